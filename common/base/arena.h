@@ -1,0 +1,37 @@
+#ifndef DROVER_BASE_ARENA_H
+#define DROVER_BASE_ARENA_H
+
+/*
+ * Memory of one unit of work (one batch, one compiled mapping), freed as a whole. Blocks double
+ * from 4 KiB to 1 MiB; a limit is not optional. Reaching the limit because of input is an answer
+ * (NULL), not a crash; failing to get a block the limit allows aborts the process, as uncommitted
+ * work is delivered again.
+ */
+
+#include <stddef.h>
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+
+struct arena_block;
+
+struct arena {
+    struct arena_block *blocks;
+    size_t used;  /* bytes handed out, rounded up to 16 */
+    size_t held;  /* bytes asked of the system */
+    size_t limit; /* of `used` */
+};
+
+void arena_init(struct arena *arena, size_t limit);
+/* Frees everything but the largest block, which is kept for the next unit of work. */
+void arena_reset(struct arena *arena);
+void arena_free(struct arena *arena);
+
+/* 16-byte aligned, uninitialised; NULL when the limit would be passed. size 0 is allowed. */
+MUST_USE void *arena_alloc(struct arena *arena, size_t size);
+/* The same, zeroed; NULL also when count * size overflows. */
+MUST_USE void *arena_array(struct arena *arena, size_t count, size_t size);
+/* Copies; the copy has a NUL after its last byte (not counted). `data` NULL on failure. */
+MUST_USE struct bytes arena_copy(struct arena *arena, struct bytes source);
+
+#endif

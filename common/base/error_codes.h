@@ -1,0 +1,90 @@
+#ifndef DROVER_BASE_ERROR_CODES_H
+#define DROVER_BASE_ERROR_CODES_H
+
+/*
+ * Every error code of the program: X(NAME, id, exit code, meaning, advice).
+ * Ids are stable once released. The letter tells the part: C configuration and usage, M mapping,
+ * J JSON, T tenant, S source, V value, E envelope, K Kafka, P PostgreSQL, R Redis, W worker,
+ * Y verifier, X safety. docs/errors.md is printed from this list.
+ */
+#define ERROR_CODES(X)                                                                             \
+    X(ERR_NONE, "DRV-0000", 0, "no error", "")                                                     \
+    X(ERR_USAGE, "DRV-C001", 2, "the command line is not understood", "run the command with --help") \
+    X(ERR_CONF_FILE, "DRV-C002", 3, "the configuration file cannot be read", "check the path and its permissions") \
+    X(ERR_CONF_SYNTAX, "DRV-C003", 3, "a YAML file is not well formed", "mend the line named; YAML indents with spaces, not tabs") \
+    X(ERR_CONF_UNKNOWN, "DRV-C007", 3, "unknown key", "remove the key or use the one suggested") \
+    X(ERR_CONF_VALUE, "DRV-C008", 3, "a value is not allowed here", "use a value in the range named") \
+    X(ERR_CONF_MISSING, "DRV-C009", 3, "a required setting is missing", "set it in drover.yaml, the environment or by a flag") \
+    X(ERR_CONF_SECRET, "DRV-C010", 3, "a secret file cannot be read", "check the file named by the *_FILE variable") \
+    X(ERR_MAPPING, "DRV-M001", 3, "the mapping is not valid", "mend the mapping at the line named") \
+    X(ERR_MAPPING_TYPE, "DRV-M002", 3, "unknown or unsuitable column type in the mapping", "see docs/mappings.md for the types") \
+    X(ERR_MAPPING_KEY, "DRV-M003", 3, "the mapping's key is not usable", "name required columns, each once") \
+    X(ERR_MAPPING_ENTITY, "DRV-M004", 3, "no mapping for this entity", "add a mapping file or fix the drover-entity header") \
+    X(ERR_JSON_SYNTAX, "DRV-J001", 5, "the record is not valid JSON", "mend the source at the place named") \
+    X(ERR_JSON_UNICODE, "DRV-J002", 5, "the record is not valid Unicode", "set on_invalid_unicode: replace in the mapping, or mend the source") \
+    X(ERR_JSON_NUL, "DRV-J003", 5, "a string holds the NUL character, which PostgreSQL cannot store", "set on_invalid_unicode: replace in the mapping, or mend the source") \
+    X(ERR_JSON_NUMBER, "DRV-J004", 5, "a number is outside what can be stored exactly", "at most 40 digits and exponents within 308 are kept") \
+    X(ERR_JSON_DUPLICATE, "DRV-J005", 5, "an object has the same member twice", "decide which one is meant and remove the other") \
+    X(ERR_JSON_DEPTH, "DRV-J006", 5, "the record is nested too deeply", "at most 256 levels are read") \
+    X(ERR_JSON_SIZE, "DRV-J007", 5, "the record is larger than the limit", "raise max_record_bytes (and the broker's message.max.bytes), or split the record") \
+    X(ERR_JSON_KIND, "DRV-J008", 5, "the record is not a JSON object", "only objects are migrated; use a mapping with $value for bare values") \
+    X(ERR_JSON_TRUNCATED, "DRV-J009", 5, "the input ends in the middle of a record", "the file was cut: get the whole file") \
+    X(ERR_VALUE_REQUIRED, "DRV-V001", 5, "a required member is missing", "add it in the source, or give the column a default") \
+    X(ERR_VALUE_TYPE, "DRV-V002", 5, "a value has another type than the mapping says", "change the column's type, or add as: string / as: number") \
+    X(ERR_VALUE_RANGE, "DRV-V003", 5, "a number does not fit the column", "widen the column's type") \
+    X(ERR_VALUE_LENGTH, "DRV-V004", 5, "a string is too long for the column", "widen the column or use type: text") \
+    X(ERR_VALUE_ALLOW, "DRV-V005", 5, "a value is not one of those allowed", "extend the column's allow list, or mend the source") \
+    X(ERR_VALUE_LIMIT, "DRV-V006", 5, "a value is outside the column's min and max", "change min/max, or mend the source") \
+    X(ERR_VALUE_FORM, "DRV-V007", 5, "a value does not have the form of its type", "mend the value in the source") \
+    X(ERR_VALUE_INEXACT, "DRV-V008", 5, "the value could not be given back as it was", "add rest: <column> to the mapping, so that originals are kept") \
+    X(ERR_VALUE_KEY, "DRV-V009", 5, "the key is too long", "keys may have 512 bytes") \
+    X(ERR_VALUE_CONFLICT, "DRV-V010", 5, "two different records have the same version", "decide which is meant and give it a higher version") \
+    X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member, or give --tenant") \
+    X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number of at most 255 bytes") \
+    X(ERR_SOURCE_OPEN, "DRV-S001", 4, "the source cannot be opened", "check the path and its permissions") \
+    X(ERR_SOURCE_READ, "DRV-S002", 1, "the source cannot be read further", "check the disk; running again is safe") \
+    X(ERR_SOURCE_EMPTY, "DRV-S003", 5, "the source holds no record", "check the path and the format") \
+    X(ERR_SOURCE_FORMAT, "DRV-S004", 5, "the source is not in a form that can be read", "give --format, or mend the file") \
+    X(ERR_SOURCE_COMPRESSION, "DRV-S005", 5, "the compressed source is damaged", "get the file again") \
+    X(ERR_SOURCE_CHANGED, "DRV-S006", 5, "the source changed while it was read", "run again when nothing writes to it; running again is safe") \
+    X(ERR_SOURCE_KIND, "DRV-S007", 2, "the source is not a regular file", "give files, folders, patterns or - for standard input") \
+    X(ERR_ENVELOPE, "DRV-E001", 5, "the message's headers or key are not usable", "see schemas/wire.md for what a producer must send") \
+    X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "produce the source again (it is safe), then start the worker with --accept-gap") \
+    X(ERR_KAFKA_UNREACHABLE, "DRV-K001", 4, "Kafka cannot be reached", "check kafka.brokers and that the broker runs: drover doctor") \
+    X(ERR_KAFKA_AUTH, "DRV-K002", 4, "Kafka refused the login or the right", "check the kafka.conf security settings and the ACLs") \
+    X(ERR_KAFKA_TOPIC, "DRV-K003", 3, "a topic is missing", "drover topics apply") \
+    X(ERR_KAFKA_PARTITIONS, "DRV-K004", 6, "a topic has another number of partitions than pinned", "recreate the topic with the pinned count, or start a new migration name") \
+    X(ERR_KAFKA_OFFSET, "DRV-K005", 6, "messages the worker still needs are gone from the topic", "produce the source again, then start the worker with --accept-gap") \
+    X(ERR_KAFKA_SIZE, "DRV-K006", 5, "the message is larger than the broker takes", "raise message.max.bytes on the topic and the broker") \
+    X(ERR_KAFKA_CLIENT, "DRV-K007", 1, "the Kafka client failed", "running again is safe") \
+    X(ERR_KAFKA_CONFIG, "DRV-K008", 3, "a Kafka client setting is not accepted", "check the name and value under kafka.conf or -X") \
+    X(ERR_KAFKA_FENCED, "DRV-K009", 6, "another worker uses this group.instance.id", "give each worker its own id, or drop static membership") \
+    X(ERR_PG_UNREACHABLE, "DRV-P001", 4, "PostgreSQL cannot be reached", "check database.url and that the server runs: drover doctor") \
+    X(ERR_PG_AUTH, "DRV-P002", 4, "PostgreSQL refused the login", "check the user and the password in DATABASE_URL") \
+    X(ERR_PG_TRANSIENT, "DRV-P003", 1, "PostgreSQL asks to try again", "this is retried by itself") \
+    X(ERR_PG_RESOURCE, "DRV-P004", 1, "PostgreSQL is out of a resource", "free disk space, memory or connections; work goes on by itself then") \
+    X(ERR_PG_SCHEMA, "DRV-P005", 3, "a table, column, function or role is missing", "drover schema apply") \
+    X(ERR_PG_PERMISSION, "DRV-P006", 6, "PostgreSQL denied a right", "drover schema apply grants what is needed; see drover doctor") \
+    X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "mend the record or widen the column, then replay the dead letter") \
+    X(ERR_PG_PROTOCOL, "DRV-P008", 1, "PostgreSQL answered something unexpected", "running again is safe; report it with the server's log") \
+    X(ERR_PG_VERSION, "DRV-P009", 3, "this PostgreSQL is too old or not in UTF-8", "PostgreSQL 14 or newer with a UTF8 database is needed") \
+    X(ERR_REDIS_UNREACHABLE, "DRV-R001", 4, "Redis cannot be reached", "check redis.url and that the server runs: drover doctor") \
+    X(ERR_FENCED, "DRV-W001", 1, "another worker has taken this partition over", "nothing: this worker gives the partition up") \
+    X(ERR_PROGRESS, "DRV-W002", 6, "the stored progress does not fit the batch", "stop all workers of the group and look at drover.partition_progress") \
+    X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
+    X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
+    X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, mend, replay") \
+    X(ERR_STATE_FILE, "DRV-X004", 1, "a state file cannot be read or written", "check the folder's permissions and free space") \
+    X(ERR_VERIFY_MEMORY, "DRV-Y001", 3, "the memory budget is too small", "give --memory at least 16 MiB") \
+    X(ERR_VERIFY_NOTHING, "DRV-Y002", 5, "nothing was compared", "check the topic, the tenant and the rights of drover_verifier") \
+    X(ERR_VERIFY_DIFFERENT, "DRV-Y003", 5, "source and stores differ", "see the report") \
+    X(ERR_VERIFY_COUNTS, "DRV-Y004", 5, "the classes do not add up to the source count", "see the report's first line") \
+    X(ERR_INTERNAL, "DRV-X999", 1, "a rule inside the program was broken", "report it with the lines before it")
+
+enum error_code {
+#define X(name, id, exit_code, meaning, advice) name,
+    ERROR_CODES(X)
+#undef X
+};
+
+#endif

@@ -1,0 +1,47 @@
+#ifndef DROVER_BASE_TEXT_H
+#define DROVER_BASE_TEXT_H
+
+/* Small pure helpers on text: UTF-8, percent-encoding, numbers, suggestions, human sizes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/bytes.h"
+
+/* True when every byte belongs to well-formed UTF-8 (no surrogates, nothing above U+10FFFF).
+ * When false, *at (may be NULL) is the offset of the first bad byte. */
+bool text_is_utf8(struct bytes text, size_t *at);
+
+/* Percent-encodes every byte but A-Z a-z 0-9 . _ ~ and '-'; so ':' '/' '%' never stay as they are. */
+void text_percent_encode(struct buf *out, struct bytes text);
+/* False on "%" without two hex digits. */
+bool text_percent_decode(struct buf *out, struct bytes text);
+
+/* Whole text must be a decimal integer in range; no spaces, no '+'. */
+bool text_parse_int64(struct bytes text, int64_t *value);
+/* "64", "64k", "16MiB", "1.5 GB" not accepted: digits then optional k|m|g[i][b], powers of 1024. */
+bool text_parse_size(struct bytes text, uint64_t *value);
+/* "250ms" "10s" "5m" "24h" "7d"; a bare number is milliseconds. */
+bool text_parse_millis(struct bytes text, uint64_t *value);
+
+/* Edits (insert, delete, replace, swap) between two short words; 255 when either is over 64 bytes. */
+unsigned text_distance(const char *a, const char *b);
+/* The candidate nearest to `word` if it is near enough to be meant (distance <= 1 + length/4),
+ * else NULL. `count` candidates; NULL entries are skipped. */
+const char *text_nearest(const char *word, const char *const *candidates, size_t count);
+
+/* "12 345" with thin grouping by plain spaces; `out` of at least 28 bytes. Returns out. */
+char *text_format_count(uint64_t value, char out[28]);
+/* "1.9 MiB"; `out` of at least 16 bytes. Returns out. */
+char *text_format_size(uint64_t bytes, char out[16]);
+
+/* Appends `text` so that it is safe in a terminal or log line: control characters, DEL, C1 and
+ * bidirectional overrides as \xNN / \u{N}, invalid UTF-8 as \xNN; at most `most` input bytes, then "…". */
+void text_append_safe(struct buf *out, struct bytes text, size_t most);
+
+/* Shell pattern with '*' and '?' only; no classes, no escapes. */
+bool text_glob(const char *pattern, struct bytes text);
+
+#endif

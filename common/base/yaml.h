@@ -1,0 +1,56 @@
+#ifndef DROVER_BASE_YAML_H
+#define DROVER_BASE_YAML_H
+
+/*
+ * A thin view of libyaml's document tree: every node keeps its line and column, so that errors
+ * can say where. Documents with aliases to themselves, duplicate keys, or more than one document
+ * are refused at parse; nesting is bounded to 32.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+
+struct yaml_file; /* opaque: owns the tree */
+
+enum yaml_kind {
+    YAML_SCALAR,
+    YAML_LIST,
+    YAML_MAP,
+};
+
+/* A node is a position in its file; value type, cheap to copy. at == 0: no node. */
+struct yaml_at {
+    const struct yaml_file *file;
+    int at;
+};
+
+/* Parses; errors are OUT_FATAL DRV-C003 with name:line:column. `name` is copied. An empty text is an empty map. */
+MUST_USE enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
+                                 struct error *err);
+void yaml_free(struct yaml_file *file);
+
+struct yaml_at yaml_root(const struct yaml_file *file);
+enum yaml_kind yaml_kind_of(struct yaml_at node);
+/* Scalar text (valid until yaml_free, NUL-terminated); plain = written without quotes. */
+struct bytes yaml_scalar(struct yaml_at node, bool *plain);
+/* True for a plain scalar that YAML reads as null: empty, ~, null. */
+bool yaml_is_null(struct yaml_at node);
+size_t yaml_count(struct yaml_at list_or_map);
+struct yaml_at yaml_item(struct yaml_at list, size_t index);
+/* Key (a scalar) and value of the index-th pair. */
+struct yaml_at yaml_key(struct yaml_at map, size_t index);
+struct yaml_at yaml_value(struct yaml_at map, size_t index);
+/* Value under `key`, or no node. */
+struct yaml_at yaml_find(struct yaml_at map, const char *key);
+bool yaml_has(struct yaml_at node);
+/* "file:line:column" of the node into err's where. */
+void yaml_where(struct yaml_at node, struct error *err);
+/* Refuses keys of `map` not in `known` (NULL-terminated): DRV-C007 with a suggestion ("did you mean"); `inside` names the map. */
+MUST_USE enum outcome yaml_check_keys(struct yaml_at map, const char *inside,
+                                      const char *const *known, struct error *err);
+
+#endif

@@ -1,0 +1,29 @@
+#ifndef DROVER_MODEL_CANONICAL_H
+#define DROVER_MODEL_CANONICAL_H
+
+/*
+ * The canonical form of a JSON value, and its digest: members sorted by key bytes, strings in one
+ * escape form (only `"`, `\` and bytes below 0x20 escaped, the latter as \u00XX), numbers as exact
+ * decimals without trailing zeros (canonical_number in decimal.h; -0 equals 0, 1.0 equals 1, 1e2
+ * equals 100, but 2^53 differs from 2^53+1), no white space. Two values are the same record
+ * content exactly when their canonical forms are the same bytes.
+ */
+
+#include <yyjson.h>
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/hash.h"
+
+/* Appends the canonical form of `val` (a document of json_parse: numbers raw, no duplicates).
+ * Numbers of kind uint/sint (documents built in memory) are taken as well; reals are a bug. */
+void canonical_append(struct buf *out, yyjson_val *val);
+
+/* The digest of that form. `scratch` is used for the form and reset first; false when it did not
+ * fit the scratch buffer's limit. */
+MUST_USE bool canonical_digest(yyjson_val *val, struct buf *scratch, struct digest *digest);
+
+/* True when two values have the same canonical form (numbers compared as numbers). */
+bool canonical_equal(yyjson_val *a, yyjson_val *b);
+
+#endif

@@ -1,0 +1,40 @@
+#ifndef DROVER_MODEL_JSON_H
+#define DROVER_MODEL_JSON_H
+
+/*
+ * Reads one record's JSON text into a yyjson document, with the rules a migration needs on top of
+ * the grammar: numbers are kept as raw text (never doubles), duplicate members are refused,
+ * nesting is bounded, and what PostgreSQL cannot store (NUL in a string, numbers of more than 40
+ * digits or exponents beyond 308) is refused here, before it is sent anywhere.
+ * Rows J01-J18 of the fault catalogue.
+ */
+
+#include <yyjson.h>
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+
+#define JSON_DEPTH_MOST 256 /* fault row J17; PostgreSQL itself fails somewhere above 10,000 */
+
+/* What happens to a lone surrogate, an invalid UTF-8 byte or a NUL character. */
+enum json_unicode {
+    JSON_UNICODE_REJECT,
+    JSON_UNICODE_REPLACE, /* each becomes U+FFFD; never stripped silently */
+};
+
+/* Parses and checks `text`. On OUT_OK the caller owns *doc (yyjson_doc_free). Number values have
+ * the type YYJSON_TYPE_RAW and hold their source text. OUT_REJECT fills err with a DRV-J code, the
+ * JSON path where there is one, and error_where "byte N" for syntax errors. `alc` may be NULL.
+ * The document does not refer to `text` afterwards. */
+MUST_USE enum outcome json_parse(struct bytes text, enum json_unicode unicode,
+                                 const yyjson_alc *alc, yyjson_doc **doc, struct error *err);
+
+/* Writes the value of `val` as compact JSON text (numbers as they were). */
+void json_append(struct buf *out, yyjson_val *val);
+
+/* Follows an RFC 6901 pointer ("" = the whole value); NULL when a part is absent. */
+yyjson_val *json_at(yyjson_val *root, struct bytes pointer);
+
+#endif

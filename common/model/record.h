@@ -1,0 +1,43 @@
+#ifndef DROVER_MODEL_RECORD_H
+#define DROVER_MODEL_RECORD_H
+
+/*
+ * A record on its way: what the producer reads, what a message carries, what the worker writes.
+ * All members are views into memory of whoever made it (a source's chunk, a Kafka message, an arena).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+
+enum operation {
+    OP_UPSERT,
+    OP_DELETE,
+};
+
+/* Where a record was read: for people to find it again. Lines and columns from 1, bytes from 0. */
+struct origin {
+    struct bytes uri;
+    uint64_t line;
+    uint64_t column;
+    uint64_t byte;
+    uint64_t ordinal; /* records before it in its file, rejected ones included */
+};
+
+struct record {
+    struct bytes tenant; /* isolation key: already percent-encoded and joined */
+    struct bytes entity;
+    struct bytes id; /* key columns' texts, percent-encoded, joined with ':' */
+    int64_t version;
+    bool has_version; /* false: a foreign producer left it out and the mapping must derive it */
+    enum operation operation;
+    struct bytes payload; /* the source's JSON bytes, untouched; empty for a delete */
+    struct bytes source_key; /* $key: member name of an object keyed by id, storage key; or empty */
+    int64_t index;           /* $index: position in its list from 0; -1 = none */
+    struct bytes run;        /* producer run id */
+    int64_t sequence;        /* per run and partition from 0; -1 = none */
+    struct origin origin;
+};
+
+#endif

@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# build: configure once, then let CMake decide what is out of date.
+
+readonly PRESETS="dev release tsan"
+
+build() {
+  local preset=$1
+  case " $PRESETS " in *" $preset "*) ;; *) unknown_preset "$preset" ;; esac
+  with_lock "$ROOT/build/.$preset.lock" build_locked "$preset"
+}
+
+unknown_preset() {
+  local best
+  best=$(nearest "$1" "$PRESETS")
+  say "error: no preset '$1'${best:+      did you mean '$best'?}   ($PRESETS)"
+  exit "$EXIT_USAGE"
+}
+
+# All of it goes to standard error: standard output is for data.
+build_locked() (
+  preset=$1 options=() quiet=()
+  [ -z "$(yyjson_root)" ] || options+=("-DYYJSON_ROOT=$(yyjson_root)")
+  [ -t 2 ] || quiet=(-- --quiet)
+  cd "$ROOT" || exit
+  if [ ! -e "build/$preset/build.ninja" ]; then
+    cmake --preset "$preset" "${options[@]}" >"build/.$preset.configure.log" 2>&1 || {
+      cat "build/.$preset.configure.log" >&2
+      die "$EXIT_FAILURE" "cmake could not configure the preset $preset"
+    }
+  fi
+  cmake --build --preset "$preset" "${quiet[@]}" >&2 || die "$EXIT_FAILURE" "the build failed (preset $preset)"
+)
+
+clean() {
+  local dir
+  case ${1:-} in ''|--all) ;; *) die "$EXIT_USAGE" "clean takes --all or nothing" ;; esac
+  for dir in "$ROOT"/.stack "$ROOT"/.stack/*/; do
+    if [ -e "$dir/ports" ]; then DROVER_STACK_DIR=$dir "$ROOT/dev" stack down; fi
+  done
+  rm -rf "$ROOT/build"
+  remove_stacks
+  [ "${1:-}" != --all ] || rm -rf "$DEPS"
+}
+
+# The data of a stack may lie outside it (see stack/state.sh), so each stack deletes its own.
+remove_stacks() {
+  local dir
+  for dir in "$ROOT"/.stack/*/ "$ROOT"/.stack; do
+    if [ -e "$dir/ports" ]; then (STACK=${dir%/}; stack_forget); fi
+  done
+  rm -rf "$ROOT/.stack"
+}
