@@ -1,0 +1,62 @@
+#ifndef DROVER_MODEL_ENVELOPE_H
+#define DROVER_MODEL_ENVELOPE_H
+
+/*
+ * A record as a Kafka message and back: the key, the headers. schemas/wire.md is the documented
+ * form; this is its only implementation. The value is the payload, untouched; a null value is a
+ * delete.
+ *
+ * Key: isolation_key/entity/id, each percent-encoded as it is ('/' never stays inside a part).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+#include "common/model/record.h"
+
+#define HEADER_TENANT "drover-tenant"
+#define HEADER_ENTITY "drover-entity"
+#define HEADER_ID "drover-id"
+#define HEADER_VERSION "drover-version"
+#define HEADER_RUN "drover-run"
+#define HEADER_SEQUENCE "drover-seq"
+#define HEADER_ORIGIN "drover-origin"         /* uri:line:column@byte */
+#define HEADER_SOURCE_KEY "drover-source-key" /* $key, when there is one */
+#define HEADER_INDEX "drover-index"           /* $index, when there is one */
+#define HEADER_CONTENT_TYPE "content-type"
+
+#define ENVELOPE_HEADERS_MOST 16
+
+struct header {
+    struct bytes name; /* NUL-terminated literals when made here */
+    struct bytes value;
+};
+
+/* A message's parts: what a producer hands to Kafka and a consumer gets. */
+struct envelope {
+    struct bytes key;
+    struct bytes value;
+    bool null_value;
+    struct header headers[ENVELOPE_HEADERS_MOST];
+    size_t header_count;
+};
+
+/* Fills `out`; key, header texts live in `text` (reset first). record->id must be set. */
+MUST_USE enum outcome envelope_encode(const struct record *record, struct buf *text,
+                                      struct envelope *out, struct error *err);
+
+/* Views into `envelope`. Only drover-tenant and drover-entity are required (the key's parts are
+ * taken when they are absent); a value that is no number where one is needed, a tenant that is
+ * not valid, or a key that says another tenant or entity than the headers is OUT_REJECT DRV-E001. */
+MUST_USE enum outcome envelope_decode(const struct envelope *envelope, struct record *record,
+                                      struct error *err);
+
+/* isolation_key/entity/id */
+void envelope_append_key(struct buf *out, struct bytes tenant, struct bytes entity,
+                         struct bytes id);
+
+#endif

@@ -1,0 +1,60 @@
+#ifndef DROVER_MODEL_JSON_STREAM_H
+#define DROVER_MODEL_JSON_STREAM_H
+
+/*
+ * Splits a byte stream into records without I/O: feed any chunks, take records. It knows strings
+ * and brackets, not values: each record's own text is checked later by json_parse, so one bad
+ * record costs one record, and the splitter finds the next (resynchronisation rules in the .c).
+ *
+ * Shapes: array of values, object keyed by id (each member one record, the member name is its
+ * source_key), NDJSON, one single value. Memory: one record at most, `record_most` bytes.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+
+enum json_shape {
+    JSON_SHAPE_DETECT, /* '[' = array; '{' = NDJSON if a second top-level value follows, keyed if every
+                          member of the first 64 KiB is an object and there are two or more, else single */
+    JSON_SHAPE_ARRAY,
+    JSON_SHAPE_KEYED,
+    JSON_SHAPE_NDJSON,
+    JSON_SHAPE_SINGLE,
+};
+
+struct json_piece {
+    struct bytes text;      /* the record's bytes as read, without surrounding white space; valid until the next call */
+    struct bytes key;       /* keyed: member name, escapes decoded; else empty */
+    uint64_t line, column;  /* of its first byte, from 1; columns count bytes */
+    uint64_t byte;          /* offset of its first byte in the (decompressed) stream */
+    uint64_t ordinal;       /* pieces before it, rejected ones included */
+};
+
+struct json_stream;
+
+struct json_stream *json_stream_new(enum json_shape shape, size_t record_most);
+void json_stream_free(struct json_stream *stream);
+/* The shape found, JSON_SHAPE_DETECT while not known. */
+enum json_shape json_stream_shape(const struct json_stream *stream);
+
+/* Hands over the next chunk (borrowed until json_stream_next returns JSON_STREAM_MORE). */
+void json_stream_feed(struct json_stream *stream, struct bytes chunk);
+/* No more chunks will come. */
+void json_stream_finish(struct json_stream *stream);
+
+enum json_stream_result {
+    JSON_STREAM_PIECE,    /* *piece is a record's text */
+    JSON_STREAM_REJECTED, /* *piece says where; err says why (too large DRV-J007, broken DRV-J001, cut
+                             DRV-J009, …); the stream goes on */
+    JSON_STREAM_MORE,     /* feed or finish */
+    JSON_STREAM_END,
+};
+enum json_stream_result json_stream_next(struct json_stream *stream, struct json_piece *piece,
+                                         struct error *err);
+
+#endif

@@ -1,0 +1,90 @@
+#ifndef DROVER_MODEL_RECEIPT_H
+#define DROVER_MODEL_RECEIPT_H
+
+/*
+ * What a worker says of one committed batch, and a producer of one finished source: JSON messages
+ * in the results topic. Counts by class; per tenant and entity the applied count and digest sum.
+ * The verifier reads them as hints and to test the worker, never as proof.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/error.h"
+#include "common/base/hash.h"
+
+/* P1: the classes a record can end in. */
+enum record_class {
+    CLASS_APPLIED,
+    CLASS_SUPERSEDED, /* a greater version was there, or in the same batch */
+    CLASS_UNCHANGED,  /* the same version and digest was there */
+    CLASS_CONFLICT,   /* the same version, another digest: first one kept */
+    CLASS_DEAD,       /* dead-lettered */
+    CLASS_REJECTED,   /* rejected at the source (producer receipts) */
+    CLASS_WITHHELD,   /* tokens (producer receipts) */
+    CLASS_COUNT
+};
+
+const char *record_class_name(enum record_class record_class);
+
+struct receipt_group {
+    struct bytes tenant;
+    struct bytes entity;
+    uint64_t applied;
+    struct digest sum; /* digest_add over applied records */
+};
+
+struct receipt_reject {
+    int64_t offset;
+    const char *code;            /* "DRV-V001" */
+    enum record_class the_class; /* CLASS_DEAD or CLASS_CONFLICT */
+};
+
+struct receipt {
+    struct bytes worker; /* owner id */
+    struct bytes topic;
+    int32_t partition;
+    int64_t first, next; /* offsets [first, next) */
+    int64_t epoch;
+    uint64_t counts[CLASS_COUNT];
+    struct receipt_group *groups;
+    size_t group_count;
+    struct receipt_reject *rejects;
+    size_t reject_count;
+    int64_t committed_ms; /* Unix time of the commit */
+    int64_t lag;          /* messages behind the partition's end */
+    bool recovered;       /* written after a crash: classes are a second look, not the first */
+};
+
+/* One finished `drover produce`. */
+struct produce_receipt {
+    struct bytes run;
+    uint64_t read; /* records seen in the source = produced + rejected + withheld */
+    uint64_t produced;
+    uint64_t rejected;
+    uint64_t withheld;
+    int64_t finished_ms;
+};
+
+void receipt_append(struct buf *out, const struct receipt *receipt);
+void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt);
+
+/* What a reader needs of either kind. */
+struct receipt_summary {
+    bool is_produce;
+    int32_t partition;
+    int64_t first, next;
+    uint64_t counts[CLASS_COUNT]; /* produce: CLASS_REJECTED, CLASS_WITHHELD */
+    uint64_t read, produced;      /* produce only */
+    int64_t committed_ms;
+    int64_t lag;
+    char run[64];                 /* produce only */
+};
+
+/* Tolerant of unknown members; OUT_REJECT DRV-E001 when it is no receipt. */
+MUST_USE enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary,
+                                    struct error *err);
+
+#endif

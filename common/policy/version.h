@@ -1,0 +1,28 @@
+#ifndef DROVER_POLICY_VERSION_H
+#define DROVER_POLICY_VERSION_H
+
+/*
+ * Versions of records that bring none: a hybrid logical clock (Kulkarni et al. 2014), 48 bits of
+ * milliseconds and 16 bits of counter, strictly growing within a producer and never going back.
+ *
+ * The physical part is, for a record of a regular file, the file's time of last modification
+ * (files are read in that order), for a stream the time of reading. So reading the same files
+ * again gives the same versions, and a second run changes nothing; stamping the time of reading
+ * would rewrite every row. docs/architecture.md tells why this departs from the design.
+ */
+
+#include <stdint.h>
+
+#define VERSION_COUNTER_BITS 16
+
+struct version_clock {
+    int64_t last; /* greatest version given, 0 at first */
+};
+
+/* Next version at physical time `now_ms` (Unix milliseconds, 0 <= now_ms < 2^47): greater than all before. */
+int64_t version_next(struct version_clock *clock, int64_t now_ms);
+/* Never gives a version <= `version` again (what a state file or the past run says). */
+void version_observe(struct version_clock *clock, int64_t version);
+int64_t version_to_ms(int64_t version);
+
+#endif
