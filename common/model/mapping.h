@@ -106,6 +106,10 @@ struct mapping {
     enum version_source version_source;
     const char *version_pointer;
     const char *tenant_pointer; /* tenant: {from: /country}; NULL without */
+    const char *const *collect_files; /* collect: {files: [...]}: file name patterns of this entity */
+    size_t collect_file_count;
+    const char *collect_local_storage; /* collect: {local_storage: "chat_session_*"}; or NULL */
+    const char *collect_map_dump;      /* collect: {map_dump: chatMessages}; or NULL */
     int rest_at;                /* column position, or -1 */
     enum json_unicode unicode;
     struct digest fingerprint; /* of the mapping's meaning: pinned per group */

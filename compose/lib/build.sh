@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # build: configure once, then let CMake decide what is out of date.
 
-readonly PRESETS="dev release tsan"
+readonly PRESETS="dev release tsan plain"
 
 build() {
   local preset=$1

@@ -31,8 +31,7 @@ jq jq
 kcat kcat
 mvn maven
 redis-server redis-server
-redis-cli redis-tools
-psql postgresql-client"
+redis-cli redis-tools"
 readonly NEEDED_LIBRARIES="
 rdkafka librdkafka-dev
 libpq libpq-dev

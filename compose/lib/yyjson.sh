@@ -11,10 +11,10 @@ have_yyjson() {
 
 yyjson_on_system() { [ -e /usr/include/yyjson.h ] || [ -e /usr/local/include/yyjson.h ]; }
 
-# The prefix to hand to CMake; nothing when the system's own is found without help.
+# The folder to hand to CMake (it holds usr/include/yyjson.h); nothing when the system's own is found without help.
 yyjson_root() {
   if [ -n "${YYJSON_ROOT:-}" ]; then printf '%s' "$YYJSON_ROOT"
-  elif ! yyjson_on_system; then printf '%s' "$YYJSON_DOWNLOADED/usr"; fi
+  elif ! yyjson_on_system; then printf '%s' "$YYJSON_DOWNLOADED"; fi
 }
 
 fetch_yyjson() {
@@ -31,7 +31,7 @@ fetch_yyjson() {
   rm -rf "$YYJSON_DOWNLOADED"
   mv "$work/root" "$YYJSON_DOWNLOADED"
   rm -rf "$work"
-  good "yyjson in $(short_path "$YYJSON_DOWNLOADED/usr"), $(since "$before")"
+  good "yyjson in $(short_path "$YYJSON_DOWNLOADED"), $(since "$before")"
 }
 
 download_yyjson() (
@@ -85,6 +85,6 @@ yyjson_by_hand() {
   say "yyjson (0.8 to 0.10) is missing, and this system has neither a package of it nor a Debian source to take it from."
   say "Build it from its own sources, or unpack Debian's libyyjson0 and libyyjson-dev somewhere, then:"
   say ""
-  say "  YYJSON_ROOT=/the/prefix ./dev build        # the folder that holds include/yyjson.h"
+  say "  YYJSON_ROOT=/the/folder ./dev build        # the folder that holds usr/include/yyjson.h"
   exit "$EXIT_DEPENDENCY"
 }

@@ -1,0 +1,12 @@
+#ifndef DROVER_IO_CLOCK_H
+#define DROVER_IO_CLOCK_H
+
+/* The only place that reads clocks. */
+
+#include <stdint.h>
+
+int64_t clock_unix_ms(void);      /* wall clock, for people and versions */
+uint64_t clock_monotonic_ms(void); /* for waiting and rates */
+uint64_t clock_monotonic_ns(void);
+
+#endif

@@ -1,0 +1,43 @@
+#ifndef DROVER_IO_LOG_H
+#define DROVER_IO_LOG_H
+
+/*
+ * The log writer: one line an event on standard error, `time level component event key=value …`,
+ * as pretty text, logfmt or JSON lines. Repeats of one event within a second are counted and summarised ("repeated=41"),
+ * so that a failing dependency is said once and not in a storm. Values are escaped; payloads, keys and secrets are
+ * never handed to it. Loop thread only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+
+enum log_level {
+    LOG_ERROR,
+    LOG_WARN,
+    LOG_INFO,
+    LOG_DEBUG,
+};
+
+enum log_format {
+    LOG_PRETTY,
+    LOG_LOGFMT,
+    LOG_JSON,
+};
+
+/* `component` ("worker") must outlive the log. Default before: info, pretty, "drover". */
+void log_setup(const char *component, enum log_level level, enum log_format format);
+/* Names as in settings; "auto" = pretty on a terminal, else logfmt. Unknown names: info/auto. */
+void log_setup_names(const char *component, const char *level, const char *format);
+
+/* `event` is a static, stable dotted name ("batch.retry"); then key=value pairs already formatted:
+ * log_line(LOG_INFO, "partition.claimed", "partition=%d next=%" PRId64, …). Values with spaces: use quotes %s via log_error. */
+void log_line(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+/* An error with its code, text, where, cause as fields. */
+void log_error(enum log_level level, const char *event, const struct error *err);
+/* Writes the counts of suppressed repeats. Called by the loop once a second, and at exit. */
+void log_flush(void);
+
+#endif

@@ -1,0 +1,27 @@
+#ifndef DROVER_IO_MAPPINGS_H
+#define DROVER_IO_MAPPINGS_H
+
+/* The set of mappings a command works with, read from the files, folders and patterns of the settings. */
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+#include "common/model/mapping.h"
+
+struct mapping_set {
+    struct mapping **items; /* sorted by entity */
+    size_t count;
+};
+
+/* All errors are OUT_FATAL: unreadable file, bad mapping, two mappings of one entity or one table, none at all. */
+MUST_USE enum outcome mapping_set_load(const struct settings *settings, struct mapping_set *set,
+                                       struct error *err);
+void mapping_set_free(struct mapping_set *set);
+/* NULL when there is none. */
+const struct mapping *mapping_set_find(const struct mapping_set *set, struct bytes entity);
+/* Digest over all fingerprints. */
+struct digest mapping_set_fingerprint(const struct mapping_set *set);
+/* Name of the entity nearest to `word`, for suggestions, or NULL. */
+const char *mapping_set_nearest(const struct mapping_set *set, struct bytes word);
+
+#endif

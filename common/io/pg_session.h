@@ -1,0 +1,44 @@
+#ifndef DROVER_IO_PG_SESSION_H
+#define DROVER_IO_PG_SESSION_H
+
+/*
+ * A blocking PostgreSQL session for commands (schema, doctor, status, verify). The worker's own
+ * asynchronous lanes are pg_lane.h.
+ */
+
+#include <libpq-fe.h>
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+
+/* Parameters for PQconnectStartParams/PQconnectdbParams from a URL or keyword string: expand_dbname, application name,
+ * connect timeout, keepalives, tcp_user_timeout, and `options` that fix TimeZone=UTC, DateStyle=ISO, IntervalStyle, bytea_output=hex,
+ * extra_float_digits=1, search_path=pg_catalog, standard_conforming_strings=on, client_encoding=UTF8, lock_timeout, idle_in_transaction_session_timeout
+ * and, when not empty, role. Memory: freed by pg_params_free. */
+struct pg_params {
+    const char *keywords[16];
+    const char *values[16];
+    char *options;
+};
+void pg_params_init(struct pg_params *params, const char *url, const char *role,
+                    const char *application);
+void pg_params_free(struct pg_params *params);
+
+/* Connects and waits at most timeout_ms. *connection is the caller's (PQfinish). */
+MUST_USE enum outcome pg_session_open(const char *url, const char *role, const char *application,
+                                      int timeout_ms, PGconn **connection, struct error *err);
+
+/* One statement without or with text/binary parameters (lengths given: no NUL trap); result in binary when asked. *result is the caller's (PQclear),
+ * NULL on failure. Outcome: by pg_classify (OUT_RETRY for connection, transaction and resource states, OUT_FATAL for halt, OUT_REJECT for data). */
+MUST_USE enum outcome pg_session_query(PGconn *connection, const char *sql,
+                                       const struct bytes *params, size_t count, bool binary,
+                                       PGresult **result, struct error *err);
+/* A statement whose rows do not matter. */
+MUST_USE enum outcome pg_session_run(PGconn *connection, const char *sql, struct error *err);
+
+/* Refuses (DRV-X001) a current_user that is superuser or has BYPASSRLS, and (DRV-P009) servers below 14 or databases not in UTF8. */
+MUST_USE enum outcome pg_session_check_role(PGconn *connection, struct error *err);
+
+#endif

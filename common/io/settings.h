@@ -1,0 +1,96 @@
+#ifndef DROVER_IO_SETTINGS_H
+#define DROVER_IO_SETTINGS_H
+
+/*
+ * Every setting of the program, filled from settings.c's one table (conf.h): drover.yaml,
+ * environment, flags. Plain data; strings belong to the conf it was loaded by.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/conf.h"
+
+/* Which commands a flag belongs to; also the order of help. */
+enum command_bit {
+    CMD_PRODUCE = 1u << 0,
+    CMD_WORK = 1u << 1,
+    CMD_VERIFY = 1u << 2,
+    CMD_RUN = 1u << 3,
+    CMD_STATUS = 1u << 4,
+    CMD_DOCTOR = 1u << 5,
+    CMD_CONFIG = 1u << 6,
+    CMD_SCHEMA = 1u << 7,
+    CMD_TOPICS = 1u << 8,
+    CMD_EXPLAIN = 1u << 9,
+    CMD_VERSION = 1u << 10,
+    CMD_ALL = (1u << 11) - 1,
+};
+
+struct settings {
+    /* what is migrated */
+    const char *migration;     /* migration: name, part of topics and group */
+    struct conf_list mappings; /* mappings: files, folders or patterns of YAML mappings, relative to drover.yaml's folder when from the file */
+    const char *state_dir;     /* state_dir: producer clock and the like, default .drover */
+
+    /* who */
+    const char *tenant; /* tenant.id / --tenant: a plain tenantId for every record */
+    const char *organization_id, *server_id, *project_id, *codebase_hash, *environment; /* tenant.* */
+
+    /* kafka */
+    const char *brokers;
+    const char *prefix;
+    uint64_t partitions;
+    uint64_t replication;
+    const char *group;       /* default <prefix>.<migration>.worker */
+    const char *instance_id; /* static membership, NULL = none */
+    struct conf_map kafka;   /* kafka.conf and -X: any librdkafka property */
+
+    /* stores */
+    const char *database_url;  /* secret: its password */
+    const char *worker_role;   /* SET ROLE after login; "" = stay */
+    const char *verifier_role;
+    uint64_t lanes;            /* PostgreSQL connections of one worker */
+    const char *redis_url;
+
+    /* produce */
+    struct conf_list sources;  /* produce.sources or the positionals */
+    const char *format;        /* auto|array|keyed|ndjson|single */
+    const char *entity;        /* when several mappings could apply */
+    const char *tenant_path;   /* pattern with {tenant}: exports/{tenant}/*.json */
+    uint64_t record_bytes;     /* max_record_bytes, default 16 MiB */
+    const char *rejects_file;  /* JSON lines of rejected records; NULL = standard error only */
+    uint64_t rejects_shown;    /* listed on standard error, then counted */
+    uint64_t queue_bytes;      /* local Kafka queue, default 32 MiB */
+
+    /* work */
+    uint64_t batch_records;    /* default 2000 */
+    uint64_t batch_bytes;      /* default 1 MiB */
+    uint64_t work_memory;      /* bytes of records in flight, default 64 MiB */
+    uint64_t drain_ms;         /* default 8 s */
+    uint64_t dead_most;        /* stop when more records than this were dead-lettered; 0 = no limit */
+    bool accept_gap;           /* go on behind missing messages */
+    bool until_end;            /* stop when the ends of all partitions seen at the start are reached */
+
+    /* verify */
+    struct conf_list verify_sources; /* --source: original files, read again */
+    uint64_t verify_memory;    /* default 256 MiB */
+    bool show_values;
+    const char *report_dir;    /* report.json goes there */
+    uint64_t samples;          /* per verdict, default 20 */
+    const char *only_tenant;   /* --only-tenant: the report's scope */
+
+    /* run */
+    uint64_t workers;          /* default 2 */
+
+    /* output */
+    const char *log_level;     /* error|warn|info|debug */
+    const char *log_format;    /* auto|pretty|json|logfmt */
+    bool json, plain, watch, origins, yes, quiet, dry_run;
+    int progress_fd;           /* machine-readable progress lines for the parent; -1 = none (set by DROVER_PROGRESS_FD, not a setting) */
+};
+
+/* The table behind it; *count of fields. */
+const struct conf_field *settings_fields(size_t *count);
+
+#endif

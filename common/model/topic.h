@@ -1,0 +1,23 @@
+#ifndef DROVER_MODEL_TOPIC_H
+#define DROVER_MODEL_TOPIC_H
+
+/* Topic names: <prefix>.<migration>.{source,results,dlq}, legal [a-zA-Z0-9._-], at most 249 bytes. */
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+
+#define TOPIC_NAME_SIZE 250
+
+enum topic_kind {
+    TOPIC_SOURCE,
+    TOPIC_RESULTS,
+    TOPIC_DLQ,
+};
+
+/* "source", "results", "dlq". */
+const char *topic_kind_name(enum topic_kind kind);
+/* OUT_FATAL DRV-C008 when prefix or migration hold other characters or the name is too long. */
+MUST_USE enum outcome topic_format(const char *prefix, const char *migration, enum topic_kind kind,
+                                   char out[TOPIC_NAME_SIZE], struct error *err);
+
+#endif
