@@ -138,7 +138,8 @@ struct row {
 struct mapping_work {
     struct buf text;
     struct buf scratch;
-    void *pool; /* for yyjson */
+    struct arena arena; /* cells that live for one call */
+    void *pool;         /* for yyjson */
     size_t pool_size;
 };
 

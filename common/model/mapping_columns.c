@@ -1,0 +1,423 @@
+/* YAML to column program: the columns and the indexes. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/mapping_parse.h"
+
+static const char *const COLUMN_KEYS[] = {"name", "from",    "type",      "required", "default",
+                                          "allow", "min",    "max",       "tolerance", "decode",
+                                          "as",    "generated", NULL};
+
+/* Columns every table has besides the mapping's (DESIGN section 3). */
+static const char *const OWN_COLUMNS[] = {"isolation_key", "drover_version", "drover_digest",
+                                          "drover_deleted", NULL};
+
+struct column *parse_find_column(const struct mapping *mapping, struct bytes name)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (bytes_equal(bytes_text(mapping->columns[i].name), name))
+            return &mapping->columns[i];
+    return NULL;
+}
+
+static bool name_is_used(const struct mapping *mapping, const char *name)
+{
+    for (size_t i = 0; OWN_COLUMNS[i]; i++)
+        if (strcmp(OWN_COLUMNS[i], name) == 0)
+            return true;
+    for (size_t i = 0; i < mapping->generated_count; i++)
+        if (strcmp(mapping->generated[i].name, name) == 0)
+            return true;
+    return parse_find_column(mapping, bytes_text(name)) != NULL;
+}
+
+static struct bytes scalar_of(struct yaml_at node)
+{
+    return yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR ? yaml_scalar(node, NULL)
+                                                               : (struct bytes){0};
+}
+
+static enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *err)
+{
+    if (!yaml_has(node))
+        return OUT_OK;
+    struct bytes text = scalar_of(node);
+    *flag = bytes_equal(text, BYTES_LITERAL("true"));
+    if (!*flag && !bytes_equal(text, BYTES_LITERAL("false")))
+        return parse_fail(node, err, ERR_MAPPING, "the value is true or false");
+    return OUT_OK;
+}
+
+static enum outcome parse_type(struct yaml_at column, struct yaml_at node, struct value_type *type,
+                               struct error *err)
+{
+    struct bytes text = scalar_of(node);
+    if (text.size && value_type_parse(text, type))
+        return OUT_OK;
+    const char *const *names = value_type_names();
+    size_t count = 0;
+    while (names[count])
+        count++;
+    const char *nearest = text.size ? text_nearest(text.data, names, count) : NULL;
+    error_set(err, OUT_FATAL, ERR_MAPPING_TYPE, text.size ? "unknown column type" : "the column has no type");
+    yaml_where(yaml_has(node) ? node : column, err);
+    if (nearest)
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    return OUT_FATAL;
+}
+
+static enum outcome parse_form(struct yaml_at node, struct value_type *type, struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum value_form form;
+    } FORMS[] = {{"string", FORM_STRING},     {"number", FORM_NUMBER},
+                 {"epoch_s", FORM_EPOCH_S},   {"epoch_ms", FORM_EPOCH_MS},
+                 {"epoch_us", FORM_EPOCH_US}, {"natural", FORM_NATURAL}};
+    if (!yaml_has(node))
+        return OUT_OK;
+    struct bytes text = scalar_of(node);
+    for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
+        if (!bytes_equal(text, bytes_text(FORMS[i].name)))
+            continue;
+        type->form = FORMS[i].form;
+        return value_form_fits(type)
+                   ? OUT_OK
+                   : parse_fail(node, err, ERR_MAPPING_TYPE, "this form does not go with the column's type");
+    }
+    return parse_fail(node, err, ERR_MAPPING, "as is string, number, epoch_s, epoch_ms or epoch_us");
+}
+
+static enum outcome parse_pointers(struct parse *parse, struct yaml_at node, struct column *column,
+                                   struct error *err)
+{
+    bool list = yaml_kind_of(node) == YAML_LIST;
+    size_t count = list ? yaml_count(node) : 1;
+    if (count == 0)
+        return parse_fail(node, err, ERR_MAPPING, "from names no member");
+    const char **pointers = arena_array(&parse->mapping->arena, count, sizeof *pointers);
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
+        outcome = parse_pointer(parse, list ? yaml_item(node, i) : node, &pointers[i], err);
+    column->source = FROM_POINTERS;
+    column->pointers = pointers;
+    column->pointer_count = count;
+    return outcome;
+}
+
+/* from: a pointer, a list of pointers, or one of the $ words. */
+static enum outcome parse_from(struct parse *parse, struct yaml_at at, struct yaml_at node,
+                               struct column *column, struct error *err)
+{
+    static const struct {
+        const char *name;
+        enum column_source source;
+    } WORDS[] = {{"$key", FROM_KEY},
+                 {"$key_suffix", FROM_KEY_SUFFIX},
+                 {"$index", FROM_INDEX},
+                 {"$index1", FROM_INDEX1},
+                 {"$value", FROM_VALUE},
+                 {"$tenant_context", FROM_TENANT_CONTEXT},
+                 {"$isolation_key", FROM_ISOLATION_KEY}};
+    if (!yaml_has(node))
+        return parse_fail(at, err, ERR_MAPPING, "the column has no from");
+    struct bytes text = scalar_of(node);
+    if (text.size == 0 || text.data[0] != '$')
+        return parse_pointers(parse, node, column, err);
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
+        if (!bytes_equal(text, bytes_text(WORDS[i].name)))
+            continue;
+        column->source = WORDS[i].source;
+        bool context = column->source == FROM_TENANT_CONTEXT || column->source == FROM_VALUE;
+        if (context && column->type.base != VALUE_JSONB)
+            return parse_fail(node, err, ERR_MAPPING_TYPE, "this source needs type: jsonb");
+        return OUT_OK;
+    }
+    return parse_fail(node, err, ERR_MAPPING,
+                      "unknown source; there are $key $key_suffix $index $index1 $value "
+                      "$tenant_context $isolation_key");
+}
+
+static enum outcome parse_decimal_option(struct yaml_at node, bool *has, struct decimal *number,
+                                         struct error *err)
+{
+    *has = yaml_has(node);
+    if (*has && !decimal_parse(scalar_of(node), number))
+        return parse_fail(node, err, ERR_MAPPING, "min and max are numbers");
+    return OUT_OK;
+}
+
+static enum outcome parse_tolerance(struct yaml_at node, struct column *column, struct error *err)
+{
+    if (!yaml_has(node))
+        return OUT_OK;
+    struct bytes text = scalar_of(node);
+    char *end = NULL;
+    column->tolerance = text.size ? strtod(text.data, &end) : -1;
+    if (!(column->tolerance >= 0) || !end || *end)
+        return parse_fail(node, err, ERR_MAPPING, "tolerance is a number of at least 0");
+    return OUT_OK;
+}
+
+/* A default or allowed value, checked against the column's type here, so that no record can fail for it. */
+static yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column,
+                                     struct yaml_at node, struct error *err)
+{
+    bool plain = false, exact = false;
+    struct cell cell;
+    if (yaml_kind_of(node) != YAML_SCALAR) {
+        parse_fail(node, err, ERR_MAPPING, "the value must be a single one");
+        return NULL;
+    }
+    struct bytes text = yaml_scalar(node, &plain);
+    yyjson_mut_val *val = value_from_yaml(&column->type, text, plain, parse->mapping->literals_mut);
+    yyjson_doc *frozen = val ? yyjson_mut_val_imut_copy(val, NULL) : NULL;
+    if (!frozen || value_encode(&column->type, yyjson_doc_get_root(frozen), &parse->mapping->arena,
+                                &cell, &exact, NULL) != OUT_OK) {
+        parse_fail(node, err, ERR_MAPPING, "the value does not fit the column's type");
+        val = NULL;
+    }
+    yyjson_doc_free(frozen);
+    return val;
+}
+
+/* Literals are gathered as [[default] or [], [allowed…] or []] per column, frozen at the end. */
+static enum outcome parse_literals(struct parse *parse, struct yaml_at at, struct column *column,
+                                   yyjson_mut_val *gathered, struct error *err)
+{
+    yyjson_mut_doc *doc = parse->mapping->literals_mut;
+    yyjson_mut_val *fill = yyjson_mut_arr(doc), *allow = yyjson_mut_arr(doc);
+    struct yaml_at node = yaml_find(at, "default"), list = yaml_find(at, "allow");
+    if (yaml_has(node)) {
+        yyjson_mut_val *val = parse_literal(parse, column, node, err);
+        if (!val)
+            return OUT_FATAL;
+        yyjson_mut_arr_append(fill, val);
+    }
+    if (yaml_has(list)) {
+        if (yaml_kind_of(list) != YAML_LIST || yaml_count(list) == 0)
+            return parse_fail(list, err, ERR_MAPPING, "allow is a list of values");
+        for (size_t i = 0; i < yaml_count(list); i++) {
+            yyjson_mut_val *val = parse_literal(parse, column, yaml_item(list, i), err);
+            if (!val)
+                return OUT_FATAL;
+            yyjson_mut_arr_append(allow, val);
+        }
+    }
+    yyjson_mut_arr_append(gathered, fill);
+    yyjson_mut_arr_append(gathered, allow);
+    return OUT_OK;
+}
+
+static enum outcome parse_decode(struct yaml_at node, struct column *column, struct error *err)
+{
+    if (!yaml_has(node))
+        return OUT_OK;
+    if (!bytes_equal(scalar_of(node), BYTES_LITERAL("json")))
+        return parse_fail(node, err, ERR_MAPPING, "decode is json");
+    column->decode_json = true;
+    return OUT_OK;
+}
+
+static enum outcome parse_column(struct parse *parse, struct yaml_at at, struct column *column,
+                                 yyjson_mut_val *gathered, struct error *err)
+{
+    enum outcome outcome = parse_type(at, yaml_find(at, "type"), &column->type, err);
+    if (outcome == OUT_OK)
+        outcome = parse_form(yaml_find(at, "as"), &column->type, err);
+    if (outcome == OUT_OK)
+        outcome = parse_from(parse, at, yaml_find(at, "from"), column, err);
+    if (outcome == OUT_OK)
+        outcome = parse_flag(yaml_find(at, "required"), &column->required, err);
+    if (outcome == OUT_OK)
+        outcome = parse_decimal_option(yaml_find(at, "min"), &column->has_least, &column->least, err);
+    if (outcome == OUT_OK)
+        outcome = parse_decimal_option(yaml_find(at, "max"), &column->has_most, &column->most, err);
+    if (outcome == OUT_OK)
+        outcome = parse_tolerance(yaml_find(at, "tolerance"), column, err);
+    if (outcome == OUT_OK)
+        outcome = parse_decode(yaml_find(at, "decode"), column, err);
+    if (outcome == OUT_OK)
+        outcome = parse_literals(parse, at, column, gathered, err);
+    return outcome;
+}
+
+static enum outcome parse_generated(struct yaml_at node, struct yaml_at at, const char *name,
+                                    struct mapping *mapping, struct error *err)
+{
+    static const char *const KEYS[] = {"name", "type", "generated", NULL};
+    struct generated_column *made = &mapping->generated[mapping->generated_count];
+    struct bytes kind = scalar_of(node);
+    made->name = name;
+    if (bytes_equal(kind, BYTES_LITERAL("identity")))
+        made->kind = GENERATED_IDENTITY;
+    else if (bytes_equal(kind, BYTES_LITERAL("on_insert")))
+        made->kind = GENERATED_ON_INSERT;
+    else if (bytes_equal(kind, BYTES_LITERAL("on_write")))
+        made->kind = GENERATED_ON_WRITE;
+    else
+        return parse_fail(node, err, ERR_MAPPING, "generated is identity, on_insert or on_write");
+    enum outcome outcome = yaml_check_keys(at, "a generated column", KEYS, err);
+    if (outcome == OUT_OK)
+        outcome = parse_type(at, yaml_find(at, "type"), &made->type, err);
+    bool integer = made->type.base == VALUE_INT4 || made->type.base == VALUE_INT8;
+    bool time = made->type.base == VALUE_TIMESTAMP || made->type.base == VALUE_TIMESTAMPTZ;
+    if (outcome == OUT_OK && (made->kind == GENERATED_IDENTITY ? !integer : !time))
+        outcome = parse_fail(at, err, ERR_MAPPING_TYPE,
+                             "identity goes with int8, on_insert and on_write with a time");
+    mapping->generated_count++;
+    return outcome;
+}
+
+/* The literal arrays become immutable, so that columns can point into them. */
+static void freeze_literals(struct mapping *mapping, yyjson_mut_val *gathered)
+{
+    yyjson_mut_doc_set_root(mapping->literals_mut, gathered);
+    mapping->literals = yyjson_mut_doc_imut_copy(mapping->literals_mut, NULL);
+    yyjson_val *root = yyjson_doc_get_root(mapping->literals);
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        struct column *column = &mapping->columns[i];
+        yyjson_val *fill = yyjson_arr_get(root, 2 * i), *allow = yyjson_arr_get(root, 2 * i + 1);
+        column->fill = fill ? yyjson_arr_get_first(fill) : NULL;
+        column->allow = allow && yyjson_arr_size(allow) ? allow : NULL;
+    }
+}
+
+static enum outcome parse_one(struct parse *parse, struct yaml_at at, yyjson_mut_val *gathered,
+                              struct error *err)
+{
+    struct mapping *mapping = parse->mapping;
+    const char *name = NULL;
+    if (yaml_kind_of(at) != YAML_MAP)
+        return parse_fail(at, err, ERR_MAPPING, "a column is a map: { name: …, from: …, type: … }");
+    enum outcome outcome = yaml_check_keys(at, "a column", COLUMN_KEYS, err);
+    if (outcome == OUT_OK)
+        outcome = parse_name(parse, yaml_find(at, "name"), "a column's name", &name, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    if (name_is_used(mapping, name))
+        return parse_fail(at, err, ERR_MAPPING, "the column's name is taken already");
+    struct yaml_at generated = yaml_find(at, "generated");
+    if (yaml_has(generated))
+        return parse_generated(generated, at, name, mapping, err);
+    struct column *column = &mapping->columns[mapping->column_count];
+    struct error where = {0};
+    column->name = name;
+    column->key_at = -1;
+    yaml_where(at, &where); /* file:line:column: the line is kept for messages about records */
+    char *last = strrchr(where.where, ':');
+    if (last) {
+        *last = '\0';
+        char *line = strrchr(where.where, ':');
+        column->line = line ? (int)strtol(line + 1, NULL, 10) : 0;
+    }
+    outcome = parse_column(parse, at, column, gathered, err);
+    mapping->column_count++;
+    return outcome;
+}
+
+static enum outcome add_rest(struct parse *parse, struct yaml_at rest, struct error *err)
+{
+    struct mapping *mapping = parse->mapping;
+    if (!yaml_has(rest))
+        return OUT_OK;
+    struct column *column = &mapping->columns[mapping->column_count];
+    enum outcome outcome = parse_name(parse, rest, "rest", &column->name, err);
+    if (outcome == OUT_OK && name_is_used(mapping, column->name))
+        outcome = parse_fail(rest, err, ERR_MAPPING,
+                             "rest must be a column of its own, not one of columns");
+    column->type.base = VALUE_JSONB;
+    column->source = FROM_REST;
+    column->key_at = -1;
+    mapping->rest_at = (int)mapping->column_count++;
+    return outcome;
+}
+
+enum outcome parse_columns(struct parse *parse, struct yaml_at list, struct yaml_at rest,
+                           struct error *err)
+{
+    struct mapping *mapping = parse->mapping;
+    if (!yaml_has(list) || yaml_kind_of(list) != YAML_LIST || yaml_count(list) == 0)
+        return parse_fail(yaml_has(list) ? list : parse->root, err, ERR_MAPPING,
+                          "columns must list at least one column");
+    size_t count = yaml_count(list);
+    if (count >= MAPPING_COLUMNS_MOST)
+        return parse_fail(list, err, ERR_MAPPING, "a mapping may have 199 columns");
+    mapping->columns = arena_array(&mapping->arena, count + 1, sizeof *mapping->columns);
+    mapping->generated = arena_array(&mapping->arena, count, sizeof *mapping->generated);
+    mapping->literals_mut = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *gathered = yyjson_mut_arr(mapping->literals_mut);
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
+        outcome = parse_one(parse, yaml_item(list, i), gathered, err);
+    if (outcome == OUT_OK)
+        outcome = add_rest(parse, rest, err);
+    if (outcome == OUT_OK)
+        freeze_literals(mapping, gathered);
+    return outcome;
+}
+
+/* "name", "name DESC", or "(expression)" copied as it is. Expressions are the mapping author's SQL;
+ * the author already decides every table. */
+static enum outcome check_index_column(const struct mapping *mapping, struct yaml_at node,
+                                       struct error *err)
+{
+    struct bytes text = scalar_of(node);
+    if (text.size > 2 && text.data[0] == '(' && text.data[text.size - 1] == ')' &&
+        !memchr(text.data, ';', text.size))
+        return OUT_OK;
+    if (text.size > 5 && memcmp(text.data + text.size - 5, " DESC", 5) == 0)
+        text.size -= 5;
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", BYTES_ARGS(text));
+    if (text.size < sizeof name && name_is_used(mapping, name))
+        return OUT_OK;
+    return parse_fail(node, err, ERR_MAPPING, "the index names a column that is not there");
+}
+
+static enum outcome parse_index(struct parse *parse, struct yaml_at at,
+                                struct mapping_index *index, struct error *err)
+{
+    static const char *const KEYS[] = {"name", "columns", "unique", NULL};
+    if (yaml_kind_of(at) != YAML_MAP)
+        return parse_fail(at, err, ERR_MAPPING, "an index is a map: { name: …, columns: […] }");
+    enum outcome outcome = yaml_check_keys(at, "an index", KEYS, err);
+    if (outcome == OUT_OK)
+        outcome = parse_name(parse, yaml_find(at, "name"), "an index's name", &index->name, err);
+    if (outcome == OUT_OK)
+        outcome = parse_flag(yaml_find(at, "unique"), &index->unique, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    struct yaml_at list = yaml_find(at, "columns");
+    if (!yaml_has(list) || yaml_kind_of(list) != YAML_LIST || yaml_count(list) == 0)
+        return parse_fail(at, err, ERR_MAPPING, "an index lists its columns");
+    index->column_count = yaml_count(list);
+    const char **columns =
+        arena_array(&parse->mapping->arena, index->column_count, sizeof *columns);
+    for (size_t i = 0; i < index->column_count && outcome == OUT_OK; i++) {
+        outcome = check_index_column(parse->mapping, yaml_item(list, i), err);
+        if (outcome == OUT_OK)
+            columns[i] = parse_copy(&parse->mapping->arena, scalar_of(yaml_item(list, i)));
+    }
+    index->columns = columns;
+    return outcome;
+}
+
+enum outcome parse_indexes(struct parse *parse, struct yaml_at list, struct error *err)
+{
+    struct mapping *mapping = parse->mapping;
+    if (!yaml_has(list))
+        return OUT_OK;
+    if (yaml_kind_of(list) != YAML_LIST)
+        return parse_fail(list, err, ERR_MAPPING, "indexes is a list");
+    mapping->index_count = yaml_count(list);
+    mapping->indexes =
+        arena_array(&mapping->arena, mapping->index_count + 1, sizeof *mapping->indexes);
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < mapping->index_count && outcome == OUT_OK; i++)
+        outcome = parse_index(parse, yaml_item(list, i), &mapping->indexes[i], err);
+    return outcome;
+}

@@ -1,0 +1,342 @@
+/*
+ * The column program forward: a record's JSON becomes a row. Every member a column takes leaves the
+ * record unless it would not come back as it was; what is left goes to the rest column. See
+ * mapping.h for the rule and why it makes the way back exact.
+ */
+
+#include "common/model/mapping.h"
+
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/canonical.h"
+#include "common/model/mapping_value.h"
+#include "common/model/tenant.h"
+#include "common/model/timestamp.h"
+
+/* Values that have left the record: they are compared by address, so nested members work too. */
+struct taken {
+    yyjson_val *vals[MAPPING_COLUMNS_MOST];
+    size_t count;
+};
+
+static bool is_taken(const struct taken *taken, const yyjson_val *val)
+{
+    for (size_t i = 0; i < taken->count; i++)
+        if (taken->vals[i] == val)
+            return true;
+    return false;
+}
+
+/* True when something of `val` is still to be written once the taken values are out. An object
+ * that was empty before stays; one that became empty goes. */
+static bool has_left(yyjson_val *val, const struct taken *taken)
+{
+    if (is_taken(taken, val))
+        return false;
+    if (!yyjson_is_obj(val) || yyjson_obj_size(val) == 0)
+        return true;
+    yyjson_obj_iter each = yyjson_obj_iter_with(val);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));)
+        if (has_left(yyjson_obj_iter_get_val(key), taken))
+            return true;
+    return false;
+}
+
+static void append_left(struct buf *out, yyjson_val *object, const struct taken *taken)
+{
+    bool first = true;
+    buf_append_char(out, '{');
+    yyjson_obj_iter each = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));) {
+        yyjson_val *val = yyjson_obj_iter_get_val(key);
+        if (!has_left(val, taken))
+            continue;
+        if (!first)
+            buf_append_char(out, ',');
+        first = false;
+        json_append(out, key);
+        buf_append_char(out, ':');
+        if (yyjson_is_obj(val) && yyjson_obj_size(val))
+            append_left(out, val, taken);
+        else
+            json_append(out, val);
+    }
+    buf_append_char(out, '}');
+}
+
+/* The rest cell: NULL when every member went to a column. */
+static enum outcome make_rest(const struct mapping *mapping, yyjson_val *root,
+                              const struct taken *taken, struct mapping_work *work,
+                              struct arena *arena, struct row *row, struct error *err)
+{
+    if (!yyjson_is_obj(root))
+        return OUT_OK;
+    bool left = yyjson_obj_size(root) && has_left(root, taken);
+    if (mapping->rest_at < 0) {
+        if (!left)
+            return OUT_OK;
+        return error_set(err, OUT_REJECT, ERR_VALUE_INEXACT,
+                         "the record has members that no column of %s takes", mapping->table);
+    }
+    struct cell *cell = &row->cells[mapping->rest_at];
+    *cell = CELL_NULL;
+    if (!left)
+        return OUT_OK;
+    buf_reset(&work->text);
+    buf_append_char(&work->text, 1); /* jsonb's version byte */
+    append_left(&work->text, root, taken);
+    struct bytes copy = arena_copy(arena, buf_view(&work->text));
+    if (work->text.failed || !copy.data)
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record does not fit a batch");
+    *cell = (struct cell){copy.data, (int32_t)copy.size};
+    return OUT_OK;
+}
+
+static enum outcome fill_absent(const struct mapping *mapping, const struct column *column,
+                                struct arena *arena, struct cell *cell, struct error *err)
+{
+    bool exact;
+    *cell = CELL_NULL;
+    if (column->fill)
+        return value_encode(&column->type, column->fill, arena, cell, &exact, err);
+    if (!column->required)
+        return OUT_OK;
+    enum outcome outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED,
+                                     "the record lacks a member that column %s requires",
+                                     column->name);
+    column_blame(mapping, column, 0, err);
+    return outcome;
+}
+
+/* One FROM_POINTERS column: finds, encodes, decides whether the member leaves the record. */
+static enum outcome run_column(const struct mapping *mapping, const struct column *column,
+                               yyjson_val *root, struct arena *arena, struct cell *cell,
+                               struct taken *taken, struct error *err)
+{
+    struct found found = column_find(column, root);
+    if (!found.val)
+        return fill_absent(mapping, column, arena, cell, err);
+    bool exact = false;
+    enum outcome outcome = OUT_OK;
+    *cell = CELL_NULL;
+    if (!yyjson_is_null(found.val))
+        outcome = column_encode(column, found.val, arena, cell, &exact, err);
+    else if (column->required)
+        outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED,
+                            "the member that column %s requires is null", column->name);
+    if (outcome != OUT_OK) {
+        column_blame(mapping, column, found.pointer, err);
+        return outcome;
+    }
+    if (exact && found.pointer == 0 && !found.others && !found.through_array)
+        taken->vals[taken->count++] = found.val;
+    return OUT_OK;
+}
+
+static enum outcome run_columns(const struct mapping *mapping, const struct record *record,
+                                yyjson_val *root, struct mapping_work *work, struct arena *arena,
+                                struct row *row, struct error *err)
+{
+    struct taken taken;
+    taken.count = 0;
+    bool exact;
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        const struct column *column = &mapping->columns[i];
+        enum outcome outcome = OUT_OK;
+        if (column->source == FROM_POINTERS)
+            outcome = run_column(mapping, column, root, arena, &row->cells[i], &taken, err);
+        else if (column->source == FROM_VALUE)
+            outcome = column_encode(column, root, arena, &row->cells[i], &exact, err);
+        else if (column->source != FROM_REST)
+            outcome = column_derive(mapping, column, record, row->tenant, arena, &row->cells[i],
+                                    err);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+    return make_rest(mapping, root, &taken, work, arena, row, err);
+}
+
+/* Version of the payload: what the mapping names, else what the message brought. */
+static enum outcome find_version(const struct mapping *mapping, yyjson_val *root,
+                                 const struct record *record, int64_t *version, bool *has,
+                                 struct error *err)
+{
+    *version = record->version;
+    *has = record->has_version;
+    if (mapping->version_source == VERSION_STAMPED)
+        return OUT_OK;
+    yyjson_val *val = json_at(root, bytes_text(mapping->version_pointer));
+    struct bytes text = {0};
+    if (yyjson_is_raw(val) || yyjson_is_str(val))
+        text = bytes_of(yyjson_is_raw(val) ? yyjson_get_raw(val) : yyjson_get_str(val),
+                        yyjson_get_len(val));
+    bool truncated;
+    struct decimal number;
+    *has = true;
+    if (mapping->version_source == VERSION_TIMESTAMP && yyjson_is_str(val) &&
+        timestamp_parse(text, TIMESTAMP_ZONE_REQUIRED, version, &truncated)) {
+        bool exact;
+        *version = timestamp_to_epoch(*version, 1000000, &exact);
+        return OUT_OK;
+    }
+    if (text.size && decimal_parse(text, &number) && decimal_to_int64(&number, version) &&
+        (mapping->version_source == VERSION_NUMBER || yyjson_is_raw(val)))
+        return OUT_OK;
+    enum outcome outcome =
+        val ? error_set(err, OUT_REJECT, ERR_VALUE_FORM, "the version is not a %s",
+                        mapping->version_source == VERSION_NUMBER
+                            ? "whole number of 64 bits"
+                            : "time with a zone, or a whole number")
+            : error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the record has no version");
+    error_path(err, "%s", mapping->version_pointer);
+    return outcome;
+}
+
+static enum outcome check_root(const struct mapping *mapping, yyjson_val *root, struct error *err)
+{
+    if (yyjson_is_obj(root))
+        return OUT_OK;
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].source == FROM_VALUE)
+            return OUT_OK;
+    return error_set(err, OUT_REJECT, ERR_JSON_KIND, "the record is not a JSON object");
+}
+
+static enum outcome finish_id(const struct mapping *mapping, const struct cell *cells,
+                              struct buf *out, size_t before, struct error *err)
+{
+    if (!mapping_append_id(mapping, cells, out))
+        return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key of the record cannot be formed");
+    if (out->size - before > MAPPING_KEY_MOST)
+        return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key has %zu bytes, %d are allowed",
+                         out->size - before, MAPPING_KEY_MOST);
+    return OUT_OK;
+}
+
+static enum outcome forward_delete(const struct mapping *mapping, const struct record *record,
+                                   struct arena *arena, struct row *row, struct error *err)
+{
+    if (!record->has_version)
+        return error_set(err, OUT_REJECT, ERR_ENVELOPE, "a delete needs a drover-version header");
+    for (size_t i = 0; i < mapping->column_count; i++)
+        row->cells[i] = CELL_NULL;
+    row->deleted = true;
+    row->version = record->version;
+    row->id = arena_copy(arena, record->id);
+    return mapping_parse_id(mapping, record->id, arena, row->cells, err);
+}
+
+static enum outcome forward_upsert(const struct mapping *mapping, const struct record *record,
+                                   yyjson_val *root, struct mapping_work *work,
+                                   struct arena *arena, struct row *row, struct error *err)
+{
+    bool has_version;
+    enum outcome outcome = check_root(mapping, root, err);
+    if (outcome == OUT_OK && !canonical_digest(root, &work->scratch, &row->digest))
+        outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    if (outcome == OUT_OK)
+        outcome = run_columns(mapping, record, root, work, arena, row, err);
+    if (outcome == OUT_OK)
+        outcome = find_version(mapping, root, record, &row->version, &has_version, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    if (!has_version)
+        return error_set(err, OUT_REJECT, ERR_ENVELOPE, "the record has no version");
+    buf_reset(&work->text);
+    outcome = finish_id(mapping, row->cells, &work->text, 0, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    row->id = arena_copy(arena, buf_view(&work->text));
+    return row->id.data ? OUT_OK
+                        : error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
+}
+
+enum outcome mapping_forward(const struct mapping *mapping, const struct record *record,
+                             struct mapping_work *work, struct arena *arena, struct row *row,
+                             struct error *err)
+{
+    memset(row, 0, sizeof *row);
+    row->tenant = record->tenant;
+    row->cells = arena_array(arena, mapping->column_count, sizeof *row->cells);
+    if (!row->cells)
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
+    if (record->operation == OP_DELETE)
+        return forward_delete(mapping, record, arena, row, err);
+    yyjson_doc *doc = NULL;
+    enum outcome outcome = work_parse(work, record->payload, mapping->unicode, &doc, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    outcome = forward_upsert(mapping, record, yyjson_doc_get_root(doc), work, arena, row, err);
+    yyjson_doc_free(doc);
+    return outcome;
+}
+
+static enum outcome identify_tenant(const struct mapping *mapping, yyjson_val *root,
+                                    struct buf *tenant, struct error *err)
+{
+    if (!tenant || !mapping->tenant_pointer)
+        return OUT_OK;
+    yyjson_val *val = json_at(root, bytes_text(mapping->tenant_pointer));
+    struct tenant parts = {0};
+    if (yyjson_is_str(val))
+        parts.tenant_id = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    else if (yyjson_is_raw(val))
+        parts.tenant_id = bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
+    enum outcome outcome;
+    if (!val || yyjson_is_null(val))
+        outcome = error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
+    else if (parts.tenant_id.size == 0)
+        outcome = error_set(err, OUT_REJECT, ERR_TENANT_FORM,
+                            "the tenant is neither a non-empty string nor a number");
+    else
+        outcome = tenant_append_key(&parts, tenant, err);
+    if (outcome != OUT_OK)
+        error_path(err, "%s", mapping->tenant_pointer);
+    return outcome;
+}
+
+/* Only the key columns' cells, in the work's arena. */
+static enum outcome identify_key(const struct mapping *mapping, const struct record *record,
+                                 yyjson_val *root, struct arena *arena, struct buf *id,
+                                 struct error *err)
+{
+    struct taken unused;
+    unused.count = 0;
+    arena_reset(arena);
+    size_t before = id->size;
+    enum outcome outcome = OUT_OK;
+    struct cell *cells = arena_array(arena, mapping->column_count, sizeof *cells);
+    if (!cells)
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large");
+    for (size_t i = 0; i < mapping->key_count && outcome == OUT_OK; i++) {
+        size_t at = mapping->key[i];
+        const struct column *column = &mapping->columns[at];
+        if (column->source == FROM_POINTERS)
+            outcome = run_column(mapping, column, root, arena, &cells[at], &unused, err);
+        else
+            outcome = column_derive(mapping, column, record, record->tenant, arena, &cells[at],
+                                    err);
+    }
+    return outcome == OUT_OK ? finish_id(mapping, cells, id, before, err) : outcome;
+}
+
+enum outcome mapping_identify(const struct mapping *mapping, const struct record *record,
+                              struct mapping_work *work, struct buf *tenant, struct buf *id,
+                              int64_t *version, bool *has_version, struct error *err)
+{
+    yyjson_doc *doc = NULL;
+    enum outcome outcome = work_parse(work, record->payload, mapping->unicode, &doc, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    outcome = check_root(mapping, root, err);
+    if (outcome == OUT_OK)
+        outcome = identify_tenant(mapping, root, tenant, err);
+    if (outcome == OUT_OK)
+        outcome = identify_key(mapping, record, root, &work->arena, id, err);
+    if (outcome == OUT_OK)
+        outcome = find_version(mapping, root, record, version, has_version, err);
+    yyjson_doc_free(doc);
+    return outcome;
+}

@@ -1,0 +1,269 @@
+#include "common/model/mapping_value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/canonical.h"
+#include "common/model/decimal.h"
+#include "common/model/tenant.h"
+
+/* yyjson needs about 12 bytes for a byte of text; records that would not fit use malloc. */
+#define POOL_SIZE (1u << 20)
+#define POOL_FACTOR 20
+#define WORK_TEXT_MOST (256u << 20)
+
+struct pool {
+    yyjson_alc alc;
+    char memory[POOL_SIZE];
+};
+
+void mapping_work_init(struct mapping_work *work)
+{
+    buf_init(&work->text, WORK_TEXT_MOST);
+    buf_init(&work->scratch, WORK_TEXT_MOST);
+    arena_init(&work->arena, WORK_TEXT_MOST);
+    struct pool *pool = malloc(sizeof *pool);
+    if (!pool)
+        abort();
+    yyjson_alc_pool_init(&pool->alc, pool->memory, sizeof pool->memory);
+    work->pool = pool;
+    work->pool_size = POOL_SIZE;
+}
+
+void mapping_work_free(struct mapping_work *work)
+{
+    buf_free(&work->text);
+    buf_free(&work->scratch);
+    arena_free(&work->arena);
+    free(work->pool);
+    work->pool = NULL;
+}
+
+enum outcome work_parse(struct mapping_work *work, struct bytes text, enum json_unicode unicode,
+                        yyjson_doc **doc, struct error *err)
+{
+    struct pool *pool = work->pool;
+    bool fits = text.size < work->pool_size / POOL_FACTOR;
+    return json_parse(text, unicode, fits ? &pool->alc : NULL, doc, err);
+}
+
+/* json_at, but tells when an array is passed: its elements cannot be taken out of the record. */
+static yyjson_val *follow(yyjson_val *root, const char *pointer, bool *through_array)
+{
+    *through_array = false;
+    yyjson_val *found = json_at(root, bytes_text(pointer));
+    if (!found || !strchr(pointer + (*pointer == '/'), '/'))
+        return found;
+    for (const char *slash = strchr(pointer + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        yyjson_val *parent = json_at(root, bytes_of(pointer, (size_t)(slash - pointer)));
+        if (yyjson_is_arr(parent))
+            *through_array = true;
+    }
+    return found;
+}
+
+struct found column_find(const struct column *column, yyjson_val *root)
+{
+    struct found found = {0};
+    for (size_t i = 0; i < column->pointer_count; i++) {
+        bool through_array;
+        yyjson_val *val = follow(root, column->pointers[i], &through_array);
+        if (!val)
+            continue;
+        if (found.val) {
+            found.others = true;
+            break;
+        }
+        found.val = val;
+        found.pointer = i;
+        found.through_array = through_array;
+    }
+    return found;
+}
+
+void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
+                  struct error *err)
+{
+    if (!err)
+        return;
+    error_where(err, "%s.%s (%s:%d)", mapping->table, column->name, mapping->file, column->line);
+    if (err->path[0] == '\0' && pointer < column->pointer_count)
+        error_path(err, "%s", column->pointers[pointer]);
+}
+
+/* The number text of a value, in whichever way the column's form holds it; empty when none. */
+static struct bytes number_text(yyjson_val *val)
+{
+    if (yyjson_is_raw(val))
+        return bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
+    if (yyjson_is_str(val))
+        return bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    return (struct bytes){0};
+}
+
+static enum outcome check_limits(const struct column *column, yyjson_val *val, struct error *err)
+{
+    struct decimal number;
+    if (!column->has_least && !column->has_most)
+        return OUT_OK;
+    if (!decimal_parse(number_text(val), &number))
+        return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "column %s has min/max and takes numbers",
+                         column->name);
+    if (column->has_least && decimal_compare(&number, &column->least) < 0)
+        return error_set(err, OUT_REJECT, ERR_VALUE_LIMIT, "the value is below the column's min");
+    if (column->has_most && decimal_compare(&number, &column->most) > 0)
+        return error_set(err, OUT_REJECT, ERR_VALUE_LIMIT, "the value is above the column's max");
+    return OUT_OK;
+}
+
+static enum outcome check_allowed(const struct column *column, yyjson_val *val, struct error *err)
+{
+    if (!column->allow)
+        return OUT_OK;
+    yyjson_arr_iter each = yyjson_arr_iter_with(column->allow);
+    for (yyjson_val *allowed; (allowed = yyjson_arr_iter_next(&each));)
+        if (canonical_equal(allowed, val))
+            return OUT_OK;
+    return error_set(err, OUT_REJECT, ERR_VALUE_ALLOW,
+                     "the value is not one of the %zu the column allows",
+                     yyjson_arr_size(column->allow));
+}
+
+/* decode: json: the member is a string that holds JSON. */
+static enum outcome encode_decoded(const struct column *column, yyjson_val *val,
+                                   struct arena *arena, struct cell *cell, struct error *err)
+{
+    bool exact;
+    yyjson_doc *inner = NULL;
+    if (!yyjson_is_str(val))
+        return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "decode: json needs a string");
+    enum outcome outcome = json_parse(bytes_of(yyjson_get_str(val), yyjson_get_len(val)),
+                                      JSON_UNICODE_REJECT, NULL, &inner, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    outcome = value_encode(&column->type, yyjson_doc_get_root(inner), arena, cell, &exact, err);
+    yyjson_doc_free(inner);
+    return outcome;
+}
+
+enum outcome column_encode(const struct column *column, yyjson_val *val, struct arena *arena,
+                           struct cell *cell, bool *exact, struct error *err)
+{
+    *exact = true;
+    if (column->decode_json)
+        return encode_decoded(column, val, arena, cell, err);
+    enum outcome outcome = value_encode(&column->type, val, arena, cell, exact, err);
+    if (outcome == OUT_OK)
+        outcome = check_allowed(column, val, err);
+    if (outcome == OUT_OK)
+        outcome = check_limits(column, val, err);
+    return outcome;
+}
+
+static enum outcome derive_context(struct bytes tenant, struct arena *arena, struct cell *cell,
+                                   struct error *err)
+{
+    struct buf text;
+    buf_init(&text, 8192);
+    buf_append_char(&text, 1); /* jsonb's version byte */
+    bool made = tenant_append_context(tenant, &text) && !text.failed;
+    struct bytes copy = made ? arena_copy(arena, buf_view(&text)) : (struct bytes){0};
+    buf_free(&text);
+    if (!copy.data)
+        return error_set(err, OUT_REJECT, ERR_TENANT_FORM, "the isolation key is not usable");
+    *cell = (struct cell){copy.data, (int32_t)copy.size};
+    return OUT_OK;
+}
+
+static enum outcome derive_index(const struct column *column, const struct record *record,
+                                 struct arena *arena, struct cell *cell, struct error *err)
+{
+    char text[24];
+    if (record->index < 0)
+        return error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the record has no $index");
+    int64_t number = record->index + (column->source == FROM_INDEX1);
+    int size = snprintf(text, sizeof text, "%" PRId64, number);
+    return value_parse_key(&column->type, bytes_of(text, (size_t)size), arena, cell, err);
+}
+
+enum outcome column_derive(const struct mapping *mapping, const struct column *column,
+                           const struct record *record, struct bytes tenant, struct arena *arena,
+                           struct cell *cell, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    struct bytes copy;
+    switch (column->source) {
+    case FROM_TENANT_CONTEXT:
+        outcome = derive_context(tenant, arena, cell, err);
+        break;
+    case FROM_ISOLATION_KEY:
+        copy = arena_copy(arena, tenant);
+        *cell = (struct cell){copy.data, (int32_t)copy.size};
+        break;
+    case FROM_KEY:
+    case FROM_KEY_SUFFIX:
+        if (record->source_key.size == 0)
+            outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the record has no $key");
+        else
+            outcome = value_parse_key(&column->type, record->source_key, arena, cell, err);
+        break;
+    case FROM_INDEX:
+    case FROM_INDEX1:
+        outcome = derive_index(column, record, arena, cell, err);
+        break;
+    default:
+        *cell = CELL_NULL;
+    }
+    if (outcome != OUT_OK)
+        column_blame(mapping, column, 0, err);
+    return outcome;
+}
+
+bool mapping_append_id(const struct mapping *mapping, const struct cell *cells, struct buf *out)
+{
+    struct buf part;
+    buf_init(&part, 1u << 20);
+    bool good = true;
+    for (size_t i = 0; i < mapping->key_count && good; i++) {
+        const struct column *column = &mapping->columns[mapping->key[i]];
+        struct cell cell = cells[mapping->key[i]];
+        buf_reset(&part);
+        good = cell.size >= 0 && value_append_key(&column->type, cell, &part);
+        if (i)
+            buf_append_char(out, ':');
+        if (good)
+            text_percent_encode(out, buf_view(&part));
+    }
+    good = good && !part.failed && !out->failed;
+    buf_free(&part);
+    return good;
+}
+
+enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id, struct arena *arena,
+                              struct cell *cells, struct error *err)
+{
+    struct buf part;
+    buf_init(&part, MAPPING_KEY_MOST * 4);
+    enum outcome outcome = OUT_OK;
+    const char *at = id.data, *end = id.data + id.size;
+    for (size_t i = 0; i < mapping->key_count && outcome == OUT_OK; i++) {
+        const char *colon = at <= end ? memchr(at, ':', (size_t)(end - at)) : NULL;
+        bool last = i + 1 == mapping->key_count;
+        const char *stop = colon ? colon : end;
+        buf_reset(&part);
+        if (at > end || (last && colon) || (!last && !colon) ||
+            !text_percent_decode(&part, bytes_of(at, (size_t)(stop - at))))
+            outcome = error_set(err, OUT_REJECT, ERR_ENVELOPE,
+                                "the id does not have the %zu parts of the key",
+                                mapping->key_count);
+        else
+            outcome = value_parse_key(&mapping->columns[mapping->key[i]].type, buf_view(&part),
+                                      arena, &cells[mapping->key[i]], err);
+        at = stop + 1;
+    }
+    buf_free(&part);
+    return outcome;
+}

@@ -1,0 +1,119 @@
+#include "common/model/receipt.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+static const char *const CLASS_NAMES[CLASS_COUNT] = {
+    "applied", "superseded", "unchanged", "conflict", "dead_lettered", "rejected", "withheld",
+};
+
+const char *record_class_name(enum record_class record_class)
+{
+    return CLASS_NAMES[record_class];
+}
+
+static void append_text(struct buf *out, const char *name, struct bytes value)
+{
+    buf_append_format(out, "\"%s\":", name);
+    buf_append_json(out, value);
+    buf_append_char(out, ',');
+}
+
+static void append_groups(struct buf *out, const struct receipt *receipt)
+{
+    char hex[33];
+    buf_append_text(out, "\"groups\":[");
+    for (size_t i = 0; i < receipt->group_count; i++) {
+        const struct receipt_group *group = &receipt->groups[i];
+        digest_format(&group->sum, hex);
+        buf_append_text(out, i ? ",{" : "{");
+        append_text(out, "tenant", group->tenant);
+        append_text(out, "entity", group->entity);
+        buf_append_format(out, "\"applied\":%" PRIu64 ",\"sum\":\"%s\"}", group->applied, hex);
+    }
+    buf_append_text(out, "],");
+}
+
+static void append_rejects(struct buf *out, const struct receipt *receipt)
+{
+    buf_append_text(out, "\"rejected\":[");
+    for (size_t i = 0; i < receipt->reject_count; i++) {
+        const struct receipt_reject *reject = &receipt->rejects[i];
+        buf_append_format(out, "%s{\"offset\":%" PRId64 ",\"code\":\"%s\",\"class\":\"%s\"}",
+                          i ? "," : "", reject->offset, reject->code,
+                          record_class_name(reject->the_class));
+    }
+    buf_append_text(out, "],");
+}
+
+void receipt_append(struct buf *out, const struct receipt *receipt)
+{
+    buf_append_text(out, "{\"kind\":\"batch\",");
+    append_text(out, "worker", receipt->worker);
+    append_text(out, "topic", receipt->topic);
+    buf_append_format(out, "\"partition\":%d,\"first\":%" PRId64 ",\"next\":%" PRId64
+                      ",\"epoch\":%" PRId64 ",\"counts\":{",
+                      receipt->partition, receipt->first, receipt->next, receipt->epoch);
+    for (int i = 0; i <= CLASS_DEAD; i++)
+        buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", CLASS_NAMES[i],
+                          receipt->counts[i]);
+    buf_append_text(out, "},");
+    append_groups(out, receipt);
+    append_rejects(out, receipt);
+    buf_append_format(out, "\"recovered\":%s,\"committed_ms\":%" PRId64 ",\"lag\":%" PRId64 "}",
+                      receipt->recovered ? "true" : "false", receipt->committed_ms, receipt->lag);
+}
+
+void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt)
+{
+    buf_append_text(out, "{\"kind\":\"produce\",");
+    append_text(out, "run", receipt->run);
+    buf_append_format(out, "\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
+                      ",\"withheld\":%" PRIu64 ",\"finished_ms\":%" PRId64 "}",
+                      receipt->read, receipt->produced, receipt->rejected, receipt->withheld,
+                      receipt->finished_ms);
+}
+
+static void parse_batch(yyjson_val *root, struct receipt_summary *summary)
+{
+    yyjson_val *counts = yyjson_obj_get(root, "counts");
+    for (int i = 0; i < CLASS_COUNT; i++)
+        summary->counts[i] = yyjson_get_uint(yyjson_obj_get(counts, CLASS_NAMES[i]));
+    summary->partition = (int32_t)yyjson_get_sint(yyjson_obj_get(root, "partition"));
+    summary->first = yyjson_get_sint(yyjson_obj_get(root, "first"));
+    summary->next = yyjson_get_sint(yyjson_obj_get(root, "next"));
+    summary->committed_ms = yyjson_get_sint(yyjson_obj_get(root, "committed_ms"));
+    summary->lag = yyjson_get_sint(yyjson_obj_get(root, "lag"));
+}
+
+static void parse_produce(yyjson_val *root, struct receipt_summary *summary)
+{
+    const char *run = yyjson_get_str(yyjson_obj_get(root, "run"));
+    summary->is_produce = true;
+    snprintf(summary->run, sizeof summary->run, "%s", run ? run : "");
+    summary->read = yyjson_get_uint(yyjson_obj_get(root, "read"));
+    summary->produced = yyjson_get_uint(yyjson_obj_get(root, "produced"));
+    summary->counts[CLASS_REJECTED] = yyjson_get_uint(yyjson_obj_get(root, "rejected"));
+    summary->counts[CLASS_WITHHELD] = yyjson_get_uint(yyjson_obj_get(root, "withheld"));
+    summary->committed_ms = yyjson_get_sint(yyjson_obj_get(root, "finished_ms"));
+}
+
+enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary, struct error *err)
+{
+    memset(summary, 0, sizeof *summary);
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *kind = yyjson_obj_get(root, "kind");
+    enum outcome outcome = OUT_OK;
+    if (yyjson_equals_str(kind, "batch"))
+        parse_batch(root, summary);
+    else if (yyjson_equals_str(kind, "produce"))
+        parse_produce(root, summary);
+    else
+        outcome = error_set(err, OUT_REJECT, ERR_ENVELOPE, "the message is no receipt");
+    yyjson_doc_free(doc);
+    return outcome;
+}
