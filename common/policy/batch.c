@@ -1,0 +1,183 @@
+#include "common/policy/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct batch *batch_new(size_t capacity, size_t memory_most)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (!batch)
+        abort();
+    batch->items = calloc(capacity, sizeof *batch->items);
+    batch->order = calloc(capacity, sizeof *batch->order);
+    if (!batch->items || !batch->order)
+        abort();
+    batch->capacity = capacity;
+    arena_init(&batch->arena, memory_most);
+    return batch;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (!batch)
+        return;
+    arena_free(&batch->arena);
+    free(batch->items);
+    free(batch->order);
+    free(batch);
+}
+
+void batch_reset(struct batch *batch)
+{
+    arena_reset(&batch->arena);
+    memset(&batch->fence, 0, sizeof batch->fence);
+    batch->count = batch->order_count = batch->group_count = batch->bytes = 0;
+    batch->groups = NULL;
+    batch->second_look = batch->outcome_unknown = false;
+    batch->attempts = 0;
+    batch->owner = batch->sink_state = NULL;
+    batch->next = NULL;
+}
+
+struct batch_item *batch_add(struct batch *batch, int64_t offset)
+{
+    if (batch->count == batch->capacity)
+        return NULL;
+    struct batch_item *item = &batch->items[batch->count++];
+    memset(item, 0, sizeof *item);
+    item->offset = offset;
+    return item;
+}
+
+static void decide(struct batch_item *item, enum record_class verdict)
+{
+    item->decided = true;
+    item->verdict = verdict;
+}
+
+void batch_reject(struct batch *batch, struct batch_item *item, const struct error *err)
+{
+    decide(item, CLASS_DEAD);
+    item->err = arena_alloc(&batch->arena, sizeof *item->err);
+    if (item->err)
+        *item->err = *err;
+}
+
+static int compare_places(const struct batch_item *a, const struct batch_item *b)
+{
+    if (a->mapping != b->mapping)
+        return strcmp(a->mapping->entity, b->mapping->entity);
+    int order = bytes_compare(a->row.tenant, b->row.tenant);
+    return order ? order : bytes_compare(a->row.id, b->row.id);
+}
+
+/* By place, then the winner of a place first: greatest version, then the earliest offset. */
+static int compare_items(const void *left, const void *right, void *items)
+{
+    const struct batch_item *a = (const struct batch_item *)items + *(const uint32_t *)left;
+    const struct batch_item *b = (const struct batch_item *)items + *(const uint32_t *)right;
+    int order = compare_places(a, b);
+    if (order)
+        return order;
+    if (a->row.version != b->row.version)
+        return a->row.version > b->row.version ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static bool same_content(const struct row *a, const struct row *b)
+{
+    return a->deleted == b->deleted && digest_equal(&a->digest, &b->digest);
+}
+
+/* Keeps the first of each run of the same place; the others are decided against it or, for equal
+ * versions below the winner's, simply superseded. */
+static void reduce(struct batch *batch, size_t open)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < open; i++) {
+        struct batch_item *item = &batch->items[batch->order[i]];
+        struct batch_item *winner = kept ? &batch->items[batch->order[kept - 1]] : NULL;
+        if (!winner || compare_places(winner, item) != 0)
+            batch->order[kept++] = batch->order[i];
+        else if (item->row.version < winner->row.version)
+            decide(item, CLASS_SUPERSEDED);
+        else
+            decide(item, same_content(&item->row, &winner->row) ? CLASS_UNCHANGED : CLASS_CONFLICT);
+    }
+    batch->order_count = kept;
+}
+
+static bool same_group(const struct batch_item *a, const struct batch_item *b)
+{
+    return a->mapping == b->mapping && bytes_equal(a->row.tenant, b->row.tenant);
+}
+
+static void make_groups(struct batch *batch)
+{
+    batch->groups = arena_array(&batch->arena, batch->order_count + 1, sizeof *batch->groups);
+    if (!batch->groups)
+        abort(); /* the arena's limit has room for it by how the worker sizes it */
+    for (size_t i = 0; i < batch->order_count; i++) {
+        struct batch_item *item = &batch->items[batch->order[i]];
+        struct batch_group *last =
+            batch->group_count ? &batch->groups[batch->group_count - 1] : NULL;
+        if (last && same_group(&batch->items[batch->order[last->first]], item)) {
+            last->count++;
+            continue;
+        }
+        batch->groups[batch->group_count++] = (struct batch_group){
+            .mapping = item->mapping, .tenant = item->row.tenant, .first = i, .count = 1};
+    }
+}
+
+void batch_close(struct batch *batch)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->items[i].decided)
+            batch->order[open++] = (uint32_t)i;
+    qsort_r(batch->order, open, sizeof *batch->order, compare_items, batch->items);
+    reduce(batch, open);
+    make_groups(batch);
+}
+
+void batch_retry(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->order_count; i++) {
+        struct batch_item *item = &batch->items[batch->order[i]];
+        item->decided = false;
+        item->err = NULL;
+    }
+    for (size_t i = 0; i < batch->group_count; i++)
+        batch->groups[i].incomplete = false;
+    batch->attempts++;
+}
+
+enum record_class batch_classify(const struct row *row, int64_t stored_version,
+                                 struct bytes stored_digest)
+{
+    if (stored_version > row->version)
+        return CLASS_SUPERSEDED;
+    if (stored_version < row->version)
+        return CLASS_APPLIED; /* written in between by nobody we know; the guard let it pass */
+    bool same = stored_digest.size == sizeof row->digest.bytes &&
+                memcmp(stored_digest.data, row->digest.bytes, stored_digest.size) == 0;
+    return same ? CLASS_UNCHANGED : CLASS_CONFLICT;
+}
+
+uint64_t batch_count(const struct batch *batch, enum record_class verdict)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        count += batch->items[i].decided && batch->items[i].verdict == verdict;
+    return count;
+}
+
+bool batch_is_decided(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->items[i].decided)
+            return false;
+    return true;
+}

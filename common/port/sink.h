@@ -1,0 +1,68 @@
+#ifndef DROVER_PORT_SINK_H
+#define DROVER_PORT_SINK_H
+
+/*
+ * A store that batches are written to. The contract, checked by one suite for every sink
+ * (tests/contract):
+ *
+ * 1. Each submitted batch gets on_done exactly once, never from inside submit or commit.
+ * 2. on_done(OUT_OK) means durable, and every item is decided.
+ * 3. Items the store refuses are decided CLASS_DEAD first, with nothing committed; on_rejected is
+ *    called, and the sink waits for sink_commit, so that dead letters are safe before the offsets move.
+ * 4. The same record twice equals once; a lower version never overwrites; the fence holds: a batch
+ *    of another epoch, or one that does not start at the stored offset, is OUT_FATAL and changes nothing.
+ * 5. on_done(OUT_RETRY): nothing of it may be assumed; the same batch may be submitted again
+ *    (batch_retry first), also after a lost answer to COMMIT.
+ * 6. close waits for batches in flight, then calls on_closed; nothing is called after that.
+ */
+
+#include <stdbool.h>
+
+#include "common/policy/batch.h"
+
+struct sink;
+
+struct sink_events {
+    void (*on_rejected)(void *owner, struct batch *batch);
+    void (*on_done)(void *owner, struct batch *batch, enum outcome outcome,
+                    const struct error *err);
+    /* A place became free after sink_can_submit said no. */
+    void (*on_ready)(void *owner);
+    /* The store cannot be reached (err) or is back (NULL): for saying so once. */
+    void (*on_state)(void *owner, const struct error *err);
+};
+
+struct sink_ops {
+    bool (*can_submit)(struct sink *sink);
+    void (*submit)(struct sink *sink, struct batch *batch);
+    void (*commit)(struct sink *sink, struct batch *batch);
+    void (*close)(struct sink *sink, void (*on_closed)(void *owner));
+};
+
+struct sink {
+    const struct sink_ops *ops;
+    struct sink_events events;
+    void *owner;
+};
+
+static inline bool sink_can_submit(struct sink *sink)
+{
+    return sink->ops->can_submit(sink);
+}
+
+static inline void sink_submit(struct sink *sink, struct batch *batch)
+{
+    sink->ops->submit(sink, batch);
+}
+
+static inline void sink_commit(struct sink *sink, struct batch *batch)
+{
+    sink->ops->commit(sink, batch);
+}
+
+static inline void sink_close(struct sink *sink, void (*on_closed)(void *owner))
+{
+    sink->ops->close(sink, on_closed);
+}
+
+#endif
