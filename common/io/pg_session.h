@@ -13,10 +13,13 @@
 #include "common/base/error.h"
 #include "common/io/settings.h"
 
-/* Parameters for PQconnectStartParams/PQconnectdbParams from a URL or keyword string: expand_dbname, application name,
- * connect timeout, keepalives, tcp_user_timeout, and `options` that fix TimeZone=UTC, DateStyle=ISO, IntervalStyle, bytea_output=hex,
- * extra_float_digits=1, search_path=pg_catalog, standard_conforming_strings=on, client_encoding=UTF8, lock_timeout, idle_in_transaction_session_timeout
- * and, when not empty, role. Memory: freed by pg_params_free. */
+/* Parameters for PQconnectStartParams from a URL or keyword string: expand_dbname, application
+ * name, connect timeout, keepalives, tcp_user_timeout, client_encoding=UTF8, and `options` that fix
+ * TimeZone=UTC, DateStyle=ISO, IntervalStyle, bytea_output=hex, extra_float_digits=1,
+ * search_path=pg_catalog, standard_conforming_strings=on, lock_timeout=30s,
+ * idle_in_transaction_session_timeout=5s (so that a frozen worker cannot hold a partition's row,
+ * FAULTS K03; one who holds a snapshot for long sets it to 0) and, when not empty, role. The user's
+ * own `options` come first and lose against ours. Memory: freed by pg_params_free. */
 struct pg_params {
     const char *keywords[16];
     const char *values[16];
@@ -30,12 +33,14 @@ void pg_params_free(struct pg_params *params);
 MUST_USE enum outcome pg_session_open(const char *url, const char *role, const char *application,
                                       int timeout_ms, PGconn **connection, struct error *err);
 
-/* One statement without or with text/binary parameters (lengths given: no NUL trap); result in binary when asked. *result is the caller's (PQclear),
- * NULL on failure. Outcome: by pg_classify (OUT_RETRY for connection, transaction and resource states, OUT_FATAL for halt, OUT_REJECT for data). */
+/* One statement. Parameters go in binary form with their lengths, which for text is the text
+ * itself: write $1::text::int where another type is meant; data NULL is SQL's NULL. The result comes
+ * in text, or in binary when asked. *result is the caller's (PQclear), NULL on failure. Outcome: by pg_classify
+ * (OUT_RETRY for connection, transaction and resource states, OUT_FATAL for halt, OUT_REJECT for data). */
 MUST_USE enum outcome pg_session_query(PGconn *connection, const char *sql,
                                        const struct bytes *params, size_t count, bool binary,
                                        PGresult **result, struct error *err);
-/* A statement whose rows do not matter. */
+/* Statements whose rows do not matter, separated by semicolons. */
 MUST_USE enum outcome pg_session_run(PGconn *connection, const char *sql, struct error *err);
 
 /* Refuses (DRV-X001) a current_user that is superuser or has BYPASSRLS, and (DRV-P009) servers below 14 or databases not in UTF8. */

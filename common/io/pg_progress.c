@@ -1,0 +1,427 @@
+#include "common/io/pg_progress.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/pg_error.h"
+#include "common/io/pg_wire.h"
+
+#define RETRY_MS 500 /* a refused transaction of this lane is rare: a lock held by an operator */
+
+enum request_kind {
+    REQUEST_CHECK,
+    REQUEST_CLAIM,
+    REQUEST_STAGES,
+    REQUEST_RELEASE,
+};
+
+struct request {
+    enum request_kind kind;
+    int32_t partition;
+    int64_t epoch, redis_next, results_next;
+    struct request *next;
+};
+
+struct pg_progress {
+    struct pg_lane *lane;
+    uv_timer_t timer;
+    struct pg_progress_config config;
+    struct pg_progress_events events;
+    void *owner;
+    struct request *first, *last;
+    bool in_flight; /* the first one has been sent */
+    bool forgotten; /* the one in flight is a claim nobody waits for */
+    int open_handles;
+    void (*on_closed)(void *owner);
+};
+
+static void pump(struct pg_progress *progress);
+
+static void push(struct pg_progress *progress, struct request value)
+{
+    struct request *request = malloc(sizeof *request);
+    if (!request)
+        abort();
+    *request = value;
+    request->next = NULL;
+    if (progress->last)
+        progress->last->next = request;
+    else
+        progress->first = request;
+    progress->last = request;
+    pump(progress);
+}
+
+static struct request pop(struct pg_progress *progress)
+{
+    struct request *request = progress->first;
+    struct request value = *request;
+    progress->first = request->next;
+    if (!progress->first)
+        progress->last = NULL;
+    free(request);
+    progress->in_flight = false;
+    return value;
+}
+
+/* ---- start-up checks --------------------------------------------------------------------- */
+
+#define CHECK_ROLE                                                                                 \
+    "SELECT (r.rolsuper OR r.rolbypassrls)::int4, "                                                \
+    "(pg_catalog.getdatabaseencoding() <> 'UTF8')::int4, "                                         \
+    "pg_catalog.current_setting('server_version_num')::int4, r.rolname::text "                     \
+    "FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user"
+#define CHECK_TABLE                                                                                \
+    "SELECT (c.relrowsecurity AND c.relforcerowsecurity)::int4, "                                  \
+    "pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE')::int4 "                               \
+    "FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "   \
+    "WHERE n.nspname = $1::text AND c.relname = $2::text"
+#define PIN_TOPIC                                                                                  \
+    "INSERT INTO drover.pinned_topic (topic, partitions) VALUES ($1::text, $2::int4) "             \
+    "ON CONFLICT (topic) DO NOTHING"
+#define SEE_TOPIC "SELECT partitions FROM drover.pinned_topic WHERE topic = $1::text"
+#define PIN_GROUP                                                                                  \
+    "INSERT INTO drover.pinned_group (\"group\", fingerprint) VALUES ($1::text, $2::text) "        \
+    "ON CONFLICT (\"group\") DO NOTHING"
+#define SEE_GROUP "SELECT fingerprint FROM drover.pinned_group WHERE \"group\" = $1::text"
+#define CHECK_QUERIES 5 /* besides one a table */
+
+static void fingerprint_of(const struct pg_progress *progress, char hex[33])
+{
+    struct digest digest = mapping_set_fingerprint(progress->config.mappings);
+    digest_format(&digest, hex);
+}
+
+static void send_check(struct pg_progress *progress)
+{
+    char hex[33];
+    struct pg_wire wire;
+    struct pg_lane *lane = progress->lane;
+    struct bytes topic = bytes_text(progress->config.topic);
+    struct bytes group = bytes_text(progress->config.group);
+    fingerprint_of(progress, hex);
+    pg_lane_query(lane, NULL, CHECK_ROLE, NULL, 0);
+    pg_wire_init(&wire);
+    pg_wire_text(&wire, topic);
+    pg_wire_int4(&wire, progress->config.partitions);
+    pg_lane_query(lane, NULL, PIN_TOPIC, wire.params, 2);
+    pg_lane_query(lane, NULL, SEE_TOPIC, wire.params, 1);
+    pg_wire_init(&wire);
+    pg_wire_text(&wire, group);
+    pg_wire_text(&wire, bytes_text(hex));
+    pg_lane_query(lane, NULL, PIN_GROUP, wire.params, 2);
+    pg_lane_query(lane, NULL, SEE_GROUP, wire.params, 1);
+    for (size_t i = 0; i < progress->config.mappings->count; i++) {
+        const struct mapping *mapping = progress->config.mappings->items[i];
+        pg_wire_init(&wire);
+        pg_wire_text(&wire, bytes_text(mapping->schema));
+        pg_wire_text(&wire, bytes_text(mapping->table));
+        pg_lane_query(lane, NULL, CHECK_TABLE, wire.params, 2);
+    }
+}
+
+static enum outcome check_role(const PGresult *result, struct error *err)
+{
+    if (PQntuples(result) != 1)
+        return error_set(err, OUT_FATAL, ERR_RLS, "the current role is not known to PostgreSQL");
+    if (pg_wire_get_int8(result, 0, 0)) {
+        error_set(err, OUT_FATAL, ERR_RLS, "the role %.*s bypasses row level security",
+                  PQgetlength(result, 0, 3), PQgetvalue(result, 0, 3));
+        error_cause(err, "it is a superuser or has BYPASSRLS");
+        return OUT_FATAL;
+    }
+    if (pg_wire_get_int8(result, 0, 1))
+        return error_set(err, OUT_FATAL, ERR_PG_VERSION, "the database's encoding is not UTF8");
+    if (pg_wire_get_int8(result, 0, 2) < 140000)
+        return error_set(err, OUT_FATAL, ERR_PG_VERSION, "PostgreSQL 14 or newer is needed");
+    return OUT_OK;
+}
+
+static enum outcome check_pins(const struct pg_progress *progress, const struct pg_reply *reply,
+                               struct error *err)
+{
+    char hex[33];
+    int64_t pinned = pg_wire_get_int8(reply->results[2], 0, 0);
+    fingerprint_of(progress, hex);
+    if (pinned != progress->config.partitions) {
+        error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
+                  "topic %s has %d partitions, %d are pinned for this migration",
+                  progress->config.topic, progress->config.partitions, (int)pinned);
+        return OUT_FATAL;
+    }
+    struct bytes seen = bytes_of(PQgetvalue(reply->results[4], 0, 0),
+                                 (size_t)PQgetlength(reply->results[4], 0, 0));
+    if (bytes_equal(seen, bytes_text(hex)))
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_MAPPING,
+              "group %s works with other mappings than these", progress->config.group);
+    error_hint(err, "stop its workers, then drover schema apply takes the new mappings over");
+    return OUT_FATAL;
+}
+
+static enum outcome check_tables(const struct pg_progress *progress, const struct pg_reply *reply,
+                                 struct error *err)
+{
+    for (size_t i = 0; i < progress->config.mappings->count; i++) {
+        const struct mapping *mapping = progress->config.mappings->items[i];
+        const PGresult *result = reply->results[CHECK_QUERIES + (int)i];
+        enum outcome outcome = OUT_OK;
+        if (PQntuples(result) != 1)
+            outcome = error_set(err, OUT_FATAL, ERR_PG_SCHEMA, "the table %s.%s is missing",
+                                mapping->schema, mapping->table);
+        else if (!pg_wire_get_int8(result, 0, 0))
+            outcome = error_set(err, OUT_FATAL, ERR_RLS,
+                                "the table %s.%s does not force row level security",
+                                mapping->schema, mapping->table);
+        else if (!pg_wire_get_int8(result, 0, 1))
+            outcome = error_set(err, OUT_FATAL, ERR_PG_PERMISSION,
+                                "the worker's role may not write %s.%s", mapping->schema,
+                                mapping->table);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+    return OUT_OK;
+}
+
+static void on_checked(struct pg_progress *progress, const struct pg_reply *reply)
+{
+    struct error err;
+    enum outcome outcome = check_role(reply->results[0], &err);
+    if (outcome == OUT_OK)
+        outcome = check_pins(progress, reply, &err);
+    if (outcome == OUT_OK)
+        outcome = check_tables(progress, reply, &err);
+    if (outcome == OUT_OK)
+        progress->events.on_checked(progress->owner);
+    else
+        progress->events.on_error(progress->owner, &err);
+}
+
+/* ---- requests ---------------------------------------------------------------------------- */
+
+static void add_key(const struct pg_progress *progress, const struct request *request,
+                    struct pg_wire *wire)
+{
+    pg_wire_init(wire);
+    pg_wire_text(wire, bytes_text(progress->config.group));
+    pg_wire_text(wire, bytes_text(progress->config.topic));
+    pg_wire_int4(wire, request->partition);
+}
+
+static void send_claim(struct pg_progress *progress, const struct request *request)
+{
+    struct pg_wire wire;
+    add_key(progress, request, &wire);
+    pg_wire_text(&wire, bytes_text(progress->config.worker));
+    pg_lane_query(progress->lane, "drover_claim",
+                  "SELECT next_offset, redis_next, results_next, epoch, sequences::text "
+                  "FROM drover.claim($1, $2, $3, $4)",
+                  wire.params, wire.count);
+}
+
+static void send_stages(struct pg_progress *progress, const struct request *request)
+{
+    struct pg_wire wire;
+    add_key(progress, request, &wire);
+    pg_wire_int8(&wire, request->epoch);
+    if (request->kind == REQUEST_RELEASE)
+        pg_lane_query(progress->lane, "drover_release", "SELECT drover.release($1, $2, $3, $4)",
+                      wire.params, wire.count);
+    pg_wire_int8(&wire, request->redis_next);
+    pg_wire_int8(&wire, request->results_next);
+    pg_lane_query(progress->lane, "drover_stages",
+                  "SELECT drover.progress_stages($1, $2, $3, $4, $5, $6)", wire.params,
+                  wire.count);
+}
+
+static void pump(struct pg_progress *progress)
+{
+    struct request *request = progress->first;
+    if (!request || progress->in_flight || !pg_lane_is_ready(progress->lane))
+        return;
+    progress->in_flight = true;
+    if (request->kind == REQUEST_CHECK)
+        send_check(progress);
+    else if (request->kind == REQUEST_CLAIM)
+        send_claim(progress, request);
+    else
+        send_stages(progress, request);
+    pg_lane_sync(progress->lane);
+}
+
+static void on_claimed(struct pg_progress *progress, int32_t partition, const PGresult *result)
+{
+    struct progress_row row = {
+        .next_offset = pg_wire_get_int8(result, 0, 0),
+        .redis_next = pg_wire_get_int8(result, 0, 1),
+        .results_next = pg_wire_get_int8(result, 0, 2),
+        .epoch = pg_wire_get_int8(result, 0, 3),
+        .sequences = bytes_of(PQgetvalue(result, 0, 4), (size_t)PQgetlength(result, 0, 4)),
+    };
+    progress->events.on_claimed(progress->owner, partition, &row);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    pump(timer->data);
+}
+
+/* A request refused by the server: again later, or never. */
+static void on_refused(struct pg_progress *progress, const PGresult *result)
+{
+    struct error err;
+    enum pg_action action = pg_error_from_result(result, &err);
+    struct request *request = progress->first;
+    bool over = action == PG_FENCED && request->kind >= REQUEST_STAGES;
+    if (over) { /* somebody else has the partition: nothing left to write or to release */
+        struct request done = pop(progress);
+        if (done.kind == REQUEST_RELEASE)
+            progress->events.on_released(progress->owner, done.partition);
+        pump(progress);
+        return;
+    }
+    progress->in_flight = false;
+    if (err.outcome == OUT_RETRY) {
+        if (action == PG_REPREPARE)
+            pg_lane_reconnect(progress->lane);
+        uv_timer_start(&progress->timer, on_retry, RETRY_MS, 0);
+    } else {
+        err.outcome = OUT_FATAL;
+    }
+    progress->events.on_error(progress->owner, &err);
+}
+
+static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *reply)
+{
+    struct pg_progress *progress = owner;
+    (void)lane;
+    if (reply->failed >= 0) {
+        on_refused(progress, reply->results[reply->failed]);
+        return;
+    }
+    struct request done = pop(progress);
+    bool forgotten = progress->forgotten;
+    progress->forgotten = false;
+    if (done.kind == REQUEST_CHECK)
+        on_checked(progress, reply);
+    else if (done.kind == REQUEST_CLAIM && !forgotten)
+        on_claimed(progress, done.partition, reply->results[0]);
+    else if (done.kind == REQUEST_RELEASE)
+        progress->events.on_released(progress->owner, done.partition);
+    pump(progress);
+}
+
+static void on_ready(void *owner, struct pg_lane *lane)
+{
+    (void)lane;
+    pump(owner);
+}
+
+static void on_lost(void *owner, struct pg_lane *lane, const struct error *err)
+{
+    struct pg_progress *progress = owner;
+    (void)lane;
+    progress->in_flight = false;
+    progress->events.on_error(progress->owner, err);
+}
+
+/* ---- the worker's calls ------------------------------------------------------------------ */
+
+struct pg_progress *pg_progress_new(uv_loop_t *loop, const struct pg_progress_config *config,
+                                    const struct pg_progress_events *events, void *owner)
+{
+    static const struct pg_lane_events LANE_EVENTS = {on_ready, on_reply, on_lost};
+    struct pg_progress *progress = calloc(1, sizeof *progress);
+    if (!progress)
+        abort();
+    progress->config = *config;
+    progress->events = *events;
+    progress->owner = owner;
+    uv_timer_init(loop, &progress->timer);
+    progress->timer.data = progress;
+    progress->open_handles = 2;
+    progress->lane = pg_lane_new(loop, &config->lane, &LANE_EVENTS, progress);
+    push(progress, (struct request){.kind = REQUEST_CHECK});
+    return progress;
+}
+
+static void handle_closed(struct pg_progress *progress)
+{
+    if (--progress->open_handles)
+        return;
+    while (progress->first)
+        pop(progress);
+    void (*on_closed)(void *) = progress->on_closed;
+    void *owner = progress->owner;
+    free(progress);
+    on_closed(owner);
+}
+
+static void on_lane_closed(void *owner)
+{
+    handle_closed(owner);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    handle_closed(handle->data);
+}
+
+void pg_progress_close(struct pg_progress *progress, void (*on_closed)(void *owner))
+{
+    progress->on_closed = on_closed;
+    pg_lane_close(progress->lane, on_lane_closed);
+    uv_close((uv_handle_t *)&progress->timer, on_timer_closed);
+}
+
+void pg_progress_claim(struct pg_progress *progress, int32_t partition)
+{
+    push(progress, (struct request){.kind = REQUEST_CLAIM, .partition = partition});
+}
+
+void pg_progress_stages(struct pg_progress *progress, int32_t partition, int64_t epoch,
+                        int64_t redis_next, int64_t results_next)
+{
+    push(progress, (struct request){.kind = REQUEST_STAGES,
+                                    .partition = partition,
+                                    .epoch = epoch,
+                                    .redis_next = redis_next,
+                                    .results_next = results_next});
+}
+
+void pg_progress_release(struct pg_progress *progress, int32_t partition, int64_t epoch,
+                         int64_t redis_next, int64_t results_next)
+{
+    push(progress, (struct request){.kind = REQUEST_RELEASE,
+                                    .partition = partition,
+                                    .epoch = epoch,
+                                    .redis_next = redis_next,
+                                    .results_next = results_next});
+}
+
+void pg_progress_forget_claims(struct pg_progress *progress)
+{
+    struct request **at = &progress->first;
+    if (progress->in_flight && *at) {
+        progress->forgotten = (*at)->kind == REQUEST_CLAIM;
+        at = &(*at)->next;
+    }
+    while (*at) {
+        struct request *request = *at;
+        if (request->kind != REQUEST_CLAIM) {
+            at = &request->next;
+            continue;
+        }
+        *at = request->next;
+        free(request);
+    }
+    progress->last = progress->first;
+    while (progress->last && progress->last->next)
+        progress->last = progress->last->next;
+}
+
+bool pg_progress_is_idle(const struct pg_progress *progress)
+{
+    return progress->first == NULL;
+}
