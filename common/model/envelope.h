@@ -29,7 +29,7 @@
 #define HEADER_INDEX "drover-index"           /* $index, when there is one */
 #define HEADER_CONTENT_TYPE "content-type"
 
-#define ENVELOPE_HEADERS_MOST 16
+#define ENVELOPE_HEADERS_MOST 64 /* dead letters keep a message's headers and add theirs */
 
 struct header {
     struct bytes name; /* NUL-terminated literals when made here */

@@ -34,7 +34,8 @@ void batch_reset(struct batch *batch)
     memset(&batch->fence, 0, sizeof batch->fence);
     batch->count = batch->order_count = batch->group_count = batch->bytes = 0;
     batch->groups = NULL;
-    batch->second_look = batch->outcome_unknown = false;
+    batch->second_look = batch->outcome_unknown = batch->in_sink = false;
+    batch->letters_pending = 0;
     batch->attempts = 0;
     batch->owner = batch->sink_state = NULL;
     batch->next = NULL;

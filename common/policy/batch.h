@@ -27,7 +27,8 @@ struct batch_item {
     struct row row;
     bool decided;
     enum record_class verdict;
-    struct error *err; /* why it is dead; in the batch's arena, else NULL */
+    struct error *err;  /* why it is dead; in the batch's arena, else NULL */
+    bool dead_lettered; /* its dead letter is safe in Kafka */
     void *message;     /* the owner's: where the record came from */
 };
 
@@ -63,7 +64,9 @@ struct batch {
     bool second_look;    /* already in the store: only classify (after a crash) */
     bool outcome_unknown; /* a COMMIT was sent and its answer lost: ask for the progress first */
     int attempts;
-    void *owner;         /* the worker's partition */
+    void *owner;         /* the worker's partition; NULL once it was given up */
+    bool in_sink;        /* the worker's: between submit and on_done */
+    size_t letters_pending; /* the worker's: dead letters not yet acknowledged */
     void *sink_state;    /* the sink's, while it holds the batch */
     struct batch *next;  /* in its partition's queue */
 };

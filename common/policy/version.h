@@ -25,4 +25,13 @@ int64_t version_next(struct version_clock *clock, int64_t now_ms);
 void version_observe(struct version_clock *clock, int64_t version);
 int64_t version_to_ms(int64_t version);
 
+/* Version of a message of a foreign producer that brings none: its Kafka timestamp as the physical
+ * part, the low bits of its offset as the counter; worker and verifier must agree on it. */
+static inline int64_t version_of_message(int64_t timestamp_ms, int64_t offset)
+{
+    int64_t physical = timestamp_ms > 0 ? timestamp_ms : 0;
+    return (int64_t)((uint64_t)physical << VERSION_COUNTER_BITS) |
+           (offset & ((1 << VERSION_COUNTER_BITS) - 1));
+}
+
 #endif

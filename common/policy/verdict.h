@@ -1,0 +1,36 @@
+#ifndef DROVER_POLICY_VERDICT_H
+#define DROVER_POLICY_VERDICT_H
+
+/* What a verification says of one record. Every source record has exactly one verdict. */
+
+#include <stdbool.h>
+
+enum verdict {
+    VERDICT_MATCH,
+    VERDICT_TOLERANCE,  /* only columns with a tolerance differ, and within it */
+    VERDICT_SUPERSEDED, /* a greater version of the key is in the source */
+    VERDICT_UNCHANGED,  /* the same version and content came before */
+    VERDICT_DIFFERENT,
+    VERDICT_STALE,      /* the row has a lower version */
+    VERDICT_NEWER,      /* the row has a version the source does not know */
+    VERDICT_MISSING,    /* no row (for a delete: no tombstone) */
+    VERDICT_UNUSABLE,   /* the mapping refuses the record, and nobody dead-lettered it */
+    VERDICT_CONFLICT,   /* the same version as another record of the key, other content */
+    VERDICT_DEAD,       /* dead-lettered */
+    VERDICT_REJECTED,   /* rejected at the source: never got into the topic */
+    VERDICT_WITHHELD,   /* tokens the producer kept back */
+    VERDICT_UNPRODUCED, /* in the source files, but not in the topic */
+    VERDICT_LAGGING,    /* at or above the cut: not yet the worker's turn */
+    VERDICT_EXTRA,      /* a row no source record explains; no part of the source count */
+    VERDICT_COUNT,
+    VERDICT_PENDING = VERDICT_COUNT, /* of an entry: not looked up yet */
+};
+
+/* "match", "within tolerance", "dead-lettered" … */
+const char *verdict_name(enum verdict verdict);
+/* True for those that keep a run from being a verified match. */
+bool verdict_is_problem(enum verdict verdict);
+/* True for those that a second look may change. */
+bool verdict_is_suspect(enum verdict verdict);
+
+#endif

@@ -1,0 +1,88 @@
+#include "common/policy/verify_report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_MOST (64u << 20)
+#define WARNING_SIZE 400
+
+void verify_report_init(struct verify_report *report, size_t samples_most)
+{
+    memset(report, 0, sizeof *report);
+    arena_init(&report->arena, ARENA_MOST);
+    diff_groups_init(&report->groups, GROUPS_MOST);
+    report->samples_most = samples_most;
+}
+
+void verify_report_free(struct verify_report *report)
+{
+    for (int i = 0; i < VERDICT_COUNT; i++)
+        free(report->samples[i]);
+    free(report->partitions);
+    diff_groups_free(&report->groups);
+    arena_free(&report->arena);
+}
+
+void verify_report_warn(struct verify_report *report, const char *format, ...)
+{
+    char text[WARNING_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (report->warning_count == VERIFY_WARNINGS_MOST)
+        return;
+    if (report->warning_count == VERIFY_WARNINGS_MOST - 1)
+        snprintf(text, sizeof text, "further warnings are left out");
+    for (size_t i = 0; i < report->warning_count; i++)
+        if (strcmp(report->warnings[i], text) == 0)
+            return;
+    struct bytes copy = arena_copy(&report->arena, bytes_text(text));
+    report->warnings[report->warning_count++] = copy.data ? copy.data : "(no room for a warning)";
+}
+
+struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict)
+{
+    size_t *count = &report->sample_counts[verdict];
+    if (*count >= report->samples_most)
+        return NULL;
+    /* doubles: room at 0, 1, 2, 4 … */
+    if ((*count & (*count - 1)) == 0) {
+        size_t room = *count ? 2 * *count : 1;
+        struct verify_sample *grown =
+            realloc(report->samples[verdict], room * sizeof **report->samples);
+        if (!grown)
+            abort();
+        report->samples[verdict] = grown;
+    }
+    struct verify_sample *sample = &report->samples[verdict][(*count)++];
+    memset(sample, 0, sizeof *sample);
+    sample->verdict = verdict;
+    return sample;
+}
+
+struct bytes verify_report_copy(struct verify_report *report, struct bytes text)
+{
+    return arena_copy(&report->arena, text);
+}
+
+bool verify_report_adds_up(const struct verify_report *report)
+{
+    uint64_t counts[VERDICT_COUNT];
+    diff_groups_total(&report->groups, counts);
+    return diff_counts_records(counts) == report->source_count;
+}
+
+enum verify_result verify_report_result(const struct verify_report *report)
+{
+    uint64_t counts[VERDICT_COUNT];
+    diff_groups_total(&report->groups, counts);
+    if (report->compared == 0)
+        return VERIFY_NOTHING;
+    if (diff_counts_problems(counts) || report->evicted || report->broken ||
+        !verify_report_adds_up(report))
+        return VERIFY_DISCREPANCY;
+    return counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE] ? VERIFY_MATCH : VERIFY_NOTHING;
+}

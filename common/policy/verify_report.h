@@ -1,0 +1,100 @@
+#ifndef DROVER_POLICY_VERIFY_REPORT_H
+#define DROVER_POLICY_VERIFY_REPORT_H
+
+/*
+ * What a verification found, and its two forms: lines for people and JSON for machines. The last
+ * word is decided here, from the counts alone, so that no path through the verifier can say
+ * "match" without having compared.
+ *
+ * Values and ids are masked unless asked for: a value is shown as its kind, its size and a hash
+ * salted for this one report, so that equal values can be told without being guessed.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/policy/diff.h"
+#include "common/policy/diff_fields.h"
+#include "common/policy/diff_groups.h"
+
+#define VERIFY_SCHEMA_VERSION 1
+#define VERIFY_WARNINGS_MOST 64
+
+/* One record shown as an example of its verdict. All views into the report's arena. */
+struct verify_sample {
+    enum verdict verdict;
+    struct bytes tenant, entity, id;
+    const char *table; /* NULL: not known */
+    struct diff_key key;
+    bool has_place; /* in the source topic */
+    int32_t partition;
+    int64_t offset;
+    struct bytes origin; /* file:line:column, or empty */
+    bool has_expected, has_actual;
+    int64_t expected_version, actual_version;
+    struct bytes reason; /* a sentence without values, or empty */
+    struct diff_field *fields;
+    size_t field_count; /* shown */
+    size_t field_total;
+};
+
+struct verify_partition {
+    int32_t partition;
+    int64_t low, cut, high;
+};
+
+/* The last word. */
+enum verify_result {
+    VERIFY_MATCH,        /* every source record is accounted for and is what it should be */
+    VERIFY_DISCREPANCY,
+    VERIFY_NOTHING,      /* nothing compared: NOT VERIFIED */
+};
+
+struct verify_report {
+    struct arena arena;
+    struct diff_groups groups;
+    struct verify_sample *samples[VERDICT_COUNT];
+    size_t sample_counts[VERDICT_COUNT];
+    size_t samples_most; /* a verdict */
+    bool show_values;
+    uint64_t salt;
+
+    const char *migration, *group, *topic, *only_tenant, *version;
+    struct verify_partition *partitions;
+    size_t partition_count;
+    int64_t started_ms; /* Unix time */
+    uint64_t duration_ms;
+    uint32_t passes;
+    uint64_t memory_bytes;
+
+    uint64_t source_count;  /* read one by one, apart from the classes */
+    uint64_t rows;          /* read of the tables, in scope */
+    uint64_t compared;      /* keys looked up */
+    uint64_t evicted;       /* offsets below the topic's begin: can be read no more */
+    uint64_t changed;       /* suspects that were fine at the second look */
+    uint64_t not_looked;    /* suspects beyond the number looked at again */
+    bool broken;            /* something kept the run from being whole; said in a warning */
+    const char *warnings[VERIFY_WARNINGS_MOST];
+    size_t warning_count;
+};
+
+void verify_report_init(struct verify_report *report, size_t samples_most);
+void verify_report_free(struct verify_report *report);
+
+/* Keeps a warning (each text once; those beyond the limit are dropped after one that says so). */
+void verify_report_warn(struct verify_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A place for one more sample of that verdict, zeroed; NULL when there are enough. */
+struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict);
+/* A copy in the report's memory; empty when that is full. */
+struct bytes verify_report_copy(struct verify_report *report, struct bytes text);
+
+/* True when the classes add up to the records read. */
+bool verify_report_adds_up(const struct verify_report *report);
+enum verify_result verify_report_result(const struct verify_report *report);
+
+/* verify_json.c: the whole report as one JSON object and a newline. */
+void verify_json_append(const struct verify_report *report, struct buf *out);
+
+#endif

@@ -1,0 +1,282 @@
+/*
+ * A partition's current batch: dead letters first, then the sink, then receipts. One batch a
+ * partition at a time; lanes go round the partitions. What is read but not written is budgeted: above
+ * the budget fetching pauses, below half of it goes on (the gap between keeps a pause rare, because
+ * librdkafka throws its fetched messages away with each).
+ */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "worker/worker.h"
+
+/* A batch's rows: payloads at most batch_bytes + one record of 16 MiB, grown by escapes and jsonb. */
+#define BATCH_MEMORY(settings) ((settings)->batch_bytes * 4 + (settings)->record_bytes * 4)
+
+struct batch *flow_new_batch(struct worker *worker)
+{
+    struct batch *batch = worker->spare;
+    if (!batch)
+        return batch_new(worker->settings->batch_records, BATCH_MEMORY(worker->settings));
+    worker->spare = batch->next;
+    batch->next = NULL;
+    return batch;
+}
+
+void flow_recycle(struct worker *worker, struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->items[i].message)
+            rd_kafka_message_destroy(batch->items[i].message);
+    worker->in_flight_bytes -= batch->bytes;
+    batch_reset(batch);
+    batch->next = worker->spare;
+    worker->spare = batch;
+}
+
+static bool has_work(const struct partition *partition)
+{
+    return partition->current || partition->queue_first ||
+           (partition->open && partition->open->count);
+}
+
+/* Makes the next batch the current one. */
+static bool take_next(struct partition *partition)
+{
+    if (!partition->queue_first)
+        intake_close(partition);
+    struct batch *batch = partition->queue_first;
+    if (!batch)
+        return false;
+    partition->queue_first = batch->next;
+    if (!partition->queue_first)
+        partition->queue_last = NULL;
+    batch->next = NULL;
+    partition->current = batch;
+    partition->letters_sent = false;
+    partition->retry_at_ms = 0;
+    return true;
+}
+
+/* One step of one partition; true when it took a lane. */
+static bool advance(struct worker *worker, struct partition *partition, uint64_t now_ms)
+{
+    if (partition->state != PARTITION_READING || (!partition->current && !take_next(partition)))
+        return false;
+    struct batch *batch = partition->current;
+    if (batch->in_sink || batch->letters_pending || partition->retry_at_ms > now_ms)
+        return false;
+    if (!partition->letters_sent) {
+        partition->letters_sent = true;
+        letters_send(partition);
+        if (batch->letters_pending || partition->current != batch)
+            return false;
+    }
+    batch->in_sink = true;
+    batch->fence.epoch = partition->epoch;
+    batch->fence.results_next = partition->results_next;
+    batch->fence.redis_next = batch->fence.end;
+    sink_submit(worker->sink, batch);
+    return true;
+}
+
+void flow_pump(struct worker *worker)
+{
+    if (worker->phase != WORKER_RUNNING || worker->revoking)
+        return;
+    uint64_t now_ms = clock_monotonic_ms();
+    for (int32_t i = 0; i < worker->partition_total && sink_can_submit(worker->sink); i++) {
+        int32_t number = (worker->round + i) % worker->partition_total;
+        struct partition *partition = &worker->partitions[number];
+        if (worker->held[number] && has_work(partition) && advance(worker, partition, now_ms))
+            worker->round = number + 1;
+    }
+}
+
+bool flow_is_busy(const struct worker *worker)
+{
+    for (int32_t i = 0; i < worker->partition_total; i++)
+        if (worker->held[i] && worker->partitions[i].current &&
+            worker->partitions[i].current->in_sink)
+            return true;
+    return false;
+}
+
+/* ---- budget ------------------------------------------------------------------------------ */
+
+static void set_paused(struct worker *worker, bool paused)
+{
+    int32_t *numbers = calloc((size_t)worker->partition_total + 1, sizeof *numbers);
+    size_t count = 0;
+    if (!numbers)
+        abort();
+    for (int32_t i = 0; i < worker->partition_total; i++) {
+        struct partition *partition = &worker->partitions[i];
+        if (!worker->held[i] || partition->state != PARTITION_READING ||
+            partition->paused == paused)
+            continue;
+        partition->paused = paused;
+        numbers[count++] = i;
+    }
+    if (paused)
+        kafka_consumer_pause(worker->consumer, numbers, count);
+    else
+        kafka_consumer_resume(worker->consumer, numbers, count);
+    free(numbers);
+}
+
+void flow_check_budget(struct worker *worker)
+{
+    if (worker->phase != WORKER_RUNNING || worker->revoking)
+        return;
+    if (!worker->over_budget && worker->in_flight_bytes > worker->settings->work_memory) {
+        worker->over_budget = true;
+        set_paused(worker, true);
+    } else if (worker->over_budget &&
+               worker->in_flight_bytes < worker->settings->work_memory / 2) {
+        worker->over_budget = false;
+        set_paused(worker, false);
+    }
+}
+
+/* ---- ends -------------------------------------------------------------------------------- */
+
+void flow_drop(struct partition *partition)
+{
+    struct worker *worker = partition->worker;
+    if (partition->open)
+        flow_recycle(worker, partition->open);
+    partition->open = NULL;
+    while (partition->queue_first) {
+        struct batch *batch = partition->queue_first;
+        partition->queue_first = batch->next;
+        flow_recycle(worker, batch);
+    }
+    partition->queue_last = NULL;
+    if (!partition->current)
+        return;
+    partition->current->owner = NULL;
+    flow_orphan(worker, partition->current);
+    partition->current = NULL;
+}
+
+void flow_orphan(struct worker *worker, struct batch *batch)
+{
+    if (!batch->in_sink && batch->letters_pending == 0)
+        flow_recycle(worker, batch);
+}
+
+void flow_halt(struct partition *partition, const struct error *err)
+{
+    struct worker *worker = partition->worker;
+    log_error(LOG_ERROR, "partition.halted", err);
+    flow_drop(partition);
+    partition->state = PARTITION_HALTED;
+    kafka_consumer_pause(worker->consumer, &partition->number, 1);
+    if (worker->failure.code == ERR_NONE)
+        worker->failure = *err;
+    for (int32_t i = 0; i < worker->partition_total; i++)
+        if (worker->held[i] && worker->partitions[i].state != PARTITION_HALTED)
+            return; /* the others go on; status shows this one's lag */
+    worker_fail(worker, err);
+}
+
+static void count_classes(struct worker *worker, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct batch_item *item = &batch->items[i];
+        bool dead = item->verdict == CLASS_DEAD;
+        worker->counts.classes[item->verdict]++;
+        worker->counts.dead_in_a_row = dead ? worker->counts.dead_in_a_row + 1 : 0;
+    }
+    worker->counts.batches++;
+}
+
+/* A fault of the configuration dressed as data must not send everything to the dead letters. */
+static void check_limits(struct worker *worker)
+{
+    struct error err;
+    uint64_t dead = worker->counts.classes[CLASS_DEAD];
+    if (worker->settings->dead_most && dead > worker->settings->dead_most) {
+        error_set(&err, OUT_FATAL, ERR_TOO_MANY_DEAD, "%" PRIu64 " records were dead-lettered, %" PRIu64
+                  " are allowed", dead, worker->settings->dead_most);
+        worker_fail(worker, &err);
+    } else if (worker->settings->breaker &&
+               worker->counts.dead_in_a_row >= worker->settings->breaker) {
+        error_set(&err, OUT_FATAL, ERR_BREAKER, "%" PRIu64 " records in a row were dead-lettered",
+                  worker->counts.dead_in_a_row);
+        worker_fail(worker, &err);
+    }
+}
+
+static void on_written(struct partition *partition, struct batch *batch)
+{
+    struct worker *worker = partition->worker;
+    backoff_reset(&partition->backoff);
+    if (!batch->second_look)
+        partition->next_offset = batch->fence.end;
+    receipts_send(partition, batch);
+    bool counted = !batch->second_look;
+    if (counted)
+        count_classes(worker, batch);
+    partition->current = NULL;
+    flow_recycle(worker, batch);
+    if (counted)
+        check_limits(worker);
+}
+
+static void on_retry(struct partition *partition, struct batch *batch, const struct error *err)
+{
+    uint32_t random;
+    struct worker *worker = partition->worker;
+    bool resource = err->code == ERR_PG_RESOURCE;
+    batch_retry(batch);
+    worker->counts.retries++;
+    uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
+    struct backoff probe = BACKOFF_RESOURCE;
+    uint32_t wait_ms = backoff_next_ms(resource ? &probe : &partition->backoff, random);
+    partition->retry_at_ms = clock_monotonic_ms() + wait_ms;
+    log_error(LOG_WARN, "batch.retry", err);
+}
+
+static void on_refused(struct partition *partition, struct batch *batch, const struct error *err)
+{
+    struct worker *worker = partition->worker;
+    (void)batch;
+    if (err->code == ERR_FENCED) {
+        /* a newer claim exists: the group has moved on, the revocation will come */
+        worker->counts.fenced++;
+        log_line(LOG_INFO, "partition.fenced", "partition=%d epoch=%" PRId64, partition->number,
+                 partition->epoch);
+        flow_drop(partition);
+        partition->state = PARTITION_HALTED;
+        return;
+    }
+    struct error where = *err;
+    if (where.where[0] == '\0')
+        error_where(&where, "%s-%d", worker->source, partition->number);
+    flow_drop(partition);
+    worker_fail(worker, &where);
+}
+
+void flow_on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err)
+{
+    struct worker *worker = owner;
+    struct partition *partition = batch->owner;
+    batch->in_sink = false;
+    if (!partition) { /* it was given up while the sink had the batch */
+        flow_orphan(worker, batch);
+        return;
+    }
+    if (outcome == OUT_OK)
+        on_written(partition, batch);
+    else if (outcome == OUT_RETRY)
+        on_retry(partition, batch, err);
+    else
+        on_refused(partition, batch, err);
+    flow_check_budget(worker);
+}

@@ -1,0 +1,163 @@
+/*
+ * From message to row. A message that cannot become a row is decided here as dead, with the reason;
+ * it stays in its batch, because the batch's offsets include it.
+ */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/io/kafka_message.h"
+#include "common/io/log.h"
+#include "common/policy/version.h"
+#include "worker/worker.h"
+
+static void halt_at_gap(struct partition *partition, int64_t offset, int64_t missing)
+{
+    struct error err;
+    error_set(&err, OUT_FATAL, ERR_SEQUENCE_GAP,
+              "%" PRId64 " messages of a producer are missing in the topic", missing);
+    error_where(&err, "%s-%d before offset %" PRId64, partition->worker->source, partition->number,
+                offset);
+    flow_halt(partition, &err);
+}
+
+/* False when the partition must not go on. */
+static bool check_sequence(struct partition *partition, const struct record *record,
+                           int64_t offset)
+{
+    struct worker *worker = partition->worker;
+    int64_t missing;
+    if (offset < partition->look_until) /* the stored numbers are those behind look_until */
+        return true;
+    switch (sequence_see(&partition->sequences, record->run, record->sequence, &missing)) {
+    case SEQUENCE_REPEAT:
+        worker->counts.repeats++;
+        return true;
+    case SEQUENCE_GAP:
+        if (!worker->settings->accept_gap) {
+            halt_at_gap(partition, offset, missing);
+            return false;
+        }
+        log_line(LOG_WARN, "gap.accepted", "partition=%d offset=%" PRId64 " missing=%" PRId64,
+                 partition->number, offset, missing);
+        sequence_accept(&partition->sequences, record->run, record->sequence);
+        return true;
+    default:
+        return true;
+    }
+}
+
+static enum outcome make_row(struct worker *worker, struct batch *batch, struct batch_item *item,
+                             struct record *record, struct error *err)
+{
+    rd_kafka_message_t *message = item->message;
+    item->mapping = mapping_set_find(&worker->mappings, record->entity);
+    if (!item->mapping) {
+        const char *nearest = mapping_set_nearest(&worker->mappings, record->entity);
+        error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
+        if (nearest)
+            error_hint(err, "did you mean \"%s\"?", nearest);
+        return OUT_REJECT;
+    }
+    if (!record->has_version) {
+        record->version = version_of_message(rd_kafka_message_timestamp(message, NULL),
+                                             message->offset);
+        record->has_version = true;
+    }
+    return mapping_forward(item->mapping, record, &worker->work, &batch->arena, &item->row, err);
+}
+
+static bool is_full(const struct worker *worker, const struct batch *batch)
+{
+    return batch->count >= worker->settings->batch_records ||
+           batch->bytes >= worker->settings->batch_bytes;
+}
+
+static void open_batch(struct partition *partition, int64_t offset)
+{
+    if (partition->open)
+        return;
+    if (offset >= partition->look_until && partition->batch_start < partition->look_until)
+        partition->batch_start = partition->look_until; /* the last offsets below it are holes */
+    partition->open = flow_new_batch(partition->worker);
+    partition->open->owner = partition;
+    partition->open->fence.start = partition->batch_start;
+    partition->open->second_look = partition->batch_start < partition->look_until;
+}
+
+void intake_close(struct partition *partition)
+{
+    struct batch *batch = partition->open;
+    struct worker *worker = partition->worker;
+    if (!batch || batch->count == 0)
+        return;
+    partition->open = NULL;
+    batch->fence.group = worker->group;
+    batch->fence.topic = worker->source;
+    batch->fence.partition = partition->number;
+    batch->fence.end = batch->items[batch->count - 1].offset + 1;
+    buf_reset(&worker->text);
+    sequence_append(&partition->sequences, &worker->text);
+    batch->fence.sequences = arena_copy(&batch->arena, buf_view(&worker->text));
+    partition->batch_start = batch->fence.end;
+    batch_close(batch);
+    if (partition->queue_last)
+        partition->queue_last->next = batch;
+    else
+        partition->queue_first = batch;
+    partition->queue_last = batch;
+}
+
+static size_t weight_of(const rd_kafka_message_t *message)
+{
+    return message->len + message->key_len + 256; /* headers, and the client's own structures */
+}
+
+static void add_message(struct partition *partition, rd_kafka_message_t *message,
+                        struct record *record, enum outcome decoded, struct error *err)
+{
+    struct worker *worker = partition->worker;
+    open_batch(partition, message->offset);
+    struct batch *batch = partition->open;
+    struct batch_item *item = batch_add(batch, message->offset);
+    assert(item);
+    item->message = message;
+    batch->bytes += weight_of(message);
+    worker->in_flight_bytes += weight_of(message);
+    if (decoded == OUT_OK)
+        decoded = make_row(worker, batch, item, record, err);
+    if (decoded != OUT_OK)
+        batch_reject(batch, item, err);
+    partition->position = message->offset + 1;
+    worker->counts.polled++;
+    if (is_full(worker, batch) || partition->position == partition->look_until)
+        intake_close(partition);
+}
+
+void intake_message(struct worker *worker, rd_kafka_message_t *message)
+{
+    struct error err;
+    struct envelope envelope;
+    struct record record;
+    struct partition *partition =
+        message->partition < worker->partition_total && worker->held[message->partition]
+            ? &worker->partitions[message->partition]
+            : NULL;
+    bool wanted = partition && partition->state == PARTITION_READING && !worker->revoking &&
+                  worker->phase == WORKER_RUNNING && message->offset >= partition->position;
+    if (!wanted) {
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    /* a transaction's or compaction's hole may hide the last offset below look_until */
+    if (partition->open && partition->open->second_look && message->offset >= partition->look_until)
+        intake_close(partition);
+    kafka_message_view(message, &envelope);
+    enum outcome decoded = envelope_decode(&envelope, &record, &err);
+    if (decoded == OUT_OK && !check_sequence(partition, &record, message->offset)) {
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    add_message(partition, message, &record, decoded, &err);
+}

@@ -1,0 +1,166 @@
+/*
+ * Kafka hands out partitions; PostgreSQL decides where they go on. An assignment is answered only
+ * when every partition has been claimed, a revocation only when no batch of theirs is with the
+ * sink (or five seconds are over: the fence then keeps a late transaction out).
+ */
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "worker/worker.h"
+
+#define REVOKE_MS 5000 /* fault row K01 */
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void start_partition(struct worker *worker, int32_t number)
+{
+    struct partition *partition = &worker->partitions[number];
+    memset(partition, 0, sizeof *partition);
+    partition->worker = worker;
+    partition->number = number;
+    partition->state = PARTITION_CLAIMING;
+    partition->backoff = BACKOFF_TRANSACTION;
+    worker->held[number] = true;
+    worker->held_count++;
+    worker->claims_waiting++;
+    pg_progress_claim(worker->progress, number);
+}
+
+void membership_on_assigned(void *owner, const int32_t *partitions, size_t count)
+{
+    struct worker *worker = owner;
+    struct error err;
+    log_line(LOG_INFO, "group.assigned", "partitions=%zu", count);
+    for (size_t i = 0; i < count; i++) {
+        if (partitions[i] >= worker->partition_total) {
+            error_set(&err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
+                      "topic %s has more partitions than the %d it started with", worker->source,
+                      worker->partition_total);
+            worker_fail(worker, &err);
+            return;
+        }
+        start_partition(worker, partitions[i]);
+    }
+    if (count == 0 && kafka_consumer_start(worker->consumer, NULL, NULL, 0, &err) != OUT_OK)
+        worker_fail(worker, &err);
+}
+
+static void start_reading(struct worker *worker)
+{
+    struct error err;
+    int32_t *numbers = calloc(worker->held_count + 1, sizeof *numbers);
+    int64_t *offsets = calloc(worker->held_count + 1, sizeof *offsets);
+    size_t count = 0;
+    if (!numbers || !offsets)
+        abort();
+    for (int32_t i = 0; i < worker->partition_total; i++) {
+        if (!worker->held[i])
+            continue;
+        worker->partitions[i].state = PARTITION_READING;
+        numbers[count] = i;
+        offsets[count++] = worker->partitions[i].position;
+    }
+    worker->over_budget = false;
+    if (kafka_consumer_start(worker->consumer, numbers, offsets, count, &err) != OUT_OK)
+        worker_fail(worker, &err);
+    free(numbers);
+    free(offsets);
+}
+
+void membership_on_claimed(void *owner, int32_t number, const struct progress_row *row)
+{
+    struct worker *worker = owner;
+    struct partition *partition = &worker->partitions[number];
+    if (!worker->held[number] || partition->state != PARTITION_CLAIMING || worker->revoking)
+        return;
+    partition->epoch = row->epoch;
+    partition->next_offset = partition->look_until = row->next_offset;
+    partition->results_next = partition->results_stored = row->results_next;
+    partition->position = partition->batch_start = least(row->next_offset, row->results_next);
+    sequence_parse(row->sequences, &partition->sequences);
+    log_line(LOG_INFO, "partition.claimed",
+             "partition=%d epoch=%" PRId64 " next=%" PRId64 " from=%" PRId64, number, row->epoch,
+             row->next_offset, partition->position);
+    if (--worker->claims_waiting == 0)
+        start_reading(worker);
+}
+
+/* ---- giving up --------------------------------------------------------------------------- */
+
+void membership_commit(struct worker *worker)
+{
+    int32_t *numbers = calloc(worker->held_count + 1, sizeof *numbers);
+    int64_t *offsets = calloc(worker->held_count + 1, sizeof *offsets);
+    size_t count = 0;
+    if (!numbers || !offsets)
+        abort();
+    for (int32_t i = 0; i < worker->partition_total; i++) {
+        if (!worker->held[i] || worker->partitions[i].state == PARTITION_CLAIMING)
+            continue;
+        numbers[count] = i;
+        offsets[count++] = worker->partitions[i].next_offset;
+    }
+    kafka_consumer_commit(worker->consumer, numbers, offsets, count);
+    free(numbers);
+    free(offsets);
+}
+
+void membership_release(struct worker *worker)
+{
+    for (int32_t i = 0; i < worker->partition_total; i++) {
+        struct partition *partition = &worker->partitions[i];
+        if (!worker->held[i])
+            continue;
+        flow_drop(partition);
+        if (partition->state != PARTITION_CLAIMING)
+            pg_progress_release(worker->progress, i, partition->epoch, partition->next_offset,
+                                partition->results_next);
+        worker->held[i] = false;
+    }
+    pg_progress_forget_claims(worker->progress);
+    worker->held_count = worker->claims_waiting = 0;
+}
+
+void membership_on_revoked(void *owner)
+{
+    struct worker *worker = owner;
+    if (worker->phase >= WORKER_FLUSHING) { /* everything was released already */
+        kafka_consumer_give_up(worker->consumer);
+        return;
+    }
+    log_line(LOG_INFO, "group.revoked", "partitions=%zu", worker->held_count);
+    worker->revoking = true;
+    worker->revoke_by_ms = clock_monotonic_ms() + REVOKE_MS;
+    membership_check_revoked(worker, clock_monotonic_ms());
+}
+
+void membership_check_revoked(struct worker *worker, uint64_t now_ms)
+{
+    if (!worker->revoking || (flow_is_busy(worker) && now_ms < worker->revoke_by_ms))
+        return;
+    kafka_sender_poll(worker->results, 0);
+    membership_commit(worker);
+    membership_release(worker);
+    worker->revoking = false;
+    kafka_consumer_give_up(worker->consumer);
+}
+
+bool membership_at_end(const struct worker *worker)
+{
+    for (int32_t i = 0; i < worker->partition_total; i++) {
+        const struct partition *partition = &worker->partitions[i];
+        if (!worker->held[i])
+            continue;
+        int64_t end = kafka_consumer_end(worker->consumer, i);
+        if (partition->state != PARTITION_READING || end < 0 || partition->next_offset < end)
+            return false;
+    }
+    return true;
+}

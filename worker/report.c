@@ -1,0 +1,55 @@
+#include "worker/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/io/log.h"
+
+#define REPORT_MS 250
+#define LINE_MS 10000
+
+static size_t halted_count(const struct worker *worker)
+{
+    size_t count = 0;
+    for (int32_t i = 0; i < worker->partition_total; i++)
+        count += worker->held[i] && worker->partitions[i].state == PARTITION_HALTED;
+    return count;
+}
+
+static void write_line(const struct worker *worker, bool done)
+{
+    char line[512];
+    const uint64_t *classes = worker->counts.classes;
+    int size = snprintf(line, sizeof line,
+                        "{\"role\":\"work\",\"polled\":%" PRIu64 ",\"applied\":%" PRIu64
+                        ",\"unchanged\":%" PRIu64 ",\"superseded\":%" PRIu64
+                        ",\"conflict\":%" PRIu64 ",\"dead\":%" PRIu64
+                        ",\"partitions\":%zu,\"halted\":%zu,\"mem\":%zu,\"done\":%s}\n",
+                        worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
+                        classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
+                        worker->held_count, halted_count(worker), worker->in_flight_bytes,
+                        done ? "true" : "false");
+    ssize_t written = write(worker->settings->progress_fd, line, (size_t)size);
+    (void)written; /* a parent that is gone does not stop the work */
+}
+
+void report_progress(struct worker *worker, uint64_t now_ms, bool done)
+{
+    if (worker->settings->progress_fd >= 0 && (done || now_ms - worker->last_report_ms >= REPORT_MS)) {
+        worker->last_report_ms = now_ms;
+        write_line(worker, done);
+    }
+    bool changed = worker->counts.polled != 0;
+    if (!done && (now_ms - worker->last_line_ms < LINE_MS || !changed))
+        return;
+    worker->last_line_ms = now_ms;
+    const uint64_t *classes = worker->counts.classes;
+    log_line(LOG_INFO, done ? "worker.stopped" : "worker.progress",
+             "polled=%" PRIu64 " applied=%" PRIu64 " unchanged=%" PRIu64 " superseded=%" PRIu64
+             " conflict=%" PRIu64 " dead=%" PRIu64 " batches=%" PRIu64 " retries=%" PRIu64
+             " in_flight_bytes=%zu",
+             worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
+             classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
+             worker->counts.batches, worker->counts.retries, worker->in_flight_bytes);
+}

@@ -1,0 +1,10 @@
+#ifndef DROVER_WORKER_REPORT_H
+#define DROVER_WORKER_REPORT_H
+
+/* What a running worker says of itself: progress lines for a parent process, a log line now and then. */
+
+#include "worker/worker.h"
+
+void report_progress(struct worker *worker, uint64_t now_ms, bool done);
+
+#endif

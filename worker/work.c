@@ -1,0 +1,438 @@
+/*
+ * The worker's life: start (topics, senders, PostgreSQL's gates), join the group, run, and stop.
+ *
+ *   STARTING ─► RUNNING ─► DRAINING ─► FLUSHING ─► LEAVING ─► CLOSING
+ *
+ * DRAINING waits for transactions in flight; what was only read is dropped, the next claim reads it
+ * again. FLUSHING waits for receipts and releases. Each wait has an end of its own.
+ */
+
+#include "worker/work.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/io/clock.h"
+#include "common/io/kafka_client.h"
+#include "common/io/log.h"
+#include "common/io/pg_sink.h"
+#include "worker/report.h"
+#include "worker/worker.h"
+
+#define TICK_MS 50
+#define START_MS 30000   /* longest wait for a dependency at the start */
+#define COMMIT_MS 5000   /* UX 2.3: the advisory commit */
+#define FLUSH_MS 2000    /* receipts and releases when stopping */
+#define LEAVE_MS 2000    /* leaving the group */
+#define CONNECT_MS 10000 /* one connection attempt */
+
+/* ---- stopping ---------------------------------------------------------------------------- */
+
+static void enter(struct worker *worker, enum worker_phase phase, uint64_t most_ms)
+{
+    worker->phase = phase;
+    worker->phase_by_ms = clock_monotonic_ms() + most_ms;
+}
+
+static void begin_stop(struct worker *worker)
+{
+    if (worker->phase >= WORKER_DRAINING)
+        return;
+    log_line(LOG_INFO, "worker.stopping", "in_flight_bytes=%zu", worker->in_flight_bytes);
+    enter(worker, WORKER_DRAINING, worker->settings->drain_ms);
+}
+
+void worker_fail(struct worker *worker, const struct error *err)
+{
+    if (worker->exit_code == EXIT_OK) {
+        worker->failure = *err;
+        worker->exit_code = error_code_exit(err->code);
+        if (worker->exit_code == EXIT_OK)
+            worker->exit_code = EXIT_RUNTIME;
+    }
+    begin_stop(worker);
+}
+
+static void part_closed(void *owner)
+{
+    struct worker *worker = owner;
+    worker->open_parts--;
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    part_closed(handle->data);
+}
+
+static void close_handle(struct worker *worker, void *handle)
+{
+    if (((uv_handle_t *)handle)->type == UV_UNKNOWN_HANDLE)
+        return;
+    worker->open_parts++;
+    ((uv_handle_t *)handle)->data = worker;
+    uv_close(handle, handle_closed);
+}
+
+static void close_everything(struct worker *worker)
+{
+    enter(worker, WORKER_CLOSING, 0);
+    close_handle(worker, &worker->on_term);
+    close_handle(worker, &worker->on_int);
+    close_handle(worker, &worker->check);
+    close_handle(worker, &worker->timer);
+    close_handle(worker, &worker->results_poll);
+    close_handle(worker, &worker->letters_poll);
+    if (worker->sink) {
+        worker->open_parts++;
+        sink_close(worker->sink, part_closed);
+    }
+    if (worker->progress) {
+        worker->open_parts++;
+        pg_progress_close(worker->progress, part_closed);
+    }
+}
+
+static void on_consumer_closed(void *owner)
+{
+    struct worker *worker = owner;
+    worker->consumer = NULL;
+    close_everything(worker);
+}
+
+static bool is_flushed(const struct worker *worker)
+{
+    return kafka_sender_pending(worker->results) == 0 && pg_progress_is_idle(worker->progress);
+}
+
+/* Moves a stopping worker on when its phase is over. */
+static void check_stop(struct worker *worker, uint64_t now_ms)
+{
+    bool late = now_ms >= worker->phase_by_ms;
+    if (worker->phase == WORKER_DRAINING && (late || !flow_is_busy(worker))) {
+        if (worker->consumer)
+            membership_commit(worker);
+        /* first the receipts' acknowledgements, so that the watermarks stored are the last ones */
+        if (worker->results)
+            kafka_sender_flush(worker->results, 500);
+        if (worker->progress)
+            membership_release(worker);
+        enter(worker, WORKER_FLUSHING, FLUSH_MS);
+    }
+    if (worker->phase == WORKER_FLUSHING && (late || !worker->progress || is_flushed(worker))) {
+        enter(worker, WORKER_LEAVING, LEAVE_MS);
+        if (worker->consumer)
+            kafka_consumer_close(worker->consumer, LEAVE_MS, on_consumer_closed);
+        else
+            close_everything(worker);
+    }
+}
+
+/* ---- running ----------------------------------------------------------------------------- */
+
+static void on_message(void *owner, rd_kafka_message_t *message)
+{
+    intake_message(owner, message);
+}
+
+static void on_kafka_error(void *owner, int32_t number, const struct error *err)
+{
+    struct worker *worker = owner;
+    if (err->outcome != OUT_FATAL) {
+        worker->kafka_lost = true;
+        log_error(LOG_WARN, "kafka.away", err);
+    } else if (number >= 0 && number < worker->partition_total && worker->held[number]) {
+        flow_halt(&worker->partitions[number], err);
+    } else {
+        worker_fail(worker, err);
+    }
+}
+
+static void join_group(struct worker *worker)
+{
+    static const struct kafka_consumer_events EVENTS = {
+        membership_on_assigned, membership_on_revoked, on_message, on_kafka_error};
+    struct error err;
+    enter(worker, WORKER_RUNNING, 0);
+    if (kafka_consumer_open(&worker->loop, worker->settings, worker->source, worker->group,
+                            &EVENTS, worker, &worker->consumer, &err) != OUT_OK)
+        worker_fail(worker, &err);
+}
+
+static void on_checked(void *owner)
+{
+    struct worker *worker = owner;
+    worker->checked = true;
+    if (worker->phase == WORKER_STARTING)
+        join_group(worker);
+}
+
+static void on_released(void *owner, int32_t partition)
+{
+    (void)owner;
+    (void)partition;
+}
+
+static void on_progress_error(void *owner, const struct error *err)
+{
+    struct worker *worker = owner;
+    if (err->outcome == OUT_FATAL)
+        worker_fail(worker, err);
+    else if (!worker->checked && clock_monotonic_ms() - worker->started_ms > START_MS)
+        worker_fail(worker, err);
+    else if (!worker->database_lost) {
+        worker->database_lost = true;
+        log_error(LOG_WARN, "postgres.away", err);
+    }
+}
+
+static void on_sink_state(void *owner, const struct error *err)
+{
+    struct worker *worker = owner;
+    if (err && err->outcome == OUT_FATAL) {
+        worker_fail(worker, err);
+    } else if (err && !worker->database_lost) {
+        worker->database_lost = true;
+        log_error(LOG_WARN, "postgres.away", err);
+    } else if (!err && worker->database_lost) {
+        worker->database_lost = false;
+        log_line(LOG_INFO, "postgres.back", "waited=yes");
+    }
+}
+
+static void on_sink_ready(void *owner)
+{
+    flow_pump(owner);
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct worker *worker = check->data;
+    flow_check_budget(worker);
+    flow_pump(worker);
+}
+
+static void every_second(struct worker *worker, uint64_t now_ms)
+{
+    if (now_ms - worker->last_commit_ms < COMMIT_MS || worker->phase != WORKER_RUNNING ||
+        worker->revoking || !worker->consumer)
+        return;
+    worker->last_commit_ms = now_ms;
+    membership_commit(worker);
+    for (int32_t i = 0; i < worker->partition_total; i++)
+        if (worker->held[i] && worker->partitions[i].state == PARTITION_READING)
+            receipts_store(&worker->partitions[i]);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    uint64_t now_ms = clock_monotonic_ms();
+    if (worker->results)
+        kafka_sender_poll(worker->results, 0);
+    if (worker->letters)
+        kafka_sender_poll(worker->letters, 0);
+    membership_check_revoked(worker, now_ms);
+    flow_pump(worker);
+    every_second(worker, now_ms);
+    report_progress(worker, now_ms, false);
+    if (worker->settings->until_end && worker->phase == WORKER_RUNNING && worker->held_count &&
+        membership_at_end(worker))
+        begin_stop(worker);
+    check_stop(worker, now_ms);
+    log_flush();
+}
+
+/* The second signal ends the process as the signal would have. */
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct worker *worker = handle->data;
+    if (worker->phase >= WORKER_DRAINING) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    begin_stop(worker);
+}
+
+/* ---- starting ---------------------------------------------------------------------------- */
+
+static void on_sender_readable(uv_poll_t *poll, int status, int events)
+{
+    uint64_t wakes;
+    struct kafka_sender *sender = poll->data;
+    (void)status;
+    (void)events;
+    while (read(kafka_sender_fd(sender), &wakes, sizeof wakes) > 0)
+        ;
+    kafka_sender_poll(sender, 0);
+}
+
+static void watch_sender(struct worker *worker, struct kafka_sender *sender, uv_poll_t *poll)
+{
+    if (uv_poll_init(&worker->loop, poll, kafka_sender_fd(sender)) != 0)
+        abort();
+    poll->data = sender;
+    uv_poll_start(poll, UV_READABLE, on_sender_readable);
+}
+
+static enum outcome name_things(struct worker *worker, struct error *err)
+{
+    const struct settings *settings = worker->settings;
+    char host[64] = "host";
+    gethostname(host, sizeof host - 1);
+    snprintf(worker->name, sizeof worker->name, "%s-%d", host, (int)getpid());
+    if (settings->group)
+        snprintf(worker->group, sizeof worker->group, "%s", settings->group);
+    else
+        snprintf(worker->group, sizeof worker->group, "%s.%s.worker", settings->prefix,
+                 settings->migration);
+    enum outcome outcome = topic_format(settings->prefix, settings->migration, TOPIC_SOURCE,
+                                        worker->source, err);
+    if (outcome == OUT_OK)
+        outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS,
+                               worker->results_topic, err);
+    if (outcome == OUT_OK)
+        outcome = topic_format(settings->prefix, settings->migration, TOPIC_DLQ,
+                               worker->letters_topic, err);
+    return outcome;
+}
+
+/* How many partitions the source topic has, asked by a client of its own. */
+static enum outcome count_partitions(struct worker *worker, struct error *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(worker->settings, KAFKA_READ, err);
+    rd_kafka_t *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    if (!client)
+        return OUT_FATAL;
+    enum outcome outcome = kafka_partition_count(client, worker->source, START_MS,
+                                                 &worker->partition_total, err);
+    rd_kafka_destroy(client);
+    int32_t pinned = (int32_t)worker->settings->partitions;
+    if (outcome == OUT_OK && worker->partition_total == 0) {
+        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic %s is missing",
+                            worker->source);
+    } else if (outcome == OUT_OK && pinned && pinned != worker->partition_total) {
+        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
+                            "topic %s has %d partitions, the settings say %d", worker->source,
+                            worker->partition_total, pinned);
+    }
+    return outcome;
+}
+
+static enum outcome open_kafka(struct worker *worker, struct error *err)
+{
+    const struct settings *settings = worker->settings;
+    enum outcome outcome = count_partitions(worker, err);
+    if (outcome == OUT_OK)
+        outcome = kafka_sender_open(settings, worker->results_topic, 0, START_MS,
+                                    receipts_on_delivered, worker, &worker->results, err);
+    if (outcome == OUT_OK)
+        outcome = kafka_sender_open(settings, worker->letters_topic, 0, START_MS,
+                                    letters_on_delivered, worker, &worker->letters, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    worker->partitions = calloc((size_t)worker->partition_total, sizeof *worker->partitions);
+    worker->held = calloc((size_t)worker->partition_total, sizeof *worker->held);
+    if (!worker->partitions || !worker->held)
+        abort();
+    return OUT_OK;
+}
+
+static void open_postgres(struct worker *worker)
+{
+    static const struct sink_events SINK_EVENTS = {letters_on_rejected, flow_on_done,
+                                                   on_sink_ready, on_sink_state};
+    static const struct pg_progress_events EVENTS = {on_checked, membership_on_claimed, on_released,
+                                                     on_progress_error};
+    struct pg_progress_config config = {
+        .lane = {.url = worker->settings->database_url,
+                 .role = worker->settings->worker_role,
+                 .application = "drover-worker",
+                 .connect_ms = CONNECT_MS},
+        .group = worker->group,
+        .topic = worker->source,
+        .worker = worker->name,
+        .partitions = worker->partition_total,
+        .mappings = &worker->mappings,
+    };
+    worker->progress = pg_progress_new(&worker->loop, &config, &EVENTS, worker);
+    worker->sink = pg_sink_new(&worker->loop, &config.lane, (int)worker->settings->lanes,
+                               &worker->mappings, &SINK_EVENTS, worker);
+}
+
+static void start_loop(struct worker *worker)
+{
+    uv_signal_init(&worker->loop, &worker->on_term);
+    uv_signal_init(&worker->loop, &worker->on_int);
+    uv_check_init(&worker->loop, &worker->check);
+    uv_timer_init(&worker->loop, &worker->timer);
+    worker->on_term.data = worker->on_int.data = worker->check.data = worker->timer.data = worker;
+    uv_signal_start(&worker->on_term, on_signal, SIGTERM);
+    uv_signal_start(&worker->on_int, on_signal, SIGINT);
+    uv_check_start(&worker->check, on_check);
+    uv_timer_start(&worker->timer, on_timer, TICK_MS, TICK_MS);
+    watch_sender(worker, worker->results, &worker->results_poll);
+    watch_sender(worker, worker->letters, &worker->letters_poll);
+}
+
+static void free_worker(struct worker *worker)
+{
+    kafka_sender_close(worker->results);
+    kafka_sender_close(worker->letters);
+    while (worker->spare) {
+        struct batch *batch = worker->spare;
+        worker->spare = batch->next;
+        batch_free(batch);
+    }
+    mapping_work_free(&worker->work);
+    mapping_set_free(&worker->mappings);
+    buf_free(&worker->text);
+    free(worker->partitions);
+    free(worker->held);
+}
+
+static enum outcome open_worker(struct worker *worker, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (!worker->settings->database_url)
+        outcome = error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
+    if (outcome == OUT_OK)
+        outcome = mapping_set_load(worker->settings, &worker->mappings, err);
+    if (outcome == OUT_OK)
+        outcome = name_things(worker, err);
+    if (outcome == OUT_OK)
+        outcome = open_kafka(worker, err);
+    return outcome;
+}
+
+enum exit_code work_main(const struct settings *settings, struct error *err)
+{
+    struct worker worker = {.settings = settings};
+    log_setup_names("worker", settings->log_level, settings->log_format);
+    signal(SIGPIPE, SIG_IGN);
+    mapping_work_init(&worker.work);
+    buf_init(&worker.text, 1u << 20);
+    worker.started_ms = clock_monotonic_ms();
+    if (open_worker(&worker, err) != OUT_OK) {
+        free_worker(&worker);
+        return error_code_exit(err->code);
+    }
+    uv_loop_init(&worker.loop);
+    start_loop(&worker);
+    open_postgres(&worker);
+    log_line(LOG_INFO, "worker.started", "group=%s topic=%s partitions=%d lanes=%d", worker.group,
+             worker.source, worker.partition_total, (int)settings->lanes);
+    uv_run(&worker.loop, UV_RUN_DEFAULT);
+    report_progress(&worker, clock_monotonic_ms(), true);
+    log_flush();
+    enum exit_code code = worker.exit_code;
+    *err = worker.failure;
+    free_worker(&worker);
+    int open = uv_loop_close(&worker.loop);
+    if (open != 0)
+        log_line(LOG_ERROR, "worker.handles_left", "code=%d", open);
+    return code;
+}

@@ -1,0 +1,161 @@
+#ifndef DROVER_WORKER_WORKER_H
+#define DROVER_WORKER_WORKER_H
+
+/*
+ * The worker's parts and what they share. One loop thread.
+ *
+ *   intake.c   message ─► record ─► row in the partition's open batch
+ *   flow.c     open batch ─► sink ─► done | retry | halt; budget and pausing
+ *   letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
+ *   receipts.c committed batch ─► results topic; watermarks
+ *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up
+ *   work.c     start, signals, stop
+ *
+ * A partition's batches:  open ─► queued … ─► current (dead letters, sink, retries) ─► recycled
+ * One current batch a partition, so its offsets commit in order; partitions run side by side.
+ */
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/io/kafka_consumer.h"
+#include "common/io/kafka_sender.h"
+#include "common/io/mappings.h"
+#include "common/io/pg_progress.h"
+#include "common/model/topic.h"
+#include "common/policy/backoff.h"
+#include "common/policy/sequence.h"
+#include "common/port/sink.h"
+
+enum partition_state {
+    PARTITION_CLAIMING, /* assigned; PostgreSQL has not said where to go on */
+    PARTITION_READING,
+    PARTITION_HALTED, /* something is wrong with its messages: nothing more is taken */
+};
+
+struct partition {
+    struct worker *worker;
+    int32_t number;
+    enum partition_state state;
+    int64_t epoch;
+    int64_t position;       /* next offset to take from Kafka */
+    int64_t batch_start;    /* start of the next batch to be opened */
+    int64_t look_until;     /* offsets below are in the store already: second look, receipts only */
+    int64_t next_offset;    /* committed in PostgreSQL */
+    int64_t results_next;   /* receipts acknowledged up to here */
+    int64_t results_stored; /* the same, as PostgreSQL knows it */
+    struct sequences sequences;
+    struct batch *open;
+    struct batch *queue_first, *queue_last;
+    struct batch *current;
+    bool letters_sent;      /* of `current`, for what was dead before the sink */
+    bool receipts_broken;   /* one could not be sent: results_next stays until the next claim */
+    struct backoff backoff;
+    uint64_t retry_at_ms;   /* `current` waits until then */
+    bool paused;
+};
+
+struct worker_counts {
+    uint64_t polled;
+    uint64_t classes[CLASS_COUNT];
+    uint64_t batches, retries, repeats, fenced;
+    uint64_t dead_in_a_row;
+};
+
+enum worker_phase {
+    WORKER_STARTING,
+    WORKER_RUNNING,
+    WORKER_DRAINING, /* no intake; batches with the sink end */
+    WORKER_FLUSHING, /* receipts and releases */
+    WORKER_LEAVING,  /* the consumer leaves the group */
+    WORKER_CLOSING,
+};
+
+struct worker {
+    const struct settings *settings;
+    struct mapping_set mappings;
+    uv_loop_t loop;
+    uv_signal_t on_term, on_int;
+    uv_check_t check;
+    uv_timer_t timer;
+    uv_poll_t results_poll, letters_poll;
+    int open_parts; /* handles and components still to close */
+    struct kafka_consumer *consumer;
+    struct kafka_sender *results, *letters;
+    struct sink *sink;
+    struct pg_progress *progress;
+    char group[TOPIC_NAME_SIZE], source[TOPIC_NAME_SIZE], name[128];
+    char results_topic[TOPIC_NAME_SIZE], letters_topic[TOPIC_NAME_SIZE];
+    struct partition *partitions; /* by number, `partition_total` of them; owned ones are `held` */
+    bool *held;
+    int32_t partition_total;
+    size_t held_count, claims_waiting;
+    int32_t round; /* where the next look for work begins */
+    bool revoking;
+    uint64_t revoke_by_ms;
+    struct batch *spare; /* recycled batches */
+    size_t in_flight_bytes;
+    bool over_budget;
+    struct mapping_work work;
+    struct buf text;
+    struct worker_counts counts;
+    enum worker_phase phase;
+    uint64_t started_ms, phase_by_ms, last_commit_ms, last_report_ms, last_line_ms;
+    bool checked, database_lost, kafka_lost;
+    enum exit_code exit_code;
+    struct error failure; /* why it stops, when it was not asked to */
+};
+
+/* ---- intake.c */
+void intake_message(struct worker *worker, rd_kafka_message_t *message);
+/* Closes the open batch and queues it; nothing when it is empty. */
+void intake_close(struct partition *partition);
+
+/* ---- flow.c */
+struct batch *flow_new_batch(struct worker *worker);
+/* Destroys the batch's messages and keeps its memory for the next. */
+void flow_recycle(struct worker *worker, struct batch *batch);
+/* Gives free lanes to partitions in turn; called once a loop turn. */
+void flow_pump(struct worker *worker);
+void flow_on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err);
+/* Drops everything a partition holds; a batch with the sink is orphaned and recycled when done. */
+void flow_drop(struct partition *partition);
+/* Recycles a batch whose partition was given up, once neither sink nor letters refer to it. */
+void flow_orphan(struct worker *worker, struct batch *batch);
+void flow_halt(struct partition *partition, const struct error *err);
+void flow_check_budget(struct worker *worker);
+bool flow_is_busy(const struct worker *worker);
+
+/* ---- letters.c */
+/* Sends the dead letters of the current batch's decided items; its letters_pending counts them. */
+void letters_send(struct partition *partition);
+void letters_on_rejected(void *owner, struct batch *batch);
+void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
+                          int64_t offset, const struct error *err);
+
+/* ---- receipts.c */
+void receipts_send(struct partition *partition, const struct batch *batch);
+void receipts_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
+                           int64_t offset, const struct error *err);
+/* Stores watermarks that have moved. */
+void receipts_store(struct partition *partition);
+
+/* ---- membership.c */
+void membership_on_assigned(void *owner, const int32_t *partitions, size_t count);
+void membership_on_claimed(void *owner, int32_t partition, const struct progress_row *row);
+void membership_on_revoked(void *owner);
+/* Ends a revocation when nothing is with the sink any more, or its time is over. */
+void membership_check_revoked(struct worker *worker, uint64_t now_ms);
+/* Stores the watermarks and gives up the claims of everything held. */
+void membership_release(struct worker *worker);
+void membership_commit(struct worker *worker);
+/* True when every assigned partition has been written to its end. */
+bool membership_at_end(const struct worker *worker);
+
+/* ---- work.c */
+/* Stops the worker with an error: drains, then exits with its code. */
+void worker_fail(struct worker *worker, const struct error *err);
+
+#endif
