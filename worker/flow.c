@@ -20,18 +20,35 @@
 struct batch *flow_new_batch(struct worker *worker)
 {
     struct batch *batch = worker->spare;
-    if (!batch)
-        return batch_new(worker->settings->batch_records, BATCH_MEMORY(worker->settings));
-    worker->spare = batch->next;
-    batch->next = NULL;
+    if (batch) {
+        worker->spare = batch->next;
+        batch->next = NULL;
+        return batch;
+    }
+    batch = batch_new(worker->settings->batch_records, BATCH_MEMORY(worker->settings));
+    batch->next_made = worker->made;
+    worker->made = batch;
     return batch;
+}
+
+static void destroy_messages(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].message)
+            rd_kafka_message_destroy(batch->items[i].message);
+        batch->items[i].message = NULL;
+    }
+}
+
+void flow_let_go(struct worker *worker)
+{
+    for (struct batch *batch = worker->made; batch; batch = batch->next_made)
+        destroy_messages(batch);
 }
 
 void flow_recycle(struct worker *worker, struct batch *batch)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->items[i].message)
-            rd_kafka_message_destroy(batch->items[i].message);
+    destroy_messages(batch);
     worker->in_flight_bytes -= batch->bytes;
     batch_reset(batch);
     batch->next = worker->spare;

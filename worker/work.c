@@ -124,6 +124,7 @@ static void check_stop(struct worker *worker, uint64_t now_ms)
     }
     if (worker->phase == WORKER_FLUSHING && (late || !worker->progress || is_flushed(worker))) {
         enter(worker, WORKER_LEAVING, LEAVE_MS);
+        flow_let_go(worker);
         if (worker->consumer)
             kafka_consumer_close(worker->consumer, LEAVE_MS, on_consumer_closed);
         else
@@ -382,9 +383,9 @@ static void free_worker(struct worker *worker)
 {
     kafka_sender_close(worker->results);
     kafka_sender_close(worker->letters);
-    while (worker->spare) {
-        struct batch *batch = worker->spare;
-        worker->spare = batch->next;
+    while (worker->made) {
+        struct batch *batch = worker->made;
+        worker->made = batch->next_made;
         batch_free(batch);
     }
     mapping_work_free(&worker->work);

@@ -96,6 +96,7 @@ struct worker {
     bool revoking;
     uint64_t revoke_by_ms;
     struct batch *spare; /* recycled batches */
+    struct batch *made;  /* every batch there is */
     size_t in_flight_bytes;
     bool over_budget;
     struct mapping_work work;
@@ -127,6 +128,8 @@ void flow_orphan(struct worker *worker, struct batch *batch);
 void flow_halt(struct partition *partition, const struct error *err);
 void flow_check_budget(struct worker *worker);
 bool flow_is_busy(const struct worker *worker);
+/* At the end: lets go of every message, so that the consumer can be destroyed. */
+void flow_let_go(struct worker *worker);
 
 /* ---- letters.c */
 /* Sends the dead letters of the current batch's decided items; its letters_pending counts them. */

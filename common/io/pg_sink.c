@@ -660,16 +660,22 @@ static void on_lane_closed(void *owner)
     on_closed(base_owner);
 }
 
-/* Batches in flight belong to their owner, who closes after its last on_done. */
+/* A batch still in flight ends as one whose outcome nobody knows; its transaction ends with the
+ * connection. */
 static void close_sink(struct sink *base, void (*on_closed)(void *owner))
 {
     struct pg_sink *sink = of(base);
+    struct error err;
     sink->closing = true;
     sink->on_closed = on_closed;
+    error_set(&err, OUT_RETRY, ERR_PG_TRANSIENT, "the sink was closed");
     for (int i = 0; i < sink->writer_count; i++) {
-        free(sink->writers[i].subset);
-        sink->writers[i].subset = NULL;
-        pg_lane_close(sink->writers[i].lane, on_lane_closed);
+        struct writer *writer = &sink->writers[i];
+        if (writer->batch) {
+            writer->batch->outcome_unknown = true;
+            finish(writer, OUT_RETRY, &err);
+        }
+        pg_lane_close(writer->lane, on_lane_closed);
     }
 }
 

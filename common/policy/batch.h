@@ -69,6 +69,7 @@ struct batch {
     size_t letters_pending; /* the worker's: dead letters not yet acknowledged */
     void *sink_state;    /* the sink's, while it holds the batch */
     struct batch *next;  /* in its partition's queue */
+    struct batch *next_made; /* all batches of a worker, for its end */
 };
 
 /* `capacity` records at most; the arena may grow to `memory_most`. */

@@ -13,7 +13,8 @@
  *    of another epoch, or one that does not start at the stored offset, is OUT_FATAL and changes nothing.
  * 5. on_done(OUT_RETRY): nothing of it may be assumed; the same batch may be submitted again
  *    (batch_retry first), also after a lost answer to COMMIT.
- * 6. close waits for batches in flight, then calls on_closed; nothing is called after that.
+ * 6. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then), then
+ *    calls on_closed; nothing is called after that.
  */
 
 #include <stdbool.h>

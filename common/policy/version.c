@@ -1,0 +1,24 @@
+/* See the header: a hybrid logical clock whose physical part the caller gives. */
+#include "common/policy/version.h"
+
+#include <assert.h>
+
+int64_t version_next(struct version_clock *clock, int64_t now_ms)
+{
+    assert(now_ms >= 0 && now_ms < INT64_C(1) << (63 - VERSION_COUNTER_BITS));
+    int64_t physical = now_ms * (INT64_C(1) << VERSION_COUNTER_BITS);
+    /* a counter that runs over goes on in the next millisecond: still greater than all before */
+    clock->last = physical > clock->last ? physical : clock->last + 1;
+    return clock->last;
+}
+
+void version_observe(struct version_clock *clock, int64_t version)
+{
+    if (version > clock->last)
+        clock->last = version;
+}
+
+int64_t version_to_ms(int64_t version)
+{
+    return version >> VERSION_COUNTER_BITS;
+}
