@@ -23,15 +23,17 @@
 
 enum conf_kind {
     CONF_TEXT,   /* const char *, NULL when unset and without default */
-    CONF_SECRET, /* the same; shown as ***; NAME_FILE in the environment names a file holding it;
-                    for URLs only the password part is hidden when shown */
-    CONF_BOOL,   /* bool; flag takes no value, --no-x is accepted too; YAML true/false */
+    CONF_SECRET, /* the same; shown as *** (of a URL the password only); NAME_FILE in the
+                    environment names a file holding it */
+    CONF_BOOL,   /* bool; true/false; as a flag without a value, --no-x turns it off */
     CONF_COUNT,  /* uint64_t within least..most */
     CONF_SIZE,   /* uint64_t bytes, text_parse_size */
     CONF_MILLIS, /* uint64_t milliseconds, text_parse_millis */
     CONF_CHOICE, /* const char *, one of `choices` ("auto|json|logfmt") */
-    CONF_LIST,   /* struct conf_list; a YAML list or one scalar; flag repeatable; environment: comma separated */
-    CONF_MAP,    /* struct conf_map; a YAML map of scalars; flag "key=value" repeatable (later wins) */
+    CONF_LIST,   /* struct conf_list; in YAML a list or one scalar; the flag repeats; in the
+                    environment separated by commas */
+    CONF_MAP,    /* struct conf_map; in YAML a map of scalars; the flag KEY=VALUE repeats (later
+                    wins); in the environment KEY=VALUE separated by commas */
 };
 
 struct conf_list {
@@ -56,7 +58,7 @@ struct conf_field {
     const char *path; /* "kafka.brokers"; NULL: not in the file */
     const char *flag; /* "brokers" for --brokers; NULL: none */
     char letter;      /* 'X' for -X; 0: none */
-    const char *env;  /* further variable, as "KAFKA_BROKERS"; DROVER_KAFKA_BROKERS (from the path) always works */
+    const char *env;  /* further variable, as "KAFKA_BROKERS"; DROVER_ and the path always works */
     enum conf_kind kind;
     size_t offset;
     const char *fallback; /* default as text, NULL = unset/empty/false */
@@ -67,42 +69,54 @@ struct conf_field {
     uint32_t commands;       /* bit mask: which commands take the flag */
 };
 
+struct conf_entry; /* where one key of a CONF_MAP is from */
+
 struct conf {
     const struct conf_field *fields;
     size_t field_count;
     void *target;
     struct arena arena;
-    enum conf_origin *origins; /* by field */
-    const char **places;       /* "drover.yaml:14:5", "DATABASE_URL", "--brokers"; NULL for defaults */
+    enum conf_origin *origins;   /* by field */
+    const char **places;         /* "drover.yaml:14:5", "DATABASE_URL", "--brokers", or NULL */
+    struct conf_entry **entries; /* by field, then by key of its map */
 };
 
-/* Fills the target with the defaults. `fields` must outlive the conf. A default that does not parse is our bug (assert). */
+/* Fills the target with the defaults. `fields` must outlive the conf. A default that does not
+ * parse is our bug (assert). */
 void conf_init(struct conf *conf, const struct conf_field *fields, size_t field_count,
                void *target);
+/* Wipes the secrets. */
 void conf_free(struct conf *conf);
 
-/* Each returns OUT_OK or OUT_FATAL with DRV-C003/C007/C008 and file:line:column where there is one. */
+/* The loads may come in any order: precedence is by origin, not by time. A map is merged key by
+ * key, a list is replaced as a whole (the flags of one command line add up). What a higher origin
+ * overrides is checked all the same.
+ * Each returns OUT_OK, or OUT_FATAL with a place: in the file and the environment DRV-C003
+ * (syntax), DRV-C007 (unknown key), DRV-C008 (value), DRV-C010 (secret file); on the command line
+ * always DRV-C001. */
 MUST_USE enum outcome conf_load_yaml(struct conf *conf, const char *file, struct bytes text,
                                      struct error *err);
-/* `environment` as in environ(7). read_secret reads a *_FILE (may be NULL: such variables are then an error);
- * it returns malloc'ed text without its final newline, or NULL after filling err.
- * Unknown DROVER_… variables are errors with a suggestion, except DROVER_STACK_*, DROVER_KEEP_*, DROVER_TEST_*, DROVER_ADMIN_*. */
+
+/* Reads a *_FILE: malloc'ed text without its final newline, or NULL after filling err. */
 typedef char *(*conf_read_secret)(const char *path, struct error *err);
+/* `environment` as in environ(7); an empty variable counts as unset. read_secret may be NULL:
+ * *_FILE variables are then errors. Unknown DROVER_ variables are errors with a suggestion, but
+ * for those of the stack, the tests and the program itself (STACK_*, KEEP_*, TEST_*, ADMIN_*,
+ * SOURCE_DIR, BINARY_DIR, PROGRESS_FD) and those Kubernetes sets for services named drover-x. */
 MUST_USE enum outcome conf_load_env(struct conf *conf, char *const *environment,
                                     conf_read_secret read_secret, struct error *err);
-/* argv without program and command names. --flag value, --flag=value, -X value, -Xvalue; "--" ends flags; "-" is positional.
- * Abbreviations are refused. *positionals views argv. A flag of another command is an error that says which commands take it
- * (`command_names[bit]`). */
+/* argv without program and command names. --flag value, --flag=value, -X value, -Xvalue; "--" ends
+ * flags; "-" is positional. Abbreviations are refused. A flag of another command is an error that
+ * says which commands take it (`command_names[bit]`). *positionals views argv. */
 MUST_USE enum outcome conf_load_flags(struct conf *conf, int argc, char *const *argv,
                                       uint32_t command, const char *const *command_names,
                                       struct conf_list *positionals, struct error *err);
 
 /* Aligned option lines of one command, for --help. */
 void conf_append_help(const struct conf *conf, uint32_t command, struct buf *out);
-/* The effective settings as YAML (secrets masked), each line with "# from <place>" when origins is set. */
+/* The effective settings as YAML (secrets masked), each with "# from <place>" when asked. */
 void conf_append_yaml(const struct conf *conf, bool origins, struct buf *out);
-/* Shows a URL or keyword string with its password as ***. */
+/* Shows a URL or keyword string with its password as ***; anything else as *** alone. */
 void conf_append_masked(struct buf *out, const char *secret);
-
 
 #endif

@@ -64,8 +64,8 @@ enum exit_code error_code_exit(enum error_code code);
 /* Finds a code by its id ("DRV-J002", any case); false when there is none. */
 int error_code_find(const char *id, enum error_code *code);
 
-/* Writes the whole error as the lines people see (error[DRV-…]: text / where / cause / try),
- * at most `size` bytes with the NUL, never unterminated. Returns the length written. */
+/* Writes the whole error as the lines people see (error[DRV-…]: text / cause / where / try), no
+ * newline at the end, at most `size` bytes with the NUL. Returns the length written. */
 size_t error_format(const struct error *err, char *out, size_t size);
 
 #endif

@@ -7,6 +7,7 @@
  * J JSON, T tenant, S source, V value, E envelope, K Kafka, P PostgreSQL, R Redis, W worker,
  * Y verifier, X safety. docs/errors.md is printed from this list.
  */
+/* clang-format off */
 #define ERROR_CODES(X)                                                                             \
     X(ERR_NONE, "DRV-0000", 0, "no error", "")                                                     \
     X(ERR_USAGE, "DRV-C001", 2, "the command line is not understood", "run the command with --help") \
@@ -80,6 +81,7 @@
     X(ERR_VERIFY_DIFFERENT, "DRV-Y003", 5, "source and stores differ", "see the report") \
     X(ERR_VERIFY_COUNTS, "DRV-Y004", 5, "the classes do not add up to the source count", "see the report's first line") \
     X(ERR_INTERNAL, "DRV-X999", 1, "a rule inside the program was broken", "report it with the lines before it")
+/* clang-format on */
 
 enum error_code {
 #define X(name, id, exit_code, meaning, advice) name,

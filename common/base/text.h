@@ -13,8 +13,12 @@
 /* True when every byte belongs to well-formed UTF-8 (no surrogates, nothing above U+10FFFF).
  * When false, *at (may be NULL) is the offset of the first bad byte. */
 bool text_is_utf8(struct bytes text, size_t *at);
+/* Bytes (1 to 4) of the well-formed UTF-8 character at offset `at` < size; 0 when it is malformed.
+ */
+size_t text_utf8_size(struct bytes text, size_t at);
 
-/* Percent-encodes every byte but A-Z a-z 0-9 . _ ~ and '-'; so ':' '/' '%' never stay as they are. */
+/* Percent-encodes every byte but A-Z a-z 0-9 . _ ~ and '-'; so ':' '/' '%' never stay as they are.
+ */
 void text_percent_encode(struct buf *out, struct bytes text);
 /* False on "%" without two hex digits. */
 bool text_percent_decode(struct buf *out, struct bytes text);
@@ -26,7 +30,8 @@ bool text_parse_size(struct bytes text, uint64_t *value);
 /* "250ms" "10s" "5m" "24h" "7d"; a bare number is milliseconds. */
 bool text_parse_millis(struct bytes text, uint64_t *value);
 
-/* Edits (insert, delete, replace, swap) between two short words; 255 when either is over 64 bytes. */
+/* Edits (insert, delete, replace, swap) between two short words; 255 when either is over 64 bytes.
+ */
 unsigned text_distance(const char *a, const char *b);
 /* The candidate nearest to `word` if it is near enough to be meant (distance <= 1 + length/4),
  * else NULL. `count` candidates; NULL entries are skipped. */
@@ -38,7 +43,8 @@ char *text_format_count(uint64_t value, char out[28]);
 char *text_format_size(uint64_t bytes, char out[16]);
 
 /* Appends `text` so that it is safe in a terminal or log line: control characters, DEL, C1 and
- * bidirectional overrides as \xNN / \u{N}, invalid UTF-8 as \xNN; at most `most` input bytes, then "…". */
+ * bidirectional overrides as \xNN / \u{N}, invalid UTF-8 as \xNN; at most `most` input bytes, then
+ * "…". */
 void text_append_safe(struct buf *out, struct bytes text, size_t most);
 
 /* Shell pattern with '*' and '?' only; no classes, no escapes. */

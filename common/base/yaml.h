@@ -3,8 +3,9 @@
 
 /*
  * A thin view of libyaml's document tree: every node keeps its line and column, so that errors
- * can say where. Documents with aliases to themselves, duplicate keys, or more than one document
- * are refused at parse; nesting is bounded to 32.
+ * can say where. Refused at parse: aliases to themselves, duplicate keys, keys that are not
+ * scalars, more than one document, nesting beyond 32, and what would grow beyond a million nodes
+ * when its aliases are followed; so walking a tree always ends soon.
  */
 
 #include <stdbool.h>
@@ -28,14 +29,16 @@ struct yaml_at {
     int at;
 };
 
-/* Parses; errors are OUT_FATAL DRV-C003 with name:line:column. `name` is copied. An empty text is an empty map. */
+/* Parses; errors are OUT_FATAL DRV-C003 with name:line:column. `name` is copied. An empty text is
+ * an empty map. */
 MUST_USE enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
                                  struct error *err);
-void yaml_free(struct yaml_file *file);
+/* Not yaml_free: libyaml exports that name, and would call ours in place of its own. */
+void yaml_file_free(struct yaml_file *file);
 
 struct yaml_at yaml_root(const struct yaml_file *file);
 enum yaml_kind yaml_kind_of(struct yaml_at node);
-/* Scalar text (valid until yaml_free, NUL-terminated); plain = written without quotes. */
+/* Scalar text (valid until yaml_file_free, NUL-terminated); plain = written without quotes. */
 struct bytes yaml_scalar(struct yaml_at node, bool *plain);
 /* True for a plain scalar that YAML reads as null: empty, ~, null. */
 bool yaml_is_null(struct yaml_at node);
@@ -49,7 +52,8 @@ struct yaml_at yaml_find(struct yaml_at map, const char *key);
 bool yaml_has(struct yaml_at node);
 /* "file:line:column" of the node into err's where. */
 void yaml_where(struct yaml_at node, struct error *err);
-/* Refuses keys of `map` not in `known` (NULL-terminated): DRV-C007 with a suggestion ("did you mean"); `inside` names the map. */
+/* Refuses keys of `map` not in `known` (NULL-terminated): DRV-C007 with a suggestion ("did you
+ * mean"); `inside` names the map. */
 MUST_USE enum outcome yaml_check_keys(struct yaml_at map, const char *inside,
                                       const char *const *known, struct error *err);
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-int64_t clock_unix_ms(void);      /* wall clock, for people and versions */
+int64_t clock_unix_ms(void);       /* wall clock, for people and versions */
 uint64_t clock_monotonic_ms(void); /* for waiting and rates */
 uint64_t clock_monotonic_ns(void);
 

@@ -1,7 +1,8 @@
 #ifndef DROVER_IO_KAFKA_TOPICS_H
 #define DROVER_IO_KAFKA_TOPICS_H
 
-/* What a migration's three topics should be, are, and the making of the missing ones. Never alters, never deletes. */
+/* What a migration's three topics should be, are, and the making of the missing ones. Never alters,
+ * never deletes. */
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
@@ -17,9 +18,10 @@ enum topic_state {
 struct topic_plan {
     char name[TOPIC_NAME_SIZE];
     enum topic_kind kind;
-    int32_t partitions;      /* planned: source and dlq settings->partitions, results 1 a source partition as well */
-    int32_t replication;
-    int64_t retention_ms;    /* -1 = unlimited (source until cutover), results 14 d, dlq 30 d */
+    int32_t partitions;   /* planned, the same for all three: settings->partitions, else what the
+                             source topic has, else 12 */
+    int32_t replication;  /* -1 = the cluster's default */
+    int64_t retention_ms; /* -1 = unlimited (source until cutover), results 14 d, dlq 30 d */
     enum topic_state state;
     int32_t partitions_now;
 };
@@ -27,7 +29,8 @@ struct topic_plan {
 /* Asks the broker. OUT_RETRY DRV-K001 when it cannot be reached within timeout_ms. */
 MUST_USE enum outcome kafka_topics_plan(const struct settings *settings, int timeout_ms,
                                         struct topic_plan plan[3], struct error *err);
-/* Creates those missing (max.message.bytes of source and dlq = settings->record_bytes + 64 KiB), waits until each has leaders, updates the states. */
+/* Creates those missing (max.message.bytes of source and dlq = settings->record_bytes + 64 KiB),
+ * waits until each has leaders, updates the states. */
 MUST_USE enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
                                          struct topic_plan plan[3], struct error *err);
 

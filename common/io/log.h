@@ -3,9 +3,9 @@
 
 /*
  * The log writer: one line an event on standard error, `time level component event key=value …`,
- * as pretty text, logfmt or JSON lines. Repeats of one event within a second are counted and summarised ("repeated=41"),
- * so that a failing dependency is said once and not in a storm. Values are escaped; payloads, keys and secrets are
- * never handed to it. Loop thread only.
+ * as pretty text, logfmt or JSON lines. Repeats of one event within a second are counted and
+ * summarised ("repeated=41"), so that a failing dependency is said once and not in a storm. Values
+ * are escaped; payloads, keys and secrets are never handed to it. Loop thread only.
  */
 
 #include <stdbool.h>
@@ -33,7 +33,8 @@ void log_setup(const char *component, enum log_level level, enum log_format form
 void log_setup_names(const char *component, const char *level, const char *format);
 
 /* `event` is a static, stable dotted name ("batch.retry"); then key=value pairs already formatted:
- * log_line(LOG_INFO, "partition.claimed", "partition=%d next=%" PRId64, …). Values with spaces: use quotes %s via log_error. */
+ * log_line(LOG_INFO, "partition.claimed", "partition=%d next=%" PRId64, …). Values with spaces: use
+ * quotes %s via log_error. */
 void log_line(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 /* An error with its code, text, where, cause as fields. */
 void log_error(enum log_level level, const char *event, const struct error *err);

@@ -1,7 +1,8 @@
 #ifndef DROVER_IO_MAPPINGS_H
 #define DROVER_IO_MAPPINGS_H
 
-/* The set of mappings a command works with, read from the files, folders and patterns of the settings. */
+/* The set of mappings a command works with, read from the files, folders and patterns of the
+ * settings. */
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
@@ -13,7 +14,8 @@ struct mapping_set {
     size_t count;
 };
 
-/* All errors are OUT_FATAL: unreadable file, bad mapping, two mappings of one entity or one table, none at all. */
+/* All errors are OUT_FATAL: unreadable file, bad mapping, two mappings of one entity or one table,
+ * none at all. */
 MUST_USE enum outcome mapping_set_load(const struct settings *settings, struct mapping_set *set,
                                        struct error *err);
 void mapping_set_free(struct mapping_set *set);

@@ -219,11 +219,21 @@ enum outcome pg_session_query(PGconn *connection, const char *sql, const struct 
     return take_result(connection, answer, result, err);
 }
 
+/* The simple protocol, as only it takes several statements. Its text is never made from values:
+ * schema_sql quotes every name it puts in. */
 enum outcome pg_session_run(PGconn *connection, const char *sql, struct error *err)
 {
-    PGresult *result = NULL;
-    enum outcome outcome = take_result(connection, PQexec(connection, sql), &result, err);
-    PQclear(result);
+    enum outcome outcome = OUT_OK;
+    if (!PQsendQuery(connection, sql))
+        return take_result(connection, NULL, NULL, err);
+    for (PGresult *next = PQgetResult(connection); next; next = PQgetResult(connection)) {
+        PGresult *result = NULL;
+        if (outcome != OUT_OK)
+            PQclear(next); /* the first failure tells; the rest must still be read */
+        else
+            outcome = take_result(connection, next, &result, err);
+        PQclear(result);
+    }
     return outcome;
 }
 

@@ -34,16 +34,18 @@ MUST_USE enum outcome pg_session_open(const char *url, const char *role, const c
                                       int timeout_ms, PGconn **connection, struct error *err);
 
 /* One statement. Parameters go in binary form with their lengths, which for text is the text
- * itself: write $1::text::int where another type is meant; data NULL is SQL's NULL. The result comes
- * in text, or in binary when asked. *result is the caller's (PQclear), NULL on failure. Outcome: by pg_classify
- * (OUT_RETRY for connection, transaction and resource states, OUT_FATAL for halt, OUT_REJECT for data). */
+ * itself: write $1::text::int where another type is meant; data NULL is SQL's NULL. The result
+ * comes in text, or in binary when asked. *result is the caller's (PQclear), NULL on failure.
+ * Outcome: by pg_classify (OUT_RETRY for connection, transaction and resource states, OUT_FATAL for
+ * halt, OUT_REJECT for data). */
 MUST_USE enum outcome pg_session_query(PGconn *connection, const char *sql,
                                        const struct bytes *params, size_t count, bool binary,
                                        PGresult **result, struct error *err);
 /* Statements whose rows do not matter, separated by semicolons. */
 MUST_USE enum outcome pg_session_run(PGconn *connection, const char *sql, struct error *err);
 
-/* Refuses (DRV-X001) a current_user that is superuser or has BYPASSRLS, and (DRV-P009) servers below 14 or databases not in UTF8. */
+/* Refuses (DRV-X001) a current_user that is superuser or has BYPASSRLS, and (DRV-P009) servers
+ * below 14 or databases not in UTF8. */
 MUST_USE enum outcome pg_session_check_role(PGconn *connection, struct error *err);
 
 #endif

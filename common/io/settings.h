@@ -28,69 +28,80 @@ enum command_bit {
 };
 
 struct settings {
+    const char *config_file; /* --config, DROVER_CONFIG; NULL = ./drover.yaml when it is there */
+
     /* what is migrated */
     const char *migration;     /* migration: name, part of topics and group */
-    struct conf_list mappings; /* mappings: files, folders or patterns of YAML mappings, relative to drover.yaml's folder when from the file */
+    struct conf_list mappings; /* mappings: files, folders or patterns of YAML mappings, relative to
+                                  drover.yaml's folder when from the file */
     const char *state_dir;     /* state_dir: producer clock and the like, default .drover */
 
     /* who */
     const char *tenant; /* tenant.id / --tenant: a plain tenantId for every record */
-    const char *organization_id, *server_id, *project_id, *codebase_hash, *environment; /* tenant.* */
+    const char *organization_id, *server_id, *project_id, *codebase_hash,
+        *environment; /* tenant.* */
 
     /* kafka */
     const char *brokers;
     const char *prefix;
-    uint64_t partitions;
-    uint64_t replication;
+    uint64_t partitions;     /* 0 = any, and 12 for new topics */
+    uint64_t replication;    /* 0 = the cluster's default */
     const char *group;       /* default <prefix>.<migration>.worker */
     const char *instance_id; /* static membership, NULL = none */
     struct conf_map kafka;   /* kafka.conf and -X: any librdkafka property */
 
     /* stores */
-    const char *database_url;  /* secret: its password */
-    const char *worker_role;   /* SET ROLE after login; "" = stay */
+    const char *database_url; /* secret: its password */
+    const char *worker_role;  /* SET ROLE after login; "" = stay */
     const char *verifier_role;
-    uint64_t lanes;            /* PostgreSQL connections of one worker */
+    uint64_t lanes; /* PostgreSQL connections of one worker */
     const char *redis_url;
 
     /* produce */
-    struct conf_list sources;  /* produce.sources or the positionals */
-    const char *format;        /* auto|array|keyed|ndjson|single */
-    const char *entity;        /* when several mappings could apply */
-    const char *tenant_path;   /* pattern with {tenant}: exports/{tenant}/*.json */
-    uint64_t record_bytes;     /* max_record_bytes, default 16 MiB */
-    const char *rejects_file;  /* JSON lines of rejected records; NULL = standard error only */
-    uint64_t rejects_shown;    /* listed on standard error, then counted */
-    uint64_t queue_bytes;      /* local Kafka queue, default 32 MiB */
+    struct conf_list sources; /* produce.sources or the positionals */
+    const char *format;       /* auto|array|keyed|ndjson|single */
+    const char *entity;       /* when several mappings could apply */
+    const char *tenant_path;  /* pattern with {tenant}: exports/{tenant}/x.json */
+    uint64_t record_bytes;    /* max_record_bytes, default 16 MiB */
+    const char *rejects_file; /* JSON lines of rejected records; NULL = standard error only */
+    uint64_t rejects_shown;   /* listed on standard error, then counted */
+    uint64_t queue_bytes;     /* local Kafka queue, default 32 MiB */
 
     /* work */
-    uint64_t batch_records;    /* default 2000 */
-    uint64_t batch_bytes;      /* default 1 MiB */
-    uint64_t work_memory;      /* bytes of records in flight, default 64 MiB */
-    uint64_t drain_ms;         /* default 8 s */
-    uint64_t dead_most;        /* stop when more records than this were dead-lettered; 0 = no limit */
-    bool accept_gap;           /* go on behind missing messages */
-    bool until_end;            /* stop when the ends of all partitions seen at the start are reached */
+    uint64_t batch_records; /* default 2000 */
+    uint64_t batch_bytes;   /* default 1 MiB */
+    uint64_t work_memory;   /* bytes of records in flight, default 64 MiB */
+    uint64_t drain_ms;      /* default 8 s */
+    uint64_t dead_most;     /* stop when more records than this were dead-lettered; 0 = no limit */
+    uint64_t breaker; /* stop when so many in a row were dead-lettered; 0 = off, default 1000 */
+    bool accept_gap;  /* go on behind missing messages */
+    bool until_end;   /* stop when the ends of all partitions seen at the start are reached */
 
     /* verify */
     struct conf_list verify_sources; /* --source: original files, read again */
-    uint64_t verify_memory;    /* default 256 MiB */
+    uint64_t verify_memory;          /* default 256 MiB */
     bool show_values;
-    const char *report_dir;    /* report.json goes there */
-    uint64_t samples;          /* per verdict, default 20 */
-    const char *only_tenant;   /* --only-tenant: the report's scope */
+    const char *report_dir;  /* report.json goes there */
+    uint64_t samples;        /* per verdict, default 20 */
+    const char *only_tenant; /* --only-tenant: the report's scope */
 
     /* run */
-    uint64_t workers;          /* default 2 */
+    uint64_t workers; /* default 2 */
 
     /* output */
-    const char *log_level;     /* error|warn|info|debug */
-    const char *log_format;    /* auto|pretty|json|logfmt */
-    bool json, plain, watch, origins, yes, quiet, dry_run;
-    int progress_fd;           /* machine-readable progress lines for the parent; -1 = none (set by DROVER_PROGRESS_FD, not a setting) */
+    const char *log_level;  /* error|warn|info|debug */
+    const char *log_format; /* auto|pretty|json|logfmt */
+    bool json, plain, watch, origins, quiet, dry_run;
+    int progress_fd; /* machine-readable progress lines for the parent; -1 = none (set by
+                        DROVER_PROGRESS_FD, not a setting) */
 };
 
 /* The table behind it; *count of fields. */
 const struct conf_field *settings_fields(size_t *count);
+
+/* After file, environment and flags are loaded into a conf of these fields: paths written in the
+ * file become relative to the file's folder, the group gets its name, names are checked.
+ * OUT_FATAL DRV-C008. */
+MUST_USE enum outcome settings_complete(struct conf *conf, struct error *err);
 
 #endif

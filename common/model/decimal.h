@@ -16,6 +16,7 @@
 
 #define DECIMAL_DIGITS_MOST 40    /* fault row J10 */
 #define DECIMAL_EXPONENT_MOST 308 /* the same: magnitude of the first digit's power of ten */
+#define DECIMAL_SCALE_MOST 1000   /* fraction digits written; most that numeric(p,s) declares */
 
 struct decimal {
     bool negative; /* false for zero */

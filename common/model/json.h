@@ -34,6 +34,13 @@ MUST_USE enum outcome json_parse(struct bytes text, enum json_unicode unicode,
 /* Writes the value of `val` as compact JSON text (numbers as they were). */
 void json_append(struct buf *out, yyjson_val *val);
 
+/* The same for one value that is no container, and for a string of valid UTF-8 that is not in a
+ * document. The escapes are those of the canonical form. */
+void json_append_scalar(struct buf *out, yyjson_val *val);
+void json_append_string(struct buf *out, struct bytes text);
+/* A member's start: `before` ('{' or ','), the key, a colon. */
+void json_append_key(struct buf *out, char before, yyjson_val *key);
+
 /* Follows an RFC 6901 pointer ("" = the whole value); NULL when a part is absent. */
 yyjson_val *json_at(yyjson_val *root, struct bytes pointer);
 

@@ -19,8 +19,9 @@
 #include "common/base/error.h"
 
 enum json_shape {
-    JSON_SHAPE_DETECT, /* '[' = array; '{' = NDJSON if a second top-level value follows, keyed if every
-                          member of the first 64 KiB is an object and there are two or more, else single */
+    JSON_SHAPE_DETECT, /* '[' = array; '{' = NDJSON if a second top-level value follows, keyed if
+                          every member of the first 64 KiB is an object and there are two or more,
+                          else single */
     JSON_SHAPE_ARRAY,
     JSON_SHAPE_KEYED,
     JSON_SHAPE_NDJSON,
@@ -28,11 +29,12 @@ enum json_shape {
 };
 
 struct json_piece {
-    struct bytes text;      /* the record's bytes as read, without surrounding white space; valid until the next call */
-    struct bytes key;       /* keyed: member name, escapes decoded; else empty */
-    uint64_t line, column;  /* of its first byte, from 1; columns count bytes */
-    uint64_t byte;          /* offset of its first byte in the (decompressed) stream */
-    uint64_t ordinal;       /* pieces before it, rejected ones included */
+    struct bytes text; /* the record's bytes as read, without surrounding white space; valid until
+                          the next call */
+    struct bytes key;  /* keyed: member name, escapes decoded; else empty */
+    uint64_t line, column; /* of its first byte, from 1; columns count bytes */
+    uint64_t byte;         /* offset of its first byte in the (decompressed) stream */
+    uint64_t ordinal;      /* pieces before it, rejected ones included */
 };
 
 struct json_stream;
@@ -49,8 +51,8 @@ void json_stream_finish(struct json_stream *stream);
 
 enum json_stream_result {
     JSON_STREAM_PIECE,    /* *piece is a record's text */
-    JSON_STREAM_REJECTED, /* *piece says where; err says why (too large DRV-J007, broken DRV-J001, cut
-                             DRV-J009, …); the stream goes on */
+    JSON_STREAM_REJECTED, /* *piece says where; err says why (too large DRV-J007, broken DRV-J001,
+                             cut DRV-J009, …); the stream goes on */
     JSON_STREAM_MORE,     /* feed or finish */
     JSON_STREAM_END,
 };

@@ -15,6 +15,10 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 
+/* 0001-01-01 and 9999-12-31 in days since 2000-01-01. */
+#define DATE_LEAST (-730119)
+#define DATE_MOST 2921939
+
 enum timestamp_zone {
     TIMESTAMP_ZONE_REQUIRED, /* timestamptz: Z or an offset */
     TIMESTAMP_ZONE_NONE,     /* timestamp: no zone, or Z taken as "the wall clock is UTC" */
@@ -32,6 +36,9 @@ MUST_USE bool timestamp_parse_date(struct bytes text, int32_t *days);
  * there are microseconds. `zulu` false leaves the Z off. */
 void timestamp_append(struct buf *out, int64_t micros, bool zulu);
 void timestamp_append_date(struct buf *out, int32_t days);
+
+/* False for 'infinity' and for years outside 1..9999, which only somebody else can have stored. */
+bool timestamp_is_usable(int64_t micros);
 
 /* Unix time: units per second is 1, 1000 or 1000000. False when outside years 1..9999. */
 MUST_USE bool timestamp_from_epoch(int64_t value, int64_t units_per_second, int64_t *micros);

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What every part of ./dev uses: where things are, how it speaks, how it locks.
 
 readonly DEPS="$ROOT/.deps"

@@ -18,10 +18,11 @@ fetch_jars() {
     tail -n 20 "$DEPS/maven.log" >&2
     die "$EXIT_DEPENDENCY" "Maven could not fetch Kafka; all of it: $(short_path "$DEPS/maven.log")"
   fi
-  rm -rf "$KAFKA_LIBS"
+  rm -rf "$KAFKA_LIBS" "$KAFKA_ARCHIVE"
   mv "$fresh" "$KAFKA_LIBS"
-  cp "$KAFKA_POM" "$DEPS/kafka/pom.xml"
   good "Kafka's jars in $(since "$before")"
+  kafka_archive || true
+  cp "$KAFKA_POM" "$DEPS/kafka/pom.xml"
 }
 
 # The java to run Kafka with: JAVA_HOME, the PATH, then any installed one; 17 or later.

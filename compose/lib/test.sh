@@ -1,1 +1,111 @@
 # shellcheck shell=bash
+# test and bench: each with servers of its own, so neither disturbs the stack that someone works with.
+
+run_tests() {
+  local status=0
+  setup
+  build dev
+  own_stack test
+  start_own_stack
+  run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error -j2 \
+    --output-junit "$STACK/results.xml" "$(test_filter "$@")" || status=$?
+  summarise "$STACK/results.xml" || status=$(( status ? status : EXIT_FAILURE ))
+  OWN_STATUS=$status
+  end_own_stack
+  trap - EXIT
+  printf '%s\n' "$SUMMARY"
+  exit "$status"
+}
+
+run_bench() {
+  [ -x "$ROOT/tests/bench/run" ] || die "$EXIT_USAGE" "there are no benchmarks: tests/bench/run is missing"
+  local status=0
+  setup
+  build release
+  own_stack bench
+  start_own_stack
+  run_in_group "$ROOT/tests/bench/run" "$@" || status=$?
+  OWN_STATUS=$status
+  exit "$status"
+}
+
+# Names are joined to one expression: a test runs when its name contains any of them.
+test_filter() {
+  local IFS='|'
+  if [ $# -gt 0 ]; then printf -- '-R%s' "$*"; else printf -- '-R.'; fi
+}
+
+# own_stack NAME: .stack/NAME, or .stack/NAME.2 and so on while other runs hold those; held until this run ends.
+own_stack() {
+  local number=1 dir
+  dir="$ROOT/.stack/$1"
+  mkdir -p "$ROOT/.stack"
+  until hold "$dir.lock"; do
+    number=$(( number + 1 ))
+    dir="$ROOT/.stack/$1.$number"
+  done
+  use_stack "$dir"
+}
+
+hold() {
+  exec {HELD}>"$1"
+  flock -n "$HELD" || { exec {HELD}>&-; return 1; }
+}
+
+# Each run begins with empty servers, unless the one before was told to leave them for it.
+start_own_stack() {
+  OWN_STATUS=$EXIT_FAILURE
+  trap end_own_stack EXIT
+  trap 'interrupted 130' INT
+  trap 'interrupted 143' TERM
+  if [ -n "${DROVER_KEEP_STACK:-}" ]; then stack_up; else stack_locked stack_reset; fi ||
+    die "$EXIT_DEPENDENCY" "the servers for this run did not start"
+  # shellcheck source=/dev/null
+  . "$STACK/env"
+}
+
+end_own_stack() {
+  if [ -n "${DROVER_KEEP_STACK:-}" ]; then
+    say "the stack is left running: DROVER_STACK_DIR=$(short_path "$STACK") ./dev stack status"
+    return 0
+  fi
+  stack_locked stack_stop || true
+  if [ "$OWN_STATUS" = 0 ]; then stack_forget; else say "the servers' logs: $(short_path "$STACK/log")"; fi
+}
+
+# run_in_group COMMAND...: in a process group of its own, so that an interrupt reaches the command's children as well,
+# and this script, which must take the servers down, at once.
+run_in_group() {
+  local status=0
+  set -m
+  "$@" </dev/null {HELD}>&- &
+  GROUP=$!
+  set +m
+  wait "$GROUP" || status=$?
+  GROUP=
+  return "$status"
+}
+GROUP=
+
+interrupted() {
+  trap '' INT TERM
+  [ -z "$GROUP" ] || kill -TERM -- "-$GROUP" 2>/dev/null || true
+  [ -z "$GROUP" ] || wait "$GROUP" 2>/dev/null || true
+  OWN_STATUS=$1
+  exit "$1"
+}
+
+# summarise FILE: what ctest counted, as one line; a run that never wrote its result has failed, and so has a test
+# whose program is missing, which ctest itself calls "not run", like one that asked to be skipped.
+summarise() {
+  local passed failed skipped
+  SUMMARY='0 passed, 1 failed'
+  [ -s "$1" ] || return 1
+  read -r passed failed skipped < <(awk '
+    /<testcase /       { passed += / status="run"/; failed += / status="fail"/; skipped += / status="disabled"/ }
+    /<skipped message/ { if (/"SKIP_/) skipped++; else failed++ }
+    END                { print passed + 0, failed + 0, skipped + 0 }' "$1")
+  SUMMARY="$passed passed, $failed failed"
+  [ "$skipped" = 0 ] || SUMMARY+=", $skipped skipped"
+  [ "$passed" -gt 0 ] && [ "$failed" = 0 ]
+}

@@ -49,7 +49,7 @@ postgres_start() {
 postgres_create() {
   local bin=$1 password_file="$POSTGRES_DATA.password" status=0
   rm -rf "$POSTGRES_DATA"
-  mkdir -p -m 700 "$POSTGRES_DATA"
+  mkdir -m 700 "$POSTGRES_DATA" || return
   (umask 077; printf '%s\n' "$POSTGRES_PASSWORD" >"$password_file")
   [ "$(id -u)" != 0 ] || chown postgres:postgres "$POSTGRES_DATA" "$password_file"
   (cd "$POSTGRES_DATA" && as_postgres "$bin/initdb" --pgdata="$POSTGRES_DATA" --username=postgres --pwfile="$password_file" \
@@ -93,6 +93,6 @@ EOF
 }
 
 postgres_admin() {
-  PGPASSWORD=$POSTGRES_PASSWORD PGCONNECT_TIMEOUT=2 "$(postgres_bin)/psql" -X -q -A -t -v ON_ERROR_STOP=1 \
+  PGPASSWORD=$POSTGRES_PASSWORD timeout 10 "$(postgres_bin)/psql" -X -q -A -t -v ON_ERROR_STOP=1 \
     -h 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -d postgres "$@"
 }

@@ -21,4 +21,4 @@ EOF
   case $(redis-server --version) in *v=[0-6].*) ;; *) echo "enable-debug-command local" ;; esac
 }
 
-redis_ready() { [ "$(redis-cli -h 127.0.0.1 -p "$REDIS_PORT" PING 2>/dev/null)" = PONG ]; }
+redis_ready() { [ "$(timeout 2 redis-cli -h 127.0.0.1 -p "$REDIS_PORT" PING 2>/dev/null)" = PONG ]; }

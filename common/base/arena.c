@@ -1,0 +1,136 @@
+#include "common/base/arena.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ALIGNMENT = 16,
+    FIRST_BLOCK = 4096,          /* a page: a compiled mapping or a small batch fits */
+    LARGEST_BLOCK = 1024 * 1024, /* more would hold memory that is rarely used to its end */
+};
+
+struct arena_block {
+    struct arena_block *next;
+    size_t capacity;
+    size_t used;
+    alignas(ALIGNMENT) char data[];
+};
+
+/* What a request of no bytes gets: not NULL, and not to be written to. */
+static alignas(ALIGNMENT) char nothing[ALIGNMENT];
+
+void arena_init(struct arena *arena, size_t limit)
+{
+    *arena = (struct arena){.limit = limit};
+}
+
+static void free_blocks(struct arena *arena, struct arena_block *kept)
+{
+    struct arena_block *block = arena->blocks;
+    while (block) {
+        struct arena_block *next = block->next;
+        if (block != kept)
+            free(block);
+        block = next;
+    }
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_block *largest = arena->blocks;
+    for (struct arena_block *block = arena->blocks; block; block = block->next) {
+        if (block->capacity > largest->capacity)
+            largest = block;
+    }
+    free_blocks(arena, largest);
+    if (largest) {
+        largest->next = NULL;
+        largest->used = 0;
+    }
+    arena->blocks = largest;
+    arena->used = 0;
+    arena->held = largest ? largest->capacity : 0;
+}
+
+void arena_free(struct arena *arena)
+{
+    free_blocks(arena, NULL);
+    arena_init(arena, arena->limit);
+}
+
+/* The usual capacity of the next block: twice the current one, within bounds. */
+static size_t next_capacity(const struct arena *arena)
+{
+    size_t capacity = arena->blocks ? arena->blocks->capacity * 2 : FIRST_BLOCK;
+    return capacity < LARGEST_BLOCK ? capacity : LARGEST_BLOCK;
+}
+
+/* A request above the usual capacity gets a block of its own behind the current one, so that
+ * what is left of the current block is still used. */
+static struct arena_block *add_block(struct arena *arena, size_t size)
+{
+    size_t usual = next_capacity(arena);
+    bool own = size > usual;
+    size_t capacity = own ? size : usual;
+    struct arena_block *block = malloc(sizeof(*block) + capacity);
+    if (!block)
+        abort();
+    block->capacity = capacity;
+    block->used = 0;
+    arena->held += capacity;
+    if (own && arena->blocks) {
+        block->next = arena->blocks->next;
+        arena->blocks->next = block;
+    } else {
+        block->next = arena->blocks;
+        arena->blocks = block;
+    }
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    if (size == 0)
+        return nothing;
+    if (size > arena->limit - arena->used)
+        return NULL;
+    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (rounded < size || rounded > arena->limit - arena->used)
+        return NULL;
+
+    struct arena_block *block = arena->blocks;
+    if (!block || rounded > block->capacity - block->used)
+        block = add_block(arena, rounded);
+    void *place = block->data + block->used;
+    block->used += rounded;
+    arena->used += rounded;
+    assert(arena->used <= arena->limit);
+    return place;
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size)
+        return NULL;
+    void *place = arena_alloc(arena, count * size);
+    if (place && count * size > 0)
+        memset(place, 0, count * size);
+    return place;
+}
+
+struct bytes arena_copy(struct arena *arena, struct bytes source)
+{
+    if (source.size == SIZE_MAX)
+        return (struct bytes){NULL, 0};
+    char *copy = arena_alloc(arena, source.size + 1);
+    if (!copy)
+        return (struct bytes){NULL, 0};
+    if (source.size)
+        memcpy(copy, source.data, source.size);
+    copy[source.size] = '\0';
+    return bytes_of(copy, source.size);
+}

@@ -1,0 +1,195 @@
+/* Settings from a file: the tree's maps are walked along the fields' paths. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/conf_put.h"
+#include "common/base/text.h"
+#include "common/base/yaml.h"
+
+enum { LONGEST_PATH = 128, MOST_NEIGHBOURS = 128 };
+
+static struct conf_source source_of(struct yaml_at node, struct error *where)
+{
+    yaml_where(node, where);
+    return (struct conf_source){CONF_FROM_FILE, where->where};
+}
+
+/* A single value, or what a list may hold. */
+static enum outcome check_scalar(const struct conf_field *field, struct yaml_at node,
+                                 struct error *err)
+{
+    if (yaml_kind_of(node) == YAML_SCALAR)
+        return OUT_OK;
+    struct error where;
+    return conf_refuse(field, source_of(node, &where), err, "must be a single value, not a %s",
+                       yaml_kind_of(node) == YAML_LIST ? "list" : "map");
+}
+
+/* The items of a list, or the keys and values of a map, as views. */
+static enum outcome put_many(struct conf *conf, size_t index, struct yaml_at node, bool is_map,
+                             struct error *err)
+{
+    size_t count = yaml_count(node);
+    struct bytes *keys = calloc(count + 1, sizeof(*keys));
+    struct bytes *items = calloc(count + 1, sizeof(*items));
+    if (!keys || !items)
+        abort();
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
+        struct yaml_at item = is_map ? yaml_value(node, i) : yaml_item(node, i);
+        outcome = check_scalar(&conf->fields[index], item, err);
+        if (outcome != OUT_OK)
+            break;
+        items[i] = yaml_is_null(item) ? bytes_text("") : yaml_scalar(item, NULL);
+        if (is_map)
+            keys[i] = yaml_scalar(yaml_key(node, i), NULL);
+    }
+    struct error where;
+    if (outcome == OUT_OK)
+        outcome = conf_put(conf, index, (struct conf_input){is_map ? keys : NULL, items, count},
+                           source_of(node, &where), err);
+    free(keys);
+    free(items);
+    return outcome;
+}
+
+static enum outcome put_field(struct conf *conf, size_t index, struct yaml_at node,
+                              struct error *err)
+{
+    const struct conf_field *field = &conf->fields[index];
+    struct error where;
+    if (yaml_is_null(node))
+        return OUT_OK; /* "key:" alone leaves the default */
+    if (field->kind == CONF_MAP && yaml_kind_of(node) == YAML_MAP)
+        return put_many(conf, index, node, true, err);
+    if (field->kind == CONF_MAP)
+        return conf_refuse(field, source_of(node, &where), err, "must be a map of key: value");
+    if (field->kind == CONF_LIST && yaml_kind_of(node) == YAML_LIST)
+        return put_many(conf, index, node, false, err);
+    enum outcome outcome = check_scalar(field, node, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    struct bytes text = yaml_scalar(node, NULL);
+    return conf_put(conf, index, (struct conf_input){NULL, &text, 1}, source_of(node, &where), err);
+}
+
+/* The part of `path` below `prefix` ("kafka.brokers" below "kafka" is "brokers"), or NULL. */
+static const char *below(const char *path, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    if (!path || size == 0)
+        return path;
+    return strncmp(path, prefix, size) == 0 && path[size] == '.' ? path + size + 1 : NULL;
+}
+
+static void add_neighbour(char names[][LONGEST_PATH], const char **views, size_t *count,
+                          const char *rest)
+{
+    if (*count == MOST_NEIGHBOURS)
+        return;
+    snprintf(names[*count], LONGEST_PATH, "%.*s", (int)strcspn(rest, "."), rest);
+    views[*count] = names[*count];
+    ++*count;
+}
+
+/* First what could stand here, then where a key of this very name has its place. */
+static void suggest(const struct conf *conf, const char *prefix, const char *key, struct error *err)
+{
+    static const size_t NAMES_SIZE = MOST_NEIGHBOURS;
+    char(*names)[LONGEST_PATH] = calloc(NAMES_SIZE, sizeof(*names));
+    const char *views[MOST_NEIGHBOURS];
+    if (!names)
+        abort();
+    size_t count = 0;
+    const char *elsewhere = NULL;
+    for (size_t i = 0; i < conf->field_count; i++) {
+        const char *path = conf->fields[i].path;
+        const char *rest = below(path, prefix);
+        if (rest)
+            add_neighbour(names, views, &count, rest);
+        const char *dot = path ? strrchr(path, '.') : NULL;
+        if (path && strcmp(dot ? dot + 1 : path, key) == 0)
+            elsewhere = path;
+    }
+    const char *nearest = text_nearest(key, views, count);
+    if (!nearest)
+        nearest = elsewhere;
+    if (nearest)
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    free(names);
+}
+
+static enum outcome refuse_key(const struct conf *conf, const char *prefix, struct yaml_at key,
+                               struct error *err)
+{
+    if (!err)
+        return OUT_FATAL;
+    const char *text = yaml_scalar(key, NULL).data;
+    error_set(err, OUT_FATAL, ERR_CONF_UNKNOWN, "unknown key \"%.100s\"%s%s", text,
+              prefix[0] ? " under " : "", prefix);
+    yaml_where(key, err);
+    suggest(conf, prefix, text, err);
+    return OUT_FATAL;
+}
+
+enum match { NO_FIELD, FIELD, PARENT_OF_FIELDS };
+
+static enum match find_path(const struct conf *conf, const char *path, size_t *index)
+{
+    enum match match = NO_FIELD;
+    for (size_t i = 0; i < conf->field_count; i++) {
+        const char *known = conf->fields[i].path;
+        if (known && strcmp(known, path) == 0) {
+            *index = i;
+            return FIELD;
+        }
+        if (below(known, path))
+            match = PARENT_OF_FIELDS;
+    }
+    return match;
+}
+
+static enum outcome walk(struct conf *conf, struct yaml_at map, const char *prefix,
+                         struct error *err)
+{
+    if (yaml_is_null(map))
+        return OUT_OK;
+    if (yaml_kind_of(map) != YAML_MAP) {
+        error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+                  "%s must hold settings, one \"key: value\" a line",
+                  prefix[0] ? prefix : "the file");
+        yaml_where(map, err);
+        return OUT_FATAL;
+    }
+    enum outcome outcome = OUT_OK;
+    size_t count = yaml_count(map);
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
+        struct yaml_at key = yaml_key(map, i);
+        char path[LONGEST_PATH];
+        int size = snprintf(path, sizeof(path), "%s%s%s", prefix, prefix[0] ? "." : "",
+                            yaml_scalar(key, NULL).data);
+        size_t index;
+        enum match match = size < LONGEST_PATH ? find_path(conf, path, &index) : NO_FIELD;
+        if (match == FIELD)
+            outcome = put_field(conf, index, yaml_value(map, i), err);
+        else if (match == PARENT_OF_FIELDS)
+            outcome = walk(conf, yaml_value(map, i), path, err);
+        else
+            outcome = refuse_key(conf, prefix, key, err);
+    }
+    return outcome;
+}
+
+enum outcome conf_load_yaml(struct conf *conf, const char *file, struct bytes text,
+                            struct error *err)
+{
+    struct yaml_file *tree;
+    enum outcome outcome = yaml_parse(file, text, &tree, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    outcome = walk(conf, yaml_root(tree), "", err);
+    yaml_file_free(tree);
+    return outcome;
+}

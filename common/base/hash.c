@@ -1,0 +1,104 @@
+#include "common/base/hash.h"
+
+#include <assert.h>
+#include <string.h>
+#include <xxhash.h>
+
+struct digest digest_of(struct bytes input)
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(input.size ? input.data : "", input.size));
+    struct digest digest;
+    static_assert(sizeof(digest.bytes) == sizeof(canonical.digest), "a digest has 128 bits");
+    memcpy(digest.bytes, canonical.digest, sizeof(digest.bytes));
+    return digest;
+}
+
+bool digest_equal(const struct digest *a, const struct digest *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+void digest_add(struct digest *sum, const struct digest *part)
+{
+    unsigned carry = 0;
+    for (int i = (int)sizeof(sum->bytes) - 1; i >= 0; i--) {
+        carry += (unsigned)sum->bytes[i] + part->bytes[i];
+        sum->bytes[i] = (uint8_t)carry;
+        carry >>= 8;
+    }
+}
+
+void digest_format(const struct digest *digest, char out[33])
+{
+    static const char HEX[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof(digest->bytes); i++) {
+        out[2 * i] = HEX[digest->bytes[i] >> 4];
+        out[2 * i + 1] = HEX[digest->bytes[i] & 15];
+    }
+    out[32] = '\0';
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool digest_parse(struct bytes hex, struct digest *digest)
+{
+    struct digest parsed;
+    if (hex.size != 2 * sizeof(parsed.bytes))
+        return false;
+    for (size_t i = 0; i < sizeof(parsed.bytes); i++) {
+        int high = hex_value(hex.data[2 * i]);
+        int low = hex_value(hex.data[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        parsed.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *digest = parsed;
+    return true;
+}
+
+uint64_t hash64(struct bytes input)
+{
+    return XXH3_64bits(input.size ? input.data : "", input.size);
+}
+
+static uint32_t load_le32(const unsigned char *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* Austin Appleby's MurmurHash2 with the constants of Kafka's Utils.murmur2. */
+static uint32_t murmur2(struct bytes key)
+{
+    const uint32_t mix = 0x5bd1e995;
+    const unsigned char *at = (const unsigned char *)key.data;
+    uint32_t hash = 0x9747b28c ^ (uint32_t)key.size;
+    size_t left = key.size;
+    for (; left >= 4; left -= 4, at += 4) {
+        uint32_t word = load_le32(at) * mix;
+        word = (word ^ word >> 24) * mix;
+        hash = hash * mix ^ word;
+    }
+    if (left > 0) {
+        for (size_t i = 0; i < left; i++)
+            hash ^= (uint32_t)at[i] << (8 * i);
+        hash *= mix;
+    }
+    hash = (hash ^ hash >> 13) * mix;
+    return hash ^ hash >> 15;
+}
+
+int32_t hash_partition(struct bytes key, int32_t count)
+{
+    assert(count >= 1);
+    return (int32_t)((murmur2(key) & 0x7fffffff) % (uint32_t)count);
+}

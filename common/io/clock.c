@@ -1,0 +1,25 @@
+#include "common/io/clock.h"
+
+#include <time.h>
+
+static uint64_t read_clock_ns(clockid_t clock)
+{
+    struct timespec now = {0};
+    clock_gettime(clock, &now); /* cannot fail for the two clocks used here */
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int64_t clock_unix_ms(void)
+{
+    return (int64_t)(read_clock_ns(CLOCK_REALTIME) / 1000000u);
+}
+
+uint64_t clock_monotonic_ms(void)
+{
+    return clock_monotonic_ns() / 1000000u;
+}
+
+uint64_t clock_monotonic_ns(void)
+{
+    return read_clock_ns(CLOCK_MONOTONIC);
+}

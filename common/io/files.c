@@ -1,0 +1,207 @@
+#include "common/io/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    READ_STEP = 16384,
+    SECRET_LIMIT = 65536,
+    FOLDER_MODE = 0700,
+    FILE_MODE = 0600,
+};
+
+static enum outcome system_error(struct error *err, enum error_code code, const char *what,
+                                 const char *path)
+{
+    int number = errno;
+    enum outcome outcome = error_set(err, OUT_FATAL, code, "%s", what);
+    error_where(err, "%s", path);
+    error_cause(err, "%s", strerror(number));
+    return outcome;
+}
+
+/* Until the end, or one byte more than the limit: then the buffer has failed. */
+static bool read_all(int fd, struct buf *content)
+{
+    char step[READ_STEP];
+    while (!content->failed) {
+        ssize_t count = read(fd, step, sizeof(step));
+        if (count == 0)
+            return true;
+        if (count > 0)
+            buf_append(content, step, (size_t)count);
+        else if (errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+enum outcome files_read(const char *path, size_t limit, struct buf *content, struct error *err)
+{
+    buf_init(content, limit);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return system_error(err, ERR_CONF_FILE, "the file cannot be read", path);
+
+    enum outcome outcome = OUT_OK;
+    if (!read_all(fd, content))
+        outcome = system_error(err, ERR_CONF_FILE, "the file cannot be read", path);
+    else if (content->failed) {
+        outcome = error_set(err, OUT_FATAL, ERR_CONF_FILE,
+                            "the file is larger than the %zu bytes allowed here", limit);
+        error_where(err, "%s", path);
+    }
+    close(fd);
+    return outcome;
+}
+
+static bool write_all(int fd, struct bytes content)
+{
+    size_t done = 0;
+    while (done < content.size) {
+        ssize_t count = write(fd, content.data + done, content.size - done);
+        if (count >= 0)
+            done += (size_t)count;
+        else if (errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+/* A rename is durable only when its folder is on disk as well. */
+static bool sync_folder_of(const char *path)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        abort();
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(copy);
+    if (fd < 0)
+        return false;
+    bool ok = fsync(fd) == 0;
+    close(fd);
+    return ok;
+}
+
+enum outcome files_write(const char *path, struct bytes content, struct error *err)
+{
+    char temporary[PATH_MAX];
+    int size = snprintf(temporary, sizeof(temporary), "%s.%ld.new", path, (long)getpid());
+    if (size < 0 || (size_t)size >= sizeof(temporary)) {
+        errno = ENAMETOOLONG;
+        return system_error(err, ERR_STATE_FILE, "the file cannot be written", path);
+    }
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (fd < 0)
+        return system_error(err, ERR_STATE_FILE, "the file cannot be written", path);
+
+    bool ok = write_all(fd, content) && fsync(fd) == 0;
+    int number = errno;
+    if (close(fd) != 0 && ok) {
+        ok = false;
+        number = errno;
+    }
+    if (ok && (rename(temporary, path) != 0 || !sync_folder_of(path))) {
+        ok = false;
+        number = errno;
+    }
+    if (ok)
+        return OUT_OK;
+    unlink(temporary);
+    errno = number;
+    return system_error(err, ERR_STATE_FILE, "the file cannot be written", path);
+}
+
+enum outcome files_make_folder(const char *path, struct error *err)
+{
+    char part[PATH_MAX];
+    size_t size = strlen(path);
+    if (size == 0 || size >= sizeof(part)) {
+        errno = size ? ENAMETOOLONG : ENOENT;
+        return system_error(err, ERR_STATE_FILE, "the folder cannot be made", path);
+    }
+    for (size_t i = 1; i <= size; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, FOLDER_MODE) != 0 && errno != EEXIST)
+            return system_error(err, ERR_STATE_FILE, "the folder cannot be made", part);
+    }
+    if (files_is_folder(path))
+        return OUT_OK;
+    errno = ENOTDIR;
+    return system_error(err, ERR_STATE_FILE, "the folder cannot be made", path);
+}
+
+static bool is_private(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return true; /* reading it will say what is wrong */
+    bool by_engine =
+        strncmp(path, "/run/secrets/", 13) == 0 || strncmp(path, "/var/run/secrets/", 17) == 0;
+    return by_engine || !S_ISREG(status.st_mode) || (status.st_mode & (S_IRWXO | S_IWGRP)) == 0;
+}
+
+static char *take_secret(const char *path, struct buf *content, struct error *err)
+{
+    struct bytes text = buf_view(content);
+    if (text.size && text.data[text.size - 1] == '\n')
+        text.size--;
+    if (text.size && text.data[text.size - 1] == '\r')
+        text.size--;
+    if (text.size == 0 || memchr(text.data, '\0', text.size)) {
+        error_set(err, OUT_FATAL, ERR_CONF_SECRET, "the secret file %s",
+                  text.size ? "holds a NUL byte" : "is empty");
+        error_where(err, "%s", path);
+        return NULL;
+    }
+    char *secret = strndup(text.data, text.size);
+    if (!secret)
+        abort();
+    return secret;
+}
+
+char *files_read_secret(const char *path, struct error *err)
+{
+    if (!is_private(path)) {
+        error_set(err, OUT_FATAL, ERR_CONF_SECRET, "the secret file is open to other users");
+        error_where(err, "%s", path);
+        error_hint(err, "chmod 600 %s", path);
+        return NULL;
+    }
+    struct buf content;
+    struct error cause = {0};
+    char *secret = NULL;
+    if (files_read(path, SECRET_LIMIT, &content, &cause) == OUT_OK) {
+        secret = take_secret(path, &content, err);
+    } else {
+        error_set(err, OUT_FATAL, ERR_CONF_SECRET, "%s", cause.text);
+        error_where(err, "%s", path);
+        if (cause.cause[0])
+            error_cause(err, "%s", cause.cause);
+    }
+    if (content.data)
+        explicit_bzero(content.data, content.capacity);
+    buf_free(&content);
+    return secret;
+}
+
+bool files_exist(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+bool files_is_folder(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}

@@ -1,0 +1,293 @@
+/*
+ * The log writer. One line is one write(2), so that lines of several processes on one terminal do
+ * not mix.
+ *
+ * Repeats (FAULTS X14, K14): an event may say a few different lines a second, fewer the louder its
+ * level, and never the same line twice; what is left out is counted, and the count is written with
+ * the event's next line or by log_flush.
+ */
+#include "common/io/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/buf.h"
+#include "common/base/hash.h"
+#include "common/base/text.h"
+#include "common/io/clock.h"
+#include "common/io/terminal.h"
+
+enum {
+    LINE_LIMIT = 8192,
+    VALUE_MOST = 1024, /* bytes of one line's fields (FAULTS X13) */
+    EVENTS = 64,       /* told apart; a further one takes the place of the one silent longest */
+    WINDOW_MS = 1000,
+};
+
+static const char *const LEVEL_NAMES[] = {"error", "warn", "info", "debug"};
+static const char *const LEVEL_COLOURS[] = {"\033[31m", "\033[33m", "\033[36m", "\033[2m"};
+static const unsigned LINES_A_WINDOW[] = {1, 1, 32, 500};
+
+struct event_window {
+    const char *event;
+    enum log_level level;
+    uint64_t began_ms;
+    unsigned lines;
+    unsigned repeated;
+    uint64_t last_line; /* hash of its fields */
+};
+
+static struct {
+    const char *component;
+    enum log_level level;
+    enum log_format format;
+    bool colour;
+    struct event_window windows[EVENTS];
+} state = {.component = "drover", .level = LOG_INFO, .format = LOG_PRETTY};
+
+void log_setup(const char *component, enum log_level level, enum log_format format)
+{
+    state.component = component;
+    state.level = level;
+    state.format = format;
+    state.colour = format == LOG_PRETTY && terminal_colour(STDERR_FILENO);
+}
+
+void log_setup_names(const char *component, const char *level, const char *format)
+{
+    enum log_level chosen = LOG_INFO;
+    for (size_t i = 0; level && i < sizeof(LEVEL_NAMES) / sizeof(LEVEL_NAMES[0]); i++)
+        if (strcmp(level, LEVEL_NAMES[i]) == 0)
+            chosen = (enum log_level)i;
+
+    enum log_format form = terminal_is(STDERR_FILENO) ? LOG_PRETTY : LOG_LOGFMT;
+    if (format && strcmp(format, "pretty") == 0)
+        form = LOG_PRETTY;
+    else if (format && strcmp(format, "logfmt") == 0)
+        form = LOG_LOGFMT;
+    else if (format && strcmp(format, "json") == 0)
+        form = LOG_JSON;
+    log_setup(component, chosen, form);
+}
+
+static void write_line(struct buf *line)
+{
+    buf_append_char(line, '\n');
+    struct bytes rest = buf_view(line);
+    while (rest.size) {
+        ssize_t count = write(STDERR_FILENO, rest.data, rest.size);
+        if (count < 0 && errno != EINTR)
+            return; /* nobody reads the log, or its disk is full: the work is more important */
+        if (count > 0)
+            rest = bytes_of(rest.data + count, rest.size - (size_t)count);
+    }
+}
+
+static void append_time(struct buf *line, bool short_form)
+{
+    int64_t now_ms = clock_unix_ms();
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm parts;
+    char text[32];
+    if (short_form) {
+        localtime_r(&seconds, &parts);
+        strftime(text, sizeof(text), "%H:%M:%S", &parts);
+    } else {
+        gmtime_r(&seconds, &parts);
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    }
+    buf_append_format(line, "%s.%03d%s", text, (int)(now_ms % 1000), short_form ? "" : "Z");
+}
+
+/* The next `name=value` of `fields`; value without its quotes. False at the end. Text that is no
+ * pair is a value named "text". */
+static bool next_field(struct bytes *fields, struct bytes *name, struct bytes *value)
+{
+    while (fields->size && fields->data[0] == ' ')
+        *fields = bytes_of(fields->data + 1, fields->size - 1);
+    if (fields->size == 0)
+        return false;
+    size_t equals = 0;
+    while (equals < fields->size && fields->data[equals] != '=' && fields->data[equals] != ' ')
+        equals++;
+    bool pair = equals < fields->size && fields->data[equals] == '=';
+    size_t start = pair ? equals + 1 : 0;
+    bool quoted = start < fields->size && fields->data[start] == '"';
+    size_t end = start + quoted;
+    while (end < fields->size && fields->data[end] != (quoted ? '"' : ' '))
+        end++;
+    *name = pair ? bytes_of(fields->data, equals) : BYTES_LITERAL("text");
+    *value = bytes_of(fields->data + start + quoted, end - start - quoted);
+    end += quoted && end < fields->size;
+    *fields = bytes_of(fields->data + end, fields->size - end);
+    return true;
+}
+
+static void append_json_fields(struct buf *line, struct bytes fields)
+{
+    struct bytes name, value;
+    struct buf safe;
+    buf_init(&safe, LINE_LIMIT);
+    while (next_field(&fields, &name, &value)) {
+        int64_t number;
+        buf_append_char(line, ',');
+        buf_append_json(line, name);
+        buf_append_char(line, ':');
+        buf_reset(&safe);
+        text_append_safe(&safe, value, VALUE_MOST);
+        if (text_parse_int64(value, &number))
+            buf_append_bytes(line, value);
+        else
+            buf_append_json(line, buf_view(&safe));
+    }
+    buf_free(&safe);
+}
+
+static void append_json(struct buf *line, enum log_level level, const char *event,
+                        struct bytes fields, unsigned repeated)
+{
+    buf_append_text(line, "{\"ts\":\"");
+    append_time(line, false);
+    buf_append_format(line, "\",\"level\":\"%s\",\"component\":", LEVEL_NAMES[level]);
+    buf_append_json(line, bytes_text(state.component));
+    buf_append_text(line, ",\"event\":");
+    buf_append_json(line, bytes_text(event));
+    append_json_fields(line, fields);
+    if (repeated)
+        buf_append_format(line, ",\"repeated\":%u", repeated);
+    buf_append_char(line, '}');
+}
+
+static void append_text(struct buf *line, enum log_level level, const char *event,
+                        struct bytes fields, unsigned repeated)
+{
+    if (state.format == LOG_PRETTY) {
+        append_time(line, true);
+        buf_append_format(line, " %s%-5s%s %-8s %s", state.colour ? LEVEL_COLOURS[level] : "",
+                          LEVEL_NAMES[level], state.colour ? "\033[0m" : "", state.component,
+                          event);
+    } else {
+        buf_append_text(line, "ts=");
+        append_time(line, false);
+        buf_append_format(line, " level=%s component=%s event=%s", LEVEL_NAMES[level],
+                          state.component, event);
+    }
+    if (fields.size) {
+        buf_append_char(line, ' ');
+        text_append_safe(line, fields, VALUE_MOST);
+    }
+    if (repeated)
+        buf_append_format(line, " repeated=%u", repeated);
+}
+
+static void say(enum log_level level, const char *event, struct bytes fields, unsigned repeated)
+{
+    struct buf line;
+    buf_init(&line, LINE_LIMIT);
+    if (state.format == LOG_JSON)
+        append_json(&line, level, event, fields, repeated);
+    else
+        append_text(&line, level, event, fields, repeated);
+    write_line(&line);
+    buf_free(&line);
+}
+
+static struct event_window *window_of(const char *event)
+{
+    struct event_window *oldest = &state.windows[0];
+    for (size_t i = 0; i < EVENTS; i++) {
+        struct event_window *window = &state.windows[i];
+        if (window->event && strcmp(window->event, event) == 0)
+            return window;
+        if (!window->event || (oldest->event && window->began_ms < oldest->began_ms))
+            oldest = window;
+    }
+    if (oldest->repeated)
+        say(oldest->level, oldest->event, (struct bytes){0}, oldest->repeated);
+    *oldest = (struct event_window){.event = event};
+    return oldest;
+}
+
+static void log_fields(enum log_level level, const char *event, struct bytes fields)
+{
+    struct event_window *window = window_of(event);
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t line = hash64(fields);
+    bool fresh = window->lines == 0 || now_ms - window->began_ms >= WINDOW_MS;
+    if (!fresh && (line == window->last_line || window->lines >= LINES_A_WINDOW[level])) {
+        window->level = level;
+        window->repeated++;
+        return;
+    }
+    if (fresh) {
+        window->began_ms = now_ms;
+        window->lines = 0;
+    }
+    unsigned repeated = window->repeated;
+    window->repeated = 0;
+    window->lines++;
+    window->last_line = line;
+    say(level, event, fields, repeated);
+}
+
+void log_line(enum log_level level, const char *event, const char *format, ...)
+{
+    if (level > state.level)
+        return;
+    char fields[LINE_LIMIT / 2];
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(fields, sizeof(fields), format, args);
+    va_end(args);
+    if (size < 0)
+        size = 0;
+    if ((size_t)size >= sizeof(fields))
+        size = (int)sizeof(fields) - 1;
+    log_fields(level, event, bytes_of(fields, (size_t)size));
+}
+
+/* A quote would end the value early, and a reader of logfmt expects no escapes. */
+static void append_quoted(struct buf *out, const char *name, const char *value)
+{
+    if (!value[0])
+        return;
+    buf_append_format(out, " %s=\"", name);
+    for (; *value; value++)
+        buf_append_char(out, *value == '"' ? '\'' : *value);
+    buf_append_char(out, '"');
+}
+
+void log_error(enum log_level level, const char *event, const struct error *err)
+{
+    if (level > state.level)
+        return;
+    struct buf fields;
+    buf_init(&fields, LINE_LIMIT / 2);
+    buf_append_format(&fields, "code=%s", error_code_id(err->code));
+    append_quoted(&fields, "error", err->text);
+    append_quoted(&fields, "where", err->where);
+    append_quoted(&fields, "path", err->path);
+    append_quoted(&fields, "cause", err->cause);
+    append_quoted(&fields, "try", err->hint);
+    log_fields(level, event, buf_view(&fields));
+    buf_free(&fields);
+}
+
+void log_flush(void)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    for (size_t i = 0; i < EVENTS; i++) {
+        struct event_window *window = &state.windows[i];
+        if (window->repeated == 0)
+            continue;
+        say(window->level, window->event, (struct bytes){0}, window->repeated);
+        window->repeated = 0;
+        window->began_ms = now_ms;
+        window->lines = 1; /* the summary was this window's line */
+        window->last_line = 0;
+    }
+}

@@ -1,0 +1,20 @@
+#ifndef DROVER_IO_PG_GATE_H
+#define DROVER_IO_PG_GATE_H
+
+/*
+ * The gate every role passes before it touches a tenant's row: would row level security really
+ * hold? (FAULTS I01 to I03.) Refuses a role that no policy binds, and any table, view or
+ * materialized view with a column isolation_key through which rows could be seen past the policies.
+ */
+
+#include <libpq-fe.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+
+/* pg_session_check_role and pg_gate_check_relations. */
+MUST_USE enum outcome pg_gate_check(PGconn *connection, struct error *err);
+/* OUT_FATAL DRV-X001 naming the relations. */
+MUST_USE enum outcome pg_gate_check_relations(PGconn *connection, struct error *err);
+
+#endif

@@ -1,0 +1,247 @@
+#include "common/io/settings.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/model/topic.h"
+
+#define AT(member) offsetof(struct settings, member)
+
+enum {
+    ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_TOPICS,
+    ON_POSTGRES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_SCHEMA,
+    ON_MAPPINGS =
+        CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG | CMD_SCHEMA,
+    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS,
+    ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN,
+    PRODUCES = CMD_PRODUCE | CMD_RUN,
+    WORKS = CMD_WORK | CMD_RUN,
+    VERIFIES = CMD_VERIFY | CMD_RUN,
+    REPORTS = CMD_STATUS | CMD_DOCTOR | CMD_CONFIG | CMD_VERIFY | CMD_TOPICS | CMD_SCHEMA,
+};
+
+/* Secrets have no flag: a command line is readable by every user of the machine. */
+static const struct conf_field FIELDS[] = {
+    /* path, flag, letter, env, kind, offset, default, least, most, choices, placeholder, help,
+       commands */
+    {NULL, "config", 'c', "DROVER_CONFIG", CONF_TEXT, AT(config_file), NULL, 0, 0, NULL, "FILE",
+     "settings file (default: drover.yaml, when it is there)", CMD_ALL},
+
+    {"migration", "migration", 0, NULL, CONF_TEXT, AT(migration), "main", 0, 0, NULL, "NAME",
+     "name of this migration, part of topic and group names", ON_KAFKA | CMD_CONFIG},
+    {"mappings", "mapping", 'm', NULL, CONF_LIST, AT(mappings), "schemas/mappings", 0, 0, NULL,
+     "PATH", "mapping file, folder or pattern; may be repeated", ON_MAPPINGS},
+    {"state_dir", "state-dir", 0, NULL, CONF_TEXT, AT(state_dir), ".drover", 0, 0, NULL, "DIR",
+     "folder for what must survive a restart of the producer", PRODUCES},
+
+    {"tenant.id", "tenant", 't', NULL, CONF_TEXT, AT(tenant), NULL, 0, 0, NULL, "ID",
+     "tenant of every record", PRODUCES | VERIFIES},
+    {"tenant.organization_id", "organization", 0, "ORGANIZATION_ID", CONF_TEXT, AT(organization_id),
+     NULL, 0, 0, NULL, "ID", "organizationId of the tenant context", PRODUCES | VERIFIES},
+    {"tenant.server_id", "server", 0, "MCP_SERVER_ID", CONF_TEXT, AT(server_id), NULL, 0, 0, NULL,
+     "ID", "serverId of the tenant context", PRODUCES | VERIFIES},
+    {"tenant.project_id", "project", 0, "PROJECT_ID", CONF_TEXT, AT(project_id), NULL, 0, 0, NULL,
+     "ID", "projectId of the tenant context", PRODUCES | VERIFIES},
+    {"tenant.codebase_hash", "codebase-hash", 0, "CODEBASE_HASH", CONF_TEXT, AT(codebase_hash),
+     NULL, 0, 0, NULL, "HASH", "codebaseHash of the tenant context", PRODUCES | VERIFIES},
+    {"tenant.environment", "environment", 0, NULL, CONF_TEXT, AT(environment), NULL, 0, 0, NULL,
+     "NAME", "environment of the tenant context", PRODUCES | VERIFIES},
+
+    {"kafka.brokers", "brokers", 'b', "KAFKA_BROKERS", CONF_TEXT, AT(brokers), "localhost:9092", 0,
+     0, NULL, "HOST:PORT,…", "Kafka brokers to begin with", ON_KAFKA},
+    {"kafka.prefix", "prefix", 0, NULL, CONF_TEXT, AT(prefix), "drover", 0, 0, NULL, "NAME",
+     "first part of topic names", ON_KAFKA},
+    {"kafka.partitions", "partitions", 0, NULL, CONF_COUNT, AT(partitions), "0", 0, 10000, NULL,
+     "N", "partitions the topics must have; 0 = any, and 12 for new ones", ON_KAFKA},
+    {"kafka.replication", "replication", 0, NULL, CONF_COUNT, AT(replication), "0", 0, 100, NULL,
+     "N", "copies of each partition; 0 = the cluster's default", CMD_TOPICS | CMD_RUN},
+    {"kafka.group", "group", 0, NULL, CONF_TEXT, AT(group), NULL, 0, 0, NULL, "NAME",
+     "consumer group of the workers (default PREFIX.MIGRATION.worker)", ON_GROUP},
+    {"kafka.instance_id", "instance-id", 0, NULL, CONF_TEXT, AT(instance_id), NULL, 0, 0, NULL,
+     "NAME", "static membership: a name that is this worker's alone", CMD_WORK},
+    {"kafka.conf", "kafka-conf", 'X', NULL, CONF_MAP, AT(kafka), NULL, 0, 0, NULL, "KEY=VALUE",
+     "any librdkafka property; may be repeated", ON_KAFKA},
+
+    {"database.url", NULL, 0, "DATABASE_URL", CONF_SECRET, AT(database_url), NULL, 0, 0, NULL,
+     "URL", "PostgreSQL, as a URL or libpq keywords", 0},
+    {"database.worker_role", "worker-role", 0, NULL, CONF_TEXT, AT(worker_role), "drover_worker", 0,
+     0, NULL, "ROLE", "role a worker takes after login; empty = stay the login user",
+     WORKS | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS},
+    {"database.verifier_role", "verifier-role", 0, NULL, CONF_TEXT, AT(verifier_role),
+     "drover_verifier", 0, 0, NULL, "ROLE",
+     "role the verifier takes after login; empty = stay the login user",
+     VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS},
+    {"database.lanes", "lanes", 0, NULL, CONF_COUNT, AT(lanes), "4", 1, 64, NULL, "N",
+     "PostgreSQL connections of one worker", WORKS},
+    {"redis.url", NULL, 0, "REDIS_URL", CONF_SECRET, AT(redis_url), NULL, 0, 0, NULL, "URL",
+     "Redis, redis://[user[:password]@]host[:port][/db]", 0},
+
+    {"produce.sources", NULL, 0, NULL, CONF_LIST, AT(sources), NULL, 0, 0, NULL, "PATH",
+     "files, folders or patterns to read when the command names none", 0},
+    {"produce.format", "format", 'f', NULL, CONF_CHOICE, AT(format), "auto", 0, 0,
+     "auto|array|keyed|ndjson|single", "FORM", "form of the source files", PRODUCES | VERIFIES},
+    {"produce.entity", "entity", 'e', NULL, CONF_TEXT, AT(entity), NULL, 0, 0, NULL, "NAME",
+     "mapping to use when several could apply", PRODUCES | VERIFIES},
+    {"produce.tenant_path", "tenant-path", 0, NULL, CONF_TEXT, AT(tenant_path), NULL, 0, 0, NULL,
+     "PATTERN", "take the tenant from the path: exports/{tenant}/*.json", PRODUCES | VERIFIES},
+    {"max_record_bytes", "max-record-bytes", 0, NULL, CONF_SIZE, AT(record_bytes), "16MiB", 1024,
+     256u << 20, NULL, "SIZE", "largest record taken", ROLES | CMD_TOPICS},
+    {"produce.rejects", "rejects", 0, NULL, CONF_TEXT, AT(rejects_file), NULL, 0, 0, NULL, "FILE",
+     "write the places of rejected records as JSON lines", PRODUCES},
+    {"produce.rejects_shown", "rejects-shown", 0, NULL, CONF_COUNT, AT(rejects_shown), "10", 0,
+     1000000, NULL, "N", "rejected records listed before they are only counted", PRODUCES},
+    {"produce.queue", "queue", 0, NULL, CONF_SIZE, AT(queue_bytes), "32MiB", 1u << 20, 1u << 30,
+     NULL, "SIZE", "memory for records on their way to Kafka", PRODUCES},
+
+    {"work.batch_records", "batch-records", 0, NULL, CONF_COUNT, AT(batch_records), "2000", 1,
+     100000, NULL, "N", "most records of one transaction", WORKS},
+    {"work.batch_bytes", "batch-bytes", 0, NULL, CONF_SIZE, AT(batch_bytes), "1MiB", 1024,
+     256u << 20, NULL, "SIZE", "most bytes of one transaction", WORKS},
+    {"work.memory", "work-memory", 0, NULL, CONF_SIZE, AT(work_memory), "64MiB", 1u << 20,
+     (uint64_t)16 << 30, NULL, "SIZE", "memory for records in flight of one worker", WORKS},
+    {"work.drain", "drain", 0, NULL, CONF_MILLIS, AT(drain_ms), "8s", 0, 600000, NULL, "TIME",
+     "longest wait for work in flight when stopping", WORKS},
+    {"work.dead_limit", "dead-limit", 0, NULL, CONF_COUNT, AT(dead_most), "0", 0, 0, NULL, "N",
+     "stop when more records were dead-lettered; 0 = no limit", WORKS},
+    {"work.breaker", "breaker", 0, NULL, CONF_COUNT, AT(breaker), "1000", 0, 0, NULL, "N",
+     "stop when so many records in a row were dead-lettered; 0 = never", WORKS},
+    {NULL, "accept-gap", 0, NULL, CONF_BOOL, AT(accept_gap), NULL, 0, 0, NULL, NULL,
+     "go on behind messages that are missing in the topic", WORKS},
+    {NULL, "until-end", 0, NULL, CONF_BOOL, AT(until_end), NULL, 0, 0, NULL, NULL,
+     "stop at the end the topic had when the worker started", CMD_WORK},
+
+    {"verify.sources", "source", 's', NULL, CONF_LIST, AT(verify_sources), NULL, 0, 0, NULL, "PATH",
+     "original files to compare with; may be repeated", CMD_VERIFY},
+    {"verify.memory", "memory", 0, NULL, CONF_SIZE, AT(verify_memory), "256MiB", 16u << 20,
+     (uint64_t)64 << 30, NULL, "SIZE", "memory for the comparison", VERIFIES},
+    {"verify.show_values", "show-values", 0, NULL, CONF_BOOL, AT(show_values), NULL, 0, 0, NULL,
+     NULL, "show values in the report instead of masking them", VERIFIES},
+    {"verify.report", "report", 0, NULL, CONF_TEXT, AT(report_dir), "drover-report", 0, 0, NULL,
+     "DIR", "folder for the report", VERIFIES},
+    {"verify.samples", "samples", 0, NULL, CONF_COUNT, AT(samples), "20", 0, 100000, NULL, "N",
+     "records listed for each verdict", VERIFIES},
+    {"verify.only_tenant", "only-tenant", 0, NULL, CONF_TEXT, AT(only_tenant), NULL, 0, 0, NULL,
+     "KEY", "verify this tenant alone", VERIFIES},
+
+    {"run.workers", "workers", 0, NULL, CONF_COUNT, AT(workers), "2", 1, 64, NULL, "N",
+     "workers on this host", CMD_RUN},
+
+    {"log.level", "log-level", 0, NULL, CONF_CHOICE, AT(log_level), "info", 0, 0,
+     "error|warn|info|debug", "LEVEL", "least level that is logged", ROLES},
+    {"log.format", "log-format", 0, NULL, CONF_CHOICE, AT(log_format), "auto", 0, 0,
+     "auto|pretty|json|logfmt", "FORM", "form of log lines", ROLES},
+    {NULL, "json", 0, NULL, CONF_BOOL, AT(json), NULL, 0, 0, NULL, NULL,
+     "answer in JSON on standard output", REPORTS},
+    {NULL, "plain", 0, NULL, CONF_BOOL, AT(plain), NULL, 0, 0, NULL, NULL,
+     "plain lines: no colour, no live view", ROLES | CMD_STATUS | CMD_DOCTOR},
+    {NULL, "watch", 'w', NULL, CONF_BOOL, AT(watch), NULL, 0, 0, NULL, NULL,
+     "show again each second until Ctrl-C", CMD_STATUS},
+    {NULL, "origins", 0, NULL, CONF_BOOL, AT(origins), NULL, 0, 0, NULL, NULL,
+     "say where each value comes from", CMD_CONFIG},
+    {NULL, "quiet", 'q', NULL, CONF_BOOL, AT(quiet), NULL, 0, 0, NULL, NULL,
+     "only errors and the result", ROLES},
+    {NULL, "dry-run", 'n', NULL, CONF_BOOL, AT(dry_run), NULL, 0, 0, NULL, NULL,
+     "say what would be done, change nothing", CMD_SCHEMA | CMD_TOPICS},
+};
+
+const struct conf_field *settings_fields(size_t *count)
+{
+    *count = sizeof(FIELDS) / sizeof(FIELDS[0]);
+    return FIELDS;
+}
+
+static enum outcome too_large(struct error *err)
+{
+    return error_set(err, OUT_FATAL, ERR_CONF_VALUE, "the settings need too much memory");
+}
+
+/* Standard input, absolute paths and URIs mean the same wherever the file is. */
+static bool is_relative(const char *path)
+{
+    return path[0] != '/' && strcmp(path, "-") != 0 && !strstr(path, "://");
+}
+
+static const char *join(struct arena *arena, struct bytes folder, const char *path)
+{
+    size_t size = folder.size + 1 + strlen(path);
+    char *joined = arena_alloc(arena, size + 1);
+    if (joined)
+        snprintf(joined, size + 1, "%.*s/%s", BYTES_ARGS(folder), path);
+    return joined;
+}
+
+static bool rebase(struct arena *arena, struct bytes folder, const char **path)
+{
+    if (!*path || !is_relative(*path))
+        return true;
+    *path = join(arena, folder, *path);
+    return *path != NULL;
+}
+
+static bool rebase_list(struct arena *arena, struct bytes folder, struct conf_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!rebase(arena, folder, &list->items[i]))
+            return false;
+    return true;
+}
+
+static const size_t PATHS[] = {AT(mappings),  AT(sources),    AT(verify_sources),
+                               AT(state_dir), AT(report_dir), AT(rejects_file)};
+
+static bool is_path(size_t offset)
+{
+    for (size_t i = 0; i < sizeof(PATHS) / sizeof(PATHS[0]); i++)
+        if (PATHS[i] == offset)
+            return true;
+    return false;
+}
+
+static enum outcome rebase_paths(struct conf *conf, struct error *err)
+{
+    const struct settings *settings = conf->target;
+    const char *file = settings->config_file;
+    const char *slash = file ? strrchr(file, '/') : NULL;
+    if (!slash)
+        return OUT_OK;
+    struct bytes folder = bytes_of(file, (size_t)(slash - file));
+    for (size_t i = 0; i < conf->field_count; i++) {
+        const struct conf_field *field = &conf->fields[i];
+        if (conf->origins[i] != CONF_FROM_FILE || !is_path(field->offset))
+            continue;
+        void *member = (char *)conf->target + field->offset;
+        bool ok = field->kind == CONF_LIST ? rebase_list(&conf->arena, folder, member)
+                                           : rebase(&conf->arena, folder, member);
+        if (!ok)
+            return too_large(err);
+    }
+    return OUT_OK;
+}
+
+static enum outcome name_group(struct conf *conf, struct error *err)
+{
+    struct settings *settings = conf->target;
+    if (settings->group && settings->group[0])
+        return OUT_OK;
+    size_t size = strlen(settings->prefix) + strlen(settings->migration) + sizeof("..worker");
+    char *group = arena_alloc(&conf->arena, size);
+    if (!group)
+        return too_large(err);
+    snprintf(group, size, "%s.%s.worker", settings->prefix, settings->migration);
+    settings->group = group;
+    return OUT_OK;
+}
+
+enum outcome settings_complete(struct conf *conf, struct error *err)
+{
+    struct settings *settings = conf->target;
+    settings->progress_fd = -1;
+    enum outcome outcome = rebase_paths(conf, err);
+    if (outcome == OUT_OK)
+        outcome = name_group(conf, err);
+    char name[TOPIC_NAME_SIZE];
+    if (outcome == OUT_OK)
+        outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, name, err);
+    return outcome;
+}

@@ -1,0 +1,94 @@
+/* `drover topics print|apply` */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/base/text.h"
+#include "common/io/kafka_topics.h"
+#include "control/command.h"
+
+enum {
+    TOPICS = 3,
+    BROKER_MS = 15000,
+};
+
+static const char *const STATE_NAMES[] = {
+    [TOPIC_MISSING] = "missing",
+    [TOPIC_AS_PLANNED] = "there",
+    [TOPIC_DIFFERENT] = "different",
+};
+
+static void format_retention(int64_t retention_ms, char out[32])
+{
+    if (retention_ms < 0)
+        snprintf(out, 32, "unlimited");
+    else
+        snprintf(out, 32, "%" PRId64 " d", retention_ms / 86400000);
+}
+
+static void print_plan(const struct topic_plan plan[TOPICS], const enum topic_state *before)
+{
+    for (int i = 0; i < TOPICS; i++) {
+        char retention[32], replication[32] = "default";
+        format_retention(plan[i].retention_ms, retention);
+        if (plan[i].replication > 0)
+            snprintf(replication, sizeof(replication), "%" PRId32, plan[i].replication);
+        bool made = before && before[i] == TOPIC_MISSING && plan[i].state == TOPIC_AS_PLANNED;
+        printf("%-40s %-9s %" PRId32 " partitions, replication %s, retention %s", plan[i].name,
+               made ? "created" : STATE_NAMES[plan[i].state], plan[i].partitions, replication,
+               retention);
+        if (plan[i].state == TOPIC_DIFFERENT)
+            printf("  (it has %" PRId32 " partitions)", plan[i].partitions_now);
+        printf("\n");
+    }
+}
+
+static void print_json(const struct topic_plan plan[TOPICS])
+{
+    printf("{\"topics\":[");
+    for (int i = 0; i < TOPICS; i++)
+        printf("%s{\"name\":\"%s\",\"state\":\"%s\",\"partitions\":%" PRId32
+               ",\"partitionsNow\":%" PRId32 ",\"replication\":%" PRId32 ",\"retentionMs\":%" PRId64
+               "}",
+               i ? "," : "", plan[i].name, STATE_NAMES[plan[i].state], plan[i].partitions,
+               plan[i].partitions_now, plan[i].replication, plan[i].retention_ms);
+    printf("]}\n");
+}
+
+static enum exit_code refuse_difference(const struct topic_plan plan[TOPICS], struct error *err)
+{
+    for (int i = 0; i < TOPICS; i++) {
+        if (plan[i].state != TOPIC_DIFFERENT)
+            continue;
+        error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
+                  "the topic has %" PRId32 " partitions, %" PRId32 " are wanted",
+                  plan[i].partitions_now, plan[i].partitions);
+        error_where(err, "%s", plan[i].name);
+        return command_fail(err);
+    }
+    return EXIT_OK;
+}
+
+enum exit_code topics_command(const struct invocation *invocation, struct error *err)
+{
+    static const char *const WORDS[] = {"print", "apply", NULL};
+    const struct settings *settings = &invocation->settings;
+    int word = command_choose(invocation, WORDS, err);
+    if (word < 0)
+        return EXIT_USAGE;
+    struct topic_plan plan[TOPICS];
+    if (kafka_topics_plan(settings, BROKER_MS, plan, err) != OUT_OK)
+        return command_fail(err);
+    enum topic_state before[TOPICS];
+    for (int i = 0; i < TOPICS; i++)
+        before[i] = plan[i].state;
+    bool apply = word == 1 && !settings->dry_run;
+    if (apply && refuse_difference(plan, err) != EXIT_OK)
+        return command_fail(err);
+    if (apply && kafka_topics_apply(settings, BROKER_MS, plan, err) != OUT_OK)
+        return command_fail(err);
+    if (settings->json)
+        print_json(plan);
+    else
+        print_plan(plan, before);
+    return EXIT_OK;
+}

@@ -1,0 +1,192 @@
+#include "control/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <librdkafka/rdkafka.h>
+#include <libpq-fe.h>
+
+#include "common/base/text.h"
+#include "producer/produce.h"
+#include "verifier/verify.h"
+#include "worker/work.h"
+
+enum { BITS = 32 };
+
+/* Sources on the command line stand in for those of the file. */
+static struct settings with_sources(const struct invocation *invocation)
+{
+    struct settings settings = invocation->settings;
+    if (invocation->words.count)
+        settings.sources = invocation->words;
+    return settings;
+}
+
+static enum exit_code produce_command(const struct invocation *invocation, struct error *err)
+{
+    struct settings settings = with_sources(invocation);
+    return produce_main(&settings, err);
+}
+
+static enum exit_code work_command(const struct invocation *invocation, struct error *err)
+{
+    if (!command_takes_no_words(invocation, err))
+        return EXIT_USAGE;
+    return work_main(&invocation->settings, err);
+}
+
+static enum exit_code verify_command(const struct invocation *invocation, struct error *err)
+{
+    if (!command_takes_no_words(invocation, err))
+        return EXIT_USAGE;
+    return verify_main(&invocation->settings, err);
+}
+
+static const char *const *code_ids(size_t *count)
+{
+    static const char *ids[] = {
+#define X(name, id, exit_code, meaning, advice) id,
+        ERROR_CODES(X)
+#undef X
+    };
+    *count = sizeof(ids) / sizeof(ids[0]);
+    return ids;
+}
+
+static enum exit_code explain_command(const struct invocation *invocation, struct error *err)
+{
+    enum error_code code;
+    size_t count;
+    const char *const *ids = code_ids(&count);
+    if (invocation->words.count != 1) {
+        for (size_t i = 1; i < count; i++)
+            if (error_code_find(ids[i], &code))
+                printf("%-9s %s\n", ids[i], error_code_meaning(code));
+        return EXIT_OK;
+    }
+    const char *word = invocation->words.items[0];
+    if (!error_code_find(word, &code)) {
+        const char *nearest = text_nearest(word, ids, count);
+        error_set(err, OUT_FATAL, ERR_USAGE, "there is no such error code");
+        error_hint(err, nearest ? "did you mean %s?" : "drover explain lists them all%s",
+                   nearest ? nearest : "");
+        return EXIT_USAGE;
+    }
+    printf("%s  %s\n", error_code_id(code), error_code_meaning(code));
+    if (error_code_advice(code)[0])
+        printf("try:  %s\n", error_code_advice(code));
+    printf("exit: %d\n", (int)error_code_exit(code));
+    return EXIT_OK;
+}
+
+static enum exit_code version_command(const struct invocation *invocation, struct error *err)
+{
+    if (!command_takes_no_words(invocation, err))
+        return EXIT_USAGE;
+    printf("drover %s (librdkafka %s, libpq %d)\n", DROVER_VERSION, rd_kafka_version_str(),
+           PQlibVersion() / 10000);
+    return EXIT_OK;
+}
+
+static const struct command COMMANDS[] = {
+    {"run", CMD_RUN, "[SOURCE…]", "everything on this host: produce, work, verify",
+     "  drover run exports/*.json\n"
+     "  drover run --tenant acme carts.ndjson      all records belong to one tenant\n"
+     "  drover run --workers 4                     sources from drover.yaml\n",
+     run_command},
+    {"produce", CMD_PRODUCE, "[SOURCE…]", "read the sources into the source topic",
+     "  drover produce exports/*.json\n"
+     "  drover produce --tenant-path 'exports/{tenant}/*.json'\n"
+     "  zcat dump.gz | drover produce --format ndjson --entity cart -\n",
+     produce_command},
+    {"work", CMD_WORK, "", "apply the source topic to the stores (start as many as you like)",
+     "  drover work\n"
+     "  drover work --until-end                    stop when everything there now is applied\n",
+     work_command},
+    {"verify", CMD_VERIFY, "", "compare sources and stores, write the report",
+     "  drover verify --source 'exports/*.json'\n"
+     "  drover verify                              against the source topic\n",
+     verify_command},
+    {"status", CMD_STATUS, "", "where each partition stands, also when other hosts work",
+     "  drover status\n"
+     "  drover status --watch\n"
+     "  drover status --json\n",
+     status_command},
+    {"doctor", CMD_DOCTOR, "", "check settings, mappings and servers, and say how to mend them",
+     "  drover doctor\n"
+     "  drover doctor -X security.protocol=ssl\n",
+     doctor_command},
+    {"config", CMD_CONFIG, "show|check",
+     "show the settings in effect, or check them and the mappings",
+     "  drover config show --origins\n"
+     "  drover config check\n",
+     config_command},
+    {"schema", CMD_SCHEMA, "print|apply", "the tables, policies and functions in PostgreSQL",
+     "  drover schema print                        the SQL for an empty database\n"
+     "  drover schema apply --dry-run\n"
+     "  drover schema apply\n",
+     schema_command},
+    {"topics", CMD_TOPICS, "print|apply", "the three topics in Kafka",
+     "  drover topics print\n"
+     "  drover topics apply --partitions 24 --replication 3\n",
+     topics_command},
+    {"explain", CMD_EXPLAIN, "[CODE]", "what an error code means",
+     "  drover explain DRV-J002\n"
+     "  drover explain                             all of them\n",
+     explain_command},
+    {"version", CMD_VERSION, "", "the versions of the program and its libraries",
+     "  drover version\n", version_command},
+};
+
+const struct command *command_table(size_t *count)
+{
+    *count = sizeof(COMMANDS) / sizeof(COMMANDS[0]);
+    return COMMANDS;
+}
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
+        if (strcmp(COMMANDS[i].name, name) == 0)
+            return &COMMANDS[i];
+    return NULL;
+}
+
+const char *const *command_names(void)
+{
+    static const char *names[BITS];
+    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
+        for (unsigned bit = 0; bit < BITS; bit++)
+            if ((unsigned)COMMANDS[i].bit == 1u << bit)
+                names[bit] = COMMANDS[i].name;
+    return names;
+}
+
+enum exit_code command_fail(const struct error *err)
+{
+    return error_code_exit(err->code);
+}
+
+int command_choose(const struct invocation *invocation, const char *const *choices,
+                   struct error *err)
+{
+    const char *word = invocation->words.count == 1 ? invocation->words.items[0] : "";
+    size_t count = 0;
+    for (; choices[count]; count++)
+        if (strcmp(choices[count], word) == 0)
+            return (int)count;
+    error_set(err, OUT_FATAL, ERR_USAGE, "drover %s takes one word: %s", invocation->command->name,
+              invocation->command->words);
+    const char *nearest = word[0] ? text_nearest(word, choices, count) : NULL;
+    if (nearest)
+        error_hint(err, "did you mean drover %s %s?", invocation->command->name, nearest);
+    return -1;
+}
+
+int command_takes_no_words(const struct invocation *invocation, struct error *err)
+{
+    if (invocation->words.count == 0)
+        return 1;
+    error_set(err, OUT_FATAL, ERR_USAGE, "drover %s takes flags only", invocation->command->name);
+    return 0;
+}

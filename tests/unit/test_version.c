@@ -1,0 +1,69 @@
+/* The hybrid logical clock. */
+#include "common/policy/version.h"
+
+#include "tests/support/suite.h"
+
+START_TEST(follows_physical_time)
+{
+    struct version_clock clock = {0};
+    int64_t first = version_next(&clock, 1000);
+    int64_t second = version_next(&clock, 1001);
+    ck_assert_int_eq(version_to_ms(first), 1000);
+    ck_assert_int_eq(version_to_ms(second), 1001);
+    ck_assert_int_eq(second - first, INT64_C(1) << VERSION_COUNTER_BITS);
+}
+END_TEST
+
+START_TEST(grows_when_time_stands_or_goes_back)
+{
+    struct version_clock clock = {0};
+    int64_t last = version_next(&clock, 5000);
+    for (int i = 0; i < 200000; i++) { /* more than the counter holds */
+        int64_t next = version_next(&clock, 5000 - i % 7);
+        ck_assert_int_gt(next, last);
+        last = next;
+    }
+    ck_assert_int_eq(version_to_ms(last), 5003);
+}
+END_TEST
+
+START_TEST(never_gives_what_was_observed)
+{
+    struct version_clock clock = {0};
+    version_observe(&clock, 999);
+    version_observe(&clock, 5);
+    ck_assert_int_eq(version_next(&clock, 0), 1000);
+}
+END_TEST
+
+START_TEST(the_same_files_give_the_same_versions)
+{
+    struct version_clock first = {0}, again = {0};
+    for (int i = 0; i < 1000; i++)
+        ck_assert_int_eq(version_next(&first, 777 + i / 100), version_next(&again, 777 + i / 100));
+}
+END_TEST
+
+START_TEST(holds_the_last_millisecond)
+{
+    struct version_clock clock = {0};
+    int64_t most = (INT64_C(1) << 47) - 1;
+    ck_assert_int_gt(version_next(&clock, most), 0);
+    ck_assert_int_eq(version_to_ms(clock.last), most);
+}
+END_TEST
+
+static Suite *version_suite(void)
+{
+    Suite *suite = suite_create("version");
+    TCase *clock = tcase_create("clock");
+    tcase_add_test(clock, follows_physical_time);
+    tcase_add_test(clock, grows_when_time_stands_or_goes_back);
+    tcase_add_test(clock, never_gives_what_was_observed);
+    tcase_add_test(clock, the_same_files_give_the_same_versions);
+    tcase_add_test(clock, holds_the_last_millisecond);
+    suite_add_tcase(suite, clock);
+    return suite;
+}
+
+SUITE_MAIN(version_suite)

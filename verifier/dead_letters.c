@@ -1,0 +1,93 @@
+#include "verifier/dead_letters.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/io/kafka_reader.h"
+#include "verifier/verify_limits.h"
+
+#define HEADER_DLQ_ID "drover-dlq-id"
+#define HEADER_ERROR_CODE "drover-error-code"
+
+static struct bytes find_header(const struct envelope *envelope, const char *name)
+{
+    for (size_t i = 0; i < envelope->header_count; i++)
+        if (bytes_equal(envelope->headers[i].name, bytes_text(name)))
+            return envelope->headers[i].value;
+    return (struct bytes){0};
+}
+
+static enum error_code parse_code(struct bytes text)
+{
+    char id[16] = "";
+    enum error_code code;
+    if (text.size >= sizeof id)
+        return ERR_NONE;
+    memcpy(id, text.data, text.size);
+    return error_code_find(id, &code) ? code : ERR_NONE;
+}
+
+static enum outcome take_letter(struct verify_run *run, const struct kafka_read_message *message,
+                                struct error *err)
+{
+    struct dead_letter letter = {.tag = hash64(message->envelope.value)};
+    if (!diff_dead_parse_id(find_header(&message->envelope, HEADER_DLQ_ID),
+                            bytes_text(run->source_topic), &letter.partition, &letter.offset)) {
+        verify_report_warn(&run->report, "%s-%d@%" PRId64 " is no dead letter of this migration",
+                           run->dlq_topic, message->partition, message->offset);
+        return OUT_OK;
+    }
+    letter.code = parse_code(find_header(&message->envelope, HEADER_ERROR_CODE));
+    if (diff_dead_add(&run->dead, &letter))
+        return OUT_OK;
+    enum outcome outcome =
+        error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
+                  "more than %zu dead letters do not fit the memory budget", run->dead.count);
+    error_hint(err, "give --memory %zum", (size_t)(run->settings->verify_memory >> 19));
+    return outcome;
+}
+
+/* Turns [low, high) into what was not read before; remembers the new ends. */
+static void skip_read(struct verify_run *run, struct kafka_range *ranges, size_t count)
+{
+    if (run->dead_partitions == 0) {
+        run->dead_next = calloc(count, sizeof *run->dead_next);
+        if (!run->dead_next)
+            abort();
+        run->dead_partitions = count;
+        for (size_t i = 0; i < count; i++)
+            if (ranges[i].from > 0)
+                verify_report_warn(&run->report, "%" PRId64 " dead letters at the begin of %s-%zu "
+                                                 "are gone: their records are shown as unusable",
+                                   ranges[i].from, run->dlq_topic, i);
+    }
+    for (size_t i = 0; i < count && i < run->dead_partitions; i++) {
+        if (ranges[i].from < run->dead_next[i])
+            ranges[i].from = run->dead_next[i];
+        run->dead_next[i] = ranges[i].to;
+    }
+}
+
+enum outcome dead_letters_read(struct verify_run *run, struct error *err)
+{
+    struct kafka_range *ranges = NULL;
+    struct kafka_reader *reader = NULL;
+    const struct kafka_read_message *message = NULL;
+    size_t count;
+    enum outcome outcome = kafka_topic_ranges(run->settings, run->dlq_topic, VERIFY_KAFKA_MS,
+                                              &ranges, &count, err);
+    if (outcome != OUT_OK || count == 0)
+        return outcome;
+    skip_read(run, ranges, count);
+    outcome = kafka_reader_open(run->settings, run->dlq_topic, ranges, count, VERIFY_KAFKA_MS,
+                                &reader, err);
+    while (outcome == OUT_OK) {
+        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        if (outcome != OUT_OK || !message)
+            break;
+        outcome = take_letter(run, message, err);
+    }
+    kafka_reader_close(reader);
+    free(ranges);
+    return outcome;
+}

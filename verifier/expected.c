@@ -1,0 +1,231 @@
+#include "verifier/expected.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "common/policy/diff_content.h"
+#include "verifier/verify_limits.h"
+
+/* Records whose tenant or entity cannot be read are counted under this name. */
+#define UNREADABLE BYTES_LITERAL("(unreadable)")
+
+/* The digest of what the row must give back. For a plain mapping that is the source's own. */
+static enum outcome expected_digest(struct verify_run *run, const struct expected *expected,
+                                    struct digest *digest, struct error *err)
+{
+    yyjson_doc *doc = NULL;
+    const struct mapping *mapping = expected->item->mapping;
+    *digest = expected->row.digest;
+    if (expected->item->plain || expected->row.deleted)
+        return OUT_OK;
+    enum outcome outcome =
+        mapping_expected(mapping, &expected->record, &run->source_work, &doc, err);
+    if (outcome == OUT_OK && !diff_content_digest(mapping, yyjson_doc_get_root(doc),
+                                                  expected->row.cells, &run->content, digest))
+        outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    yyjson_doc_free(doc);
+    return outcome;
+}
+
+enum outcome expected_make(struct verify_run *run, const struct kafka_read_message *message,
+                           struct expected *expected, struct error *err)
+{
+    expected->item = NULL;
+    expected->record = (struct record){.tenant = UNREADABLE, .entity = UNREADABLE};
+    arena_reset(&run->arena);
+    enum outcome outcome = envelope_decode(&message->envelope, &expected->record, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    struct record *record = &expected->record;
+    expected->item = verify_run_mapping(run, record->entity);
+    if (!expected->item)
+        return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping has this entity");
+    outcome = mapping_forward(expected->item->mapping, record, &run->source_work, &run->arena,
+                              &expected->row, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    record->id = expected->row.id;
+    buf_reset(&run->key);
+    envelope_append_key(&run->key, record->tenant, record->entity, record->id);
+    expected->source = (struct diff_source){
+        .key = diff_key_of(buf_view(&run->key)),
+        .version = expected->row.version,
+        .source_tag = diff_tag_of(&expected->row.digest),
+        .deleted = expected->row.deleted,
+        .partition = message->partition,
+        .offset = message->offset,
+    };
+    if (run->key.failed)
+        return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key is too long");
+    return expected_digest(run, expected, &expected->source.digest, err);
+}
+
+struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,
+                                      const struct record *record, int32_t partition,
+                                      int64_t offset)
+{
+    struct verify_report *report = &run->report;
+    struct verify_sample *sample = verify_report_sample(report, verdict);
+    if (!sample)
+        return NULL;
+    struct buf key;
+    buf_init(&key, 64u << 10);
+    envelope_append_key(&key, record->tenant, record->entity, record->id);
+    sample->key = diff_key_of(buf_view(&key));
+    buf_reset(&key);
+    buf_append_bytes(&key, record->origin.uri);
+    if (record->origin.line)
+        buf_append_format(&key, ":%" PRIu64 ":%" PRIu64, record->origin.line,
+                          record->origin.column);
+    sample->origin = verify_report_copy(report, buf_view(&key));
+    buf_free(&key);
+    sample->tenant = verify_report_copy(report, record->tenant);
+    sample->entity = verify_report_copy(report, record->entity);
+    sample->id = verify_report_copy(report, record->id);
+    sample->has_place = true;
+    sample->partition = partition;
+    sample->offset = offset;
+    return sample;
+}
+
+static void set_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,
+                       const char *path)
+{
+    char text[300];
+    int size = snprintf(text, sizeof text, "%s: %s%s%s", error_code_id(code),
+                        error_code_meaning(code), path[0] ? " at " : "", path);
+    if (size > 0)
+        sample->reason = verify_report_copy(&run->report, bytes_text(text));
+}
+
+static void count_one(struct verify_run *run, const struct record *record, enum verdict verdict)
+{
+    struct diff_groups *groups = &run->report.groups;
+    groups->items[diff_groups_find(groups, record->tenant, record->entity)].counts[verdict]++;
+}
+
+/* Tenant and entity without running the mapping, for what is counted only. */
+static struct record peek(const struct kafka_read_message *message)
+{
+    struct record record = {0};
+    if (envelope_decode(&message->envelope, &record, NULL) != OUT_OK)
+        record = (struct record){.tenant = UNREADABLE, .entity = UNREADABLE};
+    return record;
+}
+
+static void take_dead(struct verify_run *run, const struct kafka_read_message *message,
+                      const struct dead_letter *letter)
+{
+    if (run->pass != 0)
+        return;
+    struct record record = peek(message);
+    count_one(run, &record, VERDICT_DEAD);
+    if (letter->tag != hash64(message->envelope.value))
+        verify_report_warn(&run->report, "the dead letter of %s-%d@%" PRId64
+                                         " does not hold the source record's bytes",
+                           run->source_topic, message->partition, message->offset);
+    struct verify_sample *sample =
+        expected_sample(run, VERDICT_DEAD, &record, message->partition, message->offset);
+    if (sample && letter->code != ERR_NONE)
+        set_reason(run, sample, (enum error_code)letter->code, "");
+}
+
+static void take_unusable(struct verify_run *run, const struct kafka_read_message *message,
+                          const struct expected *expected, const struct error *why)
+{
+    if (run->pass != 0)
+        return;
+    count_one(run, &expected->record, VERDICT_UNUSABLE);
+    struct verify_sample *sample = expected_sample(run, VERDICT_UNUSABLE, &expected->record,
+                                                   message->partition, message->offset);
+    if (sample)
+        set_reason(run, sample, why->code, why->path);
+}
+
+static enum outcome take_usable(struct verify_run *run, struct expected *expected,
+                                struct error *err)
+{
+    enum verdict verdict;
+    struct diff_source *source = &expected->source;
+    struct diff_groups *groups = &run->report.groups;
+    if (!diff_in_pass(&source->key, run->pass, run->report.passes))
+        return OUT_OK;
+    source->group = diff_groups_find(groups, expected->record.tenant, expected->record.entity);
+    if (!diff_expect(&run->table, source, groups->items[source->group].counts, &verdict)) {
+        enum outcome outcome = error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
+                                         "the keys do not fit the memory planned for them");
+        error_hint(err, "give more --memory");
+        return outcome;
+    }
+    if (verdict == VERDICT_CONFLICT)
+        expected_sample(run, VERDICT_CONFLICT, &expected->record, source->partition,
+                        source->offset);
+    return OUT_OK;
+}
+
+static enum outcome take_message(struct verify_run *run, const struct kafka_read_message *message,
+                                 struct error *err)
+{
+    const struct verify_partition *at = &run->report.partitions[message->partition];
+    struct expected expected;
+    struct error why = {0};
+    struct record record;
+    progress_step(&run->progress);
+    if (run->pass == 0 || run->settings->only_tenant) {
+        record = peek(message);
+        if (!verify_run_in_scope(run, record.tenant))
+            return OUT_OK;
+        run->report.source_count += run->pass == 0;
+    }
+    if (message->offset >= at->cut) {
+        if (run->pass == 0)
+            count_one(run, &record, VERDICT_LAGGING);
+        return OUT_OK;
+    }
+    const struct dead_letter *letter =
+        diff_dead_find(&run->dead, message->partition, message->offset);
+    if (letter) {
+        take_dead(run, message, letter);
+        return OUT_OK;
+    }
+    if (expected_make(run, message, &expected, &why) != OUT_OK) {
+        take_unusable(run, message, &expected, &why);
+        return OUT_OK;
+    }
+    return take_usable(run, &expected, err);
+}
+
+/* Everything in the first pass, as what is above the cut is to be counted too. */
+static struct kafka_range *make_ranges(const struct verify_run *run)
+{
+    const struct verify_report *report = &run->report;
+    struct kafka_range *ranges = calloc(report->partition_count, sizeof *ranges);
+    if (!ranges)
+        abort();
+    for (size_t i = 0; i < report->partition_count; i++) {
+        const struct verify_partition *at = &report->partitions[i];
+        ranges[i] = (struct kafka_range){at->partition, at->low,
+                                         run->pass == 0 ? at->high : at->cut};
+    }
+    return ranges;
+}
+
+enum outcome expected_read(struct verify_run *run, struct error *err)
+{
+    struct kafka_range *ranges = make_ranges(run);
+    struct kafka_reader *reader = NULL;
+    const struct kafka_read_message *message = NULL;
+    enum outcome outcome =
+        kafka_reader_open(run->settings, run->source_topic, ranges, run->report.partition_count,
+                          VERIFY_KAFKA_MS, &reader, err);
+    free(ranges);
+    while (outcome == OUT_OK) {
+        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        if (outcome != OUT_OK || !message)
+            break;
+        outcome = take_message(run, message, err);
+    }
+    kafka_reader_close(reader);
+    return outcome;
+}

@@ -1,0 +1,30 @@
+#ifndef DROVER_VERIFIER_EXPECTED_H
+#define DROVER_VERIFIER_EXPECTED_H
+
+/* The source side: what each record of the topic says a row must be. */
+
+#include "common/io/kafka_reader.h"
+#include "verifier/verify_run.h"
+
+/* One source record, decoded. Views into the message and run->arena. */
+struct expected {
+    struct record record;
+    const struct verify_mapping *item;
+    struct row row;
+    struct diff_source source;
+};
+
+/* Decodes and runs the mapping. OUT_REJECT: the record is unusable, `err` says why; as far as they
+ * could be read, record.tenant and record.entity are set. */
+MUST_USE enum outcome expected_make(struct verify_run *run, const struct kafka_read_message *message,
+                                    struct expected *expected, struct error *err);
+
+/* Reads the topic for run->pass into the table and the counters. */
+MUST_USE enum outcome expected_read(struct verify_run *run, struct error *err);
+
+/* A sample of a record at its place in the topic; NULL when there are enough of that verdict. */
+struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,
+                                      const struct record *record, int32_t partition,
+                                      int64_t offset);
+
+#endif

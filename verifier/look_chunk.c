@@ -1,0 +1,219 @@
+#include "verifier/look_chunk.h"
+
+#include <stdlib.h>
+
+#include "common/policy/diff_fields.h"
+#include "verifier/rows.h"
+
+#define ARENA_MOST (256u << 20) /* one record may have max_record_bytes, its cells as many again */
+
+void look_chunk_init(struct look_chunk *chunk, struct verify_run *run, PGconn *session)
+{
+    chunk->run = run;
+    chunk->session = session;
+    chunk->count = 0;
+    arena_init(&chunk->arena, ARENA_MOST);
+}
+
+void look_chunk_free(struct look_chunk *chunk)
+{
+    arena_free(&chunk->arena);
+}
+
+static struct bytes keep(struct look_chunk *chunk, struct bytes text)
+{
+    return text.size ? arena_copy(&chunk->arena, text) : text;
+}
+
+static void keep_record(struct look_chunk *chunk, const struct record *from, struct record *to)
+{
+    *to = *from;
+    to->tenant = keep(chunk, from->tenant);
+    to->entity = keep(chunk, from->entity);
+    to->id = keep(chunk, from->id);
+    to->payload = keep(chunk, from->payload);
+    to->source_key = keep(chunk, from->source_key);
+    to->origin.uri = keep(chunk, from->origin.uri);
+    to->run = (struct bytes){0};
+}
+
+enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,
+                            const struct kafka_read_message *message, struct error *err)
+{
+    struct expected expected;
+    if (chunk->count == VERIFY_CHUNK_RECORDS || chunk->arena.used > VERIFY_CHUNK_BYTES) {
+        enum outcome outcome = look_chunk_judge(chunk, err);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+    /* It was usable when it was read first; if not now, its first verdict stays. */
+    if (expected_make(chunk->run, message, &expected, NULL) != OUT_OK)
+        return OUT_OK;
+    struct look_item *item = &chunk->items[chunk->count];
+    *item = (struct look_item){.entry = entry, .item = expected.item};
+    keep_record(chunk, &expected.record, &item->record);
+    if (mapping_forward(item->item->mapping, &item->record, &chunk->run->source_work,
+                        &chunk->arena, &item->row, NULL) == OUT_OK)
+        chunk->count++;
+    return OUT_OK;
+}
+
+/* A sample with the members that differ, in the report's memory. */
+static void add_sample(struct look_chunk *chunk, const struct look_item *item,
+                       enum verdict verdict, const struct rows_row *row,
+                       const struct diff_fields *fields, struct bytes reason)
+{
+    struct verify_report *report = &chunk->run->report;
+    struct verify_sample *sample =
+        expected_sample(chunk->run, verdict, &item->record, (int32_t)item->entry->partition,
+                        item->entry->offset);
+    if (!sample)
+        return;
+    sample->table = item->item->mapping->table;
+    sample->has_expected = true;
+    sample->expected_version = item->entry->version;
+    sample->has_actual = row != NULL;
+    sample->actual_version = row ? row->row.version : 0;
+    sample->reason = verify_report_copy(report, reason);
+    sample->field_total = fields->total;
+    sample->fields = arena_array(&report->arena, fields->count, sizeof *sample->fields);
+    for (size_t i = 0; sample->fields && i < fields->count; i++) {
+        const struct diff_field *field = &fields->items[i];
+        sample->fields[sample->field_count++] =
+            (struct diff_field){verify_report_copy(report, field->path),
+                                verify_report_copy(report, field->expected),
+                                verify_report_copy(report, field->actual), field->rule};
+    }
+}
+
+/* What is found now decides. A record whose key a later one has taken over, and rightly, is
+ * superseded. */
+static void settle(struct look_chunk *chunk, struct look_item *item, enum verdict verdict)
+{
+    struct diff_entry *entry = item->entry;
+    bool cleared = verdict == VERDICT_MATCH || entry->looked;
+    if (!verdict_is_suspect(verdict) && cleared)
+        chunk->run->report.changed++;
+    if (!verdict_is_suspect(verdict) && entry->looked)
+        verdict = VERDICT_SUPERSEDED;
+    entry->verdict = verdict;
+}
+
+static void judge_missing(struct look_chunk *chunk, struct look_item *item)
+{
+    struct diff_fields none = {0};
+    struct bytes reason = {0};
+    if (item->entry->deleted)
+        reason = BYTES_LITERAL("the delete left no tombstone");
+    add_sample(chunk, item, VERDICT_MISSING, NULL, &none, reason);
+    settle(chunk, item, VERDICT_MISSING);
+}
+
+/* Both documents, member by member. */
+static void compare_members(struct look_chunk *chunk, const struct look_item *item,
+                            const struct rows_row *row, yyjson_doc *actual,
+                            struct diff_fields *fields)
+{
+    yyjson_doc *expected = NULL;
+    const struct mapping *mapping = item->item->mapping;
+    if (mapping_expected(mapping, &item->record, &chunk->run->source_work, &expected, NULL) !=
+        OUT_OK)
+        return;
+    struct diff_side source = {yyjson_doc_get_root(expected), item->row.cells};
+    struct diff_side stored = {yyjson_doc_get_root(actual), row->row.cells};
+    diff_fields_find(mapping, source, stored, &chunk->arena, fields);
+    yyjson_doc_free(expected);
+}
+
+static void judge_row(struct look_chunk *chunk, struct look_item *item, struct rows_row *row)
+{
+    struct error why = {0};
+    yyjson_doc *stored = NULL;
+    struct diff_fields fields = {0};
+    struct bytes reason = {0};
+    bool live = !row->row.deleted && !item->entry->deleted;
+    if (live && rows_give_back(chunk->run, item->item->mapping, row, &stored, &why) != OUT_OK) {
+        fields.total = fields.count = why.path[0] != '\0';
+        fields.items[0].path = bytes_text(why.path);
+        reason = bytes_text(why.text);
+    }
+    enum verdict verdict = diff_judge(item->entry, &row->diff);
+    if (stored && verdict != VERDICT_MATCH)
+        compare_members(chunk, item, row, stored, &fields);
+    if (verdict == VERDICT_DIFFERENT && stored && fields.total &&
+        fields.tolerated == fields.total)
+        verdict = VERDICT_TOLERANCE;
+    else if (row->row.deleted && !item->entry->deleted)
+        reason = BYTES_LITERAL("the row is marked as deleted, the source record is not a delete");
+    else if (!row->row.deleted && item->entry->deleted)
+        reason = BYTES_LITERAL("the source record is a delete, the row is not marked as deleted");
+    else if (verdict == VERDICT_NEWER)
+        reason = BYTES_LITERAL("no source record has the stored version");
+    if (verdict != VERDICT_MATCH)
+        add_sample(chunk, item, verdict, row, &fields, reason);
+    settle(chunk, item, verdict);
+    yyjson_doc_free(stored);
+}
+
+static struct look_item *find_item(struct look_chunk *chunk, const struct diff_key *key)
+{
+    for (size_t i = 0; i < chunk->count; i++)
+        if (diff_key_equal(&chunk->items[i].entry->key, key) && !chunk->items[i].found)
+            return &chunk->items[i];
+    return NULL;
+}
+
+static void judge_result(struct look_chunk *chunk, const struct mapping *mapping,
+                         const PGresult *result)
+{
+    size_t width = rows_cell_count(mapping);
+    struct cell *cells = calloc(width, sizeof *cells);
+    if (!cells)
+        abort();
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct rows_row row;
+        fetch_cells(result, i, cells, width);
+        if (!rows_take(chunk->run, mapping, cells, &row))
+            continue;
+        struct look_item *item = find_item(chunk, &row.diff.key);
+        if (!item)
+            continue;
+        item->found = true;
+        judge_row(chunk, item, &row);
+    }
+    free(cells);
+}
+
+/* All items of one mapping. */
+static enum outcome judge_mapping(struct look_chunk *chunk, const struct verify_mapping *mapping,
+                                  struct error *err)
+{
+    struct fetch_key keys[VERIFY_CHUNK_RECORDS];
+    size_t count = 0;
+    PGresult *result = NULL;
+    for (size_t i = 0; i < chunk->count; i++)
+        if (chunk->items[i].item == mapping)
+            keys[count++] =
+                (struct fetch_key){chunk->items[i].record.tenant, chunk->items[i].row.cells};
+    if (count == 0)
+        return OUT_OK;
+    enum outcome outcome =
+        fetch_rows(chunk->session, mapping->mapping, keys, count, &result, err);
+    if (outcome == OUT_OK)
+        judge_result(chunk, mapping->mapping, result);
+    PQclear(result);
+    return outcome;
+}
+
+enum outcome look_chunk_judge(struct look_chunk *chunk, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < chunk->run->mappings.count && outcome == OUT_OK; i++)
+        outcome = judge_mapping(chunk, &chunk->run->items[i], err);
+    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
+        if (!chunk->items[i].found)
+            judge_missing(chunk, &chunk->items[i]);
+    chunk->count = 0;
+    arena_reset(&chunk->arena);
+    return outcome;
+}

@@ -1,0 +1,80 @@
+#include "verifier/progress.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+#include "common/io/clock.h"
+#include "common/io/terminal.h"
+
+#define STEPS_MASK 4095u
+#define SHOW_EVERY_MS 200
+
+void progress_init(struct progress *progress, int fd, bool quiet)
+{
+    memset(progress, 0, sizeof *progress);
+    progress->fd = fd;
+    progress->terminal = fd < 0 && !quiet && terminal_is(STDERR_FILENO);
+}
+
+void progress_expect(struct progress *progress, uint64_t records, uint32_t passes)
+{
+    progress->records = records;
+    progress->steps_total = 2 * records * passes;
+}
+
+static uint64_t compared(const struct progress *progress)
+{
+    if (progress->steps_total == 0 || progress->steps >= progress->steps_total)
+        return progress->records;
+    double share = (double)progress->steps / (double)progress->steps_total;
+    return (uint64_t)(share * (double)progress->records);
+}
+
+/* A parent that no longer reads must not end the verification: what write says is no matter. */
+static void send_line(const struct progress *progress, uint64_t done, bool finished)
+{
+    char line[128];
+    int size = snprintf(line, sizeof line,
+                        "{\"role\":\"verify\",\"done\":%s,\"compared\":%" PRIu64
+                        ",\"total\":%" PRIu64 "}\n",
+                        finished ? "true" : "false", done, progress->records);
+    ssize_t ignored = write(progress->fd, line, (size_t)size);
+    (void)ignored;
+}
+
+static void show(struct progress *progress)
+{
+    char done[28], total[28];
+    if (progress->fd >= 0)
+        send_line(progress, compared(progress), false);
+    if (progress->terminal)
+        fprintf(stderr, "\r\033[Kverify  %s of %s", text_format_count(compared(progress), done),
+                text_format_count(progress->records, total));
+}
+
+void progress_step(struct progress *progress)
+{
+    if ((++progress->steps & STEPS_MASK) != 0)
+        return;
+    uint64_t now_ms = clock_monotonic_ms();
+    if (now_ms - progress->shown_ms < SHOW_EVERY_MS)
+        return;
+    progress->shown_ms = now_ms;
+    show(progress);
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->terminal && progress->shown_ms)
+        fputs("\r\033[K", stderr);
+}
+
+void progress_finish(struct progress *progress)
+{
+    progress_clear(progress);
+    if (progress->fd >= 0)
+        send_line(progress, progress->records, true);
+}

@@ -1,0 +1,23 @@
+#ifndef DROVER_VERIFIER_VERIFY_H
+#define DROVER_VERIFIER_VERIFY_H
+
+/*
+ * `drover verify`: an own reading of the source against an own reading of the tables, at one cut.
+ *
+ *   snapshot ── partition_progress ── the cut: what the worker has committed
+ *      │                                 │
+ *      │        source topic ──────► expected: last version per key below the cut
+ *      └─────── tables, inverse mapping ► actual ──► verdicts ──► second look ──► report
+ *
+ * Blocking, on the caller's thread. Worker receipts are hints and claims to be tested, never proof.
+ */
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+
+/* EXIT_OK only for a verified match of everything; EXIT_DISCREPANCY when the report says otherwise
+ * (`err` is then not set: the report is the message); else what the error says. */
+MUST_USE enum exit_code verify_main(const struct settings *settings, struct error *err);
+
+#endif

@@ -1,0 +1,54 @@
+#ifndef DROVER_VERIFIER_VERIFY_RUN_H
+#define DROVER_VERIFIER_VERIFY_RUN_H
+
+/* The state of one verification, shared by the verifier's parts. Internal to verifier/. */
+
+#include <libpq-fe.h>
+
+#include "common/base/arena.h"
+#include "common/io/mappings.h"
+#include "common/io/settings.h"
+#include "common/model/topic.h"
+#include "common/policy/diff.h"
+#include "common/policy/diff_dead.h"
+#include "common/policy/verify_report.h"
+#include "verifier/progress.h"
+
+/* A mapping and what the comparison needs to know of it. */
+struct verify_mapping {
+    const struct mapping *mapping;
+    bool plain;     /* what comes back is the source's own document: its digest is the expected one */
+    bool tolerates; /* has a column with a tolerance */
+};
+
+struct verify_run {
+    const struct settings *settings;
+    struct mapping_set mappings;
+    struct verify_mapping *items; /* as mappings.items */
+    char source_topic[TOPIC_NAME_SIZE];
+    char results_topic[TOPIC_NAME_SIZE];
+    char dlq_topic[TOPIC_NAME_SIZE];
+
+    PGconn *snapshot; /* open transaction: REPEATABLE READ, READ ONLY */
+    struct diff_table table;
+    struct diff_dead dead;
+    int64_t *dead_next; /* by DLQ partition: read up to here */
+    size_t dead_partitions;
+    uint32_t pass;
+
+    struct mapping_work source_work; /* two: documents of both sides live at the same time */
+    struct mapping_work row_work;
+    struct arena arena; /* one record */
+    struct buf key;
+    struct buf content;
+
+    struct verify_report report;
+    struct progress progress;
+};
+
+/* Tells whether records of this tenant are in the report's scope. */
+bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant);
+/* NULL when there is none. */
+const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity);
+
+#endif
