@@ -96,8 +96,6 @@ void *arena_alloc(struct arena *arena, size_t size)
 {
     if (size == 0)
         return nothing;
-    if (size > arena->limit - arena->used)
-        return NULL;
     size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (rounded < size || rounded > arena->limit - arena->used)
         return NULL;

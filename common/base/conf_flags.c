@@ -64,7 +64,7 @@ static const char *command_name(const struct command_line *line)
         if (line->command == (uint32_t)1 << bit)
             return line->command_names[bit];
     }
-    return "this command";
+    return "";
 }
 
 static enum outcome refuse_foreign(const struct command_line *line, const struct written *written,
@@ -76,7 +76,7 @@ static enum outcome refuse_foreign(const struct command_line *line, const struct
         if (commands & (uint32_t)1 << bit)
             buf_append_format(&names, "%s%s", names.size ? ", " : "", line->command_names[bit]);
     }
-    error_set(line->err, OUT_FATAL, ERR_USAGE, "%s is not a flag of %s", written->flag,
+    error_set(line->err, OUT_FATAL, ERR_USAGE, "%s is not a flag of drover %s", written->flag,
               command_name(line));
     error_hint(line->err, "it belongs to: %s", buf_text(&names));
     buf_free(&names);
@@ -117,7 +117,8 @@ static enum outcome refuse_unknown(const struct command_line *line, const struct
     if (nearest)
         error_hint(line->err, "did you mean --%s?", nearest);
     else
-        error_hint(line->err, "drover %s --help lists the flags", command_name(line));
+        error_hint(line->err, "drover %s%s--help lists the flags", command_name(line),
+                   command_name(line)[0] ? " " : "");
     return OUT_FATAL;
 }
 

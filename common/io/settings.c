@@ -1,5 +1,6 @@
 #include "common/io/settings.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -233,6 +234,32 @@ static enum outcome name_group(struct conf *conf, struct error *err)
     return OUT_OK;
 }
 
+/* Role names stand in SQL, between quotes and dollar quotes: only harmless ones are taken. */
+static bool is_role_name(const char *name)
+{
+    size_t size = strlen(name);
+    for (size_t i = 0; i < size; i++)
+        if (!isalnum((unsigned char)name[i]) && !strchr("_-.@ ", name[i]))
+            return false;
+    return size <= 63; /* PostgreSQL would cut it */
+}
+
+static enum outcome check_roles(const struct settings *settings, struct error *err)
+{
+    const char *const roles[] = {settings->worker_role, settings->verifier_role};
+    for (size_t i = 0; i < 2; i++) {
+        if (!roles[i] || is_role_name(roles[i]))
+            continue;
+        enum outcome outcome =
+            error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+                      "a role name has other characters than letters, digits and "
+                      "_ - . @, or more than 63");
+        error_where(err, i ? "database.verifier_role" : "database.worker_role");
+        return outcome;
+    }
+    return OUT_OK;
+}
+
 enum outcome settings_complete(struct conf *conf, struct error *err)
 {
     struct settings *settings = conf->target;
@@ -240,6 +267,8 @@ enum outcome settings_complete(struct conf *conf, struct error *err)
     enum outcome outcome = rebase_paths(conf, err);
     if (outcome == OUT_OK)
         outcome = name_group(conf, err);
+    if (outcome == OUT_OK)
+        outcome = check_roles(settings, err);
     char name[TOPIC_NAME_SIZE];
     if (outcome == OUT_OK)
         outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, name, err);

@@ -41,10 +41,10 @@ enum value_base {
 
 /* How the source writes the value in JSON. */
 enum value_form {
-    FORM_NATURAL,  /* numbers as numbers, bool as bool, everything else as a string */
-    FORM_STRING,   /* as: string: a number or bool held in a string */
-    FORM_NUMBER,   /* as: number: a text column whose source is a number */
-    FORM_EPOCH_S,  /* as: epoch_s | epoch_ms | epoch_us: a time as Unix time number */
+    FORM_NATURAL, /* numbers as numbers, bool as bool, everything else as a string */
+    FORM_STRING,  /* as: string: a number or bool held in a string */
+    FORM_NUMBER,  /* as: number: a text column whose source is a number */
+    FORM_EPOCH_S, /* as: epoch_s | epoch_ms | epoch_us: a time as Unix time number */
     FORM_EPOCH_MS,
     FORM_EPOCH_US,
 };
@@ -67,7 +67,8 @@ struct cell {
 #define CELL_NULL ((struct cell){NULL, -1})
 
 /* "varchar(255)", "numeric(10,2)", "text[]", "timestamptz" … as a mapping writes them, and the
- * usual synonyms (integer, bigint, boolean, double precision, float, json is not taken). False when unknown. */
+ * usual synonyms (integer, bigint, boolean, double precision, float, json is not taken). False when
+ * unknown. */
 MUST_USE bool value_type_parse(struct bytes text, struct value_type *type);
 /* Names known, for suggestions: NULL-terminated. */
 const char *const *value_type_names(void);
@@ -94,7 +95,8 @@ MUST_USE yyjson_mut_val *value_decode(const struct value_type *type, struct cell
                                       yyjson_mut_doc *doc);
 
 /* Text of a non-null cell for ids: canonical, so that equal keys have equal text (numeric without
- * trailing zeros, uuid in lower case, times as epoch microseconds, bytea as hex). Not for arrays, jsonb. */
+ * trailing zeros, uuid in lower case, times as epoch microseconds, bytea as hex). Not for arrays,
+ * jsonb. */
 MUST_USE bool value_append_key(const struct value_type *type, struct cell cell, struct buf *out);
 /* The way back, for deletes that carry only an id. */
 MUST_USE enum outcome value_parse_key(const struct value_type *type, struct bytes text,

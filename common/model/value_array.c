@@ -143,10 +143,29 @@ static yyjson_mut_val *decode_bytea_text(const struct value_type *type, struct b
     return val;
 }
 
-static yyjson_mut_val *decode_number_text(struct bytes text, yyjson_mut_doc *doc)
+/* Halfway between two floats PostgreSQL prints one digit more than the shortest that reads back
+ * (its Ryu takes no bounds): the float decides, as it does for a cell that is no array. */
+static bool settle_float(const struct value_type *type, struct decimal *number)
 {
-    struct decimal number; /* not a number: 'NaN' and 'Infinity' come as strings */
-    return decimal_parse(text, &number) ? yyjson_mut_rawncpy(doc, text.data, text.size) : NULL;
+    bool single = type->base == VALUE_FLOAT4;
+    double value;
+    return value_float_from(number, single, &value) && value_float_shortest(value, single, number);
+}
+
+static yyjson_mut_val *decode_number_text(const struct value_type *type, struct bytes text,
+                                          yyjson_mut_doc *doc)
+{
+    struct decimal number;
+    if (!decimal_parse(text, &number)) /* 'NaN' and 'Infinity' come as strings */
+        return NULL;
+    if (type->base != VALUE_FLOAT4 && type->base != VALUE_FLOAT8)
+        return yyjson_mut_rawncpy(doc, text.data, text.size);
+    char memory[128];
+    struct buf printed = value_buf_over(memory, sizeof(memory));
+    if (!settle_float(type, &number))
+        return NULL;
+    value_append_number(type, &number, &printed);
+    return yyjson_mut_rawncpy(doc, printed.data, printed.size);
 }
 
 /* An element written as text: all of a cell made here, and strings, times, bytes of any cell. */
@@ -154,7 +173,7 @@ static yyjson_mut_val *decode_element_text(const struct value_type *type, struct
                                            yyjson_mut_doc *doc)
 {
     if (value_is_number(type))
-        return decode_number_text(text, doc);
+        return decode_number_text(type, text, doc);
     switch (type->base) {
     case VALUE_TEXT:
     case VALUE_VARCHAR:
@@ -194,7 +213,7 @@ static yyjson_mut_val *decode_element(const struct value_type *type, yyjson_val 
     if (type->base == VALUE_BOOL)
         return yyjson_is_bool(element) ? yyjson_mut_bool(doc, yyjson_is_true(element)) : NULL;
     if (value_is_number(type))
-        return yyjson_is_raw(element) ? decode_number_text(text, doc) : NULL;
+        return yyjson_is_raw(element) ? decode_number_text(type, text, doc) : NULL;
     return yyjson_is_str(element) ? decode_element_text(type, text, doc) : NULL;
 }
 

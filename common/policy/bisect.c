@@ -24,6 +24,18 @@ void bisect_init(struct bisect *bisect, size_t first, size_t count)
     push(bisect, (struct bisect_part){.first = first, .count = count, .known_bad = true});
 }
 
+/* Second halves left over once their first halves are dealt with stand side by side: one try. */
+static void join_waiting(struct bisect *bisect, struct bisect_part *part)
+{
+    while (bisect->depth) {
+        const struct bisect_part *below = &bisect->waiting[bisect->depth - 1];
+        if (below->known_bad || below->first_half)
+            return;
+        part->count += below->count;
+        bisect->depth--;
+    }
+}
+
 enum bisect_step bisect_next(struct bisect *bisect, size_t *first, size_t *count)
 {
     while (bisect->depth) {
@@ -32,6 +44,8 @@ enum bisect_step bisect_next(struct bisect *bisect, size_t *first, size_t *count
             split(bisect, part);
             continue;
         }
+        if (!part.known_bad && !part.first_half)
+            join_waiting(bisect, &part);
         *first = part.first;
         *count = part.count;
         bisect->current = part;

@@ -5,7 +5,8 @@
  * Finds the records a store refuses among `count` sorted ones, by halving: good parts are written
  * once (each under a savepoint), a refused part of one record is poison. Of two halves whose parent
  * was refused, when the first turned out good the second is known to hold the fault and is split
- * without being tried: one poison in 2,000 takes about 12 tries instead of 22 (fault row P07).
+ * without being tried; second halves left over are tried together. One poison in 2,000 takes 12
+ * tries instead of 22 (fault row P07).
  */
 
 #include <stdbool.h>

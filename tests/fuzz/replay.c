@@ -18,8 +18,8 @@ static int replay(const char *path)
     if (file && fseek(file, 0, SEEK_END) == 0)
         size = ftell(file);
     uint8_t *data = size >= 0 ? malloc(size > 0 ? (size_t)size : 1) : NULL;
-    bool read = data && fseek(file, 0, SEEK_SET) == 0 &&
-                fread(data, 1, (size_t)size, file) == (size_t)size;
+    bool read =
+        data && fseek(file, 0, SEEK_SET) == 0 && fread(data, 1, (size_t)size, file) == (size_t)size;
     if (read)
         LLVMFuzzerTestOneInput(data, (size_t)size);
     else

@@ -164,13 +164,14 @@ END_TEST
 START_TEST(a_known_digest)
 {
     struct buf scratch;
-    struct digest digest, expected;
+    struct digest digest;
+    char hex[33];
     buf_init(&scratch, 4096);
     yyjson_doc *doc = parsed("{\"b\":[1.0,\"x\"],\"a\":null}");
     ck_assert(canonical_digest(yyjson_doc_get_root(doc), &scratch, &digest));
     ck_assert_str_eq(buf_text(&scratch), "{\"a\":null,\"b\":[1,\"x\"]}");
-    expected = digest_of(BYTES_LITERAL("{\"a\":null,\"b\":[1,\"x\"]}"));
-    ck_assert(digest_equal(&digest, &expected));
+    digest_format(&digest, hex);
+    ck_assert_str_eq(hex, "61291ba4713e810dabca083088397e0c");
     yyjson_doc_free(doc);
     buf_free(&scratch);
 }

@@ -526,9 +526,10 @@ static const struct {
     {WORK, "--zzz", NULL, "unknown flag --zzz", "drover work --help lists the flags"},
     {WORK, "-z", NULL, "unknown flag -z", "drover work --help lists the flags"},
     {WORK, "--no-lanes", NULL, "unknown flag --no-lanes", "did you mean --lanes?"},
-    {WORK, "--json", NULL, "--json is not a flag of work", "it belongs to: verify"},
-    {WORK, "-j", NULL, "-j is not a flag of work", "it belongs to: verify"},
-    {PRODUCE, "--memory", "1g", "--memory is not a flag of produce", "it belongs to: work, verify"},
+    {WORK, "--json", NULL, "--json is not a flag of drover work", "it belongs to: verify"},
+    {WORK, "-j", NULL, "-j is not a flag of drover work", "it belongs to: verify"},
+    {PRODUCE, "--memory", "1g", "--memory is not a flag of drover produce",
+     "it belongs to: work, verify"},
     {WORK, "--lanes", NULL, "--lanes needs a value", "--lanes: connections of one worker"},
     {WORK, "--lanes", "--quiet", "--lanes needs a value", "--lanes: connections of one worker"},
     {WORK, "--lanes", "-q", "--lanes needs a value", "--lanes: connections of one worker"},
@@ -538,7 +539,7 @@ static const struct {
     {WORK, "--quiet=1", NULL, "--quiet must be true or false, not \"1\"", ""},
     {WORK, "-X", "secret", "kafka.conf wants KEY=VALUE", ""},
     {WORK, "--\x1b[31m", NULL, "unknown flag --\\x1B[31m", "drover work --help lists the flags"},
-    {EVERY, "--zzz", NULL, "unknown flag --zzz", "drover this command --help lists the flags"},
+    {EVERY, "--zzz", NULL, "unknown flag --zzz", "drover --help lists the flags"},
 };
 
 START_TEST(flags_are_refused_with_advice)

@@ -10,7 +10,10 @@
 #include "common/model/json.h"
 #include "tests/support/suite.h"
 
-#define T(text) {text, sizeof(text) - 1}
+#define T(text)                                                                                    \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 /* What json_parse gives: compact text of the document, or the code. */
@@ -52,10 +55,10 @@ static const struct {
     {T("{\"\xC3\xA9\":1,\"e\xCC\x81\":2}"), NULL}, /* J16: NFC and NFD are two keys */
     {T("[{\"a\":1},{\"a\":1}]"), NULL},
     {T("{\"a\":{\"a\":{\"a\":1}}}"), NULL},
-    {T("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"),
-     "[\"\\\"\\\\/\\u0008\\u000c\\u000a\\u000d\\u0009\"]"},
+    {T("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"]"), "[\"\\\"\\\\/\\u0008\\u000c\\u000a\\u000d\\u0009\"]"},
     {T("[\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"]"), "[\"A\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\"]"},
-    {T("[\"\xF0\x9F\x98\x80\x7F\xEF\xBF\xBF\xF4\x8F\xBF\xBF\"]"), NULL}, /* noncharacters are fine */
+    {T("[\"\xF0\x9F\x98\x80\x7F\xEF\xBF\xBF\xF4\x8F\xBF\xBF\"]"),
+     NULL},                           /* noncharacters are fine */
     {T("[\"\xEF\xBB\xBFx\"]"), NULL}, /* a BOM inside a string is a character */
     {T("[\"\xE2\x80\xA8\xE2\x80\xA9\"]"), NULL},
     {T("[\"</script>\"]"), NULL},
@@ -247,7 +250,10 @@ START_TEST(depth)
         const char *open, *close;
         int most; /* how often it may be nested */
     } ROWS[] = {
-        {"[", "]", 256}, {"{\"a\":", "}", 256}, {"[{\"\":", "}]", 128}, {"[0,[],", "]", 255},
+        {"[", "]", 256},
+        {"{\"a\":", "}", 256},
+        {"[{\"\":", "}]", 128},
+        {"[0,[],", "]", 255},
     };
     struct buf text, out;
     struct error err = {0};
@@ -419,8 +425,12 @@ END_TEST
 START_TEST(errors_hold_no_payload)
 {
     static const char *const ROWS[] = {
-        "{\"a\":\"SECRET\",\"a\":\"SECRET\"}", "[\"SECRET\\ud800\"]", "[\"SECRET\xFF\"]",
-        "[\"SECRET\\u0000\"]", "[\"SECRET", "[SECRET]",
+        "{\"a\":\"SECRET\",\"a\":\"SECRET\"}",
+        "[\"SECRET\\ud800\"]",
+        "[\"SECRET\xFF\"]",
+        "[\"SECRET\\u0000\"]",
+        "[\"SECRET",
+        "[SECRET]",
     };
     for (int i = 0; i < COUNT(ROWS); i++) {
         char shown[2048];

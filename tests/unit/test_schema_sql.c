@@ -8,20 +8,21 @@
 
 static const struct schema_roles ROLES = {"drover_worker", "drover_verifier"};
 
-static const char CART[] = "entity: cart\n"
-                           "table: shop.cart\n"
-                           "key: [id, line]\n"
-                           "columns:\n"
-                           "  - { name: id, from: /id, type: text }\n"
-                           "  - { name: line, from: /line, type: int4 }\n"
-                           "  - { name: title, from: /title, type: 'varchar(20)', required: true }\n"
-                           "  - { name: made, generated: on_insert, type: timestamptz }\n"
-                           "rest: rest\n"
-                           "indexes:\n"
-                           "  - { name: cart_title, columns: [title] }\n"
-                           "  - { name: cart_once, columns: [title], unique: true }\n"
-                           "  - { name: cart_recent, columns: [isolation_key, 'made DESC'] }\n"
-                           "  - { name: cart_lower, columns: ['(lower(title::text))'] }\n";
+static const char CART[] =
+    "entity: cart\n"
+    "table: shop.cart\n"
+    "key: [id, line]\n"
+    "columns:\n"
+    "  - { name: id, from: /id, type: text }\n"
+    "  - { name: line, from: /line, type: int4 }\n"
+    "  - { name: title, from: /title, type: 'varchar(20)', required: true }\n"
+    "  - { name: made, generated: on_insert, type: timestamptz }\n"
+    "rest: rest\n"
+    "indexes:\n"
+    "  - { name: cart_title, columns: [title] }\n"
+    "  - { name: cart_once, columns: [title], unique: true }\n"
+    "  - { name: cart_recent, columns: [isolation_key, 'made DESC'] }\n"
+    "  - { name: cart_lower, columns: ['(lower(title::text))'] }\n";
 
 static struct mapping *parse(const char *text)
 {
@@ -44,10 +45,11 @@ START_TEST(a_table_has_tenant_first_and_drover_last)
     struct buf sql;
     buf_init(&sql, 65536);
     schema_sql_table(&sql, mapping, "shop");
-    expect(&sql, "CREATE TABLE \"shop\".\"cart\" (\n    isolation_key text COLLATE \"C\" NOT NULL,\n"
-                 "    \"id\" text COLLATE \"C\" NOT NULL,\n"
-                 "    \"line\" int4 NOT NULL,\n"
-                 "    \"title\" varchar(20),\n");
+    expect(&sql,
+           "CREATE TABLE \"shop\".\"cart\" (\n    isolation_key text COLLATE \"C\" NOT NULL,\n"
+           "    \"id\" text COLLATE \"C\" NOT NULL,\n"
+           "    \"line\" int4 NOT NULL,\n"
+           "    \"title\" varchar(20),\n");
     expect(&sql, "    \"made\" timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
                  "    drover_version bigint NOT NULL,\n"
                  "    drover_digest bytea NOT NULL,\n"
@@ -68,7 +70,8 @@ static const struct {
     {0, "CREATE INDEX \"cart_title\" ON \"shop\".\"cart\" (isolation_key, \"title\");\n"},
     {1, "CREATE UNIQUE INDEX \"cart_once\" ON \"shop\".\"cart\" (isolation_key, \"title\");\n"},
     {2, "CREATE INDEX \"cart_recent\" ON \"shop\".\"cart\" (\"isolation_key\", \"made\" DESC);\n"},
-    {3, "CREATE INDEX \"cart_lower\" ON \"shop\".\"cart\" (isolation_key, (lower(title::text)));\n"},
+    {3,
+     "CREATE INDEX \"cart_lower\" ON \"shop\".\"cart\" (isolation_key, (lower(title::text)));\n"},
 };
 
 START_TEST(an_index_begins_with_the_tenant)
@@ -83,7 +86,8 @@ START_TEST(an_index_begins_with_the_tenant)
 }
 END_TEST
 
-/* A unique index that names the tenant elsewhere would still tell one tenant of another's values. */
+/* A unique index that names the tenant elsewhere would still tell one tenant of another's values.
+ */
 START_TEST(a_unique_index_has_the_tenant_in_front)
 {
     const char *columns[] = {"title", "isolation_key"};
@@ -131,7 +135,8 @@ START_TEST(an_index_column_stays_in_its_place)
 {
     const char *columns[] = {COLUMNS[_i].column};
     struct mapping_index index = {"odd", columns, 1, false};
-    struct mapping mapping = {.table = "cart", .file = "cart.yaml", .indexes = &index, .index_count = 1};
+    struct mapping mapping = {
+        .table = "cart", .file = "cart.yaml", .indexes = &index, .index_count = 1};
     struct error err = {0};
     enum outcome outcome = schema_index_check(&mapping, &err);
     ck_assert_msg((outcome == OUT_OK) == COLUMNS[_i].good, "[%s]", COLUMNS[_i].column);

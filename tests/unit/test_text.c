@@ -311,6 +311,8 @@ static const struct {
     {"C1", ROW("\xc2\x85x\xc2\x9b"), 100, "\\u{85}x\\u{9B}"},
     {"no-break space stays", ROW("\xc2\xa0"), 100, "\xc2\xa0"},
     {"bidirectional override", ROW("a\u202Eb\u2066c"), 100, "a\\u{202E}b\\u{2066}c"},
+    {"direction marks", ROW("\u061C\u200E\u200F\uFEFF"), 100,
+     "\\u{61C}\\u{200E}\\u{200F}\\u{FEFF}"},
     {"line separator", ROW("\u2028"), 100, "\\u{2028}"},
     {"invalid", ROW("a\xff\xc3("), 100, "a\\xFF\\xC3("},
     {"cut", ROW("abcdef"), 3, "abc…"},

@@ -27,8 +27,7 @@ static const struct {
      "2024-01-15T10:30:00.123456Z"},
     {"2024-01-15T10:30:00.9999999Z", REQUIRED, 758629800999999, true,
      "2024-01-15T10:30:00.999999Z"},
-    {"2024-01-15T16:00:00.123+05:30", REQUIRED, 758629800123000, false,
-     "2024-01-15T10:30:00.123Z"},
+    {"2024-01-15T16:00:00.123+05:30", REQUIRED, 758629800123000, false, "2024-01-15T10:30:00.123Z"},
     {"2024-01-15T05:30:00.123-0500", REQUIRED, 758629800123000, false, "2024-01-15T10:30:00.123Z"},
     {"2024-01-15T16:23:28.123+05:53:28", REQUIRED, 758629800123000, false,
      "2024-01-15T10:30:00.123Z"},
@@ -129,8 +128,8 @@ START_TEST(every_day)
         int32_t back;
         timestamp_append_date(&out, days);
         ck_assert_uint_eq(out.size, 10);
-        if (strcmp(before, buf_text(&out)) >= 0 ||
-            !timestamp_parse_date(buf_view(&out), &back) || back != days)
+        if (strcmp(before, buf_text(&out)) >= 0 || !timestamp_parse_date(buf_view(&out), &back) ||
+            back != days)
             ck_abort_msg("day %d: %s after %s", days, buf_text(&out), before);
         memcpy(before, buf_text(&out), 11);
     }
@@ -140,8 +139,9 @@ END_TEST
 
 START_TEST(dates_are_strict)
 {
-    static const char *const ROWS[] = {"2024-02-30", "2024-01-15T00:00:00Z", "2024-01-15 ", "",
-                                       "0000-01-01", "20240115", "2024-1-5"};
+    static const char *const ROWS[] = {"2024-02-30", "2024-01-15T00:00:00Z", "2024-01-15 ",
+                                       "",           "0000-01-01",           "20240115",
+                                       "2024-1-5"};
     int32_t days;
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
         ck_assert_msg(!timestamp_parse_date(bytes_text(ROWS[i]), &days), "%s", ROWS[i]);

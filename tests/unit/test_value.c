@@ -142,7 +142,10 @@ static const struct {
     {"numeric", STR, "\"4.25e1\"", NULL, false, "\"42.5\""},
     {"numeric", STR, "\"-0\"", NULL, false, "\"0\""},
     {"numeric", STR, "\"0.00\"", NULL, true, NULL},
-    {"numeric(10,2)", NAT, "1.5", "00020000000000020001" "1388", true, "1.50"},
+    {"numeric(10,2)", NAT, "1.5",
+     "00020000000000020001"
+     "1388",
+     true, "1.50"},
     {"numeric(10,2)", NAT, "1.500", NULL, true, "1.50"},
     {"numeric(10,2)", NAT, "-12345678.99", NULL, true, NULL},
     {"numeric(10,2)", STR, "\"1.50\"", NULL, true, NULL},
@@ -255,10 +258,10 @@ static const struct {
     {"uuid", NAT, "\"123e4567e89b42d3a456426614174000\"", ERR_VALUE_FORM},
     {"uuid", NAT, "\"123e4567-e89b-42d3-a456-42661417400g\"", ERR_VALUE_FORM},
     {"uuid", NAT, "\"{123e4567-e89b-42d3-a456-426614174000\"", ERR_VALUE_FORM},
-    {"bytea", NAT, "\"AP8\"", ERR_VALUE_FORM},   /* no padding */
-    {"bytea", NAT, "\"AP9=\"", ERR_VALUE_FORM},  /* bits left over */
+    {"bytea", NAT, "\"AP8\"", ERR_VALUE_FORM},  /* no padding */
+    {"bytea", NAT, "\"AP9=\"", ERR_VALUE_FORM}, /* bits left over */
     {"bytea", NAT, "\"AP8=\\n\"", ERR_VALUE_FORM},
-    {"bytea", NAT, "\"-_-_\"", ERR_VALUE_FORM},  /* the URL alphabet */
+    {"bytea", NAT, "\"-_-_\"", ERR_VALUE_FORM}, /* the URL alphabet */
     {"bytea", NAT, "\"AP8=AP8=\"", ERR_VALUE_FORM},
     {"bytea", NAT, "\"====\"", ERR_VALUE_FORM},
 };
@@ -282,11 +285,11 @@ START_TEST(kinds)
     static const struct {
         const char *type, *takes;
     } ROWS[] = {
-        {"text", "nnynnn"}, {"varchar(9)", "nnynnn"}, {"bool", "ynnnnn"},
-        {"int2", "nynnnn"}, {"int4", "nynnnn"},       {"int8", "nynnnn"},
-        {"float4", "nynnnn"}, {"float8", "nynnnn"},   {"numeric", "nynnnn"},
-        {"date", "nn-nnn"}, {"timestamp", "nn-nnn"},  {"timestamptz", "nn-nnn"},
-        {"uuid", "nn-nnn"}, {"jsonb", "yyyyy-"},      {"bytea", "nn-nnn"},
+        {"text", "nnynnn"},   {"varchar(9)", "nnynnn"}, {"bool", "ynnnnn"},
+        {"int2", "nynnnn"},   {"int4", "nynnnn"},       {"int8", "nynnnn"},
+        {"float4", "nynnnn"}, {"float8", "nynnnn"},     {"numeric", "nynnnn"},
+        {"date", "nn-nnn"},   {"timestamp", "nn-nnn"},  {"timestamptz", "nn-nnn"},
+        {"uuid", "nn-nnn"},   {"jsonb", "yyyyy-"},      {"bytea", "nn-nnn"},
         {"text[]", "nnn-nn"}, {"jsonb[]", "nnnynn"},
     };
     for (int i = 0; i < COUNT(ROWS); i++) {
@@ -358,12 +361,23 @@ static const struct {
     enum value_form form;
     int exact_least; /* of 5,000, so that the test looks at something */
 } PROPERTIES[] = {
-    {"int2", NAT, 20},          {"int4", NAT, 100},           {"int8", NAT, 500},
-    {"int8", STR, 500},         {"float4", NAT, 200},         {"float8", NAT, 2000},
-    {"float8", STR, 1000},      {"numeric", NAT, 4900},       {"numeric", STR, 3000},
-    {"numeric(20,9)", NAT, 900}, {"numeric(20,9)", STR, 50},  {"text", NUM, 4900},
-    {"timestamptz", NAT, 300},  {"timestamp", NAT, 100},      {"timestamptz", FORM_EPOCH_S, 4000},
-    {"timestamptz", FORM_EPOCH_MS, 150},                     {"timestamptz", FORM_EPOCH_US, 1},
+    {"int2", NAT, 20},
+    {"int4", NAT, 100},
+    {"int8", NAT, 500},
+    {"int8", STR, 500},
+    {"float4", NAT, 200},
+    {"float8", NAT, 2000},
+    {"float8", STR, 1000},
+    {"numeric", NAT, 4900},
+    {"numeric", STR, 3000},
+    {"numeric(20,9)", NAT, 900},
+    {"numeric(20,9)", STR, 50},
+    {"text", NUM, 4900},
+    {"timestamptz", NAT, 300},
+    {"timestamp", NAT, 100},
+    {"timestamptz", FORM_EPOCH_S, 4000},
+    {"timestamptz", FORM_EPOCH_MS, 150},
+    {"timestamptz", FORM_EPOCH_US, 1},
 };
 
 START_TEST(exact_values_come_back)

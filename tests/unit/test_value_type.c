@@ -57,10 +57,31 @@ END_TEST
 START_TEST(unknown_types)
 {
     static const char *const NAMES[] = {
-        "", "json", "string", "txt", "text[][]", "[]", "varchar()", "varchar(0)", "varchar(-1)",
-        "varchar(10", "varchar 10", "varchar(10)x", "varchar(1,2)", "varchar(99999999999)",
-        "text(5)", "int4(3)", "numeric(0)", "numeric(2,3)", "numeric(10,-2)", "numeric(1001)",
-        "numeric(1,2,3)", "numeric(,2)", "in teger", "timestamp(3)", "text; drop table x",
+        "",
+        "json",
+        "string",
+        "txt",
+        "text[][]",
+        "[]",
+        "varchar()",
+        "varchar(0)",
+        "varchar(-1)",
+        "varchar(10",
+        "varchar 10",
+        "varchar(10)x",
+        "varchar(1,2)",
+        "varchar(99999999999)",
+        "text(5)",
+        "int4(3)",
+        "numeric(0)",
+        "numeric(2,3)",
+        "numeric(10,-2)",
+        "numeric(1001)",
+        "numeric(1,2,3)",
+        "numeric(,2)",
+        "in teger",
+        "timestamp(3)",
+        "text; drop table x",
         "a name far longer than any type of any database could ever be, and then some more"};
     struct value_type type;
     for (int i = 0; i < COUNT(NAMES); i++)
@@ -132,8 +153,8 @@ START_TEST(keys)
     ck_assert(value_type_parse(bytes_text(KEYS[_i].type), &type));
     ck_assert_int_eq(json_parse(bytes_text(KEYS[_i].json), JSON_UNICODE_REJECT, NULL, &doc, &err),
                      OUT_OK);
-    ck_assert_int_eq(
-        value_encode(&type, yyjson_doc_get_root(doc), &arena, &cell, &exact, &err), OUT_OK);
+    ck_assert_int_eq(value_encode(&type, yyjson_doc_get_root(doc), &arena, &cell, &exact, &err),
+                     OUT_OK);
     ck_assert(value_append_key(&type, cell, &key));
     ck_assert_str_eq(buf_text(&key), KEYS[_i].key);
     ck_assert_int_eq(value_parse_key(&type, buf_view(&key), &arena, &back, &err), OUT_OK);
@@ -156,14 +177,21 @@ START_TEST(bad_keys)
         const char *type, *key;
         enum error_code code;
     } ROWS[] = {
-        {"bool", "yes", ERR_VALUE_FORM},          {"int4", "", ERR_VALUE_FORM},
-        {"int4", "x", ERR_VALUE_FORM},            {"int4", "2147483648", ERR_VALUE_RANGE},
-        {"int4", "1.5", ERR_VALUE_TYPE},          {"date", "2024-02-30", ERR_VALUE_FORM},
-        {"timestamptz", "2024", ERR_NONE},        {"timestamptz", "x", ERR_VALUE_FORM},
+        {"bool", "yes", ERR_VALUE_FORM},
+        {"int4", "", ERR_VALUE_FORM},
+        {"int4", "x", ERR_VALUE_FORM},
+        {"int4", "2147483648", ERR_VALUE_RANGE},
+        {"int4", "1.5", ERR_VALUE_TYPE},
+        {"date", "2024-02-30", ERR_VALUE_FORM},
+        {"timestamptz", "2024", ERR_NONE},
+        {"timestamptz", "x", ERR_VALUE_FORM},
         {"timestamptz", "9223372036854775807", ERR_VALUE_FORM},
-        {"uuid", "1", ERR_VALUE_FORM},            {"bytea", "0", ERR_VALUE_FORM},
-        {"bytea", "0g", ERR_VALUE_FORM},          {"jsonb", "{}", ERR_VALUE_FORM},
-        {"text[]", "[]", ERR_VALUE_FORM},         {"numeric(3,1)", "1.25", ERR_VALUE_RANGE},
+        {"uuid", "1", ERR_VALUE_FORM},
+        {"bytea", "0", ERR_VALUE_FORM},
+        {"bytea", "0g", ERR_VALUE_FORM},
+        {"jsonb", "{}", ERR_VALUE_FORM},
+        {"text[]", "[]", ERR_VALUE_FORM},
+        {"numeric(3,1)", "1.25", ERR_VALUE_RANGE},
     };
     struct arena arena;
     arena_init(&arena, 65536);

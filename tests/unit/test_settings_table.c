@@ -1,0 +1,211 @@
+/*
+ * The table of settings and what is completed after loading. settings.c stands on the I/O floor
+ * with what it describes, but touches nothing outside: it is included, so that this test stays one
+ * of those that need no server's library.
+ */
+#include "common/io/settings.c"
+
+#include <stdlib.h>
+
+#include "tests/support/suite.h"
+
+static struct settings settings;
+static struct conf conf;
+
+static const char *const *names(void)
+{
+    static const char *list[32] = {"produce", "work",   "verify", "run",     "status", "doctor",
+                                   "config",  "schema", "topics", "explain", "version"};
+    return list;
+}
+
+static void set_up(void)
+{
+    conf_init(&conf, FIELDS, sizeof(FIELDS) / sizeof(FIELDS[0]), &settings);
+}
+
+static void tear_down(void)
+{
+    conf_free(&conf);
+}
+
+START_TEST(defaults_are_those_promised)
+{
+    ck_assert_str_eq(settings.migration, "main");
+    ck_assert_str_eq(settings.prefix, "drover");
+    ck_assert_str_eq(settings.worker_role, "drover_worker");
+    ck_assert_str_eq(settings.verifier_role, "drover_verifier");
+    ck_assert_str_eq(settings.state_dir, ".drover");
+    ck_assert_str_eq(settings.format, "auto");
+    ck_assert_uint_eq(settings.record_bytes, 16u << 20);
+    ck_assert_uint_eq(settings.queue_bytes, 32u << 20);
+    ck_assert_uint_eq(settings.batch_records, 2000);
+    ck_assert_uint_eq(settings.batch_bytes, 1u << 20);
+    ck_assert_uint_eq(settings.work_memory, 64u << 20);
+    ck_assert_uint_eq(settings.drain_ms, 8000);
+    ck_assert_uint_eq(settings.verify_memory, 256u << 20);
+    ck_assert_uint_eq(settings.samples, 20);
+    ck_assert_uint_eq(settings.workers, 2);
+    ck_assert_ptr_null(settings.database_url);
+    ck_assert(!settings.json && !settings.accept_gap && !settings.dry_run);
+}
+END_TEST
+
+/* Two fields of one name must not both answer to one command. */
+START_TEST(no_command_has_a_flag_twice)
+{
+    for (size_t i = 0; i < conf.field_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            const struct conf_field *a = &FIELDS[i], *b = &FIELDS[j];
+            if (!(a->commands & b->commands))
+                continue;
+            bool same = a->flag && b->flag && strcmp(a->flag, b->flag) == 0;
+            ck_assert_msg(!same, "--%s", a->flag);
+            ck_assert_msg(!a->letter || a->letter != b->letter, "-%c: --%s and --%s", a->letter,
+                          a->flag, b->flag);
+            ck_assert_msg(!a->path || !b->path || strcmp(a->path, b->path) != 0, "%s", a->path);
+        }
+        ck_assert_msg(FIELDS[i].letter != 'h', "-h is help: --%s", FIELDS[i].flag);
+    }
+}
+END_TEST
+
+START_TEST(secrets_have_no_flag)
+{
+    for (size_t i = 0; i < conf.field_count; i++)
+        ck_assert_msg(FIELDS[i].kind != CONF_SECRET || (!FIELDS[i].flag && !FIELDS[i].letter), "%s",
+                      FIELDS[i].path);
+}
+END_TEST
+
+START_TEST(every_flag_says_what_it_does)
+{
+    for (size_t i = 0; i < conf.field_count; i++) {
+        const struct conf_field *field = &FIELDS[i];
+        const char *name = field->flag ? field->flag : field->path;
+        ck_assert_msg(field->help && field->help[0] && field->help[strlen(field->help) - 1] != '.',
+                      "%s", name);
+        ck_assert_msg(field->kind == CONF_BOOL || field->placeholder, "%s", name);
+        ck_assert_msg(!field->flag || field->commands, "--%s belongs to no command", name);
+    }
+}
+END_TEST
+
+static const struct {
+    const char *variable;
+    size_t offset;
+} VARIABLES[] = {
+    {"KAFKA_BROKERS=x", AT(brokers)},       {"DROVER_KAFKA_BROKERS=x", AT(brokers)},
+    {"DATABASE_URL=x", AT(database_url)},   {"REDIS_URL=x", AT(redis_url)},
+    {"MCP_SERVER_ID=x", AT(server_id)},     {"PROJECT_ID=x", AT(project_id)},
+    {"CODEBASE_HASH=x", AT(codebase_hash)}, {"DROVER_CONFIG=x", AT(config_file)},
+    {"DROVER_TENANT_ID=x", AT(tenant)},
+};
+
+START_TEST(the_environment_is_read)
+{
+    char variable[64];
+    snprintf(variable, sizeof(variable), "%s", VARIABLES[_i].variable);
+    char *environment[] = {variable, NULL};
+    struct error err = {0};
+    ck_assert_msg(conf_load_env(&conf, environment, NULL, &err) == OUT_OK, "%s", err.text);
+    const char *const *member = (const void *)((char *)&settings + VARIABLES[_i].offset);
+    ck_assert_ptr_nonnull(*member);
+    ck_assert_str_eq(*member, "x");
+}
+END_TEST
+
+static void complete(const char *file, const char *yaml)
+{
+    struct error err = {0};
+    ck_assert_msg(conf_load_yaml(&conf, file, bytes_text(yaml), &err) == OUT_OK, "%s", err.text);
+    settings.config_file = file;
+    ck_assert_msg(settings_complete(&conf, &err) == OUT_OK, "%s", err.text);
+}
+
+START_TEST(paths_of_the_file_are_relative_to_it)
+{
+    complete("etc/shop/drover.yaml", "mappings: [maps, /abs/maps]\n"
+                                     "state_dir: state\n"
+                                     "produce: { sources: ['-', 'in/*.json', 's3://x/y'] }\n"
+                                     "verify: { sources: orig.json }\n");
+    ck_assert_str_eq(settings.mappings.items[0], "etc/shop/maps");
+    ck_assert_str_eq(settings.mappings.items[1], "/abs/maps");
+    ck_assert_str_eq(settings.state_dir, "etc/shop/state");
+    ck_assert_str_eq(settings.sources.items[0], "-");
+    ck_assert_str_eq(settings.sources.items[1], "etc/shop/in/*.json");
+    ck_assert_str_eq(settings.sources.items[2], "s3://x/y");
+    ck_assert_str_eq(settings.verify_sources.items[0], "etc/shop/orig.json");
+    ck_assert_str_eq(settings.report_dir, "drover-report"); /* a default stays where the user is */
+}
+END_TEST
+
+START_TEST(paths_of_flags_are_relative_to_the_caller)
+{
+    char mapping[] = "--mapping=maps", state[] = "--state-dir=state";
+    char *argv[] = {mapping, state, NULL};
+    struct conf_list words;
+    struct error err = {0};
+    ck_assert_int_eq(conf_load_flags(&conf, 2, argv, CMD_PRODUCE, names(), &words, &err), OUT_OK);
+    complete("etc/drover.yaml", "kafka: { prefix: p }\n");
+    ck_assert_str_eq(settings.mappings.items[0], "maps");
+    ck_assert_str_eq(settings.state_dir, "state");
+}
+END_TEST
+
+START_TEST(the_group_is_named_after_the_migration)
+{
+    complete("drover.yaml", "migration: shop\nkafka: { prefix: acme }\n");
+    ck_assert_str_eq(settings.group, "acme.shop.worker");
+    ck_assert_int_eq(settings.progress_fd, -1);
+}
+END_TEST
+
+START_TEST(a_group_given_is_kept)
+{
+    complete("drover.yaml", "kafka: { group: mine }\n");
+    ck_assert_str_eq(settings.group, "mine");
+}
+END_TEST
+
+static const char *const REFUSED[] = {
+    "migration: 'a b'\n",
+    "migration: 'a/b'\n",
+    "kafka: { prefix: 'ä' }\n",
+    "database: { worker_role: 'a$drover$b' }\n",
+    "database: { verifier_role: 'a\"b' }\n",
+    "database: { worker_role: 'x234567890123456789012345678901234567890123456789012345678901234' "
+    "}\n",
+};
+
+START_TEST(names_that_would_break_something_are_refused)
+{
+    struct error err = {0};
+    ck_assert_int_eq(conf_load_yaml(&conf, "drover.yaml", bytes_text(REFUSED[_i]), &err), OUT_OK);
+    ck_assert_msg(settings_complete(&conf, &err) == OUT_FATAL, "%s", REFUSED[_i]);
+    ck_assert_int_eq(err.code, ERR_CONF_VALUE);
+}
+END_TEST
+
+static Suite *settings_table_suite(void)
+{
+    Suite *suite = suite_create("settings_table");
+    TCase *tcase = tcase_create("settings");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, defaults_are_those_promised);
+    tcase_add_test(tcase, no_command_has_a_flag_twice);
+    tcase_add_test(tcase, secrets_have_no_flag);
+    tcase_add_test(tcase, every_flag_says_what_it_does);
+    tcase_add_loop_test(tcase, the_environment_is_read, 0,
+                        sizeof(VARIABLES) / sizeof(VARIABLES[0]));
+    tcase_add_test(tcase, paths_of_the_file_are_relative_to_it);
+    tcase_add_test(tcase, paths_of_flags_are_relative_to_the_caller);
+    tcase_add_test(tcase, the_group_is_named_after_the_migration);
+    tcase_add_test(tcase, a_group_given_is_kept);
+    tcase_add_loop_test(tcase, names_that_would_break_something_are_refused, 0,
+                        sizeof(REFUSED) / sizeof(REFUSED[0]));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(settings_table_suite)

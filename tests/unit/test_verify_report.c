@@ -1,0 +1,187 @@
+/* The last word, the identity, and what a report may show. */
+
+#include "common/policy/verify_report.h"
+
+#include "common/model/json.h"
+#include "common/policy/verify_text.h"
+#include "tests/support/suite.h"
+
+static struct verify_report report;
+static struct buf text;
+
+static void setup(void)
+{
+    verify_report_init(&report, 3);
+    report.migration = "m";
+    report.group = "drover.m.worker";
+    report.topic = "drover.m.source";
+    report.version = "0.1.0";
+    report.salt = 42;
+    report.passes = 1;
+    buf_init(&text, 1u << 20);
+}
+
+static void teardown(void)
+{
+    verify_report_free(&report);
+    buf_free(&text);
+}
+
+static void count(const char *tenant, enum verdict verdict, uint64_t number)
+{
+    uint32_t group = diff_groups_find(&report.groups, bytes_text(tenant), bytes_text("city"));
+    report.groups.items[group].counts[verdict] += number;
+    if (verdict != VERDICT_EXTRA)
+        report.source_count += number;
+    report.compared += number;
+}
+
+static const char *show(void)
+{
+    buf_reset(&text);
+    verify_text_append(&report, "report.json", false, &text);
+    return buf_text(&text);
+}
+
+START_TEST(a_full_match_matches)
+{
+    count("DE", VERDICT_MATCH, 171000);
+    count("FR", VERDICT_SUPERSEDED, 75);
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_MATCH);
+    ck_assert_ptr_nonnull(strstr(show(), "171 075 = 171 000 match + 75 superseded + 0 different"));
+    ck_assert_ptr_nonnull(strstr(show(), "(reconciled)"));
+    ck_assert_ptr_nonnull(strstr(show(), "MATCH  "));
+}
+END_TEST
+
+START_TEST(nothing_compared_is_not_verified)
+{
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_NOTHING);
+    ck_assert_ptr_nonnull(strstr(show(), "NOT VERIFIED"));
+    ck_assert_ptr_nonnull(strstr(show(), "DRV-Y002"));
+    /* lagging records alone are nothing compared either */
+    count("DE", VERDICT_LAGGING, 5);
+    report.compared = 0;
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_NOTHING);
+}
+END_TEST
+
+START_TEST(every_problem_is_a_discrepancy)
+{
+    count("DE", VERDICT_MATCH, 100);
+    count("DE", (enum verdict)_i, 1);
+    enum verify_result expected =
+        verdict_is_problem((enum verdict)_i) ? VERIFY_DISCREPANCY : VERIFY_MATCH;
+    ck_assert_msg(verify_report_result(&report) == expected, "%s", verdict_name((enum verdict)_i));
+}
+END_TEST
+
+START_TEST(what_does_not_add_up_comes_first)
+{
+    count("DE", VERDICT_MATCH, 100);
+    report.source_count = 101;
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_DISCREPANCY);
+    ck_assert_int_eq(strncmp(show(), "DRV-Y004: the classes do not add up", 35), 0);
+    ck_assert_ptr_null(strstr(show(), "reconciled"));
+}
+END_TEST
+
+START_TEST(an_evicted_begin_is_no_match)
+{
+    count("DE", VERDICT_MATCH, 100);
+    report.evicted = 7;
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_DISCREPANCY);
+    ck_assert_int_eq(strncmp(show(), "7 records at the begin", 22), 0);
+}
+END_TEST
+
+static void add_sample(void)
+{
+    static struct diff_field fields[] = {
+        {{"/mail", 5}, {"\"ana@secret.example\"", 20}, {"\"eve@secret.example\"", 20}, NULL},
+        {{"/gone", 5}, {"1", 1}, {NULL, 0}, NULL},
+    };
+    struct verify_sample *sample = verify_report_sample(&report, VERDICT_DIFFERENT);
+    ck_assert_ptr_nonnull(sample);
+    sample->tenant = BYTES_LITERAL("DE");
+    sample->entity = BYTES_LITERAL("city");
+    sample->id = BYTES_LITERAL("secret-id");
+    sample->has_place = true;
+    sample->partition = 3;
+    sample->offset = 88121;
+    sample->origin = BYTES_LITERAL("cities\033[31m.json:12:3");
+    sample->fields = fields;
+    sample->field_count = sample->field_total = 2;
+}
+
+START_TEST(values_are_masked_unless_asked_for)
+{
+    count("DE", VERDICT_DIFFERENT, 1);
+    add_sample();
+    ck_assert_ptr_null(strstr(show(), "secret"));
+    ck_assert_ptr_nonnull(strstr(show(), "drover.m.source-3@88121"));
+    ck_assert_ptr_nonnull(strstr(show(), "/mail  source string of 18 bytes h:"));
+    ck_assert_ptr_nonnull(strstr(show(), "stored absent"));
+    ck_assert_ptr_null(strchr(show(), '\033'));
+    buf_reset(&text);
+    verify_json_append(&report, &text);
+    ck_assert_ptr_null(strstr(buf_text(&text), "secret"));
+    report.show_values = true;
+    ck_assert_ptr_nonnull(strstr(show(), "ana@secret.example"));
+    ck_assert_ptr_nonnull(strstr(show(), "secret-id"));
+    ck_assert_ptr_null(strchr(show(), '\033'));
+}
+END_TEST
+
+START_TEST(the_json_is_json)
+{
+    yyjson_doc *doc = NULL;
+    struct error err = {0};
+    count("D\"E", VERDICT_MATCH, 3);
+    count("FR", VERDICT_DIFFERENT, 1);
+    add_sample();
+    verify_report_warn(&report, "one \"quoted\" %s", "warning");
+    verify_report_warn(&report, "one \"quoted\" %s", "warning");
+    ck_assert_uint_eq(report.warning_count, 1);
+    verify_json_append(&report, &text);
+    ck_assert_msg(json_parse(buf_view(&text), JSON_UNICODE_REJECT, NULL, &doc, &err) == OUT_OK,
+                  "%s %s", err.text, err.where);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    ck_assert_str_eq(yyjson_get_str(yyjson_obj_get(root, "verdict")), "discrepancy");
+    ck_assert(yyjson_get_bool(yyjson_obj_get(root, "reconciled")));
+    ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(root, "groups")), 2);
+    ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(root, "samples")), 1);
+    ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(root, "warnings")), 1);
+    yyjson_doc_free(doc);
+}
+END_TEST
+
+START_TEST(samples_and_warnings_are_bounded)
+{
+    for (int i = 0; i < 10; i++)
+        ck_assert((verify_report_sample(&report, VERDICT_MISSING) != NULL) == (i < 3));
+    for (int i = 0; i < 1000; i++)
+        verify_report_warn(&report, "warning %d", i);
+    ck_assert_uint_eq(report.warning_count, VERIFY_WARNINGS_MOST);
+    ck_assert_ptr_nonnull(strstr(report.warnings[VERIFY_WARNINGS_MOST - 1], "left out"));
+}
+END_TEST
+
+static Suite *verify_report_suite(void)
+{
+    Suite *suite = suite_create("verify_report");
+    TCase *tcase = tcase_create("report");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, a_full_match_matches);
+    tcase_add_test(tcase, nothing_compared_is_not_verified);
+    tcase_add_loop_test(tcase, every_problem_is_a_discrepancy, 0, VERDICT_COUNT);
+    tcase_add_test(tcase, what_does_not_add_up_comes_first);
+    tcase_add_test(tcase, an_evicted_begin_is_no_match);
+    tcase_add_test(tcase, values_are_masked_unless_asked_for);
+    tcase_add_test(tcase, the_json_is_json);
+    tcase_add_test(tcase, samples_and_warnings_are_bounded);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(verify_report_suite)
