@@ -5,8 +5,8 @@
  * Clients of librdkafka from the settings: the values the design fixes (FAULTS 3.3), then the
  * user's kafka.conf / -X, where an unknown property is DRV-K008 with the nearest known name and
  * the few that would break exactness (enable.auto.commit, enable.auto.offset.store,
- * auto.offset.reset, partitioner, enable.idempotence, acks below all) are refused. librdkafka's own log goes to log.h,
- * with repeated connection errors said once.
+ * auto.offset.reset, partitioner, enable.idempotence, acks below all) are refused. librdkafka's own
+ * log goes to log.h, with repeated connection errors said once.
  */
 
 #include <librdkafka/rdkafka.h>
@@ -16,22 +16,28 @@
 #include "common/io/settings.h"
 
 enum kafka_use {
-    KAFKA_SEND,    /* idempotent, acks=all, murmur2, message.timeout.ms=0, queue.buffering.max.kbytes from settings->queue_bytes, lz4, linger 20 ms; delivery reports on */
-    KAFKA_CONSUME, /* group member: range assignor, no auto commit/store, auto.offset.reset=error, check.crcs */
-    KAFKA_READ,    /* no group: assigned partitions, fixed offsets; the same otherwise, enable.partition.eof */
+    KAFKA_SEND, /* idempotent, acks=all, murmur2, message.timeout.ms=0, queue.buffering.max.kbytes
+                   from settings->queue_bytes, lz4, linger 20 ms; delivery reports on */
+    KAFKA_CONSUME, /* group member: range assignor, no auto commit/store, auto.offset.reset=error,
+                      check.crcs */
+    KAFKA_READ,    /* no group: assigned partitions, fixed offsets; the same otherwise,
+                      enable.partition.eof */
 };
 
-/* A configuration to add callbacks to; the caller destroys it unless rd_kafka_new took it. NULL after filling err. */
+/* A configuration to add callbacks to; the caller destroys it unless rd_kafka_new took it. NULL
+ * after filling err. */
 rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
                                 struct error *err);
 /* Takes `conf`, also on failure. NULL after filling err. */
 rd_kafka_t *kafka_client_new(enum kafka_use use, rd_kafka_conf_t *conf, struct error *err);
 
-/* What a code means for us (table in FAULTS 3.3); sets err with the topic named in where. OUT_OK for NO_ERROR. */
+/* What a code means for us (table in FAULTS 3.3); sets err with the topic named in where. OUT_OK
+ * for NO_ERROR. */
 enum outcome kafka_classify(rd_kafka_resp_err_t code, const char *detail, const char *topic,
                             struct error *err);
 
-/* Partitions of a topic, 0 when it does not exist (never creates it). OUT_RETRY DRV-K001 when no broker answers in time. */
+/* Partitions of a topic, 0 when it does not exist (never creates it). OUT_RETRY DRV-K001 when no
+ * broker answers in time. */
 MUST_USE enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
                                             int32_t *count, struct error *err);
 MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,

@@ -15,13 +15,15 @@
 
 struct kafka_sender;
 
-/* outcome: OUT_OK stored by all in-sync replicas (`offset` is its place); OUT_REJECT this message can never be stored
- * (too large); OUT_FATAL the client is dead: make a new process. Called from kafka_sender_poll only. */
+/* outcome: OUT_OK stored by all in-sync replicas (`offset` is its place); OUT_REJECT this message
+ * can never be stored (too large); OUT_FATAL the client is dead: make a new process. Called from
+ * kafka_sender_poll only. */
 typedef void (*kafka_delivered)(void *owner, void *item, enum outcome outcome, int32_t partition,
                                 int64_t offset, const struct error *err);
 
-/* Connects lazily; checks that the topic exists (DRV-K003) and, when settings->partitions is set and the topic is the source topic,
- * that the count is the pinned one (DRV-K004). Waits at most timeout_ms for a broker (DRV-K001). */
+/* Connects lazily; checks that the topic exists (DRV-K003) and, when settings->partitions is set
+ * and the topic is the source topic, that the count is the pinned one (DRV-K004). Waits at most
+ * timeout_ms for a broker (DRV-K001). */
 MUST_USE enum outcome kafka_sender_open(const struct settings *settings, const char *topic,
                                         int32_t pinned_partitions /* 0: any */, int timeout_ms,
                                         kafka_delivered on_delivered, void *owner,
@@ -31,13 +33,15 @@ void kafka_sender_close(struct kafka_sender *sender);
 
 int32_t kafka_sender_partitions(const struct kafka_sender *sender);
 /* OUT_OK queued; OUT_RETRY the local queue is full: poll and call again; OUT_REJECT larger than
- * message.max.bytes; OUT_FATAL. partition -1 = by murmur2 of the key. The caller may free the envelope at once. */
+ * message.max.bytes; OUT_FATAL. partition -1 = by murmur2 of the key. The caller may free the
+ * envelope at once. */
 MUST_USE enum outcome kafka_sender_send(struct kafka_sender *sender, int32_t partition,
                                         const struct envelope *envelope, void *item,
                                         struct error *err);
 /* Serves delivery reports, waiting up to wait_ms for the first. Returns how many were served. */
 int kafka_sender_poll(struct kafka_sender *sender, int wait_ms);
-/* A file descriptor that becomes readable when poll has something to do (eventfd of 8-byte counts; the reader drains it). */
+/* A file descriptor that becomes readable when poll has something to do (eventfd of 8-byte counts;
+ * the reader drains it). */
 int kafka_sender_fd(struct kafka_sender *sender);
 /* Waits for everything queued; false when timeout_ms passed first. */
 bool kafka_sender_flush(struct kafka_sender *sender, int timeout_ms);

@@ -22,7 +22,7 @@ struct decimal {
     bool negative; /* false for zero */
     uint8_t count; /* digits used; 0 = zero */
     int32_t exponent;
-    int32_t scale; /* >= 0 */
+    int32_t scale;                    /* >= 0 */
     char digits[DECIMAL_DIGITS_MOST]; /* '0'..'9' */
 };
 

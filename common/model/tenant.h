@@ -29,8 +29,8 @@ struct tenant {
  * component is not UTF-8 or holds a NUL. */
 MUST_USE enum outcome tenant_append_key(const struct tenant *tenant, struct buf *out,
                                         struct error *err);
-/* tenant_context as JSON: {"tenantId":…} or {"organizationId":…,"serverId":…,…}, from the isolation key alone,
- * so that it is a pure function of it; a hashed key gives {"isolationKey": …}. */
+/* tenant_context as JSON: {"tenantId":…} or {"organizationId":…,"serverId":…,…}, from the isolation
+ * key alone, so that it is a pure function of it; a hashed key gives {"isolationKey": …}. */
 MUST_USE bool tenant_append_context(struct bytes isolation_key, struct buf *out);
 /* True for a key tenant_append_key could have made: non-empty, <= 255, only its alphabet. */
 bool tenant_key_is_valid(struct bytes isolation_key);

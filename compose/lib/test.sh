@@ -2,13 +2,16 @@
 # test and bench: each with servers of its own, so neither disturbs the stack that someone works with.
 
 run_tests() {
-  local status=0
+  local status=0 filter=''
   setup
   build dev
+  # Names are joined to one expression: a test runs when its name contains any of them.
+  [ $# = 0 ] || filter=$(IFS='|'; printf '%s' "$*")
+  some_test_matches "$filter"
   own_stack test
   start_own_stack
   run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error -j2 \
-    --output-junit "$STACK/results.xml" "$(test_filter "$@")" || status=$?
+    --output-junit "$STACK/results.xml" -R "$filter" || status=$?
   summarise "$STACK/results.xml" || status=$(( status ? status : EXIT_FAILURE ))
   OWN_STATUS=$status
   end_own_stack
@@ -29,10 +32,10 @@ run_bench() {
   exit "$status"
 }
 
-# Names are joined to one expression: a test runs when its name contains any of them.
-test_filter() {
-  local IFS='|'
-  if [ $# -gt 0 ]; then printf -- '-R%s' "$*"; else printf -- '-R.'; fi
+some_test_matches() {
+  local found
+  found=$(ctest --test-dir "$ROOT/build/dev" -N -R "$1")
+  case $found in *"Total Tests: 0"*) die "$EXIT_USAGE" "no test${1:+ has a name like '$1'}      all names: ctest --test-dir build/dev -N" ;; esac
 }
 
 # own_stack NAME: .stack/NAME, or .stack/NAME.2 and so on while other runs hold those; held until this run ends.

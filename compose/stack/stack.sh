@@ -127,7 +127,7 @@ service_restart() {
 }
 
 stack_status() {
-  local service pid state failed=0
+  local service pid port state failed=0
   for service in $SERVICES; do
     if ! pid=$(main_pid "$service"); then
       state=down failed=1
@@ -136,7 +136,8 @@ stack_status() {
     else
       state="not answering   pid $pid" failed=1
     fi
-    printf '%-9s 127.0.0.1:%-6s %s\n' "$service" "$(port_of "$service")" "$state"
+    port=$(port_of "$service")
+    printf '%-9s 127.0.0.1:%-6s %s\n' "$service" "${port:--}" "$state"
   done
   [ "$failed" = 0 ] || exit "$EXIT_DEPENDENCY"
 }

@@ -1,0 +1,458 @@
+/*
+ * One suite for every sink: port/sink.h's contract, run against memory and PostgreSQL. A harness
+ * hides what differs: how time passes, how a partition is claimed, how a row is looked at.
+ * PostgreSQL's needs DATABASE_URL of a running server (./dev test starts one) and fails without.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/base/text.h"
+#include "common/io/pg_session.h"
+#include "common/io/pg_sink.h"
+#include "common/model/schema_sql.h"
+#include "common/port/sink_memory.h"
+#include "tests/support/suite.h"
+
+#define MAPPING                                                                                    \
+    "entity: thing\ntable: thing\nkey: [name]\nrest: extra\ncolumns:\n"                            \
+    "  - { name: name, from: /name, type: text }\n"                                                \
+    "  - { name: size, from: /size, type: int4 }\n"
+
+/* ---- harness ----------------------------------------------------------------------------- */
+
+static struct {
+    bool postgres;
+    struct sink *sink;
+    struct mapping *mapping;
+    struct mapping_set set;
+    struct mapping_work work;
+    struct memory_store *store;
+    uv_loop_t loop;
+    PGconn *admin;
+    char database[64], url[512];
+    int done, rejected, ready;
+    bool closed, commit_at_once, inside;
+    enum outcome outcome;
+    enum error_code code;
+    struct batch *last;
+} H;
+
+static void on_rejected(void *owner, struct batch *batch)
+{
+    (void)owner;
+    ck_assert_msg(!H.inside, "called from inside submit");
+    H.rejected++;
+    if (H.commit_at_once)
+        sink_commit(H.sink, batch);
+}
+
+static void on_done(void *owner, struct batch *batch, enum outcome outcome,
+                    const struct error *err)
+{
+    (void)owner;
+    ck_assert_msg(!H.inside, "called from inside submit");
+    H.done++;
+    H.outcome = outcome;
+    H.code = err ? err->code : ERR_NONE;
+    H.last = batch;
+    if (outcome == OUT_OK)
+        ck_assert(batch_is_decided(batch));
+}
+
+static void on_ready(void *owner)
+{
+    (void)owner;
+    H.ready++;
+}
+
+static void on_state(void *owner, const struct error *err)
+{
+    (void)owner;
+    (void)err;
+}
+
+static void on_closed(void *owner)
+{
+    (void)owner;
+    H.closed = true;
+}
+
+static const struct sink_events EVENTS = {on_rejected, on_done, on_ready, on_state};
+
+/* "bad" plays a record the table's constraint refuses; in PostgreSQL a CHECK does. */
+static bool refuses(const struct batch_item *item)
+{
+    return bytes_equal(item->row.id, BYTES_LITERAL("bad"));
+}
+
+static void must_run(PGconn *connection, const char *sql)
+{
+    struct error err;
+    ck_assert_msg(pg_session_run(connection, sql, &err) == OUT_OK, "%s: %s", err.text, err.cause);
+}
+
+static PGconn *must_open(const char *url, const char *role)
+{
+    struct error err;
+    PGconn *connection = NULL;
+    enum outcome outcome = pg_session_open(url, role, "contract", 10000, &connection, &err);
+    ck_assert_msg(outcome == OUT_OK, "%s: %s", err.text, err.cause);
+    return connection;
+}
+
+/* A database of its own on the server of DATABASE_URL. */
+static void make_database(void)
+{
+    const char *url = getenv("DATABASE_URL");
+    ck_assert_msg(url != NULL, "DATABASE_URL is not set: run ./dev test");
+    char sql[128];
+    struct schema_roles roles = {"drover_worker", "drover_verifier"};
+    struct buf text;
+    snprintf(H.database, sizeof H.database, "contract_%d", (int)getpid());
+    H.admin = must_open(url, "");
+    snprintf(sql, sizeof sql, "CREATE DATABASE %s", H.database);
+    must_run(H.admin, sql);
+    const char *slash = strrchr(url, '/');
+    snprintf(H.url, sizeof H.url, "%.*s/%s", (int)(slash - url), url, H.database);
+    PGconn *connection = must_open(H.url, "");
+    buf_init(&text, 1u << 20);
+    schema_sql_all(&text, H.set.items, 1, &roles);
+    must_run(connection, buf_text(&text));
+    must_run(connection, "ALTER TABLE public.thing ADD CHECK (name <> 'bad')");
+    PQfinish(connection);
+    buf_free(&text);
+}
+
+static void turn_once(void)
+{
+    if (H.postgres)
+        uv_run(&H.loop, UV_RUN_ONCE);
+    else
+        memory_sink_turn(H.sink);
+}
+
+static void open_sink(int lanes)
+{
+    if (!H.postgres) {
+        H.sink = memory_sink_new(H.store, lanes, refuses, &EVENTS, NULL);
+        return;
+    }
+    struct pg_lane_config config = {H.url, "drover_worker", "contract", 10000};
+    H.sink = pg_sink_new(&H.loop, &config, lanes, &H.set, &EVENTS, NULL);
+    while (!sink_can_submit(H.sink))
+        turn_once();
+}
+
+static void setup(bool postgres)
+{
+    struct error err;
+    memset(&H, 0, sizeof H);
+    H.postgres = postgres;
+    H.commit_at_once = true;
+    ck_assert_int_eq(mapping_parse("thing.yaml", bytes_text(MAPPING), &H.mapping, &err), OUT_OK);
+    H.set = (struct mapping_set){&H.mapping, 1};
+    mapping_work_init(&H.work);
+    uv_loop_init(&H.loop);
+    if (postgres)
+        make_database();
+    else
+        H.store = memory_store_new();
+    open_sink(1);
+}
+
+static void close_and_wait(void)
+{
+    sink_close(H.sink, on_closed);
+    while (!H.closed)
+        turn_once();
+}
+
+static void teardown(void)
+{
+    char sql[128];
+    close_and_wait();
+    uv_run(&H.loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&H.loop), 0);
+    if (H.admin) {
+        snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", H.database);
+        must_run(H.admin, sql);
+        PQfinish(H.admin);
+    }
+    memory_store_free(H.store);
+    mapping_work_free(&H.work);
+    mapping_free(H.mapping);
+}
+
+static int64_t claim(int32_t partition, int64_t *next)
+{
+    if (!H.postgres)
+        return memory_store_claim(H.store, partition, next);
+    struct error err;
+    PGresult *result;
+    char sql[128];
+    PGconn *connection = must_open(H.url, "drover_worker");
+    snprintf(sql, sizeof sql, "SELECT epoch, next_offset FROM drover.claim('g', 't', %d, 'me')",
+             partition);
+    ck_assert_int_eq(pg_session_query(connection, sql, NULL, 0, false, &result, &err), OUT_OK);
+    int64_t epoch = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    *next = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+    PQclear(result);
+    PQfinish(connection);
+    return epoch;
+}
+
+/* Version of a stored row, -1 when there is none; seen with the tenant's own key. */
+static int64_t version_of(const char *tenant, const char *name)
+{
+    if (!H.postgres) {
+        const struct memory_row *row =
+            memory_store_find(H.store, "thing", bytes_text(tenant), bytes_text(name));
+        return row && row->version != INT64_MIN ? row->version : -1;
+    }
+    struct error err;
+    PGresult *result;
+    PGconn *connection = must_open(H.url, "drover_worker");
+    struct bytes params[] = {bytes_text(tenant)};
+    ck_assert_int_eq(pg_session_query(connection,
+                                      "SELECT set_config('app.current_tenant_key', $1, false)",
+                                      params, 1, false, &result, &err),
+                     OUT_OK);
+    PQclear(result);
+    params[0] = bytes_text(name);
+    ck_assert_int_eq(pg_session_query(connection,
+                                      "SELECT drover_version FROM public.thing WHERE name = $1",
+                                      params, 1, false, &result, &err),
+                     OUT_OK);
+    int64_t version = PQntuples(result) ? strtoll(PQgetvalue(result, 0, 0), NULL, 10) : -1;
+    PQclear(result);
+    PQfinish(connection);
+    return version;
+}
+
+static struct batch *batch_for(int64_t epoch, int64_t start)
+{
+    struct batch *batch = batch_new(3000, 64u << 20);
+    batch->fence = (struct batch_fence){
+        .group = "g", .topic = "t", .epoch = epoch, .start = start, .end = start};
+    return batch;
+}
+
+static void put(struct batch *batch, const char *tenant, const char *name, int64_t version,
+                int size)
+{
+    char json[128];
+    struct error err;
+    snprintf(json, sizeof json, "{\"name\":\"%s\",\"size\":%d}", name, size);
+    struct batch_item *item = batch_add(batch, batch->fence.end++);
+    struct record record = {.tenant = arena_copy(&batch->arena, bytes_text(tenant)),
+                            .version = version,
+                            .has_version = true,
+                            .index = -1,
+                            .payload = bytes_text(json)};
+    item->mapping = H.mapping;
+    ck_assert_int_eq(
+        mapping_forward(H.mapping, &record, &H.work, &batch->arena, &item->row, &err), OUT_OK);
+}
+
+static void begin(struct batch *batch)
+{
+    H.inside = true;
+    sink_submit(H.sink, batch);
+    H.inside = false;
+}
+
+static enum outcome write_out(struct batch *batch)
+{
+    int before = H.done;
+    if (!batch->attempts)
+        batch_close(batch);
+    while (!sink_can_submit(H.sink))
+        turn_once();
+    begin(batch);
+    while (H.done == before)
+        turn_once();
+    ck_assert_int_eq(H.done, before + 1);
+    ck_assert_ptr_eq(H.last, batch);
+    return H.outcome;
+}
+
+/* ---- the contract ------------------------------------------------------------------------ */
+
+static void applies_and_counts(void)
+{
+    int64_t next;
+    int64_t epoch = claim(0, &next);
+    ck_assert_int_eq(next, 0);
+    struct batch *batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, 1);
+    put(batch, "b", "x", 3, 1);
+    put(batch, "a", "y", 1, 1);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 3);
+    ck_assert_int_eq(version_of("a", "x"), 5);
+    ck_assert_int_eq(version_of("b", "x"), 3);
+    ck_assert_int_eq(version_of("b", "y"), -1);
+    batch_free(batch);
+    claim(0, &next);
+    ck_assert_int_eq(next, 3);
+}
+
+static void the_same_twice_equals_once_and_lower_never_wins(void)
+{
+    int64_t next;
+    int64_t epoch = claim(0, &next);
+    struct batch *batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, 1);
+    put(batch, "a", "y", 5, 1);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    batch = batch_for(epoch, 2);
+    put(batch, "a", "x", 5, 1); /* the same */
+    put(batch, "a", "y", 4, 9); /* older */
+    put(batch, "a", "z", 1, 1); /* new */
+    put(batch, "b", "x", 1, 1); /* another tenant's */
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(batch->items[0].verdict, CLASS_UNCHANGED);
+    ck_assert_int_eq(batch->items[1].verdict, CLASS_SUPERSEDED);
+    ck_assert_int_eq(batch->items[2].verdict, CLASS_APPLIED);
+    ck_assert_int_eq(batch->items[3].verdict, CLASS_APPLIED);
+    ck_assert_int_eq(version_of("a", "y"), 5);
+    batch_free(batch);
+    batch = batch_for(epoch, 6);
+    put(batch, "a", "x", 5, 2); /* same version, other content */
+    put(batch, "a", "y", 6, 2);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(batch->items[0].verdict, CLASS_CONFLICT);
+    ck_assert_int_eq(batch->items[1].verdict, CLASS_APPLIED);
+    ck_assert_int_eq(version_of("a", "y"), 6);
+    batch_free(batch);
+}
+
+static void the_fence_holds(void)
+{
+    int64_t next;
+    int64_t old = claim(0, &next), epoch = claim(0, &next);
+    struct batch *zombie = batch_for(old, 0);
+    put(zombie, "a", "x", 5, 1);
+    ck_assert_int_eq(write_out(zombie), OUT_FATAL);
+    ck_assert_int_eq(H.code, ERR_FENCED);
+    batch_free(zombie);
+    struct batch *ahead = batch_for(epoch, 7);
+    put(ahead, "a", "x", 5, 1);
+    ck_assert_int_eq(write_out(ahead), OUT_FATAL);
+    ck_assert_int_eq(H.code, ERR_PROGRESS);
+    batch_free(ahead);
+    ck_assert_int_eq(version_of("a", "x"), -1);
+}
+
+static void refused_items_wait_for_their_letters(void)
+{
+    int64_t next;
+    int64_t epoch = claim(0, &next);
+    struct batch *batch = batch_for(epoch, 0);
+    char name[16];
+    for (int i = 0; i < 700; i++) {
+        snprintf(name, sizeof name, "n%03d", i);
+        put(batch, i % 3 ? "a" : "b", name, 1, i);
+        if (i == 300)
+            put(batch, "a", "bad", 1, i);
+        if (i == 500)
+            put(batch, "b", "bad", 1, i);
+    }
+    H.commit_at_once = false;
+    batch_close(batch);
+    begin(batch);
+    while (!H.rejected)
+        turn_once();
+    ck_assert_int_eq(H.done, 0);
+    ck_assert_uint_eq(batch_count(batch, CLASS_DEAD), 2);
+    ck_assert_int_eq(version_of("a", "n001"), -1); /* nothing is committed yet */
+    sink_commit(H.sink, batch);
+    while (!H.done)
+        turn_once();
+    ck_assert_int_eq(H.outcome, OUT_OK);
+    ck_assert_uint_eq(batch_count(batch, CLASS_DEAD), 2);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 700);
+    ck_assert_ptr_nonnull(batch->items[301].err);
+    ck_assert_int_eq(version_of("a", "n001"), 1);
+    ck_assert_int_eq(version_of("a", "bad"), -1);
+    batch_free(batch);
+    claim(0, &next);
+    ck_assert_int_eq(next, 702);
+}
+
+static void a_second_look_writes_nothing(void)
+{
+    int64_t next;
+    int64_t epoch = claim(0, &next);
+    struct batch *batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, 1);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    epoch = claim(0, &next);
+    batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, 1);
+    batch->second_look = true;
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(batch->items[0].verdict, CLASS_APPLIED);
+    batch_free(batch);
+    claim(0, &next);
+    ck_assert_int_eq(next, 1);
+}
+
+static void closing_answers_what_is_in_flight(void)
+{
+    int64_t next;
+    int64_t epoch = claim(0, &next);
+    struct batch *batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, 1);
+    batch_close(batch);
+    begin(batch);
+    close_and_wait();
+    ck_assert_int_eq(H.done, 1);
+    batch_free(batch);
+    H.closed = false;
+    open_sink(1);
+}
+
+static void (*const TESTS[])(void) = {
+    applies_and_counts,
+    the_same_twice_equals_once_and_lower_never_wins,
+    the_fence_holds,
+    refused_items_wait_for_their_letters,
+    a_second_look_writes_nothing,
+    closing_answers_what_is_in_flight,
+};
+#define TEST_COUNT (int)(sizeof TESTS / sizeof *TESTS)
+
+START_TEST(memory)
+{
+    setup(false);
+    TESTS[_i]();
+    teardown();
+}
+END_TEST
+
+START_TEST(postgres)
+{
+    setup(true);
+    TESTS[_i]();
+    teardown();
+}
+END_TEST
+
+static Suite *sink_suite(void)
+{
+    Suite *suite = suite_create("sink contract");
+    TCase *tcase = tcase_create("all");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, memory, 0, TEST_COUNT);
+    tcase_add_loop_test(tcase, postgres, 0, TEST_COUNT);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(sink_suite)
