@@ -43,15 +43,23 @@ static void append_key_columns(struct buf *sql, const struct mapping *mapping, c
                           mapping->columns[mapping->key[k]].name);
 }
 
+/* unnest of several arrays at once has no qualified spelling; ROWS FROM is the same. */
+static void append_unnest(struct buf *sql, size_t number, const char *type)
+{
+    buf_append_format(sql, "pg_catalog.unnest($%zu::%s), ", number, type);
+}
+
 static void append_source(struct buf *sql, const struct mapping *mapping)
 {
     size_t count = mapping->column_count;
-    buf_append_text(sql, " FROM pg_catalog.unnest(");
+    buf_append_text(sql, " FROM ROWS FROM (");
     for (size_t i = 0; i < count; i++)
-        buf_append_format(sql, "$%zu::%s, ", i + 2,
-                          value_type_param_array(&mapping->columns[i].type));
-    buf_append_format(sql, "$%zu::int8[], $%zu::bytea[], $%zu::bool[]) AS u(", count + 2, count + 3,
-                      count + 4);
+        append_unnest(sql, i + 2, value_type_param_array(&mapping->columns[i].type));
+    append_unnest(sql, count + 2, "int8[]");
+    append_unnest(sql, count + 3, "bytea[]");
+    append_unnest(sql, count + 4, "bool[]");
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") AS u(");
     for (size_t i = 0; i < count; i++)
         buf_append_format(sql, "c%zu, ", i);
     buf_append_text(sql, "v, d, x)");
@@ -95,10 +103,11 @@ static char *make_upsert(const struct mapping *mapping, struct buf *sql)
 static char *make_look(const struct mapping *mapping, struct buf *sql)
 {
     buf_append_text(sql, "SELECT u.o, t.drover_version, t.drover_digest, "
-                         "t.xmin::text::int8 FROM pg_catalog.unnest(");
+                         "t.xmin::text::int8 FROM ROWS FROM (");
     for (size_t k = 0; k < mapping->key_count; k++)
-        buf_append_format(sql, "%s$%zu::%s", k ? ", " : "", k + 2,
-                          value_type_param_array(&mapping->columns[mapping->key[k]].type));
+        append_unnest(sql, k + 2,
+                      value_type_param_array(&mapping->columns[mapping->key[k]].type));
+    sql->size -= 2; /* the last comma */
     buf_append_text(sql, ") WITH ORDINALITY AS u(");
     for (size_t k = 0; k < mapping->key_count; k++)
         buf_append_format(sql, "k%zu, ", k);

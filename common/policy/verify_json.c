@@ -7,13 +7,20 @@
 
 #include "common/policy/verify_mask.h"
 
+/* "dead-lettered" -> dead_lettered */
+static void append_name(struct buf *out, enum verdict verdict)
+{
+    for (const char *at = verdict_name(verdict); *at; at++)
+        buf_append_char(out, *at == ' ' || *at == '-' ? '_' : *at);
+}
+
 static void append_counts(struct buf *out, const uint64_t counts[VERDICT_COUNT])
 {
     buf_append_format(out, "{\"source\":%" PRIu64, diff_counts_records(counts));
     for (int i = 0; i < VERDICT_COUNT; i++) {
-        buf_append_char(out, ',');
-        buf_append_json(out, bytes_text(verdict_name((enum verdict)i)));
-        buf_append_format(out, ":%" PRIu64, counts[i]);
+        buf_append_text(out, ",\"");
+        append_name(out, (enum verdict)i);
+        buf_append_format(out, "\":%" PRIu64, counts[i]);
     }
     buf_append_char(out, '}');
 }
@@ -47,8 +54,9 @@ static void append_fields(const struct verify_report *report, const struct verif
 static void append_sample(const struct verify_report *report, const struct verify_sample *sample,
                           struct buf *out)
 {
-    buf_append_text(out, "{\"verdict\":");
-    buf_append_json(out, bytes_text(verdict_name(sample->verdict)));
+    buf_append_text(out, "{\"verdict\":\"");
+    append_name(out, sample->verdict);
+    buf_append_char(out, '"');
     append_member(out, "tenant", sample->tenant);
     append_member(out, "entity", sample->entity);
     buf_append_format(out, ",\"key\":\"h:%016" PRIx64 "\"", sample->key.high);

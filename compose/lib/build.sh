@@ -18,9 +18,8 @@ unknown_preset() {
 
 # All of it goes to standard error: standard output is for data.
 build_locked() (
-  preset=$1 options=() quiet=()
+  preset=$1 options=()
   [ -z "$(yyjson_root)" ] || options+=("-DYYJSON_ROOT=$(yyjson_root)")
-  [ -t 2 ] || quiet=(-- --quiet)
   cd "$ROOT" || exit
   if [ ! -e "build/$preset/build.ninja" ]; then
     cmake --preset "$preset" "${options[@]}" >"build/.$preset.configure.log" 2>&1 || {
@@ -28,8 +27,15 @@ build_locked() (
       die "$EXIT_FAILURE" "cmake could not configure the preset $preset"
     }
   fi
-  cmake --build --preset "$preset" "${quiet[@]}" >&2 || die "$EXIT_FAILURE" "the build failed (preset $preset)"
+  run_ninja "$preset" || die "$EXIT_FAILURE" "the build failed (preset $preset)"
 )
+
+# On a terminal with ninja's own progress; elsewhere only what a compiler has to say.
+run_ninja() {
+  if [ -t 2 ]; then cmake --build --preset "$1" >&2; return; fi
+  cmake --build --preset "$1" -- --quiet 2>&1 | { grep -v '^ninja: no work to do' || true; } >&2
+  return "${PIPESTATUS[0]}"
+}
 
 clean() {
   local dir

@@ -127,7 +127,7 @@ as_root() {
 needs_root() {
   say "These packages are missing and installing them needs root. Run this once:"
   say ""
-  say "  sudo apt-get install --no-install-recommends -y $(real_names "$@")"
+  say "  sudo apt-get install --no-install-recommends -y $(real_names "$@" | sed 's/ *$//')"
   say ""
   say "then ./dev setup again."
   exit "$EXIT_DEPENDENCY"

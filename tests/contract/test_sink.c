@@ -57,6 +57,8 @@ static void on_done(void *owner, struct batch *batch, enum outcome outcome,
     H.done++;
     H.outcome = outcome;
     H.code = err ? err->code : ERR_NONE;
+    if (err)
+        fprintf(stderr, "# %s: %s %s\n", err->text, err->cause, err->where);
     H.last = batch;
     if (outcome == OUT_OK)
         ck_assert(batch_is_decided(batch));

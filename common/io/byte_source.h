@@ -1,0 +1,41 @@
+#ifndef DROVER_IO_BYTE_SOURCE_H
+#define DROVER_IO_BYTE_SOURCE_H
+
+/*
+ * Bytes of a file or of standard input, decompressed when they begin as gzip or zstd do. Memory is
+ * two buffers, whatever the size. Only regular files are opened (FIFOs, devices and folders are
+ * refused by name, without waiting for anybody); read(2), never mmap: a file cut while it is read
+ * is an error and not a signal (fault rows S05, S10).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+
+#define BYTE_SOURCE_CHUNK (256 * 1024)
+
+struct byte_source;
+
+/* `path` "-" is standard input. OUT_REJECT DRV-S001 (cannot be opened) or DRV-S007 (what it is). */
+MUST_USE enum outcome byte_source_open(const char *path, struct byte_source **source,
+                                       struct error *err);
+void byte_source_close(struct byte_source *source);
+
+/* OUT_OK: *chunk, valid until the next call; empty at the end.
+ * OUT_RETRY: nothing came on standard input for 100 ms, or a signal did: look around, call again.
+ * OUT_REJECT: this source is damaged (DRV-S005), or it changed since it was opened (DRV-S006, said
+ * at its end). OUT_FATAL DRV-S002: the disk. The error says how far it was read. */
+MUST_USE enum outcome byte_source_next(struct byte_source *source, struct bytes *chunk,
+                                       struct error *err);
+
+bool byte_source_is_stream(const struct byte_source *source);
+/* Bytes as stored: read so far, and in all (0 for standard input). */
+uint64_t byte_source_done(const struct byte_source *source);
+uint64_t byte_source_size(const struct byte_source *source);
+/* Unix time of the last modification; 0 for standard input. */
+int64_t byte_source_modified_ms(const struct byte_source *source);
+
+#endif

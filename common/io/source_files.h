@@ -1,0 +1,39 @@
+#ifndef DROVER_IO_SOURCE_FILES_H
+#define DROVER_IO_SOURCE_FILES_H
+
+/*
+ * What the sources named on a command line are: an ordered list of files. The order is by time of
+ * last modification, then by the bytes of the path, whatever the order of arguments or of the
+ * folder: so a later file's records are newer versions, and two runs see the same (fault row S13).
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/conf.h"
+#include "common/base/error.h"
+
+struct source_file {
+    char *path; /* as given, or below the folder given; "-" = standard input, the last one */
+    int64_t modified_ns;
+    uint64_t size;
+    int problem; /* errno of a folder that cannot be listed; 0 = a file */
+};
+
+struct source_files {
+    struct source_file *items;
+    size_t count;
+    size_t capacity;
+    uint64_t total_bytes; /* 0 when standard input is among them */
+};
+
+/* Files are taken as they are; folders give all files below them named *.json, *.jsonl, *.ndjson,
+ * also with .gz or .zst, hidden ones left out; what is no file may be a pattern as of glob(3).
+ * OUT_FATAL DRV-S001 (missing), DRV-S007 (neither file nor folder), DRV-S003 (a folder or a pattern
+ * without any). */
+MUST_USE enum outcome source_files_collect(const struct conf_list *arguments,
+                                           struct source_files *files, struct error *err);
+void source_files_free(struct source_files *files);
+
+#endif

@@ -1,0 +1,43 @@
+#ifndef DROVER_IO_SOURCE_RULES_H
+#define DROVER_IO_SOURCE_RULES_H
+
+/*
+ * Which mapping and which tenant a source file has: the same answer for everybody who reads it
+ * (the producer first, the verifier again).
+ *
+ * Mapping: --entity; else the one whose collect.files patterns match the file's name; else the
+ * only one. Tenant: --tenant or the context of the settings; else the member the mapping names;
+ * else the part of the path that --tenant-path names.
+ */
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/error.h"
+#include "common/io/mappings.h"
+#include "common/io/settings.h"
+#include "common/model/json_stream.h"
+
+struct source_rules {
+    const struct settings *settings;
+    const struct mapping_set *mappings;
+    struct buf fixed; /* isolation key of every record, or empty */
+};
+
+/* OUT_FATAL DRV-T001/T002, DRV-C008 (tenant path), DRV-M004 (--entity). */
+MUST_USE enum outcome source_rules_init(struct source_rules *rules, const struct settings *settings,
+                                        const struct mapping_set *mappings, struct error *err);
+void source_rules_free(struct source_rules *rules);
+
+/* OUT_FATAL DRV-M004 that names the choices. */
+MUST_USE enum outcome source_rules_mapping(const struct source_rules *rules, const char *path,
+                                           const struct mapping **mapping, struct error *err);
+/* Appends the isolation key of all of the file's records; nothing when each record names its own
+ * (mapping->tenant_pointer). OUT_REJECT DRV-T001 (the path does not match), DRV-T002; OUT_FATAL
+ * DRV-C009 when nothing names a tenant. */
+MUST_USE enum outcome source_rules_tenant(const struct source_rules *rules,
+                                          const struct mapping *mapping, const char *path,
+                                          struct buf *tenant, struct error *err);
+/* Of settings->format. */
+enum json_shape source_rules_shape(const struct source_rules *rules);
+
+#endif

@@ -1,0 +1,249 @@
+/* `drover status [--watch] [--json]` */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+#include "common/io/clock.h"
+#include "common/io/terminal.h"
+#include "control/command.h"
+#include "control/survey.h"
+
+enum {
+    TEXT_LIMIT = 1 << 20,
+    WATCH_MS = 1000,
+};
+
+/* How fast the work went since the last look. */
+struct pace {
+    uint64_t at_ms;
+    uint64_t committed;
+    double per_second; /* negative: not known yet */
+};
+
+static void update_pace(struct pace *pace, const struct survey *survey)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    pace->per_second = -1;
+    if (pace->at_ms && now_ms > pace->at_ms && survey->committed >= pace->committed)
+        pace->per_second =
+            (double)(survey->committed - pace->committed) * 1000.0 / (double)(now_ms - pace->at_ms);
+    pace->at_ms = now_ms;
+    pace->committed = survey->committed;
+}
+
+static const char *count_text(uint64_t value, char out[28])
+{
+    return text_format_count(value, out);
+}
+
+static void append_partition(struct buf *out, const struct survey_partition *partition, int32_t at)
+{
+    char numbers[7][28];
+    buf_append_format(
+        out, "  %9" PRId32 " %12s %12s %12s %10s %10s %8s %8s  ", at,
+        count_text((uint64_t)(partition->high - partition->low), numbers[0]),
+        count_text((uint64_t)(partition->high - partition->low - partition->lag), numbers[1]),
+        count_text(partition->counts[CLASS_APPLIED], numbers[2]),
+        count_text(partition->counts[CLASS_SUPERSEDED], numbers[3]),
+        count_text(partition->counts[CLASS_UNCHANGED], numbers[4]),
+        count_text(partition->counts[CLASS_DEAD] + partition->counts[CLASS_CONFLICT], numbers[5]),
+        count_text((uint64_t)partition->lag, numbers[6]));
+    if (partition->owner[0])
+        text_append_safe(out, bytes_text(partition->owner), sizeof(partition->owner));
+    else
+        buf_append_text(out, partition->epoch ? "(released)" : "-");
+    buf_append_char(out, '\n');
+}
+
+static void append_codes(struct buf *out, const struct survey *survey)
+{
+    char number[28];
+    if (survey->code_count)
+        buf_append_text(out, "dead letters:");
+    for (size_t i = 0; i < survey->code_count; i++)
+        buf_append_format(out, "%s %s × %s", i ? "," : "",
+                          count_text(survey->codes[i].count, number), survey->codes[i].code);
+    if (survey->code_count)
+        buf_append_char(out, '\n');
+}
+
+/* The classes by the receipts; what is committed without a receipt yet is said, not hidden. */
+static void append_sums(struct buf *out, const struct survey *survey, const struct pace *pace)
+{
+    char numbers[8][28];
+    uint64_t counted = 0;
+    for (int i = 0; i <= CLASS_DEAD; i++)
+        counted += survey->counts[i];
+    buf_append_format(out,
+                      "%s source records: %s applied, %s superseded, %s unchanged, %s conflict, %s "
+                      "dead-lettered, %s to do",
+                      count_text(survey->total, numbers[0]),
+                      count_text(survey->counts[CLASS_APPLIED], numbers[1]),
+                      count_text(survey->counts[CLASS_SUPERSEDED], numbers[2]),
+                      count_text(survey->counts[CLASS_UNCHANGED], numbers[3]),
+                      count_text(survey->counts[CLASS_CONFLICT], numbers[4]),
+                      count_text(survey->counts[CLASS_DEAD], numbers[5]),
+                      count_text(survey->lag, numbers[6]));
+    if (survey->committed > counted)
+        buf_append_format(out, ", %s committed without a receipt yet",
+                          count_text(survey->committed - counted, numbers[7]));
+    buf_append_char(out, '\n');
+    if (survey->rejected || survey->withheld)
+        buf_append_format(out, "at the source: %s rejected, %s withheld\n",
+                          count_text(survey->rejected, numbers[0]),
+                          count_text(survey->withheld, numbers[1]));
+    append_codes(out, survey);
+    if (pace->per_second >= 0)
+        buf_append_format(out, "%s/s", count_text((uint64_t)(pace->per_second + 0.5), numbers[0]));
+    if (pace->per_second > 0.5 && survey->lag)
+        buf_append_format(out, ", about %.0f s left", (double)survey->lag / pace->per_second);
+    if (pace->per_second >= 0)
+        buf_append_char(out, '\n');
+}
+
+static void append_table(struct buf *out, const struct survey *survey, const struct pace *pace)
+{
+    buf_append_format(out, "%s · group %s\n", survey->topics[TOPIC_SOURCE],
+                      survey->settings->group);
+    buf_append_format(out, "  %9s %12s %12s %12s %10s %10s %8s %8s  %s\n", "partition", "records",
+                      "committed", "applied", "superseded", "unchanged", "dead", "lag", "owner");
+    for (int32_t i = 0; i < survey->partition_count; i++)
+        append_partition(out, &survey->partitions[i], i);
+    append_sums(out, survey, pace);
+}
+
+static void append_json_counts(struct buf *out, const uint64_t *counts)
+{
+    for (int i = 0; i <= CLASS_DEAD; i++)
+        buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "",
+                          record_class_name((enum record_class)i), counts[i]);
+}
+
+static void append_json_partition(struct buf *out, const struct survey_partition *partition,
+                                  int32_t at)
+{
+    buf_append_format(
+        out,
+        "%s{\"partition\":%" PRId32 ",\"low\":%" PRId64 ",\"high\":%" PRId64
+        ",\"nextOffset\":%" PRId64 ",\"redisNext\":%" PRId64 ",\"resultsNext\":%" PRId64
+        ",\"epoch\":%" PRId64 ",\"lag\":%" PRId64 ",\"owner\":",
+        at ? "," : "", at, partition->low, partition->high, partition->next_offset,
+        partition->redis_next, partition->results_next, partition->epoch, partition->lag);
+    if (partition->owner[0])
+        buf_append_json(out, bytes_text(partition->owner));
+    else
+        buf_append_text(out, "null");
+    buf_append_text(out, ",\"counts\":{");
+    append_json_counts(out, partition->counts);
+    buf_append_text(out, "}}");
+}
+
+static void append_json(struct buf *out, const struct survey *survey, const struct pace *pace)
+{
+    buf_append_format(out,
+                      "{\"topic\":\"%s\",\"total\":%" PRIu64 ",\"committed\":%" PRIu64
+                      ",\"lag\":%" PRIu64 ",\"rejectedAtSource\":%" PRIu64
+                      ",\"withheldAtSource\":%" PRIu64 ",\"counts\":{",
+                      survey->topics[TOPIC_SOURCE], survey->total, survey->committed, survey->lag,
+                      survey->rejected, survey->withheld);
+    append_json_counts(out, survey->counts);
+    buf_append_text(out, "},\"deadLetters\":{");
+    for (size_t i = 0; i < survey->code_count; i++)
+        buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", survey->codes[i].code,
+                          survey->codes[i].count);
+    buf_append_text(out, "},");
+    if (pace->per_second >= 0)
+        buf_append_format(out, "\"perSecond\":%.1f,", pace->per_second);
+    buf_append_text(out, "\"partitions\":[");
+    for (int32_t i = 0; i < survey->partition_count; i++)
+        append_json_partition(out, &survey->partitions[i], i);
+    buf_append_text(out, "]}\n");
+}
+
+static enum outcome look(struct survey *survey, struct error *err)
+{
+    enum outcome outcome = survey_look(survey, err);
+    return outcome == OUT_OK ? survey_read_receipts(survey, err) : outcome;
+}
+
+/* One answer: redrawn in place on a terminal, else below the last one. */
+static void show(const struct survey *survey, const struct pace *pace, struct terminal_live *live)
+{
+    struct buf out;
+    buf_init(&out, TEXT_LIMIT);
+    if (survey->settings->json)
+        append_json(&out, survey, pace);
+    else
+        append_table(&out, survey, pace);
+    if (live) {
+        terminal_live_draw(live, buf_view(&out));
+    } else {
+        fwrite(out.data, 1, out.size, stdout);
+        fflush(stdout);
+    }
+    buf_free(&out);
+}
+
+/* Waits for the rest of the second; true when the user ended the watch meanwhile. */
+static bool wait_or_end(const sigset_t *ends)
+{
+    struct timespec rest = {.tv_sec = WATCH_MS / 1000};
+    return sigtimedwait(ends, NULL, &rest) > 0;
+}
+
+/* A dependency that is away for a moment does not end the watch; it is said and asked again. */
+static enum exit_code watch(struct survey *survey, struct error *err)
+{
+    const struct settings *settings = survey->settings;
+    struct terminal_live live;
+    terminal_live_init(&live, STDOUT_FILENO);
+    bool in_place = terminal_is(STDOUT_FILENO) && !settings->json && !settings->plain;
+    struct pace pace = {0};
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    do {
+        struct error now = {0};
+        enum outcome outcome = look(survey, &now);
+        if (outcome == OUT_FATAL) {
+            *err = now;
+            return command_fail(err);
+        }
+        if (outcome == OUT_OK)
+            update_pace(&pace, survey);
+        else
+            fprintf(stderr, "%s: %s; trying again\n", error_code_id(now.code), now.text);
+        if (outcome == OUT_OK)
+            show(survey, &pace, in_place ? &live : NULL);
+        else
+            live.lines = 0;
+    } while (!wait_or_end(&ends));
+    return EXIT_OK;
+}
+
+static enum exit_code once(struct survey *survey, struct error *err)
+{
+    const struct pace unknown = {.per_second = -1};
+    if (look(survey, err) != OUT_OK)
+        return command_fail(err);
+    show(survey, &unknown, NULL);
+    return EXIT_OK;
+}
+
+enum exit_code status_command(const struct invocation *invocation, struct error *err)
+{
+    if (!command_takes_no_words(invocation, err))
+        return EXIT_USAGE;
+    struct survey survey;
+    if (survey_open(&invocation->settings, &survey, err) != OUT_OK)
+        return command_fail(err);
+    enum exit_code code = invocation->settings.watch ? watch(&survey, err) : once(&survey, err);
+    survey_close(&survey);
+    return code;
+}

@@ -1,0 +1,152 @@
+#include "control/survey.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/io/kafka_client.h"
+#include "common/io/pg_session.h"
+
+enum {
+    BROKER_MS = 8000,
+    CONNECT_MS = 5000,
+};
+
+static enum outcome topic_missing(const struct survey *survey, struct error *err)
+{
+    enum outcome outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic does not exist");
+    error_where(err, "%s", survey->topics[TOPIC_SOURCE]);
+    return outcome;
+}
+
+static enum outcome open_kafka(struct survey *survey, struct error *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(survey->settings, KAFKA_READ, err);
+    survey->client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    if (!survey->client)
+        return OUT_FATAL;
+    enum outcome outcome = kafka_partition_count(survey->client, survey->topics[TOPIC_SOURCE],
+                                                 BROKER_MS, &survey->partition_count, err);
+    if (outcome == OUT_OK && survey->partition_count == 0)
+        outcome = topic_missing(survey, err);
+    return outcome;
+}
+
+enum outcome survey_open(const struct settings *settings, struct survey *survey, struct error *err)
+{
+    *survey = (struct survey){.settings = settings};
+    enum outcome outcome = OUT_OK;
+    for (int kind = 0; kind < 3 && outcome == OUT_OK; kind++)
+        outcome = topic_format(settings->prefix, settings->migration, (enum topic_kind)kind,
+                               survey->topics[kind], err);
+    if (outcome == OUT_OK)
+        outcome = open_kafka(survey, err);
+    if (outcome != OUT_OK) {
+        survey_close(survey);
+        return outcome;
+    }
+    size_t count = (size_t)survey->partition_count;
+    survey->partitions = calloc(count, sizeof(survey->partitions[0]));
+    survey->results_read = calloc(count, sizeof(survey->results_read[0]));
+    survey->dead_read = calloc(count, sizeof(survey->dead_read[0]));
+    if (!survey->partitions || !survey->results_read || !survey->dead_read)
+        abort();
+    return OUT_OK;
+}
+
+void survey_close(struct survey *survey)
+{
+    PQfinish(survey->connection);
+    if (survey->client)
+        rd_kafka_destroy(survey->client);
+    free(survey->partitions);
+    free(survey->results_read);
+    free(survey->dead_read);
+    free(survey->dead_ids);
+    *survey = (struct survey){0};
+}
+
+static int64_t number(const PGresult *result, int row, int column)
+{
+    int64_t value = 0;
+    if (!text_parse_int64(bytes_text(PQgetvalue(result, row, column)), &value))
+        return 0;
+    return value;
+}
+
+static void take_row(struct survey *survey, const PGresult *result, int row)
+{
+    int64_t at = number(result, row, 0);
+    if (at < 0 || at >= survey->partition_count)
+        return;
+    struct survey_partition *partition = &survey->partitions[at];
+    partition->next_offset = number(result, row, 1);
+    partition->redis_next = number(result, row, 2);
+    partition->results_next = number(result, row, 3);
+    partition->epoch = number(result, row, 4);
+    snprintf(partition->owner, sizeof(partition->owner), "%s", PQgetvalue(result, row, 5));
+}
+
+static enum outcome read_progress(struct survey *survey, struct error *err)
+{
+    const struct settings *settings = survey->settings;
+    enum outcome outcome = OUT_OK;
+    if (!survey->connection)
+        outcome = pg_session_open(settings->database_url, settings->verifier_role, "drover-status",
+                                  CONNECT_MS, &survey->connection, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    const struct bytes params[] = {bytes_text(settings->group),
+                                   bytes_text(survey->topics[TOPIC_SOURCE])};
+    PGresult *result = NULL;
+    outcome =
+        pg_session_query(survey->connection,
+                         "SELECT partition, next_offset, redis_next, results_next, epoch, owner"
+                         "  FROM drover.partition_progress"
+                         " WHERE \"group\" = $1::text AND topic = $2::text",
+                         params, 2, false, &result, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++)
+        take_row(survey, result, row);
+    PQclear(result);
+    if (outcome == OUT_RETRY) {
+        PQfinish(survey->connection);
+        survey->connection = NULL;
+    }
+    return outcome;
+}
+
+static enum outcome read_ends(struct survey *survey, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (int32_t i = 0; i < survey->partition_count && outcome == OUT_OK; i++)
+        outcome = kafka_watermarks(survey->client, survey->topics[TOPIC_SOURCE], i, BROKER_MS,
+                                   &survey->partitions[i].low, &survey->partitions[i].high, err);
+    return outcome;
+}
+
+static void sum_up(struct survey *survey)
+{
+    survey->total = survey->committed = survey->lag = 0;
+    for (int32_t i = 0; i < survey->partition_count; i++) {
+        struct survey_partition *partition = &survey->partitions[i];
+        int64_t next = partition->next_offset;
+        next = next < partition->low ? partition->low : next;
+        next = next > partition->high ? partition->high : next;
+        partition->lag = partition->high - next;
+        survey->total += (uint64_t)(partition->high - partition->low);
+        survey->committed += (uint64_t)(next - partition->low);
+        survey->lag += (uint64_t)partition->lag;
+    }
+}
+
+enum outcome survey_look(struct survey *survey, struct error *err)
+{
+    /* Progress first: ends read later are never behind it. */
+    enum outcome outcome = read_progress(survey, err);
+    if (outcome == OUT_OK)
+        outcome = read_ends(survey, err);
+    if (outcome == OUT_OK)
+        sum_up(survey);
+    return outcome;
+}

@@ -1,0 +1,70 @@
+#ifndef DROVER_CONTROL_SURVEY_H
+#define DROVER_CONTROL_SURVEY_H
+
+/*
+ * Where a migration stands, seen from outside its workers: how far each partition is committed
+ * (PostgreSQL), where its log ends (Kafka), and what the receipts say became of the records. Reads
+ * only; takes part in no group; works while other hosts do the work.
+ */
+
+#include <librdkafka/rdkafka.h>
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+#include "common/model/receipt.h"
+#include "common/model/topic.h"
+
+struct survey_partition {
+    int64_t low, high;   /* of the source topic */
+    int64_t next_offset; /* committed in PostgreSQL up to here */
+    int64_t redis_next;
+    int64_t results_next;
+    int64_t epoch;
+    char owner[96]; /* empty: nobody's now */
+    int64_t lag;
+    uint64_t counts[CLASS_COUNT]; /* from the receipts */
+    int64_t receipts_to;          /* offsets of the source topic the receipts cover */
+};
+
+struct survey_code {
+    char code[16]; /* "DRV-V001" */
+    uint64_t count;
+};
+
+struct survey {
+    const struct settings *settings;
+    char topics[3][TOPIC_NAME_SIZE];
+    rd_kafka_t *client;
+    PGconn *connection;
+    int32_t partition_count;
+    struct survey_partition *partitions;
+    int64_t *results_read;        /* per partition of the results topic */
+    int64_t *dead_read;           /* the same of the dead letter topic */
+    struct survey_code codes[64]; /* dead letters by code, as met */
+    size_t code_count;
+    uint64_t *dead_ids; /* hashes of drover-dlq-id, sorted: a letter may come twice */
+    size_t dead_id_count, dead_id_room;
+    uint64_t rejected, withheld; /* at the source, by the producers' receipts */
+
+    /* sums of the last look */
+    uint64_t total; /* messages in the source topic */
+    uint64_t committed;
+    uint64_t lag;
+    uint64_t counts[CLASS_COUNT];
+};
+
+/* Connects to Kafka only; PostgreSQL follows at the first look. */
+MUST_USE enum outcome survey_open(const struct settings *settings, struct survey *survey,
+                                  struct error *err);
+void survey_close(struct survey *survey);
+
+/* One look at progress and ends. After OUT_RETRY the next look connects anew. */
+MUST_USE enum outcome survey_look(struct survey *survey, struct error *err);
+/* Reads the receipts and dead letters that are new. */
+MUST_USE enum outcome survey_read_receipts(struct survey *survey, struct error *err);
+
+#endif
