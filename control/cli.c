@@ -1,8 +1,10 @@
 #include "control/cli.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/base/text.h"
@@ -153,6 +155,8 @@ static int take_progress_fd(void)
     if (!text || !text_parse_int64(bytes_text(text), &fd) || fd < 0 || fd > 1023)
         fd = -1;
     unsetenv("DROVER_PROGRESS_FD");
+    if (fd >= 0)
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a run that was killed leaves no workers behind */
     return (int)fd;
 }
 

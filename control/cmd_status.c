@@ -15,6 +15,7 @@
 enum {
     TEXT_LIMIT = 1 << 20,
     WATCH_MS = 1000,
+    SERVER_MS = 8000,
 };
 
 /* How fast the work went since the last look. */
@@ -223,7 +224,7 @@ static enum exit_code watch(struct survey *survey, struct error *err)
             show(survey, &pace, in_place ? &live : NULL);
         else
             live.lines = 0;
-    } while (!wait_or_end(&ends));
+    } while (!ferror(stdout) && !wait_or_end(&ends));
     return EXIT_OK;
 }
 
@@ -241,7 +242,7 @@ enum exit_code status_command(const struct invocation *invocation, struct error 
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
     struct survey survey;
-    if (survey_open(&invocation->settings, &survey, err) != OUT_OK)
+    if (survey_open(&invocation->settings, SERVER_MS, &survey, err) != OUT_OK)
         return command_fail(err);
     enum exit_code code = invocation->settings.watch ? watch(&survey, err) : once(&survey, err);
     survey_close(&survey);

@@ -8,11 +8,6 @@
 #include "common/io/kafka_client.h"
 #include "common/io/pg_session.h"
 
-enum {
-    BROKER_MS = 8000,
-    CONNECT_MS = 5000,
-};
-
 static enum outcome topic_missing(const struct survey *survey, struct error *err)
 {
     enum outcome outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic does not exist");
@@ -27,15 +22,16 @@ static enum outcome open_kafka(struct survey *survey, struct error *err)
     if (!survey->client)
         return OUT_FATAL;
     enum outcome outcome = kafka_partition_count(survey->client, survey->topics[TOPIC_SOURCE],
-                                                 BROKER_MS, &survey->partition_count, err);
+                                                 survey->timeout_ms, &survey->partition_count, err);
     if (outcome == OUT_OK && survey->partition_count == 0)
         outcome = topic_missing(survey, err);
     return outcome;
 }
 
-enum outcome survey_open(const struct settings *settings, struct survey *survey, struct error *err)
+enum outcome survey_open(const struct settings *settings, int timeout_ms, struct survey *survey,
+                         struct error *err)
 {
-    *survey = (struct survey){.settings = settings};
+    *survey = (struct survey){.settings = settings, .timeout_ms = timeout_ms};
     enum outcome outcome = OUT_OK;
     for (int kind = 0; kind < 3 && outcome == OUT_OK; kind++)
         outcome = topic_format(settings->prefix, settings->migration, (enum topic_kind)kind,
@@ -94,7 +90,7 @@ static enum outcome read_progress(struct survey *survey, struct error *err)
     enum outcome outcome = OUT_OK;
     if (!survey->connection)
         outcome = pg_session_open(settings->database_url, settings->verifier_role, "drover-status",
-                                  CONNECT_MS, &survey->connection, err);
+                                  survey->timeout_ms, &survey->connection, err);
     if (outcome != OUT_OK)
         return outcome;
     const struct bytes params[] = {bytes_text(settings->group),
@@ -120,8 +116,9 @@ static enum outcome read_ends(struct survey *survey, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     for (int32_t i = 0; i < survey->partition_count && outcome == OUT_OK; i++)
-        outcome = kafka_watermarks(survey->client, survey->topics[TOPIC_SOURCE], i, BROKER_MS,
-                                   &survey->partitions[i].low, &survey->partitions[i].high, err);
+        outcome =
+            kafka_watermarks(survey->client, survey->topics[TOPIC_SOURCE], i, survey->timeout_ms,
+                             &survey->partitions[i].low, &survey->partitions[i].high, err);
     return outcome;
 }
 

@@ -37,6 +37,7 @@ struct survey_code {
 
 struct survey {
     const struct settings *settings;
+    int timeout_ms; /* of each question to a server */
     char topics[3][TOPIC_NAME_SIZE];
     rd_kafka_t *client;
     PGconn *connection;
@@ -58,8 +59,8 @@ struct survey {
 };
 
 /* Connects to Kafka only; PostgreSQL follows at the first look. */
-MUST_USE enum outcome survey_open(const struct settings *settings, struct survey *survey,
-                                  struct error *err);
+MUST_USE enum outcome survey_open(const struct settings *settings, int timeout_ms,
+                                  struct survey *survey, struct error *err);
 void survey_close(struct survey *survey);
 
 /* One look at progress and ends. After OUT_RETRY the next look connects anew. */

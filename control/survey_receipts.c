@@ -7,8 +7,6 @@
 #include "common/io/kafka_reader.h"
 #include "control/survey.h"
 
-enum { READ_MS = 8000 };
-
 typedef void (*on_message)(struct survey *survey, const struct kafka_read_message *message);
 
 /* A batch may have two receipts, as it is sent again when its acknowledgement was lost. Those of
@@ -101,12 +99,13 @@ static enum outcome find_new(struct survey *survey, const char *topic, const int
 {
     *any = false;
     int32_t count = 0;
-    enum outcome outcome = kafka_partition_count(survey->client, topic, READ_MS, &count, err);
+    enum outcome outcome =
+        kafka_partition_count(survey->client, topic, survey->timeout_ms, &count, err);
     for (int32_t i = 0; i < survey->partition_count; i++) {
         ranges[i] = (struct kafka_range){.partition = i};
         if (outcome != OUT_OK || i >= count)
             continue;
-        outcome = kafka_watermarks(survey->client, topic, i, READ_MS, &ranges[i].from,
+        outcome = kafka_watermarks(survey->client, topic, i, survey->timeout_ms, &ranges[i].from,
                                    &ranges[i].to, err);
         if (ranges[i].from < read[i])
             ranges[i].from = read[i];
@@ -121,11 +120,13 @@ static enum outcome read_ranges(struct survey *survey, const char *topic,
 {
     struct kafka_reader *reader = NULL;
     const struct kafka_read_message *message = NULL;
-    enum outcome outcome = kafka_reader_open(
-        survey->settings, topic, ranges, (size_t)survey->partition_count, READ_MS, &reader, err);
+    enum outcome outcome =
+        kafka_reader_open(survey->settings, topic, ranges, (size_t)survey->partition_count,
+                          survey->timeout_ms, &reader, err);
     if (outcome != OUT_OK)
         return outcome;
-    while ((outcome = kafka_reader_next(reader, READ_MS, &message, err)) == OUT_OK && message)
+    while ((outcome = kafka_reader_next(reader, survey->timeout_ms, &message, err)) == OUT_OK &&
+           message)
         take(survey, message);
     kafka_reader_close(reader);
     return outcome;

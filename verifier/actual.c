@@ -43,8 +43,9 @@ static void test_claim(struct verify_run *run, const struct mapping *mapping,
                        const struct rows_row *row, const struct diff_entry *entry)
 {
     if (!row->row.deleted && row->claimed_tag != entry->source_tag)
-        verify_report_warn(&run->report, "rows of %s are right, but the digest the worker stored "
-                                         "with them is not",
+        verify_report_warn(&run->report,
+                           "rows of %s are right, but the digest the worker stored "
+                           "with them is not",
                            mapping->table);
 }
 

@@ -114,21 +114,24 @@ static void test_batches(struct claim_reading *reading, struct verify_run *run)
     struct verify_report *report = &run->report;
     uint64_t holes = join_batches(reading, run);
     if (holes || reading->overflowed)
-        verify_report_warn(report, "hints incomplete: receipts of %" PRIu64
-                                   " records are not in %s (the verdicts do not need them)",
+        verify_report_warn(report,
+                           "hints incomplete: receipts of %" PRIu64
+                           " records are not in %s (the verdicts do not need them)",
                            holes, run->results_topic);
     for (size_t i = 0; i < reading->count; i++) {
         const struct batch_claim *claim = &reading->batches[i];
         if (claim->next > report->partitions[claim->partition].cut)
             continue;
         if (claim->counted != (uint64_t)(claim->next - claim->first))
-            verify_report_warn(report, "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64
-                                       " records of %" PRId64,
+            verify_report_warn(report,
+                               "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64
+                               " records of %" PRId64,
                                run->source_topic, claim->partition, claim->first, claim->counted,
                                claim->next - claim->first);
         if (claim->dead != found_dead(run, claim))
-            verify_report_warn(report, "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64
-                                       " dead letters, the topic holds %" PRIu64,
+            verify_report_warn(report,
+                               "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64
+                               " dead letters, the topic holds %" PRIu64,
                                run->source_topic, claim->partition, claim->first, claim->dead,
                                found_dead(run, claim));
     }

@@ -16,7 +16,6 @@ struct claims {
 };
 
 /* Reads the results topic, warns of claims that do not hold. A missing topic is no failure. */
-MUST_USE enum outcome claims_read(struct verify_run *run, struct claims *claims,
-                                  struct error *err);
+MUST_USE enum outcome claims_read(struct verify_run *run, struct claims *claims, struct error *err);
 
 #endif

@@ -12,9 +12,8 @@ enum outcome cut_open_snapshot(const struct verify_run *run, PGconn **session, s
 {
     const struct settings *settings = run->settings;
     *session = NULL;
-    enum outcome outcome =
-        pg_session_open(settings->database_url, settings->verifier_role, "drover-verify",
-                        VERIFY_CONNECT_MS, session, err);
+    enum outcome outcome = pg_session_open(settings->database_url, settings->verifier_role,
+                                           "drover-verify", VERIFY_CONNECT_MS, session, err);
     if (outcome == OUT_OK)
         outcome = pg_session_check_role(*session, err);
     /* The snapshot stays open while topics are read: pg_session's limits are for workers. */
@@ -37,9 +36,9 @@ enum outcome cut_open_snapshot(const struct verify_run *run, PGconn **session, s
 
 static bool read_number(const PGresult *result, int row, int column, int64_t *number)
 {
-    return text_parse_int64(bytes_of(PQgetvalue(result, row, column),
-                                     (size_t)PQgetlength(result, row, column)),
-                            number);
+    return text_parse_int64(
+        bytes_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)),
+        number);
 }
 
 /* The topic's end is below what was committed: it was made anew under the old progress. */
@@ -72,8 +71,9 @@ enum outcome cut_read(struct verify_run *run, PGconn *session, struct verify_par
             continue;
         if (partition < 0 || (size_t)partition >= count) {
             run->report.broken = true;
-            verify_report_warn(&run->report, "progress is stored for partition %" PRId64
-                                             ", which the topic does not have",
+            verify_report_warn(&run->report,
+                               "progress is stored for partition %" PRId64
+                               ", which the topic does not have",
                                partition);
             continue;
         }

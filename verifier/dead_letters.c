@@ -57,8 +57,9 @@ static void skip_read(struct verify_run *run, struct kafka_range *ranges, size_t
         run->dead_partitions = count;
         for (size_t i = 0; i < count; i++)
             if (ranges[i].from > 0)
-                verify_report_warn(&run->report, "%" PRId64 " dead letters at the begin of %s-%zu "
-                                                 "are gone: their records are shown as unusable",
+                verify_report_warn(&run->report,
+                                   "%" PRId64 " dead letters at the begin of %s-%zu "
+                                   "are gone: their records are shown as unusable",
                                    ranges[i].from, run->dlq_topic, i);
     }
     for (size_t i = 0; i < count && i < run->dead_partitions; i++) {
@@ -74,8 +75,8 @@ enum outcome dead_letters_read(struct verify_run *run, struct error *err)
     struct kafka_reader *reader = NULL;
     const struct kafka_read_message *message = NULL;
     size_t count;
-    enum outcome outcome = kafka_topic_ranges(run->settings, run->dlq_topic, VERIFY_KAFKA_MS,
-                                              &ranges, &count, err);
+    enum outcome outcome =
+        kafka_topic_ranges(run->settings, run->dlq_topic, VERIFY_KAFKA_MS, &ranges, &count, err);
     if (outcome != OUT_OK || count == 0)
         return outcome;
     skip_read(run, ranges, count);

@@ -5,6 +5,7 @@
 
 #include "common/base/hash.h"
 #include "common/policy/diff_content.h"
+#include "common/policy/version.h"
 #include "verifier/verify_limits.h"
 
 /* Records whose tenant or entity cannot be read are counted under this name. */
@@ -41,6 +42,10 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
     expected->item = verify_run_mapping(run, record->entity);
     if (!expected->item)
         return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping has this entity");
+    if (!record->has_version) { /* a foreign producer's: the same rule as the worker's */
+        record->version = version_of_message(message->timestamp_ms, message->offset);
+        record->has_version = true;
+    }
     outcome = mapping_forward(expected->item->mapping, record, &run->source_work, &run->arena,
                               &expected->row, err);
     if (outcome != OUT_OK)
@@ -122,8 +127,9 @@ static void take_dead(struct verify_run *run, const struct kafka_read_message *m
     struct record record = peek(message);
     count_one(run, &record, VERDICT_DEAD);
     if (letter->tag != hash64(message->envelope.value))
-        verify_report_warn(&run->report, "the dead letter of %s-%d@%" PRId64
-                                         " does not hold the source record's bytes",
+        verify_report_warn(&run->report,
+                           "the dead letter of %s-%d@%" PRId64
+                           " does not hold the source record's bytes",
                            run->source_topic, message->partition, message->offset);
     struct verify_sample *sample =
         expected_sample(run, VERDICT_DEAD, &record, message->partition, message->offset);
@@ -205,8 +211,8 @@ static struct kafka_range *make_ranges(const struct verify_run *run)
         abort();
     for (size_t i = 0; i < report->partition_count; i++) {
         const struct verify_partition *at = &report->partitions[i];
-        ranges[i] = (struct kafka_range){at->partition, at->low,
-                                         run->pass == 0 ? at->high : at->cut};
+        ranges[i] =
+            (struct kafka_range){at->partition, at->low, run->pass == 0 ? at->high : at->cut};
     }
     return ranges;
 }

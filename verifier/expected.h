@@ -16,7 +16,8 @@ struct expected {
 
 /* Decodes and runs the mapping. OUT_REJECT: the record is unusable, `err` says why; as far as they
  * could be read, record.tenant and record.entity are set. */
-MUST_USE enum outcome expected_make(struct verify_run *run, const struct kafka_read_message *message,
+MUST_USE enum outcome expected_make(struct verify_run *run,
+                                    const struct kafka_read_message *message,
                                     struct expected *expected, struct error *err);
 
 /* Reads the topic for run->pass into the table and the counters. */

@@ -5,7 +5,7 @@
 #include "verifier/rows.h"
 
 #define TEXT_OID 25
-#define KEYS_MOST 33          /* isolation_key and PostgreSQL's 32 columns of an index */
+#define KEYS_MOST 33            /* isolation_key and PostgreSQL's 32 columns of an index */
 #define MEMORY_MOST (64u << 20) /* 500 keys of 512 bytes are far below */
 
 /* array_recv: dimensions, NULLs?, element type, length, lower bound, then the elements. */
@@ -97,8 +97,8 @@ enum outcome fetch_rows(PGconn *session, const struct mapping *mapping,
 void fetch_cells(const PGresult *result, int row, struct cell *cells, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        cells[i] = PQgetisnull(result, row, (int)i)
-                       ? CELL_NULL
-                       : (struct cell){PQgetvalue(result, row, (int)i),
-                                       PQgetlength(result, row, (int)i)};
+        cells[i] =
+            PQgetisnull(result, row, (int)i)
+                ? CELL_NULL
+                : (struct cell){PQgetvalue(result, row, (int)i), PQgetlength(result, row, (int)i)};
 }

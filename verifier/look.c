@@ -73,8 +73,8 @@ static struct diff_entry *find_suspect(const struct suspects *suspects,
     struct diff_entry place = {.partition = (uint32_t)message->partition & 0xFFFFFu,
                                .offset = message->offset};
     struct diff_entry *key = &place;
-    struct diff_entry **found = bsearch(&key, suspects->items, suspects->count,
-                                        sizeof *suspects->items, compare_places);
+    struct diff_entry **found =
+        bsearch(&key, suspects->items, suspects->count, sizeof *suspects->items, compare_places);
     return found ? *found : NULL;
 }
 
@@ -121,8 +121,8 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
     if (!ranges)
         abort();
     for (size_t i = 0; i < count; i++) {
-        ranges[i] = (struct kafka_range){later[i].partition, run->report.partitions[i].cut,
-                                         later[i].cut};
+        ranges[i] =
+            (struct kafka_range){later[i].partition, run->report.partitions[i].cut, later[i].cut};
         moved = moved || (!run->report.broken && ranges[i].from < ranges[i].to);
     }
     enum outcome outcome = OUT_OK;

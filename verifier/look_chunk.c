@@ -5,7 +5,9 @@
 #include "common/policy/diff_fields.h"
 #include "verifier/rows.h"
 
-#define ARENA_MOST (256u << 20) /* one record may have max_record_bytes, its cells as many again */
+#define ARENA_MOST                                                                                 \
+    (256u << 20) /* one record may have max_record_bytes, its cells as many again                  \
+                  */
 
 void look_chunk_init(struct look_chunk *chunk, struct verify_run *run, PGconn *session)
 {
@@ -52,21 +54,20 @@ enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,
     struct look_item *item = &chunk->items[chunk->count];
     *item = (struct look_item){.entry = entry, .item = expected.item};
     keep_record(chunk, &expected.record, &item->record);
-    if (mapping_forward(item->item->mapping, &item->record, &chunk->run->source_work,
-                        &chunk->arena, &item->row, NULL) == OUT_OK)
+    if (mapping_forward(item->item->mapping, &item->record, &chunk->run->source_work, &chunk->arena,
+                        &item->row, NULL) == OUT_OK)
         chunk->count++;
     return OUT_OK;
 }
 
 /* A sample with the members that differ, in the report's memory. */
-static void add_sample(struct look_chunk *chunk, const struct look_item *item,
-                       enum verdict verdict, const struct rows_row *row,
-                       const struct diff_fields *fields, struct bytes reason)
+static void add_sample(struct look_chunk *chunk, const struct look_item *item, enum verdict verdict,
+                       const struct rows_row *row, const struct diff_fields *fields,
+                       struct bytes reason)
 {
     struct verify_report *report = &chunk->run->report;
-    struct verify_sample *sample =
-        expected_sample(chunk->run, verdict, &item->record, (int32_t)item->entry->partition,
-                        item->entry->offset);
+    struct verify_sample *sample = expected_sample(
+        chunk->run, verdict, &item->record, (int32_t)item->entry->partition, item->entry->offset);
     if (!sample)
         return;
     sample->table = item->item->mapping->table;
@@ -79,10 +80,9 @@ static void add_sample(struct look_chunk *chunk, const struct look_item *item,
     sample->fields = arena_array(&report->arena, fields->count, sizeof *sample->fields);
     for (size_t i = 0; sample->fields && i < fields->count; i++) {
         const struct diff_field *field = &fields->items[i];
-        sample->fields[sample->field_count++] =
-            (struct diff_field){verify_report_copy(report, field->path),
-                                verify_report_copy(report, field->expected),
-                                verify_report_copy(report, field->actual), field->rule};
+        sample->fields[sample->field_count++] = (struct diff_field){
+            verify_report_copy(report, field->path), verify_report_copy(report, field->expected),
+            verify_report_copy(report, field->actual), field->rule};
     }
 }
 
@@ -140,8 +140,7 @@ static void judge_row(struct look_chunk *chunk, struct look_item *item, struct r
     enum verdict verdict = diff_judge(item->entry, &row->diff);
     if (stored && verdict != VERDICT_MATCH)
         compare_members(chunk, item, row, stored, &fields);
-    if (verdict == VERDICT_DIFFERENT && stored && fields.total &&
-        fields.tolerated == fields.total)
+    if (verdict == VERDICT_DIFFERENT && stored && fields.total && fields.tolerated == fields.total)
         verdict = VERDICT_TOLERANCE;
     else if (row->row.deleted && !item->entry->deleted)
         reason = BYTES_LITERAL("the row is marked as deleted, the source record is not a delete");
@@ -197,8 +196,7 @@ static enum outcome judge_mapping(struct look_chunk *chunk, const struct verify_
                 (struct fetch_key){chunk->items[i].record.tenant, chunk->items[i].row.cells};
     if (count == 0)
         return OUT_OK;
-    enum outcome outcome =
-        fetch_rows(chunk->session, mapping->mapping, keys, count, &result, err);
+    enum outcome outcome = fetch_rows(chunk->session, mapping->mapping, keys, count, &result, err);
     if (outcome == OUT_OK)
         judge_result(chunk, mapping->mapping, result);
     PQclear(result);

@@ -125,8 +125,8 @@ static enum outcome judge_mapping(struct extra_chunk *chunk, struct actual_extra
     return outcome == OUT_OK ? judge_chunk(chunk, err) : outcome;
 }
 
-enum outcome look_extra_judge(struct verify_run *run, PGconn *session,
-                              struct actual_extras *extras, struct error *err)
+enum outcome look_extra_judge(struct verify_run *run, PGconn *session, struct actual_extras *extras,
+                              struct error *err)
 {
     struct extra_chunk *chunk = calloc(1, sizeof *chunk);
     enum outcome outcome = OUT_OK;

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct progress {
-    int fd;        /* JSON lines go here; -1: none */
-    bool terminal; /* a line on standard error */
+    int fd;                      /* JSON lines go here; -1: none */
+    bool terminal;               /* a line on standard error */
     uint64_t steps, steps_total; /* messages and rows read, in all passes */
     uint64_t records;            /* what the steps stand for */
     uint64_t shown_ms;

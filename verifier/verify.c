@@ -70,14 +70,14 @@ static enum outcome load_mappings(struct verify_run *run, struct error *err)
 static enum outcome name_topics(struct verify_run *run, struct error *err)
 {
     const struct settings *settings = run->settings;
-    enum outcome outcome = topic_format(settings->prefix, settings->migration, TOPIC_SOURCE,
-                                        run->source_topic, err);
+    enum outcome outcome =
+        topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, run->source_topic, err);
     if (outcome == OUT_OK)
         outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS,
                                run->results_topic, err);
     if (outcome == OUT_OK)
-        outcome = topic_format(settings->prefix, settings->migration, TOPIC_DLQ, run->dlq_topic,
-                               err);
+        outcome =
+            topic_format(settings->prefix, settings->migration, TOPIC_DLQ, run->dlq_topic, err);
     return outcome;
 }
 

@@ -5,9 +5,9 @@
 
 enum {
     VERIFY_CONNECT_MS = 10000,
-    VERIFY_KAFKA_MS = 15000,     /* for a broker, and for the next message */
-    VERIFY_LOOKED_MOST = 10000,  /* suspects a verdict that are looked at member by member */
-    VERIFY_CHUNK_RECORDS = 500,  /* suspects looked up at once */
+    VERIFY_KAFKA_MS = 15000,    /* for a broker, and for the next message */
+    VERIFY_LOOKED_MOST = 10000, /* suspects a verdict that are looked at member by member */
+    VERIFY_CHUNK_RECORDS = 500, /* suspects looked up at once */
     VERIFY_CHUNK_BYTES = 8 << 20,
 };
 

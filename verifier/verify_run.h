@@ -17,7 +17,7 @@
 /* A mapping and what the comparison needs to know of it. */
 struct verify_mapping {
     const struct mapping *mapping;
-    bool plain;     /* what comes back is the source's own document: its digest is the expected one */
+    bool plain; /* what comes back is the source's own document: its digest is the expected one */
     bool tolerates; /* has a column with a tolerance */
 };
 

@@ -9,9 +9,11 @@
 
 #include "common/io/kafka_reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_message.h"
@@ -34,10 +36,40 @@ struct kafka_reader {
     struct kafka_read_message message;
 };
 
-static enum outcome client_open(const struct settings *settings, rd_kafka_t **client,
-                                struct error *err)
+/* Messages waiting in librdkafka, over all partitions: each costs it about 500 bytes more than
+ * queued.max.messages.kbytes counts. */
+#define QUEUED_MESSAGES 20000
+#define QUEUED_MESSAGES_LEAST 500
+#define QUEUED_KBYTES_LEAST 256
+
+/* Gives each partition its part of the client's queue: without a group librdkafka counts the
+ * limits by partition, and many partitions would take many times the memory. */
+static void share_queue(rd_kafka_conf_t *conf, size_t partitions)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    int64_t kbytes = 0;
+    if (partitions < 1)
+        return;
+    size_t messages = QUEUED_MESSAGES / partitions;
+    snprintf(text, sizeof text, "%zu",
+             messages > QUEUED_MESSAGES_LEAST ? messages : QUEUED_MESSAGES_LEAST);
+    rd_kafka_conf_set(conf, "queued.min.messages", text, NULL, 0);
+    if (rd_kafka_conf_get(conf, "queued.max.messages.kbytes", text, &size) != RD_KAFKA_CONF_OK ||
+        !text_parse_int64(bytes_text(text), &kbytes))
+        return;
+    kbytes /= (int64_t)partitions;
+    snprintf(text, sizeof text, "%lld",
+             (long long)(kbytes > QUEUED_KBYTES_LEAST ? kbytes : QUEUED_KBYTES_LEAST));
+    rd_kafka_conf_set(conf, "queued.max.messages.kbytes", text, NULL, 0);
+}
+
+static enum outcome client_open(const struct settings *settings, size_t partitions,
+                                rd_kafka_t **client, struct error *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
+    if (conf)
+        share_queue(conf, partitions);
     *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
     return *client ? OUT_OK : OUT_FATAL;
 }
@@ -110,6 +142,14 @@ static enum outcome start(struct kafka_reader *reader, const char *topic,
     return OUT_OK;
 }
 
+static size_t count_wanted(const struct kafka_range *ranges, size_t count)
+{
+    size_t wanted = 0;
+    for (size_t i = 0; i < count; i++)
+        wanted += ranges[i].from < ranges[i].to;
+    return wanted;
+}
+
 enum outcome kafka_reader_open(const struct settings *settings, const char *topic,
                                const struct kafka_range *ranges, size_t count, int timeout_ms,
                                struct kafka_reader **reader, struct error *err)
@@ -118,16 +158,16 @@ enum outcome kafka_reader_open(const struct settings *settings, const char *topi
     *reader = NULL;
     if (!made || !(made->readings = calloc(count ? count : 1, sizeof *made->readings)))
         abort();
-    enum outcome outcome = client_open(settings, &made->client, err);
+    enum outcome outcome = client_open(settings, count_wanted(ranges, count), &made->client, err);
     if (outcome == OUT_OK)
         outcome = check_ranges(made->client, topic, ranges, count,
                                clock_monotonic_ms() + (uint64_t)timeout_ms, err);
     if (outcome == OUT_OK) {
         made->topic = rd_kafka_topic_new(made->client, topic, NULL);
         made->queue = rd_kafka_queue_new(made->client);
-        outcome = made->topic ? start(made, topic, ranges, count, err)
-                              : kafka_classify(rd_kafka_last_error(), "the topic's name", topic,
-                                               err);
+        outcome = made->topic
+                      ? start(made, topic, ranges, count, err)
+                      : kafka_classify(rd_kafka_last_error(), "the topic's name", topic, err);
     }
     if (outcome != OUT_OK) {
         kafka_reader_close(made);
@@ -274,8 +314,8 @@ static enum outcome read_watermarks(rd_kafka_t *client, const char *topic, uint6
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
         ranges[i].partition = (int32_t)i;
-        outcome = kafka_watermarks(client, topic, (int32_t)i, left_ms(deadline_ms),
-                                   &ranges[i].from, &ranges[i].to, err);
+        outcome = kafka_watermarks(client, topic, (int32_t)i, left_ms(deadline_ms), &ranges[i].from,
+                                   &ranges[i].to, err);
     }
     return outcome;
 }
@@ -288,7 +328,7 @@ enum outcome kafka_topic_ranges(const struct settings *settings, const char *top
     int32_t partitions = 0;
     *ranges = NULL;
     *count = 0;
-    enum outcome outcome = client_open(settings, &client, err);
+    enum outcome outcome = client_open(settings, 0, &client, err);
     if (outcome == OUT_OK)
         outcome = kafka_partition_count(client, topic, left_ms(deadline_ms), &partitions, err);
     if (outcome == OUT_OK && partitions > 0) {

@@ -3,7 +3,8 @@
 
 /*
  * Reads ranges of a topic's partitions once, outside any group, committing nothing: for the
- * verifier, status, and looking at single messages. Blocking; own thread or a command's main thread.
+ * verifier, status, and looking at single messages. Blocking; own thread or a command's main
+ * thread.
  */
 
 #include <stdint.h>
@@ -36,15 +37,17 @@ MUST_USE enum outcome kafka_reader_open(const struct settings *settings, const c
                                         struct error *err);
 void kafka_reader_close(struct kafka_reader *reader);
 
-/* OUT_OK with *message set, or with *message NULL at the end of all ranges (offset holes of compaction or transactions count as read).
- * OUT_RETRY when nothing came for timeout_ms (call again or give up); OUT_FATAL DRV-K005 when wanted offsets are gone. */
+/* OUT_OK with *message set, or with *message NULL at the end of all ranges (offset holes of
+ * compaction or transactions count as read). OUT_RETRY when nothing came for timeout_ms (call again
+ * or give up); OUT_FATAL DRV-K005 when wanted offsets are gone. */
 MUST_USE enum outcome kafka_reader_next(struct kafka_reader *reader, int timeout_ms,
                                         const struct kafka_read_message **message,
                                         struct error *err);
 
-/* [low, high) of every partition of the topic; *ranges malloc'ed, *count 0 when the topic does not exist. */
+/* [low, high) of every partition of the topic; *ranges malloc'ed, *count 0 when the topic does not
+ * exist. */
 MUST_USE enum outcome kafka_topic_ranges(const struct settings *settings, const char *topic,
-                                         int timeout_ms, struct kafka_range **ranges,
-                                         size_t *count, struct error *err);
+                                         int timeout_ms, struct kafka_range **ranges, size_t *count,
+                                         struct error *err);
 
 #endif

@@ -24,8 +24,7 @@ bool diff_content_digest(const struct mapping *mapping, yyjson_val *root, const 
         if (!diff_content_is_outside(&mapping->columns[i]))
             continue;
         buf_append_char(scratch, cells[i].size < 0 ? 'n' : 'v');
-        if (cells[i].size >= 0 &&
-            !value_append_key(&mapping->columns[i].type, cells[i], scratch))
+        if (cells[i].size >= 0 && !value_append_key(&mapping->columns[i].type, cells[i], scratch))
             buf_append(scratch, cells[i].data, (size_t)cells[i].size);
         buf_append_char(scratch, '\0');
     }

@@ -12,7 +12,8 @@
 
 #include "common/model/decimal.h"
 
-/* Places from 10^-400 to 10^399: decimal.h lets the first digit be within 10^+-308 and 40 follow. */
+/* Places from 10^-400 to 10^399: decimal.h lets the first digit be within 10^+-308 and 40 follow.
+ */
 #define PLACES 800
 #define PLACE_OF_ONE 400
 

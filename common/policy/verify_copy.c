@@ -98,8 +98,7 @@ static enum verify_copy_result take_row(struct verify_copy *copy, struct cell *c
             return VERIFY_COPY_MORE;
         if (size < -1)
             return VERIFY_COPY_BROKEN;
-        cells[i] = size < 0 ? CELL_NULL
-                            : (struct cell){copy->view.data + at, (int32_t)size};
+        cells[i] = size < 0 ? CELL_NULL : (struct cell){copy->view.data + at, (int32_t)size};
         if (size > 0 && copy->view.size - at < (size_t)size)
             return VERIFY_COPY_MORE;
         at += size > 0 ? (size_t)size : 0;

@@ -134,14 +134,13 @@ static void append_run(const struct verify_report *report, struct buf *out)
     append_member(out, "drover", bytes_text(report->version));
     if (report->only_tenant)
         append_member(out, "only_tenant", bytes_text(report->only_tenant));
-    buf_append_format(out,
-                      ",\"started_ms\":%" PRId64 ",\"duration_ms\":%" PRIu64
-                      ",\"passes\":%u,\"memory_bytes\":%" PRIu64 ",\"rows\":%" PRIu64
-                      ",\"compared\":%" PRIu64 ",\"evicted\":%" PRIu64 ",\"changed\":%" PRIu64
-                      ",\"not_looked\":%" PRIu64,
-                      report->started_ms, report->duration_ms, report->passes,
-                      report->memory_bytes, report->rows, report->compared, report->evicted,
-                      report->changed, report->not_looked);
+    buf_append_format(
+        out,
+        ",\"started_ms\":%" PRId64 ",\"duration_ms\":%" PRIu64
+        ",\"passes\":%u,\"memory_bytes\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"compared\":%" PRIu64
+        ",\"evicted\":%" PRIu64 ",\"changed\":%" PRIu64 ",\"not_looked\":%" PRIu64,
+        report->started_ms, report->duration_ms, report->passes, report->memory_bytes, report->rows,
+        report->compared, report->evicted, report->changed, report->not_looked);
 }
 
 void verify_json_append(const struct verify_report *report, struct buf *out)

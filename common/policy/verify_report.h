@@ -47,9 +47,9 @@ struct verify_partition {
 
 /* The last word. */
 enum verify_result {
-    VERIFY_MATCH,        /* every source record is accounted for and is what it should be */
+    VERIFY_MATCH, /* every source record is accounted for and is what it should be */
     VERIFY_DISCREPANCY,
-    VERIFY_NOTHING,      /* nothing compared: NOT VERIFIED */
+    VERIFY_NOTHING, /* nothing compared: NOT VERIFIED */
 };
 
 struct verify_report {
@@ -69,13 +69,13 @@ struct verify_report {
     uint32_t passes;
     uint64_t memory_bytes;
 
-    uint64_t source_count;  /* read one by one, apart from the classes */
-    uint64_t rows;          /* read of the tables, in scope */
-    uint64_t compared;      /* keys looked up */
-    uint64_t evicted;       /* offsets below the topic's begin: can be read no more */
-    uint64_t changed;       /* suspects that were fine at the second look */
-    uint64_t not_looked;    /* suspects beyond the number looked at again */
-    bool broken;            /* something kept the run from being whole; said in a warning */
+    uint64_t source_count; /* read one by one, apart from the classes */
+    uint64_t rows;         /* read of the tables, in scope */
+    uint64_t compared;     /* keys looked up */
+    uint64_t evicted;      /* offsets below the topic's begin: can be read no more */
+    uint64_t changed;      /* suspects that were fine at the second look */
+    uint64_t not_looked;   /* suspects beyond the number looked at again */
+    bool broken;           /* something kept the run from being whole; said in a warning */
     const char *warnings[VERIFY_WARNINGS_MOST];
     size_t warning_count;
 };

@@ -246,7 +246,8 @@ static void append_samples(const struct verify_report *report, const uint64_t to
         if (total[v] > shown) {
             buf_append_text(out, "    … and ");
             append_count(out, total[v] - shown);
-            buf_append_format(out, " more%s\n", count > shown ? ", some of them in report.json" : "");
+            buf_append_format(out, " more%s\n",
+                              count > shown ? ", some of them in report.json" : "");
         }
         if (v == VERDICT_EXTRA && !report->show_values)
             buf_append_text(out, "    (their ids are shown with --show-values)\n");
@@ -317,8 +318,9 @@ static void append_last_word(const struct verify_report *report,
     const char *on = !colour ? "" : result == VERIFY_MATCH ? "\033[32m" : "\033[31m";
     const char *off = colour ? "\033[0m" : "";
     if (result == VERIFY_MATCH) {
-        buf_append_format(out, "%sMATCH%s  every source record is accounted for and stored as it "
-                               "should be\n",
+        buf_append_format(out,
+                          "%sMATCH%s  every source record is accounted for and stored as it "
+                          "should be\n",
                           on, off);
         return;
     }
@@ -333,8 +335,7 @@ static void append_last_word(const struct verify_report *report,
     buf_append_char(out, '\n');
 }
 
-static void append_run(const struct verify_report *report, const char *report_path,
-                       struct buf *out)
+static void append_run(const struct verify_report *report, const char *report_path, struct buf *out)
 {
     buf_append_format(out, "%" PRIu64 ".%" PRIu64 " s, ", report->duration_ms / 1000,
                       report->duration_ms % 1000 / 100);

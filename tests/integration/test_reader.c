@@ -186,8 +186,8 @@ START_TEST(refuses_what_is_not_there)
     static const struct kafka_range RANGES[] = {{0, 0, 5}, {PARTITIONS, 0, 5}};
     struct kafka_reader *reader = NULL;
     struct error err = {0};
-    ck_assert_int_eq(
-        kafka_reader_open(&settings, "absent", RANGES, 1, WAIT_MS, &reader, &err), OUT_FATAL);
+    ck_assert_int_eq(kafka_reader_open(&settings, "absent", RANGES, 1, WAIT_MS, &reader, &err),
+                     OUT_FATAL);
     ck_assert_int_eq(err.code, ERR_KAFKA_TOPIC);
     ck_assert_ptr_null(reader);
     ck_assert_int_eq(kafka_reader_open(&settings, "t", &RANGES[1], 1, WAIT_MS, &reader, &err),

@@ -141,6 +141,47 @@ START_TEST(any_order_of_members)
 }
 END_TEST
 
+/* Keys of 0 to 12 bytes, of few letters so that they share their beginnings. */
+START_TEST(members_ascend)
+{
+    unsigned seed = 5;
+    struct buf text, form;
+    buf_init(&text, 65536);
+    buf_init(&form, 65536);
+    for (int round = 0; round < 2000; round++) {
+        buf_reset(&text);
+        for (int member = 0; member < 1 + round % 40; member++) {
+            buf_append_text(&text, member ? ",\"" : "{\"");
+            seed = seed * 1103515245 + 12345;
+            for (unsigned left = (seed >> 16) % 13; left > 0; left--) {
+                seed = seed * 1103515245 + 12345;
+                buf_append_text(&text, (const char *[]){"a", "b", "\xC3\xA9"}[(seed >> 16) % 3]);
+            }
+            buf_append_text(&text, "\":0");
+        }
+        buf_append_char(&text, '}');
+        yyjson_doc *doc, *sorted;
+        if (json_parse(buf_view(&text), JSON_UNICODE_REJECT, NULL, &doc, NULL) != OUT_OK)
+            continue; /* the same key twice */
+        buf_reset(&form);
+        canonical_append(&form, yyjson_doc_get_root(doc));
+        ck_assert_uint_eq(form.size, text.size);
+        sorted = parsed(buf_text(&form));
+        struct bytes before = {0};
+        yyjson_obj_iter iter = yyjson_obj_iter_with(yyjson_doc_get_root(sorted));
+        for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
+            struct bytes name = bytes_of(yyjson_get_str(key), yyjson_get_len(key));
+            ck_assert_msg(!before.data || bytes_compare(before, name) < 0, "%s", buf_text(&form));
+            before = name;
+        }
+        yyjson_doc_free(doc);
+        yyjson_doc_free(sorted);
+    }
+    buf_free(&text);
+    buf_free(&form);
+}
+END_TEST
+
 START_TEST(documents_built_in_memory)
 {
     struct buf out;
@@ -199,6 +240,7 @@ static Suite *canonical_suite(void)
     tcase_add_loop_test(tcase, forms, 0, COUNT(FORMS));
     tcase_add_loop_test(tcase, pairs, 0, COUNT(PAIRS));
     tcase_add_test(tcase, any_order_of_members);
+    tcase_add_test(tcase, members_ascend);
     tcase_add_test(tcase, documents_built_in_memory);
     tcase_add_test(tcase, a_known_digest);
     tcase_add_test(tcase, a_form_too_large_for_the_scratch);

@@ -269,9 +269,14 @@ static void nothing(struct model *model, uint32_t a, uint32_t b)
 }
 
 static const struct mutation MUTATIONS[] = {
-    {"nothing", nothing},       {"lost", lose},           {"extra", add_row},
-    {"changed", change},        {"contents swapped", swap_content},
-    {"rows swapped", swap_rows}, {"stale", make_stale},   {"newer", make_newer},
+    {"nothing", nothing},
+    {"lost", lose},
+    {"extra", add_row},
+    {"changed", change},
+    {"contents swapped", swap_content},
+    {"rows swapped", swap_rows},
+    {"stale", make_stale},
+    {"newer", make_newer},
     {"deleted turned", undelete},
 };
 #define MUTATION_COUNT (int)(sizeof MUTATIONS / sizeof *MUTATIONS)

@@ -30,8 +30,7 @@ START_TEST(reads_an_id)
                                    &partition, &offset);
     ck_assert_msg(good == IDS[_i].good, "%s", IDS[_i].id);
     if (good)
-        ck_assert_msg(partition == IDS[_i].partition && offset == IDS[_i].offset, "%s",
-                      IDS[_i].id);
+        ck_assert_msg(partition == IDS[_i].partition && offset == IDS[_i].offset, "%s", IDS[_i].id);
 }
 END_TEST
 

@@ -6,16 +6,15 @@
 #include "common/policy/diff_content.h"
 #include "tests/support/suite.h"
 
-static const char MAPPING[] =
-    "entity: reading\n"
-    "table: reading\n"
-    "key: [name]\n"
-    "columns:\n"
-    "  - { name: name, from: /name, type: text }\n"
-    "  - { name: mse, from: /mse, type: float8, tolerance: 0.001 }\n"
-    "  - { name: deep, from: /a/b, type: float8, tolerance: 0.1 }\n"
-    "  - { name: place, from: $key, type: text }\n"
-    "rest: extra\n";
+static const char MAPPING[] = "entity: reading\n"
+                              "table: reading\n"
+                              "key: [name]\n"
+                              "columns:\n"
+                              "  - { name: name, from: /name, type: text }\n"
+                              "  - { name: mse, from: /mse, type: float8, tolerance: 0.001 }\n"
+                              "  - { name: deep, from: /a/b, type: float8, tolerance: 0.1 }\n"
+                              "  - { name: place, from: $key, type: text }\n"
+                              "rest: extra\n";
 
 static struct mapping *mapping;
 static struct arena arena;

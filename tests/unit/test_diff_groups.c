@@ -62,8 +62,9 @@ START_TEST(problems_come_first)
     size_t count;
     diff_groups_init(&groups, GROUPS_MOST);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
-        groups.items[diff_groups_find(&groups, bytes_text(ROWS[i].tenant),
-                                      bytes_text(ROWS[i].entity))]
+        groups
+            .items[diff_groups_find(&groups, bytes_text(ROWS[i].tenant),
+                                    bytes_text(ROWS[i].entity))]
             .counts[ROWS[i].verdict] += ROWS[i].count;
     uint32_t *order = diff_groups_order(&groups, &count);
     ck_assert_uint_eq(count, 5); /* empty ones are left out */

@@ -32,12 +32,11 @@ START_TEST(decides_boundaries_exactly)
 {
     yyjson_doc *a, *b;
     struct error err;
-    ck_assert_int_eq(
-        json_parse(bytes_text(ROWS[_i].a), JSON_UNICODE_REJECT, NULL, &a, &err), OUT_OK);
-    ck_assert_int_eq(
-        json_parse(bytes_text(ROWS[_i].b), JSON_UNICODE_REJECT, NULL, &b, &err), OUT_OK);
-    bool within =
-        diff_within(yyjson_doc_get_root(a), yyjson_doc_get_root(b), ROWS[_i].tolerance);
+    ck_assert_int_eq(json_parse(bytes_text(ROWS[_i].a), JSON_UNICODE_REJECT, NULL, &a, &err),
+                     OUT_OK);
+    ck_assert_int_eq(json_parse(bytes_text(ROWS[_i].b), JSON_UNICODE_REJECT, NULL, &b, &err),
+                     OUT_OK);
+    bool within = diff_within(yyjson_doc_get_root(a), yyjson_doc_get_root(b), ROWS[_i].tolerance);
     ck_assert_msg(within == ROWS[_i].within, "%s and %s within %g", ROWS[_i].a, ROWS[_i].b,
                   ROWS[_i].tolerance);
     yyjson_doc_free(a);

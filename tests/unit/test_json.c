@@ -386,6 +386,31 @@ START_TEST(the_document_outlives_the_text)
 }
 END_TEST
 
+/* Each byte at each place of a text longer than the words that are looked at as a whole. */
+START_TEST(every_byte_is_escaped_or_not)
+{
+    struct buf out;
+    buf_init(&out, 100);
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t place = 0; place < 20; place++) {
+            char text[20], expected[64], escape[8];
+            memset(text, 'x', sizeof(text));
+            text[place] = (char)byte;
+            snprintf(escape, sizeof(escape), byte < 0x20 ? "\\u%04x" : "\\%c", (unsigned)byte);
+            bool escaped = byte < 0x20 || byte == '"' || byte == '\\';
+            int size = snprintf(expected, sizeof(expected), "\"%.*s%s%.*s\"", (int)place, text,
+                                escaped ? escape : (char[]){(char)byte, '\0'},
+                                (int)(sizeof(text) - place - 1), text + place + 1);
+            buf_reset(&out);
+            json_append_string(&out, bytes_of(text, sizeof(text)));
+            ck_assert_msg(bytes_equal(buf_view(&out), bytes_of(expected, (size_t)size)),
+                          "byte %d at %zu", byte, place);
+        }
+    }
+    buf_free(&out);
+}
+END_TEST
+
 START_TEST(pointers)
 {
     static const struct {
@@ -462,6 +487,7 @@ static Suite *json_suite(void)
     tcase_add_test(tcase, many_members);
     tcase_add_test(tcase, pools);
     tcase_add_test(tcase, the_document_outlives_the_text);
+    tcase_add_test(tcase, every_byte_is_escaped_or_not);
     tcase_add_test(tcase, pointers);
     tcase_add_test(tcase, errors_hold_no_payload);
     suite_add_tcase(suite, tcase);

@@ -257,6 +257,7 @@ static const struct {
     {"timestamptz", FORM_EPOCH_S, "\"1705314600\"", ERR_VALUE_TYPE},
     {"uuid", NAT, "\"123e4567e89b42d3a456426614174000\"", ERR_VALUE_FORM},
     {"uuid", NAT, "\"123e4567-e89b-42d3-a456-42661417400g\"", ERR_VALUE_FORM},
+    {"uuid", NAT, "\"123e4567_e89b-42d3-a456-426614174000\"", ERR_VALUE_FORM},
     {"uuid", NAT, "\"{123e4567-e89b-42d3-a456-426614174000\"", ERR_VALUE_FORM},
     {"bytea", NAT, "\"AP8\"", ERR_VALUE_FORM},  /* no padding */
     {"bytea", NAT, "\"AP9=\"", ERR_VALUE_FORM}, /* bits left over */
@@ -372,6 +373,18 @@ START_TEST(base64_takes_its_alphabet_only)
 }
 END_TEST
 
+START_TEST(a_text_that_should_be_a_number)
+{
+    struct buf out;
+    buf_init(&out, 100);
+    struct value_type type = type_of("text", NUM);
+    ck_assert(decode(&type, (struct cell){"1.5", 3}, &out));
+    ck_assert(!decode(&type, (struct cell){"x", 1}, &out));
+    ck_assert(!decode(&type, (struct cell){"", 0}, &out));
+    buf_free(&out);
+}
+END_TEST
+
 /* A full arena and values larger than small buffers. */
 START_TEST(large_values)
 {
@@ -412,6 +425,7 @@ static Suite *value_suite(void)
     tcase_add_test(tcase, kinds);
     tcase_add_loop_test(tcase, malformed_cells, 0, COUNT(MALFORMED));
     tcase_add_test(tcase, base64_takes_its_alphabet_only);
+    tcase_add_test(tcase, a_text_that_should_be_a_number);
     tcase_add_test(tcase, large_values);
     suite_add_tcase(suite, tcase);
     return suite;

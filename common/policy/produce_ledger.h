@@ -1,0 +1,61 @@
+#ifndef DROVER_POLICY_PRODUCE_LEDGER_H
+#define DROVER_POLICY_PRODUCE_LEDGER_H
+
+/*
+ * What became of the records of a produce run. Each record read is in exactly one place: on its way
+ * to Kafka, produced, or rejected at the source (P1); sources that could not be read are counted
+ * apart, as nobody knows how many records they hold.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/error.h"
+
+#define PRODUCE_CODES_MOST 128
+
+struct produce_ledger {
+    uint64_t read;
+    uint64_t queued; /* accepted by the Kafka client, not yet stored */
+    uint64_t produced;
+    uint64_t rejected;
+    uint64_t withheld;
+    uint64_t failed_sources;
+    uint64_t sources;
+    uint64_t payload_bytes;               /* of the records accepted */
+    uint64_t by_code[PRODUCE_CODES_MOST]; /* rejections and failed sources */
+};
+
+void produce_ledger_queue(struct produce_ledger *ledger, size_t payload_bytes);
+void produce_ledger_store(struct produce_ledger *ledger);
+/* A queued record that Kafka refused. */
+void produce_ledger_refuse(struct produce_ledger *ledger, enum error_code code);
+void produce_ledger_reject(struct produce_ledger *ledger, enum error_code code);
+void produce_ledger_fail_source(struct produce_ledger *ledger, enum error_code code);
+/* P1, with nothing left on its way when `at_end`. */
+bool produce_ledger_adds_up(const struct produce_ledger *ledger, bool at_end);
+
+/* How far it is, for a progress line. */
+struct produce_state {
+    const char *run;
+    uint64_t source_bytes; /* read, as stored */
+    uint64_t total_bytes;  /* 0: unknown */
+    uint64_t elapsed_ms;
+    bool done;
+    bool stopped; /* by a signal, before the end */
+};
+
+/* {"role":"produce","read":N,…} without newline. */
+void produce_ledger_append_progress(struct buf *out, const struct produce_ledger *ledger,
+                                    const struct produce_state *state);
+/* One line for people, without newline. */
+void produce_ledger_append_line(struct buf *out, const struct produce_ledger *ledger,
+                                const struct produce_state *state);
+/* The summary: lines for people, or one JSON object; each ends in a newline. */
+void produce_ledger_append_summary(struct buf *out, const struct produce_ledger *ledger,
+                                   const struct produce_state *state);
+void produce_ledger_append_json(struct buf *out, const struct produce_ledger *ledger,
+                                const struct produce_state *state);
+
+#endif

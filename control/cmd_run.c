@@ -1,0 +1,331 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/io/clock.h"
+#include "common/io/kafka_topics.h"
+#include "common/io/log.h"
+#include "common/io/mappings.h"
+#include "control/command.h"
+#include "control/run.h"
+#include "control/schema_apply.h"
+
+enum {
+    TICK_MS = 200,
+    SURVEY_MS = 2000,
+    BROKER_MS = 15000,
+    STOP_EXTRA_MS = 15000, /* beyond the drain: leaving the group, closing connections */
+    HALTED_MS = 10000,     /* nothing moves and a partition is halted: nothing will */
+    TOPICS = 3,
+};
+
+/* ---- before anything runs */
+
+static void say_changes(const struct schema_apply *apply)
+{
+    if (apply->count == 0)
+        return;
+    const char *at = buf_text((struct buf *)&apply->changes);
+    while (*at) {
+        size_t size = strcspn(at, "\n");
+        fprintf(stderr, "  schema   %.*s\n", (int)size, at);
+        at += size + (at[size] == '\n');
+    }
+}
+
+static enum outcome prepare_schema(const struct settings *settings, struct error *err)
+{
+    struct mapping_set mappings;
+    enum outcome outcome = mapping_set_load(settings, &mappings, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    struct schema_apply apply;
+    outcome = schema_apply_run(settings, &mappings, &apply, err);
+    if (outcome == OUT_OK && !settings->quiet)
+        say_changes(&apply);
+    schema_apply_free(&apply);
+    mapping_set_free(&mappings);
+    return outcome;
+}
+
+static enum outcome prepare_topics(const struct settings *settings, struct error *err)
+{
+    struct topic_plan plan[TOPICS];
+    enum topic_state before[TOPICS];
+    enum outcome outcome = kafka_topics_plan(settings, BROKER_MS, plan, err);
+    for (int i = 0; i < TOPICS && outcome == OUT_OK; i++) {
+        before[i] = plan[i].state;
+        if (plan[i].state == TOPIC_DIFFERENT) {
+            outcome = error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
+                                "the topic has %d partitions, %d are wanted",
+                                plan[i].partitions_now, plan[i].partitions);
+            error_where(err, "%s", plan[i].name);
+        }
+    }
+    if (outcome == OUT_OK)
+        outcome = kafka_topics_apply(settings, BROKER_MS, plan, err);
+    for (int i = 0; i < TOPICS && outcome == OUT_OK && !settings->quiet; i++)
+        if (before[i] == TOPIC_MISSING)
+            fprintf(stderr, "  topics   create %s with %d partitions\n", plan[i].name,
+                    plan[i].partitions);
+    return outcome;
+}
+
+/* ---- the phases */
+
+static bool any_worker_runs(const struct run *run)
+{
+    for (size_t i = RUN_WORK + 1; i < run->child_count; i++)
+        if (run_child_is_running(&run->children[i]))
+            return true;
+    return false;
+}
+
+static bool anything_runs(const struct run *run)
+{
+    return any_worker_runs(run) || run_child_is_running(&run->children[RUN_PRODUCE]) ||
+           run_child_is_running(&run->children[RUN_VERIFY]);
+}
+
+static void signal_all(struct run *run, int signal_number)
+{
+    for (size_t i = 0; i < run->child_count; i++)
+        run_child_signal(&run->children[i], signal_number);
+}
+
+static void end_workers(struct run *run)
+{
+    for (size_t i = RUN_WORK + 1; i < run->child_count; i++)
+        run_child_signal(&run->children[i], SIGTERM);
+    run->kill_at_ms = clock_monotonic_ms() + run->settings->drain_ms + STOP_EXTRA_MS;
+}
+
+/* From any phase: everybody ends in order, and `code` is what the run ends with. */
+static void stop(struct run *run, enum exit_code code)
+{
+    if (run->phase >= RUN_STOPPING)
+        return;
+    run->phase = RUN_STOPPING;
+    run->code = code;
+    run->kill_at_ms = clock_monotonic_ms() + run->settings->drain_ms + STOP_EXTRA_MS;
+    signal_all(run, SIGTERM);
+}
+
+static void finish(struct run *run)
+{
+    run->phase = RUN_DONE;
+    uv_stop(&run->loop);
+}
+
+/* Rejected records do not end a run: they are counted, and the verifier weighs them. */
+static bool ended_well(const struct run_child *child)
+{
+    return child->code == EXIT_OK ||
+           (child->role == RUN_PRODUCE && child->code == EXIT_DISCREPANCY);
+}
+
+static void fail_for(struct run *run, const struct run_child *child)
+{
+    static const char *const NAMES[] = {"produce", "work", "verify"};
+    bool early = child->code == EXIT_OK; /* a worker that nobody told to end */
+    int code = early ? EXIT_RUNTIME : child->code;
+    error_set(&run->err, OUT_FATAL, ERR_INTERNAL, "drover %s ended %s (exit %d)",
+              NAMES[child->role], early ? "before it was told to" : "with the error above",
+              child->code);
+    error_hint(&run->err, "run the same command again: it goes on where this one stopped");
+    stop(run, code > 127 ? EXIT_RUNTIME : (enum exit_code)code);
+}
+
+static void start_verify(struct run *run)
+{
+    run->phase = RUN_VERIFYING;
+    run->drained_ms = clock_monotonic_ms();
+    if (run_child_start(run, &run->children[RUN_VERIFY], &run->err) != OUT_OK)
+        stop(run, EXIT_RUNTIME);
+}
+
+void run_on_child_end(struct run *run, struct run_child *child)
+{
+    bool expected = ended_well(child) && (child->role != RUN_WORK || run->phase != RUN_WORKING);
+    if (child->role == RUN_PRODUCE)
+        run->produced_ms = clock_monotonic_ms();
+    if (run->phase < RUN_STOPPING && child->role == RUN_VERIFY) {
+        run->code = child->code > 127 ? EXIT_RUNTIME : (enum exit_code)child->code;
+        if (run->code == EXIT_OK)
+            run->code = (enum exit_code)run->children[RUN_PRODUCE].code;
+        finish(run);
+        return;
+    }
+    if (run->phase < RUN_STOPPING && !expected)
+        fail_for(run, child);
+    if (run->phase == RUN_DRAINING && !any_worker_runs(run))
+        start_verify(run);
+    if (run->phase == RUN_STOPPING && !anything_runs(run))
+        finish(run);
+}
+
+static void look(struct run *run)
+{
+    struct error err = {0};
+    enum outcome outcome = survey_look(&run->survey, &err);
+    run->surveyed = outcome == OUT_OK;
+    if (outcome == OUT_RETRY) {
+        log_error(LOG_WARN, "run.look", &err); /* the workers wait for it as well */
+    } else if (outcome == OUT_FATAL) {
+        run->err = err;
+        stop(run, command_fail(&err));
+    }
+    if (run->survey.committed != run->moved_committed || run->moved_ms == 0) {
+        run->moved_committed = run->survey.committed;
+        run->moved_ms = clock_monotonic_ms();
+    }
+}
+
+static bool is_stuck(const struct run *run)
+{
+    uint64_t halted = 0;
+    for (size_t i = RUN_WORK + 1; i < run->child_count; i++)
+        halted += run->children[i].numbers.halted;
+    return halted && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
+}
+
+static void look_for_end(struct run *run)
+{
+    bool produced = run->children[RUN_PRODUCE].ended;
+    if (produced && run->surveyed && run->survey.lag == 0) {
+        run->phase = RUN_DRAINING;
+        end_workers(run);
+    } else if (produced && is_stuck(run)) {
+        error_set(&run->err, OUT_FATAL, ERR_PROGRESS,
+                  "a partition is halted and nothing else is left");
+        error_hint(&run->err, "see the worker's message above");
+        stop(run, EXIT_RUNTIME);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct run *run = timer->data;
+    log_flush();
+    if (run->phase == RUN_WORKING || run->phase == RUN_DRAINING)
+        look(run);
+    if (run->phase == RUN_WORKING)
+        look_for_end(run);
+    bool late = run->kill_at_ms && clock_monotonic_ms() > run->kill_at_ms;
+    if (late && (run->phase == RUN_DRAINING || run->phase == RUN_STOPPING))
+        signal_all(run, SIGKILL);
+    if (run->phase != RUN_DONE)
+        run_view_draw(run);
+}
+
+/* The first asks everybody to end in order, the second does not wait. */
+static void on_signal(uv_signal_t *handle, int signal_number)
+{
+    struct run *run = handle->data;
+    (void)signal_number;
+    if (run->interrupted) {
+        signal_all(run, SIGKILL);
+        return;
+    }
+    run->interrupted = true;
+    stop(run, EXIT_STOPPED);
+    if (!anything_runs(run))
+        finish(run);
+}
+
+/* ---- all of it */
+
+static enum outcome start_children(struct run *run, struct error *err)
+{
+    for (size_t i = 0; i < run->child_count; i++)
+        run->children[i].role = i == RUN_PRODUCE  ? RUN_PRODUCE
+                                : i == RUN_VERIFY ? RUN_VERIFY
+                                                  : RUN_WORK;
+    enum outcome outcome = OUT_OK;
+    for (size_t i = RUN_WORK + 1; i < run->child_count && outcome == OUT_OK; i++)
+        outcome = run_child_start(run, &run->children[i], err);
+    if (outcome == OUT_OK)
+        outcome = run_child_start(run, &run->children[RUN_PRODUCE], err);
+    return outcome;
+}
+
+static void open_loop(struct run *run)
+{
+    uv_loop_init(&run->loop);
+    uv_timer_init(&run->loop, &run->tick);
+    uv_signal_init(&run->loop, &run->on_int);
+    uv_signal_init(&run->loop, &run->on_term);
+    run->tick.data = run->on_int.data = run->on_term.data = run;
+    uv_timer_start(&run->tick, on_tick, TICK_MS, TICK_MS);
+    uv_signal_start(&run->on_int, on_signal, SIGINT);
+    uv_signal_start(&run->on_term, on_signal, SIGTERM);
+}
+
+static void close_loop(struct run *run)
+{
+    uv_close((uv_handle_t *)&run->tick, NULL);
+    uv_close((uv_handle_t *)&run->on_int, NULL);
+    uv_close((uv_handle_t *)&run->on_term, NULL);
+    uv_run(&run->loop, UV_RUN_DEFAULT); /* the close callbacks */
+    uv_loop_close(&run->loop);
+}
+
+static void run_loop(struct run *run)
+{
+    open_loop(run);
+    if (start_children(run, &run->err) != OUT_OK)
+        stop(run, EXIT_RUNTIME);
+    if (run->phase != RUN_STOPPING || anything_runs(run))
+        uv_run(&run->loop, UV_RUN_DEFAULT);
+    close_loop(run);
+}
+
+static enum outcome prepare(struct run *run, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    enum outcome outcome = OUT_OK;
+    if (run->sources.count == 0) {
+        outcome = error_set(err, OUT_FATAL, ERR_CONF_MISSING, "no source is given");
+        error_hint(err, "name files: drover run exports/*.json, or set produce.sources");
+    }
+    if (outcome == OUT_OK)
+        outcome = prepare_schema(settings, err);
+    if (outcome == OUT_OK)
+        outcome = prepare_topics(settings, err);
+    if (outcome == OUT_OK)
+        outcome = survey_open(settings, SURVEY_MS, &run->survey, err);
+    return outcome;
+}
+
+enum exit_code run_command(const struct invocation *invocation, struct error *err)
+{
+    const struct settings *settings = &invocation->settings;
+    struct run *run = calloc(1, sizeof(*run));
+    size_t children = settings->workers + RUN_WORK + 1;
+    struct run_child *list = calloc(children, sizeof(*list));
+    if (!run || !list)
+        abort();
+    *run = (struct run){.settings = settings,
+                        .conf = &invocation->conf,
+                        .sources = invocation->words.count ? invocation->words : settings->sources,
+                        .children = list,
+                        .child_count = children};
+    run->terminal = terminal_is(STDERR_FILENO) && !settings->plain;
+    terminal_live_init(&run->live, STDERR_FILENO);
+    run->began_ms = run->line_ms = clock_monotonic_ms();
+    if (prepare(run, err) == OUT_OK) {
+        run_loop(run);
+        run_view_end(run);
+        run_view_summary(run);
+        *err = run->err;
+    } else {
+        run->code = command_fail(err);
+    }
+    enum exit_code code = run->code;
+    survey_close(&run->survey);
+    free(list);
+    free(run);
+    return code;
+}

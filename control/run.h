@@ -1,0 +1,117 @@
+#ifndef DROVER_CONTROL_RUN_H
+#define DROVER_CONTROL_RUN_H
+
+/*
+ * `drover run`: every role on this host, each a process of its own, so that a fault of one is its
+ * own and this one only looks, counts and ends things in order:
+ *
+ *   produce ─────────► done
+ *   work × N ────────────────► everything committed ─► told to stop ─► drained
+ *                                                                       verify ─► its code is ours
+ *
+ * Children write progress as JSON lines on descriptor 3. One loop thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "common/base/conf.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+#include "common/io/terminal.h"
+#include "control/survey.h"
+
+enum { RUN_WORKERS_MOST = 64, RUN_STREAMS = 3 };
+
+enum run_role {
+    RUN_PRODUCE,
+    RUN_WORK,
+    RUN_VERIFY,
+};
+
+/* The last progress a child told; unused members are zero. */
+struct run_numbers {
+    uint64_t read, produced, rejected, bytes, total_bytes;                        /* produce */
+    uint64_t polled, applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
+    uint64_t compared, total;                                                     /* verify */
+    bool done;
+};
+
+struct run_stream {
+    struct run_child *child;
+    uv_pipe_t pipe;
+    struct buf line; /* of which the end has not come yet */
+    char room[65536];
+};
+
+struct run_child {
+    struct run *run;
+    enum run_role role;
+    uv_process_t process;
+    struct run_stream streams[RUN_STREAMS]; /* standard output, standard error, progress */
+    int open;                               /* handles not yet closed */
+    bool started, ended;
+    int code; /* exit code; 128 + the signal that ended it */
+    struct run_numbers numbers;
+};
+
+enum run_phase {
+    RUN_WORKING,
+    RUN_DRAINING,
+    RUN_VERIFYING,
+    RUN_STOPPING, /* by a signal or a failure: all are told to end */
+    RUN_DONE,
+};
+
+struct run {
+    const struct settings *settings;
+    const struct conf *conf;
+    struct conf_list sources;
+    uv_loop_t loop;
+    uv_timer_t tick;
+    uv_signal_t on_int, on_term;
+    struct run_child *children; /* produce, verify, then the workers */
+    size_t child_count;
+    enum run_phase phase;
+    enum exit_code code;
+    bool interrupted;
+    uint64_t began_ms, produced_ms, drained_ms;
+    uint64_t kill_at_ms; /* whoever still runs then is killed */
+    uint64_t moved_ms;   /* when the last progress was seen */
+    uint64_t moved_committed;
+    struct survey survey;
+    bool surveyed;    /* the last look was good */
+    struct error err; /* why it stops, when it is not a child's own message */
+
+    /* view */
+    bool terminal;
+    struct terminal_live live;
+    uint64_t line_ms; /* the last plain line */
+    double rate;      /* committed a second, smoothed */
+    uint64_t rate_ms, rate_committed;
+};
+
+/* run_child.c */
+MUST_USE enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err);
+void run_child_signal(struct run_child *child, int signal_number);
+bool run_child_is_running(const struct run_child *child);
+/* A child told something or ended: implemented by cmd_run.c. */
+void run_on_child_end(struct run *run, struct run_child *child);
+
+/* run_args.c: NULL-terminated, malloc'ed as one block list; freed by run_args_free. */
+char **run_args_make(const struct run *run, enum run_role role);
+void run_args_free(char **args);
+
+/* run_numbers.c */
+void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
+
+/* run_view.c */
+void run_view_draw(struct run *run);
+/* A line of a child or of ours, beside the live view. */
+void run_view_print(struct run *run, struct bytes text);
+void run_view_end(struct run *run);
+void run_view_summary(struct run *run);
+
+#endif

@@ -1,0 +1,35 @@
+/* Progress lines of children. Tolerant: a line that is none is nobody's fault worth stopping for.
+ */
+#include <yyjson.h>
+
+#include "control/run.h"
+
+static void take(yyjson_val *root, const char *name, uint64_t *place)
+{
+    yyjson_val *value = yyjson_obj_get(root, name);
+    if (yyjson_is_uint(value))
+        *place = yyjson_get_uint(value);
+}
+
+void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
+{
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc); /* NULL goes through all of these */
+    take(root, "read", &numbers->read);
+    take(root, "produced", &numbers->produced);
+    take(root, "rejected", &numbers->rejected);
+    take(root, "bytes", &numbers->bytes);
+    take(root, "total_bytes", &numbers->total_bytes);
+    take(root, "polled", &numbers->polled);
+    take(root, "applied", &numbers->applied);
+    take(root, "unchanged", &numbers->unchanged);
+    take(root, "superseded", &numbers->superseded);
+    take(root, "conflict", &numbers->conflict);
+    take(root, "dead", &numbers->dead);
+    take(root, "mem", &numbers->mem);
+    take(root, "halted", &numbers->halted);
+    take(root, "compared", &numbers->compared);
+    take(root, "total", &numbers->total);
+    numbers->done = numbers->done || yyjson_is_true(yyjson_obj_get(root, "done"));
+    yyjson_doc_free(doc);
+}

@@ -1,0 +1,74 @@
+/* See the header. */
+#include "producer/progress.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define EVERY_MS 200
+#define LINE_EVERY_MS 10000
+
+void progress_init(struct progress *progress, const struct settings *settings, uint64_t now_ms)
+{
+    *progress = (struct progress){.fd = settings->progress_fd, .next_ms = now_ms + EVERY_MS};
+    if (settings->progress_fd >= 0)
+        progress->kind = PROGRESS_FD;
+    else if (settings->quiet)
+        progress->kind = PROGRESS_NONE;
+    else if (terminal_is(STDERR_FILENO) && !settings->plain)
+        progress->kind = PROGRESS_LIVE;
+    else
+        progress->kind = PROGRESS_LINES;
+    if (progress->kind == PROGRESS_LINES)
+        progress->next_ms = now_ms + LINE_EVERY_MS;
+    terminal_live_init(&progress->live, STDERR_FILENO);
+}
+
+/* A parent that is gone does not stop the run: its line is lost, nothing else. */
+static void tell_parent(int fd, struct buf *line)
+{
+    buf_append_char(line, '\n');
+    ssize_t written = write(fd, line->data, line->size);
+    (void)written;
+}
+
+static void say(struct progress *progress, const struct produce_ledger *ledger,
+                const struct produce_state *state)
+{
+    struct buf line;
+    buf_init(&line, 4096);
+    if (progress->kind == PROGRESS_FD) {
+        produce_ledger_append_progress(&line, ledger, state);
+        tell_parent(progress->fd, &line);
+    } else {
+        produce_ledger_append_line(&line, ledger, state);
+        buf_append_char(&line, '\n');
+        if (progress->kind == PROGRESS_LIVE)
+            terminal_live_draw(&progress->live, buf_view(&line));
+        else
+            fputs(buf_text(&line), stderr);
+    }
+    buf_free(&line);
+}
+
+void progress_tick(struct progress *progress, const struct produce_ledger *ledger,
+                   const struct produce_state *state, uint64_t now_ms)
+{
+    if (progress->kind == PROGRESS_NONE)
+        return;
+    if (state->done) { /* the summary follows; only a parent needs the last line */
+        progress_clear(progress);
+        if (progress->kind == PROGRESS_FD)
+            say(progress, ledger, state);
+        return;
+    }
+    if (now_ms < progress->next_ms)
+        return;
+    progress->next_ms = now_ms + (progress->kind == PROGRESS_LINES ? LINE_EVERY_MS : EVERY_MS);
+    say(progress, ledger, state);
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->kind == PROGRESS_LIVE)
+        terminal_live_clear(&progress->live);
+}

@@ -1,0 +1,111 @@
+/* See the header. */
+#include "producer/rejects.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/text.h"
+
+enum outcome rejects_open(struct rejects *rejects, const struct settings *settings,
+                          struct error *err)
+{
+    *rejects =
+        (struct rejects){.shown_most = settings->rejects_shown, .path = settings->rejects_file};
+    if (!rejects->path)
+        return OUT_OK;
+    rejects->file = fopen(rejects->path, "we");
+    if (rejects->file)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the file for rejected records cannot be made");
+    error_where(err, "%s", rejects->path);
+    error_cause(err, "%s", strerrordesc_np(errno));
+    return OUT_FATAL;
+}
+
+static void append_member(struct buf *out, const char *name, const char *text)
+{
+    if (!text[0])
+        return;
+    buf_append_format(out, ",\"%s\":", name);
+    buf_append_json(out, bytes_text(text));
+}
+
+static void append_json(struct buf *out, const struct reject_place *place, const struct error *err)
+{
+    buf_append_text(out, "{\"source\":");
+    buf_append_json(out, bytes_text(place->source));
+    if (place->line)
+        buf_append_format(out,
+                          ",\"line\":%" PRIu64 ",\"column\":%" PRIu64 ",\"byte\":%" PRIu64
+                          ",\"record\":%" PRIu64,
+                          place->line, place->column, place->byte, place->ordinal);
+    buf_append_format(out, ",\"code\":\"%s\"", error_code_id(err->code));
+    append_member(out, "text", err->text);
+    append_member(out, "cause", err->cause);
+    append_member(out, "path", err->path);
+    append_member(out, "at", err->where);
+    append_member(out, "try", err->hint[0] ? err->hint : error_code_advice(err->code));
+    buf_append_text(out, "}\n");
+}
+
+/* The place for people goes to `where`; what the error said there itself is kept as a cause. */
+static void locate(struct error *err, const struct reject_place *place)
+{
+    struct buf safe;
+    buf_init(&safe, 1024);
+    text_append_safe(&safe, bytes_text(place->source), 150);
+    if (err->where[0] && !err->cause[0])
+        error_cause(err, "at %s", err->where);
+    if (place->line)
+        error_where(err, "%s:%" PRIu64 ":%" PRIu64 " (byte %" PRIu64 ", record %" PRIu64 ")",
+                    buf_text(&safe), place->line, place->column, place->byte, place->ordinal);
+    else
+        error_where(err, "%s", buf_text(&safe));
+    buf_free(&safe);
+}
+
+static void show(const struct reject_place *place, const struct error *err)
+{
+    struct error located = *err;
+    char text[2048];
+    locate(&located, place);
+    error_format(&located, text, sizeof(text));
+    fprintf(stderr, "%s\n", text);
+}
+
+void rejects_add(struct rejects *rejects, const struct reject_place *place, const struct error *err)
+{
+    if (rejects->shown < rejects->shown_most) {
+        rejects->shown++;
+        show(place, err);
+    } else {
+        rejects->hidden++;
+    }
+    if (!rejects->file)
+        return;
+    struct buf line;
+    buf_init(&line, 16 * 1024);
+    append_json(&line, place, err);
+    if (fwrite(line.data, 1, line.size, rejects->file) != line.size)
+        rejects->failed = true;
+    buf_free(&line);
+}
+
+enum outcome rejects_close(struct rejects *rejects, struct error *err)
+{
+    if (rejects->hidden)
+        fprintf(stderr, "… and %" PRIu64 " more%s%s\n", rejects->hidden,
+                rejects->path ? ", all in " : "; --rejects FILE lists all of them",
+                rejects->path ? rejects->path : "");
+    bool complete = !rejects->file || (fflush(rejects->file) == 0 && !rejects->failed);
+    if (rejects->file && fclose(rejects->file) != 0)
+        complete = false;
+    rejects->file = NULL;
+    if (complete)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the file of rejected records is not complete");
+    error_where(err, "%s", rejects->path);
+    return OUT_FATAL;
+}

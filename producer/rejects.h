@@ -1,0 +1,42 @@
+#ifndef DROVER_PRODUCER_REJECTS_H
+#define DROVER_PRODUCER_REJECTS_H
+
+/*
+ * The list of what could not be produced: the first ones on standard error as people read errors,
+ * all of them as JSON lines in a file when one is named. Nothing is kept in memory.
+ */
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+
+struct rejects {
+    FILE *file; /* NULL: none */
+    const char *path;
+    uint64_t shown;
+    uint64_t shown_most;
+    uint64_t hidden;
+    bool failed; /* the file could not be written */
+};
+
+/* Where a rejected record began; line 0: the source as a whole. */
+struct reject_place {
+    const char *source;
+    uint64_t line;
+    uint64_t column;
+    uint64_t byte;
+    uint64_t ordinal;
+};
+
+/* OUT_FATAL DRV-X004 when the file cannot be made. */
+MUST_USE enum outcome rejects_open(struct rejects *rejects, const struct settings *settings,
+                                   struct error *err);
+void rejects_add(struct rejects *rejects, const struct reject_place *place,
+                 const struct error *err);
+/* Says how many were not shown. OUT_FATAL DRV-X004 when the file is not complete. */
+MUST_USE enum outcome rejects_close(struct rejects *rejects, struct error *err);
+
+#endif
