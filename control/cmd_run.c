@@ -77,7 +77,7 @@ static enum outcome prepare_topics(const struct settings *settings, struct error
 
 static bool any_worker_runs(const struct run *run)
 {
-    for (size_t i = RUN_WORK + 1; i < run->child_count; i++)
+    for (size_t i = RUN_WORK; i < run->child_count; i++)
         if (run_child_is_running(&run->children[i]))
             return true;
     return false;
@@ -97,7 +97,7 @@ static void signal_all(struct run *run, int signal_number)
 
 static void end_workers(struct run *run)
 {
-    for (size_t i = RUN_WORK + 1; i < run->child_count; i++)
+    for (size_t i = RUN_WORK; i < run->child_count; i++)
         run_child_signal(&run->children[i], SIGTERM);
     run->kill_at_ms = clock_monotonic_ms() + run->settings->drain_ms + STOP_EXTRA_MS;
 }
@@ -128,7 +128,7 @@ static bool ended_well(const struct run_child *child)
 
 static void fail_for(struct run *run, const struct run_child *child)
 {
-    static const char *const NAMES[] = {"produce", "work", "verify"};
+    static const char *const NAMES[] = {"produce", "verify", "work"};
     bool early = child->code == EXIT_OK; /* a worker that nobody told to end */
     int code = early ? EXIT_RUNTIME : child->code;
     error_set(&run->err, OUT_FATAL, ERR_INTERNAL, "drover %s ended %s (exit %d)",
@@ -186,7 +186,7 @@ static void look(struct run *run)
 static bool is_stuck(const struct run *run)
 {
     uint64_t halted = 0;
-    for (size_t i = RUN_WORK + 1; i < run->child_count; i++)
+    for (size_t i = RUN_WORK; i < run->child_count; i++)
         halted += run->children[i].numbers.halted;
     return halted && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
 }
@@ -240,11 +240,9 @@ static void on_signal(uv_signal_t *handle, int signal_number)
 static enum outcome start_children(struct run *run, struct error *err)
 {
     for (size_t i = 0; i < run->child_count; i++)
-        run->children[i].role = i == RUN_PRODUCE  ? RUN_PRODUCE
-                                : i == RUN_VERIFY ? RUN_VERIFY
-                                                  : RUN_WORK;
+        run->children[i].role = i < RUN_WORK ? (enum run_role)i : RUN_WORK;
     enum outcome outcome = OUT_OK;
-    for (size_t i = RUN_WORK + 1; i < run->child_count && outcome == OUT_OK; i++)
+    for (size_t i = RUN_WORK; i < run->child_count && outcome == OUT_OK; i++)
         outcome = run_child_start(run, &run->children[i], err);
     if (outcome == OUT_OK)
         outcome = run_child_start(run, &run->children[RUN_PRODUCE], err);
@@ -303,7 +301,7 @@ enum exit_code run_command(const struct invocation *invocation, struct error *er
 {
     const struct settings *settings = &invocation->settings;
     struct run *run = calloc(1, sizeof(*run));
-    size_t children = settings->workers + RUN_WORK + 1;
+    size_t children = RUN_WORK + settings->workers;
     struct run_child *list = calloc(children, sizeof(*list));
     if (!run || !list)
         abort();

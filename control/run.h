@@ -25,10 +25,11 @@
 
 enum { RUN_WORKERS_MOST = 64, RUN_STREAMS = 3 };
 
+/* Also a child's place in run->children; workers go on from RUN_WORK. */
 enum run_role {
     RUN_PRODUCE,
-    RUN_WORK,
     RUN_VERIFY,
+    RUN_WORK,
 };
 
 /* The last progress a child told; unused members are zero. */
@@ -72,7 +73,7 @@ struct run {
     uv_loop_t loop;
     uv_timer_t tick;
     uv_signal_t on_int, on_term;
-    struct run_child *children; /* produce, verify, then the workers */
+    struct run_child *children; /* by run_role */
     size_t child_count;
     enum run_phase phase;
     enum exit_code code;

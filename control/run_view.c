@@ -48,7 +48,7 @@ static const char *count_text(uint64_t value, char out[28])
 static void sum_workers(const struct run *run, struct run_numbers *sum)
 {
     *sum = (struct run_numbers){0};
-    for (size_t i = RUN_WORK + 1; i < run->child_count; i++) {
+    for (size_t i = RUN_WORK; i < run->child_count; i++) {
         const struct run_numbers *one = &run->children[i].numbers;
         sum->polled += one->polled;
         sum->applied += one->applied;
@@ -138,7 +138,7 @@ static void append_machine(struct buf *out, const struct run *run, const struct 
 {
     char text[28], sizes[2][16];
     size_t working = 0;
-    for (size_t i = RUN_WORK + 1; i < run->child_count; i++)
+    for (size_t i = RUN_WORK; i < run->child_count; i++)
         working += run_child_is_running(&run->children[i]);
     buf_append_format(
         out, "           %s/s · %zu worker%s · %s of %s in flight",
@@ -208,7 +208,7 @@ void run_view_end(struct run *run)
     run->live.lines = 0;
 }
 
-static void print_work(const struct run *run, const struct run_numbers *sum)
+static void print_work(const struct run_numbers *sum)
 {
     char texts[6][28];
     fprintf(stderr,
@@ -241,7 +241,7 @@ void run_view_summary(struct run *run)
     fprintf(stderr, "\n  produce  %s read = %s produced + %s rejected or withheld\n",
             count_text(produced->read, texts[1]), count_text(produced->produced, texts[2]),
             count_text(produced->read - produced->produced, texts[3]));
-    print_work(run, &sum);
+    print_work(&sum);
     if (run->code == EXIT_STOPPED)
         fprintf(stderr, "Next:  run the same command again: it goes on where this one stopped\n");
     else if (run->code == EXIT_OK)

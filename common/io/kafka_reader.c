@@ -9,11 +9,9 @@
 
 #include "common/io/kafka_reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_message.h"
@@ -36,40 +34,27 @@ struct kafka_reader {
     struct kafka_read_message message;
 };
 
-/* Messages waiting in librdkafka, over all partitions: each costs it about 500 bytes more than
- * queued.max.messages.kbytes counts. */
-#define QUEUED_MESSAGES 20000
-#define QUEUED_MESSAGES_LEAST 500
-#define QUEUED_KBYTES_LEAST 256
+/* Messages that may wait in librdkafka. Each costs it about 2 KiB (measured with 2.0.2) that
+ * queued.max.messages.kbytes does not count, so the library's own 100,000 would be 200 MB. */
+#define QUEUED_MESSAGES "16000"
+#define QUEUED_MESSAGES_DEFAULT "100000"
+#define WAKE_MS 200
 
-/* Gives each partition its part of the client's queue: without a group librdkafka counts the
- * limits by partition, and many partitions would take many times the memory. */
-static void share_queue(rd_kafka_conf_t *conf, size_t partitions)
+static void bound_queue(rd_kafka_conf_t *conf)
 {
     char text[32] = "";
     size_t size = sizeof text;
-    int64_t kbytes = 0;
-    if (partitions < 1)
-        return;
-    size_t messages = QUEUED_MESSAGES / partitions;
-    snprintf(text, sizeof text, "%zu",
-             messages > QUEUED_MESSAGES_LEAST ? messages : QUEUED_MESSAGES_LEAST);
-    rd_kafka_conf_set(conf, "queued.min.messages", text, NULL, 0);
-    if (rd_kafka_conf_get(conf, "queued.max.messages.kbytes", text, &size) != RD_KAFKA_CONF_OK ||
-        !text_parse_int64(bytes_text(text), &kbytes))
-        return;
-    kbytes /= (int64_t)partitions;
-    snprintf(text, sizeof text, "%lld",
-             (long long)(kbytes > QUEUED_KBYTES_LEAST ? kbytes : QUEUED_KBYTES_LEAST));
-    rd_kafka_conf_set(conf, "queued.max.messages.kbytes", text, NULL, 0);
+    if (rd_kafka_conf_get(conf, "queued.min.messages", text, &size) == RD_KAFKA_CONF_OK &&
+        strcmp(text, QUEUED_MESSAGES_DEFAULT) == 0) /* else the user's own choice */
+        rd_kafka_conf_set(conf, "queued.min.messages", QUEUED_MESSAGES, NULL, 0);
 }
 
-static enum outcome client_open(const struct settings *settings, size_t partitions,
-                                rd_kafka_t **client, struct error *err)
+static enum outcome client_open(const struct settings *settings, rd_kafka_t **client,
+                                struct error *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
     if (conf)
-        share_queue(conf, partitions);
+        bound_queue(conf);
     *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
     return *client ? OUT_OK : OUT_FATAL;
 }
@@ -142,14 +127,6 @@ static enum outcome start(struct kafka_reader *reader, const char *topic,
     return OUT_OK;
 }
 
-static size_t count_wanted(const struct kafka_range *ranges, size_t count)
-{
-    size_t wanted = 0;
-    for (size_t i = 0; i < count; i++)
-        wanted += ranges[i].from < ranges[i].to;
-    return wanted;
-}
-
 enum outcome kafka_reader_open(const struct settings *settings, const char *topic,
                                const struct kafka_range *ranges, size_t count, int timeout_ms,
                                struct kafka_reader **reader, struct error *err)
@@ -158,7 +135,7 @@ enum outcome kafka_reader_open(const struct settings *settings, const char *topi
     *reader = NULL;
     if (!made || !(made->readings = calloc(count ? count : 1, sizeof *made->readings)))
         abort();
-    enum outcome outcome = client_open(settings, count_wanted(ranges, count), &made->client, err);
+    enum outcome outcome = client_open(settings, &made->client, err);
     if (outcome == OUT_OK)
         outcome = check_ranges(made->client, topic, ranges, count,
                                clock_monotonic_ms() + (uint64_t)timeout_ms, err);
@@ -260,6 +237,20 @@ static bool take_message(struct kafka_reader *reader, rd_kafka_message_t *messag
     return true;
 }
 
+/* After its queue was full the library looks only once a second whether there is room again, or
+ * when its broker thread is woken: any request does that, and this one costs one round trip. */
+static void wake(struct kafka_reader *reader)
+{
+    int64_t low, high;
+    for (size_t i = 0; i < reader->count; i++) {
+        if (reader->readings[i].done)
+            continue;
+        rd_kafka_query_watermark_offsets(reader->client, rd_kafka_topic_name(reader->topic),
+                                         reader->readings[i].partition, &low, &high, WAKE_MS);
+        return;
+    }
+}
+
 /* One step: *taken tells whether reader->message is set. OUT_RETRY when nothing was there. */
 static enum outcome step(struct kafka_reader *reader, int wait_ms, bool *taken, struct error *err)
 {
@@ -289,8 +280,10 @@ enum outcome kafka_reader_next(struct kafka_reader *reader, int timeout_ms,
     while (reader->open > 0 && !taken) {
         enum outcome outcome = step(reader, 0, &taken, err);
         if (outcome == OUT_RETRY) {
-            if (deadline_ms == 0)
+            if (deadline_ms == 0) {
                 deadline_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
+                wake(reader);
+            }
             int wait_ms = left_ms(deadline_ms);
             outcome = step(reader, wait_ms, &taken, err);
             if (outcome == OUT_RETRY && left_ms(deadline_ms) == 0) {
@@ -328,7 +321,7 @@ enum outcome kafka_topic_ranges(const struct settings *settings, const char *top
     int32_t partitions = 0;
     *ranges = NULL;
     *count = 0;
-    enum outcome outcome = client_open(settings, 0, &client, err);
+    enum outcome outcome = client_open(settings, &client, err);
     if (outcome == OUT_OK)
         outcome = kafka_partition_count(client, topic, left_ms(deadline_ms), &partitions, err);
     if (outcome == OUT_OK && partitions > 0) {

@@ -178,7 +178,10 @@ enum outcome kafka_sender_send(struct kafka_sender *sender, int32_t partition,
     char text[200] = "";
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         rd_kafka_fatal_error(sender->client, text, sizeof(text));
-    return kafka_classify(code, text[0] ? text : NULL, sender->name, err);
+    enum outcome outcome = kafka_classify(code, text[0] ? text : NULL, sender->name, err);
+    if (outcome == OUT_RETRY && code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        outcome = OUT_FATAL; /* only room comes back by waiting */
+    return outcome;
 }
 
 int kafka_sender_poll(struct kafka_sender *sender, int wait_ms)

@@ -37,22 +37,17 @@ run_ninja() {
   return "${PIPESTATUS[0]}"
 }
 
+# The data of a stack may lie outside its folder (see stack/postgres.sh), so each is told to forget its own.
 clean() {
   local dir
   case ${1:-} in ''|--all) ;; *) die "$EXIT_USAGE" "clean takes --all or nothing" ;; esac
-  for dir in "$ROOT"/.stack "$ROOT"/.stack/*/; do
-    if [ -e "$dir/ports" ]; then DROVER_STACK_DIR=$dir "$ROOT/dev" stack down; fi
-  done
-  rm -rf "$ROOT/build"
-  remove_stacks
-  [ "${1:-}" != --all ] || rm -rf "$DEPS"
-}
-
-# The data of a stack may lie outside it (see stack/state.sh), so each stack deletes its own.
-remove_stacks() {
-  local dir
   for dir in "$ROOT"/.stack/*/ "$ROOT"/.stack; do
-    if [ -e "$dir/ports" ]; then (STACK=${dir%/}; stack_forget); fi
+    if [ -e "$dir/ports" ]; then
+      use_stack "$dir"
+      stack_locked stack_stop
+      stack_forget
+    fi
   done
-  rm -rf "$ROOT/.stack"
+  rm -rf "$ROOT/build" "$ROOT/.stack"
+  [ "${1:-}" != --all ] || rm -rf "$DEPS"
 }

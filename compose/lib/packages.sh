@@ -77,8 +77,12 @@ have_fuzzer_runtime() {
   return 1
 }
 
+# Not a pipe into grep -q: that ends the writer early, and pipefail calls it a failure now and then.
 has_candidate() {
-  have apt-cache && apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+  local policy
+  have apt-cache || return 1
+  policy=$(apt-cache policy "$1" 2>/dev/null)
+  [[ $policy == *'Candidate: '[!\(]* ]]
 }
 
 # Two needs have no fixed package name: it depends on the release.
@@ -91,22 +95,22 @@ real_names() {
           if has_candidate "$version"; then echo "$version"; break; fi
         done ;;
       clang-runtime)
-        version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9][0-9]*\)$/\1/p' | head -n 1)
+        version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9][0-9]*\)$/\1/p')
         if [ -n "$version" ] && has_candidate "libclang-rt-$version-dev"; then echo "libclang-rt-$version-dev"; fi ;;
       valgrind) echo valgrind libc6-dbg ;;
       *) echo "$package" ;;
     esac
-  done | tr ' ' '\n' | sort -u | tr '\n' ' '
+  done | tr ' ' '\n' | sort -u | paste -s -d ' '
 }
 
 install_packages() {
   local packages before
   have apt-get || die "$EXIT_DEPENDENCY" "missing: $* (Debian package names; this system has no apt-get, install their equals)"
-  as_root_is_possible || needs_root "$@"
-  ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || refresh_lists
+  ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1 || ! as_root_is_possible || refresh_lists
   packages=$(real_names "$@")
-  [ -n "${packages// /}" ] || return 0
-  say "installing ${packages% }"
+  [ -n "$packages" ] || return 0
+  as_root_is_possible || needs_root "$packages"
+  say "installing $packages"
   before=$(now)
   # shellcheck disable=SC2086
   if ! quietly_install $packages; then
@@ -127,7 +131,7 @@ as_root() {
 needs_root() {
   say "These packages are missing and installing them needs root. Run this once:"
   say ""
-  say "  sudo apt-get install --no-install-recommends -y $(real_names "$@" | sed 's/ *$//')"
+  say "  sudo apt-get install --no-install-recommends -y $1"
   say ""
   say "then ./dev setup again."
   exit "$EXIT_DEPENDENCY"

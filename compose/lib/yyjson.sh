@@ -77,8 +77,8 @@ debian_mirror() {
   have apt-get || return 0
   apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
     awk -v suite="$codename" '
-      $2 != suite || $3 != "main" { next }
-      $4 == "Debian" || $1 ~ /\/debian\/?$/ { print $1; exit }'
+      found || $2 != suite || $3 != "main" { next }
+      $4 == "Debian" || $1 ~ /\/debian\/?$/ { print $1; found = 1 }'
 }
 
 yyjson_by_hand() {

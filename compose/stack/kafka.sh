@@ -69,6 +69,7 @@ kafka_format() {
 
 # Ready means that it describes itself as a broker, not only that the port is open.
 kafka_ready() {
+  local answer
   case " $(listening_ports) " in *" $(printf '%04X' "$KAFKA_PORT") "*) ;; *) return 1 ;; esac
-  timeout 5 kcat -L -J -m 2 -b "127.0.0.1:$KAFKA_PORT" 2>/dev/null | grep -q '"brokers":\[{'
+  answer=$(timeout 5 kcat -L -J -m 2 -b "127.0.0.1:$KAFKA_PORT" 2>/dev/null) && [[ $answer == *'"brokers":[{'* ]]
 }

@@ -37,7 +37,7 @@ main_pid() {
 }
 
 # A backend whose postmaster died has another parent, but not the postmaster's command line.
-is_postmaster() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q -- ' -D '; }
+is_postmaster() { [[ "$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline")" == *' -D '* ]]; }
 
 # spawn LOG DIR COMMAND...: a server that outlives this script: a session of its own (Ctrl-C here is not for it),
 # and none of our descriptors (a lock, or a test's pipe, must not stay open as long as the server runs).

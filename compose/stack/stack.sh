@@ -83,8 +83,17 @@ service_up() {
     fi
   fi
   crash "$service" || return
-  "${service}_start" && wait_ready "$service" || { report_failure "$service"; return 1; }
-  report_up "$service" "$(since "$began")"
+  service_start "$service" "$began"
+}
+
+# service_start SERVICE BEGAN: the one way a server starts; nothing of it runs any more.
+service_start() {
+  if "${1}_start" && wait_ready "$1"; then
+    report_up "$1" "$(since "$2")"
+  else
+    report_failure "$1"
+    return 1
+  fi
 }
 
 report_up() { good "$(printf '%-9s 127.0.0.1:%-6s %s' "$1" "$(port_of "$1")" "$DIM$2$PLAIN")"; }
@@ -122,8 +131,7 @@ service_restart() {
   began=$(now)
   prepare_stack
   stop "$service" || return
-  "${service}_start" && wait_ready "$service" || { report_failure "$service"; return 1; }
-  report_up "$service" "$(since "$began")"
+  service_start "$service" "$began"
 }
 
 stack_status() {

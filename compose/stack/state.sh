@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What a stack remembers, all of it in its folder:
 #   ports       ports and data folders, chosen at the first `up`
 #   passwords   generated at the first `up`, readable by the owner only

@@ -1,0 +1,313 @@
+/* The run as a whole: what is needed before the first byte is read, the sources, the end. */
+#include "producer/produce.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/model/receipt.h"
+#include "producer/producer.h"
+#include "producer/stop.h"
+
+#define BROKER_WAIT_MS 10000  /* before the first byte is read */
+#define STOP_FLUSH_MS 10000   /* after a signal */
+#define RECEIPT_WAIT_MS 10000 /* the records are stored by then */
+#define ENVELOPE_BYTES (64 * 1024)
+#define SENTS_BYTES ((size_t)1 << 30) /* bounded by the queue's number of messages */
+
+/* ---- what the other files use ---- */
+
+bool producer_must_stop(const struct producer *producer)
+{
+    return producer->failed || stop_signal() != 0;
+}
+
+void producer_fail(struct producer *producer, const struct error *err)
+{
+    if (producer->failed)
+        return;
+    producer->failed = true;
+    producer->failure = *err;
+}
+
+static struct produce_state state_of(const struct producer *producer)
+{
+    const struct byte_source *bytes = producer->reading.bytes;
+    return (struct produce_state){
+        .run = producer->run,
+        .source_bytes = producer->source_bytes + (bytes ? byte_source_done(bytes) : 0),
+        .total_bytes = producer->files.total_bytes,
+        .elapsed_ms = clock_monotonic_ms() - producer->started_ms,
+        .stopped = stop_signal() != 0 || producer->failed,
+    };
+}
+
+void producer_breathe(struct producer *producer, int wait_ms)
+{
+    kafka_sender_poll(producer->sender, wait_ms);
+    struct produce_state state = state_of(producer);
+    progress_tick(&producer->progress, &producer->ledger, &state, clock_monotonic_ms());
+}
+
+void producer_reject_source(struct producer *producer, const char *path, const struct error *err)
+{
+    struct reject_place place = {.source = path};
+    produce_ledger_fail_source(&producer->ledger, err->code);
+    progress_clear(&producer->progress);
+    rejects_add(&producer->rejects, &place, err);
+}
+
+void producer_reject_record(struct producer *producer, const struct reject_place *place,
+                            const struct error *err)
+{
+    produce_ledger_reject(&producer->ledger, err->code);
+    progress_clear(&producer->progress);
+    rejects_add(&producer->rejects, place, err);
+}
+
+/* ---- the start ---- */
+
+/* When it was, and 32 random bits: two runs of one second differ. */
+static void name_run(char run[40])
+{
+    uint32_t random;
+    struct tm utc;
+    time_t now = (time_t)(clock_unix_ms() / 1000);
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        abort();
+    gmtime_r(&now, &utc);
+    size_t size = strftime(run, 40, "%Y%m%dT%H%M%S", &utc);
+    snprintf(run + size, 40 - size, "-%08" PRIx32, random);
+}
+
+/* All sources must have a mapping and a tenant rule before any is produced. */
+static enum outcome check_sources(const struct producer *producer, struct error *err)
+{
+    for (size_t i = 0; i < producer->files.count; i++) {
+        const char *path = producer->files.items[i].path;
+        const struct mapping *mapping;
+        struct buf tenant;
+        if (producer->files.items[i].problem)
+            continue;
+        if (source_rules_mapping(&producer->rules, path, &mapping, err) != OUT_OK)
+            return OUT_FATAL;
+        buf_init(&tenant, ENVELOPE_BYTES);
+        enum outcome outcome = source_rules_tenant(&producer->rules, mapping, path, &tenant, err);
+        buf_free(&tenant);
+        if (outcome == OUT_FATAL)
+            return outcome;
+    }
+    return OUT_OK;
+}
+
+static enum outcome prepare_sources(struct producer *producer, struct error *err)
+{
+    const struct settings *settings = producer->settings;
+    if (settings->sources.count == 0) {
+        error_set(err, OUT_FATAL, ERR_USAGE, "no source is named");
+        error_hint(err, "drover produce FILE…, a folder, a pattern, or - for standard input");
+        return OUT_FATAL;
+    }
+    enum outcome outcome = mapping_set_load(settings, &producer->mappings, err);
+    if (outcome == OUT_OK)
+        outcome = source_rules_init(&producer->rules, settings, &producer->mappings, err);
+    if (outcome == OUT_OK)
+        outcome = source_files_collect(&settings->sources, &producer->files, err);
+    if (outcome == OUT_OK)
+        outcome = check_sources(producer, err);
+    return outcome;
+}
+
+/* The receipt's report: nothing to do but to know that a refusal is a failure. */
+static void on_receipt(void *owner, void *item, enum outcome outcome, int32_t partition,
+                       int64_t offset, const struct error *err)
+{
+    (void)item;
+    (void)partition;
+    (void)offset;
+    if (outcome != OUT_OK)
+        producer_fail(owner, err);
+}
+
+static enum outcome open_kafka(struct producer *producer, struct error *err)
+{
+    const struct settings *settings = producer->settings;
+    char topic[TOPIC_NAME_SIZE];
+    char results[TOPIC_NAME_SIZE];
+    if (topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, topic, err) != OUT_OK ||
+        topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, results, err) != OUT_OK)
+        return OUT_FATAL;
+    enum outcome outcome =
+        kafka_sender_open(settings, topic, (int32_t)settings->partitions, BROKER_WAIT_MS,
+                          producer_on_delivered, producer, &producer->sender, err);
+    if (outcome == OUT_OK)
+        outcome = kafka_sender_open(settings, results, 0, BROKER_WAIT_MS, on_receipt, producer,
+                                    &producer->results, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    producer->sequences =
+        calloc((size_t)kafka_sender_partitions(producer->sender), sizeof(*producer->sequences));
+    if (!producer->sequences)
+        abort();
+    return OUT_OK;
+}
+
+static enum outcome prepare(struct producer *producer, struct error *err)
+{
+    enum outcome outcome = prepare_sources(producer, err);
+    if (outcome == OUT_OK)
+        outcome = open_kafka(producer, err);
+    if (outcome == OUT_OK)
+        outcome = rejects_open(&producer->rejects, producer->settings, err);
+    return outcome;
+}
+
+/* ---- the end ---- */
+
+/* Waits for every report: for ever while Kafka is away, but ten seconds after a signal. */
+static void flush(struct producer *producer)
+{
+    uint64_t give_up_ms = 0;
+    while (kafka_sender_pending(producer->sender) > 0) {
+        uint64_t now_ms = clock_monotonic_ms();
+        if (producer_must_stop(producer) && give_up_ms == 0)
+            give_up_ms = now_ms + STOP_FLUSH_MS;
+        if (give_up_ms && now_ms >= give_up_ms)
+            return;
+        kafka_sender_flush(producer->sender, 100);
+        producer_breathe(producer, 0);
+    }
+}
+
+static void send_receipt(struct producer *producer)
+{
+    struct produce_receipt receipt = {.run = bytes_text(producer->run),
+                                      .read = producer->ledger.read,
+                                      .produced = producer->ledger.produced,
+                                      .rejected = producer->ledger.rejected,
+                                      .withheld = producer->ledger.withheld,
+                                      .finished_ms = clock_unix_ms()};
+    struct error err;
+    struct buf value;
+    buf_init(&value, 4096);
+    receipt_append_produce(&value, &receipt);
+    struct envelope envelope = {
+        .key = bytes_text(producer->run),
+        .value = buf_view(&value),
+        .headers = {{BYTES_LITERAL(HEADER_RUN), bytes_text(producer->run)},
+                    {BYTES_LITERAL(HEADER_CONTENT_TYPE), BYTES_LITERAL("application/json")}},
+        .header_count = 2,
+    };
+    enum outcome outcome = kafka_sender_send(producer->results, -1, &envelope, NULL, &err);
+    if (outcome == OUT_OK && !kafka_sender_flush(producer->results, RECEIPT_WAIT_MS))
+        outcome = error_set(&err, OUT_FATAL, ERR_KAFKA_UNREACHABLE,
+                            "the receipt of the run could not be stored; the records are");
+    if (outcome != OUT_OK)
+        producer_fail(producer, &err);
+    buf_free(&value);
+}
+
+static void summarise(struct producer *producer)
+{
+    struct produce_state state = state_of(producer);
+    state.done = true;
+    progress_tick(&producer->progress, &producer->ledger, &state, clock_monotonic_ms());
+    struct buf text;
+    buf_init(&text, 64 * 1024);
+    if (producer->settings->json) {
+        produce_ledger_append_json(&text, &producer->ledger, &state);
+        fputs(buf_text(&text), stdout);
+    } else if (producer->progress.kind != PROGRESS_FD) {
+        produce_ledger_append_summary(&text, &producer->ledger, &state);
+        fputs(buf_text(&text), stderr);
+    }
+    buf_free(&text);
+}
+
+static void finish(struct producer *producer)
+{
+    struct error err;
+    flush(producer);
+    if (!producer->failed && kafka_sender_pending(producer->sender) == 0)
+        send_receipt(producer);
+    progress_clear(&producer->progress);
+    if (rejects_close(&producer->rejects, &err) != OUT_OK)
+        producer_fail(producer, &err);
+    if (!producer->failed && !stop_signal() && !produce_ledger_adds_up(&producer->ledger, true)) {
+        error_set(&err, OUT_FATAL, ERR_INTERNAL, "the records do not add up");
+        producer_fail(producer, &err);
+    }
+    summarise(producer);
+}
+
+static void free_producer(struct producer *producer)
+{
+    clock_file_close(&producer->clock_file, &producer->stream_clock);
+    kafka_sender_close(producer->sender);
+    kafka_sender_close(producer->results);
+    source_files_free(&producer->files);
+    source_rules_free(&producer->rules);
+    mapping_set_free(&producer->mappings);
+    mapping_work_free(&producer->work);
+    buf_free(&producer->reading.tenant);
+    buf_free(&producer->tenant);
+    buf_free(&producer->id);
+    buf_free(&producer->headers);
+    free(producer->sequences);
+    arena_free(&producer->sents);
+    free(producer);
+}
+
+static enum exit_code exit_code_of(const struct producer *producer, struct error *err)
+{
+    if (producer->failed) {
+        *err = producer->failure;
+        return error_code_exit(producer->failure.code);
+    }
+    if (stop_signal())
+        return (enum exit_code)(128 + stop_signal());
+    bool all = producer->ledger.rejected == 0 && producer->ledger.failed_sources == 0;
+    return all ? EXIT_OK : EXIT_DISCREPANCY;
+}
+
+static struct producer *producer_new(const struct settings *settings)
+{
+    struct producer *producer = calloc(1, sizeof(*producer));
+    if (!producer)
+        abort();
+    producer->settings = settings;
+    producer->clock_file.lock = -1;
+    mapping_work_init(&producer->work);
+    buf_init(&producer->reading.tenant, ENVELOPE_BYTES);
+    buf_init(&producer->tenant, ENVELOPE_BYTES);
+    buf_init(&producer->id, ENVELOPE_BYTES);
+    buf_init(&producer->headers, ENVELOPE_BYTES);
+    arena_init(&producer->sents, SENTS_BYTES);
+    name_run(producer->run);
+    return producer;
+}
+
+enum exit_code produce_main(const struct settings *settings, struct error *err)
+{
+    *err = (struct error){0};
+    log_setup_names("producer", settings->log_level, settings->log_format);
+    struct producer *producer = producer_new(settings);
+    stop_install();
+    if (prepare(producer, err) != OUT_OK) {
+        free_producer(producer);
+        return error_code_exit(err->code);
+    }
+    producer->started_ms = clock_monotonic_ms();
+    progress_init(&producer->progress, settings, producer->started_ms);
+    for (size_t i = 0; i < producer->files.count && !producer_must_stop(producer); i++)
+        producer_read_source(producer, &producer->files.items[i]);
+    finish(producer);
+    log_flush();
+    enum exit_code code = exit_code_of(producer, err);
+    free_producer(producer);
+    return code;
+}

@@ -1,0 +1,189 @@
+/*
+ * One record's way from the source's bytes to the local queue. The payload is sent as it was read;
+ * the mapping is asked only who it is: tenant, id, version.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "common/io/clock.h"
+#include "common/model/envelope.h"
+#include "producer/producer.h"
+
+#define FULL_WAIT_MS 100 /* at most; a report ends the wait */
+
+static struct reject_place place_of(const struct producer *producer, const struct json_piece *piece)
+{
+    return (struct reject_place){.source = producer->reading.path,
+                                 .line = piece->line,
+                                 .column = piece->column,
+                                 .byte = piece->byte,
+                                 .ordinal = piece->ordinal};
+}
+
+static struct sent *sent_new(struct producer *producer, const struct json_piece *piece)
+{
+    struct sent *sent = producer->free_sent;
+    if (sent)
+        producer->free_sent = sent->next;
+    else
+        sent = arena_alloc(&producer->sents, sizeof(*sent));
+    if (!sent)
+        abort();
+    *sent = (struct sent){.source = producer->reading.path,
+                          .line = piece->line,
+                          .column = piece->column,
+                          .byte = piece->byte,
+                          .ordinal = piece->ordinal};
+    return sent;
+}
+
+static void sent_free(struct producer *producer, struct sent *sent)
+{
+    sent->next = producer->free_sent;
+    producer->free_sent = sent;
+}
+
+void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
+                           int64_t offset, const struct error *err)
+{
+    struct producer *producer = owner;
+    struct sent *sent = item;
+    (void)partition;
+    (void)offset;
+    if (outcome == OUT_OK) {
+        produce_ledger_store(&producer->ledger);
+    } else if (outcome == OUT_REJECT) {
+        struct reject_place place = {sent->source, sent->line, sent->column, sent->byte,
+                                     sent->ordinal};
+        produce_ledger_refuse(&producer->ledger, err->code);
+        progress_clear(&producer->progress);
+        rejects_add(&producer->rejects, &place, err);
+    } else {
+        producer_fail(producer, err);
+    }
+    sent_free(producer, sent);
+}
+
+/* Every piece takes a version when the mapping has none, rejected ones too: so a mapping that
+ * takes more of the same file later gives the others the versions they had. */
+static enum outcome stamp(struct producer *producer, int64_t *version, struct error *err)
+{
+    const struct reading *reading = &producer->reading;
+    int64_t now_ms = clock_unix_ms();
+    if (!reading->stream) {
+        int64_t at_ms = reading->modified_ms < now_ms ? reading->modified_ms : now_ms;
+        *version = version_next(&producer->file_clock, at_ms > 0 ? at_ms : 0);
+        return OUT_OK;
+    }
+    enum outcome outcome =
+        clock_file_reserve(&producer->clock_file, &producer->stream_clock, now_ms, err);
+    if (outcome == OUT_OK)
+        *version = version_next(&producer->stream_clock, now_ms);
+    return outcome;
+}
+
+/* Fills tenant, id and version. */
+static enum outcome identify(struct producer *producer, struct record *record, struct error *err)
+{
+    const struct mapping *mapping = producer->reading.mapping;
+    bool stamped = mapping->version_source == VERSION_STAMPED;
+    if (stamped && stamp(producer, &record->version, err) != OUT_OK)
+        return OUT_FATAL;
+    bool own_tenant = producer->reading.tenant.size == 0;
+    bool has_version = false;
+    int64_t version = 0;
+    buf_reset(&producer->tenant);
+    buf_reset(&producer->id);
+    record->tenant = buf_view(&producer->reading.tenant);
+    enum outcome outcome =
+        mapping_identify(mapping, record, &producer->work, own_tenant ? &producer->tenant : NULL,
+                         &producer->id, &version, &has_version, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    if (own_tenant)
+        record->tenant = buf_view(&producer->tenant);
+    record->id = buf_view(&producer->id);
+    if (has_version)
+        record->version = version;
+    record->has_version = has_version || stamped;
+    if (record->tenant.size == 0)
+        return error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
+    return OUT_OK;
+}
+
+/* The key decides the partition, and only then the sequence is known, which is a header. */
+static enum outcome encode(struct producer *producer, struct record *record, int32_t *partition,
+                           struct envelope *envelope, struct error *err)
+{
+    buf_reset(&producer->headers);
+    envelope_append_key(&producer->headers, record->tenant, record->entity, record->id);
+    *partition =
+        hash_partition(buf_view(&producer->headers), kafka_sender_partitions(producer->sender));
+    record->sequence = producer->sequences[*partition];
+    return envelope_encode(record, &producer->headers, envelope, err);
+}
+
+/* OUT_RETRY: the run must stop, and the record is still here. */
+static enum outcome send(struct producer *producer, const struct json_piece *piece,
+                         int32_t partition, const struct envelope *envelope, struct error *err)
+{
+    struct sent *sent = sent_new(producer, piece);
+    enum outcome outcome;
+    while ((outcome = kafka_sender_send(producer->sender, partition, envelope, sent, err)) ==
+               OUT_RETRY &&
+           !producer_must_stop(producer))
+        producer_breathe(producer, FULL_WAIT_MS);
+    if (outcome != OUT_OK)
+        sent_free(producer, sent);
+    return outcome;
+}
+
+static enum outcome take(struct producer *producer, const struct json_piece *piece,
+                         struct error *err)
+{
+    const struct reading *reading = &producer->reading;
+    struct record record = {
+        .entity = bytes_text(reading->mapping->entity),
+        .operation = OP_UPSERT,
+        .payload = piece->text,
+        .source_key = piece->key,
+        .index = (int64_t)piece->ordinal,
+        .run = bytes_text(producer->run),
+        .sequence = -1,
+        .origin = {bytes_text(reading->path), piece->line, piece->column, piece->byte,
+                   piece->ordinal},
+    };
+    struct envelope envelope;
+    int32_t partition = 0;
+    enum outcome outcome = identify(producer, &record, err);
+    if (outcome == OUT_OK)
+        outcome = encode(producer, &record, &partition, &envelope, err);
+    if (outcome == OUT_OK)
+        outcome = send(producer, piece, partition, &envelope, err);
+    if (outcome == OUT_OK) {
+        producer->sequences[partition]++;
+        produce_ledger_queue(&producer->ledger, piece->text.size);
+    }
+    return outcome;
+}
+
+bool producer_take_piece(struct producer *producer, const struct json_piece *piece)
+{
+    struct error err;
+    switch (take(producer, piece, &err)) {
+    case OUT_OK:
+        return true;
+    case OUT_REJECT: {
+        struct reject_place place = place_of(producer, piece);
+        producer_reject_record(producer, &place, &err);
+        return true;
+    }
+    case OUT_FATAL:
+        producer_fail(producer, &err);
+        return false;
+    case OUT_RETRY:
+        break;
+    }
+    return false;
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# PostgreSQL restarted under load, then killed: workers wait it out, say so once, lose nothing.
+. "$(dirname "$0")/lib.sh"
+
+prepare
+generate 30000 30 1 "$WORK/one.ndjson"
+start_worker A
+start_worker B
+drover produce "$WORK/one.ndjson" > "$WORK/produce.log" 2>&1 &
+PRODUCER=$!
+wait_until 60 has_committed 3000
+say "orderly restart"
+./dev stack restart postgres > "$WORK/restart.log" 2>&1
+wait_until 60 has_committed 10000
+say "kill -9"
+./dev stack kill postgres > "$WORK/kill.log" 2>&1
+./dev stack up > "$WORK/up.log" 2>&1
+wait "$PRODUCER" || fail "produce failed"
+wait_until 120 is_drained
+kill -0 "$A_PID" || fail "worker A ended"
+kill -0 "$B_PID" || fail "worker B ended"
+stop_worker A
+stop_worker B
+check_equal "$WORK/one.ndjson"
+equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" 0
+[ "$(grep -c postgres.away "$WORK/A.log" || true)" -le 6 ] || fail "a storm of messages in the log"
+drover verify > "$WORK/verify.log" 2>&1 || fail "verify: exit $?"
+say done
