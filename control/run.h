@@ -89,6 +89,7 @@ struct run {
     /* view */
     bool terminal;
     struct terminal_live live;
+    bool answered;    /* the verifier's answer is on the screen: nothing is drawn below it */
     uint64_t line_ms; /* the last plain line */
     double rate;      /* committed a second, smoothed */
     uint64_t rate_ms, rate_committed;
@@ -109,9 +110,10 @@ void run_args_free(char **args);
 void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
 
 /* run_view.c */
-void run_view_draw(struct run *run);
+void run_view_draw(struct run *run); /* at most once a tick */
 /* A line of a child or of ours, beside the live view. */
 void run_view_print(struct run *run, struct bytes text);
+/* Leaves what is drawn on the screen, in its last state, and draws no more. */
 void run_view_end(struct run *run);
 void run_view_summary(struct run *run);
 

@@ -12,19 +12,21 @@
 #include "control/run.h"
 
 enum {
-    BAR_CELLS = 22,
+    WIDE_BAR = 22,
+    NARROW_BAR = 14,
+    WIDE_SCREEN = 100,
     VIEW_LIMIT = 16384,
     PLAIN_MS = 10000,
     RATE_MS = 1000,
 };
 
 /* A full cell and its eighths, in UTF-8. */
-static void append_bar(struct buf *out, double share)
+static void append_bar(struct buf *out, double share, int cells)
 {
     static const char *const EIGHTHS[] = {"·", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     share = share < 0 ? 0 : share > 1 ? 1 : share;
-    int eighths = (int)(share * BAR_CELLS * 8 + 0.5);
-    for (int cell = 0; cell < BAR_CELLS; cell++) {
+    int eighths = (int)(share * cells * 8 + 0.5);
+    for (int cell = 0; cell < cells; cell++) {
         int rest = eighths - cell * 8;
         buf_append_text(out, rest >= 8 ? "█" : EIGHTHS[rest > 0 ? rest : 0]);
     }
@@ -34,7 +36,7 @@ static void append_head(struct buf *out, const char *name, uint64_t done, uint64
 {
     double share = total ? (double)done / (double)total : 0;
     buf_append_format(out, "  %-8s ", name);
-    append_bar(out, share);
+    append_bar(out, share, terminal_width(STDERR_FILENO) < WIDE_SCREEN ? NARROW_BAR : WIDE_BAR);
     /* 100 % is said of a finished thing only */
     int percent = done >= total && total ? 100 : (int)(share * 100);
     buf_append_format(out, " %3d%%  ", percent > 99 && done < total ? 99 : percent);
@@ -112,10 +114,10 @@ static void append_work(struct buf *out, const struct run *run, const struct run
     buf_append_format(out, "%s applied", count_text(sum->applied, texts[0]));
     uint64_t same = sum->unchanged + sum->superseded;
     if (same)
-        buf_append_format(out, " · %s unchanged or superseded", count_text(same, texts[1]));
+        buf_append_format(out, " · %s unchanged", count_text(same, texts[1]));
     uint64_t bad = sum->dead + sum->conflict;
     if (bad)
-        buf_append_format(out, " · %s dead-lettered", count_text(bad, texts[2]));
+        buf_append_format(out, " · %s dead", count_text(bad, texts[2]));
     if (run->survey.lag || run->phase == RUN_WORKING)
         buf_append_format(out, " · lag %s", count_text(run->survey.lag, texts[3]));
     if (run->drained_ms)
@@ -145,8 +147,7 @@ static void append_machine(struct buf *out, const struct run *run, const struct 
         count_text((uint64_t)(run->rate + 0.5), text), working, working == 1 ? "" : "s",
         text_format_size(sum->mem, sizes[0]),
         text_format_size(run->settings->work_memory * run->settings->workers, sizes[1]));
-    buf_append_text(out, run->phase == RUN_STOPPING ? " · stopping, in order\n"
-                                                    : " · Ctrl-C stops, run again goes on\n");
+    buf_append_text(out, run->phase == RUN_STOPPING ? " · stopping\n" : " · Ctrl-C stops\n");
 }
 
 static void draw_live(struct run *run)
@@ -186,7 +187,7 @@ void run_view_draw(struct run *run)
 {
     uint64_t now_ms = clock_monotonic_ms();
     update_rate(run, now_ms);
-    if (run->settings->quiet)
+    if (run->settings->quiet || run->answered)
         return;
     if (run->terminal) {
         draw_live(run);
@@ -202,9 +203,11 @@ void run_view_print(struct run *run, struct bytes text)
     fprintf(stderr, "%.*s\n", BYTES_ARGS(text));
 }
 
-/* Leaves what is drawn on the screen; the next line comes below it. */
 void run_view_end(struct run *run)
 {
+    if (!run->answered && run->terminal && !run->settings->quiet)
+        draw_live(run);
+    run->answered = true;
     run->live.lines = 0;
 }
 

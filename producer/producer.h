@@ -40,7 +40,8 @@ struct reading {
     struct byte_source *bytes;
     struct buf tenant; /* isolation key of all its records; empty: each names its own */
     bool stream;
-    int64_t modified_ms;
+    bool uses_index;     /* a column of the mapping is $index: the header is needed */
+    int64_t modified_ms; /* not after now */
 };
 
 struct producer {

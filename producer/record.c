@@ -70,12 +70,11 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
 static enum outcome stamp(struct producer *producer, int64_t *version, struct error *err)
 {
     const struct reading *reading = &producer->reading;
-    int64_t now_ms = clock_unix_ms();
     if (!reading->stream) {
-        int64_t at_ms = reading->modified_ms < now_ms ? reading->modified_ms : now_ms;
-        *version = version_next(&producer->file_clock, at_ms > 0 ? at_ms : 0);
+        *version = version_next(&producer->file_clock, reading->modified_ms);
         return OUT_OK;
     }
+    int64_t now_ms = clock_unix_ms();
     enum outcome outcome =
         clock_file_reserve(&producer->clock_file, &producer->stream_clock, now_ms, err);
     if (outcome == OUT_OK)
@@ -148,7 +147,7 @@ static enum outcome take(struct producer *producer, const struct json_piece *pie
         .operation = OP_UPSERT,
         .payload = piece->text,
         .source_key = piece->key,
-        .index = (int64_t)piece->ordinal,
+        .index = reading->uses_index ? (int64_t)piece->ordinal : -1,
         .run = bytes_text(producer->run),
         .sequence = -1,
         .origin = {bytes_text(reading->path), piece->line, piece->column, piece->byte,

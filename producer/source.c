@@ -83,6 +83,14 @@ static void read_pieces(struct producer *producer, struct json_stream *stream)
     }
 }
 
+static bool uses_index(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].source == FROM_INDEX || mapping->columns[i].source == FROM_INDEX1)
+            return true;
+    return false;
+}
+
 static enum outcome open_reading(struct producer *producer, const struct source_file *file,
                                  struct error *err)
 {
@@ -105,7 +113,14 @@ static enum outcome open_reading(struct producer *producer, const struct source_
     if (outcome != OUT_OK)
         return outcome;
     reading->stream = byte_source_is_stream(reading->bytes);
+    reading->uses_index = uses_index(reading->mapping);
+    int64_t now_ms = clock_unix_ms();
     reading->modified_ms = byte_source_modified_ms(reading->bytes);
+    if (reading->modified_ms >
+        now_ms) /* a clock that was wrong must not make versions of the future */
+        reading->modified_ms = now_ms;
+    if (reading->modified_ms < 0)
+        reading->modified_ms = 0;
     if (reading->stream && !producer->clock_file.path &&
         reading->mapping->version_source == VERSION_STAMPED)
         return clock_file_open(&producer->clock_file, producer->settings->state_dir,

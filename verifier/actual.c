@@ -56,7 +56,7 @@ static enum outcome take_row(struct verify_run *run, const struct verify_mapping
     struct rows_row row;
     struct diff_entry *entry;
     struct verify_report *report = &run->report;
-    progress_step(&run->progress);
+    verify_progress_step(&run->progress);
     if (!rows_take(run, item->mapping, cells, &row))
         return error_set(err, OUT_FATAL, ERR_PG_PROTOCOL,
                          "a row of %s has no usable key, version or mark of deletion",

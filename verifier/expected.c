@@ -177,7 +177,7 @@ static enum outcome take_message(struct verify_run *run, const struct kafka_read
     struct expected expected;
     struct error why = {0};
     struct record record;
-    progress_step(&run->progress);
+    verify_progress_step(&run->progress);
     if (run->pass == 0 || run->settings->only_tenant) {
         record = peek(message);
         if (!verify_run_in_scope(run, record.tenant))

@@ -114,7 +114,7 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     arena_init(&run->arena, RECORD_MOST);
     buf_init(&run->key, KEY_MOST);
     buf_init(&run->content, CONTENT_MOST);
-    progress_init(&run->progress, settings->progress_fd, settings->quiet);
+    verify_progress_init(&run->progress, settings->progress_fd, settings->quiet);
 }
 
 static void run_free(struct verify_run *run)
@@ -168,7 +168,7 @@ static enum outcome run_passes(struct verify_run *run, struct error *err)
         all += (uint64_t)(report->partitions[i].high - report->partitions[i].low);
     }
     report->passes = diff_passes(below, bytes);
-    progress_expect(&run->progress, all, report->passes);
+    verify_progress_expect(&run->progress, all, report->passes);
     if (!diff_table_init(&run->table, below, bytes))
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                          "the system does not give the memory asked for");
@@ -224,9 +224,9 @@ enum exit_code verify_main(const struct settings *settings, struct error *err)
         outcome = compare(run, err);
     run->report.duration_ms = clock_monotonic_ms() - started_ms;
     if (outcome == OUT_OK)
-        progress_finish(&run->progress);
+        verify_progress_finish(&run->progress);
     else
-        progress_clear(&run->progress);
+        verify_progress_clear(&run->progress);
     if (outcome == OUT_OK)
         outcome = report_file_write(run, err);
     enum exit_code code = EXIT_DISCREPANCY;

@@ -12,7 +12,7 @@
 #include "common/policy/diff.h"
 #include "common/policy/diff_dead.h"
 #include "common/policy/verify_report.h"
-#include "verifier/progress.h"
+#include "verifier/verify_progress.h"
 
 /* A mapping and what the comparison needs to know of it. */
 struct verify_mapping {
@@ -43,7 +43,7 @@ struct verify_run {
     struct buf content;
 
     struct verify_report report;
-    struct progress progress;
+    struct verify_progress progress;
 };
 
 /* Tells whether records of this tenant are in the report's scope. */

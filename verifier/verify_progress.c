@@ -1,4 +1,4 @@
-#include "verifier/progress.h"
+#include "verifier/verify_progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,20 +12,20 @@
 #define STEPS_MASK 4095u
 #define SHOW_EVERY_MS 200
 
-void progress_init(struct progress *progress, int fd, bool quiet)
+void verify_progress_init(struct verify_progress *progress, int fd, bool quiet)
 {
     memset(progress, 0, sizeof *progress);
     progress->fd = fd;
     progress->terminal = fd < 0 && !quiet && terminal_is(STDERR_FILENO);
 }
 
-void progress_expect(struct progress *progress, uint64_t records, uint32_t passes)
+void verify_progress_expect(struct verify_progress *progress, uint64_t records, uint32_t passes)
 {
     progress->records = records;
     progress->steps_total = 2 * records * passes;
 }
 
-static uint64_t compared(const struct progress *progress)
+static uint64_t compared(const struct verify_progress *progress)
 {
     if (progress->steps_total == 0 || progress->steps >= progress->steps_total)
         return progress->records;
@@ -34,7 +34,7 @@ static uint64_t compared(const struct progress *progress)
 }
 
 /* A parent that no longer reads must not end the verification: what write says is no matter. */
-static void send_line(const struct progress *progress, uint64_t done, bool finished)
+static void send_line(const struct verify_progress *progress, uint64_t done, bool finished)
 {
     char line[128];
     int size = snprintf(line, sizeof line,
@@ -45,7 +45,7 @@ static void send_line(const struct progress *progress, uint64_t done, bool finis
     (void)ignored;
 }
 
-static void show(struct progress *progress)
+static void show(struct verify_progress *progress)
 {
     char done[28], total[28];
     if (progress->fd >= 0)
@@ -55,7 +55,7 @@ static void show(struct progress *progress)
                 text_format_count(progress->records, total));
 }
 
-void progress_step(struct progress *progress)
+void verify_progress_step(struct verify_progress *progress)
 {
     if ((++progress->steps & STEPS_MASK) != 0)
         return;
@@ -66,15 +66,15 @@ void progress_step(struct progress *progress)
     show(progress);
 }
 
-void progress_clear(struct progress *progress)
+void verify_progress_clear(struct verify_progress *progress)
 {
     if (progress->terminal && progress->shown_ms)
         fputs("\r\033[K", stderr);
 }
 
-void progress_finish(struct progress *progress)
+void verify_progress_finish(struct verify_progress *progress)
 {
-    progress_clear(progress);
+    verify_progress_clear(progress);
     if (progress->fd >= 0)
         send_line(progress, progress->records, true);
 }
