@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/io/clock.h"
+#include "common/io/files.h"
 #include "common/io/kafka_topics.h"
 #include "common/io/log.h"
 #include "common/io/mappings.h"
@@ -126,16 +127,21 @@ static bool ended_well(const struct run_child *child)
            (child->role == RUN_PRODUCE && child->code == EXIT_DISCREPANCY);
 }
 
+/* What was wrong the child has said itself, above. */
 static void fail_for(struct run *run, const struct run_child *child)
 {
     static const char *const NAMES[] = {"produce", "verify", "work"};
-    bool early = child->code == EXIT_OK; /* a worker that nobody told to end */
-    int code = early ? EXIT_RUNTIME : child->code;
-    error_set(&run->err, OUT_FATAL, ERR_INTERNAL, "drover %s ended %s (exit %d)",
-              NAMES[child->role], early ? "before it was told to" : "with the error above",
-              child->code);
-    error_hint(&run->err, "run the same command again: it goes on where this one stopped");
-    stop(run, code > 127 ? EXIT_RUNTIME : (enum exit_code)code);
+    const char *name = NAMES[child->role];
+    if (child->code > 128)
+        snprintf(run->failure, sizeof(run->failure), "drover %s was ended by signal %d", name,
+                 child->code - 128);
+    else if (child->code == EXIT_OK)
+        snprintf(run->failure, sizeof(run->failure), "drover %s ended before it was told to", name);
+    else
+        snprintf(run->failure, sizeof(run->failure), "drover %s failed (exit %d)", name,
+                 child->code);
+    bool own_code = child->code > 0 && child->code < 128;
+    stop(run, own_code ? (enum exit_code)child->code : EXIT_RUNTIME);
 }
 
 static void start_verify(struct run *run)
@@ -280,6 +286,17 @@ static void run_loop(struct run *run)
     close_loop(run);
 }
 
+/* A slip in a name should not make tables and topics first. */
+static enum outcome check_source(const char *source, struct error *err)
+{
+    bool other = strcmp(source, "-") == 0 || strpbrk(source, "*?[{") || strstr(source, "://");
+    if (other || files_exist(source))
+        return OUT_OK;
+    enum outcome outcome = error_set(err, OUT_FATAL, ERR_SOURCE_OPEN, "the source is not there");
+    error_where(err, "%s", source);
+    return outcome;
+}
+
 static enum outcome prepare(struct run *run, struct error *err)
 {
     const struct settings *settings = run->settings;
@@ -288,6 +305,8 @@ static enum outcome prepare(struct run *run, struct error *err)
         outcome = error_set(err, OUT_FATAL, ERR_CONF_MISSING, "no source is given");
         error_hint(err, "name files: drover run exports/*.json, or set produce.sources");
     }
+    for (size_t i = 0; i < run->sources.count && outcome == OUT_OK; i++)
+        outcome = check_source(run->sources.items[i], err);
     if (outcome == OUT_OK)
         outcome = prepare_schema(settings, err);
     if (outcome == OUT_OK)

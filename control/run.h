@@ -85,6 +85,7 @@ struct run {
     struct survey survey;
     bool surveyed;    /* the last look was good */
     struct error err; /* why it stops, when it is not a child's own message */
+    char failure[96]; /* which child ended it, for the summary */
 
     /* view */
     bool terminal;

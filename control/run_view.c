@@ -224,6 +224,22 @@ static void print_work(const struct run_numbers *sum)
             count_text(sum->dead, texts[5]));
 }
 
+static void print_next(const struct run *run)
+{
+    if (run->failure[0])
+        fprintf(stderr,
+                "%s: nothing is lost\nNext:  mend what it said above, then run the same "
+                "command again: it goes on\n",
+                run->failure);
+    else if (run->interrupted)
+        fprintf(stderr, "Next:  run the same command again: what is done stays done\n");
+    else if (run->code == EXIT_OK)
+        fprintf(stderr, "Next:  drover status\n");
+    else if (run->code == EXIT_DISCREPANCY)
+        fprintf(stderr,
+                "Next:  drover explain CODE for the codes named, mend, run again (it is safe)\n");
+}
+
 /* In words and sums, below whatever was shown before. */
 void run_view_summary(struct run *run)
 {
@@ -236,8 +252,9 @@ void run_view_summary(struct run *run)
         (double)((run->drained_ms ? run->drained_ms : clock_monotonic_ms()) - run->began_ms) /
         1000.0;
     uint64_t done = sum.applied + sum.superseded + sum.unchanged + sum.conflict + sum.dead;
-    fprintf(stderr, "run %s in %.1f s", run->code == EXIT_STOPPED ? "stopped" : "finished",
-            seconds);
+    bool failed = run->failure[0] || run->err.code != ERR_NONE;
+    const char *end = failed ? "failed after" : run->interrupted ? "stopped after" : "finished in";
+    fprintf(stderr, "run %s %.1f s", end, seconds);
     if (worked > 0)
         fprintf(stderr, ", %s records/s",
                 count_text((uint64_t)((double)done / worked + 0.5), texts[0]));
@@ -245,11 +262,5 @@ void run_view_summary(struct run *run)
             count_text(produced->read, texts[1]), count_text(produced->produced, texts[2]),
             count_text(produced->read - produced->produced, texts[3]));
     print_work(&sum);
-    if (run->code == EXIT_STOPPED)
-        fprintf(stderr, "Next:  run the same command again: it goes on where this one stopped\n");
-    else if (run->code == EXIT_OK)
-        fprintf(stderr, "Next:  drover status\n");
-    else if (run->code == EXIT_DISCREPANCY)
-        fprintf(stderr,
-                "Next:  drover explain CODE for the codes named, mend, run again (it is safe)\n");
+    print_next(run);
 }

@@ -9,9 +9,10 @@
 #define HEADER_DLQ_ID "drover-dlq-id"
 #define HEADER_ERROR_CODE "drover-error-code"
 
+/* The last one counts: a record that was a dead letter before brought its old headers along. */
 static struct bytes find_header(const struct envelope *envelope, const char *name)
 {
-    for (size_t i = 0; i < envelope->header_count; i++)
+    for (size_t i = envelope->header_count; i-- > 0;)
         if (bytes_equal(envelope->headers[i].name, bytes_text(name)))
             return envelope->headers[i].value;
     return (struct bytes){0};

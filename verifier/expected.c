@@ -94,8 +94,8 @@ struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdi
     return sample;
 }
 
-static void set_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,
-                       const char *path)
+void expected_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,
+                     const char *path)
 {
     char text[300];
     int size = snprintf(text, sizeof text, "%s: %s%s%s", error_code_id(code),
@@ -134,7 +134,7 @@ static void take_dead(struct verify_run *run, const struct kafka_read_message *m
     struct verify_sample *sample =
         expected_sample(run, VERDICT_DEAD, &record, message->partition, message->offset);
     if (sample && letter->code != ERR_NONE)
-        set_reason(run, sample, (enum error_code)letter->code, "");
+        expected_reason(run, sample, (enum error_code)letter->code, "");
 }
 
 static void take_unusable(struct verify_run *run, const struct kafka_read_message *message,
@@ -146,7 +146,7 @@ static void take_unusable(struct verify_run *run, const struct kafka_read_messag
     struct verify_sample *sample = expected_sample(run, VERDICT_UNUSABLE, &expected->record,
                                                    message->partition, message->offset);
     if (sample)
-        set_reason(run, sample, why->code, why->path);
+        expected_reason(run, sample, why->code, why->path);
 }
 
 static enum outcome take_usable(struct verify_run *run, struct expected *expected,

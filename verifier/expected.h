@@ -28,4 +28,8 @@ struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdi
                                       const struct record *record, int32_t partition,
                                       int64_t offset);
 
+/* "DRV-V001: a required member is missing at /kind" as the sample's reason. */
+void expected_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,
+                     const char *path);
+
 #endif

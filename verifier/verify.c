@@ -14,6 +14,7 @@
 #include "verifier/expected.h"
 #include "verifier/look.h"
 #include "verifier/report_file.h"
+#include "verifier/source_check.h"
 #include "verifier/verify_limits.h"
 #include "verifier/verify_run.h"
 
@@ -21,9 +22,6 @@
 #define CONTENT_MOST (512u << 20)
 #define RECORD_MOST (512u << 20)
 #define MEMORY_LEAST (16u << 20)
-
-/* Records that never got into the topic have no tenant to be counted under. */
-#define AT_SOURCE BYTES_LITERAL("(at the source)")
 
 bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant)
 {
@@ -181,16 +179,18 @@ static enum outcome run_passes(struct verify_run *run, struct error *err)
     return outcome;
 }
 
-/* Producers tell what they rejected and withheld: those records have their classes too. */
+/* Producers tell what they rejected and withheld: those records have their classes too. The files
+ * themselves know better what is rejected of them now. */
 static void count_claims(struct verify_run *run, const struct claims *claims)
 {
     struct diff_groups *groups = &run->report.groups;
-    if (run->settings->only_tenant || (!claims->rejected && !claims->withheld))
+    uint64_t rejected = run->settings->verify_sources.count ? 0 : claims->rejected;
+    if (run->settings->only_tenant || (!rejected && !claims->withheld))
         return;
-    uint32_t group = diff_groups_find(groups, AT_SOURCE, BYTES_LITERAL(""));
-    groups->items[group].counts[VERDICT_REJECTED] += claims->rejected;
+    uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, BYTES_LITERAL(""));
+    groups->items[group].counts[VERDICT_REJECTED] += rejected;
     groups->items[group].counts[VERDICT_WITHHELD] += claims->withheld;
-    run->report.source_count += claims->rejected + claims->withheld;
+    run->report.source_count += rejected + claims->withheld;
 }
 
 static enum outcome compare(struct verify_run *run, struct error *err)
@@ -205,6 +205,8 @@ static enum outcome compare(struct verify_run *run, struct error *err)
         outcome = run_passes(run, err);
     if (outcome == OUT_OK)
         count_claims(run, &claims);
+    if (outcome == OUT_OK && run->settings->verify_sources.count)
+        outcome = source_check_run(run, err);
     return outcome;
 }
 

@@ -14,6 +14,9 @@
 #include "common/policy/verify_report.h"
 #include "verifier/verify_progress.h"
 
+/* Records that never got into the topic have no tenant to be counted under. */
+#define VERIFY_AT_SOURCE BYTES_LITERAL("(at the source)")
+
 /* A mapping and what the comparison needs to know of it. */
 struct verify_mapping {
     const struct mapping *mapping;

@@ -45,7 +45,8 @@ struct envelope {
     size_t header_count;
 };
 
-/* Fills `out`; key, header texts live in `text` (reset first). record->id must be set. */
+/* Fills `out` with views of `record` and of `text` (reset first), where key and numbers are built.
+ * tenant, entity and id must be set. */
 MUST_USE enum outcome envelope_encode(const struct record *record, struct buf *text,
                                       struct envelope *out, struct error *err);
 

@@ -120,18 +120,22 @@ START_TEST(bad_times)
 }
 END_TEST
 
-START_TEST(every_day)
+/* Every day of the 400 years that the calendar repeats, every 37th of the rest. */
+START_TEST(days_there_and_back)
 {
+    enum { ERA_FROM = -36524, ERA_TO = 109573 }; /* 1900 to 2299 */
     char memory[32], before[32] = "";
-    for (int32_t days = DATE_LEAST; days <= DATE_MOST; days++) {
+    int32_t days = DATE_LEAST;
+    while (days <= DATE_MOST) {
         struct buf out = {.data = memory, .capacity = 31, .limit = 31};
         int32_t back;
         timestamp_append_date(&out, days);
-        ck_assert_uint_eq(out.size, 10);
-        if (strcmp(before, buf_text(&out)) >= 0 || !timestamp_parse_date(buf_view(&out), &back) ||
-            back != days)
+        if (out.size != 10 || strcmp(before, buf_text(&out)) >= 0 ||
+            !timestamp_parse_date(buf_view(&out), &back) || back != days)
             ck_abort_msg("day %d: %s after %s", days, buf_text(&out), before);
         memcpy(before, buf_text(&out), 11);
+        int32_t step = days >= ERA_FROM && days < ERA_TO ? 1 : 37;
+        days = days < DATE_MOST && days + step > DATE_MOST ? DATE_MOST : days + step;
     }
     ck_assert_str_eq(before, "9999-12-31");
 }
@@ -205,7 +209,7 @@ static Suite *timestamp_suite(void)
     TCase *tcase = tcase_create("timestamp");
     tcase_add_loop_test(tcase, good_times, 0, COUNT(GOOD));
     tcase_add_loop_test(tcase, bad_times, 0, COUNT(BAD));
-    tcase_add_test(tcase, every_day);
+    tcase_add_test(tcase, days_there_and_back);
     tcase_add_test(tcase, dates_are_strict);
     tcase_add_loop_test(tcase, epochs, 0, COUNT(EPOCHS));
     tcase_add_test(tcase, epochs_that_lose_digits);
