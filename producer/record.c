@@ -3,11 +3,13 @@
  * the mapping is asked only who it is: tenant, id, version.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/hash.h"
 #include "common/io/clock.h"
 #include "common/model/envelope.h"
+#include "common/model/json_scan.h"
 #include "producer/producer.h"
 
 #define FULL_WAIT_MS 100 /* at most; a report ends the wait */
@@ -167,6 +169,21 @@ static enum outcome take(struct producer *producer, const struct json_piece *pie
     return outcome;
 }
 
+/* The JSON reader says "byte N" of the record: for people it becomes a place in the source. */
+static void locate_in_source(const struct json_piece *piece, struct error *err)
+{
+    size_t at;
+    if (sscanf(err->where, "byte %zu", &at) != 1 || at > piece->text.size)
+        return;
+    size_t last = 0;
+    size_t lines = json_scan_lines(bytes_of(piece->text.data, at), &last);
+    uint64_t column = lines ? at - last + 1 : piece->column + at;
+    err->where[0] = '\0';
+    if (!err->cause[0])
+        error_cause(err, "seen at line %" PRIu64 ", column %" PRIu64 " (byte %" PRIu64 ")",
+                    piece->line + lines, column, piece->byte + at);
+}
+
 bool producer_take_piece(struct producer *producer, const struct json_piece *piece)
 {
     struct error err;
@@ -175,6 +192,7 @@ bool producer_take_piece(struct producer *producer, const struct json_piece *pie
         return true;
     case OUT_REJECT: {
         struct reject_place place = place_of(producer, piece);
+        locate_in_source(piece, &err);
         producer_reject_record(producer, &place, &err);
         return true;
     }

@@ -39,7 +39,7 @@ static void append_json(struct buf *out, const struct reject_place *place, const
     if (place->line)
         buf_append_format(out,
                           ",\"line\":%" PRIu64 ",\"column\":%" PRIu64 ",\"byte\":%" PRIu64
-                          ",\"record\":%" PRIu64,
+                          ",\"ordinal\":%" PRIu64,
                           place->line, place->column, place->byte, place->ordinal);
     buf_append_format(out, ",\"code\":\"%s\"", error_code_id(err->code));
     append_member(out, "text", err->text);
@@ -60,7 +60,7 @@ static void locate(struct error *err, const struct reject_place *place)
         error_cause(err, "at %s", err->where);
     if (place->line)
         error_where(err, "%s:%" PRIu64 ":%" PRIu64 " (byte %" PRIu64 ", record %" PRIu64 ")",
-                    buf_text(&safe), place->line, place->column, place->byte, place->ordinal);
+                    buf_text(&safe), place->line, place->column, place->byte, place->ordinal + 1);
     else
         error_where(err, "%s", buf_text(&safe));
     buf_free(&safe);

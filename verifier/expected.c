@@ -176,15 +176,12 @@ static enum outcome take_message(struct verify_run *run, const struct kafka_read
     const struct verify_partition *at = &run->report.partitions[message->partition];
     struct expected expected;
     struct error why = {0};
-    struct record record;
     verify_progress_step(&run->progress);
-    if (run->pass == 0 || run->settings->only_tenant) {
-        record = peek(message);
-        if (!verify_run_in_scope(run, record.tenant))
-            return OUT_OK;
-        run->report.source_count += run->pass == 0;
-    }
+    if (run->settings->only_tenant && !verify_run_in_scope(run, peek(message).tenant))
+        return OUT_OK;
+    run->report.source_count += run->pass == 0;
     if (message->offset >= at->cut) {
+        struct record record = peek(message);
         if (run->pass == 0)
             count_one(run, &record, VERDICT_LAGGING);
         return OUT_OK;

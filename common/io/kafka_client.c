@@ -31,6 +31,7 @@ static struct {
     size_t next;
     char last[200];              /* the last trouble; "" none */
     rd_kafka_resp_err_t refusal; /* login or TLS refused: waiting does not help */
+    bool asking;                 /* its trouble becomes the answer's cause, not a log line */
 } told;
 
 static bool said_lately(struct bytes text)
@@ -62,7 +63,7 @@ static void say(enum log_level level, const char *what, const char *text)
 {
     struct bytes core = essence(text);
     snprintf(told.last, sizeof(told.last), "%.*s", BYTES_ARGS(core));
-    if (said_lately(core))
+    if (told.asking || said_lately(core))
         return;
     struct error err;
     error_set(&err, OUT_RETRY, ERR_KAFKA_CLIENT, "%s", what);
@@ -79,7 +80,7 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
     else if (level <= 5)
         as = LOG_INFO;
     if (level <= 4)
-        say(as, facility, text);
+        say(as, strcmp(facility, "FAIL") == 0 ? "a connection to Kafka failed" : facility, text);
     else
         log_line(as, "kafka.client", "facility=%s", facility);
 }
@@ -330,6 +331,7 @@ static enum outcome ask_metadata(rd_kafka_t *client, int timeout_ms,
 {
     uint64_t until = clock_monotonic_ms() + (uint64_t)timeout_ms;
     told.refusal = RD_KAFKA_RESP_ERR_NO_ERROR;
+    told.last[0] = '\0';
     for (;;) {
         uint64_t now = clock_monotonic_ms();
         int left = now < until ? (int)(until - now) : 0;
@@ -337,7 +339,9 @@ static enum outcome ask_metadata(rd_kafka_t *client, int timeout_ms,
         rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, metadata, slice);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return OUT_OK;
+        told.asking = true;
         serve_log(client);
+        told.asking = false;
         if (left <= slice || told.refusal)
             return unreachable(client, err);
     }

@@ -74,17 +74,22 @@ nearest() {
 }
 
 # with_lock FILE COMMAND...: one holder at a time, so that two calls in one folder do not disturb each other.
+# An interrupted holder takes the same lock again on its way out, which must not wait for itself.
 # Long-lived children must not inherit the lock: start them through spawn (stack/proc.sh), which closes it.
+LOCKED=
 with_lock() {
-  local file=$1 fd status=0
+  local file=$1 fd status=0 outer=$LOCKED
   shift
+  if [ "$LOCKED" = "$file" ]; then "$@"; return; fi
   mkdir -p "$(dirname "$file")"
   exec {fd}>"$file"
   if ! flock -n "$fd"; then
     say "waiting for another ./dev in this folder"
     flock "$fd"
   fi
+  LOCKED=$file
   "$@" || status=$?
+  LOCKED=$outer
   exec {fd}>&-
   return "$status"
 }

@@ -90,10 +90,13 @@ run_in_group() {
 }
 GROUP=
 
+# What runs here is the tests' group or, earlier, the starts of the servers.
 interrupted() {
+  local job
   trap '' INT TERM
   [ -z "$GROUP" ] || kill -TERM -- "-$GROUP" 2>/dev/null || true
-  [ -z "$GROUP" ] || wait "$GROUP" 2>/dev/null || true
+  for job in $(jobs -p); do kill -TERM "$job" 2>/dev/null || true; done
+  wait
   OWN_STATUS=$1
   exit "$1"
 }

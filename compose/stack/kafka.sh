@@ -62,8 +62,8 @@ kafka_format() {
   # 16 random bytes in Kafka's spelling, which must not begin with a dash.
   id=D$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n' | cut -c1-20)A
   kafka_options jvm
-  CLASSPATH=$(kafka_classpath) "$java" "${jvm[@]}" \
-    kafka.tools.StorageTool format -t "$id" -c "$properties" >>"$(log_of kafka)" 2>&1 || return
+  (cd "$STACK/data/kafka" && CLASSPATH=$(kafka_classpath) "$java" "${jvm[@]}" \
+    kafka.tools.StorageTool format -t "$id" -c "$properties") >>"$(log_of kafka)" 2>&1 || return
   : >"$STACK/data/kafka.formatted"
 }
 
