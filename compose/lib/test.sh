@@ -2,7 +2,7 @@
 # test and bench: each with servers of its own, so neither disturbs the stack that someone works with.
 
 run_tests() {
-  local status=0 filter=''
+  local status=0 filter=.
   setup
   build dev
   # Names are joined to one expression: a test runs when its name contains any of them.
@@ -35,7 +35,7 @@ run_bench() {
 some_test_matches() {
   local found
   found=$(ctest --test-dir "$ROOT/build/dev" -N -R "$1")
-  case $found in *"Total Tests: 0"*) die "$EXIT_USAGE" "no test${1:+ has a name like '$1'}      all names: ctest --test-dir build/dev -N" ;; esac
+  case $found in *"Total Tests: 0"*) die "$EXIT_USAGE" "no test's name matches $1      all names: ctest --test-dir build/dev -N" ;; esac
 }
 
 # own_stack NAME: .stack/NAME, or .stack/NAME.2 and so on while other runs hold those; held until this run ends.

@@ -15,11 +15,18 @@ struct test_database {
     char url[1024];
 };
 
+static inline void database_ignore_notice(void *unused, const char *text)
+{
+    (void)unused;
+    (void)text;
+}
+
 /* Runs statements on `url`; fails the test when one does. */
 static inline void database_run(const char *url, const char *sql)
 {
     PGconn *connection = PQconnectdb(url);
     ck_assert_msg(PQstatus(connection) == CONNECTION_OK, "%s", PQerrorMessage(connection));
+    PQsetNoticeProcessor(connection, database_ignore_notice, NULL);
     ck_assert(PQsendQuery(connection, sql));
     for (PGresult *result = PQgetResult(connection); result; result = PQgetResult(connection)) {
         ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK ||
