@@ -25,37 +25,8 @@
 #include "common/io/mappings.h"
 #include "common/io/pg_progress.h"
 #include "common/model/topic.h"
-#include "common/policy/backoff.h"
-#include "common/policy/sequence.h"
 #include "common/port/sink.h"
-
-enum partition_state {
-    PARTITION_CLAIMING, /* assigned; PostgreSQL has not said where to go on */
-    PARTITION_READING,
-    PARTITION_HALTED, /* something is wrong with its messages: nothing more is taken */
-};
-
-struct partition {
-    struct worker *worker;
-    int32_t number;
-    enum partition_state state;
-    int64_t epoch;
-    int64_t position;       /* next offset to take from Kafka */
-    int64_t batch_start;    /* start of the next batch to be opened */
-    int64_t look_until;     /* offsets below are in the store already: second look, receipts only */
-    int64_t next_offset;    /* committed in PostgreSQL */
-    int64_t results_next;   /* receipts acknowledged up to here */
-    int64_t results_stored; /* the same, as PostgreSQL knows it */
-    struct sequences sequences;
-    struct batch *open;
-    struct batch *queue_first, *queue_last;
-    struct batch *current;
-    bool letters_sent;      /* of `current`, for what was dead before the sink */
-    bool receipts_broken;   /* one could not be sent: results_next stays until the next claim */
-    struct backoff backoff;
-    uint64_t retry_at_ms;   /* `current` waits until then */
-    bool paused;
-};
+#include "worker/partition.h"
 
 struct worker_counts {
     uint64_t polled;

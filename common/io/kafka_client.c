@@ -160,20 +160,22 @@ static enum outcome set_all(rd_kafka_conf_t *conf, const struct property *proper
     return outcome;
 }
 
-/* A message costs librdkafka about 1.5 KiB besides its bytes (its struct, ten headers), which
- * queue.buffering.max.kbytes does not count: so the number of messages is bounded as well. */
-#define MESSAGE_COST_BYTES 2048
+/* A message costs librdkafka about 1 KiB besides its bytes (its struct, ten headers; measured),
+ * which queue.buffering.max.kbytes does not count. So half of the queue's memory is for the bytes,
+ * and the number of messages is bounded so that the other half suffices. */
+#define MESSAGE_COST_BYTES 1024
 
 static enum outcome set_sending(rd_kafka_conf_t *conf, const struct settings *settings,
                                 struct error *err)
 {
     uint64_t largest = settings->record_bytes + HEADROOM_BYTES;
-    uint64_t queue = settings->queue_bytes > largest ? settings->queue_bytes : largest;
+    uint64_t half = settings->queue_bytes / 2;
+    uint64_t bytes = half > largest ? half : largest;
     if (set_all(conf, SENDING, err) != OUT_OK ||
         set_number(conf, "message.max.bytes", largest, err) != OUT_OK ||
-        set_number(conf, "queue.buffering.max.kbytes", (queue + 1023) / 1024, err) != OUT_OK)
+        set_number(conf, "queue.buffering.max.kbytes", (bytes + 1023) / 1024, err) != OUT_OK)
         return OUT_FATAL;
-    return set_number(conf, "queue.buffering.max.messages", queue / MESSAGE_COST_BYTES + 1, err);
+    return set_number(conf, "queue.buffering.max.messages", half / MESSAGE_COST_BYTES + 1, err);
 }
 
 /* The largest message must fit a fetch, or it would be read as a fetch of its own only. */

@@ -168,14 +168,18 @@ START_TEST(a_group_given_is_kept)
 }
 END_TEST
 
+/* 64 characters, one more than PostgreSQL keeps */
+#define LONG_ROLE                                                                                  \
+    "database: { worker_role: "                                                                    \
+    "x234567890123456789012345678901234567890123456789012345678901234 }\n"
+
 static const char *const REFUSED[] = {
     "migration: 'a b'\n",
     "migration: 'a/b'\n",
     "kafka: { prefix: 'ä' }\n",
     "database: { worker_role: 'a$drover$b' }\n",
     "database: { verifier_role: 'a\"b' }\n",
-    "database: { worker_role: 'x234567890123456789012345678901234567890123456789012345678901234' "
-    "}\n",
+    LONG_ROLE,
 };
 
 START_TEST(names_that_would_break_something_are_refused)

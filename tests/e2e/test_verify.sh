@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# The verifier finds each kind of damage, names it rightly, and never says "match" without having compared.
+. "$(dirname "$0")/lib.sh"
+
+prepare
+generate 3000 10 5 "$WORK/first.ndjson"
+drover produce "$WORK/first.ndjson" > "$WORK/produce.log" 2>&1
+drover work --until-end > "$WORK/work.log" 2>&1
+report() { jq -r "$1" "$WORK/report/report.json"; }
+sql() { psql "$ADMIN" -q -v ON_ERROR_STOP=1 "$@"; }
+
+say "what is whole matches, in one pass or within the least memory, with the original file too"
+expect_exit 0 drover verify --source "$WORK/first.ndjson" > "$WORK/verify.log"
+grep -q '^3 000 = 3 000 match' "$WORK/verify.log" || fail "no identity in the report"
+expect_exit 0 drover verify --memory 16m > "$WORK/verify.log"
+expect_exit 0 drover verify --only-tenant t04 > "$WORK/verify.log"
+equal "records of one tenant" "$(report .source_count)" 300
+equal "mode of the report" "$(stat -c %a "$WORK/report/report.json")" 600
+
+say "each kind of damage is found and named"
+sql <<'SQL'
+CREATE TABLE public.whole AS SELECT * FROM public.event;
+DELETE FROM event WHERE isolation_key = 't01' AND id = 'e1';
+INSERT INTO event SELECT isolation_key, 'x1', tenant, rev, kind, amount, at, tags, extra, drover_version, drover_digest
+  FROM event WHERE isolation_key = 't01' AND id = 'e2';
+UPDATE event SET kind = 'k' || (substr(kind, 2)::int + 1) WHERE isolation_key = 't01' AND id = 'e3';
+UPDATE event SET kind = upper(kind) WHERE isolation_key = 't01' AND id = 'e4';
+UPDATE event SET id = 'swap' WHERE isolation_key = 't01' AND id = 'e5';
+UPDATE event SET id = 'e5' WHERE isolation_key = 't01' AND id = 'e6';
+UPDATE event SET id = 'e6' WHERE isolation_key = 't01' AND id = 'swap';
+UPDATE event SET isolation_key = 't77' WHERE isolation_key = 't01' AND id = 'e7';
+UPDATE event SET drover_version = 4 WHERE isolation_key = 't01' AND id = 'e8';
+UPDATE event SET extra = jsonb_set(extra, '{note}', '5') WHERE isolation_key = 't01' AND id = 'e9';
+UPDATE event SET extra = extra || '{"new": null}' WHERE isolation_key = 't01' AND id = 'e10';
+UPDATE event SET at = NULL WHERE isolation_key = 't01' AND id = 'e11';
+UPDATE event SET extra = jsonb_set(extra, '{deep,x,0}', ((extra #>> '{deep,x,0}') || '.000000000000000000001')::jsonb)
+ WHERE isolation_key = 't01' AND id = 'e12';
+UPDATE event SET at = at + interval '1 hour' WHERE isolation_key = 't01' AND id = 'e13';
+UPDATE event SET kind = kind || ' ' WHERE isolation_key = 't01' AND id = 'e14';
+UPDATE event SET extra = jsonb_set(extra, '{note}', to_jsonb(left(extra ->> 'note', 2))) WHERE isolation_key = 't01' AND id = 'e15';
+UPDATE event SET drover_version = 6 WHERE isolation_key = 't01' AND id = 'e16';
+UPDATE event SET drover_deleted = true WHERE isolation_key = 't01' AND id = 'e17';
+UPDATE event SET tags = array_remove(tags, NULL) WHERE isolation_key = 't01' AND id = 'e18';
+UPDATE event SET amount = amount + 0.01 WHERE isolation_key = 't01' AND id = 'e19';
+SQL
+expect_exit 5 drover verify --show-values --json > "$WORK/found.json"
+found() { # ID VERDICT [PATHS]
+  equal "$1" "$(jq -r --arg id "$1" '.samples[] | select(.id == $id and .tenant == "t01") |
+    [.verdict, ([.fields[]?.path] | sort | join(","))] | join(" ")' "$WORK/found.json")" "$2 ${3:-}"
+}
+found e1 missing
+found x1 extra
+found e3 different /kind
+found e4 different /kind
+found e5 different /amount,/at,/deep/x,/id,/kind,/note,/tags
+found e6 different /amount,/at,/deep/x,/id,/kind,/note,/tags
+found e7 missing
+found e8 stale
+found e9 different /note
+found e10 different /new
+found e11 different /at
+found e12 different /deep/x
+found e13 different /at
+found e14 different /kind
+found e15 different /note
+found e16 newer
+found e17 different
+found e18 different /tags
+found e19 different /amount
+equal "tenant swapped" "$(jq -r '.samples[] | select(.tenant == "t77") | [.verdict, .id] | join(" ")' "$WORK/found.json")" "extra e7"
+equal "counts" "$(report '[.counts.match, .counts.missing, .counts.different, .counts.stale, .counts.newer, .counts.extra] | join(" ")')" "2982 2 14 1 1 2"
+equal "records add up" "$(report .reconciled)" true
+
+say "values and ids stay masked unless asked for, places are always named"
+expect_exit 5 drover verify > "$WORK/masked.log"
+! grep -qE 'e19|2024-01|näme' "$WORK/masked.log" "$WORK/report/report.json" || fail "a value is shown"
+grep -q 'from .*first.ndjson:' "$WORK/masked.log" || fail "no place in the source is named"
+sql -c "TRUNCATE event" -c "INSERT INTO event SELECT * FROM whole" -c "DROP TABLE whole"
+expect_exit 0 drover verify > "$WORK/verify.log"
+
+say "a worker's wrong digest is a warning, the row still matches"
+sql -c "UPDATE event SET drover_digest = '\\x00' WHERE isolation_key = 't01' AND id = 'e1'"
+expect_exit 0 drover verify > "$WORK/verify.log"
+grep -q 'warning: .*digest' "$WORK/verify.log" || fail "no warning"
+
+say "a record of the file that is not in the topic is named; so is one that changed"
+sed -e '7s/"kind":"k[0-9]*"/"kind":"kx"/' "$WORK/first.ndjson" > "$WORK/changed.ndjson"
+echo '{"id":"unseen","tenant":"t01","rev":1,"kind":"k1"}' >> "$WORK/changed.ndjson"
+echo '{"id":"refused","rev":1,"kind":"k1"}' >> "$WORK/changed.ndjson"
+expect_exit 5 drover verify --source "$WORK/changed.ndjson" > "$WORK/verify.log"
+equal "not produced, rejected" "$(report '[.counts.not_produced, .counts.rejected, .counts.match, .source_count] | join(" ")')" "2 1 3000 3003"
+
+say "what the worker has not come to yet is lagging, not missing"
+generate 20 10 6 "$WORK/newer.ndjson"
+drover produce "$WORK/newer.ndjson" > "$WORK/newer.log" 2>&1
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "lagging" "$(report '[.counts.lagging, .counts.match, .counts.missing] | join(" ")')" "20 3000 0"
+drover work --until-end > "$WORK/work2.log" 2>&1
+expect_exit 0 drover verify > "$WORK/verify.log"
+equal "superseded" "$(report '[.counts.match, .counts.superseded] | join(" ")')" "3000 20"
+
+say "rows that cannot be seen are no match"
+sql -c "DROP POLICY drover_verifier ON event"
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "missing" "$(report .counts.missing)" 3000
+drover schema apply > "$WORK/repair.log" 2>&1
+sql -c "REVOKE SELECT ON event FROM drover_verifier"
+expect_exit 6 drover verify > "$WORK/verify.log" 2>&1
+drover schema apply > "$WORK/repair.log" 2>&1
+expect_exit 0 drover verify > "$WORK/verify.log"
+
+say "nothing compared is NOT VERIFIED"
+DROVER_MIGRATION=${NAME}_none drover topics apply > "$WORK/topics2.log" 2>&1
+sql -c "TRUNCATE event"
+DROVER_MIGRATION=${NAME}_none expect_exit 5 drover verify > "$WORK/verify.log"
+grep -q 'NOT VERIFIED' "$WORK/verify.log" || fail "nothing compared, and it does not say so"
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "missing of an empty table" "$(report .counts.missing)" 3000
+say done
