@@ -41,18 +41,18 @@ static const char *count_text(uint64_t value, char out[28])
     return text_format_count(value, out);
 }
 
+/* Narrow enough for 80 columns: names that are long elsewhere are short here. */
 static void append_partition(struct buf *out, const struct survey_partition *partition, int32_t at)
 {
-    char numbers[7][28];
+    char numbers[6][28];
     buf_append_format(
-        out, "  %9" PRId32 " %12s %12s %12s %10s %10s %8s %8s  ", at,
+        out, "  %4" PRId32 " %11s %11s %9s %10s %6s %10s  ", at,
         count_text((uint64_t)(partition->high - partition->low), numbers[0]),
-        count_text((uint64_t)(partition->high - partition->low - partition->lag), numbers[1]),
-        count_text(partition->counts[CLASS_APPLIED], numbers[2]),
-        count_text(partition->counts[CLASS_SUPERSEDED], numbers[3]),
-        count_text(partition->counts[CLASS_UNCHANGED], numbers[4]),
-        count_text(partition->counts[CLASS_DEAD] + partition->counts[CLASS_CONFLICT], numbers[5]),
-        count_text((uint64_t)partition->lag, numbers[6]));
+        count_text(partition->counts[CLASS_APPLIED], numbers[1]),
+        count_text(partition->counts[CLASS_SUPERSEDED], numbers[2]),
+        count_text(partition->counts[CLASS_UNCHANGED], numbers[3]),
+        count_text(partition->counts[CLASS_DEAD] + partition->counts[CLASS_CONFLICT], numbers[4]),
+        count_text((uint64_t)partition->lag, numbers[5]));
     if (partition->owner[0])
         text_append_safe(out, bytes_text(partition->owner), sizeof(partition->owner));
     else
@@ -72,49 +72,53 @@ static void append_codes(struct buf *out, const struct survey *survey)
         buf_append_char(out, '\n');
 }
 
-/* The classes by the receipts; what is committed without a receipt yet is said, not hidden. */
-static void append_sums(struct buf *out, const struct survey *survey, const struct pace *pace)
+static void append_classes(struct buf *out, const struct survey *survey)
 {
-    char numbers[8][28];
-    uint64_t counted = 0;
-    for (int i = 0; i <= CLASS_DEAD; i++)
-        counted += survey->counts[i];
-    buf_append_format(out,
-                      "%s source records: %s applied, %s superseded, %s unchanged, %s conflict, %s "
-                      "dead-lettered, %s to do",
-                      count_text(survey->total, numbers[0]),
-                      count_text(survey->counts[CLASS_APPLIED], numbers[1]),
-                      count_text(survey->counts[CLASS_SUPERSEDED], numbers[2]),
-                      count_text(survey->counts[CLASS_UNCHANGED], numbers[3]),
-                      count_text(survey->counts[CLASS_CONFLICT], numbers[4]),
-                      count_text(survey->counts[CLASS_DEAD], numbers[5]),
-                      count_text(survey->lag, numbers[6]));
-    if (survey->committed > counted)
-        buf_append_format(out, ", %s committed without a receipt yet",
-                          count_text(survey->committed - counted, numbers[7]));
-    buf_append_char(out, '\n');
+    char numbers[6][28];
+    buf_append_format(
+        out, "%s records: %s applied, %s superseded, %s unchanged, %s conflict, %s dead-lettered\n",
+        count_text(survey->total, numbers[0]),
+        count_text(survey->counts[CLASS_APPLIED], numbers[1]),
+        count_text(survey->counts[CLASS_SUPERSEDED], numbers[2]),
+        count_text(survey->counts[CLASS_UNCHANGED], numbers[3]),
+        count_text(survey->counts[CLASS_CONFLICT], numbers[4]),
+        count_text(survey->counts[CLASS_DEAD], numbers[5]));
     if (survey->rejected || survey->withheld)
         buf_append_format(out, "at the source: %s rejected, %s withheld\n",
                           count_text(survey->rejected, numbers[0]),
                           count_text(survey->withheld, numbers[1]));
-    append_codes(out, survey);
+}
+
+/* What is committed without a receipt yet is said, not hidden: the classes do not count it. */
+static void append_rest(struct buf *out, const struct survey *survey, const struct pace *pace)
+{
+    char numbers[3][28];
+    uint64_t counted = 0;
+    for (int i = 0; i <= CLASS_DEAD; i++)
+        counted += survey->counts[i];
+    buf_append_format(out, "%s to do", count_text(survey->lag, numbers[0]));
+    if (survey->committed > counted)
+        buf_append_format(out, ", %s committed without a receipt yet",
+                          count_text(survey->committed - counted, numbers[1]));
     if (pace->per_second >= 0)
-        buf_append_format(out, "%s/s", count_text((uint64_t)(pace->per_second + 0.5), numbers[0]));
+        buf_append_format(out, ", %s/s",
+                          count_text((uint64_t)(pace->per_second + 0.5), numbers[2]));
     if (pace->per_second > 0.5 && survey->lag)
         buf_append_format(out, ", about %.0f s left", (double)survey->lag / pace->per_second);
-    if (pace->per_second >= 0)
-        buf_append_char(out, '\n');
+    buf_append_char(out, '\n');
 }
 
 static void append_table(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
     buf_append_format(out, "%s · group %s\n", survey->topics[TOPIC_SOURCE],
                       survey->settings->group);
-    buf_append_format(out, "  %9s %12s %12s %12s %10s %10s %8s %8s  %s\n", "partition", "records",
-                      "committed", "applied", "superseded", "unchanged", "dead", "lag", "owner");
+    buf_append_format(out, "  %4s %11s %11s %9s %10s %6s %10s  %s\n", "part", "records", "applied",
+                      "older", "unchanged", "dead", "lag", "owner");
     for (int32_t i = 0; i < survey->partition_count; i++)
         append_partition(out, &survey->partitions[i], i);
-    append_sums(out, survey, pace);
+    append_classes(out, survey);
+    append_codes(out, survey);
+    append_rest(out, survey, pace);
 }
 
 static void append_json_counts(struct buf *out, const uint64_t *counts)

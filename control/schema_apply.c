@@ -278,8 +278,8 @@ static enum outcome apply_core(struct schema_apply *apply, struct error *err)
     return outcome;
 }
 
-static enum outcome apply_all(struct schema_apply *apply, const struct mapping_set *mappings,
-                              struct error *err)
+static enum outcome apply_all(struct schema_apply *apply, const struct settings *settings,
+                              const struct mapping_set *mappings, struct error *err)
 {
     enum outcome outcome = pg_session_run(apply->connection, "BEGIN; " LOCK, err);
     if (outcome == OUT_OK)
@@ -290,6 +290,8 @@ static enum outcome apply_all(struct schema_apply *apply, const struct mapping_s
         outcome = apply_core(apply, err);
     for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++)
         outcome = schema_table_apply(apply, mappings->items[i], err);
+    if (outcome == OUT_OK)
+        outcome = schema_pins_release(apply, mappings, settings->group, err);
     return outcome;
 }
 
@@ -320,7 +322,7 @@ enum outcome schema_apply_run(const struct settings *settings, const struct mapp
     for (int attempt = 0; connected && attempt < ATTEMPTS; attempt++) {
         buf_reset(&apply->changes);
         apply->count = 0;
-        outcome = apply_all(apply, mappings, err);
+        outcome = apply_all(apply, settings, mappings, err);
         bool keep = outcome == OUT_OK && !settings->dry_run;
         enum outcome end = pg_session_run(apply->connection, keep ? "COMMIT" : "ROLLBACK",
                                           outcome == OUT_OK ? err : NULL);

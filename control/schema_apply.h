@@ -50,6 +50,10 @@ MUST_USE enum outcome schema_apply_ask(struct schema_apply *apply, const char *s
 /* Makes, repairs and grants one mapping's table. */
 MUST_USE enum outcome schema_table_apply(struct schema_apply *apply, const struct mapping *mapping,
                                          struct error *err);
+/* Forgets which mappings the group's workers are pinned to when they are not these. */
+MUST_USE enum outcome schema_pins_release(struct schema_apply *apply,
+                                          const struct mapping_set *mappings, const char *group,
+                                          struct error *err);
 /* Compares `table` with its twin (both as SQL names) and makes what is missing. */
 MUST_USE enum outcome schema_diff_apply(struct schema_apply *apply, const char *table,
                                         const char *twin, struct error *err);

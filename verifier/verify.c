@@ -193,6 +193,16 @@ static void count_claims(struct verify_run *run, const struct claims *claims)
     run->report.source_count += rejected + claims->withheld;
 }
 
+/* Policies hide rows without an error. */
+static void warn_of_no_rows(struct verify_run *run)
+{
+    if (run->report.rows == 0 && run->report.compared > 0)
+        verify_report_warn(&run->report,
+                           "no row can be seen: if the tables are not empty, the role %s lacks "
+                           "its policies (drover schema apply)",
+                           run->settings->verifier_role);
+}
+
 static enum outcome compare(struct verify_run *run, struct error *err)
 {
     struct claims claims;
@@ -205,6 +215,8 @@ static enum outcome compare(struct verify_run *run, struct error *err)
         outcome = run_passes(run, err);
     if (outcome == OUT_OK)
         count_claims(run, &claims);
+    if (outcome == OUT_OK)
+        warn_of_no_rows(run);
     if (outcome == OUT_OK && run->settings->verify_sources.count)
         outcome = source_check_run(run, err);
     return outcome;

@@ -285,11 +285,7 @@ static enum outcome name_things(struct worker *worker, struct error *err)
     char host[64] = "host";
     gethostname(host, sizeof host - 1);
     snprintf(worker->name, sizeof worker->name, "%s-%d", host, (int)getpid());
-    if (settings->group)
-        snprintf(worker->group, sizeof worker->group, "%s", settings->group);
-    else
-        snprintf(worker->group, sizeof worker->group, "%s.%s.worker", settings->prefix,
-                 settings->migration);
+    worker->group = settings->group;
     enum outcome outcome = topic_format(settings->prefix, settings->migration, TOPIC_SOURCE,
                                         worker->source, err);
     if (outcome == OUT_OK)

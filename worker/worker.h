@@ -57,7 +57,8 @@ struct worker {
     struct kafka_sender *results, *letters;
     struct sink *sink;
     struct pg_progress *progress;
-    char group[TOPIC_NAME_SIZE], source[TOPIC_NAME_SIZE], name[128];
+    const char *group;
+    char source[TOPIC_NAME_SIZE], name[128];
     char results_topic[TOPIC_NAME_SIZE], letters_topic[TOPIC_NAME_SIZE];
     struct partition *partitions; /* by number, `partition_total` of them; owned ones are `held` */
     bool *held;

@@ -30,7 +30,7 @@ static const struct conf_field FIELDS[] = {
      "settings file (default: drover.yaml, when it is there)", CMD_ALL},
 
     {"migration", "migration", 0, NULL, CONF_TEXT, AT(migration), "main", 0, 0, NULL, "NAME",
-     "name of this migration, part of topic and group names", ON_KAFKA | CMD_CONFIG},
+     "name of this migration, part of topic and group names", ON_KAFKA | CMD_CONFIG | CMD_SCHEMA},
     {"mappings", "mapping", 'm', NULL, CONF_LIST, AT(mappings), "schemas/mappings", 0, 0, NULL,
      "PATH", "mapping file, folder or pattern; may be repeated", ON_MAPPINGS},
     {"state_dir", "state-dir", 0, NULL, CONF_TEXT, AT(state_dir), ".drover", 0, 0, NULL, "DIR",

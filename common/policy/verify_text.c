@@ -8,7 +8,8 @@
 #include "common/base/text.h"
 #include "common/policy/verify_mask.h"
 
-#define NAME_MOST 32 /* characters of a tenant or entity in the table */
+#define NAME_MOST 32     /* characters of a tenant or entity in the table */
+#define WARNING_MOST 400 /* as verify_report.c keeps them */
 #define COLUMNS 9
 #define BIT(verdict) (1u << (verdict))
 
@@ -292,8 +293,11 @@ static void append_first_lines(const struct verify_report *report,
         buf_append_text(out, " records at the begin of the source topic are gone: the source could "
                              "not be read in full\n");
     }
-    for (size_t i = 0; i < report->warning_count; i++)
-        buf_append_format(out, "warning: %s\n", report->warnings[i]);
+    for (size_t i = 0; i < report->warning_count; i++) {
+        buf_append_text(out, "warning: ");
+        text_append_safe(out, bytes_text(report->warnings[i]), WARNING_MOST);
+        buf_append_char(out, '\n');
+    }
 }
 
 static void append_problems(const uint64_t total[VERDICT_COUNT], struct buf *out)

@@ -49,6 +49,14 @@ drover produce "$WORK/few.ndjson" > "$WORK/produce.log" 2>&1
 timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/worker.log" 2>&1 || fail "worker: exit $?"
 check_equal "$WORK/few.ndjson"
 
+say "a group goes on with other mappings only when told so"
+sed "s#$PWD/tests/e2e/data/event.yaml#$WORK/event.yaml#" "$WORK/drover.yaml" > "$WORK/other.yaml"
+sed '$a indexes: [{ name: event_kind, columns: [kind] }]' tests/e2e/data/event.yaml > "$WORK/event.yaml"
+complains 3 'drover schema apply' with work --until-end --config "$WORK/other.yaml"
+complains 0 'take the new mappings over' with schema apply --config "$WORK/other.yaml"
+timeout 60 "$DROVER" work --until-end --config "$WORK/other.yaml" > "$WORK/worker2.log" 2>&1 || fail "worker: exit $?"
+drover schema apply > "$WORK/schema2.log" 2>&1
+
 say "roles that would void row level security"
 complains 6 'DRV-X001' env DATABASE_URL="$ADMIN" "$DROVER" work --until-end --worker-role '' --config "$WORK/drover.yaml"
 

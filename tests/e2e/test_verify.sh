@@ -52,8 +52,8 @@ found e1 missing
 found x1 extra
 found e3 different /kind
 found e4 different /kind
-found e5 different /amount,/at,/deep/x,/id,/kind,/note,/tags
-found e6 different /amount,/at,/deep/x,/id,/kind,/note,/tags
+found e5 different /amount,/at,/deep/x,/kind,/note,/tags
+found e6 different /amount,/at,/deep/x,/kind,/note,/tags
 found e7 missing
 found e8 stale
 found e9 different /note

@@ -122,6 +122,7 @@ START_TEST(values_are_masked_unless_asked_for)
     ck_assert_ptr_nonnull(strstr(show(), "drover.m.source-3@88121"));
     ck_assert_ptr_nonnull(strstr(show(), "/mail  source string of 18 bytes h:"));
     ck_assert_ptr_nonnull(strstr(show(), "stored absent"));
+    verify_report_warn(&report, "a file named \033[2J");
     ck_assert_ptr_null(strchr(show(), '\033'));
     buf_reset(&text);
     verify_json_append(&report, &text);

@@ -1,0 +1,341 @@
+/* Bytes of files and of standard input, compressed or not, whole or damaged; and lists of files. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "common/base/buf.h"
+#include "common/io/byte_source.h"
+#include "common/io/source_files.h"
+#include "tests/support/suite.h"
+
+static char folder[] = "/tmp/drover_bytes_XXXXXX";
+static const char PLAIN[] = "[{\"id\":1},{\"id\":2}]\n";
+
+static void enter_folder(void)
+{
+    strcpy(folder + sizeof(folder) - 7, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+}
+
+static void leave_folder(void)
+{
+    char command[80];
+    ck_assert_int_eq(chdir("/"), 0);
+    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void write_file(const char *name, const void *content, size_t size)
+{
+    FILE *file = fopen(name, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(content, 1, size, file), size);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static size_t gzip(const void *content, size_t size, char *out, size_t room)
+{
+    z_stream stream = {0};
+    ck_assert_int_eq(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    stream.next_in = (Bytef *)(uintptr_t)content;
+    stream.avail_in = (uInt)size;
+    stream.next_out = (Bytef *)out;
+    stream.avail_out = (uInt)room;
+    ck_assert_int_eq(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&stream);
+    return room - stream.avail_out;
+}
+
+/* Reads to the end or to the first failure; all that came is in `out`. */
+static enum outcome read_all(const char *path, struct buf *out, struct error *err)
+{
+    struct byte_source *source = NULL;
+    struct bytes chunk;
+    enum outcome outcome = byte_source_open(path, &source, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    do {
+        outcome = byte_source_next(source, &chunk, err);
+        buf_append_bytes(out, chunk);
+    } while (outcome == OUT_RETRY || (outcome == OUT_OK && chunk.size));
+    byte_source_close(source);
+    return outcome;
+}
+
+static void assert_reads(const char *path, const char *content, size_t size)
+{
+    struct buf out;
+    struct error err = {0};
+    buf_init(&out, 1 << 26);
+    ck_assert_msg(read_all(path, &out, &err) == OUT_OK, "%s: %s %s", path, err.text, err.cause);
+    ck_assert_uint_eq(out.size, size);
+    ck_assert_int_eq(memcmp(out.data, content, size), 0);
+    buf_free(&out);
+}
+
+static void assert_fails(const char *path, enum error_code code)
+{
+    struct buf out;
+    struct error err = {0};
+    buf_init(&out, (size_t)1 << 30);
+    ck_assert_msg(read_all(path, &out, &err) == OUT_REJECT, "%s", path);
+    ck_assert_msg(err.code == code, "%s: %s", path, error_code_id(err.code));
+    buf_free(&out);
+}
+
+START_TEST(reads_what_is_there)
+{
+    size_t size = 3 * BYTE_SOURCE_CHUNK + 17;
+    char *large = malloc(size);
+    ck_assert_ptr_nonnull(large);
+    for (size_t i = 0; i < size; i++)
+        large[i] = (char)(i * 31 % 251);
+    write_file("large", large, size);
+    assert_reads("large", large, size);
+    free(large);
+    write_file("one", "x", 1);
+    assert_reads("one", "x", 1);
+    struct buf out;
+    struct error err;
+    buf_init(&out, 16);
+    write_file("empty", "", 0);
+    ck_assert_int_eq(read_all("empty", &out, &err), OUT_OK);
+    ck_assert_uint_eq(out.size, 0);
+    buf_free(&out);
+}
+END_TEST
+
+START_TEST(inflates_gzip)
+{
+    char packed[4096];
+    size_t size = gzip(PLAIN, sizeof(PLAIN) - 1, packed, sizeof(packed));
+    write_file("whole", packed, size);
+    assert_reads("whole", PLAIN, sizeof(PLAIN) - 1);
+    for (size_t cut = 4; cut < size; cut++) {
+        write_file("cut", packed, cut);
+        assert_fails("cut", ERR_SOURCE_COMPRESSION);
+    }
+    size_t first = gzip(PLAIN, 10, packed, sizeof(packed));
+    size_t second = gzip(PLAIN + 10, sizeof(PLAIN) - 11, packed + first, sizeof(packed) - first);
+    write_file("members", packed, first + second);
+    assert_reads("members", PLAIN, sizeof(PLAIN) - 1);
+    memset(packed + first + second, 0, 700);
+    write_file("padded", packed, first + second + 700);
+    assert_reads("padded", PLAIN, sizeof(PLAIN) - 1);
+    memcpy(packed + first + second, "garbage", 7);
+    write_file("garbage", packed, first + second + 7);
+    assert_fails("garbage", ERR_SOURCE_COMPRESSION);
+    packed[first / 2] ^= 0x55;
+    write_file("damaged", packed, first + second);
+    assert_fails("damaged", ERR_SOURCE_COMPRESSION);
+}
+END_TEST
+
+START_TEST(inflates_zstd)
+{
+    char packed[4096];
+    size_t size = ZSTD_compress(packed, sizeof(packed), PLAIN, sizeof(PLAIN) - 1, 3);
+    write_file("whole", packed, size);
+    assert_reads("whole", PLAIN, sizeof(PLAIN) - 1);
+    write_file("cut", packed, size - 3);
+    assert_fails("cut", ERR_SOURCE_COMPRESSION);
+    size_t more = ZSTD_compress(packed + size, sizeof(packed) - size, "more", 4, 3);
+    write_file("frames", packed, size + more);
+    char both[64];
+    int length = snprintf(both, sizeof(both), "%smore", PLAIN);
+    assert_reads("frames", both, (size_t)length);
+}
+END_TEST
+
+START_TEST(a_bomb_is_stopped)
+{
+    size_t size = (size_t)100 << 20;
+    char *zeros = calloc(1, size);
+    char *packed = malloc(1 << 20);
+    ck_assert(zeros && packed);
+    write_file("bomb", packed, gzip(zeros, size, packed, 1 << 20));
+    assert_fails("bomb", ERR_SOURCE_COMPRESSION);
+    free(zeros);
+    free(packed);
+}
+END_TEST
+
+START_TEST(only_files_are_opened)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "socket"};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(mkfifo("fifo", 0600), 0);
+    assert_fails("fifo", ERR_SOURCE_KIND);
+    assert_fails("socket", ERR_SOURCE_KIND);
+    assert_fails("/dev/zero", ERR_SOURCE_KIND);
+    assert_fails(".", ERR_SOURCE_KIND);
+    assert_fails("missing", ERR_SOURCE_OPEN);
+    close(listener);
+}
+END_TEST
+
+enum change { APPEND, REWRITE, TRUNCATE };
+
+static void change_file(enum change change, const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    if (change == APPEND)
+        ck_assert_int_eq(pwrite(fd, "x", 1, BYTE_SOURCE_CHUNK * 2), 1);
+    if (change == REWRITE)
+        ck_assert_int_eq(pwrite(fd, "x", 1, 0), 1);
+    if (change == TRUNCATE)
+        ck_assert_int_eq(ftruncate(fd, 0), 0);
+    close(fd);
+}
+
+/* Fault rows S04, S05. The time of modification is set to the past first: a change within the
+ * clock's granularity of the file's making could not be seen. */
+START_TEST(a_change_is_noticed)
+{
+    static char content[BYTE_SOURCE_CHUNK * 2];
+    write_file("file", content, sizeof(content));
+    struct timespec past[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, "file", past, 0), 0);
+    struct byte_source *source;
+    struct bytes chunk;
+    struct error err;
+    ck_assert_int_eq(byte_source_open("file", &source, &err), OUT_OK);
+    ck_assert_int_eq(byte_source_next(source, &chunk, &err), OUT_OK);
+    change_file((enum change)_i, "file");
+    enum outcome outcome;
+    do
+        outcome = byte_source_next(source, &chunk, &err);
+    while (outcome == OUT_OK && chunk.size);
+    ck_assert_int_eq(outcome, OUT_REJECT);
+    ck_assert_int_eq(err.code, ERR_SOURCE_CHANGED);
+    byte_source_close(source);
+}
+END_TEST
+
+START_TEST(reads_standard_input)
+{
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    close(ends[0]);
+    struct byte_source *source;
+    struct bytes chunk;
+    struct error err;
+    ck_assert_int_eq(byte_source_open("-", &source, &err), OUT_OK);
+    ck_assert(byte_source_is_stream(source));
+    ck_assert_int_eq(byte_source_next(source, &chunk, &err), OUT_RETRY); /* nothing came yet */
+    ck_assert_int_eq(write(ends[1], "a", 1), 1);
+    ck_assert_int_eq(byte_source_next(source, &chunk, &err), OUT_RETRY); /* too little to tell */
+    ck_assert_int_eq(write(ends[1], "bcd", 3), 3);
+    ck_assert_int_eq(byte_source_next(source, &chunk, &err), OUT_OK);
+    ck_assert(bytes_equal(chunk, BYTES_LITERAL("abcd")));
+    close(ends[1]);
+    ck_assert_int_eq(byte_source_next(source, &chunk, &err), OUT_OK);
+    ck_assert_uint_eq(chunk.size, 0);
+    byte_source_close(source);
+}
+END_TEST
+
+/* ---- lists of files ---- */
+
+static void set_time(const char *path, int seconds)
+{
+    struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void make(const char *path, int seconds)
+{
+    write_file(path, "{}", 2);
+    set_time(path, seconds);
+}
+
+static char *listed(const char **arguments, size_t count, struct error *err)
+{
+    struct source_files files;
+    struct conf_list list = {arguments, count};
+    if (source_files_collect(&list, &files, err) != OUT_OK)
+        return NULL;
+    struct buf out;
+    buf_init(&out, 4096);
+    for (size_t i = 0; i < files.count; i++)
+        buf_append_format(&out, "%s%s", i ? " " : "", files.items[i].path);
+    source_files_free(&files);
+    char *text = strdup(buf_text(&out));
+    buf_free(&out);
+    return text;
+}
+
+START_TEST(files_come_in_order_of_time)
+{
+    mkdir("d", 0700);
+    mkdir("d/sub", 0700);
+    make("d/new.json", 300);
+    make("d/b.ndjson", 100);
+    make("d/a.jsonl.gz", 100);
+    make("d/sub/mid.json.zst", 200);
+    make("d/.hidden.json", 50);
+    make("d/readme.txt", 50);
+    make("odd name", 150);
+    ck_assert_int_eq(symlink("..", "d/sub/loop"), 0);
+    struct error err;
+    const char *arguments[] = {"-", "odd name", "d", "d/new.json", "d/n*.json"};
+    char *text = listed(arguments, 5, &err);
+    ck_assert_str_eq(text, "d/a.jsonl.gz d/b.ndjson odd name d/sub/mid.json.zst d/new.json -");
+    free(text);
+}
+END_TEST
+
+START_TEST(what_is_not_there_is_said)
+{
+    struct error err;
+    mkdir("empty", 0700);
+    ck_assert_int_eq(mkfifo("fifo", 0600), 0);
+    static const struct {
+        const char *argument;
+        enum error_code code;
+    } ROWS[] = {{"missing.json", ERR_SOURCE_OPEN},
+                {"*.json", ERR_SOURCE_EMPTY},
+                {"empty", ERR_SOURCE_EMPTY},
+                {"fifo", ERR_SOURCE_KIND},
+                {"a\033[31m\n.json", ERR_SOURCE_OPEN}};
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        const char *argument = ROWS[i].argument;
+        ck_assert_ptr_null(listed(&argument, 1, &err));
+        ck_assert_msg(err.code == ROWS[i].code, "%s", argument);
+        ck_assert(!strpbrk(err.where, "\033\n"));
+    }
+}
+END_TEST
+
+static Suite *byte_source_suite(void)
+{
+    Suite *suite = suite_create("byte_source");
+    TCase *bytes = tcase_create("bytes");
+    tcase_add_checked_fixture(bytes, enter_folder, leave_folder);
+    tcase_add_test(bytes, reads_what_is_there);
+    tcase_add_test(bytes, inflates_gzip);
+    tcase_add_test(bytes, inflates_zstd);
+    tcase_add_test(bytes, a_bomb_is_stopped);
+    tcase_add_test(bytes, only_files_are_opened);
+    tcase_add_loop_test(bytes, a_change_is_noticed, APPEND, TRUNCATE + 1);
+    tcase_add_test(bytes, reads_standard_input);
+    suite_add_tcase(suite, bytes);
+    TCase *files = tcase_create("files");
+    tcase_add_checked_fixture(files, enter_folder, leave_folder);
+    tcase_add_test(files, files_come_in_order_of_time);
+    tcase_add_test(files, what_is_not_there_is_said);
+    suite_add_tcase(suite, files);
+    return suite;
+}
+
+SUITE_MAIN(byte_source_suite)
