@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/hash.h"
 #include "common/io/clock.h"
@@ -126,8 +127,9 @@ static enum outcome encode(struct producer *producer, struct record *record, int
 }
 
 /* OUT_RETRY: the run must stop, and the record is still here. */
-static enum outcome send(struct producer *producer, const struct json_piece *piece,
-                         int32_t partition, const struct envelope *envelope, struct error *err)
+static enum outcome queue_message(struct producer *producer, const struct json_piece *piece,
+                                  int32_t partition, const struct envelope *envelope,
+                                  struct error *err)
 {
     struct sent *sent = sent_new(producer, piece);
     enum outcome outcome;
@@ -161,7 +163,7 @@ static enum outcome take(struct producer *producer, const struct json_piece *pie
     if (outcome == OUT_OK)
         outcome = encode(producer, &record, &partition, &envelope, err);
     if (outcome == OUT_OK)
-        outcome = send(producer, piece, partition, &envelope, err);
+        outcome = queue_message(producer, piece, partition, &envelope, err);
     if (outcome == OUT_OK) {
         producer->sequences[partition]++;
         produce_ledger_queue(&producer->ledger, piece->text.size);
@@ -184,6 +186,18 @@ static void locate_in_source(const struct json_piece *piece, struct error *err)
                     piece->line + lines, column, piece->byte + at);
 }
 
+/* To the JSON reader the record is the whole input, and an early end a cut one. But the splitter
+ * names cut inputs itself: here it is a line that ends too early, and the source goes on. */
+static void blame_line(struct error *err)
+{
+    char where[sizeof(err->where)];
+    if (err->code != ERR_JSON_TRUNCATED)
+        return;
+    memcpy(where, err->where, sizeof(where));
+    error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: the line ends inside the record");
+    error_where(err, "%s", where);
+}
+
 bool producer_take_piece(struct producer *producer, const struct json_piece *piece)
 {
     struct error err;
@@ -192,6 +206,7 @@ bool producer_take_piece(struct producer *producer, const struct json_piece *pie
         return true;
     case OUT_REJECT: {
         struct reject_place place = place_of(producer, piece);
+        blame_line(&err);
         locate_in_source(piece, &err);
         producer_reject_record(producer, &place, &err);
         return true;

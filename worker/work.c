@@ -19,6 +19,8 @@
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 #include "common/io/log.h"
+#include "common/io/pg_gate.h"
+#include "common/io/pg_session.h"
 #include "common/io/pg_sink.h"
 #include "worker/report.h"
 #include "worker/worker.h"
@@ -391,6 +393,25 @@ static void free_worker(struct worker *worker)
     free(worker->held);
 }
 
+/* Row level security must really hold before anything is written. Waits for a server that is away. */
+static enum outcome pass_gate(const struct worker *worker, struct error *err)
+{
+    PGconn *session = NULL;
+    enum outcome outcome;
+    struct backoff backoff = BACKOFF_CONNECTION;
+    while ((outcome = pg_session_open(worker->settings->database_url,
+                                      worker->settings->worker_role, "drover-worker", CONNECT_MS,
+                                      &session, err)) == OUT_RETRY) {
+        if (clock_monotonic_ms() - worker->started_ms > START_MS)
+            return OUT_FATAL;
+        usleep(1000 * backoff_next_ms(&backoff, UINT32_MAX / 2));
+    }
+    if (outcome == OUT_OK)
+        outcome = pg_gate_check(session, err);
+    PQfinish(session);
+    return outcome;
+}
+
 static enum outcome open_worker(struct worker *worker, struct error *err)
 {
     enum outcome outcome = OUT_OK;
@@ -402,6 +423,8 @@ static enum outcome open_worker(struct worker *worker, struct error *err)
         outcome = name_things(worker, err);
     if (outcome == OUT_OK)
         outcome = open_kafka(worker, err);
+    if (outcome == OUT_OK)
+        outcome = pass_gate(worker, err);
     return outcome;
 }
 

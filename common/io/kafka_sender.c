@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 
@@ -19,6 +20,7 @@ struct kafka_sender {
     rd_kafka_topic_t *topic;
     char *name;
     int32_t partitions;
+    size_t message_most; /* the topic's own limit; SIZE_MAX: not known */
     kafka_delivered on_delivered;
     void *owner;
     uint64_t pending;
@@ -66,6 +68,52 @@ static enum outcome check_topic(struct kafka_sender *sender, int32_t pinned, int
     return OUT_OK;
 }
 
+/* What a batch adds to its only message: Kafka's own headers, of a record and of a batch. */
+#define BATCH_COST_BYTES 256
+#define CONFIG_WAIT_MS 3000
+
+static void read_limit(struct kafka_sender *sender, rd_kafka_event_t *event)
+{
+    size_t count = 0;
+    size_t entry_count = 0;
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    const rd_kafka_ConfigResource_t **resources =
+        result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
+    if (count != 1)
+        return;
+    const rd_kafka_ConfigEntry_t **entries =
+        rd_kafka_ConfigResource_configs(resources[0], &entry_count);
+    for (size_t i = 0; i < entry_count; i++) {
+        int64_t limit;
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0 && value &&
+            text_parse_int64(bytes_text(value), &limit) && limit > BATCH_COST_BYTES)
+            sender->message_most = (size_t)limit - BATCH_COST_BYTES;
+    }
+}
+
+/* What is too large for the topic must be refused before it takes a sequence number: refused by
+ * the broker, it would leave a gap. A broker that does not tell its limit refuses by itself. */
+static void ask_limit(struct kafka_sender *sender)
+{
+    char text[100];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(sender->client);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(sender->client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_AdminOptions_set_request_timeout(options, CONFIG_WAIT_MS, text, sizeof(text));
+    rd_kafka_ConfigResource_t *topic =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, sender->name);
+    rd_kafka_DescribeConfigs(sender->client, &topic, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CONFIG_WAIT_MS + 1000);
+    if (event) {
+        read_limit(sender, event);
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_ConfigResource_destroy(topic);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+}
+
 static bool connect_client(struct kafka_sender *sender, const struct settings *settings,
                            struct error *err)
 {
@@ -94,6 +142,7 @@ enum outcome kafka_sender_open(const struct settings *settings, const char *topi
     struct kafka_sender *sender = calloc(1, sizeof(*sender));
     if (!sender)
         abort();
+    sender->message_most = SIZE_MAX;
     sender->on_delivered = on_delivered;
     sender->owner = owner;
     sender->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -110,6 +159,7 @@ enum outcome kafka_sender_open(const struct settings *settings, const char *topi
     sender->topic = rd_kafka_topic_new(sender->client, topic, NULL);
     if (!sender->topic)
         abort();
+    ask_limit(sender);
     wake_by_fd(sender);
     *out = sender;
     return OUT_OK;
@@ -164,9 +214,23 @@ static rd_kafka_resp_err_t produce(struct kafka_sender *sender, int32_t partitio
                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(item), RD_KAFKA_V_END);
 }
 
+static size_t size_of(const struct envelope *envelope)
+{
+    size_t size = envelope->key.size + (envelope->null_value ? 0 : envelope->value.size);
+    for (size_t i = 0; i < envelope->header_count; i++)
+        size += envelope->headers[i].name.size + envelope->headers[i].value.size + 10;
+    return size;
+}
+
 enum outcome kafka_sender_send(struct kafka_sender *sender, int32_t partition,
                                const struct envelope *envelope, void *item, struct error *err)
 {
+    if (size_of(envelope) > sender->message_most) {
+        error_set(err, OUT_REJECT, ERR_KAFKA_SIZE,
+                  "the message is larger than the topic's max.message.bytes allows (%zu bytes)",
+                  sender->message_most);
+        return OUT_REJECT;
+    }
     rd_kafka_headers_t *headers = headers_of(envelope);
     rd_kafka_resp_err_t code =
         produce(sender, partition < 0 ? RD_KAFKA_PARTITION_UA : partition, envelope, headers, item);

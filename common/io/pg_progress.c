@@ -67,13 +67,8 @@ static struct request pop(struct pg_progress *progress)
 
 /* ---- start-up checks --------------------------------------------------------------------- */
 
-#define CHECK_ROLE                                                                                 \
-    "SELECT (r.rolsuper OR r.rolbypassrls)::int4, "                                                \
-    "(pg_catalog.getdatabaseencoding() <> 'UTF8')::int4, "                                         \
-    "pg_catalog.current_setting('server_version_num')::int4, r.rolname::text "                     \
-    "FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user"
 #define CHECK_TABLE                                                                                \
-    "SELECT (c.relrowsecurity AND c.relforcerowsecurity)::int4, "                                  \
+    "SELECT "                                                                                     \
     "pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE')::int4 "                               \
     "FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "   \
     "WHERE n.nspname = $1::text AND c.relname = $2::text"
@@ -85,7 +80,7 @@ static struct request pop(struct pg_progress *progress)
     "INSERT INTO drover.pinned_group (\"group\", fingerprint) VALUES ($1::text, $2::text) "        \
     "ON CONFLICT (\"group\") DO NOTHING"
 #define SEE_GROUP "SELECT fingerprint FROM drover.pinned_group WHERE \"group\" = $1::text"
-#define CHECK_QUERIES 5 /* besides one a table */
+#define CHECK_QUERIES 4 /* besides one a table */
 
 static void fingerprint_of(const struct pg_progress *progress, char hex[33])
 {
@@ -101,7 +96,6 @@ static void send_check(struct pg_progress *progress)
     struct bytes topic = bytes_text(progress->config.topic);
     struct bytes group = bytes_text(progress->config.group);
     fingerprint_of(progress, hex);
-    pg_lane_query(lane, NULL, CHECK_ROLE, NULL, 0);
     pg_wire_init(&wire);
     pg_wire_text(&wire, topic);
     pg_wire_int4(&wire, progress->config.partitions);
@@ -121,28 +115,11 @@ static void send_check(struct pg_progress *progress)
     }
 }
 
-static enum outcome check_role(const PGresult *result, struct error *err)
-{
-    if (PQntuples(result) != 1)
-        return error_set(err, OUT_FATAL, ERR_RLS, "the current role is not known to PostgreSQL");
-    if (pg_wire_get_int8(result, 0, 0)) {
-        error_set(err, OUT_FATAL, ERR_RLS, "the role %.*s bypasses row level security",
-                  PQgetlength(result, 0, 3), PQgetvalue(result, 0, 3));
-        error_cause(err, "it is a superuser or has BYPASSRLS");
-        return OUT_FATAL;
-    }
-    if (pg_wire_get_int8(result, 0, 1))
-        return error_set(err, OUT_FATAL, ERR_PG_VERSION, "the database's encoding is not UTF8");
-    if (pg_wire_get_int8(result, 0, 2) < 140000)
-        return error_set(err, OUT_FATAL, ERR_PG_VERSION, "PostgreSQL 14 or newer is needed");
-    return OUT_OK;
-}
-
 static enum outcome check_pins(const struct pg_progress *progress, const struct pg_reply *reply,
                                struct error *err)
 {
     char hex[33];
-    int64_t pinned = pg_wire_get_int8(reply->results[2], 0, 0);
+    int64_t pinned = pg_wire_get_int8(reply->results[1], 0, 0);
     fingerprint_of(progress, hex);
     if (pinned != progress->config.partitions) {
         error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
@@ -150,8 +127,8 @@ static enum outcome check_pins(const struct pg_progress *progress, const struct 
                   progress->config.topic, progress->config.partitions, (int)pinned);
         return OUT_FATAL;
     }
-    struct bytes seen = bytes_of(PQgetvalue(reply->results[4], 0, 0),
-                                 (size_t)PQgetlength(reply->results[4], 0, 0));
+    struct bytes seen = bytes_of(PQgetvalue(reply->results[3], 0, 0),
+                                 (size_t)PQgetlength(reply->results[3], 0, 0));
     if (bytes_equal(seen, bytes_text(hex)))
         return OUT_OK;
     error_set(err, OUT_FATAL, ERR_MAPPING,
@@ -171,10 +148,6 @@ static enum outcome check_tables(const struct pg_progress *progress, const struc
             outcome = error_set(err, OUT_FATAL, ERR_PG_SCHEMA, "the table %s.%s is missing",
                                 mapping->schema, mapping->table);
         else if (!pg_wire_get_int8(result, 0, 0))
-            outcome = error_set(err, OUT_FATAL, ERR_RLS,
-                                "the table %s.%s does not force row level security",
-                                mapping->schema, mapping->table);
-        else if (!pg_wire_get_int8(result, 0, 1))
             outcome = error_set(err, OUT_FATAL, ERR_PG_PERMISSION,
                                 "the worker's role may not write %s.%s", mapping->schema,
                                 mapping->table);
@@ -187,9 +160,7 @@ static enum outcome check_tables(const struct pg_progress *progress, const struc
 static void on_checked(struct pg_progress *progress, const struct pg_reply *reply)
 {
     struct error err;
-    enum outcome outcome = check_role(reply->results[0], &err);
-    if (outcome == OUT_OK)
-        outcome = check_pins(progress, reply, &err);
+    enum outcome outcome = check_pins(progress, reply, &err);
     if (outcome == OUT_OK)
         outcome = check_tables(progress, reply, &err);
     if (outcome == OUT_OK)

@@ -28,8 +28,8 @@ struct progress_row {
 };
 
 struct pg_progress_events {
-    /* The gates of FAULTS I01-I03 passed: role without SUPERUSER/BYPASSRLS, UTF8, tables with FORCE RLS and our columns, pinned
-     * partition count and mapping fingerprint. Called once, after the first connection. */
+    /* Our tables are there and may be written, the partition count and the mappings are those pinned.
+     * Called once, after the first connection. (Row level security is pg_gate.h's, before.) */
     void (*on_checked)(void *owner);
     void (*on_claimed)(void *owner, int32_t partition, const struct progress_row *row);
     void (*on_released)(void *owner, int32_t partition);

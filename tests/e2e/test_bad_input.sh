@@ -30,8 +30,6 @@ repeat() { printf "%*s" "$1" '' | tr ' ' "$2"; }
 # byte_of FILE LINE COLUMN: where that is, found without Drover
 byte_of() { echo $(( $(sed -n "1,$(( $2 - 1 ))p" "$1" | LC_ALL=C wc -c) + $3 - 1 )); }
 
-counted() { awk -v what="$1" '{ sub(/^ +/, "") } index($0, what) == 1 { print $(NF > 3 ? split(what, w, " ") + 1 : NF) }' "$2"; }
-
 # produces EXIT GOOD REJECTIONS SOURCE [OPTION…]: the exit code; that many produced; and exactly these rejections,
 # a line each: "CODE LINE COLUMN RECORD", or "CODE" for the source as a whole
 produces() {
@@ -75,7 +73,6 @@ say "one bad record in the middle of an array"
 bad comma     DRV-J001 "$HEAD,\"note\":\"$CANARY\" \"x\":1}"
 bad quote     DRV-J001 "$HEAD,\"note\":\"$CANARY}"
 bad unclosed  DRV-J001 "$HEAD,\"note\":\"$CANARY\""
-bad twice     DRV-J001 "$HEAD,\"note\":\"$CANARY\"}}"
 bad nan       DRV-J001 "$HEAD,\"note\":\"$CANARY\",\"amount\":NaN}"
 bad control   DRV-J001 "$HEAD,\"note\":\"$CANARY\tx\"}"
 bad utf8      DRV-J002 "$HEAD,\"note\":\"$CANARY\xff\"}"
@@ -102,3 +99,112 @@ for i in "${!BAD_TEXTS[@]}"; do
   rejections+="${BAD_CODES[i]} $(( 3 * i + 3 )) 1 $(( 3 * i + 3 ))"$'\n'
 done > "$IN/all.ndjson"
 produces 5 $(( 2 * ${#BAD_TEXTS[@]} )) "$rejections" "$IN/all.ndjson"
+
+say "a bracket too many, and lists that go on behind their end or have none"
+{ echo '['; good 1 '},'; use 1; good 2 ,; use 2; good 1 ''; use 1; echo ']'; } > "$IN/bracket.json"
+produces 5 4 "DRV-J001 2 $(( $(sed -n 2p "$IN/bracket.json" | LC_ALL=C wc -c) - 2 )) 2" "$IN/bracket.json"
+{ echo '['; good 2 ,; use 2; good 1 ''; use 1; echo "] $CANARY"; } > "$IN/behind.json"
+produces 5 3 'DRV-J001 5 3 4' "$IN/behind.json"
+{ echo '['; good 3 ,; use 3; printf '%s,"note":"%s' "$HEAD" "$CANARY"; } > "$IN/cut.json"
+produces 5 3 'DRV-J009 5 1 4' "$IN/cut.json"
+{ echo '['; good 3 ,; use 3; } > "$IN/open.json"
+produces 5 3 'DRV-J009 5 1 4' "$IN/open.json"
+{ good 3 ''; use 3; printf '%s,"note":"%s' "$HEAD" "$CANARY"; } > "$IN/cut.ndjson"
+produces 5 3 'DRV-J009 4 1 4' "$IN/cut.ndjson"
+{ good 3 ''; use 3; echo "$CANARY"; good 2 ''; use 2; } > "$IN/behind.ndjson"
+produces 5 5 'DRV-J001 4 1 4' "$IN/behind.ndjson"
+{ echo '['; good 2 ,; use 2; printf '%s,"x":%s,\n' "$HEAD" "$(repeat 20000 '[')"; good 2 ,; use 2; good 1 ''; use 1; echo ']'; } > "$IN/abyss.json"
+produces 5 5 'DRV-J001 4 1 3' "$IN/abyss.json"
+
+say "sources without a record, and in other encodings"
+: > "$IN/empty.json"
+printf ' \n\t\r\n' > "$IN/white.json"
+produces 5 0 'DRV-S003' "$IN/empty.json"
+produces 5 0 'DRV-S003' "$IN/white.json"
+printf '[ ]\n' > "$IN/list.json"
+produces 0 0 '' "$IN/list.json"
+printf '%s,"note":"%s"}\n' "$HEAD" "$CANARY" > "$WORK/one.json"
+for code in UTF-16 UTF-16LE UTF-16BE UTF-32; do
+  iconv -f UTF-8 -t "$code" "$WORK/one.json" > "$IN/$code.json"
+  produces 5 0 'DRV-S004 1 1 1' "$IN/$code.json"
+  grep -q "written in ${code%[LB]E}" "$WORK/produce-$code.json.log" || fail "$code is not named"
+done
+echo "$CANARY" > "$IN/text.json"
+produces 5 0 'DRV-S004 1 1 1' "$IN/text.json"
+
+say "sources that cannot be read"
+refuses() { # EXIT CODE TEXT SOURCE…
+  local want=$1 code=$2 text=$3
+  shift 3
+  expect_exit "$want" drover produce "$@" > "$WORK/refuse.log" 2>&1
+  grep -qF "error[$code]" "$WORK/refuse.log" || { cat "$WORK/refuse.log"; fail "$code is not said of $*"; }
+  grep -qF "$text" "$WORK/refuse.log" || { cat "$WORK/refuse.log"; fail "'$text' is not said of $*"; }
+  cat "$WORK/refuse.log" >> "$WORK/refused.log"
+}
+mkdir "$IN/none"
+echo text > "$IN/none/readme.txt"
+refuses 5 DRV-S003 "$IN/none" "$IN/none"
+refuses 4 DRV-S001 "$IN/absent.json" "$IN/absent.json"
+refuses 5 DRV-S003 "$IN/*.absent" "$IN/*.absent"
+mkfifo "$IN/fifo.json"
+refuses 2 DRV-S007 "$IN/fifo.json" "$IN/fifo.json"
+refuses 2 DRV-S007 /dev/zero /dev/zero
+rm "$IN/fifo.json"
+mkdir "$IN/mixed"
+mkfifo "$IN/mixed/fifo.json"
+ln -s nowhere "$IN/mixed/dangling.json"
+: > "$IN/mixed/empty.json"
+good 3 '' > "$IN/mixed/fine.json"; use 3
+expect_exit 5 drover produce "$IN/mixed" --rejects "$WORK/rejects.json" > "$WORK/mixed.log" 2>&1
+equal "what is wrong in the folder" "$(jq -r '"\(.code) \(.source)"' "$WORK/rejects.json" | sort)" \
+  "DRV-S001 $IN/mixed/dangling.json
+DRV-S003 $IN/mixed/empty.json
+DRV-S007 $IN/mixed/fifo.json"
+
+say "a mapping with a misspelt key"
+sed 's/required: true/requierd: true/' tests/e2e/data/event.yaml > "$WORK/typo.yaml"
+line=$(grep -n requierd "$WORK/typo.yaml" | cut -d: -f1 | sed -n 1p)
+column=$(awk 'index($0, "requierd") { print index($0, "requierd"); exit }' "$WORK/typo.yaml")
+refuses 3 DRV-C007 "$WORK/typo.yaml:$line:$column" "$IN/comma.json" --mapping "$WORK/typo.yaml"
+grep -qF 'did you mean "required"' "$WORK/refuse.log" || fail "no suggestion for the misspelt key"
+
+say "what only the mapping's columns refuse goes to the dead letters, with its place in the file"
+{
+  good 2 ''; use 2
+  printf '{"id":"dead1","tenant":"t01","rev":1,"note":"%s"}\n' "$CANARY"
+  printf '{"id":"dead2","tenant":"t01","rev":1,"kind":"%s-too-long"}\n' "$CANARY"
+  good 1 ''; use 1
+  printf '{"id":"dead3","tenant":"t01","rev":1,"kind":"k","amount":"%s"}\n' "$CANARY"
+  printf '  {"id":"dead4","tenant":"t01","rev":1,"kind":"k","amount":1e300,"note":"%s"}\n' "$CANARY"
+  printf '{"id":"dead5","tenant":"t01","rev":1,"kind":"k","at":"%s"}\n' "$CANARY"
+  good 2 ''; use 2
+} > "$IN/dead.ndjson"
+produces 0 10 '' "$IN/dead.ndjson"
+printf '{"i1":{"tenant":"t01","count":9223372036854775807},\n"i2":{"tenant":"t01","count":9223372036854775808,"note":"%s"},\n"i3":{"tenant":"t01","count":-9223372036854775808}}\n' \
+  "$CANARY" > "$IN/dead.items"
+produces 0 3 '' "$IN/dead.items"
+timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/worker.log" 2>&1 || fail "worker: exit $?"
+check_equal "$WORK/used.ndjson"
+equal "items" "$(psql "$ADMIN" -Atc 'SELECT id, count FROM item ORDER BY id')" "i1|9223372036854775807
+i3|-9223372036854775808"
+drover status --json > "$WORK/status.json"
+equal "dead letters by code" "$(jq -cS .deadLetters "$WORK/status.json")" \
+  '{"DRV-V001":1,"DRV-V002":1,"DRV-V003":2,"DRV-V004":1,"DRV-V007":1}'
+kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%h\n' > "$WORK/letters"
+letter() { # CODE FILE LINE COLUMN PATH
+  local where; where="drover-origin=$2:$3:$4@$(byte_of "$2" "$3" "$4"),"
+  grep -F "drover-error-code=$1" "$WORK/letters" | grep -F "$where" | grep -qF "drover-error-path=$5" ||
+    { cat "$WORK/letters"; fail "no dead letter of $1 from $2:$3:$4 at $5"; }
+}
+letter DRV-V001 "$IN/dead.ndjson" 3 1 /kind
+letter DRV-V004 "$IN/dead.ndjson" 4 1 /kind
+letter DRV-V002 "$IN/dead.ndjson" 6 1 /amount
+letter DRV-V003 "$IN/dead.ndjson" 7 3 /amount
+letter DRV-V007 "$IN/dead.ndjson" 8 1 /at
+letter DRV-V003 "$IN/dead.items" 2 6 /count
+! grep -aq "$CANARY" "$WORK/letters" || fail "a value is in a header of a dead letter"
+
+say "no value was said anywhere, and nothing crashed"
+! tr -d '\0' < <(cat "$WORK"/*.log) | grep -a -n -m 3 -e "$CANARY" -e 'n..\?me [0-9]' >&2 || fail "a value reached a log"
+! grep -a -n -e Sanitizer -e 'runtime error' "$WORK"/*.log >&2 || fail "a sanitizer found something"
+say done

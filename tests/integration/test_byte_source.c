@@ -307,7 +307,7 @@ START_TEST(what_is_not_there_is_said)
                 {"*.json", ERR_SOURCE_EMPTY},
                 {"empty", ERR_SOURCE_EMPTY},
                 {"fifo", ERR_SOURCE_KIND},
-                {"a\033[31m\n.json", ERR_SOURCE_OPEN}};
+                {"a\033c\n.json", ERR_SOURCE_OPEN}};
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
         const char *argument = ROWS[i].argument;
         ck_assert_ptr_null(listed(&argument, 1, &err));
