@@ -74,15 +74,12 @@ static void say(enum log_level level, const char *what, const char *text)
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     (void)client;
-    enum log_level as = LOG_DEBUG;
-    if (level <= 4) /* syslog's "warning"; errors are told by those who fail for them */
-        as = LOG_WARN;
-    else if (level <= 5)
-        as = LOG_INFO;
-    if (level <= 4)
-        say(as, strcmp(facility, "FAIL") == 0 ? "a connection to Kafka failed" : facility, text);
+    if (level <=
+        4) /* syslog's "warning"; what is below it is of interest to librdkafka's authors */
+        say(LOG_WARN, strcmp(facility, "FAIL") == 0 ? "a connection to Kafka failed" : facility,
+            text);
     else
-        log_line(as, "kafka.client", "facility=%s", facility);
+        log_line(LOG_DEBUG, "kafka.client", "facility=%s", facility);
 }
 
 static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)

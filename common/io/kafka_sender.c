@@ -40,7 +40,7 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
     struct error err;
     char text[200];
     rd_kafka_resp_err_t code = message->err;
-    const char *detail = rd_kafka_message_errstr(message);
+    const char *detail = rd_kafka_err2str(code); /* rd_kafka_message_errstr may give the payload */
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_fatal_error(client, text, sizeof(text));
         detail = text;
@@ -70,7 +70,7 @@ static enum outcome check_topic(struct kafka_sender *sender, int32_t pinned, int
 
 /* What a batch adds to its only message: Kafka's own headers, of a record and of a batch. */
 #define BATCH_COST_BYTES 256
-#define CONFIG_WAIT_MS 3000
+#define CONFIG_WAIT_MS 1500
 
 static void read_limit(struct kafka_sender *sender, rd_kafka_event_t *event)
 {
@@ -104,7 +104,7 @@ static void ask_limit(struct kafka_sender *sender)
     rd_kafka_ConfigResource_t *topic =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, sender->name);
     rd_kafka_DescribeConfigs(sender->client, &topic, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CONFIG_WAIT_MS + 1000);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CONFIG_WAIT_MS + 500);
     if (event) {
         read_limit(sender, event);
         rd_kafka_event_destroy(event);

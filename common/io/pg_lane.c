@@ -301,6 +301,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct pg_lane *lane = watch->lane;
     if (!lane)
         return;
+    if (status < 0)
+        watch->events = 0; /* libuv stops a handle on POLLERR: watch_for must start it again */
     if (lane->state == LANE_CONNECTING)
         advance_connecting(lane);
     else

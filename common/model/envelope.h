@@ -52,7 +52,8 @@ MUST_USE enum outcome envelope_encode(const struct record *record, struct buf *t
 
 /* Views into `envelope`. Only drover-tenant and drover-entity are required (the key's parts are
  * taken when they are absent); a value that is no number where one is needed, a tenant that is
- * not valid, or a key that says another tenant or entity than the headers is OUT_REJECT DRV-E001. */
+ * not valid, or a key that says another tenant or entity than the headers is OUT_REJECT DRV-E001.
+ */
 MUST_USE enum outcome envelope_decode(const struct envelope *envelope, struct record *record,
                                       struct error *err);
 

@@ -216,7 +216,11 @@ static enum json_scan_result take_stop(struct json_scan *scan, struct bytes text
         return JSON_SCAN_MORE;
     default:
         assert(c == ',');
-        return JSON_SCAN_END;
+        if (scan->at > 0 || scan->forgetting)
+            return JSON_SCAN_END;
+        mark_broken(scan, "a comma in the place of a value");
+        scan->at++;
+        return JSON_SCAN_MORE;
     }
 }
 

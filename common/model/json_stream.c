@@ -347,14 +347,15 @@ static enum json_stream_verdict step_after(struct json_stream *stream, struct js
     }
     error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: bytes behind the end of the %s",
               stream->layout == JSON_LAYOUT_SINGLE ? "record" : "list");
-    stream->before = stream->layout == JSON_LAYOUT_ARRAY ? '[' : 0;
+    stream->goes_on = stream->layout == JSON_LAYOUT_ARRAY;
+    stream->before = 0;
     return reject_rest(stream, piece);
 }
 
 static enum json_stream_verdict step_rest(struct json_stream *stream)
 {
     struct bytes text = view(stream);
-    size_t at = stream->before ? 0 : text.size;
+    size_t at = stream->goes_on ? 0 : text.size;
     for (; at < text.size; at++) {
         char c = text.data[at];
         if (c == '{' && stream->before == ',') {

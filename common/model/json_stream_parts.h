@@ -41,7 +41,8 @@ struct json_stream {
     struct json_scan scan;
     bool ended;     /* the scan found the end; ELEMENT only waits for what follows */
     bool probation; /* the element before was broken */
-    char before;    /* REST: last byte skipped that is not white space; 0 = skip all */
+    bool goes_on;   /* REST: an array, which goes on at the next ',' '{' */
+    char before;    /* REST: last byte skipped that is not white space */
     bool large;     /* over the limit; begun at `large_from` */
     struct json_place large_from;
     uint64_t ordinal;

@@ -1,7 +1,8 @@
 #ifndef DROVER_MODEL_TOPIC_H
 #define DROVER_MODEL_TOPIC_H
 
-/* Topic names: <prefix>.<migration>.{source,results,dlq}, legal [a-zA-Z0-9._-], at most 249 bytes. */
+/* Topic names: <prefix>.<migration>.{source,results,dlq}, legal [a-zA-Z0-9._-], at most 249 bytes.
+ */
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"

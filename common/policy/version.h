@@ -19,7 +19,8 @@ struct version_clock {
     int64_t last; /* greatest version given, 0 at first */
 };
 
-/* Next version at physical time `now_ms` (Unix milliseconds, 0 <= now_ms < 2^47): greater than all before. */
+/* Next version at physical time `now_ms` (Unix milliseconds, 0 <= now_ms < 2^47): greater than all
+ * before. */
 int64_t version_next(struct version_clock *clock, int64_t now_ms);
 /* Never gives a version <= `version` again (what a state file or the past run says). */
 void version_observe(struct version_clock *clock, int64_t version);

@@ -21,7 +21,7 @@ cleanup() {
   psql "$ROOT_URL" -qc "DROP DATABASE IF EXISTS $NAME WITH (FORCE)" >/dev/null 2>&1 || true
   if [ "$status" != 0 ]; then
     echo "--- FAILED ($status): the last lines of each log" >&2
-    tail -n 15 "$WORK"/*.log >&2 2>/dev/null || true
+    tail -n ${LOG_LINES:-15} "$WORK"/*.log >&2 2>/dev/null || true
   fi
   rm -rf "$WORK"
   exit "$status"

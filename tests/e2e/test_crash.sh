@@ -4,7 +4,7 @@
 
 prepare
 psql "$ADMIN" -q <<'EOF'
-CREATE TABLE public.event_history (id text, isolation_key text, old_version int8, new_version int8);
+CREATE TABLE public.event_history (id text, tenant text, old_version int8, new_version int8);
 CREATE FUNCTION public.note_event() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
   INSERT INTO public.event_history VALUES (NEW.id, NEW.isolation_key,
@@ -33,6 +33,6 @@ stop_worker steady
 check_equal "$WORK/one.ndjson" "$WORK/two.ndjson"
 equal "regressions" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM event_history WHERE new_version <= old_version")" 0
 equal "versions applied twice" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM
-  (SELECT FROM event_history GROUP BY isolation_key, id, new_version HAVING count(*) > 1) AS t")" 0
+  (SELECT FROM event_history GROUP BY tenant, id, new_version HAVING count(*) > 1) AS t")" 0
 drover verify > "$WORK/verify.log" 2>&1 || fail "verify: exit $?"
 say done

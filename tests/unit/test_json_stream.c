@@ -163,6 +163,7 @@ static const struct {
      "1:2@1#0 {\"a\":1}\n1:11@10#1 J001"},
     {"trailing garbage, single", JSON_SHAPE_SINGLE, "{\"a\":1} x", 0,
      "1:1@0#0 {\"a\":1}\n1:9@8#1 J001"},
+    {"comma first, single", JSON_SHAPE_SINGLE, ",{\"a\":1}", 0, "1:1@0#0 J001\n1:2@1#1 J001"},
     {"not closed, same column and name", JSON_SHAPE_DETECT,
      "[\n {\"a\":[1, [\n {\"a\":2},\n {\"a\":3}\n]", 0,
      "2:2@3#0 J001\n3:2@15#1 {\"a\":2}\n4:2@25#2 {\"a\":3}"},
