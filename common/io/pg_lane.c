@@ -179,6 +179,10 @@ static void advance_connecting(struct pg_lane *lane)
 static void on_timer(uv_timer_t *timer)
 {
     struct pg_lane *lane = timer->data;
+    if (lane->state == LANE_BUSY) { /* it broke while the exchange was being queued */
+        lose_connection(lane);
+        return;
+    }
     if (lane->state == LANE_CONNECTING) {
         struct error err;
         error_set(&err, OUT_RETRY, ERR_PG_UNREACHABLE, "PostgreSQL did not answer in %u ms",
@@ -432,6 +436,11 @@ void pg_lane_sync(struct pg_lane *lane)
         return;
     lane->state = LANE_BUSY;
     PQpipelineSync(lane->connection);
-    /* sent, and a failure reported, on the next turn: nobody is called from inside their own call */
-    watch_for(lane, UV_READABLE | UV_WRITABLE);
+    /* Sent, and a failure reported, on the next turn: nobody is called from inside their own call.
+     * libpq writes while a long exchange is queued, and may have found the connection broken: then
+     * there is no socket left to wake us. */
+    if (PQsocket(lane->connection) < 0 || PQstatus(lane->connection) == CONNECTION_BAD)
+        uv_timer_start(&lane->timer, on_timer, 0, 0);
+    else
+        watch_for(lane, UV_READABLE | UV_WRITABLE);
 }

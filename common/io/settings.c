@@ -110,7 +110,7 @@ static const struct conf_field FIELDS[] = {
     {NULL, "accept-gap", 0, NULL, CONF_BOOL, AT(accept_gap), NULL, 0, 0, NULL, NULL,
      "go on behind messages that are missing in the topic", WORKS},
     {NULL, "until-end", 0, NULL, CONF_BOOL, AT(until_end), NULL, 0, 0, NULL, NULL,
-     "stop at the end the topic had when the worker started", CMD_WORK},
+     "stop when everything in the worker's partitions is written", CMD_WORK},
 
     {"verify.sources", "source", 's', NULL, CONF_LIST, AT(verify_sources), NULL, 0, 0, NULL, "PATH",
      "original files to compare with; may be repeated", CMD_VERIFY},

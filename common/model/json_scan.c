@@ -248,7 +248,10 @@ static enum json_scan_result step_plain(struct json_scan *scan, struct bytes tex
 
 void json_scan_init(struct json_scan *scan, char first, char closer, bool bounded)
 {
-    *scan = (struct json_scan){.closer = closer, .bounded = bounded};
+    memset(scan, 0,
+           offsetof(struct json_scan, kinds)); /* levels are written before they are read */
+    scan->closer = closer;
+    scan->bounded = bounded;
     scan->run = first != '{' && first != '[';
 }
 

@@ -212,12 +212,15 @@ static enum outcome parse_literals(struct parse *parse, struct yaml_at at, struc
     return OUT_OK;
 }
 
-static enum outcome parse_decode(struct yaml_at node, struct column *column, struct error *err)
+static enum outcome parse_decode(struct yaml_at at, struct column *column, struct error *err)
 {
+    struct yaml_at node = yaml_find(at, "decode");
     if (!yaml_has(node))
         return OUT_OK;
     if (!bytes_equal(scalar_of(node), BYTES_LITERAL("json")))
         return parse_fail(node, err, ERR_MAPPING, "decode is json");
+    if (column->has_least || column->has_most || yaml_has(yaml_find(at, "allow")))
+        return parse_fail(node, err, ERR_MAPPING, "decode: json does not go with allow, min and max");
     column->decode_json = true;
     return OUT_OK;
 }
@@ -239,7 +242,7 @@ static enum outcome parse_column(struct parse *parse, struct yaml_at at, struct 
     if (outcome == OUT_OK)
         outcome = parse_tolerance(yaml_find(at, "tolerance"), column, err);
     if (outcome == OUT_OK)
-        outcome = parse_decode(yaml_find(at, "decode"), column, err);
+        outcome = parse_decode(at, column, err);
     if (outcome == OUT_OK)
         outcome = parse_literals(parse, at, column, gathered, err);
     return outcome;

@@ -182,3 +182,78 @@ jq -r '[.key, .doc.count, (.doc | {tenant, more} | tostring)] | @tsv' "$WORK/ite
 psql "$ADMIN" -AtF $'\t' -c "SELECT id, count, '{\"tenant\":\"keys\",\"more\":' || (extra->>'more') || '}' FROM item" | LC_ALL=C sort > "$WORK/items.actual"
 cmp "$WORK/items.expected" "$WORK/items.actual" || fail "the keyed records differ"
 equal "keyed records sent twice from one file" "$(drover status --json | jq .counts.unchanged)" $(( COUNT + COUNT + 20 + 2 * COUNT ))
+
+# slow_produce SOURCE [OPTION…]: in the background as PRODUCER, some 1,700 records a second
+slow_produce() {
+  "$DROVER" produce "$@" --queue 1MiB -X linger.ms=300 --config "$WORK/drover.yaml" <&0 > "$WORK/slow-$(basename "$1").log" 2>&1 &
+  PRODUCER=$!
+  PIDS+=("$PRODUCER")
+}
+ends_with() { # EXIT PID
+  local status=0
+  wait "$2" || status=$?
+  equal "exit code of the producer" "$status" "$1"
+}
+
+say "SIGTERM in the middle: what was read is stored, and the run can be repeated"
+generate 8000 6 2 "$WORK/big.ndjson"
+before=$(in_topic)
+slow_produce "$WORK/big.ndjson"
+wait_until 20 has_messages $(( before + 1000 ))
+kill -TERM "$PRODUCER"
+ends_with 143 "$PRODUCER"
+stored=$(( $(in_topic) - before ))
+[ "$stored" -lt 8000 ] || fail "the run had ended before the signal"
+adds_up "$WORK/slow-big.ndjson.log" "$stored" "$stored" 0
+grep -q '^stopped run ' "$WORK/slow-big.ndjson.log" || fail "the summary does not say that the run was stopped"
+takes repeated 8000 "$WORK/big.ndjson"
+
+say "signals end a producer that waits for standard input"
+mkfifo "$WORK/pipe"
+exec {HELD}<> "$WORK/pipe"
+for signal in TERM INT; do
+  before=$(in_topic)
+  slow_produce - --entity event < "$WORK/pipe"
+  sed -n '1,5p' "$WORK/big.ndjson" >&"$HELD"
+  wait_until 20 has_messages $(( before + 5 ))
+  kill -"$signal" "$PRODUCER"
+  if [ "$signal" = TERM ]; then ends_with 143 "$PRODUCER"; else ends_with 130 "$PRODUCER"; fi
+  adds_up "$WORK/slow--.log" 5 5 0
+done
+
+say "a file that changes while it is read is said, and repeating the run completes it"
+generate 3000 6 3 "$WORK/changing.ndjson"
+change() { # HOW FILE
+  case $1 in
+    append)   sed -n '1p' "$WORK/big.ndjson" >> "$2" ;;
+    rewrite)  printf ' ' | dd of="$2" bs=1 seek=0 conv=notrunc status=none ;;
+    sly)      touch -r "$2" "$WORK/stamp"; printf '{' | dd of="$2" bs=1 seek=0 conv=notrunc status=none; touch -r "$WORK/stamp" "$2" ;;
+    truncate) truncate -s 1000 "$2" ;;
+  esac
+}
+is_open() { readlink "/proc/$1/fd/"* 2>/dev/null | grep -qxF "$2"; }
+declare -A CHANGED
+for how in append rewrite sly truncate; do
+  cp "$WORK/changing.ndjson" "$IN/$how.ndjson"
+  slow_produce "$IN/$how.ndjson"
+  CHANGED[$how]=$PRODUCER
+  wait_until 20 is_open "$PRODUCER" "$IN/$how.ndjson"
+  kill -STOP "$PRODUCER"
+  change "$how" "$IN/$how.ndjson"
+  kill -CONT "$PRODUCER"
+done
+for how in append rewrite sly truncate; do
+  ends_with 5 "${CHANGED[$how]}"
+  grep -qF 'error[DRV-S006]' "$WORK/slow-$how.ndjson.log" || fail "$how while reading is not noticed"
+done
+takes changed 3000 "$WORK/changing.ndjson"
+work
+check_equal "$WORK/expected" "$WORK/big.ndjson" "$WORK/changing.ndjson"
+
+say "the counts as JSON"
+{ sed -n '1,7p' "$WORK/big.ndjson"; echo '{"id":'; echo '[]'; } > "$IN/counts.ndjson"
+"$DROVER" produce "$IN/counts.ndjson" --json --config "$WORK/drover.yaml" > "$WORK/counts.json" 2> "$WORK/counts.log" && fail "exit 0" || equal "exit code" "$?" 5
+equal "counts" "$(jq -c '[.read, .produced, .rejected, .withheld, .not_acknowledged, .sources, .sources_failed, .stopped, .codes]' "$WORK/counts.json")" \
+  '[9,7,2,0,0,1,0,false,{"DRV-J001":1,"DRV-J008":1}]'
+! grep -an -e Sanitizer -e 'runtime error' "$WORK"/*.log >&2 || fail "a sanitizer found something"
+say done
