@@ -13,11 +13,11 @@ enum outcome schema_pins_release(struct schema_apply *apply, const struct mappin
     digest_format(&digest, fingerprint);
     const struct bytes params[] = {bytes_text(group), bytes_text(fingerprint)};
     buf_init(&answer, 4096);
-    enum outcome outcome = schema_apply_ask(
-        apply,
-        "WITH gone AS (DELETE FROM drover.pinned_group WHERE \"group\" = $1::text"
-        " AND fingerprint <> $2::text RETURNING 1) SELECT count(*) FROM gone",
-        params, 2, &answer, err);
+    enum outcome outcome =
+        schema_apply_ask(apply,
+                         "WITH gone AS (DELETE FROM drover.pinned_group WHERE \"group\" = $1::text"
+                         " AND fingerprint <> $2::text RETURNING 1) SELECT count(*) FROM gone",
+                         params, 2, &answer, err);
     if (outcome == OUT_OK && strcmp(buf_text(&answer), "0") != 0) {
         buf_append_text(&apply->changes, "take the new mappings over for group ");
         buf_append_format(&apply->changes, "%s (restart its workers)\n", group);

@@ -22,7 +22,8 @@ struct letter_place {
     int64_t offset;
 };
 
-/* `message` is the source message's envelope; texts are made in `text` (reset first), which must outlive `letter`. */
+/* `message` is the source message's envelope; texts are made in `text` (reset first), which must
+ * outlive `letter`. */
 void dead_letter_make(const struct envelope *message, const struct letter_place *place,
                       const struct error *err, int attempts, struct buf *text,
                       struct envelope *letter);

@@ -1,8 +1,8 @@
 /*
  * A partition's current batch: dead letters first, then the sink, then receipts. One batch a
- * partition at a time; lanes go round the partitions. What is read but not written is budgeted: above
- * the budget fetching pauses, below half of it goes on (the gap between keeps a pause rare, because
- * librdkafka throws its fetched messages away with each).
+ * partition at a time; lanes go round the partitions. What is read but not written is budgeted:
+ * above the budget fetching pauses, below half of it goes on (the gap between keeps a pause rare,
+ * because librdkafka throws its fetched messages away with each).
  */
 
 #include <assert.h>
@@ -14,7 +14,8 @@
 #include "common/io/log.h"
 #include "worker/worker.h"
 
-/* A batch's rows: payloads at most batch_bytes + one record of 16 MiB, grown by escapes and jsonb. */
+/* A batch's rows: payloads at most batch_bytes + one record of 16 MiB, grown by escapes and jsonb.
+ */
 #define BATCH_MEMORY(settings) ((settings)->batch_bytes * 4 + (settings)->record_bytes * 4)
 
 struct batch *flow_new_batch(struct worker *worker)
@@ -153,8 +154,7 @@ void flow_check_budget(struct worker *worker)
     if (!worker->over_budget && worker->in_flight_bytes > worker->settings->work_memory) {
         worker->over_budget = true;
         set_paused(worker, true);
-    } else if (worker->over_budget &&
-               worker->in_flight_bytes < worker->settings->work_memory / 2) {
+    } else if (worker->over_budget && worker->in_flight_bytes < worker->settings->work_memory / 2) {
         worker->over_budget = false;
         set_paused(worker, false);
     }
@@ -219,8 +219,9 @@ static void check_limits(struct worker *worker)
     struct error err;
     uint64_t dead = worker->counts.classes[CLASS_DEAD];
     if (worker->settings->dead_most && dead > worker->settings->dead_most) {
-        error_set(&err, OUT_FATAL, ERR_TOO_MANY_DEAD, "%" PRIu64 " records were dead-lettered, %" PRIu64
-                  " are allowed", dead, worker->settings->dead_most);
+        error_set(&err, OUT_FATAL, ERR_TOO_MANY_DEAD,
+                  "%" PRIu64 " records were dead-lettered, %" PRIu64 " are allowed", dead,
+                  worker->settings->dead_most);
         worker_fail(worker, &err);
     } else if (worker->settings->breaker &&
                worker->counts.dead_in_a_row >= worker->settings->breaker) {

@@ -23,8 +23,7 @@ static void halt_at_gap(struct partition *partition, int64_t offset, int64_t mis
 }
 
 /* False when the partition must not go on. */
-static bool check_sequence(struct partition *partition, const struct record *record,
-                           int64_t offset)
+static bool check_sequence(struct partition *partition, const struct record *record, int64_t offset)
 {
     struct worker *worker = partition->worker;
     int64_t missing;
@@ -61,8 +60,8 @@ static enum outcome make_row(struct worker *worker, struct batch *batch, struct 
         return OUT_REJECT;
     }
     if (!record->has_version) {
-        record->version = version_of_message(rd_kafka_message_timestamp(message, NULL),
-                                             message->offset);
+        record->version =
+            version_of_message(rd_kafka_message_timestamp(message, NULL), message->offset);
         record->has_version = true;
     }
     return mapping_forward(item->mapping, record, &worker->work, &batch->arena, &item->row, err);

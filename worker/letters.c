@@ -1,6 +1,7 @@
 /*
  * Dead letters are acknowledged by Kafka before the offsets of their batch move, so a crash in
- * between sends them again (their id is the record's place, so readers see one) but never loses one.
+ * between sends them again (their id is the record's place, so readers see one) but never loses
+ * one.
  */
 
 #include <stdlib.h>

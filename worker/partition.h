@@ -33,10 +33,10 @@ struct partition {
     struct batch *open;
     struct batch *queue_first, *queue_last;
     struct batch *current;
-    bool letters_sent;      /* of `current`, for what was dead before the sink */
-    bool receipts_broken;   /* one could not be sent: results_next stays until the next claim */
+    bool letters_sent;    /* of `current`, for what was dead before the sink */
+    bool receipts_broken; /* one could not be sent: results_next stays until the next claim */
     struct backoff backoff;
-    uint64_t retry_at_ms;   /* `current` waits until then */
+    uint64_t retry_at_ms; /* `current` waits until then */
     bool paused;
 };
 

@@ -54,7 +54,7 @@ static void list_rejects(struct receipt *receipt, const struct batch *batch)
         receipt->counts[item->verdict]++;
         if (item->verdict != CLASS_DEAD && item->verdict != CLASS_CONFLICT)
             continue;
-        enum error_code code = item->err ? item->err->code
+        enum error_code code = item->err                         ? item->err->code
                                : item->verdict == CLASS_CONFLICT ? ERR_VALUE_CONFLICT
                                                                  : ERR_PG_DATA;
         receipt->rejects[receipt->reject_count++] = (struct receipt_reject){
@@ -96,8 +96,8 @@ static void send_receipt(struct partition *partition, struct buf *text, int64_t 
     *way = (struct receipt_way){partition->number, partition->epoch, next};
     int size = snprintf(key, sizeof key, "%d", partition->number);
     struct envelope envelope = {.key = bytes_of(key, (size_t)size), .value = buf_view(text)};
-    envelope.headers[0] = (struct header){BYTES_LITERAL(HEADER_CONTENT_TYPE),
-                                          BYTES_LITERAL("application/json")};
+    envelope.headers[0] =
+        (struct header){BYTES_LITERAL(HEADER_CONTENT_TYPE), BYTES_LITERAL("application/json")};
     envelope.header_count = 1;
     int32_t target = partition->number % kafka_sender_partitions(worker->results);
     enum outcome outcome;

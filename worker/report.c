@@ -21,22 +21,22 @@ static void write_line(const struct worker *worker, bool done)
 {
     char line[512];
     const uint64_t *classes = worker->counts.classes;
-    int size = snprintf(line, sizeof line,
-                        "{\"role\":\"work\",\"polled\":%" PRIu64 ",\"applied\":%" PRIu64
-                        ",\"unchanged\":%" PRIu64 ",\"superseded\":%" PRIu64
-                        ",\"conflict\":%" PRIu64 ",\"dead\":%" PRIu64
-                        ",\"partitions\":%zu,\"halted\":%zu,\"mem\":%zu,\"done\":%s}\n",
-                        worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
-                        classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
-                        worker->held_count, halted_count(worker), worker->in_flight_bytes,
-                        done ? "true" : "false");
+    int size = snprintf(
+        line, sizeof line,
+        "{\"role\":\"work\",\"polled\":%" PRIu64 ",\"applied\":%" PRIu64 ",\"unchanged\":%" PRIu64
+        ",\"superseded\":%" PRIu64 ",\"conflict\":%" PRIu64 ",\"dead\":%" PRIu64
+        ",\"partitions\":%zu,\"halted\":%zu,\"mem\":%zu,\"done\":%s}\n",
+        worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
+        classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD], worker->held_count,
+        halted_count(worker), worker->in_flight_bytes, done ? "true" : "false");
     ssize_t written = write(worker->settings->progress_fd, line, (size_t)size);
     (void)written; /* a parent that is gone does not stop the work */
 }
 
 void report_progress(struct worker *worker, uint64_t now_ms, bool done)
 {
-    if (worker->settings->progress_fd >= 0 && (done || now_ms - worker->last_report_ms >= REPORT_MS)) {
+    if (worker->settings->progress_fd >= 0 &&
+        (done || now_ms - worker->last_report_ms >= REPORT_MS)) {
         worker->last_report_ms = now_ms;
         write_line(worker, done);
     }

@@ -1,7 +1,8 @@
 #ifndef DROVER_WORKER_REPORT_H
 #define DROVER_WORKER_REPORT_H
 
-/* What a running worker says of itself: progress lines for a parent process, a log line now and then. */
+/* What a running worker says of itself: progress lines for a parent process, a log line now and
+ * then. */
 
 #include "worker/worker.h"
 

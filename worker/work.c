@@ -160,8 +160,8 @@ static void join_group(struct worker *worker)
         membership_on_assigned, membership_on_revoked, on_message, on_kafka_error};
     struct error err;
     enter(worker, WORKER_RUNNING, 0);
-    if (kafka_consumer_open(&worker->loop, worker->settings, worker->source, worker->group,
-                            &EVENTS, worker, &worker->consumer, &err) != OUT_OK)
+    if (kafka_consumer_open(&worker->loop, worker->settings, worker->source, worker->group, &EVENTS,
+                            worker, &worker->consumer, &err) != OUT_OK)
         worker_fail(worker, &err);
 }
 
@@ -288,8 +288,8 @@ static enum outcome name_things(struct worker *worker, struct error *err)
     gethostname(host, sizeof host - 1);
     snprintf(worker->name, sizeof worker->name, "%s-%d", host, (int)getpid());
     worker->group = settings->group;
-    enum outcome outcome = topic_format(settings->prefix, settings->migration, TOPIC_SOURCE,
-                                        worker->source, err);
+    enum outcome outcome =
+        topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, worker->source, err);
     if (outcome == OUT_OK)
         outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS,
                                worker->results_topic, err);
@@ -306,13 +306,13 @@ static enum outcome count_partitions(struct worker *worker, struct error *err)
     rd_kafka_t *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
     if (!client)
         return OUT_FATAL;
-    enum outcome outcome = kafka_partition_count(client, worker->source, START_MS,
-                                                 &worker->partition_total, err);
+    enum outcome outcome =
+        kafka_partition_count(client, worker->source, START_MS, &worker->partition_total, err);
     rd_kafka_destroy(client);
     int32_t pinned = (int32_t)worker->settings->partitions;
     if (outcome == OUT_OK && worker->partition_total == 0) {
-        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic %s is missing",
-                            worker->source);
+        outcome =
+            error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic %s is missing", worker->source);
     } else if (outcome == OUT_OK && pinned && pinned != worker->partition_total) {
         outcome = error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
                             "topic %s has %d partitions, the settings say %d", worker->source,
@@ -342,8 +342,8 @@ static enum outcome open_kafka(struct worker *worker, struct error *err)
 
 static void open_postgres(struct worker *worker)
 {
-    static const struct sink_events SINK_EVENTS = {letters_on_rejected, flow_on_done,
-                                                   on_sink_ready, on_sink_state};
+    static const struct sink_events SINK_EVENTS = {letters_on_rejected, flow_on_done, on_sink_ready,
+                                                   on_sink_state};
     static const struct pg_progress_events EVENTS = {on_checked, membership_on_claimed, on_released,
                                                      on_progress_error};
     struct pg_progress_config config = {
@@ -393,15 +393,15 @@ static void free_worker(struct worker *worker)
     free(worker->held);
 }
 
-/* Row level security must really hold before anything is written. Waits for a server that is away. */
+/* Row level security must really hold before anything is written. Waits for a server that is away.
+ */
 static enum outcome pass_gate(const struct worker *worker, struct error *err)
 {
     PGconn *session = NULL;
     enum outcome outcome;
     struct backoff backoff = BACKOFF_CONNECTION;
-    while ((outcome = pg_session_open(worker->settings->database_url,
-                                      worker->settings->worker_role, "drover-worker", CONNECT_MS,
-                                      &session, err)) == OUT_RETRY) {
+    while ((outcome = pg_session_open(worker->settings->database_url, worker->settings->worker_role,
+                                      "drover-worker", CONNECT_MS, &session, err)) == OUT_RETRY) {
         if (clock_monotonic_ms() - worker->started_ms > START_MS)
             return OUT_FATAL;
         usleep(1000 * backoff_next_ms(&backoff, UINT32_MAX / 2));

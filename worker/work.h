@@ -4,8 +4,8 @@
 #include "common/base/error.h"
 #include "common/io/settings.h"
 
-/* `drover work`: source topic -> stores, until it is told to stop. Exit code 0 after an orderly stop;
- * otherwise err says why. */
+/* `drover work`: source topic -> stores, until it is told to stop. Exit code 0 after an orderly
+ * stop; otherwise err says why. */
 enum exit_code work_main(const struct settings *settings, struct error *err);
 
 #endif

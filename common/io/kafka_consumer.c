@@ -1,7 +1,8 @@
 /*
  * Wake-ups: the eventfd fires when the queue goes from empty to non-empty, so a turn that spends
  * its budget re-arms itself with an idle handle; a timer polls four times a second in any case,
- * because an empty answer does not prove an empty queue and a silent topic must not let the member expire.
+ * because an empty answer does not prove an empty queue and a silent topic must not let the member
+ * expire.
  */
 
 #include "common/io/kafka_consumer.h"
@@ -14,7 +15,8 @@
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 
-#define TURN_BUDGET 1000 /* messages a turn: about 1 ms, so that timers and PostgreSQL get theirs */
+#define TURN_BUDGET 1000 /* messages a turn: about 1 ms, so that timers and PostgreSQL get theirs  \
+                          */
 #define POLL_MS 250
 
 struct kafka_consumer {
@@ -29,7 +31,7 @@ struct kafka_consumer {
     uv_idle_t idle;
     uv_timer_t timer;
     bool idling;
-    bool assigned;  /* between rd_kafka_assign(list) and give_up */
+    bool assigned; /* between rd_kafka_assign(list) and give_up */
     bool closing;
     uint64_t close_by_ms;
     int open_handles;
@@ -293,8 +295,8 @@ void kafka_consumer_commit(struct kafka_consumer *consumer, const int32_t *parti
 int64_t kafka_consumer_end(struct kafka_consumer *consumer, int32_t partition)
 {
     int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(consumer->client, consumer->topic,
-                                                              partition, &low, &high);
+    rd_kafka_resp_err_t code =
+        rd_kafka_get_watermark_offsets(consumer->client, consumer->topic, partition, &low, &high);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 

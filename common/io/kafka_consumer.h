@@ -26,8 +26,8 @@ struct kafka_consumer_events {
     void (*on_revoked)(void *owner);
     /* The callee owns the message: rd_kafka_message_destroy. */
     void (*on_message)(void *owner, rd_kafka_message_t *message);
-    /* OUT_RETRY: brokers are away, the client goes on by itself. OUT_FATAL: it cannot (offsets gone, not authorised).
-     * partition -1: not of one partition. */
+    /* OUT_RETRY: brokers are away, the client goes on by itself. OUT_FATAL: it cannot (offsets
+     * gone, not authorised). partition -1: not of one partition. */
     void (*on_error)(void *owner, int32_t partition, const struct error *err);
 };
 

@@ -1,6 +1,7 @@
 /*
- * SQLSTATE -> what to do, as one table of classes and exceptions (FAULTS 3.1). Exceptions are looked
- * up first. Total: what is in neither table halts, as skipping an unknown failure would lose data.
+ * SQLSTATE -> what to do, as one table of classes and exceptions (FAULTS 3.1). Exceptions are
+ * looked up first. Total: what is in neither table halts, as skipping an unknown failure would lose
+ * data.
  */
 
 #include "common/io/pg_error.h"
@@ -14,17 +15,33 @@ struct state_rule {
 };
 
 static const struct state_rule STATES[] = {
-    {"DR001", PG_FENCED},          {"DR002", PG_FENCED},
-    {"57P01", PG_CONNECTION_LOST}, {"57P02", PG_CONNECTION_LOST}, {"57P03", PG_CONNECTION_LOST},
-    {"57P05", PG_CONNECTION_LOST}, {"25P03", PG_CONNECTION_LOST}, {"25006", PG_CONNECTION_LOST},
-    {"53300", PG_CONNECTION_LOST}, {"08P01", PG_HALT},
-    {"55P03", PG_TX_RETRY},        {"55006", PG_TX_RETRY},        {"57014", PG_TX_RETRY},
-    {"40002", PG_RECORD},          {"40003", PG_TX_RETRY},
-    {"58P01", PG_HALT},            {"58P02", PG_HALT},            {"57000", PG_RESOURCE},
-    {"26000", PG_REPREPARE},       {"42P05", PG_REPREPARE},
-    {"54011", PG_HALT},            {"54023", PG_HALT},
-    {"P0001", PG_RECORD},          {"P0004", PG_RECORD},
-    {"XX000", PG_QUARANTINE},      {"XX001", PG_HALT},            {"XX002", PG_HALT},
+    {"DR001", PG_FENCED},
+    {"DR002", PG_FENCED},
+    {"57P01", PG_CONNECTION_LOST},
+    {"57P02", PG_CONNECTION_LOST},
+    {"57P03", PG_CONNECTION_LOST},
+    {"57P05", PG_CONNECTION_LOST},
+    {"25P03", PG_CONNECTION_LOST},
+    {"25006", PG_CONNECTION_LOST},
+    {"53300", PG_CONNECTION_LOST},
+    {"08P01", PG_HALT},
+    {"55P03", PG_TX_RETRY},
+    {"55006", PG_TX_RETRY},
+    {"57014", PG_TX_RETRY},
+    {"40002", PG_RECORD},
+    {"40003", PG_TX_RETRY},
+    {"58P01", PG_HALT},
+    {"58P02", PG_HALT},
+    {"57000", PG_RESOURCE},
+    {"26000", PG_REPREPARE},
+    {"42P05", PG_REPREPARE},
+    {"54011", PG_HALT},
+    {"54023", PG_HALT},
+    {"P0001", PG_RECORD},
+    {"P0004", PG_RECORD},
+    {"XX000", PG_QUARANTINE},
+    {"XX001", PG_HALT},
+    {"XX002", PG_HALT},
 };
 
 static const struct state_rule CLASSES[] = {
@@ -90,9 +107,9 @@ static enum outcome outcome_of(enum pg_action action)
 }
 
 /* The server's primary message may quote the value it refused: 'invalid input syntax for type
- * integer: "…"', 'unsupported Unicode escape', 'date/time field value out of range: "…"'. What follows
- * the first ": " or stands in quotes that are not an identifier's cannot be told apart, so for the
- * data classes the message is cut at the first quote after a colon. */
+ * integer: "…"', 'unsupported Unicode escape', 'date/time field value out of range: "…"'. What
+ * follows the first ": " or stands in quotes that are not an identifier's cannot be told apart, so
+ * for the data classes the message is cut at the first quote after a colon. */
 static int safe_length(const char *state, const char *message)
 {
     const char *end = message + strlen(message);

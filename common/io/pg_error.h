@@ -11,7 +11,8 @@
 #include "common/base/error.h"
 
 enum pg_action {
-    PG_CONNECTION_LOST, /* new connection; an unfinished COMMIT's outcome is unknown: re-read progress */
+    PG_CONNECTION_LOST, /* new connection; an unfinished COMMIT's outcome is unknown: re-read
+                           progress */
     PG_TX_RETRY,        /* roll back, wait a little, same connection */
     PG_RESOURCE,        /* pause, probe every 5 s */
     PG_REPREPARE,       /* prepared statements are gone: prepare again, retry */
@@ -24,10 +25,11 @@ enum pg_action {
 /* NULL or empty means the connection broke. Total: unknown states are PG_HALT. */
 enum pg_action pg_classify(const char *sqlstate);
 
-/* Fills err from a failed result: code and outcome by the action, SQLSTATE, primary message without values,
- * table.column or constraint as where. Returns the action. */
+/* Fills err from a failed result: code and outcome by the action, SQLSTATE, primary message without
+ * values, table.column or constraint as where. Returns the action. */
 enum pg_action pg_error_from_result(const PGresult *result, struct error *err);
-/* From a connection that failed: DRV-P001 unreachable, DRV-P002 login refused, DRV-P009. The password never appears. */
+/* From a connection that failed: DRV-P001 unreachable, DRV-P002 login refused, DRV-P009. The
+ * password never appears. */
 enum outcome pg_error_from_connection(PGconn *connection, struct error *err);
 
 #endif

@@ -21,8 +21,8 @@
 #include "common/io/pg_session.h"
 #include "common/policy/backoff.h"
 
-#define NAMES_MOST 512      /* prepared statements of one connection */
-#define RESULTS_MOST 16384  /* queries of one exchange */
+#define NAMES_MOST 512     /* prepared statements of one connection */
+#define RESULTS_MOST 16384 /* queries of one exchange */
 
 enum lane_state {
     LANE_DOWN, /* waiting for the timer */
@@ -56,7 +56,7 @@ struct pg_lane {
     const char **prepares; /* per queued query: the name an implicit prepare makes, or NULL */
     PGresult **results;
     int queued, capacity;
-    int read;     /* queries whose NULL was seen */
+    int read; /* queries whose NULL was seen */
     PGresult *current;
     void (*on_closed)(void *owner);
 };

@@ -23,7 +23,7 @@ struct pg_lane;
 struct pg_reply {
     PGresult **results; /* freed by the lane after the callback; NULL entries: never ran */
     int count;
-    int failed;         /* index of the first failed query, or -1 */
+    int failed; /* index of the first failed query, or -1 */
 };
 
 struct pg_lane_events {
@@ -31,8 +31,9 @@ struct pg_lane_events {
     void (*on_ready)(void *owner, struct pg_lane *lane);
     /* The exchange ended at its sync. */
     void (*on_reply)(void *owner, struct pg_lane *lane, const struct pg_reply *reply);
-    /* The connection is lost or could not be made; an exchange in flight is gone, its outcome unknown. The
-     * lane tries again by itself when err's outcome is OUT_RETRY; OUT_FATAL (login refused) ends it. */
+    /* The connection is lost or could not be made; an exchange in flight is gone, its outcome
+     * unknown. The lane tries again by itself when err's outcome is OUT_RETRY; OUT_FATAL (login
+     * refused) ends it. */
     void (*on_lost)(void *owner, struct pg_lane *lane, const struct error *err);
 };
 
@@ -60,13 +61,15 @@ struct pg_param {
     int size;
 };
 
-/* Queues one query. `name`: prepared on first use of this connection as that statement (a static or long-lived text, unique per sql);
- * NULL: unprepared. `types`: parameter type OIDs or NULL. Results in binary. Does nothing on a lane that is not connected (on_lost follows). */
+/* Queues one query. `name`: prepared on first use of this connection as that statement (a static or
+ * long-lived text, unique per sql); NULL: unprepared. `types`: parameter type OIDs or NULL. Results
+ * in binary. Does nothing on a lane that is not connected (on_lost follows). */
 void pg_lane_query(struct pg_lane *lane, const char *name, const char *sql,
                    const struct pg_param *params, int count);
 /* Ends the exchange. */
 void pg_lane_sync(struct pg_lane *lane);
-/* Drops the connection and makes a new one: for lost prepared statements and a state nobody knows. */
+/* Drops the connection and makes a new one: for lost prepared statements and a state nobody knows.
+ */
 void pg_lane_reconnect(struct pg_lane *lane);
 
 #endif

@@ -68,7 +68,7 @@ static struct request pop(struct pg_progress *progress)
 /* ---- start-up checks --------------------------------------------------------------------- */
 
 #define CHECK_TABLE                                                                                \
-    "SELECT "                                                                                     \
+    "SELECT "                                                                                      \
     "pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE')::int4 "                               \
     "FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "   \
     "WHERE n.nspname = $1::text AND c.relname = $2::text"
@@ -127,12 +127,12 @@ static enum outcome check_pins(const struct pg_progress *progress, const struct 
                   progress->config.topic, progress->config.partitions, (int)pinned);
         return OUT_FATAL;
     }
-    struct bytes seen = bytes_of(PQgetvalue(reply->results[3], 0, 0),
-                                 (size_t)PQgetlength(reply->results[3], 0, 0));
+    struct bytes seen =
+        bytes_of(PQgetvalue(reply->results[3], 0, 0), (size_t)PQgetlength(reply->results[3], 0, 0));
     if (bytes_equal(seen, bytes_text(hex)))
         return OUT_OK;
-    error_set(err, OUT_FATAL, ERR_MAPPING,
-              "group %s works with other mappings than these", progress->config.group);
+    error_set(err, OUT_FATAL, ERR_MAPPING, "group %s works with other mappings than these",
+              progress->config.group);
     error_hint(err, "stop its workers, then drover schema apply takes the new mappings over");
     return OUT_FATAL;
 }
@@ -148,9 +148,9 @@ static enum outcome check_tables(const struct pg_progress *progress, const struc
             outcome = error_set(err, OUT_FATAL, ERR_PG_SCHEMA, "the table %s.%s is missing",
                                 mapping->schema, mapping->table);
         else if (!pg_wire_get_int8(result, 0, 0))
-            outcome = error_set(err, OUT_FATAL, ERR_PG_PERMISSION,
-                                "the worker's role may not write %s.%s", mapping->schema,
-                                mapping->table);
+            outcome =
+                error_set(err, OUT_FATAL, ERR_PG_PERMISSION,
+                          "the worker's role may not write %s.%s", mapping->schema, mapping->table);
         if (outcome != OUT_OK)
             return outcome;
     }
@@ -202,8 +202,7 @@ static void send_stages(struct pg_progress *progress, const struct request *requ
     pg_wire_int8(&wire, request->redis_next);
     pg_wire_int8(&wire, request->results_next);
     pg_lane_query(progress->lane, "drover_stages",
-                  "SELECT drover.progress_stages($1, $2, $3, $4, $5, $6)", wire.params,
-                  wire.count);
+                  "SELECT drover.progress_stages($1, $2, $3, $4, $5, $6)", wire.params, wire.count);
 }
 
 static void pump(struct pg_progress *progress)

@@ -28,12 +28,14 @@ struct progress_row {
 };
 
 struct pg_progress_events {
-    /* Our tables are there and may be written, the partition count and the mappings are those pinned.
-     * Called once, after the first connection. (Row level security is pg_gate.h's, before.) */
+    /* Our tables are there and may be written, the partition count and the mappings are those
+     * pinned. Called once, after the first connection. (Row level security is pg_gate.h's, before.)
+     */
     void (*on_checked)(void *owner);
     void (*on_claimed)(void *owner, int32_t partition, const struct progress_row *row);
     void (*on_released)(void *owner, int32_t partition);
-    /* OUT_RETRY: PostgreSQL is away (said again by each try); OUT_FATAL: nothing will come of it. */
+    /* OUT_RETRY: PostgreSQL is away (said again by each try); OUT_FATAL: nothing will come of it.
+     */
     void (*on_error)(void *owner, const struct error *err);
 };
 

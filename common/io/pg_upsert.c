@@ -105,8 +105,7 @@ static char *make_look(const struct mapping *mapping, struct buf *sql)
     buf_append_text(sql, "SELECT u.o, t.drover_version, t.drover_digest, "
                          "t.xmin::text::int8 FROM ROWS FROM (");
     for (size_t k = 0; k < mapping->key_count; k++)
-        append_unnest(sql, k + 2,
-                      value_type_param_array(&mapping->columns[mapping->key[k]].type));
+        append_unnest(sql, k + 2, value_type_param_array(&mapping->columns[mapping->key[k]].type));
     sql->size -= 2; /* the last comma */
     buf_append_text(sql, ") WITH ORDINALITY AS u(");
     for (size_t k = 0; k < mapping->key_count; k++)
@@ -114,8 +113,7 @@ static char *make_look(const struct mapping *mapping, struct buf *sql)
     buf_append_format(sql, "o) JOIN \"%s\".\"%s\" AS t ON t.isolation_key = $1::text",
                       mapping->schema, mapping->table);
     for (size_t k = 0; k < mapping->key_count; k++)
-        buf_append_format(sql, " AND t.\"%s\" = u.k%zu",
-                          mapping->columns[mapping->key[k]].name, k);
+        buf_append_format(sql, " AND t.\"%s\" = u.k%zu", mapping->columns[mapping->key[k]].name, k);
     return take_text(sql);
 }
 

@@ -5,7 +5,8 @@
  * The statements of one mapping and their binary parameters: one `INSERT … SELECT FROM unnest(…)
  * ON CONFLICT DO UPDATE … WHERE version <` for any number of rows of one tenant, and the look-up
  * that classifies rows it did not write. Text is made once per mapping; parameters per group.
- * The array wire format is PostgreSQL's array_recv: ndim, flags, element oid, length, lower bound, elements.
+ * The array wire format is PostgreSQL's array_recv: ndim, flags, element oid, length, lower bound,
+ * elements.
  */
 
 #include "common/base/buf.h"
@@ -22,12 +23,13 @@ struct pg_upsert {
 struct pg_upsert *pg_upsert_new(const struct mapping *mapping, int number);
 void pg_upsert_free(struct pg_upsert *upsert);
 
-/* Queues the upsert of `count` items (indexes into batch->items) of one tenant. `memory` is scratch. */
+/* Queues the upsert of `count` items (indexes into batch->items) of one tenant. `memory` is
+ * scratch. */
 void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
                      const struct batch *batch, struct bytes tenant, const uint32_t *order,
                      size_t count, struct buf *memory);
-/* Queues the look-up of the same rows. Result columns, binary: ordinal int8 (from 1), version int8, digest bytea,
- * transaction int8 (the row's xmin). Rows that do not exist are absent. */
+/* Queues the look-up of the same rows. Result columns, binary: ordinal int8 (from 1), version int8,
+ * digest bytea, transaction int8 (the row's xmin). Rows that do not exist are absent. */
 void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
                           const struct batch *batch, struct bytes tenant, const uint32_t *order,
                           size_t count, struct buf *memory);

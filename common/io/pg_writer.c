@@ -4,12 +4,14 @@
  *   submit ─► (CHECK) ─► WRITE ─────────────► (LOOK) ─► done OK
  *                          │ a record refused
  *                          ▼
- *                      ROLLBACK ─► CAREFUL ◄─► HALVE ─► waits for commit ─► COMMIT ─► (LOOK) ─► done OK
+ *                      ROLLBACK ─► CAREFUL ◄─► HALVE ─► waits for commit ─► COMMIT ─► (LOOK) ─►
+ * done OK
  *
- * WRITE is the usual case, one round trip: BEGIN, fence, for each tenant set_config + upsert, COMMIT.
- * CAREFUL does the same under savepoints and without COMMIT; it stops at the first refused group,
- * which HALVE narrows down to the refused records. LOOK classifies rows the upserts did not write.
- * CHECK asks whether a COMMIT whose answer was lost took place. Every other failure: ROLLBACK, done.
+ * WRITE is the usual case, one round trip: BEGIN, fence, for each tenant set_config + upsert,
+ * COMMIT. CAREFUL does the same under savepoints and without COMMIT; it stops at the first refused
+ * group, which HALVE narrows down to the refused records. LOOK classifies rows the upserts did not
+ * write. CHECK asks whether a COMMIT whose answer was lost took place. Every other failure:
+ * ROLLBACK, done.
  */
 
 #include "common/io/pg_writer.h"
@@ -21,7 +23,8 @@
 #include "common/io/pg_error.h"
 #include "common/io/pg_wire.h"
 
-const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink, const struct mapping *mapping)
+const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
+                                            const struct mapping *mapping)
 {
     for (size_t i = 0; i < sink->mappings->count; i++)
         if (sink->mappings->items[i] == mapping)
@@ -77,12 +80,12 @@ void pg_writer_set_tenant(struct writer *writer, struct bytes tenant)
 }
 
 void pg_writer_upsert(struct writer *writer, const struct batch_group *group, size_t first,
-                   size_t count)
+                      size_t count)
 {
     struct batch *batch = writer->batch;
     pg_writer_set_tenant(writer, group->tenant);
-    pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch, group->tenant,
-                    batch->order + first, count, &writer->sink->memory);
+    pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch,
+                    group->tenant, batch->order + first, count, &writer->sink->memory);
 }
 
 void pg_writer_enter(struct writer *writer, enum phase phase)
@@ -211,7 +214,8 @@ static void on_checked(struct writer *writer, const struct pg_reply *reply)
         return;
     }
     if (pg_wire_get_int8(result, 0, 0) == batch->fence.end) {
-        pg_writer_start_look(writer); /* it was committed: outcome_unknown makes it look at every row */
+        pg_writer_start_look(
+            writer); /* it was committed: outcome_unknown makes it look at every row */
         return;
     }
     batch->outcome_unknown = false;
@@ -227,7 +231,8 @@ void pg_writer_start_commit(struct writer *writer)
 
 static void on_rolled_back(struct writer *writer, const struct pg_reply *reply)
 {
-    (void)reply; /* outside a transaction ROLLBACK is a warning; nothing else can go wrong with it */
+    (void)
+        reply; /* outside a transaction ROLLBACK is a warning; nothing else can go wrong with it */
     if (writer->retry_careful)
         pg_writer_begin_careful(writer);
     else

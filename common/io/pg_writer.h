@@ -2,9 +2,9 @@
 #define DROVER_IO_PG_WRITER_H
 
 /*
- * One lane of the PostgreSQL sink at work: the phases a batch goes through (pg_writer.c), the search
- * for refused records (pg_writer_careful.c), the look at rows not written (pg_writer_look.c).
- * Internal to pg_sink.
+ * One lane of the PostgreSQL sink at work: the phases a batch goes through (pg_writer.c), the
+ * search for refused records (pg_writer_careful.c), the look at rows not written
+ * (pg_writer_look.c). Internal to pg_sink.
  */
 
 #include "common/io/pg_sink.h"
@@ -30,14 +30,14 @@ struct writer {
     struct pg_lane *lane;
     enum phase phase;
     struct batch *batch;
-    int64_t transaction;  /* ours, to know our rows again; -1 unknown */
+    int64_t transaction; /* ours, to know our rows again; -1 unknown */
     bool commit_sent;
     bool retry_careful;   /* what follows ROLLBACK */
     struct error failure; /* what ROLLBACK reports when it does not go on */
     size_t group;         /* CAREFUL: first group not yet written; HALVE: the refused one */
     int head;             /* CAREFUL: queries before the first group's */
     struct bisect bisect;
-    bool undo;            /* a savepoint must be rolled back first */
+    bool undo; /* a savepoint must be rolled back first */
     size_t part_first, part_count;
     uint32_t *subset; /* LOOK: undecided items, group by group */
     bool is_ready;

@@ -128,7 +128,8 @@ static void next_part(struct writer *writer)
 void pg_writer_on_halved(struct writer *writer, const struct pg_reply *reply)
 {
     if (reply->failed < 0) {
-        pg_writer_note_count(&writer->batch->groups[writer->group], reply->results[2], writer->part_count);
+        pg_writer_note_count(&writer->batch->groups[writer->group], reply->results[2],
+                             writer->part_count);
         bisect_tell(&writer->bisect, true);
         next_part(writer);
         return;
@@ -142,4 +143,3 @@ void pg_writer_on_halved(struct writer *writer, const struct pg_reply *reply)
     bisect_tell(&writer->bisect, false);
     next_part(writer);
 }
-

@@ -102,10 +102,10 @@ void pg_writer_on_look(struct writer *writer, const struct pg_reply *reply)
             struct batch_item *item = &batch->items[subset[i]];
             if (item->decided)
                 continue;
-            item->decided = true; /* no row: refused before a crash, or deleted by a stranger since */
+            item->decided =
+                true; /* no row: refused before a crash, or deleted by a stranger since */
             item->verdict = batch->second_look ? CLASS_DEAD : CLASS_APPLIED;
         }
     }
     pg_writer_finish(writer, OUT_OK, NULL);
 }
-

@@ -65,7 +65,8 @@ MUST_USE enum outcome mapping_identify(const struct mapping *mapping, const stru
 
 /* Backwards. The source record as a JSON document the caller frees (yyjson_doc_free); numbers raw.
  * `record_row.cells` as PostgreSQL sent them; id is not needed. OUT_REJECT DRV-V007 when a cell is
- * malformed; a derived cell ($tenant_context …) that is not what the tenant gives is DRV-V010 with its column in path. */
+ * malformed; a derived cell ($tenant_context …) that is not what the tenant gives is DRV-V010 with
+ * its column in path. */
 MUST_USE enum outcome mapping_inverse(const struct mapping *mapping, const struct row *row,
                                       struct mapping_work *work, yyjson_doc **doc,
                                       struct error *err);

@@ -7,8 +7,8 @@
 #include "common/base/text.h"
 #include "common/model/mapping_parse.h"
 
-static const char *const COLUMN_KEYS[] = {"name", "from",    "type",      "required", "default",
-                                          "allow", "min",    "max",       "tolerance", "decode",
+static const char *const COLUMN_KEYS[] = {"name",  "from",      "type", "required",  "default",
+                                          "allow", "min",       "max",  "tolerance", "decode",
                                           "as",    "generated", NULL};
 
 /* Columns every table has besides the mapping's (DESIGN section 3). */
@@ -62,7 +62,8 @@ static enum outcome parse_type(struct yaml_at column, struct yaml_at node, struc
     while (names[count])
         count++;
     const char *nearest = text.size ? text_nearest(text.data, names, count) : NULL;
-    error_set(err, OUT_FATAL, ERR_MAPPING_TYPE, text.size ? "unknown column type" : "the column has no type");
+    error_set(err, OUT_FATAL, ERR_MAPPING_TYPE,
+              text.size ? "unknown column type" : "the column has no type");
     yaml_where(yaml_has(node) ? node : column, err);
     if (nearest)
         error_hint(err, "did you mean \"%s\"?", nearest);
@@ -84,11 +85,12 @@ static enum outcome parse_form(struct yaml_at node, struct value_type *type, str
         if (!bytes_equal(text, bytes_text(FORMS[i].name)))
             continue;
         type->form = FORMS[i].form;
-        return value_form_fits(type)
-                   ? OUT_OK
-                   : parse_fail(node, err, ERR_MAPPING_TYPE, "this form does not go with the column's type");
+        return value_form_fits(type) ? OUT_OK
+                                     : parse_fail(node, err, ERR_MAPPING_TYPE,
+                                                  "this form does not go with the column's type");
     }
-    return parse_fail(node, err, ERR_MAPPING, "as is string, number, epoch_s, epoch_ms or epoch_us");
+    return parse_fail(node, err, ERR_MAPPING,
+                      "as is string, number, epoch_s, epoch_ms or epoch_us");
 }
 
 static enum outcome parse_pointers(struct parse *parse, struct yaml_at node, struct column *column,
@@ -162,7 +164,8 @@ static enum outcome parse_tolerance(struct yaml_at node, struct column *column, 
     return OUT_OK;
 }
 
-/* A default or allowed value, checked against the column's type here, so that no record can fail for it. */
+/* A default or allowed value, checked against the column's type here, so that no record can fail
+ * for it. */
 static yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column,
                                      struct yaml_at node, struct error *err)
 {
@@ -220,7 +223,8 @@ static enum outcome parse_decode(struct yaml_at at, struct column *column, struc
     if (!bytes_equal(scalar_of(node), BYTES_LITERAL("json")))
         return parse_fail(node, err, ERR_MAPPING, "decode is json");
     if (column->has_least || column->has_most || yaml_has(yaml_find(at, "allow")))
-        return parse_fail(node, err, ERR_MAPPING, "decode: json does not go with allow, min and max");
+        return parse_fail(node, err, ERR_MAPPING,
+                          "decode: json does not go with allow, min and max");
     column->decode_json = true;
     return OUT_OK;
 }
@@ -236,7 +240,8 @@ static enum outcome parse_column(struct parse *parse, struct yaml_at at, struct 
     if (outcome == OUT_OK)
         outcome = parse_flag(yaml_find(at, "required"), &column->required, err);
     if (outcome == OUT_OK)
-        outcome = parse_decimal_option(yaml_find(at, "min"), &column->has_least, &column->least, err);
+        outcome =
+            parse_decimal_option(yaml_find(at, "min"), &column->has_least, &column->least, err);
     if (outcome == OUT_OK)
         outcome = parse_decimal_option(yaml_find(at, "max"), &column->has_most, &column->most, err);
     if (outcome == OUT_OK)
@@ -381,8 +386,8 @@ static enum outcome check_index_column(const struct mapping *mapping, struct yam
     return parse_fail(node, err, ERR_MAPPING, "the index names a column that is not there");
 }
 
-static enum outcome parse_index(struct parse *parse, struct yaml_at at,
-                                struct mapping_index *index, struct error *err)
+static enum outcome parse_index(struct parse *parse, struct yaml_at at, struct mapping_index *index,
+                                struct error *err)
 {
     static const char *const KEYS[] = {"name", "columns", "unique", NULL};
     if (yaml_kind_of(at) != YAML_MAP)

@@ -102,9 +102,9 @@ static enum outcome fill_absent(const struct mapping *mapping, const struct colu
         return value_encode(&column->type, column->fill, arena, cell, &exact, err);
     if (!column->required)
         return OUT_OK;
-    enum outcome outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED,
-                                     "the record lacks a member that column %s requires",
-                                     column->name);
+    enum outcome outcome =
+        error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED,
+                  "the record lacks a member that column %s requires", column->name);
     column_blame(mapping, column, 0, err);
     return outcome;
 }
@@ -149,8 +149,8 @@ static enum outcome run_columns(const struct mapping *mapping, const struct reco
         else if (column->source == FROM_VALUE)
             outcome = column_encode(column, root, arena, &row->cells[i], &exact, err);
         else if (column->source != FROM_REST)
-            outcome = column_derive(mapping, column, record, row->tenant, arena, &row->cells[i],
-                                    err);
+            outcome =
+                column_derive(mapping, column, record, row->tenant, arena, &row->cells[i], err);
         if (outcome != OUT_OK)
             return outcome;
     }
@@ -228,8 +228,8 @@ static enum outcome forward_delete(const struct mapping *mapping, const struct r
 }
 
 static enum outcome forward_upsert(const struct mapping *mapping, const struct record *record,
-                                   yyjson_val *root, struct mapping_work *work,
-                                   struct arena *arena, struct row *row, struct error *err)
+                                   yyjson_val *root, struct mapping_work *work, struct arena *arena,
+                                   struct row *row, struct error *err)
 {
     bool has_version;
     enum outcome outcome = check_root(mapping, root, err);
@@ -248,8 +248,7 @@ static enum outcome forward_upsert(const struct mapping *mapping, const struct r
     if (outcome != OUT_OK)
         return outcome;
     row->id = arena_copy(arena, buf_view(&work->text));
-    return row->id.data ? OUT_OK
-                        : error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
+    return row->id.data ? OUT_OK : error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
 }
 
 enum outcome mapping_forward(const struct mapping *mapping, const struct record *record,
@@ -315,8 +314,8 @@ static enum outcome identify_key(const struct mapping *mapping, const struct rec
         if (column->source == FROM_POINTERS)
             outcome = run_column(mapping, column, root, arena, &cells[at], &unused, err);
         else
-            outcome = column_derive(mapping, column, record, record->tenant, arena, &cells[at],
-                                    err);
+            outcome =
+                column_derive(mapping, column, record, record->tenant, arena, &cells[at], err);
     }
     return outcome == OUT_OK ? finish_id(mapping, cells, id, before, err) : outcome;
 }

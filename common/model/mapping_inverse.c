@@ -88,8 +88,8 @@ static yyjson_mut_val *decode_cell(const struct column *column, struct cell cell
 static bool same_value(yyjson_mut_val *a, yyjson_mut_val *b)
 {
     yyjson_doc *left = freeze(a), *right = freeze(b);
-    bool same = left && right &&
-                canonical_equal(yyjson_doc_get_root(left), yyjson_doc_get_root(right));
+    bool same =
+        left && right && canonical_equal(yyjson_doc_get_root(left), yyjson_doc_get_root(right));
     yyjson_doc_free(left);
     yyjson_doc_free(right);
     return same;
@@ -220,8 +220,8 @@ enum outcome mapping_inverse(const struct mapping *mapping, const struct row *ro
     yyjson_mut_doc *built = yyjson_mut_doc_new(NULL);
     enum outcome outcome = start_document(mapping, row, work, built, &rest, err);
     if (outcome == OUT_OK)
-        outcome = put_columns(mapping, row, work,
-                              rest ? yyjson_doc_get_root(rest) : NULL, built, err);
+        outcome =
+            put_columns(mapping, row, work, rest ? yyjson_doc_get_root(rest) : NULL, built, err);
     *doc = NULL;
     if (outcome == OUT_OK) {
         *doc = yyjson_mut_doc_imut_copy(built, NULL);

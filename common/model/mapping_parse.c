@@ -14,9 +14,10 @@
 /* A mapping is a page of YAML; 4 MiB of compiled form is far above any. */
 #define MAPPING_ARENA_MOST (4u << 20)
 
-static const char *const TOP_KEYS[] = {"entity",  "collect", "table", "key",     "version",
-                                       "tenant",  "columns", "rest",  "indexes", "on_invalid_unicode",
-                                       "description", NULL};
+static const char *const TOP_KEYS[] = {
+    "entity",      "collect", "table", "key",     "version",
+    "tenant",      "columns", "rest",  "indexes", "on_invalid_unicode",
+    "description", NULL};
 
 enum outcome parse_fail(struct yaml_at node, struct error *err, enum error_code code,
                         const char *text)
@@ -45,7 +46,8 @@ const char *parse_copy(struct arena *arena, struct bytes text)
 {
     struct bytes copy = arena_copy(arena, text);
     if (!copy.data)
-        abort(); /* the arena is thousands of times what a mapping needs; the file's size is bounded */
+        abort(); /* the arena is thousands of times what a mapping needs; the file's size is bounded
+                  */
     return copy.data;
 }
 
@@ -56,8 +58,8 @@ enum outcome parse_name(struct parse *parse, struct yaml_at node, const char *wh
     if (yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR)
         text = yaml_scalar(node, NULL);
     if (!parse_is_name(text)) {
-        error_set(err, OUT_FATAL, ERR_MAPPING, "%s must be a name of a-z, 0-9 and _, at most 63 bytes",
-                  what);
+        error_set(err, OUT_FATAL, ERR_MAPPING,
+                  "%s must be a name of a-z, 0-9 and _, at most 63 bytes", what);
         yaml_where(yaml_has(node) ? node : parse->root, err);
         return OUT_FATAL;
     }
@@ -106,16 +108,16 @@ static enum outcome parse_version(struct parse *parse, struct yaml_at node, stru
     if (!yaml_has(node))
         return OUT_OK;
     if (yaml_kind_of(node) != YAML_MAP)
-        return parse_fail(node, err, ERR_MAPPING, "version is written {from: /member, as: timestamp}");
+        return parse_fail(node, err, ERR_MAPPING,
+                          "version is written {from: /member, as: timestamp}");
     enum outcome outcome = yaml_check_keys(node, "version", KEYS, err);
     if (outcome == OUT_OK)
         outcome = parse_pointer(parse, yaml_find(node, "from"), &mapping->version_pointer, err);
     if (outcome != OUT_OK)
         return outcome;
     struct yaml_at as = yaml_find(node, "as");
-    struct bytes kind = yaml_has(as) && yaml_kind_of(as) == YAML_SCALAR
-                            ? yaml_scalar(as, NULL)
-                            : BYTES_LITERAL("number");
+    struct bytes kind = yaml_has(as) && yaml_kind_of(as) == YAML_SCALAR ? yaml_scalar(as, NULL)
+                                                                        : BYTES_LITERAL("number");
     if (bytes_equal(kind, BYTES_LITERAL("timestamp")))
         mapping->version_source = VERSION_TIMESTAMP;
     else if (bytes_equal(kind, BYTES_LITERAL("number")))
@@ -134,8 +136,8 @@ static enum outcome parse_tenant(struct parse *parse, struct yaml_at node, struc
         return parse_fail(node, err, ERR_MAPPING, "tenant is written {from: /member}");
     enum outcome outcome = yaml_check_keys(node, "tenant", KEYS, err);
     if (outcome == OUT_OK)
-        outcome = parse_pointer(parse, yaml_find(node, "from"), &parse->mapping->tenant_pointer,
-                                err);
+        outcome =
+            parse_pointer(parse, yaml_find(node, "from"), &parse->mapping->tenant_pointer, err);
     return outcome;
 }
 
@@ -163,7 +165,8 @@ static enum outcome parse_collect(struct parse *parse, struct yaml_at node, stru
     if (!yaml_has(node))
         return OUT_OK;
     if (yaml_kind_of(node) != YAML_MAP)
-        return parse_fail(node, err, ERR_MAPPING, "collect is a map of files, local_storage, map_dump");
+        return parse_fail(node, err, ERR_MAPPING,
+                          "collect is a map of files, local_storage, map_dump");
     enum outcome outcome = yaml_check_keys(node, "collect", KEYS, err);
     struct yaml_at files = yaml_find(node, "files");
     struct yaml_at storage = yaml_find(node, "local_storage");
@@ -181,7 +184,8 @@ static enum outcome parse_unicode(struct parse *parse, struct yaml_at node, stru
 {
     if (!yaml_has(node))
         return OUT_OK;
-    struct bytes text = yaml_kind_of(node) == YAML_SCALAR ? yaml_scalar(node, NULL) : (struct bytes){0};
+    struct bytes text =
+        yaml_kind_of(node) == YAML_SCALAR ? yaml_scalar(node, NULL) : (struct bytes){0};
     if (bytes_equal(text, BYTES_LITERAL("replace")))
         parse->mapping->unicode = JSON_UNICODE_REPLACE;
     else if (!bytes_equal(text, BYTES_LITERAL("reject")))
@@ -200,11 +204,12 @@ static enum outcome parse_key(struct parse *parse, struct yaml_at node, struct e
     mapping->key = arena_array(&mapping->arena, mapping->key_count, sizeof *mapping->key);
     for (size_t k = 0; k < mapping->key_count; k++) {
         struct yaml_at item = yaml_item(node, k);
-        struct bytes name = yaml_kind_of(item) == YAML_SCALAR ? yaml_scalar(item, NULL)
-                                                              : (struct bytes){0};
+        struct bytes name =
+            yaml_kind_of(item) == YAML_SCALAR ? yaml_scalar(item, NULL) : (struct bytes){0};
         struct column *column = parse_find_column(mapping, name);
         if (!column)
-            return parse_fail(item, err, ERR_MAPPING_KEY, "the key names a column that is not there");
+            return parse_fail(item, err, ERR_MAPPING_KEY,
+                              "the key names a column that is not there");
         if (column->key_at >= 0)
             return parse_fail(item, err, ERR_MAPPING_KEY, "the key names a column twice");
         if (column->type.array || column->type.base == VALUE_JSONB || column->source == FROM_REST)
@@ -221,7 +226,8 @@ static enum outcome parse_all(struct parse *parse, struct error *err)
     struct yaml_at root = parse->root;
     struct mapping *mapping = parse->mapping;
     if (yaml_kind_of(root) != YAML_MAP)
-        return parse_fail(root, err, ERR_MAPPING, "a mapping is a map of entity, table, key, columns");
+        return parse_fail(root, err, ERR_MAPPING,
+                          "a mapping is a map of entity, table, key, columns");
     enum outcome outcome = yaml_check_keys(root, "the mapping", TOP_KEYS, err);
     if (outcome == OUT_OK)
         outcome = parse_name(parse, yaml_find(root, "entity"), "entity", &mapping->entity, err);

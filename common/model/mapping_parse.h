@@ -17,8 +17,8 @@ bool parse_is_name(struct bytes text);
 const char *parse_copy(struct arena *arena, struct bytes text);
 MUST_USE enum outcome parse_name(struct parse *parse, struct yaml_at node, const char *what,
                                  const char **name, struct error *err);
-MUST_USE enum outcome parse_pointer(struct parse *parse, struct yaml_at node,
-                                    const char **pointer, struct error *err);
+MUST_USE enum outcome parse_pointer(struct parse *parse, struct yaml_at node, const char **pointer,
+                                    struct error *err);
 struct column *parse_find_column(const struct mapping *mapping, struct bytes name);
 MUST_USE enum outcome parse_columns(struct parse *parse, struct yaml_at list, struct yaml_at rest,
                                     struct error *err);

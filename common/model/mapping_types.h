@@ -2,8 +2,9 @@
 #define DROVER_MODEL_MAPPING_TYPES_H
 
 /*
- * A compiled mapping as data: columns with their sources, key, generated columns, indexes, and where
- * version and tenant come from. Made by mapping_parse only, read-only afterwards, freed as a whole.
+ * A compiled mapping as data: columns with their sources, key, generated columns, indexes, and
+ * where version and tenant come from. Made by mapping_parse only, read-only afterwards, freed as a
+ * whole.
  */
 
 #include <stdbool.h>
@@ -20,14 +21,14 @@
 #include "common/model/json.h"
 #include "common/model/value.h"
 
-#define MAPPING_KEY_MOST 512    /* bytes of an id (fault row P28: PostgreSQL's index row is 2,704) */
+#define MAPPING_KEY_MOST 512 /* bytes of an id (fault row P28: PostgreSQL's index row is 2,704) */
 #define MAPPING_COLUMNS_MOST 200
 
 enum column_source {
-    FROM_POINTERS,       /* from: /a or [/a, /b/c]: the first that is there */
-    FROM_KEY,            /* $key */
-    FROM_KEY_SUFFIX,     /* $key_suffix: what '*' of `collect` matched in the key */
-    FROM_INDEX,          /* $index (from 0), $index1 (from 1) */
+    FROM_POINTERS,   /* from: /a or [/a, /b/c]: the first that is there */
+    FROM_KEY,        /* $key */
+    FROM_KEY_SUFFIX, /* $key_suffix: what '*' of `collect` matched in the key */
+    FROM_INDEX,      /* $index (from 0), $index1 (from 1) */
     FROM_INDEX1,
     FROM_VALUE,          /* $value: the whole payload, of any JSON kind */
     FROM_TENANT_CONTEXT, /* $tenant_context: jsonb made from the isolation key */
@@ -42,16 +43,16 @@ struct column {
     const char *const *pointers; /* RFC 6901, `pointer_count` of them */
     size_t pointer_count;
     bool required;
-    bool decode_json;       /* decode: json: the member is a string holding JSON */
-    int key_at;             /* position in the key, or -1 */
-    yyjson_val *fill;       /* default, or NULL */
-    yyjson_val *allow;      /* JSON array, or NULL */
-    bool has_least; /* min / max: numbers, compared exactly */
+    bool decode_json;  /* decode: json: the member is a string holding JSON */
+    int key_at;        /* position in the key, or -1 */
+    yyjson_val *fill;  /* default, or NULL */
+    yyjson_val *allow; /* JSON array, or NULL */
+    bool has_least;    /* min / max: numbers, compared exactly */
     bool has_most;
     struct decimal least;
     struct decimal most;
-    double tolerance;       /* absolute; 0 = exact */
-    int line;               /* of the mapping file */
+    double tolerance; /* absolute; 0 = exact */
+    int line;         /* of the mapping file */
 };
 
 /* Columns PostgreSQL fills, outside the record: id identity, created_at, updated_at. */
@@ -69,7 +70,8 @@ struct generated_column {
 
 struct mapping_index {
     const char *name;
-    const char *const *columns; /* each a column name, or an expression in parentheses; may end in " DESC" */
+    const char *const
+        *columns; /* each a column name, or an expression in parentheses; may end in " DESC" */
     size_t column_count;
     bool unique; /* isolation_key is put first */
 };
@@ -96,11 +98,12 @@ struct mapping {
     enum version_source version_source;
     const char *version_pointer;
     const char *tenant_pointer; /* tenant: {from: /country}; NULL without */
-    const char *const *collect_files; /* collect: {files: [...]}: file name patterns of this entity */
+    const char *const
+        *collect_files; /* collect: {files: [...]}: file name patterns of this entity */
     size_t collect_file_count;
     const char *collect_local_storage; /* collect: {local_storage: "chat_session_*"}; or NULL */
     const char *collect_map_dump;      /* collect: {map_dump: chatMessages}; or NULL */
-    int rest_at;                /* column position, or -1 */
+    int rest_at;                       /* column position, or -1 */
     enum json_unicode unicode;
     struct digest fingerprint; /* of the mapping's meaning: pinned per group */
     struct arena arena;        /* owns all of the above */

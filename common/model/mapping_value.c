@@ -256,9 +256,9 @@ enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id, st
         buf_reset(&part);
         if (at > end || (last && colon) || (!last && !colon) ||
             !text_percent_decode(&part, bytes_of(at, (size_t)(stop - at))))
-            outcome = error_set(err, OUT_REJECT, ERR_ENVELOPE,
-                                "the id does not have the %zu parts of the key",
-                                mapping->key_count);
+            outcome =
+                error_set(err, OUT_REJECT, ERR_ENVELOPE,
+                          "the id does not have the %zu parts of the key", mapping->key_count);
         else
             outcome = value_parse_key(&mapping->columns[mapping->key[i]].type, buf_view(&part),
                                       arena, &cells[mapping->key[i]], err);

@@ -1,16 +1,17 @@
 #ifndef DROVER_MODEL_MAPPING_VALUE_H
 #define DROVER_MODEL_MAPPING_VALUE_H
 
-/* One column's step of the program, shared by forward, inverse and identify. Internal to mapping_*.c. */
+/* One column's step of the program, shared by forward, inverse and identify. Internal to
+ * mapping_*.c. */
 
 #include "common/model/mapping.h"
 
 /* Where a column's value was found in a document. */
 struct found {
-    yyjson_val *val;       /* NULL: none of the pointers leads anywhere */
-    size_t pointer;        /* which of column->pointers */
-    bool through_array;    /* an array is on the way: the member cannot leave the record */
-    bool others;           /* a later alternative is there as well */
+    yyjson_val *val;    /* NULL: none of the pointers leads anywhere */
+    size_t pointer;     /* which of column->pointers */
+    bool through_array; /* an array is on the way: the member cannot leave the record */
+    bool others;        /* a later alternative is there as well */
 };
 
 struct found column_find(const struct column *column, yyjson_val *root);

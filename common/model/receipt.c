@@ -54,7 +54,8 @@ void receipt_append(struct buf *out, const struct receipt *receipt)
     buf_append_text(out, "{\"kind\":\"batch\",");
     append_text(out, "worker", receipt->worker);
     append_text(out, "topic", receipt->topic);
-    buf_append_format(out, "\"partition\":%d,\"first\":%" PRId64 ",\"next\":%" PRId64
+    buf_append_format(out,
+                      "\"partition\":%d,\"first\":%" PRId64 ",\"next\":%" PRId64
                       ",\"epoch\":%" PRId64 ",\"counts\":{",
                       receipt->partition, receipt->first, receipt->next, receipt->epoch);
     for (int i = 0; i <= CLASS_DEAD; i++)
@@ -71,7 +72,8 @@ void receipt_append_produce(struct buf *out, const struct produce_receipt *recei
 {
     buf_append_text(out, "{\"kind\":\"produce\",");
     append_text(out, "run", receipt->run);
-    buf_append_format(out, "\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
+    buf_append_format(out,
+                      "\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
                       ",\"withheld\":%" PRIu64 ",\"finished_ms\":%" PRId64 "}",
                       receipt->read, receipt->produced, receipt->rejected, receipt->withheld,
                       receipt->finished_ms);

@@ -80,7 +80,7 @@ struct receipt_summary {
     uint64_t read, produced;      /* produce only */
     int64_t committed_ms;
     int64_t lag;
-    char run[64];                 /* produce only */
+    char run[64]; /* produce only */
 };
 
 /* Tolerant of unknown members; OUT_REJECT DRV-E001 when it is no receipt. */

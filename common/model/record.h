@@ -3,7 +3,8 @@
 
 /*
  * A record on its way: what the producer reads, what a message carries, what the worker writes.
- * All members are views into memory of whoever made it (a source's chunk, a Kafka message, an arena).
+ * All members are views into memory of whoever made it (a source's chunk, a Kafka message, an
+ * arena).
  */
 
 #include <stdbool.h>
@@ -32,7 +33,7 @@ struct record {
     int64_t version;
     bool has_version; /* false: a foreign producer left it out and the mapping must derive it */
     enum operation operation;
-    struct bytes payload; /* the source's JSON bytes, untouched; empty for a delete */
+    struct bytes payload;    /* the source's JSON bytes, untouched; empty for a delete */
     struct bytes source_key; /* $key: member name of an object keyed by id, storage key; or empty */
     int64_t index;           /* $index: position in its list from 0; -1 = none */
     struct bytes run;        /* producer run id */

@@ -29,7 +29,7 @@ struct batch_item {
     enum record_class verdict;
     struct error *err;  /* why it is dead; in the batch's arena, else NULL */
     bool dead_lettered; /* its dead letter is safe in Kafka */
-    void *message;     /* the owner's: where the record came from */
+    void *message;      /* the owner's: where the record came from */
 };
 
 /* A row to write, and where the next one of the same key stands. */
@@ -60,15 +60,15 @@ struct batch {
     size_t order_count;
     struct batch_group *groups;
     size_t group_count;
-    size_t bytes;        /* of payloads, for limits and budgets */
-    bool second_look;    /* already in the store: only classify (after a crash) */
+    size_t bytes;         /* of payloads, for limits and budgets */
+    bool second_look;     /* already in the store: only classify (after a crash) */
     bool outcome_unknown; /* a COMMIT was sent and its answer lost: ask for the progress first */
     int attempts;
-    void *owner;         /* the worker's partition; NULL once it was given up */
-    bool in_sink;        /* the worker's: between submit and on_done */
-    size_t letters_pending; /* the worker's: dead letters not yet acknowledged */
-    void *sink_state;    /* the sink's, while it holds the batch */
-    struct batch *next;  /* in its partition's queue */
+    void *owner;             /* the worker's partition; NULL once it was given up */
+    bool in_sink;            /* the worker's: between submit and on_done */
+    size_t letters_pending;  /* the worker's: dead letters not yet acknowledged */
+    void *sink_state;        /* the sink's, while it holds the batch */
+    struct batch *next;      /* in its partition's queue */
     struct batch *next_made; /* all batches of a worker, for its end */
 };
 

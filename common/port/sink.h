@@ -8,13 +8,15 @@
  * 1. Each submitted batch gets on_done exactly once, never from inside submit or commit.
  * 2. on_done(OUT_OK) means durable, and every item is decided.
  * 3. Items the store refuses are decided CLASS_DEAD first, with nothing committed; on_rejected is
- *    called, and the sink waits for sink_commit, so that dead letters are safe before the offsets move.
+ *    called, and the sink waits for sink_commit, so that dead letters are safe before the offsets
+ * move.
  * 4. The same record twice equals once; a lower version never overwrites; the fence holds: a batch
- *    of another epoch, or one that does not start at the stored offset, is OUT_FATAL and changes nothing.
+ *    of another epoch, or one that does not start at the stored offset, is OUT_FATAL and changes
+ * nothing.
  * 5. on_done(OUT_RETRY): nothing of it may be assumed; the same batch may be submitted again
  *    (batch_retry first), also after a lost answer to COMMIT.
- * 6. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then), then
- *    calls on_closed; nothing is called after that.
+ * 6. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then),
+ * then calls on_closed; nothing is called after that.
  */
 
 #include <stdbool.h>

@@ -163,8 +163,8 @@ static struct memory_sink *of(struct sink *sink)
 static void write_item(struct memory_store *store, struct batch_item *item, bool only_look)
 {
     char text[PLACE_MOST];
-    struct entry *entry = make_entry(
-        store, place_of(item->mapping->entity, item->row.tenant, item->row.id, text));
+    struct entry *entry =
+        make_entry(store, place_of(item->mapping->entity, item->row.tenant, item->row.id, text));
     struct memory_row *row = &entry->row;
     item->decided = true;
     if (only_look || row->version >= item->row.version) {
@@ -199,7 +199,8 @@ static bool check_fence(struct memory_sink *sink, const struct batch *batch, str
     if (progress->epoch != batch->fence.epoch)
         error_set(err, OUT_FATAL, ERR_FENCED, "another worker has taken the partition over");
     else if (progress->next_offset != batch->fence.start)
-        error_set(err, OUT_FATAL, ERR_PROGRESS, "the batch does not begin where the last one ended");
+        error_set(err, OUT_FATAL, ERR_PROGRESS,
+                  "the batch does not begin where the last one ended");
     else
         return true;
     return false;

@@ -25,7 +25,8 @@ int64_t memory_store_claim(struct memory_store *store, int32_t partition, int64_
 const struct memory_row *memory_store_find(const struct memory_store *store, const char *entity,
                                            struct bytes tenant, struct bytes id);
 
-/* `refuses` (may be NULL) plays the constraint of a table: true = this item can never be written. */
+/* `refuses` (may be NULL) plays the constraint of a table: true = this item can never be written.
+ */
 struct sink *memory_sink_new(struct memory_store *store, int lanes,
                              bool (*refuses)(const struct batch_item *item),
                              const struct sink_events *events, void *owner);

@@ -115,3 +115,26 @@ summarise() {
   [ "$skipped" = 0 ] || SUMMARY+=", $skipped skipped"
   [ "$passed" -gt 0 ] && [ "$failed" = 0 ]
 }
+
+# The unit tests once more, without sanitizers, under valgrind: uninitialised reads and leaks.
+run_valgrind() {
+  local suite name passed=0 failed=0 log
+  setup
+  build plain
+  log=$(mktemp)
+  for suite in "$ROOT"/build/plain/tests/unit_*; do
+    name=$(basename "$suite")
+    [ $# = 0 ] || case " $* " in *" ${name#unit_} "*) ;; *) continue ;; esac
+    if CK_FORK=no CK_DEFAULT_TIMEOUT=900 DROVER_SOURCE_DIR=$ROOT valgrind -q --error-exitcode=99 --leak-check=full \
+         "$suite" > "$log" 2>&1; then
+      passed=$(( passed + 1 ))
+    else
+      failed=$(( failed + 1 ))
+      printf '%s\n' "$name"
+      cat "$log"
+    fi
+  done
+  rm -f "$log"
+  printf '%s passed, %s failed\n' "$passed" "$failed"
+  [ "$failed" = 0 ]
+}

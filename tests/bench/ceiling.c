@@ -95,8 +95,8 @@ static void make_statement(const struct batch *batch, const struct batch_group *
     starts[count++] = 0;
     buf_append_bytes(&out, group->tenant);
     for (size_t i = 0; i < mapping->column_count; i++)
-        add_array(&out, batch, group, value_type_param_oid(&mapping->columns[i].type), (int)i, starts,
-                  &count);
+        add_array(&out, batch, group, value_type_param_oid(&mapping->columns[i].type), (int)i,
+                  starts, &count);
     add_array(&out, batch, group, 20, -1, starts, &count);
     add_array(&out, batch, group, 17, -2, starts, &count);
     add_array(&out, batch, group, 16, -3, starts, &count);

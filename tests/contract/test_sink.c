@@ -49,8 +49,7 @@ static void on_rejected(void *owner, struct batch *batch)
         sink_commit(H.sink, batch);
 }
 
-static void on_done(void *owner, struct batch *batch, enum outcome outcome,
-                    const struct error *err)
+static void on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err)
 {
     (void)owner;
     ck_assert_msg(!H.inside, "called from inside submit");
@@ -255,8 +254,8 @@ static void put(struct batch *batch, const char *tenant, const char *name, int64
                             .index = -1,
                             .payload = bytes_text(json)};
     item->mapping = H.mapping;
-    ck_assert_int_eq(
-        mapping_forward(H.mapping, &record, &H.work, &batch->arena, &item->row, &err), OUT_OK);
+    ck_assert_int_eq(mapping_forward(H.mapping, &record, &H.work, &batch->arena, &item->row, &err),
+                     OUT_OK);
 }
 
 static void begin(struct batch *batch)

@@ -1,7 +1,8 @@
 #ifndef DROVER_TESTS_SUITE_H
 #define DROVER_TESTS_SUITE_H
 
-/* The main program of a test file: SUITE_MAIN(suite_function). CK_FORK=no runs it in one process. */
+/* The main program of a test file: SUITE_MAIN(suite_function). CK_FORK=no runs it in one process.
+ */
 
 #include <check.h>
 #include <stdlib.h>

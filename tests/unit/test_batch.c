@@ -63,7 +63,8 @@ START_TEST(groups_are_runs_of_one_table_and_tenant)
 }
 END_TEST
 
-/* Random batches: the survivor of each key is what a naive walk finds, and order is strictly rising. */
+/* Random batches: the survivor of each key is what a naive walk finds, and order is strictly
+ * rising. */
 START_TEST(random_batches_agree_with_a_walk)
 {
     char ids[12][16];
@@ -88,8 +89,8 @@ START_TEST(random_batches_agree_with_a_walk)
         int key = atoi(item->row.id.data + 1);
         ck_assert_int_eq(item->offset, at[key]);
         if (i)
-            ck_assert_int_lt(
-                bytes_compare(batch->items[batch->order[i - 1]].row.id, item->row.id), 0);
+            ck_assert_int_lt(bytes_compare(batch->items[batch->order[i - 1]].row.id, item->row.id),
+                             0);
     }
     for (size_t i = 0; i < batch->count; i++) /* the others are all decided */
         if (batch->items[i].offset != at[atoi(batch->items[i].row.id.data + 1)])

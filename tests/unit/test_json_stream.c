@@ -285,7 +285,7 @@ START_TEST(hostile_input_is_cheap)
     static const char *const UNITS[] = {"[", "{\"\":", "\"",     "\\\"", "\"a",
                                         "}", "[{",     "]}\"\\", "\n{"};
     size_t unit = strlen(UNITS[_i]);
-    size_t size = (size_t)4 << 20;
+    size_t size = (size_t)2 << 20;
     char *text = malloc(size);
     ck_assert_ptr_nonnull(text);
     for (size_t at = 0; at < size; at++)

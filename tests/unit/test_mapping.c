@@ -13,7 +13,8 @@
     "  - { name: name, from: /name, type: varchar(8) }\n"                                          \
     "  - { name: mse, from: /mse, type: float8, required: true, tolerance: 0.001 }\n"              \
     "  - { name: samples, from: /samples, type: int4, min: 0, max: 100 }\n"                        \
-    "  - { name: role, from: [/role, /meta/role], type: text, default: user, allow: [user, bot] }\n" \
+    "  - { name: role, from: [/role, /meta/role], type: text, default: user, allow: [user, bot] "  \
+    "}\n"                                                                                          \
     "  - { name: lat, from: /lat, type: numeric, as: string }\n"                                   \
     "  - { name: tags, from: /tags, type: \"text[]\" }\n"                                          \
     "  - { name: at, from: /at, type: timestamptz }\n"                                             \
@@ -124,7 +125,8 @@ START_TEST(a_changed_cell_is_seen)
 {
     static const char *const SOURCES[] = {
         "{\"name\":\"a\",\"mse\":0.5,\"samples\":7,\"at\":\"2024-01-15T12:30:00+02:00\"}",
-        "{\"name\":\"a\",\"mse\":0.5,\"samples\":null,\"meta\":{\"role\":\"bot\"},\"lat\":\"4.25e1\"}"};
+        "{\"name\":\"a\",\"mse\":0.5,\"samples\":null,\"meta\":{\"role\":\"bot\"},\"lat\":\"4."
+        "25e1\"}"};
     struct error err;
     struct arena arena;
     struct mapping_work work;
@@ -137,10 +139,10 @@ START_TEST(a_changed_cell_is_seen)
             yyjson_doc *before = NULL, *after = NULL;
             arena_init(&arena, 1u << 22);
             ck_assert_int_eq(mapping_forward(mapping, &record, &work, &arena, &row, &err), OUT_OK);
-            struct bytes copy = row.cells[c].size > 0
-                                    ? arena_copy(&arena, bytes_of(row.cells[c].data,
-                                                                  (size_t)row.cells[c].size))
-                                    : (struct bytes){0};
+            struct bytes copy =
+                row.cells[c].size > 0
+                    ? arena_copy(&arena, bytes_of(row.cells[c].data, (size_t)row.cells[c].size))
+                    : (struct bytes){0};
             if (copy.size == 0 || mapping->columns[c].source == FROM_REST) {
                 arena_free(&arena);
                 continue;
@@ -149,8 +151,8 @@ START_TEST(a_changed_cell_is_seen)
             ck_assert_int_eq(mapping_inverse(mapping, &row, &work, &before, &err), OUT_OK);
             row.cells[c].data = copy.data;
             enum outcome outcome = mapping_inverse(mapping, &row, &work, &after, &err);
-            bool same = outcome == OUT_OK && canonical_equal(yyjson_doc_get_root(before),
-                                                             yyjson_doc_get_root(after));
+            bool same = outcome == OUT_OK &&
+                        canonical_equal(yyjson_doc_get_root(before), yyjson_doc_get_root(after));
             ck_assert_msg(!same, "source %zu, column %s", s, mapping->columns[c].name);
             yyjson_doc_free(before);
             yyjson_doc_free(after);
@@ -168,19 +170,20 @@ static const struct {
     {"entity: a\ntabel: a\n", "m.yaml:2:1", "unknown key"},
     {"entity: a\ntable: drop table\n", "m.yaml:2:8", "table"},
     {"entity: A\ntable: a\n", "m.yaml:1:9", "entity"},
-    {"entity: a\ntable: a\nkey: [b]\ncolumns:\n  - { name: a, from: /a, type: text }\n", "m.yaml:3:7",
-     "key"},
-    {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: /a, type: txt }\n", "m.yaml:5:32",
-     "type"},
-    {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: a, type: text }\n", "m.yaml:5:22",
-     "pointer"},
+    {"entity: a\ntable: a\nkey: [b]\ncolumns:\n  - { name: a, from: /a, type: text }\n",
+     "m.yaml:3:7", "key"},
+    {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: /a, type: txt }\n",
+     "m.yaml:5:32", "type"},
+    {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: a, type: text }\n",
+     "m.yaml:5:22", "pointer"},
     {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: /a, type: int4, default: x }\n",
      "m.yaml:5:47", "fit"},
     {"entity: a\ntable: a\nkey: [a, a]\ncolumns:\n  - { name: a, from: /a, type: text }\n",
      "m.yaml:3:10", "twice"},
     {"entity: a\ntable: a\nkey: [a]\nrest: a\ncolumns:\n  - { name: a, from: /a, type: text }\n",
      "m.yaml:4:7", "rest"},
-    {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: /a, type: text, as: number2 }\n",
+    {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: /a, type: text, as: number2 "
+     "}\n",
      "m.yaml:5:42", "as is"},
     {"entity: a\n\ttable: a\n", "m.yaml:2:", ""},
 };
@@ -212,24 +215,75 @@ static unsigned pick(unsigned count)
 
 static const struct {
     const char *type, *as;
-} TYPES[] = {{"text", ""},        {"varchar(40)", ""},       {"bool", ""},
-             {"int2", ""},        {"int4", ""},              {"int8", ""},
-             {"float4", ""},      {"float8", ""},            {"numeric", ""},
-             {"date", ""},        {"timestamp", ""},         {"timestamptz", ""},
-             {"uuid", ""},        {"jsonb", ""},             {"bytea", ""},
-             {"text[]", ""},      {"int4[]", ""},            {"numeric", ", as: string"},
-             {"int8", ", as: string"}, {"timestamptz", ", as: epoch_ms"}, {"text", ", as: number"},
-             {"float8[]", ""},    {"timestamptz[]", ""},     {"numeric(12,3)", ""}};
+} TYPES[] = {{"text", ""},
+             {"varchar(40)", ""},
+             {"bool", ""},
+             {"int2", ""},
+             {"int4", ""},
+             {"int8", ""},
+             {"float4", ""},
+             {"float8", ""},
+             {"numeric", ""},
+             {"date", ""},
+             {"timestamp", ""},
+             {"timestamptz", ""},
+             {"uuid", ""},
+             {"jsonb", ""},
+             {"bytea", ""},
+             {"text[]", ""},
+             {"int4[]", ""},
+             {"numeric", ", as: string"},
+             {"int8", ", as: string"},
+             {"timestamptz", ", as: epoch_ms"},
+             {"text", ", as: number"},
+             {"float8[]", ""},
+             {"timestamptz[]", ""},
+             {"numeric(12,3)", ""}};
 
-static const char *const VALUES[] = {
-    "null", "true", "false", "0", "-0", "1", "1.0", "1.10", "-7", "32767", "32768", "9007199254740993",
-    "9223372036854775807", "9223372036854775808", "0.1", "1e2", "1.5e-7", "123456.789",
-    "0.30000000000000004", "\"\"", "\"x\"", "\"1\"", "\"42.50\"", "\"-0\"", "\"\\u00e4\\n\\\"\"",
-    "\"2024-01-15\"", "\"2024-01-15T10:30:00Z\"", "\"2024-01-15T10:30:00.000Z\"",
-    "\"2024-01-15T10:30:00.123456Z\"", "\"2024-01-15T10:30:00.1234567Z\"", "\"2024-01-15 10:30:00\"",
-    "\"2024-01-15T10:30:00.500\"", "1705314600000", "\"d9428888-122b-11e1-b85c-61cd3cbb3210\"",
-    "\"D9428888-122B-11E1-B85C-61CD3CBB3210\"", "\"aGVsbG8=\"", "[]", "[1,2,3]", "[\"a\",\"b\",null]",
-    "[0.5,1e3]", "[\"2024-01-15T10:30:00Z\"]", "{}", "{\"a\":{\"b\":[]}}", "[null]"};
+static const char *const VALUES[] = {"null",
+                                     "true",
+                                     "false",
+                                     "0",
+                                     "-0",
+                                     "1",
+                                     "1.0",
+                                     "1.10",
+                                     "-7",
+                                     "32767",
+                                     "32768",
+                                     "9007199254740993",
+                                     "9223372036854775807",
+                                     "9223372036854775808",
+                                     "0.1",
+                                     "1e2",
+                                     "1.5e-7",
+                                     "123456.789",
+                                     "0.30000000000000004",
+                                     "\"\"",
+                                     "\"x\"",
+                                     "\"1\"",
+                                     "\"42.50\"",
+                                     "\"-0\"",
+                                     "\"\\u00e4\\n\\\"\"",
+                                     "\"2024-01-15\"",
+                                     "\"2024-01-15T10:30:00Z\"",
+                                     "\"2024-01-15T10:30:00.000Z\"",
+                                     "\"2024-01-15T10:30:00.123456Z\"",
+                                     "\"2024-01-15T10:30:00.1234567Z\"",
+                                     "\"2024-01-15 10:30:00\"",
+                                     "\"2024-01-15T10:30:00.500\"",
+                                     "1705314600000",
+                                     "\"d9428888-122b-11e1-b85c-61cd3cbb3210\"",
+                                     "\"D9428888-122B-11E1-B85C-61CD3CBB3210\"",
+                                     "\"aGVsbG8=\"",
+                                     "[]",
+                                     "[1,2,3]",
+                                     "[\"a\",\"b\",null]",
+                                     "[0.5,1e3]",
+                                     "[\"2024-01-15T10:30:00Z\"]",
+                                     "{}",
+                                     "{\"a\":{\"b\":[]}}",
+                                     "[null]"};
 
 static void make_mapping(struct buf *yaml, unsigned columns)
 {
@@ -315,9 +369,9 @@ START_TEST(ids_keep_parts_apart_and_can_be_parsed)
     struct arena arena;
     struct row row;
     struct mapping_work work;
-    struct mapping *mapping =
-        compile("entity: a\ntable: a\nkey: [a, n]\ncolumns:\n  - { name: a, from: /a, type: text }\n"
-                "  - { name: n, from: /n, type: numeric }\n");
+    struct mapping *mapping = compile(
+        "entity: a\ntable: a\nkey: [a, n]\ncolumns:\n  - { name: a, from: /a, type: text }\n"
+        "  - { name: n, from: /n, type: numeric }\n");
     ck_assert_int_eq(round_trip(mapping, "{\"a\":\"x:y/%\",\"n\":1.50}", id, &err), OUT_OK);
     ck_assert_str_eq(id, "x%3Ay%2F%25:1.5");
     struct record gone = record_of("");
@@ -350,14 +404,14 @@ START_TEST(versions_come_from_the_record)
     struct record record = record_of("{\"a\":\"x\",\"at\":\"1970-01-01T00:00:01.5Z\"}");
     mapping_work_init(&work);
     buf_init(&id, 4096);
-    ck_assert_int_eq(
-        mapping_identify(mapping, &record, &work, NULL, &id, &version, &has, &err), OUT_OK);
+    ck_assert_int_eq(mapping_identify(mapping, &record, &work, NULL, &id, &version, &has, &err),
+                     OUT_OK);
     ck_assert(has);
     ck_assert_int_eq(version, 1500000);
     record.payload = BYTES_LITERAL("{\"a\":\"x\"}");
     buf_reset(&id);
-    ck_assert_int_eq(
-        mapping_identify(mapping, &record, &work, NULL, &id, &version, &has, &err), OUT_REJECT);
+    ck_assert_int_eq(mapping_identify(mapping, &record, &work, NULL, &id, &version, &has, &err),
+                     OUT_REJECT);
     ck_assert_str_eq(err.path, "/at");
     buf_free(&id);
     mapping_work_free(&work);
