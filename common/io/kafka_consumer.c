@@ -15,8 +15,9 @@
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 
-#define TURN_BUDGET 1000 /* messages a turn: about 1 ms, so that timers and PostgreSQL get theirs  \
-                          */
+#define TURN_BUDGET                                                                                \
+    1000 /* messages a turn: about 1 ms, so that timers and PostgreSQL get theirs                  \
+          */
 #define POLL_MS 250
 
 struct kafka_consumer {
