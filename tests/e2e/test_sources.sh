@@ -58,7 +58,9 @@ work() { timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" >> "
 
 # in_topic: messages in the source topic
 in_topic() {
-  kcat -Q -b "$KAFKA_BROKERS" $(printf -- "-t drover.$NAME.source:%d:-1 " 0 1 2 3 4 5) | awk '{ sum += $NF } END { print sum }'
+  local ends=()
+  for partition in 0 1 2 3 4 5; do ends+=(-t "drover.$NAME.source:$partition:-1"); done
+  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
 }
 has_messages() { [ "$(in_topic)" -ge "$1" ]; }
 
@@ -252,7 +254,8 @@ check_equal "$WORK/expected" "$WORK/big.ndjson" "$WORK/changing.ndjson"
 
 say "the counts as JSON"
 { sed -n '1,7p' "$WORK/big.ndjson"; echo '{"id":'; echo '[]'; } > "$IN/counts.ndjson"
-"$DROVER" produce "$IN/counts.ndjson" --json --config "$WORK/drover.yaml" > "$WORK/counts.json" 2> "$WORK/counts.log" && fail "exit 0" || equal "exit code" "$?" 5
+as_json() { "$DROVER" produce "$IN/counts.ndjson" --json --config "$WORK/drover.yaml" > "$WORK/counts.json"; }
+exits 5 "$WORK/counts.log" as_json
 equal "counts" "$(jq -c '[.read, .produced, .rejected, .withheld, .not_acknowledged, .sources, .sources_failed, .stopped, .codes]' "$WORK/counts.json")" \
   '[9,7,2,0,0,1,0,false,{"DRV-J001":1,"DRV-J008":1}]'
 ! grep -an -e Sanitizer -e 'runtime error' "$WORK"/*.log >&2 || fail "a sanitizer found something"
