@@ -13,6 +13,7 @@
 #include "common/model/json_scan.h"
 #include "producer/producer.h"
 
+#define POLL_EVERY 64    /* reports served soon leave their memory warm for the next records */
 #define FULL_WAIT_MS 100 /* at most; a report ends the wait */
 
 static struct reject_place place_of(const struct producer *producer, const struct json_piece *piece)
@@ -167,6 +168,8 @@ static enum outcome take(struct producer *producer, const struct json_piece *pie
     if (outcome == OUT_OK) {
         producer->sequences[partition]++;
         produce_ledger_queue(&producer->ledger, piece->text.size);
+        if (producer->ledger.read % POLL_EVERY == 0)
+            kafka_sender_poll(producer->sender, 0);
     }
     return outcome;
 }

@@ -133,7 +133,7 @@ static const struct conf_field FIELDS[] = {
     {"log.format", "log-format", 0, NULL, CONF_CHOICE, AT(log_format), "auto", 0, 0,
      "auto|pretty|json|logfmt", "FORM", "form of log lines", ROLES},
     {NULL, "json", 0, NULL, CONF_BOOL, AT(json), NULL, 0, 0, NULL, NULL,
-     "answer in JSON on standard output", REPORTS},
+     "answer in JSON on standard output", REPORTS | CMD_PRODUCE},
     {NULL, "plain", 0, NULL, CONF_BOOL, AT(plain), NULL, 0, 0, NULL, NULL,
      "plain lines: no colour, no live view", ROLES | CMD_STATUS | CMD_DOCTOR},
     {NULL, "watch", 'w', NULL, CONF_BOOL, AT(watch), NULL, 0, 0, NULL, NULL,

@@ -126,8 +126,8 @@ enum outcome source_rules_tenant(const struct source_rules *rules, const struct 
         buf_append_bytes(tenant, buf_view(&rules->fixed));
         return OUT_OK;
     }
-    if (mapping->tenant_pointer)
-        return OUT_OK;
+    if (mapping->tenant_pointer && !rules->settings->tenant_path)
+        return OUT_OK; /* each record names its own */
     if (!rules->settings->tenant_path) {
         error_set(err, OUT_FATAL, ERR_CONF_MISSING, "nothing names the tenant of the records");
         error_hint(err, "give --tenant or --tenant-path, or add \"tenant: {from: /member}\" to the "

@@ -13,6 +13,7 @@ ADMIN=${DROVER_ADMIN_DATABASE_URL%/*}/$NAME
 ROOT_URL=$DROVER_ADMIN_DATABASE_URL
 unset DROVER_ADMIN_DATABASE_URL
 PIDS=()
+exec {TELL}>&2 # a check's output may be redirected: what failed is always told here
 
 cleanup() {
   local status=$?
@@ -20,8 +21,8 @@ cleanup() {
   wait 2>/dev/null || true
   psql "$ROOT_URL" -qc "DROP DATABASE IF EXISTS $NAME WITH (FORCE)" >/dev/null 2>&1 || true
   if [ "$status" != 0 ]; then
-    echo "--- FAILED ($status): the last lines of each log" >&2
-    tail -n ${LOG_LINES:-15} "$WORK"/*.log >&2 2>/dev/null || true
+    echo "--- FAILED ($status): the last lines of each log" >&"$TELL"
+    tail -n "${LOG_LINES:-15}" "$WORK"/*.log >&"$TELL" 2>/dev/null || true
   fi
   rm -rf "$WORK"
   exit "$status"
@@ -42,7 +43,7 @@ drover() { "$DROVER" "$@" --config "$WORK/drover.yaml"; }
 
 say() { printf '== %s\n' "$*"; }
 
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+fail() { printf 'FAILED: %s\n' "$*" >&"$TELL"; exit 1; }
 
 # equal WHAT ACTUAL EXPECTED
 equal() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
