@@ -50,7 +50,7 @@ void flow_let_go(struct worker *worker)
 void flow_recycle(struct worker *worker, struct batch *batch)
 {
     destroy_messages(batch);
-    worker->in_flight_bytes -= batch->bytes;
+    worker->in_flight_bytes -= batch->held;
     batch_reset(batch);
     batch->next = worker->spare;
     worker->spare = batch;

@@ -32,7 +32,7 @@ void batch_reset(struct batch *batch)
 {
     arena_reset(&batch->arena);
     memset(&batch->fence, 0, sizeof batch->fence);
-    batch->count = batch->order_count = batch->group_count = batch->bytes = 0;
+    batch->count = batch->order_count = batch->group_count = batch->bytes = batch->held = 0;
     batch->groups = NULL;
     batch->second_look = batch->outcome_unknown = batch->in_sink = false;
     batch->letters_pending = 0;

@@ -60,7 +60,8 @@ struct batch {
     size_t order_count;
     struct batch_group *groups;
     size_t group_count;
-    size_t bytes;         /* of payloads, for limits and budgets */
+    size_t bytes;         /* of messages: what closes a batch */
+    size_t held;          /* messages and rows: what a worker's memory budget counts */
     bool second_look;     /* already in the store: only classify (after a crash) */
     bool outcome_unknown; /* a COMMIT was sent and its answer lost: ask for the progress first */
     int attempts;
