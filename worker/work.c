@@ -145,7 +145,6 @@ static void on_kafka_error(void *owner, int32_t number, const struct error *err)
 {
     struct worker *worker = owner;
     if (err->outcome != OUT_FATAL) {
-        worker->kafka_lost = true;
         log_error(LOG_WARN, "kafka.away", err);
     } else if (number >= 0 && number < worker->partition_total && worker->held[number]) {
         flow_halt(&worker->partitions[number], err);

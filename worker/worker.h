@@ -76,7 +76,7 @@ struct worker {
     struct worker_counts counts;
     enum worker_phase phase;
     uint64_t started_ms, phase_by_ms, last_commit_ms, last_report_ms, last_line_ms;
-    bool checked, database_lost, kafka_lost;
+    bool checked, database_lost;
     enum exit_code exit_code;
     struct error failure; /* why it stops, when it was not asked to */
 };

@@ -301,11 +301,6 @@ int64_t kafka_consumer_end(struct kafka_consumer *consumer, int32_t partition)
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
-rd_kafka_t *kafka_consumer_client(struct kafka_consumer *consumer)
-{
-    return consumer->client;
-}
-
 void kafka_consumer_close(struct kafka_consumer *consumer, uint32_t wait_ms,
                           void (*on_closed)(void *owner))
 {
