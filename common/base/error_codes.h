@@ -42,6 +42,7 @@
     X(ERR_VALUE_CONFLICT, "DRV-V010", 5, "two different records have the same version", "decide which is meant and give it a higher version") \
     X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member, or give --tenant") \
     X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number of at most 255 bytes") \
+    X(ERR_TENANT_FOREIGN, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \
     X(ERR_SOURCE_OPEN, "DRV-S001", 4, "the source cannot be opened", "check the path and its permissions") \
     X(ERR_SOURCE_READ, "DRV-S002", 1, "the source cannot be read further", "check the disk; running again is safe") \
     X(ERR_SOURCE_EMPTY, "DRV-S003", 5, "the source holds no record", "check the path and the format") \
@@ -49,6 +50,13 @@
     X(ERR_SOURCE_COMPRESSION, "DRV-S005", 5, "the compressed source is damaged", "get the file again") \
     X(ERR_SOURCE_CHANGED, "DRV-S006", 5, "the source changed while it was read", "run again when nothing writes to it; running again is safe") \
     X(ERR_SOURCE_KIND, "DRV-S007", 2, "the source is not a regular file", "give files, folders, patterns or - for standard input") \
+    X(ERR_SOURCE_STORAGE, "DRV-S008", 5, "a localStorage value is not the JSON it should be", "mend the value under the key named, or remove the key") \
+    X(ERR_SOURCE_JOIN, "DRV-S009", 5, "a record to be joined fits no record", "add the record it belongs to, or remove it from the dump") \
+    X(ERR_SOURCE_JOIN_MEMORY, "DRV-S010", 3, "the records to be joined need more memory", "raise produce.join_memory") \
+    X(ERR_SOURCE_COLLECTION, "DRV-S011", 5, "no mapping collects this part of the dump", "add collect.map_dump to a mapping") \
+    X(ERR_SOURCE_PROFILE, "DRV-S012", 4, "the browser profile cannot be read", "close the browser, or give another folder") \
+    X(ERR_SOURCE_MAP_KEY, "DRV-S013", 5, "the key of a map entry cannot be kept", "keys are strings, numbers or booleans; a joined record is keyed by its own id") \
+    X(ERR_SOURCE_BODY, "DRV-S014", 5, "the payload is larger than the limit", "raise produce.body") \
     X(ERR_ENVELOPE, "DRV-E001", 5, "the message's headers or key are not usable", "see schemas/wire.md for what a producer must send") \
     X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "produce the source again (it is safe), then start the worker with --accept-gap") \
     X(ERR_KAFKA_UNREACHABLE, "DRV-K001", 4, "Kafka cannot be reached", "check kafka.brokers and that the broker runs: drover doctor") \
@@ -67,19 +75,36 @@
     X(ERR_PG_SCHEMA, "DRV-P005", 3, "a table, column, function or role is missing", "drover schema apply") \
     X(ERR_PG_PERMISSION, "DRV-P006", 6, "PostgreSQL denied a right", "drover schema apply grants what is needed; see drover doctor") \
     X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "mend the record or widen the column, then replay the dead letter") \
+    X(ERR_PG_PARENT, "DRV-P111", 5, "the record's parent never came", "migrate the parent, then replay the dead letter") \
     X(ERR_PG_PROTOCOL, "DRV-P008", 1, "PostgreSQL answered something unexpected", "running again is safe; report it with the server's log") \
     X(ERR_PG_VERSION, "DRV-P009", 3, "this PostgreSQL is too old or not in UTF-8", "PostgreSQL 14 or newer with a UTF8 database is needed") \
     X(ERR_REDIS_UNREACHABLE, "DRV-R001", 4, "Redis cannot be reached", "check redis.url and that the server runs: drover doctor") \
+    X(ERR_REDIS_AUTH, "DRV-R002", 4, "Redis refused the login or the right", "check the user and the password in REDIS_URL and the ACL") \
+    X(ERR_REDIS_RESOURCE, "DRV-R003", 1, "Redis is out of a resource", "free memory, disk or connections; work goes on by itself then") \
+    X(ERR_REDIS_CONFIG, "DRV-R004", 6, "this Redis cannot be used as it is set up", "see the message: eviction, cluster mode and missing rights are refused") \
+    X(ERR_REDIS_FOREIGN, "DRV-R005", 5, "the Redis key is taken by something else", "change the mapping's redis.key, or remove the foreign key") \
+    X(ERR_REDIS_PROTOCOL, "DRV-R006", 1, "Redis answered something unexpected", "running again is safe; report it with the server's log") \
+    X(ERR_REDIS_TRANSIENT, "DRV-R007", 1, "Redis asks to try again", "this is retried by itself") \
+    X(ERR_REDIS_TLS, "DRV-R008", 3, "this build's hiredis has no TLS", "use hiredis 1.0 or newer with TLS, or a local tunnel with redis://") \
+    X(ERR_STORE_FILE, "DRV-F001", 1, "the file store cannot be read or written", "check store.dir, its permissions and free space") \
+    X(ERR_STORE_LOCKED, "DRV-F002", 6, "another process uses the file store", "one worker at a time; stop the other one") \
+    X(ERR_STORE_MEMORY, "DRV-F003", 1, "the data does not fit the memory storage", "raise store.memory, or use another storage") \
     X(ERR_FENCED, "DRV-W001", 1, "another worker has taken this partition over", "nothing: this worker gives the partition up") \
     X(ERR_PROGRESS, "DRV-W002", 6, "the stored progress does not fit the batch", "stop all workers of the group and look at drover.partition_progress") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
     X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, mend, replay") \
     X(ERR_STATE_FILE, "DRV-X004", 1, "a state file cannot be read or written", "check the folder's permissions and free space") \
+    X(ERR_SECRET_KEY, "DRV-X005", 6, "the secret key is missing, wrong, damaged or readable by others", "drover secret keygen makes one; its file must be readable by its owner alone (0600)") \
+    X(ERR_SECRET_OPEN, "DRV-X006", 5, "a sealed value cannot be opened", "use the key file it was sealed with; a value moved to another place never opens") \
+    X(ERR_SECRET_SPOOF, "DRV-X007", 5, "the record holds a $sealed or $withheld member of its own", "rename the member in the source") \
+    X(ERR_SECRET_PLAIN, "DRV-X008", 5, "a value that must be sealed is not", "produce with drover, which seals; other producers must seal it too") \
+    X(ERR_SECRET_SIZE, "DRV-X009", 5, "the secrets of a record are too large", "together they may have 256 KiB") \
     X(ERR_VERIFY_MEMORY, "DRV-Y001", 3, "the memory budget is too small", "give --memory at least 16 MiB") \
     X(ERR_VERIFY_NOTHING, "DRV-Y002", 5, "nothing was compared", "check the topic, the tenant and the rights of drover_verifier") \
     X(ERR_VERIFY_DIFFERENT, "DRV-Y003", 5, "source and stores differ", "see the report") \
     X(ERR_VERIFY_COUNTS, "DRV-Y004", 5, "the classes do not add up to the source count", "see the report's first line") \
+    X(ERR_EXPORT, "DRV-Y005", 5, "something could not be exported", "see the list printed") \
     X(ERR_INTERNAL, "DRV-X999", 1, "a rule inside the program was broken", "report it with the lines before it")
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/model/topic.h"
@@ -11,15 +12,18 @@
 
 enum {
     ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_TOPICS,
-    ON_POSTGRES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_SCHEMA,
-    ON_MAPPINGS =
-        CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG | CMD_SCHEMA,
+    ON_MAPPINGS = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG |
+                  CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE,
+    ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_EXPORT,
+    ON_KEYS = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_EXPORT | CMD_SECRET | CMD_REHEARSE,
+    READS_SOURCES = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_REHEARSE,
     ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS,
     ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN,
     PRODUCES = CMD_PRODUCE | CMD_RUN,
     WORKS = CMD_WORK | CMD_RUN,
     VERIFIES = CMD_VERIFY | CMD_RUN,
-    REPORTS = CMD_STATUS | CMD_DOCTOR | CMD_CONFIG | CMD_VERIFY | CMD_TOPICS | CMD_SCHEMA,
+    REPORTS = CMD_EXPORT | CMD_REBUILD | CMD_SECRET | CMD_REHEARSE | CMD_STATUS | CMD_DOCTOR |
+              CMD_CONFIG | CMD_VERIFY | CMD_TOPICS | CMD_SCHEMA,
 };
 
 /* Secrets have no flag: a command line is readable by every user of the machine. */
@@ -30,24 +34,25 @@ static const struct conf_field FIELDS[] = {
      "settings file (default: drover.yaml, when it is there)", CMD_ALL},
 
     {"migration", "migration", 0, NULL, CONF_TEXT, AT(migration), "main", 0, 0, NULL, "NAME",
-     "name of this migration, part of topic and group names", ON_KAFKA | CMD_CONFIG | CMD_SCHEMA},
+     "name of this migration, part of topic and group names",
+     ON_KAFKA | CMD_CONFIG | CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_SECRET | CMD_REHEARSE},
     {"mappings", "mapping", 'm', NULL, CONF_LIST, AT(mappings), "schemas/mappings", 0, 0, NULL,
      "PATH", "mapping file, folder or pattern; may be repeated", ON_MAPPINGS},
     {"state_dir", "state-dir", 0, NULL, CONF_TEXT, AT(state_dir), ".drover", 0, 0, NULL, "DIR",
      "folder for what must survive a restart of the producer", PRODUCES},
 
     {"tenant.id", "tenant", 't', NULL, CONF_TEXT, AT(tenant), NULL, 0, 0, NULL, "ID",
-     "tenant of every record", PRODUCES | VERIFIES},
+     "tenant of every record", READS_SOURCES | CMD_EXPORT | CMD_SECRET},
     {"tenant.organization_id", "organization", 0, "ORGANIZATION_ID", CONF_TEXT, AT(organization_id),
-     NULL, 0, 0, NULL, "ID", "organizationId of the tenant context", PRODUCES | VERIFIES},
+     NULL, 0, 0, NULL, "ID", "organizationId of the tenant context", READS_SOURCES | CMD_EXPORT},
     {"tenant.server_id", "server", 0, "MCP_SERVER_ID", CONF_TEXT, AT(server_id), NULL, 0, 0, NULL,
-     "ID", "serverId of the tenant context", PRODUCES | VERIFIES},
+     "ID", "serverId of the tenant context", READS_SOURCES | CMD_EXPORT},
     {"tenant.project_id", "project", 0, "PROJECT_ID", CONF_TEXT, AT(project_id), NULL, 0, 0, NULL,
-     "ID", "projectId of the tenant context", PRODUCES | VERIFIES},
+     "ID", "projectId of the tenant context", READS_SOURCES | CMD_EXPORT},
     {"tenant.codebase_hash", "codebase-hash", 0, "CODEBASE_HASH", CONF_TEXT, AT(codebase_hash),
-     NULL, 0, 0, NULL, "HASH", "codebaseHash of the tenant context", PRODUCES | VERIFIES},
+     NULL, 0, 0, NULL, "HASH", "codebaseHash of the tenant context", READS_SOURCES | CMD_EXPORT},
     {"tenant.environment", "environment", 0, NULL, CONF_TEXT, AT(environment), NULL, 0, 0, NULL,
-     "NAME", "environment of the tenant context", PRODUCES | VERIFIES},
+     "NAME", "environment of the tenant context", READS_SOURCES | CMD_EXPORT},
 
     {"kafka.brokers", "brokers", 'b', "KAFKA_BROKERS", CONF_TEXT, AT(brokers), "localhost:9092", 0,
      0, NULL, "HOST:PORT,…", "Kafka brokers to begin with", ON_KAFKA},
@@ -64,28 +69,56 @@ static const struct conf_field FIELDS[] = {
     {"kafka.conf", "kafka-conf", 'X', NULL, CONF_MAP, AT(kafka), NULL, 0, 0, NULL, "KEY=VALUE",
      "any librdkafka property; may be repeated", ON_KAFKA},
 
+    {"storage", "storage", 0, "AI_STORAGE_TYPE", CONF_CHOICE, AT(storage_name), "database", 0, 0,
+     "auto|database|redis|hybrid|memory|file", "TYPE",
+     "where records go; auto: hybrid when NODE_ENV is production, memory when CI is true, else "
+     "file",
+     ON_STORES},
+    {"store.dir", "store-dir", 0, NULL, CONF_TEXT, AT(store_dir), "drover-store", 0, 0, NULL, "DIR",
+     "storage file: the folder of the tenants' files", ON_STORES},
+    {"store.memory", "store-memory", 0, NULL, CONF_SIZE, AT(store_memory), "1GiB", 1u << 20,
+     (uint64_t)64 << 30, NULL, "SIZE", "storage memory: most it may hold", CMD_RUN | CMD_REHEARSE},
     {"database.url", NULL, 0, "DATABASE_URL", CONF_SECRET, AT(database_url), NULL, 0, 0, NULL,
      "URL", "PostgreSQL, as a URL or libpq keywords", 0},
     {"database.worker_role", "worker-role", 0, NULL, CONF_TEXT, AT(worker_role), "drover_worker", 0,
      0, NULL, "ROLE", "role a worker takes after login; empty = stay the login user",
-     WORKS | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS},
+     WORKS | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS | CMD_SECRET},
     {"database.verifier_role", "verifier-role", 0, NULL, CONF_TEXT, AT(verifier_role),
      "drover_verifier", 0, 0, NULL, "ROLE",
      "role the verifier takes after login; empty = stay the login user",
-     VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS},
+     VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS | CMD_SECRET | CMD_EXPORT | CMD_REBUILD},
     {"database.lanes", "lanes", 0, NULL, CONF_COUNT, AT(lanes), "4", 1, 64, NULL, "N",
      "PostgreSQL connections of one worker", WORKS},
     {"redis.url", NULL, 0, "REDIS_URL", CONF_SECRET, AT(redis_url), NULL, 0, 0, NULL, "URL",
-     "Redis, redis://[user[:password]@]host[:port][/db]", 0},
+     "Redis, redis://[user[:password]@]host[:port][/db] or unix:///path", 0},
+    {"redis.lag_records", "redis-lag", 0, NULL, CONF_COUNT, AT(redis_lag_records), "100000", 1, 0,
+     NULL, "N", "storage hybrid: records Redis may be behind before workers wait", WORKS},
+    {"redis.lag_bytes", NULL, 0, NULL, CONF_SIZE, AT(redis_lag_bytes), "64MiB", 1u << 20,
+     (uint64_t)16 << 30, NULL, "SIZE", "the same, in bytes", 0},
+    {"redis.tombstone_ttl", "redis-tombstone-ttl", 0, NULL, CONF_MILLIS, AT(redis_tombstone_ms),
+     "24h", 3600000, 0, NULL, "TIME", "how long Redis remembers a delete, at least 1h",
+     WORKS | CMD_REBUILD},
+
+    {"secrets.key_file", "key-file", 0, "DROVER_KEY_FILE", CONF_TEXT, AT(key_file), NULL, 0, 0,
+     NULL, "FILE", "key that seals secrets (drover secret keygen)", ON_KEYS},
+    {"secrets.identity", "key-identity", 0, NULL, CONF_TEXT, AT(key_identity), NULL, 0, 0, NULL,
+     "ID", "identity the key file must have", ON_KEYS},
+    {"secrets.detect", "detect", 0, NULL, CONF_CHOICE, AT(detect), "auto", 0, 0, "auto|on|off",
+     "WHEN",
+     "look for tokens and secrets in every member; auto: localStorage, dumps, and mappings that "
+     "seal",
+     READS_SOURCES},
 
     {"produce.sources", NULL, 0, NULL, CONF_LIST, AT(sources), NULL, 0, 0, NULL, "PATH",
      "files, folders or patterns to read when the command names none", 0},
     {"produce.format", "format", 'f', NULL, CONF_CHOICE, AT(format), "auto", 0, 0,
-     "auto|array|keyed|ndjson|single", "FORM", "form of the source files", PRODUCES | VERIFIES},
+     "auto|array|keyed|ndjson|single|local_storage|map_dump", "FORM", "form of the source files",
+     READS_SOURCES | CMD_EXPORT},
     {"produce.entity", "entity", 'e', NULL, CONF_TEXT, AT(entity), NULL, 0, 0, NULL, "NAME",
-     "mapping to use when several could apply", PRODUCES | VERIFIES},
+     "mapping to use when several could apply", READS_SOURCES | CMD_EXPORT},
     {"produce.tenant_path", "tenant-path", 0, NULL, CONF_TEXT, AT(tenant_path), NULL, 0, 0, NULL,
-     "PATTERN", "take the tenant from the path: exports/{tenant}/*.json", PRODUCES | VERIFIES},
+     "PATTERN", "take the tenant from the path: exports/{tenant}/*.json",
+     READS_SOURCES | CMD_EXPORT},
     {"max_record_bytes", "max-record-bytes", 0, NULL, CONF_SIZE, AT(record_bytes), "16MiB", 1024,
      256u << 20, NULL, "SIZE", "largest record taken", ROLES | CMD_TOPICS},
     {"produce.rejects", "rejects", 0, NULL, CONF_TEXT, AT(rejects_file), NULL, 0, 0, NULL, "FILE",
@@ -94,6 +127,19 @@ static const struct conf_field FIELDS[] = {
      1000000, NULL, "N", "rejected records listed before they are only counted", PRODUCES},
     {"produce.queue", "queue", 0, NULL, CONF_SIZE, AT(queue_bytes), "32MiB", 1u << 20, 1u << 30,
      NULL, "SIZE", "memory for records on their way to Kafka", PRODUCES},
+    {"produce.body", "body", 0, NULL, CONF_SIZE, AT(body_bytes), "64MiB", 1024, 1u << 30, NULL,
+     "SIZE", "largest localStorage payload or dump taken from standard input", READS_SOURCES},
+    {"produce.join_memory", "join-memory", 0, NULL, CONF_SIZE, AT(join_bytes), "32MiB", 1024,
+     (uint64_t)16 << 30, NULL, "SIZE", "memory for records that are joined to others",
+     READS_SOURCES},
+    {"produce.user", "user", 'u', NULL, CONF_TEXT, AT(user), NULL, 0, 0, NULL, "ID",
+     "user whose localStorage it is", READS_SOURCES | CMD_EXPORT},
+    {"produce.origin", "origin", 0, NULL, CONF_TEXT, AT(web_origin), NULL, 0, 0, NULL, "URL",
+     "take only this web origin of a browser's storage", READS_SOURCES | CMD_EXPORT},
+    {"produce.follow", "follow", 0, NULL, CONF_BOOL, AT(follow), NULL, 0, 0, NULL, NULL,
+     "stay, and produce what is added, changed and deleted", CMD_PRODUCE},
+    {"produce.scan", "scan", 0, NULL, CONF_MILLIS, AT(scan_ms), "10s", 100, 86400000, NULL, "TIME",
+     "with --follow: look at every source at least this often", CMD_PRODUCE},
 
     {"work.batch_records", "batch-records", 0, NULL, CONF_COUNT, AT(batch_records), "2000", 1,
      100000, NULL, "N", "most records of one transaction", WORKS},
@@ -107,6 +153,10 @@ static const struct conf_field FIELDS[] = {
      "stop when more records were dead-lettered; 0 = no limit", WORKS},
     {"work.breaker", "breaker", 0, NULL, CONF_COUNT, AT(breaker), "1000", 0, 0, NULL, "N",
      "stop when so many records in a row were dead-lettered; 0 = never", WORKS},
+    {"work.parent_wait", "parent-wait", 0, NULL, CONF_MILLIS, AT(parent_wait_ms), "60s", 0,
+     604800000, NULL, "TIME", "how long a record waits for the one it refers to", WORKS},
+    {"work.tombstone_life", "tombstone-life", 0, NULL, CONF_MILLIS, AT(tombstone_life_ms), "24h", 0,
+     0, NULL, "TIME", "on_delete hard: how long the tombstone stays", WORKS},
     {NULL, "accept-gap", 0, NULL, CONF_BOOL, AT(accept_gap), NULL, 0, 0, NULL, NULL,
      "go on behind messages that are missing in the topic", WORKS},
     {NULL, "until-end", 0, NULL, CONF_BOOL, AT(until_end), NULL, 0, 0, NULL, NULL,
@@ -124,6 +174,11 @@ static const struct conf_field FIELDS[] = {
      "records listed for each verdict", VERIFIES},
     {"verify.only_tenant", "only-tenant", 0, NULL, CONF_TEXT, AT(only_tenant), NULL, 0, 0, NULL,
      "KEY", "verify this tenant alone", VERIFIES},
+
+    {"export.as", "as", 0, NULL, CONF_CHOICE, AT(export_as), "file", 0, 0,
+     "file|local_storage|map_dump", "FORM", "form to write", CMD_EXPORT},
+    {"export.to", "to", 'o', NULL, CONF_TEXT, AT(export_to), "drover-export", 0, 0, NULL, "DIR",
+     "folder to write to; - = standard output", CMD_EXPORT},
 
     {"run.workers", "workers", 0, NULL, CONF_COUNT, AT(workers), "2", 1, 64, NULL, "N",
      "workers on this host", CMD_RUN},
@@ -189,7 +244,8 @@ static bool rebase_list(struct arena *arena, struct bytes folder, struct conf_li
 }
 
 static const size_t PATHS[] = {AT(mappings),  AT(sources),    AT(verify_sources),
-                               AT(state_dir), AT(report_dir), AT(rejects_file)};
+                               AT(state_dir), AT(report_dir), AT(rejects_file),
+                               AT(store_dir), AT(key_file),   AT(export_to)};
 
 static bool is_path(size_t offset)
 {
@@ -260,10 +316,30 @@ static enum outcome check_roles(const struct settings *settings, struct error *e
     return OUT_OK;
 }
 
+/* The environment rules of the product this began with: AI_STORAGE_TYPE is the setting's own
+ * variable and has won by now; production is hybrid, a CI run memory, all else a file. */
+static void choose_storage(struct settings *settings)
+{
+    static const char *const NAMES[] = {"database", "redis", "hybrid", "memory", "file"};
+    const char *mode = getenv("NODE_ENV");
+    const char *ci = getenv("CI");
+    settings->storage = STORAGE_FILE;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        if (strcmp(settings->storage_name, NAMES[i]) == 0)
+            settings->storage = (enum storage)i;
+    if (strcmp(settings->storage_name, "auto") != 0)
+        return;
+    if (mode && strcmp(mode, "production") == 0)
+        settings->storage = STORAGE_HYBRID;
+    else if (ci && strcmp(ci, "true") == 0)
+        settings->storage = STORAGE_MEMORY;
+}
+
 enum outcome settings_complete(struct conf *conf, struct error *err)
 {
     struct settings *settings = conf->target;
     settings->progress_fd = -1;
+    choose_storage(settings);
     enum outcome outcome = rebase_paths(conf, err);
     if (outcome == OUT_OK)
         outcome = name_group(conf, err);

@@ -24,7 +24,20 @@ enum command_bit {
     CMD_TOPICS = 1u << 8,
     CMD_EXPLAIN = 1u << 9,
     CMD_VERSION = 1u << 10,
-    CMD_ALL = (1u << 11) - 1,
+    CMD_EXPORT = 1u << 11,
+    CMD_REBUILD = 1u << 12,
+    CMD_SECRET = 1u << 13,
+    CMD_REHEARSE = 1u << 14,
+    CMD_ALL = (1u << 15) - 1,
+};
+
+/* The store of settings->storage, after `auto` was decided. */
+enum storage {
+    STORAGE_DATABASE,
+    STORAGE_REDIS,
+    STORAGE_HYBRID,
+    STORAGE_MEMORY,
+    STORAGE_FILE,
 };
 
 struct settings {
@@ -51,11 +64,23 @@ struct settings {
     struct conf_map kafka;   /* kafka.conf and -X: any librdkafka property */
 
     /* stores */
+    const char *storage_name; /* auto|database|redis|hybrid|memory|file */
+    enum storage storage;     /* what it comes to */
+    const char *store_dir;    /* file: where tenants' files are */
+    uint64_t store_memory;    /* memory: bytes of rows and messages */
     const char *database_url; /* secret: its password */
     const char *worker_role;  /* SET ROLE after login; "" = stay */
     const char *verifier_role;
     uint64_t lanes; /* PostgreSQL connections of one worker */
     const char *redis_url;
+    uint64_t redis_lag_records; /* hybrid: how far Redis may be behind before workers wait */
+    uint64_t redis_lag_bytes;
+    uint64_t redis_tombstone_ms; /* how long Redis remembers a delete */
+
+    /* secrets */
+    const char *key_file;     /* made by drover secret keygen */
+    const char *key_identity; /* the identity it must have; NULL = any */
+    const char *detect;       /* auto|on|off: look for tokens and secrets everywhere */
 
     /* produce */
     struct conf_list sources; /* produce.sources or the positionals */
@@ -66,6 +91,12 @@ struct settings {
     const char *rejects_file; /* JSON lines of rejected records; NULL = standard error only */
     uint64_t rejects_shown;   /* listed on standard error, then counted */
     uint64_t queue_bytes;     /* local Kafka queue, default 32 MiB */
+    uint64_t body_bytes;      /* largest payload taken from standard input to be read twice */
+    uint64_t join_bytes;      /* memory for records to be joined to others */
+    const char *user;         /* $user of localStorage records */
+    const char *web_origin;   /* the only origin to take from a browser's storage */
+    bool follow;              /* goes on with what is added, changed and deleted */
+    uint64_t scan_ms;         /* follow: looks at every source this often at least */
 
     /* work */
     uint64_t batch_records; /* default 2000 */
@@ -74,8 +105,10 @@ struct settings {
     uint64_t drain_ms;      /* default 8 s */
     uint64_t dead_most;     /* stop when more records than this were dead-lettered; 0 = no limit */
     uint64_t breaker; /* stop when so many in a row were dead-lettered; 0 = off, default 1000 */
-    bool accept_gap;  /* go on behind missing messages */
-    bool until_end;   /* stop when the ends of all partitions seen at the start are reached */
+    uint64_t parent_wait_ms;    /* how long a record waits for the one it refers to */
+    uint64_t tombstone_life_ms; /* on_delete: hard: how long its tombstone stays */
+    bool accept_gap;            /* go on behind missing messages */
+    bool until_end; /* stop when the ends of all partitions seen at the start are reached */
 
     /* verify */
     struct conf_list verify_sources; /* --source: original files, read again */
@@ -84,6 +117,10 @@ struct settings {
     const char *report_dir;  /* report.json goes there */
     uint64_t samples;        /* per verdict, default 20 */
     const char *only_tenant; /* --only-tenant: the report's scope */
+
+    /* export */
+    const char *export_as; /* file|local_storage|map_dump */
+    const char *export_to; /* folder, or "-" */
 
     /* run */
     uint64_t workers; /* default 2 */

@@ -120,6 +120,12 @@ static void add_headers(struct drafts *drafts, const struct record *record)
         add_bytes(drafts, HEADER_SOURCE_KEY, record->source_key);
     if (record->index >= 0)
         add_number(drafts, HEADER_INDEX, record->index);
+    if (record->user.size)
+        add_bytes(drafts, HEADER_USER, record->user);
+    if (record->storage_origin.size)
+        add_bytes(drafts, HEADER_STORAGE_ORIGIN, record->storage_origin);
+    if (record->sealed.size)
+        add_bytes(drafts, HEADER_SEALED, record->sealed);
     add_bytes(drafts, HEADER_CONTENT_TYPE, BYTES_LITERAL("application/json"));
 }
 
@@ -244,6 +250,9 @@ static enum outcome decode_names(const struct envelope *envelope, struct record 
         find(envelope, HEADER_ID, &record->id, err) != OUT_OK ||
         find(envelope, HEADER_RUN, &record->run, err) != OUT_OK ||
         find(envelope, HEADER_SOURCE_KEY, &record->source_key, err) != OUT_OK ||
+        find(envelope, HEADER_USER, &record->user, err) != OUT_OK ||
+        find(envelope, HEADER_STORAGE_ORIGIN, &record->storage_origin, err) != OUT_OK ||
+        find(envelope, HEADER_SEALED, &record->sealed, err) != OUT_OK ||
         merge_key(envelope, record, err) != OUT_OK)
         return OUT_REJECT;
     if (!record->tenant.size)

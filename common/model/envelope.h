@@ -24,9 +24,12 @@
 #define HEADER_VERSION "drover-version"
 #define HEADER_RUN "drover-run"
 #define HEADER_SEQUENCE "drover-seq"
-#define HEADER_ORIGIN "drover-origin"         /* uri:line:column@byte */
-#define HEADER_SOURCE_KEY "drover-source-key" /* $key, when there is one */
-#define HEADER_INDEX "drover-index"           /* $index, when there is one */
+#define HEADER_ORIGIN "drover-origin"                 /* uri:line:column@byte */
+#define HEADER_SOURCE_KEY "drover-source-key"         /* $key, when there is one */
+#define HEADER_INDEX "drover-index"                   /* $index, when there is one */
+#define HEADER_USER "drover-user"                     /* $user, when there is one */
+#define HEADER_STORAGE_ORIGIN "drover-storage-origin" /* $origin, when there is one */
+#define HEADER_SEALED "drover-sealed"                 /* sealed secrets the payload refers to */
 #define HEADER_CONTENT_TYPE "content-type"
 
 #define ENVELOPE_HEADERS_MOST 64 /* dead letters keep a message's headers and add theirs */

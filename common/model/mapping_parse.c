@@ -161,7 +161,6 @@ static enum outcome parse_patterns(struct parse *parse, struct yaml_at node, str
 static enum outcome parse_collect(struct parse *parse, struct yaml_at node, struct error *err)
 {
     static const char *const KEYS[] = {"files", "local_storage", "map_dump", NULL};
-    struct mapping *mapping = parse->mapping;
     if (!yaml_has(node))
         return OUT_OK;
     if (yaml_kind_of(node) != YAML_MAP)
@@ -169,14 +168,8 @@ static enum outcome parse_collect(struct parse *parse, struct yaml_at node, stru
                           "collect is a map of files, local_storage, map_dump");
     enum outcome outcome = yaml_check_keys(node, "collect", KEYS, err);
     struct yaml_at files = yaml_find(node, "files");
-    struct yaml_at storage = yaml_find(node, "local_storage");
-    struct yaml_at dump = yaml_find(node, "map_dump");
     if (outcome == OUT_OK && yaml_has(files))
         outcome = parse_patterns(parse, files, err);
-    if (outcome == OUT_OK && yaml_has(storage) && yaml_kind_of(storage) == YAML_SCALAR)
-        mapping->collect_local_storage = parse_copy(&mapping->arena, yaml_scalar(storage, NULL));
-    if (outcome == OUT_OK && yaml_has(dump) && yaml_kind_of(dump) == YAML_SCALAR)
-        mapping->collect_map_dump = parse_copy(&mapping->arena, yaml_scalar(dump, NULL));
     return outcome;
 }
 

@@ -34,6 +34,8 @@ enum column_source {
     FROM_TENANT_CONTEXT, /* $tenant_context: jsonb made from the isolation key */
     FROM_ISOLATION_KEY,  /* $isolation_key */
     FROM_REST,           /* the rest column */
+    FROM_USER,           /* $user: whose localStorage it was; '' when nobody said */
+    FROM_ORIGIN,         /* $origin: web origin of a localStorage record; '' when unknown */
 };
 
 struct column {
@@ -44,6 +46,8 @@ struct column {
     size_t pointer_count;
     bool required;
     bool decode_json;  /* decode: json: the member is a string holding JSON */
+    bool seal;         /* the member is a secret: the cell is its vault reference */
+    bool withhold;     /* the member is a token: the cell is always NULL */
     int key_at;        /* position in the key, or -1 */
     yyjson_val *fill;  /* default, or NULL */
     yyjson_val *allow; /* JSON array, or NULL */
@@ -82,6 +86,63 @@ enum version_source {
     VERSION_NUMBER,    /* from + as: number (int64; also in a string) */
 };
 
+/* How the value under a localStorage key becomes records. */
+enum collect_expand {
+    EXPAND_ELEMENTS,  /* a JSON array: each element one record, $index its place */
+    EXPAND_VALUE,     /* JSON of any kind: one record, as it is */
+    EXPAND_CONTAINER, /* one record that says what the value is: {"form":"array"} (its elements
+                         belong to another mapping) or {"form":"value","value":…} */
+    EXPAND_TEXT,      /* any text: one record {"value":"…"}; keys no other mapping takes */
+    EXPAND_MERGE,     /* all keys together one record, see struct collect_merge */
+};
+
+/* merge: {ui_preferences: "*ui_preferences*", …}: JSON objects under keys that match are merged
+ * into `member`; the first pattern that matches counts. take: {theme: theme}: the text under the
+ * key `pattern` becomes `member`. */
+struct collect_merge {
+    const char *member;
+    const char *pattern;
+    bool take;
+};
+
+/* join: {map_dump: marketplaceProjects, on: /projectId, as: marketplace}: a record of that
+ * collection becomes the member `member` of the record whose id it names. One a record. */
+struct collect_join {
+    const char *collection;
+    const char *pointer;
+    const char *member;
+};
+
+/* references: - { columns: [project_id], entity: project }: the columns hold the key of a record of
+ * that entity, in the order of its key. NULL in one of them: no reference. */
+struct mapping_reference {
+    const char *entity;
+    const size_t *columns; /* positions */
+    size_t column_count;
+    int line;
+};
+
+/* What a delete leaves behind. */
+enum delete_policy {
+    DELETE_TOMBSTONE, /* the key and the version; tenants do not see it */
+    DELETE_SOFT, /* the row, with a column set: on_delete: { column: status, value: deleted } */
+    DELETE_HARD, /* a tombstone that is removed after work.tombstone_life */
+};
+
+enum redis_form {
+    REDIS_NONE,
+    REDIS_JSON, /* a string: the record's canonical JSON */
+    REDIS_HASH, /* a hash: one field a column, texts as PostgreSQL prints them */
+};
+
+/* redis: { key: "chat:{isolation_key}:{session_id}", ttl: 24h, value: json }. Placeholders:
+ * isolation_key, entity, id, and key columns; values are percent-encoded. */
+struct mapping_redis {
+    enum redis_form form;
+    const char *key;
+    uint64_t ttl_s; /* 0: none */
+};
+
 struct mapping {
     const char *entity;
     const char *schema; /* "public" */
@@ -101,9 +162,27 @@ struct mapping {
     const char *const
         *collect_files; /* collect: {files: [...]}: file name patterns of this entity */
     size_t collect_file_count;
-    const char *collect_local_storage; /* collect: {local_storage: "chat_session_*"}; or NULL */
-    const char *collect_map_dump;      /* collect: {map_dump: chatMessages}; or NULL */
-    int rest_at;                       /* column position, or -1 */
+    const char *const *collect_keys; /* collect: {local_storage: [...]}: key patterns; '*' any text,
+                                        {tenant} the tenant; a key that fits but for its tenant is
+                                        another tenant's */
+    size_t collect_key_count;
+    enum collect_expand expand;
+    struct collect_merge *merges; /* expand: merge */
+    size_t merge_count;
+    const char *const *collect_maps; /* collect: {map_dump: [...]}: names of collections */
+    size_t collect_map_count;
+    struct collect_join *join;        /* NULL: none */
+    const char *const *seal_pointers; /* seal: [/a/b], and the columns with seal */
+    size_t seal_count;
+    const char *const *withhold_pointers; /* withhold: [/token], and the columns with withhold */
+    size_t withhold_count;
+    struct mapping_reference *references;
+    size_t reference_count;
+    enum delete_policy on_delete;
+    int soft_column; /* DELETE_SOFT: position, and the value as JSON */
+    yyjson_val *soft_value;
+    struct mapping_redis redis;
+    int rest_at; /* column position, or -1 */
     enum json_unicode unicode;
     struct digest fingerprint; /* of the mapping's meaning: pinned per group */
     struct arena arena;        /* owns all of the above */

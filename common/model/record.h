@@ -36,8 +36,11 @@ struct record {
     struct bytes payload;    /* the source's JSON bytes, untouched; empty for a delete */
     struct bytes source_key; /* $key: member name of an object keyed by id, storage key; or empty */
     int64_t index;           /* $index: position in its list from 0; -1 = none */
-    struct bytes run;        /* producer run id */
-    int64_t sequence;        /* per run and partition from 0; -1 = none */
+    struct bytes user;       /* $user: whose localStorage it was; or empty */
+    struct bytes storage_origin; /* $origin: web origin of a localStorage record; or empty */
+    struct bytes sealed; /* sealed secrets of the payload (policy/secret_guard.h); or empty */
+    struct bytes run;    /* producer run id */
+    int64_t sequence;    /* per run and partition from 0; -1 = none */
     struct origin origin;
 };
 

@@ -1,0 +1,62 @@
+#ifndef DROVER_POLICY_SECRET_GUARD_H
+#define DROVER_POLICY_SECRET_GUARD_H
+
+/*
+ * Takes secrets and tokens out of a record before it leaves the producer's memory. In the payload a
+ * sealed value (of any JSON kind) becomes {"$sealed":"sec_…"} and a withheld one
+ * {"$withheld":"token"}; the boxes travel beside it, in the header drover-sealed, and end in the
+ * credential vault. So row, digest, inverse and comparison treat both as ordinary values, and no
+ * plaintext is in Kafka, dead letters or stores.
+ *
+ * What is taken: the mapping's `seal` and `withhold` pointers; and, when detecting, every member
+ * whose name or value has the shape (token_shape.h), in objects, arrays and JSON inside strings
+ * (three levels). A secret found by detection is sealed, or withheld when there is no key.
+ *
+ * Header: for each box: u32 little-endian size of the field pointer, pointer, reference (36 bytes),
+ * u32 size of the box, box.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/error.h"
+#include "common/model/mapping.h"
+#include "common/policy/secret_box.h"
+
+#define SECRET_SEALED_MOST (256u << 10) /* bytes of the header */
+
+struct secret_guard {
+    const struct secret_ring *ring; /* NULL: no key */
+    bool detect;
+    struct buf payload, sealed, scratch; /* of the last record; payload wiped by the next */
+    void *pool;                          /* for yyjson */
+    size_t pool_size;
+};
+
+struct guarded {
+    bool changed;
+    struct bytes payload; /* the record's own when nothing was taken */
+    struct bytes sealed;  /* header value; empty: none */
+    uint32_t sealed_count, withheld_count;
+};
+
+void secret_guard_init(struct secret_guard *guard, const struct secret_ring *ring, bool detect);
+void secret_guard_free(struct secret_guard *guard);
+/* Whether records of the mapping must pass: it seals, withholds, or `detect` is set. */
+bool secret_guard_concerns(const struct secret_guard *guard, const struct mapping *mapping);
+/* record: tenant, entity, id and payload are needed. OUT_REJECT DRV-X007 (a $sealed or $withheld of
+ * its own), DRV-X009 (too large), DRV-J…; OUT_FATAL DRV-X005 (the mapping seals and there is no
+ * key). */
+MUST_USE enum outcome secret_guard_apply(struct secret_guard *guard, const struct mapping *mapping,
+                                         const struct record *record, struct guarded *out,
+                                         struct error *err);
+
+/* Reading the header: *at from 0; false at its end or when it is malformed (*bad). */
+struct sealed_box {
+    struct bytes field, reference, box;
+};
+bool secret_sealed_next(struct bytes sealed, size_t *at, struct sealed_box *box, bool *bad);
+
+#endif

@@ -1,0 +1,48 @@
+#ifndef DROVER_PORT_STORED_H
+#define DROVER_PORT_STORED_H
+
+/*
+ * Reading back what a store holds, for the verifier and the export: every record once, in any
+ * order, as the source record it gives back. Stores that keep cells run the mapping's inverse
+ * first. Blocking, on the caller's thread; own connections.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+#include "common/base/hash.h"
+#include "common/model/mapping.h"
+
+struct stored {
+    const struct mapping *mapping; /* NULL: the end */
+    struct bytes tenant, id;
+    int64_t version;
+    struct digest digest; /* as the store claims it */
+    bool deleted;         /* a tombstone: json is empty */
+    struct bytes json;    /* canonical; valid until the next call */
+};
+
+struct stored_reader;
+
+struct stored_ops {
+    /* Offset up to which the store holds the partition's records; -1: it knows nothing of it. */
+    enum outcome (*progress)(struct stored_reader *reader, const char *group, const char *topic,
+                             int32_t partition, int64_t *next_offset, struct error *err);
+    /* OUT_REJECT: this record cannot be read back (err; mapping, tenant, id are set as far as
+     * known), go on; OUT_FATAL otherwise. */
+    enum outcome (*next)(struct stored_reader *reader, struct stored *stored, struct error *err);
+    /* One record by its key; *found false when there is none. */
+    enum outcome (*find)(struct stored_reader *reader, const struct mapping *mapping,
+                         struct bytes tenant, struct bytes id, struct stored *stored, bool *found,
+                         struct error *err);
+    void (*close)(struct stored_reader *reader);
+};
+
+struct stored_reader {
+    const struct stored_ops *ops;
+};
+
+#endif
