@@ -31,7 +31,9 @@ jq jq
 kcat kcat
 mvn maven
 redis-server redis-server
-redis-cli redis-tools"
+redis-cli redis-tools
+node nodejs
+chromium chromium"
 readonly NEEDED_LIBRARIES="
 rdkafka librdkafka-dev
 libpq libpq-dev
@@ -42,6 +44,7 @@ libxxhash libxxhash-dev
 libsodium libsodium-dev
 libzstd libzstd-dev
 zlib zlib1g-dev
+sqlite3 libsqlite3-dev
 check check"
 
 missing_packages() {
@@ -52,6 +55,7 @@ missing_packages() {
   missing_libraries
   # gcc and valgrind only recommend these, and neither works without.
   [ -e /usr/include/stdio.h ] || echo libc6-dev
+  [ -e /usr/include/leveldb/c.h ] || echo libleveldb-dev
   postgres_bin >/dev/null || echo postgresql
   find_java >/dev/null || echo java-runtime
   have_fuzzer_runtime || echo clang-runtime

@@ -27,6 +27,7 @@ static const char *title(char letter)
     case 'G': return "Gates and switching";
     case 'H': return "HTTP";
     case 'X': return "Safety and the program itself";
+    case 'F': return "File and memory stores";
     default: fprintf(stderr, "errors_md.sh: no title for the letter %c\n", letter); exit(1);
     }
 }
@@ -51,7 +52,7 @@ int main(void)
         ERROR_CODES(X)
 #undef X
     };
-    static const char LETTERS[] = "CMJVTSEKPRWYGHX";
+    static const char LETTERS[] = "CMJVTSEKPRFWYGHX";
     size_t count = sizeof(ROWS) / sizeof(ROWS[0]);
     for (size_t i = 1; i < count; i++)
         title(ROWS[i].id[4]);
