@@ -105,8 +105,7 @@ static const struct conf_field FIELDS[] = {
      "ID", "identity the key file must have", ON_KEYS},
     {"secrets.detect", "detect", 0, NULL, CONF_CHOICE, AT(detect), "auto", 0, 0, "auto|on|off",
      "WHEN",
-     "look for tokens and secrets in every member; auto: localStorage, dumps, and mappings that "
-     "seal",
+     "look for tokens and secrets in every member; auto: localStorage and dumps",
      READS_SOURCES},
 
     {"produce.sources", NULL, 0, NULL, CONF_LIST, AT(sources), NULL, 0, 0, NULL, "PATH",

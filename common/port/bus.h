@@ -37,6 +37,49 @@ struct bus_sender {
     const struct bus_sender_ops *ops;
 };
 
+/* Where topics are. */
+struct bus {
+    /* Checks that the topic exists (DRV-K003) with the pinned number of partitions (0: any;
+     * DRV-K004); waits at most timeout_ms for the bus (DRV-K001). */
+    enum outcome (*open_sender)(struct bus *bus, const char *topic, int32_t pinned_partitions,
+                                int timeout_ms, bus_delivered on_delivered, void *owner,
+                                struct bus_sender **sender, struct error *err);
+};
+
+static inline int32_t bus_sender_partitions(const struct bus_sender *sender)
+{
+    return sender->ops->partitions(sender);
+}
+
+static inline enum outcome bus_sender_send(struct bus_sender *sender, int32_t partition,
+                                           const struct envelope *envelope, void *item,
+                                           struct error *err)
+{
+    return sender->ops->send(sender, partition, envelope, item, err);
+}
+
+static inline int bus_sender_poll(struct bus_sender *sender, int wait_ms)
+{
+    return sender->ops->poll(sender, wait_ms);
+}
+
+static inline bool bus_sender_flush(struct bus_sender *sender, int timeout_ms)
+{
+    return sender->ops->flush(sender, timeout_ms);
+}
+
+static inline uint64_t bus_sender_pending(const struct bus_sender *sender)
+{
+    return sender->ops->pending(sender);
+}
+
+/* NULL is allowed. Undelivered items get no callback after this. */
+static inline void bus_sender_close(struct bus_sender *sender)
+{
+    if (sender)
+        sender->ops->close(sender);
+}
+
 struct bus_range {
     int32_t partition;
     int64_t from; /* first offset wanted */

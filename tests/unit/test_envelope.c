@@ -14,6 +14,9 @@ static const struct record WHOLE = {
     .payload = {"{\"a\": 1 }\0x", 11},
     .source_key = {"chat_session_s:1", 16},
     .index = 6,
+    .user = {"u-1", 3},
+    .storage_origin = {"https://app.example", 19},
+    .sealed = {"\1\0\0\0x", 5},
     .run = {"20261121T130405-0badcafe", 24},
     .sequence = 0,
     .origin = {.uri = {"in/a b.json", 11}, .line = 3, .column = 7, .byte = 90},
@@ -53,7 +56,10 @@ START_TEST(encodes_as_documented)
     assert_bytes(value_of(&envelope, "drover-source-key"), "chat_session_s:1");
     assert_bytes(value_of(&envelope, "drover-index"), "6");
     assert_bytes(value_of(&envelope, "content-type"), "application/json");
-    ck_assert_uint_eq(envelope.header_count, 10);
+    assert_bytes(value_of(&envelope, "drover-user"), "u-1");
+    assert_bytes(value_of(&envelope, "drover-storage-origin"), "https://app.example");
+    ck_assert(bytes_equal(value_of(&envelope, "drover-sealed"), WHOLE.sealed));
+    ck_assert_uint_eq(envelope.header_count, 13);
     buf_free(&text);
 }
 END_TEST
@@ -72,6 +78,9 @@ static void assert_round_trip(const struct record *record)
     ck_assert(bytes_equal(back.id, record->id));
     ck_assert(bytes_equal(back.payload, record->payload));
     ck_assert(bytes_equal(back.source_key, record->source_key));
+    ck_assert(bytes_equal(back.user, record->user));
+    ck_assert(bytes_equal(back.storage_origin, record->storage_origin));
+    ck_assert(bytes_equal(back.sealed, record->sealed));
     ck_assert(bytes_equal(back.run, record->run));
     ck_assert_int_eq(back.has_version, record->has_version);
     ck_assert_int_eq(back.version, record->version);
