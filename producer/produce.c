@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "common/io/clock.h"
+#include "common/io/kafka_bus.h"
+#include "common/io/key_file.h"
 #include "common/io/log.h"
 #include "common/model/receipt.h"
 #include "producer/producer.h"
@@ -36,7 +38,8 @@ void producer_fail(struct producer *producer, const struct error *err)
 
 static struct produce_state state_of(const struct producer *producer)
 {
-    const struct byte_source *bytes = producer->reading.bytes;
+    const struct source_reading *source = producer->reading.source;
+    const struct byte_source *bytes = source ? source_reading_bytes(source) : NULL;
     return (struct produce_state){
         .run = producer->run,
         .source_bytes = producer->source_bytes + (bytes ? byte_source_done(bytes) : 0),
@@ -48,7 +51,7 @@ static struct produce_state state_of(const struct producer *producer)
 
 void producer_breathe(struct producer *producer, int wait_ms)
 {
-    kafka_sender_poll(producer->sender, wait_ms);
+    bus_sender_poll(producer->sender, wait_ms);
     struct produce_state state = state_of(producer);
     progress_tick(&producer->progress, &producer->ledger, &state, clock_monotonic_ms());
 }
@@ -84,22 +87,64 @@ static void name_run(char run[40])
     snprintf(run + size, 40 - size, "-%08" PRIx32, random);
 }
 
+/* ---- the key ---- */
+
+/* A rehearsal seals with a key nobody keeps. */
+static enum outcome load_key(struct producer *producer, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (producer->options.any_key && !producer->settings->key_file) {
+        secret_ring_generate(&producer->ring);
+        producer->has_ring = true;
+    } else {
+        outcome = key_file_load(producer->settings, &producer->ring, &producer->has_ring, err);
+        if (outcome == OUT_OK && producer->has_ring && !producer->options.any_key)
+            outcome = key_file_pin(producer->settings, &producer->ring, err);
+    }
+    const struct secret_ring *ring = producer->has_ring ? &producer->ring : NULL;
+    secret_guard_init(&producer->guard, ring, false);
+    secret_guard_init(&producer->detecting_guard, ring, true);
+    return outcome;
+}
+
+static bool may_hold(const struct mapping *mapping, const struct source_kind *kind)
+{
+    if (kind->form == COLLECT_LOCAL_STORAGE)
+        return mapping->collect_key_count > 0;
+    if (kind->form == COLLECT_MAP_DUMP)
+        return mapping->collect_map_count > 0;
+    return mapping == kind->mapping;
+}
+
+/* A source whose records may need sealing is not begun without the key. */
+static enum outcome check_key(const struct producer *producer, const struct source_kind *kind,
+                              struct error *err)
+{
+    const struct mapping_set *mappings = &producer->mappings;
+    for (size_t i = 0; kind->is_known && !producer->has_ring && i < mappings->count; i++) {
+        const struct mapping *mapping = mappings->items[i];
+        if (mapping->seal_count == 0 || !may_hold(mapping, kind))
+            continue;
+        error_set(err, OUT_FATAL, ERR_SECRET_KEY, "%s seals members, and there is no key",
+                  mapping->entity);
+        error_where(err, "%s", mapping->file);
+        error_hint(err, "drover secret keygen drover.key, then --key-file drover.key");
+        return OUT_FATAL;
+    }
+    return OUT_OK;
+}
+
+/* ---- the sources ---- */
+
 /* All sources must have a mapping and a tenant rule before any is produced. */
 static enum outcome check_sources(const struct producer *producer, struct error *err)
 {
     for (size_t i = 0; i < producer->files.count; i++) {
-        const char *path = producer->files.items[i].path;
-        const struct mapping *mapping;
-        struct buf tenant;
-        if (producer->files.items[i].problem)
-            continue;
-        if (source_rules_mapping(&producer->rules, path, &mapping, err) != OUT_OK)
+        struct source_kind kind;
+        if (source_reading_check(&producer->rules, &producer->files.items[i], &kind, err) ==
+                OUT_FATAL ||
+            check_key(producer, &kind, err) != OUT_OK)
             return OUT_FATAL;
-        buf_init(&tenant, ENVELOPE_BYTES);
-        enum outcome outcome = source_rules_tenant(&producer->rules, mapping, path, &tenant, err);
-        buf_free(&tenant);
-        if (outcome == OUT_FATAL)
-            return outcome;
     }
     return OUT_OK;
 }
@@ -118,6 +163,8 @@ static enum outcome prepare_sources(struct producer *producer, struct error *err
     if (outcome == OUT_OK)
         outcome = source_files_collect(&settings->sources, &producer->files, err);
     if (outcome == OUT_OK)
+        outcome = load_key(producer, err);
+    if (outcome == OUT_OK)
         outcome = check_sources(producer, err);
     return outcome;
 }
@@ -133,7 +180,7 @@ static void on_receipt(void *owner, void *item, enum outcome outcome, int32_t pa
         producer_fail(owner, err);
 }
 
-static enum outcome open_kafka(struct producer *producer, struct error *err)
+static enum outcome open_bus(struct producer *producer, struct error *err)
 {
     const struct settings *settings = producer->settings;
     char topic[TOPIC_NAME_SIZE];
@@ -141,16 +188,16 @@ static enum outcome open_kafka(struct producer *producer, struct error *err)
     if (topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, topic, err) != OUT_OK ||
         topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, results, err) != OUT_OK)
         return OUT_FATAL;
-    enum outcome outcome =
-        kafka_sender_open(settings, topic, (int32_t)settings->partitions, BROKER_WAIT_MS,
-                          producer_on_delivered, producer, &producer->sender, err);
+    enum outcome outcome = producer->bus->open_sender(
+        producer->bus, topic, (int32_t)settings->partitions, BROKER_WAIT_MS, producer_on_delivered,
+        producer, &producer->sender, err);
     if (outcome == OUT_OK)
-        outcome = kafka_sender_open(settings, results, 0, BROKER_WAIT_MS, on_receipt, producer,
-                                    &producer->results, err);
+        outcome = producer->bus->open_sender(producer->bus, results, 0, BROKER_WAIT_MS, on_receipt,
+                                             producer, &producer->results, err);
     if (outcome != OUT_OK)
         return outcome;
     producer->sequences =
-        calloc((size_t)kafka_sender_partitions(producer->sender), sizeof(*producer->sequences));
+        calloc((size_t)bus_sender_partitions(producer->sender), sizeof(*producer->sequences));
     if (!producer->sequences)
         abort();
     return OUT_OK;
@@ -160,7 +207,7 @@ static enum outcome prepare(struct producer *producer, struct error *err)
 {
     enum outcome outcome = prepare_sources(producer, err);
     if (outcome == OUT_OK)
-        outcome = open_kafka(producer, err);
+        outcome = open_bus(producer, err);
     if (outcome == OUT_OK)
         outcome = rejects_open(&producer->rejects, producer->settings, err);
     return outcome;
@@ -172,13 +219,13 @@ static enum outcome prepare(struct producer *producer, struct error *err)
 static void flush(struct producer *producer)
 {
     uint64_t give_up_ms = 0;
-    while (kafka_sender_pending(producer->sender) > 0) {
+    while (bus_sender_pending(producer->sender) > 0) {
         uint64_t now_ms = clock_monotonic_ms();
         if (producer_must_stop(producer) && give_up_ms == 0)
             give_up_ms = now_ms + STOP_FLUSH_MS;
         if (give_up_ms && now_ms >= give_up_ms)
             return;
-        kafka_sender_flush(producer->sender, 100);
+        bus_sender_flush(producer->sender, 100);
         producer_breathe(producer, 0);
     }
 }
@@ -202,8 +249,8 @@ static void send_receipt(struct producer *producer)
                     {BYTES_LITERAL(HEADER_CONTENT_TYPE), BYTES_LITERAL("application/json")}},
         .header_count = 2,
     };
-    enum outcome outcome = kafka_sender_send(producer->results, -1, &envelope, NULL, &err);
-    if (outcome == OUT_OK && !kafka_sender_flush(producer->results, RECEIPT_WAIT_MS))
+    enum outcome outcome = bus_sender_send(producer->results, -1, &envelope, NULL, &err);
+    if (outcome == OUT_OK && !bus_sender_flush(producer->results, RECEIPT_WAIT_MS))
         outcome = error_set(&err, OUT_FATAL, ERR_KAFKA_UNREACHABLE,
                             "the receipt of the run could not be stored; the records are");
     if (outcome != OUT_OK)
@@ -232,7 +279,7 @@ static void finish(struct producer *producer)
 {
     struct error err;
     flush(producer);
-    if (!producer->failed && kafka_sender_pending(producer->sender) == 0)
+    if (!producer->failed && bus_sender_pending(producer->sender) == 0)
         send_receipt(producer);
     progress_clear(&producer->progress);
     if (rejects_close(&producer->rejects, &err) != OUT_OK)
@@ -241,19 +288,22 @@ static void finish(struct producer *producer)
         error_set(&err, OUT_FATAL, ERR_INTERNAL, "the records do not add up");
         producer_fail(producer, &err);
     }
-    summarise(producer);
+    if (!producer->options.unreported)
+        summarise(producer);
 }
 
 static void free_producer(struct producer *producer)
 {
     clock_file_close(&producer->clock_file, &producer->stream_clock);
-    kafka_sender_close(producer->sender);
-    kafka_sender_close(producer->results);
+    bus_sender_close(producer->sender);
+    bus_sender_close(producer->results);
     source_files_free(&producer->files);
     source_rules_free(&producer->rules);
     mapping_set_free(&producer->mappings);
     mapping_work_free(&producer->work);
-    buf_free(&producer->reading.tenant);
+    secret_guard_free(&producer->guard);
+    secret_guard_free(&producer->detecting_guard);
+    secret_ring_wipe(&producer->ring);
     buf_free(&producer->tenant);
     buf_free(&producer->id);
     buf_free(&producer->headers);
@@ -282,7 +332,6 @@ static struct producer *producer_new(const struct settings *settings)
     producer->settings = settings;
     producer->clock_file.lock = -1;
     mapping_work_init(&producer->work);
-    buf_init(&producer->reading.tenant, ENVELOPE_BYTES);
     buf_init(&producer->tenant, ENVELOPE_BYTES);
     buf_init(&producer->id, ENVELOPE_BYTES);
     buf_init(&producer->headers, ENVELOPE_BYTES);
@@ -291,11 +340,14 @@ static struct producer *producer_new(const struct settings *settings)
     return producer;
 }
 
-enum exit_code produce_main(const struct settings *settings, struct error *err)
+enum exit_code produce_run(const struct settings *settings, struct bus *bus,
+                           const struct produce_options *options, struct produce_ledger *ledger,
+                           struct error *err)
 {
     *err = (struct error){0};
-    log_setup_names("producer", settings->log_level, settings->log_format);
     struct producer *producer = producer_new(settings);
+    producer->bus = bus;
+    producer->options = *options;
     stop_install();
     if (prepare(producer, err) != OUT_OK) {
         free_producer(producer);
@@ -308,6 +360,16 @@ enum exit_code produce_main(const struct settings *settings, struct error *err)
     finish(producer);
     log_flush();
     enum exit_code code = exit_code_of(producer, err);
+    if (ledger)
+        *ledger = producer->ledger;
     free_producer(producer);
     return code;
+}
+
+enum exit_code produce_main(const struct settings *settings, struct error *err)
+{
+    struct kafka_bus bus;
+    log_setup_names("producer", settings->log_level, settings->log_format);
+    kafka_bus_init(&bus, settings);
+    return produce_run(settings, &bus.base, &(struct produce_options){0}, NULL, err);
 }

@@ -4,8 +4,8 @@
 /*
  * The producer's parts, for its own files only:
  *
- *   source.c   bytes ─► pieces (json_stream)     one source after the other, blocking
- *   record.c   piece ─► record ─► message        tenant, id, version, sequence; or a rejection
+ *   source.c   source ─► records (io/source_reading.h)   one source after the other, blocking
+ *   record.c   record ─► guard ─► message                tenant, id, version, sequence; or rejected
  *   produce.c  start, end, what is said
  *
  * A full local queue makes record.c wait for reports, and so stops the reading: nothing is dropped
@@ -14,15 +14,17 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
-#include "common/io/byte_source.h"
-#include "common/io/kafka_sender.h"
 #include "common/io/mappings.h"
 #include "common/io/source_files.h"
+#include "common/io/source_reading.h"
 #include "common/io/source_rules.h"
 #include "common/model/topic.h"
 #include "common/policy/produce_ledger.h"
+#include "common/policy/secret_guard.h"
 #include "common/policy/version.h"
+#include "common/port/bus.h"
 #include "producer/clock_file.h"
+#include "producer/produce.h"
 #include "producer/progress.h"
 #include "producer/rejects.h"
 
@@ -36,21 +38,20 @@ struct sent {
 /* The source being read. */
 struct reading {
     const char *path;
-    const struct mapping *mapping;
-    struct byte_source *bytes;
-    struct buf tenant; /* isolation key of all its records; empty: each names its own */
+    struct source_reading *source;
     bool stream;
-    bool uses_index;     /* a column of the mapping is $index: the header is needed */
     int64_t modified_ms; /* not after now */
 };
 
 struct producer {
     const struct settings *settings;
+    struct produce_options options;
+    struct bus *bus;
     struct mapping_set mappings;
     struct source_rules rules;
     struct source_files files;
-    struct kafka_sender *sender;
-    struct kafka_sender *results;
+    struct bus_sender *sender;
+    struct bus_sender *results;
     int64_t *sequences; /* next one, by partition */
     struct produce_ledger ledger;
     struct rejects rejects;
@@ -64,6 +65,9 @@ struct producer {
     struct clock_file clock_file;
 
     struct reading reading;
+    struct secret_ring ring;
+    bool has_ring;
+    struct secret_guard guard, detecting_guard; /* the second one looks at every member */
     struct mapping_work work;
     struct buf tenant; /* of the record at hand */
     struct buf id;
@@ -84,13 +88,16 @@ void producer_breathe(struct producer *producer, int wait_ms);
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err);
 void producer_reject_record(struct producer *producer, const struct reject_place *place,
                             const struct error *err);
-/* kafka_delivered of the source topic; owner is the producer, item a struct sent. */
+/* bus_delivered of the source topic; owner is the producer, item a struct sent. */
 void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
                            int64_t offset, const struct error *err);
 
 /* source.c */
 void producer_read_source(struct producer *producer, const struct source_file *file);
 /* record.c: sends or rejects; false when the run must stop and the record was not taken. */
-bool producer_take_piece(struct producer *producer, const struct json_piece *piece);
+bool producer_take_record(struct producer *producer, const struct source_record *found);
+/* Lists and counts what the reading rejected. */
+void producer_refuse_record(struct producer *producer, const struct source_record *found,
+                            struct error *err);
 
 #endif

@@ -16,16 +16,17 @@
 #define POLL_EVERY 64    /* reports served soon leave their memory warm for the next records */
 #define FULL_WAIT_MS 100 /* at most; a report ends the wait */
 
-static struct reject_place place_of(const struct producer *producer, const struct json_piece *piece)
+static struct reject_place place_of(const struct producer *producer,
+                                    const struct source_record *found)
 {
     return (struct reject_place){.source = producer->reading.path,
-                                 .line = piece->line,
-                                 .column = piece->column,
-                                 .byte = piece->byte,
-                                 .ordinal = piece->ordinal};
+                                 .line = found->line,
+                                 .column = found->column,
+                                 .byte = found->byte,
+                                 .ordinal = found->ordinal};
 }
 
-static struct sent *sent_new(struct producer *producer, const struct json_piece *piece)
+static struct sent *sent_new(struct producer *producer, const struct origin *origin)
 {
     struct sent *sent = producer->free_sent;
     if (sent)
@@ -35,10 +36,10 @@ static struct sent *sent_new(struct producer *producer, const struct json_piece 
     if (!sent)
         abort();
     *sent = (struct sent){.source = producer->reading.path,
-                          .line = piece->line,
-                          .column = piece->column,
-                          .byte = piece->byte,
-                          .ordinal = piece->ordinal};
+                          .line = origin->line,
+                          .column = origin->column,
+                          .byte = origin->byte,
+                          .ordinal = origin->ordinal};
     return sent;
 }
 
@@ -79,26 +80,29 @@ static enum outcome stamp(struct producer *producer, int64_t *version, struct er
         return OUT_OK;
     }
     int64_t now_ms = clock_unix_ms();
-    enum outcome outcome =
-        clock_file_reserve(&producer->clock_file, &producer->stream_clock, now_ms, err);
+    enum outcome outcome = OUT_OK;
+    if (!producer->clock_file.path)
+        outcome = clock_file_open(&producer->clock_file, producer->settings->state_dir,
+                                  producer->settings->migration, &producer->stream_clock, err);
+    if (outcome == OUT_OK)
+        outcome = clock_file_reserve(&producer->clock_file, &producer->stream_clock, now_ms, err);
     if (outcome == OUT_OK)
         *version = version_next(&producer->stream_clock, now_ms);
     return outcome;
 }
 
 /* Fills tenant, id and version. */
-static enum outcome identify(struct producer *producer, struct record *record, struct error *err)
+static enum outcome identify(struct producer *producer, const struct mapping *mapping,
+                             struct record *record, struct error *err)
 {
-    const struct mapping *mapping = producer->reading.mapping;
     bool stamped = mapping->version_source == VERSION_STAMPED;
     if (stamped && stamp(producer, &record->version, err) != OUT_OK)
         return OUT_FATAL;
-    bool own_tenant = producer->reading.tenant.size == 0;
+    bool own_tenant = record->tenant.size == 0;
     bool has_version = false;
     int64_t version = 0;
     buf_reset(&producer->tenant);
     buf_reset(&producer->id);
-    record->tenant = buf_view(&producer->reading.tenant);
     enum outcome outcome =
         mapping_identify(mapping, record, &producer->work, own_tenant ? &producer->tenant : NULL,
                          &producer->id, &version, &has_version, err);
@@ -115,6 +119,26 @@ static enum outcome identify(struct producer *producer, struct record *record, s
     return OUT_OK;
 }
 
+/* Secrets and tokens leave the payload here, before anything is queued. */
+static enum outcome protect(struct producer *producer, const struct mapping *mapping,
+                            struct record *record, struct error *err)
+{
+    struct guarded guarded;
+    bool everywhere =
+        source_rules_detects(&producer->rules, source_reading_form(producer->reading.source));
+    struct secret_guard *guard = everywhere ? &producer->detecting_guard : &producer->guard;
+    if (!secret_guard_concerns(guard, mapping))
+        return OUT_OK;
+    enum outcome outcome = secret_guard_apply(guard, mapping, record, &guarded, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    record->payload = guarded.payload;
+    record->sealed = guarded.sealed;
+    producer->ledger.sealed_fields += guarded.sealed_count;
+    producer->ledger.withheld_fields += guarded.withheld_count;
+    return OUT_OK;
+}
+
 /* The key decides the partition, and only then the sequence is known, which is a header. */
 static enum outcome encode(struct producer *producer, struct record *record, int32_t *partition,
                            struct envelope *envelope, struct error *err)
@@ -122,19 +146,19 @@ static enum outcome encode(struct producer *producer, struct record *record, int
     buf_reset(&producer->headers);
     envelope_append_key(&producer->headers, record->tenant, record->entity, record->id);
     *partition =
-        hash_partition(buf_view(&producer->headers), kafka_sender_partitions(producer->sender));
+        hash_partition(buf_view(&producer->headers), bus_sender_partitions(producer->sender));
     record->sequence = producer->sequences[*partition];
     return envelope_encode(record, &producer->headers, envelope, err);
 }
 
 /* OUT_RETRY: the run must stop, and the record is still here. */
-static enum outcome queue_message(struct producer *producer, const struct json_piece *piece,
+static enum outcome queue_message(struct producer *producer, const struct origin *origin,
                                   int32_t partition, const struct envelope *envelope,
                                   struct error *err)
 {
-    struct sent *sent = sent_new(producer, piece);
+    struct sent *sent = sent_new(producer, origin);
     enum outcome outcome;
-    while ((outcome = kafka_sender_send(producer->sender, partition, envelope, sent, err)) ==
+    while ((outcome = bus_sender_send(producer->sender, partition, envelope, sent, err)) ==
                OUT_RETRY &&
            !producer_must_stop(producer))
         producer_breathe(producer, FULL_WAIT_MS);
@@ -143,50 +167,77 @@ static enum outcome queue_message(struct producer *producer, const struct json_p
     return outcome;
 }
 
-static enum outcome take(struct producer *producer, const struct json_piece *piece,
-                         struct error *err)
+static enum outcome send_record(struct producer *producer, struct record *record, struct error *err)
 {
-    const struct reading *reading = &producer->reading;
-    struct record record = {
-        .entity = bytes_text(reading->mapping->entity),
-        .operation = OP_UPSERT,
-        .payload = piece->text,
-        .source_key = piece->key,
-        .index = reading->uses_index ? (int64_t)piece->ordinal : -1,
-        .run = bytes_text(producer->run),
-        .sequence = -1,
-        .origin = {bytes_text(reading->path), piece->line, piece->column, piece->byte,
-                   piece->ordinal},
-    };
     struct envelope envelope;
     int32_t partition = 0;
-    enum outcome outcome = identify(producer, &record, err);
+    enum outcome outcome = encode(producer, record, &partition, &envelope, err);
     if (outcome == OUT_OK)
-        outcome = encode(producer, &record, &partition, &envelope, err);
+        outcome = queue_message(producer, &record->origin, partition, &envelope, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    producer->sequences[partition]++;
+    produce_ledger_queue(&producer->ledger, record->payload.size);
+    if (producer->ledger.read % POLL_EVERY == 0)
+        bus_sender_poll(producer->sender, 0);
+    return OUT_OK;
+}
+
+static bool uses_index(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].source == FROM_INDEX || mapping->columns[i].source == FROM_INDEX1)
+            return true;
+    return false;
+}
+
+static enum outcome take(struct producer *producer, const struct source_record *found,
+                         struct error *err)
+{
+    struct record record = {
+        .tenant = found->tenant,
+        .entity = bytes_text(found->mapping->entity),
+        .operation = OP_UPSERT,
+        .payload = found->payload,
+        .source_key = found->source_key,
+        .index = uses_index(found->mapping) ? found->index : -1,
+        .user = found->user,
+        .storage_origin = found->storage_origin,
+        .run = bytes_text(producer->run),
+        .sequence = -1,
+        .origin = {bytes_text(producer->reading.path), found->line, found->column, found->byte,
+                   found->ordinal},
+    };
+    enum outcome outcome = identify(producer, found->mapping, &record, err);
     if (outcome == OUT_OK)
-        outcome = queue_message(producer, piece, partition, &envelope, err);
-    if (outcome == OUT_OK) {
-        producer->sequences[partition]++;
-        produce_ledger_queue(&producer->ledger, piece->text.size);
-        if (producer->ledger.read % POLL_EVERY == 0)
-            kafka_sender_poll(producer->sender, 0);
-    }
+        outcome = protect(producer, found->mapping, &record, err);
+    if (outcome == OUT_OK)
+        outcome = send_record(producer, &record, err);
     return outcome;
 }
 
-/* The JSON reader says "byte N" of the record: for people it becomes a place in the source. */
-static void locate_in_source(const struct json_piece *piece, struct error *err)
+/* The JSON reader says "byte N" of the record: for people it becomes a place in the source, where
+ * the record stands there as it was read, or the record's name. */
+static void locate_in_source(const struct source_record *found, struct error *err)
 {
     size_t at;
-    if (sscanf(err->where, "byte %zu", &at) != 1 || at > piece->text.size)
+    if (found->name.size) {
+        char path[sizeof(err->path)];
+        memcpy(path, err->path, sizeof(path));
+        error_path(err, "%.*s%s%s", BYTES_ARGS(found->name), path[0] ? " " : "", path);
+        if (strncmp(err->where, "byte ", 5) == 0 && err->cause[0])
+            err->where[0] = '\0';
+        return;
+    }
+    if (sscanf(err->where, "byte %zu", &at) != 1 || at > found->payload.size)
         return;
     size_t last = 0;
-    size_t lines = json_scan_lines(bytes_of(piece->text.data, at), &last);
-    uint64_t column = lines ? at - last + 1 : piece->column + at;
+    size_t lines = json_scan_lines(bytes_of(found->payload.data, at), &last);
+    uint64_t column = lines ? at - last + 1 : found->column + at;
     err->where[0] = '\0';
     if (!err->cause[0])
         error_cause(err, "seen at line %" PRIu64 ", column %" PRIu64 " (byte %" PRIu64 ")",
-                    piece->line + lines, column, piece->byte + at);
+                    found->line + lines, column, found->byte + at);
 }
 
 /* To the JSON reader the record is the whole input, and an early end a cut one. But the splitter
@@ -201,16 +252,25 @@ static void blame_line(struct error *err)
     error_where(err, "%s", where);
 }
 
-bool producer_take_piece(struct producer *producer, const struct json_piece *piece)
+void producer_refuse_record(struct producer *producer, const struct source_record *found,
+                            struct error *err)
+{
+    struct reject_place place = place_of(producer, found);
+    if (found->name.size)
+        locate_in_source(found, err);
+    producer_reject_record(producer, &place, err);
+}
+
+bool producer_take_record(struct producer *producer, const struct source_record *found)
 {
     struct error err;
-    switch (take(producer, piece, &err)) {
+    switch (take(producer, found, &err)) {
     case OUT_OK:
         return true;
     case OUT_REJECT: {
-        struct reject_place place = place_of(producer, piece);
+        struct reject_place place = place_of(producer, found);
         blame_line(&err);
-        locate_in_source(piece, &err);
+        locate_in_source(found, &err);
         producer_reject_record(producer, &place, &err);
         return true;
     }

@@ -93,12 +93,33 @@ void rejects_add(struct rejects *rejects, const struct reject_place *place, cons
     buf_free(&line);
 }
 
+void rejects_note(struct rejects *rejects, const struct reject_place *place,
+                  const struct error *err)
+{
+    struct buf line;
+    if (rejects->noted++ >= rejects->shown_most) {
+        rejects->notes_hidden++;
+        return;
+    }
+    buf_init(&line, 4096);
+    buf_append_text(&line, "note: ");
+    text_append_safe(&line, bytes_text(err->text), sizeof(err->text));
+    buf_append_text(&line, " (");
+    text_append_safe(&line, bytes_text(place->source), 150);
+    if (place->line)
+        buf_append_format(&line, ":%" PRIu64 ":%" PRIu64, place->line, place->column);
+    fprintf(stderr, "%s)\n", buf_text(&line));
+    buf_free(&line);
+}
+
 enum outcome rejects_close(struct rejects *rejects, struct error *err)
 {
     if (rejects->hidden)
         fprintf(stderr, "… and %" PRIu64 " more%s%s\n", rejects->hidden,
                 rejects->path ? ", all in " : "; --rejects FILE lists all of them",
                 rejects->path ? rejects->path : "");
+    if (rejects->notes_hidden)
+        fprintf(stderr, "… and %" PRIu64 " more notes\n", rejects->notes_hidden);
     bool complete = !rejects->file || (fflush(rejects->file) == 0 && !rejects->failed);
     if (rejects->file && fclose(rejects->file) != 0)
         complete = false;

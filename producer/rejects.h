@@ -19,6 +19,7 @@ struct rejects {
     uint64_t shown;
     uint64_t shown_most;
     uint64_t hidden;
+    uint64_t noted, notes_hidden;
     bool failed; /* the file could not be written */
 };
 
@@ -36,6 +37,9 @@ MUST_USE enum outcome rejects_open(struct rejects *rejects, const struct setting
                                    struct error *err);
 void rejects_add(struct rejects *rejects, const struct reject_place *place,
                  const struct error *err);
+/* Something to be told that is no rejection; shown within the same bound, not in the file. */
+void rejects_note(struct rejects *rejects, const struct reject_place *place,
+                  const struct error *err);
 /* Says how many were not shown. OUT_FATAL DRV-X004 when the file is not complete. */
 MUST_USE enum outcome rejects_close(struct rejects *rejects, struct error *err);
 

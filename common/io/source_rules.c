@@ -76,6 +76,14 @@ static bool matches(const struct mapping *mapping, const char *name)
     return false;
 }
 
+bool source_rules_collects(const struct source_rules *rules, const char *name)
+{
+    for (size_t i = 0; i < rules->mappings->count; i++)
+        if (matches(rules->mappings->items[i], name))
+            return true;
+    return false;
+}
+
 static enum outcome undecided(const struct mapping_set *mappings, const char *name, bool several,
                               struct error *err)
 {
@@ -141,6 +149,12 @@ enum outcome source_rules_tenant(const struct source_rules *rules, const struct 
     error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the path does not match the tenant path");
     error_hint(err, "--tenant-path is %s", rules->settings->tenant_path);
     return OUT_REJECT;
+}
+
+bool source_rules_detects(const struct source_rules *rules, enum collect_form form)
+{
+    const char *when = rules->settings->detect;
+    return strcmp(when, "on") == 0 || (strcmp(when, "auto") == 0 && form != COLLECT_FILES);
 }
 
 enum json_shape source_rules_shape(const struct source_rules *rules)

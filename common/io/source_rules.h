@@ -16,6 +16,7 @@
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/model/json_stream.h"
+#include "common/policy/collect.h"
 
 struct source_rules {
     const struct settings *settings;
@@ -28,6 +29,8 @@ MUST_USE enum outcome source_rules_init(struct source_rules *rules, const struct
                                         const struct mapping_set *mappings, struct error *err);
 void source_rules_free(struct source_rules *rules);
 
+/* Whether a mapping's collect.files takes a file of this name (without folders). */
+bool source_rules_collects(const struct source_rules *rules, const char *name);
 /* OUT_FATAL DRV-M004 that names the choices. */
 MUST_USE enum outcome source_rules_mapping(const struct source_rules *rules, const char *path,
                                            const struct mapping **mapping, struct error *err);
@@ -37,6 +40,9 @@ MUST_USE enum outcome source_rules_mapping(const struct source_rules *rules, con
 MUST_USE enum outcome source_rules_tenant(const struct source_rules *rules,
                                           const struct mapping *mapping, const char *path,
                                           struct buf *tenant, struct error *err);
+/* Whether tokens and secrets are looked for in every member of a source of this form
+ * (secrets.detect); what the mapping seals and withholds is taken out in any case. */
+bool source_rules_detects(const struct source_rules *rules, enum collect_form form);
 /* Of settings->format. */
 enum json_shape source_rules_shape(const struct source_rules *rules);
 

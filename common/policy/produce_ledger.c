@@ -41,6 +41,12 @@ void produce_ledger_reject(struct produce_ledger *ledger, enum error_code code)
     count_code(ledger, code);
 }
 
+void produce_ledger_withhold(struct produce_ledger *ledger)
+{
+    ledger->read++;
+    ledger->withheld++;
+}
+
 void produce_ledger_fail_source(struct produce_ledger *ledger, enum error_code code)
 {
     ledger->failed_sources++;
@@ -118,11 +124,21 @@ void produce_ledger_append_summary(struct buf *out, const struct produce_ledger 
     char size[16];
     char rate[28];
     buf_append_format(out, "%s run %s\n", state->stopped ? "stopped" : "produced", state->run);
-    append_row(out, "records read", ledger->read,
-               produce_ledger_adds_up(ledger, true) ? "= produced + rejected"
-                                                    : "NOT produced + rejected");
+    bool sums = produce_ledger_adds_up(ledger, true);
+    const char *equal =
+        ledger->withheld ? "= produced + rejected + withheld" : "= produced + rejected";
+    append_row(out, "records read", ledger->read, sums ? equal : "NOT the sum of the classes");
     append_row(out, "produced", ledger->produced, "acknowledged by all in-sync replicas");
     append_row(out, "rejected", ledger->rejected, ledger->rejected ? "at the source" : "");
+    if (ledger->withheld)
+        append_row(out, "withheld", ledger->withheld, "tokens, left where they were");
+    if (ledger->withheld_fields)
+        append_row(out, "members withheld", ledger->withheld_fields, "tokens inside records");
+    if (ledger->sealed_fields)
+        append_row(out, "members sealed", ledger->sealed_fields,
+                   "secrets, on their way to the vault");
+    if (ledger->deleted)
+        append_row(out, "deletes", ledger->deleted, "among those produced");
     if (ledger->queued)
         append_row(out, "not acknowledged", ledger->queued, "running again is safe");
     if (ledger->failed_sources)
@@ -141,11 +157,13 @@ void produce_ledger_append_json(struct buf *out, const struct produce_ledger *le
 {
     buf_append_text(out, "{\"run\":");
     buf_append_json(out, bytes_text(state->run));
-    buf_append_format(out,
-                      ",\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
-                      ",\"withheld\":%" PRIu64 ",\"not_acknowledged\":%" PRIu64,
-                      ledger->read, ledger->produced, ledger->rejected, ledger->withheld,
-                      ledger->queued);
+    buf_append_format(
+        out,
+        ",\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
+        ",\"withheld\":%" PRIu64 ",\"withheld_members\":%" PRIu64 ",\"sealed_members\":%" PRIu64
+        ",\"deletes\":%" PRIu64 ",\"not_acknowledged\":%" PRIu64,
+        ledger->read, ledger->produced, ledger->rejected, ledger->withheld, ledger->withheld_fields,
+        ledger->sealed_fields, ledger->deleted, ledger->queued);
     buf_append_format(out,
                       ",\"sources\":%" PRIu64 ",\"sources_failed\":%" PRIu64
                       ",\"source_bytes\":%" PRIu64 ",\"payload_bytes\":%" PRIu64

@@ -20,7 +20,10 @@ struct produce_ledger {
     uint64_t queued; /* accepted by the Kafka client, not yet stored */
     uint64_t produced;
     uint64_t rejected;
-    uint64_t withheld;
+    uint64_t withheld;        /* records that are a token as a whole */
+    uint64_t withheld_fields; /* tokens taken out of records */
+    uint64_t sealed_fields;   /* secrets sealed in records */
+    uint64_t deleted;         /* of those queued: deletes */
     uint64_t failed_sources;
     uint64_t sources;
     uint64_t payload_bytes;               /* of the records accepted */
@@ -32,6 +35,8 @@ void produce_ledger_store(struct produce_ledger *ledger);
 /* A queued record that Kafka refused. */
 void produce_ledger_refuse(struct produce_ledger *ledger, enum error_code code);
 void produce_ledger_reject(struct produce_ledger *ledger, enum error_code code);
+/* A record that is a token: nothing of it goes on. */
+void produce_ledger_withhold(struct produce_ledger *ledger);
 void produce_ledger_fail_source(struct produce_ledger *ledger, enum error_code code);
 /* P1, with nothing left on its way when `at_end`. */
 bool produce_ledger_adds_up(const struct produce_ledger *ledger, bool at_end);
