@@ -1,9 +1,12 @@
+#include <libgen.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "common/io/files.h"
 #include "common/io/terminal.h"
 #include "control/command.h"
 #include "control/doctor.h"
@@ -115,6 +118,42 @@ static void check_config(struct doctor *doctor)
                doctor->mappings.count == 1 ? "" : "s", columns);
 }
 
+static bool is_writable(const char *dir)
+{
+    if (files_exist(dir))
+        return files_is_folder(dir) && access(dir, W_OK | X_OK) == 0;
+    char copy[PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s", dir);
+    return is_writable(dirname(copy)); /* ends at "." or "/" */
+}
+
+static void check_files(struct doctor *doctor)
+{
+    const char *dir = doctor->settings->store_dir;
+    if (is_writable(dir))
+        doctor_say(doctor, FINDING_GOOD, "files", NULL, "store.dir %s can be written", dir);
+    else
+        doctor_say(doctor, FINDING_PROBLEM, "files", "give another store.dir, or its rights",
+                   "store.dir %s cannot be written  [%s]", dir, error_code_id(ERR_STORE_FILE));
+}
+
+/* Only what the storage needs; a rehearsal needs nothing. */
+static void check_servers(struct doctor *doctor)
+{
+    enum storage storage = doctor->settings->storage;
+    if (storage == STORAGE_MEMORY) {
+        doctor_say(doctor, FINDING_GOOD, "memory", NULL, "storage memory needs no server");
+        return;
+    }
+    doctor_check_kafka(doctor);
+    if (storage == STORAGE_FILE)
+        check_files(doctor);
+    if (storage == STORAGE_DATABASE || storage == STORAGE_HYBRID)
+        doctor_check_postgres(doctor);
+    if (storage != STORAGE_FILE)
+        doctor_check_redis(doctor);
+}
+
 static void print_sum(const struct doctor *doctor)
 {
     if (doctor->settings->json) {
@@ -139,9 +178,7 @@ enum exit_code doctor_command(const struct invocation *invocation, struct error 
     doctor.colour = terminal_colour(STDOUT_FILENO) && !invocation->settings.plain;
     buf_init(&doctor.json, JSON_LIMIT);
     check_config(&doctor);
-    doctor_check_kafka(&doctor);
-    doctor_check_postgres(&doctor);
-    doctor_check_redis(&doctor);
+    check_servers(&doctor);
     print_sum(&doctor);
     buf_free(&doctor.json);
     mapping_set_free(&doctor.mappings);

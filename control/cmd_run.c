@@ -10,6 +10,7 @@
 #include "common/io/log.h"
 #include "common/io/mappings.h"
 #include "control/command.h"
+#include "control/rehearse.h"
 #include "control/run.h"
 #include "control/schema_apply.h"
 
@@ -307,7 +308,8 @@ static enum outcome prepare(struct run *run, struct error *err)
     }
     for (size_t i = 0; i < run->sources.count && outcome == OUT_OK; i++)
         outcome = check_source(run->sources.items[i], err);
-    if (outcome == OUT_OK)
+    bool in_postgres = settings->storage == STORAGE_DATABASE || settings->storage == STORAGE_HYBRID;
+    if (outcome == OUT_OK && in_postgres)
         outcome = prepare_schema(settings, err);
     if (outcome == OUT_OK)
         outcome = prepare_topics(settings, err);
@@ -316,11 +318,24 @@ static enum outcome prepare(struct run *run, struct error *err)
     return outcome;
 }
 
+/* Storage memory: no other process could see it. */
+static enum exit_code run_in_memory(const struct invocation *invocation, struct error *err)
+{
+    struct settings settings = invocation->settings;
+    if (invocation->words.count)
+        settings.sources = invocation->words;
+    return rehearse_main(&settings, MEMORY_KEEPS_ROWS, err);
+}
+
 enum exit_code run_command(const struct invocation *invocation, struct error *err)
 {
     const struct settings *settings = &invocation->settings;
+    if (settings->storage == STORAGE_MEMORY)
+        return run_in_memory(invocation, err);
     struct run *run = calloc(1, sizeof(*run));
-    size_t children = RUN_WORK + settings->workers;
+    /* one process at a time may write files */
+    size_t workers = settings->storage == STORAGE_FILE ? 1 : settings->workers;
+    size_t children = RUN_WORK + workers;
     struct run_child *list = calloc(children, sizeof(*list));
     if (!run || !list)
         abort();

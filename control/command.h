@@ -48,5 +48,9 @@ enum exit_code doctor_command(const struct invocation *invocation, struct error 
 enum exit_code config_command(const struct invocation *invocation, struct error *err);
 enum exit_code schema_command(const struct invocation *invocation, struct error *err);
 enum exit_code topics_command(const struct invocation *invocation, struct error *err);
+enum exit_code rebuild_command(const struct invocation *invocation, struct error *err);
+enum exit_code secret_command(const struct invocation *invocation, struct error *err);
+enum exit_code export_command(const struct invocation *invocation, struct error *err);
+enum exit_code rehearse_command(const struct invocation *invocation, struct error *err);
 
 #endif

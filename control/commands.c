@@ -94,6 +94,10 @@ static const struct command COMMANDS[] = {
      "  drover run --tenant acme carts.ndjson      all records belong to one tenant\n"
      "  drover run --workers 4                     sources from drover.yaml\n",
      run_command},
+    {"rehearse", CMD_REHEARSE, "[SOURCE…]", "what a run would do, without any server",
+     "  drover rehearse exports/*.json\n"
+     "  drover rehearse --json --tenant acme storage.json\n",
+     rehearse_command},
     {"produce", CMD_PRODUCE, "[SOURCE…]", "read the sources into the source topic",
      "  drover produce exports/*.json\n"
      "  drover produce --tenant-path 'exports/{tenant}/*.json'\n"
@@ -130,6 +134,23 @@ static const struct command COMMANDS[] = {
      "  drover topics print\n"
      "  drover topics apply --partitions 24 --replication 3\n",
      topics_command},
+    {"export", CMD_EXPORT, "", "write a tenant's records back in the form they came in",
+     "  drover export --tenant acme --as local_storage --to exports\n"
+     "  drover export --tenant acme --as map_dump --to -\n"
+     "  drover export --tenant acme --as file --key-file drover.key\n",
+     export_command},
+    {"secret", CMD_SECRET, "keygen|list|open|rotate|check|sweep",
+     "the key that seals secrets, and the vault they are kept in",
+     "  drover secret keygen drover.key            a new key file; none is overwritten\n"
+     "  drover secret list --tenant acme           what is sealed, never the values\n"
+     "  drover secret open sec_… --tenant acme     one value, on standard output\n"
+     "  drover secret rotate                       a new key, and everything sealed with it\n"
+     "  drover secret check                        every value opens, no reference dangles\n",
+     secret_command},
+    {"rebuild", CMD_REBUILD, "redis", "fill Redis again from PostgreSQL (storage hybrid)",
+     "  drover rebuild redis\n"
+     "  drover rebuild redis --only-tenant acme    the others and the sentinel stay as they are\n",
+     rebuild_command},
     {"explain", CMD_EXPLAIN, "[CODE]", "what an error code means",
      "  drover explain DRV-J002\n"
      "  drover explain                             all of them\n",

@@ -198,6 +198,10 @@ static enum outcome apply_core_table(struct schema_apply *apply,
     schema_core_table_sql(&text, table, missing ? "drover" : "pg_temp");
     if (missing)
         schema_sql_grants(&text, name, table->worker_rights, &apply->roles);
+    const struct mapping mapping = schema_core_mapping(table);
+    for (int policy = 0; table->tenants && policy < POLICY_COUNT; policy++)
+        schema_sql_policy(&text, &mapping, (enum schema_policy)policy, &apply->roles,
+                          missing ? "drover" : "pg_temp");
     if (outcome == OUT_OK && missing)
         outcome = schema_apply_change(apply, buf_text(&text), err, "create table %s", name);
     else if (outcome == OUT_OK)
@@ -205,6 +209,8 @@ static enum outcome apply_core_table(struct schema_apply *apply,
     buf_free(&text);
     if (outcome == OUT_OK && !missing)
         outcome = schema_diff_apply(apply, name, twin, err);
+    if (outcome == OUT_OK && !missing && table->tenants)
+        outcome = schema_table_protect(apply, &mapping, err);
     if (outcome == OUT_OK && !missing)
         outcome = schema_apply_drop_twin(apply, twin, err);
     if (outcome == OUT_OK)
@@ -290,6 +296,8 @@ static enum outcome apply_all(struct schema_apply *apply, const struct settings 
         outcome = apply_core(apply, err);
     for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++)
         outcome = schema_table_apply(apply, mappings->items[i], err);
+    if (outcome == OUT_OK)
+        outcome = schema_references_apply(apply, mappings, err);
     if (outcome == OUT_OK)
         outcome = schema_pins_release(apply, mappings, settings->group, err);
     return outcome;

@@ -50,6 +50,13 @@ MUST_USE enum outcome schema_apply_ask(struct schema_apply *apply, const char *s
 /* Makes, repairs and grants one mapping's table. */
 MUST_USE enum outcome schema_table_apply(struct schema_apply *apply, const struct mapping *mapping,
                                          struct error *err);
+/* Policies and flags of a table whose twin has them. */
+MUST_USE enum outcome schema_table_protect(struct schema_apply *apply,
+                                           const struct mapping *mapping, struct error *err);
+/* Foreign keys, once all tables are there: adds, replaces and drops those named drover_fk_<n>. */
+MUST_USE enum outcome schema_references_apply(struct schema_apply *apply,
+                                              const struct mapping_set *mappings,
+                                              struct error *err);
 /* Forgets which mappings the group's workers are pinned to when they are not these. */
 MUST_USE enum outcome schema_pins_release(struct schema_apply *apply,
                                           const struct mapping_set *mappings, const char *group,

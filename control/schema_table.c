@@ -47,9 +47,10 @@ static enum outcome create_table(struct schema_apply *apply, const struct mappin
     struct buf sql;
     buf_init(&sql, TEXT_LIMIT);
     append_whole_table(&sql, mapping, &apply->roles, mapping->schema);
-    schema_sql_grants(&sql, buf_text(&names->table), SCHEMA_WORKER_RIGHTS, &apply->roles);
-    /* isolation_key and the three columns of Drover */
-    size_t columns = mapping->column_count + mapping->generated_count + 4;
+    schema_sql_grants(&sql, buf_text(&names->table), schema_worker_rights(mapping), &apply->roles);
+    /* isolation_key and the columns of Drover */
+    size_t columns =
+        mapping->column_count + mapping->generated_count + 4 + (mapping->on_delete == DELETE_HARD);
     enum outcome outcome = schema_apply_change(
         apply, buf_text(&sql), err, "create table %s with %zu columns, %zu indexes and %d policies",
         names->shown, columns, mapping->index_count + 1, POLICY_COUNT);
@@ -156,6 +157,20 @@ static enum outcome repair_index(struct schema_apply *apply, const struct mappin
     return outcome;
 }
 
+enum outcome schema_table_protect(struct schema_apply *apply, const struct mapping *mapping,
+                                  struct error *err)
+{
+    struct names names;
+    enum outcome outcome = OUT_OK;
+    names_init(&names, mapping);
+    for (int policy = 0; policy < POLICY_COUNT && outcome == OUT_OK; policy++)
+        outcome = repair_policy(apply, mapping, (enum schema_policy)policy, &names, err);
+    if (outcome == OUT_OK)
+        outcome = repair_flags(apply, &names, err);
+    names_free(&names);
+    return outcome;
+}
+
 static enum outcome repair_table(struct schema_apply *apply, const struct mapping *mapping,
                                  struct names *names, struct error *err)
 {
@@ -168,10 +183,8 @@ static enum outcome repair_table(struct schema_apply *apply, const struct mappin
         outcome = schema_diff_apply(apply, buf_text(&names->table), buf_text(&names->twin), err);
     for (size_t i = 0; i < mapping->index_count && outcome == OUT_OK; i++)
         outcome = repair_index(apply, mapping, &mapping->indexes[i], names, err);
-    for (int policy = 0; policy < POLICY_COUNT && outcome == OUT_OK; policy++)
-        outcome = repair_policy(apply, mapping, (enum schema_policy)policy, names, err);
     if (outcome == OUT_OK)
-        outcome = repair_flags(apply, names, err);
+        outcome = schema_table_protect(apply, mapping, err);
     if (outcome == OUT_OK)
         outcome = schema_apply_drop_twin(apply, buf_text(&names->twin), err);
     return outcome;
@@ -210,7 +223,8 @@ enum outcome schema_table_apply(struct schema_apply *apply, const struct mapping
             error_set(err, OUT_FATAL, ERR_PG_SCHEMA, "%s is a %s, not a table", names.shown, found);
     const char *table = buf_text(&names.table);
     if (outcome == OUT_OK)
-        outcome = schema_apply_grant(apply, SCHEMA_WORKER_RIGHTS, table, apply->roles.worker, err);
+        outcome = schema_apply_grant(apply, schema_worker_rights(mapping), table,
+                                     apply->roles.worker, err);
     if (outcome == OUT_OK)
         outcome = schema_apply_grant(apply, "SELECT", table, apply->roles.verifier, err);
     if (outcome != OUT_OK && err && !err->where[0])

@@ -1,12 +1,8 @@
 #include "control/survey.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/base/text.h"
 #include "common/io/kafka_client.h"
-#include "common/io/pg_session.h"
 
 static enum outcome topic_missing(const struct survey *survey, struct error *err)
 {
@@ -63,55 +59,6 @@ void survey_close(struct survey *survey)
     *survey = (struct survey){0};
 }
 
-static int64_t number(const PGresult *result, int row, int column)
-{
-    int64_t value = 0;
-    if (!text_parse_int64(bytes_text(PQgetvalue(result, row, column)), &value))
-        return 0;
-    return value;
-}
-
-static void take_row(struct survey *survey, const PGresult *result, int row)
-{
-    int64_t at = number(result, row, 0);
-    if (at < 0 || at >= survey->partition_count)
-        return;
-    struct survey_partition *partition = &survey->partitions[at];
-    partition->next_offset = number(result, row, 1);
-    partition->redis_next = number(result, row, 2);
-    partition->results_next = number(result, row, 3);
-    partition->epoch = number(result, row, 4);
-    snprintf(partition->owner, sizeof(partition->owner), "%s", PQgetvalue(result, row, 5));
-}
-
-static enum outcome read_progress(struct survey *survey, struct error *err)
-{
-    const struct settings *settings = survey->settings;
-    enum outcome outcome = OUT_OK;
-    if (!survey->connection)
-        outcome = pg_session_open(settings->database_url, settings->verifier_role, "drover-status",
-                                  survey->timeout_ms, &survey->connection, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    const struct bytes params[] = {bytes_text(settings->group),
-                                   bytes_text(survey->topics[TOPIC_SOURCE])};
-    PGresult *result = NULL;
-    outcome =
-        pg_session_query(survey->connection,
-                         "SELECT partition, next_offset, redis_next, results_next, epoch, owner"
-                         "  FROM drover.partition_progress"
-                         " WHERE \"group\" = $1::text AND topic = $2::text",
-                         params, 2, false, &result, err);
-    for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++)
-        take_row(survey, result, row);
-    PQclear(result);
-    if (outcome == OUT_RETRY) {
-        PQfinish(survey->connection);
-        survey->connection = NULL;
-    }
-    return outcome;
-}
-
 static enum outcome read_ends(struct survey *survey, struct error *err)
 {
     enum outcome outcome = OUT_OK;
@@ -140,7 +87,7 @@ static void sum_up(struct survey *survey)
 enum outcome survey_look(struct survey *survey, struct error *err)
 {
     /* Progress first: ends read later are never behind it. */
-    enum outcome outcome = read_progress(survey, err);
+    enum outcome outcome = survey_read_progress(survey, err);
     if (outcome == OUT_OK)
         outcome = read_ends(survey, err);
     if (outcome == OUT_OK)

@@ -3,7 +3,7 @@
 
 /*
  * Where a migration stands, seen from outside its workers: how far each partition is committed
- * (PostgreSQL), where its log ends (Kafka), and what the receipts say became of the records. Reads
+ * (the store), where its log ends (Kafka), and what the receipts say became of the records. Reads
  * only; takes part in no group; works while other hosts do the work.
  */
 
@@ -20,7 +20,7 @@
 
 struct survey_partition {
     int64_t low, high;   /* of the source topic */
-    int64_t next_offset; /* committed in PostgreSQL up to here */
+    int64_t next_offset; /* committed in the store up to here */
     int64_t redis_next;
     int64_t results_next;
     int64_t epoch;
@@ -58,13 +58,15 @@ struct survey {
     uint64_t counts[CLASS_COUNT];
 };
 
-/* Connects to Kafka only; PostgreSQL follows at the first look. */
+/* Connects to Kafka only; the store follows at the first look. */
 MUST_USE enum outcome survey_open(const struct settings *settings, int timeout_ms,
                                   struct survey *survey, struct error *err);
 void survey_close(struct survey *survey);
 
 /* One look at progress and ends. After OUT_RETRY the next look connects anew. */
 MUST_USE enum outcome survey_look(struct survey *survey, struct error *err);
+/* survey_progress.c, internal: the stores' part of a look. */
+MUST_USE enum outcome survey_read_progress(struct survey *survey, struct error *err);
 /* Reads the receipts and dead letters that are new. */
 MUST_USE enum outcome survey_read_receipts(struct survey *survey, struct error *err);
 

@@ -12,6 +12,7 @@
 #include "common/io/key_file.h"
 #include "common/io/log.h"
 #include "common/model/receipt.h"
+#include "producer/follow.h"
 #include "producer/producer.h"
 #include "producer/stop.h"
 
@@ -56,9 +57,28 @@ void producer_breathe(struct producer *producer, int wait_ms)
     progress_tick(&producer->progress, &producer->ledger, &state, clock_monotonic_ms());
 }
 
+bool producer_settle(struct producer *producer)
+{
+    while (bus_sender_pending(producer->sender) > 0 && !producer_must_stop(producer)) {
+        bus_sender_flush(producer->sender, 100);
+        producer_breathe(producer, 0);
+    }
+    return bus_sender_pending(producer->sender) == 0 && !producer->failed;
+}
+
+/* Tells the follower; true when nobody else is to be told. */
+static bool is_silent(struct producer *producer, const struct error *err, bool whole)
+{
+    if (producer->gate)
+        producer->gate->refuse(producer->gate->owner, err, whole);
+    return producer->gate && producer->gate->silent;
+}
+
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err)
 {
     struct reject_place place = {.source = path};
+    if (is_silent(producer, err, true))
+        return;
     produce_ledger_fail_source(&producer->ledger, err->code);
     progress_clear(&producer->progress);
     rejects_add(&producer->rejects, &place, err);
@@ -67,6 +87,8 @@ void producer_reject_source(struct producer *producer, const char *path, const s
 void producer_reject_record(struct producer *producer, const struct reject_place *place,
                             const struct error *err)
 {
+    if (is_silent(producer, err, false))
+        return;
     produce_ledger_reject(&producer->ledger, err->code);
     progress_clear(&producer->progress);
     rejects_add(&producer->rejects, place, err);
@@ -98,6 +120,8 @@ static enum outcome load_key(struct producer *producer, struct error *err)
         producer->has_ring = true;
     } else {
         outcome = key_file_load(producer->settings, &producer->ring, &producer->has_ring, err);
+        if (outcome == OUT_OK && producer->has_ring && !producer->options.any_key)
+            outcome = key_file_pin(producer->settings, &producer->ring, err);
         if (outcome == OUT_OK && producer->has_ring && !producer->options.any_key)
             outcome = key_file_pin(producer->settings, &producer->ring, err);
     }
@@ -160,8 +184,10 @@ static enum outcome prepare_sources(struct producer *producer, struct error *err
     enum outcome outcome = mapping_set_load(settings, &producer->mappings, err);
     if (outcome == OUT_OK)
         outcome = source_rules_init(&producer->rules, settings, &producer->mappings, err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && !settings->follow)
         outcome = source_files_collect(&settings->sources, &producer->files, err);
+    else if (outcome == OUT_OK)
+        outcome = follow_collect(producer, err);
     if (outcome == OUT_OK)
         outcome = load_key(producer, err);
     if (outcome == OUT_OK)
@@ -355,8 +381,11 @@ enum exit_code produce_run(const struct settings *settings, struct bus *bus,
     }
     producer->started_ms = clock_monotonic_ms();
     progress_init(&producer->progress, settings, producer->started_ms);
-    for (size_t i = 0; i < producer->files.count && !producer_must_stop(producer); i++)
-        producer_read_source(producer, &producer->files.items[i]);
+    if (settings->follow)
+        follow_sources(producer);
+    for (size_t i = 0; !settings->follow && i < producer->files.count; i++)
+        if (!producer_must_stop(producer))
+            producer_read_source(producer, &producer->files.items[i]);
     finish(producer);
     log_flush();
     enum exit_code code = exit_code_of(producer, err);

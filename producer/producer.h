@@ -7,6 +7,7 @@
  *   source.c   source ─► records (io/source_reading.h)   one source after the other, blocking
  *   record.c   record ─► guard ─► message                tenant, id, version, sequence; or rejected
  *   produce.c  start, end, what is said
+ *   follow.c   with --follow: the sources again and again, only what changed
  *
  * A full local queue makes record.c wait for reports, and so stops the reading: nothing is dropped
  * and memory stays what the queue was given.
@@ -43,6 +44,17 @@ struct reading {
     int64_t modified_ms; /* not after now */
 };
 
+/* Asked before a record of a followed source is sealed and sent. */
+struct record_gate {
+    void *owner;
+    bool silent; /* a first look: what is rejected or withheld is neither listed nor counted */
+    /* `record` has tenant, id and version, which may be raised. *send false: it is passed over. */
+    enum outcome (*ask)(void *owner, const struct source_record *found, struct record *record,
+                        bool *send, struct error *err);
+    /* A record was rejected, or the source as a whole. */
+    void (*refuse)(void *owner, const struct error *err, bool whole);
+};
+
 struct producer {
     const struct settings *settings;
     struct produce_options options;
@@ -65,6 +77,7 @@ struct producer {
     struct clock_file clock_file;
 
     struct reading reading;
+    struct record_gate *gate; /* NULL: every record is produced */
     struct secret_ring ring;
     bool has_ring;
     struct secret_guard guard, detecting_guard; /* the second one looks at every member */
@@ -88,6 +101,8 @@ void producer_breathe(struct producer *producer, int wait_ms);
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err);
 void producer_reject_record(struct producer *producer, const struct reject_place *place,
                             const struct error *err);
+/* Waits until all is stored; false when the run must stop before. */
+bool producer_settle(struct producer *producer);
 /* bus_delivered of the source topic; owner is the producer, item a struct sent. */
 void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
                            int64_t offset, const struct error *err);
@@ -96,6 +111,9 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
 void producer_read_source(struct producer *producer, const struct source_file *file);
 /* record.c: sends or rejects; false when the run must stop and the record was not taken. */
 bool producer_take_record(struct producer *producer, const struct source_record *found);
+/* A record that is whole: key, sequence, message. */
+enum outcome producer_send_record(struct producer *producer, struct record *record,
+                                  struct error *err);
 /* Lists and counts what the reading rejected. */
 void producer_refuse_record(struct producer *producer, const struct source_record *found,
                             struct error *err);

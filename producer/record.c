@@ -167,7 +167,8 @@ static enum outcome queue_message(struct producer *producer, const struct origin
     return outcome;
 }
 
-static enum outcome send_record(struct producer *producer, struct record *record, struct error *err)
+enum outcome producer_send_record(struct producer *producer, struct record *record,
+                                  struct error *err)
 {
     struct envelope envelope;
     int32_t partition = 0;
@@ -208,11 +209,14 @@ static enum outcome take(struct producer *producer, const struct source_record *
         .origin = {bytes_text(producer->reading.path), found->line, found->column, found->byte,
                    found->ordinal},
     };
+    bool send = true;
     enum outcome outcome = identify(producer, found->mapping, &record, err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && producer->gate)
+        outcome = producer->gate->ask(producer->gate->owner, found, &record, &send, err);
+    if (outcome == OUT_OK && send)
         outcome = protect(producer, found->mapping, &record, err);
-    if (outcome == OUT_OK)
-        outcome = send_record(producer, &record, err);
+    if (outcome == OUT_OK && send)
+        outcome = producer_send_record(producer, &record, err);
     return outcome;
 }
 

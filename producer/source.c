@@ -18,6 +18,8 @@ static void withhold(struct producer *producer, const struct source_record *foun
     struct error err;
     struct reject_place place = {producer->reading.path, found->line, found->column, found->byte,
                                  found->ordinal};
+    if (producer->gate && producer->gate->silent)
+        return;
     produce_ledger_withhold(&producer->ledger);
     error_set(&err, OUT_OK, ERR_NONE, "a token is withheld: %.*s", BYTES_ARGS(found->name));
     progress_clear(&producer->progress);
@@ -29,6 +31,8 @@ static void note(struct producer *producer, const struct source_record *found,
 {
     struct reject_place place = {producer->reading.path, found->line, found->column, found->byte,
                                  found->ordinal};
+    if (producer->gate && producer->gate->silent)
+        return;
     progress_clear(&producer->progress);
     rejects_note(&producer->rejects, &place, err);
 }
@@ -105,7 +109,7 @@ void producer_read_source(struct producer *producer, const struct source_file *f
     struct error err;
     struct reading *reading = &producer->reading;
     enum outcome outcome = open_reading(producer, file, &err);
-    producer->ledger.sources++;
+    producer->ledger.sources += !producer->gate || !producer->gate->silent;
     if (outcome == OUT_OK)
         read_records(producer);
     else if (outcome == OUT_REJECT)

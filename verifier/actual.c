@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "common/io/pg_error.h"
+#include "common/io/pg_stored.h"
 #include "common/model/schema_sql.h"
 #include "common/policy/verify_copy.h"
 #include "verifier/rows.h"
+#include "verifier/stores.h"
 #include "verifier/verify_limits.h"
 
 #define ROW_MOST (512u << 20) /* PostgreSQL's own limit of a row is 1 GiB */
@@ -49,6 +51,19 @@ static void test_claim(struct verify_run *run, const struct mapping *mapping,
                            mapping->table);
 }
 
+void actual_judge(struct verify_run *run, const struct verify_mapping *item,
+                  const struct rows_row *row, struct actual_extras *extras)
+{
+    struct diff_entry *entry;
+    enum verdict verdict = diff_actual(&run->table, &row->diff, &entry);
+    if (verdict == VERDICT_EXTRA)
+        take_extra(run, item, row, extras);
+    else
+        run->report.compared++;
+    if (verdict == VERDICT_MATCH)
+        test_claim(run, item->mapping, row, entry);
+}
+
 static enum outcome take_row(struct verify_run *run, const struct verify_mapping *item,
                              const struct cell *cells, struct actual_extras *extras,
                              struct error *err)
@@ -69,13 +84,7 @@ static enum outcome take_row(struct verify_run *run, const struct verify_mapping
     if (entry && !row.row.deleted && !entry->deleted && entry->version == row.row.version &&
         rows_give_back(run, item->mapping, &row, NULL, NULL) == OUT_FATAL)
         return error_set(err, OUT_FATAL, ERR_INTERNAL, "a row could not be run backwards");
-    enum verdict verdict = diff_actual(&run->table, &row.diff, &entry);
-    if (verdict == VERDICT_EXTRA)
-        take_extra(run, item, &row, extras);
-    else
-        report->compared++;
-    if (verdict == VERDICT_MATCH)
-        test_claim(run, item->mapping, &row, entry);
+    actual_judge(run, item, &row, extras);
     return OUT_OK;
 }
 
@@ -83,7 +92,7 @@ static void append_copy(const struct verify_run *run, const struct mapping *mapp
                         struct buf *out)
 {
     buf_append_text(out, "COPY (");
-    rows_append_select(out, mapping);
+    pg_stored_append_select(out, mapping);
     if (run->settings->only_tenant) {
         buf_append_text(out, " WHERE t.isolation_key = ");
         schema_sql_literal(out, run->settings->only_tenant);
@@ -131,7 +140,7 @@ static enum outcome take_piece(struct verify_run *run, const struct verify_mappi
                                struct verify_copy *copy, struct cell *cells,
                                struct actual_extras *extras, struct error *err)
 {
-    size_t count = rows_cell_count(item->mapping);
+    size_t count = pg_stored_cell_count(item->mapping);
     for (;;) {
         enum outcome outcome;
         switch (verify_copy_next(copy, cells, count)) {
@@ -154,7 +163,7 @@ static enum outcome read_table(struct verify_run *run, const struct verify_mappi
                                struct actual_extras *extras, struct error *err)
 {
     struct verify_copy copy;
-    struct cell *cells = calloc(rows_cell_count(item->mapping), sizeof *cells);
+    struct cell *cells = calloc(pg_stored_cell_count(item->mapping), sizeof *cells);
     char *piece = NULL;
     if (!cells)
         abort();
@@ -179,7 +188,9 @@ done:
 enum outcome actual_read(struct verify_run *run, struct actual_extras *extras, struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < run->mappings.count && outcome == OUT_OK; i++)
+    if (run->store)
+        outcome = stores_read(run, extras, err);
+    for (size_t i = 0; !run->store && i < run->mappings.count && outcome == OUT_OK; i++)
         outcome = read_table(run, &run->items[i], extras, err);
     if (outcome != OUT_OK)
         return outcome;

@@ -21,8 +21,13 @@ struct actual_extras {
     size_t count;
 };
 
-/* Reads the tables for run->pass, sets the table's verdicts, then calls the keys nobody had a row
- * for missing. Extra rows are counted in the report's groups. */
+struct rows_row;
+/* One row or record of the pass: its verdict. */
+void actual_judge(struct verify_run *run, const struct verify_mapping *item,
+                  const struct rows_row *row, struct actual_extras *extras);
+
+/* Reads the tables, or the store, for run->pass, sets the table's verdicts, then calls the keys
+ * nobody had a row for missing. Extra rows are counted in the report's groups. */
 MUST_USE enum outcome actual_read(struct verify_run *run, struct actual_extras *extras,
                                   struct error *err);
 

@@ -6,33 +6,9 @@
 #include "common/base/text.h"
 #include "common/io/kafka_reader.h"
 #include "common/io/pg_session.h"
+#include "common/io/pg_stored.h"
+#include "verifier/stores.h"
 #include "verifier/verify_limits.h"
-
-enum outcome cut_open_snapshot(const struct verify_run *run, PGconn **session, struct error *err)
-{
-    const struct settings *settings = run->settings;
-    *session = NULL;
-    enum outcome outcome = pg_session_open(settings->database_url, settings->verifier_role,
-                                           "drover-verify", VERIFY_CONNECT_MS, session, err);
-    if (outcome == OUT_OK)
-        outcome = pg_session_check_role(*session, err);
-    /* The snapshot stays open while topics are read: pg_session's limits are for workers. */
-    if (outcome == OUT_OK)
-        outcome = pg_session_run(*session,
-                                 "SET idle_in_transaction_session_timeout = 0;"
-                                 "SET statement_timeout = 0",
-                                 err);
-    if (outcome == OUT_OK)
-        outcome = pg_session_run(*session,
-                                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-                                 "SELECT 1", /* the first query takes the snapshot */
-                                 err);
-    if (outcome != OUT_OK) {
-        PQfinish(*session);
-        *session = NULL;
-    }
-    return outcome;
-}
 
 static bool read_number(const PGresult *result, int row, int column, int64_t *number)
 {
@@ -85,6 +61,19 @@ enum outcome cut_read(struct verify_run *run, PGconn *session, struct verify_par
     return OUT_OK;
 }
 
+enum outcome cut_read_store(const struct verify_run *run, struct stored_reader *store,
+                            struct verify_partition *partitions, size_t count, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
+        int64_t next = -1;
+        outcome = store->ops->progress(store, run->settings->group, run->source_topic, (int32_t)i,
+                                       &next, err);
+        partitions[i].cut = next > partitions[i].low ? next : partitions[i].low;
+    }
+    return outcome;
+}
+
 static void take_ranges(struct verify_run *run, const struct kafka_range *ranges, size_t count)
 {
     struct verify_report *report = &run->report;
@@ -105,7 +94,10 @@ enum outcome cut_take(struct verify_run *run, struct error *err)
     struct kafka_range *ranges = NULL;
     size_t count = 0;
     /* The topic's ends are read after the snapshot was taken: no cut can be beyond them. */
-    enum outcome outcome = cut_open_snapshot(run, &run->snapshot, err);
+    enum outcome outcome =
+        verify_run_keeps_no_cells(run)
+            ? stores_open(run, &run->store, err)
+            : pg_stored_snapshot(run->settings, "drover-verify", &run->snapshot, err);
     if (outcome == OUT_OK)
         outcome = kafka_topic_ranges(run->settings, run->source_topic, VERIFY_KAFKA_MS, &ranges,
                                      &count, err);
@@ -115,7 +107,8 @@ enum outcome cut_take(struct verify_run *run, struct error *err)
     }
     if (outcome == OUT_OK) {
         take_ranges(run, ranges, count);
-        outcome = cut_read(run, run->snapshot, report->partitions, count, err);
+        outcome = run->store ? cut_read_store(run, run->store, report->partitions, count, err)
+                             : cut_read(run, run->snapshot, report->partitions, count, err);
     }
     for (size_t i = 0; outcome == OUT_OK && i < count; i++) {
         struct verify_partition *at = &report->partitions[i];

@@ -9,15 +9,16 @@
 
 #include "verifier/verify_run.h"
 
-/* Opens a session as the verifier's role and begins its snapshot. The caller PQfinishes. */
-MUST_USE enum outcome cut_open_snapshot(const struct verify_run *run, PGconn **session,
-                                        struct error *err);
 /* Reads partition_progress in the session's snapshot into the partitions' `cut` (their low when
  * there is no progress). */
 MUST_USE enum outcome cut_read(struct verify_run *run, PGconn *session,
                                struct verify_partition *partitions, size_t count,
                                struct error *err);
-/* Opens run->snapshot, fills report.partitions: low, cut, high. */
+/* The same of a store that is not PostgreSQL. */
+MUST_USE enum outcome cut_read_store(const struct verify_run *run, struct stored_reader *store,
+                                     struct verify_partition *partitions, size_t count,
+                                     struct error *err);
+/* Opens run->snapshot or run->store, fills report.partitions: low, cut, high. */
 MUST_USE enum outcome cut_take(struct verify_run *run, struct error *err);
 
 #endif

@@ -1,8 +1,8 @@
 #include "verifier/fetch.h"
 
 #include "common/io/pg_error.h"
+#include "common/io/pg_stored.h"
 #include "common/model/schema_sql.h"
-#include "verifier/rows.h"
 
 #define TEXT_OID 25
 #define KEYS_MOST 33            /* isolation_key and PostgreSQL's 32 columns of an index */
@@ -26,7 +26,7 @@ static void append_element(struct buf *out, const char *data, size_t size)
 
 static void append_query(struct buf *out, const struct mapping *mapping)
 {
-    rows_append_select(out, mapping);
+    pg_stored_append_select(out, mapping);
     buf_append_text(out, " WHERE (t.isolation_key");
     for (size_t i = 0; i < mapping->key_count; i++) {
         buf_append_text(out, ", t.");

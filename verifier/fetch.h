@@ -12,7 +12,7 @@ struct fetch_key {
     const struct cell *cells; /* in the order of mapping->columns; only key columns are used */
 };
 
-/* The rows there are, in any order, in binary, as rows.h selects them. Caller PQclears. */
+/* The rows there are, in any order, in binary, as pg_stored.h selects them. Caller PQclears. */
 MUST_USE enum outcome fetch_rows(PGconn *session, const struct mapping *mapping,
                                  const struct fetch_key *keys, size_t count, PGresult **result,
                                  struct error *err);

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io/pg_stored.h"
 #include "verifier/cut.h"
 #include "verifier/dead_letters.h"
 #include "verifier/look_chunk.h"
 #include "verifier/look_extra.h"
+#include "verifier/stores.h"
 
 /* Entries of the table by place in the topic. */
 struct suspects {
@@ -162,7 +164,7 @@ static struct kafka_range *ranges_of(const struct verify_run *run, const struct 
     return ranges;
 }
 
-static enum outcome judge_suspects(struct verify_run *run, PGconn *session,
+static enum outcome judge_suspects(struct verify_run *run, const struct look_stores *stores,
                                    const struct suspects *suspects, struct error *err)
 {
     struct kafka_range *ranges = ranges_of(run, suspects);
@@ -171,7 +173,7 @@ static enum outcome judge_suspects(struct verify_run *run, PGconn *session,
     struct look_chunk *chunk = malloc(sizeof *chunk);
     if (!chunk)
         abort();
-    look_chunk_init(chunk, run, session);
+    look_chunk_init(chunk, run, stores);
     enum outcome outcome =
         kafka_reader_open(run->settings, run->source_topic, ranges, run->report.partition_count,
                           VERIFY_KAFKA_MS, &reader, err);
@@ -197,25 +199,30 @@ enum outcome look_again(struct verify_run *run, struct actual_extras *extras, st
     size_t partitions = run->report.partition_count;
     size_t count = mark_suspects(run);
     struct suspects suspects = {0};
-    PGconn *session = NULL;
+    struct look_stores stores = {0};
     if (count == 0 && extras->count == 0)
         return OUT_OK;
     struct verify_partition *later = malloc(partitions * sizeof *later);
     if (!later)
         abort();
     memcpy(later, run->report.partitions, partitions * sizeof *later);
-    enum outcome outcome = cut_open_snapshot(run, &session, err);
+    enum outcome outcome =
+        run->store ? stores_open(run, &stores.store, err)
+                   : pg_stored_snapshot(run->settings, "drover-verify", &stores.session, err);
     if (outcome == OUT_OK)
-        outcome = cut_read(run, session, later, partitions, err);
+        outcome = run->store ? cut_read_store(run, stores.store, later, partitions, err)
+                             : cut_read(run, stores.session, later, partitions, err);
     if (outcome == OUT_OK)
         outcome = read_between(run, later, extras, err);
     if (outcome == OUT_OK)
         sort_suspects(run, count, &suspects);
     if (outcome == OUT_OK && suspects.count)
-        outcome = judge_suspects(run, session, &suspects, err);
+        outcome = judge_suspects(run, &stores, &suspects, err);
     if (outcome == OUT_OK)
-        outcome = look_extra_judge(run, session, extras, err);
-    PQfinish(session);
+        outcome = look_extra_judge(run, &stores, extras, err);
+    PQfinish(stores.session);
+    if (stores.store)
+        stores.store->ops->close(stores.store);
     free(suspects.items);
     free(later);
     return outcome;

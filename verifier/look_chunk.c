@@ -2,17 +2,20 @@
 
 #include <stdlib.h>
 
+#include "common/io/pg_stored.h"
 #include "common/policy/diff_fields.h"
 #include "verifier/rows.h"
+#include "verifier/stores.h"
 
 #define ARENA_MOST                                                                                 \
     (256u << 20) /* one record may have max_record_bytes, its cells as many again                  \
                   */
 
-void look_chunk_init(struct look_chunk *chunk, struct verify_run *run, PGconn *session)
+void look_chunk_init(struct look_chunk *chunk, struct verify_run *run,
+                     const struct look_stores *stores)
 {
     chunk->run = run;
-    chunk->session = session;
+    chunk->stores = stores;
     chunk->count = 0;
     arena_init(&chunk->arena, ARENA_MOST);
 }
@@ -125,18 +128,14 @@ static void compare_members(struct look_chunk *chunk, const struct look_item *it
     yyjson_doc_free(expected);
 }
 
-static void judge_row(struct look_chunk *chunk, struct look_item *item, struct rows_row *row)
+/* `stored` is what the row gives back, NULL when it is none or `why` says why it is not. */
+static void judge_stored(struct look_chunk *chunk, struct look_item *item, struct rows_row *row,
+                         yyjson_doc *stored, const struct error *why)
 {
-    struct error why = {0};
-    yyjson_doc *stored = NULL;
     struct diff_fields fields = {0};
-    struct bytes reason = {0};
-    bool live = !row->row.deleted && !item->entry->deleted;
-    if (live && rows_give_back(chunk->run, item->item->mapping, row, &stored, &why) != OUT_OK) {
-        fields.total = fields.count = why.path[0] != '\0';
-        fields.items[0].path = bytes_text(why.path);
-        reason = bytes_text(why.text);
-    }
+    struct bytes reason = bytes_text(why->text);
+    fields.total = fields.count = why->path[0] != '\0';
+    fields.items[0].path = bytes_text(why->path);
     enum verdict verdict = diff_judge(item->entry, &row->diff);
     if (stored && verdict != VERDICT_MATCH)
         compare_members(chunk, item, row, stored, &fields);
@@ -151,7 +150,42 @@ static void judge_row(struct look_chunk *chunk, struct look_item *item, struct r
     if (verdict != VERDICT_MATCH)
         add_sample(chunk, item, verdict, row, &fields, reason);
     settle(chunk, item, verdict);
+}
+
+static void judge_row(struct look_chunk *chunk, struct look_item *item, struct rows_row *row)
+{
+    struct error why = {0};
+    yyjson_doc *stored = NULL;
+    bool live = !row->row.deleted && !item->entry->deleted;
+    if (!live || rows_give_back(chunk->run, item->item->mapping, row, &stored, &why) == OUT_OK)
+        why = (struct error){0};
+    judge_stored(chunk, item, row, stored, &why);
     yyjson_doc_free(stored);
+}
+
+/* One by one: the other stores have no query for many keys. */
+static enum outcome judge_in_store(struct look_chunk *chunk, struct error *err)
+{
+    struct stored_reader *store = chunk->stores->store;
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct look_item *item = &chunk->items[i];
+        struct stored stored = {0};
+        struct rows_row row;
+        struct error why = {0};
+        yyjson_doc *doc = NULL;
+        enum outcome outcome = store->ops->find(store, item->item->mapping, item->record.tenant,
+                                                item->record.id, &stored, &item->found, &why);
+        if (outcome != OUT_OK && outcome != OUT_REJECT) {
+            *err = why;
+            return outcome;
+        }
+        if (!item->found)
+            continue;
+        stores_take(chunk->run, item->item, &stored, outcome == OUT_OK, &row, &doc);
+        judge_stored(chunk, item, &row, doc, &why);
+        yyjson_doc_free(doc);
+    }
+    return OUT_OK;
 }
 
 static struct look_item *find_item(struct look_chunk *chunk, const struct diff_key *key)
@@ -165,7 +199,7 @@ static struct look_item *find_item(struct look_chunk *chunk, const struct diff_k
 static void judge_result(struct look_chunk *chunk, const struct mapping *mapping,
                          const PGresult *result)
 {
-    size_t width = rows_cell_count(mapping);
+    size_t width = pg_stored_cell_count(mapping);
     struct cell *cells = calloc(width, sizeof *cells);
     if (!cells)
         abort();
@@ -196,7 +230,8 @@ static enum outcome judge_mapping(struct look_chunk *chunk, const struct verify_
                 (struct fetch_key){chunk->items[i].record.tenant, chunk->items[i].row.cells};
     if (count == 0)
         return OUT_OK;
-    enum outcome outcome = fetch_rows(chunk->session, mapping->mapping, keys, count, &result, err);
+    enum outcome outcome =
+        fetch_rows(chunk->stores->session, mapping->mapping, keys, count, &result, err);
     if (outcome == OUT_OK)
         judge_result(chunk, mapping->mapping, result);
     PQclear(result);
@@ -205,8 +240,9 @@ static enum outcome judge_mapping(struct look_chunk *chunk, const struct verify_
 
 enum outcome look_chunk_judge(struct look_chunk *chunk, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < chunk->run->mappings.count && outcome == OUT_OK; i++)
+    bool in_store = chunk->stores->store != NULL;
+    enum outcome outcome = in_store ? judge_in_store(chunk, err) : OUT_OK;
+    for (size_t i = 0; !in_store && i < chunk->run->mappings.count && outcome == OUT_OK; i++)
         outcome = judge_mapping(chunk, &chunk->run->items[i], err);
     for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
         if (!chunk->items[i].found)

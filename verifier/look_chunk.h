@@ -17,15 +17,22 @@ struct look_item {
     bool found;
 };
 
+/* What the second look reads: a later snapshot of the tables, or the store once more. */
+struct look_stores {
+    PGconn *session;             /* NULL with `store` */
+    struct stored_reader *store; /* NULL with `session` */
+};
+
 struct look_chunk {
     struct verify_run *run;
-    PGconn *session; /* snapshot of the later cut */
+    const struct look_stores *stores;
     struct arena arena;
     struct look_item items[VERIFY_CHUNK_RECORDS];
     size_t count;
 };
 
-void look_chunk_init(struct look_chunk *chunk, struct verify_run *run, PGconn *session);
+void look_chunk_init(struct look_chunk *chunk, struct verify_run *run,
+                     const struct look_stores *stores);
 void look_chunk_free(struct look_chunk *chunk);
 /* Takes a suspect's source record; judges the chunk first when it is full. */
 MUST_USE enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,

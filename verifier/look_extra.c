@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/io/pg_stored.h"
 #include "common/model/tenant.h"
 #include "verifier/fetch.h"
 #include "verifier/rows.h"
@@ -12,7 +13,7 @@
 /* Extra rows of one mapping, looked up together. */
 struct extra_chunk {
     struct verify_run *run;
-    PGconn *session;
+    const struct look_stores *stores;
     const struct verify_mapping *item;
     struct actual_extra *extras[VERIFY_CHUNK_RECORDS];
     struct fetch_key keys[VERIFY_CHUNK_RECORDS];
@@ -53,7 +54,7 @@ static void mark_found(struct extra_chunk *chunk, const struct diff_key *key)
 static void mark_result(struct extra_chunk *chunk, const PGresult *result)
 {
     const struct mapping *mapping = chunk->item->mapping;
-    size_t width = rows_cell_count(mapping);
+    size_t width = pg_stored_cell_count(mapping);
     struct cell *cells = calloc(width, sizeof *cells);
     if (!cells)
         abort();
@@ -66,16 +67,37 @@ static void mark_result(struct extra_chunk *chunk, const PGresult *result)
     free(cells);
 }
 
-static enum outcome judge_chunk(struct extra_chunk *chunk, struct error *err)
+static enum outcome find_in_store(struct extra_chunk *chunk, struct error *err)
+{
+    struct stored_reader *store = chunk->stores->store;
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct stored stored;
+        enum outcome outcome =
+            store->ops->find(store, chunk->item->mapping, chunk->extras[i]->tenant,
+                             chunk->extras[i]->id, &stored, &chunk->found[i], err);
+        if (outcome != OUT_OK && outcome != OUT_REJECT)
+            return outcome;
+        chunk->found[i] = chunk->found[i] || outcome == OUT_REJECT;
+    }
+    return OUT_OK;
+}
+
+static enum outcome find_in_table(struct extra_chunk *chunk, struct error *err)
 {
     PGresult *result = NULL;
-    enum outcome outcome = OUT_OK;
-    if (chunk->count)
-        outcome = fetch_rows(chunk->session, chunk->item->mapping, chunk->keys, chunk->count,
-                             &result, err);
-    if (outcome == OUT_OK && chunk->count)
+    enum outcome outcome = fetch_rows(chunk->stores->session, chunk->item->mapping, chunk->keys,
+                                      chunk->count, &result, err);
+    if (outcome == OUT_OK)
         mark_result(chunk, result);
     PQclear(result);
+    return outcome;
+}
+
+static enum outcome judge_chunk(struct extra_chunk *chunk, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (chunk->count)
+        outcome = chunk->stores->store ? find_in_store(chunk, err) : find_in_table(chunk, err);
     for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++) {
         if (chunk->found[i])
             confirm_extra(chunk->run, chunk->extras[i]);
@@ -125,15 +147,15 @@ static enum outcome judge_mapping(struct extra_chunk *chunk, struct actual_extra
     return outcome == OUT_OK ? judge_chunk(chunk, err) : outcome;
 }
 
-enum outcome look_extra_judge(struct verify_run *run, PGconn *session, struct actual_extras *extras,
-                              struct error *err)
+enum outcome look_extra_judge(struct verify_run *run, const struct look_stores *stores,
+                              struct actual_extras *extras, struct error *err)
 {
     struct extra_chunk *chunk = calloc(1, sizeof *chunk);
     enum outcome outcome = OUT_OK;
     if (!chunk)
         abort();
     chunk->run = run;
-    chunk->session = session;
+    chunk->stores = stores;
     arena_init(&chunk->arena, ARENA_MOST);
     for (size_t i = 0; i < run->mappings.count && outcome == OUT_OK; i++) {
         chunk->item = &run->items[i];

@@ -1,44 +1,15 @@
 #include "verifier/rows.h"
 
+#include "common/io/pg_stored.h"
 #include "common/model/envelope.h"
-#include "common/model/schema_sql.h"
 #include "common/policy/diff_content.h"
-#include "common/policy/verify_copy.h"
-
-#define OWN_COLUMNS 4 /* isolation_key before, version, digest and deleted behind */
-#define DIGEST_SIZE 16
-
-void rows_append_select(struct buf *out, const struct mapping *mapping)
-{
-    buf_append_text(out, "SELECT t.isolation_key");
-    for (size_t i = 0; i < mapping->column_count; i++) {
-        bool array = mapping->columns[i].type.array;
-        buf_append_text(out, array ? ", to_jsonb(t." : ", t.");
-        schema_sql_identifier(out, mapping->columns[i].name);
-        buf_append_text(out, array ? ")" : "");
-    }
-    buf_append_text(out, ", t.drover_version, t.drover_digest, t.drover_deleted FROM ");
-    schema_sql_table_name(out, mapping);
-    buf_append_text(out, " AS t");
-}
-
-size_t rows_cell_count(const struct mapping *mapping)
-{
-    return mapping->column_count + OWN_COLUMNS;
-}
 
 bool rows_take(struct verify_run *run, const struct mapping *mapping, const struct cell *cells,
                struct rows_row *row)
 {
-    const struct cell *own = cells + 1 + mapping->column_count;
     *row = (struct rows_row){0};
-    if (cells[0].size < 0 || !verify_copy_int64(own[0], &row->row.version) ||
-        !verify_copy_bool(own[2], &row->row.deleted))
+    if (!pg_stored_take(mapping, cells, &row->row))
         return false;
-    row->row.cells = (struct cell *)(cells + 1); /* mapping.h reads them only */
-    row->row.tenant = bytes_of(cells[0].data, (size_t)cells[0].size);
-    if (own[1].size == DIGEST_SIZE)
-        memcpy(row->row.digest.bytes, own[1].data, DIGEST_SIZE);
     row->claimed_tag = diff_tag_of(&row->row.digest);
 
     buf_reset(&run->content);

@@ -1,18 +1,9 @@
 #ifndef DROVER_VERIFIER_ROWS_H
 #define DROVER_VERIFIER_ROWS_H
 
-/*
- * Rows of a mapping's table as the verifier selects them: isolation_key, the mapping's columns (an
- * array as to_jsonb, see value.h), drover_version, drover_digest, drover_deleted. Columns that
- * PostgreSQL fills are no part of the record and are not read.
- */
+/* Rows of a mapping's table as pg_stored.h selects them, as the comparison needs them. */
 
 #include "verifier/verify_run.h"
-
-/* The SELECT list and FROM, as `t`. */
-void rows_append_select(struct buf *out, const struct mapping *mapping);
-/* Cells of one selected row. */
-size_t rows_cell_count(const struct mapping *mapping);
 
 /* One row, read: views into its cells and run's buffers until the next row. */
 struct rows_row {

@@ -8,6 +8,7 @@
 #include "common/model/tenant.h"
 #include "common/policy/diff_content.h"
 #include "verifier/actual.h"
+#include "verifier/beside.h"
 #include "verifier/claims.h"
 #include "verifier/cut.h"
 #include "verifier/dead_letters.h"
@@ -38,6 +39,12 @@ const struct verify_mapping *verify_run_mapping(const struct verify_run *run, st
     return NULL;
 }
 
+bool verify_run_keeps_no_cells(const struct verify_run *run)
+{
+    enum storage storage = run->settings->storage;
+    return storage == STORAGE_REDIS || storage == STORAGE_FILE;
+}
+
 static bool has_outside(const struct mapping *mapping)
 {
     for (size_t i = 0; i < mapping->column_count; i++)
@@ -58,7 +65,8 @@ static enum outcome load_mappings(struct verify_run *run, struct error *err)
         const struct mapping *mapping = run->mappings.items[i];
         run->items[i] = (struct verify_mapping){
             .mapping = mapping,
-            .plain = !diff_content_changes(mapping) && !has_outside(mapping),
+            .plain = !diff_content_changes(mapping) &&
+                     (verify_run_keeps_no_cells(run) || !has_outside(mapping)),
             .tolerates = diff_content_tolerates(mapping),
         };
     }
@@ -107,6 +115,7 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     report->started_ms = clock_unix_ms();
     report->memory_bytes = settings->verify_memory;
     diff_dead_init(&run->dead, VERIFY_DEAD_SHARE(settings->verify_memory));
+    diff_dead_init(&run->waiting, VERIFY_DEAD_SHARE(settings->verify_memory));
     mapping_work_init(&run->source_work);
     mapping_work_init(&run->row_work);
     arena_init(&run->arena, RECORD_MOST);
@@ -118,8 +127,12 @@ static void run_init(struct verify_run *run, const struct settings *settings)
 static void run_free(struct verify_run *run)
 {
     PQfinish(run->snapshot);
+    if (run->store)
+        run->store->ops->close(run->store);
     diff_table_free(&run->table);
     diff_dead_free(&run->dead);
+    diff_dead_free(&run->waiting);
+    beside_sealed_close(run);
     free(run->dead_next);
     mapping_work_free(&run->source_work);
     mapping_work_free(&run->row_work);
@@ -210,9 +223,19 @@ static enum outcome compare(struct verify_run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = dead_letters_read(run, err);
     if (outcome == OUT_OK)
+        outcome = beside_waiting(run, err);
+    if (outcome == OUT_OK)
+        outcome = beside_sealed_open(run, err);
+    if (outcome == OUT_OK)
         outcome = claims_read(run, &claims, err);
     if (outcome == OUT_OK)
         outcome = run_passes(run, err);
+    if (outcome == OUT_OK)
+        outcome = beside_orphans(run, err);
+    if (outcome == OUT_OK)
+        outcome = beside_redis(run, err);
+    if (outcome == OUT_OK)
+        beside_foreign(run);
     if (outcome == OUT_OK)
         count_claims(run, &claims);
     if (outcome == OUT_OK)

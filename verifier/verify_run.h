@@ -12,6 +12,7 @@
 #include "common/policy/diff.h"
 #include "common/policy/diff_dead.h"
 #include "common/policy/verify_report.h"
+#include "common/port/stored.h"
 #include "verifier/verify_progress.h"
 
 /* Records that never got into the topic have no tenant to be counted under. */
@@ -32,10 +33,13 @@ struct verify_run {
     char results_topic[TOPIC_NAME_SIZE];
     char dlq_topic[TOPIC_NAME_SIZE];
 
-    PGconn *snapshot; /* open transaction: REPEATABLE READ, READ ONLY */
+    PGconn *snapshot; /* open transaction: REPEATABLE READ, READ ONLY; NULL with `store` */
+    struct stored_reader *store; /* storage redis, file: what is compared instead of tables */
     struct diff_table table;
     struct diff_dead dead;
-    int64_t *dead_next; /* by DLQ partition: read up to here */
+    struct diff_dead waiting;           /* places only: records that wait for their parents */
+    struct verify_sealed_check *sealed; /* sealed_check.c's */
+    int64_t *dead_next;                 /* by DLQ partition: read up to here */
     size_t dead_partitions;
     uint32_t pass;
 
@@ -51,6 +55,8 @@ struct verify_run {
 
 /* Tells whether records of this tenant are in the report's scope. */
 bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant);
+/* True when the store keeps records alone, without what columns hold from outside. */
+bool verify_run_keeps_no_cells(const struct verify_run *run);
 /* NULL when there is none. */
 const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity);
 

@@ -12,6 +12,8 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "worker/parents.h"
+#include "worker/redis_stage.h"
 #include "worker/worker.h"
 
 /* A batch's rows: payloads at most batch_bytes + one record of 16 MiB, grown by escapes and jsonb.
@@ -97,14 +99,15 @@ static bool advance(struct worker *worker, struct partition *partition, uint64_t
     batch->in_sink = true;
     batch->fence.epoch = partition->epoch;
     batch->fence.results_next = partition->results_next;
-    batch->fence.redis_next = batch->fence.end;
+    batch->fence.redis_next = worker->stage ? partition->redis_next : batch->fence.end;
     sink_submit(worker->sink, batch);
     return true;
 }
 
 void flow_pump(struct worker *worker)
 {
-    if (worker->phase != WORKER_RUNNING || worker->revoking)
+    if (worker->phase != WORKER_RUNNING || worker->revoking ||
+        (worker->stage && redis_stage_is_full(worker->stage)))
         return;
     uint64_t now_ms = clock_monotonic_ms();
     for (int32_t i = 0; i < worker->partition_total && sink_can_submit(worker->sink); i++) {
@@ -147,14 +150,27 @@ static void set_paused(struct worker *worker, bool paused)
     free(numbers);
 }
 
+/* Too much is read and not written, or written and not yet in Redis. */
+static bool is_over(const struct worker *worker)
+{
+    return worker->in_flight_bytes > worker->settings->work_memory ||
+           (worker->stage && redis_stage_is_full(worker->stage));
+}
+
+static bool is_well_under(const struct worker *worker)
+{
+    return worker->in_flight_bytes < worker->settings->work_memory / 2 &&
+           (!worker->stage || redis_stage_has_room(worker->stage));
+}
+
 void flow_check_budget(struct worker *worker)
 {
     if (worker->phase != WORKER_RUNNING || worker->revoking)
         return;
-    if (!worker->over_budget && worker->in_flight_bytes > worker->settings->work_memory) {
+    if (!worker->over_budget && is_over(worker)) {
         worker->over_budget = true;
         set_paused(worker, true);
-    } else if (worker->over_budget && worker->in_flight_bytes < worker->settings->work_memory / 2) {
+    } else if (worker->over_budget && is_well_under(worker)) {
         worker->over_budget = false;
         set_paused(worker, false);
     }
@@ -237,6 +253,11 @@ static void on_written(struct partition *partition, struct batch *batch)
     backoff_reset(&partition->backoff);
     if (!batch->second_look)
         partition->next_offset = batch->fence.end;
+    if (worker->stage)
+        redis_stage_take(worker->stage, partition, batch);
+    else
+        partition->redis_next = partition->next_offset;
+    parents_note(worker->parents, batch);
     receipts_send(partition, batch);
     bool counted = !batch->second_look;
     if (counted)
@@ -251,7 +272,7 @@ static void on_retry(struct partition *partition, struct batch *batch, const str
 {
     uint32_t random;
     struct worker *worker = partition->worker;
-    bool resource = err->code == ERR_PG_RESOURCE;
+    bool resource = err->code == ERR_PG_RESOURCE || err->code == ERR_REDIS_RESOURCE;
     batch_retry(batch);
     worker->counts.retries++;
     uv_random(NULL, NULL, &random, sizeof random, 0, NULL);

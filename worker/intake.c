@@ -9,6 +9,7 @@
 
 #include "common/io/kafka_message.h"
 #include "common/io/log.h"
+#include "common/policy/secret_guard.h"
 #include "common/policy/version.h"
 #include "worker/worker.h"
 
@@ -68,7 +69,12 @@ static enum outcome make_row(struct worker *worker, struct batch *batch, struct 
             version_of_message(rd_kafka_message_timestamp(message, NULL), message->offset);
         record->has_version = true;
     }
-    return mapping_forward(item->mapping, record, &worker->work, &batch->arena, &item->row, err);
+    item->sealed = record->sealed;
+    item->sealed = record->sealed;
+    enum outcome outcome =
+        mapping_forward(item->mapping, record, &worker->work, &batch->arena, &item->row, err);
+    return outcome == OUT_OK ? secret_sealed_check(item->sealed, item->mapping, &item->row, err)
+                             : outcome;
 }
 
 static bool is_full(const struct worker *worker, const struct batch *batch)
@@ -141,6 +147,16 @@ static void add_message(struct partition *partition, rd_kafka_message_t *message
         intake_close(partition);
 }
 
+/* A batch lies on one side of what was written before and of what has its receipts. (The last
+ * offset below may be hidden by a transaction's or compaction's hole.) */
+static void close_at_bounds(struct partition *partition, int64_t offset)
+{
+    const int64_t bounds[] = {partition->look_until, partition->receipts_from};
+    for (int i = 0; i < 2; i++)
+        if (partition->open && partition->open->fence.start < bounds[i] && offset >= bounds[i])
+            intake_close(partition);
+}
+
 void intake_message(struct worker *worker, rd_kafka_message_t *message)
 {
     struct error err;
@@ -156,9 +172,7 @@ void intake_message(struct worker *worker, rd_kafka_message_t *message)
         rd_kafka_message_destroy(message);
         return;
     }
-    /* a transaction's or compaction's hole may hide the last offset below look_until */
-    if (partition->open && partition->open->second_look && message->offset >= partition->look_until)
-        intake_close(partition);
+    close_at_bounds(partition, message->offset);
     kafka_message_view(message, &envelope);
     enum outcome decoded = envelope_decode(&envelope, &record, &err);
     if (decoded == OUT_OK && !check_sequence(partition, &record, message->offset)) {

@@ -11,13 +11,9 @@
 #include "common/io/kafka_message.h"
 #include "common/io/log.h"
 #include "worker/dead_letter.h"
+#include "worker/letter_way.h"
+#include "worker/parents.h"
 #include "worker/worker.h"
-
-/* Which item a letter on its way belongs to. The batch is recycled only when none is left. */
-struct letter_way {
-    struct batch *batch;
-    struct batch_item *item;
-};
 
 static bool is_waiting(const struct batch_item *item)
 {
@@ -34,10 +30,7 @@ static enum outcome send_one(struct partition *partition, struct batch *batch,
     kafka_message_view(item->message, &message);
     dead_letter_make(&message, &place, item->err ? item->err : &UNKNOWN, batch->attempts + 1,
                      &worker->text, &letter);
-    struct letter_way *way = malloc(sizeof *way);
-    if (!way)
-        abort();
-    *way = (struct letter_way){batch, item};
+    struct letter_way *way = letter_way_new(batch, item);
     int32_t target = partition->number % kafka_sender_partitions(worker->letters);
     enum outcome outcome;
     while ((outcome = kafka_sender_send(worker->letters, target, &letter, way, err)) == OUT_RETRY)
@@ -92,14 +85,19 @@ void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t
     (void)target;
     (void)offset;
     struct batch *batch = way->batch;
-    bool last = --batch->letters_pending == 0;
-    way->item->dead_lettered = outcome == OUT_OK;
+    bool last = batch && --batch->letters_pending == 0;
+    if (batch)
+        way->item->dead_lettered = outcome == OUT_OK;
+    else if (worker->parents)
+        parents_on_delivered(worker->parents, outcome == OUT_OK);
     free(way);
     if (outcome != OUT_OK) {
         struct error fatal = *err;
         fatal.outcome = OUT_FATAL;
         worker_fail(worker, &fatal);
     }
+    if (!batch)
+        return;
     if (!batch->owner)
         flow_orphan(worker, batch);
     else if (last && outcome == OUT_OK)

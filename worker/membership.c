@@ -1,5 +1,5 @@
 /*
- * Kafka hands out partitions; PostgreSQL decides where they go on. An assignment is answered only
+ * Kafka hands out partitions; the store decides where they go on. An assignment is answered only
  * when every partition has been claimed, a revocation only when no batch of theirs is with the
  * sink (or five seconds are over: the fence then keeps a late transaction out).
  */
@@ -10,6 +10,8 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "worker/parents.h"
+#include "worker/redis_stage.h"
 #include "worker/worker.h"
 
 #define REVOKE_MS 5000 /* fault row K01 */
@@ -30,7 +32,7 @@ static void start_partition(struct worker *worker, int32_t number)
     worker->held[number] = true;
     worker->held_count++;
     worker->claims_waiting++;
-    pg_progress_claim(worker->progress, number);
+    progress_claim(worker->progress, number);
 }
 
 void membership_on_assigned(void *owner, const int32_t *partitions, size_t count)
@@ -83,7 +85,12 @@ void membership_on_claimed(void *owner, int32_t number, const struct progress_ro
     partition->epoch = row->epoch;
     partition->next_offset = partition->look_until = row->next_offset;
     partition->results_next = partition->results_stored = row->results_next;
-    partition->position = partition->batch_start = least(row->next_offset, row->results_next);
+    partition->receipts_from = row->results_next;
+    /* only hybrid has a Redis that may be behind */
+    partition->redis_next = worker->stage ? row->redis_next : row->next_offset;
+    partition->redis_stored = row->redis_next;
+    partition->position = partition->batch_start =
+        least(least(row->next_offset, row->results_next), partition->redis_next);
     sequence_parse(row->sequences, &partition->sequences);
     log_line(LOG_INFO, "partition.claimed",
              "partition=%d epoch=%" PRId64 " next=%" PRId64 " from=%" PRId64, number, row->epoch,
@@ -120,11 +127,11 @@ void membership_release(struct worker *worker)
             continue;
         flow_drop(partition);
         if (partition->state != PARTITION_CLAIMING)
-            pg_progress_release(worker->progress, i, partition->epoch, partition->next_offset,
-                                partition->results_next);
+            progress_release(worker->progress, i, partition->epoch, partition->redis_next,
+                             partition->results_next);
         worker->held[i] = false;
     }
-    pg_progress_forget_claims(worker->progress);
+    progress_forget_claims(worker->progress);
     worker->held_count = worker->claims_waiting = 0;
 }
 
@@ -159,8 +166,12 @@ bool membership_at_end(const struct worker *worker)
         if (!worker->held[i])
             continue;
         int64_t end = kafka_consumer_end(worker->consumer, i);
-        if (partition->state != PARTITION_READING || end < 0 || partition->next_offset < end)
+        bool looking = partition->position < partition->look_until || partition->current ||
+                       partition->queue_first || partition->open;
+        if (partition->state != PARTITION_READING || end < 0 || partition->next_offset < end ||
+            looking)
             return false;
     }
-    return true;
+    return parents_is_settled(worker->parents) &&
+           (!worker->stage || redis_stage_is_settled(worker->stage));
 }

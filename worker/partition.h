@@ -13,7 +13,7 @@
 struct worker;
 
 enum partition_state {
-    PARTITION_CLAIMING, /* assigned; PostgreSQL has not said where to go on */
+    PARTITION_CLAIMING, /* assigned; the store has not said where to go on */
     PARTITION_READING,
     PARTITION_HALTED, /* something is wrong with its messages: nothing more is taken */
 };
@@ -26,9 +26,12 @@ struct partition {
     int64_t position;       /* next offset to take from Kafka */
     int64_t batch_start;    /* start of the next batch to be opened */
     int64_t look_until;     /* offsets below are in the store already: second look, receipts only */
-    int64_t next_offset;    /* committed in PostgreSQL */
+    int64_t receipts_from;  /* offsets below have their receipts */
+    int64_t next_offset;    /* committed in the store */
+    int64_t redis_next;     /* hybrid: in Redis up to here; else next_offset */
+    int64_t redis_stored;   /* the same, as the store knows it */
     int64_t results_next;   /* receipts acknowledged up to here */
-    int64_t results_stored; /* the same, as PostgreSQL knows it */
+    int64_t results_stored; /* the same, as the store knows it */
     struct sequences sequences;
     struct batch *open;
     struct batch *queue_first, *queue_last;

@@ -114,6 +114,8 @@ static void send_receipt(struct partition *partition, struct buf *text, int64_t 
 
 void receipts_send(struct partition *partition, const struct batch *batch)
 {
+    if (batch->fence.end <= partition->receipts_from)
+        return; /* a second look for Redis's sake */
     struct receipt receipt;
     struct buf text;
     buf_init(&text, RECEIPT_MOST);
@@ -147,9 +149,12 @@ void receipts_on_delivered(void *owner, void *item, enum outcome outcome, int32_
 void receipts_store(struct partition *partition)
 {
     bool idle = !partition->current && !partition->queue_first;
-    if (!idle || partition->results_next <= partition->results_stored)
+    bool moved = partition->results_next > partition->results_stored ||
+                 partition->redis_next > partition->redis_stored;
+    if (!idle || !moved)
         return;
     partition->results_stored = partition->results_next;
-    pg_progress_stages(partition->worker->progress, partition->number, partition->epoch,
-                       partition->next_offset, partition->results_next);
+    partition->redis_stored = partition->redis_next;
+    progress_stages(partition->worker->progress, partition->number, partition->epoch,
+                    partition->redis_next, partition->results_next);
 }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "common/io/log.h"
+#include "worker/parents.h"
+#include "worker/redis_stage.h"
 
 #define REPORT_MS 250
 #define LINE_MS 10000
@@ -19,16 +21,19 @@ static size_t halted_count(const struct worker *worker)
 
 static void write_line(const struct worker *worker, bool done)
 {
-    char line[512];
+    char line[640];
     const uint64_t *classes = worker->counts.classes;
     int size = snprintf(
         line, sizeof line,
         "{\"role\":\"work\",\"polled\":%" PRIu64 ",\"applied\":%" PRIu64 ",\"unchanged\":%" PRIu64
         ",\"superseded\":%" PRIu64 ",\"conflict\":%" PRIu64 ",\"dead\":%" PRIu64
+        ",\"waiting\":%" PRIu64 ",\"redis_lag\":%" PRIu64 ",\"redis_foreign\":%" PRIu64
         ",\"partitions\":%zu,\"halted\":%zu,\"mem\":%zu,\"done\":%s}\n",
         worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
-        classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD], worker->held_count,
-        halted_count(worker), worker->in_flight_bytes, done ? "true" : "false");
+        classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
+        classes[CLASS_WAITING], worker->stage ? redis_stage_records(worker->stage) : 0,
+        worker->counts.foreign, worker->held_count, halted_count(worker), worker->in_flight_bytes,
+        done ? "true" : "false");
     ssize_t written = write(worker->settings->progress_fd, line, (size_t)size);
     (void)written; /* a parent that is gone does not stop the work */
 }
@@ -47,9 +52,10 @@ void report_progress(struct worker *worker, uint64_t now_ms, bool done)
     const uint64_t *classes = worker->counts.classes;
     log_line(LOG_INFO, done ? "worker.stopped" : "worker.progress",
              "polled=%" PRIu64 " applied=%" PRIu64 " unchanged=%" PRIu64 " superseded=%" PRIu64
-             " conflict=%" PRIu64 " dead=%" PRIu64 " batches=%" PRIu64 " retries=%" PRIu64
-             " in_flight_bytes=%zu",
+             " conflict=%" PRIu64 " dead=%" PRIu64 " waiting=%" PRIu64 " batches=%" PRIu64
+             " retries=%" PRIu64 " in_flight_bytes=%zu",
              worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
              classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
-             worker->counts.batches, worker->counts.retries, worker->in_flight_bytes);
+             classes[CLASS_WAITING], worker->counts.batches, worker->counts.retries,
+             worker->in_flight_bytes);
 }

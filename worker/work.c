@@ -19,18 +19,16 @@
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 #include "common/io/log.h"
-#include "common/io/pg_gate.h"
-#include "common/io/pg_session.h"
-#include "common/io/pg_sink.h"
+#include "worker/parents.h"
+#include "worker/redis_stage.h"
 #include "worker/report.h"
 #include "worker/worker.h"
 
 #define TICK_MS 50
-#define START_MS 30000   /* longest wait for a dependency at the start */
-#define COMMIT_MS 5000   /* UX 2.3: the advisory commit */
-#define FLUSH_MS 2000    /* receipts and releases when stopping */
-#define LEAVE_MS 2000    /* leaving the group */
-#define CONNECT_MS 10000 /* one connection attempt */
+#define START_MS 30000 /* longest wait for a dependency at the start */
+#define COMMIT_MS 5000 /* UX 2.3: the advisory commit */
+#define FLUSH_MS 2000  /* receipts and releases when stopping */
+#define LEAVE_MS 2000  /* leaving the group */
 
 /* ---- stopping ---------------------------------------------------------------------------- */
 
@@ -59,7 +57,7 @@ void worker_fail(struct worker *worker, const struct error *err)
     begin_stop(worker);
 }
 
-static void part_closed(void *owner)
+void worker_part_closed(void *owner)
 {
     struct worker *worker = owner;
     worker->open_parts--;
@@ -67,7 +65,7 @@ static void part_closed(void *owner)
 
 static void handle_closed(uv_handle_t *handle)
 {
-    part_closed(handle->data);
+    worker_part_closed(handle->data);
 }
 
 static void close_handle(struct worker *worker, void *handle)
@@ -88,14 +86,7 @@ static void close_everything(struct worker *worker)
     close_handle(worker, &worker->timer);
     close_handle(worker, &worker->results_poll);
     close_handle(worker, &worker->letters_poll);
-    if (worker->sink) {
-        worker->open_parts++;
-        sink_close(worker->sink, part_closed);
-    }
-    if (worker->progress) {
-        worker->open_parts++;
-        pg_progress_close(worker->progress, part_closed);
-    }
+    worker_stores_close(worker);
 }
 
 static void on_consumer_closed(void *owner)
@@ -107,14 +98,15 @@ static void on_consumer_closed(void *owner)
 
 static bool is_flushed(const struct worker *worker)
 {
-    return kafka_sender_pending(worker->results) == 0 && pg_progress_is_idle(worker->progress);
+    return kafka_sender_pending(worker->results) == 0 && progress_is_idle(worker->progress);
 }
 
 /* Moves a stopping worker on when its phase is over. */
 static void check_stop(struct worker *worker, uint64_t now_ms)
 {
     bool late = now_ms >= worker->phase_by_ms;
-    if (worker->phase == WORKER_DRAINING && (late || !flow_is_busy(worker))) {
+    bool busy = flow_is_busy(worker) || (worker->stage && redis_stage_is_busy(worker->stage));
+    if (worker->phase == WORKER_DRAINING && (late || !busy)) {
         if (worker->consumer)
             membership_commit(worker);
         /* first the receipts' acknowledgements, so that the watermarks stored are the last ones */
@@ -164,7 +156,7 @@ static void join_group(struct worker *worker)
         worker_fail(worker, &err);
 }
 
-static void on_checked(void *owner)
+void worker_on_checked(void *owner)
 {
     struct worker *worker = owner;
     worker->checked = true;
@@ -172,40 +164,46 @@ static void on_checked(void *owner)
         join_group(worker);
 }
 
-static void on_released(void *owner, int32_t partition)
+static const char *store_event(const struct worker *worker, bool back)
 {
-    (void)owner;
-    (void)partition;
+    switch (worker->settings->storage) {
+    case STORAGE_REDIS:
+        return back ? "redis.back" : "redis.away";
+    case STORAGE_FILE:
+        return back ? "file.back" : "file.away";
+    default:
+        return back ? "postgres.back" : "postgres.away";
+    }
 }
 
-static void on_progress_error(void *owner, const struct error *err)
+void worker_on_progress_error(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
     if (err->outcome == OUT_FATAL)
         worker_fail(worker, err);
     else if (!worker->checked && clock_monotonic_ms() - worker->started_ms > START_MS)
         worker_fail(worker, err);
-    else if (!worker->database_lost) {
-        worker->database_lost = true;
-        log_error(LOG_WARN, "postgres.away", err);
+    else if (!worker->store_lost) {
+        worker->store_lost = true;
+        log_error(LOG_WARN, store_event(worker, false), err);
     }
 }
 
-static void on_sink_state(void *owner, const struct error *err)
+void worker_on_store_state(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
     if (err && err->outcome == OUT_FATAL) {
         worker_fail(worker, err);
-    } else if (err && !worker->database_lost) {
-        worker->database_lost = true;
-        log_error(LOG_WARN, "postgres.away", err);
-    } else if (!err && worker->database_lost) {
-        worker->database_lost = false;
-        log_line(LOG_INFO, "postgres.back", "waited=yes");
+    } else if (err && !worker->store_lost) {
+        worker->store_lost = true;
+        log_error(LOG_WARN, store_event(worker, false), err);
+    } else if (!err && worker->store_lost) {
+        worker->store_lost = false;
+        log_line(LOG_INFO, store_event(worker, true), "waited=yes");
     }
 }
 
-static void on_sink_ready(void *owner)
+void worker_on_sink_ready(void *owner)
 {
     flow_pump(owner);
 }
@@ -238,6 +236,11 @@ static void on_timer(uv_timer_t *timer)
     if (worker->letters)
         kafka_sender_poll(worker->letters, 0);
     membership_check_revoked(worker, now_ms);
+    if (worker->stage)
+        redis_stage_tick(worker->stage, now_ms);
+    if (worker->phase == WORKER_RUNNING)
+        parents_tick(worker->parents, now_ms);
+    flow_check_budget(worker);
     flow_pump(worker);
     every_second(worker, now_ms);
     report_progress(worker, now_ms, false);
@@ -339,28 +342,6 @@ static enum outcome open_kafka(struct worker *worker, struct error *err)
     return OUT_OK;
 }
 
-static void open_postgres(struct worker *worker)
-{
-    static const struct sink_events SINK_EVENTS = {letters_on_rejected, flow_on_done, on_sink_ready,
-                                                   on_sink_state};
-    static const struct pg_progress_events EVENTS = {on_checked, membership_on_claimed, on_released,
-                                                     on_progress_error};
-    struct pg_progress_config config = {
-        .lane = {.url = worker->settings->database_url,
-                 .role = worker->settings->worker_role,
-                 .application = "drover-worker",
-                 .connect_ms = CONNECT_MS},
-        .group = worker->group,
-        .topic = worker->source,
-        .worker = worker->name,
-        .partitions = worker->partition_total,
-        .mappings = &worker->mappings,
-    };
-    worker->progress = pg_progress_new(&worker->loop, &config, &EVENTS, worker);
-    worker->sink = pg_sink_new(&worker->loop, &config.lane, (int)worker->settings->lanes,
-                               &worker->mappings, &SINK_EVENTS, worker);
-}
-
 static void start_loop(struct worker *worker)
 {
     uv_signal_init(&worker->loop, &worker->on_term);
@@ -387,43 +368,21 @@ static void free_worker(struct worker *worker)
     }
     mapping_work_free(&worker->work);
     mapping_set_free(&worker->mappings);
+    worker_stores_free(worker);
     buf_free(&worker->text);
     free(worker->partitions);
     free(worker->held);
 }
 
-/* Row level security must really hold before anything is written. Waits for a server that is away.
- */
-static enum outcome pass_gate(const struct worker *worker, struct error *err)
-{
-    PGconn *session = NULL;
-    enum outcome outcome;
-    struct backoff backoff = BACKOFF_CONNECTION;
-    while ((outcome = pg_session_open(worker->settings->database_url, worker->settings->worker_role,
-                                      "drover-worker", CONNECT_MS, &session, err)) == OUT_RETRY) {
-        if (clock_monotonic_ms() - worker->started_ms > START_MS)
-            return OUT_FATAL;
-        usleep(1000 * backoff_next_ms(&backoff, UINT32_MAX / 2));
-    }
-    if (outcome == OUT_OK)
-        outcome = pg_gate_check(session, err);
-    PQfinish(session);
-    return outcome;
-}
-
 static enum outcome open_worker(struct worker *worker, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    if (!worker->settings->database_url)
-        outcome = error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
-    if (outcome == OUT_OK)
-        outcome = mapping_set_load(worker->settings, &worker->mappings, err);
+    enum outcome outcome = mapping_set_load(worker->settings, &worker->mappings, err);
     if (outcome == OUT_OK)
         outcome = name_things(worker, err);
     if (outcome == OUT_OK)
         outcome = open_kafka(worker, err);
     if (outcome == OUT_OK)
-        outcome = pass_gate(worker, err);
+        outcome = worker_stores_check(worker, err);
     return outcome;
 }
 
@@ -441,9 +400,10 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
     }
     uv_loop_init(&worker.loop);
     start_loop(&worker);
-    open_postgres(&worker);
-    log_line(LOG_INFO, "worker.started", "group=%s topic=%s partitions=%d lanes=%d", worker.group,
-             worker.source, worker.partition_total, (int)settings->lanes);
+    if (worker_stores_open(&worker, err) != OUT_OK)
+        worker_fail(&worker, err);
+    log_line(LOG_INFO, "worker.started", "group=%s topic=%s partitions=%d storage=%s", worker.group,
+             worker.source, worker.partition_total, settings->storage_name);
     uv_run(&worker.loop, UV_RUN_DEFAULT);
     report_progress(&worker, clock_monotonic_ms(), true);
     log_flush();

@@ -8,6 +8,9 @@
  *   flow.c     open batch ─► sink ─► done | retry | halt; budget and pausing
  *   letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
  *   receipts.c committed batch ─► results topic; watermarks
+ *   redis_stage.c committed batch ─► Redis, in storage hybrid
+ *   parents.c  records that wait for those they refer to
+ *   worker_stores.c  which sink, progress and stage a storage has
  *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up
  *   work.c     start, signals, stop
  *
@@ -23,7 +26,7 @@
 #include "common/io/kafka_consumer.h"
 #include "common/io/kafka_sender.h"
 #include "common/io/mappings.h"
-#include "common/io/pg_progress.h"
+#include "common/port/progress.h"
 #include "common/model/topic.h"
 #include "common/port/sink.h"
 #include "worker/partition.h"
@@ -32,6 +35,7 @@ struct worker_counts {
     uint64_t polled;
     uint64_t classes[CLASS_COUNT];
     uint64_t batches, retries, repeats, fenced;
+    uint64_t foreign; /* Redis keys that are somebody else's */
     uint64_t dead_in_a_row;
 };
 
@@ -56,7 +60,10 @@ struct worker {
     struct kafka_consumer *consumer;
     struct kafka_sender *results, *letters;
     struct sink *sink;
-    struct pg_progress *progress;
+    struct progress *progress;
+    struct redis_stage *stage;     /* hybrid; else NULL */
+    struct file_store *file_store; /* file; else NULL */
+    struct parents *parents;       /* when a mapping refers to another; else NULL */
     const char *group;
     char source[TOPIC_NAME_SIZE], name[128];
     char results_topic[TOPIC_NAME_SIZE], letters_topic[TOPIC_NAME_SIZE];
@@ -76,7 +83,7 @@ struct worker {
     struct worker_counts counts;
     enum worker_phase phase;
     uint64_t started_ms, phase_by_ms, last_commit_ms, last_report_ms, last_line_ms;
-    bool checked, database_lost;
+    bool checked, store_lost;
     enum exit_code exit_code;
     struct error failure; /* why it stops, when it was not asked to */
 };
@@ -114,7 +121,7 @@ void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t
 void receipts_send(struct partition *partition, const struct batch *batch);
 void receipts_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
                            int64_t offset, const struct error *err);
-/* Stores watermarks that have moved. */
+/* Stores watermarks that have moved, those of Redis too. */
 void receipts_store(struct partition *partition);
 
 /* ---- membership.c */
@@ -129,7 +136,21 @@ void membership_commit(struct worker *worker);
 /* True when every assigned partition has been written to its end. */
 bool membership_at_end(const struct worker *worker);
 
+/* ---- worker_stores.c */
+/* What must hold before the loop runs: row level security, a lock. */
+enum outcome worker_stores_check(struct worker *worker, struct error *err);
+/* Opens sink, progress and, for hybrid, the stage. */
+enum outcome worker_stores_open(struct worker *worker, struct error *err);
+/* Begins to close them; each counts in open_parts until worker_part_closed. */
+void worker_stores_close(struct worker *worker);
+void worker_stores_free(struct worker *worker);
+
 /* ---- work.c */
+void worker_on_checked(void *owner);
+void worker_on_progress_error(void *owner, const struct error *err);
+void worker_on_store_state(void *owner, const struct error *err);
+void worker_on_sink_ready(void *owner);
+void worker_part_closed(void *owner);
 /* Stops the worker with an error: drains, then exits with its code. */
 void worker_fail(struct worker *worker, const struct error *err);
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/io/chromium_profile.h"
 #include "common/io/inflater.h"
 
 #define WAIT_MS 100 /* how long standard input is waited for before the caller looks around */
@@ -19,8 +20,9 @@ struct byte_source {
     bool begun; /* the first bytes were looked at */
     bool ended;
     struct stat opened;
-    struct inflater *inflater; /* NULL: stored as it is */
-    struct bytes left;         /* of raw, not yet inflated */
+    struct chromium_profile *profile; /* NULL: a file or standard input */
+    struct inflater *inflater;        /* NULL: stored as it is */
+    struct bytes left;                /* of raw, not yet inflated */
     uint64_t done;
     char *raw;
     char *plain;
@@ -74,9 +76,14 @@ enum outcome byte_source_open(const char *path, struct byte_source **out, struct
     struct byte_source *source = calloc(1, sizeof(*source));
     if (!source)
         abort();
+    struct chromium_files files;
     source->stream = strcmp(path, "-") == 0;
-    source->fd = STDIN_FILENO;
-    if (!source->stream && open_file(source, path, err) != OUT_OK) {
+    source->fd = source->stream ? STDIN_FILENO : -1;
+    bool is_profile = !source->stream && chromium_profile_is(path, &files);
+    enum outcome outcome = source->stream ? OUT_OK
+                           : is_profile   ? chromium_profile_open(path, &source->profile, err)
+                                          : open_file(source, path, err);
+    if (outcome != OUT_OK) {
         byte_source_close(source);
         return OUT_REJECT;
     }
@@ -91,6 +98,7 @@ void byte_source_close(struct byte_source *source)
         return;
     if (!source->stream && source->fd >= 0)
         close(source->fd);
+    chromium_profile_close(source->profile);
     inflater_free(source->inflater);
     free(source->raw);
     free(source->plain);
@@ -209,9 +217,22 @@ static enum outcome next_inflated(struct byte_source *source, struct bytes *chun
     }
 }
 
+/* What is made of a profile is larger or smaller than its files: progress never passes them. */
+static enum outcome next_of_profile(struct byte_source *source, struct bytes *chunk,
+                                    struct error *err)
+{
+    uint64_t size = byte_source_size(source);
+    enum outcome outcome = chromium_profile_next(source->profile, chunk, err);
+    bool passes = chunk->size == 0 || chunk->size > size - source->done;
+    source->done = passes ? size : source->done + chunk->size;
+    return outcome;
+}
+
 enum outcome byte_source_next(struct byte_source *source, struct bytes *chunk, struct error *err)
 {
     *chunk = (struct bytes){0};
+    if (source->profile)
+        return next_of_profile(source, chunk, err);
     enum outcome outcome = source->begun ? OUT_OK : read_start(source, err);
     if (outcome != OUT_OK)
         return outcome;
@@ -236,11 +257,15 @@ uint64_t byte_source_done(const struct byte_source *source)
 
 uint64_t byte_source_size(const struct byte_source *source)
 {
+    if (source->profile)
+        return chromium_profile_files(source->profile)->size;
     return source->stream ? 0 : (uint64_t)source->opened.st_size;
 }
 
 int64_t byte_source_modified_ms(const struct byte_source *source)
 {
+    if (source->profile)
+        return chromium_profile_files(source->profile)->modified_ns / 1000000;
     if (source->stream)
         return 0;
     return (int64_t)source->opened.st_mtim.tv_sec * 1000 + source->opened.st_mtim.tv_nsec / 1000000;

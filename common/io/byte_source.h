@@ -5,7 +5,8 @@
  * Bytes of a file or of standard input, decompressed when they begin as gzip or zstd do. Memory is
  * two buffers, whatever the size. Only regular files are opened (FIFOs, devices and folders are
  * refused by name, without waiting for anybody); read(2), never mmap: a file cut while it is read
- * is an error and not a signal (fault rows S05, S10).
+ * is an error and not a signal (fault rows S05, S10). A folder that is a browser's profile is read
+ * as the document chromium_profile.h makes of it; its size is that of the files behind it.
  */
 
 #include <stdbool.h>
@@ -19,7 +20,8 @@
 
 struct byte_source;
 
-/* `path` "-" is standard input. OUT_REJECT DRV-S001 (cannot be opened) or DRV-S007 (what it is). */
+/* `path` "-" is standard input. OUT_REJECT DRV-S001 (cannot be opened), DRV-S007 (what it is) or
+ * DRV-S012 (a profile that cannot be read). */
 MUST_USE enum outcome byte_source_open(const char *path, struct byte_source **source,
                                        struct error *err);
 void byte_source_close(struct byte_source *source);

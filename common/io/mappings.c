@@ -121,6 +121,90 @@ static enum outcome check_distinct(const struct mapping_set *set, struct error *
     return OUT_OK;
 }
 
+static enum outcome blame_reference(const struct mapping *mapping,
+                                    const struct mapping_reference *reference, struct error *err)
+{
+    error_where(err, "%s:%d", mapping->file, reference->line);
+    return OUT_FATAL;
+}
+
+static bool same_type(const struct value_type *a, const struct value_type *b)
+{
+    bool text = (a->base == VALUE_TEXT || a->base == VALUE_VARCHAR) &&
+                (b->base == VALUE_TEXT || b->base == VALUE_VARCHAR);
+    return (text || a->base == b->base) && a->array == b->array;
+}
+
+static enum outcome check_reference(const struct mapping_set *set, const struct mapping *mapping,
+                                    const struct mapping_reference *reference, struct error *err)
+{
+    struct bytes entity = bytes_text(reference->entity);
+    const struct mapping *parent = mapping_set_find(set, entity);
+    if (!parent) {
+        const char *nearest = mapping_set_nearest(set, entity);
+        error_set(err, OUT_FATAL, ERR_MAPPING, "no mapping is given for the entity %s referred to",
+                  reference->entity);
+        if (nearest)
+            error_hint(err, "did you mean \"%s\"? Otherwise give its mapping as well", nearest);
+        else
+            error_hint(err, "give its mapping as well, or remove the reference");
+        return blame_reference(mapping, reference, err);
+    }
+    if (parent->key_count != reference->column_count) {
+        error_set(err, OUT_FATAL, ERR_MAPPING, "the key of %s has %zu columns, the reference %zu",
+                  parent->entity, parent->key_count, reference->column_count);
+        return blame_reference(mapping, reference, err);
+    }
+    for (size_t i = 0; i < parent->key_count; i++) {
+        const struct column *theirs = &parent->columns[parent->key[i]];
+        const struct column *ours = &mapping->columns[reference->columns[i]];
+        if (same_type(&theirs->type, &ours->type))
+            continue;
+        error_set(err, OUT_FATAL, ERR_MAPPING_TYPE, "%s and the key column %s of %s differ in type",
+                  ours->name, theirs->name, parent->entity);
+        return blame_reference(mapping, reference, err);
+    }
+    return OUT_OK;
+}
+
+/* Parents get a lower rank than their children. An entity may refer to itself: then its records
+ * wait for each other. A circle of several could never be written in an order. */
+static enum outcome rank_all(struct mapping_set *set, struct error *err)
+{
+    bool changed = true;
+    for (size_t round = 0; changed && round <= set->count; round++) {
+        changed = false;
+        for (size_t i = 0; i < set->count; i++) {
+            struct mapping *mapping = set->items[i];
+            for (size_t r = 0; r < mapping->reference_count; r++) {
+                const struct mapping *parent =
+                    mapping_set_find(set, bytes_text(mapping->references[r].entity));
+                if (parent == mapping || mapping->rank > parent->rank)
+                    continue;
+                mapping->rank = parent->rank + 1;
+                changed = true;
+                if (mapping->rank <= set->count)
+                    continue;
+                error_set(err, OUT_FATAL, ERR_MAPPING, "the references of %s lead back to it",
+                          mapping->entity);
+                return blame_reference(mapping, &mapping->references[r], err);
+            }
+        }
+    }
+    return OUT_OK;
+}
+
+static enum outcome check_references(struct mapping_set *set, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < set->count && outcome == OUT_OK; i++) {
+        const struct mapping *mapping = set->items[i];
+        for (size_t r = 0; r < mapping->reference_count && outcome == OUT_OK; r++)
+            outcome = check_reference(set, mapping, &mapping->references[r], err);
+    }
+    return outcome == OUT_OK ? rank_all(set, err) : outcome;
+}
+
 enum outcome mapping_set_load(const struct settings *settings, struct mapping_set *set,
                               struct error *err)
 {
@@ -138,6 +222,8 @@ enum outcome mapping_set_load(const struct settings *settings, struct mapping_se
         qsort(set->items, set->count, sizeof(set->items[0]), by_entity);
         outcome = check_distinct(set, err);
     }
+    if (outcome == OUT_OK)
+        outcome = check_references(set, err);
     if (outcome != OUT_OK)
         mapping_set_free(set);
     return outcome;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/model/schema_sql.h"
+
 struct state_rule {
     const char *state; /* five characters, or two for a class */
     enum pg_action action;
@@ -134,6 +136,9 @@ enum pg_action pg_error_from_result(const PGresult *result, struct error *err)
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
     const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
     enum error_code code = code_of(action, state);
+    if (strcmp(state, "23503") == 0 && constraint &&
+        strncmp(constraint, SCHEMA_REFERENCE, strlen(SCHEMA_REFERENCE)) == 0)
+        code = ERR_PG_PARENT; /* a reference of the mapping: the parent may still come */
     error_set(err, outcome_of(action), code, "%s", error_code_meaning(code));
     message = message ? message : "";
     error_cause(err, "%s %.*s", state, safe_length(state, message), message);

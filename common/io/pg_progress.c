@@ -24,17 +24,21 @@ struct request {
 };
 
 struct pg_progress {
+    struct progress base;
     struct pg_lane *lane;
     uv_timer_t timer;
     struct pg_progress_config config;
-    struct pg_progress_events events;
-    void *owner;
     struct request *first, *last;
     bool in_flight; /* the first one has been sent */
     bool forgotten; /* the one in flight is a claim nobody waits for */
     int open_handles;
     void (*on_closed)(void *owner);
 };
+
+static struct pg_progress *of(struct progress *progress)
+{
+    return (struct pg_progress *)progress;
+}
 
 static void pump(struct pg_progress *progress);
 
@@ -164,9 +168,9 @@ static void on_checked(struct pg_progress *progress, const struct pg_reply *repl
     if (outcome == OUT_OK)
         outcome = check_tables(progress, reply, &err);
     if (outcome == OUT_OK)
-        progress->events.on_checked(progress->owner);
+        progress->base.events.on_checked(progress->base.owner);
     else
-        progress->events.on_error(progress->owner, &err);
+        progress->base.events.on_error(progress->base.owner, &err);
 }
 
 /* ---- requests ---------------------------------------------------------------------------- */
@@ -229,7 +233,7 @@ static void on_claimed(struct pg_progress *progress, int32_t partition, const PG
         .epoch = pg_wire_get_int8(result, 0, 3),
         .sequences = bytes_of(PQgetvalue(result, 0, 4), (size_t)PQgetlength(result, 0, 4)),
     };
-    progress->events.on_claimed(progress->owner, partition, &row);
+    progress->base.events.on_claimed(progress->base.owner, partition, &row);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -247,7 +251,7 @@ static void on_refused(struct pg_progress *progress, const PGresult *result)
     if (over) { /* somebody else has the partition: nothing left to write or to release */
         struct request done = pop(progress);
         if (done.kind == REQUEST_RELEASE)
-            progress->events.on_released(progress->owner, done.partition);
+            progress->base.events.on_released(progress->base.owner, done.partition);
         pump(progress);
         return;
     }
@@ -259,7 +263,7 @@ static void on_refused(struct pg_progress *progress, const PGresult *result)
     } else {
         err.outcome = OUT_FATAL;
     }
-    progress->events.on_error(progress->owner, &err);
+    progress->base.events.on_error(progress->base.owner, &err);
 }
 
 static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *reply)
@@ -278,7 +282,7 @@ static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *r
     else if (done.kind == REQUEST_CLAIM && !forgotten)
         on_claimed(progress, done.partition, reply->results[0]);
     else if (done.kind == REQUEST_RELEASE)
-        progress->events.on_released(progress->owner, done.partition);
+        progress->base.events.on_released(progress->base.owner, done.partition);
     pump(progress);
 }
 
@@ -293,28 +297,10 @@ static void on_lost(void *owner, struct pg_lane *lane, const struct error *err)
     struct pg_progress *progress = owner;
     (void)lane;
     progress->in_flight = false;
-    progress->events.on_error(progress->owner, err);
+    progress->base.events.on_error(progress->base.owner, err);
 }
 
 /* ---- the worker's calls ------------------------------------------------------------------ */
-
-struct pg_progress *pg_progress_new(uv_loop_t *loop, const struct pg_progress_config *config,
-                                    const struct pg_progress_events *events, void *owner)
-{
-    static const struct pg_lane_events LANE_EVENTS = {on_ready, on_reply, on_lost};
-    struct pg_progress *progress = calloc(1, sizeof *progress);
-    if (!progress)
-        abort();
-    progress->config = *config;
-    progress->events = *events;
-    progress->owner = owner;
-    uv_timer_init(loop, &progress->timer);
-    progress->timer.data = progress;
-    progress->open_handles = 2;
-    progress->lane = pg_lane_new(loop, &config->lane, &LANE_EVENTS, progress);
-    push(progress, (struct request){.kind = REQUEST_CHECK});
-    return progress;
-}
 
 static void handle_closed(struct pg_progress *progress)
 {
@@ -323,7 +309,7 @@ static void handle_closed(struct pg_progress *progress)
     while (progress->first)
         pop(progress);
     void (*on_closed)(void *) = progress->on_closed;
-    void *owner = progress->owner;
+    void *owner = progress->base.owner;
     free(progress);
     on_closed(owner);
 }
@@ -338,40 +324,42 @@ static void on_timer_closed(uv_handle_t *handle)
     handle_closed(handle->data);
 }
 
-void pg_progress_close(struct pg_progress *progress, void (*on_closed)(void *owner))
+static void close_progress(struct progress *base, void (*on_closed)(void *owner))
 {
+    struct pg_progress *progress = of(base);
     progress->on_closed = on_closed;
     pg_lane_close(progress->lane, on_lane_closed);
     uv_close((uv_handle_t *)&progress->timer, on_timer_closed);
 }
 
-void pg_progress_claim(struct pg_progress *progress, int32_t partition)
+static void claim(struct progress *base, int32_t partition)
 {
-    push(progress, (struct request){.kind = REQUEST_CLAIM, .partition = partition});
+    push(of(base), (struct request){.kind = REQUEST_CLAIM, .partition = partition});
 }
 
-void pg_progress_stages(struct pg_progress *progress, int32_t partition, int64_t epoch,
-                        int64_t redis_next, int64_t results_next)
+static void stages(struct progress *base, int32_t partition, int64_t epoch, int64_t redis_next,
+                   int64_t results_next)
 {
-    push(progress, (struct request){.kind = REQUEST_STAGES,
+    push(of(base), (struct request){.kind = REQUEST_STAGES,
                                     .partition = partition,
                                     .epoch = epoch,
                                     .redis_next = redis_next,
                                     .results_next = results_next});
 }
 
-void pg_progress_release(struct pg_progress *progress, int32_t partition, int64_t epoch,
-                         int64_t redis_next, int64_t results_next)
+static void release(struct progress *base, int32_t partition, int64_t epoch, int64_t redis_next,
+                    int64_t results_next)
 {
-    push(progress, (struct request){.kind = REQUEST_RELEASE,
+    push(of(base), (struct request){.kind = REQUEST_RELEASE,
                                     .partition = partition,
                                     .epoch = epoch,
                                     .redis_next = redis_next,
                                     .results_next = results_next});
 }
 
-void pg_progress_forget_claims(struct pg_progress *progress)
+static void forget_claims(struct progress *base)
 {
+    struct pg_progress *progress = of(base);
     struct request **at = &progress->first;
     if (progress->in_flight && *at) {
         progress->forgotten = (*at)->kind == REQUEST_CLAIM;
@@ -391,7 +379,26 @@ void pg_progress_forget_claims(struct pg_progress *progress)
         progress->last = progress->last->next;
 }
 
-bool pg_progress_is_idle(const struct pg_progress *progress)
+static bool is_idle(const struct progress *base)
 {
-    return progress->first == NULL;
+    return ((const struct pg_progress *)base)->first == NULL;
+}
+
+struct progress *pg_progress_new(uv_loop_t *loop, const struct pg_progress_config *config,
+                                 const struct progress_events *events, void *owner)
+{
+    static const struct pg_lane_events LANE_EVENTS = {on_ready, on_reply, on_lost};
+    static const struct progress_ops OPS = {claim,         stages,  release,
+                                            forget_claims, is_idle, close_progress};
+    struct pg_progress *progress = calloc(1, sizeof *progress);
+    if (!progress)
+        abort();
+    progress->base = (struct progress){.ops = &OPS, .events = *events, .owner = owner};
+    progress->config = *config;
+    uv_timer_init(loop, &progress->timer);
+    progress->timer.data = progress;
+    progress->open_handles = 2;
+    progress->lane = pg_lane_new(loop, &config->lane, &LANE_EVENTS, progress);
+    push(progress, (struct request){.kind = REQUEST_CHECK});
+    return &progress->base;
 }

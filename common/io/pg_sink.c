@@ -102,7 +102,7 @@ struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_lane_config *config, i
     if (!sink->upserts || !sink->writers)
         abort();
     for (size_t i = 0; i < mappings->count; i++)
-        sink->upserts[i] = pg_upsert_new(mappings->items[i], (int)i);
+        sink->upserts[i] = pg_upsert_new(mappings, i);
     buf_init(&sink->memory, MEMORY_MOST);
     sink->writer_count = sink->open_lanes = lanes;
     for (int i = 0; i < lanes; i++) {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/model/schema_sql.h"
+
 /* Type OIDs of pg_type.dat, part of the wire protocol. */
 #define OID_INT8 20
 #define OID_BYTEA 17
@@ -65,32 +67,84 @@ static void append_source(struct buf *sql, const struct mapping *mapping)
     buf_append_text(sql, "v, d, x)");
 }
 
+/* The literal a soft delete sets; a mapping takes text, bool and integers only. */
+static void append_soft_value(struct buf *sql, const struct mapping *mapping)
+{
+    yyjson_val *value = mapping->soft_value;
+    if (yyjson_is_str(value))
+        schema_sql_literal(sql, yyjson_get_str(value));
+    else
+        json_append(sql, value);
+}
+
+/* Soft: a delete leaves a living row's columns as they are but one, and a tombstone a tombstone. */
+static void append_update(struct buf *sql, const struct mapping *mapping, size_t at)
+{
+    const char *name = mapping->columns[at].name;
+    if (mapping->on_delete != DELETE_SOFT) {
+        buf_append_format(sql, "\"%s\" = EXCLUDED.\"%s\", ", name, name);
+        return;
+    }
+    buf_append_format(sql, "\"%s\" = CASE WHEN EXCLUDED.drover_deleted%s THEN ", name,
+                      (int)at == mapping->soft_column ? " AND NOT t.drover_deleted" : "");
+    if ((int)at == mapping->soft_column)
+        append_soft_value(sql, mapping);
+    else
+        buf_append_format(sql, "t.\"%s\"", name);
+    buf_append_format(sql, " ELSE EXCLUDED.\"%s\" END, ", name);
+}
+
 static void append_updates(struct buf *sql, const struct mapping *mapping)
 {
     for (size_t i = 0; i < mapping->column_count; i++)
         if (mapping->columns[i].key_at < 0)
-            buf_append_format(sql, "\"%s\" = EXCLUDED.\"%s\", ", mapping->columns[i].name,
-                              mapping->columns[i].name);
+            append_update(sql, mapping, i);
     for (size_t i = 0; i < mapping->generated_count; i++)
         if (mapping->generated[i].kind == GENERATED_ON_WRITE)
             buf_append_format(sql, "\"%s\" = CURRENT_TIMESTAMP, ", mapping->generated[i].name);
     buf_append_text(sql, "drover_version = EXCLUDED.drover_version, "
                          "drover_digest = EXCLUDED.drover_digest, "
                          "drover_deleted = EXCLUDED.drover_deleted");
+    if (mapping->on_delete == DELETE_SOFT)
+        buf_append_text(sql, " AND t.drover_deleted");
+    if (mapping->on_delete == DELETE_HARD)
+        buf_append_text(sql, ", drover_deleted_at = EXCLUDED.drover_deleted_at");
+}
+
+/* Tombstones that are to go one day are found again by their tenant; the row is locked until the
+ * batch's end, so that the housekeeper cannot drop the mark of a tombstone it does not see yet. */
+static void append_mark(struct buf *sql, const struct mapping *mapping)
+{
+    buf_append_text(sql, "WITH mark AS (INSERT INTO drover.purge AS p (table_schema, table_name, "
+                         "isolation_key) SELECT ");
+    schema_sql_literal(sql, mapping->schema);
+    buf_append_text(sql, "::text, ");
+    schema_sql_literal(sql, mapping->table);
+    buf_append_format(sql,
+                      "::text, $1::text WHERE true = ANY ($%zu::bool[]) ON CONFLICT (table_schema, "
+                      "table_name, isolation_key) DO UPDATE SET marked_at = "
+                      "pg_catalog.clock_timestamp()) ",
+                      mapping->column_count + 4);
 }
 
 static char *make_upsert(const struct mapping *mapping, struct buf *sql)
 {
+    bool hard = mapping->on_delete == DELETE_HARD;
+    if (hard)
+        append_mark(sql, mapping);
     buf_append_format(sql, "INSERT INTO \"%s\".\"%s\" AS t (isolation_key", mapping->schema,
                       mapping->table);
     for (size_t i = 0; i < mapping->column_count; i++)
         buf_append_format(sql, ", \"%s\"", mapping->columns[i].name);
-    buf_append_text(sql, ", drover_version, drover_digest, drover_deleted) SELECT $1::text");
+    buf_append_format(sql, ", drover_version, drover_digest, drover_deleted%s) SELECT $1::text",
+                      hard ? ", drover_deleted_at" : "");
     for (size_t i = 0; i < mapping->column_count; i++) {
         buf_append_text(sql, ", ");
         append_selected(sql, &mapping->columns[i], i);
     }
     buf_append_text(sql, ", u.v, u.d, u.x");
+    if (hard)
+        buf_append_text(sql, ", CASE WHEN u.x THEN pg_catalog.clock_timestamp() END");
     append_source(sql, mapping);
     buf_append_text(sql, " ON CONFLICT (isolation_key, ");
     append_key_columns(sql, mapping, "");
@@ -117,8 +171,49 @@ static char *make_look(const struct mapping *mapping, struct buf *sql)
     return take_text(sql);
 }
 
-struct pg_upsert *pg_upsert_new(const struct mapping *mapping, int number)
+/* Columns of all references, one after the other, are c0, c1 …; NULL in one of them: no reference.
+ */
+static void append_lacks(struct buf *sql, const struct mapping_reference *reference,
+                         const struct mapping *parent, size_t at)
 {
+    buf_append_char(sql, '(');
+    for (size_t i = 0; i < reference->column_count; i++)
+        buf_append_format(sql, "u.c%zu IS NOT NULL AND ", at + i);
+    buf_append_format(sql, "NOT EXISTS (SELECT FROM \"%s\".\"%s\" AS p WHERE p.isolation_key = $1",
+                      parent->schema, parent->table);
+    for (size_t i = 0; i < reference->column_count; i++)
+        buf_append_format(sql, " AND p.\"%s\" = u.c%zu", parent->columns[parent->key[i]].name,
+                          at + i);
+    buf_append_text(sql, "))");
+}
+
+static char *make_lack(const struct mapping_set *mappings, const struct mapping *mapping,
+                       struct buf *sql)
+{
+    size_t count = 0;
+    buf_append_text(sql, "SELECT u.o FROM ROWS FROM (");
+    for (size_t r = 0; r < mapping->reference_count; r++)
+        for (size_t i = 0; i < mapping->references[r].column_count; i++, count++)
+            append_unnest(
+                sql, count + 2,
+                value_type_param_array(&mapping->columns[mapping->references[r].columns[i]].type));
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") WITH ORDINALITY AS u(");
+    for (size_t i = 0; i < count; i++)
+        buf_append_format(sql, "c%zu, ", i);
+    buf_append_text(sql, "o) WHERE $1::text IS NULL");
+    for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
+        const struct mapping_reference *reference = &mapping->references[r];
+        buf_append_text(sql, " OR ");
+        append_lacks(sql, reference, mapping_set_find(mappings, bytes_text(reference->entity)), at);
+        at += reference->column_count;
+    }
+    return take_text(sql);
+}
+
+struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t number)
+{
+    const struct mapping *mapping = mappings->items[number];
     struct pg_upsert *upsert = calloc(1, sizeof *upsert);
     struct buf sql;
     if (!upsert)
@@ -127,10 +222,15 @@ struct pg_upsert *pg_upsert_new(const struct mapping *mapping, int number)
     upsert->mapping = mapping;
     upsert->upsert_sql = make_upsert(mapping, &sql);
     upsert->look_sql = make_look(mapping, &sql);
-    buf_append_format(&sql, "drover_upsert_%d", number);
+    buf_append_format(&sql, "drover_upsert_%zu", number);
     upsert->upsert_name = take_text(&sql);
-    buf_append_format(&sql, "drover_look_%d", number);
+    buf_append_format(&sql, "drover_look_%zu", number);
     upsert->look_name = take_text(&sql);
+    if (mapping->reference_count) {
+        upsert->lack_sql = make_lack(mappings, mapping, &sql);
+        buf_append_format(&sql, "drover_lack_%zu", number);
+        upsert->lack_name = take_text(&sql);
+    }
     buf_free(&sql);
     return upsert;
 }
@@ -143,6 +243,8 @@ void pg_upsert_free(struct pg_upsert *upsert)
     free(upsert->upsert_sql);
     free(upsert->look_name);
     free(upsert->look_sql);
+    free(upsert->lack_name);
+    free(upsert->lack_sql);
     free(upsert);
 }
 
@@ -227,19 +329,17 @@ static void append_own(struct param_list *list, const struct batch *batch, const
     finish_param(list);
 }
 
-static void queue(const struct param_list *list, struct pg_lane *lane, const char *name,
-                  const char *sql)
+static int finish(const struct param_list *list, struct pg_param *params)
 {
-    struct pg_param params[PG_LANE_PARAMS_MOST];
     assert(!list->memory->failed); /* batches are bounded far below the buffer's limit */
     for (int i = 0; i < list->count; i++)
         params[i] = (struct pg_param){list->memory->data + list->starts[i], list->sizes[i]};
-    pg_lane_query(lane, name, sql, params, list->count);
+    return list->count;
 }
 
-void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
-                     const struct batch *batch, struct bytes tenant, const uint32_t *order,
-                     size_t count, struct buf *memory)
+int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, struct bytes tenant,
+                     const uint32_t *order, size_t count, struct buf *memory,
+                     struct pg_param params[PG_LANE_PARAMS_MOST])
 {
     const struct mapping *mapping = upsert->mapping;
     struct param_list list = {.memory = memory, .count = 0};
@@ -249,7 +349,16 @@ void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
         append_cells(&list, batch, i, value_type_param_oid(&mapping->columns[i].type), order,
                      count);
     append_own(&list, batch, order, count);
-    queue(&list, lane, upsert->upsert_name, upsert->upsert_sql);
+    return finish(&list, params);
+}
+
+void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
+                     const struct batch *batch, struct bytes tenant, const uint32_t *order,
+                     size_t count, struct buf *memory)
+{
+    struct pg_param params[PG_LANE_PARAMS_MOST];
+    int param_count = pg_upsert_params(upsert, batch, tenant, order, count, memory, params);
+    pg_lane_query(lane, upsert->upsert_name, upsert->upsert_sql, params, param_count);
 }
 
 void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
@@ -257,11 +366,29 @@ void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
                           size_t count, struct buf *memory)
 {
     const struct mapping *mapping = upsert->mapping;
+    struct pg_param params[PG_LANE_PARAMS_MOST];
     struct param_list list = {.memory = memory, .count = 0};
     buf_reset(memory);
     append_tenant(&list, tenant);
     for (size_t k = 0; k < mapping->key_count; k++)
         append_cells(&list, batch, mapping->key[k],
                      value_type_param_oid(&mapping->columns[mapping->key[k]].type), order, count);
-    queue(&list, lane, upsert->look_name, upsert->look_sql);
+    pg_lane_query(lane, upsert->look_name, upsert->look_sql, params, finish(&list, params));
+}
+
+int pg_upsert_lack_params(const struct pg_upsert *upsert, const struct batch *batch,
+                          struct bytes tenant, const uint32_t *order, size_t count,
+                          struct buf *memory, struct pg_param params[PG_LANE_PARAMS_MOST])
+{
+    const struct mapping *mapping = upsert->mapping;
+    struct param_list list = {.memory = memory, .count = 0};
+    buf_reset(memory);
+    append_tenant(&list, tenant);
+    for (size_t r = 0; r < mapping->reference_count; r++)
+        for (size_t i = 0; i < mapping->references[r].column_count; i++) {
+            size_t column = mapping->references[r].columns[i];
+            append_cells(&list, batch, column, value_type_param_oid(&mapping->columns[column].type),
+                         order, count);
+        }
+    return finish(&list, params);
 }

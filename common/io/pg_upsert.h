@@ -10,6 +10,7 @@
  */
 
 #include "common/base/buf.h"
+#include "common/io/mappings.h"
 #include "common/io/pg_lane.h"
 #include "common/policy/batch.h"
 
@@ -17,10 +18,11 @@ struct pg_upsert {
     const struct mapping *mapping;
     char *upsert_name, *upsert_sql;
     char *look_name, *look_sql;
+    char *lack_name, *lack_sql; /* NULL when the mapping refers to nothing */
 };
 
-/* `number` makes the prepared statements' names. Caller frees with pg_upsert_free. */
-struct pg_upsert *pg_upsert_new(const struct mapping *mapping, int number);
+/* For the mapping at `number` of the set. Caller frees with pg_upsert_free. */
+struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t number);
 void pg_upsert_free(struct pg_upsert *upsert);
 
 /* Queues the upsert of `count` items (indexes into batch->items) of one tenant. `memory` is
@@ -28,10 +30,21 @@ void pg_upsert_free(struct pg_upsert *upsert);
 void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
                      const struct batch *batch, struct bytes tenant, const uint32_t *order,
                      size_t count, struct buf *memory);
+/* The same statement's parameters, for whoever sends it otherwise; views into `memory`. Returns
+ * their number. */
+int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, struct bytes tenant,
+                     const uint32_t *order, size_t count, struct buf *memory,
+                     struct pg_param params[PG_LANE_PARAMS_MOST]);
 /* Queues the look-up of the same rows. Result columns, binary: ordinal int8 (from 1), version int8,
  * digest bytea, transaction int8 (the row's xmin). Rows that do not exist are absent. */
 void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
                           const struct batch *batch, struct bytes tenant, const uint32_t *order,
                           size_t count, struct buf *memory);
+
+/* Parameters of lack_sql, which gives the ordinals (int8, from 1) of rows that refer to a parent
+ * that is not there. Returns their number. */
+int pg_upsert_lack_params(const struct pg_upsert *upsert, const struct batch *batch,
+                          struct bytes tenant, const uint32_t *order, size_t count,
+                          struct buf *memory, struct pg_param params[PG_LANE_PARAMS_MOST]);
 
 #endif

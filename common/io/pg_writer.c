@@ -9,9 +9,10 @@
  *
  * WRITE is the usual case, one round trip: BEGIN, fence, for each tenant set_config + upsert,
  * COMMIT. CAREFUL does the same under savepoints and without COMMIT; it stops at the first refused
- * group, which HALVE narrows down to the refused records. LOOK classifies rows the upserts did not
- * write. CHECK asks whether a COMMIT whose answer was lost took place. Every other failure:
- * ROLLBACK, done.
+ * group, which HALVE narrows down to the refused records.
+ * LACK asks which rows of a refused group have no parent yet: those are parked. LOOK classifies
+ * rows the upserts did not write. CHECK asks whether a COMMIT whose answer was lost took place.
+ * Every other failure: ROLLBACK, done.
  */
 
 #include "common/io/pg_writer.h"
@@ -21,6 +22,8 @@
 #include <string.h>
 
 #include "common/io/pg_error.h"
+#include "common/io/pg_parents_park.h"
+#include "common/io/pg_vault.h"
 #include "common/io/pg_wire.h"
 
 const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
@@ -143,6 +146,7 @@ static void start_write(struct writer *writer)
     struct batch *batch = writer->batch;
     pg_writer_begin(writer);
     pg_writer_fence(writer);
+    writer->vault = pg_vault_queue(writer);
     for (size_t g = 0; g < batch->group_count; g++)
         pg_writer_upsert(writer, &batch->groups[g], batch->groups[g].first, batch->groups[g].count);
     pg_lane_query(writer->lane, "drover_commit", "COMMIT", NULL, 0);
@@ -161,14 +165,16 @@ void pg_writer_note_count(struct batch_group *group, const PGresult *result, siz
         group->incomplete = true;
 }
 
-/* Replies: BEGIN, fence, (tenant, upsert) per group, COMMIT. */
+/* Replies: BEGIN, fence, the vault's, (tenant, upsert) per group, COMMIT. */
 static void on_written(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch *batch = writer->batch;
     if (reply->failed >= 0) {
         const PGresult *result = reply->results[reply->failed];
         enum pg_action action = pg_error_from_result(result, &writer->failure);
-        bool in_upsert = reply->failed >= 2 && (size_t)reply->failed < 2 + 2 * batch->group_count;
+        int upserts = 2 + writer->vault;
+        bool in_upsert =
+            reply->failed >= upserts && (size_t)(reply->failed - upserts) < 2 * batch->group_count;
         writer->commit_sent = false; /* the pipeline was aborted before it */
         if (in_upsert && (action == PG_RECORD || action == PG_QUARANTINE))
             roll_back(writer, true);
@@ -178,7 +184,8 @@ static void on_written(struct writer *writer, const struct pg_reply *reply)
     }
     pg_writer_take_transaction(writer, reply->results[1]);
     for (size_t g = 0; g < batch->group_count; g++)
-        pg_writer_note_count(&batch->groups[g], reply->results[3 + 2 * g], batch->groups[g].count);
+        pg_writer_note_count(&batch->groups[g], reply->results[3 + writer->vault + 2 * (int)g],
+                             batch->groups[g].count);
     pg_writer_start_look(writer);
 }
 
@@ -222,8 +229,24 @@ static void on_checked(struct writer *writer, const struct pg_reply *reply)
     start_write(writer);
 }
 
+/* Records whose parents are missing go to the waiting room with their batch, as they came. */
+static void park_waiting(struct writer *writer)
+{
+    struct batch *batch = writer->batch;
+    const struct sink *sink = &writer->sink->base;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct batch_item *item = &batch->items[i];
+        struct envelope message;
+        if (!item->decided || item->verdict != CLASS_WAITING)
+            continue;
+        sink->events.view_message(sink->owner, item, &message);
+        pg_parents_park(writer->lane, &batch->fence, item, &message, &writer->sink->memory);
+    }
+}
+
 void pg_writer_start_commit(struct writer *writer)
 {
+    park_waiting(writer);
     pg_writer_plain(writer, "COMMIT");
     writer->commit_sent = true;
     pg_writer_enter(writer, PHASE_COMMIT);
@@ -241,10 +264,13 @@ static void on_rolled_back(struct writer *writer, const struct pg_reply *reply)
 
 static void on_committed(struct writer *writer, const struct pg_reply *reply)
 {
-    if (reply->failed >= 0)
-        pg_writer_fail(writer, reply->results[reply->failed]);
-    else
+    if (reply->failed < 0) {
         pg_writer_start_look(writer);
+        return;
+    }
+    if (reply->failed + 1 < reply->count)
+        writer->commit_sent = false; /* the pipeline was aborted before it */
+    pg_writer_fail(writer, reply->results[reply->failed]);
 }
 
 static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *reply)
@@ -263,6 +289,9 @@ static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *r
         break;
     case PHASE_CAREFUL:
         pg_writer_on_careful(writer, reply);
+        break;
+    case PHASE_LACK:
+        pg_writer_on_lacked(writer, reply);
         break;
     case PHASE_HALVE:
         pg_writer_on_halved(writer, reply);

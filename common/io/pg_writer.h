@@ -17,6 +17,7 @@ enum phase {
     PHASE_WRITE,
     PHASE_ROLLBACK,
     PHASE_CAREFUL,
+    PHASE_LACK, /* which rows of the refused group have no parent yet */
     PHASE_HALVE,
     PHASE_WAIT, /* refused records are on their way to the dead letters */
     PHASE_COMMIT,
@@ -34,8 +35,10 @@ struct writer {
     bool commit_sent;
     bool retry_careful;   /* what follows ROLLBACK */
     struct error failure; /* what ROLLBACK reports when it does not go on */
-    size_t group;         /* CAREFUL: first group not yet written; HALVE: the refused one */
+    size_t group;         /* CAREFUL: first group not yet written; LACK, HALVE: the refused one */
+    bool lack_asked;      /* of that group */
     int head;             /* CAREFUL: queries before the first group's */
+    int vault;            /* WRITE: those of them that fill the vault */
     struct bisect bisect;
     bool undo; /* a savepoint must be rolled back first */
     size_t part_first, part_count;
@@ -82,6 +85,7 @@ void pg_writer_on_look(struct writer *writer, const struct pg_reply *reply);
 /* ---- pg_writer_careful.c */
 void pg_writer_begin_careful(struct writer *writer);
 void pg_writer_on_careful(struct writer *writer, const struct pg_reply *reply);
+void pg_writer_on_lacked(struct writer *writer, const struct pg_reply *reply);
 void pg_writer_on_halved(struct writer *writer, const struct pg_reply *reply);
 
 #endif

@@ -26,6 +26,24 @@ static size_t gather(const struct batch *batch, const struct batch_group *group,
     return count;
 }
 
+/* Which of the batch's records are in the waiting room. */
+static void ask_waiting(struct writer *writer)
+{
+    const struct batch_fence *at = &writer->batch->fence;
+    struct pg_wire wire;
+    pg_wire_init(&wire);
+    pg_wire_text(&wire, bytes_text(at->group));
+    pg_wire_text(&wire, bytes_text(at->topic));
+    pg_wire_int4(&wire, at->partition);
+    pg_wire_int8(&wire, at->start);
+    pg_wire_int8(&wire, at->end);
+    pg_lane_query(writer->lane, "drover_waiting",
+                  "SELECT \"offset\" FROM drover.waiting WHERE \"group\" = $1::text AND "
+                  "topic = $2::text AND partition = $3::int4 AND \"offset\" >= $4::int8 AND "
+                  "\"offset\" < $5::int8 AND state IS NULL",
+                  wire.params, wire.count);
+}
+
 void pg_writer_start_look(struct writer *writer)
 {
     struct batch *batch = writer->batch;
@@ -59,6 +77,8 @@ void pg_writer_start_look(struct writer *writer)
         pg_upsert_queue_look(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch,
                              group->tenant, subset, count, &writer->sink->memory);
     }
+    if (batch->second_look || batch->outcome_unknown)
+        ask_waiting(writer);
     pg_writer_plain(writer, "COMMIT");
     pg_writer_enter(writer, PHASE_LOOK);
 }
@@ -79,6 +99,23 @@ static void decide_seen(struct writer *writer, struct batch_item *item, const PG
         item->verdict = CLASS_APPLIED;
     if (unsure && version < item->row.version)
         item->verdict = CLASS_DEAD; /* was refused before the crash */
+}
+
+static int by_offset(const void *offset, const void *item)
+{
+    int64_t wanted = *(const int64_t *)offset, has = ((const struct batch_item *)item)->offset;
+    return (wanted > has) - (wanted < has);
+}
+
+static void note_waiting(struct batch *batch, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        int64_t offset = pg_wire_get_int8(result, row, 0);
+        struct batch_item *item =
+            bsearch(&offset, batch->items, batch->count, sizeof *batch->items, by_offset);
+        if (item)
+            item->verdict = CLASS_WAITING;
+    }
 }
 
 void pg_writer_on_look(struct writer *writer, const struct pg_reply *reply)
@@ -104,8 +141,11 @@ void pg_writer_on_look(struct writer *writer, const struct pg_reply *reply)
                 continue;
             item->decided =
                 true; /* no row: refused before a crash, or deleted by a stranger since */
-            item->verdict = batch->second_look ? CLASS_DEAD : CLASS_APPLIED;
+            bool refused = batch->second_look || item->dead_lettered;
+            item->verdict = refused ? CLASS_DEAD : CLASS_APPLIED;
         }
     }
+    if (batch->second_look || batch->outcome_unknown)
+        note_waiting(batch, reply->results[at]);
     pg_writer_finish(writer, OUT_OK, NULL);
 }

@@ -18,8 +18,8 @@ enum {
     ON_KEYS = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_EXPORT | CMD_SECRET | CMD_REHEARSE,
     READS_SOURCES = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_REHEARSE,
     ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS,
-    ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN,
-    PRODUCES = CMD_PRODUCE | CMD_RUN,
+    ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_REHEARSE | CMD_REBUILD | CMD_EXPORT,
+    PRODUCES = CMD_PRODUCE | CMD_RUN | CMD_REHEARSE,
     WORKS = CMD_WORK | CMD_RUN,
     VERIFIES = CMD_VERIFY | CMD_RUN,
     REPORTS = CMD_EXPORT | CMD_REBUILD | CMD_SECRET | CMD_REHEARSE | CMD_STATUS | CMD_DOCTOR |
@@ -172,7 +172,7 @@ static const struct conf_field FIELDS[] = {
     {"verify.samples", "samples", 0, NULL, CONF_COUNT, AT(samples), "20", 0, 100000, NULL, "N",
      "records listed for each verdict", VERIFIES},
     {"verify.only_tenant", "only-tenant", 0, NULL, CONF_TEXT, AT(only_tenant), NULL, 0, 0, NULL,
-     "KEY", "verify this tenant alone", VERIFIES},
+     "KEY", "this tenant alone", VERIFIES | CMD_REBUILD},
 
     {"export.as", "as", 0, NULL, CONF_CHOICE, AT(export_as), "file", 0, 0,
      "file|local_storage|map_dump", "FORM", "form to write", CMD_EXPORT},

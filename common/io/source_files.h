@@ -29,7 +29,8 @@ struct source_files {
 };
 
 /* Files are taken as they are; folders give all files below them named *.json, *.jsonl, *.ndjson,
- * also with .gz or .zst, hidden ones left out; what is no file may be a pattern as of glob(3).
+ * also with .gz or .zst, hidden ones left out; a folder that is a browser's profile is one source;
+ * what is no file may be a pattern as of glob(3).
  * OUT_FATAL DRV-S001 (missing), DRV-S007 (neither file nor folder), DRV-S003 (a folder or a pattern
  * without any). */
 MUST_USE enum outcome source_files_collect(const struct conf_list *arguments,

@@ -66,8 +66,8 @@ static uint64_t bytes_like(uint64_t word, unsigned char c)
     return (difference - EACH_BYTE) & ~difference & HIGH_BITS;
 }
 
-/* First byte at or after `at` that may end a string: eight at a time, as most bytes do not. */
-static size_t skip_in_string(struct bytes text, size_t at)
+/* Eight at a time, as most bytes do not stop it. */
+size_t json_scan_in_string(struct bytes text, size_t at)
 {
     while (at + 8 <= text.size) {
         uint64_t word;
@@ -128,9 +128,9 @@ static void unopen(struct json_scan *scan, const char *why)
 /* Returns false when the text does not suffice. */
 static bool step_string(struct json_scan *scan, struct bytes text, bool last)
 {
-    size_t at = skip_in_string(text, scan->at);
+    size_t at = json_scan_in_string(text, scan->at);
     while (at + 1 < text.size && text.data[at] == '\\')
-        at = skip_in_string(text, at + 2);
+        at = json_scan_in_string(text, at + 2);
     scan->at = at < text.size ? at : text.size;
     if (at < text.size && text.data[at] == '"') {
         scan->at = at + 1;

@@ -53,6 +53,10 @@ enum json_scan_result json_scan_step(struct json_scan *scan, struct bytes text, 
 /* Forgets the bytes before `at` and every going back to them. Returns how many. */
 size_t json_scan_drop(struct json_scan *scan, struct bytes text);
 
+/* First byte at or after `at` that does not just stand for itself in a string: a quote, a
+ * backslash, a control character; text.size when there is none. */
+size_t json_scan_in_string(struct bytes text, size_t at);
+
 /* Newlines in `text`; *last is the offset behind the last one when there is one. */
 size_t json_scan_lines(struct bytes text, size_t *last);
 

@@ -77,6 +77,13 @@ MUST_USE enum outcome mapping_expected(const struct mapping *mapping, const stru
                                        struct mapping_work *work, yyjson_doc **doc,
                                        struct error *err);
 
+/* Is a row as it is stored a deleted record's? on_delete: {column, value} leaves the row in sight
+ * of its tenant, drover_deleted false, with an all-zero digest and the columns as they were, the
+ * column changed; a record that was deleted before it was ever written is a tombstone as with the
+ * other policies. Such a row has no inverse: what it says is that the record is gone. */
+bool mapping_row_is_deleted(const struct mapping *mapping, bool drover_deleted,
+                            struct bytes digest);
+
 /* Appends the id of a row from its key cells. */
 MUST_USE bool mapping_append_id(const struct mapping *mapping, const struct cell *cells,
                                 struct buf *out);

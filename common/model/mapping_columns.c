@@ -9,11 +9,11 @@
 
 static const char *const COLUMN_KEYS[] = {"name",  "from",      "type", "required",  "default",
                                           "allow", "min",       "max",  "tolerance", "decode",
-                                          "as",    "generated", NULL};
+                                          "as",    "generated", "seal", "withhold",  NULL};
 
 /* Columns every table has besides the mapping's (DESIGN section 3). */
-static const char *const OWN_COLUMNS[] = {"isolation_key", "drover_version", "drover_digest",
-                                          "drover_deleted", NULL};
+static const char *const OWN_COLUMNS[] = {"isolation_key",  "drover_version",    "drover_digest",
+                                          "drover_deleted", "drover_deleted_at", NULL};
 
 struct column *parse_find_column(const struct mapping *mapping, struct bytes name)
 {
@@ -23,7 +23,7 @@ struct column *parse_find_column(const struct mapping *mapping, struct bytes nam
     return NULL;
 }
 
-static bool name_is_used(const struct mapping *mapping, const char *name)
+bool parse_name_is_used(const struct mapping *mapping, const char *name)
 {
     for (size_t i = 0; OWN_COLUMNS[i]; i++)
         if (strcmp(OWN_COLUMNS[i], name) == 0)
@@ -34,17 +34,11 @@ static bool name_is_used(const struct mapping *mapping, const char *name)
     return parse_find_column(mapping, bytes_text(name)) != NULL;
 }
 
-static struct bytes scalar_of(struct yaml_at node)
-{
-    return yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR ? yaml_scalar(node, NULL)
-                                                               : (struct bytes){0};
-}
-
-static enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *err)
+enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *err)
 {
     if (!yaml_has(node))
         return OUT_OK;
-    struct bytes text = scalar_of(node);
+    struct bytes text = parse_scalar(node);
     *flag = bytes_equal(text, BYTES_LITERAL("true"));
     if (!*flag && !bytes_equal(text, BYTES_LITERAL("false")))
         return parse_fail(node, err, ERR_MAPPING, "the value is true or false");
@@ -54,7 +48,7 @@ static enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *er
 static enum outcome parse_type(struct yaml_at column, struct yaml_at node, struct value_type *type,
                                struct error *err)
 {
-    struct bytes text = scalar_of(node);
+    struct bytes text = parse_scalar(node);
     if (text.size && value_type_parse(text, type))
         return OUT_OK;
     const char *const *names = value_type_names();
@@ -77,10 +71,11 @@ static enum outcome parse_form(struct yaml_at node, struct value_type *type, str
         enum value_form form;
     } FORMS[] = {{"string", FORM_STRING},     {"number", FORM_NUMBER},
                  {"epoch_s", FORM_EPOCH_S},   {"epoch_ms", FORM_EPOCH_MS},
-                 {"epoch_us", FORM_EPOCH_US}, {"natural", FORM_NATURAL}};
+                 {"epoch_us", FORM_EPOCH_US}, {"loose", FORM_LOOSE},
+                 {"natural", FORM_NATURAL}};
     if (!yaml_has(node))
         return OUT_OK;
-    struct bytes text = scalar_of(node);
+    struct bytes text = parse_scalar(node);
     for (size_t i = 0; i < sizeof FORMS / sizeof *FORMS; i++) {
         if (!bytes_equal(text, bytes_text(FORMS[i].name)))
             continue;
@@ -90,7 +85,7 @@ static enum outcome parse_form(struct yaml_at node, struct value_type *type, str
                                                   "this form does not go with the column's type");
     }
     return parse_fail(node, err, ERR_MAPPING,
-                      "as is string, number, epoch_s, epoch_ms or epoch_us");
+                      "as is string, number, loose, epoch_s, epoch_ms or epoch_us");
 }
 
 static enum outcome parse_pointers(struct parse *parse, struct yaml_at node, struct column *column,
@@ -110,6 +105,21 @@ static enum outcome parse_pointers(struct parse *parse, struct yaml_at node, str
     return outcome;
 }
 
+static enum outcome check_word_type(struct yaml_at node, const struct column *column,
+                                    struct error *err)
+{
+    const struct value_type *type = &column->type;
+    bool json = column->source == FROM_TENANT_CONTEXT || column->source == FROM_VALUE;
+    bool text = column->source == FROM_USER || column->source == FROM_ORIGIN;
+    if (json && (type->base != VALUE_JSONB || type->array))
+        return parse_fail(node, err, ERR_MAPPING_TYPE, "this source needs type: jsonb");
+    if (text && (type->base != VALUE_TEXT || type->array))
+        return parse_fail(node, err, ERR_MAPPING_TYPE, "this source needs type: text");
+    if (type->array || (!json && type->base == VALUE_JSONB))
+        return parse_fail(node, err, ERR_MAPPING_TYPE, "this source gives neither arrays nor json");
+    return OUT_OK;
+}
+
 /* from: a pointer, a list of pointers, or one of the $ words. */
 static enum outcome parse_from(struct parse *parse, struct yaml_at at, struct yaml_at node,
                                struct column *column, struct error *err)
@@ -123,31 +133,30 @@ static enum outcome parse_from(struct parse *parse, struct yaml_at at, struct ya
                  {"$index1", FROM_INDEX1},
                  {"$value", FROM_VALUE},
                  {"$tenant_context", FROM_TENANT_CONTEXT},
-                 {"$isolation_key", FROM_ISOLATION_KEY}};
+                 {"$isolation_key", FROM_ISOLATION_KEY},
+                 {"$user", FROM_USER},
+                 {"$origin", FROM_ORIGIN}};
     if (!yaml_has(node))
         return parse_fail(at, err, ERR_MAPPING, "the column has no from");
-    struct bytes text = scalar_of(node);
+    struct bytes text = parse_scalar(node);
     if (text.size == 0 || text.data[0] != '$')
         return parse_pointers(parse, node, column, err);
-    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
-        if (!bytes_equal(text, bytes_text(WORDS[i].name)))
-            continue;
-        column->source = WORDS[i].source;
-        bool context = column->source == FROM_TENANT_CONTEXT || column->source == FROM_VALUE;
-        if (context && column->type.base != VALUE_JSONB)
-            return parse_fail(node, err, ERR_MAPPING_TYPE, "this source needs type: jsonb");
-        return OUT_OK;
-    }
-    return parse_fail(node, err, ERR_MAPPING,
-                      "unknown source; there are $key $key_suffix $index $index1 $value "
-                      "$tenant_context $isolation_key");
+    const char *names[sizeof WORDS / sizeof *WORDS + 1] = {0};
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        names[i] = WORDS[i].name;
+    size_t which;
+    enum outcome outcome = parse_word(node, "from", names, &which, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    column->source = WORDS[which].source;
+    return check_word_type(node, column, err);
 }
 
 static enum outcome parse_decimal_option(struct yaml_at node, bool *has, struct decimal *number,
                                          struct error *err)
 {
     *has = yaml_has(node);
-    if (*has && !decimal_parse(scalar_of(node), number))
+    if (*has && !decimal_parse(parse_scalar(node), number))
         return parse_fail(node, err, ERR_MAPPING, "min and max are numbers");
     return OUT_OK;
 }
@@ -156,7 +165,7 @@ static enum outcome parse_tolerance(struct yaml_at node, struct column *column, 
 {
     if (!yaml_has(node))
         return OUT_OK;
-    struct bytes text = scalar_of(node);
+    struct bytes text = parse_scalar(node);
     char *end = NULL;
     column->tolerance = text.size ? strtod(text.data, &end) : -1;
     if (!(column->tolerance >= 0) || !end || *end)
@@ -166,8 +175,8 @@ static enum outcome parse_tolerance(struct yaml_at node, struct column *column, 
 
 /* A default or allowed value, checked against the column's type here, so that no record can fail
  * for it. */
-static yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column,
-                                     struct yaml_at node, struct error *err)
+yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column, struct yaml_at node,
+                              struct error *err)
 {
     bool plain = false, exact = false;
     struct cell cell;
@@ -220,12 +229,38 @@ static enum outcome parse_decode(struct yaml_at at, struct column *column, struc
     struct yaml_at node = yaml_find(at, "decode");
     if (!yaml_has(node))
         return OUT_OK;
-    if (!bytes_equal(scalar_of(node), BYTES_LITERAL("json")))
+    if (!bytes_equal(parse_scalar(node), BYTES_LITERAL("json")))
         return parse_fail(node, err, ERR_MAPPING, "decode is json");
     if (column->has_least || column->has_most || yaml_has(yaml_find(at, "allow")))
         return parse_fail(node, err, ERR_MAPPING,
                           "decode: json does not go with allow, min and max");
     column->decode_json = true;
+    return OUT_OK;
+}
+
+/* A secret's cell is its reference, a token's is nothing: what would look at the value does not go
+ * with either. */
+static enum outcome parse_secrecy(struct yaml_at at, struct column *column, struct error *err)
+{
+    static const char *const OTHERS[] = {"default", "allow",  "min",      "max",
+                                         "as",      "decode", "tolerance"};
+    enum outcome outcome = parse_flag(yaml_find(at, "seal"), &column->seal, err);
+    if (outcome == OUT_OK)
+        outcome = parse_flag(yaml_find(at, "withhold"), &column->withhold, err);
+    if (outcome != OUT_OK || (!column->seal && !column->withhold))
+        return outcome;
+    if (column->seal && column->withhold)
+        return parse_fail(at, err, ERR_MAPPING, "a column is sealed or withheld, not both");
+    if (column->source != FROM_POINTERS)
+        return parse_fail(at, err, ERR_MAPPING, "only members can be sealed or withheld");
+    if (column->type.array || column->type.base != VALUE_TEXT)
+        return parse_fail(at, err, ERR_MAPPING_TYPE, "a sealed or withheld column is type: text");
+    if (column->withhold && column->required)
+        return parse_fail(at, err, ERR_MAPPING, "a withheld column is always NULL: not required");
+    for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
+        if (yaml_has(yaml_find(at, OTHERS[i])))
+            return parse_fail(yaml_find(at, OTHERS[i]), err, ERR_MAPPING,
+                              "this option does not go with seal and withhold");
     return OUT_OK;
 }
 
@@ -249,6 +284,8 @@ static enum outcome parse_column(struct parse *parse, struct yaml_at at, struct 
     if (outcome == OUT_OK)
         outcome = parse_decode(at, column, err);
     if (outcome == OUT_OK)
+        outcome = parse_secrecy(at, column, err);
+    if (outcome == OUT_OK)
         outcome = parse_literals(parse, at, column, gathered, err);
     return outcome;
 }
@@ -258,7 +295,7 @@ static enum outcome parse_generated(struct yaml_at node, struct yaml_at at, cons
 {
     static const char *const KEYS[] = {"name", "type", "generated", NULL};
     struct generated_column *made = &mapping->generated[mapping->generated_count];
-    struct bytes kind = scalar_of(node);
+    struct bytes kind = parse_scalar(node);
     made->name = name;
     if (bytes_equal(kind, BYTES_LITERAL("identity")))
         made->kind = GENERATED_IDENTITY;
@@ -288,10 +325,14 @@ static void freeze_literals(struct mapping *mapping, yyjson_mut_val *gathered)
     yyjson_val *root = yyjson_doc_get_root(mapping->literals);
     for (size_t i = 0; i < mapping->column_count; i++) {
         struct column *column = &mapping->columns[i];
+        if (column->source == FROM_REST)
+            continue;
         yyjson_val *fill = yyjson_arr_get(root, 2 * i), *allow = yyjson_arr_get(root, 2 * i + 1);
         column->fill = fill ? yyjson_arr_get_first(fill) : NULL;
         column->allow = allow && yyjson_arr_size(allow) ? allow : NULL;
     }
+    if (mapping->on_delete == DELETE_SOFT)
+        mapping->soft_value = yyjson_arr_get_last(root);
 }
 
 static enum outcome parse_one(struct parse *parse, struct yaml_at at, yyjson_mut_val *gathered,
@@ -306,22 +347,15 @@ static enum outcome parse_one(struct parse *parse, struct yaml_at at, yyjson_mut
         outcome = parse_name(parse, yaml_find(at, "name"), "a column's name", &name, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (name_is_used(mapping, name))
+    if (parse_name_is_used(mapping, name))
         return parse_fail(at, err, ERR_MAPPING, "the column's name is taken already");
     struct yaml_at generated = yaml_find(at, "generated");
     if (yaml_has(generated))
         return parse_generated(generated, at, name, mapping, err);
     struct column *column = &mapping->columns[mapping->column_count];
-    struct error where = {0};
     column->name = name;
     column->key_at = -1;
-    yaml_where(at, &where); /* file:line:column: the line is kept for messages about records */
-    char *last = strrchr(where.where, ':');
-    if (last) {
-        *last = '\0';
-        char *line = strrchr(where.where, ':');
-        column->line = line ? (int)strtol(line + 1, NULL, 10) : 0;
-    }
+    column->line = parse_line(at);
     outcome = parse_column(parse, at, column, gathered, err);
     mapping->column_count++;
     return outcome;
@@ -334,7 +368,7 @@ static enum outcome add_rest(struct parse *parse, struct yaml_at rest, struct er
         return OUT_OK;
     struct column *column = &mapping->columns[mapping->column_count];
     enum outcome outcome = parse_name(parse, rest, "rest", &column->name, err);
-    if (outcome == OUT_OK && name_is_used(mapping, column->name))
+    if (outcome == OUT_OK && parse_name_is_used(mapping, column->name))
         outcome = parse_fail(rest, err, ERR_MAPPING,
                              "rest must be a column of its own, not one of columns");
     column->type.base = VALUE_JSONB;
@@ -344,10 +378,10 @@ static enum outcome add_rest(struct parse *parse, struct yaml_at rest, struct er
     return outcome;
 }
 
-enum outcome parse_columns(struct parse *parse, struct yaml_at list, struct yaml_at rest,
-                           struct error *err)
+enum outcome parse_columns(struct parse *parse, struct error *err)
 {
     struct mapping *mapping = parse->mapping;
+    struct yaml_at list = yaml_find(parse->root, "columns");
     if (!yaml_has(list) || yaml_kind_of(list) != YAML_LIST || yaml_count(list) == 0)
         return parse_fail(yaml_has(list) ? list : parse->root, err, ERR_MAPPING,
                           "columns must list at least one column");
@@ -362,70 +396,10 @@ enum outcome parse_columns(struct parse *parse, struct yaml_at list, struct yaml
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)
         outcome = parse_one(parse, yaml_item(list, i), gathered, err);
     if (outcome == OUT_OK)
-        outcome = add_rest(parse, rest, err);
+        outcome = add_rest(parse, yaml_find(parse->root, "rest"), err);
+    if (outcome == OUT_OK)
+        outcome = parse_on_delete(parse, gathered, err);
     if (outcome == OUT_OK)
         freeze_literals(mapping, gathered);
-    return outcome;
-}
-
-/* "name", "name DESC", or "(expression)" copied as it is. Expressions are the mapping author's SQL;
- * the author already decides every table. */
-static enum outcome check_index_column(const struct mapping *mapping, struct yaml_at node,
-                                       struct error *err)
-{
-    struct bytes text = scalar_of(node);
-    if (text.size > 2 && text.data[0] == '(' && text.data[text.size - 1] == ')' &&
-        !memchr(text.data, ';', text.size))
-        return OUT_OK;
-    if (text.size > 5 && memcmp(text.data + text.size - 5, " DESC", 5) == 0)
-        text.size -= 5;
-    char name[64];
-    snprintf(name, sizeof name, "%.*s", BYTES_ARGS(text));
-    if (text.size < sizeof name && name_is_used(mapping, name))
-        return OUT_OK;
-    return parse_fail(node, err, ERR_MAPPING, "the index names a column that is not there");
-}
-
-static enum outcome parse_index(struct parse *parse, struct yaml_at at, struct mapping_index *index,
-                                struct error *err)
-{
-    static const char *const KEYS[] = {"name", "columns", "unique", NULL};
-    if (yaml_kind_of(at) != YAML_MAP)
-        return parse_fail(at, err, ERR_MAPPING, "an index is a map: { name: …, columns: […] }");
-    enum outcome outcome = yaml_check_keys(at, "an index", KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_name(parse, yaml_find(at, "name"), "an index's name", &index->name, err);
-    if (outcome == OUT_OK)
-        outcome = parse_flag(yaml_find(at, "unique"), &index->unique, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    struct yaml_at list = yaml_find(at, "columns");
-    if (!yaml_has(list) || yaml_kind_of(list) != YAML_LIST || yaml_count(list) == 0)
-        return parse_fail(at, err, ERR_MAPPING, "an index lists its columns");
-    index->column_count = yaml_count(list);
-    const char **columns =
-        arena_array(&parse->mapping->arena, index->column_count, sizeof *columns);
-    for (size_t i = 0; i < index->column_count && outcome == OUT_OK; i++) {
-        outcome = check_index_column(parse->mapping, yaml_item(list, i), err);
-        if (outcome == OUT_OK)
-            columns[i] = parse_copy(&parse->mapping->arena, scalar_of(yaml_item(list, i)));
-    }
-    index->columns = columns;
-    return outcome;
-}
-
-enum outcome parse_indexes(struct parse *parse, struct yaml_at list, struct error *err)
-{
-    struct mapping *mapping = parse->mapping;
-    if (!yaml_has(list))
-        return OUT_OK;
-    if (yaml_kind_of(list) != YAML_LIST)
-        return parse_fail(list, err, ERR_MAPPING, "indexes is a list");
-    mapping->index_count = yaml_count(list);
-    mapping->indexes =
-        arena_array(&mapping->arena, mapping->index_count + 1, sizeof *mapping->indexes);
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < mapping->index_count && outcome == OUT_OK; i++)
-        outcome = parse_index(parse, yaml_item(list, i), &mapping->indexes[i], err);
     return outcome;
 }

@@ -65,6 +65,15 @@ static void append_left(struct buf *out, yyjson_val *object, const struct taken 
     buf_append_char(out, '}');
 }
 
+/* A $value column holds the record as it is: nothing is lost without rest. */
+static bool takes_whole(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].source == FROM_VALUE)
+            return true;
+    return false;
+}
+
 /* The rest cell: NULL when every member went to a column. */
 static enum outcome make_rest(const struct mapping *mapping, yyjson_val *root,
                               const struct taken *taken, struct mapping_work *work,
@@ -74,7 +83,7 @@ static enum outcome make_rest(const struct mapping *mapping, yyjson_val *root,
         return OUT_OK;
     bool left = yyjson_obj_size(root) && has_left(root, taken);
     if (mapping->rest_at < 0) {
-        if (!left)
+        if (!left || takes_whole(mapping))
             return OUT_OK;
         return error_set(err, OUT_REJECT, ERR_VALUE_INEXACT,
                          "the record has members that no column of %s takes", mapping->table);
@@ -120,6 +129,8 @@ static enum outcome run_column(const struct mapping *mapping, const struct colum
     bool exact = false;
     enum outcome outcome = OUT_OK;
     *cell = CELL_NULL;
+    if (column->withhold)
+        return OUT_OK; /* the mark stays in rest */
     if (!yyjson_is_null(found.val))
         outcome = column_encode(column, found.val, arena, cell, &exact, err);
     else if (column->required)
@@ -195,11 +206,8 @@ static enum outcome find_version(const struct mapping *mapping, yyjson_val *root
 
 static enum outcome check_root(const struct mapping *mapping, yyjson_val *root, struct error *err)
 {
-    if (yyjson_is_obj(root))
+    if (yyjson_is_obj(root) || takes_whole(mapping))
         return OUT_OK;
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (mapping->columns[i].source == FROM_VALUE)
-            return OUT_OK;
     return error_set(err, OUT_REJECT, ERR_JSON_KIND, "the record is not a JSON object");
 }
 
@@ -235,6 +243,8 @@ static enum outcome forward_upsert(const struct mapping *mapping, const struct r
     enum outcome outcome = check_root(mapping, root, err);
     if (outcome == OUT_OK && !canonical_digest(root, &work->scratch, &row->digest))
         outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    if (outcome == OUT_OK)
+        outcome = marks_check(mapping, root, err);
     if (outcome == OUT_OK)
         outcome = run_columns(mapping, record, root, work, arena, row, err);
     if (outcome == OUT_OK)

@@ -82,6 +82,11 @@ static yyjson_mut_val *decode_cell(const struct column *column, struct cell cell
                                    yyjson_mut_doc *doc, struct buf *scratch)
 {
     yyjson_mut_val *val = value_decode(&column->type, cell, doc);
+    if (val && column->seal) {
+        yyjson_mut_val *mark = yyjson_mut_obj(doc);
+        yyjson_mut_obj_add_val(doc, mark, MARK_SEALED, val);
+        return mark;
+    }
     return val && column->decode_json ? as_string(doc, val, scratch) : val;
 }
 
@@ -127,6 +132,8 @@ static enum outcome put_column(const struct mapping *mapping, const struct colum
                                struct mapping_work *work, struct error *err)
 {
     struct found kept = rest ? column_find(column, rest) : (struct found){0};
+    if (column->withhold && cell.size < 0)
+        return OUT_OK; /* its mark is in rest, when there was one */
     if (kept.val && kept_agrees(column, kept.val, cell, doc, work))
         return OUT_OK;
     const char *pointer = column->pointers[kept.val ? kept.pointer : 0];
@@ -168,23 +175,39 @@ static enum outcome check_derived(const struct mapping *mapping, const struct co
     return outcome;
 }
 
-/* The document to put members into: what the rest column kept, or an empty object. */
+/* The column that keeps originals: $value, else rest; NULL without. */
+static const struct column *keeper(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].source == FROM_VALUE)
+            return &mapping->columns[i];
+    return mapping->rest_at < 0 ? NULL : &mapping->columns[mapping->rest_at];
+}
+
+/* The document to put members into: what that column kept, or an empty object. */
 static enum outcome start_document(const struct mapping *mapping, const struct row *row,
                                    struct mapping_work *work, yyjson_mut_doc *doc,
                                    yyjson_doc **rest, struct error *err)
 {
     *rest = NULL;
-    struct cell cell = mapping->rest_at < 0 ? CELL_NULL : row->cells[mapping->rest_at];
-    if (cell.size < 0) {
+    const struct column *column = keeper(mapping);
+    struct cell cell = column ? row->cells[column - mapping->columns] : CELL_NULL;
+    bool whole = column && column->source == FROM_VALUE;
+    if (cell.size < 0 && !whole) {
         yyjson_mut_doc_set_root(doc, yyjson_mut_obj(doc));
         return OUT_OK;
     }
     if (cell.size < 2 || cell.data[0] != 1)
-        return malformed(mapping, &mapping->columns[mapping->rest_at], err);
+        return malformed(mapping, column, err);
+    if (whole && column->decode_json) { /* the record was a string */
+        yyjson_mut_val *val = decode_cell(column, cell, doc, &work->scratch);
+        yyjson_mut_doc_set_root(doc, val);
+        return val ? OUT_OK : malformed(mapping, column, err);
+    }
     enum outcome outcome = work_parse(work, bytes_of(cell.data + 1, (size_t)cell.size - 1),
                                       JSON_UNICODE_REJECT, rest, err);
-    if (outcome != OUT_OK || !yyjson_is_obj(yyjson_doc_get_root(*rest)))
-        return malformed(mapping, &mapping->columns[mapping->rest_at], err);
+    if (outcome != OUT_OK || (!whole && !yyjson_is_obj(yyjson_doc_get_root(*rest))))
+        return malformed(mapping, column, err);
     yyjson_mut_doc_set_root(doc, yyjson_val_mut_copy(doc, yyjson_doc_get_root(*rest)));
     return OUT_OK;
 }
@@ -199,13 +222,7 @@ static enum outcome put_columns(const struct mapping *mapping, const struct row 
         struct cell cell = row->cells[i];
         if (column->source == FROM_POINTERS) {
             outcome = put_column(mapping, column, cell, rest, doc, work, err);
-        } else if (column->source == FROM_VALUE) {
-            yyjson_mut_val *val =
-                cell.size < 0 ? NULL : decode_cell(column, cell, doc, &work->scratch);
-            if (!val)
-                return malformed(mapping, column, err);
-            yyjson_mut_doc_set_root(doc, val);
-        } else if (column->source != FROM_REST) {
+        } else if (column->source != FROM_REST && column->source != FROM_VALUE) {
             outcome = check_derived(mapping, column, cell, row, doc, work, err);
         }
     }

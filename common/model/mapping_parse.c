@@ -1,13 +1,15 @@
 /*
  * YAML to column program: the top level of a mapping (entity, table, key, version, tenant, collect,
- * rest, indexes). Columns are in mapping_columns.c. Every error has file:line:column.
+ * rest, indexes). The larger parts have files of their own. Every error has file:line:column.
  */
 
 #include "common/model/mapping.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/base/yaml.h"
 #include "common/model/mapping_parse.h"
 
@@ -15,9 +17,10 @@
 #define MAPPING_ARENA_MOST (4u << 20)
 
 static const char *const TOP_KEYS[] = {
-    "entity",      "collect", "table", "key",     "version",
-    "tenant",      "columns", "rest",  "indexes", "on_invalid_unicode",
-    "description", NULL};
+    "entity",      "collect", "table",    "key",        "version",
+    "tenant",      "columns", "rest",     "indexes",    "on_invalid_unicode",
+    "description", "seal",    "withhold", "references", "on_delete",
+    "redis",       NULL};
 
 enum outcome parse_fail(struct yaml_at node, struct error *err, enum error_code code,
                         const char *text)
@@ -49,6 +52,49 @@ const char *parse_copy(struct arena *arena, struct bytes text)
         abort(); /* the arena is thousands of times what a mapping needs; the file's size is bounded
                   */
     return copy.data;
+}
+
+struct bytes parse_scalar(struct yaml_at node)
+{
+    return yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR ? yaml_scalar(node, NULL)
+                                                               : (struct bytes){0};
+}
+
+/* The line of the mapping file, for messages about records. */
+int parse_line(struct yaml_at node)
+{
+    struct error where = {0};
+    yaml_where(node, &where); /* file:line:column */
+    char *last = strrchr(where.where, ':');
+    if (!last)
+        return 0;
+    *last = '\0';
+    char *line = strrchr(where.where, ':');
+    return line ? (int)strtol(line + 1, NULL, 10) : 0;
+}
+
+/* One of a few words; what is none of them is told with all of them and the nearest. */
+enum outcome parse_word(struct yaml_at node, const char *what, const char *const *names,
+                        size_t *which, struct error *err)
+{
+    struct bytes text = parse_scalar(node);
+    char known[160] = "";
+    size_t count = 0, used = 0;
+    for (; names[count]; count++) {
+        if (bytes_equal(text, bytes_text(names[count]))) {
+            *which = count;
+            return OUT_OK;
+        }
+        if (used < sizeof known)
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", count ? " " : "",
+                                     names[count]);
+    }
+    error_set(err, OUT_FATAL, ERR_MAPPING, "%s is one of: %s", what, known);
+    yaml_where(node, err);
+    const char *nearest = text.size ? text_nearest(text.data, names, count) : NULL;
+    if (nearest)
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    return OUT_FATAL;
 }
 
 enum outcome parse_name(struct parse *parse, struct yaml_at node, const char *what,
@@ -141,38 +187,6 @@ static enum outcome parse_tenant(struct parse *parse, struct yaml_at node, struc
     return outcome;
 }
 
-static enum outcome parse_patterns(struct parse *parse, struct yaml_at node, struct error *err)
-{
-    struct mapping *mapping = parse->mapping;
-    bool list = yaml_kind_of(node) == YAML_LIST;
-    size_t count = list ? yaml_count(node) : 1;
-    const char **patterns = arena_array(&mapping->arena, count + 1, sizeof *patterns);
-    for (size_t i = 0; i < count; i++) {
-        struct yaml_at item = list ? yaml_item(node, i) : node;
-        if (yaml_kind_of(item) != YAML_SCALAR || yaml_scalar(item, NULL).size == 0)
-            return parse_fail(item, err, ERR_MAPPING, "a file pattern is text such as users*.json");
-        patterns[i] = parse_copy(&mapping->arena, yaml_scalar(item, NULL));
-    }
-    mapping->collect_files = patterns;
-    mapping->collect_file_count = count;
-    return OUT_OK;
-}
-
-static enum outcome parse_collect(struct parse *parse, struct yaml_at node, struct error *err)
-{
-    static const char *const KEYS[] = {"files", "local_storage", "map_dump", NULL};
-    if (!yaml_has(node))
-        return OUT_OK;
-    if (yaml_kind_of(node) != YAML_MAP)
-        return parse_fail(node, err, ERR_MAPPING,
-                          "collect is a map of files, local_storage, map_dump");
-    enum outcome outcome = yaml_check_keys(node, "collect", KEYS, err);
-    struct yaml_at files = yaml_find(node, "files");
-    if (outcome == OUT_OK && yaml_has(files))
-        outcome = parse_patterns(parse, files, err);
-    return outcome;
-}
-
 static enum outcome parse_unicode(struct parse *parse, struct yaml_at node, struct error *err)
 {
     if (!yaml_has(node))
@@ -207,6 +221,10 @@ static enum outcome parse_key(struct parse *parse, struct yaml_at node, struct e
             return parse_fail(item, err, ERR_MAPPING_KEY, "the key names a column twice");
         if (column->type.array || column->type.base == VALUE_JSONB || column->source == FROM_REST)
             return parse_fail(item, err, ERR_MAPPING_KEY, "arrays and jsonb cannot be keys");
+        if (column->seal || column->withhold)
+            return parse_fail(item, err, ERR_MAPPING_KEY, "a secret cannot be a key");
+        if (mapping->on_delete == DELETE_SOFT && column == &mapping->columns[mapping->soft_column])
+            return parse_fail(item, err, ERR_MAPPING_KEY, "a soft delete would change the key");
         column->key_at = (int)k;
         column->required = true;
         mapping->key[k] = (size_t)(column - mapping->columns);
@@ -235,11 +253,19 @@ static enum outcome parse_all(struct parse *parse, struct error *err)
     if (outcome == OUT_OK)
         outcome = parse_unicode(parse, yaml_find(root, "on_invalid_unicode"), err);
     if (outcome == OUT_OK)
-        outcome = parse_columns(parse, yaml_find(root, "columns"), yaml_find(root, "rest"), err);
+        outcome = parse_columns(parse, err);
     if (outcome == OUT_OK)
         outcome = parse_key(parse, yaml_find(root, "key"), err);
     if (outcome == OUT_OK)
-        outcome = parse_indexes(parse, yaml_find(root, "indexes"), err);
+        outcome = parse_indexes(parse, err);
+    if (outcome == OUT_OK)
+        outcome = parse_secrets(parse, err);
+    if (outcome == OUT_OK)
+        outcome = parse_references(parse, err);
+    if (outcome == OUT_OK)
+        outcome = parse_redis(parse, err);
+    if (outcome == OUT_OK)
+        outcome = parse_check_collect(parse, err);
     return outcome;
 }
 

@@ -1,7 +1,8 @@
 #ifndef DROVER_MODEL_MAPPING_PARSE_H
 #define DROVER_MODEL_MAPPING_PARSE_H
 
-/* Pieces of the mapping's reader, shared by mapping_parse.c and mapping_columns.c. */
+/* Pieces of the mapping's reader: mapping_parse.c has the tools and the small parts, the others a
+ * file each. */
 
 #include "common/base/yaml.h"
 #include "common/model/mapping.h"
@@ -11,17 +12,39 @@ struct parse {
     struct yaml_at root;
 };
 
+/* ---- mapping_parse.c */
 enum outcome parse_fail(struct yaml_at node, struct error *err, enum error_code code,
                         const char *text);
 bool parse_is_name(struct bytes text);
 const char *parse_copy(struct arena *arena, struct bytes text);
+/* Empty when the node is none or no scalar. */
+struct bytes parse_scalar(struct yaml_at node);
+int parse_line(struct yaml_at node);
+MUST_USE enum outcome parse_word(struct yaml_at node, const char *what, const char *const *names,
+                                 size_t *which, struct error *err);
 MUST_USE enum outcome parse_name(struct parse *parse, struct yaml_at node, const char *what,
                                  const char **name, struct error *err);
 MUST_USE enum outcome parse_pointer(struct parse *parse, struct yaml_at node, const char **pointer,
                                     struct error *err);
+
+/* ---- mapping_columns.c */
 struct column *parse_find_column(const struct mapping *mapping, struct bytes name);
-MUST_USE enum outcome parse_columns(struct parse *parse, struct yaml_at list, struct yaml_at rest,
-                                    struct error *err);
-MUST_USE enum outcome parse_indexes(struct parse *parse, struct yaml_at list, struct error *err);
+bool parse_name_is_used(const struct mapping *mapping, const char *name);
+MUST_USE enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *err);
+/* NULL when the scalar does not fit the column; made in literals_mut. */
+yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column, struct yaml_at node,
+                              struct error *err);
+MUST_USE enum outcome parse_columns(struct parse *parse, struct error *err);
+
+/* ---- mapping_index.c, mapping_collect.c, mapping_relations.c, mapping_redis.c */
+MUST_USE enum outcome parse_indexes(struct parse *parse, struct error *err);
+MUST_USE enum outcome parse_collect(struct parse *parse, struct yaml_at node, struct error *err);
+/* What needs the columns: $key_suffix and the patterns. */
+MUST_USE enum outcome parse_check_collect(struct parse *parse, struct error *err);
+MUST_USE enum outcome parse_on_delete(struct parse *parse, yyjson_mut_val *gathered,
+                                      struct error *err);
+MUST_USE enum outcome parse_references(struct parse *parse, struct error *err);
+MUST_USE enum outcome parse_secrets(struct parse *parse, struct error *err);
+MUST_USE enum outcome parse_redis(struct parse *parse, struct error *err);
 
 #endif

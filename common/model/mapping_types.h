@@ -122,6 +122,7 @@ struct mapping {
     size_t withhold_count;
     struct mapping_reference *references;
     size_t reference_count;
+    size_t rank; /* above that of every entity it refers to: parents are written first */
     enum delete_policy on_delete;
     int soft_column; /* DELETE_SOFT: position, and the value as JSON */
     yyjson_val *soft_value;

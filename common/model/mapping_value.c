@@ -1,14 +1,11 @@
 #include "common/model/mapping_value.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/text.h"
 #include "common/model/canonical.h"
 #include "common/model/decimal.h"
-#include "common/model/tenant.h"
 
 /* yyjson needs about 12 bytes for a byte of text; records that would not fit use malloc. */
 #define POOL_SIZE (1u << 20)
@@ -149,10 +146,27 @@ static enum outcome encode_decoded(const struct column *column, yyjson_val *val,
     return outcome;
 }
 
+/* The cell of a sealed member is its reference in the vault. */
+static enum outcome encode_sealed(yyjson_val *val, struct arena *arena, struct cell *cell,
+                                  struct error *err)
+{
+    struct bytes reference = mark_text(val, MARK_SEALED);
+    if (!reference.size)
+        return error_set(err, OUT_REJECT, ERR_SECRET_PLAIN, "%s",
+                         error_code_meaning(ERR_SECRET_PLAIN));
+    struct bytes copy = arena_copy(arena, reference);
+    if (!copy.data)
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
+    *cell = (struct cell){copy.data, (int32_t)copy.size};
+    return OUT_OK;
+}
+
 enum outcome column_encode(const struct column *column, yyjson_val *val, struct arena *arena,
                            struct cell *cell, bool *exact, struct error *err)
 {
     *exact = true;
+    if (column->seal)
+        return encode_sealed(val, arena, cell, err);
     if (column->decode_json)
         return encode_decoded(column, val, arena, cell, err);
     enum outcome outcome = value_encode(&column->type, val, arena, cell, exact, err);
@@ -163,63 +177,12 @@ enum outcome column_encode(const struct column *column, yyjson_val *val, struct 
     return outcome;
 }
 
-static enum outcome derive_context(struct bytes tenant, struct arena *arena, struct cell *cell,
-                                   struct error *err)
+bool mapping_row_is_deleted(const struct mapping *mapping, bool drover_deleted, struct bytes digest)
 {
-    struct buf text;
-    buf_init(&text, 8192);
-    buf_append_char(&text, 1); /* jsonb's version byte */
-    bool made = tenant_append_context(tenant, &text) && !text.failed;
-    struct bytes copy = made ? arena_copy(arena, buf_view(&text)) : (struct bytes){0};
-    buf_free(&text);
-    if (!copy.data)
-        return error_set(err, OUT_REJECT, ERR_TENANT_FORM, "the isolation key is not usable");
-    *cell = (struct cell){copy.data, (int32_t)copy.size};
-    return OUT_OK;
-}
-
-static enum outcome derive_index(const struct column *column, const struct record *record,
-                                 struct arena *arena, struct cell *cell, struct error *err)
-{
-    char text[24];
-    if (record->index < 0)
-        return error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the record has no $index");
-    int64_t number = record->index + (column->source == FROM_INDEX1);
-    int size = snprintf(text, sizeof text, "%" PRId64, number);
-    return value_parse_key(&column->type, bytes_of(text, (size_t)size), arena, cell, err);
-}
-
-enum outcome column_derive(const struct mapping *mapping, const struct column *column,
-                           const struct record *record, struct bytes tenant, struct arena *arena,
-                           struct cell *cell, struct error *err)
-{
-    enum outcome outcome = OUT_OK;
-    struct bytes copy;
-    switch (column->source) {
-    case FROM_TENANT_CONTEXT:
-        outcome = derive_context(tenant, arena, cell, err);
-        break;
-    case FROM_ISOLATION_KEY:
-        copy = arena_copy(arena, tenant);
-        *cell = (struct cell){copy.data, (int32_t)copy.size};
-        break;
-    case FROM_KEY:
-    case FROM_KEY_SUFFIX:
-        if (record->source_key.size == 0)
-            outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the record has no $key");
-        else
-            outcome = value_parse_key(&column->type, record->source_key, arena, cell, err);
-        break;
-    case FROM_INDEX:
-    case FROM_INDEX1:
-        outcome = derive_index(column, record, arena, cell, err);
-        break;
-    default:
-        *cell = CELL_NULL;
-    }
-    if (outcome != OUT_OK)
-        column_blame(mapping, column, 0, err);
-    return outcome;
+    static const char ZERO[sizeof(struct digest)];
+    if (drover_deleted || mapping->on_delete != DELETE_SOFT)
+        return drover_deleted;
+    return digest.size == sizeof ZERO && memcmp(digest.data, ZERO, sizeof ZERO) == 0;
 }
 
 bool mapping_append_id(const struct mapping *mapping, const struct cell *cells, struct buf *out)

@@ -22,6 +22,19 @@ MUST_USE enum outcome column_encode(const struct column *column, yyjson_val *val
                                     struct arena *arena, struct cell *cell, bool *exact,
                                     struct error *err);
 
+/* {"$sealed":"sec_…"} and {"$withheld":"token"}, what stands in a record for what the producer took
+ * out (policy/secret_guard.h): the text in the mark, empty when `val` is no such mark. */
+#define MARK_SEALED "$sealed"
+#define MARK_WITHHELD "$withheld"
+struct bytes mark_text(yyjson_val *val, const char *name);
+/* OUT_REJECT DRV-X008 when a member to be sealed or withheld is there as it is. */
+MUST_USE enum outcome marks_check(const struct mapping *mapping, yyjson_val *root,
+                                  struct error *err);
+
+/* $key_suffix: what the '*' of the mapping's key pattern matches in `key`; without such a pattern
+ * the whole key. False when the pattern does not fit. */
+bool key_suffix(const struct mapping *mapping, struct bytes key, struct bytes *suffix);
+
 /* Puts the column's place into err: the member, and table.column of the mapping. */
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
                   struct error *err);

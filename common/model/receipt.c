@@ -7,7 +7,8 @@
 #include <yyjson.h>
 
 static const char *const CLASS_NAMES[CLASS_COUNT] = {
-    "applied", "superseded", "unchanged", "conflict", "dead_lettered", "rejected", "withheld",
+    "applied",       "superseded", "unchanged", "conflict",
+    "dead_lettered", "rejected",   "withheld",  "waiting",
 };
 
 const char *record_class_name(enum record_class record_class)

@@ -24,6 +24,7 @@ enum record_class {
     CLASS_DEAD,       /* dead-lettered */
     CLASS_REJECTED,   /* rejected at the source (producer receipts) */
     CLASS_WITHHELD,   /* tokens (producer receipts) */
+    CLASS_WAITING,    /* parked until its parent comes (drover.waiting); applied or dead later */
     CLASS_COUNT
 };
 

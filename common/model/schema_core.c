@@ -29,6 +29,46 @@ static const struct schema_core_table TABLES[] = {
      "    fingerprint text NOT NULL,\n"
      "    pinned_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()\n",
      "SELECT, INSERT"},
+    /* Records whose parents have not come yet, with their messages (common/io/pg_parents.h).
+     * state: NULL waits; 'applied' got into its table, Redis has still to hear of it; otherwise the
+     * error code of an orphan, whose dead letter is on its way. */
+    {"waiting",
+     "    \"group\" text COLLATE \"C\" NOT NULL,\n"
+     "    topic text COLLATE \"C\" NOT NULL,\n"
+     "    partition integer NOT NULL,\n"
+     "    \"offset\" bigint NOT NULL,\n"
+     "    isolation_key text COLLATE \"C\" NOT NULL,\n"
+     "    entity text COLLATE \"C\" NOT NULL,\n"
+     "    version bigint NOT NULL,\n"
+     "    key bytea NOT NULL,\n"
+     "    value bytea,\n"
+     "    headers bytea NOT NULL,\n"
+     "    since timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
+     "    state text,\n"
+     "    PRIMARY KEY (\"group\", topic, partition, \"offset\")\n",
+     "SELECT, INSERT, UPDATE, DELETE"},
+    /* Which tenants have tombstones to be removed (on_delete: hard). */
+    {"purge",
+     "    table_schema text COLLATE \"C\" NOT NULL,\n"
+     "    table_name text COLLATE \"C\" NOT NULL,\n"
+     "    isolation_key text COLLATE \"C\" NOT NULL,\n"
+     "    oldest timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
+     "    marked_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
+     "    PRIMARY KEY (table_schema, table_name, isolation_key)\n",
+     "SELECT, INSERT, UPDATE, DELETE"},
+    /* Sealed secrets; rows of mappings hold their references (common/io/pg_vault.h). */
+    {"credential_vault",
+     "    isolation_key text COLLATE \"C\" NOT NULL,\n"
+     "    reference text COLLATE \"C\" NOT NULL,\n"
+     "    entity text COLLATE \"C\" NOT NULL,\n"
+     "    record_id text COLLATE \"C\" NOT NULL,\n"
+     "    field text COLLATE \"C\" NOT NULL,\n"
+     "    key_id bytea NOT NULL,\n"
+     "    ciphertext bytea NOT NULL,\n"
+     "    created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
+     "    rotated_at timestamp with time zone,\n"
+     "    PRIMARY KEY (isolation_key, reference)\n",
+     "SELECT, INSERT, UPDATE, DELETE", .tenants = true},
 };
 
 #define KEY "p.\"group\" = p_group AND p.topic = p_topic AND p.partition = p_partition"
@@ -122,6 +162,18 @@ void schema_core_table_sql(struct buf *out, const struct schema_core_table *tabl
     buf_append_char(out, '.');
     schema_sql_identifier(out, table->name);
     buf_append_format(out, " (\n%s);\n", table->columns);
+    if (!table->tenants)
+        return;
+    buf_append_text(out, "ALTER TABLE ");
+    schema_sql_identifier(out, schema);
+    buf_append_char(out, '.');
+    schema_sql_identifier(out, table->name);
+    buf_append_text(out, " ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;\n");
+}
+
+struct mapping schema_core_mapping(const struct schema_core_table *table)
+{
+    return (struct mapping){.schema = "drover", .table = table->name, .entity = table->name};
 }
 
 /* Only roles named in a GRANT may call it, with their own rights, and with no name looked up where

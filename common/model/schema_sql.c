@@ -115,8 +115,10 @@ void schema_sql_table(struct buf *out, const struct mapping *mapping, const char
         append_generated(out, &mapping->generated[i]);
     buf_append_text(out, "    drover_version bigint NOT NULL,\n"
                          "    drover_digest bytea NOT NULL,\n"
-                         "    drover_deleted boolean NOT NULL DEFAULT false,\n"
-                         "    CONSTRAINT drover_tenant_given CHECK (isolation_key <> ''),\n");
+                         "    drover_deleted boolean NOT NULL DEFAULT false,\n");
+    if (mapping->on_delete == DELETE_HARD)
+        buf_append_text(out, "    drover_deleted_at timestamp with time zone,\n");
+    buf_append_text(out, "    CONSTRAINT drover_tenant_given CHECK (isolation_key <> ''),\n");
     append_required(out, mapping);
     buf_append_text(out, "    PRIMARY KEY (isolation_key");
     for (size_t i = 0; i < mapping->key_count; i++) {
@@ -148,9 +150,10 @@ void schema_sql_policy(struct buf *out, const struct mapping *mapping, enum sche
     append_table(out, mapping, schema);
     switch (policy) {
     case POLICY_TENANT:
-        buf_append_text(out, " FOR ALL TO PUBLIC\n"
-                             "    USING (" TENANT_IS_OURS " AND NOT drover_deleted)\n"
-                             "    WITH CHECK (" TENANT_IS_OURS ");\n");
+        buf_append_text(out, " FOR ALL TO PUBLIC\n    USING (" TENANT_IS_OURS);
+        if (mapping->column_count) /* tables of Drover's own have no tombstones */
+            buf_append_text(out, " AND NOT drover_deleted");
+        buf_append_text(out, ")\n    WITH CHECK (" TENANT_IS_OURS ");\n");
         break;
     case POLICY_WORKER: /* sees tombstones: a late older version must not bring a deleted row back
                          */
@@ -204,6 +207,9 @@ static void append_core(struct buf *out, const struct schema_roles *roles)
         snprintf(name, sizeof(name), "drover.%s", tables[i].name);
         schema_core_table_sql(out, &tables[i], "drover");
         schema_sql_grants(out, name, tables[i].worker_rights, roles);
+        const struct mapping mapping = schema_core_mapping(&tables[i]);
+        for (int policy = 0; tables[i].tenants && policy < POLICY_COUNT; policy++)
+            schema_sql_policy(out, &mapping, (enum schema_policy)policy, roles, "drover");
     }
     const struct schema_function *functions = schema_core_functions(&count);
     for (size_t i = 0; i < count; i++) {
@@ -212,6 +218,18 @@ static void append_core(struct buf *out, const struct schema_roles *roles)
                           functions[i].arguments);
         schema_sql_identifier(out, roles->worker);
         buf_append_text(out, ";\n");
+    }
+}
+
+static void append_references(struct buf *out, struct mapping *const *mappings, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t r = 0; r < mappings[i]->reference_count; r++) {
+            const struct mapping *parent =
+                schema_reference_parent(&mappings[i]->references[r], mappings, count);
+            if (parent)
+                schema_reference_sql(out, mappings[i], r, parent);
+        }
     }
 }
 
@@ -240,8 +258,9 @@ void schema_sql_all(struct buf *out, struct mapping *const *mappings, size_t cou
         struct buf name;
         buf_init(&name, 512);
         schema_sql_table_name(&name, mapping);
-        schema_sql_grants(out, buf_text(&name), SCHEMA_WORKER_RIGHTS, roles);
+        schema_sql_grants(out, buf_text(&name), schema_worker_rights(mapping), roles);
         buf_free(&name);
     }
+    append_references(out, mappings, count);
     buf_append_text(out, "COMMIT;\n");
 }

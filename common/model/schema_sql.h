@@ -13,6 +13,7 @@
  * would see every tenant's rows through the verifier's.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/attributes.h"
@@ -39,6 +40,7 @@ struct schema_core_table {
     const char *name;    /* partition_progress */
     const char *columns; /* what stands in the parentheses of CREATE TABLE */
     const char *worker_rights;
+    bool tenants; /* rows belong to tenants: isolation_key, and policies as mappings' tables have */
 };
 struct schema_function {
     const char *name;
@@ -53,6 +55,8 @@ const struct schema_function *schema_core_functions(size_t *count);
 void schema_core_table_sql(struct buf *out, const struct schema_core_table *table,
                            const char *schema);
 void schema_core_function_sql(struct buf *out, const struct schema_function *function);
+/* What schema_sql_policy needs of a table with `tenants`: its name alone. */
+struct mapping schema_core_mapping(const struct schema_core_table *table);
 
 /* ---- a mapping's table */
 /* OUT_FATAL DRV-M001 when an index expression could leave its place in the statement. */
@@ -60,6 +64,14 @@ MUST_USE enum outcome schema_index_check(const struct mapping *mapping, struct e
 void schema_sql_table(struct buf *out, const struct mapping *mapping, const char *schema);
 void schema_index_sql(struct buf *out, const struct mapping *mapping,
                       const struct mapping_index *index, const char *schema);
+/* Foreign keys are named drover_fk_1 … in the order of the mapping's references. They are made once
+ * all tables are there. `number` from 0; `parent` is the mapping of the entity referred to. */
+#define SCHEMA_REFERENCE "drover_fk_"
+void schema_reference_sql(struct buf *out, const struct mapping *mapping, size_t number,
+                          const struct mapping *parent);
+/* NULL when it is not among them. */
+const struct mapping *schema_reference_parent(const struct mapping_reference *reference,
+                                              struct mapping *const *mappings, size_t count);
 enum schema_policy {
     POLICY_TENANT,
     POLICY_WORKER,
@@ -76,8 +88,9 @@ void schema_sql_grants(struct buf *out, const char *table, const char *worker_ri
 void schema_sql_namespace(struct buf *out, const char *schema, const struct schema_roles *roles);
 
 /* The rights a worker has on a mapping's table: RLS does not hold TRUNCATE and REFERENCES, and
- * nothing is ever deleted (FAULTS I17). */
+ * nothing is ever deleted (FAULTS I17) but tombstones of mappings with on_delete: hard. */
 #define SCHEMA_WORKER_RIGHTS "SELECT, INSERT, UPDATE"
+const char *schema_worker_rights(const struct mapping *mapping);
 
 /* All of it for an empty database. */
 void schema_sql_all(struct buf *out, struct mapping *const *mappings, size_t count,

@@ -42,8 +42,11 @@ enum value_base {
 /* How the source writes the value in JSON. */
 enum value_form {
     FORM_NATURAL, /* numbers as numbers, bool as bool, everything else as a string */
-    FORM_STRING,  /* as: string: a number or bool held in a string */
-    FORM_NUMBER,  /* as: number: a text column whose source is a number */
+    FORM_LOOSE,  /* as: loose: natural, or the other way JavaScript writes it: a number in a string,
+                    a number for a text, Unix milliseconds for a time; what is not natural is never
+                    exact, so rest keeps it */
+    FORM_STRING, /* as: string: a number or bool held in a string */
+    FORM_NUMBER, /* as: number: a text column whose source is a number */
     FORM_EPOCH_S, /* as: epoch_s | epoch_ms | epoch_us: a time as Unix time number */
     FORM_EPOCH_MS,
     FORM_EPOCH_US,

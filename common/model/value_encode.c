@@ -167,6 +167,10 @@ static enum outcome store_micros(const struct value_target *to, int64_t micros)
     return value_store(to, binary, sizeof(binary));
 }
 
+/* Fault row T02: a number of another unit than declared lands thousands of years away. */
+#define EPOCH_LEAST (INT64_C(-2208988800) * 1000000)   /* 1900-01-01 */
+#define EPOCH_MOST (INT64_C(7258118400) * 1000000 - 1) /* before 2200-01-01 */
+
 /* Unix time in s, ms or us; fractions down to microseconds are kept (time.time() writes them). */
 static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
 {
@@ -184,10 +188,10 @@ static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
         number.count -= number.count > 0;
         number.exponent = number.count > 0 ? number.exponent + 1 : 0;
     }
-    if (!usable || !decimal_to_int64(&number, &unix_micros) ||
-        !timestamp_from_epoch(unix_micros, 1000000, &micros))
+    if (!usable || !decimal_to_int64(&number, &unix_micros) || unix_micros < EPOCH_LEAST ||
+        unix_micros > EPOCH_MOST || !timestamp_from_epoch(unix_micros, 1000000, &micros))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
-                         "the time is outside the years 1 to 9999: is the unit right?");
+                         "the time is outside the years 1900 to 2199: is the unit right?");
     return store_micros(to, micros);
 }
 
@@ -313,9 +317,34 @@ enum outcome value_encode_scalar(const struct value_target *to, yyjson_val *val)
     }
 }
 
+/* The form that a value of a loose column has. */
+static enum value_form form_of(const struct value_type *type, yyjson_val *val)
+{
+    bool number = yyjson_is_raw(val) || yyjson_is_num(val);
+    if (type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ)
+        return number ? FORM_EPOCH_MS : FORM_NATURAL;
+    if (type->base <= VALUE_VARCHAR)
+        return number ? FORM_NUMBER : FORM_NATURAL;
+    return yyjson_is_str(val) ? FORM_STRING : FORM_NATURAL;
+}
+
+static enum outcome encode_loose(const struct value_type *type, yyjson_val *val,
+                                 struct arena *arena, struct cell *cell, bool *exact,
+                                 struct error *err)
+{
+    struct value_type strict = *type;
+    strict.form = form_of(type, val);
+    enum outcome outcome = value_encode(&strict, val, arena, cell, exact, err);
+    if (strict.form != FORM_NATURAL)
+        *exact = false;
+    return outcome;
+}
+
 enum outcome value_encode(const struct value_type *type, yyjson_val *val, struct arena *arena,
                           struct cell *cell, bool *exact, struct error *err)
 {
+    if (type->form == FORM_LOOSE)
+        return encode_loose(type, val, arena, cell, exact, err);
     const struct value_target to = {type, arena, cell, exact, err};
     *exact = true;
     *cell = CELL_NULL;

@@ -164,7 +164,7 @@ static void append_json_of(const struct value_type *type, struct bytes text, boo
                            struct buf *out)
 {
     bool bare = type->form >= FORM_NUMBER ||
-                (type->form == FORM_NATURAL && (value_is_number(type) || type->base == VALUE_BOOL));
+                (type->form <= FORM_LOOSE && (value_is_number(type) || type->base == VALUE_BOOL));
     yyjson_doc *parsed;
     if (type->array || type->base == VALUE_JSONB) {
         bare = json_parse(text, JSON_UNICODE_REJECT, NULL, &parsed, NULL) == OUT_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/text.h"
+#include "common/model/value_scalar.h"
 
 enum {
     VARCHAR_MOST = 10485760, /* PostgreSQL: MaxAttrSize */
@@ -201,6 +202,9 @@ bool value_form_fits(const struct value_type *type)
     switch (type->form) {
     case FORM_NATURAL:
         return true;
+    case FORM_LOOSE:
+        return !type->array && (type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ ||
+                                type->base <= VALUE_VARCHAR || value_is_number(type));
     case FORM_STRING:
         return !type->array && type->base >= VALUE_BOOL && type->base <= VALUE_NUMERIC;
     case FORM_NUMBER:

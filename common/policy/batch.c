@@ -67,6 +67,8 @@ void batch_reject(struct batch *batch, struct batch_item *item, const struct err
 
 static int compare_places(const struct batch_item *a, const struct batch_item *b)
 {
+    if (a->mapping->rank != b->mapping->rank) /* parents before their children */
+        return a->mapping->rank < b->mapping->rank ? -1 : 1;
     if (a->mapping != b->mapping)
         return strcmp(a->mapping->entity, b->mapping->entity);
     int order = bytes_compare(a->row.tenant, b->row.tenant);
@@ -143,6 +145,35 @@ void batch_close(struct batch *batch)
     make_groups(batch);
 }
 
+/* Undoes what parking did to a group's order: rows are locked in one order everywhere. */
+static void unpark(struct batch *batch, struct batch_group *group)
+{
+    if (group->parked)
+        qsort_r(batch->order + group->first, group->count, sizeof *batch->order, compare_items,
+                batch->items);
+    group->parked = 0;
+}
+
+void batch_park(struct batch *batch, struct batch_group *group, const bool *lacking)
+{
+    uint32_t *order = batch->order + group->first;
+    size_t kept = 0, left = 0;
+    uint32_t *parked = arena_array(&batch->arena, group->count, sizeof *parked);
+    if (!parked)
+        abort(); /* a few bytes a record; the worker sizes the arena far above */
+    for (size_t i = 0; i < group->count; i++) {
+        bool lacks = i >= group->count - group->parked || lacking[i];
+        if (!lacks) {
+            order[kept++] = order[i];
+            continue;
+        }
+        parked[left++] = order[i];
+        decide(&batch->items[order[i]], CLASS_WAITING);
+    }
+    memcpy(order + kept, parked, left * sizeof *parked);
+    group->parked = left;
+}
+
 void batch_retry(struct batch *batch)
 {
     for (size_t i = 0; i < batch->order_count; i++) {
@@ -150,8 +181,10 @@ void batch_retry(struct batch *batch)
         item->decided = false;
         item->err = NULL;
     }
-    for (size_t i = 0; i < batch->group_count; i++)
+    for (size_t i = 0; i < batch->group_count; i++) {
         batch->groups[i].incomplete = false;
+        unpark(batch, &batch->groups[i]);
+    }
     batch->attempts++;
 }
 

@@ -8,7 +8,8 @@
  *
  *   items      every record, by offset          verdict: each exactly one class
  *   order      what is to be written: the greatest version of each key, sorted by
- *              (mapping, tenant, id), so that concurrent batches lock rows in one order
+ *              (mapping, tenant, id), so that concurrent batches lock rows in one order; a
+ *              mapping comes after those it refers to
  *   groups     runs of `order` with the same mapping and tenant: one statement each
  */
 
@@ -27,9 +28,10 @@ struct batch_item {
     struct row row;
     bool decided;
     enum record_class verdict;
-    struct error *err;  /* why it is dead; in the batch's arena, else NULL */
-    bool dead_lettered; /* its dead letter is safe in Kafka */
-    void *message;      /* the owner's: where the record came from */
+    struct error *err;   /* why it is dead; in the batch's arena, else NULL */
+    bool dead_lettered;  /* its dead letter is safe in Kafka */
+    void *message;       /* the owner's: where the record came from */
+    struct bytes sealed; /* sealed secrets (policy/secret_guard.h), in the message; or empty */
 };
 
 /* A row to write, and where the next one of the same key stands. */
@@ -37,6 +39,7 @@ struct batch_group {
     const struct mapping *mapping;
     struct bytes tenant;
     size_t first, count; /* in order */
+    size_t parked;       /* the last ones of them wait for their parents */
     bool incomplete;     /* the store counted fewer rows than it was given: classify */
 };
 
@@ -87,6 +90,10 @@ void batch_reject(struct batch *batch, struct batch_item *item, const struct err
 /* Reduces per key and sorts. Items that lose to another of their batch are decided here:
  * superseded, unchanged (same version and digest), conflict (same version, another digest). */
 void batch_close(struct batch *batch);
+
+/* Decides those rows of a group as waiting whose `lacking` is set (by place in the group), and puts
+ * them behind the others. */
+void batch_park(struct batch *batch, struct batch_group *group, const bool *lacking);
 
 /* After a failed try: undecides nothing that closing decided, but forgets what the sink set. */
 void batch_retry(struct batch *batch);

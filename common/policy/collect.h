@@ -75,6 +75,11 @@ enum collect_result collect_next(struct collect *collect, struct found *found, s
 /* After END of the first reading. OUT_FATAL DRV-S010 (join memory): the run cannot go on so. */
 MUST_USE enum outcome collect_rewind(struct collect *collect, struct error *err);
 
+/* False when nothing is to be learned: the first reading may then be left out, and collect_rewind
+ * called at once (collect_next says END without being fed). */
+bool collect_wants_first_reading(enum collect_form form, struct mapping *const *mappings,
+                                 size_t mapping_count);
+
 /* Which form a source has that nobody declared, from its first bytes (up to 64 KiB; `whole` when
  * they are all there are). A file whose name a mapping's collect.files takes is not asked about. */
 enum collect_form collect_detect(struct bytes first, bool whole, struct mapping *const *mappings,

@@ -114,6 +114,23 @@ static struct diff_entry *place_of(const struct diff_table *table, const struct 
     }
 }
 
+bool diff_table_grow(struct diff_table *table)
+{
+    size_t capacity = table->capacity < UINT32_MAX / 2 ? table->capacity * 2 : UINT32_MAX;
+    struct diff_table grown = {calloc(capacity, sizeof *grown.entries), capacity, table->used,
+                               usable(capacity)};
+    if (!grown.entries || capacity == table->capacity) {
+        free(grown.entries);
+        return false;
+    }
+    for (size_t i = 0; i < table->capacity; i++)
+        if (!is_free(&table->entries[i]))
+            *place_of(&grown, &table->entries[i].key) = table->entries[i];
+    free(table->entries);
+    *table = grown;
+    return true;
+}
+
 struct diff_entry *diff_find(const struct diff_table *table, const struct diff_key *key)
 {
     if (table->capacity == 0)

@@ -77,6 +77,9 @@ bool diff_in_pass(const struct diff_key *key, uint32_t pass, uint32_t passes);
 
 /* Room for up to `records` of one pass, never more than `bytes`. False when the system refuses. */
 MUST_USE bool diff_table_init(struct diff_table *table, uint64_t records, size_t bytes);
+/* For a number of records that is not known: twice the room, both there for a moment. False when
+ * the system refuses. */
+MUST_USE bool diff_table_grow(struct diff_table *table);
 void diff_table_clear(struct diff_table *table);
 void diff_table_free(struct diff_table *table);
 struct diff_entry *diff_find(const struct diff_table *table, const struct diff_key *key);

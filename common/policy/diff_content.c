@@ -20,7 +20,7 @@ bool diff_content_digest(const struct mapping *mapping, yyjson_val *root, const 
 {
     buf_reset(scratch);
     canonical_append(scratch, root);
-    for (size_t i = 0; i < mapping->column_count; i++) {
+    for (size_t i = 0; cells && i < mapping->column_count; i++) {
         if (!diff_content_is_outside(&mapping->columns[i]))
             continue;
         buf_append_char(scratch, cells[i].size < 0 ? 'n' : 'v');

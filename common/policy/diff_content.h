@@ -14,7 +14,8 @@
 #include "common/base/buf.h"
 #include "common/model/mapping.h"
 
-/* One digest of both. `scratch` is reset; false when the content does not fit its limit. */
+/* One digest of both; `cells` NULL: of the document alone, for stores that keep no more. `scratch`
+ * is reset; false when the content does not fit its limit. */
 MUST_USE bool diff_content_digest(const struct mapping *mapping, yyjson_val *root,
                                   const struct cell *cells, struct buf *scratch,
                                   struct digest *digest);

@@ -95,7 +95,7 @@ uint64_t diff_counts_records(const uint64_t counts[VERDICT_COUNT])
 {
     uint64_t sum = 0;
     for (int i = 0; i < VERDICT_COUNT; i++)
-        if (i != VERDICT_EXTRA)
+        if (i != VERDICT_EXTRA && i != VERDICT_FOREIGN)
             sum += counts[i];
     return sum;
 }
@@ -132,7 +132,8 @@ uint32_t *diff_groups_order(const struct diff_groups *groups, size_t *count)
     *count = 0;
     for (size_t i = 0; i < groups->count; i++) {
         const struct diff_group *group = &groups->items[i];
-        if (diff_counts_records(group->counts) || group->counts[VERDICT_EXTRA])
+        if (diff_counts_records(group->counts) || group->counts[VERDICT_EXTRA] ||
+            group->counts[VERDICT_FOREIGN])
             ranked[(*count)++] = (struct ranked){group, diff_counts_problems(group->counts)};
     }
     qsort(ranked, *count, sizeof *ranked, compare_ranked);

@@ -42,9 +42,9 @@ void diff_groups_free(struct diff_groups *groups);
 uint32_t diff_groups_find(struct diff_groups *groups, struct bytes tenant, struct bytes entity);
 /* Sums over all groups. */
 void diff_groups_total(const struct diff_groups *groups, uint64_t counts[VERDICT_COUNT]);
-/* Source records of a group: everything but extra rows. */
+/* Source records of a group: everything but extra and foreign rows. */
 uint64_t diff_counts_records(const uint64_t counts[VERDICT_COUNT]);
-/* Of those, and extra rows: how many are problems. */
+/* Of those, and such rows: how many are problems. */
 uint64_t diff_counts_problems(const uint64_t counts[VERDICT_COUNT]);
 /* Indexes of non-empty groups, most problems first, then by tenant and entity; malloc'ed. */
 uint32_t *diff_groups_order(const struct diff_groups *groups, size_t *count);

@@ -10,7 +10,9 @@
  *
  * What is taken: the mapping's `seal` and `withhold` pointers; and, when detecting, every member
  * whose name or value has the shape (token_shape.h), in objects, arrays and JSON inside strings
- * (three levels). A secret found by detection is sealed, or withheld when there is no key.
+ * (three levels). A secret found by detection is sealed, or withheld when there is no key. Sealed
+ * is the canonical JSON of the value; its field is the pointer to it, with a '#' where the pointer
+ * goes into a string: /config#/apiKey.
  *
  * Header: for each box: u32 little-endian size of the field pointer, pointer, reference (36 bytes),
  * u32 size of the box, box.
@@ -30,9 +32,7 @@
 struct secret_guard {
     const struct secret_ring *ring; /* NULL: no key */
     bool detect;
-    struct buf payload, sealed, scratch; /* of the last record; payload wiped by the next */
-    void *pool;                          /* for yyjson */
-    size_t pool_size;
+    struct buf payload, sealed, scratch; /* of the last record; wiped by the next */
 };
 
 struct guarded {
@@ -46,9 +46,9 @@ void secret_guard_init(struct secret_guard *guard, const struct secret_ring *rin
 void secret_guard_free(struct secret_guard *guard);
 /* Whether records of the mapping must pass: it seals, withholds, or `detect` is set. */
 bool secret_guard_concerns(const struct secret_guard *guard, const struct mapping *mapping);
-/* record: tenant, entity, id and payload are needed. OUT_REJECT DRV-X007 (a $sealed or $withheld of
- * its own), DRV-X009 (too large), DRV-J…; OUT_FATAL DRV-X005 (the mapping seals and there is no
- * key). */
+/* record: tenant, entity, id, source_key and payload are needed. OUT_REJECT DRV-X007 (a $sealed or
+ * $withheld of its own), DRV-X008 (a key or a name is a secret, and cannot be taken), DRV-X009 (too
+ * large), DRV-J…; OUT_FATAL DRV-X005 (the mapping seals and there is no key). */
 MUST_USE enum outcome secret_guard_apply(struct secret_guard *guard, const struct mapping *mapping,
                                          const struct record *record, struct guarded *out,
                                          struct error *err);
@@ -58,5 +58,8 @@ struct sealed_box {
     struct bytes field, reference, box;
 };
 bool secret_sealed_next(struct bytes sealed, size_t *at, struct sealed_box *box, bool *bad);
+/* OUT_REJECT DRV-X008 when it is malformed, or lacks a value that a sealed column refers to. */
+MUST_USE enum outcome secret_sealed_check(struct bytes sealed, const struct mapping *mapping,
+                                          const struct row *row, struct error *err);
 
 #endif

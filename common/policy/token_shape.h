@@ -21,5 +21,17 @@ enum shape token_shape_of_name(struct bytes name);
 /* Of a string value, decoded. Also values that hold one: URLs with ?api_key=…, "Bearer …". Does not
  * look into JSON inside strings: the guard does. */
 enum shape token_shape_of_value(struct bytes value);
+/* Of a string under a name: what its value says, else its name, else a random-looking value under a
+ * name that makes one suspicious ("session", "key"). Placeholders ("", "***", "none") are plain. */
+enum shape token_shape_of_member(struct bytes name, struct bytes value);
+/* Of text that should be JSON but cannot be read as such (cut, nested too deep): `"name": "value"`
+ * and `name=value` with any value count. */
+enum shape token_shape_of_broken(struct bytes text);
+
+/* Text that looks drawn at random: long enough, without blanks, digits and letters well mixed, no
+ * UUID. */
+bool token_shape_is_random(struct bytes text);
+/* Whether a random-looking value under this name is a token or a secret. */
+enum shape token_shape_of_suspect(struct bytes name);
 
 #endif

@@ -20,7 +20,9 @@ static const struct {
     [VERDICT_WITHHELD] = {"withheld", false, false},
     [VERDICT_UNPRODUCED] = {"not produced", true, false},
     [VERDICT_LAGGING] = {"lagging", true, false},
+    [VERDICT_WAITING] = {"waiting", false, false},
     [VERDICT_EXTRA] = {"extra", true, true},
+    [VERDICT_FOREIGN] = {"foreign", true, false},
 };
 
 const char *verdict_name(enum verdict verdict)

@@ -21,7 +21,9 @@ enum verdict {
     VERDICT_WITHHELD,   /* tokens the producer kept back */
     VERDICT_UNPRODUCED, /* in the source files, but not in the topic */
     VERDICT_LAGGING,    /* at or above the cut: not yet the worker's turn */
+    VERDICT_WAITING,    /* its parent has not come yet: in the waiting room, for a while */
     VERDICT_EXTRA,      /* a row no source record explains; no part of the source count */
+    VERDICT_FOREIGN,    /* the same, of a tenant that the source does not have */
     VERDICT_COUNT,
     VERDICT_PENDING = VERDICT_COUNT, /* of an entry: not looked up yet */
 };

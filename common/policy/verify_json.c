@@ -168,5 +168,6 @@ void verify_json_append(const struct verify_report *report, struct buf *out)
     buf_append_char(out, ']');
     append_groups(report, out);
     append_samples(report, out);
+    verify_beside_append_json(&report->beside, out);
     buf_append_text(out, "}\n");
 }

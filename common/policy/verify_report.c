@@ -81,8 +81,8 @@ enum verify_result verify_report_result(const struct verify_report *report)
     diff_groups_total(&report->groups, counts);
     if (report->compared == 0)
         return VERIFY_NOTHING;
-    if (diff_counts_problems(counts) || report->evicted || report->broken ||
-        !verify_report_adds_up(report))
+    if (diff_counts_problems(counts) || verify_beside_problems(&report->beside) ||
+        report->evicted || report->broken || !verify_report_adds_up(report))
         return VERIFY_DISCREPANCY;
     return counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE] ? VERIFY_MATCH : VERIFY_NOTHING;
 }

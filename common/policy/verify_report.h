@@ -18,6 +18,7 @@
 #include "common/policy/diff.h"
 #include "common/policy/diff_fields.h"
 #include "common/policy/diff_groups.h"
+#include "common/policy/verify_beside.h"
 
 #define VERIFY_SCHEMA_VERSION 1
 #define VERIFY_WARNINGS_MOST 64
@@ -75,7 +76,8 @@ struct verify_report {
     uint64_t evicted;      /* offsets below the topic's begin: can be read no more */
     uint64_t changed;      /* suspects that were fine at the second look */
     uint64_t not_looked;   /* suspects beyond the number looked at again */
-    bool broken;           /* something kept the run from being whole; said in a warning */
+    struct verify_beside beside;
+    bool broken; /* something kept the run from being whole; said in a warning */
     const char *warnings[VERIFY_WARNINGS_MOST];
     size_t warning_count;
 };

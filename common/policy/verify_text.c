@@ -26,8 +26,8 @@ static const struct table_column {
     {"missing", BIT(VERDICT_MISSING) | BIT(VERDICT_UNUSABLE) | BIT(VERDICT_UNPRODUCED), true},
     {"dlq", BIT(VERDICT_DEAD), true},
     {"rejected", BIT(VERDICT_REJECTED) | BIT(VERDICT_WITHHELD), false},
-    {"lagging", BIT(VERDICT_LAGGING), true},
-    {"extra", BIT(VERDICT_EXTRA), true},
+    {"lagging", BIT(VERDICT_LAGGING) | BIT(VERDICT_WAITING), true},
+    {"extra", BIT(VERDICT_EXTRA) | BIT(VERDICT_FOREIGN), true},
 };
 
 static uint64_t sum_of(const uint64_t counts[VERDICT_COUNT], unsigned verdicts)
@@ -250,7 +250,7 @@ static void append_samples(const struct verify_report *report, const uint64_t to
             buf_append_format(out, " more%s\n",
                               count > shown ? ", some of them in report.json" : "");
         }
-        if (v == VERDICT_EXTRA && !report->show_values)
+        if (v >= VERDICT_EXTRA && !report->show_values)
             buf_append_text(out, "    (their ids are shown with --show-values)\n");
     }
 }
@@ -265,17 +265,19 @@ static void append_identity(const struct verify_report *report, const uint64_t t
     for (int v = 0; v < VERDICT_COUNT; v++) {
         bool shown = v == VERDICT_MATCH || v == VERDICT_DIFFERENT || v == VERDICT_MISSING ||
                      v == VERDICT_DEAD || v == VERDICT_LAGGING || total[v];
-        if (!shown || v == VERDICT_EXTRA)
+        if (!shown || v == VERDICT_EXTRA || v == VERDICT_FOREIGN)
             continue;
         buf_append_text(out, first ? "" : " + ");
         first = false;
         append_count(out, total[v]);
         buf_append_format(out, " %s", verdict_name((enum verdict)v));
     }
-    if (total[VERDICT_EXTRA]) {
+    for (int v = VERDICT_EXTRA; v <= VERDICT_FOREIGN; v++) {
+        if (!total[v])
+            continue;
         buf_append_text(out, "; besides, ");
-        append_count(out, total[VERDICT_EXTRA]);
-        buf_append_text(out, " extra");
+        append_count(out, total[v]);
+        buf_append_format(out, " %s", verdict_name((enum verdict)v));
     }
     buf_append_text(out, verify_report_adds_up(report) ? "   (reconciled)\n" : "\n");
 }
@@ -372,6 +374,7 @@ void verify_text_append(const struct verify_report *report, const char *report_p
     append_samples(report, total, out);
     if (verify_report_adds_up(report))
         append_identity(report, total, out);
+    verify_beside_append_text(&report->beside, out);
     append_run(report, report_path, out);
     append_last_word(report, total, colour, out);
 }

@@ -50,4 +50,36 @@ struct progress {
     void *owner;
 };
 
+static inline void progress_claim(struct progress *progress, int32_t partition)
+{
+    progress->ops->claim(progress, partition);
+}
+
+static inline void progress_stages(struct progress *progress, int32_t partition, int64_t epoch,
+                                   int64_t redis_next, int64_t results_next)
+{
+    progress->ops->stages(progress, partition, epoch, redis_next, results_next);
+}
+
+static inline void progress_release(struct progress *progress, int32_t partition, int64_t epoch,
+                                    int64_t redis_next, int64_t results_next)
+{
+    progress->ops->release(progress, partition, epoch, redis_next, results_next);
+}
+
+static inline void progress_forget_claims(struct progress *progress)
+{
+    progress->ops->forget_claims(progress);
+}
+
+static inline bool progress_is_idle(const struct progress *progress)
+{
+    return progress->ops->is_idle(progress);
+}
+
+static inline void progress_close(struct progress *progress, void (*on_closed)(void *owner))
+{
+    progress->ops->close(progress, on_closed);
+}
+
 #endif

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 
+#include "common/model/envelope.h"
 #include "common/policy/batch.h"
 
 struct sink;
@@ -33,6 +34,9 @@ struct sink_events {
     void (*on_ready)(void *owner);
     /* The store cannot be reached (err) or is back (NULL): for saying so once. */
     void (*on_state)(void *owner, const struct error *err);
+    /* The item's message as it came, for a store that parks records whose parents are missing
+     * (CLASS_WAITING). NULL: such records are refused like any other. */
+    void (*view_message)(void *owner, const struct batch_item *item, struct envelope *message);
 };
 
 struct sink_ops {

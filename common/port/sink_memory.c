@@ -2,28 +2,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-#define PLACE_MOST 1024 /* entity, tenant and id: 63 + 255 + 512 bytes, and separators */
 #define LANES_MOST 64
-
-struct entry {
-    char *place; /* NULL: free */
-    size_t size;
-    struct memory_row row;
-};
-
-struct progress {
-    int32_t partition;
-    int64_t next_offset, epoch;
-};
-
-struct memory_store {
-    struct entry *entries; /* open addressing, a power of two */
-    size_t capacity, used;
-    struct progress *progress;
-    size_t progress_count;
-};
 
 enum step {
     STEP_NONE,
@@ -45,140 +25,9 @@ struct memory_sink {
     void (*on_closed)(void *owner);
 };
 
-/* ---- store ------------------------------------------------------------------------------- */
-
-struct memory_store *memory_store_new(void)
-{
-    struct memory_store *store = calloc(1, sizeof *store);
-    if (!store)
-        abort();
-    return store;
-}
-
-void memory_store_free(struct memory_store *store)
-{
-    if (!store)
-        return;
-    for (size_t i = 0; i < store->capacity; i++)
-        free(store->entries[i].place);
-    free(store->entries);
-    free(store->progress);
-    free(store);
-}
-
-static struct progress *progress_of(struct memory_store *store, int32_t partition)
-{
-    for (size_t i = 0; i < store->progress_count; i++)
-        if (store->progress[i].partition == partition)
-            return &store->progress[i];
-    store->progress =
-        realloc(store->progress, (store->progress_count + 1) * sizeof *store->progress);
-    if (!store->progress)
-        abort();
-    store->progress[store->progress_count] = (struct progress){.partition = partition};
-    return &store->progress[store->progress_count++];
-}
-
-int64_t memory_store_claim(struct memory_store *store, int32_t partition, int64_t *next_offset)
-{
-    struct progress *progress = progress_of(store, partition);
-    *next_offset = progress->next_offset;
-    return ++progress->epoch;
-}
-
-static struct bytes place_of(const char *entity, struct bytes tenant, struct bytes id,
-                             char out[PLACE_MOST])
-{
-    struct bytes parts[] = {bytes_text(entity), tenant, id};
-    size_t used = 0;
-    for (int i = 0; i < 3; i++) {
-        assert(used + parts[i].size + 1 < PLACE_MOST);
-        memcpy(out + used, parts[i].data, parts[i].size);
-        used += parts[i].size;
-        out[used++] = '/'; /* percent-encoded inside the parts */
-    }
-    return bytes_of(out, used);
-}
-
-static struct entry *slot_of(struct entry *entries, size_t capacity, struct bytes place)
-{
-    for (size_t at = hash64(place) & (capacity - 1);; at = (at + 1) & (capacity - 1)) {
-        struct entry *entry = &entries[at];
-        if (!entry->place || bytes_equal(bytes_of(entry->place, entry->size), place))
-            return entry;
-    }
-}
-
-static void grow(struct memory_store *store)
-{
-    size_t capacity = store->capacity ? store->capacity * 2 : 1024;
-    struct entry *entries = calloc(capacity, sizeof *entries);
-    if (!entries)
-        abort();
-    for (size_t i = 0; i < store->capacity; i++) {
-        struct entry *old = &store->entries[i];
-        if (old->place)
-            *slot_of(entries, capacity, bytes_of(old->place, old->size)) = *old;
-    }
-    free(store->entries);
-    store->entries = entries;
-    store->capacity = capacity;
-}
-
-static struct entry *make_entry(struct memory_store *store, struct bytes place)
-{
-    if (store->used * 2 >= store->capacity)
-        grow(store);
-    struct entry *entry = slot_of(store->entries, store->capacity, place);
-    if (entry->place)
-        return entry;
-    entry->place = malloc(place.size + 1);
-    if (!entry->place)
-        abort();
-    memcpy(entry->place, place.data, place.size);
-    entry->size = place.size;
-    entry->row.version = INT64_MIN;
-    store->used++;
-    return entry;
-}
-
-const struct memory_row *memory_store_find(const struct memory_store *store, const char *entity,
-                                           struct bytes tenant, struct bytes id)
-{
-    char text[PLACE_MOST];
-    if (store->capacity == 0)
-        return NULL;
-    struct entry *entry =
-        slot_of(store->entries, store->capacity, place_of(entity, tenant, id, text));
-    return entry->place ? &entry->row : NULL;
-}
-
-/* ---- sink -------------------------------------------------------------------------------- */
-
 static struct memory_sink *of(struct sink *sink)
 {
     return (struct memory_sink *)sink;
-}
-
-static void write_item(struct memory_store *store, struct batch_item *item, bool only_look)
-{
-    char text[PLACE_MOST];
-    struct entry *entry =
-        make_entry(store, place_of(item->mapping->entity, item->row.tenant, item->row.id, text));
-    struct memory_row *row = &entry->row;
-    item->decided = true;
-    if (only_look || row->version >= item->row.version) {
-        item->verdict = batch_classify(&item->row, row->version,
-                                       bytes_of(row->digest.bytes, sizeof row->digest.bytes));
-        if (only_look && item->verdict == CLASS_UNCHANGED)
-            item->verdict = CLASS_APPLIED;
-        return;
-    }
-    row->version = item->row.version;
-    row->digest = item->row.digest;
-    row->deleted = item->row.deleted;
-    row->writes++;
-    item->verdict = CLASS_APPLIED;
 }
 
 static void end(struct memory_sink *sink, int lane, enum outcome outcome, const struct error *err)
@@ -193,35 +42,14 @@ static void end(struct memory_sink *sink, int lane, enum outcome outcome, const 
     }
 }
 
-static bool check_fence(struct memory_sink *sink, const struct batch *batch, struct error *err)
-{
-    const struct progress *progress = progress_of(sink->store, batch->fence.partition);
-    if (progress->epoch != batch->fence.epoch)
-        error_set(err, OUT_FATAL, ERR_FENCED, "another worker has taken the partition over");
-    else if (progress->next_offset != batch->fence.start)
-        error_set(err, OUT_FATAL, ERR_PROGRESS,
-                  "the batch does not begin where the last one ended");
-    else
-        return true;
-    return false;
-}
-
 static void do_commit(struct memory_sink *sink, int lane)
 {
     struct batch *batch = sink->lanes[lane].batch;
     struct error err;
-    if (!batch->second_look && !check_fence(sink, batch, &err)) {
-        end(sink, lane, OUT_FATAL, &err);
-        return;
-    }
-    for (size_t i = 0; i < batch->order_count; i++) {
-        struct batch_item *item = &batch->items[batch->order[i]];
-        if (!item->decided)
-            write_item(sink->store, item, batch->second_look);
-    }
-    if (!batch->second_look)
-        progress_of(sink->store, batch->fence.partition)->next_offset = batch->fence.end;
-    end(sink, lane, OUT_OK, NULL);
+    enum outcome outcome = memory_store_admit(sink->store, batch, &err);
+    if (outcome == OUT_OK)
+        memory_store_write(sink->store, batch);
+    end(sink, lane, outcome, outcome == OUT_OK ? NULL : &err);
 }
 
 static void do_write(struct memory_sink *sink, int lane)
@@ -229,7 +57,7 @@ static void do_write(struct memory_sink *sink, int lane)
     struct batch *batch = sink->lanes[lane].batch;
     struct error err;
     bool refused = false;
-    if (!batch->second_look && !check_fence(sink, batch, &err)) {
+    if (memory_store_admit(sink->store, batch, &err) != OUT_OK) {
         end(sink, lane, OUT_FATAL, &err);
         return;
     }

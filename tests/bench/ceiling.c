@@ -251,7 +251,7 @@ int main(int argc, char **argv)
     file = buf_view(&file_text);
     if (mapping_parse(argv[1], yaml, &mapping, &err) != OUT_OK)
         die("the mapping", err.text);
-    upsert = pg_upsert_new(mapping, 0);
+    upsert = pg_upsert_new(&(struct mapping_set){&mapping, 1}, 0);
     size_t records = prepare(file, partitions);
     uint64_t begin_ms = clock_monotonic_ms();
     for (int i = 0; i < connections; i++)

@@ -1,7 +1,7 @@
 /*
- * One suite for every sink: port/sink.h's contract, run against memory and PostgreSQL. A harness
- * hides what differs: how time passes, how a partition is claimed, how a row is looked at.
- * PostgreSQL's needs DATABASE_URL of a running server (./dev test starts one) and fails without.
+ * One suite for every sink: port/sink.h's contract. A struct store hides what differs: how time
+ * passes, how a partition is claimed, how a row is looked at. Stores on servers need their URLs
+ * (./dev test starts them) and fail without.
  */
 
 #include <stdio.h>
@@ -10,10 +10,14 @@
 #include <uv.h>
 
 #include "common/base/text.h"
+#include "common/io/file_store.h"
 #include "common/io/pg_session.h"
 #include "common/io/pg_sink.h"
+#include "common/io/redis_rows.h"
+#include "common/io/redis_sink.h"
 #include "common/model/schema_sql.h"
 #include "common/port/sink_memory.h"
+#include "tests/support/redis_server.h"
 #include "tests/support/suite.h"
 
 #define MAPPING                                                                                    \
@@ -23,13 +27,27 @@
 
 /* ---- harness ----------------------------------------------------------------------------- */
 
+struct store {
+    const char *name;
+    void (*open)(void); /* an empty store */
+    void (*open_sink)(int lanes);
+    void (*turn)(void); /* lets time pass once */
+    int64_t (*claim)(int32_t partition, int64_t *next);
+    int64_t (*version_of)(const char *tenant, const char *name); /* -1: no row */
+    void (*close)(void);                                         /* the sink is closed by then */
+    bool breaks_cells; /* has no constraint: "bad" is a cell that gives no record back */
+};
+
 static struct {
-    bool postgres;
+    const struct store *store;
     struct sink *sink;
     struct mapping *mapping;
     struct mapping_set set;
     struct mapping_work work;
-    struct memory_store *store;
+    struct memory_store *memory;
+    struct file_store *file;
+    struct settings settings;
+    struct redis_server redis;
     uv_loop_t loop;
     PGconn *admin;
     char database[64], url[512];
@@ -83,12 +101,6 @@ static void on_closed(void *owner)
 
 static const struct sink_events EVENTS = {on_rejected, on_done, on_ready, on_state};
 
-/* "bad" plays a record the table's constraint refuses; in PostgreSQL a CHECK does. */
-static bool refuses(const struct batch_item *item)
-{
-    return bytes_equal(item->row.id, BYTES_LITERAL("bad"));
-}
-
 static void must_run(PGconn *connection, const char *sql)
 {
     struct error err;
@@ -127,70 +139,66 @@ static void make_database(void)
     buf_free(&text);
 }
 
-static void turn_once(void)
+static void turn_loop(void)
 {
-    if (H.postgres)
-        uv_run(&H.loop, UV_RUN_ONCE);
-    else
-        memory_sink_turn(H.sink);
+    uv_run(&H.loop, UV_RUN_ONCE);
 }
 
-static void open_sink(int lanes)
+/* ---- memory */
+
+/* "bad" plays a record the table's constraint refuses; in PostgreSQL a CHECK does. */
+static bool refuses(const struct batch_item *item)
 {
-    if (!H.postgres) {
-        H.sink = memory_sink_new(H.store, lanes, refuses, &EVENTS, NULL);
-        return;
-    }
+    return bytes_equal(item->row.id, BYTES_LITERAL("bad"));
+}
+
+static void open_memory(void)
+{
+    H.memory = memory_store_new(MEMORY_KEEPS_ROWS, SIZE_MAX);
+}
+
+static void open_memory_sink(int lanes)
+{
+    H.sink = memory_sink_new(H.memory, lanes, refuses, &EVENTS, NULL);
+}
+
+static void turn_memory(void)
+{
+    memory_sink_turn(H.sink);
+}
+
+static int64_t claim_memory(int32_t partition, int64_t *next)
+{
+    return memory_store_claim(H.memory, partition, next);
+}
+
+static int64_t version_of_memory(const char *tenant, const char *name)
+{
+    const struct memory_row *row =
+        memory_store_find(H.memory, "thing", bytes_text(tenant), bytes_text(name));
+    return row ? row->version : -1;
+}
+
+static void close_memory(void)
+{
+    memory_store_free(H.memory);
+}
+
+static const struct store MEMORY = {"memory",     open_memory,       open_memory_sink, turn_memory,
+                                    claim_memory, version_of_memory, close_memory};
+
+/* ---- PostgreSQL */
+
+static void open_postgres_sink(int lanes)
+{
     struct pg_lane_config config = {H.url, "drover_worker", "contract", 10000};
     H.sink = pg_sink_new(&H.loop, &config, lanes, &H.set, &EVENTS, NULL);
     while (!sink_can_submit(H.sink))
-        turn_once();
+        turn_loop();
 }
 
-static void setup(bool postgres)
+static int64_t claim_postgres(int32_t partition, int64_t *next)
 {
-    struct error err;
-    memset(&H, 0, sizeof H);
-    H.postgres = postgres;
-    H.commit_at_once = true;
-    ck_assert_int_eq(mapping_parse("thing.yaml", bytes_text(MAPPING), &H.mapping, &err), OUT_OK);
-    H.set = (struct mapping_set){&H.mapping, 1};
-    mapping_work_init(&H.work);
-    uv_loop_init(&H.loop);
-    if (postgres)
-        make_database();
-    else
-        H.store = memory_store_new();
-    open_sink(1);
-}
-
-static void close_and_wait(void)
-{
-    sink_close(H.sink, on_closed);
-    while (!H.closed)
-        turn_once();
-}
-
-static void teardown(void)
-{
-    char sql[128];
-    close_and_wait();
-    uv_run(&H.loop, UV_RUN_DEFAULT);
-    ck_assert_int_eq(uv_loop_close(&H.loop), 0);
-    if (H.admin) {
-        snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", H.database);
-        must_run(H.admin, sql);
-        PQfinish(H.admin);
-    }
-    memory_store_free(H.store);
-    mapping_work_free(&H.work);
-    mapping_free(H.mapping);
-}
-
-static int64_t claim(int32_t partition, int64_t *next)
-{
-    if (!H.postgres)
-        return memory_store_claim(H.store, partition, next);
     struct error err;
     PGresult *result;
     char sql[128];
@@ -205,14 +213,9 @@ static int64_t claim(int32_t partition, int64_t *next)
     return epoch;
 }
 
-/* Version of a stored row, -1 when there is none; seen with the tenant's own key. */
-static int64_t version_of(const char *tenant, const char *name)
+/* Seen with the tenant's own key. */
+static int64_t version_of_postgres(const char *tenant, const char *name)
 {
-    if (!H.postgres) {
-        const struct memory_row *row =
-            memory_store_find(H.store, "thing", bytes_text(tenant), bytes_text(name));
-        return row && row->version != INT64_MIN ? row->version : -1;
-    }
     struct error err;
     PGresult *result;
     PGconn *connection = must_open(H.url, "drover_worker");
@@ -231,6 +234,204 @@ static int64_t version_of(const char *tenant, const char *name)
     PQclear(result);
     PQfinish(connection);
     return version;
+}
+
+static void close_postgres(void)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", H.database);
+    must_run(H.admin, sql);
+    PQfinish(H.admin);
+}
+
+static const struct store POSTGRES = {"postgres",    make_database,  open_postgres_sink,
+                                      turn_loop,     claim_postgres, version_of_postgres,
+                                      close_postgres};
+
+/* ---- file */
+
+static void open_file(void)
+{
+    struct error err;
+    snprintf(H.url, sizeof H.url, "/tmp/drover-contract-%d", (int)getpid());
+    H.settings.store_dir = H.url;
+    ck_assert_msg(file_store_open(&H.settings, &H.set, &H.file, &err) == OUT_OK, "%s: %s (%s)",
+                  err.text, err.cause, err.where);
+}
+
+static void open_file_sink(int lanes)
+{
+    (void)lanes;
+    H.sink = file_sink_new(&H.loop, H.file, &EVENTS, NULL);
+}
+
+/* Where the claim's answer goes. */
+static struct {
+    bool come, closed;
+    int64_t epoch, next;
+} CLAIMED;
+
+static void on_checked(void *owner)
+{
+    (void)owner;
+}
+
+static void on_claimed(void *owner, int32_t partition, const struct progress_row *row)
+{
+    (void)owner;
+    (void)partition;
+    CLAIMED.come = true;
+    CLAIMED.epoch = row->epoch;
+    CLAIMED.next = row->next_offset;
+}
+
+static void on_released(void *owner, int32_t partition)
+{
+    (void)owner;
+    (void)partition;
+}
+
+static void on_progress_error(void *owner, const struct error *err)
+{
+    (void)owner;
+    ck_abort_msg("%s: %s", err->text, err->cause);
+}
+
+static void on_progress_closed(void *owner)
+{
+    (void)owner;
+    CLAIMED.closed = true;
+}
+
+static const struct progress_events PROGRESS = {on_checked, on_claimed, on_released,
+                                                on_progress_error};
+
+static int64_t claim_once(struct progress *progress, int64_t *next)
+{
+    memset(&CLAIMED, 0, sizeof CLAIMED);
+    progress_claim(progress, 0);
+    while (!CLAIMED.come)
+        turn_loop();
+    progress_close(progress, on_progress_closed);
+    while (!CLAIMED.closed)
+        turn_loop();
+    *next = CLAIMED.next;
+    return CLAIMED.epoch;
+}
+
+static int64_t claim_file(int32_t partition, int64_t *next)
+{
+    struct file_progress_config config = {"g", "t", "me", 1};
+    (void)partition;
+    return claim_once(file_progress_new(&H.loop, H.file, &config, &PROGRESS, NULL), next);
+}
+
+static int64_t version_of_file(const char *tenant, const char *name)
+{
+    struct error err;
+    struct stored stored;
+    struct stored_reader *reader;
+    bool found;
+    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, &reader, &err), OUT_OK);
+    ck_assert_int_eq(reader->ops->find(reader, H.mapping, bytes_text(tenant), bytes_text(name),
+                                       &stored, &found, &err),
+                     OUT_OK);
+    int64_t version = found ? stored.version : -1;
+    reader->ops->close(reader);
+    return version;
+}
+
+static void close_file(void)
+{
+    char command[600];
+    file_store_close(H.file);
+    snprintf(command, sizeof command, "rm -rf '%s'", H.url);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static const struct store FILES = {"file",     open_file,       open_file_sink, turn_loop,
+                                   claim_file, version_of_file, close_file,     true};
+
+/* ---- Redis: a server of its own, where strangers hold the keys that "bad" would have */
+
+static void open_redis(void)
+{
+    redis_server_start(&H.redis, NULL);
+    H.settings.redis_url = H.redis.url;
+    H.settings.redis_tombstone_ms = 3600000;
+    REDIS_ASK(&H.redis, "SET", "a/thing/bad", "a stranger's");
+    REDIS_ASK(&H.redis, "LPUSH", "b/thing/bad", "a stranger's");
+}
+
+static void open_redis_sink(int lanes)
+{
+    struct error err;
+    (void)lanes;
+    ck_assert_int_eq(redis_sink_new(&H.loop, &H.settings, &EVENTS, NULL, &H.sink, &err), OUT_OK);
+    while (!sink_can_submit(H.sink))
+        turn_loop();
+}
+
+static int64_t claim_redis(int32_t partition, int64_t *next)
+{
+    struct redis_progress_config config = {"g", "t", "me", 1, &H.set};
+    struct progress *progress;
+    struct error err;
+    (void)partition;
+    ck_assert_int_eq(
+        redis_progress_new(&H.loop, &H.settings, &config, &PROGRESS, NULL, &progress, &err),
+        OUT_OK);
+    return claim_once(progress, next);
+}
+
+static int64_t version_of_redis(const char *tenant, const char *name)
+{
+    char key[64];
+    struct redis_meta meta;
+    snprintf(key, sizeof key, "%s/thing/%s:v", tenant, name);
+    return redis_meta_parse(bytes_text(REDIS_ASK(&H.redis, "GET", key)), &meta) ? meta.version : -1;
+}
+
+static void close_redis(void)
+{
+    ck_assert_str_eq(REDIS_ASK(&H.redis, "TYPE", "b/thing/bad"), "list");
+    redis_server_stop(&H.redis);
+}
+
+static const struct store REDIS = {"redis",     open_redis,       open_redis_sink, turn_loop,
+                                   claim_redis, version_of_redis, close_redis};
+
+/* ---- what all have in common */
+
+static void setup(const struct store *store)
+{
+    struct error err;
+    memset(&H, 0, sizeof H);
+    H.store = store;
+    H.commit_at_once = true;
+    ck_assert_int_eq(mapping_parse("thing.yaml", bytes_text(MAPPING), &H.mapping, &err), OUT_OK);
+    H.set = (struct mapping_set){&H.mapping, 1};
+    mapping_work_init(&H.work);
+    uv_loop_init(&H.loop);
+    store->open();
+    store->open_sink(1);
+}
+
+static void close_and_wait(void)
+{
+    sink_close(H.sink, on_closed);
+    while (!H.closed)
+        H.store->turn();
+}
+
+static void teardown(void)
+{
+    close_and_wait();
+    uv_run(&H.loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&H.loop), 0);
+    H.store->close();
+    mapping_work_free(&H.work);
+    mapping_free(H.mapping);
 }
 
 static struct batch *batch_for(int64_t epoch, int64_t start)
@@ -256,6 +457,8 @@ static void put(struct batch *batch, const char *tenant, const char *name, int64
     item->mapping = H.mapping;
     ck_assert_int_eq(mapping_forward(H.mapping, &record, &H.work, &batch->arena, &item->row, &err),
                      OUT_OK);
+    if (strcmp(name, "bad") == 0)
+        item->row.cells[1].size = 4 - H.store->breaks_cells; /* an int4 of three bytes */
 }
 
 static void begin(struct batch *batch)
@@ -271,10 +474,10 @@ static enum outcome write_out(struct batch *batch)
     if (!batch->attempts)
         batch_close(batch);
     while (!sink_can_submit(H.sink))
-        turn_once();
+        H.store->turn();
     begin(batch);
     while (H.done == before)
-        turn_once();
+        H.store->turn();
     ck_assert_int_eq(H.done, before + 1);
     ck_assert_ptr_eq(H.last, batch);
     return H.outcome;
@@ -285,7 +488,7 @@ static enum outcome write_out(struct batch *batch)
 static void applies_and_counts(void)
 {
     int64_t next;
-    int64_t epoch = claim(0, &next);
+    int64_t epoch = H.store->claim(0, &next);
     ck_assert_int_eq(next, 0);
     struct batch *batch = batch_for(epoch, 0);
     put(batch, "a", "x", 5, 1);
@@ -293,18 +496,18 @@ static void applies_and_counts(void)
     put(batch, "a", "y", 1, 1);
     ck_assert_int_eq(write_out(batch), OUT_OK);
     ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 3);
-    ck_assert_int_eq(version_of("a", "x"), 5);
-    ck_assert_int_eq(version_of("b", "x"), 3);
-    ck_assert_int_eq(version_of("b", "y"), -1);
+    ck_assert_int_eq(H.store->version_of("a", "x"), 5);
+    ck_assert_int_eq(H.store->version_of("b", "x"), 3);
+    ck_assert_int_eq(H.store->version_of("b", "y"), -1);
     batch_free(batch);
-    claim(0, &next);
+    H.store->claim(0, &next);
     ck_assert_int_eq(next, 3);
 }
 
 static void the_same_twice_equals_once_and_lower_never_wins(void)
 {
     int64_t next;
-    int64_t epoch = claim(0, &next);
+    int64_t epoch = H.store->claim(0, &next);
     struct batch *batch = batch_for(epoch, 0);
     put(batch, "a", "x", 5, 1);
     put(batch, "a", "y", 5, 1);
@@ -320,7 +523,7 @@ static void the_same_twice_equals_once_and_lower_never_wins(void)
     ck_assert_int_eq(batch->items[1].verdict, CLASS_SUPERSEDED);
     ck_assert_int_eq(batch->items[2].verdict, CLASS_APPLIED);
     ck_assert_int_eq(batch->items[3].verdict, CLASS_APPLIED);
-    ck_assert_int_eq(version_of("a", "y"), 5);
+    ck_assert_int_eq(H.store->version_of("a", "y"), 5);
     batch_free(batch);
     batch = batch_for(epoch, 6);
     put(batch, "a", "x", 5, 2); /* same version, other content */
@@ -328,14 +531,14 @@ static void the_same_twice_equals_once_and_lower_never_wins(void)
     ck_assert_int_eq(write_out(batch), OUT_OK);
     ck_assert_int_eq(batch->items[0].verdict, CLASS_CONFLICT);
     ck_assert_int_eq(batch->items[1].verdict, CLASS_APPLIED);
-    ck_assert_int_eq(version_of("a", "y"), 6);
+    ck_assert_int_eq(H.store->version_of("a", "y"), 6);
     batch_free(batch);
 }
 
 static void the_fence_holds(void)
 {
     int64_t next;
-    int64_t old = claim(0, &next), epoch = claim(0, &next);
+    int64_t old = H.store->claim(0, &next), epoch = H.store->claim(0, &next);
     struct batch *zombie = batch_for(old, 0);
     put(zombie, "a", "x", 5, 1);
     ck_assert_int_eq(write_out(zombie), OUT_FATAL);
@@ -346,13 +549,13 @@ static void the_fence_holds(void)
     ck_assert_int_eq(write_out(ahead), OUT_FATAL);
     ck_assert_int_eq(H.code, ERR_PROGRESS);
     batch_free(ahead);
-    ck_assert_int_eq(version_of("a", "x"), -1);
+    ck_assert_int_eq(H.store->version_of("a", "x"), -1);
 }
 
 static void refused_items_wait_for_their_letters(void)
 {
     int64_t next;
-    int64_t epoch = claim(0, &next);
+    int64_t epoch = H.store->claim(0, &next);
     struct batch *batch = batch_for(epoch, 0);
     char name[16];
     for (int i = 0; i < 700; i++) {
@@ -367,47 +570,47 @@ static void refused_items_wait_for_their_letters(void)
     batch_close(batch);
     begin(batch);
     while (!H.rejected)
-        turn_once();
+        H.store->turn();
     ck_assert_int_eq(H.done, 0);
     ck_assert_uint_eq(batch_count(batch, CLASS_DEAD), 2);
-    ck_assert_int_eq(version_of("a", "n001"), -1); /* nothing is committed yet */
+    ck_assert_int_eq(H.store->version_of("a", "n001"), -1); /* nothing is committed yet */
     sink_commit(H.sink, batch);
     while (!H.done)
-        turn_once();
+        H.store->turn();
     ck_assert_int_eq(H.outcome, OUT_OK);
     ck_assert_uint_eq(batch_count(batch, CLASS_DEAD), 2);
     ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 700);
     ck_assert_ptr_nonnull(batch->items[301].err);
-    ck_assert_int_eq(version_of("a", "n001"), 1);
-    ck_assert_int_eq(version_of("a", "bad"), -1);
+    ck_assert_int_eq(H.store->version_of("a", "n001"), 1);
+    ck_assert_int_eq(H.store->version_of("a", "bad"), -1);
     batch_free(batch);
-    claim(0, &next);
+    H.store->claim(0, &next);
     ck_assert_int_eq(next, 702);
 }
 
 static void a_second_look_writes_nothing(void)
 {
     int64_t next;
-    int64_t epoch = claim(0, &next);
+    int64_t epoch = H.store->claim(0, &next);
     struct batch *batch = batch_for(epoch, 0);
     put(batch, "a", "x", 5, 1);
     ck_assert_int_eq(write_out(batch), OUT_OK);
     batch_free(batch);
-    epoch = claim(0, &next);
+    epoch = H.store->claim(0, &next);
     batch = batch_for(epoch, 0);
     put(batch, "a", "x", 5, 1);
     batch->second_look = true;
     ck_assert_int_eq(write_out(batch), OUT_OK);
     ck_assert_int_eq(batch->items[0].verdict, CLASS_APPLIED);
     batch_free(batch);
-    claim(0, &next);
+    H.store->claim(0, &next);
     ck_assert_int_eq(next, 1);
 }
 
 static void closing_answers_what_is_in_flight(void)
 {
     int64_t next;
-    int64_t epoch = claim(0, &next);
+    int64_t epoch = H.store->claim(0, &next);
     struct batch *batch = batch_for(epoch, 0);
     put(batch, "a", "x", 5, 1);
     batch_close(batch);
@@ -416,7 +619,7 @@ static void closing_answers_what_is_in_flight(void)
     ck_assert_int_eq(H.done, 1);
     batch_free(batch);
     H.closed = false;
-    open_sink(1);
+    H.store->open_sink(1);
 }
 
 static void (*const TESTS[])(void) = {
@@ -429,18 +632,15 @@ static void (*const TESTS[])(void) = {
 };
 #define TEST_COUNT (int)(sizeof TESTS / sizeof *TESTS)
 
-START_TEST(memory)
-{
-    setup(false);
-    TESTS[_i]();
-    teardown();
-}
-END_TEST
+static const struct store *const STORES[] = {&MEMORY, &POSTGRES, &FILES, &REDIS};
+#define STORE_COUNT (int)(sizeof STORES / sizeof *STORES)
 
-START_TEST(postgres)
+START_TEST(holds)
 {
-    setup(true);
-    TESTS[_i]();
+    const struct store *store = STORES[_i / TEST_COUNT];
+    fprintf(stderr, "# %s %d\n", store->name, _i % TEST_COUNT);
+    setup(store);
+    TESTS[_i % TEST_COUNT]();
     teardown();
 }
 END_TEST
@@ -450,8 +650,7 @@ static Suite *sink_suite(void)
     Suite *suite = suite_create("sink contract");
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 60);
-    tcase_add_loop_test(tcase, memory, 0, TEST_COUNT);
-    tcase_add_loop_test(tcase, postgres, 0, TEST_COUNT);
+    tcase_add_loop_test(tcase, holds, 0, STORE_COUNT * TEST_COUNT);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -236,6 +236,10 @@ static const struct {
              {"int8", ", as: string"},
              {"timestamptz", ", as: epoch_ms"},
              {"text", ", as: number"},
+             {"text", ", as: loose"},
+             {"int8", ", as: loose"},
+             {"numeric", ", as: loose"},
+             {"timestamptz", ", as: loose"},
              {"float8[]", ""},
              {"timestamptz[]", ""},
              {"numeric(12,3)", ""}};

@@ -95,13 +95,13 @@ END_TEST
 START_TEST(forms)
 {
     static const struct {
-        const char *type, *fits; /* natural, string, number, epoch s, ms, us */
+        const char *type, *fits; /* natural, loose, string, number, epoch s, ms, us */
     } ROWS[] = {
-        {"text", "ynynnn"},      {"varchar(3)", "ynynnn"}, {"bool", "yynnnn"},
-        {"int8", "yynnnn"},      {"numeric", "yynnnn"},    {"float4", "yynnnn"},
-        {"date", "ynnnnn"},      {"uuid", "ynnnnn"},       {"jsonb", "ynnnnn"},
-        {"timestamp", "ynnyyy"}, {"bytea", "ynnnnn"},      {"timestamptz", "ynnyyy"},
-        {"int8[]", "ynnnnn"},    {"text[]", "ynnnnn"},     {"timestamptz[]", "ynnnnn"},
+        {"text", "yynynnn"},      {"varchar(3)", "yynynnn"}, {"bool", "ynynnnn"},
+        {"int8", "yyynnnn"},      {"numeric", "yyynnnn"},    {"float4", "yyynnnn"},
+        {"date", "ynnnnnn"},      {"uuid", "ynnnnnn"},       {"jsonb", "ynnnnnn"},
+        {"timestamp", "yynnyyy"}, {"bytea", "ynnnnnn"},      {"timestamptz", "yynnyyy"},
+        {"int8[]", "ynnnnnn"},    {"text[]", "ynnnnnn"},     {"timestamptz[]", "ynnnnnn"},
     };
     for (int i = 0; i < COUNT(ROWS); i++) {
         struct value_type type;

@@ -1,0 +1,176 @@
+/* The copy of a profile's database that is read in its place. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/io/chromium_profile_parts.h"
+
+#define COPY_AT_ONCE ((size_t)1 << 20)
+
+static enum outcome cannot(struct error *err, const char *what, int number)
+{
+    error_set(err, OUT_REJECT, ERR_SOURCE_PROFILE, "the browser profile cannot be %s", what);
+    error_cause(err, "%s", strerrordesc_np(number));
+    return OUT_REJECT;
+}
+
+static bool ends_with(const char *name, const char *ending)
+{
+    size_t size = strlen(name);
+    size_t length = strlen(ending);
+    return size >= length && strcmp(name + size - length, ending) == 0;
+}
+
+/* Not the lock, and not the log for people, which changes without any data changing. */
+static bool holds_data(const char *name)
+{
+    return ends_with(name, ".ldb") || ends_with(name, ".sst") || ends_with(name, ".log") ||
+           strcmp(name, "CURRENT") == 0 || strncmp(name, "MANIFEST-", 9) == 0;
+}
+
+/* ---- where it is ---- */
+
+/* A file CURRENT that names the manifest makes a folder a LevelDB database. */
+static bool is_database(const char *current)
+{
+    static const char BEGIN[] = "MANIFEST-";
+    char text[sizeof(BEGIN) - 1];
+    int fd = open(current, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, text, sizeof(text));
+    close(fd);
+    return got == (ssize_t)sizeof(text) && memcmp(text, BEGIN, sizeof(text)) == 0;
+}
+
+bool chromium_copy_find(const char *folder, struct buf *path)
+{
+    static const char *const BELOW[] = {"/Local Storage/leveldb", "/Default/Local Storage/leveldb",
+                                        ""};
+    for (size_t i = 0; i < sizeof(BELOW) / sizeof(BELOW[0]); i++) {
+        buf_reset(path);
+        buf_append_format(path, "%s%s/CURRENT", folder, BELOW[i]);
+        if (path->failed || !is_database(buf_text(path)))
+            continue;
+        path->size -= strlen("/CURRENT");
+        return true;
+    }
+    return false;
+}
+
+bool chromium_copy_measure(const char *database, struct chromium_files *files)
+{
+    DIR *listing = opendir(database);
+    struct dirent *entry;
+    *files = (struct chromium_files){0};
+    if (!listing)
+        return false;
+    while ((entry = readdir(listing))) {
+        struct stat status;
+        if (!holds_data(entry->d_name) || fstatat(dirfd(listing), entry->d_name, &status, 0) != 0)
+            continue;
+        int64_t modified_ns =
+            (int64_t)status.st_mtim.tv_sec * 1000000000 + (int64_t)status.st_mtim.tv_nsec;
+        if (modified_ns > files->modified_ns)
+            files->modified_ns = modified_ns;
+        files->size += (uint64_t)status.st_size;
+    }
+    closedir(listing);
+    return true;
+}
+
+/* ---- copying ---- */
+
+/* 0, or errno. */
+static int copy_bytes(int from, int to)
+{
+    for (;;) {
+        ssize_t sent = sendfile(to, from, NULL, COPY_AT_ONCE);
+        if (sent == 0)
+            return 0;
+        if (sent < 0 && errno != EINTR && errno != EAGAIN)
+            return errno;
+    }
+}
+
+static int copy_file(int from_folder, int to_folder, const char *name)
+{
+    int to = -1;
+    int from = openat(from_folder, name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int failed = from < 0 ? errno : 0;
+    if (!failed) {
+        to = openat(to_folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        failed = to < 0 ? errno : copy_bytes(from, to);
+    }
+    if (from >= 0)
+        close(from);
+    if (to >= 0 && close(to) != 0 && !failed)
+        failed = errno;
+    return failed;
+}
+
+static int copy_files(const char *database, const char *copy)
+{
+    DIR *from = opendir(database);
+    int failed = from ? 0 : errno;
+    int to = failed ? -1 : open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct dirent *entry;
+    if (!failed && to < 0)
+        failed = errno;
+    while (!failed && (entry = readdir(from)))
+        if (holds_data(entry->d_name))
+            failed = copy_file(dirfd(from), to, entry->d_name);
+    if (to >= 0)
+        close(to);
+    if (from)
+        closedir(from);
+    return failed;
+}
+
+static int make_below(const char *base, const char *database, struct buf *copy)
+{
+    buf_reset(copy);
+    buf_append_format(copy, "%s/drover-profile-%d-XXXXXX", base, (int)getpid());
+    if (copy->failed)
+        return ENAMETOOLONG;
+    buf_text(copy);           /* ends it with a NUL */
+    if (!mkdtemp(copy->data)) /* 0700 */
+        return errno;
+    int failed = copy_files(database, copy->data);
+    if (failed)
+        chromium_copy_remove(copy->data);
+    return failed;
+}
+
+enum outcome chromium_copy_make(const char *database, struct buf *copy, struct error *err)
+{
+    const char *bases[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
+    int failed = ENOENT;
+    for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+        if (!bases[i] || !bases[i][0])
+            continue;
+        failed = make_below(bases[i], database, copy);
+        if (failed == 0)
+            return OUT_OK;
+        if (failed == ENOENT && access(bases[i], F_OK) == 0)
+            return OUT_RETRY; /* compacted away under our hands */
+    }
+    return cannot(err, "copied", failed);
+}
+
+void chromium_copy_remove(const char *copy)
+{
+    DIR *listing = opendir(copy);
+    struct dirent *entry;
+    if (!listing)
+        return;
+    while ((entry = readdir(listing)))
+        unlinkat(dirfd(listing), entry->d_name, 0); /* "." and ".." refuse */
+    closedir(listing);
+    rmdir(copy);
+}

@@ -1,0 +1,47 @@
+#ifndef DROVER_IO_PG_PARENTS_CORE_H
+#define DROVER_IO_PG_PARENTS_CORE_H
+
+/* What the parts of a sweep share. Internal to pg_parents*.c. */
+
+#include <libpq-fe.h>
+
+#include "common/io/pg_parents.h"
+#include "common/io/pg_upsert.h"
+
+/* Rows read at a time. */
+#define PARENTS_PAGE 500
+#define PARENTS_PAGE_TEXT "500"
+#define PARENTS_PAGE_BYTES "8388608"
+/* Rows of a page: so many, and so many bytes, but one in any case. */
+#define PARENTS_WITHIN(rows, where)                                                                \
+    " FROM (SELECT w.*, sum(octet_length(coalesce(w.value, '')) + octet_length(w.headers)) OVER "  \
+    "(ORDER BY w.partition, w.\"offset\") - octet_length(coalesce(w.value, '')) AS before"         \
+    "  FROM (SELECT * FROM drover.waiting WHERE " where                                            \
+    "         ORDER BY partition, \"offset\" LIMIT " rows ") AS w) AS w"                           \
+    " WHERE before < " PARENTS_PAGE_BYTES " ORDER BY partition, \"offset\""
+
+struct sweep {
+    const struct parents_config *config;
+    PGconn *connection;
+    struct pg_upsert **upserts; /* by position in the mappings; made when needed */
+    struct mapping_work work;
+    struct buf memory; /* scratch */
+};
+
+bool parents_is_stopped(const struct sweep *sweep);
+/* A row of drover.waiting as a message; columns as PARENTS_COLUMNS says. False: malformed. */
+#define PARENTS_COLUMNS                                                                            \
+    "partition, \"offset\", isolation_key, entity, version, key, value, headers, state"
+bool parents_take_message(const PGresult *result, int row, struct envelope *message);
+struct bytes parents_bytes(const PGresult *result, int row, int column);
+MUST_USE enum outcome parents_set_tenant(struct sweep *sweep, struct bytes tenant,
+                                         struct error *err);
+
+/* pg_parents_try.c: one page after (partition, offset), in one transaction; moves both on. *got:
+ * how many got in; *end: there was nothing left. */
+MUST_USE enum outcome parents_try_page(struct sweep *sweep, int32_t *partition, int64_t *offset,
+                                       size_t *got, bool *end, struct error *err);
+/* pg_parents_purge.c */
+MUST_USE enum outcome parents_purge(struct sweep *sweep, uint64_t *purged, struct error *err);
+
+#endif

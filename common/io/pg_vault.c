@@ -1,0 +1,109 @@
+/* The boxes of a batch: one insert a group, arrays as parameters (array_recv: see pg_upsert.h). */
+
+#include "common/io/pg_vault.h"
+
+#include <assert.h>
+
+#include "common/io/pg_writer.h"
+#include "common/policy/secret_guard.h"
+
+#define OID_TEXT 25 /* pg_type.dat */
+#define OID_BYTEA 17
+#define COLUMNS 5 /* reference, record id, field, key id, box */
+
+static const char INSERT[] =
+    "INSERT INTO drover.credential_vault"
+    " (isolation_key, reference, entity, record_id, field, key_id, ciphertext)"
+    " SELECT $1::text, u.r, $2::text, u.i, u.f, u.k, u.c FROM ROWS FROM ("
+    "pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::text[]), "
+    "pg_catalog.unnest($6::bytea[]), pg_catalog.unnest($7::bytea[])) AS u(r, i, f, k, c)"
+    " ORDER BY u.r" /* one order of locks for everybody */
+    " ON CONFLICT (isolation_key, reference) DO NOTHING";
+
+static const struct batch_item *item_at(const struct batch *batch, const struct batch_group *group,
+                                        size_t i)
+{
+    return &batch->items[batch->order[group->first + i]];
+}
+
+static size_t count_boxes(const struct batch *batch, const struct batch_group *group)
+{
+    size_t count = 0;
+    struct sealed_box box;
+    bool bad;
+    for (size_t i = 0; i < group->count; i++)
+        for (size_t at = 0; secret_sealed_next(item_at(batch, group, i)->sealed, &at, &box, &bad);)
+            count++;
+    return count;
+}
+
+static struct bytes part_of(const struct batch_item *item, const struct sealed_box *box, int column)
+{
+    switch (column) {
+    case 0:
+        return box->reference;
+    case 1:
+        return item->row.id;
+    case 2:
+        return box->field;
+    case 3:
+        return bytes_of(secret_box_key_id(box->box), SECRET_KEY_ID_SIZE);
+    default:
+        return box->box;
+    }
+}
+
+static void append_array(struct buf *out, const struct batch *batch,
+                         const struct batch_group *group, size_t count, int column)
+{
+    struct sealed_box box;
+    bool bad;
+    buf_append_be32(out, 1); /* dimensions */
+    buf_append_be32(out, 0); /* no NULLs */
+    buf_append_be32(out, column < 3 ? OID_TEXT : OID_BYTEA);
+    buf_append_be32(out, (uint32_t)count);
+    buf_append_be32(out, 1); /* lower bound */
+    for (size_t i = 0; i < group->count; i++) {
+        const struct batch_item *item = item_at(batch, group, i);
+        for (size_t at = 0; secret_sealed_next(item->sealed, &at, &box, &bad);) {
+            struct bytes part = part_of(item, &box, column);
+            buf_append_be32(out, (uint32_t)part.size);
+            buf_append_bytes(out, part);
+        }
+    }
+}
+
+static void queue_group(struct writer *writer, const struct batch_group *group, size_t count)
+{
+    struct buf *memory = &writer->sink->memory;
+    struct pg_param params[COLUMNS + 2];
+    size_t ends[COLUMNS + 1] = {0};
+    buf_reset(memory);
+    for (int column = 0; column < COLUMNS; column++) {
+        append_array(memory, writer->batch, group, count, column);
+        ends[column + 1] = memory->size;
+    }
+    assert(!memory->failed); /* batches are bounded far below the buffer's limit */
+    params[0] = (struct pg_param){group->tenant.data, (int)group->tenant.size};
+    params[1] = (struct pg_param){group->mapping->entity, (int)strlen(group->mapping->entity)};
+    for (int column = 0; column < COLUMNS; column++)
+        params[column + 2] =
+            (struct pg_param){memory->data + ends[column], (int)(ends[column + 1] - ends[column])};
+    pg_lane_query(writer->lane, "drover_vault", INSERT, params, COLUMNS + 2);
+}
+
+int pg_vault_queue(struct writer *writer)
+{
+    const struct batch *batch = writer->batch;
+    int queries = 0;
+    for (size_t g = 0; g < batch->group_count; g++) {
+        const struct batch_group *group = &batch->groups[g];
+        size_t count = count_boxes(batch, group);
+        if (count == 0)
+            continue;
+        pg_writer_set_tenant(writer, group->tenant);
+        queue_group(writer, group, count);
+        queries += 2;
+    }
+    return queries;
+}

@@ -1,0 +1,40 @@
+#ifndef DROVER_IO_REDIS_SCRIPT_H
+#define DROVER_IO_REDIS_SCRIPT_H
+
+/*
+ * The two scripts that are all of Drover's writing into Redis. Redis runs a script as a whole;
+ * these look first and write last, so that what stops them (no memory, no right) stops them before
+ * the first write.
+ *
+ * What is kept of a record, `meta`: 16 hex digits of the version with its sign bit flipped (so that
+ * text order is number order: Lua's numbers are doubles and would lose an int64), 32 of the digest,
+ * 'u' or 'd' (a tombstone), and whose it is: isolation_key/entity/id. It stands beside the value
+ * under <key>:v, and for the hash form in the field _v (a hash's tombstone stands under <key>:v). A
+ * key without a meta of this record is somebody else's: never written, never deleted.
+ *
+ *   apply      KEYS  [progress key] key…
+ *              ARGV  mode, tombstone's life in ms, fence 0|1,
+ *                    [epoch, start, end, redis_next, results_next, sequences, in doubt 0|1],
+ *                    then for each key:
+ *                      j meta ttl value                                 a string
+ *                      h meta ttl n (field value)… m absent-field…      a hash
+ *                      x meta form                                      a delete, form j or h
+ *                      s reference box                                  a sealed value
+ *              mode  w: nothing when one key is foreign   s: all but the foreign ones   l: only
+ * look gives a status and a code a key: k done   f foreign ones, nothing done   d done before (in
+ * doubt) m no progress   e other epoch   o other offset a applied  u unchanged  s superseded  c
+ * conflict  f foreign  n not there progress   KEYS  progress key   ARGV  claim owner | stages epoch
+ * redis results | release epoch redis results
+ */
+
+enum redis_script {
+    SCRIPT_APPLY,
+    SCRIPT_PROGRESS,
+    SCRIPT_COUNT,
+};
+
+const char *redis_script_text(enum redis_script script);
+
+#define REDIS_META_OWNER 49 /* bytes before the owner */
+
+#endif

@@ -1,0 +1,22 @@
+#ifndef DROVER_IO_REDIS_STORED_H
+#define DROVER_IO_REDIS_STORED_H
+
+/*
+ * What Redis holds, read back: the stored port over the keys of the mappings' patterns, found by
+ * SCAN. Every record comes once, tombstones too while Redis remembers them; keys that are not
+ * Drover's are passed over. A record whose value has faded by its ttl does not come.
+ *
+ * SCAN is no snapshot: what changes meanwhile comes as it was or as it is.
+ */
+
+#include "common/io/mappings.h"
+#include "common/io/settings.h"
+#include "common/port/stored.h"
+
+/* `settings` and `mappings` must outlive the reader. In storage redis all mappings are read, in
+ * hybrid those with redis:. OUT_FATAL: the url, the login, or Redis is away. */
+MUST_USE enum outcome redis_stored_open(const struct settings *settings,
+                                        const struct mapping_set *mappings,
+                                        struct stored_reader **reader, struct error *err);
+
+#endif

@@ -1,0 +1,38 @@
+#ifndef DROVER_IO_WATCH_H
+#define DROVER_IO_WATCH_H
+
+/*
+ * Waiting for something to change in folders: the system's notices (uv_fs_event) and, as they may
+ * be lost or not come at all (network file systems, too many watches), the turn of a periodic
+ * scan. It tells only that it is time to look; what changed is found by looking. A loop of its
+ * own, for callers that are not on one.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+
+struct watch;
+
+enum watch_wake {
+    WATCH_NOTHING, /* the wait is over */
+    WATCH_CHANGED, /* something in one of the folders */
+    WATCH_SCAN,    /* scan_ms have passed since the last one */
+};
+
+/* OUT_FATAL DRV-X999 when the system gives no loop. */
+MUST_USE enum outcome watch_open(uint64_t scan_ms, struct watch **watch, struct error *err);
+/* NULL is allowed. */
+void watch_close(struct watch *watch);
+
+/* The folders to watch from now on, sorted by strcmp, no name twice. A folder that cannot be
+ * watched is left to the scans: their number is returned. */
+size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count);
+
+/* Waits at most wait_ms. A scan goes before a change. */
+enum watch_wake watch_wait(struct watch *watch, uint64_t wait_ms);
+
+#endif

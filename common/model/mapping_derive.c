@@ -1,0 +1,149 @@
+/* Cells and marks that do not come from a member's own value: the record's key, place, user and
+ * tenant, and what the producer put in the place of secrets. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/mapping_value.h"
+#include "common/model/tenant.h"
+
+struct bytes mark_text(yyjson_val *val, const char *name)
+{
+    yyjson_val *text =
+        yyjson_is_obj(val) && yyjson_obj_size(val) == 1 ? yyjson_obj_get(val, name) : NULL;
+    if (!yyjson_is_str(text))
+        return (struct bytes){0};
+    return bytes_of(yyjson_get_str(text), yyjson_get_len(text));
+}
+
+static enum outcome check_marks(yyjson_val *root, const char *const *pointers, size_t count,
+                                const char *name, struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        yyjson_val *val = json_at(root, bytes_text(pointers[i]));
+        if (!val || yyjson_is_null(val) || mark_text(val, name).size)
+            continue;
+        error_set(err, OUT_REJECT, ERR_SECRET_PLAIN, "%s", error_code_meaning(ERR_SECRET_PLAIN));
+        error_path(err, "%s", pointers[i]);
+        return OUT_REJECT;
+    }
+    return OUT_OK;
+}
+
+enum outcome marks_check(const struct mapping *mapping, yyjson_val *root, struct error *err)
+{
+    enum outcome outcome =
+        check_marks(root, mapping->seal_pointers, mapping->seal_count, MARK_SEALED, err);
+    if (outcome == OUT_OK)
+        outcome = check_marks(root, mapping->withhold_pointers, mapping->withhold_count,
+                              MARK_WITHHELD, err);
+    return outcome;
+}
+
+/* Of the patterns only one has a '*' when a column asks for it (mapping_collect.c), so that the key
+ * can be made again from the suffix. */
+bool key_suffix(const struct mapping *mapping, struct bytes key, struct bytes *suffix)
+{
+    bool any = false;
+    *suffix = key;
+    for (size_t i = 0; i < mapping->collect_key_count; i++) {
+        const char *pattern = mapping->collect_keys[i], *star = strchr(pattern, '*');
+        if (!star)
+            continue;
+        any = true;
+        size_t before = (size_t)(star - pattern), after = strlen(star + 1);
+        if (key.size < before + after || memcmp(key.data, pattern, before) != 0 ||
+            memcmp(key.data + key.size - after, star + 1, after) != 0)
+            continue;
+        *suffix = bytes_of(key.data + before, key.size - before - after);
+        return true;
+    }
+    return !any;
+}
+
+static enum outcome derive_context(struct bytes tenant, struct arena *arena, struct cell *cell,
+                                   struct error *err)
+{
+    struct buf text;
+    buf_init(&text, 8192);
+    buf_append_char(&text, 1); /* jsonb's version byte */
+    bool made = tenant_append_context(tenant, &text) && !text.failed;
+    struct bytes copy = made ? arena_copy(arena, buf_view(&text)) : (struct bytes){0};
+    buf_free(&text);
+    if (!copy.data)
+        return error_set(err, OUT_REJECT, ERR_TENANT_FORM, "the isolation key is not usable");
+    *cell = (struct cell){copy.data, (int32_t)copy.size};
+    return OUT_OK;
+}
+
+/* A record that is in no list, or was no member of an object. */
+static enum outcome nothing(const struct column *column, const char *word, struct cell *cell,
+                            struct error *err)
+{
+    *cell = CELL_NULL;
+    if (!column->required)
+        return OUT_OK;
+    return error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the record has no %s", word);
+}
+
+static enum outcome derive_key(const struct mapping *mapping, const struct column *column,
+                               const struct record *record, struct arena *arena, struct cell *cell,
+                               struct error *err)
+{
+    struct bytes text = record->source_key;
+    if (text.size == 0)
+        return nothing(column, "$key", cell, err);
+    if (column->source == FROM_KEY_SUFFIX && !key_suffix(mapping, record->source_key, &text))
+        return error_set(err, OUT_REJECT, ERR_VALUE_FORM,
+                         "the key fits none of the mapping's key patterns");
+    return value_parse_key(&column->type, text, arena, cell, err);
+}
+
+static enum outcome derive_index(const struct column *column, const struct record *record,
+                                 struct arena *arena, struct cell *cell, struct error *err)
+{
+    char text[24];
+    if (record->index < 0)
+        return nothing(column, "$index", cell, err);
+    int64_t number = record->index + (column->source == FROM_INDEX1);
+    int size = snprintf(text, sizeof text, "%" PRId64, number);
+    return value_parse_key(&column->type, bytes_of(text, (size_t)size), arena, cell, err);
+}
+
+enum outcome column_derive(const struct mapping *mapping, const struct column *column,
+                           const struct record *record, struct bytes tenant, struct arena *arena,
+                           struct cell *cell, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    struct bytes copy;
+    switch (column->source) {
+    case FROM_TENANT_CONTEXT:
+        outcome = derive_context(tenant, arena, cell, err);
+        break;
+    case FROM_ISOLATION_KEY:
+        copy = arena_copy(arena, tenant);
+        *cell = (struct cell){copy.data, (int32_t)copy.size};
+        break;
+    case FROM_KEY:
+    case FROM_KEY_SUFFIX:
+        outcome = derive_key(mapping, column, record, arena, cell, err);
+        break;
+    case FROM_INDEX:
+    case FROM_INDEX1:
+        outcome = derive_index(column, record, arena, cell, err);
+        break;
+    case FROM_USER:
+        outcome = value_parse_key(&column->type, record->user, arena, cell, err);
+        break;
+    case FROM_ORIGIN:
+        outcome = value_parse_key(&column->type, record->storage_origin, arena, cell, err);
+        break;
+    default:
+        *cell = CELL_NULL;
+    }
+    if (outcome != OUT_OK)
+        column_blame(mapping, column, 0, err);
+    return outcome;
+}

@@ -1,0 +1,94 @@
+/* YAML to column program: what Redis holds of a record. */
+
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/mapping_parse.h"
+
+#define TTL_MOST_S (366ull * 86400)
+
+struct placeholders {
+    bool tenant, id;
+    bool columns[MAPPING_COLUMNS_MOST];
+};
+
+static bool note(const struct mapping *mapping, struct bytes name, struct placeholders *seen)
+{
+    if (bytes_equal(name, BYTES_LITERAL("isolation_key")))
+        return seen->tenant = true;
+    if (bytes_equal(name, BYTES_LITERAL("id")))
+        return seen->id = true;
+    if (bytes_equal(name, BYTES_LITERAL("entity")))
+        return true;
+    const struct column *column = parse_find_column(mapping, name);
+    if (!column || column->key_at < 0)
+        return false;
+    return seen->columns[column - mapping->columns] = true;
+}
+
+/* Two records must never share a key: the tenant and the whole id are in it. */
+static enum outcome check_key(struct parse *parse, struct yaml_at node, struct error *err)
+{
+    const struct mapping *mapping = parse->mapping;
+    struct placeholders seen = {0};
+    struct bytes text = parse_scalar(node);
+    for (const char *at = text.data, *end = text.data + text.size; at < end; at++) {
+        if (*at == '}')
+            return parse_fail(node, err, ERR_MAPPING, "redis.key has a } without {");
+        if (*at != '{')
+            continue;
+        const char *close = memchr(at, '}', (size_t)(end - at));
+        if (!close || !note(mapping, bytes_of(at + 1, (size_t)(close - at - 1)), &seen))
+            return parse_fail(node, err, ERR_MAPPING,
+                              "redis.key takes {isolation_key}, {entity}, {id} and key columns");
+        at = close;
+    }
+    bool whole = true;
+    for (size_t k = 0; k < mapping->key_count; k++)
+        whole = whole && seen.columns[mapping->key[k]];
+    if (!seen.tenant || (!seen.id && !whole))
+        return parse_fail(node, err, ERR_MAPPING,
+                          "redis.key needs {isolation_key} and {id} or every key column");
+    return OUT_OK;
+}
+
+static enum outcome parse_ttl(struct yaml_at node, uint64_t *ttl_s, struct error *err)
+{
+    uint64_t ms = 0;
+    if (!yaml_has(node))
+        return OUT_OK;
+    if (!text_parse_millis(parse_scalar(node), &ms) || ms < 1000 || ms % 1000 ||
+        ms / 1000 > TTL_MOST_S)
+        return parse_fail(node, err, ERR_MAPPING,
+                          "redis.ttl is whole seconds up to a year, such as 90s or 24h");
+    *ttl_s = ms / 1000;
+    return OUT_OK;
+}
+
+enum outcome parse_redis(struct parse *parse, struct error *err)
+{
+    static const char *const KEYS[] = {"key", "ttl", "value", NULL};
+    static const char *const FORMS[] = {"json", "hash", NULL};
+    struct mapping *mapping = parse->mapping;
+    struct yaml_at node = yaml_find(parse->root, "redis");
+    size_t which = 0;
+    if (!yaml_has(node))
+        return OUT_OK;
+    if (yaml_kind_of(node) != YAML_MAP)
+        return parse_fail(node, err, ERR_MAPPING, "redis is written { key: …, ttl: …, value: … }");
+    enum outcome outcome = yaml_check_keys(node, "redis", KEYS, err);
+    struct yaml_at key = yaml_find(node, "key"), value = yaml_find(node, "value");
+    if (outcome == OUT_OK && parse_scalar(key).size == 0)
+        outcome = parse_fail(node, err, ERR_MAPPING, "redis has no key");
+    if (outcome == OUT_OK)
+        outcome = check_key(parse, key, err);
+    if (outcome == OUT_OK)
+        outcome = parse_ttl(yaml_find(node, "ttl"), &mapping->redis.ttl_s, err);
+    if (outcome == OUT_OK && yaml_has(value))
+        outcome = parse_word(value, "redis.value", FORMS, &which, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    mapping->redis.form = which ? REDIS_HASH : REDIS_JSON;
+    mapping->redis.key = parse_copy(&mapping->arena, parse_scalar(key));
+    return OUT_OK;
+}

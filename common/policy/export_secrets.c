@@ -1,0 +1,196 @@
+/* See the header. The record is copied member by member; the pointer grows and shrinks with the
+ * way down, for it is the field a box was sealed under. */
+#include "common/policy/export_secrets.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "common/model/json.h"
+
+#define POINTER_MOST (1u << 20)
+#define PLAIN_MOST (64u << 20)
+#define STRING_LEVELS 3 /* as deep as the guard looks into strings */
+
+void export_secrets_init(struct export_secrets *secrets, const struct secret_ring *ring)
+{
+    *secrets = (struct export_secrets){.ring = ring};
+    buf_init(&secrets->pointer, POINTER_MOST);
+    buf_init(&secrets->box, PLAIN_MOST);
+    buf_init(&secrets->plain, PLAIN_MOST);
+}
+
+void export_secrets_free(struct export_secrets *secrets)
+{
+    if (secrets->plain.data)
+        sodium_memzero(secrets->plain.data, secrets->plain.capacity);
+    buf_free(&secrets->pointer);
+    buf_free(&secrets->box);
+    buf_free(&secrets->plain);
+}
+
+static bool holds(struct bytes text, const char *mark)
+{
+    return text.size && memmem(text.data, text.size, mark, strlen(mark));
+}
+
+bool export_secrets_concern(struct bytes json)
+{
+    return holds(json, "$sealed") || holds(json, "$withheld");
+}
+
+/* The text of {"<mark>": text}, or NULL. */
+static yyjson_val *marked(yyjson_val *val, const char *mark)
+{
+    if (!yyjson_is_obj(val) || yyjson_obj_size(val) != 1)
+        return NULL;
+    yyjson_val *text = yyjson_obj_get(val, mark);
+    return yyjson_is_str(text) ? text : NULL;
+}
+
+static void tell(const struct export_secrets *secrets, enum export_secret what)
+{
+    if (secrets->tell)
+        secrets->tell(secrets->owner, what, buf_view(&secrets->pointer));
+}
+
+/* NULL when it stays closed. */
+static yyjson_mut_val *open_sealed(struct export_secrets *secrets, yyjson_val *reference,
+                                   yyjson_mut_doc *into)
+{
+    struct secret_place place = secrets->place;
+    struct bytes name = bytes_of(yyjson_get_str(reference), yyjson_get_len(reference));
+    yyjson_doc *doc = NULL;
+    place.field = buf_view(&secrets->pointer);
+    buf_reset(&secrets->box);
+    if (!secrets->ring || !secrets->find_box ||
+        !secrets->find_box(secrets->owner, place.tenant, name, &secrets->box) ||
+        secret_box_open(secrets->ring, &place, buf_view(&secrets->box), &secrets->plain, NULL) !=
+            OUT_OK ||
+        json_parse(buf_view(&secrets->plain), JSON_UNICODE_REJECT, NULL, &doc, NULL) != OUT_OK)
+        return NULL;
+    yyjson_mut_val *val = yyjson_val_mut_copy(into, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return val;
+}
+
+static yyjson_mut_val *copy(struct export_secrets *secrets, yyjson_val *val, unsigned strings,
+                            yyjson_mut_doc *into);
+
+static void append_step(struct buf *pointer, struct bytes name)
+{
+    buf_append_char(pointer, '/');
+    for (size_t i = 0; i < name.size; i++) {
+        if (name.data[i] == '~')
+            buf_append_text(pointer, "~0");
+        else if (name.data[i] == '/')
+            buf_append_text(pointer, "~1");
+        else
+            buf_append_char(pointer, name.data[i]);
+    }
+}
+
+static yyjson_mut_val *copy_object(struct export_secrets *secrets, yyjson_val *object,
+                                   unsigned strings, yyjson_mut_doc *into)
+{
+    yyjson_mut_val *made = yyjson_mut_obj(into);
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    size_t above = secrets->pointer.size;
+    yyjson_val *key;
+    while ((key = yyjson_obj_iter_next(&iter))) {
+        struct bytes name = bytes_of(yyjson_get_str(key), yyjson_get_len(key));
+        append_step(&secrets->pointer, name);
+        yyjson_mut_val *member = copy(secrets, yyjson_obj_iter_get_val(key), strings, into);
+        if (member)
+            yyjson_mut_obj_add(made, yyjson_mut_strncpy(into, name.data, name.size), member);
+        secrets->pointer.size = above;
+    }
+    return made;
+}
+
+static yyjson_mut_val *copy_array(struct export_secrets *secrets, yyjson_val *array,
+                                  unsigned strings, yyjson_mut_doc *into)
+{
+    yyjson_mut_val *made = yyjson_mut_arr(into);
+    yyjson_arr_iter iter = yyjson_arr_iter_with(array);
+    size_t above = secrets->pointer.size, at = 0;
+    yyjson_val *element;
+    while ((element = yyjson_arr_iter_next(&iter))) {
+        buf_append_format(&secrets->pointer, "/%zu", at++);
+        yyjson_mut_val *member = copy(secrets, element, strings, into);
+        yyjson_mut_arr_append(made, member ? member : yyjson_mut_null(into));
+        secrets->pointer.size = above;
+    }
+    return made;
+}
+
+/* JSON inside a string, written again as compact text. */
+static yyjson_mut_val *copy_string(struct export_secrets *secrets, yyjson_val *val,
+                                   unsigned strings, yyjson_mut_doc *into)
+{
+    struct bytes text = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    yyjson_doc *doc = NULL, *opened = NULL;
+    if (strings == STRING_LEVELS || !export_secrets_concern(text) ||
+        json_parse(text, JSON_UNICODE_REJECT, NULL, &doc, NULL) != OUT_OK)
+        return yyjson_val_mut_copy(into, val);
+    yyjson_mut_doc *inner = yyjson_mut_doc_new(NULL);
+    size_t above = secrets->pointer.size;
+    buf_append_char(&secrets->pointer, '#'); /* as secret_guard.h marks the way into a string */
+    yyjson_mut_val *root = copy(secrets, yyjson_doc_get_root(doc), strings + 1, inner);
+    secrets->pointer.size = above;
+    yyjson_mut_val *made = NULL;
+    if (root) {
+        struct buf out;
+        buf_init(&out, PLAIN_MOST);
+        yyjson_mut_doc_set_root(inner, root);
+        opened = yyjson_mut_doc_imut_copy(inner, NULL);
+        json_append(&out, yyjson_doc_get_root(opened));
+        made = yyjson_mut_strncpy(into, buf_text(&out), out.size);
+        if (out.data)
+            sodium_memzero(out.data, out.capacity);
+        buf_free(&out);
+    }
+    yyjson_doc_free(opened);
+    yyjson_doc_free(doc);
+    yyjson_mut_doc_free(inner);
+    return made;
+}
+
+/* NULL: it was withheld, and is left out. */
+static yyjson_mut_val *copy(struct export_secrets *secrets, yyjson_val *val, unsigned strings,
+                            yyjson_mut_doc *into)
+{
+    yyjson_val *reference = marked(val, "$sealed");
+    if (reference) {
+        yyjson_mut_val *opened = open_sealed(secrets, reference, into);
+        tell(secrets, opened ? EXPORT_OPENED : EXPORT_LEFT_SEALED);
+        return opened ? opened : yyjson_val_mut_copy(into, val);
+    }
+    if (marked(val, "$withheld")) {
+        tell(secrets, EXPORT_ABSENT);
+        return NULL;
+    }
+    if (yyjson_is_obj(val))
+        return copy_object(secrets, val, strings, into);
+    if (yyjson_is_arr(val))
+        return copy_array(secrets, val, strings, into);
+    if (yyjson_is_str(val))
+        return copy_string(secrets, val, strings, into);
+    return yyjson_val_mut_copy(into, val);
+}
+
+enum outcome export_secrets_open(struct export_secrets *secrets, const struct secret_place *record,
+                                 yyjson_val *root, yyjson_doc **made, struct error *err)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    secrets->place = *record;
+    buf_reset(&secrets->pointer);
+    *made = NULL;
+    yyjson_mut_val *top = copy(secrets, root, 0, doc);
+    if (top) {
+        yyjson_mut_doc_set_root(doc, top);
+        *made = yyjson_mut_doc_imut_copy(doc, NULL);
+    }
+    yyjson_mut_doc_free(doc);
+    return *made ? OUT_OK
+                 : error_set(err, OUT_REJECT, ERR_EXPORT, "all of the record was withheld");
+}

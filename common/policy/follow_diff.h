@@ -1,0 +1,47 @@
+#ifndef DROVER_POLICY_FOLLOW_DIFF_H
+#define DROVER_POLICY_FOLLOW_DIFF_H
+
+/*
+ * What changed between two readings of one source: both sides sorted by key bytes, looked at from
+ * their fronts, so memory is two entries whatever the size.
+ *
+ *   step(old, now) ─► same | added | changed | deleted | behind, and which side goes on
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/base/hash.h"
+
+struct follow_entry {
+    struct bytes key; /* of the record's message: tenant, entity, id */
+    struct digest digest;
+    int64_t version;
+    bool deleted; /* old side: a tombstone, kept for its version */
+};
+
+enum follow_change {
+    FOLLOW_SAME,
+    FOLLOW_ADDED,
+    FOLLOW_CHANGED,
+    FOLLOW_DELETED,
+    FOLLOW_BEHIND, /* back again, but its own version is not above its deletion */
+};
+
+struct follow_step {
+    enum follow_change change;
+    bool take_old, take_now; /* the sides it spoke of, to be moved on */
+};
+
+/* NULL: that side has ended; not both. `version` of the now side counts only for records that
+ * bring their own (`own`): a stamped one is given a version above all before. */
+struct follow_step follow_diff_step(const struct follow_entry *old, const struct follow_entry *now,
+                                    bool own);
+
+/* The version of a delete: above the record's last one. Stamped records take the clock's
+ * `clock_version`; for records that bring their own, the smallest version above, so that the
+ * record's next one wins whatever its unit is. */
+int64_t follow_delete_version(bool own, int64_t last, int64_t clock_version);
+
+#endif

@@ -1,0 +1,67 @@
+#ifndef DROVER_POLICY_FOLLOW_LOOK_H
+#define DROVER_POLICY_FOLLOW_LOOK_H
+
+/*
+ * What one look at a followed source allows to be done. A file is often seen half-written, and a
+ * record that is not there looks just like one that is not there yet. So:
+ *
+ * - a file that is cut, empty, unreadable or changes while it is read is no news: wait and look
+ *   again; after LOOK_TRIES scans say so, and keep what was known;
+ * - what is there may be produced at once;
+ * - what is gone is deleted only when a second look, a scan later, finds the same file, and when
+ *   every record of it could be identified;
+ * - a missing file is deleted when it stays away for two scans, and its folder can be read and is
+ *   still on the same device: else nobody knows.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LOOK_TRIES 5           /* scans that see the same unfinished file */
+#define LOOK_TRIES_MOST 50     /* scans that see it grow and never end */
+#define LOOK_AWAY_SCANS 2      /* until a missing file is a deleted one */
+#define LOOK_RACY_NS 100000000 /* a file this young may change within one tick of its times */
+
+/* What identifies a file's content without reading it. */
+struct look_identity {
+    uint64_t device, inode, size;
+    int64_t modified_ns, changed_ns; /* ctime: an old mtime can be set, an old ctime cannot */
+};
+
+bool look_identity_equal(const struct look_identity *a, const struct look_identity *b);
+/* The content may have changed since `read_ns` without a change of the identity. */
+bool look_is_racy(const struct look_identity *identity, int64_t read_ns);
+
+enum look_verdict {
+    LOOK_ALL,     /* additions, changes and deletes */
+    LOOK_UPSERTS, /* additions and changes; deletes wait for another look */
+    LOOK_WAIT,    /* nothing yet */
+    LOOK_REPORT,  /* nothing, and it is time to say why */
+};
+
+/* One reading, and what the scans before it saw. */
+struct look {
+    bool whole;        /* read to its end, not cut, not changed meanwhile, not empty by accident */
+    uint64_t rejected; /* records that could not be identified */
+    bool settled;      /* a look at least one scan ago saw the same identity */
+    unsigned failed_same, failed; /* scans with a look that was not whole: of this identity, all */
+};
+
+enum look_verdict look_judge(const struct look *look);
+
+/* A source that is not there. */
+struct look_away {
+    bool folder_readable;
+    bool same_device;
+    unsigned scans; /* that found it missing, this one included */
+};
+
+enum away_verdict {
+    AWAY_WAIT,
+    AWAY_DELETED,
+    AWAY_UNKNOWN, /* the folder is gone: an error, never deletes */
+};
+
+enum away_verdict look_judge_away(const struct look_away *away);
+
+#endif

@@ -1,0 +1,100 @@
+#include "common/policy/verify_beside.h"
+
+#include <inttypes.h>
+
+#include "common/base/text.h"
+
+void verify_beside_orphans(struct verify_beside *beside, const char *entity, const char *parent,
+                           uint64_t rows)
+{
+    if (rows == 0)
+        return;
+    if (beside->orphan_count == VERIFY_ORPHANS_MOST)
+        beside->orphans[VERIFY_ORPHANS_MOST - 1].rows += rows;
+    else
+        beside->orphans[beside->orphan_count++] = (struct verify_orphans){entity, parent, rows};
+}
+
+static uint64_t redis_problems(const struct verify_redis *redis)
+{
+    return redis->different + redis->stale + redis->newer + redis->missing + redis->extra;
+}
+
+uint64_t verify_beside_problems(const struct verify_beside *beside)
+{
+    uint64_t sum =
+        redis_problems(&beside->redis) + beside->sealed.missing + beside->sealed.different;
+    for (size_t i = 0; i < beside->orphan_count; i++)
+        sum += beside->orphans[i].rows;
+    return sum;
+}
+
+static void append_part(struct buf *out, uint64_t count, const char *what, bool *first)
+{
+    char text[28];
+    if (!count)
+        return;
+    buf_append_format(out, "%s%s %s", *first ? "" : ", ", text_format_count(count, text), what);
+    *first = false;
+}
+
+static void append_redis(const struct verify_redis *redis, struct buf *out)
+{
+    bool first = true;
+    buf_append_text(out, "redis against the tables: ");
+    append_part(out, redis->match, "match", &first);
+    append_part(out, redis->different, "different", &first);
+    append_part(out, redis->stale, "stale", &first);
+    append_part(out, redis->newer, "newer", &first);
+    append_part(out, redis->missing, "missing", &first);
+    append_part(out, redis->extra, "extra", &first);
+    append_part(out, redis->expired, "expired", &first);
+    buf_append_text(out, first ? "nothing to compare\n" : "\n");
+}
+
+static void append_sealed(const struct verify_sealed *sealed, struct buf *out)
+{
+    bool first = true;
+    if (!sealed->match && !sealed->missing && !sealed->different && !sealed->not_compared)
+        return;
+    buf_append_text(out, "sealed fields: ");
+    append_part(out, sealed->match, "match", &first);
+    append_part(out, sealed->different, "different", &first);
+    append_part(out, sealed->missing, "not in the vault", &first);
+    append_part(out, sealed->not_compared, "sealed, not compared", &first);
+    buf_append_char(out, '\n');
+}
+
+void verify_beside_append_text(const struct verify_beside *beside, struct buf *out)
+{
+    char count[28];
+    if (beside->redis.compared)
+        append_redis(&beside->redis, out);
+    append_sealed(&beside->sealed, out);
+    for (size_t i = 0; i < beside->orphan_count; i++)
+        buf_append_format(out, "orphans: %s rows of %s refer to a %s that is not there\n",
+                          text_format_count(beside->orphans[i].rows, count),
+                          beside->orphans[i].entity, beside->orphans[i].parent);
+}
+
+void verify_beside_append_json(const struct verify_beside *beside, struct buf *out)
+{
+    const struct verify_redis *redis = &beside->redis;
+    const struct verify_sealed *sealed = &beside->sealed;
+    if (redis->compared)
+        buf_append_format(out,
+                          ",\"redis\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64
+                          ",\"stale\":%" PRIu64 ",\"newer\":%" PRIu64 ",\"missing\":%" PRIu64
+                          ",\"extra\":%" PRIu64 ",\"expired\":%" PRIu64 "}",
+                          redis->match, redis->different, redis->stale, redis->newer,
+                          redis->missing, redis->extra, redis->expired);
+    buf_append_format(out,
+                      ",\"sealed\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64
+                      ",\"missing\":%" PRIu64 ",\"not_compared\":%" PRIu64 "},\"orphans\":[",
+                      sealed->match, sealed->different, sealed->missing, sealed->not_compared);
+    for (size_t i = 0; i < beside->orphan_count; i++)
+        buf_append_format(out, "%s{\"entity\":\"%s\",\"parent\":\"%s\",\"rows\":%" PRIu64 "}",
+                          i ? "," : "", beside->orphans[i].entity, beside->orphans[i].parent,
+                          beside->orphans[i].rows);
+    buf_append_char(out, ']');
+}

@@ -1,0 +1,53 @@
+#ifndef DROVER_POLICY_VERIFY_BESIDE_H
+#define DROVER_POLICY_VERIFY_BESIDE_H
+
+/*
+ * What a verification finds beside the source records' verdicts: Redis against PostgreSQL, rows
+ * whose parent is not there, sealed values against the vault. It counts for the last word.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+
+#define VERIFY_ORPHANS_MOST 256 /* references of all mappings; more are summed in the last */
+
+/* Rows that refer to a parent that is not there. */
+struct verify_orphans {
+    const char *entity, *parent;
+    uint64_t rows;
+};
+
+/* Redis against the rows it follows. */
+struct verify_redis {
+    bool compared;
+    uint64_t match;
+    uint64_t different, stale, newer, missing, extra; /* problems */
+    uint64_t expired;                                 /* gone by their ttl, which is no fault */
+};
+
+struct verify_sealed {
+    uint64_t match;
+    uint64_t missing, different; /* no box in the vault; another value, or none that opens */
+    uint64_t not_compared;       /* without the key, or a store whose vault is not read */
+};
+
+struct verify_beside {
+    struct verify_orphans orphans[VERIFY_ORPHANS_MOST];
+    size_t orphan_count;
+    struct verify_redis redis;
+    struct verify_sealed sealed;
+};
+
+/* Keeps only those that there are. */
+void verify_beside_orphans(struct verify_beside *beside, const char *entity, const char *parent,
+                           uint64_t rows);
+uint64_t verify_beside_problems(const struct verify_beside *beside);
+/* Lines for people; nothing when there is nothing to tell. */
+void verify_beside_append_text(const struct verify_beside *beside, struct buf *out);
+/* ,"redis":{…},"orphans":[…],"sealed":{…} */
+void verify_beside_append_json(const struct verify_beside *beside, struct buf *out);
+
+#endif

@@ -1,0 +1,330 @@
+/*
+ * `drover rebuild redis`: every row of PostgreSQL that Redis is to hold, written with the script
+ * the workers use, so that both may do it at the same time: the greater version stays. At its end,
+ * when nothing emptied Redis meanwhile, the sentinel is set that tells workers Redis is whole.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "common/base/text.h"
+#include "common/io/clock.h"
+#include "common/io/mappings.h"
+#include "common/io/pg_session.h"
+#include "common/io/pg_stored.h"
+#include "common/io/redis_rows.h"
+#include "common/io/redis_session.h"
+#include "common/io/redis_wire.h"
+#include "control/command.h"
+
+enum {
+    CONNECT_MS = 10000,
+    ANSWER_MS = 30000,
+    CALL_ROWS = 1000,
+    CALL_BYTES = 512 << 10,
+    CALLS_AHEAD = 4,
+    PROGRESS_MS = 1000,
+    ROUNDS = 5, /* Redis emptied again and again: somebody does not want it filled */
+};
+
+enum code {
+    CODE_APPLIED,
+    CODE_UNCHANGED,
+    CODE_SUPERSEDED,
+    CODE_CONFLICT,
+    CODE_FOREIGN,
+    CODE_COUNT,
+};
+
+struct rebuild {
+    const struct settings *settings;
+    struct mapping_set mappings;
+    PGconn *lock;
+    struct redis_session redis;
+    struct redis_rows rows;
+    struct buf command;
+    size_t calls; /* without an answer */
+    uint64_t records, codes[CODE_COUNT], unreadable;
+    uint64_t shown_ms;
+    char id[33];
+};
+
+static const char *const CODE_NAMES[CODE_COUNT] = {"applied", "unchanged", "superseded", "conflict",
+                                                   "foreign"};
+static const char CODE_LETTERS[CODE_COUNT + 1] = "auscf"; /* see redis_script.h */
+
+/* ---- one at a time ----------------------------------------------------------------------- */
+
+static enum outcome take_lock(struct rebuild *rebuild, struct error *err)
+{
+    PGresult *result = NULL;
+    struct bytes params[] = {bytes_text(rebuild->settings->migration)};
+    enum outcome outcome =
+        pg_session_open(rebuild->settings->database_url, rebuild->settings->verifier_role,
+                        "drover-rebuild", CONNECT_MS, &rebuild->lock, err);
+    if (outcome == OUT_OK)
+        outcome = pg_session_query(rebuild->lock,
+                                   "SELECT pg_catalog.pg_try_advisory_lock("
+                                   "pg_catalog.hashtextextended('drover rebuild ' || $1::text, 0))",
+                                   params, 1, false, &result, err);
+    if (outcome == OUT_OK && strcmp(PQgetvalue(result, 0, 0), "t") != 0) {
+        outcome = error_set(err, OUT_RETRY, ERR_REDIS_TRANSIENT, "another rebuild is running");
+        error_hint(err, "wait for it to end");
+    }
+    PQclear(result);
+    return outcome;
+}
+
+/* ---- the marks --------------------------------------------------------------------------- */
+
+static void put_name(struct rebuild *rebuild, const char *what)
+{
+    struct buf name;
+    buf_init(&name, 4096);
+    redis_rows_append_name(&name, what, rebuild->settings->migration);
+    redis_wire_word(&rebuild->command, buf_view(&name));
+    buf_free(&name);
+}
+
+static enum outcome ask(struct rebuild *rebuild, bool *yes, struct error *err)
+{
+    redisReply *reply = NULL;
+    redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    *yes = outcome == OUT_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer == 1);
+    freeReplyObject(reply);
+    return outcome;
+}
+
+static enum outcome mark_begin(struct rebuild *rebuild, struct error *err)
+{
+    bool yes;
+    unsigned char random[16];
+    randombytes_buf(random, sizeof random);
+    sodium_bin2hex(rebuild->id, sizeof rebuild->id, random, sizeof random);
+    buf_reset(&rebuild->command);
+    redis_wire_begin(&rebuild->command, 3);
+    redis_wire_text(&rebuild->command, "SET");
+    put_name(rebuild, "rebuild");
+    redis_wire_text(&rebuild->command, rebuild->id);
+    return ask(rebuild, &yes, err);
+}
+
+/* *whole: our mark was still there, so nothing was thrown away since, and the sentinel is set. */
+static enum outcome mark_end(struct rebuild *rebuild, bool *whole, struct error *err)
+{
+    static const char SCRIPT[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
+                                 "redis.call('SET', KEYS[2], ARGV[1])\n"
+                                 "redis.call('DEL', KEYS[1])\n"
+                                 "return 1\n";
+    buf_reset(&rebuild->command);
+    redis_wire_begin(&rebuild->command, 6);
+    redis_wire_text(&rebuild->command, "EVAL");
+    redis_wire_text(&rebuild->command, SCRIPT);
+    redis_wire_text(&rebuild->command, "2");
+    put_name(rebuild, "rebuild");
+    put_name(rebuild, "sentinel");
+    redis_wire_text(&rebuild->command, rebuild->id);
+    return ask(rebuild, whole, err);
+}
+
+/* ---- rows -------------------------------------------------------------------------------- */
+
+static void count(struct rebuild *rebuild, char letter)
+{
+    const char *at = strchr(CODE_LETTERS, letter);
+    if (letter && at)
+        rebuild->codes[at - CODE_LETTERS]++;
+}
+
+static enum outcome take_answer(struct rebuild *rebuild, struct error *err)
+{
+    redisReply *reply = NULL;
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    rebuild->calls--;
+    if (outcome != OUT_OK)
+        return outcome;
+    if (reply->type != REDIS_REPLY_STRING || reply->len == 0 || reply->str[0] != 'k')
+        outcome =
+            error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL, "Redis answered something unexpected");
+    for (size_t i = 1; outcome == OUT_OK && i < reply->len; i++)
+        count(rebuild, reply->str[i]);
+    freeReplyObject(reply);
+    return outcome;
+}
+
+/* The script goes along as its text: a few KiB beside a call's rows, and never unknown. */
+static enum outcome send_rows(struct rebuild *rebuild, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (rebuild->rows.key_count == 0)
+        return OUT_OK;
+    buf_reset(&rebuild->command);
+    if (!redis_rows_append_call(&rebuild->rows, REDIS_MODE_SKIP, NULL, NULL, &rebuild->command))
+        return error_set(err, OUT_FATAL, ERR_JSON_SIZE, "rows are too large for one call of Redis");
+    redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
+    redis_rows_reset(&rebuild->rows);
+    rebuild->calls++;
+    while (outcome == OUT_OK && rebuild->calls >= CALLS_AHEAD)
+        outcome = take_answer(rebuild, err);
+    return outcome;
+}
+
+static void show(struct rebuild *rebuild)
+{
+    char text[28];
+    uint64_t now_ms = clock_monotonic_ms();
+    if (rebuild->settings->quiet || now_ms - rebuild->shown_ms < PROGRESS_MS)
+        return;
+    rebuild->shown_ms = now_ms;
+    fprintf(stderr, "rebuild redis: %s records\n", text_format_count(rebuild->records, text));
+}
+
+static enum outcome add_record(struct rebuild *rebuild, const struct stored *stored,
+                               struct error *err)
+{
+    struct row row = {.cells = (struct cell *)stored->cells, /* only read */
+                      .tenant = stored->tenant,
+                      .id = stored->id,
+                      .version = stored->version,
+                      .digest = stored->digest,
+                      .deleted = stored->deleted};
+    if (!redis_rows_takes(&rebuild->rows, stored->mapping))
+        return OUT_OK;
+    rebuild->records++;
+    show(rebuild);
+    if (redis_rows_add(&rebuild->rows, stored->mapping, &row, stored->json, err) != OUT_OK) {
+        rebuild->unreadable++;
+        return OUT_OK;
+    }
+    bool full =
+        rebuild->rows.key_count >= CALL_ROWS || redis_rows_size(&rebuild->rows) >= CALL_BYTES;
+    return full ? send_rows(rebuild, err) : OUT_OK;
+}
+
+static enum outcome copy_rows(struct rebuild *rebuild, struct stored_reader *reader,
+                              struct error *err)
+{
+    struct stored stored;
+    enum outcome outcome;
+    do {
+        outcome = reader->ops->next(reader, &stored, err);
+        if (outcome == OUT_REJECT) {
+            rebuild->unreadable++;
+            outcome = OUT_OK;
+        } else if (outcome == OUT_OK && stored.mapping) {
+            outcome = add_record(rebuild, &stored, err);
+        } else {
+            break;
+        }
+    } while (outcome == OUT_OK);
+    if (outcome == OUT_OK)
+        outcome = send_rows(rebuild, err);
+    while (outcome == OUT_OK && rebuild->calls)
+        outcome = take_answer(rebuild, err);
+    return outcome;
+}
+
+static enum outcome rebuild_once(struct rebuild *rebuild, bool *whole, struct error *err)
+{
+    struct stored_reader *reader = NULL;
+    const char *tenant = rebuild->settings->only_tenant;
+    bool all = !tenant || !tenant[0];
+    enum outcome outcome = all ? mark_begin(rebuild, err) : OUT_OK;
+    *whole = !all;
+    rebuild->records = rebuild->unreadable = 0;
+    memset(rebuild->codes, 0, sizeof rebuild->codes);
+    if (outcome == OUT_OK)
+        outcome = pg_stored_open(rebuild->settings, rebuild->mappings.items,
+                                 rebuild->mappings.count, tenant, &reader, err);
+    if (outcome == OUT_OK)
+        outcome = copy_rows(rebuild, reader, err);
+    if (outcome == OUT_OK && all)
+        outcome = mark_end(rebuild, whole, err);
+    if (reader)
+        reader->ops->close(reader);
+    return outcome;
+}
+
+/* ---- the command ------------------------------------------------------------------------- */
+
+static void print(const struct rebuild *rebuild)
+{
+    if (rebuild->settings->json)
+        printf("{\"records\":%" PRIu64, rebuild->records);
+    else if (!rebuild->settings->quiet)
+        printf("records      %" PRIu64 "\n", rebuild->records);
+    for (int i = 0; i < CODE_COUNT; i++) {
+        if (rebuild->settings->json)
+            printf(",\"%s\":%" PRIu64, CODE_NAMES[i], rebuild->codes[i]);
+        else if (!rebuild->settings->quiet)
+            printf("%-12s %" PRIu64 "\n", CODE_NAMES[i], rebuild->codes[i]);
+    }
+    if (rebuild->settings->json)
+        printf(",\"unreadable\":%" PRIu64 "}\n", rebuild->unreadable);
+    else if (!rebuild->settings->quiet && rebuild->unreadable)
+        printf("unreadable   %" PRIu64 "\n", rebuild->unreadable);
+}
+
+static enum exit_code judge(const struct rebuild *rebuild, struct error *err)
+{
+    uint64_t foreign = rebuild->codes[CODE_FOREIGN];
+    if (foreign)
+        error_set(err, OUT_REJECT, ERR_REDIS_FOREIGN,
+                  "%" PRIu64 " keys are somebody else's and were left alone", foreign);
+    else if (rebuild->unreadable)
+        error_set(err, OUT_REJECT, ERR_VERIFY_DIFFERENT, "%" PRIu64 " rows give no record back",
+                  rebuild->unreadable);
+    else
+        return EXIT_OK;
+    return command_fail(err);
+}
+
+static enum outcome open_all(struct rebuild *rebuild, struct error *err)
+{
+    if (!rebuild->settings->database_url)
+        return error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
+    enum outcome outcome = mapping_set_load(rebuild->settings, &rebuild->mappings, err);
+    if (outcome == OUT_OK)
+        outcome = redis_session_open(rebuild->settings->redis_url, ANSWER_MS, false,
+                                     &rebuild->redis, err);
+    if (outcome == OUT_OK)
+        outcome = take_lock(rebuild, err);
+    return outcome;
+}
+
+static enum outcome run(struct rebuild *rebuild, struct error *err)
+{
+    bool whole = false;
+    enum outcome outcome = open_all(rebuild, err);
+    for (int i = 0; i < ROUNDS && outcome == OUT_OK && !whole; i++)
+        outcome = rebuild_once(rebuild, &whole, err);
+    if (outcome == OUT_OK && !whole)
+        outcome = error_set(err, OUT_RETRY, ERR_REDIS_TRANSIENT,
+                            "Redis was emptied again and again while it was rebuilt");
+    return outcome;
+}
+
+enum exit_code rebuild_command(const struct invocation *invocation, struct error *err)
+{
+    static const char *const WORDS[] = {"redis", NULL};
+    struct rebuild rebuild = {.settings = &invocation->settings};
+    if (command_choose(invocation, WORDS, err) < 0)
+        return EXIT_USAGE;
+    redis_rows_init(&rebuild.rows, false, rebuild.settings->redis_tombstone_ms);
+    buf_init(&rebuild.command, SIZE_MAX / 2);
+    rebuild.shown_ms = clock_monotonic_ms();
+    enum outcome outcome = run(&rebuild, err);
+    enum exit_code code = outcome == OUT_OK ? judge(&rebuild, err) : command_fail(err);
+    if (outcome == OUT_OK)
+        print(&rebuild);
+    redis_session_close(&rebuild.redis);
+    PQfinish(rebuild.lock);
+    redis_rows_free(&rebuild.rows);
+    buf_free(&rebuild.command);
+    mapping_set_free(&rebuild.mappings);
+    return code;
+}

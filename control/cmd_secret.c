@@ -1,0 +1,292 @@
+/* `drover secret keygen|list|open|rotate|check|sweep`. No value is ever printed but by open. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "common/base/text.h"
+#include "common/io/key_file.h"
+#include "common/io/pg_session.h"
+#include "common/io/terminal.h"
+#include "common/model/json.h"
+#include "common/model/tenant.h"
+#include "control/cmd_secret.h"
+
+enum {
+    CONNECT_MS = 10000,
+    NAME_MOST = 4096,
+    PLAIN_MOST = 64 << 20,
+    SHOWN_MOST = 64, /* bytes of an id in the list */
+};
+
+#define DEFAULT_FILE "drover.key"
+
+/* ---- what the parts share -------------------------------------------------------------------- */
+
+enum outcome secret_run_need_key(struct secret_run *run, struct error *err)
+{
+    enum outcome outcome = key_file_load(run->settings, &run->ring, &run->has_ring, err);
+    if (outcome != OUT_OK || run->has_ring)
+        return outcome;
+    error_set(err, OUT_FATAL, ERR_SECRET_KEY, "no key file is named");
+    error_hint(err, "give --key-file FILE, or secrets.key_file in drover.yaml");
+    return OUT_FATAL;
+}
+
+enum outcome secret_run_need_reader(struct secret_run *run, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    return pg_session_open(settings->database_url, settings->verifier_role, "drover-secret",
+                           CONNECT_MS, &run->reader, err);
+}
+
+enum outcome secret_run_need_writer(struct secret_run *run, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    return pg_session_open(settings->database_url, settings->worker_role, "drover-secret",
+                           CONNECT_MS, &run->writer, err);
+}
+
+struct secret_place secret_run_place(const struct vault_row *row)
+{
+    return (struct secret_place){row->tenant, row->entity, row->id, row->field};
+}
+
+static enum outcome name_tenant(struct secret_run *run, struct error *err)
+{
+    const struct settings *settings = run->settings;
+    struct tenant tenant = {.tenant_id = bytes_text(settings->tenant)};
+    if (!settings->tenant)
+        tenant = (struct tenant){.organization_id = bytes_text(settings->organization_id),
+                                 .server_id = bytes_text(settings->server_id),
+                                 .project_id = bytes_text(settings->project_id),
+                                 .codebase_hash = bytes_text(settings->codebase_hash),
+                                 .environment = bytes_text(settings->environment)};
+    bool none = !tenant.tenant_id.size && !tenant.organization_id.size && !tenant.server_id.size &&
+                !tenant.project_id.size && !tenant.codebase_hash.size && !tenant.environment.size;
+    return none ? OUT_OK : tenant_append_key(&tenant, &run->tenant, err);
+}
+
+/* ---- keygen ---------------------------------------------------------------------------------- */
+
+static enum exit_code keygen(struct secret_run *run, const char *file, struct error *err)
+{
+    const char *set = run->settings->key_file;
+    const char *path = file ? file : set && set[0] ? set : DEFAULT_FILE;
+    char identity[17];
+    (void)sodium_mlock(&run->ring, sizeof run->ring);
+    secret_ring_generate(&run->ring);
+    secret_ring_identity(&run->ring, identity);
+    if (key_file_create(path, &run->ring, err) != OUT_OK)
+        return command_fail(err);
+    if (run->settings->json) {
+        struct buf out;
+        buf_init(&out, NAME_MOST * 4);
+        buf_append_text(&out, "{\"file\":");
+        buf_append_json(&out, bytes_text(path));
+        buf_append_format(&out, ",\"identity\":\"%s\"}\n", identity);
+        fwrite(out.data, 1, out.size, stdout);
+        buf_free(&out);
+        return EXIT_OK;
+    }
+    printf("wrote %s, identity %s\n\n"
+           "Keep a copy where the data's backups are not: without it sealed values are lost.\n"
+           "Next, in drover.yaml:\n\n"
+           "  secrets:\n"
+           "    key_file: %s\n"
+           "    identity: \"%s\"\n",
+           path, identity, path, identity);
+    return EXIT_OK;
+}
+
+/* ---- list ------------------------------------------------------------------------------------ */
+
+struct listing {
+    struct buf line;
+    bool json;
+    uint64_t count;
+};
+
+static void append_member(struct buf *line, const char *name, struct bytes value)
+{
+    buf_append_format(line, "%s\"%s\":", line->size > 1 ? "," : "", name);
+    buf_append_json(line, value);
+}
+
+static enum outcome list_row(void *owner, const struct vault_row *row, struct error *err)
+{
+    struct listing *listing = owner;
+    struct buf *line = &listing->line;
+    char key[2 * SECRET_KEY_ID_SIZE + 1];
+    (void)err;
+    sodium_bin2hex(key, sizeof key, (const unsigned char *)row->key_id.data,
+                   row->key_id.size == SECRET_KEY_ID_SIZE ? SECRET_KEY_ID_SIZE : 0);
+    buf_reset(line);
+    if (listing->json) {
+        buf_append_char(line, '{');
+        append_member(line, "reference", row->reference);
+        append_member(line, "tenant", row->tenant);
+        append_member(line, "entity", row->entity);
+        append_member(line, "id", row->id);
+        append_member(line, "field", row->field);
+        append_member(line, "keyId", bytes_text(key));
+        append_member(line, "created", row->created);
+        if (row->rotated.size)
+            append_member(line, "rotated", row->rotated);
+        buf_append_char(line, '}');
+        printf("%s%s", listing->count ? ",\n " : "", buf_text(line));
+    } else {
+        const struct bytes parts[] = {row->reference, row->tenant,     row->entity,  row->id,
+                                      row->field,     bytes_text(key), row->created, row->rotated};
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+            if (i)
+                buf_append_text(line, "  ");
+            text_append_safe(line, parts[i].size ? parts[i] : BYTES_LITERAL("-"), SHOWN_MOST);
+        }
+        printf("%s\n", buf_text(line));
+    }
+    listing->count++;
+    return OUT_OK;
+}
+
+static enum exit_code list(struct secret_run *run, struct error *err)
+{
+    struct listing listing = {.json = run->settings->json};
+    if (secret_run_need_reader(run, err) != OUT_OK)
+        return command_fail(err);
+    buf_init(&listing.line, PLAIN_MOST);
+    printf(listing.json ? "{\"secrets\":[\n "
+                        : "reference  tenant  entity  id  field  key  created  rotated\n");
+    enum outcome outcome = pg_vault_each(run->reader, buf_view(&run->tenant), (struct bytes){0},
+                                         list_row, &listing, err);
+    if (listing.json)
+        printf("\n]}\n");
+    else
+        printf("%" PRIu64 " %s\n", listing.count, listing.count == 1 ? "secret" : "secrets");
+    buf_free(&listing.line);
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+struct opening {
+    struct secret_run *run;
+    bool found;
+};
+
+/* A string is printed as its text, everything else as JSON. */
+static void print_value(struct bytes json)
+{
+    yyjson_doc *doc = NULL;
+    if (json_parse(json, JSON_UNICODE_REJECT, NULL, &doc, NULL) == OUT_OK) {
+        yyjson_val *root = yyjson_doc_get_root(doc);
+        if (yyjson_is_str(root))
+            json = bytes_of(yyjson_get_str(root), yyjson_get_len(root));
+    }
+    fwrite(json.data, 1, json.size, stdout);
+    putchar('\n');
+    fflush(stdout);
+    yyjson_doc_free(doc);
+}
+
+static enum outcome open_row(void *owner, const struct vault_row *row, struct error *err)
+{
+    struct opening *opening = owner;
+    struct secret_place place = secret_run_place(row);
+    struct buf plain;
+    opening->found = true;
+    buf_init(&plain, PLAIN_MOST);
+    enum outcome outcome = secret_box_open(&opening->run->ring, &place, row->box, &plain, err);
+    if (outcome == OUT_OK) {
+        if (terminal_is(STDOUT_FILENO))
+            fprintf(stderr, "the value stays in the terminal's memory: clear it\n");
+        print_value(buf_view(&plain));
+        sodium_memzero(plain.data, plain.capacity);
+    }
+    buf_free(&plain);
+    return outcome;
+}
+
+static enum exit_code open_secret(struct secret_run *run, const char *reference, struct error *err)
+{
+    struct opening opening = {.run = run};
+    if (!reference || run->tenant.size == 0) {
+        error_set(err, OUT_FATAL, ERR_USAGE, "drover secret open takes a reference and --tenant");
+        error_hint(err, "drover secret list names them");
+        return EXIT_USAGE;
+    }
+    enum outcome outcome = secret_run_need_key(run, err);
+    if (outcome == OUT_OK)
+        outcome = secret_run_need_reader(run, err);
+    if (outcome == OUT_OK)
+        outcome = pg_vault_each(run->reader, buf_view(&run->tenant), bytes_text(reference),
+                                open_row, &opening, err);
+    if (outcome == OUT_OK && !opening.found) {
+        outcome = error_set(err, OUT_FATAL, ERR_SECRET_OPEN,
+                            "the vault has no such reference of this tenant");
+        error_hint(err, "drover secret list names them");
+    }
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
+}
+
+/* ---- the command ----------------------------------------------------------------------------- */
+
+static int choose(const struct invocation *invocation, struct error *err)
+{
+    static const char *const WORDS[] = {"keygen", "list", "open", "rotate", "check", "sweep", NULL};
+    static const size_t MOST[] = {2, 1, 2, 1, 1, 1};
+    const struct conf_list *words = &invocation->words;
+    const char *word = words->count ? words->items[0] : "";
+    int count = 0;
+    for (; WORDS[count]; count++)
+        if (strcmp(WORDS[count], word) == 0 && words->count <= MOST[count])
+            return count;
+    error_set(err, OUT_FATAL, ERR_USAGE, "drover secret takes: %s", invocation->command->words);
+    const char *nearest = word[0] ? text_nearest(word, WORDS, (size_t)count) : NULL;
+    if (nearest && strcmp(nearest, word) != 0)
+        error_hint(err, "did you mean drover secret %s?", nearest);
+    return -1;
+}
+
+static enum exit_code dispatch(struct secret_run *run, int word, const char *argument,
+                               struct error *err)
+{
+    switch (word) {
+    case 0:
+        return keygen(run, argument, err);
+    case 1:
+        return list(run, err);
+    case 2:
+        return open_secret(run, argument, err);
+    case 3:
+        return secret_rotate(run, err);
+    case 4:
+        return secret_check(run, err);
+    default:
+        return secret_sweep(run, err);
+    }
+}
+
+enum exit_code secret_command(const struct invocation *invocation, struct error *err)
+{
+    static struct secret_run run; /* its ring is locked in memory: not on a stack that goes on */
+    int word = choose(invocation, err);
+    if (word < 0)
+        return EXIT_USAGE;
+    run = (struct secret_run){.settings = &invocation->settings};
+    buf_init(&run.tenant, NAME_MOST);
+    const struct conf_list *words = &invocation->words;
+    enum exit_code code = EXIT_USAGE;
+    if (name_tenant(&run, err) == OUT_OK)
+        code = dispatch(&run, word, words->count > 1 ? words->items[1] : NULL, err);
+    else
+        code = command_fail(err);
+    PQfinish(run.reader);
+    PQfinish(run.writer);
+    secret_ring_wipe(&run.ring);
+    buf_free(&run.tenant);
+    return code;
+}

@@ -1,0 +1,291 @@
+/* The verifier's part of a rehearsal: its own reading of each message, its own reading of the
+ * store, and the comparison that `drover verify` makes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/policy/diff_content.h"
+#include "common/policy/version.h"
+#include "control/rehearse.h"
+
+#define ARENA_MOST ((size_t)512 << 20)
+#define CONTENT_MOST ((size_t)512 << 20)
+#define FIRST_KEYS 4096
+#define FIRST_BYTES ((size_t)FIRST_KEYS * 80)
+
+void rehearse_check_open(struct rehearsal *rehearsal)
+{
+    const struct settings *settings = rehearsal->settings;
+    struct verify_report *report = &rehearsal->report;
+    mapping_work_init(&rehearsal->check_work);
+    arena_init(&rehearsal->check_arena, ARENA_MOST);
+    buf_init(&rehearsal->key, 64u << 10);
+    buf_init(&rehearsal->content, CONTENT_MOST);
+    rehearsal->parents = rehearse_parents_new();
+    verify_report_init(report, (size_t)settings->samples);
+    report->migration = settings->migration;
+    report->group = settings->group;
+    report->topic = rehearsal->source_topic;
+    report->version = DROVER_VERSION;
+    report->passes = 1;
+    report->memory_bytes = settings->store_memory;
+    if (!diff_table_init(&rehearsal->table, FIRST_KEYS, FIRST_BYTES))
+        abort();
+}
+
+void rehearse_check_close(struct rehearsal *rehearsal)
+{
+    diff_table_free(&rehearsal->table);
+    verify_report_free(&rehearsal->report);
+    rehearse_parents_free(rehearsal->parents);
+    mapping_work_free(&rehearsal->check_work);
+    arena_free(&rehearsal->check_arena);
+    buf_free(&rehearsal->key);
+    buf_free(&rehearsal->content);
+}
+
+/* One message, read. */
+struct reading {
+    struct record record;
+    const struct mapping *mapping;
+    struct row row;
+    struct diff_source source;
+};
+
+static enum outcome digest_expected(struct rehearsal *rehearsal, struct reading *reading,
+                                    struct error *err)
+{
+    yyjson_doc *doc = NULL;
+    if (reading->row.deleted)
+        return OUT_OK;
+    enum outcome outcome =
+        mapping_expected(reading->mapping, &reading->record, &rehearsal->check_work, &doc, err);
+    if (outcome == OUT_OK &&
+        !diff_content_digest(reading->mapping, yyjson_doc_get_root(doc), reading->row.cells,
+                             &rehearsal->content, &reading->source.digest))
+        outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    yyjson_doc_free(doc);
+    return outcome;
+}
+
+static enum outcome read_message(struct rehearsal *rehearsal, const struct bus_message *message,
+                                 struct reading *reading, struct error *err)
+{
+    struct record *record = &reading->record;
+    arena_reset(&rehearsal->check_arena);
+    enum outcome outcome = envelope_decode(&message->envelope, record, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    reading->mapping = mapping_set_find(&rehearsal->mappings, record->entity);
+    if (!reading->mapping)
+        return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
+    if (!record->has_version) {
+        record->version = version_of_message(message->timestamp_ms, message->offset);
+        record->has_version = true;
+    }
+    outcome = mapping_forward(reading->mapping, record, &rehearsal->check_work,
+                              &rehearsal->check_arena, &reading->row, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    buf_reset(&rehearsal->key);
+    envelope_append_key(&rehearsal->key, record->tenant, record->entity, reading->row.id);
+    reading->source = (struct diff_source){
+        .key = diff_key_of(buf_view(&rehearsal->key)),
+        .version = reading->row.version,
+        .source_tag = diff_tag_of(&reading->row.digest),
+        .deleted = reading->row.deleted,
+        .partition = message->partition,
+        .offset = message->offset,
+    };
+    return digest_expected(rehearsal, reading, err);
+}
+
+/* Room for one key more, within the memory there is. */
+static bool make_room(struct rehearsal *rehearsal)
+{
+    struct diff_table *table = &rehearsal->table;
+    size_t twice = table->capacity * 2 * sizeof(struct diff_entry);
+    if (table->used < table->most)
+        return true;
+    return rehearse_bytes(rehearsal) + twice <= rehearsal->settings->store_memory &&
+           diff_table_grow(table);
+}
+
+static void expect(struct rehearsal *rehearsal, struct reading *reading)
+{
+    enum verdict verdict;
+    struct error err;
+    struct diff_groups *groups = &rehearsal->report.groups;
+    struct diff_source *source = &reading->source;
+    source->group = diff_groups_find(groups, reading->record.tenant, reading->record.entity);
+    if (!make_room(rehearsal) ||
+        !diff_expect(&rehearsal->table, source, groups->items[source->group].counts, &verdict)) {
+        error_set(&err, OUT_FATAL, ERR_STORE_MEMORY, "the keys do not fit the memory storage");
+        rehearse_fail(rehearsal, &err);
+        return;
+    }
+    if (verdict == VERDICT_PENDING && reading->mapping->reference_count && !reading->row.deleted)
+        rehearse_parents_take(rehearsal->parents, &rehearsal->mappings, reading->mapping,
+                              &reading->row, source->group);
+}
+
+/* An example of a verdict: where the record stands, and why. */
+static void add_sample(struct rehearsal *rehearsal, enum verdict verdict,
+                       const struct reading *reading, const struct bus_message *message,
+                       const struct error *err)
+{
+    char text[300];
+    struct verify_report *report = &rehearsal->report;
+    const struct record *record = &reading->record;
+    struct verify_sample *sample = verify_report_sample(report, verdict);
+    if (!sample)
+        return;
+    sample->tenant = verify_report_copy(report, record->tenant);
+    sample->entity = verify_report_copy(report, record->entity);
+    sample->id = verify_report_copy(report, record->id);
+    sample->key = diff_key_of(message->envelope.key);
+    sample->has_place = true;
+    sample->partition = message->partition;
+    sample->offset = message->offset;
+    snprintf(text, sizeof text, "%.*s:%" PRIu64 ":%" PRIu64, BYTES_ARGS(record->origin.uri),
+             record->origin.line, record->origin.column);
+    if (record->origin.uri.size)
+        sample->origin = verify_report_copy(report, bytes_text(text));
+    snprintf(text, sizeof text, "%s: %s%s%s", error_code_id(err->code),
+             error_code_meaning(err->code), err->path[0] ? " at " : "", err->path);
+    sample->reason = verify_report_copy(report, bytes_text(text));
+}
+
+void rehearse_check_take(struct rehearsal *rehearsal, const struct bus_message *message, bool dead)
+{
+    struct error err;
+    struct reading reading;
+    memset(&reading, 0, sizeof reading);
+    rehearsal->report.source_count++;
+    enum outcome outcome = read_message(rehearsal, message, &reading, &err);
+    if (!dead && outcome == OUT_OK) {
+        expect(rehearsal, &reading);
+        return;
+    }
+    struct diff_groups *groups = &rehearsal->report.groups;
+    uint32_t group = diff_groups_find(groups, reading.record.tenant, reading.record.entity);
+    enum verdict verdict = dead ? VERDICT_DEAD : VERDICT_UNUSABLE;
+    groups->items[group].counts[verdict]++;
+    if (outcome != OUT_OK)
+        add_sample(rehearsal, verdict, &reading, message, &err);
+}
+
+/* ---- the store --------------------------------------------------------------------------- */
+
+static void judge_row(struct rehearsal *rehearsal, const struct diff_row *row)
+{
+    struct diff_entry *entry;
+    struct diff_groups *groups = &rehearsal->report.groups;
+    rehearsal->report.rows++;
+    if (diff_actual(&rehearsal->table, row, &entry) == VERDICT_EXTRA)
+        groups->items[0].counts[VERDICT_EXTRA]++;
+}
+
+/* A rehearsal: rows were run backwards when they were written. */
+static void judge_checks(struct rehearsal *rehearsal)
+{
+    size_t at = 0;
+    struct diff_key key;
+    const struct memory_row *row;
+    while ((row = memory_store_next(rehearsal->store, &at, &key)))
+        judge_row(rehearsal, &(struct diff_row){.key = key,
+                                                .version = row->version,
+                                                .digest = row->given_back,
+                                                .unreadable = row->unreadable,
+                                                .deleted = row->deleted});
+}
+
+static bool digest_stored(struct rehearsal *rehearsal, const struct stored *stored,
+                          struct digest *digest)
+{
+    yyjson_doc *doc = NULL;
+    bool done = stored->deleted ||
+                (json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &doc, NULL) == OUT_OK &&
+                 diff_content_digest(stored->mapping, yyjson_doc_get_root(doc), stored->cells,
+                                     &rehearsal->content, digest));
+    yyjson_doc_free(doc);
+    return done;
+}
+
+/* A run: the rows themselves, as the store gives them back. */
+static void judge_rows(struct rehearsal *rehearsal)
+{
+    struct stored stored;
+    struct error err;
+    struct stored_reader *reader = memory_stored_open(rehearsal->store);
+    for (;;) {
+        enum outcome outcome = reader->ops->next(reader, &stored, &err);
+        if (!stored.mapping)
+            break;
+        buf_reset(&rehearsal->key);
+        envelope_append_key(&rehearsal->key, stored.tenant, bytes_text(stored.mapping->entity),
+                            stored.id);
+        struct diff_row row = {.key = diff_key_of(buf_view(&rehearsal->key)),
+                               .version = stored.version,
+                               .deleted = stored.deleted};
+        row.unreadable = outcome != OUT_OK || !digest_stored(rehearsal, &stored, &row.digest);
+        judge_row(rehearsal, &row);
+    }
+    reader->ops->close(reader);
+}
+
+/* Of a key only its hash and its place are kept. */
+static void sample_entry(struct rehearsal *rehearsal, const struct diff_entry *entry)
+{
+    struct verify_report *report = &rehearsal->report;
+    struct verify_sample *sample = verify_report_sample(report, (enum verdict)entry->verdict);
+    if (!sample)
+        return;
+    sample->tenant = report->groups.items[entry->group].tenant;
+    sample->entity = report->groups.items[entry->group].entity;
+    sample->key = entry->key;
+    sample->has_place = true;
+    sample->partition = (int32_t)entry->partition;
+    sample->offset = entry->offset;
+    sample->reason = BYTES_LITERAL("the row does not give the record back as it was");
+}
+
+static void count_verdicts(struct rehearsal *rehearsal)
+{
+    size_t at = 0;
+    for (struct diff_entry *entry; (entry = diff_next(&rehearsal->table, &at));) {
+        if (entry->verdict == VERDICT_PENDING)
+            entry->verdict = VERDICT_MISSING;
+        rehearsal->report.groups.items[entry->group].counts[entry->verdict]++;
+        rehearsal->report.compared++;
+        if (verdict_is_problem((enum verdict)entry->verdict))
+            sample_entry(rehearsal, entry);
+    }
+}
+
+static void count_source(struct rehearsal *rehearsal)
+{
+    struct verify_report *report = &rehearsal->report;
+    const struct produce_ledger *ledger = &rehearsal->ledger;
+    uint32_t group =
+        diff_groups_find(&report->groups, BYTES_LITERAL("(at the source)"), BYTES_LITERAL(""));
+    report->groups.items[group].counts[VERDICT_REJECTED] += ledger->rejected;
+    report->groups.items[group].counts[VERDICT_WITHHELD] += ledger->withheld;
+    report->source_count += ledger->rejected + ledger->withheld;
+    if (!ledger->failed_sources)
+        return;
+    report->broken = true;
+    verify_report_warn(report, "%llu sources could not be read whole",
+                       (unsigned long long)ledger->failed_sources);
+}
+
+void rehearse_check_judge(struct rehearsal *rehearsal, enum memory_keeps keeps)
+{
+    if (keeps == MEMORY_KEEPS_ROWS)
+        judge_rows(rehearsal);
+    else
+        judge_checks(rehearsal);
+    count_verdicts(rehearsal);
+    count_source(rehearsal);
+}

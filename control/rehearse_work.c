@@ -1,0 +1,152 @@
+/* The worker's part of a rehearsal: the same decisions as worker/intake.c, over the memory sink. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/policy/secret_guard.h"
+#include "common/policy/version.h"
+#include "control/rehearse.h"
+
+#define ARENA_MOST ((size_t)512 << 20)
+
+static void on_rejected(void *owner, struct batch *batch)
+{
+    struct rehearsal *rehearsal = owner;
+    sink_commit(rehearsal->sink, batch);
+}
+
+static void on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err)
+{
+    struct rehearsal *rehearsal = owner;
+    (void)batch;
+    rehearsal->batch_done = true;
+    if (outcome != OUT_OK)
+        rehearse_fail(rehearsal, err);
+}
+
+static void on_ready(void *owner)
+{
+    (void)owner;
+}
+
+static void on_state(void *owner, const struct error *err)
+{
+    (void)owner;
+    (void)err;
+}
+
+static void on_closed(void *owner)
+{
+    (void)owner;
+}
+
+void rehearse_work_open(struct rehearsal *rehearsal)
+{
+    static const struct sink_events EVENTS = {on_rejected, on_done, on_ready, on_state};
+    mapping_work_init(&rehearsal->work);
+    rehearsal->batch = batch_new((size_t)rehearsal->settings->batch_records, ARENA_MOST);
+    rehearsal->sink = memory_sink_new(rehearsal->store, 1, NULL, &EVENTS, rehearsal);
+    for (int32_t i = 0; i < REHEARSE_PARTITIONS; i++)
+        rehearsal->epochs[i] = memory_store_claim(rehearsal->store, i, &rehearsal->starts[i]);
+}
+
+void rehearse_work_close(struct rehearsal *rehearsal)
+{
+    if (rehearsal->sink) {
+        sink_close(rehearsal->sink, on_closed);
+        while (memory_sink_turn(rehearsal->sink))
+            ; /* the call that says false has freed it */
+    }
+    batch_free(rehearsal->batch);
+    mapping_work_free(&rehearsal->work);
+}
+
+/* "acme/city at exports/acme.json:3:1, /name" */
+static void note_place(struct rehearsal *rehearsal, struct rehearse_dead *dead,
+                       const struct record *record, const struct error *err)
+{
+    struct buf text;
+    buf_init(&text, 2048);
+    buf_append_format(&text, "%.*s/%.*s", BYTES_ARGS(record->tenant), BYTES_ARGS(record->entity));
+    if (record->origin.uri.size) {
+        buf_append_text(&text, " at ");
+        buf_append_bytes(&text, record->origin.uri);
+    }
+    if (record->origin.line)
+        buf_append_format(&text, ":%llu:%llu", (unsigned long long)record->origin.line,
+                          (unsigned long long)record->origin.column);
+    if (err->path[0])
+        buf_append_format(&text, ", %s", err->path);
+    struct bytes copy = arena_copy(&rehearsal->arena, buf_view(&text));
+    if (copy.data)
+        dead->places[dead->place_count++] = copy;
+    buf_free(&text);
+}
+
+static void bury(struct rehearsal *rehearsal, const struct record *record, const struct error *err)
+{
+    struct rehearse_dead *dead = &rehearsal->dead[err->code];
+    dead->count++;
+    if (dead->place_count < REHEARSE_PLACES)
+        note_place(rehearsal, dead, record, err);
+}
+
+static enum outcome make_row(struct rehearsal *rehearsal, const struct bus_message *message,
+                             struct record *record, struct batch_item *item, struct error *err)
+{
+    *record = (struct record){0};
+    enum outcome outcome = envelope_decode(&message->envelope, record, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    item->mapping = mapping_set_find(&rehearsal->mappings, record->entity);
+    if (!item->mapping)
+        return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
+    if (!record->has_version) {
+        record->version = version_of_message(message->timestamp_ms, message->offset);
+        record->has_version = true;
+    }
+    item->sealed = record->sealed;
+    outcome = mapping_forward(item->mapping, record, &rehearsal->work, &rehearsal->batch->arena,
+                              &item->row, err);
+    return outcome == OUT_OK ? secret_sealed_check(item->sealed, item->mapping, &item->row, err)
+                             : outcome;
+}
+
+void rehearse_work_take(struct rehearsal *rehearsal, const struct bus_message *message, bool *dead)
+{
+    struct error err;
+    struct record record;
+    struct batch *batch = rehearsal->batch;
+    bool full = batch->count == batch->capacity || batch->bytes >= rehearsal->settings->batch_bytes;
+    if (full || (batch->count && batch->fence.partition != message->partition))
+        rehearse_work_flush(rehearsal);
+    batch->fence.partition = message->partition;
+    struct batch_item *item = batch_add(batch, message->offset);
+    *dead = make_row(rehearsal, message, &record, item, &err) != OUT_OK;
+    if (*dead) {
+        batch_reject(batch, item, &err);
+        bury(rehearsal, &record, &err);
+    }
+    batch->bytes += message->envelope.key.size + message->envelope.value.size;
+}
+
+void rehearse_work_flush(struct rehearsal *rehearsal)
+{
+    struct batch *batch = rehearsal->batch;
+    if (batch->count == 0)
+        return;
+    int32_t partition = batch->fence.partition;
+    batch->fence.group = rehearsal->settings->group;
+    batch->fence.topic = rehearsal->source_topic;
+    batch->fence.epoch = rehearsal->epochs[partition];
+    batch->fence.start = rehearsal->starts[partition];
+    batch->fence.end = batch->items[batch->count - 1].offset + 1;
+    batch_close(batch);
+    rehearsal->batch_done = false;
+    sink_submit(rehearsal->sink, batch);
+    while (!rehearsal->batch_done)
+        memory_sink_turn(rehearsal->sink);
+    rehearsal->starts[partition] = batch->fence.end;
+    for (int c = 0; c < CLASS_COUNT; c++)
+        rehearsal->classes[c] += batch_count(batch, (enum record_class)c);
+    batch_reset(batch);
+}

@@ -1,0 +1,121 @@
+/* How far each partition is committed, by the store the records go to. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/text.h"
+#include "common/io/file_store.h"
+#include "common/io/files.h"
+#include "common/io/pg_session.h"
+#include "common/io/redis_stored.h"
+#include "control/survey.h"
+
+/* ---- PostgreSQL -------------------------------------------------------------------------- */
+
+static int64_t number(const PGresult *result, int row, int column)
+{
+    int64_t value = 0;
+    if (!text_parse_int64(bytes_text(PQgetvalue(result, row, column)), &value))
+        return 0;
+    return value;
+}
+
+static void take_row(struct survey *survey, const PGresult *result, int row)
+{
+    int64_t at = number(result, row, 0);
+    if (at < 0 || at >= survey->partition_count)
+        return;
+    struct survey_partition *partition = &survey->partitions[at];
+    partition->next_offset = number(result, row, 1);
+    partition->redis_next = number(result, row, 2);
+    partition->results_next = number(result, row, 3);
+    partition->epoch = number(result, row, 4);
+    snprintf(partition->owner, sizeof(partition->owner), "%s", PQgetvalue(result, row, 5));
+}
+
+static enum outcome read_postgres(struct survey *survey, struct error *err)
+{
+    const struct settings *settings = survey->settings;
+    enum outcome outcome = OUT_OK;
+    if (!survey->connection)
+        outcome = pg_session_open(settings->database_url, settings->verifier_role, "drover-status",
+                                  survey->timeout_ms, &survey->connection, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    const struct bytes params[] = {bytes_text(settings->group),
+                                   bytes_text(survey->topics[TOPIC_SOURCE])};
+    PGresult *result = NULL;
+    outcome =
+        pg_session_query(survey->connection,
+                         "SELECT partition, next_offset, redis_next, results_next, epoch, owner"
+                         "  FROM drover.partition_progress"
+                         " WHERE \"group\" = $1::text AND topic = $2::text",
+                         params, 2, false, &result, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++)
+        take_row(survey, result, row);
+    PQclear(result);
+    if (outcome == OUT_RETRY) {
+        PQfinish(survey->connection);
+        survey->connection = NULL;
+    }
+    return outcome;
+}
+
+/* ---- the others -------------------------------------------------------------------------- */
+
+static enum outcome read_stored(struct survey *survey, struct stored_reader *reader,
+                                struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (int32_t i = 0; i < survey->partition_count && outcome == OUT_OK; i++) {
+        int64_t next = 0;
+        outcome = reader->ops->progress(reader, survey->settings->group,
+                                        survey->topics[TOPIC_SOURCE], i, &next, err);
+        survey->partitions[i].next_offset = next > 0 ? next : 0;
+    }
+    return outcome;
+}
+
+/* Before the first worker there is no store, and no progress. */
+static enum outcome read_files(struct survey *survey, struct error *err)
+{
+    static const struct mapping_set NONE;
+    struct stored_reader *reader = NULL;
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/.drover/state.db", survey->settings->store_dir);
+    if (!files_exist(path))
+        return OUT_OK;
+    enum outcome outcome = file_stored_open(survey->settings, &NONE, &reader, err);
+    if (outcome != OUT_OK)
+        return OUT_RETRY; /* the worker is just making it; a damaged one the worker names */
+    outcome = read_stored(survey, reader, err);
+    reader->ops->close(reader);
+    return outcome;
+}
+
+static enum outcome read_redis(struct survey *survey, struct error *err)
+{
+    static const struct mapping_set NONE;
+    struct stored_reader *reader = NULL;
+    enum outcome outcome = redis_stored_open(survey->settings, &NONE, &reader, err);
+    if (outcome != OUT_OK)
+        return error_code_exit(err->code) == EXIT_UNREACHABLE ? OUT_RETRY : outcome;
+    outcome = read_stored(survey, reader, err);
+    reader->ops->close(reader);
+    return outcome;
+}
+
+enum outcome survey_read_progress(struct survey *survey, struct error *err)
+{
+    switch (survey->settings->storage) {
+    case STORAGE_FILE:
+        return read_files(survey, err);
+    case STORAGE_REDIS:
+        return read_redis(survey, err);
+    case STORAGE_MEMORY:
+        error_set(err, OUT_FATAL, ERR_USAGE, "storage memory ends with the run that filled it");
+        return OUT_FATAL;
+    default:
+        return read_postgres(survey, err);
+    }
+}

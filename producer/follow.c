@@ -1,0 +1,215 @@
+/* The look at all sources, and the waiting between two looks. */
+#include "producer/follow.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/io/watch.h"
+#include "producer/follow_files.h"
+#include "producer/follow_read.h"
+
+#define WAIT_MS 200 /* reports and signals are looked after so often */
+
+struct follow {
+    struct producer *producer;
+    const struct conf_list *arguments;
+    struct follow_state *state;
+    struct follow_reader reader;
+    struct watch *watch;
+    struct followed **files; /* sorted by path */
+    size_t count;
+    struct error *errors; /* of the arguments, as last listed */
+    bool *said;           /* that error of an argument */
+    size_t unwatched;
+};
+
+enum outcome follow_collect(struct producer *producer, struct error *err)
+{
+    const struct conf_list *arguments = &producer->settings->sources;
+    for (size_t i = 0; i < arguments->count; i++) {
+        if (strcmp(arguments->items[i], "-") != 0)
+            continue;
+        error_set(err, OUT_FATAL, ERR_USAGE, "standard input cannot be followed");
+        error_hint(err, "leave --follow out: it is read as long as something comes");
+        return OUT_FATAL;
+    }
+    struct error *errors = calloc(arguments->count, sizeof(*errors));
+    if (!errors)
+        abort();
+    follow_files_list(arguments, &producer->files, errors);
+    free(errors);
+    return OUT_OK;
+}
+
+/* ---- the files seen ---- */
+
+static size_t place_of(const struct follow *follow, const char *path)
+{
+    size_t low = 0, high = follow->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(follow->files[middle]->path, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Takes `path`. */
+static struct followed *followed_get(struct follow *follow, char *path)
+{
+    size_t at = place_of(follow, path);
+    if (at < follow->count && strcmp(follow->files[at]->path, path) == 0) {
+        free(path);
+        return follow->files[at];
+    }
+    struct followed *file = calloc(1, sizeof(*file));
+    follow->files = reallocarray(follow->files, follow->count + 1, sizeof(*follow->files));
+    if (!file || !follow->files)
+        abort();
+    memmove(&follow->files[at + 1], &follow->files[at],
+            (follow->count - at) * sizeof(*follow->files));
+    file->path = path;
+    follow->files[at] = file;
+    follow->count++;
+    return file;
+}
+
+/* Forgets what was seen of files that are neither there nor known. */
+static void forget_lost(struct follow *follow)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < follow->count; i++) {
+        if (follow->files[i]->listed) {
+            follow->files[kept++] = follow->files[i];
+            continue;
+        }
+        free(follow->files[i]->path);
+        free(follow->files[i]);
+    }
+    follow->count = kept;
+}
+
+/* ---- a look ---- */
+
+static void report_arguments(struct follow *follow)
+{
+    for (size_t i = 0; i < follow->arguments->count; i++) {
+        bool bad = follow->errors[i].code != ERR_NONE;
+        if (bad && !follow->said[i])
+            producer_reject_source(follow->producer, follow->arguments->items[i],
+                                   &follow->errors[i]);
+        follow->said[i] = bad;
+    }
+}
+
+static void watch_folders(struct follow *follow)
+{
+    struct folder_names names;
+    follow_files_folders(follow->arguments, &follow->producer->files, &names);
+    size_t unwatched =
+        watch_set_folders(follow->watch, (const char *const *)names.items, names.count);
+    if (unwatched > follow->unwatched)
+        log_line(LOG_WARN, "follow.unwatched", "folders=%zu scan_ms=%" PRIu64, unwatched,
+                 follow->producer->settings->scan_ms);
+    follow->unwatched = unwatched;
+    folder_names_free(&names);
+}
+
+/* Files in the order of their times, so that what is newer gets the greater version. */
+static void look_at_files(struct follow *follow, bool scan)
+{
+    struct source_files *files = &follow->producer->files;
+    for (size_t i = 0; i < files->count && !producer_must_stop(follow->producer); i++) {
+        struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
+        file->listed = true;
+        follow_read_file(&follow->reader, file, &files->items[i], scan);
+    }
+}
+
+static void look_for_missing(struct follow *follow)
+{
+    struct error err;
+    char **paths = NULL;
+    enum outcome outcome = follow_state_paths(follow->state, &paths, &err);
+    for (size_t i = 0; paths && paths[i]; i++) {
+        struct followed *file = followed_get(follow, paths[i]);
+        bool look = outcome == OUT_OK && !producer_must_stop(follow->producer) && !file->listed &&
+                    follow_files_cover(follow->arguments, file->path);
+        if (look)
+            follow_read_away(&follow->reader, file);
+        file->listed = true; /* known: what was seen of it is kept */
+    }
+    free(paths);
+    if (outcome != OUT_OK)
+        producer_fail(follow->producer, &err);
+}
+
+static void look(struct follow *follow, bool scan)
+{
+    source_files_free(&follow->producer->files);
+    follow_files_list(follow->arguments, &follow->producer->files, follow->errors);
+    watch_folders(follow); /* before reading: what changes from now on is told */
+    for (size_t i = 0; i < follow->count; i++)
+        follow->files[i]->listed = false;
+    if (scan)
+        report_arguments(follow);
+    look_at_files(follow, scan);
+    if (scan && !producer_must_stop(follow->producer)) {
+        look_for_missing(follow);
+        forget_lost(follow);
+    }
+}
+
+/* ---- start and end ---- */
+
+static void run(struct follow *follow)
+{
+    struct producer *producer = follow->producer;
+    look(follow, true);
+    log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
+             producer->settings->scan_ms);
+    while (!producer_must_stop(producer)) {
+        enum watch_wake wake = watch_wait(follow->watch, WAIT_MS);
+        producer_breathe(producer, 0);
+        if (wake != WATCH_NOTHING && !producer_must_stop(producer))
+            look(follow, wake == WATCH_SCAN);
+        log_flush();
+    }
+    log_line(LOG_INFO, "follow.stopped", "upserts=%" PRIu64 " deletes=%" PRIu64,
+             follow->reader.upserts, follow->reader.deletes);
+}
+
+void follow_sources(struct producer *producer)
+{
+    struct error err;
+    const struct settings *settings = producer->settings;
+    struct follow follow = {.producer = producer, .arguments = &settings->sources};
+    follow.errors = calloc(follow.arguments->count, sizeof(*follow.errors));
+    follow.said = calloc(follow.arguments->count, sizeof(*follow.said));
+    if (!follow.errors || !follow.said)
+        abort();
+    enum outcome outcome =
+        follow_state_open(settings->state_dir, settings->migration, &follow.state, &err);
+    if (outcome == OUT_OK)
+        outcome = watch_open(settings->scan_ms, &follow.watch, &err);
+    if (outcome == OUT_OK) {
+        version_observe(&producer->file_clock, follow_state_bound(follow.state));
+        follow_reader_init(&follow.reader, producer, follow.state);
+        run(&follow);
+    } else {
+        producer_fail(producer, &err);
+    }
+    for (size_t i = 0; i < follow.count; i++)
+        follow.files[i]->listed = false;
+    forget_lost(&follow);
+    free(follow.files);
+    free(follow.errors);
+    free(follow.said);
+    watch_close(follow.watch);
+    follow_state_close(follow.state);
+}

@@ -1,0 +1,284 @@
+/*
+ * One reading against what is known. A key may be live in several files: the newest version is what
+ * was applied last. When that file loses it, the record is not deleted but produced again from the
+ * other file, whose digest is blanked for it.
+ */
+#include <string.h>
+
+#include "producer/follow_sql.h"
+
+static enum outcome add_file(struct follow_state *state, const char *path, int64_t *id,
+                             struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_ADD_FILE);
+    follow_sql_bind_bytes(statement, 1, bytes_text(path));
+    enum outcome outcome = follow_sql_step(state, statement, NULL, err);
+    *id = sqlite3_last_insert_rowid(state->db);
+    return outcome;
+}
+
+enum outcome follow_state_begin(struct follow_state *state, const char *path,
+                                struct follow_known *known, struct error *err)
+{
+    follow_state_abandon(state);
+    if (known->id == 0 && add_file(state, path, &known->id, err) != OUT_OK)
+        return OUT_FATAL;
+    state->file = known->id;
+    state->last_size = 0;
+    state->open = true;
+    return follow_sql_run(state, "BEGIN; DELETE FROM temp.seen; DELETE FROM temp.change", err);
+}
+
+void follow_state_abandon(struct follow_state *state)
+{
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_reset(state->statements[i]);
+    if (state->open)
+        sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
+    state->open = false;
+}
+
+enum outcome follow_state_see(struct follow_state *state, const struct follow_seen *seen,
+                              struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_SEE);
+    follow_sql_bind_bytes(statement, 1, seen->key);
+    follow_sql_bind_digest(statement, 2, &seen->digest);
+    sqlite3_bind_int64(statement, 3, seen->version);
+    sqlite3_bind_int64(statement, 4, (int64_t)seen->ordinal);
+    sqlite3_bind_int(statement, 5, seen->own);
+    return follow_sql_step(state, statement, NULL, err);
+}
+
+/* A side of the comparison: the row its statement stands on. */
+struct front {
+    sqlite3_stmt *statement;
+    struct follow_entry entry;
+    bool there, own;
+    int64_t ordinal;
+};
+
+static enum outcome move_on(struct follow_state *state, struct front *front, bool old,
+                            struct error *err)
+{
+    if (follow_sql_step(state, front->statement, &front->there, err) != OUT_OK)
+        return OUT_FATAL;
+    if (!front->there)
+        return OUT_OK;
+    front->entry = (struct follow_entry){.key = follow_sql_bytes(front->statement, 0),
+                                         .digest = follow_sql_digest(front->statement, 1),
+                                         .version = sqlite3_column_int64(front->statement, 2),
+                                         .deleted = old && sqlite3_column_int(front->statement, 3)};
+    front->ordinal = old ? 0 : sqlite3_column_int64(front->statement, 3);
+    front->own = sqlite3_column_int(front->statement, 4);
+    return OUT_OK;
+}
+
+static enum outcome find_floor(struct follow_state *state, struct bytes key, int64_t *floor,
+                               struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_FLOOR);
+    follow_sql_bind_bytes(statement, 1, key);
+    enum outcome outcome = follow_sql_step(state, statement, &row, err);
+    *floor = outcome == OUT_OK && row ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_reset(statement);
+    return outcome;
+}
+
+/* Whether a record this file lost is another file's: *kind, and the file to be read again. */
+static enum outcome ask_others(struct follow_state *state, const struct follow_entry *lost,
+                               int *kind, int64_t *blank, struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_OTHER);
+    follow_sql_bind_bytes(statement, 1, lost->key);
+    sqlite3_bind_int64(statement, 2, state->file);
+    follow_sql_bind_digest(statement, 3, &lost->digest);
+    enum outcome outcome = follow_sql_step(state, statement, &row, err);
+    *kind = KIND_DELETE;
+    *blank = 0;
+    if (outcome == OUT_OK && row) {
+        bool newer = sqlite3_column_int64(statement, 1) >= lost->version;
+        bool same = sqlite3_column_int(statement, 2);
+        *kind = KIND_FORGET;
+        *blank = newer || same ? 0 : sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_reset(statement);
+    return outcome;
+}
+
+static enum outcome add_change(struct follow_state *state, const struct front *side, int kind,
+                               int64_t blank, struct error *err)
+{
+    int64_t floor;
+    if (find_floor(state, side->entry.key, &floor, err) != OUT_OK)
+        return OUT_FATAL;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_CHANGE);
+    follow_sql_bind_bytes(statement, 1, side->entry.key);
+    sqlite3_bind_int(statement, 2, kind);
+    follow_sql_bind_digest(statement, 3, &side->entry.digest);
+    sqlite3_bind_int64(statement, 4, side->ordinal);
+    sqlite3_bind_int(statement, 5, side->own);
+    sqlite3_bind_int64(statement, 6, floor);
+    sqlite3_bind_int64(statement, 7, blank);
+    return follow_sql_step(state, statement, NULL, err);
+}
+
+static enum outcome note_change(struct follow_state *state, enum follow_change change, bool deletes,
+                                const struct front *old, const struct front *now,
+                                struct follow_counts *counts, struct error *err)
+{
+    int kind;
+    int64_t blank;
+    switch (change) {
+    case FOLLOW_SAME:
+        break;
+    case FOLLOW_ADDED:
+    case FOLLOW_CHANGED:
+        counts->upserts++;
+        return add_change(state, now, KIND_UPSERT, 0, err);
+    case FOLLOW_BEHIND:
+        return add_change(state, now, KIND_BEHIND, 0, err);
+    case FOLLOW_DELETED:
+        if (!deletes) {
+            counts->waiting++;
+            break;
+        }
+        if (ask_others(state, &old->entry, &kind, &blank, err) != OUT_OK)
+            return OUT_FATAL;
+        counts->deletes += kind == KIND_DELETE;
+        return add_change(state, old, kind, blank, err);
+    }
+    return OUT_OK;
+}
+
+enum outcome follow_state_compare(struct follow_state *state, bool deletes,
+                                  struct follow_counts *counts, struct error *err)
+{
+    struct front old = {.statement = follow_sql_fresh(state, SQL_OLD)};
+    struct front now = {.statement = follow_sql_fresh(state, SQL_NOW)};
+    *counts = (struct follow_counts){0};
+    sqlite3_bind_int64(old.statement, 1, state->file);
+    if (move_on(state, &old, true, err) != OUT_OK || move_on(state, &now, false, err) != OUT_OK)
+        return OUT_FATAL;
+    while (old.there || now.there) {
+        struct follow_step said =
+            follow_diff_step(old.there ? &old.entry : NULL, now.there ? &now.entry : NULL, now.own);
+        counts->seen += said.take_now;
+        if (note_change(state, said.change, deletes, &old, &now, counts, err) != OUT_OK ||
+            (said.take_old && move_on(state, &old, true, err) != OUT_OK) ||
+            (said.take_now && move_on(state, &now, false, err) != OUT_OK))
+            return OUT_FATAL;
+    }
+    /* what was compared is kept by the connection, not by the transaction's end */
+    state->open = false;
+    return follow_sql_run(state, "COMMIT", err);
+}
+
+enum outcome follow_state_wants(struct follow_state *state, const struct follow_seen *seen,
+                                bool *wants, bool *behind, int64_t *floor, struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_WANTS);
+    follow_sql_bind_bytes(statement, 1, seen->key);
+    sqlite3_bind_int64(statement, 2, (int64_t)seen->ordinal);
+    follow_sql_bind_digest(statement, 3, &seen->digest);
+    enum outcome outcome = follow_sql_step(state, statement, &row, err);
+    bool found = outcome == OUT_OK && row;
+    *wants = found && sqlite3_column_int(statement, 0) == KIND_UPSERT;
+    *behind = found && sqlite3_column_int(statement, 0) == KIND_BEHIND;
+    *floor = found ? sqlite3_column_int64(statement, 1) : 0;
+    sqlite3_reset(statement);
+    return outcome;
+}
+
+enum outcome follow_state_sent(struct follow_state *state, struct bytes key, int64_t version,
+                               struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_SENT);
+    follow_sql_bind_bytes(statement, 1, key);
+    sqlite3_bind_int64(statement, 2, version);
+    return follow_sql_step(state, statement, NULL, err);
+}
+
+enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count, struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_UNSENT);
+    enum outcome outcome = follow_sql_step(state, statement, &row, err);
+    *count = outcome == OUT_OK && row ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_reset(statement);
+    return outcome;
+}
+
+enum outcome follow_state_next_delete(struct follow_state *state, struct bytes *key, int64_t *last,
+                                      bool *own, struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_DELETES);
+    *key = (struct bytes){0};
+    follow_sql_bind_bytes(statement, 1, bytes_of(state->last_delete, state->last_size));
+    if (follow_sql_step(state, statement, &row, err) != OUT_OK)
+        return OUT_FATAL;
+    if (!row)
+        return OUT_OK;
+    struct bytes found = follow_sql_bytes(statement, 0);
+    *last = sqlite3_column_int64(statement, 1);
+    *own = sqlite3_column_int(statement, 2);
+    bool fits = found.size <= sizeof(state->last_delete);
+    if (fits)
+        memcpy(state->last_delete, found.data, found.size);
+    state->last_size = fits ? found.size : 0;
+    sqlite3_reset(statement);
+    if (!fits)
+        return error_set(err, OUT_FATAL, ERR_STATE_FILE, "a key in the state is too long");
+    *key = bytes_of(state->last_delete, state->last_size);
+    return OUT_OK;
+}
+
+static enum outcome store_file(struct follow_state *state, const struct follow_known *known,
+                               bool gone, struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, gone ? SQL_FILE_GONE : SQL_FILE_STORED);
+    sqlite3_bind_int64(statement, 1, state->file);
+    if (!gone) {
+        const struct look_identity *identity = &known->identity;
+        sqlite3_bind_int64(statement, 2, (int64_t)identity->device);
+        sqlite3_bind_int64(statement, 3, (int64_t)identity->inode);
+        sqlite3_bind_int64(statement, 4, (int64_t)identity->size);
+        sqlite3_bind_int64(statement, 5, identity->modified_ns);
+        sqlite3_bind_int64(statement, 6, identity->changed_ns);
+        sqlite3_bind_int64(statement, 7, (int64_t)known->folder_device);
+        sqlite3_bind_int(statement, 8, known->done);
+    }
+    return follow_sql_step(state, statement, NULL, err);
+}
+
+enum outcome follow_state_commit(struct follow_state *state, const struct follow_known *known,
+                                 bool gone, struct error *err)
+{
+    static const enum statement OF_FILE[] = {SQL_STORE, SQL_TOMBSTONE, SQL_REMOVE};
+    follow_state_abandon(state);
+    if (follow_sql_run(state, "BEGIN IMMEDIATE", err) != OUT_OK)
+        return OUT_FATAL;
+    state->open = true;
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < sizeof(OF_FILE) / sizeof(OF_FILE[0]) && outcome == OUT_OK; i++) {
+        sqlite3_stmt *statement = follow_sql_fresh(state, OF_FILE[i]);
+        sqlite3_bind_int64(statement, 1, state->file);
+        outcome = follow_sql_step(state, statement, NULL, err);
+    }
+    if (outcome == OUT_OK)
+        outcome = follow_sql_step(state, follow_sql_fresh(state, SQL_BLANK), NULL, err);
+    if (outcome == OUT_OK)
+        outcome = store_file(state, known, gone, err);
+    if (outcome == OUT_OK)
+        outcome = follow_sql_step(state, follow_sql_fresh(state, SQL_DIRTY), NULL, err);
+    if (outcome == OUT_OK)
+        outcome = follow_sql_run(state, "COMMIT", err);
+    if (outcome != OUT_OK)
+        follow_state_abandon(state);
+    state->open = false;
+    return outcome;
+}

@@ -1,0 +1,168 @@
+#include "producer/follow_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/io/files.h"
+
+static char *copy_part(const char *text, size_t size)
+{
+    char *made = strndup(text, size);
+    if (!made)
+        abort();
+    return made;
+}
+
+void follow_files_list(const struct conf_list *arguments, struct source_files *files,
+                       struct error *errors)
+{
+    const char **good = calloc(arguments->count ? arguments->count : 1, sizeof(*good));
+    struct conf_list kept = {.items = good};
+    struct error ignored;
+    if (!good)
+        abort();
+    for (size_t i = 0; i < arguments->count; i++) {
+        struct conf_list one = {.items = &arguments->items[i], .count = 1};
+        struct source_files found;
+        errors[i] = (struct error){0};
+        if (source_files_collect(&one, &found, &errors[i]) == OUT_OK) {
+            good[kept.count++] = arguments->items[i];
+            errors[i] = (struct error){0};
+        } else if (errors[i].code == ERR_SOURCE_EMPTY) {
+            errors[i] = (struct error){0};
+        }
+        source_files_free(&found);
+    }
+    /* all together, for their order; one that went away between comes with the next look */
+    if (source_files_collect(&kept, files, &ignored) != OUT_OK)
+        *files = (struct source_files){0};
+    free(good);
+}
+
+char *follow_files_absolute(const char *path)
+{
+    char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    char *made = NULL;
+    if (!folder)
+        return copy_part(path, strlen(path));
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    if (asprintf(&made, "%s/%s", folder, path) < 0)
+        abort();
+    free(folder);
+    return made;
+}
+
+bool follow_files_cover(const struct conf_list *arguments, const char *path)
+{
+    bool covers = false;
+    for (size_t i = 0; i < arguments->count && !covers; i++) {
+        char *argument = follow_files_absolute(arguments->items[i]);
+        size_t size = strlen(argument);
+        while (size > 1 && argument[size - 1] == '/')
+            argument[--size] = '\0';
+        covers = strcmp(argument, path) == 0 ||
+                 (strncmp(argument, path, size) == 0 && path[size] == '/') ||
+                 fnmatch(argument, path, FNM_PATHNAME) == 0;
+        free(argument);
+    }
+    return covers;
+}
+
+static int64_t nanoseconds(struct timespec time)
+{
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+bool follow_files_identify(const char *path, struct look_identity *identity)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return false;
+    *identity = (struct look_identity){.device = (uint64_t)status.st_dev,
+                                       .inode = (uint64_t)status.st_ino,
+                                       .size = (uint64_t)status.st_size,
+                                       .modified_ns = nanoseconds(status.st_mtim),
+                                       .changed_ns = nanoseconds(status.st_ctim)};
+    return true;
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return copy_part(".", 1);
+    return copy_part(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+bool follow_files_folder(const char *path, uint64_t *device)
+{
+    char *folder = folder_of(path);
+    struct stat status;
+    DIR *open = opendir(folder);
+    bool readable = open && fstat(dirfd(open), &status) == 0 && access(folder, X_OK) == 0;
+    if (readable)
+        *device = (uint64_t)status.st_dev;
+    if (open)
+        closedir(open);
+    free(folder);
+    return readable;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Takes `name`. */
+static void add_name(struct folder_names *names, char *name)
+{
+    names->items = reallocarray(names->items, names->count + 1, sizeof(char *));
+    if (!names->items)
+        abort();
+    names->items[names->count++] = name;
+}
+
+void follow_files_folders(const struct conf_list *arguments, const struct source_files *files,
+                          struct folder_names *names)
+{
+    *names = (struct folder_names){0};
+    for (size_t i = 0; i < arguments->count; i++) {
+        const char *argument = arguments->items[i];
+        if (files_is_folder(argument))
+            add_name(names, copy_part(argument, strlen(argument)));
+        else
+            add_name(names, folder_of(argument));
+    }
+    for (size_t i = 0; i < files->count; i++) {
+        char *folder = folder_of(files->items[i].path);
+        bool same = names->count > 0 && strcmp(names->items[names->count - 1], folder) == 0;
+        if (same) /* files of one folder stand together more often than not */
+            free(folder);
+        else
+            add_name(names, folder);
+    }
+    qsort(names->items, names->count, sizeof(char *), compare_names);
+    size_t kept = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        if (kept > 0 && strcmp(names->items[kept - 1], names->items[i]) == 0)
+            free(names->items[i]);
+        else
+            names->items[kept++] = names->items[i];
+    }
+    names->count = kept;
+}
+
+void folder_names_free(struct folder_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        free(names->items[i]);
+    free(names->items);
+    *names = (struct folder_names){0};
+}

@@ -1,0 +1,407 @@
+/* See the header. Failures of the state end the run: without it deletes would be guesses. */
+#include "producer/follow_read.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/model/canonical.h"
+#include "common/model/envelope.h"
+#include "producer/follow_files.h"
+
+#define VERSIONS_AHEAD (INT64_C(1) << 20) /* stored at once: one write of the state for many */
+#define IDENTITY_BYTES (1u << 20)
+
+/* ---- one record ---- */
+
+static void append_part(struct buf *out, struct bytes part)
+{
+    buf_append_be32(out, (uint32_t)part.size);
+    buf_append_bytes(out, part);
+}
+
+/* Everything of the record that ends in its row: content in canonical form, so that a file written
+ * in another layout is the same; and the mapping, so that a changed one produces all again. */
+static struct digest digest_record(struct follow_reader *reader, const struct source_record *found,
+                                   const struct record *record)
+{
+    struct buf *scratch = &reader->producer->work.scratch;
+    struct digest content = digest_of(record->payload);
+    yyjson_doc *doc;
+    if (json_parse(record->payload, found->mapping->unicode, NULL, &doc, NULL) == OUT_OK) {
+        if (!canonical_digest(yyjson_doc_get_root(doc), scratch, &content))
+            content = digest_of(record->payload);
+        yyjson_doc_free(doc);
+    }
+    struct buf all;
+    buf_init(&all, IDENTITY_BYTES);
+    append_part(&all, bytes_of(content.bytes, sizeof(content.bytes)));
+    append_part(&all, bytes_of(found->mapping->fingerprint.bytes, sizeof(content.bytes)));
+    append_part(&all, record->source_key);
+    append_part(&all, record->user);
+    append_part(&all, record->storage_origin);
+    buf_append_be64(&all, (uint64_t)record->index);
+    struct digest digest = digest_of(buf_view(&all));
+    buf_free(&all);
+    return digest;
+}
+
+static enum outcome reserve(struct follow_reader *reader, int64_t version, struct error *err)
+{
+    if (version <= follow_state_bound(reader->state))
+        return OUT_OK;
+    return follow_state_reserve(reader->state, version + VERSIONS_AHEAD, err);
+}
+
+static enum outcome send_wanted(struct follow_reader *reader, const struct follow_seen *seen,
+                                struct record *record, bool *send, struct error *err)
+{
+    int64_t floor;
+    bool behind;
+    if (follow_state_wants(reader->state, seen, send, &behind, &floor, err) != OUT_OK)
+        return OUT_FATAL;
+    if (behind) {
+        error_set(err, OUT_REJECT, ERR_VALUE_CONFLICT,
+                  "the record is back, but its version is not above its deletion");
+        error_hint(err, "it stays deleted until its version grows");
+        return OUT_REJECT;
+    }
+    if (!*send)
+        return OUT_OK;
+    if (!seen->own && record->version <= floor) {
+        record->version = floor + 1;
+        version_observe(&reader->producer->file_clock, record->version);
+    }
+    enum outcome outcome = seen->own ? OUT_OK : reserve(reader, record->version, err);
+    if (outcome == OUT_OK)
+        outcome = follow_state_sent(reader->state, seen->key, record->version, err);
+    reader->upserts += outcome == OUT_OK;
+    return outcome;
+}
+
+static enum outcome on_record(void *owner, const struct source_record *found, struct record *record,
+                              bool *send, struct error *err)
+{
+    struct follow_reader *reader = owner;
+    struct buf key;
+    buf_init(&key, IDENTITY_BYTES);
+    envelope_append_key(&key, record->tenant, record->entity, record->id);
+    struct follow_seen seen = {.key = buf_view(&key),
+                               .digest = digest_record(reader, found, record),
+                               .version = record->version,
+                               .ordinal = found->ordinal,
+                               .own = found->mapping->version_source != VERSION_STAMPED};
+    *send = false;
+    enum outcome outcome = reader->sending ? send_wanted(reader, &seen, record, send, err)
+                                           : follow_state_see(reader->state, &seen, err);
+    buf_free(&key);
+    return outcome;
+}
+
+/* A cut record, and whatever is wrong with the source as a whole, may be a file half-written. */
+static void on_refused(void *owner, const struct error *err, bool whole)
+{
+    struct follow_reader *reader = owner;
+    bool cut = whole || err->code == ERR_JSON_TRUNCATED;
+    if (cut && !reader->unfinished)
+        reader->why = *err;
+    reader->unfinished |= cut;
+    reader->rejected += !cut;
+}
+
+void follow_reader_init(struct follow_reader *reader, struct producer *producer,
+                        struct follow_state *state)
+{
+    *reader = (struct follow_reader){.producer = producer,
+                                     .state = state,
+                                     .scan_ms = producer->settings->scan_ms,
+                                     .gate = {.ask = on_record, .refuse = on_refused}};
+    reader->gate.owner = reader;
+}
+
+/* ---- one pass over the file ---- */
+
+static void read_pass(struct follow_reader *reader, const struct source_file *source, bool sending)
+{
+    struct producer *producer = reader->producer;
+    struct source_kind kind;
+    struct error err;
+    reader->sending = sending;
+    reader->gate.silent = !sending;
+    reader->unfinished = false;
+    reader->rejected = 0;
+    producer->gate = &reader->gate;
+    /* a file that came later may be of no mapping: that is its own fault, not the run's end */
+    if (source_reading_check(&producer->rules, source, &kind, &err) == OUT_FATAL)
+        producer_reject_source(producer, source->path, &err);
+    else
+        producer_read_source(producer, source);
+    producer->gate = NULL;
+}
+
+static int64_t unix_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The first pass. The clock is put back: the second pass stamps the records as plain producing
+ * would. */
+static void compare_pass(struct follow_reader *reader, const struct source_file *source,
+                         const struct look_identity *identity)
+{
+    struct version_clock clock = reader->producer->file_clock;
+    struct look_identity after;
+    read_pass(reader, source, false);
+    reader->producer->file_clock = clock;
+    bool same =
+        follow_files_identify(source->path, &after) && look_identity_equal(identity, &after);
+    if (same || reader->unfinished)
+        return;
+    reader->unfinished = true;
+    error_set(&reader->why, OUT_REJECT, ERR_SOURCE_CHANGED, "the source changed while it was read");
+}
+
+/* ---- sending ---- */
+
+static enum outcome send_delete(struct follow_reader *reader, struct bytes key, int64_t last,
+                                bool own, const char *path, struct error *err)
+{
+    struct producer *producer = reader->producer;
+    const char *entity = memchr(key.data, '/', key.size);
+    const char *id =
+        entity ? memchr(entity + 1, '/', key.size - (size_t)(entity + 1 - key.data)) : NULL;
+    if (!id)
+        return error_set(err, OUT_FATAL, ERR_STATE_FILE, "a key in the state is damaged");
+    int64_t clock_version = own ? 0 : version_next(&producer->file_clock, clock_unix_ms());
+    struct record record = {
+        .tenant = bytes_of(key.data, (size_t)(entity - key.data)),
+        .entity = bytes_of(entity + 1, (size_t)(id - entity - 1)),
+        .id = bytes_of(id + 1, key.size - (size_t)(id + 1 - key.data)),
+        .version = follow_delete_version(own, last, clock_version),
+        .has_version = true,
+        .operation = OP_DELETE,
+        .index = -1,
+        .run = bytes_text(producer->run),
+        .sequence = -1,
+        .origin = {.uri = bytes_text(path)},
+    };
+    version_observe(&producer->file_clock, own ? 0 : record.version);
+    producer->reading.path = "(deleted)"; /* should Kafka refuse it, after the file is forgotten */
+    enum outcome outcome = own ? OUT_OK : reserve(reader, record.version, err);
+    if (outcome == OUT_OK)
+        outcome = follow_state_sent(reader->state, key, record.version, err);
+    if (outcome == OUT_OK)
+        outcome = producer_send_record(producer, &record, err);
+    reader->deletes += outcome == OUT_OK;
+    return outcome;
+}
+
+/* OUT_RETRY: the run must stop. */
+static enum outcome send_deletes(struct follow_reader *reader, const char *path, struct error *err)
+{
+    for (;;) {
+        struct bytes key;
+        int64_t last;
+        bool own;
+        enum outcome outcome = follow_state_next_delete(reader->state, &key, &last, &own, err);
+        if (outcome != OUT_OK || key.size == 0)
+            return outcome;
+        outcome = send_delete(reader, key, last, own, path, err);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+}
+
+/* Waits for what was sent, then stores it. OUT_RETRY: not everything could be sent. */
+static enum outcome store(struct follow_reader *reader, const struct follow_known *known, bool gone,
+                          struct error *err)
+{
+    uint64_t unsent;
+    if (!producer_settle(reader->producer))
+        return OUT_RETRY;
+    if (follow_state_unsent(reader->state, &unsent, err) != OUT_OK)
+        return OUT_FATAL;
+    if (unsent > 0)
+        return OUT_RETRY;
+    return follow_state_commit(reader->state, known, gone, err);
+}
+
+static void say(const char *what, const char *path, const struct follow_counts *counts)
+{
+    log_line(LOG_INFO, what, "path=%s records=%" PRIu64 " upserts=%" PRIu64 " deletes=%" PRIu64,
+             path, counts->seen, counts->upserts, counts->deletes);
+}
+
+/* Sends what compare found and stores it. */
+static enum outcome apply(struct follow_reader *reader, struct followed *file,
+                          const struct source_file *source, struct follow_known *known,
+                          const struct follow_counts *counts, struct error *err)
+{
+    uint64_t rejected = reader->rejected;
+    bool list = rejected > 0 && !file->refusals_listed;
+    if (counts->upserts > 0 || list) {
+        read_pass(reader, source, true);
+        file->refusals_listed = true;
+        if (producer_must_stop(reader->producer))
+            return OUT_RETRY;
+    }
+    if (send_deletes(reader, source->path, err) != OUT_OK)
+        return err->outcome;
+    bool racy = look_is_racy(&known->identity, file->read_ns);
+    known->done = !racy && (counts->waiting == 0 || rejected > 0);
+    if (counts->waiting > 0 && rejected > 0)
+        log_line(LOG_WARN, "follow.deletes_withheld",
+                 "path=%s records=%" PRIu64 " unidentified=%" PRIu64, file->path, counts->waiting,
+                 rejected);
+    enum outcome outcome = store(reader, known, false, err);
+    if (outcome == OUT_OK && counts->upserts + counts->deletes > 0)
+        say("follow.produced", file->path, counts);
+    return outcome;
+}
+
+/* ---- looks ---- */
+
+static void finish_look(struct follow_reader *reader, enum outcome outcome, const struct error *err)
+{
+    follow_state_abandon(reader->state);
+    if (outcome == OUT_FATAL || outcome == OUT_REJECT)
+        producer_fail(reader->producer, err);
+}
+
+/* What this process saw of the identity at hand. */
+static void note_identity(struct followed *file, const struct look_identity *identity)
+{
+    if (file->identified && look_identity_equal(&file->identity, identity))
+        return;
+    file->identity = *identity;
+    file->identified = true;
+    file->since_ms = clock_monotonic_ms();
+    file->failed_same = 0;
+    file->refusals_listed = false;
+}
+
+/* Nothing to be done with the file now; `why` is said when its time has come. */
+static void put_off(struct follow_reader *reader, struct followed *file,
+                    const struct source_file *source, enum look_verdict verdict, bool scan)
+{
+    file->failed_same += scan;
+    file->failed += scan;
+    if (verdict != LOOK_REPORT || file->reported)
+        return;
+    error_hint(&reader->why, "what was produced of it before stays as it is");
+    producer_reject_source(reader->producer, source->path, &reader->why);
+    file->reported = true;
+}
+
+static void take_reading(struct follow_reader *reader, struct followed *file,
+                         const struct source_file *source, struct follow_known *known, bool scan)
+{
+    struct error err = {0};
+    struct follow_counts counts;
+    struct look look = {.whole = !reader->unfinished,
+                        .rejected = reader->rejected,
+                        .settled = clock_monotonic_ms() - file->since_ms >= reader->scan_ms,
+                        .failed_same = file->failed_same,
+                        .failed = file->failed};
+    enum look_verdict verdict = look_judge(&look);
+    if (verdict == LOOK_WAIT || verdict == LOOK_REPORT) {
+        put_off(reader, file, source, verdict, scan);
+        finish_look(reader, OUT_OK, NULL);
+        return;
+    }
+    file->failed_same = file->failed = 0;
+    file->reported = false;
+    enum outcome outcome = follow_state_compare(reader->state, verdict == LOOK_ALL, &counts, &err);
+    if (outcome == OUT_OK)
+        outcome = apply(reader, file, source, known, &counts, &err);
+    finish_look(reader, outcome, &err);
+}
+
+void follow_read_file(struct follow_reader *reader, struct followed *file,
+                      const struct source_file *source, bool scan)
+{
+    struct error err = {0};
+    struct look_identity identity;
+    struct follow_known known;
+    file->away_scans = 0;
+    if (source->problem || !follow_files_identify(source->path, &identity))
+        identity = (struct look_identity){0};
+    bool again = file->identified && look_identity_equal(&file->identity, &identity);
+    note_identity(file, &identity);
+    if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
+        finish_look(reader, OUT_FATAL, &err);
+        return;
+    }
+    bool news = !known.done || !look_identity_equal(&known.identity, &identity);
+    if (!news || (again && !scan)) /* the same unfinished file is looked at once a scan */
+        return;
+    file->read_ns = unix_ns();
+    if (follow_state_begin(reader->state, file->path, &known, &err) != OUT_OK) {
+        finish_look(reader, OUT_FATAL, &err);
+        return;
+    }
+    known.identity = identity;
+    (void)follow_files_folder(source->path, &known.folder_device);
+    compare_pass(reader, source, &identity);
+    if (producer_must_stop(reader->producer))
+        finish_look(reader, OUT_OK, NULL);
+    else
+        take_reading(reader, file, source, &known, scan);
+}
+
+/* All of a file's records, as if it were an empty list. */
+static void delete_file(struct follow_reader *reader, struct followed *file,
+                        struct follow_known *known)
+{
+    struct error err = {0};
+    struct follow_counts counts;
+    enum outcome outcome = follow_state_begin(reader->state, file->path, known, &err);
+    if (outcome == OUT_OK)
+        outcome = follow_state_compare(reader->state, true, &counts, &err);
+    if (outcome == OUT_OK)
+        outcome = send_deletes(reader, file->path, &err);
+    if (outcome == OUT_OK)
+        outcome = store(reader, known, true, &err);
+    if (outcome == OUT_OK)
+        say("follow.deleted", file->path, &counts);
+    finish_look(reader, outcome, &err);
+}
+
+void follow_read_away(struct follow_reader *reader, struct followed *file)
+{
+    struct error err = {0};
+    struct look_identity identity;
+    struct follow_known known;
+    uint64_t device = 0;
+    if (follow_files_identify(file->path, &identity) || errno != ENOENT)
+        return; /* there, but none of the sources' any more, or not to be seen */
+    file->identified = false;
+    if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
+        finish_look(reader, OUT_FATAL, &err);
+        return;
+    }
+    bool readable = follow_files_folder(file->path, &device);
+    struct look_away away = {readable, device == known.folder_device, ++file->away_scans};
+    switch (look_judge_away(&away)) {
+    case AWAY_WAIT:
+        break;
+    case AWAY_DELETED:
+        delete_file(reader, file, &known);
+        break;
+    case AWAY_UNKNOWN:
+        file->away_scans = 0;
+        if (file->reported)
+            break;
+        file->reported = true;
+        error_set(&err, OUT_REJECT, ERR_SOURCE_OPEN, "the folder of a followed file is gone");
+        error_hint(&err, "what was produced of the file before stays as it is");
+        producer_reject_source(reader->producer, file->path, &err);
+        break;
+    }
+}

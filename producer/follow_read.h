@@ -1,0 +1,46 @@
+#ifndef DROVER_PRODUCER_FOLLOW_READ_H
+#define DROVER_PRODUCER_FOLLOW_READ_H
+
+/* One followed file: a first pass compares it with what is known, a second one sends what changed;
+ * then all is waited for, and stored. */
+
+#include "producer/follow_state.h"
+#include "producer/producer.h"
+
+/* What looks of this process saw of one file. */
+struct followed {
+    char *path; /* absolute: its name in the state */
+    struct look_identity identity;
+    bool identified;
+    bool listed;                  /* in the listing at hand */
+    int64_t read_ns;              /* wall clock when the last reading began */
+    uint64_t since_ms;            /* that identity was first seen */
+    unsigned failed_same, failed; /* scans that found it unfinished */
+    bool reported;                /* that was said, or that its folder is gone */
+    bool refusals_listed;         /* of this identity */
+    unsigned away_scans;
+};
+
+/* A reading in the works. */
+struct follow_reader {
+    struct producer *producer;
+    struct follow_state *state;
+    uint64_t scan_ms;
+    struct record_gate gate;
+    bool sending;      /* the second pass */
+    uint64_t rejected; /* of the first pass */
+    bool unfinished;   /* so far: `why` */
+    struct error why;
+    uint64_t upserts, deletes; /* of all readings, for people */
+};
+
+void follow_reader_init(struct follow_reader *reader, struct producer *producer,
+                        struct follow_state *state);
+
+/* Looks at a file that is there. `scan`: this look is a turn of the periodic scan. */
+void follow_read_file(struct follow_reader *reader, struct followed *file,
+                      const struct source_file *source, bool scan);
+/* Looks at one that is known and not there, at a turn of the scan. */
+void follow_read_away(struct follow_reader *reader, struct followed *file);
+
+#endif

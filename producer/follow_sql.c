@@ -1,0 +1,150 @@
+/*
+ * Tables: file and record are what is known; seen (of this reading) and change (what is to be sent)
+ * are temporary.
+ */
+#include "producer/follow_sql.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+static const char SCHEMA[] =
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=FILE;"
+    "PRAGMA cache_size=-4000; PRAGMA temp.cache_size=-4000;"
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "INSERT OR IGNORE INTO meta VALUES ('format', 1), ('bound', 0);"
+    "CREATE TABLE IF NOT EXISTS file (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE,"
+    " device INTEGER, inode INTEGER, size INTEGER, modified INTEGER, changed INTEGER,"
+    " folder_device INTEGER, done INTEGER NOT NULL DEFAULT 0, gone INTEGER NOT NULL DEFAULT 0);"
+    "CREATE TABLE IF NOT EXISTS record (file INTEGER NOT NULL, key BLOB NOT NULL,"
+    " digest BLOB NOT NULL, version INTEGER NOT NULL, own INTEGER NOT NULL,"
+    " deleted INTEGER NOT NULL, PRIMARY KEY (file, key)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS record_key ON record (key);"
+    "COMMIT;"
+    "CREATE TEMP TABLE seen (key BLOB PRIMARY KEY, digest BLOB, version INTEGER, ordinal INTEGER,"
+    " own INTEGER) WITHOUT ROWID;"
+    "CREATE TEMP TABLE change (key BLOB PRIMARY KEY, kind INTEGER, digest BLOB, ordinal INTEGER,"
+    " own INTEGER, floor INTEGER, blank INTEGER, version INTEGER) WITHOUT ROWID;";
+
+static const char *const TEXTS[STATEMENTS] = {
+    [SQL_META] = "SELECT value FROM meta WHERE name = ?1",
+    [SQL_RESERVE] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'bound'",
+    [SQL_FIND] = "SELECT id, device, inode, size, modified, changed, folder_device, done AND NOT "
+                 "gone FROM file WHERE path = ?1",
+    [SQL_PATHS] = "SELECT path FROM file WHERE NOT gone ORDER BY path",
+    [SQL_ADD_FILE] = "INSERT INTO file (path, gone) VALUES (?1, 1)",
+    [SQL_SEE] = "INSERT INTO temp.seen VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE SET "
+                "digest = ?2, version = ?3, ordinal = ?4, own = ?5 WHERE NOT ?5 OR ?3 >= version",
+    [SQL_OLD] = "SELECT key, digest, version, deleted, own FROM record WHERE file = ?1 ORDER BY "
+                "key",
+    [SQL_NOW] = "SELECT key, digest, version, ordinal, own FROM temp.seen ORDER BY key",
+    [SQL_FLOOR] = "SELECT coalesce(max(version), 0) FROM record WHERE key = ?1",
+    [SQL_OTHER] = "SELECT file, version, digest = ?3 FROM record WHERE key = ?1 AND file <> ?2 "
+                  "AND NOT deleted ORDER BY version DESC LIMIT 1",
+    [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)",
+    [SQL_WANTS] = "SELECT kind, floor FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
+                  "= ?3",
+    [SQL_SENT] = "UPDATE temp.change SET version = ?2 WHERE key = ?1",
+    [SQL_UNSENT] = "SELECT count(*) FROM temp.change WHERE version IS NULL AND kind = 1",
+    [SQL_DELETES] = "SELECT key, floor, own FROM temp.change WHERE kind = 2 AND key > ?1 ORDER BY "
+                    "key LIMIT 1",
+    [SQL_STORE] = "INSERT OR REPLACE INTO record SELECT ?1, key, digest, version, own, 0 FROM "
+                  "temp.change WHERE kind = 1",
+    [SQL_TOMBSTONE] = "INSERT OR REPLACE INTO record SELECT ?1, key, digest, version, 1, 1 FROM "
+                      "temp.change WHERE kind = 2 AND own",
+    [SQL_REMOVE] = "DELETE FROM record WHERE file = ?1 AND key IN (SELECT key FROM temp.change "
+                   "WHERE kind = 3 OR kind = 2 AND NOT own)",
+    [SQL_BLANK] = "UPDATE record SET digest = x'' WHERE NOT deleted AND (file, key) IN (SELECT "
+                  "blank, key FROM temp.change WHERE blank > 0)",
+    [SQL_DIRTY] = "UPDATE file SET done = 0 WHERE id IN (SELECT blank FROM temp.change WHERE blank "
+                  "> 0)",
+    [SQL_FILE_STORED] = "UPDATE file SET device = ?2, inode = ?3, size = ?4, modified = ?5, "
+                        "changed = ?6, folder_device = ?7, done = ?8, gone = 0 WHERE id = ?1",
+    [SQL_FILE_GONE] = "UPDATE file SET gone = 1, done = 0 WHERE id = ?1",
+};
+
+enum outcome follow_sql_broken(struct follow_state *state, struct error *err)
+{
+    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state cannot be used");
+    error_where(err, "%s", state->path);
+    error_cause(err, "%s", state->db ? sqlite3_errmsg(state->db) : "no memory");
+    return OUT_FATAL;
+}
+
+sqlite3_stmt *follow_sql_fresh(struct follow_state *state, enum statement which)
+{
+    sqlite3_stmt *statement = state->statements[which];
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return statement;
+}
+
+void follow_sql_bind_bytes(sqlite3_stmt *statement, int at, struct bytes bytes)
+{
+    sqlite3_bind_blob64(statement, at, bytes.size ? bytes.data : "", bytes.size, SQLITE_STATIC);
+}
+
+void follow_sql_bind_digest(sqlite3_stmt *statement, int at, const struct digest *digest)
+{
+    sqlite3_bind_blob(statement, at, digest->bytes, sizeof(digest->bytes), SQLITE_TRANSIENT);
+}
+
+/* One row at most is wanted; *row tells whether there is one. The statement stays open for it. */
+enum outcome follow_sql_step(struct follow_state *state, sqlite3_stmt *statement, bool *row,
+                             struct error *err)
+{
+    int result = sqlite3_step(statement);
+    if (row)
+        *row = result == SQLITE_ROW;
+    if (result == SQLITE_ROW)
+        return OUT_OK;
+    enum outcome outcome = result == SQLITE_DONE ? OUT_OK : follow_sql_broken(state, err);
+    sqlite3_reset(statement);
+    return outcome;
+}
+
+enum outcome follow_sql_run(struct follow_state *state, const char *sql, struct error *err)
+{
+    return sqlite3_exec(state->db, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? OUT_OK
+               : follow_sql_broken(state, err);
+}
+
+struct bytes follow_sql_bytes(sqlite3_stmt *statement, int at)
+{
+    const void *data = sqlite3_column_blob(statement, at);
+    return bytes_of(data, (size_t)sqlite3_column_bytes(statement, at));
+}
+
+struct digest follow_sql_digest(sqlite3_stmt *statement, int at)
+{
+    struct digest digest = {0}; /* of a blanked one: nothing has it */
+    struct bytes bytes = follow_sql_bytes(statement, at);
+    if (bytes.size == sizeof(digest.bytes))
+        memcpy(digest.bytes, bytes.data, bytes.size);
+    return digest;
+}
+
+/* Readable by its owner alone: keys are in it. */
+enum outcome follow_sql_open(struct follow_state *state, struct error *err)
+{
+    mode_t old = umask(0077);
+    int opened = sqlite3_open(state->path, &state->db);
+    if (opened == SQLITE_OK)
+        opened = sqlite3_exec(state->db, SCHEMA, NULL, NULL, NULL);
+    umask(old);
+    if (opened != SQLITE_OK)
+        return follow_sql_broken(state, err);
+    for (int i = 0; i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(state->db, TEXTS[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &state->statements[i], NULL) != SQLITE_OK)
+            return follow_sql_broken(state, err);
+    return OUT_OK;
+}
+
+void follow_sql_close(struct follow_state *state)
+{
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(state->statements[i]);
+    sqlite3_close(state->db);
+}

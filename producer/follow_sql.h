@@ -1,0 +1,71 @@
+#ifndef DROVER_PRODUCER_FOLLOW_SQL_H
+#define DROVER_PRODUCER_FOLLOW_SQL_H
+
+/* The follower's statements and how they are run; for follow_state.c and follow_change.c only. */
+
+#include <sqlite3.h>
+
+#include "producer/follow_state.h"
+
+/* change.kind */
+#define KIND_UPSERT 1
+#define KIND_DELETE 2
+#define KIND_FORGET 3 /* another file has it: no message */
+#define KIND_BEHIND 4
+
+enum statement {
+    SQL_META,
+    SQL_RESERVE,
+    SQL_FIND,
+    SQL_PATHS,
+    SQL_ADD_FILE,
+    SQL_SEE,
+    SQL_OLD,
+    SQL_NOW,
+    SQL_FLOOR,
+    SQL_OTHER,
+    SQL_CHANGE,
+    SQL_WANTS,
+    SQL_SENT,
+    SQL_UNSENT,
+    SQL_DELETES,
+    SQL_STORE,
+    SQL_TOMBSTONE,
+    SQL_REMOVE,
+    SQL_BLANK,
+    SQL_DIRTY,
+    SQL_FILE_STORED,
+    SQL_FILE_GONE,
+    STATEMENTS
+};
+
+struct follow_state {
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    char *path, *lock_path;
+    int lock;
+    int64_t bound;
+    int64_t file;           /* of the reading */
+    char last_delete[2048]; /* keys have at most 255 + 63 + 512 bytes, three times that encoded */
+    size_t last_size;
+    bool open; /* in a transaction */
+};
+
+/* Opens the database at state->path, makes its tables, prepares all statements. */
+enum outcome follow_sql_open(struct follow_state *state, struct error *err);
+void follow_sql_close(struct follow_state *state);
+
+/* Sets err by SQLite's last message; OUT_FATAL. */
+enum outcome follow_sql_broken(struct follow_state *state, struct error *err);
+/* The statement, reset and without values. */
+sqlite3_stmt *follow_sql_fresh(struct follow_state *state, enum statement which);
+void follow_sql_bind_bytes(sqlite3_stmt *statement, int at, struct bytes bytes);
+void follow_sql_bind_digest(sqlite3_stmt *statement, int at, const struct digest *digest);
+/* *row (may be NULL) tells whether there is a row; the statement stays open for it. */
+enum outcome follow_sql_step(struct follow_state *state, sqlite3_stmt *statement, bool *row,
+                             struct error *err);
+enum outcome follow_sql_run(struct follow_state *state, const char *sql, struct error *err);
+struct bytes follow_sql_bytes(sqlite3_stmt *statement, int at);
+struct digest follow_sql_digest(sqlite3_stmt *statement, int at);
+
+#endif

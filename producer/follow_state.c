@@ -1,0 +1,193 @@
+/* Opening, the lock, the files known. What changed is follow_change.c's. */
+#include "producer/follow_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/io/files.h"
+#include "producer/follow_sql.h"
+
+static char *name(const char *folder, const char *migration, const char *ending)
+{
+    char *path;
+    if (asprintf(&path, "%s/%s.%s", folder, migration, ending) < 0)
+        abort();
+    return path;
+}
+
+static enum outcome take_lock(struct follow_state *state, struct error *err)
+{
+    state->lock = open(state->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (state->lock >= 0 && flock(state->lock, LOCK_EX | LOCK_NB) == 0)
+        return OUT_OK;
+    if (state->lock >= 0 && errno == EWOULDBLOCK) {
+        error_set(err, OUT_FATAL, ERR_STATE_FILE, "another producer follows for this migration");
+        error_hint(err, "stop it, or give this one a --state-dir and a migration of its own");
+    } else {
+        error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's lock cannot be taken");
+        error_cause(err, "%s", strerrordesc_np(errno));
+    }
+    error_where(err, "%s", state->lock_path);
+    return OUT_FATAL;
+}
+
+/* The lock's file says whether there ever was a state: one that is empty now was lost. */
+static enum outcome check_begun(struct follow_state *state, bool *begun, struct error *err)
+{
+    struct stat lock, file;
+    *begun = fstat(state->lock, &lock) == 0 && lock.st_size > 0;
+    bool there = stat(state->path, &file) == 0 && file.st_size > 0;
+    if (!*begun || there)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state is gone");
+    error_where(err, "%s", state->path);
+    error_hint(err, "restore it; or remove %s too, and all records are produced again",
+               state->lock_path);
+    return OUT_FATAL;
+}
+
+static enum outcome read_meta(struct follow_state *state, const char *what, int64_t *value,
+                              struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_META);
+    sqlite3_bind_text(statement, 1, what, -1, SQLITE_STATIC);
+    if (follow_sql_step(state, statement, &row, err) != OUT_OK)
+        return OUT_FATAL;
+    *value = row ? sqlite3_column_int64(statement, 0) : -1;
+    sqlite3_reset(statement);
+    return OUT_OK;
+}
+
+static enum outcome open_db(struct follow_state *state, struct error *err)
+{
+    int64_t format;
+    if (follow_sql_open(state, err) != OUT_OK)
+        return OUT_FATAL;
+    if (read_meta(state, "format", &format, err) != OUT_OK ||
+        read_meta(state, "bound", &state->bound, err) != OUT_OK)
+        return OUT_FATAL;
+    if (format == 1 && state->bound >= 0)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state is of another format");
+    error_where(err, "%s", state->path);
+    return OUT_FATAL;
+}
+
+static enum outcome mark_begun(struct follow_state *state, struct error *err)
+{
+    if (pwrite(state->lock, "begun\n", 6, 0) == 6 && fsync(state->lock) == 0)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's lock cannot be written");
+    error_cause(err, "%s", strerrordesc_np(errno));
+    error_where(err, "%s", state->lock_path);
+    return OUT_FATAL;
+}
+
+enum outcome follow_state_open(const char *folder, const char *migration,
+                               struct follow_state **state, struct error *err)
+{
+    *state = NULL;
+    if (files_make_folder(folder, err) != OUT_OK)
+        return OUT_FATAL;
+    bool begun = false;
+    struct follow_state *made = calloc(1, sizeof(*made));
+    if (!made)
+        abort();
+    made->lock = -1;
+    made->path = name(folder, migration, "follow.db");
+    made->lock_path = name(folder, migration, "follow.lock");
+    enum outcome outcome = take_lock(made, err);
+    if (outcome == OUT_OK)
+        outcome = check_begun(made, &begun, err);
+    if (outcome == OUT_OK)
+        outcome = open_db(made, err);
+    if (outcome == OUT_OK && !begun)
+        outcome = mark_begun(made, err);
+    if (outcome == OUT_OK)
+        *state = made;
+    else
+        follow_state_close(made);
+    return outcome;
+}
+
+void follow_state_close(struct follow_state *state)
+{
+    if (!state)
+        return;
+    follow_sql_close(state);
+    if (state->lock >= 0)
+        close(state->lock);
+    free(state->path);
+    free(state->lock_path);
+    free(state);
+}
+
+int64_t follow_state_bound(const struct follow_state *state)
+{
+    return state->bound;
+}
+
+enum outcome follow_state_reserve(struct follow_state *state, int64_t bound, struct error *err)
+{
+    if (bound <= state->bound)
+        return OUT_OK;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_RESERVE);
+    sqlite3_bind_int64(statement, 1, bound);
+    enum outcome outcome = follow_sql_step(state, statement, NULL, err);
+    if (outcome == OUT_OK)
+        state->bound = bound;
+    return outcome;
+}
+
+/* ---- files ---- */
+
+enum outcome follow_state_find(struct follow_state *state, const char *path,
+                               struct follow_known *known, struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_FIND);
+    *known = (struct follow_known){0};
+    follow_sql_bind_bytes(statement, 1, bytes_text(path));
+    if (follow_sql_step(state, statement, &row, err) != OUT_OK)
+        return OUT_FATAL;
+    if (row)
+        *known = (struct follow_known){
+            .id = sqlite3_column_int64(statement, 0),
+            .identity = {.device = (uint64_t)sqlite3_column_int64(statement, 1),
+                         .inode = (uint64_t)sqlite3_column_int64(statement, 2),
+                         .size = (uint64_t)sqlite3_column_int64(statement, 3),
+                         .modified_ns = sqlite3_column_int64(statement, 4),
+                         .changed_ns = sqlite3_column_int64(statement, 5)},
+            .folder_device = (uint64_t)sqlite3_column_int64(statement, 6),
+            .done = sqlite3_column_int(statement, 7)};
+    sqlite3_reset(statement);
+    return OUT_OK;
+}
+
+enum outcome follow_state_paths(struct follow_state *state, char ***paths, struct error *err)
+{
+    size_t count = 0, capacity = 64;
+    char **list = calloc(capacity, sizeof(*list));
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_PATHS);
+    enum outcome outcome;
+    bool row;
+    while ((outcome = follow_sql_step(state, statement, &row, err)) == OUT_OK && row) {
+        struct bytes path = follow_sql_bytes(statement, 0);
+        if (list && count + 1 == capacity) {
+            capacity *= 2;
+            list = reallocarray(list, capacity, sizeof(*list));
+        }
+        if (!list || !(list[count++] = strndup(path.data, path.size)))
+            abort();
+    }
+    list[count] = NULL;
+    *paths = list;
+    return outcome;
+}

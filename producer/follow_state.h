@@ -1,0 +1,92 @@
+#ifndef DROVER_PRODUCER_FOLLOW_STATE_H
+#define DROVER_PRODUCER_FOLLOW_STATE_H
+
+/*
+ * What a follower knows of its sources, in SQLite: per file the records last produced (key, digest,
+ * version). It is written when Kafka has acknowledged, one transaction a reading, so it lags and
+ * never leads: after a crash some changes are produced again, above all versions given before
+ * (`bound` is stored before anything is sent). The two sets of a reading are compared on disk, so
+ * memory does not grow with a file.
+ *
+ *   begin ─ see… ─ compare ─ (wants, sent)… ─ next_delete… ─ commit        abandon at any point
+ *
+ * All failures are OUT_FATAL DRV-X004. The file is readable by its owner alone: keys are in it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/policy/follow_diff.h"
+#include "common/policy/follow_look.h"
+
+struct follow_state;
+
+/* Opens or makes <folder>/<migration>.follow.db and holds its lock: one follower at a time. Damaged
+ * or emptied state is refused, never begun anew silently. */
+MUST_USE enum outcome follow_state_open(const char *folder, const char *migration,
+                                        struct follow_state **state, struct error *err);
+/* NULL is allowed. */
+void follow_state_close(struct follow_state *state);
+
+/* No version above it was ever given. */
+int64_t follow_state_bound(const struct follow_state *state);
+MUST_USE enum outcome follow_state_reserve(struct follow_state *state, int64_t bound,
+                                           struct error *err);
+
+/* A file as it was when its records were last stored. */
+struct follow_known {
+    int64_t id; /* 0: not known */
+    struct look_identity identity;
+    uint64_t folder_device;
+    bool done; /* nothing of that content is left to do */
+};
+MUST_USE enum outcome follow_state_find(struct follow_state *state, const char *path,
+                                        struct follow_known *known, struct error *err);
+/* The paths known, NULL at the end; the caller frees each and the list. */
+MUST_USE enum outcome follow_state_paths(struct follow_state *state, char ***paths,
+                                         struct error *err);
+
+/* Begins a reading of the file; `known->id` 0 gets an id. */
+MUST_USE enum outcome follow_state_begin(struct follow_state *state, const char *path,
+                                         struct follow_known *known, struct error *err);
+struct follow_seen {
+    struct bytes key;
+    struct digest digest;
+    int64_t version;
+    uint64_t ordinal;
+    bool own; /* the version is the record's own, not stamped */
+};
+/* Of several with one key the last counts; of those with versions of their own the greatest. */
+MUST_USE enum outcome follow_state_see(struct follow_state *state, const struct follow_seen *seen,
+                                       struct error *err);
+
+struct follow_counts {
+    uint64_t seen, upserts, deletes, waiting; /* waiting: gone, but deletes are not allowed yet */
+};
+MUST_USE enum outcome follow_state_compare(struct follow_state *state, bool deletes,
+                                           struct follow_counts *counts, struct error *err);
+
+/* Whether this record is to be produced, above *floor. *behind: it is back, but below its
+ * deletion. */
+MUST_USE enum outcome follow_state_wants(struct follow_state *state, const struct follow_seen *seen,
+                                         bool *wants, bool *behind, int64_t *floor,
+                                         struct error *err);
+/* The version it was produced with. */
+MUST_USE enum outcome follow_state_sent(struct follow_state *state, struct bytes key,
+                                        int64_t version, struct error *err);
+/* How many of the wanted ones were not sent: the file changed between two passes. */
+MUST_USE enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count,
+                                          struct error *err);
+/* *key.size 0: no more. Views valid until the next call; call follow_state_sent for each. */
+MUST_USE enum outcome follow_state_next_delete(struct follow_state *state, struct bytes *key,
+                                               int64_t *last, bool *own, struct error *err);
+
+/* Stores what was sent and the file's identity; gone: the file is no more. */
+MUST_USE enum outcome follow_state_commit(struct follow_state *state,
+                                          const struct follow_known *known, bool gone,
+                                          struct error *err);
+void follow_state_abandon(struct follow_state *state);
+
+#endif

@@ -1,0 +1,125 @@
+#ifndef DROVER_TESTS_REDIS_SERVER_H
+#define DROVER_TESTS_REDIS_SERVER_H
+
+/* A Redis of the test's own: on a free port, in a folder of its own, nothing saved; and a blocking
+ * connection to look into it. It ends with the test's process. */
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REDIS_SERVER_WORDS 32
+
+struct redis_server {
+    pid_t pid;
+    int port;
+    char folder[64], url[64];
+    redisContext *control;
+};
+
+static inline int redis_server_free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert(bind(fd, (struct sockaddr *)&address, size) == 0);
+    ck_assert(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static inline void redis_server_connect(struct redis_server *server)
+{
+    for (int tries = 0; tries < 1000; tries++) {
+        server->control = redisConnect("127.0.0.1", server->port);
+        if (server->control && !server->control->err)
+            return;
+        if (server->control)
+            redisFree(server->control);
+        usleep(10000); /* it has just been started, and tells nobody when it listens */
+    }
+    ck_abort_msg("redis-server did not start");
+}
+
+/* `options`: words of its command line, NULL-terminated, or NULL. */
+static inline void redis_server_launch(struct redis_server *server, const char *const *options)
+{
+    char port[8];
+    const char *words[REDIS_SERVER_WORDS] = {
+        "redis-server", "--port", port,    "--bind",       "127.0.0.1",
+        "--save",       "",       "--dir", server->folder, "--enable-debug-command",
+        "local"};
+    size_t count = 11;
+    snprintf(port, sizeof port, "%d", server->port);
+    for (size_t i = 0; options && options[i]; i++)
+        words[count++] = options[i];
+    server->pid = fork();
+    ck_assert(server->pid >= 0);
+    if (server->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, 1);
+        execvp(words[0], (char *const *)words);
+        _exit(127);
+    }
+    redis_server_connect(server);
+}
+
+static inline void redis_server_start(struct redis_server *server, const char *const *options)
+{
+    *server = (struct redis_server){.port = redis_server_free_port()};
+    snprintf(server->folder, sizeof server->folder, "/tmp/drover-redis-XXXXXX");
+    ck_assert(mkdtemp(server->folder) != NULL);
+    snprintf(server->url, sizeof server->url, "redis://127.0.0.1:%d", server->port);
+    redis_server_launch(server, options);
+}
+
+static inline void redis_server_kill(struct redis_server *server)
+{
+    redisFree(server->control);
+    server->control = NULL;
+    kill(server->pid, SIGKILL);
+    waitpid(server->pid, NULL, 0);
+}
+
+static inline void redis_server_stop(struct redis_server *server)
+{
+    if (server->control)
+        redis_server_kill(server);
+    rmdir(server->folder);
+}
+
+/* The words' answer as text: "(nil)" for nothing, "(error) …"; valid until the next call. */
+static inline const char *redis_server_ask(struct redis_server *server, int count,
+                                           const char *const *words)
+{
+    static char text[4096];
+    redisReply *reply = redisCommandArgv(server->control, count, (const char **)words, NULL);
+    ck_assert_msg(reply != NULL, "%s", server->control->errstr);
+    if (reply->type == REDIS_REPLY_ERROR)
+        snprintf(text, sizeof text, "(error) %s", reply->str);
+    else if (reply->type == REDIS_REPLY_INTEGER)
+        snprintf(text, sizeof text, "%lld", reply->integer);
+    else if (reply->type == REDIS_REPLY_ARRAY)
+        snprintf(text, sizeof text, "(%zu)", reply->elements);
+    else
+        snprintf(text, sizeof text, "%s", reply->str ? reply->str : "(nil)");
+    freeReplyObject(reply);
+    return text;
+}
+
+#define REDIS_ASK(server, ...)                                                                     \
+    redis_server_ask(server, (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)),        \
+                     (const char *[]){__VA_ARGS__})
+
+#endif

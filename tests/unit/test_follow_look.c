@@ -1,0 +1,77 @@
+/* What a look at a followed file allows: row by row. */
+
+#include "common/policy/follow_look.h"
+
+#include "tests/support/suite.h"
+
+#define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
+
+static const struct {
+    const char *name;
+    struct look look;
+    enum look_verdict want;
+} LOOKS[] = {
+    {"whole, seen twice", {true, 0, true, 0, 0}, LOOK_ALL},
+    {"whole, seen once", {true, 0, false, 0, 0}, LOOK_UPSERTS},
+    {"a record could not be identified", {true, 1, true, 0, 0}, LOOK_UPSERTS},
+    {"cut", {false, 0, false, 0, 0}, LOOK_WAIT},
+    {"cut, and nobody writes on", {false, 0, true, LOOK_TRIES, LOOK_TRIES}, LOOK_REPORT},
+    {"cut, almost given up", {false, 0, true, LOOK_TRIES - 1, LOOK_TRIES - 1}, LOOK_WAIT},
+    {"grows for long", {false, 0, false, 1, LOOK_TRIES_MOST - 1}, LOOK_WAIT},
+    {"grows for ever", {false, 0, false, 1, LOOK_TRIES_MOST}, LOOK_REPORT},
+    {"cut never deletes", {false, 9, true, 0, 0}, LOOK_WAIT},
+};
+
+START_TEST(looks)
+{
+    ck_assert_msg(look_judge(&LOOKS[_i].look) == LOOKS[_i].want, "%s", LOOKS[_i].name);
+}
+END_TEST
+
+static const struct {
+    const char *name;
+    struct look_away away;
+    enum away_verdict want;
+} AWAYS[] = {
+    {"just gone", {true, true, 1}, AWAY_WAIT},
+    {"stays away", {true, true, LOOK_AWAY_SCANS}, AWAY_DELETED},
+    {"folder gone", {false, true, 9}, AWAY_UNKNOWN},
+    {"another disk in its place", {true, false, 9}, AWAY_UNKNOWN},
+};
+
+START_TEST(aways)
+{
+    ck_assert_msg(look_judge_away(&AWAYS[_i].away) == AWAYS[_i].want, "%s", AWAYS[_i].name);
+}
+END_TEST
+
+START_TEST(identities)
+{
+    const struct look_identity one = {1, 2, 3, 4000, 5000};
+    for (int member = 0; member < 5; member++) {
+        struct look_identity other = one;
+        other.device += member == 0;
+        other.inode += member == 1;
+        other.size += member == 2;
+        other.modified_ns += member == 3;
+        other.changed_ns += member == 4;
+        ck_assert(!look_identity_equal(&one, &other));
+    }
+    ck_assert(look_identity_equal(&one, &one));
+    ck_assert(look_is_racy(&one, 5000 + LOOK_RACY_NS - 1));
+    ck_assert(!look_is_racy(&one, 5000 + LOOK_RACY_NS));
+}
+END_TEST
+
+static Suite *follow_look_suite(void)
+{
+    Suite *suite = suite_create("follow_look");
+    TCase *tcase = tcase_create("follow_look");
+    tcase_add_loop_test(tcase, looks, 0, COUNT(LOOKS));
+    tcase_add_loop_test(tcase, aways, 0, COUNT(AWAYS));
+    tcase_add_test(tcase, identities);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(follow_look_suite)

@@ -1,0 +1,98 @@
+#include "verifier/stores.h"
+
+#include "common/io/file_store.h"
+#include "common/io/redis_stored.h"
+#include "common/model/envelope.h"
+#include "common/policy/diff_content.h"
+
+enum outcome stores_open(const struct verify_run *run, struct stored_reader **store,
+                         struct error *err)
+{
+    *store = NULL;
+    if (run->settings->storage == STORAGE_FILE)
+        return file_stored_open(run->settings, &run->mappings, store, err);
+    return redis_stored_open(run->settings, &run->mappings, store, err);
+}
+
+/* The digest of what is stored; false when it is no record. */
+static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
+                          const struct stored *stored, struct rows_row *row, yyjson_doc **doc)
+{
+    yyjson_doc *made = NULL;
+    bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &made, NULL) == OUT_OK &&
+              diff_content_digest(mapping, yyjson_doc_get_root(made), NULL, &run->content,
+                                  &row->diff.digest);
+    if (ok && doc)
+        *doc = made;
+    else
+        yyjson_doc_free(made);
+    return ok;
+}
+
+void stores_take(struct verify_run *run, const struct verify_mapping *item,
+                 const struct stored *stored, bool readable, struct rows_row *row, yyjson_doc **doc)
+{
+    if (doc)
+        *doc = NULL;
+    *row = (struct rows_row){
+        .row = {.tenant = stored->tenant,
+                .id = stored->id,
+                .version = stored->version,
+                .deleted = stored->deleted,
+                .digest = stored->digest},
+        .claimed_tag = diff_tag_of(&stored->digest),
+        .diff = {.version = stored->version, .deleted = stored->deleted},
+    };
+    buf_reset(&run->key);
+    envelope_append_key(&run->key, stored->tenant, bytes_text(item->mapping->entity), stored->id);
+    row->diff.key = diff_key_of(buf_view(&run->key));
+    if (!stored->deleted)
+        row->diff.unreadable = !readable || !digest_stored(run, item->mapping, stored, row, doc);
+}
+
+static void take_record(struct verify_run *run, const struct stored *stored, bool readable,
+                        struct actual_extras *extras)
+{
+    struct rows_row row;
+    const struct verify_mapping *item =
+        verify_run_mapping(run, bytes_text(stored->mapping->entity));
+    verify_progress_step(&run->progress);
+    if (!verify_run_in_scope(run, stored->tenant))
+        return;
+    run->report.rows += run->pass == 0;
+    stores_take(run, item, stored, readable, &row, NULL);
+    if (diff_in_pass(&row.diff.key, run->pass, run->report.passes))
+        actual_judge(run, item, &row, extras);
+}
+
+static enum outcome reopen(struct verify_run *run, struct error *err)
+{
+    if (run->pass == 0)
+        return OUT_OK;
+    run->store->ops->close(run->store);
+    return stores_open(run, &run->store, err);
+}
+
+enum outcome stores_read(struct verify_run *run, struct actual_extras *extras, struct error *err)
+{
+    struct stored stored;
+    struct error why = {0};
+    enum outcome outcome = reopen(run, err);
+    while (outcome == OUT_OK) {
+        outcome = run->store->ops->next(run->store, &stored, &why);
+        if (outcome == OUT_OK && !stored.mapping)
+            return OUT_OK;
+        if (outcome != OUT_OK && outcome != OUT_REJECT) {
+            *err = why;
+            return outcome;
+        }
+        if (stored.mapping && stored.tenant.size && stored.id.size) {
+            take_record(run, &stored, outcome == OUT_OK, extras);
+        } else {
+            run->report.broken = true;
+            verify_report_warn(&run->report, "a record of the store cannot be read: %s", why.text);
+        }
+        outcome = OUT_OK;
+    }
+    return outcome;
+}

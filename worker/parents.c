@@ -1,0 +1,338 @@
+/*
+ *   IDLE ─► SWEEPING (pool) ─► TELLING (Kafka, Redis) ─► FORGETTING (pool) ─► IDLE
+ *
+ * What got in is read back from PostgreSQL, in the pool as well, and given to Redis; orphans get
+ * their letters. Only when both are acknowledged the waiting room forgets them: a sweep after a
+ * crash tells them again.
+ */
+
+#include "worker/parents.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/io/pg_parents.h"
+#include "common/io/pg_stored.h"
+#include "worker/dead_letter.h"
+#include "worker/letter_way.h"
+#include "worker/redis_stage.h"
+#include "worker/worker.h"
+
+#define SWEEP_MS 1000
+#define REST_MS 15000 /* nothing waits: tombstones to be removed, and other workers' orphans */
+#define TEXT_MOST ((size_t)64 << 20)
+
+enum phase {
+    PHASE_IDLE,
+    PHASE_SWEEPING,
+    PHASE_TELLING,
+    PHASE_FORGETTING,
+};
+
+/* A record that got in, as Redis is to have it. */
+struct arrival {
+    const struct mapping *mapping;
+    struct row row;
+    struct bytes json;
+};
+
+struct parents {
+    struct worker *worker;
+    enum phase phase;
+    uv_work_t work;
+    struct parents_config config;
+    atomic_bool stop;
+    struct parents_result result;
+    enum outcome outcome;
+    struct error err;
+    struct arrival *arrivals;
+    size_t arrival_count;
+    struct arena arena;
+    uint64_t next_ms;
+    bool parked; /* since the last sweep began */
+    bool more;   /* the last sweep could not tell all */
+    bool known;  /* `waiting` is what a sweep saw */
+    uint64_t waiting;
+    uint64_t mark; /* of the last arrival given to Redis */
+    size_t letters_pending;
+    bool letters_broken;
+    void (*on_closed)(void *owner);
+};
+
+static bool is_needed(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->mappings.count; i++)
+        if (worker->mappings.items[i]->reference_count ||
+            worker->mappings.items[i]->on_delete == DELETE_HARD)
+            return true;
+    return false;
+}
+
+struct parents *parents_new(struct worker *worker)
+{
+    const struct settings *settings = worker->settings;
+    if (!is_needed(worker))
+        return NULL;
+    struct parents *parents = calloc(1, sizeof *parents);
+    if (!parents)
+        abort();
+    parents->worker = worker;
+    parents->work.data = parents;
+    parents->config = (struct parents_config){.url = settings->database_url,
+                                              .role = settings->worker_role,
+                                              .group = worker->group,
+                                              .topic = worker->source,
+                                              .mappings = &worker->mappings,
+                                              .wait_ms = settings->parent_wait_ms,
+                                              .tombstone_life_ms = settings->tombstone_life_ms,
+                                              .stop = &parents->stop};
+    arena_init(&parents->arena, TEXT_MOST);
+    return parents;
+}
+
+/* ---- in the pool ------------------------------------------------------------------------- */
+
+static bool wants_redis(const struct parents *parents, const struct parents_applied *applied)
+{
+    return parents->worker->stage && applied->mapping && applied->mapping->redis.form != REDIS_NONE;
+}
+
+static void keep_arrival(struct parents *parents, const struct stored *stored)
+{
+    struct arrival *arrival = &parents->arrivals[parents->arrival_count];
+    size_t cells = stored->mapping->column_count;
+    *arrival =
+        (struct arrival){.mapping = stored->mapping,
+                         .row = {.tenant = arena_copy(&parents->arena, stored->tenant),
+                                 .id = arena_copy(&parents->arena, stored->id),
+                                 .version = stored->version,
+                                 .digest = stored->digest,
+                                 .deleted = stored->deleted,
+                                 .cells = arena_array(&parents->arena, cells, sizeof(struct cell))},
+                         .json = arena_copy(&parents->arena, stored->json)};
+    if (!arrival->row.cells || !arrival->json.data)
+        return; /* more than is kept at once: a rebuild brings it */
+    for (size_t i = 0; i < cells; i++) {
+        struct bytes view = bytes_of(stored->cells[i].data, (size_t)stored->cells[i].size);
+        arrival->row.cells[i] = CELL_NULL;
+        if (stored->cells[i].size >= 0)
+            arrival->row.cells[i] =
+                (struct cell){arena_copy(&parents->arena, view).data, stored->cells[i].size};
+    }
+    parents->arrival_count++;
+}
+
+/* Rows as PostgreSQL has them now: what was parked may be older than what is there. */
+static void read_arrivals(struct parents *parents)
+{
+    struct stored_reader *reader = NULL;
+    struct error err;
+    size_t wanted = 0;
+    for (size_t i = 0; i < parents->result.applied_count; i++)
+        wanted += wants_redis(parents, &parents->result.applied[i]);
+    if (!wanted)
+        return;
+    parents->arrivals = calloc(wanted, sizeof *parents->arrivals);
+    if (!parents->arrivals)
+        abort();
+    if (pg_stored_open(parents->worker->settings, parents->worker->mappings.items,
+                       parents->worker->mappings.count, NULL, &reader, &err) != OUT_OK)
+        return;
+    for (size_t i = 0; i < parents->result.applied_count; i++) {
+        const struct parents_applied *applied = &parents->result.applied[i];
+        struct stored stored;
+        bool found = false;
+        if (wants_redis(parents, applied) &&
+            reader->ops->find(reader, applied->mapping, applied->tenant, applied->id, &stored,
+                              &found, &err) == OUT_OK &&
+            found && stored.cells)
+            keep_arrival(parents, &stored);
+    }
+    reader->ops->close(reader);
+}
+
+static void in_pool(uv_work_t *work)
+{
+    struct parents *parents = work->data;
+    if (parents->phase == PHASE_FORGETTING) {
+        parents->outcome = pg_parents_forget(&parents->config, &parents->result, &parents->err);
+        return;
+    }
+    parents->outcome = pg_parents_sweep(&parents->config, &parents->result, &parents->err);
+    read_arrivals(parents);
+}
+
+/* ---- on the loop ------------------------------------------------------------------------- */
+
+static void after_pool(uv_work_t *work, int status);
+
+static void go(struct parents *parents, enum phase phase)
+{
+    parents->phase = phase;
+    if (uv_queue_work(&parents->worker->loop, &parents->work, in_pool, after_pool) != 0)
+        abort();
+}
+
+static void free_parents(struct parents *parents)
+{
+    void (*on_closed)(void *) = parents->on_closed;
+    struct worker *worker = parents->worker;
+    arena_free(&parents->arena);
+    free(parents);
+    on_closed(worker);
+}
+
+static void end_round(struct parents *parents)
+{
+    pg_parents_result_free(&parents->result);
+    parents->result = (struct parents_result){0};
+    free(parents->arrivals);
+    parents->arrivals = NULL;
+    parents->arrival_count = 0;
+    arena_reset(&parents->arena);
+    parents->phase = PHASE_IDLE;
+    bool some = parents->waiting || parents->parked || parents->more || !parents->known;
+    parents->next_ms = clock_monotonic_ms() + (some ? SWEEP_MS : REST_MS);
+    if (parents->on_closed)
+        free_parents(parents);
+}
+
+static enum outcome send_letter(struct parents *parents, const struct parents_orphan *orphan,
+                                struct error *err)
+{
+    struct worker *worker = parents->worker;
+    struct envelope letter;
+    struct letter_place place = {worker->source, orphan->partition, orphan->offset};
+    dead_letter_make(&orphan->message, &place, &orphan->err, 1, &worker->text, &letter);
+    struct letter_way *way = letter_way_new(NULL, NULL);
+    int32_t target = orphan->partition % kafka_sender_partitions(worker->letters);
+    enum outcome outcome;
+    parents->letters_pending++;
+    while ((outcome = kafka_sender_send(worker->letters, target, &letter, way, err)) == OUT_RETRY)
+        kafka_sender_poll(worker->letters, 20);
+    if (outcome != OUT_OK) {
+        parents->letters_pending--;
+        free(way);
+    }
+    return outcome;
+}
+
+static void after_telling(struct parents *parents)
+{
+    const struct redis_stage *stage = parents->worker->stage;
+    bool in_redis = !parents->arrival_count || !stage || redis_stage_has_sent(stage, parents->mark);
+    if (parents->phase != PHASE_TELLING || parents->letters_pending || !in_redis)
+        return;
+    if (parents->letters_broken || parents->on_closed)
+        end_round(parents);
+    else
+        go(parents, PHASE_FORGETTING);
+}
+
+void parents_on_delivered(struct parents *parents, bool good)
+{
+    parents->letters_pending--;
+    parents->letters_broken = parents->letters_broken || !good;
+}
+
+static void tell(struct parents *parents)
+{
+    struct error err;
+    parents->phase = PHASE_TELLING;
+    parents->letters_broken = false;
+    for (size_t i = 0; i < parents->result.orphan_count; i++) {
+        if (send_letter(parents, &parents->result.orphans[i], &err) == OUT_OK)
+            continue;
+        parents->letters_broken = true;
+        worker_fail(parents->worker, &err);
+        break;
+    }
+    after_telling(parents);
+}
+
+/* Those of this worker leave `waiting` for the class they ended in. */
+static void count_class(struct worker *worker, enum record_class its_class, uint64_t count)
+{
+    uint64_t *waiting = &worker->counts.classes[CLASS_WAITING];
+    worker->counts.classes[its_class] += count;
+    *waiting -= count < *waiting ? count : *waiting;
+}
+
+static void take_result(struct parents *parents)
+{
+    struct worker *worker = parents->worker;
+    count_class(worker, CLASS_APPLIED, parents->result.applied_count);
+    count_class(worker, CLASS_DEAD, parents->result.orphan_count);
+    for (size_t i = 0; worker->stage && i < parents->arrival_count; i++) {
+        const struct arrival *arrival = &parents->arrivals[i];
+        parents->mark =
+            redis_stage_take_row(worker->stage, arrival->mapping, &arrival->row, arrival->json);
+    }
+    if (parents->result.busy || parents->outcome != OUT_OK)
+        return;
+    parents->known = true;
+    parents->more = parents->result.more;
+    parents->waiting = parents->result.waiting;
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+    struct parents *parents = work->data;
+    (void)status;
+    if (parents->phase == PHASE_SWEEPING)
+        take_result(parents);
+    if (parents->outcome == OUT_FATAL)
+        worker_fail(parents->worker, &parents->err);
+    else if (parents->outcome != OUT_OK)
+        log_error(LOG_WARN, "parents.retry", &parents->err);
+    bool some = parents->result.orphan_count || parents->result.applied_count;
+    if (parents->phase == PHASE_SWEEPING && some && !parents->on_closed)
+        tell(parents);
+    else
+        end_round(parents);
+}
+
+void parents_note(struct parents *parents, const struct batch *batch)
+{
+    if (!parents || batch_count(batch, CLASS_WAITING) == 0)
+        return;
+    parents->parked = true;
+    uint64_t soon_ms = clock_monotonic_ms() + SWEEP_MS;
+    if (parents->next_ms > soon_ms)
+        parents->next_ms = soon_ms;
+}
+
+void parents_tick(struct parents *parents, uint64_t now_ms)
+{
+    if (!parents)
+        return;
+    after_telling(parents);
+    if (parents->phase != PHASE_IDLE || now_ms < parents->next_ms)
+        return;
+    parents->parked = parents->known = false;
+    parents->config.reading_ms = now_ms - parents->worker->started_ms;
+    go(parents, PHASE_SWEEPING);
+}
+
+bool parents_is_settled(const struct parents *parents)
+{
+    return !parents || (parents->phase == PHASE_IDLE && parents->known && !parents->parked &&
+                        !parents->more && parents->waiting == 0);
+}
+
+uint64_t parents_waiting(const struct parents *parents)
+{
+    return parents ? parents->waiting : 0;
+}
+
+void parents_close(struct parents *parents, void (*on_closed)(void *owner))
+{
+    parents->on_closed = on_closed;
+    atomic_store(&parents->stop, true);
+    if (parents->phase == PHASE_IDLE)
+        free_parents(parents);
+    else if (parents->phase == PHASE_TELLING)
+        end_round(parents);
+}

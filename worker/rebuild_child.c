@@ -1,0 +1,179 @@
+#include "worker/rebuild_child.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/io/log.h"
+
+#define WORDS_MOST 4096
+
+extern char **environ;
+
+struct rebuild_child {
+    uv_loop_t *loop;
+    const struct settings *settings;
+    uv_process_t process;
+    bool running;
+    void (*on_ended)(void *owner, bool good);
+    void (*on_closed)(void *owner);
+    void *owner;
+};
+
+struct words {
+    char *items[WORDS_MOST + 1];
+    size_t count;
+};
+
+static void add(struct words *words, const char *name, const char *value)
+{
+    size_t size = strlen(name) + strlen(value) + 1;
+    char *word = malloc(size);
+    if (!word)
+        abort();
+    snprintf(word, size, "%s%s", name, value);
+    if (words->count < WORDS_MOST)
+        words->items[words->count++] = word;
+    else
+        free(word);
+}
+
+static void free_words(struct words *words)
+{
+    for (size_t i = 0; i < words->count; i++) {
+        explicit_bzero(words->items[i], strlen(words->items[i]));
+        free(words->items[i]);
+    }
+    free(words);
+}
+
+static struct words *new_words(void)
+{
+    struct words *words = calloc(1, sizeof *words);
+    if (!words)
+        abort();
+    return words;
+}
+
+static struct words *make_args(const struct settings *settings)
+{
+    char number[32];
+    struct words *args = new_words();
+    add(args, "drover", "");
+    add(args, "rebuild", "");
+    add(args, "redis", "");
+    if (settings->config_file)
+        add(args, "--config=", settings->config_file);
+    add(args, "--migration=", settings->migration);
+    for (size_t i = 0; i < settings->mappings.count; i++)
+        add(args, "--mapping=", settings->mappings.items[i]);
+    add(args, "--only-tenant=", "");
+    add(args, "--quiet", "");
+    add(args, "--verifier-role=", settings->verifier_role ? settings->verifier_role : "");
+    snprintf(number, sizeof number, "%" PRIu64, settings->redis_tombstone_ms);
+    add(args, "--redis-tombstone-ttl=", number);
+    return args;
+}
+
+/* Ours, but for what this worker has from somewhere else, and what is between it and its parent. */
+static struct words *make_environment(const struct settings *settings)
+{
+    static const char *const OURS[] = {"DATABASE_URL=", "DATABASE_URL_FILE=", "REDIS_URL=",
+                                       "REDIS_URL_FILE=", "DROVER_PROGRESS_FD="};
+    struct words *environment = new_words();
+    for (char **at = environ; *at; at++) {
+        bool ours = false;
+        for (size_t i = 0; i < sizeof(OURS) / sizeof(OURS[0]); i++)
+            ours = ours || strncmp(*at, OURS[i], strlen(OURS[i])) == 0;
+        if (!ours)
+            add(environment, *at, "");
+    }
+    add(environment, "DATABASE_URL=", settings->database_url);
+    add(environment, "REDIS_URL=", settings->redis_url);
+    return environment;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct rebuild_child *child = handle->data;
+    child->running = false;
+    if (!child->on_closed)
+        return;
+    void (*on_closed)(void *) = child->on_closed;
+    void *owner = child->owner;
+    free(child);
+    on_closed(owner);
+}
+
+static void on_exit_status(uv_process_t *process, int64_t status, int number)
+{
+    struct rebuild_child *child = process->data;
+    bool good = status == 0 && number == 0;
+    log_line(good ? LOG_INFO : LOG_WARN, "rebuild.ended", "exit=%" PRId64 " signal=%d", status,
+             number);
+    if (!child->on_closed)
+        child->on_ended(child->owner, good);
+    uv_close((uv_handle_t *)process, on_handle_closed);
+}
+
+struct rebuild_child *rebuild_child_new(uv_loop_t *loop, const struct settings *settings,
+                                        void (*on_ended)(void *owner, bool good), void *owner)
+{
+    struct rebuild_child *child = calloc(1, sizeof *child);
+    if (!child)
+        abort();
+    child->loop = loop;
+    child->settings = settings;
+    child->on_ended = on_ended;
+    child->owner = owner;
+    child->process.data = child;
+    return child;
+}
+
+void rebuild_child_start(struct rebuild_child *child)
+{
+    if (child->running)
+        return;
+    struct words *args = make_args(child->settings);
+    struct words *environment = make_environment(child->settings);
+    uv_stdio_container_t streams[3] = {
+        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
+    uv_process_options_t options = {.file = "/proc/self/exe",
+                                    .args = args->items,
+                                    .env = environment->items,
+                                    .stdio = streams,
+                                    .stdio_count = 3,
+                                    .exit_cb = on_exit_status};
+    child->running = true;
+    int status = uv_spawn(child->loop, &child->process, &options);
+    child->process.data = child;
+    if (status != 0) { /* the handle is closed all the same; the next look starts another */
+        log_line(LOG_WARN, "rebuild.not_started", "cause=%s", uv_err_name(status));
+        uv_close((uv_handle_t *)&child->process, on_handle_closed);
+    } else {
+        log_line(LOG_INFO, "rebuild.started", "process=%d", (int)child->process.pid);
+    }
+    free_words(args);
+    free_words(environment);
+}
+
+bool rebuild_child_is_running(const struct rebuild_child *child)
+{
+    return child->running;
+}
+
+void rebuild_child_close(struct rebuild_child *child, void (*on_closed)(void *owner))
+{
+    child->on_closed = on_closed;
+    if (child->running) {
+        if (!uv_is_closing((uv_handle_t *)&child->process))
+            uv_process_kill(&child->process, SIGTERM);
+        return;
+    }
+    void *owner = child->owner;
+    free(child);
+    on_closed(owner);
+}

@@ -1,0 +1,41 @@
+#ifndef DROVER_WORKER_REDIS_STAGE_H
+#define DROVER_WORKER_REDIS_STAGE_H
+
+/*
+ * Storage hybrid: what PostgreSQL has committed goes to Redis, in the order of the commits, while
+ * PostgreSQL goes on. What is on its way is kept as the very words of the calls, up to
+ * redis.lag_records and redis.lag_bytes; then partitions wait. A partition's redis_next follows the
+ * acknowledgements, so a crash costs a second look at the offsets between, never a record.
+ *
+ * A sentinel key says that this Redis has been filled for this migration. It is asked for every
+ * three seconds and after each connect; when it is missing (a new Redis, a restart without its
+ * data, FLUSHALL) `drover rebuild redis` is started, which sets it at its end.
+ */
+
+#include "common/io/redis_rows.h"
+#include "worker/worker.h"
+
+/* Sets worker->stage. */
+MUST_USE enum outcome redis_stage_new(struct worker *worker, struct error *err);
+void redis_stage_close(struct redis_stage *stage, void (*on_closed)(void *owner));
+
+/* Takes what was applied by a batch just committed (or seen again by a second look). */
+void redis_stage_take(struct redis_stage *stage, const struct partition *partition,
+                      const struct batch *batch);
+/* The same for a record that has no batch (any more); `json` is its canonical form. Gives a mark
+ * for redis_stage_has_sent. */
+uint64_t redis_stage_take_row(struct redis_stage *stage, const struct mapping *mapping,
+                              const struct row *row, struct bytes json);
+bool redis_stage_has_sent(const struct redis_stage *stage, uint64_t mark);
+/* Sends, asks for the sentinel, tries again: called some times a second. */
+void redis_stage_tick(struct redis_stage *stage, uint64_t now_ms);
+bool redis_stage_is_full(const struct redis_stage *stage);
+/* Half of the limits: go on. */
+bool redis_stage_has_room(const struct redis_stage *stage);
+/* Something is on its way and Redis is there to take it. */
+bool redis_stage_is_busy(const struct redis_stage *stage);
+/* Everything is in Redis, and the sentinel was there when last looked for. */
+bool redis_stage_is_settled(const struct redis_stage *stage);
+uint64_t redis_stage_records(const struct redis_stage *stage);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * Which stores a storage has:
+ *
+ *   database  PostgreSQL      hybrid  PostgreSQL, and Redis behind it      redis  Redis      file
+ *
+ * Everything else of the worker knows the ports only.
+ */
+
+#include <unistd.h>
+
+#include "common/io/clock.h"
+#include "common/io/file_store.h"
+#include "common/io/kafka_message.h"
+#include "common/io/log.h"
+#include "common/io/pg_gate.h"
+#include "common/io/pg_progress.h"
+#include "common/io/pg_session.h"
+#include "common/io/pg_sink.h"
+#include "common/io/redis_sink.h"
+#include "common/io/redis_url.h"
+#include "worker/parents.h"
+#include "worker/redis_stage.h"
+#include "worker/worker.h"
+
+#define START_MS 30000   /* longest wait for PostgreSQL at the start */
+#define CONNECT_MS 10000 /* one connection attempt */
+
+static bool has_postgres(const struct worker *worker)
+{
+    return worker->settings->storage == STORAGE_DATABASE ||
+           worker->settings->storage == STORAGE_HYBRID;
+}
+
+/* Row level security must really hold before anything is written. Waits for a server that is away.
+ */
+static enum outcome pass_gate(const struct worker *worker, struct error *err)
+{
+    PGconn *session = NULL;
+    enum outcome outcome;
+    struct backoff backoff = BACKOFF_CONNECTION;
+    if (!worker->settings->database_url)
+        return error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
+    while ((outcome = pg_session_open(worker->settings->database_url, worker->settings->worker_role,
+                                      "drover-worker", CONNECT_MS, &session, err)) == OUT_RETRY) {
+        if (clock_monotonic_ms() - worker->started_ms > START_MS)
+            return OUT_FATAL;
+        usleep(1000 * backoff_next_ms(&backoff, UINT32_MAX / 2));
+    }
+    if (outcome == OUT_OK)
+        outcome = pg_gate_check(session, err);
+    PQfinish(session);
+    return outcome;
+}
+
+/* A password in the clear beyond this machine is said once, and left to who runs it. */
+static enum outcome check_redis(const struct worker *worker, struct error *err)
+{
+    struct redis_url url;
+    char place[300];
+    enum outcome outcome = redis_url_parse(worker->settings->redis_url, &url, err);
+    if (outcome == OUT_OK && !redis_url_is_local(&url)) {
+        redis_url_format(&url, place, sizeof place);
+        log_line(LOG_WARN, "redis.plaintext", "where=%s", place);
+    }
+    redis_url_wipe(&url);
+    return outcome;
+}
+
+enum outcome worker_stores_check(struct worker *worker, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    enum storage storage = worker->settings->storage;
+    if (storage == STORAGE_MEMORY)
+        return error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+                         "storage memory lives in one process: it serves drover run");
+    if (storage == STORAGE_REDIS || storage == STORAGE_HYBRID)
+        outcome = check_redis(worker, err);
+    if (outcome == OUT_OK && has_postgres(worker))
+        outcome = pass_gate(worker, err);
+    if (outcome == OUT_OK && storage == STORAGE_FILE)
+        outcome = file_store_open(worker->settings, &worker->mappings, &worker->file_store, err);
+    return outcome;
+}
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static void view_message(void *owner, const struct batch_item *item, struct envelope *message)
+{
+    (void)owner;
+    kafka_message_view(item->message, message);
+}
+
+static const struct sink_events SINK_EVENTS = {
+    letters_on_rejected, flow_on_done, worker_on_sink_ready, worker_on_store_state, view_message};
+
+static void on_released(void *owner, int32_t partition)
+{
+    (void)owner;
+    (void)partition;
+}
+
+static const struct progress_events PROGRESS_EVENTS = {worker_on_checked, membership_on_claimed,
+                                                       on_released, worker_on_progress_error};
+
+static void open_postgres(struct worker *worker)
+{
+    struct pg_progress_config config = {
+        .lane = {.url = worker->settings->database_url,
+                 .role = worker->settings->worker_role,
+                 .application = "drover-worker",
+                 .connect_ms = CONNECT_MS},
+        .group = worker->group,
+        .topic = worker->source,
+        .worker = worker->name,
+        .partitions = worker->partition_total,
+        .mappings = &worker->mappings,
+    };
+    worker->progress = pg_progress_new(&worker->loop, &config, &PROGRESS_EVENTS, worker);
+    worker->sink = pg_sink_new(&worker->loop, &config.lane, (int)worker->settings->lanes,
+                               &worker->mappings, &SINK_EVENTS, worker);
+    worker->parents = parents_new(worker);
+}
+
+static enum outcome open_redis(struct worker *worker, struct error *err)
+{
+    struct redis_progress_config config = {worker->group, worker->source, worker->name,
+                                           worker->partition_total, &worker->mappings};
+    enum outcome outcome = redis_progress_new(&worker->loop, worker->settings, &config,
+                                              &PROGRESS_EVENTS, worker, &worker->progress, err);
+    if (outcome == OUT_OK)
+        outcome = redis_sink_new(&worker->loop, worker->settings, &SINK_EVENTS, worker,
+                                 &worker->sink, err);
+    return outcome;
+}
+
+static void open_file(struct worker *worker)
+{
+    struct file_progress_config config = {worker->group, worker->source, worker->name,
+                                          worker->partition_total};
+    worker->progress =
+        file_progress_new(&worker->loop, worker->file_store, &config, &PROGRESS_EVENTS, worker);
+    worker->sink = file_sink_new(&worker->loop, worker->file_store, &SINK_EVENTS, worker);
+}
+
+enum outcome worker_stores_open(struct worker *worker, struct error *err)
+{
+    if (worker->settings->storage == STORAGE_REDIS)
+        return open_redis(worker, err);
+    if (worker->settings->storage == STORAGE_FILE)
+        open_file(worker);
+    else
+        open_postgres(worker);
+    return worker->settings->storage == STORAGE_HYBRID ? redis_stage_new(worker, err) : OUT_OK;
+}
+
+void worker_stores_close(struct worker *worker)
+{
+    if (worker->sink) {
+        worker->open_parts++;
+        sink_close(worker->sink, worker_part_closed);
+    }
+    if (worker->progress) {
+        worker->open_parts++;
+        progress_close(worker->progress, worker_part_closed);
+    }
+    if (worker->stage) {
+        worker->open_parts++;
+        redis_stage_close(worker->stage, worker_part_closed);
+    }
+    if (worker->parents) {
+        worker->open_parts++;
+        parents_close(worker->parents, worker_part_closed);
+    }
+}
+
+void worker_stores_free(struct worker *worker)
+{
+    file_store_close(worker->file_store);
+}
