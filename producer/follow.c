@@ -175,7 +175,7 @@ static void run(struct follow *follow)
              producer->settings->scan_ms);
     while (!producer_must_stop(producer)) {
         enum watch_wake wake = watch_wait(follow->watch, WAIT_MS);
-        producer_breathe(producer, 0);
+        bus_sender_poll(producer->sender, 0); /* no progress is shown while nothing moves */
         if (wake != WATCH_NOTHING && !producer_must_stop(producer))
             look(follow, wake == WATCH_SCAN);
         log_flush();

@@ -44,7 +44,7 @@ static struct produce_state state_of(const struct producer *producer)
     return (struct produce_state){
         .run = producer->run,
         .source_bytes = producer->source_bytes + (bytes ? byte_source_done(bytes) : 0),
-        .total_bytes = producer->files.total_bytes,
+        .total_bytes = producer->settings->follow ? 0 : producer->files.total_bytes,
         .elapsed_ms = clock_monotonic_ms() - producer->started_ms,
         .stopped = stop_signal() != 0 || producer->failed,
     };

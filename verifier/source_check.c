@@ -4,17 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/byte_source.h"
 #include "common/io/kafka_reader.h"
-#include "common/io/source_files.h"
-#include "common/io/source_rules.h"
+#include "common/io/key_file.h"
+#include "common/io/source_reading.h"
 #include "common/model/canonical.h"
 #include "common/model/envelope.h"
+#include "common/policy/secret_guard.h"
+#include "common/policy/verify_secrets.h"
 #include "verifier/expected.h"
 #include "verifier/verify_limits.h"
 
 #define TENANT_MOST (64u << 10)
 #define PASSES_MOST 4096u
+#define MASKED_MOST (512u << 20)
+#define UNKNOWN_ENTITY BYTES_LITERAL("(none)")
 
 /* One reading of the files. Every pass reads all of them and keeps the keys of its range. */
 struct source_check {
@@ -22,37 +25,43 @@ struct source_check {
     struct source_rules rules;
     struct source_files files;
     uint32_t pass, passes;
-    uint64_t *rejected; /* by mapping */
+    uint64_t *rejected; /* by mapping; the last one of no mapping */
     bool full;          /* the table took no more */
 
     size_t file; /* being read */
-    const struct mapping *mapping;
-    struct buf file_tenant; /* of all its records; empty: each names its own */
-    struct buf tenant, id;
+    struct source_reading *reading;
+    struct buf tenant, id, masked;
     int64_t order; /* records before: a later one wins where the mapping has no version */
+
+    /* Secrets are taken out as the producer takes them. Without its key, with any key, and what
+     * stands for secrets is not compared. */
+    struct secret_ring *ring;
+    bool has_key;
+    struct secret_guard guard, detecting_guard;
 };
 
-static size_t mapping_at(const struct source_check *check)
+static size_t mapping_at(const struct source_check *check, const struct mapping *mapping)
 {
     size_t at = 0;
-    while (check->run->mappings.items[at] != check->mapping)
+    while (at < check->run->mappings.count && check->run->mappings.items[at] != mapping)
         at++;
     return at;
 }
 
 /* ---- the files */
 
-static void reject(struct source_check *check, const struct json_piece *piece,
+static void reject(struct source_check *check, const struct source_record *found,
                    const struct error *why)
 {
     if (check->pass != 0)
         return;
-    check->rejected[mapping_at(check)]++;
+    size_t at = mapping_at(check, found->mapping);
+    check->rejected[at]++;
     struct record record = {
-        .entity = bytes_text(check->mapping->entity),
+        .entity = found->mapping ? bytes_text(found->mapping->entity) : UNKNOWN_ENTITY,
         .origin = {.uri = bytes_text(check->files.items[check->file].path),
-                   .line = piece->line,
-                   .column = piece->column},
+                   .line = found->line,
+                   .column = found->column},
     };
     struct verify_sample *sample = expected_sample(check->run, VERDICT_REJECTED, &record, 0, 0);
     if (!sample)
@@ -62,25 +71,34 @@ static void reject(struct source_check *check, const struct json_piece *piece,
 }
 
 /* The digest of the payload alone: that is what must be the same in file and topic. */
-static enum outcome digest_payload(struct verify_run *run, const struct mapping *mapping,
+static enum outcome digest_payload(struct source_check *check, const struct mapping *mapping,
                                    struct bytes payload, struct digest *digest, struct error *err)
 {
     yyjson_doc *doc = NULL;
+    struct buf *content = &check->run->content;
     enum outcome outcome = json_parse(payload, mapping->unicode, NULL, &doc, err);
-    if (outcome == OUT_OK && !canonical_digest(yyjson_doc_get_root(doc), &run->content, digest))
-        outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    if (outcome != OUT_OK)
+        return outcome;
+    buf_reset(content);
+    buf_reset(&check->masked);
+    canonical_append(content, yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
-    return outcome;
+    if (!check->has_key)
+        verify_secrets_append(&check->masked, buf_view(content));
+    if (content->failed || check->masked.failed)
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    *digest = digest_of(buf_view(check->has_key ? content : &check->masked));
+    return OUT_OK;
 }
 
 /* Tenant, id and version as the producer finds them. */
-static enum outcome identify(struct source_check *check, struct record *record, struct error *err)
+static enum outcome identify(struct source_check *check, const struct mapping *mapping,
+                             struct record *record, struct error *err)
 {
-    bool own_tenant = check->file_tenant.size == 0;
+    bool own_tenant = record->tenant.size == 0;
     buf_reset(&check->tenant);
     buf_reset(&check->id);
-    record->tenant = buf_view(&check->file_tenant);
-    enum outcome outcome = mapping_identify(check->mapping, record, &check->run->source_work,
+    enum outcome outcome = mapping_identify(mapping, record, &check->run->source_work,
                                             own_tenant ? &check->tenant : NULL, &check->id,
                                             &record->version, &record->has_version, err);
     if (outcome != OUT_OK)
@@ -95,6 +113,20 @@ static enum outcome identify(struct source_check *check, struct record *record, 
     return OUT_OK;
 }
 
+static enum outcome protect(struct source_check *check, const struct mapping *mapping,
+                            struct record *record, struct error *err)
+{
+    struct guarded guarded;
+    bool everywhere = source_rules_detects(&check->rules, source_reading_form(check->reading));
+    struct secret_guard *guard = everywhere ? &check->detecting_guard : &check->guard;
+    if (!secret_guard_concerns(guard, mapping))
+        return OUT_OK;
+    enum outcome outcome = secret_guard_apply(guard, mapping, record, &guarded, err);
+    if (outcome == OUT_OK)
+        record->payload = guarded.payload;
+    return outcome;
+}
+
 static struct diff_key key_of(struct verify_run *run, const struct record *record)
 {
     buf_reset(&run->key);
@@ -103,7 +135,7 @@ static struct diff_key key_of(struct verify_run *run, const struct record *recor
 }
 
 static void expect(struct source_check *check, const struct record *record,
-                   const struct json_piece *piece, const struct digest *digest)
+                   const struct source_record *found, const struct digest *digest)
 {
     struct verify_run *run = check->run;
     struct diff_groups *groups = &run->report.groups;
@@ -116,7 +148,7 @@ static void expect(struct source_check *check, const struct record *record,
         .digest = *digest,
         .source_tag = diff_tag_of(digest),
         .partition = (int32_t)file,
-        .offset = (int64_t)piece->line,
+        .offset = (int64_t)found->line,
     };
     if (!diff_in_pass(&source.key, check->pass, check->passes))
         return;
@@ -125,28 +157,33 @@ static void expect(struct source_check *check, const struct record *record,
         check->full = true;
 }
 
-static void take_piece(struct source_check *check, const struct json_piece *piece)
+static void take_record(struct source_check *check, const struct source_record *found)
 {
     struct error why = {0};
     struct digest digest;
     struct record record = {
-        .entity = bytes_text(check->mapping->entity),
+        .tenant = found->tenant,
+        .entity = bytes_text(found->mapping->entity),
         .operation = OP_UPSERT,
-        .payload = piece->text,
-        .source_key = piece->key,
-        .index = (int64_t)piece->ordinal,
+        .payload = found->payload,
+        .source_key = found->source_key,
+        .index = found->index,
+        .user = found->user,
+        .storage_origin = found->storage_origin,
         .sequence = -1,
     };
     check->order++;
-    enum outcome outcome = identify(check, &record, &why);
+    enum outcome outcome = identify(check, found->mapping, &record, &why);
     if (outcome == OUT_OK && !verify_run_in_scope(check->run, record.tenant))
         return;
     if (outcome == OUT_OK)
-        outcome = digest_payload(check->run, check->mapping, record.payload, &digest, &why);
+        outcome = protect(check, found->mapping, &record, &why);
     if (outcome == OUT_OK)
-        expect(check, &record, piece, &digest);
+        outcome = digest_payload(check, found->mapping, record.payload, &digest, &why);
+    if (outcome == OUT_OK)
+        expect(check, &record, found, &digest);
     else
-        reject(check, piece, &why);
+        reject(check, found, &why);
 }
 
 static void warn_file(struct source_check *check, const struct error *why)
@@ -156,70 +193,46 @@ static void warn_file(struct source_check *check, const struct error *why)
                        error_code_id(why->code), why->text);
 }
 
-/* OUT_REJECT: the file cannot be read further, which is said already. */
-static enum outcome feed(struct source_check *check, struct byte_source *bytes,
-                         struct json_stream *stream, struct error *err)
+static enum outcome read_records(struct source_check *check, struct error *err)
 {
-    struct bytes chunk;
-    enum outcome outcome;
-    do
-        outcome = byte_source_next(bytes, &chunk, err);
-    while (outcome == OUT_RETRY);
-    if (outcome == OUT_REJECT) {
-        warn_file(check, err);
-        if (err->code != ERR_SOURCE_CHANGED)
-            return OUT_REJECT;
-        chunk.size = 0; /* said at its end: what was read stays read */
-    } else if (outcome != OUT_OK) {
-        return outcome;
-    }
-    if (chunk.size)
-        json_stream_feed(stream, chunk);
-    else
-        json_stream_finish(stream);
-    return OUT_OK;
-}
-
-static enum outcome read_pieces(struct source_check *check, struct byte_source *bytes,
-                                struct json_stream *stream, struct error *err)
-{
-    struct json_piece piece;
+    struct source_record found;
     struct error why = {0};
     while (!check->full) {
-        enum outcome outcome;
-        switch (json_stream_next(stream, &piece, &why)) {
-        case JSON_STREAM_PIECE:
-            take_piece(check, &piece);
+        switch (source_reading_next(check->reading, &found, &why)) {
+        case SOURCE_RECORD:
+            take_record(check, &found);
             break;
-        case JSON_STREAM_REJECTED:
-            reject(check, &piece, &why);
+        case SOURCE_REJECTED:
+            reject(check, &found, &why);
             break;
-        case JSON_STREAM_MORE:
-            outcome = feed(check, bytes, stream, err);
-            if (outcome != OUT_OK)
-                return outcome == OUT_REJECT ? OUT_OK : outcome;
+        case SOURCE_WITHHELD: /* counted by the producer's own word */
+        case SOURCE_NOTE:
+        case SOURCE_TURN:
             break;
-        case JSON_STREAM_END:
+        case SOURCE_BROKEN:
+            warn_file(check, &why);
+            break;
+        case SOURCE_END:
             return OUT_OK;
+        case SOURCE_FATAL:
+            *err = why;
+            return OUT_FATAL;
         }
     }
     return OUT_OK;
 }
 
-static enum outcome open_file(struct source_check *check, struct byte_source **bytes,
+static enum outcome read_file(struct source_check *check, const struct source_file *file,
                               struct error *err)
 {
-    const char *path = check->files.items[check->file].path;
-    buf_reset(&check->file_tenant);
-    if (strcmp(path, "-") == 0)
+    if (strcmp(file->path, "-") == 0)
         return error_set(err, OUT_FATAL, ERR_SOURCE_KIND,
                          "standard input cannot be read a second time");
-    enum outcome outcome = source_rules_mapping(&check->rules, path, &check->mapping, err);
+    enum outcome outcome = source_reading_open(&check->rules, file, &check->reading, err);
     if (outcome == OUT_OK)
-        outcome =
-            source_rules_tenant(&check->rules, check->mapping, path, &check->file_tenant, err);
-    if (outcome == OUT_OK)
-        outcome = byte_source_open(path, bytes, err);
+        outcome = read_records(check, err);
+    source_reading_close(check->reading);
+    check->reading = NULL;
     return outcome;
 }
 
@@ -228,20 +241,11 @@ static enum outcome read_files(struct source_check *check, struct error *err)
     enum outcome outcome = OUT_OK;
     check->order = 0;
     for (check->file = 0; check->file < check->files.count && outcome == OUT_OK; check->file++) {
-        struct byte_source *bytes = NULL;
-        outcome = open_file(check, &bytes, err);
-        if (outcome == OUT_REJECT) {
-            warn_file(check, err);
-            outcome = OUT_OK;
+        outcome = read_file(check, &check->files.items[check->file], err);
+        if (outcome != OUT_REJECT)
             continue;
-        }
-        if (outcome != OUT_OK)
-            break;
-        struct json_stream *stream =
-            json_stream_new(source_rules_shape(&check->rules), check->run->settings->record_bytes);
-        outcome = read_pieces(check, bytes, stream, err);
-        json_stream_free(stream);
-        byte_source_close(bytes);
+        warn_file(check, err);
+        outcome = OUT_OK;
     }
     return outcome;
 }
@@ -267,7 +271,7 @@ static void answer(struct source_check *check, const struct kafka_read_message *
     struct diff_key key = key_of(run, &record);
     struct diff_entry *entry = diff_find(&run->table, &key);
     if (!entry || entry->marked ||
-        digest_payload(run, item->mapping, record.payload, &digest, NULL) != OUT_OK)
+        digest_payload(check, item->mapping, record.payload, &digest, NULL) != OUT_OK)
         return;
     entry->marked = digest_equal(&entry->digest, &digest);
 }
@@ -346,7 +350,7 @@ static enum outcome make_room(struct source_check *check, struct error *err)
     if (check->pass != 0 || check->passes >= PASSES_MOST)
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                          "the files' keys do not fit the memory planned for them");
-    memset(check->rejected, 0, check->run->mappings.count * sizeof *check->rejected);
+    memset(check->rejected, 0, (check->run->mappings.count + 1) * sizeof *check->rejected);
     check->run->report.sample_counts[VERDICT_REJECTED] = 0;
     if (check->run->table.capacity < most)
         return make_table(check, most, err);
@@ -371,11 +375,13 @@ static enum outcome read_pass(struct source_check *check, struct error *err)
 static void count_rejected(struct source_check *check)
 {
     struct diff_groups *groups = &check->run->report.groups;
-    for (size_t i = 0; i < check->run->mappings.count; i++) {
+    for (size_t i = 0; i <= check->run->mappings.count; i++) {
         if (!check->rejected[i])
             continue;
-        const char *entity = check->run->mappings.items[i]->entity;
-        uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, bytes_text(entity));
+        struct bytes entity = i == check->run->mappings.count
+                                  ? UNKNOWN_ENTITY
+                                  : bytes_text(check->run->mappings.items[i]->entity);
+        uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, entity);
         groups->items[group].counts[VERDICT_REJECTED] += check->rejected[i];
         check->run->report.source_count += check->rejected[i];
     }
@@ -398,25 +404,49 @@ static enum outcome compare(struct source_check *check, struct error *err)
     return outcome;
 }
 
+static enum outcome open_keys(struct source_check *check, struct error *err)
+{
+    check->ring = calloc(1, sizeof *check->ring);
+    if (!check->ring)
+        abort();
+    enum outcome outcome = key_file_load(check->run->settings, check->ring, &check->has_key, err);
+    if (outcome == OUT_OK && !check->has_key)
+        secret_ring_generate(check->ring);
+    secret_guard_init(&check->guard, check->ring, false);
+    secret_guard_init(&check->detecting_guard, check->ring, true);
+    return outcome;
+}
+
+static void source_check_free(struct source_check *check)
+{
+    source_files_free(&check->files);
+    source_rules_free(&check->rules);
+    secret_guard_free(&check->guard);
+    secret_guard_free(&check->detecting_guard);
+    secret_ring_wipe(check->ring);
+    free(check->ring);
+    buf_free(&check->tenant);
+    buf_free(&check->id);
+    buf_free(&check->masked);
+    free(check->rejected);
+}
+
 enum outcome source_check_run(struct verify_run *run, struct error *err)
 {
     struct source_check check = {.run = run};
-    check.rejected = calloc(run->mappings.count, sizeof *check.rejected);
+    check.rejected = calloc(run->mappings.count + 1, sizeof *check.rejected);
     if (!check.rejected)
         abort();
-    buf_init(&check.file_tenant, TENANT_MOST);
     buf_init(&check.tenant, TENANT_MOST);
     buf_init(&check.id, TENANT_MOST);
-    enum outcome outcome = source_rules_init(&check.rules, run->settings, &run->mappings, err);
+    buf_init(&check.masked, MASKED_MOST);
+    enum outcome outcome = open_keys(&check, err);
+    if (outcome == OUT_OK)
+        outcome = source_rules_init(&check.rules, run->settings, &run->mappings, err);
     if (outcome == OUT_OK)
         outcome = source_files_collect(&run->settings->verify_sources, &check.files, err);
     if (outcome == OUT_OK)
         outcome = compare(&check, err);
-    source_files_free(&check.files);
-    source_rules_free(&check.rules);
-    buf_free(&check.file_tenant);
-    buf_free(&check.tenant);
-    buf_free(&check.id);
-    free(check.rejected);
+    source_check_free(&check);
     return outcome;
 }

@@ -295,6 +295,11 @@ static void on_refused(struct partition *partition, struct batch *batch, const s
         partition->state = PARTITION_HALTED;
         return;
     }
+    if (err->code == ERR_PROGRESS && worker->settings->storage == STORAGE_REDIS) {
+        log_error(LOG_WARN, "progress.lost", err);
+        membership_claim_again(worker);
+        return;
+    }
     struct error where = *err;
     if (where.where[0] == '\0')
         error_where(&where, "%s-%d", worker->source, partition->number);

@@ -99,6 +99,19 @@ void membership_on_claimed(void *owner, int32_t number, const struct progress_ro
         start_reading(worker);
 }
 
+void membership_claim_again(struct worker *worker)
+{
+    if (worker->phase != WORKER_RUNNING || worker->revoking || worker->claims_waiting)
+        return;
+    for (int32_t i = 0; i < worker->partition_total; i++) {
+        if (!worker->held[i] || worker->partitions[i].state != PARTITION_READING)
+            continue;
+        flow_drop(&worker->partitions[i]);
+        worker->held_count--;
+        start_partition(worker, i);
+    }
+}
+
 /* ---- giving up --------------------------------------------------------------------------- */
 
 void membership_commit(struct worker *worker)

@@ -200,6 +200,8 @@ void worker_on_store_state(void *owner, const struct error *err)
     } else if (!err && worker->store_lost) {
         worker->store_lost = false;
         log_line(LOG_INFO, store_event(worker, true), "waited=yes");
+        if (worker->settings->storage == STORAGE_REDIS)
+            membership_claim_again(worker);
     }
 }
 

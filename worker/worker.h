@@ -128,6 +128,9 @@ void receipts_store(struct partition *partition);
 void membership_on_assigned(void *owner, const int32_t *partitions, size_t count);
 void membership_on_claimed(void *owner, int32_t partition, const struct progress_row *row);
 void membership_on_revoked(void *owner);
+/* Asks the store anew where each partition stands, and goes on from there: a Redis that was away or
+ * emptied may have forgotten what it had acknowledged. */
+void membership_claim_again(struct worker *worker);
 /* Ends a revocation when nothing is with the sink any more, or its time is over. */
 void membership_check_revoked(struct worker *worker, uint64_t now_ms);
 /* Stores the watermarks and gives up the claims of everything held. */

@@ -98,8 +98,6 @@ static enum outcome open_copy(struct chromium_profile *profile, const char *data
                               struct error *err)
 {
     enum outcome outcome = OUT_RETRY;
-    error_set(err, OUT_REJECT, ERR_SOURCE_PROFILE,
-              "the browser profile changes faster than it can be copied");
     for (int i = 0; i < OPENINGS_MOST && outcome != OUT_OK; i++) {
         chromium_copy_measure(database, &profile->files);
         outcome = chromium_copy_make(database, &profile->copy, err);
@@ -112,7 +110,10 @@ static enum outcome open_copy(struct chromium_profile *profile, const char *data
         if (outcome != OUT_OK)
             close_database(profile);
     }
-    return outcome == OUT_OK ? OUT_OK : OUT_REJECT;
+    if (outcome == OUT_RETRY)
+        return error_set(err, OUT_REJECT, ERR_SOURCE_PROFILE,
+                         "the browser profile changes faster than it can be copied");
+    return outcome;
 }
 
 enum outcome chromium_profile_open(const char *folder, struct chromium_profile **out,

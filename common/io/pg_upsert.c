@@ -324,7 +324,8 @@ static void append_own(struct param_list *list, const struct batch *batch, const
     append_array_header(out, OID_BOOL, count, false);
     for (size_t i = 0; i < count; i++) {
         buf_append_be32(out, 1);
-        buf_append_char(out, batch->items[order[i]].row.deleted);
+        const struct row *row = &batch->items[order[i]].row;
+        buf_append_char(out, row->deleted && !row->keeps);
     }
     finish_param(list);
 }

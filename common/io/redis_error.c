@@ -54,13 +54,11 @@ static struct bytes inner_words(struct bytes reply)
     static const char MARK[] = "@user_script:";
     if (!begins(reply, "ERR Error running script"))
         return reply;
-    const char *at = memmem(reply.data, reply.size, MARK, strlen(MARK));
     const char *end = reply.data + reply.size;
-    while (at && at < end && *at != ' ')
+    const char *at = memmem(reply.data, reply.size, MARK, strlen(MARK));
+    for (at = at ? at + strlen(MARK) : end; at < end && strchr(" 0123456789:-", *at);)
         at++;
-    for (; at && at < end && (*at == ' ' || *at == '-' || *at == ':' || *at == '@');)
-        at++;
-    return at && at < end ? bytes_of(at, (size_t)(end - at)) : reply;
+    return at < end ? bytes_of(at, (size_t)(end - at)) : reply;
 }
 
 static const struct rule *find_rule(struct bytes reply)

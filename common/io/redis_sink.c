@@ -241,7 +241,6 @@ static void refuse(struct place *place, char status)
                   "the batch does not begin where the last one ended");
     else {
         error_set(err, OUT_FATAL, ERR_PROGRESS, "the progress is gone: Redis was emptied");
-        error_hint(err, "start the worker again: it reads the topic from its beginning");
     }
     finish(place, OUT_FATAL, err);
 }

@@ -78,8 +78,6 @@ static bool form_by_name(const struct source_reading *reading, enum collect_form
         *form = COLLECT_LOCAL_STORAGE;
     else if (strcmp(format, "map_dump") == 0)
         *form = COLLECT_MAP_DUMP;
-    else if (false)
-        *form = COLLECT_LOCAL_STORAGE;
     else
         return strcmp(format, "auto") != 0 || settings->entity ||
                source_rules_collects(reading->rules, base_name(reading->file->path)) ||
@@ -151,6 +149,8 @@ static enum outcome begin(struct source_reading *reading, enum collect_form form
         reading->collect && collect_wants_first_reading(form, reading->rules->mappings->items,
                                                         reading->rules->mappings->count);
     reading->stage = twice ? STAGE_LEARNING : STAGE_FINDING;
+    if (outcome == OUT_OK && reading->collect && !twice)
+        outcome = collect_rewind(reading->collect, err);
     return outcome;
 }
 

@@ -33,6 +33,7 @@ struct row {
     struct bytes id;
     int64_t version;
     bool deleted;
+    bool keeps; /* deleted softly, the cells are those the row is to have (policy/batch.h) */
     struct digest digest; /* of the canonical source record; zero for a delete */
 };
 

@@ -5,6 +5,8 @@
  */
 #include "common/model/schema_sql.h"
 
+#include <string.h>
+
 static const struct schema_core_table TABLES[] = {
     {"partition_progress",
      "    \"group\" text COLLATE \"C\" NOT NULL,\n"
@@ -46,7 +48,7 @@ static const struct schema_core_table TABLES[] = {
      "    since timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
      "    state text,\n"
      "    PRIMARY KEY (\"group\", topic, partition, \"offset\")\n",
-     "SELECT, INSERT, UPDATE, DELETE"},
+     "SELECT, INSERT, UPDATE, DELETE", .tenants = true, .queue = true},
     /* Which tenants have tombstones to be removed (on_delete: hard). */
     {"purge",
      "    table_schema text COLLATE \"C\" NOT NULL,\n"
@@ -55,7 +57,7 @@ static const struct schema_core_table TABLES[] = {
      "    oldest timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
      "    marked_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
      "    PRIMARY KEY (table_schema, table_name, isolation_key)\n",
-     "SELECT, INSERT, UPDATE, DELETE"},
+     "SELECT, INSERT, UPDATE, DELETE", .tenants = true, .queue = true},
     /* Sealed secrets; rows of mappings hold their references (common/io/pg_vault.h). */
     {"credential_vault",
      "    isolation_key text COLLATE \"C\" NOT NULL,\n"
@@ -174,6 +176,16 @@ void schema_core_table_sql(struct buf *out, const struct schema_core_table *tabl
 struct mapping schema_core_mapping(const struct schema_core_table *table)
 {
     return (struct mapping){.schema = "drover", .table = table->name, .entity = table->name};
+}
+
+bool schema_core_is_queue(const struct mapping *mapping)
+{
+    if (strcmp(mapping->schema, "drover") != 0) /* which no mapping of a user's may name */
+        return false;
+    for (size_t i = 0; i < sizeof(TABLES) / sizeof(TABLES[0]); i++)
+        if (strcmp(TABLES[i].name, mapping->table) == 0)
+            return TABLES[i].queue;
+    return false;
 }
 
 /* Only roles named in a GRANT may call it, with their own rights, and with no name looked up where

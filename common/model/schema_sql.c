@@ -146,6 +146,7 @@ static void append_role_check(struct buf *out, const char *role)
 void schema_sql_policy(struct buf *out, const struct mapping *mapping, enum schema_policy policy,
                        const struct schema_roles *roles, const char *schema)
 {
+    const char *tenant = schema_core_is_queue(mapping) ? "" : TENANT_IS_OURS " AND ";
     buf_append_format(out, "CREATE POLICY %s ON ", schema_sql_policy_name(policy));
     append_table(out, mapping, schema);
     switch (policy) {
@@ -159,9 +160,9 @@ void schema_sql_policy(struct buf *out, const struct mapping *mapping, enum sche
                          */
         buf_append_text(out, " FOR ALL TO ");
         schema_sql_identifier(out, roles->worker);
-        buf_append_text(out, "\n    USING (" TENANT_IS_OURS " AND ");
+        buf_append_format(out, "\n    USING (%s", tenant);
         append_role_check(out, roles->worker);
-        buf_append_text(out, ")\n    WITH CHECK (" TENANT_IS_OURS " AND ");
+        buf_append_format(out, ")\n    WITH CHECK (%s", tenant);
         append_role_check(out, roles->worker);
         buf_append_text(out, ");\n");
         break;

@@ -41,6 +41,7 @@ struct schema_core_table {
     const char *columns; /* what stands in the parentheses of CREATE TABLE */
     const char *worker_rights;
     bool tenants; /* rows belong to tenants: isolation_key, and policies as mappings' tables have */
+    bool queue;   /* … but workers see those of all tenants, as they do in Kafka */
 };
 struct schema_function {
     const char *name;
@@ -57,6 +58,8 @@ void schema_core_table_sql(struct buf *out, const struct schema_core_table *tabl
 void schema_core_function_sql(struct buf *out, const struct schema_function *function);
 /* What schema_sql_policy needs of a table with `tenants`: its name alone. */
 struct mapping schema_core_mapping(const struct schema_core_table *table);
+/* Is this the mapping of a table with `queue`? */
+bool schema_core_is_queue(const struct mapping *mapping);
 
 /* ---- a mapping's table */
 /* OUT_FATAL DRV-M001 when an index expression could leave its place in the statement. */

@@ -93,6 +93,28 @@ static bool same_content(const struct row *a, const struct row *b)
     return a->deleted == b->deleted && digest_equal(&a->digest, &b->digest);
 }
 
+/* A soft delete leaves the row with its columns, and the record they are of may come in the same
+ * batch: whether it does must not show. */
+static void keep_columns(struct batch *batch, struct batch_item *winner,
+                         const struct batch_item *item)
+{
+    const struct mapping *mapping = winner->mapping;
+    bool exact;
+    if (mapping->on_delete != DELETE_SOFT || !winner->row.deleted || winner->row.keeps ||
+        item->row.deleted || item->row.version >= winner->row.version ||
+        item->offset > winner->offset) /* what comes after its delete is not written either */
+        return;
+    struct cell *cells = arena_array(&batch->arena, mapping->column_count, sizeof *cells);
+    if (!cells)
+        return; /* a tombstone, then */
+    memcpy(cells, item->row.cells, mapping->column_count * sizeof *cells);
+    if (value_encode(&mapping->columns[mapping->soft_column].type, mapping->soft_value,
+                     &batch->arena, &cells[mapping->soft_column], &exact, NULL) != OUT_OK)
+        return;
+    winner->row.cells = cells;
+    winner->row.keeps = true;
+}
+
 /* Keeps the first of each run of the same place; the others are decided against it or, for equal
  * versions below the winner's, simply superseded. */
 static void reduce(struct batch *batch, size_t open)
@@ -101,12 +123,15 @@ static void reduce(struct batch *batch, size_t open)
     for (size_t i = 0; i < open; i++) {
         struct batch_item *item = &batch->items[batch->order[i]];
         struct batch_item *winner = kept ? &batch->items[batch->order[kept - 1]] : NULL;
-        if (!winner || compare_places(winner, item) != 0)
+        if (!winner || compare_places(winner, item) != 0) {
             batch->order[kept++] = batch->order[i];
-        else if (item->row.version < winner->row.version)
+            continue;
+        }
+        if (item->row.version < winner->row.version)
             decide(item, CLASS_SUPERSEDED);
         else
             decide(item, same_content(&item->row, &winner->row) ? CLASS_UNCHANGED : CLASS_CONFLICT);
+        keep_columns(batch, winner, item);
     }
     batch->order_count = kept;
 }

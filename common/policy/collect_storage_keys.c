@@ -77,7 +77,7 @@ const struct storage_key *storage_keys_find(const struct storage_keys *keys, uin
 
 static struct bytes behind(struct bytes text, size_t size)
 {
-    return bytes_of(text.data + size, text.size - size);
+    return size ? bytes_of(text.data + size, text.size - size) : text;
 }
 
 static bool is_mark(const char *pattern)

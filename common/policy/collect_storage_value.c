@@ -232,6 +232,7 @@ void storage_append_string(struct buf *out, struct bytes text)
         i += surrogate ? 2 : 0;
         from = i + 1;
     }
-    buf_append(out, text.data + from, text.size - from);
+    if (from < text.size)
+        buf_append(out, text.data + from, text.size - from);
     buf_append_char(out, '"');
 }

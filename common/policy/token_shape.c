@@ -92,11 +92,13 @@ bool token_shape_is_random(struct bytes text)
         if (i && class_of(text.data[i]) && class_of(text.data[i - 1]))
             changes += class_of(text.data[i]) != class_of(text.data[i - 1]);
     }
+    if (changes * 5 < text.size)
+        return false;
     double bits = 0;
     for (int c = 0; c < 256; c++)
         if (counts[c])
             bits -= counts[c] * log2((double)counts[c] / (double)text.size);
-    return changes * 5 >= text.size && bits / (double)text.size >= 3.2;
+    return bits / (double)text.size >= 3.2;
 }
 
 /* ---- beginnings ---------------------------------------------------------------------------- */
@@ -220,6 +222,8 @@ static enum shape shape_of_beginning(struct bytes text, size_t at)
 static enum shape shape_of_scheme(struct bytes text, size_t at)
 {
     struct bytes rest = bytes_of(text.data + at, text.size - at);
+    if ((rest.data[0] | 0x20) != 'b')
+        return SHAPE_PLAIN;
     if (rest.size > 7 && strncasecmp(rest.data, "bearer ", 7) == 0) {
         struct bytes key = bytes_of(rest.data + 7, run(rest, 7, is_token_char));
         if (key.size < 16 || !has_digit(key))
@@ -410,12 +414,11 @@ static bool is_placeholder(struct bytes value)
 enum shape token_shape_of_member(struct bytes name, struct bytes value)
 {
     enum shape by_value = token_shape_of_value(value);
-    if (by_value == SHAPE_TOKEN || is_placeholder(value))
-        return by_value;
     enum shape by_name = token_shape_of_name(name);
-    if (by_name != SHAPE_PLAIN)
-        return by_name;
-    if (by_value == SHAPE_PLAIN && token_shape_is_random(value))
-        return token_shape_of_suspect(name);
-    return by_value;
+    if (by_value == SHAPE_TOKEN || (by_name != SHAPE_PLAIN && is_placeholder(value)))
+        return by_value;
+    if (by_name != SHAPE_PLAIN || by_value != SHAPE_PLAIN)
+        return by_name != SHAPE_PLAIN ? by_name : by_value;
+    enum shape suspect = token_shape_of_suspect(name);
+    return suspect != SHAPE_PLAIN && token_shape_is_random(value) ? suspect : SHAPE_PLAIN;
 }

@@ -3,7 +3,8 @@
 # check of what it holds that knows nothing of Drover's code.
 
 REDIS_DIR=$WORK/redis
-REDIS_PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+REDIS_PORT=$(( 20000 + RANDOM % 12000 ))
+while (: < "/dev/tcp/127.0.0.1/$REDIS_PORT") 2>/dev/null; do REDIS_PORT=$(( 20000 + RANDOM % 12000 )); done
 export REDIS_URL=redis://127.0.0.1:$REDIS_PORT
 mkdir -p "$REDIS_DIR"
 
@@ -28,22 +29,22 @@ use_mapping() {
   sed -i "s|^mappings: .*|mappings: [$WORK/event.yaml]|" "$WORK/drover.yaml"
 }
 
-# redis_values: key and value of every event, sorted by key; members in one order, numbers as written
-redis_values() {
-  redis --scan --pattern 'event:*' --count 1000 | grep -v ':v$' | sort > "$WORK/redis.keys"
-  sed 's/^/GET /' "$WORK/redis.keys" | redis > "$WORK/redis.values"
-  paste "$WORK/redis.keys" <(jq -cS . "$WORK/redis.values")
-}
-
 # redis_wrong FILE…: how many events differ from the greatest revision of each record of the files
 redis_wrong() {
-  redis_values > "$WORK/redis.have"
-  cat "$@" | jq -rc '[.tenant, .id, .rev, (. | tojson)] | @tsv' 2>/dev/null |
-    sort -t "$(printf '\t')" -k1,1 -k2,2 -k3,3n | awk -F '\t' '{ last[$1 "\t" $2] = $4 }
-      END { for (k in last) { split(k, p, "\t"); print "event:" p[1] ":" p[2] "\t" last[k] } }' |
-    sort > "$WORK/redis.raw"
-  paste <(cut -f1 "$WORK/redis.raw") <(cut -f2 "$WORK/redis.raw" | sed 's/\\\\/\\/g' | jq -cS .) > "$WORK/redis.want"
-  diff "$WORK/redis.have" "$WORK/redis.want" | grep -c '^[<>]' || true
+  redis --scan --pattern 'event:*' | grep -v ':v$' > "$WORK/redis.keys" || true
+  sed 's/^/GET /' "$WORK/redis.keys" | redis > "$WORK/redis.values"
+  paste -d $'\x02' "$WORK/redis.keys" "$WORK/redis.values" > "$WORK/redis.have"
+  cat "$@" > "$WORK/expected.ndjson"
+  psql "$ADMIN" -qAt -v ON_ERROR_STOP=1 <<EOF
+CREATE TEMP TABLE line (doc jsonb);
+CREATE TEMP TABLE have (key text, doc jsonb);
+\\copy line FROM '$WORK/expected.ndjson' WITH (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')
+\\copy have FROM '$WORK/redis.have' WITH (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')
+CREATE TEMP TABLE want AS
+  SELECT DISTINCT ON (doc->>'tenant', doc->>'id') 'event:' || (doc->>'tenant') || ':' || (doc->>'id') AS key, doc
+    FROM line ORDER BY doc->>'tenant', doc->>'id', (doc->>'rev')::int8 DESC;
+SELECT count(*) FROM want FULL JOIN have USING (key) WHERE want.doc IS DISTINCT FROM have.doc;
+EOF
 }
 
 redis_equals() { [ "$(redis_wrong "$@")" = 0 ]; }

@@ -152,4 +152,24 @@ assert.deepEqual(stored.get(other), { theme: 'of the other', stored: 'other' });
 assert.deepEqual(stored.get(frame), { theme: 'of the frame', stored: 'frame' });
 JS
 node "$WORK/compare.mjs" "$WORK/state.json" "$TOP" "$OTHER" "$FRAME" || fail "the profile was not read as it was stored"
+
+say "and that is what would be migrated"
+cat > "$WORK/drover.yaml" <<YAML
+mappings: [$PWD/schemas/mappings]
+state_dir: $WORK/state
+YAML
+status=0
+"$DROVER" rehearse "$PROFILE" --config "$WORK/drover.yaml" --origin "$TOP" > "$WORK/rehearsal.txt" 2>&1 || status=$?
+[ "$status" = 5 ] || fail "the rehearsal ended with $status, not 5: a foreign key and a lone surrogate are rejected"
+# count ENTITY NUMBER: so many rows of it would be written
+count() { grep -Eq "^acme +$1 +$2 +$2 +0 " "$WORK/rehearsal.txt" || fail "not $2 of $1: $(cat "$WORK/rehearsal.txt")"; }
+count agent 2
+count chat_session 1
+count chat_message 2
+count user_preferences 1
+count local_storage_item 11
+grep -q '1 × DRV-T003' "$WORK/rehearsal.txt" || fail "the foreign key was not told"
+grep -q '1 × DRV-J002' "$WORK/rehearsal.txt" || fail "the lone surrogate was not told"
+grep -q 'a token is withheld: auth_token' "$WORK/rehearsal.txt" || fail "the token was not withheld"
+grep -q '17 of 17 rows give their record back' "$WORK/rehearsal.txt" || fail "not all come back"
 say "ok"

@@ -12,8 +12,9 @@ done
 
 # gone ENTITY ID VERSION
 gone() {
-  kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -k "t1/$1/$2" -Z -X topic.partitioner=murmur2 \
-    -H drover-tenant=t1 -H "drover-entity=$1" -H "drover-id=$2" -H "drover-version=$3" < <(printf '\n')
+  printf 't1/%s/%s\t\n' "$1" "$2" \
+    | kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -K '\t' -Z -X partitioner=murmur2 \
+      -H drover-tenant=t1 -H "drover-entity=$1" -H "drover-id=$2" -H "drover-version=$3"
 }
 
 say "deletes: newer, older, and of what is not there"

@@ -72,10 +72,8 @@ start_worker B
 wait_until 90 has_committed 30600
 wait_until 30 redis_is_level
 wait_until 10 redis_equals "$WORK/six.ndjson"
-before=$(written_rows)
 
 say "R16: strangers' keys are named and left alone; the rest goes on"
-redis SET drover:probe 1 > /dev/null
 redis DEL event:t01:e3 event:t01:e3:v > /dev/null
 redis LPUSH event:t01:e3 theirs > /dev/null
 generate 600 20 7 "$WORK/seven.ndjson"

@@ -67,8 +67,8 @@ found e16 newer
 found e17 different
 found e18 different /tags
 found e19 different /amount
-equal "tenant swapped" "$(jq -r '.samples[] | select(.tenant == "t77") | [.verdict, .id] | join(" ")' "$WORK/found.json")" "extra e7"
-equal "counts" "$(report '[.counts.match, .counts.missing, .counts.different, .counts.stale, .counts.newer, .counts.extra] | join(" ")')" "2982 2 14 1 1 2"
+equal "tenant swapped" "$(jq -r '.samples[] | select(.tenant == "t77") | [.verdict, .id] | join(" ")' "$WORK/found.json")" "foreign e7"
+equal "counts" "$(report '[.counts.match, .counts.missing, .counts.different, .counts.stale, .counts.newer, .counts.extra, .counts.foreign] | join(" ")')" "2982 2 14 1 1 1 1"
 equal "records add up" "$(report .reconciled)" true
 
 say "values and ids stay masked unless asked for, places are always named"

@@ -564,6 +564,24 @@ START_TEST(a_soft_delete_keeps_the_row_for_its_tenant)
 }
 END_TEST
 
+START_TEST(a_soft_delete_in_the_record_s_own_batch_keeps_the_row)
+{
+    struct batch *batch = batch_new_at();
+    put(batch, "soft", "x", 1, "{\"id\":\"x\",\"note\":\"n1\"}");
+    put(batch, "soft", "x", 3, "{\"id\":\"x\",\"note\":\"n3\",\"more\":1}");
+    put(batch, "soft", "x", 4, NULL);
+    put(batch, "soft", "x", 2, "{\"id\":\"x\",\"note\":\"n2\"}");
+    put(batch, "soft", "late", 5, NULL);
+    put(batch, "soft", "late", 4, "{\"id\":\"late\",\"note\":\"n4\"}");
+    write_all(batch, NULL);
+    ck_assert_str_eq(ask("SELECT drover_deleted FROM public.soft WHERE id = 'late'"), "t");
+    ck_assert_str_eq(state_of("soft"), "deleted at 4");
+    ck_assert_str_eq(ask("SELECT note || ', ' || status || extra::text FROM public.soft WHERE NOT "
+                         "drover_deleted"),
+                     "n3, it's gone{\"more\": 1}");
+}
+END_TEST
+
 START_TEST(a_hard_delete_goes_after_its_life)
 {
     struct parents_result result;
@@ -599,6 +617,7 @@ static Suite *parents_suite(void)
     tcase_add_loop_test(tcase, every_order_of_upserts_and_deletes_ends_the_same, 0, 6);
     tcase_add_loop_test(tcase, a_delete_of_nothing_is_remembered, 0, 3);
     tcase_add_test(tcase, a_soft_delete_keeps_the_row_for_its_tenant);
+    tcase_add_test(tcase, a_soft_delete_in_the_record_s_own_batch_keeps_the_row);
     tcase_add_test(tcase, a_hard_delete_goes_after_its_life);
     suite_add_tcase(suite, tcase);
     return suite;

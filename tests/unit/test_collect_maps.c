@@ -547,6 +547,48 @@ START_TEST(large_records_are_rejected_alone)
 }
 END_TEST
 
+START_TEST(large_joined_records_are_rejected_alone)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    buf_append_text(
+        &text, "{\"projects\":[{\"id\":1}],\"marketplaceProjects\":[{\"projectId\":1,\"x\":\"");
+    append_filler(&text, RECORD_MOST);
+    buf_append_text(&text, "\"}]}");
+    char *says = found_in(buf_view(&text), true, false, 0, 0);
+    ck_assert_str_eq(says, "projects[0] project 0 {\"id\":1}\nmarketplaceProjects[0] J007");
+    free(says);
+    buf_free(&text);
+}
+END_TEST
+
+/* The form may stay open for all of what is looked at for it. */
+START_TEST(what_comes_first_may_be_large)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    buf_append_text(&text, "{\"sessions\":{\"x\":\"");
+    append_filler(&text, 200 * 1024);
+    buf_append_text(&text, "\"},\"projects\":[1]}");
+    for (size_t chunk = 0; chunk <= 5000; chunk += 5000) {
+        char *says = found_in(buf_view(&text), true, false, chunk, chunk);
+        ck_assert_str_eq(says, "sessions S011\nprojects[0] project 0 1");
+        free(says);
+    }
+    buf_free(&text);
+}
+END_TEST
+
+/* Within a record they are broken text, and not another encoding. */
+START_TEST(zero_bytes_are_broken_records)
+{
+    static const char TEXT[] = "{\"projects\":[[\0],[\"a\",1]]}";
+    char *says = found_in(bytes_of(TEXT, sizeof(TEXT) - 1), true, false, 0, 0);
+    ck_assert_ptr_nonnull(strstr(says, "projects[0] project 0 ["));
+    free(says);
+}
+END_TEST
+
 START_TEST(joins_over_the_limit_stop_the_run)
 {
     struct collect_config config = config_of(true);
@@ -705,6 +747,9 @@ static Suite *collect_maps_suite(void)
     suite_add_tcase(suite, samples);
     TCase *limits = tcase_create("limits");
     tcase_add_test(limits, large_records_are_rejected_alone);
+    tcase_add_test(limits, large_joined_records_are_rejected_alone);
+    tcase_add_test(limits, what_comes_first_may_be_large);
+    tcase_add_test(limits, zero_bytes_are_broken_records);
     tcase_add_test(limits, joins_over_the_limit_stop_the_run);
     tcase_add_test(limits, a_joined_record_may_be_too_large);
     tcase_add_test(limits, a_dump_needs_little_memory);

@@ -210,6 +210,10 @@ static const struct {
      "[\"ab\\x\\\"c\",\"d\\u00g1\",\"\\ud83d\\u12\",1]",
      "1:1@0#0 [\n1:2@1#0 \" <ab J001\n1:12@11#1 \" <d J001\n"
      "1:22@21#2 \" <\xED\xA0\xBD J001\n1:35@34#3 n = 1 LEFT"},
+    {"read a control character escaped, and go on",
+     {1, 'r', false},
+     "[\"a\\\nb\",1]",
+     "1:1@0#0 [\n1:2@1#0 \" <a J001\n2:4@8#1 n = 1 LEFT"},
     /* limits */
     {"too large, and go on",
      {1, 'c', false},

@@ -352,6 +352,34 @@ START_TEST(a_damaged_header_is_noticed)
 }
 END_TEST
 
+/* Rows of what other producers send: the reference must have come with its box. */
+START_TEST(a_sealed_column_needs_its_box)
+{
+    struct mapping_work work;
+    struct arena arena;
+    struct row row;
+    mapping_work_init(&work);
+    arena_init(&arena, 1u << 20);
+    ck_assert_int_eq(apply(sealing, "{\"id\":\"c1\",\"apiKey\":\"canary\"}"), OUT_OK);
+    struct record record = record_of("");
+    record.payload = out.payload;
+    record.has_version = true;
+    ck_assert_int_eq(mapping_forward(sealing, &record, &work, &arena, &row, &err), OUT_OK);
+    ck_assert_int_eq(secret_sealed_check(out.sealed, sealing, &row, &err), OUT_OK);
+    ck_assert_int_eq(secret_sealed_check((struct bytes){0}, sealing, &row, &err), OUT_REJECT);
+    ck_assert_int_eq(err.code, ERR_SECRET_PLAIN);
+    ck_assert_int_eq(
+        secret_sealed_check(bytes_of(out.sealed.data, out.sealed.size - 1), sealing, &row, &err),
+        OUT_REJECT);
+    ck_assert_int_eq(err.code, ERR_SECRET_PLAIN);
+    record.payload = BYTES_LITERAL("{\"id\":\"c1\",\"apiKey\":\"plain\"}");
+    ck_assert_int_eq(mapping_forward(sealing, &record, &work, &arena, &row, &err), OUT_REJECT);
+    ck_assert_int_eq(err.code, ERR_SECRET_PLAIN);
+    arena_free(&arena);
+    mapping_work_free(&work);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *made = suite_create("secret_guard");
@@ -371,6 +399,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tests, plain_records_pass, 0, 6);
     tcase_add_test(tests, too_many_secrets_are_refused);
     tcase_add_test(tests, a_damaged_header_is_noticed);
+    tcase_add_test(tests, a_sealed_column_needs_its_box);
     suite_add_tcase(made, tests);
     return made;
 }

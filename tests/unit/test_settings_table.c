@@ -6,6 +6,7 @@
 #include "common/io/settings.c"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/support/suite.h"
 
@@ -191,6 +192,45 @@ START_TEST(names_that_would_break_something_are_refused)
 }
 END_TEST
 
+/* The rules of the product this began with. NULL: not set. */
+static const struct {
+    const char *type, *mode, *ci;
+    enum storage storage;
+} STORAGES[] = {
+    {NULL, NULL, NULL, STORAGE_DATABASE}, /* the default is no guess */
+    {NULL, "production", "true", STORAGE_DATABASE},
+    {"auto", NULL, NULL, STORAGE_FILE},
+    {"auto", "development", "false", STORAGE_FILE},
+    {"auto", NULL, "true", STORAGE_MEMORY},
+    {"auto", "production", NULL, STORAGE_HYBRID},
+    {"auto", "production", "true", STORAGE_HYBRID},
+    {"database", "production", "true", STORAGE_DATABASE},
+    {"redis", NULL, "true", STORAGE_REDIS},
+    {"hybrid", NULL, "true", STORAGE_HYBRID},
+    {"memory", "production", NULL, STORAGE_MEMORY},
+    {"file", "production", "true", STORAGE_FILE},
+};
+
+static void set_or_not(const char *name, const char *value)
+{
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
+START_TEST(storage_is_chosen_by_the_environment)
+{
+    struct error err = {0};
+    set_or_not("AI_STORAGE_TYPE", STORAGES[_i].type);
+    set_or_not("NODE_ENV", STORAGES[_i].mode);
+    set_or_not("CI", STORAGES[_i].ci);
+    ck_assert_int_eq(conf_load_env(&conf, environ, NULL, &err), OUT_OK);
+    ck_assert_int_eq(settings_complete(&conf, &err), OUT_OK);
+    ck_assert_int_eq(settings.storage, STORAGES[_i].storage);
+}
+END_TEST
+
 static Suite *settings_table_suite(void)
 {
     Suite *suite = suite_create("settings_table");
@@ -208,6 +248,8 @@ static Suite *settings_table_suite(void)
     tcase_add_test(tcase, a_group_given_is_kept);
     tcase_add_loop_test(tcase, names_that_would_break_something_are_refused, 0,
                         sizeof(REFUSED) / sizeof(REFUSED[0]));
+    tcase_add_loop_test(tcase, storage_is_chosen_by_the_environment, 0,
+                        sizeof(STORAGES) / sizeof(STORAGES[0]));
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -144,7 +144,7 @@ static const struct member PLAIN[] = {
     {"content", "x = a == b ? token : key; y=%d"},
     {"title", "Basic training for beginners, part %d"},
     {"description", "A basic authorization flow with an access token, explained in %d steps"},
-    {"path", "/home/anna/projects/akia-%d/src/main.ts"},
+    {"path", "/srv/projects/akia-%d/src/main.ts"},
     {"model", "claude-3-5-sonnet-202410%02d"},
     {"version", "1.2.%d-beta.4+build.77"},
     {"createdAt", "2024-03-%02dT12:34:56.789Z"},

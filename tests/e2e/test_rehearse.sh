@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# A rehearsal and a run in memory: no server is there, what would happen is told exactly, the same
+# verifier says the same of a run, secrets stay unseen, and memory has an end.
+set -euo pipefail
+[ -n "${DROVER:-}" ] || { echo "DROVER must name the built program: run ./dev test" >&2; exit 2; }
+
+# Whoever asks for a server finds none.
+unset DATABASE_URL REDIS_URL DROVER_ADMIN_DATABASE_URL DROVER_MIGRATION
+export KAFKA_BROKERS=127.0.0.1:1 NO_COLOR=1
+MAPPINGS=$PWD/schemas/mappings SAMPLES=$PWD/schemas/samples
+WORK=$(mktemp -d)
+exec {TELL}>&2
+trap 'rm -rf "$WORK"' EXIT
+cd "$WORK"
+
+say() { printf '== %s\n' "$*"; }
+fail() {
+  printf 'FAILED: %s\n' "$*" >&"$TELL"
+  tail -n 15 "$WORK"/*.log >&"$TELL" 2>/dev/null || true
+  exit 1
+}
+equal() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
+expect_exit() {
+  local want=$1 got=0
+  shift
+  "$@" || got=$?
+  equal "exit code of: $*" "$got" "$want"
+}
+
+say "the demo's data: every record has its class"
+DEMO=(--mapping "$MAPPINGS/ai_progress.yaml" --tenant-path '*ai_progress/{tenant}/*')
+expect_exit 5 "$DROVER" rehearse "${DEMO[@]}" --json "$SAMPLES/ai_progress" > demo.json 2> demo.log
+equal "classes" "$(jq -c '.total | [.records, .to_write, .dead, .rejected, .give_back]' demo.json)" \
+  '[2000,1994,3,3,1994]'
+equal "reconciled" "$(jq .reconciled demo.json)" true
+equal "dead by code" "$(jq -c '[.dead_by_code | to_entries[] | .key, .value.count]' demo.json)" \
+  '["DRV-V001",1,"DRV-V002",1,"DRV-V006",1]'
+equal "rejected by code" "$(jq -c .rejected_by_code demo.json)" '{"DRV-J001":1,"DRV-J005":1,"DRV-V001":1}'
+jq -r '.dead_by_code[].first[]' demo.json | grep -q 'acme-03/ai_progress at .*/acme-03/training_metrics.json:7:3' \
+  || fail "a dead letter without its place"
+
+say "a run in memory: the verifier's own report, the same numbers"
+expect_exit 5 env AI_STORAGE_TYPE=memory "$DROVER" run "${DEMO[@]}" --report report "$SAMPLES/ai_progress" \
+  > run.txt 2> run.log
+grep -q '^2 000 = 1 994 match .* 3 dead-lettered .* 3 rejected .*(reconciled)' run.txt || fail "not the same numbers"
+equal "matches in the report" "$(jq .counts.match report/report.json)" 1994
+expect_exit 5 env CI=true AI_STORAGE_TYPE=auto "$DROVER" run "${DEMO[@]}" --report report "$SAMPLES/ai_progress" \
+  > ci.txt 2> ci.log
+[ ! -e .drover ] || fail "a run in memory left state behind"
+
+say "merges, orphans, secrets"
+cat > item.yaml <<'YAML'
+entity: item
+table: item
+key: [name]
+version: { from: /rev, as: number }
+rest: extra
+columns:
+  - { name: name,    from: /name, type: text }
+  - { name: rev,     from: /rev, type: int8, required: true }
+  - { name: parent,  from: /parent, type: text }
+  - { name: api_key, from: /apiKey, type: text, seal: true }
+  - { name: token,   from: /token, type: text, withhold: true }
+references:
+  - { columns: [parent], entity: item }
+YAML
+cat > items.ndjson <<'JSON'
+{"name":"a","rev":1}
+{"name":"a","rev":3,"apiKey":"canary-sealed-7d1f"}
+{"name":"a","rev":3,"apiKey":"canary-sealed-7d1f"}
+{"name":"a","rev":2}
+{"name":"b","rev":1,"parent":"a","token":"canary-token-88ab"}
+{"name":"c","rev":1,"parent":"nowhere"}
+{"name":"d","rev":1}
+{"name":"d","rev":1,"other":"content"}
+JSON
+ITEMS=(--mapping item.yaml --tenant acme)
+expect_exit 5 "$DROVER" rehearse "${ITEMS[@]}" --json items.ndjson > items.json 2> items.log
+equal "classes" "$(jq -c '.total | [.records, .to_write, .superseded, .unchanged, .conflict, .without_parent]' items.json)" \
+  '[8,4,2,1,1,1]'
+equal "secrets" "$(jq -c '[.sealed_members, .withheld_members]' items.json)" '[2,1]'
+expect_exit 5 "$DROVER" rehearse "${ITEMS[@]}" items.ndjson > items.txt 2>> items.log
+expect_exit 5 "$DROVER" run --storage memory "${ITEMS[@]}" --show-values --report report items.ndjson >> items.txt 2>> items.log
+grep -rl canary items.txt items.json items.log report && fail "a secret was shown"
+
+say "all fine is 0"
+grep -v 'nowhere\|content' items.ndjson > good.ndjson
+expect_exit 0 "$DROVER" rehearse "${ITEMS[@]}" good.ndjson > good.txt 2> good.log
+grep -q '^FINE' good.txt || fail "not fine"
+expect_exit 0 "$DROVER" run --storage memory "${ITEMS[@]}" good.ndjson > good.txt 2> good.log
+grep -q '^MATCH' good.txt || fail "no match"
+
+say "memory has an end, and it is said"
+awk 'BEGIN { for (i = 0; i < 60000; i++) printf "{\"name\":\"n%d\",\"rev\":1,\"more\":\"%d\"}\n", i, i }' > many.ndjson
+expect_exit 1 "$DROVER" rehearse --store-memory 1MiB "${ITEMS[@]}" many.ndjson > many.txt 2> many.log
+grep -q DRV-F003 many.log || fail "no DRV-F003"
+expect_exit 1 "$DROVER" run --storage memory --store-memory 4MiB "${ITEMS[@]}" many.ndjson > many.txt 2> many.log
+grep -q DRV-F003 many.log || fail "no DRV-F003"
+expect_exit 0 "$DROVER" rehearse --store-memory 64MiB "${ITEMS[@]}" many.ndjson > many.txt 2> many.log
+grep -q '60 000 of 60 000 rows' many.txt || fail "not all rows"
+
+say "what is no rehearsal of anything is said as a run says it"
+expect_exit 2 "$DROVER" rehearse "${ITEMS[@]}" > none.txt 2> none.log
+expect_exit 3 "$DROVER" rehearse --mapping missing.yaml --tenant acme good.ndjson > none.txt 2> none.log

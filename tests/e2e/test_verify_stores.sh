@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The verifier over every store: redis and file instead of the tables, Redis beside them in hybrid, and what
+# stands beside the records: foreign rows, orphans, sealed values, soft deletes.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/redis_lib.sh"
+
+report() { jq -r "$1" "$WORK/report/report.json"; }
+sql() { psql "$ADMIN" -q -v ON_ERROR_STOP=1 "$@"; }
+
+start_redis
+use_mapping json
+export AI_STORAGE_TYPE=hybrid
+prepare
+generate 2000 10 5 "$WORK/first.ndjson"
+drover produce "$WORK/first.ndjson" > "$WORK/produce.log" 2>&1
+expect_exit 0 drover work --until-end > "$WORK/work.log" 2>&1
+
+say "hybrid: Redis is compared with the tables"
+expect_exit 0 drover verify --source "$WORK/first.ndjson" > "$WORK/verify.log"
+equal "redis" "$(report '.redis | [.match, .different, .missing, .extra] | join(" ")')" "2000 0 0 0"
+
+say "V16: a hundred edits in Redis alone, each is found"
+for i in $(seq 0 39); do
+  redis SET "event:t01:e$i" "$(redis GET "event:t01:e$i" | jq -c '.kind = "edited"')" > /dev/null
+  redis DEL "event:t02:e$i" "event:t02:e$i:v" > /dev/null
+done
+sql -c "CREATE TABLE whole AS SELECT * FROM event WHERE isolation_key = 't03' AND rev = 5 AND id < 'e12'" \
+  -c "DELETE FROM event AS e USING whole AS w WHERE (e.isolation_key, e.id) = (w.isolation_key, w.id)"
+GONE=$(psql "$ADMIN" -Atc "SELECT count(*) FROM whole")
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "redis" "$(report '.redis | [.match, .different, .missing, .extra] | join(" ")')" "$(( 1920 - GONE )) 40 40 $GONE"
+equal "the tables" "$(report '[.counts.match, .counts.different, .counts.missing, .verdict] | join(" ")')" \
+  "$(( 2000 - GONE )) 0 $GONE discrepancy"
+grep -q '^redis against the tables: .* match, 40 different, 40 missing' "$WORK/verify.log" || fail "no line about Redis"
+sql -c "INSERT INTO event SELECT * FROM whole" -c "DROP TABLE whole"
+
+say "rows of a tenant the source does not have are foreign, others extra"
+sql <<'SQL'
+INSERT INTO event SELECT 'stranger', id, tenant, rev, kind, amount, at, tags, extra, drover_version, drover_digest
+  FROM event WHERE isolation_key = 't01' AND id IN ('e1', 'e2');
+INSERT INTO event SELECT isolation_key, 'more', tenant, rev, kind, amount, at, tags, extra, drover_version, drover_digest
+  FROM event WHERE isolation_key = 't01' AND id = 'e3';
+SQL
+AI_STORAGE_TYPE=database expect_exit 5 drover verify --show-values > "$WORK/verify.log"
+equal "foreign, extra" "$(report '[.counts.foreign, .counts.extra, .counts.match] | join(" ")')" "2 1 2000"
+equal "samples" "$(report '[.samples[] | [.verdict, .tenant] | join(" ")] | unique | join(",")')" "extra t01,foreign stranger"
+sql -c "DELETE FROM event WHERE isolation_key = 'stranger' OR id = 'more'"
+
+for storage in redis file; do
+  say "storage $storage: read through its own store"
+  export AI_STORAGE_TYPE=$storage DROVER_MIGRATION=${NAME}_$storage
+  [ "$storage" = file ] || redis FLUSHALL > /dev/null
+  drover topics apply > "$WORK/topics.log" 2>&1
+  drover produce "$WORK/first.ndjson" > "$WORK/produce.log" 2>&1
+  expect_exit 0 drover work --until-end --store-dir "$WORK/store" > "$WORK/work_$storage.log" 2>&1
+  expect_exit 0 drover verify --store-dir "$WORK/store" --source "$WORK/first.ndjson" > "$WORK/verify.log"
+  equal "match" "$(report '[.counts.match, .source_count, .rows] | join(" ")')" "2000 2000 2000"
+done
+
+say "storage file: damage is found and named"
+sqlite() { python3 - "$WORK/store/.drover/state.db" "$1" <<'PY'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute(sys.argv[2])
+db.commit()
+PY
+}
+sqlite "UPDATE record SET json = replace(json, '\"kind\"', '\"kin\"') WHERE tenant = 't01' AND id = 'e1'"
+sqlite "DELETE FROM record WHERE tenant = 't01' AND id = 'e2'"
+sqlite "UPDATE record SET version = 4 WHERE tenant = 't01' AND id = 'e3'"
+sqlite "UPDATE record SET id = 'e4x' WHERE tenant = 't01' AND id = 'e4'"
+expect_exit 5 drover verify --store-dir "$WORK/store" > "$WORK/verify.log"
+equal "file" "$(report '[.counts.match, .counts.different, .counts.missing, .counts.stale, .counts.extra] | join(" ")')" "1996 1 2 1 1"
+
+say "storage redis: damage is found and named"
+export AI_STORAGE_TYPE=redis DROVER_MIGRATION=${NAME}_redis
+redis SET event:t01:e1 "$(redis GET event:t01:e1 | jq -c 'del(.kind)')" > /dev/null
+redis DEL event:t01:e2 event:t01:e2:v > /dev/null
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "redis" "$(report '[.counts.match, .counts.different, .counts.missing, .counts.extra] | join(" ")')" "1998 1 1 0"
+
+say "sealed values are compared with the key, orphans are counted"
+export AI_STORAGE_TYPE=database DROVER_MIGRATION=${NAME}_storage
+sed -i "s|^mappings: .*|mappings: [$PWD/schemas/mappings]|" "$WORK/drover.yaml"
+drover secret keygen --key-file "$WORK/drover.key" > "$WORK/keygen.log" 2>&1
+prepare
+STORAGE=$WORK/acme.json
+jq 'del(.auth_token, .ai_agents_globex, .ui_preferences_globex, .chat_session_lost, .chat_session_cut)' \
+  schemas/samples/local_storage/acme.json > "$STORAGE"
+drover produce --tenant acme --user u1 --key-file "$WORK/drover.key" "$STORAGE" > "$WORK/produce.log" 2>&1
+expect_exit 0 drover work --until-end > "$WORK/work_storage.log" 2>&1
+expect_exit 0 drover verify --tenant acme --user u1 --key-file "$WORK/drover.key" --source "$STORAGE" > "$WORK/verify.log"
+equal "sealed" "$(report '.sealed | [.match, .different, .missing, .not_compared] | join(" ")')" "3 0 0 0"
+expect_exit 0 drover verify --tenant acme --user u1 --source "$STORAGE" > "$WORK/verify.log"
+grep -q '3 sealed, not compared' "$WORK/verify.log" || fail "what was not compared is not said"
+sql -c "UPDATE drover.credential_vault SET ciphertext = (SELECT ciphertext FROM drover.credential_vault ORDER BY reference LIMIT 1)"
+expect_exit 5 drover verify --key-file "$WORK/drover.key" > "$WORK/verify.log"
+equal "sealed" "$(report '.sealed | [.match, .different] | join(" ")')" "1 2"
+sql -c "DELETE FROM drover.credential_vault"
+expect_exit 5 drover verify --key-file "$WORK/drover.key" > "$WORK/verify.log"
+equal "sealed" "$(report '.sealed.missing')" 3
+sql -c "ALTER TABLE chat_message DROP CONSTRAINT drover_fk_1" \
+  -c "DELETE FROM chat_sessions WHERE session_id = 's1'"
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "orphans" "$(report '.orphans | map([.entity, .parent] | join(" ")) | join(",")')" "chat_message chat_session"
+grep -q 'orphans: ' "$WORK/verify.log" || fail "orphans are not named"
+say done

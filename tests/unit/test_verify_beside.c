@@ -1,0 +1,111 @@
+#include "common/policy/verify_beside.h"
+
+#include <string.h>
+
+#include "common/policy/verify_report.h"
+#include "common/policy/verify_secrets.h"
+#include "tests/support/suite.h"
+
+static struct verify_beside beside;
+
+static void check_text(const char *expected)
+{
+    struct buf out;
+    buf_init(&out, 4096);
+    verify_beside_append_text(&beside, &out);
+    ck_assert_str_eq(buf_text(&out), expected);
+    buf_free(&out);
+}
+
+START_TEST(nothing_to_tell_is_nothing)
+{
+    beside = (struct verify_beside){0};
+    check_text("");
+    ck_assert_uint_eq(verify_beside_problems(&beside), 0);
+}
+END_TEST
+
+START_TEST(what_is_no_fault_is_no_problem)
+{
+    beside = (struct verify_beside){.redis = {.compared = true, .match = 1200, .expired = 3},
+                                    .sealed = {.match = 1, .not_compared = 2}};
+    verify_beside_orphans(&beside, "child", "parent", 0);
+    check_text("redis against the tables: 1 200 match, 3 expired\n"
+               "sealed fields: 1 match, 2 sealed, not compared\n");
+    ck_assert_uint_eq(verify_beside_problems(&beside), 0);
+}
+END_TEST
+
+START_TEST(each_problem_counts_for_the_last_word)
+{
+    static const struct verify_beside PROBLEMS[] = {
+        {.redis = {.different = 1}},  {.redis = {.stale = 1}},
+        {.redis = {.newer = 1}},      {.redis = {.missing = 1}},
+        {.redis = {.extra = 1}},      {.sealed = {.missing = 1}},
+        {.sealed = {.different = 1}}, {.orphans = {{"child", "parent", 1}}, .orphan_count = 1},
+    };
+    for (size_t i = 0; i < sizeof PROBLEMS / sizeof *PROBLEMS; i++) {
+        struct verify_report report;
+        verify_report_init(&report, 1);
+        uint32_t group = diff_groups_find(&report.groups, bytes_text("t"), bytes_text("e"));
+        report.groups.items[group].counts[VERDICT_MATCH] = 1;
+        report.source_count = report.compared = 1;
+        ck_assert_int_eq(verify_report_result(&report), VERIFY_MATCH);
+        report.beside = PROBLEMS[i];
+        ck_assert_uint_eq(verify_beside_problems(&report.beside), 1);
+        ck_assert_int_eq(verify_report_result(&report), VERIFY_DISCREPANCY);
+        verify_report_free(&report);
+    }
+}
+END_TEST
+
+START_TEST(orphans_beyond_the_room_are_summed)
+{
+    beside = (struct verify_beside){0};
+    for (int i = 0; i < VERIFY_ORPHANS_MOST + 3; i++)
+        verify_beside_orphans(&beside, "child", "parent", 2);
+    ck_assert_uint_eq(beside.orphan_count, VERIFY_ORPHANS_MOST);
+    ck_assert_uint_eq(verify_beside_problems(&beside), 2 * (VERIFY_ORPHANS_MOST + 3));
+}
+END_TEST
+
+#define REFERENCE "sec_abcdefghijklmnopqrstuvwxyz234567"
+
+START_TEST(what_stands_for_a_secret_is_made_the_same)
+{
+    static const char *const CASES[][2] = {
+        {"{\"a\":{\"$sealed\":\"" REFERENCE "\"},\"b\":1}",
+         "{\"a\":{\"$withheld\":\"token\"},\"b\":1}"},
+        {"{\"s\":\"{\\\"$sealed\\\":\\\"" REFERENCE "\\\"}\"}",
+         "{\"s\":\"{\\\"$withheld\\\":\\\"token\\\"}\"}"},
+        {"{\"$sealed\":\"sec_short\"}", "{\"$sealed\":\"sec_short\"}"},
+        {"\"$sealed\"", "\"$sealed\""},
+        {"\"$sealed\\\"\"", "\"$sealed\\\"\""},
+        {"{\"$sealed\":{}}", "{\"$sealed\":{}}"},
+        {"[]", "[]"},
+    };
+    struct buf out;
+    buf_init(&out, 4096);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        buf_reset(&out);
+        verify_secrets_append(&out, bytes_text(CASES[i][0]));
+        ck_assert_str_eq(buf_text(&out), CASES[i][1]);
+    }
+    buf_free(&out);
+}
+END_TEST
+
+static Suite *verify_beside_suite(void)
+{
+    Suite *suite = suite_create("verify_beside");
+    TCase *tcase = tcase_create("verify_beside");
+    tcase_add_test(tcase, nothing_to_tell_is_nothing);
+    tcase_add_test(tcase, what_is_no_fault_is_no_problem);
+    tcase_add_test(tcase, each_problem_counts_for_the_last_word);
+    tcase_add_test(tcase, orphans_beyond_the_room_are_summed);
+    tcase_add_test(tcase, what_stands_for_a_secret_is_made_the_same);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(verify_beside_suite)
