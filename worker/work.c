@@ -23,6 +23,7 @@
 #include "worker/redis_stage.h"
 #include "worker/report.h"
 #include "worker/worker.h"
+#include "worker/worker_stores.h"
 
 #define TICK_MS 50
 #define START_MS 30000 /* longest wait for a dependency at the start */

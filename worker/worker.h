@@ -139,15 +139,6 @@ void membership_commit(struct worker *worker);
 /* True when every assigned partition has been written to its end. */
 bool membership_at_end(const struct worker *worker);
 
-/* ---- worker_stores.c */
-/* What must hold before the loop runs: row level security, a lock. */
-enum outcome worker_stores_check(struct worker *worker, struct error *err);
-/* Opens sink, progress and, for hybrid, the stage. */
-enum outcome worker_stores_open(struct worker *worker, struct error *err);
-/* Begins to close them; each counts in open_parts until worker_part_closed. */
-void worker_stores_close(struct worker *worker);
-void worker_stores_free(struct worker *worker);
-
 /* ---- work.c */
 void worker_on_checked(void *owner);
 void worker_on_progress_error(void *owner, const struct error *err);

@@ -21,6 +21,7 @@
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
+#include "worker/worker_stores.h"
 
 #define START_MS 30000   /* longest wait for PostgreSQL at the start */
 #define CONNECT_MS 10000 /* one connection attempt */

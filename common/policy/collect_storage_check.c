@@ -65,7 +65,7 @@ static enum state open_bracket(struct storage_check *check, char c)
 
 static enum state close_bracket(struct storage_check *check, char c)
 {
-    if (check->depth == 0 || in_object(check) != (c == '}'))
+    if (check->depth == 0 || c != (in_object(check) ? '}' : ']'))
         return IS_BROKEN;
     check->depth--;
     return WANT_MORE;

@@ -109,9 +109,9 @@ static void generate_storage(struct random *random, struct buf *out)
     buf_reset(out);
     begin_value(out, "note");
     random_string(random, out);
-    if (random_below(random, 2))
+    if (random_below(random, 3) == 0)
         put_list(random, out, &json, "ai_agents_acme", AGENT);
-    if (random_below(random, 2))
+    if (random_below(random, 3) == 0)
         put_list(random, out, &json, "user_llm_configs_acme", CONFIG);
     if (random_below(random, 3) == 0) {
         buf_append_text(&json, "[{\"id\":\"s\",\"status\":\"active\"");
@@ -120,15 +120,15 @@ static void generate_storage(struct random *random, struct buf *out)
         buf_append_text(&json, "}]");
         put_value(out, "tenant_mcp_servers_acme", &json);
     }
-    if (random_below(random, 2))
+    if (random_below(random, 3) == 0)
         put_chat(random, out, &json, "chat_session_acme_global");
-    if (random_below(random, 2))
+    if (random_below(random, 3) == 0)
         put_chat(random, out, &json, "chat_session_\xc3\xa4:1/%");
     if (random_below(random, 2)) {
         begin_value(out, "theme");
         random_string(random, out);
     }
-    if (random_below(random, 2))
+    if (random_below(random, 3) == 0)
         put_object(random, out, &json, "ui_preferences_acme");
     if (random_below(random, 3) == 0)
         put_object(random, out, &json, "old_ui_preferences_acme");
