@@ -9,8 +9,7 @@
  *   letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
  *   receipts.c committed batch ─► results topic; watermarks
  *   redis_stage.c committed batch ─► Redis, in storage hybrid
- *   parents.c  records that wait for those they refer to
- *   worker_stores.c  which sink, progress and stage a storage has
+ *   parents.c  records that wait for those they refer to     worker_stores.c  opens the stores
  *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up
  *   work.c     start, signals, stop
  *
@@ -121,7 +120,7 @@ void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t
 void receipts_send(struct partition *partition, const struct batch *batch);
 void receipts_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
                            int64_t offset, const struct error *err);
-/* Stores watermarks that have moved, those of Redis too. */
+/* Stores watermarks that have moved. */
 void receipts_store(struct partition *partition);
 
 /* ---- membership.c */

@@ -6,6 +6,8 @@
  * Everything else of the worker knows the ports only.
  */
 
+#include "worker/worker_stores.h"
+
 #include <unistd.h>
 
 #include "common/io/clock.h"
@@ -20,8 +22,6 @@
 #include "common/io/redis_url.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
-#include "worker/worker.h"
-#include "worker/worker_stores.h"
 
 #define START_MS 30000   /* longest wait for PostgreSQL at the start */
 #define CONNECT_MS 10000 /* one connection attempt */

@@ -14,8 +14,8 @@ struct mapping_set {
     size_t count;
 };
 
-/* All errors are OUT_FATAL: unreadable file, bad mapping, two mappings of one entity or one table, a
- * reference to what is not there, none at all. */
+/* All errors are OUT_FATAL: unreadable file, bad mapping, two mappings of one entity or one table,
+ * a reference to what is not there, none at all. */
 MUST_USE enum outcome mapping_set_load(const struct settings *settings, struct mapping_set *set,
                                        struct error *err);
 void mapping_set_free(struct mapping_set *set);

@@ -65,11 +65,11 @@ struct storage_key *storage_keys_put(struct storage_keys *keys, uint64_t hash, b
     return key;
 }
 
-const struct storage_key *storage_keys_find(const struct storage_keys *keys, uint64_t hash)
+struct storage_key *storage_keys_find(const struct storage_keys *keys, uint64_t hash)
 {
     if (!keys->capacity)
         return NULL;
-    const struct storage_key *key = &keys->items[place_of(keys, used_hash(hash))];
+    struct storage_key *key = &keys->items[place_of(keys, used_hash(hash))];
     return key->hash ? key : NULL;
 }
 

@@ -92,6 +92,10 @@ static bool is_tenant_key(const struct collect_storage *storage)
 
 void storage_learn_begin(struct collect_storage *storage)
 {
+    /* also when this value does not end: what is known is the earlier one's */
+    struct storage_key *earlier = storage_keys_find(&storage->keys, storage_item_hash(storage));
+    if (earlier)
+        earlier->repeated = true;
     storage_judge_reset(storage->judge);
     buf_reset(&storage->scratch);
 }
@@ -100,7 +104,7 @@ static struct storage_key *remember(struct collect_storage *storage)
 {
     bool fresh;
     struct storage_key *key = storage_keys_put(&storage->keys, storage_item_hash(storage), &fresh);
-    key->repeated = !fresh;
+    key->repeated |= !fresh;
     storage_learn_tenants(&storage->config, buf_view(&storage->item.key), &storage->tenants);
     return key;
 }

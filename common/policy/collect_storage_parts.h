@@ -36,7 +36,7 @@ struct storage_keys {
 void storage_keys_free(struct storage_keys *keys);
 /* Found or made (then form 0 and *fresh). */
 struct storage_key *storage_keys_put(struct storage_keys *keys, uint64_t hash, bool *fresh);
-const struct storage_key *storage_keys_find(const struct storage_keys *keys, uint64_t hash);
+struct storage_key *storage_keys_find(const struct storage_keys *keys, uint64_t hash);
 
 /* ---- whose a key is ---- */
 

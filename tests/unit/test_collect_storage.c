@@ -270,6 +270,9 @@ static const struct payload {
     /* limits */
     {"cut in a value (fault row L05)", "{\"draft_1\":\"1\",\"chat_session_1\":\"[1,2",
      "draft draft_1 1\nrejected  J009"},
+    {"twice, the second one cut", "{\"chat_session_1\":\"[1]\",\"chat_session_1\":\"[1,2",
+     "rejected session chat_session_1 J005\nrejected session chat_session_1 J005\n"
+     "rejected  J009"},
     {"cut with preferences", "{\"theme\":\"dark\",\"draft_1\":\"1\",",
      "draft draft_1 1\nrejected prefs J009\nrejected  J009"},
 };
