@@ -201,7 +201,7 @@ static bool is_stuck(const struct run *run)
 static void look_for_end(struct run *run)
 {
     bool produced = run->children[RUN_PRODUCE].ended;
-    if (produced && run->surveyed && run->survey.lag == 0) {
+    if (produced && run->surveyed && run->survey.lag == 0 && run->survey.waiting == 0) {
         run->phase = RUN_DRAINING;
         end_workers(run);
     } else if (produced && is_stuck(run)) {

@@ -74,15 +74,19 @@ static void append_codes(struct buf *out, const struct survey *survey)
 
 static void append_classes(struct buf *out, const struct survey *survey)
 {
-    char numbers[6][28];
+    char numbers[7][28];
+    uint64_t counts[CLASS_COUNT];
+    survey_settle(survey, counts);
     buf_append_format(
-        out, "%s records: %s applied, %s superseded, %s unchanged, %s conflict, %s dead-lettered\n",
-        count_text(survey->total, numbers[0]),
-        count_text(survey->counts[CLASS_APPLIED], numbers[1]),
-        count_text(survey->counts[CLASS_SUPERSEDED], numbers[2]),
-        count_text(survey->counts[CLASS_UNCHANGED], numbers[3]),
-        count_text(survey->counts[CLASS_CONFLICT], numbers[4]),
-        count_text(survey->counts[CLASS_DEAD], numbers[5]));
+        out, "%s records: %s applied, %s superseded, %s unchanged, %s conflict, %s dead-lettered",
+        count_text(survey->total, numbers[0]), count_text(counts[CLASS_APPLIED], numbers[1]),
+        count_text(counts[CLASS_SUPERSEDED], numbers[2]),
+        count_text(counts[CLASS_UNCHANGED], numbers[3]),
+        count_text(counts[CLASS_CONFLICT], numbers[4]), count_text(counts[CLASS_DEAD], numbers[5]));
+    if (counts[CLASS_WAITING])
+        buf_append_format(out, ", %s waiting for their parents",
+                          count_text(counts[CLASS_WAITING], numbers[6]));
+    buf_append_char(out, '\n');
     if (survey->rejected || survey->withheld)
         buf_append_format(out, "at the source: %s rejected, %s withheld\n",
                           count_text(survey->rejected, numbers[0]),
@@ -96,6 +100,7 @@ static void append_rest(struct buf *out, const struct survey *survey, const stru
     uint64_t counted = 0;
     for (int i = 0; i <= CLASS_DEAD; i++)
         counted += survey->counts[i];
+    counted += survey->counts[CLASS_WAITING];
     buf_append_format(out, "%s to do", count_text(survey->lag, numbers[0]));
     if (survey->committed > counted)
         buf_append_format(out, ", %s committed without a receipt yet",
@@ -149,13 +154,16 @@ static void append_json_partition(struct buf *out, const struct survey_partition
 
 static void append_json(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
+    uint64_t counts[CLASS_COUNT];
+    survey_settle(survey, counts);
     buf_append_format(out,
                       "{\"topic\":\"%s\",\"total\":%" PRIu64 ",\"committed\":%" PRIu64
                       ",\"lag\":%" PRIu64 ",\"rejectedAtSource\":%" PRIu64
                       ",\"withheldAtSource\":%" PRIu64 ",\"counts\":{",
                       survey->topics[TOPIC_SOURCE], survey->total, survey->committed, survey->lag,
                       survey->rejected, survey->withheld);
-    append_json_counts(out, survey->counts);
+    append_json_counts(out, counts);
+    buf_append_format(out, ",\"waiting\":%" PRIu64, counts[CLASS_WAITING]);
     buf_append_text(out, "},\"deadLetters\":{");
     for (size_t i = 0; i < survey->code_count; i++)
         buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", survey->codes[i].code,

@@ -120,6 +120,9 @@ static void append_work(struct buf *out, const struct run *run, const struct run
         buf_append_format(out, " · %s dead", count_text(bad, texts[2]));
     if (run->survey.lag || run->phase == RUN_WORKING)
         buf_append_format(out, " · lag %s", count_text(run->survey.lag, texts[3]));
+    if (run->survey.waiting)
+        buf_append_format(out, " · %s waiting for their parents",
+                          count_text(run->survey.waiting, texts[3]));
     if (run->drained_ms)
         buf_append_format(out, "  done %.1fs", (double)(run->drained_ms - run->began_ms) / 1000.0);
     else
@@ -178,9 +181,11 @@ static void print_plain(const struct run *run)
     else
         fprintf(stderr,
                 "run produced=%" PRIu64 " rejected=%" PRIu64 " committed=%" PRIu64 "/%" PRIu64
-                " applied=%" PRIu64 " dead=%" PRIu64 " lag=%" PRIu64 " per_s=%.0f\n",
+                " applied=%" PRIu64 " dead=%" PRIu64 " lag=%" PRIu64 " waiting=%" PRIu64
+                " per_s=%.0f\n",
                 produced->produced, produced->rejected, run->survey.committed, run->survey.total,
-                sum.applied, sum.dead + sum.conflict, run->survey.lag, run->rate);
+                sum.applied, sum.dead + sum.conflict, run->survey.lag, run->survey.waiting,
+                run->rate);
 }
 
 void run_view_draw(struct run *run)

@@ -55,6 +55,7 @@ struct survey {
     uint64_t total; /* messages in the source topic */
     uint64_t committed;
     uint64_t lag;
+    uint64_t waiting; /* records in the waiting room: their parents are not there yet */
     uint64_t counts[CLASS_COUNT];
 };
 
@@ -67,7 +68,10 @@ void survey_close(struct survey *survey);
 MUST_USE enum outcome survey_look(struct survey *survey, struct error *err);
 /* survey_progress.c, internal: the stores' part of a look. */
 MUST_USE enum outcome survey_read_progress(struct survey *survey, struct error *err);
-/* Reads the receipts and dead letters that are new. */
+/* Reads the receipts and dead letters that are new. Receipts do not tell what became of a record
+ * that waited: what does not wait any more and has no dead letter was applied. */
 MUST_USE enum outcome survey_read_receipts(struct survey *survey, struct error *err);
+/* The classes as they stand by now: of those that waited, who got in, and who is dead. */
+void survey_settle(const struct survey *survey, uint64_t counts[CLASS_COUNT]);
 
 #endif

@@ -33,6 +33,30 @@ static void take_row(struct survey *survey, const PGresult *result, int row)
     snprintf(partition->owner, sizeof(partition->owner), "%s", PQgetvalue(result, row, 5));
 }
 
+/* A schema from before there was a waiting room has none. */
+static enum outcome read_waiting(struct survey *survey, struct error *err)
+{
+    const struct bytes params[] = {bytes_text(survey->settings->group),
+                                   bytes_text(survey->topics[TOPIC_SOURCE])};
+    PGresult *result = NULL;
+    enum outcome outcome =
+        pg_session_query(survey->connection, "SELECT to_regclass('drover.waiting') IS NOT NULL",
+                         NULL, 0, false, &result, err);
+    bool there = outcome == OUT_OK && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    survey->waiting = 0;
+    if (!there)
+        return outcome;
+    outcome = pg_session_query(
+        survey->connection,
+        "SELECT count(*) FROM drover.waiting WHERE \"group\" = $1::text AND topic = $2::text",
+        params, 2, false, &result, err);
+    if (outcome == OUT_OK)
+        survey->waiting = (uint64_t)number(result, 0, 0);
+    PQclear(result);
+    return outcome;
+}
+
 static enum outcome read_postgres(struct survey *survey, struct error *err)
 {
     const struct settings *settings = survey->settings;
@@ -54,6 +78,8 @@ static enum outcome read_postgres(struct survey *survey, struct error *err)
     for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++)
         take_row(survey, result, row);
     PQclear(result);
+    if (outcome == OUT_OK)
+        outcome = read_waiting(survey, err);
     if (outcome == OUT_RETRY) {
         PQfinish(survey->connection);
         survey->connection = NULL;

@@ -158,3 +158,16 @@ enum outcome survey_read_receipts(struct survey *survey, struct error *err)
         outcome = read_topic(survey, TOPIC_DLQ, survey->dead_read, take_letter, err);
     return outcome;
 }
+
+void survey_settle(const struct survey *survey, uint64_t counts[CLASS_COUNT])
+{
+    memcpy(counts, survey->counts, sizeof(survey->counts));
+    uint64_t waited = counts[CLASS_WAITING];
+    uint64_t left = waited > survey->waiting ? waited - survey->waiting : 0;
+    uint64_t letters = survey->dead_id_count;
+    uint64_t orphans = letters > counts[CLASS_DEAD] ? letters - counts[CLASS_DEAD] : 0;
+    orphans = orphans < left ? orphans : left;
+    counts[CLASS_WAITING] = waited - left;
+    counts[CLASS_DEAD] += orphans;
+    counts[CLASS_APPLIED] += left - orphans;
+}

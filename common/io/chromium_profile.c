@@ -23,7 +23,7 @@
 enum state { AT_BEGIN, AT_ENTRY, IN_NAME, IN_VALUE, AT_END, ENDED };
 
 struct chromium_profile {
-    struct buf copy; /* path of the folder; empty: none */
+    struct chromium_copy copy;
     struct chromium_files files;
     leveldb_options_t *options;
     leveldb_readoptions_t *reading;
@@ -63,7 +63,7 @@ static enum outcome open_database(struct chromium_profile *profile, struct error
     profile->options = leveldb_options_create();
     leveldb_options_set_paranoid_checks(profile->options, 1);
     leveldb_options_set_max_open_files(profile->options, 64);
-    profile->database = leveldb_open(profile->options, buf_text(&profile->copy), &message);
+    profile->database = leveldb_open(profile->options, buf_text(&profile->copy.path), &message);
     if (message)
         return database_failed(message, err);
     profile->reading = leveldb_readoptions_create();
@@ -88,9 +88,7 @@ static void close_database(struct chromium_profile *profile)
     profile->database = NULL;
     profile->reading = NULL;
     profile->options = NULL;
-    if (profile->copy.size)
-        chromium_copy_remove(buf_text(&profile->copy));
-    buf_reset(&profile->copy);
+    chromium_copy_remove(&profile->copy);
 }
 
 /* A copy that was made while files were replaced does not open: it is made again. */
@@ -101,8 +99,6 @@ static enum outcome open_copy(struct chromium_profile *profile, const char *data
     for (int i = 0; i < OPENINGS_MOST && outcome != OUT_OK; i++) {
         chromium_copy_measure(database, &profile->files);
         outcome = chromium_copy_make(database, &profile->copy, err);
-        if (outcome != OUT_OK)
-            buf_reset(&profile->copy);
         if (outcome == OUT_REJECT)
             return outcome;
         if (outcome == OUT_OK)
@@ -123,7 +119,7 @@ enum outcome chromium_profile_open(const char *folder, struct chromium_profile *
     struct chromium_profile *profile = calloc(1, sizeof(*profile));
     if (!profile)
         abort();
-    buf_init(&profile->copy, PATH_MOST);
+    chromium_copy_init(&profile->copy);
     buf_init(&profile->origin, PATH_MOST * 16);
     buf_init(&profile->out, CHUNK_SIZE * 8);
     buf_init(&path, PATH_MOST);
@@ -145,7 +141,7 @@ void chromium_profile_close(struct chromium_profile *profile)
     if (!profile)
         return;
     close_database(profile);
-    buf_free(&profile->copy);
+    chromium_copy_free(&profile->copy);
     buf_free(&profile->origin);
     buf_free(&profile->out);
     free(profile);

@@ -2,14 +2,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/io/chromium_profile_parts.h"
 
+#define NAME_BEGIN "drover-profile-"
 #define COPY_AT_ONCE ((size_t)1 << 20)
 
 static enum outcome cannot(struct error *err, const char *what, int number)
@@ -132,22 +135,82 @@ static int copy_files(const char *database, const char *copy)
     return failed;
 }
 
-static int make_below(const char *base, const char *database, struct buf *copy)
+static void remove_folder(const char *path)
 {
-    buf_reset(copy);
-    buf_append_format(copy, "%s/drover-profile-%d-XXXXXX", base, (int)getpid());
-    if (copy->failed)
+    DIR *listing = opendir(path);
+    struct dirent *entry;
+    if (!listing)
+        return;
+    while ((entry = readdir(listing)))
+        unlinkat(dirfd(listing), entry->d_name, 0); /* "." and ".." refuse */
+    closedir(listing);
+    rmdir(path);
+}
+
+/* -1: it cannot be opened, or somebody has it. */
+static int lock_folder(const char *path)
+{
+    int lock = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        close(lock);
+        lock = -1;
+    }
+    return lock;
+}
+
+/* What killed processes of this user left: values in plain are not to stay there. */
+static void sweep(const char *base)
+{
+    DIR *listing = opendir(base);
+    struct dirent *entry;
+    struct buf path;
+    if (!listing)
+        return;
+    buf_init(&path, PATH_MAX);
+    while ((entry = readdir(listing))) {
+        struct stat status;
+        buf_reset(&path);
+        buf_append_format(&path, "%s/%s", base, entry->d_name);
+        if (strncmp(entry->d_name, NAME_BEGIN, strlen(NAME_BEGIN)) != 0 || path.failed ||
+            lstat(buf_text(&path), &status) != 0 || !S_ISDIR(status.st_mode) ||
+            status.st_uid != geteuid())
+            continue;
+        int lock = lock_folder(buf_text(&path));
+        if (lock < 0)
+            continue;
+        remove_folder(buf_text(&path));
+        close(lock);
+    }
+    buf_free(&path);
+    closedir(listing);
+}
+
+static int make_below(const char *base, const char *database, struct chromium_copy *copy)
+{
+    sweep(base);
+    buf_reset(&copy->path);
+    buf_append_format(&copy->path, "%s/" NAME_BEGIN "%d-XXXXXX", base, (int)getpid());
+    if (copy->path.failed)
         return ENAMETOOLONG;
-    buf_text(copy);           /* ends it with a NUL */
-    if (!mkdtemp(copy->data)) /* 0700 */
+    buf_text(&copy->path);           /* ends it with a NUL */
+    if (!mkdtemp(copy->path.data)) { /* 0700 */
+        buf_reset(&copy->path);
         return errno;
-    int failed = copy_files(database, copy->data);
+    }
+    copy->lock = lock_folder(copy->path.data);
+    int failed = copy->lock < 0 ? ENOENT : copy_files(database, copy->path.data);
     if (failed)
-        chromium_copy_remove(copy->data);
+        chromium_copy_remove(copy);
     return failed;
 }
 
-enum outcome chromium_copy_make(const char *database, struct buf *copy, struct error *err)
+void chromium_copy_init(struct chromium_copy *copy)
+{
+    buf_init(&copy->path, PATH_MAX);
+    copy->lock = -1;
+}
+
+enum outcome chromium_copy_make(const char *database, struct chromium_copy *copy, struct error *err)
 {
     const char *bases[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
     int failed = ENOENT;
@@ -163,14 +226,18 @@ enum outcome chromium_copy_make(const char *database, struct buf *copy, struct e
     return cannot(err, "copied", failed);
 }
 
-void chromium_copy_remove(const char *copy)
+void chromium_copy_remove(struct chromium_copy *copy)
 {
-    DIR *listing = opendir(copy);
-    struct dirent *entry;
-    if (!listing)
-        return;
-    while ((entry = readdir(listing)))
-        unlinkat(dirfd(listing), entry->d_name, 0); /* "." and ".." refuse */
-    closedir(listing);
-    rmdir(copy);
+    if (copy->path.size)
+        remove_folder(buf_text(&copy->path));
+    if (copy->lock >= 0)
+        close(copy->lock);
+    copy->lock = -1;
+    buf_reset(&copy->path);
+}
+
+void chromium_copy_free(struct chromium_copy *copy)
+{
+    chromium_copy_remove(copy);
+    buf_free(&copy->path);
 }

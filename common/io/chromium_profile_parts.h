@@ -10,11 +10,19 @@
 bool chromium_copy_find(const char *folder, struct buf *path);
 /* Newest time and size of the files that hold data. */
 bool chromium_copy_measure(const char *database, struct chromium_files *files);
-/* Copies into a new folder that only we can read; its path is in `copy`. OUT_RETRY: a file went
- * away while it was copied. OUT_REJECT DRV-S012. */
-MUST_USE enum outcome chromium_copy_make(const char *database, struct buf *copy, struct error *err);
+/* Copies into a new folder that only we can read, and keeps it locked: a copy that nobody has
+ * locked is one of a process that was killed, and is removed by whoever copies next. OUT_RETRY: a
+ * file went away while it was copied. OUT_REJECT DRV-S012. */
+struct chromium_copy {
+    struct buf path; /* empty: none */
+    int lock;
+};
+void chromium_copy_init(struct chromium_copy *copy);
+MUST_USE enum outcome chromium_copy_make(const char *database, struct chromium_copy *copy,
+                                         struct error *err);
 /* Removes it and what is in it. */
-void chromium_copy_remove(const char *copy);
+void chromium_copy_remove(struct chromium_copy *copy);
+void chromium_copy_free(struct chromium_copy *copy);
 
 /* A stored string: a byte that says how it is written, then its units. */
 enum chromium_units { CHROMIUM_UTF16 = 0, CHROMIUM_LATIN1 = 1 };

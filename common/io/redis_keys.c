@@ -113,8 +113,12 @@ void redis_meta_append(struct buf *out, const struct mapping *mapping, const str
     static const struct digest NONE;
     char hex[33];
     digest_format(row->deleted ? &NONE : &row->digest, hex);
-    buf_append_format(out, "%016" PRIx64 "%s%c", (uint64_t)row->version ^ (UINT64_C(1) << 63), hex,
-                      row->deleted ? 'd' : 'u');
+    char *version = buf_extend(out, VERSION_DIGITS);
+    uint64_t bits = (uint64_t)row->version ^ (UINT64_C(1) << 63);
+    for (int i = VERSION_DIGITS; version && i > 0; bits >>= 4)
+        version[--i] = "0123456789abcdef"[bits & 15];
+    buf_append(out, hex, DIGEST_DIGITS);
+    buf_append_char(out, row->deleted ? 'd' : 'u');
     envelope_append_key(out, row->tenant, bytes_text(mapping->entity), row->id);
 }
 

@@ -62,6 +62,9 @@ void receipt_append(struct buf *out, const struct receipt *receipt)
     for (int i = 0; i <= CLASS_DEAD; i++)
         buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", CLASS_NAMES[i],
                           receipt->counts[i]);
+    if (receipt->counts[CLASS_WAITING])
+        buf_append_format(out, ",\"%s\":%" PRIu64, CLASS_NAMES[CLASS_WAITING],
+                          receipt->counts[CLASS_WAITING]);
     buf_append_text(out, "},");
     append_groups(out, receipt);
     append_rejects(out, receipt);

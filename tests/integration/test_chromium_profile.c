@@ -276,6 +276,30 @@ START_TEST(a_locked_profile_is_read)
 }
 END_TEST
 
+/* A copy whose process was killed is removed by the next one; one that is in use is not. */
+START_TEST(what_was_left_is_removed)
+{
+    static const char LEFT[] = "/dev/shm/drover-profile-1-left00";
+    struct chromium_profile *profile;
+    struct error err;
+    PUT("o", "\1k", "\1v");
+    close_database();
+    ck_assert_int_eq(mkdir(LEFT, 0700), 0);
+    int fd =
+        open("/dev/shm/drover-profile-1-left00/000001.log", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    ck_assert_int_eq(chromium_profile_open("p", &profile, &err), OUT_OK);
+    ck_assert_int_ne(access(LEFT, F_OK), 0);
+    ck_assert_uint_eq(count_copies(), 1);
+    assert_reads("p", BEGIN "{\"origin\":\"o\",\"localStorage\":["
+                            "{\"name\":\"k\",\"value\":\"v\"}]}" END);
+    ck_assert_uint_eq(count_copies(), 1);
+    chromium_profile_close(profile);
+    ck_assert_uint_eq(count_copies(), 0);
+}
+END_TEST
+
 static void damage(const char *ending, off_t at)
 {
     DIR *open_folder = opendir("p/Default/Local Storage/leveldb");
@@ -374,6 +398,7 @@ static Suite *chromium_profile_suite(void)
     tcase_add_test(profiles, empty_and_by_every_path);
     tcase_add_test(profiles, large_values);
     tcase_add_test(profiles, a_locked_profile_is_read);
+    tcase_add_test(profiles, what_was_left_is_removed);
     tcase_add_loop_test(profiles, damage_is_said, 0, 3);
     tcase_add_test(profiles, a_profile_is_one_source);
     tcase_add_test(profiles, it_is_detected);
