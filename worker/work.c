@@ -395,6 +395,8 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
     log_setup_names("worker", settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
     mapping_work_init(&worker.work);
+    worker.work.keep_json =
+        settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID;
     buf_init(&worker.text, 1u << 20);
     worker.started_ms = clock_monotonic_ms();
     if (open_worker(&worker, err) != OUT_OK) {

@@ -221,6 +221,8 @@ enum outcome redis_rows_add(struct redis_rows *rows, const struct mapping *mappi
                             const struct row *row, struct bytes json, struct error *err)
 {
     struct redis_rows before = *rows;
+    if (!json.size)
+        json = row->json;
     enum outcome outcome = give_back(rows, mapping, row, &json, err);
     if (outcome != OUT_OK)
         return outcome;

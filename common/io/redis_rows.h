@@ -47,7 +47,7 @@ bool redis_rows_takes(const struct redis_rows *rows, const struct mapping *mappi
 enum redis_form redis_rows_form(const struct mapping *mapping);
 
 /* One record; `id` and tenant must be set in `row`. `json`: its canonical form when it is known, or
- * empty. OUT_REJECT when the row gives no record back. */
+ * empty: row.json, or the mapping's inverse. OUT_REJECT when the row gives no record back. */
 MUST_USE enum outcome redis_rows_add(struct redis_rows *rows, const struct mapping *mapping,
                                      const struct row *row, struct bytes json, struct error *err);
 /* A sealed value into the tenant's vault. */

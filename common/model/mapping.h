@@ -35,6 +35,8 @@ struct row {
     bool deleted;
     bool keeps; /* deleted softly, the cells are those the row is to have (policy/batch.h) */
     struct digest digest; /* of the canonical source record; zero for a delete */
+    struct bytes json;    /* what the row gives back, in canonical form, when mapping_forward was to
+                             keep it and knew it without going back; else empty */
 };
 
 /* Memory a run of the program needs; reused from record to record. Not shared between threads. */
@@ -44,6 +46,7 @@ struct mapping_work {
     struct arena arena; /* cells that live for one call */
     void *pool;         /* for yyjson */
     size_t pool_size;
+    bool keep_json; /* mapping_forward sets row.json; false at first */
 };
 
 void mapping_work_init(struct mapping_work *work);

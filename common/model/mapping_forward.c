@@ -235,6 +235,16 @@ static enum outcome forward_delete(const struct mapping *mapping, const struct r
     return mapping_parse_id(mapping, record->id, arena, row->cells, err);
 }
 
+/* Whether every row gives back the very record it was made from: nothing is filled in, sealed or
+ * withheld on the way. */
+static bool changes_nothing(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].fill || mapping->columns[i].seal || mapping->columns[i].withhold)
+            return false;
+    return mapping->seal_count == 0 && mapping->withhold_count == 0;
+}
+
 static enum outcome forward_upsert(const struct mapping *mapping, const struct record *record,
                                    yyjson_val *root, struct mapping_work *work, struct arena *arena,
                                    struct row *row, struct error *err)
@@ -243,6 +253,9 @@ static enum outcome forward_upsert(const struct mapping *mapping, const struct r
     enum outcome outcome = check_root(mapping, root, err);
     if (outcome == OUT_OK && !canonical_digest(root, &work->scratch, &row->digest))
         outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    if (outcome == OUT_OK && work->keep_json && changes_nothing(mapping))
+        row->json =
+            arena_copy(arena, buf_view(&work->scratch)); /* where the digest was made of it */
     if (outcome == OUT_OK)
         outcome = marks_check(mapping, root, err);
     if (outcome == OUT_OK)

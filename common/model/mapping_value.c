@@ -28,6 +28,7 @@ void mapping_work_init(struct mapping_work *work)
     yyjson_alc_pool_init(&pool->alc, pool->memory, sizeof pool->memory);
     work->pool = pool;
     work->pool_size = POOL_SIZE;
+    work->keep_json = false;
 }
 
 void mapping_work_free(struct mapping_work *work)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,21 +39,24 @@ static inline int redis_server_free_port(void)
     return ntohs(address.sin_port);
 }
 
-static inline void redis_server_connect(struct redis_server *server)
+/* False when the server has ended: somebody took its port meanwhile. */
+static inline bool redis_server_connect(struct redis_server *server)
 {
     for (int tries = 0; tries < 1000; tries++) {
+        if (waitpid(server->pid, NULL, WNOHANG) == server->pid)
+            return false;
         server->control = redisConnect("127.0.0.1", server->port);
         if (server->control && !server->control->err)
-            return;
+            return true;
         if (server->control)
             redisFree(server->control);
         usleep(10000); /* it has just been started, and tells nobody when it listens */
     }
-    ck_abort_msg("redis-server did not start");
+    return false;
 }
 
 /* `options`: words of its command line, NULL-terminated, or NULL. */
-static inline void redis_server_launch(struct redis_server *server, const char *const *options)
+static inline bool redis_server_try(struct redis_server *server, const char *const *options)
 {
     char port[8];
     const char *words[REDIS_SERVER_WORDS] = {
@@ -72,16 +76,28 @@ static inline void redis_server_launch(struct redis_server *server, const char *
         execvp(words[0], (char *const *)words);
         _exit(127);
     }
-    redis_server_connect(server);
+    return redis_server_connect(server);
 }
 
+/* Again on the same port, after a kill. */
+static inline void redis_server_launch(struct redis_server *server, const char *const *options)
+{
+    ck_assert_msg(redis_server_try(server, options), "redis-server did not start");
+}
+
+/* A free port may be taken before the server has it: then another one. */
 static inline void redis_server_start(struct redis_server *server, const char *const *options)
 {
-    *server = (struct redis_server){.port = redis_server_free_port()};
+    bool started = false;
+    *server = (struct redis_server){0};
     snprintf(server->folder, sizeof server->folder, "/tmp/drover-redis-XXXXXX");
     ck_assert(mkdtemp(server->folder) != NULL);
+    for (int tries = 0; tries < 5 && !started; tries++) {
+        server->port = redis_server_free_port();
+        started = redis_server_try(server, options);
+    }
+    ck_assert_msg(started, "redis-server did not start");
     snprintf(server->url, sizeof server->url, "redis://127.0.0.1:%d", server->port);
-    redis_server_launch(server, options);
 }
 
 static inline void redis_server_kill(struct redis_server *server)
