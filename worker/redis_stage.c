@@ -337,6 +337,7 @@ static void part_closed(void *owner)
     buf_free(&stage->tail);
     buf_free(&stage->command);
     free(stage);
+    worker->stage = NULL; /* the last report asks for it */
     on_closed(worker);
 }
 

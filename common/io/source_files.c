@@ -89,8 +89,22 @@ static void add_entry(struct source_files *files, char *path, const char *name, 
     free(path);
 }
 
+/* False when the folder is no browser's profile. */
+static bool add_profile(struct source_files *files, const char *folder)
+{
+    struct chromium_files profile;
+    if (!chromium_profile_is(folder, &profile))
+        return false;
+    add(files, copy(folder), NULL, 0);
+    files->items[files->count - 1].modified_ns = profile.modified_ns;
+    files->items[files->count - 1].size = profile.size;
+    return true;
+}
+
 static void add_folder(struct source_files *files, const char *folder, int depth)
 {
+    if (add_profile(files, folder))
+        return;
     DIR *open = depth < DEPTH_MOST ? opendir(folder) : NULL;
     if (!open) {
         add(files, copy(folder), NULL, depth < DEPTH_MOST ? errno : ELOOP);
@@ -113,24 +127,6 @@ static void where(struct error *err, const char *path)
     buf_free(&safe);
 }
 
-/* False when the folder is no browser's profile. */
-static bool add_profile(struct source_files *files, const char *folder)
-{
-    struct chromium_files profile;
-    if (!chromium_profile_is(folder, &profile))
-        return false;
-    add(files, copy(folder), NULL, 0);
-    files->items[files->count - 1].modified_ns = profile.modified_ns;
-    files->items[files->count - 1].size = profile.size;
-    return true;
-}
-
-static void add_named_folder(struct source_files *files, const char *folder)
-{
-    if (!add_profile(files, folder))
-        add_folder(files, folder, 0);
-}
-
 static enum outcome add_pattern(struct source_files *files, const char *pattern, struct error *err)
 {
     glob_t found;
@@ -148,7 +144,7 @@ static enum outcome add_pattern(struct source_files *files, const char *pattern,
         if (stat(found.gl_pathv[i], &status) != 0)
             add(files, copy(found.gl_pathv[i]), NULL, errno);
         else if (S_ISDIR(status.st_mode))
-            add_named_folder(files, found.gl_pathv[i]);
+            add_folder(files, found.gl_pathv[i], 0);
         else
             add(files, copy(found.gl_pathv[i]), &status, 0);
     }
@@ -171,7 +167,7 @@ static enum outcome add_argument(struct source_files *files, const char *path, s
         return OUT_OK;
     }
     if (S_ISDIR(status.st_mode)) {
-        add_named_folder(files, path);
+        add_folder(files, path, 0);
         if (files->count > before)
             return OUT_OK;
         error_set(err, OUT_FATAL, ERR_SOURCE_EMPTY, "the folder holds no JSON file");

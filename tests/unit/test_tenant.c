@@ -1,7 +1,10 @@
 /* Isolation keys: no two tenants share one, whatever they are called (fault rows I09 to I11). */
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/model/tenant.h"
 #include "tests/support/suite.h"
 
@@ -214,6 +217,213 @@ START_TEST(contexts)
 }
 END_TEST
 
+/* ---- I09: whatever somebody calls a tenant ------------------------------------------------- */
+
+/* Patterns, quotes, paths, protocols, bidirectional and invisible characters. */
+static const char *const HOSTILE[] = {
+    "*",
+    "?",
+    "%",
+    "_",
+    "[",
+    "]",
+    "[a-z]",
+    "\\",
+    "\\\\",
+    "'",
+    "\"",
+    "`",
+    "''",
+    "\"\"",
+    "\\'",
+    ";",
+    ":",
+    "::::",
+    "/",
+    "//",
+    "..",
+    "../..",
+    "./",
+    ".",
+    "%2e%2e%2f",
+    "..\\",
+    "\r",
+    "\n",
+    "\r\n",
+    "\t",
+    "\x01",
+    "\x1B[31m",
+    "\x7F",
+    "{}",
+    "{",
+    "}",
+    "${x}",
+    "{{x}}",
+    "$(id)",
+    "`id`",
+    "|id",
+    "&",
+    "&&",
+    "<script>",
+    "-->",
+    " ",
+    "  ",
+    "\xC2\xA0",
+    "\xE2\x80\x8B",
+    "\xE2\x80\x8F",
+    "\xE2\x80\xAE",
+    "\xEF\xBB\xBF",
+    "\xC2\xAD",
+    "\xC3\xA9",
+    "e\xCC\x81",
+    "\xC3\x89",
+    "\xC4\xB0",
+    "\xC4\xB1",
+    "\xD8\xA7",
+    "\xF0\x9F\x98\x80",
+    "\xEF\xBF\xBD",
+    "\xEF\xBF\xBF",
+    "\xC2\x80",
+    "' OR '1'='1",
+    "'; DROP TABLE x; --",
+    "/**/",
+    "--",
+    "#",
+    "*1\r\n$4\r\nPING\r\n",
+    "GET x",
+    "null",
+    "NULL",
+    "undefined",
+    "true",
+    "0",
+    "-0",
+    "00",
+    "1e3",
+    "app.current_tenant_key",
+    "%00",
+    "%s%n",
+    "~",
+    "t1",
+    "T1",
+    "t10",
+    "@",
+    "!",
+    "=",
+    "+",
+    ",",
+    "a,b",
+    "(",
+    ")",
+    "^",
+    "con",
+    "\\x00",
+    "\\u0000",
+};
+#define HOSTILE_COUNT (sizeof(HOSTILE) / sizeof(HOSTILE[0]))
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Alone, in front, behind and within: the key holds unreserved characters and %XX only, and gives
+ * the id back; so no two share one. Refused are NUL and the empty id (refused_tenants). */
+START_TEST(hostile_ids)
+{
+    static const char *const FORMS[][2] = {{"", ""}, {"a", ""}, {"", "a"}, {"a", "b"}};
+    static char keys[4 * HOSTILE_COUNT][TENANT_KEY_MOST + 1];
+    size_t count = 0;
+    for (size_t i = 0; i < 4 * HOSTILE_COUNT; i++) {
+        char id[64];
+        const char *const *form = FORMS[i % 4];
+        snprintf(id, sizeof id, "%s%s%s", form[0], HOSTILE[i / 4], form[1]);
+        struct buf decoded;
+        buf_init(&decoded, sizeof id);
+        const char *key = key_of(plain(id), keys[count++]);
+        ck_assert_uint_eq(strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                      "0123456789-._~%"),
+                          strlen(key));
+        ck_assert(text_percent_decode(&decoded, bytes_text(key)));
+        ck_assert_str_eq(buf_text(&decoded), id);
+        buf_free(&decoded);
+    }
+    ck_assert_uint_ge(count, 200);
+    qsort(keys, count, sizeof keys[0], by_text);
+    for (size_t i = 1; i < count; i++)
+        ck_assert_str_ne(keys[i - 1], keys[i]);
+}
+END_TEST
+
+/* ---- I11: nothing folds, nothing is cut off ------------------------------------------------ */
+
+/* Ids that differ in their last character alone, or in one more, at every length about the limit,
+ * plain and of characters that take six or twelve bytes in the key. */
+START_TEST(ids_about_the_limit)
+{
+    static const char *const UNITS[] = {"x", "\xC3\xA9", "\xF0\x9F\x98\x80"};
+    static const char *const ENDS[] = {"",         "a",  "A",   "\xC3\xA9",     "e\xCC\x81",
+                                       "\xC3\x89", "aa", "%61", "\xEF\xBC\xA1", " "};
+    enum { FROM = 15, TO = 262, ENDS_COUNT = sizeof(ENDS) / sizeof(ENDS[0]) };
+    static char keys[3 * (TO - FROM) * ENDS_COUNT][TENANT_KEY_MOST + 1];
+    size_t count = 0;
+    for (size_t unit = 0; unit < 3; unit++) {
+        char id[1200] = "";
+        for (int length = 1; length < TO; length++) {
+            size_t size = strlen(id), step = strlen(UNITS[unit]);
+            memcpy(id + size, UNITS[unit], step + 1);
+            for (int end = 0; length >= FROM && end < ENDS_COUNT; end++) {
+                strcpy(id + size + step, ENDS[end]);
+                if (unit != 1 || strcmp(ENDS[end], UNITS[1]) != 0)
+                    key_of(plain(id), keys[count++]);
+            }
+            id[size + step] = '\0';
+        }
+    }
+    ck_assert_uint_gt(count, 7000);
+    qsort(keys, count, sizeof keys[0], by_text);
+    for (size_t i = 1; i < count; i++)
+        ck_assert_msg(strcmp(keys[i - 1], keys[i]) != 0, "two ids share %s", keys[i]);
+}
+END_TEST
+
+struct tail {
+    char text[48]; /* what tells keys of one prefix apart */
+};
+
+static int by_tail(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct tail));
+}
+
+/* A million ids: every second one is too long and differs from the next behind the cut alone. */
+START_TEST(a_million_ids)
+{
+    enum { COUNT = 1000000, LEAD = 300, KEPT = 222 };
+    struct tail *tails = calloc(COUNT, sizeof *tails);
+    char id[LEAD + 16];
+    struct buf key;
+    struct error err;
+    ck_assert_ptr_nonnull(tails);
+    memset(id, 'x', LEAD);
+    buf_init(&key, TENANT_KEY_MOST);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(id + LEAD, 16, "%c%d", i % 4 < 2 ? 'k' : 'K', i / 4);
+        struct tenant tenant = plain(i % 2 ? id : id + LEAD);
+        buf_reset(&key);
+        ck_assert(tenant_append_key(&tenant, &key, &err) == OUT_OK);
+        size_t kept = i % 2 ? KEPT : 0;
+        ck_assert(key.size - kept < sizeof tails->text &&
+                  (!kept || memcmp(key.data, id, kept) == 0));
+        memcpy(tails[i].text, buf_text(&key) + kept, key.size - kept);
+    }
+    qsort(tails, COUNT, sizeof *tails, by_tail);
+    for (int i = 1; i < COUNT; i++)
+        ck_assert(by_tail(&tails[i - 1], &tails[i]) != 0);
+    buf_free(&key);
+    free(tails);
+}
+END_TEST
+
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 static Suite *tenant_suite(void)
@@ -227,6 +437,9 @@ static Suite *tenant_suite(void)
     tcase_add_test(tcase, a_hashed_key_cannot_be_taken);
     tcase_add_test(tcase, cuts_inside_an_escape);
     tcase_add_test(tcase, refused_tenants);
+    tcase_add_test(tcase, hostile_ids);
+    tcase_add_test(tcase, ids_about_the_limit);
+    tcase_add_test(tcase, a_million_ids);
     tcase_add_test(tcase, invalid_keys);
     tcase_add_loop_test(tcase, contexts, 0, COUNT(CONTEXTS));
     suite_add_tcase(suite, tcase);
