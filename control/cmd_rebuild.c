@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -49,6 +50,8 @@ struct rebuild {
     size_t calls; /* without an answer */
     uint64_t records, codes[CODE_COUNT], unreadable;
     uint64_t shown_ms;
+    bool spawned;  /* by a worker (rebuild_child.h) */
+    bool needless; /* as another worker's is at it, or was */
     char id[33];
 };
 
@@ -70,7 +73,9 @@ static enum outcome take_lock(struct rebuild *rebuild, struct error *err)
                                    "SELECT pg_catalog.pg_try_advisory_lock("
                                    "pg_catalog.hashtextextended('drover rebuild ' || $1::text, 0))",
                                    params, 1, false, &result, err);
-    if (outcome == OUT_OK && strcmp(PQgetvalue(result, 0, 0), "t") != 0) {
+    bool locked = outcome == OUT_OK && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    rebuild->needless = outcome == OUT_OK && !locked && rebuild->spawned;
+    if (outcome == OUT_OK && !locked && !rebuild->spawned) {
         outcome = error_set(err, OUT_RETRY, ERR_REDIS_TRANSIENT, "another rebuild is running");
         error_hint(err, "wait for it to end");
     }
@@ -117,18 +122,38 @@ static enum outcome mark_begin(struct rebuild *rebuild, struct error *err)
 static enum outcome mark_end(struct rebuild *rebuild, bool *whole, struct error *err)
 {
     static const char SCRIPT[] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
-                                 "redis.call('SET', KEYS[2], ARGV[1])\n"
+                                 "redis.call('SET', KEYS[2], ARGV[2])\n"
                                  "redis.call('DEL', KEYS[1])\n"
                                  "return 1\n";
     buf_reset(&rebuild->command);
-    redis_wire_begin(&rebuild->command, 6);
+    char value[sizeof rebuild->id + REDIS_SHA_SIZE];
+    redis_wire_begin(&rebuild->command, 7);
     redis_wire_text(&rebuild->command, "EVAL");
     redis_wire_text(&rebuild->command, SCRIPT);
     redis_wire_text(&rebuild->command, "2");
     put_name(rebuild, "rebuild");
     put_name(rebuild, "sentinel");
     redis_wire_text(&rebuild->command, rebuild->id);
+    snprintf(value, sizeof value, "%s %s", rebuild->id, rebuild->redis.greeting.run_id);
+    redis_wire_text(&rebuild->command, value);
     return ask(rebuild, whole, err);
+}
+
+/* For a worker's child that waited for its turn: the one before it has done everything. */
+static enum outcome see_if_whole(struct rebuild *rebuild, struct error *err)
+{
+    redisReply *reply = NULL;
+    buf_reset(&rebuild->command);
+    redis_wire_begin(&rebuild->command, 2);
+    redis_wire_text(&rebuild->command, "GET");
+    put_name(rebuild, "sentinel");
+    redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    rebuild->needless =
+        outcome == OUT_OK && reply->type == REDIS_REPLY_STRING &&
+        redis_rows_is_whole(bytes_of(reply->str, reply->len), rebuild->redis.greeting.run_id);
+    freeReplyObject(reply);
+    return outcome;
 }
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -300,6 +325,10 @@ static enum outcome run(struct rebuild *rebuild, struct error *err)
 {
     bool whole = false;
     enum outcome outcome = open_all(rebuild, err);
+    if (outcome == OUT_OK && rebuild->spawned && !rebuild->needless)
+        outcome = see_if_whole(rebuild, err);
+    if (outcome == OUT_OK && rebuild->needless)
+        return OUT_OK;
     for (int i = 0; i < ROUNDS && outcome == OUT_OK && !whole; i++)
         outcome = rebuild_once(rebuild, &whole, err);
     if (outcome == OUT_OK && !whole)
@@ -317,9 +346,12 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
     redis_rows_init(&rebuild.rows, false, rebuild.settings->redis_tombstone_ms);
     buf_init(&rebuild.command, SIZE_MAX / 2);
     rebuild.shown_ms = clock_monotonic_ms();
+    rebuild.spawned = getenv("DROVER_SPAWNED") != NULL;
     enum outcome outcome = run(&rebuild, err);
     enum exit_code code = outcome == OUT_OK ? judge(&rebuild, err) : command_fail(err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && rebuild.needless)
+        code = EXIT_STOPPED;
+    else if (outcome == OUT_OK)
         print(&rebuild);
     redis_session_close(&rebuild.redis);
     PQfinish(rebuild.lock);

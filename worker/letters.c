@@ -70,8 +70,10 @@ void letters_on_rejected(void *owner, struct batch *batch)
 {
     struct worker *worker = owner;
     struct partition *partition = batch->owner;
-    if (!partition)
-        return; /* given up: the sink's transaction ends with its connection or its timeout */
+    if (!partition) {
+        sink_commit(worker->sink, batch); /* given up meanwhile: the sink lets it go */
+        return;
+    }
     letters_send(partition);
     if (!batch->letters_pending)
         sink_commit(worker->sink, batch);
@@ -98,7 +100,9 @@ void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t
     }
     if (!batch)
         return;
-    if (!batch->owner)
+    if (!batch->owner && last && batch->in_sink)
+        sink_commit(worker->sink, batch); /* lets it go */
+    else if (!batch->owner)
         flow_orphan(worker, batch);
     else if (last && outcome == OUT_OK)
         go_on(batch->owner);

@@ -63,8 +63,8 @@ static void start_reading(struct worker *worker)
     if (!numbers || !offsets)
         abort();
     for (int32_t i = 0; i < worker->partition_total; i++) {
-        if (!worker->held[i])
-            continue;
+        if (!worker->held[i] || worker->partitions[i].state != PARTITION_CLAIMING)
+            continue; /* one that was halted stays so, also when the others are claimed again */
         worker->partitions[i].state = PARTITION_READING;
         numbers[count] = i;
         offsets[count++] = worker->partitions[i].position;

@@ -52,6 +52,7 @@ struct parents {
     struct arena arena;
     uint64_t next_ms;
     bool parked; /* since the last sweep began */
+    bool unread; /* not all that got in could be read: nothing of the sweep is told */
     bool more;   /* the last sweep could not tell all */
     bool known;  /* `waiting` is what a sweep saw */
     uint64_t waiting;
@@ -124,33 +125,41 @@ static void keep_arrival(struct parents *parents, const struct stored *stored)
     parents->arrival_count++;
 }
 
-/* Rows as PostgreSQL has them now: what was parked may be older than what is there. */
-static void read_arrivals(struct parents *parents)
+static enum outcome read_one(struct parents *parents, struct stored_reader *reader,
+                             const struct parents_applied *applied, struct error *err)
+{
+    struct stored stored;
+    bool found = false;
+    enum outcome outcome = reader->ops->find(reader, applied->mapping, applied->tenant, applied->id,
+                                             &stored, &found, err);
+    if (outcome == OUT_OK && found && stored.cells)
+        keep_arrival(parents, &stored);
+    return outcome == OUT_REJECT ? OUT_OK : outcome; /* no record comes of it: verify names it */
+}
+
+/* Rows as PostgreSQL has them now: what was parked may be older than what is there. Unless all were
+ * read, nothing of the sweep may be forgotten: Redis would never hear of them. */
+static enum outcome read_arrivals(struct parents *parents, struct error *err)
 {
     struct stored_reader *reader = NULL;
-    struct error err;
     size_t wanted = 0;
     for (size_t i = 0; i < parents->result.applied_count; i++)
         wanted += wants_redis(parents, &parents->result.applied[i]);
     if (!wanted)
-        return;
+        return OUT_OK;
     parents->arrivals = calloc(wanted, sizeof *parents->arrivals);
     if (!parents->arrivals)
         abort();
-    if (pg_stored_open(parents->worker->settings, parents->worker->mappings.items,
-                       parents->worker->mappings.count, NULL, &reader, &err) != OUT_OK)
-        return;
-    for (size_t i = 0; i < parents->result.applied_count; i++) {
-        const struct parents_applied *applied = &parents->result.applied[i];
-        struct stored stored;
-        bool found = false;
-        if (wants_redis(parents, applied) &&
-            reader->ops->find(reader, applied->mapping, applied->tenant, applied->id, &stored,
-                              &found, &err) == OUT_OK &&
-            found && stored.cells)
-            keep_arrival(parents, &stored);
+    enum outcome outcome =
+        pg_stored_open(parents->worker->settings, parents->worker->mappings.items,
+                       parents->worker->mappings.count, NULL, &reader, err);
+    for (size_t i = 0; i < parents->result.applied_count && outcome == OUT_OK; i++) {
+        if (wants_redis(parents, &parents->result.applied[i]))
+            outcome = read_one(parents, reader, &parents->result.applied[i], err);
     }
-    reader->ops->close(reader);
+    if (reader)
+        reader->ops->close(reader);
+    return outcome;
 }
 
 static void in_pool(uv_work_t *work)
@@ -161,7 +170,13 @@ static void in_pool(uv_work_t *work)
         return;
     }
     parents->outcome = pg_parents_sweep(&parents->config, &parents->result, &parents->err);
-    read_arrivals(parents);
+    struct error err;
+    enum outcome read = read_arrivals(parents, &err);
+    parents->unread = read != OUT_OK;
+    if (parents->unread && parents->outcome == OUT_OK) {
+        parents->outcome = read;
+        parents->err = err;
+    }
 }
 
 /* ---- on the loop ------------------------------------------------------------------------- */
@@ -281,14 +296,18 @@ static void after_pool(uv_work_t *work, int status)
 {
     struct parents *parents = work->data;
     (void)status;
-    if (parents->phase == PHASE_SWEEPING)
+    if (parents->on_closed) { /* the other parts of the worker may be gone */
+        end_round(parents);
+        return;
+    }
+    if (parents->phase == PHASE_SWEEPING && !parents->unread)
         take_result(parents);
     if (parents->outcome == OUT_FATAL)
         worker_fail(parents->worker, &parents->err);
     else if (parents->outcome != OUT_OK)
         log_error(LOG_WARN, "parents.retry", &parents->err);
     bool some = parents->result.orphan_count || parents->result.applied_count;
-    if (parents->phase == PHASE_SWEEPING && some && !parents->on_closed)
+    if (parents->phase == PHASE_SWEEPING && some && !parents->unread)
         tell(parents);
     else
         end_round(parents);

@@ -81,8 +81,8 @@ static struct words *make_args(const struct settings *settings)
 /* Ours, but for what this worker has from somewhere else, and what is between it and its parent. */
 static struct words *make_environment(const struct settings *settings)
 {
-    static const char *const OURS[] = {"DATABASE_URL=", "DATABASE_URL_FILE=", "REDIS_URL=",
-                                       "REDIS_URL_FILE=", "DROVER_PROGRESS_FD="};
+    static const char *const OURS[] = {"DATABASE_URL=",   "DATABASE_URL_FILE=",  "REDIS_URL=",
+                                       "REDIS_URL_FILE=", "DROVER_PROGRESS_FD=", "DROVER_SPAWNED="};
     struct words *environment = new_words();
     for (char **at = environ; *at; at++) {
         bool ours = false;
@@ -93,6 +93,7 @@ static struct words *make_environment(const struct settings *settings)
     }
     add(environment, "DATABASE_URL=", settings->database_url);
     add(environment, "REDIS_URL=", settings->redis_url);
+    add(environment, "DROVER_SPAWNED=", "1");
     return environment;
 }
 
@@ -112,8 +113,11 @@ static void on_exit_status(uv_process_t *process, int64_t status, int number)
 {
     struct rebuild_child *child = process->data;
     bool good = status == 0 && number == 0;
-    log_line(good ? LOG_INFO : LOG_WARN, "rebuild.ended", "exit=%" PRId64 " signal=%d", status,
-             number);
+    if (status == EXIT_STOPPED && number == 0)
+        log_line(LOG_DEBUG, "rebuild.elsewhere", "process=%d", (int)process->pid);
+    else
+        log_line(good ? LOG_INFO : LOG_WARN, "rebuild.ended", "exit=%" PRId64 " signal=%d", status,
+                 number);
     if (!child->on_closed)
         child->on_ended(child->owner, good);
     uv_close((uv_handle_t *)process, on_handle_closed);

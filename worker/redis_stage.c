@@ -241,9 +241,11 @@ static void on_sentinel(void *owner, void *item, const redisReply *reply)
     stage->asking = false;
     if (!reply || reply->type == REDIS_REPLY_ERROR)
         return;
-    bool there = reply->type == REDIS_REPLY_STRING;
+    bool known = reply->type == REDIS_REPLY_STRING;
+    bool there = known && redis_rows_is_whole(bytes_of(reply->str, reply->len),
+                                              redis_client_run_id(stage->client));
     if (!there && stage->sentinel_there)
-        log_line(LOG_WARN, "redis.emptied", "rebuild=yes");
+        log_line(LOG_WARN, known ? "redis.restarted" : "redis.emptied", "rebuild=yes");
     stage->sentinel_there = there;
     if (!there)
         rebuild_child_start(stage->child);

@@ -8,8 +8,9 @@
  * acknowledgements, so a crash costs a second look at the offsets between, never a record.
  *
  * A sentinel key says that this Redis has been filled for this migration. It is asked for every
- * three seconds and after each connect; when it is missing (a new Redis, a restart without its
- * data, FLUSHALL) `drover rebuild redis` is started, which sets it at its end.
+ * three seconds and after each connect; when it is missing (a new Redis, FLUSHALL) or of another
+ * run of the server (a restart may have cost the last writes, a failover too) `drover rebuild
+ * redis` is started, which sets it at its end.
  */
 
 #include "common/io/redis_rows.h"

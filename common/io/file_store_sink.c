@@ -26,6 +26,7 @@ struct file_sink {
     bool prepared, tried; /* rows are JSON; the transaction was begun */
     bool refused;         /* some items cannot be written */
     bool waiting;         /* for sink_commit */
+    bool given_up;        /* while it waited */
     bool wanted;          /* somebody asked for a place in vain */
     struct arena texts_arena;
     struct bytes *texts;
@@ -123,7 +124,10 @@ static void work_on_batch(struct file_job *job)
     if (first && sink->refused)
         return;
     sink->tried = true;
-    sink->outcome = file_store_write_batch(sink->store, sink->batch, sink->texts, &sink->err);
+    if (sink->given_up)
+        sink->outcome = error_set(&sink->err, OUT_RETRY, ERR_STORE_FILE, "the batch was given up");
+    else
+        sink->outcome = file_store_write_batch(sink->store, sink->batch, sink->texts, &sink->err);
 }
 
 static void end(struct file_sink *sink, enum outcome outcome, const struct error *err)
@@ -155,7 +159,7 @@ static void batch_worked(struct file_job *job)
         sink->base.events.on_rejected(sink->base.owner, sink->batch);
     } else {
         sink->store->dirty = sink->store->dirty || sink->outcome == OUT_OK;
-        if (sink->outcome == OUT_OK || sink->outcome == OUT_RETRY)
+        if (!sink->given_up && (sink->outcome == OUT_OK || sink->outcome == OUT_RETRY))
             say_state(sink, sink->outcome, &sink->err);
         end(sink, sink->outcome, &sink->err);
     }
@@ -176,7 +180,7 @@ static void submit(struct sink *base, struct batch *batch)
     struct file_sink *sink = of(base);
     assert(!sink->batch && "submit without can_submit");
     sink->batch = batch;
-    sink->prepared = sink->tried = sink->refused = sink->waiting = false;
+    sink->prepared = sink->tried = sink->refused = sink->waiting = sink->given_up = false;
     file_store_post(sink->store, &sink->job);
 }
 
@@ -186,6 +190,7 @@ static void commit(struct sink *base, struct batch *batch)
     if (sink->batch != batch || !sink->waiting)
         return;
     sink->waiting = false;
+    sink->given_up = !batch->owner;
     file_store_post(sink->store, &sink->job);
 }
 

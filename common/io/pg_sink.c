@@ -41,8 +41,12 @@ static void commit(struct sink *base, struct batch *batch)
 {
     struct writer *writer = batch->sink_state;
     (void)base;
-    if (writer && writer->batch == batch && writer->phase == PHASE_WAIT)
+    if (!writer || writer->batch != batch || writer->phase != PHASE_WAIT)
+        return;
+    if (batch->owner)
         pg_writer_start_commit(writer);
+    else
+        pg_writer_give_up(writer);
 }
 
 static void free_sink(struct pg_sink *sink)

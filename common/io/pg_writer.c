@@ -120,6 +120,12 @@ static void roll_back(struct writer *writer, bool careful)
     pg_writer_enter(writer, PHASE_ROLLBACK);
 }
 
+void pg_writer_give_up(struct writer *writer)
+{
+    error_set(&writer->failure, OUT_RETRY, ERR_PG_TRANSIENT, "the batch was given up");
+    roll_back(writer, false);
+}
+
 /* What a failed query means for the batch, outside of the search for refused records. */
 void pg_writer_fail(struct writer *writer, const PGresult *result)
 {

@@ -76,6 +76,7 @@ void pg_writer_take_transaction(struct writer *writer, const PGresult *fenced);
 void pg_writer_note_count(struct batch_group *group, const PGresult *result, size_t sent);
 void pg_writer_start(struct writer *writer);
 void pg_writer_start_commit(struct writer *writer);
+void pg_writer_give_up(struct writer *writer);
 extern const struct pg_lane_events PG_WRITER_EVENTS;
 
 /* ---- pg_writer_look.c */

@@ -255,6 +255,11 @@ const char *redis_client_sha(const struct redis_client *client, enum redis_scrip
     return client->greeting.shas[script];
 }
 
+const char *redis_client_run_id(const struct redis_client *client)
+{
+    return client->greeting.run_id;
+}
+
 void redis_client_send(struct redis_client *client, struct bytes command, redis_answered on_answer,
                        void *item)
 {

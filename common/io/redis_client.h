@@ -49,6 +49,7 @@ bool redis_client_has_room(const struct redis_client *client);
 size_t redis_client_in_flight(const struct redis_client *client);
 /* Of the connection that is ready. */
 const char *redis_client_sha(const struct redis_client *client, enum redis_script script);
+const char *redis_client_run_id(const struct redis_client *client);
 /* One command, copied. Only while it is ready. The answer never comes from inside this call. */
 void redis_client_send(struct redis_client *client, struct bytes command, redis_answered on_answer,
                        void *item);

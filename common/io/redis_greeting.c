@@ -12,6 +12,7 @@ enum step {
     STEP_SELECT,
     STEP_MEMORY,
     STEP_CLUSTER,
+    STEP_SERVER,
     STEP_SCRIPT, /* + number of the script */
 };
 
@@ -35,6 +36,7 @@ void redis_greeting_begin(struct redis_greeting *greeting, const struct redis_ur
 {
     static const char *const MEMORY[] = {"INFO", "memory"};
     static const char *const CLUSTER[] = {"INFO", "cluster"};
+    static const char *const SERVER[] = {"INFO", "server"};
     *greeting = (struct redis_greeting){0};
     log_in(greeting, url, out);
     if (url->database) {
@@ -47,6 +49,8 @@ void redis_greeting_begin(struct redis_greeting *greeting, const struct redis_ur
     expect(greeting, STEP_MEMORY);
     redis_wire_command(out, 2, CLUSTER);
     expect(greeting, STEP_CLUSTER);
+    redis_wire_command(out, 2, SERVER);
+    expect(greeting, STEP_SERVER);
     for (int i = 0; scripts && i < SCRIPT_COUNT; i++) {
         const char *load[] = {"SCRIPT", "LOAD", redis_script_text((enum redis_script)i)};
         redis_wire_command(out, 3, load);
@@ -91,11 +95,18 @@ static enum outcome check_cluster(const redisReply *reply, struct error *err)
                      "this Redis is a cluster, which is not supported");
 }
 
+static void note_run(struct redis_greeting *greeting, const redisReply *reply)
+{
+    struct bytes id = field_of(reply, "run_id");
+    if (id.size < sizeof greeting->run_id)
+        memcpy(greeting->run_id, id.size ? id.data : "", id.size);
+}
+
 static enum outcome take_error(int step, const redisReply *reply, struct error *err)
 {
     enum redis_action action = redis_error_classify(bytes_of(reply->str, reply->len), err);
     bool denied = err->code == ERR_REDIS_AUTH && strncmp(reply->str, "NOPERM ", 7) == 0;
-    if ((step == STEP_MEMORY || step == STEP_CLUSTER) && denied)
+    if (step >= STEP_MEMORY && step <= STEP_SERVER && denied)
         return OUT_OK; /* who may not look may still write */
     if (action == ANSWER_RECORD || action == ANSWER_SCRIPT)
         err->outcome = OUT_FATAL;
@@ -112,6 +123,8 @@ enum outcome redis_greeting_take(struct redis_greeting *greeting, const redisRep
         return check_memory(reply, err);
     if (step == STEP_CLUSTER && reply->type == REDIS_REPLY_STRING)
         return check_cluster(reply, err);
+    if (step == STEP_SERVER && reply->type == REDIS_REPLY_STRING)
+        note_run(greeting, reply);
     if (step >= STEP_SCRIPT) {
         if (reply->type != REDIS_REPLY_STRING || reply->len != REDIS_SHA_SIZE - 1)
             return error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,

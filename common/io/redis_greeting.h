@@ -24,6 +24,7 @@ struct redis_greeting {
     int steps[8];
     int count, at; /* replies expected and seen */
     char shas[SCRIPT_COUNT][REDIS_SHA_SIZE];
+    char run_id[REDIS_SHA_SIZE]; /* another one after each start of the server; "": not told */
 };
 
 /* Appends the commands and notes what replies are to come. `scripts` false: only to look around. */

@@ -310,3 +310,12 @@ bool redis_rows_append_call(const struct redis_rows *rows, char mode,
     redis_rows_append_tail(rows, mode, fence, out, &words);
     return !out->failed && !rows->keys.failed && !rows->words.failed;
 }
+
+bool redis_rows_is_whole(struct bytes sentinel, const char *run_id)
+{
+    const char *space = sentinel.size ? memchr(sentinel.data, ' ', sentinel.size) : NULL;
+    if (!space || !run_id[0])
+        return true;
+    size_t size = (size_t)(sentinel.data + sentinel.size - (space + 1));
+    return size == 0 || bytes_equal(bytes_of(space + 1, size), bytes_text(run_id));
+}

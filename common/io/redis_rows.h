@@ -77,6 +77,10 @@ void redis_rows_append_glob(struct buf *out, const struct mapping *mapping);
 void redis_rows_append_progress_key(struct buf *out, const char *group, const char *topic,
                                     int32_t partition);
 void redis_rows_append_vault_key(struct buf *out, struct bytes tenant);
+/* The sentinel's value is `<id of the rebuild> <run_id>`: of another run of the server, whose data
+ * may be those of an older snapshot or of a replica that lagged, it does not count. A run_id that
+ * an ACL hides, from either side, is no objection. */
+bool redis_rows_is_whole(struct bytes sentinel, const char *run_id);
 /* drover:sentinel:<migration> and drover:rebuild:<migration> */
 void redis_rows_append_name(struct buf *out, const char *what, const char *migration);
 

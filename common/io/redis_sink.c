@@ -321,11 +321,12 @@ static void commit(struct sink *base, struct batch *batch)
     struct place *place = batch->sink_state;
     if (!place || place->batch != batch || place->phase != PHASE_WAITING)
         return;
-    if (redis_client_is_ready(of(base)->client)) {
+    if (batch->owner && redis_client_is_ready(of(base)->client)) {
         send_batch(place);
         return;
     }
-    error_set(&place->failure, OUT_RETRY, ERR_REDIS_TRANSIENT, "the connection to Redis was lost");
+    error_set(&place->failure, OUT_RETRY, ERR_REDIS_TRANSIENT,
+              batch->owner ? "the connection to Redis was lost" : "the batch was given up");
     say_later(place, PHASE_BROKEN);
 }
 

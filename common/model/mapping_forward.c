@@ -6,6 +6,7 @@
 
 #include "common/model/mapping.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "common/base/text.h"
@@ -294,6 +295,43 @@ enum outcome mapping_forward(const struct mapping *mapping, const struct record 
     return outcome;
 }
 
+/* A string or a number is a plain id; an object is a context: its parts, or a tenantId alone. A
+ * part nobody knows could be what tells two tenants apart, so it is refused. */
+static bool tenant_parts(yyjson_val *val, struct tenant *parts)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } NAMES[] = {
+        {"tenantId", offsetof(struct tenant, tenant_id)},
+        {"organizationId", offsetof(struct tenant, organization_id)},
+        {"serverId", offsetof(struct tenant, server_id)},
+        {"projectId", offsetof(struct tenant, project_id)},
+        {"codebaseHash", offsetof(struct tenant, codebase_hash)},
+        {"environment", offsetof(struct tenant, environment)},
+    };
+    size_t at, count, known = 0;
+    yyjson_val *name, *part;
+    if (yyjson_is_raw(val))
+        parts->tenant_id = bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
+    else if (yyjson_is_str(val))
+        parts->tenant_id = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    if (!yyjson_is_obj(val))
+        return parts->tenant_id.size > 0;
+    yyjson_obj_foreach(val, at, count, name, part)
+    {
+        for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+            if (!yyjson_equals_str(name, NAMES[i].name) || !yyjson_is_str(part))
+                continue;
+            *(struct bytes *)((char *)parts + NAMES[i].offset) =
+                bytes_of(yyjson_get_str(part), yyjson_get_len(part));
+            known++;
+        }
+    }
+    bool alone = parts->tenant_id.size == 0 || count == 1;
+    return known == count && known > 0 && alone;
+}
+
 static enum outcome identify_tenant(const struct mapping *mapping, yyjson_val *root,
                                     struct buf *tenant, struct error *err)
 {
@@ -301,16 +339,12 @@ static enum outcome identify_tenant(const struct mapping *mapping, yyjson_val *r
         return OUT_OK;
     yyjson_val *val = json_at(root, bytes_text(mapping->tenant_pointer));
     struct tenant parts = {0};
-    if (yyjson_is_str(val))
-        parts.tenant_id = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
-    else if (yyjson_is_raw(val))
-        parts.tenant_id = bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
     enum outcome outcome;
     if (!val || yyjson_is_null(val))
         outcome = error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
-    else if (parts.tenant_id.size == 0)
+    else if (!tenant_parts(val, &parts))
         outcome = error_set(err, OUT_REJECT, ERR_TENANT_FORM,
-                            "the tenant is neither a non-empty string nor a number");
+                            "the tenant is no non-empty string, no number and no tenant context");
     else
         outcome = tenant_append_key(&parts, tenant, err);
     if (outcome != OUT_OK)

@@ -15,7 +15,9 @@
  * nothing.
  * 5. on_done(OUT_RETRY): nothing of it may be assumed; the same batch may be submitted again
  *    (batch_retry first), also after a lost answer to COMMIT.
- * 6. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then),
+ * 6. sink_commit of a batch without an owner (it was given up meanwhile) writes nothing of it:
+ * on_done(OUT_RETRY), and its place is free again.
+ * 7. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then),
  * then calls on_closed; nothing is called after that.
  */
 

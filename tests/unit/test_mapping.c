@@ -395,6 +395,57 @@ START_TEST(ids_keep_parts_apart_and_can_be_parsed)
 }
 END_TEST
 
+/* The member that names the tenant, and the isolation key it gives; NULL: refused with DRV-T002. */
+static const struct {
+    const char *json;
+    const char *key;
+} TENANTS[] = {
+    {"\"acme inc\"", "acme%20inc"},
+    {"17", "17"},
+    {"{\"tenantId\": \"acme\"}", "acme"},
+    {"{\"organizationId\": \"o\", \"serverId\": \"s\", \"projectId\": \"p:1\", \"codebaseHash\": "
+     "\"c\", "
+     "\"environment\": \"ci\"}",
+     "o:s:p%3A1:c:ci"},
+    {"{\"serverId\": \"s\", \"projectId\": \"p\"}", ":s:p::"},
+    {"{}", NULL},
+    {"{\"tenantId\": \"acme\", \"serverId\": \"s\"}", NULL},
+    {"{\"serverId\": \"s\", \"region\": \"eu\"}", NULL},
+    {"{\"serverId\": 5}", NULL},
+    {"\"\"", NULL},
+    {"true", NULL},
+};
+
+START_TEST(tenants_come_from_the_record)
+{
+    struct mapping *mapping = compile("entity: e\ntable: t\nkey: [id]\ntenant: { from: /tenant }\n"
+                                      "columns:\n  - { name: id, from: /id, type: text }\n"
+                                      "rest: extra\n");
+    struct mapping_work work;
+    struct buf tenant, id;
+    struct error err;
+    char json[512];
+    int64_t version;
+    bool has;
+    mapping_work_init(&work);
+    buf_init(&tenant, 4096);
+    buf_init(&id, 4096);
+    snprintf(json, sizeof json, "{\"id\":\"1\",\"tenant\":%s}", TENANTS[_i].json);
+    struct record record = record_of(json);
+    enum outcome outcome =
+        mapping_identify(mapping, &record, &work, &tenant, &id, &version, &has, &err);
+    ck_assert_int_eq(outcome, TENANTS[_i].key ? OUT_OK : OUT_REJECT);
+    if (TENANTS[_i].key)
+        ck_assert_str_eq(buf_text(&tenant), TENANTS[_i].key);
+    else
+        ck_assert_int_eq(err.code, ERR_TENANT_FORM);
+    buf_free(&tenant);
+    buf_free(&id);
+    mapping_work_free(&work);
+    mapping_free(mapping);
+}
+END_TEST
+
 START_TEST(versions_come_from_the_record)
 {
     struct error err;
@@ -435,6 +486,7 @@ static Suite *mapping_suite(void)
     tcase_add_loop_test(tcase, generated_records_come_back, 0, 8);
     tcase_add_test(tcase, without_rest_nothing_is_lost_silently);
     tcase_add_test(tcase, ids_keep_parts_apart_and_can_be_parsed);
+    tcase_add_loop_test(tcase, tenants_come_from_the_record, 0, sizeof TENANTS / sizeof *TENANTS);
     tcase_add_test(tcase, versions_come_from_the_record);
     suite_add_tcase(suite, tcase);
     return suite;

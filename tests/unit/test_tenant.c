@@ -331,7 +331,7 @@ static int by_text(const void *a, const void *b)
 START_TEST(hostile_ids)
 {
     static const char *const FORMS[][2] = {{"", ""}, {"a", ""}, {"", "a"}, {"a", "b"}};
-    static char keys[4 * HOSTILE_COUNT][TENANT_KEY_MOST + 1];
+    static char made[4 * HOSTILE_COUNT][TENANT_KEY_MOST + 1];
     size_t count = 0;
     for (size_t i = 0; i < 4 * HOSTILE_COUNT; i++) {
         char id[64];
@@ -339,7 +339,7 @@ START_TEST(hostile_ids)
         snprintf(id, sizeof id, "%s%s%s", form[0], HOSTILE[i / 4], form[1]);
         struct buf decoded;
         buf_init(&decoded, sizeof id);
-        const char *key = key_of(plain(id), keys[count++]);
+        const char *key = key_of(plain(id), made[count++]);
         ck_assert_uint_eq(strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                       "0123456789-._~%"),
                           strlen(key));
@@ -348,9 +348,9 @@ START_TEST(hostile_ids)
         buf_free(&decoded);
     }
     ck_assert_uint_ge(count, 200);
-    qsort(keys, count, sizeof keys[0], by_text);
+    qsort(made, count, sizeof made[0], by_text);
     for (size_t i = 1; i < count; i++)
-        ck_assert_str_ne(keys[i - 1], keys[i]);
+        ck_assert_str_ne(made[i - 1], made[i]);
 }
 END_TEST
 
@@ -364,7 +364,7 @@ START_TEST(ids_about_the_limit)
     static const char *const ENDS[] = {"",         "a",  "A",   "\xC3\xA9",     "e\xCC\x81",
                                        "\xC3\x89", "aa", "%61", "\xEF\xBC\xA1", " "};
     enum { FROM = 15, TO = 262, ENDS_COUNT = sizeof(ENDS) / sizeof(ENDS[0]) };
-    static char keys[3 * (TO - FROM) * ENDS_COUNT][TENANT_KEY_MOST + 1];
+    static char made[3 * (TO - FROM) * ENDS_COUNT][TENANT_KEY_MOST + 1];
     size_t count = 0;
     for (size_t unit = 0; unit < 3; unit++) {
         char id[1200] = "";
@@ -374,15 +374,15 @@ START_TEST(ids_about_the_limit)
             for (int end = 0; length >= FROM && end < ENDS_COUNT; end++) {
                 strcpy(id + size + step, ENDS[end]);
                 if (unit != 1 || strcmp(ENDS[end], UNITS[1]) != 0)
-                    key_of(plain(id), keys[count++]);
+                    key_of(plain(id), made[count++]);
             }
             id[size + step] = '\0';
         }
     }
     ck_assert_uint_gt(count, 7000);
-    qsort(keys, count, sizeof keys[0], by_text);
+    qsort(made, count, sizeof made[0], by_text);
     for (size_t i = 1; i < count; i++)
-        ck_assert_msg(strcmp(keys[i - 1], keys[i]) != 0, "two ids share %s", keys[i]);
+        ck_assert_msg(strcmp(made[i - 1], made[i]) != 0, "two ids share %s", made[i]);
 }
 END_TEST
 
