@@ -65,6 +65,7 @@ static bool find_box(void *owner, struct bytes tenant, struct bytes reference, s
 static void on_piece(void *owner, const struct export_piece *piece)
 {
     struct export_run *run = owner;
+    run->given++;
     export_sort_add(run->sort, piece);
 }
 
@@ -139,10 +140,11 @@ static void take_record(struct export_run *run, const struct stored *stored)
     struct error why = {0};
     if (!is_wanted(run, stored))
         return;
+    uint64_t given = run->given;
     run->stored = stored;
     run->unordered = run->unordered || (!stored->cells && has_outside(stored->mapping));
     if (make_pieces(run, stored, &why) == OUT_OK)
-        run->records[mapping_at(run, stored->mapping)]++;
+        run->records[mapping_at(run, stored->mapping)] += run->given > given;
     else
         export_run_problem(run, EXPORT_UNREADABLE, stored->mapping->entity, stored->id, why.text,
                            bytes_text(why.path));
@@ -227,6 +229,18 @@ static enum outcome open_vault(struct export_run *run, struct error *err)
     return outcome;
 }
 
+static enum outcome check_entity(const struct export_run *run, struct error *err)
+{
+    const char *entity = run->settings->entity;
+    if (!entity || mapping_set_find(&run->mappings, bytes_text(entity)))
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_MAPPING_ENTITY, "there is no mapping for this entity");
+    const char *nearest = mapping_set_nearest(&run->mappings, bytes_text(entity));
+    if (nearest)
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    return OUT_FATAL;
+}
+
 static enum export_form form_of(const struct settings *settings)
 {
     if (strcmp(settings->export_as, "local_storage") == 0)
@@ -239,6 +253,8 @@ static enum outcome run_export(struct export_run *run, struct error *err)
     enum outcome outcome = name_tenant(run, err);
     if (outcome == OUT_OK)
         outcome = mapping_set_load(run->settings, &run->mappings, err);
+    if (outcome == OUT_OK)
+        outcome = check_entity(run, err);
     if (outcome == OUT_OK)
         outcome = export_sort_new(&run->sort, err);
     if (outcome == OUT_OK)

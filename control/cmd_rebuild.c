@@ -51,7 +51,8 @@ struct rebuild {
     uint64_t records, codes[CODE_COUNT], unreadable;
     uint64_t shown_ms;
     bool spawned;  /* by a worker (rebuild_child.h) */
-    bool needless; /* as another worker's is at it, or was */
+    bool busy;     /* another one is at it */
+    bool needless; /* another one has done it */
     char id[33];
 };
 
@@ -74,8 +75,8 @@ static enum outcome take_lock(struct rebuild *rebuild, struct error *err)
                                    "pg_catalog.hashtextextended('drover rebuild ' || $1::text, 0))",
                                    params, 1, false, &result, err);
     bool locked = outcome == OUT_OK && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
-    rebuild->needless = outcome == OUT_OK && !locked && rebuild->spawned;
-    if (outcome == OUT_OK && !locked && !rebuild->spawned) {
+    rebuild->busy = outcome == OUT_OK && !locked;
+    if (rebuild->busy) {
         outcome = error_set(err, OUT_RETRY, ERR_REDIS_TRANSIENT, "another rebuild is running");
         error_hint(err, "wait for it to end");
     }
@@ -325,10 +326,10 @@ static enum outcome run(struct rebuild *rebuild, struct error *err)
 {
     bool whole = false;
     enum outcome outcome = open_all(rebuild, err);
-    if (outcome == OUT_OK && rebuild->spawned && !rebuild->needless)
+    if (outcome == OUT_OK && rebuild->spawned)
         outcome = see_if_whole(rebuild, err);
-    if (outcome == OUT_OK && rebuild->needless)
-        return OUT_OK;
+    if (rebuild->needless)
+        return outcome;
     for (int i = 0; i < ROUNDS && outcome == OUT_OK && !whole; i++)
         outcome = rebuild_once(rebuild, &whole, err);
     if (outcome == OUT_OK && !whole)
@@ -348,10 +349,14 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
     rebuild.shown_ms = clock_monotonic_ms();
     rebuild.spawned = getenv("DROVER_SPAWNED") != NULL;
     enum outcome outcome = run(&rebuild, err);
-    enum exit_code code = outcome == OUT_OK ? judge(&rebuild, err) : command_fail(err);
-    if (outcome == OUT_OK && rebuild.needless)
-        code = EXIT_STOPPED;
-    else if (outcome == OUT_OK)
+    enum exit_code code = EXIT_OK;
+    if (rebuild.busy && rebuild.spawned)
+        code = EXIT_STOPPED; /* no news for anybody but the worker */
+    else if (outcome != OUT_OK)
+        code = command_fail(err);
+    else if (!rebuild.needless)
+        code = judge(&rebuild, err);
+    if (outcome == OUT_OK && !rebuild.needless)
         print(&rebuild);
     redis_session_close(&rebuild.redis);
     PQfinish(rebuild.lock);

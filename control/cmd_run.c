@@ -9,6 +9,7 @@
 #include "common/io/kafka_topics.h"
 #include "common/io/log.h"
 #include "common/io/mappings.h"
+#include "common/io/redis_url.h"
 #include "control/command.h"
 #include "control/rehearse.h"
 #include "control/run.h"
@@ -308,6 +309,10 @@ static enum outcome prepare(struct run *run, struct error *err)
     }
     for (size_t i = 0; i < run->sources.count && outcome == OUT_OK; i++)
         outcome = check_source(run->sources.items[i], err);
+    struct redis_url redis;
+    if (outcome == OUT_OK &&
+        (settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID))
+        outcome = redis_url_parse(settings->redis_url, &redis, err);
     bool in_postgres = settings->storage == STORAGE_DATABASE || settings->storage == STORAGE_HYBRID;
     if (outcome == OUT_OK && in_postgres)
         outcome = prepare_schema(settings, err);

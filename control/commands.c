@@ -101,6 +101,7 @@ static const struct command COMMANDS[] = {
     {"produce", CMD_PRODUCE, "[SOURCE…]", "read the sources into the source topic",
      "  drover produce exports/*.json\n"
      "  drover produce --tenant-path 'exports/{tenant}/*.json'\n"
+     "  drover produce --follow exports/           stay: what is added, changed, deleted\n"
      "  zcat dump.gz | drover produce --format ndjson --entity cart -\n",
      produce_command},
     {"work", CMD_WORK, "", "apply the source topic to the stores (start as many as you like)",
@@ -145,7 +146,8 @@ static const struct command COMMANDS[] = {
      "  drover secret list --tenant acme           what is sealed, never the values\n"
      "  drover secret open sec_… --tenant acme     one value, on standard output\n"
      "  drover secret rotate                       a new key, and everything sealed with it\n"
-     "  drover secret check                        every value opens, no reference dangles\n",
+     "  drover secret check                        every value opens, no reference dangles\n"
+     "  drover secret sweep                        removes what no row refers to\n",
      secret_command},
     {"rebuild", CMD_REBUILD, "redis", "fill Redis again from PostgreSQL (storage hybrid)",
      "  drover rebuild redis\n"

@@ -44,8 +44,8 @@ struct export_run {
     struct export_secrets secrets;
     const struct stored *stored; /* at work */
 
-    uint64_t *records; /* by mapping */
-    uint64_t opened, elsewhere, deleted;
+    uint64_t *records;                          /* by mapping */
+    uint64_t opened, elsewhere, deleted, given; /* given: pieces of records */
     bool unordered; /* the store does not keep what stands outside of records */
     uint64_t problem_counts[EXPORT_PROBLEM_KINDS];
     struct export_problem problems[EXPORT_PROBLEM_KINDS][EXPORT_PROBLEMS_SHOWN];

@@ -71,7 +71,7 @@ void letters_on_rejected(void *owner, struct batch *batch)
     struct worker *worker = owner;
     struct partition *partition = batch->owner;
     if (!partition) {
-        sink_commit(worker->sink, batch); /* given up meanwhile: the sink lets it go */
+        sink_give_up(worker->sink, batch);
         return;
     }
     letters_send(partition);
@@ -101,7 +101,7 @@ void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t
     if (!batch)
         return;
     if (!batch->owner && last && batch->in_sink)
-        sink_commit(worker->sink, batch); /* lets it go */
+        sink_give_up(worker->sink, batch);
     else if (!batch->owner)
         flow_orphan(worker, batch);
     else if (last && outcome == OUT_OK)

@@ -22,7 +22,7 @@
 
 #define SWEEP_MS 1000
 #define REST_MS 15000 /* nothing waits: tombstones to be removed, and other workers' orphans */
-#define TEXT_MOST ((size_t)64 << 20)
+#define TEXT_MOST ((size_t)512 << 20) /* far above what one sweep tells (TELL_MOST, its bytes) */
 
 enum phase {
     PHASE_IDLE,
@@ -44,6 +44,7 @@ struct parents {
     uv_work_t work;
     struct parents_config config;
     atomic_bool stop;
+    struct pg_cutoff cutoff;
     struct parents_result result;
     enum outcome outcome;
     struct error err;
@@ -81,6 +82,7 @@ struct parents *parents_new(struct worker *worker)
         abort();
     parents->worker = worker;
     parents->work.data = parents;
+    parents->cutoff = PG_CUTOFF_INIT;
     parents->config = (struct parents_config){.url = settings->database_url,
                                               .role = settings->worker_role,
                                               .group = worker->group,
@@ -88,7 +90,8 @@ struct parents *parents_new(struct worker *worker)
                                               .mappings = &worker->mappings,
                                               .wait_ms = settings->parent_wait_ms,
                                               .tombstone_life_ms = settings->tombstone_life_ms,
-                                              .stop = &parents->stop};
+                                              .stop = &parents->stop,
+                                              .cutoff = &parents->cutoff};
     arena_init(&parents->arena, TEXT_MOST);
     return parents;
 }
@@ -145,7 +148,7 @@ static enum outcome read_arrivals(struct parents *parents, struct error *err)
     size_t wanted = 0;
     for (size_t i = 0; i < parents->result.applied_count; i++)
         wanted += wants_redis(parents, &parents->result.applied[i]);
-    if (!wanted)
+    if (!wanted || atomic_load(&parents->stop))
         return OUT_OK;
     parents->arrivals = calloc(wanted, sizeof *parents->arrivals);
     if (!parents->arrivals)
@@ -350,6 +353,7 @@ void parents_close(struct parents *parents, void (*on_closed)(void *owner))
 {
     parents->on_closed = on_closed;
     atomic_store(&parents->stop, true);
+    pg_cutoff_now(&parents->cutoff);
     if (parents->phase == PHASE_IDLE)
         free_parents(parents);
     else if (parents->phase == PHASE_TELLING)

@@ -41,7 +41,7 @@
     X(ERR_VALUE_KEY, "DRV-V009", 5, "the key is too long", "keys may have 512 bytes") \
     X(ERR_VALUE_CONFLICT, "DRV-V010", 5, "two different records have the same version", "decide which is meant and give it a higher version") \
     X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member, or give --tenant") \
-    X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number of at most 255 bytes") \
+    X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number, valid UTF-8 without NUL, of at most 64 KiB") \
     X(ERR_TENANT_FOREIGN, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \
     X(ERR_SOURCE_OPEN, "DRV-S001", 4, "the source cannot be opened", "check the path and its permissions") \
     X(ERR_SOURCE_READ, "DRV-S002", 1, "the source cannot be read further", "check the disk; running again is safe") \

@@ -190,8 +190,14 @@ static void commit(struct sink *base, struct batch *batch)
     if (sink->batch != batch || !sink->waiting)
         return;
     sink->waiting = false;
-    sink->given_up = !batch->owner;
     file_store_post(sink->store, &sink->job);
+}
+
+static void give_up(struct sink *base, struct batch *batch)
+{
+    struct file_sink *sink = of(base);
+    sink->given_up = sink->batch == batch && sink->waiting;
+    commit(base, batch); /* which sees it there */
 }
 
 /* ---- the files --------------------------------------------------------------------------- */
@@ -292,7 +298,7 @@ static void close_sink(struct sink *base, void (*on_closed)(void *owner))
 struct sink *file_sink_new(uv_loop_t *loop, struct file_store *store,
                            const struct sink_events *events, void *owner)
 {
-    static const struct sink_ops OPS = {can_submit, submit, commit, close_sink};
+    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
     struct file_sink *sink = calloc(1, sizeof *sink);
     if (!sink)
         abort();

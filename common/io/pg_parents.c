@@ -57,8 +57,10 @@ static enum outcome open_sweep(struct sweep *sweep, const struct parents_config 
         abort();
     mapping_work_init(&sweep->work);
     buf_init(&sweep->memory, MEMORY_MOST);
-    return pg_session_open(config->url, config->role, "drover-parents", CONNECT_MS,
-                           &sweep->connection, err);
+    enum outcome outcome = pg_session_open(config->url, config->role, "drover-parents", CONNECT_MS,
+                                           &sweep->connection, err);
+    pg_cutoff_watch(config->cutoff, sweep->connection);
+    return outcome;
 }
 
 static void close_sweep(struct sweep *sweep)
@@ -68,6 +70,7 @@ static void close_sweep(struct sweep *sweep)
     free(sweep->upserts);
     mapping_work_free(&sweep->work);
     buf_free(&sweep->memory);
+    pg_cutoff_watch(sweep->config->cutoff, NULL);
     PQfinish(sweep->connection);
 }
 
@@ -269,8 +272,10 @@ enum outcome pg_parents_forget(const struct parents_config *config,
         return OUT_OK;
     enum outcome outcome =
         pg_session_open(config->url, config->role, "drover-parents", CONNECT_MS, &connection, err);
+    pg_cutoff_watch(config->cutoff, connection);
     if (outcome == OUT_OK)
         outcome = forget(connection, config, result, err);
+    pg_cutoff_watch(config->cutoff, NULL);
     PQfinish(connection);
     return outcome;
 }

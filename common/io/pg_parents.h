@@ -24,6 +24,7 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/mappings.h"
+#include "common/io/pg_cutoff.h"
 #include "common/model/envelope.h"
 
 /* Texts and mappings must outlive the call. */
@@ -36,6 +37,7 @@ struct parents_config {
                                    it was wait_ms, as the parents may be in what is not yet read */
     uint64_t tombstone_life_ms; /* work.tombstone_life */
     const atomic_bool *stop;    /* true: end the sweep soon; may be NULL */
+    struct pg_cutoff *cutoff;   /* ends it in the middle of a query; may be NULL */
 };
 
 /* A parked record that is in its table now, or that a greater version has overtaken there. */

@@ -6,31 +6,15 @@
 
 #include "common/io/pg_error.h"
 #include "common/io/pg_wire.h"
+#include "common/port/progress_queue.h"
 
 #define RETRY_MS 500 /* a refused transaction of this lane is rare: a lock held by an operator */
 
-enum request_kind {
-    REQUEST_CHECK,
-    REQUEST_CLAIM,
-    REQUEST_STAGES,
-    REQUEST_RELEASE,
-};
-
-struct request {
-    enum request_kind kind;
-    int32_t partition;
-    int64_t epoch, redis_next, results_next;
-    struct request *next;
-};
-
 struct pg_progress {
-    struct progress base;
+    struct progress_queue queue;
     struct pg_lane *lane;
     uv_timer_t timer;
     struct pg_progress_config config;
-    struct request *first, *last;
-    bool in_flight; /* the first one has been sent */
-    bool forgotten; /* the one in flight is a claim nobody waits for */
     int open_handles;
     void (*on_closed)(void *owner);
 };
@@ -38,35 +22,6 @@ struct pg_progress {
 static struct pg_progress *of(struct progress *progress)
 {
     return (struct pg_progress *)progress;
-}
-
-static void pump(struct pg_progress *progress);
-
-static void push(struct pg_progress *progress, struct request value)
-{
-    struct request *request = malloc(sizeof *request);
-    if (!request)
-        abort();
-    *request = value;
-    request->next = NULL;
-    if (progress->last)
-        progress->last->next = request;
-    else
-        progress->first = request;
-    progress->last = request;
-    pump(progress);
-}
-
-static struct request pop(struct pg_progress *progress)
-{
-    struct request *request = progress->first;
-    struct request value = *request;
-    progress->first = request->next;
-    if (!progress->first)
-        progress->last = NULL;
-    free(request);
-    progress->in_flight = false;
-    return value;
 }
 
 /* ---- start-up checks --------------------------------------------------------------------- */
@@ -168,14 +123,14 @@ static void on_checked(struct pg_progress *progress, const struct pg_reply *repl
     if (outcome == OUT_OK)
         outcome = check_tables(progress, reply, &err);
     if (outcome == OUT_OK)
-        progress->base.events.on_checked(progress->base.owner);
+        progress->queue.base.events.on_checked(progress->queue.base.owner);
     else
-        progress->base.events.on_error(progress->base.owner, &err);
+        progress->queue.base.events.on_error(progress->queue.base.owner, &err);
 }
 
 /* ---- requests ---------------------------------------------------------------------------- */
 
-static void add_key(const struct pg_progress *progress, const struct request *request,
+static void add_key(const struct pg_progress *progress, const struct progress_request *request,
                     struct pg_wire *wire)
 {
     pg_wire_init(wire);
@@ -184,7 +139,7 @@ static void add_key(const struct pg_progress *progress, const struct request *re
     pg_wire_int4(wire, request->partition);
 }
 
-static void send_claim(struct pg_progress *progress, const struct request *request)
+static void send_claim(struct pg_progress *progress, const struct progress_request *request)
 {
     struct pg_wire wire;
     add_key(progress, request, &wire);
@@ -195,7 +150,7 @@ static void send_claim(struct pg_progress *progress, const struct request *reque
                   wire.params, wire.count);
 }
 
-static void send_stages(struct pg_progress *progress, const struct request *request)
+static void send_stages(struct pg_progress *progress, const struct progress_request *request)
 {
     struct pg_wire wire;
     add_key(progress, request, &wire);
@@ -209,12 +164,13 @@ static void send_stages(struct pg_progress *progress, const struct request *requ
                   "SELECT drover.progress_stages($1, $2, $3, $4, $5, $6)", wire.params, wire.count);
 }
 
-static void pump(struct pg_progress *progress)
+static void pump(struct progress_queue *queue)
 {
-    struct request *request = progress->first;
-    if (!request || progress->in_flight || !pg_lane_is_ready(progress->lane))
+    struct pg_progress *progress = (struct pg_progress *)queue;
+    struct progress_request *request = progress->queue.first;
+    if (!request || progress->queue.in_flight || !pg_lane_is_ready(progress->lane))
         return;
-    progress->in_flight = true;
+    progress->queue.in_flight = true;
     if (request->kind == REQUEST_CHECK)
         send_check(progress);
     else if (request->kind == REQUEST_CLAIM)
@@ -233,7 +189,7 @@ static void on_claimed(struct pg_progress *progress, int32_t partition, const PG
         .epoch = pg_wire_get_int8(result, 0, 3),
         .sequences = bytes_of(PQgetvalue(result, 0, 4), (size_t)PQgetlength(result, 0, 4)),
     };
-    progress->base.events.on_claimed(progress->base.owner, partition, &row);
+    progress->queue.base.events.on_claimed(progress->queue.base.owner, partition, &row);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -246,16 +202,16 @@ static void on_refused(struct pg_progress *progress, const PGresult *result)
 {
     struct error err;
     enum pg_action action = pg_error_from_result(result, &err);
-    struct request *request = progress->first;
+    struct progress_request *request = progress->queue.first;
     bool over = action == PG_FENCED && request->kind >= REQUEST_STAGES;
     if (over) { /* somebody else has the partition: nothing left to write or to release */
-        struct request done = pop(progress);
+        struct progress_request done = progress_queue_pop(&progress->queue);
         if (done.kind == REQUEST_RELEASE)
-            progress->base.events.on_released(progress->base.owner, done.partition);
-        pump(progress);
+            progress->queue.base.events.on_released(progress->queue.base.owner, done.partition);
+        pump(&progress->queue);
         return;
     }
-    progress->in_flight = false;
+    progress->queue.in_flight = false;
     if (err.outcome == OUT_RETRY) {
         if (action == PG_REPREPARE)
             pg_lane_reconnect(progress->lane);
@@ -263,7 +219,7 @@ static void on_refused(struct pg_progress *progress, const PGresult *result)
     } else {
         err.outcome = OUT_FATAL;
     }
-    progress->base.events.on_error(progress->base.owner, &err);
+    progress->queue.base.events.on_error(progress->queue.base.owner, &err);
 }
 
 static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *reply)
@@ -274,16 +230,16 @@ static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *r
         on_refused(progress, reply->results[reply->failed]);
         return;
     }
-    struct request done = pop(progress);
-    bool forgotten = progress->forgotten;
-    progress->forgotten = false;
+    struct progress_request done = progress_queue_pop(&progress->queue);
+    bool forgotten = progress->queue.forgotten;
+    progress->queue.forgotten = false;
     if (done.kind == REQUEST_CHECK)
         on_checked(progress, reply);
     else if (done.kind == REQUEST_CLAIM && !forgotten)
         on_claimed(progress, done.partition, reply->results[0]);
     else if (done.kind == REQUEST_RELEASE)
-        progress->base.events.on_released(progress->base.owner, done.partition);
-    pump(progress);
+        progress->queue.base.events.on_released(progress->queue.base.owner, done.partition);
+    pump(&progress->queue);
 }
 
 static void on_ready(void *owner, struct pg_lane *lane)
@@ -296,8 +252,8 @@ static void on_lost(void *owner, struct pg_lane *lane, const struct error *err)
 {
     struct pg_progress *progress = owner;
     (void)lane;
-    progress->in_flight = false;
-    progress->base.events.on_error(progress->base.owner, err);
+    progress->queue.in_flight = false;
+    progress->queue.base.events.on_error(progress->queue.base.owner, err);
 }
 
 /* ---- the worker's calls ------------------------------------------------------------------ */
@@ -306,10 +262,9 @@ static void handle_closed(struct pg_progress *progress)
 {
     if (--progress->open_handles)
         return;
-    while (progress->first)
-        pop(progress);
+    progress_queue_clear(&progress->queue);
     void (*on_closed)(void *) = progress->on_closed;
-    void *owner = progress->base.owner;
+    void *owner = progress->queue.base.owner;
     free(progress);
     on_closed(owner);
 }
@@ -332,73 +287,23 @@ static void close_progress(struct progress *base, void (*on_closed)(void *owner)
     uv_close((uv_handle_t *)&progress->timer, on_timer_closed);
 }
 
-static void claim(struct progress *base, int32_t partition)
-{
-    push(of(base), (struct request){.kind = REQUEST_CLAIM, .partition = partition});
-}
-
-static void stages(struct progress *base, int32_t partition, int64_t epoch, int64_t redis_next,
-                   int64_t results_next)
-{
-    push(of(base), (struct request){.kind = REQUEST_STAGES,
-                                    .partition = partition,
-                                    .epoch = epoch,
-                                    .redis_next = redis_next,
-                                    .results_next = results_next});
-}
-
-static void release(struct progress *base, int32_t partition, int64_t epoch, int64_t redis_next,
-                    int64_t results_next)
-{
-    push(of(base), (struct request){.kind = REQUEST_RELEASE,
-                                    .partition = partition,
-                                    .epoch = epoch,
-                                    .redis_next = redis_next,
-                                    .results_next = results_next});
-}
-
-static void forget_claims(struct progress *base)
-{
-    struct pg_progress *progress = of(base);
-    struct request **at = &progress->first;
-    if (progress->in_flight && *at) {
-        progress->forgotten = (*at)->kind == REQUEST_CLAIM;
-        at = &(*at)->next;
-    }
-    while (*at) {
-        struct request *request = *at;
-        if (request->kind != REQUEST_CLAIM) {
-            at = &request->next;
-            continue;
-        }
-        *at = request->next;
-        free(request);
-    }
-    progress->last = progress->first;
-    while (progress->last && progress->last->next)
-        progress->last = progress->last->next;
-}
-
-static bool is_idle(const struct progress *base)
-{
-    return ((const struct pg_progress *)base)->first == NULL;
-}
-
 struct progress *pg_progress_new(uv_loop_t *loop, const struct pg_progress_config *config,
                                  const struct progress_events *events, void *owner)
 {
     static const struct pg_lane_events LANE_EVENTS = {on_ready, on_reply, on_lost};
-    static const struct progress_ops OPS = {claim,         stages,  release,
-                                            forget_claims, is_idle, close_progress};
+    static const struct progress_ops OPS = {progress_queue_claim,   progress_queue_stages,
+                                            progress_queue_release, progress_queue_forget_claims,
+                                            progress_queue_is_idle, close_progress};
     struct pg_progress *progress = calloc(1, sizeof *progress);
     if (!progress)
         abort();
-    progress->base = (struct progress){.ops = &OPS, .events = *events, .owner = owner};
+    progress->queue.base = (struct progress){.ops = &OPS, .events = *events, .owner = owner};
+    progress->queue.pump = pump;
     progress->config = *config;
     uv_timer_init(loop, &progress->timer);
     progress->timer.data = progress;
     progress->open_handles = 2;
     progress->lane = pg_lane_new(loop, &config->lane, &LANE_EVENTS, progress);
-    push(progress, (struct request){.kind = REQUEST_CHECK});
-    return &progress->base;
+    progress_queue_push(&progress->queue, (struct progress_request){.kind = REQUEST_CHECK});
+    return &progress->queue.base;
 }

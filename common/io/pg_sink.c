@@ -41,11 +41,15 @@ static void commit(struct sink *base, struct batch *batch)
 {
     struct writer *writer = batch->sink_state;
     (void)base;
-    if (!writer || writer->batch != batch || writer->phase != PHASE_WAIT)
-        return;
-    if (batch->owner)
+    if (writer && writer->batch == batch && writer->phase == PHASE_WAIT)
         pg_writer_start_commit(writer);
-    else
+}
+
+static void give_up(struct sink *base, struct batch *batch)
+{
+    struct writer *writer = batch->sink_state;
+    (void)base;
+    if (writer && writer->batch == batch && writer->phase == PHASE_WAIT)
         pg_writer_give_up(writer);
 }
 
@@ -94,7 +98,7 @@ struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_lane_config *config, i
                          const struct mapping_set *mappings, const struct sink_events *events,
                          void *owner)
 {
-    static const struct sink_ops OPS = {can_submit, submit, commit, close_sink};
+    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
     assert(lanes >= 1 && lanes <= LANES_MOST);
     struct pg_sink *sink = calloc(1, sizeof *sink);
     if (!sink)

@@ -14,32 +14,18 @@
 #include "common/io/redis_rows.h"
 #include "common/io/redis_sink.h"
 #include "common/io/redis_wire.h"
+#include "common/port/progress_queue.h"
 
 #define CONNECT_MS 5000
 #define ANSWER_MS 10000
 #define RETRY_MS 500
 
-enum request_kind {
-    REQUEST_PINS,
-    REQUEST_CLAIM,
-    REQUEST_STAGES,
-    REQUEST_RELEASE,
-};
-
-struct request {
-    enum request_kind kind;
-    int32_t partition;
-    int64_t epoch, redis_next, results_next;
-    struct request *next;
-};
-
 struct redis_progress {
-    struct progress base;
+    struct progress_queue queue;
     struct redis_client *client;
     struct redis_progress_config config;
     uv_timer_t timer;
-    struct request *first, *last;
-    bool in_flight, forgotten, as_text, over;
+    bool as_text, over;
     char fingerprint[33];
     struct buf command;
     int open_parts;
@@ -50,37 +36,6 @@ static struct redis_progress *of(struct progress *progress)
 {
     return (struct redis_progress *)progress;
 }
-
-static void pump(struct redis_progress *progress);
-
-static void push(struct redis_progress *progress, struct request value)
-{
-    struct request *request = malloc(sizeof *request);
-    if (!request)
-        abort();
-    *request = value;
-    request->next = NULL;
-    if (progress->last)
-        progress->last->next = request;
-    else
-        progress->first = request;
-    progress->last = request;
-    pump(progress);
-}
-
-static struct request pop(struct redis_progress *progress)
-{
-    struct request *request = progress->first;
-    struct request value = *request;
-    progress->first = request->next;
-    if (!progress->first)
-        progress->last = NULL;
-    free(request);
-    progress->in_flight = false;
-    return value;
-}
-
-/* ---- requests ---------------------------------------------------------------------------- */
 
 /* One script, so that two workers that begin at once see the same. */
 static const char PIN[] = "redis.call('HSETNX', KEYS[1], 'fingerprint', ARGV[1])\n"
@@ -106,7 +61,7 @@ static void put_pins(struct redis_progress *progress)
     buf_free(&key);
 }
 
-static void put_script(struct redis_progress *progress, const struct request *request)
+static void put_script(struct redis_progress *progress, const struct progress_request *request)
 {
     static const char *const NAMES[] = {"", "claim", "stages", "release"};
     struct buf *out = &progress->command, key;
@@ -133,15 +88,16 @@ static void put_script(struct redis_progress *progress, const struct request *re
 
 static void on_answer(void *owner, void *item, const redisReply *reply);
 
-static void pump(struct redis_progress *progress)
+static void pump(struct progress_queue *queue)
 {
-    struct request *request = progress->first;
-    if (!request || progress->in_flight || progress->over ||
+    struct redis_progress *progress = (struct redis_progress *)queue;
+    struct progress_request *request = progress->queue.first;
+    if (!request || progress->queue.in_flight || progress->over ||
         !redis_client_is_ready(progress->client))
         return;
-    progress->in_flight = true;
+    progress->queue.in_flight = true;
     buf_reset(&progress->command);
-    if (request->kind == REQUEST_PINS)
+    if (request->kind == REQUEST_CHECK)
         put_pins(progress);
     else
         put_script(progress, request);
@@ -153,7 +109,7 @@ static void pump(struct redis_progress *progress)
 static void fail(struct redis_progress *progress, const struct error *err)
 {
     progress->over = progress->over || err->outcome == OUT_FATAL;
-    progress->base.events.on_error(progress->base.owner, err);
+    progress->queue.base.events.on_error(progress->queue.base.owner, err);
 }
 
 static struct bytes element(const redisReply *reply, size_t at)
@@ -177,7 +133,7 @@ static void on_pinned(struct redis_progress *progress, const redisReply *reply)
         error_hint(&err, "stop its workers, then DEL drover:pins:%s takes the new mappings over",
                    progress->config.group);
     } else {
-        progress->base.events.on_checked(progress->base.owner);
+        progress->queue.base.events.on_checked(progress->queue.base.owner);
         return;
     }
     fail(progress, &err);
@@ -198,7 +154,7 @@ static void on_claimed(struct redis_progress *progress, int32_t partition, const
     }
     if (!row.sequences.size)
         row.sequences = BYTES_LITERAL("{}");
-    progress->base.events.on_claimed(progress->base.owner, partition, &row);
+    progress->queue.base.events.on_claimed(progress->queue.base.owner, partition, &row);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -210,10 +166,10 @@ static void on_error_reply(struct redis_progress *progress, const redisReply *re
 {
     struct error err;
     enum redis_action action = redis_error_classify(bytes_of(reply->str, reply->len), &err);
-    progress->in_flight = false;
+    progress->queue.in_flight = false;
     if (action == ANSWER_SCRIPT && !progress->as_text) {
         progress->as_text = true;
-        pump(progress);
+        pump(&progress->queue);
         return;
     }
     if (action == ANSWER_RECORD)
@@ -231,23 +187,23 @@ static void on_answer(void *owner, void *item, const redisReply *reply)
     struct redis_progress *progress = owner;
     (void)item;
     if (!reply) {
-        progress->in_flight = false; /* again when it is back */
+        progress->queue.in_flight = false; /* again when it is back */
         return;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         on_error_reply(progress, reply);
         return;
     }
-    struct request done = pop(progress);
-    bool forgotten = progress->forgotten;
-    progress->forgotten = progress->as_text = false;
-    if (done.kind == REQUEST_PINS)
+    struct progress_request done = progress_queue_pop(&progress->queue);
+    bool forgotten = progress->queue.forgotten;
+    progress->queue.forgotten = progress->as_text = false;
+    if (done.kind == REQUEST_CHECK)
         on_pinned(progress, reply);
     else if (done.kind == REQUEST_CLAIM && !forgotten)
         on_claimed(progress, done.partition, reply);
     else if (done.kind == REQUEST_RELEASE)
-        progress->base.events.on_released(progress->base.owner, done.partition);
-    pump(progress);
+        progress->queue.base.events.on_released(progress->queue.base.owner, done.partition);
+    pump(&progress->queue);
 }
 
 static void on_ready(void *owner)
@@ -258,72 +214,19 @@ static void on_ready(void *owner)
 static void on_lost(void *owner, const struct error *err)
 {
     struct redis_progress *progress = owner;
-    progress->in_flight = false;
+    progress->queue.in_flight = false;
     fail(progress, err);
 }
 
 /* ---- the port ---------------------------------------------------------------------------- */
 
-static void claim(struct progress *base, int32_t partition)
-{
-    push(of(base), (struct request){.kind = REQUEST_CLAIM, .partition = partition});
-}
-
-static void stages(struct progress *base, int32_t partition, int64_t epoch, int64_t redis_next,
-                   int64_t results_next)
-{
-    push(of(base), (struct request){.kind = REQUEST_STAGES,
-                                    .partition = partition,
-                                    .epoch = epoch,
-                                    .redis_next = redis_next,
-                                    .results_next = results_next});
-}
-
-static void release(struct progress *base, int32_t partition, int64_t epoch, int64_t redis_next,
-                    int64_t results_next)
-{
-    push(of(base), (struct request){.kind = REQUEST_RELEASE,
-                                    .partition = partition,
-                                    .epoch = epoch,
-                                    .redis_next = redis_next,
-                                    .results_next = results_next});
-}
-
-static void forget_claims(struct progress *base)
-{
-    struct redis_progress *progress = of(base);
-    struct request **at = &progress->first;
-    if (progress->in_flight && *at) {
-        progress->forgotten = (*at)->kind == REQUEST_CLAIM;
-        at = &(*at)->next;
-    }
-    while (*at) {
-        struct request *request = *at;
-        if (request->kind != REQUEST_CLAIM) {
-            at = &request->next;
-            continue;
-        }
-        *at = request->next;
-        free(request);
-    }
-    progress->last = progress->first;
-    while (progress->last && progress->last->next)
-        progress->last = progress->last->next;
-}
-
-static bool is_idle(const struct progress *base)
-{
-    return ((const struct redis_progress *)base)->first == NULL;
-}
-
 static void part_closed(struct redis_progress *progress)
 {
     if (--progress->open_parts)
         return;
-    while (progress->first)
-        pop(progress);
+    progress_queue_clear(&progress->queue);
     void (*on_closed)(void *) = progress->on_closed;
-    void *owner = progress->base.owner;
+    void *owner = progress->queue.base.owner;
     buf_free(&progress->command);
     free(progress);
     on_closed(owner);
@@ -352,8 +255,9 @@ enum outcome redis_progress_new(uv_loop_t *loop, const struct settings *settings
                                 const struct progress_events *events, void *owner,
                                 struct progress **out, struct error *err)
 {
-    static const struct progress_ops OPS = {claim,         stages,  release,
-                                            forget_claims, is_idle, close_progress};
+    static const struct progress_ops OPS = {progress_queue_claim,   progress_queue_stages,
+                                            progress_queue_release, progress_queue_forget_claims,
+                                            progress_queue_is_idle, close_progress};
     static const struct redis_client_events EVENTS = {on_ready, on_lost};
     struct redis_client_config client = {settings->redis_url, CONNECT_MS, ANSWER_MS};
     struct redis_progress *progress = calloc(1, sizeof *progress);
@@ -365,13 +269,14 @@ enum outcome redis_progress_new(uv_loop_t *loop, const struct settings *settings
         free(progress);
         return outcome;
     }
-    progress->base = (struct progress){.ops = &OPS, .events = *events, .owner = owner};
+    progress->queue.base = (struct progress){.ops = &OPS, .events = *events, .owner = owner};
+    progress->queue.pump = pump;
     progress->config = *config;
     buf_init(&progress->command, 1u << 20);
     uv_timer_init(loop, &progress->timer);
     progress->timer.data = progress;
     progress->open_parts = 2;
-    push(progress, (struct request){.kind = REQUEST_PINS});
-    *out = &progress->base;
+    progress_queue_push(&progress->queue, (struct progress_request){.kind = REQUEST_CHECK});
+    *out = &progress->queue.base;
     return OUT_OK;
 }

@@ -316,21 +316,35 @@ static void submit(struct sink *base, struct batch *batch)
     send_batch(place);
 }
 
+static bool is_waiting(const struct place *place, const struct batch *batch)
+{
+    return place && place->batch == batch && place->phase == PHASE_WAITING;
+}
+
 static void commit(struct sink *base, struct batch *batch)
 {
     struct place *place = batch->sink_state;
-    if (!place || place->batch != batch || place->phase != PHASE_WAITING)
+    if (!is_waiting(place, batch))
         return;
-    if (batch->owner && redis_client_is_ready(of(base)->client)) {
+    if (redis_client_is_ready(of(base)->client)) {
         send_batch(place);
         return;
     }
-    error_set(&place->failure, OUT_RETRY, ERR_REDIS_TRANSIENT,
-              batch->owner ? "the connection to Redis was lost" : "the batch was given up");
+    error_set(&place->failure, OUT_RETRY, ERR_REDIS_TRANSIENT, "the connection to Redis was lost");
     say_later(place, PHASE_BROKEN);
 }
 
-/* What must not be said from inside submit and commit. */
+static void give_up(struct sink *base, struct batch *batch)
+{
+    struct place *place = batch->sink_state;
+    (void)base;
+    if (!is_waiting(place, batch))
+        return;
+    error_set(&place->failure, OUT_RETRY, ERR_REDIS_TRANSIENT, "the batch was given up");
+    say_later(place, PHASE_BROKEN);
+}
+
+/* What must not be said from inside submit, commit and give_up. */
 static void on_turn(uv_timer_t *timer)
 {
     struct redis_sink *sink = timer->data;
@@ -400,7 +414,7 @@ enum outcome redis_sink_new(uv_loop_t *loop, const struct settings *settings,
                             const struct sink_events *events, void *owner, struct sink **out,
                             struct error *err)
 {
-    static const struct sink_ops OPS = {can_submit, submit, commit, close_sink};
+    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
     static const struct redis_client_events EVENTS = {on_ready, on_lost};
     struct redis_client_config config = {settings->redis_url, CONNECT_MS, ANSWER_MS};
     struct redis_sink *sink = calloc(1, sizeof *sink);

@@ -111,8 +111,11 @@ static bool parse_tcp(struct bytes rest, struct redis_url *out)
 enum outcome redis_url_parse(const char *url, struct redis_url *out, struct error *err)
 {
     *out = (struct redis_url){.port = DEFAULT_PORT};
-    if (!url || !url[0])
-        return error_set(err, OUT_FATAL, ERR_CONF_MISSING, "redis.url is not set");
+    if (!url || !url[0]) {
+        error_set(err, OUT_FATAL, ERR_CONF_MISSING, "redis.url is not set");
+        error_hint(err, "set REDIS_URL, or redis.url in drover.yaml");
+        return OUT_FATAL;
+    }
     bool good = false;
     if (strncmp(url, "rediss://", 9) == 0)
         return error_set(err, OUT_FATAL, ERR_REDIS_TLS,

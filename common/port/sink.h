@@ -5,7 +5,8 @@
  * A store that batches are written to. The contract, checked by one suite for every sink
  * (tests/contract):
  *
- * 1. Each submitted batch gets on_done exactly once, never from inside submit or commit.
+ * 1. Each submitted batch gets on_done exactly once, never from inside submit, commit or
+ * give_up.
  * 2. on_done(OUT_OK) means durable, and every item is decided.
  * 3. Items the store refuses are decided CLASS_DEAD first, with nothing committed; on_rejected is
  *    called, and the sink waits for sink_commit, so that dead letters are safe before the offsets
@@ -15,8 +16,8 @@
  * nothing.
  * 5. on_done(OUT_RETRY): nothing of it may be assumed; the same batch may be submitted again
  *    (batch_retry first), also after a lost answer to COMMIT.
- * 6. sink_commit of a batch without an owner (it was given up meanwhile) writes nothing of it:
- * on_done(OUT_RETRY), and its place is free again.
+ * 6. sink_give_up ends a batch that waits for sink_commit with on_done(OUT_RETRY): nothing of it is
+ * written, and its place is free again.
  * 7. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then),
  * then calls on_closed; nothing is called after that.
  */
@@ -45,6 +46,7 @@ struct sink_ops {
     bool (*can_submit)(struct sink *sink);
     void (*submit)(struct sink *sink, struct batch *batch);
     void (*commit)(struct sink *sink, struct batch *batch);
+    void (*give_up)(struct sink *sink, struct batch *batch);
     void (*close)(struct sink *sink, void (*on_closed)(void *owner));
 };
 
@@ -67,6 +69,11 @@ static inline void sink_submit(struct sink *sink, struct batch *batch)
 static inline void sink_commit(struct sink *sink, struct batch *batch)
 {
     sink->ops->commit(sink, batch);
+}
+
+static inline void sink_give_up(struct sink *sink, struct batch *batch)
+{
+    sink->ops->give_up(sink, batch);
 }
 
 static inline void sink_close(struct sink *sink, void (*on_closed)(void *owner))

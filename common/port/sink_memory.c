@@ -10,6 +10,7 @@ enum step {
     STEP_WRITE,
     STEP_WAIT, /* for sink_commit */
     STEP_COMMIT,
+    STEP_GIVE_UP,
 };
 
 struct memory_sink {
@@ -52,6 +53,13 @@ static void do_commit(struct memory_sink *sink, int lane)
     end(sink, lane, outcome, outcome == OUT_OK ? NULL : &err);
 }
 
+static void do_give_up(struct memory_sink *sink, int lane)
+{
+    struct error err;
+    error_set(&err, OUT_RETRY, ERR_PG_TRANSIENT, "the batch was given up");
+    end(sink, lane, OUT_RETRY, &err);
+}
+
 static void do_write(struct memory_sink *sink, int lane)
 {
     struct batch *batch = sink->lanes[lane].batch;
@@ -80,11 +88,13 @@ bool memory_sink_turn(struct sink *base)
     bool any = false;
     for (int i = 0; i < sink->lane_count; i++) {
         enum step step = sink->lanes[i].step;
-        any = any || step == STEP_WRITE || step == STEP_COMMIT;
+        any = any || (step != STEP_NONE && step != STEP_WAIT);
         if (step == STEP_WRITE)
             do_write(sink, i);
         else if (step == STEP_COMMIT)
             do_commit(sink, i);
+        else if (step == STEP_GIVE_UP)
+            do_give_up(sink, i);
     }
     if (!any && sink->on_closed) {
         void (*on_closed)(void *) = sink->on_closed;
@@ -126,6 +136,13 @@ static void commit(struct sink *base, struct batch *batch)
             of(base)->lanes[i].step = STEP_COMMIT;
 }
 
+static void give_up(struct sink *base, struct batch *batch)
+{
+    for (int i = 0; i < of(base)->lane_count; i++)
+        if (of(base)->lanes[i].batch == batch && of(base)->lanes[i].step == STEP_WAIT)
+            of(base)->lanes[i].step = STEP_GIVE_UP;
+}
+
 static void close_sink(struct sink *base, void (*on_closed)(void *owner))
 {
     struct memory_sink *sink = of(base);
@@ -141,7 +158,7 @@ struct sink *memory_sink_new(struct memory_store *store, int lanes,
                              bool (*refuses)(const struct batch_item *item),
                              const struct sink_events *events, void *owner)
 {
-    static const struct sink_ops OPS = {can_submit, submit, commit, close_sink};
+    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
     assert(lanes >= 1 && lanes <= LANES_MOST);
     struct memory_sink *sink = calloc(1, sizeof *sink);
     if (!sink)

@@ -588,6 +588,35 @@ static void refused_items_wait_for_their_letters(void)
     ck_assert_int_eq(next, 702);
 }
 
+static void a_batch_given_up_writes_nothing_and_frees_its_place(void)
+{
+    int64_t next;
+    int64_t epoch = H.store->claim(0, &next);
+    H.commit_at_once = false;
+    for (int i = 0; i < 6; i++) { /* more than any store has places */
+        struct batch *batch = batch_for(epoch, 0);
+        put(batch, "a", "bad", 1, i);
+        put(batch, "a", "good", 1, i);
+        batch_close(batch);
+        while (!sink_can_submit(H.sink))
+            H.store->turn();
+        H.rejected = H.done = 0;
+        begin(batch);
+        while (!H.rejected)
+            H.store->turn();
+        H.inside = true;
+        sink_give_up(H.sink, batch);
+        H.inside = false;
+        while (!H.done)
+            H.store->turn();
+        ck_assert_int_eq(H.outcome, OUT_RETRY);
+        batch_free(batch);
+    }
+    H.store->claim(0, &next);
+    ck_assert_int_eq(next, 0);
+    ck_assert_int_eq(H.store->version_of("a", "good"), -1);
+}
+
 static void a_second_look_writes_nothing(void)
 {
     int64_t next;
@@ -627,6 +656,7 @@ static void (*const TESTS[])(void) = {
     the_same_twice_equals_once_and_lower_never_wins,
     the_fence_holds,
     refused_items_wait_for_their_letters,
+    a_batch_given_up_writes_nothing_and_frees_its_place,
     a_second_look_writes_nothing,
     closing_answers_what_is_in_flight,
 };

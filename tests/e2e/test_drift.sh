@@ -152,20 +152,38 @@ stop_worker six
 equal "new members kept" "$(rows "extra->>'color' LIKE 'c%' AND extra->'nested' = '{\"a\": [null, {\"b\": 100}], \"\": \"\"}' AND extra->'empty' = 'null'")" 2970
 equal "dead letters" "$(status .deadLetters)" '{"DRV-V001":7,"DRV-V002":23}'
 
-verify_finds_dead_letters_only() {
+# verified MATCH DIFFERENT: so many of either, 30 dead letters, and nothing else
+verified() {
   expect_exit 5 drover verify > "$WORK/verify3.log" 2>&1
-  equal "verify" "$(jq -c '.counts | [.match, .dead_lettered] + [del(.source, .match, .superseded, .dead_lettered) | add]' "$WORK/report/report.json")" '[5970,30,0]'
+  equal "match, different, dead-lettered, anything else" "$(jq -c '.counts | [.match, .different, .dead_lettered]
+    + [del(.source, .match, .different, .superseded, .dead_lettered) | add]' "$WORK/report/report.json")" "[$1,$2,30,0]"
 }
-verify_finds_dead_letters_only
+verified 5970 0
 
-say "D04: the mapping learns a member: later records have it in a column, earlier ones in the rest"
-sed -i 's|^rest:|  - { name: note, from: /note, type: text }\n&|' "$MAPPING"
-generate 500 10 19 "$WORK/rev.ndjson"
-produce "$WORK/rev.ndjson"
-expect_exit 3 drover work --until-end > "$WORK/refused2.log" 2>&1
-drover schema apply > "$WORK/schema6.log" 2>&1
-expect_exit 0 drover work --until-end > "$WORK/taken2.log" 2>&1
-equal "rows with a column" "$(rows "note LIKE 'näme %' AND rev = 19 AND NOT extra ? 'note'")" 500
-equal "rows with it in the rest" "$(rows "note IS NULL AND rev = 18 AND extra ? 'note'")" 5470
-verify_finds_dead_letters_only
+# takes_over: workers refuse the mapping until schema apply has taken it over
+takes_over() {
+  expect_exit 3 drover work --until-end > "$WORK/refused2.log" 2>&1
+  drover schema apply > "$WORK/schema6.log" 2>&1
+  expect_exit 0 drover work --until-end > "$WORK/taken2.log" 2>&1
+}
+
+say "D04: source and mapping gain a member together: earlier records have none"
+sed -i 's|^rest:|  - { name: shade, from: /shade, type: text }\n&|' "$MAPPING"
+generate 500 10 19 "$WORK/plain.ndjson"
+jq -c '.shade = "s" + .id' "$WORK/plain.ndjson" > "$WORK/shade.ndjson"
+produce "$WORK/shade.ndjson"
+takes_over
+equal "rows with a shade" "$(rows "shade = 's' || id AND rev = 19 AND NOT extra ? 'shade'")" 500
+verified 5970 0
+
+say "D04: the mapping learns a member late: earlier records keep it in the rest, and verify names them"
+sed -i 's|^rest:|  - { name: color, from: /color, type: text }\n&|' "$MAPPING"
+generate 500 10 20 "$WORK/plain.ndjson"
+jq -c '.color = "c" + .id' "$WORK/plain.ndjson" > "$WORK/color.ndjson"
+produce "$WORK/color.ndjson"
+takes_over
+equal "rows with it in the column" "$(rows "color = 'c' || id AND rev = 20 AND NOT extra ? 'color'")" 500
+equal "rows with it in the rest" "$(rows "color IS NULL AND rev = 18 AND extra->>'color' LIKE 'c%'")" 2970
+verified 3000 2970
+grep -q '/color  source string' "$WORK/verify3.log" || fail "verify does not name the member"
 say ok

@@ -61,28 +61,51 @@ redis REPLICAOF NO ONE > /dev/null
 wait_until 30 redis_is_level
 wait_until 30 redis_equals "$WORK/four.ndjson" "$WORK/five.ndjson"
 
+say "R12: Redis restarts with an older snapshot: its sentinel is of another run, so it is levelled"
+redis SAVE > /dev/null
+generate 600 20 6 "$WORK/newer.ndjson"
+drover produce "$WORK/newer.ndjson" > "$WORK/produce.log" 2>&1
+wait_until 60 has_committed 25200
+wait_until 30 redis_is_level
+kill_redis
+start_redis
+rm "$REDIS_DIR/dump.rdb"
+equal "sentinel of the snapshot" "$(sentinel)" 1
+wait_until 30 redis_equals "$WORK/four.ndjson" "$WORK/newer.ndjson"
+
 say "R01: workers killed under load: replayed from the watermark, PostgreSQL's rows untouched"
-generate 6000 20 6 "$WORK/six.ndjson"
+generate 6000 20 7 "$WORK/six.ndjson"
 drover produce "$WORK/six.ndjson" > "$WORK/produce.log" 2>&1 &
 PRODUCER=$!
-wait_until 60 has_committed 25000
+wait_until 60 has_committed 25600
 kill -9 "$A_PID"
 wait "$PRODUCER"
 start_worker B
-wait_until 90 has_committed 30600
+wait_until 90 has_committed 31200
 wait_until 30 redis_is_level
 wait_until 10 redis_equals "$WORK/six.ndjson"
 
 say "R16: strangers' keys are named and left alone; the rest goes on"
 redis DEL event:t01:e3 event:t01:e3:v > /dev/null
 redis LPUSH event:t01:e3 theirs > /dev/null
-generate 600 20 7 "$WORK/seven.ndjson"
+generate 600 20 8 "$WORK/seven.ndjson"
 drover produce "$WORK/seven.ndjson" > "$WORK/produce.log" 2>&1
-wait_until 60 has_committed 31200
+wait_until 60 has_committed 31800
 wait_until 30 redis_is_level
 equal "a stranger's key" "$(redis TYPE event:t01:e3)" list
 grep -q 'redis.foreign' "$WORK/B.log" || fail "a stranger's key was not named"
 redis DEL event:t01:e3 > /dev/null
+
+say "two workers that see an empty Redis: one rebuild at a time, and no word of error"
+start_worker C
+wait_until 30 grep -q group.assigned "$WORK/C.log"
+for _ in 1 2 3; do
+  redis FLUSHALL > /dev/null
+  wait_until 30 has_sentinel
+done
+stop_worker C
+! grep -h 'error\[' "$WORK/B.log" "$WORK/C.log" || fail "a rebuild of a worker printed an error"
+wait_until 30 redis_equals "$WORK/six.ndjson" "$WORK/seven.ndjson"
 
 say "rebuild by hand gives the same; PostgreSQL is only read"
 stop_worker B

@@ -55,6 +55,24 @@ drover rebuild redis --json > "$WORK/rebuild.json" 2> "$WORK/rebuild.log"
 equal "rebuilt" "$(jq .applied "$WORK/rebuild.json")" 120
 redis HGETALL article:t1:a7 | paste - - | sort > "$WORK/by_rebuild"
 diff "$WORK/by_worker" "$WORK/by_rebuild" || fail "the two differ"
+say "SIGTERM while a sweep waits for a lock: the worker ends in time"
+start_worker B
+sed 's/"customer":/"customer":9/' "$WORK/basket.ndjson" > "$WORK/basket_lonely.ndjson"
+drover produce "$WORK/basket_lonely.ndjson" >> "$WORK/produce.log" 2>&1
+wait_until 40 waits_for 60
+psql "$ADMIN" -q > "$WORK/lock.log" 2>&1 <<< 'BEGIN; LOCK TABLE drover.waiting; SELECT pg_sleep(40)' &
+LOCK_PID=$!
+PIDS+=("$LOCK_PID")
+sweep_waits() {
+  [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_stat_activity WHERE datname = '$NAME' AND
+    application_name = 'drover-parents' AND wait_event_type = 'Lock'")" -gt 0 ]
+}
+wait_until 20 sweep_waits
+stop_worker B
+kill "$LOCK_PID"
+psql "$ADMIN" -qc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()" > "$WORK/lock.log"
+psql "$ADMIN" -qc 'DELETE FROM drover.waiting'
+
 say "until the end, with children that wait for nobody any more"
 expect_exit 0 drover work --until-end > "$WORK/end.log" 2>&1
 say done

@@ -311,7 +311,7 @@ static const char *const HOSTILE[] = {
     "=",
     "+",
     ",",
-    "a,b",
+    "<,>",
     "(",
     ")",
     "^",
@@ -395,7 +395,8 @@ static int by_tail(const void *a, const void *b)
     return memcmp(a, b, sizeof(struct tail));
 }
 
-/* A million ids: every second one is too long and differs from the next behind the cut alone. */
+/* A million ids: every eighth one is too long and differs from the next behind the cut alone.
+ * Counted, as a million assertions take longer than what they look at. */
 START_TEST(a_million_ids)
 {
     enum { COUNT = 1000000, LEAD = 300, KEPT = 222 };
@@ -403,22 +404,29 @@ START_TEST(a_million_ids)
     char id[LEAD + 16];
     struct buf key;
     struct error err;
+    size_t wrong = 0, equal = 0;
     ck_assert_ptr_nonnull(tails);
     memset(id, 'x', LEAD);
     buf_init(&key, TENANT_KEY_MOST);
     for (int i = 0; i < COUNT; i++) {
-        snprintf(id + LEAD, 16, "%c%d", i % 4 < 2 ? 'k' : 'K', i / 4);
-        struct tenant tenant = plain(i % 2 ? id : id + LEAD);
+        bool is_long = i % 16 < 2;
+        size_t kept = is_long ? KEPT : 0;
+        snprintf(id + LEAD, 16, "%c%d", i & 1 ? 'k' : 'K', i >> 1);
+        struct tenant tenant = plain(is_long ? id : id + LEAD);
         buf_reset(&key);
-        ck_assert(tenant_append_key(&tenant, &key, &err) == OUT_OK);
-        size_t kept = i % 2 ? KEPT : 0;
-        ck_assert(key.size - kept < sizeof tails->text &&
-                  (!kept || memcmp(key.data, id, kept) == 0));
+        if (tenant_append_key(&tenant, &key, &err) != OUT_OK || key.size < kept ||
+            key.size - kept > sizeof tails->text) {
+            wrong++;
+            continue;
+        }
+        wrong += is_long && memcmp(buf_text(&key), id, kept) != 0;
         memcpy(tails[i].text, buf_text(&key) + kept, key.size - kept);
     }
     qsort(tails, COUNT, sizeof *tails, by_tail);
     for (int i = 1; i < COUNT; i++)
-        ck_assert(by_tail(&tails[i - 1], &tails[i]) != 0);
+        equal += by_tail(&tails[i - 1], &tails[i]) == 0;
+    ck_assert_uint_eq(wrong, 0);
+    ck_assert_uint_eq(equal, 0);
     buf_free(&key);
     free(tails);
 }
