@@ -101,11 +101,12 @@ static enum outcome make_pieces(struct export_run *run, const struct stored *sto
 {
     yyjson_doc *doc = NULL;
     enum outcome outcome = json_parse(stored->json, JSON_UNICODE_REPLACE, NULL, &doc, err);
-    if (outcome == OUT_OK)
+    struct export_record record = {stored->mapping, stored->id, stored->cells, NULL};
+    bool wanted = outcome == OUT_OK && export_wants(&run->maker, &record);
+    if (wanted)
         outcome = open_secrets(run, stored, &doc, err);
-    if (outcome == OUT_OK) {
-        struct export_record record = {stored->mapping, stored->id, stored->cells,
-                                       yyjson_doc_get_root(doc)};
+    if (wanted && outcome == OUT_OK) {
+        record.root = yyjson_doc_get_root(doc);
         outcome = export_make(&run->maker, &record, err);
     }
     yyjson_doc_free(doc);
@@ -126,6 +127,7 @@ static bool is_wanted(struct export_run *run, const struct stored *stored)
     if (!bytes_equal(stored->tenant, buf_view(&run->tenant)) ||
         (entity && strcmp(entity, stored->mapping->entity) != 0))
         return false;
+    run->found = true;
     run->deleted += stored->deleted;
     if (stored->deleted)
         return false;
@@ -248,6 +250,15 @@ static enum export_form form_of(const struct settings *settings)
     return strcmp(settings->export_as, "map_dump") == 0 ? EXPORT_MAP_DUMP : EXPORT_FILE;
 }
 
+/* A name that was mistyped must not look like an export that worked. */
+static enum outcome found_nothing(const struct export_run *run, struct error *err)
+{
+    error_set(err, OUT_FATAL, ERR_EXPORT, "the store holds no record of this tenant");
+    error_where(err, "%.*s", BYTES_ARGS(buf_view(&run->tenant)));
+    error_hint(err, "check the name, the storage and --entity; drover verify lists the tenants");
+    return OUT_FATAL;
+}
+
 static enum outcome run_export(struct export_run *run, struct error *err)
 {
     enum outcome outcome = name_tenant(run, err);
@@ -270,6 +281,8 @@ static enum outcome run_export(struct export_run *run, struct error *err)
     run->maker.user = run->settings->user;
     run->maker.web_origin = run->settings->web_origin;
     outcome = read_records(run, err);
+    if (outcome == OUT_OK && !run->found)
+        outcome = found_nothing(run, err);
     run->elsewhere += run->maker.elsewhere;
     return outcome == OUT_OK ? export_write(run, err) : outcome;
 }

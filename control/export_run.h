@@ -46,6 +46,7 @@ struct export_run {
 
     uint64_t *records;                          /* by mapping */
     uint64_t opened, elsewhere, deleted, given; /* given: pieces of records */
+    bool found;                                 /* anything of the tenant, deleted or not */
     bool unordered; /* the store does not keep what stands outside of records */
     uint64_t problem_counts[EXPORT_PROBLEM_KINDS];
     struct export_problem problems[EXPORT_PROBLEM_KINDS][EXPORT_PROBLEMS_SHOWN];

@@ -1,6 +1,7 @@
 #include "verifier/report_file.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/io/files.h"
@@ -26,6 +27,14 @@ static enum outcome print(struct bytes text, struct error *err)
     return error_set(err, OUT_FATAL, ERR_STATE_FILE, "the report could not be printed");
 }
 
+/* The verdict: all that --quiet leaves. */
+static struct bytes last_line(struct bytes text)
+{
+    const char *before = text.size > 1 ? memrchr(text.data, '\n', text.size - 1) : NULL;
+    size_t skip = before ? (size_t)(before + 1 - text.data) : 0;
+    return bytes_of(text.data + skip, text.size - skip);
+}
+
 enum outcome report_file_write(const struct verify_run *run, struct error *err)
 {
     struct buf json, text, path;
@@ -41,10 +50,10 @@ enum outcome report_file_write(const struct verify_run *run, struct error *err)
         outcome = write_json(folder, &path, buf_view(&json), err);
     if (outcome == OUT_OK && run->settings->json) {
         outcome = print(buf_view(&json), err);
-    } else if (outcome == OUT_OK && !run->settings->quiet) {
+    } else if (outcome == OUT_OK) {
         bool colour = !run->settings->plain && terminal_colour(STDOUT_FILENO);
         verify_text_append(&run->report, path.size ? buf_text(&path) : NULL, colour, &text);
-        outcome = print(buf_view(&text), err);
+        outcome = print(run->settings->quiet ? last_line(buf_view(&text)) : buf_view(&text), err);
     }
     buf_free(&json);
     buf_free(&text);

@@ -30,7 +30,7 @@ static enum outcome refuse_system(struct error *err, const char *path, const cha
     refuse(err, path, what);
     error_cause(err, "%s", strerrordesc_np(number));
     if (number == ENOENT)
-        error_hint(err, "drover secret keygen %s makes one", path);
+        error_hint(err, "drover secret keygen %s makes one, in a folder that is there", path);
     return OUT_FATAL;
 }
 

@@ -152,6 +152,12 @@ static bool is_wanted(const struct export_maker *maker)
             bytes_equal(buf_view(&maker->origin_text), bytes_text(maker->web_origin)));
 }
 
+bool export_wants(struct export_maker *maker, const struct export_record *record)
+{
+    read_outside(maker, record);
+    return is_wanted(maker);
+}
+
 enum outcome export_give(struct export_maker *maker, const struct export_piece *piece,
                          struct error *err)
 {

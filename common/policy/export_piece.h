@@ -87,6 +87,8 @@ void export_maker_init(struct export_maker *maker, enum export_form form, struct
 void export_maker_free(struct export_maker *maker);
 /* Whether records of the mapping can have come in that form. */
 bool export_has_form(const struct mapping *mapping, enum export_form form);
+/* Whether the record is of maker's user and origin: of others not even the secrets are opened. */
+bool export_wants(struct export_maker *maker, const struct export_record *record);
 /* OUT_REJECT DRV-Y005: the record does not tell where it was. */
 MUST_USE enum outcome export_make(struct export_maker *maker, const struct export_record *record,
                                   struct error *err);

@@ -69,8 +69,8 @@ sweep_waits() {
 }
 wait_until 20 sweep_waits
 stop_worker B
-kill "$LOCK_PID"
-psql "$ADMIN" -qc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()" > "$WORK/lock.log"
+kill "$LOCK_PID" 2> /dev/null || true
+psql "$ADMIN" -qc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$NAME' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()" > "$WORK/lock.log"
 psql "$ADMIN" -qc 'DELETE FROM drover.waiting'
 
 say "until the end, with children that wait for nobody any more"
