@@ -3,6 +3,10 @@
 # named, is found in no file of any server, in no output and in no command line, however it is written. A wrong,
 # missing or readable key halts before anything is produced. The vault opens, rotates, checks and sweeps.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/redis_lib.sh"
+
+export AI_STORAGE_TYPE=hybrid
+start_redis --rdbcompression no
 
 CORE=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n') # of every canary
 VISIBLE=visible$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
@@ -143,7 +147,7 @@ database=$(psql "$ROOT_URL" -Atc 'SHOW data_directory')
 grep -raqF "$VISIBLE" "$database/pg_wal" || say "(the WAL of the writes is gone already)"
 hits "the WAL" "$database/pg_wal"
 psql "$ROOT_URL" -qc CHECKPOINT
-redis-cli -u "$REDIS_URL" --no-auth-warning SAVE > /dev/null 2>&1 || true
+redis SAVE > /dev/null
 kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s %h\n' > "$WORK/letters.log"
 kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.results" -e -q -f '%s %h\n' > "$WORK/results.log"
 [ -s "$WORK/letters.log" ] && [ -s "$WORK/results.log" ] || fail "no dead letters or no results"
@@ -153,7 +157,8 @@ grep -raqF "$VISIBLE" "$stack/kafka/drover.$NAME.source-"* || fail "the broker's
 grep -raqF "$VISIBLE" "$database/base/$oid" || fail "the database's files are not where they are looked for"
 hits "the broker's files" "$stack/kafka/drover.$NAME."*
 hits "PostgreSQL's files" "$database/base/$oid" "$database/pg_wal"
-hits "PostgreSQL's log, Redis' files" "$stack/redis" "$(dirname "$stack")/log"
+grep -raqF "$VISIBLE" "$REDIS_DIR" || fail "Redis' file is not where it is looked for"
+hits "PostgreSQL's log, Redis' files" "$REDIS_DIR" "$stack/redis" "$(dirname "$stack")/log"
 hits "outputs, logs, reports, state" "$WORK"/*.log "$WORK"/*.out "$WORK"/*.json "$WORK/state" "$WORK/rejects.ndjson" "$WORK/report"
 
 say "the vault tells what it has, opens with the key, and stays apart by tenant"
