@@ -32,9 +32,7 @@ static enum outcome send_one(struct partition *partition, struct batch *batch,
                      &worker->text, &letter);
     struct letter_way *way = letter_way_new(batch, item);
     int32_t target = partition->number % kafka_sender_partitions(worker->letters);
-    enum outcome outcome;
-    while ((outcome = kafka_sender_send(worker->letters, target, &letter, way, err)) == OUT_RETRY)
-        kafka_sender_poll(worker->letters, 20);
+    enum outcome outcome = letter_way_send(worker->letters, target, &letter, way, err);
     if (outcome != OUT_OK)
         free(way);
     return outcome;

@@ -226,10 +226,8 @@ static enum outcome send_letter(struct parents *parents, const struct parents_or
     dead_letter_make(&orphan->message, &place, &orphan->err, 1, &worker->text, &letter);
     struct letter_way *way = letter_way_new(NULL, NULL);
     int32_t target = orphan->partition % kafka_sender_partitions(worker->letters);
-    enum outcome outcome;
     parents->letters_pending++;
-    while ((outcome = kafka_sender_send(worker->letters, target, &letter, way, err)) == OUT_RETRY)
-        kafka_sender_poll(worker->letters, 20);
+    enum outcome outcome = letter_way_send(worker->letters, target, &letter, way, err);
     if (outcome != OUT_OK) {
         parents->letters_pending--;
         free(way);
