@@ -350,12 +350,14 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
     rebuild.spawned = getenv("DROVER_SPAWNED") != NULL;
     enum outcome outcome = run(&rebuild, err);
     enum exit_code code = EXIT_OK;
-    if (rebuild.busy && rebuild.spawned)
+    if (rebuild.busy && rebuild.spawned) {
         code = EXIT_STOPPED; /* no news for anybody but the worker */
-    else if (outcome != OUT_OK)
+        *err = (struct error){0};
+    } else if (outcome != OUT_OK) {
         code = command_fail(err);
-    else if (!rebuild.needless)
+    } else if (!rebuild.needless) {
         code = judge(&rebuild, err);
+    }
     if (outcome == OUT_OK && !rebuild.needless)
         print(&rebuild);
     redis_session_close(&rebuild.redis);
