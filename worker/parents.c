@@ -342,11 +342,6 @@ bool parents_is_settled(const struct parents *parents)
                         !parents->more && parents->waiting == 0);
 }
 
-uint64_t parents_waiting(const struct parents *parents)
-{
-    return parents ? parents->waiting : 0;
-}
-
 void parents_close(struct parents *parents, void (*on_closed)(void *owner))
 {
     parents->on_closed = on_closed;

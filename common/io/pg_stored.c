@@ -84,12 +84,6 @@ size_t pg_stored_cell_count(const struct mapping *mapping)
     return mapping->column_count + OWN_COLUMNS;
 }
 
-static bool is_softly_deleted(const struct mapping *mapping, const struct digest *digest)
-{
-    const struct digest none = {0};
-    return mapping->on_delete == DELETE_SOFT && digest_equal(digest, &none);
-}
-
 bool pg_stored_take(const struct mapping *mapping, const struct cell *cells, struct row *row)
 {
     const struct cell *own = cells + 1 + mapping->column_count;
@@ -101,8 +95,8 @@ bool pg_stored_take(const struct mapping *mapping, const struct cell *cells, str
     row->tenant = bytes_of(cells[0].data, (size_t)cells[0].size);
     if (own[1].size == DIGEST_SIZE)
         memcpy(row->digest.bytes, own[1].data, DIGEST_SIZE);
-    if (own[1].size == DIGEST_SIZE && is_softly_deleted(mapping, &row->digest))
-        row->deleted = true;
+    row->deleted = mapping_row_is_deleted(
+        mapping, row->deleted, bytes_of(own[1].data, own[1].size > 0 ? (size_t)own[1].size : 0));
     return true;
 }
 

@@ -44,7 +44,7 @@ enum outcome marks_check(const struct mapping *mapping, yyjson_val *root, struct
 
 /* Of the patterns only one has a '*' when a column asks for it (mapping_collect.c), so that the key
  * can be made again from the suffix. */
-bool key_suffix(const struct mapping *mapping, struct bytes key, struct bytes *suffix)
+bool mapping_key_suffix(const struct mapping *mapping, struct bytes key, struct bytes *suffix)
 {
     bool any = false;
     *suffix = key;
@@ -95,7 +95,8 @@ static enum outcome derive_key(const struct mapping *mapping, const struct colum
     struct bytes text = record->source_key;
     if (text.size == 0)
         return nothing(column, "$key", cell, err);
-    if (column->source == FROM_KEY_SUFFIX && !key_suffix(mapping, record->source_key, &text))
+    if (column->source == FROM_KEY_SUFFIX &&
+        !mapping_key_suffix(mapping, record->source_key, &text))
         return error_set(err, OUT_REJECT, ERR_VALUE_FORM,
                          "the key fits none of the mapping's key patterns");
     return value_parse_key(&column->type, text, arena, cell, err);

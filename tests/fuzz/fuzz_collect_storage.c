@@ -6,8 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "common/base/hash.h"
-#include "common/policy/collect.h"
+#include "tests/support/collect_chunks.h"
 
 #define RECORD_MOST 300 /* small, so that a fuzzer passes it */
 
@@ -38,85 +37,17 @@ static struct mapping item = {
 static struct mapping *const MAPPINGS[] = {&agent, &message, &session, &preferences, &draft, &item};
 #define MAPPING_COUNT (sizeof(MAPPINGS) / sizeof(MAPPINGS[0]))
 
-static void add(uint64_t *hash, uint64_t value)
-{
-    uint64_t pair[2] = {*hash, value};
-    *hash = hash64(bytes_of(pair, sizeof(pair)));
-}
-
-static size_t next_size(size_t left, uint64_t *seed)
-{
-    if (*seed == 0)
-        return left;
-    *seed = *seed * UINT64_C(6364136223846793005) + 1;
-    size_t size = 1 + (size_t)(*seed >> 33) % 80;
-    return size < left ? size : left;
-}
-
-static void note(uint64_t *hash, const struct found *found, const struct error *err)
-{
-    assert(found->kind != FOUND_RECORD || (found->payload.size && found->mapping));
-    assert(found->kind != FOUND_REJECTED || err->code != ERR_SOURCE_CHANGED);
-    add(hash, (uint64_t)found->kind);
-    add(hash, hash64(found->name));
-    add(hash, hash64(found->payload));
-    add(hash, hash64(found->source_key));
-    add(hash, hash64(found->storage_origin));
-    add(hash, hash64(found->tenant));
-    add(hash, (uint64_t)found->index);
-    add(hash, found->line);
-    add(hash, found->column);
-    add(hash, found->byte);
-    add(hash, found->kind == FOUND_REJECTED ? (uint64_t)err->code : 0);
-}
-
-static uint64_t read_once(struct collect *collect, struct bytes input, uint64_t seed)
-{
-    uint64_t hash = 0;
-    uint64_t ordinal = 0;
-    char *chunk = NULL;
-    size_t at = 0;
-    for (;;) {
-        struct found found;
-        struct error err;
-        enum collect_result result = collect_next(collect, &found, &err);
-        if (result == COLLECT_END)
-            break;
-        if (result == COLLECT_FOUND) {
-            assert(found.ordinal == ordinal);
-            ordinal += found.kind != FOUND_NOTE;
-            note(&hash, &found, &err);
-            continue;
-        }
-        free(chunk);
-        chunk = NULL;
-        if (at == input.size) {
-            collect_finish(collect);
-            continue;
-        }
-        size_t size = next_size(input.size - at, &seed);
-        chunk = malloc(size);
-        if (!chunk)
-            abort();
-        memcpy(chunk, input.data + at, size);
-        collect_feed(collect, bytes_of(chunk, size));
-        at += size;
-    }
-    free(chunk);
-    return hash;
-}
-
 static uint64_t read_twice(struct bytes input, uint64_t seed)
 {
     struct collect_config config = {MAPPINGS, MAPPING_COUNT, {0}, NULL, RECORD_MOST, RECORD_MOST};
     struct collect *collect = collect_new(COLLECT_LOCAL_STORAGE, &config);
     struct error err;
-    uint64_t hash = read_once(collect, input, seed);
+    uint64_t hash = collect_chunks_read(collect, input, seed);
     assert(hash == 0);
     enum outcome outcome = collect_rewind(collect, &err);
     assert(outcome == OUT_OK);
     (void)outcome;
-    hash = read_once(collect, input, seed);
+    hash = collect_chunks_read(collect, input, seed);
     collect_free(collect);
     return hash;
 }

@@ -8,6 +8,7 @@
 
 #include "common/base/hash.h"
 #include "common/model/json_walk.h"
+#include "tests/support/chunks.h"
 
 #define CAPTURE_MOST 60 /* small, so that a fuzzer passes it */
 
@@ -63,15 +64,6 @@ static void choose(struct json_walk *walk, struct said *said, const struct json_
     }
 }
 
-static size_t next_size(size_t left, uint64_t *seed)
-{
-    if (*seed == 0)
-        return left;
-    *seed = *seed * UINT64_C(6364136223846793005) + 1;
-    size_t size = 1 + (size_t)(*seed >> 33) % 80;
-    return size < left ? size : left;
-}
-
 static uint64_t listen(struct bytes input, unsigned manner, uint64_t seed)
 {
     struct json_walk *walk = json_walk_new(CAPTURE_MOST);
@@ -99,7 +91,7 @@ static uint64_t listen(struct bytes input, unsigned manner, uint64_t seed)
             json_walk_finish(walk);
             continue;
         }
-        size_t size = next_size(input.size - at, &seed);
+        size_t size = chunks_next_size(input.size - at, &seed);
         chunk = malloc(size);
         if (!chunk)
             abort();

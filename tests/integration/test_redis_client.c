@@ -112,7 +112,7 @@ START_TEST(a_late_answer_is_never_another_commands)
         else
             redisAppendCommand(T.server.control, "DEBUG SLEEP 0.3"),
                 redisBufferWrite(T.server.control, &(int){0});
-        usleep(20000); /* the sleep has begun */
+        redis_server_wait_silent(&T.server);
         for (int i = 0; i < 50; i++)
             echo(number++);
         run_until(&T.answers, number);

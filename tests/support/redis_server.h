@@ -117,6 +117,23 @@ static inline void redis_server_stop(struct redis_server *server)
     ck_assert_int_eq(system(command), 0);
 }
 
+/* Until the server answers nobody: a pause or a sleep has begun. */
+static inline void redis_server_wait_silent(const struct redis_server *server)
+{
+    const struct timeval most = {.tv_usec = 20000};
+    for (int tries = 0; tries < 1000; tries++) {
+        redisContext *context = redisConnectWithTimeout("127.0.0.1", server->port, most);
+        ck_assert(context && !context->err && redisSetTimeout(context, most) == REDIS_OK);
+        redisReply *reply = redisCommandArgv(context, 1, (const char *[]){"PING"}, NULL);
+        bool silent = reply == NULL;
+        freeReplyObject(reply);
+        redisFree(context);
+        if (silent)
+            return;
+    }
+    ck_abort_msg("the server goes on answering");
+}
+
 /* The words' answer as text: "(nil)" for nothing, "(error) …"; valid until the next call. */
 static inline const char *redis_server_ask(struct redis_server *server, int count,
                                            const char *const *words)

@@ -1,0 +1,69 @@
+#ifndef DROVER_TESTS_COLLECT_CHUNKS_H
+#define DROVER_TESTS_COLLECT_CHUNKS_H
+
+/* One reading of a source by a codec of policy/collect.h, in chunks: a hash of all it finds. Each
+ * chunk is memory of its own, so that a sanitizer sees a view that outlives it. */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/policy/collect.h"
+#include "tests/support/chunks.h"
+
+static inline void collect_chunks_note(uint64_t *hash, const struct found *found,
+                                       const struct error *err)
+{
+    assert(found->kind != FOUND_RECORD || (found->payload.size && found->mapping));
+    assert(found->kind != FOUND_REJECTED || err->code != ERR_SOURCE_CHANGED);
+    chunks_add(hash, (uint64_t)found->kind);
+    chunks_add(hash, hash64(found->name));
+    chunks_add(hash, hash64(found->payload));
+    chunks_add(hash, hash64(found->source_key));
+    chunks_add(hash, hash64(found->storage_origin));
+    chunks_add(hash, hash64(found->tenant));
+    chunks_add(hash, (uint64_t)found->index);
+    chunks_add(hash, found->line);
+    chunks_add(hash, found->column);
+    chunks_add(hash, found->byte);
+    chunks_add(hash, found->kind == FOUND_REJECTED ? (uint64_t)err->code : 0);
+}
+
+static inline uint64_t collect_chunks_read(struct collect *collect, struct bytes input,
+                                           uint64_t seed)
+{
+    uint64_t hash = 0;
+    uint64_t ordinal = 0;
+    char *chunk = NULL;
+    size_t at = 0;
+    for (;;) {
+        struct found found;
+        struct error err;
+        enum collect_result result = collect_next(collect, &found, &err);
+        if (result == COLLECT_END)
+            break;
+        if (result == COLLECT_FOUND) {
+            assert(found.ordinal == ordinal);
+            ordinal += found.kind != FOUND_NOTE;
+            collect_chunks_note(&hash, &found, &err);
+            continue;
+        }
+        free(chunk);
+        chunk = NULL;
+        if (at == input.size) {
+            collect_finish(collect);
+            continue;
+        }
+        size_t size = chunks_next_size(input.size - at, &seed);
+        chunk = malloc(size);
+        if (!chunk)
+            abort();
+        memcpy(chunk, input.data + at, size);
+        collect_feed(collect, bytes_of(chunk, size));
+        at += size;
+    }
+    free(chunk);
+    return hash;
+}
+
+#endif
