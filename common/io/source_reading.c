@@ -116,8 +116,8 @@ static enum outcome begin_file(struct source_reading *reading, struct error *err
             source_rules_tenant(reading->rules, reading->mapping, path, &reading->tenant, err);
     if (outcome != OUT_OK)
         return outcome;
-    reading->stream =
-        json_stream_new(source_rules_shape(reading->rules), reading->rules->settings->record_bytes);
+    reading->stream = json_stream_new(source_rules_shape(reading->rules, reading->mapping),
+                                      reading->rules->settings->record_bytes);
     return OUT_OK;
 }
 

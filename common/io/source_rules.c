@@ -157,7 +157,7 @@ bool source_rules_detects(const struct source_rules *rules, enum collect_form fo
     return strcmp(when, "on") == 0 || (strcmp(when, "auto") == 0 && form != COLLECT_FILES);
 }
 
-enum json_shape source_rules_shape(const struct source_rules *rules)
+enum json_shape source_rules_shape(const struct source_rules *rules, const struct mapping *mapping)
 {
     static const struct {
         const char *name;
@@ -172,5 +172,8 @@ enum json_shape source_rules_shape(const struct source_rules *rules)
     for (size_t i = 0; format && i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++)
         if (strcmp(FORMATS[i].name, format) == 0)
             return FORMATS[i].shape;
+    for (size_t i = 0; i < mapping->key_count; i++)
+        if (mapping->columns[mapping->key[i]].source == FROM_KEY)
+            return JSON_SHAPE_KEYED;
     return JSON_SHAPE_DETECT;
 }

@@ -43,7 +43,8 @@ MUST_USE enum outcome source_rules_tenant(const struct source_rules *rules,
 /* Whether tokens and secrets are looked for in every member of a source of this form
  * (secrets.detect); what the mapping seals and withholds is taken out in any case. */
 bool source_rules_detects(const struct source_rules *rules, enum collect_form form);
-/* Of settings->format. */
-enum json_shape source_rules_shape(const struct source_rules *rules);
+/* Of settings->format. What nobody declared is found out by looking, but for a mapping whose key is
+ * the member's name ($key): its files are objects keyed by it, whatever the members hold. */
+enum json_shape source_rules_shape(const struct source_rules *rules, const struct mapping *mapping);
 
 #endif

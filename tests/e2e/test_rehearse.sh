@@ -83,6 +83,11 @@ expect_exit 5 "$DROVER" rehearse "${ITEMS[@]}" items.ndjson > items.txt 2>> item
 expect_exit 5 "$DROVER" run --storage memory "${ITEMS[@]}" --show-values --report report items.ndjson >> items.txt 2>> items.log
 grep -rl canary items.txt items.json items.log report && fail "a secret was shown"
 
+say "a key-value store's file is an object keyed by its member names, whatever the members are"
+echo '{"theme":{"dark":true},"count":5,"list":[1,2],"none":null,"text":"x"}' > attribute_index.json
+expect_exit 0 "$DROVER" rehearse --mapping "$MAPPINGS" --tenant acme attribute_index.json > kv.txt 2> kv.log
+grep -Eq '^acme +key_value +5 +5 ' kv.txt || fail "not five records"
+
 say "all fine is 0"
 grep -v 'nowhere\|content' items.ndjson > good.ndjson
 expect_exit 0 "$DROVER" rehearse "${ITEMS[@]}" good.ndjson > good.txt 2> good.log
