@@ -65,6 +65,16 @@ static enum outcome parse_ttl(struct yaml_at node, uint64_t *ttl_s, struct error
     return OUT_OK;
 }
 
+/* Fields of a hash that hold its version and the record as it was (redis_rows.c). */
+static bool takes_own_field(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (strcmp(mapping->columns[i].name, "_v") == 0 ||
+            strcmp(mapping->columns[i].name, "_j") == 0)
+            return true;
+    return false;
+}
+
 enum outcome parse_redis(struct parse *parse, struct error *err)
 {
     static const char *const KEYS[] = {"key", "ttl", "value", NULL};
@@ -86,6 +96,10 @@ enum outcome parse_redis(struct parse *parse, struct error *err)
         outcome = parse_ttl(yaml_find(node, "ttl"), &mapping->redis.ttl_s, err);
     if (outcome == OUT_OK && yaml_has(value))
         outcome = parse_word(value, "redis.value", FORMS, &which, err);
+    if (outcome == OUT_OK && which && takes_own_field(mapping))
+        outcome = parse_fail(value, err, ERR_MAPPING,
+                             "a hash keeps its version in _v and its record in _j: no column may "
+                             "be called so");
     if (outcome != OUT_OK)
         return outcome;
     mapping->redis.form = which ? REDIS_HASH : REDIS_JSON;

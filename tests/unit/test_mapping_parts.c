@@ -79,6 +79,29 @@ START_TEST(mistakes_are_named_with_their_place)
 }
 END_TEST
 
+START_TEST(a_hash_has_fields_of_its_own)
+{
+    static const char *const NAMES[] = {"_v", "_j", "_w"};
+    static const char *const FORMS[] = {"hash", "json"};
+    for (size_t name = 0; name < 3; name++) {
+        for (size_t form = 0; form < 2; form++) {
+            char yaml[512];
+            struct error err = {0};
+            struct mapping *mapping = NULL;
+            snprintf(yaml, sizeof yaml,
+                     "entity: e\ntable: t\nkey: [id]\ncolumns:\n"
+                     "  - { name: id, from: /id, type: text }\n"
+                     "  - { name: %s, from: /x, type: text }\nrest: extra\n"
+                     "redis: { key: \"{isolation_key}:{id}\", value: %s }\n",
+                     NAMES[name], FORMS[form]);
+            bool refused = mapping_parse("m.yaml", bytes_text(yaml), &mapping, &err) != OUT_OK;
+            ck_assert_int_eq(refused, name < 2 && form == 0);
+            mapping_free(mapping);
+        }
+    }
+}
+END_TEST
+
 static const struct {
     const char *column, *rest, *text;
 } BROKEN_COLUMNS[] = {
@@ -393,6 +416,7 @@ static Suite *mapping_parts_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_add_loop_test(tcase, mistakes_are_named_with_their_place, 0,
                         sizeof BROKEN / sizeof *BROKEN);
+    tcase_add_test(tcase, a_hash_has_fields_of_its_own);
     tcase_add_loop_test(tcase, mistakes_of_columns_are_named, 0,
                         sizeof BROKEN_COLUMNS / sizeof *BROKEN_COLUMNS);
     tcase_add_test(tcase, parts_are_read);
