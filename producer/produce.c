@@ -122,12 +122,9 @@ static enum outcome load_key(struct producer *producer, struct error *err)
         outcome = key_file_load(producer->settings, &producer->ring, &producer->has_ring, err);
         if (outcome == OUT_OK && producer->has_ring && !producer->options.any_key)
             outcome = key_file_pin(producer->settings, &producer->ring, err);
-        if (outcome == OUT_OK && producer->has_ring && !producer->options.any_key)
-            outcome = key_file_pin(producer->settings, &producer->ring, err);
     }
     const struct secret_ring *ring = producer->has_ring ? &producer->ring : NULL;
-    secret_guard_init(&producer->guard, ring, false);
-    secret_guard_init(&producer->detecting_guard, ring, true);
+    source_guard_init(&producer->guard, ring);
     return outcome;
 }
 
@@ -327,8 +324,7 @@ static void free_producer(struct producer *producer)
     source_rules_free(&producer->rules);
     mapping_set_free(&producer->mappings);
     mapping_work_free(&producer->work);
-    secret_guard_free(&producer->guard);
-    secret_guard_free(&producer->detecting_guard);
+    source_guard_free(&producer->guard);
     secret_ring_wipe(&producer->ring);
     buf_free(&producer->tenant);
     buf_free(&producer->id);

@@ -17,11 +17,11 @@
 #include "common/base/buf.h"
 #include "common/io/mappings.h"
 #include "common/io/source_files.h"
+#include "common/io/source_guard.h"
 #include "common/io/source_reading.h"
 #include "common/io/source_rules.h"
 #include "common/model/topic.h"
 #include "common/policy/produce_ledger.h"
-#include "common/policy/secret_guard.h"
 #include "common/policy/version.h"
 #include "common/port/bus.h"
 #include "producer/clock_file.h"
@@ -80,7 +80,7 @@ struct producer {
     struct record_gate *gate; /* NULL: every record is produced */
     struct secret_ring ring;
     bool has_ring;
-    struct secret_guard guard, detecting_guard; /* the second one looks at every member */
+    struct source_guard guard;
     struct mapping_work work;
     struct buf tenant; /* of the record at hand */
     struct buf id;

@@ -124,16 +124,11 @@ static enum outcome protect(struct producer *producer, const struct mapping *map
                             struct record *record, struct error *err)
 {
     struct guarded guarded;
-    bool everywhere =
-        source_rules_detects(&producer->rules, source_reading_form(producer->reading.source));
-    struct secret_guard *guard = everywhere ? &producer->detecting_guard : &producer->guard;
-    if (!secret_guard_concerns(guard, mapping))
-        return OUT_OK;
-    enum outcome outcome = secret_guard_apply(guard, mapping, record, &guarded, err);
+    enum outcome outcome = source_guard_apply(&producer->guard, &producer->rules,
+                                              source_reading_form(producer->reading.source),
+                                              mapping, record, &guarded, err);
     if (outcome != OUT_OK)
         return outcome;
-    record->payload = guarded.payload;
-    record->sealed = guarded.sealed;
     producer->ledger.sealed_fields += guarded.sealed_count;
     producer->ledger.withheld_fields += guarded.withheld_count;
     return OUT_OK;

@@ -6,10 +6,10 @@
 
 #include "common/io/kafka_reader.h"
 #include "common/io/key_file.h"
+#include "common/io/source_guard.h"
 #include "common/io/source_reading.h"
 #include "common/model/canonical.h"
 #include "common/model/envelope.h"
-#include "common/policy/secret_guard.h"
 #include "common/policy/verify_secrets.h"
 #include "verifier/expected.h"
 #include "verifier/verify_limits.h"
@@ -37,7 +37,7 @@ struct source_check {
      * stands for secrets is not compared. */
     struct secret_ring *ring;
     bool has_key;
-    struct secret_guard guard, detecting_guard;
+    struct source_guard guard;
 };
 
 static size_t mapping_at(const struct source_check *check, const struct mapping *mapping)
@@ -113,20 +113,6 @@ static enum outcome identify(struct source_check *check, const struct mapping *m
     return OUT_OK;
 }
 
-static enum outcome protect(struct source_check *check, const struct mapping *mapping,
-                            struct record *record, struct error *err)
-{
-    struct guarded guarded;
-    bool everywhere = source_rules_detects(&check->rules, source_reading_form(check->reading));
-    struct secret_guard *guard = everywhere ? &check->detecting_guard : &check->guard;
-    if (!secret_guard_concerns(guard, mapping))
-        return OUT_OK;
-    enum outcome outcome = secret_guard_apply(guard, mapping, record, &guarded, err);
-    if (outcome == OUT_OK)
-        record->payload = guarded.payload;
-    return outcome;
-}
-
 static struct diff_key key_of(struct verify_run *run, const struct record *record)
 {
     buf_reset(&run->key);
@@ -177,7 +163,9 @@ static void take_record(struct source_check *check, const struct source_record *
     if (outcome == OUT_OK && !verify_run_in_scope(check->run, record.tenant))
         return;
     if (outcome == OUT_OK)
-        outcome = protect(check, found->mapping, &record, &why);
+        outcome =
+            source_guard_apply(&check->guard, &check->rules, source_reading_form(check->reading),
+                               found->mapping, &record, NULL, &why);
     if (outcome == OUT_OK)
         outcome = digest_payload(check, found->mapping, record.payload, &digest, &why);
     if (outcome == OUT_OK)
@@ -416,8 +404,7 @@ static enum outcome open_keys(struct source_check *check, struct error *err)
     enum outcome outcome = key_file_load(check->run->settings, check->ring, &check->has_key, err);
     if (outcome == OUT_OK && !check->has_key)
         secret_ring_generate(check->ring);
-    secret_guard_init(&check->guard, check->ring, false);
-    secret_guard_init(&check->detecting_guard, check->ring, true);
+    source_guard_init(&check->guard, check->ring);
     return outcome;
 }
 
@@ -425,8 +412,7 @@ static void source_check_free(struct source_check *check)
 {
     source_files_free(&check->files);
     source_rules_free(&check->rules);
-    secret_guard_free(&check->guard);
-    secret_guard_free(&check->detecting_guard);
+    source_guard_free(&check->guard);
     secret_ring_wipe(check->ring);
     free(check->ring);
     buf_free(&check->tenant);
