@@ -22,3 +22,21 @@ int64_t version_to_ms(int64_t version)
 {
     return version >> VERSION_COUNTER_BITS;
 }
+
+/* A timestamp is the producer's to choose: one beyond the clock's range counts as its end. */
+static int64_t physical_of(int64_t timestamp_ms)
+{
+    const int64_t most = (INT64_C(1) << (63 - VERSION_COUNTER_BITS)) - 1;
+    return timestamp_ms < 0 ? 0 : timestamp_ms > most ? most : timestamp_ms;
+}
+
+int64_t version_in_log(struct version_clock *clock, int64_t timestamp_ms, int64_t offset)
+{
+    const int64_t counter = (INT64_C(1) << VERSION_COUNTER_BITS) - 1;
+    int64_t natural = physical_of(timestamp_ms) * (counter + 1) + (offset & counter);
+    if (natural > clock->last)
+        clock->last = natural;
+    else if (clock->last < INT64_MAX)
+        clock->last++;
+    return clock->last;
+}

@@ -26,8 +26,16 @@ int64_t version_next(struct version_clock *clock, int64_t now_ms);
 void version_observe(struct version_clock *clock, int64_t version);
 int64_t version_to_ms(int64_t version);
 
-/* Version of a message of a foreign producer that brings none: its Kafka timestamp as the physical
- * part, the low bits of its offset as the counter; worker and verifier must agree on it. */
+/* Version of a message that brings none and whose mapping names none: its place in the log, as a
+ * clock of its partition. The physical part is the Kafka timestamp, the counter the low bits of the
+ * offset; where that would not be greater than all before (a timestamp that goes back, equal ones
+ * across a multiple of 65,536 offsets) it is the one after the last. So log order is version order.
+ * Whoever reads a partition from the same offset with the same clock gets the same versions: the
+ * worker keeps the clock with its sequences, the verifier reads from the topic's head. */
+int64_t version_in_log(struct version_clock *clock, int64_t timestamp_ms, int64_t offset);
+
+/* The same without a clock: goes back where timestamps are equal across a multiple of 65,536
+ * offsets. */
 static inline int64_t version_of_message(int64_t timestamp_ms, int64_t offset)
 {
     int64_t physical = timestamp_ms > 0 ? timestamp_ms : 0;

@@ -27,6 +27,26 @@ START_TEST(grows_when_time_stands_or_goes_back)
 }
 END_TEST
 
+/* Records of one key at these places: a later one must win whatever its timestamp says. */
+START_TEST(log_order_is_version_order)
+{
+    struct version_clock clock = {0};
+    int64_t last = 0;
+    static const struct {
+        int64_t timestamp, offset;
+    } PLACES[] = {{1000, 65534},      {1000, 65535},  {1000, 65536},  {999, 65537},
+                  {-1, 65538},        {1001, 131072}, {1001, 131073}, {INT64_MAX / 2, 131074},
+                  {INT64_MAX, 131075}};
+    for (size_t i = 0; i < sizeof PLACES / sizeof *PLACES; i++) {
+        int64_t version = version_in_log(&clock, PLACES[i].timestamp, PLACES[i].offset);
+        ck_assert_int_gt(version, last);
+        last = version;
+    }
+    clock = (struct version_clock){0};
+    ck_assert_int_eq(version_in_log(&clock, 7, 65537), (INT64_C(7) << VERSION_COUNTER_BITS) + 1);
+}
+END_TEST
+
 START_TEST(never_gives_what_was_observed)
 {
     struct version_clock clock = {0};
@@ -59,6 +79,7 @@ static Suite *version_suite(void)
     TCase *clock = tcase_create("clock");
     tcase_add_test(clock, follows_physical_time);
     tcase_add_test(clock, grows_when_time_stands_or_goes_back);
+    tcase_add_test(clock, log_order_is_version_order);
     tcase_add_test(clock, never_gives_what_was_observed);
     tcase_add_test(clock, the_same_files_give_the_same_versions);
     tcase_add_test(clock, holds_the_last_millisecond);
