@@ -110,7 +110,8 @@ void expected_reason(struct verify_run *run, struct verify_sample *sample, enum 
 static void count_one(struct verify_run *run, const struct record *record, enum verdict verdict)
 {
     struct diff_groups *groups = &run->report.groups;
-    groups->items[diff_groups_find(groups, record->tenant, record->entity)].counts[verdict]++;
+    uint32_t group = diff_groups_find(groups, record->tenant, record->entity); /* may move items */
+    groups->items[group].counts[verdict]++;
 }
 
 /* Tenant and entity without running the mapping, for what is counted only. */
