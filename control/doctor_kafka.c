@@ -10,6 +10,7 @@
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_topics.h"
+#include "common/policy/dead_letter.h"
 #include "control/doctor.h"
 
 enum {
@@ -135,6 +136,26 @@ static void append_name(struct buf *out, const char *name)
     buf_append_format(out, "%s%s", out->size ? " " : "", name);
 }
 
+/* A dead letter is its message and what is said of it: the dlq topic must take more. */
+static void check_room(struct doctor *doctor, const struct topic_plan *source,
+                       const struct topic_plan *dlq)
+{
+    char fix[600];
+    if (source->message_limit < 0 || dlq->message_limit < 0 ||
+        dlq->message_limit >= source->message_limit + LETTER_ADDED_BYTES)
+        return;
+    snprintf(fix, sizeof fix,
+             "kafka-configs.sh --bootstrap-server %.100s --alter --topic %s --add-config "
+             "max.message.bytes=%lld",
+             doctor->settings->brokers, dlq->name,
+             (long long)source->message_limit + KAFKA_LETTER_BYTES);
+    doctor_say(
+        doctor, FINDING_WARNING, "kafka", fix,
+        "a dead letter may be too large: max.message.bytes of %s is %lld, that of the source "
+        "topic %lld",
+        dlq->name, (long long)dlq->message_limit, (long long)source->message_limit);
+}
+
 static void check_topics(struct doctor *doctor)
 {
     struct topic_plan plan[TOPICS];
@@ -163,6 +184,7 @@ static void check_topics(struct doctor *doctor)
     if (there.size)
         doctor_say(doctor, FINDING_GOOD, "kafka", NULL, "topics %s · %d partitions",
                    buf_text(&there), plan[0].partitions);
+    check_room(doctor, &plan[0], &plan[2]);
     buf_free(&missing);
     buf_free(&there);
 }

@@ -12,6 +12,8 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "common/policy/batch_gate.h"
+#include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
@@ -82,20 +84,33 @@ static bool take_next(struct partition *partition)
     return true;
 }
 
+/* True when the current batch's dead letters are all safe. */
+static bool passes_gate(struct worker *worker, struct partition *partition)
+{
+    struct error err;
+    struct batch *batch = partition->current;
+    if (!partition->letters_sent) {
+        if (outbox_is_full(worker->letters))
+            return false;
+        partition->letters_sent = true;
+        letters_send(partition);
+        if (partition->current != batch) /* one can never be sent: the partition was halted */
+            return false;
+    }
+    enum outcome outcome = batch_gate_submit(batch, &err);
+    if (outcome == OUT_FATAL)
+        worker_fail(worker, &err); /* what came before it is the reason, when there is one */
+    return outcome == OUT_OK;
+}
+
 /* One step of one partition; true when it took a lane. */
 static bool advance(struct worker *worker, struct partition *partition, uint64_t now_ms)
 {
     if (partition->state != PARTITION_READING || (!partition->current && !take_next(partition)))
         return false;
     struct batch *batch = partition->current;
-    if (batch->in_sink || batch->letters_pending || partition->retry_at_ms > now_ms)
+    if (batch->in_sink || partition->retry_at_ms > now_ms || !passes_gate(worker, partition))
         return false;
-    if (!partition->letters_sent) {
-        partition->letters_sent = true;
-        letters_send(partition);
-        if (batch->letters_pending || partition->current != batch)
-            return false;
-    }
     batch->in_sink = true;
     batch->fence.epoch = partition->epoch;
     batch->fence.results_next = partition->results_next;
@@ -106,7 +121,7 @@ static bool advance(struct worker *worker, struct partition *partition, uint64_t
 
 void flow_pump(struct worker *worker)
 {
-    if (worker->phase != WORKER_RUNNING || worker->revoking ||
+    if (worker->phase != WORKER_RUNNING || worker->revoking || outbox_is_full(worker->results) ||
         (worker->stage && redis_stage_is_full(worker->stage)))
         return;
     uint64_t now_ms = clock_monotonic_ms();
@@ -150,16 +165,18 @@ static void set_paused(struct worker *worker, bool paused)
     free(numbers);
 }
 
-/* Too much is read and not written, or written and not yet in Redis. */
+/* Too much is read and not written, or written and not yet told, or not yet in Redis. */
 static bool is_over(const struct worker *worker)
 {
     return worker->in_flight_bytes > worker->settings->work_memory ||
+           outbox_is_full(worker->letters) || outbox_is_full(worker->results) ||
            (worker->stage && redis_stage_is_full(worker->stage));
 }
 
 static bool is_well_under(const struct worker *worker)
 {
     return worker->in_flight_bytes < worker->settings->work_memory / 2 &&
+           outbox_has_room(worker->letters) && outbox_has_room(worker->results) &&
            (!worker->stage || redis_stage_has_room(worker->stage));
 }
 
@@ -250,6 +267,12 @@ static void check_limits(struct worker *worker)
 static void on_written(struct partition *partition, struct batch *batch)
 {
     struct worker *worker = partition->worker;
+    struct error err;
+    if (receipts_send(partition, batch, &err) != OUT_OK) { /* not taken as written */
+        worker_fail(worker, &err);
+        flow_drop(partition);
+        return;
+    }
     backoff_reset(&partition->backoff);
     if (!batch->second_look)
         partition->next_offset = batch->fence.end;
@@ -258,7 +281,6 @@ static void on_written(struct partition *partition, struct batch *batch)
     else
         partition->redis_next = partition->next_offset;
     parents_note(worker->parents, batch);
-    receipts_send(partition, batch);
     bool counted = !batch->second_look;
     if (counted)
         count_classes(worker, batch);

@@ -172,6 +172,7 @@ void intake_message(struct worker *worker, rd_kafka_message_t *message)
         rd_kafka_message_destroy(message);
         return;
     }
+    partition->at_end = false;
     close_at_bounds(partition, message->offset);
     kafka_message_view(message, &envelope);
     enum outcome decoded = envelope_decode(&envelope, &record, &err);
@@ -180,4 +181,13 @@ void intake_message(struct worker *worker, rd_kafka_message_t *message)
         return;
     }
     add_message(partition, message, &record, decoded, &err);
+}
+
+void intake_end(void *owner, int32_t number)
+{
+    struct worker *worker = owner;
+    if (number < 0 || number >= worker->partition_total || !worker->held[number] ||
+        worker->partitions[number].state != PARTITION_READING)
+        return;
+    worker->partitions[number].at_end = true;
 }

@@ -1,41 +1,99 @@
 /*
  * Dead letters are acknowledged by Kafka before the offsets of their batch move, so a crash in
  * between sends them again (their id is the record's place, so readers see one) but never loses
- * one.
+ * one. Whether a batch may go on is asked of its items (policy/batch_gate.h), never counted here.
+ *
+ *   queue ─► outbox ─► told ─► the item is safe ─► settle: commit, give up, or the next loop turn
+ *                        └ larger than the topic takes: once more, cut as far as the rule allows,
+ *                          then its partition halts and nothing of its batch is written
  */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/clock.h"
 #include "common/io/kafka_message.h"
-#include "common/io/log.h"
-#include "worker/dead_letter.h"
-#include "worker/letter_way.h"
+#include "common/io/pg_parents.h"
+#include "common/policy/batch_gate.h"
+#include "common/policy/dead_letter.h"
+#include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/worker.h"
+
+/* Whose letter is on its way. A batch is recycled only when none of its own is left. */
+struct letter_way {
+    struct batch *batch; /* with `item`; NULL: the letter of `orphan` */
+    struct batch_item *item;
+    const struct parents_orphan *orphan;
+    bool bare; /* it was refused once: headers that may go are left out */
+};
 
 static bool is_waiting(const struct batch_item *item)
 {
     return item->decided && item->verdict == CLASS_DEAD && item->message && !item->dead_lettered;
 }
 
-static enum outcome send_one(struct partition *partition, struct batch *batch,
-                             struct batch_item *item, struct error *err)
+/* Makes the letter and puts it into the outbox, which owns a copy of all of it. */
+static enum outcome queue_letter(struct worker *worker, const struct message_view *message,
+                                 const struct letter_place *place, const struct error *reason,
+                                 int attempts, const struct letter_way *way, struct error *err)
 {
-    struct worker *worker = partition->worker;
-    static const struct error UNKNOWN = {.code = ERR_PG_DATA};
-    struct envelope message, letter;
-    struct letter_place place = {worker->source, partition->number, item->offset};
-    kafka_message_view(item->message, &message);
-    dead_letter_make(&message, &place, item->err ? item->err : &UNKNOWN, batch->attempts + 1,
-                     &worker->text, &letter);
-    struct letter_way *way = letter_way_new(batch, item);
-    int32_t target = partition->number % kafka_sender_partitions(worker->letters);
-    enum outcome outcome = letter_way_send(worker->letters, target, &letter, way, err);
-    if (outcome != OUT_OK)
-        free(way);
+    struct dead_letter_message letter;
+    enum outcome outcome =
+        dead_letter_make(message, place, reason, attempts, outbox_message_most(worker->letters),
+                         way->bare, &letter, err);
+    if (outcome == OUT_OK) {
+        struct letter_way *kept = malloc(sizeof *kept);
+        if (!kept)
+            abort();
+        *kept = *way;
+        outbox_put(worker->letters, place->partition % outbox_partitions(worker->letters),
+                   &letter.view, kept);
+    }
+    dead_letter_free(&letter);
     return outcome;
+}
+
+static enum outcome queue_item(struct worker *worker, const struct letter_way *way,
+                               struct error *err)
+{
+    static const struct error UNKNOWN = {.code = ERR_PG_DATA};
+    struct batch *batch = way->batch;
+    const struct batch_item *item = way->item;
+    struct letter_place place = {worker->source, batch->fence.partition, item->offset};
+    struct message_view message;
+    struct header *headers;
+    kafka_message_whole(item->message, &headers, &message);
+    enum outcome outcome = queue_letter(worker, &message, &place, item->err ? item->err : &UNKNOWN,
+                                        batch->attempts + 1, way, err);
+    free(headers);
+    if (outcome == OUT_OK)
+        batch->letters_pending++;
+    return outcome;
+}
+
+static enum outcome queue_orphan(struct worker *worker, const struct letter_way *way,
+                                 struct error *err)
+{
+    const struct parents_orphan *orphan = way->orphan;
+    struct letter_place place = {worker->source, orphan->partition, orphan->offset};
+    struct message_view message = message_of(&orphan->message);
+    return queue_letter(worker, &message, &place, &orphan->err, 1, way, err);
+}
+
+enum outcome letters_send_orphan(struct worker *worker, const struct parents_orphan *orphan,
+                                 struct error *err)
+{
+    return queue_orphan(worker, &(struct letter_way){.orphan = orphan}, err);
+}
+
+/* The letter of a batch's record cannot be had: its batch is not written. */
+static void give_up_batch(struct worker *worker, struct batch *batch, const struct error *err)
+{
+    struct partition *partition = batch->owner;
+    if (err->outcome == OUT_REJECT && partition)
+        flow_halt(partition, err); /* the others go on */
+    else if (err->outcome != OUT_REJECT)
+        worker_fail(worker, err);
 }
 
 void letters_send(struct partition *partition)
@@ -45,63 +103,87 @@ void letters_send(struct partition *partition)
     if (batch->second_look) /* they were sent before the batch was committed */
         return;
     for (size_t i = 0; i < batch->count; i++) {
-        if (!is_waiting(&batch->items[i]))
+        struct letter_way way = {.batch = batch, .item = &batch->items[i]};
+        if (!is_waiting(way.item) || queue_item(partition->worker, &way, &err) == OUT_OK)
             continue;
-        batch->letters_pending++; /* first: sending may serve delivery reports */
-        if (send_one(partition, batch, &batch->items[i], &err) != OUT_OK) {
-            batch->letters_pending--;
-            worker_fail(partition->worker, &err);
-            return;
-        }
+        give_up_batch(partition->worker, batch, &err);
+        return;
     }
 }
 
-static void go_on(struct partition *partition)
+/* None of the batch's letters is on its way any more. */
+static void settle(struct worker *worker, struct batch *batch)
 {
-    if (partition->current->in_sink)
-        sink_commit(partition->worker->sink, partition->current);
-    else
-        flow_pump(partition->worker);
+    struct error err;
+    if (!batch->in_sink) {
+        if (!batch->owner)
+            flow_orphan(worker, batch);
+        return; /* else the loop's turn goes on with it */
+    }
+    if (batch->owner && batch_gate_commit(batch, &err) == OUT_OK) {
+        sink_commit(worker->sink, batch);
+        return;
+    }
+    if (batch->owner)
+        give_up_batch(worker, batch, &err);
+    sink_give_up(worker->sink, batch);
 }
 
 void letters_on_rejected(void *owner, struct batch *batch)
 {
     struct worker *worker = owner;
-    struct partition *partition = batch->owner;
-    if (!partition) {
-        sink_give_up(worker->sink, batch);
-        return;
-    }
-    letters_send(partition);
+    if (batch->owner)
+        letters_send(batch->owner);
     if (!batch->letters_pending)
-        sink_commit(worker->sink, batch);
+        settle(worker, batch);
 }
 
-void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t target,
-                          int64_t offset, const struct error *err)
+/* True when the letter is on its way once more. */
+static bool send_bare(struct worker *worker, struct letter_way *way, struct error *err)
+{
+    if (err->outcome != OUT_REJECT || way->bare || (way->batch && !way->batch->owner))
+        return false;
+    way->bare = true;
+    return (way->batch ? queue_item(worker, way, err) : queue_orphan(worker, way, err)) == OUT_OK;
+}
+
+static void on_told_batch(struct worker *worker, struct letter_way *way, enum outcome outcome,
+                          struct error *err)
+{
+    struct batch *batch = way->batch;
+    if (outcome == OUT_OK)
+        way->item->dead_lettered = true;
+    else if (!send_bare(worker, way, err))
+        give_up_batch(worker, batch, err);
+    if (--batch->letters_pending == 0) /* last: until then nobody recycles the batch */
+        settle(worker, batch);
+}
+
+static void on_told_orphan(struct worker *worker, struct letter_way *way, enum outcome outcome,
+                           struct error *err)
+{
+    if (outcome != OUT_OK && send_bare(worker, way, err))
+        return;
+    parents_on_delivered(worker->parents, outcome == OUT_OK);
+    if (outcome != OUT_OK)
+        worker_fail(worker, err);
+}
+
+void letters_on_told(void *owner, void *item, enum outcome outcome, const struct error *err)
 {
     struct worker *worker = owner;
     struct letter_way *way = item;
-    (void)target;
-    (void)offset;
-    struct batch *batch = way->batch;
-    bool last = batch && --batch->letters_pending == 0;
-    if (batch)
-        way->item->dead_lettered = outcome == OUT_OK;
-    else if (worker->parents)
-        parents_on_delivered(worker->parents, outcome == OUT_OK);
-    free(way);
+    struct error why = {0};
     if (outcome != OUT_OK) {
-        struct error fatal = *err;
-        fatal.outcome = OUT_FATAL;
-        worker_fail(worker, &fatal);
+        why = *err;
+        if (why.code == ERR_KAFKA_SIZE) {
+            why.code = ERR_LETTER_SIZE;
+            why.hint[0] = '\0';
+        }
     }
-    if (!batch)
-        return;
-    if (!batch->owner && last && batch->in_sink)
-        sink_give_up(worker->sink, batch);
-    else if (!batch->owner)
-        flow_orphan(worker, batch);
-    else if (last && outcome == OUT_OK)
-        go_on(batch->owner);
+    if (way->batch)
+        on_told_batch(worker, way, outcome, &why);
+    else if (worker->parents)
+        on_told_orphan(worker, way, outcome, &why);
+    free(way);
 }

@@ -10,6 +10,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
@@ -165,26 +166,31 @@ void membership_check_revoked(struct worker *worker, uint64_t now_ms)
 {
     if (!worker->revoking || (flow_is_busy(worker) && now_ms < worker->revoke_by_ms))
         return;
-    kafka_sender_poll(worker->results, 0);
+    outbox_turn(worker->results);
     membership_commit(worker);
     membership_release(worker);
     worker->revoking = false;
     kafka_consumer_give_up(worker->consumer);
 }
 
+/* Nothing of it is on its way, and Kafka has no more: by its own word, or because the next offset
+ * is the end last heard of. (A word that was overtaken by a pause is not said again.) */
+static bool is_at_end(const struct worker *worker, const struct partition *partition)
+{
+    if (partition->state == PARTITION_HALTED)
+        return true;
+    if (partition->state != PARTITION_READING || partition->current || partition->queue_first ||
+        partition->open)
+        return false;
+    int64_t end = kafka_consumer_end(worker->consumer, partition->number);
+    return partition->at_end || (end >= 0 && partition->position >= end);
+}
+
 bool membership_at_end(const struct worker *worker)
 {
-    for (int32_t i = 0; i < worker->partition_total; i++) {
-        const struct partition *partition = &worker->partitions[i];
-        if (!worker->held[i])
-            continue;
-        int64_t end = kafka_consumer_end(worker->consumer, i);
-        bool looking = partition->position < partition->look_until || partition->current ||
-                       partition->queue_first || partition->open;
-        if (partition->state != PARTITION_READING || end < 0 || partition->next_offset < end ||
-            looking)
+    for (int32_t i = 0; i < worker->partition_total; i++)
+        if (worker->held[i] && !is_at_end(worker, &worker->partitions[i]))
             return false;
-    }
     return parents_is_settled(worker->parents) &&
            (!worker->stage || redis_stage_is_settled(worker->stage));
 }

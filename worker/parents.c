@@ -15,8 +15,6 @@
 #include "common/io/log.h"
 #include "common/io/pg_parents.h"
 #include "common/io/pg_stored.h"
-#include "worker/dead_letter.h"
-#include "worker/letter_way.h"
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
 
@@ -217,24 +215,6 @@ static void end_round(struct parents *parents)
         free_parents(parents);
 }
 
-static enum outcome send_letter(struct parents *parents, const struct parents_orphan *orphan,
-                                struct error *err)
-{
-    struct worker *worker = parents->worker;
-    struct envelope letter;
-    struct letter_place place = {worker->source, orphan->partition, orphan->offset};
-    dead_letter_make(&orphan->message, &place, &orphan->err, 1, &worker->text, &letter);
-    struct letter_way *way = letter_way_new(NULL, NULL);
-    int32_t target = orphan->partition % kafka_sender_partitions(worker->letters);
-    parents->letters_pending++;
-    enum outcome outcome = letter_way_send(worker->letters, target, &letter, way, err);
-    if (outcome != OUT_OK) {
-        parents->letters_pending--;
-        free(way);
-    }
-    return outcome;
-}
-
 static void after_telling(struct parents *parents)
 {
     const struct redis_stage *stage = parents->worker->stage;
@@ -259,8 +239,10 @@ static void tell(struct parents *parents)
     parents->phase = PHASE_TELLING;
     parents->letters_broken = false;
     for (size_t i = 0; i < parents->result.orphan_count; i++) {
-        if (send_letter(parents, &parents->result.orphans[i], &err) == OUT_OK)
+        if (letters_send_orphan(parents->worker, &parents->result.orphans[i], &err) == OUT_OK) {
+            parents->letters_pending++;
             continue;
+        }
         parents->letters_broken = true;
         worker_fail(parents->worker, &err);
         break;

@@ -36,6 +36,7 @@ struct partition {
     struct batch *open;
     struct batch *queue_first, *queue_last;
     struct batch *current;
+    bool at_end;          /* Kafka had nothing more behind the last message taken */
     bool letters_sent;    /* of `current`, for what was dead before the sink */
     bool receipts_broken; /* one could not be sent: results_next stays until the next claim */
     struct backoff backoff;

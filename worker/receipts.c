@@ -1,7 +1,8 @@
 /*
- * One receipt a batch, keyed by its partition, into the same partition of the results topic. The
- * watermark results_next follows the acknowledgements (which come in order per partition) and is
- * stored with the next batch, or by itself when nothing else comes.
+ * One receipt a batch, keyed by its partition, into the same partition of the results topic; a
+ * large one is cut into several messages (model/receipt.h). The watermark results_next follows the
+ * acknowledgement of the last of them (they come in order per partition) and is stored with the
+ * next batch, or by itself when nothing else comes.
  */
 
 #include <inttypes.h>
@@ -11,11 +12,16 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "common/policy/batch_gate.h"
+#include "worker/outbox.h"
 #include "worker/worker.h"
 
-#define RECEIPT_MOST (8u << 20)
+/* A message of a receipt has at most this many bytes; less when the topic takes less. */
+#define PART_MOST ((size_t)512 << 10)
+#define PART_AROUND 64 /* its key and header */
 
-/* What is noted of a receipt on its way: where the watermark moves when it has arrived. */
+/* What is noted of a receipt's message on its way: where the watermark moves when it has arrived;
+ * -1 unless it is the receipt's last. */
 struct receipt_way {
     int32_t partition;
     int64_t epoch, next;
@@ -85,56 +91,80 @@ static void fill(struct receipt *receipt, struct partition *partition, const str
     sum_groups(receipt, batch);
 }
 
-static void send_receipt(struct partition *partition, struct buf *text, int64_t next)
+static void put_part(struct partition *partition, const struct buf *text, int64_t next)
 {
+    static const struct header TYPE = {BYTES_LITERAL(HEADER_CONTENT_TYPE),
+                                       BYTES_LITERAL("application/json")};
     struct worker *worker = partition->worker;
-    struct error err;
     char key[16];
     struct receipt_way *way = malloc(sizeof *way);
     if (!way)
         abort();
     *way = (struct receipt_way){partition->number, partition->epoch, next};
     int size = snprintf(key, sizeof key, "%d", partition->number);
-    struct envelope envelope = {.key = bytes_of(key, (size_t)size), .value = buf_view(text)};
-    envelope.headers[0] =
-        (struct header){BYTES_LITERAL(HEADER_CONTENT_TYPE), BYTES_LITERAL("application/json")};
-    envelope.header_count = 1;
-    int32_t target = partition->number % kafka_sender_partitions(worker->results);
-    enum outcome outcome;
-    while ((outcome = kafka_sender_send(worker->results, target, &envelope, way, &err)) ==
-           OUT_RETRY)
-        if (kafka_sender_poll(worker->results, 100) == 0)
-            break; /* Kafka is away: the receipt is made again after the next claim */
-    if (outcome != OUT_OK) {
-        free(way);
-        partition->receipts_broken = true;
-        log_error(LOG_WARN, "receipt.not_sent", &err);
-    }
+    struct message_view message = {.key = bytes_of(key, (size_t)size),
+                                   .value = buf_view(text),
+                                   .headers = &TYPE,
+                                   .header_count = 1};
+    outbox_put(worker->results, partition->number % outbox_partitions(worker->results), &message,
+               way);
 }
 
-void receipts_send(struct partition *partition, const struct batch *batch)
+static void put_receipt(struct partition *partition, const struct receipt *receipt)
 {
-    if (batch->fence.end <= partition->receipts_from)
-        return; /* a second look for Redis's sake */
-    struct receipt receipt;
     struct buf text;
-    buf_init(&text, RECEIPT_MOST);
-    fill(&receipt, partition, batch);
-    receipt_append(&text, &receipt);
-    if (!text.failed)
-        send_receipt(partition, &text, batch->fence.end);
+    struct receipt_cursor cursor = {0};
+    size_t most = outbox_message_most(partition->worker->results);
+    most = most > PART_MOST ? PART_MOST : most;
+    most = most > PART_AROUND ? most - PART_AROUND : 0;
+    buf_init(&text, 2 * PART_MOST); /* what has no list is not cut */
+    do {
+        buf_reset(&text);
+        receipt_append_part(&text, receipt, most, &cursor);
+        put_part(partition, &text, cursor.more ? -1 : receipt->next);
+    } while (cursor.more);
     buf_free(&text);
+}
+
+/* A receipt says of each record of its batch in which class it is. */
+static enum outcome check_counts(const struct receipt *receipt, const struct batch *batch,
+                                 struct error *err)
+{
+    uint64_t counted = 0;
+    for (int i = 0; i < CLASS_COUNT; i++)
+        counted += receipt->counts[i];
+    if (counted == batch->count)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_BATCH,
+              "a receipt would count %" PRIu64 " records of the %zu of its batch", counted,
+              batch->count);
+    error_where(err, "%.*s-%d@%" PRId64, BYTES_ARGS(receipt->topic), receipt->partition,
+                receipt->first);
+    return OUT_FATAL;
+}
+
+enum outcome receipts_send(struct partition *partition, const struct batch *batch,
+                           struct error *err)
+{
+    struct receipt receipt;
+    if (batch->fence.end <= partition->receipts_from)
+        return OUT_OK; /* read again for Redis's sake */
+    enum outcome outcome = batch_gate_written(batch, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    fill(&receipt, partition, batch);
+    outcome = check_counts(&receipt, batch, err);
+    if (outcome == OUT_OK)
+        put_receipt(partition, &receipt);
     free(receipt.groups);
     free(receipt.rejects);
+    return outcome;
 }
 
-void receipts_on_delivered(void *owner, void *item, enum outcome outcome, int32_t target,
-                           int64_t offset, const struct error *err)
+void receipts_on_told(void *owner, void *item, enum outcome outcome, const struct error *err)
 {
     struct worker *worker = owner;
     struct receipt_way *way = item;
-    (void)target;
-    (void)offset;
     struct partition *partition = &worker->partitions[way->partition];
     bool ours = worker->held[way->partition] && partition->epoch == way->epoch;
     if (outcome != OUT_OK) {

@@ -19,6 +19,8 @@
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 #include "common/io/log.h"
+#include "common/policy/dead_letter.h"
+#include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
 #include "worker/report.h"
@@ -30,6 +32,7 @@
 #define COMMIT_MS 5000 /* UX 2.3: the advisory commit */
 #define FLUSH_MS 2000  /* receipts and releases when stopping */
 #define LEAVE_MS 2000  /* leaving the group */
+#define LIMIT_MS 1500  /* asking for a topic's limit */
 
 /* ---- stopping ---------------------------------------------------------------------------- */
 
@@ -99,7 +102,7 @@ static void on_consumer_closed(void *owner)
 
 static bool is_flushed(const struct worker *worker)
 {
-    return kafka_sender_pending(worker->results) == 0 && progress_is_idle(worker->progress);
+    return outbox_is_empty(worker->results) && progress_is_idle(worker->progress);
 }
 
 /* Moves a stopping worker on when its phase is over. */
@@ -110,9 +113,6 @@ static void check_stop(struct worker *worker, uint64_t now_ms)
     if (worker->phase == WORKER_DRAINING && (late || !busy)) {
         if (worker->consumer)
             membership_commit(worker);
-        /* first the receipts' acknowledgements, so that the watermarks stored are the last ones */
-        if (worker->results)
-            kafka_sender_flush(worker->results, 500);
         if (worker->progress)
             membership_release(worker);
         enter(worker, WORKER_FLUSHING, FLUSH_MS);
@@ -149,7 +149,7 @@ static void on_kafka_error(void *owner, int32_t number, const struct error *err)
 static void join_group(struct worker *worker)
 {
     static const struct kafka_consumer_events EVENTS = {
-        membership_on_assigned, membership_on_revoked, on_message, on_kafka_error};
+        membership_on_assigned, membership_on_revoked, on_message, intake_end, on_kafka_error};
     struct error err;
     enter(worker, WORKER_RUNNING, 0);
     if (kafka_consumer_open(&worker->loop, worker->settings, worker->source, worker->group, &EVENTS,
@@ -211,11 +211,23 @@ void worker_on_sink_ready(void *owner)
     flow_pump(owner);
 }
 
-static void on_check(uv_check_t *check)
+/* Once a loop turn: what Kafka has acknowledged, what follows from it, and what is to be sent. */
+static void turn(struct worker *worker)
 {
-    struct worker *worker = check->data;
+    bool sends = worker->results && worker->letters && worker->phase < WORKER_CLOSING;
+    if (sends)
+        outbox_turn(worker->letters);
     flow_check_budget(worker);
     flow_pump(worker);
+    if (sends) {
+        outbox_turn(worker->letters);
+        outbox_turn(worker->results);
+    }
+}
+
+static void on_check(uv_check_t *check)
+{
+    turn(check->data);
 }
 
 static void every_second(struct worker *worker, uint64_t now_ms)
@@ -230,26 +242,33 @@ static void every_second(struct worker *worker, uint64_t now_ms)
             receipts_store(&worker->partitions[i]);
 }
 
+/* What was halted is not written: the exit code says it. */
+static void end_at_end(struct worker *worker)
+{
+    for (int32_t i = 0; i < worker->partition_total; i++)
+        if (worker->held[i] && worker->partitions[i].state == PARTITION_HALTED &&
+            worker->failure.code != ERR_NONE) {
+            struct error halted = worker->failure;
+            worker_fail(worker, &halted);
+        }
+    begin_stop(worker);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
     uint64_t now_ms = clock_monotonic_ms();
-    if (worker->results)
-        kafka_sender_poll(worker->results, 0);
-    if (worker->letters)
-        kafka_sender_poll(worker->letters, 0);
     membership_check_revoked(worker, now_ms);
     if (worker->stage)
         redis_stage_tick(worker->stage, now_ms);
     if (worker->phase == WORKER_RUNNING)
         parents_tick(worker->parents, now_ms);
-    flow_check_budget(worker);
-    flow_pump(worker);
+    turn(worker);
     every_second(worker, now_ms);
     report_progress(worker, now_ms, false);
     if (worker->settings->until_end && worker->phase == WORKER_RUNNING && worker->held_count &&
         membership_at_end(worker))
-        begin_stop(worker);
+        end_at_end(worker);
     check_stop(worker, now_ms);
     log_flush();
 }
@@ -267,23 +286,22 @@ static void on_signal(uv_signal_t *handle, int number)
 
 /* ---- starting ---------------------------------------------------------------------------- */
 
-static void on_sender_readable(uv_poll_t *poll, int status, int events)
+static void on_outbox_readable(uv_poll_t *poll, int status, int events)
 {
     uint64_t wakes;
-    struct kafka_sender *sender = poll->data;
+    struct outbox *outbox = poll->data;
     (void)status;
     (void)events;
-    while (read(kafka_sender_fd(sender), &wakes, sizeof wakes) > 0)
-        ;
-    kafka_sender_poll(sender, 0);
+    while (read(outbox_fd(outbox), &wakes, sizeof wakes) > 0)
+        ; /* the check that follows in this turn of the loop takes what there is */
 }
 
-static void watch_sender(struct worker *worker, struct kafka_sender *sender, uv_poll_t *poll)
+static void watch_outbox(struct worker *worker, struct outbox *outbox, uv_poll_t *poll)
 {
-    if (uv_poll_init(&worker->loop, poll, kafka_sender_fd(sender)) != 0)
+    if (uv_poll_init(&worker->loop, poll, outbox_fd(outbox)) != 0)
         abort();
-    poll->data = sender;
-    uv_poll_start(poll, UV_READABLE, on_sender_readable);
+    poll->data = outbox;
+    uv_poll_start(poll, UV_READABLE, on_outbox_readable);
 }
 
 static enum outcome name_things(struct worker *worker, struct error *err)
@@ -304,6 +322,23 @@ static enum outcome name_things(struct worker *worker, struct error *err)
     return outcome;
 }
 
+/* A dead letter is its message and what is said of it. Said once at the start; what does not fit is
+ * cut or halts its partition, and nothing is lost. */
+static void check_room(struct worker *worker, rd_kafka_t *client)
+{
+    struct error err;
+    int64_t source = kafka_topic_message_limit(client, worker->source, LIMIT_MS);
+    int64_t letters = kafka_topic_message_limit(client, worker->letters_topic, LIMIT_MS);
+    if (source < 0 || letters < 0 || letters >= source + LETTER_ADDED_BYTES)
+        return;
+    error_set(&err, OUT_REJECT, ERR_LETTER_SIZE,
+              "a dead letter may be too large: %s takes %" PRId64
+              " bytes, the source topic %" PRId64,
+              worker->letters_topic, letters, source);
+    error_hint(&err, "raise its max.message.bytes to %" PRId64, source + KAFKA_LETTER_BYTES);
+    log_error(LOG_WARN, "letters.room", &err);
+}
+
 /* How many partitions the source topic has, asked by a client of its own. */
 static enum outcome count_partitions(struct worker *worker, struct error *err)
 {
@@ -313,6 +348,8 @@ static enum outcome count_partitions(struct worker *worker, struct error *err)
         return OUT_FATAL;
     enum outcome outcome =
         kafka_partition_count(client, worker->source, START_MS, &worker->partition_total, err);
+    if (outcome == OUT_OK && worker->partition_total)
+        check_room(worker, client);
     rd_kafka_destroy(client);
     int32_t pinned = (int32_t)worker->settings->partitions;
     if (outcome == OUT_OK && worker->partition_total == 0) {
@@ -331,11 +368,11 @@ static enum outcome open_kafka(struct worker *worker, struct error *err)
     const struct settings *settings = worker->settings;
     enum outcome outcome = count_partitions(worker, err);
     if (outcome == OUT_OK)
-        outcome = kafka_sender_open(settings, worker->results_topic, 0, START_MS,
-                                    receipts_on_delivered, worker, &worker->results, err);
+        outcome = outbox_open(settings, worker->results_topic, START_MS, settings->outbox_bytes,
+                              receipts_on_told, worker, &worker->results, err);
     if (outcome == OUT_OK)
-        outcome = kafka_sender_open(settings, worker->letters_topic, 0, START_MS,
-                                    letters_on_delivered, worker, &worker->letters, err);
+        outcome = outbox_open(settings, worker->letters_topic, START_MS, settings->outbox_bytes,
+                              letters_on_told, worker, &worker->letters, err);
     if (outcome != OUT_OK)
         return outcome;
     worker->partitions = calloc((size_t)worker->partition_total, sizeof *worker->partitions);
@@ -356,14 +393,14 @@ static void start_loop(struct worker *worker)
     uv_signal_start(&worker->on_int, on_signal, SIGINT);
     uv_check_start(&worker->check, on_check);
     uv_timer_start(&worker->timer, on_timer, TICK_MS, TICK_MS);
-    watch_sender(worker, worker->results, &worker->results_poll);
-    watch_sender(worker, worker->letters, &worker->letters_poll);
+    watch_outbox(worker, worker->results, &worker->results_poll);
+    watch_outbox(worker, worker->letters, &worker->letters_poll);
 }
 
 static void free_worker(struct worker *worker)
 {
-    kafka_sender_close(worker->results);
-    kafka_sender_close(worker->letters);
+    outbox_close(worker->results, free);
+    outbox_close(worker->letters, free);
     while (worker->made) {
         struct batch *batch = worker->made;
         worker->made = batch->next_made;

@@ -7,6 +7,7 @@
  *   intake.c   message ─► record ─► row in the partition's open batch
  *   flow.c     open batch ─► sink ─► done | retry | halt; budget and pausing
  *   letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
+ *   outbox.c   messages on their way to Kafka: owned, sent and told by the loop's turn
  *   receipts.c committed batch ─► results topic; watermarks
  *   redis_stage.c committed batch ─► Redis, in storage hybrid
  *   parents.c  records that wait for those they refer to     worker_stores.c  opens the stores
@@ -23,12 +24,14 @@
 #include <uv.h>
 
 #include "common/io/kafka_consumer.h"
-#include "common/io/kafka_sender.h"
 #include "common/io/mappings.h"
 #include "common/port/progress.h"
 #include "common/model/topic.h"
 #include "common/port/sink.h"
 #include "worker/partition.h"
+
+struct outbox;
+struct parents_orphan;
 
 struct worker_counts {
     uint64_t polled;
@@ -57,7 +60,7 @@ struct worker {
     uv_poll_t results_poll, letters_poll;
     int open_parts; /* handles and components still to close */
     struct kafka_consumer *consumer;
-    struct kafka_sender *results, *letters;
+    struct outbox *results, *letters;
     struct sink *sink;
     struct progress *progress;
     struct redis_stage *stage;     /* hybrid; else NULL */
@@ -89,6 +92,8 @@ struct worker {
 
 /* ---- intake.c */
 void intake_message(struct worker *worker, rd_kafka_message_t *message);
+/* The partition holds nothing more by now. */
+void intake_end(void *owner, int32_t partition);
 /* Closes the open batch and queues it; nothing when it is empty. */
 void intake_close(struct partition *partition);
 
@@ -110,16 +115,22 @@ bool flow_is_busy(const struct worker *worker);
 void flow_let_go(struct worker *worker);
 
 /* ---- letters.c */
-/* Sends the dead letters of the current batch's decided items; its letters_pending counts them. */
+/* Puts the dead letters of the current batch's decided items into the outbox; its letters_pending
+ * counts them. When one can never fit, its partition is halted. */
 void letters_send(struct partition *partition);
+/* The letter of a child whose parent never came: parents_on_delivered tells its end. The orphan
+ * stays where it is until then. OUT_REJECT: it can never fit. */
+MUST_USE enum outcome letters_send_orphan(struct worker *worker,
+                                          const struct parents_orphan *orphan, struct error *err);
 void letters_on_rejected(void *owner, struct batch *batch);
-void letters_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
-                          int64_t offset, const struct error *err);
+void letters_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
 
 /* ---- receipts.c */
-void receipts_send(struct partition *partition, const struct batch *batch);
-void receipts_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
-                           int64_t offset, const struct error *err);
+/* Puts the batch's receipt into the outbox. OUT_FATAL DRV-W010: it would not add up; nothing was
+ * put. */
+MUST_USE enum outcome receipts_send(struct partition *partition, const struct batch *batch,
+                                    struct error *err);
+void receipts_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
 /* Stores watermarks that have moved. */
 void receipts_store(struct partition *partition);
 
@@ -135,7 +146,7 @@ void membership_check_revoked(struct worker *worker, uint64_t now_ms);
 /* Stores the watermarks and gives up the claims of everything held. */
 void membership_release(struct worker *worker);
 void membership_commit(struct worker *worker);
-/* True when every assigned partition has been written to its end. */
+/* True when every assigned partition has been written to its end, or is halted. */
 bool membership_at_end(const struct worker *worker);
 
 /* ---- work.c */

@@ -68,6 +68,7 @@
     X(ERR_KAFKA_CLIENT, "DRV-K007", 1, "the Kafka client failed", "running again is safe") \
     X(ERR_KAFKA_CONFIG, "DRV-K008", 3, "a Kafka client setting is not accepted", "check the name and value under kafka.conf or -X") \
     X(ERR_KAFKA_FENCED, "DRV-K009", 6, "another worker uses this group.instance.id", "give each worker its own id, or drop static membership") \
+    X(ERR_LETTER_SIZE, "DRV-K010", 3, "a dead letter is larger than its topic takes", "raise max.message.bytes of the dlq topic above the source topic's (drover doctor says by how much), then start the worker again: nothing was skipped") \
     X(ERR_PG_UNREACHABLE, "DRV-P001", 4, "PostgreSQL cannot be reached", "check database.url and that the server runs: drover doctor") \
     X(ERR_PG_AUTH, "DRV-P002", 4, "PostgreSQL refused the login", "check the user and the password in DATABASE_URL") \
     X(ERR_PG_TRANSIENT, "DRV-P003", 1, "PostgreSQL asks to try again", "this is retried by itself") \
@@ -91,6 +92,8 @@
     X(ERR_STORE_MEMORY, "DRV-F003", 1, "the data does not fit the memory storage", "raise store.memory, or use another storage") \
     X(ERR_FENCED, "DRV-W001", 1, "another worker has taken this partition over", "nothing: this worker gives the partition up") \
     X(ERR_PROGRESS, "DRV-W002", 6, "the stored progress does not fit the batch", "stop all workers of the group and look at drover.partition_progress") \
+    X(ERR_BATCH, "DRV-W010", 1, "a batch does not add up: a record in it has no class, or no dead letter", "start the worker again: it reads the batch again, nothing of it was reported; report it with the lines before it") \
+    X(ERR_SEQUENCES, "DRV-W011", 6, "the stored sequence numbers of a partition cannot be read", "look at sequences in the stored progress; --accept-gap begins with none, and a gap there is not seen") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
     X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, mend, replay") \

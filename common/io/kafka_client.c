@@ -19,8 +19,10 @@
 
 #define SAID_MOST 8
 #define SAY_AGAIN_MS 30000
-#define HEADROOM_BYTES (64 * 1024) /* key and headers of the largest record */
-#define SLICE_MS 250               /* how often waiting for a broker looks for a refusal */
+/* Around the largest record: key and headers, and what a dead letter adds. A topic's own limit is
+ * the lower one, where it is known (kafka_sender.c). */
+#define HEADROOM_BYTES (KAFKA_HEADERS_BYTES + KAFKA_LETTER_BYTES)
+#define SLICE_MS 250 /* how often waiting for a broker looks for a refusal */
 
 /* ---- what librdkafka says ---- */
 
@@ -123,10 +125,15 @@ static const struct property SENDING[] = {
 };
 
 static const struct property CONSUMING[] = {
-    {"enable.auto.commit", "false"},         {"enable.auto.offset.store", "false"},
-    {"auto.offset.reset", "error"},          {"check.crcs", "true"},
-    {"allow.auto.create.topics", "false"},   {"partition.assignment.strategy", "range"},
-    {"queued.max.messages.kbytes", "16384"}, {NULL, NULL},
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"},
+    {"check.crcs", "true"},
+    {"allow.auto.create.topics", "false"},
+    {"partition.assignment.strategy", "range"},
+    {"queued.max.messages.kbytes", "16384"},
+    {"enable.partition.eof", "true"},
+    {NULL, NULL},
 };
 
 static enum outcome set(rd_kafka_conf_t *conf, const char *name, const char *value,
@@ -177,15 +184,12 @@ static enum outcome set_sending(rd_kafka_conf_t *conf, const struct settings *se
 
 /* The largest message must fit a fetch, or it would be read as a fetch of its own only. */
 static enum outcome set_consuming(rd_kafka_conf_t *conf, const struct settings *settings,
-                                  enum kafka_use use, struct error *err)
+                                  struct error *err)
 {
     uint64_t largest = settings->record_bytes + HEADROOM_BYTES;
-    if (set_all(conf, CONSUMING, err) != OUT_OK ||
-        set_number(conf, "message.max.bytes", largest, err) != OUT_OK)
+    if (set_all(conf, CONSUMING, err) != OUT_OK)
         return OUT_FATAL;
-    if (use == KAFKA_READ)
-        return set(conf, "enable.partition.eof", "true", err);
-    return OUT_OK;
+    return set_number(conf, "message.max.bytes", largest, err);
 }
 
 rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
@@ -197,8 +201,7 @@ rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use 
     if (outcome == OUT_OK)
         outcome = set(conf, "bootstrap.servers", settings->brokers, err);
     if (outcome == OUT_OK)
-        outcome =
-            sends ? set_sending(conf, settings, err) : set_consuming(conf, settings, use, err);
+        outcome = sends ? set_sending(conf, settings, err) : set_consuming(conf, settings, err);
     if (outcome == OUT_OK)
         outcome = kafka_properties_apply(&settings->kafka, sends, conf, err);
     if (outcome != OUT_OK) {
@@ -377,4 +380,46 @@ enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t par
         return unreachable(client, err);
     }
     return kafka_classify(code, NULL, topic, err);
+}
+
+static int64_t read_limit(const rd_kafka_event_t *event)
+{
+    size_t count = 0;
+    size_t entry_count = 0;
+    int64_t limit = -1;
+    const rd_kafka_DescribeConfigs_result_t *result =
+        rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)event);
+    const rd_kafka_ConfigResource_t **resources =
+        result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
+    if (count != 1)
+        return -1;
+    const rd_kafka_ConfigEntry_t **entries =
+        rd_kafka_ConfigResource_configs(resources[0], &entry_count);
+    for (size_t i = 0; i < entry_count; i++) {
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0 && value &&
+            !text_parse_int64(bytes_text(value), &limit))
+            limit = -1;
+    }
+    return limit;
+}
+
+int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int timeout_ms)
+{
+    char text[100];
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 500);
+    int64_t limit = event ? read_limit(event) : -1;
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+    return limit;
 }

@@ -15,13 +15,17 @@
 #include "common/base/error.h"
 #include "common/io/settings.h"
 
+/* What a message may have besides a record of max_record_bytes: key and headers; and what a dead
+ * letter of it may have in addition (policy/dead_letter.h's LETTER_ADDED_BYTES, and its batch). */
+#define KAFKA_HEADERS_BYTES (64u * 1024)
+#define KAFKA_LETTER_BYTES (16u * 1024)
+
 enum kafka_use {
     KAFKA_SEND, /* idempotent, acks=all, murmur2, message.timeout.ms=0, queue.buffering.max.kbytes
                    from settings->queue_bytes, lz4, linger 20 ms; delivery reports on */
     KAFKA_CONSUME, /* group member: range assignor, no auto commit/store, auto.offset.reset=error,
-                      check.crcs */
-    KAFKA_READ,    /* no group: assigned partitions, fixed offsets; the same otherwise,
-                      enable.partition.eof */
+                      check.crcs, enable.partition.eof */
+    KAFKA_READ,    /* no group: assigned partitions, fixed offsets; the same otherwise */
 };
 
 /* A configuration to add callbacks to; the caller destroys it unless rd_kafka_new took it. NULL
@@ -40,6 +44,8 @@ enum outcome kafka_classify(rd_kafka_resp_err_t code, const char *detail, const 
  * broker answers in time. */
 MUST_USE enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
                                             int32_t *count, struct error *err);
+/* The topic's max.message.bytes; -1 when nobody says it within timeout_ms (a right is missing). */
+int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int timeout_ms);
 MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,
                                        int timeout_ms, int64_t *low, int64_t *high,
                                        struct error *err);

@@ -26,6 +26,10 @@ struct kafka_consumer_events {
     void (*on_revoked)(void *owner);
     /* The callee owns the message: rd_kafka_message_destroy. */
     void (*on_message)(void *owner, rd_kafka_message_t *message);
+    /* Everything the partition holds by now was handed over. Also where the last offsets are no
+     * messages (transaction markers, what compaction removed). Said again after each message more.
+     */
+    void (*on_end)(void *owner, int32_t partition);
     /* OUT_RETRY: brokers are away, the client goes on by itself. OUT_FATAL: it cannot (offsets
      * gone, not authorised). partition -1: not of one partition. */
     void (*on_error)(void *owner, int32_t partition, const struct error *err);

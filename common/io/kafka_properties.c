@@ -85,6 +85,7 @@ static const struct {
     {"enable.auto.commit", "|false|0|", "offsets come from PostgreSQL"},
     {"enable.auto.offset.store", "|false|0|", "offsets come from PostgreSQL"},
     {"auto.offset.reset", "|error|", "any other value skips messages silently"},
+    {"enable.partition.eof", "|true|1|", "the end of a partition would not be known"},
     {"partitioner", "|murmur2|murmur2_random|", "sequence numbers depend on the partition"},
     {"enable.idempotence", "|true|1|", "a retry could store a message twice"},
     {"acks", "|all|-1|", "a message could be lost after it was counted"},

@@ -72,46 +72,20 @@ static enum outcome check_topic(struct kafka_sender *sender, int32_t pinned, int
 #define BATCH_COST_BYTES 256
 #define CONFIG_WAIT_MS 1500
 
-static void read_limit(struct kafka_sender *sender, rd_kafka_event_t *event)
-{
-    size_t count = 0;
-    size_t entry_count = 0;
-    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
-    const rd_kafka_ConfigResource_t **resources =
-        result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
-    if (count != 1)
-        return;
-    const rd_kafka_ConfigEntry_t **entries =
-        rd_kafka_ConfigResource_configs(resources[0], &entry_count);
-    for (size_t i = 0; i < entry_count; i++) {
-        int64_t limit;
-        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0 && value &&
-            text_parse_int64(bytes_text(value), &limit) && limit > BATCH_COST_BYTES)
-            sender->message_most = (size_t)limit - BATCH_COST_BYTES;
-    }
-}
-
 /* What is too large for the topic must be refused before it takes a sequence number: refused by
  * the broker, it would leave a gap. A broker that does not tell its limit refuses by itself. */
 static void ask_limit(struct kafka_sender *sender)
 {
-    char text[100];
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(sender->client);
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(sender->client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_AdminOptions_set_request_timeout(options, CONFIG_WAIT_MS, text, sizeof(text));
-    rd_kafka_ConfigResource_t *topic =
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, sender->name);
-    rd_kafka_DescribeConfigs(sender->client, &topic, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, CONFIG_WAIT_MS + 500);
-    if (event) {
-        read_limit(sender, event);
-        rd_kafka_event_destroy(event);
-    }
-    rd_kafka_ConfigResource_destroy(topic);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_queue_destroy(queue);
+    char text[24] = "";
+    size_t size = sizeof text;
+    int64_t client = 0;
+    int64_t topic = kafka_topic_message_limit(sender->client, sender->name, CONFIG_WAIT_MS);
+    if (rd_kafka_conf_get(rd_kafka_conf(sender->client), "message.max.bytes", text, &size) ==
+            RD_KAFKA_CONF_OK &&
+        text_parse_int64(bytes_text(text), &client) && client > BATCH_COST_BYTES)
+        sender->message_most = (size_t)client - BATCH_COST_BYTES;
+    if (topic > BATCH_COST_BYTES && (size_t)topic - BATCH_COST_BYTES < sender->message_most)
+        sender->message_most = (size_t)topic - BATCH_COST_BYTES;
 }
 
 static bool connect_client(struct kafka_sender *sender, const struct settings *settings,
@@ -188,11 +162,16 @@ int32_t kafka_sender_partitions(const struct kafka_sender *sender)
     return sender->partitions;
 }
 
-static rd_kafka_headers_t *headers_of(const struct envelope *envelope)
+size_t kafka_sender_message_most(const struct kafka_sender *sender)
 {
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(envelope->header_count);
-    for (size_t i = 0; i < envelope->header_count; i++) {
-        const struct header *header = &envelope->headers[i];
+    return sender->message_most;
+}
+
+static rd_kafka_headers_t *headers_of(const struct message_view *message)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(message->header_count);
+    for (size_t i = 0; i < message->header_count; i++) {
+        const struct header *header = &message->headers[i];
         rd_kafka_header_add(headers, header->name.data, (ssize_t)header->name.size,
                             header->value.data, (ssize_t)header->value.size);
     }
@@ -200,40 +179,40 @@ static rd_kafka_headers_t *headers_of(const struct envelope *envelope)
 }
 
 static rd_kafka_resp_err_t produce(struct kafka_sender *sender, int32_t partition,
-                                   const struct envelope *envelope, rd_kafka_headers_t *headers,
+                                   const struct message_view *message, rd_kafka_headers_t *headers,
                                    void *item)
 {
-    struct bytes value = envelope->null_value ? (struct bytes){0} : envelope->value;
-    if (!envelope->null_value && !value.data)
+    struct bytes value = message->null_value ? (struct bytes){0} : message->value;
+    if (!message->null_value && !value.data)
         value.data = ""; /* empty is not null */
     return rd_kafka_producev(sender->client, RD_KAFKA_V_RKT(sender->topic),
                              RD_KAFKA_V_PARTITION(partition),
                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                             RD_KAFKA_V_KEY(envelope->key.data, envelope->key.size),
+                             RD_KAFKA_V_KEY(message->key.data, message->key.size),
                              RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size),
                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(item), RD_KAFKA_V_END);
-}
-
-static size_t size_of(const struct envelope *envelope)
-{
-    size_t size = envelope->key.size + (envelope->null_value ? 0 : envelope->value.size);
-    for (size_t i = 0; i < envelope->header_count; i++)
-        size += envelope->headers[i].name.size + envelope->headers[i].value.size + 10;
-    return size;
 }
 
 enum outcome kafka_sender_send(struct kafka_sender *sender, int32_t partition,
                                const struct envelope *envelope, void *item, struct error *err)
 {
-    if (size_of(envelope) > sender->message_most) {
+    struct message_view message = message_of(envelope);
+    return kafka_sender_send_message(sender, partition, &message, item, err);
+}
+
+enum outcome kafka_sender_send_message(struct kafka_sender *sender, int32_t partition,
+                                       const struct message_view *message, void *item,
+                                       struct error *err)
+{
+    if (message_size(message) > sender->message_most) {
         error_set(err, OUT_REJECT, ERR_KAFKA_SIZE,
                   "the message is larger than the topic's max.message.bytes allows (%zu bytes)",
                   sender->message_most);
         return OUT_REJECT;
     }
-    rd_kafka_headers_t *headers = headers_of(envelope);
+    rd_kafka_headers_t *headers = headers_of(message);
     rd_kafka_resp_err_t code =
-        produce(sender, partition < 0 ? RD_KAFKA_PARTITION_UA : partition, envelope, headers, item);
+        produce(sender, partition < 0 ? RD_KAFKA_PARTITION_UA : partition, message, headers, item);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         sender->pending++;
         return OUT_OK;

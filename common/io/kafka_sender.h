@@ -11,7 +11,7 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
-#include "common/model/envelope.h"
+#include "common/model/message.h"
 
 struct kafka_sender;
 
@@ -32,12 +32,19 @@ MUST_USE enum outcome kafka_sender_open(const struct settings *settings, const c
 void kafka_sender_close(struct kafka_sender *sender);
 
 int32_t kafka_sender_partitions(const struct kafka_sender *sender);
+/* Bytes of the largest message (message_size) that the topic (max.message.bytes, when the broker
+ * tells it) and the client (message.max.bytes) take. */
+size_t kafka_sender_message_most(const struct kafka_sender *sender);
 /* OUT_OK queued; OUT_RETRY the local queue is full: poll and call again; OUT_REJECT larger than
- * message.max.bytes; OUT_FATAL. partition -1 = by murmur2 of the key. The caller may free the
- * envelope at once. */
+ * kafka_sender_message_most; OUT_FATAL. partition -1 = by murmur2 of the key. The caller may free
+ * the envelope at once. */
 MUST_USE enum outcome kafka_sender_send(struct kafka_sender *sender, int32_t partition,
                                         const struct envelope *envelope, void *item,
                                         struct error *err);
+/* The same with any number of headers. */
+MUST_USE enum outcome kafka_sender_send_message(struct kafka_sender *sender, int32_t partition,
+                                                const struct message_view *message, void *item,
+                                                struct error *err);
 /* Serves delivery reports, waiting up to wait_ms for the first. Returns how many were served. */
 int kafka_sender_poll(struct kafka_sender *sender, int wait_ms);
 /* A file descriptor that becomes readable when poll has something to do (eventfd of 8-byte counts;

@@ -9,9 +9,9 @@
 
 enum {
     TOPICS = 3,
-    DEFAULT_PARTITIONS = 12,  /* the most workers a migration is usually scaled to */
-    HEADERS_BYTES = 64 << 10, /* what key and headers may add to a record */
+    DEFAULT_PARTITIONS = 12, /* the most workers a migration is usually scaled to */
     POLL_MS = 50,
+    LIMIT_MS = 1500, /* asking for a topic's settings */
 };
 
 #define DAY_MS INT64_C(86400000)
@@ -71,6 +71,9 @@ static enum outcome ask(rd_kafka_t *client, const struct settings *settings, int
         if (outcome == OUT_OK)
             outcome = kafka_partition_count(client, plan[i].name, timeout_ms,
                                             &plan[i].partitions_now, err);
+        plan[i].message_limit = outcome == OUT_OK && plan[i].partitions_now
+                                    ? kafka_topic_message_limit(client, plan[i].name, LIMIT_MS)
+                                    : -1;
     }
     if (outcome == OUT_OK)
         plan_partitions(settings, plan);
@@ -110,8 +113,11 @@ static rd_kafka_NewTopic_t *describe(const struct settings *settings, const stru
     rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
     set_number(topic, "retention.ms", plan->retention_ms);
     set_number(topic, "retention.bytes", -1);
+    int64_t largest = (int64_t)settings->record_bytes + KAFKA_HEADERS_BYTES;
+    if (plan->kind == TOPIC_DLQ) /* a dead letter is its message and more */
+        largest += KAFKA_LETTER_BYTES;
     if (plan->kind != TOPIC_RESULTS)
-        set_number(topic, "max.message.bytes", (int64_t)settings->record_bytes + HEADERS_BYTES);
+        set_number(topic, "max.message.bytes", largest);
     if (plan->replication >= 3) /* an acknowledged record survives the loss of one broker */
         rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", "2");
     return topic;

@@ -24,13 +24,15 @@ struct topic_plan {
     int64_t retention_ms; /* -1 = unlimited (source until cutover), results 14 d, dlq 30 d */
     enum topic_state state;
     int32_t partitions_now;
+    int64_t message_limit; /* the topic's max.message.bytes; -1 not known, or missing */
 };
 
 /* Asks the broker. OUT_RETRY DRV-K001 when it cannot be reached within timeout_ms. */
 MUST_USE enum outcome kafka_topics_plan(const struct settings *settings, int timeout_ms,
                                         struct topic_plan plan[3], struct error *err);
-/* Creates those missing (max.message.bytes of source and dlq = settings->record_bytes + 64 KiB),
- * waits until each has leaders, updates the states. */
+/* Creates those missing (max.message.bytes of source = settings->record_bytes + 64 KiB, of dlq
+ * 16 KiB more: a dead letter is its message and what is said of it), waits until each has leaders,
+ * updates the states. */
 MUST_USE enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
                                          struct topic_plan plan[3], struct error *err);
 

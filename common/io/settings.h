@@ -102,6 +102,7 @@ struct settings {
     uint64_t batch_records; /* default 2000 */
     uint64_t batch_bytes;   /* default 1 MiB */
     uint64_t work_memory;   /* bytes of records in flight, default 64 MiB */
+    uint64_t outbox_bytes;  /* dead letters, receipts, each: not acknowledged; default 16 MiB */
     uint64_t drain_ms;      /* default 8 s */
     uint64_t dead_most;     /* stop when more records than this were dead-lettered; 0 = no limit */
     uint64_t breaker; /* stop when so many in a row were dead-lettered; 0 = off, default 1000 */

@@ -23,42 +23,51 @@ static void append_text(struct buf *out, const char *name, struct bytes value)
     buf_append_char(out, ',');
 }
 
-static void append_groups(struct buf *out, const struct receipt *receipt)
+static void append_group(struct buf *out, const struct receipt_group *group)
 {
     char hex[33];
-    buf_append_text(out, "\"groups\":[");
-    for (size_t i = 0; i < receipt->group_count; i++) {
-        const struct receipt_group *group = &receipt->groups[i];
-        digest_format(&group->sum, hex);
-        buf_append_text(out, i ? ",{" : "{");
-        append_text(out, "tenant", group->tenant);
-        append_text(out, "entity", group->entity);
-        buf_append_format(out, "\"applied\":%" PRIu64 ",\"sum\":\"%s\"}", group->applied, hex);
+    digest_format(&group->sum, hex);
+    buf_append_char(out, '{');
+    append_text(out, "tenant", group->tenant);
+    append_text(out, "entity", group->entity);
+    buf_append_format(out, "\"applied\":%" PRIu64 ",\"sum\":\"%s\"}", group->applied, hex);
+}
+
+static void append_reject(struct buf *out, const struct receipt_reject *reject)
+{
+    buf_append_format(out, "{\"offset\":%" PRId64 ",\"code\":\"%s\",\"class\":\"%s\"}",
+                      reject->offset, reject->code, record_class_name(reject->the_class));
+}
+
+/* What a message has behind its lists, at most. */
+#define TAIL_MOST 160
+
+/* One list as far as there is room; *at is where it stands. */
+static void append_list(struct buf *out, const struct receipt *receipt, bool groups, size_t most,
+                        bool *any, size_t *at)
+{
+    size_t count = groups ? receipt->group_count : receipt->reject_count;
+    buf_append_text(out, groups ? "\"groups\":[" : "\"rejected\":[");
+    for (bool first = true; *at < count; first = false, ++*at) {
+        size_t before = out->size;
+        if (!first)
+            buf_append_char(out, ',');
+        if (groups)
+            append_group(out, &receipt->groups[*at]);
+        else
+            append_reject(out, &receipt->rejects[*at]);
+        if (*any && out->size + TAIL_MOST > most) {
+            out->size = before;
+            break;
+        }
+        *any = true;
     }
     buf_append_text(out, "],");
 }
 
-static void append_rejects(struct buf *out, const struct receipt *receipt)
+static void append_counts(struct buf *out, const struct receipt *receipt)
 {
-    buf_append_text(out, "\"rejected\":[");
-    for (size_t i = 0; i < receipt->reject_count; i++) {
-        const struct receipt_reject *reject = &receipt->rejects[i];
-        buf_append_format(out, "%s{\"offset\":%" PRId64 ",\"code\":\"%s\",\"class\":\"%s\"}",
-                          i ? "," : "", reject->offset, reject->code,
-                          record_class_name(reject->the_class));
-    }
-    buf_append_text(out, "],");
-}
-
-void receipt_append(struct buf *out, const struct receipt *receipt)
-{
-    buf_append_text(out, "{\"kind\":\"batch\",");
-    append_text(out, "worker", receipt->worker);
-    append_text(out, "topic", receipt->topic);
-    buf_append_format(out,
-                      "\"partition\":%d,\"first\":%" PRId64 ",\"next\":%" PRId64
-                      ",\"epoch\":%" PRId64 ",\"counts\":{",
-                      receipt->partition, receipt->first, receipt->next, receipt->epoch);
+    buf_append_text(out, "\"counts\":{");
     for (int i = 0; i <= CLASS_DEAD; i++)
         buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", CLASS_NAMES[i],
                           receipt->counts[i]);
@@ -66,10 +75,39 @@ void receipt_append(struct buf *out, const struct receipt *receipt)
         buf_append_format(out, ",\"%s\":%" PRIu64, CLASS_NAMES[CLASS_WAITING],
                           receipt->counts[CLASS_WAITING]);
     buf_append_text(out, "},");
-    append_groups(out, receipt);
-    append_rejects(out, receipt);
+}
+
+void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t most,
+                         struct receipt_cursor *cursor)
+{
+    bool any = false;
+    buf_append_format(out, "{\"kind\":\"%s\",", cursor->part ? "batch_part" : "batch");
+    append_text(out, "worker", receipt->worker);
+    append_text(out, "topic", receipt->topic);
+    buf_append_format(
+        out, "\"partition\":%d,\"first\":%" PRId64 ",\"next\":%" PRId64 ",\"epoch\":%" PRId64 ",",
+        receipt->partition, receipt->first, receipt->next, receipt->epoch);
+    if (cursor->part)
+        buf_append_format(out, "\"part\":%" PRIu32 ",", cursor->part);
+    else
+        append_counts(out, receipt);
+    append_list(out, receipt, true, most, &any, &cursor->group);
+    if (cursor->group == receipt->group_count)
+        append_list(out, receipt, false, most, &any, &cursor->reject);
+    else
+        buf_append_text(out, "\"rejected\":[],");
+    cursor->more = cursor->group < receipt->group_count || cursor->reject < receipt->reject_count;
+    cursor->part++;
+    if (cursor->more)
+        buf_append_text(out, "\"more\":true,");
     buf_append_format(out, "\"recovered\":%s,\"committed_ms\":%" PRId64 ",\"lag\":%" PRId64 "}",
                       receipt->recovered ? "true" : "false", receipt->committed_ms, receipt->lag);
+}
+
+void receipt_append(struct buf *out, const struct receipt *receipt)
+{
+    struct receipt_cursor cursor = {0};
+    receipt_append_part(out, receipt, SIZE_MAX, &cursor);
 }
 
 void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt)
@@ -114,7 +152,7 @@ enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary, s
     yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *kind = yyjson_obj_get(root, "kind");
     enum outcome outcome = OUT_OK;
-    if (yyjson_equals_str(kind, "batch"))
+    if (yyjson_equals_str(kind, "batch")) /* not "batch_part": the first part says it all */
         parse_batch(root, summary);
     else if (yyjson_equals_str(kind, "produce"))
         parse_produce(root, summary);

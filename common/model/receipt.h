@@ -69,7 +69,21 @@ struct produce_receipt {
     int64_t finished_ms;
 };
 
+/* Where a receipt that is cut into several messages goes on; zeroed at first. */
+struct receipt_cursor {
+    size_t group, reject;
+    uint32_t part;
+    bool more; /* another message follows the one just written */
+};
+
+/* The whole receipt as one message. */
 void receipt_append(struct buf *out, const struct receipt *receipt);
+/* The next message of a receipt whose messages have at most `most` bytes. The first one says all
+ * counts; groups and rejected offsets go as far as there is room, the rest follows in messages of
+ * kind "batch_part" (schemas/wire.md). A message has at least one entry of a list, however small
+ * `most` is, so this ends. */
+void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t most,
+                         struct receipt_cursor *cursor);
 void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt);
 
 /* What a reader needs of either kind. */
@@ -84,7 +98,8 @@ struct receipt_summary {
     char run[64]; /* produce only */
 };
 
-/* Tolerant of unknown members; OUT_REJECT DRV-E001 when it is no receipt. */
+/* Tolerant of unknown members; OUT_REJECT DRV-E001 when it is no receipt, or only a further part
+ * of one: the first part says all counts. */
 MUST_USE enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary,
                                     struct error *err);
 

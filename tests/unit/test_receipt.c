@@ -1,5 +1,9 @@
 #include "common/model/receipt.h"
 
+#include <stdio.h>
+
+#include <yyjson.h>
+
 #include "tests/support/suite.h"
 
 START_TEST(a_batch_receipt_is_read_again)
@@ -54,12 +58,66 @@ START_TEST(a_producers_receipt_is_read_again)
 }
 END_TEST
 
+/* A receipt that is cut: every message within the limit, counts in the first one alone, each entry
+ * of the lists in exactly one of them. */
+START_TEST(a_large_receipt_is_cut_into_parts)
+{
+    enum { GROUPS = 700, REJECTS = 900, MOST = 4000 };
+    static struct receipt_group groups[GROUPS];
+    static struct receipt_reject rejects[REJECTS];
+    static char names[GROUPS][24];
+    struct error err;
+    struct buf text;
+    struct receipt_summary summary;
+    struct receipt_cursor cursor = {0};
+    struct receipt receipt = {.worker = BYTES_LITERAL("w"),
+                              .topic = BYTES_LITERAL("drover.x.source"),
+                              .first = 10,
+                              .next = 1610,
+                              .counts = {GROUPS, 0, 0, 0, REJECTS},
+                              .groups = groups,
+                              .group_count = GROUPS,
+                              .rejects = rejects,
+                              .reject_count = REJECTS};
+    for (int i = 0; i < GROUPS; i++) {
+        snprintf(names[i], sizeof names[i], "tenant-%d", i);
+        groups[i] = (struct receipt_group){bytes_text(names[i]), BYTES_LITERAL("city"), 1, {{1}}};
+    }
+    for (int i = 0; i < REJECTS; i++)
+        rejects[i] = (struct receipt_reject){10 + i, "DRV-V001", CLASS_DEAD};
+    buf_init(&text, 1u << 20);
+    uint64_t told = 0, seen_groups = 0, seen_rejects = 0;
+    do {
+        buf_reset(&text);
+        receipt_append_part(&text, &receipt, MOST, &cursor);
+        ck_assert_uint_le(text.size, MOST);
+        yyjson_doc *doc = yyjson_read(text.data, text.size, 0);
+        yyjson_val *root = yyjson_doc_get_root(doc);
+        ck_assert(yyjson_is_obj(root));
+        ck_assert_int_eq(yyjson_get_int(yyjson_obj_get(root, "next")), 1610);
+        ck_assert_uint_eq(yyjson_get_uint(yyjson_obj_get(root, "part")), cursor.part - 1);
+        ck_assert_int_eq(yyjson_get_bool(yyjson_obj_get(root, "more")), cursor.more);
+        seen_groups += yyjson_arr_size(yyjson_obj_get(root, "groups"));
+        seen_rejects += yyjson_arr_size(yyjson_obj_get(root, "rejected"));
+        if (receipt_parse(buf_view(&text), &summary, &err) == OUT_OK)
+            told += summary.counts[CLASS_APPLIED] + summary.counts[CLASS_DEAD];
+        yyjson_doc_free(doc);
+    } while (cursor.more);
+    ck_assert_uint_gt(cursor.part, 10);
+    ck_assert_uint_eq(told, GROUPS + REJECTS);
+    ck_assert_uint_eq(seen_groups, GROUPS);
+    ck_assert_uint_eq(seen_rejects, REJECTS);
+    buf_free(&text);
+}
+END_TEST
+
 static Suite *receipt_suite(void)
 {
     Suite *suite = suite_create("receipt");
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, a_batch_receipt_is_read_again);
     tcase_add_test(tcase, a_producers_receipt_is_read_again);
+    tcase_add_test(tcase, a_large_receipt_is_cut_into_parts);
     suite_add_tcase(suite, tcase);
     return suite;
 }

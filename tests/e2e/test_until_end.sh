@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# `work --until-end` ends where Kafka has nothing more to give: behind transaction markers, behind an aborted
+# transaction, in a range that is read again and ends in a hole, and with a halted partition, whose code it exits with.
+. "$(dirname "$0")/lib.sh"
+
+TOOL=${KAFKA_TOOL:?run ./dev test}
+SOURCE=drover.$NAME.source
+
+# messages PARTITION FIRST LAST
+messages() {
+  jq -nc --argjson p "$1" --argjson from "$2" --argjson to "$3" '
+    range($from; $to + 1) | {partition: $p, value: ({id: "p\($p)-\(.)", tenant: "t01", rev: 1, kind: "k"} | tojson),
+      headers: [["drover-tenant", "t01"], ["drover-entity", "event"]]}'
+}
+
+work() { timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/$1.log" 2>&1; }
+
+row() { psql "$ADMIN" -Atc "SELECT $2 FROM drover.partition_progress WHERE topic = '$SOURCE' AND partition = $1"; }
+
+prepare
+say "markers of committed and aborted transactions at the end"
+messages 0 1 3 | "$TOOL" send "$SOURCE" commit
+messages 1 1 4 | "$TOOL" send "$SOURCE" commit
+messages 1 5 9 | "$TOOL" send "$SOURCE" abort
+messages 2 1 2 | "$TOOL" send "$SOURCE" abort
+work markers || fail "worker behind transaction markers: exit $?, next offsets $(row 0 next_offset), $(row 1 next_offset)"
+equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event")" 7
+equal "offsets" "$(row 0 next_offset) $(row 1 next_offset)" "3 4"
+
+say "a range that is read again, and ends in a hole"
+psql "$ADMIN" -qc "UPDATE drover.partition_progress SET next_offset = 4, results_next = 0 WHERE topic = '$SOURCE' AND partition = 0"
+work again || fail "worker in a range that ends in a hole: exit $?"
+messages 0 4 5 | "$TOOL" send "$SOURCE" commit
+work more || fail "worker behind the hole: exit $?"
+equal "offsets behind the hole" "$(row 0 next_offset) $(row 0 results_next)" "6 6"
+equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event")" 9
+
+say "a halted partition has ended, and is the exit code"
+messages 3 1 1 | jq -c '.headers += [["drover-run", "r"], ["drover-seq", "5"]]' | "$TOOL" send "$SOURCE"
+messages 4 1 3 | "$TOOL" send "$SOURCE"
+status=0
+work halted || status=$?
+equal "exit code (1: messages are missing)" "$status" 1
+equal "the others are written" "$(row 4 next_offset)" 3
+say done

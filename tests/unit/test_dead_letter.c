@@ -1,0 +1,147 @@
+/* Dead letters keep everything, or are cut by one rule: foreign headers, the largest first. */
+
+#include "common/policy/dead_letter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/suite.h"
+
+#define HEADERS_MOST 200
+
+static const struct letter_place PLACE = {"drover.x.source", 3, 77};
+static char big[20000];
+
+static const struct header *find(const struct message_view *view, const char *name)
+{
+    for (size_t i = 0; i < view->header_count; i++)
+        if (bytes_equal(view->headers[i].name, bytes_text(name)))
+            return &view->headers[i];
+    return NULL;
+}
+
+START_TEST(all_headers_are_kept)
+{
+    struct error reason, err;
+    char names[HEADERS_MOST][16];
+    struct header headers[HEADERS_MOST];
+    struct dead_letter_message letter;
+    struct message_view message = {BYTES_LITERAL("k"), BYTES_LITERAL("v"), false, headers,
+                                   HEADERS_MOST};
+    error_set(&reason, OUT_REJECT, ERR_VALUE_TYPE, "no number");
+    for (int i = 0; i < HEADERS_MOST; i++) {
+        snprintf(names[i], sizeof names[i], "h%d", i);
+        headers[i] = (struct header){bytes_text(names[i]), bytes_text(names[i])};
+    }
+    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 1u << 20, false, &letter, &err),
+                     OUT_OK);
+    for (size_t i = 0; i < HEADERS_MOST; i++) /* in their order */
+        ck_assert(bytes_equal(letter.view.headers[i].value, headers[i].value));
+    ck_assert(find(&letter.view, LETTER_CODE));
+    ck_assert(
+        bytes_equal(find(&letter.view, LETTER_ID)->value, BYTES_LITERAL("drover.x.source-3-77")));
+    ck_assert(!find(&letter.view, LETTER_TRUNCATED));
+    dead_letter_free(&letter);
+}
+END_TEST
+
+START_TEST(the_largest_foreign_headers_go_first)
+{
+    struct error reason, err;
+    struct dead_letter_message letter;
+    struct header headers[] = {
+        {BYTES_LITERAL("small"), BYTES_LITERAL("s")},
+        {BYTES_LITERAL("large"), {big, 9000}},
+        {BYTES_LITERAL("drover-sealed"), {big, 5000}},
+        {BYTES_LITERAL("larger"), {big, 12000}},
+    };
+    struct message_view message = {BYTES_LITERAL("k"), {big, 3000}, false, headers, 4};
+    error_set(&reason, OUT_REJECT, ERR_VALUE_TYPE, "no number");
+    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 19000, false, &letter, &err),
+                     OUT_OK);
+    ck_assert_uint_le(message_size(&letter.view), 19000);
+    ck_assert(
+        bytes_equal(find(&letter.view, LETTER_TRUNCATED)->value, BYTES_LITERAL("larger:12000")));
+    ck_assert(find(&letter.view, "large") && find(&letter.view, "small"));
+    ck_assert_uint_eq(letter.view.value.size, 3000);
+    dead_letter_free(&letter);
+
+    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 10000, false, &letter, &err),
+                     OUT_OK);
+    ck_assert(bytes_equal(find(&letter.view, LETTER_TRUNCATED)->value,
+                          BYTES_LITERAL("larger:12000,large:9000")));
+    ck_assert_uint_eq(find(&letter.view, "drover-sealed")->value.size, 5000);
+    dead_letter_free(&letter);
+
+    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 1u << 20, true, &letter, &err),
+                     OUT_OK);
+    ck_assert(!find(&letter.view, "small") && find(&letter.view, "drover-sealed"));
+    dead_letter_free(&letter);
+
+    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 8000, false, &letter, &err),
+                     OUT_REJECT);
+    ck_assert_int_eq(err.code, ERR_LETTER_SIZE);
+    ck_assert_str_eq(err.where, "drover.x.source-3@77");
+    dead_letter_free(&letter);
+}
+END_TEST
+
+/* Whatever the message and the limit: the letter fits and what is missing is said, or there is
+ * none because what must stay does not fit. */
+START_TEST(random_letters_fit_or_are_refused)
+{
+    struct error reason, err;
+    char names[HEADERS_MOST][40];
+    struct header headers[HEADERS_MOST];
+    struct dead_letter_message letter;
+    srand((unsigned)_i + 1);
+    size_t count = (size_t)(rand() % HEADERS_MOST), must = 0;
+    struct message_view message = {{big, (size_t)(rand() % 100)},
+                                   {big, (size_t)(rand() % 9000)},
+                                   rand() % 5 == 0,
+                                   headers,
+                                   count};
+    for (size_t i = 0; i < count; i++) {
+        bool ours = rand() % 10 == 0;
+        snprintf(names[i], sizeof names[i], "%s%zu", ours ? "drover-" : "x", i);
+        headers[i] = (struct header){bytes_text(names[i]), {big, (size_t)(rand() % 400)}};
+        must += ours ? message_header_size(&headers[i]) : 0;
+    }
+    must += message.key.size + (message.null_value ? 0 : message.value.size);
+    error_set(&reason, OUT_REJECT, ERR_VALUE_TYPE, "no number");
+    error_path(&reason, "/a/b");
+    size_t most = (size_t)(rand() % 40000);
+    enum outcome outcome =
+        dead_letter_make(&message, &PLACE, &reason, 2, most, false, &letter, &err);
+    if (outcome == OUT_OK) {
+        ck_assert_uint_le(message_size(&letter.view), most);
+        size_t kept = 0;
+        for (size_t i = 0; i < count; i++) {
+            const struct header *found = find(&letter.view, names[i]);
+            kept += found != NULL;
+            ck_assert(found || strncmp(names[i], "drover-", 7) != 0);
+        }
+        ck_assert((kept == count) == (find(&letter.view, LETTER_TRUNCATED) == NULL));
+        ck_assert(bytes_equal(letter.view.value, message.value));
+    } else {
+        ck_assert_uint_gt(must + LETTER_ADDED_BYTES, most);
+    }
+    ck_assert_uint_le(message_size(&letter.view), message_size(&message) + LETTER_ADDED_BYTES);
+    dead_letter_free(&letter);
+}
+END_TEST
+
+static Suite *dead_letter_suite(void)
+{
+    Suite *suite = suite_create("dead_letter");
+    TCase *tcase = tcase_create("all");
+    memset(big, 'x', sizeof big);
+    tcase_add_test(tcase, all_headers_are_kept);
+    tcase_add_test(tcase, the_largest_foreign_headers_go_first);
+    tcase_add_loop_test(tcase, random_letters_fit_or_are_refused, 0, 300);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(dead_letter_suite)
