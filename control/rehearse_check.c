@@ -94,9 +94,10 @@ static enum outcome read_message(struct rehearsal *rehearsal, const struct bus_m
         .key = diff_key_of(buf_view(&rehearsal->key)),
         .version = reading->row.version,
         .source_tag = diff_tag_of(&reading->row.digest),
+        .reading = diff_reading_of(reading->mapping, record),
         .deleted = reading->row.deleted,
         .partition = message->partition,
-        .offset = message->offset,
+        .offset = diff_pack_place(record->origin.line, record->origin.column),
     };
     return digest_expected(rehearsal, reading, err);
 }
@@ -112,6 +113,33 @@ static bool make_room(struct rehearsal *rehearsal)
            diff_table_grow(table);
 }
 
+/* Two records of one reading: the second one as a sample, and where the first one stands. */
+static void sample_ambiguous(struct rehearsal *rehearsal, const struct reading *reading)
+{
+    char text[300];
+    uint64_t line, column;
+    struct verify_report *report = &rehearsal->report;
+    const struct record *record = &reading->record;
+    struct verify_sample *sample = verify_report_sample(report, VERDICT_AMBIGUOUS);
+    if (!sample)
+        return;
+    const struct diff_entry *first = diff_find(&rehearsal->table, &reading->source.key);
+    sample->tenant = verify_report_copy(report, record->tenant);
+    sample->entity = verify_report_copy(report, record->entity);
+    sample->id = verify_report_copy(report, reading->row.id);
+    sample->key = reading->source.key;
+    snprintf(text, sizeof text, "%.*s:%" PRIu64 ":%" PRIu64, BYTES_ARGS(record->origin.uri),
+             record->origin.line, record->origin.column);
+    sample->origin = verify_report_copy(report, bytes_text(text));
+    diff_unpack_place(first->offset, &line, &column);
+    snprintf(text, sizeof text,
+             "the key came before at %" PRIu64 ":%" PRIu64
+             " of this source with other content, and "
+             "no version tells which is meant",
+             line, column);
+    sample->reason = verify_report_copy(report, bytes_text(text));
+}
+
 static void expect(struct rehearsal *rehearsal, struct reading *reading)
 {
     enum verdict verdict;
@@ -119,6 +147,9 @@ static void expect(struct rehearsal *rehearsal, struct reading *reading)
     struct diff_groups *groups = &rehearsal->report.groups;
     struct diff_source *source = &reading->source;
     source->group = diff_groups_find(groups, reading->record.tenant, reading->record.entity);
+    const struct diff_entry *leader = diff_find(&rehearsal->table, &source->key);
+    if (leader && diff_is_ambiguous(leader, source))
+        sample_ambiguous(rehearsal, reading);
     if (!make_room(rehearsal) ||
         !diff_expect(&rehearsal->table, source, groups->items[source->group].counts, &verdict)) {
         error_set(&err, OUT_FATAL, ERR_STORE_MEMORY, "the keys do not fit the memory storage");
@@ -245,10 +276,14 @@ static void sample_entry(struct rehearsal *rehearsal, const struct diff_entry *e
     sample->tenant = report->groups.items[entry->group].tenant;
     sample->entity = report->groups.items[entry->group].entity;
     sample->key = entry->key;
-    sample->has_place = true;
-    sample->partition = (int32_t)entry->partition;
-    sample->offset = entry->offset;
-    sample->reason = BYTES_LITERAL("the row does not give the record back as it was");
+    char text[120];
+    uint64_t line, column;
+    diff_unpack_place(entry->offset, &line, &column);
+    snprintf(text, sizeof text,
+             "the row does not give the record of line %" PRIu64 ", column %" PRIu64
+             " back as it was",
+             line, column);
+    sample->reason = verify_report_copy(report, bytes_text(text));
 }
 
 static void count_verdicts(struct rehearsal *rehearsal)

@@ -7,7 +7,7 @@
 #include "common/base/text.h"
 #include "control/rehearse.h"
 
-enum { COLUMNS = 8, NAME_MOST = 32, GROUPS_SHOWN = 20 };
+enum { COLUMNS = 9, NAME_MOST = 32, GROUPS_SHOWN = 20 };
 
 #define BIT(verdict) (1u << (verdict))
 #define ORPHANS 0u /* not a verdict: from the list beside */
@@ -22,6 +22,7 @@ static const struct {
     {"superseded", "superseded", BIT(VERDICT_SUPERSEDED)},
     {"unchanged", "unchanged", BIT(VERDICT_UNCHANGED)},
     {"conflict", "conflict", BIT(VERDICT_CONFLICT)},
+    {"ambiguous", "ambiguous", BIT(VERDICT_AMBIGUOUS)},
     {"dead", "dead", BIT(VERDICT_DEAD) | BIT(VERDICT_UNUSABLE)},
     {"rejected", "rejected", BIT(VERDICT_REJECTED)},
     {"withheld", "withheld", BIT(VERDICT_WITHHELD)},
@@ -145,6 +146,29 @@ static void append_dead(const struct rehearsal *rehearsal, struct buf *out)
     }
 }
 
+/* Two records of one source under one key: which of them counts is nobody's word. */
+static void append_ambiguous(const struct rehearsal *rehearsal, struct buf *out)
+{
+    const struct verify_report *report = &rehearsal->report;
+    size_t count = report->sample_counts[VERDICT_AMBIGUOUS];
+    if (count)
+        buf_append_text(out,
+                        "ambiguous, give the mapping a version or a key that tells the records "
+                        "apart:\n");
+    for (size_t i = 0; i < count && i < REHEARSE_PLACES; i++) {
+        const struct verify_sample *sample = &report->samples[VERDICT_AMBIGUOUS][i];
+        buf_append_text(out, "  ");
+        text_append_safe(out, sample->tenant, NAME_MOST);
+        buf_append_char(out, '/');
+        text_append_safe(out, sample->entity, NAME_MOST);
+        buf_append_text(out, " at ");
+        text_append_safe(out, sample->origin, 300);
+        buf_append_text(out, ": ");
+        text_append_safe(out, sample->reason, 300);
+        buf_append_char(out, '\n');
+    }
+}
+
 static void append_secrets(const struct rehearsal *rehearsal, struct buf *out)
 {
     char text[2][28];
@@ -191,6 +215,7 @@ void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orp
     append_table(rehearsal, orphans, out);
     append_rejected(rehearsal, out);
     append_dead(rehearsal, out);
+    append_ambiguous(rehearsal, out);
     append_secrets(rehearsal, out);
     for (size_t i = 0; i < rehearsal->report.warning_count; i++)
         buf_append_format(out, "warning: %s\n", rehearsal->report.warnings[i]);

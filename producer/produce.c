@@ -97,7 +97,7 @@ void producer_reject_record(struct producer *producer, const struct reject_place
 /* ---- the start ---- */
 
 /* When it was, and 32 random bits: two runs of one second differ. */
-static void name_run(char run[40])
+static void name_run(char run[40], bool follows)
 {
     uint32_t random;
     struct tm utc;
@@ -106,7 +106,7 @@ static void name_run(char run[40])
         abort();
     gmtime_r(&now, &utc);
     size_t size = strftime(run, 40, "%Y%m%dT%H%M%S", &utc);
-    snprintf(run + size, 40 - size, "-%08" PRIx32, random);
+    snprintf(run + size, 40 - size, "-%08" PRIx32 "%s", random, follows ? RECORD_RUN_FOLLOWS : "");
 }
 
 /* ---- the key ---- */
@@ -358,7 +358,7 @@ static struct producer *producer_new(const struct settings *settings)
     buf_init(&producer->id, ENVELOPE_BYTES);
     buf_init(&producer->headers, ENVELOPE_BYTES);
     arena_init(&producer->sents, SENTS_BYTES);
-    name_run(producer->run);
+    name_run(producer->run, settings->follow);
     return producer;
 }
 

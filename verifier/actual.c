@@ -15,7 +15,7 @@
 #define SQL_MOST (1u << 20)
 
 static void keep_extra(struct verify_run *run, const struct verify_mapping *item,
-                       const struct rows_row *row, uint32_t group, struct actual_extras *extras)
+                       const struct judge_row *row, uint32_t group, struct actual_extras *extras)
 {
     if (extras->count == VERIFY_LOOKED_MOST) {
         run->report.not_looked++;
@@ -32,7 +32,7 @@ static void keep_extra(struct verify_run *run, const struct verify_mapping *item
 }
 
 static void take_extra(struct verify_run *run, const struct verify_mapping *item,
-                       const struct rows_row *row, struct actual_extras *extras)
+                       const struct judge_row *row, struct actual_extras *extras)
 {
     struct diff_groups *groups = &run->report.groups;
     uint32_t group = diff_groups_find(groups, row->row.tenant, bytes_text(item->mapping->entity));
@@ -40,19 +40,8 @@ static void take_extra(struct verify_run *run, const struct verify_mapping *item
     keep_extra(run, item, row, group, extras);
 }
 
-/* A row that is right although the worker stored another digest with it: the worker's fault. */
-static void test_claim(struct verify_run *run, const struct mapping *mapping,
-                       const struct rows_row *row, const struct diff_entry *entry)
-{
-    if (!row->row.deleted && row->claimed_tag != entry->source_tag)
-        verify_report_warn(&run->report,
-                           "rows of %s are right, but the digest the worker stored "
-                           "with them is not",
-                           mapping->table);
-}
-
 void actual_judge(struct verify_run *run, const struct verify_mapping *item,
-                  const struct rows_row *row, struct actual_extras *extras)
+                  const struct judge_row *row, struct actual_extras *extras)
 {
     struct diff_entry *entry;
     enum verdict verdict = diff_actual(&run->table, &row->diff, &entry);
@@ -60,15 +49,13 @@ void actual_judge(struct verify_run *run, const struct verify_mapping *item,
         take_extra(run, item, row, extras);
     else
         run->report.compared++;
-    if (verdict == VERDICT_MATCH)
-        test_claim(run, item->mapping, row, entry);
 }
 
 static enum outcome take_row(struct verify_run *run, const struct verify_mapping *item,
                              const struct cell *cells, struct actual_extras *extras,
                              struct error *err)
 {
-    struct rows_row row;
+    struct judge_row row;
     struct diff_entry *entry;
     struct verify_report *report = &run->report;
     verify_progress_step(&run->progress);
@@ -81,8 +68,8 @@ static enum outcome take_row(struct verify_run *run, const struct verify_mapping
         return OUT_OK;
     entry = diff_find(&run->table, &row.diff.key);
     /* what is decided by the version alone need not be run backwards */
-    if (entry && !row.row.deleted && !entry->deleted && entry->version == row.row.version &&
-        rows_give_back(run, item->mapping, &row, NULL, NULL) == OUT_FATAL)
+    if (entry && row.row.deleted == (entry->deleted != 0) && entry->version == row.row.version &&
+        judge_read(item->mapping, &row, &run->judge, NULL, NULL) == OUT_FATAL)
         return error_set(err, OUT_FATAL, ERR_INTERNAL, "a row could not be run backwards");
     actual_judge(run, item, &row, extras);
     return OUT_OK;
@@ -92,7 +79,7 @@ static void append_copy(const struct verify_run *run, const struct mapping *mapp
                         struct buf *out)
 {
     buf_append_text(out, "COPY (");
-    pg_stored_append_select(out, mapping);
+    pg_stored_append_select(out, mapping, true);
     if (run->settings->only_tenant) {
         buf_append_text(out, " WHERE t.isolation_key = ");
         schema_sql_literal(out, run->settings->only_tenant);
@@ -198,7 +185,7 @@ enum outcome actual_read(struct verify_run *run, struct actual_extras *extras, s
     for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
         if (entry->verdict != VERDICT_PENDING)
             continue;
-        entry->verdict = VERDICT_MISSING;
+        entry->verdict = entry->may_be_gone ? VERDICT_MATCH : VERDICT_MISSING;
         run->report.compared++;
     }
     return OUT_OK;

@@ -21,10 +21,9 @@ struct actual_extras {
     size_t count;
 };
 
-struct rows_row;
 /* One row or record of the pass: its verdict. */
 void actual_judge(struct verify_run *run, const struct verify_mapping *item,
-                  const struct rows_row *row, struct actual_extras *extras);
+                  const struct judge_row *row, struct actual_extras *extras);
 
 /* Reads the tables, or the store, for run->pass, sets the table's verdicts, then calls the keys
  * nobody had a row for missing. Extra rows are counted in the report's groups. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
-#include "common/policy/diff_content.h"
 #include "common/policy/version.h"
 #include "verifier/beside.h"
 #include "verifier/verify_limits.h"
@@ -12,24 +11,18 @@
 /* Records whose tenant or entity cannot be read are counted under this name. */
 #define UNREADABLE BYTES_LITERAL("(unreadable)")
 
-/* The digest of what the row must give back. For a plain mapping that is the source's own. */
-static enum outcome expected_digest(struct verify_run *run, const struct expected *expected,
-                                    struct digest *digest, struct error *err)
+/* A delete was carried out after it was produced, so its tombstone is still there before the
+ * message's time and the tombstone's life; later it may have been removed. */
+static bool may_be_gone(const struct verify_run *run, const struct expected *expected,
+                        int64_t produced_ms)
 {
-    yyjson_doc *doc = NULL;
-    const struct mapping *mapping = expected->item->mapping;
-    *digest = expected->row.digest;
-    if (expected->item->plain || expected->row.deleted)
-        return OUT_OK;
-    enum outcome outcome =
-        mapping_expected(mapping, &expected->record, &run->source_work, &doc, err);
-    if (outcome == OUT_OK &&
-        !diff_content_digest(mapping, yyjson_doc_get_root(doc),
-                             verify_run_keeps_no_cells(run) ? NULL : expected->row.cells,
-                             &run->content, digest))
-        outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
-    yyjson_doc_free(doc);
-    return outcome;
+    const struct settings *settings = run->settings;
+    bool hard = expected->item->mapping->on_delete == DELETE_HARD;
+    uint64_t life_ms = settings->storage == STORAGE_REDIS ? settings->redis_tombstone_ms
+                       : hard                             ? settings->tombstone_life_ms
+                                                          : UINT64_MAX / 2;
+    return expected->row.deleted && produced_ms >= 0 && run->report.started_ms >= produced_ms &&
+           (uint64_t)(run->report.started_ms - produced_ms) >= life_ms;
 }
 
 enum outcome expected_make(struct verify_run *run, const struct kafka_read_message *message,
@@ -49,7 +42,7 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
         record->version = version_of_message(message->timestamp_ms, message->offset);
         record->has_version = true;
     }
-    outcome = mapping_forward(expected->item->mapping, record, &run->source_work, &run->arena,
+    outcome = mapping_forward(expected->item->mapping, record, &run->judge.source, &run->arena,
                               &expected->row, err);
     if (outcome != OUT_OK)
         return outcome;
@@ -66,7 +59,11 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
     };
     if (run->key.failed)
         return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key is too long");
-    return expected_digest(run, expected, &expected->source.digest, err);
+    expected->source.reading = diff_reading_of(expected->item->mapping, record);
+    expected->source.may_be_gone = may_be_gone(run, expected, message->timestamp_ms);
+    return judge_expect(expected->item->mapping, record, &expected->row,
+                        !verify_run_keeps_no_cells(run), &run->judge, &expected->source.digest,
+                        err);
 }
 
 struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,
@@ -153,6 +150,19 @@ static void take_unusable(struct verify_run *run, const struct kafka_read_messag
         expected_reason(run, sample, why->code, why->path);
 }
 
+/* Of two records of one reading: the first one's place in the topic, the other one's in the source.
+ */
+static void sample_ambiguous(struct verify_run *run, const struct expected *expected,
+                             const struct diff_entry *first)
+{
+    struct verify_sample *sample = expected_sample(run, VERDICT_AMBIGUOUS, &expected->record,
+                                                   (int32_t)first->partition, first->offset);
+    if (sample)
+        sample->reason = BYTES_LITERAL(
+            "one reading has this key twice with other content and no version: in the "
+            "message named, and again where the source is named");
+}
+
 static enum outcome take_usable(struct verify_run *run, struct expected *expected,
                                 struct error *err)
 {
@@ -162,6 +172,9 @@ static enum outcome take_usable(struct verify_run *run, struct expected *expecte
     if (!diff_in_pass(&source->key, run->pass, run->report.passes))
         return OUT_OK;
     source->group = diff_groups_find(groups, expected->record.tenant, expected->record.entity);
+    const struct diff_entry *leader = source->reading ? diff_find(&run->table, &source->key) : NULL;
+    if (leader && diff_is_ambiguous(leader, source))
+        sample_ambiguous(run, expected, leader);
     if (!diff_expect(&run->table, source, groups->items[source->group].counts, &verdict)) {
         enum outcome outcome = error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                                          "the keys do not fit the memory planned for them");

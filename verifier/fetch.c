@@ -26,7 +26,7 @@ static void append_element(struct buf *out, const char *data, size_t size)
 
 static void append_query(struct buf *out, const struct mapping *mapping)
 {
-    pg_stored_append_select(out, mapping);
+    pg_stored_append_select(out, mapping, true);
     buf_append_text(out, " WHERE (t.isolation_key");
     for (size_t i = 0; i < mapping->key_count; i++) {
         buf_append_text(out, ", t.");

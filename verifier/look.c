@@ -105,7 +105,9 @@ static void take_later(struct verify_run *run, struct actual_extras *extras,
     entry->version = expected.source.version;
     entry->digest = expected.source.digest;
     entry->source_tag = expected.source.source_tag;
+    entry->reading = expected.source.reading;
     entry->deleted = expected.source.deleted;
+    entry->may_be_gone = expected.source.may_be_gone;
     entry->partition = (uint32_t)expected.source.partition & 0xFFFFFu;
     entry->offset = expected.source.offset;
     entry->looked = 1;

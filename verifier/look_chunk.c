@@ -39,7 +39,10 @@ static void keep_record(struct look_chunk *chunk, const struct record *from, str
     to->payload = keep(chunk, from->payload);
     to->source_key = keep(chunk, from->source_key);
     to->origin.uri = keep(chunk, from->origin.uri);
-    to->run = (struct bytes){0};
+    to->user = keep(chunk, from->user);
+    to->storage_origin = keep(chunk, from->storage_origin);
+    to->sealed = keep(chunk, from->sealed);
+    to->run = keep(chunk, from->run);
 }
 
 enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,
@@ -57,15 +60,15 @@ enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,
     struct look_item *item = &chunk->items[chunk->count];
     *item = (struct look_item){.entry = entry, .item = expected.item};
     keep_record(chunk, &expected.record, &item->record);
-    if (mapping_forward(item->item->mapping, &item->record, &chunk->run->source_work, &chunk->arena,
-                        &item->row, NULL) == OUT_OK)
+    if (mapping_forward(item->item->mapping, &item->record, &chunk->run->judge.source,
+                        &chunk->arena, &item->row, NULL) == OUT_OK)
         chunk->count++;
     return OUT_OK;
 }
 
 /* A sample with the members that differ, in the report's memory. */
 static void add_sample(struct look_chunk *chunk, const struct look_item *item, enum verdict verdict,
-                       const struct rows_row *row, const struct diff_fields *fields,
+                       const struct judge_row *row, const struct diff_fields *fields,
                        struct bytes reason)
 {
     struct verify_report *report = &chunk->run->report;
@@ -112,55 +115,28 @@ static void judge_missing(struct look_chunk *chunk, struct look_item *item)
     settle(chunk, item, VERDICT_MISSING);
 }
 
-/* Both documents, member by member. */
-static void compare_members(struct look_chunk *chunk, const struct look_item *item,
-                            const struct rows_row *row, yyjson_doc *actual,
-                            struct diff_fields *fields)
+/* `doc` is what the row gives back, NULL when it is none; `why` says why it is no row of Drover's.
+ */
+static void judge_stored(struct look_chunk *chunk, struct look_item *item,
+                         const struct judge_row *row, yyjson_doc *doc, const struct error *why)
 {
-    yyjson_doc *expected = NULL;
-    const struct mapping *mapping = item->item->mapping;
-    if (mapping_expected(mapping, &item->record, &chunk->run->source_work, &expected, NULL) !=
-        OUT_OK)
-        return;
-    struct diff_side source = {yyjson_doc_get_root(expected), item->row.cells};
-    struct diff_side stored = {yyjson_doc_get_root(actual), row->row.cells};
-    diff_fields_find(mapping, source, stored, &chunk->arena, fields);
-    yyjson_doc_free(expected);
+    struct judged judged;
+    judge_look(item->item->mapping, item->entry, &item->record, &item->row, row, doc, why,
+               &chunk->run->judge, &chunk->arena, &judged);
+    if (judged.verdict != VERDICT_MATCH)
+        add_sample(chunk, item, judged.verdict, row, &judged.fields, judged.reason);
+    settle(chunk, item, judged.verdict);
 }
 
-/* `stored` is what the row gives back, NULL when it is none or `why` says why it is not. */
-static void judge_stored(struct look_chunk *chunk, struct look_item *item, struct rows_row *row,
-                         yyjson_doc *stored, const struct error *why)
-{
-    struct diff_fields fields = {0};
-    struct bytes reason = bytes_text(why->text);
-    fields.total = fields.count = why->path[0] != '\0';
-    fields.items[0].path = bytes_text(why->path);
-    enum verdict verdict = diff_judge(item->entry, &row->diff);
-    if (stored && verdict != VERDICT_MATCH)
-        compare_members(chunk, item, row, stored, &fields);
-    if (verdict == VERDICT_DIFFERENT && stored && fields.total && fields.tolerated == fields.total)
-        verdict = VERDICT_TOLERANCE;
-    else if (row->row.deleted && !item->entry->deleted)
-        reason = BYTES_LITERAL("the row is marked as deleted, the source record is not a delete");
-    else if (!row->row.deleted && item->entry->deleted)
-        reason = BYTES_LITERAL("the source record is a delete, the row is not marked as deleted");
-    else if (verdict == VERDICT_NEWER)
-        reason = BYTES_LITERAL("no source record has the stored version");
-    if (verdict != VERDICT_MATCH)
-        add_sample(chunk, item, verdict, row, &fields, reason);
-    settle(chunk, item, verdict);
-}
-
-static void judge_row(struct look_chunk *chunk, struct look_item *item, struct rows_row *row)
+static void judge_row(struct look_chunk *chunk, struct look_item *item, struct judge_row *row)
 {
     struct error why = {0};
-    yyjson_doc *stored = NULL;
-    bool live = !row->row.deleted && !item->entry->deleted;
-    if (!live || rows_give_back(chunk->run, item->item->mapping, row, &stored, &why) == OUT_OK)
+    yyjson_doc *doc = NULL;
+    bool alike = row->row.deleted == (item->entry->deleted != 0);
+    if (alike && judge_read(item->item->mapping, row, &chunk->run->judge, &doc, &why) == OUT_OK)
         why = (struct error){0};
-    judge_stored(chunk, item, row, stored, &why);
-    yyjson_doc_free(stored);
+    judge_stored(chunk, item, row, doc, &why);
+    yyjson_doc_free(doc);
 }
 
 /* One by one: the other stores have no query for many keys. */
@@ -170,7 +146,7 @@ static enum outcome judge_in_store(struct look_chunk *chunk, struct error *err)
     for (size_t i = 0; i < chunk->count; i++) {
         struct look_item *item = &chunk->items[i];
         struct stored stored = {0};
-        struct rows_row row;
+        struct judge_row row;
         struct error why = {0};
         yyjson_doc *doc = NULL;
         enum outcome outcome = store->ops->find(store, item->item->mapping, item->record.tenant,
@@ -204,7 +180,7 @@ static void judge_result(struct look_chunk *chunk, const struct mapping *mapping
     if (!cells)
         abort();
     for (int i = 0; i < PQntuples(result); i++) {
-        struct rows_row row;
+        struct judge_row row;
         fetch_cells(result, i, cells, width);
         if (!rows_take(chunk->run, mapping, cells, &row))
             continue;

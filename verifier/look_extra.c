@@ -59,7 +59,7 @@ static void mark_result(struct extra_chunk *chunk, const PGresult *result)
     if (!cells)
         abort();
     for (int i = 0; i < PQntuples(result); i++) {
-        struct rows_row row;
+        struct judge_row row;
         fetch_cells(result, i, cells, width);
         if (rows_take(chunk->run, mapping, cells, &row))
             mark_found(chunk, &row.diff.key);
@@ -120,7 +120,7 @@ static bool add_extra(struct extra_chunk *chunk, struct actual_extra *extra)
         .has_version = true,
         .index = -1,
     };
-    if (mapping_forward(chunk->item->mapping, &record, &chunk->run->source_work, &chunk->arena,
+    if (mapping_forward(chunk->item->mapping, &record, &chunk->run->judge.source, &chunk->arena,
                         &row, NULL) != OUT_OK)
         return false;
     chunk->extras[chunk->count] = extra;

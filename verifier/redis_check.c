@@ -42,7 +42,7 @@ static bool digest_json(struct verify_run *run, const struct stored *stored, str
 {
     yyjson_doc *doc = NULL;
     bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &doc, NULL) == OUT_OK &&
-              canonical_digest(yyjson_doc_get_root(doc), &run->content, digest);
+              canonical_digest(yyjson_doc_get_root(doc), &run->judge.content, digest);
     yyjson_doc_free(doc);
     return ok;
 }

@@ -75,7 +75,7 @@ static enum outcome digest_payload(struct source_check *check, const struct mapp
                                    struct bytes payload, struct digest *digest, struct error *err)
 {
     yyjson_doc *doc = NULL;
-    struct buf *content = &check->run->content;
+    struct buf *content = &check->run->judge.content;
     enum outcome outcome = json_parse(payload, mapping->unicode, NULL, &doc, err);
     if (outcome != OUT_OK)
         return outcome;
@@ -98,7 +98,7 @@ static enum outcome identify(struct source_check *check, const struct mapping *m
     bool own_tenant = record->tenant.size == 0;
     buf_reset(&check->tenant);
     buf_reset(&check->id);
-    enum outcome outcome = mapping_identify(mapping, record, &check->run->source_work,
+    enum outcome outcome = mapping_identify(mapping, record, &check->run->judge.source,
                                             own_tenant ? &check->tenant : NULL, &check->id,
                                             &record->version, &record->has_version, err);
     if (outcome != OUT_OK)
@@ -256,7 +256,7 @@ static void answer(struct source_check *check, const struct kafka_read_message *
         return;
     const struct verify_mapping *item = verify_run_mapping(run, record.entity);
     buf_reset(&check->id);
-    if (!item || mapping_identify(item->mapping, &record, &run->source_work, NULL, &check->id,
+    if (!item || mapping_identify(item->mapping, &record, &run->judge.source, NULL, &check->id,
                                   &record.version, &has_version, NULL) != OUT_OK)
         return;
     record.id = buf_view(&check->id);

@@ -16,11 +16,11 @@ enum outcome stores_open(const struct verify_run *run, struct stored_reader **st
 
 /* The digest of what is stored; false when it is no record. */
 static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
-                          const struct stored *stored, struct rows_row *row, yyjson_doc **doc)
+                          const struct stored *stored, struct judge_row *row, yyjson_doc **doc)
 {
     yyjson_doc *made = NULL;
     bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &made, NULL) == OUT_OK &&
-              diff_content_digest(mapping, yyjson_doc_get_root(made), NULL, &run->content,
+              diff_content_digest(mapping, yyjson_doc_get_root(made), NULL, &run->judge.content,
                                   &row->diff.digest);
     if (ok && doc)
         *doc = made;
@@ -30,18 +30,21 @@ static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
 }
 
 void stores_take(struct verify_run *run, const struct verify_mapping *item,
-                 const struct stored *stored, bool readable, struct rows_row *row, yyjson_doc **doc)
+                 const struct stored *stored, bool readable, struct judge_row *row,
+                 yyjson_doc **doc)
 {
     if (doc)
         *doc = NULL;
-    *row = (struct rows_row){
+    *row = (struct judge_row){
         .row = {.tenant = stored->tenant,
                 .id = stored->id,
                 .version = stored->version,
                 .deleted = stored->deleted,
                 .digest = stored->digest},
-        .claimed_tag = diff_tag_of(&stored->digest),
-        .diff = {.version = stored->version, .deleted = stored->deleted},
+        .diff = {.version = stored->version,
+                 .deleted = stored->deleted,
+                 .has_claim = !stored->deleted,
+                 .claimed_tag = diff_tag_of(&stored->digest)},
     };
     buf_reset(&run->key);
     envelope_append_key(&run->key, stored->tenant, bytes_text(item->mapping->entity), stored->id);
@@ -53,7 +56,7 @@ void stores_take(struct verify_run *run, const struct verify_mapping *item,
 static void take_record(struct verify_run *run, const struct stored *stored, bool readable,
                         struct actual_extras *extras)
 {
-    struct rows_row row;
+    struct judge_row row;
     const struct verify_mapping *item =
         verify_run_mapping(run, bytes_text(stored->mapping->entity));
     verify_progress_step(&run->progress);

@@ -18,7 +18,7 @@ MUST_USE enum outcome stores_read(struct verify_run *run, struct actual_extras *
 /* A stored record as a row; `doc` may be NULL, else the caller frees what it got (NULL when it is
  * deleted or cannot be read back). */
 void stores_take(struct verify_run *run, const struct verify_mapping *item,
-                 const struct stored *stored, bool readable, struct rows_row *row,
+                 const struct stored *stored, bool readable, struct judge_row *row,
                  yyjson_doc **doc);
 
 #endif

@@ -20,7 +20,6 @@
 #include "verifier/verify_run.h"
 
 #define KEY_MOST (64u << 10)
-#define CONTENT_MOST (512u << 20)
 #define RECORD_MOST (512u << 20)
 #define MEMORY_LEAST (16u << 20)
 
@@ -45,14 +44,6 @@ bool verify_run_keeps_no_cells(const struct verify_run *run)
     return storage == STORAGE_REDIS || storage == STORAGE_FILE;
 }
 
-static bool has_outside(const struct mapping *mapping)
-{
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (diff_content_is_outside(&mapping->columns[i]))
-            return true;
-    return false;
-}
-
 static enum outcome load_mappings(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = mapping_set_load(run->settings, &run->mappings, err);
@@ -65,8 +56,6 @@ static enum outcome load_mappings(struct verify_run *run, struct error *err)
         const struct mapping *mapping = run->mappings.items[i];
         run->items[i] = (struct verify_mapping){
             .mapping = mapping,
-            .plain = !diff_content_changes(mapping) &&
-                     (verify_run_keeps_no_cells(run) || !has_outside(mapping)),
             .tolerates = diff_content_tolerates(mapping),
         };
     }
@@ -116,11 +105,9 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     report->memory_bytes = settings->verify_memory;
     diff_dead_init(&run->dead, VERIFY_DEAD_SHARE(settings->verify_memory));
     diff_dead_init(&run->waiting, VERIFY_DEAD_SHARE(settings->verify_memory));
-    mapping_work_init(&run->source_work);
-    mapping_work_init(&run->row_work);
+    judge_work_init(&run->judge);
     arena_init(&run->arena, RECORD_MOST);
     buf_init(&run->key, KEY_MOST);
-    buf_init(&run->content, CONTENT_MOST);
     verify_progress_init(&run->progress, settings->progress_fd, settings->quiet);
 }
 
@@ -134,11 +121,9 @@ static void run_free(struct verify_run *run)
     diff_dead_free(&run->waiting);
     beside_sealed_close(run);
     free(run->dead_next);
-    mapping_work_free(&run->source_work);
-    mapping_work_free(&run->row_work);
+    judge_work_free(&run->judge);
     arena_free(&run->arena);
     buf_free(&run->key);
-    buf_free(&run->content);
     free(run->items);
     mapping_set_free(&run->mappings);
     verify_report_free(&run->report);

@@ -11,6 +11,7 @@
 #include "common/model/topic.h"
 #include "common/policy/diff.h"
 #include "common/policy/diff_dead.h"
+#include "common/policy/judge.h"
 #include "common/policy/verify_report.h"
 #include "common/port/stored.h"
 #include "verifier/verify_progress.h"
@@ -21,7 +22,6 @@
 /* A mapping and what the comparison needs to know of it. */
 struct verify_mapping {
     const struct mapping *mapping;
-    bool plain; /* what comes back is the source's own document: its digest is the expected one */
     bool tolerates; /* has a column with a tolerance */
 };
 
@@ -43,11 +43,9 @@ struct verify_run {
     size_t dead_partitions;
     uint32_t pass;
 
-    struct mapping_work source_work; /* two: documents of both sides live at the same time */
-    struct mapping_work row_work;
+    struct judge_work judge;
     struct arena arena; /* one record */
     struct buf key;
-    struct buf content;
 
     struct verify_report report;
     struct verify_progress progress;

@@ -65,15 +65,29 @@ enum outcome pg_stored_snapshot(const struct settings *settings, const char *app
     return outcome;
 }
 
-void pg_stored_append_select(struct buf *out, const struct mapping *mapping)
+static void append_column(struct buf *out, const struct column *column, bool strict)
+{
+    struct buf name;
+    buf_init(&name, 1024);
+    buf_append_text(&name, "t.");
+    schema_sql_identifier(&name, column->name);
+    if (!column->type.array)
+        buf_append_format(out, ", %s", buf_text(&name));
+    else if (!strict)
+        buf_append_format(out, ", to_jsonb(%s)", buf_text(&name));
+    else
+        buf_append_format(out,
+                          ", CASE WHEN array_ndims(%s) > 1 OR array_lower(%s, 1) <> 1 THEN "
+                          "'{}'::jsonb ELSE to_jsonb(%s) END",
+                          buf_text(&name), buf_text(&name), buf_text(&name));
+    buf_free(&name);
+}
+
+void pg_stored_append_select(struct buf *out, const struct mapping *mapping, bool strict)
 {
     buf_append_text(out, "SELECT t.isolation_key");
-    for (size_t i = 0; i < mapping->column_count; i++) {
-        bool array = mapping->columns[i].type.array;
-        buf_append_text(out, array ? ", to_jsonb(t." : ", t.");
-        schema_sql_identifier(out, mapping->columns[i].name);
-        buf_append_text(out, array ? ")" : "");
-    }
+    for (size_t i = 0; i < mapping->column_count; i++)
+        append_column(out, &mapping->columns[i], strict);
     buf_append_text(out, ", t.drover_version, t.drover_digest, t.drover_deleted FROM ");
     schema_sql_table_name(out, mapping);
     buf_append_text(out, " AS t");
@@ -174,7 +188,7 @@ static enum outcome open_cursor(struct pg_stored *stored, struct error *err)
 {
     buf_reset(&stored->sql);
     buf_append_text(&stored->sql, "DECLARE drover_stored BINARY NO SCROLL CURSOR FOR ");
-    pg_stored_append_select(&stored->sql, stored->mappings[stored->at]);
+    pg_stored_append_select(&stored->sql, stored->mappings[stored->at], false);
     if (stored->only_tenant) {
         buf_append_text(&stored->sql, " WHERE t.isolation_key = ");
         schema_sql_literal(&stored->sql, stored->only_tenant);
@@ -247,7 +261,7 @@ static enum outcome next_row(struct stored_reader *reader, struct stored *out, s
 
 static void append_key(struct buf *sql, const struct mapping *mapping)
 {
-    pg_stored_append_select(sql, mapping);
+    pg_stored_append_select(sql, mapping, false);
     buf_append_text(sql, " WHERE t.isolation_key = $1::text");
     for (size_t i = 0; i < mapping->key_count; i++) {
         buf_append_text(sql, " AND t.");

@@ -20,8 +20,10 @@ MUST_USE enum outcome pg_stored_snapshot(const struct settings *settings, const 
 
 /* Rows of a mapping's table as they are selected: isolation_key, the mapping's columns (an array as
  * to_jsonb, see value.h), drover_version, drover_digest, drover_deleted. Columns that PostgreSQL
- * fills are no part of the record and are not read. This is the SELECT list and FROM, as `t`. */
-void pg_stored_append_select(struct buf *out, const struct mapping *mapping);
+ * fills are no part of the record and are not read. This is the SELECT list and FROM, as `t`.
+ * `strict`: an array that Drover cannot have written (bounds of its own, more than one dimension)
+ * comes as what is no array. */
+void pg_stored_append_select(struct buf *out, const struct mapping *mapping, bool strict);
 size_t pg_stored_cell_count(const struct mapping *mapping);
 /* `cells`: that many. Sets all but the id; false when a column of Drover's own is malformed. A row
  * of a mapping with soft deletes is deleted when it has no digest. */

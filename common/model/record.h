@@ -12,6 +12,9 @@
 
 #include "common/base/bytes.h"
 
+/* How the id of a run ends that reads its sources again and again. */
+#define RECORD_RUN_FOLLOWS "-follow"
+
 enum operation {
     OP_UPSERT,
     OP_DELETE,
@@ -39,7 +42,7 @@ struct record {
     struct bytes user;       /* $user: whose localStorage it was; or empty */
     struct bytes storage_origin; /* $origin: web origin of a localStorage record; or empty */
     struct bytes sealed; /* sealed secrets of the payload (policy/secret_guard.h); or empty */
-    struct bytes run;    /* producer run id */
+    struct bytes run;    /* producer run id; a follower's ends in RECORD_RUN_FOLLOWS */
     int64_t sequence;    /* per run and partition from 0; -1 = none */
     struct origin origin;
 };

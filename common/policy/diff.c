@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CONFLICTS_MOST ((1u << 14) - 1)
 
@@ -27,9 +28,9 @@ bool diff_key_equal(const struct diff_key *a, const struct diff_key *b)
     return a->high == b->high && a->low == b->low;
 }
 
-uint64_t diff_tag_of(const struct digest *digest)
+uint32_t diff_tag_of(const struct digest *digest)
 {
-    return read_be64(digest->bytes);
+    return (uint32_t)hash64(bytes_of(digest->bytes, sizeof digest->bytes));
 }
 
 size_t diff_capacity(size_t bytes)
@@ -148,10 +149,13 @@ static void lead(struct diff_entry *entry, const struct diff_source *source)
         .version = source->version,
         .digest = source->digest,
         .source_tag = source->source_tag,
+        .reading = source->reading,
         .offset = source->offset,
-        .partition = (uint32_t)source->partition,
+        .partition = (uint32_t)source->partition & (DIFF_PARTITIONS_MOST - 1),
         .verdict = VERDICT_PENDING,
         .deleted = source->deleted,
+        .may_be_gone = source->may_be_gone,
+        .broken_box = source->broken_box,
         .group = source->group,
     };
 }
@@ -160,6 +164,48 @@ static bool same_content(const struct diff_entry *entry, const struct diff_sourc
 {
     return entry->deleted == source->deleted && entry->source_tag == source->source_tag &&
            digest_equal(&entry->digest, &source->digest);
+}
+
+uint32_t diff_reading_of(const struct mapping *mapping, const struct record *record)
+{
+    struct bytes run = record->run, uri = record->origin.uri;
+    struct bytes end = BYTES_LITERAL(RECORD_RUN_FOLLOWS);
+    bool follows =
+        run.size > end.size && memcmp(run.data + run.size - end.size, end.data, end.size) == 0;
+    if (mapping->version_source != VERSION_STAMPED || !run.size || !uri.size || follows)
+        return 0;
+    uint32_t reading = (uint32_t)(hash64(run) * 31 + hash64(uri));
+    return reading ? reading : 1;
+}
+
+bool diff_is_ambiguous(const struct diff_entry *leader, const struct diff_source *source)
+{
+    return source->reading && leader->reading == source->reading && !leader->deleted &&
+           !source->deleted && leader->version != source->version && !same_content(leader, source);
+}
+
+/* What was in conflict with a version that no longer counts is merely superseded; but of two
+ * records of one reading neither is newer than the other. */
+static void replace(struct diff_entry *entry, const struct diff_source *source,
+                    uint64_t counts[VERDICT_COUNT])
+{
+    const struct diff_entry before = *entry;
+    bool ambiguous = diff_is_ambiguous(entry, source);
+    lead(entry, source);
+    if (ambiguous) {
+        counts[VERDICT_AMBIGUOUS]++;
+        entry->ambiguous = 1;
+        entry->conflicts = 1;
+    } else {
+        counts[VERDICT_SUPERSEDED]++;
+    }
+    if (ambiguous && before.ambiguous) {
+        entry->conflicts =
+            before.conflicts < CONFLICTS_MOST ? before.conflicts + 1u : CONFLICTS_MOST;
+        return;
+    }
+    counts[before.ambiguous ? VERDICT_AMBIGUOUS : VERDICT_CONFLICT] -= before.conflicts;
+    counts[VERDICT_SUPERSEDED] += before.conflicts;
 }
 
 bool diff_expect(struct diff_table *table, const struct diff_source *source,
@@ -175,10 +221,7 @@ bool diff_expect(struct diff_table *table, const struct diff_source *source,
         return true;
     }
     if (source->version > entry->version) {
-        /* what was in conflict with a version that no longer counts is merely superseded */
-        counts[VERDICT_CONFLICT] -= entry->conflicts;
-        counts[VERDICT_SUPERSEDED] += 1u + entry->conflicts;
-        lead(entry, source);
+        replace(entry, source, counts);
         return true;
     }
     if (source->version < entry->version) {
@@ -187,11 +230,26 @@ bool diff_expect(struct diff_table *table, const struct diff_source *source,
         *verdict = VERDICT_UNCHANGED;
     } else {
         *verdict = VERDICT_CONFLICT;
-        if (entry->conflicts < CONFLICTS_MOST)
+        if (!entry->ambiguous && entry->conflicts < CONFLICTS_MOST)
             entry->conflicts++;
     }
     counts[*verdict]++;
     return true;
+}
+
+#define COLUMN_BITS 24
+
+int64_t diff_pack_place(uint64_t line, uint64_t column)
+{
+    const uint64_t column_most = (1u << COLUMN_BITS) - 1, line_most = INT64_MAX >> COLUMN_BITS;
+    uint64_t kept = line < line_most ? line : line_most;
+    return (int64_t)(kept << COLUMN_BITS | (column < column_most ? column : column_most));
+}
+
+void diff_unpack_place(int64_t packed, uint64_t *line, uint64_t *column)
+{
+    *line = (uint64_t)packed >> COLUMN_BITS;
+    *column = (uint64_t)packed & ((1u << COLUMN_BITS) - 1);
 }
 
 enum verdict diff_judge(const struct diff_entry *entry, const struct diff_row *row)
@@ -201,6 +259,8 @@ enum verdict diff_judge(const struct diff_entry *entry, const struct diff_row *r
     if (row->version > entry->version)
         return VERDICT_NEWER;
     if (row->deleted != (entry->deleted != 0) || row->unreadable)
+        return VERDICT_DIFFERENT;
+    if (row->has_claim && row->claimed_tag != entry->source_tag)
         return VERDICT_DIFFERENT;
     if (row->deleted || digest_equal(&entry->digest, &row->digest))
         return VERDICT_MATCH;

@@ -21,6 +21,7 @@
 #include "common/base/attributes.h"
 #include "common/base/bytes.h"
 #include "common/base/hash.h"
+#include "common/model/mapping.h"
 #include "common/policy/verdict.h"
 
 struct diff_key {
@@ -29,17 +30,21 @@ struct diff_key {
 
 struct diff_key diff_key_of(struct bytes key);
 bool diff_key_equal(const struct diff_key *a, const struct diff_key *b);
-/* First 8 bytes of a digest: enough to test a claim, too little to prove one. */
-uint64_t diff_tag_of(const struct digest *digest);
+/* 32 bits made of all bytes of a digest: enough to see a change of the digest a row carries. */
+uint32_t diff_tag_of(const struct digest *digest);
 
 /* One source record. */
 struct diff_source {
     struct diff_key key;
     int64_t version;
-    struct digest digest; /* of what the row must give back; zero for a delete */
-    uint64_t source_tag;  /* of the source's own digest, which the worker stores */
+    struct digest digest; /* of what the row must be and give back; zero for a delete */
+    uint32_t source_tag;  /* of the source's own digest, which the worker stores */
+    uint32_t reading;     /* diff_reading_of: the reading it came from, when that alone made its
+                             version; else 0 */
     bool deleted;
-    uint32_t group; /* whose counters it belongs to */
+    bool may_be_gone; /* a delete whose tombstone's life is over: no row is right too */
+    bool broken_box;  /* a sealed value of it is not in the vault as it should be */
+    uint32_t group;   /* whose counters it belongs to */
     int32_t partition;
     int64_t offset;
 };
@@ -48,14 +53,18 @@ struct diff_entry {
     struct diff_key key; /* both 0: free */
     int64_t version;
     struct digest digest;
-    uint64_t source_tag;
+    uint32_t source_tag;
+    uint32_t reading;
     int64_t offset;
     uint32_t partition : 20;
     uint32_t verdict : 5;
     uint32_t deleted : 1;
     uint32_t looked : 1; /* second look done */
     uint32_t marked : 1; /* the caller's */
-    uint32_t unused : 4;
+    uint32_t may_be_gone : 1;
+    uint32_t broken_box : 1;
+    uint32_t ambiguous : 1; /* `conflicts` are ambiguous records */
+    uint32_t unused : 1;
     uint32_t group : 18;
     uint32_t conflicts : 14; /* records in conflict with the winner */
 };
@@ -84,18 +93,33 @@ void diff_table_clear(struct diff_table *table);
 void diff_table_free(struct diff_table *table);
 struct diff_entry *diff_find(const struct diff_table *table, const struct diff_key *key);
 
-/* Adds to `counts` (of the record's group) what is decided by now: superseded, unchanged and
- * conflict, of this record or of the one it replaces. *verdict is this record's own, or
+/* The reading a record came from: 32 bits made of its run and its source, never 0, when its version
+ * is nothing but its place in that reading; 0 when the source gave the version, when nobody said
+ * where the record is from, and for a follower's, which reads a source many times. */
+uint32_t diff_reading_of(const struct mapping *mapping, const struct record *record);
+/* True when `source` and the leader of its key are two records of one reading with other content:
+ * which of them counts is an accident of their order. */
+bool diff_is_ambiguous(const struct diff_entry *leader, const struct diff_source *source);
+
+/* Adds to `counts` (of the record's group) what is decided by now: superseded, unchanged, conflict
+ * and ambiguous, of this record or of the one it replaces. *verdict is this record's own, or
  * VERDICT_PENDING when it leads its key. False when the table is full. */
 MUST_USE bool diff_expect(struct diff_table *table, const struct diff_source *source,
                           uint64_t counts[VERDICT_COUNT], enum verdict *verdict);
+
+/* A line and column (from 1) as an offset, for tables whose records are known by their place in a
+ * source. */
+int64_t diff_pack_place(uint64_t line, uint64_t column);
+void diff_unpack_place(int64_t packed, uint64_t *line, uint64_t *column);
 
 /* One row. */
 struct diff_row {
     struct diff_key key;
     int64_t version;
-    struct digest digest; /* of the record the row gives back */
+    struct digest digest; /* of the row and of the record it gives back */
     bool unreadable;      /* it gives none back: always different */
+    bool has_claim;       /* the store keeps the source's digest beside it */
+    uint32_t claimed_tag; /* diff_tag_of that */
     bool deleted;
 };
 

@@ -1,37 +1,75 @@
 #include "common/policy/diff_content.h"
 
 #include "common/model/canonical.h"
+#include "common/model/value_scalar.h"
 
-bool diff_content_is_outside(const struct column *column)
+static bool append_json(const struct value_type *type, struct cell cell, struct buf *out)
 {
-    switch (column->source) {
-    case FROM_KEY:
-    case FROM_KEY_SUFFIX:
-    case FROM_INDEX:
-    case FROM_INDEX1:
-        return column->key_at < 0;
-    default:
-        return false; /* in the document, or checked by mapping_inverse */
+    yyjson_doc *doc = NULL;
+    if (type->array) {
+        yyjson_mut_doc *made = yyjson_mut_doc_new(NULL);
+        yyjson_mut_val *val = value_decode(type, cell, made);
+        doc = val ? yyjson_mut_val_imut_copy(val, NULL) : NULL;
+        yyjson_mut_doc_free(made);
+    } else {
+        doc = value_parse_jsonb(cell, NULL);
     }
+    if (doc)
+        canonical_append(out, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return doc != NULL;
+}
+
+void diff_content_append_cell(const struct value_type *type, struct cell cell, struct buf *out)
+{
+    size_t before = out->size;
+    if (cell.size < 0) {
+        buf_append_char(out, 'n');
+        return;
+    }
+    if (type->array || type->base == VALUE_JSONB) {
+        buf_append_char(out, 'j');
+        if (append_json(type, cell, out)) {
+            buf_append_char(out, '\0');
+            return;
+        }
+        out->size = before;
+    } else if (type->base == VALUE_NUMERIC) {
+        buf_append_char(out, 'd');
+        if (value_append_key(type, cell, out)) {
+            buf_append_char(out, '\0');
+            return;
+        }
+        out->size = before;
+    }
+    buf_append_char(out, 'b');
+    buf_append_be32(out, (uint32_t)cell.size);
+    buf_append(out, cell.data, (size_t)cell.size);
+}
+
+bool diff_content_join(const struct mapping *mapping, const struct digest *document,
+                       const struct cell *cells, struct buf *scratch, struct digest *digest)
+{
+    *digest = *document;
+    if (!cells)
+        return true;
+    buf_reset(scratch);
+    buf_append(scratch, document->bytes, sizeof document->bytes);
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].key_at < 0)
+            diff_content_append_cell(&mapping->columns[i].type, cells[i], scratch);
+    if (scratch->failed)
+        return false;
+    *digest = digest_of(buf_view(scratch));
+    return true;
 }
 
 bool diff_content_digest(const struct mapping *mapping, yyjson_val *root, const struct cell *cells,
                          struct buf *scratch, struct digest *digest)
 {
-    buf_reset(scratch);
-    canonical_append(scratch, root);
-    for (size_t i = 0; cells && i < mapping->column_count; i++) {
-        if (!diff_content_is_outside(&mapping->columns[i]))
-            continue;
-        buf_append_char(scratch, cells[i].size < 0 ? 'n' : 'v');
-        if (cells[i].size >= 0 && !value_append_key(&mapping->columns[i].type, cells[i], scratch))
-            buf_append(scratch, cells[i].data, (size_t)cells[i].size);
-        buf_append_char(scratch, '\0');
-    }
-    if (scratch->failed)
-        return false;
-    *digest = digest_of(buf_view(scratch));
-    return true;
+    struct digest document;
+    return canonical_digest(root, scratch, &document) &&
+           diff_content_join(mapping, &document, cells, scratch, digest);
 }
 
 bool diff_content_changes(const struct mapping *mapping)

@@ -2,9 +2,11 @@
 #define DROVER_POLICY_DIFF_CONTENT_H
 
 /*
- * What is compared of one record: the JSON document, and the columns that are filled from outside
- * the payload ($key, $index …), which the way back cannot put into a document. Columns of the key
- * are left out: they are the identity by which source and row are brought together.
+ * What is compared of one record: the JSON document, and every cell of its row but those of the key
+ * (they are the identity by which source and row are brought together). A document alone would not
+ * do: a column from outside the payload is in none ($key, $user …), and a cell that says the same
+ * as another place of the row changes none (a member of rest beside the column that took it, SQL
+ * NULL beside JSON null).
  */
 
 #include <stdbool.h>
@@ -19,12 +21,19 @@
 MUST_USE bool diff_content_digest(const struct mapping *mapping, yyjson_val *root,
                                   const struct cell *cells, struct buf *scratch,
                                   struct digest *digest);
+/* The same, for a document whose digest is known. */
+MUST_USE bool diff_content_join(const struct mapping *mapping, const struct digest *document,
+                                const struct cell *cells, struct buf *scratch,
+                                struct digest *digest);
+
+/* Appends what a cell says, in a form of its own: equal for two cells exactly when they say the
+ * same (jsonb and arrays in canonical form, numbers without the zeros behind them). A cell that is
+ * not of its type's form is taken as its bytes. */
+void diff_content_append_cell(const struct value_type *type, struct cell cell, struct buf *out);
+
 /* True when the mapping may give a record back otherwise than it was: default, decode: json. */
 bool diff_content_changes(const struct mapping *mapping);
 /* True when a column has a tolerance. */
 bool diff_content_tolerates(const struct mapping *mapping);
-
-/* A column that is compared although no document holds it. */
-bool diff_content_is_outside(const struct column *column);
 
 #endif

@@ -1,5 +1,7 @@
 #include "common/policy/diff_fields.h"
 
+#include <string.h>
+
 #include "common/model/canonical.h"
 #include "common/policy/diff_content.h"
 #include "common/policy/diff_within.h"
@@ -102,6 +104,7 @@ static void walk_values(struct walk *walk, yyjson_val *expected, yyjson_val *act
         note(walk, expected, actual);
 }
 
+/* What a cell says, as JSON for people; empty for NULL. */
 static struct bytes cell_text(const struct column *column, struct cell cell, struct arena *arena)
 {
     struct buf text;
@@ -109,7 +112,12 @@ static struct bytes cell_text(const struct column *column, struct cell cell, str
     if (cell.size < 0)
         return copy;
     buf_init(&text, arena->limit);
-    if (value_append_key(&column->type, cell, &text)) {
+    if (column->type.array || column->type.base == VALUE_JSONB) {
+        diff_content_append_cell(&column->type, cell, &text);
+        struct bytes said = buf_view(&text); /* 'j' before, NUL behind */
+        if (said.size > 2 && said.data[0] == 'j')
+            copy = arena_copy(arena, bytes_of(said.data + 1, said.size - 2));
+    } else if (value_append_key(&column->type, cell, &text)) {
         struct buf quoted;
         buf_init(&quoted, arena->limit);
         buf_append_json(&quoted, buf_view(&text));
@@ -117,28 +125,67 @@ static struct bytes cell_text(const struct column *column, struct cell cell, str
         buf_free(&quoted);
     }
     buf_free(&text);
-    return copy;
+    return copy.size ? copy : BYTES_LITERAL("\"(not of the column's form)\"");
 }
 
-/* Columns from outside the payload. */
-static void compare_outside(struct walk *walk, const struct cell *expected,
-                            const struct cell *actual)
+static bool same_cell(const struct column *column, struct cell a, struct cell b)
 {
+    struct buf left, right;
+    buf_init(&left, SIZE_MAX / 2);
+    buf_init(&right, SIZE_MAX / 2);
+    diff_content_append_cell(&column->type, a, &left);
+    diff_content_append_cell(&column->type, b, &right);
+    bool same = bytes_equal(buf_view(&left), buf_view(&right));
+    buf_free(&left);
+    buf_free(&right);
+    return same;
+}
+
+/* One is the other, or stands below it. */
+static bool is_related(struct bytes a, struct bytes b)
+{
+    struct bytes shorter = a.size < b.size ? a : b, longer = a.size < b.size ? b : a;
+    return memcmp(shorter.data, longer.data, shorter.size) == 0 &&
+           (shorter.size == longer.size || longer.data[shorter.size] == '/');
+}
+
+/* Whether a member that has been named explains why this column's cell differs. What rest holds is
+ * members, so any of them does. */
+static bool is_explained(const struct column *column, const struct diff_fields *fields)
+{
+    if (column->source == FROM_REST || column->source == FROM_VALUE)
+        return fields->count > 0;
+    for (size_t i = 0; i < fields->count; i++)
+        for (size_t p = 0; p < column->pointer_count; p++)
+            if (is_related(fields->items[i].path, bytes_text(column->pointers[p])))
+                return true;
+    return fields->total > fields->count && column->pointer_count;
+}
+
+static void note_column(struct walk *walk, const char *name, struct bytes expected,
+                        struct bytes actual)
+{
+    struct diff_fields *fields = walk->fields;
+    fields->total++;
+    if (fields->count == DIFF_FIELDS_MOST)
+        return;
+    buf_reset(&walk->path);
+    buf_append_format(&walk->path, "column %s", name);
+    fields->items[fields->count++] =
+        (struct diff_field){arena_copy(walk->arena, buf_view(&walk->path)), expected, actual, NULL};
+}
+
+/* Cells that differ although no member that has been named says so. */
+static void compare_cells(struct walk *walk, const struct cell *expected, const struct cell *actual)
+{
+    const struct diff_fields members = *walk->fields;
     for (size_t i = 0; i < walk->mapping->column_count; i++) {
         const struct column *column = &walk->mapping->columns[i];
-        struct diff_fields *fields = walk->fields;
-        if (!diff_content_is_outside(column))
+        if (column->key_at >= 0 || same_cell(column, expected[i], actual[i]) ||
+            is_explained(column, &members))
             continue;
-        struct bytes left = cell_text(column, expected[i], walk->arena);
-        struct bytes right = cell_text(column, actual[i], walk->arena);
-        if (bytes_equal(left, right))
-            continue;
-        fields->total++;
-        buf_reset(&walk->path);
-        buf_append_format(&walk->path, "column %s", column->name);
-        if (fields->count < DIFF_FIELDS_MOST)
-            fields->items[fields->count++] = (struct diff_field){
-                arena_copy(walk->arena, buf_view(&walk->path)), left, right, NULL};
+        note_column(walk, column->name, cell_text(column, expected[i], walk->arena),
+                    cell_text(column, actual[i], walk->arena));
     }
 }
 
@@ -150,6 +197,13 @@ void diff_fields_find(const struct mapping *mapping, struct diff_side expected,
     buf_init(&walk.path, arena->limit);
     walk_values(&walk, expected.root, actual.root);
     if (expected.cells && actual.cells)
-        compare_outside(&walk, expected.cells, actual.cells);
+        compare_cells(&walk, expected.cells, actual.cells);
     buf_free(&walk.path);
+}
+
+void diff_fields_note(struct diff_fields *fields, struct bytes path)
+{
+    fields->total++;
+    if (fields->count < DIFF_FIELDS_MOST)
+        fields->items[fields->count++] = (struct diff_field){.path = path};
 }

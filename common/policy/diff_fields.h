@@ -13,7 +13,7 @@
 
 /* One member that differs. Texts are JSON; size 0 = the member is not there. */
 struct diff_field {
-    struct bytes path; /* RFC 6901, or "$key (column)" */
+    struct bytes path; /* RFC 6901, or "column NAME" */
     struct bytes expected;
     struct bytes actual;
     const struct column *rule; /* the column whose tolerance covers it, or NULL */
@@ -32,8 +32,12 @@ struct diff_side {
     const struct cell *cells;
 };
 
-/* Names what differs, in the order of the expected document. Texts live in `arena`. */
+/* Names what differs, in the order of the expected document, then the columns whose cells differ
+ * although no member named says so ("column NAME"). Texts live in `arena`. */
 void diff_fields_find(const struct mapping *mapping, struct diff_side expected,
                       struct diff_side actual, struct arena *arena, struct diff_fields *fields);
+
+/* Names one more thing that differs, without values; `path` must outlive the fields. */
+void diff_fields_note(struct diff_fields *fields, struct bytes path);
 
 #endif

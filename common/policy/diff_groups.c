@@ -94,9 +94,8 @@ void diff_groups_total(const struct diff_groups *groups, uint64_t counts[VERDICT
 uint64_t diff_counts_records(const uint64_t counts[VERDICT_COUNT])
 {
     uint64_t sum = 0;
-    for (int i = 0; i < VERDICT_COUNT; i++)
-        if (i != VERDICT_EXTRA && i != VERDICT_FOREIGN)
-            sum += counts[i];
+    for (int i = 0; i < VERDICT_BESIDE; i++)
+        sum += counts[i];
     return sum;
 }
 
@@ -123,6 +122,14 @@ static int compare_ranked(const void *left, const void *right)
     return order ? order : bytes_compare(a->group->entity, b->group->entity);
 }
 
+static bool has_any(const uint64_t counts[VERDICT_COUNT])
+{
+    for (int i = 0; i < VERDICT_COUNT; i++)
+        if (counts[i])
+            return true;
+    return false;
+}
+
 uint32_t *diff_groups_order(const struct diff_groups *groups, size_t *count)
 {
     struct ranked *ranked = malloc(groups->count * sizeof *ranked);
@@ -132,8 +139,7 @@ uint32_t *diff_groups_order(const struct diff_groups *groups, size_t *count)
     *count = 0;
     for (size_t i = 0; i < groups->count; i++) {
         const struct diff_group *group = &groups->items[i];
-        if (diff_counts_records(group->counts) || group->counts[VERDICT_EXTRA] ||
-            group->counts[VERDICT_FOREIGN])
+        if (has_any(group->counts))
             ranked[(*count)++] = (struct ranked){group, diff_counts_problems(group->counts)};
     }
     qsort(ranked, *count, sizeof *ranked, compare_ranked);

@@ -42,7 +42,7 @@ void diff_groups_free(struct diff_groups *groups);
 uint32_t diff_groups_find(struct diff_groups *groups, struct bytes tenant, struct bytes entity);
 /* Sums over all groups. */
 void diff_groups_total(const struct diff_groups *groups, uint64_t counts[VERDICT_COUNT]);
-/* Source records of a group: everything but extra and foreign rows. */
+/* Source records of a group: everything below VERDICT_BESIDE. */
 uint64_t diff_counts_records(const uint64_t counts[VERDICT_COUNT]);
 /* Of those, and such rows: how many are problems. */
 uint64_t diff_counts_problems(const uint64_t counts[VERDICT_COUNT]);

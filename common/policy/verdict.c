@@ -15,14 +15,18 @@ static const struct {
     [VERDICT_MISSING] = {"missing", true, true},
     [VERDICT_UNUSABLE] = {"unusable", true, false},
     [VERDICT_CONFLICT] = {"conflict", true, false},
+    [VERDICT_AMBIGUOUS] = {"ambiguous", true, false},
     [VERDICT_DEAD] = {"dead-lettered", true, false},
     [VERDICT_REJECTED] = {"rejected", true, false},
     [VERDICT_WITHHELD] = {"withheld", false, false},
     [VERDICT_UNPRODUCED] = {"not produced", true, false},
+    [VERDICT_OVERTAKEN] = {"overtaken", true, false},
     [VERDICT_LAGGING] = {"lagging", true, false},
     [VERDICT_WAITING] = {"waiting", false, false},
     [VERDICT_EXTRA] = {"extra", true, true},
     [VERDICT_FOREIGN] = {"foreign", true, false},
+    [VERDICT_GONE] = {"gone from the source", true, false},
+    [VERDICT_ELSEWHERE] = {"of other sources", false, false},
 };
 
 const char *verdict_name(enum verdict verdict)

@@ -16,15 +16,21 @@ enum verdict {
     VERDICT_MISSING,    /* no row (for a delete: no tombstone) */
     VERDICT_UNUSABLE,   /* the mapping refuses the record, and nobody dead-lettered it */
     VERDICT_CONFLICT,   /* the same version as another record of the key, other content */
+    VERDICT_AMBIGUOUS,  /* one of two records of one reading under one key, other content, no
+                           version of their own: nobody can tell which is meant */
     VERDICT_DEAD,       /* dead-lettered */
     VERDICT_REJECTED,   /* rejected at the source: never got into the topic */
     VERDICT_WITHHELD,   /* tokens the producer kept back */
     VERDICT_UNPRODUCED, /* in the source files, but not in the topic */
+    VERDICT_OVERTAKEN,  /* in the source files, but a newer record of the topic says otherwise */
     VERDICT_LAGGING,    /* at or above the cut: not yet the worker's turn */
     VERDICT_WAITING,    /* its parent has not come yet: in the waiting room, for a while */
     VERDICT_EXTRA,      /* a row no source record explains; no part of the source count */
     VERDICT_FOREIGN,    /* the same, of a tenant that the source does not have */
+    VERDICT_GONE,       /* in the topic, from a source read again that no longer has it; no part */
+    VERDICT_ELSEWHERE,  /* in the topic, from a source that was not read again; no part */
     VERDICT_COUNT,
+    VERDICT_BESIDE = VERDICT_EXTRA,  /* from here on: no source records, counted beside them */
     VERDICT_PENDING = VERDICT_COUNT, /* of an entry: not looked up yet */
 };
 

@@ -10,7 +10,7 @@
 
 #define NAME_MOST 32     /* characters of a tenant or entity in the table */
 #define WARNING_MOST 400 /* as verify_report.c keeps them */
-#define COLUMNS 9
+#define COLUMNS 11
 #define BIT(verdict) (1u << (verdict))
 
 /* The table's columns: together they hold every verdict once, so that a row adds up. */
@@ -21,13 +21,17 @@ static const struct table_column {
 } TABLE[COLUMNS] = {
     {"match", BIT(VERDICT_MATCH) | BIT(VERDICT_TOLERANCE), true},
     {"older", BIT(VERDICT_SUPERSEDED) | BIT(VERDICT_UNCHANGED), false},
-    {"differ", BIT(VERDICT_DIFFERENT) | BIT(VERDICT_STALE) | BIT(VERDICT_NEWER), true},
-    {"conflict", BIT(VERDICT_CONFLICT), false},
+    {"differ",
+     BIT(VERDICT_DIFFERENT) | BIT(VERDICT_STALE) | BIT(VERDICT_NEWER) | BIT(VERDICT_OVERTAKEN),
+     true},
+    {"conflict", BIT(VERDICT_CONFLICT) | BIT(VERDICT_AMBIGUOUS), false},
     {"missing", BIT(VERDICT_MISSING) | BIT(VERDICT_UNUSABLE) | BIT(VERDICT_UNPRODUCED), true},
     {"dlq", BIT(VERDICT_DEAD), true},
     {"rejected", BIT(VERDICT_REJECTED) | BIT(VERDICT_WITHHELD), false},
     {"lagging", BIT(VERDICT_LAGGING) | BIT(VERDICT_WAITING), true},
     {"extra", BIT(VERDICT_EXTRA) | BIT(VERDICT_FOREIGN), true},
+    {"gone", BIT(VERDICT_GONE), false},
+    {"elsewhere", BIT(VERDICT_ELSEWHERE), false},
 };
 
 static uint64_t sum_of(const uint64_t counts[VERDICT_COUNT], unsigned verdicts)
@@ -250,7 +254,7 @@ static void append_samples(const struct verify_report *report, const uint64_t to
             buf_append_format(out, " more%s\n",
                               count > shown ? ", some of them in report.json" : "");
         }
-        if (v >= VERDICT_EXTRA && !report->show_values)
+        if ((v == VERDICT_EXTRA || v == VERDICT_FOREIGN) && !report->show_values)
             buf_append_text(out, "    (their ids are shown with --show-values)\n");
     }
 }
@@ -265,14 +269,14 @@ static void append_identity(const struct verify_report *report, const uint64_t t
     for (int v = 0; v < VERDICT_COUNT; v++) {
         bool shown = v == VERDICT_MATCH || v == VERDICT_DIFFERENT || v == VERDICT_MISSING ||
                      v == VERDICT_DEAD || v == VERDICT_LAGGING || total[v];
-        if (!shown || v == VERDICT_EXTRA || v == VERDICT_FOREIGN)
+        if (!shown || v >= VERDICT_BESIDE)
             continue;
         buf_append_text(out, first ? "" : " + ");
         first = false;
         append_count(out, total[v]);
         buf_append_format(out, " %s", verdict_name((enum verdict)v));
     }
-    for (int v = VERDICT_EXTRA; v <= VERDICT_FOREIGN; v++) {
+    for (int v = VERDICT_BESIDE; v < VERDICT_COUNT; v++) {
         if (!total[v])
             continue;
         buf_append_text(out, "; besides, ");

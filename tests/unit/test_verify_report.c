@@ -31,7 +31,7 @@ static void count(const char *tenant, enum verdict verdict, uint64_t number)
 {
     uint32_t group = diff_groups_find(&report.groups, bytes_text(tenant), bytes_text("city"));
     report.groups.items[group].counts[verdict] += number;
-    if (verdict != VERDICT_EXTRA)
+    if (verdict < VERDICT_BESIDE)
         report.source_count += number;
     report.compared += number;
 }
