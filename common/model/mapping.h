@@ -9,10 +9,13 @@
  * How exactness works. Each source member a column takes leaves the record; what no column takes
  * stays, in the rest column. When a cell would not give back its member as it was (a timestamp with
  * an offset, null instead of absent, a second alternative of `from`), the member ALSO stays in
- * rest. Backwards, a member found in rest for a column must encode to the very cell stored, and
- * then wins; if it does not, the cell was changed, and the cell's value is what comes out. So
- * source -> row -> source is canonically equal but for declared defaults, always. A mapping without
- * rest refuses such records (DRV-V008) instead of losing something.
+ * rest; and a member that one column needs there no other column takes, nor anything inside it or
+ * around it. Backwards, a member found in rest for a column must encode to the very cell stored,
+ * and then wins; if it does not, the cell was changed, and the cell's value is what comes out. So
+ * source -> row -> source is canonically equal but for declared defaults and respelled decode: json
+ * members, always; no member is invented. A mapping without rest refuses such records (DRV-V008)
+ * instead of losing something. Where columns have members in common a changed cell need not show in
+ * the document: mapping_check_row looks at each cell.
  */
 
 #include "common/base/attributes.h"
@@ -69,11 +72,27 @@ MUST_USE enum outcome mapping_identify(const struct mapping *mapping, const stru
 
 /* Backwards. The source record as a JSON document the caller frees (yyjson_doc_free); numbers raw.
  * `record_row.cells` as PostgreSQL sent them; id is not needed. OUT_REJECT DRV-V007 when a cell is
- * malformed; a derived cell ($tenant_context …) that is not what the tenant gives is DRV-V010 with
- * its column in path. */
+ * malformed, which only somebody else can have written; a derived cell ($tenant_context …) that is
+ * not what the tenant gives is DRV-V010 with its column in path. No row that mapping_forward made
+ * is refused. */
 MUST_USE enum outcome mapping_inverse(const struct mapping *mapping, const struct row *row,
                                       struct mapping_work *work, yyjson_doc **doc,
                                       struct error *err);
+
+/* Is it a row that mapping_forward writes? `root` is what mapping_inverse gave for it: run forward
+ * again it must give each cell of the row, by value, rest and $value included. OUT_REJECT DRV-V010
+ * with the first column that it does not in path (another DRV-V code and a member's path when the
+ * document can be no record of the mapping): a changed cell that no document shows, because another
+ * column has the same member; a member added to the rest that a column has; SQL NULL for a null.
+ * Derived columns ($key, $index, $user …) are not looked at: no document holds them. Not for
+ * deleted rows. Uses work, not root's memory. */
+MUST_USE enum outcome mapping_check_row(const struct mapping *mapping, const struct row *row,
+                                        yyjson_val *root, struct mapping_work *work,
+                                        struct error *err);
+/* Two cells of a column hold the same value: equal bytes, or two spellings of one value as
+ * PostgreSQL writes them (jsonb, arrays, numerics of another scale, numbers that an as: loose text
+ * took). NULL equals only NULL. */
+MUST_USE bool mapping_same_cell(const struct column *column, struct cell a, struct cell b);
 
 /* The source record with declared changes applied (defaults filled): what mapping_inverse must
  * give back. For comparing; the caller frees. Same failures as mapping_forward's parsing. */

@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/model/mapping_parse.h"
+#include "common/model/mapping_value.h"
 
 static const char *const COLUMN_KEYS[] = {"name",  "from",      "type", "required",  "default",
                                           "allow", "min",       "max",  "tolerance", "decode",
@@ -317,9 +318,50 @@ static enum outcome parse_generated(struct yaml_at node, struct yaml_at at, cons
     return outcome;
 }
 
+static size_t depth_of(const struct column *column)
+{
+    size_t depth = 0;
+    for (const char *at = column->pointers[0]; *at; at++)
+        depth += *at == '/';
+    return depth;
+}
+
+/* Also alternatives of one column among themselves. */
+static bool columns_touch(const struct column *a, const struct column *b)
+{
+    for (size_t i = 0; i < a->pointer_count; i++)
+        for (size_t k = a == b ? i + 1 : 0; k < b->pointer_count; k++)
+            if (pointers_touch(a->pointers[i], b->pointers[k]))
+                return true;
+    return false;
+}
+
+/* What the program asks of the columns' pointers, once: which of them have members in common, and
+ * an order in which what is inside comes after what is around it. */
+static void order_members(struct mapping *mapping)
+{
+    size_t *order = arena_array(&mapping->arena, mapping->column_count, sizeof *order);
+    size_t count = 0;
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        struct column *column = &mapping->columns[i];
+        if (column->source != FROM_POINTERS)
+            continue;
+        for (size_t k = 0; k < mapping->column_count && !column->shares; k++)
+            column->shares = mapping->columns[k].source == FROM_VALUE ||
+                             columns_touch(column, &mapping->columns[k]);
+        size_t at = count++;
+        for (; at > 0 && depth_of(&mapping->columns[order[at - 1]]) > depth_of(column); at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
+    mapping->by_depth = order;
+    mapping->by_depth_count = count;
+}
+
 /* The literal arrays become immutable, so that columns can point into them. */
 static void freeze_literals(struct mapping *mapping, yyjson_mut_val *gathered)
 {
+    bool exact;
     yyjson_mut_doc_set_root(mapping->literals_mut, gathered);
     mapping->literals = yyjson_mut_doc_imut_copy(mapping->literals_mut, NULL);
     yyjson_val *root = yyjson_doc_get_root(mapping->literals);
@@ -330,6 +372,10 @@ static void freeze_literals(struct mapping *mapping, yyjson_mut_val *gathered)
         yyjson_val *fill = yyjson_arr_get(root, 2 * i), *allow = yyjson_arr_get(root, 2 * i + 1);
         column->fill = fill ? yyjson_arr_get_first(fill) : NULL;
         column->allow = allow && yyjson_arr_size(allow) ? allow : NULL;
+        /* parse_literal has seen that it can be encoded */
+        if (column->fill && value_encode(&column->type, column->fill, &mapping->arena,
+                                         &column->fill_cell, &exact, NULL) != OUT_OK)
+            column->fill = NULL;
     }
     if (mapping->on_delete == DELETE_SOFT)
         mapping->soft_value = yyjson_arr_get_last(root);
@@ -401,5 +447,7 @@ enum outcome parse_columns(struct parse *parse, struct error *err)
         outcome = parse_on_delete(parse, gathered, err);
     if (outcome == OUT_OK)
         freeze_literals(mapping, gathered);
+    if (outcome == OUT_OK)
+        order_members(mapping);
     return outcome;
 }

@@ -113,6 +113,12 @@ static enum outcome derive_index(const struct column *column, const struct recor
     return value_parse_key(&column->type, bytes_of(text, (size_t)size), arena, cell, err);
 }
 
+bool column_is_derived(const struct column *column)
+{
+    return column->source != FROM_POINTERS && column->source != FROM_VALUE &&
+           column->source != FROM_REST;
+}
+
 enum outcome column_derive(const struct mapping *mapping, const struct column *column,
                            const struct record *record, struct bytes tenant, struct arena *arena,
                            struct cell *cell, struct error *err)

@@ -78,18 +78,16 @@ static bool takes_whole(const struct mapping *mapping)
 /* The rest cell: NULL when every member went to a column. */
 static enum outcome make_rest(const struct mapping *mapping, yyjson_val *root,
                               const struct taken *taken, struct mapping_work *work,
-                              struct arena *arena, struct row *row, struct error *err)
+                              struct arena *arena, struct cell *cells, struct error *err)
 {
-    if (!yyjson_is_obj(root))
-        return OUT_OK;
-    bool left = yyjson_obj_size(root) && has_left(root, taken);
+    bool left = yyjson_is_obj(root) && yyjson_obj_size(root) && has_left(root, taken);
     if (mapping->rest_at < 0) {
         if (!left || takes_whole(mapping))
             return OUT_OK;
         return error_set(err, OUT_REJECT, ERR_VALUE_INEXACT,
                          "the record has members that no column of %s takes", mapping->table);
     }
-    struct cell *cell = &row->cells[mapping->rest_at];
+    struct cell *cell = &cells[mapping->rest_at];
     *cell = CELL_NULL;
     if (!left)
         return OUT_OK;
@@ -104,13 +102,10 @@ static enum outcome make_rest(const struct mapping *mapping, yyjson_val *root,
 }
 
 static enum outcome fill_absent(const struct mapping *mapping, const struct column *column,
-                                struct arena *arena, struct cell *cell, struct error *err)
+                                struct cell *cell, struct error *err)
 {
-    bool exact;
-    *cell = CELL_NULL;
-    if (column->fill)
-        return value_encode(&column->type, column->fill, arena, cell, &exact, err);
-    if (!column->required)
+    *cell = column->fill ? column->fill_cell : CELL_NULL;
+    if (column->fill || !column->required)
         return OUT_OK;
     enum outcome outcome =
         error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED,
@@ -119,54 +114,77 @@ static enum outcome fill_absent(const struct mapping *mapping, const struct colu
     return outcome;
 }
 
-/* One FROM_POINTERS column: finds, encodes, decides whether the member leaves the record. */
-static enum outcome run_column(const struct mapping *mapping, const struct column *column,
-                               yyjson_val *root, struct arena *arena, struct cell *cell,
-                               struct taken *taken, struct error *err)
+/* One FROM_POINTERS column: finds, encodes, says whether its member could leave the record. */
+static enum outcome read_column(const struct mapping *mapping, const struct column *column,
+                                yyjson_val *root, struct arena *arena, struct cell *cell,
+                                struct reading *reading, struct error *err)
 {
-    struct found found = column_find(column, root);
-    if (!found.val)
-        return fill_absent(mapping, column, arena, cell, err);
-    bool exact = false;
+    reading->found = column_find(column, root);
+    reading->fate = member_fate_of(&reading->found, false, false);
+    if (!reading->found.val)
+        return fill_absent(mapping, column, cell, err);
+    bool exact = false, respelled = false;
     enum outcome outcome = OUT_OK;
     *cell = CELL_NULL;
     if (column->withhold)
         return OUT_OK; /* the mark stays in rest */
-    if (!yyjson_is_null(found.val))
-        outcome = column_encode(column, found.val, arena, cell, &exact, err);
+    if (!yyjson_is_null(reading->found.val))
+        outcome = column_encode(column, reading->found.val, arena, cell, &exact, &respelled, err);
     else if (column->required)
         outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED,
                             "the member that column %s requires is null", column->name);
     if (outcome != OUT_OK) {
-        column_blame(mapping, column, found.pointer, err);
+        column_blame(mapping, column, reading->found.pointer, err);
         return outcome;
     }
-    if (exact && found.pointer == 0 && !found.others && !found.through_array)
-        taken->vals[taken->count++] = found.val;
+    if (!is_default_of_shared(column, *cell))
+        reading->fate = member_fate_of(&reading->found, exact, respelled);
     return OUT_OK;
 }
 
-static enum outcome run_columns(const struct mapping *mapping, const struct record *record,
-                                yyjson_val *root, struct mapping_work *work, struct arena *arena,
-                                struct row *row, struct error *err)
+static void gather_taken(const struct mapping *mapping, struct reading *readings,
+                         struct taken *taken)
 {
+    members_settle(mapping, readings);
+    taken->count = 0;
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (readings[i].fate >= MEMBER_TAKEN)
+            taken->vals[taken->count++] = readings[i].found.val;
+}
+
+enum outcome document_cells(const struct mapping *mapping, yyjson_val *root,
+                            struct mapping_work *work, struct arena *arena, struct cell *cells,
+                            struct error *err)
+{
+    struct reading readings[MAPPING_COLUMNS_MOST];
     struct taken taken;
-    taken.count = 0;
-    bool exact;
+    bool exact, respelled;
     for (size_t i = 0; i < mapping->column_count; i++) {
         const struct column *column = &mapping->columns[i];
         enum outcome outcome = OUT_OK;
+        readings[i] = (struct reading){0};
         if (column->source == FROM_POINTERS)
-            outcome = run_column(mapping, column, root, arena, &row->cells[i], &taken, err);
+            outcome = read_column(mapping, column, root, arena, &cells[i], &readings[i], err);
         else if (column->source == FROM_VALUE)
-            outcome = column_encode(column, root, arena, &row->cells[i], &exact, err);
-        else if (column->source != FROM_REST)
-            outcome =
-                column_derive(mapping, column, record, row->tenant, arena, &row->cells[i], err);
+            outcome = column_encode(column, root, arena, &cells[i], &exact, &respelled, err);
         if (outcome != OUT_OK)
             return outcome;
     }
-    return make_rest(mapping, root, &taken, work, arena, row, err);
+    gather_taken(mapping, readings, &taken);
+    return make_rest(mapping, root, &taken, work, arena, cells, err);
+}
+
+static enum outcome derive_columns(const struct mapping *mapping, const struct record *record,
+                                   struct arena *arena, struct row *row, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < mapping->column_count && outcome == OUT_OK; i++) {
+        const struct column *column = &mapping->columns[i];
+        if (column_is_derived(column))
+            outcome =
+                column_derive(mapping, column, record, row->tenant, arena, &row->cells[i], err);
+    }
+    return outcome;
 }
 
 /* Version of the payload: what the mapping names, else what the message brought. */
@@ -236,13 +254,15 @@ static enum outcome forward_delete(const struct mapping *mapping, const struct r
     return mapping_parse_id(mapping, record->id, arena, row->cells, err);
 }
 
-/* Whether every row gives back the very record it was made from: nothing is filled in, sealed or
- * withheld on the way. */
+/* Whether every row gives back the very record it was made from: nothing is filled in, respelled,
+ * sealed or withheld on the way. */
 static bool changes_nothing(const struct mapping *mapping)
 {
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (mapping->columns[i].fill || mapping->columns[i].seal || mapping->columns[i].withhold)
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        const struct column *column = &mapping->columns[i];
+        if (column->fill || column->decode_json || column->seal || column->withhold)
             return false;
+    }
     return mapping->seal_count == 0 && mapping->withhold_count == 0;
 }
 
@@ -260,7 +280,9 @@ static enum outcome forward_upsert(const struct mapping *mapping, const struct r
     if (outcome == OUT_OK)
         outcome = marks_check(mapping, root, err);
     if (outcome == OUT_OK)
-        outcome = run_columns(mapping, record, root, work, arena, row, err);
+        outcome = document_cells(mapping, root, work, arena, row->cells, err);
+    if (outcome == OUT_OK)
+        outcome = derive_columns(mapping, record, arena, row, err);
     if (outcome == OUT_OK)
         outcome = find_version(mapping, root, record, &row->version, &has_version, err);
     if (outcome != OUT_OK)
@@ -357,8 +379,7 @@ static enum outcome identify_key(const struct mapping *mapping, const struct rec
                                  yyjson_val *root, struct arena *arena, struct buf *id,
                                  struct error *err)
 {
-    struct taken unused;
-    unused.count = 0;
+    struct reading unused;
     arena_reset(arena);
     size_t before = id->size;
     enum outcome outcome = OUT_OK;
@@ -369,7 +390,7 @@ static enum outcome identify_key(const struct mapping *mapping, const struct rec
         size_t at = mapping->key[i];
         const struct column *column = &mapping->columns[at];
         if (column->source == FROM_POINTERS)
-            outcome = run_column(mapping, column, root, arena, &cells[at], &unused, err);
+            outcome = read_column(mapping, column, root, arena, &cells[at], &unused, err);
         else
             outcome =
                 column_derive(mapping, column, record, record->tenant, arena, &cells[at], err);

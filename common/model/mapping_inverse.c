@@ -11,20 +11,6 @@
 #include "common/model/canonical.h"
 #include "common/model/mapping_value.h"
 
-/* Member or sub-object at one step of a pointer, made when it is not there. NULL when the parent
- * is no object (a record that never had the member). */
-static yyjson_mut_val *step_into(yyjson_mut_doc *doc, yyjson_mut_val *parent, struct bytes name)
-{
-    if (!yyjson_mut_is_obj(parent))
-        return NULL;
-    yyjson_mut_val *val = yyjson_mut_obj_getn(parent, name.data, name.size);
-    if (val)
-        return val;
-    val = yyjson_mut_obj(doc);
-    yyjson_mut_obj_put(parent, yyjson_mut_strncpy(doc, name.data, name.size), val);
-    return val;
-}
-
 /* Decodes one reference token (~1 = '/', ~0 = '~') into `out`; returns where the next begins. */
 static const char *next_token(const char *pointer, char *out, size_t size, struct bytes *token)
 {
@@ -41,35 +27,75 @@ static const char *next_token(const char *pointer, char *out, size_t size, struc
     return at;
 }
 
-/* Sets the value at a pointer, making the objects on the way. */
-static bool put_at(yyjson_mut_doc *doc, yyjson_mut_val *root, const char *pointer,
-                   yyjson_mut_val *val)
+/* The place of an array's element that a token names (RFC 6901: no leading zeros). */
+static bool is_element(yyjson_mut_val *array, struct bytes token, size_t *at)
+{
+    if (!yyjson_mut_is_arr(array) || token.size == 0 || token.size > 9 ||
+        (token.size > 1 && token.data[0] == '0'))
+        return false;
+    *at = 0;
+    for (size_t i = 0; i < token.size; i++) {
+        if (token.data[i] < '0' || token.data[i] > '9')
+            return false;
+        *at = *at * 10 + (size_t)(token.data[i] - '0');
+    }
+    return *at < yyjson_mut_arr_size(array);
+}
+
+/* What one step of a pointer leads to; NULL when nothing is there. */
+static yyjson_mut_val *step(yyjson_mut_val *parent, struct bytes token)
+{
+    size_t at;
+    if (yyjson_mut_is_obj(parent))
+        return yyjson_mut_obj_getn(parent, token.data, token.size);
+    return is_element(parent, token, &at) ? yyjson_mut_arr_get(parent, at) : NULL;
+}
+
+static bool crosses_array(yyjson_mut_val *root, const char *pointer)
 {
     char token_text[256];
     struct bytes token;
-    yyjson_mut_val *parent = root;
+    while (root && *pointer && !yyjson_mut_is_arr(root)) {
+        pointer = next_token(pointer, token_text, sizeof token_text, &token);
+        root = step(root, token);
+    }
+    return root && *pointer;
+}
+
+static bool set_step(yyjson_mut_doc *doc, yyjson_mut_val *parent, struct bytes token,
+                     yyjson_mut_val *val)
+{
+    size_t at;
+    if (yyjson_mut_is_obj(parent))
+        return yyjson_mut_obj_put(parent, yyjson_mut_strncpy(doc, token.data, token.size), val);
+    return is_element(parent, token, &at) && yyjson_mut_arr_replace(parent, at, val) != NULL;
+}
+
+/* Sets the value at a pointer, making the objects on the way. False, and nothing is changed, when
+ * something that is no object is in the way: the record never had such a member. */
+static bool put_at(yyjson_mut_doc *doc, const char *pointer, yyjson_mut_val *val)
+{
+    char token_text[256];
+    struct bytes token;
+    yyjson_mut_val *parent = yyjson_mut_doc_get_root(doc);
     for (;;) {
         pointer = next_token(pointer, token_text, sizeof token_text, &token);
         if (*pointer == '\0')
-            break;
-        parent = step_into(doc, parent, token);
-        if (!parent)
-            return false;
+            return set_step(doc, parent, token, val);
+        yyjson_mut_val *child = step(parent, token);
+        if (!child) {
+            child = yyjson_mut_obj(doc);
+            if (!set_step(doc, parent, token, child))
+                return false;
+        }
+        parent = child;
     }
-    return yyjson_mut_is_obj(parent) &&
-           yyjson_mut_obj_put(parent, yyjson_mut_strncpy(doc, token.data, token.size), val);
-}
-
-/* A mutable value as an immutable document, which is what canonical.h and json.h work on. */
-static yyjson_doc *freeze(yyjson_mut_val *val)
-{
-    return yyjson_mut_val_imut_copy(val, NULL);
 }
 
 /* Canonical text of a decoded value as a JSON string: how decode: json members come back. */
 static yyjson_mut_val *as_string(yyjson_mut_doc *doc, yyjson_mut_val *val, struct buf *scratch)
 {
-    yyjson_doc *frozen = freeze(val);
+    yyjson_doc *frozen = yyjson_mut_val_imut_copy(val, NULL);
     if (!frozen)
         return NULL;
     buf_reset(scratch);
@@ -90,32 +116,29 @@ static yyjson_mut_val *decode_cell(const struct column *column, struct cell cell
     return val && column->decode_json ? as_string(doc, val, scratch) : val;
 }
 
-static bool same_value(yyjson_mut_val *a, yyjson_mut_val *b)
+/* The same, where the rest has been through PostgreSQL: a number that a text column took as it was
+ * written (as: loose) comes back as jsonb prints it, 1e2 as 100. */
+static bool agrees(const struct value_type *type, struct cell a, struct cell b, yyjson_mut_doc *doc)
 {
-    yyjson_doc *left = freeze(a), *right = freeze(b);
-    bool same =
-        left && right && canonical_equal(yyjson_doc_get_root(left), yyjson_doc_get_root(right));
-    yyjson_doc_free(left);
-    yyjson_doc_free(right);
-    return same;
+    struct decimal left, right;
+    if (cells_same(type, a, b, doc))
+        return true;
+    return type->form == FORM_LOOSE && type->base <= VALUE_VARCHAR && a.size > 0 && b.size > 0 &&
+           decimal_parse(bytes_of(a.data, (size_t)a.size), &left) &&
+           decimal_parse(bytes_of(b.data, (size_t)b.size), &right) &&
+           decimal_compare(&left, &right) == 0;
 }
 
 /* True when the member kept in rest encodes to the cell stored. */
 static bool kept_agrees(const struct column *column, yyjson_val *kept, struct cell cell,
                         yyjson_mut_doc *doc, struct mapping_work *work)
 {
-    bool exact;
+    bool exact, respelled;
     struct cell again = CELL_NULL;
-    if (yyjson_is_null(kept))
-        return cell.size < 0;
-    if (cell.size < 0 || column_encode(column, kept, &work->arena, &again, &exact, NULL) != OUT_OK)
-        return false;
-    if (again.size == cell.size && memcmp(again.data, cell.data, (size_t)cell.size) == 0)
-        return true;
-    /* jsonb and arrays come back in another spelling: compare what they mean */
-    yyjson_mut_val *left = value_decode(&column->type, again, doc);
-    yyjson_mut_val *right = value_decode(&column->type, cell, doc);
-    return left && right && same_value(left, right);
+    if (yyjson_is_null(kept) || cell.size < 0)
+        return yyjson_is_null(kept) && cell.size < 0;
+    return column_encode(column, kept, &work->arena, &again, &exact, &respelled, NULL) == OUT_OK &&
+           agrees(&column->type, again, cell, doc);
 }
 
 static enum outcome malformed(const struct mapping *mapping, const struct column *column,
@@ -124,28 +147,61 @@ static enum outcome malformed(const struct mapping *mapping, const struct column
     enum outcome outcome = error_set(err, OUT_REJECT, ERR_VALUE_FORM,
                                      "the stored value does not have the form of its type");
     column_blame(mapping, column, 0, err);
+    if (column->pointer_count == 0) /* rest, $value */
+        error_path(err, "%s", column->name);
     return outcome;
 }
 
+/* What only a default speaks of: no member, or (where no other column reads it) one of that value,
+ * which is the declared difference between a record and what comes back. */
+static bool is_filled(const struct column *column, const struct found *kept, struct cell cell,
+                      yyjson_mut_doc *doc)
+{
+    return column->fill && !kept->val && cells_same(&column->type, cell, column->fill_cell, doc);
+}
+
+static void put_fill(const struct column *column, yyjson_mut_doc *doc, struct buf *scratch)
+{
+    yyjson_mut_val *val =
+        column->shares || crosses_array(yyjson_mut_doc_get_root(doc), column->pointers[0])
+            ? NULL
+            : decode_cell(column, column->fill_cell, doc, scratch);
+    if (val)
+        put_at(doc, column->pointers[0], val);
+}
+
+struct giving {
+    yyjson_val *rest; /* what was kept, or NULL */
+    bool fills;       /* members that only a default speaks of are put in */
+};
+
+/* A value that has no place (a change below what is no object) leaves the document as it is:
+ * mapping_check_row names it, and nothing of the record is lost. */
 static enum outcome put_column(const struct mapping *mapping, const struct column *column,
-                               struct cell cell, yyjson_val *rest, yyjson_mut_doc *doc,
+                               struct cell cell, const struct giving *to, yyjson_mut_doc *doc,
                                struct mapping_work *work, struct error *err)
 {
-    struct found kept = rest ? column_find(column, rest) : (struct found){0};
+    struct found kept = to->rest ? column_find(column, to->rest) : (struct found){0};
     if (column->withhold && cell.size < 0)
         return OUT_OK; /* its mark is in rest, when there was one */
     if (kept.val && kept_agrees(column, kept.val, cell, doc, work))
         return OUT_OK;
+    if (is_filled(column, &kept, cell, doc)) {
+        if (to->fills)
+            put_fill(column, doc, &work->scratch);
+        return OUT_OK;
+    }
     const char *pointer = column->pointers[kept.val ? kept.pointer : 0];
     if (cell.size < 0) {
         /* kept as a value, but stored as NULL: a change, shown as null */
-        if (kept.val && !put_at(doc, yyjson_mut_doc_get_root(doc), pointer, yyjson_mut_null(doc)))
-            return malformed(mapping, column, err);
+        if (kept.val)
+            put_at(doc, pointer, yyjson_mut_null(doc));
         return OUT_OK;
     }
     yyjson_mut_val *val = decode_cell(column, cell, doc, &work->scratch);
-    if (!val || !put_at(doc, yyjson_mut_doc_get_root(doc), pointer, val))
+    if (!val)
         return malformed(mapping, column, err);
+    put_at(doc, pointer, val);
     return OUT_OK;
 }
 
@@ -162,11 +218,7 @@ static enum outcome check_derived(const struct mapping *mapping, const struct co
         column_derive(mapping, column, &none, row->tenant, &work->arena, &should, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (cell.size == should.size && memcmp(cell.data, should.data, (size_t)cell.size) == 0)
-        return OUT_OK;
-    yyjson_mut_val *left = cell.size < 0 ? NULL : value_decode(&column->type, cell, doc);
-    yyjson_mut_val *right = value_decode(&column->type, should, doc);
-    if (left && right && same_value(left, right))
+    if (cells_same(&column->type, cell, should, doc))
         return OUT_OK;
     outcome = error_set(err, OUT_REJECT, ERR_VALUE_CONFLICT,
                         "column %s does not hold what the row's tenant gives", column->name);
@@ -175,12 +227,20 @@ static enum outcome check_derived(const struct mapping *mapping, const struct co
     return outcome;
 }
 
-/* The column that keeps originals: $value, else rest; NULL without. */
+/* The column that keeps originals: $value (as it is rather than decoded), else rest; NULL without.
+ */
 static const struct column *keeper(const struct mapping *mapping)
 {
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (mapping->columns[i].source == FROM_VALUE)
-            return &mapping->columns[i];
+    const struct column *decoded = NULL;
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        const struct column *column = &mapping->columns[i];
+        if (column->source == FROM_VALUE && !column->decode_json)
+            return column;
+        if (column->source == FROM_VALUE && !decoded)
+            decoded = column;
+    }
+    if (decoded)
+        return decoded;
     return mapping->rest_at < 0 ? NULL : &mapping->columns[mapping->rest_at];
 }
 
@@ -212,33 +272,33 @@ static enum outcome start_document(const struct mapping *mapping, const struct r
     return OUT_OK;
 }
 
+/* Outer members first, so that a change inside of one is seen. */
 static enum outcome put_columns(const struct mapping *mapping, const struct row *row,
-                                struct mapping_work *work, yyjson_val *rest, yyjson_mut_doc *doc,
-                                struct error *err)
+                                struct mapping_work *work, const struct giving *to,
+                                yyjson_mut_doc *doc, struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < mapping->column_count && outcome == OUT_OK; i++) {
-        const struct column *column = &mapping->columns[i];
-        struct cell cell = row->cells[i];
-        if (column->source == FROM_POINTERS) {
-            outcome = put_column(mapping, column, cell, rest, doc, work, err);
-        } else if (column->source != FROM_REST && column->source != FROM_VALUE) {
-            outcome = check_derived(mapping, column, cell, row, doc, work, err);
-        }
+    for (size_t i = 0; i < mapping->by_depth_count && outcome == OUT_OK; i++) {
+        size_t at = mapping->by_depth[i];
+        outcome = put_column(mapping, &mapping->columns[at], row->cells[at], to, doc, work, err);
     }
+    for (size_t i = 0; i < mapping->column_count && outcome == OUT_OK; i++)
+        if (column_is_derived(&mapping->columns[i]))
+            outcome =
+                check_derived(mapping, &mapping->columns[i], row->cells[i], row, doc, work, err);
     return outcome;
 }
 
-enum outcome mapping_inverse(const struct mapping *mapping, const struct row *row,
-                             struct mapping_work *work, yyjson_doc **doc, struct error *err)
+static enum outcome give_back(const struct mapping *mapping, const struct row *row, bool fills,
+                              struct mapping_work *work, yyjson_doc **doc, struct error *err)
 {
     yyjson_doc *rest = NULL;
     arena_reset(&work->arena);
     yyjson_mut_doc *built = yyjson_mut_doc_new(NULL);
     enum outcome outcome = start_document(mapping, row, work, built, &rest, err);
+    const struct giving to = {rest ? yyjson_doc_get_root(rest) : NULL, fills};
     if (outcome == OUT_OK)
-        outcome =
-            put_columns(mapping, row, work, rest ? yyjson_doc_get_root(rest) : NULL, built, err);
+        outcome = put_columns(mapping, row, work, &to, built, err);
     *doc = NULL;
     if (outcome == OUT_OK) {
         *doc = yyjson_mut_doc_imut_copy(built, NULL);
@@ -250,54 +310,153 @@ enum outcome mapping_inverse(const struct mapping *mapping, const struct row *ro
     return outcome;
 }
 
+enum outcome mapping_inverse(const struct mapping *mapping, const struct row *row,
+                             struct mapping_work *work, yyjson_doc **doc, struct error *err)
+{
+    return give_back(mapping, row, true, work, doc, err);
+}
+
+/* ---- is it a row that Drover writes? ------------------------------------------------------- */
+
+bool mapping_same_cell(const struct column *column, struct cell a, struct cell b)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    bool same = agrees(&column->type, a, b, doc);
+    yyjson_mut_doc_free(doc);
+    return same;
+}
+
+static enum outcome contradicts(const struct mapping *mapping, const struct column *column,
+                                struct error *err)
+{
+    enum outcome outcome = error_set(
+        err, OUT_REJECT, ERR_VALUE_CONFLICT,
+        column->source == FROM_REST ? "column %s holds what a column has, or lacks what one needs"
+                                    : "column %s does not hold what the rest of the row gives",
+        column->name);
+    column_blame(mapping, column, column->pointer_count, err);
+    error_path(err, "%s", column->name);
+    return outcome;
+}
+
+/* The rest is looked at last: a cell that was changed changes what belongs there as well. */
+static enum outcome check_cells(const struct mapping *mapping, const struct row *row,
+                                yyjson_val *root, struct mapping_work *work, struct error *err)
+{
+    struct cell cells[MAPPING_COLUMNS_MOST];
+    enum outcome outcome = document_cells(mapping, root, work, &work->arena, cells, err);
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    for (size_t i = 0; i < mapping->column_count && outcome == OUT_OK; i++) {
+        const struct column *column = &mapping->columns[i];
+        if (!column_is_derived(column) && !agrees(&column->type, cells[i], row->cells[i], doc))
+            outcome = contradicts(mapping, column, err);
+    }
+    yyjson_mut_doc_free(doc);
+    return outcome;
+}
+
+static bool has_fills(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].fill)
+            return true;
+    return false;
+}
+
+enum outcome mapping_check_row(const struct mapping *mapping, const struct row *row,
+                               yyjson_val *root, struct mapping_work *work, struct error *err)
+{
+    yyjson_doc *unfilled = NULL;
+    arena_reset(&work->arena);
+    enum outcome outcome = check_cells(mapping, row, root, work, err);
+    if (outcome == OUT_OK || !has_fills(mapping))
+        return outcome;
+    /* The record may not have had what a default put into the document: an object that was empty
+     * has a member then, and need not be kept any longer. */
+    outcome = give_back(mapping, row, false, work, &unfilled, err);
+    if (outcome == OUT_OK)
+        outcome = check_cells(mapping, row, yyjson_doc_get_root(unfilled), work, err);
+    yyjson_doc_free(unfilled);
+    return outcome;
+}
+
+/* ---- what must come back --------------------------------------------------------------------- */
+
 /* Does this mapping declare that a source value comes back otherwise? */
-static bool changes_record(const struct mapping *mapping, yyjson_val *root)
+static bool changes_record(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].fill || mapping->columns[i].decode_json)
+            return true;
+    return false;
+}
+
+static bool touched_by_others(const struct mapping *mapping, yyjson_val *root, size_t at,
+                              const char *pointer)
 {
     for (size_t i = 0; i < mapping->column_count; i++) {
-        const struct column *column = &mapping->columns[i];
-        if (column->source != FROM_POINTERS || (!column->fill && !column->decode_json))
-            continue;
-        bool there = column_find(column, root).val != NULL;
-        if (there ? column->decode_json : column->fill != NULL)
+        const struct column *other = &mapping->columns[i];
+        if (other->source == FROM_VALUE)
+            return true;
+        struct found found =
+            i != at && other->shares ? column_find(other, root) : (struct found){0};
+        if (found.val && pointers_touch(pointer, other->pointers[found.pointer]))
             return true;
     }
     return false;
 }
 
-/* The string of a decode: json member in canonical form; OUT_OK also when nothing is to be done. */
-static enum outcome respell(const struct column *column, const struct found *found,
-                            yyjson_mut_doc *doc, struct buf *scratch, struct error *err)
+/* A decode: json member that no other column reads comes back in the canonical spelling. */
+static enum outcome respell(const struct mapping *mapping, size_t at, yyjson_val *root,
+                            struct mapping_work *work, yyjson_mut_doc *doc, struct error *err)
 {
-    yyjson_doc *inner = NULL;
-    if (!yyjson_is_str(found->val))
+    const struct column *column = &mapping->columns[at];
+    struct found found = column_find(column, root);
+    struct cell cell = CELL_NULL;
+    bool exact, respelled;
+    if (!found.val || yyjson_is_null(found.val))
         return OUT_OK;
     enum outcome outcome =
-        json_parse(bytes_of(yyjson_get_str(found->val), yyjson_get_len(found->val)),
-                   JSON_UNICODE_REJECT, NULL, &inner, err);
-    if (outcome != OUT_OK)
+        column_encode(column, found.val, &work->arena, &cell, &exact, &respelled, err);
+    if (outcome != OUT_OK || member_fate_of(&found, exact, respelled) != MEMBER_RESPELLED ||
+        is_default_of_shared(column, cell) ||
+        (column->shares && touched_by_others(mapping, root, at, column->pointers[0])))
         return outcome;
-    buf_reset(scratch);
-    canonical_append(scratch, yyjson_doc_get_root(inner));
-    yyjson_doc_free(inner);
-    put_at(doc, yyjson_mut_doc_get_root(doc), column->pointers[found->pointer],
-           yyjson_mut_strncpy(doc, scratch->data, scratch->size));
+    yyjson_mut_val *val = decode_cell(column, cell, doc, &work->scratch);
+    if (val)
+        put_at(doc, column->pointers[0], val);
     return OUT_OK;
 }
 
-static enum outcome apply_declared(const struct mapping *mapping, yyjson_val *root,
-                                   yyjson_mut_doc *doc, struct buf *scratch, struct error *err)
+/* $value with decode: json: the record is a string itself, and no other column has it as it is. */
+static enum outcome respell_root(const struct mapping *mapping, yyjson_val *root,
+                                 struct mapping_work *work, yyjson_mut_doc *doc, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < mapping->column_count && outcome == OUT_OK; i++) {
-        const struct column *column = &mapping->columns[i];
-        if (column->source != FROM_POINTERS)
-            continue;
-        struct found found = column_find(column, root);
-        if (found.val && column->decode_json)
-            outcome = respell(column, &found, doc, scratch, err);
-        else if (!found.val && column->fill)
-            put_at(doc, yyjson_mut_doc_get_root(doc), column->pointers[0],
-                   yyjson_val_mut_copy(doc, column->fill));
+    const struct column *column = keeper(mapping);
+    struct cell cell = CELL_NULL;
+    bool exact, respelled;
+    if (!column || column->source != FROM_VALUE || !column->decode_json)
+        return OUT_OK;
+    enum outcome outcome =
+        column_encode(column, root, &work->arena, &cell, &exact, &respelled, err);
+    yyjson_mut_val *val = outcome == OUT_OK ? decode_cell(column, cell, doc, &work->scratch) : NULL;
+    if (val)
+        yyjson_mut_doc_set_root(doc, val);
+    return outcome;
+}
+
+static enum outcome apply_declared(const struct mapping *mapping, yyjson_val *root,
+                                   struct mapping_work *work, yyjson_mut_doc *doc,
+                                   struct error *err)
+{
+    enum outcome outcome = respell_root(mapping, root, work, doc, err);
+    for (size_t i = 0; i < mapping->by_depth_count && outcome == OUT_OK; i++)
+        if (mapping->columns[mapping->by_depth[i]].decode_json)
+            outcome = respell(mapping, mapping->by_depth[i], root, work, doc, err);
+    for (size_t i = 0; i < mapping->by_depth_count && outcome == OUT_OK; i++) {
+        const struct column *column = &mapping->columns[mapping->by_depth[i]];
+        if (column->fill && !column->shares && !column_find(column, root).val)
+            put_fill(column, doc, &work->scratch);
     }
     return outcome;
 }
@@ -310,15 +469,19 @@ enum outcome mapping_expected(const struct mapping *mapping, const struct record
     enum outcome outcome = work_parse(work, record->payload, mapping->unicode, &source, err);
     if (outcome != OUT_OK)
         return outcome;
-    yyjson_val *root = yyjson_doc_get_root(source);
-    if (!changes_record(mapping, root)) {
+    if (!changes_record(mapping)) {
         *doc = source;
         return OUT_OK;
     }
+    arena_reset(&work->arena);
     yyjson_mut_doc *built = yyjson_doc_mut_copy(source, NULL);
-    outcome = apply_declared(mapping, root, built, &work->scratch, err);
-    if (outcome == OUT_OK)
+    outcome = apply_declared(mapping, yyjson_doc_get_root(source), work, built, err);
+    if (outcome == OUT_OK) {
         *doc = yyjson_mut_doc_imut_copy(built, NULL);
+        if (!*doc)
+            outcome =
+                error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    }
     yyjson_mut_doc_free(built);
     yyjson_doc_free(source);
     return outcome;

@@ -46,13 +46,15 @@ struct column {
     const char *const *pointers; /* RFC 6901, `pointer_count` of them */
     size_t pointer_count;
     bool required;
-    bool decode_json;  /* decode: json: the member is a string holding JSON */
-    bool seal;         /* the member is a secret: the cell is its vault reference */
-    bool withhold;     /* the member is a token: the cell is always NULL */
-    int key_at;        /* position in the key, or -1 */
-    yyjson_val *fill;  /* default, or NULL */
-    yyjson_val *allow; /* JSON array, or NULL */
-    bool has_least;    /* min / max: numbers, compared exactly */
+    bool decode_json; /* decode: json: the member is a string holding JSON */
+    bool seal;        /* the member is a secret: the cell is its vault reference */
+    bool withhold;    /* the member is a token: the cell is always NULL */
+    bool shares;      /* another column or alternative is the same member, or inside or around it */
+    int key_at;       /* position in the key, or -1 */
+    yyjson_val *fill; /* default, or NULL */
+    struct cell fill_cell; /* the cell it gives */
+    yyjson_val *allow;     /* JSON array, or NULL */
+    bool has_least;        /* min / max: numbers, compared exactly */
     bool has_most;
     struct decimal least;
     struct decimal most;
@@ -94,7 +96,9 @@ struct mapping {
     const char *file; /* where it was read */
     struct column *columns;
     size_t column_count; /* in file order; the rest column last */
-    size_t *key;         /* column positions, in key order */
+    size_t *by_depth;    /* positions of the columns made of members, outer members first */
+    size_t by_depth_count;
+    size_t *key; /* column positions, in key order */
     size_t key_count;
     struct generated_column *generated;
     size_t generated_count;

@@ -48,40 +48,6 @@ enum outcome work_parse(struct mapping_work *work, struct bytes text, enum json_
     return json_parse(text, unicode, fits ? &pool->alc : NULL, doc, err);
 }
 
-/* json_at, but tells when an array is passed: its elements cannot be taken out of the record. */
-static yyjson_val *follow(yyjson_val *root, const char *pointer, bool *through_array)
-{
-    *through_array = false;
-    yyjson_val *found = json_at(root, bytes_text(pointer));
-    if (!found || !strchr(pointer + (*pointer == '/'), '/'))
-        return found;
-    for (const char *slash = strchr(pointer + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        yyjson_val *parent = json_at(root, bytes_of(pointer, (size_t)(slash - pointer)));
-        if (yyjson_is_arr(parent))
-            *through_array = true;
-    }
-    return found;
-}
-
-struct found column_find(const struct column *column, yyjson_val *root)
-{
-    struct found found = {0};
-    for (size_t i = 0; i < column->pointer_count; i++) {
-        bool through_array;
-        yyjson_val *val = follow(root, column->pointers[i], &through_array);
-        if (!val)
-            continue;
-        if (found.val) {
-            found.others = true;
-            break;
-        }
-        found.val = val;
-        found.pointer = i;
-        found.through_array = through_array;
-    }
-    return found;
-}
-
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
                   struct error *err)
 {
@@ -130,19 +96,28 @@ static enum outcome check_allowed(const struct column *column, yyjson_val *val, 
                      yyjson_arr_size(column->allow));
 }
 
-/* decode: json: the member is a string that holds JSON. */
+/* decode: json: the member is a string that holds JSON. What the cell gives back is that JSON in
+ * its canonical spelling: the very string, or a respelled one. */
 static enum outcome encode_decoded(const struct column *column, yyjson_val *val,
-                                   struct arena *arena, struct cell *cell, struct error *err)
+                                   struct arena *arena, struct cell *cell, bool *exact,
+                                   bool *respelled, struct error *err)
 {
-    bool exact;
     yyjson_doc *inner = NULL;
     if (!yyjson_is_str(val))
         return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "decode: json needs a string");
-    enum outcome outcome = json_parse(bytes_of(yyjson_get_str(val), yyjson_get_len(val)),
-                                      JSON_UNICODE_REJECT, NULL, &inner, err);
+    struct bytes text = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    enum outcome outcome = json_parse(text, JSON_UNICODE_REJECT, NULL, &inner, err);
     if (outcome != OUT_OK)
         return outcome;
-    outcome = value_encode(&column->type, yyjson_doc_get_root(inner), arena, cell, &exact, err);
+    outcome = value_encode(&column->type, yyjson_doc_get_root(inner), arena, cell, exact, err);
+    if (outcome == OUT_OK && *exact) {
+        struct buf spelled;
+        buf_init(&spelled, text.size);
+        canonical_append(&spelled, yyjson_doc_get_root(inner));
+        *exact = !spelled.failed && bytes_equal(buf_view(&spelled), text);
+        *respelled = !*exact;
+        buf_free(&spelled);
+    }
     yyjson_doc_free(inner);
     return outcome;
 }
@@ -163,13 +138,14 @@ static enum outcome encode_sealed(yyjson_val *val, struct arena *arena, struct c
 }
 
 enum outcome column_encode(const struct column *column, yyjson_val *val, struct arena *arena,
-                           struct cell *cell, bool *exact, struct error *err)
+                           struct cell *cell, bool *exact, bool *respelled, struct error *err)
 {
     *exact = true;
+    *respelled = false;
     if (column->seal)
         return encode_sealed(val, arena, cell, err);
     if (column->decode_json)
-        return encode_decoded(column, val, arena, cell, err);
+        return encode_decoded(column, val, arena, cell, exact, respelled, err);
     enum outcome outcome = value_encode(&column->type, val, arena, cell, exact, err);
     if (outcome == OUT_OK)
         outcome = check_allowed(column, val, err);

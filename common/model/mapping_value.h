@@ -16,11 +16,51 @@ struct found {
 
 struct found column_find(const struct column *column, yyjson_val *root);
 
-/* Encodes a found, non-null value: decode: json, type, allow, min, max. *exact as value_encode's.
- * A document that decode: json made lives in work and is freed by mapping_work's next use. */
+/* Encodes a found, non-null value: decode: json, type, allow, min, max. *exact: the cell gives the
+ * very value back. *respelled (decode: json only, never with exact): it gives back a string that
+ * holds the same JSON in its canonical spelling. */
 MUST_USE enum outcome column_encode(const struct column *column, yyjson_val *val,
                                     struct arena *arena, struct cell *cell, bool *exact,
-                                    struct error *err);
+                                    bool *respelled, struct error *err);
+
+/*
+ * What becomes of the member a column reads. A column that reads a member which does not come back
+ * from its cell as it was needs it in the rest; and a member that one column needs there is taken
+ * by none, nor is anything inside it or around it. So the way back finds in the rest exactly what
+ * the way there found in the record, whatever the pointers of a mapping have in common.
+ */
+enum member_fate {
+    MEMBER_ABSENT,    /* no pointer leads anywhere */
+    MEMBER_KEPT,      /* stays in the rest */
+    MEMBER_TAKEN,     /* leaves the record: the cell gives it back */
+    MEMBER_RESPELLED, /* the same, in the canonical spelling: decode: json, declared */
+};
+
+struct reading {
+    struct found found;
+    enum member_fate fate;
+};
+
+/* What the column's own reading says: `exact` and `respelled` as column_encode gave them. */
+enum member_fate member_fate_of(const struct found *found, bool exact, bool respelled);
+/* Keeps what others need. Readings of columns that are none of members stay as they are
+ * (MEMBER_ABSENT); `readings` is in the order of mapping->columns. */
+void members_settle(const struct mapping *mapping, struct reading *readings);
+/* Where several columns read a member, a default of one cannot come back as a member: the others
+ * were made without it. So absent and present must stay apart, and a member that is there with the
+ * default's value is kept. */
+bool is_default_of_shared(const struct column *column, struct cell cell);
+/* Two cells of a type say the same: the same bytes, or two spellings of the same value (jsonb and
+ * arrays come back from PostgreSQL in another one). Values are made in `doc`. */
+bool cells_same(const struct value_type *type, struct cell a, struct cell b, yyjson_mut_doc *doc);
+/* True when the two pointers name the same member or one inside the other. */
+bool pointers_touch(const char *a, const char *b);
+
+/* The cells that a document gives: of members, $value and rest (derived columns are left alone).
+ * `cells` has room for every column. Same failures as mapping_forward. */
+MUST_USE enum outcome document_cells(const struct mapping *mapping, yyjson_val *root,
+                                     struct mapping_work *work, struct arena *arena,
+                                     struct cell *cells, struct error *err);
 
 /* {"$sealed":"sec_…"} and {"$withheld":"token"}, what stands in a record for what the producer took
  * out (policy/secret_guard.h): the text in the mark, empty when `val` is no such mark. */
@@ -43,7 +83,9 @@ void column_blame(const struct mapping *mapping, const struct column *column, si
 MUST_USE enum outcome work_parse(struct mapping_work *work, struct bytes text,
                                  enum json_unicode unicode, yyjson_doc **doc, struct error *err);
 
-/* The cell of a column whose value is not in the payload ($key, $index, $tenant_context …). */
+/* True for a column whose value is not in the payload ($key, $index, $tenant_context …). */
+bool column_is_derived(const struct column *column);
+/* The cell of such a column. */
 MUST_USE enum outcome column_derive(const struct mapping *mapping, const struct column *column,
                                     const struct record *record, struct bytes tenant,
                                     struct arena *arena, struct cell *cell, struct error *err);
