@@ -1,15 +1,19 @@
 #include "control/cli.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/conf_mistakes.h"
 #include "common/base/text.h"
 #include "common/io/files.h"
 #include "common/io/log.h"
+#include "common/io/mappings.h"
 #include "common/io/terminal.h"
 #include "control/command.h"
 
@@ -18,6 +22,7 @@ enum {
     HELP_LIMIT = 1 << 18,
     ERROR_LIMIT = 2048,
     MOST_NAMES = 24,
+    MISTAKES_SHOWN = 50,
 };
 
 static const char DEFAULT_FILE[] = "drover.yaml";
@@ -69,6 +74,43 @@ static void print_error(const struct error *err)
         fprintf(stderr, "%s\n", text);
 }
 
+/* A page of them: who has mended these tries again. */
+static void print_mistakes(const struct error_list *mistakes)
+{
+    size_t shown = mistakes->count < MISTAKES_SHOWN ? mistakes->count : MISTAKES_SHOWN;
+    uint64_t more = mistakes->count - shown + mistakes->dropped;
+    for (size_t i = 0; i < shown; i++)
+        print_error(&mistakes->items[i]);
+    if (more)
+        fprintf(stderr, "… and %llu more\n", (unsigned long long)more);
+    if (mistakes->count > 1)
+        fprintf(stderr, "%llu mistakes\n",
+                (unsigned long long)(mistakes->count + mistakes->dropped));
+}
+
+static bool takes_mappings(const struct invocation *invocation)
+{
+    const struct conf *conf = &invocation->conf;
+    for (size_t i = 0; i < conf->field_count; i++)
+        if (conf->fields[i].offset == offsetof(struct settings, mappings))
+            return conf->fields[i].commands & invocation->command->bit;
+    return false;
+}
+
+/* Of mappings one mistake ends the command, but all of them are told. */
+static void print_failure(const struct invocation *invocation, const struct error *err)
+{
+    struct error_list mistakes;
+    error_list_init(&mistakes);
+    if (error_code_exit(err->code) == EXIT_CONFIG && takes_mappings(invocation))
+        mapping_set_check(&invocation->settings, &mistakes);
+    if (error_list_has(&mistakes, err))
+        print_mistakes(&mistakes);
+    else
+        print_error(err);
+    error_list_free(&mistakes);
+}
+
 static enum exit_code unknown_command(const char *word)
 {
     const char *names[MOST_NAMES] = {"help"};
@@ -114,20 +156,23 @@ static enum outcome find_config_file(const struct command *command, int argc, ch
     return outcome;
 }
 
-static enum outcome load_file(struct conf *conf, const char *file, struct error *err)
+/* All mistakes of the file are told, and the rest of it is loaded. */
+static enum outcome load_file(struct conf *conf, const char *file, struct error_list *mistakes,
+                              struct error *err)
 {
     if (!file)
         return OUT_OK;
     struct buf text;
     enum outcome outcome = files_read(file, CONFIG_FILE_LIMIT, &text, err);
-    if (outcome == OUT_OK)
-        outcome = conf_load_yaml(conf, file, buf_view(&text), err);
+    if (outcome == OUT_OK && conf_load_yaml_all(conf, file, buf_view(&text), mistakes) != OUT_OK)
+        *err = mistakes->items[0];
     buf_free(&text);
     return outcome;
 }
 
 static enum outcome load_settings(struct invocation *invocation, int argc, char **argv,
-                                  char **environment, struct error *err)
+                                  char **environment, struct error_list *mistakes,
+                                  struct error *err)
 {
     const struct command *command = invocation->command;
     struct conf *conf = &invocation->conf;
@@ -135,7 +180,7 @@ static enum outcome load_settings(struct invocation *invocation, int argc, char 
     enum outcome outcome =
         find_config_file(command, argc, argv, environment, &conf->arena, &file, err);
     if (outcome == OUT_OK)
-        outcome = load_file(conf, file, err);
+        outcome = load_file(conf, file, mistakes, err);
     if (outcome == OUT_OK)
         outcome = conf_load_env(conf, environment, files_read_secret, err);
     if (outcome == OUT_OK)
@@ -144,7 +189,17 @@ static enum outcome load_settings(struct invocation *invocation, int argc, char 
     invocation->settings.config_file = file;
     if (outcome == OUT_OK)
         outcome = settings_complete(conf, err);
-    return outcome;
+    if (mistakes->count == 0)
+        return outcome;
+    if (outcome != OUT_OK)
+        error_list_add(mistakes, err);
+    /* the file has mistakes: those of the mappings are told with them */
+    bool is_yaml = mistakes->items[0].code != ERR_CONF_SYNTAX;
+    if (is_yaml && takes_mappings(invocation))
+        mapping_set_check(&invocation->settings, mistakes);
+    error_list_sort(mistakes);
+    *err = mistakes->items[0];
+    return OUT_FATAL;
 }
 
 /* Set by `drover run` for its children; not handed on to theirs. */
@@ -160,6 +215,67 @@ static int take_progress_fd(void)
     return (int)fd;
 }
 
+/* `drover run` hands the sources to its children through a file in memory: there may be more than
+ * a command line can hold. */
+struct more_args {
+    char *text;
+    char **argv; /* all of them; NULL: there are no more than those of the command line */
+    int argc;
+};
+
+static char *read_all(int fd, size_t *size)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return NULL;
+    char *text = malloc((size_t)status.st_size + 1);
+    if (!text)
+        abort();
+    *size = 0;
+    while (*size < (size_t)status.st_size) {
+        ssize_t got = pread(fd, text + *size, (size_t)status.st_size - *size, (off_t)*size);
+        if (got <= 0) {
+            free(text);
+            return NULL;
+        }
+        *size += (size_t)got;
+    }
+    text[*size] = '\0';
+    return text;
+}
+
+static enum outcome take_more_args(int argc, char **argv, struct more_args *more, struct error *err)
+{
+    const char *name = getenv("DROVER_ARGS_FD");
+    int64_t fd = -1;
+    size_t size = 0, count = 0;
+    *more = (struct more_args){0};
+    if (!name)
+        return OUT_OK;
+    if (text_parse_int64(bytes_text(name), &fd) && fd > 2 && fd <= 1023)
+        more->text = read_all((int)fd, &size);
+    unsetenv("DROVER_ARGS_FD");
+    if (!more->text)
+        return error_set(err, OUT_FATAL, ERR_USAGE, "the arguments handed on cannot be read");
+    close((int)fd);
+    for (size_t i = 0; i < size; i++)
+        count += more->text[i] == '\0';
+    more->argv = calloc((size_t)argc + count + 1, sizeof(char *));
+    if (!more->argv)
+        abort();
+    for (; more->argc < argc; more->argc++)
+        more->argv[more->argc] = argv[more->argc];
+    for (size_t at = 0; at < size; at += strlen(more->text + at) + 1)
+        more->argv[more->argc++] = more->text + at;
+    return OUT_OK;
+}
+
+static void free_more_args(struct more_args *more)
+{
+    free(more->text);
+    free(more->argv);
+}
+
 static bool asks_for_help(int argc, char **argv)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
@@ -172,11 +288,22 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
                                  char **environment)
 {
     struct error err = {0};
+    struct more_args more;
+    struct error_list mistakes;
     int progress_fd = take_progress_fd();
-    if (load_settings(invocation, argc, argv, environment, &err) != OUT_OK) {
-        print_error(&err);
+    error_list_init(&mistakes);
+    if (take_more_args(argc, argv, &more, &err) != OUT_OK ||
+        load_settings(invocation, more.argv ? more.argc : argc, more.argv ? more.argv : argv,
+                      environment, &mistakes, &err) != OUT_OK) {
+        if (error_list_has(&mistakes, &err))
+            print_mistakes(&mistakes);
+        else
+            print_error(&err);
+        error_list_free(&mistakes);
+        free_more_args(&more);
         return command_fail(&err);
     }
+    error_list_free(&mistakes);
     struct settings *settings = &invocation->settings;
     settings->progress_fd = progress_fd;
     log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
@@ -184,8 +311,9 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
     log_flush();
     if (err.code != ERR_NONE) {
         fflush(stdout); /* the answer so far comes before what is wrong with it */
-        print_error(&err);
+        print_failure(invocation, &err);
     }
+    free_more_args(&more);
     return code;
 }
 

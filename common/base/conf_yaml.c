@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/conf_mistakes.h"
 #include "common/base/conf_put.h"
 #include "common/base/text.h"
 #include "common/base/yaml.h"
@@ -64,6 +65,11 @@ static enum outcome put_field(struct conf *conf, size_t index, struct yaml_at no
         return OUT_OK; /* "key:" alone leaves the default */
     if (field->kind == CONF_MAP && yaml_kind_of(node) == YAML_MAP)
         return put_many(conf, index, node, true, err);
+    if (field->kind == CONF_MAP && field->choices && yaml_kind_of(node) == YAML_SCALAR) {
+        struct bytes first = conf_choice(field->choices, 0), value = yaml_scalar(node, NULL);
+        return conf_put(conf, index, (struct conf_input){&first, &value, 1},
+                        source_of(node, &where), err);
+    }
     if (field->kind == CONF_MAP)
         return conf_refuse(field, source_of(node, &where), err, "must be a map of key: value");
     if (field->kind == CONF_LIST && yaml_kind_of(node) == YAML_LIST)
@@ -95,7 +101,8 @@ static void add_neighbour(char names[][LONGEST_PATH], const char **views, size_t
 }
 
 /* First what could stand here, then where a key of this very name has its place. */
-static void suggest(const struct conf *conf, const char *prefix, const char *key, struct error *err)
+static void suggest(const struct conf *conf, const char *prefix, const char *key,
+                    char meant[LONGEST_PATH], struct error *err)
 {
     static const size_t NAMES_SIZE = MOST_NEIGHBOURS;
     char(*names)[LONGEST_PATH] = calloc(NAMES_SIZE, sizeof(*names));
@@ -114,6 +121,10 @@ static void suggest(const struct conf *conf, const char *prefix, const char *key
             elsewhere = path;
     }
     const char *nearest = text_nearest(key, views, count);
+    int size = snprintf(meant, LONGEST_PATH, "%s%s%s", prefix, prefix[0] ? "." : "",
+                        nearest ? nearest : "");
+    if (!nearest || size >= LONGEST_PATH)
+        meant[0] = '\0';
     if (!nearest)
         nearest = elsewhere;
     if (nearest)
@@ -121,17 +132,15 @@ static void suggest(const struct conf *conf, const char *prefix, const char *key
     free(names);
 }
 
-static enum outcome refuse_key(const struct conf *conf, const char *prefix, struct yaml_at key,
-                               struct error *err)
+/* `meant`: the path it may have been meant for, or empty. */
+static void refuse_key(const struct conf *conf, const char *prefix, struct yaml_at key,
+                       char meant[LONGEST_PATH], struct error *err)
 {
-    if (!err)
-        return OUT_FATAL;
     const char *text = yaml_scalar(key, NULL).data;
     error_set(err, OUT_FATAL, ERR_CONF_UNKNOWN, "unknown key \"%.100s\"%s%s", text,
               prefix[0] ? " under " : "", prefix);
     yaml_where(key, err);
-    suggest(conf, prefix, text, err);
-    return OUT_FATAL;
+    suggest(conf, prefix, text, meant, err);
 }
 
 enum match { NO_FIELD, FIELD, PARENT_OF_FIELDS };
@@ -151,45 +160,78 @@ static enum match find_path(const struct conf *conf, const char *path, size_t *i
     return match;
 }
 
-static enum outcome walk(struct conf *conf, struct yaml_at map, const char *prefix,
-                         struct error *err)
+static void walk(struct conf *conf, struct yaml_at map, const char *prefix,
+                 struct error_list *mistakes);
+
+/* False: there is no such path. */
+static bool take(struct conf *conf, const char *path, struct yaml_at value,
+                 struct error_list *mistakes)
 {
+    struct error err;
+    size_t index;
+    enum match match = find_path(conf, path, &index);
+    if (match == FIELD && put_field(conf, index, value, &err) != OUT_OK)
+        error_list_add(mistakes, &err);
+    if (match == PARENT_OF_FIELDS)
+        walk(conf, value, path, mistakes);
+    return match != NO_FIELD;
+}
+
+/* Reads on behind a mistake; a misspelled key as what it was probably meant to be, so that nothing
+ * follows from it. */
+static void walk(struct conf *conf, struct yaml_at map, const char *prefix,
+                 struct error_list *mistakes)
+{
+    struct error err;
     if (yaml_is_null(map))
-        return OUT_OK;
+        return;
     if (yaml_kind_of(map) != YAML_MAP) {
-        error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+        error_set(&err, OUT_FATAL, ERR_CONF_VALUE,
                   "%s must hold settings, one \"key: value\" a line",
                   prefix[0] ? prefix : "the file");
-        yaml_where(map, err);
-        return OUT_FATAL;
+        yaml_where(map, &err);
+        error_list_add(mistakes, &err);
+        return;
     }
-    enum outcome outcome = OUT_OK;
     size_t count = yaml_count(map);
-    for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct yaml_at key = yaml_key(map, i);
-        char path[LONGEST_PATH];
+        char path[LONGEST_PATH], meant[LONGEST_PATH];
         int size = snprintf(path, sizeof(path), "%s%s%s", prefix, prefix[0] ? "." : "",
                             yaml_scalar(key, NULL).data);
-        size_t index;
-        enum match match = size < LONGEST_PATH ? find_path(conf, path, &index) : NO_FIELD;
-        if (match == FIELD)
-            outcome = put_field(conf, index, yaml_value(map, i), err);
-        else if (match == PARENT_OF_FIELDS)
-            outcome = walk(conf, yaml_value(map, i), path, err);
-        else
-            outcome = refuse_key(conf, prefix, key, err);
+        if (size < LONGEST_PATH && take(conf, path, yaml_value(map, i), mistakes))
+            continue;
+        refuse_key(conf, prefix, key, meant, &err);
+        error_list_add(mistakes, &err);
+        const char *last = strrchr(meant, '.');
+        if (meant[0] && !yaml_has(yaml_find(map, last ? last + 1 : meant)))
+            (void)take(conf, meant, yaml_value(map, i), mistakes);
     }
-    return outcome;
+}
+
+enum outcome conf_load_yaml_all(struct conf *conf, const char *file, struct bytes text,
+                                struct error_list *mistakes)
+{
+    struct error err;
+    struct yaml_file *tree;
+    size_t before = mistakes->count;
+    if (yaml_parse(file, text, &tree, &err) != OUT_OK) {
+        error_list_add(mistakes, &err);
+        return OUT_FATAL;
+    }
+    walk(conf, yaml_root(tree), "", mistakes);
+    yaml_file_free(tree);
+    return mistakes->count == before ? OUT_OK : OUT_FATAL;
 }
 
 enum outcome conf_load_yaml(struct conf *conf, const char *file, struct bytes text,
                             struct error *err)
 {
-    struct yaml_file *tree;
-    enum outcome outcome = yaml_parse(file, text, &tree, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    outcome = walk(conf, yaml_root(tree), "", err);
-    yaml_file_free(tree);
+    struct error_list mistakes;
+    error_list_init(&mistakes);
+    enum outcome outcome = conf_load_yaml_all(conf, file, text, &mistakes);
+    if (mistakes.count && err)
+        *err = mistakes.items[0];
+    error_list_free(&mistakes);
     return outcome;
 }

@@ -3,7 +3,9 @@
 #include "common/base/yaml.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/text.h"
 #include "common/base/yaml_tree.h"
@@ -116,6 +118,20 @@ static bool is_known(struct bytes key, const char *const *known, size_t count)
     return false;
 }
 
+/* NULL: nothing is near enough to be meant. */
+static const char *refuse_key(struct yaml_at key, const char *inside, const char *const *known,
+                              size_t known_count, struct error *err)
+{
+    struct bytes text = yaml_scalar(key, NULL);
+    error_set(err, OUT_FATAL, ERR_CONF_UNKNOWN, "unknown key \"%.100s\"%s%s", text.data,
+              inside[0] ? " under " : "", inside);
+    yaml_where(key, err);
+    const char *nearest = text_nearest(text.data, known, known_count);
+    if (nearest)
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    return nearest;
+}
+
 enum outcome yaml_check_keys(struct yaml_at map, const char *inside, const char *const *known,
                              struct error *err)
 {
@@ -125,16 +141,78 @@ enum outcome yaml_check_keys(struct yaml_at map, const char *inside, const char 
     size_t count = yaml_count(map);
     for (size_t i = 0; i < count; i++) {
         struct yaml_at key = yaml_key(map, i);
-        struct bytes text = yaml_scalar(key, NULL);
-        if (is_known(text, known, known_count))
+        if (is_known(yaml_scalar(key, NULL), known, known_count))
             continue;
-        error_set(err, OUT_FATAL, ERR_CONF_UNKNOWN, "unknown key \"%.100s\"%s%s", text.data,
-                  inside[0] ? " under " : "", inside);
-        yaml_where(key, err);
-        const char *nearest = text_nearest(text.data, known, known_count);
-        if (nearest)
-            error_hint(err, "did you mean \"%s\"?", nearest);
+        (void)refuse_key(key, inside, known, known_count, err);
         return OUT_FATAL;
     }
     return OUT_OK;
+}
+
+/* ---- reading on behind a mistake ---- */
+
+/* libyaml's nodes are ours to change until the file is freed; what it frees is malloc'ed. */
+static void put_scalar(struct yaml_at node, const char *text)
+{
+    yaml_node_t *scalar = node.file->document.nodes.start + node.at - 1;
+    char *copy = strdup(text);
+    if (!copy)
+        abort();
+    free(scalar->data.scalar.value);
+    scalar->data.scalar.value = (yaml_char_t *)copy;
+    scalar->data.scalar.length = strlen(copy);
+}
+
+void yaml_mend_keys(struct yaml_at map, const char *inside, const char *const *known,
+                    struct error_list *mistakes)
+{
+    size_t known_count = 0;
+    while (known[known_count])
+        known_count++;
+    for (size_t i = 0; i < yaml_count(map); i++) {
+        struct error err;
+        struct yaml_at key = yaml_key(map, i);
+        if (is_known(yaml_scalar(key, NULL), known, known_count))
+            continue;
+        const char *nearest = refuse_key(key, inside, known, known_count, &err);
+        error_list_add(mistakes, &err);
+        if (nearest && !yaml_has(yaml_find(map, nearest)))
+            put_scalar(key, nearest);
+    }
+}
+
+/* "numeric(12" and behind it the key "2)" without a value. */
+static bool is_cut(struct yaml_at map, size_t i)
+{
+    bool plain, key_plain;
+    if (yaml_kind_of(yaml_value(map, i)) != YAML_SCALAR || !yaml_is_null(yaml_value(map, i + 1)))
+        return false;
+    struct bytes value = yaml_scalar(yaml_value(map, i), &plain);
+    struct bytes key = yaml_scalar(yaml_key(map, i + 1), &key_plain);
+    return plain && key_plain && key.size > 1 && key.data[key.size - 1] == ')' &&
+           !memchr(key.data, '(', key.size) && memchr(value.data, '(', value.size) &&
+           !memchr(value.data, ')', value.size);
+}
+
+void yaml_mend_cuts(struct yaml_at map, struct error_list *mistakes)
+{
+    for (size_t i = 0; i + 1 < yaml_count(map); i++) {
+        struct error err;
+        char whole[120];
+        if (!is_cut(map, i))
+            continue;
+        snprintf(whole, sizeof(whole), "%.50s,%.50s", yaml_scalar(yaml_value(map, i), NULL).data,
+                 yaml_scalar(yaml_key(map, i + 1), NULL).data);
+        error_set(&err, OUT_FATAL, ERR_MAPPING_TYPE, "within { } YAML cuts %s at its comma", whole);
+        yaml_where(yaml_value(map, i), &err);
+        error_hint(&err, "quote it: %.40s: \"%s\"", yaml_scalar(yaml_key(map, i), NULL).data,
+                   whole);
+        error_list_add(mistakes, &err);
+        put_scalar(yaml_value(map, i), whole);
+        yaml_node_t *node = map.file->document.nodes.start + map.at - 1;
+        yaml_node_pair_t *pairs = node->data.mapping.pairs.start;
+        size_t count = yaml_count(map);
+        memmove(&pairs[i + 1], &pairs[i + 2], (count - i - 2) * sizeof(*pairs));
+        node->data.mapping.pairs.top--;
+    }
 }

@@ -14,6 +14,7 @@
 #include "common/base/attributes.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/base/error_list.h"
 
 struct yaml_file; /* opaque: owns the tree */
 
@@ -56,5 +57,13 @@ void yaml_where(struct yaml_at node, struct error *err);
  * mean"); `inside` names the map. */
 MUST_USE enum outcome yaml_check_keys(struct yaml_at map, const char *inside,
                                       const char *const *known, struct error *err);
+
+/* The same for all of them: each is added to the list, and where the right spelling is not there
+ * beside it, the key is read from now on as if it had been written rightly. */
+void yaml_mend_keys(struct yaml_at map, const char *inside, const char *const *known,
+                    struct error_list *mistakes);
+/* Within { } a plain numeric(12,2) is cut at its comma, into a value and a key of its own: put
+ * together again, and added to the list (DRV-M002) with the advice to quote it. */
+void yaml_mend_cuts(struct yaml_at map, struct error_list *mistakes);
 
 #endif

@@ -32,6 +32,19 @@ static yaml_mark_t mark_of_offset(struct bytes text, size_t offset)
     return mark;
 }
 
+/* Whether the line has `[]` behind a letter: a type that was to be quoted. */
+static bool holds_brackets(struct bytes text, size_t line)
+{
+    size_t at = 0;
+    for (; line > 0 && at < text.size; at++)
+        line -= text.data[at] == '\n';
+    for (; at + 2 < text.size && text.data[at] != '\n'; at++)
+        if (text.data[at] >= 'a' && text.data[at] <= 'z' && text.data[at + 1] == '[' &&
+            text.data[at + 2] == ']')
+            return true;
+    return false;
+}
+
 static enum outcome refuse_syntax(const char *name, struct bytes text, const yaml_parser_t *parser,
                                   struct error *err)
 {
@@ -43,6 +56,9 @@ static enum outcome refuse_syntax(const char *name, struct bytes text, const yam
     error_set(err, OUT_FATAL, ERR_CONF_SYNTAX, "not well-formed YAML: %s",
               parser->problem ? parser->problem : "it cannot be read");
     error_where(err, "%s:%zu:%zu", name, mark.line + 1, mark.column + 1);
+    if (holds_brackets(text, mark.line))
+        error_hint(err, "within { } quote what has brackets or commas of its own, such as "
+                        "\"text[]\"");
     if (parser->context)
         error_cause(err, "%s that starts at line %zu", parser->context,
                     parser->context_mark.line + 1);

@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/io/files.h"
+#include "common/model/mapping_mistakes.h"
 
 enum {
     MAPPING_SIZE_MOST = 1 << 20,
@@ -14,45 +15,55 @@ enum {
     NAMES_MOST = 64, /* candidates of a suggestion */
 };
 
-static enum outcome add_file(struct mapping_set *set, const char *path, struct error *err)
+/* Reads on behind mistakes: a mapping that has some is kept for what others say of it. */
+struct loading {
+    struct mapping_set *set;
+    struct error_list *mistakes;
+};
+
+static void add_file(struct loading *loading, const char *path)
 {
-    if (set->count == MAPPINGS_MOST)
-        return error_set(err, OUT_FATAL, ERR_MAPPING, "more than %d mappings", MAPPINGS_MOST);
+    struct mapping_set *set = loading->set;
+    struct error err;
     struct buf text;
     struct mapping *mapping = NULL;
-    enum outcome outcome = files_read(path, MAPPING_SIZE_MOST, &text, err);
-    if (outcome == OUT_OK)
-        outcome = mapping_parse(path, buf_view(&text), &mapping, err);
+    if (set->count == MAPPINGS_MOST) {
+        error_set(&err, OUT_FATAL, ERR_MAPPING, "more than %d mappings", MAPPINGS_MOST);
+        error_where(&err, "%s", path);
+        error_list_add(loading->mistakes, &err);
+        return;
+    }
+    if (files_read(path, MAPPING_SIZE_MOST, &text, &err) != OUT_OK)
+        error_list_add(loading->mistakes, &err);
+    else
+        (void)!mapping_parse_all(path, buf_view(&text), &mapping, loading->mistakes);
     buf_free(&text);
-    if (outcome == OUT_OK)
+    if (mapping && mapping->entity && mapping->table) {
         set->items[set->count++] = mapping;
-    return outcome;
+    } else {
+        mapping_free(mapping);
+    }
 }
 
 /* Files of the pattern in byte order, so that the first error is always the same one. */
-static enum outcome add_pattern(struct mapping_set *set, const char *pattern, size_t *found,
-                                struct error *err)
+static void add_pattern(struct loading *loading, const char *pattern, size_t *found)
 {
     glob_t names;
     if (glob(pattern, GLOB_NOSORT, NULL, &names) != 0)
-        return OUT_OK; /* nothing; the caller counts */
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < names.gl_pathc && outcome == OUT_OK; i++) {
+        return; /* nothing; the caller counts */
+    for (size_t i = 0; i < names.gl_pathc; i++) {
         if (files_is_folder(names.gl_pathv[i]))
             continue;
-        outcome = add_file(set, names.gl_pathv[i], err);
+        add_file(loading, names.gl_pathv[i]);
         ++*found;
     }
     globfree(&names);
-    return outcome;
 }
 
-static enum outcome add_folder(struct mapping_set *set, const char *folder, size_t *found,
-                               struct error *err)
+static void add_folder(struct loading *loading, const char *folder, size_t *found)
 {
     static const char *const ENDINGS[] = {"*.yaml", "*.yml"};
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < 2 && outcome == OUT_OK; i++) {
+    for (size_t i = 0; i < 2; i++) {
         struct buf pattern;
         buf_init(&pattern, 8192);
         for (const char *at = folder; *at; at++) { /* a folder's name is no pattern */
@@ -61,29 +72,29 @@ static enum outcome add_folder(struct mapping_set *set, const char *folder, size
             buf_append_char(&pattern, *at);
         }
         buf_append_format(&pattern, "/%s", ENDINGS[i]);
-        outcome = add_pattern(set, buf_text(&pattern), found, err);
+        add_pattern(loading, buf_text(&pattern), found);
         buf_free(&pattern);
     }
-    return outcome;
 }
 
-static enum outcome add_place(struct mapping_set *set, const char *place, struct error *err)
+static void add_place(struct loading *loading, const char *place)
 {
+    struct error err;
     size_t found = 0;
-    enum outcome outcome;
-    if (files_is_folder(place))
-        outcome = add_folder(set, place, &found, err);
-    else if (files_exist(place) || !strpbrk(place, "*?["))
-        return add_file(set, place, err);
-    else
-        outcome = add_pattern(set, place, &found, err);
-    if (outcome == OUT_OK && found == 0) {
-        outcome = error_set(err, OUT_FATAL, ERR_CONF_FILE, "no mapping is found there");
-        error_where(err, "%s", place);
-        error_hint(err,
-                   "name files, folders with *.yaml, or patterns under mappings: or --mapping");
+    if (files_is_folder(place)) {
+        add_folder(loading, place, &found);
+    } else if (files_exist(place) || !strpbrk(place, "*?[")) {
+        add_file(loading, place);
+        return;
+    } else {
+        add_pattern(loading, place, &found);
     }
-    return outcome;
+    if (found > 0)
+        return;
+    error_set(&err, OUT_FATAL, ERR_CONF_FILE, "no mapping is found there");
+    error_where(&err, "%s", place);
+    error_hint(&err, "name files, folders with *.yaml, or patterns under mappings: or --mapping");
+    error_list_add(loading->mistakes, &err);
 }
 
 static int by_entity(const void *a, const void *b)
@@ -100,25 +111,27 @@ static bool same_table(const struct mapping *a, const struct mapping *b)
 }
 
 /* Two entities in one table would read each other's rows as extra. */
-static enum outcome check_distinct(const struct mapping_set *set, struct error *err)
+static void check_distinct(struct loading *loading)
 {
+    const struct mapping_set *set = loading->set;
     for (size_t i = 0; i < set->count; i++) {
         for (size_t j = 0; j < i; j++) {
+            struct error err;
             const struct mapping *first = set->items[j], *second = set->items[i];
             bool entity = strcmp(first->entity, second->entity) == 0;
             if (!entity && !same_table(first, second))
                 continue;
-            enum outcome outcome =
-                entity ? error_set(err, OUT_FATAL, ERR_MAPPING, "the entity %s has two mappings",
-                                   first->entity)
-                       : error_set(err, OUT_FATAL, ERR_MAPPING, "the table %s.%s has two mappings",
-                                   first->schema, first->table);
-            error_where(err, "%s and %s", first->file, second->file);
-            error_hint(err, "remove one of the two files, or name each mapping once");
-            return outcome;
+            if (entity)
+                error_set(&err, OUT_FATAL, ERR_MAPPING, "the entity %s has two mappings",
+                          first->entity);
+            else
+                error_set(&err, OUT_FATAL, ERR_MAPPING, "the table %s.%s has two mappings",
+                          first->schema, first->table);
+            error_where(&err, "%s and %s", first->file, second->file);
+            error_hint(&err, "remove one of the two files, or name each mapping once");
+            error_list_add(loading->mistakes, &err);
         }
     }
-    return OUT_OK;
 }
 
 static enum outcome blame_reference(const struct mapping *mapping,
@@ -194,38 +207,63 @@ static enum outcome rank_all(struct mapping_set *set, struct error *err)
     return OUT_OK;
 }
 
-static enum outcome check_references(struct mapping_set *set, struct error *err)
+static void check_references(struct loading *loading)
 {
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < set->count && outcome == OUT_OK; i++) {
+    struct mapping_set *set = loading->set;
+    struct error err;
+    for (size_t i = 0; i < set->count; i++) {
         const struct mapping *mapping = set->items[i];
-        for (size_t r = 0; r < mapping->reference_count && outcome == OUT_OK; r++)
-            outcome = check_reference(set, mapping, &mapping->references[r], err);
+        for (size_t r = 0; r < mapping->reference_count; r++)
+            if (check_reference(set, mapping, &mapping->references[r], &err) != OUT_OK)
+                error_list_add(loading->mistakes, &err);
     }
-    return outcome == OUT_OK ? rank_all(set, err) : outcome;
+    if (loading->mistakes->count == 0 && rank_all(set, &err) != OUT_OK)
+        error_list_add(loading->mistakes, &err);
+}
+
+static void load_all(const struct settings *settings, struct mapping_set *set,
+                     struct error_list *mistakes)
+{
+    struct error err;
+    struct loading loading = {.set = set, .mistakes = mistakes};
+    *set = (struct mapping_set){.items = calloc(MAPPINGS_MOST, sizeof(set->items[0]))};
+    if (!set->items)
+        abort();
+    for (size_t i = 0; i < settings->mappings.count; i++)
+        add_place(&loading, settings->mappings.items[i]);
+    if (set->count == 0 && mistakes->count == 0) {
+        error_set(&err, OUT_FATAL, ERR_CONF_MISSING, "no mapping is given");
+        error_hint(&err, "set mappings: in drover.yaml, or --mapping");
+        error_list_add(mistakes, &err);
+    }
+    qsort(set->items, set->count, sizeof(set->items[0]), by_entity);
+    check_distinct(&loading);
+    /* the keys and columns of a mapping with mistakes are not what they will be */
+    if (mistakes->count == 0)
+        check_references(&loading);
+    error_list_sort(mistakes);
+}
+
+void mapping_set_check(const struct settings *settings, struct error_list *mistakes)
+{
+    struct mapping_set set;
+    load_all(settings, &set, mistakes);
+    mapping_set_free(&set);
 }
 
 enum outcome mapping_set_load(const struct settings *settings, struct mapping_set *set,
                               struct error *err)
 {
-    *set = (struct mapping_set){.items = calloc(MAPPINGS_MOST, sizeof(set->items[0]))};
-    if (!set->items)
-        abort();
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < settings->mappings.count && outcome == OUT_OK; i++)
-        outcome = add_place(set, settings->mappings.items[i], err);
-    if (outcome == OUT_OK && set->count == 0) {
-        outcome = error_set(err, OUT_FATAL, ERR_CONF_MISSING, "no mapping is given");
-        error_hint(err, "set mappings: in drover.yaml, or --mapping");
-    }
-    if (outcome == OUT_OK) {
-        qsort(set->items, set->count, sizeof(set->items[0]), by_entity);
-        outcome = check_distinct(set, err);
-    }
-    if (outcome == OUT_OK)
-        outcome = check_references(set, err);
-    if (outcome != OUT_OK)
+    struct error_list mistakes;
+    error_list_init(&mistakes);
+    load_all(settings, set, &mistakes);
+    enum outcome outcome = mistakes.count ? OUT_FATAL : OUT_OK;
+    if (outcome != OUT_OK) {
         mapping_set_free(set);
+        if (err)
+            *err = mistakes.items[0];
+    }
+    error_list_free(&mistakes);
     return outcome;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
+#include "common/base/error_list.h"
 #include "common/io/settings.h"
 #include "common/model/mapping.h"
 
@@ -18,6 +19,9 @@ struct mapping_set {
  * a reference to what is not there, none at all. */
 MUST_USE enum outcome mapping_set_load(const struct settings *settings, struct mapping_set *set,
                                        struct error *err);
+/* Every mistake of every file, sorted by file and line; none: nothing is added. What mappings say
+ * of each other's keys is looked at when each is right by itself. */
+void mapping_set_check(const struct settings *settings, struct error_list *mistakes);
 void mapping_set_free(struct mapping_set *set);
 /* NULL when there is none. */
 const struct mapping *mapping_set_find(const struct mapping_set *set, struct bytes entity);

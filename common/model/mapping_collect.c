@@ -40,7 +40,7 @@ static enum outcome check_key_pattern(struct yaml_at node, const char *pattern, 
     return OUT_OK;
 }
 
-static enum outcome parse_keys(struct parse *parse, struct yaml_at node, struct error *err)
+static enum outcome parse_keys_of(struct parse *parse, struct yaml_at node, struct error *err)
 {
     struct mapping *mapping = parse->mapping;
     enum outcome outcome = parse_texts(parse, node, "a storage key pattern is text such as chat_*",
@@ -132,9 +132,7 @@ static enum outcome parse_join(struct parse *parse, struct yaml_at node, struct 
                           "join is written {map_dump: name, on: /member, as: member}");
     if (mapping->collect_map_count == 0)
         return parse_fail(node, err, ERR_MAPPING, "join goes with map_dump");
-    enum outcome outcome = yaml_check_keys(node, "join", KEYS, err);
-    if (outcome != OUT_OK)
-        return outcome;
+    parse_keys(parse, node, "join", KEYS);
     struct collect_join *join = arena_array(&mapping->arena, 1, sizeof *join);
     struct bytes from = parse_scalar(yaml_find(node, "map_dump"));
     struct bytes as = parse_scalar(yaml_find(node, "as"));
@@ -158,24 +156,25 @@ enum outcome parse_collect(struct parse *parse, struct yaml_at node, struct erro
     if (yaml_kind_of(node) != YAML_MAP)
         return parse_fail(node, err, ERR_MAPPING,
                           "collect is a map of files, local_storage, map_dump");
-    enum outcome outcome = yaml_check_keys(node, "collect", KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_texts(parse, yaml_find(node, "files"),
-                              "a file pattern is text such as users*.json", &mapping->collect_files,
-                              &mapping->collect_file_count, err);
-    if (outcome == OUT_OK)
-        outcome = parse_keys(parse, yaml_find(node, "local_storage"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_texts(parse, yaml_find(node, "map_dump"),
-                              "a collection is named by text such as projects",
-                              &mapping->collect_maps, &mapping->collect_map_count, err);
-    if (outcome == OUT_OK)
-        outcome = parse_expand(parse, yaml_find(node, "expand"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_merge(parse, node, err);
-    if (outcome == OUT_OK)
-        outcome = parse_join(parse, yaml_find(node, "join"), err);
-    return outcome;
+    parse_keys(parse, node, "collect", KEYS);
+    parse_keep(parse,
+               parse_texts(parse, yaml_find(node, "files"),
+                           "a file pattern is text such as users*.json", &mapping->collect_files,
+                           &mapping->collect_file_count, err),
+               err);
+    bool keys = parse_keep(parse, parse_keys_of(parse, yaml_find(node, "local_storage"), err),
+                           err) == OUT_OK;
+    bool maps = parse_keep(parse,
+                           parse_texts(parse, yaml_find(node, "map_dump"),
+                                       "a collection is named by text such as projects",
+                                       &mapping->collect_maps, &mapping->collect_map_count, err),
+                           err) == OUT_OK;
+    if (keys &&
+        parse_keep(parse, parse_expand(parse, yaml_find(node, "expand"), err), err) == OUT_OK)
+        parse_keep(parse, parse_merge(parse, node, err), err);
+    if (maps)
+        parse_keep(parse, parse_join(parse, yaml_find(node, "join"), err), err);
+    return OUT_OK;
 }
 
 /* $key_suffix must say which key it was: one '*', in the same place of each key. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/text.h"
 #include "common/model/mapping_parse.h"
@@ -42,8 +43,35 @@ enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *err)
     struct bytes text = parse_scalar(node);
     *flag = bytes_equal(text, BYTES_LITERAL("true"));
     if (!*flag && !bytes_equal(text, BYTES_LITERAL("false")))
-        return parse_fail(node, err, ERR_MAPPING, "the value is true or false");
+        return parse_fail(node, err, ERR_MAPPING,
+                          "required, seal, withhold and unique are true or false");
     return OUT_OK;
+}
+
+/* What other programs call it. */
+static const char *other_name(struct bytes text)
+{
+    static const char *const NAMES[][2] = {
+        {"string", "text"},
+        {"str", "text"},
+        {"char", "varchar(n)"},
+        {"double", "float8"},
+        {"number", "numeric"},
+        {"long", "int8"},
+        {"datetime", "timestamptz"},
+        {"object", "jsonb"},
+        {"array", "jsonb"},
+        {"json", "jsonb"},
+        {"blob", "bytea"},
+        {"serial", "int8"},
+        {"byte", "int2"},
+        {"binary", "bytea"},
+        {"guid", "uuid"},
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (text.size == strlen(NAMES[i][0]) && strncasecmp(text.data, NAMES[i][0], text.size) == 0)
+            return NAMES[i][1];
+    return NULL;
 }
 
 static enum outcome parse_type(struct yaml_at column, struct yaml_at node, struct value_type *type,
@@ -57,11 +85,23 @@ static enum outcome parse_type(struct yaml_at column, struct yaml_at node, struc
     while (names[count])
         count++;
     const char *nearest = text.size ? text_nearest(text.data, names, count) : NULL;
-    error_set(err, OUT_FATAL, ERR_MAPPING_TYPE,
-              text.size ? "unknown column type" : "the column has no type");
+    struct buf safe;
+    buf_init(&safe, 1024);
+    text_append_safe(&safe, text, 60);
+    if (text.size)
+        error_set(err, OUT_FATAL, ERR_MAPPING_TYPE, "unknown column type \"%s\"", buf_text(&safe));
+    else
+        error_set(err, OUT_FATAL, ERR_MAPPING_TYPE, "the column has no type");
+    buf_free(&safe);
     yaml_where(yaml_has(node) ? node : column, err);
+    if (!nearest && text.size)
+        nearest = other_name(text);
     if (nearest)
         error_hint(err, "did you mean \"%s\"?", nearest);
+    else
+        error_hint(err, "types are text, varchar(n), bool, int2, int4, int8, float4, float8, "
+                        "numeric(p,s), date, timestamp, timestamptz, uuid, jsonb, bytea, and "
+                        "\"TYPE[]\"");
     return OUT_FATAL;
 }
 
@@ -89,6 +129,11 @@ static enum outcome parse_form(struct yaml_at node, struct value_type *type, str
                       "as is string, number, loose, epoch_s, epoch_ms or epoch_us");
 }
 
+static void parse_is_unclear(struct parse *parse, const struct column *column)
+{
+    parse->unclear[column - parse->mapping->columns] = true;
+}
+
 static enum outcome parse_pointers(struct parse *parse, struct yaml_at node, struct column *column,
                                    struct error *err)
 {
@@ -98,8 +143,12 @@ static enum outcome parse_pointers(struct parse *parse, struct yaml_at node, str
         return parse_fail(node, err, ERR_MAPPING, "from names no member");
     const char **pointers = arena_array(&parse->mapping->arena, count, sizeof *pointers);
     enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
-        outcome = parse_pointer(parse, list ? yaml_item(node, i) : node, &pointers[i], err);
+    size_t before = parse->mistakes->count;
+    for (size_t i = 0; i < count; i++)
+        parse_keep(parse, parse_pointer(parse, list ? yaml_item(node, i) : node, &pointers[i], err),
+                   err);
+    if (parse->mistakes->count > before)
+        parse_is_unclear(parse, column);
     column->source = FROM_POINTERS;
     column->pointers = pointers;
     column->pointer_count = count;
@@ -150,7 +199,8 @@ static enum outcome parse_from(struct parse *parse, struct yaml_at at, struct ya
     if (outcome != OUT_OK)
         return outcome;
     column->source = WORDS[which].source;
-    return check_word_type(node, column, err);
+    bool typed = !parse->unclear[column - parse->mapping->columns];
+    return typed ? check_word_type(node, column, err) : OUT_OK;
 }
 
 static enum outcome parse_decimal_option(struct yaml_at node, bool *has, struct decimal *number,
@@ -265,37 +315,38 @@ static enum outcome parse_secrecy(struct yaml_at at, struct column *column, stru
     return OUT_OK;
 }
 
-static enum outcome parse_column(struct parse *parse, struct yaml_at at, struct column *column,
-                                 yyjson_mut_val *gathered, struct error *err)
+/* Every option, but for those that rest on a type or a source that could not be read. */
+static void parse_column(struct parse *parse, struct yaml_at at, struct column *column,
+                         yyjson_mut_val *gathered)
 {
+    struct error error, *err = &error;
     enum outcome outcome = parse_type(at, yaml_find(at, "type"), &column->type, err);
-    if (outcome == OUT_OK)
-        outcome = parse_form(yaml_find(at, "as"), &column->type, err);
-    if (outcome == OUT_OK)
-        outcome = parse_from(parse, at, yaml_find(at, "from"), column, err);
-    if (outcome == OUT_OK)
-        outcome = parse_flag(yaml_find(at, "required"), &column->required, err);
-    if (outcome == OUT_OK)
-        outcome =
-            parse_decimal_option(yaml_find(at, "min"), &column->has_least, &column->least, err);
-    if (outcome == OUT_OK)
-        outcome = parse_decimal_option(yaml_find(at, "max"), &column->has_most, &column->most, err);
-    if (outcome == OUT_OK)
-        outcome = parse_tolerance(yaml_find(at, "tolerance"), column, err);
-    if (outcome == OUT_OK)
-        outcome = parse_decode(at, column, err);
-    if (outcome == OUT_OK)
-        outcome = parse_secrecy(at, column, err);
-    if (outcome == OUT_OK)
-        outcome = parse_literals(parse, at, column, gathered, err);
-    return outcome;
+    if (parse_keep(parse, outcome, err) != OUT_OK)
+        parse_is_unclear(parse, column);
+    else
+        parse_keep(parse, parse_form(yaml_find(at, "as"), &column->type, err), err);
+    outcome = parse_from(parse, at, yaml_find(at, "from"), column, err);
+    if (parse_keep(parse, outcome, err) != OUT_OK)
+        parse_is_unclear(parse, column);
+    parse_keep(parse, parse_flag(yaml_find(at, "required"), &column->required, err), err);
+    outcome = parse_decimal_option(yaml_find(at, "min"), &column->has_least, &column->least, err);
+    parse_keep(parse, outcome, err);
+    outcome = parse_decimal_option(yaml_find(at, "max"), &column->has_most, &column->most, err);
+    parse_keep(parse, outcome, err);
+    parse_keep(parse, parse_tolerance(yaml_find(at, "tolerance"), column, err), err);
+    parse_keep(parse, parse_decode(at, column, err), err);
+    if (parse->unclear[column - parse->mapping->columns])
+        return;
+    parse_keep(parse, parse_secrecy(at, column, err), err);
+    parse_keep(parse, parse_literals(parse, at, column, gathered, err), err);
 }
 
-static enum outcome parse_generated(struct yaml_at node, struct yaml_at at, const char *name,
-                                    struct mapping *mapping, struct error *err)
+static enum outcome parse_generated(struct parse *parse, struct yaml_at node, struct yaml_at at,
+                                    const char *name, struct error *err)
 {
     static const char *const KEYS[] = {"name", "type", "generated", NULL};
-    struct generated_column *made = &mapping->generated[mapping->generated_count];
+    struct mapping *mapping = parse->mapping;
+    struct generated_column *made = &mapping->generated[mapping->generated_count++];
     struct bytes kind = parse_scalar(node);
     made->name = name;
     if (bytes_equal(kind, BYTES_LITERAL("identity")))
@@ -306,15 +357,13 @@ static enum outcome parse_generated(struct yaml_at node, struct yaml_at at, cons
         made->kind = GENERATED_ON_WRITE;
     else
         return parse_fail(node, err, ERR_MAPPING, "generated is identity, on_insert or on_write");
-    enum outcome outcome = yaml_check_keys(at, "a generated column", KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_type(at, yaml_find(at, "type"), &made->type, err);
+    parse_keys(parse, at, "a generated column", KEYS);
+    enum outcome outcome = parse_type(at, yaml_find(at, "type"), &made->type, err);
     bool integer = made->type.base == VALUE_INT4 || made->type.base == VALUE_INT8;
     bool time = made->type.base == VALUE_TIMESTAMP || made->type.base == VALUE_TIMESTAMPTZ;
     if (outcome == OUT_OK && (made->kind == GENERATED_IDENTITY ? !integer : !time))
         outcome = parse_fail(at, err, ERR_MAPPING_TYPE,
                              "identity goes with int8, on_insert and on_write with a time");
-    mapping->generated_count++;
     return outcome;
 }
 
@@ -388,23 +437,29 @@ static enum outcome parse_one(struct parse *parse, struct yaml_at at, yyjson_mut
     const char *name = NULL;
     if (yaml_kind_of(at) != YAML_MAP)
         return parse_fail(at, err, ERR_MAPPING, "a column is a map: { name: …, from: …, type: … }");
-    enum outcome outcome = yaml_check_keys(at, "a column", COLUMN_KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_name(parse, yaml_find(at, "name"), "a column's name", &name, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    if (parse_name_is_used(mapping, name))
-        return parse_fail(at, err, ERR_MAPPING, "the column's name is taken already");
-    struct yaml_at generated = yaml_find(at, "generated");
+    struct yaml_at named = yaml_find(at, "name"), generated = yaml_find(at, "generated");
+    /* a generated column has keys of its own, fewer */
+    if (!yaml_has(generated))
+        parse_keys(parse, at, "a column", COLUMN_KEYS);
+    named = yaml_has(named) ? named : yaml_find(at, "name");
+    if (parse_keep(parse,
+                   parse_name(parse, yaml_has(named) ? named : at, "a column's name", &name, err),
+                   err) != OUT_OK) {
+        /* what refers to it is no mistake of its own */
+        name = parse_copy(&mapping->arena, parse_scalar(named));
+        parse->unnamed = parse->unnamed || !name[0];
+    } else if (parse_name_is_used(mapping, name)) {
+        return parse_fail(yaml_has(named) ? named : at, err, ERR_MAPPING,
+                          "the column's name is taken already");
+    }
     if (yaml_has(generated))
-        return parse_generated(generated, at, name, mapping, err);
-    struct column *column = &mapping->columns[mapping->column_count];
+        return parse_generated(parse, generated, at, name, err);
+    struct column *column = &mapping->columns[mapping->column_count++];
     column->name = name;
     column->key_at = -1;
     column->line = parse_line(at);
-    outcome = parse_column(parse, at, column, gathered, err);
-    mapping->column_count++;
-    return outcome;
+    parse_column(parse, at, column, gathered);
+    return OUT_OK;
 }
 
 static enum outcome add_rest(struct parse *parse, struct yaml_at rest, struct error *err)
@@ -413,6 +468,7 @@ static enum outcome add_rest(struct parse *parse, struct yaml_at rest, struct er
     if (!yaml_has(rest))
         return OUT_OK;
     struct column *column = &mapping->columns[mapping->column_count];
+    column->name = "";
     enum outcome outcome = parse_name(parse, rest, "rest", &column->name, err);
     if (outcome == OUT_OK && parse_name_is_used(mapping, column->name))
         outcome = parse_fail(rest, err, ERR_MAPPING,
@@ -438,14 +494,14 @@ enum outcome parse_columns(struct parse *parse, struct error *err)
     mapping->generated = arena_array(&mapping->arena, count, sizeof *mapping->generated);
     mapping->literals_mut = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *gathered = yyjson_mut_arr(mapping->literals_mut);
+    size_t before = parse->mistakes->count;
+    for (size_t i = 0; i < count; i++)
+        parse_keep(parse, parse_one(parse, yaml_item(list, i), gathered, err), err);
+    parse_keep(parse, add_rest(parse, yaml_find(parse->root, "rest"), err), err);
+    parse_keep(parse, parse_on_delete(parse, gathered, err), err);
+    bool whole = parse->mistakes->count == before; /* else it is only read on, never used */
     enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
-        outcome = parse_one(parse, yaml_item(list, i), gathered, err);
-    if (outcome == OUT_OK)
-        outcome = add_rest(parse, yaml_find(parse->root, "rest"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_on_delete(parse, gathered, err);
-    if (outcome == OUT_OK)
+    if (whole)
         freeze_literals(mapping, gathered);
     if (outcome == OUT_OK)
         order_members(mapping);

@@ -7,8 +7,7 @@
 
 /* "name", "name DESC", or "(expression)" copied as it is. Expressions are the mapping author's SQL;
  * the author already decides every table. */
-static enum outcome check_index_column(const struct mapping *mapping, struct yaml_at node,
-                                       struct error *err)
+static enum outcome check_index_column(struct parse *parse, struct yaml_at node, struct error *err)
 {
     struct bytes text = parse_scalar(node);
     if (text.size > 2 && text.data[0] == '(' && text.data[text.size - 1] == ')' &&
@@ -18,9 +17,9 @@ static enum outcome check_index_column(const struct mapping *mapping, struct yam
         text.size -= 5;
     char name[64];
     snprintf(name, sizeof name, "%.*s", BYTES_ARGS(text));
-    if (text.size < sizeof name && parse_name_is_used(mapping, name))
+    if (text.size < sizeof name && parse_name_is_used(parse->mapping, name))
         return OUT_OK;
-    return parse_fail(node, err, ERR_MAPPING, "the index names a column that is not there");
+    return parse_no_column(parse, node, "the index", ERR_MAPPING, err);
 }
 
 static enum outcome parse_index(struct parse *parse, struct yaml_at at, struct mapping_index *index,
@@ -29,26 +28,24 @@ static enum outcome parse_index(struct parse *parse, struct yaml_at at, struct m
     static const char *const KEYS[] = {"name", "columns", "unique", NULL};
     if (yaml_kind_of(at) != YAML_MAP)
         return parse_fail(at, err, ERR_MAPPING, "an index is a map: { name: …, columns: […] }");
-    enum outcome outcome = yaml_check_keys(at, "an index", KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_name(parse, yaml_find(at, "name"), "an index's name", &index->name, err);
-    if (outcome == OUT_OK)
-        outcome = parse_flag(yaml_find(at, "unique"), &index->unique, err);
-    if (outcome != OUT_OK)
-        return outcome;
+    parse_keys(parse, at, "an index", KEYS);
+    struct yaml_at name = yaml_find(at, "name");
+    parse_keep(parse,
+               parse_name(parse, yaml_has(name) ? name : at, "an index's name", &index->name, err),
+               err);
+    parse_keep(parse, parse_flag(yaml_find(at, "unique"), &index->unique, err), err);
     struct yaml_at list = yaml_find(at, "columns");
     if (!yaml_has(list) || yaml_kind_of(list) != YAML_LIST || yaml_count(list) == 0)
         return parse_fail(at, err, ERR_MAPPING, "an index lists its columns");
     index->column_count = yaml_count(list);
     const char **columns =
         arena_array(&parse->mapping->arena, index->column_count, sizeof *columns);
-    for (size_t i = 0; i < index->column_count && outcome == OUT_OK; i++) {
-        outcome = check_index_column(parse->mapping, yaml_item(list, i), err);
-        if (outcome == OUT_OK)
-            columns[i] = parse_copy(&parse->mapping->arena, parse_scalar(yaml_item(list, i)));
+    for (size_t i = 0; i < index->column_count; i++) {
+        parse_keep(parse, check_index_column(parse, yaml_item(list, i), err), err);
+        columns[i] = parse_copy(&parse->mapping->arena, parse_scalar(yaml_item(list, i)));
     }
     index->columns = columns;
-    return outcome;
+    return OUT_OK;
 }
 
 enum outcome parse_indexes(struct parse *parse, struct error *err)
@@ -62,8 +59,7 @@ enum outcome parse_indexes(struct parse *parse, struct error *err)
     mapping->index_count = yaml_count(list);
     mapping->indexes =
         arena_array(&mapping->arena, mapping->index_count + 1, sizeof *mapping->indexes);
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < mapping->index_count && outcome == OUT_OK; i++)
-        outcome = parse_index(parse, yaml_item(list, i), &mapping->indexes[i], err);
-    return outcome;
+    for (size_t i = 0; i < mapping->index_count; i++)
+        parse_keep(parse, parse_index(parse, yaml_item(list, i), &mapping->indexes[i], err), err);
+    return OUT_OK;
 }

@@ -11,6 +11,7 @@
 
 #include "common/base/text.h"
 #include "common/base/yaml.h"
+#include "common/model/mapping_mistakes.h"
 #include "common/model/mapping_parse.h"
 
 /* A mapping is a page of YAML; 4 MiB of compiled form is far above any. */
@@ -25,8 +26,55 @@ static const char *const TOP_KEYS[] = {
 enum outcome parse_fail(struct yaml_at node, struct error *err, enum error_code code,
                         const char *text)
 {
+    struct bytes says = parse_scalar(node);
     error_set(err, OUT_FATAL, code, "%s", text);
     yaml_where(node, err);
+    if (says.size && err) {
+        struct buf safe;
+        buf_init(&safe, 1024);
+        text_append_safe(&safe, says, 60);
+        error_cause(err, "it says \"%s\"", buf_text(&safe));
+        buf_free(&safe);
+    }
+    return OUT_FATAL;
+}
+
+enum outcome parse_keep(struct parse *parse, enum outcome outcome, const struct error *err)
+{
+    if (outcome != OUT_OK)
+        error_list_add(parse->mistakes, err);
+    return outcome;
+}
+
+void parse_keys(struct parse *parse, struct yaml_at map, const char *inside,
+                const char *const *known)
+{
+    yaml_mend_cuts(map, parse->mistakes);
+    yaml_mend_keys(map, inside, known, parse->mistakes);
+}
+
+enum outcome parse_no_column(struct parse *parse, struct yaml_at node, const char *what,
+                             enum error_code code, struct error *err)
+{
+    const struct mapping *mapping = parse->mapping;
+    const char *names[MAPPING_COLUMNS_MOST];
+    struct bytes text = parse_scalar(node);
+    struct buf safe;
+    if (parse->unnamed)
+        return OUT_OK;
+    for (size_t i = 0; i < mapping->column_count; i++)
+        names[i] = mapping->columns[i].name;
+    buf_init(&safe, 1024);
+    text_append_safe(&safe, text, 63);
+    error_set(err, OUT_FATAL, code, "%s names a column that is not there: %s", what,
+              buf_text(&safe));
+    buf_free(&safe);
+    yaml_where(node, err);
+    const char *nearest = text.size ? text_nearest(text.data, names, mapping->column_count) : NULL;
+    if (nearest)
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    else
+        error_hint(err, "name one of the mapping's columns");
     return OUT_FATAL;
 }
 
@@ -156,11 +204,11 @@ static enum outcome parse_version(struct parse *parse, struct yaml_at node, stru
     if (yaml_kind_of(node) != YAML_MAP)
         return parse_fail(node, err, ERR_MAPPING,
                           "version is written {from: /member, as: timestamp}");
-    enum outcome outcome = yaml_check_keys(node, "version", KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_pointer(parse, yaml_find(node, "from"), &mapping->version_pointer, err);
-    if (outcome != OUT_OK)
-        return outcome;
+    parse_keys(parse, node, "version", KEYS);
+    struct yaml_at from = yaml_find(node, "from");
+    parse_keep(parse,
+               parse_pointer(parse, yaml_has(from) ? from : node, &mapping->version_pointer, err),
+               err);
     struct yaml_at as = yaml_find(node, "as");
     struct bytes kind = yaml_has(as) && yaml_kind_of(as) == YAML_SCALAR ? yaml_scalar(as, NULL)
                                                                         : BYTES_LITERAL("number");
@@ -180,11 +228,9 @@ static enum outcome parse_tenant(struct parse *parse, struct yaml_at node, struc
         return OUT_OK;
     if (yaml_kind_of(node) != YAML_MAP)
         return parse_fail(node, err, ERR_MAPPING, "tenant is written {from: /member}");
-    enum outcome outcome = yaml_check_keys(node, "tenant", KEYS, err);
-    if (outcome == OUT_OK)
-        outcome =
-            parse_pointer(parse, yaml_find(node, "from"), &parse->mapping->tenant_pointer, err);
-    return outcome;
+    parse_keys(parse, node, "tenant", KEYS);
+    struct yaml_at from = yaml_find(node, "from");
+    return parse_pointer(parse, yaml_has(from) ? from : node, &parse->mapping->tenant_pointer, err);
 }
 
 static enum outcome parse_unicode(struct parse *parse, struct yaml_at node, struct error *err)
@@ -200,6 +246,29 @@ static enum outcome parse_unicode(struct parse *parse, struct yaml_at node, stru
     return OUT_OK;
 }
 
+static enum outcome parse_key_column(struct parse *parse, struct yaml_at item, size_t k,
+                                     struct error *err)
+{
+    struct mapping *mapping = parse->mapping;
+    struct column *column = parse_find_column(mapping, parse_scalar(item));
+    if (!column)
+        return parse_no_column(parse, item, "the key", ERR_MAPPING_KEY, err);
+    if (column->key_at >= 0)
+        return parse_fail(item, err, ERR_MAPPING_KEY, "the key names a column twice");
+    bool clear = !parse->unclear[column - mapping->columns];
+    if (clear &&
+        (column->type.array || column->type.base == VALUE_JSONB || column->source == FROM_REST))
+        return parse_fail(item, err, ERR_MAPPING_KEY, "arrays and jsonb cannot be keys");
+    if (column->seal || column->withhold)
+        return parse_fail(item, err, ERR_MAPPING_KEY, "a secret cannot be a key");
+    if (mapping->on_delete == DELETE_SOFT && column == &mapping->columns[mapping->soft_column])
+        return parse_fail(item, err, ERR_MAPPING_KEY, "a soft delete would change the key");
+    column->key_at = (int)k;
+    column->required = true;
+    mapping->key[k] = (size_t)(column - mapping->columns);
+    return OUT_OK;
+}
+
 /* The key's columns become required: a row without its key cannot be. */
 static enum outcome parse_key(struct parse *parse, struct yaml_at node, struct error *err)
 {
@@ -209,75 +278,60 @@ static enum outcome parse_key(struct parse *parse, struct yaml_at node, struct e
                           "key must list at least one column");
     mapping->key_count = yaml_count(node);
     mapping->key = arena_array(&mapping->arena, mapping->key_count, sizeof *mapping->key);
-    for (size_t k = 0; k < mapping->key_count; k++) {
-        struct yaml_at item = yaml_item(node, k);
-        struct bytes name =
-            yaml_kind_of(item) == YAML_SCALAR ? yaml_scalar(item, NULL) : (struct bytes){0};
-        struct column *column = parse_find_column(mapping, name);
-        if (!column)
-            return parse_fail(item, err, ERR_MAPPING_KEY,
-                              "the key names a column that is not there");
-        if (column->key_at >= 0)
-            return parse_fail(item, err, ERR_MAPPING_KEY, "the key names a column twice");
-        if (column->type.array || column->type.base == VALUE_JSONB || column->source == FROM_REST)
-            return parse_fail(item, err, ERR_MAPPING_KEY, "arrays and jsonb cannot be keys");
-        if (column->seal || column->withhold)
-            return parse_fail(item, err, ERR_MAPPING_KEY, "a secret cannot be a key");
-        if (mapping->on_delete == DELETE_SOFT && column == &mapping->columns[mapping->soft_column])
-            return parse_fail(item, err, ERR_MAPPING_KEY, "a soft delete would change the key");
-        column->key_at = (int)k;
-        column->required = true;
-        mapping->key[k] = (size_t)(column - mapping->columns);
-    }
+    for (size_t k = 0; k < mapping->key_count; k++)
+        parse_keep(parse, parse_key_column(parse, yaml_item(node, k), k, err), err);
     return OUT_OK;
 }
 
-static enum outcome parse_all(struct parse *parse, struct error *err)
+/* Every part, whatever was wrong with those before; but what rests on another part is left out
+ * when that one is not clear. */
+static void parse_all(struct parse *parse)
 {
+    struct error error, *err = &error;
     struct yaml_at root = parse->root;
     struct mapping *mapping = parse->mapping;
-    if (yaml_kind_of(root) != YAML_MAP)
-        return parse_fail(root, err, ERR_MAPPING,
-                          "a mapping is a map of entity, table, key, columns");
-    enum outcome outcome = yaml_check_keys(root, "the mapping", TOP_KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_name(parse, yaml_find(root, "entity"), "entity", &mapping->entity, err);
-    if (outcome == OUT_OK)
-        outcome = parse_table(parse, yaml_find(root, "table"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_version(parse, yaml_find(root, "version"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_tenant(parse, yaml_find(root, "tenant"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_collect(parse, yaml_find(root, "collect"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_unicode(parse, yaml_find(root, "on_invalid_unicode"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_columns(parse, err);
-    if (outcome == OUT_OK)
-        outcome = parse_key(parse, yaml_find(root, "key"), err);
-    if (outcome == OUT_OK)
-        outcome = parse_indexes(parse, err);
-    if (outcome == OUT_OK)
-        outcome = parse_secrets(parse, err);
-    if (outcome == OUT_OK)
-        outcome = parse_references(parse, err);
-    if (outcome == OUT_OK)
-        outcome = parse_redis(parse, err);
-    if (outcome == OUT_OK)
-        outcome = parse_check_collect(parse, err);
-    return outcome;
+    if (yaml_kind_of(root) != YAML_MAP) {
+        parse_keep(
+            parse,
+            parse_fail(root, err, ERR_MAPPING, "a mapping is a map of entity, table, key, columns"),
+            err);
+        return;
+    }
+    parse_keys(parse, root, "the mapping", TOP_KEYS);
+    parse_keep(parse, parse_name(parse, yaml_find(root, "entity"), "entity", &mapping->entity, err),
+               err);
+    parse_keep(parse, parse_table(parse, yaml_find(root, "table"), err), err);
+    parse_keep(parse, parse_version(parse, yaml_find(root, "version"), err), err);
+    parse_keep(parse, parse_tenant(parse, yaml_find(root, "tenant"), err), err);
+    size_t before = parse->mistakes->count;
+    parse_keep(parse, parse_collect(parse, yaml_find(root, "collect"), err), err);
+    bool collects = parse->mistakes->count == before;
+    parse_keep(parse, parse_unicode(parse, yaml_find(root, "on_invalid_unicode"), err), err);
+    bool columns = parse_keep(parse, parse_columns(parse, err), err) == OUT_OK;
+    if (!columns) /* there is no list of them */
+        return;
+    bool key = parse_keep(parse, parse_key(parse, yaml_find(root, "key"), err), err) == OUT_OK;
+    parse_keep(parse, parse_indexes(parse, err), err);
+    parse_keep(parse, parse_secrets(parse, err), err);
+    parse_keep(parse, parse_references(parse, err), err);
+    if (key)
+        parse_keep(parse, parse_redis(parse, err), err);
+    if (collects)
+        parse_keep(parse, parse_check_collect(parse, err), err);
 }
 
-enum outcome mapping_parse(const char *file, struct bytes text, struct mapping **mapping,
-                           struct error *err)
+enum outcome mapping_parse_all(const char *file, struct bytes text, struct mapping **mapping,
+                               struct error_list *mistakes)
 {
+    struct error err;
     struct yaml_file *yaml = NULL;
-    struct parse parse = {0};
+    struct parse parse = {.mistakes = mistakes};
+    size_t before = mistakes->count;
     *mapping = NULL;
-    enum outcome outcome = yaml_parse(file, text, &yaml, err);
-    if (outcome != OUT_OK)
-        return outcome;
+    if (yaml_parse(file, text, &yaml, &err) != OUT_OK) {
+        error_list_add(mistakes, &err);
+        return OUT_FATAL;
+    }
     parse.mapping = calloc(1, sizeof *parse.mapping);
     if (!parse.mapping)
         abort();
@@ -286,14 +340,26 @@ enum outcome mapping_parse(const char *file, struct bytes text, struct mapping *
     parse.mapping->rest_at = -1;
     parse.mapping->fingerprint = digest_of(text);
     parse.root = yaml_root(yaml);
-    outcome = parse_all(&parse, err);
+    parse_all(&parse);
     yaml_file_free(yaml);
-    if (outcome != OUT_OK) {
-        mapping_free(parse.mapping);
-        return outcome;
-    }
     *mapping = parse.mapping;
-    return OUT_OK;
+    return mistakes->count == before && !mistakes->dropped ? OUT_OK : OUT_FATAL;
+}
+
+enum outcome mapping_parse(const char *file, struct bytes text, struct mapping **mapping,
+                           struct error *err)
+{
+    struct error_list mistakes;
+    error_list_init(&mistakes);
+    enum outcome outcome = mapping_parse_all(file, text, mapping, &mistakes);
+    if (outcome != OUT_OK) {
+        mapping_free(*mapping);
+        *mapping = NULL;
+        if (err && mistakes.count)
+            *err = mistakes.items[0];
+    }
+    error_list_free(&mistakes);
+    return outcome;
 }
 
 void mapping_free(struct mapping *mapping)

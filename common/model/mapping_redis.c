@@ -38,6 +38,10 @@ static enum outcome check_key(struct parse *parse, struct yaml_at node, struct e
         if (*at != '{')
             continue;
         const char *close = memchr(at, '}', (size_t)(end - at));
+        if (close && parse->unnamed) {
+            at = close;
+            continue;
+        }
         if (!close || !note(mapping, bytes_of(at + 1, (size_t)(close - at - 1)), &seen))
             return parse_fail(node, err, ERR_MAPPING,
                               "redis.key takes {isolation_key}, {entity}, {id} and key columns");
@@ -46,7 +50,7 @@ static enum outcome check_key(struct parse *parse, struct yaml_at node, struct e
     bool whole = true;
     for (size_t k = 0; k < mapping->key_count; k++)
         whole = whole && seen.columns[mapping->key[k]];
-    if (!seen.tenant || (!seen.id && !whole))
+    if (!parse->unnamed && (!seen.tenant || (!seen.id && !whole)))
         return parse_fail(node, err, ERR_MAPPING,
                           "redis.key needs {isolation_key} and {id} or every key column");
     return OUT_OK;
@@ -86,15 +90,15 @@ enum outcome parse_redis(struct parse *parse, struct error *err)
         return OUT_OK;
     if (yaml_kind_of(node) != YAML_MAP)
         return parse_fail(node, err, ERR_MAPPING, "redis is written { key: …, ttl: …, value: … }");
-    enum outcome outcome = yaml_check_keys(node, "redis", KEYS, err);
+    parse_keys(parse, node, "redis", KEYS);
+    enum outcome outcome = OUT_OK;
     struct yaml_at key = yaml_find(node, "key"), value = yaml_find(node, "value");
-    if (outcome == OUT_OK && parse_scalar(key).size == 0)
-        outcome = parse_fail(node, err, ERR_MAPPING, "redis has no key");
-    if (outcome == OUT_OK)
-        outcome = check_key(parse, key, err);
-    if (outcome == OUT_OK)
-        outcome = parse_ttl(yaml_find(node, "ttl"), &mapping->redis.ttl_s, err);
-    if (outcome == OUT_OK && yaml_has(value))
+    if (parse_scalar(key).size == 0)
+        parse_keep(parse, parse_fail(node, err, ERR_MAPPING, "redis has no key"), err);
+    else
+        parse_keep(parse, check_key(parse, key, err), err);
+    parse_keep(parse, parse_ttl(yaml_find(node, "ttl"), &mapping->redis.ttl_s, err), err);
+    if (yaml_has(value))
         outcome = parse_word(value, "redis.value", FORMS, &which, err);
     if (outcome == OUT_OK && which && takes_own_field(mapping))
         outcome = parse_fail(value, err, ERR_MAPPING,

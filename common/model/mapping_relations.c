@@ -22,14 +22,15 @@ static enum outcome parse_soft(struct parse *parse, struct yaml_at node, yyjson_
 {
     static const char *const KEYS[] = {"column", "value", NULL};
     struct mapping *mapping = parse->mapping;
-    enum outcome outcome = yaml_check_keys(node, "on_delete", KEYS, err);
-    if (outcome != OUT_OK)
-        return outcome;
+    parse_keys(parse, node, "on_delete", KEYS);
     struct yaml_at name = yaml_find(node, "column"), value = yaml_find(node, "value");
     struct column *column = parse_find_column(mapping, parse_scalar(name));
+    if (!yaml_has(name))
+        return parse_fail(node, err, ERR_MAPPING, "on_delete names no column");
     if (!column)
-        return parse_fail(yaml_has(name) ? name : node, err, ERR_MAPPING,
-                          "on_delete names a column that is not there");
+        return parse_no_column(parse, name, "on_delete", ERR_MAPPING, err);
+    if (parse->unclear[column - mapping->columns])
+        return OUT_OK;
     if (!can_be_soft(column))
         return parse_fail(name, err, ERR_MAPPING,
                           "a soft delete sets a text, bool or integer column made of a member");
@@ -71,12 +72,12 @@ static enum outcome parse_reference(struct parse *parse, struct yaml_at at,
     if (yaml_kind_of(at) != YAML_MAP)
         return parse_fail(at, err, ERR_MAPPING,
                           "a reference is a map: { columns: […], entity: … }");
-    enum outcome outcome = yaml_check_keys(at, "a reference", KEYS, err);
-    if (outcome == OUT_OK)
-        outcome = parse_name(parse, yaml_find(at, "entity"), "a reference's entity",
-                             &reference->entity, err);
-    if (outcome != OUT_OK)
-        return outcome;
+    parse_keys(parse, at, "a reference", KEYS);
+    struct yaml_at entity = yaml_find(at, "entity");
+    enum outcome outcome = parse_keep(parse,
+                                      parse_name(parse, yaml_has(entity) ? entity : at,
+                                                 "a reference's entity", &reference->entity, err),
+                                      err);
     struct yaml_at list = yaml_find(at, "columns");
     if (!yaml_has(list) || yaml_kind_of(list) != YAML_LIST || yaml_count(list) == 0)
         return parse_fail(at, err, ERR_MAPPING, "a reference lists its columns");
@@ -84,14 +85,20 @@ static enum outcome parse_reference(struct parse *parse, struct yaml_at at,
     for (size_t i = 0; i < yaml_count(list); i++) {
         struct yaml_at item = yaml_item(list, i);
         struct column *column = parse_find_column(mapping, parse_scalar(item));
-        if (!column || column->source == FROM_REST)
-            return parse_fail(item, err, ERR_MAPPING,
-                              "the reference names a column that is not there");
+        bool there = column && column->source != FROM_REST;
+        if (!there) {
+            parse_keep(parse, parse_no_column(parse, item, "the reference", ERR_MAPPING, err), err);
+            outcome = OUT_FATAL;
+            continue;
+        }
         columns[i] = (size_t)(column - mapping->columns);
     }
+    if (outcome != OUT_OK)
+        return OUT_OK; /* told, and left out */
     reference->columns = columns;
     reference->column_count = yaml_count(list);
     reference->line = parse_line(at);
+    mapping->reference_count++;
     return OUT_OK;
 }
 
@@ -105,11 +112,12 @@ enum outcome parse_references(struct parse *parse, struct error *err)
         return parse_fail(list, err, ERR_MAPPING, "references is a list");
     size_t count = yaml_count(list);
     mapping->references = arena_array(&mapping->arena, count + 1, sizeof *mapping->references);
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
-        outcome = parse_reference(parse, yaml_item(list, i), &mapping->references[i], err);
-    mapping->reference_count = outcome == OUT_OK ? count : 0;
-    return outcome;
+    for (size_t i = 0; i < count; i++)
+        parse_keep(parse,
+                   parse_reference(parse, yaml_item(list, i),
+                                   &mapping->references[mapping->reference_count], err),
+                   err);
+    return OUT_OK;
 }
 
 /* ---- seal, withhold ---------------------------------------------------------------------- */
@@ -129,11 +137,8 @@ static enum outcome gather(struct parse *parse, struct yaml_at list, bool seal,
     for (size_t i = 0; i < mapping->column_count; i++)
         most += mapping->columns[i].pointer_count;
     const char **found = arena_array(&mapping->arena, most + 1, sizeof *found);
-    for (*count = 0; *count < listed; ++*count) {
-        enum outcome outcome = parse_pointer(parse, yaml_item(list, *count), &found[*count], err);
-        if (outcome != OUT_OK)
-            return outcome;
-    }
+    for (*count = 0; *count < listed; ++*count)
+        parse_keep(parse, parse_pointer(parse, yaml_item(list, *count), &found[*count], err), err);
     for (size_t i = 0; i < mapping->column_count; i++) {
         const struct column *column = &mapping->columns[i];
         for (size_t p = 0; p < column->pointer_count; p++)

@@ -49,7 +49,7 @@ static const struct {
     {"on_delete: { column: doc, value: x }\n", "m.yaml:9:22", "soft", ""},
     {"on_delete: { column: n }\n", "m.yaml:9:12", "no value", ""},
     {"references: [ { columns: [m], entity: b } ]\n", "m.yaml:9:27", "not there", ""},
-    {"references: [ { columns: [n] } ]\n", "m.yaml:1:1", "entity", ""},
+    {"references: [ { columns: [n] } ]\n", "m.yaml:9:15", "entity", ""},
     {"references: [ { columns: [extra], entity: b } ]\n", "m.yaml:9:27", "not there", ""},
     {"seal: [/n]\n", "m.yaml:9:8", "column takes", ""},
     {"withhold: /n\n", "m.yaml:9:11", "lists", ""},

@@ -1,0 +1,92 @@
+/* See the header. */
+#include "common/base/error_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/bytes.h"
+
+void error_list_init(struct error_list *list)
+{
+    *list = (struct error_list){0};
+}
+
+void error_list_free(struct error_list *list)
+{
+    free(list->items);
+    *list = (struct error_list){0};
+}
+
+void error_list_add(struct error_list *list, const struct error *err)
+{
+    if (list->count == ERROR_LIST_MOST) {
+        list->dropped++;
+        return;
+    }
+    if (list->count == list->room) {
+        list->room = list->room ? list->room * 2 : 8;
+        list->items = reallocarray(list->items, list->room, sizeof(*list->items));
+        if (!list->items)
+            abort();
+    }
+    list->items[list->count++] = *err;
+}
+
+bool error_list_has(const struct error_list *list, const struct error *err)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].code == err->code && strcmp(list->items[i].text, err->text) == 0 &&
+            strcmp(list->items[i].where, err->where) == 0)
+            return true;
+    return false;
+}
+
+struct place {
+    struct bytes file;
+    unsigned long line, column;
+};
+
+/* Takes ":NUMBER" from the end. */
+static bool cut_number(struct bytes *text, unsigned long *number)
+{
+    size_t at = text->size;
+    while (at > 0 && text->data[at - 1] >= '0' && text->data[at - 1] <= '9')
+        at--;
+    if (at == text->size || at == 0 || text->data[at - 1] != ':')
+        return false;
+    *number = strtoul(text->data + at, NULL, 10);
+    text->size = at - 1;
+    return true;
+}
+
+static struct place place_of(const struct error *err)
+{
+    struct place place = {.file = bytes_text(err->where)};
+    unsigned long last, line;
+    if (!cut_number(&place.file, &last))
+        return place;
+    place.line = last;
+    if (cut_number(&place.file, &line)) {
+        place.line = line;
+        place.column = last;
+    }
+    return place;
+}
+
+static int compare(const void *left, const void *right)
+{
+    struct place a = place_of(left), b = place_of(right);
+    int order = bytes_compare(a.file, b.file);
+    if (order == 0)
+        order = (a.line > b.line) - (a.line < b.line);
+    if (order == 0)
+        order = (a.column > b.column) - (a.column < b.column);
+    return order ? order
+                 : strcmp(((const struct error *)left)->text, ((const struct error *)right)->text);
+}
+
+void error_list_sort(struct error_list *list)
+{
+    if (list->count)
+        qsort(list->items, list->count, sizeof(*list->items), compare);
+}
