@@ -105,6 +105,10 @@ void run_on_child_end(struct run *run, struct run_child *child);
 
 /* run_args.c: NULL-terminated, malloc'ed as one block list; freed by run_args_free. */
 char **run_args_make(const struct run *run, enum run_role role);
+/* *file: a file in memory with the rest of the child's arguments, each ended by a NUL, for
+ * DROVER_ARGS_FD; the caller closes it; -1: there are none. OUT_FATAL DRV-X999. */
+MUST_USE enum outcome run_args_more(const struct run *run, enum run_role role, int *file,
+                                    struct error *err);
 void run_args_free(char **args);
 
 /* run_numbers.c */

@@ -1,32 +1,48 @@
 /*
  * A child's command line: the flags this run was given, as far as the child's command takes them.
  * File and environment it reads by itself. Secrets have no flags, so none is handed on here.
+ * Sources go through a file in memory (DROVER_ARGS_FD): there may be more than a command line of
+ * the child's could hold, whose flags are longer than this run's words.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "control/run.h"
 
-enum { ARGS_MOST = 4096 };
-
 struct args {
-    char **items;
-    size_t count;
+    char **items; /* NULL-terminated */
+    size_t count, room;
 };
+
+static void add_bytes(struct args *args, struct bytes text)
+{
+    if (args->count + 1 >= args->room) {
+        args->room = args->room ? args->room * 2 : 64;
+        args->items = reallocarray(args->items, args->room, sizeof(char *));
+        if (!args->items)
+            abort();
+    }
+    char *copy = text.size ? strndup(text.data, text.size) : strdup("");
+    if (!copy)
+        abort();
+    args->items[args->count++] = copy;
+    args->items[args->count] = NULL;
+}
 
 static void add(struct args *args, struct buf *text)
 {
-    if (args->count + 1 < ARGS_MOST)
-        args->items[args->count++] = strdup(buf_text(text));
+    add_bytes(args, buf_view(text));
     buf_reset(text);
 }
 
 static void add_text(struct args *args, const char *text)
 {
-    if (args->count + 1 < ARGS_MOST)
-        args->items[args->count++] = strdup(text);
+    add_bytes(args, bytes_text(text));
 }
 
 static void add_list(struct args *args, const char *flag, const struct conf_list *list,
@@ -106,24 +122,45 @@ char **run_args_make(const struct run *run, enum run_role role)
         [RUN_WORK] = {"work", CMD_WORK},
         [RUN_VERIFY] = {"verify", CMD_VERIFY},
     };
-    struct args args = {.items = calloc(ARGS_MOST, sizeof(char *))};
+    struct args args = {0};
     struct buf text;
-    if (!args.items)
-        abort();
     buf_init(&text, 1 << 20);
     add_text(&args, "drover");
     add_text(&args, ROLES[role].name);
     add_flags(&args, run, ROLES[role].command, &text);
-    /* What came from standard input is gone: it is verified against the topic. */
-    if (role == RUN_VERIFY && !reads_standard_input(&run->sources))
-        add_list(&args, "source", &run->sources, &text);
-    if (role == RUN_PRODUCE) {
-        add_text(&args, "--");
-        for (size_t i = 0; i < run->sources.count; i++)
-            add_text(&args, run->sources.items[i]);
-    }
     buf_free(&text);
     return args.items;
+}
+
+/* All of a source, each with what goes before it and a NUL behind it. */
+static enum outcome write_all(int file, const struct conf_list *sources, const char *before)
+{
+    FILE *out = fdopen(dup(file), "w");
+    bool good = out != NULL;
+    for (size_t i = 0; good && i < sources->count; i++)
+        good = fputs(before, out) >= 0 && fputs(sources->items[i], out) >= 0 && fputc(0, out) == 0;
+    if (out && fclose(out) != 0)
+        good = false;
+    return good ? OUT_OK : OUT_FATAL;
+}
+
+enum outcome run_args_more(const struct run *run, enum run_role role, int *file, struct error *err)
+{
+    *file = -1;
+    /* What came from standard input is gone: it is verified against the topic. */
+    if (role == RUN_WORK || (role == RUN_VERIFY && reads_standard_input(&run->sources)))
+        return OUT_OK;
+    *file = memfd_create("drover-arguments", MFD_CLOEXEC);
+    bool good = *file >= 0 && (role == RUN_VERIFY || write(*file, "--", 3) == 3) &&
+                write_all(*file, &run->sources, role == RUN_VERIFY ? "--source=" : "") == OUT_OK;
+    if (good)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_INTERNAL, "the sources cannot be handed on");
+    error_cause(err, "%s", strerrordesc_np(errno));
+    if (*file >= 0)
+        close(*file);
+    *file = -1;
+    return OUT_FATAL;
 }
 
 void run_args_free(char **args)

@@ -10,8 +10,8 @@ extern char **environ;
 
 enum {
     LINE_LIMIT = 1 << 20,
-    STDIO_COUNT = 4,
-    PROGRESS = 2, /* the third stream */
+    STDIO_COUNT = 5, /* the last one only where there are more arguments */
+    PROGRESS = 2,    /* the third stream */
 };
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -86,18 +86,21 @@ static void on_exit_status(uv_process_t *process, int64_t status, int signal_num
     uv_close((uv_handle_t *)process, on_handle_closed);
 }
 
-/* Ours, and where to tell progress. The caller frees the list, not its items. */
-static char **make_environment(void)
+/* Ours, where to tell progress, and where more arguments are. The caller frees the list, not its
+ * items. */
+static char **make_environment(bool more_arguments)
 {
     static char progress[] = "DROVER_PROGRESS_FD=3";
+    static char arguments[] = "DROVER_ARGS_FD=4";
     size_t count = 0;
     while (environ[count])
         count++;
-    char **copy = calloc(count + 2, sizeof(char *));
+    char **copy = calloc(count + 3, sizeof(char *));
     if (!copy)
         abort();
     memcpy(copy, environ, count * sizeof(char *));
     copy[count] = progress;
+    copy[count + 1] = more_arguments ? arguments : NULL;
     return copy;
 }
 
@@ -122,7 +125,10 @@ static void open_streams(struct run *run, struct run_child *child, uv_stdio_cont
 enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err)
 {
     uv_stdio_container_t stdio[STDIO_COUNT];
+    int more;
     memset(stdio, 0, sizeof(stdio));
+    if (run_args_more(run, child->role, &more, err) != OUT_OK)
+        return OUT_FATAL;
     child->run = run;
     child->process.data = child;
     open_streams(run, child, stdio);
@@ -130,14 +136,18 @@ enum outcome run_child_start(struct run *run, struct run_child *child, struct er
         .exit_cb = on_exit_status,
         .file = "/proc/self/exe",
         .args = run_args_make(run, child->role),
-        .env = make_environment(),
+        .env = make_environment(more >= 0),
         .flags = UV_PROCESS_DETACHED,
-        .stdio_count = STDIO_COUNT,
+        .stdio_count = STDIO_COUNT - (more < 0),
         .stdio = stdio,
     };
+    stdio[STDIO_COUNT - 1].flags = UV_INHERIT_FD;
+    stdio[STDIO_COUNT - 1].data.fd = more;
     child->open++;
     int failed = uv_spawn(&run->loop, &child->process, &options);
     run_args_free(options.args);
+    if (more >= 0)
+        close(more);
     free(options.env);
     if (failed) {
         for (int i = 0; i < RUN_STREAMS; i++)

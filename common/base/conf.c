@@ -11,8 +11,9 @@
 #include "common/base/conf_put.h"
 
 enum {
-    /* One file of 1 MiB, the kernel's 2 MiB of arguments and environment, and their arrays. */
-    CONF_MEMORY = 16 * 1024 * 1024,
+    /* One file of 1 MiB, the kernel's 6 MiB of arguments and environment, and their arrays: up to
+     * 600,000 sources of a run are flags of its verifier. */
+    CONF_MEMORY = 64 * 1024 * 1024,
 };
 
 void *conf_member(const struct conf *conf, size_t field)

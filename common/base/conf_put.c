@@ -130,7 +130,7 @@ static enum outcome check_choice(const struct put *put, struct bytes text)
 static enum outcome refuse_memory(const struct put *put)
 {
     return conf_refuse(put->field, put->source, put->err,
-                       "does not fit: the settings take more than 16 MiB");
+                       "does not fit: the settings take more than 64 MiB");
 }
 
 static enum outcome put_string(const struct put *put, struct bytes text)
@@ -228,6 +228,8 @@ static enum outcome put_map(const struct put *put, struct conf_input input)
     for (size_t i = 0; i < input.count && outcome == OUT_OK; i++) {
         if (input.keys[i].size == 0)
             return conf_refuse(put->field, put->source, put->err, "has a value without a key");
+        if (put->field->choices && check_choice(put, input.keys[i]) != OUT_OK)
+            return OUT_FATAL;
         outcome = put_key(put, input.keys[i], input.items[i]);
     }
     return outcome;
@@ -287,6 +289,10 @@ static enum outcome put_pair(struct conf *conf, size_t index, struct bytes text,
                              struct conf_source source, struct error *err)
 {
     const char *equals = memchr(text.data, '=', text.size);
+    if (!equals && conf->fields[index].choices) {
+        struct bytes first = conf_choice(conf->fields[index].choices, 0);
+        return conf_put(conf, index, (struct conf_input){&first, &text, 1}, source, err);
+    }
     if (!equals || equals == text.data)
         return conf_refuse(&conf->fields[index], source, err, "wants KEY=VALUE");
     size_t key_size = (size_t)(equals - text.data);

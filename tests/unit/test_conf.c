@@ -508,10 +508,10 @@ START_TEST(settings_have_a_memory_limit)
     text[999999] = '\0';
     memcpy(text, "--migration=", 12);
     enum outcome outcome = OUT_OK;
-    for (int i = 0; i < 17 && outcome == OUT_OK; i++)
+    for (int i = 0; i < 70 && outcome == OUT_OK; i++)
         outcome = FLAGS(WORK, text);
     ck_assert_int_eq(outcome, OUT_FATAL);
-    ck_assert_str_eq(err.text, "migration does not fit: the settings take more than 16 MiB");
+    ck_assert_str_eq(err.text, "migration does not fit: the settings take more than 64 MiB");
     free(text);
 }
 END_TEST
