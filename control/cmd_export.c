@@ -175,21 +175,15 @@ static enum outcome read_records(struct export_run *run, struct error *err)
 static enum outcome name_tenant(struct export_run *run, struct error *err)
 {
     const struct settings *settings = run->settings;
-    struct tenant tenant = {.tenant_id = bytes_text(settings->tenant)};
-    if (!settings->tenant)
-        tenant = (struct tenant){.organization_id = bytes_text(settings->organization_id),
-                                 .server_id = bytes_text(settings->server_id),
-                                 .project_id = bytes_text(settings->project_id),
-                                 .codebase_hash = bytes_text(settings->codebase_hash),
-                                 .environment = bytes_text(settings->environment)};
-    enum outcome outcome = tenant_append_key(&tenant, &run->tenant, err);
-    if (outcome != OUT_OK) {
+    enum outcome outcome = settings_append_tenant(settings, &run->tenant, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    if (run->tenant.size == 0) {
         error_set(err, OUT_FATAL, ERR_USAGE, "an export is of one tenant");
         error_hint(err, "give --tenant T");
         return OUT_FATAL;
     }
-    if (settings->tenant)
-        buf_append_text(&run->plain_tenant, settings->tenant);
+    buf_append_bytes(&run->plain_tenant, settings->given.parts.tenant_id);
     return OUT_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "common/io/log.h"
 #include "common/io/mappings.h"
 #include "common/io/redis_url.h"
+#include "common/io/source_rules.h"
 #include "control/command.h"
 #include "control/rehearse.h"
 #include "control/run.h"
@@ -299,6 +300,28 @@ static enum outcome check_source(const char *source, struct error *err)
     return outcome;
 }
 
+/* All mistakes of the mappings, and whose the records are, before anything is touched. */
+static enum outcome prepare_rules(const struct run *run, struct error *err)
+{
+    struct settings settings = *run->settings;
+    struct mapping_set mappings;
+    struct source_rules rules;
+    settings.sources = run->sources;
+    if (mapping_set_load(&settings, &mappings, err) != OUT_OK)
+        return OUT_FATAL;
+    enum outcome outcome = source_rules_init(&rules, &settings, &mappings, err);
+    if (outcome == OUT_OK && !settings.quiet) {
+        struct buf text;
+        buf_init(&text, 4096);
+        source_rules_say_tenant(&rules, &text);
+        fprintf(stderr, "  tenant   %s\n", buf_text(&text));
+        buf_free(&text);
+    }
+    source_rules_free(&rules);
+    mapping_set_free(&mappings);
+    return outcome;
+}
+
 static enum outcome prepare(struct run *run, struct error *err)
 {
     const struct settings *settings = run->settings;
@@ -309,6 +332,8 @@ static enum outcome prepare(struct run *run, struct error *err)
     }
     for (size_t i = 0; i < run->sources.count && outcome == OUT_OK; i++)
         outcome = check_source(run->sources.items[i], err);
+    if (outcome == OUT_OK)
+        outcome = prepare_rules(run, err);
     struct redis_url redis;
     if (outcome == OUT_OK &&
         (settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID))

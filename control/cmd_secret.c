@@ -57,17 +57,7 @@ struct secret_place secret_run_place(const struct vault_row *row)
 
 static enum outcome name_tenant(struct secret_run *run, struct error *err)
 {
-    const struct settings *settings = run->settings;
-    struct tenant tenant = {.tenant_id = bytes_text(settings->tenant)};
-    if (!settings->tenant)
-        tenant = (struct tenant){.organization_id = bytes_text(settings->organization_id),
-                                 .server_id = bytes_text(settings->server_id),
-                                 .project_id = bytes_text(settings->project_id),
-                                 .codebase_hash = bytes_text(settings->codebase_hash),
-                                 .environment = bytes_text(settings->environment)};
-    bool none = !tenant.tenant_id.size && !tenant.organization_id.size && !tenant.server_id.size &&
-                !tenant.project_id.size && !tenant.codebase_hash.size && !tenant.environment.size;
-    return none ? OUT_OK : tenant_append_key(&tenant, &run->tenant, err);
+    return settings_append_tenant(run->settings, &run->tenant, err);
 }
 
 /* ---- keygen ---------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "common/io/clock.h"
 #include "common/io/files.h"
 #include "common/io/log.h"
+#include "common/io/source_rules.h"
 #include "common/io/terminal.h"
 #include "common/policy/verify_text.h"
 #include "producer/produce.h"
@@ -90,6 +91,7 @@ static void close_rehearsal(struct rehearsal *rehearsal)
     bus_memory_free(rehearsal->bus);
     mapping_set_free(&rehearsal->mappings);
     arena_free(&rehearsal->arena);
+    buf_free(&rehearsal->tenant_from);
     free(rehearsal);
 }
 
@@ -123,6 +125,8 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
         fputs(buf_text(&json), stdout);
     else if (!settings->quiet)
         fputs(buf_text(&text), stdout);
+    if (!settings->quiet)
+        fprintf(stderr, "  tenant   %s\n", buf_text((struct buf *)&rehearsal->tenant_from));
     if (!settings->quiet)
         fprintf(stderr,
                 "run in memory: %s read, %s applied; nothing is left of it when this process "
@@ -168,6 +172,17 @@ static enum exit_code conclude(struct rehearsal *rehearsal, enum memory_keeps ke
     return produced;
 }
 
+static enum outcome find_tenant(struct rehearsal *rehearsal, struct error *err)
+{
+    struct source_rules rules;
+    enum outcome outcome =
+        source_rules_init(&rules, rehearsal->settings, &rehearsal->mappings, err);
+    if (outcome == OUT_OK)
+        source_rules_say_tenant(&rules, &rehearsal->tenant_from);
+    source_rules_free(&rules);
+    return outcome;
+}
+
 /* ---- all of it --------------------------------------------------------------------------- */
 
 static enum exit_code play(struct rehearsal *rehearsal, enum memory_keeps keeps, struct error *err)
@@ -197,10 +212,11 @@ enum exit_code rehearse_main(const struct settings *given, enum memory_keeps kee
         abort();
     rehearsal->settings = &settings;
     arena_init(&rehearsal->arena, ARENA_MOST);
+    buf_init(&rehearsal->tenant_from, 4096);
     log_setup_names("rehearse", settings.log_level, settings.log_format);
     enum exit_code code = EXIT_CONFIG;
     if (mapping_set_load(&settings, &rehearsal->mappings, err) == OUT_OK &&
-        open_topics(rehearsal, err) == OUT_OK) {
+        find_tenant(rehearsal, err) == OUT_OK && open_topics(rehearsal, err) == OUT_OK) {
         size_t share = (size_t)settings.store_memory / 2; /* keys and messages have the rest */
         rehearsal->store = memory_store_new(keeps, share);
         rehearse_work_open(rehearsal);

@@ -59,6 +59,7 @@ struct rehearsal {
     struct verify_report report;
 
     struct produce_ledger ledger;
+    struct buf tenant_from; /* where the tenant comes from, for people */
 };
 
 /* rehearse_work.c */

@@ -212,6 +212,9 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
 void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orphans,
                           struct buf *out)
 {
+    buf_append_text(out, "tenant: ");
+    buf_append_bytes(out, buf_view(&rehearsal->tenant_from));
+    buf_append_char(out, '\n');
     append_table(rehearsal, orphans, out);
     append_rejected(rehearsal, out);
     append_dead(rehearsal, out);
@@ -299,6 +302,8 @@ void rehearse_json_append(const struct rehearsal *rehearsal, const uint64_t *orp
                       ",\"withheld_members\":%" PRIu64 ",\"sealed_members\":%" PRIu64,
                       ledger->sources, ledger->failed_sources, ledger->withheld_fields,
                       ledger->sealed_fields);
+    buf_append_text(out, ",\"tenant_from\":");
+    buf_append_json(out, buf_view(&rehearsal->tenant_from));
     append_codes(rehearsal, out);
     append_groups(rehearsal, orphans, out);
     buf_append_text(out, "}\n");

@@ -24,6 +24,7 @@ struct follow {
     struct error *errors; /* of the arguments, as last listed */
     bool *said;           /* that error of an argument */
     size_t unwatched;
+    size_t uncovered; /* files known that are none of the sources' */
 };
 
 enum outcome follow_collect(struct producer *producer, struct error *err)
@@ -39,7 +40,7 @@ enum outcome follow_collect(struct producer *producer, struct error *err)
     struct error *errors = calloc(arguments->count, sizeof(*errors));
     if (!errors)
         abort();
-    follow_files_list(arguments, &producer->files, errors);
+    follow_files_list(arguments, &producer->rules, &producer->files, errors);
     free(errors);
     return OUT_OK;
 }
@@ -152,7 +153,8 @@ static void look_for_missing(struct follow *follow)
 static void look(struct follow *follow, bool scan)
 {
     source_files_free(&follow->producer->files);
-    follow_files_list(follow->arguments, &follow->producer->files, follow->errors);
+    follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
+                      follow->errors);
     watch_folders(follow); /* before reading: what changes from now on is told */
     for (size_t i = 0; i < follow->count; i++)
         follow->files[i]->listed = false;
@@ -165,12 +167,55 @@ static void look(struct follow *follow, bool scan)
     }
 }
 
+/* ---- what is known and no source covers ---- */
+
+static void name_uncovered(struct follow *follow, const char *path)
+{
+    struct error err;
+    struct reject_place place = {.source = path};
+    error_set(&err, OUT_OK, ERR_NONE,
+              "no source covers this file any more: what only it held stays as it is");
+    rejects_note(&follow->producer->rejects, &place, &err);
+}
+
+/* The arguments are the same for the whole run, so this is found once, and said once. */
+static enum outcome unfollow(struct follow *follow, struct error *err)
+{
+    char **paths = NULL;
+    enum outcome outcome = follow_state_paths(follow->state, &paths, err);
+    for (size_t i = 0; paths && paths[i]; i++) {
+        if (outcome == OUT_OK && !follow_files_cover(follow->arguments, paths[i])) {
+            outcome = follow_state_unfollow(follow->state, paths[i], err);
+            name_uncovered(follow, paths[i]);
+            follow->uncovered++;
+        }
+        free(paths[i]);
+    }
+    free(paths);
+    return outcome;
+}
+
+/* After the first look: what moved is known by then. */
+static void say_uncovered(struct follow *follow)
+{
+    struct error err;
+    uint64_t records;
+    if (!follow->uncovered || producer_must_stop(follow->producer))
+        return;
+    if (follow_state_unfollowed(follow->state, &records, &err) != OUT_OK)
+        producer_fail(follow->producer, &err);
+    else
+        log_line(LOG_WARN, "follow.not_covered", "files=%zu records_only_there=%" PRIu64,
+                 follow->uncovered, records);
+}
+
 /* ---- start and end ---- */
 
 static void run(struct follow *follow)
 {
     struct producer *producer = follow->producer;
     look(follow, true);
+    say_uncovered(follow);
     log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
              producer->settings->scan_ms);
     while (!producer_must_stop(producer)) {
@@ -200,10 +245,12 @@ void follow_sources(struct producer *producer)
     if (outcome == OUT_OK) {
         version_observe(&producer->file_clock, follow_state_bound(follow.state));
         follow_reader_init(&follow.reader, producer, follow.state);
-        run(&follow);
-    } else {
-        producer_fail(producer, &err);
+        outcome = unfollow(&follow, &err);
     }
+    if (outcome == OUT_OK)
+        run(&follow);
+    else
+        producer_fail(producer, &err);
     for (size_t i = 0; i < follow.count; i++)
         follow.files[i]->listed = false;
     forget_lost(&follow);

@@ -202,6 +202,13 @@ enum outcome follow_state_sent(struct follow_state *state, struct bytes key, int
     return follow_sql_step(state, statement, NULL, err);
 }
 
+enum outcome follow_state_keep(struct follow_state *state, struct bytes key, struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_KEEP);
+    follow_sql_bind_bytes(statement, 1, key);
+    return follow_sql_step(state, statement, NULL, err);
+}
+
 enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count, struct error *err)
 {
     bool row;

@@ -19,8 +19,8 @@ static char *copy_part(const char *text, size_t size)
     return made;
 }
 
-void follow_files_list(const struct conf_list *arguments, struct source_files *files,
-                       struct error *errors)
+void follow_files_list(const struct conf_list *arguments, const struct source_rules *rules,
+                       struct source_files *files, struct error *errors)
 {
     const char **good = calloc(arguments->count ? arguments->count : 1, sizeof(*good));
     struct conf_list kept = {.items = good};
@@ -31,7 +31,7 @@ void follow_files_list(const struct conf_list *arguments, struct source_files *f
         struct conf_list one = {.items = &arguments->items[i], .count = 1};
         struct source_files found;
         errors[i] = (struct error){0};
-        if (source_files_collect(&one, &found, &errors[i]) == OUT_OK) {
+        if (source_files_collect(&one, rules, &found, &errors[i]) == OUT_OK) {
             good[kept.count++] = arguments->items[i];
             errors[i] = (struct error){0};
         } else if (errors[i].code == ERR_SOURCE_EMPTY) {
@@ -40,7 +40,7 @@ void follow_files_list(const struct conf_list *arguments, struct source_files *f
         source_files_free(&found);
     }
     /* all together, for their order; one that went away between comes with the next look */
-    if (source_files_collect(&kept, files, &ignored) != OUT_OK)
+    if (source_files_collect(&kept, rules, files, &ignored) != OUT_OK)
         *files = (struct source_files){0};
     free(good);
 }
@@ -75,11 +75,6 @@ bool follow_files_cover(const struct conf_list *arguments, const char *path)
     return covers;
 }
 
-static int64_t nanoseconds(struct timespec time)
-{
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 bool follow_files_identify(const char *path, struct look_identity *identity)
 {
     struct stat status;
@@ -88,8 +83,8 @@ bool follow_files_identify(const char *path, struct look_identity *identity)
     *identity = (struct look_identity){.device = (uint64_t)status.st_dev,
                                        .inode = (uint64_t)status.st_ino,
                                        .size = (uint64_t)status.st_size,
-                                       .modified_ns = nanoseconds(status.st_mtim),
-                                       .changed_ns = nanoseconds(status.st_ctim)};
+                                       .modified_ns = files_time_ns(&status.st_mtim),
+                                       .changed_ns = files_time_ns(&status.st_ctim)};
     return true;
 }
 

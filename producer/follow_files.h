@@ -15,8 +15,8 @@
 /* The files there are, in the order they are read in. An argument that cannot be listed sets its
  * place in `errors` (as many as arguments; code ERR_NONE: fine) and gives none; a folder or pattern
  * without files is fine. */
-void follow_files_list(const struct conf_list *arguments, struct source_files *files,
-                       struct error *errors);
+void follow_files_list(const struct conf_list *arguments, const struct source_rules *rules,
+                       struct source_files *files, struct error *errors);
 
 /* The caller frees. */
 char *follow_files_absolute(const char *path);

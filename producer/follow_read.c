@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/model/canonical.h"
@@ -54,7 +55,8 @@ static enum outcome reserve(struct follow_reader *reader, int64_t version, struc
 {
     if (version <= follow_state_bound(reader->state))
         return OUT_OK;
-    return follow_state_reserve(reader->state, version + VERSIONS_AHEAD, err);
+    bool room = version < INT64_MAX - VERSIONS_AHEAD;
+    return follow_state_reserve(reader->state, room ? version + VERSIONS_AHEAD : INT64_MAX, err);
 }
 
 static enum outcome send_wanted(struct follow_reader *reader, const struct follow_seen *seen,
@@ -72,6 +74,11 @@ static enum outcome send_wanted(struct follow_reader *reader, const struct follo
     }
     if (!*send)
         return OUT_OK;
+    if (!seen->own && record->version <= floor && floor == INT64_MAX) {
+        error_set(err, OUT_REJECT, ERR_VERSION_LAST,
+                  "the record has the greatest version there is, and nothing can follow it");
+        return OUT_REJECT;
+    }
     if (!seen->own && record->version <= floor) {
         record->version = floor + 1;
         version_observe(&reader->producer->file_clock, record->version);
@@ -202,6 +209,25 @@ static enum outcome send_delete(struct follow_reader *reader, struct bytes key, 
     return outcome;
 }
 
+/* Its version is the greatest there is: a delete could not be newer, and a stamped one could not
+ * either. The row stays; said once, and then the follower knows the record no more. */
+static enum outcome keep_last(struct follow_reader *reader, struct bytes key, const char *path,
+                              struct error *err)
+{
+    struct error why;
+    struct buf safe;
+    struct reject_place place = {.source = path};
+    buf_init(&safe, 4096);
+    text_append_safe(&safe, key, 150);
+    error_set(&why, OUT_REJECT, ERR_VERSION_LAST,
+              "%s is gone from the source, and no delete can be newer than it", buf_text(&safe));
+    buf_free(&safe);
+    progress_clear(&reader->producer->progress);
+    rejects_add(&reader->producer->rejects, &place, &why);
+    log_line(LOG_WARN, "follow.kept", "path=%s code=%s", path, error_code_id(why.code));
+    return follow_state_keep(reader->state, key, err);
+}
+
 /* OUT_RETRY: the run must stop. */
 static enum outcome send_deletes(struct follow_reader *reader, const char *path, struct error *err)
 {
@@ -212,7 +238,8 @@ static enum outcome send_deletes(struct follow_reader *reader, const char *path,
         enum outcome outcome = follow_state_next_delete(reader->state, &key, &last, &own, err);
         if (outcome != OUT_OK || key.size == 0)
             return outcome;
-        outcome = send_delete(reader, key, last, own, path, err);
+        outcome = last == INT64_MAX ? keep_last(reader, key, path, err)
+                                    : send_delete(reader, key, last, own, path, err);
         if (outcome != OUT_OK)
             return outcome;
     }

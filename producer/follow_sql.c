@@ -1,6 +1,6 @@
 /*
- * Tables: file and record are what is known; seen (of this reading) and change (what is to be sent)
- * are temporary.
+ * Tables: file and record are what is known; seen (of this reading), change (what is to be sent)
+ * and unfollowed (files that no source covers in this run) are temporary.
  */
 #include "producer/follow_sql.h"
 
@@ -21,6 +21,7 @@ static const char SCHEMA[] =
     " deleted INTEGER NOT NULL, PRIMARY KEY (file, key)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS record_key ON record (key);"
     "COMMIT;"
+    "CREATE TEMP TABLE unfollowed (file INTEGER PRIMARY KEY);"
     "CREATE TEMP TABLE seen (key BLOB PRIMARY KEY, digest BLOB, version INTEGER, ordinal INTEGER,"
     " own INTEGER) WITHOUT ROWID;"
     "CREATE TEMP TABLE change (key BLOB PRIMARY KEY, kind INTEGER, digest BLOB, ordinal INTEGER,"
@@ -32,6 +33,11 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FIND] = "SELECT id, device, inode, size, modified, changed, folder_device, done AND NOT "
                  "gone FROM file WHERE path = ?1",
     [SQL_PATHS] = "SELECT path FROM file WHERE NOT gone ORDER BY path",
+    [SQL_UNFOLLOW] = "INSERT OR IGNORE INTO temp.unfollowed SELECT id FROM file WHERE path = ?1",
+    [SQL_UNFOLLOWED] = "SELECT count(DISTINCT key) FROM record AS r WHERE NOT deleted AND file IN "
+                       "(SELECT file FROM temp.unfollowed) AND NOT EXISTS (SELECT 1 FROM record "
+                       "AS o WHERE o.key = r.key AND NOT o.deleted AND o.file NOT IN (SELECT file "
+                       "FROM temp.unfollowed))",
     [SQL_ADD_FILE] = "INSERT INTO file (path, gone) VALUES (?1, 1)",
     [SQL_SEE] = "INSERT INTO temp.seen VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE SET "
                 "digest = ?2, version = ?3, ordinal = ?4, own = ?5 WHERE NOT ?5 OR ?3 >= version",
@@ -40,11 +46,13 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_NOW] = "SELECT key, digest, version, ordinal, own FROM temp.seen ORDER BY key",
     [SQL_FLOOR] = "SELECT coalesce(max(version), 0) FROM record WHERE key = ?1",
     [SQL_OTHER] = "SELECT file, version, digest = ?3 FROM record WHERE key = ?1 AND file <> ?2 "
-                  "AND NOT deleted ORDER BY version DESC LIMIT 1",
+                  "AND NOT deleted AND file NOT IN (SELECT file FROM temp.unfollowed) "
+                  "ORDER BY version DESC LIMIT 1",
     [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)",
     [SQL_WANTS] = "SELECT kind, floor FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
                   "= ?3",
     [SQL_SENT] = "UPDATE temp.change SET version = ?2 WHERE key = ?1",
+    [SQL_KEEP] = "UPDATE temp.change SET kind = 3 WHERE key = ?1",
     [SQL_UNSENT] = "SELECT count(*) FROM temp.change WHERE version IS NULL AND kind = 1",
     [SQL_DELETES] = "SELECT key, floor, own FROM temp.change WHERE kind = 2 AND key > ?1 ORDER BY "
                     "key LIMIT 1",

@@ -191,3 +191,21 @@ enum outcome follow_state_paths(struct follow_state *state, char ***paths, struc
     *paths = list;
     return outcome;
 }
+
+enum outcome follow_state_unfollow(struct follow_state *state, const char *path, struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_UNFOLLOW);
+    follow_sql_bind_bytes(statement, 1, bytes_text(path));
+    return follow_sql_step(state, statement, NULL, err);
+}
+
+enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
+                                     struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_UNFOLLOWED);
+    enum outcome outcome = follow_sql_step(state, statement, &row, err);
+    *records = outcome == OUT_OK && row ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_reset(statement);
+    return outcome;
+}

@@ -48,6 +48,14 @@ MUST_USE enum outcome follow_state_find(struct follow_state *state, const char *
 MUST_USE enum outcome follow_state_paths(struct follow_state *state, char ***paths,
                                          struct error *err);
 
+/* The file is none of the sources' in this run: it holds none of the records it has in common with
+ * others, so they are deleted when the last of those loses them. */
+MUST_USE enum outcome follow_state_unfollow(struct follow_state *state, const char *path,
+                                            struct error *err);
+/* How many records only unfollowed files hold. */
+MUST_USE enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
+                                              struct error *err);
+
 /* Begins a reading of the file; `known->id` 0 gets an id. */
 MUST_USE enum outcome follow_state_begin(struct follow_state *state, const char *path,
                                          struct follow_known *known, struct error *err);
@@ -82,6 +90,10 @@ MUST_USE enum outcome follow_state_unsent(struct follow_state *state, uint64_t *
 /* *key.size 0: no more. Views valid until the next call; call follow_state_sent for each. */
 MUST_USE enum outcome follow_state_next_delete(struct follow_state *state, struct bytes *key,
                                                int64_t *last, bool *own, struct error *err);
+
+/* No delete is sent for this one of next_delete: its row stays, and the record is forgotten. */
+MUST_USE enum outcome follow_state_keep(struct follow_state *state, struct bytes key,
+                                        struct error *err);
 
 /* Stores what was sent and the file's identity; gone: the file is no more. */
 MUST_USE enum outcome follow_state_commit(struct follow_state *state,

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka_bus.h"
 #include "common/io/key_file.h"
@@ -182,7 +183,7 @@ static enum outcome prepare_sources(struct producer *producer, struct error *err
     if (outcome == OUT_OK)
         outcome = source_rules_init(&producer->rules, settings, &producer->mappings, err);
     if (outcome == OUT_OK && !settings->follow)
-        outcome = source_files_collect(&settings->sources, &producer->files, err);
+        outcome = source_files_collect(&settings->sources, &producer->rules, &producer->files, err);
     else if (outcome == OUT_OK)
         outcome = follow_collect(producer, err);
     if (outcome == OUT_OK)
@@ -226,6 +227,22 @@ static enum outcome open_bus(struct producer *producer, struct error *err)
     return OUT_OK;
 }
 
+/* Names that were left out are told: who gave them might wait for them. */
+static void say_repeats(struct producer *producer)
+{
+    for (size_t i = 0; i < producer->files.repeat_count; i++) {
+        const struct source_repeat *repeat = &producer->files.repeats[i];
+        struct reject_place place = {.source = repeat->path};
+        struct error err;
+        struct buf safe;
+        buf_init(&safe, 1024);
+        text_append_safe(&safe, bytes_text(repeat->kept), 150);
+        error_set(&err, OUT_OK, ERR_NONE, "the same file as %s, read once", buf_text(&safe));
+        rejects_note(&producer->rejects, &place, &err);
+        buf_free(&safe);
+    }
+}
+
 static enum outcome prepare(struct producer *producer, struct error *err)
 {
     enum outcome outcome = prepare_sources(producer, err);
@@ -233,6 +250,8 @@ static enum outcome prepare(struct producer *producer, struct error *err)
         outcome = open_bus(producer, err);
     if (outcome == OUT_OK)
         outcome = rejects_open(&producer->rejects, producer->settings, err);
+    if (outcome == OUT_OK)
+        say_repeats(producer);
     return outcome;
 }
 

@@ -98,17 +98,15 @@ static enum outcome identify(struct producer *producer, const struct mapping *ma
     bool stamped = mapping->version_source == VERSION_STAMPED;
     if (stamped && stamp(producer, &record->version, err) != OUT_OK)
         return OUT_FATAL;
-    bool own_tenant = record->tenant.size == 0;
     bool has_version = false;
     int64_t version = 0;
     buf_reset(&producer->tenant);
     buf_reset(&producer->id);
-    enum outcome outcome =
-        mapping_identify(mapping, record, &producer->work, own_tenant ? &producer->tenant : NULL,
-                         &producer->id, &version, &has_version, err);
+    enum outcome outcome = mapping_identify(mapping, record, &producer->work, &producer->tenant,
+                                            &producer->id, &version, &has_version, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (own_tenant)
+    if (record->tenant.size == 0)
         record->tenant = buf_view(&producer->tenant);
     record->id = buf_view(&producer->id);
     if (has_version)

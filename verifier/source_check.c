@@ -95,15 +95,14 @@ static enum outcome digest_payload(struct source_check *check, const struct mapp
 static enum outcome identify(struct source_check *check, const struct mapping *mapping,
                              struct record *record, struct error *err)
 {
-    bool own_tenant = record->tenant.size == 0;
     buf_reset(&check->tenant);
     buf_reset(&check->id);
-    enum outcome outcome = mapping_identify(mapping, record, &check->run->judge.source,
-                                            own_tenant ? &check->tenant : NULL, &check->id,
-                                            &record->version, &record->has_version, err);
+    enum outcome outcome =
+        mapping_identify(mapping, record, &check->run->judge.source, &check->tenant, &check->id,
+                         &record->version, &record->has_version, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (own_tenant)
+    if (record->tenant.size == 0)
         record->tenant = buf_view(&check->tenant);
     record->id = buf_view(&check->id);
     if (!record->has_version)
@@ -434,7 +433,8 @@ enum outcome source_check_run(struct verify_run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = source_rules_init(&check.rules, run->settings, &run->mappings, err);
     if (outcome == OUT_OK)
-        outcome = source_files_collect(&run->settings->verify_sources, &check.files, err);
+        outcome =
+            source_files_collect(&run->settings->verify_sources, &check.rules, &check.files, err);
     if (outcome == OUT_OK)
         outcome = compare(&check, err);
     source_check_free(&check);

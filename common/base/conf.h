@@ -33,7 +33,8 @@ enum conf_kind {
     CONF_LIST,   /* struct conf_list; in YAML a list or one scalar; the flag repeats; in the
                     environment separated by commas */
     CONF_MAP,    /* struct conf_map; in YAML a map of scalars; the flag KEY=VALUE repeats (later
-                    wins); in the environment KEY=VALUE separated by commas */
+                    wins); in the environment KEY=VALUE separated by commas. With `choices` only
+                    these keys are taken, and a single value is the first one's */
 };
 
 struct conf_list {

@@ -40,9 +40,11 @@
     X(ERR_VALUE_INEXACT, "DRV-V008", 5, "the value could not be given back as it was", "add rest: <column> to the mapping, so that originals are kept") \
     X(ERR_VALUE_KEY, "DRV-V009", 5, "the key is too long", "keys may have 512 bytes") \
     X(ERR_VALUE_CONFLICT, "DRV-V010", 5, "two different records have the same version", "decide which is meant and give it a higher version") \
-    X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member, or give --tenant") \
+    X(ERR_VERSION_LAST, "DRV-V012", 5, "the record's version is the greatest there is, so nothing can be newer", "give the record a smaller version in the source; remove its row by hand if it is to go") \
+    X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member to the record; --tenant ID says whose all the records are that name none, and touches no other") \
     X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number, valid UTF-8 without NUL, of at most 64 KiB") \
     X(ERR_TENANT_FOREIGN, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \
+    X(ERR_TENANT_OTHER, "DRV-T004", 5, "the record names another tenant than the one given", "leave the tenant given out (--tenant, tenant settings, --tenant-path), so that each record goes to the tenant it names; or mend the record") \
     X(ERR_SOURCE_OPEN, "DRV-S001", 4, "the source cannot be opened", "check the path and its permissions") \
     X(ERR_SOURCE_READ, "DRV-S002", 1, "the source cannot be read further", "check the disk; running again is safe") \
     X(ERR_SOURCE_EMPTY, "DRV-S003", 5, "the source holds no record", "check the path and the format") \

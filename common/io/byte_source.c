@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "common/io/chromium_profile.h"
+#include "common/io/files.h"
 #include "common/io/inflater.h"
+#include "common/policy/file_magic.h"
 
 #define WAIT_MS 100 /* how long standard input is waited for before the caller looks around */
 
@@ -19,6 +21,7 @@ struct byte_source {
     bool stream;
     bool begun; /* the first bytes were looked at */
     bool ended;
+    bool inflated; /* something came out of the inflater */
     struct stat opened;
     struct chromium_profile *profile; /* NULL: a file or standard input */
     struct inflater *inflater;        /* NULL: stored as it is */
@@ -136,17 +139,34 @@ static enum outcome read_some(struct byte_source *source, size_t used, size_t *s
     return OUT_OK;
 }
 
-/* The first read goes on until there are enough bytes to tell the compression by. */
+/* What holds no JSON is told by name. A tar archive may also be what is compressed. */
+static enum outcome refuse_magic(struct bytes start, struct error *err)
+{
+    bool more;
+    const struct file_magic *magic = file_magic_find(start, &more);
+    if (!magic)
+        return OUT_OK;
+    error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source is %s", magic->name);
+    error_hint(err, "%s", magic->advice);
+    return OUT_REJECT;
+}
+
+/* The first read goes on until there are enough bytes to tell the compression by, and no further:
+ * a stream's first record may be short, and the next one late. */
 static enum outcome read_start(struct byte_source *source, struct error *err)
 {
-    while (source->left.size < 4 && !source->ended) {
+    bool more = true;
+    while ((source->left.size < 4 || more) && !source->ended) {
         size_t size;
         enum outcome outcome = read_some(source, source->left.size, &size, err);
         if (outcome != OUT_OK)
             return outcome;
         source->left = bytes_of(source->raw, source->left.size + size);
+        (void)file_magic_find(source->left, &more);
     }
     source->begun = true;
+    if (refuse_magic(source->left, err) != OUT_OK)
+        return OUT_REJECT;
     enum inflater_kind kind = inflater_detect(source->left);
     if (kind == INFLATER_NONE)
         return OUT_OK;
@@ -207,8 +227,10 @@ static enum outcome next_inflated(struct byte_source *source, struct bytes *chun
             return outcome;
         }
         *chunk = bytes_of(source->plain, made);
+        bool first = made && !source->inflated;
+        source->inflated = source->inflated || made;
         if (made || last)
-            return OUT_OK;
+            return first ? refuse_magic(*chunk, err) : OUT_OK;
         if (source->left.size)
             continue;
         outcome = next_raw(source, &source->left, err);
@@ -268,5 +290,5 @@ int64_t byte_source_modified_ms(const struct byte_source *source)
         return chromium_profile_files(source->profile)->modified_ns / 1000000;
     if (source->stream)
         return 0;
-    return (int64_t)source->opened.st_mtim.tv_sec * 1000 + source->opened.st_mtim.tv_nsec / 1000000;
+    return files_time_ns(&source->opened.st_mtim) / 1000000;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/io/chromium_profile_parts.h"
+#include "common/io/files.h"
 
 #define NAME_BEGIN "drover-profile-"
 #define COPY_AT_ONCE ((size_t)1 << 20)
@@ -77,8 +78,7 @@ bool chromium_copy_measure(const char *database, struct chromium_files *files)
         struct stat status;
         if (!holds_data(entry->d_name) || fstatat(dirfd(listing), entry->d_name, &status, 0) != 0)
             continue;
-        int64_t modified_ns =
-            (int64_t)status.st_mtim.tv_sec * 1000000000 + (int64_t)status.st_mtim.tv_nsec;
+        int64_t modified_ns = files_time_ns(&status.st_mtim);
         if (modified_ns > files->modified_ns)
             files->modified_ns = modified_ns;
         files->size += (uint64_t)status.st_size;

@@ -205,3 +205,13 @@ bool files_is_folder(const char *path)
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
+
+int64_t files_time_ns(const struct timespec *time)
+{
+    const int64_t second = 1000000000;
+    if (time->tv_sec > INT64_MAX / second - 1)
+        return INT64_MAX;
+    if (time->tv_sec < INT64_MIN / second + 1)
+        return INT64_MIN;
+    return (int64_t)time->tv_sec * second + (int64_t)time->tv_nsec;
+}

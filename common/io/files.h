@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "common/base/attributes.h"
 #include "common/base/buf.h"
@@ -28,6 +30,9 @@ MUST_USE enum outcome files_make_folder(const char *path, struct error *err);
  * unreadable, empty, larger than 64 KiB, holding a NUL, or open to other users (but below
  * /run/secrets, where container engines put world-readable files into a private mount). */
 char *files_read_secret(const char *path, struct error *err);
+
+/* Nanoseconds since 1970; what int64_t cannot hold (before 1677, after 2262) is its end. */
+int64_t files_time_ns(const struct timespec *time);
 
 bool files_exist(const char *path);
 bool files_is_folder(const char *path);

@@ -42,17 +42,20 @@ static const struct conf_field FIELDS[] = {
      "folder for what must survive a restart of the producer", PRODUCES},
 
     {"tenant.id", "tenant", 't', NULL, CONF_TEXT, AT(tenant), NULL, 0, 0, NULL, "ID",
-     "tenant of every record", READS_SOURCES | CMD_EXPORT | CMD_SECRET},
-    {"tenant.organization_id", "organization", 0, "ORGANIZATION_ID", CONF_TEXT, AT(organization_id),
-     NULL, 0, 0, NULL, "ID", "organizationId of the tenant context", READS_SOURCES | CMD_EXPORT},
-    {"tenant.server_id", "server", 0, "MCP_SERVER_ID", CONF_TEXT, AT(server_id), NULL, 0, 0, NULL,
-     "ID", "serverId of the tenant context", READS_SOURCES | CMD_EXPORT},
-    {"tenant.project_id", "project", 0, "PROJECT_ID", CONF_TEXT, AT(project_id), NULL, 0, 0, NULL,
-     "ID", "projectId of the tenant context", READS_SOURCES | CMD_EXPORT},
-    {"tenant.codebase_hash", "codebase-hash", 0, "CODEBASE_HASH", CONF_TEXT, AT(codebase_hash),
-     NULL, 0, 0, NULL, "HASH", "codebaseHash of the tenant context", READS_SOURCES | CMD_EXPORT},
+     "tenant of the records that name none", READS_SOURCES | CMD_EXPORT | CMD_SECRET},
+    {"tenant.organization_id", "organization", 0, NULL, CONF_TEXT, AT(organization_id), NULL, 0, 0,
+     NULL, "ID", "organizationId of the tenant context", READS_SOURCES | CMD_EXPORT},
+    {"tenant.server_id", "server", 0, NULL, CONF_TEXT, AT(server_id), NULL, 0, 0, NULL, "ID",
+     "serverId of the tenant context", READS_SOURCES | CMD_EXPORT},
+    {"tenant.project_id", "project", 0, NULL, CONF_TEXT, AT(project_id), NULL, 0, 0, NULL, "ID",
+     "projectId of the tenant context", READS_SOURCES | CMD_EXPORT},
+    {"tenant.codebase_hash", "codebase-hash", 0, NULL, CONF_TEXT, AT(codebase_hash), NULL, 0, 0,
+     NULL, "HASH", "codebaseHash of the tenant context", READS_SOURCES | CMD_EXPORT},
     {"tenant.environment", "environment", 0, NULL, CONF_TEXT, AT(environment), NULL, 0, 0, NULL,
      "NAME", "environment of the tenant context", READS_SOURCES | CMD_EXPORT},
+    {"tenant.from_env", NULL, 0, NULL, CONF_MAP, AT(tenant_from_env), NULL, 0, 0,
+     "id|organization_id|server_id|project_id|codebase_hash|environment", "NAME",
+     "variables of the environment to take the tenant (id) or parts of its context from", 0},
 
     {"kafka.brokers", "brokers", 'b', "KAFKA_BROKERS", CONF_TEXT, AT(brokers), "localhost:9092", 0,
      0, NULL, "HOST:PORT,…", "Kafka brokers to begin with", ON_KAFKA},
@@ -192,7 +195,7 @@ static const struct conf_field FIELDS[] = {
     {NULL, "json", 0, NULL, CONF_BOOL, AT(json), NULL, 0, 0, NULL, NULL,
      "answer in JSON on standard output", REPORTS | CMD_PRODUCE},
     {NULL, "plain", 0, NULL, CONF_BOOL, AT(plain), NULL, 0, 0, NULL, NULL,
-     "plain lines: no colour, no live view", ROLES | CMD_STATUS | CMD_DOCTOR},
+     "plain lines: no colour, no live view", ROLES | CMD_STATUS | CMD_DOCTOR | CMD_CONFIG},
     {NULL, "watch", 'w', NULL, CONF_BOOL, AT(watch), NULL, 0, 0, NULL, NULL,
      "show again each second until Ctrl-C", CMD_STATUS},
     {NULL, "origins", 0, NULL, CONF_BOOL, AT(origins), NULL, 0, 0, NULL, NULL,
@@ -337,6 +340,177 @@ static void choose_storage(struct settings *settings)
         settings->storage = STORAGE_MEMORY;
 }
 
+/* ---- the tenant given from outside ---- */
+
+#define TENANT_PARTS 6 /* the plain id, and five of a context */
+
+/* What says a part of the tenant. */
+struct part {
+    enum conf_origin origin; /* CONF_FROM_DEFAULT: nothing does */
+    const char *value;       /* NULL: a variable that is not set */
+    const char *variable;    /* of tenant.from_env, or NULL */
+    const char *place;
+    const char *flag; /* its setting's */
+};
+
+static size_t field_at(const struct conf *conf, size_t offset)
+{
+    size_t i = 0;
+    while (conf->fields[i].offset != offset)
+        i++;
+    return i;
+}
+
+static const struct {
+    const char *key; /* of tenant.from_env; tenant.KEY is its setting */
+    size_t setting;
+    size_t member;
+} PARTS[TENANT_PARTS] = {
+    {"id", AT(tenant), offsetof(struct tenant, tenant_id)},
+    {"organization_id", AT(organization_id), offsetof(struct tenant, organization_id)},
+    {"server_id", AT(server_id), offsetof(struct tenant, server_id)},
+    {"project_id", AT(project_id), offsetof(struct tenant, project_id)},
+    {"codebase_hash", AT(codebase_hash), offsetof(struct tenant, codebase_hash)},
+    {"environment", AT(environment), offsetof(struct tenant, environment)},
+};
+
+static enum outcome both_say(const char *a, const char *b, const char *place, struct error *err)
+{
+    error_set(err, OUT_FATAL, ERR_CONF_VALUE, "%s and %s both say the tenant", a, b);
+    error_where(err, "%s", place ? place : "");
+    error_hint(err, "give one of the two; a flag goes before the file by itself");
+    return OUT_FATAL;
+}
+
+static enum outcome find_part(const struct conf *conf, size_t i, struct part *part,
+                              struct error *err)
+{
+    const struct settings *settings = conf->target;
+    size_t own = field_at(conf, PARTS[i].setting);
+    size_t env = field_at(conf, AT(tenant_from_env));
+    const char *text = *(const char *const *)((const char *)settings + PARTS[i].setting);
+    *part = (struct part){.flag = conf->fields[own].flag};
+    if (text && !text[0]) {
+        error_set(err, OUT_FATAL, ERR_CONF_VALUE, "tenant.%s is empty", PARTS[i].key);
+        error_where(err, "%s", conf->places[own] ? conf->places[own] : "");
+        error_hint(err, "give the tenant, or leave it out");
+        return OUT_FATAL;
+    }
+    if (text)
+        *part = (struct part){conf->origins[own], text, NULL, conf->places[own], part->flag};
+    for (size_t k = 0; k < settings->tenant_from_env.count; k++) {
+        if (strcmp(settings->tenant_from_env.keys[k], PARTS[i].key) != 0)
+            continue;
+        char name[80];
+        snprintf(name, sizeof(name), "tenant.%s", PARTS[i].key);
+        if (part->origin == conf->origins[env])
+            return both_say(name, "tenant.from_env", conf->places[env], err);
+        if (part->origin > conf->origins[env])
+            continue;
+        const char *variable = settings->tenant_from_env.values[k];
+        const char *value = getenv(variable);
+        *part = (struct part){conf->origins[env], value && value[0] ? value : NULL, variable,
+                              conf->places[env], part->flag};
+    }
+    return OUT_OK;
+}
+
+/* "$NAME (drover.yaml:7)", "--tenant", "drover.yaml:7"; each place once. */
+static void append_from(struct buf *out, const struct part *part)
+{
+    struct buf one;
+    buf_init(&one, 1024);
+    const char *place = part->place ? part->place : "";
+    const char *last = strrchr(place, ':'); /* of file:line:column the column says little */
+    int size = part->origin == CONF_FROM_FILE && last ? (int)(last - place) : (int)strlen(place);
+    if (part->variable)
+        buf_append_format(&one, "$%.80s (%.*s)", part->variable, size, place);
+    else if (part->origin == CONF_FROM_FLAG)
+        buf_append_format(&one, "--%s", part->flag);
+    else
+        buf_append_format(&one, "%.*s", size, place);
+    if (!strstr(buf_text(out), buf_text(&one)))
+        buf_append_format(out, "%s%s", out->size ? ", " : "", buf_text(&one));
+    buf_free(&one);
+}
+
+static enum outcome take_parts(struct conf *conf, const struct part parts[TENANT_PARTS],
+                               size_t first, size_t end, struct error *err)
+{
+    struct given_tenant *given = &((struct settings *)conf->target)->given;
+    struct buf from;
+    buf_init(&from, 4096);
+    for (size_t i = first; i < end; i++) {
+        if (parts[i].origin == CONF_FROM_DEFAULT)
+            continue;
+        append_from(&from, &parts[i]);
+        if (!parts[i].value && !given->unset)
+            given->unset = parts[i].variable;
+        struct bytes text = bytes_text(parts[i].value);
+        *(struct bytes *)((char *)&given->parts + PARTS[i].member) = arena_copy(&conf->arena, text);
+    }
+    given->from = from.size ? arena_copy(&conf->arena, buf_view(&from)).data : NULL;
+    bool failed = from.failed || (from.size && !given->from);
+    buf_free(&from);
+    return failed ? too_large(err) : OUT_OK;
+}
+
+/* Of the plain id, the context and the path the one of the highest origin counts: a flag is meant
+ * to win over the file. Two of one origin contradict each other. */
+static enum outcome find_given(struct conf *conf, struct error *err)
+{
+    struct settings *settings = conf->target;
+    struct part parts[TENANT_PARTS];
+    size_t path_at = field_at(conf, AT(tenant_path));
+    enum conf_origin path = settings->tenant_path ? conf->origins[path_at] : CONF_FROM_DEFAULT;
+    enum conf_origin context = CONF_FROM_DEFAULT;
+    size_t named = 0; /* the part that says so */
+    settings->given = (struct given_tenant){0};
+    for (size_t i = 0; i < TENANT_PARTS; i++) {
+        if (find_part(conf, i, &parts[i], err) != OUT_OK)
+            return OUT_FATAL;
+        if (i > 0 && parts[i].origin > context) {
+            context = parts[i].origin;
+            named = i;
+        }
+    }
+    enum conf_origin plain = parts[0].origin;
+    enum conf_origin tenant = plain > context ? plain : context;
+    char name[80];
+    snprintf(name, sizeof(name), "tenant.%s", PARTS[named].key);
+    if (plain != CONF_FROM_DEFAULT && plain == context)
+        return both_say("tenant.id", name, parts[0].place, err);
+    if (tenant != CONF_FROM_DEFAULT && tenant == path)
+        return both_say("produce.tenant_path", plain > context ? "tenant.id" : name,
+                        conf->places[path_at], err);
+    if (path > tenant)
+        settings->given =
+            (struct given_tenant){.path = settings->tenant_path, .from = conf->places[path_at]};
+    else if (tenant != CONF_FROM_DEFAULT)
+        return take_parts(conf, parts, plain > context ? 0 : 1, plain > context ? 1 : TENANT_PARTS,
+                          err);
+    return OUT_OK;
+}
+
+enum outcome settings_append_tenant(const struct settings *settings, struct buf *key,
+                                    struct error *err)
+{
+    const struct given_tenant *given = &settings->given;
+    if (given->unset) {
+        error_set(err, OUT_FATAL, ERR_CONF_MISSING, "$%s is to name the tenant and is not set",
+                  given->unset);
+        error_where(err, "%s", given->from);
+        error_hint(err, "set it, or take it out of tenant.from_env");
+        return OUT_FATAL;
+    }
+    if (!given->from || given->path || tenant_append_key(&given->parts, key, err) == OUT_OK)
+        return OUT_OK;
+    error_where(err, "%s", given->from);
+    if (err)
+        err->outcome = OUT_FATAL;
+    return OUT_FATAL;
+}
+
 enum outcome settings_complete(struct conf *conf, struct error *err)
 {
     struct settings *settings = conf->target;
@@ -347,6 +521,8 @@ enum outcome settings_complete(struct conf *conf, struct error *err)
         outcome = name_group(conf, err);
     if (outcome == OUT_OK)
         outcome = check_roles(settings, err);
+    if (outcome == OUT_OK)
+        outcome = find_given(conf, err);
     char name[TOPIC_NAME_SIZE];
     if (outcome == OUT_OK)
         outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, name, err);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/conf.h"
+#include "common/model/tenant.h"
 
 /* Which commands a flag belongs to; also the order of help. */
 enum command_bit {
@@ -40,6 +41,15 @@ enum storage {
     STORAGE_FILE,
 };
 
+/* The tenant given from outside, for the records that name none: the one of the highest origin
+ * (flag, environment, file) among tenant.id, the parts of a context and produce.tenant_path. */
+struct given_tenant {
+    struct tenant parts; /* all empty: none */
+    const char *path;    /* produce.tenant_path, where it is what is given; else NULL */
+    const char *from;    /* "--tenant", "$PROJECT_ID (drover.yaml:7)"; NULL: none is given */
+    const char *unset;   /* a variable that tenant.from_env names and that is not set; else NULL */
+};
+
 struct settings {
     const char *config_file; /* --config, DROVER_CONFIG; NULL = ./drover.yaml when it is there */
 
@@ -50,9 +60,11 @@ struct settings {
     const char *state_dir;     /* state_dir: producer clock and the like, default .drover */
 
     /* who */
-    const char *tenant; /* tenant.id / --tenant: a plain tenantId for every record */
+    const char *tenant; /* tenant.id / --tenant: a plain tenantId */
     const char *organization_id, *server_id, *project_id, *codebase_hash,
-        *environment; /* tenant.* */
+        *environment;                /* tenant.* */
+    struct conf_map tenant_from_env; /* tenant.from_env: part -> name of a variable */
+    struct given_tenant given;       /* what these and tenant_path come to: use this */
 
     /* kafka */
     const char *brokers;
@@ -138,8 +150,14 @@ struct settings {
 const struct conf_field *settings_fields(size_t *count);
 
 /* After file, environment and flags are loaded into a conf of these fields: paths written in the
- * file become relative to the file's folder, the group gets its name, names are checked.
- * OUT_FATAL DRV-C008. */
+ * file become relative to the file's folder, the group gets its name, names are checked, and
+ * settings->given is made.
+ * OUT_FATAL DRV-C008 (also: two of one origin say the tenant). */
 MUST_USE enum outcome settings_complete(struct conf *conf, struct error *err);
+
+/* Appends the isolation key of the tenant given; nothing when there is none (or only a path).
+ * OUT_FATAL DRV-C009 (a variable that is to name it is not set), DRV-T001/T002 (not usable). */
+MUST_USE enum outcome settings_append_tenant(const struct settings *settings, struct buf *key,
+                                             struct error *err);
 
 #endif

@@ -12,8 +12,17 @@
 #include "common/base/buf.h"
 #include "common/base/text.h"
 #include "common/io/chromium_profile.h"
+#include "common/io/files.h"
 
+#define WAY_MOST ((size_t)64 << 10)
 #define DEPTH_MOST 64 /* folders in folders; links to folders are not followed, so no loop */
+
+static void identify(struct source_file *file, const struct stat *status)
+{
+    file->identified = true;
+    file->device = (uint64_t)status->st_dev;
+    file->inode = (uint64_t)status->st_ino;
+}
 
 static void add(struct source_files *files, char *path, const struct stat *status, int problem)
 {
@@ -27,9 +36,9 @@ static void add(struct source_files *files, char *path, const struct stat *statu
     *file = (struct source_file){.path = path, .problem = problem, .modified_ns = INT64_MAX};
     if (!status)
         return;
-    file->modified_ns =
-        (int64_t)status->st_mtim.tv_sec * 1000000000 + (int64_t)status->st_mtim.tv_nsec;
+    file->modified_ns = files_time_ns(&status->st_mtim);
     file->size = (uint64_t)status->st_size;
+    identify(file, status);
 }
 
 static char *copy(const char *text)
@@ -95,9 +104,13 @@ static bool add_profile(struct source_files *files, const char *folder)
     struct chromium_files profile;
     if (!chromium_profile_is(folder, &profile))
         return false;
+    struct stat status;
     add(files, copy(folder), NULL, 0);
-    files->items[files->count - 1].modified_ns = profile.modified_ns;
-    files->items[files->count - 1].size = profile.size;
+    struct source_file *file = &files->items[files->count - 1];
+    file->modified_ns = profile.modified_ns;
+    file->size = profile.size;
+    if (stat(folder, &status) == 0)
+        identify(file, &status);
     return true;
 }
 
@@ -193,20 +206,90 @@ static int compare(const void *a, const void *b)
     return strcmp(left->path, right->path); /* bytes, unsigned */
 }
 
-/* A file named twice is one source: else its records would come as a second version. */
-static void drop_repeats(struct source_files *files)
+/* ---- one file, one source -------------------------------------------------------------------- */
+
+/* What decides whether two entries are one source: the file itself, however it is named, and the
+ * way it is read (its name decides on the mapping, its path may decide on the tenant). */
+struct identity {
+    const struct source_file *file;
+    struct buf way;
+    size_t at;
+};
+
+static int compare_files(const struct source_file *a, const struct source_file *b)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < files->count; i++) {
-        if (kept > 0 && strcmp(files->items[kept - 1].path, files->items[i].path) == 0)
-            free(files->items[i].path);
-        else
-            files->items[kept++] = files->items[i];
-    }
-    files->count = kept;
+    if (a->identified != b->identified)
+        return a->identified ? -1 : 1;
+    if (!a->identified)
+        return strcmp(a->path, b->path);
+    if (a->device != b->device)
+        return a->device < b->device ? -1 : 1;
+    return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
-enum outcome source_files_collect(const struct conf_list *arguments, struct source_files *files,
+static int compare_ways(const struct identity *a, const struct identity *b)
+{
+    int order = compare_files(a->file, b->file);
+    return order ? order : bytes_compare(buf_view(&a->way), buf_view(&b->way));
+}
+
+/* Of several names the shortest is kept: "a.json" rather than "./a.json", whatever the order. */
+static int compare_identities(const void *left, const void *right)
+{
+    const struct identity *a = left, *b = right;
+    int order = compare_ways(a, b);
+    size_t size_a = strlen(a->file->path), size_b = strlen(b->file->path);
+    if (order == 0)
+        order = (size_a > size_b) - (size_a < size_b);
+    return order ? order : strcmp(a->file->path, b->file->path);
+}
+
+static void note_repeat(struct source_files *files, char *path, const char *kept)
+{
+    files->repeats = reallocarray(files->repeats, files->repeat_count + 1, sizeof(*files->repeats));
+    if (!files->repeats)
+        abort();
+    files->repeats[files->repeat_count++] = (struct source_repeat){path, copy(kept)};
+}
+
+/* A file named twice is one source: else its records would come as a second version. */
+static void drop_repeats(struct source_files *files, const struct source_rules *rules)
+{
+    struct identity *all = calloc(files->count + 1, sizeof(*all));
+    if (!all)
+        abort();
+    for (size_t i = 0; i < files->count; i++) {
+        all[i] = (struct identity){.file = &files->items[i], .at = i};
+        buf_init(&all[i].way, WAY_MOST);
+        if (rules)
+            source_rules_append_way(rules, files->items[i].path, &all[i].way);
+    }
+    qsort(all, files->count, sizeof(*all), compare_identities);
+    for (size_t i = 1, first = 0; i < files->count; i++) {
+        struct source_file *file = &files->items[all[i].at];
+        const char *kept = all[first].file->path;
+        if (compare_ways(&all[first], &all[i]) != 0) {
+            first = i;
+        } else if (strcmp(kept, file->path) == 0) {
+            free(file->path);
+            file->path = NULL;
+        } else {
+            note_repeat(files, file->path, kept);
+            file->path = NULL;
+        }
+    }
+    size_t left = 0;
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].path)
+            files->items[left++] = files->items[i];
+    for (size_t i = 0; i < files->count; i++)
+        buf_free(&all[i].way);
+    files->count = left;
+    free(all);
+}
+
+enum outcome source_files_collect(const struct conf_list *arguments,
+                                  const struct source_rules *rules, struct source_files *files,
                                   struct error *err)
 {
     *files = (struct source_files){0};
@@ -215,9 +298,9 @@ enum outcome source_files_collect(const struct conf_list *arguments, struct sour
             source_files_free(files);
             return OUT_FATAL;
         }
+    drop_repeats(files, rules);
     if (files->count)
         qsort(files->items, files->count, sizeof(*files->items), compare);
-    drop_repeats(files);
     for (size_t i = 0; i < files->count; i++)
         files->total_bytes += files->items[i].size;
     if (files->count && strcmp(files->items[files->count - 1].path, "-") == 0)
@@ -229,6 +312,11 @@ void source_files_free(struct source_files *files)
 {
     for (size_t i = 0; i < files->count; i++)
         free(files->items[i].path);
+    for (size_t i = 0; i < files->repeat_count; i++) {
+        free(files->repeats[i].path);
+        free(files->repeats[i].kept);
+    }
+    free(files->repeats);
     free(files->items);
     *files = (struct source_files){0};
 }

@@ -14,7 +14,6 @@
 
 #include "common/model/json_stream.h"
 #include "common/model/tenant.h"
-#include "common/policy/tenant_path.h"
 
 #define HEAD_BYTES ((size_t)64 << 10) /* looked at for the form */
 #define HEAD_MOST (HEAD_BYTES + 2 * BYTE_SOURCE_CHUNK)
@@ -85,28 +84,6 @@ static bool form_by_name(const struct source_reading *reading, enum collect_form
     return true;
 }
 
-/* The tenant of all records of a storage or dump, as far as it is known without them. */
-static enum outcome common_tenant(struct source_reading *reading, struct error *err)
-{
-    const struct source_rules *rules = reading->rules;
-    const char *path = reading->file->path;
-    struct tenant named = {0};
-    if (rules->fixed.size) {
-        buf_append_bytes(&reading->tenant, buf_view(&rules->fixed));
-        reading->tenant_id = bytes_text(rules->settings->tenant);
-        return OUT_OK;
-    }
-    if (!rules->settings->tenant_path)
-        return OUT_OK;
-    if (!tenant_path_match(rules->settings->tenant_path, path, &named.tenant_id)) {
-        error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the path does not match the tenant path");
-        error_hint(err, "--tenant-path is %s", rules->settings->tenant_path);
-        return OUT_REJECT;
-    }
-    reading->tenant_id = named.tenant_id;
-    return tenant_append_key(&named, &reading->tenant, err);
-}
-
 static enum outcome begin_file(struct source_reading *reading, struct error *err)
 {
     const char *path = reading->file->path;
@@ -124,7 +101,8 @@ static enum outcome begin_file(struct source_reading *reading, struct error *err
 static enum outcome begin_collect(struct source_reading *reading, struct error *err)
 {
     const struct settings *settings = reading->rules->settings;
-    enum outcome outcome = common_tenant(reading, err);
+    enum outcome outcome = source_rules_given(reading->rules, reading->file->path, &reading->tenant,
+                                              &reading->tenant_id, err);
     if (outcome != OUT_OK)
         return outcome;
     struct collect_config config = {
@@ -387,16 +365,24 @@ static enum source_result next_piece(struct source_reading *reading, struct sour
     return result == JSON_STREAM_PIECE ? SOURCE_RECORD : SOURCE_REJECTED;
 }
 
-/* The settings' tenant, else the payload's, else the record's own member. */
+/* The tenant the payload names, else the one given; a record may name its own besides, by a member
+ * of its mapping. A payload that names another than the one given is not taken for it. */
 static enum outcome tenant_of(struct source_reading *reading, const struct found *found,
                               struct bytes *tenant, struct error *err)
 {
     struct tenant named = {.tenant_id = found->tenant};
     *tenant = buf_view(&reading->tenant);
-    if (tenant->size || found->tenant.size == 0)
+    if (found->tenant.size == 0)
         return OUT_OK;
     buf_reset(&reading->named_tenant);
     enum outcome outcome = tenant_append_key(&named, &reading->named_tenant, err);
+    if (outcome == OUT_OK && tenant->size &&
+        !bytes_equal(*tenant, buf_view(&reading->named_tenant))) {
+        error_set(err, OUT_REJECT, ERR_TENANT_OTHER,
+                  "the storage is of another tenant than the one given");
+        error_cause(err, "its current_tenant_id names that one");
+        return OUT_REJECT;
+    }
     *tenant = buf_view(&reading->named_tenant);
     return outcome;
 }
@@ -431,7 +417,7 @@ static enum source_result next_found(struct source_reading *reading, struct sour
         .byte = found.byte,
         .ordinal = found.ordinal,
     };
-    if (tenant_of(reading, &found, &record->tenant, err) != OUT_OK)
+    if (found.kind == FOUND_RECORD && tenant_of(reading, &found, &record->tenant, err) != OUT_OK)
         return SOURCE_REJECTED;
     if (found.kind == FOUND_RECORD && record->tenant.size == 0 && !found.mapping->tenant_pointer) {
         error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "nothing names the record's tenant");

@@ -6,8 +6,10 @@
  * (the producer first, the verifier again).
  *
  * Mapping: --entity; else the one whose collect.files patterns match the file's name; else the
- * only one. Tenant: --tenant or the context of the settings; else the member the mapping names;
- * else the part of the path that --tenant-path names.
+ * only one, if it has no collect at all: what is written down counts. Tenant: the one the record
+ * names (the member of its mapping, its storage); else the one given (settings->given: --tenant, a
+ * context, the part of the path that --tenant-path names). A record that names another than the
+ * one given is rejected.
  */
 
 #include "common/base/attributes.h"
@@ -34,12 +36,23 @@ bool source_rules_collects(const struct source_rules *rules, const char *name);
 /* OUT_FATAL DRV-M004 that names the choices. */
 MUST_USE enum outcome source_rules_mapping(const struct source_rules *rules, const char *path,
                                            const struct mapping **mapping, struct error *err);
-/* Appends the isolation key of all of the file's records; nothing when each record names its own
- * (mapping->tenant_pointer). OUT_REJECT DRV-T001 (the path does not match), DRV-T002; OUT_FATAL
+/* Appends the isolation key given for the file's records; nothing when none is (the mapping names
+ * a member then). OUT_REJECT DRV-T001 (the path does not match), DRV-T002; OUT_FATAL
  * DRV-C009 when nothing names a tenant. */
 MUST_USE enum outcome source_rules_tenant(const struct source_rules *rules,
                                           const struct mapping *mapping, const char *path,
                                           struct buf *tenant, struct error *err);
+/* The same for sources of several entities, where it is no failure that none is given. `*plain`:
+ * the plain tenant id behind it, as keys of a storage name it, or empty. */
+MUST_USE enum outcome source_rules_given(const struct source_rules *rules, const char *path,
+                                         struct buf *tenant, struct bytes *plain,
+                                         struct error *err);
+/* Appends what the path itself decides on: the entities whose patterns its name matches, and the
+ * tenant it names. Two names of one file that differ in it are two sources. */
+void source_rules_append_way(const struct source_rules *rules, const char *path, struct buf *out);
+/* Where the tenant comes from, for people: "from each record (/shop)", "acme, from --tenant, for
+ * records that name none". */
+void source_rules_say_tenant(const struct source_rules *rules, struct buf *out);
 /* Whether tokens and secrets are looked for in every member of a source of this form
  * (secrets.detect); what the mapping seals and withholds is taken out in any case. */
 bool source_rules_detects(const struct source_rules *rules, enum collect_form form);

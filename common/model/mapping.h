@@ -63,8 +63,10 @@ MUST_USE enum outcome mapping_forward(const struct mapping *mapping, const struc
                                       struct row *row, struct error *err);
 
 /* What the producer needs of a record, without making cells for the rest: checks the JSON, appends
- * tenant (isolation key; skipped when `tenant` is NULL or the mapping names no member), id and
- * version (*has_version false: to be stamped). */
+ * tenant (isolation key of the one the record names; skipped when `tenant` is NULL, or the mapping
+ * names no member), id and version (*has_version false: to be stamped). `record->tenant` is the one
+ * given from outside, or empty: it is for records that name none, and a record that names another
+ * is OUT_REJECT DRV-T004. */
 MUST_USE enum outcome mapping_identify(const struct mapping *mapping, const struct record *record,
                                        struct mapping_work *work, struct buf *tenant,
                                        struct buf *id, int64_t *version, bool *has_version,

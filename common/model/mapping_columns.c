@@ -500,10 +500,9 @@ enum outcome parse_columns(struct parse *parse, struct error *err)
     parse_keep(parse, add_rest(parse, yaml_find(parse->root, "rest"), err), err);
     parse_keep(parse, parse_on_delete(parse, gathered, err), err);
     bool whole = parse->mistakes->count == before; /* else it is only read on, never used */
-    enum outcome outcome = OUT_OK;
-    if (whole)
-        freeze_literals(mapping, gathered);
-    if (outcome == OUT_OK)
-        order_members(mapping);
-    return outcome;
+    if (!whole)
+        return OUT_OK;
+    freeze_literals(mapping, gathered);
+    order_members(mapping);
+    return OUT_OK;
 }

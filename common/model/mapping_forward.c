@@ -354,21 +354,28 @@ static bool tenant_parts(yyjson_val *val, struct tenant *parts)
     return known == count && known > 0 && alone;
 }
 
-static enum outcome identify_tenant(const struct mapping *mapping, yyjson_val *root,
-                                    struct buf *tenant, struct error *err)
+/* The tenant the record names: `given` is for records that name none. */
+static enum outcome identify_tenant(const struct mapping *mapping, struct bytes given,
+                                    yyjson_val *root, struct buf *tenant, struct error *err)
 {
     if (!tenant || !mapping->tenant_pointer)
         return OUT_OK;
     yyjson_val *val = json_at(root, bytes_text(mapping->tenant_pointer));
+    bool none = !val || yyjson_is_null(val);
     struct tenant parts = {0};
     enum outcome outcome;
-    if (!val || yyjson_is_null(val))
+    if (none && given.size)
+        return OUT_OK;
+    if (none)
         outcome = error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
     else if (!tenant_parts(val, &parts))
         outcome = error_set(err, OUT_REJECT, ERR_TENANT_FORM,
                             "the tenant is no non-empty string, no number and no tenant context");
     else
         outcome = tenant_append_key(&parts, tenant, err);
+    if (outcome == OUT_OK && given.size && !bytes_equal(given, buf_view(tenant)))
+        outcome = error_set(err, OUT_REJECT, ERR_TENANT_OTHER,
+                            "the record names another tenant than the one given");
     if (outcome != OUT_OK)
         error_path(err, "%s", mapping->tenant_pointer);
     return outcome;
@@ -376,8 +383,8 @@ static enum outcome identify_tenant(const struct mapping *mapping, yyjson_val *r
 
 /* Only the key columns' cells, in the work's arena. */
 static enum outcome identify_key(const struct mapping *mapping, const struct record *record,
-                                 yyjson_val *root, struct arena *arena, struct buf *id,
-                                 struct error *err)
+                                 struct bytes tenant, yyjson_val *root, struct arena *arena,
+                                 struct buf *id, struct error *err)
 {
     struct reading unused;
     arena_reset(arena);
@@ -392,8 +399,7 @@ static enum outcome identify_key(const struct mapping *mapping, const struct rec
         if (column->source == FROM_POINTERS)
             outcome = read_column(mapping, column, root, arena, &cells[at], &unused, err);
         else
-            outcome =
-                column_derive(mapping, column, record, record->tenant, arena, &cells[at], err);
+            outcome = column_derive(mapping, column, record, tenant, arena, &cells[at], err);
     }
     return outcome == OUT_OK ? finish_id(mapping, cells, id, before, err) : outcome;
 }
@@ -409,9 +415,10 @@ enum outcome mapping_identify(const struct mapping *mapping, const struct record
     yyjson_val *root = yyjson_doc_get_root(doc);
     outcome = check_root(mapping, root, err);
     if (outcome == OUT_OK)
-        outcome = identify_tenant(mapping, root, tenant, err);
+        outcome = identify_tenant(mapping, record->tenant, root, tenant, err);
+    struct bytes whose = record->tenant.size || !tenant ? record->tenant : buf_view(tenant);
     if (outcome == OUT_OK)
-        outcome = identify_key(mapping, record, root, &work->arena, id, err);
+        outcome = identify_key(mapping, record, whose, root, &work->arena, id, err);
     if (outcome == OUT_OK)
         outcome = find_version(mapping, root, record, version, has_version, err);
     yyjson_doc_free(doc);

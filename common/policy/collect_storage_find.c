@@ -121,6 +121,13 @@ static bool may_read(struct collect_storage *storage, const struct storage_key *
         error_set(err, OUT_REJECT, ERR_TENANT_FOREIGN, "the key %.*s belongs to another tenant",
                   BYTES_ARGS(key));
         return false;
+    case STORAGE_OTHER:
+        error_set(err, OUT_REJECT, ERR_TENANT_OTHER,
+                  "the key %.*s is of a storage whose tenant is another than the one given",
+                  BYTES_ARGS(key));
+        error_hint(err, "give no tenant, and the storage's " STORAGE_TENANT_KEY
+                        " says whose it is; or take that key out");
+        return false;
     case STORAGE_NO_TENANT:
         error_set(err, OUT_REJECT, ERR_TENANT_MISSING,
                   "the key %.*s is a tenant's, and nothing says which tenant is meant",
@@ -162,15 +169,9 @@ static void begin_value(struct collect_storage *storage, bool whole)
 static bool has_note(const struct collect_storage *storage, const struct storage_key *known,
                      struct bytes key, struct error *err)
 {
-    const struct storage_slot *slot = &storage->slots.items[storage->slots.now];
     const struct storage_choice *choice = &storage->item.choice;
-    if (is_tenant_key(storage)) {
-        if (bytes_equal(storage_tenant(storage), slot->tenant))
-            return false;
-        error_set(err, OUT_OK, ERR_NONE,
-                  STORAGE_TENANT_KEY " names another tenant than the one given");
-        return true;
-    }
+    if (is_tenant_key(storage))
+        return false;
     if (choice->any) {
         error_set(err, OUT_OK, ERR_NONE, "the key %.*s is unknown; it is kept as %s",
                   BYTES_ARGS(key), choice->mapping->entity);
@@ -198,6 +199,14 @@ static void begin_taken(struct collect_storage *storage, const struct storage_ke
         begin_value(storage, !list && choice->mapping->expand != EXPAND_ELEMENTS);
 }
 
+/* What the storage holds is its own tenant's, but for keys that name the one given. */
+static bool is_of_other(const struct collect_storage *storage)
+{
+    struct bytes own = storage->slots.items[storage->slots.now].tenant;
+    struct bytes given = storage->config.tenant;
+    return given.size && own.size && !bytes_equal(given, own) && !storage->item.choice.own;
+}
+
 /* True when nothing is made of the item, and why. */
 static bool refuses(struct collect_storage *storage, const struct json_walk_step *step,
                     const struct storage_key *known, struct error *err)
@@ -222,6 +231,8 @@ bool storage_find_item(struct collect_storage *storage, const struct json_walk_s
     item->byte = step->byte;
     item->choice =
         storage_choose(&storage->config, key, storage_tenant(storage), &storage->tenants);
+    if (item->choice.use == STORAGE_TAKEN && is_of_other(storage))
+        item->choice.use = STORAGE_OTHER;
     const struct storage_key *known = storage_keys_find(&storage->keys, storage_item_hash(storage));
     if (!known && step->kind == '"' && storage->broken.code != ERR_NONE) {
         json_walk_skip(storage->walk); /* the value does not end: said when the payload ends */

@@ -216,6 +216,24 @@ static bool tail_is_foreign(const char *pattern, struct bytes key, struct bytes 
     return false;
 }
 
+/* `ui_preferences_acme` fits `*_preferences_*` and says that it is acme's. */
+static bool tail_is_own(const char *pattern, struct bytes key, struct bytes tenant)
+{
+    size_t size = strlen(pattern);
+    return size && pattern[size - 1] == '*' && tenant.size && key.size > tenant.size &&
+           memcmp(key.data + key.size - tenant.size, tenant.data, tenant.size) == 0 &&
+           key.data[key.size - tenant.size - 1] == '_';
+}
+
+static bool names_own(const struct mapping *mapping, struct bytes key, struct bytes tenant)
+{
+    for (size_t i = 0; mapping->expand == EXPAND_MERGE && i < mapping->collect_key_count; i++)
+        if (text_glob(mapping->collect_keys[i], key) &&
+            tail_is_own(mapping->collect_keys[i], key, tenant))
+            return true;
+    return false;
+}
+
 static bool merges_foreign(const struct mapping *mapping, struct bytes key, struct bytes tenant,
                            const struct storage_keys *tenants)
 {
@@ -255,6 +273,7 @@ struct storage_choice storage_choose(const struct collect_config *config, struct
             set_mapping(&choice, config, mapping, key, tenant);
             choice.any = rank == RANK_ANY;
             choice.named = rank <= RANK_TENANT;
+            choice.own = rank == RANK_TENANT || names_own(mapping, key, tenant);
             if (merges_foreign(mapping, key, tenant, tenants))
                 choice.use = STORAGE_FOREIGN;
             return choice;

@@ -44,6 +44,7 @@ enum storage_use {
     STORAGE_UNKNOWN, /* no mapping takes it */
     STORAGE_TAKEN,
     STORAGE_FOREIGN,   /* another tenant's */
+    STORAGE_OTHER,     /* of a storage whose tenant is another than the one given */
     STORAGE_NO_TENANT, /* a tenant's, and nobody says which one is meant */
 };
 
@@ -53,6 +54,7 @@ struct storage_choice {
     const struct mapping *elements;    /* with a container: the mapping of its elements, or NULL */
     const struct collect_merge *merge; /* of EXPAND_MERGE */
     bool any;                          /* only a pattern that takes any key fits */
+    bool own;                          /* its name says that it is the tenant's */
     bool named;                        /* the whole name is the mapping's (and the tenant's) */
 };
 

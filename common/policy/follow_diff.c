@@ -1,6 +1,7 @@
 #include "common/policy/follow_diff.h"
 
 #include <assert.h>
+#include <stdint.h>
 
 static enum follow_change compare(const struct follow_entry *old, const struct follow_entry *now,
                                   bool own)
@@ -24,6 +25,7 @@ struct follow_step follow_diff_step(const struct follow_entry *old, const struct
 
 int64_t follow_delete_version(bool own, int64_t last, int64_t clock_version)
 {
-    assert(last < INT64_MAX);
+    if (last == INT64_MAX)
+        return last;
     return own || clock_version <= last ? last + 1 : clock_version;
 }

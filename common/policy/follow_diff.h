@@ -41,7 +41,8 @@ struct follow_step follow_diff_step(const struct follow_entry *old, const struct
 
 /* The version of a delete: above the record's last one. Stamped records take the clock's
  * `clock_version`; for records that bring their own, the smallest version above, so that the
- * record's next one wins whatever its unit is. */
+ * record's next one wins whatever its unit is. Above the greatest version there is none: then it is
+ * returned, and no delete can be newer than the record. */
 int64_t follow_delete_version(bool own, int64_t last, int64_t clock_version);
 
 #endif

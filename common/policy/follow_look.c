@@ -10,7 +10,7 @@ bool look_is_racy(const struct look_identity *identity, int64_t read_ns)
 {
     int64_t latest =
         identity->modified_ns > identity->changed_ns ? identity->modified_ns : identity->changed_ns;
-    return read_ns < latest + LOOK_RACY_NS;
+    return read_ns - LOOK_RACY_NS < latest; /* a file's time may be the end of all times */
 }
 
 enum look_verdict look_judge(const struct look *look)

@@ -129,15 +129,16 @@ head -c 90000000 /dev/zero | tr '\0' '\n' | gzip -1 > "$IN/bomb.json.gz"
 stops_at 5 DRV-S005 "$IN/bomb.json.gz"
 
 say "the tenant from a flag, from the path, from parts"
+sed '/^tenant:/d' tests/e2e/data/event.yaml > "$WORK/pathed.yaml"
 form flag
-takes flag $COUNT "$WORK/flag.ndjson" --tenant 'by flag'
+stops_at 5 DRV-T004 "$WORK/flag.ndjson" --tenant 'by flag' # its records name theirs
+takes flag $COUNT "$WORK/flag.ndjson" --tenant 'by flag' --mapping "$WORK/pathed.yaml"
 form parts
-takes parts $COUNT "$WORK/parts.ndjson" --organization o:1 --server s --project p
+takes parts $COUNT "$WORK/parts.ndjson" --organization o:1 --server s --project p --mapping "$WORK/pathed.yaml"
 form path
 mkdir -p "$IN/exports/acme" "$IN/exports/b e"
 cp "$WORK/path.ndjson" "$IN/exports/acme/1.ndjson"
 cp "$WORK/path.ndjson" "$IN/exports/b e/1.ndjson"
-sed '/^tenant:/d' tests/e2e/data/event.yaml > "$WORK/pathed.yaml"
 takes path $(( 2 * COUNT )) "$IN/exports" --tenant-path 'exports/{tenant}/*.ndjson' --mapping "$WORK/pathed.yaml"
 cp "$WORK/path.ndjson" "$IN/exports/stray.ndjson"
 stops_at 5 DRV-T001 "$IN/exports" --tenant-path 'exports/{tenant}/*.ndjson' --mapping "$WORK/pathed.yaml"

@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/io/byte_source.h"
+#include "common/io/files.h"
 #include "common/io/source_files.h"
 #include "tests/support/suite.h"
 
@@ -263,7 +264,7 @@ static char *listed(const char **arguments, size_t count, struct error *err)
 {
     struct source_files files;
     struct conf_list list = {arguments, count};
-    if (source_files_collect(&list, &files, err) != OUT_OK)
+    if (source_files_collect(&list, NULL, &files, err) != OUT_OK)
         return NULL;
     struct buf out;
     buf_init(&out, 4096);
@@ -292,6 +293,107 @@ START_TEST(files_come_in_order_of_time)
     char *text = listed(arguments, 5, &err);
     ck_assert_str_eq(text, "d/a.jsonl.gz d/b.ndjson odd name d/sub/mid.json.zst d/new.json -");
     free(text);
+}
+END_TEST
+
+/* However it is named: the shortest name is kept, whatever the order. */
+START_TEST(a_file_is_one_source)
+{
+    mkdir("d", 0700);
+    mkdir("e", 0700);
+    make("d/a.json", 100);
+    make("d/b.json", 100);
+    ck_assert_int_eq(symlink("a.json", "d/link.json"), 0);
+    ck_assert_int_eq(link("d/a.json", "e/hard.json"), 0);
+    ck_assert_int_eq(symlink("d", "same"), 0);
+    struct error err;
+    static const char *const ORDERS[][8] = {
+        {"d/a.json", "./d/a.json", "d/../d/a.json", "d", "e/hard.json", "same", "d/link.json", "e"},
+        {"e", "d/link.json", "same", "e/hard.json", "d", "d/../d/a.json", "./d/a.json", "d/a.json"},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        const char *arguments[8];
+        memcpy(arguments, ORDERS[i], sizeof(arguments));
+        char *text = listed(arguments, 8, &err);
+        ck_assert_str_eq(text, "d/a.json d/b.json");
+        free(text);
+    }
+}
+END_TEST
+
+/* Before 1970 and after 2262, where nanoseconds leave 64 bits. */
+START_TEST(times_have_no_end)
+{
+    static const struct {
+        const char *name;
+        time_t seconds;
+        int64_t ns;
+    } ROWS[] = {{"past.json", -5, INT64_C(-5000000000)},
+                {"now.json", 1700000000, INT64_C(1700000000000000000)},
+                {"far.json", INT64_C(9300000000), INT64_MAX}};
+    const char *arguments[3];
+    for (size_t i = 0; i < 3; i++) {
+        struct timespec times[2] = {{.tv_sec = ROWS[i].seconds}, {.tv_sec = ROWS[i].seconds}};
+        write_file(ROWS[i].name, "{}", 2);
+        ck_assert_int_eq(utimensat(AT_FDCWD, ROWS[i].name, times, 0), 0);
+        arguments[2 - i] = ROWS[i].name;
+        ck_assert_int_eq(files_time_ns(&times[0]), ROWS[i].ns);
+    }
+    ck_assert_int_eq(files_time_ns(&(struct timespec){.tv_sec = INT64_MAX}), INT64_MAX);
+    ck_assert_int_eq(files_time_ns(&(struct timespec){.tv_sec = INT64_MIN}), INT64_MIN);
+    struct error err;
+    struct source_files files;
+    struct conf_list list = {arguments, 3};
+    ck_assert_int_eq(source_files_collect(&list, NULL, &files, &err), OUT_OK);
+    for (size_t i = 0; i < 3; i++) {
+        struct byte_source *source;
+        ck_assert_str_eq(files.items[i].path, ROWS[i].name);
+        ck_assert_int_eq(byte_source_open(files.items[i].path, &source, &err), OUT_OK);
+        ck_assert_int_eq(byte_source_modified_ms(source), ROWS[i].ns / 1000000);
+        byte_source_close(source);
+    }
+    source_files_free(&files);
+}
+END_TEST
+
+/* ---- what holds no JSON ---- */
+
+START_TEST(other_forms_are_named)
+{
+    static const struct {
+        struct bytes start;
+        const char *text;
+    } ROWS[] = {
+        {BYTES_LITERAL("PK\x03\x04\x14\x00"), "the source is a ZIP archive"},
+        {BYTES_LITERAL("\xFD\x37zXZ\x00\x00\x04"), "the source is compressed with xz"},
+        {BYTES_LITERAL("BZh91AY&SY"), "the source is compressed with bzip2"},
+        {BYTES_LITERAL("7z\xBC\xAF\x27\x1C\x00"), "the source is a 7-Zip archive"},
+        {BYTES_LITERAL("PAR1\x15\x04"), "the source is a Parquet file"},
+        {BYTES_LITERAL("SQLite format 3\x00\x10"), "the source is a SQLite database"},
+        {BYTES_LITERAL("%PDF-1.7\n"), "the source is a PDF document"},
+    };
+    char tar[512] = "a.json";
+    char packed[1024];
+    struct buf out;
+    struct error err;
+    buf_init(&out, 4096);
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        write_file("x.json", ROWS[i].start.data, ROWS[i].start.size);
+        ck_assert_int_eq(read_all("x.json", &out, &err), OUT_REJECT);
+        ck_assert_int_eq(err.code, ERR_SOURCE_FORMAT);
+        ck_assert_str_eq(err.text, ROWS[i].text);
+        ck_assert(err.hint[0]);
+    }
+    memcpy(tar + 257, "ustar", 5);
+    write_file("x.json", tar, sizeof(tar));
+    ck_assert_int_eq(read_all("x.json", &out, &err), OUT_REJECT);
+    ck_assert_str_eq(err.text, "the source is a tar archive");
+    write_file("x.json.gz", packed, gzip(tar, sizeof(tar), packed, sizeof(packed)));
+    ck_assert_int_eq(read_all("x.json.gz", &out, &err), OUT_REJECT);
+    ck_assert_str_eq(err.text, "the source is a tar archive");
+    write_file("x.json", "SQLite", 6); /* the beginning alone is none */
+    ck_assert_int_eq(read_all("x.json", &out, &err), OUT_OK);
+    buf_free(&out);
 }
 END_TEST
 
@@ -334,6 +436,9 @@ static Suite *byte_source_suite(void)
     tcase_add_checked_fixture(files, enter_folder, leave_folder);
     tcase_add_test(files, files_come_in_order_of_time);
     tcase_add_test(files, what_is_not_there_is_said);
+    tcase_add_test(files, a_file_is_one_source);
+    tcase_add_test(files, times_have_no_end);
+    tcase_add_test(files, other_forms_are_named);
     suite_add_tcase(suite, files);
     return suite;
 }

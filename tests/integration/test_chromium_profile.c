@@ -357,7 +357,7 @@ START_TEST(a_profile_is_one_source)
     fclose(file);
     struct timespec past[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     ck_assert_int_eq(utimensat(AT_FDCWD, "other.json", past, 0), 0);
-    ck_assert_int_eq(source_files_collect(&list, &files, &err), OUT_OK);
+    ck_assert_int_eq(source_files_collect(&list, NULL, &files, &err), OUT_OK);
     ck_assert_uint_eq(files.count, 2);
     ck_assert_str_eq(files.items[1].path, "p");
     ck_assert(chromium_profile_is("p", &profile));

@@ -316,17 +316,17 @@ START_TEST(cut_anywhere)
 }
 END_TEST
 
-START_TEST(the_tenant_given_wins)
+/* What names the one given is taken, what is the storage's own is not. */
+START_TEST(the_tenant_given_takes_nothing_of_another)
 {
     tenant_given = "beta";
     char *text = said(BYTES_LITERAL("{" ACME ",\"ai_agents_acme\":\"[]\",\"ai_agents_beta\":"
-                                    "\"[1]\",\"ui_preferences_acme\":\"{}\"}"),
+                                    "\"[1]\",\"ui_preferences_acme\":\"{}\",\"draft_1\":\"7\"}"),
                       0, 0);
-    ck_assert_str_eq(text, "note current_tenant_id: current_tenant_id names another tenant than "
-                           "the one given\n"
-                           "item current_tenant_id {\"value\":\"acme\"}\n"
+    ck_assert_str_eq(text, "rejected item current_tenant_id T004\n"
                            "rejected ai_agents_acme T003\nagent ai_agents_beta[0] 1\n"
-                           "rejected prefs ui_preferences_acme T003");
+                           "rejected prefs ui_preferences_acme T003\n"
+                           "rejected draft draft_1 T004");
     free(text);
     tenant_given = NULL;
 }
@@ -707,7 +707,7 @@ static Suite *collect_storage_suite(void)
     tcase_add_loop_test(payloads, says_what_is_there, 0, COUNT(ROWS));
     tcase_add_loop_test(payloads, chunks_make_no_difference, 0, COUNT(ROWS));
     tcase_add_test(payloads, cut_anywhere);
-    tcase_add_test(payloads, the_tenant_given_wins);
+    tcase_add_test(payloads, the_tenant_given_takes_nothing_of_another);
     tcase_add_test(payloads, one_origin_of_many);
     tcase_add_test(payloads, records_have_a_limit);
     tcase_add_test(payloads, a_large_body_needs_little_memory);

@@ -89,8 +89,15 @@ START_TEST(a_delete_is_above_the_record)
         bool own;
         int64_t last, clock, want;
     } ROWS[] = {
-        {false, 5, 100, 100}, {false, 100, 100, 101}, {false, 500, 100, 501},
-        {true, 5, 100, 6},    {true, -3, 100, -2},    {true, 500, 100, 501},
+        {false, 5, 100, 100},
+        {false, 100, 100, 101},
+        {false, 500, 100, 501},
+        {true, 5, 100, 6},
+        {true, -3, 100, -2},
+        {true, 500, 100, 501},
+        {true, INT64_MAX - 1, 100, INT64_MAX},
+        {true, INT64_MAX, 100, INT64_MAX},
+        {false, INT64_MAX, 100, INT64_MAX}, /* there is none above */
     };
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
         ck_assert_int_eq(follow_delete_version(ROWS[i].own, ROWS[i].last, ROWS[i].clock),

@@ -432,6 +432,7 @@ START_TEST(tenants_come_from_the_record)
     buf_init(&id, 4096);
     snprintf(json, sizeof json, "{\"id\":\"1\",\"tenant\":%s}", TENANTS[_i].json);
     struct record record = record_of(json);
+    record.tenant = (struct bytes){0};
     enum outcome outcome =
         mapping_identify(mapping, &record, &work, &tenant, &id, &version, &has, &err);
     ck_assert_int_eq(outcome, TENANTS[_i].key ? OUT_OK : OUT_REJECT);
@@ -439,6 +440,53 @@ START_TEST(tenants_come_from_the_record)
         ck_assert_str_eq(buf_text(&tenant), TENANTS[_i].key);
     else
         ck_assert_int_eq(err.code, ERR_TENANT_FORM);
+    buf_free(&tenant);
+    buf_free(&id);
+    mapping_work_free(&work);
+    mapping_free(mapping);
+}
+END_TEST
+
+/* The tenant given is for records that name none. */
+static const struct {
+    const char *json, *given;
+    enum error_code code;
+    const char *named; /* what the record says by itself */
+} GIVEN[] = {
+    {"{\"id\":\"1\"}", "acme", ERR_NONE, ""},
+    {"{\"id\":\"1\",\"tenant\":null}", "acme", ERR_NONE, ""},
+    {"{\"id\":\"1\",\"tenant\":\"acme\"}", "acme", ERR_NONE, "acme"},
+    {"{\"id\":\"1\",\"tenant\":{\"tenantId\":\"acme\"}}", "acme", ERR_NONE, "acme"},
+    {"{\"id\":\"1\",\"tenant\":\"Acme\"}", "acme", ERR_TENANT_OTHER, NULL},
+    {"{\"id\":\"1\",\"tenant\":\"globex\"}", "acme", ERR_TENANT_OTHER, NULL},
+    {"{\"id\":\"1\",\"tenant\":{\"projectId\":\"acme\"}}", "acme", ERR_TENANT_OTHER, NULL},
+    {"{\"id\":\"1\",\"tenant\":\"\"}", "acme", ERR_TENANT_FORM, NULL},
+    {"{\"id\":\"1\"}", "", ERR_TENANT_MISSING, NULL},
+};
+
+START_TEST(the_tenant_given_is_for_records_that_name_none)
+{
+    struct mapping *mapping = compile("entity: e\ntable: t\nkey: [id]\ntenant: { from: /tenant }\n"
+                                      "columns:\n  - { name: id, from: /id, type: text }\n"
+                                      "rest: extra\n");
+    struct mapping_work work;
+    struct buf tenant, id;
+    struct error err = {0};
+    int64_t version;
+    bool has;
+    mapping_work_init(&work);
+    buf_init(&tenant, 4096);
+    buf_init(&id, 4096);
+    struct record record = record_of(GIVEN[_i].json);
+    record.tenant = bytes_text(GIVEN[_i].given);
+    enum outcome outcome =
+        mapping_identify(mapping, &record, &work, &tenant, &id, &version, &has, &err);
+    ck_assert_int_eq(outcome, GIVEN[_i].code == ERR_NONE ? OUT_OK : OUT_REJECT);
+    ck_assert_int_eq(err.code, GIVEN[_i].code);
+    if (GIVEN[_i].named)
+        ck_assert_str_eq(buf_text(&tenant), GIVEN[_i].named);
+    else
+        ck_assert_str_eq(err.path, "/tenant");
     buf_free(&tenant);
     buf_free(&id);
     mapping_work_free(&work);
@@ -487,6 +535,8 @@ static Suite *mapping_suite(void)
     tcase_add_test(tcase, without_rest_nothing_is_lost_silently);
     tcase_add_test(tcase, ids_keep_parts_apart_and_can_be_parsed);
     tcase_add_loop_test(tcase, tenants_come_from_the_record, 0, sizeof TENANTS / sizeof *TENANTS);
+    tcase_add_loop_test(tcase, the_tenant_given_is_for_records_that_name_none, 0,
+                        sizeof GIVEN / sizeof GIVEN[0]);
     tcase_add_test(tcase, versions_come_from_the_record);
     suite_add_tcase(suite, tcase);
     return suite;

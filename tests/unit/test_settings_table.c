@@ -96,11 +96,13 @@ static const struct {
     const char *variable;
     size_t offset;
 } VARIABLES[] = {
-    {"KAFKA_BROKERS=x", AT(brokers)},       {"DROVER_KAFKA_BROKERS=x", AT(brokers)},
-    {"DATABASE_URL=x", AT(database_url)},   {"REDIS_URL=x", AT(redis_url)},
-    {"MCP_SERVER_ID=x", AT(server_id)},     {"PROJECT_ID=x", AT(project_id)},
-    {"CODEBASE_HASH=x", AT(codebase_hash)}, {"DROVER_CONFIG=x", AT(config_file)},
+    {"KAFKA_BROKERS=x", AT(brokers)},
+    {"DROVER_KAFKA_BROKERS=x", AT(brokers)},
+    {"DATABASE_URL=x", AT(database_url)},
+    {"REDIS_URL=x", AT(redis_url)},
+    {"DROVER_CONFIG=x", AT(config_file)},
     {"DROVER_TENANT_ID=x", AT(tenant)},
+    {"DROVER_TENANT_PROJECT_ID=x", AT(project_id)},
 };
 
 START_TEST(the_environment_is_read)
@@ -166,6 +168,61 @@ START_TEST(a_group_given_is_kept)
 {
     complete("drover.yaml", "kafka: { group: mine }\n");
     ck_assert_str_eq(settings.group, "mine");
+}
+END_TEST
+
+/* ---- the tenant given ---- */
+
+static const struct {
+    const char *yaml, *flag, *variable;
+    const char *key; /* NULL: refused; "": none is given */
+    const char *from;
+} GIVEN[] = {
+    {"", NULL, "PROJECT_ID=leaks", "", NULL},
+    {"", "--tenant=acme", NULL, "acme", "--tenant"},
+    {"tenant: { id: acme }\n", NULL, NULL, "acme", "drover.yaml:1"},
+    {"tenant: { id: acme }\n", "--tenant=globex", NULL, "globex", "--tenant"},
+    {"tenant: { id: acme }\n", "--project=p", NULL, "::p::", "--project"},
+    {"tenant: { from_env: PROJECT_ID }\n", NULL, "PROJECT_ID=p1", "p1",
+     "$PROJECT_ID (drover.yaml:1)"},
+    {"tenant:\n  organization_id: o\n  from_env: { project_id: PROJECT_ID }\n", NULL,
+     "PROJECT_ID=p1", "o::p1::", "drover.yaml:2, $PROJECT_ID (drover.yaml:3)"},
+    {"tenant: { from_env: PROJECT_ID }\n", "--tenant=acme", "PROJECT_ID=p1", "acme", "--tenant"},
+    {"tenant: { from_env: PROJECT_ID }\n", NULL, NULL, NULL, NULL},
+    {"tenant: { id: acme, from_env: PROJECT_ID }\n", NULL, "PROJECT_ID=p1", NULL, NULL},
+    {"tenant: { id: acme, project_id: p }\n", NULL, NULL, NULL, NULL},
+    {"tenant: { id: acme }\nproduce: { tenant_path: '{tenant}/*' }\n", NULL, NULL, NULL, NULL},
+    {"tenant: { id: '' }\n", NULL, NULL, NULL, NULL},
+    {"", "--tenant=", NULL, NULL, NULL},
+    {"tenant: { from_env: { tenant: X } }\n", NULL, NULL, NULL, NULL},
+};
+
+START_TEST(the_tenant_given_has_one_origin)
+{
+    char flag[64] = "", *argv[] = {flag, NULL};
+    struct conf_list words;
+    struct error err = {0};
+    struct buf key;
+    buf_init(&key, 1024);
+    unsetenv("PROJECT_ID");
+    if (GIVEN[_i].variable)
+        putenv((char *)(uintptr_t)GIVEN[_i].variable);
+    enum outcome outcome = conf_load_yaml(&conf, "drover.yaml", bytes_text(GIVEN[_i].yaml), &err);
+    if (GIVEN[_i].flag)
+        snprintf(flag, sizeof(flag), "%s", GIVEN[_i].flag);
+    if (outcome == OUT_OK && GIVEN[_i].flag)
+        outcome = conf_load_flags(&conf, 1, argv, CMD_PRODUCE, names(), &words, &err);
+    if (outcome == OUT_OK)
+        outcome = settings_complete(&conf, &err);
+    if (outcome == OUT_OK)
+        outcome = settings_append_tenant(&settings, &key, &err);
+    ck_assert_msg((outcome == OUT_OK) == (GIVEN[_i].key != NULL), "%s: %s", GIVEN[_i].yaml,
+                  err.text);
+    if (GIVEN[_i].key)
+        ck_assert_str_eq(buf_text(&key), GIVEN[_i].key);
+    if (GIVEN[_i].from)
+        ck_assert_str_eq(settings.given.from, GIVEN[_i].from);
+    buf_free(&key);
 }
 END_TEST
 
@@ -246,6 +303,8 @@ static Suite *settings_table_suite(void)
     tcase_add_test(tcase, paths_of_flags_are_relative_to_the_caller);
     tcase_add_test(tcase, the_group_is_named_after_the_migration);
     tcase_add_test(tcase, a_group_given_is_kept);
+    tcase_add_loop_test(tcase, the_tenant_given_has_one_origin, 0,
+                        sizeof(GIVEN) / sizeof(GIVEN[0]));
     tcase_add_loop_test(tcase, names_that_would_break_something_are_refused, 0,
                         sizeof(REFUSED) / sizeof(REFUSED[0]));
     tcase_add_loop_test(tcase, storage_is_chosen_by_the_environment, 0,

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# drover produce --follow at the ends of what can be: a record with the greatest version there is is removed; the folder
+# of the sources moves. The follower says what it cannot do, and goes on with everything else.
+. "$(dirname "$0")/lib.sh"
+
+IN=$WORK/in
+mkdir "$IN"
+cat > "$WORK/thing.yaml" <<'EOF_YAML'
+entity: thing
+collect: { files: ["things*"] }
+table: thing
+key: [id]
+tenant: { from: /tenant }
+version: { from: /rev, as: number }
+columns:
+  - { name: id,  from: /id, type: text }
+  - { name: rev, from: /rev, type: int8 }
+rest: extra
+EOF_YAML
+sed -i "s#^mappings:.*#mappings: [$WORK/thing.yaml]#" "$WORK/drover.yaml"
+prepare
+start_worker worker
+
+start_follower() { # FOLDER
+  "$DROVER" produce --follow "$1" --scan 200ms --config "$WORK/drover.yaml" --log-format logfmt >> "$WORK/follow.log" 2>&1 &
+  FOLLOWER=$!
+  PIDS+=("$FOLLOWER")
+}
+stop_follower() {
+  kill -TERM "$FOLLOWER"
+  local status=0
+  wait "$FOLLOWER" || status=$?
+  equal "exit code of the follower" "$status" 143
+}
+said() { grep -qF -- "$1" "$WORK/follow.log"; }
+replace() { cat > "$WORK/.new"; mv "$WORK/.new" "$1"; }
+row() { psql "$ADMIN" -Atc "$1"; }
+row_is() { kill -0 "$FOLLOWER" 2>/dev/null || fail "the follower has ended"; [ "$(row "$1")" = "$2" ]; }
+live() { printf "SELECT string_agg(id || ' ' || rev, ',' ORDER BY id) FROM thing WHERE NOT drover_deleted"; }
+MOST=9223372036854775807
+
+say "a record with the greatest version is removed: said, kept, and the others go on"
+printf '{"tenant":"t","id":"last","rev":%s}\n{"tenant":"t","id":"a","rev":1}\n{"tenant":"t","id":"b","rev":%s}\n' \
+  $MOST $(( MOST - 1 )) > "$IN/things.ndjson"
+start_follower "$IN"
+wait_until 60 row_is "$(live)" "a 1,b $(( MOST - 1 )),last $MOST"
+printf '{"tenant":"t","id":"a","rev":2}\n' | replace "$IN/things.ndjson"
+wait_until 60 row_is "$(live)" "a 2,last $MOST"
+equal "version of the delete of b" "$(row "SELECT drover_version FROM thing WHERE id = 'b'")" "$MOST"
+said 'error[DRV-V012]: t/thing/last is gone from the source, and no delete can be newer than it' || fail "nothing is said of the record that stays"
+printf '{"tenant":"t","id":"a","rev":3}\n{"tenant":"t","id":"c","rev":1}\n' | replace "$IN/things.ndjson"
+wait_until 60 row_is "$(live)" "a 3,c 1,last $MOST"
+equal "said once" "$(grep -cF 'DRV-V012' "$WORK/follow.log")" 2 # for people, and in the log
+stop_follower
+start_follower "$IN"
+printf '{"tenant":"t","id":"a","rev":4}\n{"tenant":"t","id":"c","rev":1}\n' | replace "$IN/things.ndjson"
+wait_until 60 row_is "$(live)" "a 4,c 1,last $MOST"
+stop_follower
+
+say "the folder moves: what is removed then is deleted; what no source covers any more is named once"
+printf '{"tenant":"t","id":"old","rev":1}\n' > "$IN/things-old.ndjson"
+start_follower "$IN"
+wait_until 60 row_is "$(live)" "a 4,c 1,last $MOST,old 1"
+stop_follower
+mkdir "$WORK/moved"
+mv "$IN/things.ndjson" "$WORK/moved"
+start_follower "$WORK/moved"
+wait_until 60 said 'event=follow.not_covered files=2 records_only_there=1'
+said "note: no source covers this file any more: what only it held stays as it is ($IN/things-old.ndjson)" || fail "the file is not named"
+printf '{"tenant":"t","id":"a","rev":5}\n' | replace "$WORK/moved/things.ndjson"
+wait_until 60 row_is "$(live)" "a 5,last $MOST,old 1"
+equal "the delete" "$(row "SELECT drover_deleted || ' ' || drover_version FROM thing WHERE id = 'c'")" "true 2"
+equal "named once" "$(grep -cF "what only it held stays as it is ($IN/things-old.ndjson)" "$WORK/follow.log")" 1
+stop_follower
+
+say "back in the first folder it covers them again, and their delete is seen"
+mv "$WORK/moved/things.ndjson" "$IN"
+start_follower "$IN"
+wait_until 60 said follow.waiting
+rm "$IN/things-old.ndjson"
+wait_until 60 row_is "$(live)" "a 5,last $MOST"
+stop_follower
+wait_until 60 is_drained
+stop_worker worker
+say done
