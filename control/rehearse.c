@@ -36,7 +36,7 @@ size_t rehearse_bytes(const struct rehearsal *rehearsal)
 {
     return memory_store_bytes(rehearsal->store) +
            rehearsal->table.capacity * sizeof(struct diff_entry) +
-           rehearse_parents_bytes(rehearsal->parents);
+           rehearse_parents_bytes(rehearsal->parents) + rehearse_unique_bytes(rehearsal->unique);
 }
 
 /* The others' turn, whenever the producer polls. After a failure messages are only thrown away, and
@@ -167,6 +167,11 @@ static enum exit_code conclude(struct rehearsal *rehearsal, enum memory_keeps ke
     if (keeps != MEMORY_KEEPS_ROWS)
         orphans = say_rehearsal(rehearsal);
     fflush(stdout);
+    if (rehearsal->report.source_count == 0 && rehearsal->ledger.failed_sources == 0) {
+        error_set(err, OUT_FATAL, ERR_SOURCE_EMPTY,
+                  "the sources hold no record: there is nothing to migrate");
+        return EXIT_DISCREPANCY;
+    }
     if (verify_report_result(&rehearsal->report) != VERIFY_MATCH || orphans)
         return EXIT_DISCREPANCY;
     return produced;

@@ -49,6 +49,7 @@ struct rehearsal {
     int64_t epochs[REHEARSE_PARTITIONS], starts[REHEARSE_PARTITIONS];
     uint64_t classes[CLASS_COUNT];
     struct rehearse_dead dead[PRODUCE_CODES_MOST];
+    struct rehearse_unique *unique;
 
     /* check */
     struct mapping_work check_work;
@@ -87,6 +88,18 @@ void rehearse_parents_take(struct rehearse_parents *parents, const struct mappin
  * places. */
 uint64_t rehearse_parents_judge(const struct rehearse_parents *parents,
                                 const struct memory_store *store, uint64_t *counts);
+
+/* rehearse_unique.c: what the unique indexes of the mappings would refuse in PostgreSQL. NULL when
+ * there are none. */
+struct rehearse_unique *rehearse_unique_new(const struct mapping_set *mappings);
+void rehearse_unique_free(struct rehearse_unique *unique);
+size_t rehearse_unique_bytes(const struct rehearse_unique *unique);
+/* Whether it is of plain columns alone: expressions and filled columns are PostgreSQL's to know. */
+bool rehearse_unique_can(const struct mapping *mapping, const struct mapping_index *index);
+/* OUT_REJECT DRV-P110: a row that PostgreSQL would refuse. */
+MUST_USE enum outcome rehearse_unique_take(struct rehearse_unique *unique,
+                                           const struct mapping *mapping, const struct row *row,
+                                           struct error *err);
 
 /* rehearse_text.c */
 void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orphans,

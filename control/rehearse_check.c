@@ -30,6 +30,15 @@ void rehearse_check_open(struct rehearsal *rehearsal)
     report->version = DROVER_VERSION;
     report->passes = 1;
     report->memory_bytes = settings->store_memory;
+    for (size_t i = 0; i < rehearsal->mappings.count; i++) {
+        const struct mapping *mapping = rehearsal->mappings.items[i];
+        for (size_t k = 0; k < mapping->index_count; k++)
+            if (mapping->indexes[k].unique && !rehearse_unique_can(mapping, &mapping->indexes[k]))
+                verify_report_warn(report,
+                                   "the unique index %s is not rehearsed: PostgreSQL alone knows "
+                                   "its values",
+                                   mapping->indexes[k].name);
+    }
     if (!diff_table_init(&rehearsal->table, FIRST_KEYS, FIRST_BYTES))
         abort();
 }

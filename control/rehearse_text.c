@@ -202,6 +202,10 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
                           "without a parent in these sources: %s; such a record waits for it, and "
                           "ends as %s if it never comes\n",
                           text_format_count(orphans, text[0]), error_code_id(ERR_PG_PARENT));
+    if (rehearsal->report.source_count == 0 && rehearsal->ledger.failed_sources == 0) {
+        buf_append_text(out, "NOTHING TO DO  the sources hold no record; no server was touched\n");
+        return;
+    }
     bool fine = verify_report_result(&rehearsal->report) == VERIFY_MATCH && !orphans;
     buf_append_text(out, fine ? "FINE  nothing would be rejected or dead-lettered; no server was "
                                 "touched\nNext:  drover run\n"

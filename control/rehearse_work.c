@@ -45,6 +45,10 @@ void rehearse_work_open(struct rehearsal *rehearsal)
     mapping_work_init(&rehearsal->work);
     rehearsal->batch = batch_new((size_t)rehearsal->settings->batch_records, ARENA_MOST);
     rehearsal->sink = memory_sink_new(rehearsal->store, 1, NULL, &EVENTS, rehearsal);
+    bool tables = rehearsal->settings->storage == STORAGE_DATABASE ||
+                  rehearsal->settings->storage == STORAGE_HYBRID;
+    if (tables)
+        rehearsal->unique = rehearse_unique_new(&rehearsal->mappings);
     for (int32_t i = 0; i < REHEARSE_PARTITIONS; i++)
         rehearsal->epochs[i] = memory_store_claim(rehearsal->store, i, &rehearsal->starts[i]);
 }
@@ -57,6 +61,7 @@ void rehearse_work_close(struct rehearsal *rehearsal)
             ; /* the call that says false has freed it */
     }
     batch_free(rehearsal->batch);
+    rehearse_unique_free(rehearsal->unique);
     mapping_work_free(&rehearsal->work);
 }
 
@@ -107,8 +112,11 @@ static enum outcome make_row(struct rehearsal *rehearsal, const struct bus_messa
     item->sealed = record->sealed;
     outcome = mapping_forward(item->mapping, record, &rehearsal->work, &rehearsal->batch->arena,
                               &item->row, err);
-    return outcome == OUT_OK ? secret_sealed_check(item->sealed, item->mapping, &item->row, err)
-                             : outcome;
+    if (outcome == OUT_OK)
+        outcome = secret_sealed_check(item->sealed, item->mapping, &item->row, err);
+    return outcome == OUT_OK
+               ? rehearse_unique_take(rehearsal->unique, item->mapping, &item->row, err)
+               : outcome;
 }
 
 void rehearse_work_take(struct rehearsal *rehearsal, const struct bus_message *message, bool *dead)

@@ -235,6 +235,22 @@ void flow_halt(struct partition *partition, const struct error *err)
     worker_fail(worker, err);
 }
 
+/* For the breaker: what it was, and where one of them is. */
+static void note_dead(struct worker *worker, const struct batch *batch,
+                      const struct batch_item *item)
+{
+    struct worker_counts *counts = &worker->counts;
+    if (item->verdict != CLASS_DEAD || !item->err) {
+        counts->same_in_a_row = 0;
+        return;
+    }
+    bool same = counts->same_in_a_row && counts->last_dead.code == item->err->code;
+    counts->same_in_a_row = same ? counts->same_in_a_row + 1 : 1;
+    counts->last_dead = *item->err;
+    error_where(&counts->last_dead, "%s-%" PRId32 "@%" PRId64, batch->fence.topic,
+                batch->fence.partition, item->offset);
+}
+
 static void count_classes(struct worker *worker, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
@@ -242,6 +258,7 @@ static void count_classes(struct worker *worker, const struct batch *batch)
         bool dead = item->verdict == CLASS_DEAD;
         worker->counts.classes[item->verdict]++;
         worker->counts.dead_in_a_row = dead ? worker->counts.dead_in_a_row + 1 : 0;
+        note_dead(worker, batch, item);
     }
     worker->counts.batches++;
 }
@@ -258,8 +275,18 @@ static void check_limits(struct worker *worker)
         worker_fail(worker, &err);
     } else if (worker->settings->breaker &&
                worker->counts.dead_in_a_row >= worker->settings->breaker) {
-        error_set(&err, OUT_FATAL, ERR_BREAKER, "%" PRIu64 " records in a row were dead-lettered",
-                  worker->counts.dead_in_a_row);
+        const struct error *last = &worker->counts.last_dead;
+        const char *code = error_code_id(last->code);
+        error_set(&err, OUT_FATAL, ERR_BREAKER,
+                  "%" PRIu64 " records in a row were dead-lettered, the last %" PRIu64 " as %s",
+                  worker->counts.dead_in_a_row, worker->counts.same_in_a_row, code);
+        error_cause(&err, "%s: %s", code,
+                    last->text[0] ? last->text : error_code_meaning(last->code));
+        error_where(&err, "%s", last->where);
+        error_path(&err, "%s", last->path);
+        error_hint(&err,
+                   "drover explain %s: this looks like a fault of the mapping, not of the data",
+                   code);
         worker_fail(worker, &err);
     }
 }

@@ -39,6 +39,8 @@ struct worker_counts {
     uint64_t batches, retries, repeats, fenced;
     uint64_t foreign; /* Redis keys that are somebody else's */
     uint64_t dead_in_a_row;
+    uint64_t same_in_a_row; /* of those the last ones, of one code */
+    struct error last_dead; /* where: topic-partition@offset */
 };
 
 enum worker_phase {

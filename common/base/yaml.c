@@ -163,9 +163,10 @@ static void put_scalar(struct yaml_at node, const char *text)
     scalar->data.scalar.length = strlen(copy);
 }
 
-void yaml_mend_keys(struct yaml_at map, const char *inside, const char *const *known,
+bool yaml_mend_keys(struct yaml_at map, const char *inside, const char *const *known,
                     struct error_list *mistakes)
 {
+    bool mended = true;
     size_t known_count = 0;
     while (known[known_count])
         known_count++;
@@ -178,7 +179,10 @@ void yaml_mend_keys(struct yaml_at map, const char *inside, const char *const *k
         error_list_add(mistakes, &err);
         if (nearest && !yaml_has(yaml_find(map, nearest)))
             put_scalar(key, nearest);
+        else
+            mended = false;
     }
+    return mended;
 }
 
 /* "numeric(12" and behind it the key "2)" without a value. */

@@ -449,6 +449,7 @@ static enum outcome parse_one(struct parse *parse, struct yaml_at at, yyjson_mut
         name = parse_copy(&mapping->arena, parse_scalar(named));
         parse->unnamed = parse->unnamed || !name[0];
     } else if (parse_name_is_used(mapping, name)) {
+        parse->unnamed = true; /* the one it was to have is missed elsewhere */
         return parse_fail(yaml_has(named) ? named : at, err, ERR_MAPPING,
                           "the column's name is taken already");
     }

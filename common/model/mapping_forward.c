@@ -76,6 +76,51 @@ static bool takes_whole(const struct mapping *mapping)
 }
 
 /* The rest cell: NULL when every member went to a column. */
+/* "/note, /deep/x", the first few; the rest of them is counted. */
+struct left {
+    struct buf path, names;
+    size_t count;
+};
+
+#define LEFT_NAMED 3
+
+static void name_left(struct left *left, yyjson_val *object, const struct taken *taken)
+{
+    size_t before = left->path.size;
+    yyjson_obj_iter each = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));) {
+        yyjson_val *val = yyjson_obj_iter_get_val(key);
+        if (!has_left(val, taken))
+            continue;
+        buf_append_char(&left->path, '/');
+        text_append_safe(&left->path, bytes_of(yyjson_get_str(key), yyjson_get_len(key)), 60);
+        if (yyjson_is_obj(val) && yyjson_obj_size(val)) {
+            name_left(left, val, taken);
+        } else if (left->count++ < LEFT_NAMED) {
+            buf_append_text(&left->names, left->names.size ? ", " : "");
+            buf_append_bytes(&left->names, buf_view(&left->path));
+        }
+        left->path.size = before;
+    }
+}
+
+static enum outcome refuse_left(const struct mapping *mapping, yyjson_val *root,
+                                const struct taken *taken, struct error *err)
+{
+    struct left left = {0};
+    buf_init(&left.path, 64u << 10);
+    buf_init(&left.names, 4096);
+    name_left(&left, root, taken);
+    size_t first = strcspn(buf_text(&left.names), ",");
+    error_set(err, OUT_REJECT, ERR_VALUE_INEXACT, "no column of %s takes %.150s%s", mapping->table,
+              buf_text(&left.names), left.count > LEFT_NAMED ? " and more" : "");
+    error_path(err, "%.*s", (int)first, buf_text(&left.names));
+    error_hint(err, "add rest: NAME to the mapping, where such members are kept, or a column");
+    buf_free(&left.path);
+    buf_free(&left.names);
+    return OUT_REJECT;
+}
+
 static enum outcome make_rest(const struct mapping *mapping, yyjson_val *root,
                               const struct taken *taken, struct mapping_work *work,
                               struct arena *arena, struct cell *cells, struct error *err)
@@ -84,8 +129,7 @@ static enum outcome make_rest(const struct mapping *mapping, yyjson_val *root,
     if (mapping->rest_at < 0) {
         if (!left || takes_whole(mapping))
             return OUT_OK;
-        return error_set(err, OUT_REJECT, ERR_VALUE_INEXACT,
-                         "the record has members that no column of %s takes", mapping->table);
+        return refuse_left(mapping, root, taken, err);
     }
     struct cell *cell = &cells[mapping->rest_at];
     *cell = CELL_NULL;

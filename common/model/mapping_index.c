@@ -19,7 +19,7 @@ static enum outcome check_index_column(struct parse *parse, struct yaml_at node,
     snprintf(name, sizeof name, "%.*s", BYTES_ARGS(text));
     if (text.size < sizeof name && parse_name_is_used(parse->mapping, name))
         return OUT_OK;
-    return parse_no_column(parse, node, "the index", ERR_MAPPING, err);
+    return parse_no_column(parse, node, text, "the index", ERR_MAPPING, err);
 }
 
 static enum outcome parse_index(struct parse *parse, struct yaml_at at, struct mapping_index *index,

@@ -41,7 +41,10 @@ enum outcome parse_fail(struct yaml_at node, struct error *err, enum error_code 
 
 enum outcome parse_keep(struct parse *parse, enum outcome outcome, const struct error *err)
 {
-    if (outcome != OUT_OK)
+    bool told = outcome == OUT_OK;
+    for (size_t i = 0; i < parse->odd_count && !told; i++)
+        told = strcmp(parse->odd[i], err->where) == 0;
+    if (!told)
         error_list_add(parse->mistakes, err);
     return outcome;
 }
@@ -50,27 +53,33 @@ void parse_keys(struct parse *parse, struct yaml_at map, const char *inside,
                 const char *const *known)
 {
     yaml_mend_cuts(map, parse->mistakes);
-    yaml_mend_keys(map, inside, known, parse->mistakes);
+    struct error at;
+    if (yaml_mend_keys(map, inside, known, parse->mistakes) || parse->odd_count == PARSE_ODD_MOST)
+        return;
+    yaml_where(map, &at);
+    parse->odd[parse->odd_count++] = parse_copy(&parse->mapping->arena, bytes_text(at.where));
 }
 
-enum outcome parse_no_column(struct parse *parse, struct yaml_at node, const char *what,
-                             enum error_code code, struct error *err)
+enum outcome parse_no_column(struct parse *parse, struct yaml_at node, struct bytes text,
+                             const char *what, enum error_code code, struct error *err)
 {
     const struct mapping *mapping = parse->mapping;
     const char *names[MAPPING_COLUMNS_MOST];
-    struct bytes text = parse_scalar(node);
     struct buf safe;
-    if (parse->unnamed)
-        return OUT_OK;
+    char word[64] = "";
     for (size_t i = 0; i < mapping->column_count; i++)
         names[i] = mapping->columns[i].name;
+    if (text.size < sizeof word)
+        snprintf(word, sizeof word, "%.*s", BYTES_ARGS(text));
+    const char *nearest = text_nearest(word, names, mapping->column_count);
+    if (parse->unnamed && !nearest)
+        return OUT_OK;
     buf_init(&safe, 1024);
     text_append_safe(&safe, text, 63);
     error_set(err, OUT_FATAL, code, "%s names a column that is not there: %s", what,
               buf_text(&safe));
     buf_free(&safe);
     yaml_where(node, err);
-    const char *nearest = text.size ? text_nearest(text.data, names, mapping->column_count) : NULL;
     if (nearest)
         error_hint(err, "did you mean \"%s\"?", nearest);
     else
@@ -252,7 +261,7 @@ static enum outcome parse_key_column(struct parse *parse, struct yaml_at item, s
     struct mapping *mapping = parse->mapping;
     struct column *column = parse_find_column(mapping, parse_scalar(item));
     if (!column)
-        return parse_no_column(parse, item, "the key", ERR_MAPPING_KEY, err);
+        return parse_no_column(parse, item, parse_scalar(item), "the key", ERR_MAPPING_KEY, err);
     if (column->key_at >= 0)
         return parse_fail(item, err, ERR_MAPPING_KEY, "the key names a column twice");
     bool clear = !parse->unclear[column - mapping->columns];

@@ -9,11 +9,16 @@
 
 /* The reader goes on behind a mistake: each part adds its own to `mistakes` (parse_keep) and is
  * left; what follows from it is not told as well. */
+enum { PARSE_ODD_MOST = 256 };
+
 struct parse {
     struct mapping *mapping;
     struct yaml_at root;
     struct error_list *mistakes;
-    bool unnamed;                       /* a column has no name: it may be the one that is missed */
+    bool unnamed; /* a column has no name, or another's: it may be the one that is missed */
+    const char *odd[PARSE_ODD_MOST]; /* places of maps with unknown keys: what is missed there may
+                                        stand under one of them, and is not told as well */
+    size_t odd_count;
     bool unclear[MAPPING_COLUMNS_MOST]; /* by column: its type or source could not be read */
 };
 
@@ -25,10 +30,10 @@ enum outcome parse_keep(struct parse *parse, enum outcome outcome, const struct 
 /* Unknown keys of a map, all of them, and types cut at their comma. */
 void parse_keys(struct parse *parse, struct yaml_at map, const char *inside,
                 const char *const *known);
-/* "the key names the column x, which is not there", with the nearest one. OUT_OK when a column
- * without a name may be meant. */
-MUST_USE enum outcome parse_no_column(struct parse *parse, struct yaml_at node, const char *what,
-                                      enum error_code code, struct error *err);
+/* "the key names the column x, which is not there", with the nearest one. OUT_OK when there
+ * is none near, and a column without a name may be meant. */
+MUST_USE enum outcome parse_no_column(struct parse *parse, struct yaml_at node, struct bytes text,
+                                      const char *what, enum error_code code, struct error *err);
 bool parse_is_name(struct bytes text);
 const char *parse_copy(struct arena *arena, struct bytes text);
 /* Empty when the node is none or no scalar. */

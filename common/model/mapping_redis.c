@@ -26,6 +26,21 @@ static bool note(const struct mapping *mapping, struct bytes name, struct placeh
     return seen->columns[column - mapping->columns] = true;
 }
 
+/* A column without a name may be meant, when nothing else is near. */
+static bool may_be_unnamed(const struct parse *parse, struct bytes name)
+{
+    const struct mapping *mapping = parse->mapping;
+    const char *names[MAPPING_COLUMNS_MOST + 3] = {"isolation_key", "entity", "id"};
+    char text[64];
+    if (!parse->unnamed || name.size >= sizeof text)
+        return false;
+    for (size_t i = 0; i < mapping->column_count; i++)
+        names[3 + i] = mapping->columns[i].name;
+    memcpy(text, name.data, name.size);
+    text[name.size] = '\0';
+    return !text_nearest(text, names, 3 + mapping->column_count);
+}
+
 /* Two records must never share a key: the tenant and the whole id are in it. */
 static enum outcome check_key(struct parse *parse, struct yaml_at node, struct error *err)
 {
@@ -38,7 +53,7 @@ static enum outcome check_key(struct parse *parse, struct yaml_at node, struct e
         if (*at != '{')
             continue;
         const char *close = memchr(at, '}', (size_t)(end - at));
-        if (close && parse->unnamed) {
+        if (close && may_be_unnamed(parse, bytes_of(at + 1, (size_t)(close - at - 1)))) {
             at = close;
             continue;
         }

@@ -28,7 +28,7 @@ static enum outcome parse_soft(struct parse *parse, struct yaml_at node, yyjson_
     if (!yaml_has(name))
         return parse_fail(node, err, ERR_MAPPING, "on_delete names no column");
     if (!column)
-        return parse_no_column(parse, name, "on_delete", ERR_MAPPING, err);
+        return parse_no_column(parse, name, parse_scalar(name), "on_delete", ERR_MAPPING, err);
     if (parse->unclear[column - mapping->columns])
         return OUT_OK;
     if (!can_be_soft(column))
@@ -87,7 +87,10 @@ static enum outcome parse_reference(struct parse *parse, struct yaml_at at,
         struct column *column = parse_find_column(mapping, parse_scalar(item));
         bool there = column && column->source != FROM_REST;
         if (!there) {
-            parse_keep(parse, parse_no_column(parse, item, "the reference", ERR_MAPPING, err), err);
+            parse_keep(
+                parse,
+                parse_no_column(parse, item, parse_scalar(item), "the reference", ERR_MAPPING, err),
+                err);
             outcome = OUT_FATAL;
             continue;
         }

@@ -48,8 +48,12 @@ static const char *kind_of(yyjson_val *val)
 enum outcome value_reject_kind(const struct value_target *to, const char *expected,
                                yyjson_val *found)
 {
-    return error_set(to->err, OUT_REJECT, ERR_VALUE_TYPE, "expected %s, found %s", expected,
-                     kind_of(found));
+    error_set(to->err, OUT_REJECT, ERR_VALUE_TYPE, "expected %s, found %s", expected,
+              kind_of(found));
+    if (to->type->form != FORM_NATURAL)
+        error_hint(to->err, "the column's as: is not how the source writes it: change it or leave "
+                            "it out, or mend the source");
+    return OUT_REJECT;
 }
 
 static enum outcome reject_form(const struct value_target *to, const char *expected)

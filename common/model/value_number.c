@@ -41,9 +41,12 @@ static enum outcome store_be(const struct value_target *to, uint64_t value, int 
 
 static enum outcome encode_int(const struct value_target *to, const struct decimal *number)
 {
-    if (number->exponent < 0)
-        return error_set(to->err, OUT_REJECT, ERR_VALUE_TYPE,
-                         "expected an integer, found a number with a fraction");
+    if (number->exponent < 0) {
+        error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
+                  "the column takes whole numbers, and this one has a fraction");
+        error_hint(to->err, "make the column numeric, or mend the source");
+        return OUT_REJECT;
+    }
     int size = int_size(to->type);
     int64_t value;
     if (!decimal_to_int64(number, &value) ||

@@ -228,7 +228,7 @@ static const struct {
     {"int2", NAT, "32768", ERR_VALUE_RANGE},
     {"int2", NAT, "-32769", ERR_VALUE_RANGE},
     {"int4", NAT, "2147483648", ERR_VALUE_RANGE},
-    {"int4", NAT, "1.5", ERR_VALUE_TYPE},
+    {"int4", NAT, "1.5", ERR_VALUE_RANGE},
     {"int4", STR, "42", ERR_VALUE_TYPE},
     {"int4", STR, "\"042\"", ERR_VALUE_FORM},
     {"int4", STR, "\"\"", ERR_VALUE_FORM},
