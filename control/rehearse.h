@@ -14,6 +14,7 @@
  * memory keeps the rows and reads them back at the end. Either fits store.memory, or is DRV-F003.
  */
 
+#include "common/policy/version.h"
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/model/topic.h"
@@ -47,6 +48,8 @@ struct rehearsal {
     struct batch *batch;
     bool batch_done;
     int64_t epochs[REHEARSE_PARTITIONS], starts[REHEARSE_PARTITIONS];
+    struct version_clock clocks[REHEARSE_PARTITIONS];       /* the worker's */
+    struct version_clock check_clocks[REHEARSE_PARTITIONS]; /* the verifier's own */
     uint64_t classes[CLASS_COUNT];
     struct rehearse_dead dead[PRODUCE_CODES_MOST];
     struct rehearse_unique *unique;

@@ -25,6 +25,19 @@ static bool may_be_gone(const struct verify_run *run, const struct expected *exp
            (uint64_t)(run->report.started_ms - produced_ms) >= life_ms;
 }
 
+/* Most messages say their version; the others are decoded once more. */
+void expected_tick(struct verify_run *run, const struct kafka_read_message *message)
+{
+    struct record record;
+    for (size_t i = 0; i < message->envelope.header_count; i++)
+        if (message->envelope.headers[i].value.size &&
+            bytes_equal(message->envelope.headers[i].name, BYTES_LITERAL(HEADER_VERSION)))
+            return;
+    if (envelope_decode(&message->envelope, &record, NULL) == OUT_OK)
+        run->log_version = version_in_log(&run->clocks[message->partition], message->timestamp_ms,
+                                          message->offset);
+}
+
 enum outcome expected_make(struct verify_run *run, const struct kafka_read_message *message,
                            struct expected *expected, struct error *err)
 {
@@ -39,7 +52,7 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
     if (!expected->item)
         return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping has this entity");
     if (!record->has_version) { /* a foreign producer's: the same rule as the worker's */
-        record->version = version_of_message(message->timestamp_ms, message->offset);
+        record->version = run->log_version;
         record->has_version = true;
     }
     outcome = mapping_forward(expected->item->mapping, record, &run->judge.source, &run->arena,
@@ -194,6 +207,8 @@ static enum outcome take_message(struct verify_run *run, const struct kafka_read
     struct expected expected;
     struct error why = {0};
     verify_progress_step(&run->progress);
+    if (message->offset < at->cut)
+        expected_tick(run, message);
     if (run->settings->only_tenant && !verify_run_in_scope(run, peek(message).tenant))
         return OUT_OK;
     run->report.source_count += run->pass == 0;
@@ -245,6 +260,10 @@ enum outcome expected_read(struct verify_run *run, struct error *err)
     struct kafka_range *ranges = make_ranges(run);
     struct kafka_reader *reader = NULL;
     const struct kafka_read_message *message = NULL;
+    free(run->clocks);
+    run->clocks = calloc(run->report.partition_count + 1, sizeof *run->clocks);
+    if (!run->clocks)
+        abort();
     enum outcome outcome =
         kafka_reader_open(run->settings, run->source_topic, ranges, run->report.partition_count,
                           VERIFY_KAFKA_MS, &reader, err);

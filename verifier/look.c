@@ -94,6 +94,7 @@ static void take_later(struct verify_run *run, struct actual_extras *extras,
                        const struct kafka_read_message *message)
 {
     struct expected expected;
+    expected_tick(run, message);
     if (diff_dead_find(&run->dead, message->partition, message->offset) ||
         expected_make(run, message, &expected, NULL) != OUT_OK ||
         !diff_in_pass(&expected.source.key, run->pass, run->report.passes))

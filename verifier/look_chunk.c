@@ -54,6 +54,7 @@ enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,
         if (outcome != OUT_OK)
             return outcome;
     }
+    chunk->run->log_version = entry->version; /* as it was when it was read in its order */
     /* It was usable when it was read first; if not now, its first verdict stays. */
     if (expected_make(chunk->run, message, &expected, NULL) != OUT_OK)
         return OUT_OK;

@@ -122,6 +122,7 @@ static void run_free(struct verify_run *run)
     beside_sealed_close(run);
     free(run->dead_next);
     judge_work_free(&run->judge);
+    free(run->clocks);
     arena_free(&run->arena);
     buf_free(&run->key);
     free(run->items);

@@ -13,6 +13,7 @@
 #include "common/policy/diff_dead.h"
 #include "common/policy/judge.h"
 #include "common/policy/verify_report.h"
+#include "common/policy/version.h"
 #include "common/port/stored.h"
 #include "verifier/verify_progress.h"
 
@@ -42,6 +43,8 @@ struct verify_run {
     int64_t *dead_next;                 /* by DLQ partition: read up to here */
     size_t dead_partitions;
     uint32_t pass;
+    struct version_clock *clocks; /* by partition: versions of messages that bring none */
+    int64_t log_version;          /* of the message that expected_make is given, if it needs one */
 
     struct judge_work judge;
     struct arena arena; /* one record */

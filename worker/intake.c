@@ -10,7 +10,6 @@
 #include "common/io/kafka_message.h"
 #include "common/io/log.h"
 #include "common/policy/secret_guard.h"
-#include "common/policy/version.h"
 #include "worker/worker.h"
 
 /* What librdkafka keeps for a message with nine headers besides its bytes, about (measured by RSS).
@@ -27,14 +26,17 @@ static void halt_at_gap(struct partition *partition, int64_t offset, int64_t mis
     flow_halt(partition, &err);
 }
 
-/* False when the partition must not go on. */
-static bool check_sequence(struct partition *partition, const struct record *record, int64_t offset)
+/* Counts the message in its run, also one that is refused. False when the partition must not go
+ * on. */
+static bool check_sequence(struct partition *partition, const struct envelope *envelope,
+                           int64_t offset)
 {
     struct worker *worker = partition->worker;
-    int64_t missing;
+    struct bytes run;
+    int64_t missing, sequence = envelope_sequence(envelope, &run);
     if (offset < partition->look_until) /* the stored numbers are those behind look_until */
         return true;
-    switch (sequence_see(&partition->sequences, record->run, record->sequence, &missing)) {
+    switch (sequence_see(&partition->sequences, run, sequence, &missing)) {
     case SEQUENCE_REPEAT:
         worker->counts.repeats++;
         return true;
@@ -45,17 +47,17 @@ static bool check_sequence(struct partition *partition, const struct record *rec
         }
         log_line(LOG_WARN, "gap.accepted", "partition=%d offset=%" PRId64 " missing=%" PRId64,
                  partition->number, offset, missing);
-        sequence_accept(&partition->sequences, record->run, record->sequence);
+        sequence_accept(&partition->sequences, run, sequence);
         return true;
     default:
         return true;
     }
 }
 
+/* `log_version`: of a record that brings none. */
 static enum outcome make_row(struct worker *worker, struct batch *batch, struct batch_item *item,
-                             struct record *record, struct error *err)
+                             struct record *record, int64_t log_version, struct error *err)
 {
-    rd_kafka_message_t *message = item->message;
     item->mapping = mapping_set_find(&worker->mappings, record->entity);
     if (!item->mapping) {
         const char *nearest = mapping_set_nearest(&worker->mappings, record->entity);
@@ -64,12 +66,10 @@ static enum outcome make_row(struct worker *worker, struct batch *batch, struct 
             error_hint(err, "did you mean \"%s\"?", nearest);
         return OUT_REJECT;
     }
-    if (!record->has_version) {
-        record->version =
-            version_of_message(rd_kafka_message_timestamp(message, NULL), message->offset);
+    if (!record->has_version) { /* its place in the log */
+        record->version = log_version;
         record->has_version = true;
     }
-    item->sealed = record->sealed;
     item->sealed = record->sealed;
     enum outcome outcome =
         mapping_forward(item->mapping, record, &worker->work, &batch->arena, &item->row, err);
@@ -95,6 +95,20 @@ static void open_batch(struct partition *partition, int64_t offset)
     partition->open->second_look = partition->batch_start < partition->look_until;
 }
 
+/* What is stored with the batch: the runs' numbers behind it, and where reading begins again for
+ * the clock's sake. Watermarks only grow, so those of now are safe when it is written. */
+static void keep_sequences(struct partition *partition, struct batch *batch)
+{
+    struct buf *text = &partition->worker->text;
+    int64_t watermark = partition->results_next < partition->redis_next ? partition->results_next
+                                                                        : partition->redis_next;
+    struct log_mark mark = log_clock_safe(&partition->log, watermark);
+    buf_reset(text);
+    sequence_append(&partition->sequences, &mark, text);
+    batch->fence.sequences = arena_copy(&batch->arena, buf_view(text));
+    log_clock_mark(&partition->log, batch->fence.end);
+}
+
 void intake_close(struct partition *partition)
 {
     struct batch *batch = partition->open;
@@ -106,9 +120,7 @@ void intake_close(struct partition *partition)
     batch->fence.topic = worker->source;
     batch->fence.partition = partition->number;
     batch->fence.end = batch->items[batch->count - 1].offset + 1;
-    buf_reset(&worker->text);
-    sequence_append(&partition->sequences, &worker->text);
-    batch->fence.sequences = arena_copy(&batch->arena, buf_view(&worker->text));
+    keep_sequences(partition, batch);
     partition->batch_start = batch->fence.end;
     batch_close(batch);
     if (partition->queue_last)
@@ -124,7 +136,8 @@ static size_t weight_of(const rd_kafka_message_t *message)
 }
 
 static void add_message(struct partition *partition, rd_kafka_message_t *message,
-                        struct record *record, enum outcome decoded, struct error *err)
+                        struct record *record, int64_t log_version, enum outcome decoded,
+                        struct error *err)
 {
     struct worker *worker = partition->worker;
     open_batch(partition, message->offset);
@@ -134,7 +147,7 @@ static void add_message(struct partition *partition, rd_kafka_message_t *message
     item->message = message;
     size_t rows_before = batch->arena.used;
     if (decoded == OUT_OK)
-        decoded = make_row(worker, batch, item, record, err);
+        decoded = make_row(worker, batch, item, record, log_version, err);
     if (decoded != OUT_OK)
         batch_reject(batch, item, err);
     size_t held = weight_of(message) + batch->arena.used - rows_before;
@@ -173,14 +186,23 @@ void intake_message(struct worker *worker, rd_kafka_message_t *message)
         return;
     }
     partition->at_end = false;
-    close_at_bounds(partition, message->offset);
     kafka_message_view(message, &envelope);
     enum outcome decoded = envelope_decode(&envelope, &record, &err);
-    if (decoded == OUT_OK && !check_sequence(partition, &record, message->offset)) {
+    int64_t log_version = 0;
+    if (decoded == OUT_OK && !record.has_version)
+        log_version = log_clock_take(&partition->log, rd_kafka_message_timestamp(message, NULL),
+                                     message->offset);
+    if (message->offset < partition->wanted) { /* read for the clock's sake only */
+        partition->position = message->offset + 1;
         rd_kafka_message_destroy(message);
         return;
     }
-    add_message(partition, message, &record, decoded, &err);
+    close_at_bounds(partition, message->offset);
+    if (!check_sequence(partition, &envelope, message->offset)) {
+        rd_kafka_message_destroy(message);
+        return;
+    }
+    add_message(partition, message, &record, log_version, decoded, &err);
 }
 
 void intake_end(void *owner, int32_t number)

@@ -77,6 +77,32 @@ static void start_reading(struct worker *worker)
     free(offsets);
 }
 
+/* Without the numbers a gap could not be told from a beginning. */
+static void halt_without_sequences(struct partition *partition)
+{
+    struct error err;
+    error_set(&err, OUT_FATAL, ERR_SEQUENCES,
+              "the stored sequence numbers of the partition cannot be read");
+    error_where(&err, "%s-%d", partition->worker->source, partition->number);
+    flow_halt(partition, &err);
+}
+
+/* Sets the runs' numbers, the clock, and where reading begins. False when what is stored cannot be
+ * read and is not to be given up. */
+static bool take_sequences(struct partition *partition, struct bytes stored)
+{
+    struct log_mark mark;
+    bool good = sequence_parse(stored, &partition->sequences, &mark);
+    if (!good && partition->worker->settings->accept_gap) {
+        log_line(LOG_WARN, "sequences.given_up", "partition=%d", partition->number);
+        memset(&partition->sequences, 0, sizeof partition->sequences);
+        mark.end = -1;
+        good = true;
+    }
+    partition->position = log_clock_start(&partition->log, partition->wanted, &mark);
+    return good;
+}
+
 void membership_on_claimed(void *owner, int32_t number, const struct progress_row *row)
 {
     struct worker *worker = owner;
@@ -90,13 +116,16 @@ void membership_on_claimed(void *owner, int32_t number, const struct progress_ro
     /* only hybrid has a Redis that may be behind */
     partition->redis_next = worker->stage ? row->redis_next : row->next_offset;
     partition->redis_stored = row->redis_next;
-    partition->position = partition->batch_start =
+    partition->wanted = partition->batch_start =
         least(least(row->next_offset, row->results_next), partition->redis_next);
-    sequence_parse(row->sequences, &partition->sequences);
+    bool known = take_sequences(partition, row->sequences);
     log_line(LOG_INFO, "partition.claimed",
              "partition=%d epoch=%" PRId64 " next=%" PRId64 " from=%" PRId64, number, row->epoch,
              row->next_offset, partition->position);
-    if (--worker->claims_waiting == 0)
+    worker->claims_waiting--;
+    if (!known)
+        halt_without_sequences(partition);
+    if (worker->claims_waiting == 0)
         start_reading(worker);
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/policy/backoff.h"
 #include "common/policy/batch.h"
+#include "common/policy/log_clock.h"
 #include "common/policy/sequence.h"
 
 struct worker;
@@ -24,6 +25,7 @@ struct partition {
     enum partition_state state;
     int64_t epoch;
     int64_t position;       /* next offset to take from Kafka */
+    int64_t wanted;         /* what lies below it is read to set the clock, and nothing else */
     int64_t batch_start;    /* start of the next batch to be opened */
     int64_t look_until;     /* offsets below are in the store already: second look, receipts only */
     int64_t receipts_from;  /* offsets below have their receipts */
@@ -33,6 +35,7 @@ struct partition {
     int64_t results_next;   /* receipts acknowledged up to here */
     int64_t results_stored; /* the same, as the store knows it */
     struct sequences sequences;
+    struct log_clock log; /* versions of messages that bring none */
     struct batch *open;
     struct batch *queue_first, *queue_last;
     struct batch *current;

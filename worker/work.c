@@ -109,7 +109,9 @@ static bool is_flushed(const struct worker *worker)
 static void check_stop(struct worker *worker, uint64_t now_ms)
 {
     bool late = now_ms >= worker->phase_by_ms;
-    bool busy = flow_is_busy(worker) || (worker->stage && redis_stage_is_busy(worker->stage));
+    /* also the receipts' acknowledgements, so that the watermarks stored are the last ones */
+    bool busy = flow_is_busy(worker) || (worker->stage && redis_stage_is_busy(worker->stage)) ||
+                (worker->results && !outbox_is_empty(worker->results));
     if (worker->phase == WORKER_DRAINING && (late || !busy)) {
         if (worker->consumer)
             membership_commit(worker);

@@ -316,3 +316,21 @@ enum outcome envelope_decode(const struct envelope *envelope, struct record *rec
     decode_origin(origin, &record->origin);
     return OUT_OK;
 }
+
+static struct bytes find_first(const struct envelope *envelope, const char *name)
+{
+    for (size_t i = 0; i < envelope->header_count; i++)
+        if (bytes_equal(envelope->headers[i].name, bytes_text(name)))
+            return envelope->headers[i].value;
+    return (struct bytes){0};
+}
+
+int64_t envelope_sequence(const struct envelope *envelope, struct bytes *run)
+{
+    int64_t sequence;
+    struct bytes text = find_first(envelope, HEADER_SEQUENCE);
+    *run = find_first(envelope, HEADER_RUN);
+    if (text.size == 0)
+        return -1;
+    return text_parse_int64(text, &sequence) && sequence >= 0 ? sequence : -2;
+}

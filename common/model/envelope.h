@@ -60,6 +60,10 @@ MUST_USE enum outcome envelope_encode(const struct record *record, struct buf *t
 MUST_USE enum outcome envelope_decode(const struct envelope *envelope, struct record *record,
                                       struct error *err);
 
+/* Whose message it is in a run and which number it has, whatever else is wrong with it: views; the
+ * first header of each name counts. -1: it has no number; -2: it has one that cannot be read. */
+int64_t envelope_sequence(const struct envelope *envelope, struct bytes *run);
+
 /* isolation_key/entity/id */
 void envelope_append_key(struct buf *out, struct bytes tenant, struct bytes entity,
                          struct bytes id);

@@ -34,13 +34,4 @@ int64_t version_to_ms(int64_t version);
  * worker keeps the clock with its sequences, the verifier reads from the topic's head. */
 int64_t version_in_log(struct version_clock *clock, int64_t timestamp_ms, int64_t offset);
 
-/* The same without a clock: goes back where timestamps are equal across a multiple of 65,536
- * offsets. */
-static inline int64_t version_of_message(int64_t timestamp_ms, int64_t offset)
-{
-    int64_t physical = timestamp_ms > 0 ? timestamp_ms : 0;
-    return (int64_t)((uint64_t)physical << VERSION_COUNTER_BITS) |
-           (offset & ((1 << VERSION_COUNTER_BITS) - 1));
-}
-
 #endif

@@ -48,19 +48,20 @@ START_TEST(they_survive_being_stored)
 {
     int64_t missing;
     struct sequences sequences = {0}, again;
+    struct log_mark none = {-1, 0}, mark;
     struct buf text;
     sequence_see(&sequences, RUN_A, 0, &missing);
     sequence_see(&sequences, RUN_B, 0, &missing);
     sequence_see(&sequences, RUN_A, 1, &missing);
     buf_init(&text, 4096);
-    sequence_append(&sequences, &text);
-    ck_assert(sequence_parse(buf_view(&text), &again));
+    sequence_append(&sequences, &none, &text);
+    ck_assert(sequence_parse(buf_view(&text), &again, &mark));
     ck_assert_uint_eq(again.count, 2);
     ck_assert_str_eq(again.runs[0].run, "a");
     ck_assert_int_eq(again.runs[0].next, 2);
-    ck_assert(sequence_parse(BYTES_LITERAL("{}"), &again));
-    ck_assert(!sequence_parse(BYTES_LITERAL("[1]"), &again));
-    ck_assert(!sequence_parse(BYTES_LITERAL("{\"a\":\"x\"}"), &again));
+    ck_assert(sequence_parse(BYTES_LITERAL("{}"), &again, &mark));
+    ck_assert(!sequence_parse(BYTES_LITERAL("[1]"), &again, &mark));
+    ck_assert(!sequence_parse(BYTES_LITERAL("{\"a\":\"x\"}"), &again, &mark));
     buf_free(&text);
 }
 END_TEST
@@ -78,6 +79,103 @@ START_TEST(waits_grow_to_their_limit)
 }
 END_TEST
 
+/* Whatever a run is called: it is counted, and what is stored is read again. */
+START_TEST(any_name_is_counted_and_stored)
+{
+    static const struct bytes NAMES[] = {
+        BYTES_LITERAL("nul\0a"),
+        BYTES_LITERAL("nul\0b"),
+        BYTES_LITERAL("\0"),
+        BYTES_LITERAL("a\"b\\c"),
+        BYTES_LITERAL("\x01\n"),
+        BYTES_LITERAL("\xff\xfe"),
+        BYTES_LITERAL("Z\xc3\xbcrich"),
+        BYTES_LITERAL("~log"),
+        BYTES_LITERAL("plain-1.2:3/4@5"),
+        BYTES_LITERAL("0123456789012345678901234567890123456789012345678901234567890123456789"),
+    };
+    enum { COUNT = sizeof NAMES / sizeof NAMES[0] };
+    int64_t missing;
+    struct sequences sequences = {0}, again;
+    struct log_mark written = {70, INT64_MAX}, mark;
+    struct buf text;
+    buf_init(&text, 1u << 16);
+    for (int64_t number = 0; number < 5; number++) {
+        for (size_t i = 0; i < COUNT; i++)
+            ck_assert_msg(sequence_see(&sequences, NAMES[i], number, &missing) == SEQUENCE_OK,
+                          "name %zu, number %d", i, (int)number);
+        buf_reset(&text);
+        sequence_append(&sequences, &written, &text);
+        for (size_t i = 0; i < text.size; i++)
+            ck_assert(text.data[i] >= ' ' && text.data[i] < 127 && text.data[i] != '\\');
+        ck_assert(sequence_parse(buf_view(&text), &again, &mark));
+        ck_assert_int_eq(mark.end, 70);
+        ck_assert_int_eq(mark.clock, INT64_MAX);
+        ck_assert_uint_eq(again.count, COUNT);
+        sequences = again;
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        ck_assert_int_eq(sequence_see(&sequences, NAMES[i], 7, &missing), SEQUENCE_GAP);
+    buf_free(&text);
+}
+END_TEST
+
+START_TEST(what_earlier_versions_stored_is_read)
+{
+    int64_t missing;
+    struct sequences sequences;
+    struct log_mark mark;
+    ck_assert(sequence_parse(BYTES_LITERAL("{\"\":1,\"a b\":4,\"r\":2}"), &sequences, &mark));
+    ck_assert_int_eq(mark.end, -1);
+    ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("a b"), 4, &missing), SEQUENCE_OK);
+    ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("r"), 2, &missing), SEQUENCE_OK);
+    ck_assert(!sequence_parse(BYTES_LITERAL("{\"~log\":[1]}"), &sequences, &mark));
+    ck_assert(!sequence_parse(BYTES_LITERAL("{\"~log\":[-1,2]}"), &sequences, &mark));
+    ck_assert(!sequence_parse(BYTES_LITERAL(""), &sequences, &mark));
+}
+END_TEST
+
+/* A number that cannot be read is the next one: no false gap behind it. */
+START_TEST(a_number_that_cannot_be_read_costs_itself)
+{
+    int64_t missing;
+    struct sequences sequences = {0};
+    ck_assert_int_eq(sequence_see(&sequences, RUN_A, 0, &missing), SEQUENCE_OK);
+    ck_assert_int_eq(sequence_see(&sequences, RUN_A, SEQUENCE_UNREAD, &missing), SEQUENCE_OK);
+    ck_assert_int_eq(sequence_see(&sequences, RUN_A, 2, &missing), SEQUENCE_OK);
+    ck_assert_int_eq(sequence_see(&sequences, RUN_A, INT64_MAX, &missing), SEQUENCE_GAP);
+}
+END_TEST
+
+/* Any number of runs side by side, stored and read again in between in any order: no false gap. */
+START_TEST(runs_side_by_side_make_no_false_gap)
+{
+    enum { RUNS = 100 };
+    int64_t missing, next[RUNS] = {0};
+    struct sequences sequences = {0}, again;
+    struct log_mark none = {-1, 0}, mark;
+    struct buf text;
+    char name[16];
+    srand((unsigned)_i + 1);
+    int runs = 1 + rand() % RUNS;
+    buf_init(&text, 1u << 16);
+    for (int i = 0; i < 5000; i++) {
+        int run = rand() % runs;
+        int size = snprintf(name, sizeof name, "run%d", run);
+        ck_assert_msg(sequence_see(&sequences, bytes_of(name, (size_t)size), next[run]++,
+                                   &missing) == SEQUENCE_OK,
+                      "seed %d: %d runs", _i + 1, runs);
+        if (rand() % 100)
+            continue;
+        buf_reset(&text);
+        sequence_append(&sequences, &none, &text);
+        ck_assert(sequence_parse(buf_view(&text), &again, &mark));
+        sequences = again;
+    }
+    buf_free(&text);
+}
+END_TEST
+
 static Suite *sequence_suite(void)
 {
     Suite *suite = suite_create("sequence");
@@ -86,6 +184,10 @@ static Suite *sequence_suite(void)
     tcase_add_test(tcase, the_oldest_run_is_forgotten);
     tcase_add_test(tcase, they_survive_being_stored);
     tcase_add_test(tcase, waits_grow_to_their_limit);
+    tcase_add_test(tcase, any_name_is_counted_and_stored);
+    tcase_add_test(tcase, what_earlier_versions_stored_is_read);
+    tcase_add_test(tcase, a_number_that_cannot_be_read_costs_itself);
+    tcase_add_loop_test(tcase, runs_side_by_side_make_no_false_gap, 0, 30);
     suite_add_tcase(suite, tcase);
     return suite;
 }
