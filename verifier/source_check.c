@@ -17,6 +17,7 @@
 #define TENANT_MOST (64u << 10)
 #define PASSES_MOST 4096u
 #define MASKED_MOST (512u << 20)
+#define NAMES_MOST (64u << 20)
 #define UNKNOWN_ENTITY BYTES_LITERAL("(none)")
 
 /* One reading of the files. Every pass reads all of them and keeps the keys of its range. */
@@ -25,13 +26,18 @@ struct source_check {
     struct source_rules rules;
     struct source_files files;
     uint32_t pass, passes;
-    uint64_t *rejected; /* by mapping; the last one of no mapping */
-    bool full;          /* the table took no more */
+    uint64_t *rejected;      /* by mapping; the last one of no mapping */
+    bool full;               /* the table took no more */
+    size_t ambiguous_before; /* samples that the topic gave */
 
     size_t file; /* being read */
     struct source_reading *reading;
     struct buf tenant, id, masked;
-    int64_t order; /* records before: a later one wins where the mapping has no version */
+    int64_t order;      /* records before: a later one wins where the mapping has no version */
+    bool whole;         /* the file being read, until now */
+    struct bytes *read; /* sorted: what a message may call the files that were read whole */
+    size_t read_count;
+    struct arena names;
 
     /* Secrets are taken out as the producer takes them. Without its key, with any key, and what
      * stands for secrets is not compared. */
@@ -119,6 +125,32 @@ static struct diff_key key_of(struct verify_run *run, const struct record *recor
     return diff_key_of(buf_view(&run->key));
 }
 
+/* Counted with the messages, where the topic has them; here both places are known. */
+static void ambiguous(struct source_check *check, const struct record *record,
+                      const struct diff_entry *first, uint32_t group)
+{
+    char text[200];
+    uint64_t line, column;
+    struct verify_report *report = &check->run->report;
+    bool counted = report->groups.items[group].counts[VERDICT_AMBIGUOUS] > 0;
+    struct record named = *record;
+    named.origin.uri = bytes_text(check->files.items[check->file].path);
+    if (!counted) { /* an older topic, a producer that names no run */
+        report->groups.items[group].counts[VERDICT_AMBIGUOUS]++;
+        report->source_count++;
+    }
+    struct verify_sample *sample = expected_sample(check->run, VERDICT_AMBIGUOUS, &named, 0, 0);
+    if (!sample)
+        return;
+    sample->has_place = false;
+    diff_unpack_place(first->offset, &line, &column);
+    snprintf(text, sizeof text,
+             "the key came before at %" PRIu64 ":%" PRIu64
+             " of this source with other content, and no version tells which is meant",
+             line, column);
+    sample->reason = verify_report_copy(report, bytes_text(text));
+}
+
 static void expect(struct source_check *check, const struct record *record,
                    const struct source_record *found, const struct digest *digest)
 {
@@ -132,12 +164,16 @@ static void expect(struct source_check *check, const struct record *record,
         .version = record->version,
         .digest = *digest,
         .source_tag = diff_tag_of(digest),
+        .reading = found->mapping->version_source == VERSION_STAMPED ? (uint32_t)file + 1 : 0,
         .partition = (int32_t)file,
-        .offset = (int64_t)found->line,
+        .offset = diff_pack_place(found->line, found->column),
     };
     if (!diff_in_pass(&source.key, check->pass, check->passes))
         return;
     source.group = diff_groups_find(groups, record->tenant, record->entity);
+    const struct diff_entry *leader = source.reading ? diff_find(&run->table, &source.key) : NULL;
+    if (leader && diff_is_ambiguous(leader, &source))
+        ambiguous(check, record, leader, source.group);
     if (!diff_expect(&run->table, &source, ignored, &verdict))
         check->full = true;
 }
@@ -156,6 +192,7 @@ static void take_record(struct source_check *check, const struct source_record *
         .user = found->user,
         .storage_origin = found->storage_origin,
         .sequence = -1,
+        .origin = {.line = found->line, .column = found->column},
     };
     check->order++;
     enum outcome outcome = identify(check, found->mapping, &record, &why);
@@ -179,6 +216,7 @@ static void take_record(struct source_check *check, const struct source_record *
 
 static void warn_file(struct source_check *check, const struct error *why)
 {
+    check->whole = false;
     check->run->report.broken = true;
     verify_report_warn(&check->run->report, "%s: %s: %s", check->files.items[check->file].path,
                        error_code_id(why->code), why->text);
@@ -227,44 +265,157 @@ static enum outcome read_file(struct source_check *check, const struct source_fi
     return outcome;
 }
 
+static int compare_names(const void *left, const void *right)
+{
+    const struct bytes *a = left, *b = right;
+    return bytes_compare(*a, *b);
+}
+
+/* A producer calls a file as it was given to it. */
+static void note_read(struct source_check *check)
+{
+    const char *path = check->files.items[check->file].path;
+    char *real = realpath(path, NULL);
+    if (check->whole) {
+        check->read[check->read_count++] = bytes_text(path);
+        struct bytes copy = arena_copy(&check->names, bytes_text(real ? real : path));
+        if (copy.data)
+            check->read[check->read_count++] = copy;
+    }
+    free(real);
+}
+
 static enum outcome read_files(struct source_check *check, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     check->order = 0;
+    check->read_count = 0;
+    arena_reset(&check->names);
     for (check->file = 0; check->file < check->files.count && outcome == OUT_OK; check->file++) {
+        check->whole = true;
         outcome = read_file(check, &check->files.items[check->file], err);
-        if (outcome != OUT_REJECT)
-            continue;
-        warn_file(check, err);
-        outcome = OUT_OK;
+        if (outcome == OUT_REJECT) {
+            warn_file(check, err);
+            outcome = OUT_OK;
+        }
+        note_read(check);
     }
+    if (check->read_count)
+        qsort(check->read, check->read_count, sizeof *check->read, compare_names);
     return outcome;
 }
 
 /* ---- the topic */
 
-/* A record of the topic answers the file's if key and content are the same. */
+/* What the table says of a key while the topic is read, in an entry's own words:
+ *   version    of the topic's newest record so far
+ *   verdict    PENDING: no record of the topic has the key yet; MATCH: the newest says what the
+ *              files say; OVERTAKEN: it says something else; GONE, ELSEWHERE: no file has the key
+ *   looked     the files have the key, and partition and offset are its place there */
+static void begin_topic(struct source_check *check)
+{
+    size_t at = 0;
+    for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
+        entry->looked = 1;
+        entry->verdict = VERDICT_PENDING;
+        entry->version = INT64_MIN;
+        entry->deleted = 0;
+    }
+}
+
+/* Whether the files that were read now are where the record came from: the file is among them, and
+ * what is given from outside (tenant, user) is what it was then. */
+static bool came_from_here(const struct source_check *check, const struct record *record)
+{
+    const struct settings *settings = check->run->settings;
+    struct bytes user = bytes_text(settings->user ? settings->user : "");
+    struct bytes tenant = buf_view(&check->rules.fixed);
+    if (tenant.size && !bytes_equal(tenant, record->tenant))
+        return false;
+    if (user.size && record->user.size && !bytes_equal(user, record->user))
+        return false;
+    return check->read_count && bsearch(&record->origin.uri, check->read, check->read_count,
+                                        sizeof *check->read, compare_names);
+}
+
+/* A key that no file has. */
+static void take_other(struct source_check *check, const struct diff_key *key,
+                       const struct record *record, int64_t version,
+                       const struct kafka_read_message *message)
+{
+    uint64_t ignored[VERDICT_COUNT] = {0};
+    enum verdict verdict;
+    struct verify_run *run = check->run;
+    if (diff_dead_find(&run->dead, message->partition, message->offset) ||
+        !diff_in_pass(key, check->pass, check->passes))
+        return;
+    struct diff_source source = {
+        .key = *key,
+        .version = version,
+        .deleted = record->operation == OP_DELETE,
+        .partition = message->partition,
+        .offset = message->offset,
+        .group = diff_groups_find(&run->report.groups, record->tenant, record->entity),
+    };
+    if (!diff_expect(&run->table, &source, ignored, &verdict)) {
+        check->full = true;
+        return;
+    }
+    struct diff_entry *entry = diff_find(&run->table, key);
+    if (verdict != VERDICT_PENDING || !entry)
+        return;
+    entry->looked = 0;
+    entry->verdict = came_from_here(check, record) ? VERDICT_GONE : VERDICT_ELSEWHERE;
+}
+
+/* The key and the version that the worker gives a message; of one that the mapping refuses, as far
+ * as the producer finds them. NULL: it has none. */
+static const struct verify_mapping *identify_message(struct source_check *check,
+                                                     const struct kafka_read_message *message,
+                                                     struct record *record, int64_t *version)
+{
+    bool has_version;
+    struct expected expected;
+    struct verify_run *run = check->run;
+    if (expected_make(run, message, &expected, NULL) == OUT_OK) {
+        *record = expected.record;
+        *version = expected.source.version;
+        return expected.item;
+    }
+    if (message->envelope.null_value || envelope_decode(&message->envelope, record, NULL) != OUT_OK)
+        return NULL;
+    const struct verify_mapping *item = verify_run_mapping(run, record->entity);
+    buf_reset(&check->id);
+    if (!item || mapping_identify(item->mapping, record, &run->judge.source, NULL, &check->id,
+                                  version, &has_version, NULL) != OUT_OK)
+        return NULL;
+    record->id = buf_view(&check->id);
+    return item;
+}
+
 static void answer(struct source_check *check, const struct kafka_read_message *message)
 {
     struct verify_run *run = check->run;
     struct record record;
     struct digest digest;
-    bool has_version;
-    if (message->envelope.null_value ||
-        envelope_decode(&message->envelope, &record, NULL) != OUT_OK)
+    int64_t version;
+    const struct verify_mapping *item = identify_message(check, message, &record, &version);
+    if (!item || !verify_run_in_scope(run, record.tenant))
         return;
-    const struct verify_mapping *item = verify_run_mapping(run, record.entity);
-    buf_reset(&check->id);
-    if (!item || mapping_identify(item->mapping, &record, &run->judge.source, NULL, &check->id,
-                                  &record.version, &has_version, NULL) != OUT_OK)
-        return;
-    record.id = buf_view(&check->id);
     struct diff_key key = key_of(run, &record);
     struct diff_entry *entry = diff_find(&run->table, &key);
-    if (!entry || entry->marked ||
-        digest_payload(check, item->mapping, record.payload, &digest, NULL) != OUT_OK)
+    if (!entry || !entry->looked) {
+        take_other(check, &key, &record, version, message);
         return;
-    entry->marked = digest_equal(&entry->digest, &digest);
+    }
+    if (entry->verdict != VERDICT_PENDING && version <= entry->version)
+        return; /* the first of equal ones is the one that was written */
+    entry->version = version;
+    entry->deleted = record.operation == OP_DELETE;
+    bool same = !entry->deleted &&
+                digest_payload(check, item->mapping, record.payload, &digest, NULL) == OUT_OK &&
+                digest_equal(&entry->digest, &digest);
+    entry->verdict = same ? VERDICT_MATCH : VERDICT_OVERTAKEN;
 }
 
 static enum outcome read_topic(struct source_check *check, struct error *err)
@@ -293,30 +444,61 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
     return outcome;
 }
 
-static void count_unproduced(struct source_check *check)
+static void sample_of_file(struct source_check *check, const struct diff_entry *entry,
+                           enum verdict verdict)
+{
+    const struct diff_group *group = &check->run->report.groups.items[entry->group];
+    struct record record = {
+        .tenant = group->tenant,
+        .entity = group->entity,
+        .origin = {.uri = bytes_text(check->files.items[entry->partition].path)},
+    };
+    diff_unpack_place(entry->offset, &record.origin.line, &record.origin.column);
+    struct verify_sample *sample = expected_sample(check->run, verdict, &record, 0, 0);
+    if (!sample)
+        return;
+    sample->has_place = false;
+    sample->key = entry->key;
+    sample->has_actual = verdict == VERDICT_OVERTAKEN;
+    sample->actual_version = entry->version;
+    sample->reason = bytes_text(
+        verdict == VERDICT_UNPRODUCED ? "no record of the topic has this key"
+        : entry->deleted              ? "the newest record of this key in the topic deletes it"
+                         : "the newest record of this key in the topic has other content");
+}
+
+static void sample_of_topic(struct source_check *check, const struct diff_entry *entry)
+{
+    const struct diff_group *group = &check->run->report.groups.items[entry->group];
+    struct record record = {.tenant = group->tenant, .entity = group->entity};
+    struct verify_sample *sample =
+        expected_sample(check->run, (enum verdict)entry->verdict, &record,
+                        (int32_t)entry->partition, entry->offset);
+    if (!sample)
+        return;
+    sample->key = entry->key;
+    sample->reason =
+        bytes_text(entry->verdict == VERDICT_GONE
+                       ? "the source it came from was read again and no longer has this key"
+                       : "none of the sources that were read has this key");
+}
+
+static void count_answers(struct source_check *check)
 {
     size_t at = 0;
     struct verify_report *report = &check->run->report;
     for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
-        if (entry->marked)
-            continue;
-        const struct diff_group *group = &report->groups.items[entry->group];
-        struct record record = {
-            .tenant = group->tenant,
-            .entity = group->entity,
-            .origin = {.uri = bytes_text(check->files.items[entry->partition].path),
-                       .line = (uint64_t)entry->offset,
-                       .column = 1},
-        };
-        report->groups.items[entry->group].counts[VERDICT_UNPRODUCED]++;
-        report->source_count++;
-        struct verify_sample *sample =
-            expected_sample(check->run, VERDICT_UNPRODUCED, &record, 0, 0);
-        if (!sample)
-            continue;
-        sample->has_place = false;
-        sample->key = entry->key;
-        sample->reason = BYTES_LITERAL("no record of the topic has this key and content");
+        uint64_t *counts = report->groups.items[entry->group].counts;
+        enum verdict verdict =
+            entry->verdict == VERDICT_PENDING ? VERDICT_UNPRODUCED : (enum verdict)entry->verdict;
+        if (verdict == VERDICT_MATCH || (!entry->looked && entry->deleted))
+            continue; /* what is deleted and in no file is as it should be */
+        counts[verdict]++;
+        report->source_count += entry->looked;
+        if (entry->looked)
+            sample_of_file(check, entry, verdict);
+        else
+            sample_of_topic(check, entry);
     }
 }
 
@@ -343,6 +525,7 @@ static enum outcome make_room(struct source_check *check, struct error *err)
                          "the files' keys do not fit the memory planned for them");
     memset(check->rejected, 0, (check->run->mappings.count + 1) * sizeof *check->rejected);
     check->run->report.sample_counts[VERDICT_REJECTED] = 0;
+    check->run->report.sample_counts[VERDICT_AMBIGUOUS] = check->ambiguous_before;
     if (check->run->table.capacity < most)
         return make_table(check, most, err);
     check->passes *= 2;
@@ -355,6 +538,9 @@ static enum outcome read_pass(struct source_check *check, struct error *err)
         check->full = false;
         diff_table_clear(&check->run->table);
         enum outcome outcome = read_files(check, err);
+        begin_topic(check);
+        if (outcome == OUT_OK && !check->full)
+            outcome = read_topic(check, err);
         if (outcome != OUT_OK || !check->full)
             return outcome;
         outcome = make_room(check, err);
@@ -386,9 +572,7 @@ static enum outcome compare(struct source_check *check, struct error *err)
     for (check->pass = 0; check->pass < check->passes && outcome == OUT_OK; check->pass++) {
         outcome = read_pass(check, err);
         if (outcome == OUT_OK)
-            outcome = read_topic(check, err);
-        if (outcome == OUT_OK)
-            count_unproduced(check);
+            count_answers(check);
     }
     if (outcome == OUT_OK)
         count_rejected(check);
@@ -417,24 +601,31 @@ static void source_check_free(struct source_check *check)
     buf_free(&check->tenant);
     buf_free(&check->id);
     buf_free(&check->masked);
+    arena_free(&check->names);
+    free(check->read);
     free(check->rejected);
 }
 
 enum outcome source_check_run(struct verify_run *run, struct error *err)
 {
-    struct source_check check = {.run = run};
+    struct source_check check = {.run = run,
+                                 .ambiguous_before = run->report.sample_counts[VERDICT_AMBIGUOUS]};
     check.rejected = calloc(run->mappings.count + 1, sizeof *check.rejected);
     if (!check.rejected)
         abort();
     buf_init(&check.tenant, TENANT_MOST);
     buf_init(&check.id, TENANT_MOST);
     buf_init(&check.masked, MASKED_MOST);
+    arena_init(&check.names, NAMES_MOST);
     enum outcome outcome = open_keys(&check, err);
     if (outcome == OUT_OK)
         outcome = source_rules_init(&check.rules, run->settings, &run->mappings, err);
     if (outcome == OUT_OK)
         outcome =
             source_files_collect(&run->settings->verify_sources, &check.rules, &check.files, err);
+    check.read = calloc(2 * check.files.count + 1, sizeof *check.read);
+    if (!check.read)
+        abort();
     if (outcome == OUT_OK)
         outcome = compare(&check, err);
     source_check_free(&check);

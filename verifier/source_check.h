@@ -2,16 +2,24 @@
 #define DROVER_VERIFIER_SOURCE_CHECK_H
 
 /*
- * --source: the original files, read again. Each key's last record of the files must be in the
- * source topic with the same content, whatever version it was given; what is not was never
- * produced, or the file has changed since. What the rules of the files refuse is counted here
- * instead of being taken from the producers' receipts.
+ * --source: the original files, read again. The record that wins a key among them (as the producer
+ * decides: the greatest version of their own, else the newest file's last one) is held against the
+ * record that wins it in the topic, deletes included:
+ *
+ *   not produced          the topic has no record of the key
+ *   overtaken             the topic's newest record of the key has other content, or deletes it:
+ * the file was put back with an older time, or changed since gone from the source  the topic's key
+ * came from a file that was read again and no longer has it of other sources      the topic's key
+ * came from a file that was not read now: another run's, no fault
+ *
+ * What the rules of the files refuse is counted here instead of being taken from the producers'
+ * receipts.
  */
 
 #include "verifier/verify_run.h"
 
-/* Adds `not produced` and `rejected` to the report's groups and its source count. A file that
- * cannot be read whole makes the report broken. */
+/* Adds them and `rejected` to the report's groups, the first two and that to its source count too.
+ * A file that cannot be read whole makes the report broken. */
 MUST_USE enum outcome source_check_run(struct verify_run *run, struct error *err);
 
 #endif
