@@ -184,6 +184,9 @@ static enum outcome take_usable(struct verify_run *run, struct expected *expecte
     struct diff_groups *groups = &run->report.groups;
     if (!diff_in_pass(&source->key, run->pass, run->report.passes))
         return OUT_OK;
+    if (expected->record.sealed.size &&
+        beside_sealed(run, &expected->record, &source->broken_box, err) != OUT_OK)
+        return err->outcome;
     source->group = diff_groups_find(groups, expected->record.tenant, expected->record.entity);
     const struct diff_entry *leader = source->reading ? diff_find(&run->table, &source->key) : NULL;
     if (leader && diff_is_ambiguous(leader, source))
@@ -234,9 +237,6 @@ static enum outcome take_message(struct verify_run *run, const struct kafka_read
         take_unusable(run, message, &expected, &why);
         return OUT_OK;
     }
-    if (run->pass == 0 && expected.record.sealed.size &&
-        beside_sealed(run, &expected.record, err) != OUT_OK)
-        return err->outcome;
     return take_usable(run, &expected, err);
 }
 

@@ -7,6 +7,7 @@
 #include "verifier/cut.h"
 #include "verifier/dead_letters.h"
 #include "verifier/look_chunk.h"
+#include "verifier/beside.h"
 #include "verifier/look_extra.h"
 #include "verifier/stores.h"
 
@@ -35,8 +36,15 @@ static size_t mark_suspects(struct verify_run *run)
 {
     size_t at = 0, count = 0;
     uint64_t seen[VERDICT_COUNT] = {0};
+    size_t boxes = 0;
     for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
-        if (!verdict_is_suspect(entry->verdict))
+        if (entry->broken_box && boxes++ < VERIFY_LOOKED_MOST) {
+            entry->marked = 1;
+            count++;
+        } else if (entry->broken_box) {
+            run->report.beside.sealed.different++;
+        }
+        if (!verdict_is_suspect(entry->verdict) || entry->marked)
             continue;
         if (seen[entry->verdict]++ < VERIFY_LOOKED_MOST || is_tolerable(run, entry)) {
             entry->marked = 1;
@@ -215,6 +223,8 @@ enum outcome look_again(struct verify_run *run, struct actual_extras *extras, st
     if (outcome == OUT_OK)
         outcome = run->store ? cut_read_store(run, stores.store, later, partitions, err)
                              : cut_read(run, stores.session, later, partitions, err);
+    if (outcome == OUT_OK && run->sealed)
+        outcome = beside_sealed_refresh(run, err);
     if (outcome == OUT_OK)
         outcome = read_between(run, later, extras, err);
     if (outcome == OUT_OK)

@@ -4,6 +4,7 @@
 
 #include "common/io/pg_stored.h"
 #include "common/policy/diff_fields.h"
+#include "verifier/beside.h"
 #include "verifier/rows.h"
 #include "verifier/stores.h"
 
@@ -99,7 +100,8 @@ static void settle(struct look_chunk *chunk, struct look_item *item, enum verdic
 {
     struct diff_entry *entry = item->entry;
     bool cleared = verdict == VERDICT_MATCH || entry->looked;
-    if (!verdict_is_suspect(verdict) && cleared)
+    bool suspected = verdict_is_suspect(entry->verdict);
+    if (suspected && !verdict_is_suspect(verdict) && cleared)
         chunk->run->report.changed++;
     if (!verdict_is_suspect(verdict) && entry->looked)
         verdict = VERDICT_SUPERSEDED;
@@ -108,6 +110,10 @@ static void settle(struct look_chunk *chunk, struct look_item *item, enum verdic
 
 static void judge_missing(struct look_chunk *chunk, struct look_item *item)
 {
+    if (item->entry->may_be_gone) {
+        settle(chunk, item, VERDICT_MATCH);
+        return;
+    }
     struct diff_fields none = {0};
     struct bytes reason = {0};
     if (item->entry->deleted)
@@ -224,6 +230,9 @@ enum outcome look_chunk_judge(struct look_chunk *chunk, struct error *err)
     for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
         if (!chunk->items[i].found)
             judge_missing(chunk, &chunk->items[i]);
+    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
+        if (chunk->items[i].entry->broken_box)
+            outcome = beside_sealed_look(chunk->run, &chunk->items[i].record, err);
     chunk->count = 0;
     arena_reset(&chunk->arena);
     return outcome;

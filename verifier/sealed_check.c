@@ -8,6 +8,7 @@
 #include "common/io/key_file.h"
 #include "common/io/pg_stored.h"
 #include "common/io/pg_vault.h"
+#include "common/model/envelope.h"
 #include "common/policy/secret_guard.h"
 #include "verifier/beside.h"
 
@@ -76,38 +77,98 @@ static bool same_value(struct verify_sealed_check *check, const struct record *r
            bytes_equal(buf_view(&check->left), buf_view(&check->right));
 }
 
+enum box_state { BOX_MATCH, BOX_MISSING, BOX_DIFFERENT };
+
 static enum outcome compare_box(struct verify_run *run, const struct record *record,
-                                const struct sealed_box *sealed, struct error *err)
+                                const struct sealed_box *sealed, enum box_state *state,
+                                struct error *err)
 {
     struct verify_sealed_check *check = run->sealed;
-    struct verify_sealed *counts = &run->report.beside.sealed;
-    if (!check->vault) {
-        counts->not_compared++;
-        return OUT_OK;
-    }
     buf_reset(&check->box);
     enum outcome outcome =
         pg_vault_each(check->vault, record->tenant, sealed->reference, keep_box, &check->box, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (check->box.size == 0)
-        counts->missing++;
-    else if (same_value(check, record, sealed))
-        counts->match++;
-    else
-        counts->different++;
+    *state = check->box.size == 0                ? BOX_MISSING
+             : same_value(check, record, sealed) ? BOX_MATCH
+                                                 : BOX_DIFFERENT;
     return OUT_OK;
 }
 
-enum outcome beside_sealed(struct verify_run *run, const struct record *record, struct error *err)
+enum outcome beside_sealed(struct verify_run *run, const struct record *record, bool *broken,
+                           struct error *err)
 {
     size_t at = 0;
     bool bad = false;
     struct sealed_box sealed;
+    enum box_state state = BOX_MATCH;
+    struct verify_sealed *counts = &run->report.beside.sealed;
     enum outcome outcome = OUT_OK;
-    while (outcome == OUT_OK && secret_sealed_next(record->sealed, &at, &sealed, &bad))
-        outcome = compare_box(run, record, &sealed, err);
-    if (bad)
-        run->report.beside.sealed.different++;
+    *broken = false;
+    while (outcome == OUT_OK && secret_sealed_next(record->sealed, &at, &sealed, &bad)) {
+        if (!run->sealed->vault) {
+            counts->not_compared++;
+            continue;
+        }
+        outcome = compare_box(run, record, &sealed, &state, err);
+        counts->match += state == BOX_MATCH;
+        *broken = *broken || state != BOX_MATCH;
+    }
+    *broken = *broken || bad;
+    return outcome;
+}
+
+/* ---- the second look */
+
+static void sample_box(struct verify_run *run, const struct record *record,
+                       const struct sealed_box *sealed, enum box_state state)
+{
+    struct verify_sample *sample =
+        verify_report_sample_beside(&run->report, VERIFY_LIST_SEALED,
+                                    state == BOX_MISSING ? VERDICT_MISSING : VERDICT_DIFFERENT);
+    if (!sample)
+        return;
+    buf_reset(&run->key);
+    envelope_append_key(&run->key, record->tenant, record->entity, record->id);
+    sample->key = diff_key_of(buf_view(&run->key));
+    sample->tenant = verify_report_copy(&run->report, record->tenant);
+    sample->entity = verify_report_copy(&run->report, record->entity);
+    sample->id = verify_report_copy(&run->report, record->id);
+    sample->name = verify_report_copy(&run->report, sealed->field);
+    sample->reason = bytes_text(state == BOX_MISSING
+                                    ? "the row's reference has no box in the vault"
+                                    : "the box in the vault does not open to the source's value at "
+                                      "this place");
+}
+
+enum outcome beside_sealed_refresh(struct verify_run *run, struct error *err)
+{
+    struct verify_sealed_check *check = run->sealed;
+    if (!check->vault)
+        return OUT_OK;
+    PQfinish(check->vault);
+    check->vault = NULL;
+    return pg_stored_snapshot(run->settings, "drover-verify", &check->vault, err);
+}
+
+enum outcome beside_sealed_look(struct verify_run *run, const struct record *record,
+                                struct error *err)
+{
+    size_t at = 0;
+    bool bad = false;
+    struct sealed_box sealed;
+    enum box_state state = BOX_MATCH;
+    struct verify_sealed *counts = &run->report.beside.sealed;
+    enum outcome outcome = OUT_OK;
+    while (outcome == OUT_OK && run->sealed->vault &&
+           secret_sealed_next(record->sealed, &at, &sealed, &bad)) {
+        outcome = compare_box(run, record, &sealed, &state, err);
+        if (outcome != OUT_OK || state == BOX_MATCH)
+            continue;
+        counts->missing += state == BOX_MISSING;
+        counts->different += state == BOX_DIFFERENT;
+        sample_box(run, record, &sealed, state);
+    }
+    counts->different += bad;
     return outcome;
 }

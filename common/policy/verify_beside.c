@@ -15,18 +15,25 @@ void verify_beside_orphans(struct verify_beside *beside, const char *entity, con
         beside->orphans[beside->orphan_count++] = (struct verify_orphans){entity, parent, rows};
 }
 
-static uint64_t redis_problems(const struct verify_redis *redis)
+uint64_t verify_beside_redis_problems(const struct verify_beside *beside)
 {
-    return redis->different + redis->stale + redis->newer + redis->missing + redis->extra;
+    const struct verify_redis *redis = &beside->redis;
+    return redis->different + redis->stale + redis->newer + redis->missing + redis->extra +
+           redis->unexpected + redis->emptied;
+}
+
+uint64_t verify_beside_orphan_rows(const struct verify_beside *beside)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < beside->orphan_count; i++)
+        sum += beside->orphans[i].rows;
+    return sum;
 }
 
 uint64_t verify_beside_problems(const struct verify_beside *beside)
 {
-    uint64_t sum =
-        redis_problems(&beside->redis) + beside->sealed.missing + beside->sealed.different;
-    for (size_t i = 0; i < beside->orphan_count; i++)
-        sum += beside->orphans[i].rows;
-    return sum;
+    return verify_beside_redis_problems(beside) + beside->sealed.missing +
+           beside->sealed.different + verify_beside_orphan_rows(beside);
 }
 
 static void append_part(struct buf *out, uint64_t count, const char *what, bool *first)
@@ -48,8 +55,13 @@ static void append_redis(const struct verify_redis *redis, struct buf *out)
     append_part(out, redis->newer, "newer", &first);
     append_part(out, redis->missing, "missing", &first);
     append_part(out, redis->extra, "extra", &first);
-    append_part(out, redis->expired, "expired", &first);
+    append_part(out, redis->unexpected, "unexpected", &first);
+    append_part(out, redis->expired, "expired, not compared", &first);
     buf_append_text(out, first ? "nothing to compare\n" : "\n");
+    if (redis->emptied)
+        buf_append_text(out,
+                        "redis: the mark that says it holds all of the migration is gone: it was "
+                        "emptied, or is another server\n  try: drover rebuild redis\n");
 }
 
 static void append_sealed(const struct verify_sealed *sealed, struct buf *out)
@@ -82,12 +94,13 @@ void verify_beside_append_json(const struct verify_beside *beside, struct buf *o
     const struct verify_redis *redis = &beside->redis;
     const struct verify_sealed *sealed = &beside->sealed;
     if (redis->compared)
-        buf_append_format(out,
-                          ",\"redis\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64
-                          ",\"stale\":%" PRIu64 ",\"newer\":%" PRIu64 ",\"missing\":%" PRIu64
-                          ",\"extra\":%" PRIu64 ",\"expired\":%" PRIu64 "}",
-                          redis->match, redis->different, redis->stale, redis->newer,
-                          redis->missing, redis->extra, redis->expired);
+        buf_append_format(
+            out,
+            ",\"redis\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64 ",\"stale\":%" PRIu64
+            ",\"newer\":%" PRIu64 ",\"missing\":%" PRIu64 ",\"extra\":%" PRIu64
+            ",\"unexpected\":%" PRIu64 ",\"expired\":%" PRIu64 ",\"emptied\":%s}",
+            redis->match, redis->different, redis->stale, redis->newer, redis->missing,
+            redis->extra, redis->unexpected, redis->expired, redis->emptied ? "true" : "false");
     buf_append_format(out,
                       ",\"sealed\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64
                       ",\"missing\":%" PRIu64 ",\"not_compared\":%" PRIu64 "},\"orphans\":[",

@@ -25,7 +25,9 @@ struct verify_redis {
     bool compared;
     uint64_t match;
     uint64_t different, stale, newer, missing, extra; /* problems */
-    uint64_t expired;                                 /* gone by their ttl, which is no fault */
+    uint64_t unexpected; /* keys of the mappings' patterns that no row explains; a problem */
+    uint64_t expired;    /* gone, and their ttl is over since they were produced: no fault */
+    bool emptied;        /* the sentinel that says Redis is whole is not there; a problem */
 };
 
 struct verify_sealed {
@@ -44,6 +46,8 @@ struct verify_beside {
 /* Keeps only those that there are. */
 void verify_beside_orphans(struct verify_beside *beside, const char *entity, const char *parent,
                            uint64_t rows);
+uint64_t verify_beside_redis_problems(const struct verify_beside *beside);
+uint64_t verify_beside_orphan_rows(const struct verify_beside *beside);
 uint64_t verify_beside_problems(const struct verify_beside *beside);
 /* Lines for people; nothing when there is nothing to tell. */
 void verify_beside_append_text(const struct verify_beside *beside, struct buf *out);

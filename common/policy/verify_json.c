@@ -51,6 +51,14 @@ static void append_fields(const struct verify_report *report, const struct verif
     buf_append_char(out, ']');
 }
 
+/* A Redis key holds the id: it is shown as ids are. */
+static void append_name_of(const struct verify_report *report, const struct verify_sample *sample,
+                           struct buf *out)
+{
+    if (report->show_values || sample->name.data[0] == '/')
+        append_member(out, "name", sample->name);
+}
+
 static void append_sample(const struct verify_report *report, const struct verify_sample *sample,
                           struct buf *out)
 {
@@ -64,6 +72,8 @@ static void append_sample(const struct verify_report *report, const struct verif
         append_member(out, "id", sample->id);
     if (sample->table)
         append_member(out, "table", bytes_text(sample->table));
+    if (sample->name.size)
+        append_name_of(report, sample, out);
     if (sample->has_place)
         buf_append_format(out, ",\"partition\":%d,\"offset\":%" PRId64, sample->partition,
                           sample->offset);
@@ -80,16 +90,17 @@ static void append_sample(const struct verify_report *report, const struct verif
     buf_append_char(out, '}');
 }
 
-static void append_samples(const struct verify_report *report, struct buf *out)
+static void append_list(const struct verify_report *report, int from, int to, const char *name,
+                        struct buf *out)
 {
     bool first = true;
-    buf_append_text(out, ",\"samples\":[");
-    for (int v = 0; v < VERDICT_COUNT; v++) {
-        for (size_t i = 0; i < report->sample_counts[v]; i++) {
+    buf_append_format(out, ",\"%s\":[", name);
+    for (int list = from; list < to; list++) {
+        for (size_t i = 0; i < report->sample_counts[list]; i++) {
             if (!first)
                 buf_append_char(out, ',');
             first = false;
-            append_sample(report, &report->samples[v][i], out);
+            append_sample(report, &report->samples[list][i], out);
         }
     }
     buf_append_char(out, ']');
@@ -167,7 +178,9 @@ void verify_json_append(const struct verify_report *report, struct buf *out)
     }
     buf_append_char(out, ']');
     append_groups(report, out);
-    append_samples(report, out);
+    append_list(report, 0, VERDICT_COUNT, "samples", out);
+    append_list(report, VERIFY_LIST_REDIS, VERIFY_LIST_REDIS + 1, "redis_samples", out);
+    append_list(report, VERIFY_LIST_SEALED, VERIFY_LIST_SEALED + 1, "sealed_samples", out);
     verify_beside_append_json(&report->beside, out);
     buf_append_text(out, "}\n");
 }

@@ -18,7 +18,7 @@ void verify_report_init(struct verify_report *report, size_t samples_most)
 
 void verify_report_free(struct verify_report *report)
 {
-    for (int i = 0; i < VERDICT_COUNT; i++)
+    for (int i = 0; i < VERIFY_LIST_COUNT; i++)
         free(report->samples[i]);
     free(report->partitions);
     diff_groups_free(&report->groups);
@@ -43,24 +43,36 @@ void verify_report_warn(struct verify_report *report, const char *format, ...)
     report->warnings[report->warning_count++] = copy.data ? copy.data : "(no room for a warning)";
 }
 
-struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict)
+static struct verify_sample *add_sample(struct verify_report *report, size_t list,
+                                        enum verdict verdict)
 {
-    size_t *count = &report->sample_counts[verdict];
+    size_t *count = &report->sample_counts[list];
     if (*count >= report->samples_most)
         return NULL;
     /* doubles: room at 0, 1, 2, 4 … */
     if ((*count & (*count - 1)) == 0) {
         size_t room = *count ? 2 * *count : 1;
         struct verify_sample *grown =
-            realloc(report->samples[verdict], room * sizeof **report->samples);
+            realloc(report->samples[list], room * sizeof **report->samples);
         if (!grown)
             abort();
-        report->samples[verdict] = grown;
+        report->samples[list] = grown;
     }
-    struct verify_sample *sample = &report->samples[verdict][(*count)++];
+    struct verify_sample *sample = &report->samples[list][(*count)++];
     memset(sample, 0, sizeof *sample);
     sample->verdict = verdict;
     return sample;
+}
+
+struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict)
+{
+    return add_sample(report, verdict, verdict);
+}
+
+struct verify_sample *verify_report_sample_beside(struct verify_report *report,
+                                                  enum verify_list list, enum verdict verdict)
+{
+    return add_sample(report, list, verdict);
 }
 
 struct bytes verify_report_copy(struct verify_report *report, struct bytes text)

@@ -21,12 +21,21 @@
 #include "common/policy/verify_beside.h"
 
 #define VERIFY_SCHEMA_VERSION 1
+
+/* Samples of what stands beside the source records' verdicts: lists behind those of the verdicts.
+ */
+enum verify_list {
+    VERIFY_LIST_REDIS = VERDICT_COUNT,
+    VERIFY_LIST_SEALED,
+    VERIFY_LIST_COUNT,
+};
 #define VERIFY_WARNINGS_MOST 64
 
 /* One record shown as an example of its verdict. All views into the report's arena. */
 struct verify_sample {
     enum verdict verdict;
     struct bytes tenant, entity, id;
+    struct bytes name; /* of the Redis key, or of the sealed field; else empty */
     const char *table; /* NULL: not known */
     struct diff_key key;
     bool has_place; /* in the source topic */
@@ -56,9 +65,9 @@ enum verify_result {
 struct verify_report {
     struct arena arena;
     struct diff_groups groups;
-    struct verify_sample *samples[VERDICT_COUNT];
-    size_t sample_counts[VERDICT_COUNT];
-    size_t samples_most; /* a verdict */
+    struct verify_sample *samples[VERIFY_LIST_COUNT];
+    size_t sample_counts[VERIFY_LIST_COUNT];
+    size_t samples_most; /* a list */
     bool show_values;
     uint64_t salt;
 
@@ -89,6 +98,9 @@ void verify_report_free(struct verify_report *report);
 void verify_report_warn(struct verify_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 /* A place for one more sample of that verdict, zeroed; NULL when there are enough. */
 struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict);
+/* The same in a list beside them. */
+struct verify_sample *verify_report_sample_beside(struct verify_report *report,
+                                                  enum verify_list list, enum verdict verdict);
 /* A copy in the report's memory; empty when that is full. */
 struct bytes verify_report_copy(struct verify_report *report, struct bytes text);
 

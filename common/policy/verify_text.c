@@ -226,6 +226,10 @@ static void append_sample(const struct verify_report *report, const struct verif
         buf_append_text(out, "  from ");
         text_append_safe(out, sample->origin, VERIFY_VALUE_MOST);
     }
+    if (sample->name.size && (report->show_values || sample->name.data[0] == '/')) {
+        buf_append_text(out, " name=");
+        text_append_safe(out, sample->name, VERIFY_VALUE_MOST);
+    }
     if (!sample->has_place && sample->table)
         buf_append_format(out, "  table %s", sample->table);
     if (sample->reason.size) {
@@ -256,6 +260,25 @@ static void append_samples(const struct verify_report *report, const uint64_t to
         }
         if ((v == VERDICT_EXTRA || v == VERDICT_FOREIGN) && !report->show_values)
             buf_append_text(out, "    (their ids are shown with --show-values)\n");
+    }
+}
+
+/* Below the line that counts them. */
+static void append_beside(const struct verify_report *report, struct buf *out)
+{
+    static const char *const TITLES[] = {"redis", "sealed fields"};
+    for (int list = VERIFY_LIST_REDIS; list < VERIFY_LIST_COUNT; list++) {
+        size_t count = report->sample_counts[list];
+        size_t shown = count < VERIFY_TEXT_SAMPLES ? count : VERIFY_TEXT_SAMPLES;
+        if (shown)
+            buf_append_format(out, "  %s:\n", TITLES[list - VERIFY_LIST_REDIS]);
+        for (size_t i = 0; i < shown; i++) {
+            const struct verify_sample *sample = &report->samples[list][i];
+            buf_append_format(out, "    %s:", verdict_name(sample->verdict));
+            append_sample(report, sample, out);
+        }
+        if (count > shown)
+            buf_append_format(out, "    … and more in report.json\n");
     }
 }
 
@@ -306,17 +329,28 @@ static void append_first_lines(const struct verify_report *report,
     }
 }
 
-static void append_problems(const uint64_t total[VERDICT_COUNT], struct buf *out)
+static void append_problem(struct buf *out, uint64_t count, const char *what, bool *first)
+{
+    if (!count)
+        return;
+    buf_append_text(out, *first ? "" : ", ");
+    *first = false;
+    append_count(out, count);
+    buf_append_format(out, " %s", what);
+}
+
+static void append_problems(const struct verify_report *report, const uint64_t total[VERDICT_COUNT],
+                            struct buf *out)
 {
     bool first = true;
     for (int v = 0; v < VERDICT_COUNT; v++) {
-        if (!total[v] || !verdict_is_problem((enum verdict)v))
-            continue;
-        buf_append_text(out, first ? "" : ", ");
-        first = false;
-        append_count(out, total[v]);
-        buf_append_format(out, " %s", verdict_name((enum verdict)v));
+        if (verdict_is_problem((enum verdict)v))
+            append_problem(out, total[v], verdict_name((enum verdict)v), &first);
     }
+    append_problem(out, verify_beside_redis_problems(&report->beside), "wrong in Redis", &first);
+    append_problem(out, report->beside.sealed.missing + report->beside.sealed.different,
+                   "wrong in the vault", &first);
+    append_problem(out, verify_beside_orphan_rows(&report->beside), "orphans", &first);
     if (first)
         buf_append_text(out, "see the first lines");
 }
@@ -341,7 +375,7 @@ static void append_last_word(const struct verify_report *report,
         return;
     }
     buf_append_format(out, "%sNOT EQUAL%s  ", on, off);
-    append_problems(total, out);
+    append_problems(report, total, out);
     buf_append_char(out, '\n');
 }
 
@@ -379,6 +413,7 @@ void verify_text_append(const struct verify_report *report, const char *report_p
     if (verify_report_adds_up(report))
         append_identity(report, total, out);
     verify_beside_append_text(&report->beside, out);
+    append_beside(report, out);
     append_run(report, report_path, out);
     append_last_word(report, total, colour, out);
 }

