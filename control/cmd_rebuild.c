@@ -1,6 +1,7 @@
 /*
  * `drover rebuild redis`: every row of PostgreSQL that Redis is to hold, written with the script
- * the workers use, so that both may do it at the same time: the greater version stays. At its end,
+ * the workers use, so that both may do it at the same time: the greater version stays, and what
+ * Redis holds of the same version is written anew when it is not what the row gives. At its end,
  * when nothing emptied Redis meanwhile, the sentinel is set that tells workers Redis is whole.
  */
 
@@ -189,7 +190,7 @@ static enum outcome send_rows(struct rebuild *rebuild, struct error *err)
     if (rebuild->rows.key_count == 0)
         return OUT_OK;
     buf_reset(&rebuild->command);
-    if (!redis_rows_append_call(&rebuild->rows, REDIS_MODE_SKIP, NULL, NULL, &rebuild->command))
+    if (!redis_rows_append_call(&rebuild->rows, REDIS_MODE_MEND, NULL, NULL, &rebuild->command))
         return error_set(err, OUT_FATAL, ERR_JSON_SIZE, "rows are too large for one call of Redis");
     redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
     redis_rows_reset(&rebuild->rows);

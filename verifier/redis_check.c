@@ -1,289 +1,481 @@
 /*
  * Redis against the tables, storage hybrid: what Redis holds of a mapping with redis: is a pure
- * function of its row.
+ * function of its row. So each row says which key must be there, and what under it.
  *
- *   rows ──► table of (key, version, digest) ◄── Redis, by SCAN ──► suspects
- *   rows of a later snapshot, where suspect ──► asked for one by one, both sides ──► counts
+ *   rows ──► their keys, asked for by name: type, value, meta, ttl ──► suspects
+ *   SCAN of the mappings' patterns ──► names that no row has ──► suspects
+ *   rows of a later snapshot, where suspect ──► asked for again ──► counts, and names
  *
- * Redis follows in a short time, and SCAN is no snapshot: only what is still wrong when both are
- * asked again counts.
+ * Redis follows in a short time: only what is still wrong when both are asked again counts. What is
+ * not there although its mapping has a ttl may have faded: the topic's time says whether it can.
  */
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/io/clock.h"
 #include "common/io/pg_stored.h"
-#include "common/io/redis_stored.h"
-#include "common/model/canonical.h"
-#include "common/model/envelope.h"
+#include "common/io/redis_held.h"
+#include "common/io/redis_rows.h"
 #include "verifier/actual.h"
 #include "verifier/beside.h"
+#include "verifier/expected.h"
 #include "verifier/verify_limits.h"
 
 #define ROWS_SPARE 1024 /* rows that came since they were counted */
+#define NAMES_MOST ((size_t)64 << 20)
+#define MARGIN_MS 60000 /* clocks of the producer, of Redis and this one */
+
+/* A key whose name no row has. */
+struct stray {
+    struct diff_key name, stem; /* hashes; the stem is the name without the meta's ":v" */
+    struct bytes text;
+    const struct mapping *mapping; /* whose pattern it fits */
+    bool explained;
+};
+
+/* A record whose value is not there, of a mapping with a ttl. */
+struct gone {
+    struct diff_key record;
+    struct redis_finding finding; /* its texts are copies */
+    bool lives;                   /* produced so lately that no ttl can have taken it */
+};
 
 struct redis_check {
     struct verify_run *run;
     struct mapping **mappings; /* those that Redis holds */
     size_t count;
+    struct redis_held *held;
     uint32_t pass, passes;
-    struct actual_extra *extras; /* what Redis has and the tables have not */
-    size_t extra_count;
+    bool second; /* the second look: what is found counts */
+    struct stray *strays;
+    size_t stray_count;
+    struct alias *aliases; /* two of each stray, sorted */
+    struct gone *gone;
+    size_t gone_count;
+    const struct mapping *scanned;
     struct arena names;
+    struct buf name;
 };
-
-static struct diff_key key_of(struct verify_run *run, const struct stored *stored)
-{
-    buf_reset(&run->key);
-    envelope_append_key(&run->key, stored->tenant, bytes_text(stored->mapping->entity), stored->id);
-    return diff_key_of(buf_view(&run->key));
-}
-
-/* What is stored may have been changed into another spelling of the same. */
-static bool digest_json(struct verify_run *run, const struct stored *stored, struct digest *digest)
-{
-    yyjson_doc *doc = NULL;
-    bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &doc, NULL) == OUT_OK &&
-              canonical_digest(yyjson_doc_get_root(doc), &run->judge.content, digest);
-    yyjson_doc_free(doc);
-    return ok;
-}
-
-static struct diff_row row_of(struct verify_run *run, const struct stored *stored, bool readable)
-{
-    struct diff_row row = {
-        .key = key_of(run, stored), .version = stored->version, .deleted = stored->deleted};
-    if (!stored->deleted)
-        row.unreadable = !readable || !digest_json(run, stored, &row.digest);
-    return row;
-}
 
 static bool in_pass(const struct redis_check *check, const struct diff_key *key)
 {
     return diff_in_pass(key, check->pass, check->passes);
 }
 
-/* ---- the first look */
-
-static enum outcome take_row(struct redis_check *check, const struct stored *stored, bool readable,
-                             struct error *err)
+/* The hash of the key's name in Redis; false when the row's cells make none. */
+static bool name_of(struct redis_check *check, const struct stored *stored, struct diff_key *key)
 {
-    enum verdict ignored;
-    uint64_t counts[VERDICT_COUNT] = {0};
-    struct diff_row row = row_of(check->run, stored, readable);
-    struct diff_source source = {
-        .key = row.key, .version = row.version, .digest = row.digest, .deleted = row.deleted};
-    if (!in_pass(check, &row.key) || row.unreadable)
-        return OUT_OK; /* what gives no record back has its verdict from the tables already */
-    return diff_expect(&check->run->table, &source, counts, &ignored)
-               ? OUT_OK
-               : error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
-                           "the rows do not fit the memory planned for them");
+    buf_reset(&check->name);
+    if (!stored->cells || !redis_rows_append_key(&check->name, stored->mapping, stored->tenant,
+                                                 stored->id, stored->cells))
+        return false;
+    *key = diff_key_of(buf_view(&check->name));
+    return true;
 }
 
-static void keep_extra(struct redis_check *check, const struct stored *stored)
+/* ---- what is told ------------------------------------------------------------------------ */
+
+static void add_sample(struct redis_check *check, const struct redis_finding *finding,
+                       enum verdict verdict)
 {
-    if (check->extra_count == VERIFY_LOOKED_MOST) {
-        check->run->report.beside.redis.extra++;
+    struct verify_report *report = &check->run->report;
+    struct verify_sample *sample = verify_report_sample_beside(report, VERIFY_LIST_REDIS, verdict);
+    if (!sample)
         return;
-    }
-    struct bytes tenant = arena_copy(&check->names, stored->tenant);
-    struct bytes id = arena_copy(&check->names, stored->id);
-    if (!tenant.data || !id.data) {
-        check->run->report.beside.redis.extra++;
-        return;
-    }
-    check->extras[check->extra_count++] = (struct actual_extra){
-        .item = verify_run_mapping(check->run, bytes_text(stored->mapping->entity)),
-        .tenant = tenant,
-        .id = id};
+    sample->tenant = verify_report_copy(report, finding->tenant);
+    sample->entity = bytes_text(finding->mapping->entity);
+    sample->id = verify_report_copy(report, finding->id);
+    sample->name = verify_report_copy(report, finding->key);
+    sample->table = finding->mapping->table;
+    sample->reason = bytes_text(finding->reason);
+    buf_reset(&check->run->key);
+    envelope_append_key(&check->run->key, finding->tenant, sample->entity, finding->id);
+    sample->key = diff_key_of(buf_view(&check->run->key));
 }
 
-static enum outcome take_redis(struct redis_check *check, const struct stored *stored,
-                               bool readable, struct error *err)
+static void keep_gone(struct redis_check *check, const struct redis_finding *finding)
 {
-    struct diff_entry *entry;
-    struct diff_row row = row_of(check->run, stored, readable);
-    (void)err;
-    if (!in_pass(check, &row.key))
-        return OUT_OK;
-    enum verdict verdict = diff_actual(&check->run->table, &row, &entry);
-    if (verdict == VERDICT_EXTRA && !stored->deleted)
-        keep_extra(check, stored);
+    struct gone *gone = &check->gone[check->gone_count];
+    if (check->gone_count == VERIFY_LOOKED_MOST) {
+        check->run->report.not_looked++;
+        return;
+    }
+    *gone = (struct gone){.finding = *finding};
+    gone->finding.tenant = arena_copy(&check->names, finding->tenant);
+    gone->finding.id = arena_copy(&check->names, finding->id);
+    gone->finding.key = arena_copy(&check->names, finding->key);
+    if (!gone->finding.tenant.data || !gone->finding.id.data || !gone->finding.key.data) {
+        check->run->report.not_looked++;
+        return;
+    }
+    buf_reset(&check->run->key);
+    envelope_append_key(&check->run->key, finding->tenant, bytes_text(finding->mapping->entity),
+                        finding->id);
+    gone->record = diff_key_of(buf_view(&check->run->key));
+    check->gone_count++;
+}
+
+static void count_finding(struct redis_check *check, const struct redis_finding *finding)
+{
+    struct verify_redis *counts = &check->run->report.beside.redis;
+    switch (finding->state) {
+    case REDIS_RIGHT:
+        counts->match += !finding->deleted;
+        return;
+    case REDIS_ABSENT:
+        if (finding->mapping->redis.ttl_s) {
+            keep_gone(check, finding);
+            return;
+        }
+        counts->missing++;
+        add_sample(check, finding, VERDICT_MISSING);
+        return;
+    case REDIS_OLDER:
+        counts->stale++;
+        add_sample(check, finding, VERDICT_STALE);
+        return;
+    case REDIS_NEWER:
+        counts->newer++;
+        add_sample(check, finding, VERDICT_NEWER);
+        return;
+    case REDIS_OTHER:
+        counts->different++;
+        add_sample(check, finding, VERDICT_DIFFERENT);
+        return;
+    }
+}
+
+/* ---- rows -------------------------------------------------------------------------------- */
+
+static enum outcome take_answers(struct redis_check *check, struct error *err)
+{
+    struct redis_finding finding;
+    bool found;
+    for (;;) {
+        enum outcome outcome = redis_held_take(check->held, &finding, &found, err);
+        if (outcome != OUT_OK || !found)
+            return outcome;
+        struct diff_entry *entry = finding.owner;
+        if (check->second)
+            count_finding(check, &finding);
+        else if (entry)
+            entry->verdict = finding.state == REDIS_RIGHT ? VERDICT_MATCH : VERDICT_DIFFERENT;
+    }
+}
+
+static enum outcome ask_row(struct redis_check *check, const struct stored *stored,
+                            struct diff_entry *entry, struct error *err)
+{
+    struct row row = {.cells = (struct cell *)stored->cells, /* only read */
+                      .tenant = stored->tenant,
+                      .id = stored->id,
+                      .version = stored->version,
+                      .digest = stored->digest,
+                      .deleted = stored->deleted};
+    if (redis_held_is_full(check->held)) {
+        enum outcome outcome = take_answers(check, err);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+    /* what has no form in Redis has its verdict from the tables already */
+    if (redis_held_ask(check->held, stored->mapping, &row, stored->json, entry, NULL) != OUT_OK &&
+        entry)
+        entry->verdict = VERDICT_UNUSABLE;
     return OUT_OK;
 }
 
-typedef enum outcome take(struct redis_check *check, const struct stored *stored, bool readable,
-                          struct error *err);
+static enum outcome first_look(struct redis_check *check, const struct stored *stored,
+                               bool readable, const struct diff_key *key, struct error *err)
+{
+    enum verdict ignored;
+    uint64_t counts[VERDICT_COUNT] = {0};
+    struct diff_source source = {
+        .key = *key, .version = stored->version, .deleted = stored->deleted};
+    if (!diff_expect(&check->run->table, &source, counts, &ignored))
+        return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
+                         "the rows do not fit the memory planned for them");
+    struct diff_entry *entry = diff_find(&check->run->table, key);
+    if (readable)
+        return ask_row(check, stored, entry, err);
+    entry->verdict = VERDICT_UNUSABLE;
+    return OUT_OK;
+}
 
-static enum outcome read_all(struct redis_check *check, struct stored_reader *reader, take *each,
-                             struct error *err)
+/* Suspects of the first look, and rows that came since. */
+static enum outcome second_look(struct redis_check *check, const struct stored *stored,
+                                bool readable, const struct diff_key *key, struct error *err)
+{
+    const struct diff_entry *entry = diff_find(&check->run->table, key);
+    if (!readable || (entry && entry->verdict == VERDICT_UNUSABLE))
+        return OUT_OK;
+    if (!entry || entry->verdict != VERDICT_MATCH)
+        return ask_row(check, stored, NULL, err);
+    check->run->report.beside.redis.match += !stored->deleted;
+    return OUT_OK;
+}
+
+static int compare_keys(const struct diff_key *a, const struct diff_key *b)
+{
+    if (a->high != b->high)
+        return a->high < b->high ? -1 : 1;
+    return (a->low > b->low) - (a->low < b->low);
+}
+
+/* A name or a stem of a stray, to be found by its hash. */
+struct alias {
+    struct diff_key key;
+    struct stray *stray;
+};
+
+static int compare_aliases(const void *left, const void *right)
+{
+    const struct alias *a = left, *b = right;
+    return compare_keys(&a->key, &b->key);
+}
+
+/* All rows against the names that nobody had. */
+static enum outcome explain_look(struct redis_check *check, const struct stored *stored,
+                                 bool readable, const struct diff_key *key, struct error *err)
+{
+    struct alias wanted = {.key = *key};
+    (void)stored;
+    (void)readable;
+    (void)err;
+    const struct alias *end = check->aliases + 2 * check->stray_count;
+    struct alias *found = bsearch(&wanted, check->aliases, 2 * check->stray_count,
+                                  sizeof *check->aliases, compare_aliases);
+    if (!found)
+        return OUT_OK;
+    while (found > check->aliases && compare_aliases(found - 1, &wanted) == 0)
+        found--;
+    for (; found < end && compare_aliases(found, &wanted) == 0; found++)
+        found->stray->explained = true;
+    return OUT_OK;
+}
+
+typedef enum outcome look(struct redis_check *check, const struct stored *stored, bool readable,
+                          const struct diff_key *key, struct error *err);
+
+static enum outcome read_rows(struct redis_check *check, struct stored_reader *reader, look *each,
+                              struct error *err)
 {
     struct stored stored;
+    struct diff_key key;
     for (;;) {
         enum outcome outcome = reader->ops->next(reader, &stored, err);
         if (outcome == OUT_OK && !stored.mapping)
-            return OUT_OK;
+            return take_answers(check, err);
         if (outcome != OUT_OK && outcome != OUT_REJECT)
             return outcome;
-        if (!stored.mapping || !stored.tenant.size ||
-            !verify_run_in_scope(check->run, stored.tenant))
+        if (!stored.mapping || !name_of(check, &stored, &key) ||
+            (each != explain_look && !in_pass(check, &key)))
             continue;
-        outcome = each(check, &stored, outcome == OUT_OK, err);
+        outcome = each(check, &stored, outcome == OUT_OK, &key, err);
         if (outcome != OUT_OK)
             return outcome;
     }
 }
 
-static enum outcome open_tables(const struct redis_check *check, struct stored_reader **reader,
-                                struct error *err)
-{
-    return pg_stored_open(check->run->settings, check->mappings, check->count,
-                          check->run->settings->only_tenant, reader, err);
-}
-
-static enum outcome read_tables(struct redis_check *check, take *each, struct error *err)
+static enum outcome read_tables(struct redis_check *check, look *each, struct error *err)
 {
     struct stored_reader *reader = NULL;
-    enum outcome outcome = open_tables(check, &reader, err);
+    enum outcome outcome = pg_stored_open(check->run->settings, check->mappings, check->count,
+                                          check->run->settings->only_tenant, &reader, err);
     if (outcome == OUT_OK)
-        outcome = read_all(check, reader, each, err);
+        outcome = read_rows(check, reader, each, err);
     if (reader)
         reader->ops->close(reader);
     return outcome;
 }
 
-/* ---- the second look */
+/* ---- names that no row has --------------------------------------------------------------- */
 
-static void count_missing(struct verify_redis *redis, const struct mapping *mapping)
+static bool is_kept(const struct redis_check *check, const struct diff_key *stem)
 {
-    if (mapping->redis.ttl_s)
-        redis->expired++;
+    for (size_t i = 0; i < check->stray_count; i++)
+        if (compare_keys(&check->strays[i].stem, stem) == 0)
+            return true;
+    return false;
+}
+
+/* Of a value and its meta one is kept. */
+static void take_name(void *owner, struct bytes name)
+{
+    struct redis_check *check = owner;
+    struct bytes own = BYTES_LITERAL("drover:"), stem = name;
+    if (name.size >= own.size && memcmp(name.data, own.data, own.size) == 0)
+        return;
+    if (name.size > 2 && memcmp(name.data + name.size - 2, ":v", 2) == 0)
+        stem.size -= 2;
+    struct stray stray = {
+        .name = diff_key_of(name), .stem = diff_key_of(stem), .mapping = check->scanned};
+    if (!in_pass(check, &stray.stem) || diff_find(&check->run->table, &stray.stem) ||
+        diff_find(&check->run->table, &stray.name) || is_kept(check, &stray.stem))
+        return;
+    stray.text = arena_copy(&check->names, name);
+    if (check->stray_count == VERIFY_LOOKED_MOST || !stray.text.data)
+        check->run->report.not_looked++;
     else
-        redis->missing++;
+        check->strays[check->stray_count++] = stray;
 }
 
-static void count_verdict(struct verify_redis *redis, enum verdict verdict)
+static enum outcome scan_names(struct redis_check *check, struct error *err)
 {
-    if (verdict == VERDICT_MATCH)
-        redis->match++;
-    else if (verdict == VERDICT_STALE)
-        redis->stale++;
-    else if (verdict == VERDICT_NEWER)
-        redis->newer++;
-    else
-        redis->different++;
-}
-
-/* Asks Redis for what the row must be there now. */
-static enum outcome ask_redis(struct redis_check *check, struct stored_reader *redis,
-                              const struct diff_row *row, const struct stored *stored,
-                              struct error *err)
-{
-    struct verify_redis *counts = &check->run->report.beside.redis;
-    struct stored held = {0};
-    bool found = false;
-    enum outcome outcome =
-        redis->ops->find(redis, stored->mapping, stored->tenant, stored->id, &held, &found, err);
-    if (outcome != OUT_OK && outcome != OUT_REJECT)
-        return outcome;
-    if (!found) {
-        if (!stored->deleted) /* Redis remembers a delete for a while only */
-            count_missing(counts, stored->mapping);
-        return OUT_OK;
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < check->count && outcome == OUT_OK; i++) {
+        check->scanned = check->mappings[i];
+        outcome = redis_held_scan(check->held, check->scanned, take_name, check, err);
     }
-    held.mapping = stored->mapping;
-    held.tenant = stored->tenant;
-    held.id = stored->id;
-    struct diff_row actual = row_of(check->run, &held, outcome == OUT_OK);
-    struct diff_entry expected = {
-        .key = row->key, .version = row->version, .digest = row->digest, .deleted = row->deleted};
-    count_verdict(counts, diff_judge(&expected, &actual));
-    return OUT_OK;
-}
-
-struct second_look {
-    struct redis_check check; /* first */
-    struct stored_reader *redis;
-};
-
-/* Suspects of the first look, and rows that came since. */
-static enum outcome look_at_row(struct redis_check *check, const struct stored *stored,
-                                bool readable, struct error *err)
-{
-    struct second_look *look = (struct second_look *)check;
-    struct diff_row row = row_of(check->run, stored, readable);
-    if (!in_pass(check, &row.key) || row.unreadable)
-        return OUT_OK;
-    struct diff_entry *entry = diff_find(&check->run->table, &row.key);
-    if (entry && entry->verdict == VERDICT_MATCH) {
-        check->run->report.beside.redis.match += !stored->deleted;
-        return OUT_OK;
-    }
-    return ask_redis(check, look->redis, &row, stored, err);
-}
-
-/* What Redis has and the tables had not: both are asked again. */
-static enum outcome look_at_extras(struct second_look *look, struct stored_reader *tables,
-                                   struct error *err)
-{
-    struct redis_check *check = &look->check;
-    for (size_t i = 0; i < check->extra_count; i++) {
-        const struct actual_extra *extra = &check->extras[i];
-        struct stored stored;
-        bool in_table = false, in_redis = false;
-        enum outcome outcome = tables->ops->find(tables, extra->item->mapping, extra->tenant,
-                                                 extra->id, &stored, &in_table, err);
-        if (outcome == OUT_OK || outcome == OUT_REJECT)
-            outcome = look->redis->ops->find(look->redis, extra->item->mapping, extra->tenant,
-                                             extra->id, &stored, &in_redis, err);
-        if (outcome != OUT_OK && outcome != OUT_REJECT)
-            return outcome;
-        check->run->report.beside.redis.extra += in_redis && !in_table && !stored.deleted;
-    }
-    check->extra_count = 0;
-    arena_reset(&check->names);
-    return OUT_OK;
-}
-
-static enum outcome look_again_at(struct second_look *look, struct error *err)
-{
-    struct stored_reader *tables = NULL;
-    struct redis_check *check = &look->check;
-    enum outcome outcome =
-        redis_stored_open(check->run->settings, &check->run->mappings, &look->redis, err);
-    if (outcome == OUT_OK)
-        outcome = open_tables(check, &tables, err);
-    if (outcome == OUT_OK)
-        outcome = read_all(check, tables, look_at_row, err);
-    if (outcome == OUT_OK)
-        outcome = look_at_extras(look, tables, err);
-    if (tables)
-        tables->ops->close(tables);
-    if (look->redis)
-        look->redis->ops->close(look->redis);
-    look->redis = NULL;
     return outcome;
 }
 
-/* ---- both */
-
-static enum outcome run_pass(struct second_look *look, struct error *err)
+static struct bytes part_of(struct bytes *place)
 {
-    struct stored_reader *redis = NULL;
-    struct redis_check *check = &look->check;
-    diff_table_clear(&check->run->table);
-    enum outcome outcome = read_tables(check, take_row, err);
-    if (outcome == OUT_OK)
-        outcome = redis_stored_open(check->run->settings, &check->run->mappings, &redis, err);
-    if (outcome == OUT_OK)
-        outcome = read_all(check, redis, take_redis, err);
-    if (redis)
-        redis->ops->close(redis);
-    return outcome == OUT_OK ? look_again_at(look, err) : outcome;
+    const char *slash = place->size ? memchr(place->data, '/', place->size) : NULL;
+    size_t size = slash ? (size_t)(slash - place->data) : place->size;
+    struct bytes part = bytes_of(place->data, size);
+    *place = slash ? bytes_of(slash + 1, place->size - size - 1) : (struct bytes){0};
+    return part;
 }
 
-static enum outcome run_passes(struct second_look *look, struct error *err)
+static enum outcome judge_stray(struct redis_check *check, const struct stray *stray,
+                                struct error *err)
 {
-    struct redis_check *check = &look->check;
+    bool there = false, tombstone = false;
+    struct verify_redis *counts = &check->run->report.beside.redis;
+    const char *only = check->run->settings->only_tenant;
+    enum outcome outcome =
+        redis_held_look(check->held, stray->text, &there, &tombstone, &check->name, err);
+    if (outcome != OUT_OK || !there || tombstone) /* a delete is remembered a while longer */
+        return outcome;
+    struct bytes place = buf_view(&check->name);
+    struct bytes tenant = part_of(&place), entity = part_of(&place);
+    if (only && !bytes_equal(tenant, bytes_text(only)))
+        return OUT_OK;
+    struct redis_finding finding = {.mapping = stray->mapping, .key = stray->text};
+    if (tenant.size)
+        finding.reason = "the key holds a record that no row has, or one of another key";
+    else
+        finding.reason = "the key fits a mapping's pattern and holds no record of Drover's";
+    (void)entity;
+    counts->extra += tenant.size > 0;
+    counts->unexpected += tenant.size == 0;
+    finding.tenant = tenant;
+    finding.id = place;
+    add_sample(check, &finding, VERDICT_EXTRA);
+    return OUT_OK;
+}
+
+static enum outcome judge_strays(struct redis_check *check, struct error *err)
+{
+    if (check->stray_count == 0)
+        return OUT_OK;
+    for (size_t i = 0; i < check->stray_count; i++) {
+        check->aliases[2 * i] = (struct alias){check->strays[i].name, &check->strays[i]};
+        check->aliases[2 * i + 1] = (struct alias){check->strays[i].stem, &check->strays[i]};
+    }
+    qsort(check->aliases, 2 * check->stray_count, sizeof *check->aliases, compare_aliases);
+    enum outcome outcome = read_tables(check, explain_look, err);
+    for (size_t i = 0; i < check->stray_count && outcome == OUT_OK; i++)
+        if (!check->strays[i].explained)
+            outcome = judge_stray(check, &check->strays[i], err);
+    return outcome;
+}
+
+/* ---- what may have faded ----------------------------------------------------------------- */
+
+static int compare_gone(const void *left, const void *right)
+{
+    const struct gone *a = left, *b = right;
+    return compare_keys(&a->record, &b->record);
+}
+
+/* A record produced within its ttl was written within it: its value cannot have faded. */
+static void take_message(struct redis_check *check, const struct kafka_read_message *message,
+                         int64_t now_ms)
+{
+    struct expected expected;
+    struct gone key;
+    if (message->timestamp_ms < 0 || expected_make(check->run, message, &expected, NULL) != OUT_OK)
+        return;
+    key.record = expected.source.key;
+    struct gone *gone =
+        bsearch(&key, check->gone, check->gone_count, sizeof *check->gone, compare_gone);
+    if (!gone || gone->finding.version != expected.source.version)
+        return;
+    int64_t ttl_ms = (int64_t)gone->finding.mapping->redis.ttl_s * 1000;
+    int64_t margin_ms = ttl_ms / 10 < MARGIN_MS ? ttl_ms / 10 : MARGIN_MS;
+    gone->lives = gone->lives || message->timestamp_ms + ttl_ms > now_ms + margin_ms;
+}
+
+static int64_t longest_ttl(const struct redis_check *check)
+{
+    uint64_t most_s = 0;
+    for (size_t i = 0; i < check->gone_count; i++)
+        if (check->gone[i].finding.mapping->redis.ttl_s > most_s)
+            most_s = check->gone[i].finding.mapping->redis.ttl_s;
+    return (int64_t)most_s * 1000;
+}
+
+static enum outcome read_times(struct redis_check *check, struct error *err)
+{
+    const struct verify_report *report = &check->run->report;
+    struct kafka_range *ranges = calloc(report->partition_count, sizeof *ranges);
+    struct kafka_reader *reader = NULL;
+    const struct kafka_read_message *message = NULL;
+    int64_t now_ms = (int64_t)clock_unix_ms(), since_ms = now_ms - longest_ttl(check);
+    if (!ranges)
+        abort();
+    for (size_t i = 0; i < report->partition_count; i++)
+        ranges[i] = (struct kafka_range){report->partitions[i].partition, report->partitions[i].low,
+                                         report->partitions[i].high};
+    enum outcome outcome =
+        kafka_reader_open(check->run->settings, check->run->source_topic, ranges,
+                          report->partition_count, VERIFY_KAFKA_MS, &reader, err);
+    while (outcome == OUT_OK) {
+        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        if (outcome != OUT_OK || !message)
+            break;
+        if (message->timestamp_ms >= since_ms)
+            take_message(check, message, now_ms);
+    }
+    kafka_reader_close(reader);
+    free(ranges);
+    return outcome;
+}
+
+static enum outcome judge_gone(struct redis_check *check, struct error *err)
+{
+    struct verify_redis *counts = &check->run->report.beside.redis;
+    if (check->gone_count == 0)
+        return OUT_OK;
+    qsort(check->gone, check->gone_count, sizeof *check->gone, compare_gone);
+    enum outcome outcome = read_times(check, err);
+    for (size_t i = 0; i < check->gone_count && outcome == OUT_OK; i++) {
+        counts->expired += !check->gone[i].lives;
+        counts->missing += check->gone[i].lives;
+        if (check->gone[i].lives)
+            add_sample(check, &check->gone[i].finding, VERDICT_MISSING);
+    }
+    return outcome;
+}
+
+/* ---- all of it --------------------------------------------------------------------------- */
+
+static enum outcome run_pass(struct redis_check *check, struct error *err)
+{
+    diff_table_clear(&check->run->table);
+    check->second = false;
+    enum outcome outcome = read_tables(check, first_look, err);
+    if (outcome == OUT_OK)
+        outcome = scan_names(check, err);
+    check->second = true;
+    return outcome == OUT_OK ? read_tables(check, second_look, err) : outcome;
+}
+
+static enum outcome run_passes(struct redis_check *check, struct error *err)
+{
     struct verify_run *run = check->run;
     size_t bytes = VERIFY_TABLE_SHARE(run->settings->verify_memory);
     uint64_t rows = run->report.rows + run->report.rows / 8 + ROWS_SPARE;
@@ -294,28 +486,54 @@ static enum outcome run_passes(struct second_look *look, struct error *err)
                          "the system does not give the memory asked for");
     enum outcome outcome = OUT_OK;
     for (check->pass = 0; check->pass < check->passes && outcome == OUT_OK; check->pass++)
-        outcome = run_pass(look, err);
-    return outcome;
+        outcome = run_pass(check, err);
+    if (outcome == OUT_OK)
+        outcome = judge_strays(check, err);
+    return outcome == OUT_OK ? judge_gone(check, err) : outcome;
+}
+
+static void *room_for(size_t count, size_t size)
+{
+    void *room = calloc(count ? count : 1, size);
+    if (!room)
+        abort();
+    return room;
+}
+
+static enum outcome check_redis(struct redis_check *check, struct error *err)
+{
+    bool marked = false;
+    enum outcome outcome = redis_held_open(check->run->settings, &check->held, err);
+    if (outcome == OUT_OK)
+        outcome = redis_held_is_marked(check->held, &marked, err);
+    check->run->report.beside.redis.emptied = !marked;
+    return outcome == OUT_OK ? run_passes(check, err) : outcome;
 }
 
 enum outcome beside_redis(struct verify_run *run, struct error *err)
 {
-    struct second_look look = {.check = {.run = run}};
-    struct redis_check *check = &look.check;
+    struct redis_check check = {.run = run};
+    enum outcome outcome = OUT_OK;
     if (run->settings->storage != STORAGE_HYBRID)
         return OUT_OK;
-    check->mappings = calloc(run->mappings.count, sizeof *check->mappings);
-    check->extras = calloc(VERIFY_LOOKED_MOST, sizeof *check->extras);
-    if (!check->mappings || !check->extras)
-        abort();
+    check.mappings = room_for(run->mappings.count, sizeof *check.mappings);
+    check.strays = room_for(VERIFY_LOOKED_MOST, sizeof *check.strays);
+    check.aliases = room_for(2 * (size_t)VERIFY_LOOKED_MOST, sizeof *check.aliases);
+    check.gone = room_for(VERIFY_LOOKED_MOST, sizeof *check.gone);
     for (size_t i = 0; i < run->mappings.count; i++)
         if (run->mappings.items[i]->redis.form != REDIS_NONE)
-            check->mappings[check->count++] = run->mappings.items[i];
-    arena_init(&check->names, 64u << 20);
+            check.mappings[check.count++] = run->mappings.items[i];
+    arena_init(&check.names, NAMES_MOST);
+    buf_init(&check.name, 64u << 10);
     run->report.beside.redis.compared = true;
-    enum outcome outcome = check->count ? run_passes(&look, err) : OUT_OK;
-    arena_free(&check->names);
-    free(check->mappings);
-    free(check->extras);
+    if (check.count)
+        outcome = check_redis(&check, err);
+    redis_held_close(check.held);
+    arena_free(&check.names);
+    buf_free(&check.name);
+    free(check.mappings);
+    free(check.strays);
+    free(check.aliases);
+    free(check.gone);
     return outcome;
 }

@@ -43,7 +43,7 @@ void stores_take(struct verify_run *run, const struct verify_mapping *item,
                 .digest = stored->digest},
         .diff = {.version = stored->version,
                  .deleted = stored->deleted,
-                 .has_claim = !stored->deleted,
+                 .has_claim = true,
                  .claimed_tag = diff_tag_of(&stored->digest)},
     };
     buf_reset(&run->key);
@@ -66,6 +66,23 @@ static void take_record(struct verify_run *run, const struct stored *stored, boo
     stores_take(run, item, stored, readable, &row, NULL);
     if (diff_in_pass(&row.diff.key, run->pass, run->report.passes))
         actual_judge(run, item, &row, extras);
+}
+
+/* A key of Redis that holds another key's record: named by its name, and no record's. */
+static void take_stray(struct verify_run *run, const struct stored *stored)
+{
+    struct verify_report *report = &run->report;
+    if (run->pass != 0)
+        return;
+    report->beside.redis.unexpected++;
+    struct verify_sample *sample =
+        verify_report_sample_beside(report, VERIFY_LIST_REDIS, VERDICT_EXTRA);
+    if (!sample)
+        return;
+    sample->entity = bytes_text(stored->mapping->entity);
+    sample->name = verify_report_copy(report, stored->id);
+    sample->key = diff_key_of(stored->id);
+    sample->reason = BYTES_LITERAL("the key holds the record of another one");
 }
 
 static enum outcome reopen(struct verify_run *run, struct error *err)
@@ -91,6 +108,8 @@ enum outcome stores_read(struct verify_run *run, struct actual_extras *extras, s
         }
         if (stored.mapping && stored.tenant.size && stored.id.size) {
             take_record(run, &stored, outcome == OUT_OK, extras);
+        } else if (stored.mapping && stored.id.size && why.code == ERR_REDIS_FOREIGN) {
+            take_stray(run, &stored);
         } else {
             run->report.broken = true;
             verify_report_warn(&run->report, "a record of the store cannot be read: %s", why.text);

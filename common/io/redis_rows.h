@@ -35,6 +35,7 @@ struct redis_fence {
 
 #define REDIS_MODE_WRITE 'w' /* see redis_script.h */
 #define REDIS_MODE_SKIP 's'
+#define REDIS_MODE_MEND 'r'
 #define REDIS_MODE_LOOK 'l'
 
 void redis_rows_init(struct redis_rows *rows, bool all, uint64_t life_ms);

@@ -20,11 +20,16 @@
  *                      h meta ttl n (field value)… m absent-field…      a hash
  *                      x meta form                                      a delete, form j or h
  *                      s reference box                                  a sealed value
- *              mode  w: nothing when one key is foreign   s: all but the foreign ones   l: only
- * look gives a status and a code a key: k done   f foreign ones, nothing done   d done before (in
- * doubt) m no progress   e other epoch   o other offset a applied  u unchanged  s superseded  c
- * conflict  f foreign  n not there progress   KEYS  progress key   ARGV  claim owner | stages epoch
- * redis results | release epoch redis results
+ *              mode  w: nothing when one key is foreign   s: all but the foreign ones
+ *                    r: as s, and what is there of the same version is written anew when it is not
+ *                       what a write would leave there: value, fields, digest, ttl
+ *                    l: only look
+ *              gives a status and a code a key:
+ *                    k done   f foreign ones, nothing done   d done before (in doubt)
+ *                    m no progress   e other epoch   o other offset
+ *                    a applied  u unchanged  s superseded  c conflict  f foreign  n not there
+ *   progress   KEYS  progress key
+ *              ARGV  claim owner | stages epoch redis results | release epoch redis results
  */
 
 enum redis_script {

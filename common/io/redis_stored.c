@@ -35,6 +35,9 @@ struct redis_stored {
     bool scanning;
     redisReply **answers; /* two of each candidate: meta, value */
     size_t answer_count, answer_at, answer_room;
+    redisReply *page; /* of SCAN: names, and which of them are candidates */
+    size_t *candidates;
+    struct buf place; /* name of the key that a record's meta stands for */
     redisReply *found[2];
     struct buf command, key;
     struct mapping_work work;
@@ -158,11 +161,16 @@ static enum outcome fetch(struct redis_stored *stored, const struct mapping *map
 {
     size_t count = 0;
     enum redis_form form = redis_rows_form(mapping);
+    free(stored->candidates);
+    stored->candidates = calloc(keys->elements + 1, sizeof *stored->candidates);
+    if (!stored->candidates)
+        abort();
     for (size_t i = 0; i < keys->elements; i++) {
         struct bytes key = bytes_of(keys->element[i]->str, keys->element[i]->len);
         if (form != REDIS_HASH && !is_beside(key))
             continue;
         send_candidate(stored, form, key);
+        stored->candidates[count / 2] = i;
         count += 2;
     }
     return take_answers(stored, count, err);
@@ -192,7 +200,8 @@ static enum outcome scan(struct redis_stored *stored, const struct mapping *mapp
         outcome = error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,
                             "Redis answered SCAN with something else");
     }
-    freeReplyObject(reply);
+    freeReplyObject(stored->page);
+    stored->page = reply;
     return outcome;
 }
 
@@ -241,16 +250,50 @@ static bool is_new(struct redis_stored *stored, const struct stored *record)
     return see(&stored->seen, buf_view(&stored->key));
 }
 
-static bool next_answer(struct redis_stored *stored, const struct mapping *mapping,
-                        struct stored *record)
+static enum outcome name_key(struct redis_stored *stored, const struct mapping *mapping,
+                             struct bytes tenant, struct bytes id, struct buf *name,
+                             struct error *err);
+
+/* Whose record a key holds is what its meta says; where that record belongs is what its name says.
+ */
+static bool is_at_home(struct redis_stored *stored, const struct mapping *mapping,
+                       const struct stored *record, struct bytes name)
 {
+    struct bytes stem = name;
+    if (name_key(stored, mapping, record->tenant, record->id, &stored->place, NULL) != OUT_OK)
+        return false;
+    if (is_beside(name))
+        stem.size -= 2;
+    /* a key whose own name ends as a meta's does is no meta */
+    return bytes_equal(stem, buf_view(&stored->place)) ||
+           (redis_rows_form(mapping) == REDIS_HASH && bytes_equal(name, buf_view(&stored->place)));
+}
+
+/* OUT_REJECT: a key that holds another one's record; record->id is its name, without a tenant. */
+static enum outcome next_answer(struct redis_stored *stored, const struct mapping *mapping,
+                                struct stored *record, bool *found, struct error *err)
+{
+    *found = false;
     while (stored->answer_at < stored->answer_count) {
         redisReply *const *pair = &stored->answers[stored->answer_at];
+        const redisReply *keys = stored->page->element[1];
+        const redisReply *key = keys->element[stored->candidates[stored->answer_at / 2]];
+        struct bytes name = bytes_of(key->str, key->len);
         stored->answer_at += 2;
-        if (read_pair(mapping, pair, record) && is_new(stored, record))
-            return true;
+        if (!read_pair(mapping, pair, record))
+            continue;
+        if (!is_at_home(stored, mapping, record, name)) {
+            *record = (struct stored){.mapping = mapping, .id = name};
+            *found = true;
+            return error_set(err, OUT_REJECT, ERR_REDIS_FOREIGN,
+                             "a key holds the record of another one");
+        }
+        if (!is_new(stored, record))
+            continue;
+        *found = true;
+        return OUT_OK;
     }
-    return false;
+    return OUT_OK;
 }
 
 static bool is_held(const struct redis_stored *stored, const struct mapping *mapping)
@@ -276,8 +319,10 @@ static enum outcome read_next(struct stored_reader *base, struct stored *record,
             next_mapping(stored);
             continue;
         }
-        if (next_answer(stored, mapping, record))
-            return OUT_OK;
+        bool found;
+        enum outcome outcome = next_answer(stored, mapping, record, &found, err);
+        if (found)
+            return outcome;
         forget_answers(stored);
         if (stored->scanning && strcmp(stored->cursor, "0") == 0) {
             next_mapping(stored);
@@ -295,7 +340,8 @@ static enum outcome read_next(struct stored_reader *base, struct stored *record,
 /* ---- one record -------------------------------------------------------------------------- */
 
 static enum outcome name_key(struct redis_stored *stored, const struct mapping *mapping,
-                             struct bytes tenant, struct bytes id, struct error *err)
+                             struct bytes tenant, struct bytes id, struct buf *name,
+                             struct error *err)
 {
     struct row row;
     struct record record = {
@@ -305,8 +351,8 @@ static enum outcome name_key(struct redis_stored *stored, const struct mapping *
         mapping_forward(mapping, &record, &stored->work, &stored->arena, &row, err);
     if (outcome != OUT_OK)
         return outcome;
-    buf_reset(&stored->key);
-    if (!redis_rows_append_key(&stored->key, mapping, tenant, id, row.cells))
+    buf_reset(name);
+    if (!redis_rows_append_key(name, mapping, tenant, id, row.cells))
         return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the record's id makes no Redis key");
     return OUT_OK;
 }
@@ -332,7 +378,7 @@ static enum outcome find(struct stored_reader *base, const struct mapping *mappi
 {
     struct redis_stored *stored = of(base);
     *found = false;
-    enum outcome outcome = name_key(stored, mapping, tenant, id, err);
+    enum outcome outcome = name_key(stored, mapping, tenant, id, &stored->key, err);
     if (outcome != OUT_OK)
         return outcome;
     for (int i = 0; i < 2; i++) {
@@ -376,6 +422,9 @@ static void close_reader(struct stored_reader *base)
     struct redis_stored *stored = of(base);
     forget_answers(stored);
     free(stored->answers);
+    free(stored->candidates);
+    freeReplyObject(stored->page);
+    buf_free(&stored->place);
     freeReplyObject(stored->found[0]);
     freeReplyObject(stored->found[1]);
     free(stored->seen.slots);
@@ -405,6 +454,7 @@ enum outcome redis_stored_open(const struct settings *settings, const struct map
     stored->mappings = mappings;
     buf_init(&stored->command, 1u << 20);
     buf_init(&stored->key, 1u << 16);
+    buf_init(&stored->place, 1u << 16);
     mapping_work_init(&stored->work);
     arena_init(&stored->arena, ARENA_MOST);
     *reader = &stored->base;

@@ -6,6 +6,9 @@
  * SCAN. Every record comes once, tombstones too while Redis remembers them; keys that are not
  * Drover's are passed over. A record whose value has faded by its ttl does not come.
  *
+ * A key that holds the record of another one (moved, copied, swapped by hand) comes as OUT_REJECT
+ * DRV-R005 without a tenant, its name in id.
+ *
  * SCAN is no snapshot: what changes meanwhile comes as it was or as it is.
  */
 
