@@ -33,6 +33,7 @@ mvn maven
 redis-server redis-server
 redis-cli redis-tools
 node nodejs
+python3 python3
 chromium chromium"
 readonly NEEDED_LIBRARIES="
 rdkafka librdkafka-dev

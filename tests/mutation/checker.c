@@ -1,0 +1,213 @@
+#include "tests/mutation/checker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/policy/judge.h"
+
+#define ARENA_MOST ((size_t)64 << 20)
+#define TABLE_BYTES ((size_t)1 << 20)
+
+struct message {
+    const struct envelope *envelope;
+    int64_t offset;
+};
+
+struct checker {
+    const struct mapping *mapping;
+    struct diff_table table;
+    struct message messages[CHECKER_MESSAGES];
+    size_t message_count;
+    struct finding findings[CHECKER_FINDINGS];
+    size_t finding_count;
+    struct mapping_work work;
+    struct judge_work judge;
+    struct arena arena, names;
+    struct buf key, id;
+};
+
+struct checker *checker_new(void)
+{
+    struct checker *checker = calloc(1, sizeof *checker);
+    if (!checker || !diff_table_init(&checker->table, CHECKER_MESSAGES, TABLE_BYTES))
+        abort();
+    mapping_work_init(&checker->work);
+    judge_work_init(&checker->judge);
+    arena_init(&checker->arena, ARENA_MOST);
+    arena_init(&checker->names, ARENA_MOST);
+    buf_init(&checker->key, 64u << 10);
+    buf_init(&checker->id, 64u << 10);
+    return checker;
+}
+
+void checker_free(struct checker *checker)
+{
+    diff_table_free(&checker->table);
+    mapping_work_free(&checker->work);
+    judge_work_free(&checker->judge);
+    arena_free(&checker->arena);
+    arena_free(&checker->names);
+    buf_free(&checker->key);
+    buf_free(&checker->id);
+    free(checker);
+}
+
+void checker_begin(struct checker *checker, const struct mapping *mapping)
+{
+    checker->mapping = mapping;
+    checker->message_count = 0;
+    diff_table_clear(&checker->table);
+}
+
+/* ---- the source's side: verifier/expected.c ---------------------------------------------- */
+
+struct reading {
+    struct record record;
+    struct row row;
+    struct diff_source source;
+};
+
+static bool read_message(struct checker *checker, const struct message *message,
+                         struct reading *reading)
+{
+    *reading = (struct reading){0};
+    arena_reset(&checker->arena);
+    if (envelope_decode(message->envelope, &reading->record, NULL) != OUT_OK ||
+        mapping_forward(checker->mapping, &reading->record, &checker->work, &checker->arena,
+                        &reading->row, NULL) != OUT_OK)
+        return false;
+    buf_reset(&checker->key);
+    envelope_append_key(&checker->key, reading->record.tenant, reading->record.entity,
+                        reading->row.id);
+    reading->source = (struct diff_source){
+        .key = diff_key_of(buf_view(&checker->key)),
+        .version = reading->row.version,
+        .source_tag = diff_tag_of(&reading->row.digest),
+        .deleted = reading->row.deleted,
+        .offset = message->offset,
+    };
+    return judge_expect(checker->mapping, &reading->record, &reading->row, true, &checker->judge,
+                        &reading->source.digest, NULL) == OUT_OK;
+}
+
+bool checker_expect(struct checker *checker, const struct envelope *envelope, int64_t offset)
+{
+    struct reading reading;
+    enum verdict verdict;
+    uint64_t counts[VERDICT_COUNT] = {0};
+    struct message message = {envelope, offset};
+    if (!read_message(checker, &message, &reading))
+        return false;
+    checker->messages[checker->message_count++] = message;
+    return diff_expect(&checker->table, &reading.source, counts, &verdict);
+}
+
+size_t checker_keys(const struct checker *checker)
+{
+    return checker->table.used;
+}
+
+/* ---- the stores' side: verifier/rows.c, actual.c, look_chunk.c ---------------------------- */
+
+bool checker_key(struct checker *checker, const struct table_row *row, struct diff_key *key)
+{
+    buf_reset(&checker->id);
+    if (!mapping_append_id(checker->mapping, row->cells, &checker->id))
+        return false;
+    buf_reset(&checker->key);
+    envelope_append_key(&checker->key, row->tenant, bytes_text(checker->mapping->entity),
+                        buf_view(&checker->id));
+    *key = diff_key_of(buf_view(&checker->key));
+    return !checker->key.failed && !checker->id.failed;
+}
+
+static struct finding *add_finding(struct checker *checker, const struct diff_key *key,
+                                   enum verdict verdict)
+{
+    if (checker->finding_count == CHECKER_FINDINGS)
+        abort();
+    struct finding *finding = &checker->findings[checker->finding_count++];
+    *finding = (struct finding){.key = *key, .verdict = verdict};
+    return finding;
+}
+
+static bool read_again(struct checker *checker, int64_t offset, struct reading *reading)
+{
+    for (size_t i = 0; i < checker->message_count; i++)
+        if (checker->messages[i].offset == offset)
+            return read_message(checker, &checker->messages[i], reading);
+    return false;
+}
+
+/* The second look: what is still wrong is named. */
+static void look_again(struct checker *checker, struct diff_entry *entry, struct judge_row *row,
+                       struct finding *finding)
+{
+    struct reading reading;
+    struct judged judged;
+    struct error why = {0};
+    yyjson_doc *doc = NULL;
+    if (!read_again(checker, entry->offset, &reading))
+        return;
+    bool alike = row->row.deleted == (entry->deleted != 0);
+    if (alike && judge_read(checker->mapping, row, &checker->judge, &doc, &why) == OUT_OK)
+        why = (struct error){0};
+    judge_look(checker->mapping, entry, &reading.record, &reading.row, row, doc, &why,
+               &checker->judge, &checker->names, &judged);
+    finding->verdict = judged.verdict;
+    finding->fields = judged.fields;
+    yyjson_doc_free(doc);
+}
+
+static void take_row(struct checker *checker, const struct table_row *row)
+{
+    struct diff_entry *entry;
+    struct judge_row made = {
+        .row = {.cells = row->cells,
+                .tenant = row->tenant,
+                .version = row->version,
+                .digest = row->digest,
+                .deleted =
+                    mapping_row_is_deleted(checker->mapping, row->deleted,
+                                           bytes_of(row->digest.bytes, sizeof row->digest.bytes))},
+        .tombstone = row->deleted,
+        .diff = {.version = row->version,
+                 .has_claim = true,
+                 .claimed_tag = diff_tag_of(&row->digest)},
+    };
+    made.diff.deleted = made.row.deleted;
+    if (!checker_key(checker, row, &made.diff.key)) {
+        add_finding(checker, &made.diff.key, VERDICT_UNUSABLE);
+        return;
+    }
+    entry = diff_find(&checker->table, &made.diff.key);
+    if (entry && made.row.deleted == (entry->deleted != 0) && entry->version == made.row.version &&
+        judge_read(checker->mapping, &made, &checker->judge, NULL, NULL) == OUT_FATAL)
+        abort();
+    enum verdict verdict = diff_actual(&checker->table, &made.diff, &entry);
+    if (verdict == VERDICT_MATCH)
+        return;
+    struct finding *finding = add_finding(checker, &made.diff.key, verdict);
+    if (entry)
+        look_again(checker, entry, &made, finding);
+}
+
+size_t checker_rows(struct checker *checker, const struct table_row *rows, size_t count,
+                    const struct finding **findings, size_t *matches)
+{
+    size_t at = 0;
+    checker->finding_count = 0;
+    arena_reset(&checker->names);
+    for (struct diff_entry *entry; (entry = diff_next(&checker->table, &at));)
+        entry->verdict = VERDICT_PENDING;
+    for (size_t i = 0; i < count; i++)
+        take_row(checker, &rows[i]);
+    at = *matches = 0;
+    for (struct diff_entry *entry; (entry = diff_next(&checker->table, &at));) {
+        *matches += entry->verdict == VERDICT_MATCH;
+        if (entry->verdict == VERDICT_PENDING)
+            add_finding(checker, &entry->key, VERDICT_MISSING);
+    }
+    *findings = checker->findings;
+    return checker->finding_count;
+}
