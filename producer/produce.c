@@ -161,14 +161,25 @@ static enum outcome check_key(const struct producer *producer, const struct sour
 /* All sources must have a mapping and a tenant rule before any is produced. */
 static enum outcome check_sources(const struct producer *producer, struct error *err)
 {
+    struct error first = {0};
+    size_t uncollected = 0;
     for (size_t i = 0; i < producer->files.count; i++) {
         struct source_kind kind;
-        if (source_reading_check(&producer->rules, &producer->files.items[i], &kind, err) ==
-                OUT_FATAL ||
-            check_key(producer, &kind, err) != OUT_OK)
+        enum outcome outcome =
+            source_reading_check(&producer->rules, &producer->files.items[i], &kind, err);
+        bool counts = outcome == OUT_FATAL && err->code == ERR_MAPPING_ENTITY;
+        if (counts && uncollected++ == 0)
+            first = *err;
+        if ((outcome == OUT_FATAL && !counts) || check_key(producer, &kind, err) != OUT_OK)
             return OUT_FATAL;
     }
-    return OUT_OK;
+    if (uncollected == 0)
+        return OUT_OK;
+    *err = first;
+    if (uncollected > 1)
+        snprintf(err->text, sizeof(err->text), "%.180s, nor %zu more of the sources", first.text,
+                 uncollected - 1);
+    return OUT_FATAL;
 }
 
 static enum outcome prepare_sources(struct producer *producer, struct error *err)

@@ -19,6 +19,16 @@ static enum outcome check_settings(const struct settings *settings,
         error_hint(err, "for example exports/{tenant}/*.json");
         return OUT_FATAL;
     }
+    bool several =
+        strcmp(settings->format, "local_storage") == 0 || strcmp(settings->format, "map_dump") == 0;
+    if (settings->entity && several) {
+        error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+                  "--entity is for files of one entity, and --format %s finds records of several",
+                  settings->format);
+        error_where(err, "produce.entity");
+        error_hint(err, "leave one of the two out");
+        return OUT_FATAL;
+    }
     if (!settings->entity || mapping_set_find(mappings, bytes_text(settings->entity)))
         return OUT_OK;
     error_set(err, OUT_FATAL, ERR_MAPPING_ENTITY, "there is no mapping for this entity");

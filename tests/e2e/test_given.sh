@@ -161,6 +161,11 @@ mkdir exports
 cp part.json users.json exports
 expect_exit 3 "$DROVER" rehearse -m files.yaml -t t exports > out.txt 2> out.log
 has out.log 'exports/users.json'
+cp users.json exports/more.json
+expect_exit 3 "$DROVER" rehearse -m files.yaml -t t exports > out.txt 2> out.log
+has out.log 'no mapping collects this file, nor 1 more of the sources'
+expect_exit 3 "$DROVER" rehearse -m dump.yaml -t t -f map_dump -e dump dump.json > out.txt 2> out.log
+has out.log '--entity is for files of one entity'
 expect_exit 0 "$DROVER" rehearse -m files.yaml -t t -f keyed --json - < users.json > out.json 2> out.log # it has no name to be compared
 equal "written of standard input" "$(jq .total.to_write out.json)" 2
 
