@@ -427,6 +427,7 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
     const struct kafka_read_message *message = NULL;
     if (!ranges)
         abort();
+    memset(run->clocks, 0, count * sizeof *run->clocks); /* from the topic's head again */
     for (size_t i = 0; i < count; i++) {
         const struct verify_partition *at = &run->report.partitions[i];
         ranges[i] = (struct kafka_range){at->partition, at->low, at->high};
@@ -437,6 +438,7 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
         outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
+        expected_tick(run, message);
         answer(check, message);
     }
     kafka_reader_close(reader);
