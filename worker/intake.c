@@ -102,11 +102,10 @@ static void keep_sequences(struct partition *partition, struct batch *batch)
     struct buf *text = &partition->worker->text;
     int64_t watermark = partition->results_next < partition->redis_next ? partition->results_next
                                                                         : partition->redis_next;
-    struct log_mark mark = log_clock_safe(&partition->log, watermark);
+    struct log_place place = log_clock_mark(&partition->log, batch->fence.end, watermark);
     buf_reset(text);
-    sequence_append(&partition->sequences, &mark, text);
+    sequence_append(&partition->sequences, &place, text);
     batch->fence.sequences = arena_copy(&batch->arena, buf_view(text));
-    log_clock_mark(&partition->log, batch->fence.end);
 }
 
 void intake_close(struct partition *partition)
@@ -203,6 +202,17 @@ void intake_message(struct worker *worker, rd_kafka_message_t *message)
         return;
     }
     add_message(partition, message, &record, log_version, decoded, &err);
+}
+
+bool intake_skip_to_wanted(struct partition *partition)
+{
+    if (partition->state != PARTITION_READING || partition->position >= partition->wanted)
+        return false;
+    log_line(LOG_INFO, "partition.head_gone", "partition=%d from=%" PRId64 " to=%" PRId64,
+             partition->number, partition->position, partition->wanted);
+    partition->position = partition->wanted;
+    membership_read_again(partition->worker);
+    return true;
 }
 
 void intake_end(void *owner, int32_t number)

@@ -55,7 +55,9 @@ void membership_on_assigned(void *owner, const int32_t *partitions, size_t count
         worker_fail(worker, &err);
 }
 
-static void start_reading(struct worker *worker)
+/* Reads the partitions that are in `state` from their positions. One that was halted stays so, also
+ * when the others are claimed again. */
+static void read_those(struct worker *worker, enum partition_state state)
 {
     struct error err;
     int32_t *numbers = calloc(worker->held_count + 1, sizeof *numbers);
@@ -64,17 +66,27 @@ static void start_reading(struct worker *worker)
     if (!numbers || !offsets)
         abort();
     for (int32_t i = 0; i < worker->partition_total; i++) {
-        if (!worker->held[i] || worker->partitions[i].state != PARTITION_CLAIMING)
-            continue; /* one that was halted stays so, also when the others are claimed again */
+        if (!worker->held[i] || worker->partitions[i].state != state)
+            continue;
         worker->partitions[i].state = PARTITION_READING;
         numbers[count] = i;
         offsets[count++] = worker->partitions[i].position;
     }
-    worker->over_budget = false;
     if (kafka_consumer_start(worker->consumer, numbers, offsets, count, &err) != OUT_OK)
         worker_fail(worker, &err);
     free(numbers);
     free(offsets);
+}
+
+static void start_reading(struct worker *worker)
+{
+    worker->over_budget = false;
+    read_those(worker, PARTITION_CLAIMING);
+}
+
+void membership_read_again(struct worker *worker)
+{
+    read_those(worker, PARTITION_READING);
 }
 
 /* Without the numbers a gap could not be told from a beginning. */
@@ -91,15 +103,15 @@ static void halt_without_sequences(struct partition *partition)
  * read and is not to be given up. */
 static bool take_sequences(struct partition *partition, struct bytes stored)
 {
-    struct log_mark mark;
-    bool good = sequence_parse(stored, &partition->sequences, &mark);
+    struct log_place place;
+    bool good = sequence_parse(stored, &partition->sequences, &place);
     if (!good && partition->worker->settings->accept_gap) {
         log_line(LOG_WARN, "sequences.given_up", "partition=%d", partition->number);
         memset(&partition->sequences, 0, sizeof partition->sequences);
-        mark.end = -1;
+        place = LOG_PLACE_NONE;
         good = true;
     }
-    partition->position = log_clock_start(&partition->log, partition->wanted, &mark);
+    partition->position = log_clock_start(&partition->log, partition->wanted, &place);
     return good;
 }
 

@@ -142,7 +142,8 @@ static void on_kafka_error(void *owner, int32_t number, const struct error *err)
     if (err->outcome != OUT_FATAL) {
         log_error(LOG_WARN, "kafka.away", err);
     } else if (number >= 0 && number < worker->partition_total && worker->held[number]) {
-        flow_halt(&worker->partitions[number], err);
+        if (err->code != ERR_KAFKA_OFFSET || !intake_skip_to_wanted(&worker->partitions[number]))
+            flow_halt(&worker->partitions[number], err);
     } else {
         worker_fail(worker, err);
     }

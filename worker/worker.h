@@ -94,6 +94,9 @@ struct worker {
 
 /* ---- intake.c */
 void intake_message(struct worker *worker, rd_kafka_message_t *message);
+/* Messages are gone from the topic. When they were to be read for the clock's sake only, goes on at
+ * the first one wanted; false when that one is gone. */
+bool intake_skip_to_wanted(struct partition *partition);
 /* The partition holds nothing more by now. */
 void intake_end(void *owner, int32_t partition);
 /* Closes the open batch and queues it; nothing when it is empty. */
@@ -143,6 +146,8 @@ void membership_on_revoked(void *owner);
 /* Asks the store anew where each partition stands, and goes on from there: a Redis that was away or
  * emptied may have forgotten what it had acknowledged. */
 void membership_claim_again(struct worker *worker);
+/* Reads every partition on from its position. */
+void membership_read_again(struct worker *worker);
 /* Ends a revocation when nothing is with the sink any more, or its time is over. */
 void membership_check_revoked(struct worker *worker, uint64_t now_ms);
 /* Stores the watermarks and gives up the claims of everything held. */

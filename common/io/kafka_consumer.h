@@ -41,7 +41,8 @@ MUST_USE enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings
                                           const struct kafka_consumer_events *events, void *owner,
                                           struct kafka_consumer **consumer, struct error *err);
 
-/* Begins reading: `offsets[i]` of `partitions[i]`. */
+/* Begins reading: `offsets[i]` of `partitions[i]`. Again with other offsets: reads all of them anew
+ * from there (a partition whose messages were gone cannot be moved in another way). */
 MUST_USE enum outcome kafka_consumer_start(struct kafka_consumer *consumer,
                                            const int32_t *partitions, const int64_t *offsets,
                                            size_t count, struct error *err);

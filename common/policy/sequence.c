@@ -97,26 +97,34 @@ void sequence_accept(struct sequences *sequences, struct bytes run, int64_t sequ
 }
 
 /* Oldest first, so that parsing them in order ends with the newest in front. */
-void sequence_append(const struct sequences *sequences, const struct log_mark *mark,
+void sequence_append(const struct sequences *sequences, const struct log_place *place,
                      struct buf *out)
 {
     buf_append_char(out, '{');
     for (size_t i = sequences->count; i-- > 0;)
         buf_append_format(out, "\"%s\":%" PRId64 "%s", sequences->runs[i].run,
                           sequences->runs[i].next, i ? "," : "");
-    if (mark->end >= 0)
-        buf_append_format(out, "%s\"" LOG_NAME "\":[%" PRId64 ",%" PRId64 "]",
-                          sequences->count ? "," : "", mark->end, mark->clock);
+    if (place->from.end >= 0)
+        buf_append_format(out,
+                          "%s\"" LOG_NAME "\":[%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]",
+                          sequences->count ? "," : "", place->from.end, place->from.clock,
+                          place->next.end, place->next.clock);
     buf_append_char(out, '}');
 }
 
-static bool parse_mark(yyjson_val *value, struct log_mark *mark)
+static bool parse_place(yyjson_val *value, struct log_place *place)
 {
-    yyjson_val *end = yyjson_arr_get(value, 0), *clock = yyjson_arr_get(value, 1);
-    if (!yyjson_is_int(end) || !yyjson_is_int(clock) || yyjson_arr_size(value) != 2)
+    int64_t *const parts[] = {&place->from.end, &place->from.clock, &place->next.end,
+                              &place->next.clock};
+    if (yyjson_arr_size(value) != 4)
         return false;
-    *mark = (struct log_mark){yyjson_get_sint(end), yyjson_get_sint(clock)};
-    return mark->end >= 0 && mark->clock >= 0;
+    for (size_t i = 0; i < 4; i++) {
+        yyjson_val *part = yyjson_arr_get(value, i);
+        *parts[i] = yyjson_get_sint(part);
+        if (!yyjson_is_int(part) || *parts[i] < 0)
+            return false;
+    }
+    return true;
 }
 
 static bool is_digest(struct bytes name)
@@ -142,10 +150,10 @@ static bool parse_run(struct bytes run, yyjson_val *next, struct sequences *sequ
     return true;
 }
 
-bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_mark *mark)
+bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_place *place)
 {
     memset(sequences, 0, sizeof *sequences);
-    *mark = (struct log_mark){-1, 0};
+    *place = LOG_PLACE_NONE;
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
     yyjson_val *root = yyjson_doc_get_root(doc);
     bool good = yyjson_is_obj(root);
@@ -153,7 +161,7 @@ bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_m
     for (yyjson_val *key; good && (key = yyjson_obj_iter_next(&each));) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, LOG_NAME))
-            good = parse_mark(value, mark);
+            good = parse_place(value, place);
         else
             good = parse_run(bytes_of(yyjson_get_str(key), yyjson_get_len(key)), value, sequences);
     }

@@ -47,12 +47,12 @@ enum sequence_result sequence_see(struct sequences *sequences, struct bytes run,
 /* Goes on behind a gap. */
 void sequence_accept(struct sequences *sequences, struct bytes run, int64_t sequence);
 
-/* {"run": next, …, "~log": [offset, clock]}, as stored with the progress; without a mark (end -1)
- * the last one is left out. Plain ASCII. */
-void sequence_append(const struct sequences *sequences, const struct log_mark *mark,
+/* {"run": next, …, "~log": [offset, clock, next, clock there]}, as stored with the progress; the
+ * last one is left out when `place` is LOG_PLACE_NONE. Plain ASCII. */
+void sequence_append(const struct sequences *sequences, const struct log_place *place,
                      struct buf *out);
 /* False when the text is not such an object: nothing of it may be used. Names as earlier versions
  * kept them are taken. */
-bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_mark *mark);
+bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_place *place);
 
 #endif

@@ -42,4 +42,13 @@ equal "a later message with an earlier timestamp" "$(psql "$ADMIN" -Atc "SELECT 
 psql "$ADMIN" -qc "UPDATE public.note SET n = 1 WHERE id = 'k3'"
 expect_exit 5 drover verify > "$WORK/verify2.log" 2>&1
 equal "different" "$(jq .counts.different "$WORK/report/report.json")" 1
+
+say "what was read for the clock's sake only is gone from the topic"
+next=$(committed)
+"$TOOL" trim "$SOURCE" 0 "$next"
+jq -nc '{partition: 0, timestamp: 1699999999000, value: ({id: "k0", tenant: "t01", n: 70001} | tojson),
+  headers: [["drover-tenant", "t01"], ["drover-entity", "note"]]}' | "$TOOL" send "$SOURCE"
+timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/gone.log" 2>&1 || fail "worker: exit $?"
+grep -q partition.head_gone "$WORK/gone.log" || fail "nothing was to be read for the clock's sake"
+equal "the next message" "$(psql "$ADMIN" -Atc "SELECT n FROM public.note WHERE id = 'k0'")" 70001
 say done

@@ -2,6 +2,7 @@
  * What kcat cannot do, for end-to-end tests (KAFKA_BROKERS says where):
  *
  *   kafka_tool create TOPIC PARTITIONS [NAME=VALUE…]   makes a topic with these settings
+ *   kafka_tool trim TOPIC PARTITION OFFSET             deletes what lies below the offset
  *   kafka_tool send TOPIC [commit|abort]               messages from standard input, one JSON
  * object a line: {"partition": 0, "key": "…", "value": "…", "timestamp": 1, "headers": [["n",
  * "v"]]}; all but the partition may be left out; "repeat": N sends it N times; with commit or abort
@@ -102,6 +103,30 @@ static void create(int count, char **words)
     rd_kafka_destroy(client);
 }
 
+static void trim(char **words)
+{
+    rd_kafka_t *client = open_client(false);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, words[0], (int32_t)strtol(words[1], NULL, 10))->offset =
+        strtoll(words[2], NULL, 10);
+    rd_kafka_DeleteRecords_t *records = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_DeleteRecords(client, &records, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
+    const rd_kafka_DeleteRecords_result_t *result =
+        event ? rd_kafka_event_DeleteRecords_result(event) : NULL;
+    if (!result)
+        fail(words[0], "no answer");
+    if (rd_kafka_DeleteRecords_result_offsets(result)->elems[0].err)
+        fail(words[0],
+             rd_kafka_err2str(rd_kafka_DeleteRecords_result_offsets(result)->elems[0].err));
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_DeleteRecords_destroy(records);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+}
+
 static rd_kafka_headers_t *headers_of(yyjson_val *list)
 {
     size_t at, count;
@@ -169,9 +194,12 @@ int main(int count, char **words)
 {
     if (count >= 4 && strcmp(words[1], "create") == 0)
         create(count - 2, words + 2);
+    else if (count == 5 && strcmp(words[1], "trim") == 0)
+        trim(words + 2);
     else if (count >= 3 && strcmp(words[1], "send") == 0)
         send_all(words[2], count > 3 ? words[3] : NULL);
     else
-        fail("usage", "create TOPIC PARTITIONS [NAME=VALUE…] | send TOPIC [commit|abort]");
+        fail("usage", "create TOPIC PARTITIONS [NAME=VALUE…] | trim TOPIC PARTITION OFFSET | send "
+                      "TOPIC [commit|abort]");
     return 0;
 }

@@ -46,7 +46,7 @@ static void make_messages(int64_t first)
 static void claim(const struct store *store, struct log_clock *log, int64_t *position)
 {
     struct sequences sequences;
-    struct log_mark mark;
+    struct log_place mark;
     ck_assert(sequence_parse(bytes_text(store->sequences), &sequences, &mark));
     int64_t wanted = store->next < store->watermark ? store->next : store->watermark;
     *position = log_clock_start(log, wanted, &mark);
@@ -58,10 +58,9 @@ static void write_batch(struct store *store, struct log_clock *log, int64_t end,
 {
     struct buf text;
     struct sequences none = {0};
-    struct log_mark mark = log_clock_safe(log, store->watermark);
+    struct log_place mark = log_clock_mark(log, end, store->watermark);
     buf_init(&text, sizeof store->sequences - 1);
     sequence_append(&none, &mark, &text);
-    log_clock_mark(log, end);
     if (written && end > store->next) {
         snprintf(store->sequences, sizeof store->sequences, "%s", buf_text(&text));
         store->next = end;
@@ -114,25 +113,29 @@ END_TEST
 START_TEST(nothing_is_stored_while_nobody_uses_it)
 {
     struct log_clock log;
-    struct log_mark none = {-1, 0};
-    ck_assert_int_eq(log_clock_start(&log, 50, &none), 50);
-    log_clock_mark(&log, 60);
-    ck_assert_int_eq(log_clock_safe(&log, 60).end, -1);
+    ck_assert_int_eq(log_clock_start(&log, 50, &LOG_PLACE_NONE), 50);
+    ck_assert_int_eq(log_clock_mark(&log, 60, 50).from.end, -1);
     log_clock_take(&log, 5, 61);
-    log_clock_mark(&log, 70);
-    struct log_mark mark = log_clock_safe(&log, 65);
-    ck_assert_int_eq(mark.end, 60); /* before its first use: from there it comes out the same */
-    ck_assert_int_eq(mark.clock, 0);
+    struct log_place place = log_clock_mark(&log, 70, 65);
+    ck_assert_int_eq(place.from.end,
+                     60); /* before its first use: from there it comes out the same */
+    ck_assert_int_eq(place.from.clock, 0);
+    ck_assert_int_eq(place.next.end, 70);
+    ck_assert_int_eq(place.next.clock, log.clock.last);
 }
 END_TEST
 
-START_TEST(watermarks_set_back_keep_the_clock_from_going_back)
+/* Watermarks that were set back, or messages that are gone: never a version below one given. */
+START_TEST(the_clock_never_goes_back)
 {
     struct log_clock log;
-    struct log_mark stored = {100, 500 << VERSION_COUNTER_BITS};
+    struct log_place stored = {{100, 500 << VERSION_COUNTER_BITS},
+                               {120, 600 << VERSION_COUNTER_BITS}};
     ck_assert_int_eq(log_clock_start(&log, 40, &stored), 40);
-    ck_assert_int_lt(log_clock_take(&log, 1, 41), stored.clock);
-    ck_assert_int_gt(log_clock_take(&log, 1, 100), stored.clock);
+    ck_assert_int_lt(log_clock_take(&log, 1, 41), stored.from.clock);
+    ck_assert_int_gt(log_clock_take(&log, 1, 120), stored.next.clock);
+    ck_assert_int_eq(log_clock_start(&log, 120, &stored), 100);
+    ck_assert_int_gt(log_clock_take(&log, 1, 121), stored.next.clock); /* 100 to 119 are gone */
 }
 END_TEST
 
@@ -142,7 +145,7 @@ static Suite *log_clock_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_add_loop_test(tcase, restarts_do_not_change_versions, 0, 40);
     tcase_add_test(tcase, nothing_is_stored_while_nobody_uses_it);
-    tcase_add_test(tcase, watermarks_set_back_keep_the_clock_from_going_back);
+    tcase_add_test(tcase, the_clock_never_goes_back);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -48,7 +48,7 @@ START_TEST(they_survive_being_stored)
 {
     int64_t missing;
     struct sequences sequences = {0}, again;
-    struct log_mark none = {-1, 0}, mark;
+    struct log_place none = LOG_PLACE_NONE, mark;
     struct buf text;
     sequence_see(&sequences, RUN_A, 0, &missing);
     sequence_see(&sequences, RUN_B, 0, &missing);
@@ -97,7 +97,7 @@ START_TEST(any_name_is_counted_and_stored)
     enum { COUNT = sizeof NAMES / sizeof NAMES[0] };
     int64_t missing;
     struct sequences sequences = {0}, again;
-    struct log_mark written = {70, INT64_MAX}, mark;
+    struct log_place written = {{70, INT64_MAX}, {90, 5}}, mark;
     struct buf text;
     buf_init(&text, 1u << 16);
     for (int64_t number = 0; number < 5; number++) {
@@ -109,8 +109,9 @@ START_TEST(any_name_is_counted_and_stored)
         for (size_t i = 0; i < text.size; i++)
             ck_assert(text.data[i] >= ' ' && text.data[i] < 127 && text.data[i] != '\\');
         ck_assert(sequence_parse(buf_view(&text), &again, &mark));
-        ck_assert_int_eq(mark.end, 70);
-        ck_assert_int_eq(mark.clock, INT64_MAX);
+        ck_assert_int_eq(mark.from.end, 70);
+        ck_assert_int_eq(mark.next.end, 90);
+        ck_assert_int_eq(mark.from.clock, INT64_MAX);
         ck_assert_uint_eq(again.count, COUNT);
         sequences = again;
     }
@@ -124,13 +125,13 @@ START_TEST(what_earlier_versions_stored_is_read)
 {
     int64_t missing;
     struct sequences sequences;
-    struct log_mark mark;
+    struct log_place mark;
     ck_assert(sequence_parse(BYTES_LITERAL("{\"\":1,\"a b\":4,\"r\":2}"), &sequences, &mark));
-    ck_assert_int_eq(mark.end, -1);
+    ck_assert_int_eq(mark.from.end, -1);
     ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("a b"), 4, &missing), SEQUENCE_OK);
     ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("r"), 2, &missing), SEQUENCE_OK);
     ck_assert(!sequence_parse(BYTES_LITERAL("{\"~log\":[1]}"), &sequences, &mark));
-    ck_assert(!sequence_parse(BYTES_LITERAL("{\"~log\":[-1,2]}"), &sequences, &mark));
+    ck_assert(!sequence_parse(BYTES_LITERAL("{\"~log\":[-1,2,3,4]}"), &sequences, &mark));
     ck_assert(!sequence_parse(BYTES_LITERAL(""), &sequences, &mark));
 }
 END_TEST
@@ -153,7 +154,7 @@ START_TEST(runs_side_by_side_make_no_false_gap)
     enum { RUNS = 100 };
     int64_t missing, next[RUNS] = {0};
     struct sequences sequences = {0}, again;
-    struct log_mark none = {-1, 0}, mark;
+    struct log_place none = LOG_PLACE_NONE, mark;
     struct buf text;
     char name[16];
     srand((unsigned)_i + 1);
