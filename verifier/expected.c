@@ -80,6 +80,7 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
         .version = expected->row.version,
         .source_tag = diff_tag_of(&expected->row.digest),
         .deleted = expected->row.deleted,
+        .softly = expected->item->mapping->on_delete == DELETE_SOFT,
         .partition = message->partition,
         .offset = message->offset,
     };

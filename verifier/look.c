@@ -112,6 +112,7 @@ static void take_later(struct verify_run *run, struct actual_extras *extras,
     if (!entry || !entry->marked || expected.source.version <= entry->version)
         return;
     entry->version = expected.source.version;
+    diff_keep_columns(&expected.source.digest, &entry->digest, &expected.source);
     entry->digest = expected.source.digest;
     entry->source_tag = expected.source.source_tag;
     entry->reading = expected.source.reading;

@@ -163,7 +163,7 @@ static void lead(struct diff_entry *entry, const struct diff_source *source)
 static bool same_content(const struct diff_entry *entry, const struct diff_source *source)
 {
     return entry->deleted == source->deleted && entry->source_tag == source->source_tag &&
-           digest_equal(&entry->digest, &source->digest);
+           (entry->deleted || digest_equal(&entry->digest, &source->digest));
 }
 
 uint32_t diff_reading_of(const struct mapping *mapping, const struct record *record)
@@ -184,6 +184,25 @@ bool diff_is_ambiguous(const struct diff_entry *leader, const struct diff_source
            !source->deleted && leader->version != source->version && !same_content(leader, source);
 }
 
+#define KEPT_AT 8 /* where the half begins that diff_content_kept makes */
+
+void diff_keep_columns(struct digest *digest, const struct digest *before,
+                       const struct diff_source *source)
+{
+    if (source->deleted && source->softly)
+        memcpy(digest->bytes + KEPT_AT, before->bytes + KEPT_AT, sizeof digest->bytes - KEPT_AT);
+}
+
+/* Of a record that was deleted before it was ever seen nothing is known. */
+static bool columns_are_kept(const struct diff_entry *entry, const struct diff_row *row)
+{
+    static const struct digest UNKNOWN;
+    size_t size = sizeof entry->digest.bytes - KEPT_AT;
+    const uint8_t *must = entry->digest.bytes + KEPT_AT;
+    return !row->softly || memcmp(must, UNKNOWN.bytes, size) == 0 ||
+           memcmp(must, row->digest.bytes + KEPT_AT, size) == 0;
+}
+
 /* What was in conflict with a version that no longer counts is merely superseded; but of two
  * records of one reading neither is newer than the other. */
 static void replace(struct diff_entry *entry, const struct diff_source *source,
@@ -192,6 +211,7 @@ static void replace(struct diff_entry *entry, const struct diff_source *source,
     const struct diff_entry before = *entry;
     bool ambiguous = diff_is_ambiguous(entry, source);
     lead(entry, source);
+    diff_keep_columns(&entry->digest, &before.digest, source);
     if (ambiguous) {
         counts[VERDICT_AMBIGUOUS]++;
         entry->ambiguous = 1;
@@ -262,7 +282,9 @@ enum verdict diff_judge(const struct diff_entry *entry, const struct diff_row *r
         return VERDICT_DIFFERENT;
     if (row->has_claim && row->claimed_tag != entry->source_tag)
         return VERDICT_DIFFERENT;
-    if (row->deleted || digest_equal(&entry->digest, &row->digest))
+    if (row->deleted)
+        return columns_are_kept(entry, row) ? VERDICT_MATCH : VERDICT_DIFFERENT;
+    if (digest_equal(&entry->digest, &row->digest))
         return VERDICT_MATCH;
     return VERDICT_DIFFERENT;
 }

@@ -42,6 +42,7 @@ struct diff_source {
     uint32_t reading;     /* diff_reading_of: the reading it came from, when that alone made its
                              version; else 0 */
     bool deleted;
+    bool softly; /* a delete that leaves the row with its columns (on_delete: {column, value}) */
     bool may_be_gone; /* a delete whose tombstone's life is over: no row is right too */
     bool broken_box;  /* a sealed value of it is not in the vault as it should be */
     uint32_t group;   /* whose counters it belongs to */
@@ -112,15 +113,22 @@ MUST_USE bool diff_expect(struct diff_table *table, const struct diff_source *so
 int64_t diff_pack_place(uint64_t line, uint64_t column);
 void diff_unpack_place(int64_t packed, uint64_t *line, uint64_t *column);
 
+/* What a delete leaves of what was expected before it: the columns of a softly deleted row, which
+ * are those of the version it deletes. */
+void diff_keep_columns(struct digest *digest, const struct digest *before,
+                       const struct diff_source *source);
+
 /* One row. */
 struct diff_row {
     struct diff_key key;
     int64_t version;
-    struct digest digest; /* of the row and of the record it gives back */
+    struct digest digest; /* of the row and of the record it gives back; of a softly deleted one the
+                             half that diff_content_kept makes */
     bool unreadable;      /* it gives none back: always different */
     bool has_claim;       /* the store keeps the source's digest beside it */
     uint32_t claimed_tag; /* diff_tag_of that */
     bool deleted;
+    bool softly; /* deleted, and the row is there with its columns */
 };
 
 /* What the row is, seen from what was expected of its key. */

@@ -1,5 +1,7 @@
 #include "common/policy/diff_content.h"
 
+#include <string.h>
+
 #include "common/model/canonical.h"
 #include "common/model/value_scalar.h"
 
@@ -47,6 +49,28 @@ void diff_content_append_cell(const struct value_type *type, struct cell cell, s
     buf_append(out, cell.data, (size_t)cell.size);
 }
 
+#define KEPT_AT 8
+
+static void append_cells(const struct mapping *mapping, const struct cell *cells, bool soft_too,
+                         struct buf *out)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].key_at < 0 && (soft_too || (int)i != mapping->soft_column))
+            diff_content_append_cell(&mapping->columns[i].type, cells[i], out);
+}
+
+bool diff_content_kept(const struct mapping *mapping, const struct cell *cells, struct buf *scratch,
+                       struct digest *digest)
+{
+    buf_reset(scratch);
+    append_cells(mapping, cells, false, scratch);
+    if (scratch->failed)
+        return false;
+    struct digest kept = digest_of(buf_view(scratch));
+    memcpy(digest->bytes + KEPT_AT, kept.bytes, sizeof digest->bytes - KEPT_AT);
+    return true;
+}
+
 bool diff_content_join(const struct mapping *mapping, const struct digest *document,
                        const struct cell *cells, struct buf *scratch, struct digest *digest)
 {
@@ -55,13 +79,11 @@ bool diff_content_join(const struct mapping *mapping, const struct digest *docum
         return true;
     buf_reset(scratch);
     buf_append(scratch, document->bytes, sizeof document->bytes);
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (mapping->columns[i].key_at < 0)
-            diff_content_append_cell(&mapping->columns[i].type, cells[i], scratch);
+    append_cells(mapping, cells, true, scratch);
     if (scratch->failed)
         return false;
     *digest = digest_of(buf_view(scratch));
-    return true;
+    return mapping->on_delete != DELETE_SOFT || diff_content_kept(mapping, cells, scratch, digest);
 }
 
 bool diff_content_digest(const struct mapping *mapping, yyjson_val *root, const struct cell *cells,

@@ -26,6 +26,12 @@ MUST_USE bool diff_content_join(const struct mapping *mapping, const struct dige
                                 const struct cell *cells, struct buf *scratch,
                                 struct digest *digest);
 
+/* Of a mapping with soft deletes the digest above has two halves, and the second one is this: of
+ * the cells alone, without the column that a delete sets. So it is known of a deleted row what its
+ * other columns must be: what they were. */
+MUST_USE bool diff_content_kept(const struct mapping *mapping, const struct cell *cells,
+                                struct buf *scratch, struct digest *digest);
+
 /* Appends what a cell says, in a form of its own: equal for two cells exactly when they say the
  * same (jsonb and arrays in canonical form, numbers without the zeros behind them). A cell that is
  * not of its type's form is taken as its bytes. */

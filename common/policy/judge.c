@@ -99,6 +99,10 @@ enum outcome judge_read(const struct mapping *mapping, struct judge_row *row,
     enum outcome outcome;
     if (row->row.deleted) {
         outcome = read_deleted(mapping, row, work, err);
+        row->diff.softly = mapping->on_delete == DELETE_SOFT && !row->tombstone;
+        if (outcome == OUT_OK && row->diff.softly &&
+            !diff_content_kept(mapping, row->row.cells, &work->row.scratch, &row->diff.digest))
+            outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the row is too large to compare");
     } else {
         outcome = mapping_inverse(mapping, &row->row, &work->row, &made, err);
         if (outcome == OUT_OK &&
@@ -177,6 +181,8 @@ void judge_look(const struct mapping *mapping, const struct diff_entry *entry,
         diff_fields_note(fields, BYTES_LITERAL("column drover_digest"));
         if (!judged->reason.size)
             judged->reason = BYTES_LITERAL("the digest beside the row is not the source record's");
+    } else if (row->diff.softly && !judged->reason.size) {
+        judged->reason = BYTES_LITERAL("a column is not what it was when the record was deleted");
     } else if (fields->total && fields->tolerated == fields->total) {
         judged->verdict = VERDICT_TOLERANCE;
     }

@@ -84,6 +84,7 @@ static bool read_message(struct checker *checker, const struct message *message,
         .version = reading->row.version,
         .source_tag = diff_tag_of(&reading->row.digest),
         .deleted = reading->row.deleted,
+        .softly = checker->mapping->on_delete == DELETE_SOFT,
         .offset = message->offset,
     };
     return judge_expect(checker->mapping, &reading->record, &reading->row, true, &checker->judge,

@@ -466,7 +466,8 @@ static bool edit_soft(struct world *world, struct checker *checker, struct edit 
         (int)at == mapping->soft_column ? "the soft column of a softly deleted row"
                                         : "another column of a softly deleted row",
         column, row);
-    want(edit, &key, BIT(VERDICT_DIFFERENT), true);
+    /* which of the others it is nobody knows: the delete does not say what they were */
+    want(edit, &key, BIT(VERDICT_DIFFERENT), (int)at == mapping->soft_column);
     return true;
 }
 

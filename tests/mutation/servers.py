@@ -371,7 +371,7 @@ def redis_key(mapping, row, tenant=None):
 def edit_cell(world, mapping, rows):
     row = RANDOM.choice(rows)
     column = RANDOM.choice([c for c in mapping.columns if not c.key])
-    if row["dead"] or (row["soft"] and column.name != "state"):
+    if row["dead"]:
         return None
     name, change, first = RANDOM.choice(list(column.edits()))
     sql = first if row["nulls"][column.name] else change
@@ -385,6 +385,8 @@ def edit_cell(world, mapping, rows):
     edit.rows[row_key(row)] = DIFFERENT | ({"within_tolerance"} if "tolerance" in column.options else set())
     edit.paths = column.pointers + [column.name]
     edit.any_path = column.source == "$value"
+    if row["soft"] and column.name != "state":
+        edit.paths = None  # which column it is nobody knows: the delete does not say what they were
     edit.followers = {row_key(row)}
     return edit
 
