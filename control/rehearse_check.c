@@ -86,14 +86,17 @@ static enum outcome read_message(struct rehearsal *rehearsal, const struct bus_m
     enum outcome outcome = envelope_decode(&message->envelope, record, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (!record->has_version) { /* its place in the log */
-        record->version = version_in_log(&rehearsal->check_clocks[message->partition],
-                                         message->timestamp_ms, message->offset);
-        record->has_version = true;
-    }
+    int64_t log_version = 0;
+    if (!record->has_version)
+        log_version = version_in_log(&rehearsal->check_clocks[message->partition],
+                                     message->timestamp_ms, message->offset);
     reading->mapping = mapping_set_find(&rehearsal->mappings, record->entity);
     if (!reading->mapping)
         return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
+    if (!record->has_version && reading->mapping->version_source == VERSION_STAMPED) {
+        record->version = log_version; /* its place in the log */
+        record->has_version = true;
+    }
     outcome = mapping_forward(reading->mapping, record, &rehearsal->check_work,
                               &rehearsal->check_arena, &reading->row, err);
     if (outcome != OUT_OK)

@@ -102,14 +102,17 @@ static enum outcome make_row(struct rehearsal *rehearsal, const struct bus_messa
     enum outcome outcome = envelope_decode(&message->envelope, record, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (!record->has_version) { /* its place in the log */
-        record->version = version_in_log(&rehearsal->clocks[message->partition],
-                                         message->timestamp_ms, message->offset);
-        record->has_version = true;
-    }
+    int64_t log_version = 0;
+    if (!record->has_version)
+        log_version = version_in_log(&rehearsal->clocks[message->partition], message->timestamp_ms,
+                                     message->offset);
     item->mapping = mapping_set_find(&rehearsal->mappings, record->entity);
     if (!item->mapping)
         return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
+    if (!record->has_version && item->mapping->version_source == VERSION_STAMPED) {
+        record->version = log_version; /* its place in the log */
+        record->has_version = true;
+    }
     item->sealed = record->sealed;
     outcome = mapping_forward(item->mapping, record, &rehearsal->work, &rehearsal->batch->arena,
                               &item->row, err);

@@ -62,8 +62,8 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
     expected->item = verify_run_mapping(run, record->entity);
     if (!expected->item)
         return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping has this entity");
-    if (!record->has_version) { /* a foreign producer's: the same rule as the worker's */
-        record->version = run->log_version;
+    if (!record->has_version && expected->item->mapping->version_source == VERSION_STAMPED) {
+        record->version = run->log_version; /* the same rule as the worker's */
         record->has_version = true;
     }
     outcome = mapping_forward(expected->item->mapping, record, &run->judge.source, &run->arena,

@@ -66,8 +66,8 @@ static enum outcome make_row(struct worker *worker, struct batch *batch, struct 
             error_hint(err, "did you mean \"%s\"?", nearest);
         return OUT_REJECT;
     }
-    if (!record->has_version) { /* its place in the log */
-        record->version = log_version;
+    if (!record->has_version && item->mapping->version_source == VERSION_STAMPED) {
+        record->version = log_version; /* its place in the log */
         record->has_version = true;
     }
     item->sealed = record->sealed;

@@ -32,6 +32,12 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
+/* A text that is there, though it may be empty: its data is never NULL. */
+static inline struct bytes bytes_there(struct bytes view)
+{
+    return view.data ? view : bytes_of("", 0);
+}
+
 /* Unsigned byte order, shorter first when one is the other's prefix (= COLLATE "C"). */
 static inline int bytes_compare(struct bytes a, struct bytes b)
 {

@@ -24,7 +24,7 @@
     X(ERR_JSON_SYNTAX, "DRV-J001", 5, "the record is not valid JSON", "mend the source at the place named") \
     X(ERR_JSON_UNICODE, "DRV-J002", 5, "the record is not valid Unicode", "set on_invalid_unicode: replace in the mapping, or mend the source") \
     X(ERR_JSON_NUL, "DRV-J003", 5, "a string holds the NUL character, which PostgreSQL cannot store", "set on_invalid_unicode: replace in the mapping, or mend the source") \
-    X(ERR_JSON_NUMBER, "DRV-J004", 5, "a number is outside what can be stored exactly", "at most 40 digits and exponents within 308 are kept") \
+    X(ERR_JSON_NUMBER, "DRV-J004", 5, "a number is outside what can be stored exactly", "at most 309 digits and exponents within 308 are kept") \
     X(ERR_JSON_DUPLICATE, "DRV-J005", 5, "an object has the same member twice", "decide which one is meant and remove the other") \
     X(ERR_JSON_DEPTH, "DRV-J006", 5, "the record is nested too deeply", "at most 256 levels are read") \
     X(ERR_JSON_SIZE, "DRV-J007", 5, "the record is larger than the limit", "raise max_record_bytes (and the broker's message.max.bytes), or split the record") \

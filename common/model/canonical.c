@@ -5,10 +5,12 @@
 #include "common/model/members.h"
 
 /* An integer as short as this is canonical as it is written: no exponent, no leading zero. */
+#define PLAIN_DIGITS 40
+
 static bool is_plain_integer(struct bytes text)
 {
     size_t sign = text.data[0] == '-';
-    if (text.size - sign > DECIMAL_DIGITS_MOST || text.data[sign] == '0')
+    if (text.size - sign > PLAIN_DIGITS || text.data[sign] == '0')
         return false;
     for (size_t i = sign; i < text.size; i++) {
         if (text.data[i] < '0' || text.data[i] > '9')

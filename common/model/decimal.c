@@ -11,10 +11,10 @@
 #include <string.h>
 
 enum {
-    GROUP = 4,          /* decimal digits in one base-10000 digit of a numeric */
-    GROUPS_MOST = 12,   /* 40 digits spread over groups, not aligned */
-    PLAIN_MOST = 40,    /* canonical form: powers of the leading digit written without exponent */
-    CANONICAL_ROOM = 96 /* "-0." + 39 zeros + 40 digits, or "-" digits "." "e-308" */
+    GROUP = 4, /* decimal digits in one base-10000 digit of a numeric */
+    GROUPS_MOST = DECIMAL_DIGITS_MOST / GROUP + 2, /* not aligned */
+    PLAIN_MOST = 40, /* canonical form: powers of the leading digit written without exponent */
+    CANONICAL_ROOM = DECIMAL_DIGITS_MOST + 64 /* "-0." + 39 zeros + digits, or "-" "." "e-308" */
 };
 
 /* Signs in numeric_send (PostgreSQL, numeric.c); other values are NaN and infinities. */
@@ -41,7 +41,7 @@ static bool take_digit(struct intake *intake, char digit)
     if (decimal->count + intake->zeros + 1 > DECIMAL_DIGITS_MOST)
         return false;
     memset(decimal->digits + decimal->count, '0', (size_t)intake->zeros);
-    decimal->count = (uint8_t)(decimal->count + intake->zeros);
+    decimal->count = (uint16_t)(decimal->count + intake->zeros);
     decimal->digits[decimal->count++] = digit;
     intake->zeros = 0;
     return true;

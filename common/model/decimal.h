@@ -14,13 +14,13 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 
-#define DECIMAL_DIGITS_MOST 40    /* fault row J10 */
-#define DECIMAL_EXPONENT_MOST 308 /* the same: magnitude of the first digit's power of ten */
+#define DECIMAL_EXPONENT_MOST 308 /* fault row J10: magnitude of the first digit's power of ten */
+#define DECIMAL_DIGITS_MOST 309   /* all digits of the largest whole number; 2^256 has 78 */
 #define DECIMAL_SCALE_MOST 1000   /* fraction digits written; most that numeric(p,s) declares */
 
 struct decimal {
-    bool negative; /* false for zero */
-    uint8_t count; /* digits used; 0 = zero */
+    bool negative;  /* false for zero */
+    uint16_t count; /* digits used; 0 = zero */
     int32_t exponent;
     int32_t scale;                    /* >= 0 */
     char digits[DECIMAL_DIGITS_MOST]; /* '0'..'9' */

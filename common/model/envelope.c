@@ -116,7 +116,7 @@ static void add_headers(struct drafts *drafts, const struct record *record)
         add_number(drafts, HEADER_SEQUENCE, record->sequence);
     if (record->origin.uri.size)
         add_origin(drafts, &record->origin);
-    if (record->source_key.size)
+    if (record->source_key.data)
         add_bytes(drafts, HEADER_SOURCE_KEY, record->source_key);
     if (record->index >= 0)
         add_number(drafts, HEADER_INDEX, record->index);
@@ -132,7 +132,8 @@ static void add_headers(struct drafts *drafts, const struct record *record)
 enum outcome envelope_encode(const struct record *record, struct buf *text, struct envelope *out,
                              struct error *err)
 {
-    assert(record->id.size > 0 && record->tenant.size > 0 && record->entity.size > 0);
+    if (record->id.size == 0 || record->tenant.size == 0 || record->entity.size == 0)
+        return error_set(err, OUT_REJECT, ERR_ENVELOPE, "a message needs tenant, entity and id");
     buf_reset(text);
     envelope_append_key(text, record->tenant, record->entity, record->id);
     size_t key_size = text->size;
@@ -186,7 +187,7 @@ static enum outcome find_number(const struct envelope *envelope, const char *nam
     struct bytes text;
     if (find(envelope, name, &text, err) != OUT_OK)
         return OUT_REJECT;
-    *found = text.size > 0;
+    *found = text.data != NULL;
     if (*found && !text_parse_int64(text, value))
         return bad(err, name, "is not a whole number of 64 bits");
     return OUT_OK;
@@ -237,6 +238,8 @@ static enum outcome merge_key(const struct envelope *envelope, struct record *re
         record->tenant = parts[0];
     if (ours && !record->entity.size && !memchr(parts[1].data, '%', parts[1].size))
         record->entity = parts[1];
+    if (ours && record->id.size && envelope->null_value)
+        record->key_id = parts[2];
     if (ours && !record->id.size)
         record->id = parts[2];
     return OUT_OK;

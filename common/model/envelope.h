@@ -49,7 +49,7 @@ struct envelope {
 };
 
 /* Fills `out` with views of `record` and of `text` (reset first), where key and numbers are built.
- * tenant, entity and id must be set. */
+ * OUT_REJECT DRV-E001 without tenant, entity and id, or when they do not fit. */
 MUST_USE enum outcome envelope_encode(const struct record *record, struct buf *text,
                                       struct envelope *out, struct error *err);
 

@@ -121,7 +121,7 @@ static bool breaks_rule(yyjson_val *val, struct breach *breach)
         return has_nul(val);
     case YYJSON_TYPE_RAW:
         *breach = (struct breach){
-            ERR_JSON_NUMBER, "a number has more than 40 digits or an exponent beyond 308", val};
+            ERR_JSON_NUMBER, "a number has more than 309 digits or an exponent beyond 308", val};
         return !is_number_kept(val);
     default:
         return false;

@@ -166,7 +166,7 @@ static enum json_stream_verdict give_member(struct json_stream *stream, struct j
     buf_reset(&stream->key);
     if (json_member_name(member.name, &stream->key, err) != OUT_OK)
         return reject(stream, piece);
-    piece->key = buf_view(&stream->key);
+    piece->key = bytes_there(buf_view(&stream->key));
     return give(stream, piece, member.value, member.value_at);
 }
 

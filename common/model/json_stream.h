@@ -31,7 +31,7 @@ enum json_shape {
 struct json_piece {
     struct bytes text; /* the record's bytes as read, without surrounding white space; valid until
                           the next call */
-    struct bytes key;  /* keyed: member name, escapes decoded; else empty */
+    struct bytes key;  /* keyed: member name, escapes decoded, may be ""; else data NULL */
     uint64_t line, column; /* of its first byte, from 1; columns count bytes */
     uint64_t byte;         /* offset of its first byte in the (decompressed) stream */
     uint64_t ordinal;      /* pieces before it, rejected ones included */

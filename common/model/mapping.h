@@ -56,8 +56,12 @@ void mapping_work_init(struct mapping_work *work);
 void mapping_work_free(struct mapping_work *work);
 
 /* Forward. `record` needs payload, tenant, operation, version/has_version, source_key, index; its
- * id is not believed but computed (a delete's id is parsed into the key cells, the others are
- * NULL). Row memory lives in `arena`. OUT_REJECT with DRV-J/V/E codes, the path and the column. */
+ * id is not believed but computed: row.id is always made of the key's cells, also a delete's, whose
+ * id, in whichever spelling, is parsed into them (the other cells are NULL). The record's version
+ * goes before the member that the mapping names; without either it is refused: who knows the place
+ * in the log of a mapping without `version` puts it in. Row memory lives in `arena`, a default's
+ * cell in the mapping. OUT_REJECT with DRV-J/V/E codes, the path and the column; a key that is
+ * empty is DRV-V001. */
 MUST_USE enum outcome mapping_forward(const struct mapping *mapping, const struct record *record,
                                       struct mapping_work *work, struct arena *arena,
                                       struct row *row, struct error *err);

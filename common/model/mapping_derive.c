@@ -88,18 +88,33 @@ static enum outcome nothing(const struct column *column, const char *word, struc
     return error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the record has no %s", word);
 }
 
+/* The key comes back as its cell prints it: "7.0" and "7" must not become one record. */
+static enum outcome check_printed(const struct column *column, struct cell cell, struct bytes text,
+                                  struct error *err)
+{
+    struct buf printed;
+    buf_init(&printed, text.size + 1);
+    bool same = value_append_key(&column->type, cell, &printed) && !printed.failed &&
+                bytes_equal(buf_view(&printed), text);
+    buf_free(&printed);
+    return same ? OUT_OK
+                : error_set(err, OUT_REJECT, ERR_VALUE_FORM,
+                            "the key is not written as column %s prints it", column->name);
+}
+
 static enum outcome derive_key(const struct mapping *mapping, const struct column *column,
                                const struct record *record, struct arena *arena, struct cell *cell,
                                struct error *err)
 {
     struct bytes text = record->source_key;
-    if (text.size == 0)
+    if (!text.data)
         return nothing(column, "$key", cell, err);
     if (column->source == FROM_KEY_SUFFIX &&
         !mapping_key_suffix(mapping, record->source_key, &text))
         return error_set(err, OUT_REJECT, ERR_VALUE_FORM,
                          "the key fits none of the mapping's key patterns");
-    return value_parse_key(&column->type, text, arena, cell, err);
+    enum outcome outcome = value_parse_key(&column->type, text, arena, cell, err);
+    return outcome == OUT_OK ? check_printed(column, *cell, text, err) : outcome;
 }
 
 static enum outcome derive_index(const struct column *column, const struct record *record,

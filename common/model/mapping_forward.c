@@ -231,14 +231,14 @@ static enum outcome derive_columns(const struct mapping *mapping, const struct r
     return outcome;
 }
 
-/* Version of the payload: what the mapping names, else what the message brought. */
+/* What the message says (drover-version) goes before the member that the mapping names. */
 static enum outcome find_version(const struct mapping *mapping, yyjson_val *root,
                                  const struct record *record, int64_t *version, bool *has,
                                  struct error *err)
 {
     *version = record->version;
     *has = record->has_version;
-    if (mapping->version_source == VERSION_STAMPED)
+    if (record->has_version || mapping->version_source == VERSION_STAMPED)
         return OUT_OK;
     yyjson_val *val = json_at(root, bytes_text(mapping->version_pointer));
     struct bytes text = {0};
@@ -274,28 +274,69 @@ static enum outcome check_root(const struct mapping *mapping, yyjson_val *root, 
     return error_set(err, OUT_REJECT, ERR_JSON_KIND, "the record is not a JSON object");
 }
 
+/* The text an id encodes: "%XX" is one byte of it. */
+static size_t text_size(struct bytes id)
+{
+    size_t size = id.size;
+    for (size_t i = 0; i < id.size; i++)
+        size -= id.data[i] == '%' ? 2 : 0;
+    return size;
+}
+
 static enum outcome finish_id(const struct mapping *mapping, const struct cell *cells,
                               struct buf *out, size_t before, struct error *err)
 {
+    enum outcome outcome = OUT_OK;
     if (!mapping_append_id(mapping, cells, out))
         return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key of the record cannot be formed");
-    if (out->size - before > MAPPING_KEY_MOST)
-        return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key has %zu bytes, %d are allowed",
-                         out->size - before, MAPPING_KEY_MOST);
-    return OUT_OK;
+    size_t size = text_size(bytes_of(out->data + before, out->size - before));
+    if (size == 0)
+        outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the key of the record is empty");
+    else if (size > MAPPING_KEY_MOST)
+        outcome = error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key has %zu bytes, %d are allowed",
+                            size, MAPPING_KEY_MOST);
+    if (outcome != OUT_OK)
+        column_blame(mapping, &mapping->columns[mapping->key[0]], 0, err);
+    return outcome;
+}
+
+/* The id of a delete as its cells print it: however it was spelled, the one an upsert has. */
+static enum outcome reform_id(const struct mapping *mapping, struct bytes spelled,
+                              struct mapping_work *work, struct arena *arena, struct cell *cells,
+                              struct bytes *id, struct error *err)
+{
+    buf_reset(&work->text);
+    enum outcome outcome = mapping_parse_id(mapping, spelled, arena, cells, err);
+    if (outcome == OUT_OK)
+        outcome = finish_id(mapping, cells, &work->text, 0, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    *id = arena_copy(arena, buf_view(&work->text));
+    return id->data ? OUT_OK : error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
 }
 
 static enum outcome forward_delete(const struct mapping *mapping, const struct record *record,
-                                   struct arena *arena, struct row *row, struct error *err)
+                                   struct mapping_work *work, struct arena *arena, struct row *row,
+                                   struct error *err)
 {
+    struct bytes in_key;
     if (!record->has_version)
         return error_set(err, OUT_REJECT, ERR_ENVELOPE, "a delete needs a drover-version header");
     for (size_t i = 0; i < mapping->column_count; i++)
         row->cells[i] = CELL_NULL;
     row->deleted = true;
     row->version = record->version;
-    row->id = arena_copy(arena, record->id);
-    return mapping_parse_id(mapping, record->id, arena, row->cells, err);
+    if (record->key_id.size && !bytes_equal(record->key_id, record->id)) {
+        enum outcome outcome =
+            reform_id(mapping, record->key_id, work, arena, row->cells, &in_key, err);
+        if (outcome == OUT_OK)
+            outcome = reform_id(mapping, record->id, work, arena, row->cells, &row->id, err);
+        if (outcome == OUT_OK && !bytes_equal(in_key, row->id))
+            outcome = error_set(err, OUT_REJECT, ERR_ENVELOPE,
+                                "the key of the delete names another id than the header drover-id");
+        return outcome;
+    }
+    return reform_id(mapping, record->id, work, arena, row->cells, &row->id, err);
 }
 
 /* Whether every row gives back the very record it was made from: nothing is filled in, respelled,
@@ -351,7 +392,7 @@ enum outcome mapping_forward(const struct mapping *mapping, const struct record 
     if (!row->cells)
         return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
     if (record->operation == OP_DELETE)
-        return forward_delete(mapping, record, arena, row, err);
+        return forward_delete(mapping, record, work, arena, row, err);
     yyjson_doc *doc = NULL;
     enum outcome outcome = work_parse(work, record->payload, mapping->unicode, &doc, err);
     if (outcome != OUT_OK)

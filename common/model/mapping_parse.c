@@ -170,13 +170,24 @@ enum outcome parse_name(struct parse *parse, struct yaml_at node, const char *wh
     return OUT_OK;
 }
 
+/* RFC 6901: behind ~ stands 0 or 1. */
+static bool escapes_are_good(struct bytes pointer)
+{
+    for (size_t i = 0; i < pointer.size; i++)
+        if (pointer.data[i] == '~' &&
+            (i + 1 == pointer.size || (pointer.data[i + 1] != '0' && pointer.data[i + 1] != '1')))
+            return false;
+    return true;
+}
+
 enum outcome parse_pointer(struct parse *parse, struct yaml_at node, const char **pointer,
                            struct error *err)
 {
     struct bytes text = {0};
     if (yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR)
         text = yaml_scalar(node, NULL);
-    if (text.size < 2 || text.size > 250 || text.data[0] != '/' || strlen(text.data) != text.size)
+    if (text.size < 2 || text.size > 250 || text.data[0] != '/' || strlen(text.data) != text.size ||
+        !escapes_are_good(text))
         return parse_fail(yaml_has(node) ? node : parse->root, err, ERR_MAPPING,
                           "a member is named by a JSON pointer such as /name or /meta/name");
     *pointer = parse_copy(&parse->mapping->arena, text);

@@ -62,9 +62,13 @@ static enum outcome check_key(struct parse *parse, struct yaml_at node, struct e
                               "redis.key takes {isolation_key}, {entity}, {id} and key columns");
         at = close;
     }
-    bool whole = true;
+    bool whole = true, any = false;
     for (size_t k = 0; k < mapping->key_count; k++)
-        whole = whole && seen.columns[mapping->key[k]];
+        whole = whole && seen.columns[mapping->key[k]], any = any || seen.columns[mapping->key[k]];
+    if (seen.id && any)
+        return parse_fail(node, err, ERR_MAPPING,
+                          "{id} in redis.key is the whole id, every key column of it: no column "
+                          "stands beside it");
     if (!parse->unnamed && (!seen.tenant || (!seen.id && !whole)))
         return parse_fail(node, err, ERR_MAPPING,
                           "redis.key needs {isolation_key} and {id} or every key column");

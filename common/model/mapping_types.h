@@ -22,7 +22,9 @@
 #include "common/model/mapping_parts.h"
 #include "common/model/value.h"
 
-#define MAPPING_KEY_MOST 512 /* bytes of an id (fault row P28: PostgreSQL's index row is 2,704) */
+/* Bytes of a key's text, its columns joined with ':' (fault row P28: PostgreSQL's index row is
+ * 2,704). As an id, percent-encoded, it is at most three times as long. */
+#define MAPPING_KEY_MOST 512
 #define MAPPING_COLUMNS_MOST 200
 
 enum column_source {

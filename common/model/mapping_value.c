@@ -6,6 +6,7 @@
 #include "common/base/text.h"
 #include "common/model/canonical.h"
 #include "common/model/decimal.h"
+#include "common/model/value_scalar.h"
 
 /* yyjson needs about 12 bytes for a byte of text; records that would not fit use malloc. */
 #define POOL_SIZE (1u << 20)
@@ -182,6 +183,17 @@ bool mapping_append_id(const struct mapping *mapping, const struct cell *cells, 
     return good;
 }
 
+/* Other producers write a number's sign out. */
+static enum outcome parse_part(const struct value_type *type, struct bytes text,
+                               struct arena *arena, struct cell *cell, struct error *err)
+{
+    bool number =
+        value_is_number(type) || type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ;
+    if (number && text.size > 1 && text.data[0] == '+' && text.data[1] != '-')
+        text = bytes_of(text.data + 1, text.size - 1);
+    return value_parse_key(type, text, arena, cell, err);
+}
+
 enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id, struct arena *arena,
                               struct cell *cells, struct error *err)
 {
@@ -195,13 +207,13 @@ enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id, st
         const char *stop = colon ? colon : end;
         buf_reset(&part);
         if (at > end || (last && colon) || (!last && !colon) ||
-            !text_percent_decode(&part, bytes_of(at, (size_t)(stop - at))))
+            !text_percent_decode(&part, bytes_of(at, (size_t)(stop - at))) || part.failed)
             outcome =
                 error_set(err, OUT_REJECT, ERR_ENVELOPE,
                           "the id does not have the %zu parts of the key", mapping->key_count);
         else
-            outcome = value_parse_key(&mapping->columns[mapping->key[i]].type, buf_view(&part),
-                                      arena, &cells[mapping->key[i]], err);
+            outcome = parse_part(&mapping->columns[mapping->key[i]].type, buf_view(&part), arena,
+                                 &cells[mapping->key[i]], err);
         at = stop + 1;
     }
     buf_free(&part);

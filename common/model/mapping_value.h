@@ -90,7 +90,7 @@ MUST_USE enum outcome column_derive(const struct mapping *mapping, const struct 
                                     const struct record *record, struct bytes tenant,
                                     struct arena *arena, struct cell *cell, struct error *err);
 
-/* Key cells from an id: the way back for deletes. */
+/* Key cells from an id, in any percent-encoding and spelling: the way back for deletes. */
 MUST_USE enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id,
                                        struct arena *arena, struct cell *cells, struct error *err);
 

@@ -84,7 +84,7 @@ static bool number_text(yyjson_val *val, char memory[24], struct bytes *text)
 
 /* ---- text ---- */
 
-static bool is_longer(struct bytes text, int32_t most)
+bool value_is_longer(struct bytes text, int32_t most)
 {
     if (text.size <= (size_t)most)
         return false;
@@ -106,7 +106,7 @@ static enum outcome encode_text(const struct value_target *to, yyjson_val *val)
     } else {
         return value_reject_kind(to, "a string", val);
     }
-    if (to->type->length > 0 && is_longer(text, to->type->length))
+    if (to->type->length > 0 && value_is_longer(text, to->type->length))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_LENGTH,
                          "the string has more than %d characters", to->type->length);
     return value_store(to, text.data, text.size);
@@ -151,7 +151,7 @@ static enum outcome encode_number(const struct value_target *to, yyjson_val *val
     struct decimal number;
     if (!decimal_parse(text, &number))
         return string ? reject_form(to, "the string to hold a number as JSON writes it, of at most "
-                                        "40 digits and exponents within 308")
+                                        "309 digits and exponents within 308")
                       : error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
                                   "the number has too many digits or too large an exponent");
     enum outcome outcome = value_encode_decimal(to, &number);
@@ -332,12 +332,34 @@ static enum value_form form_of(const struct value_type *type, yyjson_val *val)
     return yyjson_is_str(val) ? FORM_STRING : FORM_NATURAL;
 }
 
+/* Seconds, or a spreadsheet's days, taken for milliseconds land about New Year 1970; what is in ms
+ * is 1973-03-03 at 10^11. Zero is the same instant in each unit. */
+static enum outcome check_unit(yyjson_val *val, struct error *err)
+{
+    static const struct decimal LEAST = {.count = 1, .exponent = 11, .digits = {'1'}};
+    char memory[24];
+    struct bytes text;
+    struct decimal number;
+    if (!number_text(val, memory, &text) || !decimal_parse(text, &number) || number.count == 0)
+        return OUT_OK; /* refused, or taken, by the encoding */
+    number.negative = false;
+    if (decimal_compare(&number, &LEAST) >= 0)
+        return OUT_OK;
+    error_set(err, OUT_REJECT, ERR_VALUE_RANGE,
+              "as: loose takes a number for Unix milliseconds, and this one would be near January "
+              "1970: is it in seconds?");
+    error_hint(err, "write as: epoch_s if it is in seconds, as: epoch_ms if the year is right");
+    return OUT_REJECT;
+}
+
 static enum outcome encode_loose(const struct value_type *type, yyjson_val *val,
                                  struct arena *arena, struct cell *cell, bool *exact,
                                  struct error *err)
 {
     struct value_type strict = *type;
     strict.form = form_of(type, val);
+    if (strict.form == FORM_EPOCH_MS && check_unit(val, err) != OUT_OK)
+        return OUT_REJECT;
     enum outcome outcome = value_encode(&strict, val, arena, cell, exact, err);
     if (strict.form != FORM_NATURAL)
         *exact = false;

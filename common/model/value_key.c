@@ -5,6 +5,8 @@
 
 #include "common/model/value_scalar.h"
 
+#include <string.h>
+
 #include "common/base/text.h"
 #include "common/model/json.h"
 #include "common/model/timestamp.h"
@@ -124,6 +126,18 @@ static enum outcome store_bool(const struct value_target *to, struct bytes text)
     return value_store(to, &(char){truth}, 1);
 }
 
+/* What a column of text can hold: PostgreSQL takes neither NUL nor what is no UTF-8. */
+static enum outcome store_text(const struct value_target *to, struct bytes text)
+{
+    size_t at;
+    if (!text_is_utf8(text, &at) || (text.size && memchr(text.data, '\0', text.size)))
+        return reject_key(to);
+    if (to->type->length > 0 && value_is_longer(text, to->type->length))
+        return error_set(to->err, OUT_REJECT, ERR_VALUE_LENGTH,
+                         "the id has more than %d characters", to->type->length);
+    return value_store(to, text.data ? text.data : "", text.size);
+}
+
 enum outcome value_parse_key(const struct value_type *type, struct bytes text, struct arena *arena,
                              struct cell *cell, struct error *err)
 {
@@ -136,7 +150,7 @@ enum outcome value_parse_key(const struct value_type *type, struct bytes text, s
     switch (type->base) {
     case VALUE_TEXT:
     case VALUE_VARCHAR:
-        return value_store(&to, text.data ? text.data : "", text.size);
+        return store_text(&to, text);
     case VALUE_BOOL:
         return store_bool(&to, text);
     case VALUE_DATE:

@@ -80,15 +80,18 @@ static bool from_short(const struct decimal *number, double *value)
 
 /* Mantissa and exponent as integers: strtod must not meet a decimal point, which is the locale's.
  */
-static void format_for_strtod(const struct decimal *number, char out[64])
+enum { STRTOD_ROOM = DECIMAL_DIGITS_MOST + 32 };
+
+static void format_for_strtod(const struct decimal *number, char out[STRTOD_ROOM])
 {
-    snprintf(out, 64, "%s%.*se%d", number->negative ? "-" : "", number->count ? number->count : 1,
-             number->count ? number->digits : "0", number->exponent);
+    snprintf(out, STRTOD_ROOM, "%s%.*se%d", number->negative ? "-" : "",
+             number->count ? number->count : 1, number->count ? number->digits : "0",
+             number->exponent);
 }
 
 bool value_float_from(const struct decimal *number, bool single, double *value)
 {
-    char text[64];
+    char text[STRTOD_ROOM];
     if (!single && from_short(number, value))
         return true;
     format_for_strtod(number, text);
@@ -223,7 +226,7 @@ static enum outcome encode_numeric(const struct value_target *to, struct decimal
 {
     if (!fit_numeric(to->type, number))
         return out_of_range(to);
-    char memory[64]; /* header and twelve groups */
+    char memory[2 * DECIMAL_DIGITS_MOST]; /* a header of 8 bytes, two for every four digits */
     struct buf binary = value_buf_over(memory, sizeof(memory));
     decimal_append_numeric(&binary, number);
     return value_store(to, binary.data, binary.size);

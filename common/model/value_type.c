@@ -10,7 +10,8 @@
 
 enum {
     VARCHAR_MOST = 10485760, /* PostgreSQL: MaxAttrSize */
-    PRECISION_MOST = 1000,   /* NUMERIC_MAX_PRECISION */
+    PRECISION_MOST =
+        DECIMAL_DIGITS_MOST, /* PostgreSQL takes 1000, of which no record could use all */
     NAME_ROOM = 64,
 };
 

@@ -52,7 +52,7 @@ struct found {
     enum found_kind kind;
     const struct mapping *mapping;
     struct bytes payload;
-    struct bytes source_key; /* storage key, or map key; empty: none */
+    struct bytes source_key; /* storage key, or map key, either may be ""; data NULL: none */
     struct bytes storage_origin;
     struct bytes tenant;         /* plain tenant id the payload names; empty: config's or none */
     int64_t index;               /* -1: none */

@@ -285,7 +285,7 @@ static bool give_record(struct maps *maps, const struct maps_record *record, str
     }
     give(maps, record, FOUND_RECORD, found);
     found->payload = payload;
-    found->source_key = record->keyed ? record->key : (struct bytes){0};
+    found->source_key = record->keyed ? bytes_there(record->key) : (struct bytes){0};
     return true;
 }
 

@@ -40,7 +40,7 @@ static bool give_key(struct collect_storage *storage, struct found *found, enum 
                      const struct mapping *mapping)
 {
     storage_give(storage, found, kind, shown_key(storage));
-    found->source_key = buf_view(&storage->item.key);
+    found->source_key = bytes_there(buf_view(&storage->item.key));
     found->mapping = mapping;
     return true;
 }

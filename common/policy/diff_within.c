@@ -12,10 +12,10 @@
 
 #include "common/model/decimal.h"
 
-/* Places from 10^-400 to 10^399: decimal.h lets the first digit be within 10^+-308 and 40 follow.
- */
-#define PLACES 800
-#define PLACE_OF_ONE 400
+/* Places from 10^-1008 to 10^399: decimal.h lets the first digit be within 10^308, and the last be
+ * the thousandth behind the point. */
+#define PLACES 1408
+#define PLACE_OF_ONE 1008
 
 struct fixed {
     uint8_t digits[PLACES]; /* digits[i] counts 10^(i - PLACE_OF_ONE) */

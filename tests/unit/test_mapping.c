@@ -505,6 +505,7 @@ START_TEST(versions_come_from_the_record)
                                       "version: { from: /at, as: timestamp }\ncolumns:\n"
                                       "  - { name: a, from: /a, type: text }\n");
     struct record record = record_of("{\"a\":\"x\",\"at\":\"1970-01-01T00:00:01.5Z\"}");
+    record.has_version = false;
     mapping_work_init(&work);
     buf_init(&id, 4096);
     ck_assert_int_eq(mapping_identify(mapping, &record, &work, NULL, &id, &version, &has, &err),
