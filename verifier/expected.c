@@ -224,6 +224,8 @@ static enum outcome take_message(struct verify_run *run, const struct kafka_read
     struct expected expected;
     struct error why = {0};
     verify_progress_step(&run->progress);
+    if (run->pass == 0)
+        holes_see(&run->holes, message->partition, message->offset);
     if (message->offset < at->cut)
         expected_tick(run, message);
     if (run->settings->only_tenant && !verify_run_in_scope(run, peek(message).tenant))
@@ -278,6 +280,12 @@ enum outcome expected_read(struct verify_run *run, struct error *err)
     run->clocks = calloc(run->report.partition_count + 1, sizeof *run->clocks);
     if (!run->clocks)
         abort();
+    if (run->pass == 0) {
+        holes_begin(&run->holes, run->report.partition_count);
+        for (size_t i = 0; i < run->report.partition_count; i++)
+            holes_start(&run->holes, run->report.partitions[i].partition,
+                        run->report.partitions[i].low);
+    }
     enum outcome outcome =
         kafka_reader_open(run->settings, run->source_topic, ranges, run->report.partition_count,
                           VERIFY_KAFKA_MS, &reader, err);
@@ -288,6 +296,7 @@ enum outcome expected_read(struct verify_run *run, struct error *err)
             break;
         outcome = take_message(run, message, err);
     }
+    holes_finish(&run->holes);
     kafka_reader_close(reader);
     return outcome;
 }

@@ -15,6 +15,7 @@
 #include "common/policy/verify_report.h"
 #include "common/policy/version.h"
 #include "common/port/stored.h"
+#include "verifier/holes.h"
 #include "verifier/verify_progress.h"
 
 /* Records that never got into the topic have no tenant to be counted under. */
@@ -43,6 +44,7 @@ struct verify_run {
     int64_t *dead_next;                 /* by DLQ partition: read up to here */
     size_t dead_partitions;
     uint32_t pass;
+    struct holes holes;           /* offsets below `high` that are no messages */
     struct version_clock *clocks; /* by partition: versions of messages that bring none */
     int64_t log_version;          /* of the message that expected_make is given, if it needs one */
 

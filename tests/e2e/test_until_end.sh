@@ -35,6 +35,9 @@ work more || fail "worker behind the hole: exit $?"
 equal "offsets behind the hole" "$(row 0 next_offset) $(row 0 results_next)" "6 6"
 equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event")" 9
 
+drover verify > "$WORK/verify.log" 2>&1 || fail "verify: exit $?"
+! grep -q "receipt" "$WORK/verify.log" || fail "the verifier takes offsets that are no messages for records: $(grep receipt "$WORK/verify.log" | head -1)"
+
 say "a halted partition has ended, and is the exit code"
 messages 3 1 1 | jq -c '.headers += [["drover-run", "r"], ["drover-seq", "5"]]' | "$TOOL" send "$SOURCE"
 messages 4 1 3 | "$TOOL" send "$SOURCE"

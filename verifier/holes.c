@@ -1,0 +1,83 @@
+#include "verifier/holes.h"
+
+#include <stdlib.h>
+
+#define HOLES_MOST 200000 /* 24 bytes each */
+
+void holes_begin(struct holes *holes, size_t partitions)
+{
+    holes_free(holes);
+    holes->next = calloc(partitions + 1, sizeof *holes->next);
+    if (!holes->next)
+        abort();
+}
+
+void holes_start(struct holes *holes, int32_t partition, int64_t low)
+{
+    holes->next[partition] = low;
+}
+
+static void add(struct holes *holes, const struct hole *hole)
+{
+    if (holes->count == HOLES_MOST) {
+        holes->overflowed = true;
+        return;
+    }
+    if (holes->count == holes->room) {
+        holes->room = holes->room ? 2 * holes->room : 64;
+        holes->items = realloc(holes->items, holes->room * sizeof *holes->items);
+        if (!holes->items)
+            abort();
+    }
+    holes->items[holes->count++] = *hole;
+}
+
+void holes_see(struct holes *holes, int32_t partition, int64_t offset)
+{
+    if (offset > holes->next[partition])
+        add(holes, &(struct hole){partition, holes->next[partition], offset});
+    holes->next[partition] = offset + 1;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const struct hole *a = left, *b = right;
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    return (a->from > b->from) - (a->from < b->from);
+}
+
+void holes_finish(struct holes *holes)
+{
+    if (holes->count)
+        qsort(holes->items, holes->count, sizeof *holes->items, compare);
+}
+
+uint64_t holes_in(const struct holes *holes, int32_t partition, int64_t from, int64_t to)
+{
+    size_t low = 0, high = holes->count;
+    uint64_t found = 0;
+    while (low < high) { /* the first one that ends behind `from` */
+        size_t middle = low + (high - low) / 2;
+        const struct hole *hole = &holes->items[middle];
+        if (hole->partition < partition || (hole->partition == partition && hole->to <= from))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < holes->count && holes->items[low].partition == partition &&
+           holes->items[low].from < to;
+         low++) {
+        const struct hole *hole = &holes->items[low];
+        found +=
+            (uint64_t)((hole->to < to ? hole->to : to) - (hole->from > from ? hole->from : from));
+    }
+    return found;
+}
+
+void holes_free(struct holes *holes)
+{
+    free(holes->items);
+    free(holes->next);
+    *holes = (struct holes){0};
+}
