@@ -17,6 +17,23 @@ static const char *const COLUMN_KEYS[] = {"name",  "from",      "type", "require
 static const char *const OWN_COLUMNS[] = {"isolation_key",  "drover_version",    "drover_digest",
                                           "drover_deleted", "drover_deleted_at", NULL};
 
+/* Columns that PostgreSQL itself has in every table (catalog/heap.c, SysAtt; stable since 12). */
+static const char *const SYSTEM_COLUMNS[] = {"tableoid", "xmin", "cmin", "xmax",
+                                             "cmax",     "ctid", NULL};
+
+static enum outcome check_system_name(struct yaml_at node, const char *name, struct error *err)
+{
+    for (size_t i = 0; SYSTEM_COLUMNS[i]; i++) {
+        if (strcmp(SYSTEM_COLUMNS[i], name) != 0)
+            continue;
+        error_set(err, OUT_FATAL, ERR_MAPPING, "%s is a column PostgreSQL keeps for itself", name);
+        yaml_where(node, err);
+        error_hint(err, "give the column another name, such as %s_; its from: can stay", name);
+        return OUT_FATAL;
+    }
+    return OUT_OK;
+}
+
 struct column *parse_find_column(const struct mapping *mapping, struct bytes name)
 {
     for (size_t i = 0; i < mapping->column_count; i++)
@@ -453,6 +470,7 @@ static enum outcome parse_one(struct parse *parse, struct yaml_at at, yyjson_mut
         return parse_fail(yaml_has(named) ? named : at, err, ERR_MAPPING,
                           "the column's name is taken already");
     }
+    parse_keep(parse, check_system_name(yaml_has(named) ? named : at, name, err), err);
     if (yaml_has(generated))
         return parse_generated(parse, generated, at, name, err);
     struct column *column = &mapping->columns[mapping->column_count++];
@@ -474,6 +492,8 @@ static enum outcome add_rest(struct parse *parse, struct yaml_at rest, struct er
     if (outcome == OUT_OK && parse_name_is_used(mapping, column->name))
         outcome = parse_fail(rest, err, ERR_MAPPING,
                              "rest must be a column of its own, not one of columns");
+    if (outcome == OUT_OK)
+        outcome = check_system_name(rest, column->name, err);
     column->type.base = VALUE_JSONB;
     column->source = FROM_REST;
     column->key_at = -1;

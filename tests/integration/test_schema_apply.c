@@ -174,6 +174,9 @@ static const struct {
     {"ALTER TABLE shop.cart DROP CONSTRAINT cart_pkey, ADD PRIMARY KEY (id)", "isolation_key, id"},
     {"ALTER TABLE shop.cart DROP CONSTRAINT cart_pkey", "none"},
     {"ALTER TABLE shop.cart ADD COLUMN other int NOT NULL", "other"},
+    {"ALTER TABLE shop.cart DROP COLUMN total, ADD COLUMN total numeric(10,2) GENERATED ALWAYS AS "
+     "(1.5) STORED",
+     "GENERATED ALWAYS"},
     {"DROP INDEX shop.cart_lower; CREATE INDEX cart_lower ON shop.cart (id)", "cart_lower"},
     {"DROP TABLE shop.cart; CREATE VIEW shop.cart AS SELECT 1 AS id", "view"},
 };

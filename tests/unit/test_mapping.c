@@ -185,6 +185,11 @@ static const struct {
     {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: /a, type: text, as: number2 "
      "}\n",
      "m.yaml:5:42", "as is"},
+    {"entity: a\ntable: a\nkey: [a]\ncolumns:\n  - { name: a, from: /a, type: text }\n"
+     "  - { name: xmin, from: /xmin, type: float8 }\n",
+     "m.yaml:6:13", "PostgreSQL keeps for itself"},
+    {"entity: a\ntable: a\nkey: [a]\nrest: ctid\ncolumns:\n  - { name: a, from: /a, type: text }\n",
+     "m.yaml:4:7", "PostgreSQL keeps for itself"},
     {"entity: a\n\ttable: a\n", "m.yaml:2:", ""},
 };
 
