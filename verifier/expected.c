@@ -25,17 +25,6 @@ static bool may_be_gone(const struct verify_run *run, const struct expected *exp
            (uint64_t)(run->report.started_ms - produced_ms) >= life_ms;
 }
 
-/* A delete brings its id in any spelling; whose row it is, the key's cells say. */
-static bool respell_id(struct verify_run *run, struct expected *expected)
-{
-    struct buf *id = &run->judge.content;
-    buf_reset(id);
-    if (!mapping_append_id(expected->item->mapping, expected->row.cells, id))
-        return false;
-    expected->row.id = arena_copy(&run->arena, buf_view(id));
-    return expected->row.id.data != NULL;
-}
-
 /* Most messages say their version; the others are decoded once more. */
 void expected_tick(struct verify_run *run, const struct kafka_read_message *message)
 {
@@ -70,8 +59,6 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
                               &expected->row, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (expected->row.deleted && !respell_id(run, expected))
-        return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key of the record cannot be formed");
     record->id = expected->row.id;
     buf_reset(&run->key);
     envelope_append_key(&run->key, record->tenant, record->entity, record->id);

@@ -236,8 +236,9 @@ static bool read_pair(const struct mapping *mapping, redisReply *const pair[2],
                               .id = meta.id,
                               .version = meta.version,
                               .digest = meta.digest,
-                              .deleted = meta.deleted,
-                              .json = meta.deleted ? (struct bytes){0} : json};
+                              /* a value beside a tombstone is there for whoever reads the key */
+                              .deleted = meta.deleted && !json.size,
+                              .json = json};
     return true;
 }
 
