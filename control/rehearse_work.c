@@ -134,6 +134,12 @@ void rehearse_work_take(struct rehearsal *rehearsal, const struct bus_message *m
     batch->fence.partition = message->partition;
     struct batch_item *item = batch_add(batch, message->offset);
     *dead = make_row(rehearsal, message, &record, item, &err) != OUT_OK;
+    if (*dead && batch->arena.refused && batch->count > 1) {
+        batch->count--; /* it did not fit beside the others */
+        rehearse_work_flush(rehearsal);
+        rehearse_work_take(rehearsal, message, dead);
+        return;
+    }
     if (*dead) {
         batch_reject(batch, item, &err);
         bury(rehearsal, &record, &err);

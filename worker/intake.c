@@ -80,7 +80,9 @@ static enum outcome make_row(struct worker *worker, struct batch *batch, struct 
 static bool is_full(const struct worker *worker, const struct batch *batch)
 {
     return batch->count >= worker->settings->batch_records ||
-           batch->bytes >= worker->settings->batch_bytes;
+           batch->bytes >= worker->settings->batch_bytes ||
+           /* the largest record's row has room beside what is there (BATCH_MEMORY in flow.c) */
+           batch->arena.used + worker->settings->record_bytes * 4 >= batch->arena.limit;
 }
 
 static void open_batch(struct partition *partition, int64_t offset)
@@ -105,7 +107,10 @@ static void keep_sequences(struct partition *partition, struct batch *batch)
     struct log_place place = log_clock_mark(&partition->log, batch->fence.end, watermark);
     buf_reset(text);
     sequence_append(&partition->sequences, &place, text);
+    size_t limit = batch->arena.limit; /* it is of rows: what the fence stores has room always */
+    batch->arena.limit = SIZE_MAX / 2;
     batch->fence.sequences = arena_copy(&batch->arena, buf_view(text));
+    batch->arena.limit = limit;
 }
 
 void intake_close(struct partition *partition)
@@ -142,15 +147,26 @@ static void add_message(struct partition *partition, rd_kafka_message_t *message
     open_batch(partition, message->offset);
     struct batch *batch = partition->open;
     struct batch_item *item = batch_add(batch, message->offset);
-    assert(item);
+    assert(item); /* a full batch was closed */
     item->message = message;
     size_t rows_before = batch->arena.used;
-    if (decoded == OUT_OK)
-        decoded = make_row(worker, batch, item, record, log_version, err);
+    if (decoded == OUT_OK) {
+        enum outcome made = make_row(worker, batch, item, record, log_version, err);
+        if (made != OUT_OK && batch->arena.refused && batch->count > 1) {
+            batch->count--; /* it did not fit beside the others: the next batch has the room */
+            intake_close(partition);
+            add_message(partition, message, record, log_version, decoded, err);
+            return;
+        }
+        if (made != OUT_OK && batch->arena.refused)
+            error_hint(err, "its row alone needs more memory than a batch has: raise "
+                            "work.batch_bytes or max_record_bytes");
+        decoded = made;
+    }
     if (decoded != OUT_OK)
         batch_reject(batch, item, err);
     size_t held = weight_of(message) + batch->arena.used - rows_before;
-    batch->bytes += message->len + message->key_len;
+    batch->bytes += message->len + message->key_len + item->sealed.size;
     batch->held += held;
     worker->in_flight_bytes += held;
     partition->position = message->offset + 1;

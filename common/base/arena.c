@@ -53,6 +53,7 @@ void arena_reset(struct arena *arena)
     }
     arena->blocks = largest;
     arena->used = 0;
+    arena->refused = false;
     arena->held = largest ? largest->capacity : 0;
 }
 
@@ -97,8 +98,10 @@ void *arena_alloc(struct arena *arena, size_t size)
     if (size == 0)
         return nothing;
     size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    if (rounded < size || rounded > arena->limit - arena->used)
+    if (rounded < size || arena->used > arena->limit || rounded > arena->limit - arena->used) {
+        arena->refused = true;
         return NULL;
+    }
 
     struct arena_block *block = arena->blocks;
     if (!block || rounded > block->capacity - block->used)
@@ -112,8 +115,10 @@ void *arena_alloc(struct arena *arena, size_t size)
 
 void *arena_array(struct arena *arena, size_t count, size_t size)
 {
-    if (size != 0 && count > SIZE_MAX / size)
+    if (size != 0 && count > SIZE_MAX / size) {
+        arena->refused = true;
         return NULL;
+    }
     void *place = arena_alloc(arena, count * size);
     if (place && count * size > 0)
         memset(place, 0, count * size);

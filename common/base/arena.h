@@ -8,6 +8,7 @@
  * work is delivered again.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/attributes.h"
@@ -20,6 +21,7 @@ struct arena {
     size_t used;  /* bytes handed out, rounded up to 16 */
     size_t held;  /* bytes asked of the system */
     size_t limit; /* of `used` */
+    bool refused; /* something did not fit since the last reset */
 };
 
 void arena_init(struct arena *arena, size_t limit);
