@@ -164,11 +164,13 @@ static enum outcome look(struct writing *writing, struct batch_item *item, struc
     if (file_db_step(db, statement, &there, err) != OUT_OK)
         return failed(err);
     int64_t version = there ? sqlite3_column_int64(statement, 0) : INT64_MIN;
-    if (writing->only_look || (there && version >= item->row.version)) {
-        item->decided = true;
-        item->verdict = batch_classify(&item->row, version, file_db_column(statement, 1));
+    if (there && version >= item->row.version) {
+        batch_decide_stored(item, version, file_db_column(statement, 1));
         if (writing->only_look && item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
+    } else if (writing->only_look) { /* refused before the crash; or ours, and gone since */
+        item->decided = true;
+        item->verdict = writing->batch->second_look ? CLASS_DEAD : CLASS_APPLIED;
     } else if (item->row.deleted && item->mapping->on_delete == DELETE_SOFT && there) {
         *soft = soften(writing, item->mapping, file_db_column(statement, 2));
     }
@@ -224,8 +226,13 @@ static enum outcome write_group(struct writing *writing, const struct batch_grou
 static enum outcome write_all(struct writing *writing, struct error *err)
 {
     enum outcome outcome = writing->only_look ? OUT_OK : pass_fence(writing, err);
-    for (size_t i = 0; i < writing->batch->group_count && outcome == OUT_OK; i++)
-        outcome = write_group(writing, &writing->batch->groups[i], err);
+    size_t i = 0;
+    do {
+        for (; i < writing->batch->group_count && outcome == OUT_OK; i++)
+            outcome = write_group(writing, &writing->batch->groups[i], err);
+    } while (outcome == OUT_OK && batch_promote(writing->batch));
+    if (outcome == OUT_OK)
+        batch_settle(writing->batch);
     return outcome;
 }
 

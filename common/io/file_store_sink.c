@@ -98,19 +98,22 @@ static void prepare(struct file_sink *sink)
 {
     struct batch *batch = sink->batch;
     arena_reset(&sink->texts_arena);
-    sink->texts = arena_array(&sink->texts_arena, batch->order_count + 1, sizeof *sink->texts);
+    sink->texts = arena_array(&sink->texts_arena, batch->count + 1, sizeof *sink->texts);
     if (!sink->texts)
         abort();
-    for (size_t i = 0; i < batch->order_count && !batch->second_look; i++) {
-        struct error err;
-        struct batch_item *item = &batch->items[batch->order[i]];
-        if (item->decided || item->row.deleted)
-            continue;
-        if (make_text(sink, item, &sink->texts[i], &err) != OUT_OK) {
-            batch_reject(batch, item, &err);
-            sink->refused = true;
+    size_t i = 0;
+    do {
+        for (; i < batch->order_count && !batch->second_look; i++) {
+            struct error err;
+            struct batch_item *item = &batch->items[batch->order[i]];
+            if (item->decided || item->row.deleted)
+                continue;
+            if (make_text(sink, item, &sink->texts[i], &err) != OUT_OK) {
+                batch_reject(batch, item, &err);
+                sink->refused = true;
+            }
         }
-    }
+    } while (!batch->second_look && batch_promote(batch));
     sink->prepared = true;
 }
 

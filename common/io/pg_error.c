@@ -19,6 +19,8 @@ struct state_rule {
 static const struct state_rule STATES[] = {
     {"DR001", PG_FENCED},
     {"DR002", PG_FENCED},
+    {"DR003", PG_RECORD}, /* drover.not_written() */
+    {"25P04", PG_CONNECTION_LOST},
     {"57P01", PG_CONNECTION_LOST},
     {"57P02", PG_CONNECTION_LOST},
     {"57P03", PG_CONNECTION_LOST},
@@ -112,13 +114,14 @@ static enum outcome outcome_of(enum pg_action action)
  * integer: "…"', 'unsupported Unicode escape', 'date/time field value out of range: "…"'. What
  * follows the first ": " or stands in quotes that are not an identifier's cannot be told apart, so
  * for the data classes the message is cut at the first quote after a colon. */
-static int safe_length(const char *state, const char *message)
+static int safe_length(const char *state, const char *message, const char *raised_by)
 {
     const char *end = message + strlen(message);
     bool data = strncmp(state, "22", 2) == 0 || strncmp(state, "23", 2) == 0 ||
                 strncmp(state, "P0", 2) == 0 || strncmp(state, "38", 2) == 0;
     const char *cut = data ? strstr(message, ": ") : NULL;
-    if (state[0] == 'P')
+    bool own = strncmp(state, "DR", 2) == 0;
+    if (state[0] == 'P' || (!own && raised_by && strcmp(raised_by, "exec_stmt_raise") == 0))
         cut = message; /* a trigger's own words may be anything */
     return (int)((cut ? cut : end) - message);
 }
@@ -132,6 +135,7 @@ enum pg_action pg_error_from_result(const PGresult *result, struct error *err)
         return action;
     }
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *raised_by = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     const char *table = PQresultErrorField(result, PG_DIAG_TABLE_NAME);
     const char *column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME);
     const char *constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
@@ -139,13 +143,27 @@ enum pg_action pg_error_from_result(const PGresult *result, struct error *err)
     if (strcmp(state, "23503") == 0 && constraint &&
         strncmp(constraint, SCHEMA_REFERENCE, strlen(SCHEMA_REFERENCE)) == 0)
         code = ERR_PG_PARENT; /* a reference of the mapping: the parent may still come */
+    if (strcmp(state, "DR003") == 0)
+        code = ERR_PG_SKIPPED;
     error_set(err, outcome_of(action), code, "%s", error_code_meaning(code));
     message = message ? message : "";
-    error_cause(err, "%s %.*s", state, safe_length(state, message), message);
+    error_cause(err, "%s %.*s", state, safe_length(state, message, raised_by), message);
     if (table || constraint)
         error_where(err, "%s%s%s%s%s", table ? table : "", column ? "." : "", column ? column : "",
                     constraint ? " constraint " : "", constraint ? constraint : "");
     return action;
+}
+
+void pg_error_blame_record(struct error *err)
+{
+    struct error seen = *err;
+    bool known =
+        seen.code == ERR_PG_DATA || seen.code == ERR_PG_PARENT || seen.code == ERR_PG_SKIPPED;
+    enum error_code code = known ? seen.code : ERR_PG_DATA;
+    bool ours = strncmp(seen.cause, "DR", 2) == 0; /* or a trigger's, with words of its own */
+    error_set(err, OUT_REJECT, code, "%s", error_code_meaning(code));
+    error_cause(err, "%.*s", ours ? 5 : (int)sizeof seen.cause, seen.cause);
+    error_where(err, "%s", seen.where);
 }
 
 /* libpq's text names host, port, user and database, never the password. Lines become one. */

@@ -4,6 +4,9 @@
 /*
  * The one place that knows SQLSTATEs: what each means for a batch (FAULTS 3.1). The server's
  * DETAIL and parameter values never get into an error: they hold data.
+ *
+ * A trigger may raise any of them for one row, so a state alone never says that the server is to
+ * blame: see pg_writer_careful.c for what is done when one follows a row.
  */
 
 #include <libpq-fe.h>
@@ -28,6 +31,9 @@ enum pg_action pg_classify(const char *sqlstate);
 /* Fills err from a failed result: code and outcome by the action, SQLSTATE, primary message without
  * values, table.column or constraint as where. Returns the action. */
 enum pg_action pg_error_from_result(const PGresult *result, struct error *err);
+/* Makes of an error that followed one record through the halving that record's: OUT_REJECT, with
+ * DRV-P110 in place of a code that tells of the server; SQLSTATE and place stay. */
+void pg_error_blame_record(struct error *err);
 /* From a connection that failed: DRV-P001 unreachable, DRV-P002 login refused, DRV-P009. The
  * password never appears. */
 enum outcome pg_error_from_connection(PGconn *connection, struct error *err);

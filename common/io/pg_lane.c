@@ -21,8 +21,8 @@
 #include "common/io/pg_session.h"
 #include "common/policy/backoff.h"
 
-#define NAMES_MOST 512     /* prepared statements of one connection */
-#define RESULTS_MOST 16384 /* queries of one exchange */
+/* Queries of one exchange at most: callers send what may be more in several (PG_WRITER_GROUPS). */
+#define RESULTS_MOST 16384
 
 enum lane_state {
     LANE_DOWN, /* waiting for the timer */
@@ -51,8 +51,8 @@ struct pg_lane {
     int watched_fd;
     enum lane_state state;
     struct backoff backoff;
-    const char *names[NAMES_MOST];
-    int name_count;
+    const char **names; /* prepared statements of this connection: a few a mapping */
+    int name_count, name_capacity;
     const char **prepares; /* per queued query: the name an implicit prepare makes, or NULL */
     PGresult **results;
     int queued, capacity;
@@ -356,6 +356,7 @@ static void on_timer_closed(uv_handle_t *handle)
     free(lane->application);
     free(lane->results);
     free(lane->prepares);
+    free(lane->names);
     free(lane);
     if (on_closed)
         on_closed(owner);
@@ -402,7 +403,12 @@ static void prepare_once(struct pg_lane *lane, const char *name, const char *sql
     for (int i = 0; i < lane->name_count; i++)
         if (strcmp(lane->names[i], name) == 0)
             return;
-    assert(lane->name_count < NAMES_MOST);
+    if (lane->name_count == lane->name_capacity) {
+        lane->name_capacity = lane->name_capacity * 2 + 64;
+        lane->names = realloc(lane->names, (size_t)lane->name_capacity * sizeof *lane->names);
+        if (!lane->names)
+            abort();
+    }
     lane->names[lane->name_count++] = name;
     note_query(lane, name);
     PQsendPrepare(lane->connection, name, sql, 0, NULL);

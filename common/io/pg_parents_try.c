@@ -147,8 +147,12 @@ static enum outcome write_rows(struct sweep *sweep, struct page *page,
     outcome = query(sweep, upsert->upsert_sql, params, param_count, &result, err);
     PQclear(result);
     if (outcome == OUT_OK) {
-        for (size_t i = first; i < first + count; i++)
-            page->states[page->batch->items[page->batch->order[i]].offset] = "applied";
+        for (size_t i = first; i < first + count; i++) {
+            struct batch_item *item = &page->batch->items[page->batch->order[i]];
+            item->decided = true;
+            item->verdict = CLASS_APPLIED;
+            page->states[item->offset] = "applied";
+        }
         return run(sweep, "RELEASE SAVEPOINT part", err);
     }
     if (outcome != OUT_REJECT)
@@ -162,11 +166,16 @@ static enum outcome write_one_by_one(struct sweep *sweep, struct page *page,
                                      struct error *err)
 {
     for (size_t i = group->first; i < group->first + count; i++) {
+        struct batch_item *item = &page->batch->items[page->batch->order[i]];
         enum outcome outcome = write_rows(sweep, page, group, i, 1, err);
-        if (outcome == OUT_REJECT && err->code != ERR_PG_PARENT)
-            page->states[page->batch->items[page->batch->order[i]].offset] =
-                error_code_id(err->code);
-        else if (outcome != OUT_OK && outcome != OUT_REJECT)
+        if (outcome == OUT_REJECT && err->code == ERR_PG_PARENT) {
+            item->decided = true;
+            item->verdict = CLASS_WAITING;
+        } else if (outcome == OUT_REJECT) {
+            batch_reject(page->batch, item, err);
+            page->states[item->offset] = error_code_id(err->code);
+        }
+        if (outcome != OUT_OK && outcome != OUT_REJECT)
             return outcome;
     }
     return OUT_OK;
@@ -187,10 +196,11 @@ static enum outcome write_group(struct sweep *sweep, struct page *page, struct b
     return outcome;
 }
 
-/* Older versions of what is written or waits in the same page: the store would answer the same. */
+/* Older versions of what was written in the same page: the store would answer the same. */
 static void settle_overtaken(struct page *page)
 {
-    const struct batch *batch = page->batch;
+    struct batch *batch = page->batch;
+    batch_settle(batch);
     for (size_t i = 0; i < batch->count; i++)
         if (batch->items[i].decided && batch->items[i].verdict != CLASS_WAITING &&
             batch->items[i].verdict != CLASS_DEAD)
@@ -240,11 +250,15 @@ static enum outcome write_page(struct sweep *sweep, struct page *page, size_t *g
 {
     struct batch *batch = page->batch;
     size_t marked = 0;
+    size_t g = 0;
     batch_close(batch);
     enum outcome outcome = run(sweep, "BEGIN", err);
-    for (size_t g = 0; g < batch->group_count && outcome == OUT_OK; g++)
-        outcome = write_group(sweep, page, &batch->groups[g], err);
-    settle_overtaken(page);
+    do { /* then the next candidates of keys whose records were left out or refused */
+        for (; g < batch->group_count && outcome == OUT_OK; g++)
+            outcome = write_group(sweep, page, &batch->groups[g], err);
+    } while (outcome == OUT_OK && batch_promote(batch));
+    if (outcome == OUT_OK)
+        settle_overtaken(page);
     if (outcome == OUT_OK)
         outcome = mark(sweep, page, &marked, err);
     if (outcome == OUT_OK)

@@ -25,8 +25,16 @@ static const char *const FIXED_OPTIONS[] = {
     "extra_float_digits=1",
     "search_path=pg_catalog",
     "standard_conforming_strings=on",
+    /* what a role or a database may have been given for its people: their time-outs would end the
+     * same batch for ever, a serializable transaction fails where ours waits, compiling a plan
+     * costs more than our statements (FACTS) */
+    "statement_timeout=0",
     "lock_timeout=30s",
     "idle_in_transaction_session_timeout=5s",
+    "idle_session_timeout=0",
+    "default_transaction_isolation=read\\ committed",
+    "row_security=on",
+    "jit=off",
 };
 
 /* The `options` the user put into the URL, else PGOPTIONS; malloc'ed or NULL. */

@@ -3,11 +3,13 @@
 #include "common/io/pg_sink.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "common/io/pg_writer.h"
 
-#define MEMORY_MOST (512u << 20)
+/* Parameters of one group. A batch's arena ends far below (work.batch_bytes has a limit). */
+#define MEMORY_MOST INT_MAX
 #define LANES_MOST 64
 
 static struct pg_sink *of(struct sink *sink)

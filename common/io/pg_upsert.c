@@ -127,11 +127,9 @@ static void append_mark(struct buf *sql, const struct mapping *mapping)
                       mapping->column_count + 4);
 }
 
-static char *make_upsert(const struct mapping *mapping, struct buf *sql)
+static void append_insert(struct buf *sql, const struct mapping *mapping)
 {
     bool hard = mapping->on_delete == DELETE_HARD;
-    if (hard)
-        append_mark(sql, mapping);
     buf_append_format(sql, "INSERT INTO \"%s\".\"%s\" AS t (isolation_key", mapping->schema,
                       mapping->table);
     for (size_t i = 0; i < mapping->column_count; i++)
@@ -151,23 +149,77 @@ static char *make_upsert(const struct mapping *mapping, struct buf *sql)
     buf_append_text(sql, ") DO UPDATE SET ");
     append_updates(sql, mapping);
     buf_append_text(sql, " WHERE t.drover_version < EXCLUDED.drover_version");
+}
+
+/* What the table holds of a key, by probes of its index whatever the statistics say. */
+static void append_stored(struct buf *sql, const struct mapping *mapping)
+{
+    buf_append_format(sql,
+                      " LEFT JOIN LATERAL (SELECT t.drover_version, t.drover_digest FROM "
+                      "\"%s\".\"%s\" AS t WHERE t.isolation_key = $1::text",
+                      mapping->schema, mapping->table);
+    for (size_t k = 0; k < mapping->key_count; k++)
+        buf_append_format(sql, " AND t.\"%s\" = u.k%zu", mapping->columns[mapping->key[k]].name, k);
+    buf_append_text(sql, " OFFSET 0) AS s ON true");
+}
+
+static void append_keys(struct buf *sql, const struct mapping *mapping, const char *prefix)
+{
+    for (size_t k = 0; k < mapping->key_count; k++)
+        buf_append_format(sql, "%sk%zu, ", prefix, k);
+}
+
+/*
+ * The statement itself tells what it did not write, and why not. RETURNING gives the key and the
+ * version of each row written; what was sent and is not among them is looked up. NOT IN over a
+ * subquery is hashed whatever the planner believes of sizes: a join could become a nested loop.
+ * The look-up sees the table as it was when the statement began: the row is there with a version
+ * that is not less, or nobody can say why it was not written (a trigger that returned NULL or
+ * changed key or version; a row of the same instant): not_written() raises DR003, nothing of it
+ * stands, and the search for refused records asks again.
+ */
+static char *make_upsert(const struct mapping *mapping, struct buf *sql)
+{
+    bool hard = mapping->on_delete == DELETE_HARD;
+    size_t count = mapping->column_count;
+    if (hard)
+        append_mark(sql, mapping);
+    buf_append_text(sql, hard ? ", written AS (" : "WITH written AS (");
+    append_insert(sql, mapping);
+    buf_append_text(sql, " RETURNING ");
+    for (size_t k = 0; k < mapping->key_count; k++)
+        buf_append_format(sql, "t.\"%s\" AS k%zu, ", mapping->columns[mapping->key[k]].name, k);
+    buf_append_text(sql, "t.drover_version AS v) SELECT u.o, s.drover_version, s.drover_digest, "
+                         "CASE WHEN s.drover_version >= u.v THEN NULL ELSE drover.not_written() "
+                         "END FROM ROWS FROM (");
+    for (size_t k = 0; k < mapping->key_count; k++)
+        append_unnest(sql, mapping->key[k] + 2,
+                      value_type_param_array(&mapping->columns[mapping->key[k]].type));
+    append_unnest(sql, count + 2, "int8[]");
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") WITH ORDINALITY AS u(");
+    append_keys(sql, mapping, "");
+    buf_append_text(sql, "v, o)");
+    append_stored(sql, mapping);
+    buf_append_text(sql, " WHERE (");
+    append_keys(sql, mapping, "u.");
+    buf_append_text(sql, "u.v) NOT IN (SELECT ");
+    append_keys(sql, mapping, "w.");
+    buf_append_text(sql, "w.v FROM written AS w)");
     return take_text(sql);
 }
 
 static char *make_look(const struct mapping *mapping, struct buf *sql)
 {
-    buf_append_text(sql, "SELECT u.o, t.drover_version, t.drover_digest, "
-                         "t.xmin::text::int8 FROM ROWS FROM (");
+    buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest FROM ROWS FROM (");
     for (size_t k = 0; k < mapping->key_count; k++)
         append_unnest(sql, k + 2, value_type_param_array(&mapping->columns[mapping->key[k]].type));
     sql->size -= 2; /* the last comma */
     buf_append_text(sql, ") WITH ORDINALITY AS u(");
-    for (size_t k = 0; k < mapping->key_count; k++)
-        buf_append_format(sql, "k%zu, ", k);
-    buf_append_format(sql, "o) JOIN \"%s\".\"%s\" AS t ON t.isolation_key = $1::text",
-                      mapping->schema, mapping->table);
-    for (size_t k = 0; k < mapping->key_count; k++)
-        buf_append_format(sql, " AND t.\"%s\" = u.k%zu", mapping->columns[mapping->key[k]].name, k);
+    append_keys(sql, mapping, "");
+    buf_append_text(sql, "o)");
+    append_stored(sql, mapping);
+    buf_append_text(sql, " WHERE s.drover_version IS NOT NULL");
     return take_text(sql);
 }
 
@@ -324,8 +376,7 @@ static void append_own(struct param_list *list, const struct batch *batch, const
     append_array_header(out, OID_BOOL, count, false);
     for (size_t i = 0; i < count; i++) {
         buf_append_be32(out, 1);
-        const struct row *row = &batch->items[order[i]].row;
-        buf_append_char(out, row->deleted && !row->keeps);
+        buf_append_char(out, batch->items[order[i]].row.deleted);
     }
     finish_param(list);
 }

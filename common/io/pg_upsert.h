@@ -3,10 +3,10 @@
 
 /*
  * The statements of one mapping and their binary parameters: one `INSERT … SELECT FROM unnest(…)
- * ON CONFLICT DO UPDATE … WHERE version <` for any number of rows of one tenant, and the look-up
- * that classifies rows it did not write. Text is made once per mapping; parameters per group.
- * The array wire format is PostgreSQL's array_recv: ndim, flags, element oid, length, lower bound,
- * elements.
+ * ON CONFLICT DO UPDATE … WHERE version < … RETURNING` for any number of rows of one tenant, which
+ * tells what it did not write, and the look-up for rows that were written by somebody else. Text is
+ * made once per mapping; parameters per group. The array wire format is PostgreSQL's array_recv:
+ * ndim, flags, element oid, length, lower bound, elements.
  */
 
 #include "common/base/buf.h"
@@ -26,7 +26,10 @@ struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t numbe
 void pg_upsert_free(struct pg_upsert *upsert);
 
 /* Queues the upsert of `count` items (indexes into batch->items) of one tenant. `memory` is
- * scratch. */
+ * scratch. Result: the rows that were NOT written because the table holds them with a version that
+ * is not less; columns, binary: ordinal int8 (from 1), stored version int8, stored digest bytea,
+ * and one without meaning. All others of the `count` were written as they are, or the query fails
+ * with DR003. No rows (`count` 0): whether the table and the rights are there. */
 void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
                      const struct batch *batch, struct bytes tenant, const uint32_t *order,
                      size_t count, struct buf *memory);
@@ -36,7 +39,7 @@ int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, 
                      const uint32_t *order, size_t count, struct buf *memory,
                      struct pg_param params[PG_LANE_PARAMS_MOST]);
 /* Queues the look-up of the same rows. Result columns, binary: ordinal int8 (from 1), version int8,
- * digest bytea, transaction int8 (the row's xmin). Rows that do not exist are absent. */
+ * digest bytea. Rows that do not exist are absent. */
 void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
                           const struct batch *batch, struct bytes tenant, const uint32_t *order,
                           size_t count, struct buf *memory);

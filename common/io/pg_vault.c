@@ -1,4 +1,4 @@
-/* The boxes of a batch: one insert a group, arrays as parameters (array_recv: see pg_upsert.h). */
+/* The boxes of a batch: one insert a part, arrays as parameters (array_recv: see pg_upsert.h). */
 
 #include "common/io/pg_vault.h"
 
@@ -20,21 +20,28 @@ static const char INSERT[] =
     " ORDER BY u.r" /* one order of locks for everybody */
     " ON CONFLICT (isolation_key, reference) DO NOTHING";
 
-static const struct batch_item *item_at(const struct batch *batch, const struct batch_group *group,
-                                        size_t i)
+static const struct batch_item *item_at(const struct batch *batch, size_t place)
 {
-    return &batch->items[batch->order[group->first + i]];
+    return &batch->items[batch->order[place]];
 }
 
-static size_t count_boxes(const struct batch *batch, const struct batch_group *group)
+static size_t count_boxes(const struct batch *batch, size_t first, size_t count)
 {
-    size_t count = 0;
+    size_t boxes = 0;
     struct sealed_box box;
     bool bad;
-    for (size_t i = 0; i < group->count; i++)
-        for (size_t at = 0; secret_sealed_next(item_at(batch, group, i)->sealed, &at, &box, &bad);)
-            count++;
-    return count;
+    for (size_t i = first; i < first + count; i++)
+        for (size_t at = 0; secret_sealed_next(item_at(batch, i)->sealed, &at, &box, &bad);)
+            boxes++;
+    return boxes;
+}
+
+bool pg_vault_has(const struct batch *batch, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++)
+        if (item_at(batch, i)->sealed.size)
+            return count_boxes(batch, first, count) > 0;
+    return false;
 }
 
 static struct bytes part_of(const struct batch_item *item, const struct sealed_box *box, int column)
@@ -53,18 +60,19 @@ static struct bytes part_of(const struct batch_item *item, const struct sealed_b
     }
 }
 
-static void append_array(struct buf *out, const struct batch *batch,
-                         const struct batch_group *group, size_t count, int column)
+/* Of records from order[first] on. */
+static void append_array(struct buf *out, const struct batch *batch, size_t first, size_t count,
+                         size_t boxes, int column)
 {
     struct sealed_box box;
     bool bad;
     buf_append_be32(out, 1); /* dimensions */
     buf_append_be32(out, 0); /* no NULLs */
     buf_append_be32(out, column < 3 ? OID_TEXT : OID_BYTEA);
-    buf_append_be32(out, (uint32_t)count);
+    buf_append_be32(out, (uint32_t)boxes);
     buf_append_be32(out, 1); /* lower bound */
-    for (size_t i = 0; i < group->count; i++) {
-        const struct batch_item *item = item_at(batch, group, i);
+    for (size_t i = first; i < first + count; i++) {
+        const struct batch_item *item = item_at(batch, i);
         for (size_t at = 0; secret_sealed_next(item->sealed, &at, &box, &bad);) {
             struct bytes part = part_of(item, &box, column);
             buf_append_be32(out, (uint32_t)part.size);
@@ -73,14 +81,18 @@ static void append_array(struct buf *out, const struct batch *batch,
     }
 }
 
-static void queue_group(struct writer *writer, const struct batch_group *group, size_t count)
+void pg_vault_queue(struct writer *writer, const struct batch_group *group, size_t first,
+                    size_t count)
 {
     struct buf *memory = &writer->sink->memory;
     struct pg_param params[COLUMNS + 2];
     size_t ends[COLUMNS + 1] = {0};
+    if (!pg_vault_has(writer->batch, first, count))
+        return;
+    size_t boxes = count_boxes(writer->batch, first, count);
     buf_reset(memory);
     for (int column = 0; column < COLUMNS; column++) {
-        append_array(memory, writer->batch, group, count, column);
+        append_array(memory, writer->batch, first, count, boxes, column);
         ends[column + 1] = memory->size;
     }
     assert(!memory->failed); /* batches are bounded far below the buffer's limit */
@@ -90,20 +102,4 @@ static void queue_group(struct writer *writer, const struct batch_group *group, 
         params[column + 2] =
             (struct pg_param){memory->data + ends[column], (int)(ends[column + 1] - ends[column])};
     pg_lane_query(writer->lane, "drover_vault", INSERT, params, COLUMNS + 2);
-}
-
-int pg_vault_queue(struct writer *writer)
-{
-    const struct batch *batch = writer->batch;
-    int queries = 0;
-    for (size_t g = 0; g < batch->group_count; g++) {
-        const struct batch_group *group = &batch->groups[g];
-        size_t count = count_boxes(batch, group);
-        if (count == 0)
-            continue;
-        pg_writer_set_tenant(writer, group->tenant);
-        queue_group(writer, group, count);
-        queries += 2;
-    }
-    return queries;
 }

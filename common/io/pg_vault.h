@@ -7,6 +7,7 @@
  * was refused leaves a box behind that nothing refers to, which `drover secret sweep` removes.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <libpq-fe.h>
@@ -18,10 +19,14 @@
 #include "common/policy/secret_box.h"
 
 struct writer;
+struct batch;
+struct batch_group;
 
-/* Queues the boxes of the batch, a tenant and an insert for each group that has any. Returns the
- * number of queries. */
-int pg_vault_queue(struct writer *writer);
+/* Whether `count` records from order[first] on have boxes. */
+bool pg_vault_has(const struct batch *batch, size_t first, size_t count);
+/* Queues one insert of their boxes, for the tenant that was set; nothing when there are none. */
+void pg_vault_queue(struct writer *writer, const struct batch_group *group, size_t first,
+                    size_t count);
 
 /* ---- for commands, on sessions of their own (pg_session.h): a reader has the verifier's role and
  * sees all tenants, a writer has the worker's and sees the one it entered */

@@ -1,18 +1,26 @@
 /*
  * One batch on one lane:
  *
- *   submit ─► (CHECK) ─► WRITE ─────────────► (LOOK) ─► done OK
- *                          │ a record refused
+ *   submit ─► (CHECK) ─► WRITE ─────────────────────────────────────────────────────► done OK
+ *                          │ refused
  *                          ▼
- *                      ROLLBACK ─► CAREFUL ◄─► HALVE ─► waits for commit ─► COMMIT ─► (LOOK) ─►
- * done OK
+ *                      ROLLBACK ─► search (pg_writer_careful.c) ─► waits for commit ─► (PARK) ─►
+ *                                  COMMIT ─► done OK
  *
  * WRITE is the usual case, one round trip: BEGIN, fence, for each tenant set_config + upsert,
- * COMMIT. CAREFUL does the same under savepoints and without COMMIT; it stops at the first refused
- * group, which HALVE narrows down to the refused records.
- * LACK asks which rows of a refused group have no parent yet: those are parked. LOOK classifies
- * rows the upserts did not write. CHECK asks whether a COMMIT whose answer was lost took place.
- * Every other failure: ROLLBACK, done.
+ * COMMIT (several, for batches of more than PG_WRITER_GROUPS statements). Each upsert tells which
+ * of its rows it did not write and what the table holds instead, so every record has its verdict
+ * before COMMIT is sent, and what is committed is what was told.
+ *
+ * The search does the same under savepoints and without COMMIT. It is where refusals lead, also
+ * those that come at COMMIT only. A refusal that may pass (a lock, a deadlock, a resource) is first
+ * answered by OUT_RETRY; when it comes again, one of the records may be what raises it.
+ *
+ * CHECK asks whether a COMMIT whose answer was lost took place; when it did, LOOK classifies what
+ * has no verdict yet (pg_writer_look.c). The first backend may still be at it: CHECK locks the
+ * progress row, so it waits for a transaction that has passed the fence; one that has not will be
+ * refused by the fence, or pass it while our next attempt waits for its lock. Then the attempt gets
+ * DR002, which after any COMMIT of ours means: check again.
  */
 
 #include "common/io/pg_writer.h"
@@ -21,10 +29,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/pg_error.h"
 #include "common/io/pg_parents_park.h"
 #include "common/io/pg_vault.h"
 #include "common/io/pg_wire.h"
+
+/* Attempts that a refusal which may pass gets before its batch is searched. */
+#define PLAIN_TRIES 2
+/* Records parked in one exchange at most. */
+#define PARKS_MOST 500
 
 const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
                                             const struct mapping *mapping)
@@ -67,9 +79,8 @@ void pg_writer_fence(struct writer *writer)
     pg_wire_int8(&wire, at->results_next);
     pg_wire_text(&wire, buf_view(json));
     pg_lane_query(writer->lane, "drover_fence",
-                  "SELECT drover.fence($1, $2, $3, $4, $5, $6, $7, $8, $9), "
-                  "pg_catalog.pg_current_xact_id()::text::int8",
-                  wire.params, wire.count);
+                  "SELECT drover.fence($1, $2, $3, $4, $5, $6, $7, $8, $9)", wire.params,
+                  wire.count);
 }
 
 void pg_writer_set_tenant(struct writer *writer, struct bytes tenant)
@@ -86,7 +97,6 @@ void pg_writer_upsert(struct writer *writer, const struct batch_group *group, si
                       size_t count)
 {
     struct batch *batch = writer->batch;
-    pg_writer_set_tenant(writer, group->tenant);
     pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch,
                     group->tenant, batch->order + first, count, &writer->sink->memory);
 }
@@ -113,9 +123,9 @@ void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct 
         sink->events.on_ready(sink->owner);
 }
 
-static void roll_back(struct writer *writer, bool careful)
+static void roll_back(struct writer *writer, enum after after)
 {
-    writer->retry_careful = careful;
+    writer->after = after;
     pg_writer_plain(writer, "ROLLBACK");
     pg_writer_enter(writer, PHASE_ROLLBACK);
 }
@@ -123,76 +133,146 @@ static void roll_back(struct writer *writer, bool careful)
 void pg_writer_give_up(struct writer *writer)
 {
     error_set(&writer->failure, OUT_RETRY, ERR_PG_TRANSIENT, "the batch was given up");
-    roll_back(writer, false);
+    roll_back(writer, AFTER_FINISH);
 }
 
-/* What a failed query means for the batch, outside of the search for refused records. */
-void pg_writer_fail(struct writer *writer, const PGresult *result)
+void pg_writer_try_later(struct writer *writer, enum pg_action action)
 {
-    enum pg_action action = pg_error_from_result(result, &writer->failure);
-    if (action == PG_RECORD || action == PG_QUARANTINE) {
-        /* not in an upsert: a constraint that is checked at COMMIT cannot be blamed on a record */
-        writer->failure.outcome = OUT_FATAL;
-    }
-    if (writer->phase == PHASE_LOOK)
-        writer->batch->outcome_unknown = true; /* it is committed: never write it again */
-    if (action == PG_REPREPARE) {
-        pg_lane_reconnect(writer->lane);
-        writer->is_ready = false;
-        pg_writer_finish(writer, OUT_RETRY, &writer->failure);
+    writer->failure.outcome = OUT_RETRY;
+    if (action != PG_CONNECTION_LOST && action != PG_REPREPARE) {
+        roll_back(writer, AFTER_FINISH);
         return;
     }
-    roll_back(writer, false);
+    /* a standby after a failover, statements that are gone: the next connection finds better */
+    pg_lane_reconnect(writer->lane);
+    writer->is_ready = false;
+    pg_writer_finish(writer, OUT_RETRY, &writer->failure);
+}
+
+void pg_writer_fail(struct writer *writer, const PGresult *result)
+{
+    struct batch *batch = writer->batch;
+    enum pg_action action = pg_error_from_result(result, &writer->failure);
+    if (writer->phase == PHASE_LOOK)
+        batch->outcome_unknown = true; /* it is committed: never write it again */
+    if (action == PG_FENCED && writer->failure.code == ERR_PROGRESS && batch->commit_lost) {
+        batch->outcome_unknown = true; /* it was perhaps ourselves who moved it */
+        action = PG_TX_RETRY;
+    }
+    if (action == PG_TX_RETRY || action == PG_RESOURCE || action == PG_CONNECTION_LOST ||
+        action == PG_REPREPARE) {
+        pg_writer_try_later(writer, action);
+        return;
+    }
+    if (action == PG_RECORD || action == PG_QUARANTINE)
+        writer->failure.outcome = OUT_FATAL; /* not in an upsert: no record can be blamed */
+    roll_back(writer, AFTER_FINISH);
 }
 
 /* ---- WRITE ------------------------------------------------------------------------------- */
 
-static void start_write(struct writer *writer)
+static void write_groups(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    pg_writer_begin(writer);
-    pg_writer_fence(writer);
-    writer->vault = pg_vault_queue(writer);
-    for (size_t g = 0; g < batch->group_count; g++)
-        pg_writer_upsert(writer, &batch->groups[g], batch->groups[g].first, batch->groups[g].count);
-    pg_lane_query(writer->lane, "drover_commit", "COMMIT", NULL, 0);
-    writer->commit_sent = true;
+    writer->group_end = writer->group + PG_WRITER_GROUPS < batch->group_count
+                            ? writer->group + PG_WRITER_GROUPS
+                            : batch->group_count;
+    for (size_t g = writer->group; g < writer->group_end; g++) {
+        const struct batch_group *group = &batch->groups[g];
+        pg_writer_set_tenant(writer, group->tenant);
+        pg_vault_queue(writer, group, group->first, group->count);
+        pg_writer_upsert(writer, group, group->first, group->count);
+    }
+    if (writer->group_end == batch->group_count) {
+        pg_lane_query(writer->lane, "drover_commit", "COMMIT", NULL, 0);
+        writer->commit_sent = true;
+    }
     pg_writer_enter(writer, PHASE_WRITE);
 }
 
-void pg_writer_take_transaction(struct writer *writer, const PGresult *fenced)
+static void start_write(struct writer *writer)
 {
-    writer->transaction = PQntuples(fenced) ? pg_wire_get_int8(fenced, 0, 1) : -1;
+    struct batch *batch = writer->batch;
+    if (batch->refusals > PLAIN_TRIES) {
+        pg_writer_begin_careful(writer);
+        return;
+    }
+    while (batch_promote(batch)) /* soft deletes, after the records they leave */
+        ;
+    pg_writer_begin(writer);
+    pg_writer_fence(writer);
+    writer->head = 2;
+    writer->group = 0;
+    write_groups(writer);
 }
 
-void pg_writer_note_count(struct batch_group *group, const PGresult *result, size_t sent)
+void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGresult *result)
 {
-    if (strtoull(PQcmdTuples((PGresult *)result), NULL, 10) < sent)
-        group->incomplete = true;
+    struct batch *batch = writer->batch;
+    for (int row = 0; row < PQntuples(result); row++) {
+        int64_t ordinal = pg_wire_get_int8(result, row, 0);
+        if (ordinal < 1 || (uint64_t)ordinal > count)
+            continue;
+        struct bytes digest =
+            bytes_of(PQgetvalue(result, row, 2), (size_t)PQgetlength(result, row, 2));
+        batch_decide_stored(&batch->items[batch->order[first + (size_t)ordinal - 1]],
+                            pg_wire_get_int8(result, row, 1), digest);
+    }
+    for (size_t i = first; i < first + count; i++) {
+        struct batch_item *item = &batch->items[batch->order[i]];
+        if (!item->decided)
+            item->verdict = CLASS_APPLIED;
+        item->decided = true;
+    }
+    writer->written += count;
 }
 
-/* Replies: BEGIN, fence, the vault's, (tenant, upsert) per group, COMMIT. */
+/* By an upsert, or by a check that waited for COMMIT. */
+static void on_refused(struct writer *writer, const PGresult *result)
+{
+    struct batch *batch = writer->batch;
+    enum pg_action action = pg_error_from_result(result, &writer->failure);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    bool passing = action == PG_TX_RETRY || action == PG_RESOURCE || action == PG_REPREPARE ||
+                   action == PG_CONNECTION_LOST;
+    bool slow = state && strcmp(state, "57014") == 0; /* half of it takes half the time */
+    if (passing && !slow && batch->refusals < PLAIN_TRIES) {
+        batch->refusals++;
+        pg_writer_try_later(writer, action);
+        return;
+    }
+    batch->refusals = PLAIN_TRIES + 1;
+    roll_back(writer, AFTER_CAREFUL);
+}
+
+/* Replies: (BEGIN, fence)? then tenant, (vault), upsert per group, (COMMIT)? */
 static void on_written(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch *batch = writer->batch;
-    if (reply->failed >= 0) {
-        const PGresult *result = reply->results[reply->failed];
-        enum pg_action action = pg_error_from_result(result, &writer->failure);
-        int upserts = 2 + writer->vault;
-        bool in_upsert =
-            reply->failed >= upserts && (size_t)(reply->failed - upserts) < 2 * batch->group_count;
-        writer->commit_sent = false; /* the pipeline was aborted before it */
-        if (in_upsert && (action == PG_RECORD || action == PG_QUARANTINE))
-            roll_back(writer, true);
-        else
-            pg_writer_fail(writer, result);
+    int at = writer->head;
+    if (reply->failed >= 0)
+        writer->commit_sent = false; /* the pipeline was aborted before it, or by it */
+    if (reply->failed >= 0 && reply->failed < at) {
+        pg_writer_fail(writer, reply->results[reply->failed]);
         return;
     }
-    pg_writer_take_transaction(writer, reply->results[1]);
-    for (size_t g = 0; g < batch->group_count; g++)
-        pg_writer_note_count(&batch->groups[g], reply->results[3 + writer->vault + 2 * (int)g],
-                             batch->groups[g].count);
-    pg_writer_start_look(writer);
+    if (reply->failed >= 0) {
+        on_refused(writer, reply->results[reply->failed]);
+        return;
+    }
+    for (size_t g = writer->group; g < writer->group_end; g++) {
+        const struct batch_group *group = &batch->groups[g];
+        at += 1 + pg_vault_has(batch, group->first, group->count);
+        pg_writer_take(writer, group->first, group->count, reply->results[at++]);
+    }
+    writer->group = writer->group_end;
+    writer->head = 0;
+    if (writer->group < batch->group_count) {
+        write_groups(writer);
+        return;
+    }
+    batch_settle(batch);
+    pg_writer_finish(writer, OUT_OK, NULL);
 }
 
 /* ---- CHECK, ROLLBACK, COMMIT ------------------------------------------------------------- */
@@ -207,7 +287,8 @@ static void start_check(struct writer *writer)
     pg_wire_int4(&wire, at->partition);
     pg_lane_query(writer->lane, NULL,
                   "SELECT next_offset, epoch FROM drover.partition_progress "
-                  "WHERE \"group\" = $1::text AND topic = $2::text AND \"partition\" = $3::int4",
+                  "WHERE \"group\" = $1::text AND topic = $2::text AND \"partition\" = $3::int4 "
+                  "FOR UPDATE",
                   wire.params, wire.count);
     pg_writer_enter(writer, PHASE_CHECK);
 }
@@ -226,43 +307,67 @@ static void on_checked(struct writer *writer, const struct pg_reply *reply)
         pg_writer_finish(writer, OUT_FATAL, &writer->failure);
         return;
     }
+    /* with our epoch only this batch can have moved it there */
     if (pg_wire_get_int8(result, 0, 0) == batch->fence.end) {
-        pg_writer_start_look(
-            writer); /* it was committed: outcome_unknown makes it look at every row */
+        pg_writer_start_look(writer);
         return;
     }
     batch->outcome_unknown = false;
+    batch_rewind(batch);
     start_write(writer);
 }
 
 /* Records whose parents are missing go to the waiting room with their batch, as they came. */
-static void park_waiting(struct writer *writer)
+static size_t park_some(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     const struct sink *sink = &writer->sink->base;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct batch_item *item = &batch->items[i];
+    size_t parked = 0;
+    for (; writer->park_at < batch->count && parked < PARKS_MOST; writer->park_at++) {
+        const struct batch_item *item = &batch->items[writer->park_at];
         struct envelope message;
         if (!item->decided || item->verdict != CLASS_WAITING)
             continue;
         sink->events.view_message(sink->owner, item, &message);
         pg_parents_park(writer->lane, &batch->fence, item, &message, &writer->sink->memory);
+        parked++;
     }
+    return parked;
+}
+
+static void park_or_commit(struct writer *writer)
+{
+    if (park_some(writer) == PARKS_MOST) {
+        pg_writer_enter(writer, PHASE_PARK);
+        return;
+    }
+    pg_writer_plain(writer, "COMMIT");
+    writer->commit_sent = true;
+    pg_writer_enter(writer, PHASE_COMMIT);
 }
 
 void pg_writer_start_commit(struct writer *writer)
 {
-    park_waiting(writer);
-    pg_writer_plain(writer, "COMMIT");
-    writer->commit_sent = true;
-    pg_writer_enter(writer, PHASE_COMMIT);
+    writer->park_at = 0;
+    if (writer->undo)
+        pg_writer_plain(writer, "ROLLBACK TO SAVEPOINT part");
+    writer->undo = false;
+    park_or_commit(writer);
+}
+
+static void on_parked(struct writer *writer, const struct pg_reply *reply)
+{
+    if (reply->failed >= 0)
+        pg_writer_fail(writer, reply->results[reply->failed]);
+    else
+        park_or_commit(writer);
 }
 
 static void on_rolled_back(struct writer *writer, const struct pg_reply *reply)
 {
     (void)
         reply; /* outside a transaction ROLLBACK is a warning; nothing else can go wrong with it */
-    if (writer->retry_careful)
+    if (writer->after == AFTER_CAREFUL)
         pg_writer_begin_careful(writer);
     else
         pg_writer_finish(writer, writer->failure.outcome, &writer->failure);
@@ -271,11 +376,10 @@ static void on_rolled_back(struct writer *writer, const struct pg_reply *reply)
 static void on_committed(struct writer *writer, const struct pg_reply *reply)
 {
     if (reply->failed < 0) {
-        pg_writer_start_look(writer);
+        pg_writer_finish(writer, OUT_OK, NULL);
         return;
     }
-    if (reply->failed + 1 < reply->count)
-        writer->commit_sent = false; /* the pipeline was aborted before it */
+    writer->commit_sent = false; /* the pipeline was aborted before it, or by it */
     pg_writer_fail(writer, reply->results[reply->failed]);
 }
 
@@ -296,11 +400,20 @@ static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *r
     case PHASE_CAREFUL:
         pg_writer_on_careful(writer, reply);
         break;
+    case PHASE_PROBE:
+        pg_writer_on_probed(writer, reply);
+        break;
     case PHASE_LACK:
         pg_writer_on_lacked(writer, reply);
         break;
     case PHASE_HALVE:
         pg_writer_on_halved(writer, reply);
+        break;
+    case PHASE_ASIDE:
+        pg_writer_on_aside(writer, reply);
+        break;
+    case PHASE_PARK:
+        on_parked(writer, reply);
         break;
     case PHASE_COMMIT:
         on_committed(writer, reply);
@@ -342,7 +455,7 @@ static void on_lane_lost(void *owner, struct pg_lane *lane, const struct error *
         return;
     /* LOOK comes after COMMIT: it was committed for sure, and is looked at again */
     if (writer->commit_sent || writer->phase == PHASE_LOOK)
-        writer->batch->outcome_unknown = true;
+        writer->batch->outcome_unknown = writer->batch->commit_lost = true;
     struct error lost = *err;
     lost.outcome = OUT_RETRY;
     pg_writer_finish(writer, OUT_RETRY, &lost);
@@ -351,9 +464,9 @@ static void on_lane_lost(void *owner, struct pg_lane *lane, const struct error *
 void pg_writer_start(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    writer->transaction = -1;
     writer->commit_sent = false;
     writer->undo = false;
+    writer->written = 0;
     if (batch->second_look)
         pg_writer_start_look(writer);
     else if (batch->outcome_unknown)

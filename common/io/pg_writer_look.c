@@ -1,4 +1,18 @@
-/* Which class rows belong to that the upserts did not write: a second query, after the commit. */
+/*
+ * Classes of a batch that is committed but whose verdicts are not known: the COMMIT's answer was
+ * lost together with those of the upserts, or another process wrote it before a crash (second
+ * look). The table is asked for each key, the waiting room for each offset. What the answers prove:
+ *
+ *   the row has this version and content     applied: by this record, or by one that says the same
+ *   this version, other content              conflict: the other one was first
+ *   a greater version                        superseded (by now; perhaps it stood there for a
+ * while) the offset is in the waiting room        waiting an older row, or none not in the store. A
+ * record whose dead letter this process sent: dead. A batch of this process, whose upserts all
+ * succeeded or COMMIT would not have: it was written, and somebody removed it since: applied.
+ * Before a crash: dead-lettered, as no offset moves past a record that is neither in the store nor
+ * waiting nor acknowledged by the dead letter topic; but a delete of a mapping that removes its
+ * tombstones was applied.
+ */
 
 #include "common/io/pg_writer.h"
 
@@ -6,13 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/pg_error.h"
 #include "common/io/pg_wire.h"
-
-static bool needs_look(const struct batch *batch, const struct batch_group *group)
-{
-    return group->incomplete || batch->second_look || batch->outcome_unknown;
-}
 
 /* Undecided items of a group into subset; their number. */
 static size_t gather(const struct batch *batch, const struct batch_group *group, uint32_t *subset)
@@ -44,61 +52,38 @@ static void ask_waiting(struct writer *writer)
                   wire.params, wire.count);
 }
 
-void pg_writer_start_look(struct writer *writer)
+static void look_at_groups(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    bool any = false;
-    for (size_t g = 0; g < batch->group_count; g++) {
-        struct batch_group *group = &batch->groups[g];
-        bool look = needs_look(batch, group);
-        any = any || look;
-        for (size_t i = 0; i < group->count && !look; i++) {
-            struct batch_item *item = &batch->items[batch->order[group->first + i]];
-            if (!item->decided)
-                item->verdict = CLASS_APPLIED;
-            item->decided = true;
-        }
-    }
-    if (!any) {
-        pg_writer_finish(writer, OUT_OK, NULL);
-        return;
-    }
-    writer->subset = calloc(batch->order_count + 1, sizeof *writer->subset);
-    if (!writer->subset)
-        abort();
-    pg_writer_plain(writer, "BEGIN READ ONLY");
-    for (size_t g = 0; g < batch->group_count; g++) {
+    size_t g = writer->group;
+    for (; g < batch->group_count && g < writer->group + PG_WRITER_GROUPS; g++) {
         struct batch_group *group = &batch->groups[g];
         uint32_t *subset = writer->subset + group->first;
-        size_t count = needs_look(batch, group) ? gather(batch, group, subset) : 0;
+        size_t count = gather(batch, group, subset);
         if (count == 0)
             continue;
         pg_writer_set_tenant(writer, group->tenant);
         pg_upsert_queue_look(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch,
                              group->tenant, subset, count, &writer->sink->memory);
     }
-    if (batch->second_look || batch->outcome_unknown)
+    writer->group_end = g;
+    if (g == batch->group_count) {
         ask_waiting(writer);
-    pg_writer_plain(writer, "COMMIT");
+        pg_writer_plain(writer, "COMMIT");
+    }
     pg_writer_enter(writer, PHASE_LOOK);
 }
 
-static void decide_seen(struct writer *writer, struct batch_item *item, const PGresult *result,
-                        int row)
+void pg_writer_start_look(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    int64_t version = pg_wire_get_int8(result, row, 1);
-    struct bytes digest = bytes_of(PQgetvalue(result, row, 2), (size_t)PQgetlength(result, row, 2));
-    int64_t transaction = pg_wire_get_int8(result, row, 3);
-    bool ours = writer->transaction >= 0 && transaction == (writer->transaction & 0xffffffff);
-    item->decided = true;
-    item->verdict = ours ? CLASS_APPLIED : batch_classify(&item->row, version, digest);
-    /* after a crash nobody knows who wrote an equal row: it was this record, or one like it */
-    bool unsure = batch->second_look || batch->outcome_unknown;
-    if (unsure && item->verdict == CLASS_UNCHANGED)
-        item->verdict = CLASS_APPLIED;
-    if (unsure && version < item->row.version)
-        item->verdict = CLASS_DEAD; /* was refused before the crash */
+    writer->subset = calloc(batch->order_count + 1, sizeof *writer->subset);
+    if (!writer->subset)
+        abort();
+    writer->group = 0;
+    writer->head = 1;
+    pg_writer_plain(writer, "BEGIN READ ONLY");
+    look_at_groups(writer);
 }
 
 static int by_offset(const void *offset, const void *item)
@@ -113,39 +98,79 @@ static void note_waiting(struct batch *batch, const PGresult *result)
         int64_t offset = pg_wire_get_int8(result, row, 0);
         struct batch_item *item =
             bsearch(&offset, batch->items, batch->count, sizeof *batch->items, by_offset);
-        if (item)
-            item->verdict = CLASS_WAITING;
+        if (!item)
+            continue;
+        item->decided = item->tried = true;
+        item->verdict = CLASS_WAITING;
     }
 }
 
+static void decide(const struct batch *batch, struct batch_item *item)
+{
+    bool purged = item->row.deleted && item->mapping->on_delete == DELETE_HARD;
+    item->decided = true;
+    if (item->seen == SEEN_ROW && item->stored_version >= item->row.version) {
+        struct bytes digest = bytes_of(item->stored_digest.bytes, sizeof item->stored_digest.bytes);
+        item->verdict = batch_classify(&item->row, item->stored_version, digest);
+        if (item->verdict == CLASS_UNCHANGED)
+            item->verdict = CLASS_APPLIED;
+    } else if (item->dead_lettered || (batch->second_look && !purged)) {
+        item->verdict = CLASS_DEAD;
+    } else {
+        item->verdict = CLASS_APPLIED;
+    }
+}
+
+/* The candidates of a key one after the other, as they were tried: what is in the store is at or
+ * below the first one that is not dead. */
+static void decide_all(struct batch *batch)
+{
+    size_t first = 0;
+    do {
+        for (; first < batch->order_count; first++) {
+            struct batch_item *item = &batch->items[batch->order[first]];
+            if (!item->decided)
+                decide(batch, item);
+        }
+    } while (batch_promote(batch));
+    batch_settle(batch);
+}
+
+static void take_seen(struct batch_item *item, const PGresult *result, int row)
+{
+    struct bytes digest = bytes_of(PQgetvalue(result, row, 2), (size_t)PQgetlength(result, row, 2));
+    batch_decide_stored(item, pg_wire_get_int8(result, row, 1), digest);
+    item->decided = false; /* decide() knows more */
+}
+
+/* Replies: (BEGIN)? then tenant, look-up per group with undecided records, (the waiting room,
+ * COMMIT)? */
 void pg_writer_on_look(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch *batch = writer->batch;
-    int at = 1;
-    for (size_t g = 0; g < batch->group_count; g++) {
-        struct batch_group *group = &batch->groups[g];
+    int at = writer->head;
+    for (; writer->group < writer->group_end; writer->group++) {
+        struct batch_group *group = &batch->groups[writer->group];
         uint32_t *subset = writer->subset + group->first;
-        size_t count = needs_look(batch, group) ? gather(batch, group, subset) : 0;
+        size_t count = gather(batch, group, subset);
         if (count == 0)
             continue;
         const PGresult *result = reply->results[at + 1];
         at += 2;
+        for (size_t i = 0; i < count; i++)
+            batch->items[subset[i]].seen = SEEN_NOTHING;
         for (int row = 0; row < PQntuples(result); row++) {
             int64_t ordinal = pg_wire_get_int8(result, row, 0);
             if (ordinal >= 1 && (size_t)ordinal <= count)
-                decide_seen(writer, &batch->items[subset[ordinal - 1]], result, row);
-        }
-        for (size_t i = 0; i < count; i++) {
-            struct batch_item *item = &batch->items[subset[i]];
-            if (item->decided)
-                continue;
-            item->decided =
-                true; /* no row: refused before a crash, or deleted by a stranger since */
-            bool refused = batch->second_look || item->dead_lettered;
-            item->verdict = refused ? CLASS_DEAD : CLASS_APPLIED;
+                take_seen(&batch->items[subset[ordinal - 1]], result, row);
         }
     }
-    if (batch->second_look || batch->outcome_unknown)
-        note_waiting(batch, reply->results[at]);
+    writer->head = 0;
+    if (writer->group < batch->group_count) {
+        look_at_groups(writer);
+        return;
+    }
+    note_waiting(batch, reply->results[at]);
+    decide_all(batch);
     pg_writer_finish(writer, OUT_OK, NULL);
 }

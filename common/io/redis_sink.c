@@ -108,25 +108,40 @@ static size_t sealed_count(const struct batch *batch, const struct batch_item *i
     return count;
 }
 
-/* Words of all undecided items of `order`, in that order. False when some have none: they are dead.
+/* The records of a call: what is to be written, in order; of a second look every candidate, as only
+ * the answers tell which of a key was written. */
+static size_t called_count(const struct batch *batch)
+{
+    return batch->second_look ? batch->sorted_count : batch->order_count;
+}
+
+static struct batch_item *called(const struct batch *batch, size_t at)
+{
+    return &batch->items[(batch->second_look ? batch->sorted : batch->order)[at]];
+}
+
+/* Words of all undecided items of the call, in its order. False when some have none: they are dead.
  */
 static bool put_rows(struct redis_sink *sink, struct batch *batch)
 {
     bool all = true;
+    size_t i = 0;
     struct error err;
     redis_rows_reset(&sink->rows);
-    for (size_t i = 0; i < batch->order_count; i++) {
-        struct batch_item *item = &batch->items[batch->order[i]];
-        if (item->decided)
-            continue;
-        if (redis_rows_add(&sink->rows, item->mapping, &item->row, (struct bytes){0}, &err) !=
-            OUT_OK) {
-            batch_reject(batch, item, &err);
-            all = false;
-        } else if (!batch->second_look) {
-            add_sealed(sink, item);
+    do {
+        for (; i < called_count(batch); i++) {
+            struct batch_item *item = called(batch, i);
+            if (item->decided)
+                continue;
+            if (redis_rows_add(&sink->rows, item->mapping, &item->row, (struct bytes){0}, &err) !=
+                OUT_OK) {
+                batch_reject(batch, item, &err);
+                all = false;
+            } else if (!batch->second_look) {
+                add_sealed(sink, item);
+            }
         }
-    }
+    } while (!batch->second_look && batch_promote(batch));
     return all;
 }
 
@@ -190,21 +205,22 @@ static enum record_class class_of(const struct batch *batch, const struct batch_
 /* `codes`: one a key, in the order of put_rows (nothing was decided in between). */
 static void decide(struct batch *batch, const char *codes, bool unsure)
 {
-    for (size_t i = 0; i < batch->order_count; i++) {
-        struct batch_item *item = &batch->items[batch->order[i]];
+    for (size_t i = 0; i < called_count(batch); i++) {
+        struct batch_item *item = called(batch, i);
         if (item->decided)
             continue;
         item->verdict = class_of(batch, item, *codes, unsure);
         item->decided = true;
         codes += 1 + sealed_count(batch, item);
     }
+    batch_settle(batch);
 }
 
 static size_t key_count(const struct batch *batch)
 {
     size_t count = 0;
-    for (size_t i = 0; i < batch->order_count; i++) {
-        const struct batch_item *item = &batch->items[batch->order[i]];
+    for (size_t i = 0; i < called_count(batch); i++) {
+        const struct batch_item *item = called(batch, i);
         if (!item->decided)
             count += 1 + sealed_count(batch, item);
     }
@@ -218,8 +234,8 @@ static void reject_foreign(struct place *place, const char *codes)
     struct batch *batch = place->batch;
     struct error err;
     error_set(&err, OUT_REJECT, ERR_REDIS_FOREIGN, "the record's Redis key is somebody else's");
-    for (size_t i = 0; i < batch->order_count; i++) {
-        struct batch_item *item = &batch->items[batch->order[i]];
+    for (size_t i = 0; i < called_count(batch); i++) {
+        struct batch_item *item = called(batch, i);
         if (item->decided)
             continue;
         size_t keys = 1 + sealed_count(batch, item);

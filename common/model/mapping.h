@@ -36,7 +36,6 @@ struct row {
     struct bytes id;
     int64_t version;
     bool deleted;
-    bool keeps; /* deleted softly, the cells are those the row is to have (policy/batch.h) */
     struct digest digest; /* of the canonical source record; zero for a delete */
     struct bytes json;    /* what the row gives back, in canonical form, when mapping_forward was to
                              keep it and knew it without going back; else empty */

@@ -137,6 +137,14 @@ static const struct schema_function FUNCTIONS[] = {
      "     AND p.epoch = p_epoch;\n"
      "  IF NOT FOUND THEN\n" REFUSE_OTHER_EPOCH "  END IF;\n"
      "END\n"},
+    /* Called for a row that an upsert neither wrote nor found newer (common/io/pg_upsert.c). */
+    {"not_written", "", "bigint", "plpgsql",
+     "\n"
+     "BEGIN\n"
+     "  RAISE EXCEPTION 'the row was not written: a trigger returned NULL, or changed its key or "
+     "version'\n"
+     "    USING ERRCODE = 'DR003';\n"
+     "END\n"},
     {"release", "p_group text, p_topic text, p_partition integer, p_epoch bigint", "void", "sql",
      "\n"
      "  UPDATE drover.partition_progress AS p\n"

@@ -70,13 +70,16 @@ static void do_write(struct memory_sink *sink, int lane)
         return;
     }
     error_set(&err, OUT_REJECT, ERR_PG_DATA, "the store refused the record");
-    for (size_t i = 0; i < batch->order_count && sink->refuses && !batch->second_look; i++) {
-        struct batch_item *item = &batch->items[batch->order[i]];
-        if (!sink->refuses(item))
-            continue;
-        batch_reject(batch, item, &err);
-        refused = true;
-    }
+    size_t i = 0;
+    do {
+        for (; i < batch->order_count && sink->refuses && !batch->second_look; i++) {
+            struct batch_item *item = &batch->items[batch->order[i]];
+            if (item->decided || !sink->refuses(item))
+                continue;
+            batch_reject(batch, item, &err);
+            refused = true;
+        }
+    } while (!batch->second_look && batch_promote(batch));
     sink->lanes[lane].step = refused ? STEP_WAIT : STEP_COMMIT;
     if (refused)
         sink->base.events.on_rejected(sink->base.owner, batch);

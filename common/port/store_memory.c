@@ -294,13 +294,15 @@ static void write_item(struct memory_store *store, struct batch_item *item, bool
     const struct entry *there = find_entry(store, &key);
     int64_t version = there ? there->row.version : INT64_MIN;
     item->decided = true;
-    if (only_look || (there && version >= item->row.version)) {
-        static const struct digest NONE;
-        const struct digest *digest = there ? &there->row.digest : &NONE;
-        item->verdict =
-            batch_classify(&item->row, version, bytes_of(digest->bytes, sizeof digest->bytes));
+    if (there && version >= item->row.version) {
+        const struct digest *digest = &there->row.digest;
+        batch_decide_stored(item, version, bytes_of(digest->bytes, sizeof digest->bytes));
         if (only_look && item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
+        return;
+    }
+    if (only_look) { /* it was refused, and its place holds an older one or nothing */
+        item->verdict = CLASS_DEAD;
         return;
     }
     struct entry *entry = slot_of(store->entries, store->capacity, &key);
@@ -314,11 +316,15 @@ static void write_item(struct memory_store *store, struct batch_item *item, bool
 
 void memory_store_write(struct memory_store *store, struct batch *batch)
 {
-    for (size_t i = 0; i < batch->order_count; i++) {
-        struct batch_item *item = &batch->items[batch->order[i]];
-        if (!item->decided)
-            write_item(store, item, batch->second_look);
-    }
+    size_t i = 0;
+    do {
+        for (; i < batch->order_count; i++) {
+            struct batch_item *item = &batch->items[batch->order[i]];
+            if (!item->decided)
+                write_item(store, item, batch->second_look);
+        }
+    } while (batch_promote(batch));
+    batch_settle(batch);
     if (!batch->second_look)
         progress_of(store, batch->fence.partition)->next_offset = batch->fence.end;
 }

@@ -25,6 +25,8 @@
     "  - { name: name, from: /name, type: text }\n"                                                \
     "  - { name: size, from: /size, type: int4 }\n"
 
+#define POISON (-666) /* a size that makes a record one that every store refuses */
+
 /* ---- harness ----------------------------------------------------------------------------- */
 
 struct store {
@@ -149,7 +151,7 @@ static void turn_loop(void)
 /* "bad" plays a record the table's constraint refuses; in PostgreSQL a CHECK does. */
 static bool refuses(const struct batch_item *item)
 {
-    return bytes_equal(item->row.id, BYTES_LITERAL("bad"));
+    return bytes_equal(item->row.id, BYTES_LITERAL("bad")) || item->row.cells[1].size == 3;
 }
 
 static void open_memory(void)
@@ -459,6 +461,23 @@ static void put(struct batch *batch, const char *tenant, const char *name, int64
                      OUT_OK);
     if (strcmp(name, "bad") == 0)
         item->row.cells[1].size = 4 - H.store->breaks_cells; /* an int4 of three bytes */
+    if (size == POISON)
+        item->row.cells[1].size = 3; /* what no store takes */
+}
+
+static void put_delete(struct batch *batch, const char *tenant, const char *name, int64_t version)
+{
+    struct error err;
+    struct batch_item *item = batch_add(batch, batch->fence.end++);
+    struct record record = {.tenant = arena_copy(&batch->arena, bytes_text(tenant)),
+                            .id = arena_copy(&batch->arena, bytes_text(name)),
+                            .version = version,
+                            .has_version = true,
+                            .operation = OP_DELETE,
+                            .index = -1};
+    item->mapping = H.mapping;
+    ck_assert_int_eq(mapping_forward(H.mapping, &record, &H.work, &batch->arena, &item->row, &err),
+                     OUT_OK);
 }
 
 static void begin(struct batch *batch)
@@ -636,6 +655,92 @@ static void a_second_look_writes_nothing(void)
     ck_assert_int_eq(next, 1);
 }
 
+static void a_refused_record_gives_way_to_the_next_of_its_key(void)
+{
+    int64_t next;
+    int64_t epoch = H.store->claim(0, &next);
+    struct batch *batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 1, 1);
+    put(batch, "a", "x", 2, 2);
+    put(batch, "a", "x", 4, POISON);
+    put(batch, "a", "x", 4, POISON); /* the same again: nothing of it is stored either */
+    put(batch, "a", "x", 3, POISON);
+    put(batch, "a", "y", 1, 1);
+    put(batch, "a", "z", 9, POISON);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    static const enum record_class WANT[] = {CLASS_SUPERSEDED, CLASS_APPLIED, CLASS_DEAD,
+                                             CLASS_DEAD,       CLASS_DEAD,    CLASS_APPLIED,
+                                             CLASS_DEAD};
+    for (size_t i = 0; i < batch->count; i++)
+        ck_assert_msg(batch->items[i].verdict == WANT[i], "item %zu: %s", i,
+                      record_class_name(batch->items[i].verdict));
+    ck_assert_ptr_nonnull(batch->items[3].err);
+    ck_assert_int_eq(H.store->version_of("a", "x"), 2);
+    ck_assert_int_eq(H.store->version_of("a", "z"), -1);
+    batch_free(batch);
+    epoch = H.store->claim(0, &next);
+    ck_assert_int_eq(next, 7);
+    batch = batch_for(epoch, 0); /* after a crash: what was written is found again */
+    put(batch, "a", "x", 1, 1);
+    put(batch, "a", "x", 2, 2);
+    put(batch, "a", "x", 4, POISON);
+    batch->second_look = true;
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(batch->items[0].verdict, CLASS_SUPERSEDED);
+    ck_assert_int_eq(batch->items[1].verdict, CLASS_APPLIED);
+    ck_assert_int_eq(batch->items[2].verdict, CLASS_DEAD);
+    batch_free(batch);
+}
+
+#define MODEL_KEYS 5
+#define MODEL_RECORDS 90
+
+/* However it is cut into batches: of each key the greatest version that is not refused, and the
+ * dead ones are among the refused. */
+static void what_is_written_does_not_depend_on_the_batch_size(void)
+{
+    static const size_t SIZES[] = {1, 7, MODEL_RECORDS};
+    int64_t next, offset = 0;
+    int64_t epoch = H.store->claim(0, &next);
+    unsigned seed = (unsigned)getpid();
+    fprintf(stderr, "# seed %u\n", seed);
+    for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++) {
+        struct batch *batch = NULL;
+        int64_t best[MODEL_KEYS];
+        srand(seed);
+        for (int k = 0; k < MODEL_KEYS; k++)
+            best[k] = -1;
+        for (int i = 0; i < MODEL_RECORDS; i++) {
+            char name[32];
+            int key = rand() % MODEL_KEYS, kind = rand() % 5, version = 1 + rand() % 20;
+            snprintf(name, sizeof name, "s%zu-k%d", s, key);
+            batch = batch ? batch : batch_for(epoch, offset);
+            if (kind == 0)
+                put_delete(batch, "a", name, version);
+            else
+                put(batch, "a", name, version, kind < 3 ? POISON : version);
+            if ((kind == 0 || kind >= 3) && version > best[key])
+                best[key] = version;
+            if (batch->count < SIZES[s] && i + 1 < MODEL_RECORDS)
+                continue;
+            ck_assert_int_eq(write_out(batch), OUT_OK);
+            for (size_t j = 0; j < batch->count; j++)
+                ck_assert(batch->items[j].verdict != CLASS_DEAD ||
+                          batch->items[j].row.cells[1].size == 3);
+            offset = batch->fence.end;
+            batch_free(batch);
+            batch = NULL;
+        }
+        for (int k = 0; k < MODEL_KEYS; k++) {
+            char name[32];
+            snprintf(name, sizeof name, "s%zu-k%d", s, k);
+            ck_assert_msg(H.store->version_of("a", name) == best[k],
+                          "batches of %zu: %s is at %d, not %d", SIZES[s], name,
+                          (int)H.store->version_of("a", name), (int)best[k]);
+        }
+    }
+}
+
 static void closing_answers_what_is_in_flight(void)
 {
     int64_t next;
@@ -658,6 +763,8 @@ static void (*const TESTS[])(void) = {
     refused_items_wait_for_their_letters,
     a_batch_given_up_writes_nothing_and_frees_its_place,
     a_second_look_writes_nothing,
+    a_refused_record_gives_way_to_the_next_of_its_key,
+    what_is_written_does_not_depend_on_the_batch_size,
     closing_answers_what_is_in_flight,
 };
 #define TEST_COUNT (int)(sizeof TESTS / sizeof *TESTS)

@@ -79,6 +79,8 @@ static const struct {
     {"HV000", PG_HALT},
     {"DR001", PG_FENCED},
     {"DR002", PG_FENCED},
+    {"DR003", PG_RECORD},
+    {"25P04", PG_CONNECTION_LOST},
     {"ZZ999", PG_HALT},
 };
 

@@ -1,0 +1,739 @@
+/*
+ * The PostgreSQL sink against what a database of one's own may do to a row: triggers that raise any
+ * SQLSTATE, that skip rows or change them, checks that wait for COMMIT, policies, rights, settings
+ * of a role, and a connection that breaks while the server commits. Needs DATABASE_URL (./dev test
+ * starts a server).
+ */
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "common/io/pg_session.h"
+#include "common/io/pg_sink.h"
+#include "common/model/schema_sql.h"
+#include "tests/support/database.h"
+#include "tests/support/suite.h"
+
+#define MAPPING                                                                                    \
+    "entity: thing\ntable: thing\nkey: [id]\ncolumns:\n"                                           \
+    "  - { name: id, from: /id, type: text }\n"                                                    \
+    "  - { name: note, from: /note, type: text }\n"                                                \
+    "  - { name: parent, from: /parent, type: text }\n"
+
+/* Every SQLSTATE of PostgreSQL 15's errcodes.txt that is an error, and some that only users raise.
+ */
+static const char STATES[] =
+    "03000 08000 08001 08003 08004 08006 08007 08P01 09000 0A000 0B000 0F000 0F001 0L000 0LP01 "
+    "0P000 0Z000 0Z002 20000 21000 22000 22001 22002 22003 22004 22005 22007 22008 22009 2200B "
+    "2200C 2200D 2200F 2200G 2200H 2200L 2200M 2200N 2200S 2200T 22010 22011 22012 22013 22014 "
+    "22015 22016 22018 22019 2201B 2201E 2201F 2201G 2201W 2201X 22021 22022 22023 22024 22025 "
+    "22026 22027 2202E 2202G 2202H 22030 22031 22032 22033 22034 22035 22036 22037 22038 22039 "
+    "2203A 2203B 2203C 2203D 2203E 2203F 2203G 22P01 22P02 22P03 22P04 22P05 22P06 23000 23001 "
+    "23502 23503 23505 23514 23P01 24000 25000 25001 25002 25003 25004 25005 25006 25007 25008 "
+    "25P01 25P02 25P03 26000 27000 28000 28P01 2B000 2BP01 2D000 2F000 2F002 2F003 2F004 2F005 "
+    "34000 38000 38001 38002 38003 38004 39000 39001 39004 39P01 39P02 39P03 3B000 3B001 3D000 "
+    "3F000 40000 40001 40002 40003 40P01 42000 42501 42601 42602 42611 42622 42701 42702 42703 "
+    "42704 42710 42712 42723 42725 42803 42804 42809 42830 42846 42883 428C9 42939 42P01 42P02 "
+    "42P03 42P04 42P05 42P06 42P07 42P08 42P09 42P10 42P11 42P12 42P13 42P14 42P15 42P16 42P17 "
+    "42P18 42P19 42P20 42P21 42P22 44000 53000 53100 53200 53300 53400 54000 54001 54011 54023 "
+    "55000 55006 55P02 55P03 55P04 57000 57014 57P01 57P02 57P03 57P04 57P05 58000 58030 58P01 "
+    "58P02 72000 F0000 F0001 HV000 HV001 HV002 HV004 HV005 HV006 HV007 HV008 HV009 HV00A HV00B "
+    "HV00C HV00D HV00J HV00K HV00L HV00M HV00N HV00P HV00Q HV00R HV010 HV014 HV021 HV024 HV090 "
+    "HV091 P0000 P0001 P0002 P0003 P0004 XX000 XX001 XX002 45000 PT409 TS101 UE001 ZZ999 DR001 "
+    "DR002 DR003";
+
+static struct {
+    struct mapping *mapping;
+    struct mapping_set set;
+    struct mapping_work work;
+    uv_loop_t loop;
+    struct sink *sink;
+    struct test_database database;
+    int64_t epoch, next;
+    int done, rejected;
+    bool closed;
+    enum outcome outcome;
+    struct error err;
+} H;
+
+/* ---- harness ----------------------------------------------------------------------------- */
+
+static void on_rejected(void *owner, struct batch *batch)
+{
+    (void)owner;
+    H.rejected++;
+    sink_commit(H.sink, batch);
+}
+
+static void on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err)
+{
+    (void)owner;
+    (void)batch;
+    H.done++;
+    H.outcome = outcome;
+    memset(&H.err, 0, sizeof H.err);
+    if (err)
+        H.err = *err;
+}
+
+static void on_ready(void *owner)
+{
+    (void)owner;
+}
+
+static void on_state(void *owner, const struct error *err)
+{
+    (void)owner;
+    (void)err;
+}
+
+static void on_closed(void *owner)
+{
+    (void)owner;
+    H.closed = true;
+}
+
+static void turn(void)
+{
+    uv_run(&H.loop, UV_RUN_ONCE);
+}
+
+static void run(const char *sql)
+{
+    database_run(H.database.url, sql);
+}
+
+static const char *ask_as(const char *role, const char *sql)
+{
+    static char value[512];
+    char set[64];
+    PGconn *connection = PQconnectdb(H.database.url);
+    snprintf(set, sizeof set, "SET ROLE %s", role);
+    PQclear(PQexec(connection, set));
+    PGresult *result = PQexec(connection, sql);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s: %s", sql,
+                  PQresultErrorMessage(result));
+    snprintf(value, sizeof value, "%s", PQntuples(result) ? PQgetvalue(result, 0, 0) : "(none)");
+    PQclear(result);
+    PQfinish(connection);
+    return value;
+}
+
+/* One value, seen with the rows of all tenants. */
+static const char *ask(const char *sql)
+{
+    return ask_as("drover_verifier", sql);
+}
+
+static void open_sink(const char *url)
+{
+    static const struct sink_events EVENTS = {on_rejected, on_done, on_ready, on_state};
+    struct pg_lane_config config = {url, "drover_worker", "writer", 10000};
+    H.sink = pg_sink_new(&H.loop, &config, 1, &H.set, &EVENTS, NULL);
+    while (!sink_can_submit(H.sink))
+        turn();
+}
+
+static void claim(void)
+{
+    run("SELECT drover.claim('g', 't', 0, 'me')");
+    H.epoch = strtoll(ask("SELECT epoch FROM drover.partition_progress"), NULL, 10);
+    H.next = strtoll(ask("SELECT next_offset FROM drover.partition_progress"), NULL, 10);
+}
+
+static void close_sink(void)
+{
+    H.closed = false;
+    sink_close(H.sink, on_closed);
+    while (!H.closed)
+        turn();
+}
+
+static void setup(void)
+{
+    struct error err;
+    struct buf text;
+    struct schema_roles roles = {"drover_worker", "drover_verifier"};
+    memset(&H, 0, sizeof H);
+    ck_assert_int_eq(mapping_parse("thing.yaml", bytes_text(MAPPING), &H.mapping, &err), OUT_OK);
+    H.set = (struct mapping_set){&H.mapping, 1};
+    mapping_work_init(&H.work);
+    uv_loop_init(&H.loop);
+    database_create(&H.database, "writer");
+    buf_init(&text, 1u << 20);
+    schema_sql_all(&text, H.set.items, 1, &roles);
+    run(buf_text(&text));
+    buf_free(&text);
+    open_sink(H.database.url);
+    claim();
+}
+
+static void teardown(void)
+{
+    close_sink();
+    uv_run(&H.loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&H.loop), 0);
+    database_drop(&H.database);
+    mapping_work_free(&H.work);
+    mapping_free(H.mapping);
+}
+
+static struct batch *batch_of(size_t capacity)
+{
+    struct batch *batch = batch_new(capacity, 256u << 20);
+    batch->fence = (struct batch_fence){
+        .group = "g", .topic = "t", .epoch = H.epoch, .start = H.next, .end = H.next};
+    return batch;
+}
+
+static void put_in(struct batch *batch, const char *tenant, const char *id, int64_t version,
+                   const char *note, const char *parent)
+{
+    char json[256];
+    struct error err;
+    snprintf(json, sizeof json, "{\"id\":\"%s\",\"note\":\"%s\"%s%s%s}", id, note,
+             parent ? ",\"parent\":\"" : "", parent ? parent : "", parent ? "\"" : "");
+    struct batch_item *item = batch_add(batch, batch->fence.end++);
+    struct record record = {.tenant = arena_copy(&batch->arena, bytes_text(tenant)),
+                            .version = version,
+                            .has_version = true,
+                            .index = -1,
+                            .payload = bytes_text(json)};
+    item->mapping = H.mapping;
+    ck_assert_int_eq(mapping_forward(H.mapping, &record, &H.work, &batch->arena, &item->row, &err),
+                     OUT_OK);
+}
+
+static void put(struct batch *batch, const char *id, int64_t version, const char *note)
+{
+    put_in(batch, "a", id, version, note, NULL);
+}
+
+static void submit(struct batch *batch)
+{
+    int before = H.done;
+    while (!sink_can_submit(H.sink))
+        turn();
+    sink_submit(H.sink, batch);
+    while (H.done == before)
+        turn();
+}
+
+/* As the worker does: again, a few times. */
+static enum outcome write_out(struct batch *batch)
+{
+    batch_close(batch);
+    submit(batch);
+    for (int tries = 0; H.outcome == OUT_RETRY && tries < 12; tries++) {
+        batch_retry(batch);
+        submit(batch);
+    }
+    if (H.outcome == OUT_OK)
+        H.next = batch->fence.end;
+    return H.outcome;
+}
+
+static const char *class_of(const struct batch *batch, size_t at)
+{
+    return record_class_name(batch->items[at].verdict);
+}
+
+/* A trigger raises what stands in `note`. */
+#define RAISES                                                                                     \
+    "CREATE FUNCTION public.raises() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "                \
+    "IF NEW.note LIKE '%-%' OR NEW.note = '' THEN RETURN NEW; END IF; "                            \
+    "RAISE EXCEPTION 'secret %', NEW.id USING ERRCODE = NEW.note; END $$;"
+
+/* ---- W9: what one record raises costs that record ----------------------------------------- */
+
+static void one_among(int rows, const char *state)
+{
+    char id[32], note[32];
+    struct batch *batch = batch_of((size_t)rows);
+    int at = rows / 2;
+    for (int i = 0; i < rows; i++) {
+        bool bad = i == at;
+        snprintf(id, sizeof id, "%s-%02d", state, i);
+        snprintf(note, sizeof note, "%s", bad ? state : "n-1");
+        put(batch, id, 1, note);
+    }
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s: %s %s (%s)", state, error_code_id(H.err.code),
+                  H.err.text, H.err.cause);
+    ck_assert_msg(batch_count(batch, CLASS_APPLIED) == (uint64_t)rows - 1, "%s: %d applied", state,
+                  (int)batch_count(batch, CLASS_APPLIED));
+    const struct batch_item *item = &batch->items[at];
+    ck_assert_msg(item->verdict == CLASS_DEAD && item->err, "%s: %s", state,
+                  class_of(batch, (size_t)at));
+    enum error_code code = strcmp(state, "DR003") == 0 ? ERR_PG_SKIPPED : ERR_PG_DATA;
+    ck_assert_msg(item->err->code == code, "%s: %s", state, error_code_id(item->err->code));
+    ck_assert_msg(strncmp(item->err->cause, state, 5) == 0, "%s: %s", state, item->err->cause);
+    ck_assert_msg(!strstr(item->err->cause, "secret"), "%s", item->err->cause);
+    batch_free(batch);
+}
+
+static void each_state(int rows)
+{
+    char state[6] = "", want[32];
+    int count = 0;
+    for (const char *at = STATES; at < STATES + sizeof STATES; at += 6, count++) {
+        memcpy(state, at, 5);
+        one_among(rows, state);
+    }
+    snprintf(want, sizeof want, "%d", count * (rows - 1));
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), want);
+    ck_assert_int_gt(count, 240);
+}
+
+START_TEST(any_state_of_a_row_trigger_is_the_row_s)
+{
+    setup();
+    run(RAISES "CREATE TRIGGER raises BEFORE INSERT ON public.thing FOR EACH ROW "
+               "EXECUTE FUNCTION public.raises()");
+    each_state(50);
+    teardown();
+}
+END_TEST
+
+START_TEST(any_state_of_a_deferred_trigger_is_the_row_s)
+{
+    setup();
+    run(RAISES "CREATE CONSTRAINT TRIGGER raises AFTER INSERT ON public.thing DEFERRABLE INITIALLY "
+               "DEFERRED FOR EACH ROW EXECUTE FUNCTION public.raises()");
+    each_state(6);
+    teardown();
+}
+END_TEST
+
+/* Django's foreign keys. Rows that refer to each other, and a child before its parent, are taken
+ * whoever else is refused. */
+START_TEST(a_foreign_key_checked_at_commit_costs_its_record)
+{
+    setup();
+    run(RAISES "CREATE TRIGGER raises BEFORE INSERT ON public.thing FOR EACH ROW "
+               "EXECUTE FUNCTION public.raises();"
+               "ALTER TABLE public.thing ADD CONSTRAINT up FOREIGN KEY (isolation_key, parent) "
+               "REFERENCES public.thing (isolation_key, id) DEFERRABLE INITIALLY DEFERRED");
+    struct batch *batch = batch_of(20);
+    put_in(batch, "a", "1", 1, "n-1", "9"); /* which comes later */
+    put_in(batch, "a", "2", 1, "n-1", "nowhere");
+    put_in(batch, "a", "5", 1, "n-1", NULL);
+    put_in(batch, "a", "9", 1, "n-1", "5");
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_str_eq(class_of(batch, 1), record_class_name(CLASS_DEAD));
+    ck_assert_int_eq(strncmp(batch->items[1].err->cause, "23503", 5), 0);
+    batch_free(batch);
+    batch = batch_of(20);
+    put_in(batch, "a", "3", 1, "n-1", "4"); /* a circle */
+    put_in(batch, "a", "4", 1, "n-1", "3");
+    put_in(batch, "a", "6", 1, "45000", NULL);
+    put_in(batch, "b", "7", 1, "n-1", "8");
+    put_in(batch, "b", "8", 1, "n-1", NULL);
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_str_eq(class_of(batch, 2), record_class_name(CLASS_DEAD));
+    ck_assert_str_eq(ask("SELECT string_agg(id, ' ' ORDER BY id) FROM public.thing"),
+                     "1 3 4 5 7 8 9");
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_restrictive_policy_refuses_its_row)
+{
+    setup();
+    run("CREATE POLICY even ON public.thing AS RESTRICTIVE FOR ALL USING (true) "
+        "WITH CHECK (note <> 'odd')");
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "even");
+    put(batch, "2", 1, "odd");
+    put(batch, "3", 1, "even");
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s: %s (%s)", error_code_id(H.err.code), H.err.text,
+                  H.err.cause);
+    ck_assert_int_eq(batch->items[1].verdict, CLASS_DEAD);
+    ck_assert_int_eq(strncmp(batch->items[1].err->cause, "42501", 5), 0);
+    ck_assert_str_eq(ask("SELECT string_agg(id, ' ' ORDER BY id) FROM public.thing"), "1 3");
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* What is no record's fault halts, and nobody is dead-lettered: each row's statement changes the
+ * table or the rights. */
+static const struct {
+    const char *sql;
+    enum error_code code;
+} HALTS[] = {
+    {"REVOKE INSERT ON public.thing FROM drover_worker", ERR_PG_PERMISSION},
+    {"REVOKE UPDATE ON public.thing FROM drover_worker", ERR_PG_PERMISSION},
+    {"ALTER TABLE public.thing DROP COLUMN note", ERR_PG_SCHEMA},
+    {"ALTER TABLE public.thing ALTER COLUMN note TYPE int USING 1", ERR_PG_SCHEMA},
+    {"DROP TABLE public.thing", ERR_PG_SCHEMA},
+    {"DROP FUNCTION drover.not_written()", ERR_PG_SCHEMA},
+    {RAISES "CREATE TRIGGER raises BEFORE INSERT ON public.thing FOR EACH STATEMENT EXECUTE "
+            "FUNCTION public.nothing()",
+     ERR_PG_PROTOCOL},
+};
+
+START_TEST(a_missing_right_or_table_halts)
+{
+    setup();
+    run("CREATE FUNCTION public.nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'closed' USING ERRCODE = '45000'; END $$;");
+    run(HALTS[_i].sql);
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "n-1");
+    put(batch, "2", 1, "n-1");
+    ck_assert_msg(write_out(batch) == OUT_FATAL, "%s", HALTS[_i].sql);
+    ck_assert_msg(H.err.code == HALTS[_i].code, "%s: %s", HALTS[_i].sql, error_code_id(H.err.code));
+    ck_assert_int_eq(H.rejected, 0);
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* Every row meets what passes: nobody is blamed, however often it is tried. */
+START_TEST(what_all_rows_meet_is_the_server_s)
+{
+    setup();
+    run("CREATE FUNCTION public.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$;"
+        "CREATE TRIGGER full_disk BEFORE INSERT ON public.thing FOR EACH ROW EXECUTE "
+        "FUNCTION public.full()");
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "n-1");
+    put(batch, "2", 1, "n-1");
+    ck_assert_int_eq(write_out(batch), OUT_RETRY);
+    ck_assert_int_eq(H.err.code, ERR_PG_RESOURCE);
+    ck_assert_int_eq(H.rejected, 0);
+    run("DROP TRIGGER full_disk ON public.thing");
+    batch_retry(batch);
+    submit(batch);
+    ck_assert_int_eq(H.outcome, OUT_OK);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 2);
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* ---- W11: what is not written is not applied ---------------------------------------------- */
+
+static const struct {
+    const char *what, *body;
+} SKIPS[] = {
+    {"skipped", "IF NEW.note = 'bad' THEN RETURN NULL; END IF;"},
+    {"another key", "IF NEW.note = 'bad' THEN NEW.id = 'elsewhere'; END IF;"},
+    {"another version", "IF NEW.note = 'bad' THEN NEW.drover_version = 7; END IF;"},
+};
+
+START_TEST(a_row_that_a_trigger_skips_or_moves_is_named)
+{
+    char sql[600];
+    setup();
+    snprintf(sql, sizeof sql,
+             "CREATE FUNCTION public.skips() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN %s "
+             "RETURN NEW; END $$; CREATE TRIGGER skips BEFORE INSERT OR UPDATE ON public.thing "
+             "FOR EACH ROW EXECUTE FUNCTION public.skips()",
+             SKIPS[_i].body);
+    run(sql);
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "good");
+    put(batch, "2", 1, "bad");
+    put(batch, "3", 1, "good");
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_msg(batch->items[1].verdict == CLASS_DEAD, "%s: %s", SKIPS[_i].what,
+                  class_of(batch, 1));
+    ck_assert_int_eq(batch->items[1].err->code, ERR_PG_SKIPPED);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 2);
+    batch_free(batch);
+    batch = batch_of(20);
+    put(batch, "1", 2, "bad"); /* an update */
+    put(batch, "1", 3, "bad");
+    put(batch, "3", 1, "good");
+    put(batch, "4", 1, "good");
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(batch->items[0].verdict, CLASS_DEAD);
+    ck_assert_int_eq(batch->items[1].verdict, CLASS_DEAD);
+    ck_assert_int_eq(batch->items[2].verdict, CLASS_UNCHANGED);
+    ck_assert_int_eq(batch->items[3].verdict, CLASS_APPLIED);
+    ck_assert_str_eq(
+        ask("SELECT string_agg(id || ':' || drover_version, ' ' ORDER BY id) FROM public.thing"),
+        "1:1 3:1 4:1");
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* ---- W3: the savepoint way tells the same classes ------------------------------------------ */
+
+START_TEST(a_refused_record_changes_no_other_s_class)
+{
+    setup();
+    run("ALTER TABLE public.thing ADD CHECK (note <> 'bad')");
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "same");
+    put(batch, "2", 1, "old");
+    put(batch, "5", 9, "newer");
+    put(batch, "6", 1, "first");
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    batch = batch_of(20);
+    put(batch, "1", 1, "same");
+    put(batch, "2", 2, "newer");
+    put(batch, "3", 1, "new");
+    put(batch, "4", 1, "bad");
+    put(batch, "5", 8, "older");
+    put(batch, "6", 1, "second");
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    static const enum record_class WANT[] = {CLASS_UNCHANGED, CLASS_APPLIED,    CLASS_APPLIED,
+                                             CLASS_DEAD,      CLASS_SUPERSEDED, CLASS_CONFLICT};
+    for (size_t i = 0; i < batch->count; i++)
+        ck_assert_msg(batch->items[i].verdict == WANT[i], "%d: %s, wanted %s", (int)i + 1,
+                      class_of(batch, i), record_class_name(WANT[i]));
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* ---- W16: as many tenants as a batch has records ------------------------------------------- */
+
+enum { MANY = 4200 };
+
+START_TEST(a_batch_of_as_many_tenants_with_one_refusal)
+{
+    char tenant[16];
+    setup();
+    run("ALTER TABLE public.thing ADD CHECK (note <> 'bad')");
+    struct batch *batch = batch_of(MANY);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(tenant, sizeof tenant, "t%05d", i);
+        put_in(batch, tenant, "x", 1, i == 2000 ? "bad" : "good", NULL);
+    }
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), MANY - 1);
+    ck_assert_int_eq(batch->items[2000].verdict, CLASS_DEAD);
+    batch_free(batch);
+    claim();
+    batch = batch_of(MANY); /* and the look after a crash */
+    batch->fence.start = 0;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(tenant, sizeof tenant, "t%05d", i);
+        put_in(batch, tenant, "x", 1, i == 2000 ? "bad" : "good", NULL);
+    }
+    batch->second_look = true;
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), MANY - 1);
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* ---- W12: the answer to COMMIT is lost while the server commits ---------------------------- */
+
+/* One connection after the other, byte by byte; `cut` breaks the client's side and leaves the
+ * server's open. */
+static struct {
+    int listener, port, server_port;
+    char server_host[64];
+    atomic_bool cut, stop;
+    pthread_t thread;
+} PROXY;
+
+static int connect_server(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)PROXY.server_port)};
+    inet_pton(AF_INET, PROXY.server_host, &to.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+static bool pass_on(int from, int to)
+{
+    char bytes[65536];
+    ssize_t size = read(from, bytes, sizeof bytes);
+    return size > 0 && write(to, bytes, (size_t)size) == size;
+}
+
+static void serve_one(int client, int *kept)
+{
+    int server = connect_server();
+    struct pollfd fds[] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
+    while (!atomic_load(&PROXY.stop) && !atomic_load(&PROXY.cut)) {
+        poll(fds, 2, 20);
+        if ((fds[0].revents && !pass_on(client, server)) ||
+            (fds[1].revents && !pass_on(server, client)))
+            break;
+    }
+    close(client);
+    if (atomic_exchange(&PROXY.cut, false))
+        *kept = server;
+    else
+        close(server);
+}
+
+static void *proxy(void *unused)
+{
+    int kept = -1;
+    (void)unused;
+    while (!atomic_load(&PROXY.stop)) {
+        struct pollfd fd = {PROXY.listener, POLLIN, 0};
+        if (poll(&fd, 1, 20) == 1)
+            serve_one(accept(PROXY.listener, NULL, NULL), &kept);
+    }
+    if (kept >= 0)
+        close(kept);
+    return NULL;
+}
+
+static void start_proxy(char url[600])
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t size = sizeof at;
+    char *host = strchr(H.database.url, '@'), *path = strrchr(H.database.url, '/');
+    ck_assert_int_eq(sscanf(host, "@%63[0-9.]:%d", PROXY.server_host, &PROXY.server_port), 2);
+    inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
+    PROXY.listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(PROXY.listener, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(PROXY.listener, 4), 0);
+    getsockname(PROXY.listener, (struct sockaddr *)&at, &size);
+    snprintf(url, 600, "%.*s127.0.0.1:%d%s", (int)(host + 1 - H.database.url), H.database.url,
+             ntohs(at.sin_port), path);
+    atomic_store(&PROXY.stop, false);
+    atomic_store(&PROXY.cut, false);
+    pthread_create(&PROXY.thread, NULL, proxy, NULL);
+}
+
+START_TEST(a_commit_whose_answer_is_lost_is_asked_for_until_it_is_over)
+{
+    char url[600];
+    setup();
+    run("CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "PERFORM pg_sleep(3); RETURN NULL; END $$;"
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON public.thing DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW WHEN (NEW.note = 'slow') EXECUTE FUNCTION public.slow()");
+    close_sink();
+    start_proxy(url);
+    open_sink(url);
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "slow");
+    put(batch, "2", 1, "good");
+    batch_close(batch);
+    sink_submit(H.sink, batch);
+    while (H.done == 0 && strcmp(ask_as("none", "SELECT count(*) FROM pg_stat_activity WHERE "
+                                                "wait_event = 'PgSleep' AND datname = "
+                                                "current_database()"),
+                                 "1") != 0)
+        uv_run(&H.loop, UV_RUN_NOWAIT);
+    ck_assert_int_eq(H.done, 0);
+    atomic_store(&PROXY.cut, true);
+    while (H.done == 0)
+        turn();
+    ck_assert_int_eq(H.outcome, OUT_RETRY);
+    while (H.outcome == OUT_RETRY) {
+        batch_retry(batch);
+        submit(batch);
+    }
+    ck_assert_msg(H.outcome == OUT_OK, "%s: %s (%s)", error_code_id(H.err.code), H.err.text,
+                  H.err.cause);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 2);
+    ck_assert_str_eq(ask("SELECT next_offset FROM drover.partition_progress"), "2");
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), "2");
+    batch_free(batch);
+    close_sink();
+    atomic_store(&PROXY.stop, true);
+    pthread_join(PROXY.thread, NULL);
+    close(PROXY.listener);
+    open_sink(H.database.url);
+    teardown();
+}
+END_TEST
+
+/* ---- W18: settings of a role, a server that is read only ----------------------------------- */
+
+START_TEST(a_role_s_settings_do_not_reach_the_writer)
+{
+    char sql[200];
+    setup();
+    close_sink();
+    run("CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "PERFORM pg_sleep(0.02); RETURN NEW; END $$;"
+        "CREATE TRIGGER slow BEFORE INSERT ON public.thing FOR EACH ROW EXECUTE FUNCTION "
+        "public.slow()");
+    static const char *const SETTINGS[] = {"statement_timeout = '10ms'", "lock_timeout = '1ms'",
+                                           "idle_session_timeout = '200ms'",
+                                           "default_transaction_isolation = 'serializable'"};
+    for (size_t i = 0; i < sizeof SETTINGS / sizeof *SETTINGS; i++) {
+        snprintf(sql, sizeof sql, "ALTER DATABASE %s SET %s", H.database.name, SETTINGS[i]);
+        run(sql);
+    }
+    open_sink(H.database.url);
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "good");
+    put(batch, "2", 1, "good");
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 2);
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_connection_to_a_standby_is_dropped)
+{
+    char sql[200], url[1200];
+    setup();
+    close_sink();
+    snprintf(sql, sizeof sql, "ALTER DATABASE %s SET default_transaction_read_only = on",
+             H.database.name);
+    run(sql);
+    open_sink(H.database.url);
+    struct batch *batch = batch_of(20);
+    put(batch, "1", 1, "good");
+    batch_close(batch);
+    submit(batch);
+    ck_assert_int_eq(H.outcome, OUT_RETRY);
+    ck_assert_int_eq(strncmp(H.err.cause, "25006", 5), 0);
+    snprintf(url, sizeof url, "%s?options=-c%%20default_transaction_read_only%%3Doff",
+             H.database.url);
+    snprintf(sql, sizeof sql, "ALTER DATABASE %s RESET default_transaction_read_only",
+             H.database.name);
+    database_run(url, sql); /* "the failover": sessions that are there keep what they have */
+    for (int tries = 0; H.outcome == OUT_RETRY && tries < 3; tries++) {
+        batch_retry(batch);
+        submit(batch);
+    }
+    ck_assert_msg(H.outcome == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+static Suite *pg_writer_suite(void)
+{
+    Suite *suite = suite_create("pg_writer");
+    TCase *tcase = tcase_create("all");
+    tcase_set_timeout(tcase, 600);
+    tcase_add_test(tcase, any_state_of_a_row_trigger_is_the_row_s);
+    tcase_add_test(tcase, any_state_of_a_deferred_trigger_is_the_row_s);
+    tcase_add_test(tcase, a_foreign_key_checked_at_commit_costs_its_record);
+    tcase_add_test(tcase, a_restrictive_policy_refuses_its_row);
+    tcase_add_loop_test(tcase, a_missing_right_or_table_halts, 0, sizeof HALTS / sizeof *HALTS);
+    tcase_add_test(tcase, what_all_rows_meet_is_the_server_s);
+    tcase_add_loop_test(tcase, a_row_that_a_trigger_skips_or_moves_is_named, 0,
+                        sizeof SKIPS / sizeof *SKIPS);
+    tcase_add_test(tcase, a_refused_record_changes_no_other_s_class);
+    tcase_add_test(tcase, a_batch_of_as_many_tenants_with_one_refusal);
+    tcase_add_test(tcase, a_commit_whose_answer_is_lost_is_asked_for_until_it_is_over);
+    tcase_add_test(tcase, a_role_s_settings_do_not_reach_the_writer);
+    tcase_add_test(tcase, a_connection_to_a_standby_is_dropped);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(pg_writer_suite)
