@@ -189,10 +189,12 @@ static enum outcome load_settings(struct invocation *invocation, int argc, char 
     invocation->settings.config_file = file;
     if (outcome == OUT_OK)
         outcome = settings_complete(conf, err);
-    if (mistakes->count == 0)
-        return outcome;
+    else if (mistakes->count == 0)
+        return outcome; /* of the command line or the environment */
     if (outcome != OUT_OK)
         error_list_add(mistakes, err);
+    if (mistakes->count == 0)
+        return OUT_OK;
     /* the file has mistakes: those of the mappings are told with them */
     bool is_yaml = mistakes->items[0].code != ERR_CONF_SYNTAX;
     if (is_yaml && takes_mappings(invocation))

@@ -305,8 +305,24 @@ static bool is_role_name(const char *name)
     return size <= 63; /* PostgreSQL would cut it */
 }
 
-static enum outcome check_roles(const struct settings *settings, struct error *err)
+static size_t field_at(const struct conf *conf, size_t offset)
 {
+    size_t i = 0;
+    while (conf->fields[i].offset != offset)
+        i++;
+    return i;
+}
+
+/* Where the setting is from, for people: "drover.yaml:7:3", or its name when it is the default. */
+static void blame_setting(const struct conf *conf, size_t offset, struct error *err)
+{
+    size_t at = field_at(conf, offset);
+    error_where(err, "%s", conf->places[at] ? conf->places[at] : conf->fields[at].path);
+}
+
+static enum outcome check_roles(const struct conf *conf, struct error *err)
+{
+    const struct settings *settings = conf->target;
     const char *const roles[] = {settings->worker_role, settings->verifier_role};
     for (size_t i = 0; i < 2; i++) {
         if (!roles[i] || is_role_name(roles[i]))
@@ -315,7 +331,9 @@ static enum outcome check_roles(const struct settings *settings, struct error *e
             error_set(err, OUT_FATAL, ERR_CONF_VALUE,
                       "a role name has other characters than letters, digits and "
                       "_ - . @, or more than 63");
-        error_where(err, i ? "database.verifier_role" : "database.worker_role");
+        blame_setting(conf, i ? AT(verifier_role) : AT(worker_role), err);
+        error_hint(err, "give %s another name",
+                   i ? "database.verifier_role" : "database.worker_role");
         return outcome;
     }
     return OUT_OK;
@@ -352,14 +370,6 @@ struct part {
     const char *place;
     const char *flag; /* its setting's */
 };
-
-static size_t field_at(const struct conf *conf, size_t offset)
-{
-    size_t i = 0;
-    while (conf->fields[i].offset != offset)
-        i++;
-    return i;
-}
 
 static const struct {
     const char *key; /* of tenant.from_env; tenant.KEY is its setting */
@@ -511,6 +521,18 @@ enum outcome settings_append_tenant(const struct settings *settings, struct buf 
     return OUT_FATAL;
 }
 
+/* Prefix and migration make the names of topics. */
+static enum outcome name_topics(const struct conf *conf, struct error *err)
+{
+    const struct settings *settings = conf->target;
+    char name[TOPIC_NAME_SIZE];
+    if (topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, name, err) == OUT_OK)
+        return OUT_OK;
+    bool prefix = topic_format(settings->prefix, "m", TOPIC_RESULTS, name, NULL) != OUT_OK;
+    blame_setting(conf, prefix ? AT(prefix) : AT(migration), err);
+    return OUT_FATAL;
+}
+
 enum outcome settings_complete(struct conf *conf, struct error *err)
 {
     struct settings *settings = conf->target;
@@ -520,11 +542,10 @@ enum outcome settings_complete(struct conf *conf, struct error *err)
     if (outcome == OUT_OK)
         outcome = name_group(conf, err);
     if (outcome == OUT_OK)
-        outcome = check_roles(settings, err);
+        outcome = check_roles(conf, err);
     if (outcome == OUT_OK)
         outcome = find_given(conf, err);
-    char name[TOPIC_NAME_SIZE];
     if (outcome == OUT_OK)
-        outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, name, err);
+        outcome = name_topics(conf, err);
     return outcome;
 }

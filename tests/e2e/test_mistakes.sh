@@ -109,6 +109,7 @@ buyer|10|s/seal: true/seal: true, withhold: true/|sealed or withheld, not both
 buyer|11|s/decode: json/decode: xml/|decode is json
 buyer|13|s#/password#password#|JSON pointer
 drover|1|s/migration/migraton/|unknown key "migraton"
+drover|1|s/shop/a b/|the migration cannot be part of a topic name
 drover|3|s/kafka/kafak/|unknown key "kafak"
 drover|4|s/4/four/|kafka.partitions must be a whole number
 drover|5|s/prefix/prefx/|unknown key "prefx"

@@ -246,6 +246,8 @@ START_TEST(names_that_would_break_something_are_refused)
     ck_assert_int_eq(conf_load_yaml(&conf, "drover.yaml", bytes_text(REFUSED[_i]), &err), OUT_OK);
     ck_assert_msg(settings_complete(&conf, &err) == OUT_FATAL, "%s", REFUSED[_i]);
     ck_assert_int_eq(err.code, ERR_CONF_VALUE);
+    ck_assert_msg(strncmp(err.where, "drover.yaml:1:", 14) == 0, "%s: at %s", REFUSED[_i],
+                  err.where);
 }
 END_TEST
 
