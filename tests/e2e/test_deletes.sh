@@ -65,4 +65,27 @@ for i in $(seq 100); do printf 'k%d\t\n' "$i"; done \
   | kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -K '\t' -Z
 drover work --until-end > "$WORK/four.log" 2>&1 || fail "worker: exit $?"
 equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" 100
+
+say "an id in another spelling, and versions, as schemas/wire.md says"
+# sent KEY VALUE [HEADER…]: a record of kept from a client of somebody else's
+sent() {
+  local key=$1 value=$2 header args=()
+  shift 2
+  for header; do args+=(-H "$header"); done
+  printf '%s\t%s\n' "$key" "$value" \
+    | kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -K '\t' -Z -X partitioner=murmur2 \
+      -H drover-tenant=t1 -H drover-entity=kept "${args[@]}"
+}
+note='"tenant":"t1","note":"n"'
+sent t1/kept/%C3%A4 "{\"id\":\"ä\",\"rev\":1,$note}"
+sent t1/kept/%C3%A4 '' drover-id=%c3%a4 drover-version=2   # the same row, in one batch with it
+sent t1/kept/late "{\"id\":\"late\",\"rev\":5,$note}" drover-version=9 # the header goes before
+sent t1/kept/bare "{\"id\":\"bare\",$note}" drover-version=3             # and serves without the member
+sent t1/kept/none "{\"id\":\"none\",$note}"                            # neither: refused
+sent t1/kept/late ''                                                   # a delete without it
+sent t1/kept/late '' drover-id=other drover-version=10                 # two ids
+sent t1/kept/late '' drover-id=%00 drover-version=10                   # none
+drover work --until-end > "$WORK/five.log" 2>&1 || fail "worker: exit $?"
+equal "rows" "$(all kept)" "bare:3 late:9 never:5x x1:12 x2:10 x3:10 x4:20x ä:2x"
+equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" 104
 say ok
