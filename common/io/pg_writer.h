@@ -55,7 +55,7 @@ struct writer {
     bool lack_asked; /* of `group` */
     bool probed;     /* of `group`: table and rights are there */
     bool undo;       /* the savepoint must be rolled back first */
-    bool deferred;   /* something was refused by a check that could be put off */
+    bool deferred;   /* something was refused that may pass when it is tried again */
     bool system;     /* something was refused that could be the server's trouble as well */
     struct bisect bisect;
     size_t part_first, part_count;

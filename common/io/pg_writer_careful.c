@@ -3,10 +3,11 @@
  *
  *   pass      every group as one part, in one exchange; the first refused group is halved until
  *             its poison stands alone; then the groups behind it
- *   aside     what was refused may have wanted what came behind it: tried again, one by one, until
- *             that brings nothing more, then all together
- *   promote   of keys whose records were refused or parked, the next candidates: a pass of their
- * own end       the refused ones go to the dead letters; then COMMIT
+ *   aside     what was refused may have wanted what came behind it, or met a row that another
+ *             session wrote meanwhile: again, one by one, until that brings nothing more, then all
+ *             together
+ *   promote   of keys whose records were refused or parked the next candidates: a pass of theirs
+ *   end       the refused ones go to the dead letters; then COMMIT
  *
  * A part is: SAVEPOINT, the tenant, sealed boxes, the upsert, SET CONSTRAINTS ALL IMMEDIATE (what
  * would be checked at COMMIT is checked here, where the record is known) and back, RELEASE.
@@ -114,8 +115,11 @@ static bool see_refusal(struct writer *writer, const PGresult *result, int step,
     *action = pg_error_from_result(result, &writer->failure);
     writer->put_off = step == upsert + 1;
     writer->undo = true;
-    writer->deferred = writer->deferred || writer->put_off;
-    writer->sure = is_record(*action) && !writer->put_off && writer->failure.code != ERR_PG_SKIPPED;
+    /* A row that another session wrote at the same instant is not seen by the statement that had to
+     * wait for it (DR003); the next statement sees it. */
+    bool unseen = writer->failure.code == ERR_PG_SKIPPED;
+    writer->deferred = writer->deferred || writer->put_off || unseen;
+    writer->sure = is_record(*action) && !writer->put_off && !unseen;
     return true;
 }
 
