@@ -11,6 +11,7 @@
 #include "common/io/mappings.h"
 #include "common/io/redis_url.h"
 #include "common/io/source_rules.h"
+#include "common/io/stop.h"
 #include "control/command.h"
 #include "control/rehearse.h"
 #include "control/run.h"
@@ -20,8 +21,10 @@ enum {
     TICK_MS = 200,
     SURVEY_MS = 2000,
     BROKER_MS = 15000,
-    STOP_EXTRA_MS = 15000, /* beyond the drain: leaving the group, closing connections */
-    HALTED_MS = 10000,     /* nothing moves and a partition is halted: nothing will */
+    WORKER_EXTRA_MS = 4000, /* a worker's stop beyond its drain (docs/architecture.md) */
+    PRODUCE_STOP_MS = 10000,
+    STOP_SLACK_MS = 3000, /* and then they are killed */
+    HALTED_MS = 10000,    /* nothing moves and a partition is halted: nothing will */
     TOPICS = 3,
 };
 
@@ -99,11 +102,18 @@ static void signal_all(struct run *run, int signal_number)
         run_child_signal(&run->children[i], signal_number);
 }
 
+static uint64_t kill_time_ms(const struct run *run)
+{
+    uint64_t worker_ms = run->settings->drain_ms + WORKER_EXTRA_MS;
+    uint64_t longest_ms = worker_ms > PRODUCE_STOP_MS ? worker_ms : PRODUCE_STOP_MS;
+    return clock_monotonic_ms() + longest_ms + STOP_SLACK_MS;
+}
+
 static void end_workers(struct run *run)
 {
     for (size_t i = RUN_WORK; i < run->child_count; i++)
         run_child_signal(&run->children[i], SIGTERM);
-    run->kill_at_ms = clock_monotonic_ms() + run->settings->drain_ms + STOP_EXTRA_MS;
+    run->kill_at_ms = kill_time_ms(run);
 }
 
 /* From any phase: everybody ends in order, and `code` is what the run ends with. */
@@ -113,7 +123,7 @@ static void stop(struct run *run, enum exit_code code)
         return;
     run->phase = RUN_STOPPING;
     run->code = code;
-    run->kill_at_ms = clock_monotonic_ms() + run->settings->drain_ms + STOP_EXTRA_MS;
+    run->kill_at_ms = kill_time_ms(run);
     signal_all(run, SIGTERM);
 }
 
@@ -214,10 +224,21 @@ static void look_for_end(struct run *run)
     }
 }
 
+/* The first signal asks everybody to end in order. */
+static void interrupt(struct run *run)
+{
+    run->interrupted = true;
+    stop(run, EXIT_STOPPED);
+    if (!anything_runs(run))
+        finish(run);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct run *run = timer->data;
     log_flush();
+    if (stop_signal() && !run->interrupted)
+        interrupt(run);
     if (run->phase == RUN_WORKING || run->phase == RUN_DRAINING)
         look(run);
     if (run->phase == RUN_WORKING)
@@ -227,21 +248,6 @@ static void on_tick(uv_timer_t *timer)
         signal_all(run, SIGKILL);
     if (run->phase != RUN_DONE)
         run_view_draw(run);
-}
-
-/* The first asks everybody to end in order, the second does not wait. */
-static void on_signal(uv_signal_t *handle, int signal_number)
-{
-    struct run *run = handle->data;
-    (void)signal_number;
-    if (run->interrupted) {
-        signal_all(run, SIGKILL);
-        return;
-    }
-    run->interrupted = true;
-    stop(run, EXIT_STOPPED);
-    if (!anything_runs(run))
-        finish(run);
 }
 
 /* ---- all of it */
@@ -258,23 +264,31 @@ static enum outcome start_children(struct run *run, struct error *err)
     return outcome;
 }
 
+/* The second signal does not wait: its handler may come while the loop asks a silent server. */
+static struct run *volatile killed_run;
+
+static void kill_children(void)
+{
+    for (size_t i = 0; i < killed_run->child_count; i++)
+        if (run_child_is_running(&killed_run->children[i]))
+            kill(killed_run->children[i].process.pid, SIGKILL);
+}
+
 static void open_loop(struct run *run)
 {
     uv_loop_init(&run->loop);
     uv_timer_init(&run->loop, &run->tick);
-    uv_signal_init(&run->loop, &run->on_int);
-    uv_signal_init(&run->loop, &run->on_term);
-    run->tick.data = run->on_int.data = run->on_term.data = run;
+    run->tick.data = run;
     uv_timer_start(&run->tick, on_tick, TICK_MS, TICK_MS);
-    uv_signal_start(&run->on_int, on_signal, SIGINT);
-    uv_signal_start(&run->on_term, on_signal, SIGTERM);
+    killed_run = run;
+    stop_before_end(kill_children);
+    stop_install();
 }
 
 static void close_loop(struct run *run)
 {
     uv_close((uv_handle_t *)&run->tick, NULL);
-    uv_close((uv_handle_t *)&run->on_int, NULL);
-    uv_close((uv_handle_t *)&run->on_term, NULL);
+    stop_before_end(NULL);
     uv_run(&run->loop, UV_RUN_DEFAULT); /* the close callbacks */
     uv_loop_close(&run->loop);
 }

@@ -9,6 +9,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
+#include "common/io/kafka_destroy.h"
 #include "common/io/kafka_topics.h"
 #include "common/policy/dead_letter.h"
 #include "control/doctor.h"
@@ -202,7 +203,7 @@ void doctor_check_kafka(struct doctor *doctor)
         return;
     }
     bool good = check_metadata(doctor, client, tcp_ms);
-    rd_kafka_destroy(client);
+    kafka_destroy(client, 0);
     if (good)
         check_topics(doctor);
 }

@@ -1,7 +1,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include "common/io/stop.h"
 #include "control/cli.h"
 
 extern char **environ;
@@ -25,6 +27,10 @@ int main(int argc, char **argv)
     if (fflush(stdout) != 0 && code == EXIT_OK) {
         perror("drover: standard output");
         code = EXIT_RUNTIME;
+    }
+    if (stop_has_left_behind()) {
+        fflush(stderr);
+        _exit((int)code);
     }
     return (int)code;
 }

@@ -72,7 +72,6 @@ struct run {
     struct conf_list sources;
     uv_loop_t loop;
     uv_timer_t tick;
-    uv_signal_t on_int, on_term;
     struct run_child *children; /* by run_role */
     size_t child_count;
     enum run_phase phase;

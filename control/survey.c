@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/io/kafka_client.h"
+#include "common/io/kafka_destroy.h"
 
 static enum outcome topic_missing(const struct survey *survey, struct error *err)
 {
@@ -51,7 +52,7 @@ void survey_close(struct survey *survey)
 {
     PQfinish(survey->connection);
     if (survey->client)
-        rd_kafka_destroy(survey->client);
+        kafka_destroy(survey->client, 0);
     free(survey->partitions);
     free(survey->results_read);
     free(survey->dead_read);

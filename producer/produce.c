@@ -15,7 +15,7 @@
 #include "common/model/receipt.h"
 #include "producer/follow.h"
 #include "producer/producer.h"
-#include "producer/stop.h"
+#include "common/io/stop.h"
 
 #define BROKER_WAIT_MS 10000  /* before the first byte is read */
 #define STOP_FLUSH_MS 10000   /* after a signal */

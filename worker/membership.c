@@ -40,6 +40,8 @@ void membership_on_assigned(void *owner, const int32_t *partitions, size_t count
 {
     struct worker *worker = owner;
     struct error err;
+    if (worker->phase != WORKER_RUNNING) /* stopping: nothing is taken any more */
+        count = 0;
     log_line(LOG_INFO, "group.assigned", "partitions=%zu", count);
     for (size_t i = 0; i < count; i++) {
         if (partitions[i] >= worker->partition_total) {
@@ -193,7 +195,7 @@ void membership_release(struct worker *worker)
 void membership_on_revoked(void *owner)
 {
     struct worker *worker = owner;
-    if (worker->phase >= WORKER_FLUSHING) { /* everything was released already */
+    if (worker->phase >= WORKER_RELEASING) { /* everything was released already */
         kafka_consumer_give_up(worker->consumer);
         return;
     }

@@ -1,10 +1,13 @@
 /*
  * The worker's life: start (topics, senders, PostgreSQL's gates), join the group, run, and stop.
  *
- *   STARTING ─► RUNNING ─► DRAINING ─► FLUSHING ─► LEAVING ─► CLOSING
+ *   STARTING ─► RUNNING ─► DRAINING ─► FLUSHING ─► RELEASING ─► CLOSING ─► LEAVING ─► ENDING
  *
  * DRAINING waits for transactions in flight; what was only read is dropped, the next claim reads it
- * again. FLUSHING waits for receipts and releases. Each wait has an end of its own.
+ * again. FLUSHING waits for receipts, RELEASING for watermarks and releases. CLOSING closes the
+ * stores: until they are closed they may read the messages of their batches, so only then the
+ * messages go, and only then the consumer, which they belong to. Each phase has an end of its own,
+ * and nothing in them blocks the loop; what does not end is left behind (common/io/stop.h).
  */
 
 #include "worker/work.h"
@@ -18,7 +21,9 @@
 
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
+#include "common/io/kafka_destroy.h"
 #include "common/io/log.h"
+#include "common/io/stop.h"
 #include "common/policy/dead_letter.h"
 #include "worker/outbox.h"
 #include "worker/parents.h"
@@ -28,11 +33,14 @@
 #include "worker/worker_stores.h"
 
 #define TICK_MS 50
-#define START_MS 30000 /* longest wait for a dependency at the start */
-#define COMMIT_MS 5000 /* UX 2.3: the advisory commit */
-#define FLUSH_MS 2000  /* receipts and releases when stopping */
-#define LEAVE_MS 2000  /* leaving the group */
-#define LIMIT_MS 1500  /* asking for a topic's limit */
+#define START_MS 30000  /* longest wait for a dependency at the start */
+#define COMMIT_MS 5000  /* UX 2.3: the advisory commit */
+#define FLUSH_MS 1000   /* receipts when stopping */
+#define RELEASE_MS 1000 /* watermarks and releases */
+#define CLOSE_MS 800    /* the stores, */
+#define LEAVE_MS 1200   /* and leaving the group: together, from the beginning of the stores' */
+#define END_MS 500      /* handles */
+#define LIMIT_MS 1500   /* asking for a topic's limit */
 
 /* ---- stopping ---------------------------------------------------------------------------- */
 
@@ -61,15 +69,25 @@ void worker_fail(struct worker *worker, const struct error *err)
     begin_stop(worker);
 }
 
-void worker_part_closed(void *owner)
+/* What is not over yet may still be using the worker: nothing of it is freed. */
+static void leave_behind(struct worker *worker, const char *what)
 {
-    struct worker *worker = owner;
-    worker->open_parts--;
+    log_line(LOG_WARN, "worker.left_behind", "what=%s parts=%d", what, worker->open_parts);
+    worker->left_behind = true;
+    stop_leave_behind();
+    uv_stop(&worker->loop);
 }
 
-static void handle_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
-    worker_part_closed(handle->data);
+    (void)handle;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct worker *worker = handle->data;
+    if (--worker->open_parts == 0)
+        uv_close((uv_handle_t *)&worker->timer, on_timer_closed); /* it kept the time */
 }
 
 static void close_handle(struct worker *worker, void *handle)
@@ -78,54 +96,102 @@ static void close_handle(struct worker *worker, void *handle)
         return;
     worker->open_parts++;
     ((uv_handle_t *)handle)->data = worker;
-    uv_close(handle, handle_closed);
+    uv_close(handle, on_handle_closed);
 }
 
-static void close_everything(struct worker *worker)
+static void begin_end(struct worker *worker)
 {
-    enter(worker, WORKER_CLOSING, 0);
-    close_handle(worker, &worker->on_term);
-    close_handle(worker, &worker->on_int);
+    enter(worker, WORKER_ENDING, END_MS);
     close_handle(worker, &worker->check);
-    close_handle(worker, &worker->timer);
     close_handle(worker, &worker->results_poll);
     close_handle(worker, &worker->letters_poll);
-    worker_stores_close(worker);
 }
 
 static void on_consumer_closed(void *owner)
 {
     struct worker *worker = owner;
     worker->consumer = NULL;
-    close_everything(worker);
+    begin_end(worker);
 }
 
-static bool is_flushed(const struct worker *worker)
+static void begin_leave(struct worker *worker)
 {
-    return outbox_is_empty(worker->results) && progress_is_idle(worker->progress);
+    uint64_t now_ms = clock_monotonic_ms();
+    worker->sink = NULL;
+    worker->progress = NULL;
+    worker->parents = NULL;
+    uint64_t wait_ms = worker->leave_by_ms > now_ms ? worker->leave_by_ms - now_ms : 0;
+    enter(worker, WORKER_LEAVING, wait_ms + END_MS); /* the consumer keeps the time itself */
+    flow_let_go(worker);
+    if (worker->consumer)
+        kafka_consumer_close(worker->consumer, (uint32_t)wait_ms, on_consumer_closed);
+    else
+        begin_end(worker);
 }
 
-/* Moves a stopping worker on when its phase is over. */
+void worker_store_closed(void *owner)
+{
+    struct worker *worker = owner;
+    if (--worker->open_parts == 0 && !worker->left_behind)
+        begin_leave(worker);
+}
+
+static void begin_close(struct worker *worker)
+{
+    enter(worker, WORKER_CLOSING, CLOSE_MS);
+    worker->leave_by_ms = clock_monotonic_ms() + LEAVE_MS;
+    worker->open_parts = 1; /* until all are told */
+    worker_stores_close(worker);
+    worker_store_closed(worker);
+}
+
+static void begin_release(struct worker *worker)
+{
+    enter(worker, WORKER_RELEASING, RELEASE_MS);
+    if (worker->consumer)
+        membership_commit(worker);
+    if (worker->progress)
+        membership_release(worker);
+    if (worker->revoking)
+        kafka_consumer_give_up(worker->consumer);
+    worker->revoking = false;
+}
+
+static bool is_over(const struct worker *worker)
+{
+    switch (worker->phase) {
+    case WORKER_DRAINING:
+        return !flow_is_busy(worker) && !(worker->stage && redis_stage_is_busy(worker->stage));
+    case WORKER_FLUSHING:
+        return !worker->results || outbox_is_empty(worker->results);
+    case WORKER_RELEASING:
+        return !worker->progress || progress_is_idle(worker->progress);
+    default: /* it ends by itself */
+        return false;
+    }
+}
+
+/* Moves a stopping worker on when its phase is over, or its time is. */
 static void check_stop(struct worker *worker, uint64_t now_ms)
 {
     bool late = now_ms >= worker->phase_by_ms;
-    /* also the receipts' acknowledgements, so that the watermarks stored are the last ones */
-    bool busy = flow_is_busy(worker) || (worker->stage && redis_stage_is_busy(worker->stage)) ||
-                (worker->results && !outbox_is_empty(worker->results));
-    if (worker->phase == WORKER_DRAINING && (late || !busy)) {
-        if (worker->consumer)
-            membership_commit(worker);
-        if (worker->progress)
-            membership_release(worker);
+    if (worker->phase < WORKER_DRAINING || !(late || is_over(worker)))
+        return;
+    switch (worker->phase) {
+    case WORKER_DRAINING:
         enter(worker, WORKER_FLUSHING, FLUSH_MS);
-    }
-    if (worker->phase == WORKER_FLUSHING && (late || !worker->progress || is_flushed(worker))) {
-        enter(worker, WORKER_LEAVING, LEAVE_MS);
-        flow_let_go(worker);
-        if (worker->consumer)
-            kafka_consumer_close(worker->consumer, LEAVE_MS, on_consumer_closed);
-        else
-            close_everything(worker);
+        break;
+    case WORKER_FLUSHING: /* the acknowledgements are in: the watermarks stored are the last ones */
+        begin_release(worker);
+        break;
+    case WORKER_RELEASING:
+        begin_close(worker);
+        break;
+    case WORKER_CLOSING:
+        leave_behind(worker, "stores");
+        break;
+    default:
+        leave_behind(worker, worker->phase == WORKER_LEAVING ? "group" : "handles");
     }
 }
 
@@ -261,8 +327,10 @@ static void on_timer(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
     uint64_t now_ms = clock_monotonic_ms();
+    if (stop_signal())
+        begin_stop(worker);
     membership_check_revoked(worker, now_ms);
-    if (worker->stage)
+    if (worker->stage && worker->phase < WORKER_CLOSING)
         redis_stage_tick(worker->stage, now_ms);
     if (worker->phase == WORKER_RUNNING)
         parents_tick(worker->parents, now_ms);
@@ -274,17 +342,6 @@ static void on_timer(uv_timer_t *timer)
         end_at_end(worker);
     check_stop(worker, now_ms);
     log_flush();
-}
-
-/* The second signal ends the process as the signal would have. */
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct worker *worker = handle->data;
-    if (worker->phase >= WORKER_DRAINING) {
-        signal(number, SIG_DFL);
-        raise(number);
-    }
-    begin_stop(worker);
 }
 
 /* ---- starting ---------------------------------------------------------------------------- */
@@ -353,7 +410,7 @@ static enum outcome count_partitions(struct worker *worker, struct error *err)
         kafka_partition_count(client, worker->source, START_MS, &worker->partition_total, err);
     if (outcome == OUT_OK && worker->partition_total)
         check_room(worker, client);
-    rd_kafka_destroy(client);
+    kafka_destroy(client, 0);
     int32_t pinned = (int32_t)worker->settings->partitions;
     if (outcome == OUT_OK && worker->partition_total == 0) {
         outcome =
@@ -387,13 +444,10 @@ static enum outcome open_kafka(struct worker *worker, struct error *err)
 
 static void start_loop(struct worker *worker)
 {
-    uv_signal_init(&worker->loop, &worker->on_term);
-    uv_signal_init(&worker->loop, &worker->on_int);
     uv_check_init(&worker->loop, &worker->check);
     uv_timer_init(&worker->loop, &worker->timer);
-    worker->on_term.data = worker->on_int.data = worker->check.data = worker->timer.data = worker;
-    uv_signal_start(&worker->on_term, on_signal, SIGTERM);
-    uv_signal_start(&worker->on_int, on_signal, SIGINT);
+    worker->check.data = worker->timer.data = worker;
+    stop_install(); /* the timer sees the first one, the handler ends with the second */
     uv_check_start(&worker->check, on_check);
     uv_timer_start(&worker->timer, on_timer, TICK_MS, TICK_MS);
     watch_outbox(worker, worker->results, &worker->results_poll);
@@ -415,6 +469,7 @@ static void free_worker(struct worker *worker)
     buf_free(&worker->text);
     free(worker->partitions);
     free(worker->held);
+    free(worker);
 }
 
 static enum outcome open_worker(struct worker *worker, struct error *err)
@@ -429,34 +484,42 @@ static enum outcome open_worker(struct worker *worker, struct error *err)
     return outcome;
 }
 
-enum exit_code work_main(const struct settings *settings, struct error *err)
+/* Runs until the loop has nothing left, or until something must be left behind. */
+static enum exit_code run(struct worker *worker, struct error *err)
 {
-    struct worker worker = {.settings = settings};
-    log_setup_names("worker", settings->log_level, settings->log_format);
-    signal(SIGPIPE, SIG_IGN);
-    mapping_work_init(&worker.work);
-    worker.work.keep_json =
-        settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID;
-    buf_init(&worker.text, 1u << 20);
-    worker.started_ms = clock_monotonic_ms();
-    if (open_worker(&worker, err) != OUT_OK) {
-        free_worker(&worker);
-        return error_code_exit(err->code);
-    }
-    uv_loop_init(&worker.loop);
-    start_loop(&worker);
-    if (worker_stores_open(&worker, err) != OUT_OK)
-        worker_fail(&worker, err);
-    log_line(LOG_INFO, "worker.started", "group=%s topic=%s partitions=%d storage=%s", worker.group,
-             worker.source, worker.partition_total, settings->storage_name);
-    uv_run(&worker.loop, UV_RUN_DEFAULT);
-    report_progress(&worker, clock_monotonic_ms(), true);
-    log_flush();
-    enum exit_code code = worker.exit_code;
-    *err = worker.failure;
-    free_worker(&worker);
-    int open = uv_loop_close(&worker.loop);
+    uv_loop_init(&worker->loop);
+    start_loop(worker);
+    if (worker_stores_open(worker, err) != OUT_OK)
+        worker_fail(worker, err);
+    log_line(LOG_INFO, "worker.started", "group=%s topic=%s partitions=%d storage=%s",
+             worker->group, worker->source, worker->partition_total,
+             worker->settings->storage_name);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    report_progress(worker, clock_monotonic_ms(), true);
+    *err = worker->failure;
+    int open = worker->left_behind ? 0 : uv_loop_close(&worker->loop);
     if (open != 0)
         log_line(LOG_ERROR, "worker.handles_left", "code=%d", open);
+    log_flush();
+    return worker->exit_code;
+}
+
+enum exit_code work_main(const struct settings *settings, struct error *err)
+{
+    struct worker *worker = calloc(1, sizeof *worker);
+    if (!worker)
+        abort();
+    worker->settings = settings;
+    log_setup_names("worker", settings->log_level, settings->log_format);
+    signal(SIGPIPE, SIG_IGN);
+    mapping_work_init(&worker->work);
+    worker->work.keep_json =
+        settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID;
+    buf_init(&worker->text, 1u << 20);
+    worker->started_ms = clock_monotonic_ms();
+    enum exit_code code =
+        open_worker(worker, err) == OUT_OK ? run(worker, err) : error_code_exit(err->code);
+    if (!worker->left_behind)
+        free_worker(worker);
     return code;
 }

@@ -46,21 +46,22 @@ struct worker_counts {
 enum worker_phase {
     WORKER_STARTING,
     WORKER_RUNNING,
-    WORKER_DRAINING, /* no intake; batches with the sink end */
-    WORKER_FLUSHING, /* receipts and releases */
-    WORKER_LEAVING,  /* the consumer leaves the group */
-    WORKER_CLOSING,
+    WORKER_DRAINING,  /* no intake; batches with the sink end */
+    WORKER_FLUSHING,  /* receipts acknowledged */
+    WORKER_RELEASING, /* watermarks stored, claims given up */
+    WORKER_CLOSING,   /* the stores: they may hold batches until they are closed */
+    WORKER_LEAVING,   /* the consumer leaves the group; nobody holds its messages any more */
+    WORKER_ENDING,    /* the loop's handles */
 };
 
 struct worker {
     const struct settings *settings;
     struct mapping_set mappings;
     uv_loop_t loop;
-    uv_signal_t on_term, on_int;
     uv_check_t check;
     uv_timer_t timer;
     uv_poll_t results_poll, letters_poll;
-    int open_parts; /* handles and components still to close */
+    int open_parts; /* of the phase: stores or handles still to close */
     struct kafka_consumer *consumer;
     struct outbox *results, *letters;
     struct sink *sink;
@@ -86,8 +87,9 @@ struct worker {
     struct buf text;
     struct worker_counts counts;
     enum worker_phase phase;
-    uint64_t started_ms, phase_by_ms, last_commit_ms, last_report_ms, last_line_ms;
+    uint64_t started_ms, phase_by_ms, leave_by_ms, last_commit_ms, last_report_ms, last_line_ms;
     bool checked, store_lost;
+    bool left_behind; /* it ends although something of it still runs */
     enum exit_code exit_code;
     struct error failure; /* why it stops, when it was not asked to */
 };
@@ -161,7 +163,7 @@ void worker_on_checked(void *owner);
 void worker_on_progress_error(void *owner, const struct error *err);
 void worker_on_store_state(void *owner, const struct error *err);
 void worker_on_sink_ready(void *owner);
-void worker_part_closed(void *owner);
+void worker_store_closed(void *owner);
 /* Stops the worker with an error: drains, then exits with its code. */
 void worker_fail(struct worker *worker, const struct error *err);
 

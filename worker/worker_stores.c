@@ -158,19 +158,19 @@ void worker_stores_close(struct worker *worker)
 {
     if (worker->sink) {
         worker->open_parts++;
-        sink_close(worker->sink, worker_part_closed);
+        sink_close(worker->sink, worker_store_closed);
     }
     if (worker->progress) {
         worker->open_parts++;
-        progress_close(worker->progress, worker_part_closed);
+        progress_close(worker->progress, worker_store_closed);
     }
     if (worker->stage) {
         worker->open_parts++;
-        redis_stage_close(worker->stage, worker_part_closed);
+        redis_stage_close(worker->stage, worker_store_closed);
     }
     if (worker->parents) {
         worker->open_parts++;
-        parents_close(worker->parents, worker_part_closed);
+        parents_close(worker->parents, worker_store_closed);
     }
 }
 

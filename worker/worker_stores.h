@@ -9,7 +9,8 @@
 MUST_USE enum outcome worker_stores_check(struct worker *worker, struct error *err);
 /* Opens sink, progress and, for hybrid, the stage. */
 MUST_USE enum outcome worker_stores_open(struct worker *worker, struct error *err);
-/* Begins to close them; each counts in open_parts until worker_part_closed. */
+/* Begins to close them, and ends the batches they have; each counts in open_parts until
+ * worker_store_closed. */
 void worker_stores_close(struct worker *worker);
 void worker_stores_free(struct worker *worker);
 

@@ -14,6 +14,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
+#include "common/io/kafka_destroy.h"
 
 #define TURN_BUDGET                                                                                \
     1000 /* messages a turn: about 1 ms, so that timers and PostgreSQL get theirs                  \
@@ -61,7 +62,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (consumer->closing_queue)
         rd_kafka_queue_destroy(consumer->closing_queue);
     /* a broker that does not answer must not hold the process: the group notices by itself */
-    rd_kafka_destroy_flags(consumer->client, left ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    kafka_destroy(consumer->client, left ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     close(consumer->fd);
     void (*on_closed)(void *) = consumer->on_closed;
     void *owner = consumer->owner;
@@ -301,6 +302,14 @@ int64_t kafka_consumer_end(struct kafka_consumer *consumer, int32_t partition)
     rd_kafka_resp_err_t code =
         rd_kafka_get_watermark_offsets(consumer->client, consumer->topic, partition, &low, &high);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
+}
+
+int64_t kafka_consumer_ask_end(struct kafka_consumer *consumer, int32_t partition, int timeout_ms)
+{
+    int64_t low, high;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(consumer->client, consumer->topic,
+                                                                partition, &low, &high, timeout_ms);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
 }
 
 void kafka_consumer_close(struct kafka_consumer *consumer, uint32_t wait_ms,

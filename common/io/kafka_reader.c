@@ -14,6 +14,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
+#include "common/io/kafka_destroy.h"
 #include "common/io/kafka_message.h"
 
 struct partition_reading {
@@ -174,7 +175,7 @@ void kafka_reader_close(struct kafka_reader *reader)
     if (reader->topic)
         rd_kafka_topic_destroy(reader->topic);
     if (reader->client)
-        rd_kafka_destroy(reader->client);
+        kafka_destroy(reader->client, 0);
     free(reader->readings);
     free(reader);
 }
@@ -337,6 +338,6 @@ enum outcome kafka_topic_ranges(const struct settings *settings, const char *top
         *ranges = NULL;
     }
     if (client)
-        rd_kafka_destroy(client);
+        kafka_destroy(client, 0);
     return outcome;
 }

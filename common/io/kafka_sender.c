@@ -14,6 +14,7 @@
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
+#include "common/io/kafka_destroy.h"
 
 struct kafka_sender {
     rd_kafka_t *client;
@@ -151,7 +152,7 @@ void kafka_sender_close(struct kafka_sender *sender)
     if (sender->topic)
         rd_kafka_topic_destroy(sender->topic);
     if (sender->client)
-        rd_kafka_destroy(sender->client);
+        kafka_destroy(sender->client, 0);
     close(sender->fd);
     free(sender->name);
     free(sender);

@@ -6,6 +6,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
+#include "common/io/kafka_destroy.h"
 
 enum {
     TOPICS = 3,
@@ -88,7 +89,7 @@ enum outcome kafka_topics_plan(const struct settings *settings, int timeout_ms,
     if (outcome != OUT_OK)
         return outcome;
     outcome = ask(client, settings, timeout_ms, plan, err);
-    rd_kafka_destroy(client);
+    kafka_destroy(client, 0);
     return outcome;
 }
 
@@ -249,6 +250,6 @@ enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
         plan[i].partitions_now = plan[i].partitions;
         judge(&plan[i]);
     }
-    rd_kafka_destroy(client);
+    kafka_destroy(client, 0);
     return outcome;
 }

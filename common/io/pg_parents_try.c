@@ -45,14 +45,8 @@ static enum outcome query(struct sweep *sweep, const char *sql, const struct pg_
         sizes[i] = params[i].size;
         formats[i] = 1;
     }
-    *result = PQexecParams(sweep->connection, sql, count, NULL, values, sizes, formats, 1);
-    ExecStatusType status = PQresultStatus(*result);
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
-        return OUT_OK;
-    pg_error_from_result(*result, err);
-    PQclear(*result);
-    *result = NULL;
-    return err->outcome;
+    (void)PQsendQueryParams(sweep->connection, sql, count, NULL, values, sizes, formats, 1);
+    return pg_session_answer(sweep->connection, result, err);
 }
 
 static enum outcome run(struct sweep *sweep, const char *sql, struct error *err)

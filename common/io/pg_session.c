@@ -9,10 +9,12 @@
 #include "common/base/buf.h"
 #include "common/io/clock.h"
 #include "common/io/pg_error.h"
+#include "common/io/stop.h"
 
 enum {
     OPTIONS_LIMIT = 8192,
     PARAMS_MOST = 16,
+    SLICE_MS = 200,         /* how often a wait looks whether the process is to stop */
     OLDEST_SERVER = 140000, /* pipelines are the client's; 14 is the oldest still maintained */
 };
 
@@ -122,8 +124,9 @@ static bool wait_for(PGconn *connection, PostgresPollingStatusType status, uint6
     uint64_t now_ms = clock_monotonic_ms();
     if (fd.fd < 0 || now_ms >= deadline_ms)
         return false;
-    poll(&fd, 1, (int)(deadline_ms - now_ms)); /* an interrupted wait only asks again */
-    return true;
+    uint64_t left_ms = deadline_ms - now_ms;
+    poll(&fd, 1, left_ms < SLICE_MS ? (int)left_ms : SLICE_MS); /* interrupted: asks again */
+    return !stop_is_overdue();
 }
 
 /* The role is taken during login, so its failures come as a refused login: say what they are. */
@@ -192,6 +195,28 @@ enum outcome pg_session_open(const char *url, const char *role, const char *appl
     return outcome;
 }
 
+/* Until an answer can be taken without waiting. A server that is silent (frozen, or far away) must
+ * not hold a process that was asked to stop. */
+static bool wait_for_answer(PGconn *connection)
+{
+    while (PQisBusy(connection)) {
+        struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN};
+        if (PQflush(connection) == 1)
+            fd.events |= POLLOUT;
+        if (fd.fd < 0 || (poll(&fd, 1, SLICE_MS) > 0 && !PQconsumeInput(connection)))
+            return true; /* lost: the result says so */
+        if (stop_is_overdue())
+            return false;
+    }
+    return true;
+}
+
+static enum outcome gave_up(struct error *err)
+{
+    return error_set(err, OUT_RETRY, ERR_PG_UNREACHABLE,
+                     "PostgreSQL did not answer before the process had to stop");
+}
+
 static enum outcome take_result(PGconn *connection, PGresult *result, PGresult **out,
                                 struct error *err)
 {
@@ -209,6 +234,31 @@ static enum outcome take_result(PGconn *connection, PGresult *result, PGresult *
     return place->outcome;
 }
 
+/* Its data follow: what is behind them is the caller's to read. */
+static bool is_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COPY_OUT || status == PGRES_COPY_IN;
+}
+
+enum outcome pg_session_answer(PGconn *connection, PGresult **result, struct error *err)
+{
+    PGresult *answer = NULL, *next = NULL;
+    *result = NULL;
+    do {
+        if (!wait_for_answer(connection)) {
+            PQclear(answer);
+            return gave_up(err);
+        }
+        next = PQgetResult(connection);
+        if (next && answer) /* the first tells; the rest must still be read */
+            PQclear(next);
+        else if (next)
+            answer = next;
+    } while (next && !is_copy(next));
+    return take_result(connection, answer, result, err);
+}
+
 enum outcome pg_session_query(PGconn *connection, const char *sql, const struct bytes *params,
                               size_t count, bool binary, PGresult **result, struct error *err)
 {
@@ -222,9 +272,9 @@ enum outcome pg_session_query(PGconn *connection, const char *sql, const struct 
         formats[i] = 1;
     }
     *result = NULL;
-    PGresult *answer =
-        PQexecParams(connection, sql, (int)count, NULL, values, lengths, formats, binary);
-    return take_result(connection, answer, result, err);
+    if (!PQsendQueryParams(connection, sql, (int)count, NULL, values, lengths, formats, binary))
+        return take_result(connection, NULL, result, err);
+    return pg_session_answer(connection, result, err);
 }
 
 /* The simple protocol, as only it takes several statements. Its text is never made from values:
@@ -234,8 +284,13 @@ enum outcome pg_session_run(PGconn *connection, const char *sql, struct error *e
     enum outcome outcome = OUT_OK;
     if (!PQsendQuery(connection, sql))
         return take_result(connection, NULL, NULL, err);
-    for (PGresult *next = PQgetResult(connection); next; next = PQgetResult(connection)) {
+    for (;;) {
         PGresult *result = NULL;
+        if (!wait_for_answer(connection))
+            return outcome == OUT_OK ? gave_up(err) : outcome;
+        PGresult *next = PQgetResult(connection);
+        if (!next)
+            break;
         if (outcome != OUT_OK)
             PQclear(next); /* the first failure tells; the rest must still be read */
         else

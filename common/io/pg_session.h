@@ -41,6 +41,10 @@ MUST_USE enum outcome pg_session_open(const char *url, const char *role, const c
 MUST_USE enum outcome pg_session_query(PGconn *connection, const char *sql,
                                        const struct bytes *params, size_t count, bool binary,
                                        PGresult **result, struct error *err);
+/* The first result of what was just sent on `connection`; what was not sent is an error as well.
+ * Like all of this file it gives up (OUT_RETRY) soon after the process was asked to stop
+ * (STOP_PATIENCE_MS): the connection is of no use then. *result as pg_session_query's. */
+MUST_USE enum outcome pg_session_answer(PGconn *connection, PGresult **result, struct error *err);
 /* Statements whose rows do not matter, separated by semicolons. */
 MUST_USE enum outcome pg_session_run(PGconn *connection, const char *sql, struct error *err);
 
