@@ -336,12 +336,13 @@ static void on_refused(struct partition *partition, struct batch *batch, const s
     struct worker *worker = partition->worker;
     (void)batch;
     if (err->code == ERR_FENCED) {
-        /* a newer claim exists: the group has moved on, the revocation will come */
+        /* a newer claim exists: the group has moved on, the revocation will come; else stall.c
+         * claims it again */
         worker->counts.fenced++;
         log_line(LOG_INFO, "partition.fenced", "partition=%d epoch=%" PRId64, partition->number,
                  partition->epoch);
         flow_drop(partition);
-        partition->state = PARTITION_HALTED;
+        partition->state = PARTITION_FENCED;
         return;
     }
     if (err->code == ERR_PROGRESS && worker->settings->storage == STORAGE_REDIS) {

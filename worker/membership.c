@@ -13,6 +13,7 @@
 #include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
+#include "worker/stall.h"
 #include "worker/worker.h"
 
 #define REVOKE_MS 5000 /* fault row K01 */
@@ -22,7 +23,8 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static void start_partition(struct worker *worker, int32_t number)
+/* Asks the store where it goes on. */
+static void claim(struct worker *worker, int32_t number)
 {
     struct partition *partition = &worker->partitions[number];
     memset(partition, 0, sizeof *partition);
@@ -51,15 +53,18 @@ void membership_on_assigned(void *owner, const int32_t *partitions, size_t count
             worker_fail(worker, &err);
             return;
         }
-        start_partition(worker, partitions[i]);
+        stalls_begin(worker->stalls, partitions[i]);
+        claim(worker, partitions[i]);
     }
     if (count == 0 && kafka_consumer_start(worker->consumer, NULL, NULL, 0, &err) != OUT_OK)
         worker_fail(worker, &err);
 }
 
-/* Reads the partitions that are in `state` from their positions. One that was halted stays so, also
- * when the others are claimed again. */
-static void read_those(struct worker *worker, enum partition_state state)
+/* An assignment replaces the one before, so all that is read is named, each from where it stands; when
+ * all claims are answered, also what was `claimed`. librdkafka keeps the pause of a partition it gave
+ * up (FAULTS K23), so all is resumed; the budget pauses again what must wait. One that was halted
+ * stays so, also when the others are claimed again. */
+static void read_those(struct worker *worker, bool claimed)
 {
     struct error err;
     int32_t *numbers = calloc(worker->held_count + 1, sizeof *numbers);
@@ -68,27 +73,32 @@ static void read_those(struct worker *worker, enum partition_state state)
     if (!numbers || !offsets)
         abort();
     for (int32_t i = 0; i < worker->partition_total; i++) {
-        if (!worker->held[i] || worker->partitions[i].state != state)
+        struct partition *partition = &worker->partitions[i];
+        bool reads = partition->state == PARTITION_READING ||
+                     (claimed && partition->state == PARTITION_CLAIMING);
+        if (!worker->held[i] || !reads)
             continue;
-        worker->partitions[i].state = PARTITION_READING;
+        partition->state = PARTITION_READING;
+        partition->paused = false;
         numbers[count] = i;
-        offsets[count++] = worker->partitions[i].position;
+        offsets[count++] = partition->position;
     }
+    worker->over_budget = false;
     if (kafka_consumer_start(worker->consumer, numbers, offsets, count, &err) != OUT_OK)
         worker_fail(worker, &err);
+    kafka_consumer_resume(worker->consumer, numbers, count);
     free(numbers);
     free(offsets);
 }
 
 static void start_reading(struct worker *worker)
 {
-    worker->over_budget = false;
-    read_those(worker, PARTITION_CLAIMING);
+    read_those(worker, true);
 }
 
 void membership_read_again(struct worker *worker)
 {
-    read_those(worker, PARTITION_READING);
+    read_those(worker, false);
 }
 
 /* Without the numbers a gap could not be told from a beginning. */
@@ -143,17 +153,29 @@ void membership_on_claimed(void *owner, int32_t number, const struct progress_ro
         start_reading(worker);
 }
 
+static void claim_again(struct worker *worker, int32_t number)
+{
+    flow_drop(&worker->partitions[number]);
+    worker->held_count--;
+    claim(worker, number);
+}
+
 void membership_claim_again(struct worker *worker)
 {
     if (worker->phase != WORKER_RUNNING || worker->revoking || worker->claims_waiting)
         return;
-    for (int32_t i = 0; i < worker->partition_total; i++) {
-        if (!worker->held[i] || worker->partitions[i].state != PARTITION_READING)
-            continue;
-        flow_drop(&worker->partitions[i]);
-        worker->held_count--;
-        start_partition(worker, i);
-    }
+    for (int32_t i = 0; i < worker->partition_total; i++)
+        if (worker->held[i] && worker->partitions[i].state == PARTITION_READING)
+            claim_again(worker, i);
+}
+
+bool membership_claim_one(struct worker *worker, int32_t number)
+{
+    bool can = worker->phase == WORKER_RUNNING && !worker->revoking && worker->held[number] &&
+               worker->partitions[number].state != PARTITION_CLAIMING;
+    if (can)
+        claim_again(worker, number);
+    return can;
 }
 
 /* ---- giving up --------------------------------------------------------------------------- */
@@ -166,7 +188,8 @@ void membership_commit(struct worker *worker)
     if (!numbers || !offsets)
         abort();
     for (int32_t i = 0; i < worker->partition_total; i++) {
-        if (!worker->held[i] || worker->partitions[i].state == PARTITION_CLAIMING)
+        enum partition_state state = worker->partitions[i].state;
+        if (!worker->held[i] || state == PARTITION_CLAIMING || state == PARTITION_FENCED)
             continue;
         numbers[count] = i;
         offsets[count++] = worker->partitions[i].next_offset;

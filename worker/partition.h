@@ -17,6 +17,8 @@ enum partition_state {
     PARTITION_CLAIMING, /* assigned; the store has not said where to go on */
     PARTITION_READING,
     PARTITION_HALTED, /* something is wrong with its messages: nothing more is taken */
+    PARTITION_FENCED, /* claimed by another, though the group still gives it to us: claimed again
+                         when that lasts (stall.h) */
 };
 
 struct partition {

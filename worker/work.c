@@ -29,6 +29,7 @@
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
 #include "worker/report.h"
+#include "worker/stall.h"
 #include "worker/worker.h"
 #include "worker/worker_stores.h"
 
@@ -120,6 +121,7 @@ static void begin_leave(struct worker *worker)
     worker->sink = NULL;
     worker->progress = NULL;
     worker->parents = NULL;
+    worker->stalls = NULL;
     uint64_t wait_ms = worker->leave_by_ms > now_ms ? worker->leave_by_ms - now_ms : 0;
     enter(worker, WORKER_LEAVING, wait_ms + END_MS); /* the consumer keeps the time itself */
     flow_let_go(worker);
@@ -334,6 +336,8 @@ static void on_timer(uv_timer_t *timer)
         redis_stage_tick(worker->stage, now_ms);
     if (worker->phase == WORKER_RUNNING)
         parents_tick(worker->parents, now_ms);
+    if (worker->stalls)
+        stalls_tick(worker->stalls, now_ms);
     turn(worker);
     every_second(worker, now_ms);
     report_progress(worker, now_ms, false);

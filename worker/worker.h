@@ -11,6 +11,7 @@
  *   receipts.c committed batch ─► results topic; watermarks
  *   redis_stage.c committed batch ─► Redis, in storage hybrid
  *   parents.c  records that wait for those they refer to     worker_stores.c  opens the stores
+ *   stall.c    is each partition that is ours being read?
  *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up
  *   work.c     start, signals, stop
  *
@@ -68,6 +69,7 @@ struct worker {
     struct progress *progress;
     struct redis_stage *stage;     /* hybrid; else NULL */
     struct file_store *file_store; /* file; else NULL */
+    struct stalls *stalls;         /* is each partition being read? */
     struct parents *parents;       /* when a mapping refers to another; else NULL */
     const char *group;
     char source[TOPIC_NAME_SIZE], name[128];
@@ -148,6 +150,8 @@ void membership_on_revoked(void *owner);
 /* Asks the store anew where each partition stands, and goes on from there: a Redis that was away or
  * emptied may have forgotten what it had acknowledged. */
 void membership_claim_again(struct worker *worker);
+/* The same for one partition, whatever its state; false when it is not the time for it. */
+bool membership_claim_one(struct worker *worker, int32_t number);
 /* Reads every partition on from its position. */
 void membership_read_again(struct worker *worker);
 /* Ends a revocation when nothing is with the sink any more, or its time is over. */

@@ -22,6 +22,7 @@
 #include "common/io/redis_url.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
+#include "worker/stall.h"
 
 #define START_MS 30000   /* longest wait for PostgreSQL at the start */
 #define CONNECT_MS 10000 /* one connection attempt */
@@ -145,6 +146,7 @@ static void open_file(struct worker *worker)
 
 enum outcome worker_stores_open(struct worker *worker, struct error *err)
 {
+    worker->stalls = stalls_new(worker);
     if (worker->settings->storage == STORAGE_REDIS)
         return open_redis(worker, err);
     if (worker->settings->storage == STORAGE_FILE)
@@ -171,6 +173,10 @@ void worker_stores_close(struct worker *worker)
     if (worker->parents) {
         worker->open_parts++;
         parents_close(worker->parents, worker_store_closed);
+    }
+    if (worker->stalls) {
+        worker->open_parts++;
+        stalls_close(worker->stalls, worker_store_closed);
     }
 }
 

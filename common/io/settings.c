@@ -154,6 +154,8 @@ static const struct conf_field FIELDS[] = {
      WORKS},
     {"work.drain", "drain", 0, NULL, CONF_MILLIS, AT(drain_ms), "8s", 0, 600000, NULL, "TIME",
      "longest wait for work in flight when stopping", WORKS},
+    {"work.stall_after", "stall-after", 0, NULL, CONF_MILLIS, AT(stall_ms), "30s", 1000, 3600000,
+     NULL, "TIME", "claim a partition again that has not moved for so long", WORKS},
     {"work.dead_limit", "dead-limit", 0, NULL, CONF_COUNT, AT(dead_most), "0", 0, 0, NULL, "N",
      "stop when more records were dead-lettered; 0 = no limit", WORKS},
     {"work.breaker", "breaker", 0, NULL, CONF_COUNT, AT(breaker), "1000", 0, 0, NULL, "N",

@@ -116,6 +116,7 @@ struct settings {
     uint64_t work_memory;   /* bytes of records in flight, default 64 MiB */
     uint64_t outbox_bytes;  /* dead letters, receipts, each: not acknowledged; default 16 MiB */
     uint64_t drain_ms;      /* default 8 s */
+    uint64_t stall_ms;      /* a partition that does not move for so long is claimed again */
     uint64_t dead_most;     /* stop when more records than this were dead-lettered; 0 = no limit */
     uint64_t breaker; /* stop when so many in a row were dead-lettered; 0 = off, default 1000 */
     uint64_t parent_wait_ms;    /* how long a record waits for the one it refers to */

@@ -1,0 +1,210 @@
+#include "worker/stall.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/policy/watchdog.h"
+#include "worker/redis_stage.h"
+#include "worker/worker.h"
+
+#define LOOK_MS 250
+#define ASK_MS 500 /* all partitions together: a stopping worker waits for it */
+
+struct stall {
+    struct watchdog watchdog;
+    int64_t furthest; /* read up to, over all claims of this assignment */
+    int64_t end;      /* of the log, as it was asked */
+    uint64_t asked_ms;
+    bool wanted; /* of the question on its way */
+};
+
+struct stalls {
+    struct worker *worker;
+    struct stall *items; /* by partition */
+    uint64_t looked_ms;
+    uint64_t moved_ms; /* any of them */
+    uv_work_t work;
+    struct kafka_consumer *consumer; /* of the question */
+    bool is_asking;
+    void (*on_closed)(void *owner);
+};
+
+struct stalls *stalls_new(struct worker *worker)
+{
+    struct stalls *stalls = calloc(1, sizeof *stalls);
+    if (!stalls ||
+        !(stalls->items = calloc((size_t)worker->partition_total, sizeof *stalls->items)))
+        abort();
+    stalls->worker = worker;
+    stalls->work.data = stalls;
+    return stalls;
+}
+
+void stalls_begin(struct stalls *stalls, int32_t partition)
+{
+    struct stall *stall = &stalls->items[partition];
+    uint64_t now_ms = clock_monotonic_ms();
+    stall->furthest = stall->end = -1;
+    stall->asked_ms = now_ms;
+    watchdog_init(&stall->watchdog, stalls->worker->settings->stall_ms, now_ms);
+}
+
+/* ---- where the log ends ------------------------------------------------------------------ */
+
+static void in_pool(uv_work_t *work)
+{
+    struct stalls *stalls = work->data;
+    uint64_t until_ms = clock_monotonic_ms() + ASK_MS;
+    for (int32_t i = 0; i < stalls->worker->partition_total; i++) {
+        uint64_t now_ms = clock_monotonic_ms();
+        if (stalls->items[i].wanted && now_ms < until_ms)
+            stalls->items[i].end =
+                kafka_consumer_ask_end(stalls->consumer, i, (int)(until_ms - now_ms));
+    }
+}
+
+static void free_stalls(struct stalls *stalls)
+{
+    void (*on_closed)(void *) = stalls->on_closed;
+    struct worker *worker = stalls->worker;
+    free(stalls->items);
+    free(stalls);
+    on_closed(worker);
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+    struct stalls *stalls = work->data;
+    (void)status;
+    stalls->is_asking = false;
+    if (stalls->on_closed)
+        free_stalls(stalls);
+}
+
+static void ask(struct stalls *stalls)
+{
+    stalls->consumer = stalls->worker->consumer;
+    stalls->is_asking = true;
+    if (uv_queue_work(&stalls->worker->loop, &stalls->work, in_pool, after_pool) != 0)
+        abort();
+}
+
+/* ---- looking ----------------------------------------------------------------------------- */
+
+static int64_t end_of(const struct stalls *stalls, int32_t number)
+{
+    int64_t heard = kafka_consumer_end(stalls->worker->consumer, number);
+    int64_t asked = stalls->is_asking ? -1 : stalls->items[number].end;
+    return heard > asked ? heard : asked;
+}
+
+static bool has_work(const struct partition *partition, int64_t end)
+{
+    switch (partition->state) {
+    case PARTITION_READING:
+        return partition->next_offset < end || partition->position < partition->look_until ||
+               partition->current || partition->queue_first || partition->open;
+    case PARTITION_HALTED: /* said, and counted */
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* A worker above its budget pauses all partitions until some are written: then those move. */
+static bool is_excused(const struct stalls *stalls, const struct partition *partition,
+                       uint64_t now_ms)
+{
+    const struct worker *worker = stalls->worker;
+    bool redis = worker->stage && redis_stage_is_full(worker->stage);
+    bool retries = partition->current && partition->current->attempts > 0; /* each is logged */
+    bool others = now_ms - stalls->moved_ms < worker->settings->stall_ms;
+    return worker->store_lost || redis || retries || (worker->over_budget && others);
+}
+
+static const char *state_name(enum partition_state state)
+{
+    static const char *const NAMES[] = {"claiming", "reading", "halted", "fenced"};
+    return NAMES[state];
+}
+
+static size_t queued(const struct partition *partition)
+{
+    size_t count = partition->open ? 1 : 0;
+    for (const struct batch *batch = partition->queue_first; batch; batch = batch->next)
+        count++;
+    return count;
+}
+
+/* What the sink or Kafka still has of it ends by itself, and would be written twice for nothing. */
+static void act(struct stalls *stalls, struct partition *partition, uint64_t still_ms)
+{
+    struct worker *worker = stalls->worker;
+    const struct batch *current = partition->current;
+    bool in_sink = current && current->in_sink;
+    size_t letters = current ? (size_t)current->letters_pending : 0;
+    bool claims = partition->state != PARTITION_CLAIMING && !in_sink && !letters;
+    log_line(LOG_WARN, "partition.stalled",
+             "partition=%d state=%s still_ms=%" PRIu64 " epoch=%" PRId64 " position=%" PRId64
+             " next=%" PRId64 " end=%" PRId64 " queued=%zu current=%s letters=%zu paused=%s "
+             "over_budget=%s in_flight_bytes=%zu action=%s",
+             partition->number, state_name(partition->state), still_ms, partition->epoch,
+             partition->position, partition->next_offset, end_of(stalls, partition->number),
+             queued(partition),
+             in_sink   ? "sink"
+             : current ? "yes"
+                       : "no",
+             letters, partition->paused ? "yes" : "no", worker->over_budget ? "yes" : "no",
+             worker->in_flight_bytes, claims ? "claim" : "wait");
+    if (claims)
+        membership_claim_one(worker, partition->number);
+}
+
+static void look(struct stalls *stalls, struct partition *partition, uint64_t now_ms)
+{
+    struct worker *worker = stalls->worker;
+    struct stall *stall = &stalls->items[partition->number];
+    if (partition->position > stall->furthest)
+        stall->furthest = partition->position;
+    struct watchdog_view view = {
+        .moves = partition->next_offset + stall->furthest,
+        .has_work = has_work(partition, end_of(stalls, partition->number)),
+        .is_excused = is_excused(stalls, partition, now_ms),
+    };
+    uint64_t still_ms = watchdog_still_ms(&stall->watchdog, now_ms);
+    if (view.moves != stall->watchdog.moves)
+        stall->asked_ms = stalls->moved_ms = now_ms;
+    if (watchdog_step(&stall->watchdog, &view, now_ms))
+        act(stalls, partition, still_ms);
+    stall->wanted = !view.has_work && partition->state == PARTITION_READING &&
+                    now_ms - stall->asked_ms >= worker->settings->stall_ms;
+}
+
+void stalls_tick(struct stalls *stalls, uint64_t now_ms)
+{
+    struct worker *worker = stalls->worker;
+    bool asks = false;
+    if (now_ms - stalls->looked_ms < LOOK_MS || worker->phase != WORKER_RUNNING ||
+        worker->revoking || !worker->consumer || stalls->is_asking)
+        return;
+    stalls->looked_ms = now_ms;
+    for (int32_t i = 0; i < worker->partition_total; i++) {
+        stalls->items[i].wanted = false;
+        if (worker->held[i])
+            look(stalls, &worker->partitions[i], now_ms);
+        if (stalls->items[i].wanted)
+            stalls->items[i].asked_ms = now_ms;
+        asks = asks || stalls->items[i].wanted;
+    }
+    if (asks)
+        ask(stalls);
+}
+
+void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner))
+{
+    stalls->on_closed = on_closed;
+    if (!stalls->is_asking)
+        free_stalls(stalls);
+}

@@ -1,0 +1,28 @@
+#ifndef DROVER_WORKER_STALL_H
+#define DROVER_WORKER_STALL_H
+
+/*
+ * A worker that owns a partition reads it, or says why not. Each held partition has a watchdog
+ * (common/policy/watchdog.h): when it has messages to read, waits for nothing that was said, and
+ * has not moved for work.stall_after, one log line tells where it stands (partition.stalled) and it
+ * is claimed again, which assigns and resumes it anew. A partition that was fenced although the
+ * group still gives it to us is claimed again by the same way.
+ *
+ * Where a log ends is known from what was fetched; of a partition from which nothing comes it is
+ * asked, in libuv's pool.
+ */
+
+#include <stdint.h>
+
+struct stalls;
+struct worker;
+
+/* After the worker knows how many partitions there are. */
+struct stalls *stalls_new(struct worker *worker);
+/* A partition was assigned. */
+void stalls_begin(struct stalls *stalls, int32_t partition);
+void stalls_tick(struct stalls *stalls, uint64_t now_ms);
+/* A question on its way is waited for, ASK_MS at most; the consumer must live until then. */
+void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner));
+
+#endif
