@@ -15,6 +15,8 @@ static enum outcome topic_missing(const struct survey *survey, struct error *err
 static enum outcome open_kafka(struct survey *survey, struct error *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(survey->settings, KAFKA_READ, err);
+    if (conf)
+        kafka_conf_answer_within(conf, survey->timeout_ms);
     survey->client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
     if (!survey->client)
         return OUT_FATAL;

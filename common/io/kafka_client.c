@@ -213,6 +213,16 @@ rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use 
     return conf;
 }
 
+/* librdkafka wants a second more than fetch.wait.max.ms, which is half of one. */
+#define ANSWER_LEAST_MS 2000
+
+void kafka_conf_answer_within(rd_kafka_conf_t *conf, int timeout_ms)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", timeout_ms > ANSWER_LEAST_MS ? timeout_ms : ANSWER_LEAST_MS);
+    rd_kafka_conf_set(conf, "socket.timeout.ms", text, NULL, 0);
+}
+
 rd_kafka_t *kafka_client_new(enum kafka_use use, rd_kafka_conf_t *conf, struct error *err)
 {
     char text[200];
@@ -369,11 +379,32 @@ enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int ti
     return outcome;
 }
 
+/* rd_kafka_query_watermark_offsets waits for a silent broker far beyond its timeout (2.0.2: its
+ * request is repeated); this call keeps its own. `which`: RD_KAFKA_OFFSET_BEGINNING or _END. */
+static rd_kafka_resp_err_t ask_offset(rd_kafka_t *client, const char *topic, int32_t partition,
+                                      int64_t which, int timeout_ms, int64_t *offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_add(list, topic, partition);
+    one->offset = which;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = one->err;
+    *offset = one->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
 enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,
                               int timeout_ms, int64_t *low, int64_t *high, struct error *err)
 {
+    uint64_t until_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
     rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(client, topic, partition, low, high, timeout_ms);
+        ask_offset(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, low);
+    uint64_t now_ms = clock_monotonic_ms();
+    int left_ms = now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = ask_offset(client, topic, partition, RD_KAFKA_OFFSET_END, left_ms, high);
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
         code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         serve_log(client);
@@ -422,4 +453,21 @@ int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int tim
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
     return limit;
+}
+
+bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_t count,
+                    int timeout_ms)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
+    for (int32_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_END;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
+    bool good = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < list->cnt && good; i++) {
+        const rd_kafka_topic_partition_t *one = &list->elems[i];
+        good = one->err == RD_KAFKA_RESP_ERR_NO_ERROR && one->offset >= 0;
+        ends[one->partition] = one->offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return good;
 }

@@ -32,6 +32,10 @@ enum kafka_use {
  * after filling err. */
 rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
                                 struct error *err);
+/* A question is answered within timeout_ms (2 s at least) or fails: librdkafka waits for a broker
+ * that took it and is silent as long as socket.timeout.ms, whatever the call's own limit is. For
+ * clients that only ask and read; before kafka_client_new. */
+void kafka_conf_answer_within(rd_kafka_conf_t *conf, int timeout_ms);
 /* Takes `conf`, also on failure. NULL after filling err. */
 rd_kafka_t *kafka_client_new(enum kafka_use use, rd_kafka_conf_t *conf, struct error *err);
 
@@ -49,5 +53,9 @@ int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int tim
 MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,
                                        int timeout_ms, int64_t *low, int64_t *high,
                                        struct error *err);
+/* Where the partitions 0 to count - 1 end, all in one question; false when not all were told.
+ * Blocks; any thread, as long as the client lives; says nothing. */
+bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_t count,
+                    int timeout_ms);
 
 #endif

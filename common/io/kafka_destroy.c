@@ -13,6 +13,8 @@
 struct ending {
     rd_kafka_t *client;
     int flags;
+    void (*release)(void *held);
+    void *held;
     pthread_mutex_t mutex;
     pthread_cond_t ended;
     bool is_ended, is_left;
@@ -25,10 +27,17 @@ static void free_ending(struct ending *ending)
     free(ending);
 }
 
+static void end_client(const struct ending *ending)
+{
+    if (ending->release)
+        ending->release(ending->held);
+    rd_kafka_destroy_flags(ending->client, ending->flags);
+}
+
 static void *destroy(void *argument)
 {
     struct ending *ending = argument;
-    rd_kafka_destroy_flags(ending->client, ending->flags);
+    end_client(ending);
     pthread_mutex_lock(&ending->mutex);
     ending->is_ended = true;
     bool left = ending->is_left;
@@ -39,7 +48,8 @@ static void *destroy(void *argument)
     return NULL;
 }
 
-static struct ending *make_ending(rd_kafka_t *client, int flags)
+static struct ending *make_ending(rd_kafka_t *client, int flags, void (*release)(void *),
+                                  void *held)
 {
     pthread_condattr_t attributes;
     struct ending *ending = calloc(1, sizeof *ending);
@@ -47,6 +57,8 @@ static struct ending *make_ending(rd_kafka_t *client, int flags)
         abort();
     ending->client = client;
     ending->flags = flags;
+    ending->release = release;
+    ending->held = held;
     pthread_mutex_init(&ending->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -85,12 +97,16 @@ static bool wait_for(struct ending *ending)
 
 void kafka_destroy(rd_kafka_t *client, int flags)
 {
+    if (client)
+        kafka_destroy_held(client, flags, NULL, NULL);
+}
+
+void kafka_destroy_held(rd_kafka_t *client, int flags, void (*release)(void *held), void *held)
+{
     pthread_t thread;
-    if (!client)
-        return;
-    struct ending *ending = make_ending(client, flags);
+    struct ending *ending = make_ending(client, flags, release, held);
     if (!start(ending, &thread)) { /* no thread to be had: then without one */
-        rd_kafka_destroy_flags(client, flags);
+        end_client(ending);
         free_ending(ending);
         return;
     }

@@ -15,5 +15,8 @@
 /* Takes `client`, of which nothing may be held any more: no message, queue, topic. `flags` are
  * rd_kafka_destroy_flags'. No callback runs after this. NULL: nothing. */
 void kafka_destroy(rd_kafka_t *client, int flags);
+/* The same for a client of which something is held whose release may block as well (stopping a
+ * partition waits for its broker): `release` lets go of it, on that thread, and frees `held`. */
+void kafka_destroy_held(rd_kafka_t *client, int flags, void (*release)(void *held), void *held);
 
 #endif

@@ -50,12 +50,14 @@ static void bound_queue(rd_kafka_conf_t *conf)
         rd_kafka_conf_set(conf, "queued.min.messages", QUEUED_MESSAGES, NULL, 0);
 }
 
-static enum outcome client_open(const struct settings *settings, rd_kafka_t **client,
-                                struct error *err)
+static enum outcome client_open(const struct settings *settings, int timeout_ms,
+                                rd_kafka_t **client, struct error *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
-    if (conf)
+    if (conf) {
         bound_queue(conf);
+        kafka_conf_answer_within(conf, timeout_ms);
+    }
     *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
     return *client ? OUT_OK : OUT_FATAL;
 }
@@ -136,7 +138,7 @@ enum outcome kafka_reader_open(const struct settings *settings, const char *topi
     *reader = NULL;
     if (!made || !(made->readings = calloc(count ? count : 1, sizeof *made->readings)))
         abort();
-    enum outcome outcome = client_open(settings, &made->client, err);
+    enum outcome outcome = client_open(settings, timeout_ms, &made->client, err);
     if (outcome == OUT_OK)
         outcome = check_ranges(made->client, topic, ranges, count,
                                clock_monotonic_ms() + (uint64_t)timeout_ms, err);
@@ -162,11 +164,9 @@ static void release(struct kafka_reader *reader)
     reader->held = NULL;
 }
 
-void kafka_reader_close(struct kafka_reader *reader)
+static void free_reader(void *held)
 {
-    if (!reader)
-        return;
-    release(reader);
+    struct kafka_reader *reader = held;
     for (size_t i = 0; i < reader->count; i++)
         if (reader->readings[i].started)
             rd_kafka_consume_stop(reader->topic, reader->readings[i].partition);
@@ -174,10 +174,19 @@ void kafka_reader_close(struct kafka_reader *reader)
         rd_kafka_queue_destroy(reader->queue);
     if (reader->topic)
         rd_kafka_topic_destroy(reader->topic);
-    if (reader->client)
-        kafka_destroy(reader->client, 0);
     free(reader->readings);
     free(reader);
+}
+
+void kafka_reader_close(struct kafka_reader *reader)
+{
+    if (!reader)
+        return;
+    release(reader);
+    if (reader->client)
+        kafka_destroy_held(reader->client, 0, free_reader, reader);
+    else
+        free_reader(reader);
 }
 
 static struct partition_reading *find_reading(struct kafka_reader *reader, int32_t partition)
@@ -188,13 +197,16 @@ static struct partition_reading *find_reading(struct kafka_reader *reader, int32
     return NULL;
 }
 
-/* Stops the fetching too: what lies behind the range may be much. */
+/* Stops the fetching too: what lies behind the range may be much. A pause, because stopping would
+ * wait for the broker. */
 static void finish_reading(struct kafka_reader *reader, struct partition_reading *reading)
 {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(reader->topic), reading->partition);
+    rd_kafka_pause_partitions(reader->client, list);
+    rd_kafka_topic_partition_list_destroy(list);
     reading->done = true;
-    reading->started = false;
     reader->open--;
-    rd_kafka_consume_stop(reader->topic, reading->partition);
 }
 
 /* What an error event means. OUT_OK: nothing to tell the caller. */
@@ -246,8 +258,8 @@ static void wake(struct kafka_reader *reader)
     for (size_t i = 0; i < reader->count; i++) {
         if (reader->readings[i].done)
             continue;
-        rd_kafka_query_watermark_offsets(reader->client, rd_kafka_topic_name(reader->topic),
-                                         reader->readings[i].partition, &low, &high, WAKE_MS);
+        (void)!kafka_watermarks(reader->client, rd_kafka_topic_name(reader->topic),
+                                reader->readings[i].partition, WAKE_MS, &low, &high, NULL);
         return;
     }
 }
@@ -322,7 +334,7 @@ enum outcome kafka_topic_ranges(const struct settings *settings, const char *top
     int32_t partitions = 0;
     *ranges = NULL;
     *count = 0;
-    enum outcome outcome = client_open(settings, &client, err);
+    enum outcome outcome = client_open(settings, timeout_ms, &client, err);
     if (outcome == OUT_OK)
         outcome = kafka_partition_count(client, topic, left_ms(deadline_ms), &partitions, err);
     if (outcome == OUT_OK && partitions > 0) {
