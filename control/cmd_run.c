@@ -210,9 +210,20 @@ static bool is_stuck(const struct run *run)
     return halted && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
 }
 
+/* Children that still wait for their parents need not: everything is in the topic, and written. To
+ * workers that have told of themselves, as only they listen for it. */
+static void say_nothing_comes(struct run *run)
+{
+    for (size_t i = RUN_WORK; i < run->child_count; i++)
+        if (run->children[i].numbers.told)
+            run_child_signal(&run->children[i], SIGUSR1);
+}
+
 static void look_for_end(struct run *run)
 {
     bool produced = run->children[RUN_PRODUCE].ended;
+    if (produced && run->surveyed && run->survey.lag == 0 && run->survey.waiting)
+        say_nothing_comes(run);
     if (produced && run->surveyed && run->survey.lag == 0 && run->survey.waiting == 0) {
         run->phase = RUN_DRAINING;
         end_workers(run);

@@ -75,8 +75,7 @@ static void append_codes(struct buf *out, const struct survey *survey)
 static void append_classes(struct buf *out, const struct survey *survey)
 {
     char numbers[7][28];
-    uint64_t counts[CLASS_COUNT];
-    survey_settle(survey, counts);
+    const uint64_t *counts = survey->counts;
     buf_append_format(
         out, "%s records: %s applied, %s superseded, %s unchanged, %s conflict, %s dead-lettered",
         count_text(survey->total, numbers[0]), count_text(counts[CLASS_APPLIED], numbers[1]),
@@ -154,8 +153,7 @@ static void append_json_partition(struct buf *out, const struct survey_partition
 
 static void append_json(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
-    uint64_t counts[CLASS_COUNT];
-    survey_settle(survey, counts);
+    const uint64_t *counts = survey->counts;
     buf_append_format(out,
                       "{\"topic\":\"%s\",\"total\":%" PRIu64 ",\"committed\":%" PRIu64
                       ",\"lag\":%" PRIu64 ",\"rejectedAtSource\":%" PRIu64

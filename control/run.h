@@ -37,6 +37,7 @@ struct run_numbers {
     uint64_t read, produced, rejected, bytes, total_bytes;                        /* produce */
     uint64_t polled, applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
     uint64_t compared, total;                                                     /* verify */
+    bool told; /* anything at all */
     bool done;
 };
 

@@ -15,6 +15,7 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
 {
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
     yyjson_val *root = yyjson_doc_get_root(doc); /* NULL goes through all of these */
+    numbers->told = numbers->told || root;
     take(root, "read", &numbers->read);
     take(root, "produced", &numbers->produced);
     take(root, "rejected", &numbers->rejected);

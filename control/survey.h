@@ -26,7 +26,8 @@ struct survey_partition {
     int64_t epoch;
     char owner[96]; /* empty: nobody's now */
     int64_t lag;
-    uint64_t counts[CLASS_COUNT]; /* from the receipts */
+    uint64_t counts[CLASS_COUNT]; /* from the receipts; waiting: who still does */
+    uint64_t parked, settled;     /* who waited, and of how many is known what became of them */
     int64_t receipts_to;          /* offsets of the source topic the receipts cover */
 };
 
@@ -49,6 +50,7 @@ struct survey {
     size_t code_count;
     uint64_t *dead_ids; /* hashes of drover-dlq-id, sorted: a letter may come twice */
     size_t dead_id_count, dead_id_room;
+    int64_t settled_round;       /* of the last receipt of records that waited */
     uint64_t rejected, withheld; /* at the source, by the producers' receipts */
 
     /* sums of the last look */
@@ -68,10 +70,6 @@ void survey_close(struct survey *survey);
 MUST_USE enum outcome survey_look(struct survey *survey, struct error *err);
 /* survey_progress.c, internal: the stores' part of a look. */
 MUST_USE enum outcome survey_read_progress(struct survey *survey, struct error *err);
-/* Reads the receipts and dead letters that are new. Receipts do not tell what became of a record
- * that waited: what does not wait any more and has no dead letter was applied. */
+/* Reads the receipts and dead letters that are new. */
 MUST_USE enum outcome survey_read_receipts(struct survey *survey, struct error *err);
-/* The classes as they stand by now: of those that waited, who got in, and who is dead. */
-void survey_settle(const struct survey *survey, uint64_t counts[CLASS_COUNT]);
-
 #endif

@@ -9,6 +9,42 @@
 
 typedef void (*on_message)(struct survey *survey, const struct kafka_read_message *message);
 
+static void settle(struct survey *survey, const struct settled_item *item)
+{
+    if (item->partition < 0 || item->partition >= survey->partition_count)
+        return;
+    struct survey_partition *partition = &survey->partitions[item->partition];
+    partition->settled++;
+    partition->counts[item->the_class]++;
+    survey->counts[item->the_class]++;
+}
+
+/* Receipts of different partitions come in any order, so who still waits is known at the end. */
+static void count_waiting(struct survey *survey)
+{
+    survey->counts[CLASS_WAITING] = 0;
+    for (int32_t i = 0; i < survey->partition_count; i++) {
+        struct survey_partition *partition = &survey->partitions[i];
+        uint64_t left =
+            partition->parked > partition->settled ? partition->parked - partition->settled : 0;
+        partition->counts[CLASS_WAITING] = left;
+        survey->counts[CLASS_WAITING] += left;
+    }
+}
+
+/* They come in order, in one partition; one that was sent again has the round of the first. */
+static void take_settled(struct survey *survey, struct bytes json)
+{
+    struct settled_receipt receipt;
+    if (receipt_parse_settled(json, &receipt, NULL) != OUT_OK)
+        return;
+    for (size_t i = 0; i < receipt.count && receipt.round > survey->settled_round; i++)
+        settle(survey, &receipt.items[i]);
+    if (receipt.round > survey->settled_round)
+        survey->settled_round = receipt.round;
+    receipt_free_settled(&receipt);
+}
+
 /* A batch may have two receipts, as it is sent again when its acknowledgement was lost. Those of
  * one partition come in order, so one that covers nothing new says nothing new. */
 static void take_receipt(struct survey *survey, const struct kafka_read_message *message)
@@ -16,6 +52,10 @@ static void take_receipt(struct survey *survey, const struct kafka_read_message 
     struct receipt_summary summary;
     if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
         return;
+    if (summary.is_settled) {
+        take_settled(survey, message->envelope.value);
+        return;
+    }
     survey->rejected += summary.is_produce ? summary.counts[CLASS_REJECTED] : 0;
     survey->withheld += summary.is_produce ? summary.counts[CLASS_WITHHELD] : 0;
     if (summary.is_produce || summary.partition < 0 || summary.partition >= survey->partition_count)
@@ -24,6 +64,8 @@ static void take_receipt(struct survey *survey, const struct kafka_read_message 
     if (summary.next <= partition->receipts_to)
         return;
     partition->receipts_to = summary.next;
+    partition->parked += summary.counts[CLASS_WAITING];
+    summary.counts[CLASS_WAITING] = 0;
     for (int i = 0; i < CLASS_COUNT; i++) {
         partition->counts[i] += summary.counts[i];
         survey->counts[i] += summary.counts[i];
@@ -154,20 +196,8 @@ enum outcome survey_read_receipts(struct survey *survey, struct error *err)
 {
     enum outcome outcome =
         read_topic(survey, TOPIC_RESULTS, survey->results_read, take_receipt, err);
+    count_waiting(survey);
     if (outcome == OUT_OK)
         outcome = read_topic(survey, TOPIC_DLQ, survey->dead_read, take_letter, err);
     return outcome;
-}
-
-void survey_settle(const struct survey *survey, uint64_t counts[CLASS_COUNT])
-{
-    memcpy(counts, survey->counts, sizeof(survey->counts));
-    uint64_t waited = counts[CLASS_WAITING];
-    uint64_t left = waited > survey->waiting ? waited - survey->waiting : 0;
-    uint64_t letters = survey->dead_id_count;
-    uint64_t orphans = letters > counts[CLASS_DEAD] ? letters - counts[CLASS_DEAD] : 0;
-    orphans = orphans < left ? orphans : left;
-    counts[CLASS_WAITING] = waited - left;
-    counts[CLASS_DEAD] += orphans;
-    counts[CLASS_APPLIED] += left - orphans;
 }

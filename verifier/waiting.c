@@ -1,5 +1,5 @@
 /* Records in the waiting room: their place in the topic is behind the cut, their row is not there,
- * and nothing is wrong as long as the wait is not over. */
+ * and nothing is wrong as long as nobody has decided what becomes of them. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -36,23 +36,18 @@ static enum outcome has_table(struct verify_run *run, bool *there, struct error 
 enum outcome beside_waiting(struct verify_run *run, struct error *err)
 {
     bool there = false;
-    char limit[24];
     PGresult *result = NULL;
     if (!run->snapshot)
         return OUT_OK;
     enum outcome outcome = has_table(run, &there, err);
     if (outcome != OUT_OK || !there)
         return outcome;
-    /* twice the wait: who is then still there has been forgotten, and its row is missing */
-    int size = snprintf(limit, sizeof limit, "%" PRIu64, 2 * run->settings->parent_wait_ms + 60000);
-    struct bytes params[3] = {bytes_text(run->settings->group), bytes_text(run->source_topic),
-                              bytes_of(limit, (size_t)size)};
+    struct bytes params[2] = {bytes_text(run->settings->group), bytes_text(run->source_topic)};
     outcome = pg_session_query(
         run->snapshot,
         "SELECT partition, \"offset\" FROM drover.waiting WHERE \"group\" = $1::text"
-        " AND topic = $2::text AND state IS DISTINCT FROM 'applied'"
-        " AND since > clock_timestamp() - $3::text::int8 * interval '1 millisecond'",
-        params, 3, false, &result, err);
+        " AND topic = $2::text AND (state IS NULL OR state LIKE 'DRV-%')",
+        params, 2, false, &result, err);
     for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++)
         if (!keep(run, result, row))
             outcome = error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,

@@ -60,10 +60,10 @@ void membership_on_assigned(void *owner, const int32_t *partitions, size_t count
         worker_fail(worker, &err);
 }
 
-/* An assignment replaces the one before, so all that is read is named, each from where it stands; when
- * all claims are answered, also what was `claimed`. librdkafka keeps the pause of a partition it gave
- * up (FAULTS K23), so all is resumed; the budget pauses again what must wait. One that was halted
- * stays so, also when the others are claimed again. */
+/* An assignment replaces the one before, so all that is read is named, each from where it stands;
+ * when all claims are answered, also what was `claimed`. librdkafka keeps the pause of a partition
+ * it gave up (FAULTS K23), so all is resumed; the budget pauses again what must wait. One that was
+ * halted stays so, also when the others are claimed again. */
 static void read_those(struct worker *worker, bool claimed)
 {
     struct error err;

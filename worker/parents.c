@@ -2,16 +2,18 @@
  *   IDLE ─► SWEEPING (pool) ─► TELLING (Kafka, Redis) ─► FORGETTING (pool) ─► IDLE
  *
  * What got in is read back from PostgreSQL, in the pool as well, and given to Redis; orphans get
- * their letters. Only when both are acknowledged the waiting room forgets them: a sweep after a
- * crash tells them again.
+ * their letters, and a receipt tells what became of both. Only when all of it is acknowledged the
+ * waiting room forgets them: a sweep after a crash tells them again.
  */
 
 #include "worker/parents.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/io/clock.h"
+#include "common/io/kafka_client.h"
 #include "common/io/log.h"
 #include "common/io/pg_parents.h"
 #include "common/io/pg_stored.h"
@@ -19,6 +21,8 @@
 #include "worker/worker.h"
 
 #define SWEEP_MS 1000
+#define SAY_MS 10000  /* how often it is said that some wait */
+#define ASK_MS 1000   /* for the ends of all partitions */
 #define REST_MS 15000 /* nothing waits: tombstones to be removed, and other workers' orphans */
 #define TEXT_MOST ((size_t)512 << 20) /* far above what one sweep tells (TELL_MOST, its bytes) */
 
@@ -55,9 +59,12 @@ struct parents {
     bool more;   /* the last sweep could not tell all */
     bool known;  /* `waiting` is what a sweep saw */
     uint64_t waiting;
-    uint64_t mark; /* of the last arrival given to Redis */
-    size_t letters_pending;
+    uint64_t mark;          /* of the last arrival given to Redis */
+    size_t letters_pending; /* and the receipt */
     bool letters_broken;
+    uint64_t removed; /* from the waiting room, by the round that is forgotten */
+    uint64_t said_ms; /* that some wait */
+    uint64_t failed;  /* sweeps in a row: an outage is said once */
     void (*on_closed)(void *owner);
 };
 
@@ -68,6 +75,13 @@ static bool is_needed(const struct worker *worker)
             worker->mappings.items[i]->on_delete == DELETE_HARD)
             return true;
     return false;
+}
+
+/* In the pool. */
+static bool ask_ends(void *owner, int64_t *ends, int32_t count)
+{
+    const struct worker *worker = ((struct parents *)owner)->worker;
+    return kafka_ask_ends(worker->asker, worker->source, ends, count, ASK_MS);
 }
 
 struct parents *parents_new(struct worker *worker)
@@ -87,6 +101,9 @@ struct parents *parents_new(struct worker *worker)
                                               .topic = worker->source,
                                               .mappings = &worker->mappings,
                                               .wait_ms = settings->parent_wait_ms,
+                                              .partitions = worker->partition_total,
+                                              .ends = ask_ends,
+                                              .owner = parents,
                                               .tombstone_life_ms = settings->tombstone_life_ms,
                                               .stop = &parents->stop,
                                               .cutoff = &parents->cutoff};
@@ -167,7 +184,8 @@ static void in_pool(uv_work_t *work)
 {
     struct parents *parents = work->data;
     if (parents->phase == PHASE_FORGETTING) {
-        parents->outcome = pg_parents_forget(&parents->config, &parents->result, &parents->err);
+        parents->outcome =
+            pg_parents_forget(&parents->config, &parents->result, &parents->removed, &parents->err);
         return;
     }
     parents->outcome = pg_parents_sweep(&parents->config, &parents->result, &parents->err);
@@ -197,6 +215,7 @@ static void free_parents(struct parents *parents)
     struct worker *worker = parents->worker;
     arena_free(&parents->arena);
     free(parents);
+    worker->parents = NULL; /* letters may still be told */
     on_closed(worker);
 }
 
@@ -215,22 +234,57 @@ static void end_round(struct parents *parents)
         free_parents(parents);
 }
 
+/* Whoever removed them counts them, so that a round that was told twice is counted once. */
+static void count_settled(struct parents *parents)
+{
+    const struct parents_result *result = &parents->result;
+    struct worker_counts *counts = &parents->worker->counts;
+    uint64_t settled = result->applied_count + result->orphan_count;
+    if (parents->removed == 0)
+        return;
+    parents->removed = 0;
+    for (size_t i = 0; i < result->applied_count; i++)
+        counts->classes[result->applied[i].the_class]++;
+    counts->classes[CLASS_DEAD] += result->orphan_count;
+    counts->settled += settled;
+}
+
 static void after_telling(struct parents *parents)
 {
     const struct redis_stage *stage = parents->worker->stage;
     bool in_redis = !parents->arrival_count || !stage || redis_stage_has_sent(stage, parents->mark);
     if (parents->phase != PHASE_TELLING || parents->letters_pending || !in_redis)
         return;
-    if (parents->letters_broken || parents->on_closed)
+    if (parents->letters_broken || parents->on_closed) {
         end_round(parents);
-    else
-        go(parents, PHASE_FORGETTING);
+        return;
+    }
+    go(parents, PHASE_FORGETTING);
 }
 
 void parents_on_delivered(struct parents *parents, bool good)
 {
     parents->letters_pending--;
     parents->letters_broken = parents->letters_broken || !good;
+}
+
+static void send_receipt(struct parents *parents)
+{
+    const struct parents_result *result = &parents->result;
+    size_t count = 0;
+    struct settled_item *items =
+        calloc(result->applied_count + result->orphan_count + 1, sizeof *items);
+    if (!items)
+        abort();
+    for (size_t i = 0; i < result->applied_count; i++)
+        items[count++] = (struct settled_item){
+            result->applied[i].partition, result->applied[i].offset, result->applied[i].the_class};
+    for (size_t i = 0; i < result->orphan_count; i++)
+        items[count++] = (struct settled_item){result->orphans[i].partition,
+                                               result->orphans[i].offset, CLASS_DEAD};
+    parents->letters_pending++;
+    receipts_send_settled(parents->worker, result->round, items, count);
+    free(items);
 }
 
 static void tell(struct parents *parents)
@@ -247,22 +301,28 @@ static void tell(struct parents *parents)
         worker_fail(parents->worker, &err);
         break;
     }
+    send_receipt(parents);
     after_telling(parents);
 }
 
-/* Those of this worker leave `waiting` for the class they ended in. */
-static void count_class(struct worker *worker, enum record_class its_class, uint64_t count)
+/* behind: messages that have to be written before the waits that are over end. */
+static void say_waiting(struct parents *parents)
 {
-    uint64_t *waiting = &worker->counts.classes[CLASS_WAITING];
-    worker->counts.classes[its_class] += count;
-    *waiting -= count < *waiting ? count : *waiting;
+    uint64_t now_ms = clock_monotonic_ms();
+    bool said = parents->said_ms && now_ms - parents->said_ms < SAY_MS;
+    if (parents->waiting == 0)
+        parents->said_ms = 0;
+    else if (!said) {
+        parents->said_ms = now_ms;
+        log_line(LOG_INFO, "parents.waiting",
+                 "records=%" PRIu64 " behind=%" PRIu64 " wait_ms=%" PRIu64, parents->waiting,
+                 parents->result.behind, parents->config.is_last ? 0 : parents->config.wait_ms);
+    }
 }
 
 static void take_result(struct parents *parents)
 {
     struct worker *worker = parents->worker;
-    count_class(worker, CLASS_APPLIED, parents->result.applied_count);
-    count_class(worker, CLASS_DEAD, parents->result.orphan_count);
     for (size_t i = 0; worker->stage && i < parents->arrival_count; i++) {
         const struct arrival *arrival = &parents->arrivals[i];
         parents->mark =
@@ -273,6 +333,18 @@ static void take_result(struct parents *parents)
     parents->known = true;
     parents->more = parents->result.more;
     parents->waiting = parents->result.waiting;
+    say_waiting(parents);
+}
+
+/* An outage is said when it begins and when it is over. */
+static void say_failure(struct parents *parents)
+{
+    if (parents->outcome != OUT_OK && parents->failed++ == 0)
+        log_error(LOG_WARN, "parents.away", &parents->err);
+    else if (parents->outcome == OUT_OK && parents->failed) {
+        log_line(LOG_INFO, "parents.back", "tries=%" PRIu64, parents->failed);
+        parents->failed = 0;
+    }
 }
 
 static void after_pool(uv_work_t *work, int status)
@@ -287,8 +359,10 @@ static void after_pool(uv_work_t *work, int status)
         take_result(parents);
     if (parents->outcome == OUT_FATAL)
         worker_fail(parents->worker, &parents->err);
-    else if (parents->outcome != OUT_OK)
-        log_error(LOG_WARN, "parents.retry", &parents->err);
+    else
+        say_failure(parents);
+    if (parents->phase == PHASE_FORGETTING)
+        count_settled(parents);
     bool some = parents->result.orphan_count || parents->result.applied_count;
     if (parents->phase == PHASE_SWEEPING && some && !parents->unread)
         tell(parents);
@@ -314,7 +388,7 @@ void parents_tick(struct parents *parents, uint64_t now_ms)
     if (parents->phase != PHASE_IDLE || now_ms < parents->next_ms)
         return;
     parents->parked = parents->known = false;
-    parents->config.reading_ms = now_ms - parents->worker->started_ms;
+    parents->config.is_last = parents->worker->settings->until_end || work_nothing_comes();
     go(parents, PHASE_SWEEPING);
 }
 

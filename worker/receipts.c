@@ -14,6 +14,7 @@
 #include "common/io/log.h"
 #include "common/policy/batch_gate.h"
 #include "worker/outbox.h"
+#include "worker/parents.h"
 #include "worker/worker.h"
 
 /* A message of a receipt has at most this many bytes; less when the topic takes less. */
@@ -91,6 +92,31 @@ static void fill(struct receipt *receipt, struct partition *partition, const str
     sum_groups(receipt, batch);
 }
 
+/* Those who read them need them in order: always the first partition. */
+#define SETTLED_PARTITION (-1)
+
+void receipts_send_settled(struct worker *worker, int64_t round, struct settled_item *items,
+                           size_t count)
+{
+    static const struct header TYPE = {BYTES_LITERAL(HEADER_CONTENT_TYPE),
+                                       BYTES_LITERAL("application/json")};
+    struct buf text;
+    struct receipt_way *way = malloc(sizeof *way);
+    struct settled_receipt receipt = {bytes_text(worker->name), bytes_text(worker->source), round,
+                                      items, count};
+    if (!way)
+        abort();
+    *way = (struct receipt_way){SETTLED_PARTITION, 0, 0};
+    buf_init(&text, PART_MOST);
+    receipt_append_settled(&text, &receipt);
+    struct message_view message = {.key = BYTES_LITERAL("settled"),
+                                   .value = buf_view(&text),
+                                   .headers = &TYPE,
+                                   .header_count = 1};
+    outbox_put(worker->results, 0, &message, way);
+    buf_free(&text);
+}
+
 static void put_part(struct partition *partition, const struct buf *text, int64_t next)
 {
     static const struct header TYPE = {BYTES_LITERAL(HEADER_CONTENT_TYPE),
@@ -165,6 +191,12 @@ void receipts_on_told(void *owner, void *item, enum outcome outcome, const struc
 {
     struct worker *worker = owner;
     struct receipt_way *way = item;
+    if (way->partition == SETTLED_PARTITION) {
+        if (worker->parents)
+            parents_on_delivered(worker->parents, outcome == OUT_OK);
+        free(way);
+        return;
+    }
     struct partition *partition = &worker->partitions[way->partition];
     bool ours = worker->held[way->partition] && partition->epoch == way->epoch;
     if (outcome != OUT_OK) {

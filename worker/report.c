@@ -19,6 +19,13 @@ static size_t halted_count(const struct worker *worker)
     return count;
 }
 
+/* Of those this worker parked; another one may have settled them. */
+static uint64_t waiting_count(const struct worker *worker)
+{
+    uint64_t parked = worker->counts.classes[CLASS_WAITING];
+    return parked > worker->counts.settled ? parked - worker->counts.settled : 0;
+}
+
 static void write_line(const struct worker *worker, bool done)
 {
     char line[640];
@@ -31,7 +38,7 @@ static void write_line(const struct worker *worker, bool done)
         ",\"partitions\":%zu,\"halted\":%zu,\"mem\":%zu,\"done\":%s}\n",
         worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
         classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
-        classes[CLASS_WAITING], worker->stage ? redis_stage_records(worker->stage) : 0,
+        waiting_count(worker), worker->stage ? redis_stage_records(worker->stage) : 0,
         worker->counts.foreign, worker->held_count, halted_count(worker), worker->in_flight_bytes,
         done ? "true" : "false");
     ssize_t written = write(worker->settings->progress_fd, line, (size_t)size);
@@ -56,6 +63,6 @@ void report_progress(struct worker *worker, uint64_t now_ms, bool done)
              " retries=%" PRIu64 " in_flight_bytes=%zu",
              worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
              classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
-             classes[CLASS_WAITING], worker->counts.batches, worker->counts.retries,
+             waiting_count(worker), worker->counts.batches, worker->counts.retries,
              worker->in_flight_bytes);
 }

@@ -4,20 +4,20 @@
 #include <stdlib.h>
 
 #include "common/io/clock.h"
+#include "common/io/kafka_client.h"
 #include "common/io/log.h"
 #include "common/policy/watchdog.h"
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
 
 #define LOOK_MS 250
-#define ASK_MS 500 /* all partitions together: a stopping worker waits for it */
+#define ASK_MS 1000 /* a stopping worker waits for it */
 
 struct stall {
     struct watchdog watchdog;
     int64_t furthest; /* read up to, over all claims of this assignment */
     int64_t end;      /* of the log, as it was asked */
     uint64_t asked_ms;
-    bool wanted; /* of the question on its way */
 };
 
 struct stalls {
@@ -26,16 +26,17 @@ struct stalls {
     uint64_t looked_ms;
     uint64_t moved_ms; /* any of them */
     uv_work_t work;
-    struct kafka_consumer *consumer; /* of the question */
-    bool is_asking;
+    int64_t *ends; /* its answer */
+    bool is_asking, is_answered;
     void (*on_closed)(void *owner);
 };
 
 struct stalls *stalls_new(struct worker *worker)
 {
     struct stalls *stalls = calloc(1, sizeof *stalls);
-    if (!stalls ||
-        !(stalls->items = calloc((size_t)worker->partition_total, sizeof *stalls->items)))
+    size_t count = (size_t)worker->partition_total;
+    if (!stalls || !(stalls->items = calloc(count, sizeof *stalls->items)) ||
+        !(stalls->ends = calloc(count, sizeof *stalls->ends)))
         abort();
     stalls->worker = worker;
     stalls->work.data = stalls;
@@ -56,13 +57,9 @@ void stalls_begin(struct stalls *stalls, int32_t partition)
 static void in_pool(uv_work_t *work)
 {
     struct stalls *stalls = work->data;
-    uint64_t until_ms = clock_monotonic_ms() + ASK_MS;
-    for (int32_t i = 0; i < stalls->worker->partition_total; i++) {
-        uint64_t now_ms = clock_monotonic_ms();
-        if (stalls->items[i].wanted && now_ms < until_ms)
-            stalls->items[i].end =
-                kafka_consumer_ask_end(stalls->consumer, i, (int)(until_ms - now_ms));
-    }
+    const struct worker *worker = stalls->worker;
+    stalls->is_answered = kafka_ask_ends(worker->asker, worker->source, stalls->ends,
+                                         worker->partition_total, ASK_MS);
 }
 
 static void free_stalls(struct stalls *stalls)
@@ -70,6 +67,7 @@ static void free_stalls(struct stalls *stalls)
     void (*on_closed)(void *) = stalls->on_closed;
     struct worker *worker = stalls->worker;
     free(stalls->items);
+    free(stalls->ends);
     free(stalls);
     on_closed(worker);
 }
@@ -79,13 +77,14 @@ static void after_pool(uv_work_t *work, int status)
     struct stalls *stalls = work->data;
     (void)status;
     stalls->is_asking = false;
+    for (int32_t i = 0; stalls->is_answered && i < stalls->worker->partition_total; i++)
+        stalls->items[i].end = stalls->ends[i];
     if (stalls->on_closed)
         free_stalls(stalls);
 }
 
 static void ask(struct stalls *stalls)
 {
-    stalls->consumer = stalls->worker->consumer;
     stalls->is_asking = true;
     if (uv_queue_work(&stalls->worker->loop, &stalls->work, in_pool, after_pool) != 0)
         abort();
@@ -96,7 +95,7 @@ static void ask(struct stalls *stalls)
 static int64_t end_of(const struct stalls *stalls, int32_t number)
 {
     int64_t heard = kafka_consumer_end(stalls->worker->consumer, number);
-    int64_t asked = stalls->is_asking ? -1 : stalls->items[number].end;
+    int64_t asked = stalls->items[number].end;
     return heard > asked ? heard : asked;
 }
 
@@ -162,7 +161,8 @@ static void act(struct stalls *stalls, struct partition *partition, uint64_t sti
         membership_claim_one(worker, partition->number);
 }
 
-static void look(struct stalls *stalls, struct partition *partition, uint64_t now_ms)
+/* True when it should be asked where the log ends. */
+static bool look(struct stalls *stalls, struct partition *partition, uint64_t now_ms)
 {
     struct worker *worker = stalls->worker;
     struct stall *stall = &stalls->items[partition->number];
@@ -178,8 +178,8 @@ static void look(struct stalls *stalls, struct partition *partition, uint64_t no
         stall->asked_ms = stalls->moved_ms = now_ms;
     if (watchdog_step(&stall->watchdog, &view, now_ms))
         act(stalls, partition, still_ms);
-    stall->wanted = !view.has_work && partition->state == PARTITION_READING &&
-                    now_ms - stall->asked_ms >= worker->settings->stall_ms;
+    return !view.has_work && partition->state == PARTITION_READING &&
+           now_ms - stall->asked_ms >= worker->settings->stall_ms;
 }
 
 void stalls_tick(struct stalls *stalls, uint64_t now_ms)
@@ -191,12 +191,10 @@ void stalls_tick(struct stalls *stalls, uint64_t now_ms)
         return;
     stalls->looked_ms = now_ms;
     for (int32_t i = 0; i < worker->partition_total; i++) {
-        stalls->items[i].wanted = false;
-        if (worker->held[i])
-            look(stalls, &worker->partitions[i], now_ms);
-        if (stalls->items[i].wanted)
+        if (worker->held[i] && look(stalls, &worker->partitions[i], now_ms)) {
             stalls->items[i].asked_ms = now_ms;
-        asks = asks || stalls->items[i].wanted;
+            asks = true;
+        }
     }
     if (asks)
         ask(stalls);

@@ -22,7 +22,7 @@ struct stalls *stalls_new(struct worker *worker);
 /* A partition was assigned. */
 void stalls_begin(struct stalls *stalls, int32_t partition);
 void stalls_tick(struct stalls *stalls, uint64_t now_ms);
-/* A question on its way is waited for, ASK_MS at most; the consumer must live until then. */
+/* A question on its way is waited for. */
 void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner));
 
 #endif

@@ -41,6 +41,7 @@
 #define CLOSE_MS 800    /* the stores, */
 #define LEAVE_MS 1200   /* and leaving the group: together, from the beginning of the stores' */
 #define END_MS 500      /* handles */
+#define ASK_MS 2000     /* an answer of the client that asks */
 #define LIMIT_MS 1500   /* asking for a topic's limit */
 
 /* ---- stopping ---------------------------------------------------------------------------- */
@@ -331,6 +332,7 @@ static void on_timer(uv_timer_t *timer)
     uint64_t now_ms = clock_monotonic_ms();
     if (stop_signal())
         begin_stop(worker);
+    rd_kafka_poll(worker->asker, 0); /* its log */
     membership_check_revoked(worker, now_ms);
     if (worker->stage && worker->phase < WORKER_CLOSING)
         redis_stage_tick(worker->stage, now_ms);
@@ -346,6 +348,19 @@ static void on_timer(uv_timer_t *timer)
         end_at_end(worker);
     check_stop(worker, now_ms);
     log_flush();
+}
+
+static volatile sig_atomic_t nothing_comes;
+
+static void on_nothing_comes(int number)
+{
+    (void)number;
+    nothing_comes = 1;
+}
+
+bool work_nothing_comes(void)
+{
+    return nothing_comes;
 }
 
 /* ---- starting ---------------------------------------------------------------------------- */
@@ -403,18 +418,21 @@ static void check_room(struct worker *worker, rd_kafka_t *client)
     log_error(LOG_WARN, "letters.room", &err);
 }
 
-/* How many partitions the source topic has, asked by a client of its own. */
+/* How many partitions the source topic has, asked by a client of its own, which is kept for
+ * questions. */
 static enum outcome count_partitions(struct worker *worker, struct error *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(worker->settings, KAFKA_READ, err);
+    if (conf)
+        kafka_conf_answer_within(conf, ASK_MS);
     rd_kafka_t *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    worker->asker = client;
     if (!client)
         return OUT_FATAL;
     enum outcome outcome =
         kafka_partition_count(client, worker->source, START_MS, &worker->partition_total, err);
     if (outcome == OUT_OK && worker->partition_total)
         check_room(worker, client);
-    kafka_destroy(client, 0);
     int32_t pinned = (int32_t)worker->settings->partitions;
     if (outcome == OUT_OK && worker->partition_total == 0) {
         outcome =
@@ -462,6 +480,7 @@ static void free_worker(struct worker *worker)
 {
     outbox_close(worker->results, free);
     outbox_close(worker->letters, free);
+    kafka_destroy(worker->asker, 0);
     while (worker->made) {
         struct batch *batch = worker->made;
         worker->made = batch->next_made;
@@ -516,6 +535,7 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
     worker->settings = settings;
     log_setup_names("worker", settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, on_nothing_comes);
     mapping_work_init(&worker->work);
     worker->work.keep_json =
         settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID;

@@ -27,6 +27,7 @@
 #include "common/io/kafka_consumer.h"
 #include "common/io/mappings.h"
 #include "common/port/progress.h"
+#include "common/model/receipt.h"
 #include "common/model/topic.h"
 #include "common/port/sink.h"
 #include "worker/partition.h"
@@ -42,6 +43,7 @@ struct worker_counts {
     uint64_t dead_in_a_row;
     uint64_t same_in_a_row; /* of those the last ones, of one code */
     struct error last_dead; /* where: topic-partition@offset */
+    uint64_t settled; /* records that waited, whoever parked them: counted in their class as well */
 };
 
 enum worker_phase {
@@ -64,6 +66,7 @@ struct worker {
     uv_poll_t results_poll, letters_poll;
     int open_parts; /* of the phase: stores or handles still to close */
     struct kafka_consumer *consumer;
+    rd_kafka_t *asker; /* for questions: member of no group. In the pool as well (kafka_ask_end) */
     struct outbox *results, *letters;
     struct sink *sink;
     struct progress *progress;
@@ -140,6 +143,9 @@ void letters_on_told(void *owner, void *item, enum outcome outcome, const struct
 MUST_USE enum outcome receipts_send(struct partition *partition, const struct batch *batch,
                                     struct error *err);
 void receipts_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
+/* What became of records that waited; parents_on_delivered follows. */
+void receipts_send_settled(struct worker *worker, int64_t round, struct settled_item *items,
+                           size_t count);
 /* Stores watermarks that have moved. */
 void receipts_store(struct partition *partition);
 
@@ -168,6 +174,8 @@ void worker_on_progress_error(void *owner, const struct error *err);
 void worker_on_store_state(void *owner, const struct error *err);
 void worker_on_sink_ready(void *owner);
 void worker_store_closed(void *owner);
+/* Somebody who knows said (SIGUSR1) that nothing more will be produced. */
+bool work_nothing_comes(void);
 /* Stops the worker with an error: drains, then exits with its code. */
 void worker_fail(struct worker *worker, const struct error *err);
 

@@ -304,14 +304,6 @@ int64_t kafka_consumer_end(struct kafka_consumer *consumer, int32_t partition)
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
-int64_t kafka_consumer_ask_end(struct kafka_consumer *consumer, int32_t partition, int timeout_ms)
-{
-    int64_t low, high;
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(consumer->client, consumer->topic,
-                                                                partition, &low, &high, timeout_ms);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
-}
-
 void kafka_consumer_close(struct kafka_consumer *consumer, uint32_t wait_ms,
                           void (*on_closed)(void *owner))
 {

@@ -57,8 +57,6 @@ void kafka_consumer_commit(struct kafka_consumer *consumer, const int32_t *parti
                            const int64_t *offsets, size_t count);
 /* End of a partition as last heard from the broker, -1 when not known. */
 int64_t kafka_consumer_end(struct kafka_consumer *consumer, int32_t partition);
-/* The same, asked: blocks, and may be called from another thread. -1 when there was no answer. */
-int64_t kafka_consumer_ask_end(struct kafka_consumer *consumer, int32_t partition, int timeout_ms);
 
 /* Leaves the group (on_revoked may come once more and is to be answered), then on_closed. Gives up
  * waiting for the broker after wait_ms. */

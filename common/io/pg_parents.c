@@ -19,7 +19,6 @@
 #define LOCK_CLASS "7242026"
 #define TELL_MOST "1000"
 
-#define OURS "\"group\" = $1::text AND topic = $2::text"
 bool parents_is_stopped(const struct sweep *sweep)
 {
     return sweep->config->stop && atomic_load(sweep->config->stop);
@@ -32,7 +31,8 @@ struct bytes parents_bytes(const PGresult *result, int row, int column)
 
 bool parents_take_message(const PGresult *result, int row, struct envelope *message)
 {
-    message->key = parents_bytes(result, row, 5);
+    bool has_key = pg_wire_get_int8(result, row, 9) == 0;
+    message->key = has_key ? parents_bytes(result, row, 5) : (struct bytes){0};
     message->null_value = PQgetisnull(result, row, 6);
     message->value = message->null_value ? (struct bytes){0} : parents_bytes(result, row, 6);
     return pg_parents_unpack_headers(parents_bytes(result, row, 7), message);
@@ -104,25 +104,6 @@ static enum outcome try_all(struct sweep *sweep, struct error *err)
     return outcome;
 }
 
-static enum outcome name_orphans(struct sweep *sweep, struct error *err)
-{
-    const struct parents_config *config = sweep->config;
-    char wait_ms[24];
-    PGresult *result = NULL;
-    if (config->reading_ms < config->wait_ms || parents_is_stopped(sweep))
-        return OUT_OK;
-    snprintf(wait_ms, sizeof wait_ms, "%" PRIu64, config->wait_ms);
-    const struct bytes params[] = {bytes_text(config->group), bytes_text(config->topic),
-                                   bytes_text(wait_ms), bytes_text(error_code_id(ERR_PG_PARENT))};
-    enum outcome outcome = pg_session_query(
-        sweep->connection,
-        "UPDATE drover.waiting SET state = $4::text WHERE " OURS " AND state IS NULL"
-        " AND since < clock_timestamp() - $3::text::int8 * interval '1 millisecond'",
-        params, 4, false, &result, err);
-    PQclear(result);
-    return outcome;
-}
-
 static enum outcome count_waiting(struct sweep *sweep, struct parents_result *told,
                                   struct error *err)
 {
@@ -132,7 +113,7 @@ static enum outcome count_waiting(struct sweep *sweep, struct parents_result *to
     enum outcome outcome = pg_session_query(
         sweep->connection,
         "SELECT count(*) FILTER (WHERE state IS NULL), count(*) FILTER (WHERE state IS NOT NULL)"
-        "  FROM drover.waiting WHERE " OURS,
+        "  FROM drover.waiting WHERE " PARENTS_OURS,
         params, 2, true, &result, err);
     if (outcome == OUT_OK) {
         told->waiting = (uint64_t)pg_wire_get_int8(result, 0, 0);
@@ -164,12 +145,22 @@ static void tell_orphan(const PGresult *result, int row, struct parents_orphan *
     error_where(&orphan->err, "entity %.*s", BYTES_ARGS(orphan->entity));
 }
 
+/* Of a state; CLASS_DEAD when it is an error's code. */
+static enum record_class class_of(struct bytes state)
+{
+    for (int i = 0; i < CLASS_DEAD; i++)
+        if (bytes_equal(state, bytes_text(record_class_name((enum record_class)i))))
+            return (enum record_class)i;
+    return CLASS_DEAD;
+}
+
 static void tell_applied(const struct mapping_set *mappings, const PGresult *result, int row,
                          struct parents_applied *applied)
 {
     struct envelope message;
     struct record record;
-    *applied = (struct parents_applied){.partition = (int32_t)pg_wire_get_int8(result, row, 0),
+    *applied = (struct parents_applied){.the_class = class_of(parents_bytes(result, row, 8)),
+                                        .partition = (int32_t)pg_wire_get_int8(result, row, 0),
                                         .offset = pg_wire_get_int8(result, row, 1),
                                         .tenant = parents_bytes(result, row, 2),
                                         .version = pg_wire_get_int8(result, row, 4)};
@@ -179,15 +170,58 @@ static void tell_applied(const struct mapping_set *mappings, const PGresult *res
         applied->id = record.id;
 }
 
-static enum outcome tell(struct sweep *sweep, struct parents_result *told, struct error *err)
+/* The round that is open: what a crash kept from being forgotten is told first, as it was. Else a
+ * new one of the next that are decided. 0: nothing to tell. */
+static enum outcome open_round(struct sweep *sweep, int64_t *round, struct error *err)
 {
     const struct bytes params[] = {bytes_text(sweep->config->group),
                                    bytes_text(sweep->config->topic)};
     PGresult *result = NULL;
+    *round = 0;
     enum outcome outcome = pg_session_query(
         sweep->connection,
-        "SELECT " PARENTS_COLUMNS PARENTS_WITHIN(TELL_MOST, OURS " AND state IS NOT NULL"), params,
-        2, true, &result, err);
+        "WITH o AS (SELECT min(round) AS round, count(*) AS decided FROM drover.waiting"
+        "            WHERE " PARENTS_OURS " AND state IS NOT NULL),"
+        " n AS (UPDATE drover.sweep SET round = drover.sweep.round + 1 FROM o"
+        "        WHERE " PARENTS_OURS " AND o.round IS NULL AND o.decided > 0"
+        "        RETURNING drover.sweep.round AS round)"
+        " SELECT coalesce(o.round, n.round, 0), (n.round IS NOT NULL)::int4"
+        "   FROM o LEFT JOIN n ON true",
+        params, 2, true, &result, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    *round = pg_wire_get_int8(result, 0, 0);
+    bool is_new = pg_wire_get_int8(result, 0, 1);
+    PQclear(result);
+    if (!is_new)
+        return OUT_OK;
+    char number[24];
+    snprintf(number, sizeof number, "%" PRId64, *round);
+    const struct bytes with_round[] = {params[0], params[1], bytes_text(number)};
+    outcome = pg_session_query(sweep->connection,
+                               "UPDATE drover.waiting AS u SET round = $3::text::int8"
+                               " WHERE " PARENTS_OURS " AND (u.partition, u.\"offset\") IN "
+                               "(SELECT partition, \"offset\"" PARENTS_WITHIN(
+                                   TELL_MOST, PARENTS_OURS " AND state IS NOT NULL") ")",
+                               with_round, 3, false, &result, err);
+    PQclear(result);
+    return outcome;
+}
+
+static enum outcome tell(struct sweep *sweep, struct parents_result *told, struct error *err)
+{
+    char round[24];
+    PGresult *result = NULL;
+    enum outcome outcome = open_round(sweep, &told->round, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    snprintf(round, sizeof round, "%" PRId64, told->round);
+    const struct bytes params[] = {bytes_text(sweep->config->group),
+                                   bytes_text(sweep->config->topic), bytes_text(round)};
+    outcome = pg_session_query(sweep->connection,
+                               "SELECT " PARENTS_COLUMNS " FROM drover.waiting WHERE " PARENTS_OURS
+                               " AND round = $3::text::int8 ORDER BY partition, \"offset\"",
+                               params, 3, true, &result, err);
     if (outcome != OUT_OK)
         return outcome;
     int rows = PQntuples(result);
@@ -197,7 +231,7 @@ static enum outcome tell(struct sweep *sweep, struct parents_result *told, struc
     if (!told->applied || !told->orphans)
         abort();
     for (int row = 0; row < rows; row++) {
-        if (bytes_equal(parents_bytes(result, row, 8), BYTES_LITERAL("applied")))
+        if (class_of(parents_bytes(result, row, 8)) != CLASS_DEAD)
             tell_applied(sweep->config->mappings, result, row,
                          &told->applied[told->applied_count++]);
         else
@@ -217,13 +251,20 @@ enum outcome pg_parents_sweep(const struct parents_config *config, struct parent
         outcome = try_lock(&sweep, &locked, err);
     result->busy = outcome == OUT_OK && !locked;
     if (locked) {
-        outcome = try_all(&sweep, err);
+        bool reached = false;
+        outcome = parents_begin_marks(&sweep, result, &reached, err);
         if (outcome == OUT_OK)
-            outcome = name_orphans(&sweep, err);
+            outcome = try_all(&sweep, err);
+        if (outcome == OUT_OK && reached && !parents_is_stopped(&sweep))
+            outcome = parents_name_orphans(&sweep, err);
         if (outcome == OUT_OK)
             outcome = tell(&sweep, result, err);
         if (outcome == OUT_OK)
             outcome = parents_purge(&sweep, &result->purged, err);
+    }
+    if (outcome == OUT_OK && result->round) {
+        result->session = sweep.connection;
+        sweep.connection = NULL;
     }
     close_sweep(&sweep);
     return outcome;
@@ -236,7 +277,8 @@ static void add_place(struct buf *numbers, struct buf *offsets, int32_t partitio
 }
 
 static enum outcome forget(PGconn *connection, const struct parents_config *config,
-                           const struct parents_result *result, struct error *err)
+                           const struct parents_result *result, uint64_t *removed,
+                           struct error *err)
 {
     struct buf numbers, offsets;
     buf_init(&numbers, 1u << 20);
@@ -254,10 +296,12 @@ static enum outcome forget(PGconn *connection, const struct parents_config *conf
     PGresult *deleted = NULL;
     enum outcome outcome =
         pg_session_query(connection,
-                         "DELETE FROM drover.waiting WHERE " OURS " AND state IS NOT NULL"
+                         "DELETE FROM drover.waiting WHERE " PARENTS_OURS " AND state IS NOT NULL"
                          " AND (partition, \"offset\") IN (SELECT p, o FROM ROWS FROM "
                          "(unnest($3::text::int4[]), unnest($4::text::int8[])) AS u(p, o))",
                          params, 4, false, &deleted, err);
+    if (outcome == OUT_OK)
+        *removed = strtoull(PQcmdTuples(deleted), NULL, 10);
     PQclear(deleted);
     buf_free(&numbers);
     buf_free(&offsets);
@@ -265,24 +309,22 @@ static enum outcome forget(PGconn *connection, const struct parents_config *conf
 }
 
 enum outcome pg_parents_forget(const struct parents_config *config,
-                               const struct parents_result *result, struct error *err)
+                               const struct parents_result *result, uint64_t *removed,
+                               struct error *err)
 {
-    PGconn *connection = NULL;
-    if (result->applied_count + result->orphan_count == 0)
+    *removed = 0;
+    if (!result->session)
         return OUT_OK;
-    enum outcome outcome =
-        pg_session_open(config->url, config->role, "drover-parents", CONNECT_MS, &connection, err);
-    pg_cutoff_watch(config->cutoff, connection);
-    if (outcome == OUT_OK)
-        outcome = forget(connection, config, result, err);
+    pg_cutoff_watch(config->cutoff, result->session);
+    enum outcome outcome = forget(result->session, config, result, removed, err);
     pg_cutoff_watch(config->cutoff, NULL);
-    PQfinish(connection);
     return outcome;
 }
 
 void pg_parents_result_free(struct parents_result *result)
 {
     PQclear(result->memory);
+    PQfinish(result->session);
     free(result->applied);
     free(result->orphans);
     *result = (struct parents_result){0};

@@ -71,9 +71,11 @@ void pg_parents_park(struct pg_lane *lane, const struct batch_fence *fence,
     if (message->null_value)
         wire.params[wire.count - 1] = (struct pg_param){NULL, -1};
     pg_wire_text(&wire, present(buf_view(memory)));
+    pg_wire_int4(&wire, message->key.data == NULL);
     pg_lane_query(lane, "drover_park",
                   "INSERT INTO drover.waiting (\"group\", topic, partition, \"offset\", "
-                  "isolation_key, entity, version, key, value, headers) "
-                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+                  "isolation_key, entity, version, key, value, headers, no_key) "
+                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::int4 <> 0) "
+                  "ON CONFLICT DO NOTHING",
                   wire.params, wire.count);
 }

@@ -81,10 +81,13 @@ static void add_row(struct sweep *sweep, struct page *page, int row)
     struct error err;
     struct batch_item *item = batch_add(page->batch, row);
     item->mapping = mapping_set_find(sweep->config->mappings, parents_bytes(page->rows, row, 3));
-    bool good = item->mapping && parents_take_message(page->rows, row, &message) &&
-                envelope_decode(&message, &record, &err) == OUT_OK;
+    bool good = false;
     if (!item->mapping)
         error_set(&err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
+    else if (!parents_take_message(page->rows, row, &message))
+        error_set(&err, OUT_REJECT, ERR_ENVELOPE, "the headers it was kept with are damaged");
+    else
+        good = envelope_decode(&message, &record, &err) == OUT_OK;
     if (good) {
         record.tenant = parents_bytes(page->rows, row, 2);
         record.version = pg_wire_get_int8(page->rows, row, 4);
@@ -126,6 +129,9 @@ static enum outcome leave_out(struct sweep *sweep, struct page *page, struct bat
     return OUT_OK;
 }
 
+/* OUT_REJECT also when only a part of several was written: one by one they tell what became of
+ * each.
+ */
 static enum outcome write_rows(struct sweep *sweep, struct page *page,
                                const struct batch_group *group, size_t first, size_t count,
                                struct error *err)
@@ -139,13 +145,20 @@ static enum outcome write_rows(struct sweep *sweep, struct page *page,
     int param_count = pg_upsert_params(upsert, page->batch, group->tenant,
                                        page->batch->order + first, count, &sweep->memory, params);
     outcome = query(sweep, upsert->upsert_sql, params, param_count, &result, err);
+    size_t written = outcome == OUT_OK ? strtoull(PQcmdTuples(result), NULL, 10) : 0;
     PQclear(result);
+    if (outcome == OUT_OK && count > 1 &&
+        written < count) { /* which were older than the store's? */
+        outcome = run(sweep, "ROLLBACK TO SAVEPOINT part", err);
+        return outcome == OUT_OK ? OUT_REJECT : outcome;
+    }
     if (outcome == OUT_OK) {
+        enum record_class its_class = written < count ? CLASS_SUPERSEDED : CLASS_APPLIED;
         for (size_t i = first; i < first + count; i++) {
             struct batch_item *item = &page->batch->items[page->batch->order[i]];
             item->decided = true;
-            item->verdict = CLASS_APPLIED;
-            page->states[item->offset] = "applied";
+            item->verdict = its_class;
+            page->states[item->offset] = record_class_name(its_class);
         }
         return run(sweep, "RELEASE SAVEPOINT part", err);
     }
@@ -198,7 +211,7 @@ static void settle_overtaken(struct page *page)
     for (size_t i = 0; i < batch->count; i++)
         if (batch->items[i].decided && batch->items[i].verdict != CLASS_WAITING &&
             batch->items[i].verdict != CLASS_DEAD)
-            page->states[batch->items[i].offset] = "applied";
+            page->states[batch->items[i].offset] = record_class_name(batch->items[i].verdict);
 }
 
 static enum outcome mark(struct sweep *sweep, struct page *page, size_t *got, struct error *err)

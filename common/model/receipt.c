@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <yyjson.h>
@@ -110,6 +111,79 @@ void receipt_append(struct buf *out, const struct receipt *receipt)
     receipt_append_part(out, receipt, SIZE_MAX, &cursor);
 }
 
+/* Partitions and offsets in one list each for a class: {"applied":[[0,17],[3,4]],…}. */
+void receipt_append_settled(struct buf *out, const struct settled_receipt *receipt)
+{
+    buf_append_text(out, "{\"kind\":\"settled\",");
+    append_text(out, "worker", receipt->worker);
+    append_text(out, "topic", receipt->topic);
+    buf_append_format(out, "\"round\":%" PRId64 ",\"settled\":{", receipt->round);
+    bool any = false;
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        bool open = false;
+        for (size_t i = 0; i < receipt->count; i++) {
+            const struct settled_item *item = &receipt->items[i];
+            if ((int)item->the_class != class)
+                continue;
+            if (!open)
+                buf_append_format(out, "%s\"%s\":[", any ? "," : "", CLASS_NAMES[class]);
+            buf_append_format(out, "%s[%d,%" PRId64 "]", open ? "," : "", item->partition,
+                              item->offset);
+            open = any = true;
+        }
+        if (open)
+            buf_append_char(out, ']');
+    }
+    buf_append_text(out, "}}");
+}
+
+static void take_settled(yyjson_val *places, enum record_class the_class,
+                         struct settled_receipt *receipt)
+{
+    size_t at, most;
+    yyjson_val *place;
+    yyjson_arr_foreach(places, at, most, place)
+    {
+        yyjson_val *partition = yyjson_arr_get(place, 0), *offset = yyjson_arr_get(place, 1);
+        if (!yyjson_is_int(partition) || !yyjson_is_int(offset))
+            continue;
+        receipt->items[receipt->count++] = (struct settled_item){
+            (int32_t)yyjson_get_sint(partition), yyjson_get_sint(offset), the_class};
+    }
+}
+
+enum outcome receipt_parse_settled(struct bytes json, struct settled_receipt *receipt,
+                                   struct error *err)
+{
+    size_t room = 1;
+    *receipt = (struct settled_receipt){0};
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    if (!yyjson_equals_str(yyjson_obj_get(root, "kind"), "settled")) {
+        yyjson_doc_free(doc);
+        return error_set(err, OUT_REJECT, ERR_ENVELOPE,
+                         "the message is no receipt of settled ones");
+    }
+    yyjson_val *settled = yyjson_obj_get(root, "settled");
+    receipt->round = yyjson_get_sint(yyjson_obj_get(root, "round"));
+    for (int class = 0; class < CLASS_COUNT; class ++)
+        room += yyjson_arr_size(yyjson_obj_get(settled, CLASS_NAMES[class]));
+    receipt->items = calloc(room, sizeof *receipt->items);
+    if (!receipt->items)
+        abort();
+    for (int class = 0; class < CLASS_COUNT; class ++)
+        take_settled(yyjson_obj_get(settled, CLASS_NAMES[class]), (enum record_class) class,
+                     receipt);
+    yyjson_doc_free(doc);
+    return OUT_OK;
+}
+
+void receipt_free_settled(struct settled_receipt *receipt)
+{
+    free(receipt->items);
+    *receipt = (struct settled_receipt){0};
+}
+
 void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt)
 {
     buf_append_text(out, "{\"kind\":\"produce\",");
@@ -156,6 +230,8 @@ enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary, s
         parse_batch(root, summary);
     else if (yyjson_equals_str(kind, "produce"))
         parse_produce(root, summary);
+    else if (yyjson_equals_str(kind, "settled"))
+        summary->is_settled = true;
     else
         outcome = error_set(err, OUT_REJECT, ERR_ENVELOPE, "the message is no receipt");
     yyjson_doc_free(doc);

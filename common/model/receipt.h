@@ -2,9 +2,10 @@
 #define DROVER_MODEL_RECEIPT_H
 
 /*
- * What a worker says of one committed batch, and a producer of one finished source: JSON messages
- * in the results topic. Counts by class; per tenant and entity the applied count and digest sum.
- * The verifier reads them as hints and to test the worker, never as proof.
+ * What a worker says of one committed batch, and of records that waited in an earlier one once it
+ * is settled what becomes of them; and a producer of one finished source: JSON messages in the
+ * results topic. Counts by class; per tenant and entity the applied count and digest sum. The
+ * verifier reads them as hints and to test the worker, never as proof.
  */
 
 #include <stdbool.h>
@@ -69,6 +70,28 @@ struct produce_receipt {
     int64_t finished_ms;
 };
 
+/* What became of some that were counted as waiting in the receipts of their batches: they leave
+ * CLASS_WAITING there. */
+struct settled_item {
+    int32_t partition;
+    int64_t offset;
+    enum record_class the_class;
+};
+
+struct settled_receipt {
+    struct bytes worker, topic;
+    int64_t round; /* grows in a topic; the same receipt may come twice, with the same round */
+    struct settled_item *items;
+    size_t count;
+};
+
+void receipt_append_settled(struct buf *out, const struct settled_receipt *receipt);
+/* Round and items; frees nothing of `receipt`: receipt_free_settled. OUT_REJECT DRV-E001 when it is
+ * no such receipt. */
+MUST_USE enum outcome receipt_parse_settled(struct bytes json, struct settled_receipt *receipt,
+                                            struct error *err);
+void receipt_free_settled(struct settled_receipt *receipt);
+
 /* Where a receipt that is cut into several messages goes on; zeroed at first. */
 struct receipt_cursor {
     size_t group, reject;
@@ -89,6 +112,7 @@ void receipt_append_produce(struct buf *out, const struct produce_receipt *recei
 /* What a reader needs of either kind. */
 struct receipt_summary {
     bool is_produce;
+    bool is_settled; /* nothing else is known of it here: receipt_parse_settled */
     int32_t partition;
     int64_t first, next;
     uint64_t counts[CLASS_COUNT]; /* produce: CLASS_REJECTED, CLASS_WITHHELD */

@@ -32,8 +32,9 @@ static const struct schema_core_table TABLES[] = {
      "    pinned_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()\n",
      "SELECT, INSERT"},
     /* Records whose parents have not come yet, with their messages (common/io/pg_parents.h).
-     * state: NULL waits; 'applied' got into its table, Redis has still to hear of it; otherwise the
-     * error code of an orphan, whose dead letter is on its way. */
+     * state: NULL waits; a class ('applied', 'superseded'…): what became of it, Redis has still to
+     * hear of it; otherwise the error code of an orphan, whose dead letter is on its way. due_ms:
+     * on the clock of drover.sweep, when its wait is over. round: the receipt that tells of it. */
     {"waiting",
      "    \"group\" text COLLATE \"C\" NOT NULL,\n"
      "    topic text COLLATE \"C\" NOT NULL,\n"
@@ -47,8 +48,23 @@ static const struct schema_core_table TABLES[] = {
      "    headers bytea NOT NULL,\n"
      "    since timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
      "    state text,\n"
+     "    no_key boolean NOT NULL DEFAULT false,\n"
+     "    due_ms bigint,\n"
+     "    round bigint,\n"
      "    PRIMARY KEY (\"group\", topic, partition, \"offset\")\n",
      "SELECT, INSERT, UPDATE, DELETE", .tenants = true, .queue = true},
+    /* The waiting room's clock, which runs only while sweeps succeed; the mark: where the log ended
+     * when waits were over, to be written before anybody is an orphan; the last round told. */
+    {"sweep",
+     "    \"group\" text COLLATE \"C\" NOT NULL,\n"
+     "    topic text COLLATE \"C\" NOT NULL,\n"
+     "    ran_ms bigint NOT NULL DEFAULT 0,\n"
+     "    swept_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
+     "    mark_ms bigint,\n"
+     "    mark_ends bigint[],\n"
+     "    round bigint NOT NULL DEFAULT 0,\n"
+     "    PRIMARY KEY (\"group\", topic)\n",
+     "SELECT, INSERT, UPDATE"},
     /* Which tenants have tombstones to be removed (on_delete: hard). */
     {"purge",
      "    table_schema text COLLATE \"C\" NOT NULL,\n"

@@ -9,24 +9,23 @@ is_stalled() { grep -q "event=partition.stalled.* $2" "$WORK/$1.log"; }
 prepare
 echo 'work: { memory: 1MiB, batch_records: 200, stall_after: 3s }' >> "$WORK/drover.yaml"
 
-say "workers join while the first is above its budget (seed ${SEED:=$RANDOM})"
-RANDOM=$SEED
-psql "$ADMIN" -q <<'SQL'
-CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
-CREATE TRIGGER slow BEFORE INSERT ON public.event FOR EACH STATEMENT EXECUTE FUNCTION public.slow();
-SQL
+say "workers join while the first is above its budget"
 generate 20000 4 1 "$WORK/one.ndjson"
 drover produce "$WORK/one.ndjson" > "$WORK/produce.log" 2>&1
+psql "$ADMIN" -qc 'SET idle_in_transaction_session_timeout = 0' -c 'BEGIN; LOCK public.event IN EXCLUSIVE MODE; SELECT pg_sleep(300)' > "$WORK/lock.log" 2>&1 &
+PIDS+=($!)
+of_database() { psql "$ADMIN" -Atc "SELECT count($1) FROM pg_stat_activity WHERE datname = '$NAME' AND $2"; }
+is_locked() { [ "$(of_database '*' "query LIKE '%pg_sleep(300)' AND wait_event = 'PgSleep'")" = 1 ]; }
+waits_for_lock() { [ "$(of_database '*' "application_name = 'drover-worker' AND wait_event_type = 'Lock'")" -ge 1 ]; }
+wait_until 30 is_locked
 start_worker A
-wait_until 60 has_committed 400
+wait_until 60 waits_for_lock # and more than 1 MiB was read by then, in the first turn
 for name in B C; do
   start_worker "$name"
   wait_until 60 grep -q partition.claimed "$WORK/$name.log"
-  read -rt "$(( RANDOM % 3 ))" <> <(:) || true
 done
 stop_worker B
-psql "$ADMIN" -qc 'DROP TRIGGER slow ON public.event'
+of_database 'pg_terminate_backend(pid)' "query LIKE '%pg_sleep(300)' AND pid <> pg_backend_pid()" > "$WORK/unlock.log"
 wait_until 90 is_drained
 check_equal "$WORK/one.ndjson"
 

@@ -57,6 +57,8 @@ static struct {
     PGconn *admin, *look;
     char database[64], url[512];
     int64_t epoch, next;
+    int64_t end; /* of the topic; where the batches ended unless has_end */
+    bool has_end, is_last, no_key;
     int done, rejected;
     bool closed, keeps_messages;
     enum outcome outcome;
@@ -132,7 +134,7 @@ static void view_message(void *owner, const struct batch_item *item, struct enve
 {
     const struct sent *sent = item->message;
     (void)owner;
-    *message = (struct envelope){.key = bytes_text(sent->key),
+    *message = (struct envelope){.key = H.no_key ? (struct bytes){0} : bytes_text(sent->key),
                                  .value = bytes_text(sent->json),
                                  .null_value = sent->deleted,
                                  .header_count = 3};
@@ -294,16 +296,29 @@ static enum record_class write_one(const char *entity, const char *id, int64_t v
     return verdict;
 }
 
+/* The topic ends where the test has written to. */
+static bool ends(void *owner, int64_t *list, int32_t count)
+{
+    (void)owner;
+    for (int32_t i = 0; i < count; i++)
+        list[i] = H.end;
+    return H.end >= 0;
+}
+
 static void sweep(uint64_t wait_ms, struct parents_result *result)
 {
     struct error err;
+    if (!H.has_end)
+        H.end = H.next;
     struct parents_config config = {.url = H.url,
                                     .role = "drover_worker",
                                     .group = "g",
                                     .topic = "t",
                                     .mappings = &H.set,
                                     .wait_ms = wait_ms,
-                                    .reading_ms = wait_ms,
+                                    .partitions = 1,
+                                    .ends = ends,
+                                    .is_last = H.is_last,
                                     .tombstone_life_ms = 1};
     enum outcome outcome = pg_parents_sweep(&config, result, &err);
     ck_assert_msg(outcome == OUT_OK, "%s: %s", err.text, err.cause);
@@ -315,7 +330,9 @@ static void forget(const struct parents_result *result)
     struct error err;
     struct parents_config config = {
         .url = H.url, .role = "drover_worker", .group = "g", .topic = "t", .mappings = &H.set};
-    ck_assert_int_eq(pg_parents_forget(&config, result, &err), OUT_OK);
+    uint64_t removed;
+    ck_assert_int_eq(pg_parents_forget(&config, result, &removed, &err), OUT_OK);
+    ck_assert_uint_eq(removed, result->applied_count + result->orphan_count);
 }
 
 #define LONG_MS 3600000
@@ -400,6 +417,179 @@ START_TEST(an_orphan_is_told_with_its_message_and_never_tried_again)
     pg_parents_result_free(&result);
     sweep(0, &result);
     ck_assert_uint_eq(result.orphan_count + result.waiting, 0);
+    pg_parents_result_free(&result);
+}
+END_TEST
+
+/* ---- time is no fault of a record ------------------------------------------------------- */
+
+static uint64_t orphans_of(uint64_t wait_ms)
+{
+    struct parents_result result;
+    sweep(wait_ms, &result);
+    uint64_t orphans = result.orphan_count;
+    pg_parents_result_free(&result);
+    return orphans;
+}
+
+#define CHILD "{\"id\":\"c\",\"parent\":\"p\"}"
+
+START_TEST(a_backlog_makes_no_orphans)
+{
+    struct parents_result result;
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    H.has_end = true;
+    H.end = H.next + 1; /* one more message is in the topic: it may be the parent */
+    for (int i = 0; i < 5; i++) {
+        sweep(0, &result);
+        ck_assert_uint_eq(result.orphan_count, 0);
+        ck_assert_uint_eq(result.waiting, 1);
+        ck_assert_uint_eq(result.behind, 1);
+        pg_parents_result_free(&result);
+    }
+    ck_assert_int_eq(write_one("parent", "p", 1, "{\"id\":\"p\"}"), CLASS_APPLIED);
+    sweep(0, &result);
+    ck_assert_uint_eq(result.applied_count, 1);
+    ck_assert_uint_eq(result.orphan_count, 0);
+    pg_parents_result_free(&result);
+}
+END_TEST
+
+/* What is produced after the wait was over is not waited for. */
+START_TEST(a_wait_ends_although_more_is_produced)
+{
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    H.has_end = true;
+    H.end = H.next + 1;
+    ck_assert_uint_eq(orphans_of(0), 0);
+    H.end = H.next + 1000;
+    ck_assert_int_eq(write_one("parent", "other", 1, "{\"id\":\"other\"}"), CLASS_APPLIED);
+    ck_assert_uint_eq(orphans_of(0), 1);
+}
+END_TEST
+
+START_TEST(where_the_topic_ends_must_be_known)
+{
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    H.has_end = true;
+    H.end = -1; /* Kafka is away */
+    ck_assert_uint_eq(orphans_of(0), 0);
+    H.end = H.next;
+    ck_assert_uint_eq(orphans_of(0), 1);
+}
+END_TEST
+
+/* Nobody swept for a day: that is an outage, of which seconds count. */
+START_TEST(an_outage_makes_no_orphans)
+{
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    ck_assert_uint_eq(orphans_of(60000), 0);
+    must_run(H.look, "UPDATE drover.sweep SET swept_at = swept_at - interval '1 day';"
+                     " UPDATE drover.waiting SET since = since - interval '1 day'");
+    ck_assert_uint_eq(orphans_of(60000), 0);
+    must_run(H.look, "UPDATE drover.sweep SET ran_ms = ran_ms + 60000");
+    ck_assert_uint_eq(orphans_of(60000), 1);
+}
+END_TEST
+
+START_TEST(at_the_end_nobody_waits)
+{
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    H.is_last = H.has_end = true;
+    H.end = H.next + 1;
+    ck_assert_uint_eq(orphans_of(LONG_MS), 0);
+    H.end = H.next;
+    ck_assert_uint_eq(orphans_of(LONG_MS), 1);
+}
+END_TEST
+
+/* The parent waits itself, and its wait is not over: its own parent may still come. */
+START_TEST(a_waiting_parent_spares_its_children)
+{
+    ck_assert_int_eq(write_one("grand", "g", 1, "{\"id\":\"g\",\"parent\":\"c\"}"), CLASS_WAITING);
+    ck_assert_uint_eq(orphans_of(10000), 0);
+    must_run(H.look, "UPDATE drover.sweep SET ran_ms = ran_ms + 6000");
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    ck_assert_uint_eq(orphans_of(10000), 0);
+    must_run(H.look, "UPDATE drover.sweep SET ran_ms = ran_ms + 4000");
+    ck_assert_uint_eq(orphans_of(10000), 0);
+    must_run(H.look, "UPDATE drover.sweep SET ran_ms = ran_ms + 6000");
+    ck_assert_uint_eq(orphans_of(10000), 2);
+}
+END_TEST
+
+/* ---- what became of them ---------------------------------------------------------------- */
+
+START_TEST(a_round_is_told_as_it_was)
+{
+    struct parents_result first, again;
+    int64_t round;
+    ck_assert_int_eq(write_one("child", "a", 1, "{\"id\":\"a\",\"parent\":\"p\"}"), CLASS_WAITING);
+    ck_assert_int_eq(write_one("parent", "p", 1, "{\"id\":\"p\"}"), CLASS_APPLIED);
+    sweep(LONG_MS, &first);
+    ck_assert_uint_eq(first.applied_count, 1);
+    round = first.round;
+    ck_assert_int_eq(write_one("child", "b", 1, "{\"id\":\"b\",\"parent\":\"q\"}"), CLASS_WAITING);
+    ck_assert_int_eq(write_one("parent", "q", 1, "{\"id\":\"q\"}"), CLASS_APPLIED);
+    pg_parents_result_free(&first);
+    sweep(LONG_MS, &again); /* the first was not forgotten */
+    ck_assert_int_eq(again.round, round);
+    ck_assert_uint_eq(again.applied_count, 1);
+    ck_assert(again.more);
+    forget(&again);
+    pg_parents_result_free(&again);
+    sweep(LONG_MS, &again);
+    ck_assert_int_gt(again.round, round);
+    ck_assert_uint_eq(again.applied_count, 1);
+    ck_assert(bytes_equal(again.applied[0].id, BYTES_LITERAL("b")));
+    pg_parents_result_free(&again);
+}
+END_TEST
+
+START_TEST(an_older_version_is_superseded)
+{
+    struct parents_result result;
+    uint64_t classes[CLASS_COUNT] = {0};
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    ck_assert_int_eq(write_one("child", "d", 1, "{\"id\":\"d\",\"parent\":\"p\"}"), CLASS_WAITING);
+    ck_assert_int_eq(write_one("child", "c", 2, "{\"id\":\"c\"}"), CLASS_APPLIED);
+    ck_assert_int_eq(write_one("parent", "p", 1, "{\"id\":\"p\"}"), CLASS_APPLIED);
+    sweep(LONG_MS, &result);
+    ck_assert_uint_eq(result.applied_count, 2);
+    for (size_t i = 0; i < 2; i++)
+        classes[result.applied[i].the_class]++;
+    ck_assert_uint_eq(classes[CLASS_APPLIED], 1);
+    ck_assert_uint_eq(classes[CLASS_SUPERSEDED], 1);
+    pg_parents_result_free(&result);
+}
+END_TEST
+
+START_TEST(a_message_without_a_key_has_none_when_it_comes_back)
+{
+    struct parents_result result;
+    for (int no_key = 0; no_key < 2; no_key++) {
+        H.no_key = no_key;
+        const char *json = no_key ? "{\"id\":\"d\",\"parent\":\"p\"}" : CHILD;
+        ck_assert_int_eq(write_one("child", no_key ? "d" : "c", 1, json), CLASS_WAITING);
+    }
+    H.is_last = true;
+    sweep(LONG_MS, &result);
+    ck_assert_uint_eq(result.orphan_count, 2);
+    ck_assert_ptr_nonnull(result.orphans[0].message.key.data);
+    ck_assert_ptr_null(result.orphans[1].message.key.data);
+    pg_parents_result_free(&result);
+}
+END_TEST
+
+/* Headers that are no headers: the reason is said, not what stood in memory. */
+START_TEST(a_damaged_message_says_so)
+{
+    struct parents_result result;
+    ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    must_run(H.look, "UPDATE drover.waiting SET headers = '\\x00'");
+    sweep(LONG_MS, &result);
+    ck_assert_uint_eq(result.orphan_count, 1);
+    ck_assert_int_eq(result.orphans[0].err.code, ERR_ENVELOPE);
     pg_parents_result_free(&result);
 }
 END_TEST
@@ -613,6 +803,16 @@ static Suite *parents_suite(void)
     tcase_add_test(tcase, parents_of_the_same_batch_are_written_first);
     tcase_add_test(tcase, children_wait_and_get_in_once_their_parents_are_there);
     tcase_add_test(tcase, an_orphan_is_told_with_its_message_and_never_tried_again);
+    tcase_add_test(tcase, a_backlog_makes_no_orphans);
+    tcase_add_test(tcase, a_wait_ends_although_more_is_produced);
+    tcase_add_test(tcase, where_the_topic_ends_must_be_known);
+    tcase_add_test(tcase, an_outage_makes_no_orphans);
+    tcase_add_test(tcase, at_the_end_nobody_waits);
+    tcase_add_test(tcase, a_waiting_parent_spares_its_children);
+    tcase_add_test(tcase, a_round_is_told_as_it_was);
+    tcase_add_test(tcase, an_older_version_is_superseded);
+    tcase_add_test(tcase, a_message_without_a_key_has_none_when_it_comes_back);
+    tcase_add_test(tcase, a_damaged_message_says_so);
     tcase_add_test(tcase, a_sink_that_cannot_park_refuses);
     tcase_add_test(tcase, many_wait_at_once);
     tcase_add_test(tcase, a_newer_version_overtakes_a_waiting_one);
