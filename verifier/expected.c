@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/io/redis_rows.h"
 #include "common/policy/version.h"
 #include "verifier/beside.h"
+#include "verifier/stores.h"
 #include "verifier/verify_limits.h"
 
 /* Records whose tenant or entity cannot be read are counted under this name. */
@@ -36,6 +38,21 @@ void expected_tick(struct verify_run *run, const struct kafka_read_message *mess
     if (envelope_decode(&message->envelope, &record, NULL) == OUT_OK)
         run->log_version = version_in_log(&run->clocks[message->partition], message->timestamp_ms,
                                           message->offset);
+}
+
+/* Storage redis, a mapping whose records are hashes: the fields are compared too. */
+static enum outcome join_fields(struct verify_run *run, struct expected *expected,
+                                struct error *err)
+{
+    const struct mapping *mapping = expected->item->mapping;
+    if (run->settings->storage != STORAGE_REDIS || redis_rows_form(mapping) != REDIS_HASH ||
+        expected->row.deleted)
+        return OUT_OK;
+    buf_reset(&run->judge.content);
+    if (!redis_rows_append_fields(&run->judge.content, mapping, expected->row.cells))
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
+    stores_join_fields(buf_view(&run->judge.content), &expected->source.digest);
+    return OUT_OK;
 }
 
 enum outcome expected_make(struct verify_run *run, const struct kafka_read_message *message,
@@ -75,9 +92,10 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
         return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key is too long");
     expected->source.reading = diff_reading_of(expected->item->mapping, record);
     expected->source.may_be_gone = may_be_gone(run, expected, message->timestamp_ms);
-    return judge_expect(expected->item->mapping, record, &expected->row,
-                        !verify_run_keeps_no_cells(run), &run->judge, &expected->source.digest,
-                        err);
+    outcome =
+        judge_expect(expected->item->mapping, record, &expected->row,
+                     !verify_run_keeps_no_cells(run), &run->judge, &expected->source.digest, err);
+    return outcome == OUT_OK ? join_fields(run, expected, err) : outcome;
 }
 
 struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,

@@ -14,6 +14,14 @@ enum outcome stores_open(const struct verify_run *run, struct stored_reader **st
     return redis_stored_open(run->settings, &run->mappings, store, err);
 }
 
+void stores_join_fields(struct bytes fields, struct digest *digest)
+{
+    if (!fields.size)
+        return;
+    struct digest both[2] = {*digest, digest_of(fields)};
+    *digest = digest_of(bytes_of((const char *)both, sizeof both));
+}
+
 /* The digest of what is stored; false when it is no record. */
 static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
                           const struct stored *stored, struct judge_row *row, yyjson_doc **doc)
@@ -22,6 +30,8 @@ static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
     bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &made, NULL) == OUT_OK &&
               diff_content_digest(mapping, yyjson_doc_get_root(made), NULL, &run->judge.content,
                                   &row->diff.digest);
+    if (ok)
+        stores_join_fields(stored->fields, &row->diff.digest);
     if (ok && doc)
         *doc = made;
     else

@@ -15,6 +15,9 @@ MUST_USE enum outcome stores_open(const struct verify_run *run, struct stored_re
 /* All records of run->store for run->pass. Reads a store that was read to its end once more. */
 MUST_USE enum outcome stores_read(struct verify_run *run, struct actual_extras *extras,
                                   struct error *err);
+/* A record's digest with that of its hash's fields, on both sides of the comparison; *digest stays
+ * when there are none. */
+void stores_join_fields(struct bytes fields, struct digest *digest);
 /* A stored record as a row; `doc` may be NULL, else the caller frees what it got (NULL when it is
  * deleted or cannot be read back). */
 void stores_take(struct verify_run *run, const struct verify_mapping *item,

@@ -148,6 +148,31 @@ static bool append_cell(struct buf *out, const struct value_type *type, struct c
     }
 }
 
+void redis_rows_append_field(struct buf *out, struct bytes text)
+{
+    buf_append_char(out, text.data ? 'v' : 'n');
+    buf_append_be32(out, (uint32_t)text.size);
+    buf_append_bytes(out, text);
+}
+
+bool redis_rows_append_fields(struct buf *out, const struct mapping *mapping,
+                              const struct cell *cells)
+{
+    bool good = true;
+    struct buf value;
+    buf_init(&value, RECORD_MOST);
+    for (size_t i = 0; good && i < mapping->column_count; i++) {
+        buf_reset(&value);
+        if (cells[i].size >= 0)
+            good = append_cell(&value, &mapping->columns[i].type, cells[i]);
+        redis_rows_append_field(out, cells[i].size < 0 ? (struct bytes){0}
+                                                       : bytes_of(buf_text(&value), value.size));
+    }
+    good = good && !value.failed && !out->failed;
+    buf_free(&value);
+    return good;
+}
+
 /* (field value)… of the columns that have one, then the names of those that have none. */
 static bool add_fields(struct redis_rows *rows, const struct mapping *mapping,
                        const struct row *row, struct bytes json)

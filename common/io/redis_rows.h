@@ -47,6 +47,13 @@ bool redis_rows_takes(const struct redis_rows *rows, const struct mapping *mappi
 /* The form a mapping's records have; REDIS_JSON for one without redis: when all are taken. */
 enum redis_form redis_rows_form(const struct mapping *mapping);
 
+/* What the fields of a record's hash say, column by column, in a form of its own: for comparing
+ * with what a hash holds (redis_rows_append_field). False when a cell has no form in Redis. */
+MUST_USE bool redis_rows_append_fields(struct buf *out, const struct mapping *mapping,
+                                       const struct cell *cells);
+/* One column's part of that; `text.data` NULL: the hash has no such field. */
+void redis_rows_append_field(struct buf *out, struct bytes text);
+
 /* One record; `id` and tenant must be set in `row`. `json`: its canonical form when it is known, or
  * empty: row.json, or the mapping's inverse. OUT_REJECT when the row gives no record back. */
 MUST_USE enum outcome redis_rows_add(struct redis_rows *rows, const struct mapping *mapping,

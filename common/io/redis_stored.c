@@ -1,7 +1,7 @@
 /*
  * Mapping after mapping: SCAN gives keys; of each the meta and the value are asked for in one go.
  *   JSON form   <key>:v gives the meta, <key> the value
- *   hash form   _v and _j of the hash, or a tombstone under <key>:v
+ *   hash form   the hash, of which _v is the meta and _j the record, or a tombstone under <key>:v
  */
 
 #include "common/io/redis_stored.h"
@@ -17,6 +17,7 @@
 #define ANSWER_MS 30000
 #define SCAN_COUNT 256
 #define ARENA_MOST (1u << 20)
+#define FIELDS_MOST (512u << 20) /* as large as a value of Redis may be */
 
 /* Digests of the records that have come: SCAN may give a key twice. */
 struct seen {
@@ -37,7 +38,8 @@ struct redis_stored {
     size_t answer_count, answer_at, answer_room;
     redisReply *page; /* of SCAN: names, and which of them are candidates */
     size_t *candidates;
-    struct buf place; /* name of the key that a record's meta stands for */
+    struct buf place;  /* name of the key that a record's meta stands for */
+    struct buf fields; /* of the last record that is a hash */
     redisReply *found[2];
     struct buf command, key;
     struct mapping_work work;
@@ -111,8 +113,8 @@ static void send_get(struct redis_stored *stored, struct bytes key)
 
 static void send_fields(struct redis_stored *stored, struct bytes key)
 {
-    struct bytes words[] = {BYTES_LITERAL("HMGET"), key, BYTES_LITERAL("_v"), BYTES_LITERAL("_j")};
-    send_words(stored, 4, words);
+    struct bytes words[] = {BYTES_LITERAL("HGETALL"), key};
+    send_words(stored, 2, words);
 }
 
 static bool is_beside(struct bytes key)
@@ -213,14 +215,38 @@ static struct bytes text_of(const redisReply *reply)
     return text ? bytes_of(reply->str, reply->len) : (struct bytes){0};
 }
 
+static struct bytes field_of(const redisReply *hash, const char *name)
+{
+    for (size_t i = 0; hash->type == REDIS_REPLY_ARRAY && i + 1 < hash->elements; i += 2)
+        if (bytes_equal(text_of(hash->element[i]), bytes_text(name)))
+            return text_of(hash->element[i + 1]);
+    return (struct bytes){0};
+}
+
+/* Column by column, and how many fields are no column's. */
+static struct bytes read_fields(struct redis_stored *reader, const struct mapping *mapping,
+                                const redisReply *hash)
+{
+    size_t others = hash->elements / 2;
+    buf_reset(&reader->fields);
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        struct bytes text = field_of(hash, mapping->columns[i].name);
+        redis_rows_append_field(&reader->fields, text);
+        others -= text.data != NULL;
+    }
+    if (others != 2) /* the meta and the record */
+        redis_rows_append_field(&reader->fields, BYTES_LITERAL("more"));
+    return buf_view(&reader->fields);
+}
+
 /* Of a candidate's two answers; false when they are no record of the mapping. */
-static bool read_pair(const struct mapping *mapping, redisReply *const pair[2],
-                      struct stored *stored)
+static bool read_pair(struct redis_stored *reader, const struct mapping *mapping,
+                      redisReply *const pair[2], struct stored *stored)
 {
     bool hash = redis_rows_form(mapping) == REDIS_HASH;
-    bool fields = hash && pair[0]->type == REDIS_REPLY_ARRAY && pair[0]->elements == 2;
-    struct bytes meta_text = fields ? text_of(pair[0]->element[0]) : (struct bytes){0};
-    struct bytes json = fields ? text_of(pair[0]->element[1]) : (struct bytes){0};
+    bool fields = hash && pair[0]->type == REDIS_REPLY_ARRAY && pair[0]->elements > 0;
+    struct bytes meta_text = fields ? field_of(pair[0], "_v") : (struct bytes){0};
+    struct bytes json = fields ? field_of(pair[0], "_j") : (struct bytes){0};
     struct redis_meta meta;
     if (hash && !meta_text.size) {
         meta_text = text_of(pair[1]); /* only a tombstone stands there */
@@ -239,6 +265,8 @@ static bool read_pair(const struct mapping *mapping, redisReply *const pair[2],
                               /* a value beside a tombstone is there for whoever reads the key */
                               .deleted = meta.deleted && !json.size,
                               .json = json};
+    if (fields && !stored->deleted)
+        stored->fields = read_fields(reader, mapping, pair[0]);
     return true;
 }
 
@@ -281,7 +309,7 @@ static enum outcome next_answer(struct redis_stored *stored, const struct mappin
         const redisReply *key = keys->element[stored->candidates[stored->answer_at / 2]];
         struct bytes name = bytes_of(key->str, key->len);
         stored->answer_at += 2;
-        if (!read_pair(mapping, pair, record))
+        if (!read_pair(stored, mapping, pair, record))
             continue;
         if (!is_at_home(stored, mapping, record, name)) {
             *record = (struct stored){.mapping = mapping, .id = name};
@@ -391,8 +419,8 @@ static enum outcome find(struct stored_reader *base, const struct mapping *mappi
         outcome = redis_session_take_any(&stored->session, &stored->found[i], err);
     if (outcome != OUT_OK)
         return OUT_FATAL;
-    *found = read_pair(mapping, stored->found, record) && bytes_equal(record->tenant, tenant) &&
-             bytes_equal(record->id, id);
+    *found = read_pair(stored, mapping, stored->found, record) &&
+             bytes_equal(record->tenant, tenant) && bytes_equal(record->id, id);
     return OUT_OK;
 }
 
@@ -426,6 +454,7 @@ static void close_reader(struct stored_reader *base)
     free(stored->candidates);
     freeReplyObject(stored->page);
     buf_free(&stored->place);
+    buf_free(&stored->fields);
     freeReplyObject(stored->found[0]);
     freeReplyObject(stored->found[1]);
     free(stored->seen.slots);
@@ -456,6 +485,7 @@ enum outcome redis_stored_open(const struct settings *settings, const struct map
     buf_init(&stored->command, 1u << 20);
     buf_init(&stored->key, 1u << 16);
     buf_init(&stored->place, 1u << 16);
+    buf_init(&stored->fields, FIELDS_MOST);
     mapping_work_init(&stored->work);
     arena_init(&stored->arena, ARENA_MOST);
     *reader = &stored->base;

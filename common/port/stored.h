@@ -20,9 +20,11 @@ struct stored {
     const struct mapping *mapping; /* NULL: the end */
     struct bytes tenant, id;
     int64_t version;
-    struct digest digest;     /* as the store claims it */
-    bool deleted;             /* a tombstone: json is empty */
-    struct bytes json;        /* canonical; valid until the next call */
+    struct digest digest; /* as the store claims it */
+    bool deleted;         /* a tombstone: json is empty */
+    struct bytes json;    /* canonical; valid until the next call */
+    struct bytes fields;  /* of a Redis hash: what its fields hold (redis_rows.h), valid as json;
+                             else empty */
     const struct cell *cells; /* in the order of mapping->columns, when the store keeps cells; NULL:
                                  what stands outside the record is in the id alone */
 };
