@@ -95,8 +95,6 @@ static bool produce(struct world *world, uint64_t identity, unsigned rev, bool d
                          world->mapping->tenant_pointer ? &tenant : NULL, &id, &version,
                          &has_version, NULL) != OUT_OK)
         goto done;
-    if (id.size == 0)
-        goto done;
     if (tenant.size)
         record.tenant = keep(world, buf_view(&tenant));
     record.id = keep(world, buf_view(&id));
