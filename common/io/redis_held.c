@@ -413,10 +413,14 @@ enum outcome redis_held_scan(struct redis_held *held, const struct mapping *mapp
     return outcome;
 }
 
-/* Asks at once: the value's existence, its meta beside it, and the one in a hash. */
-static enum outcome take_three(struct redis_held *held, redisReply *answers[3], struct error *err)
+enum {
+    LOOKS = 4
+}; /* the name's existence, the value's, its meta beside it, and the one in a hash */
+
+static enum outcome take_look(struct redis_held *held, redisReply *answers[LOOKS],
+                              struct error *err)
 {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < LOOKS; i++)
         if (redis_session_take_any(&held->session, &answers[i], err) != OUT_OK)
             return OUT_FATAL;
     return OUT_OK;
@@ -425,12 +429,13 @@ static enum outcome take_three(struct redis_held *held, redisReply *answers[3], 
 enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *there,
                              bool *tombstone, struct buf *place, struct error *err)
 {
-    redisReply *answers[3] = {0};
+    redisReply *answers[LOOKS] = {0};
     struct redis_meta meta;
     struct bytes stem = name;
     if (name.size > 2 && memcmp(name.data + name.size - 2, ":v", 2) == 0)
         stem.size -= 2;
     ask(held, "EXISTS", name, "");
+    ask(held, "EXISTS", stem, "");
     ask(held, "GET", stem, ":v");
     buf_reset(&held->command);
     redis_wire_begin(&held->command, 3);
@@ -438,20 +443,21 @@ enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *t
     redis_wire_word(&held->command, stem);
     redis_wire_text(&held->command, "_v");
     redis_session_send(&held->session, buf_view(&held->command));
-    enum outcome outcome = take_three(held, answers, err);
+    enum outcome outcome = take_look(held, answers, err);
     *there = outcome == OUT_OK && answers[0]->type == REDIS_REPLY_INTEGER && answers[0]->integer;
     *tombstone = false;
     buf_reset(place);
-    if (outcome == OUT_OK && (redis_meta_parse(text_of(answers[1]), &meta) ||
-                              redis_meta_parse(text_of(answers[2]), &meta))) {
-        *tombstone = meta.deleted;
+    if (outcome == OUT_OK && (redis_meta_parse(text_of(answers[2]), &meta) ||
+                              redis_meta_parse(text_of(answers[3]), &meta))) {
+        *tombstone = meta.deleted && answers[1]->type == REDIS_REPLY_INTEGER &&
+                     answers[1]->integer == 0; /* a value beside it is a value */
         buf_append_bytes(place, meta.tenant);
         buf_append_char(place, '/');
         buf_append_bytes(place, meta.entity);
         buf_append_char(place, '/');
         buf_append_bytes(place, meta.id);
     }
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < LOOKS; i++)
         freeReplyObject(answers[i]);
     return outcome;
 }

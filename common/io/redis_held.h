@@ -55,8 +55,8 @@ MUST_USE enum outcome redis_held_scan(struct redis_held *held, const struct mapp
                                       void (*each)(void *owner, struct bytes name), void *owner,
                                       struct error *err);
 /* Whether a key is there, and whose record it says it is: `place`, "isolation_key/entity/id" in its
- * meta, is empty when it has none; *gone when that is a tombstone. `stem` is the key without ":v".
- */
+ * meta, is empty when it has none; *tombstone when that is all there is
+ * and says that the record was deleted. */
 MUST_USE enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *there,
                                       bool *tombstone, struct buf *place, struct error *err);
 /* Whether the mark is there that says that this Redis was filled for the migration. */

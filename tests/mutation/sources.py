@@ -90,8 +90,10 @@ class Scene:
         elif what == "older":
             self.make(name, self.now - RANDOM.randrange(1, 400) - 60, self.records())
         elif what == "put back":       # an older content, as an editor writes it
-            text, _, records = RANDOM.choice([s for n, s in self.history if n.split(".")[-1] == name.split(".")[-1]] or
-                                             [("", 0, [])])
+            alike = [s for n, s in self.history if n.split(".")[-1] == name.split(".")[-1]]
+            if not alike:
+                return
+            text, _, records = RANDOM.choice(alike)
             self.put(name, (text, self.tick(), records))
         elif what == "put back as it was":  # with its time: a backup, a checkout
             name, state = RANDOM.choice(self.history)
