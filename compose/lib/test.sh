@@ -2,7 +2,16 @@
 # test and bench: each with servers of its own, so neither disturbs the stack that someone works with.
 
 run_tests() {
-  local status=0 filter=.
+  local status=0 filter=. words=() word
+  FORM=()
+  for word in "$@"; do
+    case $word in
+      --full) FORM=(-C Full); export DROVER_TEST_FULL=1 ;;
+      -*) die "$EXIT_USAGE" "test has no option '$word'      did you mean '--full'?" ;;
+      *) words+=("$word") ;;
+    esac
+  done
+  set -- "${words[@]}"
   setup
   build dev
   # Names are joined to one expression: a test runs when its name contains any of them.
@@ -10,7 +19,7 @@ run_tests() {
   some_test_matches "$filter"
   own_stack test
   start_own_stack
-  run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error -j2 \
+  run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error -j2 "${FORM[@]}" \
     --output-junit "$STACK/results.xml" -R "$filter" || status=$?
   summarise "$STACK/results.xml" || status=$(( status ? status : EXIT_FAILURE ))
   OWN_STATUS=$status
@@ -34,9 +43,12 @@ run_bench() {
 
 some_test_matches() {
   local found
-  found=$(ctest --test-dir "$ROOT/build/dev" -N -R "$1")
+  found=$(ctest --test-dir "$ROOT/build/dev" -N "${FORM[@]}" -R "$1")
   case $found in *"Total Tests: 0"*) die "$EXIT_USAGE" "no test's name matches $1      all names: ctest --test-dir build/dev -N" ;; esac
 }
+
+# What `--full` adds: the tests of ctest's configuration Full, and DROVER_TEST_FULL for those that have a long form.
+FORM=()
 
 # own_stack NAME: .stack/NAME, or .stack/NAME.2 and so on while other runs hold those; held until this run ends.
 own_stack() {
