@@ -338,7 +338,7 @@ static void on_timer(uv_timer_t *timer)
         redis_stage_tick(worker->stage, now_ms);
     if (worker->phase == WORKER_RUNNING)
         parents_tick(worker->parents, now_ms);
-    if (worker->stalls)
+    if (worker->stalls && worker->phase == WORKER_RUNNING) /* behind it, it may be closed */
         stalls_tick(worker->stalls, now_ms);
     turn(worker);
     every_second(worker, now_ms);
