@@ -29,6 +29,7 @@ struct sweep {
     struct mapping_work work;
     struct buf memory; /* scratch */
     int64_t ran_ms;    /* the waiting room's clock */
+    size_t settled;    /* records written or refused so far: the server is well */
 };
 
 bool parents_is_stopped(const struct sweep *sweep);

@@ -1,7 +1,8 @@
 /*
  * One page of the waiting room, tried in one transaction: its records as a batch, tenant by tenant
  * and parents first; those whose parents are still missing are left out, the others written and
- * marked. A group that is refused for another reason is written row by row under savepoints.
+ * marked. A group that is refused for another reason is written row by row under savepoints: which
+ * record PostgreSQL refuses, and which it has already, is what the statement itself says.
  */
 
 #include <inttypes.h>
@@ -129,63 +130,117 @@ static enum outcome leave_out(struct sweep *sweep, struct page *page, struct bat
     return OUT_OK;
 }
 
-/* OUT_REJECT also when only a part of several was written: one by one they tell what became of
- * each.
- */
+static void settle(struct page *page, struct batch_item *item, enum record_class its_class)
+{
+    item->decided = true;
+    item->verdict = its_class;
+    page->states[item->offset] = record_class_name(its_class);
+}
+
+/* The statement gives back the rows it did not write: ordinal, and version and digest of what the
+ * table holds instead (pg_upsert.c). All others are written. */
+static void take_answer(struct page *page, size_t first, size_t count, const PGresult *result)
+{
+    const struct batch *batch = page->batch;
+    for (size_t i = first; i < first + count; i++)
+        settle(page, &batch->items[batch->order[i]], CLASS_APPLIED);
+    for (int row = 0; row < PQntuples(result); row++) {
+        int64_t ordinal = pg_wire_get_int8(result, row, 0);
+        if (ordinal < 1 || (uint64_t)ordinal > count)
+            continue;
+        struct batch_item *item = &batch->items[batch->order[first + (size_t)ordinal - 1]];
+        settle(page, item,
+               batch_classify(&item->row, pg_wire_get_int8(result, row, 1),
+                              parents_bytes(result, row, 2)));
+    }
+}
+
+/* What would be checked at COMMIT is checked now, where the record is known. */
+static enum outcome check_deferred(struct sweep *sweep, struct error *err)
+{
+    enum outcome outcome = run(sweep, "SET CONSTRAINTS ALL IMMEDIATE", err);
+    return outcome == OUT_OK ? run(sweep, "SET CONSTRAINTS ALL DEFERRED", err) : outcome;
+}
+
+/* Rows of one tenant and table under a savepoint. Not OK: nothing of them is written and the
+ * transaction goes on, unless *broken; `err` says what PostgreSQL said. */
 static enum outcome write_rows(struct sweep *sweep, struct page *page,
                                const struct batch_group *group, size_t first, size_t count,
-                               struct error *err)
+                               bool *broken, struct error *err)
 {
     const struct pg_upsert *upsert = upsert_of(sweep, group->mapping);
     struct pg_param params[PG_LANE_PARAMS_MOST];
     PGresult *result = NULL;
+    *broken = true;
     enum outcome outcome = run(sweep, "SAVEPOINT part", err);
     if (outcome != OUT_OK)
         return outcome;
     int param_count = pg_upsert_params(upsert, page->batch, group->tenant,
                                        page->batch->order + first, count, &sweep->memory, params);
     outcome = query(sweep, upsert->upsert_sql, params, param_count, &result, err);
-    size_t written = outcome == OUT_OK ? strtoull(PQcmdTuples(result), NULL, 10) : 0;
+    if (outcome == OUT_OK)
+        outcome = check_deferred(sweep, err);
+    if (outcome == OUT_OK)
+        take_answer(page, first, count, result);
     PQclear(result);
-    if (outcome == OUT_OK && count > 1 &&
-        written < count) { /* which were older than the store's? */
-        outcome = run(sweep, "ROLLBACK TO SAVEPOINT part", err);
-        return outcome == OUT_OK ? OUT_REJECT : outcome;
-    }
-    if (outcome == OUT_OK) {
-        enum record_class its_class = written < count ? CLASS_SUPERSEDED : CLASS_APPLIED;
-        for (size_t i = first; i < first + count; i++) {
-            struct batch_item *item = &page->batch->items[page->batch->order[i]];
-            item->decided = true;
-            item->verdict = its_class;
-            page->states[item->offset] = record_class_name(its_class);
-        }
-        return run(sweep, "RELEASE SAVEPOINT part", err);
-    }
-    if (outcome != OUT_REJECT)
-        return outcome;
-    enum outcome undone = run(sweep, "ROLLBACK TO SAVEPOINT part", NULL);
-    return undone == OUT_OK ? OUT_REJECT : OUT_RETRY;
+    if (outcome == OUT_OK)
+        outcome = run(sweep, "RELEASE SAVEPOINT part", err);
+    else
+        *broken = run(sweep, "ROLLBACK TO SAVEPOINT part", NULL) != OUT_OK;
+    return outcome;
 }
 
+/* A state that tells of the server may be raised by one row's trigger or policy: the statement
+ * without rows tells which it is. */
+static enum outcome blame(struct sweep *sweep, struct page *page, const struct batch_group *group,
+                          size_t place, const struct error *said, struct error *err)
+{
+    struct batch_item *item = &page->batch->items[page->batch->order[place]];
+    struct error its = *said;
+    bool broken = false;
+    if (said->outcome == OUT_FATAL) {
+        enum outcome outcome = write_rows(sweep, page, group, place, 0, &broken, err);
+        if (outcome != OUT_OK)
+            return broken ? OUT_RETRY : outcome;
+    }
+    pg_error_blame_record(&its);
+    batch_reject(page->batch, item, &its);
+    page->states[item->offset] = error_code_id(its.code);
+    return OUT_OK;
+}
+
+/* One refusal costs one record. What may pass (a lock, a time-out) is left to wait for the next
+ * sweep. Out of a resource is the server, and ends the sweep (time does not count then), unless
+ * others were taken in it. */
 static enum outcome write_one_by_one(struct sweep *sweep, struct page *page,
                                      const struct batch_group *group, size_t count,
                                      struct error *err)
 {
+    bool exhausted = false;
     for (size_t i = group->first; i < group->first + count; i++) {
         struct batch_item *item = &page->batch->items[page->batch->order[i]];
-        enum outcome outcome = write_rows(sweep, page, group, i, 1, err);
-        if (outcome == OUT_REJECT && err->code == ERR_PG_PARENT) {
+        struct error said;
+        bool broken = false;
+        enum outcome outcome = write_rows(sweep, page, group, i, 1, &broken, &said);
+        if (outcome != OUT_OK && broken) {
+            *err = said;
+            return OUT_RETRY;
+        }
+        if (outcome == OUT_RETRY || (outcome == OUT_REJECT && said.code == ERR_PG_PARENT)) {
             item->decided = true;
             item->verdict = CLASS_WAITING;
-        } else if (outcome == OUT_REJECT) {
-            batch_reject(page->batch, item, err);
-            page->states[item->offset] = error_code_id(err->code);
+            exhausted = exhausted || said.code == ERR_PG_RESOURCE;
+            if (said.code == ERR_PG_RESOURCE)
+                *err = said;
+            continue;
         }
-        if (outcome != OUT_OK && outcome != OUT_REJECT)
+        if (outcome != OUT_OK)
+            outcome = blame(sweep, page, group, i, &said, err);
+        if (outcome != OUT_OK)
             return outcome;
+        sweep->settled++;
     }
-    return OUT_OK;
+    return exhausted && !sweep->settled ? OUT_RETRY : OUT_OK;
 }
 
 static enum outcome write_group(struct sweep *sweep, struct page *page, struct batch_group *group,
@@ -197,10 +252,13 @@ static enum outcome write_group(struct sweep *sweep, struct page *page, struct b
     size_t count = group->count - group->parked;
     if (outcome != OUT_OK || count == 0)
         return outcome;
-    outcome = write_rows(sweep, page, group, group->first, count, err);
-    if (outcome == OUT_REJECT)
-        outcome = write_one_by_one(sweep, page, group, count, err);
-    return outcome;
+    bool broken = false;
+    outcome = write_rows(sweep, page, group, group->first, count, &broken, err);
+    if (outcome == OUT_OK) {
+        sweep->settled += count;
+        return OUT_OK;
+    }
+    return broken ? OUT_RETRY : write_one_by_one(sweep, page, group, count, err);
 }
 
 /* Older versions of what was written in the same page: the store would answer the same. */

@@ -27,15 +27,19 @@ static const char *const FIXED_OPTIONS[] = {
     "extra_float_digits=1",
     "search_path=pg_catalog",
     "standard_conforming_strings=on",
-    /* what a role or a database may have been given for its people: their time-outs would end the
-     * same batch for ever, a serializable transaction fails where ours waits, compiling a plan
-     * costs more than our statements (FACTS) */
-    "statement_timeout=0",
     "lock_timeout=30s",
     "idle_in_transaction_session_timeout=5s",
     "idle_session_timeout=0",
-    "default_transaction_isolation=read\\ committed",
+    "default_transaction_isolation=read\\ committed", /* a serializable one fails where ours waits
+                                                       */
     "row_security=on",
+};
+
+/* What a role or a database was given for its people does not count (its time-out would end the
+ * same batch for ever; compiling a plan costs more than our statements), but what the user says of
+ * this very connection does. */
+static const char *const DEFAULT_OPTIONS[] = {
+    "statement_timeout=0",
     "jit=off",
 };
 
@@ -64,10 +68,13 @@ static void append_escaped(struct buf *out, const char *value)
     }
 }
 
+/* Of one option the last one counts: defaults, the user's, the fixed ones. */
 static char *make_options(const char *url, const char *role)
 {
     struct buf options;
     buf_init(&options, OPTIONS_LIMIT);
+    for (size_t i = 0; i < sizeof(DEFAULT_OPTIONS) / sizeof(DEFAULT_OPTIONS[0]); i++)
+        buf_append_format(&options, "-c %s ", DEFAULT_OPTIONS[i]);
     char *of_user = options_of(url);
     if (of_user) {
         buf_append_text(&options, of_user);

@@ -80,8 +80,8 @@ START_TEST(what_is_accepted_is_stored)
     struct error err = {0};
     ck_assert_int_eq(pg_session_open(database_server(), "", "drover-test", 5000, &connection, &err),
                      OUT_OK);
-    ck_assert_uint_eq(store_all("reject"), 91 + 2);
-    ck_assert_uint_eq(store_all("replace"), 93 + 22);
+    ck_assert_uint_eq(store_all("reject"), 91 + 3);
+    ck_assert_uint_eq(store_all("replace"), 94 + 22);
     PQfinish(connection);
 }
 END_TEST

@@ -549,18 +549,112 @@ END_TEST
 START_TEST(an_older_version_is_superseded)
 {
     struct parents_result result;
-    uint64_t classes[CLASS_COUNT] = {0};
+    enum record_class classes[5] = {0};
     ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
+    ck_assert_int_eq(write_one("child", "e", 1, "{\"id\":\"e\",\"parent\":\"p\"}"), CLASS_WAITING);
     ck_assert_int_eq(write_one("child", "d", 1, "{\"id\":\"d\",\"parent\":\"p\"}"), CLASS_WAITING);
     ck_assert_int_eq(write_one("child", "c", 2, "{\"id\":\"c\"}"), CLASS_APPLIED);
     ck_assert_int_eq(write_one("parent", "p", 1, "{\"id\":\"p\"}"), CLASS_APPLIED);
     sweep(LONG_MS, &result);
-    ck_assert_uint_eq(result.applied_count, 2);
-    for (size_t i = 0; i < 2; i++)
-        classes[result.applied[i].the_class]++;
-    ck_assert_uint_eq(classes[CLASS_APPLIED], 1);
-    ck_assert_uint_eq(classes[CLASS_SUPERSEDED], 1);
+    ck_assert_uint_eq(result.applied_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        classes[result.applied[i].offset] = result.applied[i].the_class;
+    ck_assert_uint_eq(classes[0], CLASS_SUPERSEDED);
+    ck_assert_uint_eq(classes[1], CLASS_APPLIED);
+    ck_assert_uint_eq(classes[2], CLASS_APPLIED);
     pg_parents_result_free(&result);
+}
+END_TEST
+
+/* What PostgreSQL raises for one of three that waited, and what becomes of that one: a dead letter,
+ * or it goes on waiting because the like may pass. The other two get in, whatever it is. */
+static const struct {
+    const char *state;
+    bool waits;
+} RAISED[] = {
+    {"23514", false}, {"22003", false}, {"45000", false}, {"PT409", false}, {"P0002", false},
+    {"0A000", false}, {"42501", false}, {"TS101", false}, {"21000", false}, {"XX000", false},
+    {"40001", true},  {"57014", true},  {"55P03", true},  {"53100", true},
+};
+
+static void refuse_b(const char *how, const char *when)
+{
+    PGconn *connection = must_open(H.url, "");
+    char sql[600];
+    snprintf(sql, sizeof sql,
+             "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+             "NEW.id = 'b' THEN RAISE EXCEPTION USING ERRCODE = '%s', MESSAGE = 'no'; END IF; "
+             "RETURN NEW; END $$; CREATE %s ON public.child %s FOR EACH ROW EXECUTE FUNCTION "
+             "public.refuse()",
+             how, when, strstr(when, "CONSTRAINT") ? "DEFERRABLE INITIALLY DEFERRED" : "");
+    must_run(connection, sql);
+    PQfinish(connection);
+}
+
+static void park_three(void)
+{
+    static const char *const IDS[] = {"a", "b", "c"};
+    char json[64];
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(json, sizeof json, "{\"id\":\"%s\",\"parent\":\"p\"}", IDS[i]);
+        ck_assert_int_eq(write_one("child", IDS[i], 1, json), CLASS_WAITING);
+    }
+    ck_assert_int_eq(write_one("parent", "p", 1, "{\"id\":\"p\"}"), CLASS_APPLIED);
+}
+
+static void expect_two_of_three(const char *state, bool waits)
+{
+    struct parents_result result;
+    sweep(LONG_MS, &result);
+    ck_assert_msg(result.applied_count == 2, "%s: %zu got in", state, result.applied_count);
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_int_eq(result.applied[i].the_class, CLASS_APPLIED);
+    ck_assert_msg(result.orphan_count == (waits ? 0u : 1u), "%s: %zu dead", state,
+                  result.orphan_count);
+    ck_assert_msg(result.waiting == (waits ? 1u : 0u), "%s: %d wait", state, (int)result.waiting);
+    if (!waits)
+        ck_assert_int_eq(result.orphans[0].offset, 1);
+    pg_parents_result_free(&result);
+    ck_assert_str_eq(ask("SELECT string_agg(id, ',' ORDER BY id) FROM public.child"), "a,c");
+}
+
+START_TEST(one_that_waited_and_is_refused_costs_itself)
+{
+    park_three();
+    refuse_b(RAISED[_i].state, "TRIGGER refuse BEFORE INSERT OR UPDATE");
+    expect_two_of_three(RAISED[_i].state, RAISED[_i].waits);
+}
+END_TEST
+
+START_TEST(what_is_checked_at_commit_costs_one_that_waited)
+{
+    park_three();
+    refuse_b("23503", "CONSTRAINT TRIGGER refuse AFTER INSERT OR UPDATE");
+    expect_two_of_three("deferred", false);
+}
+END_TEST
+
+/* The rights are gone: nothing of it is any record's fault. */
+START_TEST(a_missing_right_is_no_record_s)
+{
+    struct parents_result result;
+    struct error err;
+    park_three();
+    PGconn *connection = must_open(H.url, "");
+    must_run(connection, "REVOKE INSERT ON public.child FROM drover_worker");
+    PQfinish(connection);
+    struct parents_config config = {.url = H.url,
+                                    .role = "drover_worker",
+                                    .group = "g",
+                                    .topic = "t",
+                                    .mappings = &H.set,
+                                    .wait_ms = LONG_MS,
+                                    .partitions = 1,
+                                    .ends = ends,
+                                    .tombstone_life_ms = 1};
+    ck_assert_int_eq(pg_parents_sweep(&config, &result, &err), OUT_FATAL);
+    pg_parents_result_free(&result);
+    ck_assert_str_eq(ask("SELECT count(*) FROM drover.waiting WHERE state IS NULL"), "3");
 }
 END_TEST
 
@@ -811,6 +905,10 @@ static Suite *parents_suite(void)
     tcase_add_test(tcase, a_waiting_parent_spares_its_children);
     tcase_add_test(tcase, a_round_is_told_as_it_was);
     tcase_add_test(tcase, an_older_version_is_superseded);
+    tcase_add_loop_test(tcase, one_that_waited_and_is_refused_costs_itself, 0,
+                        (int)(sizeof RAISED / sizeof *RAISED));
+    tcase_add_test(tcase, what_is_checked_at_commit_costs_one_that_waited);
+    tcase_add_test(tcase, a_missing_right_is_no_record_s);
     tcase_add_test(tcase, a_message_without_a_key_has_none_when_it_comes_back);
     tcase_add_test(tcase, a_damaged_message_says_so);
     tcase_add_test(tcase, a_sink_that_cannot_park_refuses);

@@ -92,7 +92,7 @@ static enum outcome put_with(const char *yaml, const char *payload, const char *
                             .version = 1,
                             .has_version = true,
                             .payload = bytes_text(payload),
-                            .source_key = bytes_text(key),
+                            .source_key = key ? bytes_text(key) : (struct bytes){0},
                             .index = index,
                             .user = bytes_text(user),
                             .storage_origin = BYTES_LITERAL("")};
@@ -155,13 +155,14 @@ START_TEST(what_was_merged_is_split_again)
         "{\"theme\":\"dark\",\"ui\":{\"a\":1,\"b\":2},\"advanced\":{\"c\":3},"
         "\"keys\":{\"theme\":true,\"ui_preferences_1\":{\"a\":1},\"ui_preferences_2\":{\"b\":2},"
         "\"x_settings_y\":true}}",
-        "", -1);
+        NULL, -1);
     ck_assert_str_eq(export_files_write(&files, "local_storage.json"),
                      "{\n\"theme\":\"dark\",\n"
                      "\"ui_preferences_1\":\"{\\\"a\\\":1}\",\n"
                      "\"ui_preferences_2\":\"{\\\"b\\\":2}\",\n"
                      "\"x_settings_y\":\"{\\\"c\\\":3}\"\n}\n");
-    ck_assert_int_eq(put_with(PREFERENCES, "{\"theme\":\"dark\"}", "", -1, "u", true), OUT_REJECT);
+    ck_assert_int_eq(put_with(PREFERENCES, "{\"theme\":\"dark\"}", NULL, -1, "u", true),
+                     OUT_REJECT);
     end();
 }
 END_TEST
@@ -194,13 +195,14 @@ START_TEST(maps_come_back_with_what_was_joined)
 {
     begin(EXPORT_MAP_DUMP);
     put(PROJECT, "{\"id\":\"p1\",\"market\":{\"id\":\"m1\",\"projectId\":\"p1\"}}", "key 1", -1);
-    put(PROJECT, "{\"id\":\"p:2\",\"n\":1.50}", "", -1);
+    put(PROJECT, "{\"id\":\"p:2\",\"n\":1.50}", NULL, -1);
+    put(PROJECT, "{\"id\":\"p3\"}", "", -1); /* an empty name is a name */
     put(BOTH, "{\"id\":\"s\"}", "s", -1);
     put(BOTH, "{\"id\":\"t\"}", "servers_acme", 3); /* came from a browser */
     ck_assert_uint_eq(maker.elsewhere, 1);
     ck_assert_str_eq(export_files_write(&files, "maps.json"),
                      "{\n\"marketplace\":{\n\"m1\":{\"id\":\"m1\",\"projectId\":\"p1\"}\n},\n"
-                     "\"projects\":{\n\"key 1\":{\"id\":\"p1\"},\n"
+                     "\"projects\":{\n\"\":{\"id\":\"p3\"},\n\"key 1\":{\"id\":\"p1\"},\n"
                      "\"p:2\":{\"id\":\"p:2\",\"n\":1.5}\n},\n"
                      "\"servers\":{\n\"s\":{\"id\":\"s\"}\n}\n}\n");
     end();
@@ -212,8 +214,8 @@ START_TEST(files_are_lists_lines_or_keyed)
     begin(EXPORT_FILE);
     put(KEYED, "[1,{\"a\":null}]", "one", -1);
     put(KEYED, "\"text\"", "two \"2\"", -1);
-    put(LINES, "{\"id\":\"b\"}", "", 0);
-    put(LINES, "{\"id\":\"a\"}", "", 1);
+    put(LINES, "{\"id\":\"b\"}", NULL, 0);
+    put(LINES, "{\"id\":\"a\"}", NULL, 1);
     ck_assert_str_eq(export_files_write(&files, "kv.kv.json"),
                      "{\n\"one\":[1,{\"a\":null}],\n\"two \\\"2\\\"\":\"text\"\n}\n");
     ck_assert_str_eq(export_files_write(&files, "event.ndjson"),
