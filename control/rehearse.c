@@ -201,8 +201,8 @@ static enum exit_code play(struct rehearsal *rehearsal, enum memory_keeps keeps,
         *err = rehearsal->failure;
         return error_code_exit(err->code);
     }
-    if (code != EXIT_OK && code != EXIT_DISCREPANCY)
-        return code;
+    if (err->code != ERR_NONE || (code != EXIT_OK && code != EXIT_DISCREPANCY))
+        return code; /* it did not read them all, whatever it had read */
     rehearsal->report.duration_ms = clock_monotonic_ms() - began_ms;
     return conclude(rehearsal, keeps, code, err);
 }

@@ -264,6 +264,14 @@ yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column, 
     return val;
 }
 
+static bool is_among(yyjson_mut_val *list, yyjson_mut_val *val)
+{
+    for (size_t i = 0; i < yyjson_mut_arr_size(list); i++)
+        if (yyjson_mut_equals(yyjson_mut_arr_get(list, i), val))
+            return true;
+    return false;
+}
+
 /* Literals are gathered as [[default] or [], [allowed…] or []] per column, frozen at the end. */
 static enum outcome parse_literals(struct parse *parse, struct yaml_at at, struct column *column,
                                    yyjson_mut_val *gathered, struct error *err)
@@ -287,6 +295,9 @@ static enum outcome parse_literals(struct parse *parse, struct yaml_at at, struc
             yyjson_mut_arr_append(allow, val);
         }
     }
+    yyjson_mut_val *first = yyjson_mut_arr_get_first(fill);
+    if (first && yyjson_mut_arr_size(allow) && !is_among(allow, first))
+        return parse_fail(node, err, ERR_MAPPING, "the default is not one of the values in allow");
     yyjson_mut_arr_append(gathered, fill);
     yyjson_mut_arr_append(gathered, allow);
     return OUT_OK;
@@ -349,6 +360,9 @@ static void parse_column(struct parse *parse, struct yaml_at at, struct column *
     outcome = parse_decimal_option(yaml_find(at, "min"), &column->has_least, &column->least, err);
     parse_keep(parse, outcome, err);
     outcome = parse_decimal_option(yaml_find(at, "max"), &column->has_most, &column->most, err);
+    if (outcome == OUT_OK && column->has_least && column->has_most &&
+        decimal_compare(&column->least, &column->most) > 0)
+        outcome = parse_fail(yaml_find(at, "max"), err, ERR_MAPPING, "max is less than min");
     parse_keep(parse, outcome, err);
     parse_keep(parse, parse_tolerance(yaml_find(at, "tolerance"), column, err), err);
     parse_keep(parse, parse_decode(at, column, err), err);

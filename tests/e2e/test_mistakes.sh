@@ -81,6 +81,7 @@ order|9|s/"numeric(10,2)"/numeric(10,2)/|within { } YAML cuts numeric(10,2) at i
 order|9|s/string/text/|as is string, number
 order|9|s/name: total/name: To-tal/|a column's name must be a name
 order|10|s/allow: \[open, paid\]/allow: []/|allow is a list
+order|10|s/default: open/default: lost/|the default is not one of the values in allow
 order|10|s/type: text/type: string/|unknown column type "string"
 order|11|s#from: /placed,##|the column has no from
 order|11|s/timestamptz/timestamptz, required: maybe/|true or false
@@ -105,6 +106,7 @@ buyer|7|s/\$key/$kee/|from is one of
 buyer|8|s/date/datetime/|unknown column type "datetime"
 buyer|9|s/min: 0/min: low/|min and max are numbers
 buyer|9|s/0.5/-1/|tolerance is a number
+buyer|9|s/min: 0, max: 10/min: 10, max: 0/|max is less than min
 buyer|10|s/seal: true/seal: true, withhold: true/|sealed or withheld, not both
 buyer|11|s/decode: json/decode: xml/|decode is json
 buyer|13|s#/password#password#|JSON pointer

@@ -107,3 +107,11 @@ grep -q '60 000 of 60 000 rows' many.txt || fail "not all rows"
 say "what is no rehearsal of anything is said as a run says it"
 expect_exit 2 "$DROVER" rehearse "${ITEMS[@]}" > none.txt 2> none.log
 expect_exit 3 "$DROVER" rehearse --mapping missing.yaml --tenant acme good.ndjson > none.txt 2> none.log
+
+say "a source that is not there is named, and the others are not called all there is"
+for command in rehearse "run --storage memory"; do
+  # shellcheck disable=SC2086
+  expect_exit 5 "$DROVER" $command "${ITEMS[@]}" good.ndjson 'exports/*.nope' > none.txt 2> none.log
+  grep -q 'exports/\*.nope' none.log || fail "$command does not name the pattern"
+  if grep -qE 'FINE|MATCH|NOTHING TO DO' none.txt; then fail "$command has a verdict"; fi
+done
