@@ -38,7 +38,8 @@ struct stray {
 struct gone {
     struct diff_key record;
     struct redis_finding finding; /* its texts are copies */
-    bool lives;                   /* produced so lately that no ttl can have taken it */
+    bool is_young; /* a message of it was produced so lately that no ttl can have taken it */
+    bool is_old;   /* and one before that: it is from then that its ttl runs */
 };
 
 struct redis_check {
@@ -391,7 +392,8 @@ static int compare_gone(const void *left, const void *right)
     return compare_keys(&a->record, &b->record);
 }
 
-/* A record produced within its ttl was written within it: its value cannot have faded. */
+/* A record first produced within its ttl was written within it: its value cannot have faded. What
+ * is produced again later is unchanged, and gives the value no new life. */
 static void take_message(struct redis_check *check, const struct kafka_read_message *message,
                          int64_t now_ms)
 {
@@ -406,16 +408,10 @@ static void take_message(struct redis_check *check, const struct kafka_read_mess
         return;
     int64_t ttl_ms = (int64_t)gone->finding.mapping->redis.ttl_s * 1000;
     int64_t margin_ms = ttl_ms / 10 < MARGIN_MS ? ttl_ms / 10 : MARGIN_MS;
-    gone->lives = gone->lives || message->timestamp_ms + ttl_ms > now_ms + margin_ms;
-}
-
-static int64_t longest_ttl(const struct redis_check *check)
-{
-    uint64_t most_s = 0;
-    for (size_t i = 0; i < check->gone_count; i++)
-        if (check->gone[i].finding.mapping->redis.ttl_s > most_s)
-            most_s = check->gone[i].finding.mapping->redis.ttl_s;
-    return (int64_t)most_s * 1000;
+    if (message->timestamp_ms + ttl_ms > now_ms + margin_ms)
+        gone->is_young = true;
+    else
+        gone->is_old = true;
 }
 
 static enum outcome read_times(struct redis_check *check, struct error *err)
@@ -424,7 +420,7 @@ static enum outcome read_times(struct redis_check *check, struct error *err)
     struct kafka_range *ranges = calloc(report->partition_count, sizeof *ranges);
     struct kafka_reader *reader = NULL;
     const struct kafka_read_message *message = NULL;
-    int64_t now_ms = (int64_t)clock_unix_ms(), since_ms = now_ms - longest_ttl(check);
+    int64_t now_ms = (int64_t)clock_unix_ms();
     if (!ranges)
         abort();
     for (size_t i = 0; i < report->partition_count; i++)
@@ -437,8 +433,7 @@ static enum outcome read_times(struct redis_check *check, struct error *err)
         outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
-        if (message->timestamp_ms >= since_ms)
-            take_message(check, message, now_ms);
+        take_message(check, message, now_ms);
     }
     kafka_reader_close(reader);
     free(ranges);
@@ -453,9 +448,10 @@ static enum outcome judge_gone(struct redis_check *check, struct error *err)
     qsort(check->gone, check->gone_count, sizeof *check->gone, compare_gone);
     enum outcome outcome = read_times(check, err);
     for (size_t i = 0; i < check->gone_count && outcome == OUT_OK; i++) {
-        counts->expired += !check->gone[i].lives;
-        counts->missing += check->gone[i].lives;
-        if (check->gone[i].lives)
+        bool lives = check->gone[i].is_young && !check->gone[i].is_old;
+        counts->expired += !lives;
+        counts->missing += lives;
+        if (lives)
             add_sample(check, &check->gone[i].finding, VERDICT_MISSING);
     }
     return outcome;

@@ -231,11 +231,30 @@ bool intake_skip_to_wanted(struct partition *partition)
     return true;
 }
 
+/* What was committed lies behind the topic's end: the topic was made anew, or has lost its tail.
+ * What is produced now would be taken for read. */
+static void halt_behind_end(struct partition *partition, int64_t end)
+{
+    struct error err;
+    error_set(&err, OUT_FATAL, ERR_KAFKA_OFFSET,
+              "the topic ends at %" PRId64 ", but %" PRId64 " has been committed", end,
+              partition->next_offset);
+    error_where(&err, "%s-%d", partition->worker->source, partition->number);
+    error_hint(&err, "was the topic made anew? a new migration name begins anew as well");
+    flow_halt(partition, &err);
+}
+
 void intake_end(void *owner, int32_t number)
 {
     struct worker *worker = owner;
     if (number < 0 || number >= worker->partition_total || !worker->held[number] ||
         worker->partitions[number].state != PARTITION_READING)
         return;
-    worker->partitions[number].at_end = true;
+    struct partition *partition = &worker->partitions[number];
+    int64_t end = kafka_consumer_end(worker->consumer, number);
+    if (end >= 0 && end < partition->next_offset) {
+        halt_behind_end(partition, end);
+        return;
+    }
+    partition->at_end = true;
 }

@@ -249,6 +249,8 @@ static bool is_at_end(const struct worker *worker, const struct partition *parti
         partition->open)
         return false;
     int64_t end = kafka_consumer_end(worker->consumer, partition->number);
+    if (end >= 0 && end < partition->next_offset) /* it is halted when Kafka says where it ends */
+        return false;
     return partition->at_end || (end >= 0 && partition->position >= end);
 }
 

@@ -13,6 +13,7 @@
 #include "common/io/pg_error.h"
 #include "common/io/pg_parents_core.h"
 #include "common/io/pg_session.h"
+#include "common/io/pg_vault.h"
 #include "common/io/pg_wire.h"
 
 #define BATCH_MEMORY (512u << 20)
@@ -162,6 +163,20 @@ static enum outcome check_deferred(struct sweep *sweep, struct error *err)
     return outcome == OUT_OK ? run(sweep, "SET CONSTRAINTS ALL DEFERRED", err) : outcome;
 }
 
+/* The sealed values of rows go in with them: what waited has them in its message. */
+static enum outcome write_boxes(struct sweep *sweep, const struct batch *batch,
+                                const struct batch_group *group, size_t first, size_t count,
+                                struct error *err)
+{
+    struct pg_param params[PG_VAULT_PARAMS];
+    PGresult *result = NULL;
+    int used = pg_vault_params(batch, group, first, count, &sweep->memory, params);
+    enum outcome outcome =
+        used ? query(sweep, PG_VAULT_INSERT, params, used, &result, err) : OUT_OK;
+    PQclear(result);
+    return outcome;
+}
+
 /* Rows of one tenant and table under a savepoint. Not OK: nothing of them is written and the
  * transaction goes on, unless *broken; `err` says what PostgreSQL said. */
 static enum outcome write_rows(struct sweep *sweep, struct page *page,
@@ -175,9 +190,12 @@ static enum outcome write_rows(struct sweep *sweep, struct page *page,
     enum outcome outcome = run(sweep, "SAVEPOINT part", err);
     if (outcome != OUT_OK)
         return outcome;
-    int param_count = pg_upsert_params(upsert, page->batch, group->tenant,
-                                       page->batch->order + first, count, &sweep->memory, params);
-    outcome = query(sweep, upsert->upsert_sql, params, param_count, &result, err);
+    outcome = write_boxes(sweep, page->batch, group, first, count, err);
+    if (outcome == OUT_OK) {
+        int used = pg_upsert_params(upsert, page->batch, group->tenant, page->batch->order + first,
+                                    count, &sweep->memory, params);
+        outcome = query(sweep, upsert->upsert_sql, params, used, &result, err);
+    }
     if (outcome == OUT_OK)
         outcome = check_deferred(sweep, err);
     if (outcome == OUT_OK)

@@ -9,9 +9,9 @@
 
 #define OID_TEXT 25 /* pg_type.dat */
 #define OID_BYTEA 17
-#define COLUMNS 5 /* reference, record id, field, key id, box */
+#define COLUMNS (PG_VAULT_PARAMS - 2) /* reference, record id, field, key id, box */
 
-static const char INSERT[] =
+const char PG_VAULT_INSERT[] =
     "INSERT INTO drover.credential_vault"
     " (isolation_key, reference, entity, record_id, field, key_id, ciphertext)"
     " SELECT $1::text, u.r, $2::text, u.i, u.f, u.k, u.c FROM ROWS FROM ("
@@ -81,18 +81,16 @@ static void append_array(struct buf *out, const struct batch *batch, size_t firs
     }
 }
 
-void pg_vault_queue(struct writer *writer, const struct batch_group *group, size_t first,
-                    size_t count)
+int pg_vault_params(const struct batch *batch, const struct batch_group *group, size_t first,
+                    size_t count, struct buf *memory, struct pg_param *params)
 {
-    struct buf *memory = &writer->sink->memory;
-    struct pg_param params[COLUMNS + 2];
     size_t ends[COLUMNS + 1] = {0};
-    if (!pg_vault_has(writer->batch, first, count))
-        return;
-    size_t boxes = count_boxes(writer->batch, first, count);
+    if (!pg_vault_has(batch, first, count))
+        return 0;
+    size_t boxes = count_boxes(batch, first, count);
     buf_reset(memory);
     for (int column = 0; column < COLUMNS; column++) {
-        append_array(memory, writer->batch, first, count, boxes, column);
+        append_array(memory, batch, first, count, boxes, column);
         ends[column + 1] = memory->size;
     }
     assert(!memory->failed); /* batches are bounded far below the buffer's limit */
@@ -101,5 +99,14 @@ void pg_vault_queue(struct writer *writer, const struct batch_group *group, size
     for (int column = 0; column < COLUMNS; column++)
         params[column + 2] =
             (struct pg_param){memory->data + ends[column], (int)(ends[column + 1] - ends[column])};
-    pg_lane_query(writer->lane, "drover_vault", INSERT, params, COLUMNS + 2);
+    return PG_VAULT_PARAMS;
+}
+
+void pg_vault_queue(struct writer *writer, const struct batch_group *group, size_t first,
+                    size_t count)
+{
+    struct pg_param params[PG_VAULT_PARAMS];
+    int used = pg_vault_params(writer->batch, group, first, count, &writer->sink->memory, params);
+    if (used)
+        pg_lane_query(writer->lane, "drover_vault", PG_VAULT_INSERT, params, used);
 }

@@ -21,9 +21,16 @@
 struct writer;
 struct batch;
 struct batch_group;
+struct pg_param;
 
 /* Whether `count` records from order[first] on have boxes. */
 bool pg_vault_has(const struct batch *batch, size_t first, size_t count);
+/* The insert of their boxes, for the tenant that was set, and its parameters: views of `memory`
+ * (reset first) and of the batch. The number of parameters, 0 when there are no boxes. */
+#define PG_VAULT_PARAMS 7
+extern const char PG_VAULT_INSERT[];
+int pg_vault_params(const struct batch *batch, const struct batch_group *group, size_t first,
+                    size_t count, struct buf *memory, struct pg_param *params);
 /* Queues one insert of their boxes, for the tenant that was set; nothing when there are none. */
 void pg_vault_queue(struct writer *writer, const struct batch_group *group, size_t first,
                     size_t count);

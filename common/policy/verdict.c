@@ -22,7 +22,7 @@ static const struct {
     [VERDICT_UNPRODUCED] = {"not produced", true, false},
     [VERDICT_OVERTAKEN] = {"overtaken", true, false},
     [VERDICT_LAGGING] = {"lagging", true, false},
-    [VERDICT_WAITING] = {"waiting", false, false},
+    [VERDICT_WAITING] = {"waiting", true, false},
     [VERDICT_EXTRA] = {"extra", true, true},
     [VERDICT_FOREIGN] = {"foreign", true, false},
     [VERDICT_GONE] = {"gone from the source", true, false},
