@@ -145,7 +145,7 @@ static void act(struct stalls *stalls, struct partition *partition, uint64_t sti
     bool in_sink = current && current->in_sink;
     size_t letters = current ? (size_t)current->letters_pending : 0;
     bool claims = partition->state != PARTITION_CLAIMING && !in_sink && !letters;
-    log_line(LOG_WARN, "partition.stalled",
+    log_each(LOG_WARN, "partition.stalled",
              "partition=%d state=%s still_ms=%" PRIu64 " epoch=%" PRId64 " position=%" PRId64
              " next=%" PRId64 " end=%" PRId64 " queued=%zu current=%s letters=%zu paused=%s "
              "over_budget=%s in_flight_bytes=%zu action=%s",

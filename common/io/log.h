@@ -36,6 +36,9 @@ void log_setup_names(const char *component, const char *level, const char *forma
  * log_line(LOG_INFO, "partition.claimed", "partition=%d next=%" PRId64, …). Values with spaces: use
  * quotes %s via log_error. */
 void log_line(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same, never summarised: for what is said of one thing among many at once, by a caller who
+ * bounds how often. */
+void log_each(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 /* An error with its code, text, where, cause as fields. */
 void log_error(enum log_level level, const char *event, const struct error *err);
 /* Writes the counts of suppressed repeats. Called by the loop once a second, and at exit. */

@@ -30,8 +30,11 @@ wait_until 90 is_drained
 check_equal "$WORK/one.ndjson"
 
 say "a partition fenced behind its worker's back"
+ASSIGNED=$(grep -c 'group.assigned partitions=6' "$WORK/A.log" || true)
+has_all() { awk -v since="$ASSIGNED" '/group.assigned partitions=6/ { times++; claimed = 0 } /partition.claimed/ { claimed++ }
+  END { exit !(times > since && claimed >= 6) }' "$WORK/A.log"; }
 stop_worker C
-wait_until 60 grep -q 'group.assigned partitions=6' "$WORK/A.log"
+wait_until 60 has_all
 psql "$ADMIN" -qc 'UPDATE drover.partition_progress SET epoch = epoch + 1 WHERE partition IN (1, 4)'
 generate 6000 4 2 "$WORK/two.ndjson"
 drover produce "$WORK/two.ndjson" > "$WORK/produce2.log" 2>&1
