@@ -28,15 +28,30 @@ struct redis_server {
     redisContext *control;
 };
 
+/* A cluster's server listens 10,000 above as well. */
+#define REDIS_PORT_MOST 55535
+
 static inline int redis_server_free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in address;
     socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert(bind(fd, (struct sockaddr *)&address, size) == 0);
-    ck_assert(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-    close(fd);
+    do {
+        address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        ck_assert(bind(fd, (struct sockaddr *)&address, size) == 0);
+        ck_assert(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+        close(fd);
+    } while (ntohs(address.sin_port) > REDIS_PORT_MOST);
     return ntohs(address.sin_port);
+}
+
+/* It listens before it is ready, and may end in between (a cluster's second port was taken). */
+static inline bool redis_server_answers(redisContext *control)
+{
+    redisReply *reply = redisCommandArgv(control, 1, (const char *[]){"PING"}, NULL);
+    if (reply)
+        freeReplyObject(reply);
+    return reply != NULL;
 }
 
 /* False when the server has ended: somebody took its port meanwhile. */
@@ -46,7 +61,7 @@ static inline bool redis_server_connect(struct redis_server *server)
         if (waitpid(server->pid, NULL, WNOHANG) == server->pid)
             return false;
         server->control = redisConnect("127.0.0.1", server->port);
-        if (server->control && !server->control->err)
+        if (server->control && !server->control->err && redis_server_answers(server->control))
             return true;
         if (server->control)
             redisFree(server->control);
