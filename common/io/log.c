@@ -234,39 +234,39 @@ static void log_fields(enum log_level level, const char *event, struct bytes fie
     say(level, event, fields, repeated);
 }
 
-/* The fields of a line; cut at the line's limit. */
-static struct bytes format_fields(char *fields, size_t room, const char *format, va_list args)
+/* Fields beyond the line's limit are cut. */
+static void log_args(enum log_level level, const char *event, bool each, const char *format,
+                     va_list args)
 {
-    int size = vsnprintf(fields, room, format, args);
+    char fields[LINE_LIMIT / 2];
+    if (level > state.level)
+        return;
+    int size = vsnprintf(fields, sizeof(fields), format, args);
     if (size < 0)
         size = 0;
-    if ((size_t)size >= room)
-        size = (int)room - 1;
-    return bytes_of(fields, (size_t)size);
+    if ((size_t)size >= sizeof(fields))
+        size = (int)sizeof(fields) - 1;
+    struct bytes text = bytes_of(fields, (size_t)size);
+    if (each)
+        say(level, event, text, 0);
+    else
+        log_fields(level, event, text);
 }
 
 void log_line(enum log_level level, const char *event, const char *format, ...)
 {
-    if (level > state.level)
-        return;
-    char fields[LINE_LIMIT / 2];
     va_list args;
     va_start(args, format);
-    struct bytes text = format_fields(fields, sizeof fields, format, args);
+    log_args(level, event, false, format, args);
     va_end(args);
-    log_fields(level, event, text);
 }
 
 void log_each(enum log_level level, const char *event, const char *format, ...)
 {
-    if (level > state.level)
-        return;
-    char fields[LINE_LIMIT / 2];
     va_list args;
     va_start(args, format);
-    struct bytes text = format_fields(fields, sizeof fields, format, args);
+    log_args(level, event, true, format, args);
     va_end(args);
-    say(level, event, text, 0);
 }
 
 /* A quote would end the value early, and a reader of logfmt expects no escapes. */
