@@ -32,6 +32,10 @@ kcat kcat
 mvn maven
 redis-server redis-server
 redis-cli redis-tools
+sqlite3 sqlite3
+zstd zstd
+pgrep procps
+flock util-linux
 node nodejs
 python3 python3
 chromium chromium"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # stack: the servers' commands. Each server has NAME_start and NAME_ready in its own file; the rest is the same for all.
 
-readonly STACK_COMMANDS="up down status reset env logs restart kill pause resume pid"
+readonly STACK_COMMANDS="up down status reset env logs restart kill pause resume pid data"
 readonly START_LIMIT=60
 
 stack_usage() {
@@ -22,6 +22,7 @@ Commands:
   kill SERVICE         SIGKILL all of its processes
   pause SERVICE        stall it (SIGSTOP); resume SERVICE lets it go on
   pid SERVICE          the server's process id
+  data SERVICE         the folder its data lies in
 
 SERVICE is kafka, postgres or redis. DROVER_STACK_DIR chooses another stack (default .stack).
 EOF
@@ -43,6 +44,7 @@ stack_command() {
     pause)   need_service "$@"; stack_locked signal_all STOP "$1" ;;
     resume)  need_service "$@"; stack_locked signal_all CONT "$1" ;;
     pid)     need_service "$@"; main_pid "$1" && echo ;;
+    data)    need_service "$@"; printf '%s\n' "$(data_of "$1")" ;;
     help|-h|--help) stack_usage ;;
     *) unknown_word "./dev stack" "$command" "$STACK_COMMANDS" ;;
   esac

@@ -151,11 +151,11 @@ redis SAVE > /dev/null
 kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s %h\n' > "$WORK/letters.log"
 kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.results" -e -q -f '%s %h\n' > "$WORK/results.log"
 [ -s "$WORK/letters.log" ] && [ -s "$WORK/results.log" ] || fail "no dead letters or no results"
-stack=$(dirname "$database")
+kafka=$(./dev stack data kafka)
 oid=$(psql "$ROOT_URL" -Atc "SELECT oid FROM pg_database WHERE datname = '$NAME'")
-grep -raqF "$VISIBLE" "$stack/kafka/drover.$NAME.source-"* || fail "the broker's files are not where they are looked for"
+grep -raqF "$VISIBLE" "$kafka/drover.$NAME.source-"* || fail "the broker's files are not where they are looked for"
 grep -raqF "$VISIBLE" "$database/base/$oid" || fail "the database's files are not where they are looked for"
-hits "the broker's files" "$stack/kafka/drover.$NAME."*
+hits "the broker's files" "$kafka/drover.$NAME."*
 hits "PostgreSQL's files" "$database/base/$oid" "$database/pg_wal"
 grep -raqF "$VISIBLE" "$REDIS_DIR" || fail "Redis' file is not where it is looked for"
 hits "PostgreSQL's log, Redis' files" "$REDIS_DIR" "$stack/redis" "$(dirname "$stack")/log"
