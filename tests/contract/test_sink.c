@@ -17,6 +17,7 @@
 #include "common/io/redis_sink.h"
 #include "common/model/schema_sql.h"
 #include "common/port/sink_memory.h"
+#include "tests/support/database.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/suite.h"
 
@@ -240,10 +241,8 @@ static int64_t version_of_postgres(const char *tenant, const char *name)
 
 static void close_postgres(void)
 {
-    char sql[128];
-    snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", H.database);
-    must_run(H.admin, sql);
     PQfinish(H.admin);
+    database_drop_named(H.database);
 }
 
 static const struct store POSTGRES = {"postgres",    make_database,  open_postgres_sink,

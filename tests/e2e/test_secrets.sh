@@ -158,7 +158,7 @@ grep -raqF "$VISIBLE" "$database/base/$oid" || fail "the database's files are no
 hits "the broker's files" "$kafka/drover.$NAME."*
 hits "PostgreSQL's files" "$database/base/$oid" "$database/pg_wal"
 grep -raqF "$VISIBLE" "$REDIS_DIR" || fail "Redis' file is not where it is looked for"
-hits "PostgreSQL's log, Redis' files" "$REDIS_DIR" "$stack/redis" "$(dirname "$stack")/log"
+hits "PostgreSQL's log, Redis' files" "$REDIS_DIR" "$(./dev stack data redis)" "$DROVER_STACK_DIR/log"
 hits "outputs, logs, reports, state" "$WORK"/*.log "$WORK"/*.out "$WORK"/*.json "$WORK/state" "$WORK/rejects.ndjson" "$WORK/report"
 
 say "the vault tells what it has, opens with the key, and stays apart by tenant"

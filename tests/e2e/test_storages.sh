@@ -18,8 +18,10 @@ stored() {
 has_stored() { [ "$(stored)" -ge "$1" ]; }
 
 # The last revision of each record, canonical, sorted: of source files, and of the store's.
-wanted() { cat "$@" | jq -cS . | jq -cs 'group_by([.tenant, .id])[] | max_by(.rev)' | sort; }
-found() { jq -cS '.[]' "$STORE"/*/event.json | sort; }
+# jq from 1.7 on prints 105.00 as it was read, unless it was added to.
+plain() { jq -cS "$1 | walk(if type == \"number\" then . + 0 else . end)" "${@:2}"; }
+wanted() { cat "$@" | plain . | jq -cs 'group_by([.tenant, .id])[] | max_by(.rev)' | sort; }
+found() { plain '.[]' "$STORE"/*/event.json | sort; }
 check_files() {
   wanted "$@" > "$WORK/wanted.txt"
   found > "$WORK/found.txt"

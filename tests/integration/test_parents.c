@@ -13,6 +13,7 @@
 #include "common/io/pg_session.h"
 #include "common/io/pg_sink.h"
 #include "common/model/schema_sql.h"
+#include "tests/support/database.h"
 #include "tests/support/suite.h"
 
 static const char *const YAML[] = {
@@ -218,14 +219,12 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char sql[200];
     close_sink();
     uv_run(&H.loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(uv_loop_close(&H.loop), 0);
     PQfinish(H.look);
-    snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", H.database);
-    must_run(H.admin, sql);
     PQfinish(H.admin);
+    database_drop_named(H.database);
     mapping_work_free(&H.work);
     for (size_t i = 0; i < MAPPINGS; i++)
         mapping_free(H.mappings[i]);
