@@ -28,6 +28,8 @@ enum shape token_shape_of_member(struct bytes name, struct bytes value);
  * and `name=value` with any value count. */
 enum shape token_shape_of_broken(struct bytes text);
 
+/* "", "***", "<your key>", "${TOKEN}", "none": stands where a secret would. */
+bool token_shape_is_placeholder(struct bytes value);
 /* Text that looks drawn at random: long enough, without blanks, digits and letters well mixed, no
  * UUID. */
 bool token_shape_is_random(struct bytes text);

@@ -1,0 +1,614 @@
+/*
+ * One pass: where a word begins, is it of a known kind (token_match.c) or a form (JWT, "Bearer …",
+ * a PEM block); at '=' ':' '>', is the name before it a secret's; at '@', was there a password.
+ * Long base64 (images) must stay plain, hence what counts as a word's beginning.
+ *
+ * Every look forward or back is bounded, or skips what it read: the pass is linear.
+ */
+
+#include "common/policy/token_span.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include <sodium.h>
+
+#include "common/base/buf.h"
+#include "common/base/text.h"
+#include "common/policy/token_chars.h"
+
+#define BLOB_MIN 512       /* text without a URL that is longer may be base64, where '/' joins */
+#define NAME_MAX_SIZE 64   /* of a name before '=' or ':' */
+#define PREFIX_MAX 48      /* of what stands before a key in its word: "cache_ghp_…" */
+#define JWT_HEAD_MAX 2048  /* bytes of a JWT's first part */
+#define VALUE_MAX 1024     /* of a value while it is judged; then its run is taken whole */
+#define DECODE_MAX 65536   /* percent-encoded words and base64 up to this size are looked into */
+#define AUTHORITY_MAX 1024 /* of user:password@host */
+#define NETRC_MAX 512      /* of a netrc entry */
+#define DECODE_LEVELS 3    /* a link in a link in a link */
+
+/* ---- runs ------------------------------------------------------------------------------------ */
+
+static size_t run_of(struct bytes text, size_t at, unsigned flags, size_t most)
+{
+    size_t end = at;
+    while (end < text.size && end - at < most && token_char_is(text.data[end], flags))
+        end++;
+    return end - at;
+}
+
+static size_t run_until(struct bytes text, size_t at, unsigned flags, size_t most)
+{
+    size_t end = at;
+    while (end < text.size && end - at < most && !token_char_is(text.data[end], flags))
+        end++;
+    return end - at;
+}
+
+static bool has_digit(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (token_char_is(text.data[i], CHAR_DIGIT))
+            return true;
+    return false;
+}
+
+static bool is_mixed(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (token_char_is(text.data[i], CHAR_CAPITAL | CHAR_SMALL))
+            return has_digit(text);
+    return false;
+}
+
+static bool starts(struct bytes text, size_t at, const char *with)
+{
+    size_t size = strlen(with);
+    return text.size - at >= size && memcmp(text.data + at, with, size) == 0;
+}
+
+static bool starts_nocase(struct bytes text, size_t at, const char *with)
+{
+    size_t size = strlen(with);
+    return text.size - at >= size && strncasecmp(text.data + at, with, size) == 0;
+}
+
+static bool found(struct token_span *span, size_t start, size_t size, enum shape shape)
+{
+    *span = (struct token_span){start, size, shape, NULL};
+    return true;
+}
+
+/* ---- forms that begin a word ----------------------------------------------------------------- */
+
+static bool decodes_to_alg(struct bytes part)
+{
+    unsigned char plain[JWT_HEAD_MAX];
+    size_t size = 0;
+    if (sodium_base642bin(plain, sizeof plain, part.data, part.size, NULL, &size, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+        return false;
+    return size > 2 && plain[0] == '{' && plain[size - 1] == '}' &&
+           memmem(plain, size, "\"alg\"", 5);
+}
+
+/* Three parts (signed; the last may be empty: unsigned) or five (encrypted). */
+static bool jwt_at(struct bytes text, size_t at, struct token_span *span)
+{
+    size_t head = run_of(text, at, CHAR_WORD, JWT_HEAD_MAX), dots = 0, end = at;
+    if (head < 10 || at + head >= text.size || text.data[at + head] != '.')
+        return false;
+    for (; end < text.size && dots < 6 && token_char_is(text.data[end], CHAR_WORD | CHAR_DOT);
+         end++)
+        dots += text.data[end] == '.';
+    while ((dots == 3 || dots == 5) && text.data[end - 1] == '.') { /* a sentence's */
+        end--;
+        dots--;
+    }
+    if (end - at <= 20 || dots < 2 || dots > 5 || !decodes_to_alg(bytes_of(text.data + at, head)))
+        return false;
+    return found(span, at, end - at, SHAPE_TOKEN);
+}
+
+/* Base64 of JSON that holds a secret. *until: not to be read again before. */
+static bool base64_json_at(struct bytes text, size_t at, size_t *until, struct token_span *span)
+{
+    size_t size = run_of(text, at, CHAR_WORD | CHAR_BASE64, DECODE_MAX), plain_size = 0;
+    *until = at + size;
+    if (size < 24 || size == DECODE_MAX)
+        return false;
+    unsigned char *plain = malloc(size);
+    if (!plain)
+        abort();
+    bool url = memchr(text.data + at, '-', size) || memchr(text.data + at, '_', size);
+    size_t digits = size;
+    while (digits && text.data[at + digits - 1] == '=')
+        digits--;
+    bool secret = false;
+    if (sodium_base642bin(plain, size, text.data + at, digits, NULL, &plain_size, NULL,
+                          url ? sodium_base64_VARIANT_URLSAFE_NO_PADDING
+                              : sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0 &&
+        plain_size > 8 && !memmem(plain, plain_size, "eyJ", 3)) {
+        struct token_scan inner;
+        struct token_span ignored;
+        token_scan_init_broken(&inner, bytes_of(plain, plain_size));
+        secret = token_scan_next(&inner, &ignored);
+    }
+    sodium_memzero(plain, size);
+    free(plain);
+    return secret && found(span, at, size, SHAPE_SECRET);
+}
+
+/* "sk-" is short: what follows must have a long part without '-' or be random, so that
+ * "sk-learn-0.24-release-notes" is none. */
+static bool sk_at(struct bytes text, size_t at, struct token_span *span)
+{
+    size_t size = run_of(text, at + 3, CHAR_WORD, VALUE_MAX), part = 0;
+    struct bytes key = bytes_of(text.data + at + 3, size);
+    bool is_key = size > 16 && token_shape_is_random(key);
+    for (size_t i = 0; size > 16 && !is_key && i <= key.size; i++) {
+        if (i < key.size && token_char_is(key.data[i], CHAR_ALNUM)) {
+            part++;
+            continue;
+        }
+        is_key = part >= 16 && is_mixed(bytes_of(key.data + i - part, part));
+        part = 0;
+    }
+    return is_key && found(span, at, 3 + size, SHAPE_SECRET);
+}
+
+/* What a name or "Bearer" stands before: what it is itself, when that is known. */
+static bool named(struct bytes text, size_t start, size_t size, enum shape shape,
+                  struct token_span *span)
+{
+    struct bytes value = bytes_of(text.data + start, size);
+    struct token_match match;
+    found(span, start, size, shape);
+    if (jwt_at(value, 0, span))
+        span->shape = SHAPE_TOKEN;
+    else if (token_kind_at(value, 0, false, &match) && match.start == 0) {
+        span->shape = match.kind->shape;
+        span->kind = match.kind;
+    }
+    span->start = start;
+    span->size = size;
+    return true;
+}
+
+static bool scheme_at(struct bytes text, size_t at, struct token_span *span)
+{
+    if (starts_nocase(text, at, "bearer ")) {
+        size_t from = at + 7 + run_of(text, at + 7, CHAR_BLANK, 8);
+        size_t size = run_of(text, from, CHAR_WORD | CHAR_DOT | CHAR_TILDE | CHAR_BASE64, SIZE_MAX);
+        return size >= 16 && has_digit(bytes_of(text.data + from, size)) &&
+               named(text, from, size, SHAPE_TOKEN, span);
+    }
+    if (starts_nocase(text, at, "basic ")) {
+        unsigned char plain[512];
+        size_t size = 0, from = at + 6;
+        size_t taken = run_of(text, from, CHAR_ALNUM | CHAR_BASE64, sizeof plain);
+        bool is_pair = taken > 6 &&
+                       sodium_base642bin(plain, sizeof plain, text.data + from, taken, NULL, &size,
+                                         NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
+                       memchr(plain, ':', size) && text_is_utf8(bytes_of(plain, size), NULL);
+        sodium_memzero(plain, sizeof plain);
+        return is_pair && found(span, from, taken, SHAPE_SECRET);
+    }
+    return false;
+}
+
+/* machine HOST login USER password SECRET */
+static bool netrc_at(struct bytes text, size_t at, struct token_span *span)
+{
+    size_t left = text.size - at < NETRC_MAX ? text.size - at : NETRC_MAX;
+    const char *login = memmem(text.data + at, left, " login ", 7);
+    const char *word = memmem(text.data + at, left, " password ", 10);
+    if (!login || !word || word < login)
+        return false;
+    size_t from = (size_t)(word - text.data) + 10;
+    size_t size = run_until(text, from, CHAR_BLANK, VALUE_MAX);
+    return size > 0 && found(span, from, size, SHAPE_SECRET);
+}
+
+/* The whole of a private key's file. */
+static bool key_file_at(struct bytes text, size_t at, struct token_span *span)
+{
+    size_t left = text.size - at, size = left;
+    const char *from = text.data + at;
+    if (starts(text, at, "PuTTY-User-Key-File-")) {
+        const char *mac = memmem(from, left, "Private-MAC:", 12);
+        if (mac) {
+            size_t value = (size_t)(mac - text.data) + 12;
+            value += run_of(text, value, CHAR_BLANK, 8);
+            size = value + run_of(text, value, CHAR_HEX_ANY, 128) - at;
+        }
+        return found(span, at, size, SHAPE_SECRET);
+    }
+    if (!starts(text, at, "-----BEGIN ") || !memmem(from, left < 80 ? left : 80, "PRIVATE KEY", 11))
+        return false;
+    const char *end = memmem(from, left, "-----END ", 9);
+    if (end) {
+        size_t name = (size_t)(end - from) + 9;
+        const char *close = memmem(from + name, left - name < 80 ? left - name : 80, "-----", 5);
+        size = close ? (size_t)(close - from) + 5 : left;
+    }
+    return found(span, at, size, SHAPE_SECRET);
+}
+
+/* curl -u user:password */
+static bool user_flag_at(struct bytes text, size_t at, struct token_span *span)
+{
+    size_t from = starts(text, at, "-u ") ? at + 3 : starts(text, at, "--user ") ? at + 7 : 0;
+    if (!from)
+        return false;
+    from += run_of(text, from, CHAR_QUOTE, 2);
+    size_t size = run_until(text, from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, VALUE_MAX);
+    const char *colon = size ? memchr(text.data + from, ':', size) : NULL;
+    size_t secret = colon ? (size_t)(colon - text.data) + 1 : 0;
+    return colon && from + size - secret >= 4 && text.data[secret] != '/' &&
+           found(span, secret, from + size - secret, SHAPE_SECRET);
+}
+
+/* ---- name=value, name: value, <name>value< --------------------------------------------------- */
+
+static bool is_placeholder_start(char c)
+{
+    return c != '\0' && strchr("$<{*[%", c) != NULL;
+}
+
+static enum shape shape_before(struct bytes text, size_t at, size_t *start, struct bytes *name)
+{
+    size_t end = at;
+    while (end > 0 && at - end < 4 && token_char_is(text.data[end - 1], CHAR_QUOTE))
+        end--;
+    *start = end;
+    while (*start > 0 && end - *start < NAME_MAX_SIZE &&
+           token_char_is(text.data[*start - 1], CHAR_WORD | CHAR_DOT))
+        --*start;
+    *name = bytes_of(text.data + *start, end - *start);
+    if (name->size < 3)
+        return token_shape_of_name(*name);
+    if (bytes_equal(*name, BYTES_LITERAL("sig")) ||
+        bytes_equal(*name, BYTES_LITERAL("X-Amz-Signature")))
+        return SHAPE_SECRET; /* signed links of object stores */
+    return token_shape_of_name(*name);
+}
+
+struct assigned {
+    size_t from, size;
+    bool quoted; /* ends with the quote it began with */
+};
+
+static struct assigned value_at(struct bytes text, size_t from)
+{
+    struct assigned value = {from, 0, false};
+    size_t end;
+    while (value.from < text.size && text.data[value.from] == ' ')
+        value.from++;
+    while (value.from < text.size && text.data[value.from] == '\\')
+        value.from++;
+    char quote = value.from < text.size ? text.data[value.from] : '\0';
+    if (quote == '"' || quote == '\'') {
+        value.from++;
+        for (end = value.from; end < text.size && end - value.from < VALUE_MAX; end++) {
+            if (text.data[end] == '\n' || text.data[end] == quote)
+                break;
+            if (text.data[end] == '\\' && end + 1 < text.size && text.data[end + 1] != quote)
+                end++;
+        }
+        value.quoted = end < text.size && text.data[end] == quote;
+        if (end > text.size)
+            end = text.size;
+        while (end > value.from && text.data[end - 1] == '\\')
+            end--;
+        value.size = end - value.from;
+        if (value.quoted)
+            return value;
+    }
+    value.size = run_until(text, value.from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, VALUE_MAX);
+    return value;
+}
+
+static bool is_scheme(struct bytes word)
+{
+    static const char *const SCHEMES[] = {"token", "bearer", "basic", "apikey", "key", "digest"};
+    for (size_t i = 0; i < sizeof SCHEMES / sizeof SCHEMES[0]; i++)
+        if (word.size == strlen(SCHEMES[i]) && strncasecmp(word.data, SCHEMES[i], word.size) == 0)
+            return true;
+    return false;
+}
+
+/* "Authorization: Token X" */
+static bool authorization_at(struct bytes text, size_t at, struct token_span *span)
+{
+    struct assigned value = value_at(text, at + 1);
+    struct bytes word =
+        bytes_of(text.data + value.from, run_of(text, value.from, CHAR_ALNUM, VALUE_MAX));
+    size_t from = value.from;
+    if (is_scheme(word))
+        from += word.size + run_of(text, from + word.size, CHAR_BLANK, 4);
+    size_t size = run_until(text, from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, VALUE_MAX);
+    struct bytes key = bytes_of(text.data + from, size);
+    return size >= 8 && is_mixed(key) && !is_placeholder_start(key.data[0]) &&
+           found(span, from, size, SHAPE_TOKEN);
+}
+
+/* In a URL's query, in "a=b;c=d", in JSON and where JSON was expected any value counts; in prose
+ * only one that is no word. */
+static bool is_sure(const struct token_scan *scan, size_t at, size_t start,
+                    const struct assigned *value)
+{
+    struct bytes text = scan->text, secret = bytes_of(text.data + value->from, value->size);
+    char before = start ? text.data[start - 1] : '\0';
+    bool equals = text.data[at] == '=';
+    bool query = equals && (before == '?' || before == '&' || before == ';' || before == '#');
+    /* "--password=…", "DB_PASSWORD=…": the text is nothing else */
+    bool alone = start == 0 && equals && value->from + value->size == text.size;
+    bool member = value->quoted && text.data[at] == ':' && at > 0 && text.data[at - 1] == '"';
+    if (scan->any)
+        return true;
+    return ((alone || query || member) && value->size >= 4) ||
+           (value->size >= 8 && is_mixed(secret) &&
+            !memchr(secret.data, ' ', secret.size < 4 * NAME_MAX_SIZE ? secret.size : 256));
+}
+
+static bool assignment_at(const struct token_scan *scan, size_t at, struct token_span *span)
+{
+    struct bytes text = scan->text, name;
+    size_t start;
+    if (at == 0)
+        return false;
+    enum shape shape = shape_before(text, at, &start, &name);
+    bool suspect =
+        shape == SHAPE_PLAIN && text.data[at] == '=' && token_shape_of_suspect(name) != SHAPE_PLAIN;
+    if (shape == SHAPE_PLAIN && !suspect)
+        return name.size == 13 && strncasecmp(name.data, "authorization", 13) == 0 &&
+               authorization_at(text, at, span);
+    struct assigned value = value_at(text, at + 1);
+    struct bytes secret = bytes_of(text.data + value.from, value.size);
+    if (secret.size == 0 || is_placeholder_start(secret.data[0]) ||
+        token_shape_is_placeholder(secret))
+        return false;
+    if (suspect ? !token_shape_is_random(secret) : !is_sure(scan, at, start, &value))
+        return false;
+    if (!value.quoted && value.size == VALUE_MAX)
+        value.size = run_until(text, value.from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, SIZE_MAX);
+    return named(text, value.from, value.size, SHAPE_SECRET, span);
+}
+
+/* <password>X</password> */
+static bool element_at(struct bytes text, size_t at, struct token_span *span)
+{
+    size_t start;
+    struct bytes name;
+    enum shape shape = shape_before(text, at, &start, &name);
+    if (shape == SHAPE_PLAIN || start == 0 || text.data[start - 1] != '<')
+        return false;
+    size_t from = at + 1, size = run_until(text, from, CHAR_BLANK | CHAR_CLOSE, VALUE_MAX);
+    struct bytes secret = bytes_of(text.data + from, size);
+    return size >= 4 && starts(text, from + size, "</") && !token_shape_is_placeholder(secret) &&
+           !is_placeholder_start(secret.data[0]) && found(span, from, size, SHAPE_SECRET);
+}
+
+/* ---- user:password@host ---------------------------------------------------------------------- */
+
+static bool ends_authority(char c)
+{
+    return c == '/' || c == '?' || c == '#' || c == '"' || c == '\'' || c == '<' ||
+           token_char_is(c, CHAR_BLANK);
+}
+
+/* `at` is at the '@'; scan->authority is behind "://". A password may have an '@' of its own: the
+ * last one counts. */
+static bool userinfo_at(struct token_scan *scan, size_t at, size_t after, struct token_span *span)
+{
+    struct bytes text = scan->text;
+    size_t from = scan->authority, end = at;
+    scan->authority = 0;
+    if (at - from > AUTHORITY_MAX)
+        return false;
+    for (size_t i = from; i < at; i++)
+        if (ends_authority(text.data[i]))
+            return false;
+    for (size_t i = at; i < text.size && i - at < AUTHORITY_MAX && !ends_authority(text.data[i]);
+         i++)
+        if (text.data[i] == '@')
+            end = i;
+    const char *colon = end > from ? memchr(text.data + from, ':', end - from) : NULL;
+    size_t secret = colon ? (size_t)(colon - text.data) + 1 : from;
+    if (colon && end > secret && secret >= after && !is_placeholder_start(text.data[secret]))
+        return found(span, secret, end - secret, SHAPE_SECRET);
+    size_t user_end = colon ? secret - 1 : end;
+    return from >= after && token_shape_is_random(bytes_of(text.data + from, user_end - from)) &&
+           found(span, from, user_end - from, SHAPE_SECRET);
+}
+
+/* ---- the pass -------------------------------------------------------------------------------- */
+
+static void init(struct token_scan *scan, struct bytes text, bool any)
+{
+    *scan = (struct token_scan){.text = text, .any = any};
+    scan->slash_joins = text.size >= BLOB_MIN && !memmem(text.data, text.size, "://", 3);
+    scan->has_percent = text.size && memchr(text.data, '%', text.size);
+}
+
+void token_scan_init(struct token_scan *scan, struct bytes text)
+{
+    init(scan, text, false);
+}
+
+void token_scan_init_broken(struct token_scan *scan, struct bytes text)
+{
+    init(scan, text, true);
+}
+
+/* "\n" written as two characters ends a word as well. */
+static bool is_escape(struct bytes text, size_t at)
+{
+    char c = text.data[at];
+    return at > 0 && text.data[at - 1] == '\\' && (c == 'n' || c == 'r' || c == 't');
+}
+
+static bool word_at(struct token_scan *scan, size_t at, bool inside, struct token_span *span)
+{
+    struct bytes text = scan->text;
+    struct token_match match;
+    char here = text.data[at];
+    if (text.size - at < 12)
+        return false;
+    if (token_kind_at(text, at, inside, &match)) {
+        *span = (struct token_span){match.start, match.size, match.kind->shape, match.kind};
+        scan->resume = match.end;
+        return true;
+    }
+    if (inside)
+        return false;
+    switch (here) {
+    case 'e':
+        if (text.data[at + 1] != 'y' && text.data[at + 1] != 'w')
+            return false;
+        return jwt_at(text, at, span) || (text.data[at + 1] == 'y' && at >= scan->base64_until &&
+                                          base64_json_at(text, at, &scan->base64_until, span));
+    case 's':
+        return starts(text, at, "sk-") && sk_at(text, at, span);
+    case 'b':
+    case 'B':
+        return scheme_at(text, at, span);
+    case 'm':
+        return starts(text, at, "machine ") && netrc_at(text, at, span);
+    case 'P':
+        return key_file_at(text, at, span);
+    default:
+        return false;
+    }
+}
+
+static bool sign_at(struct token_scan *scan, size_t at, size_t after, struct token_span *span)
+{
+    switch (scan->text.data[at]) {
+    case ':':
+        if (starts(scan->text, at, "://")) {
+            scan->authority = at + 3;
+            return false;
+        }
+        return assignment_at(scan, at, span);
+    case '=':
+        return assignment_at(scan, at, span);
+    case '>':
+        return element_at(scan->text, at, span);
+    default: /* '@' */
+        return scan->authority && userinfo_at(scan, at, after, span);
+    }
+}
+
+/* What the byte before `at` is to a word that may begin there. */
+static unsigned joins(const struct token_scan *scan, size_t at)
+{
+    char c = scan->text.data[at];
+    unsigned flags = TOKEN_CHARS[(unsigned char)c];
+    if (!(flags & CHAR_BASE64))
+        return flags;
+    return c == '+' || (c == '/' && scan->slash_joins) ? CHAR_DIGIT : CHAR_BLANK;
+}
+
+/* Of the text as it stands, from scan->at on. */
+static bool scan_plain(struct token_scan *scan, struct token_span *span)
+{
+    struct bytes text = scan->text;
+    size_t after = scan->at, word = scan->at;
+    unsigned before = after ? joins(scan, after - 1) : CHAR_BLANK;
+    for (size_t at = scan->at; at < text.size; at++) {
+        unsigned here = TOKEN_CHARS[(unsigned char)text.data[at]];
+        bool hit = false;
+        scan->resume = 0;
+        if (here & CHAR_ALNUM) {
+            bool begins = !(before & CHAR_WORD) || (at > 1 && is_escape(text, at - 1));
+            if (begins)
+                word = at;
+            if (begins || ((before & CHAR_JOIN) && at - word <= PREFIX_MAX))
+                hit = word_at(scan, at, !begins, span);
+        } else if (here & CHAR_SIGN) {
+            hit = sign_at(scan, at, after, span);
+        } else if (text.data[at] == '-' && !(before & CHAR_WORD)) {
+            word = at;
+            hit = key_file_at(text, at, span) || user_flag_at(text, at, span);
+        }
+        if (hit) {
+            scan->at = scan->resume ? scan->resume : span->start + span->size;
+            return true;
+        }
+        before = here & CHAR_BASE64 ? joins(scan, at) : here;
+    }
+    scan->at = text.size;
+    return false;
+}
+
+/* ---- percent-encoded words ------------------------------------------------------------------- */
+
+/* Where in the encoded text the byte `plain` of the decoded one begins. */
+static size_t encoded_offset(struct bytes encoded, size_t plain)
+{
+    size_t at = 0;
+    for (; plain > 0; plain--)
+        at += encoded.data[at] == '%' ? 3 : 1;
+    return at;
+}
+
+/* From the first secret in an encoded word to the end of its last. */
+static bool in_encoded(const struct token_scan *scan, struct bytes word, struct token_span *span)
+{
+    struct buf plain;
+    bool any = false;
+    buf_init(&plain, DECODE_MAX);
+    if (text_percent_decode(&plain, word) && !plain.failed) {
+        struct token_scan inner;
+        struct token_span here;
+        init(&inner, buf_view(&plain), scan->any);
+        inner.levels = scan->levels + 1;
+        inner.has_percent = inner.has_percent && inner.levels < DECODE_LEVELS;
+        for (; token_scan_next(&inner, &here); any = true) {
+            size_t start = any ? span->start : encoded_offset(word, here.start);
+            size_t end = encoded_offset(word, here.start + here.size);
+            bool same = !any || span->shape == here.shape;
+            *span = (struct token_span){start, end - start, same ? here.shape : SHAPE_SECRET,
+                                        any ? NULL : here.kind};
+        }
+    }
+    if (plain.data)
+        sodium_memzero(plain.data, plain.capacity);
+    buf_free(&plain);
+    return any;
+}
+
+/* The next encoded word with a secret before `limit`. */
+static bool encoded_before(struct token_scan *scan, size_t limit, struct token_span *span)
+{
+    while (scan->encoded_at < limit) {
+        size_t start = scan->encoded_at;
+        struct bytes before = bytes_of(scan->text.data, limit);
+        size_t size = run_until(before, start, CHAR_BLANK | CHAR_QUOTE, DECODE_MAX);
+        scan->encoded_at = start + size + 1;
+        if (size == 0 || !memchr(scan->text.data + start, '%', size))
+            continue;
+        if (in_encoded(scan, bytes_of(scan->text.data + start, size), span)) {
+            span->start += start;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool token_scan_next(struct token_scan *scan, struct token_span *span)
+{
+    if (!scan->has_percent)
+        return scan_plain(scan, span);
+    if (scan->ahead.size == 0 && !scan_plain(scan, &scan->ahead))
+        scan->ahead = (struct token_span){scan->text.size, 0, SHAPE_PLAIN, NULL};
+    if (encoded_before(scan, scan->ahead.start, span))
+        return true;
+    *span = scan->ahead;
+    scan->ahead.size = 0;
+    if (scan->encoded_at < span->start + span->size)
+        scan->encoded_at = span->start + span->size;
+    return span->size > 0;
+}
