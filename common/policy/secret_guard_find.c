@@ -14,7 +14,8 @@
 
 struct place {
     unsigned strings;
-    struct bytes name; /* of the member, or what plays its part; empty: none */
+    struct bytes name;   /* of the member, or what plays its part; empty: none */
+    struct bytes parent; /* name of the object around the member; empty: none */
 };
 
 static enum outcome find_value(struct guard_job *job, yyjson_val *val, struct place place,
@@ -137,14 +138,17 @@ static bool has_digits(struct bytes number, size_t least)
 static enum shape shape_under_name(yyjson_val *val, struct bytes name)
 {
     enum shape shape = token_shape_of_name(name);
-    if (shape == SHAPE_PLAIN)
-        return SHAPE_PLAIN;
     if (yyjson_is_raw(val)) {
         struct bytes number = bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
+        enum shape with = token_shape_of_name_with(name, number); /* "pin": 4930 */
+        if (with != SHAPE_PLAIN)
+            return with;
         return shape == SHAPE_SECRET && has_digits(number, NUMBER_DIGITS_LEAST) ? shape
                                                                                 : SHAPE_PLAIN;
     }
-    return yyjson_is_ctn(val) && holds_text(val) && !is_schema(val) ? shape : SHAPE_PLAIN;
+    return shape != SHAPE_PLAIN && yyjson_is_ctn(val) && holds_text(val) && !is_schema(val)
+               ? shape
+               : SHAPE_PLAIN;
 }
 
 static bool looks_like_json(struct bytes text)
@@ -193,6 +197,8 @@ static enum outcome find_string(struct guard_job *job, yyjson_val *val, struct p
     if (looks_like_json(text) && token_shape_of_name(place.name) == SHAPE_PLAIN)
         return find_in_json(job, val, place, err);
     enum shape shape = token_shape_of_member(place.name, text);
+    if (shape == SHAPE_PLAIN && place.parent.size)
+        shape = token_shape_of_nested(place.parent, place.name, text);
     return shape == SHAPE_PLAIN ? OUT_OK : take_found(job, val, shape, err);
 }
 
@@ -241,6 +247,7 @@ static enum outcome find_in_object(struct guard_job *job, yyjson_val *object, st
         return take_found(job, object, shape, err);
     size_t above = job->path.size;
     yyjson_obj_iter each = yyjson_obj_iter_with(object);
+    place.parent = place.name;
     for (yyjson_val *key; outcome == OUT_OK && (key = yyjson_obj_iter_next(&each));) {
         place.name = text_of(key);
         append_step(&job->path, place.name);

@@ -127,6 +127,8 @@ enum shape token_shape_of_member(struct bytes name, struct bytes value)
     enum shape by_name = token_shape_of_name(name);
     if (by_value == SHAPE_TOKEN || (by_name != SHAPE_PLAIN && token_shape_is_placeholder(value)))
         return by_value;
+    if (by_name == SHAPE_PLAIN && by_value == SHAPE_PLAIN)
+        by_name = token_shape_of_name_with(name, value);
     if (by_name != SHAPE_PLAIN || by_value != SHAPE_PLAIN)
         return by_name != SHAPE_PLAIN ? by_name : by_value;
     enum shape suspect = token_shape_of_suspect(name);

@@ -18,6 +18,11 @@ enum shape {
 
 /* Of a member or storage key. Case, '_', '-' and camelCase do not matter. */
 enum shape token_shape_of_name(struct bytes name);
+/* Of names that say it only with a value that fits: a "pin" of digits, an "authorization" with a
+ * credential, a "cookie" with an identifier; a number (its digits) under "otp". */
+enum shape token_shape_of_name_with(struct bytes name, struct bytes value);
+/* Of {"parent": {"name": value}}: tokens.access, api.key. */
+enum shape token_shape_of_nested(struct bytes parent, struct bytes name, struct bytes value);
 /* Of a string value, decoded. Also values that hold one: URLs with ?api_key=…, "Bearer …". Does not
  * look into JSON inside strings: the guard does. */
 enum shape token_shape_of_value(struct bytes value);

@@ -9,8 +9,9 @@
 #include <ctype.h>
 #include <strings.h>
 
-#define WORDS_MOST 8 /* the last ones of a name: those before do not matter */
-#define WORD_MOST 31 /* longer words are none of ours */
+#define WORDS_MOST 8   /* the last ones of a name: those before do not matter */
+#define WORD_MOST 31   /* longer words are none of ours */
+#define NESTED_MOST 96 /* of a name and the one around it */
 
 struct words {
     char list[WORDS_MOST][WORD_MOST + 1];
@@ -58,6 +59,9 @@ static const char *const KEY_STEMS[] = {
 static const char *const SECRET_STEMS[] = {"client", "app",   "api",     "webhook",  "jwt",
                                            "shared", "token", "signing", "totp",     "my",
                                            "user",   "auth",  "oauth",   "consumer", "session"};
+static const char *const PASS_STEMS[] = {"db",   "user", "smtp", "ftp",   "admin", "root", "mysql",
+                                         "pg",   "mail", "ssh",  "redis", "email", "my",   "login",
+                                         "wifi", "api",  "auth", "ldap",  "mongo", "imap", "proxy"};
 
 static bool ends_with(const char *word, size_t size, const char *ending, size_t *stem)
 {
@@ -90,6 +94,7 @@ static void split_flat(struct words *words)
                  (ends_with(word, size, "key", &stem) && STEM(KEY_STEMS, word, stem)) ||
                  (ends_with(word, size, "keys", &stem) && STEM(KEY_STEMS, word, stem)) ||
                  (ends_with(word, size, "secret", &stem) && STEM(SECRET_STEMS, word, stem)) ||
+                 (ends_with(word, size, "pass", &stem) && STEM(PASS_STEMS, word, stem)) ||
                  ends_with(word, size, "password", &stem) || ends_with(word, size, "passwd", &stem);
     if (!split)
         return;
@@ -123,9 +128,10 @@ static void split(struct words *words, struct bytes name)
 /* Words that say how a token is written, not what else it is. */
 static void strip_endings(struct words *words)
 {
-    static const char *const ENDINGS[] = {"value",   "string", "raw",          "plaintext",
-                                          "encoded", "hash",   "confirmation", "confirm",
-                                          "header",  "hint",   "repeat"};
+    static const char *const ENDINGS[] = {
+        "value",   "string", "raw",   "plaintext", "encoded", "hash",   "confirmation",
+        "confirm", "header", "hint",  "repeat",    "pem",     "base64", "b64",
+        "hex",     "base",   "bytes", "jwk",       "pkcs8",   "der",    "material"};
     while (words->count > 1) {
         const char *last = words->list[words->count - 1];
         if (!IN(ENDINGS, last) && strspn(last, "0123456789") != strlen(last))
@@ -159,22 +165,50 @@ static enum shape shape_of_token(const struct words *words, const char *last, co
     static const char *const ALONE[] = {"jwt", "jws", "bearer", "csrf", "xsrf", "otp"};
     static const char *const OWNERS[] = {"auth", "access", "refresh", "oauth", "bearer",
                                          "jwt",  "api",    "csrf",    "login"};
+    static const char *const KEPT[] = {"access", "refresh", "bearer", "csrf", "session", "auth"};
+    static const char *const FACTORS[] = {"mfa", "otp", "totp", "2fa", "tfa", "login", "auth"};
     if (strcmp(last, "token") == 0)
         return words->count > 1 && is_other_token(before) ? SHAPE_PLAIN : SHAPE_TOKEN;
     if (strcmp(last, "tokens") == 0)
         return IN(OWNERS, before) ? SHAPE_TOKEN : SHAPE_PLAIN;
     if (strcmp(last, "verifier") == 0 && strcmp(before, "code") == 0)
         return SHAPE_TOKEN;
+    if (strcmp(before, "tokens") == 0 && IN(KEPT, last)) /* {"tokens": {"access": …}} */
+        return SHAPE_TOKEN;
+    if (strcmp(last, "code") == 0 && IN(FACTORS, before))
+        return SHAPE_TOKEN;
     return IN(ALONE, last) ? SHAPE_TOKEN : SHAPE_PLAIN;
 }
 
 static enum shape shape_of_secret(const struct words *words, const char *last, const char *before)
 {
-    static const char *const ALONE[] = {
-        "secret", "secrets",    "password",    "passwords", "passwd",   "passphrase",      "pwd",
-        "pass",   "credential", "credentials", "creds",     "mnemonic", "connectionstring"};
+    static const char *const ALONE[] = {"secret",
+                                        "secrets",
+                                        "password",
+                                        "passwords",
+                                        "passwd",
+                                        "passphrase",
+                                        "pwd",
+                                        "pass",
+                                        "credential",
+                                        "credentials",
+                                        "creds",
+                                        "mnemonic",
+                                        "connectionstring",
+                                        "pw",
+                                        "passcode",
+                                        "passwort",
+                                        "kennwort",
+                                        "senha",
+                                        "contrase\xc3\xb1"
+                                        "a",
+                                        "passcodes",
+                                        "contrasena",
+                                        "wachtwoord",
+                                        "motdepasse"};
     static const char *const CODES[] = {"code", "codes", "phrase", "key"};
-    static const char *const SPARE[] = {"recovery", "backup", "seed"};
+    static const char *const SPARE[] = {"recovery", "backup", "seed", "unlock"};
+    static const char *const SEEDED[] = {"totp", "otp", "mfa", "wallet", "hd"};
     static const char *const PASSED[] = {"boarding", "season", "test", "second", "by",    "low",
                                          "high",     "all",    "did",  "first",  "render"};
     if (strcmp(last, "pass") == 0 && words->count > 1)
@@ -185,6 +219,9 @@ static enum shape shape_of_secret(const struct words *words, const char *last, c
         return SHAPE_SECRET;
     bool role = words->count > 2 && strcmp(words->list[words->count - 3], "service") == 0;
     if (strcmp(last, "key") == 0 && strcmp(before, "role") == 0 && role)
+        return SHAPE_SECRET;
+    if ((strcmp(last, "seed") == 0 && IN(SEEDED, before)) ||
+        (strcmp(last, "answer") == 0 && strcmp(before, "security") == 0))
         return SHAPE_SECRET;
     return IN(SPARE, before) && IN(CODES, last) ? SHAPE_SECRET : SHAPE_PLAIN;
 }
@@ -224,16 +261,24 @@ static bool holds_any(struct bytes name, const char *parts)
     return false;
 }
 
-/* Of every word and prefix below; '.' and '-' survive the | 0x20, '_' becomes DEL. */
+/* Of every word and prefix above; '.' and '-' survive the | 0x20, '_' becomes DEL. "pw" is too
+ * short to be a part, and looked for by itself. */
 #define NAME_PARTS                                                                                 \
     "tokkeysecpaspwdcrejwtjwsbeasrfotpmneconverautsidsesa0.firoidmsaadakc-okt"                     \
-    "codphr"
+    "codphrkensenwacmotsee"
+
+static bool may_matter(struct bytes name)
+{
+    return holds_any(name, NAME_PARTS) ||
+           (name.size >= 2 && (name.data[name.size - 2] | 0x20) == 'p' &&
+            (name.data[name.size - 1] | 0x20) == 'w');
+}
 
 enum shape token_shape_of_name(struct bytes name)
 {
     static const char *const CONNECTION[] = {"connection", "conn", "connect"};
     struct words words;
-    if (!holds_any(name, NAME_PARTS))
+    if (!may_matter(name))
         return SHAPE_PLAIN;
     if (is_library_entry(name))
         return SHAPE_TOKEN;
@@ -260,10 +305,11 @@ enum shape token_shape_of_suspect(struct bytes name)
         "foreign", "row",      "idempotency", "s3",     "object", "url",   "primary"};
     static const char *const TOKENS[] = {"auth",   "authorization", "session", "sid",   "sessionid",
                                          "cookie", "cookies",       "login",   "ticket"};
-    static const char *const SECRETS[] = {"key", "private", "webhook", "license", "hmac", "pin"};
+    static const char *const SECRETS[] = {"key",  "private", "webhook", "license",
+                                          "hmac", "pin",     "pat"};
     struct words words;
     enum shape shape = SHAPE_PLAIN;
-    if (!holds_any(name, "autsessidcoologtickeypriweblichmapin"))
+    if (!holds_any(name, "autsessidcoologtickeypriweblichmapinpat"))
         return SHAPE_PLAIN;
     split(&words, name);
     for (size_t i = 0; i < words.count; i++) {
@@ -275,4 +321,83 @@ enum shape token_shape_of_suspect(struct bytes name)
             shape = SHAPE_SECRET;
     }
     return shape;
+}
+
+/* ---- names that say it only with a value that fits ------------------------------------------- */
+
+static bool is_digits(struct bytes text, size_t least, size_t most)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (!isdigit((unsigned char)text.data[i]))
+            return false;
+    return text.size >= least && text.size <= most;
+}
+
+static bool has_digit(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (isdigit((unsigned char)text.data[i]))
+            return true;
+    return false;
+}
+
+/* "Token 9f86d081", or a long text that is no words. */
+static bool is_credential(struct bytes value)
+{
+    const char *blank = value.size ? memchr(value.data, ' ', value.size) : NULL;
+    if (!blank)
+        return value.size >= 20 && has_digit(value);
+    struct bytes rest = bytes_of(blank + 1, value.size - (size_t)(blank + 1 - value.data));
+    return rest.size >= 8 && has_digit(rest) && !memchr(rest.data, ' ', rest.size);
+}
+
+/* "sid=8f14e45f; theme=dark" */
+static bool is_cookie(struct bytes value)
+{
+    size_t at = 0;
+    while (at < value.size) {
+        const char *end = memchr(value.data + at, ';', value.size - at);
+        size_t size = end ? (size_t)(end - value.data) - at : value.size - at;
+        const char *equals = memchr(value.data + at, '=', size);
+        if (equals) {
+            struct bytes part = bytes_of(equals + 1, at + size - (size_t)(equals + 1 - value.data));
+            if (part.size >= 8 && has_digit(part))
+                return true;
+        }
+        at += size + 1;
+    }
+    return token_shape_is_random(value);
+}
+
+enum shape token_shape_of_name_with(struct bytes name, struct bytes value)
+{
+    static const char *const DIGITS[] = {"pin", "cvv", "cvc"};
+    struct words words;
+    if (!holds_any(name, "pincvvcvcautcoootpmfa2fa"))
+        return SHAPE_PLAIN;
+    split(&words, name);
+    if (words.count == 0)
+        return SHAPE_PLAIN;
+    strip_endings(&words);
+    const char *last = words.list[words.count - 1];
+    if (IN(DIGITS, last))
+        return is_digits(value, 3, 12) ? SHAPE_SECRET : SHAPE_PLAIN;
+    if (strcmp(last, "authorization") == 0 || strcmp(last, "auth") == 0)
+        return is_credential(value) ? SHAPE_TOKEN : SHAPE_PLAIN;
+    if (strcmp(last, "cookie") == 0 || strcmp(last, "cookies") == 0)
+        return is_cookie(value) ? SHAPE_TOKEN : SHAPE_PLAIN;
+    return token_shape_of_name(name) == SHAPE_TOKEN && is_digits(value, 4, 8) ? SHAPE_TOKEN
+                                                                              : SHAPE_PLAIN;
+}
+
+enum shape token_shape_of_nested(struct bytes parent, struct bytes name, struct bytes value)
+{
+    char joined[NESTED_MOST];
+    if (value.size < 8 || !has_digit(value) || parent.size + 1 + name.size > sizeof joined ||
+        !holds_any(parent, "tokapisecprisshmfaotpautwal"))
+        return SHAPE_PLAIN;
+    memcpy(joined, parent.data, parent.size);
+    joined[parent.size] = '.';
+    memcpy(joined + parent.size + 1, name.data, name.size);
+    return token_shape_of_name(bytes_of(joined, parent.size + 1 + name.size));
 }

@@ -187,6 +187,8 @@ static const struct {
     {"{\"id\":1,\"keys\":{\"sk-canary0123456789abcdef0123\":{\"uses\":3}}}", "/keys"},
     {"{\"id\":1,\"t\":\"-----BEGIN PRIVATE KEY-----\\ncanary\"}", "/t"},
     {"{\"id\":1,\"auth\":\"Basic dXNlcjpjYW5hcnk=\"}", "/auth"},
+    {"{\"id\":1,\"pin\":4711}", "/pin"},
+    {"{\"id\":1,\"api\":{\"key\":\"canary1234\"}}", "/api/key"},
     {"{\"id\":1,\"nested\":{\"connectionString\":\"Server=x;Pwd=canary\"}}",
      "/nested/connectionString"},
 };

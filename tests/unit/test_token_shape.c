@@ -238,6 +238,82 @@ START_TEST(names_are_cut_into_words)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    enum shape shape;
+} MORE_NAMES[] = {
+    {"pw", SHAPE_SECRET},
+    {"userPw", SHAPE_SECRET},
+    {"passcode", SHAPE_SECRET},
+    {"Passwort", SHAPE_SECRET},
+    {"contrase\xc3\xb1"
+     "a",
+     SHAPE_SECRET},
+    {"privateKeyPem", SHAPE_SECRET},
+    {"encryptionKeyBase64", SHAPE_SECRET},
+    {"SECRET_KEY_BASE", SHAPE_SECRET},
+    {"totpSeed", SHAPE_SECRET},
+    {"tokens.access", SHAPE_TOKEN},
+    {"api.key", SHAPE_SECRET},
+    {"DBPASS", SHAPE_SECRET},
+    {"mfaCode", SHAPE_TOKEN},
+    {"securityAnswer", SHAPE_SECRET},
+    {"publicKeyPem", SHAPE_PLAIN},
+    {"random_seed", SHAPE_PLAIN},
+    {"country_code", SHAPE_PLAIN},
+    {"author", SHAPE_PLAIN},
+    {"pinned", SHAPE_PLAIN},
+    {"cookies_accepted", SHAPE_PLAIN},
+    {"compass", SHAPE_PLAIN},
+    {"bypass", SHAPE_PLAIN},
+    {"question_answer", SHAPE_PLAIN},
+    {"tokens.input", SHAPE_PLAIN},
+    {"view", SHAPE_PLAIN},
+    {"powerplant", SHAPE_PLAIN},
+    {"knowledge_base", SHAPE_PLAIN},
+    {"license.key", SHAPE_PLAIN},
+};
+
+START_TEST(more_names_are_known)
+{
+    ck_assert_msg(token_shape_of_name(bytes_text(MORE_NAMES[_i].name)) == MORE_NAMES[_i].shape,
+                  "%s", MORE_NAMES[_i].name);
+}
+END_TEST
+
+static const struct {
+    const char *name, *value;
+    enum shape shape;
+} WITH_VALUES[] = {
+    {"pin", "4930", SHAPE_SECRET},
+    {"cardPin", "493021", SHAPE_SECRET},
+    {"pin", "map-pin", SHAPE_PLAIN},
+    {"pin", "true", SHAPE_PLAIN},
+    {"spin", "4930", SHAPE_PLAIN},
+    {"pinned", "4930", SHAPE_PLAIN},
+    {"cvv", "123", SHAPE_SECRET},
+    {"authorization", "Token 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b", SHAPE_TOKEN},
+    {"Authorization", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b", SHAPE_TOKEN},
+    {"authorization", "required", SHAPE_PLAIN},
+    {"authorization", "granted by the board in 2024", SHAPE_PLAIN},
+    {"author", "Token 9f86d081884c7d65", SHAPE_PLAIN},
+    {"cookie", "sid=8f14e45fceea; theme=dark", SHAPE_TOKEN},
+    {"Set-Cookie", "id=a3fWa1234; Expires=Wed, 21 Oct 2026 07:28:00 GMT", SHAPE_TOKEN},
+    {"cookie", "chocolate chip", SHAPE_PLAIN},
+    {"cookies", "theme=dark", SHAPE_PLAIN},
+    {"cookies_accepted", "yes=2024-01-01", SHAPE_PLAIN},
+    {"auth", "oauth2", SHAPE_PLAIN},
+};
+
+START_TEST(some_names_need_a_value_that_fits)
+{
+    enum shape shape =
+        token_shape_of_member(bytes_text(WITH_VALUES[_i].name), bytes_text(WITH_VALUES[_i].value));
+    ck_assert_msg(shape == WITH_VALUES[_i].shape, "%s = %s", WITH_VALUES[_i].name,
+                  WITH_VALUES[_i].value);
+}
+END_TEST
+
 START_TEST(a_token_among_words_is_a_secret)
 {
     ck_assert_int_eq(token_shape_of_value(BYTES_LITERAL(JWT)), SHAPE_TOKEN);
@@ -294,6 +370,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tests, every_secret_is_found, 0, (int)COUNT(SECRETS));
     tcase_add_test(tests, nearly_no_plain_value_is_taken);
     tcase_add_loop_test(tests, names_are_cut_into_words, 0, (int)COUNT(NAMES));
+    tcase_add_loop_test(tests, more_names_are_known, 0, (int)COUNT(MORE_NAMES));
+    tcase_add_loop_test(tests, some_names_need_a_value_that_fits, 0, (int)COUNT(WITH_VALUES));
     tcase_add_test(tests, a_token_among_words_is_a_secret);
     tcase_add_test(tests, what_only_looks_like_a_jwt_is_plain);
     tcase_add_test(tests, broken_json_hides_nothing);
