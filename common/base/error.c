@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,6 +23,7 @@ static const struct code_row CODES[] = {
 #undef X
 };
 
+#define FORMAT_ROOM 1024
 #define CODE_COUNT (sizeof(CODES) / sizeof(CODES[0]))
 
 /* A value outside the list can only come from our own bug; it is shown as such, not crashed on,
@@ -40,15 +42,42 @@ static size_t cut_at_character(const char *text, size_t most)
     return ((unsigned char)text[end] & 0xC0) == 0x80 ? most : end;
 }
 
-/* Formats through a buffer of its own, as the arguments may be parts of the same error. What a
- * server says often ends in a newline or spans lines: one part of an error is one line. */
-static void PRINTF_LIKE(3, 0) set_part(char *part, size_t size, const char *format, va_list args)
+/* A text that does not fit into `room` is formatted into memory of its own (*longer). */
+static struct bytes PRINTF_LIKE(3, 0)
+    format_all(char room[FORMAT_ROOM], char **longer, const char *format, va_list args)
 {
-    char formatted[512];
-    int length = vsnprintf(formatted, sizeof(formatted), format, args);
-    size_t used = length < 0 ? 0 : (size_t)length;
-    if (used >= sizeof(formatted))
-        used = sizeof(formatted) - 1;
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(room, FORMAT_ROOM, format, args);
+    struct bytes all = bytes_of(room, length < 0 ? 0 : (size_t)length);
+    *longer = NULL;
+    if (all.size >= FORMAT_ROOM) {
+        *longer = malloc(all.size + 1);
+        if (!*longer)
+            abort();
+        vsnprintf(*longer, all.size + 1, format, again);
+        all.data = *longer;
+    }
+    va_end(again);
+    return all;
+}
+
+/* Formats through a buffer of its own, as the arguments may be parts of the same error; masks what
+ * looks like a secret before it is cut, as half of one would not be known any more. What a server
+ * says often ends in a newline or spans lines: one part of an error is one line. */
+static void PRINTF_LIKE(4, 0)
+    set_part(char *part, size_t size, bool is_path, const char *format, va_list args)
+{
+    char room[FORMAT_ROOM], *longer;
+    struct buf masked;
+    struct bytes all = format_all(room, &longer, format, args);
+    buf_init(&masked, SIZE_MAX / 2);
+    if (is_path && all.size && all.data[0] == '/')
+        text_append_masked_path(&masked, all);
+    else
+        text_append_masked(&masked, all);
+    const char *formatted = buf_text(&masked);
+    size_t used = masked.size;
     if (used >= size)
         used = cut_at_character(formatted, size - 1);
     for (size_t i = 0; i < used; i++) {
@@ -58,6 +87,8 @@ static void PRINTF_LIKE(3, 0) set_part(char *part, size_t size, const char *form
     while (used > 0 && part[used - 1] == ' ')
         used--;
     part[used] = '\0';
+    buf_free(&masked);
+    free(longer);
 }
 
 enum outcome error_set(struct error *err, enum outcome outcome, enum error_code code,
@@ -67,7 +98,7 @@ enum outcome error_set(struct error *err, enum outcome outcome, enum error_code 
         return outcome;
     va_list args;
     va_start(args, format);
-    set_part(err->text, sizeof(err->text), format, args);
+    set_part(err->text, sizeof(err->text), false, format, args);
     va_end(args);
     err->outcome = outcome;
     err->code = code;
@@ -75,21 +106,21 @@ enum outcome error_set(struct error *err, enum outcome outcome, enum error_code 
     return outcome;
 }
 
-#define DEFINE_PART(name)                                                                          \
+#define DEFINE_PART(name, is_path)                                                                 \
     void error_##name(struct error *err, const char *format, ...)                                  \
     {                                                                                              \
         if (!err)                                                                                  \
             return;                                                                                \
         va_list args;                                                                              \
         va_start(args, format);                                                                    \
-        set_part(err->name, sizeof(err->name), format, args);                                      \
+        set_part(err->name, sizeof(err->name), is_path, format, args);                             \
         va_end(args);                                                                              \
     }
 
-DEFINE_PART(where)
-DEFINE_PART(cause)
-DEFINE_PART(hint)
-DEFINE_PART(path)
+DEFINE_PART(where, false)
+DEFINE_PART(cause, false)
+DEFINE_PART(hint, false)
+DEFINE_PART(path, true)
 
 const char *error_code_id(enum error_code code)
 {

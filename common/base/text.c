@@ -129,54 +129,6 @@ bool text_percent_decode(struct buf *out, struct bytes text)
     return true;
 }
 
-/* The code point of a well-formed character of `size` bytes. */
-static uint32_t code_point(const char *at, size_t size)
-{
-    static const unsigned char FIRST_MASK[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    uint32_t value = (unsigned char)at[0] & FIRST_MASK[size];
-    for (size_t i = 1; i < size; i++)
-        value = value << 6 | ((unsigned char)at[i] & 0x3F);
-    return value;
-}
-
-/* What moves the cursor, colours, breaks the line or turns the reading direction. The marks and
- * overrides are those of "Trojan Source" (CVE-2021-42574). */
-static bool is_unsafe(uint32_t point)
-{
-    return point < 0x20 || (point >= 0x7F && point <= 0x9F) || point == 0x061C || point == 0x200E ||
-           point == 0x200F || (point >= 0x2028 && point <= 0x202E) ||
-           (point >= 0x2066 && point <= 0x2069) || point == 0xFEFF;
-}
-
-void text_append_safe(struct buf *out, struct bytes text, size_t most)
-{
-    size_t plain = 0;
-    size_t at = 0;
-    while (at < text.size) {
-        size_t size = text_utf8_size(text, at);
-        size_t taken = size ? size : 1;
-        if (taken > most - at)
-            break;
-        uint32_t point = size ? code_point(text.data + at, size) : 0;
-        if (size && !is_unsafe(point)) {
-            at += size;
-            continue;
-        }
-        if (at > plain)
-            buf_append(out, text.data + plain, at - plain);
-        if (size > 1)
-            buf_append_format(out, "\\u{%X}", point);
-        else
-            buf_append_format(out, "\\x%02X", (unsigned char)text.data[at]);
-        at += taken;
-        plain = at;
-    }
-    if (at > plain)
-        buf_append(out, text.data + plain, at - plain);
-    if (at < text.size)
-        buf_append_text(out, "…");
-}
-
 /* One '*' is remembered at a time: a later one makes the earlier one's choice final, so the time
  * is at most pattern times text and hostile patterns cannot blow it up. */
 bool text_glob(const char *pattern, struct bytes text)

@@ -42,10 +42,14 @@ char *text_format_count(uint64_t value, char out[28]);
 /* "1.9 MiB"; `out` of at least 16 bytes. Returns out. */
 char *text_format_size(uint64_t bytes, char out[16]);
 
-/* Appends `text` so that it is safe in a terminal or log line: control characters, DEL, C1 and
- * bidirectional overrides as \xNN / \u{N}, invalid UTF-8 as \xNN; at most `most` input bytes, then
- * "…". */
+/* Appends `text` so that it may be shown: what looks like a secret (token_span.h) as "***"; control
+ * characters, DEL, C1 and bidirectional overrides as \xNN / \u{N}, invalid UTF-8 as \xNN; at most
+ * `most` input bytes, then "…". */
 void text_append_safe(struct buf *out, struct bytes text, size_t most);
+/* Only the masking: for JSON and for what is escaped elsewhere. */
+void text_append_masked(struct buf *out, struct bytes text);
+/* Of a JSON pointer: each name between '/' is masked as it was before ~0 and ~1. */
+void text_append_masked_path(struct buf *out, struct bytes path);
 
 /* Shell pattern with '*' and '?' only; no classes, no escapes. */
 bool text_glob(const char *pattern, struct bytes text);

@@ -3,7 +3,7 @@
 
 #include "common/base/text.h"
 #include "common/policy/collect_storage_codec.h"
-#include "common/policy/token_shape.h"
+#include "common/base/token_shape.h"
 
 static struct bytes shown(struct collect_storage *storage, struct bytes key)
 {

@@ -9,7 +9,7 @@
 #include <yyjson.h>
 
 #include "common/policy/secret_guard.h"
-#include "common/policy/token_shape.h"
+#include "common/base/token_shape.h"
 
 #define GUARD_STRING_LEVELS 3 /* JSON in a string in a string in a string */
 #define MARK_OF_SEALED "$sealed"

@@ -1,4 +1,4 @@
-#include "common/policy/token_shape.h"
+#include "common/base/token_shape.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* See token_chars.h: the flags of each byte, sixteen a line. */
 
-#include "common/policy/token_chars.h"
+#include "common/base/token_chars.h"
 
 #include <assert.h>
 

@@ -6,7 +6,7 @@
  * Every look forward or back is bounded, or skips what it read: the pass is linear.
  */
 
-#include "common/policy/token_span.h"
+#include "common/base/token_span.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -15,7 +15,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/text.h"
-#include "common/policy/token_chars.h"
+#include "common/base/token_chars.h"
 
 #define BLOB_MIN 512       /* text without a URL that is longer may be base64, where '/' joins */
 #define NAME_MAX_SIZE 64   /* of a name before '=' or ':' */

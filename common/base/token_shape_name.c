@@ -4,7 +4,7 @@
  * while "auth_token" is one.
  */
 
-#include "common/policy/token_shape.h"
+#include "common/base/token_shape.h"
 
 #include <ctype.h>
 #include <strings.h>

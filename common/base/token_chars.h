@@ -1,5 +1,5 @@
-#ifndef DROVER_POLICY_TOKEN_CHARS_H
-#define DROVER_POLICY_TOKEN_CHARS_H
+#ifndef DROVER_BASE_TOKEN_CHARS_H
+#define DROVER_BASE_TOKEN_CHARS_H
 
 /* The classes of bytes that token_match.c and token_span.c read: one table look-up each. */
 

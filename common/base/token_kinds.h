@@ -1,5 +1,5 @@
-#ifndef DROVER_POLICY_TOKEN_KINDS_H
-#define DROVER_POLICY_TOKEN_KINDS_H
+#ifndef DROVER_BASE_TOKEN_KINDS_H
+#define DROVER_BASE_TOKEN_KINDS_H
 
 /*
  * The kinds of keys and tokens that can be told by how they are written: one row each, with where
@@ -21,7 +21,7 @@
 #include <stddef.h>
 
 #include "common/base/bytes.h"
-#include "common/policy/token_shape.h"
+#include "common/base/token_shape.h"
 
 struct token_kind {
     const char *name;    /* issuer, and what it is */

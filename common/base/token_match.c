@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <threads.h>
 
-#include "common/policy/token_chars.h"
-#include "common/policy/token_kinds.h"
+#include "common/base/token_chars.h"
+#include "common/base/token_kinds.h"
 
 #define ROWS_MAX 512
 #define HEAD 3               /* bytes that are looked at first */

@@ -1,5 +1,5 @@
-#ifndef DROVER_POLICY_TOKEN_SPAN_H
-#define DROVER_POLICY_TOKEN_SPAN_H
+#ifndef DROVER_BASE_TOKEN_SPAN_H
+#define DROVER_BASE_TOKEN_SPAN_H
 
 /*
  * Where in a text its secrets and tokens stand: the parts that must go, and nothing around them.
@@ -19,8 +19,8 @@
 #include <stddef.h>
 
 #include "common/base/bytes.h"
-#include "common/policy/token_kinds.h"
-#include "common/policy/token_shape.h"
+#include "common/base/token_kinds.h"
+#include "common/base/token_shape.h"
 
 struct token_span {
     size_t start, size;            /* bytes of the text */

@@ -3,7 +3,7 @@
  * length that they leave open is a lower bound here.
  */
 
-#include "common/policy/token_kinds.h"
+#include "common/base/token_kinds.h"
 
 /* clang-format off */
 const struct token_kind TOKEN_KINDS[] = {
@@ -265,9 +265,9 @@ const struct token_kind TOKEN_KINDS[] = {
      "https://docs.slack.dev/authentication/tokens/"},
     {"Slack session token", "xoxs-%w{10,}", SHAPE_SECRET,
      "https://docs.slack.dev/authentication/tokens/"},
-    {"Slack configuration token", "xoxe.xox[bp]-%w{10,}", SHAPE_SECRET,
+    {"Slack configuration token", "xoxe.xox[bp]-%w{40,}", SHAPE_SECRET,
      "https://docs.slack.dev/authentication/tokens/"},
-    {"Slack configuration refresh token", "xoxe-%w{10,}", SHAPE_SECRET,
+    {"Slack configuration refresh token", "xoxe-%w{40,}", SHAPE_SECRET,
      "https://docs.slack.dev/authentication/tokens/"},
     {"Slack app-level token", "xapp-%w{10,}", SHAPE_SECRET,
      "https://docs.slack.dev/authentication/tokens/"},

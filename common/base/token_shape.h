@@ -1,5 +1,5 @@
-#ifndef DROVER_POLICY_TOKEN_SHAPE_H
-#define DROVER_POLICY_TOKEN_SHAPE_H
+#ifndef DROVER_BASE_TOKEN_SHAPE_H
+#define DROVER_BASE_TOKEN_SHAPE_H
 
 /*
  * What looks like a token (withheld: it proves who somebody is and dies soon) or like a secret

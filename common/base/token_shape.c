@@ -4,14 +4,14 @@
  * A text that holds a token among other words is a secret, not a token: sealing keeps the words.
  */
 
-#include "common/policy/token_shape.h"
+#include "common/base/token_shape.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <strings.h>
 
-#include "common/policy/token_chars.h"
-#include "common/policy/token_span.h"
+#include "common/base/token_chars.h"
+#include "common/base/token_span.h"
 
 #define RANDOM_LEAST 20
 #define RANDOM_MOST 1024
