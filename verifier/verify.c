@@ -5,8 +5,10 @@
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
+#include "common/io/key_file.h"
 #include "common/model/tenant.h"
 #include "common/policy/diff_content.h"
+#include "common/policy/verify_mask.h"
 #include "verifier/actual.h"
 #include "verifier/beside.h"
 #include "verifier/claims.h"
@@ -95,7 +97,7 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     run->settings = settings;
     verify_report_init(report, (size_t)settings->samples);
     report->show_values = settings->show_values;
-    report->salt = clock_monotonic_ns() * 0x9E3779B97F4A7C15u ^ (uint64_t)clock_unix_ms();
+    verify_mask_draw_key(report);
     report->migration = settings->migration;
     report->group = settings->group;
     report->topic = run->source_topic;
@@ -109,6 +111,19 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     arena_init(&run->arena, RECORD_MOST);
     buf_init(&run->key, KEY_MOST);
     verify_progress_init(&run->progress, settings->progress_fd, settings->quiet);
+}
+
+/* With a key file a record has the same hash in every report of the migration. */
+static enum outcome take_mask_key(struct verify_run *run, struct error *err)
+{
+    struct secret_ring ring;
+    bool present = false;
+    enum outcome outcome = key_file_load(run->settings, &ring, &present, err);
+    if (outcome != OUT_OK || !present)
+        return outcome;
+    secret_ring_report_key(&ring, run->report.mask_key);
+    secret_ring_wipe(&ring);
+    return OUT_OK;
 }
 
 static void run_free(struct verify_run *run)
@@ -240,6 +255,8 @@ enum exit_code verify_main(const struct settings *settings, struct error *err)
         abort();
     run_init(run, settings);
     enum outcome outcome = check_settings(settings, err);
+    if (outcome == OUT_OK)
+        outcome = take_mask_key(run, err);
     if (outcome == OUT_OK)
         outcome = name_topics(run, err);
     if (outcome == OUT_OK)

@@ -19,6 +19,7 @@
 static const unsigned char FOR_KEY_ID[crypto_generichash_blake2b_PERSONALBYTES] = "drover-key-id";
 static const unsigned char FOR_IDENTITY[crypto_generichash_blake2b_PERSONALBYTES] =
     "drover-identity";
+static const unsigned char FOR_REPORTS[crypto_generichash_blake2b_PERSONALBYTES] = "drover-reports";
 
 static void name_key(const unsigned char key[SECRET_KEY_SIZE], const unsigned char *purpose,
                      unsigned char id[SECRET_KEY_ID_SIZE])
@@ -58,6 +59,12 @@ const struct secret_key *secret_ring_find(const struct secret_ring *ring,
         if (memcmp(ring->keys[i].id, id, SECRET_KEY_ID_SIZE) == 0)
             return &ring->keys[i];
     return NULL;
+}
+
+void secret_ring_report_key(const struct secret_ring *ring, unsigned char key[SECRET_KEY_SIZE])
+{
+    crypto_generichash_blake2b_salt_personal(key, SECRET_KEY_SIZE, NULL, 0, ring->identity,
+                                             sizeof ring->identity, NULL, FOR_REPORTS);
 }
 
 void secret_ring_identity(const struct secret_ring *ring, char text[17])

@@ -42,6 +42,8 @@ MUST_USE enum outcome secret_ring_parse(struct bytes text, struct secret_ring *r
                                         struct error *err);
 const struct secret_key *secret_ring_find(const struct secret_ring *ring,
                                           const unsigned char id[SECRET_KEY_ID_SIZE]);
+/* What hashes in reports are keyed with: stays when keys rotate, tells nothing of the identity. */
+void secret_ring_report_key(const struct secret_ring *ring, unsigned char key[SECRET_KEY_SIZE]);
 /* 16 hex digits that tell which identity a ring has, for people and `secrets.identity`. */
 void secret_ring_identity(const struct secret_ring *ring, char text[17]);
 

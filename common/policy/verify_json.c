@@ -67,7 +67,8 @@ static void append_sample(const struct verify_report *report, const struct verif
     buf_append_char(out, '"');
     append_member(out, "tenant", sample->tenant);
     append_member(out, "entity", sample->entity);
-    buf_append_format(out, ",\"key\":\"h:%016" PRIx64 "\"", sample->key.high);
+    buf_append_format(out, ",\"key\":\"h:%016" PRIx64 "\"",
+                      verify_mask_hash_key(report, &sample->key));
     if (report->show_values)
         append_member(out, "id", sample->id);
     if (sample->table)

@@ -2,8 +2,30 @@
 
 #include <string.h>
 
-#include "common/base/hash.h"
+#include <sodium.h>
+
 #include "common/base/text.h"
+
+void verify_mask_draw_key(struct verify_report *report)
+{
+    randombytes_buf(report->mask_key, sizeof report->mask_key);
+}
+
+uint64_t verify_mask_hash(const struct verify_report *report, struct bytes text)
+{
+    unsigned char hash[crypto_generichash_BYTES_MIN];
+    uint64_t first = 0;
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)text.data, text.size,
+                       report->mask_key, sizeof report->mask_key);
+    for (size_t i = 0; i < sizeof first; i++)
+        first = first << 8 | hash[i];
+    return first;
+}
+
+uint64_t verify_mask_hash_key(const struct verify_report *report, const struct diff_key *key)
+{
+    return verify_mask_hash(report, bytes_of(key, sizeof *key));
+}
 
 static const char *kind_of(struct bytes value)
 {
@@ -26,7 +48,6 @@ static const char *kind_of(struct bytes value)
 
 static void append_masked(struct buf *out, const struct verify_report *report, struct bytes value)
 {
-    struct buf salted;
     const char *kind = kind_of(value);
     buf_append_text(out, kind);
     if (strcmp(kind, "null") == 0)
@@ -35,11 +56,7 @@ static void append_masked(struct buf *out, const struct verify_report *report, s
         size_t quotes = value.data[0] == '"' ? 2 : 0;
         buf_append_format(out, " of %zu bytes", value.size - quotes);
     }
-    buf_init(&salted, value.size + sizeof report->salt);
-    buf_append(&salted, &report->salt, sizeof report->salt);
-    buf_append_bytes(&salted, value);
-    buf_append_format(out, " h:%08x", (unsigned)(hash64(buf_view(&salted)) >> 32));
-    buf_free(&salted);
+    buf_append_format(out, " h:%08x", (unsigned)(verify_mask_hash(report, value) >> 32));
 }
 
 void verify_mask_append(struct buf *out, const struct verify_report *report, struct bytes value)

@@ -6,8 +6,8 @@
  * word is decided here, from the counts alone, so that no path through the verifier can say
  * "match" without having compared.
  *
- * Values and ids are masked unless asked for: a value is shown as its kind, its size and a hash
- * salted for this one report, so that equal values can be told without being guessed.
+ * Values and ids are masked unless asked for: a value is shown as its kind, its size and a keyed
+ * hash, so that equal ones can be told without being guessed (verify_mask.h).
  */
 
 #include <stdbool.h>
@@ -21,6 +21,7 @@
 #include "common/policy/verify_beside.h"
 
 #define VERIFY_SCHEMA_VERSION 1
+#define VERIFY_MASK_KEY_SIZE 32
 
 /* Samples of what stands beside the source records' verdicts: lists behind those of the verdicts.
  */
@@ -69,7 +70,7 @@ struct verify_report {
     size_t sample_counts[VERIFY_LIST_COUNT];
     size_t samples_most; /* a list */
     bool show_values;
-    uint64_t salt;
+    unsigned char mask_key[VERIFY_MASK_KEY_SIZE]; /* of every hash that is shown (verify_mask.h) */
 
     const char *migration, *group, *topic, *only_tenant, *version;
     struct verify_partition *partitions;

@@ -214,7 +214,8 @@ static void append_sample(const struct verify_report *report, const struct verif
     text_append_safe(out, sample->tenant, NAME_MOST);
     buf_append_char(out, '/');
     text_append_safe(out, sample->entity, NAME_MOST);
-    buf_append_format(out, " key h:%08x", (unsigned)(sample->key.high >> 32));
+    buf_append_format(out, " key h:%08x",
+                      (unsigned)(verify_mask_hash_key(report, &sample->key) >> 32));
     if (report->show_values && sample->id.size) {
         buf_append_text(out, " id=");
         text_append_safe(out, sample->id, VERIFY_VALUE_MOST);

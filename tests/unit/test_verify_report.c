@@ -2,7 +2,10 @@
 
 #include "common/policy/verify_report.h"
 
+#include "common/base/hash.h"
 #include "common/model/json.h"
+#include "common/policy/secret_key.h"
+#include "common/policy/verify_mask.h"
 #include "common/policy/verify_text.h"
 #include "tests/support/suite.h"
 
@@ -16,7 +19,7 @@ static void setup(void)
     report.group = "drover.m.worker";
     report.topic = "drover.m.source";
     report.version = "0.1.0";
-    report.salt = 42;
+    verify_mask_draw_key(&report);
     report.passes = 1;
     buf_init(&text, 1u << 20);
 }
@@ -114,6 +117,40 @@ static void add_sample(void)
     sample->field_count = sample->field_total = 2;
 }
 
+/* Who has a report and a list of likely keys or values must not find out which they are. */
+START_TEST(hashes_cannot_be_tried_against_guesses)
+{
+    struct secret_ring ring;
+    struct diff_key key = diff_key_of(BYTES_LITERAL("acme/agent/a1"));
+    uint64_t here = verify_mask_hash_key(&report, &key);
+    ck_assert(here == verify_mask_hash_key(&report, &key));
+    ck_assert(here != key.high && here != key.low);
+    verify_mask_draw_key(&report);
+    ck_assert(here != verify_mask_hash_key(&report, &key));
+
+    secret_ring_generate(&ring);
+    secret_ring_report_key(&ring, report.mask_key);
+    here = verify_mask_hash_key(&report, &key);
+    ck_assert(secret_ring_add(&ring)); /* rotated */
+    secret_ring_report_key(&ring, report.mask_key);
+    ck_assert(here == verify_mask_hash_key(&report, &key));
+    ck_assert_int_ne(memcmp(report.mask_key, ring.identity, sizeof report.mask_key), 0);
+
+    count("DE", VERDICT_DIFFERENT, 1);
+    add_sample();
+    report.samples[VERDICT_DIFFERENT][0].key = key;
+    char shown[32];
+    snprintf(shown, sizeof shown, "h:%08x", (unsigned)(here >> 32));
+    ck_assert_ptr_nonnull(strstr(show(), shown));
+    buf_reset(&text);
+    verify_json_append(&report, &text);
+    snprintf(shown, sizeof shown, "\"h:%016llx\"", (unsigned long long)here);
+    ck_assert_ptr_nonnull(strstr(buf_text(&text), shown));
+    snprintf(shown, sizeof shown, "%016llx", (unsigned long long)key.high);
+    ck_assert_ptr_null(strstr(buf_text(&text), shown));
+}
+END_TEST
+
 START_TEST(values_are_masked_unless_asked_for)
 {
     count("DE", VERDICT_DIFFERENT, 1);
@@ -178,6 +215,7 @@ static Suite *verify_report_suite(void)
     tcase_add_loop_test(tcase, every_problem_is_a_discrepancy, 0, VERDICT_COUNT);
     tcase_add_test(tcase, what_does_not_add_up_comes_first);
     tcase_add_test(tcase, an_evicted_begin_is_no_match);
+    tcase_add_test(tcase, hashes_cannot_be_tried_against_guesses);
     tcase_add_test(tcase, values_are_masked_unless_asked_for);
     tcase_add_test(tcase, the_json_is_json);
     tcase_add_test(tcase, samples_and_warnings_are_bounded);
