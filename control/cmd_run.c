@@ -20,6 +20,7 @@
 enum {
     TICK_MS = 200,
     SURVEY_MS = 2000,
+    SURVEY_RESTS = 10,
     BROKER_MS = 15000,
     WORKER_EXTRA_MS = 4000, /* a worker's stop beyond its drain (docs/architecture.md) */
     PRODUCE_STOP_MS = 10000,
@@ -369,7 +370,7 @@ static enum outcome prepare(struct run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = prepare_topics(settings, err);
     if (outcome == OUT_OK)
-        outcome = survey_open(settings, SURVEY_MS, &run->survey, err);
+        outcome = survey_open(settings, SURVEY_MS, SURVEY_RESTS, &run->survey, err);
     return outcome;
 }
 
@@ -405,7 +406,7 @@ enum exit_code run_command(const struct invocation *invocation, struct error *er
     if (prepare(run, err) == OUT_OK) {
         run_loop(run);
         run_view_end(run);
-        run_view_summary(run);
+        run_summary(run);
         *err = run->err;
     } else {
         run->code = command_fail(err);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,23 +42,47 @@ static const char *count_text(uint64_t value, char out[28])
     return text_format_count(value, out);
 }
 
-/* Narrow enough for 80 columns: names that are long elsewhere are short here. */
-static void append_partition(struct buf *out, const struct survey_partition *partition, int32_t at)
+static void append_owner(struct buf *out, const struct survey_partition *partition)
 {
-    char numbers[6][28];
-    buf_append_format(
-        out, "  %4" PRId32 " %11s %11s %9s %10s %6s %10s  ", at,
-        count_text((uint64_t)(partition->high - partition->low), numbers[0]),
-        count_text(partition->counts[CLASS_APPLIED], numbers[1]),
-        count_text(partition->counts[CLASS_SUPERSEDED], numbers[2]),
-        count_text(partition->counts[CLASS_UNCHANGED], numbers[3]),
-        count_text(partition->counts[CLASS_DEAD] + partition->counts[CLASS_CONFLICT], numbers[4]),
-        count_text((uint64_t)partition->lag, numbers[5]));
     if (partition->owner[0])
         text_append_safe(out, bytes_text(partition->owner), sizeof(partition->owner));
     else
         buf_append_text(out, partition->epoch ? "(released)" : "-");
-    buf_append_char(out, '\n');
+}
+
+/* A row a partition, and one for what never got into the topic. */
+static void append_partitions(struct buf *out, const struct survey *survey, size_t width)
+{
+    const struct totals_table table = {.set = &TOTALS_WORK,
+                                       .name_titles = {"partition"},
+                                       .records_title = "records",
+                                       .tail_title = "owner",
+                                       .width = width};
+    size_t count = (size_t)survey->partition_count;
+    struct totals_row *rows = calloc(count + 1, sizeof(*rows));
+    char(*names)[24] = calloc(count, sizeof(*names));
+    struct buf *owners = calloc(count, sizeof(*owners));
+    uint64_t at_source[WORK_COUNT] = {
+        [WORK_REJECTED] = survey->rejected, [WORK_WITHHELD] = survey->withheld};
+    if (!rows || !names || !owners)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        buf_init(&owners[i], 4096);
+        append_owner(&owners[i], &survey->partitions[i]);
+        snprintf(names[i], sizeof(names[i]), "%zu", i);
+        rows[i] = (struct totals_row){.names = {bytes_text(names[i])},
+                                      .counts = survey->partitions[i].counts,
+                                      .tail = buf_view(&owners[i])};
+    }
+    if (survey->rejected || survey->withheld)
+        rows[count++] =
+            (struct totals_row){.names = {BYTES_LITERAL("at source")}, .counts = at_source};
+    totals_append_table(out, &table, rows, count);
+    for (int32_t i = 0; i < survey->partition_count; i++)
+        buf_free(&owners[i]);
+    free(rows);
+    free(names);
+    free(owners);
 }
 
 static void append_codes(struct buf *out, const struct survey *survey)
@@ -72,41 +97,25 @@ static void append_codes(struct buf *out, const struct survey *survey)
         buf_append_char(out, '\n');
 }
 
-static void append_classes(struct buf *out, const struct survey *survey)
+static uint64_t in_topic(const struct survey *survey)
 {
-    char numbers[7][28];
-    const uint64_t *counts = survey->counts;
-    buf_append_format(
-        out, "%s records: %s applied, %s superseded, %s unchanged, %s conflict, %s dead-lettered",
-        count_text(survey->total, numbers[0]), count_text(counts[CLASS_APPLIED], numbers[1]),
-        count_text(counts[CLASS_SUPERSEDED], numbers[2]),
-        count_text(counts[CLASS_UNCHANGED], numbers[3]),
-        count_text(counts[CLASS_CONFLICT], numbers[4]), count_text(counts[CLASS_DEAD], numbers[5]));
-    if (counts[CLASS_WAITING])
-        buf_append_format(out, ", %s waiting for their parents",
-                          count_text(counts[CLASS_WAITING], numbers[6]));
-    buf_append_char(out, '\n');
-    if (survey->rejected || survey->withheld)
-        buf_append_format(out, "at the source: %s rejected, %s withheld\n",
-                          count_text(survey->rejected, numbers[0]),
-                          count_text(survey->withheld, numbers[1]));
+    return totals_records(&TOTALS_WORK, survey->counts) - survey->rejected - survey->withheld;
 }
 
-/* What is committed without a receipt yet is said, not hidden: the classes do not count it. */
-static void append_rest(struct buf *out, const struct survey *survey, const struct pace *pace)
+/* What the sum does not say: offsets of the topic that are no records of it, and the pace. */
+static void append_footnotes(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
-    char numbers[3][28];
-    uint64_t counted = 0;
-    for (int i = 0; i <= CLASS_DEAD; i++)
-        counted += survey->counts[i];
-    counted += survey->counts[CLASS_WAITING];
-    buf_append_format(out, "%s to do", count_text(survey->lag, numbers[0]));
-    if (survey->committed > counted)
-        buf_append_format(out, ", %s committed without a receipt yet",
-                          count_text(survey->committed - counted, numbers[1]));
-    if (pace->per_second >= 0)
-        buf_append_format(out, ", %s/s",
-                          count_text((uint64_t)(pace->per_second + 0.5), numbers[2]));
+    char numbers[2][28];
+    if (survey->total != in_topic(survey))
+        buf_append_format(out,
+                          "%s offsets in the topic, of %s records: the others are markers of "
+                          "transactions, or records that are no longer kept\n",
+                          count_text(survey->total, numbers[0]),
+                          count_text(in_topic(survey), numbers[1]));
+    if (pace->per_second < 0)
+        return;
+    buf_append_format(out, "%s records/s",
+                      count_text((uint64_t)(pace->per_second + 0.5), numbers[0]));
     if (pace->per_second > 0.5 && survey->lag)
         buf_append_format(out, ", about %.0f s left", (double)survey->lag / pace->per_second);
     buf_append_char(out, '\n');
@@ -114,22 +123,16 @@ static void append_rest(struct buf *out, const struct survey *survey, const stru
 
 static void append_table(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
+    size_t width =
+        terminal_is(STDOUT_FILENO) ? (size_t)terminal_width(STDOUT_FILENO) : TERMINAL_NONE_WIDTH;
     buf_append_format(out, "%s · group %s\n", survey->topics[TOPIC_SOURCE],
                       survey->settings->group);
-    buf_append_format(out, "  %4s %11s %11s %9s %10s %6s %10s  %s\n", "part", "records", "applied",
-                      "older", "unchanged", "dead", "lag", "owner");
-    for (int32_t i = 0; i < survey->partition_count; i++)
-        append_partition(out, &survey->partitions[i], i);
-    append_classes(out, survey);
+    append_partitions(out, survey, width);
+    totals_append_identity(out, &TOTALS_WORK, survey->counts,
+                           totals_records(&TOTALS_WORK, survey->counts), "source records", 4,
+                           width);
     append_codes(out, survey);
-    append_rest(out, survey, pace);
-}
-
-static void append_json_counts(struct buf *out, const uint64_t *counts)
-{
-    for (int i = 0; i <= CLASS_DEAD; i++)
-        buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "",
-                          record_class_name((enum record_class)i), counts[i]);
+    append_footnotes(out, survey, pace);
 }
 
 static void append_json_partition(struct buf *out, const struct survey_partition *partition,
@@ -146,23 +149,19 @@ static void append_json_partition(struct buf *out, const struct survey_partition
         buf_append_json(out, bytes_text(partition->owner));
     else
         buf_append_text(out, "null");
-    buf_append_text(out, ",\"counts\":{");
-    append_json_counts(out, partition->counts);
-    buf_append_text(out, "}}");
+    buf_append_char(out, ',');
+    totals_append_json(out, &TOTALS_WORK, partition->counts);
+    buf_append_char(out, '}');
 }
 
 static void append_json(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
-    const uint64_t *counts = survey->counts;
     buf_append_format(out,
                       "{\"topic\":\"%s\",\"total\":%" PRIu64 ",\"committed\":%" PRIu64
-                      ",\"lag\":%" PRIu64 ",\"rejectedAtSource\":%" PRIu64
-                      ",\"withheldAtSource\":%" PRIu64 ",\"counts\":{",
-                      survey->topics[TOPIC_SOURCE], survey->total, survey->committed, survey->lag,
-                      survey->rejected, survey->withheld);
-    append_json_counts(out, counts);
-    buf_append_format(out, ",\"waiting\":%" PRIu64, counts[CLASS_WAITING]);
-    buf_append_text(out, "},\"deadLetters\":{");
+                      ",\"lag\":%" PRIu64 ",",
+                      survey->topics[TOPIC_SOURCE], survey->total, survey->committed, survey->lag);
+    totals_append_json(out, &TOTALS_WORK, survey->counts);
+    buf_append_text(out, ",\"deadLetters\":{");
     for (size_t i = 0; i < survey->code_count; i++)
         buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", survey->codes[i].code,
                           survey->codes[i].count);
@@ -252,7 +251,8 @@ enum exit_code status_command(const struct invocation *invocation, struct error 
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
     struct survey survey;
-    if (survey_open(&invocation->settings, SERVER_MS, &survey, err) != OUT_OK)
+    if (survey_open(&invocation->settings, SERVER_MS, invocation->settings.watch ? 1 : 0, &survey,
+                    err) != OUT_OK)
         return command_fail(err);
     enum exit_code code = invocation->settings.watch ? watch(&survey, err) : once(&survey, err);
     survey_close(&survey);

@@ -35,7 +35,9 @@ enum run_role {
 /* The last progress a child told; unused members are zero. */
 struct run_numbers {
     uint64_t read, produced, rejected, bytes, total_bytes;                        /* produce */
+    uint64_t withheld;                                                            /* produce */
     uint64_t polled, applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
+    uint64_t taken, recovered, parked, settled;                                   /* work */
     uint64_t compared, total;                                                     /* verify */
     bool told; /* anything at all */
     bool done;
@@ -120,6 +122,8 @@ void run_view_draw(struct run *run); /* at most once a tick */
 void run_view_print(struct run *run, struct bytes text);
 /* Leaves what is drawn on the screen, in its last state, and draws no more. */
 void run_view_end(struct run *run);
-void run_view_summary(struct run *run);
+
+/* run_summary.c: in words and sums, below whatever was shown before. */
+void run_summary(struct run *run);
 
 #endif

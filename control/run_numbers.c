@@ -27,6 +27,11 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
     take(root, "superseded", &numbers->superseded);
     take(root, "conflict", &numbers->conflict);
     take(root, "dead", &numbers->dead);
+    take(root, "withheld", &numbers->withheld);
+    take(root, "taken", &numbers->taken);
+    take(root, "recovered", &numbers->recovered);
+    take(root, "parked", &numbers->parked);
+    take(root, "settled", &numbers->settled);
     take(root, "mem", &numbers->mem);
     take(root, "halted", &numbers->halted);
     take(root, "compared", &numbers->compared);

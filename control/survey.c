@@ -4,6 +4,10 @@
 
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_destroy.h"
+#include "common/io/kafka_reader.h"
+
+/* Offsets that are read to find out whether any is a message: two markers a transaction. */
+#define MARKERS_MAX 1000
 
 static enum outcome topic_missing(const struct survey *survey, struct error *err)
 {
@@ -27,10 +31,10 @@ static enum outcome open_kafka(struct survey *survey, struct error *err)
     return outcome;
 }
 
-enum outcome survey_open(const struct settings *settings, int timeout_ms, struct survey *survey,
-                         struct error *err)
+enum outcome survey_open(const struct settings *settings, int timeout_ms, unsigned rests,
+                         struct survey *survey, struct error *err)
 {
-    *survey = (struct survey){.settings = settings, .timeout_ms = timeout_ms};
+    *survey = (struct survey){.settings = settings, .timeout_ms = timeout_ms, .rests = rests};
     enum outcome outcome = OUT_OK;
     for (int kind = 0; kind < 3 && outcome == OUT_OK; kind++)
         outcome = topic_format(settings->prefix, settings->migration, (enum topic_kind)kind,
@@ -87,6 +91,49 @@ static void sum_up(struct survey *survey)
     }
 }
 
+/* ---- offsets that are no messages -------------------------------------------------------- */
+
+/* Whether there is a message between what is committed and the end. */
+static enum outcome ask_for_messages(struct survey *survey, int32_t at, struct error *err)
+{
+    struct survey_partition *partition = &survey->partitions[at];
+    const struct kafka_range range = {at, partition->high - partition->lag, partition->high};
+    struct kafka_reader *reader = NULL;
+    const struct kafka_read_message *message = NULL;
+    enum outcome outcome = kafka_reader_open(survey->settings, survey->topics[TOPIC_SOURCE], &range,
+                                             1, survey->timeout_ms, &reader, err);
+    if (outcome == OUT_OK)
+        outcome = kafka_reader_next(reader, survey->timeout_ms, &message, err);
+    partition->nothing_left = outcome == OUT_OK && !message;
+    kafka_reader_close(reader);
+    return outcome;
+}
+
+/* A partition whose last offsets are markers of transactions never gets to its end, as nobody
+ * commits a marker. Asked once for each place where it rests, when few offsets are left. */
+static enum outcome leave_out_markers(struct survey *survey, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (int32_t i = 0; i < survey->partition_count && outcome == OUT_OK; i++) {
+        struct survey_partition *partition = &survey->partitions[i];
+        bool moved = partition->seen_next != partition->next_offset ||
+                     partition->seen_high != partition->high;
+        partition->seen_next = partition->next_offset;
+        partition->seen_high = partition->high;
+        partition->rested = moved ? 0 : partition->rested + 1;
+        partition->nothing_left = partition->nothing_left && !moved;
+        if (partition->rested == survey->rests && partition->lag > 0 &&
+            partition->lag <= MARKERS_MAX)
+            outcome = ask_for_messages(survey, i, err);
+        if (!partition->nothing_left)
+            continue;
+        survey->lag -= (uint64_t)partition->lag;
+        survey->committed += (uint64_t)partition->lag;
+        partition->lag = 0;
+    }
+    return outcome;
+}
+
 enum outcome survey_look(struct survey *survey, struct error *err)
 {
     /* Progress first: ends read later are never behind it. */
@@ -95,5 +142,5 @@ enum outcome survey_look(struct survey *survey, struct error *err)
         outcome = read_ends(survey, err);
     if (outcome == OUT_OK)
         sum_up(survey);
-    return outcome;
+    return outcome == OUT_OK ? leave_out_markers(survey, err) : outcome;
 }

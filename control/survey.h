@@ -17,6 +17,7 @@
 #include "common/io/settings.h"
 #include "common/model/receipt.h"
 #include "common/model/topic.h"
+#include "common/policy/totals.h"
 
 struct survey_partition {
     int64_t low, high;   /* of the source topic */
@@ -26,9 +27,14 @@ struct survey_partition {
     int64_t epoch;
     char owner[96]; /* empty: nobody's now */
     int64_t lag;
-    uint64_t counts[CLASS_COUNT]; /* from the receipts; waiting: who still does */
-    uint64_t parked, settled;     /* who waited, and of how many is known what became of them */
-    int64_t receipts_to;          /* offsets of the source topic the receipts cover */
+    uint64_t told[CLASS_COUNT];    /* by the receipts of its batches; waiting: who ever did */
+    uint64_t settled[CLASS_COUNT]; /* what became of those that waited */
+    int64_t receipts_to;           /* offsets of the source topic the receipts cover */
+    uint64_t gaps;                 /* offsets below that no receipt covers */
+    uint64_t counts[WORK_COUNT];   /* all of its source records, of the last look */
+    int64_t seen_next, seen_high;  /* at the last look */
+    unsigned rested;               /* looks in a row that found it there */
+    bool nothing_left;             /* there is no message between them */
 };
 
 struct survey_code {
@@ -39,6 +45,7 @@ struct survey_code {
 struct survey {
     const struct settings *settings;
     int timeout_ms; /* of each question to a server */
+    unsigned rests; /* looks */
     char topics[3][TOPIC_NAME_SIZE];
     rd_kafka_t *client;
     PGconn *connection;
@@ -54,15 +61,17 @@ struct survey {
     uint64_t rejected, withheld; /* at the source, by the producers' receipts */
 
     /* sums of the last look */
-    uint64_t total; /* messages in the source topic */
+    uint64_t total; /* offsets of the source topic: its messages, and markers of transactions */
     uint64_t committed;
     uint64_t lag;
-    uint64_t waiting; /* records in the waiting room: their parents are not there yet */
-    uint64_t counts[CLASS_COUNT];
+    uint64_t waiting;            /* records in the waiting room: their parents are not there yet */
+    uint64_t counts[WORK_COUNT]; /* partitions, and what never got into the topic */
 };
 
-/* Connects to Kafka only; the store follows at the first look. */
-MUST_USE enum outcome survey_open(const struct settings *settings, int timeout_ms,
+/* Connects to Kafka only; the store follows at the first look. Of a partition that has not moved
+ * for `rests` looks (0: at the first one) it is asked whether what is left of it are messages at
+ * all. */
+MUST_USE enum outcome survey_open(const struct settings *settings, int timeout_ms, unsigned rests,
                                   struct survey *survey, struct error *err);
 void survey_close(struct survey *survey);
 
@@ -70,6 +79,8 @@ void survey_close(struct survey *survey);
 MUST_USE enum outcome survey_look(struct survey *survey, struct error *err);
 /* survey_progress.c, internal: the stores' part of a look. */
 MUST_USE enum outcome survey_read_progress(struct survey *survey, struct error *err);
-/* Reads the receipts and dead letters that are new. */
+/* Reads the receipts and dead letters that are new, and counts: the classes of each partition sum
+ * to its records by themselves. OUT_RETRY DRV-W012: the receipts are ahead of the store, which so
+ * is another one. */
 MUST_USE enum outcome survey_read_receipts(struct survey *survey, struct error *err);
 #endif

@@ -1,4 +1,6 @@
 /* Receipts and dead letters, each message once: every look goes on where the last one ended. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,25 +13,8 @@ typedef void (*on_message)(struct survey *survey, const struct kafka_read_messag
 
 static void settle(struct survey *survey, const struct settled_item *item)
 {
-    if (item->partition < 0 || item->partition >= survey->partition_count)
-        return;
-    struct survey_partition *partition = &survey->partitions[item->partition];
-    partition->settled++;
-    partition->counts[item->the_class]++;
-    survey->counts[item->the_class]++;
-}
-
-/* Receipts of different partitions come in any order, so who still waits is known at the end. */
-static void count_waiting(struct survey *survey)
-{
-    survey->counts[CLASS_WAITING] = 0;
-    for (int32_t i = 0; i < survey->partition_count; i++) {
-        struct survey_partition *partition = &survey->partitions[i];
-        uint64_t left =
-            partition->parked > partition->settled ? partition->parked - partition->settled : 0;
-        partition->counts[CLASS_WAITING] = left;
-        survey->counts[CLASS_WAITING] += left;
-    }
+    if (item->partition >= 0 && item->partition < survey->partition_count)
+        survey->partitions[item->partition].settled[item->the_class]++;
 }
 
 /* They come in order, in one partition; one that was sent again has the round of the first. */
@@ -45,8 +30,40 @@ static void take_settled(struct survey *survey, struct bytes json)
     receipt_free_settled(&receipt);
 }
 
-/* A batch may have two receipts, as it is sent again when its acknowledgement was lost. Those of
- * one partition come in order, so one that covers nothing new says nothing new. */
+/* Of a receipt made again after a crash, what is behind the last one that was told of. Where it
+ * does not say which record is in which class, the first ones are those that were told. */
+static void take_rest(const struct survey_partition *partition, struct bytes json,
+                      struct receipt_summary *summary)
+{
+    uint64_t rest[CLASS_COUNT] = {0};
+    uint64_t known = (uint64_t)(partition->receipts_to - summary->first);
+    bool exact = receipt_count_from(json, partition->receipts_to, rest);
+    for (int i = 0; i < CLASS_COUNT; i++) {
+        uint64_t drop = summary->counts[i] < known ? summary->counts[i] : known;
+        known -= drop;
+        summary->counts[i] = exact ? rest[i] : summary->counts[i] - drop;
+    }
+}
+
+/* A batch may have two receipts, as it is sent again when its acknowledgement was lost, and cut
+ * anew after a crash. Those of one partition come in order, so one that covers nothing new says
+ * nothing new. */
+static void take_batch(struct survey *survey, struct bytes json, struct receipt_summary *summary)
+{
+    struct survey_partition *partition = &survey->partitions[summary->partition];
+    int64_t told =
+        partition->receipts_to > partition->low ? partition->receipts_to : partition->low;
+    if (summary->next <= partition->receipts_to)
+        return;
+    if (summary->first > told)
+        partition->gaps += (uint64_t)(summary->first - told);
+    else if (summary->first < partition->receipts_to)
+        take_rest(partition, json, summary);
+    partition->receipts_to = summary->next;
+    for (int i = 0; i < CLASS_COUNT; i++)
+        partition->told[i] += summary->counts[i];
+}
+
 static void take_receipt(struct survey *survey, const struct kafka_read_message *message)
 {
     struct receipt_summary summary;
@@ -54,22 +71,87 @@ static void take_receipt(struct survey *survey, const struct kafka_read_message 
         return;
     if (summary.is_settled) {
         take_settled(survey, message->envelope.value);
-        return;
+    } else if (summary.is_produce) {
+        survey->rejected += summary.counts[CLASS_REJECTED];
+        survey->withheld += summary.counts[CLASS_WITHHELD];
+    } else if (summary.partition >= 0 && summary.partition < survey->partition_count &&
+               (!summary.group[0] || strcmp(summary.group, survey->settings->group) == 0)) {
+        take_batch(survey, message->envelope.value, &summary);
     }
-    survey->rejected += summary.is_produce ? summary.counts[CLASS_REJECTED] : 0;
-    survey->withheld += summary.is_produce ? summary.counts[CLASS_WITHHELD] : 0;
-    if (summary.is_produce || summary.partition < 0 || summary.partition >= survey->partition_count)
-        return;
-    struct survey_partition *partition = &survey->partitions[summary.partition];
-    if (summary.next <= partition->receipts_to)
-        return;
-    partition->receipts_to = summary.next;
-    partition->parked += summary.counts[CLASS_WAITING];
-    summary.counts[CLASS_WAITING] = 0;
-    for (int i = 0; i < CLASS_COUNT; i++) {
-        partition->counts[i] += summary.counts[i];
-        survey->counts[i] += summary.counts[i];
+}
+
+/* ---- the sums ---------------------------------------------------------------------------- */
+
+static void take_from(uint64_t *count, uint64_t *excess)
+{
+    uint64_t taken = *count < *excess ? *count : *excess;
+    *count -= taken;
+    *excess -= taken;
+}
+
+/* More may be settled than were told of as pending: a worker crashed, and before their batch's
+ * receipt was made again they had got in, or were dead. There they count a second time. */
+static void count_partition(struct survey_partition *partition)
+{
+    uint64_t settled = 0, pending = partition->told[CLASS_WAITING];
+    memset(partition->counts, 0, sizeof partition->counts);
+    totals_add_receipt(partition->counts, partition->told);
+    totals_add_receipt(partition->counts, partition->settled);
+    for (int i = 0; i < CLASS_COUNT; i++)
+        settled += partition->settled[i];
+    uint64_t excess = settled > pending ? settled - pending : 0;
+    partition->counts[WORK_PENDING] = settled < pending ? pending - settled : 0;
+    take_from(&partition->counts[WORK_RECOVERED], &excess);
+    take_from(&partition->counts[WORK_DEAD], &excess);
+    /* behind the last committed message there may be markers alone */
+    int64_t next =
+        partition->nothing_left ? partition->next_offset : partition->high - partition->lag;
+    int64_t told =
+        partition->receipts_to > partition->low ? partition->receipts_to : partition->low;
+    uint64_t untold = next > told ? (uint64_t)(next - told) : 0;
+    partition->counts[WORK_NO_RECEIPT] = partition->gaps + untold;
+    partition->counts[WORK_TO_DO] = (uint64_t)partition->lag;
+}
+
+static void count_all(struct survey *survey)
+{
+    memset(survey->counts, 0, sizeof survey->counts);
+    for (int32_t i = 0; i < survey->partition_count; i++) {
+        count_partition(&survey->partitions[i]);
+        for (int c = 0; c < WORK_COUNT; c++)
+            survey->counts[c] += survey->partitions[i].counts[c];
     }
+    survey->counts[WORK_REJECTED] = survey->rejected;
+    survey->counts[WORK_WITHHELD] = survey->withheld;
+}
+
+/* A receipt follows its commit, so none is ahead of the store that its worker writes to. */
+static const struct survey_partition *find_ahead(const struct survey *survey)
+{
+    for (int32_t i = 0; i < survey->partition_count; i++)
+        if (survey->partitions[i].receipts_to > survey->partitions[i].next_offset)
+            return &survey->partitions[i];
+    return NULL;
+}
+
+static enum outcome check_store(struct survey *survey, struct error *err)
+{
+    const struct survey_partition *ahead = find_ahead(survey);
+    enum outcome outcome = ahead ? survey_look(survey, err) : OUT_OK; /* committed meanwhile? */
+    ahead = outcome == OUT_OK && ahead ? find_ahead(survey) : NULL;
+    if (!ahead)
+        return outcome;
+    outcome = error_set(err, OUT_RETRY, ERR_STORE_OTHER,
+                        "the receipts tell of records up to offset %" PRId64
+                        ", the store has committed them up to %" PRId64,
+                        ahead->receipts_to, ahead->next_offset);
+    error_cause(err, "%s",
+                ahead->receipts_to > ahead->high
+                    ? "the topic ends before that: it was made anew, and its receipts were not"
+                    : "this store belongs to another migration, or is an older copy of it");
+    error_where(err, "%s-%d, group %s", survey->topics[TOPIC_SOURCE],
+                (int)(ahead - survey->partitions), survey->settings->group);
+    return outcome;
 }
 
 /* Remembers the id; false when it is known. */
@@ -100,25 +182,33 @@ static bool add_id(struct survey *survey, struct bytes id)
     return true;
 }
 
+static struct survey_code *find_code(struct survey *survey, const char *code)
+{
+    for (size_t i = 0; i < survey->code_count; i++)
+        if (strcmp(survey->codes[i].code, code) == 0)
+            return &survey->codes[i];
+    return NULL;
+}
+
 static void count_code(struct survey *survey, struct bytes code)
 {
+    static const char OTHER[] = "other";
     size_t most = sizeof(survey->codes) / sizeof(survey->codes[0]);
     enum error_code known;
     char text[16] = "";
     if (code.size < sizeof(text))
         memcpy(text, code.data, code.size);
-    if (!error_code_find(text, &known)) /* a foreign letter: its header is not for our terminal */
-        memcpy(text, "other", sizeof("other"));
-    for (size_t i = 0; i < survey->code_count; i++) {
-        if (strcmp(survey->codes[i].code, text) == 0) {
-            survey->codes[i].count++;
-            return;
-        }
+    bool is_ours = error_code_find(text, &known); /* or its header is not for our terminal */
+    struct survey_code *found = find_code(survey, is_ours ? text : OTHER);
+    if (!found && survey->code_count + 1 >= most) /* the last place is for all that have none */
+        found = find_code(survey, OTHER);
+    if (!found) {
+        is_ours = is_ours && survey->code_count + 1 < most;
+        found = &survey->codes[survey->code_count++];
+        *found = (struct survey_code){.count = 0};
+        snprintf(found->code, sizeof(found->code), "%s", is_ours ? text : OTHER);
     }
-    if (survey->code_count == most)
-        return;
-    memcpy(survey->codes[survey->code_count].code, text, sizeof(text));
-    survey->codes[survey->code_count++].count = 1;
+    found->count++;
 }
 
 static void take_letter(struct survey *survey, const struct kafka_read_message *message)
@@ -196,8 +286,10 @@ enum outcome survey_read_receipts(struct survey *survey, struct error *err)
 {
     enum outcome outcome =
         read_topic(survey, TOPIC_RESULTS, survey->results_read, take_receipt, err);
-    count_waiting(survey);
+    if (outcome == OUT_OK)
+        outcome = check_store(survey, err);
     if (outcome == OUT_OK)
         outcome = read_topic(survey, TOPIC_DLQ, survey->dead_read, take_letter, err);
+    count_all(survey);
     return outcome;
 }

@@ -256,11 +256,12 @@ static void count_classes(struct worker *worker, const struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_item *item = &batch->items[i];
         bool dead = item->verdict == CLASS_DEAD;
-        worker->counts.classes[item->verdict]++;
+        worker->counts.classes[batch_told_class(batch, item)]++;
         worker->counts.dead_in_a_row = dead ? worker->counts.dead_in_a_row + 1 : 0;
         note_dead(worker, batch, item);
     }
     worker->counts.batches++;
+    worker->counts.taken += batch->count;
 }
 
 /* A fault of the configuration dressed as data must not send everything to the dead letters. */

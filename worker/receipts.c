@@ -58,7 +58,10 @@ static void list_rejects(struct receipt *receipt, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_item *item = &batch->items[i];
-        receipt->counts[item->verdict]++;
+        enum record_class told = batch_told_class(batch, item);
+        receipt->counts[told]++;
+        if (receipt->recovered)
+            receipt_add_run(receipt, item->offset, told);
         if (item->verdict != CLASS_DEAD && item->verdict != CLASS_CONFLICT)
             continue;
         enum error_code code = item->err                         ? item->err->code
@@ -76,17 +79,19 @@ static void fill(struct receipt *receipt, struct partition *partition, const str
     *receipt = (struct receipt){
         .worker = bytes_text(worker->name),
         .topic = bytes_text(worker->source),
+        .group = bytes_text(worker->group),
         .partition = partition->number,
         .first = batch->fence.start,
         .next = batch->fence.end,
         .epoch = partition->epoch,
         .committed_ms = clock_unix_ms(),
         .lag = end > batch->fence.end ? end - batch->fence.end : 0,
-        .recovered = batch->second_look || batch->outcome_unknown,
+        .recovered = batch_is_recovered(batch),
     };
     receipt->groups = calloc(batch->group_count + 1, sizeof *receipt->groups);
     receipt->rejects = calloc(batch->count + 1, sizeof *receipt->rejects);
-    if (!receipt->groups || !receipt->rejects)
+    receipt->runs = receipt->recovered ? calloc(batch->count + 1, sizeof *receipt->runs) : NULL;
+    if (!receipt->groups || !receipt->rejects || (receipt->recovered && !receipt->runs))
         abort();
     list_rejects(receipt, batch);
     sum_groups(receipt, batch);
@@ -184,6 +189,7 @@ enum outcome receipts_send(struct partition *partition, const struct batch *batc
         put_receipt(partition, &receipt);
     free(receipt.groups);
     free(receipt.rejects);
+    free(receipt.runs);
     return outcome;
 }
 

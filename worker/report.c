@@ -26,6 +26,14 @@ static uint64_t waiting_count(const struct worker *worker)
     return parked > worker->counts.settled ? parked - worker->counts.settled : 0;
 }
 
+/* Records that somebody else had parked, or this worker's forerunner: they are counted in their
+ * class, and were not taken by this one. */
+static uint64_t settled_before(const struct worker *worker)
+{
+    uint64_t parked = worker->counts.classes[CLASS_WAITING];
+    return worker->counts.settled > parked ? worker->counts.settled - parked : 0;
+}
+
 static void write_line(const struct worker *worker, bool done)
 {
     char line[640];
@@ -34,13 +42,16 @@ static void write_line(const struct worker *worker, bool done)
         line, sizeof line,
         "{\"role\":\"work\",\"polled\":%" PRIu64 ",\"applied\":%" PRIu64 ",\"unchanged\":%" PRIu64
         ",\"superseded\":%" PRIu64 ",\"conflict\":%" PRIu64 ",\"dead\":%" PRIu64
-        ",\"waiting\":%" PRIu64 ",\"redis_lag\":%" PRIu64 ",\"redis_foreign\":%" PRIu64
+        ",\"recovered\":%" PRIu64 ",\"taken\":%" PRIu64 ",\"parked\":%" PRIu64
+        ",\"settled\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"redis_lag\":%" PRIu64
+        ",\"redis_foreign\":%" PRIu64
         ",\"partitions\":%zu,\"halted\":%zu,\"mem\":%zu,\"done\":%s}\n",
         worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
         classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
-        waiting_count(worker), worker->stage ? redis_stage_records(worker->stage) : 0,
-        worker->counts.foreign, worker->held_count, halted_count(worker), worker->in_flight_bytes,
-        done ? "true" : "false");
+        classes[CLASS_RECOVERED], worker->counts.taken, classes[CLASS_WAITING],
+        worker->counts.settled, waiting_count(worker),
+        worker->stage ? redis_stage_records(worker->stage) : 0, worker->counts.foreign,
+        worker->held_count, halted_count(worker), worker->in_flight_bytes, done ? "true" : "false");
     ssize_t written = write(worker->settings->progress_fd, line, (size_t)size);
     (void)written; /* a parent that is gone does not stop the work */
 }
@@ -57,12 +68,13 @@ void report_progress(struct worker *worker, uint64_t now_ms, bool done)
         return;
     worker->last_line_ms = now_ms;
     const uint64_t *classes = worker->counts.classes;
+    /* taken + settled_before = applied + … + dead + recovered + pending */
     log_line(LOG_INFO, done ? "worker.stopped" : "worker.progress",
-             "polled=%" PRIu64 " applied=%" PRIu64 " unchanged=%" PRIu64 " superseded=%" PRIu64
-             " conflict=%" PRIu64 " dead=%" PRIu64 " waiting=%" PRIu64 " batches=%" PRIu64
-             " retries=%" PRIu64 " in_flight_bytes=%zu",
-             worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
-             classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
-             waiting_count(worker), worker->counts.batches, worker->counts.retries,
-             worker->in_flight_bytes);
+             "taken=%" PRIu64 " settled_before=%" PRIu64 " applied=%" PRIu64 " unchanged=%" PRIu64
+             " superseded=%" PRIu64 " conflict=%" PRIu64 " dead=%" PRIu64 " recovered=%" PRIu64
+             " pending=%" PRIu64 " batches=%" PRIu64 " retries=%" PRIu64 " in_flight_bytes=%zu",
+             worker->counts.taken, settled_before(worker), classes[CLASS_APPLIED],
+             classes[CLASS_UNCHANGED], classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT],
+             classes[CLASS_DEAD], classes[CLASS_RECOVERED], waiting_count(worker),
+             worker->counts.batches, worker->counts.retries, worker->in_flight_bytes);
 }

@@ -37,6 +37,7 @@ struct parents_orphan;
 
 struct worker_counts {
     uint64_t polled;
+    uint64_t taken; /* of them: in batches that were written */
     uint64_t classes[CLASS_COUNT];
     uint64_t batches, retries, repeats, fenced;
     uint64_t foreign; /* Redis keys that are somebody else's */

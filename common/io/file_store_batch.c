@@ -268,7 +268,7 @@ enum outcome file_store_write_batch(struct file_store *store, struct batch *batc
         outcome = write_all(&writing, err);
     if (outcome == OUT_OK) {
         outcome = file_db_run(&store->db, STATEMENT_COMMIT, err);
-        batch->outcome_unknown = outcome != OUT_OK;
+        batch->outcome_unknown = outcome != OUT_OK || writing.only_look;
     }
     if (outcome != OUT_OK)
         roll_back(store);

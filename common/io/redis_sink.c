@@ -272,6 +272,7 @@ static void on_codes(struct place *place, const redisReply *reply)
         reject_foreign(place, reply->str + 1);
     } else if ((status == 'k' || status == 'd') && whole) {
         decide(batch, reply->str + 1, status == 'd' || batch->second_look);
+        batch->outcome_unknown = status == 'd'; /* 'k': it was written now, not before */
         finish(place, OUT_OK, NULL);
     } else {
         error_set(&place->failure, OUT_FATAL, ERR_REDIS_PROTOCOL,

@@ -13,6 +13,9 @@
 bool terminal_is(int fd);
 /* A terminal, and neither NO_COLOR nor TERM=dumb. */
 bool terminal_colour(int fd);
+/* What is written elsewhere than to a terminal is this wide. */
+#define TERMINAL_NONE_WIDTH 100
+
 /* Columns; 80 when unknown. */
 int terminal_width(int fd);
 

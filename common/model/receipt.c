@@ -8,8 +8,8 @@
 #include <yyjson.h>
 
 static const char *const CLASS_NAMES[CLASS_COUNT] = {
-    "applied",       "superseded", "unchanged", "conflict",
-    "dead_lettered", "rejected",   "withheld",  "waiting",
+    "applied",  "superseded", "unchanged", "conflict",  "dead_lettered",
+    "rejected", "withheld",   "waiting",   "recovered",
 };
 
 const char *record_class_name(enum record_class record_class)
@@ -72,10 +72,46 @@ static void append_counts(struct buf *out, const struct receipt *receipt)
     for (int i = 0; i <= CLASS_DEAD; i++)
         buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", CLASS_NAMES[i],
                           receipt->counts[i]);
-    if (receipt->counts[CLASS_WAITING])
-        buf_append_format(out, ",\"%s\":%" PRIu64, CLASS_NAMES[CLASS_WAITING],
-                          receipt->counts[CLASS_WAITING]);
+    for (int i = CLASS_WAITING; i < CLASS_COUNT; i++)
+        if (receipt->counts[i])
+            buf_append_format(out, ",\"%s\":%" PRIu64, CLASS_NAMES[i], receipt->counts[i]);
     buf_append_text(out, "},");
+}
+
+void receipt_add_run(struct receipt *receipt, int64_t offset, enum record_class the_class)
+{
+    struct receipt_run *last = receipt->run_count ? &receipt->runs[receipt->run_count - 1] : NULL;
+    if (last && last->the_class == the_class && last->offset + last->count == offset)
+        last->count++;
+    else
+        receipt->runs[receipt->run_count++] = (struct receipt_run){offset, 1, the_class};
+}
+
+/* Runs that would fill more than half of a message are left out: who reads them does without.
+ * "runs":{"recovered":[[17,4],[30,1]],"dead_lettered":[[21,9]]} */
+static void append_runs(struct buf *out, const struct receipt *receipt, size_t most)
+{
+    bool any = false;
+    size_t before = out->size;
+    buf_append_text(out, "\"runs\":{");
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        bool open = false;
+        for (size_t i = 0; i < receipt->run_count; i++) {
+            const struct receipt_run *run = &receipt->runs[i];
+            if ((int)run->the_class != class)
+                continue;
+            if (!open)
+                buf_append_format(out, "%s\"%s\":[", any ? "," : "", CLASS_NAMES[class]);
+            buf_append_format(out, "%s[%" PRId64 ",%" PRIu32 "]", open ? "," : "", run->offset,
+                              run->count);
+            open = any = true;
+        }
+        if (open)
+            buf_append_char(out, ']');
+    }
+    buf_append_text(out, "},");
+    if (out->size > most / 2)
+        out->size = before;
 }
 
 void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t most,
@@ -85,6 +121,7 @@ void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t 
     buf_append_format(out, "{\"kind\":\"%s\",", cursor->part ? "batch_part" : "batch");
     append_text(out, "worker", receipt->worker);
     append_text(out, "topic", receipt->topic);
+    append_text(out, "group", receipt->group);
     buf_append_format(
         out, "\"partition\":%d,\"first\":%" PRId64 ",\"next\":%" PRId64 ",\"epoch\":%" PRId64 ",",
         receipt->partition, receipt->first, receipt->next, receipt->epoch);
@@ -92,6 +129,8 @@ void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t 
         buf_append_format(out, "\"part\":%" PRIu32 ",", cursor->part);
     else
         append_counts(out, receipt);
+    if (!cursor->part && receipt->recovered)
+        append_runs(out, receipt, most);
     append_list(out, receipt, true, most, &any, &cursor->group);
     if (cursor->group == receipt->group_count)
         append_list(out, receipt, false, most, &any, &cursor->reject);
@@ -195,8 +234,30 @@ void receipt_append_produce(struct buf *out, const struct produce_receipt *recei
                       receipt->finished_ms);
 }
 
+bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_COUNT])
+{
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *runs = yyjson_obj_get(yyjson_doc_get_root(doc), "runs");
+    bool there = yyjson_is_obj(runs);
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        size_t at, most;
+        yyjson_val *run;
+        yyjson_arr_foreach(yyjson_obj_get(runs, CLASS_NAMES[class]), at, most, run)
+        {
+            int64_t first = yyjson_get_sint(yyjson_arr_get(run, 0));
+            uint64_t count = yyjson_get_uint(yyjson_arr_get(run, 1));
+            uint64_t before = from > first ? (uint64_t)(from - first) : 0;
+            counts[class] += count > before ? count - before : 0;
+        }
+    }
+    yyjson_doc_free(doc);
+    return there;
+}
+
 static void parse_batch(yyjson_val *root, struct receipt_summary *summary)
 {
+    const char *group = yyjson_get_str(yyjson_obj_get(root, "group"));
+    snprintf(summary->group, sizeof summary->group, "%s", group ? group : "");
     yyjson_val *counts = yyjson_obj_get(root, "counts");
     for (int i = 0; i < CLASS_COUNT; i++)
         summary->counts[i] = yyjson_get_uint(yyjson_obj_get(counts, CLASS_NAMES[i]));

@@ -26,6 +26,8 @@ enum record_class {
     CLASS_REJECTED,   /* rejected at the source (producer receipts) */
     CLASS_WITHHELD,   /* tokens (producer receipts) */
     CLASS_WAITING,    /* parked until its parent comes (drover.waiting); applied or dead later */
+    CLASS_RECOVERED,  /* in a receipt made after a crash or a lost answer: stored, but whether as
+                         applied, superseded or unchanged is not known any more */
     CLASS_COUNT
 };
 
@@ -44,8 +46,16 @@ struct receipt_reject {
     enum record_class the_class; /* CLASS_DEAD or CLASS_CONFLICT */
 };
 
+/* Records [offset, offset + count) of one class. */
+struct receipt_run {
+    int64_t offset;
+    uint32_t count;
+    enum record_class the_class;
+};
+
 struct receipt {
     struct bytes worker; /* owner id */
+    struct bytes group;  /* of consumers: whose progress the batch moved */
     struct bytes topic;
     int32_t partition;
     int64_t first, next; /* offsets [first, next) */
@@ -55,9 +65,13 @@ struct receipt {
     size_t group_count;
     struct receipt_reject *rejects;
     size_t reject_count;
-    int64_t committed_ms; /* Unix time of the commit */
-    int64_t lag;          /* messages behind the partition's end */
-    bool recovered;       /* written after a crash: classes are a second look, not the first */
+    int64_t committed_ms;     /* Unix time of the commit */
+    int64_t lag;              /* messages behind the partition's end */
+    bool recovered;           /* written after a crash or a lost answer: what was stored is
+                                 CLASS_RECOVERED */
+    struct receipt_run *runs; /* recovered: each record's class, as it may tell again of some that
+                                 an earlier receipt told of; all in the first message */
+    size_t run_count;
 };
 
 /* One finished `drover produce`. */
@@ -119,8 +133,16 @@ struct receipt_summary {
     uint64_t read, produced;      /* produce only */
     int64_t committed_ms;
     int64_t lag;
-    char run[64]; /* produce only */
+    char run[64];    /* produce only */
+    char group[256]; /* batch only; empty: from before receipts named it */
 };
+
+/* What a recovered receipt tells of records at or above `from`, added to counts. False when it has
+ * no runs, or is none. */
+MUST_USE bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_COUNT]);
+/* Runs of a batch's records, for struct receipt: the records come in the order of their offsets;
+ * `runs` has room for one each. */
+void receipt_add_run(struct receipt *receipt, int64_t offset, enum record_class the_class);
 
 /* Tolerant of unknown members; OUT_REJECT DRV-E001 when it is no receipt, or only a further part
  * of one: the first part says all counts. */

@@ -388,6 +388,18 @@ void batch_settle(struct batch *batch)
             settle(batch, &batch->contests[i]);
 }
 
+bool batch_is_recovered(const struct batch *batch)
+{
+    return batch->second_look || batch->outcome_unknown;
+}
+
+enum record_class batch_told_class(const struct batch *batch, const struct batch_item *item)
+{
+    bool guessed = item->verdict == CLASS_APPLIED || item->verdict == CLASS_SUPERSEDED ||
+                   item->verdict == CLASS_UNCHANGED;
+    return guessed && batch_is_recovered(batch) ? CLASS_RECOVERED : item->verdict;
+}
+
 uint64_t batch_count(const struct batch *batch, enum record_class verdict)
 {
     uint64_t count = 0;

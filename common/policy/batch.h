@@ -155,6 +155,13 @@ void batch_retry(struct batch *batch);
 enum record_class batch_classify(const struct row *row, int64_t stored_version,
                                  struct bytes stored_digest);
 
+/* True when the batch was written by a process that crashed, or its COMMIT's answer was lost: what
+ * became of its records was asked of the store afterwards. */
+bool batch_is_recovered(const struct batch *batch);
+/* The class that a decided item is told in. A store that is asked afterwards proves that it holds a
+ * record, not whether it was this one that put it there: CLASS_RECOVERED. */
+enum record_class batch_told_class(const struct batch *batch, const struct batch_item *item);
+
 uint64_t batch_count(const struct batch *batch, enum record_class verdict);
 /* True when every item is decided: what a sink must reach before on_done(OUT_OK). */
 bool batch_is_decided(const struct batch *batch);

@@ -67,10 +67,11 @@ static const char *truth(bool value)
 void produce_ledger_append_progress(struct buf *out, const struct produce_ledger *ledger,
                                     const struct produce_state *state)
 {
-    buf_append_format(out,
-                      "{\"role\":\"produce\",\"read\":%" PRIu64 ",\"produced\":%" PRIu64
-                      ",\"rejected\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"total_bytes\":",
-                      ledger->read, ledger->produced, ledger->rejected, state->source_bytes);
+    buf_append_format(
+        out,
+        "{\"role\":\"produce\",\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
+        ",\"withheld\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"total_bytes\":",
+        ledger->read, ledger->produced, ledger->rejected, ledger->withheld, state->source_bytes);
     if (state->total_bytes)
         buf_append_format(out, "%" PRIu64, state->total_bytes);
     else

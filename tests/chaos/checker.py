@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 import load
 
 MASK = (1 << 128) - 1
-CLASSES = ("applied", "superseded", "unchanged", "conflict", "dead_lettered", "waiting")
+CLASSES = ("applied", "superseded", "unchanged", "conflict", "dead_lettered", "waiting", "recovered")
 
 
 class Message:

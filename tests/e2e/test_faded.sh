@@ -44,7 +44,7 @@ wait_until 60 none_waits
 wait_until 60 redis_is_level
 equal "boxes" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM drover.credential_vault")" 6
 stop_worker A
-equal "classes" "$(drover status --json | jq -c '[.counts.applied, .counts.superseded, .counts.waiting]')" "[6,0,0]"
+equal "classes" "$(drover status --json | jq -c '[.counts.applied, .counts.superseded, .counts.pending]')" "[6,0,0]"
 
 say "values that faded, and the same records once more"
 all_faded() { [ "$(redis --scan --pattern 'node:*' | grep -vc ':v$' || true)" = 0 ]; }

@@ -91,6 +91,6 @@ equal "warnings" "$(jq -c '.warnings' "$WORK/report/report.json")" "[]"
 drover status --json > "$WORK/status.json"
 equal "classes of status" "$(jq '.counts | add' "$WORK/status.json")" "$(jq .total "$WORK/status.json")"
 equal "dead letters" "$(dead)" 4
-equal "still waiting" "$(jq .counts.waiting "$WORK/status.json")" 0
+equal "still waiting" "$(jq .counts.pending "$WORK/status.json")" 0
 equal "classes by partition" "$(jq '[.partitions[].counts | add] | add' "$WORK/status.json")" "$(jq .total "$WORK/status.json")"
 say done

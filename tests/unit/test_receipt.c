@@ -1,6 +1,7 @@
 #include "common/model/receipt.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include <yyjson.h>
 
@@ -111,12 +112,65 @@ START_TEST(a_large_receipt_is_cut_into_parts)
 }
 END_TEST
 
+/* Records in random classes with holes between them: from whichever offset on, the runs count what
+ * is there. */
+START_TEST(a_recovered_receipt_counts_from_any_offset)
+{
+    enum { RECORDS = 300 };
+    static struct receipt_run runs[RECORDS];
+    static enum record_class classes[RECORDS];
+    static int64_t offsets[RECORDS];
+    unsigned state = (unsigned)time(NULL);
+    printf("seed %u\n", state);
+    struct receipt receipt = {.worker = BYTES_LITERAL("w"),
+                              .topic = BYTES_LITERAL("drover.x.source"),
+                              .group = BYTES_LITERAL("g"),
+                              .recovered = true,
+                              .runs = runs};
+    int64_t offset = 1000;
+    for (int i = 0; i < RECORDS; i++) {
+        static const enum record_class SOME[] = {CLASS_RECOVERED, CLASS_RECOVERED, CLASS_DEAD,
+                                                 CLASS_CONFLICT, CLASS_WAITING};
+        state = state * 1103515245u + 12345u;
+        offset += (state >> 16) % 7 == 0 ? 3 : 1;
+        offsets[i] = offset;
+        classes[i] = i && (state >> 20) % 3 ? classes[i - 1] : SOME[(state >> 16) % 5];
+        receipt.counts[classes[i]]++;
+        receipt_add_run(&receipt, offset, classes[i]);
+    }
+    ck_assert_uint_lt(receipt.run_count, RECORDS);
+    struct receipt_cursor cursor = {0};
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    receipt_append_part(&text, &receipt, 1u << 20, &cursor);
+    for (int from = 0; from <= RECORDS; from++) {
+        uint64_t counts[CLASS_COUNT] = {0}, expected[CLASS_COUNT] = {0};
+        for (int i = from; i < RECORDS; i++)
+            expected[classes[i]]++;
+        ck_assert(receipt_count_from(buf_view(&text), from < RECORDS ? offsets[from] : offset + 1,
+                                     counts));
+        ck_assert_mem_eq(counts, expected, sizeof counts);
+    }
+    struct receipt_summary summary;
+    ck_assert_int_eq(receipt_parse(buf_view(&text), &summary, NULL), OUT_OK);
+    ck_assert_str_eq(summary.group, "g");
+    ck_assert_uint_eq(summary.counts[CLASS_RECOVERED], receipt.counts[CLASS_RECOVERED]);
+    buf_reset(&text); /* no room: left out, and said so */
+    cursor = (struct receipt_cursor){0};
+    receipt_append_part(&text, &receipt, 600, &cursor);
+    uint64_t counts[CLASS_COUNT] = {0};
+    ck_assert(!receipt_count_from(buf_view(&text), 0, counts));
+    buf_free(&text);
+}
+END_TEST
+
 static Suite *receipt_suite(void)
 {
     Suite *suite = suite_create("receipt");
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, a_batch_receipt_is_read_again);
     tcase_add_test(tcase, a_producers_receipt_is_read_again);
+    tcase_add_test(tcase, a_recovered_receipt_counts_from_any_offset);
     tcase_add_test(tcase, a_large_receipt_is_cut_into_parts);
     suite_add_tcase(suite, tcase);
     return suite;

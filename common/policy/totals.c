@@ -1,0 +1,411 @@
+#include "common/policy/totals.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/text.h"
+
+#define NAME_MAX_BYTES 32 /* of a tenant or an entity in a table */
+#define GAP 2             /* spaces between columns */
+
+static const struct totals_class PRODUCE[PRODUCE_COUNT] = {
+    [PRODUCE_PRODUCED] = {"produced", "produced", "produced", true, false},
+    [PRODUCE_REJECTED] = {"rejected", "rejected", "rejected", false, false},
+    [PRODUCE_WITHHELD] = {"withheld", "withheld", "withheld", false, false},
+    [PRODUCE_ON_WAY] = {"not_acknowledged", "not acknowledged", "on the way", false, false},
+};
+
+static const struct totals_class WORK[WORK_COUNT] = {
+    [WORK_APPLIED] = {"applied", "applied", "applied", true, false},
+    [WORK_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false},
+    [WORK_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false},
+    [WORK_RECOVERED] = {"recovered", "recovered", "recovered", false, false},
+    [WORK_CONFLICT] = {"conflict", "in conflict", "conflict", false, false},
+    [WORK_DEAD] = {"dead_lettered", "dead-lettered", "dead", true, false},
+    [WORK_PENDING] = {"pending", "pending", "pending", false, false},
+    [WORK_NO_RECEIPT] = {"no_receipt", "without a receipt yet", "no receipt", false, false},
+    [WORK_TO_DO] = {"to_do", "to do", "to do", false, false},
+    [WORK_REJECTED] = {"rejected", "rejected", "rejected", false, false},
+    [WORK_WITHHELD] = {"withheld", "withheld", "withheld", false, false},
+};
+
+static const struct totals_class VERIFY[VERDICT_COUNT] = {
+    [VERDICT_MATCH] = {"match", "match", "match", true, false},
+    [VERDICT_TOLERANCE] = {"within_tolerance", "within tolerance", "tolerated", false, false},
+    [VERDICT_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false},
+    [VERDICT_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false},
+    [VERDICT_DIFFERENT] = {"different", "different", "different", false, false},
+    [VERDICT_STALE] = {"stale", "stale", "stale", false, false},
+    [VERDICT_NEWER] = {"target_newer", "target newer", "target newer", false, false},
+    [VERDICT_MISSING] = {"missing", "missing", "missing", false, false},
+    [VERDICT_UNUSABLE] = {"unusable", "unusable", "unusable", false, false},
+    [VERDICT_CONFLICT] = {"conflict", "in conflict", "conflict", false, false},
+    [VERDICT_AMBIGUOUS] = {"ambiguous", "ambiguous", "ambiguous", false, false},
+    [VERDICT_DEAD] = {"dead_lettered", "dead-lettered", "dead", false, false},
+    [VERDICT_REJECTED] = {"rejected", "rejected", "rejected", false, false},
+    [VERDICT_WITHHELD] = {"withheld", "withheld", "withheld", false, false},
+    [VERDICT_UNPRODUCED] = {"not_produced", "not produced", "not produced", false, false},
+    [VERDICT_OVERTAKEN] = {"overtaken", "overtaken", "overtaken", false, false},
+    [VERDICT_LAGGING] = {"lagging", "lagging", "lagging", false, false},
+    [VERDICT_WAITING] = {"pending", "pending", "pending", false, false},
+    [VERDICT_EXTRA] = {"extra", "extra", "extra", false, true},
+    [VERDICT_FOREIGN] = {"unexpected_tenant", "of unexpected tenants", "unexpected", false, true},
+    [VERDICT_GONE] = {"gone_from_the_source", "gone from the source", "gone", false, true},
+    [VERDICT_ELSEWHERE] = {"of_other_sources", "of other sources", "elsewhere", false, true},
+};
+
+const struct totals_set TOTALS_PRODUCE = {PRODUCE, PRODUCE_COUNT};
+const struct totals_set TOTALS_WORK = {WORK, WORK_COUNT};
+const struct totals_set TOTALS_VERIFY = {VERIFY, VERDICT_COUNT};
+
+void totals_add_receipt(uint64_t counts[WORK_COUNT], const uint64_t classes[CLASS_COUNT])
+{
+    static const enum work_class OF[CLASS_COUNT] = {
+        [CLASS_APPLIED] = WORK_APPLIED,     [CLASS_SUPERSEDED] = WORK_SUPERSEDED,
+        [CLASS_UNCHANGED] = WORK_UNCHANGED, [CLASS_CONFLICT] = WORK_CONFLICT,
+        [CLASS_DEAD] = WORK_DEAD,           [CLASS_REJECTED] = WORK_REJECTED,
+        [CLASS_WITHHELD] = WORK_WITHHELD,   [CLASS_WAITING] = WORK_PENDING,
+        [CLASS_RECOVERED] = WORK_RECOVERED,
+    };
+    for (int i = 0; i < CLASS_COUNT; i++)
+        counts[OF[i]] += classes[i];
+}
+
+uint64_t totals_records(const struct totals_set *set, const uint64_t *counts)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < set->count; i++)
+        sum += set->classes[i].beside ? 0 : counts[i];
+    return sum;
+}
+
+/* ---- text in columns --------------------------------------------------------------------- */
+
+static size_t count_characters(struct bytes text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.size; i++)
+        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
+    return count;
+}
+
+static size_t count_width(uint64_t count)
+{
+    char text[28];
+    return strlen(text_format_count(count, text));
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void append_spaces(struct buf *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        buf_append_char(out, ' ');
+}
+
+static void append_right(struct buf *out, struct bytes text, size_t width)
+{
+    size_t size = count_characters(text);
+    append_spaces(out, size < width ? width - size : 0);
+    buf_append_bytes(out, text);
+}
+
+static void append_number(struct buf *out, uint64_t count, size_t width)
+{
+    char text[28];
+    append_right(out, bytes_text(text_format_count(count, text)), width);
+}
+
+static void make_safe(struct buf *safe, struct bytes name)
+{
+    buf_reset(safe);
+    text_append_safe(safe, name, NAME_MAX_BYTES);
+}
+
+/* ---- a sentence -------------------------------------------------------------------------- */
+
+struct line {
+    struct buf *out;
+    size_t column; /* characters of the line so far */
+    size_t indent, width;
+};
+
+static struct line line_begin(struct buf *out, size_t indent, size_t width)
+{
+    struct line line = {out, 0, indent, width};
+    for (size_t i = out->size; i > 0 && out->data[i - 1] != '\n'; i--)
+        line.column += ((unsigned char)out->data[i - 1] & 0xC0) != 0x80;
+    return line;
+}
+
+/* A piece that is never broken; in a line of its own when this one has no room for it. */
+static void line_put(struct line *line, struct bytes piece)
+{
+    size_t size = count_characters(piece);
+    if (line->column + size > line->width && line->column > line->indent) {
+        while (line->out->size && line->out->data[line->out->size - 1] == ' ')
+            line->out->size--;
+        buf_append_char(line->out, '\n');
+        append_spaces(line->out, line->indent);
+        line->column = line->indent;
+        while (piece.size && piece.data[0] == ' ') {
+            piece = bytes_of(piece.data + 1, piece.size - 1);
+            size--;
+        }
+    }
+    buf_append_bytes(line->out, piece);
+    line->column += size;
+}
+
+static void line_put_count(struct line *line, const char *before, uint64_t count, const char *what)
+{
+    char number[28], text[128];
+    int size =
+        snprintf(text, sizeof text, "%s%s %s", before, text_format_count(count, number), what);
+    line_put(line, bytes_of(text, (size_t)size));
+}
+
+static void put_classes(struct line *line, const struct totals_set *set, const uint64_t *counts)
+{
+    bool first = true;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct totals_class *class = &set->classes[i];
+        if (class->beside || (!counts[i] && !class->always))
+            continue;
+        line_put_count(line, first ? " " : " + ", counts[i], class->title);
+        first = false;
+    }
+    if (first)
+        line_put(line, BYTES_LITERAL(" 0"));
+}
+
+static void put_beside(struct line *line, const struct totals_set *set, const uint64_t *counts)
+{
+    bool first = true;
+    for (size_t i = 0; i < set->count; i++) {
+        if (!set->classes[i].beside || !counts[i])
+            continue;
+        if (first)
+            line_put(line, BYTES_LITERAL("; besides"));
+        line_put_count(line, first ? " " : ", ", counts[i], set->classes[i].title);
+        first = false;
+    }
+}
+
+void totals_append_identity(struct buf *out, const struct totals_set *set, const uint64_t *counts,
+                            uint64_t records, const char *unit, size_t indent, size_t width)
+{
+    bool sums = totals_records(set, counts) == records;
+    struct line line = line_begin(out, indent, width);
+    line_put_count(&line, "", records, unit);
+    line_put(&line, bytes_text(sums ? " =" : " ≠"));
+    put_classes(&line, set, counts);
+    put_beside(&line, set, counts);
+    if (sums)
+        line_put(&line, BYTES_LITERAL("   (reconciled)"));
+    buf_append_char(out, '\n');
+}
+
+/* ---- a table ----------------------------------------------------------------------------- */
+
+struct layout {
+    size_t names[2];
+    size_t records;
+    size_t columns[TOTALS_CLASSES_MAX]; /* 0: left out */
+    size_t tail;
+};
+
+static void sum_rows(const struct totals_table *table, const struct totals_row *rows, size_t count,
+                     uint64_t *sums)
+{
+    memset(sums, 0, TOTALS_CLASSES_MAX * sizeof *sums);
+    for (size_t r = 0; r < count; r++)
+        for (size_t i = 0; i < table->set->count; i++)
+            sums[i] += rows[r].counts[i];
+}
+
+/* The table's width. */
+static size_t lay_out(const struct totals_table *table, const struct totals_row *rows, size_t count,
+                      const uint64_t *sums, struct layout *layout)
+{
+    struct buf safe;
+    buf_init(&safe, 1024);
+    *layout = (struct layout){.records = larger(strlen(table->records_title),
+                                                count_width(totals_records(table->set, sums)))};
+    size_t width = 0;
+    for (int n = 0; n < 2; n++) {
+        if (!table->name_titles[n])
+            continue;
+        layout->names[n] = strlen(table->name_titles[n]);
+        for (size_t r = 0; r < count; r++) {
+            make_safe(&safe, rows[r].names[n]);
+            layout->names[n] = larger(layout->names[n], count_characters(buf_view(&safe)));
+        }
+        if (n == 0 && count > 1)
+            layout->names[n] = larger(layout->names[n], strlen("total"));
+        width += layout->names[n] + GAP;
+    }
+    for (size_t i = 0; i < table->set->count; i++) {
+        const struct totals_class *class = &table->set->classes[i];
+        if (!sums[i] && !class->always)
+            continue;
+        layout->columns[i] = larger(strlen(class->column), count_width(sums[i]));
+        width += GAP + layout->columns[i];
+    }
+    for (size_t r = 0; r < count && table->tail_title; r++)
+        layout->tail = larger(layout->tail, count_characters(rows[r].tail));
+    if (layout->tail)
+        layout->tail = larger(layout->tail, strlen(table->tail_title));
+    buf_free(&safe);
+    return width + layout->records + (layout->tail ? GAP + layout->tail : 0);
+}
+
+static void append_name(struct buf *out, const struct layout *layout, int n, struct bytes name)
+{
+    struct buf safe;
+    if (!layout->names[n])
+        return;
+    buf_init(&safe, 1024);
+    make_safe(&safe, name);
+    size_t size = count_characters(buf_view(&safe));
+    buf_append_bytes(out, buf_view(&safe));
+    append_spaces(out, layout->names[n] - size + GAP);
+    buf_free(&safe);
+}
+
+static void append_row(struct buf *out, const struct totals_table *table,
+                       const struct layout *layout, const struct totals_row *row)
+{
+    append_name(out, layout, 0, row->names[0]);
+    append_name(out, layout, 1, row->names[1]);
+    append_number(out, totals_records(table->set, row->counts), layout->records);
+    for (size_t i = 0; i < table->set->count; i++)
+        if (layout->columns[i])
+            append_number(out, row->counts[i], layout->columns[i] + GAP);
+    if (layout->tail && row->tail.size) {
+        append_spaces(out, GAP);
+        buf_append_bytes(out, row->tail);
+    }
+    buf_append_char(out, '\n');
+}
+
+static void append_head(struct buf *out, const struct totals_table *table,
+                        const struct layout *layout)
+{
+    for (int n = 0; n < 2; n++)
+        if (layout->names[n])
+            append_name(out, layout, n, bytes_text(table->name_titles[n]));
+    append_right(out, bytes_text(table->records_title), layout->records);
+    for (size_t i = 0; i < table->set->count; i++)
+        if (layout->columns[i])
+            append_right(out, bytes_text(table->set->classes[i].column), layout->columns[i] + GAP);
+    if (layout->tail) {
+        append_spaces(out, GAP);
+        buf_append_text(out, table->tail_title);
+    }
+    buf_append_char(out, '\n');
+}
+
+/* Too wide for a table: "t01 event: 300 records = 200 match + 100 different". */
+static void append_sentence(struct buf *out, const struct totals_table *table,
+                            const struct totals_row *row)
+{
+    struct buf safe;
+    buf_init(&safe, 1024);
+    for (int n = 0; n < 2; n++) {
+        if (!table->name_titles[n] || !row->names[n].size)
+            continue;
+        make_safe(&safe, row->names[n]);
+        buf_append_format(out, "%s%s", n ? " " : "", buf_text(&safe));
+    }
+    buf_append_text(out, ": ");
+    struct line line = line_begin(out, 4, table->width);
+    line_put_count(&line, "", totals_records(table->set, row->counts), table->records_title);
+    line_put(&line, BYTES_LITERAL(" ="));
+    put_classes(&line, table->set, row->counts);
+    put_beside(&line, table->set, row->counts);
+    if (table->tail_title && row->tail.size) {
+        buf_reset(&safe);
+        buf_append_format(&safe, "  %s %.*s", table->tail_title, BYTES_ARGS(row->tail));
+        line_put(&line, buf_view(&safe));
+    }
+    buf_append_char(out, '\n');
+    buf_free(&safe);
+}
+
+void totals_append_table(struct buf *out, const struct totals_table *table,
+                         const struct totals_row *rows, size_t row_count)
+{
+    struct layout layout;
+    uint64_t sums[TOTALS_CLASSES_MAX];
+    sum_rows(table, rows, row_count, sums);
+    size_t width = lay_out(table, rows, row_count, sums, &layout);
+    const struct totals_row total = {.names = {BYTES_LITERAL("total"), BYTES_LITERAL("")},
+                                     .counts = sums};
+    bool fits = width <= table->width;
+    if (fits)
+        append_head(out, table, &layout);
+    for (size_t r = 0; r < row_count + (row_count > 1); r++) {
+        const struct totals_row *row = r < row_count ? &rows[r] : &total;
+        if (fits)
+            append_row(out, table, &layout, row);
+        else
+            append_sentence(out, table, row);
+    }
+}
+
+/* ---- machines ---------------------------------------------------------------------------- */
+
+static void append_members(struct buf *out, const struct totals_set *set, const uint64_t *counts,
+                           bool beside)
+{
+    const char *comma = "";
+    buf_append_format(out, "\"%s\":{", beside ? "beside" : "counts");
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->classes[i].beside != beside)
+            continue;
+        buf_append_format(out, "%s\"%s\":%" PRIu64, comma, set->classes[i].name, counts[i]);
+        comma = ",";
+    }
+    buf_append_char(out, '}');
+}
+
+void totals_append_json(struct buf *out, const struct totals_set *set, const uint64_t *counts)
+{
+    bool any = false;
+    for (size_t i = 0; i < set->count; i++)
+        any = any || set->classes[i].beside;
+    buf_append_format(out, "\"source_records\":%" PRIu64 ",", totals_records(set, counts));
+    append_members(out, set, counts, false);
+    if (!any)
+        return;
+    buf_append_char(out, ',');
+    append_members(out, set, counts, true);
+}
+
+/* ---- pace -------------------------------------------------------------------------------- */
+
+static uint64_t tenths(uint64_t elapsed_ms)
+{
+    return (elapsed_ms + 50) / 100;
+}
+
+uint64_t totals_rate(uint64_t records, uint64_t elapsed_ms)
+{
+    uint64_t shown = tenths(elapsed_ms);
+    return shown ? (uint64_t)((double)records * 10.0 / (double)shown + 0.5) : 0;
+}
+
+void totals_append_pace(struct buf *out, uint64_t records, uint64_t elapsed_ms)
+{
+    char text[28];
+    uint64_t shown = tenths(elapsed_ms);
+    buf_append_format(out, "%" PRIu64 ".%" PRIu64 " s", shown / 10, shown % 10);
+    if (shown)
+        buf_append_format(out, ", %s records/s",
+                          text_format_count(totals_rate(records, elapsed_ms), text));
+}
