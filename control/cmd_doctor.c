@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/io/files.h"
+#include "common/io/report_folder.h"
 #include "common/io/terminal.h"
 #include "control/command.h"
 #include "control/doctor.h"
@@ -137,6 +138,17 @@ static void check_files(struct doctor *doctor)
                    "store.dir %s cannot be written  [%s]", dir, error_code_id(ERR_STORE_FILE));
 }
 
+/* `verify` and `run` write one in every storage. */
+static void check_report(struct doctor *doctor)
+{
+    struct error err = {0};
+    const char *dir = doctor->settings->report_dir;
+    if (!report_folder_can_write(dir, &err))
+        doctor_say_error(doctor, FINDING_PROBLEM, "report", &err);
+    else if (dir && dir[0])
+        doctor_say(doctor, FINDING_GOOD, "report", NULL, "verify.report %s can be written", dir);
+}
+
 /* Only what the storage needs; a rehearsal needs nothing. */
 static void check_servers(struct doctor *doctor)
 {
@@ -178,6 +190,7 @@ enum exit_code doctor_command(const struct invocation *invocation, struct error 
     doctor.colour = terminal_colour(STDOUT_FILENO) && !invocation->settings.plain;
     buf_init(&doctor.json, JSON_LIMIT);
     check_config(&doctor);
+    check_report(&doctor);
     check_servers(&doctor);
     print_sum(&doctor);
     buf_free(&doctor.json);

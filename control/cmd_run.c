@@ -10,6 +10,7 @@
 #include "common/io/log.h"
 #include "common/io/mappings.h"
 #include "common/io/redis_url.h"
+#include "common/io/report_folder.h"
 #include "common/io/source_rules.h"
 #include "common/io/stop.h"
 #include "control/command.h"
@@ -360,6 +361,8 @@ static enum outcome prepare(struct run *run, struct error *err)
         outcome = check_source(run->sources.items[i], err);
     if (outcome == OUT_OK)
         outcome = prepare_rules(run, err);
+    if (outcome == OUT_OK)
+        outcome = report_folder_try(settings->report_dir, err);
     struct redis_url redis;
     if (outcome == OUT_OK &&
         (settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID))

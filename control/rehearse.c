@@ -7,7 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
-#include "common/io/files.h"
+#include "common/io/report_folder.h"
 #include "common/io/log.h"
 #include "common/io/source_rules.h"
 #include "common/io/terminal.h"
@@ -97,18 +97,6 @@ static void close_rehearsal(struct rehearsal *rehearsal)
 
 /* ---- what is said ------------------------------------------------------------------------ */
 
-static enum outcome write_report(const struct rehearsal *rehearsal, struct bytes json,
-                                 struct error *err)
-{
-    char path[4096];
-    const char *folder = rehearsal->settings->report_dir;
-    if (!folder || !folder[0])
-        return OUT_OK;
-    snprintf(path, sizeof path, "%s/report.json", folder);
-    enum outcome outcome = files_make_folder(folder, err);
-    return outcome == OUT_OK ? files_write(path, json, err) : outcome;
-}
-
 /* As `drover verify` says it. */
 static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err)
 {
@@ -120,7 +108,9 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     verify_json_append(&rehearsal->report, &json);
     verify_text_append(&rehearsal->report, NULL, !settings->plain && terminal_colour(STDOUT_FILENO),
                        &text);
-    enum outcome outcome = write_report(rehearsal, buf_view(&json), err);
+    char *path = NULL;
+    enum outcome outcome = report_folder_write(settings->report_dir, buf_view(&json), &path, err);
+    free(path);
     if (settings->json)
         fputs(buf_text(&json), stdout);
     else if (!settings->quiet)
@@ -163,7 +153,8 @@ static enum exit_code conclude(struct rehearsal *rehearsal, enum memory_keeps ke
     uint64_t orphans = 0;
     rehearse_check_judge(rehearsal, keeps);
     if (keeps == MEMORY_KEEPS_ROWS && say_run(rehearsal, err) != OUT_OK)
-        return error_code_exit(err->code);
+        return verify_report_result(&rehearsal->report) == VERIFY_MATCH ? error_code_exit(err->code)
+                                                                        : EXIT_DISCREPANCY;
     if (keeps != MEMORY_KEEPS_ROWS)
         orphans = say_rehearsal(rehearsal);
     fflush(stdout);
@@ -220,7 +211,9 @@ enum exit_code rehearse_main(const struct settings *given, enum memory_keeps kee
     buf_init(&rehearsal->tenant_from, 4096);
     log_setup_names("rehearse", settings.log_level, settings.log_format);
     enum exit_code code = EXIT_CONFIG;
+    bool reports = keeps == MEMORY_KEEPS_ROWS;
     if (mapping_set_load(&settings, &rehearsal->mappings, err) == OUT_OK &&
+        (!reports || report_folder_try(settings.report_dir, err) == OUT_OK) &&
         find_tenant(rehearsal, err) == OUT_OK && open_topics(rehearsal, err) == OUT_OK) {
         size_t share = (size_t)settings.store_memory / 2; /* keys and messages have the rest */
         rehearsal->store = memory_store_new(keeps, share);

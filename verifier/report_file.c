@@ -1,23 +1,16 @@
 #include "verifier/report_file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/io/files.h"
+#include "common/io/report_folder.h"
 #include "common/io/terminal.h"
 #include "common/policy/verify_text.h"
 
 #define REPORT_MOST (256u << 20)
 #define TEXT_MOST (4u << 20)
-
-static enum outcome write_json(const char *folder, struct buf *path, struct bytes json,
-                               struct error *err)
-{
-    buf_append_format(path, "%s/report.json", folder);
-    enum outcome outcome = files_make_folder(folder, err);
-    return outcome == OUT_OK ? files_write(buf_text(path), json, err) : outcome;
-}
 
 static enum outcome print(struct bytes text, struct error *err)
 {
@@ -35,28 +28,33 @@ static struct bytes last_line(struct bytes text)
     return bytes_of(text.data + skip, text.size - skip);
 }
 
+/* What is printed goes first: the verdict is there whatever becomes of the file. */
 enum outcome report_file_write(const struct verify_run *run, struct error *err)
 {
-    struct buf json, text, path;
-    const char *folder = run->settings->report_dir;
-    enum outcome outcome = OUT_OK;
+    struct buf json, text;
+    char *path = NULL;
+    struct error of_file = {0};
     buf_init(&json, REPORT_MOST);
     buf_init(&text, TEXT_MOST);
-    buf_init(&path, 8192);
     verify_json_append(&run->report, &json);
-    if (json.failed)
-        outcome = error_set(err, OUT_FATAL, ERR_STATE_FILE, "the report is too large");
-    if (outcome == OUT_OK && folder && folder[0])
-        outcome = write_json(folder, &path, buf_view(&json), err);
-    if (outcome == OUT_OK && run->settings->json) {
-        outcome = print(buf_view(&json), err);
-    } else if (outcome == OUT_OK) {
+    enum outcome written =
+        json.failed
+            ? error_set(&of_file, OUT_FATAL, ERR_REPORT, "the report is too large")
+            : report_folder_write(run->settings->report_dir, buf_view(&json), &path, &of_file);
+    enum outcome outcome;
+    if (run->settings->json) {
+        outcome = json.failed ? OUT_OK : print(buf_view(&json), err);
+    } else {
         bool colour = !run->settings->plain && terminal_colour(STDOUT_FILENO);
-        verify_text_append(&run->report, path.size ? buf_text(&path) : NULL, colour, &text);
+        verify_text_append(&run->report, path, colour, &text);
         outcome = print(run->settings->quiet ? last_line(buf_view(&text)) : buf_view(&text), err);
     }
+    if (written != OUT_OK && outcome == OUT_OK) {
+        *err = of_file;
+        outcome = written;
+    }
+    free(path);
     buf_free(&json);
     buf_free(&text);
-    buf_free(&path);
     return outcome;
 }

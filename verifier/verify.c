@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
+#include "common/io/report_folder.h"
 #include "common/io/key_file.h"
 #include "common/model/tenant.h"
 #include "common/policy/diff_content.h"
@@ -258,6 +259,8 @@ enum exit_code verify_main(const struct settings *settings, struct error *err)
     if (outcome == OUT_OK)
         outcome = take_mask_key(run, err);
     if (outcome == OUT_OK)
+        outcome = report_folder_try(settings->report_dir, err);
+    if (outcome == OUT_OK)
         outcome = name_topics(run, err);
     if (outcome == OUT_OK)
         outcome = load_mappings(run, err);
@@ -268,11 +271,12 @@ enum exit_code verify_main(const struct settings *settings, struct error *err)
         verify_progress_finish(&run->progress);
     else
         verify_progress_clear(&run->progress);
-    if (outcome == OUT_OK)
-        outcome = report_file_write(run, err);
     enum exit_code code = EXIT_DISCREPANCY;
     if (outcome != OUT_OK)
         code = error_code_exit(err->code);
+    else if (report_file_write(run, err) != OUT_OK &&
+             verify_report_result(&run->report) == VERIFY_MATCH)
+        code = error_code_exit(err->code); /* else the verdict goes before it */
     else if (verify_report_result(&run->report) == VERIFY_MATCH)
         code = EXIT_OK;
     run_free(run);
