@@ -18,6 +18,7 @@
 #define ROWS_MAX 512
 #define HEAD 3               /* bytes that are looked at first */
 #define HEAD_SET_BITS 13     /* 8,192 bits: 1 KiB */
+#define HEADS_OF_A_ROW 300   /* more: its rows are loose */
 #define RUN_MAX 512          /* of "{20,}" while it is matched; then the rest of the run is taken */
 #define LETTERS_OF_ITS_OWN 4 /* of a row that may begin inside a word */
 #define DISTINCT_MIN 5       /* different characters in what was drawn at random */
@@ -97,19 +98,10 @@ static size_t run(const struct element *element, struct bytes text, size_t at)
     return count;
 }
 
-/* What people write where a key belongs has no digit and no mixed case, or few characters. */
-static bool looks_drawn(const bool *seen, bool digit, unsigned changes)
-{
-    unsigned distinct = 0;
-    for (size_t c = 0; c < 256; c++)
-        distinct += seen[c];
-    return distinct >= DISTINCT_MIN && (digit || changes >= 4);
-}
-
+/* What was drawn at random of a value: all but the pattern's own letters. */
 struct drawn {
     bool seen[256], digit;
     unsigned changes; /* between small letters and capitals */
-    size_t count;
 };
 
 static void draw(struct drawn *drawn, const char *text, size_t size)
@@ -123,7 +115,29 @@ static void draw(struct drawn *drawn, const char *text, size_t size)
                 (token_char_is(text[i], CHAR_CAPITAL) && token_char_is(text[i - 1], CHAR_SMALL)) ||
                 (token_char_is(text[i], CHAR_SMALL) && token_char_is(text[i - 1], CHAR_CAPITAL));
     }
-    drawn->count += size;
+}
+
+/* What people write where a key belongs has no digit and no mixed case, or few characters. The
+ * value matches the pattern. */
+static bool looks_drawn(const char *pattern, struct bytes text, size_t at)
+{
+    struct drawn drawn = {.changes = 0};
+    struct element element;
+    unsigned distinct = 0;
+    while (*pattern) {
+        if (*pattern == '(' || *pattern == ')') {
+            pattern++;
+            continue;
+        }
+        read_element(&pattern, &element);
+        size_t count = run(&element, text, at);
+        if (!is_literal(&element) && element.max > 1)
+            draw(&drawn, text.data + at, count);
+        at += count;
+    }
+    for (size_t c = 0; c < 256; c++)
+        distinct += drawn.seen[c];
+    return distinct >= DISTINCT_MIN && (drawn.digit || drawn.changes >= 4);
 }
 
 /* Drops the full stop of a sentence from a run that may have dots. */
@@ -137,8 +151,7 @@ static size_t without_stop(struct bytes text, size_t start, size_t end)
 static bool matches(const struct token_kind *kind, struct bytes text, size_t at,
                     struct token_match *match)
 {
-    struct element element = {.min = 1};
-    struct drawn drawn = {.count = 0};
+    struct element element;
     size_t end = at, start = at, stop = 0;
     for (const char *next = kind->pattern; *next;) {
         if (*next == '(') {
@@ -155,13 +168,11 @@ static bool matches(const struct token_kind *kind, struct bytes text, size_t at,
         size_t count = run(&element, text, end);
         if (count < element.min)
             return false;
-        if (!is_literal(&element) && element.max > 1)
-            draw(&drawn, text.data + end, count);
         end += count;
     }
     if (end < text.size && (token_char_is(text.data[end], CHAR_ALNUM) || text.data[end] == '_'))
         return false;
-    if (!looks_drawn(drawn.seen, drawn.digit, drawn.changes))
+    if (!looks_drawn(kind->pattern, text, at))
         return false;
     stop = without_stop(text, start, stop ? stop : end);
     *match = (struct token_match){start, stop - start, end, kind};
@@ -170,10 +181,18 @@ static bool matches(const struct token_kind *kind, struct bytes text, size_t at,
 
 /* ---- finding the row ------------------------------------------------------------------------- */
 
+/* Rows sorted by the first byte of their values. A few rows begin with no letters of their own (a
+ * bot's number): their heads would fill the set, so they are tried at every word that begins with
+ * their first byte, and fail within it. */
+struct row_index {
+    uint16_t rows[ROWS_MAX];
+    uint16_t first[257]; /* of each first byte, in `rows` */
+};
+
 static uint8_t head_set[1u << (HEAD_SET_BITS - 3)];
-static uint16_t rows[ROWS_MAX];              /* sorted by the first byte of their values */
-static uint16_t first_row[257];              /* of each first byte, in `rows` */
-static uint8_t letters_of_its_own[ROWS_MAX]; /* of each row, at most 255 */
+static struct row_index tight, loose;
+static uint8_t letters_of_its_own[ROWS_MAX];   /* of each row, at most 255 */
+static struct element first_element[ROWS_MAX]; /* of rows without letters of their own */
 static once_flag prepared = ONCE_FLAG_INIT;
 
 static unsigned head_bit(unsigned char a, unsigned char b, unsigned char c)
@@ -195,10 +214,21 @@ static void read_head(const char *pattern, struct element head[HEAD])
     }
 }
 
-static void add_head(const char *pattern)
+static size_t count_taken(const struct element *element)
 {
-    struct element head[HEAD];
-    read_head(pattern, head);
+    size_t count = 0;
+    for (int c = 0; c < 256; c++)
+        count += takes(element, (char)c);
+    return count;
+}
+
+static bool is_loose(const struct element head[HEAD])
+{
+    return count_taken(&head[0]) * count_taken(&head[1]) * count_taken(&head[2]) > HEADS_OF_A_ROW;
+}
+
+static void add_head(const struct element head[HEAD])
+{
     for (int a = 0; a < 256; a++)
         for (int b = 0; takes(&head[0], (char)a) && b < 256; b++)
             for (int c = 0; takes(&head[1], (char)b) && c < 256; c++)
@@ -214,53 +244,85 @@ static size_t count_letters(const char *pattern)
     size_t count = 0;
     while (*pattern && *pattern != '(' && *pattern != ')') {
         read_element(&pattern, &element);
-        if (!is_literal(&element))
+        if (!is_literal(&element) || element.max > 1)
             break;
         count += element.min;
     }
     return count < 255 ? count : 255;
 }
 
-static void prepare(void)
+static void build_index(struct row_index *index, bool of_loose)
 {
     struct element head[HEAD];
     size_t count = 0;
-    assert(TOKEN_KIND_COUNT <= ROWS_MAX);
     for (int first = 0; first < 256; first++) {
-        first_row[first] = (uint16_t)count;
+        index->first[first] = (uint16_t)count;
         for (size_t i = 0; i < TOKEN_KIND_COUNT; i++) {
             read_head(TOKEN_KINDS[i].pattern, head);
-            if (takes(&head[0], (char)first)) {
-                assert(count < ROWS_MAX);
-                rows[count++] = (uint16_t)i;
-            }
+            if (!takes(&head[0], (char)first) || is_loose(head) != of_loose)
+                continue;
+            assert(count < ROWS_MAX);
+            index->rows[count++] = (uint16_t)i;
         }
     }
-    first_row[256] = (uint16_t)count;
+    index->first[256] = (uint16_t)count;
+}
+
+static void prepare(void)
+{
+    struct element head[HEAD];
+    assert(TOKEN_KIND_COUNT <= ROWS_MAX);
+    build_index(&tight, false);
+    build_index(&loose, true);
     for (size_t i = 0; i < TOKEN_KIND_COUNT; i++) {
-        add_head(TOKEN_KINDS[i].pattern);
+        read_head(TOKEN_KINDS[i].pattern, head);
+        if (!is_loose(head))
+            add_head(head);
+        first_element[i] = head[0];
         letters_of_its_own[i] = (uint8_t)count_letters(TOKEN_KINDS[i].pattern);
     }
 }
 
-bool token_kind_at(struct bytes text, size_t at, bool inside, struct token_match *match)
+/* Whether a look at the whole pattern is worth it: its letters stand there, or its first run is
+ * long enough. */
+static bool may_match(size_t row, struct bytes text, size_t at)
 {
-    call_once(&prepared, prepare);
-    if (text.size - at < HEAD)
-        return false;
-    const unsigned char *head = (const unsigned char *)text.data + at;
-    unsigned bit = head_bit(head[0], head[1], head[2]);
-    if (!(head_set[bit >> 3] & (1u << (bit & 7))))
-        return false;
-    bool found = false;
-    for (size_t i = first_row[head[0]]; i < first_row[head[0] + 1]; i++) {
+    size_t letters = letters_of_its_own[row];
+    if (letters)
+        return text.size - at >= letters &&
+               memcmp(text.data + at, TOKEN_KINDS[row].pattern, letters) == 0;
+    const struct element *first = &first_element[row];
+    size_t end = at;
+    while (end < text.size && end - at < first->min && takes(first, text.data[end]))
+        end++;
+    return end - at == first->min;
+}
+
+static bool try_rows(const struct row_index *index, struct bytes text, size_t at, bool inside,
+                     bool found, struct token_match *match)
+{
+    unsigned char first = (unsigned char)text.data[at];
+    for (size_t i = index->first[first]; i < index->first[first + 1]; i++) {
         struct token_match here;
-        if (inside && letters_of_its_own[rows[i]] < LETTERS_OF_ITS_OWN)
-            continue;
-        if (!matches(&TOKEN_KINDS[rows[i]], text, at, &here) || (found && here.end <= match->end))
+        size_t row = index->rows[i];
+        if ((inside && letters_of_its_own[row] < LETTERS_OF_ITS_OWN) || !may_match(row, text, at) ||
+            !matches(&TOKEN_KINDS[row], text, at, &here) || (found && here.end <= match->end))
             continue;
         *match = here;
         found = true;
     }
     return found;
+}
+
+bool token_kind_at(struct bytes text, size_t at, bool inside, struct token_match *match)
+{
+    bool found = false;
+    call_once(&prepared, prepare);
+    if (text.size - at < HEAD)
+        return false;
+    const unsigned char *head = (const unsigned char *)text.data + at;
+    unsigned bit = head_bit(head[0], head[1], head[2]);
+    if (head_set[bit >> 3] & (1u << (bit & 7)))
+        found = try_rows(&tight, text, at, inside, false, match);
+    return inside ? found : try_rows(&loose, text, at, false, found, match);
 }

@@ -7,6 +7,7 @@
 #include "common/base/token_shape.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <strings.h>
 
 #define WORDS_MOST 8   /* the last ones of a name: those before do not matter */
@@ -251,7 +252,12 @@ static bool is_library_entry(struct bytes name)
  * three letters each. */
 static bool holds_any(struct bytes name, const char *parts)
 {
+    uint32_t firsts = 0; /* of the parts, by their low five bits */
+    for (const char *part = parts; *part; part += 3)
+        firsts |= 1u << (part[0] & 31);
     for (size_t at = 0; at + 3 <= name.size; at++) {
+        if (!(firsts >> (name.data[at] & 31) & 1))
+            continue;
         char here[3] = {(char)(name.data[at] | 0x20), (char)(name.data[at + 1] | 0x20),
                         (char)(name.data[at + 2] | 0x20)};
         for (const char *part = parts; *part; part += 3)

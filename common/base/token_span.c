@@ -520,13 +520,16 @@ static bool scan_plain(struct token_scan *scan, struct token_span *span)
     for (size_t at = scan->at; at < text.size; at++) {
         unsigned here = TOKEN_CHARS[(unsigned char)text.data[at]];
         bool hit = false;
-        scan->resume = 0;
         if (here & CHAR_ALNUM) {
             bool begins = !(before & CHAR_WORD) || (at > 1 && is_escape(text, at - 1));
             if (begins)
                 word = at;
             if (begins || ((before & CHAR_JOIN) && at - word <= PREFIX_MAX))
                 hit = word_at(scan, at, !begins, span);
+            bool escaped = at > 0 && text.data[at - 1] == '\\'; /* a word may begin behind "\n" */
+            while (!hit && !escaped && at + 1 < text.size &&
+                   token_char_is(text.data[at + 1], CHAR_ALNUM))
+                at++; /* nothing begins there */
         } else if (here & CHAR_SIGN) {
             hit = sign_at(scan, at, after, span);
         } else if (text.data[at] == '-' && !(before & CHAR_WORD)) {
@@ -535,9 +538,10 @@ static bool scan_plain(struct token_scan *scan, struct token_span *span)
         }
         if (hit) {
             scan->at = scan->resume ? scan->resume : span->start + span->size;
+            scan->resume = 0;
             return true;
         }
-        before = here & CHAR_BASE64 ? joins(scan, at) : here;
+        before = here & CHAR_BASE64 ? joins(scan, at) : here & CHAR_ALNUM ? CHAR_ALNUM : here;
     }
     scan->at = text.size;
     return false;
