@@ -159,8 +159,17 @@ static void fail_for(struct run *run, const struct run_child *child)
     stop(run, own_code ? (enum exit_code)child->code : EXIT_RUNTIME);
 }
 
+/* The verifier writes into a pipe to our standard output. */
+static void tell_width(void)
+{
+    char columns[16];
+    snprintf(columns, sizeof(columns), "%zu", terminal_text_width(STDOUT_FILENO));
+    setenv("COLUMNS", columns, 1);
+}
+
 static void start_verify(struct run *run)
 {
+    tell_width();
     run->phase = RUN_VERIFYING;
     run->drained_ms = clock_monotonic_ms();
     if (run_child_start(run, &run->children[RUN_VERIFY], &run->err) != OUT_OK)

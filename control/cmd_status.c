@@ -123,8 +123,7 @@ static void append_footnotes(struct buf *out, const struct survey *survey, const
 
 static void append_table(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
-    size_t width =
-        terminal_is(STDOUT_FILENO) ? (size_t)terminal_width(STDOUT_FILENO) : TERMINAL_NONE_WIDTH;
+    size_t width = terminal_text_width(STDOUT_FILENO);
     buf_append_format(out, "%s · group %s\n", survey->topics[TOPIC_SOURCE],
                       survey->settings->group);
     append_partitions(out, survey, width);

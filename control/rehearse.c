@@ -1,5 +1,6 @@
 #include "control/rehearse.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,10 +107,15 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     buf_init(&json, REPORT_MOST);
     buf_init(&text, REPORT_MOST);
     verify_json_append(&rehearsal->report, &json);
-    verify_text_append(&rehearsal->report, NULL, !settings->plain && terminal_colour(STDOUT_FILENO),
-                       &text);
-    char *path = NULL;
+    char *path = NULL, cwd[PATH_MAX];
     enum outcome outcome = report_folder_write(settings->report_dir, buf_view(&json), &path, err);
+    const struct verify_text_options options = {
+        .report_path = path,
+        .folder = getcwd(cwd, sizeof cwd),
+        .colour = !settings->plain && terminal_colour(STDOUT_FILENO),
+        .width = terminal_text_width(STDOUT_FILENO),
+    };
+    verify_text_append(&rehearsal->report, &options, &text);
     free(path);
     if (settings->json)
         fputs(buf_text(&json), stdout);

@@ -133,7 +133,7 @@ static void sample_ambiguous(struct rehearsal *rehearsal, const struct reading *
     uint64_t line, column;
     struct verify_report *report = &rehearsal->report;
     const struct record *record = &reading->record;
-    struct verify_sample *sample = verify_report_sample(report, VERDICT_AMBIGUOUS);
+    struct verify_sample *sample = verify_report_sample(report, VERDICT_AMBIGUOUS, ERR_NONE);
     if (!sample)
         return;
     const struct diff_entry *first = diff_find(&rehearsal->table, &reading->source.key);
@@ -182,7 +182,7 @@ static void add_sample(struct rehearsal *rehearsal, enum verdict verdict,
     char text[300];
     struct verify_report *report = &rehearsal->report;
     const struct record *record = &reading->record;
-    struct verify_sample *sample = verify_report_sample(report, verdict);
+    struct verify_sample *sample = verify_report_sample(report, verdict, err->code);
     if (!sample)
         return;
     sample->tenant = verify_report_copy(report, record->tenant);
@@ -216,8 +216,10 @@ void rehearse_check_take(struct rehearsal *rehearsal, const struct bus_message *
     uint32_t group = diff_groups_find(groups, reading.record.tenant, reading.record.entity);
     enum verdict verdict = dead ? VERDICT_DEAD : VERDICT_UNUSABLE;
     groups->items[group].counts[verdict]++;
-    if (outcome != OUT_OK)
-        add_sample(rehearsal, verdict, &reading, message, &err);
+    if (outcome == OUT_OK)
+        return;
+    verify_report_count_code(&rehearsal->report, verdict, err.code, 1);
+    add_sample(rehearsal, verdict, &reading, message, &err);
 }
 
 /* ---- the store --------------------------------------------------------------------------- */
@@ -283,7 +285,8 @@ static void judge_rows(struct rehearsal *rehearsal)
 static void sample_entry(struct rehearsal *rehearsal, const struct diff_entry *entry)
 {
     struct verify_report *report = &rehearsal->report;
-    struct verify_sample *sample = verify_report_sample(report, (enum verdict)entry->verdict);
+    struct verify_sample *sample =
+        verify_report_sample(report, (enum verdict)entry->verdict, ERR_NONE);
     if (!sample)
         return;
     sample->tenant = report->groups.items[entry->group].tenant;
@@ -321,6 +324,10 @@ static void count_source(struct rehearsal *rehearsal)
     report->groups.items[group].counts[VERDICT_REJECTED] += ledger->rejected;
     report->groups.items[group].counts[VERDICT_WITHHELD] += ledger->withheld;
     report->source_count += ledger->rejected + ledger->withheld;
+    for (size_t i = 0; i < PRODUCE_CODES_MOST && !ledger->failed_sources; i++)
+        if (ledger->by_code[i]) /* else they count the sources as well */
+            verify_report_count_code(report, VERDICT_REJECTED, (enum error_code)i,
+                                     ledger->by_code[i]);
     if (!ledger->failed_sources)
         return;
     report->broken = true;

@@ -76,8 +76,7 @@ void run_summary(struct run *run)
 {
     struct buf out;
     uint64_t end_ms = clock_monotonic_ms();
-    size_t width =
-        terminal_is(STDERR_FILENO) ? (size_t)terminal_width(STDERR_FILENO) : TERMINAL_NONE_WIDTH;
+    size_t width = terminal_text_width(STDERR_FILENO);
     bool failed = run->failure[0] || run->err.code != ERR_NONE;
     const char *end = failed ? "failed after" : run->interrupted ? "stopped after" : "finished in";
     buf_init(&out, TEXT_LIMIT);

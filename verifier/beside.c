@@ -98,7 +98,7 @@ static void move_samples(struct verify_report *report, struct bytes tenant)
             report->samples[VERDICT_EXTRA][kept++] = sample;
             continue;
         }
-        struct verify_sample *moved = verify_report_sample(report, VERDICT_FOREIGN);
+        struct verify_sample *moved = verify_report_sample(report, VERDICT_FOREIGN, ERR_NONE);
         sample.verdict = VERDICT_FOREIGN;
         if (moved)
             *moved = sample;

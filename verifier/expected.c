@@ -99,11 +99,11 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
 }
 
 struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,
-                                      const struct record *record, int32_t partition,
-                                      int64_t offset)
+                                      enum error_code code, const struct record *record,
+                                      int32_t partition, int64_t offset)
 {
     struct verify_report *report = &run->report;
-    struct verify_sample *sample = verify_report_sample(report, verdict);
+    struct verify_sample *sample = verify_report_sample(report, verdict, code);
     if (!sample)
         return NULL;
     struct buf key;
@@ -158,16 +158,18 @@ static void take_dead(struct verify_run *run, const struct kafka_read_message *m
     if (run->pass != 0)
         return;
     struct record record = peek(message);
+    enum error_code code = (enum error_code)letter->code;
     count_one(run, &record, VERDICT_DEAD);
+    verify_report_count_code(&run->report, VERDICT_DEAD, code, 1);
     if (letter->tag != hash64(message->envelope.value))
         verify_report_warn(&run->report,
                            "the dead letter of %s-%d@%" PRId64
                            " does not hold the source record's bytes",
                            run->source_topic, message->partition, message->offset);
     struct verify_sample *sample =
-        expected_sample(run, VERDICT_DEAD, &record, message->partition, message->offset);
-    if (sample && letter->code != ERR_NONE)
-        expected_reason(run, sample, (enum error_code)letter->code, "");
+        expected_sample(run, VERDICT_DEAD, code, &record, message->partition, message->offset);
+    if (sample && code != ERR_NONE)
+        expected_reason(run, sample, code, "");
 }
 
 static void take_unusable(struct verify_run *run, const struct kafka_read_message *message,
@@ -176,8 +178,9 @@ static void take_unusable(struct verify_run *run, const struct kafka_read_messag
     if (run->pass != 0)
         return;
     count_one(run, &expected->record, VERDICT_UNUSABLE);
-    struct verify_sample *sample = expected_sample(run, VERDICT_UNUSABLE, &expected->record,
-                                                   message->partition, message->offset);
+    verify_report_count_code(&run->report, VERDICT_UNUSABLE, why->code, 1);
+    struct verify_sample *sample = expected_sample(
+        run, VERDICT_UNUSABLE, why->code, &expected->record, message->partition, message->offset);
     if (sample)
         expected_reason(run, sample, why->code, why->path);
 }
@@ -187,8 +190,9 @@ static void take_unusable(struct verify_run *run, const struct kafka_read_messag
 static void sample_ambiguous(struct verify_run *run, const struct expected *expected,
                              const struct diff_entry *first)
 {
-    struct verify_sample *sample = expected_sample(run, VERDICT_AMBIGUOUS, &expected->record,
-                                                   (int32_t)first->partition, first->offset);
+    struct verify_sample *sample =
+        expected_sample(run, VERDICT_AMBIGUOUS, ERR_NONE, &expected->record,
+                        (int32_t)first->partition, first->offset);
     if (sample)
         sample->reason = BYTES_LITERAL(
             "one reading has this key twice with other content and no version: in the "
@@ -217,7 +221,7 @@ static enum outcome take_usable(struct verify_run *run, struct expected *expecte
         return outcome;
     }
     if (verdict == VERDICT_CONFLICT)
-        expected_sample(run, VERDICT_CONFLICT, &expected->record, source->partition,
+        expected_sample(run, VERDICT_CONFLICT, ERR_NONE, &expected->record, source->partition,
                         source->offset);
     return OUT_OK;
 }

@@ -31,8 +31,8 @@ MUST_USE enum outcome expected_read(struct verify_run *run, struct error *err);
 
 /* A sample of a record at its place in the topic; NULL when there are enough of that verdict. */
 struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,
-                                      const struct record *record, int32_t partition,
-                                      int64_t offset);
+                                      enum error_code code, const struct record *record,
+                                      int32_t partition, int64_t offset);
 
 /* "DRV-V001: a required member is missing at /kind" as the sample's reason. */
 void expected_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,

@@ -74,8 +74,9 @@ static void add_sample(struct look_chunk *chunk, const struct look_item *item, e
                        struct bytes reason)
 {
     struct verify_report *report = &chunk->run->report;
-    struct verify_sample *sample = expected_sample(
-        chunk->run, verdict, &item->record, (int32_t)item->entry->partition, item->entry->offset);
+    struct verify_sample *sample =
+        expected_sample(chunk->run, verdict, ERR_NONE, &item->record,
+                        (int32_t)item->entry->partition, item->entry->offset);
     if (!sample)
         return;
     sample->table = item->item->mapping->table;

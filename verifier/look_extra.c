@@ -30,7 +30,7 @@ static void clear_extra(struct verify_run *run, const struct actual_extra *extra
 
 static void confirm_extra(struct verify_run *run, const struct actual_extra *extra)
 {
-    struct verify_sample *sample = verify_report_sample(&run->report, VERDICT_EXTRA);
+    struct verify_sample *sample = verify_report_sample(&run->report, VERDICT_EXTRA, ERR_NONE);
     if (!sample)
         return;
     sample->tenant = extra->tenant;

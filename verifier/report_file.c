@@ -1,5 +1,6 @@
 #include "verifier/report_file.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +46,14 @@ enum outcome report_file_write(const struct verify_run *run, struct error *err)
     if (run->settings->json) {
         outcome = json.failed ? OUT_OK : print(buf_view(&json), err);
     } else {
-        bool colour = !run->settings->plain && terminal_colour(STDOUT_FILENO);
-        verify_text_append(&run->report, path, colour, &text);
+        char folder[PATH_MAX];
+        const struct verify_text_options options = {
+            .report_path = path,
+            .folder = getcwd(folder, sizeof folder),
+            .colour = !run->settings->plain && terminal_colour(STDOUT_FILENO),
+            .width = terminal_text_width(STDOUT_FILENO),
+        };
+        verify_text_append(&run->report, &options, &text);
         outcome = print(run->settings->quiet ? last_line(buf_view(&text)) : buf_view(&text), err);
     }
     if (written != OUT_OK && outcome == OUT_OK) {

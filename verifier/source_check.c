@@ -69,7 +69,9 @@ static void reject(struct source_check *check, const struct source_record *found
                    .line = found->line,
                    .column = found->column},
     };
-    struct verify_sample *sample = expected_sample(check->run, VERDICT_REJECTED, &record, 0, 0);
+    verify_report_count_code(&check->run->report, VERDICT_REJECTED, why->code, 1);
+    struct verify_sample *sample =
+        expected_sample(check->run, VERDICT_REJECTED, why->code, &record, 0, 0);
     if (!sample)
         return;
     sample->has_place = false;
@@ -139,7 +141,8 @@ static void ambiguous(struct source_check *check, const struct record *record,
         report->groups.items[group].counts[VERDICT_AMBIGUOUS]++;
         report->source_count++;
     }
-    struct verify_sample *sample = expected_sample(check->run, VERDICT_AMBIGUOUS, &named, 0, 0);
+    struct verify_sample *sample =
+        expected_sample(check->run, VERDICT_AMBIGUOUS, ERR_NONE, &named, 0, 0);
     if (!sample)
         return;
     sample->has_place = false;
@@ -456,7 +459,7 @@ static void sample_of_file(struct source_check *check, const struct diff_entry *
         .origin = {.uri = bytes_text(check->files.items[entry->partition].path)},
     };
     diff_unpack_place(entry->offset, &record.origin.line, &record.origin.column);
-    struct verify_sample *sample = expected_sample(check->run, verdict, &record, 0, 0);
+    struct verify_sample *sample = expected_sample(check->run, verdict, ERR_NONE, &record, 0, 0);
     if (!sample)
         return;
     sample->has_place = false;
@@ -474,7 +477,7 @@ static void sample_of_topic(struct source_check *check, const struct diff_entry 
     const struct diff_group *group = &check->run->report.groups.items[entry->group];
     struct record record = {.tenant = group->tenant, .entity = group->entity};
     struct verify_sample *sample =
-        expected_sample(check->run, (enum verdict)entry->verdict, &record,
+        expected_sample(check->run, (enum verdict)entry->verdict, ERR_NONE, &record,
                         (int32_t)entry->partition, entry->offset);
     if (!sample)
         return;
@@ -526,8 +529,8 @@ static enum outcome make_room(struct source_check *check, struct error *err)
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                          "the files' keys do not fit the memory planned for them");
     memset(check->rejected, 0, (check->run->mappings.count + 1) * sizeof *check->rejected);
-    check->run->report.sample_counts[VERDICT_REJECTED] = 0;
-    check->run->report.sample_counts[VERDICT_AMBIGUOUS] = check->ambiguous_before;
+    verify_report_forget(&check->run->report, VERDICT_REJECTED, 0);
+    verify_report_forget(&check->run->report, VERDICT_AMBIGUOUS, check->ambiguous_before);
     if (check->run->table.capacity < most)
         return make_table(check, most, err);
     check->passes *= 2;

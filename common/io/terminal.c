@@ -10,6 +10,8 @@
 
 enum {
     DEFAULT_WIDTH = 80,
+    COLUMNS_MIN = 20,
+    COLUMNS_MAX = 1000,
     SCREEN_LIMIT = 65536,
 };
 
@@ -31,6 +33,16 @@ int terminal_width(int fd)
     if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
     return DEFAULT_WIDTH;
+}
+
+size_t terminal_text_width(int fd)
+{
+    const char *columns =
+        getenv("COLUMNS"); /* POSIX: the user's, or a parent's whose terminal it is */
+    long number = columns ? strtol(columns, NULL, 10) : 0;
+    if (terminal_is(fd))
+        return (size_t)terminal_width(fd);
+    return number >= COLUMNS_MIN && number <= COLUMNS_MAX ? (size_t)number : TERMINAL_NONE_WIDTH;
 }
 
 void terminal_live_init(struct terminal_live *live, int fd)

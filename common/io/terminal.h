@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/base/bytes.h"
 
@@ -18,6 +19,8 @@ bool terminal_colour(int fd);
 
 /* Columns; 80 when unknown. */
 int terminal_width(int fd);
+/* For text that is written once: of the terminal, else $COLUMNS, else TERMINAL_NONE_WIDTH. */
+size_t terminal_text_width(int fd);
 
 struct terminal_live {
     int fd;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/text.h"
+#include "common/policy/text_line.h"
 
 #define NAME_MAX_BYTES 32 /* of a tenant or an entity in a table */
 #define GAP 2             /* spaces between columns */
@@ -21,8 +22,8 @@ static const struct totals_class WORK[WORK_COUNT] = {
     [WORK_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false},
     [WORK_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false},
     [WORK_RECOVERED] = {"recovered", "recovered", "recovered", false, false},
-    [WORK_CONFLICT] = {"conflict", "in conflict", "conflict", false, false},
-    [WORK_DEAD] = {"dead_lettered", "dead-lettered", "dead", true, false},
+    [WORK_CONFLICT] = {"conflict", "conflict", "conflict", false, false},
+    [WORK_DEAD] = {"dead_lettered", "dead-lettered", "dead", false, false},
     [WORK_PENDING] = {"pending", "pending", "pending", false, false},
     [WORK_NO_RECEIPT] = {"no_receipt", "without a receipt yet", "no receipt", false, false},
     [WORK_TO_DO] = {"to_do", "to do", "to do", false, false},
@@ -40,7 +41,7 @@ static const struct totals_class VERIFY[VERDICT_COUNT] = {
     [VERDICT_NEWER] = {"target_newer", "target newer", "target newer", false, false},
     [VERDICT_MISSING] = {"missing", "missing", "missing", false, false},
     [VERDICT_UNUSABLE] = {"unusable", "unusable", "unusable", false, false},
-    [VERDICT_CONFLICT] = {"conflict", "in conflict", "conflict", false, false},
+    [VERDICT_CONFLICT] = {"conflict", "conflict", "conflict", false, false},
     [VERDICT_AMBIGUOUS] = {"ambiguous", "ambiguous", "ambiguous", false, false},
     [VERDICT_DEAD] = {"dead_lettered", "dead-lettered", "dead", false, false},
     [VERDICT_REJECTED] = {"rejected", "rejected", "rejected", false, false},
@@ -50,7 +51,7 @@ static const struct totals_class VERIFY[VERDICT_COUNT] = {
     [VERDICT_LAGGING] = {"lagging", "lagging", "lagging", false, false},
     [VERDICT_WAITING] = {"pending", "pending", "pending", false, false},
     [VERDICT_EXTRA] = {"extra", "extra", "extra", false, true},
-    [VERDICT_FOREIGN] = {"unexpected_tenant", "of unexpected tenants", "unexpected", false, true},
+    [VERDICT_FOREIGN] = {"unexpected_tenant", "unexpected tenant", "unexpected", false, true},
     [VERDICT_GONE] = {"gone_from_the_source", "gone from the source", "gone", false, true},
     [VERDICT_ELSEWHERE] = {"of_other_sources", "of other sources", "elsewhere", false, true},
 };
@@ -82,14 +83,6 @@ uint64_t totals_records(const struct totals_set *set, const uint64_t *counts)
 
 /* ---- text in columns --------------------------------------------------------------------- */
 
-static size_t count_characters(struct bytes text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
-        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-    return count;
-}
-
 static size_t count_width(uint64_t count)
 {
     char text[28];
@@ -109,7 +102,7 @@ static void append_spaces(struct buf *out, size_t count)
 
 static void append_right(struct buf *out, struct bytes text, size_t width)
 {
-    size_t size = count_characters(text);
+    size_t size = text_line_width(text);
     append_spaces(out, size < width ? width - size : 0);
     buf_append_bytes(out, text);
 }
@@ -128,48 +121,15 @@ static void make_safe(struct buf *safe, struct bytes name)
 
 /* ---- a sentence -------------------------------------------------------------------------- */
 
-struct line {
-    struct buf *out;
-    size_t column; /* characters of the line so far */
-    size_t indent, width;
-};
-
-static struct line line_begin(struct buf *out, size_t indent, size_t width)
+static void line_put_count(struct text_line *line, const char *before, uint64_t count,
+                           const char *what)
 {
-    struct line line = {out, 0, indent, width};
-    for (size_t i = out->size; i > 0 && out->data[i - 1] != '\n'; i--)
-        line.column += ((unsigned char)out->data[i - 1] & 0xC0) != 0x80;
-    return line;
+    char number[28];
+    text_line_format(line, "%s%s %s", before, text_format_count(count, number), what);
 }
 
-/* A piece that is never broken; in a line of its own when this one has no room for it. */
-static void line_put(struct line *line, struct bytes piece)
-{
-    size_t size = count_characters(piece);
-    if (line->column + size > line->width && line->column > line->indent) {
-        while (line->out->size && line->out->data[line->out->size - 1] == ' ')
-            line->out->size--;
-        buf_append_char(line->out, '\n');
-        append_spaces(line->out, line->indent);
-        line->column = line->indent;
-        while (piece.size && piece.data[0] == ' ') {
-            piece = bytes_of(piece.data + 1, piece.size - 1);
-            size--;
-        }
-    }
-    buf_append_bytes(line->out, piece);
-    line->column += size;
-}
-
-static void line_put_count(struct line *line, const char *before, uint64_t count, const char *what)
-{
-    char number[28], text[128];
-    int size =
-        snprintf(text, sizeof text, "%s%s %s", before, text_format_count(count, number), what);
-    line_put(line, bytes_of(text, (size_t)size));
-}
-
-static void put_classes(struct line *line, const struct totals_set *set, const uint64_t *counts)
+static void put_classes(struct text_line *line, const struct totals_set *set,
+                        const uint64_t *counts)
 {
     bool first = true;
     for (size_t i = 0; i < set->count; i++) {
@@ -180,17 +140,17 @@ static void put_classes(struct line *line, const struct totals_set *set, const u
         first = false;
     }
     if (first)
-        line_put(line, BYTES_LITERAL(" 0"));
+        text_line_put(line, BYTES_LITERAL(" 0"));
 }
 
-static void put_beside(struct line *line, const struct totals_set *set, const uint64_t *counts)
+static void put_beside(struct text_line *line, const struct totals_set *set, const uint64_t *counts)
 {
     bool first = true;
     for (size_t i = 0; i < set->count; i++) {
         if (!set->classes[i].beside || !counts[i])
             continue;
         if (first)
-            line_put(line, BYTES_LITERAL("; besides"));
+            text_line_put(line, BYTES_LITERAL("; besides"));
         line_put_count(line, first ? " " : ", ", counts[i], set->classes[i].title);
         first = false;
     }
@@ -200,13 +160,13 @@ void totals_append_identity(struct buf *out, const struct totals_set *set, const
                             uint64_t records, const char *unit, size_t indent, size_t width)
 {
     bool sums = totals_records(set, counts) == records;
-    struct line line = line_begin(out, indent, width);
+    struct text_line line = text_line_begin(out, indent, width);
     line_put_count(&line, "", records, unit);
-    line_put(&line, bytes_text(sums ? " =" : " ≠"));
+    text_line_put(&line, bytes_text(sums ? " =" : " ≠"));
     put_classes(&line, set, counts);
     put_beside(&line, set, counts);
     if (sums)
-        line_put(&line, BYTES_LITERAL("   (reconciled)"));
+        text_line_put(&line, BYTES_LITERAL("   (reconciled)"));
     buf_append_char(out, '\n');
 }
 
@@ -243,7 +203,7 @@ static size_t lay_out(const struct totals_table *table, const struct totals_row 
         layout->names[n] = strlen(table->name_titles[n]);
         for (size_t r = 0; r < count; r++) {
             make_safe(&safe, rows[r].names[n]);
-            layout->names[n] = larger(layout->names[n], count_characters(buf_view(&safe)));
+            layout->names[n] = larger(layout->names[n], text_line_width(buf_view(&safe)));
         }
         if (n == 0 && count > 1)
             layout->names[n] = larger(layout->names[n], strlen("total"));
@@ -257,7 +217,7 @@ static size_t lay_out(const struct totals_table *table, const struct totals_row 
         width += GAP + layout->columns[i];
     }
     for (size_t r = 0; r < count && table->tail_title; r++)
-        layout->tail = larger(layout->tail, count_characters(rows[r].tail));
+        layout->tail = larger(layout->tail, text_line_width(rows[r].tail));
     if (layout->tail)
         layout->tail = larger(layout->tail, strlen(table->tail_title));
     buf_free(&safe);
@@ -271,7 +231,7 @@ static void append_name(struct buf *out, const struct layout *layout, int n, str
         return;
     buf_init(&safe, 1024);
     make_safe(&safe, name);
-    size_t size = count_characters(buf_view(&safe));
+    size_t size = text_line_width(buf_view(&safe));
     buf_append_bytes(out, buf_view(&safe));
     append_spaces(out, layout->names[n] - size + GAP);
     buf_free(&safe);
@@ -323,15 +283,15 @@ static void append_sentence(struct buf *out, const struct totals_table *table,
         buf_append_format(out, "%s%s", n ? " " : "", buf_text(&safe));
     }
     buf_append_text(out, ": ");
-    struct line line = line_begin(out, 4, table->width);
+    struct text_line line = text_line_begin(out, 4, table->width);
     line_put_count(&line, "", totals_records(table->set, row->counts), table->records_title);
-    line_put(&line, BYTES_LITERAL(" ="));
+    text_line_put(&line, BYTES_LITERAL(" ="));
     put_classes(&line, table->set, row->counts);
     put_beside(&line, table->set, row->counts);
     if (table->tail_title && row->tail.size) {
         buf_reset(&safe);
         buf_append_format(&safe, "  %s %.*s", table->tail_title, BYTES_ARGS(row->tail));
-        line_put(&line, buf_view(&safe));
+        text_line_put(&line, buf_view(&safe));
     }
     buf_append_char(out, '\n');
     buf_free(&safe);

@@ -12,7 +12,7 @@ enum verdict {
     VERDICT_UNCHANGED,  /* the same version and content came before */
     VERDICT_DIFFERENT,
     VERDICT_STALE,      /* the row has a lower version */
-    VERDICT_NEWER,      /* the row has a version the source does not know */
+    VERDICT_NEWER,      /* target newer: the row has a version the source does not know */
     VERDICT_MISSING,    /* no row (for a delete: no tombstone) */
     VERDICT_UNUSABLE,   /* the mapping refuses the record, and nobody dead-lettered it */
     VERDICT_CONFLICT,   /* the same version as another record of the key, other content */

@@ -52,7 +52,7 @@ static void append_redis(const struct verify_redis *redis, struct buf *out)
     append_part(out, redis->match, "match", &first);
     append_part(out, redis->different, "different", &first);
     append_part(out, redis->stale, "stale", &first);
-    append_part(out, redis->newer, "newer", &first);
+    append_part(out, redis->newer, "target newer", &first);
     append_part(out, redis->missing, "missing", &first);
     append_part(out, redis->extra, "extra", &first);
     append_part(out, redis->unexpected, "unexpected", &first);
@@ -69,11 +69,11 @@ static void append_sealed(const struct verify_sealed *sealed, struct buf *out)
     bool first = true;
     if (!sealed->match && !sealed->missing && !sealed->different && !sealed->not_compared)
         return;
-    buf_append_text(out, "sealed fields: ");
+    buf_append_text(out, "sealed values in all messages: ");
     append_part(out, sealed->match, "match", &first);
     append_part(out, sealed->different, "different", &first);
     append_part(out, sealed->missing, "not in the vault", &first);
-    append_part(out, sealed->not_compared, "sealed, not compared", &first);
+    append_part(out, sealed->not_compared, "not compared", &first);
     buf_append_char(out, '\n');
 }
 
@@ -97,7 +97,7 @@ void verify_beside_append_json(const struct verify_beside *beside, struct buf *o
         buf_append_format(
             out,
             ",\"redis\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64 ",\"stale\":%" PRIu64
-            ",\"newer\":%" PRIu64 ",\"missing\":%" PRIu64 ",\"extra\":%" PRIu64
+            ",\"target_newer\":%" PRIu64 ",\"missing\":%" PRIu64 ",\"extra\":%" PRIu64
             ",\"unexpected\":%" PRIu64 ",\"expired\":%" PRIu64 ",\"emptied\":%s}",
             redis->match, redis->different, redis->stale, redis->newer, redis->missing,
             redis->extra, redis->unexpected, redis->expired, redis->emptied ? "true" : "false");

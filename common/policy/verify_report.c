@@ -43,6 +43,39 @@ void verify_report_warn(struct verify_report *report, const char *format, ...)
     report->warnings[report->warning_count++] = copy.data ? copy.data : "(no room for a warning)";
 }
 
+static struct verify_code *code_of(struct verify_report *report, enum verdict verdict,
+                                   enum error_code code)
+{
+    for (size_t i = 0; i < report->code_count; i++)
+        if (report->codes[i].verdict == verdict && report->codes[i].code == code)
+            return &report->codes[i];
+    if (report->code_count == VERIFY_CODES_MAX)
+        return NULL;
+    report->codes[report->code_count] = (struct verify_code){.verdict = verdict, .code = code};
+    return &report->codes[report->code_count++];
+}
+
+void verify_report_count_code(struct verify_report *report, enum verdict verdict,
+                              enum error_code code, uint64_t count)
+{
+    struct verify_code *entry = code != ERR_NONE ? code_of(report, verdict, code) : NULL;
+    if (entry)
+        entry->count += count;
+}
+
+void verify_report_forget(struct verify_report *report, enum verdict verdict, size_t kept)
+{
+    for (size_t i = 0; i < report->code_count; i++)
+        if (report->codes[i].verdict == verdict)
+            report->codes[i].count = report->codes[i].samples = 0;
+    report->sample_counts[verdict] = kept;
+    for (size_t i = 0; i < kept; i++) {
+        struct verify_code *entry = code_of(report, verdict, report->samples[verdict][i].code);
+        if (entry)
+            entry->samples++;
+    }
+}
+
 static struct verify_sample *add_sample(struct verify_report *report, size_t list,
                                         enum verdict verdict)
 {
@@ -64,9 +97,34 @@ static struct verify_sample *add_sample(struct verify_report *report, size_t lis
     return sample;
 }
 
-struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict)
+/* The last sample whose code has another one; NULL: all are the only ones of theirs. */
+static struct verify_sample *replace_sample(struct verify_report *report, enum verdict verdict)
 {
-    return add_sample(report, verdict, verdict);
+    for (size_t i = report->sample_counts[verdict]; i-- > 0;) {
+        struct verify_sample *sample = &report->samples[verdict][i];
+        struct verify_code *entry = code_of(report, verdict, sample->code);
+        if (!entry || entry->samples < 2)
+            continue;
+        entry->samples--;
+        memset(sample, 0, sizeof *sample);
+        sample->verdict = verdict;
+        return sample;
+    }
+    return NULL;
+}
+
+struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict,
+                                           enum error_code code)
+{
+    struct verify_code *entry = code_of(report, verdict, code);
+    struct verify_sample *sample = add_sample(report, verdict, verdict);
+    if (!sample && entry && entry->samples == 0)
+        sample = replace_sample(report, verdict);
+    if (sample && entry)
+        entry->samples++;
+    if (sample)
+        sample->code = code;
+    return sample;
 }
 
 struct verify_sample *verify_report_sample_beside(struct verify_report *report,

@@ -31,10 +31,12 @@ enum verify_list {
     VERIFY_LIST_COUNT,
 };
 #define VERIFY_WARNINGS_MOST 64
+#define VERIFY_CODES_MAX 256 /* of all verdicts; problems of more count without their code */
 
 /* One record shown as an example of its verdict. All views into the report's arena. */
 struct verify_sample {
     enum verdict verdict;
+    enum error_code code; /* why, when there is one; else ERR_NONE */
     struct bytes tenant, entity, id;
     struct bytes name; /* of the Redis key, or of the sealed field; else empty */
     const char *table; /* NULL: not known */
@@ -49,6 +51,14 @@ struct verify_sample {
     struct diff_field *fields;
     size_t field_count; /* shown */
     size_t field_total;
+};
+
+/* Records of a verdict that have the same reason. */
+struct verify_code {
+    enum verdict verdict;
+    enum error_code code;
+    uint64_t count;
+    size_t samples;
 };
 
 struct verify_partition {
@@ -69,6 +79,8 @@ struct verify_report {
     struct verify_sample *samples[VERIFY_LIST_COUNT];
     size_t sample_counts[VERIFY_LIST_COUNT];
     size_t samples_most; /* a list */
+    struct verify_code codes[VERIFY_CODES_MAX];
+    size_t code_count;
     bool show_values;
     unsigned char mask_key[VERIFY_MASK_KEY_SIZE]; /* of every hash that is shown (verify_mask.h) */
 
@@ -97,8 +109,16 @@ void verify_report_free(struct verify_report *report);
 
 /* Keeps a warning (each text once; those beyond the limit are dropped after one that says so). */
 void verify_report_warn(struct verify_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
-/* A place for one more sample of that verdict, zeroed; NULL when there are enough. */
-struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict);
+/* Counts the reason of records that are counted in their group as well. */
+void verify_report_count_code(struct verify_report *report, enum verdict verdict,
+                              enum error_code code, uint64_t count);
+/* Forgets samples of a verdict from the `kept` first ones on, and its codes' counts. */
+void verify_report_forget(struct verify_report *report, enum verdict verdict, size_t kept);
+/* A place for one more sample of that verdict and code (ERR_NONE: it has none), zeroed; NULL when
+ * there are enough. The first one of a code takes the place of one of which there are several, so
+ * that many of one kind do not hide another. */
+struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict,
+                                           enum error_code code);
 /* The same in a list beside them. */
 struct verify_sample *verify_report_sample_beside(struct verify_report *report,
                                                   enum verify_list list, enum verdict verdict);

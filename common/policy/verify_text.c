@@ -3,45 +3,24 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/error.h"
 #include "common/base/text.h"
+#include "common/policy/text_line.h"
+#include "common/policy/totals.h"
 #include "common/policy/verify_mask.h"
 
-#define NAME_MOST 32     /* characters of a tenant or entity in the table */
+#define NAME_MOST 32     /* characters of a tenant or entity in a sample */
 #define WARNING_MOST 400 /* as verify_report.c keeps them */
-#define COLUMNS 11
-#define BIT(verdict) (1u << (verdict))
 
-/* The table's columns: together they hold every verdict once, so that a row adds up. */
-static const struct table_column {
-    const char *title;
-    unsigned verdicts;
-    bool always;
-} TABLE[COLUMNS] = {
-    {"match", BIT(VERDICT_MATCH) | BIT(VERDICT_TOLERANCE), true},
-    {"older", BIT(VERDICT_SUPERSEDED) | BIT(VERDICT_UNCHANGED), false},
-    {"differ",
-     BIT(VERDICT_DIFFERENT) | BIT(VERDICT_STALE) | BIT(VERDICT_NEWER) | BIT(VERDICT_OVERTAKEN),
-     true},
-    {"conflict", BIT(VERDICT_CONFLICT) | BIT(VERDICT_AMBIGUOUS), false},
-    {"missing", BIT(VERDICT_MISSING) | BIT(VERDICT_UNUSABLE) | BIT(VERDICT_UNPRODUCED), true},
-    {"dlq", BIT(VERDICT_DEAD), true},
-    {"rejected", BIT(VERDICT_REJECTED) | BIT(VERDICT_WITHHELD), false},
-    {"lagging", BIT(VERDICT_LAGGING) | BIT(VERDICT_WAITING), true},
-    {"extra", BIT(VERDICT_EXTRA) | BIT(VERDICT_FOREIGN), true},
-    {"gone", BIT(VERDICT_GONE), false},
-    {"elsewhere", BIT(VERDICT_ELSEWHERE), false},
+/* What is being written, for all of this file. */
+struct screen {
+    const struct verify_report *report;
+    const struct verify_text_options *options;
+    uint64_t total[VERDICT_COUNT];
+    struct buf *out;
 };
-
-static uint64_t sum_of(const uint64_t counts[VERDICT_COUNT], unsigned verdicts)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < VERDICT_COUNT; i++)
-        if (verdicts & BIT(i))
-            sum += counts[i];
-    return sum;
-}
 
 static void append_count(struct buf *out, uint64_t count)
 {
@@ -49,274 +28,309 @@ static void append_count(struct buf *out, uint64_t count)
     buf_append_text(out, text_format_count(count, text));
 }
 
-/* Appends `text` in a column of `width` characters. */
-static void append_padded(struct buf *out, const char *text, size_t characters, size_t width,
-                          bool right)
+/* "a/b.json:3:1" of /srv/x/a/b.json:3:1, when the folder is /srv/x. */
+static struct bytes relative(const struct screen *screen, struct bytes path)
 {
-    if (right)
-        for (size_t i = characters; i < width; i++)
-            buf_append_char(out, ' ');
-    buf_append_text(out, text);
-    if (!right)
-        for (size_t i = characters; i < width; i++)
-            buf_append_char(out, ' ');
+    const char *folder = screen->options->folder;
+    size_t size = folder ? strlen(folder) : 0;
+    bool below = size > 1 && path.size > size + 1 && memcmp(path.data, folder, size) == 0 &&
+                 path.data[size] == '/';
+    return below ? bytes_of(path.data + size + 1, path.size - size - 1) : path;
 }
 
-static size_t count_characters(const char *text)
-{
-    size_t count = 0;
-    for (; *text; text++)
-        count += ((unsigned char)*text & 0xC0) != 0x80;
-    return count;
-}
+/* ---- one sample -------------------------------------------------------------------------- */
 
-struct table {
-    bool shown[COLUMNS];
-    size_t widths[COLUMNS];
-    size_t source_width;
-    size_t tenant_width, entity_width;
-};
-
-static size_t count_width(uint64_t count)
+static void append_fields(const struct screen *screen, const struct verify_sample *sample)
 {
-    char text[28];
-    return count_characters(text_format_count(count, text));
-}
-
-static void append_name(struct buf *out, struct bytes name, size_t width)
-{
-    struct buf safe;
-    buf_init(&safe, 1024);
-    text_append_safe(&safe, name, NAME_MOST);
-    append_padded(out, buf_text(&safe), count_characters(buf_text(&safe)), width, false);
-    buf_free(&safe);
-}
-
-static size_t name_width(struct bytes name)
-{
-    struct buf safe;
-    buf_init(&safe, 1024);
-    text_append_safe(&safe, name, NAME_MOST);
-    size_t width = count_characters(buf_text(&safe));
-    buf_free(&safe);
-    return width;
-}
-
-static void lay_out(const struct verify_report *report, const uint64_t total[VERDICT_COUNT],
-                    const uint32_t *order, size_t rows, struct table *table)
-{
-    uint64_t records = diff_counts_records(total);
-    *table = (struct table){.source_width = count_width(records),
-                            .tenant_width = sizeof "(total)" - 1,
-                            .entity_width = sizeof "entity" - 1};
-    if (table->source_width < sizeof "source" - 1)
-        table->source_width = sizeof "source" - 1;
-    for (int c = 0; c < COLUMNS; c++) {
-        uint64_t sum = sum_of(total, TABLE[c].verdicts);
-        table->shown[c] = TABLE[c].always || sum > 0;
-        table->widths[c] = count_width(sum);
-        if (table->widths[c] < count_characters(TABLE[c].title))
-            table->widths[c] = count_characters(TABLE[c].title);
-    }
-    for (size_t i = 0; i < rows; i++) {
-        const struct diff_group *group = &report->groups.items[order[i]];
-        size_t tenant = name_width(group->tenant), entity = name_width(group->entity);
-        table->tenant_width = tenant > table->tenant_width ? tenant : table->tenant_width;
-        table->entity_width = entity > table->entity_width ? entity : table->entity_width;
-    }
-}
-
-static void append_row(const struct table *table, struct bytes tenant, struct bytes entity,
-                       const uint64_t counts[VERDICT_COUNT], struct buf *out)
-{
-    char text[28];
-    append_name(out, tenant, table->tenant_width);
-    buf_append_text(out, "  ");
-    append_name(out, entity, table->entity_width);
-    buf_append_text(out, "  ");
-    text_format_count(diff_counts_records(counts), text);
-    append_padded(out, text, count_characters(text), table->source_width, true);
-    for (int c = 0; c < COLUMNS; c++) {
-        if (!table->shown[c])
-            continue;
-        buf_append_text(out, "  ");
-        text_format_count(sum_of(counts, TABLE[c].verdicts), text);
-        append_padded(out, text, count_characters(text), table->widths[c], true);
-    }
-    buf_append_char(out, '\n');
-}
-
-static void append_table(const struct verify_report *report, const uint64_t total[VERDICT_COUNT],
-                         struct buf *out)
-{
-    struct table table;
-    size_t count;
-    uint32_t *order = diff_groups_order(&report->groups, &count);
-    size_t rows = count < VERIFY_TEXT_GROUPS ? count : VERIFY_TEXT_GROUPS;
-    lay_out(report, total, order, rows, &table);
-    append_padded(out, "tenant", 6, table.tenant_width, false);
-    buf_append_text(out, "  ");
-    append_padded(out, "entity", 6, table.entity_width, false);
-    buf_append_text(out, "  ");
-    append_padded(out, "source", 6, table.source_width, true);
-    for (int c = 0; c < COLUMNS; c++) {
-        if (!table.shown[c])
-            continue;
-        buf_append_text(out, "  ");
-        append_padded(out, TABLE[c].title, count_characters(TABLE[c].title), table.widths[c], true);
-    }
-    buf_append_char(out, '\n');
-    append_row(&table, BYTES_LITERAL("(total)"), BYTES_LITERAL(""), total, out);
-    for (size_t i = 0; i < rows; i++) {
-        const struct diff_group *group = &report->groups.items[order[i]];
-        append_row(&table, group->tenant, group->entity, group->counts, out);
-    }
-    if (rows < count) {
-        buf_append_text(out, "… and ");
-        append_count(out, count - rows);
-        buf_append_text(out, " more tenants and entities in report.json\n");
-    }
-    free(order);
-}
-
-static void append_fields(const struct verify_report *report, const struct verify_sample *sample,
-                          struct buf *out)
-{
+    struct buf *out = screen->out;
     for (size_t i = 0; i < sample->field_count; i++) {
         const struct diff_field *field = &sample->fields[i];
+        struct buf piece;
+        buf_init(&piece, 16384);
         buf_append_text(out, "      ");
-        text_append_safe(out, field->path, 120);
-        buf_append_text(out, "  source ");
-        verify_mask_append(out, report, field->expected);
-        buf_append_text(out, ", stored ");
-        verify_mask_append(out, report, field->actual);
+        struct text_line line = text_line_begin(out, 8, screen->options->width);
+        text_append_safe(&piece, field->path, 120);
+        text_line_put(&line, buf_view(&piece));
+        buf_reset(&piece);
+        buf_append_text(&piece, "  source ");
+        verify_mask_append(&piece, screen->report, field->expected);
+        text_line_put(&line, buf_view(&piece));
+        buf_reset(&piece);
+        buf_append_text(&piece, ", stored ");
+        verify_mask_append(&piece, screen->report, field->actual);
+        text_line_put(&line, buf_view(&piece));
         if (field->rule)
-            buf_append_format(out, "  (%s ±%g)", field->rule->name, field->rule->tolerance);
-        buf_append_char(out, '\n');
+            text_line_format(&line, "  (%s ±%g)", field->rule->name, field->rule->tolerance);
+        text_line_end(&line);
+        buf_free(&piece);
     }
     if (sample->field_total > sample->field_count)
         buf_append_format(out, "      … and %zu more members\n",
                           sample->field_total - sample->field_count);
 }
 
-static void append_versions(const struct verify_sample *sample, struct buf *out)
+static void put_safe(struct text_line *line, const char *before, struct bytes text, size_t most)
 {
+    struct buf piece;
+    buf_init(&piece, 16384);
+    buf_append_text(&piece, before);
+    text_append_safe(&piece, text, most);
+    text_line_put(line, buf_view(&piece));
+    buf_free(&piece);
+}
+
+static void put_identity(const struct screen *screen, const struct verify_sample *sample,
+                         struct text_line *line)
+{
+    const struct verify_report *report = screen->report;
+    put_safe(line, "", sample->tenant, NAME_MOST);
+    put_safe(line, sample->tenant.size ? "/" : "", sample->entity, NAME_MOST);
+    if (sample->tenant.size || sample->id.size) /* else it was not known whose it is */
+        text_line_format(line, " key h:%08x",
+                         (unsigned)(verify_mask_hash_key(report, &sample->key) >> 32));
+    if (report->show_values && sample->id.size)
+        put_safe(line, " id=", sample->id, VERIFY_VALUE_MOST);
+    if (sample->name.size && (report->show_values || sample->name.data[0] == '/'))
+        put_safe(line, " name=", sample->name, VERIFY_VALUE_MOST);
+}
+
+/* The reason without the code and its meaning, which stand above. */
+static struct bytes own_reason(const struct verify_sample *sample)
+{
+    char known[300];
+    int size = snprintf(known, sizeof known, "%s: %s", error_code_id(sample->code),
+                        error_code_meaning(sample->code));
+    struct bytes reason = sample->reason;
+    bool same = sample->code != ERR_NONE && size > 0 && (size_t)size <= reason.size &&
+                memcmp(reason.data, known, (size_t)size) == 0;
+    size_t skip = same ? (size_t)size : 0;
+    while (skip && skip < reason.size && reason.data[skip] == ' ')
+        skip++;
+    return bytes_of(reason.data + skip, reason.size - skip);
+}
+
+static void append_sample(const struct screen *screen, const struct verify_sample *sample)
+{
+    struct buf *out = screen->out;
+    buf_append_text(out, "    ");
+    struct text_line line = text_line_begin(out, 6, screen->options->width);
+    put_identity(screen, sample, &line);
+    if (sample->has_place)
+        text_line_format(&line, "  %s-%d@%" PRId64, screen->report->topic, sample->partition,
+                         sample->offset);
+    if (sample->origin.size)
+        put_safe(&line, "  from ", relative(screen, sample->origin), VERIFY_VALUE_MOST);
+    if (!sample->has_place && sample->table)
+        text_line_format(&line, "  table %s", sample->table);
+    text_line_end(&line);
+    struct bytes why = own_reason(sample);
+    if (why.size) {
+        struct buf reason;
+        buf_init(&reason, 4096);
+        text_append_safe(&reason, why, 300);
+        buf_append_text(out, "      ");
+        line = text_line_begin(out, 6, screen->options->width);
+        text_line_words(&line, buf_view(&reason));
+        text_line_end(&line);
+        buf_free(&reason);
+    }
     if (sample->has_expected && sample->has_actual &&
         sample->expected_version != sample->actual_version)
         buf_append_format(out, "      source version %" PRId64 ", stored version %" PRId64 "\n",
                           sample->expected_version, sample->actual_version);
+    append_fields(screen, sample);
 }
 
-static void append_sample(const struct verify_report *report, const struct verify_sample *sample,
-                          struct buf *out)
+/* ---- problems ---------------------------------------------------------------------------- */
+
+/* A verdict and one of its codes; or what of the verdict has none. */
+struct problem {
+    enum verdict verdict;
+    enum error_code code;
+    uint64_t count;
+};
+
+static int compare_problems(const void *left, const void *right)
 {
-    buf_append_text(out, "    ");
-    text_append_safe(out, sample->tenant, NAME_MOST);
-    buf_append_char(out, '/');
-    text_append_safe(out, sample->entity, NAME_MOST);
-    buf_append_format(out, " key h:%08x",
-                      (unsigned)(verify_mask_hash_key(report, &sample->key) >> 32));
-    if (report->show_values && sample->id.size) {
-        buf_append_text(out, " id=");
-        text_append_safe(out, sample->id, VERIFY_VALUE_MOST);
-    }
-    if (sample->has_place)
-        buf_append_format(out, "  %s-%d@%" PRId64, report->topic, sample->partition,
-                          sample->offset);
-    if (sample->origin.size) {
-        buf_append_text(out, "  from ");
-        text_append_safe(out, sample->origin, VERIFY_VALUE_MOST);
-    }
-    if (sample->name.size && (report->show_values || sample->name.data[0] == '/')) {
-        buf_append_text(out, " name=");
-        text_append_safe(out, sample->name, VERIFY_VALUE_MOST);
-    }
-    if (!sample->has_place && sample->table)
-        buf_append_format(out, "  table %s", sample->table);
-    if (sample->reason.size) {
-        buf_append_text(out, "\n      ");
-        text_append_safe(out, sample->reason, 300);
-    }
-    buf_append_char(out, '\n');
-    append_versions(sample, out);
-    append_fields(report, sample, out);
+    const struct problem *a = left, *b = right;
+    if (a->verdict != b->verdict)
+        return a->verdict < b->verdict ? -1 : 1;
+    if (a->count != b->count)
+        return a->count > b->count ? -1 : 1;
+    return (a->code > b->code) - (a->code < b->code);
 }
 
-static void append_samples(const struct verify_report *report, const uint64_t total[VERDICT_COUNT],
-                           struct buf *out)
+/* Together they are the verdicts' sums. */
+static size_t list_problems(const struct screen *screen, struct problem *problems)
 {
+    size_t count = 0;
+    const struct verify_report *report = screen->report;
     for (int v = 0; v < VERDICT_COUNT; v++) {
-        size_t count = report->sample_counts[v];
-        size_t shown = count < VERIFY_TEXT_SAMPLES ? count : VERIFY_TEXT_SAMPLES;
-        if (!shown || !verdict_is_problem((enum verdict)v))
+        uint64_t left = screen->total[v];
+        if (!left || !verdict_is_problem((enum verdict)v))
             continue;
-        buf_append_format(out, "  %s:\n", verdict_name((enum verdict)v));
-        for (size_t i = 0; i < shown; i++)
-            append_sample(report, &report->samples[v][i], out);
-        if (total[v] > shown) {
-            buf_append_text(out, "    … and ");
-            append_count(out, total[v] - shown);
-            buf_append_format(out, " more%s\n",
-                              count > shown ? ", some of them in report.json" : "");
+        for (size_t i = 0; i < report->code_count; i++) {
+            const struct verify_code *code = &report->codes[i];
+            if ((int)code->verdict != v || !code->count || code->count > left)
+                continue;
+            problems[count++] = (struct problem){(enum verdict)v, code->code, code->count};
+            left -= code->count;
         }
-        if ((v == VERDICT_EXTRA || v == VERDICT_FOREIGN) && !report->show_values)
-            buf_append_text(out, "    (their ids are shown with --show-values)\n");
+        if (left)
+            problems[count++] = (struct problem){(enum verdict)v, ERR_NONE, left};
     }
+    qsort(problems, count, sizeof *problems, compare_problems);
+    return count;
 }
 
-/* Below the line that counts them. */
-static void append_beside(const struct verify_report *report, struct buf *out)
+/* Samples of the problem, at most `most`; their number. */
+static size_t append_examples(const struct screen *screen, const struct problem *problem,
+                              size_t most)
 {
-    static const char *const TITLES[] = {"redis", "sealed fields"};
-    for (int list = VERIFY_LIST_REDIS; list < VERIFY_LIST_COUNT; list++) {
-        size_t count = report->sample_counts[list];
-        size_t shown = count < VERIFY_TEXT_SAMPLES ? count : VERIFY_TEXT_SAMPLES;
-        if (shown)
-            buf_append_format(out, "  %s:\n", TITLES[list - VERIFY_LIST_REDIS]);
-        for (size_t i = 0; i < shown; i++) {
-            const struct verify_sample *sample = &report->samples[list][i];
-            buf_append_format(out, "    %s:", verdict_name(sample->verdict));
-            append_sample(report, sample, out);
-        }
-        if (count > shown)
-            buf_append_format(out, "    … and more in report.json\n");
-    }
-}
-
-/* 48 112 = 48 106 match + 4 dead-lettered + 2 missing (reconciled) */
-static void append_identity(const struct verify_report *report, const uint64_t total[VERDICT_COUNT],
-                            struct buf *out)
-{
-    bool first = true;
-    append_count(out, report->source_count);
-    buf_append_text(out, verify_report_adds_up(report) ? " = " : " ≠ ");
-    for (int v = 0; v < VERDICT_COUNT; v++) {
-        bool shown = v == VERDICT_MATCH || v == VERDICT_DIFFERENT || v == VERDICT_MISSING ||
-                     v == VERDICT_DEAD || v == VERDICT_LAGGING || total[v];
-        if (!shown || v >= VERDICT_BESIDE)
+    size_t shown = 0;
+    const struct verify_report *report = screen->report;
+    for (size_t i = 0; i < report->sample_counts[problem->verdict] && shown < most; i++) {
+        const struct verify_sample *sample = &report->samples[problem->verdict][i];
+        if (sample->code != problem->code)
             continue;
-        buf_append_text(out, first ? "" : " + ");
-        first = false;
-        append_count(out, total[v]);
-        buf_append_format(out, " %s", verdict_name((enum verdict)v));
+        append_sample(screen, sample);
+        shown++;
     }
-    for (int v = VERDICT_BESIDE; v < VERDICT_COUNT; v++) {
-        if (!total[v])
-            continue;
-        buf_append_text(out, "; besides, ");
-        append_count(out, total[v]);
-        buf_append_format(out, " %s", verdict_name((enum verdict)v));
-    }
-    buf_append_text(out, verify_report_adds_up(report) ? "   (reconciled)\n" : "\n");
+    return shown;
 }
 
-static void append_first_lines(const struct verify_report *report,
-                               const uint64_t total[VERDICT_COUNT], struct buf *out)
+static void append_rest(const struct screen *screen, uint64_t rest, bool listed)
 {
+    if (!rest)
+        return;
+    buf_append_text(screen->out, "    … and ");
+    append_count(screen->out, rest);
+    buf_append_format(screen->out, " more%s\n", listed ? ", some of them in report.json" : "");
+}
+
+static void append_problem(const struct screen *screen, const struct problem *problem, size_t most)
+{
+    const struct verify_report *report = screen->report;
+    bool has_code = problem->code != ERR_NONE;
+    buf_append_text(screen->out, "  ");
+    struct text_line line = text_line_begin(screen->out, 4, screen->options->width);
+    char number[28];
+    text_line_format(&line, "%s %s", text_format_count(problem->count, number),
+                     TOTALS_VERIFY.classes[problem->verdict].title);
+    if (has_code) {
+        text_line_format(&line, ": %s", error_code_id(problem->code));
+        text_line_put(&line, BYTES_LITERAL(" "));
+        text_line_words(&line, bytes_text(error_code_meaning(problem->code)));
+    }
+    text_line_end(&line);
+    size_t shown = append_examples(screen, problem, most);
+    bool listed = report->sample_counts[problem->verdict] > shown;
+    append_rest(screen, shown ? problem->count - shown : 0, listed);
+    bool extra = problem->verdict == VERDICT_EXTRA || problem->verdict == VERDICT_FOREIGN;
+    if (extra && shown && !report->show_values)
+        buf_append_text(screen->out, "    (their ids are shown with --show-values)\n");
+}
+
+/* What is wrong beside the records, below the line that counts it. */
+static void append_list(const struct screen *screen, int list, const char *title)
+{
+    const struct verify_report *report = screen->report;
+    size_t count = report->sample_counts[list];
+    size_t shown = count < VERIFY_TEXT_SAMPLES ? count : VERIFY_TEXT_SAMPLES;
+    if (shown)
+        buf_append_format(screen->out, "  %s:\n", title);
+    for (size_t i = 0; i < shown; i++) {
+        const struct verify_sample *sample = &report->samples[list][i];
+        buf_append_format(screen->out, "    %s:", verdict_name(sample->verdict));
+        append_sample(screen, sample);
+    }
+    if (count > shown)
+        buf_append_text(screen->out, "    … and more in report.json\n");
+}
+
+static void append_problems(const struct screen *screen)
+{
+    static const char *const TITLES[] = {"redis", "sealed values"};
+    struct problem *problems = calloc(VERIFY_CODES_MAX + VERDICT_COUNT, sizeof *problems);
+    if (!problems)
+        abort();
+    size_t count = list_problems(screen, problems);
+    size_t each = count ? VERIFY_TEXT_SAMPLES / count : 0;
+    if (count)
+        buf_append_text(screen->out, "problems:\n");
+    for (size_t i = 0; i < count; i++)
+        append_problem(screen, &problems[i], each ? each : 1);
+    for (int list = VERIFY_LIST_REDIS; list < VERIFY_LIST_COUNT; list++)
+        append_list(screen, list, TITLES[list - VERIFY_LIST_REDIS]);
+    free(problems);
+}
+
+/* ---- tenants ----------------------------------------------------------------------------- */
+
+static void add_counts(uint64_t sum[VERDICT_COUNT], const uint64_t counts[VERDICT_COUNT])
+{
+    for (int v = 0; v < VERDICT_COUNT; v++)
+        sum[v] += counts[v];
+}
+
+static void name_rest(char name[64], size_t count, const char *what)
+{
+    char number[28];
+    snprintf(name, 64, "%s %s", text_format_count(count, number), what);
+}
+
+/* Those with problems, the most first; all the others in two sums. */
+static void append_tenants(const struct screen *screen)
+{
+    const struct totals_table table = {.set = &TOTALS_VERIFY,
+                                       .name_titles = {"tenant", "entity"},
+                                       .records_title = "records",
+                                       .width = screen->options->width};
+    const struct diff_groups *groups = &screen->report->groups;
+    struct totals_row rows[VERIFY_TEXT_GROUPS + 2];
+    uint64_t more[VERDICT_COUNT] = {0}, good[VERDICT_COUNT] = {0};
+    size_t count, shown = 0, more_count = 0, good_count = 0;
+    char names[2][64];
+    uint32_t *order = diff_groups_order(groups, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct diff_group *group = &groups->items[order[i]];
+        bool bad = diff_counts_problems(group->counts) > 0;
+        if (bad && shown < VERIFY_TEXT_GROUPS)
+            rows[shown++] = (struct totals_row){.names = {group->tenant, group->entity},
+                                                .counts = group->counts};
+        else
+            add_counts(bad ? more : good, group->counts);
+        more_count += bad && i >= VERIFY_TEXT_GROUPS;
+        good_count += !bad;
+    }
+    free(order);
+    if (!shown)
+        return;
+    name_rest(names[0], more_count, "more with problems");
+    name_rest(names[1], good_count, "without a problem");
+    if (more_count)
+        rows[shown++] = (struct totals_row){.names = {bytes_text(names[0])}, .counts = more};
+    if (good_count)
+        rows[shown++] = (struct totals_row){.names = {bytes_text(names[1])}, .counts = good};
+    totals_append_table(screen->out, &table, rows, shown);
+}
+
+/* ---- first and last lines ---------------------------------------------------------------- */
+
+static void append_identity(const struct screen *screen)
+{
+    totals_append_identity(screen->out, &TOTALS_VERIFY, screen->total, screen->report->source_count,
+                           "source records", 4, screen->options->width);
+}
+
+static void append_first_lines(const struct screen *screen)
+{
+    const struct verify_report *report = screen->report;
+    struct buf *out = screen->out;
     if (!verify_report_adds_up(report)) {
         buf_append_format(out, "%s: the classes do not add up to the source count:\n  ",
                           error_code_id(ERR_VERIFY_COUNTS));
-        append_identity(report, total, out);
+        append_identity(screen);
     }
     if (report->evicted) {
         append_count(out, report->evicted);
@@ -324,42 +338,48 @@ static void append_first_lines(const struct verify_report *report,
                              "not be read in full\n");
     }
     for (size_t i = 0; i < report->warning_count; i++) {
+        struct buf text;
+        buf_init(&text, 8192);
+        text_append_safe(&text, bytes_text(report->warnings[i]), WARNING_MOST);
         buf_append_text(out, "warning: ");
-        text_append_safe(out, bytes_text(report->warnings[i]), WARNING_MOST);
-        buf_append_char(out, '\n');
+        struct text_line line = text_line_begin(out, 4, screen->options->width);
+        text_line_words(&line, buf_view(&text));
+        text_line_end(&line);
+        buf_free(&text);
     }
 }
 
-static void append_problem(struct buf *out, uint64_t count, const char *what, bool *first)
+static void put_problem(struct text_line *line, uint64_t count, const char *what, bool *first)
 {
+    char number[28];
     if (!count)
         return;
-    buf_append_text(out, *first ? "" : ", ");
+    text_line_format(line, "%s%s %s", *first ? "" : ", ", text_format_count(count, number), what);
     *first = false;
-    append_count(out, count);
-    buf_append_format(out, " %s", what);
 }
 
-static void append_problems(const struct verify_report *report, const uint64_t total[VERDICT_COUNT],
-                            struct buf *out)
+static void put_problems(const struct screen *screen, struct text_line *line)
 {
     bool first = true;
+    const struct verify_beside *beside = &screen->report->beside;
     for (int v = 0; v < VERDICT_COUNT; v++) {
         if (verdict_is_problem((enum verdict)v))
-            append_problem(out, total[v], verdict_name((enum verdict)v), &first);
+            put_problem(line, screen->total[v], TOTALS_VERIFY.classes[v].title, &first);
     }
-    append_problem(out, verify_beside_redis_problems(&report->beside), "wrong in Redis", &first);
-    append_problem(out, report->beside.sealed.missing + report->beside.sealed.different,
-                   "wrong in the vault", &first);
-    append_problem(out, verify_beside_orphan_rows(&report->beside), "orphans", &first);
+    put_problem(line, verify_beside_redis_problems(beside), "wrong in Redis", &first);
+    put_problem(line, beside->sealed.missing + beside->sealed.different, "wrong in the vault",
+                &first);
+    put_problem(line, verify_beside_orphan_rows(beside), "orphans", &first);
     if (first)
-        buf_append_text(out, "see the first lines");
+        text_line_put(line, BYTES_LITERAL("see the first lines"));
 }
 
-static void append_last_word(const struct verify_report *report,
-                             const uint64_t total[VERDICT_COUNT], bool colour, struct buf *out)
+/* One line, whatever the width: it is what --quiet leaves. */
+static void append_verdict(const struct screen *screen)
 {
-    enum verify_result result = verify_report_result(report);
+    struct buf *out = screen->out;
+    bool colour = screen->options->colour;
+    enum verify_result result = verify_report_result(screen->report);
     const char *on = !colour ? "" : result == VERIFY_MATCH ? "\033[32m" : "\033[31m";
     const char *off = colour ? "\033[0m" : "";
     if (result == VERIFY_MATCH) {
@@ -370,51 +390,56 @@ static void append_last_word(const struct verify_report *report,
         return;
     }
     if (result == VERIFY_NOTHING) {
-        buf_append_format(out, "%sNOT VERIFIED%s  %s: nothing was compared\n", on, off,
-                          error_code_id(ERR_VERIFY_NOTHING));
-        buf_append_format(out, "  try: %s\n", error_code_advice(ERR_VERIFY_NOTHING));
+        buf_append_format(out, "%sNOT VERIFIED%s  %s: nothing was compared; %s\n", on, off,
+                          error_code_id(ERR_VERIFY_NOTHING), error_code_advice(ERR_VERIFY_NOTHING));
         return;
     }
     buf_append_format(out, "%sNOT EQUAL%s  ", on, off);
-    append_problems(report, total, out);
-    buf_append_char(out, '\n');
+    struct text_line line = text_line_begin(out, 0, SIZE_MAX);
+    put_problems(screen, &line);
+    text_line_end(&line);
 }
 
-static void append_run(const struct verify_report *report, const char *report_path, struct buf *out)
+static void append_run(const struct screen *screen)
 {
-    buf_append_format(out, "%" PRIu64 ".%" PRIu64 " s, ", report->duration_ms / 1000,
-                      report->duration_ms % 1000 / 100);
-    append_count(out, report->rows);
-    buf_append_text(out, report->rows == 1 ? " row read" : " rows read");
+    char number[28];
+    struct buf *out = screen->out;
+    const struct verify_report *report = screen->report;
+    buf_append_text(out, "compared in ");
+    struct text_line line = text_line_begin(out, 4, screen->options->width);
+    struct buf pace;
+    buf_init(&pace, 256);
+    totals_append_pace(&pace, report->source_count, report->duration_ms);
+    text_line_put(&line, buf_view(&pace));
+    buf_free(&pace);
+    text_line_format(&line, ", %s %s", text_format_count(report->rows, number),
+                     report->rows == 1 ? "row read" : "rows read");
     if (report->passes > 1)
-        buf_append_format(out, " in each of %u passes", report->passes);
-    if (report->changed) {
-        buf_append_text(out, "; ");
-        append_count(out, report->changed);
-        buf_append_text(out, " changed while verifying and were looked at again");
+        text_line_format(&line, " in each of %u passes", report->passes);
+    if (report->changed)
+        text_line_format(&line, "; %s changed while verifying and were looked at again",
+                         text_format_count(report->changed, number));
+    if (report->not_looked)
+        text_line_format(&line, "; %s differences were counted without naming their members",
+                         text_format_count(report->not_looked, number));
+    text_line_end(&line);
+    if (screen->options->report_path) {
+        struct bytes path = relative(screen, bytes_text(screen->options->report_path));
+        buf_append_format(out, "Report: %.*s\n", BYTES_ARGS(path));
     }
-    if (report->not_looked) {
-        buf_append_text(out, "; ");
-        append_count(out, report->not_looked);
-        buf_append_text(out, " differences were counted without naming their members");
-    }
-    buf_append_char(out, '\n');
-    if (report_path)
-        buf_append_format(out, "Report: %s\n", report_path);
 }
 
-void verify_text_append(const struct verify_report *report, const char *report_path, bool colour,
-                        struct buf *out)
+void verify_text_append(const struct verify_report *report,
+                        const struct verify_text_options *options, struct buf *out)
 {
-    uint64_t total[VERDICT_COUNT];
-    diff_groups_total(&report->groups, total);
-    append_first_lines(report, total, out);
-    append_table(report, total, out);
-    append_samples(report, total, out);
+    struct screen screen = {.report = report, .options = options, .out = out};
+    diff_groups_total(&report->groups, screen.total);
+    append_first_lines(&screen);
+    append_problems(&screen);
+    append_tenants(&screen);
     if (verify_report_adds_up(report))
-        append_identity(report, total, out);
+        append_identity(&screen);
     verify_beside_append_text(&report->beside, out);
-    append_beside(report, out);
-    append_run(report, report_path, out);
-    append_last_word(report, total, colour, out);
+    append_run(&screen);
+    append_verdict(&screen);
 }

@@ -325,10 +325,10 @@ class Checker:
         counts = report["counts"]
         bad_rows = sum(len(self.findings.get(w, ())) for w in (
             "lost", "stale", "extra", "different content", "deleted or not", "newer than any good record"))
-        said = sum(counts[n] for n in ("different", "stale", "newer", "missing", "unusable", "extra", "foreign"))
+        said = sum(counts[n] for n in ("different", "stale", "target_newer", "missing", "unusable", "extra", "unexpected_tenant"))
         if (bad_rows > 0) != (said > 0):
             self.find("the verifier disagrees", "rows: it finds %d wrong, there are %d" % (said, bad_rows))
-        for name in ("lagging", "waiting", "not_produced"):
+        for name in ("lagging", "pending", "not_produced"):
             if counts[name]:
                 self.find("the verifier disagrees", "%s: %d" % (name, counts[name]))
         if (counts.get("ambiguous", 0) > 0) != self.is_ambiguous():
@@ -341,6 +341,6 @@ class Checker:
         bad_redis = sum(len(v) for k, v in self.findings.items() if k.startswith("Redis: "))
         redis = report.get("redis", {})
         said = sum(v for k, v in redis.items() if isinstance(v, int) and not isinstance(v, bool)
-                   and k in ("different", "stale", "newer", "missing", "extra", "foreign", "unusable"))
+                   and k in ("different", "stale", "target_newer", "missing", "extra", "unexpected_tenant", "unusable"))
         if (bad_redis > 0) != (said > 0):
             self.find("the verifier disagrees", "Redis: it finds %d wrong, there are %d" % (said, bad_redis))

@@ -38,7 +38,7 @@ drover produce "$WORK/children.ndjson" > "$WORK/produce.log" 2>&1
 wait_until 60 three_wait
 say "while they wait, nobody says MATCH"
 expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
-grep -q '3 waiting' "$WORK/verify.log" || fail "verify does not say what waits"
+grep -q '3 pending' "$WORK/verify.log" || fail "verify does not say what waits"
 drover produce "$WORK/parents.ndjson" > "$WORK/produce.log" 2>&1
 wait_until 60 none_waits
 wait_until 60 redis_is_level

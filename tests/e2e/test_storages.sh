@@ -34,7 +34,7 @@ generate 4000 20 5 "$WORK/first.ndjson"
 drover topics apply > "$WORK/topics.log" 2>&1
 expect_exit 0 drover doctor > "$WORK/doctor.log" 2>&1
 expect_exit 0 drover run --workers 3 "$WORK/first.ndjson" > "$WORK/run.log" 2>&1
-grep -q '^4 000 = 4 000 match' "$WORK/run.log" || fail "the verifier does not agree"
+grep -q '^4 000 source records = 4 000 match' "$WORK/run.log" || fail "the verifier does not agree"
 check_files "$WORK/first.ndjson"
 equal "the files' mode" "$(stat -c %a "$STORE/t07/event.json")" 600
 expect_exit 0 drover status > "$WORK/status.log" 2>&1

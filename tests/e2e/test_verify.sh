@@ -11,7 +11,7 @@ sql() { psql "$ADMIN" -q -v ON_ERROR_STOP=1 "$@"; }
 
 say "what is whole matches, in one pass or within the least memory, with the original file too"
 expect_exit 0 drover verify --source "$WORK/first.ndjson" > "$WORK/verify.log"
-grep -q '^3 000 = 3 000 match' "$WORK/verify.log" || fail "no identity in the report"
+grep -q '^3 000 source records = 3 000 match' "$WORK/verify.log" || fail "no identity in the report"
 expect_exit 0 drover verify --memory 16m > "$WORK/verify.log"
 expect_exit 0 drover verify --only-tenant t04 > "$WORK/verify.log"
 equal "records of one tenant" "$(report .source_count)" 300
@@ -63,12 +63,12 @@ found e12 different /deep/x
 found e13 different /at
 found e14 different /kind
 found e15 different /note
-found e16 newer
+found e16 target_newer
 found e17 different "column drover_deleted"
 found e18 different /tags
 found e19 different /amount
-equal "tenant swapped" "$(jq -r '.samples[] | select(.tenant == "t77") | [.verdict, .id] | join(" ")' "$WORK/found.json")" "foreign e7"
-equal "counts" "$(report '[.counts.match, .counts.missing, .counts.different, .counts.stale, .counts.newer, .counts.extra, .counts.foreign] | join(" ")')" "2982 2 14 1 1 1 1"
+equal "tenant swapped" "$(jq -r '.samples[] | select(.tenant == "t77") | [.verdict, .id] | join(" ")' "$WORK/found.json")" "unexpected_tenant e7"
+equal "counts" "$(report '[.counts.match, .counts.missing, .counts.different, .counts.stale, .counts.target_newer, .counts.extra, .counts.unexpected_tenant] | join(" ")')" "2982 2 14 1 1 1 1"
 equal "records add up" "$(report .reconciled)" true
 
 say "values and ids stay masked unless asked for, places are always named"

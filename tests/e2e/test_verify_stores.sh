@@ -42,8 +42,8 @@ INSERT INTO event SELECT isolation_key, 'more', tenant, rev, kind, amount, at, t
   FROM event WHERE isolation_key = 't01' AND id = 'e3';
 SQL
 AI_STORAGE_TYPE=database expect_exit 5 drover verify --show-values > "$WORK/verify.log"
-equal "foreign, extra" "$(report '[.counts.foreign, .counts.extra, .counts.match] | join(" ")')" "2 1 2000"
-equal "samples" "$(report '[.samples[] | [.verdict, .tenant] | join(" ")] | unique | join(",")')" "extra t01,foreign stranger"
+equal "foreign, extra" "$(report '[.counts.unexpected_tenant, .counts.extra, .counts.match] | join(" ")')" "2 1 2000"
+equal "samples" "$(report '[.samples[] | [.verdict, .tenant] | join(" ")] | unique | join(",")')" "extra t01,unexpected_tenant stranger"
 sql -c "DELETE FROM event WHERE isolation_key = 'stranger' OR id = 'more'"
 
 for storage in redis file; do
@@ -103,7 +103,7 @@ expect_exit 0 drover work --until-end > "$WORK/work_storage.log" 2>&1
 expect_exit 0 drover verify --tenant acme --user u1 --key-file "$WORK/drover.key" --source "$STORAGE" > "$WORK/verify.log"
 equal "sealed" "$(report '.sealed | [.match, .different, .missing, .not_compared] | join(" ")')" "3 0 0 0"
 expect_exit 0 drover verify --tenant acme --user u1 --source "$STORAGE" > "$WORK/verify.log"
-grep -q '3 sealed, not compared' "$WORK/verify.log" || fail "what was not compared is not said"
+grep -q 'sealed values in all messages: 3 not compared' "$WORK/verify.log" || fail "what was not compared is not said"
 
 say "V5: boxes of superseded records are no fault when they were swept, or never written"
 jq '.user_llm_configs_acme |= gsub("nobody-0001"; "nobody-0002")' "$STORAGE" > "$WORK/next.json" && cat "$WORK/next.json" > "$STORAGE"

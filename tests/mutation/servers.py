@@ -446,7 +446,7 @@ def edit_own(world, mapping, rows):
     row = RANDOM.choice(rows)
     state = " of a tombstone" if row["dead"] else " of a softly deleted row" if row["soft"] else ""
     text, sql, verdicts, paths = RANDOM.choice([
-        ("drover_version greater", "drover_version = drover_version + 1", {"newer"}, None),
+        ("drover_version greater", "drover_version = drover_version + 1", {"target_newer"}, None),
         ("drover_version lower", "drover_version = drover_version - 1", {"stale"}, None),
         ("drover_digest", "drover_digest = set_byte(drover_digest, 3, 255 - get_byte(drover_digest, 3))", DIFFERENT,
          None if state else ["drover_digest"]),
@@ -484,7 +484,7 @@ def edit_row(world, mapping, rows):
             if not update(world, mapping, row, "isolation_key = '%s'" % tenant):
                 return None
             edit.rows[row_key(row)] = {"missing"}
-        edit.rows[row_key(row, tenant=tenant)] = {"foreign"} if tenant == ALIEN else {"extra"}
+        edit.rows[row_key(row, tenant=tenant)] = {"unexpected_tenant"} if tenant == ALIEN else {"extra"}
         edit.followers.add(row_key(row, tenant=tenant))
     else:
         column = mapping.columns[0]
@@ -513,7 +513,7 @@ def edit_redis(world, mapping, rows, choices=range(12)):
     key, hash_form = redis_key(mapping, row), mapping.form == "hash"
     beside = redis_key(mapping, other)
     edit = Edit(mapping, "")
-    wrong = {"different", "missing", "stale", "newer", "extra", "unreadable", "misplaced", "expired", "broken"}
+    wrong = {"different", "missing", "stale", "target_newer", "extra", "unreadable", "misplaced", "expired", "broken"}
     edit.redis[row_key(row)] = wrong
     edit.keys = {key, key + b":v", beside, beside + b":v"}
     choice = RANDOM.choice(list(choices))

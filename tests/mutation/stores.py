@@ -19,7 +19,7 @@ from servers import ALIEN, RANDOM, TALLY, TENANTS, Edit, World, check, complain,
 servers.MAPPINGS = int(lib.OWN["DROVER_MUTATION_MAPPINGS"] or 60)
 ROUNDS = int(lib.OWN["DROVER_MUTATION_ROUNDS"] or (60 if servers.FULL else 5))
 STORE = os.path.join(WORK, "store")
-RIGHT = {"different", "missing", "stale", "newer", "extra", "foreign", "unreadable", "misplaced", "expired", "broken"}
+RIGHT = {"different", "missing", "stale", "target_newer", "extra", "unexpected_tenant", "unreadable", "misplaced", "expired", "broken"}
 
 
 class RecordWorld(World):
@@ -112,7 +112,7 @@ class FileWorld(RecordWorld):
             self.db.execute("UPDATE record SET json = ?" + where, (text,) + at)
         elif what.startswith("version"):
             self.db.execute("UPDATE record SET version = version %s 1%s" % (what[-1], where), at)
-            verdicts = {"newer" if what[-1] == "+" else "stale"}
+            verdicts = {"target_newer" if what[-1] == "+" else "stale"}
         elif what == "digest":
             digest = self.db.execute("SELECT digest FROM record" + where, at).fetchone()[0]
             self.db.execute("UPDATE record SET digest = ?" + where, (bytes([digest[0] ^ 1]) + digest[1:],) + at)
@@ -136,7 +136,7 @@ class FileWorld(RecordWorld):
         if verdicts:
             edit.rows[row_key(row)] = verdicts
         if what in ("moved", "copied"):
-            edit.rows[row_key(row, tenant=other)] = {"foreign"} if other == ALIEN else {"extra"}
+            edit.rows[row_key(row, tenant=other)] = {"unexpected_tenant"} if other == ALIEN else {"extra"}
         return edit
 
     def undo(self, edits):

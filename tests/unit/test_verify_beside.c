@@ -31,7 +31,7 @@ START_TEST(what_is_no_fault_is_no_problem)
                                     .sealed = {.match = 1, .not_compared = 2}};
     verify_beside_orphans(&beside, "child", "parent", 0);
     check_text("redis against the tables: 1 200 match, 3 expired, not compared\n"
-               "sealed fields: 1 match, 2 sealed, not compared\n");
+               "sealed values in all messages: 1 match, 2 not compared\n");
     ck_assert_uint_eq(verify_beside_problems(&beside), 0);
 }
 END_TEST

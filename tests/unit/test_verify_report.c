@@ -39,11 +39,18 @@ static void count(const char *tenant, enum verdict verdict, uint64_t number)
     report.compared += number;
 }
 
+static const char *show_at(size_t width)
+{
+    const struct verify_text_options options = {
+        .report_path = "/srv/x/report/report.json", .folder = "/srv/x", .width = width};
+    buf_reset(&text);
+    verify_text_append(&report, &options, &text);
+    return buf_text(&text);
+}
+
 static const char *show(void)
 {
-    buf_reset(&text);
-    verify_text_append(&report, "report.json", false, &text);
-    return buf_text(&text);
+    return show_at(1000);
 }
 
 START_TEST(a_full_match_matches)
@@ -51,7 +58,8 @@ START_TEST(a_full_match_matches)
     count("DE", VERDICT_MATCH, 171000);
     count("FR", VERDICT_SUPERSEDED, 75);
     ck_assert_int_eq(verify_report_result(&report), VERIFY_MATCH);
-    ck_assert_ptr_nonnull(strstr(show(), "171 075 = 171 000 match + 75 superseded + 0 different"));
+    ck_assert_ptr_nonnull(
+        strstr(show(), "171 075 source records = 171 000 match + 75 superseded   (rec"));
     ck_assert_ptr_nonnull(strstr(show(), "(reconciled)"));
     ck_assert_ptr_nonnull(strstr(show(), "MATCH  "));
 }
@@ -104,7 +112,7 @@ static void add_sample(void)
         {{"/mail", 5}, {"\"ana@secret.example\"", 20}, {"\"eve@secret.example\"", 20}, NULL},
         {{"/gone", 5}, {"1", 1}, {NULL, 0}, NULL},
     };
-    struct verify_sample *sample = verify_report_sample(&report, VERDICT_DIFFERENT);
+    struct verify_sample *sample = verify_report_sample(&report, VERDICT_DIFFERENT, ERR_NONE);
     ck_assert_ptr_nonnull(sample);
     sample->tenant = BYTES_LITERAL("DE");
     sample->entity = BYTES_LITERAL("city");
@@ -197,11 +205,108 @@ END_TEST
 START_TEST(samples_and_warnings_are_bounded)
 {
     for (int i = 0; i < 10; i++)
-        ck_assert((verify_report_sample(&report, VERDICT_MISSING) != NULL) == (i < 3));
+        ck_assert((verify_report_sample(&report, VERDICT_MISSING, ERR_NONE) != NULL) == (i < 3));
     for (int i = 0; i < 1000; i++)
         verify_report_warn(&report, "warning %d", i);
     ck_assert_uint_eq(report.warning_count, VERIFY_WARNINGS_MOST);
     ck_assert_ptr_nonnull(strstr(report.warnings[VERIFY_WARNINGS_MOST - 1], "left out"));
+}
+END_TEST
+
+static void add_dead(enum error_code code, const char *tenant)
+{
+    count(tenant, VERDICT_DEAD, 1);
+    verify_report_count_code(&report, VERDICT_DEAD, code, 1);
+    struct verify_sample *sample = verify_report_sample(&report, VERDICT_DEAD, code);
+    if (!sample)
+        return;
+    sample->tenant = verify_report_copy(&report, bytes_text(tenant));
+    sample->entity = BYTES_LITERAL("city");
+    sample->reason = bytes_text(error_code_id(code));
+    sample->origin = BYTES_LITERAL("/srv/x/data/a.json:1:2");
+}
+
+/* Whatever the order and the number of samples, each code has one as long as there is room. */
+START_TEST(many_of_one_code_do_not_hide_another)
+{
+    static const enum error_code CODES[] = {ERR_VALUE_RANGE, ERR_VALUE_TYPE, ERR_PG_DATA};
+    for (int i = 0; i < 1000; i++)
+        add_dead(ERR_VALUE_RANGE, "t01");
+    add_dead(ERR_VALUE_TYPE, "t02");
+    for (int i = 0; i < 50; i++)
+        add_dead(ERR_VALUE_TYPE, "t02");
+    add_dead(ERR_PG_DATA, "t03");
+    ck_assert_uint_eq(report.sample_counts[VERDICT_DEAD], 3);
+    const char *shown = show();
+    for (size_t i = 0; i < 3; i++) {
+        bool found = false;
+        for (size_t s = 0; s < 3; s++)
+            found = found || report.samples[VERDICT_DEAD][s].code == CODES[i];
+        ck_assert_msg(found, "%s", error_code_id(CODES[i]));
+        ck_assert_ptr_nonnull(strstr(shown, error_code_id(CODES[i])));
+    }
+    ck_assert_ptr_nonnull(strstr(shown, "1 000 dead-lettered: DRV-V003"));
+    ck_assert_ptr_nonnull(strstr(shown, "\n  51 dead-lettered: DRV-V002"));
+    ck_assert_ptr_nonnull(strstr(shown, "\n  1 dead-lettered: DRV-P110"));
+    ck_assert_ptr_nonnull(strstr(shown, "from data/a.json:1:2"));
+    ck_assert_ptr_nonnull(strstr(shown, "Report: report/report.json"));
+}
+END_TEST
+
+/* Problems first; those of no problem are a sum. */
+START_TEST(problems_come_before_tenants_and_those_before_the_sums)
+{
+    char name[16];
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "good%03d", i);
+        count(name, VERDICT_MATCH, 7);
+    }
+    for (int i = 0; i < 25; i++) {
+        snprintf(name, sizeof name, "bad%02d", i);
+        count(name, VERDICT_MATCH, 2);
+        add_dead(ERR_VALUE_TYPE, name);
+    }
+    const char *shown = show(), *problem = strstr(shown, "dead-lettered: DRV-V002"),
+               *tenant = strstr(shown, "\ntenant "), *more = strstr(shown, "5 more with problems"),
+               *good = strstr(shown, "500 without a problem"),
+               *sum = strstr(shown, "source records");
+    ck_assert(problem && tenant && more && good && sum);
+    ck_assert(problem < tenant && tenant < more && more < good && good < sum);
+    ck_assert_ptr_null(strstr(shown, "good0"));
+    ck_assert_ptr_null(strstr(shown, "missing")); /* a column of zeros */
+}
+END_TEST
+
+/* No line is wider than the screen but for what cannot be broken, of which there is none here. */
+START_TEST(every_line_fits)
+{
+    static const size_t WIDTHS[] = {60, 80, 100, 200};
+    char name[16];
+    for (int v = 0; v < VERDICT_COUNT; v++) {
+        for (int i = 0; i < 4; i++) {
+            snprintf(name, sizeof name, "t%02d", i);
+            count(name, (enum verdict)v, (uint64_t)(v * 1000 + i));
+        }
+        struct verify_sample *sample = verify_report_sample(&report, (enum verdict)v, ERR_NONE);
+        sample->tenant = sample->entity = sample->id = BYTES_LITERAL("name");
+        sample->has_place = true;
+        sample->reason = BYTES_LITERAL("a reason of many words that says at some length what it is "
+                                       "that is wrong with this record, and why nobody saw it");
+    }
+    verify_report_warn(&report, "a warning of many words that says at some length what it is that "
+                                "nobody should rely upon when they read all of this report");
+    for (size_t w = 0; w < sizeof WIDTHS / sizeof *WIDTHS; w++) {
+        const char *line = show_at(WIDTHS[w]);
+        while (*line) {
+            size_t size = strcspn(line, "\n"), characters = 0;
+            for (size_t i = 0; i < size; i++)
+                characters += ((unsigned char)line[i] & 0xC0) != 0x80;
+            bool verdict = strncmp(line, "NOT EQUAL", 9) == 0;
+            ck_assert_msg(verdict || characters <= WIDTHS[w], "%zu: %.*s", WIDTHS[w], (int)size,
+                          line);
+            line += size + (line[size] == '\n');
+        }
+    }
 }
 END_TEST
 
@@ -219,6 +324,9 @@ static Suite *verify_report_suite(void)
     tcase_add_test(tcase, values_are_masked_unless_asked_for);
     tcase_add_test(tcase, the_json_is_json);
     tcase_add_test(tcase, samples_and_warnings_are_bounded);
+    tcase_add_test(tcase, many_of_one_code_do_not_hide_another);
+    tcase_add_test(tcase, problems_come_before_tenants_and_those_before_the_sums);
+    tcase_add_test(tcase, every_line_fits);
     suite_add_tcase(suite, tcase);
     return suite;
 }
