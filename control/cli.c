@@ -74,7 +74,7 @@ static void print_error(const struct error *err)
         fprintf(stderr, "%s\n", text);
 }
 
-/* A page of them: who has mended these tries again. */
+/* A page of them: who has mended these tries again. With --json they are in the answer as well. */
 static void print_mistakes(const struct error_list *mistakes)
 {
     size_t shown = mistakes->count < MISTAKES_SHOWN ? mistakes->count : MISTAKES_SHOWN;
@@ -97,21 +97,24 @@ static bool takes_mappings(const struct invocation *invocation)
     return false;
 }
 
-/* Of mappings one mistake ends the command, but all of them are told. */
-static void print_failure(const struct invocation *invocation, const struct error *err)
+static void only(struct error_list *errors, const struct error *err)
 {
-    struct error_list mistakes;
-    error_list_init(&mistakes);
-    if (error_code_exit(err->code) == EXIT_CONFIG && takes_mappings(invocation))
-        mapping_set_check(&invocation->settings, &mistakes);
-    if (error_list_has(&mistakes, err))
-        print_mistakes(&mistakes);
-    else
-        print_error(err);
-    error_list_free(&mistakes);
+    error_list_free(errors);
+    error_list_init(errors);
+    error_list_add(errors, err);
 }
 
-static enum exit_code unknown_command(const char *word)
+/* Of mappings one mistake ends the command, but all of them are told. */
+static void collect_failure(const struct invocation *invocation, const struct error *err,
+                            struct error_list *errors)
+{
+    if (error_code_exit(err->code) == EXIT_CONFIG && takes_mappings(invocation))
+        mapping_set_check(&invocation->settings, errors);
+    if (!error_list_has(errors, err))
+        only(errors, err);
+}
+
+static enum exit_code unknown_command(const char *word, bool json)
 {
     const char *names[MOST_NAMES] = {"help"};
     size_t count;
@@ -130,7 +133,15 @@ static enum exit_code unknown_command(const char *word)
     else
         error_hint(&err, "drover help lists the commands");
     print_error(&err);
-    return EXIT_USAGE;
+    struct answer answer;
+    struct error_list errors;
+    answer_init(&answer, json, "error");
+    error_list_init(&errors);
+    error_list_add(&errors, &err);
+    enum exit_code code = answer_end(&answer, &errors, EXIT_USAGE);
+    error_list_free(&errors);
+    answer_free(&answer);
+    return code;
 }
 
 /* Which file? The flag and the environment are read ahead of everything for this one answer. */
@@ -286,35 +297,65 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+/* Before the flags are understood: a mistake among them is answered in JSON too. */
+static bool asks_for_json(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
+}
+
+/* "config_show": also of a command line that is not understood, as far as it names the word. */
+static void name_answer(struct answer *answer, const struct command *command, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        size_t size = strlen(argv[i]);
+        const char *at = size ? strstr(command->words, argv[i]) : NULL;
+        bool starts = at && (at == command->words || at[-1] == '|');
+        if (starts && (at[size] == '|' || at[size] == '\0'))
+            answer_name(answer, command->name, argv[i]);
+    }
+}
+
+/* What is wrong is said on standard error, and in the answer where it is JSON. */
+static enum exit_code conclude(struct invocation *invocation, const struct error_list *errors,
+                               enum exit_code code)
+{
+    log_flush();
+    if (errors->count)
+        fflush(stdout); /* the answer so far comes before what is wrong with it */
+    print_mistakes(errors);
+    return answer_end(invocation->answer, errors, code);
+}
+
 static enum exit_code run_loaded(struct invocation *invocation, int argc, char **argv,
                                  char **environment)
 {
     struct error err = {0};
     struct more_args more;
-    struct error_list mistakes;
+    struct error_list errors;
     int progress_fd = take_progress_fd();
-    error_list_init(&mistakes);
+    enum exit_code code;
+    error_list_init(&errors);
     if (take_more_args(argc, argv, &more, &err) != OUT_OK ||
         load_settings(invocation, more.argv ? more.argc : argc, more.argv ? more.argv : argv,
-                      environment, &mistakes, &err) != OUT_OK) {
-        if (error_list_has(&mistakes, &err))
-            print_mistakes(&mistakes);
-        else
-            print_error(&err);
-        error_list_free(&mistakes);
-        free_more_args(&more);
-        return command_fail(&err);
+                      environment, &errors, &err) != OUT_OK) {
+        if (!error_list_has(&errors, &err))
+            only(&errors, &err);
+        code = command_fail(&err);
+    } else {
+        struct settings *settings = &invocation->settings;
+        settings->progress_fd = progress_fd;
+        settings->answer = invocation->answer;
+        settings->answer->wanted = settings->json;
+        log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
+        code = invocation->command->run(invocation, &err);
+        if (err.code != ERR_NONE)
+            collect_failure(invocation, &err, &errors);
     }
-    error_list_free(&mistakes);
-    struct settings *settings = &invocation->settings;
-    settings->progress_fd = progress_fd;
-    log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
-    enum exit_code code = invocation->command->run(invocation, &err);
-    log_flush();
-    if (err.code != ERR_NONE) {
-        fflush(stdout); /* the answer so far comes before what is wrong with it */
-        print_failure(invocation, &err);
-    }
+    code = conclude(invocation, &errors, code);
+    error_list_free(&errors);
     free_more_args(&more);
     return code;
 }
@@ -327,7 +368,11 @@ static enum exit_code run_named(const struct command *command, int argc, char **
         abort();
     size_t count;
     const struct conf_field *fields = settings_fields(&count);
+    struct answer answer;
+    answer_init(&answer, asks_for_json(argc, argv), command->name);
+    name_answer(&answer, command, argc, argv);
     invocation->command = command;
+    invocation->answer = &answer;
     conf_init(&invocation->conf, fields, count, &invocation->settings);
     enum exit_code code = EXIT_OK;
     if (asks_for_help(argc, argv))
@@ -336,6 +381,7 @@ static enum exit_code run_named(const struct command *command, int argc, char **
         code = run_loaded(invocation, argc, argv, environment);
     conf_free(&invocation->conf);
     free(invocation);
+    answer_free(&answer);
     return code;
 }
 
@@ -355,7 +401,7 @@ enum exit_code cli_main(int argc, char **argv, char **environment)
         word = "version";
     const struct command *command = command_find(help ? argv[2] : word);
     if (!command)
-        return unknown_command(help ? argv[2] : word);
+        return unknown_command(help ? argv[2] : word, asks_for_json(argc - 1, argv + 1));
     static char *help_flag[] = {"--help", NULL};
     return help ? run_named(command, 1, help_flag, environment)
                 : run_named(command, argc - 2, argv + 2, environment);

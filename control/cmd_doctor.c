@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/error_json.h"
 #include "common/base/text.h"
 #include "common/io/files.h"
 #include "common/io/report_folder.h"
@@ -13,7 +14,7 @@
 #include "control/doctor.h"
 
 enum {
-    JSON_LIMIT = 1 << 20,
+    LINE_LIMIT = 1 << 20,
     LINE_SIZE = 1024,
 };
 
@@ -21,36 +22,39 @@ static const char *const MARKS[] = {"✓", "!", "✗"};
 static const char *const COLOURS[] = {"\033[32m", "\033[33m", "\033[31m"};
 static const char *const NAMES[] = {"good", "warning", "problem"};
 
-static void append_member(struct buf *out, const char *name, const char *value)
+static void count(struct doctor *doctor, enum finding finding)
 {
-    if (!value || !value[0])
-        return;
-    buf_append_format(out, ",\"%s\":", name);
-    buf_append_json(out, bytes_text(value));
+    doctor->warnings += finding == FINDING_WARNING;
+    doctor->problems += finding == FINDING_PROBLEM;
 }
 
+/* An item of the answer's list `findings`; `err` NULL: the finding has no code. */
 static void note(struct doctor *doctor, enum finding finding, const char *part, const char *text,
-                 const char *fix)
+                 const char *fix, const struct error *err)
 {
-    if (finding == FINDING_WARNING)
-        doctor->warnings++;
-    if (finding == FINDING_PROBLEM)
-        doctor->problems++;
-    buf_append_format(&doctor->json, "%s{\"finding\":\"%s\"", doctor->json.size ? "," : "",
-                      NAMES[finding]);
-    append_member(&doctor->json, "part", part);
-    append_member(&doctor->json, "text", text);
-    append_member(&doctor->json, "fix", fix);
-    buf_append_char(&doctor->json, '}');
+    count(doctor, finding);
+    if (!doctor->answer->wanted)
+        return;
+    struct json_out *out = answer_body(doctor->answer);
+    json_out_object(out, NULL);
+    json_out_text(out, "finding", NAMES[finding]);
+    json_out_text(out, "part", part);
+    json_out_text(out, "message", text);
+    json_out_text(out, "try", fix && fix[0] ? fix : NULL);
+    if (err)
+        error_append_json(err, out, "error");
+    else
+        json_out_null(out, "error");
+    json_out_end(out);
 }
 
 static void print(const struct doctor *doctor, enum finding finding, const char *part,
                   const char *text)
 {
-    if (doctor->settings->json)
+    if (doctor->answer->wanted)
         return;
     struct buf safe;
-    buf_init(&safe, JSON_LIMIT);
+    buf_init(&safe, LINE_LIMIT);
     text_append_safe(&safe, bytes_text(text), LINE_SIZE);
     printf("%s%s%s %-10s %s\n", doctor->colour ? COLOURS[finding] : "", MARKS[finding],
            doctor->colour ? "\033[0m" : "", part, buf_text(&safe));
@@ -60,7 +64,7 @@ static void print(const struct doctor *doctor, enum finding finding, const char 
 
 static void print_detail(const struct doctor *doctor, const char *label, const char *text)
 {
-    if (!doctor->settings->json && text && text[0])
+    if (!doctor->answer->wanted && text && text[0])
         printf("             %s%s\n", label, text);
 }
 
@@ -72,7 +76,7 @@ void doctor_say(struct doctor *doctor, enum finding finding, const char *part, c
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    note(doctor, finding, part, text, fix);
+    note(doctor, finding, part, text, fix, NULL);
     print(doctor, finding, part, text);
     print_detail(doctor, "fix: ", fix);
     if (finding == FINDING_PROBLEM && doctor->code == EXIT_OK)
@@ -96,7 +100,7 @@ void doctor_say_error(struct doctor *doctor, enum finding finding, const char *p
     const char *fix = err->hint[0] ? err->hint : error_code_advice(err->code);
     snprintf(text, sizeof(text), "%s%s%s%s%s  [%s]", err->text, err->where[0] ? ": " : "",
              err->where, err->cause[0] ? " · " : "", err->cause, error_code_id(err->code));
-    note(doctor, finding, part, text, fix);
+    note(doctor, finding, part, err->text, fix, err);
     print(doctor, finding, part, text);
     print_detail(doctor, "fix: ", fix);
     if (finding == FINDING_PROBLEM)
@@ -131,11 +135,15 @@ static bool is_writable(const char *dir)
 static void check_files(struct doctor *doctor)
 {
     const char *dir = doctor->settings->store_dir;
-    if (is_writable(dir))
+    if (is_writable(dir)) {
         doctor_say(doctor, FINDING_GOOD, "files", NULL, "store.dir %s can be written", dir);
-    else
-        doctor_say(doctor, FINDING_PROBLEM, "files", "give another store.dir, or its rights",
-                   "store.dir %s cannot be written  [%s]", dir, error_code_id(ERR_STORE_FILE));
+    } else {
+        struct error err;
+        error_set(&err, OUT_FATAL, ERR_STORE_FILE, "store.dir cannot be written");
+        error_where(&err, "%s", dir);
+        error_hint(&err, "give another store.dir, or its rights");
+        doctor_say_error(doctor, FINDING_PROBLEM, "files", &err);
+    }
 }
 
 /* `verify` and `run` write one in every storage. */
@@ -168,11 +176,11 @@ static void check_servers(struct doctor *doctor)
 
 static void print_sum(const struct doctor *doctor)
 {
-    if (doctor->settings->json) {
-        printf("{\"problems\":%u,\"warnings\":%u,\"exit\":%d,\"findings\":[", doctor->problems,
-               doctor->warnings, (int)doctor->code);
-        fwrite(doctor->json.data, 1, doctor->json.size, stdout);
-        printf("]}\n");
+    if (doctor->answer->wanted) {
+        struct json_out *out = answer_body(doctor->answer);
+        json_out_end(out);
+        json_out_count(out, "problems", doctor->problems);
+        json_out_count(out, "warnings", doctor->warnings);
         return;
     }
     if (doctor->problems == 0 && doctor->warnings == 0)
@@ -186,14 +194,14 @@ enum exit_code doctor_command(const struct invocation *invocation, struct error 
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
-    struct doctor doctor = {.settings = &invocation->settings};
+    struct doctor doctor = {.settings = &invocation->settings, .answer = invocation->answer};
     doctor.colour = terminal_colour(STDOUT_FILENO) && !invocation->settings.plain;
-    buf_init(&doctor.json, JSON_LIMIT);
+    if (doctor.answer->wanted)
+        json_out_list(answer_body(doctor.answer), "findings");
     check_config(&doctor);
     check_report(&doctor);
     check_servers(&doctor);
     print_sum(&doctor);
-    buf_free(&doctor.json);
     mapping_set_free(&doctor.mappings);
     return doctor.code;
 }

@@ -14,7 +14,7 @@
 #include "control/export_run.h"
 
 void export_run_problem(struct export_run *run, enum export_problem_kind kind, const char *entity,
-                        struct bytes id, const char *what, struct bytes detail)
+                        struct bytes id, const char *what, struct bytes place)
 {
     uint64_t count = run->problem_counts[kind]++;
     if (count >= EXPORT_PROBLEMS_SHOWN)
@@ -25,10 +25,10 @@ void export_run_problem(struct export_run *run, enum export_problem_kind kind, c
     text_append_safe(&safe, id, 40);
     snprintf(problem->id, sizeof problem->id, "%s", buf_text(&safe));
     buf_reset(&safe);
-    text_append_safe(&safe, detail, 80);
+    text_append_safe(&safe, place, 80);
+    snprintf(problem->place, sizeof problem->place, "%s", buf_text(&safe));
     snprintf(problem->entity, sizeof problem->entity, "%s", entity);
-    snprintf(problem->what, sizeof problem->what, "%s%s%s", what, detail.size ? " " : "",
-             buf_text(&safe));
+    snprintf(problem->what, sizeof problem->what, "%s", what);
     buf_free(&safe);
 }
 
@@ -41,9 +41,9 @@ static void on_secret(void *owner, enum export_secret what, struct bytes pointer
     if (what == EXPORT_OPENED)
         run->opened++;
     else if (what == EXPORT_LEFT_SEALED)
-        export_run_problem(run, EXPORT_SEALED, entity, run->stored->id, "stays sealed:", pointer);
+        export_run_problem(run, EXPORT_SEALED, entity, run->stored->id, "stays sealed", pointer);
     else
-        export_run_problem(run, EXPORT_WITHHELD, entity, run->stored->id, "absent:", pointer);
+        export_run_problem(run, EXPORT_WITHHELD, entity, run->stored->id, "absent", pointer);
 }
 
 static enum outcome keep_box(void *owner, const struct vault_row *row, struct error *err)
@@ -253,9 +253,21 @@ static enum outcome found_nothing(const struct export_run *run, struct error *er
     return OUT_FATAL;
 }
 
+/* Two things at one place are neither. */
+static enum outcome check_output(const struct export_run *run, struct error *err)
+{
+    if (!run->answer->wanted || strcmp(run->settings->export_to, "-") != 0)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_USAGE, "--json and --to - both write to standard output");
+    error_hint(err, "give --to DIR, or leave --json out: then the summary is on standard error");
+    return OUT_FATAL;
+}
+
 static enum outcome run_export(struct export_run *run, struct error *err)
 {
-    enum outcome outcome = name_tenant(run, err);
+    enum outcome outcome = check_output(run, err);
+    if (outcome == OUT_OK)
+        outcome = name_tenant(run, err);
     if (outcome == OUT_OK)
         outcome = mapping_set_load(run->settings, &run->mappings, err);
     if (outcome == OUT_OK)
@@ -316,6 +328,7 @@ enum exit_code export_command(const struct invocation *invocation, struct error 
     if (!run)
         abort();
     run->settings = &invocation->settings;
+    run->answer = invocation->answer;
     run->form = form_of(run->settings);
     buf_init(&run->tenant, 4096);
     buf_init(&run->plain_tenant, 4096);

@@ -278,21 +278,20 @@ static enum outcome rebuild_once(struct rebuild *rebuild, bool *whole, struct er
 
 /* ---- the command ------------------------------------------------------------------------- */
 
+static void answer(const struct rebuild *rebuild, struct json_out *out)
+{
+    json_out_count(out, "records", rebuild->records);
+    for (int i = 0; i < CODE_COUNT; i++)
+        json_out_count(out, CODE_NAMES[i], rebuild->codes[i]);
+    json_out_count(out, "unreadable", rebuild->unreadable);
+}
+
 static void print(const struct rebuild *rebuild)
 {
-    if (rebuild->settings->json)
-        printf("{\"records\":%" PRIu64, rebuild->records);
-    else if (!rebuild->settings->quiet)
-        printf("records      %" PRIu64 "\n", rebuild->records);
-    for (int i = 0; i < CODE_COUNT; i++) {
-        if (rebuild->settings->json)
-            printf(",\"%s\":%" PRIu64, CODE_NAMES[i], rebuild->codes[i]);
-        else if (!rebuild->settings->quiet)
-            printf("%-12s %" PRIu64 "\n", CODE_NAMES[i], rebuild->codes[i]);
-    }
-    if (rebuild->settings->json)
-        printf(",\"unreadable\":%" PRIu64 "}\n", rebuild->unreadable);
-    else if (!rebuild->settings->quiet && rebuild->unreadable)
+    printf("records      %" PRIu64 "\n", rebuild->records);
+    for (int i = 0; i < CODE_COUNT; i++)
+        printf("%-12s %" PRIu64 "\n", CODE_NAMES[i], rebuild->codes[i]);
+    if (rebuild->unreadable)
         printf("unreadable   %" PRIu64 "\n", rebuild->unreadable);
 }
 
@@ -345,6 +344,7 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
     struct rebuild rebuild = {.settings = &invocation->settings};
     if (command_choose(invocation, WORDS, err) < 0)
         return EXIT_USAGE;
+    answer_name(invocation->answer, "rebuild", "redis");
     redis_rows_init(&rebuild.rows, false, rebuild.settings->redis_tombstone_ms);
     buf_init(&rebuild.command, SIZE_MAX / 2);
     rebuild.shown_ms = clock_monotonic_ms();
@@ -359,7 +359,10 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
     } else if (!rebuild.needless) {
         code = judge(&rebuild, err);
     }
-    if (outcome == OUT_OK && !rebuild.needless)
+    bool told = outcome == OUT_OK && !rebuild.needless;
+    if (told && invocation->answer->wanted)
+        answer(&rebuild, answer_body(invocation->answer));
+    else if (told && !rebuild.settings->quiet)
         print(&rebuild);
     redis_session_close(&rebuild.redis);
     PQfinish(rebuild.lock);

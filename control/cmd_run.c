@@ -270,6 +270,8 @@ static void on_tick(uv_timer_t *timer)
         signal_all(run, SIGKILL);
     if (run->phase != RUN_DONE)
         run_view_draw(run);
+    if (run->phase != RUN_DONE)
+        run_json_tick(run);
 }
 
 /* ---- all of it */
@@ -419,6 +421,7 @@ enum exit_code run_command(const struct invocation *invocation, struct error *er
         run_loop(run);
         run_view_end(run);
         run_summary(run);
+        run_json_summary(run);
         *err = run->err;
     } else {
         run->code = command_fail(err);

@@ -7,17 +7,20 @@
 
 enum { PRINT_LIMIT = 16 << 20 };
 
-static enum exit_code print(const struct settings *settings, const struct mapping_set *mappings,
+static enum exit_code print(const struct invocation *invocation, const struct mapping_set *mappings,
                             struct error *err)
 {
     for (size_t i = 0; i < mappings->count; i++)
         if (schema_index_check(mappings->items[i], err) != OUT_OK)
             return command_fail(err);
-    struct schema_roles roles = schema_apply_roles(settings);
+    struct schema_roles roles = schema_apply_roles(&invocation->settings);
     struct buf sql;
     buf_init(&sql, PRINT_LIMIT);
     schema_sql_all(&sql, mappings->items, mappings->count, &roles);
-    fwrite(sql.data, 1, sql.size, stdout);
+    if (invocation->answer->wanted)
+        json_out_bytes(answer_body(invocation->answer), "sql", buf_view(&sql));
+    else
+        fwrite(sql.data, 1, sql.size, stdout);
     buf_free(&sql);
     return EXIT_OK;
 }
@@ -31,20 +34,13 @@ static struct bytes next_line(struct bytes *rest)
     return line;
 }
 
-static void print_json(const struct schema_apply *apply, bool dry_run)
+static void append_changes(struct json_out *out, const struct schema_apply *apply, bool dry_run)
 {
-    struct buf out;
-    buf_init(&out, PRINT_LIMIT);
-    buf_append_format(&out, "{\"applied\":%s,\"changes\":[", dry_run ? "false" : "true");
-    struct bytes rest = buf_view(&apply->changes);
-    for (bool first = true; rest.size; first = false) {
-        if (!first)
-            buf_append_char(&out, ',');
-        buf_append_json(&out, next_line(&rest));
-    }
-    buf_append_text(&out, "]}\n");
-    fwrite(out.data, 1, out.size, stdout);
-    buf_free(&out);
+    json_out_bool(out, "applied", !dry_run);
+    json_out_list(out, "changes");
+    for (struct bytes rest = buf_view(&apply->changes); rest.size;)
+        json_out_bytes(out, NULL, next_line(&rest));
+    json_out_end(out);
 }
 
 static void print_changes(const struct schema_apply *apply, bool dry_run)
@@ -61,13 +57,14 @@ static void print_changes(const struct schema_apply *apply, bool dry_run)
                dry_run ? ", none made (dry run)" : "");
 }
 
-static enum exit_code apply_schema(const struct settings *settings,
+static enum exit_code apply_schema(const struct invocation *invocation,
                                    const struct mapping_set *mappings, struct error *err)
 {
+    const struct settings *settings = &invocation->settings;
     struct schema_apply apply;
     enum outcome outcome = schema_apply_run(settings, mappings, &apply, err);
-    if (outcome == OUT_OK && settings->json)
-        print_json(&apply, settings->dry_run);
+    if (outcome == OUT_OK && invocation->answer->wanted)
+        append_changes(answer_body(invocation->answer), &apply, settings->dry_run);
     else if (outcome == OUT_OK)
         print_changes(&apply, settings->dry_run);
     schema_apply_free(&apply);
@@ -80,11 +77,12 @@ enum exit_code schema_command(const struct invocation *invocation, struct error 
     int word = command_choose(invocation, WORDS, err);
     if (word < 0)
         return EXIT_USAGE;
+    answer_name(invocation->answer, "schema", WORDS[word]);
     struct mapping_set mappings;
     if (mapping_set_load(&invocation->settings, &mappings, err) != OUT_OK)
         return command_fail(err);
-    enum exit_code code = word == 0 ? print(&invocation->settings, &mappings, err)
-                                    : apply_schema(&invocation->settings, &mappings, err);
+    enum exit_code code =
+        word == 0 ? print(invocation, &mappings, err) : apply_schema(invocation, &mappings, err);
     mapping_set_free(&mappings);
     return code;
 }

@@ -72,14 +72,10 @@ static enum exit_code keygen(struct secret_run *run, const char *file, struct er
     secret_ring_identity(&run->ring, identity);
     if (key_file_create(path, &run->ring, err) != OUT_OK)
         return command_fail(err);
-    if (run->settings->json) {
-        struct buf out;
-        buf_init(&out, NAME_MOST * 4);
-        buf_append_text(&out, "{\"file\":");
-        buf_append_json(&out, bytes_text(path));
-        buf_append_format(&out, ",\"identity\":\"%s\"}\n", identity);
-        fwrite(out.data, 1, out.size, stdout);
-        buf_free(&out);
+    if (run->answer->wanted) {
+        struct json_out *out = answer_body(run->answer);
+        json_out_text(out, "file", path);
+        json_out_text(out, "identity", identity);
         return EXIT_OK;
     }
     printf("wrote %s, identity %s\n\n"
@@ -95,66 +91,71 @@ static enum exit_code keygen(struct secret_run *run, const char *file, struct er
 /* ---- list ------------------------------------------------------------------------------------ */
 
 struct listing {
+    struct answer *answer;
     struct buf line;
-    bool json;
     uint64_t count;
 };
 
-static void append_member(struct buf *line, const char *name, struct bytes value)
+static void answer_row(struct answer *answer, const struct vault_row *row, const char *key)
 {
-    buf_append_format(line, "%s\"%s\":", line->size > 1 ? "," : "", name);
-    buf_append_json(line, value);
+    struct json_out *out = answer_body(answer);
+    json_out_object(out, NULL);
+    json_out_bytes(out, "reference", row->reference);
+    json_out_bytes(out, "tenant", row->tenant);
+    json_out_bytes(out, "entity", row->entity);
+    json_out_bytes(out, "id", row->id);
+    json_out_bytes(out, "field", row->field);
+    json_out_text(out, "key_id", key);
+    json_out_bytes(out, "created", row->created);
+    if (row->rotated.size)
+        json_out_bytes(out, "rotated", row->rotated);
+    else
+        json_out_null(out, "rotated");
+    json_out_end(out);
+    answer_flush(answer);
+}
+
+static void print_row(struct buf *line, const struct vault_row *row, const char *key)
+{
+    const struct bytes parts[] = {row->reference, row->tenant,     row->entity,  row->id,
+                                  row->field,     bytes_text(key), row->created, row->rotated};
+    buf_reset(line);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (i)
+            buf_append_text(line, "  ");
+        text_append_safe(line, parts[i].size ? parts[i] : BYTES_LITERAL("-"), SHOWN_MOST);
+    }
+    printf("%s\n", buf_text(line));
 }
 
 static enum outcome list_row(void *owner, const struct vault_row *row, struct error *err)
 {
     struct listing *listing = owner;
-    struct buf *line = &listing->line;
     char key[2 * SECRET_KEY_ID_SIZE + 1];
     (void)err;
     sodium_bin2hex(key, sizeof key, (const unsigned char *)row->key_id.data,
                    row->key_id.size == SECRET_KEY_ID_SIZE ? SECRET_KEY_ID_SIZE : 0);
-    buf_reset(line);
-    if (listing->json) {
-        buf_append_char(line, '{');
-        append_member(line, "reference", row->reference);
-        append_member(line, "tenant", row->tenant);
-        append_member(line, "entity", row->entity);
-        append_member(line, "id", row->id);
-        append_member(line, "field", row->field);
-        append_member(line, "keyId", bytes_text(key));
-        append_member(line, "created", row->created);
-        if (row->rotated.size)
-            append_member(line, "rotated", row->rotated);
-        buf_append_char(line, '}');
-        printf("%s%s", listing->count ? ",\n " : "", buf_text(line));
-    } else {
-        const struct bytes parts[] = {row->reference, row->tenant,     row->entity,  row->id,
-                                      row->field,     bytes_text(key), row->created, row->rotated};
-        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-            if (i)
-                buf_append_text(line, "  ");
-            text_append_safe(line, parts[i].size ? parts[i] : BYTES_LITERAL("-"), SHOWN_MOST);
-        }
-        printf("%s\n", buf_text(line));
-    }
+    if (listing->answer->wanted)
+        answer_row(listing->answer, row, key);
+    else
+        print_row(&listing->line, row, key);
     listing->count++;
     return OUT_OK;
 }
 
 static enum exit_code list(struct secret_run *run, struct error *err)
 {
-    struct listing listing = {.json = run->settings->json};
+    struct listing listing = {.answer = run->answer};
     if (secret_run_need_reader(run, err) != OUT_OK)
         return command_fail(err);
     buf_init(&listing.line, PLAIN_MOST);
-    printf(listing.json ? "{\"secrets\":[\n "
-                        : "reference  tenant  entity  id  field  key  created  rotated\n");
+    if (run->answer->wanted)
+        json_out_list(answer_body(run->answer), "secrets");
+    else
+        printf("reference  tenant  entity  id  field  key  created  rotated\n");
     enum outcome outcome = pg_vault_each(run->reader, buf_view(&run->tenant), (struct bytes){0},
                                          list_row, &listing, err);
-    if (listing.json)
-        printf("\n]}\n");
-    else
+    if (!run->answer->wanted)
         printf("%" PRIu64 " %s\n", listing.count, listing.count == 1 ? "secret" : "secrets");
     buf_free(&listing.line);
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);
@@ -203,6 +204,11 @@ static enum outcome open_row(void *owner, const struct vault_row *row, struct er
 static enum exit_code open_secret(struct secret_run *run, const char *reference, struct error *err)
 {
     struct opening opening = {.run = run};
+    if (run->answer->wanted) { /* documents are kept; values must not be in any */
+        error_set(err, OUT_FATAL, ERR_USAGE, "drover secret open has no answer in JSON");
+        error_hint(err, "leave --json out: the value alone goes to standard output");
+        return EXIT_USAGE;
+    }
     if (!reference || run->tenant.size == 0) {
         error_set(err, OUT_FATAL, ERR_USAGE, "drover secret open takes a reference and --tenant");
         error_hint(err, "drover secret list names them");
@@ -263,12 +269,13 @@ static enum exit_code dispatch(struct secret_run *run, int word, const char *arg
 enum exit_code secret_command(const struct invocation *invocation, struct error *err)
 {
     static struct secret_run run; /* its ring is locked in memory: not on a stack that goes on */
+    const struct conf_list *words = &invocation->words;
     int word = choose(invocation, err);
     if (word < 0)
         return EXIT_USAGE;
-    run = (struct secret_run){.settings = &invocation->settings};
+    answer_name(invocation->answer, "secret", words->items[0]);
+    run = (struct secret_run){.settings = &invocation->settings, .answer = invocation->answer};
     buf_init(&run.tenant, NAME_MOST);
-    const struct conf_list *words = &invocation->words;
     enum exit_code code = EXIT_USAGE;
     if (name_tenant(&run, err) == OUT_OK)
         code = dispatch(&run, word, words->count > 1 ? words->items[1] : NULL, err);

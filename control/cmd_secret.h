@@ -9,6 +9,7 @@
 
 struct secret_run {
     const struct settings *settings;
+    struct answer *answer;
     struct secret_ring ring;
     bool has_ring;
     struct buf tenant; /* isolation key; empty: none named */

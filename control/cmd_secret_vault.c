@@ -144,13 +144,16 @@ static void print_rotation(const struct rotation *rotation)
     char key[2 * SECRET_KEY_ID_SIZE + 1];
     const struct secret_run *run = rotation->run;
     sodium_bin2hex(key, sizeof key, newest(run), SECRET_KEY_ID_SIZE);
-    if (run->settings->json)
-        printf("{\"keyId\":\"%s\",\"keys\":%zu,\"resealed\":%" PRIu64 "}\n", key, run->ring.count,
-               rotation->resealed);
-    else
+    if (run->answer->wanted) {
+        struct json_out *out = answer_body(run->answer);
+        json_out_text(out, "key_id", key);
+        json_out_count(out, "keys", run->ring.count);
+        json_out_count(out, "resealed", rotation->resealed);
+    } else {
         printf("%" PRIu64 " secrets sealed anew with key %s; %s has %zu keys now\n"
                "Copy the file to every host that produces or verifies, then start them again.\n",
                rotation->resealed, key, run->settings->key_file, run->ring.count);
+    }
 }
 
 enum exit_code secret_rotate(struct secret_run *run, struct error *err)
@@ -193,6 +196,15 @@ static void note_trouble(struct checking *checking, const struct vault_row *row)
 {
     if (++*checking->count > SHOWN_MOST)
         return;
+    if (checking->run->answer->wanted) {
+        struct json_out *out = answer_body(checking->run->answer);
+        json_out_object(out, NULL);
+        json_out_bytes(out, "reference", row->reference);
+        json_out_bytes(out, "tenant", row->tenant);
+        json_out_text(out, "trouble", checking->trouble);
+        json_out_end(out);
+        return;
+    }
     buf_append_format(&checking->troubles, "  %.*s  ", BYTES_ARGS(row->reference));
     text_append_safe(&checking->troubles, row->tenant, 64);
     buf_append_format(&checking->troubles, "  %s\n", checking->trouble);
@@ -244,11 +256,14 @@ static enum outcome check_all(struct checking *checking, const struct mapping_se
 
 static void print_check(struct checking *checking)
 {
-    if (checking->run->settings->json) {
-        printf("{\"entries\":%" PRIu64 ",\"closed\":%" PRIu64 ",\"underOlderKeys\":%" PRIu64
-               ",\"orphans\":%" PRIu64 ",\"dangling\":%" PRIu64 "}\n",
-               checking->entries, checking->closed, checking->older, checking->orphans,
-               checking->dangling);
+    if (checking->run->answer->wanted) {
+        struct json_out *out = answer_body(checking->run->answer);
+        json_out_end(out);
+        json_out_count(out, "entries", checking->entries);
+        json_out_count(out, "closed", checking->closed);
+        json_out_count(out, "under_older_keys", checking->older);
+        json_out_count(out, "orphans", checking->orphans);
+        json_out_count(out, "dangling", checking->dangling);
         return;
     }
     printf("%" PRIu64 " secrets: %" PRIu64 " open, %" PRIu64 " do not; %" PRIu64
@@ -270,6 +285,8 @@ enum exit_code secret_check(struct secret_run *run, struct error *err)
     enum outcome outcome = secret_run_need_key(run, err);
     if (outcome == OUT_OK)
         outcome = secret_run_need_reader(run, err);
+    if (outcome == OUT_OK && run->answer->wanted)
+        json_out_list(answer_body(run->answer), "troubles");
     if (outcome == OUT_OK)
         outcome = check_all(&checking, &mappings, err);
     enum exit_code code = outcome == OUT_OK ? EXIT_OK : command_fail(err);
@@ -339,10 +356,10 @@ enum exit_code secret_sweep(struct secret_run *run, struct error *err)
                                    &sweeping, err);
     if (outcome == OUT_OK)
         outcome = sweep_tenants(run, &sweeping, &mappings, &removed, err);
-    if (outcome == OUT_OK)
-        printf(run->settings->json ? "{\"removed\":%" PRIu64 "}\n"
-                                   : "%" PRIu64 " orphans older than an hour removed\n",
-               removed);
+    if (outcome == OUT_OK && run->answer->wanted)
+        json_out_count(answer_body(run->answer), "removed", removed);
+    else if (outcome == OUT_OK)
+        printf("%" PRIu64 " orphans older than an hour removed\n", removed);
     buf_free(&sweeping.tenants);
     buf_free(&sweeping.last);
     mapping_set_free(&mappings);

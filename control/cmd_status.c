@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/terminal.h"
 #include "control/command.h"
@@ -134,43 +135,43 @@ static void append_table(struct buf *out, const struct survey *survey, const str
     append_footnotes(out, survey, pace);
 }
 
-static void append_json_partition(struct buf *out, const struct survey_partition *partition,
+static void append_json_partition(struct json_out *out, const struct survey_partition *partition,
                                   int32_t at)
 {
-    buf_append_format(
-        out,
-        "%s{\"partition\":%" PRId32 ",\"low\":%" PRId64 ",\"high\":%" PRId64
-        ",\"nextOffset\":%" PRId64 ",\"redisNext\":%" PRId64 ",\"resultsNext\":%" PRId64
-        ",\"epoch\":%" PRId64 ",\"lag\":%" PRId64 ",\"owner\":",
-        at ? "," : "", at, partition->low, partition->high, partition->next_offset,
-        partition->redis_next, partition->results_next, partition->epoch, partition->lag);
-    if (partition->owner[0])
-        buf_append_json(out, bytes_text(partition->owner));
-    else
-        buf_append_text(out, "null");
-    buf_append_char(out, ',');
+    json_out_object(out, NULL);
+    json_out_int(out, "partition", at);
+    json_out_int(out, "low", partition->low);
+    json_out_int(out, "high", partition->high);
+    json_out_int(out, "next_offset", partition->next_offset);
+    json_out_int(out, "redis_next", partition->redis_next);
+    json_out_int(out, "results_next", partition->results_next);
+    json_out_int(out, "epoch", partition->epoch);
+    json_out_int(out, "lag", partition->lag);
+    json_out_text(out, "owner", partition->owner[0] ? partition->owner : NULL);
     totals_append_json(out, &TOTALS_WORK, partition->counts);
-    buf_append_char(out, '}');
+    json_out_end(out);
 }
 
-static void append_json(struct buf *out, const struct survey *survey, const struct pace *pace)
+static void append_json(struct json_out *out, const struct survey *survey, const struct pace *pace)
 {
-    buf_append_format(out,
-                      "{\"topic\":\"%s\",\"total\":%" PRIu64 ",\"committed\":%" PRIu64
-                      ",\"lag\":%" PRIu64 ",",
-                      survey->topics[TOPIC_SOURCE], survey->total, survey->committed, survey->lag);
+    json_out_text(out, "topic", survey->topics[TOPIC_SOURCE]);
+    json_out_text(out, "group", survey->settings->group);
+    json_out_count(out, "total", survey->total);
+    json_out_count(out, "committed", survey->committed);
+    json_out_count(out, "lag", survey->lag);
     totals_append_json(out, &TOTALS_WORK, survey->counts);
-    buf_append_text(out, ",\"deadLetters\":{");
+    json_out_object(out, "dead_letters");
     for (size_t i = 0; i < survey->code_count; i++)
-        buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", survey->codes[i].code,
-                          survey->codes[i].count);
-    buf_append_text(out, "},");
+        json_out_count(out, survey->codes[i].code, survey->codes[i].count);
+    json_out_end(out);
     if (pace->per_second >= 0)
-        buf_append_format(out, "\"perSecond\":%.1f,", pace->per_second);
-    buf_append_text(out, "\"partitions\":[");
+        json_out_real(out, "records_per_second", pace->per_second, 1);
+    else
+        json_out_null(out, "records_per_second");
+    json_out_list(out, "partitions");
     for (int32_t i = 0; i < survey->partition_count; i++)
         append_json_partition(out, &survey->partitions[i], i);
-    buf_append_text(out, "]}\n");
+    json_out_end(out);
 }
 
 static enum outcome look(struct survey *survey, struct error *err)
@@ -183,11 +184,12 @@ static enum outcome look(struct survey *survey, struct error *err)
 static void show(const struct survey *survey, const struct pace *pace, struct terminal_live *live)
 {
     struct buf out;
+    if (survey->settings->json) {
+        append_json(answer_body(survey->settings->answer), survey, pace);
+        return;
+    }
     buf_init(&out, TEXT_LIMIT);
-    if (survey->settings->json)
-        append_json(&out, survey, pace);
-    else
-        append_table(&out, survey, pace);
+    append_table(&out, survey, pace);
     if (live) {
         terminal_live_draw(live, buf_view(&out));
     } else {
@@ -232,7 +234,10 @@ static enum exit_code watch(struct survey *survey, struct error *err)
             show(survey, &pace, in_place ? &live : NULL);
         else
             live.lines = 0;
+        if (outcome == OUT_OK)
+            answer_next(settings->answer);
     } while (!ferror(stdout) && !wait_or_end(&ends));
+    answer_name(settings->answer, "status", "end");
     return EXIT_OK;
 }
 

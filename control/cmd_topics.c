@@ -42,16 +42,31 @@ static void print_plan(const struct topic_plan plan[TOPICS], const enum topic_st
     }
 }
 
-static void print_json(const struct topic_plan plan[TOPICS])
+static void append_topics(struct json_out *out, const struct topic_plan plan[TOPICS],
+                          const enum topic_state *before)
 {
-    printf("{\"topics\":[");
-    for (int i = 0; i < TOPICS; i++)
-        printf("%s{\"name\":\"%s\",\"state\":\"%s\",\"partitions\":%" PRId32
-               ",\"partitionsNow\":%" PRId32 ",\"replication\":%" PRId32 ",\"retentionMs\":%" PRId64
-               "}",
-               i ? "," : "", plan[i].name, STATE_NAMES[plan[i].state], plan[i].partitions,
-               plan[i].partitions_now, plan[i].replication, plan[i].retention_ms);
-    printf("]}\n");
+    json_out_list(out, "topics");
+    for (int i = 0; i < TOPICS; i++) {
+        bool made = before[i] == TOPIC_MISSING && plan[i].state == TOPIC_AS_PLANNED;
+        json_out_object(out, NULL);
+        json_out_text(out, "name", plan[i].name);
+        json_out_text(out, "state", made ? "created" : STATE_NAMES[plan[i].state]);
+        json_out_int(out, "partitions", plan[i].partitions);
+        if (plan[i].state == TOPIC_MISSING)
+            json_out_null(out, "partitions_now");
+        else
+            json_out_int(out, "partitions_now", plan[i].partitions_now);
+        if (plan[i].replication > 0)
+            json_out_int(out, "replication", plan[i].replication);
+        else
+            json_out_null(out, "replication");
+        if (plan[i].retention_ms >= 0)
+            json_out_seconds(out, "retention_seconds", (uint64_t)plan[i].retention_ms);
+        else
+            json_out_null(out, "retention_seconds");
+        json_out_end(out);
+    }
+    json_out_end(out);
 }
 
 static enum exit_code refuse_difference(const struct topic_plan plan[TOPICS], struct error *err)
@@ -75,6 +90,7 @@ enum exit_code topics_command(const struct invocation *invocation, struct error 
     int word = command_choose(invocation, WORDS, err);
     if (word < 0)
         return EXIT_USAGE;
+    answer_name(invocation->answer, "topics", WORDS[word]);
     struct topic_plan plan[TOPICS];
     if (kafka_topics_plan(settings, BROKER_MS, plan, err) != OUT_OK)
         return command_fail(err);
@@ -86,8 +102,8 @@ enum exit_code topics_command(const struct invocation *invocation, struct error 
         return command_fail(err);
     if (apply && kafka_topics_apply(settings, BROKER_MS, plan, err) != OUT_OK)
         return command_fail(err);
-    if (settings->json)
-        print_json(plan);
+    if (invocation->answer->wanted)
+        append_topics(answer_body(invocation->answer), plan, before);
     else
         print_plan(plan, before);
     return EXIT_OK;

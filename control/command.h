@@ -3,14 +3,16 @@
 
 /*
  * The commands of the program, as one table: parsing, help and suggestions come from it. A command
- * gets its settings loaded and checked, writes its answer to standard output and everything else
- * to standard error, and returns the exit code; `err` is printed when the command filled it.
+ * gets its settings loaded and checked, writes its answer to standard output (with --json the
+ * members of its document into `answer`) and everything else to standard error, and returns the
+ * exit code; `err` is printed when the command filled it, and is in the document.
  */
 
 #include <stdint.h>
 
 #include "common/base/conf.h"
 #include "common/base/error.h"
+#include "common/io/answer.h"
 #include "common/io/settings.h"
 
 struct invocation {
@@ -18,6 +20,7 @@ struct invocation {
     struct settings settings;
     struct conf conf;
     struct conf_list words; /* what is neither flag nor value */
+    struct answer *answer;  /* with --json; answer->wanted says so */
 };
 
 struct command {

@@ -53,15 +53,41 @@ static const char *const *code_ids(size_t *count)
     return ids;
 }
 
+static void append_code(struct json_out *out, enum error_code code)
+{
+    const char *advice = error_code_advice(code);
+    json_out_object(out, NULL);
+    json_out_text(out, "code", error_code_id(code));
+    json_out_text(out, "meaning", error_code_meaning(code));
+    json_out_text(out, "try", advice[0] ? advice : NULL);
+    json_out_int(out, "exit_code", error_code_exit(code));
+    json_out_end(out);
+}
+
+static void explain_all(struct answer *answer, const char *const *ids, size_t count)
+{
+    enum error_code code;
+    if (answer->wanted)
+        json_out_list(answer_body(answer), "codes");
+    for (size_t i = 0; i < count; i++) {
+        if (!error_code_find(ids[i], &code) || code == ERR_NONE)
+            continue;
+        if (answer->wanted)
+            append_code(answer_body(answer), code);
+        else
+            printf("%-9s %s\n", ids[i], error_code_meaning(code));
+    }
+    if (answer->wanted)
+        json_out_end(answer_body(answer));
+}
+
 static enum exit_code explain_command(const struct invocation *invocation, struct error *err)
 {
     enum error_code code;
     size_t count;
     const char *const *ids = code_ids(&count);
     if (invocation->words.count != 1) {
-        for (size_t i = 1; i < count; i++)
-            if (error_code_find(ids[i], &code))
-                printf("%-9s %s\n", ids[i], error_code_meaning(code));
+        explain_all(invocation->answer, ids, count);
         return EXIT_OK;
     }
     const char *word = invocation->words.items[0];
@@ -71,6 +97,10 @@ static enum exit_code explain_command(const struct invocation *invocation, struc
         error_hint(err, nearest ? "did you mean %s?" : "drover explain lists them all%s",
                    nearest ? nearest : "");
         return EXIT_USAGE;
+    }
+    if (invocation->answer->wanted) {
+        explain_all(invocation->answer, &word, 1);
+        return EXIT_OK;
     }
     printf("%s  %s\n", error_code_id(code), error_code_meaning(code));
     if (error_code_advice(code)[0])
@@ -83,6 +113,14 @@ static enum exit_code version_command(const struct invocation *invocation, struc
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
+    if (invocation->answer->wanted) {
+        struct json_out *out = answer_body(invocation->answer);
+        json_out_object(out, "libraries");
+        json_out_text(out, "librdkafka", rd_kafka_version_str());
+        json_out_int(out, "libpq", PQlibVersion() / 10000);
+        json_out_end(out);
+        return EXIT_OK;
+    }
     printf("drover %s (librdkafka %s, libpq %d)\n", DROVER_VERSION, rd_kafka_version_str(),
            PQlibVersion() / 10000);
     return EXIT_OK;

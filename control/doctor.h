@@ -11,6 +11,7 @@
 #include "common/base/attributes.h"
 #include "common/base/buf.h"
 #include "common/base/error.h"
+#include "common/io/answer.h"
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 
@@ -24,7 +25,7 @@ struct doctor {
     const struct settings *settings;
     struct mapping_set mappings; /* empty when they could not be loaded */
     bool colour;
-    struct buf json; /* findings so far, as members of a list */
+    struct answer *answer; /* with --json: its list `findings` is open */
     unsigned warnings, problems;
     enum exit_code code; /* of the gravest problem */
 };

@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include "common/io/answer.h"
 #include "common/io/export_sort.h"
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
@@ -28,11 +29,13 @@ enum export_problem_kind {
 struct export_problem {
     char entity[64];
     char id[128]; /* safe for a terminal */
-    char what[200];
+    char what[240];
+    char place[120]; /* the member, or the storage key; safe for a terminal; or empty */
 };
 
 struct export_run {
     const struct settings *settings;
+    struct answer *answer;
     enum export_form form;
     struct mapping_set mappings;
     struct buf tenant, plain_tenant; /* isolation key; the id that {tenant} in keys stands for */
@@ -56,7 +59,7 @@ struct export_run {
 };
 
 void export_run_problem(struct export_run *run, enum export_problem_kind kind, const char *entity,
-                        struct bytes id, const char *what, struct bytes detail);
+                        struct bytes id, const char *what, struct bytes place);
 /* export_write.c: the sorted pieces as files. */
 MUST_USE enum outcome export_write(struct export_run *run, struct error *err);
 /* export_summary.c */

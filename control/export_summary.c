@@ -33,44 +33,50 @@ static uint64_t count_records(const struct export_run *run)
     return sum;
 }
 
-static void append_json(const struct export_run *run, struct buf *out)
+static void append_kind(const struct export_run *run, int kind, struct json_out *out)
+{
+    json_out_object(out, KIND_MEMBERS[kind]);
+    json_out_count(out, "count", run->problem_counts[kind]);
+    json_out_list(out, "first");
+    for (size_t i = 0; i < shown(run, kind); i++) {
+        const struct export_problem *problem = &run->problems[kind][i];
+        json_out_object(out, NULL);
+        json_out_text(out, "entity", problem->entity[0] ? problem->entity : NULL);
+        json_out_text(out, "id", problem->id);
+        json_out_text(out, "message", problem->what);
+        json_out_text(out, "place", problem->place[0] ? problem->place : NULL);
+        json_out_end(out);
+    }
+    json_out_end(out);
+    json_out_end(out);
+}
+
+static void append_json(const struct export_run *run, struct json_out *out)
 {
     const char *file = run->files.data;
-    buf_append_text(out, "{\"tenant\":");
-    buf_append_json(out, buf_view(&run->tenant));
-    buf_append_format(out,
-                      ",\"form\":\"%s\",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64
-                      ",\"opened\":%" PRIu64 ",\"elsewhere\":%" PRIu64 ",\"entities\":{",
-                      run->settings->export_as, count_records(run), run->bytes, run->opened,
-                      run->elsewhere);
-    const char *before = "";
+    json_out_bytes(out, "tenant", buf_view(&run->tenant));
+    json_out_text(out, "form", run->settings->export_as);
+    json_out_count(out, "records", count_records(run));
+    json_out_count(out, "bytes", run->bytes);
+    json_out_count(out, "opened", run->opened);
+    json_out_count(out, "elsewhere", run->elsewhere);
+    json_out_bool(out, "ordered", !run->unordered);
+    json_out_list(out, "entities");
     for (size_t i = 0; i < run->mappings.count; i++) {
         if (!run->records[i])
             continue;
-        buf_append_format(out, "%s\"%s\":%" PRIu64, before, run->mappings.items[i]->entity,
-                          run->records[i]);
-        before = ",";
+        json_out_object(out, NULL);
+        json_out_text(out, "entity", run->mappings.items[i]->entity);
+        json_out_count(out, "records", run->records[i]);
+        json_out_end(out);
     }
-    buf_append_text(out, "},\"files\":[");
-    for (size_t i = 0; i < run->file_count; i++, file += strlen(file) + 1) {
-        buf_append_text(out, i ? "," : "");
-        buf_append_json(out, bytes_text(file));
-    }
-    buf_append_char(out, ']');
-    for (int kind = 0; kind < EXPORT_PROBLEM_KINDS; kind++) {
-        buf_append_format(out, ",\"%s\":{\"count\":%" PRIu64 ",\"first\":[", KIND_MEMBERS[kind],
-                          run->problem_counts[kind]);
-        for (size_t i = 0; i < shown(run, kind); i++) {
-            const struct export_problem *problem = &run->problems[kind][i];
-            buf_append_format(out, "%s{\"entity\":\"%s\",\"id\":", i ? "," : "", problem->entity);
-            buf_append_json(out, bytes_text(problem->id));
-            buf_append_text(out, ",\"what\":");
-            buf_append_json(out, bytes_text(problem->what));
-            buf_append_char(out, '}');
-        }
-        buf_append_text(out, "]}");
-    }
-    buf_append_text(out, "}\n");
+    json_out_end(out);
+    json_out_list(out, "files");
+    for (size_t i = 0; i < run->file_count; i++, file += strlen(file) + 1)
+        json_out_text(out, NULL, file);
+    json_out_end(out);
+    for (int kind = 0; kind < EXPORT_PROBLEM_KINDS; kind++)
+        append_kind(run, kind, out);
 }
 
 static void append_problems(const struct export_run *run, struct buf *out)
@@ -84,7 +90,8 @@ static void append_problems(const struct export_run *run, struct buf *out)
                           text_format_count(all, count), KIND_NAMES[kind]);
         for (size_t i = 0; i < shown(run, kind); i++) {
             const struct export_problem *problem = &run->problems[kind][i];
-            buf_append_format(out, "  %s %s  %s\n", problem->entity, problem->id, problem->what);
+            buf_append_format(out, "  %s %s  %s%s%s\n", problem->entity, problem->id, problem->what,
+                              problem->place[0] ? " " : "", problem->place);
         }
         if (all > shown(run, kind))
             buf_append_format(out, "  … and %s more\n",
@@ -130,12 +137,13 @@ static void append_text(const struct export_run *run, struct buf *out)
 void export_summary_print(const struct export_run *run)
 {
     struct buf out;
+    if (run->answer->wanted) {
+        append_json(run, answer_body(run->answer));
+        return;
+    }
     buf_init(&out, 64u << 20);
-    bool data_on_stdout = strcmp(run->settings->export_to, "-") == 0;
-    if (run->settings->json)
-        append_json(run, &out);
-    else if (!run->settings->quiet)
+    if (!run->settings->quiet)
         append_text(run, &out);
-    fwrite(out.data, 1, out.size, run->settings->json && !data_on_stdout ? stdout : stderr);
+    fwrite(out.data, 1, out.size, stderr);
     buf_free(&out);
 }

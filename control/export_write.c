@@ -74,7 +74,7 @@ static enum outcome write_piece(struct writing *writing, const struct export_pie
         return outcome;
     if (!export_writer_add(&writing->writer, piece))
         export_run_problem(writing->run, EXPORT_DROPPED, "", piece->id,
-                           "does not fit what else is under its key:", piece->key);
+                           "does not fit what else is under its key", piece->key);
     return writing->writer.out.size < FLUSH_BYTES ? OUT_OK : flush(writing, err);
 }
 

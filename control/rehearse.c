@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "common/base/text.h"
+#include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/report_folder.h"
 #include "common/io/log.h"
 #include "common/io/source_rules.h"
 #include "common/io/terminal.h"
+#include "common/policy/totals.h"
 #include "common/policy/verify_text.h"
 #include "producer/produce.h"
 
@@ -98,6 +100,31 @@ static void close_rehearsal(struct rehearsal *rehearsal)
 
 /* ---- what is said ------------------------------------------------------------------------ */
 
+/* `drover run --json` over servers gives the verifier's document before its own, too. */
+static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
+{
+    const struct produce_ledger *ledger = &rehearsal->ledger;
+    struct buf json;
+    buf_init(&json, REPORT_MOST);
+    verify_json_append_document(&rehearsal->report, clock_unix_ms(), &json);
+    answer_pass_on(answer, bytes_of(json.data, json.size - 1));
+    buf_free(&json);
+    struct json_out *out = answer_body(answer);
+    const uint64_t produced[PRODUCE_COUNT] = {[PRODUCE_PRODUCED] = ledger->produced,
+                                              [PRODUCE_REJECTED] = ledger->rejected,
+                                              [PRODUCE_WITHHELD] = ledger->withheld};
+    uint64_t worked[WORK_COUNT] = {0};
+    totals_add_receipt(worked, rehearsal->classes);
+    json_out_text(out, "end", "finished");
+    json_out_object(out, "produce");
+    totals_append_json(out, &TOTALS_PRODUCE, produced);
+    json_out_end(out);
+    json_out_object(out, "work");
+    totals_append_json(out, &TOTALS_WORK, worked);
+    json_out_end(out);
+    json_out_seconds(out, "duration_seconds", rehearsal->report.duration_ms);
+}
+
 /* As `drover verify` says it. */
 static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err)
 {
@@ -106,7 +133,7 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     const struct settings *settings = rehearsal->settings;
     buf_init(&json, REPORT_MOST);
     buf_init(&text, REPORT_MOST);
-    verify_json_append(&rehearsal->report, &json);
+    verify_json_append_document(&rehearsal->report, clock_unix_ms(), &json);
     char *path = NULL, cwd[PATH_MAX];
     enum outcome outcome = report_folder_write(settings->report_dir, buf_view(&json), &path, err);
     const struct verify_text_options options = {
@@ -118,7 +145,7 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     verify_text_append(&rehearsal->report, &options, &text);
     free(path);
     if (settings->json)
-        fputs(buf_text(&json), stdout);
+        answer_run(rehearsal, settings->answer);
     else if (!settings->quiet)
         fputs(buf_text(&text), stdout);
     if (!settings->quiet)
@@ -144,7 +171,7 @@ static uint64_t say_rehearsal(const struct rehearsal *rehearsal)
     uint64_t orphan_count = rehearse_parents_judge(rehearsal->parents, rehearsal->store, orphans);
     buf_init(&text, REPORT_MOST);
     if (settings->json)
-        rehearse_json_append(rehearsal, orphans, &text);
+        rehearse_json_append(rehearsal, orphans, answer_body(settings->answer));
     else if (!settings->quiet)
         rehearse_text_append(rehearsal, orphans, &text);
     fputs(buf_text(&text), stdout);

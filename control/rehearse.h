@@ -28,7 +28,9 @@ enum { REHEARSE_PLACES = 5, REHEARSE_PARTITIONS = 4 };
 /* Dead letters of one code: the first ones' places. */
 struct rehearse_dead {
     uint64_t count;
-    struct bytes places[REHEARSE_PLACES]; /* in the rehearsal's arena: "acme/city file:3:1 /name" */
+    struct rehearse_place {
+        struct bytes tenant, entity, where, path; /* in the rehearsal's arena */
+    } places[REHEARSE_PLACES];
     size_t place_count;
 };
 
@@ -108,7 +110,7 @@ MUST_USE enum outcome rehearse_unique_take(struct rehearse_unique *unique,
 void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orphans,
                           struct buf *out);
 void rehearse_json_append(const struct rehearsal *rehearsal, const uint64_t *orphans,
-                          struct buf *out);
+                          struct json_out *out);
 
 /* The first failure is kept. */
 void rehearse_fail(struct rehearsal *rehearsal, const struct error *err);

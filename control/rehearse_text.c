@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/error_json.h"
 #include "common/base/text.h"
 #include "control/rehearse.h"
 
@@ -122,6 +123,20 @@ static void append_rejected(const struct rehearsal *rehearsal, struct buf *out)
     }
 }
 
+/* "acme/city at exports/acme.json:3:1, /name" */
+static void append_place(const struct rehearse_place *place, struct buf *out)
+{
+    buf_append_text(out, "               ");
+    text_append_safe(out, place->tenant, 100);
+    buf_append_char(out, '/');
+    text_append_safe(out, place->entity, 100);
+    buf_append_text(out, place->where.size ? " at " : "");
+    text_append_safe(out, place->where, 300);
+    buf_append_text(out, place->path.size ? ", " : "");
+    text_append_safe(out, place->path, 120);
+    buf_append_char(out, '\n');
+}
+
 static void append_dead(const struct rehearsal *rehearsal, struct buf *out)
 {
     char text[28];
@@ -136,9 +151,7 @@ static void append_dead(const struct rehearsal *rehearsal, struct buf *out)
                           error_code_id((enum error_code)code),
                           error_code_meaning((enum error_code)code));
         for (size_t i = 0; i < dead->place_count; i++) {
-            buf_append_text(out, "               ");
-            text_append_safe(out, dead->places[i], 300);
-            buf_append_char(out, '\n');
+            append_place(&dead->places[i], out);
         }
         if (dead->count > dead->place_count)
             buf_append_format(out, "               … and %s more\n",
@@ -231,84 +244,102 @@ void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orp
 
 /* ---- for machines ------------------------------------------------------------------------ */
 
-static void append_counts(struct buf *out, const uint64_t counts[VERDICT_COUNT], uint64_t orphans)
+static void append_counts(struct json_out *out, const uint64_t counts[VERDICT_COUNT],
+                          uint64_t orphans)
 {
-    buf_append_format(out, "\"records\":%" PRIu64, diff_counts_records(counts));
+    json_out_count(out, "records", diff_counts_records(counts));
     for (int c = 0; c < COLUMNS; c++)
-        buf_append_format(out, ",\"%s\":%" PRIu64, TABLE[c].name, count_of(counts, c, orphans));
-    buf_append_format(out, ",\"give_back\":%" PRIu64,
-                      counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE]);
+        json_out_count(out, TABLE[c].name, count_of(counts, c, orphans));
+    json_out_count(out, "give_back", counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE]);
 }
 
 static void append_groups(const struct rehearsal *rehearsal, const uint64_t *orphans,
-                          struct buf *out)
+                          struct json_out *out)
 {
     size_t count;
     const struct diff_groups *groups = &rehearsal->report.groups;
     uint32_t *order = diff_groups_order(groups, &count);
-    buf_append_text(out, ",\"groups\":[");
+    json_out_list(out, "groups");
     for (size_t i = 0; i < count; i++) {
         const struct diff_group *group = &groups->items[order[i]];
-        buf_append_text(out, i ? ",{\"tenant\":" : "{\"tenant\":");
-        buf_append_json(out, group->tenant);
-        buf_append_text(out, ",\"entity\":");
-        buf_append_json(out, group->entity);
-        buf_append_char(out, ',');
+        json_out_object(out, NULL);
+        json_out_bytes(out, "tenant", group->tenant);
+        json_out_bytes(out, "entity", group->entity);
         append_counts(out, group->counts, orphans[order[i]]);
-        buf_append_char(out, '}');
+        json_out_end(out);
     }
-    buf_append_char(out, ']');
+    json_out_end(out);
     free(order);
 }
 
-static void append_codes(const struct rehearsal *rehearsal, struct buf *out)
+static void append_dead_samples(const struct rehearsal *rehearsal, struct json_out *out)
 {
-    bool first = true;
-    buf_append_text(out, ",\"rejected_by_code\":{");
-    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++) {
-        if (!rehearsal->ledger.by_code[code])
-            continue;
-        buf_append_format(out, "%s\"%s\":%" PRIu64, first ? "" : ",",
-                          error_code_id((enum error_code)code), rehearsal->ledger.by_code[code]);
-        first = false;
-    }
-    first = true;
-    buf_append_text(out, "},\"dead_by_code\":{");
+    json_out_list(out, "dead_samples");
     for (size_t code = 0; code < PRODUCE_CODES_MOST; code++) {
         const struct rehearse_dead *dead = &rehearsal->dead[code];
-        if (!dead->count)
-            continue;
-        buf_append_format(out, "%s\"%s\":{\"count\":%" PRIu64 ",\"first\":[", first ? "" : ",",
-                          error_code_id((enum error_code)code), dead->count);
         for (size_t i = 0; i < dead->place_count; i++) {
-            buf_append_text(out, i ? "," : "");
-            buf_append_json(out, dead->places[i]);
+            const struct rehearse_place *place = &dead->places[i];
+            json_out_object(out, NULL);
+            json_out_text(out, "code", error_code_id((enum error_code)code));
+            json_out_bytes(out, "tenant", place->tenant);
+            json_out_bytes(out, "entity", place->entity);
+            error_append_json_where((enum error_code)code, place->where, place->path, out, "where");
+            json_out_end(out);
         }
-        buf_append_text(out, "]}");
-        first = false;
     }
-    buf_append_char(out, '}');
+    json_out_end(out);
+}
+
+static void append_ambiguous_samples(const struct rehearsal *rehearsal, struct json_out *out)
+{
+    const struct verify_report *report = &rehearsal->report;
+    json_out_list(out, "ambiguous_samples");
+    for (size_t i = 0; i < report->sample_counts[VERDICT_AMBIGUOUS] && i < REHEARSE_PLACES; i++) {
+        const struct verify_sample *sample = &report->samples[VERDICT_AMBIGUOUS][i];
+        json_out_object(out, NULL);
+        json_out_bytes(out, "tenant", sample->tenant);
+        json_out_bytes(out, "entity", sample->entity);
+        error_append_json_where(ERR_VERIFY_DIFFERENT, sample->origin, (struct bytes){0}, out,
+                                "where");
+        json_out_bytes(out, "reason", sample->reason);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
+static void append_codes(const struct rehearsal *rehearsal, struct json_out *out)
+{
+    produce_ledger_append_json_codes(out, &rehearsal->ledger, "rejected_by_code");
+    json_out_object(out, "dead_by_code");
+    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++)
+        if (rehearsal->dead[code].count)
+            json_out_count(out, error_code_id((enum error_code)code), rehearsal->dead[code].count);
+    json_out_end(out);
 }
 
 void rehearse_json_append(const struct rehearsal *rehearsal, const uint64_t *orphans,
-                          struct buf *out)
+                          struct json_out *out)
 {
     uint64_t total[VERDICT_COUNT], orphan_count = sum_orphans(rehearsal, orphans);
     const struct produce_ledger *ledger = &rehearsal->ledger;
     diff_groups_total(&rehearsal->report.groups, total);
     bool fine = verify_report_result(&rehearsal->report) == VERIFY_MATCH && !orphan_count;
-    buf_append_format(out, "{\"schema_version\":1,\"fine\":%s,\"reconciled\":%s,\"total\":{",
-                      fine ? "true" : "false",
-                      verify_report_adds_up(&rehearsal->report) ? "true" : "false");
+    json_out_bool(out, "fine", fine);
+    json_out_bool(out, "reconciled", verify_report_adds_up(&rehearsal->report));
+    json_out_object(out, "total");
     append_counts(out, total, orphan_count);
-    buf_append_format(out,
-                      "},\"sources\":%" PRIu64 ",\"sources_failed\":%" PRIu64
-                      ",\"withheld_members\":%" PRIu64 ",\"sealed_members\":%" PRIu64,
-                      ledger->sources, ledger->failed_sources, ledger->withheld_fields,
-                      ledger->sealed_fields);
-    buf_append_text(out, ",\"tenant_from\":");
-    buf_append_json(out, buf_view(&rehearsal->tenant_from));
+    json_out_end(out);
+    json_out_count(out, "sources", ledger->sources);
+    json_out_count(out, "sources_failed", ledger->failed_sources);
+    json_out_count(out, "withheld_members", ledger->withheld_fields);
+    json_out_count(out, "sealed_members", ledger->sealed_fields);
+    json_out_bytes(out, "tenant_from", buf_view(&rehearsal->tenant_from));
     append_codes(rehearsal, out);
     append_groups(rehearsal, orphans, out);
-    buf_append_text(out, "}\n");
+    append_dead_samples(rehearsal, out);
+    append_ambiguous_samples(rehearsal, out);
+    json_out_list(out, "warnings");
+    for (size_t i = 0; i < rehearsal->report.warning_count; i++)
+        json_out_text(out, NULL, rehearsal->report.warnings[i]);
+    json_out_end(out);
 }

@@ -65,26 +65,30 @@ void rehearse_work_close(struct rehearsal *rehearsal)
     mapping_work_free(&rehearsal->work);
 }
 
-/* "acme/city at exports/acme.json:3:1, /name" */
+/* The place in the source: "exports/acme.json:3:1" */
+static void append_where(struct buf *out, const struct record *record)
+{
+    if (record->origin.uri.size)
+        buf_append_bytes(out, record->origin.uri);
+    if (record->origin.line)
+        buf_append_format(out, ":%llu:%llu", (unsigned long long)record->origin.line,
+                          (unsigned long long)record->origin.column);
+}
+
 static void note_place(struct rehearsal *rehearsal, struct rehearse_dead *dead,
                        const struct record *record, const struct error *err)
 {
-    struct buf text;
-    buf_init(&text, 2048);
-    buf_append_format(&text, "%.*s/%.*s", BYTES_ARGS(record->tenant), BYTES_ARGS(record->entity));
-    if (record->origin.uri.size) {
-        buf_append_text(&text, " at ");
-        buf_append_bytes(&text, record->origin.uri);
-    }
-    if (record->origin.line)
-        buf_append_format(&text, ":%llu:%llu", (unsigned long long)record->origin.line,
-                          (unsigned long long)record->origin.column);
-    if (err->path[0])
-        buf_append_format(&text, ", %s", err->path);
-    struct bytes copy = arena_copy(&rehearsal->arena, buf_view(&text));
-    if (copy.data)
-        dead->places[dead->place_count++] = copy;
-    buf_free(&text);
+    struct buf where;
+    struct arena *arena = &rehearsal->arena;
+    buf_init(&where, 2048);
+    append_where(&where, record);
+    const struct rehearse_place place = {.tenant = arena_copy(arena, record->tenant),
+                                         .entity = arena_copy(arena, record->entity),
+                                         .where = arena_copy(arena, buf_view(&where)),
+                                         .path = arena_copy(arena, bytes_text(err->path))};
+    if (place.tenant.data && place.entity.data && place.where.data && place.path.data)
+        dead->places[dead->place_count++] = place;
+    buf_free(&where);
 }
 
 static void bury(struct rehearsal *rehearsal, const struct record *record, const struct error *err)

@@ -21,6 +21,7 @@
 #include "common/base/error.h"
 #include "common/io/settings.h"
 #include "common/io/terminal.h"
+#include "common/policy/totals.h"
 #include "control/survey.h"
 
 enum { RUN_WORKERS_MOST = 64, RUN_STREAMS = 3 };
@@ -92,9 +93,10 @@ struct run {
     /* view */
     bool terminal;
     struct terminal_live live;
-    bool answered;    /* the verifier's answer is on the screen: nothing is drawn below it */
-    uint64_t line_ms; /* the last plain line */
-    double rate;      /* committed a second, smoothed */
+    bool answered;        /* the verifier's answer is on the screen: nothing is drawn below it */
+    uint64_t line_ms;     /* the last plain line */
+    uint64_t document_ms; /* the last one of run_json.c */
+    double rate;          /* committed a second, smoothed */
     uint64_t rate_ms, rate_committed;
 };
 
@@ -125,5 +127,11 @@ void run_view_end(struct run *run);
 
 /* run_summary.c: in words and sums, below whatever was shown before. */
 void run_summary(struct run *run);
+/* What the workers did, added to `counts`; the records of it. */
+uint64_t run_summary_count(const struct run *run, uint64_t counts[WORK_COUNT]);
+
+/* run_json.c: what --json tells; nothing without it. */
+void run_json_tick(struct run *run); /* at most once a second */
+void run_json_summary(const struct run *run);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/io/answer.h"
 #include "control/run.h"
 
 extern char **environ;
@@ -37,6 +38,8 @@ static void take_line(struct run_stream *stream)
     struct run_child *child = stream->child;
     if (stream == &child->streams[PROGRESS])
         run_numbers_parse(&child->numbers, buf_view(&stream->line));
+    else if (stream == &child->streams[0] && child->run->settings->json)
+        answer_pass_on(child->run->settings->answer, buf_view(&stream->line));
     else
         run_view_print(child->run, buf_view(&stream->line));
     buf_reset(&stream->line);

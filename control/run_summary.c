@@ -15,7 +15,7 @@
 /* Where and when a worker parked a record does not matter to the sums: one may be settled by
  * another worker, or by a later run. What that one did not take is counted among its records too.
  */
-static uint64_t sum_workers(const struct run *run, uint64_t counts[WORK_COUNT])
+uint64_t run_summary_count(const struct run *run, uint64_t counts[WORK_COUNT])
 {
     uint64_t taken = 0, parked = 0, settled = 0;
     for (size_t i = RUN_WORK; i < run->child_count; i++) {
@@ -48,7 +48,7 @@ static void append_produced(struct buf *out, const struct run *run, size_t width
 static void append_worked(struct buf *out, const struct run *run, uint64_t end_ms, size_t width)
 {
     uint64_t counts[WORK_COUNT] = {0};
-    uint64_t taken = sum_workers(run, counts);
+    uint64_t taken = run_summary_count(run, counts);
     buf_append_text(out, "  work     ");
     totals_append_identity(out, &TOTALS_WORK, counts, taken, "taken", INDENT, width);
     buf_append_text(out, "           in ");

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "common/base/text.h"
+#include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/kafka_bus.h"
 #include "common/io/key_file.h"
@@ -319,8 +320,8 @@ static void summarise(struct producer *producer)
     struct buf text;
     buf_init(&text, 64 * 1024);
     if (producer->settings->json) {
-        produce_ledger_append_json(&text, &producer->ledger, &state);
-        fputs(buf_text(&text), stdout);
+        produce_ledger_append_json(answer_body(producer->settings->answer), &producer->ledger,
+                                   &state);
     } else if (producer->progress.kind != PROGRESS_FD) {
         produce_ledger_append_summary(&text, &producer->ledger, &state);
         fputs(buf_text(&text), stderr);

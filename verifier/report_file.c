@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/io/answer.h"
+#include "common/io/clock.h"
 #include "common/io/report_folder.h"
 #include "common/io/terminal.h"
 #include "common/policy/verify_text.h"
@@ -37,14 +39,14 @@ enum outcome report_file_write(const struct verify_run *run, struct error *err)
     struct error of_file = {0};
     buf_init(&json, REPORT_MOST);
     buf_init(&text, TEXT_MOST);
-    verify_json_append(&run->report, &json);
+    verify_json_append_document(&run->report, clock_unix_ms(), &json);
     enum outcome written =
         json.failed
             ? error_set(&of_file, OUT_FATAL, ERR_REPORT, "the report is too large")
             : report_folder_write(run->settings->report_dir, buf_view(&json), &path, &of_file);
-    enum outcome outcome;
+    enum outcome outcome = OUT_OK;
     if (run->settings->json) {
-        outcome = json.failed ? OUT_OK : print(buf_view(&json), err);
+        verify_json_append(&run->report, answer_body(run->settings->answer));
     } else {
         char folder[PATH_MAX];
         const struct verify_text_options options = {

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/io/answer.h"
+#include "common/io/clock.h"
 #include "common/io/log.h"
+#include "common/policy/totals.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
 
@@ -77,4 +80,25 @@ void report_progress(struct worker *worker, uint64_t now_ms, bool done)
              classes[CLASS_UNCHANGED], classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT],
              classes[CLASS_DEAD], classes[CLASS_RECOVERED], waiting_count(worker),
              worker->counts.batches, worker->counts.retries, worker->in_flight_bytes);
+}
+
+void report_answer(const struct worker *worker)
+{
+    const struct worker_counts *counts = &worker->counts;
+    if (!worker->settings->json)
+        return;
+    struct json_out *out = answer_body(worker->settings->answer);
+    json_out_text(out, "group", worker->group);
+    json_out_text(out, "topic", worker->source);
+    json_out_count(out, "polled", counts->polled);
+    json_out_count(out, "taken", counts->taken);
+    json_out_count(out, "settled_before", settled_before(worker));
+    uint64_t classes[WORK_COUNT] = {0};
+    totals_add_receipt(classes, counts->classes);
+    classes[WORK_PENDING] = waiting_count(worker);
+    totals_append_json(out, &TOTALS_WORK, classes);
+    json_out_count(out, "batches", counts->batches);
+    json_out_count(out, "retries", counts->retries);
+    json_out_count(out, "redis_foreign", counts->foreign);
+    json_out_seconds(out, "duration_seconds", clock_monotonic_ms() - worker->started_ms);
 }

@@ -7,5 +7,7 @@
 #include "worker/worker.h"
 
 void report_progress(struct worker *worker, uint64_t now_ms, bool done);
+/* With --json: the members of the answer, at the end. */
+void report_answer(const struct worker *worker);
 
 #endif

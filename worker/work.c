@@ -519,6 +519,7 @@ static enum exit_code run(struct worker *worker, struct error *err)
              worker->settings->storage_name);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     report_progress(worker, clock_monotonic_ms(), true);
+    report_answer(worker);
     *err = worker->failure;
     int open = worker->left_behind ? 0 : uv_loop_close(&worker->loop);
     if (open != 0)

@@ -20,6 +20,7 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/base/json_out.h"
 
 enum conf_kind {
     CONF_TEXT,   /* const char *, NULL when unset and without default */
@@ -117,6 +118,9 @@ MUST_USE enum outcome conf_load_flags(struct conf *conf, int argc, char *const *
 void conf_append_help(const struct conf *conf, uint32_t command, struct buf *out);
 /* The effective settings as YAML (secrets masked), each with "# from <place>" when asked. */
 void conf_append_yaml(const struct conf *conf, bool origins, struct buf *out);
+/* The same for machines: a list of objects {setting, value, unit, from, where}; the entries of a
+ * map one by one, with `key`. */
+void conf_append_json(const struct conf *conf, struct json_out *out, const char *name);
 /* Shows a URL or keyword string with its password as ***; anything else as *** alone. */
 void conf_append_masked(struct buf *out, const char *secret);
 

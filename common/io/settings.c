@@ -22,8 +22,6 @@ enum {
     PRODUCES = CMD_PRODUCE | CMD_RUN | CMD_REHEARSE,
     WORKS = CMD_WORK | CMD_RUN,
     VERIFIES = CMD_VERIFY | CMD_RUN,
-    REPORTS = CMD_EXPORT | CMD_REBUILD | CMD_SECRET | CMD_REHEARSE | CMD_STATUS | CMD_DOCTOR |
-              CMD_CONFIG | CMD_VERIFY | CMD_TOPICS | CMD_SCHEMA,
 };
 
 /* Secrets have no flag: a command line is readable by every user of the machine. */
@@ -195,7 +193,7 @@ static const struct conf_field FIELDS[] = {
     {"log.format", "log-format", 0, NULL, CONF_CHOICE, AT(log_format), "auto", 0, 0,
      "auto|pretty|json|logfmt", "FORM", "form of log lines", ROLES},
     {NULL, "json", 0, NULL, CONF_BOOL, AT(json), NULL, 0, 0, NULL, NULL,
-     "answer in JSON on standard output", REPORTS | CMD_PRODUCE},
+     "answer in JSON on standard output (docs/json.md)", CMD_ALL},
     {NULL, "plain", 0, NULL, CONF_BOOL, AT(plain), NULL, 0, 0, NULL, NULL,
      "plain lines: no colour, no live view", ROLES | CMD_STATUS | CMD_DOCTOR | CMD_CONFIG},
     {NULL, "watch", 'w', NULL, CONF_BOOL, AT(watch), NULL, 0, 0, NULL, NULL,

@@ -50,6 +50,8 @@ struct given_tenant {
     const char *unset;   /* a variable that tenant.from_env names and that is not set; else NULL */
 };
 
+struct answer; /* io/answer.h */
+
 struct settings {
     const char *config_file; /* --config, DROVER_CONFIG; NULL = ./drover.yaml when it is there */
 
@@ -143,8 +145,9 @@ struct settings {
     const char *log_level;  /* error|warn|info|debug */
     const char *log_format; /* auto|pretty|json|logfmt */
     bool json, plain, watch, origins, quiet, dry_run;
-    int progress_fd; /* machine-readable progress lines for the parent; -1 = none (set by
-                        DROVER_PROGRESS_FD, not a setting) */
+    struct answer *answer; /* --json; borrowed, set by the command line */
+    int progress_fd;       /* machine-readable progress lines for the parent; -1 = none (set by
+                              DROVER_PROGRESS_FD, not a setting) */
 };
 
 /* The table behind it; *count of fields. */

@@ -153,33 +153,34 @@ void produce_ledger_append_summary(struct buf *out, const struct produce_ledger 
                       text_format_size(a_second(state->source_bytes, state->elapsed_ms), size));
 }
 
-void produce_ledger_append_json(struct buf *out, const struct produce_ledger *ledger,
+void produce_ledger_append_json_codes(struct json_out *out, const struct produce_ledger *ledger,
+                                      const char *name)
+{
+    json_out_object(out, name);
+    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++)
+        if (ledger->by_code[code])
+            json_out_count(out, error_code_id((enum error_code)code), ledger->by_code[code]);
+    json_out_end(out);
+}
+
+void produce_ledger_append_json(struct json_out *out, const struct produce_ledger *ledger,
                                 const struct produce_state *state)
 {
-    buf_append_text(out, "{\"run\":");
-    buf_append_json(out, bytes_text(state->run));
-    buf_append_format(
-        out,
-        ",\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
-        ",\"withheld\":%" PRIu64 ",\"withheld_members\":%" PRIu64 ",\"sealed_members\":%" PRIu64
-        ",\"deletes\":%" PRIu64 ",\"not_acknowledged\":%" PRIu64,
-        ledger->read, ledger->produced, ledger->rejected, ledger->withheld, ledger->withheld_fields,
-        ledger->sealed_fields, ledger->deleted, ledger->queued);
-    buf_append_format(out,
-                      ",\"sources\":%" PRIu64 ",\"sources_failed\":%" PRIu64
-                      ",\"source_bytes\":%" PRIu64 ",\"payload_bytes\":%" PRIu64
-                      ",\"elapsed_ms\":%" PRIu64,
-                      ledger->sources, ledger->failed_sources, state->source_bytes,
-                      ledger->payload_bytes, state->elapsed_ms);
-    buf_append_format(out, ",\"records_per_second\":%" PRIu64 ",\"stopped\":%s,\"codes\":{",
-                      a_second(ledger->produced, state->elapsed_ms), truth(state->stopped));
-    const char *comma = "";
-    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++) {
-        if (!ledger->by_code[code])
-            continue;
-        buf_append_format(out, "%s\"%s\":%" PRIu64, comma, error_code_id((enum error_code)code),
-                          ledger->by_code[code]);
-        comma = ",";
-    }
-    buf_append_text(out, "}}\n");
+    json_out_text(out, "run", state->run);
+    json_out_count(out, "read", ledger->read);
+    json_out_count(out, "produced", ledger->produced);
+    json_out_count(out, "rejected", ledger->rejected);
+    json_out_count(out, "withheld", ledger->withheld);
+    json_out_count(out, "withheld_members", ledger->withheld_fields);
+    json_out_count(out, "sealed_members", ledger->sealed_fields);
+    json_out_count(out, "deletes", ledger->deleted);
+    json_out_count(out, "not_acknowledged", ledger->queued);
+    json_out_count(out, "sources", ledger->sources);
+    json_out_count(out, "sources_failed", ledger->failed_sources);
+    json_out_count(out, "source_bytes", state->source_bytes);
+    json_out_count(out, "payload_bytes", ledger->payload_bytes);
+    json_out_seconds(out, "duration_seconds", state->elapsed_ms);
+    json_out_count(out, "records_per_second", a_second(ledger->produced, state->elapsed_ms));
+    json_out_bool(out, "stopped", state->stopped);
+    produce_ledger_append_json_codes(out, ledger, "codes");
 }

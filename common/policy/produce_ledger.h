@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
+#include "common/base/json_out.h"
 #include "common/base/error.h"
 
 #define PRODUCE_CODES_MOST 128
@@ -57,10 +58,14 @@ void produce_ledger_append_progress(struct buf *out, const struct produce_ledger
 /* One line for people, without newline. */
 void produce_ledger_append_line(struct buf *out, const struct produce_ledger *ledger,
                                 const struct produce_state *state);
-/* The summary: lines for people, or one JSON object; each ends in a newline. */
+/* The summary: lines for people, each ends in a newline. */
 void produce_ledger_append_summary(struct buf *out, const struct produce_ledger *ledger,
                                    const struct produce_state *state);
-void produce_ledger_append_json(struct buf *out, const struct produce_ledger *ledger,
+/* For machines: members of an object that is open. */
+void produce_ledger_append_json(struct json_out *out, const struct produce_ledger *ledger,
                                 const struct produce_state *state);
+/* The codes alone: {"DRV-J001": 3, …} */
+void produce_ledger_append_json_codes(struct json_out *out, const struct produce_ledger *ledger,
+                                      const char *name);
 
 #endif

@@ -320,31 +320,25 @@ void totals_append_table(struct buf *out, const struct totals_table *table,
 
 /* ---- machines ---------------------------------------------------------------------------- */
 
-static void append_members(struct buf *out, const struct totals_set *set, const uint64_t *counts,
-                           bool beside)
+static void append_members(struct json_out *out, const struct totals_set *set,
+                           const uint64_t *counts, bool beside)
 {
-    const char *comma = "";
-    buf_append_format(out, "\"%s\":{", beside ? "beside" : "counts");
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->classes[i].beside != beside)
-            continue;
-        buf_append_format(out, "%s\"%s\":%" PRIu64, comma, set->classes[i].name, counts[i]);
-        comma = ",";
-    }
-    buf_append_char(out, '}');
+    json_out_object(out, beside ? "beside" : "counts");
+    for (size_t i = 0; i < set->count; i++)
+        if (set->classes[i].beside == beside)
+            json_out_count(out, set->classes[i].name, counts[i]);
+    json_out_end(out);
 }
 
-void totals_append_json(struct buf *out, const struct totals_set *set, const uint64_t *counts)
+void totals_append_json(struct json_out *out, const struct totals_set *set, const uint64_t *counts)
 {
     bool any = false;
     for (size_t i = 0; i < set->count; i++)
         any = any || set->classes[i].beside;
-    buf_append_format(out, "\"source_records\":%" PRIu64 ",", totals_records(set, counts));
+    json_out_count(out, "source_records", totals_records(set, counts));
     append_members(out, set, counts, false);
-    if (!any)
-        return;
-    buf_append_char(out, ',');
-    append_members(out, set, counts, true);
+    if (any)
+        append_members(out, set, counts, true);
 }
 
 /* ---- pace -------------------------------------------------------------------------------- */

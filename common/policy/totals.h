@@ -19,6 +19,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
+#include "common/base/json_out.h"
 #include "common/model/receipt.h"
 #include "common/policy/verdict.h"
 
@@ -101,9 +102,9 @@ void totals_append_table(struct buf *out, const struct totals_table *table,
                          const struct totals_row *rows, size_t row_count);
 
 /* "source_records":N,"counts":{"applied":N,…} with every class of the sum, also those that are
- * zero; then ,"beside":{…} when the set has such. Members of an object that the caller begins and
+ * zero; then "beside":{…} when the set has such. Members of an object that the caller begins and
  * ends. */
-void totals_append_json(struct buf *out, const struct totals_set *set, const uint64_t *counts);
+void totals_append_json(struct json_out *out, const struct totals_set *set, const uint64_t *counts);
 
 /* "15.6 s, 10 966 records/s": the rate is that of the two figures as they are shown. No rate for
  * what took less than a tenth of a second. */

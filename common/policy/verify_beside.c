@@ -89,25 +89,42 @@ void verify_beside_append_text(const struct verify_beside *beside, struct buf *o
                           beside->orphans[i].entity, beside->orphans[i].parent);
 }
 
-void verify_beside_append_json(const struct verify_beside *beside, struct buf *out)
+static void append_redis_json(const struct verify_redis *redis, struct json_out *out)
 {
-    const struct verify_redis *redis = &beside->redis;
+    if (!redis->compared) {
+        json_out_null(out, "redis");
+        return;
+    }
+    json_out_object(out, "redis");
+    json_out_count(out, "match", redis->match);
+    json_out_count(out, "different", redis->different);
+    json_out_count(out, "stale", redis->stale);
+    json_out_count(out, "target_newer", redis->newer);
+    json_out_count(out, "missing", redis->missing);
+    json_out_count(out, "extra", redis->extra);
+    json_out_count(out, "unexpected", redis->unexpected);
+    json_out_count(out, "expired", redis->expired);
+    json_out_bool(out, "emptied", redis->emptied);
+    json_out_end(out);
+}
+
+void verify_beside_append_json(const struct verify_beside *beside, struct json_out *out)
+{
     const struct verify_sealed *sealed = &beside->sealed;
-    if (redis->compared)
-        buf_append_format(
-            out,
-            ",\"redis\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64 ",\"stale\":%" PRIu64
-            ",\"target_newer\":%" PRIu64 ",\"missing\":%" PRIu64 ",\"extra\":%" PRIu64
-            ",\"unexpected\":%" PRIu64 ",\"expired\":%" PRIu64 ",\"emptied\":%s}",
-            redis->match, redis->different, redis->stale, redis->newer, redis->missing,
-            redis->extra, redis->unexpected, redis->expired, redis->emptied ? "true" : "false");
-    buf_append_format(out,
-                      ",\"sealed\":{\"match\":%" PRIu64 ",\"different\":%" PRIu64
-                      ",\"missing\":%" PRIu64 ",\"not_compared\":%" PRIu64 "},\"orphans\":[",
-                      sealed->match, sealed->different, sealed->missing, sealed->not_compared);
-    for (size_t i = 0; i < beside->orphan_count; i++)
-        buf_append_format(out, "%s{\"entity\":\"%s\",\"parent\":\"%s\",\"rows\":%" PRIu64 "}",
-                          i ? "," : "", beside->orphans[i].entity, beside->orphans[i].parent,
-                          beside->orphans[i].rows);
-    buf_append_char(out, ']');
+    append_redis_json(&beside->redis, out);
+    json_out_object(out, "sealed");
+    json_out_count(out, "match", sealed->match);
+    json_out_count(out, "different", sealed->different);
+    json_out_count(out, "missing", sealed->missing);
+    json_out_count(out, "not_compared", sealed->not_compared);
+    json_out_end(out);
+    json_out_list(out, "orphans");
+    for (size_t i = 0; i < beside->orphan_count; i++) {
+        json_out_object(out, NULL);
+        json_out_text(out, "entity", beside->orphans[i].entity);
+        json_out_text(out, "parent", beside->orphans[i].parent);
+        json_out_count(out, "rows", beside->orphans[i].rows);
+        json_out_end(out);
+    }
+    json_out_end(out);
 }

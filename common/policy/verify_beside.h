@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
+#include "common/base/json_out.h"
 
 #define VERIFY_ORPHANS_MOST 256 /* references of all mappings; more are summed in the last */
 
@@ -52,6 +53,6 @@ uint64_t verify_beside_problems(const struct verify_beside *beside);
 /* Lines for people; nothing when there is nothing to tell. */
 void verify_beside_append_text(const struct verify_beside *beside, struct buf *out);
 /* ,"redis":{…},"orphans":[…],"sealed":{…} */
-void verify_beside_append_json(const struct verify_beside *beside, struct buf *out);
+void verify_beside_append_json(const struct verify_beside *beside, struct json_out *out);
 
 #endif

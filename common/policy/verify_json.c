@@ -1,187 +1,214 @@
-/* The report as JSON: one object, stable names (report.json's schema 1). */
+/* The report as JSON: the members of a document of kind `verify`, names stable. */
 
 #include "common/policy/verify_report.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/base/error_json.h"
+#include "common/base/json_document.h"
 #include "common/policy/verify_mask.h"
 
 /* "dead-lettered" -> dead_lettered */
-static void append_name(struct buf *out, enum verdict verdict)
+static void spell(enum verdict verdict, char out[32])
 {
-    for (const char *at = verdict_name(verdict); *at; at++)
-        buf_append_char(out, *at == ' ' || *at == '-' ? '_' : *at);
+    size_t size = 0;
+    for (const char *at = verdict_name(verdict); *at && size < 31; at++)
+        out[size++] = (char)(*at == ' ' || *at == '-' ? '_' : *at);
+    out[size] = '\0';
 }
 
-static void append_counts(struct buf *out, const uint64_t counts[VERDICT_COUNT])
+static void append_counts(struct json_out *out, const uint64_t counts[VERDICT_COUNT])
 {
-    buf_append_format(out, "{\"source\":%" PRIu64, diff_counts_records(counts));
+    char name[32];
+    json_out_object(out, "counts");
+    json_out_count(out, "source", diff_counts_records(counts));
     for (int i = 0; i < VERDICT_COUNT; i++) {
-        buf_append_text(out, ",\"");
-        append_name(out, (enum verdict)i);
-        buf_append_format(out, "\":%" PRIu64, counts[i]);
+        spell((enum verdict)i, name);
+        json_out_count(out, name, counts[i]);
     }
-    buf_append_char(out, '}');
+    json_out_end(out);
 }
 
-static void append_member(struct buf *out, const char *name, struct bytes text)
+/* A member of the record by its path, or a column that no member names. */
+static void append_path(struct json_out *out, struct bytes path)
 {
-    buf_append_format(out, ",\"%s\":", name);
-    buf_append_json(out, text);
+    static const char COLUMN[] = "column ";
+    const size_t size = sizeof COLUMN - 1;
+    if (path.size > size && memcmp(path.data, COLUMN, size) == 0)
+        json_out_bytes(out, "column", bytes_of(path.data + size, path.size - size));
+    else
+        json_out_bytes(out, "path", path);
+}
+
+static void append_value(const struct verify_report *report, struct json_out *out, const char *name,
+                         struct bytes value)
+{
+    struct buf text;
+    buf_init(&text, 16 * VERIFY_VALUE_MOST + 64);
+    verify_mask_append_json(&text, report, value);
+    json_out_raw(out, name, buf_view(&text));
+    buf_free(&text);
 }
 
 static void append_fields(const struct verify_report *report, const struct verify_sample *sample,
-                          struct buf *out)
+                          struct json_out *out)
 {
-    buf_append_format(out, ",\"fields_total\":%zu,\"fields\":[", sample->field_total);
+    json_out_count(out, "fields_total", sample->field_total);
+    json_out_list(out, "fields");
     for (size_t i = 0; i < sample->field_count; i++) {
         const struct diff_field *field = &sample->fields[i];
-        buf_append_text(out, i ? ",{\"path\":" : "{\"path\":");
-        buf_append_json(out, field->path);
-        buf_append_text(out, ",\"source\":");
-        verify_mask_append_json(out, report, field->expected);
-        buf_append_text(out, ",\"stored\":");
-        verify_mask_append_json(out, report, field->actual);
-        if (field->rule)
-            buf_append_format(out, ",\"rule\":\"%s ±%g\"", field->rule->name,
-                              field->rule->tolerance);
-        buf_append_char(out, '}');
+        json_out_object(out, NULL);
+        append_path(out, field->path);
+        append_value(report, out, "source", field->expected);
+        append_value(report, out, "stored", field->actual);
+        if (field->rule) {
+            json_out_object(out, "rule");
+            json_out_text(out, "column", field->rule->name);
+            json_out_real(out, "tolerance", field->rule->tolerance, 9);
+            json_out_end(out);
+        }
+        json_out_end(out);
     }
-    buf_append_char(out, ']');
+    json_out_end(out);
 }
 
-/* A Redis key holds the id: it is shown as ids are. */
-static void append_name_of(const struct verify_report *report, const struct verify_sample *sample,
-                           struct buf *out)
+static void append_places(struct json_out *out, const struct verify_sample *sample)
 {
-    if (report->show_values || sample->name.data[0] == '/')
-        append_member(out, "name", sample->name);
+    if (sample->has_place) {
+        json_out_int(out, "partition", sample->partition);
+        json_out_int(out, "offset", sample->offset);
+    }
+    if (sample->origin.size)
+        error_append_json_where(ERR_VERIFY_DIFFERENT, sample->origin, (struct bytes){0}, out,
+                                "where");
+    if (sample->has_expected)
+        json_out_exact(out, "source_version", sample->expected_version);
+    if (sample->has_actual)
+        json_out_exact(out, "stored_version", sample->actual_version);
 }
 
 static void append_sample(const struct verify_report *report, const struct verify_sample *sample,
-                          struct buf *out)
+                          struct json_out *out)
 {
-    buf_append_text(out, "{\"verdict\":\"");
-    append_name(out, sample->verdict);
-    buf_append_char(out, '"');
-    append_member(out, "tenant", sample->tenant);
-    append_member(out, "entity", sample->entity);
-    buf_append_format(out, ",\"key\":\"h:%016" PRIx64 "\"",
-                      verify_mask_hash_key(report, &sample->key));
+    char text[32];
+    json_out_object(out, NULL);
+    spell(sample->verdict, text);
+    json_out_text(out, "verdict", text);
+    json_out_bytes(out, "tenant", sample->tenant);
+    json_out_bytes(out, "entity", sample->entity);
+    snprintf(text, sizeof text, "h:%016" PRIx64, verify_mask_hash_key(report, &sample->key));
+    json_out_text(out, "key", text);
     if (report->show_values)
-        append_member(out, "id", sample->id);
+        json_out_bytes(out, "id", sample->id);
     if (sample->table)
-        append_member(out, "table", bytes_text(sample->table));
-    if (sample->name.size)
-        append_name_of(report, sample, out);
-    if (sample->has_place)
-        buf_append_format(out, ",\"partition\":%d,\"offset\":%" PRId64, sample->partition,
-                          sample->offset);
-    if (sample->origin.size)
-        append_member(out, "origin", sample->origin);
-    if (sample->has_expected)
-        buf_append_format(out, ",\"source_version\":\"%" PRId64 "\"", sample->expected_version);
-    if (sample->has_actual)
-        buf_append_format(out, ",\"stored_version\":\"%" PRId64 "\"", sample->actual_version);
+        json_out_text(out, "table", sample->table);
+    /* a Redis key holds the id: it is shown as ids are */
+    if (sample->name.size && (report->show_values || sample->name.data[0] == '/'))
+        json_out_bytes(out, "name", sample->name);
+    append_places(out, sample);
     if (sample->reason.size)
-        append_member(out, "reason", sample->reason);
+        json_out_bytes(out, "reason", sample->reason);
     if (sample->field_total)
         append_fields(report, sample, out);
-    buf_append_char(out, '}');
+    json_out_end(out);
 }
 
 static void append_list(const struct verify_report *report, int from, int to, const char *name,
-                        struct buf *out)
+                        struct json_out *out)
 {
-    bool first = true;
-    buf_append_format(out, ",\"%s\":[", name);
-    for (int list = from; list < to; list++) {
-        for (size_t i = 0; i < report->sample_counts[list]; i++) {
-            if (!first)
-                buf_append_char(out, ',');
-            first = false;
+    json_out_list(out, name);
+    for (int list = from; list < to; list++)
+        for (size_t i = 0; i < report->sample_counts[list]; i++)
             append_sample(report, &report->samples[list][i], out);
-        }
-    }
-    buf_append_char(out, ']');
+    json_out_end(out);
 }
 
-static void append_groups(const struct verify_report *report, struct buf *out)
+static void append_groups(const struct verify_report *report, struct json_out *out)
 {
     size_t count;
     uint32_t *order = diff_groups_order(&report->groups, &count);
-    buf_append_text(out, ",\"groups\":[");
+    json_out_list(out, "groups");
     for (size_t i = 0; i < count; i++) {
         const struct diff_group *group = &report->groups.items[order[i]];
-        buf_append_text(out, i ? ",{\"tenant\":" : "{\"tenant\":");
-        buf_append_json(out, group->tenant);
-        append_member(out, "entity", group->entity);
-        buf_append_text(out, ",\"counts\":");
+        json_out_object(out, NULL);
+        json_out_bytes(out, "tenant", group->tenant);
+        json_out_bytes(out, "entity", group->entity);
         append_counts(out, group->counts);
-        buf_append_char(out, '}');
+        json_out_end(out);
     }
-    buf_append_char(out, ']');
+    json_out_end(out);
     free(order);
 }
 
-static void append_partitions(const struct verify_report *report, struct buf *out)
+static void append_partitions(const struct verify_report *report, struct json_out *out)
 {
-    buf_append_text(out, ",\"partitions\":[");
+    json_out_list(out, "partitions");
     for (size_t i = 0; i < report->partition_count; i++) {
         const struct verify_partition *at = &report->partitions[i];
-        buf_append_format(out,
-                          "%s{\"partition\":%d,\"low\":%" PRId64 ",\"cut\":%" PRId64
-                          ",\"high\":%" PRId64 "}",
-                          i ? "," : "", at->partition, at->low, at->cut, at->high);
+        json_out_object(out, NULL);
+        json_out_int(out, "partition", at->partition);
+        json_out_int(out, "low", at->low);
+        json_out_int(out, "cut", at->cut);
+        json_out_int(out, "high", at->high);
+        json_out_end(out);
     }
-    buf_append_char(out, ']');
+    json_out_end(out);
 }
 
-static void append_run(const struct verify_report *report, struct buf *out)
+static void append_run(const struct verify_report *report, struct json_out *out)
 {
-    append_member(out, "migration", bytes_text(report->migration));
-    append_member(out, "topic", bytes_text(report->topic));
-    append_member(out, "group", bytes_text(report->group));
-    append_member(out, "drover", bytes_text(report->version));
-    if (report->only_tenant)
-        append_member(out, "only_tenant", bytes_text(report->only_tenant));
-    buf_append_format(
-        out,
-        ",\"started_ms\":%" PRId64 ",\"duration_ms\":%" PRIu64
-        ",\"passes\":%u,\"memory_bytes\":%" PRIu64 ",\"rows\":%" PRIu64 ",\"compared\":%" PRIu64
-        ",\"evicted\":%" PRIu64 ",\"changed\":%" PRIu64 ",\"not_looked\":%" PRIu64,
-        report->started_ms, report->duration_ms, report->passes, report->memory_bytes, report->rows,
-        report->compared, report->evicted, report->changed, report->not_looked);
+    json_out_text(out, "migration", report->migration);
+    json_out_text(out, "topic", report->topic);
+    json_out_text(out, "group", report->group);
+    json_out_text(out, "only_tenant", report->only_tenant);
+    json_out_time(out, "started", report->started_ms);
+    json_out_seconds(out, "duration_seconds", report->duration_ms);
+    json_out_count(out, "passes", report->passes);
+    json_out_count(out, "memory_bytes", report->memory_bytes);
+    json_out_count(out, "rows", report->rows);
+    json_out_count(out, "compared", report->compared);
+    json_out_count(out, "evicted", report->evicted);
+    json_out_count(out, "changed", report->changed);
+    json_out_count(out, "not_looked", report->not_looked);
 }
 
-void verify_json_append(const struct verify_report *report, struct buf *out)
+void verify_json_append(const struct verify_report *report, struct json_out *out)
 {
     static const char *const RESULTS[] = {
         [VERIFY_MATCH] = "match",
         [VERIFY_DISCREPANCY] = "discrepancy",
-        [VERIFY_NOTHING] = "not verified",
+        [VERIFY_NOTHING] = "not_verified",
     };
     uint64_t counts[VERDICT_COUNT];
     diff_groups_total(&report->groups, counts);
-    buf_append_format(out, "{\"schema\":%d,\"verdict\":\"%s\",\"reconciled\":%s",
-                      VERIFY_SCHEMA_VERSION, RESULTS[verify_report_result(report)],
-                      verify_report_adds_up(report) ? "true" : "false");
+    json_out_text(out, "verdict", RESULTS[verify_report_result(report)]);
+    json_out_bool(out, "reconciled", verify_report_adds_up(report));
     append_run(report, out);
-    buf_append_format(out, ",\"source_count\":%" PRIu64 ",\"counts\":", report->source_count);
+    json_out_count(out, "source_count", report->source_count);
     append_counts(out, counts);
     append_partitions(report, out);
-    buf_append_text(out, ",\"warnings\":[");
-    for (size_t i = 0; i < report->warning_count; i++) {
-        if (i)
-            buf_append_char(out, ',');
-        buf_append_json(out, bytes_text(report->warnings[i]));
-    }
-    buf_append_char(out, ']');
+    json_out_list(out, "warnings");
+    for (size_t i = 0; i < report->warning_count; i++)
+        json_out_text(out, NULL, report->warnings[i]);
+    json_out_end(out);
     append_groups(report, out);
     append_list(report, 0, VERDICT_COUNT, "samples", out);
     append_list(report, VERIFY_LIST_REDIS, VERIFY_LIST_REDIS + 1, "redis_samples", out);
     append_list(report, VERIFY_LIST_SEALED, VERIFY_LIST_SEALED + 1, "sealed_samples", out);
     verify_beside_append_json(&report->beside, out);
-    buf_append_text(out, "}\n");
+}
+
+void verify_json_append_document(const struct verify_report *report, int64_t unix_ms,
+                                 struct buf *buf)
+{
+    struct json_out out;
+    int code = verify_report_result(report) == VERIFY_MATCH ? EXIT_OK : EXIT_DISCREPANCY;
+    json_out_init(&out, buf);
+    json_document_begin(&out, "verify", unix_ms);
+    verify_json_append(report, &out);
+    json_document_end(&out, NULL, &code);
+    buf_append_char(buf, '\n');
 }

@@ -15,12 +15,12 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/base/json_out.h"
 #include "common/policy/diff.h"
 #include "common/policy/diff_fields.h"
 #include "common/policy/diff_groups.h"
 #include "common/policy/verify_beside.h"
 
-#define VERIFY_SCHEMA_VERSION 1
 #define VERIFY_MASK_KEY_SIZE 32
 
 /* Samples of what stands beside the source records' verdicts: lists behind those of the verdicts.
@@ -129,7 +129,10 @@ struct bytes verify_report_copy(struct verify_report *report, struct bytes text)
 bool verify_report_adds_up(const struct verify_report *report);
 enum verify_result verify_report_result(const struct verify_report *report);
 
-/* verify_json.c: the whole report as one JSON object and a newline. */
-void verify_json_append(const struct verify_report *report, struct buf *out);
+/* verify_json.c: the members of the report in an object that is open. */
+void verify_json_append(const struct verify_report *report, struct json_out *out);
+/* report.json: the whole document of kind `verify`, and a newline. */
+void verify_json_append_document(const struct verify_report *report, int64_t unix_ms,
+                                 struct buf *buf);
 
 #endif

@@ -64,6 +64,7 @@ missing_packages() {
   postgres_bin >/dev/null || echo postgresql
   find_java >/dev/null || echo java-runtime
   have_fuzzer_runtime || echo clang-runtime
+  python3 -c "import jsonschema" 2>/dev/null || echo python3-jsonschema
   # Where the distribution has yyjson it comes with the others; elsewhere see yyjson.sh.
   if ! have_yyjson && has_candidate libyyjson-dev; then echo libyyjson-dev; fi
 }

@@ -339,7 +339,7 @@ class Checker:
         if not report["reconciled"]:
             self.find("the verifier disagrees", "its classes do not add up")
         bad_redis = sum(len(v) for k, v in self.findings.items() if k.startswith("Redis: "))
-        redis = report.get("redis", {})
+        redis = report.get("redis") or {}
         said = sum(v for k, v in redis.items() if isinstance(v, int) and not isinstance(v, bool)
                    and k in ("different", "stale", "target_newer", "missing", "extra", "unexpected_tenant", "unusable"))
         if (bad_redis > 0) != (said > 0):

@@ -15,8 +15,11 @@ unset DROVER_ADMIN_DATABASE_URL
 PIDS=()
 exec {TELL}>&2 # a check's output may be redirected: what failed is always told here
 
+. tests/e2e/documents.sh
+
 cleanup() {
   local status=$?
+  if [ "$status" = 0 ]; then check_documents >&"$TELL" || status=1; fi
   for pid in "${PIDS[@]:-}"; do [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true; done
   wait 2>/dev/null || true
   psql "$ROOT_URL" -qc "DROP DATABASE IF EXISTS $NAME WITH (FORCE)" >/dev/null 2>&1 || true
@@ -39,7 +42,7 @@ kafka: { partitions: 6, conf: { session.timeout.ms: 6000, heartbeat.interval.ms:
 verify: { report: $WORK/report }
 EOF
 
-drover() { "$DROVER" "$@" --config "$WORK/drover.yaml"; }
+drover() { "$KEEPER" "$@" --config "$WORK/drover.yaml"; }
 
 say() { printf '== %s\n' "$*"; }
 

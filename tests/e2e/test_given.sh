@@ -7,6 +7,8 @@ set -euo pipefail
 unset DATABASE_URL REDIS_URL DROVER_ADMIN_DATABASE_URL DROVER_MIGRATION PROJECT_ID ORGANIZATION_ID MCP_SERVER_ID CODEBASE_HASH
 export KAFKA_BROKERS=127.0.0.1:1 NO_COLOR=1
 WORK=$(mktemp -d)
+. tests/e2e/documents.sh
+DROVER=$KEEPER
 exec {TELL}>&2
 trap 'rm -rf "$WORK"' EXIT
 cd "$WORK"
@@ -197,3 +199,4 @@ say "what holds no JSON is named"
 printf 'PK\003\004rest' > part.zip
 expect_exit 5 "$DROVER" rehearse -m files.yaml -e files -t t part.zip > out.txt 2> out.log
 has out.log 'the source is a ZIP archive'
+check_documents

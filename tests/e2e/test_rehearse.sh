@@ -9,6 +9,8 @@ unset DATABASE_URL REDIS_URL DROVER_ADMIN_DATABASE_URL DROVER_MIGRATION
 export KAFKA_BROKERS=127.0.0.1:1 NO_COLOR=1
 MAPPINGS=$PWD/schemas/mappings SAMPLES=$PWD/schemas/samples
 WORK=$(mktemp -d)
+. tests/e2e/documents.sh
+DROVER=$KEEPER
 exec {TELL}>&2
 trap 'rm -rf "$WORK"' EXIT
 cd "$WORK"
@@ -33,10 +35,10 @@ expect_exit 5 "$DROVER" rehearse "${DEMO[@]}" --json "$SAMPLES/ai_progress" > de
 equal "classes" "$(jq -c '.total | [.records, .to_write, .dead, .rejected, .give_back]' demo.json)" \
   '[2000,1994,3,3,1994]'
 equal "reconciled" "$(jq .reconciled demo.json)" true
-equal "dead by code" "$(jq -c '[.dead_by_code | to_entries[] | .key, .value.count]' demo.json)" \
+equal "dead by code" "$(jq -c '[.dead_by_code | to_entries[] | .key, .value]' demo.json)" \
   '["DRV-V001",1,"DRV-V002",1,"DRV-V006",1]'
 equal "rejected by code" "$(jq -c .rejected_by_code demo.json)" '{"DRV-J001":1,"DRV-J005":1,"DRV-V001":1}'
-jq -r '.dead_by_code[].first[]' demo.json | grep -q 'acme-03/ai_progress at .*/acme-03/training_metrics.json:7:3' \
+jq -r '.dead_samples[] | "\(.tenant)/\(.entity) at \(.where.file):\(.where.line):\(.where.column)"' demo.json | grep -q 'acme-03/ai_progress at .*/acme-03/training_metrics.json:7:3' \
   || fail "a dead letter without its place"
 
 say "a run in memory: the verifier's own report, the same numbers"
@@ -115,3 +117,4 @@ for command in rehearse "run --storage memory"; do
   grep -q 'exports/\*.nope' none.log || fail "$command does not name the pattern"
   if grep -qE 'FINE|MATCH|NOTHING TO DO' none.txt; then fail "$command has a verdict"; fi
 done
+check_documents

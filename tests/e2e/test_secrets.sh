@@ -210,7 +210,7 @@ equal "resealed" "$(jq .resealed "$WORK/rotate.json")" "$(jq .entries "$WORK/che
 equal "keys" "$(grep -c '^key ' "$KEY")" 2
 equal "mode after rotation" "$(stat -c %a "$KEY")" 600
 equal "rows" "$(sql -c "SELECT md5(string_agg(xmin::text || ctid::text, '|' ORDER BY id)) FROM llm")" "$rows_before"
-equal "under older keys" "$(drover secret check --json | jq .underOlderKeys)" 0
+equal "under older keys" "$(drover secret check --json | jq .under_older_keys)" 0
 equal "opened after rotation" "$(drover secret open "$reference" --tenant t1 2>/dev/null)" "$(c a3)"
 sql -c "UPDATE drover.credential_vault SET ciphertext = (SELECT ciphertext FROM drover.credential_vault WHERE reference = '$nested') WHERE reference = '$reference'"
 expect_exit 5 drover secret check > "$WORK/check.log" 2>&1
@@ -235,6 +235,6 @@ p <<< '{"id":"p1","tenant":"t1","rev":1,"apiKey":"plain"}'
 p <<< '{"id":"p2","tenant":"t1","rev":1,"apiKey":{"$sealed":"sec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}'
 p -H drover-sealed=nonsense <<< '{"id":"p3","tenant":"t1","rev":1}'
 drover work --until-end > "$WORK/work3.log" 2>&1 || fail "worker: exit $?"
-equal "refused" "$(drover status --json 2>/dev/null | jq '.deadLetters["DRV-X008"]')" 3
+equal "refused" "$(drover status --json 2>/dev/null | jq '.dead_letters["DRV-X008"]')" 3
 equal "not written" "$(sql -c "SELECT count(*) FROM llm WHERE id LIKE 'p_'")" 0
 say done

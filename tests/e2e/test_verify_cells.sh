@@ -44,7 +44,7 @@ sql -c "CREATE TABLE whole AS SELECT * FROM tomb"
 edit() { # SET ID PATH
   sql -c "UPDATE tomb SET $1 WHERE id = $2"
   expect_exit 5 drover verify --show-values --json > "$WORK/found.json"
-  equal "$1" "$(jq -r '[.samples[] | select(.verdict != "match") | [.verdict, .id, ([.fields[]?.path] | join(","))] | join(" ")] | join(";")' "$WORK/found.json")" "different $2 $3"
+  equal "$1" "$(jq -r '[.samples[] | select(.verdict != "match") | [.verdict, .id, ([.fields[]? | .path // "column " + .column] | join(","))] | join(" ")] | join(";")' "$WORK/found.json")" "different $2 $3"
   sql -c "TRUNCATE tomb" -c "INSERT INTO tomb SELECT * FROM whole"
 }
 edit "usr = 'u2'" 10 'column usr'
@@ -73,7 +73,7 @@ say "V4: a soft deleted row brought back, a living one marked"
 soft() { # SET ID PATH
   sql -c "CREATE TABLE kept AS SELECT * FROM soft" -c "UPDATE soft SET $1 WHERE id = $2"
   expect_exit 5 drover verify --show-values --json > "$WORK/found.json"
-  equal "$1" "$(jq -r '[.samples[] | [.verdict, .id, ([.fields[]?.path] | join(","))] | join(" ")] | join(";")' "$WORK/found.json")" "different $2 $3"
+  equal "$1" "$(jq -r '[.samples[] | [.verdict, .id, ([.fields[]? | .path // "column " + .column] | join(","))] | join(" ")] | join(";")' "$WORK/found.json")" "different $2 $3"
   sql -c "TRUNCATE soft" -c "INSERT INTO soft SELECT * FROM kept" -c "DROP TABLE kept"
 }
 soft "status = 'live'" 1 'column status'

@@ -614,7 +614,7 @@ def samples_of(report):
     tables, redis = {}, {}
     for sample in report["samples"]:
         tables[(sample["entity"], sample["tenant"], sample.get("id"))] = (
-            sample["verdict"], [f["path"] for f in sample.get("fields", [])], sample.get("reason", ""))
+            sample["verdict"], [f.get("path") or "column " + f["column"] for f in sample.get("fields", [])], sample.get("reason", ""))
     for sample in report.get("redis_samples", []):
         name = sample["name"]
         redis[name[:-2] if name.endswith(":v") else name] = (sample["verdict"], [], sample.get("reason", ""))
@@ -655,7 +655,7 @@ def test():
     code, report = world.verify()
     counts = {k: v for k, v in report["counts"].items() if v}
     say("nothing edited: exit %d, %s, redis %s" % (code, counts, {
-        k: v for k, v in report.get("redis", {}).items() if v and k != "samples"}))
+        k: v for k, v in (report.get("redis") or {}).items() if v and k != "samples"}))
     bad = samples_of(report)
     if code != 0:
         by_name = {m.entity: m for m in world.mappings}

@@ -184,9 +184,9 @@ def place_of(sample, scenes, topic):
     scene = scenes.get(sample["tenant"])
     if sample.get("id"):
         return (sample["entity"], sample["tenant"], sample["id"])
-    if sample.get("origin"):
-        path, line, column = sample["origin"].rsplit(":", 2)
-        return (sample["entity"], sample["tenant"], scene.at(os.path.basename(path), int(line), int(column)))
+    if sample.get("where"):
+        where = sample["where"]
+        return (sample["entity"], sample["tenant"], scene.at(os.path.basename(where["file"]), where["line"], where["column"]))
     return topic.places.get((sample.get("partition"), sample.get("offset")))
 
 

@@ -44,9 +44,10 @@ START_TEST(tells_a_parent_how_far_it_is)
     buf_init(&out, 1024);
     struct produce_state state = {.source_bytes = 5, .total_bytes = 10};
     produce_ledger_append_progress(&out, &SAMPLE, &state);
-    ck_assert_str_eq(buf_text(&out), "{\"role\":\"produce\",\"read\":12345,\"produced\":12300,"
-                                     "\"rejected\":45,\"bytes\":5,\"total_bytes\":10,"
-                                     "\"done\":false}");
+    ck_assert_str_eq(buf_text(&out),
+                     "{\"role\":\"produce\",\"read\":12345,\"produced\":12300,"
+                     "\"rejected\":45,\"withheld\":0,\"bytes\":5,\"total_bytes\":10,"
+                     "\"done\":false}");
     buf_reset(&out);
     state = (struct produce_state){.source_bytes = 5, .done = true};
     produce_ledger_append_progress(&out, &SAMPLE, &state);
@@ -60,14 +61,18 @@ START_TEST(sums_up_for_programs)
     struct buf out;
     buf_init(&out, 4096);
     struct produce_state state = {.run = "r\"1", .source_bytes = 77, .elapsed_ms = 1500};
-    produce_ledger_append_json(&out, &SAMPLE, &state);
+    struct json_out json;
+    json_out_init(&json, &out);
+    json_out_object(&json, NULL);
+    produce_ledger_append_json(&json, &SAMPLE, &state);
+    json_out_end(&json);
     ck_assert_str_eq(buf_text(&out),
                      "{\"run\":\"r\\\"1\",\"read\":12345,\"produced\":12300,\"rejected\":45,"
                      "\"withheld\":0,\"withheld_members\":0,\"sealed_members\":0,\"deletes\":0,"
                      "\"not_acknowledged\":0,\"sources\":2,\"sources_failed\":0,"
-                     "\"source_bytes\":77,\"payload_bytes\":999,\"elapsed_ms\":1500,"
+                     "\"source_bytes\":77,\"payload_bytes\":999,\"duration_seconds\":1.500,"
                      "\"records_per_second\":8200,\"stopped\":false,"
-                     "\"codes\":{\"DRV-J001\":40,\"DRV-T001\":5}}\n");
+                     "\"codes\":{\"DRV-J001\":40,\"DRV-T001\":5}}");
     buf_free(&out);
 }
 END_TEST

@@ -125,6 +125,15 @@ static void add_sample(void)
     sample->field_count = sample->field_total = 2;
 }
 
+static void append_json(void)
+{
+    struct json_out out;
+    json_out_init(&out, &text);
+    json_out_object(&out, NULL);
+    verify_json_append(&report, &out);
+    json_out_end(&out);
+}
+
 /* Who has a report and a list of likely keys or values must not find out which they are. */
 START_TEST(hashes_cannot_be_tried_against_guesses)
 {
@@ -151,14 +160,13 @@ START_TEST(hashes_cannot_be_tried_against_guesses)
     snprintf(shown, sizeof shown, "h:%08x", (unsigned)(here >> 32));
     ck_assert_ptr_nonnull(strstr(show(), shown));
     buf_reset(&text);
-    verify_json_append(&report, &text);
+    append_json();
     snprintf(shown, sizeof shown, "\"h:%016llx\"", (unsigned long long)here);
     ck_assert_ptr_nonnull(strstr(buf_text(&text), shown));
     snprintf(shown, sizeof shown, "%016llx", (unsigned long long)key.high);
     ck_assert_ptr_null(strstr(buf_text(&text), shown));
 }
 END_TEST
-
 START_TEST(values_are_masked_unless_asked_for)
 {
     count("DE", VERDICT_DIFFERENT, 1);
@@ -170,7 +178,7 @@ START_TEST(values_are_masked_unless_asked_for)
     verify_report_warn(&report, "a file named \033[2J");
     ck_assert_ptr_null(strchr(show(), '\033'));
     buf_reset(&text);
-    verify_json_append(&report, &text);
+    append_json();
     ck_assert_ptr_null(strstr(buf_text(&text), "secret"));
     report.show_values = true;
     ck_assert_ptr_nonnull(strstr(show(), "ana@secret.example"));
@@ -189,7 +197,7 @@ START_TEST(the_json_is_json)
     verify_report_warn(&report, "one \"quoted\" %s", "warning");
     verify_report_warn(&report, "one \"quoted\" %s", "warning");
     ck_assert_uint_eq(report.warning_count, 1);
-    verify_json_append(&report, &text);
+    append_json();
     ck_assert_msg(json_parse(buf_view(&text), JSON_UNICODE_REJECT, NULL, &doc, &err) == OUT_OK,
                   "%s %s", err.text, err.where);
     yyjson_val *root = yyjson_doc_get_root(doc);

@@ -1,0 +1,140 @@
+/*
+ * `drover run --json`: a document a line. While it goes on `run_progress`, once a second; the
+ * children's own documents as they end (produce, work, verify); at last `run`.
+ */
+#include "common/io/answer.h"
+#include "common/io/clock.h"
+#include "control/run.h"
+
+enum { EVERY_MS = 1000 };
+
+static const char *const PHASES[] = {
+    [RUN_WORKING] = "working",   [RUN_DRAINING] = "draining", [RUN_VERIFYING] = "verifying",
+    [RUN_STOPPING] = "stopping", [RUN_DONE] = "done",
+};
+
+static void append_produce(struct json_out *out, const struct run_numbers *numbers)
+{
+    const uint64_t counts[PRODUCE_COUNT] = {
+        [PRODUCE_PRODUCED] = numbers->produced,
+        [PRODUCE_REJECTED] = numbers->rejected,
+        [PRODUCE_WITHHELD] = numbers->withheld,
+        [PRODUCE_ON_WAY] =
+            numbers->read - numbers->produced - numbers->rejected - numbers->withheld,
+    };
+    json_out_object(out, "produce");
+    totals_append_json(out, &TOTALS_PRODUCE, counts);
+    json_out_count(out, "source_bytes", numbers->bytes);
+    if (numbers->total_bytes)
+        json_out_count(out, "source_bytes_total", numbers->total_bytes);
+    else
+        json_out_null(out, "source_bytes_total");
+    json_out_end(out);
+}
+
+static void append_work(struct json_out *out, const struct run *run)
+{
+    uint64_t counts[WORK_COUNT] = {0};
+    uint64_t bytes = 0, halted = 0, workers = 0;
+    for (size_t i = RUN_WORK; i < run->child_count; i++) {
+        workers += run_child_is_running(&run->children[i]);
+        bytes += run->children[i].numbers.mem;
+        halted += run->children[i].numbers.halted;
+    }
+    run_summary_count(run, counts);
+    json_out_object(out, "work");
+    json_out_count(out, "workers", workers);
+    totals_append_json(out, &TOTALS_WORK, counts);
+    json_out_count(out, "halted_partitions", halted);
+    json_out_count(out, "in_flight_bytes", bytes);
+    json_out_end(out);
+}
+
+static void append_topic(struct json_out *out, const struct run *run)
+{
+    json_out_object(out, "topic");
+    json_out_count(out, "total", run->survey.total);
+    json_out_count(out, "committed", run->survey.committed);
+    json_out_count(out, "lag", run->survey.lag);
+    json_out_count(out, "pending", run->survey.waiting);
+    json_out_end(out);
+}
+
+static void append_numbers(struct json_out *out, const struct run *run)
+{
+    append_produce(out, &run->children[RUN_PRODUCE].numbers);
+    append_work(out, run);
+    append_topic(out, run);
+}
+
+void run_json_tick(struct run *run)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct answer *answer = run->settings->answer;
+    if (!answer->wanted || run->answered || run->settings->quiet ||
+        now_ms - run->document_ms < EVERY_MS)
+        return;
+    run->document_ms = now_ms;
+    answer_name(answer, "run", "progress");
+    struct json_out *out = answer_body(answer);
+    json_out_text(out, "phase", PHASES[run->phase]);
+    append_numbers(out, run);
+    const struct run_numbers *verified = &run->children[RUN_VERIFY].numbers;
+    json_out_object(out, "verify");
+    json_out_count(out, "compared", verified->compared);
+    json_out_count(out, "total", verified->total);
+    json_out_end(out);
+    json_out_seconds(out, "duration_seconds", now_ms - run->began_ms);
+    json_out_real(out, "records_per_second", run->rate, 1);
+    answer_next(answer);
+}
+
+static const char *end_of(const struct run *run)
+{
+    if (run->failure[0] || run->err.code != ERR_NONE)
+        return "failed";
+    return run->interrupted ? "stopped" : "finished";
+}
+
+/* The children that did not do what they are for; their own documents say why. */
+static void append_children(struct json_out *out, const struct run *run)
+{
+    static const char *const NAMES[] = {"produce", "verify", "work"};
+    json_out_list(out, "children");
+    for (size_t i = 0; i < run->child_count; i++) {
+        const struct run_child *child = &run->children[i];
+        if (!child->started)
+            continue;
+        json_out_object(out, NULL);
+        json_out_text(out, "kind", NAMES[child->role]);
+        json_out_int(out, "exit_code", child->code);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
+static void append_times(struct json_out *out, const struct run *run)
+{
+    json_out_seconds(out, "duration_seconds", clock_monotonic_ms() - run->began_ms);
+    if (run->produced_ms)
+        json_out_seconds(out, "produce_seconds", run->produced_ms - run->began_ms);
+    else
+        json_out_null(out, "produce_seconds");
+    if (run->drained_ms)
+        json_out_seconds(out, "work_seconds", run->drained_ms - run->began_ms);
+    else
+        json_out_null(out, "work_seconds");
+}
+
+void run_json_summary(const struct run *run)
+{
+    struct answer *answer = run->settings->answer;
+    if (!answer->wanted)
+        return;
+    answer_name(answer, "run", NULL);
+    struct json_out *out = answer_body(answer);
+    json_out_text(out, "end", end_of(run));
+    append_numbers(out, run);
+    append_children(out, run);
+    append_times(out, run);
+}
