@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/json_out.h"
 #include "common/base/text.h"
 
 enum outcome rejects_open(struct rejects *rejects, const struct settings *settings,
@@ -24,30 +25,33 @@ enum outcome rejects_open(struct rejects *rejects, const struct settings *settin
     return OUT_FATAL;
 }
 
-static void append_member(struct buf *out, const char *name, const char *text)
+/* As errors are in documents (common/base/error_json.h), with the source's whole name. */
+static void append_json(struct buf *line, const struct reject_place *place, const struct error *err)
 {
-    if (!text[0])
-        return;
-    buf_append_format(out, ",\"%s\":", name);
-    buf_append_json(out, bytes_text(text));
-}
-
-static void append_json(struct buf *out, const struct reject_place *place, const struct error *err)
-{
-    buf_append_text(out, "{\"source\":");
-    buf_append_json(out, bytes_text(place->source));
-    if (place->line)
-        buf_append_format(out,
-                          ",\"line\":%" PRIu64 ",\"column\":%" PRIu64 ",\"byte\":%" PRIu64
-                          ",\"ordinal\":%" PRIu64,
-                          place->line, place->column, place->byte, place->ordinal);
-    buf_append_format(out, ",\"code\":\"%s\"", error_code_id(err->code));
-    append_member(out, "text", err->text);
-    append_member(out, "cause", err->cause);
-    append_member(out, "path", err->path);
-    append_member(out, "at", err->where);
-    append_member(out, "try", err->hint[0] ? err->hint : error_code_advice(err->code));
-    buf_append_text(out, "}\n");
+    struct json_out out;
+    const char *advice = err->hint[0] ? err->hint : error_code_advice(err->code);
+    json_out_init(&out, line);
+    json_out_object(&out, NULL);
+    json_out_text(&out, "code", error_code_id(err->code));
+    json_out_text(&out, "message", err->text);
+    json_out_text(&out, "cause", err->cause[0] ? err->cause : NULL);
+    json_out_object(&out, "where");
+    if (err->where[0])
+        json_out_text(&out, "text", err->where);
+    json_out_text(&out, "file", place->source);
+    if (place->line) {
+        json_out_count(&out, "line", place->line);
+        json_out_count(&out, "column", place->column);
+        json_out_count(&out, "byte", place->byte);
+        json_out_count(&out, "record", place->ordinal + 1);
+    }
+    if (err->path[0])
+        json_out_text(&out, "path", err->path);
+    json_out_end(&out);
+    json_out_text(&out, "try", advice[0] ? advice : NULL);
+    json_out_int(&out, "exit_code", error_code_exit(err->code));
+    json_out_end(&out);
+    buf_append_char(line, '\n');
 }
 
 /* The place for people goes to `where`; what the error said there itself is kept as a cause. */

@@ -61,7 +61,7 @@ produces() {
     grep -qF "error[$code]: " "$log" || fail "$source: $code is not said"
   done <<< "$rejections"
   equal "rejections of $source" \
-    "$(jq -r 'if .line then "\(.code) \(.line):\(.column) byte \(.byte) record \(.ordinal + 1)" else .code end' "$WORK/rejects.json")" \
+    "$(jq -r 'if .where.line then "\(.code) \(.where.line):\(.where.column) byte \(.where.byte) record \(.where.record)" else .code end' "$WORK/rejects.json")" \
     "${expected%$'\n'}"
   grep -qE "^  produced +$good " "$log" || fail "$source: not $good were produced"
   cat "$WORK/rejects.json" >> "$WORK/rejects.log"
@@ -165,7 +165,7 @@ ln -s nowhere "$IN/mixed/dangling.json"
 : > "$IN/mixed/empty.json"
 good 3 '' > "$IN/mixed/fine.json"; use 3
 exits 5 "$WORK/mixed.log" drover produce "$IN/mixed" --rejects "$WORK/rejects.json"
-equal "what is wrong in the folder" "$(jq -r '"\(.code) \(.source)"' "$WORK/rejects.json" | sort)" \
+equal "what is wrong in the folder" "$(jq -r '"\(.code) \(.where.file)"' "$WORK/rejects.json" | sort)" \
   "DRV-S001 $IN/mixed/dangling.json
 DRV-S003 $IN/mixed/empty.json
 DRV-S007 $IN/mixed/fifo.json"

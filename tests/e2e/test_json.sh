@@ -70,6 +70,9 @@ answers() {
   [ "$name" = - ] || golden "$OUT" "$name"
 }
 
+say "the checker sees what is wrong"
+python3 "$CHECKER" --self-test >&"$TELL" || fail "the checker of the documents"
+
 say "commands without a server"
 answers version 0 version version
 answers explain 0 explain explain
@@ -110,7 +113,9 @@ answers topics_apply 0 topics_apply topics apply
 answers schema_apply 0 - schema apply
 answers schema_apply 0 schema_apply schema apply --dry-run
 answers doctor 0 doctor doctor
-answers produce 5 produce produce "$WORK/in"
+answers produce 5 produce produce "$WORK/in" --rejects "$WORK/rejects.ndjson"
+python3 "$CHECKER" --errors "$WORK/rejects.ndjson" >&"$TELL" || fail "the list of rejected records"
+golden "$WORK/rejects.ndjson" rejects
 answers work 0 work work --until-end
 answers status 0 status status
 answers verify 5 verify verify
@@ -147,6 +152,15 @@ equal "the last line" "$(tail -n 1 "$WORK/run.json" | jq -c '[.kind, .exit_code,
 equal "codes of lines before" "$(jq -c 'select(.kind == "run_progress") | .exit_code' "$WORK/run.json" | sort -u)" null
 tail -n 1 "$WORK/run.json" > "$WORK/last.json" && golden "$WORK/last.json" run
 grep '"run_progress"' "$WORK/run.json" | head -n 1 > "$WORK/first.json"
+"$DROVER" run --json --migration "${NAME}_stop" --config "$WORK/drover.yaml" --entity event --format ndjson - < <(read -rt 60 <> <(:)) > "$WORK/stop.json" 2> "$WORK/stop.log" &
+STOP=$!
+PIDS+=("$STOP")
+has_progress() { grep -q '"phase":"working"' "$WORK/stop.json"; }
+wait_until 60 has_progress
+kill -TERM "$STOP"
+expect_exit 7 wait "$STOP"
+cp "$WORK/stop.json" "$DROVER_TEST_DOCUMENTS/stop"
+equal "a run that is stopped" "$(tail -n 1 "$WORK/stop.json" | jq -c '[.kind, .exit_code, .end]')" '["run",7,"stopped"]'
 expect_exit 4 "${RUN[@]}" "$WORK/nosuch" > "$WORK/run.json" 2> "$WORK/run.log"
 equal "a run that fails at once" "$(jq -c '[.kind, .exit_code]' "$WORK/run.json")" '["run",4]'
 expect_exit 5 "$KEEPER" run --json --storage memory --config "$WORK/drover.yaml" "$WORK/in" > "$WORK/run.json" 2> "$WORK/run.log"

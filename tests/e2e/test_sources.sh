@@ -163,7 +163,7 @@ done
 sed -n '1~2p' <(cat "$IN"/names/*) >> "$WORK/used.ndjson"
 exits 5 "$WORK/names.log" drover produce "$IN/names" --rejects "$WORK/rejects.json" --rejects-shown 99
 adds_up "$WORK/names.log" 40 20 20
-equal "names in the list of rejects" "$(jq -s 'map(.source) | unique | length' "$WORK/rejects.json")" 20
+equal "names in the list of rejects" "$(jq -s 'map(.where.file) | unique | length' "$WORK/rejects.json")" 20
 equal "places that were said" "$(grep -c "^  where: $IN/names/.*" "$WORK/names.log")" 20
 ! LC_ALL=C grep -anP '[\x00-\x09\x0b-\x1f\x7f]' "$WORK/names.log" || fail "a name wrote a control character"
 ! iconv -f UTF-8 -t UTF-8 "$WORK/names.log" 2>&1 >/dev/null | grep . || fail "a name wrote invalid UTF-8"
