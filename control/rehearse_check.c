@@ -23,7 +23,7 @@ void rehearse_check_open(struct rehearsal *rehearsal)
     buf_init(&rehearsal->key, 64u << 10);
     buf_init(&rehearsal->content, CONTENT_MOST);
     rehearsal->parents = rehearse_parents_new();
-    verify_report_init(report, (size_t)settings->samples);
+    verify_report_init(report, (size_t)settings->samples, (size_t)settings->report_tenants);
     report->migration = settings->migration;
     report->group = settings->group;
     report->topic = rehearsal->source_topic;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/base/text.h"
 #include "common/io/answer.h"
@@ -18,9 +19,10 @@
 #include "producer/producer.h"
 #include "common/io/stop.h"
 
-#define BROKER_WAIT_MS 10000  /* before the first byte is read */
-#define STOP_FLUSH_MS 10000   /* after a signal */
-#define RECEIPT_WAIT_MS 10000 /* the records are stored by then */
+#define KEYS_BYTES ((size_t)64 << 20) /* four million places, two million keys */
+#define BROKER_WAIT_MS 10000          /* before the first byte is read */
+#define STOP_FLUSH_MS 10000           /* after a signal */
+#define RECEIPT_WAIT_MS 10000         /* the records are stored by then */
 #define ENVELOPE_BYTES (64 * 1024)
 #define SENTS_BYTES ((size_t)1 << 30) /* bounded by the queue's number of messages */
 
@@ -323,7 +325,8 @@ static void summarise(struct producer *producer)
         produce_ledger_append_json(answer_body(producer->settings->answer), &producer->ledger,
                                    &state);
     } else if (producer->progress.kind != PROGRESS_FD) {
-        produce_ledger_append_summary(&text, &producer->ledger, &state);
+        produce_ledger_append_summary(&text, &producer->ledger, &state,
+                                      terminal_text_width(STDERR_FILENO));
         fputs(buf_text(&text), stderr);
     }
     buf_free(&text);
@@ -356,6 +359,7 @@ static void free_producer(struct producer *producer)
     mapping_set_free(&producer->mappings);
     mapping_work_free(&producer->work);
     source_guard_free(&producer->guard);
+    key_seen_free(&producer->keys);
     secret_ring_wipe(&producer->ring);
     buf_free(&producer->tenant);
     buf_free(&producer->id);
@@ -390,6 +394,7 @@ static struct producer *producer_new(const struct settings *settings)
     buf_init(&producer->headers, ENVELOPE_BYTES);
     arena_init(&producer->sents, SENTS_BYTES);
     name_run(producer->run, settings->follow);
+    key_seen_init(&producer->keys, KEYS_BYTES);
     return producer;
 }
 

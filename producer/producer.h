@@ -27,6 +27,7 @@
 #include "producer/clock_file.h"
 #include "producer/produce.h"
 #include "producer/progress.h"
+#include "common/policy/key_seen.h"
 #include "producer/rejects.h"
 
 /* A record on its way: where it came from, should Kafka refuse it. */
@@ -81,6 +82,7 @@ struct producer {
     struct secret_ring ring;
     bool has_ring;
     struct source_guard guard;
+    struct key_seen keys; /* of mappings without a version */
     struct mapping_work work;
     struct buf tenant; /* of the record at hand */
     struct buf id;

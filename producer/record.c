@@ -117,6 +117,42 @@ static enum outcome identify(struct producer *producer, const struct mapping *ma
     return OUT_OK;
 }
 
+/* Where the mapping has no version, a key that comes again, written otherwise, is worth a word. The
+ * follower reads a source many times, and knows its keys itself. */
+static void look_for_key(struct producer *producer, const struct mapping *mapping,
+                         const struct record *record)
+{
+    struct error err;
+    struct produce_ledger *ledger = &producer->ledger;
+    struct reject_place place = {producer->reading.path, record->origin.line, record->origin.column,
+                                 record->origin.byte, record->origin.ordinal};
+    if (mapping->version_source != VERSION_STAMPED || producer->gate)
+        return;
+    buf_reset(&producer->headers);
+    envelope_append_key(&producer->headers, record->tenant, record->entity, record->id);
+    enum key_seen_result result = key_seen_add(&producer->keys, buf_view(&producer->headers),
+                                               record->payload, (uint32_t)ledger->sources);
+    ledger->keys_full = producer->keys.full;
+    ledger->twice += result == KEY_TWICE;
+    ledger->overlap += result == KEY_OVERLAP;
+    if (result != KEY_TWICE && result != KEY_OVERLAP)
+        return;
+    error_set(&err, OUT_OK, ERR_NONE, "its key came before in %s, written otherwise",
+              result == KEY_TWICE ? "this source" : "another source");
+    progress_clear(&producer->progress);
+    rejects_note(&producer->rejects, &place, &err);
+}
+
+/* With a tenant given from outside: is it for this record, or does it name its own? */
+static void count_tenant(struct producer *producer, const struct mapping *mapping)
+{
+    bool named = producer->tenant.size > 0;
+    if (!producer->settings->given.from || !mapping->tenant_pointer)
+        return;
+    producer->ledger.tenant_named += named;
+    producer->ledger.tenant_given += !named;
+}
+
 /* Secrets and tokens leave the payload here, before anything is queued. */
 static enum outcome protect(struct producer *producer, const struct mapping *mapping,
                             struct record *record, struct error *err)
@@ -204,6 +240,10 @@ static enum outcome take(struct producer *producer, const struct source_record *
     };
     bool send = true;
     enum outcome outcome = identify(producer, found->mapping, &record, err);
+    if (outcome == OUT_OK) {
+        count_tenant(producer, found->mapping);
+        look_for_key(producer, found->mapping, &record);
+    }
     if (outcome == OUT_OK && producer->gate)
         outcome = producer->gate->ask(producer->gate->owner, found, &record, &send, err);
     if (outcome == OUT_OK && send)

@@ -96,7 +96,7 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     struct verify_report *report = &run->report;
     memset(run, 0, sizeof *run);
     run->settings = settings;
-    verify_report_init(report, (size_t)settings->samples);
+    verify_report_init(report, (size_t)settings->samples, (size_t)settings->report_tenants);
     report->show_values = settings->show_values;
     verify_mask_draw_key(report);
     report->migration = settings->migration;

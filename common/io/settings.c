@@ -177,6 +177,9 @@ static const struct conf_field FIELDS[] = {
      "DIR", "folder for the report", VERIFIES},
     {"verify.samples", "samples", 0, NULL, CONF_COUNT, AT(samples), "20", 0, 100000, NULL, "N",
      "records listed for each verdict", VERIFIES},
+    {"verify.report_tenants", "report-tenants", 0, NULL, CONF_COUNT, AT(report_tenants), "1000", 0,
+     100000, NULL, "N", "tenants with problems listed in report.json; the others are summed up",
+     VERIFIES},
     {"verify.only_tenant", "only-tenant", 0, NULL, CONF_TEXT, AT(only_tenant), NULL, 0, 0, NULL,
      "KEY", "this tenant alone", VERIFIES | CMD_REBUILD},
 

@@ -132,6 +132,7 @@ struct settings {
     bool show_values;
     const char *report_dir;  /* report.json goes there */
     uint64_t samples;        /* per verdict, default 20 */
+    uint64_t report_tenants; /* with problems, listed in report.json */
     const char *only_tenant; /* --only-tenant: the report's scope */
 
     /* export */

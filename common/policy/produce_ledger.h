@@ -25,6 +25,12 @@ struct produce_ledger {
     uint64_t withheld_fields; /* tokens taken out of records */
     uint64_t sealed_fields;   /* secrets sealed in records */
     uint64_t deleted;         /* of those queued: deletes */
+    uint64_t twice;   /* keys that came before in their source, written otherwise, where the mapping
+                         has no version that would tell which is meant */
+    uint64_t overlap; /* the same in another source: the one that was modified later wins */
+    bool keys_full;   /* not all keys were looked for */
+    uint64_t tenant_given; /* records that name no tenant and got the one given from outside */
+    uint64_t tenant_named; /* records that name it themselves, although one is given */
     uint64_t failed_sources;
     uint64_t sources;
     uint64_t payload_bytes;               /* of the records accepted */
@@ -60,7 +66,7 @@ void produce_ledger_append_line(struct buf *out, const struct produce_ledger *le
                                 const struct produce_state *state);
 /* The summary: lines for people, each ends in a newline. */
 void produce_ledger_append_summary(struct buf *out, const struct produce_ledger *ledger,
-                                   const struct produce_state *state);
+                                   const struct produce_state *state, size_t width);
 /* For machines: members of an object that is open. */
 void produce_ledger_append_json(struct json_out *out, const struct produce_ledger *ledger,
                                 const struct produce_state *state);

@@ -321,24 +321,30 @@ void totals_append_table(struct buf *out, const struct totals_table *table,
 /* ---- machines ---------------------------------------------------------------------------- */
 
 static void append_members(struct json_out *out, const struct totals_set *set,
-                           const uint64_t *counts, bool beside)
+                           const uint64_t *counts, bool beside, bool zeros)
 {
     json_out_object(out, beside ? "beside" : "counts");
     for (size_t i = 0; i < set->count; i++)
-        if (set->classes[i].beside == beside)
+        if (set->classes[i].beside == beside && (counts[i] || zeros))
             json_out_count(out, set->classes[i].name, counts[i]);
     json_out_end(out);
 }
 
-void totals_append_json(struct json_out *out, const struct totals_set *set, const uint64_t *counts)
+void totals_append_json_counts(struct json_out *out, const struct totals_set *set,
+                               const uint64_t *counts, bool zeros)
 {
     bool any = false;
     for (size_t i = 0; i < set->count; i++)
-        any = any || set->classes[i].beside;
-    json_out_count(out, "source_records", totals_records(set, counts));
-    append_members(out, set, counts, false);
+        any = any || (set->classes[i].beside && (counts[i] || zeros));
+    append_members(out, set, counts, false, zeros);
     if (any)
-        append_members(out, set, counts, true);
+        append_members(out, set, counts, true, zeros);
+}
+
+void totals_append_json(struct json_out *out, const struct totals_set *set, const uint64_t *counts)
+{
+    json_out_count(out, "source_records", totals_records(set, counts));
+    totals_append_json_counts(out, set, counts, true);
 }
 
 /* ---- pace -------------------------------------------------------------------------------- */

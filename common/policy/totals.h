@@ -105,6 +105,9 @@ void totals_append_table(struct buf *out, const struct totals_table *table,
  * zero; then "beside":{…} when the set has such. Members of an object that the caller begins and
  * ends. */
 void totals_append_json(struct json_out *out, const struct totals_set *set, const uint64_t *counts);
+/* "counts" and "beside" alone; without `zeros` those that are not zero. */
+void totals_append_json_counts(struct json_out *out, const struct totals_set *set,
+                               const uint64_t *counts, bool zeros);
 
 /* "15.6 s, 10 966 records/s": the rate is that of the two figures as they are shown. No rate for
  * what took less than a tenth of a second. */

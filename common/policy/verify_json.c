@@ -9,28 +9,8 @@
 
 #include "common/base/error_json.h"
 #include "common/base/json_document.h"
+#include "common/policy/totals.h"
 #include "common/policy/verify_mask.h"
-
-/* "dead-lettered" -> dead_lettered */
-static void spell(enum verdict verdict, char out[32])
-{
-    size_t size = 0;
-    for (const char *at = verdict_name(verdict); *at && size < 31; at++)
-        out[size++] = (char)(*at == ' ' || *at == '-' ? '_' : *at);
-    out[size] = '\0';
-}
-
-static void append_counts(struct json_out *out, const uint64_t counts[VERDICT_COUNT])
-{
-    char name[32];
-    json_out_object(out, "counts");
-    json_out_count(out, "source", diff_counts_records(counts));
-    for (int i = 0; i < VERDICT_COUNT; i++) {
-        spell((enum verdict)i, name);
-        json_out_count(out, name, counts[i]);
-    }
-    json_out_end(out);
-}
 
 /* A member of the record by its path, or a column that no member names. */
 static void append_path(struct json_out *out, struct bytes path)
@@ -95,8 +75,8 @@ static void append_sample(const struct verify_report *report, const struct verif
 {
     char text[32];
     json_out_object(out, NULL);
-    spell(sample->verdict, text);
-    json_out_text(out, "verdict", text);
+    json_out_text(out, "verdict", TOTALS_VERIFY.classes[sample->verdict].name);
+    json_out_text(out, "code", sample->code == ERR_NONE ? NULL : error_code_id(sample->code));
     json_out_bytes(out, "tenant", sample->tenant);
     json_out_bytes(out, "entity", sample->entity);
     snprintf(text, sizeof text, "h:%016" PRIx64, verify_mask_hash_key(report, &sample->key));
@@ -126,20 +106,70 @@ static void append_list(const struct verify_report *report, int from, int to, co
     json_out_end(out);
 }
 
-static void append_groups(const struct verify_report *report, struct json_out *out)
+static void append_problems(const struct verify_report *report, struct json_out *out)
 {
     size_t count;
+    struct verify_code *problems = verify_report_problems(report, &count);
+    json_out_list(out, "problems");
+    for (size_t i = 0; i < count; i++) {
+        bool has_code = problems[i].code != ERR_NONE;
+        json_out_object(out, NULL);
+        json_out_text(out, "verdict", TOTALS_VERIFY.classes[problems[i].verdict].name);
+        json_out_text(out, "code", has_code ? error_code_id(problems[i].code) : NULL);
+        json_out_count(out, "count", problems[i].count);
+        json_out_end(out);
+    }
+    json_out_end(out);
+    free(problems);
+}
+
+struct group_sum {
+    uint64_t groups;
+    uint64_t counts[VERDICT_COUNT];
+};
+
+static void add_group(struct group_sum *sum, const struct diff_group *group)
+{
+    sum->groups++;
+    for (int v = 0; v < VERDICT_COUNT; v++)
+        sum->counts[v] += group->counts[v];
+}
+
+static void append_sum(struct json_out *out, const char *name, const struct group_sum *sum)
+{
+    json_out_object(out, name);
+    json_out_count(out, "groups", sum->groups);
+    json_out_count(out, "source_records", totals_records(&TOTALS_VERIFY, sum->counts));
+    totals_append_json_counts(out, &TOTALS_VERIFY, sum->counts, false);
+    json_out_end(out);
+}
+
+/* Tenants and entities with problems, those with the most first; the others are sums, so that a
+ * report stays small whatever the number of tenants. */
+static void append_groups(const struct verify_report *report, struct json_out *out)
+{
+    size_t count, listed = 0;
+    struct group_sum matching = {0}, left_out = {0};
     uint32_t *order = diff_groups_order(&report->groups, &count);
     json_out_list(out, "groups");
     for (size_t i = 0; i < count; i++) {
         const struct diff_group *group = &report->groups.items[order[i]];
+        bool bad = diff_counts_problems(group->counts) > 0;
+        if (!bad || listed == report->groups_most) {
+            add_group(bad ? &left_out : &matching, group);
+            continue;
+        }
+        listed++;
         json_out_object(out, NULL);
         json_out_bytes(out, "tenant", group->tenant);
         json_out_bytes(out, "entity", group->entity);
-        append_counts(out, group->counts);
+        json_out_count(out, "source_records", totals_records(&TOTALS_VERIFY, group->counts));
+        totals_append_json_counts(out, &TOTALS_VERIFY, group->counts, false);
         json_out_end(out);
     }
     json_out_end(out);
+    append_sum(out, "groups_matching", &matching);
+    append_sum(out, "groups_left_out", &left_out);
     free(order);
 }
 
@@ -187,8 +217,9 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     json_out_text(out, "verdict", RESULTS[verify_report_result(report)]);
     json_out_bool(out, "reconciled", verify_report_adds_up(report));
     append_run(report, out);
-    json_out_count(out, "source_count", report->source_count);
-    append_counts(out, counts);
+    json_out_count(out, "source_records", report->source_count);
+    totals_append_json_counts(out, &TOTALS_VERIFY, counts, true);
+    append_problems(report, out);
     append_partitions(report, out);
     json_out_list(out, "warnings");
     for (size_t i = 0; i < report->warning_count; i++)

@@ -8,12 +8,13 @@
 #define ARENA_MOST (64u << 20)
 #define WARNING_SIZE 400
 
-void verify_report_init(struct verify_report *report, size_t samples_most)
+void verify_report_init(struct verify_report *report, size_t samples_most, size_t groups_most)
 {
     memset(report, 0, sizeof *report);
     arena_init(&report->arena, ARENA_MOST);
     diff_groups_init(&report->groups, GROUPS_MOST);
     report->samples_most = samples_most;
+    report->groups_most = groups_most;
 }
 
 void verify_report_free(struct verify_report *report)
@@ -74,6 +75,43 @@ void verify_report_forget(struct verify_report *report, enum verdict verdict, si
         if (entry)
             entry->samples++;
     }
+}
+
+static int compare_problems(const void *left, const void *right)
+{
+    const struct verify_code *a = left, *b = right;
+    if (a->verdict != b->verdict)
+        return a->verdict < b->verdict ? -1 : 1;
+    if ((a->code == ERR_NONE) != (b->code == ERR_NONE))
+        return a->code == ERR_NONE ? 1 : -1;
+    if (a->count != b->count)
+        return a->count > b->count ? -1 : 1;
+    return (a->code > b->code) - (a->code < b->code);
+}
+
+struct verify_code *verify_report_problems(const struct verify_report *report, size_t *count)
+{
+    uint64_t total[VERDICT_COUNT];
+    struct verify_code *problems = calloc(VERIFY_CODES_MAX + VERDICT_COUNT, sizeof *problems);
+    if (!problems)
+        abort();
+    *count = 0;
+    diff_groups_total(&report->groups, total);
+    for (int v = 0; v < VERDICT_COUNT; v++) {
+        uint64_t left = verdict_is_problem((enum verdict)v) ? total[v] : 0;
+        for (size_t i = 0; i < report->code_count && left; i++) {
+            const struct verify_code *code = &report->codes[i];
+            if ((int)code->verdict != v || !code->count || code->count > left)
+                continue;
+            problems[(*count)++] = *code;
+            left -= code->count;
+        }
+        if (left)
+            problems[(*count)++] =
+                (struct verify_code){.verdict = (enum verdict)v, .code = ERR_NONE, .count = left};
+    }
+    qsort(problems, *count, sizeof *problems, compare_problems);
+    return problems;
 }
 
 static struct verify_sample *add_sample(struct verify_report *report, size_t list,

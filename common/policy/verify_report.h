@@ -79,6 +79,7 @@ struct verify_report {
     struct verify_sample *samples[VERIFY_LIST_COUNT];
     size_t sample_counts[VERIFY_LIST_COUNT];
     size_t samples_most; /* a list */
+    size_t groups_most;  /* tenants and entities with problems that are listed; more are a sum */
     struct verify_code codes[VERIFY_CODES_MAX];
     size_t code_count;
     bool show_values;
@@ -104,7 +105,7 @@ struct verify_report {
     size_t warning_count;
 };
 
-void verify_report_init(struct verify_report *report, size_t samples_most);
+void verify_report_init(struct verify_report *report, size_t samples_most, size_t groups_most);
 void verify_report_free(struct verify_report *report);
 
 /* Keeps a warning (each text once; those beyond the limit are dropped after one that says so). */
@@ -114,6 +115,9 @@ void verify_report_count_code(struct verify_report *report, enum verdict verdict
                               enum error_code code, uint64_t count);
 /* Forgets samples of a verdict from the `kept` first ones on, and its codes' counts. */
 void verify_report_forget(struct verify_report *report, enum verdict verdict, size_t kept);
+/* The problems by verdict and code, those without one last; of a verdict they sum to its records.
+ * malloc'ed. */
+struct verify_code *verify_report_problems(const struct verify_report *report, size_t *count);
 /* A place for one more sample of that verdict and code (ERR_NONE: it has none), zeroed; NULL when
  * there are enough. The first one of a code takes the place of one of which there are several, so
  * that many of one kind do not hide another. */

@@ -143,48 +143,8 @@ static void append_sample(const struct screen *screen, const struct verify_sampl
 
 /* ---- problems ---------------------------------------------------------------------------- */
 
-/* A verdict and one of its codes; or what of the verdict has none. */
-struct problem {
-    enum verdict verdict;
-    enum error_code code;
-    uint64_t count;
-};
-
-static int compare_problems(const void *left, const void *right)
-{
-    const struct problem *a = left, *b = right;
-    if (a->verdict != b->verdict)
-        return a->verdict < b->verdict ? -1 : 1;
-    if (a->count != b->count)
-        return a->count > b->count ? -1 : 1;
-    return (a->code > b->code) - (a->code < b->code);
-}
-
-/* Together they are the verdicts' sums. */
-static size_t list_problems(const struct screen *screen, struct problem *problems)
-{
-    size_t count = 0;
-    const struct verify_report *report = screen->report;
-    for (int v = 0; v < VERDICT_COUNT; v++) {
-        uint64_t left = screen->total[v];
-        if (!left || !verdict_is_problem((enum verdict)v))
-            continue;
-        for (size_t i = 0; i < report->code_count; i++) {
-            const struct verify_code *code = &report->codes[i];
-            if ((int)code->verdict != v || !code->count || code->count > left)
-                continue;
-            problems[count++] = (struct problem){(enum verdict)v, code->code, code->count};
-            left -= code->count;
-        }
-        if (left)
-            problems[count++] = (struct problem){(enum verdict)v, ERR_NONE, left};
-    }
-    qsort(problems, count, sizeof *problems, compare_problems);
-    return count;
-}
-
 /* Samples of the problem, at most `most`; their number. */
-static size_t append_examples(const struct screen *screen, const struct problem *problem,
+static size_t append_examples(const struct screen *screen, const struct verify_code *problem,
                               size_t most)
 {
     size_t shown = 0;
@@ -208,7 +168,8 @@ static void append_rest(const struct screen *screen, uint64_t rest, bool listed)
     buf_append_format(screen->out, " more%s\n", listed ? ", some of them in report.json" : "");
 }
 
-static void append_problem(const struct screen *screen, const struct problem *problem, size_t most)
+static void append_problem(const struct screen *screen, const struct verify_code *problem,
+                           size_t most)
 {
     const struct verify_report *report = screen->report;
     bool has_code = problem->code != ERR_NONE;
@@ -251,10 +212,8 @@ static void append_list(const struct screen *screen, int list, const char *title
 static void append_problems(const struct screen *screen)
 {
     static const char *const TITLES[] = {"redis", "sealed values"};
-    struct problem *problems = calloc(VERIFY_CODES_MAX + VERDICT_COUNT, sizeof *problems);
-    if (!problems)
-        abort();
-    size_t count = list_problems(screen, problems);
+    size_t count;
+    struct verify_code *problems = verify_report_problems(screen->report, &count);
     size_t each = count ? VERIFY_TEXT_SAMPLES / count : 0;
     if (count)
         buf_append_text(screen->out, "problems:\n");

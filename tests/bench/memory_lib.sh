@@ -42,6 +42,6 @@ measure() {
   wait "$pid" || { cat "$WORK/$name.log" >&2; exit 1; }
   peak=$(cat "$WORK/$name.peak")
   awk -v name="$name" -v kib="$peak" -v limit="$LIMIT_MIB" 'BEGIN { printf "%-14s peak %.1f MiB (limit %d MiB)\n", name, kib / 1024, limit }'
-  grep -E '^  (records read|produced|rejected|source bytes)' "$WORK/$name.log"
+  grep -E '^  [0-9 ]+ source records =' "$WORK/$name.log"
   [ "$peak" -le $(( LIMIT_MIB * 1024 )) ] || STATUS=1
 }

@@ -322,7 +322,7 @@ class Checker:
         return False
 
     def check_verdict(self, report):
-        counts = report["counts"]
+        counts = {**report["counts"], **report["beside"]}
         bad_rows = sum(len(self.findings.get(w, ())) for w in (
             "lost", "stale", "extra", "different content", "deleted or not", "newer than any good record"))
         said = sum(counts[n] for n in ("different", "stale", "target_newer", "missing", "unusable", "extra", "unexpected_tenant"))

@@ -474,7 +474,7 @@ class Chaos:
         if report:
             checker.check_verdict(report)
             say("drover verify says %s (exit %d): %s" % (report["verdict"], status, ", ".join(
-                "%s %d" % (k, v) for k, v in report["counts"].items() if v)))
+                "%s %d" % (k, v) for k, v in {**report["counts"], **report["beside"]}.items() if v)))
 
     def report(self):
         checker = self.checker

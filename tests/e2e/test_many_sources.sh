@@ -19,7 +19,7 @@ run_all() { # NAME ARG…: a run of that name that must match; its report in NAM
   local name=$1
   shift
   expect_exit 0 drover run --plain --migration "${NAME}_$name" --report "$WORK/$name" "$@" > "$WORK/$name.out.log" 2> "$WORK/$name.log"
-  equal "source records of $name" "$(jq .source_count "$WORK/$name/report.json")" $COUNT
+  equal "source records of $name" "$(jq .source_records "$WORK/$name/report.json")" $COUNT
   equal "matches of $name" "$(jq .counts.match "$WORK/$name/report.json")" $COUNT
 }
 forget() { psql "$ADMIN" -qc 'TRUNCATE public.event'; }
@@ -40,7 +40,7 @@ equal "matches" "$(jq .counts.match "$WORK/verify/report.json")" $COUNT
 forget
 expect_exit 0 drover topics apply --migration "${NAME}_produce" > "$WORK/topics.log" 2>&1
 expect_exit 0 drover produce --migration "${NAME}_produce" --json "$IN"/f*.json > "$WORK/produce.json" 2> "$WORK/produce.log"
-equal "produced" "$(jq .produced "$WORK/produce.json")" $COUNT
+equal "produced" "$(jq .counts.produced "$WORK/produce.json")" $COUNT
 
 say "a source that is not there stops it before anything starts"
 expect_exit 4 drover run --plain --migration "${NAME}_none" "$IN"/f*.json "$IN/none.json" > "$WORK/none.log" 2>&1

@@ -74,4 +74,60 @@ psql "${ADMIN}_2" -qc "UPDATE drover.partition_progress SET next_offset = 0, res
 DATABASE_URL=${DATABASE_URL}_2 expect_exit 6 drover status > "$WORK/wrong.txt" 2>&1
 psql "$ROOT_URL" -qc "DROP DATABASE ${NAME}_2"
 grep -q 'DRV-W012.*receipts tell of records up to' "$WORK/wrong.txt" || fail "$(cat "$WORK/wrong.txt")"
+say "the verifier, at every width: its records are those of status"
+screen status.json status --json
+for width in 60 80 100 200; do
+  COLUMNS=$width expect_exit 5 screen "verify$width.txt" verify
+  adds_up "$WORK/verify$width.txt"
+  awk -v width="$width" '!/^NOT EQUAL/ && length($0) > width { print; found = 1 } END { exit found }' "$WORK/verify$width.txt" || [ "$width" = 60 ] ||
+    fail "wider than $width: $(cat "$WORK/verify$width.txt")"
+done
+expect_exit 5 screen verify.json verify --json
+adds_up "$WORK/verify.json" "$WORK/report/report.json"
+for what in .source_records .counts.dead_lettered .counts.pending .counts.rejected; do
+  equal "$what of verify and status" "$(jq "$what" "$WORK/verify.json")" "$(jq "$what" "$WORK/status.json")"
+done
+equal "problems" "$(jq -c '[.problems[] | [.verdict, .code, .count]]' "$WORK/verify.json")" \
+  '[["dead_lettered","DRV-V004",3],["dead_lettered","DRV-V001",1],["rejected",null,3],["pending",null,6]]'
+grep -q '^  3 dead-lettered: DRV-V004' "$WORK/verify100.txt" || fail "$(cat "$WORK/verify100.txt")"
+grep -q '^  1 dead-lettered: DRV-V001' "$WORK/verify100.txt" || fail "$(cat "$WORK/verify100.txt")"
+
+say "a run: the children's wait ends with it; every line of it adds up"
+cp "$WORK/basket.ndjson" "$WORK/sources/basket_again.ndjson"
+expect_exit 5 drover run "$WORK/sources" --workers 2 > "$WORK/run.txt" 2>&1
+adds_up "$WORK/run.txt"
+statuses
+equal "after the run" "$(jq -c '.counts | [.applied, .pending, .recovered, .no_receipt, .to_do]' "$WORK/status.json")" "[600,0,300,0,0]"
+expect_exit 5 screen verify.json verify --json
+equal "records of verify and status" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/verify.json")" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/status.json")"
+expect_exit 5 drover run "$WORK/sources" --json > "$WORK/run.lines" 2> "$WORK/run.err"
+tail -n 1 "$WORK/run.lines" > "$WORK/run.json"
+adds_up "$WORK/run.json"
+
+say "what a worker and a producer say at their end"
+drover produce "$WORK/event.ndjson" --json > "$WORK/produce.json" 2> "$WORK/produce.err"
+timeout 60 "$DROVER" work --until-end --json --config "$WORK/drover.yaml" > "$WORK/work.json" 2> "$WORK/work.err" || fail "worker: exit $?"
+adds_up "$WORK/produce.json" "$WORK/work.json"
+for name in produce.txt.err produce2.txt.err; do adds_up "$WORK/$name"; done
+equal "of a worker" "$(jq -c '[.counts.unchanged, .counts.superseded, .taken]' "$WORK/work.json")" "[300,300,600]"
+
+say "keys that come twice where no version tells which is meant; a misspelt tenant"
+cat > "$WORK/mappings/note.yaml" <<'YAML'
+entity: note
+collect: { files: ["note*.ndjson"] }
+table: note
+key: [id]
+tenant: { from: /tennant }
+columns: [{ name: id, from: /id, type: text }]
+rest: extra
+YAML
+printf '%s\n' '{"id":"a","tenant":"t1","v":1}' '{"id":"b","tenant":"t1"}' '{"id":"a","tenant":"t2","v":2}' '{"id":"b","tenant":"t1"}' > "$WORK/note1.ndjson"
+printf '%s\n' '{"id":"b","tenant":"t1","v":3}' '{"id":"c","tenant":"t1"}' > "$WORK/note2.ndjson"
+drover schema apply > "$WORK/schema2.log" 2>&1
+screen note.txt produce "$WORK/note1.ndjson" "$WORK/note2.ndjson" --tenant t00
+adds_up "$WORK/note.txt.err"
+for line in '1 keys twice in one source' '1 keys in several sources' '6 name no tenant and got the one given, 0 name it themselves: is tenant.from spelt' \
+  'note: its key came before in this source, written otherwise (.*note1.ndjson:3:1)' 'note: its key came before in another source, written otherwise (.*note2.ndjson:1:1)'; do
+  grep -q "$line" "$WORK/note.txt.err" || fail "nobody says: $line: $(cat "$WORK/note.txt.err")"
+done
 say done

@@ -14,7 +14,7 @@ expect_exit 0 drover verify --source "$WORK/first.ndjson" > "$WORK/verify.log"
 grep -q '^3 000 source records = 3 000 match' "$WORK/verify.log" || fail "no identity in the report"
 expect_exit 0 drover verify --memory 16m > "$WORK/verify.log"
 expect_exit 0 drover verify --only-tenant t04 > "$WORK/verify.log"
-equal "records of one tenant" "$(report .source_count)" 300
+equal "records of one tenant" "$(report .source_records)" 300
 equal "mode of the report" "$(stat -c %a "$WORK/report/report.json")" 600
 
 say "each kind of damage is found and named"
@@ -68,7 +68,7 @@ found e17 different "column drover_deleted"
 found e18 different /tags
 found e19 different /amount
 equal "tenant swapped" "$(jq -r '.samples[] | select(.tenant == "t77") | [.verdict, .id] | join(" ")' "$WORK/found.json")" "unexpected_tenant e7"
-equal "counts" "$(report '[.counts.match, .counts.missing, .counts.different, .counts.stale, .counts.target_newer, .counts.extra, .counts.unexpected_tenant] | join(" ")')" "2982 2 14 1 1 1 1"
+equal "counts" "$(report '[.counts.match, .counts.missing, .counts.different, .counts.stale, .counts.target_newer, .beside.extra, .beside.unexpected_tenant] | join(" ")')" "2982 2 14 1 1 1 1"
 equal "records add up" "$(report .reconciled)" true
 
 say "values and ids stay masked unless asked for, places are always named"
@@ -104,7 +104,7 @@ sed -e '7s/"kind":"k[0-9]*"/"kind":"kx"/' "$WORK/first.ndjson" > "$WORK/changed.
 echo '{"id":"unseen","tenant":"t01","rev":1,"kind":"k1"}' >> "$WORK/changed.ndjson"
 echo '{"id":"refused","rev":1,"kind":"k1"}' >> "$WORK/changed.ndjson"
 expect_exit 5 drover verify --source "$WORK/changed.ndjson" > "$WORK/verify.log"
-equal "not produced, overtaken, rejected" "$(report '[.counts.not_produced, .counts.overtaken, .counts.rejected, .counts.match, .source_count] | join(" ")')" "1 1 1 3000 3003"
+equal "not produced, overtaken, rejected" "$(report '[.counts.not_produced, .counts.overtaken, .counts.rejected, .counts.match, .source_records] | join(" ")')" "1 1 1 3000 3003"
 
 say "what the worker has not come to yet is lagging, not missing"
 generate 20 10 6 "$WORK/newer.ndjson"

@@ -42,7 +42,7 @@ INSERT INTO event SELECT isolation_key, 'more', tenant, rev, kind, amount, at, t
   FROM event WHERE isolation_key = 't01' AND id = 'e3';
 SQL
 AI_STORAGE_TYPE=database expect_exit 5 drover verify --show-values > "$WORK/verify.log"
-equal "foreign, extra" "$(report '[.counts.unexpected_tenant, .counts.extra, .counts.match] | join(" ")')" "2 1 2000"
+equal "foreign, extra" "$(report '[.beside.unexpected_tenant, .beside.extra, .counts.match] | join(" ")')" "2 1 2000"
 equal "samples" "$(report '[.samples[] | [.verdict, .tenant] | join(" ")] | unique | join(",")')" "extra t01,unexpected_tenant stranger"
 sql -c "DELETE FROM event WHERE isolation_key = 'stranger' OR id = 'more'"
 
@@ -54,7 +54,7 @@ for storage in redis file; do
   drover produce "$WORK/first.ndjson" > "$WORK/produce.log" 2>&1
   expect_exit 0 drover work --until-end --store-dir "$WORK/store" > "$WORK/work_$storage.log" 2>&1
   expect_exit 0 drover verify --store-dir "$WORK/store" --source "$WORK/first.ndjson" > "$WORK/verify.log"
-  equal "match" "$(report '[.counts.match, .source_count, .rows] | join(" ")')" "2000 2000 2000"
+  equal "match" "$(report '[.counts.match, .source_records, .rows] | join(" ")')" "2000 2000 2000"
 done
 
 say "storage file: damage is found and named"
@@ -70,7 +70,7 @@ sqlite "DELETE FROM record WHERE tenant = 't01' AND id = 'e2'"
 sqlite "UPDATE record SET version = 4 WHERE tenant = 't01' AND id = 'e3'"
 sqlite "UPDATE record SET id = 'e4x' WHERE tenant = 't01' AND id = 'e4'"
 expect_exit 5 drover verify --store-dir "$WORK/store" > "$WORK/verify.log"
-equal "file" "$(report '[.counts.match, .counts.different, .counts.missing, .counts.stale, .counts.extra] | join(" ")')" "1996 1 2 1 1"
+equal "file" "$(report '[.counts.match, .counts.different, .counts.missing, .counts.stale, .beside.extra] | join(" ")')" "1996 1 2 1 1"
 
 say "storage redis: a delete that spells the id in its own way is the record's, and the verdict is what Redis holds"
 export AI_STORAGE_TYPE=redis DROVER_MIGRATION=${NAME}_redis

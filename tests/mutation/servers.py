@@ -653,7 +653,7 @@ def test():
     world.prepare()
     say("everything is written")
     code, report = world.verify()
-    counts = {k: v for k, v in report["counts"].items() if v}
+    counts = {k: v for k, v in {**report["counts"], **report["beside"]}.items() if v}
     say("nothing edited: exit %d, %s, redis %s" % (code, counts, {
         k: v for k, v in (report.get("redis") or {}).items() if v and k != "samples"}))
     bad = samples_of(report)

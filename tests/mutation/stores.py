@@ -149,7 +149,7 @@ class FileWorld(RecordWorld):
 def run(world):
     world.prepare()
     code, report = world.verify()
-    say("storage %s: nothing edited: exit %d, %s" % (world.storage, code, {k: v for k, v in report["counts"].items() if v}))
+    say("storage %s: nothing edited: exit %d, %s" % (world.storage, code, {k: v for k, v in {**report["counts"], **report["beside"]}.items() if v}))
     if code:
         complain(None, "storage %s, nothing edited: exit code %d" % (world.storage, code), json.dumps(report["samples"])[:1500])
         return 0

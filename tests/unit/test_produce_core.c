@@ -66,13 +66,16 @@ START_TEST(sums_up_for_programs)
     json_out_object(&json, NULL);
     produce_ledger_append_json(&json, &SAMPLE, &state);
     json_out_end(&json);
-    ck_assert_str_eq(buf_text(&out),
-                     "{\"run\":\"r\\\"1\",\"read\":12345,\"produced\":12300,\"rejected\":45,"
-                     "\"withheld\":0,\"withheld_members\":0,\"sealed_members\":0,\"deletes\":0,"
-                     "\"not_acknowledged\":0,\"sources\":2,\"sources_failed\":0,"
-                     "\"source_bytes\":77,\"payload_bytes\":999,\"duration_seconds\":1.500,"
-                     "\"records_per_second\":8200,\"stopped\":false,"
-                     "\"codes\":{\"DRV-J001\":40,\"DRV-T001\":5}}");
+    ck_assert_str_eq(
+        buf_text(&out),
+        "{\"run\":\"r\\\"1\",\"source_records\":12345,\"counts\":{"
+        "\"produced\":12300,\"rejected\":45,\"withheld\":0,"
+        "\"not_acknowledged\":0},\"withheld_members\":0,\"sealed_members\":0,\"deletes\":0,"
+        "\"keys_twice\":0,\"keys_in_several_sources\":0,\"keys_complete\":true,"
+        "\"tenant_given\":0,\"tenant_named\":0,\"sources\":2,\"sources_failed\":0,"
+        "\"source_bytes\":77,\"payload_bytes\":999,\"duration_seconds\":1.500,"
+        "\"records_per_second\":8200,\"stopped\":false,"
+        "\"codes\":{\"DRV-J001\":40,\"DRV-T001\":5}}");
     buf_free(&out);
 }
 END_TEST
@@ -82,19 +85,23 @@ START_TEST(sums_up_for_people)
     struct buf out;
     buf_init(&out, 4096);
     struct produce_state state = {.run = "r1", .source_bytes = 77, .elapsed_ms = 0};
-    produce_ledger_append_summary(&out, &SAMPLE, &state);
+    produce_ledger_append_summary(&out, &SAMPLE, &state, 80);
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "produced run r1\n"));
-    ck_assert_ptr_nonnull(strstr(buf_text(&out), "12 345   = produced + rejected\n"));
+    ck_assert_ptr_nonnull(
+        strstr(buf_text(&out),
+               "  12 345 source records = 12 300 produced + 45 rejected   (reconciled)\n"));
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "40 × DRV-J001"));
     struct produce_ledger unfinished = SAMPLE;
     unfinished.queued = 1;
     unfinished.read++;
     state.stopped = true;
     buf_reset(&out);
-    produce_ledger_append_summary(&out, &unfinished, &state);
+    produce_ledger_append_summary(&out, &unfinished, &state, 80);
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "stopped run r1\n"));
-    ck_assert_ptr_nonnull(strstr(buf_text(&out), "NOT the sum of the classes"));
-    ck_assert_ptr_nonnull(strstr(buf_text(&out), "not acknowledged"));
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "+ 45 rejected + 1 not acknowledged"));
+    unfinished.read++;
+    produce_ledger_append_summary(&out, &unfinished, &state, 80);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "12 347 source records ≠ 12 300 produced"));
     buf_free(&out);
 }
 END_TEST

@@ -46,7 +46,7 @@ START_TEST(each_problem_counts_for_the_last_word)
     };
     for (size_t i = 0; i < sizeof PROBLEMS / sizeof *PROBLEMS; i++) {
         struct verify_report report;
-        verify_report_init(&report, 1);
+        verify_report_init(&report, 1, 50);
         uint32_t group = diff_groups_find(&report.groups, bytes_text("t"), bytes_text("e"));
         report.groups.items[group].counts[VERDICT_MATCH] = 1;
         report.source_count = report.compared = 1;

@@ -5,6 +5,7 @@
 #include "common/base/hash.h"
 #include "common/model/json.h"
 #include "common/policy/secret_key.h"
+#include "common/policy/totals.h"
 #include "common/policy/verify_mask.h"
 #include "common/policy/verify_text.h"
 #include "tests/support/suite.h"
@@ -14,7 +15,7 @@ static struct buf text;
 
 static void setup(void)
 {
-    verify_report_init(&report, 3);
+    verify_report_init(&report, 3, 50);
     report.migration = "m";
     report.group = "drover.m.worker";
     report.topic = "drover.m.source";
@@ -203,21 +204,10 @@ START_TEST(the_json_is_json)
     yyjson_val *root = yyjson_doc_get_root(doc);
     ck_assert_str_eq(yyjson_get_str(yyjson_obj_get(root, "verdict")), "discrepancy");
     ck_assert(yyjson_get_bool(yyjson_obj_get(root, "reconciled")));
-    ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(root, "groups")), 2);
+    ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(root, "groups")), 1);
     ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(root, "samples")), 1);
     ck_assert_uint_eq(yyjson_arr_size(yyjson_obj_get(root, "warnings")), 1);
     yyjson_doc_free(doc);
-}
-END_TEST
-
-START_TEST(samples_and_warnings_are_bounded)
-{
-    for (int i = 0; i < 10; i++)
-        ck_assert((verify_report_sample(&report, VERDICT_MISSING, ERR_NONE) != NULL) == (i < 3));
-    for (int i = 0; i < 1000; i++)
-        verify_report_warn(&report, "warning %d", i);
-    ck_assert_uint_eq(report.warning_count, VERIFY_WARNINGS_MOST);
-    ck_assert_ptr_nonnull(strstr(report.warnings[VERIFY_WARNINGS_MOST - 1], "left out"));
 }
 END_TEST
 
@@ -233,6 +223,65 @@ static void add_dead(enum error_code code, const char *tenant)
     sample->reason = bytes_text(error_code_id(code));
     sample->origin = BYTES_LITERAL("/srv/x/data/a.json:1:2");
 }
+
+static void add_up(yyjson_val *object, uint64_t sums[VERDICT_COUNT])
+{
+    for (int v = 0; v < VERDICT_COUNT; v++) {
+        const struct totals_class *class = &TOTALS_VERIFY.classes[v];
+        yyjson_val *counts = yyjson_obj_get(object, class->beside ? "beside" : "counts");
+        sums[v] += yyjson_get_uint(yyjson_obj_get(counts, class->name));
+    }
+}
+
+/* Whatever the number of tenants: those with problems up to the bound, and sums of the others that
+ * add up to the whole. */
+START_TEST(the_json_stays_small_over_tenants)
+{
+    enum { TENANTS = 30000 };
+    char name[32];
+    for (int i = 0; i < TENANTS; i++) {
+        snprintf(name, sizeof name, "tenant-%05d", i);
+        count(name, VERDICT_MATCH, (uint64_t)i % 7 + 1);
+        if (i % 100 == 0) {
+            add_dead(ERR_VALUE_TYPE, name);
+            count(name, VERDICT_EXTRA, 2);
+        }
+    }
+    append_json();
+    ck_assert_uint_lt(text.size, 40000);
+    yyjson_doc *doc = yyjson_read(text.data, text.size, 0);
+    ck_assert_ptr_nonnull(doc);
+    yyjson_val *root = yyjson_doc_get_root(doc), *group;
+    size_t at, size;
+    uint64_t whole[VERDICT_COUNT] = {0}, parts[VERDICT_COUNT] = {0};
+    yyjson_val *groups = yyjson_obj_get(root, "groups");
+    ck_assert_uint_eq(yyjson_arr_size(groups), 50);
+    yyjson_arr_foreach(groups, at, size, group) add_up(group, parts);
+    add_up(yyjson_obj_get(root, "groups_matching"), parts);
+    add_up(yyjson_obj_get(root, "groups_left_out"), parts);
+    add_up(root, whole);
+    ck_assert_mem_eq(whole, parts, sizeof whole);
+    ck_assert_uint_eq(whole[VERDICT_DEAD], TENANTS / 100);
+    ck_assert_uint_eq(
+        yyjson_get_uint(yyjson_obj_get(yyjson_obj_get(root, "groups_left_out"), "groups")),
+        TENANTS / 100 - 50);
+    yyjson_val *problem = yyjson_arr_get(yyjson_obj_get(root, "problems"), 0);
+    ck_assert_str_eq(yyjson_get_str(yyjson_obj_get(problem, "code")), "DRV-V002");
+    ck_assert_uint_eq(yyjson_get_uint(yyjson_obj_get(problem, "count")), TENANTS / 100);
+    yyjson_doc_free(doc);
+}
+END_TEST
+
+START_TEST(samples_and_warnings_are_bounded)
+{
+    for (int i = 0; i < 10; i++)
+        ck_assert((verify_report_sample(&report, VERDICT_MISSING, ERR_NONE) != NULL) == (i < 3));
+    for (int i = 0; i < 1000; i++)
+        verify_report_warn(&report, "warning %d", i);
+    ck_assert_uint_eq(report.warning_count, VERIFY_WARNINGS_MOST);
+    ck_assert_ptr_nonnull(strstr(report.warnings[VERIFY_WARNINGS_MOST - 1], "left out"));
+}
+END_TEST
 
 /* Whatever the order and the number of samples, each code has one as long as there is room. */
 START_TEST(many_of_one_code_do_not_hide_another)
@@ -331,6 +380,7 @@ static Suite *verify_report_suite(void)
     tcase_add_test(tcase, hashes_cannot_be_tried_against_guesses);
     tcase_add_test(tcase, values_are_masked_unless_asked_for);
     tcase_add_test(tcase, the_json_is_json);
+    tcase_add_test(tcase, the_json_stays_small_over_tenants);
     tcase_add_test(tcase, samples_and_warnings_are_bounded);
     tcase_add_test(tcase, many_of_one_code_do_not_hide_another);
     tcase_add_test(tcase, problems_come_before_tenants_and_those_before_the_sums);
