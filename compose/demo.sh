@@ -44,7 +44,7 @@ Next:
   ./dev demo --real                              171 075 real records
   eval "$(./dev stack env)"                      then, with --config schemas/samples/demo.yaml:
   build/release/drover verify --show-values …    the same report with ids
-  build/release/drover export --tenant acme --as local_storage …      the way back
+  build/release/drover export --tenant acme --as local_storage …      back to its form
   build/release/drover status …                  where each partition stands
   ./dev stack down                               stops the servers
 EOF

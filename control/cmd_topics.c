@@ -13,7 +13,7 @@ enum {
 
 static const char *const STATE_NAMES[] = {
     [TOPIC_MISSING] = "missing",
-    [TOPIC_AS_PLANNED] = "there",
+    [TOPIC_AS_PLANNED] = "exists",
     [TOPIC_DIFFERENT] = "different",
 };
 

@@ -155,7 +155,7 @@ static const struct command COMMANDS[] = {
      "  drover status --watch\n"
      "  drover status --json\n",
      status_command},
-    {"doctor", CMD_DOCTOR, "", "check settings, mappings and servers, and say how to mend them",
+    {"doctor", CMD_DOCTOR, "", "check settings, mappings and servers, and say how to fix them",
      "  drover doctor\n"
      "  drover doctor -X security.protocol=ssl\n",
      doctor_command},

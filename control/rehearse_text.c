@@ -220,10 +220,10 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
         return;
     }
     bool fine = verify_report_result(&rehearsal->report) == VERIFY_MATCH && !orphans;
-    buf_append_text(out, fine ? "FINE  nothing would be rejected or dead-lettered; no server was "
+    buf_append_text(out, fine ? "PASS  nothing would be rejected or dead-lettered; no server was "
                                 "touched\nNext:  drover run\n"
-                              : "NOT ALL FINE  see above; no server was touched\n"
-                                "Next:  drover explain CODE, mend, rehearse again\n");
+                              : "FAIL  see above; no server was touched\n"
+                                "Next:  drover explain CODE, fix, rehearse again\n");
 }
 
 void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orphans,

@@ -12,18 +12,18 @@
     X(ERR_NONE, "DRV-0000", 0, "no error", "")                                                     \
     X(ERR_USAGE, "DRV-C001", 2, "the command line is not understood", "run the command with --help") \
     X(ERR_CONF_FILE, "DRV-C002", 3, "the configuration file cannot be read", "check the path and its permissions") \
-    X(ERR_CONF_SYNTAX, "DRV-C003", 3, "a YAML file is not well formed", "mend the line named; YAML indents with spaces, not tabs") \
+    X(ERR_CONF_SYNTAX, "DRV-C003", 3, "a YAML file is not well formed", "fix the line named; YAML indents with spaces, not tabs") \
     X(ERR_CONF_UNKNOWN, "DRV-C007", 3, "unknown key", "remove the key or use the one suggested") \
     X(ERR_CONF_VALUE, "DRV-C008", 3, "a value is not allowed here", "use a value in the range named") \
     X(ERR_CONF_MISSING, "DRV-C009", 3, "a required setting is missing", "set it in drover.yaml, the environment or by a flag") \
     X(ERR_CONF_SECRET, "DRV-C010", 3, "a secret file cannot be read", "check the file named by the *_FILE variable") \
-    X(ERR_MAPPING, "DRV-M001", 3, "the mapping is not valid", "mend the mapping at the line named") \
+    X(ERR_MAPPING, "DRV-M001", 3, "the mapping is not valid", "fix the mapping at the line named") \
     X(ERR_MAPPING_TYPE, "DRV-M002", 3, "unknown or unsuitable column type in the mapping", "see docs/mappings.md for the types") \
     X(ERR_MAPPING_KEY, "DRV-M003", 3, "the mapping's key is not usable", "name required columns, each once") \
     X(ERR_MAPPING_ENTITY, "DRV-M004", 3, "no mapping for this entity", "add a mapping file or fix the drover-entity header") \
-    X(ERR_JSON_SYNTAX, "DRV-J001", 5, "the record is not valid JSON", "mend the source at the place named") \
-    X(ERR_JSON_UNICODE, "DRV-J002", 5, "the record is not valid Unicode", "set on_invalid_unicode: replace in the mapping, or mend the source") \
-    X(ERR_JSON_NUL, "DRV-J003", 5, "a string holds the NUL character, which PostgreSQL cannot store", "set on_invalid_unicode: replace in the mapping, or mend the source") \
+    X(ERR_JSON_SYNTAX, "DRV-J001", 5, "the record is not valid JSON", "fix the source at the place named") \
+    X(ERR_JSON_UNICODE, "DRV-J002", 5, "the record is not valid Unicode", "set on_invalid_unicode: replace in the mapping, or fix the source") \
+    X(ERR_JSON_NUL, "DRV-J003", 5, "a string holds the NUL character, which PostgreSQL cannot store", "set on_invalid_unicode: replace in the mapping, or fix the source") \
     X(ERR_JSON_NUMBER, "DRV-J004", 5, "a number is outside what can be stored exactly", "at most 309 digits and exponents within 308 are kept") \
     X(ERR_JSON_DUPLICATE, "DRV-J005", 5, "an object has the same member twice", "decide which one is meant and remove the other") \
     X(ERR_JSON_DEPTH, "DRV-J006", 5, "the record is nested too deeply", "at most 256 levels are read") \
@@ -34,9 +34,9 @@
     X(ERR_VALUE_TYPE, "DRV-V002", 5, "a value has another type than the mapping says", "change the column's type, or add as: string / as: number") \
     X(ERR_VALUE_RANGE, "DRV-V003", 5, "a number does not fit the column", "widen the column's type") \
     X(ERR_VALUE_LENGTH, "DRV-V004", 5, "a string is too long for the column", "widen the column or use type: text") \
-    X(ERR_VALUE_ALLOW, "DRV-V005", 5, "a value is not one of those allowed", "extend the column's allow list, or mend the source") \
-    X(ERR_VALUE_LIMIT, "DRV-V006", 5, "a value is outside the column's min and max", "change min/max, or mend the source") \
-    X(ERR_VALUE_FORM, "DRV-V007", 5, "a value does not have the form of its type", "mend the value in the source") \
+    X(ERR_VALUE_ALLOW, "DRV-V005", 5, "a value is not one of those allowed", "extend the column's allow list, or fix the source") \
+    X(ERR_VALUE_LIMIT, "DRV-V006", 5, "a value is outside the column's min and max", "change min/max, or fix the source") \
+    X(ERR_VALUE_FORM, "DRV-V007", 5, "a value does not have the form of its type", "fix the value in the source") \
     X(ERR_VALUE_INEXACT, "DRV-V008", 5, "the value could not be given back as it was", "add rest: <column> to the mapping, so that originals are kept") \
     X(ERR_VALUE_KEY, "DRV-V009", 5, "the key is too long", "keys may have 512 bytes") \
     X(ERR_VALUE_CONFLICT, "DRV-V010", 5, "two different records have the same version", "decide which is meant and give it a higher version") \
@@ -44,15 +44,15 @@
     X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member to the record; --tenant ID says whose all the records are that name none, and touches no other") \
     X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number, valid UTF-8 without NUL, of at most 64 KiB") \
     X(ERR_TENANT_FOREIGN, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \
-    X(ERR_TENANT_OTHER, "DRV-T004", 5, "the record names another tenant than the one given", "leave the tenant given out (--tenant, tenant settings, --tenant-path), so that each record goes to the tenant it names; or mend the record") \
+    X(ERR_TENANT_OTHER, "DRV-T004", 5, "the record names another tenant than the one given", "leave the tenant given out (--tenant, tenant settings, --tenant-path), so that each record goes to the tenant it names; or fix the record") \
     X(ERR_SOURCE_OPEN, "DRV-S001", 4, "the source cannot be opened", "check the path and its permissions") \
     X(ERR_SOURCE_READ, "DRV-S002", 1, "the source cannot be read further", "check the disk; running again is safe") \
     X(ERR_SOURCE_EMPTY, "DRV-S003", 5, "the source holds no record", "check the path and the format") \
-    X(ERR_SOURCE_FORMAT, "DRV-S004", 5, "the source is not in a form that can be read", "give --format, or mend the file") \
+    X(ERR_SOURCE_FORMAT, "DRV-S004", 5, "the source is not in a form that can be read", "give --format, or fix the file") \
     X(ERR_SOURCE_COMPRESSION, "DRV-S005", 5, "the compressed source is damaged", "get the file again") \
     X(ERR_SOURCE_CHANGED, "DRV-S006", 5, "the source changed while it was read", "run again when nothing writes to it; running again is safe") \
     X(ERR_SOURCE_KIND, "DRV-S007", 2, "the source is not a regular file", "give files, folders, patterns or - for standard input") \
-    X(ERR_SOURCE_STORAGE, "DRV-S008", 5, "a localStorage value is not the JSON it should be", "mend the value under the key named, or remove the key") \
+    X(ERR_SOURCE_STORAGE, "DRV-S008", 5, "a localStorage value is not the JSON it should be", "fix the value under the key named, or remove the key") \
     X(ERR_SOURCE_JOIN, "DRV-S009", 5, "a record to be joined fits no record", "add the record it belongs to, or remove it from the dump") \
     X(ERR_SOURCE_JOIN_MEMORY, "DRV-S010", 3, "the records to be joined need more memory", "raise produce.join_memory") \
     X(ERR_SOURCE_COLLECTION, "DRV-S011", 5, "no mapping collects this part of the dump", "add collect.map_dump to a mapping") \
@@ -77,7 +77,7 @@
     X(ERR_PG_RESOURCE, "DRV-P004", 1, "PostgreSQL is out of a resource", "free disk space, memory or connections; work goes on by itself then") \
     X(ERR_PG_SCHEMA, "DRV-P005", 3, "a table, column, function or role is missing", "drover schema apply") \
     X(ERR_PG_PERMISSION, "DRV-P006", 6, "PostgreSQL denied a right", "drover schema apply grants what is needed; see drover doctor") \
-    X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "mend the record or widen the column, then replay the dead letter") \
+    X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "fix the record or widen the column, then replay the dead letter") \
     X(ERR_PG_PARENT, "DRV-P111", 5, "the record's parent never came", "migrate the parent, then replay the dead letter") \
     X(ERR_PG_SKIPPED, "DRV-P112", 5, "the database skipped the record", "a trigger of the table returns NULL for its row, or changes its key or version: change the trigger, then replay the dead letter") \
     X(ERR_PG_PROTOCOL, "DRV-P008", 1, "PostgreSQL answered something unexpected", "running again is safe; report it with the server's log") \
@@ -86,7 +86,7 @@
     X(ERR_REDIS_AUTH, "DRV-R002", 4, "Redis refused the login or the right", "check the user and the password in REDIS_URL and the ACL") \
     X(ERR_REDIS_RESOURCE, "DRV-R003", 1, "Redis is out of a resource", "free memory, disk or connections; work goes on by itself then") \
     X(ERR_REDIS_CONFIG, "DRV-R004", 6, "this Redis cannot be used as it is set up", "see the message: eviction, cluster mode and missing rights are refused") \
-    X(ERR_REDIS_FOREIGN, "DRV-R005", 5, "the Redis key is taken by something else", "change the mapping's redis.key, or remove the foreign key") \
+    X(ERR_REDIS_FOREIGN, "DRV-R005", 5, "the Redis key is taken by something else", "change the mapping's redis.key, or remove the key that is there") \
     X(ERR_REDIS_PROTOCOL, "DRV-R006", 1, "Redis answered something unexpected", "running again is safe; report it with the server's log") \
     X(ERR_REDIS_TRANSIENT, "DRV-R007", 1, "Redis asks to try again", "this is retried by itself") \
     X(ERR_REDIS_TLS, "DRV-R008", 3, "this build's hiredis has no TLS", "use hiredis 1.0 or newer with TLS, or a local tunnel with redis://") \
@@ -100,7 +100,7 @@
     X(ERR_STORE_OTHER, "DRV-W012", 6, "the receipts tell of more than the store has: they do not belong together", "name the store that the workers of this migration write to (database.url, redis.url, store.dir, --group); a store restored from an older copy is caught up by the workers: start them, then ask again") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
-    X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, mend, replay") \
+    X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, fix, replay") \
     X(ERR_STATE_FILE, "DRV-X004", 1, "a state file cannot be read or written", "check the folder's permissions and free space") \
     X(ERR_SECRET_KEY, "DRV-X005", 6, "the secret key is missing, wrong, damaged or readable by others", "drover secret keygen makes one; its file must be readable by its owner alone (0600)") \
     X(ERR_SECRET_OPEN, "DRV-X006", 5, "a sealed value cannot be opened", "use the key file it was sealed with; a value moved to another place never opens") \

@@ -52,7 +52,7 @@ enum outcome value_reject_kind(const struct value_target *to, const char *expect
               kind_of(found));
     if (to->type->form != FORM_NATURAL)
         error_hint(to->err, "the column's as: is not how the source writes it: change it or leave "
-                            "it out, or mend the source");
+                            "it out, or fix the source");
     return OUT_REJECT;
 }
 

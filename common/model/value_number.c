@@ -44,7 +44,7 @@ static enum outcome encode_int(const struct value_target *to, const struct decim
     if (number->exponent < 0) {
         error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
                   "the column takes whole numbers, and this one has a fraction");
-        error_hint(to->err, "make the column numeric, or mend the source");
+        error_hint(to->err, "make the column numeric, or fix the source");
         return OUT_REJECT;
     }
     int size = int_size(to->type);

@@ -93,7 +93,7 @@ grep -Eq '^acme +key_value +5 +5 ' kv.txt || fail "not five records"
 say "all fine is 0"
 grep -v 'nowhere\|content' items.ndjson > good.ndjson
 expect_exit 0 "$DROVER" rehearse "${ITEMS[@]}" good.ndjson > good.txt 2> good.log
-grep -q '^FINE' good.txt || fail "not fine"
+grep -q '^PASS' good.txt || fail "not fine"
 expect_exit 0 "$DROVER" run --storage memory "${ITEMS[@]}" good.ndjson > good.txt 2> good.log
 grep -q '^MATCH' good.txt || fail "no match"
 
@@ -115,6 +115,6 @@ for command in rehearse "run --storage memory"; do
   # shellcheck disable=SC2086
   expect_exit 5 "$DROVER" $command "${ITEMS[@]}" good.ndjson 'exports/*.nope' > none.txt 2> none.log
   grep -q 'exports/\*.nope' none.log || fail "$command does not name the pattern"
-  if grep -qE 'FINE|MATCH|NOTHING TO DO' none.txt; then fail "$command has a verdict"; fi
+  if grep -qE 'PASS|MATCH|NOTHING TO DO' none.txt; then fail "$command has a verdict"; fi
 done
 check_documents

@@ -26,6 +26,7 @@ messages 2 1 2 | "$TOOL" send "$SOURCE" abort
 work markers || fail "worker behind transaction markers: exit $?, next offsets $(row 0 next_offset), $(row 1 next_offset)"
 equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event")" 7
 equal "offsets" "$(row 0 next_offset) $(row 1 next_offset)" "3 4"
+equal "status behind markers" "$(drover status --json | jq -c '[.lag, .source_records, .counts.applied, .counts.to_do, .counts.no_receipt]')" "[0,7,7,0,0]"
 
 say "a range that is read again, and ends in a hole"
 psql "$ADMIN" -qc "UPDATE drover.partition_progress SET next_offset = 4, results_next = 0 WHERE topic = '$SOURCE' AND partition = 0"
@@ -45,4 +46,14 @@ status=0
 work halted || status=$?
 equal "exit code (1: messages are missing)" "$status" 1
 equal "the others are written" "$(row 4 next_offset)" 3
+say "a run ends behind markers"
+export DROVER_MIGRATION=${NAME}_run
+drover topics apply > "$WORK/topics2.log" 2>&1
+messages 0 1 3 | "$TOOL" send "drover.${NAME}_run.source" commit
+messages 1 1 3 | "$TOOL" send "drover.${NAME}_run.source" abort
+generate 50 1 1 "$WORK/source.ndjson"
+status=0
+timeout 120 "$DROVER" run "$WORK/source.ndjson" --config "$WORK/drover.yaml" > "$WORK/run.txt" 2>&1 || status=$?
+[ "$status" = 0 ] || [ "$status" = 5 ] || fail "run: exit $status: $(tail -5 "$WORK/run.txt")" # 5: the table has rows of the other migration
+grep -q '53 taken = 50 applied + 3 unchanged' "$WORK/run.txt" || fail "$(tail -5 "$WORK/run.txt")"
 say done
