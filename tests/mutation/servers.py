@@ -614,7 +614,7 @@ def samples_of(report):
     tables, redis = {}, {}
     for sample in report["samples"]:
         tables[(sample["entity"], sample["tenant"], sample.get("id"))] = (
-            sample["verdict"], [f.get("path") or "column " + f["column"] for f in sample.get("fields", [])], sample.get("reason", ""))
+            sample["verdict"], [f["path"] if "path" in f else "column " + f["column"] for f in sample.get("fields", [])], sample.get("reason", ""))
     for sample in report.get("redis_samples", []):
         name = sample["name"]
         redis[name[:-2] if name.endswith(":v") else name] = (sample["verdict"], [], sample.get("reason", ""))
