@@ -18,7 +18,7 @@ static enum exit_code print(const struct invocation *invocation, const struct ma
     buf_init(&sql, PRINT_LIMIT);
     schema_sql_all(&sql, mappings->items, mappings->count, &roles);
     if (invocation->answer->wanted)
-        json_out_bytes(answer_body(invocation->answer), "sql", buf_view(&sql));
+        json_out_verbatim(answer_body(invocation->answer), "sql", buf_view(&sql));
     else
         fwrite(sql.data, 1, sql.size, stdout);
     buf_free(&sql);

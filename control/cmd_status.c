@@ -160,7 +160,7 @@ static void append_json(struct json_out *out, const struct survey *survey, const
     json_out_count(out, "committed", survey->committed);
     json_out_count(out, "lag", survey->lag);
     totals_append_json(out, &TOTALS_WORK, survey->counts);
-    json_out_object(out, "dead_letters");
+    json_out_object(out, "dead_letters_by_code");
     for (size_t i = 0; i < survey->code_count; i++)
         json_out_count(out, survey->codes[i].code, survey->codes[i].count);
     json_out_end(out);

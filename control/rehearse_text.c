@@ -24,7 +24,7 @@ static const struct {
     {"unchanged", "unchanged", BIT(VERDICT_UNCHANGED)},
     {"conflict", "conflict", BIT(VERDICT_CONFLICT)},
     {"ambiguous", "ambiguous", BIT(VERDICT_AMBIGUOUS)},
-    {"dead", "dead", BIT(VERDICT_DEAD) | BIT(VERDICT_UNUSABLE)},
+    {"dead", "dead_lettered", BIT(VERDICT_DEAD) | BIT(VERDICT_UNUSABLE)},
     {"rejected", "rejected", BIT(VERDICT_REJECTED)},
     {"withheld", "withheld", BIT(VERDICT_WITHHELD)},
     {"no parent", "without_parent", ORPHANS},
@@ -247,7 +247,7 @@ void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orp
 static void append_counts(struct json_out *out, const uint64_t counts[VERDICT_COUNT],
                           uint64_t orphans)
 {
-    json_out_count(out, "records", diff_counts_records(counts));
+    json_out_count(out, "source_records", diff_counts_records(counts));
     for (int c = 0; c < COLUMNS; c++)
         json_out_count(out, TABLE[c].name, count_of(counts, c, orphans));
     json_out_count(out, "give_back", counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE]);
@@ -274,7 +274,7 @@ static void append_groups(const struct rehearsal *rehearsal, const uint64_t *orp
 
 static void append_dead_samples(const struct rehearsal *rehearsal, struct json_out *out)
 {
-    json_out_list(out, "dead_samples");
+    json_out_list(out, "dead_letter_samples");
     for (size_t code = 0; code < PRODUCE_CODES_MOST; code++) {
         const struct rehearse_dead *dead = &rehearsal->dead[code];
         for (size_t i = 0; i < dead->place_count; i++) {
@@ -310,7 +310,7 @@ static void append_ambiguous_samples(const struct rehearsal *rehearsal, struct j
 static void append_codes(const struct rehearsal *rehearsal, struct json_out *out)
 {
     produce_ledger_append_json_codes(out, &rehearsal->ledger, "rejected_by_code");
-    json_out_object(out, "dead_by_code");
+    json_out_object(out, "dead_letters_by_code");
     for (size_t code = 0; code < PRODUCE_CODES_MOST; code++)
         if (rehearsal->dead[code].count)
             json_out_count(out, error_code_id((enum error_code)code), rehearsal->dead[code].count);

@@ -124,6 +124,12 @@ void json_out_bytes(struct json_out *out, const char *name, struct bytes text)
     buf_free(&masked);
 }
 
+void json_out_verbatim(struct json_out *out, const char *name, struct bytes text)
+{
+    begin_value(out, name);
+    buf_append_json(out->buf, text);
+}
+
 void json_out_exact(struct json_out *out, const char *name, int64_t value)
 {
     begin_value(out, name);

@@ -54,6 +54,8 @@ void json_out_real(struct json_out *out, const char *name, double value, int dec
  * it is in texts for people (text_append_masked). */
 void json_out_text(struct json_out *out, const char *name, const char *text);
 void json_out_bytes(struct json_out *out, const char *name, struct bytes text);
+/* As it is: what the answer is about, where nothing of the data can be. */
+void json_out_verbatim(struct json_out *out, const char *name, struct bytes text);
 void json_out_exact(struct json_out *out, const char *name, int64_t value);
 /* 16 hex digits. */
 void json_out_hash(struct json_out *out, const char *name, uint64_t value);

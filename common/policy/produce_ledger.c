@@ -197,5 +197,5 @@ void produce_ledger_append_json(struct json_out *out, const struct produce_ledge
     json_out_seconds(out, "duration_seconds", state->elapsed_ms);
     json_out_count(out, "records_per_second", totals_rate(ledger->produced, state->elapsed_ms));
     json_out_bool(out, "stopped", state->stopped);
-    produce_ledger_append_json_codes(out, ledger, "codes");
+    produce_ledger_append_json_codes(out, ledger, "rejected_by_code");
 }

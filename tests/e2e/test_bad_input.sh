@@ -197,7 +197,7 @@ check_equal "$WORK/used.ndjson"
 equal "items" "$(psql "$ADMIN" -Atc 'SELECT id, count FROM item ORDER BY id')" "i1|9223372036854775807
 i3|-9223372036854775808"
 drover status --json > "$WORK/status.json"
-equal "dead letters by code" "$(jq -cS .dead_letters "$WORK/status.json")" \
+equal "dead letters by code" "$(jq -cS .dead_letters_by_code "$WORK/status.json")" \
   '{"DRV-V001":1,"DRV-V002":1,"DRV-V003":2,"DRV-V004":1,"DRV-V007":1}'
 kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%h\n' > "$WORK/letters"
 letter() { # CODE FILE LINE COLUMN PATH

@@ -25,7 +25,7 @@ timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/work
 check_equal "$WORK/good.ndjson"
 drover status --json > "$WORK/status.json"
 equal "dead letters" "$(jq .counts.dead_lettered "$WORK/status.json")" 9
-equal "by code" "$(jq -cS .dead_letters "$WORK/status.json")" \
+equal "by code" "$(jq -cS .dead_letters_by_code "$WORK/status.json")" \
   '{"DRV-E001":1,"DRV-J009":1,"DRV-M004":1,"DRV-P110":2,"DRV-V001":1,"DRV-V002":1,"DRV-V003":1,"DRV-V004":1}'
 kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s %h\n' > "$WORK/letters"
 grep -q '^{"id":"bad4","tenant":"t01","rev":1,"kind":"evil","note":"Zürich"} .*__connect.errors.topic=drover.'"$NAME"'.source.*drover-error-code=DRV-P110' "$WORK/letters" \

@@ -150,7 +150,7 @@ wait_until 40 holds "$WORK/good.ndjson"
 wait_until 20 is_drained
 stop_worker six
 equal "new members kept" "$(rows "extra->>'color' LIKE 'c%' AND extra->'nested' = '{\"a\": [null, {\"b\": 100}], \"\": \"\"}' AND extra->'empty' = 'null'")" 2970
-equal "dead letters" "$(status .dead_letters)" '{"DRV-V001":7,"DRV-V002":23}'
+equal "dead letters" "$(status .dead_letters_by_code)" '{"DRV-V001":7,"DRV-V002":23}'
 
 # verified MATCH DIFFERENT: so many of either, 30 dead letters, and nothing else
 verified() {

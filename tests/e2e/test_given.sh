@@ -178,7 +178,7 @@ ln -s part.json dir/part-link.json
 ln dir/part.json part-hard.json
 expect_exit 0 "$DROVER" rehearse -m files.yaml -t t --json dir/part.json ./dir/part.json dir/../dir/part.json dir dir/part-link.json \
   part-hard.json > out.json 2> out.log
-equal "records read" "$(jq -c '[.sources, .total.records, .total.to_write]' out.json)" '[1,1,1]'
+equal "records read" "$(jq -c '[.sources, .total.source_records, .total.to_write]' out.json)" '[1,1,1]'
 has out.log 'note: the same file as '
 # but as two tenants it is two
 mkdir -p t/a t/b

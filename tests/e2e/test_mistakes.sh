@@ -238,7 +238,7 @@ sed '$a indexes: [{ name: one_c, columns: [c], unique: true }]' n.yaml > unique.
 printf '%s\n' '{"id":1,"c":1}' '{"id":2,"c":2}' '{"id":3,"c":1}' '{"id":4}' '{"id":5}' '{"id":6,"c":2}' > n.ndjson
 equal "two refused" "$(rehearse unique.yaml n.ndjson)" 5
 "$DROVER" rehearse -m unique.yaml -t t --json n.ndjson > out.json 2> out.log || true
-equal "classes" "$(jq -c '[.total.to_write, .total.dead, .dead_by_code["DRV-P110"]]' out.json)" '[4,2,2]'
+equal "classes" "$(jq -c '[.total.to_write, .total.dead_lettered, .dead_letters_by_code["DRV-P110"]]' out.json)" '[4,2,2]'
 { sed '$a version: { from: /v, as: number }\nrest: extra' unique.yaml; } > freed.yaml
 printf '%s\n' '{"id":1,"c":1,"v":1}' '{"id":1,"c":3,"v":2}' '{"id":2,"c":1,"v":1}' > n.ndjson
 equal "a newer version frees the value" "$(rehearse freed.yaml n.ndjson)" 0

@@ -32,13 +32,13 @@ expect_exit() {
 say "the demo's data: every record has its class"
 DEMO=(--mapping "$MAPPINGS/ai_progress.yaml" --tenant-path '*ai_progress/{tenant}/*')
 expect_exit 5 "$DROVER" rehearse "${DEMO[@]}" --json "$SAMPLES/ai_progress" > demo.json 2> demo.log
-equal "classes" "$(jq -c '.total | [.records, .to_write, .dead, .rejected, .give_back]' demo.json)" \
+equal "classes" "$(jq -c '.total | [.source_records, .to_write, .dead_lettered, .rejected, .give_back]' demo.json)" \
   '[2000,1994,3,3,1994]'
 equal "reconciled" "$(jq .reconciled demo.json)" true
-equal "dead by code" "$(jq -c '[.dead_by_code | to_entries[] | .key, .value]' demo.json)" \
+equal "dead by code" "$(jq -c '[.dead_letters_by_code | to_entries[] | .key, .value]' demo.json)" \
   '["DRV-V001",1,"DRV-V002",1,"DRV-V006",1]'
 equal "rejected by code" "$(jq -c .rejected_by_code demo.json)" '{"DRV-J001":1,"DRV-J005":1,"DRV-V001":1}'
-jq -r '.dead_samples[] | "\(.tenant)/\(.entity) at \(.where.file):\(.where.line):\(.where.column)"' demo.json | grep -q 'acme-03/ai_progress at .*/acme-03/training_metrics.json:7:3' \
+jq -r '.dead_letter_samples[] | "\(.tenant)/\(.entity) at \(.where.file):\(.where.line):\(.where.column)"' demo.json | grep -q 'acme-03/ai_progress at .*/acme-03/training_metrics.json:7:3' \
   || fail "a dead letter without its place"
 
 say "a run in memory: the verifier's own report, the same numbers"
@@ -78,7 +78,7 @@ cat > items.ndjson <<'JSON'
 JSON
 ITEMS=(--mapping item.yaml --tenant acme)
 expect_exit 5 "$DROVER" rehearse "${ITEMS[@]}" --json items.ndjson > items.json 2> items.log
-equal "classes" "$(jq -c '.total | [.records, .to_write, .superseded, .unchanged, .conflict, .without_parent]' items.json)" \
+equal "classes" "$(jq -c '.total | [.source_records, .to_write, .superseded, .unchanged, .conflict, .without_parent]' items.json)" \
   '[8,4,2,1,1,1]'
 equal "secrets" "$(jq -c '[.sealed_members, .withheld_members]' items.json)" '[2,1]'
 expect_exit 5 "$DROVER" rehearse "${ITEMS[@]}" items.ndjson > items.txt 2>> items.log

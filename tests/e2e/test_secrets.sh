@@ -235,6 +235,6 @@ p <<< '{"id":"p1","tenant":"t1","rev":1,"apiKey":"plain"}'
 p <<< '{"id":"p2","tenant":"t1","rev":1,"apiKey":{"$sealed":"sec_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}'
 p -H drover-sealed=nonsense <<< '{"id":"p3","tenant":"t1","rev":1}'
 drover work --until-end > "$WORK/work3.log" 2>&1 || fail "worker: exit $?"
-equal "refused" "$(drover status --json 2>/dev/null | jq '.dead_letters["DRV-X008"]')" 3
+equal "refused" "$(drover status --json 2>/dev/null | jq '.dead_letters_by_code["DRV-X008"]')" 3
 equal "not written" "$(sql -c "SELECT count(*) FROM llm WHERE id LIKE 'p_'")" 0
 say done

@@ -256,7 +256,7 @@ say "the counts as JSON"
 { sed -n '1,7p' "$WORK/big.ndjson"; echo '{"id":'; echo '[]'; } > "$IN/counts.ndjson"
 as_json() { "$DROVER" produce "$IN/counts.ndjson" --json --config "$WORK/drover.yaml" > "$WORK/counts.json"; }
 exits 5 "$WORK/counts.log" as_json
-equal "counts" "$(jq -c '[.source_records, .counts.produced, .counts.rejected, .counts.withheld, .counts.not_acknowledged, .sources, .sources_failed, .stopped, .codes]' "$WORK/counts.json")" \
+equal "counts" "$(jq -c '[.source_records, .counts.produced, .counts.rejected, .counts.withheld, .counts.not_acknowledged, .sources, .sources_failed, .stopped, .rejected_by_code]' "$WORK/counts.json")" \
   '[9,7,2,0,0,1,0,false,{"DRV-J001":1,"DRV-J008":1}]'
 ! grep -an -e Sanitizer -e 'runtime error' "$WORK"/*.log >&2 || fail "a sanitizer found something"
 say done

@@ -44,7 +44,7 @@ stop_worker A
 statuses
 equal "on the way" "$(jq -c '.counts | [.applied, .unchanged, .superseded, .dead_lettered, .pending, .rejected, .recovered]' "$WORK/status.json")" \
   "[600,100,40,4,6,$(( 753 - 600 - 100 - 40 - 4 - 6 )),0]"
-equal "dead letters by code" "$(jq '.dead_letters | add' "$WORK/status.json")" "$(count dead_lettered)"
+equal "dead letters by code" "$(jq '.dead_letters_by_code | add' "$WORK/status.json")" "$(count dead_lettered)"
 
 say "killed between commits and receipts"
 generate 300 2 7 "$WORK/event_b.ndjson"

@@ -75,7 +75,7 @@ START_TEST(sums_up_for_programs)
         "\"tenant_given\":0,\"tenant_named\":0,\"sources\":2,\"sources_failed\":0,"
         "\"source_bytes\":77,\"payload_bytes\":999,\"duration_seconds\":1.500,"
         "\"records_per_second\":8200,\"stopped\":false,"
-        "\"codes\":{\"DRV-J001\":40,\"DRV-T001\":5}}");
+        "\"rejected_by_code\":{\"DRV-J001\":40,\"DRV-T001\":5}}");
     buf_free(&out);
 }
 END_TEST
