@@ -13,7 +13,11 @@
 #define SQL_MOST (4u << 20)
 #define PAGE "500"
 #define AGE "interval '1 hour'"
-#define REFERENCE_FORM "'sec_[a-z2-7]{32}'"
+/* m: behind a run of '$' and "{sealed:", or on its own. Of an even run it is the text's own letters
+ * (policy/secret_text.h). */
+#define REFERENCE_FORM "'([$]*)[{]sealed:(sec_[a-z2-7]{32})|(sec_[a-z2-7]{32})', 'g'"
+#define REFERENCE "coalesce(m[3], m[2])"
+#define IS_REFERENCE "(m[3] IS NOT NULL OR pg_catalog.length(m[1]) % 2 = 1)"
 #define ISO_UTC(column)                                                                            \
     "coalesce(pg_catalog.to_char(" column                                                          \
     " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), '')"
@@ -133,16 +137,16 @@ static void append_references(struct buf *sql, const struct mapping_set *mapping
 {
     buf_append_text(sql, "WITH refs(k, r) AS MATERIALIZED (");
     for (size_t i = 0; i < mappings->count; i++) {
-        buf_append_text(sql, "SELECT drover_row.isolation_key, m[1] FROM ");
+        buf_append_text(sql, "SELECT drover_row.isolation_key, " REFERENCE " FROM ");
         schema_sql_table_name(sql, mappings->items[i]);
         buf_append_text(
             sql, " AS drover_row, pg_catalog.regexp_matches(drover_row::text, " REFERENCE_FORM
-                 ", 'g') AS m UNION ALL ");
+                 ") AS m WHERE " IS_REFERENCE " UNION ALL ");
     }
     buf_append_text(
-        sql, "SELECT w.isolation_key, m[1] FROM drover.waiting AS w, "
+        sql, "SELECT w.isolation_key, " REFERENCE " FROM drover.waiting AS w, "
              "pg_catalog.regexp_matches(pg_catalog.encode(w.value, 'escape'), " REFERENCE_FORM
-             ", 'g') AS m) ");
+             ") AS m WHERE " IS_REFERENCE ") ");
 }
 
 static void append_orphan_rule(struct buf *sql, const struct mapping_set *mappings)

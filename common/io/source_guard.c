@@ -21,7 +21,7 @@ enum outcome source_guard_apply(struct source_guard *guard, const struct source_
     struct secret_guard *chosen =
         source_rules_detects(rules, form) ? &guard->everywhere : &guard->named;
     enum outcome outcome = OUT_OK;
-    if (secret_guard_concerns(chosen, mapping))
+    if (secret_guard_concerns(chosen, mapping, record->payload))
         outcome = secret_guard_apply(chosen, mapping, record, &guarded, err);
     if (outcome != OUT_OK)
         return outcome;

@@ -18,6 +18,14 @@ struct bytes mark_text(yyjson_val *val, const char *name)
     return bytes_of(yyjson_get_str(text), yyjson_get_len(text));
 }
 
+bool mark_is_beside(const struct column *column, yyjson_val *val)
+{
+    bool holds_json =
+        column->type.base == VALUE_JSONB && !column->type.array && !column->decode_json;
+    return !column->seal && !column->withhold && !holds_json && yyjson_is_obj(val) &&
+           (mark_text(val, MARK_SEALED).size || mark_text(val, MARK_WITHHELD).size);
+}
+
 static enum outcome check_marks(yyjson_val *root, const char *const *pointers, size_t count,
                                 const char *name, struct error *err)
 {

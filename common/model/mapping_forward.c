@@ -172,6 +172,8 @@ static enum outcome read_column(const struct mapping *mapping, const struct colu
     *cell = CELL_NULL;
     if (column->withhold)
         return OUT_OK; /* the mark stays in rest */
+    if (mark_is_beside(column, reading->found.val) && !column->required)
+        return OUT_OK;
     if (!yyjson_is_null(reading->found.val))
         outcome = column_encode(column, reading->found.val, arena, cell, &exact, &respelled, err);
     else if (column->required)

@@ -135,8 +135,9 @@ static bool kept_agrees(const struct column *column, yyjson_val *kept, struct ce
 {
     bool exact, respelled;
     struct cell again = CELL_NULL;
-    if (yyjson_is_null(kept) || cell.size < 0)
-        return yyjson_is_null(kept) && cell.size < 0;
+    bool empty = yyjson_is_null(kept) || mark_is_beside(column, kept);
+    if (empty || cell.size < 0)
+        return empty && cell.size < 0;
     return column_encode(column, kept, &work->arena, &again, &exact, &respelled, NULL) == OUT_OK &&
            agrees(&column->type, again, cell, doc);
 }
@@ -414,7 +415,7 @@ static enum outcome respell(const struct mapping *mapping, size_t at, yyjson_val
     struct found found = column_find(column, root);
     struct cell cell = CELL_NULL;
     bool exact, respelled;
-    if (!found.val || yyjson_is_null(found.val))
+    if (!found.val || yyjson_is_null(found.val) || mark_is_beside(column, found.val))
         return OUT_OK;
     enum outcome outcome =
         column_encode(column, found.val, &work->arena, &cell, &exact, &respelled, err);

@@ -67,6 +67,8 @@ MUST_USE enum outcome document_cells(const struct mapping *mapping, yyjson_val *
 #define MARK_SEALED "$sealed"
 #define MARK_WITHHELD "$withheld"
 struct bytes mark_text(yyjson_val *val, const char *name);
+/* A mark that the column cannot hold: it is left empty, and the mark stays in the rest. */
+bool mark_is_beside(const struct column *column, yyjson_val *val);
 /* OUT_REJECT DRV-X008 when a member to be sealed or withheld is there as it is. */
 MUST_USE enum outcome marks_check(const struct mapping *mapping, yyjson_val *root,
                                   struct error *err);

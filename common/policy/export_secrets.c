@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/model/json.h"
+#include "common/policy/secret_text.h"
 
 #define POINTER_MOST (1u << 20)
 #define PLAIN_MOST (64u << 20)
@@ -35,7 +36,8 @@ static bool holds(struct bytes text, const char *mark)
 
 bool export_secrets_concern(struct bytes json)
 {
-    return holds(json, "$sealed") || holds(json, "$withheld");
+    return holds(json, "$sealed") || holds(json, "$withheld") || holds(json, "${sealed:") ||
+           holds(json, "${withheld:");
 }
 
 /* The text of {"<mark>": text}, or NULL. */
@@ -53,12 +55,10 @@ static void tell(const struct export_secrets *secrets, enum export_secret what)
         secrets->tell(secrets->owner, what, buf_view(&secrets->pointer));
 }
 
-/* NULL when it stays closed. */
-static yyjson_mut_val *open_sealed(struct export_secrets *secrets, yyjson_val *reference,
-                                   yyjson_mut_doc *into)
+/* What was sealed at the pointer; NULL when it stays closed. The caller frees. */
+static yyjson_doc *open_box(struct export_secrets *secrets, struct bytes name)
 {
     struct secret_place place = secrets->place;
-    struct bytes name = bytes_of(yyjson_get_str(reference), yyjson_get_len(reference));
     yyjson_doc *doc = NULL;
     place.field = buf_view(&secrets->pointer);
     buf_reset(&secrets->box);
@@ -68,9 +68,68 @@ static yyjson_mut_val *open_sealed(struct export_secrets *secrets, yyjson_val *r
             OUT_OK ||
         json_parse(buf_view(&secrets->plain), JSON_UNICODE_REJECT, NULL, &doc, NULL) != OUT_OK)
         return NULL;
-    yyjson_mut_val *val = yyjson_val_mut_copy(into, yyjson_doc_get_root(doc));
+    return doc;
+}
+
+static yyjson_mut_val *open_sealed(struct export_secrets *secrets, struct bytes reference,
+                                   yyjson_mut_doc *into)
+{
+    yyjson_doc *doc = open_box(secrets, reference);
+    yyjson_mut_val *val = doc ? yyjson_val_mut_copy(into, yyjson_doc_get_root(doc)) : NULL;
     yyjson_doc_free(doc);
+    tell(secrets, val ? EXPORT_OPENED : EXPORT_LEFT_SEALED);
+    secrets->changes += val != NULL;
     return val;
+}
+
+/* One reference among other text; `number` from 1. */
+static void append_part(struct export_secrets *secrets, const struct secret_text_mark *mark,
+                        struct bytes spelled, size_t number, struct buf *out)
+{
+    size_t above = secrets->pointer.size;
+    yyjson_doc *doc = NULL;
+    if (mark->kind == SECRET_TEXT_WITHHELD) {
+        tell(secrets, EXPORT_ABSENT);
+    } else {
+        buf_append_format(&secrets->pointer, "~#%zu", number);
+        doc = open_box(secrets, mark->reference);
+        tell(secrets, doc ? EXPORT_OPENED : EXPORT_LEFT_SEALED);
+        secrets->pointer.size = above;
+    }
+    yyjson_val *part = yyjson_doc_get_root(doc);
+    if (yyjson_is_str(part))
+        buf_append(out, yyjson_get_str(part), yyjson_get_len(part));
+    else
+        buf_append(out, spelled.data + mark->start, mark->size);
+    yyjson_doc_free(doc);
+}
+
+static yyjson_mut_val *copy_text(struct export_secrets *secrets, yyjson_val *val,
+                                 yyjson_mut_doc *into)
+{
+    struct bytes spelled = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    struct secret_text_mark mark;
+    size_t at = 0, read = 0, number = 0;
+    if (secret_text_is_mark(spelled, &mark) && mark.kind == SECRET_TEXT_SEALED) {
+        yyjson_mut_val *whole = open_sealed(secrets, mark.reference, into);
+        return whole ? whole : yyjson_val_mut_copy(into, val);
+    }
+    struct buf out;
+    buf_init(&out, PLAIN_MOST);
+    while (secret_text_next(spelled, &at, &mark)) {
+        secret_text_append_own(&out, bytes_of(spelled.data + read, mark.start - read), true);
+        append_part(secrets, &mark, spelled, ++number, &out);
+        read = mark.start + mark.size;
+    }
+    secret_text_append_own(&out, bytes_of(spelled.data + read, spelled.size - read), false);
+    bool same = bytes_equal(buf_view(&out), spelled);
+    secrets->changes += !same;
+    yyjson_mut_val *made =
+        same ? yyjson_val_mut_copy(into, val) : yyjson_mut_strncpy(into, buf_text(&out), out.size);
+    if (out.data)
+        sodium_memzero(out.data, out.capacity);
+    buf_free(&out);
+    return made;
 }
 
 static yyjson_mut_val *copy(struct export_secrets *secrets, yyjson_val *val, unsigned strings,
@@ -129,16 +188,20 @@ static yyjson_mut_val *copy_string(struct export_secrets *secrets, yyjson_val *v
 {
     struct bytes text = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
     yyjson_doc *doc = NULL, *opened = NULL;
-    if (strings == STRING_LEVELS || !export_secrets_concern(text) ||
-        json_parse(text, JSON_UNICODE_REJECT, NULL, &doc, NULL) != OUT_OK)
+    if (!export_secrets_concern(text))
         return yyjson_val_mut_copy(into, val);
+    if (strings == STRING_LEVELS ||
+        json_parse(text, JSON_UNICODE_REJECT, NULL, &doc, NULL) != OUT_OK)
+        return copy_text(secrets, val, into);
     yyjson_mut_doc *inner = yyjson_mut_doc_new(NULL);
-    size_t above = secrets->pointer.size;
+    size_t above = secrets->pointer.size, changes = secrets->changes;
     buf_append_char(&secrets->pointer, '#'); /* as secret_guard.h marks the way into a string */
     yyjson_mut_val *root = copy(secrets, yyjson_doc_get_root(doc), strings + 1, inner);
     secrets->pointer.size = above;
     yyjson_mut_val *made = NULL;
-    if (root) {
+    if (root && changes == secrets->changes) {
+        made = yyjson_val_mut_copy(into, val); /* as it was written */
+    } else if (root) {
         struct buf out;
         buf_init(&out, PLAIN_MOST);
         yyjson_mut_doc_set_root(inner, root);
@@ -161,12 +224,13 @@ static yyjson_mut_val *copy(struct export_secrets *secrets, yyjson_val *val, uns
 {
     yyjson_val *reference = marked(val, "$sealed");
     if (reference) {
-        yyjson_mut_val *opened = open_sealed(secrets, reference, into);
-        tell(secrets, opened ? EXPORT_OPENED : EXPORT_LEFT_SEALED);
+        yyjson_mut_val *opened = open_sealed(
+            secrets, bytes_of(yyjson_get_str(reference), yyjson_get_len(reference)), into);
         return opened ? opened : yyjson_val_mut_copy(into, val);
     }
     if (marked(val, "$withheld")) {
         tell(secrets, EXPORT_ABSENT);
+        secrets->changes++;
         return NULL;
     }
     if (yyjson_is_obj(val))
@@ -184,6 +248,7 @@ enum outcome export_secrets_open(struct export_secrets *secrets, const struct se
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     secrets->place = *record;
     buf_reset(&secrets->pointer);
+    secrets->changes = 0;
     *made = NULL;
     yyjson_mut_val *top = copy(secrets, root, 0, doc);
     if (top) {

@@ -4,7 +4,8 @@
 /*
  * secret_guard.h's way back: {"$sealed":"sec_…"} becomes the value again when the key and its box
  * are there, else it stays; {"$withheld":"token"} is left out, in a list it becomes null. Both also
- * in JSON inside strings.
+ * in JSON inside strings. In a text ${sealed:sec_…} becomes its part again, or stays; a
+ * ${withheld:token} stays: a text is never left out.
  */
 
 #include <stdint.h>
@@ -30,6 +31,7 @@ struct export_secrets {
     void (*tell)(void *owner, enum export_secret what, struct bytes pointer);
     void *owner;
     struct secret_place place; /* of the record at work, but its field */
+    size_t changes;            /* values of it that are no longer what they were */
     struct buf pointer, box, plain;
 };
 

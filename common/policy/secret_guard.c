@@ -9,6 +9,7 @@
 #include "common/model/canonical.h"
 #include "common/model/json.h"
 #include "common/policy/secret_guard_take.h"
+#include "common/policy/secret_text.h"
 
 #define PAYLOAD_MOST (256u << 20)
 #define PATH_MOST (1u << 20)
@@ -38,9 +39,11 @@ void secret_guard_free(struct secret_guard *guard)
     buf_free(&guard->scratch);
 }
 
-bool secret_guard_concerns(const struct secret_guard *guard, const struct mapping *mapping)
+bool secret_guard_concerns(const struct secret_guard *guard, const struct mapping *mapping,
+                           struct bytes payload)
 {
-    return guard->detect || mapping->seal_count || mapping->withhold_count;
+    return guard->detect || mapping->seal_count || mapping->withhold_count ||
+           secret_text_may_need_spelling(payload);
 }
 
 /* ---- memory of documents: wiped when freed --------------------------------------------------- */
@@ -103,15 +106,13 @@ static void append_size(struct buf *out, size_t size)
     buf_append(out, bytes, sizeof bytes);
 }
 
-static void seal(struct guard_job *job, yyjson_val *val)
+/* Seals what is in guard->scratch under the field that job->path is. */
+static void seal(struct guard_job *job, char reference[SECRET_REFERENCE_SIZE + 1])
 {
     struct secret_guard *guard = job->guard;
     const struct record *record = job->record;
     struct secret_place place = {record->tenant, record->entity, record->id, buf_view(&job->path)};
-    char reference[SECRET_REFERENCE_SIZE + 1] = "";
     struct buf box;
-    buf_reset(&guard->scratch);
-    canonical_append(&guard->scratch, val);
     buf_init(&box, SECRET_SEALED_MOST);
     secret_box_seal(guard->ring, &place, buf_view(&guard->scratch), reference, &box);
     append_size(&guard->sealed, place.field.size);
@@ -122,26 +123,76 @@ static void seal(struct guard_job *job, yyjson_val *val)
     guard->sealed.failed = guard->sealed.failed || box.failed;
     wipe(&guard->scratch, guard->scratch.size);
     buf_free(&box);
-    buf_append_format(&job->texts, "{\"" MARK_OF_SEALED "\":\"%s\"}", reference);
     job->sealed_count++;
 }
 
-enum outcome guard_take(struct guard_job *job, yyjson_val *val, enum shape shape, struct error *err)
+static enum outcome check_size(struct guard_job *job, struct error *err)
+{
+    if (!job->guard->sealed.failed)
+        return OUT_OK;
+    error_set(err, OUT_REJECT, ERR_SECRET_SIZE, "%s", error_code_meaning(ERR_SECRET_SIZE));
+    error_path(err, "%s", buf_text(&job->path));
+    return OUT_REJECT;
+}
+
+enum outcome guard_take_part(struct guard_job *job, struct bytes part, enum shape shape,
+                             struct buf *out, struct error *err)
+{
+    char reference[SECRET_REFERENCE_SIZE + 1] = "";
+    if (shape != SHAPE_SECRET || !job->guard->ring) {
+        secret_text_append_withheld(out);
+        job->withheld_count++;
+        return OUT_OK;
+    }
+    buf_reset(&job->guard->scratch);
+    json_append_string(&job->guard->scratch, part);
+    seal(job, reference);
+    secret_text_append_sealed(out, reference);
+    return check_size(job, err);
+}
+
+enum outcome guard_take(struct guard_job *job, yyjson_val *val, enum shape shape,
+                        enum guard_form form, struct error *err)
 {
     size_t at = job->texts.size;
-    if (shape == SHAPE_SECRET && job->guard->ring) {
-        seal(job, val);
-    } else {
-        buf_append_text(&job->texts, "{\"" MARK_OF_WITHHELD "\":\"token\"}");
+    char reference[SECRET_REFERENCE_SIZE + 1] = "";
+    bool text = form == GUARD_TEXT;
+    if (text)
+        buf_append_char(&job->texts, '"'); /* nothing in a reference needs an escape */
+    if (shape != SHAPE_SECRET || !job->guard->ring) {
+        if (text)
+            secret_text_append_withheld(&job->texts);
+        else
+            buf_append_text(&job->texts, "{\"" MARK_OF_WITHHELD "\":\"token\"}");
         job->withheld_count++;
+    } else {
+        buf_reset(&job->guard->scratch);
+        canonical_append(&job->guard->scratch, val);
+        seal(job, reference);
+        if (text)
+            secret_text_append_sealed(&job->texts, reference);
+        else
+            buf_append_format(&job->texts, "{\"" MARK_OF_SEALED "\":\"%s\"}", reference);
     }
-    if (job->guard->sealed.failed) {
-        error_set(err, OUT_REJECT, ERR_SECRET_SIZE, "%s", error_code_meaning(ERR_SECRET_SIZE));
-        error_path(err, "%s", buf_text(&job->path));
-        return OUT_REJECT;
-    }
+    if (text)
+        buf_append_char(&job->texts, '"');
     note(job, val, at);
-    return OUT_OK;
+    return check_size(job, err);
+}
+
+struct guard_point guard_point(const struct guard_job *job)
+{
+    return (struct guard_point){job->count, job->texts.size, job->guard->sealed.size,
+                                job->sealed_count, job->withheld_count};
+}
+
+void guard_return(struct guard_job *job, const struct guard_point *point)
+{
+    job->count = point->takes;
+    job->texts.size = point->texts;
+    job->guard->sealed.size = point->sealed;
+    job->sealed_count = point->sealed_count;
+    job->withheld_count = point->withheld_count;
 }
 
 void guard_rewrite(struct guard_job *job, yyjson_val *val, struct bytes text)
@@ -212,6 +263,7 @@ static enum outcome guard_document(struct secret_guard *guard, const struct mapp
                             .mapping = mapping,
                             .record = record,
                             .root = yyjson_doc_get_root(doc),
+                            .spells = secret_text_may_need_spelling(record->payload),
                             .alc = &WIPING};
     buf_init(&job.texts, PAYLOAD_MOST);
     buf_init(&job.path, PATH_MOST);
@@ -234,7 +286,7 @@ enum outcome secret_guard_apply(struct secret_guard *guard, const struct mapping
     if (mapping->seal_count && !guard->ring)
         return error_set(err, OUT_FATAL, ERR_SECRET_KEY,
                          "the mapping of %s seals members, and there is no key", mapping->entity);
-    if (record->operation == OP_DELETE || !secret_guard_concerns(guard, mapping))
+    if (record->operation == OP_DELETE || !secret_guard_concerns(guard, mapping, record->payload))
         return OUT_OK;
     enum outcome outcome = json_parse(record->payload, mapping->unicode, &WIPING, &doc, err);
     if (outcome == OUT_OK)

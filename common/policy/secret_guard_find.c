@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include "common/model/json.h"
+#include "common/policy/secret_text.h"
 
 #define PAYLOAD_MOST (256u << 20)
 #define KEY_SECRET_LEAST 16 /* a member's name that is a secret itself is at least so long */
@@ -57,45 +58,6 @@ static enum shape shape_by_mapping(const struct guard_job *job, yyjson_val *val)
         return SHAPE_TOKEN;
     return is_at(job->root, mapping->seal_pointers, mapping->seal_count, val) ? SHAPE_SECRET
                                                                               : SHAPE_PLAIN;
-}
-
-/* A key must stay as it is: it is in the message's key already. */
-static bool is_key(const struct guard_job *job, yyjson_val *val)
-{
-    const struct mapping *mapping = job->mapping;
-    for (size_t k = 0; k < mapping->key_count; k++) {
-        const struct column *column = &mapping->columns[mapping->key[k]];
-        if (is_at(job->root, column->pointers, column->pointer_count, val))
-            return true;
-    }
-    return false;
-}
-
-/* Whether {"$sealed": …} may stand for the whole record: some column takes the record whole. */
-static bool is_whole(const struct mapping *mapping)
-{
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (mapping->columns[i].source == FROM_VALUE)
-            return true;
-    return false;
-}
-
-static enum outcome refuse_key(struct guard_job *job, struct error *err)
-{
-    error_set(err, OUT_REJECT, ERR_SECRET_PLAIN,
-              "the record's key, or a name in it, looks like a secret");
-    error_path(err, "%s", buf_text(&job->path));
-    error_hint(err, "choose another key, or turn the search off: secrets.detect: off");
-    return OUT_REJECT;
-}
-
-static enum outcome take_found(struct guard_job *job, yyjson_val *val, enum shape shape,
-                               struct error *err)
-{
-    bool object_root = val == job->root && yyjson_is_obj(val);
-    if (is_key(job, val) || (object_root && !is_whole(job->mapping)))
-        return refuse_key(job, err);
-    return guard_take(job, val, shape, err);
 }
 
 /* ---- what is found by its shape -------------------------------------------------------------- */
@@ -151,37 +113,30 @@ static enum shape shape_under_name(yyjson_val *val, struct bytes name)
                : SHAPE_PLAIN;
 }
 
-static bool looks_like_json(struct bytes text)
-{
-    size_t at = 0;
-    while (at < text.size && isspace((unsigned char)text.data[at]))
-        at++;
-    return at + 1 < text.size && strchr("{[\"", text.data[at]) && text.data[at] != '\0';
-}
-
-/* JSON in a string: rewritten inside when something in it goes. */
+/* JSON in a string: written anew when something in it goes. */
 static enum outcome find_in_json(struct guard_job *job, yyjson_val *val, struct place place,
                                  struct error *err)
 {
     yyjson_doc *inner = NULL;
-    struct bytes text = text_of(val);
-    size_t path = job->path.size, first = job->count;
+    size_t path = job->path.size;
+    struct guard_point before = guard_point(job);
     if (place.strings == GUARD_STRING_LEVELS ||
-        json_parse(text, JSON_UNICODE_REJECT, job->alc, &inner, NULL) != OUT_OK) {
-        enum shape shape = token_shape_of_broken(text);
-        return shape == SHAPE_PLAIN ? OUT_OK : take_found(job, val, shape, err);
+        json_parse(text_of(val), JSON_UNICODE_REJECT, job->alc, &inner, NULL) != OUT_OK)
+        return guard_text(job, val, place.strings, true, err);
+    yyjson_val *root = yyjson_doc_get_root(inner);
+    if (place.strings == 0) {
+        job->string = val;
+        job->inside = root;
     }
     buf_append_char(&job->path, '#');
-    yyjson_val *root = yyjson_doc_get_root(inner);
     place.strings++;
     enum outcome outcome = find_value(job, root, place, err);
     job->path.size = path;
-    if (outcome == OUT_OK && job->count > first) {
+    if (outcome == OUT_OK && job->count > before.takes) {
         struct buf out;
         buf_init(&out, PAYLOAD_MOST);
-        guard_write(job, root, first, &out);
-        job->count = first;
-        guard_rewrite(job, val, buf_view(&out));
+        guard_write(job, root, before.takes, &out);
+        outcome = guard_json_text(job, val, place.strings - 1, buf_view(&out), &before, err);
         buf_free(&out);
     }
     yyjson_doc_free(inner);
@@ -192,26 +147,35 @@ static enum outcome find_string(struct guard_job *job, yyjson_val *val, struct p
                                 struct error *err)
 {
     struct bytes text = text_of(val);
-    if (text.size == 0)
+    bool detect = job->guard->detect;
+    if (text.size == 0 || (!detect && !secret_text_may_need_spelling(text)))
         return OUT_OK;
-    if (looks_like_json(text) && token_shape_of_name(place.name) == SHAPE_PLAIN)
+    if (guard_looks_like_json(text) && (!detect || token_shape_of_name(place.name) == SHAPE_PLAIN ||
+                                        guard_is_decoded(job, val, place.strings)))
         return find_in_json(job, val, place, err);
-    enum shape shape = token_shape_of_member(place.name, text);
-    if (shape == SHAPE_PLAIN && place.parent.size)
+    enum shape shape = detect ? token_shape_of_member(place.name, text) : SHAPE_PLAIN;
+    if (detect && shape == SHAPE_PLAIN && place.parent.size)
         shape = token_shape_of_nested(place.parent, place.name, text);
-    return shape == SHAPE_PLAIN ? OUT_OK : take_found(job, val, shape, err);
+    if (shape == SHAPE_PLAIN)
+        return job->spells ? guard_text(job, val, place.strings, false, err) : OUT_OK;
+    bool by_name =
+        token_shape_of_value(text) == SHAPE_PLAIN ||
+        (token_shape_of_name(place.name) != SHAPE_PLAIN && !token_shape_is_placeholder(text));
+    return by_name ? guard_take_found(job, val, shape, place.strings, err)
+                   : guard_text(job, val, place.strings, false, err);
 }
 
 /* ---- the walk -------------------------------------------------------------------------------- */
 
 /* Names that are marks of ours, or secrets themselves. */
-static enum outcome check_names(struct guard_job *job, yyjson_val *object, enum shape *shape,
-                                struct error *err)
+static enum outcome check_names(struct guard_job *job, yyjson_val *object,
+                                const struct place *place, enum shape *shape, struct error *err)
 {
     yyjson_obj_iter each = yyjson_obj_iter_with(object);
     *shape = SHAPE_PLAIN;
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));) {
-        if (yyjson_equals_str(key, MARK_OF_SEALED) || yyjson_equals_str(key, MARK_OF_WITHHELD)) {
+        if ((job->guard->detect || place->strings == 0) &&
+            (yyjson_equals_str(key, MARK_OF_SEALED) || yyjson_equals_str(key, MARK_OF_WITHHELD))) {
             error_set(err, OUT_REJECT, ERR_SECRET_SPOOF, "%s",
                       error_code_meaning(ERR_SECRET_SPOOF));
             error_path(err, "%s", buf_text(&job->path));
@@ -240,11 +204,11 @@ static enum outcome find_in_object(struct guard_job *job, yyjson_val *object, st
                                    struct error *err)
 {
     enum shape shape;
-    enum outcome outcome = check_names(job, object, &shape, err);
+    enum outcome outcome = check_names(job, object, &place, &shape, err);
     if (outcome != OUT_OK)
         return outcome;
     if (shape != SHAPE_PLAIN)
-        return take_found(job, object, shape, err);
+        return guard_take_found(job, object, shape, place.strings, err);
     size_t above = job->path.size;
     yyjson_obj_iter each = yyjson_obj_iter_with(object);
     place.parent = place.name;
@@ -290,24 +254,35 @@ static enum outcome find_in_array(struct guard_job *job, yyjson_val *array, stru
     return OUT_OK;
 }
 
-static enum outcome find_value(struct guard_job *job, yyjson_val *val, struct place place,
-                               struct error *err)
+static enum outcome find_inside(struct guard_job *job, yyjson_val *val, struct place place,
+                                struct error *err)
 {
     enum shape shape = SHAPE_PLAIN;
     if (place.strings == 0 && !yyjson_is_null(val))
         shape = shape_by_mapping(job, val);
     if (shape != SHAPE_PLAIN)
-        return guard_take(job, val, shape, err);
-    bool nameless_root = val == job->root && yyjson_is_obj(val) && !is_whole(job->mapping);
+        return guard_take(job, val, shape, GUARD_MARK, err);
+    bool nameless_root = val == job->root && yyjson_is_obj(val) && !guard_takes_whole(job->mapping);
     if (job->guard->detect && !yyjson_is_str(val) && !nameless_root)
         shape = shape_under_name(val, place.name);
     if (shape != SHAPE_PLAIN)
-        return take_found(job, val, shape, err);
+        return guard_take_found(job, val, shape, place.strings, err);
     if (yyjson_is_obj(val))
         return find_in_object(job, val, place, err);
     if (yyjson_is_arr(val))
         return find_in_array(job, val, place, err);
-    return yyjson_is_str(val) && job->guard->detect ? find_string(job, val, place, err) : OUT_OK;
+    return yyjson_is_str(val) && (job->guard->detect || job->spells)
+               ? find_string(job, val, place, err)
+               : OUT_OK;
+}
+
+static enum outcome find_value(struct guard_job *job, yyjson_val *val, struct place place,
+                               struct error *err)
+{
+    struct guard_point before = guard_point(job);
+    enum outcome outcome = find_inside(job, val, place, err);
+    return outcome == OUT_OK && job->whole == val ? guard_take_whole(job, val, &before, err)
+                                                  : outcome;
 }
 
 enum outcome guard_find(struct guard_job *job, yyjson_val *root, unsigned strings,
@@ -316,6 +291,6 @@ enum outcome guard_find(struct guard_job *job, yyjson_val *root, unsigned string
     const struct record *record = job->record;
     if (job->guard->detect && (token_shape_of_value(record->id) != SHAPE_PLAIN ||
                                token_shape_of_value(record->source_key) != SHAPE_PLAIN))
-        return refuse_key(job, err);
+        return guard_refuse_key(job, err);
     return find_value(job, root, (struct place){strings, record->source_key}, err);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/policy/secret_box.h"
+#include "common/policy/secret_text.h"
 
 #define SEALED "$sealed"
 
@@ -25,7 +26,7 @@ static const char *find_reference(const char *at, const char *end)
                                                                                            : NULL;
 }
 
-void verify_secrets_append(struct buf *out, struct bytes canonical)
+static void append_marks(struct buf *out, struct bytes canonical)
 {
     const char *at = canonical.data, *end = canonical.data + canonical.size;
     while (at < end) {
@@ -47,4 +48,16 @@ void verify_secrets_append(struct buf *out, struct bytes canonical)
         buf_append_text(out, "token");
         at = reference + SECRET_REFERENCE_SIZE;
     }
+}
+
+void verify_secrets_append(struct buf *out, struct bytes canonical)
+{
+    struct secret_text_mark mark;
+    size_t at = 0, read = 0;
+    while (secret_text_next(canonical, &at, &mark)) {
+        append_marks(out, bytes_of(canonical.data + read, mark.start - read));
+        secret_text_append_withheld(out);
+        read = mark.start + mark.size;
+    }
+    append_marks(out, bytes_of(canonical.data + read, canonical.size - read));
 }

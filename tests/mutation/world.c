@@ -106,7 +106,7 @@ static bool produce(struct world *world, uint64_t identity, unsigned rev, bool d
         if (world->mapping->version_source == VERSION_TIMESTAMP)
             record.version = 1704067200000000 + (int64_t)rev * 1000000;
         record.payload = (struct bytes){0};
-    } else if (secret_guard_concerns(&world->guard, world->mapping)) {
+    } else if (secret_guard_concerns(&world->guard, world->mapping, record.payload)) {
         if (secret_guard_apply(&world->guard, world->mapping, &record, &guarded, NULL) != OUT_OK)
             goto done;
         record.payload = keep(world, guarded.payload);
