@@ -359,6 +359,16 @@ static void append_verdict(const struct screen *screen)
     text_line_end(&line);
 }
 
+/* The comma stays in the line before. */
+static void put_also(struct text_line *line, uint64_t count, const char *what)
+{
+    char number[28];
+    if (!count)
+        return;
+    text_line_put(line, BYTES_LITERAL(","));
+    text_line_format(line, " %s %s", text_format_count(count, number), what);
+}
+
 static void append_run(const struct screen *screen)
 {
     char number[28];
@@ -371,16 +381,13 @@ static void append_run(const struct screen *screen)
     totals_append_pace(&pace, report->source_count, report->duration_ms);
     text_line_put(&line, buf_view(&pace));
     buf_free(&pace);
-    text_line_format(&line, ", %s %s", text_format_count(report->rows, number),
+    text_line_put(&line, BYTES_LITERAL(","));
+    text_line_format(&line, " %s %s", text_format_count(report->rows, number),
                      report->rows == 1 ? "row read" : "rows read");
     if (report->passes > 1)
         text_line_format(&line, " in each of %u passes", report->passes);
-    if (report->changed)
-        text_line_format(&line, "; %s changed while verifying and were looked at again",
-                         text_format_count(report->changed, number));
-    if (report->not_looked)
-        text_line_format(&line, "; %s differences were counted without naming their members",
-                         text_format_count(report->not_looked, number));
+    put_also(&line, report->changed, "changed while verifying and were looked at again");
+    put_also(&line, report->not_looked, "differences counted without naming their members");
     text_line_end(&line);
     if (screen->options->report_path) {
         struct bytes path = relative(screen, bytes_text(screen->options->report_path));

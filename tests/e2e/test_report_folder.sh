@@ -28,6 +28,10 @@ grep -q '✗ report .*it is a folder' "$WORK/doctor2.txt" || fail "$(cat "$WORK/
 drover doctor > "$WORK/doctor3.txt" 2>&1 || fail "$(cat "$WORK/doctor3.txt")"
 grep -q '✓ report' "$WORK/doctor3.txt" || fail "$(cat "$WORK/doctor3.txt")"
 [ ! -e "$WORK/report" ] || fail "doctor made something"
+psql "$ADMIN" -qc "ALTER TABLE public.event DROP COLUMN rev, ADD COLUMN rev int8 GENERATED ALWAYS AS (5) STORED"
+expect_exit 3 drover doctor > "$WORK/doctor4.txt" 2>&1
+grep -q '✗ postgres .*column rev of public.event is GENERATED ALWAYS' "$WORK/doctor4.txt" || fail "$(cat "$WORK/doctor4.txt")"
+psql "$ADMIN" -qc "ALTER TABLE public.event DROP COLUMN rev, ADD COLUMN rev int8 NOT NULL"
 
 say "the disk is full at the end: the verdict is there"
 drover run "$WORK/event.ndjson" > "$WORK/good.txt" 2>&1 || fail "$(cat "$WORK/good.txt")"
