@@ -19,7 +19,7 @@
 #include "producer/producer.h"
 #include "common/io/stop.h"
 
-#define KEYS_BYTES ((size_t)64 << 20) /* four million places, two million keys */
+#define KEYS_BYTES ((size_t)16 << 20) /* half a million keys */
 #define BROKER_WAIT_MS 10000          /* before the first byte is read */
 #define STOP_FLUSH_MS 10000           /* after a signal */
 #define RECEIPT_WAIT_MS 10000         /* the records are stored by then */
