@@ -1,5 +1,6 @@
 #include "control/cli.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -225,6 +226,8 @@ static int take_progress_fd(void)
     unsetenv("DROVER_PROGRESS_FD");
     if (fd >= 0)
         prctl(PR_SET_PDEATHSIG, SIGTERM); /* a run that was killed leaves no workers behind */
+    if (fd >= 0) /* nor does one that is suspended, and reads nothing, hold them up */
+        fcntl((int)fd, F_SETFL, fcntl((int)fd, F_GETFL) | O_NONBLOCK);
     return (int)fd;
 }
 
@@ -349,8 +352,10 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
         settings->progress_fd = progress_fd;
         settings->answer = invocation->answer;
         settings->answer->wanted = settings->json;
+        log_watched(progress_fd >= 0);
         log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
         code = invocation->command->run(invocation, &err);
+        log_finish();
         if (err.code != ERR_NONE)
             collect_failure(invocation, &err, &errors);
     }

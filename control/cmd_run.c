@@ -13,6 +13,7 @@
 #include "common/io/report_folder.h"
 #include "common/io/source_rules.h"
 #include "common/io/stop.h"
+#include "common/policy/outage.h"
 #include "control/command.h"
 #include "control/rehearse.h"
 #include "control/run.h"
@@ -196,26 +197,80 @@ void run_on_child_end(struct run *run, struct run_child *child)
         finish(run);
 }
 
-static void look(struct run *run)
+/* Of the pool's thread: nothing but the survey, which is its own until the look is over. */
+static void on_look(uv_work_t *work)
 {
-    struct error err = {0};
-    enum outcome outcome = survey_look(&run->survey, &err);
-    run->surveyed = outcome == OUT_OK;
-    if (outcome == OUT_RETRY) {
-        log_error(LOG_WARN, "run.look", &err); /* the workers wait for it as well */
-    } else if (outcome == OUT_FATAL) {
-        run->err = err;
-        stop(run, command_fail(&err));
+    struct run *run = work->data;
+    run->look_err = run->look_ends_err = (struct error){0};
+    run->look_outcome = survey_look(&run->survey, &run->look_err);
+    if (run->look_outcome == OUT_RETRY && outage_service_of(run->look_err.code) != OUTAGE_KAFKA)
+        (void)!survey_look_at_ends(&run->survey, &run->look_ends_err);
+}
+
+static bool note_away(struct run *run, const struct error *err)
+{
+    enum outage_service service = outage_service_of(err->code);
+    if (err->outcome != OUT_RETRY || service == OUTAGE_SERVICES)
+        return false;
+    struct run_away *away = &run->look_away[service];
+    struct buf cause;
+    buf_init(&cause, 1024);
+    outage_append_cause(&cause, err);
+    away->is_away = true;
+    snprintf(away->code, sizeof(away->code), "%s", error_code_id(err->code));
+    snprintf(away->cause, sizeof(away->cause), "%s", buf_text(&cause));
+    buf_free(&cause);
+    return true;
+}
+
+/* A server that cannot be reached is a state of the view; the workers wait for it as well. */
+static void note_outages(struct run *run)
+{
+    memset(run->look_away, 0, sizeof(run->look_away));
+    note_away(run, &run->look_ends_err);
+    if (!note_away(run, &run->look_err) && run->look_outcome == OUT_RETRY)
+        log_error(LOG_WARN, "run.look", &run->look_err);
+}
+
+static void on_looked(uv_work_t *work, int status)
+{
+    struct run *run = work->data;
+    run->looking = false;
+    if (status != 0 || (run->phase != RUN_WORKING && run->phase != RUN_DRAINING))
+        return;
+    note_outages(run);
+    run->seen.is_good = run->look_outcome == OUT_OK;
+    if (run->look_outcome == OUT_OK) {
+        run->seen = (struct run_seen){.total = run->survey.total,
+                                      .committed = run->survey.committed,
+                                      .lag = run->survey.lag,
+                                      .waiting = run->survey.waiting,
+                                      .is_last = run->look_is_last,
+                                      .is_good = true};
+    } else if (run->look_outcome == OUT_FATAL) {
+        run->err = run->look_err;
+        stop(run, command_fail(&run->look_err));
     }
-    if (run->survey.committed != run->moved_committed || run->moved_ms == 0) {
-        run->moved_committed = run->survey.committed;
+    if (run->seen.committed != run->moved_committed || run->moved_ms == 0) {
+        run->moved_committed = run->seen.committed;
         run->moved_ms = clock_monotonic_ms();
     }
+}
+
+static void look(struct run *run)
+{
+    if (run->looking)
+        return;
+    run->look.data = run;
+    run->look_is_last = run->children[RUN_PRODUCE].ended;
+    run->looking = uv_queue_work(&run->loop, &run->look, on_look, on_looked) == 0;
 }
 
 static bool is_stuck(const struct run *run)
 {
     uint64_t halted = 0;
+    if (run->moved_ms == 0)
+        return false; /* no look yet */
     for (size_t i = RUN_WORK; i < run->child_count; i++)
         halted += run->children[i].numbers.halted;
     return halted && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
@@ -232,10 +287,12 @@ static void say_nothing_comes(struct run *run)
 
 static void look_for_end(struct run *run)
 {
+    const struct run_seen *seen = &run->seen;
     bool produced = run->children[RUN_PRODUCE].ended;
-    if (produced && run->surveyed && run->survey.lag == 0 && run->survey.waiting)
+    bool written = seen->is_good && seen->is_last && seen->lag == 0;
+    if (written && seen->waiting)
         say_nothing_comes(run);
-    if (produced && run->surveyed && run->survey.lag == 0 && run->survey.waiting == 0) {
+    if (written && seen->waiting == 0) {
         run->phase = RUN_DRAINING;
         end_workers(run);
     } else if (produced && is_stuck(run)) {
@@ -293,6 +350,9 @@ static struct run *volatile killed_run;
 
 static void kill_children(void)
 {
+    static const char END[] = "\r\033[J"; /* "^C" stands where the cursor is, below the view */
+    if (killed_run->terminal)
+        (void)!write(STDERR_FILENO, END, sizeof(END) - 1);
     for (size_t i = 0; i < killed_run->child_count; i++)
         if (run_child_is_running(&killed_run->children[i]))
             kill(killed_run->children[i].process.pid, SIGKILL);
@@ -414,10 +474,9 @@ enum exit_code run_command(const struct invocation *invocation, struct error *er
                         .sources = invocation->words.count ? invocation->words : settings->sources,
                         .children = list,
                         .child_count = children};
-    run->terminal = terminal_is(STDERR_FILENO) && !settings->plain;
-    terminal_live_init(&run->live, STDERR_FILENO);
     run->began_ms = run->line_ms = clock_monotonic_ms();
     if (prepare(run, err) == OUT_OK) {
+        run_view_open(run);
         run_loop(run);
         run_view_end(run);
         run_summary(run);

@@ -48,6 +48,7 @@ struct rotation {
     int in_group;
     uint64_t total, seen, resealed;
     uint64_t told_ms;
+    struct terminal_live live; /* how far it is */
 };
 
 static enum outcome count_old(void *owner, const struct vault_row *row, struct error *err)
@@ -63,9 +64,11 @@ static void tell_progress(struct rotation *rotation)
     uint64_t now_ms = clock_monotonic_ms();
     if (!terminal_is(STDERR_FILENO) || now_ms - rotation->told_ms < PROGRESS_MS)
         return;
+    char line[96];
     rotation->told_ms = now_ms;
-    fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " sealed anew", rotation->resealed,
-            rotation->total);
+    int size = snprintf(line, sizeof line, "%" PRIu64 " of %" PRIu64 " sealed anew\n",
+                        rotation->resealed, rotation->total);
+    terminal_live_draw(&rotation->live, bytes_of(line, (size_t)size));
 }
 
 static enum outcome end_group(struct rotation *rotation, struct error *err)
@@ -162,6 +165,7 @@ enum exit_code secret_rotate(struct secret_run *run, struct error *err)
     const struct bytes all = {0};
     buf_init(&rotation.tenant, TEXT_MOST);
     buf_init(&rotation.box, TENANTS_MOST);
+    terminal_live_open(&rotation.live, STDERR_FILENO);
     enum outcome outcome = secret_run_need_key(run, err);
     if (outcome == OUT_OK)
         outcome = secret_run_need_reader(run, err);
@@ -173,8 +177,7 @@ enum exit_code secret_rotate(struct secret_run *run, struct error *err)
         outcome = pg_vault_each(run->reader, all, all, reseal_row, &rotation, err);
     if (outcome == OUT_OK)
         outcome = end_group(&rotation, err);
-    if (rotation.told_ms)
-        fprintf(stderr, "\n");
+    terminal_live_close(&rotation.live);
     if (outcome == OUT_OK)
         print_rotation(&rotation);
     buf_free(&rotation.tenant);

@@ -206,13 +206,25 @@ static bool wait_or_end(const sigset_t *ends)
     return sigtimedwait(ends, NULL, &rest) > 0;
 }
 
+static void say_away(struct terminal_live *live, const struct error *err)
+{
+    char line[320];
+    int size =
+        snprintf(line, sizeof line, "%s: %s; trying again", error_code_id(err->code), err->text);
+    if (terminal_is(STDERR_FILENO))
+        terminal_live_print(live, bytes_of(line, (size_t)size));
+    else
+        fprintf(stderr, "%s\n", line);
+}
+
 /* A dependency that is away for a moment does not end the watch; it is said and asked again. */
 static enum exit_code watch(struct survey *survey, struct error *err)
 {
     const struct settings *settings = survey->settings;
-    struct terminal_live live;
-    terminal_live_init(&live, STDOUT_FILENO);
+    struct terminal_live live = {0};
     bool in_place = terminal_is(STDOUT_FILENO) && !settings->json && !settings->plain;
+    if (in_place)
+        terminal_live_open(&live, STDOUT_FILENO);
     struct pace pace = {0};
     sigset_t ends;
     sigemptyset(&ends);
@@ -223,20 +235,19 @@ static enum exit_code watch(struct survey *survey, struct error *err)
         struct error now = {0};
         enum outcome outcome = look(survey, &now);
         if (outcome == OUT_FATAL) {
+            terminal_live_close(&live);
             *err = now;
             return command_fail(err);
         }
-        if (outcome == OUT_OK)
+        if (outcome == OUT_OK) {
             update_pace(&pace, survey);
-        else
-            fprintf(stderr, "%s: %s; trying again\n", error_code_id(now.code), now.text);
-        if (outcome == OUT_OK)
             show(survey, &pace, in_place ? &live : NULL);
-        else
-            live.lines = 0;
-        if (outcome == OUT_OK)
             answer_next(settings->answer);
+        } else {
+            say_away(&live, &now);
+        }
     } while (!ferror(stdout) && !wait_or_end(&ends));
+    terminal_live_close(&live);
     answer_name(settings->answer, "status", "end");
     return EXIT_OK;
 }

@@ -21,6 +21,7 @@
 #include "common/base/error.h"
 #include "common/io/settings.h"
 #include "common/io/terminal.h"
+#include "common/policy/outage.h"
 #include "common/policy/totals.h"
 #include "control/survey.h"
 
@@ -33,6 +34,13 @@ enum run_role {
     RUN_WORK,
 };
 
+/* A server that whoever told it cannot reach. */
+struct run_away {
+    bool is_away;
+    char code[12];
+    char cause[OUTAGE_CAUSE_SIZE];
+};
+
 /* The last progress a child told; unused members are zero. */
 struct run_numbers {
     uint64_t read, produced, rejected, bytes, total_bytes;                        /* produce */
@@ -40,6 +48,7 @@ struct run_numbers {
     uint64_t polled, applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
     uint64_t taken, recovered, parked, settled;                                   /* work */
     uint64_t compared, total;                                                     /* verify */
+    struct run_away away[OUTAGE_SERVICES];                                        /* work */
     bool told; /* anything at all */
     bool done;
 };
@@ -60,6 +69,13 @@ struct run_child {
     bool started, ended;
     int code; /* exit code; 128 + the signal that ended it */
     struct run_numbers numbers;
+};
+
+/* What the last good look saw. */
+struct run_seen {
+    uint64_t total, committed, lag, waiting;
+    bool is_last; /* it began when the producer had ended: no message comes any more */
+    bool is_good; /* nothing failed since */
 };
 
 enum run_phase {
@@ -85,14 +101,25 @@ struct run {
     uint64_t kill_at_ms; /* whoever still runs then is killed */
     uint64_t moved_ms;   /* when the last progress was seen */
     uint64_t moved_committed;
+
+    /* looks: on a thread of the pool, as servers may be silent; the survey is its own meanwhile */
     struct survey survey;
-    bool surveyed;    /* the last look was good */
+    uv_work_t look;
+    bool looking;
+    bool look_is_last; /* it began when everything was in the topic */
+    enum outcome look_outcome;
+    struct error look_err;
+    struct error look_ends_err; /* of Kafka, where the store has failed before it was asked */
+    struct run_seen seen;
+    struct run_away look_away[OUTAGE_SERVICES];
+
     struct error err; /* why it stops, when it is not a child's own message */
     char failure[96]; /* which child ended it, for the summary */
 
     /* view */
-    bool terminal;
+    bool terminal; /* there is a live view */
     struct terminal_live live;
+    struct outages outages;
     bool answered;        /* the verifier's answer is on the screen: nothing is drawn below it */
     uint64_t line_ms;     /* the last plain line */
     uint64_t document_ms; /* the last one of run_json.c */
@@ -119,6 +146,7 @@ void run_args_free(char **args);
 void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
 
 /* run_view.c */
+void run_view_open(struct run *run);
 void run_view_draw(struct run *run); /* at most once a tick */
 /* A line of a child or of ours, beside the live view. */
 void run_view_print(struct run *run, struct bytes text);

@@ -53,10 +53,28 @@ static void append_work(struct json_out *out, const struct run *run)
 static void append_topic(struct json_out *out, const struct run *run)
 {
     json_out_object(out, "topic");
-    json_out_count(out, "total", run->survey.total);
-    json_out_count(out, "committed", run->survey.committed);
-    json_out_count(out, "lag", run->survey.lag);
-    json_out_count(out, "pending", run->survey.waiting);
+    json_out_count(out, "total", run->seen.total);
+    json_out_count(out, "committed", run->seen.committed);
+    json_out_count(out, "lag", run->seen.lag);
+    json_out_count(out, "pending", run->seen.waiting);
+    json_out_end(out);
+}
+
+/* The servers that somebody cannot reach: nothing is lost meanwhile. */
+static void append_away(struct json_out *out, const struct run *run, uint64_t now_ms)
+{
+    json_out_list(out, "away");
+    for (int service = 0; service < OUTAGE_SERVICES; service++) {
+        const struct outage *outage = &run->outages.of[service];
+        if (!outage->is_on)
+            continue;
+        json_out_object(out, NULL);
+        json_out_text(out, "service", outage_word((enum outage_service)service));
+        json_out_text(out, "code", outage->code[0] ? outage->code : NULL);
+        json_out_text(out, "cause", outage->cause[0] ? outage->cause : NULL);
+        json_out_seconds(out, "away_seconds", now_ms - outage->since_ms);
+        json_out_end(out);
+    }
     json_out_end(out);
 }
 
@@ -84,6 +102,7 @@ void run_json_tick(struct run *run)
     json_out_count(out, "compared", verified->compared);
     json_out_count(out, "total", verified->total);
     json_out_end(out);
+    append_away(out, run, now_ms);
     json_out_seconds(out, "duration_seconds", now_ms - run->began_ms);
     json_out_real(out, "records_per_second", run->rate, 1);
     answer_next(answer);

@@ -1,51 +1,23 @@
 /*
- * What `drover run` shows: bars redrawn in place on a terminal, one line each ten seconds
- * elsewhere. The numbers of one draw are of one moment, so that they add up.
+ * What `drover run` shows while it runs (live_view.h): drawn in place on a terminal, a line each
+ * ten seconds elsewhere. The numbers of one draw are of one moment, so that they add up. Everything
+ * this process and its children say goes through here and scrolls by above.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/text.h"
 #include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/policy/live_view.h"
 #include "control/run.h"
 
 enum {
-    WIDE_BAR = 22,
-    NARROW_BAR = 14,
-    WIDE_SCREEN = 100,
-    VIEW_LIMIT = 16384,
+    VIEW_LIMIT = 1 << 16,
     PLAIN_MS = 10000,
     RATE_MS = 1000,
 };
-
-/* A full cell and its eighths, in UTF-8. */
-static void append_bar(struct buf *out, double share, int cells)
-{
-    static const char *const EIGHTHS[] = {"·", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    share = share < 0 ? 0 : share > 1 ? 1 : share;
-    int eighths = (int)(share * cells * 8 + 0.5);
-    for (int cell = 0; cell < cells; cell++) {
-        int rest = eighths - cell * 8;
-        buf_append_text(out, rest >= 8 ? "█" : EIGHTHS[rest > 0 ? rest : 0]);
-    }
-}
-
-static void append_head(struct buf *out, const char *name, uint64_t done, uint64_t total)
-{
-    double share = total ? (double)done / (double)total : 0;
-    buf_append_format(out, "  %-8s ", name);
-    append_bar(out, share, terminal_width(STDERR_FILENO) < WIDE_SCREEN ? NARROW_BAR : WIDE_BAR);
-    /* 100 % is said of a finished thing only */
-    int percent = done >= total && total ? 100 : (int)(share * 100);
-    buf_append_format(out, " %3d%%  ", percent > 99 && done < total ? 99 : percent);
-}
-
-static const char *count_text(uint64_t value, char out[28])
-{
-    return text_format_count(value, out);
-}
 
 static void sum_workers(const struct run *run, struct run_numbers *sum)
 {
@@ -58,6 +30,7 @@ static void sum_workers(const struct run *run, struct run_numbers *sum)
         sum->superseded += one->superseded;
         sum->conflict += one->conflict;
         sum->dead += one->dead;
+        sum->recovered += one->recovered;
         sum->mem += one->mem;
         sum->halted += one->halted;
     }
@@ -66,7 +39,7 @@ static void sum_workers(const struct run *run, struct run_numbers *sum)
 /* Over a second, so that it does not jump with every batch. */
 static void update_rate(struct run *run, uint64_t now_ms)
 {
-    uint64_t committed = run->survey.committed;
+    uint64_t committed = run->seen.committed;
     if (run->rate_ms == 0 || committed < run->rate_committed) {
         run->rate_ms = now_ms;
         run->rate_committed = committed;
@@ -79,139 +52,149 @@ static void update_rate(struct run *run, uint64_t now_ms)
     }
 }
 
-static void append_eta(struct buf *out, const struct run *run)
+/* ---- outages: seen by this process's own looks and by the workers */
+
+static const struct run_away *find_away(const struct run *run, int service)
 {
-    if (run->rate < 1 || run->survey.lag == 0)
-        return;
-    uint64_t seconds = (uint64_t)((double)run->survey.lag / run->rate) + 1;
-    buf_append_format(out, "  ETA %" PRIu64 ":%02" PRIu64, seconds / 60, seconds % 60);
+    if (run->look_away[service].is_away)
+        return &run->look_away[service];
+    for (size_t i = RUN_WORK; i < run->child_count; i++)
+        if (run_child_is_running(&run->children[i]) &&
+            run->children[i].numbers.away[service].is_away)
+            return &run->children[i].numbers.away[service];
+    return NULL;
 }
 
-static void append_produce(struct buf *out, const struct run *run)
+/* On a terminal the view says that a server is away. That it is back is said in any case. */
+static void say_change(const struct run *run, enum outage_service service,
+                       enum outage_change change, uint64_t now_ms)
 {
-    const struct run_child *child = &run->children[RUN_PRODUCE];
-    const struct run_numbers *numbers = &child->numbers;
-    char texts[2][28], sizes[2][16];
-    uint64_t done = numbers->bytes, total = numbers->total_bytes;
-    if (child->ended && total == 0)
-        done = total = 1; /* an unknown total, all of it read */
-    append_head(out, "produce", done, total);
-    buf_append_format(out, "%s", count_text(numbers->produced, texts[0]));
-    if (numbers->rejected)
-        buf_append_format(out, " · %s rejected", count_text(numbers->rejected, texts[1]));
-    buf_append_format(out, "  %s", text_format_size(numbers->bytes, sizes[0]));
-    if (numbers->total_bytes)
-        buf_append_format(out, " of %s", text_format_size(numbers->total_bytes, sizes[1]));
-    if (child->ended)
-        buf_append_format(out, "  done %.1fs", (double)(run->produced_ms - run->began_ms) / 1000.0);
-    buf_append_char(out, '\n');
+    const struct outage *outage = &run->outages.of[service];
+    char event[32];
+    struct buf span;
+    buf_init(&span, 64);
+    outage_append_time(&span, now_ms - outage->since_ms);
+    if (change == OUTAGE_BEGAN && !run->terminal) {
+        snprintf(event, sizeof(event), "%s.away", outage_word(service));
+        log_line(LOG_WARN, event, "code=%s cause=\"%s\" lost=nothing", outage->code, outage->cause);
+    } else if (change == OUTAGE_ENDED) {
+        snprintf(event, sizeof(event), "%s.back", outage_word(service));
+        log_line(LOG_INFO, event, "after=%s lost=nothing", buf_text(&span));
+    }
+    buf_free(&span);
 }
 
-static void append_work(struct buf *out, const struct run *run, const struct run_numbers *sum)
+static void update_outages(struct run *run, uint64_t now_ms)
 {
-    char texts[4][28];
-    append_head(out, "work", run->survey.committed, run->survey.total);
-    buf_append_format(out, "%s applied", count_text(sum->applied, texts[0]));
-    uint64_t same = sum->unchanged + sum->superseded;
-    if (same)
-        buf_append_format(out, " · %s unchanged", count_text(same, texts[1]));
-    uint64_t bad = sum->dead + sum->conflict;
-    if (bad)
-        buf_append_format(out, " · %s dead", count_text(bad, texts[2]));
-    if (run->survey.lag || run->phase == RUN_WORKING)
-        buf_append_format(out, " · lag %s", count_text(run->survey.lag, texts[3]));
-    if (run->survey.waiting)
-        buf_append_format(out, " · %s waiting for their parents",
-                          count_text(run->survey.waiting, texts[3]));
-    if (run->drained_ms)
-        buf_append_format(out, "  done %.1fs", (double)(run->drained_ms - run->began_ms) / 1000.0);
-    else
-        append_eta(out, run);
-    buf_append_char(out, '\n');
+    for (int service = 0; service < OUTAGE_SERVICES; service++) {
+        const struct run_away *away = find_away(run, service);
+        enum outage_change change =
+            outage_see(&run->outages, (enum outage_service)service, away != NULL,
+                       away ? away->code : "", away ? away->cause : "", now_ms);
+        if (change != OUTAGE_SAME)
+            say_change(run, (enum outage_service)service, change, now_ms);
+    }
 }
 
-static void append_verify(struct buf *out, const struct run *run)
-{
-    const struct run_numbers *numbers = &run->children[RUN_VERIFY].numbers;
-    char texts[2][28];
-    append_head(out, "verify", numbers->compared, numbers->total);
-    buf_append_format(out, "%s of %s compared\n", count_text(numbers->compared, texts[0]),
-                      count_text(numbers->total, texts[1]));
-}
+/* ---- drawing */
 
-static void append_machine(struct buf *out, const struct run *run, const struct run_numbers *sum)
+static struct live_state state_of(const struct run *run, uint64_t now_ms)
 {
-    char text[28], sizes[2][16];
+    struct run_numbers sum;
+    const struct run_child *producer = &run->children[RUN_PRODUCE];
+    const struct run_numbers *produced = &producer->numbers;
+    const struct run_numbers *verified = &run->children[RUN_VERIFY].numbers;
     size_t working = 0;
+    sum_workers(run, &sum);
     for (size_t i = RUN_WORK; i < run->child_count; i++)
         working += run_child_is_running(&run->children[i]);
-    buf_append_format(
-        out, "           %s/s · %zu worker%s · %s of %s in flight",
-        count_text((uint64_t)(run->rate + 0.5), text), working, working == 1 ? "" : "s",
-        text_format_size(sum->mem, sizes[0]),
-        text_format_size(run->settings->work_memory * run->settings->workers, sizes[1]));
-    buf_append_text(out, run->phase == RUN_STOPPING ? " · stopping\n" : " · Ctrl-C stops\n");
+    return (struct live_state){
+        .now_ms = now_ms,
+        .read = produced->read,
+        .produced = produced->produced,
+        .rejected = produced->rejected,
+        .bytes = produced->bytes,
+        .total_bytes = produced->total_bytes,
+        .is_produced = producer->ended,
+        .produce_ms = run->produced_ms - run->began_ms,
+        .committed = run->seen.committed,
+        .total = run->seen.total,
+        .lag = run->seen.lag,
+        .pending = run->seen.waiting,
+        .applied = sum.applied,
+        .unchanged = sum.unchanged,
+        .superseded = sum.superseded,
+        .recovered = sum.recovered,
+        .dead = sum.dead + sum.conflict,
+        .is_worked = run->drained_ms != 0,
+        .work_ms = run->drained_ms - run->began_ms,
+        .per_second = run->rate,
+        .is_verifying = run->phase == RUN_VERIFYING,
+        .compared = verified->compared,
+        .to_compare = verified->total,
+        .workers = working,
+        .in_flight_bytes = sum.mem,
+        .in_flight_max_bytes = run->settings->work_memory * run->settings->workers,
+        .is_stopping = run->phase == RUN_STOPPING,
+        .outages = run->outages,
+    };
 }
 
-static void draw_live(struct run *run)
+static void draw_live(struct run *run, const struct live_state *state)
 {
     struct buf out;
-    struct run_numbers sum;
-    sum_workers(run, &sum);
     buf_init(&out, VIEW_LIMIT);
-    append_produce(&out, run);
-    append_work(&out, run, &sum);
-    if (run->phase == RUN_VERIFYING)
-        append_verify(&out, run);
-    else
-        append_machine(&out, run, &sum);
+    live_view_append(&out, state, terminal_width(STDERR_FILENO), terminal_height(STDERR_FILENO));
     terminal_live_draw(&run->live, buf_view(&out));
     buf_free(&out);
 }
 
-static void print_plain(const struct run *run)
+static void print_plain(const struct live_state *state)
 {
-    struct run_numbers sum;
-    sum_workers(run, &sum);
-    const struct run_numbers *produced = &run->children[RUN_PRODUCE].numbers;
-    const struct run_numbers *verified = &run->children[RUN_VERIFY].numbers;
-    if (run->phase == RUN_VERIFYING)
-        fprintf(stderr, "verify compared=%" PRIu64 " total=%" PRIu64 "\n", verified->compared,
-                verified->total);
-    else
-        fprintf(stderr,
-                "run produced=%" PRIu64 " rejected=%" PRIu64 " committed=%" PRIu64 "/%" PRIu64
-                " applied=%" PRIu64 " dead=%" PRIu64 " lag=%" PRIu64 " waiting=%" PRIu64
-                " per_s=%.0f\n",
-                produced->produced, produced->rejected, run->survey.committed, run->survey.total,
-                sum.applied, sum.dead + sum.conflict, run->survey.lag, run->survey.waiting,
-                run->rate);
+    struct buf out;
+    buf_init(&out, VIEW_LIMIT);
+    live_view_append_plain(&out, state);
+    fprintf(stderr, "%s\n", buf_text(&out));
+    buf_free(&out);
+}
+
+void run_view_open(struct run *run)
+{
+    run->terminal = terminal_is(STDERR_FILENO) && !run->settings->plain && !run->settings->quiet;
+    if (run->terminal)
+        terminal_live_open(&run->live, STDERR_FILENO);
 }
 
 void run_view_draw(struct run *run)
 {
     uint64_t now_ms = clock_monotonic_ms();
     update_rate(run, now_ms);
+    update_outages(run, now_ms);
     if (run->settings->quiet || run->answered)
         return;
+    struct live_state state = state_of(run, now_ms);
     if (run->terminal) {
-        draw_live(run);
+        draw_live(run, &state);
     } else if (now_ms - run->line_ms >= PLAIN_MS) {
         run->line_ms = now_ms;
-        print_plain(run);
+        print_plain(&state);
     }
 }
 
 void run_view_print(struct run *run, struct bytes text)
 {
-    terminal_live_clear(&run->live);
-    fprintf(stderr, "%.*s\n", BYTES_ARGS(text));
+    if (run->terminal && !run->answered)
+        terminal_live_print(&run->live, text);
+    else
+        fprintf(stderr, "%.*s\n", BYTES_ARGS(text));
 }
 
 void run_view_end(struct run *run)
 {
-    if (!run->answered && run->terminal && !run->settings->quiet)
-        draw_live(run);
+    if (run->terminal && !run->answered) {
+        struct live_state state = state_of(run, clock_monotonic_ms());
+        draw_live(run, &state);
+    }
+    terminal_live_close(&run->live);
     run->answered = true;
-    run->live.lines = 0;
 }

@@ -66,7 +66,7 @@ void survey_close(struct survey *survey)
     *survey = (struct survey){0};
 }
 
-static enum outcome read_ends(struct survey *survey, struct error *err)
+enum outcome survey_look_at_ends(struct survey *survey, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     for (int32_t i = 0; i < survey->partition_count && outcome == OUT_OK; i++)
@@ -139,7 +139,7 @@ enum outcome survey_look(struct survey *survey, struct error *err)
     /* Progress first: ends read later are never behind it. */
     enum outcome outcome = survey_read_progress(survey, err);
     if (outcome == OUT_OK)
-        outcome = read_ends(survey, err);
+        outcome = survey_look_at_ends(survey, err);
     if (outcome == OUT_OK)
         sum_up(survey);
     return outcome == OUT_OK ? leave_out_markers(survey, err) : outcome;

@@ -77,6 +77,8 @@ void survey_close(struct survey *survey);
 
 /* One look at progress and ends. After OUT_RETRY the next look connects anew. */
 MUST_USE enum outcome survey_look(struct survey *survey, struct error *err);
+/* Only the ends of the topic: whether Kafka is there, when the store is not. */
+MUST_USE enum outcome survey_look_at_ends(struct survey *survey, struct error *err);
 /* survey_progress.c, internal: the stores' part of a look. */
 MUST_USE enum outcome survey_read_progress(struct survey *survey, struct error *err);
 /* Reads the receipts and dead letters that are new, and counts: the classes of each partition sum

@@ -351,6 +351,7 @@ static void finish(struct producer *producer)
 
 static void free_producer(struct producer *producer)
 {
+    terminal_live_close(&producer->progress.live);
     clock_file_close(&producer->clock_file, &producer->stream_clock);
     bus_sender_close(producer->sender);
     bus_sender_close(producer->results);
@@ -419,7 +420,7 @@ enum exit_code produce_run(const struct settings *settings, struct bus *bus,
         if (!producer_must_stop(producer))
             producer_read_source(producer, &producer->files.items[i]);
     finish(producer);
-    log_flush();
+    log_finish();
     enum exit_code code = exit_code_of(producer, err);
     if (ledger)
         *ledger = producer->ledger;

@@ -20,7 +20,8 @@ void progress_init(struct progress *progress, const struct settings *settings, u
         progress->kind = PROGRESS_LINES;
     if (progress->kind == PROGRESS_LINES)
         progress->next_ms = now_ms + LINE_EVERY_MS;
-    terminal_live_init(&progress->live, STDERR_FILENO);
+    if (progress->kind == PROGRESS_LIVE)
+        terminal_live_open(&progress->live, STDERR_FILENO);
 }
 
 /* A parent that is gone does not stop the run: its line is lost, nothing else. */
@@ -57,6 +58,7 @@ void progress_tick(struct progress *progress, const struct produce_ledger *ledge
         return;
     if (state->done) { /* the summary follows; only a parent needs the last line */
         progress_clear(progress);
+        terminal_live_close(&progress->live);
         if (progress->kind == PROGRESS_FD)
             say(progress, ledger, state);
         return;

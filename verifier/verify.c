@@ -111,7 +111,7 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     judge_work_init(&run->judge);
     arena_init(&run->arena, RECORD_MOST);
     buf_init(&run->key, KEY_MOST);
-    verify_progress_init(&run->progress, settings->progress_fd, settings->quiet);
+    verify_progress_init(&run->progress, settings->progress_fd, settings->quiet || settings->plain);
 }
 
 /* With a key file a record has the same hash in every report of the migration. */
@@ -129,6 +129,7 @@ static enum outcome take_mask_key(struct verify_run *run, struct error *err)
 
 static void run_free(struct verify_run *run)
 {
+    verify_progress_clear(&run->progress);
     PQfinish(run->snapshot);
     if (run->store)
         run->store->ops->close(run->store);

@@ -7,7 +7,6 @@
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
-#include "common/io/terminal.h"
 
 #define STEPS_MASK 4095u
 #define SHOW_EVERY_MS 200
@@ -17,6 +16,8 @@ void verify_progress_init(struct verify_progress *progress, int fd, bool quiet)
     memset(progress, 0, sizeof *progress);
     progress->fd = fd;
     progress->terminal = fd < 0 && !quiet && terminal_is(STDERR_FILENO);
+    if (progress->terminal)
+        terminal_live_open(&progress->live, STDERR_FILENO);
 }
 
 void verify_progress_expect(struct verify_progress *progress, uint64_t records, uint32_t passes)
@@ -50,9 +51,13 @@ static void show(struct verify_progress *progress)
     char done[28], total[28];
     if (progress->fd >= 0)
         send_line(progress, compared(progress), false);
-    if (progress->terminal)
-        fprintf(stderr, "\r\033[Kverify  %s of %s", text_format_count(compared(progress), done),
-                text_format_count(progress->records, total));
+    if (progress->terminal) {
+        char line[96];
+        int size = snprintf(line, sizeof line, "verify  %s of %s\n",
+                            text_format_count(compared(progress), done),
+                            text_format_count(progress->records, total));
+        terminal_live_draw(&progress->live, bytes_of(line, (size_t)size));
+    }
 }
 
 void verify_progress_step(struct verify_progress *progress)
@@ -68,8 +73,8 @@ void verify_progress_step(struct verify_progress *progress)
 
 void verify_progress_clear(struct verify_progress *progress)
 {
-    if (progress->terminal && progress->shown_ms)
-        fputs("\r\033[K", stderr);
+    terminal_live_clear(&progress->live);
+    terminal_live_close(&progress->live);
 }
 
 void verify_progress_finish(struct verify_progress *progress)

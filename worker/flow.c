@@ -329,7 +329,10 @@ static void on_retry(struct partition *partition, struct batch *batch, const str
     struct backoff probe = BACKOFF_RESOURCE;
     uint32_t wait_ms = backoff_next_ms(resource ? &probe : &partition->backoff, random);
     partition->retry_at_ms = clock_monotonic_ms() + wait_ms;
-    log_error(LOG_WARN, "batch.retry", err);
+    if (error_code_exit(err->code) == EXIT_UNREACHABLE)
+        log_away("batch.retry", err);
+    else
+        log_error(LOG_WARN, "batch.retry", err);
 }
 
 static void on_refused(struct partition *partition, struct batch *batch, const struct error *err)

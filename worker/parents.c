@@ -340,9 +340,9 @@ static void take_result(struct parents *parents)
 static void say_failure(struct parents *parents)
 {
     if (parents->outcome != OUT_OK && parents->failed++ == 0)
-        log_error(LOG_WARN, "parents.away", &parents->err);
+        log_away("parents.away", &parents->err);
     else if (parents->outcome == OUT_OK && parents->failed) {
-        log_line(LOG_INFO, "parents.back", "tries=%" PRIu64, parents->failed);
+        log_back("parents.back", "tries=%" PRIu64, parents->failed);
         parents->failed = 0;
     }
 }

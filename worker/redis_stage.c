@@ -43,6 +43,7 @@ struct redis_stage {
     size_t bytes;
     uint64_t retry_at_ms, ask_at_ms;
     bool lost, asking, sentinel_there;
+    struct error trouble; /* while it is lost */
     struct rebuild_child *child;
     int open_parts;
     void (*on_closed)(void *owner);
@@ -282,7 +283,7 @@ static void on_ready(void *owner)
 {
     struct redis_stage *stage = owner;
     if (stage->lost)
-        log_line(LOG_INFO, "redis.back", "records=%zu", (size_t)stage->records);
+        log_back("redis.back", "records=%zu", (size_t)stage->records);
     stage->lost = false;
     stage->ask_at_ms = stage->retry_at_ms = 0;
     ask_sentinel(stage, clock_monotonic_ms());
@@ -296,7 +297,9 @@ static void on_lost(void *owner, const struct error *err)
     if (err->outcome == OUT_FATAL)
         worker_fail(stage->worker, err);
     else if (!stage->lost)
-        log_error(LOG_WARN, "redis.away", err);
+        log_away("redis.away", err);
+    if (!stage->lost)
+        stage->trouble = *err;
     stage->lost = true;
 }
 
@@ -378,6 +381,11 @@ bool redis_stage_is_busy(const struct redis_stage *stage)
 bool redis_stage_is_settled(const struct redis_stage *stage)
 {
     return !stage->first && stage->sentinel_there && !rebuild_child_is_running(stage->child);
+}
+
+const struct error *redis_stage_trouble(const struct redis_stage *stage)
+{
+    return stage->lost ? &stage->trouble : NULL;
 }
 
 uint64_t redis_stage_records(const struct redis_stage *stage)

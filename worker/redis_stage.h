@@ -37,6 +37,8 @@ bool redis_stage_has_room(const struct redis_stage *stage);
 bool redis_stage_is_busy(const struct redis_stage *stage);
 /* Everything is in Redis, and the sentinel was there when last looked for. */
 bool redis_stage_is_settled(const struct redis_stage *stage);
+/* Why Redis is away; NULL: it is not. */
+const struct error *redis_stage_trouble(const struct redis_stage *stage);
 uint64_t redis_stage_records(const struct redis_stage *stage);
 
 #endif

@@ -209,7 +209,7 @@ static void on_kafka_error(void *owner, int32_t number, const struct error *err)
 {
     struct worker *worker = owner;
     if (err->outcome != OUT_FATAL) {
-        log_error(LOG_WARN, "kafka.away", err);
+        log_away("kafka.away", err);
     } else if (number >= 0 && number < worker->partition_total && worker->held[number]) {
         if (err->code != ERR_KAFKA_OFFSET || !intake_skip_to_wanted(&worker->partitions[number]))
             flow_halt(&worker->partitions[number], err);
@@ -249,6 +249,13 @@ static const char *store_event(const struct worker *worker, bool back)
     }
 }
 
+static void lose_store(struct worker *worker, const struct error *err)
+{
+    worker->store_lost = true;
+    worker->store_trouble = *err;
+    log_away(store_event(worker, false), err);
+}
+
 void worker_on_progress_error(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
@@ -256,10 +263,8 @@ void worker_on_progress_error(void *owner, const struct error *err)
         worker_fail(worker, err);
     else if (!worker->checked && clock_monotonic_ms() - worker->started_ms > START_MS)
         worker_fail(worker, err);
-    else if (!worker->store_lost) {
-        worker->store_lost = true;
-        log_error(LOG_WARN, store_event(worker, false), err);
-    }
+    else if (!worker->store_lost)
+        lose_store(worker, err);
 }
 
 void worker_on_store_state(void *owner, const struct error *err)
@@ -268,11 +273,10 @@ void worker_on_store_state(void *owner, const struct error *err)
     if (err && err->outcome == OUT_FATAL) {
         worker_fail(worker, err);
     } else if (err && !worker->store_lost) {
-        worker->store_lost = true;
-        log_error(LOG_WARN, store_event(worker, false), err);
+        lose_store(worker, err);
     } else if (!err && worker->store_lost) {
         worker->store_lost = false;
-        log_line(LOG_INFO, store_event(worker, true), "waited=yes");
+        log_back(store_event(worker, true), "waited=yes");
         if (worker->settings->storage == STORAGE_REDIS)
             membership_claim_again(worker);
     }
@@ -524,7 +528,7 @@ static enum exit_code run(struct worker *worker, struct error *err)
     int open = worker->left_behind ? 0 : uv_loop_close(&worker->loop);
     if (open != 0)
         log_line(LOG_ERROR, "worker.handles_left", "code=%d", open);
-    log_flush();
+    log_finish();
     return worker->exit_code;
 }
 

@@ -95,7 +95,8 @@ struct worker {
     enum worker_phase phase;
     uint64_t started_ms, phase_by_ms, leave_by_ms, last_commit_ms, last_report_ms, last_line_ms;
     bool checked, store_lost;
-    bool left_behind; /* it ends although something of it still runs */
+    struct error store_trouble; /* while the store is lost */
+    bool left_behind;           /* it ends although something of it still runs */
     enum exit_code exit_code;
     struct error failure; /* why it stops, when it was not asked to */
 };

@@ -6,6 +6,7 @@
 #include "common/io/kafka_client.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,12 @@
 
 #define SAID_MOST 8
 #define SAY_AGAIN_MS 30000
+#define HEALS_MS 10000 /* what librdkafka mends itself is told when it has lasted so long */
 /* Around the largest record: key and headers, and what a dead letter adds. A topic's own limit is
  * the lower one, where it is known (kafka_sender.c). */
 #define HEADROOM_BYTES (KAFKA_HEADERS_BYTES + KAFKA_LETTER_BYTES)
-#define SLICE_MS 250 /* how often waiting for a broker looks for a refusal */
+#define CHOOSING_MS 50 /* until a partition's new leader is asked for again */
+#define SLICE_MS 250   /* how often waiting for a broker looks for a refusal */
 
 /* ---- what librdkafka says ---- */
 
@@ -34,6 +37,8 @@ static struct {
     char last[200];              /* the last trouble; "" none */
     rd_kafka_resp_err_t refusal; /* login or TLS refused: waiting does not help */
     bool asking;                 /* its trouble becomes the answer's cause, not a log line */
+    uint64_t ails_since_ms;      /* what it mends itself is said again and again since then */
+    uint64_t ailed_ms;           /* and was last said then */
 } told;
 
 static bool said_lately(struct bytes text)
@@ -61,7 +66,7 @@ static struct bytes essence(const char *text)
     return bytes_of(start, after ? (size_t)(after - start) : strlen(start));
 }
 
-static void say(enum log_level level, const char *what, const char *text)
+static void say(bool is_away, const char *what, const char *text)
 {
     struct bytes core = essence(text);
     snprintf(told.last, sizeof(told.last), "%.*s", BYTES_ARGS(core));
@@ -70,16 +75,33 @@ static void say(enum log_level level, const char *what, const char *text)
     struct error err;
     error_set(&err, OUT_RETRY, ERR_KAFKA_CLIENT, "%s", what);
     error_cause(&err, "%s", told.last);
-    log_error(level, "kafka.client", &err);
+    if (is_away)
+        log_away("kafka.client", &err);
+    else
+        log_error(LOG_WARN, "kafka.client", &err);
+}
+
+/* A cluster that has just started, or a topic that is just made, has no coordinator of producers
+ * for a moment: asking again is all there is to do, and librdkafka does. News only when it lasts.
+ */
+static bool heals(const char *facility)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    if (strcmp(facility, "GETPID") != 0)
+        return false;
+    if (told.ails_since_ms == 0 || now_ms - told.ailed_ms > HEALS_MS)
+        told.ails_since_ms = now_ms;
+    told.ailed_ms = now_ms;
+    return now_ms - told.ails_since_ms < HEALS_MS;
 }
 
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     (void)client;
-    if (level <=
-        4) /* syslog's "warning"; what is below it is of interest to librdkafka's authors */
-        say(LOG_WARN, strcmp(facility, "FAIL") == 0 ? "a connection to Kafka failed" : facility,
-            text);
+    bool is_away = strcmp(facility, "FAIL") == 0;
+    /* syslog's "warning"; what is below it is of interest to librdkafka's authors */
+    if (level <= 4 && !heals(facility))
+        say(is_away, is_away ? "a connection to Kafka failed" : facility, text);
     else
         log_line(LOG_DEBUG, "kafka.client", "facility=%s", facility);
 }
@@ -95,7 +117,9 @@ static void on_error(rd_kafka_t *client, int code, const char *reason, void *opa
         told.refusal = (rd_kafka_resp_err_t)code;
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && told.last[0])
         return; /* the line before it says why */
-    say(LOG_WARN, rd_kafka_err2name((rd_kafka_resp_err_t)code), text[0] ? text : reason);
+    bool is_away = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE ||
+                   code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    say(is_away, rd_kafka_err2name((rd_kafka_resp_err_t)code), text[0] ? text : reason);
 }
 
 /* ---- configurations ---- */
@@ -291,6 +315,17 @@ static enum outcome meaning(rd_kafka_resp_err_t code, enum error_code *as)
     }
 }
 
+/* Brokers are choosing a partition's leader, or have not all heard of it: a moment after a topic is
+ * made, or a broker has gone. */
+static bool is_choosing(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH ||
+           code == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
+}
+
 enum outcome kafka_classify(rd_kafka_resp_err_t code, const char *detail, const char *topic,
                             struct error *err)
 {
@@ -298,7 +333,9 @@ enum outcome kafka_classify(rd_kafka_resp_err_t code, const char *detail, const 
         return OUT_OK;
     enum error_code as;
     enum outcome outcome = meaning(code, &as);
-    error_set(err, outcome, as, "%s", error_code_meaning(as));
+    error_set(err, outcome, as, "%s",
+              is_choosing(code) ? "a partition has no leader at this moment"
+                                : error_code_meaning(as));
     error_cause(err, "%s: %s", rd_kafka_err2name(code), detail ? detail : rd_kafka_err2str(code));
     if (topic)
         error_where(err, "%s", topic);
@@ -379,6 +416,12 @@ enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int ti
     return outcome;
 }
 
+static int left_ms(uint64_t until_ms)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
+}
+
 /* rd_kafka_query_watermark_offsets waits for a silent broker far beyond its timeout (2.0.2: its
  * request is repeated); this call keeps its own. `which`: RD_KAFKA_OFFSET_BEGINNING or _END. */
 static rd_kafka_resp_err_t ask_offset(rd_kafka_t *client, const char *topic, int32_t partition,
@@ -399,15 +442,22 @@ enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t par
                               int timeout_ms, int64_t *low, int64_t *high, struct error *err)
 {
     uint64_t until_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
-    rd_kafka_resp_err_t code =
-        ask_offset(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, low);
-    uint64_t now_ms = clock_monotonic_ms();
-    int left_ms = now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        code = ask_offset(client, topic, partition, RD_KAFKA_OFFSET_END, left_ms, high);
+    rd_kafka_resp_err_t code;
+    for (;;) {
+        code =
+            ask_offset(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, left_ms(until_ms), low);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            code =
+                ask_offset(client, topic, partition, RD_KAFKA_OFFSET_END, left_ms(until_ms), high);
+        if (!is_choosing(code) || left_ms(until_ms) <= CHOOSING_MS)
+            break;
+        poll(NULL, 0, CHOOSING_MS);
+    }
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
         code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        told.asking = true;
         serve_log(client);
+        told.asking = false;
         return unreachable(client, err);
     }
     return kafka_classify(code, NULL, topic, err);

@@ -3,8 +3,9 @@
  * not mix.
  *
  * Repeats (FAULTS X14, K14): an event may say a few different lines a second, fewer the louder its
- * level, and never the same line twice; what is left out is counted, and the count is written with
- * the event's next line or by log_flush.
+ * level, and never the same line twice; what is left out is counted and said with the last fields
+ * that were left out, by log_flush or with the event's next line. A line that stays the same is
+ * said after 1, 2, 4, … 32 seconds.
  */
 #include "common/io/log.h"
 
@@ -26,6 +27,8 @@ enum {
     VALUE_MOST = 1024, /* bytes of one line's fields (FAULTS X13) */
     EVENTS = 64,       /* told apart; a further one takes the place of the one silent longest */
     WINDOW_MS = 1000,
+    WINDOW_MAX_MS = 32000,
+    LEFT_OUT_MOST = 1024, /* bytes kept of the last line that was left out */
 };
 
 static const char *const LEVEL_NAMES[] = {"error", "warn", "info", "debug"};
@@ -36,9 +39,12 @@ struct event_window {
     const char *event;
     enum log_level level;
     uint64_t began_ms;
+    uint64_t wait_ms; /* longer with each summary that says the same again */
     unsigned lines;
-    unsigned repeated;
-    uint64_t last_line; /* hash of its fields */
+    unsigned repeated;            /* left out */
+    uint64_t last_line;           /* hash of its fields */
+    uint64_t left_out_line;       /* the same of the last that was left out */
+    char left_out[LEFT_OUT_MOST]; /* its fields */
 };
 
 static struct {
@@ -46,6 +52,9 @@ static struct {
     enum log_level level;
     enum log_format format;
     bool colour;
+    bool watched;
+    log_printer print;
+    void *print_owner;
     struct event_window windows[EVENTS];
 } state = {.component = "drover", .level = LOG_INFO, .format = LOG_PRETTY};
 
@@ -74,8 +83,18 @@ void log_setup_names(const char *component, const char *level, const char *forma
     log_setup(component, chosen, form);
 }
 
+void log_print_through(log_printer print, void *owner)
+{
+    state.print = print;
+    state.print_owner = owner;
+}
+
 static void write_line(struct buf *line)
 {
+    if (state.print) {
+        state.print(state.print_owner, buf_view(line));
+        return;
+    }
     buf_append_char(line, '\n');
     struct bytes rest = buf_view(line);
     while (rest.size) {
@@ -196,7 +215,31 @@ static void say(enum log_level level, const char *event, struct bytes fields, un
     buf_free(&line);
 }
 
-static struct event_window *window_of(const char *event)
+/* What was left out: one line is said as it was, of several the last one with their number. */
+static void say_left_out(struct event_window *window, uint64_t now_ms)
+{
+    bool same = window->left_out_line == window->last_line;
+    say(window->level, window->event, bytes_text(window->left_out),
+        window->repeated > 1 || same ? window->repeated : 0);
+    window->wait_ms = same ? window->wait_ms * 2 : WINDOW_MS;
+    if (window->wait_ms > WINDOW_MAX_MS)
+        window->wait_ms = WINDOW_MAX_MS;
+    window->repeated = 0;
+    window->began_ms = now_ms;
+    window->lines = 1; /* the summary was this window's line */
+    window->last_line = window->left_out_line;
+}
+
+static void leave_out(struct event_window *window, enum log_level level, struct bytes fields,
+                      uint64_t line)
+{
+    window->level = level;
+    window->repeated++;
+    window->left_out_line = line;
+    snprintf(window->left_out, sizeof(window->left_out), "%.*s", BYTES_ARGS(fields));
+}
+
+static struct event_window *window_of(const char *event, uint64_t now_ms)
 {
     struct event_window *oldest = &state.windows[0];
     for (size_t i = 0; i < EVENTS; i++) {
@@ -207,31 +250,37 @@ static struct event_window *window_of(const char *event)
             oldest = window;
     }
     if (oldest->repeated)
-        say(oldest->level, oldest->event, (struct bytes){0}, oldest->repeated);
-    *oldest = (struct event_window){.event = event};
+        say_left_out(oldest, now_ms);
+    *oldest = (struct event_window){.event = event, .wait_ms = WINDOW_MS};
     return oldest;
 }
 
 static void log_fields(enum log_level level, const char *event, struct bytes fields)
 {
-    struct event_window *window = window_of(event);
     uint64_t now_ms = clock_monotonic_ms();
+    struct event_window *window = window_of(event, now_ms);
     uint64_t line = hash64(fields);
-    bool fresh = window->lines == 0 || now_ms - window->began_ms >= WINDOW_MS;
-    if (!fresh && (line == window->last_line || window->lines >= LINES_A_WINDOW[level])) {
-        window->level = level;
-        window->repeated++;
+    uint64_t age_ms = now_ms - window->began_ms;
+    bool same = line == window->last_line && window->lines;
+    bool fresh = window->lines == 0 || age_ms >= (same ? window->wait_ms : WINDOW_MS);
+    if (!fresh && (same || window->lines >= LINES_A_WINDOW[level])) {
+        leave_out(window, level, fields, line);
+        return;
+    }
+    if (fresh && window->repeated) {
+        leave_out(window, level, fields, line); /* this line is the one that is said */
+        say_left_out(window, now_ms);
         return;
     }
     if (fresh) {
         window->began_ms = now_ms;
         window->lines = 0;
+        if (!same)
+            window->wait_ms = WINDOW_MS;
     }
-    unsigned repeated = window->repeated;
-    window->repeated = 0;
     window->lines++;
     window->last_line = line;
-    say(level, event, fields, repeated);
+    say(level, event, fields, 0);
 }
 
 /* Fields beyond the line's limit are cut. */
@@ -296,17 +345,40 @@ void log_error(enum log_level level, const char *event, const struct error *err)
     buf_free(&fields);
 }
 
+void log_watched(bool watched)
+{
+    state.watched = watched;
+}
+
+void log_away(const char *event, const struct error *err)
+{
+    log_error(state.watched ? LOG_DEBUG : LOG_WARN, event, err);
+}
+
+void log_back(const char *event, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_args(state.watched ? LOG_DEBUG : LOG_INFO, event, false, format, args);
+    va_end(args);
+}
+
 void log_flush(void)
 {
     uint64_t now_ms = clock_monotonic_ms();
     for (size_t i = 0; i < EVENTS; i++) {
         struct event_window *window = &state.windows[i];
-        if (window->repeated == 0)
-            continue;
-        say(window->level, window->event, (struct bytes){0}, window->repeated);
-        window->repeated = 0;
-        window->began_ms = now_ms;
-        window->lines = 1; /* the summary was this window's line */
-        window->last_line = 0;
+        bool same = window->left_out_line == window->last_line;
+        uint64_t wait_ms = same ? window->wait_ms : WINDOW_MS;
+        if (window->repeated && now_ms - window->began_ms >= wait_ms)
+            say_left_out(window, now_ms);
     }
+}
+
+void log_finish(void)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    for (size_t i = 0; i < EVENTS; i++)
+        if (state.windows[i].repeated)
+            say_left_out(&state.windows[i], now_ms);
 }

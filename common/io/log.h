@@ -3,8 +3,9 @@
 
 /*
  * The log writer: one line an event on standard error, `time level component event key=value …`,
- * as pretty text, logfmt or JSON lines. Repeats of one event within a second are counted and
- * summarised ("repeated=41"), so that a failing dependency is said once and not in a storm. Values
+ * as pretty text, logfmt or JSON lines. Repeats of one event within a second are counted and said
+ * with their last fields ("repeated=41"), the same line ever more rarely, so that a failing
+ * dependency is said once and not in a storm. Values
  * are escaped; payloads, keys and secrets are never handed to it. Loop thread only.
  */
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/base/attributes.h"
+#include "common/base/bytes.h"
 #include "common/base/error.h"
 
 enum log_level {
@@ -41,7 +43,19 @@ void log_line(enum log_level level, const char *event, const char *format, ...) 
 void log_each(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 /* An error with its code, text, where, cause as fields. */
 void log_error(enum log_level level, const char *event, const struct error *err);
-/* Writes the counts of suppressed repeats. Called by the loop once a second, and at exit. */
+/* A server that is away, and one that is back: a warning and a piece of news; only for debugging
+ * where a parent process watches the servers and shows their state (log_watched). */
+void log_away(const char *event, const struct error *err);
+void log_back(const char *event, const char *format, ...) PRINTF_LIKE(2, 3);
+void log_watched(bool watched);
+/* Says what was left out of each event, with its last fields. Called by the loop once a second;
+ * log_finish at exit, which does not wait for the end of an event's silence. */
 void log_flush(void);
+void log_finish(void);
+
+/* Where lines go instead of standard error: to who owns the terminal and has something drawn there.
+ * `line` is without its '\n' and valid for the call. NULL: standard error again. */
+typedef void (*log_printer)(void *owner, struct bytes line);
+void log_print_through(log_printer print, void *owner);
 
 #endif

@@ -2,13 +2,23 @@
 #define DROVER_IO_TERMINAL_H
 
 /*
- * What a terminal allows, and a block of lines on it that is drawn again in place. Only spaces,
- * newlines, UTF-8 of single-width characters and SGR colour sequences may be drawn.
+ * What a terminal allows, and a live block: lines on it that are drawn again in place, while other
+ * lines scroll by above. Only spaces, newlines, UTF-8 and SGR colour sequences may be drawn.
+ *
+ *   an ordinary line       printed through the block: it scrolls away above
+ *   the block              never wider or higher than the terminal
+ *   the cursor             below it, at the start of a line: what ends the process at any moment
+ *                          leaves a terminal that needs no repair
+ *
+ * Each change is one write(2): the cursor is hidden and shown again within it. Nothing else of the
+ * terminal's state is ever changed. A process in the background draws nothing; one that was
+ * suspended draws anew below what was written meanwhile.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/base/buf.h"
 #include "common/base/bytes.h"
 
 bool terminal_is(int fd);
@@ -17,21 +27,31 @@ bool terminal_colour(int fd);
 /* What is written elsewhere than to a terminal is this wide. */
 #define TERMINAL_NONE_WIDTH 100
 
-/* Columns; 80 when unknown. */
+/* Columns and lines; 80 and 24 when unknown. */
 int terminal_width(int fd);
 /* For text that is written once: of the terminal, else $COLUMNS, else TERMINAL_NONE_WIDTH. */
 size_t terminal_text_width(int fd);
+int terminal_height(int fd);
 
 struct terminal_live {
     int fd;
-    int lines; /* drawn at present */
+    bool is_open;
+    struct buf block;  /* what is to be seen: drawn again below each ordinary line */
+    int *widths;       /* columns of each line drawn at present */
+    size_t line_count; /* of them; 0: nothing is on the screen */
+    size_t line_room;
+    int resumes; /* seen of the process: how often it was continued */
 };
 
-void terminal_live_init(struct terminal_live *live, int fd);
-/* Replaces what is drawn. Each line ends in '\n' and is cut to the width, or the terminal would
- * wrap it and the next draw would miss its place. */
+/* Takes over what log.c writes to standard error, when fd is that. One block a process. */
+void terminal_live_open(struct terminal_live *live, int fd);
+/* Replaces the block. Each line ends in '\n'. What is wider or higher than the terminal is cut. */
 void terminal_live_draw(struct terminal_live *live, struct bytes text);
-/* Takes the block off the screen, so that ordinary lines can be written. */
+/* An ordinary line (without its '\n') above the block. As it is when nothing is drawn. */
+void terminal_live_print(struct terminal_live *live, struct bytes line);
+/* Takes the block off the screen. It comes back with the next draw. */
 void terminal_live_clear(struct terminal_live *live);
+/* Leaves the block on the screen, in its last state, and draws no more. The log is itself again. */
+void terminal_live_close(struct terminal_live *live);
 
 #endif

@@ -38,6 +38,7 @@ pgrep procps
 flock util-linux
 node nodejs
 python3 python3
+tmux tmux
 chromium chromium"
 readonly NEEDED_LIBRARIES="
 rdkafka librdkafka-dev

@@ -1,0 +1,257 @@
+#include "common/policy/live_view.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/base/text_width.h"
+
+enum {
+    LINE_LIMIT = 4096,
+    WIDE_BAR = 22,
+    NORMAL_BAR = 14,
+    NARROW_BAR = 6,
+    WIDE_SCREEN = 100,
+    NORMAL_SCREEN = 60,
+    NARROW_SCREEN = 36, /* below it there is no bar */
+    LEAST_CAUSE = 12,   /* a cause cut to less says nothing */
+};
+
+/* The order of the lines on the screen. What matters least goes first where there is no room. */
+enum line {
+    LINE_PRODUCE,
+    LINE_WORK,
+    LINE_VERIFY,
+    LINE_OUTAGE,
+    LINE_MACHINE = LINE_OUTAGE + OUTAGE_SERVICES,
+    LINES,
+};
+
+struct screen {
+    int width;
+    struct buf lines[LINES];
+};
+
+/* ---- parts of lines */
+
+/* `part` when all of it still fits; else the line ends before it, or goes on with a shorter part.
+ */
+static void add(struct screen *screen, enum line line, struct buf *part)
+{
+    struct buf *out = &screen->lines[line];
+    if (text_width(buf_view(out)) + text_width(buf_view(part)) <= screen->width)
+        buf_append_bytes(out, buf_view(part));
+    buf_reset(part);
+}
+
+/* A full cell and its eighths, in UTF-8. */
+static void append_bar(struct buf *out, double share, int cells)
+{
+    static const char *const EIGHTHS[] = {"·", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+    int eighths = (int)(share * cells * 8 + 0.5);
+    for (int cell = 0; cell < cells; cell++) {
+        int rest = eighths - cell * 8;
+        buf_append_text(out, rest >= 8 ? "█" : EIGHTHS[rest > 0 ? rest : 0]);
+    }
+}
+
+static int bar_cells(int width)
+{
+    if (width >= WIDE_SCREEN)
+        return WIDE_BAR;
+    if (width >= NORMAL_SCREEN)
+        return NORMAL_BAR;
+    return width >= NARROW_SCREEN ? NARROW_BAR : 0;
+}
+
+/* 100 % is said of a finished thing only. */
+static void add_head(struct screen *screen, enum line line, const char *name, uint64_t done,
+                     uint64_t total)
+{
+    struct buf *out = &screen->lines[line];
+    double share = total ? (double)done / (double)total : 0;
+    share = share > 1 ? 1 : share;
+    int percent = (int)(share * 100);
+    if (percent > 99 && done < total)
+        percent = 99;
+    int cells = bar_cells(screen->width);
+    buf_append_format(out, cells ? "  %-8s " : "%-8s", name);
+    append_bar(out, share, cells);
+    buf_append_format(out, " %3d%%", percent);
+}
+
+static void add_count(struct screen *screen, enum line line, struct buf *part, const char *before,
+                      uint64_t count, const char *what)
+{
+    char text[28];
+    buf_append_format(part, "%s%s%s", before, text_format_count(count, text), what);
+    add(screen, line, part);
+}
+
+static void add_done(struct screen *screen, enum line line, struct buf *part, uint64_t span_ms)
+{
+    buf_append_format(part, "  done %.1fs", (double)span_ms / 1000.0);
+    add(screen, line, part);
+}
+
+/* ---- lines */
+
+static void make_produce(struct screen *screen, const struct live_state *state, struct buf *part)
+{
+    char sizes[2][16];
+    uint64_t done = state->bytes, total = state->total_bytes;
+    if (state->is_produced && total == 0)
+        done = total = 1; /* an unknown total, all of it read */
+    add_head(screen, LINE_PRODUCE, "produce", done, total);
+    add_count(screen, LINE_PRODUCE, part, "  ", state->produced, "");
+    if (state->rejected)
+        add_count(screen, LINE_PRODUCE, part, " · ", state->rejected, " rejected");
+    if (state->is_produced)
+        add_done(screen, LINE_PRODUCE, part, state->produce_ms);
+    buf_append_format(part, "  %s", text_format_size(state->bytes, sizes[0]));
+    if (state->total_bytes)
+        buf_append_format(part, " of %s", text_format_size(state->total_bytes, sizes[1]));
+    add(screen, LINE_PRODUCE, part);
+}
+
+static void make_work(struct screen *screen, const struct live_state *state, struct buf *part)
+{
+    add_head(screen, LINE_WORK, "work", state->committed, state->total);
+    add_count(screen, LINE_WORK, part, "  ", state->applied, " applied");
+    if (state->dead)
+        add_count(screen, LINE_WORK, part, " · ", state->dead, " dead");
+    if (state->pending)
+        add_count(screen, LINE_WORK, part, " · ", state->pending, " pending");
+    if (state->lag || !state->is_worked)
+        add_count(screen, LINE_WORK, part, " · lag ", state->lag, "");
+    if (state->is_worked) {
+        add_done(screen, LINE_WORK, part, state->work_ms);
+    } else if (state->per_second >= 1 && state->lag) {
+        buf_append_text(part, " · ETA ");
+        outage_append_time(part, (uint64_t)((double)state->lag / state->per_second * 1000) + 1000);
+        add(screen, LINE_WORK, part);
+    }
+    if (state->unchanged)
+        add_count(screen, LINE_WORK, part, " · ", state->unchanged, " unchanged");
+    if (state->superseded)
+        add_count(screen, LINE_WORK, part, " · ", state->superseded, " superseded");
+    if (state->recovered)
+        add_count(screen, LINE_WORK, part, " · ", state->recovered, " recovered");
+}
+
+static void make_verify(struct screen *screen, const struct live_state *state, struct buf *part)
+{
+    char texts[2][28];
+    add_head(screen, LINE_VERIFY, "verify", state->compared, state->to_compare);
+    buf_append_format(part, "  %s of %s", text_format_count(state->compared, texts[0]),
+                      text_format_count(state->to_compare, texts[1]));
+    add(screen, LINE_VERIFY, part);
+    buf_append_text(part, " compared");
+    add(screen, LINE_VERIFY, part);
+}
+
+static void make_machine(struct screen *screen, const struct live_state *state, struct buf *part)
+{
+    char text[28], sizes[2][16];
+    if (bar_cells(screen->width))
+        buf_append_text(&screen->lines[LINE_MACHINE], "           ");
+    uint64_t rate = state->per_second > 0 ? (uint64_t)(state->per_second + 0.5) : 0;
+    buf_append_format(part, "%s/s", text_format_count(rate, text));
+    add(screen, LINE_MACHINE, part);
+    buf_append_text(part, state->is_stopping ? " · stopping" : " · Ctrl-C stops");
+    add(screen, LINE_MACHINE, part);
+    buf_append_format(part, " · %zu worker%s", state->workers, state->workers == 1 ? "" : "s");
+    add(screen, LINE_MACHINE, part);
+    buf_append_format(part, " · %s of %s in flight",
+                      text_format_size(state->in_flight_bytes, sizes[0]),
+                      text_format_size(state->in_flight_max_bytes, sizes[1]));
+    add(screen, LINE_MACHINE, part);
+}
+
+/* "PostgreSQL away 0:23, connection refused 127.0.0.1:5432; nothing is lost" */
+static void make_outage(struct screen *screen, enum outage_service service,
+                        const struct live_state *state, struct buf *part)
+{
+    static const char CALM[] = "; nothing is lost";
+    const struct outage *outage = &state->outages.of[service];
+    struct buf *out = &screen->lines[LINE_OUTAGE + (int)service];
+    buf_append_format(part, "%s%s away ", bar_cells(screen->width) ? "  " : "",
+                      outage_title(service));
+    outage_append_time(part, state->now_ms - outage->since_ms);
+    text_append_fit(out, buf_view(part), screen->width);
+    buf_reset(part);
+    int room = screen->width - text_width(buf_view(out)) - (int)strlen(CALM) - 2;
+    if (outage->cause[0] && room >= LEAST_CAUSE) {
+        buf_append_text(out, ", ");
+        text_append_fit(out, bytes_text(outage->cause), room);
+    }
+    buf_append_text(part, CALM);
+    add(screen, LINE_OUTAGE + (int)service, part);
+}
+
+/* What is left out first where the terminal is low. */
+static const enum line BY_WEIGHT[LINES] = {
+    LINE_WORK,
+    LINE_VERIFY,
+    LINE_OUTAGE + OUTAGE_POSTGRES,
+    LINE_OUTAGE + OUTAGE_KAFKA,
+    LINE_OUTAGE + OUTAGE_REDIS,
+    LINE_PRODUCE,
+    LINE_MACHINE,
+};
+
+static void put_together(struct screen *screen, int height, struct buf *out)
+{
+    bool is_shown[LINES] = {false};
+    int room = height - 1; /* the cursor stands below */
+    for (int i = 0; i < LINES && room > 0; i++) {
+        is_shown[BY_WEIGHT[i]] = screen->lines[BY_WEIGHT[i]].size > 0;
+        room -= is_shown[BY_WEIGHT[i]];
+    }
+    for (int line = 0; line < LINES; line++) {
+        if (!is_shown[line])
+            continue;
+        text_append_fit(out, buf_view(&screen->lines[line]), screen->width);
+        buf_append_char(out, '\n');
+    }
+}
+
+void live_view_append(struct buf *out, const struct live_state *state, int width, int height)
+{
+    struct screen screen = {.width = width};
+    struct buf part;
+    buf_init(&part, LINE_LIMIT);
+    for (int line = 0; line < LINES; line++)
+        buf_init(&screen.lines[line], LINE_LIMIT);
+    make_produce(&screen, state, &part);
+    make_work(&screen, state, &part);
+    if (state->is_verifying)
+        make_verify(&screen, state, &part);
+    else
+        make_machine(&screen, state, &part);
+    for (int service = 0; service < OUTAGE_SERVICES; service++)
+        if (state->outages.of[service].is_on)
+            make_outage(&screen, (enum outage_service)service, state, &part);
+    put_together(&screen, height, out);
+    for (int line = 0; line < LINES; line++)
+        buf_free(&screen.lines[line]);
+    buf_free(&part);
+}
+
+void live_view_append_plain(struct buf *out, const struct live_state *state)
+{
+    if (state->is_verifying)
+        buf_append_format(out, "verify compared=%" PRIu64 " total=%" PRIu64, state->compared,
+                          state->to_compare);
+    else
+        buf_append_format(
+            out,
+            "run produced=%" PRIu64 " rejected=%" PRIu64 " committed=%" PRIu64 "/%" PRIu64
+            " applied=%" PRIu64 " dead=%" PRIu64 " lag=%" PRIu64 " pending=%" PRIu64 " per_s=%.0f",
+            state->produced, state->rejected, state->committed, state->total, state->applied,
+            state->dead, state->lag, state->pending, state->per_second);
+    for (int service = 0; service < OUTAGE_SERVICES; service++)
+        if (state->outages.of[service].is_on)
+            buf_append_format(out, " %s_away_s=%" PRIu64, outage_word((enum outage_service)service),
+                              (state->now_ms - state->outages.of[service].since_ms) / 1000);
+}

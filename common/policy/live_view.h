@@ -1,0 +1,49 @@
+#ifndef DROVER_POLICY_LIVE_VIEW_H
+#define DROVER_POLICY_LIVE_VIEW_H
+
+/*
+ * The lines a run shows while it works, from its numbers and the size of the terminal: bars for
+ * what is produced, worked, verified, a line for each server that is away, and one of the machine.
+ * No line is wider than the terminal, and never are there more than fit above the cursor: a narrow
+ * one loses what matters least of a line, a low one the lines that matter least. Pure.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/policy/outage.h"
+
+struct live_state {
+    uint64_t now_ms; /* monotonic */
+
+    /* produce; of bytes the total is 0 while it is not known */
+    uint64_t read, produced, rejected, bytes, total_bytes;
+    bool is_produced; /* it ended after produce_ms */
+    uint64_t produce_ms;
+
+    /* work: messages committed of all in the topic, and what became of records */
+    uint64_t committed, total, lag, pending;
+    uint64_t applied, unchanged, superseded, recovered, dead;
+    bool is_worked; /* it ended after work_ms */
+    uint64_t work_ms;
+    double per_second;
+
+    /* verify */
+    bool is_verifying;
+    uint64_t compared, to_compare;
+
+    size_t workers;
+    uint64_t in_flight_bytes, in_flight_max_bytes;
+    bool is_stopping;
+
+    struct outages outages;
+};
+
+/* Lines that each end in '\n'. */
+void live_view_append(struct buf *out, const struct live_state *state, int width, int height);
+/* The same moment as one line for where there is no terminal, without its '\n'. */
+void live_view_append_plain(struct buf *out, const struct live_state *state);
+
+#endif
