@@ -1,15 +1,16 @@
 #include "verifier/verify_progress.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/json_out.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
 
 #define STEPS_MASK 4095u
 #define SHOW_EVERY_MS 200
+#define LINE_LIMIT 256
 
 void verify_progress_init(struct verify_progress *progress, int fd, bool quiet)
 {
@@ -37,13 +38,20 @@ static uint64_t compared(const struct verify_progress *progress)
 /* A parent that no longer reads must not end the verification: what write says is no matter. */
 static void send_line(const struct verify_progress *progress, uint64_t done, bool finished)
 {
-    char line[128];
-    int size = snprintf(line, sizeof line,
-                        "{\"role\":\"verify\",\"done\":%s,\"compared\":%" PRIu64
-                        ",\"total\":%" PRIu64 "}\n",
-                        finished ? "true" : "false", done, progress->records);
-    ssize_t ignored = write(progress->fd, line, (size_t)size);
+    struct buf line;
+    struct json_out out;
+    buf_init(&line, LINE_LIMIT);
+    json_out_init(&out, &line);
+    json_out_object(&out, NULL);
+    json_out_text(&out, "role", "verify");
+    json_out_bool(&out, "done", finished);
+    json_out_count(&out, "compared", done);
+    json_out_count(&out, "total", progress->records);
+    json_out_end(&out);
+    buf_append_char(&line, '\n');
+    ssize_t ignored = write(progress->fd, line.data, line.size);
     (void)ignored;
+    buf_free(&line);
 }
 
 static void show(struct verify_progress *progress)

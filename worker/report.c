@@ -39,8 +39,8 @@ static uint64_t settled_before(const struct worker *worker)
     return worker->counts.settled > parked ? worker->counts.settled - parked : 0;
 }
 
-/* One server that is away, as a member of the line. */
-static void append_away(struct buf *line, const char *between, const struct error *err)
+/* One server that is away. */
+static void append_away(struct json_out *out, const struct error *err)
 {
     enum outage_service service = outage_service_of(err->code);
     struct buf cause;
@@ -48,45 +48,59 @@ static void append_away(struct buf *line, const char *between, const struct erro
         return;
     buf_init(&cause, 1024);
     outage_append_cause(&cause, err);
-    buf_append_format(line, "%s{\"service\":\"%s\",\"code\":\"%s\",\"cause\":", between,
-                      outage_word(service), error_code_id(err->code));
-    buf_append_json(line, buf_view(&cause));
-    buf_append_char(line, '}');
+    json_out_object(out, NULL);
+    json_out_text(out, "service", outage_word(service));
+    json_out_text(out, "code", error_code_id(err->code));
+    json_out_bytes(out, "cause", buf_view(&cause));
+    json_out_end(out);
     buf_free(&cause);
 }
 
-static void append_outages(struct buf *line, const struct worker *worker)
+static void append_outages(struct json_out *out, const struct worker *worker)
 {
     const struct error *redis = worker->stage ? redis_stage_trouble(worker->stage) : NULL;
-    buf_append_text(line, ",\"away\":[");
-    size_t start = line->size;
+    json_out_list(out, "away");
     if (worker->store_lost)
-        append_away(line, "", &worker->store_trouble);
+        append_away(out, &worker->store_trouble);
     if (redis)
-        append_away(line, line->size > start ? "," : "", redis);
-    buf_append_char(line, ']');
+        append_away(out, redis);
+    json_out_end(out);
+}
+
+static void append_numbers(struct json_out *out, const struct worker *worker)
+{
+    const uint64_t *classes = worker->counts.classes;
+    json_out_count(out, "polled", worker->counts.polled);
+    json_out_count(out, "applied", classes[CLASS_APPLIED]);
+    json_out_count(out, "unchanged", classes[CLASS_UNCHANGED]);
+    json_out_count(out, "superseded", classes[CLASS_SUPERSEDED]);
+    json_out_count(out, "conflict", classes[CLASS_CONFLICT]);
+    json_out_count(out, "dead", classes[CLASS_DEAD]);
+    json_out_count(out, "recovered", classes[CLASS_RECOVERED]);
+    json_out_count(out, "taken", worker->counts.taken);
+    json_out_count(out, "parked", classes[CLASS_WAITING]);
+    json_out_count(out, "settled", worker->counts.settled);
+    json_out_count(out, "waiting", waiting_count(worker));
+    json_out_count(out, "redis_lag", worker->stage ? redis_stage_records(worker->stage) : 0);
+    json_out_count(out, "redis_foreign", worker->counts.foreign);
+    json_out_count(out, "partitions", worker->held_count);
+    json_out_count(out, "halted", halted_count(worker));
+    json_out_count(out, "mem", worker->in_flight_bytes);
 }
 
 static void write_line(const struct worker *worker, bool done)
 {
     struct buf line;
-    const uint64_t *classes = worker->counts.classes;
+    struct json_out out;
     buf_init(&line, LINE_LIMIT);
-    buf_append_format(
-        &line,
-        "{\"role\":\"work\",\"polled\":%" PRIu64 ",\"applied\":%" PRIu64 ",\"unchanged\":%" PRIu64
-        ",\"superseded\":%" PRIu64 ",\"conflict\":%" PRIu64 ",\"dead\":%" PRIu64
-        ",\"recovered\":%" PRIu64 ",\"taken\":%" PRIu64 ",\"parked\":%" PRIu64
-        ",\"settled\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"redis_lag\":%" PRIu64
-        ",\"redis_foreign\":%" PRIu64 ",\"partitions\":%zu,\"halted\":%zu,\"mem\":%zu,\"done\":%s",
-        worker->counts.polled, classes[CLASS_APPLIED], classes[CLASS_UNCHANGED],
-        classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT], classes[CLASS_DEAD],
-        classes[CLASS_RECOVERED], worker->counts.taken, classes[CLASS_WAITING],
-        worker->counts.settled, waiting_count(worker),
-        worker->stage ? redis_stage_records(worker->stage) : 0, worker->counts.foreign,
-        worker->held_count, halted_count(worker), worker->in_flight_bytes, done ? "true" : "false");
-    append_outages(&line, worker);
-    buf_append_text(&line, "}\n");
+    json_out_init(&out, &line);
+    json_out_object(&out, NULL);
+    json_out_text(&out, "role", "work");
+    append_numbers(&out, worker);
+    json_out_bool(&out, "done", done);
+    append_outages(&out, worker);
+    json_out_end(&out);
+    buf_append_char(&line, '\n');
     ssize_t written = write(worker->settings->progress_fd, line.data, line.size);
     (void)written; /* a parent that is gone does not stop the work */
     buf_free(&line);

@@ -60,24 +60,24 @@ bool produce_ledger_adds_up(const struct produce_ledger *ledger, bool at_end)
     return sum == ledger->read && (!at_end || ledger->queued == 0);
 }
 
-static const char *truth(bool value)
-{
-    return value ? "true" : "false";
-}
-
-void produce_ledger_append_progress(struct buf *out, const struct produce_ledger *ledger,
+void produce_ledger_append_progress(struct buf *line, const struct produce_ledger *ledger,
                                     const struct produce_state *state)
 {
-    buf_append_format(
-        out,
-        "{\"role\":\"produce\",\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
-        ",\"withheld\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"total_bytes\":",
-        ledger->read, ledger->produced, ledger->rejected, ledger->withheld, state->source_bytes);
+    struct json_out out;
+    json_out_init(&out, line);
+    json_out_object(&out, NULL);
+    json_out_text(&out, "role", "produce");
+    json_out_count(&out, "read", ledger->read);
+    json_out_count(&out, "produced", ledger->produced);
+    json_out_count(&out, "rejected", ledger->rejected);
+    json_out_count(&out, "withheld", ledger->withheld);
+    json_out_count(&out, "bytes", state->source_bytes);
     if (state->total_bytes)
-        buf_append_format(out, "%" PRIu64, state->total_bytes);
+        json_out_count(&out, "total_bytes", state->total_bytes);
     else
-        buf_append_text(out, "null");
-    buf_append_format(out, ",\"done\":%s}", truth(state->done));
+        json_out_null(&out, "total_bytes");
+    json_out_bool(&out, "done", state->done);
+    json_out_end(&out);
 }
 
 static uint64_t a_second(uint64_t amount, uint64_t elapsed_ms)

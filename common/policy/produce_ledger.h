@@ -59,7 +59,7 @@ struct produce_state {
 };
 
 /* {"role":"produce","read":N,…} without newline. */
-void produce_ledger_append_progress(struct buf *out, const struct produce_ledger *ledger,
+void produce_ledger_append_progress(struct buf *line, const struct produce_ledger *ledger,
                                     const struct produce_state *state);
 /* One line for people, without newline. */
 void produce_ledger_append_line(struct buf *out, const struct produce_ledger *ledger,

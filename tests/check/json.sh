@@ -11,10 +11,7 @@ common/policy/sequence.c|the stored sequence numbers
 common/policy/collect_storage_find.c|forms of localStorage
 common/policy/collect_storage_merge.c|forms of localStorage
 common/io/chromium_profile.c|the form of a localStorage payload
-common/io/log.c|log lines, written where memory is short
-common/policy/produce_ledger.c|progress for the parent process
-verifier/verify_progress.c|progress for the parent process
-worker/report.c|progress for the parent process'
+common/io/log.c|log lines, written where memory is short'
 
 check() {
   local files
