@@ -63,7 +63,7 @@ produces() {
   equal "rejections of $source" \
     "$(jq -r 'if .where.line then "\(.code) \(.where.line):\(.where.column) byte \(.where.byte) record \(.where.record)" else .code end' "$WORK/rejects.json")" \
     "${expected%$'\n'}"
-  grep -qE "^  produced +$good " "$log" || fail "$source: not $good were produced"
+  grep -qE "^  [0-9 ]+ source records = $good produced( |$)" "$log" || fail "$source: not $good were produced"
   cat "$WORK/rejects.json" >> "$WORK/rejects.log"
 }
 
