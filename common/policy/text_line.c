@@ -2,16 +2,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "common/base/text_width.h"
 
 #define FORMAT_SIZE 1024
 
 size_t text_line_width(struct bytes text)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
-        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-    return count;
+    return (size_t)text_width(text);
 }
 
 struct text_line text_line_begin(struct buf *out, size_t indent, size_t width)

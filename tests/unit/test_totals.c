@@ -201,6 +201,24 @@ START_TEST(tables_add_up_in_rows_and_columns)
 }
 END_TEST
 
+START_TEST(wide_names_take_two_columns_a_character)
+{
+    uint64_t counts[WORK_COUNT] = {[WORK_APPLIED] = 3};
+    struct totals_row rows[] = {{.names = {BYTES_LITERAL("通訳")}, .counts = counts},
+                                {.names = {BYTES_LITERAL("abc")}, .counts = counts}};
+    struct totals_table table = {
+        .set = &TOTALS_WORK, .name_titles = {"x"}, .records_title = "n", .width = 80};
+    struct buf out;
+    buf_init(&out, 4096);
+    totals_append_table(&out, &table, rows, 2);
+    ck_assert_str_eq(buf_text(&out), "x      n  applied\n"
+                                     "通訳   3        3\n"
+                                     "abc    3        3\n"
+                                     "total  6        6\n");
+    buf_free(&out);
+}
+END_TEST
+
 START_TEST(columns_that_are_zero_everywhere_are_left_out)
 {
     uint64_t counts[WORK_COUNT] = {[WORK_APPLIED] = 3, [WORK_PENDING] = 1};
@@ -266,6 +284,7 @@ static Suite *totals_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, identities_add_up_at_every_width);
     tcase_add_test(tcase, tables_add_up_in_rows_and_columns);
+    tcase_add_test(tcase, wide_names_take_two_columns_a_character);
     tcase_add_test(tcase, columns_that_are_zero_everywhere_are_left_out);
     tcase_add_test(tcase, a_rate_is_that_of_the_figures_shown);
     tcase_add_test(tcase, every_class_has_its_words);
