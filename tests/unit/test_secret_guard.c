@@ -382,6 +382,44 @@ START_TEST(a_sealed_column_needs_its_box)
 }
 END_TEST
 
+/* What stands in a value's place depends on the column that reads it. */
+START_TEST(a_place_decides_the_form)
+{
+    static const char COLUMNS[] =
+        "entity: user\ntable: user\nkey: [id]\ncolumns:\n"
+        "  - { name: id, from: /id, type: text }\n"
+        "  - { name: word, from: /password, type: text }\n"
+        "  - { name: secret, from: /secret, type: text, allow: [none-of-yours, other] }\n"
+        "  - { name: once, from: /apiKey, type: text }\n"
+        "  - { name: number, from: /pin, type: int8 }\n"
+        "  - { name: must, from: /passcode, type: int8, required: true }\n"
+        "indexes:\n  - { name: only, columns: [once], unique: true }\n"
+        "rest: extra\n";
+    struct mapping *mapping = parse(COLUMNS);
+    ck_assert_int_eq(apply(mapping, "{\"id\":1,\"password\":\"canary12\",\"apiKey\":\"canary34\","
+                                    "\"secret\":\"none-of-yours\",\"pin\":4711,\"passcode\":0}"),
+                     OUT_OK);
+    ck_assert(holds(out.payload, "\"password\":\"${sealed:sec_"));
+    ck_assert(holds(out.payload, "\"apiKey\":{\"$sealed\":\"sec_"));
+    ck_assert(holds(out.payload, "\"secret\":\"none-of-yours\""));
+    ck_assert(holds(out.payload, "\"pin\":{\"$sealed\":\"sec_"));
+    ck_assert_int_eq(apply(mapping, "{\"id\":1,\"passcode\":471147}"), OUT_REJECT);
+    ck_assert_int_eq(err.code, ERR_SECRET_PLAIN);
+    ck_assert_msg(strstr(err.text, "column must") && strcmp(err.path, "/passcode") == 0, "%s (%s)",
+                  err.text, err.path);
+    mapping_free(mapping);
+}
+END_TEST
+
+/* With its secret gone the text would be JSON: the way back would look for another field. */
+START_TEST(text_that_would_become_json_goes_whole)
+{
+    ck_assert_int_eq(apply(ordinary, "{\"id\":1,\"s\":\"{\\\"apiKey\\\":\\\"can\\\\qary12\\\"}\"}"),
+                     OUT_OK);
+    check_box(0, "/s", "\"{\\\"apiKey\\\":\\\"can\\\\qary12\\\"}\"");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *made = suite_create("secret_guard");
@@ -402,6 +440,8 @@ static Suite *suite(void)
     tcase_add_test(tests, too_many_secrets_are_refused);
     tcase_add_test(tests, a_damaged_header_is_noticed);
     tcase_add_test(tests, a_sealed_column_needs_its_box);
+    tcase_add_test(tests, a_place_decides_the_form);
+    tcase_add_test(tests, text_that_would_become_json_goes_whole);
     suite_add_tcase(made, tests);
     return made;
 }
