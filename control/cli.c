@@ -1,6 +1,7 @@
 #include "control/cli.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,52 +17,18 @@
 #include "common/io/log.h"
 #include "common/io/mappings.h"
 #include "common/io/terminal.h"
+#include "control/advice.h"
 #include "control/command.h"
+#include "control/help.h"
 
 enum {
     CONFIG_FILE_LIMIT = 1 << 20,
-    HELP_LIMIT = 1 << 18,
     ERROR_LIMIT = 2048,
     MOST_NAMES = 24,
     MISTAKES_SHOWN = 50,
 };
 
 static const char DEFAULT_FILE[] = "drover.yaml";
-
-static void print_commands(FILE *out)
-{
-    size_t count;
-    const struct command *commands = command_table(&count);
-    fprintf(
-        out,
-        "drover moves JSON data into PostgreSQL and Redis through Kafka, and proves it.\n"
-        "\n"
-        "Examples:\n"
-        "  drover doctor                    check settings, mappings and servers\n"
-        "  drover run exports/*.json        schema, topics, produce, work, verify on this host\n"
-        "  drover status --watch            where everything stands, also work done elsewhere\n"
-        "\n"
-        "Commands:\n");
-    for (size_t i = 0; i < count; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
-    fprintf(out, "  %-9s %s\n", "help", "how to use a command: drover help COMMAND");
-    fprintf(
-        out,
-        "\nSettings come from flags, then the environment, then drover.yaml: drover config show\n");
-}
-
-static void print_help(const struct command *command, const struct conf *conf)
-{
-    struct buf help;
-    buf_init(&help, HELP_LIMIT);
-    conf_append_help(conf, command->bit, &help);
-    printf("drover %s: %s\n\nExamples:\n%s\nUsage: drover %s%s%s [flags]\n", command->name,
-           command->summary, command->examples, command->name, command->words[0] ? " " : "",
-           command->words);
-    if (help.size)
-        printf("\nFlags:\n%s", buf_text(&help));
-    buf_free(&help);
-}
 
 /* The label in red or yellow, the rest plain: error_format is also for places without colour. */
 static void print_error(const struct error *err)
@@ -115,6 +82,27 @@ static void collect_failure(const struct invocation *invocation, const struct er
         only(errors, err);
 }
 
+bool output_is_unread(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return ferror(stdout) && poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
+}
+
+/* A mistake before there is a command that could answer. */
+static enum exit_code refuse(const struct error *err, bool json)
+{
+    struct answer answer;
+    struct error_list errors;
+    print_error(err);
+    answer_init(&answer, json, "error");
+    error_list_init(&errors);
+    error_list_add(&errors, err);
+    enum exit_code code = answer_end(&answer, &errors, EXIT_USAGE);
+    error_list_free(&errors);
+    answer_free(&answer);
+    return code;
+}
+
 static enum exit_code unknown_command(const char *word, bool json)
 {
     const char *names[MOST_NAMES] = {"help"};
@@ -133,16 +121,7 @@ static enum exit_code unknown_command(const char *word, bool json)
         error_hint(&err, "did you mean drover %s?", nearest);
     else
         error_hint(&err, "drover help lists the commands");
-    print_error(&err);
-    struct answer answer;
-    struct error_list errors;
-    answer_init(&answer, json, "error");
-    error_list_init(&errors);
-    error_list_add(&errors, &err);
-    enum exit_code code = answer_end(&answer, &errors, EXIT_USAGE);
-    error_list_free(&errors);
-    answer_free(&answer);
-    return code;
+    return refuse(&err, json);
 }
 
 /* Which file? The flag and the environment are read ahead of everything for this one answer. */
@@ -153,18 +132,22 @@ static enum outcome find_config_file(const struct command *command, int argc, ch
     struct settings ahead;
     struct conf conf;
     struct conf_list words;
+    struct error_list ignored; /* the flags are read again, for their mistakes */
     size_t count;
     const struct conf_field *fields = settings_fields(&count);
+    error_list_init(&ignored);
     conf_init(&conf, fields, count, &ahead);
     enum outcome outcome = conf_load_env(&conf, environment, files_read_secret, err);
     if (outcome == OUT_OK)
-        outcome = conf_load_flags(&conf, argc, argv, command->bit, command_names(), &words, err);
+        (void)!conf_load_flags_all(&conf, argc, argv, command->bit, command_names(), &words,
+                                   &ignored);
     *file = NULL;
     if (outcome == OUT_OK && ahead.config_file)
         *file = arena_copy(keep, bytes_text(ahead.config_file)).data;
     else if (outcome == OUT_OK && files_exist(DEFAULT_FILE))
         *file = DEFAULT_FILE;
     conf_free(&conf);
+    error_list_free(&ignored);
     return outcome;
 }
 
@@ -191,13 +174,15 @@ static enum outcome load_settings(struct invocation *invocation, int argc, char 
     const char *file;
     enum outcome outcome =
         find_config_file(command, argc, argv, environment, &conf->arena, &file, err);
+    if (outcome == OUT_OK && conf_load_flags_all(conf, argc, argv, command->bit, command_names(),
+                                                 &invocation->words, mistakes) != OUT_OK) {
+        *err = mistakes->items[0];
+        return OUT_FATAL; /* all of the command line's; those of the file come when it is right */
+    }
     if (outcome == OUT_OK)
         outcome = load_file(conf, file, mistakes, err);
     if (outcome == OUT_OK)
         outcome = conf_load_env(conf, environment, files_read_secret, err);
-    if (outcome == OUT_OK)
-        outcome = conf_load_flags(conf, argc, argv, command->bit, command_names(),
-                                  &invocation->words, err);
     invocation->settings.config_file = file;
     if (outcome == OUT_OK)
         outcome = settings_complete(conf, err);
@@ -292,12 +277,14 @@ static void free_more_args(struct more_args *more)
     free(more->argv);
 }
 
-static bool asks_for_help(int argc, char **argv)
+enum help { HELP_NONE, HELP_BRIEF, HELP_FULL };
+
+static enum help asks_for_help(int argc, char **argv)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return true;
-    return false;
+            return argv[i][1] == 'h' ? HELP_BRIEF : HELP_FULL;
+    return HELP_NONE;
 }
 
 /* Before the flags are understood: a mistake among them is answered in JSON too. */
@@ -322,10 +309,12 @@ static void name_answer(struct answer *answer, const struct command *command, in
 }
 
 /* What is wrong is said on standard error, and in the answer where it is JSON. */
-static enum exit_code conclude(struct invocation *invocation, const struct error_list *errors,
+static enum exit_code conclude(struct invocation *invocation, struct error_list *errors,
                                enum exit_code code)
 {
-    log_flush();
+    if (output_is_unread())
+        return code;
+    advice_complete(&invocation->conf, errors);
     if (errors->count)
         fflush(stdout); /* the answer so far comes before what is wrong with it */
     print_mistakes(errors);
@@ -380,8 +369,9 @@ static enum exit_code run_named(const struct command *command, int argc, char **
     invocation->answer = &answer;
     conf_init(&invocation->conf, fields, count, &invocation->settings);
     enum exit_code code = EXIT_OK;
-    if (asks_for_help(argc, argv))
-        print_help(command, &invocation->conf);
+    enum help help = asks_for_help(argc, argv);
+    if (help)
+        help_print(command, &invocation->conf, help == HELP_BRIEF);
     else
         code = run_loaded(invocation, argc, argv, environment);
     conf_free(&invocation->conf);
@@ -390,24 +380,86 @@ static enum exit_code run_named(const struct command *command, int argc, char **
     return code;
 }
 
-enum exit_code cli_main(int argc, char **argv, char **environment)
+/* How many arguments the flag at `argv` is, before its command is known; 0: no command has it. */
+static int flag_size(char **argv, int argc)
 {
-    if (argc < 2) {
-        print_commands(stderr);
-        return EXIT_USAGE;
+    size_t count;
+    const struct conf_field *fields = settings_fields(&count);
+    const char *name = argv[0] + 2;
+    bool is_long = argv[0][1] == '-';
+    size_t size = strcspn(name, "=");
+    for (size_t i = 0; i < count; i++) {
+        const char *flag = fields[i].flag;
+        bool is_switch = fields[i].kind == CONF_BOOL;
+        bool negated = is_long && is_switch && strncmp(name, "no-", 3) == 0;
+        const char *word = negated ? name + 3 : name;
+        size_t length = negated ? size - 3 : size;
+        bool found = is_long ? flag && strlen(flag) == length && strncmp(flag, word, length) == 0
+                             : fields[i].letter && fields[i].letter == argv[0][1];
+        if (found)
+            return is_switch || (is_long ? name[size] : name[0]) || argc < 2 ? 1 : 2;
     }
-    const char *word = argv[1];
-    bool help = strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
-    if (help && argc < 3) {
-        print_commands(stdout);
+    return 0;
+}
+
+static enum exit_code unknown_flag(const char *flag, bool json)
+{
+    struct error err;
+    struct buf shown;
+    buf_init(&shown, 256);
+    text_append_safe(&shown, bytes_text(flag), 60);
+    error_set(&err, OUT_FATAL, ERR_USAGE, "unknown flag %s", buf_text(&shown));
+    error_hint(&err, "drover help lists the commands, drover COMMAND --help its flags");
+    buf_free(&shown);
+    return refuse(&err, json);
+}
+
+/* argv without the program's name. */
+static enum exit_code run_words(int argc, char **argv, char **environment)
+{
+    static char *help_flag[] = {"--help", NULL};
+    const char *word = argv[0];
+    bool help = strcmp(word, "help") == 0;
+    if (help && argc < 2) {
+        help_print_commands(stdout);
         return EXIT_OK;
     }
     if (strcmp(word, "--version") == 0)
         word = "version";
-    const struct command *command = command_find(help ? argv[2] : word);
+    const struct command *command = command_find(help ? argv[1] : word);
     if (!command)
-        return unknown_command(help ? argv[2] : word, asks_for_json(argc - 1, argv + 1));
-    static char *help_flag[] = {"--help", NULL};
+        return unknown_command(help ? argv[1] : word, asks_for_json(argc, argv));
     return help ? run_named(command, 1, help_flag, environment)
-                : run_named(command, argc - 2, argv + 2, environment);
+                : run_named(command, argc - 1, argv + 1, environment);
+}
+
+/* Flags may stand before the command: they are read as if they came behind it. */
+enum exit_code cli_main(int argc, char **argv, char **environment)
+{
+    int at = 1;
+    while (at < argc && argv[at][0] == '-' && strcmp(argv[at], "--version") != 0) {
+        if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
+            if (at + 1 < argc && argv[at + 1][0] != '-') /* drover --help run */
+                return run_words(2, (char *[]){"help", argv[at + 1], NULL}, environment);
+            help_print_commands(stdout);
+            return EXIT_OK;
+        }
+        int size = argv[at][1] ? flag_size(argv + at, argc - at) : 0;
+        if (size == 0)
+            return unknown_flag(argv[at], asks_for_json(argc - 1, argv + 1));
+        at += size;
+    }
+    if (at >= argc) {
+        help_print_commands(stderr);
+        return EXIT_USAGE;
+    }
+    char **words = calloc((size_t)argc + 1, sizeof(char *));
+    if (!words)
+        abort();
+    words[0] = argv[at];
+    memcpy(words + 1, argv + 1, (size_t)(at - 1) * sizeof(char *));
+    memcpy(words + at, argv + at + 1, (size_t)(argc - at - 1) * sizeof(char *));
+    enum exit_code code = run_words(argc - 1, words, environment);
+    free(words);
+    return code;
 }

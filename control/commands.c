@@ -86,26 +86,33 @@ static enum exit_code explain_command(const struct invocation *invocation, struc
     enum error_code code;
     size_t count;
     const char *const *ids = code_ids(&count);
-    if (invocation->words.count != 1) {
+    size_t asked = invocation->words.count;
+    const char *const *words = invocation->words.items;
+    if (asked == 0) {
         explain_all(invocation->answer, ids, count);
         return EXIT_OK;
     }
-    const char *word = invocation->words.items[0];
-    if (!error_code_find(word, &code)) {
-        const char *nearest = text_nearest(word, ids, count);
+    for (size_t i = 0; i < asked; i++) {
+        if (error_code_find(words[i], &code))
+            continue;
+        const char *nearest = text_nearest(words[i], ids, count);
         error_set(err, OUT_FATAL, ERR_USAGE, "there is no such error code");
+        error_where(err, "%s", words[i]);
         error_hint(err, nearest ? "did you mean %s?" : "drover explain lists them all%s",
                    nearest ? nearest : "");
         return EXIT_USAGE;
     }
     if (invocation->answer->wanted) {
-        explain_all(invocation->answer, &word, 1);
+        explain_all(invocation->answer, words, asked);
         return EXIT_OK;
     }
-    printf("%s  %s\n", error_code_id(code), error_code_meaning(code));
-    if (error_code_advice(code)[0])
-        printf("try:  %s\n", error_code_advice(code));
-    printf("exit: %d\n", (int)error_code_exit(code));
+    for (size_t i = 0; i < asked; i++) {
+        (void)error_code_find(words[i], &code);
+        printf("%s%s  %s\n", i ? "\n" : "", error_code_id(code), error_code_meaning(code));
+        if (error_code_advice(code)[0])
+            printf("try:  %s\n", error_code_advice(code));
+        printf("exit: %d\n", (int)error_code_exit(code));
+    }
     return EXIT_OK;
 }
 
@@ -191,7 +198,7 @@ static const struct command COMMANDS[] = {
      "  drover rebuild redis\n"
      "  drover rebuild redis --only-tenant acme    the others and the sentinel stay as they are\n",
      rebuild_command},
-    {"explain", CMD_EXPLAIN, "[CODE]", "what an error code means",
+    {"explain", CMD_EXPLAIN, "[CODE…]", "what error codes mean",
      "  drover explain DRV-J002\n"
      "  drover explain                             all of them\n",
      explain_command},

@@ -24,7 +24,12 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a broken connection is an error of the write, not a death */
     enum exit_code code = cli_main(argc, argv, environ);
     /* An answer that did not reach the disk is no answer. */
-    if (fflush(stdout) != 0 && code == EXIT_OK) {
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (lost && output_is_unread()) { /* it has read enough: as any filter, without a word */
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    if (lost && code == EXIT_OK) {
         perror("drover: standard output");
         code = EXIT_RUNTIME;
     }

@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
+#include "control/advice.h"
 #include "control/run.h"
 
 #define TEXT_LIMIT 16384
@@ -85,7 +86,11 @@ void run_summary(struct run *run)
     buf_append_char(&out, '\n');
     append_produced(&out, run, width);
     append_worked(&out, run, end_ms, width);
-    append_next(&out, run);
+    struct buf next; /* commands that can be typed as they stand */
+    buf_init(&next, TEXT_LIMIT);
+    append_next(&next, run);
+    advice_append(&out, run->conf, buf_text(&next));
+    buf_free(&next);
     fwrite(out.data, 1, out.size, stderr);
     buf_free(&out);
 }

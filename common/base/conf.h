@@ -68,7 +68,7 @@ struct conf_field {
     const char *choices;
     const char *placeholder; /* "HOST:PORT,…" in help */
     const char *help;        /* one line, lower case, no full stop */
-    uint32_t commands;       /* bit mask: which commands take the flag */
+    uint32_t commands;       /* bit mask: which commands take the flag, or heed the setting */
 };
 
 struct conf_entry; /* where one key of a CONF_MAP is from */
@@ -116,6 +116,12 @@ MUST_USE enum outcome conf_load_flags(struct conf *conf, int argc, char *const *
 
 /* Aligned option lines of one command, for --help. */
 void conf_append_help(const struct conf *conf, uint32_t command, struct buf *out);
+/* Those of them that `is_wanted` takes, in the same two columns. */
+void conf_append_help_of(const struct conf *conf, uint32_t command,
+                         bool (*is_wanted)(const struct conf_field *field, void *owner),
+                         void *owner, struct buf *out);
+/* A line of two columns as these are; `right` is wrapped. */
+void conf_append_help_row(struct buf *out, const char *left, size_t column, const char *right);
 /* The effective settings as YAML (secrets masked), each with "# from <place>" when asked. */
 void conf_append_yaml(const struct conf *conf, bool origins, struct buf *out);
 /* The same for machines: a list of objects {setting, value, unit, from, where}; the entries of a

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/conf_mistakes.h"
 #include "common/base/conf_put.h"
 #include "common/base/text.h"
 
@@ -194,27 +195,51 @@ static enum outcome load_letters(struct command_line *line, const char *argument
     return OUT_OK;
 }
 
+/* Each mistake goes to `mistakes`; without such a list the first one ends it. */
+static enum outcome load(struct command_line *line, struct conf_list *positionals,
+                         struct error_list *mistakes)
+{
+    *positionals = (struct conf_list){0};
+    positionals->items =
+        arena_array(&line->conf->arena, (size_t)line->argc + 1, sizeof(const char *));
+    if (!positionals->items)
+        return error_set(line->err, OUT_FATAL, ERR_USAGE, "the command line is too long");
+    bool flags_ended = false;
+    enum outcome all = OUT_OK;
+    while (line->at < line->argc && (all == OUT_OK || mistakes)) {
+        const char *argument = line->argv[line->at++];
+        enum outcome outcome = OUT_OK;
+        if (!flags_ended && strcmp(argument, "--") == 0)
+            flags_ended = true;
+        else if (!flags_ended && strncmp(argument, "--", 2) == 0)
+            outcome = load_long(line, argument);
+        else if (!flags_ended && argument[0] == '-' && argument[1])
+            outcome = load_letters(line, argument);
+        else
+            positionals->items[positionals->count++] = argument;
+        if (outcome != OUT_OK && mistakes)
+            error_list_add(mistakes, line->err);
+        all = outcome == OUT_OK ? all : outcome;
+    }
+    return all;
+}
+
 enum outcome conf_load_flags(struct conf *conf, int argc, char *const *argv, uint32_t command,
                              const char *const *command_names, struct conf_list *positionals,
                              struct error *err)
 {
     struct command_line line = {conf, argc, argv, 0, command, command_names, err};
-    *positionals = (struct conf_list){0};
-    positionals->items = arena_array(&conf->arena, (size_t)argc + 1, sizeof(const char *));
-    if (!positionals->items)
-        return error_set(err, OUT_FATAL, ERR_USAGE, "the command line is too long");
-    bool flags_ended = false;
-    enum outcome outcome = OUT_OK;
-    while (line.at < argc && outcome == OUT_OK) {
-        const char *argument = argv[line.at++];
-        if (!flags_ended && strcmp(argument, "--") == 0)
-            flags_ended = true;
-        else if (!flags_ended && strncmp(argument, "--", 2) == 0)
-            outcome = load_long(&line, argument);
-        else if (!flags_ended && argument[0] == '-' && argument[1])
-            outcome = load_letters(&line, argument);
-        else
-            positionals->items[positionals->count++] = argument;
-    }
+    return load(&line, positionals, NULL);
+}
+
+enum outcome conf_load_flags_all(struct conf *conf, int argc, char *const *argv, uint32_t command,
+                                 const char *const *command_names, struct conf_list *positionals,
+                                 struct error_list *mistakes)
+{
+    struct error err = {0};
+    struct command_line line = {conf, argc, argv, 0, command, command_names, &err};
+    enum outcome outcome = load(&line, positionals, mistakes);
+    if (outcome != OUT_OK && mistakes->count == 0)
+        error_list_add(mistakes, &err);
     return outcome;
 }

@@ -53,7 +53,9 @@ static void append_right(const struct conf_field *field, struct buf *out)
     buf_append_text(out, field->help);
     const char *between = " [";
     if (field->kind == CONF_CHOICE && field->placeholder) {
-        buf_append_format(out, "%s%s", between, field->choices);
+        buf_append_text(out, between);
+        for (const char *at = field->choices; *at; at++)
+            buf_append_text(out, *at == '|' ? ", " : (char[]){*at, '\0'});
         between = "; ";
     }
     if (field->fallback && field->fallback[0] && field->kind != CONF_BOOL) {
@@ -105,6 +107,15 @@ static void append_wrapped(struct buf *out, struct bytes text, size_t left)
     }
 }
 
+void conf_append_help_row(struct buf *out, const char *left, size_t column, const char *right)
+{
+    size_t width = width_of(bytes_text(left));
+    buf_append_text(out, left);
+    append_spaces(out, width < column ? column - width : 1);
+    append_wrapped(out, bytes_text(right), column);
+    buf_append_char(out, '\n');
+}
+
 static bool is_shown(const struct conf_field *field, uint32_t command)
 {
     return (field->commands & command) && (field->flag || field->letter);
@@ -130,11 +141,19 @@ static size_t left_width(const struct conf *conf, uint32_t command)
 
 void conf_append_help(const struct conf *conf, uint32_t command, struct buf *out)
 {
+    conf_append_help_of(conf, command, NULL, NULL, out);
+}
+
+void conf_append_help_of(const struct conf *conf, uint32_t command,
+                         bool (*is_wanted)(const struct conf_field *field, void *owner),
+                         void *owner, struct buf *out)
+{
     size_t column = 2 + left_width(conf, command) + 2;
     struct buf text;
     buf_init(&text, LONGEST_TEXT);
     for (size_t i = 0; i < conf->field_count; i++) {
-        if (!is_shown(&conf->fields[i], command))
+        if (!is_shown(&conf->fields[i], command) ||
+            (is_wanted && !is_wanted(&conf->fields[i], owner)))
             continue;
         buf_reset(&text);
         append_left(&conf->fields[i], &text);

@@ -9,5 +9,10 @@
 
 MUST_USE enum outcome conf_load_yaml_all(struct conf *conf, const char *file, struct bytes text,
                                          struct error_list *mistakes);
+/* As conf_load_flags: all mistakes of the command line are added to the list. */
+MUST_USE enum outcome conf_load_flags_all(struct conf *conf, int argc, char *const *argv,
+                                          uint32_t command, const char *const *command_names,
+                                          struct conf_list *positionals,
+                                          struct error_list *mistakes);
 
 #endif
