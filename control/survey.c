@@ -4,17 +4,11 @@
 
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_destroy.h"
+#include "common/io/kafka_topics.h"
 #include "common/io/kafka_reader.h"
 
 /* Offsets that are read to find out whether any is a message: two markers a transaction. */
 #define MARKERS_MAX 1000
-
-static enum outcome topic_missing(const struct survey *survey, struct error *err)
-{
-    enum outcome outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic does not exist");
-    error_where(err, "%s", survey->topics[TOPIC_SOURCE]);
-    return outcome;
-}
 
 static enum outcome open_kafka(struct survey *survey, struct error *err)
 {
@@ -27,7 +21,7 @@ static enum outcome open_kafka(struct survey *survey, struct error *err)
     enum outcome outcome = kafka_partition_count(survey->client, survey->topics[TOPIC_SOURCE],
                                                  survey->timeout_ms, &survey->partition_count, err);
     if (outcome == OUT_OK && survey->partition_count == 0)
-        outcome = topic_missing(survey, err);
+        outcome = kafka_topics_no_migration(survey->settings, err);
     return outcome;
 }
 

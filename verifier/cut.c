@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/io/kafka_reader.h"
+#include "common/io/kafka_topics.h"
 #include "common/io/pg_session.h"
 #include "common/io/pg_stored.h"
 #include "verifier/stores.h"
@@ -101,10 +102,8 @@ enum outcome cut_take(struct verify_run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = kafka_topic_ranges(run->settings, run->source_topic, VERIFY_KAFKA_MS, &ranges,
                                      &count, err);
-    if (outcome == OUT_OK && count == 0) {
-        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the source topic does not exist");
-        error_where(err, "%s", run->source_topic);
-    }
+    if (outcome == OUT_OK && count == 0)
+        outcome = kafka_topics_no_migration(run->settings, err);
     if (outcome == OUT_OK) {
         take_ranges(run, ranges, count);
         outcome = run->store ? cut_read_store(run, run->store, report->partitions, count, err)

@@ -12,6 +12,7 @@ enum {
     TOPICS = 3,
     DEFAULT_PARTITIONS = 12, /* the most workers a migration is usually scaled to */
     POLL_MS = 50,
+    MIGRATIONS_NAMED = 6,
     LIMIT_MS = 1500, /* asking for a topic's settings */
 };
 
@@ -252,4 +253,55 @@ enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
     }
     kafka_destroy(client, 0);
     return outcome;
+}
+
+/* "shop" of "drover.shop.source" for the prefix "drover"; empty: the topic is another thing. */
+static struct bytes migration_of(const char *topic, const char *prefix)
+{
+    static const char END[] = ".source";
+    size_t size = strlen(topic), before = strlen(prefix) + 1, after = sizeof(END) - 1;
+    if (size <= before + after || strncmp(topic, prefix, before - 1) != 0 ||
+        topic[before - 1] != '.' || strcmp(topic + size - after, END) != 0)
+        return (struct bytes){0};
+    return bytes_of(topic + before, size - before - after);
+}
+
+static void append_migrations(struct buf *out, const struct settings *settings)
+{
+    struct error ignored;
+    rd_kafka_t *client = NULL;
+    const struct rd_kafka_metadata *metadata = NULL;
+    int named = 0;
+    if (open_client(settings, &client, &ignored) != OUT_OK)
+        return;
+    if (rd_kafka_metadata(client, 1, NULL, &metadata, LIMIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        for (int i = 0; i < metadata->topic_cnt; i++) {
+            struct bytes name = migration_of(metadata->topics[i].topic, settings->prefix);
+            if (name.size && ++named <= MIGRATIONS_NAMED)
+                buf_append_format(out, "%s%.*s", named > 1 ? ", " : "", BYTES_ARGS(name));
+        }
+        rd_kafka_metadata_destroy(metadata);
+    }
+    if (named > MIGRATIONS_NAMED)
+        buf_append_format(out, " and %d more", named - MIGRATIONS_NAMED);
+    kafka_destroy(client, 0);
+}
+
+enum outcome kafka_topics_no_migration(const struct settings *settings, struct error *err)
+{
+    struct buf names;
+    char topic[TOPIC_NAME_SIZE] = "";
+    struct error ignored;
+    buf_init(&names, 4096);
+    append_migrations(&names, settings);
+    (void)!topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, topic, &ignored);
+    error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "there is no migration %s: it has no topic",
+              settings->migration);
+    error_where(err, "%s", topic);
+    if (names.size)
+        error_hint(err, "give --migration one of these: %s", buf_text(&names));
+    else
+        error_hint(err, "no migration has begun on these brokers: drover run SOURCE begins one");
+    buf_free(&names);
+    return OUT_FATAL;
 }

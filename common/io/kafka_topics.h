@@ -36,4 +36,8 @@ MUST_USE enum outcome kafka_topics_plan(const struct settings *settings, int tim
 MUST_USE enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
                                          struct topic_plan plan[3], struct error *err);
 
+/* For who reads a migration whose source topic is not there: names those that are. Gives OUT_FATAL
+ * DRV-K003. */
+enum outcome kafka_topics_no_migration(const struct settings *settings, struct error *err);
+
 #endif

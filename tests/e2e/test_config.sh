@@ -60,6 +60,12 @@ drover schema apply > "$WORK/schema2.log" 2>&1
 say "roles that would void row level security"
 complains 6 'DRV-X001' env DATABASE_URL="$ADMIN" "$DROVER" work --until-end --worker-role '' --config "$WORK/drover.yaml"
 
+say "a migration that is not there: those that are, and nothing is made"
+for command in status verify; do
+  complains 3 'there is no migration nosuch' drover "$command" --migration nosuch
+  complains 3 'give --migration one of these:' drover "$command" --migration nosuch
+done
+
 say "nothing to compare is never a match"
 psql "$ADMIN" -qc "TRUNCATE drover.partition_progress"
 complains 5 'NOT VERIFIED' drover verify
