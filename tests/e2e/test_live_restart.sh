@@ -46,7 +46,12 @@ same() {
   done
 }
 
-resize() { terminal resize-window -x "$1" -y "$2"; }
+# tmux wraps its lines at once, but tells the program of a second resize within 250 ms only after them: what is drawn between has
+# a size that is gone, which no program can know.
+resize() {
+  read -rt 0.5 <> <(:) || true
+  terminal resize-window -x "$1" -y "$2"
+}
 is_held() { [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_locks WHERE relation = 'public.event'::regclass AND NOT granted")" -ge 2 ]; }
 
 prepare
