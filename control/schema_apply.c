@@ -299,7 +299,8 @@ static enum outcome apply_all(struct schema_apply *apply, const struct settings 
     if (outcome == OUT_OK)
         outcome = schema_references_apply(apply, mappings, err);
     if (outcome == OUT_OK)
-        outcome = schema_pins_release(apply, mappings, settings->group, err);
+        outcome = schema_pins_release(apply, mappings, settings->group,
+                                      settings->storage == STORAGE_HYBRID, err);
     return outcome;
 }
 

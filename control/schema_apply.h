@@ -57,10 +57,10 @@ MUST_USE enum outcome schema_table_protect(struct schema_apply *apply,
 MUST_USE enum outcome schema_references_apply(struct schema_apply *apply,
                                               const struct mapping_set *mappings,
                                               struct error *err);
-/* Forgets which mappings the group's workers are pinned to when they are not these. */
+/* Forgets which mappings and storage the group's workers are pinned to when they are not these. */
 MUST_USE enum outcome schema_pins_release(struct schema_apply *apply,
                                           const struct mapping_set *mappings, const char *group,
-                                          struct error *err);
+                                          bool hybrid, struct error *err);
 /* Compares `table` with its twin (both as SQL names) and makes what is missing. */
 MUST_USE enum outcome schema_diff_apply(struct schema_apply *apply, const char *table,
                                         const char *twin, struct error *err);

@@ -114,7 +114,7 @@ static bool advance(struct worker *worker, struct partition *partition, uint64_t
     batch->in_sink = true;
     batch->fence.epoch = partition->epoch;
     batch->fence.results_next = partition->results_next;
-    batch->fence.redis_next = worker->stage ? partition->redis_next : batch->fence.end;
+    batch->fence.redis_next = partition_redis_next(partition, batch->fence.end);
     sink_submit(worker->sink, batch);
     return true;
 }

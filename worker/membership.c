@@ -153,6 +153,13 @@ void membership_on_claimed(void *owner, int32_t number, const struct progress_ro
         start_reading(worker);
 }
 
+int64_t partition_redis_next(const struct partition *partition, int64_t next)
+{
+    if (partition->worker->stage)
+        return partition->redis_next;
+    return partition->worker->settings->storage == STORAGE_DATABASE ? 0 : next;
+}
+
 static void claim_again(struct worker *worker, int32_t number)
 {
     flow_drop(&worker->partitions[number]);
@@ -207,7 +214,8 @@ void membership_release(struct worker *worker)
             continue;
         flow_drop(partition);
         if (partition->state != PARTITION_CLAIMING)
-            progress_release(worker->progress, i, partition->epoch, partition->redis_next,
+            progress_release(worker->progress, i, partition->epoch,
+                             partition_redis_next(partition, partition->redis_next),
                              partition->results_next);
         worker->held[i] = false;
     }

@@ -224,5 +224,6 @@ void receipts_store(struct partition *partition)
     partition->results_stored = partition->results_next;
     partition->redis_stored = partition->redis_next;
     progress_stages(partition->worker->progress, partition->number, partition->epoch,
-                    partition->redis_next, partition->results_next);
+                    partition_redis_next(partition, partition->redis_next),
+                    partition->results_next);
 }

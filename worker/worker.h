@@ -167,6 +167,9 @@ void membership_check_revoked(struct worker *worker, uint64_t now_ms);
 /* Stores the watermarks and gives up the claims of everything held. */
 void membership_release(struct worker *worker);
 void membership_commit(struct worker *worker);
+/* What the store is told of Redis: in storage database nothing, as nothing is written there; `next`
+ * where the store is Redis itself. */
+int64_t partition_redis_next(const struct partition *partition, int64_t next);
 /* True when every assigned partition has been written to its end, or is halted. */
 bool membership_at_end(const struct worker *worker);
 

@@ -116,6 +116,7 @@ static void open_postgres(struct worker *worker)
         .worker = worker->name,
         .partitions = worker->partition_total,
         .mappings = &worker->mappings,
+        .hybrid = worker->settings->storage == STORAGE_HYBRID,
     };
     worker->progress = pg_progress_new(&worker->loop, &config, &PROGRESS_EVENTS, worker);
     worker->sink = pg_sink_new(&worker->loop, &config.lane, (int)worker->settings->lanes,

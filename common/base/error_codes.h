@@ -98,6 +98,7 @@
     X(ERR_BATCH, "DRV-W010", 1, "a batch does not add up: a record in it has no class, or no dead letter", "start the worker again: it reads the batch again, nothing of it was reported; report it with the lines before it") \
     X(ERR_SEQUENCES, "DRV-W011", 6, "the stored sequence numbers of a partition cannot be read", "look at sequences in the stored progress; --accept-gap begins with none, and a gap there is not seen") \
     X(ERR_STORE_OTHER, "DRV-W012", 6, "the receipts tell of more than the store has: they do not belong together", "name the store that the workers of this migration write to (database.url, redis.url, store.dir, --group); a store restored from an older copy is caught up by the workers: start them, then ask again") \
+    X(ERR_STORAGE_MIXED, "DRV-W013", 3, "the group's workers have another storage", "all workers of a group have one storage; drover schema apply takes another one over") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
     X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, fix, replay") \

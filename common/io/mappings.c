@@ -307,6 +307,14 @@ struct digest mapping_set_fingerprint(const struct mapping_set *set)
     return digest;
 }
 
+void mapping_set_pin(const struct mapping_set *set, bool hybrid, char pin[MAPPING_PIN_SIZE])
+{
+    char hex[33];
+    struct digest digest = mapping_set_fingerprint(set);
+    digest_format(&digest, hex);
+    snprintf(pin, MAPPING_PIN_SIZE, "%s%s", hex, hybrid ? " hybrid" : "");
+}
+
 const char *mapping_set_nearest(const struct mapping_set *set, struct bytes word)
 {
     char text[65];

@@ -39,22 +39,22 @@ static struct pg_progress *of(struct progress *progress)
     "INSERT INTO drover.pinned_group (\"group\", fingerprint) VALUES ($1::text, $2::text) "        \
     "ON CONFLICT (\"group\") DO NOTHING"
 #define SEE_GROUP "SELECT fingerprint FROM drover.pinned_group WHERE \"group\" = $1::text"
+#define HEX_SIZE 32     /* of a pin: the mappings */
 #define CHECK_QUERIES 4 /* besides one a table */
 
-static void fingerprint_of(const struct pg_progress *progress, char hex[33])
+static void pin_of(const struct pg_progress *progress, char pin[MAPPING_PIN_SIZE])
 {
-    struct digest digest = mapping_set_fingerprint(progress->config.mappings);
-    digest_format(&digest, hex);
+    mapping_set_pin(progress->config.mappings, progress->config.hybrid, pin);
 }
 
 static void send_check(struct pg_progress *progress)
 {
-    char hex[33];
+    char pin[MAPPING_PIN_SIZE];
     struct pg_wire wire;
     struct pg_lane *lane = progress->lane;
     struct bytes topic = bytes_text(progress->config.topic);
     struct bytes group = bytes_text(progress->config.group);
-    fingerprint_of(progress, hex);
+    pin_of(progress, pin);
     pg_wire_init(&wire);
     pg_wire_text(&wire, topic);
     pg_wire_int4(&wire, progress->config.partitions);
@@ -62,7 +62,7 @@ static void send_check(struct pg_progress *progress)
     pg_lane_query(lane, NULL, SEE_TOPIC, wire.params, 1);
     pg_wire_init(&wire);
     pg_wire_text(&wire, group);
-    pg_wire_text(&wire, bytes_text(hex));
+    pg_wire_text(&wire, bytes_text(pin));
     pg_lane_query(lane, NULL, PIN_GROUP, wire.params, 2);
     pg_lane_query(lane, NULL, SEE_GROUP, wire.params, 1);
     for (size_t i = 0; i < progress->config.mappings->count; i++) {
@@ -74,12 +74,26 @@ static void send_check(struct pg_progress *progress)
     }
 }
 
+/* One of them would move the progress without writing what the other writes. */
+static enum outcome refuse_storage(const struct pg_progress *progress, struct error *err)
+{
+    bool hybrid = progress->config.hybrid;
+    error_set(err, OUT_FATAL, ERR_STORAGE_MIXED,
+              "group %s works with storage %s, this worker with storage %s", progress->config.group,
+              hybrid ? "database" : "hybrid", hybrid ? "hybrid" : "database");
+    error_hint(err,
+               "start it with --storage %s; or stop all workers of the group, then drover schema "
+               "apply --storage %s, which takes the new storage over",
+               hybrid ? "database" : "hybrid", hybrid ? "hybrid" : "database");
+    return OUT_FATAL;
+}
+
 static enum outcome check_pins(const struct pg_progress *progress, const struct pg_reply *reply,
                                struct error *err)
 {
-    char hex[33];
+    char pin[MAPPING_PIN_SIZE];
     int64_t pinned = pg_wire_get_int8(reply->results[1], 0, 0);
-    fingerprint_of(progress, hex);
+    pin_of(progress, pin);
     if (pinned != progress->config.partitions) {
         error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
                   "topic %s has %d partitions, %d are pinned for this migration",
@@ -88,8 +102,10 @@ static enum outcome check_pins(const struct pg_progress *progress, const struct 
     }
     struct bytes seen =
         bytes_of(PQgetvalue(reply->results[3], 0, 0), (size_t)PQgetlength(reply->results[3], 0, 0));
-    if (bytes_equal(seen, bytes_text(hex)))
+    if (bytes_equal(seen, bytes_text(pin)))
         return OUT_OK;
+    if (seen.size >= HEX_SIZE && memcmp(seen.data, pin, HEX_SIZE) == 0)
+        return refuse_storage(progress, err);
     error_set(err, OUT_FATAL, ERR_MAPPING, "group %s works with other mappings than these",
               progress->config.group);
     error_hint(err, "stop its workers, then drover schema apply takes the new mappings over");

@@ -17,6 +17,7 @@ struct pg_progress_config {
     const char *group, *topic, *worker; /* `worker`: the owner's name in the table */
     int32_t partitions;                 /* of the topic, to be pinned */
     const struct mapping_set *mappings;
+    bool hybrid; /* storage hybrid: redis_next is moved by whoever writes Redis */
 };
 
 /* Texts and mappings must outlive it. Connects at once. */

@@ -10,7 +10,8 @@
  * text order is number order: Lua's numbers are doubles and would lose an int64), 32 of the digest,
  * 'u' or 'd' (a tombstone), and whose it is: isolation_key/entity/id. It stands beside the value
  * under <key>:v, and for the hash form in the field _v (a hash's tombstone stands under <key>:v). A
- * key without a meta of this record is somebody else's: never written, never deleted.
+ * key without a meta of this record is somebody else's: never written, never deleted. A value that
+ * is unchanged gets the ttl its mapping has now, when it has none or more, or should have none.
  *
  *   apply      KEYS  [progress key] key…
  *              ARGV  mode, tombstone's life in ms, fence 0|1,

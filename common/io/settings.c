@@ -75,9 +75,9 @@ static const struct conf_field FIELDS[] = {
      "auto|database|redis|hybrid|memory|file", "TYPE",
      "where records go; auto: hybrid when NODE_ENV is production, memory when CI is true, else "
      "file",
-     ON_STORES},
+     ON_STORES | CMD_SCHEMA | CMD_REBUILD},
     {"store.dir", "store-dir", 0, NULL, CONF_TEXT, AT(store_dir), "drover-store", 0, 0, NULL, "DIR",
-     "storage file: the folder of the tenants' files", ON_STORES},
+     "storage file: the folder of the tenants' files", ON_STORES | CMD_REBUILD},
     {"store.memory", "store-memory", 0, NULL, CONF_SIZE, AT(store_memory), "1GiB", 1u << 20,
      (uint64_t)64 << 30, NULL, "SIZE", "storage memory: most it may hold", CMD_RUN | CMD_REHEARSE},
     {"database.url", NULL, 0, "DATABASE_URL", CONF_SECRET, AT(database_url), NULL, 0, 0, NULL,
