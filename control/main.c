@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 {
     forbid_core_files();
     signal(SIGPIPE, SIG_IGN); /* a broken connection is an error of the write, not a death */
+    signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow any more (ulimit -f) */
     enum exit_code code = cli_main(argc, argv, environ);
     /* An answer that did not reach the disk is no answer. */
     bool lost = fflush(stdout) != 0 || ferror(stdout);

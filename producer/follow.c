@@ -12,6 +12,9 @@
 #include "producer/follow_read.h"
 
 #define WAIT_MS 200 /* reports and signals are looked after so often */
+/* Listing many files for one that changes may take a fifth of a core, no more: so many times as
+ * long as it took nothing is listed again, but for the scans. */
+#define RESTS 4
 
 struct follow {
     struct producer *producer;
@@ -25,6 +28,7 @@ struct follow {
     bool *said;           /* that error of an argument */
     size_t unwatched;
     size_t uncovered; /* files known that are none of the sources' */
+    uint64_t rest_until_ms;
 };
 
 enum outcome follow_collect(struct producer *producer, struct error *err)
@@ -152,6 +156,7 @@ static void look_for_missing(struct follow *follow)
 
 static void look(struct follow *follow, bool scan)
 {
+    uint64_t began_ms = clock_monotonic_ms(), read_before = follow->reader.reading_ms;
     source_files_free(&follow->producer->files);
     follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
                       follow->errors);
@@ -165,6 +170,9 @@ static void look(struct follow *follow, bool scan)
         look_for_missing(follow);
         forget_lost(follow);
     }
+    uint64_t ended_ms = clock_monotonic_ms();
+    uint64_t listed_ms = ended_ms - began_ms - (follow->reader.reading_ms - read_before);
+    follow->rest_until_ms = ended_ms + RESTS * listed_ms;
 }
 
 /* ---- what is known and no source covers ---- */
@@ -209,20 +217,68 @@ static void say_uncovered(struct follow *follow)
                  follow->uncovered, records);
 }
 
+/* ---- what the user says is gone for good ---- */
+
+static void note_of(struct follow *follow, const char *path, const char *text)
+{
+    struct error note;
+    struct reject_place place = {.source = path};
+    error_set(&note, OUT_OK, ERR_NONE, "%s", text);
+    rejects_note(&follow->producer->rejects, &place, &note);
+}
+
+static void forget_below(struct follow *follow, const char *given)
+{
+    struct error err;
+    char **paths = NULL;
+    char *folder = follow_files_absolute(given);
+    size_t known = 0;
+    enum outcome outcome = follow_state_paths(follow->state, &paths, &err);
+    for (size_t i = 0; paths && paths[i]; i++) {
+        if (outcome == OUT_OK && follow_files_is_below(paths[i], folder) &&
+            !producer_must_stop(follow->producer)) {
+            struct followed file = {.path = paths[i]};
+            known++;
+            if (!follow_forget(&follow->reader, &file))
+                note_of(follow, paths[i], "it is there, or cannot be looked at: not forgotten");
+        }
+        free(paths[i]);
+    }
+    free(paths);
+    if (outcome != OUT_OK)
+        producer_fail(follow->producer, &err);
+    else if (known == 0)
+        note_of(follow, given, "nothing is known of it that could be forgotten");
+    free(folder);
+}
+
+static void forget_given(struct follow *follow)
+{
+    const struct conf_list *given = &follow->producer->settings->forget;
+    for (size_t i = 0; i < given->count && !producer_must_stop(follow->producer); i++)
+        forget_below(follow, given->items[i]);
+}
+
 /* ---- start and end ---- */
 
 static void run(struct follow *follow)
 {
     struct producer *producer = follow->producer;
+    forget_given(follow);
     look(follow, true);
     say_uncovered(follow);
     log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
              producer->settings->scan_ms);
+    bool changed = false;
     while (!producer_must_stop(producer)) {
         enum watch_wake wake = watch_wait(follow->watch, WAIT_MS);
         bus_sender_poll(producer->sender, 0); /* no progress is shown while nothing moves */
-        if (wake != WATCH_NOTHING && !producer_must_stop(producer))
+        changed = changed || wake == WATCH_CHANGED;
+        bool due = changed && clock_monotonic_ms() >= follow->rest_until_ms;
+        if ((wake == WATCH_SCAN || due) && !producer_must_stop(producer)) {
+            changed = false;
             look(follow, wake == WATCH_SCAN);
+        }
         log_flush();
     }
     log_line(LOG_INFO, "follow.stopped", "upserts=%" PRIu64 " deletes=%" PRIu64,

@@ -24,6 +24,7 @@ enum outcome follow_state_begin(struct follow_state *state, const char *path,
     if (known->id == 0 && add_file(state, path, &known->id, err) != OUT_OK)
         return OUT_FATAL;
     state->file = known->id;
+    state->folder_device = known->folder_device;
     state->last_size = 0;
     state->open = true;
     return follow_sql_run(state, "BEGIN; DELETE FROM temp.seen; DELETE FROM temp.change", err);
@@ -102,7 +103,9 @@ static enum outcome ask_others(struct follow_state *state, const struct follow_e
         bool newer = sqlite3_column_int64(statement, 1) >= lost->version;
         bool same = sqlite3_column_int(statement, 2);
         *kind = KIND_FORGET;
-        *blank = newer || same ? 0 : sqlite3_column_int64(statement, 0);
+        /* of an intent nobody knows whether it was sent, so the other one must be sent again */
+        bool known = !digest_equal(&lost->digest, &(struct digest){0});
+        *blank = known && (newer || same) ? 0 : sqlite3_column_int64(statement, 0);
     }
     sqlite3_reset(statement);
     return outcome;
@@ -122,6 +125,9 @@ static enum outcome add_change(struct follow_state *state, const struct front *s
     sqlite3_bind_int(statement, 5, side->own);
     sqlite3_bind_int64(statement, 6, floor);
     sqlite3_bind_int64(statement, 7, blank);
+    sqlite3_bind_int64(
+        statement, 8,
+        follow_given_version(kind == KIND_DELETE, side->own, floor, side->entry.version));
     return follow_sql_step(state, statement, NULL, err);
 }
 
@@ -153,6 +159,22 @@ static enum outcome note_change(struct follow_state *state, enum follow_change c
     return OUT_OK;
 }
 
+/* What may be sent from now on, whatever ends this process. The file is known from now on too:
+ * should it be away when the next one looks, what it held is deleted. */
+static enum outcome note_intents(struct follow_state *state, struct error *err)
+{
+    sqlite3_stmt *intend = follow_sql_fresh(state, SQL_INTEND);
+    sqlite3_bind_int64(intend, 1, state->file);
+    if (follow_sql_step(state, intend, NULL, err) != OUT_OK)
+        return OUT_FATAL;
+    sqlite3_stmt *file = follow_sql_fresh(state, SQL_UNDONE);
+    sqlite3_bind_int64(file, 1, state->file);
+    sqlite3_bind_int64(file, 2, (int64_t)state->folder_device);
+    if (follow_sql_step(state, file, NULL, err) != OUT_OK)
+        return OUT_FATAL;
+    return follow_sql_step(state, follow_sql_fresh(state, SQL_HIGHEST), NULL, err);
+}
+
 enum outcome follow_state_compare(struct follow_state *state, bool deletes,
                                   struct follow_counts *counts, struct error *err)
 {
@@ -171,6 +193,8 @@ enum outcome follow_state_compare(struct follow_state *state, bool deletes,
             (said.take_now && move_on(state, &now, false, err) != OUT_OK))
             return OUT_FATAL;
     }
+    if (counts->upserts + counts->deletes > 0 && note_intents(state, err) != OUT_OK)
+        return OUT_FATAL;
     /* what was compared is kept by the connection, not by the transaction's end */
     state->open = false;
     return follow_sql_run(state, "COMMIT", err);
@@ -219,6 +243,14 @@ enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count, st
     return outcome;
 }
 
+static enum outcome damaged_key(const struct follow_state *state, struct error *err)
+{
+    error_set(err, OUT_FATAL, ERR_STATE_FILE, "a key in the follower's state is damaged");
+    error_where(err, "%s", state->path);
+    follow_sql_begin_anew(state, err);
+    return OUT_FATAL;
+}
+
 enum outcome follow_state_next_delete(struct follow_state *state, struct bytes *key, int64_t *last,
                                       bool *own, struct error *err)
 {
@@ -239,7 +271,7 @@ enum outcome follow_state_next_delete(struct follow_state *state, struct bytes *
     state->last_size = fits ? found.size : 0;
     sqlite3_reset(statement);
     if (!fits)
-        return error_set(err, OUT_FATAL, ERR_STATE_FILE, "a key in the state is too long");
+        return damaged_key(state, err);
     *key = bytes_of(state->last_delete, state->last_size);
     return OUT_OK;
 }
@@ -266,6 +298,8 @@ enum outcome follow_state_commit(struct follow_state *state, const struct follow
                                  bool gone, struct error *err)
 {
     static const enum statement OF_FILE[] = {SQL_STORE, SQL_TOMBSTONE, SQL_REMOVE};
+    static const enum statement OF_OTHERS[] = {SQL_BLANK, SQL_DIRTY, SQL_DIRTY_AWAY,
+                                               SQL_BLANK_AWAY};
     follow_state_abandon(state);
     if (follow_sql_run(state, "BEGIN IMMEDIATE", err) != OUT_OK)
         return OUT_FATAL;
@@ -277,11 +311,9 @@ enum outcome follow_state_commit(struct follow_state *state, const struct follow
         outcome = follow_sql_step(state, statement, NULL, err);
     }
     if (outcome == OUT_OK)
-        outcome = follow_sql_step(state, follow_sql_fresh(state, SQL_BLANK), NULL, err);
-    if (outcome == OUT_OK)
         outcome = store_file(state, known, gone, err);
-    if (outcome == OUT_OK)
-        outcome = follow_sql_step(state, follow_sql_fresh(state, SQL_DIRTY), NULL, err);
+    for (size_t i = 0; i < sizeof(OF_OTHERS) / sizeof(OF_OTHERS[0]) && outcome == OUT_OK; i++)
+        outcome = follow_sql_step(state, follow_sql_fresh(state, OF_OTHERS[i]), NULL, err);
     if (outcome == OUT_OK)
         outcome = follow_sql_run(state, "COMMIT", err);
     if (outcome != OUT_OK)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/io/files.h"
+#include "common/io/source_identity.h"
 
 static char *copy_part(const char *text, size_t size)
 {
@@ -75,19 +76,6 @@ bool follow_files_cover(const struct conf_list *arguments, const char *path)
     return covers;
 }
 
-bool follow_files_identify(const char *path, struct look_identity *identity)
-{
-    struct stat status;
-    if (stat(path, &status) != 0)
-        return false;
-    *identity = (struct look_identity){.device = (uint64_t)status.st_dev,
-                                       .inode = (uint64_t)status.st_ino,
-                                       .size = (uint64_t)status.st_size,
-                                       .modified_ns = files_time_ns(&status.st_mtim),
-                                       .changed_ns = files_time_ns(&status.st_ctim)};
-    return true;
-}
-
 static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -102,11 +90,61 @@ bool follow_files_folder(const char *path, uint64_t *device)
     struct stat status;
     DIR *open = opendir(folder);
     bool readable = open && fstat(dirfd(open), &status) == 0 && access(folder, X_OK) == 0;
+    int failed = errno;
     if (readable)
         *device = (uint64_t)status.st_dev;
     if (open)
         closedir(open);
     free(folder);
+    errno = failed;
+    return readable;
+}
+
+bool follow_files_is_below(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+    while (size > 1 && folder[size - 1] == '/')
+        size--;
+    return strncmp(path, folder, size) == 0 &&
+           (path[size] == '\0' || path[size] == '/' || (size == 1 && folder[0] == '/'));
+}
+
+/* How long the part of the path is that must be there: the argument, or what a pattern begins with;
+ * of an argument that is the file itself, its folder. 0: the argument does not reach to it. */
+static size_t root_size(const char *argument, const char *path)
+{
+    char *absolute = follow_files_absolute(argument);
+    size_t size = strcspn(absolute, "*?[");
+    bool pattern = absolute[size] != '\0';
+    while (size > 1 && (pattern ? absolute[size - 1] != '/' : absolute[size - 1] == '/'))
+        size--;
+    while (size > 1 && absolute[size - 1] == '/')
+        size--;
+    absolute[size] = '\0';
+    bool reaches = pattern ? fnmatch(argument, path, FNM_PATHNAME) == 0 ||
+                                 follow_files_is_below(path, absolute)
+                           : follow_files_is_below(path, absolute) && strcmp(path, absolute) != 0;
+    free(absolute);
+    return reaches ? size : 0;
+}
+
+bool follow_files_folder_left(const struct conf_list *arguments, const char *path, uint64_t *device)
+{
+    size_t root = strlen(path);
+    for (size_t i = 0; i < arguments->count; i++) {
+        size_t size = root_size(arguments->items[i], path);
+        root = size > 0 && size < root ? size : root;
+    }
+    char *at = copy_part(path, strlen(path));
+    bool readable;
+    for (;;) {
+        readable = follow_files_folder(at, device);
+        char *slash = strrchr(at, '/');
+        if (readable || errno != ENOENT || !slash || (size_t)(slash - at) <= root)
+            break;
+        *slash = '\0';
+    }
+    free(at);
     return readable;
 }
 
@@ -136,7 +174,7 @@ void follow_files_folders(const struct conf_list *arguments, const struct source
             add_name(names, folder_of(argument));
     }
     for (size_t i = 0; i < files->count; i++) {
-        char *folder = folder_of(files->items[i].path);
+        char *folder = source_identity_folder(files->items[i].path);
         bool same = names->count > 0 && strcmp(names->items[names->count - 1], folder) == 0;
         if (same) /* files of one folder stand together more often than not */
             free(folder);

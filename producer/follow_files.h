@@ -23,10 +23,15 @@ char *follow_files_absolute(const char *path);
 /* Whether a file of that absolute path, which is not there, would belong to the arguments. */
 bool follow_files_cover(const struct conf_list *arguments, const char *path);
 
-/* False with errno. */
-bool follow_files_identify(const char *path, struct look_identity *identity);
-/* The device of the folder a file is in; false when that folder cannot be listed. */
+/* The device of the folder a file is in; false, with errno, when that folder cannot be listed. */
 bool follow_files_folder(const char *path, uint64_t *device);
+/* The same of a file that is not there: where its folder is gone too, of the next one above it that
+ * is there, as far as an argument reaches: a folder that is an argument, or what a pattern begins
+ * with. */
+bool follow_files_folder_left(const struct conf_list *arguments, const char *path,
+                              uint64_t *device);
+/* Whether `path` is `folder` or lies below it; both absolute. */
+bool follow_files_is_below(const char *path, const char *folder);
 
 /* Sorted names of the folders to watch, no one twice: those of the files, and the arguments'. */
 struct folder_names {

@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "common/io/source_identity.h"
 #include "common/model/canonical.h"
 #include "common/model/envelope.h"
 #include "producer/follow_files.h"
@@ -59,6 +61,25 @@ static enum outcome reserve(struct follow_reader *reader, int64_t version, struc
     return follow_state_reserve(reader->state, room ? version + VERSIONS_AHEAD : INT64_MAX, err);
 }
 
+/* It is sent all the same: the worker says what became of it. */
+static void say_behind(struct follow_reader *reader, struct bytes key, const struct record *record,
+                       int64_t floor)
+{
+    struct error note;
+    struct buf safe;
+    char *path = strndup(record->origin.uri.data, record->origin.uri.size);
+    struct reject_place place = {.source = path ? path : ""};
+    buf_init(&safe, 4096);
+    text_append_safe(&safe, key, 150);
+    error_set(&note, OUT_OK, ERR_NONE,
+              "%s has version %" PRId64 ", and had %" PRId64 " before: the stores keep that one",
+              buf_text(&safe), record->version, floor);
+    progress_clear(&reader->producer->progress);
+    rejects_note(&reader->producer->rejects, &place, &note);
+    buf_free(&safe);
+    free(path);
+}
+
 static enum outcome send_wanted(struct follow_reader *reader, const struct follow_seen *seen,
                                 struct record *record, bool *send, struct error *err)
 {
@@ -83,6 +104,8 @@ static enum outcome send_wanted(struct follow_reader *reader, const struct follo
         record->version = floor + 1;
         version_observe(&reader->producer->file_clock, record->version);
     }
+    if (seen->own && record->version < floor)
+        say_behind(reader, seen->key, record, floor);
     enum outcome outcome = seen->own ? OUT_OK : reserve(reader, record->version, err);
     if (outcome == OUT_OK)
         outcome = follow_state_sent(reader->state, seen->key, record->version, err);
@@ -166,8 +189,7 @@ static void compare_pass(struct follow_reader *reader, const struct source_file 
     struct look_identity after;
     read_pass(reader, source, false);
     reader->producer->file_clock = clock;
-    bool same =
-        follow_files_identify(source->path, &after) && look_identity_equal(identity, &after);
+    bool same = source_identity_read(source->path, &after) && look_identity_equal(identity, &after);
     if (same || reader->unfinished)
         return;
     reader->unfinished = true;
@@ -350,6 +372,22 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
     finish_look(reader, outcome, &err);
 }
 
+/* A file that was not to be seen is there: false when the state cannot be used. */
+static bool come_back(struct follow_reader *reader, struct followed *file)
+{
+    struct error err = {0};
+    struct follow_known known;
+    if (!file->absent)
+        return true;
+    enum outcome outcome = follow_state_find(reader->state, file->path, &known, &err);
+    if (outcome == OUT_OK)
+        outcome = follow_state_follow(reader->state, known.id, &err);
+    file->absent = outcome != OUT_OK;
+    if (outcome != OUT_OK)
+        finish_look(reader, outcome, &err);
+    return outcome == OUT_OK;
+}
+
 void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, bool scan)
 {
@@ -357,7 +395,9 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     struct look_identity identity;
     struct follow_known known;
     file->away_scans = 0;
-    if (source->problem || !follow_files_identify(source->path, &identity))
+    if (!come_back(reader, file))
+        return;
+    if (source->problem || !source_identity_read(source->path, &identity))
         identity = (struct look_identity){0};
     bool again = file->identified && look_identity_equal(&file->identity, &identity);
     note_identity(file, &identity);
@@ -368,18 +408,20 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     bool news = !known.done || !look_identity_equal(&known.identity, &identity);
     if (!news || (again && !scan)) /* the same unfinished file is looked at once a scan */
         return;
+    uint64_t began_ms = clock_monotonic_ms();
     file->read_ns = unix_ns();
+    known.identity = identity;
+    (void)follow_files_folder(source->path, &known.folder_device);
     if (follow_state_begin(reader->state, file->path, &known, &err) != OUT_OK) {
         finish_look(reader, OUT_FATAL, &err);
         return;
     }
-    known.identity = identity;
-    (void)follow_files_folder(source->path, &known.folder_device);
     compare_pass(reader, source, &identity);
     if (producer_must_stop(reader->producer))
         finish_look(reader, OUT_OK, NULL);
     else
         take_reading(reader, file, source, &known, scan);
+    reader->reading_ms += clock_monotonic_ms() - began_ms;
 }
 
 /* All of a file's records, as if it were an empty list. */
@@ -400,20 +442,36 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
     finish_look(reader, outcome, &err);
 }
 
+bool follow_forget(struct follow_reader *reader, struct followed *file)
+{
+    struct error err = {0};
+    struct look_identity identity;
+    struct follow_known known;
+    if (source_identity_read(file->path, &identity) || errno != ENOENT)
+        return false;
+    enum outcome outcome = follow_state_find(reader->state, file->path, &known, &err);
+    if (outcome == OUT_OK && known.id)
+        delete_file(reader, file, &known);
+    else if (outcome != OUT_OK)
+        finish_look(reader, outcome, &err);
+    return true;
+}
+
 void follow_read_away(struct follow_reader *reader, struct followed *file)
 {
     struct error err = {0};
     struct look_identity identity;
     struct follow_known known;
     uint64_t device = 0;
-    if (follow_files_identify(file->path, &identity) || errno != ENOENT)
+    if (source_identity_read(file->path, &identity) || errno != ENOENT)
         return; /* there, but none of the sources' any more, or not to be seen */
     file->identified = false;
     if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
         finish_look(reader, OUT_FATAL, &err);
         return;
     }
-    bool readable = follow_files_folder(file->path, &device);
+    bool readable =
+        follow_files_folder_left(&reader->producer->settings->sources, file->path, &device);
     struct look_away away = {readable, device == known.folder_device, ++file->away_scans};
     switch (look_judge_away(&away)) {
     case AWAY_WAIT:
@@ -423,11 +481,17 @@ void follow_read_away(struct follow_reader *reader, struct followed *file)
         break;
     case AWAY_UNKNOWN:
         file->away_scans = 0;
+        if (!file->absent && follow_state_unfollow(reader->state, file->path, &err) != OUT_OK) {
+            finish_look(reader, OUT_FATAL, &err);
+            return;
+        }
+        file->absent = true;
         if (file->reported)
             break;
         file->reported = true;
         error_set(&err, OUT_REJECT, ERR_SOURCE_OPEN, "the folder of a followed file is gone");
-        error_hint(&err, "what was produced of the file before stays as it is");
+        error_hint(&err, "what was produced of the file before stays as it is; if it is gone for "
+                         "good: --forget PATH deletes what it alone held");
         producer_reject_source(reader->producer, file->path, &err);
         break;
     }

@@ -19,6 +19,7 @@ struct followed {
     bool reported;                /* that was said, or that its folder is gone */
     bool refusals_listed;         /* of this identity */
     unsigned away_scans;
+    bool absent; /* not to be seen: it holds no record now */
 };
 
 /* A reading in the works. */
@@ -32,6 +33,7 @@ struct follow_reader {
     bool unfinished;   /* so far: `why` */
     struct error why;
     uint64_t upserts, deletes; /* of all readings, for people */
+    uint64_t reading_ms;       /* spent in files that had news */
 };
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
@@ -40,6 +42,8 @@ void follow_reader_init(struct follow_reader *reader, struct producer *producer,
 /* Looks at a file that is there. `scan`: this look is a turn of the periodic scan. */
 void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, bool scan);
+/* Deletes what a file that is not there alone held; false when it is there, or cannot be told. */
+bool follow_forget(struct follow_reader *reader, struct followed *file);
 /* Looks at one that is known and not there, at a turn of the scan. */
 void follow_read_away(struct follow_reader *reader, struct followed *file);
 

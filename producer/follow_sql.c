@@ -1,6 +1,9 @@
 /*
- * Tables: file and record are what is known; seen (of this reading), change (what is to be sent)
- * and unfollowed (files that no source covers in this run) are temporary.
+ * Tables: file and record are what is known. A record with an empty digest is unknown: an intent
+ * (it is on its way, or was when the process ended), or one that must be produced again. highest is
+ * kept for records that bring their own versions, and outlives their files: a delete must be above
+ * every version a key ever had. seen (of this reading), change (what is to be sent) and unfollowed
+ * (files that no source covers in this run) are temporary.
  */
 #include "producer/follow_sql.h"
 
@@ -20,12 +23,14 @@ static const char SCHEMA[] =
     " digest BLOB NOT NULL, version INTEGER NOT NULL, own INTEGER NOT NULL,"
     " deleted INTEGER NOT NULL, PRIMARY KEY (file, key)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS record_key ON record (key);"
+    "CREATE TABLE IF NOT EXISTS highest (key BLOB PRIMARY KEY, version INTEGER NOT NULL) WITHOUT "
+    "ROWID;"
     "COMMIT;"
     "CREATE TEMP TABLE unfollowed (file INTEGER PRIMARY KEY);"
     "CREATE TEMP TABLE seen (key BLOB PRIMARY KEY, digest BLOB, version INTEGER, ordinal INTEGER,"
     " own INTEGER) WITHOUT ROWID;"
     "CREATE TEMP TABLE change (key BLOB PRIMARY KEY, kind INTEGER, digest BLOB, ordinal INTEGER,"
-    " own INTEGER, floor INTEGER, blank INTEGER, version INTEGER) WITHOUT ROWID;";
+    " own INTEGER, floor INTEGER, blank INTEGER, version INTEGER, given INTEGER) WITHOUT ROWID;";
 
 static const char *const TEXTS[STATEMENTS] = {
     [SQL_META] = "SELECT value FROM meta WHERE name = ?1",
@@ -44,11 +49,19 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_OLD] = "SELECT key, digest, version, deleted, own FROM record WHERE file = ?1 ORDER BY "
                 "key",
     [SQL_NOW] = "SELECT key, digest, version, ordinal, own FROM temp.seen ORDER BY key",
-    [SQL_FLOOR] = "SELECT coalesce(max(version), 0) FROM record WHERE key = ?1",
+    [SQL_FOLLOW] = "DELETE FROM temp.unfollowed WHERE file = ?1",
+    [SQL_FLOOR] = "SELECT max(coalesce((SELECT max(version) FROM record WHERE key = ?1), 0), "
+                  "coalesce((SELECT version FROM highest WHERE key = ?1), 0))",
     [SQL_OTHER] = "SELECT file, version, digest = ?3 FROM record WHERE key = ?1 AND file <> ?2 "
                   "AND NOT deleted AND file NOT IN (SELECT file FROM temp.unfollowed) "
                   "ORDER BY version DESC LIMIT 1",
-    [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)",
+    [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8)",
+    [SQL_INTEND] = "INSERT OR REPLACE INTO record SELECT ?1, key, x'', given, own, 0 FROM "
+                   "temp.change WHERE kind IN (1, 2)",
+    [SQL_HIGHEST] = "INSERT INTO highest SELECT key, given FROM temp.change WHERE own AND kind IN "
+                    "(1, 2) ON CONFLICT (key) DO UPDATE SET version = max(version, "
+                    "excluded.version)",
+    [SQL_UNDONE] = "UPDATE file SET done = 0, gone = 0, folder_device = ?2 WHERE id = ?1",
     [SQL_WANTS] = "SELECT kind, floor FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
                   "= ?3",
     [SQL_SENT] = "UPDATE temp.change SET version = ?2 WHERE key = ?1",
@@ -64,6 +77,13 @@ static const char *const TEXTS[STATEMENTS] = {
                    "WHERE kind = 3 OR kind = 2 AND NOT own)",
     [SQL_BLANK] = "UPDATE record SET digest = x'' WHERE NOT deleted AND (file, key) IN (SELECT "
                   "blank, key FROM temp.change WHERE blank > 0)",
+    /* Who is not there now, or not followed, held it: should it come back, it is produced again. */
+    [SQL_BLANK_AWAY] = "UPDATE record SET digest = x'' WHERE NOT deleted AND file IN (SELECT file "
+                       "FROM temp.unfollowed) AND key IN (SELECT key FROM temp.change WHERE kind = "
+                       "2)",
+    [SQL_DIRTY_AWAY] = "UPDATE file SET done = 0 WHERE id IN (SELECT r.file FROM record AS r JOIN "
+                       "temp.change AS c ON c.key = r.key AND c.kind = 2 WHERE r.file IN (SELECT "
+                       "file FROM temp.unfollowed))",
     [SQL_DIRTY] = "UPDATE file SET done = 0 WHERE id IN (SELECT blank FROM temp.change WHERE blank "
                   "> 0)",
     [SQL_FILE_STORED] = "UPDATE file SET device = ?2, inode = ?3, size = ?4, modified = ?5, "
@@ -71,11 +91,26 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FILE_GONE] = "UPDATE file SET gone = 1, done = 0 WHERE id = ?1",
 };
 
+void follow_sql_begin_anew(const struct follow_state *state, struct error *err)
+{
+    error_hint(err,
+               "it is damaged: restore it from a copy; or remove it and %s, and all records are "
+               "produced again (what was deleted meanwhile is then found by 'drover verify')",
+               state->lock_path);
+}
+
 enum outcome follow_sql_broken(struct follow_state *state, struct error *err)
 {
     error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state cannot be used");
     error_where(err, "%s", state->path);
     error_cause(err, "%s", state->db ? sqlite3_errmsg(state->db) : "no memory");
+    int code = state->db ? sqlite3_errcode(state->db) & 0xff : SQLITE_NOMEM;
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_MISMATCH)
+        follow_sql_begin_anew(state, err);
+    else if (code == SQLITE_FULL)
+        error_hint(err, "make room on its disk, and start again: nothing is lost");
+    else if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
+        error_hint(err, "make it and its folder writable, and start again: nothing is lost");
     return OUT_FATAL;
 }
 

@@ -24,9 +24,13 @@ enum statement {
     SQL_SEE,
     SQL_OLD,
     SQL_NOW,
+    SQL_FOLLOW,
     SQL_FLOOR,
     SQL_OTHER,
     SQL_CHANGE,
+    SQL_INTEND,
+    SQL_HIGHEST,
+    SQL_UNDONE,
     SQL_WANTS,
     SQL_SENT,
     SQL_KEEP,
@@ -36,6 +40,8 @@ enum statement {
     SQL_TOMBSTONE,
     SQL_REMOVE,
     SQL_BLANK,
+    SQL_BLANK_AWAY,
+    SQL_DIRTY_AWAY,
     SQL_DIRTY,
     SQL_FILE_STORED,
     SQL_FILE_GONE,
@@ -49,6 +55,7 @@ struct follow_state {
     int lock;
     int64_t bound;
     int64_t file;           /* of the reading */
+    uint64_t folder_device; /* of that file */
     char last_delete[2048]; /* keys have at most 255 + 63 + 512 bytes, three times that encoded */
     size_t last_size;
     bool open; /* in a transaction */
@@ -58,6 +65,8 @@ struct follow_state {
 enum outcome follow_sql_open(struct follow_state *state, struct error *err);
 void follow_sql_close(struct follow_state *state);
 
+/* The advice for one that cannot be mended. */
+void follow_sql_begin_anew(const struct follow_state *state, struct error *err);
 /* Sets err by SQLite's last message; OUT_FATAL. */
 enum outcome follow_sql_broken(struct follow_state *state, struct error *err);
 /* The statement, reset and without values. */

@@ -199,6 +199,13 @@ enum outcome follow_state_unfollow(struct follow_state *state, const char *path,
     return follow_sql_step(state, statement, NULL, err);
 }
 
+enum outcome follow_state_follow(struct follow_state *state, int64_t id, struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_FOLLOW);
+    sqlite3_bind_int64(statement, 1, id);
+    return follow_sql_step(state, statement, NULL, err);
+}
+
 enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
                                      struct error *err)
 {

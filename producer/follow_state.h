@@ -3,10 +3,12 @@
 
 /*
  * What a follower knows of its sources, in SQLite: per file the records last produced (key, digest,
- * version). It is written when Kafka has acknowledged, one transaction a reading, so it lags and
- * never leads: after a crash some changes are produced again, above all versions given before
- * (`bound` is stored before anything is sent). The two sets of a reading are compared on disk, so
- * memory does not grow with a file.
+ * version). What may be sent is noted before it is sent: compare() stores an intent (digest
+ * unknown) for each record that it will send, and commit(), when Kafka has acknowledged, what was
+ * sent. So whatever ends a reading in between, the next one knows that Kafka may be ahead: an
+ * intent is the same as nothing, it is produced again or deleted, above all versions given before
+ * (`bound` and the records' own are stored as early). The two sets of a reading are compared on
+ * disk, so memory does not grow with a file.
  *
  *   begin ─ see… ─ compare ─ (wants, sent)… ─ next_delete… ─ commit        abandon at any point
  *
@@ -48,15 +50,20 @@ MUST_USE enum outcome follow_state_find(struct follow_state *state, const char *
 MUST_USE enum outcome follow_state_paths(struct follow_state *state, char ***paths,
                                          struct error *err);
 
-/* The file is none of the sources' in this run: it holds none of the records it has in common with
- * others, so they are deleted when the last of those loses them. */
+/* The file is none of the sources' in this run, or not to be seen now: it holds none of the records
+ * it has in common with others, so they are deleted when the last of those loses them. Should it
+ * come back they are produced again. */
 MUST_USE enum outcome follow_state_unfollow(struct follow_state *state, const char *path,
                                             struct error *err);
+/* It is there (again). */
+MUST_USE enum outcome follow_state_follow(struct follow_state *state, int64_t id,
+                                          struct error *err);
 /* How many records only unfollowed files hold. */
 MUST_USE enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
                                               struct error *err);
 
-/* Begins a reading of the file; `known->id` 0 gets an id. */
+/* Begins a reading of the file, known->folder_device being that of now; `known->id` 0 gets an id.
+ */
 MUST_USE enum outcome follow_state_begin(struct follow_state *state, const char *path,
                                          struct follow_known *known, struct error *err);
 struct follow_seen {
@@ -73,6 +80,7 @@ MUST_USE enum outcome follow_state_see(struct follow_state *state, const struct 
 struct follow_counts {
     uint64_t seen, upserts, deletes, waiting; /* waiting: gone, but deletes are not allowed yet */
 };
+/* Also stores the intents, all at once. */
 MUST_USE enum outcome follow_state_compare(struct follow_state *state, bool deletes,
                                            struct follow_counts *counts, struct error *err);
 

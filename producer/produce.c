@@ -161,7 +161,9 @@ static enum outcome check_key(const struct producer *producer, const struct sour
 
 /* ---- the sources ---- */
 
-/* All sources must have a mapping and a tenant rule before any is produced. */
+/* All sources must have a mapping and a tenant rule before any is produced. A followed one that is
+ * of no mapping may be half written: the looks at it tell (and a supervisor starts a follower again
+ * at any moment). */
 static enum outcome check_sources(const struct producer *producer, struct error *err)
 {
     struct error first = {0};
@@ -171,6 +173,8 @@ static enum outcome check_sources(const struct producer *producer, struct error 
         enum outcome outcome =
             source_reading_check(&producer->rules, &producer->files.items[i], &kind, err);
         bool counts = outcome == OUT_FATAL && err->code == ERR_MAPPING_ENTITY;
+        if (counts && producer->settings->follow)
+            continue;
         if (counts && uncollected++ == 0)
             first = *err;
         if ((outcome == OUT_FATAL && !counts) || check_key(producer, &kind, err) != OUT_OK)

@@ -46,6 +46,11 @@ bool chromium_profile_is(const char *folder, struct chromium_files *files)
     return found;
 }
 
+bool chromium_profile_database(const char *folder, struct buf *path)
+{
+    return chromium_copy_find(folder, path);
+}
+
 /* ---- opening ---- */
 
 /* LevelDB's messages name files and places, not contents. */

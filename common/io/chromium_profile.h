@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/base/attributes.h"
+#include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 
@@ -29,6 +30,11 @@ struct chromium_files {
 
 /* True for a profile, the folder above its Default, or its "Local Storage/leveldb". */
 bool chromium_profile_is(const char *folder, struct chromium_files *files);
+
+/* The folder of its database, as that function finds it. */
+bool chromium_profile_database(const char *folder, struct buf *path);
+/* Of a file's name in there: not the lock, and not the log for people. */
+bool chromium_profile_holds_data(const char *name);
 
 /* OUT_REJECT DRV-S012. */
 MUST_USE enum outcome chromium_profile_open(const char *folder, struct chromium_profile **profile,

@@ -31,7 +31,7 @@ static bool ends_with(const char *name, const char *ending)
 }
 
 /* Not the lock, and not the log for people, which changes without any data changing. */
-static bool holds_data(const char *name)
+bool chromium_profile_holds_data(const char *name)
 {
     return ends_with(name, ".ldb") || ends_with(name, ".sst") || ends_with(name, ".log") ||
            strcmp(name, "CURRENT") == 0 || strncmp(name, "MANIFEST-", 9) == 0;
@@ -76,7 +76,8 @@ bool chromium_copy_measure(const char *database, struct chromium_files *files)
         return false;
     while ((entry = readdir(listing))) {
         struct stat status;
-        if (!holds_data(entry->d_name) || fstatat(dirfd(listing), entry->d_name, &status, 0) != 0)
+        if (!chromium_profile_holds_data(entry->d_name) ||
+            fstatat(dirfd(listing), entry->d_name, &status, 0) != 0)
             continue;
         int64_t modified_ns = files_time_ns(&status.st_mtim);
         if (modified_ns > files->modified_ns)
@@ -126,7 +127,7 @@ static int copy_files(const char *database, const char *copy)
     if (!failed && to < 0)
         failed = errno;
     while (!failed && (entry = readdir(from)))
-        if (holds_data(entry->d_name))
+        if (chromium_profile_holds_data(entry->d_name))
             failed = copy_file(dirfd(from), to, entry->d_name);
     if (to >= 0)
         close(to);

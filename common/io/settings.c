@@ -141,6 +141,8 @@ static const struct conf_field FIELDS[] = {
      "stay, and produce what is added, changed and deleted", CMD_PRODUCE},
     {"produce.scan", "scan", 0, NULL, CONF_MILLIS, AT(scan_ms), "10s", 100, 86400000, NULL, "TIME",
      "with --follow: look at every source at least this often", CMD_PRODUCE},
+    {"produce.forget", "forget", 0, NULL, CONF_LIST, AT(forget), NULL, 0, 0, NULL, "PATH",
+     "with --follow: this file or folder, which is not there, is gone for good", CMD_PRODUCE},
 
     {"work.batch_records", "batch-records", 0, NULL, CONF_COUNT, AT(batch_records), "2000", 1,
      100000, NULL, "N", "most records of one transaction", WORKS},

@@ -111,6 +111,7 @@ struct settings {
     const char *web_origin;   /* the only origin to take from a browser's storage */
     bool follow;              /* goes on with what is added, changed and deleted */
     uint64_t scan_ms;         /* follow: looks at every source this often at least */
+    struct conf_list forget;  /* follow: what is not there and will not come back */
 
     /* work */
     uint64_t batch_records; /* default 2000 */

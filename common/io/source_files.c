@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 #include "common/io/chromium_profile.h"
 #include "common/io/files.h"
+#include "common/io/source_identity.h"
 
 #define WAY_MOST ((size_t)64 << 10)
 #define DEPTH_MOST 64 /* folders in folders; links to folders are not followed, so no loop */
@@ -104,13 +105,11 @@ static bool add_profile(struct source_files *files, const char *folder)
     struct chromium_files profile;
     if (!chromium_profile_is(folder, &profile))
         return false;
-    struct stat status;
     add(files, copy(folder), NULL, 0);
     struct source_file *file = &files->items[files->count - 1];
     file->modified_ns = profile.modified_ns;
     file->size = profile.size;
-    if (stat(folder, &status) == 0)
-        identify(file, &status);
+    file->identified = source_identity_place(folder, &file->device, &file->inode);
     return true;
 }
 

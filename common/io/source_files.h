@@ -22,7 +22,7 @@ struct source_file {
     uint64_t size;
     int problem;            /* errno of a folder that cannot be listed; 0 = a file */
     bool identified;        /* device and inode are known */
-    uint64_t device, inode; /* of a profile: its folder's */
+    uint64_t device, inode; /* source_identity.h */
 };
 
 /* A name that was left out, because it is a file that is there already. */

@@ -23,6 +23,15 @@ struct follow_step follow_diff_step(const struct follow_entry *old, const struct
     return (struct follow_step){old->deleted ? FOLLOW_SAME : FOLLOW_DELETED, true, false};
 }
 
+int64_t follow_given_version(bool deleted, bool own, int64_t floor, int64_t version)
+{
+    if (!own)
+        return floor;
+    if (deleted)
+        return follow_delete_version(true, floor, 0);
+    return version > floor ? version : floor;
+}
+
 int64_t follow_delete_version(bool own, int64_t last, int64_t clock_version)
 {
     if (last == INT64_MAX)

@@ -39,6 +39,11 @@ struct follow_step {
 struct follow_step follow_diff_step(const struct follow_entry *old, const struct follow_entry *now,
                                     bool own);
 
+/* The greatest version that the message of a change may have, as far as it is known before it is
+ * sent; `floor`: the greatest the key ever had, `version`: the record's. Stamped ones are above all
+ * others anyway. */
+int64_t follow_given_version(bool deleted, bool own, int64_t floor, int64_t version);
+
 /* The version of a delete: above the record's last one. Stamped records take the clock's
  * `clock_version`; for records that bring their own, the smallest version above, so that the
  * record's next one wins whatever its unit is. Above the greatest version there is none: then it is

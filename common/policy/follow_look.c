@@ -6,11 +6,16 @@ bool look_identity_equal(const struct look_identity *a, const struct look_identi
            a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
 }
 
+/* A time that was set into the future tells nothing: the next change sets another. The differences
+ * may not overflow, and a file's time may be the end of all times. */
+static bool is_near(int64_t time, int64_t read_ns)
+{
+    return time > read_ns - LOOK_RACY_NS && time < read_ns + LOOK_AHEAD_NS;
+}
+
 bool look_is_racy(const struct look_identity *identity, int64_t read_ns)
 {
-    int64_t latest =
-        identity->modified_ns > identity->changed_ns ? identity->modified_ns : identity->changed_ns;
-    return read_ns - LOOK_RACY_NS < latest; /* a file's time may be the end of all times */
+    return is_near(identity->modified_ns, read_ns) || is_near(identity->changed_ns, read_ns);
 }
 
 enum look_verdict look_judge(const struct look *look)

@@ -11,7 +11,8 @@
  * - what is gone is deleted only when a second look, a scan later, finds the same file, and when
  *   every record of it could be identified;
  * - a missing file is deleted when it stays away for two scans, and its folder can be read and is
- *   still on the same device: else nobody knows.
+ *   still on the same device; so is one whose folder is gone, when the next folder above, still the
+ *   source's, can be read and is on that device: else nobody knows.
  */
 
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 #define LOOK_TRIES_MOST 50     /* scans that see it grow and never end */
 #define LOOK_AWAY_SCANS 2      /* until a missing file is a deleted one */
 #define LOOK_RACY_NS 100000000 /* a file this young may change within one tick of its times */
+#define LOOK_AHEAD_NS INT64_C(60000000000) /* so far may a file server's clock be ahead of ours */
 
 /* What identifies a file's content without reading it. */
 struct look_identity {

@@ -73,7 +73,7 @@ chroot_run() {
   say ""
   say "\$ $*"
   env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb NO_COLOR=1 \
-    chroot "$CHROOT" /bin/bash -c 'cd /root/drover && exec "$@"' bash "$@" </dev/null
+    chroot "$CHROOT" /bin/bash -c 'cd "$HOME/drover" && exec "$@"' bash "$@" </dev/null
 }
 
 chroot_unmount() {
