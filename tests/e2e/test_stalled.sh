@@ -61,6 +61,7 @@ start_redis
 drover schema apply > "$WORK/schema.log" 2>&1
 start_worker D
 wait_until 60 has_sentinel
+wait_until 90 redis_is_level # what was written without Redis
 kill -STOP "$REDIS_PID"
 generate 6000 4 4 "$WORK/four.ndjson"
 drover produce "$WORK/four.ndjson" > "$WORK/produce4.log" 2>&1
