@@ -442,11 +442,16 @@ void token_scan_init_broken(struct token_scan *scan, struct bytes text)
     init(scan, text, true);
 }
 
-/* "\n" written as two characters ends a word as well. */
-static bool is_escape(struct bytes text, size_t at)
+/* Bytes of what is written "\n" or "\u000a": a word may begin behind it; 0: none ends here. `at` is
+ * behind the backslash. */
+static size_t escape_at(struct bytes text, size_t at)
 {
     char c = text.data[at];
-    return at > 0 && text.data[at - 1] == '\\' && (c == 'n' || c == 'r' || c == 't');
+    if (at == 0 || text.data[at - 1] != '\\')
+        return 0;
+    if (c == 'u' && run_of(text, at + 1, CHAR_HEX_ANY, 4) == 4)
+        return 5;
+    return c != '\0' && strchr("nrtbfv", c) ? 1 : 0;
 }
 
 static bool word_at(struct token_scan *scan, size_t at, bool inside, struct token_span *span)
@@ -521,14 +526,18 @@ static bool scan_plain(struct token_scan *scan, struct token_span *span)
         unsigned here = TOKEN_CHARS[(unsigned char)text.data[at]];
         bool hit = false;
         if (here & CHAR_ALNUM) {
-            bool begins = !(before & CHAR_WORD) || (at > 1 && is_escape(text, at - 1));
+            size_t escape = escape_at(text, at);
+            bool begins = !(before & CHAR_WORD);
             if (begins)
                 word = at;
             if (begins || ((before & CHAR_JOIN) && at - word <= PREFIX_MAX))
                 hit = word_at(scan, at, !begins, span);
-            bool escaped = at > 0 && text.data[at - 1] == '\\'; /* a word may begin behind "\n" */
-            while (!hit && !escaped && at + 1 < text.size &&
-                   token_char_is(text.data[at + 1], CHAR_ALNUM))
+            if (!hit && escape) {
+                at += escape - 1;
+                before = CHAR_BLANK;
+                continue;
+            }
+            while (!hit && at + 1 < text.size && token_char_is(text.data[at + 1], CHAR_ALNUM))
                 at++; /* nothing begins there */
         } else if (here & CHAR_SIGN) {
             hit = sign_at(scan, at, after, span);

@@ -43,6 +43,7 @@ static const char *const TEXTS[] = {
     "cache_«ghp_CANARYabcdefghijklmnopqrstuvwxyz0123»",
     "my_«sk-proj-aB3dE5fG7hJ9kL1mN3pQ5rS7»",
     "log line\\n«ghp_CANARYabcdefghijklmnopqrstuvwxyz0123»\\nnext",
+    "{\"a\":\"line\\u000a«ghp_CANARYabcdefghijklmnopqrstuvwxyz0123»\\u000anext",
     "https://hooks.slack.com/services/«T0AAAAAA1/B0BBBBBB2/aB3dE5fG7hJ9kL1mN3pQ5rS7»",
     "https://discord.com/api/webhooks/«123456789012345678/"
     "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9f"
