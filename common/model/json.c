@@ -34,17 +34,19 @@ static void append_step(struct buf *path, yyjson_val *key)
 {
     static const size_t KEY_MOST = 40;
     struct bytes name = bytes_of(unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key));
+    struct buf shown; /* the whole name is masked, then cut: half a secret is not known as one */
+    buf_init(&shown, 16 * KEY_MOST);
+    text_append_safe(&shown, name, KEY_MOST);
     buf_append_char(path, '/');
-    for (size_t at = 0; at < name.size && at < KEY_MOST;) {
-        size_t size = text_utf8_size(name, at);
-        if (name.data[at] == '~')
+    for (size_t at = 0; at < shown.size; at++) {
+        if (shown.data[at] == '~')
             buf_append_text(path, "~0");
-        else if (name.data[at] == '/')
+        else if (shown.data[at] == '/')
             buf_append_text(path, "~1");
         else
-            text_append_safe(path, bytes_of(name.data + at, size), size);
-        at += size;
+            buf_append_char(path, shown.data[at]);
     }
+    buf_free(&shown);
 }
 
 /* The child of `container` that is or holds `val`; appends its step. NULL when val is its key. */
