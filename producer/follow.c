@@ -136,8 +136,23 @@ static void look_at_files(struct follow *follow, bool scan)
     }
 }
 
+/* Names that lead to a file which has another name among the sources: links, or an argument that
+ * reaches it by a shorter way. */
+static void mark_repeats(struct follow *follow)
+{
+    const struct source_files *files = &follow->producer->files;
+    for (size_t i = 0; i < files->repeat_count; i++) {
+        char *path = follow_files_absolute(files->repeats[i].path);
+        size_t at = place_of(follow, path);
+        if (at < follow->count && strcmp(follow->files[at]->path, path) == 0)
+            follow->files[at]->repeated = true;
+        free(path);
+    }
+}
+
 static void look_for_missing(struct follow *follow)
 {
+    mark_repeats(follow);
     struct error err;
     char **paths = NULL;
     enum outcome outcome = follow_state_paths(follow->state, &paths, &err);
@@ -162,7 +177,7 @@ static void look(struct follow *follow, bool scan)
                       follow->errors);
     watch_folders(follow); /* before reading: what changes from now on is told */
     for (size_t i = 0; i < follow->count; i++)
-        follow->files[i]->listed = false;
+        follow->files[i]->listed = follow->files[i]->repeated = false;
     if (scan)
         report_arguments(follow);
     look_at_files(follow, scan);

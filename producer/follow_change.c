@@ -243,11 +243,18 @@ enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count, st
     return outcome;
 }
 
+/* TENANT/ENTITY/ID */
+static bool is_key(struct bytes key)
+{
+    const char *entity = key.size ? memchr(key.data, '/', key.size) : NULL;
+    return entity && memchr(entity + 1, '/', key.size - (size_t)(entity + 1 - key.data));
+}
+
 static enum outcome damaged_key(const struct follow_state *state, struct error *err)
 {
     error_set(err, OUT_FATAL, ERR_STATE_FILE, "a key in the follower's state is damaged");
     error_where(err, "%s", state->path);
-    follow_sql_begin_anew(state, err);
+    follow_sql_begin_anew(state, "it is damaged: restore it from a copy", err);
     return OUT_FATAL;
 }
 
@@ -265,7 +272,7 @@ enum outcome follow_state_next_delete(struct follow_state *state, struct bytes *
     struct bytes found = follow_sql_bytes(statement, 0);
     *last = sqlite3_column_int64(statement, 1);
     *own = sqlite3_column_int(statement, 2);
-    bool fits = found.size <= sizeof(state->last_delete);
+    bool fits = found.size <= sizeof(state->last_delete) && is_key(found);
     if (fits)
         memcpy(state->last_delete, found.data, found.size);
     state->last_size = fits ? found.size : 0;

@@ -140,7 +140,8 @@ bool follow_files_folder_left(const struct conf_list *arguments, const char *pat
     for (;;) {
         readable = follow_files_folder(at, device);
         char *slash = strrchr(at, '/');
-        if (readable || errno != ENOENT || !slash || (size_t)(slash - at) <= root)
+        if (readable || (errno != ENOENT && errno != ENOTDIR) || !slash ||
+            (size_t)(slash - at) <= root)
             break;
         *slash = '\0';
     }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "common/base/text.h"
@@ -53,9 +54,16 @@ static struct digest digest_record(struct follow_reader *reader, const struct so
     return digest;
 }
 
-static enum outcome reserve(struct follow_reader *reader, int64_t version, struct error *err)
+/* Versions of the clock are stored ahead of it. One that is above them, as a record's floor was, is
+ * noted with its key (compare does), and the clock of all others stays. */
+static enum outcome reserve(struct follow_reader *reader, int64_t version, bool clocked,
+                            struct error *err)
 {
-    if (version <= follow_state_bound(reader->state))
+    if (version <= follow_state_bound(reader->state)) {
+        version_observe(&reader->producer->file_clock, version);
+        return OUT_OK;
+    }
+    if (!clocked)
         return OUT_OK;
     bool room = version < INT64_MAX - VERSIONS_AHEAD;
     return follow_state_reserve(reader->state, room ? version + VERSIONS_AHEAD : INT64_MAX, err);
@@ -96,17 +104,18 @@ static enum outcome send_wanted(struct follow_reader *reader, const struct follo
     if (!*send)
         return OUT_OK;
     if (!seen->own && record->version <= floor && floor == INT64_MAX) {
+        if (follow_state_keep(reader->state, seen->key, err) != OUT_OK)
+            return OUT_FATAL;
         error_set(err, OUT_REJECT, ERR_VERSION_LAST,
                   "the record has the greatest version there is, and nothing can follow it");
         return OUT_REJECT;
     }
-    if (!seen->own && record->version <= floor) {
+    bool clocked = !seen->own && record->version > floor;
+    if (!seen->own && !clocked)
         record->version = floor + 1;
-        version_observe(&reader->producer->file_clock, record->version);
-    }
     if (seen->own && record->version < floor)
         say_behind(reader, seen->key, record, floor);
-    enum outcome outcome = seen->own ? OUT_OK : reserve(reader, record->version, err);
+    enum outcome outcome = seen->own ? OUT_OK : reserve(reader, record->version, clocked, err);
     if (outcome == OUT_OK)
         outcome = follow_state_sent(reader->state, seen->key, record->version, err);
     reader->upserts += outcome == OUT_OK;
@@ -205,8 +214,7 @@ static enum outcome send_delete(struct follow_reader *reader, struct bytes key, 
     const char *entity = memchr(key.data, '/', key.size);
     const char *id =
         entity ? memchr(entity + 1, '/', key.size - (size_t)(entity + 1 - key.data)) : NULL;
-    if (!id)
-        return error_set(err, OUT_FATAL, ERR_STATE_FILE, "a key in the state is damaged");
+    assert(id); /* the state looked at it */
     int64_t clock_version = own ? 0 : version_next(&producer->file_clock, clock_unix_ms());
     struct record record = {
         .tenant = bytes_of(key.data, (size_t)(entity - key.data)),
@@ -220,9 +228,9 @@ static enum outcome send_delete(struct follow_reader *reader, struct bytes key, 
         .sequence = -1,
         .origin = {.uri = bytes_text(path)},
     };
-    version_observe(&producer->file_clock, own ? 0 : record.version);
     producer->reading.path = "(deleted)"; /* should Kafka refuse it, after the file is forgotten */
-    enum outcome outcome = own ? OUT_OK : reserve(reader, record.version, err);
+    bool clocked = record.version == clock_version;
+    enum outcome outcome = own ? OUT_OK : reserve(reader, record.version, clocked, err);
     if (outcome == OUT_OK)
         outcome = follow_state_sent(reader->state, key, record.version, err);
     if (outcome == OUT_OK)
@@ -440,6 +448,14 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
     if (outcome == OUT_OK)
         say("follow.deleted", file->path, &counts);
     finish_look(reader, outcome, &err);
+    if (outcome == OUT_OK)
+        (void)come_back(reader, file); /* what comes under this name is a file like any other */
+}
+
+/* Nothing is there that could be this source. */
+static bool is_gone(int number)
+{
+    return number == ENOENT || number == ENOTDIR;
 }
 
 bool follow_forget(struct follow_reader *reader, struct followed *file)
@@ -447,7 +463,7 @@ bool follow_forget(struct follow_reader *reader, struct followed *file)
     struct error err = {0};
     struct look_identity identity;
     struct follow_known known;
-    if (source_identity_read(file->path, &identity) || errno != ENOENT)
+    if (source_identity_read(file->path, &identity) || !is_gone(errno))
         return false;
     enum outcome outcome = follow_state_find(reader->state, file->path, &known, &err);
     if (outcome == OUT_OK && known.id)
@@ -457,15 +473,51 @@ bool follow_forget(struct follow_reader *reader, struct followed *file)
     return true;
 }
 
-void follow_read_away(struct follow_reader *reader, struct followed *file)
+/* What it held may be gone or not, and nobody can tell: its records stay, but it keeps none of them
+ * from being deleted when the files that can be read lose them. Said once. */
+static void hold_no_more(struct follow_reader *reader, struct followed *file, struct error *why)
+{
+    struct error err;
+    file->away_scans = 0;
+    if (!file->absent && follow_state_unfollow(reader->state, file->path, &err) != OUT_OK) {
+        finish_look(reader, OUT_FATAL, &err);
+        return;
+    }
+    file->absent = true;
+    if (!file->reported)
+        producer_reject_source(reader->producer, file->path, why);
+    file->reported = true;
+}
+
+/* Something is there, but no source. A link to a folder is not followed; a folder may have taken
+ * the place of a file, or a profile have lost its database. */
+static void look_at_other(struct follow_reader *reader, struct followed *file, int number)
+{
+    struct error why;
+    if (++file->away_scans < LOOK_AWAY_SCANS)
+        return;
+    error_set(&why, OUT_REJECT, ERR_SOURCE_OPEN, "a followed file is none of the sources any more");
+    if (number == 0) {
+        error_cause(&why, "it is there, but behind a link to a folder, or left out by its name");
+        error_hint(&why,
+                   "what was produced of it before stays as it is; name the folder that it is "
+                   "in as a source, and it is followed again");
+    } else if (is_gone(number)) {
+        error_cause(&why, "a folder is in its place");
+        error_hint(&why, "what was produced of it before stays as it is; if it is gone for good: "
+                         "--forget PATH deletes what it alone held");
+    } else {
+        error_cause(&why, "%s", strerrordesc_np(number));
+        error_hint(&why, "what was produced of it before stays as it is");
+    }
+    hold_no_more(reader, file, &why);
+}
+
+static void look_at_missing(struct follow_reader *reader, struct followed *file)
 {
     struct error err = {0};
-    struct look_identity identity;
     struct follow_known known;
     uint64_t device = 0;
-    if (source_identity_read(file->path, &identity) || errno != ENOENT)
-        return; /* there, but none of the sources' any more, or not to be seen */
-    file->identified = false;
     if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
         finish_look(reader, OUT_FATAL, &err);
         return;
@@ -480,19 +532,26 @@ void follow_read_away(struct follow_reader *reader, struct followed *file)
         delete_file(reader, file, &known);
         break;
     case AWAY_UNKNOWN:
-        file->away_scans = 0;
-        if (!file->absent && follow_state_unfollow(reader->state, file->path, &err) != OUT_OK) {
-            finish_look(reader, OUT_FATAL, &err);
-            return;
-        }
-        file->absent = true;
-        if (file->reported)
-            break;
-        file->reported = true;
         error_set(&err, OUT_REJECT, ERR_SOURCE_OPEN, "the folder of a followed file is gone");
         error_hint(&err, "what was produced of the file before stays as it is; if it is gone for "
                          "good: --forget PATH deletes what it alone held");
-        producer_reject_source(reader->producer, file->path, &err);
+        hold_no_more(reader, file, &err);
         break;
     }
+}
+
+void follow_read_away(struct follow_reader *reader, struct followed *file)
+{
+    struct stat status;
+    struct look_identity identity;
+    int number = source_identity_read(file->path, &identity) ? 0 : errno;
+    bool folder = stat(file->path, &status) == 0 && S_ISDIR(status.st_mode);
+    uint64_t device;
+    if (number == 0 && !follow_files_folder(file->path, &device))
+        number = errno; /* who cannot list its folder does not see it */
+    file->identified = false;
+    if (file->repeated || (is_gone(number) && !folder))
+        look_at_missing(reader, file);
+    else
+        look_at_other(reader, file, number);
 }

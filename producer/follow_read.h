@@ -19,7 +19,8 @@ struct followed {
     bool reported;                /* that was said, or that its folder is gone */
     bool refusals_listed;         /* of this identity */
     unsigned away_scans;
-    bool absent; /* not to be seen: it holds no record now */
+    bool absent;   /* not to be seen: it holds no record now */
+    bool repeated; /* its name leads to another one's file */
 };
 
 /* A reading in the works. */
@@ -44,7 +45,7 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, bool scan);
 /* Deletes what a file that is not there alone held; false when it is there, or cannot be told. */
 bool follow_forget(struct follow_reader *reader, struct followed *file);
-/* Looks at one that is known and not there, at a turn of the scan. */
+/* Looks at one that is known and none of the sources now, at a turn of the scan. */
 void follow_read_away(struct follow_reader *reader, struct followed *file);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Tables: file and record are what is known. A record with an empty digest is unknown: an intent
  * (it is on its way, or was when the process ended), or one that must be produced again. highest is
- * kept for records that bring their own versions, and outlives their files: a delete must be above
- * every version a key ever had. seen (of this reading), change (what is to be sent) and unfollowed
- * (files that no source covers in this run) are temporary.
+ * kept for records that bring their own versions or once did, and outlives their files: a delete
+ * must be above every version a key ever had. seen (of this reading), change (what is to be sent)
+ * and unfollowed (files that no source covers in this run) are temporary.
  */
 #include "producer/follow_sql.h"
 
@@ -58,8 +58,9 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8)",
     [SQL_INTEND] = "INSERT OR REPLACE INTO record SELECT ?1, key, x'', given, own, 0 FROM "
                    "temp.change WHERE kind IN (1, 2)",
-    [SQL_HIGHEST] = "INSERT INTO highest SELECT key, given FROM temp.change WHERE own AND kind IN "
-                    "(1, 2) ON CONFLICT (key) DO UPDATE SET version = max(version, "
+    [SQL_HIGHEST] = "INSERT INTO highest SELECT key, given FROM temp.change WHERE kind IN (1, 2) "
+                    "AND (own OR floor > 0 AND given > (SELECT value FROM meta WHERE name = "
+                    "'bound')) ON CONFLICT (key) DO UPDATE SET version = max(version, "
                     "excluded.version)",
     [SQL_UNDONE] = "UPDATE file SET done = 0, gone = 0, folder_device = ?2 WHERE id = ?1",
     [SQL_WANTS] = "SELECT kind, floor FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
@@ -91,12 +92,43 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FILE_GONE] = "UPDATE file SET gone = 1, done = 0 WHERE id = ?1",
 };
 
-void follow_sql_begin_anew(const struct follow_state *state, struct error *err)
+void follow_sql_begin_anew(const struct follow_state *state, const char *why, struct error *err)
 {
     error_hint(err,
-               "it is damaged: restore it from a copy; or remove it and %s, and all records are "
-               "produced again (what was deleted meanwhile is then found by 'drover verify')",
-               state->lock_path);
+               "%s; or remove it and %s, and all records are produced again (what was deleted "
+               "meanwhile is then found by 'drover verify')",
+               why, state->lock_path);
+}
+
+static void advise(struct follow_state *state, struct error *err)
+{
+    switch (state->db ? sqlite3_errcode(state->db) & 0xff : SQLITE_NOMEM) {
+    case SQLITE_FULL:
+        error_hint(err, "make room on its disk, and start again: nothing is lost");
+        break;
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        error_hint(err, "make it and its folder writable, and start again: nothing is lost");
+        break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        error_hint(err, "another program has it open: end that, and start again");
+        break;
+    case SQLITE_NOMEM:
+        error_hint(err, "give the process more memory, and start again: nothing is lost");
+        break;
+    case SQLITE_IOERR:
+        follow_sql_begin_anew(state,
+                              "the disk failed, or the file is cut: see the system's log, and "
+                              "start again, or restore it from a copy",
+                              err);
+        break;
+    default: /* no other program writes it: what SQLite cannot make sense of is damaged */
+        follow_sql_begin_anew(state, "it is damaged: restore it from a copy", err);
+        break;
+    }
 }
 
 enum outcome follow_sql_broken(struct follow_state *state, struct error *err)
@@ -104,13 +136,7 @@ enum outcome follow_sql_broken(struct follow_state *state, struct error *err)
     error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state cannot be used");
     error_where(err, "%s", state->path);
     error_cause(err, "%s", state->db ? sqlite3_errmsg(state->db) : "no memory");
-    int code = state->db ? sqlite3_errcode(state->db) & 0xff : SQLITE_NOMEM;
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_MISMATCH)
-        follow_sql_begin_anew(state, err);
-    else if (code == SQLITE_FULL)
-        error_hint(err, "make room on its disk, and start again: nothing is lost");
-    else if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
-        error_hint(err, "make it and its folder writable, and start again: nothing is lost");
+    advise(state, err);
     return OUT_FATAL;
 }
 

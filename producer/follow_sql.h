@@ -65,8 +65,8 @@ struct follow_state {
 enum outcome follow_sql_open(struct follow_state *state, struct error *err);
 void follow_sql_close(struct follow_state *state);
 
-/* The advice for one that cannot be mended. */
-void follow_sql_begin_anew(const struct follow_state *state, struct error *err);
+/* The advice for one that cannot be mended; `why` begins it. */
+void follow_sql_begin_anew(const struct follow_state *state, const char *why, struct error *err);
 /* Sets err by SQLite's last message; OUT_FATAL. */
 enum outcome follow_sql_broken(struct follow_state *state, struct error *err);
 /* The statement, reset and without values. */

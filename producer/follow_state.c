@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 
 #include "common/io/files.h"
 #include "producer/follow_sql.h"
+
+/* Of the clock, 48 bits of milliseconds and 16 bits of counter, with room to count on. */
+#define BOUND_MOST (INT64_MAX - (INT64_C(1) << 40))
 
 static char *name(const char *folder, const char *migration, const char *ending)
 {
@@ -73,10 +77,19 @@ static enum outcome open_db(struct follow_state *state, struct error *err)
     if (read_meta(state, "format", &format, err) != OUT_OK ||
         read_meta(state, "bound", &state->bound, err) != OUT_OK)
         return OUT_FATAL;
-    if (format == 1 && state->bound >= 0)
+    if (format == 1 && state->bound >= 0 && state->bound <= BOUND_MOST)
         return OUT_OK;
+    if (format == 1) {
+        error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state is damaged");
+        error_where(err, "%s", state->path);
+        error_cause(err, "its greatest version is out of range");
+        follow_sql_begin_anew(state, "restore it from a copy", err);
+        return OUT_FATAL;
+    }
     error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state is of another format");
     error_where(err, "%s", state->path);
+    error_cause(err, "format %" PRId64 "; this is for format 1", format);
+    follow_sql_begin_anew(state, "use the drover that wrote it", err);
     return OUT_FATAL;
 }
 

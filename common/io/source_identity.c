@@ -86,8 +86,10 @@ static bool read_database(const char *database, struct look_identity *identity)
     struct dirent **names;
     struct stat status;
     struct buf path, all;
+    if (stat(database, &status) != 0)
+        return false;
     int count = scandir(database, &names, is_data, compare_names);
-    if (count < 0 || stat(database, &status) != 0)
+    if (count < 0)
         return false;
     buf_init(&path, PATH_BYTES);
     buf_init(&all, LISTING_BYTES);
@@ -111,10 +113,14 @@ bool source_identity_read(const char *path, struct look_identity *identity)
     struct stat status;
     if (stat(path, &status) != 0)
         return false;
-    char *database = S_ISDIR(status.st_mode) ? database_of(path) : NULL;
-    if (!database) {
+    if (!S_ISDIR(status.st_mode)) {
         take(&status, identity);
         return true;
+    }
+    char *database = database_of(path);
+    if (!database) {
+        errno = ENOENT;
+        return false;
     }
     bool done = read_database(database, identity);
     int failed = errno;

@@ -25,9 +25,7 @@ struct follow_step follow_diff_step(const struct follow_entry *old, const struct
 
 int64_t follow_given_version(bool deleted, bool own, int64_t floor, int64_t version)
 {
-    if (!own)
-        return floor;
-    if (deleted)
+    if (deleted || !own)
         return follow_delete_version(true, floor, 0);
     return version > floor ? version : floor;
 }

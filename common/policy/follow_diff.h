@@ -39,9 +39,9 @@ struct follow_step {
 struct follow_step follow_diff_step(const struct follow_entry *old, const struct follow_entry *now,
                                     bool own);
 
-/* The greatest version that the message of a change may have, as far as it is known before it is
- * sent; `floor`: the greatest the key ever had, `version`: the record's. Stamped ones are above all
- * others anyway. */
+/* What is noted as a change's version before it is sent, so that whatever is sent for the key later
+ * is above: `floor`: the greatest the key ever had, `version`: the record's. A stamped one is the
+ * next above the floor, or it is of the clock, which goes on above all that it ever gave. */
 int64_t follow_given_version(bool deleted, bool own, int64_t floor, int64_t version);
 
 /* The version of a delete: above the record's last one. Stamped records take the clock's

@@ -79,6 +79,34 @@ start_follower "$IN"
 wait_until 60 said follow.waiting
 rm "$IN/things-old.ndjson"
 wait_until 60 row_is "$(live)" "a 5,last $MOST"
+printf '{"tenant":"t","id":"v","rev":%s}\n{"tenant":"t","id":"w","rev":%s}\n{"tenant":"t","id":"x","rev":1}\n' \
+  $(( MOST - 1 )) $MOST > "$IN/things-v.ndjson"
+wait_until 60 row_is "$(live)" "a 5,last $MOST,v $(( MOST - 1 )),w $MOST,x 1"
+stop_follower
+wait_until 60 is_drained
+stop_worker worker
+
+say "the mapping takes no version any more: who had the greatest is named, and costs the others neither peace nor versions"
+sed -i '/^version:/d' "$WORK/thing.yaml"
+drover schema apply > "$WORK/schema.log" 2>&1
+start_worker worker
+start_follower "$IN"
+wait_until 60 row_is "SELECT drover_version = $MOST FROM thing WHERE id = 'v'" t
+wait_until 60 said 'has the greatest version there is, and nothing can follow it'
+version_of_x() { row "SELECT drover_version FROM thing WHERE id = 'x'"; }
+x_is_stamped() { [ "$(version_of_x)" -gt 1 ]; }
+wait_until 60 x_is_stamped
+wait_until 60 is_drained
+VERSION=$(version_of_x)
+[ "$VERSION" -lt $(( 1 << 62 )) ] || fail "x has version $VERSION: another record's"
+for marker in 1 2 3; do # a look at a scan each, at least
+  printf '{"tenant":"t","id":"m","rev":%d}\n' $marker | replace "$IN/things-m.ndjson"
+  wait_until 60 row_is "SELECT rev FROM thing WHERE id = 'm'" $marker
+done
+equal "version of x, which has not changed" "$(version_of_x)" "$VERSION"
+printf '{"tenant":"t","id":"x","rev":2}\n' | replace "$IN/things-v.ndjson"
+wait_until 60 row_is "SELECT rev FROM thing WHERE id = 'x'" 2
+[ "$(version_of_x)" -lt $(( 1 << 62 )) ] || fail "x took another record's version"
 stop_follower
 wait_until 60 is_drained
 stop_worker worker

@@ -1,9 +1,11 @@
 /* A browser's profile as a document, and what the localStorage codec makes of it. The databases are
  * written here as Chromium writes them; tests/e2e/test_browser.sh has a real one. With the argument
- * `print` and a folder the program prints the document of that profile. */
+ * `print` and a folder the program prints the document of that profile; with `write` and the folder
+ * of a database it stores what comes, as a browser that runs does: lines of name, tab, value. */
 #include "common/io/chromium_profile.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,6 +16,7 @@
 #include "common/base/buf.h"
 #include "common/io/byte_source.h"
 #include "common/io/source_files.h"
+#include "common/io/source_identity.h"
 #include "common/policy/collect.h"
 #include "tests/support/suite.h"
 
@@ -374,6 +377,36 @@ START_TEST(a_profile_is_one_source)
 }
 END_TEST
 
+/* What LevelDB appends inside its files changes no folder's times. */
+START_TEST(an_entry_makes_another_identity)
+{
+    static const char *const NAMES[] = {"p", "p/Default", "p/Default/Local Storage/leveldb"};
+    struct look_identity before, after;
+    uint64_t device[3], inode[3];
+    for (int round = 0; round < 20; round++) {
+        PUT("o", "\1k", "\1v");
+        ck_assert(source_identity_read("p", &before));
+        ck_assert(source_identity_read("p", &after));
+        ck_assert(look_identity_equal(&before, &after));
+        PUT("o", "\1k", "\1w");
+        ck_assert(source_identity_read("p", &after));
+        ck_assert(!look_identity_equal(&before, &after));
+    }
+    for (int i = 0; i < 3; i++) {
+        char *watched = source_identity_folder(NAMES[i]);
+        ck_assert_str_eq(watched, NAMES[2]);
+        free(watched);
+        ck_assert(source_identity_place(NAMES[i], &device[i], &inode[i]));
+        ck_assert(device[i] == device[0] && inode[i] == inode[0]);
+    }
+    close_database();
+    ck_assert_int_eq(system("rm -rf 'p/Default/Local Storage/leveldb'"), 0);
+    errno = 0;
+    ck_assert(!source_identity_read("p", &after));
+    ck_assert_int_eq(errno, ENOENT); /* a folder as any other */
+}
+END_TEST
+
 START_TEST(it_is_detected)
 {
     struct buf out;
@@ -401,6 +434,7 @@ static Suite *chromium_profile_suite(void)
     tcase_add_test(profiles, what_was_left_is_removed);
     tcase_add_loop_test(profiles, damage_is_said, 0, 3);
     tcase_add_test(profiles, a_profile_is_one_source);
+    tcase_add_test(profiles, an_entry_makes_another_identity);
     tcase_add_test(profiles, it_is_detected);
     suite_add_tcase(suite, profiles);
     return suite;
@@ -427,8 +461,41 @@ static int print(const char *path)
     return outcome == OUT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int write_lines(const char *path)
+{
+    char *message = NULL, *line = NULL;
+    size_t room = 0;
+    ssize_t size;
+    leveldb_options_t *options = leveldb_options_create();
+    leveldb_options_set_create_if_missing(options, 1);
+    database = leveldb_open(options, path, &message);
+    writing = leveldb_writeoptions_create();
+    while (!message && (size = getline(&line, &room, stdin)) > 0) {
+        char key[256], name[128], value[4096];
+        char *tab = memchr(line, '\t', (size_t)size);
+        line[size - 1] = '\0';
+        snprintf(name, sizeof(name), "\1%.*s", tab ? (int)(tab - line) : (int)size, line);
+        size_t length = make_key(key, "https://app", name, strlen(name));
+        int value_size = snprintf(value, sizeof(value), "\1%s", tab ? tab + 1 : "");
+        if (tab)
+            leveldb_put(database, writing, key, length, value, (size_t)value_size, &message);
+        else
+            leveldb_delete(database, writing, key, length, &message);
+    }
+    if (message)
+        fprintf(stderr, "%s\n", message);
+    free(line);
+    leveldb_options_destroy(options);
+    leveldb_writeoptions_destroy(writing);
+    if (database)
+        leveldb_close(database);
+    return message ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int count, char **arguments)
 {
+    if (count == 3 && strcmp(arguments[1], "write") == 0)
+        return write_lines(arguments[2]);
     if (count == 3 && strcmp(arguments[1], "print") == 0)
         return print(arguments[2]);
     SRunner *runner = srunner_create(chromium_profile_suite());

@@ -105,12 +105,53 @@ START_TEST(a_delete_is_above_the_record)
 }
 END_TEST
 
+START_TEST(an_intent_is_not_below_what_is_sent)
+{
+    static const struct {
+        bool deleted, own;
+        int64_t floor, version, want;
+    } ROWS[] = {
+        {false, false, 7, 100, 8}, /* stamped: where it is above that, the clock is too */
+        {true, false, 7, 7, 8},
+        {false, false, INT64_MAX, 7, INT64_MAX},
+        {false, true, 7, 8, 8},
+        {false, true, 7, 4, 7}, /* it went down: the greatest it ever had counts */
+        {false, true, 0, -5, 0},
+        {true, true, 7, 4, 8},
+        {true, true, INT64_MAX, 4, INT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++)
+        ck_assert_int_eq(
+            follow_given_version(ROWS[i].deleted, ROWS[i].own, ROWS[i].floor, ROWS[i].version),
+            ROWS[i].want);
+    for (int64_t floor = -3; floor < 4; floor++)
+        for (int64_t version = -4; version <= floor; version++)
+            ck_assert_int_ge(follow_given_version(true, true, floor, version),
+                             follow_delete_version(true, floor, 0));
+}
+END_TEST
+
+/* An empty digest is the same as nothing, not even as another empty one: a file's never is. */
+START_TEST(an_intent_is_never_the_same)
+{
+    const struct follow_entry intent = {.key = bytes_of("k", 1), .version = 5};
+    for (int byte = 0; byte < (int)sizeof(intent.digest.bytes); byte++) {
+        struct follow_entry now = intent;
+        now.digest.bytes[byte] = 1;
+        ck_assert_int_eq(follow_diff_step(&intent, &now, byte % 2).change, FOLLOW_CHANGED);
+    }
+    ck_assert_int_eq(follow_diff_step(&intent, NULL, false).change, FOLLOW_DELETED);
+}
+END_TEST
+
 static Suite *follow_diff_suite(void)
 {
     Suite *suite = suite_create("follow_diff");
     TCase *tcase = tcase_create("follow_diff");
     tcase_add_loop_test(tcase, every_key_is_said_once_and_rightly, 0, 20);
     tcase_add_test(tcase, a_delete_is_above_the_record);
+    tcase_add_test(tcase, an_intent_is_not_below_what_is_sent);
+    tcase_add_test(tcase, an_intent_is_never_the_same);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -63,6 +63,34 @@ START_TEST(identities)
 }
 END_TEST
 
+/* Either time may be the young one; what was set far ahead, or to an end of all times, is no reason
+ * to read a file at every scan. */
+START_TEST(young_times)
+{
+    static const int64_t NOW = INT64_C(1800000000000000000), OLD = NOW - INT64_C(3600000000000);
+    static const struct {
+        int64_t time;
+        bool racy;
+    } ROWS[] = {
+        {OLD, false},
+        {NOW - LOOK_RACY_NS, false},
+        {NOW - LOOK_RACY_NS + 1, true},
+        {NOW, true},
+        {NOW + LOOK_AHEAD_NS - 1, true},
+        {NOW + LOOK_AHEAD_NS, false},
+        {NOW + INT64_C(86400000000000), false},
+        {INT64_MAX, false},
+        {INT64_MIN, false},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        struct look_identity written = {1, 2, 3, ROWS[i].time, OLD};
+        struct look_identity changed = {1, 2, 3, OLD, ROWS[i].time};
+        ck_assert_msg(look_is_racy(&written, NOW) == ROWS[i].racy, "written, row %zu", i);
+        ck_assert_msg(look_is_racy(&changed, NOW) == ROWS[i].racy, "changed, row %zu", i);
+    }
+}
+END_TEST
+
 static Suite *follow_look_suite(void)
 {
     Suite *suite = suite_create("follow_look");
@@ -70,6 +98,7 @@ static Suite *follow_look_suite(void)
     tcase_add_loop_test(tcase, looks, 0, COUNT(LOOKS));
     tcase_add_loop_test(tcase, aways, 0, COUNT(AWAYS));
     tcase_add_test(tcase, identities);
+    tcase_add_test(tcase, young_times);
     suite_add_tcase(suite, tcase);
     return suite;
 }
