@@ -44,6 +44,7 @@ work: { breaker: 0 }
 PATIENCE = 15  # nothing comes for so many seconds, and it is still not right
 LONGEST = 120
 ENDS_S = 15  # the follower's own promise is 12 s
+ENDS_ASKED = (None, 0, -signal.SIGKILL, 128 + signal.SIGTERM, -signal.SIGTERM)  # the last before it listens to signals
 
 
 class Wrong(Exception):
@@ -118,7 +119,7 @@ class Follower:
                  "--log-format", "logfmt"]
         self.process = Process("follow", words, run.env, run.folder)
         self.frozen = False
-        self.excused = False  # it may end by itself: its state cannot be written, or so it was a moment ago
+        self.excused = False  # it may end by itself: while it ran, its state could not be written
         self.lock = None
 
     def alive(self):
@@ -128,14 +129,13 @@ class Follower:
         if self.alive():
             return
         self.look()
-        os.environ["PYTHONUNBUFFERED"] = "1"
         self.process.start()
-        self.frozen = False
+        self.frozen, self.excused = False, self.lock is not None
 
     def look(self):
         """An end that nobody asked for is a finding; what it says is in the log."""
         status = self.process.status() if self.process.running else 0
-        if status in (None, 0, -signal.SIGKILL, 128 + signal.SIGTERM) or self.excused and status in (1, 4):
+        if status in ENDS_ASKED or self.excused and status in (1, 4):
             return
         self.process.running = None
         raise Wrong([("the follower", "ended by itself with %d\n%s" % (status, self.process.tail(20)))])
@@ -292,7 +292,6 @@ class Run:
             if now - max(self.topic.last, began) > PATIENCE or now - began > LONGEST:
                 raise Wrong(problems)
             self.topic.wait_count(count + 1, 0.2)
-        self.follower.excused = False
         with self.topic.news:
             self.expected.settle(self.topic.store)
 
@@ -315,20 +314,19 @@ class Run:
 
     def story(self, key):
         """The steps that changed the key, and the follower's ends among them."""
-        world, out = World(), []
+        world, out, holds = World(), [], {}
         for number, step in enumerate(self.done):
-            def holds():
-                return {p: winners(c).get(key) for p, c in world.files.items() if c is not BROKEN and key in winners(c)}
-
-            was = holds() if step[0] in ("put", "cut", "empty", "garbage", "rename", "copy", "remove") else None
-            if world.may(step):
-                world.follow(step)
-            if was is not None and (was or holds()) and (holds() != was or step[1] in was):
-                out.append("      %6d  %s -> %s" % (number, short(step), {p: r[3:] for p, r in holds().items()}))
-            elif step[0] in ("kill", "state", "broker", "root", "follower"):
+            was = dict(holds)
+            for path in world.follow(step) if world.may(step) else []:
+                content = world.files.get(path, BROKEN)
+                record = winners(content).get(key) if content is not BROKEN else None
+                holds.pop(path, None)
+                if record:
+                    holds[path] = record[3:]
+            if was != holds or was and step[0] in ("put", "touch") and step[1] in was:
+                out.append("      %6d  %s -> %s" % (number, short(step), holds))
+            elif step[0] in ("kill", "state", "broker", "root", "follower", "quiet", "wait"):
                 out.append("      %6d  %s" % (number, short(step)))
-            elif step[0] == "quiet":
-                out.append("      %6d  quiet" % number)
         messages = ["      message %d:%d version %d %s" % m for m in self.topic.history[key]]
         return "\n".join(out[-24:] + messages)
 

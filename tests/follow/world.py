@@ -301,8 +301,7 @@ class Expected:
         self.before = {}    # the store when it was last right: key -> (version, payload or None)
         self.seen = {}      # own keys since then: key -> set of (version, payload as text)
         self.vanished = set()  # keys that some file lost since then
-        self.unsure = set()    # keys of files that were broken since then
-        self.lasting = set()   # of those: in the broken file's last whole content as well as stored, and nothing else happened
+        self.held = {}         # path -> keys of all that it held since it was last whole at such a point
 
     def follow(self, step):
         """To be called instead of world.follow."""
@@ -328,6 +327,7 @@ class Expected:
         content = self.world.files.get(path, BROKEN)
         if content is BROKEN:
             return
+        self.held.setdefault(path, set()).update(winners(content))
         for record in expand(content):
             if record[0] == "own":
                 self.seen.setdefault(key_of(record), set()).add((record[4], json.dumps(payload_of(record))))
@@ -363,8 +363,9 @@ class Expected:
     def problems(self, store):
         """(key, why) of all that is wrong. `store`: key -> (version, payload or None)."""
         holders, out = self.world.holders(), []
+        # what was produced of a broken file stays as it is: any content of it may have been seen last
         broken = [p for p in self.world.followed() if self.world.files[p] is BROKEN]
-        unsure = {key for path in broken for key in self.keys_of(path)}
+        unsure = {key for path in broken for key in self.held.get(path, ())}
         for key in holders.keys() | store.keys():
             why = None if key in unsure else self.problem(key, holders.get(key, []), store.get(key))
             if key in unsure and key in self.before and self.before[key][1] is not None and key not in self.vanished \
@@ -377,5 +378,6 @@ class Expected:
     def settle(self, store):
         """The store is right: from here on."""
         self.before, self.seen, self.vanished = dict(store), {}, set()
+        self.held = {p: keys for p, keys in self.held.items() if self.world.files.get(p, 0) is BROKEN}
         for path in self.world.followed():
             self.note(path)
