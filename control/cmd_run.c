@@ -16,6 +16,7 @@
 #include "common/policy/outage.h"
 #include "control/command.h"
 #include "control/rehearse.h"
+#include "common/io/terminal.h"
 #include "control/run.h"
 #include "control/schema_apply.h"
 

@@ -18,6 +18,7 @@
 #include "common/io/mappings.h"
 #include "common/io/pg_session.h"
 #include "common/io/terminal.h"
+#include "common/io/terminal_live.h"
 #include "control/cmd_secret.h"
 
 enum {

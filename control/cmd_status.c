@@ -11,6 +11,7 @@
 #include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/terminal.h"
+#include "common/io/terminal_live.h"
 #include "control/command.h"
 #include "control/survey.h"
 

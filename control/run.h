@@ -20,7 +20,7 @@
 #include "common/base/conf.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
-#include "common/io/terminal.h"
+#include "common/io/terminal_live.h"
 #include "common/policy/outage.h"
 #include "common/policy/totals.h"
 #include "control/survey.h"

@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
+#include "common/io/terminal.h"
 #include "control/advice.h"
 #include "control/run.h"
 

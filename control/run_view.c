@@ -10,6 +10,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "common/io/terminal.h"
 #include "common/policy/live_view.h"
 #include "control/run.h"
 

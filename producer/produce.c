@@ -14,6 +14,7 @@
 #include "common/io/kafka_bus.h"
 #include "common/io/key_file.h"
 #include "common/io/log.h"
+#include "common/io/terminal.h"
 #include "common/model/receipt.h"
 #include "producer/follow.h"
 #include "producer/producer.h"

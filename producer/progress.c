@@ -1,4 +1,5 @@
 /* See the header. */
+#include "common/io/terminal.h"
 #include "producer/progress.h"
 
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "common/io/settings.h"
-#include "common/io/terminal.h"
+#include "common/io/terminal_live.h"
 #include "common/policy/produce_ledger.h"
 
 struct progress {

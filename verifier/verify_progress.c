@@ -7,6 +7,7 @@
 #include "common/base/json_out.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
+#include "common/io/terminal.h"
 
 #define STEPS_MASK 4095u
 #define SHOW_EVERY_MS 200

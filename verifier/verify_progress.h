@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/io/terminal.h"
+#include "common/io/terminal_live.h"
 
 struct verify_progress {
     int fd;                      /* JSON lines go here; -1: none */

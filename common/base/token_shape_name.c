@@ -4,7 +4,7 @@
  * while "auth_token" is one.
  */
 
-#include "common/base/token_shape.h"
+#include "common/base/token_shape_name.h"
 
 #include <ctype.h>
 #include <stdint.h>

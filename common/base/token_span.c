@@ -16,6 +16,7 @@
 #include "common/base/buf.h"
 #include "common/base/text.h"
 #include "common/base/token_chars.h"
+#include "common/base/token_shape_name.h"
 
 #define BLOB_MIN 512       /* text without a URL that is longer may be base64, where '/' joins */
 #define NAME_MAX_SIZE 64   /* of a name before '=' or ':' */

@@ -20,7 +20,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/token_kinds.h"
-#include "common/base/token_shape.h"
+#include "common/base/token_text.h"
 
 struct token_span {
     size_t start, size;            /* bytes of the text */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "common/base/token_kinds.h"
+#include "common/base/token_shape.h"
 #include "tests/support/token_ordinary.h"
 
 #define MEASURE_SEED 20240501u
