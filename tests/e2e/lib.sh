@@ -15,6 +15,7 @@ unset DROVER_ADMIN_DATABASE_URL
 PIDS=()
 exec {TELL}>&2 # a check's output may be redirected: what failed is always told here
 
+. tests/e2e/words.sh
 . tests/e2e/documents.sh
 
 cleanup() {
@@ -25,7 +26,7 @@ cleanup() {
   psql "$ROOT_URL" -qc "DROP DATABASE IF EXISTS $NAME WITH (FORCE)" >/dev/null 2>&1 || true
   if [ "$status" != 0 ]; then
     echo "--- FAILED ($status): the last lines of each log" >&"$TELL"
-    tail -n "${LOG_LINES:-15}" "$WORK"/*.log >&"$TELL" 2>/dev/null || true
+    tell_logs
   fi
   rm -rf "$WORK"
   exit "$status"
@@ -43,21 +44,6 @@ verify: { report: $WORK/report }
 EOF
 
 drover() { "$KEEPER" "$@" --config "$WORK/drover.yaml"; }
-
-say() { printf '== %s\n' "$*"; }
-
-fail() { printf 'FAILED: %s\n' "$*" >&"$TELL"; exit 1; }
-
-# equal WHAT ACTUAL EXPECTED
-equal() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
-
-# expect_exit CODE COMMAND…
-expect_exit() {
-  local want=$1 got=0
-  shift
-  "$@" || got=$?
-  equal "exit code of: $*" "$got" "$want"
-}
 
 prepare() {
   drover schema apply > "$WORK/schema.log" 2>&1

@@ -1,32 +1,10 @@
 #!/usr/bin/env bash
 # What is given is used, or refused aloud: the tenant from outside, what a mapping collects, a file under several names,
 # files that hold no JSON. No server is needed: what a run would do is told by a rehearsal.
-set -euo pipefail
-[ -n "${DROVER:-}" ] || { echo "DROVER must name the built program: run ./dev test" >&2; exit 2; }
-
-unset DATABASE_URL REDIS_URL DROVER_ADMIN_DATABASE_URL DROVER_MIGRATION PROJECT_ID ORGANIZATION_ID MCP_SERVER_ID CODEBASE_HASH
-export KAFKA_BROKERS=127.0.0.1:1 NO_COLOR=1
-WORK=$(mktemp -d)
-. tests/e2e/documents.sh
+. tests/e2e/alone.sh
 DROVER=$KEEPER
-exec {TELL}>&2
-trap 'rm -rf "$WORK"' EXIT
 cd "$WORK"
 
-say() { printf '== %s\n' "$*"; }
-fail() {
-  printf 'FAILED: %s\n' "$*" >&"$TELL"
-  tail -n 15 "$WORK"/*.log >&"$TELL" 2>/dev/null || true
-  exit 1
-}
-equal() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
-expect_exit() {
-  local want=$1 got=0
-  shift
-  "$@" || got=$?
-  equal "exit code of: $*" "$got" "$want"
-}
-has() { grep -qF -- "$2" "$1" || { cat "$1" >&"$TELL"; fail "$1 does not say: $2"; }; }
 # tenants: what the last rehearsal would write, TENANT COUNT a line
 tenants() { jq -r '.groups[] | select(.to_write > 0) | "\(.tenant) \(.to_write)"' out.json | sort | tr '\n' ' '; }
 
@@ -199,4 +177,3 @@ say "what holds no JSON is named"
 printf 'PK\003\004rest' > part.zip
 expect_exit 5 "$DROVER" rehearse -m files.yaml -e files -t t part.zip > out.txt 2> out.log
 has out.log 'the source is a ZIP archive'
-check_documents

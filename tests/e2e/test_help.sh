@@ -1,21 +1,10 @@
 #!/usr/bin/env bash
 # Help and the command line: every command's pages, flags before the command, all mistakes at once, readers that stop reading,
 # and advice that can be typed as it stands. No server is needed.
-set -euo pipefail
-[ -n "${DROVER:-}" ] || { echo "DROVER must name the built program: run ./dev test" >&2; exit 2; }
-
-unset DATABASE_URL REDIS_URL DROVER_ADMIN_DATABASE_URL DROVER_MIGRATION
-export KAFKA_BROKERS=127.0.0.1:1 NO_COLOR=1
+. tests/e2e/alone.sh
 DOCS=$PWD/docs/configuration.md
 MAPPING=$PWD/tests/e2e/data/event.yaml
-WORK=$(mktemp -d)
-exec {TELL}>&2
-trap 'rm -rf "$WORK"' EXIT
 cd "$WORK"
-say() { printf '== %s\n' "$*"; }
-fail() { printf 'FAILED: %s\n' "$*" >&"$TELL"; exit 1; }
-equal() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
-has() { grep -qF -- "$2" "$1" || { cat "$1" >&"$TELL"; fail "$1 does not say: $2"; }; }
 # ends_with CODE COMMAND…: output in out.log, errors in err.log
 ends_with() {
   local want=$1 got=0

@@ -1,13 +1,8 @@
 #!/usr/bin/env bash
 # What `cmake --install` leaves is a program that starts: from an empty prefix, without the build's folders, after the
 # prefix was moved, in an environment that names no library.
-set -euo pipefail
-[ -n "${DROVER:-}" ] || { echo "DROVER must name the built program: run ./dev test" >&2; exit 2; }
-WORK=$(mktemp -d)
-trap 'rm -rf "$WORK"' EXIT
+. tests/e2e/alone.sh
 
-say() { printf '== %s\n' "$*"; }
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 # Its leaks are looked for where it works, not here.
 bare() { env -i PATH=/usr/bin:/bin HOME="$WORK" ASAN_OPTIONS=detect_leaks=0 "$@"; }
 

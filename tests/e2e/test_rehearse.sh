@@ -1,33 +1,10 @@
 #!/usr/bin/env bash
 # A rehearsal and a run in memory: no server is there, what would happen is told exactly, the same
 # verifier says the same of a run, secrets stay unseen, and memory has an end.
-set -euo pipefail
-[ -n "${DROVER:-}" ] || { echo "DROVER must name the built program: run ./dev test" >&2; exit 2; }
-
-# Whoever asks for a server finds none.
-unset DATABASE_URL REDIS_URL DROVER_ADMIN_DATABASE_URL DROVER_MIGRATION
-export KAFKA_BROKERS=127.0.0.1:1 NO_COLOR=1
+. tests/e2e/alone.sh
 MAPPINGS=$PWD/schemas/mappings SAMPLES=$PWD/schemas/samples
-WORK=$(mktemp -d)
-. tests/e2e/documents.sh
 DROVER=$KEEPER
-exec {TELL}>&2
-trap 'rm -rf "$WORK"' EXIT
 cd "$WORK"
-
-say() { printf '== %s\n' "$*"; }
-fail() {
-  printf 'FAILED: %s\n' "$*" >&"$TELL"
-  tail -n 15 "$WORK"/*.log >&"$TELL" 2>/dev/null || true
-  exit 1
-}
-equal() { [ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"; }
-expect_exit() {
-  local want=$1 got=0
-  shift
-  "$@" || got=$?
-  equal "exit code of: $*" "$got" "$want"
-}
 
 say "the demo's data: every record has its class"
 DEMO=(--mapping "$MAPPINGS/ai_progress.yaml" --tenant-path '*ai_progress/{tenant}/*')
@@ -117,4 +94,3 @@ for command in rehearse "run --storage memory"; do
   grep -q 'exports/\*.nope' none.log || fail "$command does not name the pattern"
   if grep -qE 'PASS|MATCH|NOTHING TO DO' none.txt; then fail "$command has a verdict"; fi
 done
-check_documents
