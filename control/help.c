@@ -83,7 +83,7 @@ static void append_flags(struct buf *out, const struct command *command, const s
         size_t before = out->size;
         buf_append_format(out, "\n%s:\n", GROUPS[i].title);
         size_t begun = out->size;
-        conf_append_help_of(conf, command->bit, is_of_group, &i, out);
+        conf_append_help(conf, command->bit, is_of_group, &i, out);
         if (out->size == begun)
             out->size = before;
     }

@@ -114,12 +114,11 @@ MUST_USE enum outcome conf_load_flags(struct conf *conf, int argc, char *const *
                                       uint32_t command, const char *const *command_names,
                                       struct conf_list *positionals, struct error *err);
 
-/* Aligned option lines of one command, for --help. */
-void conf_append_help(const struct conf *conf, uint32_t command, struct buf *out);
-/* Those of them that `is_wanted` takes, in the same two columns. */
-void conf_append_help_of(const struct conf *conf, uint32_t command,
-                         bool (*is_wanted)(const struct conf_field *field, void *owner),
-                         void *owner, struct buf *out);
+/* Aligned option lines of one command, for --help: those that `is_wanted` (NULL: all) takes, in the
+ * same two columns whichever they are. */
+void conf_append_help(const struct conf *conf, uint32_t command,
+                      bool (*is_wanted)(const struct conf_field *field, void *owner), void *owner,
+                      struct buf *out);
 /* A line of two columns as these are; `right` is wrapped. */
 void conf_append_help_row(struct buf *out, const char *left, size_t column, const char *right);
 /* The effective settings as YAML (secrets masked), each with "# from <place>" when asked. */

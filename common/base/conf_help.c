@@ -139,14 +139,9 @@ static size_t left_width(const struct conf *conf, uint32_t command)
     return widest;
 }
 
-void conf_append_help(const struct conf *conf, uint32_t command, struct buf *out)
-{
-    conf_append_help_of(conf, command, NULL, NULL, out);
-}
-
-void conf_append_help_of(const struct conf *conf, uint32_t command,
-                         bool (*is_wanted)(const struct conf_field *field, void *owner),
-                         void *owner, struct buf *out)
+void conf_append_help(const struct conf *conf, uint32_t command,
+                      bool (*is_wanted)(const struct conf_field *field, void *owner), void *owner,
+                      struct buf *out)
 {
     size_t column = 2 + left_width(conf, command) + 2;
     struct buf text;

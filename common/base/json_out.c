@@ -136,12 +136,6 @@ void json_out_exact(struct json_out *out, const char *name, int64_t value)
     buf_append_format(out->buf, "\"%" PRId64 "\"", value);
 }
 
-void json_out_hash(struct json_out *out, const char *name, uint64_t value)
-{
-    begin_value(out, name);
-    buf_append_format(out->buf, "\"%016" PRIx64 "\"", value);
-}
-
 void json_out_seconds(struct json_out *out, const char *name, uint64_t ms)
 {
     begin_value(out, name);

@@ -7,7 +7,7 @@
  *
  * What the values look like is decided here for every document of the program:
  *   counts, sizes, offsets   numbers; beyond 2^53 - 1, where a reader's doubles would lie, strings
- *   versions, hashes         always strings (json_out_exact, json_out_hash): all 64 bits matter
+ *   versions, hashes         always strings (json_out_exact, text): all 64 bits matter
  *   moments                  RFC 3339 in UTC with milliseconds
  *   durations                seconds; the name ends in _seconds
  *
@@ -57,8 +57,6 @@ void json_out_bytes(struct json_out *out, const char *name, struct bytes text);
 /* As it is: what the answer is about, where nothing of the data can be. */
 void json_out_verbatim(struct json_out *out, const char *name, struct bytes text);
 void json_out_exact(struct json_out *out, const char *name, int64_t value);
-/* 16 hex digits. */
-void json_out_hash(struct json_out *out, const char *name, uint64_t value);
 void json_out_seconds(struct json_out *out, const char *name, uint64_t ms);
 /* Unix time in milliseconds; null when negative (not known). */
 void json_out_time(struct json_out *out, const char *name, int64_t unix_ms);

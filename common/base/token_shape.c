@@ -30,13 +30,6 @@ enum shape token_shape_of_value(struct bytes value)
     return scan(&here);
 }
 
-enum shape token_shape_of_broken(struct bytes text)
-{
-    struct token_scan here;
-    token_scan_init_broken(&here, text);
-    return scan(&here);
-}
-
 enum shape token_shape_of_member(struct bytes name, struct bytes value)
 {
     enum shape by_value = token_shape_of_value(value);

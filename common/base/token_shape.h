@@ -15,8 +15,5 @@ enum shape token_shape_of_value(struct bytes value);
 /* Of a string under a name: what its value says, else its name, else a random-looking value under a
  * name that makes one suspicious ("session", "key"). Placeholders ("", "***", "none") are plain. */
 enum shape token_shape_of_member(struct bytes name, struct bytes value);
-/* Of text that should be JSON but cannot be read as such (cut, nested too deep): `"name": "value"`
- * and `name=value` with any value count. */
-enum shape token_shape_of_broken(struct bytes text);
 
 #endif

@@ -559,7 +559,7 @@ START_TEST(help_is_aligned_and_wrapped)
 {
     struct buf out;
     buf_init(&out, 10000);
-    conf_append_help(&conf, WORK, &out);
+    conf_append_help(&conf, WORK, NULL, NULL, &out);
     ck_assert_str_eq(
         buf_text(&out),
         "      --migration NAME       what is migrated\n"

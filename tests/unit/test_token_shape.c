@@ -1,4 +1,5 @@
 #include "common/base/token_shape.h"
+#include "common/base/token_span.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -335,13 +336,21 @@ START_TEST(what_only_looks_like_a_jwt_is_plain)
 }
 END_TEST
 
+static enum shape shape_of_broken(struct bytes text)
+{
+    struct token_scan scan;
+    struct token_span span;
+    token_scan_init_broken(&scan, text);
+    return token_scan_next(&scan, &span) ? span.shape : SHAPE_PLAIN;
+}
+
 START_TEST(broken_json_hides_nothing)
 {
-    ck_assert_int_eq(token_shape_of_broken(BYTES_LITERAL("{\"a\":1,\"apiKey\":\"plainword")),
+    ck_assert_int_eq(shape_of_broken(BYTES_LITERAL("{\"a\":1,\"apiKey\":\"plainword")),
                      SHAPE_SECRET);
-    ck_assert_int_eq(token_shape_of_broken(BYTES_LITERAL("{\\\"secret\\\": \\\"plainword\\\"}")),
+    ck_assert_int_eq(shape_of_broken(BYTES_LITERAL("{\\\"secret\\\": \\\"plainword\\\"}")),
                      SHAPE_SECRET);
-    ck_assert_int_eq(token_shape_of_broken(BYTES_LITERAL("{\"a\":1,\"tokens\":12")), SHAPE_PLAIN);
+    ck_assert_int_eq(shape_of_broken(BYTES_LITERAL("{\"a\":1,\"tokens\":12")), SHAPE_PLAIN);
 }
 END_TEST
 
