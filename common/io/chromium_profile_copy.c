@@ -39,7 +39,7 @@ bool chromium_profile_holds_data(const char *name)
 
 /* ---- where it is ---- */
 
-/* A file CURRENT that names the manifest makes a folder a LevelDB database. */
+/* A file CURRENT that names the manifest makes a folder a LevelDB database; false with errno. */
 static bool is_database(const char *current)
 {
     static const char BEGIN[] = "MANIFEST-";
@@ -49,6 +49,7 @@ static bool is_database(const char *current)
         return false;
     ssize_t got = read(fd, text, sizeof(text));
     close(fd);
+    errno = EINVAL;
     return got == (ssize_t)sizeof(text) && memcmp(text, BEGIN, sizeof(text)) == 0;
 }
 
@@ -56,14 +57,18 @@ bool chromium_copy_find(const char *folder, struct buf *path)
 {
     static const char *const BELOW[] = {"/Local Storage/leveldb", "/Default/Local Storage/leveldb",
                                         ""};
+    int why = ENOENT;
     for (size_t i = 0; i < sizeof(BELOW) / sizeof(BELOW[0]); i++) {
         buf_reset(path);
         buf_append_format(path, "%s%s/CURRENT", folder, BELOW[i]);
-        if (path->failed || !is_database(buf_text(path)))
+        if (path->failed || !is_database(buf_text(path))) {
+            why = errno == ENOENT || errno == ENOTDIR ? why : errno;
             continue;
+        }
         path->size -= strlen("/CURRENT");
         return true;
     }
+    errno = why;
     return false;
 }
 

@@ -23,14 +23,17 @@ static char *copy_part(const char *text, size_t size)
     return made;
 }
 
-/* Where a folder that is a profile has its database; NULL: it is none. The caller frees. */
+/* Where a folder that is a profile has its database; NULL, with errno: it is none. The caller
+ * frees. */
 static char *database_of(const char *folder)
 {
     struct buf path;
     buf_init(&path, PATH_BYTES);
     char *found =
         chromium_profile_database(folder, &path) ? copy_part(buf_text(&path), path.size) : NULL;
+    int failed = errno;
     buf_free(&path);
+    errno = failed;
     return found;
 }
 
@@ -58,9 +61,9 @@ static int is_data(const struct dirent *entry)
     return chromium_profile_holds_data(entry->d_name);
 }
 
-/* One data file of a database: its name and all that stat tells into `all`. False: it has just
- * gone. */
-static bool add_file(const char *database, const char *name, struct buf *path, struct buf *all,
+/* One data file of a database: its name and all that stat tells into `all`; nothing of one that has
+ * just gone. */
+static void add_file(const char *database, const char *name, struct buf *path, struct buf *all,
                      struct look_identity *identity)
 {
     struct stat status;
@@ -68,7 +71,7 @@ static bool add_file(const char *database, const char *name, struct buf *path, s
     buf_reset(path);
     buf_append_format(path, "%s/%s", database, name);
     if (path->failed || stat(buf_text(path), &status) != 0)
-        return false;
+        return;
     take(&status, &file);
     buf_append(all, name, strlen(name) + 1);
     buf_append_be64(all, file.inode);
@@ -78,7 +81,6 @@ static bool add_file(const char *database, const char *name, struct buf *path, s
     identity->size += file.size;
     identity->modified_ns = MAX(identity->modified_ns, file.modified_ns);
     identity->changed_ns = MAX(identity->changed_ns, file.changed_ns);
-    return true;
 }
 
 static bool read_database(const char *database, struct look_identity *identity)
@@ -118,10 +120,8 @@ bool source_identity_read(const char *path, struct look_identity *identity)
         return true;
     }
     char *database = database_of(path);
-    if (!database) {
-        errno = ENOENT;
+    if (!database)
         return false;
-    }
     bool done = read_database(database, identity);
     int failed = errno;
     free(database);
