@@ -13,5 +13,13 @@ endif()
 
 install(TARGETS drover DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY schemas/mappings schemas/samples DESTINATION ${CMAKE_INSTALL_DATADIR}/drover/schemas)
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
-install(FILES README.md CHANGELOG.md schemas/wire.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The documents lie to one another as they do in the sources, so their links lead somewhere.
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+install(FILES README.md CHANGELOG.md CONTRIBUTING.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES schemas/wire.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/schemas)
+install(DIRECTORY schemas/js schemas/json DESTINATION ${CMAKE_INSTALL_DOCDIR}/schemas)
+file(RELATIVE_PATH MAPPINGS_FROM_DOCUMENTS ${CMAKE_INSTALL_FULL_DOCDIR}/schemas ${CMAKE_INSTALL_FULL_DATADIR}/drover/schemas/mappings)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/documents)
+file(CREATE_LINK ${MAPPINGS_FROM_DOCUMENTS} ${PROJECT_BINARY_DIR}/documents/mappings SYMBOLIC)
+install(FILES ${PROJECT_BINARY_DIR}/documents/mappings DESTINATION ${CMAKE_INSTALL_DOCDIR}/schemas)

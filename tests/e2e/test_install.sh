@@ -25,3 +25,17 @@ status=0
 for file in README.md wire.md errors.md; do
   find "$WORK/opt/share" -name "$file" | grep -q . || fail "$file is not installed"
 done
+
+say "the links of its documents lead somewhere"
+documents=$(dirname "$(find "$WORK/opt/share" -name README.md -path '*doc*' | sort | head -n 1)")
+# shellcheck disable=SC2016
+python3 -c '
+import os, re, sys
+root = sys.argv[1]
+for folder, _, names in os.walk(root):
+    for page in (os.path.join(folder, name) for name in names if name.endswith(".md")):
+        for link in re.findall(r"\]\(([^)#\s]+)", open(page).read()):
+            if "://" not in link and not os.path.exists(os.path.join(folder, link)):
+                print("%s: %s" % (os.path.relpath(page, root), link))
+' "$documents" > "$WORK/broken_links"
+[ -s "$documents/docs/errors.md" ] && [ ! -s "$WORK/broken_links" ] || fail "links to nothing: $(cat "$WORK/broken_links")"
