@@ -145,7 +145,7 @@ static void mark_repeats(struct follow *follow)
         char *path = follow_files_absolute(files->repeats[i].path);
         size_t at = place_of(follow, path);
         if (at < follow->count && strcmp(follow->files[at]->path, path) == 0)
-            follow->files[at]->repeated = true;
+            follow->files[at]->kept = files->repeats[i].kept;
         free(path);
     }
 }
@@ -176,8 +176,10 @@ static void look(struct follow *follow, bool scan)
     follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
                       follow->errors);
     watch_folders(follow); /* before reading: what changes from now on is told */
-    for (size_t i = 0; i < follow->count; i++)
-        follow->files[i]->listed = follow->files[i]->repeated = false;
+    for (size_t i = 0; i < follow->count; i++) {
+        follow->files[i]->listed = false;
+        follow->files[i]->kept = NULL;
+    }
     if (scan)
         report_arguments(follow);
     look_at_files(follow, scan);
@@ -208,7 +210,7 @@ static enum outcome unfollow(struct follow *follow, struct error *err)
     enum outcome outcome = follow_state_paths(follow->state, &paths, err);
     for (size_t i = 0; paths && paths[i]; i++) {
         if (outcome == OUT_OK && !follow_files_cover(follow->arguments, paths[i])) {
-            outcome = follow_state_unfollow(follow->state, paths[i], err);
+            outcome = follow_state_unfollow(follow->state, paths[i], false, err);
             name_uncovered(follow, paths[i]);
             follow->uncovered++;
         }
@@ -279,8 +281,8 @@ static void forget_given(struct follow *follow)
 static void run(struct follow *follow)
 {
     struct producer *producer = follow->producer;
+    look(follow, true); /* first: who holds what may have moved */
     forget_given(follow);
-    look(follow, true);
     say_uncovered(follow);
     log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
              producer->settings->scan_ms);

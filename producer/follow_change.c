@@ -66,10 +66,12 @@ static enum outcome move_on(struct follow_state *state, struct front *front, boo
         return OUT_FATAL;
     if (!front->there)
         return OUT_OK;
+    int deleted = old ? sqlite3_column_int(front->statement, 3) : 0;
     front->entry = (struct follow_entry){.key = follow_sql_bytes(front->statement, 0),
                                          .digest = follow_sql_digest(front->statement, 1),
                                          .version = sqlite3_column_int64(front->statement, 2),
-                                         .deleted = old && sqlite3_column_int(front->statement, 3)};
+                                         .deleted = deleted != 0,
+                                         .pending = deleted == DELETED_PENDING};
     front->ordinal = old ? 0 : sqlite3_column_int64(front->statement, 3);
     front->own = sqlite3_column_int(front->statement, 4);
     return OUT_OK;
@@ -112,7 +114,7 @@ static enum outcome ask_others(struct follow_state *state, const struct follow_e
 }
 
 static enum outcome add_change(struct follow_state *state, const struct front *side, int kind,
-                               int64_t blank, struct error *err)
+                               int64_t blank, bool below, struct error *err)
 {
     int64_t floor;
     if (find_floor(state, side->entry.key, &floor, err) != OUT_OK)
@@ -128,6 +130,7 @@ static enum outcome add_change(struct follow_state *state, const struct front *s
     sqlite3_bind_int64(
         statement, 8,
         follow_given_version(kind == KIND_DELETE, side->own, floor, side->entry.version));
+    sqlite3_bind_int(statement, 9, below);
     return follow_sql_step(state, statement, NULL, err);
 }
 
@@ -137,15 +140,18 @@ static enum outcome note_change(struct follow_state *state, enum follow_change c
 {
     int kind;
     int64_t blank;
+    bool below;
     switch (change) {
     case FOLLOW_SAME:
         break;
     case FOLLOW_ADDED:
     case FOLLOW_CHANGED:
         counts->upserts++;
-        return add_change(state, now, KIND_UPSERT, 0, err);
+        below = change == FOLLOW_CHANGED && old->entry.pending && now->own &&
+                now->entry.version <= old->entry.version;
+        return add_change(state, now, KIND_UPSERT, 0, below, err);
     case FOLLOW_BEHIND:
-        return add_change(state, now, KIND_BEHIND, 0, err);
+        return add_change(state, now, KIND_BEHIND, 0, false, err);
     case FOLLOW_DELETED:
         if (!deletes) {
             counts->waiting++;
@@ -154,7 +160,7 @@ static enum outcome note_change(struct follow_state *state, enum follow_change c
         if (ask_others(state, &old->entry, &kind, &blank, err) != OUT_OK)
             return OUT_FATAL;
         counts->deletes += kind == KIND_DELETE;
-        return add_change(state, old, kind, blank, err);
+        return add_change(state, old, kind, blank, false, err);
     }
     return OUT_OK;
 }
@@ -201,7 +207,7 @@ enum outcome follow_state_compare(struct follow_state *state, bool deletes,
 }
 
 enum outcome follow_state_wants(struct follow_state *state, const struct follow_seen *seen,
-                                bool *wants, bool *behind, int64_t *floor, struct error *err)
+                                struct follow_wanted *wanted, struct error *err)
 {
     bool row;
     sqlite3_stmt *statement = follow_sql_fresh(state, SQL_WANTS);
@@ -209,10 +215,12 @@ enum outcome follow_state_wants(struct follow_state *state, const struct follow_
     sqlite3_bind_int64(statement, 2, (int64_t)seen->ordinal);
     follow_sql_bind_digest(statement, 3, &seen->digest);
     enum outcome outcome = follow_sql_step(state, statement, &row, err);
-    bool found = outcome == OUT_OK && row;
-    *wants = found && sqlite3_column_int(statement, 0) == KIND_UPSERT;
-    *behind = found && sqlite3_column_int(statement, 0) == KIND_BEHIND;
-    *floor = found ? sqlite3_column_int64(statement, 1) : 0;
+    *wanted = (struct follow_wanted){0};
+    if (outcome == OUT_OK && row)
+        *wanted = (struct follow_wanted){.send = sqlite3_column_int(statement, 0) == KIND_UPSERT,
+                                         .refused = sqlite3_column_int(statement, 0) == KIND_BEHIND,
+                                         .floor = sqlite3_column_int64(statement, 1),
+                                         .below = sqlite3_column_int(statement, 2)};
     sqlite3_reset(statement);
     return outcome;
 }

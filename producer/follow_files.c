@@ -121,9 +121,8 @@ static size_t root_size(const char *argument, const char *path)
     while (size > 1 && absolute[size - 1] == '/')
         size--;
     absolute[size] = '\0';
-    bool reaches = pattern ? fnmatch(argument, path, FNM_PATHNAME) == 0 ||
-                                 follow_files_is_below(path, absolute)
-                           : follow_files_is_below(path, absolute) && strcmp(path, absolute) != 0;
+    bool reaches =
+        follow_files_is_below(path, absolute) && (pattern || strcmp(path, absolute) != 0);
     free(absolute);
     return reaches ? size : 0;
 }

@@ -80,10 +80,13 @@ static void say_behind(struct follow_reader *reader, struct bytes key, const str
     buf_init(&safe, 4096);
     text_append_safe(&safe, key, 150);
     error_set(&note, OUT_OK, ERR_NONE,
-              "%s has version %" PRId64 ", and had %" PRId64 " before: the stores keep that one",
+              "%s has version %" PRId64 ", and %" PRId64
+              " was given for it before, to a change or a deletion: the stores keep that",
               buf_text(&safe), record->version, floor);
     progress_clear(&reader->producer->progress);
     rejects_note(&reader->producer->rejects, &place, &note);
+    log_line(LOG_WARN, "follow.behind", "path=%s version=%" PRId64 " given=%" PRId64, place.source,
+             record->version, floor);
     buf_free(&safe);
     free(path);
 }
@@ -91,11 +94,12 @@ static void say_behind(struct follow_reader *reader, struct bytes key, const str
 static enum outcome send_wanted(struct follow_reader *reader, const struct follow_seen *seen,
                                 struct record *record, bool *send, struct error *err)
 {
-    int64_t floor;
-    bool behind;
-    if (follow_state_wants(reader->state, seen, send, &behind, &floor, err) != OUT_OK)
+    struct follow_wanted wanted;
+    if (follow_state_wants(reader->state, seen, &wanted, err) != OUT_OK)
         return OUT_FATAL;
-    if (behind) {
+    int64_t floor = wanted.floor;
+    *send = wanted.send;
+    if (wanted.refused) {
         error_set(err, OUT_REJECT, ERR_VALUE_CONFLICT,
                   "the record is back, but its version is not above its deletion");
         error_hint(err, "it stays deleted until its version grows");
@@ -113,7 +117,7 @@ static enum outcome send_wanted(struct follow_reader *reader, const struct follo
     bool clocked = !seen->own && record->version > floor;
     if (!seen->own && !clocked)
         record->version = floor + 1;
-    if (seen->own && record->version < floor)
+    if (wanted.below || (seen->own && record->version < floor))
         say_behind(reader, seen->key, record, floor);
     enum outcome outcome = seen->own ? OUT_OK : reserve(reader, record->version, clocked, err);
     if (outcome == OUT_OK)
@@ -391,6 +395,7 @@ static bool come_back(struct follow_reader *reader, struct followed *file)
     if (outcome == OUT_OK)
         outcome = follow_state_follow(reader->state, known.id, &err);
     file->absent = outcome != OUT_OK;
+    file->reported = false;
     if (outcome != OUT_OK)
         finish_look(reader, outcome, &err);
     return outcome == OUT_OK;
@@ -479,7 +484,7 @@ static void hold_no_more(struct follow_reader *reader, struct followed *file, st
 {
     struct error err;
     file->away_scans = 0;
-    if (!file->absent && follow_state_unfollow(reader->state, file->path, &err) != OUT_OK) {
+    if (!file->absent && follow_state_unfollow(reader->state, file->path, true, &err) != OUT_OK) {
         finish_look(reader, OUT_FATAL, &err);
         return;
     }
@@ -540,6 +545,19 @@ static void look_at_missing(struct follow_reader *reader, struct followed *file)
     }
 }
 
+/* Whether all that the file holds is known as that file's. */
+static bool is_read(struct follow_reader *reader, const char *given)
+{
+    struct error err = {0};
+    struct follow_known known;
+    char *path = follow_files_absolute(given);
+    enum outcome outcome = follow_state_find(reader->state, path, &known, &err);
+    free(path);
+    if (outcome != OUT_OK)
+        finish_look(reader, OUT_FATAL, &err);
+    return outcome == OUT_OK && known.done;
+}
+
 void follow_read_away(struct follow_reader *reader, struct followed *file)
 {
     struct stat status;
@@ -550,7 +568,9 @@ void follow_read_away(struct follow_reader *reader, struct followed *file)
     if (number == 0 && !follow_files_folder(file->path, &device))
         number = errno; /* who cannot list its folder does not see it */
     file->identified = false;
-    if (file->repeated || (is_gone(number) && !folder))
+    if (file->kept && !is_read(reader, file->kept))
+        return; /* what it had may be there, under the other name */
+    if (file->kept || (is_gone(number) && !folder))
         look_at_missing(reader, file);
     else
         look_at_other(reader, file, number);

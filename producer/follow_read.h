@@ -19,8 +19,8 @@ struct followed {
     bool reported;                /* that was said, or that its folder is gone */
     bool refusals_listed;         /* of this identity */
     unsigned away_scans;
-    bool absent;   /* not to be seen: it holds no record now */
-    bool repeated; /* its name leads to another one's file */
+    bool absent;      /* not to be seen: it holds no record now */
+    const char *kept; /* of this look: the name under which its file is followed */
 };
 
 /* A reading in the works. */

@@ -26,11 +26,12 @@ static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS highest (key BLOB PRIMARY KEY, version INTEGER NOT NULL) WITHOUT "
     "ROWID;"
     "COMMIT;"
-    "CREATE TEMP TABLE unfollowed (file INTEGER PRIMARY KEY);"
+    "CREATE TEMP TABLE unfollowed (file INTEGER PRIMARY KEY, away INTEGER NOT NULL);"
     "CREATE TEMP TABLE seen (key BLOB PRIMARY KEY, digest BLOB, version INTEGER, ordinal INTEGER,"
     " own INTEGER) WITHOUT ROWID;"
     "CREATE TEMP TABLE change (key BLOB PRIMARY KEY, kind INTEGER, digest BLOB, ordinal INTEGER,"
-    " own INTEGER, floor INTEGER, blank INTEGER, version INTEGER, given INTEGER) WITHOUT ROWID;";
+    " own INTEGER, floor INTEGER, blank INTEGER, version INTEGER, given INTEGER,"
+    " below INTEGER) WITHOUT ROWID;";
 
 static const char *const TEXTS[STATEMENTS] = {
     [SQL_META] = "SELECT value FROM meta WHERE name = ?1",
@@ -38,7 +39,8 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FIND] = "SELECT id, device, inode, size, modified, changed, folder_device, done AND NOT "
                  "gone FROM file WHERE path = ?1",
     [SQL_PATHS] = "SELECT path FROM file WHERE NOT gone ORDER BY path",
-    [SQL_UNFOLLOW] = "INSERT OR IGNORE INTO temp.unfollowed SELECT id FROM file WHERE path = ?1",
+    [SQL_UNFOLLOW] =
+        "INSERT OR IGNORE INTO temp.unfollowed SELECT id, ?2 FROM file WHERE path = ?1",
     [SQL_UNFOLLOWED] = "SELECT count(DISTINCT key) FROM record AS r WHERE NOT deleted AND file IN "
                        "(SELECT file FROM temp.unfollowed) AND NOT EXISTS (SELECT 1 FROM record "
                        "AS o WHERE o.key = r.key AND NOT o.deleted AND o.file NOT IN (SELECT file "
@@ -53,18 +55,20 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FLOOR] = "SELECT max(coalesce((SELECT max(version) FROM record WHERE key = ?1), 0), "
                   "coalesce((SELECT version FROM highest WHERE key = ?1), 0))",
     [SQL_OTHER] = "SELECT file, version, digest = ?3 FROM record WHERE key = ?1 AND file <> ?2 "
-                  "AND NOT deleted AND file NOT IN (SELECT file FROM temp.unfollowed) "
-                  "ORDER BY version DESC LIMIT 1",
-    [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8)",
-    [SQL_INTEND] = "INSERT OR REPLACE INTO record SELECT ?1, key, x'', given, own, 0 FROM "
-                   "temp.change WHERE kind IN (1, 2)",
+                  "AND NOT deleted AND file NOT IN (SELECT file FROM temp.unfollowed WHERE NOT "
+                  "(away AND own)) ORDER BY version DESC LIMIT 1",
+    [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9)",
+    [SQL_INTEND] = "INSERT OR REPLACE INTO record SELECT ?1, key, x'', given, own, "
+                   "CASE WHEN kind = 2 AND own THEN 2 ELSE 0 END FROM temp.change WHERE kind IN "
+                   "(1, 2)",
     [SQL_HIGHEST] = "INSERT INTO highest SELECT key, given FROM temp.change WHERE kind IN (1, 2) "
                     "AND (own OR floor > 0 AND given > (SELECT value FROM meta WHERE name = "
                     "'bound')) ON CONFLICT (key) DO UPDATE SET version = max(version, "
                     "excluded.version)",
     [SQL_UNDONE] = "UPDATE file SET done = 0, gone = 0, folder_device = ?2 WHERE id = ?1",
-    [SQL_WANTS] = "SELECT kind, floor FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
-                  "= ?3",
+    [SQL_WANTS] =
+        "SELECT kind, floor, below FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
+        "= ?3",
     [SQL_SENT] = "UPDATE temp.change SET version = ?2 WHERE key = ?1",
     [SQL_KEEP] = "UPDATE temp.change SET kind = 3 WHERE key = ?1",
     [SQL_UNSENT] = "SELECT count(*) FROM temp.change WHERE version IS NULL AND kind = 1",

@@ -12,6 +12,8 @@
 #define KIND_DELETE 2
 #define KIND_FORGET 3 /* another file has it: no message */
 #define KIND_BEHIND 4
+/* record.deleted: 0, 1 of a tombstone, and this of one whose delete is on its way */
+#define DELETED_PENDING 2
 
 enum statement {
     SQL_META,

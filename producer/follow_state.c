@@ -205,10 +205,12 @@ enum outcome follow_state_paths(struct follow_state *state, char ***paths, struc
     return outcome;
 }
 
-enum outcome follow_state_unfollow(struct follow_state *state, const char *path, struct error *err)
+enum outcome follow_state_unfollow(struct follow_state *state, const char *path, bool away,
+                                   struct error *err)
 {
     sqlite3_stmt *statement = follow_sql_fresh(state, SQL_UNFOLLOW);
     follow_sql_bind_bytes(statement, 1, bytes_text(path));
+    sqlite3_bind_int(statement, 2, away);
     return follow_sql_step(state, statement, NULL, err);
 }
 

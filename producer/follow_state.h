@@ -50,10 +50,11 @@ MUST_USE enum outcome follow_state_find(struct follow_state *state, const char *
 MUST_USE enum outcome follow_state_paths(struct follow_state *state, char ***paths,
                                          struct error *err);
 
-/* The file is none of the sources' in this run, or not to be seen now: it holds none of the records
- * it has in common with others, so they are deleted when the last of those loses them. Should it
- * come back they are produced again. */
-MUST_USE enum outcome follow_state_unfollow(struct follow_state *state, const char *path,
+/* The file is none of the sources' in this run: it holds none of the records it has in common with
+ * others, so they are deleted when the last of those loses them. Should it come back they are
+ * produced again. `away`: it is not to be seen now, and may come back: it still holds those that
+ * bring their own versions, as such a record could not rise above its deletion. */
+MUST_USE enum outcome follow_state_unfollow(struct follow_state *state, const char *path, bool away,
                                             struct error *err);
 /* It is there (again). */
 MUST_USE enum outcome follow_state_follow(struct follow_state *state, int64_t id,
@@ -84,11 +85,15 @@ struct follow_counts {
 MUST_USE enum outcome follow_state_compare(struct follow_state *state, bool deletes,
                                            struct follow_counts *counts, struct error *err);
 
-/* Whether this record is to be produced, above *floor. *behind: it is back, but below its
- * deletion. */
+struct follow_wanted {
+    bool send;
+    bool refused; /* it is back, but its version is not above its deletion */
+    bool below;   /* to be sent, but a deletion above it may have been sent: nobody knows */
+    int64_t floor;
+};
+/* Whether this record is to be produced, above floor. */
 MUST_USE enum outcome follow_state_wants(struct follow_state *state, const struct follow_seen *seen,
-                                         bool *wants, bool *behind, int64_t *floor,
-                                         struct error *err);
+                                         struct follow_wanted *wanted, struct error *err);
 /* The version it was produced with. */
 MUST_USE enum outcome follow_state_sent(struct follow_state *state, struct bytes key,
                                         int64_t version, struct error *err);

@@ -6,6 +6,8 @@
 static enum follow_change compare(const struct follow_entry *old, const struct follow_entry *now,
                                   bool own)
 {
+    if (old->pending)
+        return FOLLOW_CHANGED;
     if (old->deleted)
         return own && now->version <= old->version ? FOLLOW_BEHIND : FOLLOW_ADDED;
     return digest_equal(&old->digest, &now->digest) ? FOLLOW_SAME : FOLLOW_CHANGED;
@@ -20,7 +22,8 @@ struct follow_step follow_diff_step(const struct follow_entry *old, const struct
         return (struct follow_step){compare(old, now, own), true, true};
     if (order > 0)
         return (struct follow_step){FOLLOW_ADDED, false, true};
-    return (struct follow_step){old->deleted ? FOLLOW_SAME : FOLLOW_DELETED, true, false};
+    return (struct follow_step){old->deleted && !old->pending ? FOLLOW_SAME : FOLLOW_DELETED, true,
+                                false};
 }
 
 int64_t follow_given_version(bool deleted, bool own, int64_t floor, int64_t version)

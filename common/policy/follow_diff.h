@@ -19,6 +19,7 @@ struct follow_entry {
     struct digest digest;
     int64_t version;
     bool deleted; /* old side: a tombstone, kept for its version */
+    bool pending; /* old side: that its delete was sent is not known: it is sent again */
 };
 
 enum follow_change {

@@ -2,7 +2,7 @@
 import copy
 import random
 
-from world import BROKEN, ROOT, World, expand, is_whole, text_of
+from world import BROKEN, ROOT, World, is_whole
 
 FOLDERS = [ROOT, ROOT, ROOT + "/s1", ROOT + "/s2", ROOT + "/s1/deep", ROOT + "/s3"]
 FORMS = {"things": ("thing", "array", ".json"), "things-l": ("thing", "ndjson", ".ndjson"), "own": ("own", "array", ".json"),
@@ -19,7 +19,6 @@ class Generator:
         self.out = []
         self.past = {}   # path -> contents it had
         self.revs = {}   # own key -> greatest version
-        self.removed = []  # paths that were there
         self.outside = 0
 
     def steps(self, count):
@@ -27,7 +26,6 @@ class Generator:
         episodes = [self.calm] * 5 + [self.burst] * 5 + [self.undo] * 9 + [self.frozen_broker] * 2 + [self.folders] * 3 + \
                    [self.frozen_follower] + [self.in_flight] * 2 + [self.state_fault] * 2 + [self.root_away]
         deck = []
-        done = [self.out]
         self.do("follower", "start")
         while len(self.out) < count:
             if not deck:
@@ -35,7 +33,7 @@ class Generator:
             deck.pop()()
             self.mend()
             self.do("quiet")
-        return done[0]
+        return self.out
 
     # ---- steps
 
@@ -46,9 +44,7 @@ class Generator:
         if step[0] == "put":
             self.past.setdefault(step[1], []).append(step[2])
             del self.past[step[1]][:-6]
-        for path in self.world.follow(step):
-            if path not in self.world.files and path not in self.removed:
-                self.removed.append(path)
+        self.world.follow(step)
         self.out.append(step)
         return True
 

@@ -32,7 +32,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "chaos")]
 
 from generate import Generator
 from servers import Process, Stack, die_with_parent, say
-from world import BROKEN, MAPPINGS, ROOT, Disk, Expected, World, key_of, winners
+from world import BROKEN, MAPPINGS, ROOT, Disk, Expected, World, winners
 
 SETTINGS = """migration: %(migration)s
 mappings: [%(mappings)s]

@@ -300,17 +300,24 @@ class Expected:
         self.world = world
         self.before = {}    # the store when it was last right: key -> (version, payload or None)
         self.seen = {}      # own keys since then: key -> set of (version, payload as text)
-        self.vanished = set()  # keys that some file lost since then
+        self.vanished = set()  # keys that no whole file held at some moment since then
         self.held = {}         # path -> keys of all that it held since it was last whole at such a point
+        self.deletions = {}    # own keys: key -> the highest version of a deletion at such a point
 
     def follow(self, step):
         """To be called instead of world.follow."""
-        before = {path: self.keys_of(path) for path in self.paths_of(step)}
+        before, all_lost = {path: self.keys_of(path) for path in self.paths_of(step)}, set()
         for path in self.world.follow(step):
             if path.startswith(ROOT + "/"):
                 self.note(path)
-            lost = before.get(path, set()) - self.keys_of(path)
-            self.vanished |= lost
+            all_lost |= before.get(path, set()) - self.keys_of(path)
+        if all_lost:
+            holders = self.world.holders()
+            self.vanished |= {key for key in all_lost if not self.is_held(key, holders.get(key, []))}
+
+    def is_held(self, key, holders):
+        """Whether a record may hold the key: one that is not above a deletion stays deleted."""
+        return any(r[0] != "own" or r[4] > self.deletions.get(key, -1) for r in holders)
 
     def paths_of(self, step):
         world, name = self.world, step[0]
@@ -378,6 +385,9 @@ class Expected:
     def settle(self, store):
         """The store is right: from here on."""
         self.before, self.seen, self.vanished = dict(store), {}, set()
+        for key, (version, payload) in store.items():
+            if payload is None:
+                self.deletions[key] = max(version, self.deletions.get(key, -1))
         self.held = {p: keys for p, keys in self.held.items() if self.world.files.get(p, 0) is BROKEN}
         for path in self.world.followed():
             self.note(path)

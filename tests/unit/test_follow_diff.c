@@ -36,6 +36,8 @@ static void fill(struct side *side, bool old, unsigned *seed)
                                   .digest = {{(uint8_t)(next_random(seed) % 3)}},
                                   .version = (int64_t)(next_random(seed) % 4),
                                   .deleted = old && next_random(seed) % 5 == 0};
+        struct follow_entry *entry = &side->entries[side->count - 1];
+        entry->pending = entry->deleted && next_random(seed) % 2;
     }
 }
 
@@ -45,8 +47,11 @@ static enum follow_change wanted(const struct side *old, const struct side *now,
     const struct follow_entry *before = old->at[key] < 0 ? NULL : &old->entries[old->at[key]];
     const struct follow_entry *after = now->at[key] < 0 ? NULL : &now->entries[now->at[key]];
     bool was = before && !before->deleted;
+    bool unsure = before && before->pending; /* whether its delete was sent */
     if (!after)
-        return was ? FOLLOW_DELETED : FOLLOW_SAME;
+        return was || unsure ? FOLLOW_DELETED : FOLLOW_SAME;
+    if (unsure)
+        return FOLLOW_CHANGED;
     if (was)
         return before->digest.bytes[0] == after->digest.bytes[0] ? FOLLOW_SAME : FOLLOW_CHANGED;
     return before && own && after->version <= before->version ? FOLLOW_BEHIND : FOLLOW_ADDED;
