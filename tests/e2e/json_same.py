@@ -5,7 +5,8 @@ here: its versions disagree on the digits it keeps and on what `?` and `|=` do w
 
   --storage          the files are browsers' storages: a text that is JSON is compared as what it holds, twice deep
   --without NAME     a member of the outermost object that is left out (several times)
-  --default NAME=V   a member with this text in HAVE that WANT may lack: a mapping's default
+  --default NAME=V   a member of a record (an element of an outermost value) with this text in
+                     HAVE that WANT may lack: a mapping's default
 """
 
 import argparse
@@ -31,7 +32,7 @@ def decoded(value):
 def difference(want, have, defaults, place=""):
     if isinstance(want, dict) and isinstance(have, dict):
         for name in have.keys() - want.keys():
-            if defaults.get(name, have) != have[name]:
+            if place.count("/") != 2 or defaults.get(name, have) != have[name]:
                 return "%s/%s: not in the first" % (place, name)
         for name in want:
             if name not in have:

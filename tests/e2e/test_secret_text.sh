@@ -81,4 +81,15 @@ kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -p 0 -H drover-tenant=cz2 -
   <<< '{"id":"foreign","name":"a ${sealed:sec_abcdefghijklmnopqrstuvwxyz234567} b"}'
 expect_exit 0 drover work --until-end > "$WORK/work3.log" 2>&1
 equal "refused" "$(drover status --json 2>/dev/null | jq '.dead_letters_by_code["DRV-X008"]')" 1
+say "rotation and sweeping know the parts of texts"
+expect_exit 0 drover secret rotate --key-file "$KEY" > "$WORK/rotate.log" 2>&1
+expect_exit 5 drover export "${flags[@]}" --as local_storage --key-file "$KEY" --to "$WORK/rotated" > "$WORK/rotated.log" 2>&1
+same --storage --without current_tenant_id --default status=active --default role=user "$WORK/want.json" "$WORK/rotated/cz2/local_storage-user-u1.json"
+sql "UPDATE drover.credential_vault SET created_at = created_at - interval '2 hours'"
+equal "nothing is left over" "$(drover secret sweep --json --key-file "$KEY" | jq .removed)" 0
+parts=$(sql 'SELECT array_length(regexp_split_to_array(content, $$[$]{sealed:sec_$$), 1) - 1 FROM chat_message ORDER BY sequence_number LIMIT 1')
+sql 'DELETE FROM chat_message WHERE sequence_number = (SELECT min(sequence_number) FROM chat_message)'
+equal "left over" "$(drover secret sweep --json --key-file "$KEY" | jq .removed)" "$parts"
+expect_exit 0 drover secret check --key-file "$KEY" > "$WORK/check2.log" 2>&1
+! grep -l "$core" "$WORK"/rotate*.log "$WORK"/check*.log || fail "a secret is told"
 say done
