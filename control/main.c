@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/io/chromium_profile.h"
 #include "common/io/stop.h"
 #include "control/cli.h"
 
@@ -20,6 +21,7 @@ static void forbid_core_files(void)
 
 int main(int argc, char **argv)
 {
+    chromium_profile_begin(argc, argv);
     forbid_core_files();
     signal(SIGPIPE, SIG_IGN); /* a broken connection is an error of the write, not a death */
     signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow any more (ulimit -f) */

@@ -245,6 +245,8 @@ static enum outcome next_of_profile(struct byte_source *source, struct bytes *ch
 {
     uint64_t size = byte_source_size(source);
     enum outcome outcome = chromium_profile_next(source->profile, chunk, err);
+    if (outcome == OUT_RETRY)
+        return outcome;
     bool passes = chunk->size == 0 || chunk->size > size - source->done;
     source->done = passes ? size : source->done + chunk->size;
     return outcome;

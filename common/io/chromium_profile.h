@@ -7,9 +7,13 @@
  * is read: whoever reads such a document reads a profile.
  *
  * The database (LevelDB) is copied first, into a folder of our own in memory where there is room
- * (/dev/shm), so that a running or locked browser is neither disturbed nor waited for; the copy is
- * removed by close. Deleted and overwritten values in its files do not come back: LevelDB gives the
- * newest of each key only (fault row L06).
+ * (/dev/shm), so that a running or locked browser is neither disturbed nor waited for. Deleted and
+ * overwritten values in its files do not come back: LevelDB gives the newest of each key only
+ * (fault row L06).
+ *
+ * LevelDB asserts on what it reads, so it does that in a process of its own, whose death, hunger or
+ * silence costs this source alone; the copy is gone when close returns, and when the process that
+ * called open is killed (fault row "profile damaged").
  */
 
 #include <stdbool.h>
@@ -36,11 +40,16 @@ bool chromium_profile_database(const char *folder, struct buf *path);
 /* Of a file's name in there: not the lock, and not the log for people. */
 bool chromium_profile_holds_data(const char *name);
 
-/* OUT_REJECT DRV-S012. */
+/* The first thing of a main function: open executes the program anew (/proc/self/exe), and that
+ * process never returns from here. A program without it cannot open a profile. */
+void chromium_profile_begin(int argc, char **argv);
+
+/* OUT_REJECT DRV-S012; waits until the database is open. */
 MUST_USE enum outcome chromium_profile_open(const char *folder, struct chromium_profile **profile,
                                             struct error *err);
 void chromium_profile_close(struct chromium_profile *profile);
-/* *chunk valid until the next call, empty at the end. OUT_REJECT DRV-S012: damaged. */
+/* *chunk valid until the next call, empty at the end. OUT_RETRY: nothing came yet, look around.
+ * OUT_REJECT DRV-S012: damaged. */
 MUST_USE enum outcome chromium_profile_next(struct chromium_profile *profile, struct bytes *chunk,
                                             struct error *err);
 const struct chromium_files *chromium_profile_files(const struct chromium_profile *profile);

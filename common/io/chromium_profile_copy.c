@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/io/chromium_profile_parts.h"
@@ -191,11 +192,22 @@ static void sweep(const char *base)
     closedir(listing);
 }
 
-static int make_below(const char *base, const char *database, struct chromium_copy *copy)
+/* A copy that would fill a place others need as well, shared memory first of all, is not made
+ * there. */
+static bool has_room(const char *base, uint64_t size)
+{
+    struct statvfs place;
+    return statvfs(base, &place) == 0 && size <= place.f_bavail * place.f_frsize / 2;
+}
+
+static int make_below(const char *base, const char *database, int owner, uint64_t size,
+                      struct chromium_copy *copy)
 {
     sweep(base);
+    if (!has_room(base, size))
+        return access(base, F_OK) == 0 ? ENOSPC : ENOTDIR;
     buf_reset(&copy->path);
-    buf_append_format(&copy->path, "%s/" NAME_BEGIN "%d-XXXXXX", base, (int)getpid());
+    buf_append_format(&copy->path, "%s/" NAME_BEGIN "%d-XXXXXX", base, owner);
     if (copy->path.failed)
         return ENAMETOOLONG;
     buf_text(&copy->path);           /* ends it with a NUL */
@@ -216,14 +228,29 @@ void chromium_copy_init(struct chromium_copy *copy)
     copy->lock = -1;
 }
 
-enum outcome chromium_copy_make(const char *database, struct chromium_copy *copy, struct error *err)
+/* The places for copies; the caller skips NULL and "". */
+#define BASES                                                                                      \
+    {                                                                                              \
+        "/dev/shm", getenv("TMPDIR"), "/tmp"                                                       \
+    }
+
+void chromium_copy_sweep(void)
 {
-    const char *bases[] = {"/dev/shm", getenv("TMPDIR"), "/tmp"};
+    const char *bases[] = BASES;
+    for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
+        if (bases[i] && bases[i][0])
+            sweep(bases[i]);
+}
+
+enum outcome chromium_copy_make(const char *database, int owner, uint64_t size,
+                                struct chromium_copy *copy, struct error *err)
+{
+    const char *bases[] = BASES;
     int failed = ENOENT;
     for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
         if (!bases[i] || !bases[i][0])
             continue;
-        failed = make_below(bases[i], database, copy);
+        failed = make_below(bases[i], database, owner, size, copy);
         if (failed == 0)
             return OUT_OK;
         if (failed == ENOENT && access(bases[i], F_OK) == 0)

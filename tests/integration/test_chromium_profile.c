@@ -114,7 +114,7 @@ static enum outcome read_all(const char *path, struct buf *out, struct error *er
         outcome = byte_source_next(source, &chunk, err);
         buf_append_bytes(out, chunk);
         ck_assert_uint_le(byte_source_done(source), byte_source_size(source));
-    } while (outcome == OUT_OK && chunk.size);
+    } while (outcome == OUT_RETRY || (outcome == OUT_OK && chunk.size));
     if (outcome == OUT_OK)
         ck_assert_uint_eq(byte_source_done(source), byte_source_size(source));
     byte_source_close(source);
@@ -285,6 +285,12 @@ START_TEST(what_was_left_is_removed)
     static const char LEFT[] = "/dev/shm/drover-profile-1-left00";
     struct chromium_profile *profile;
     struct error err;
+    char *large =
+        calloc(1, 1 << 20); /* more than a pipe holds: the copy is in use until it is read */
+    ck_assert_ptr_nonnull(large);
+    large[0] = 1;
+    put("p", "\1large", 6, large, 1 << 20);
+    free(large);
     PUT("o", "\1k", "\1v");
     close_database();
     ck_assert_int_eq(mkdir(LEFT, 0700), 0);
@@ -295,8 +301,10 @@ START_TEST(what_was_left_is_removed)
     ck_assert_int_eq(chromium_profile_open("p", &profile, &err), OUT_OK);
     ck_assert_int_ne(access(LEFT, F_OK), 0);
     ck_assert_uint_eq(count_copies(), 1);
-    assert_reads("p", BEGIN "{\"origin\":\"o\",\"localStorage\":["
-                            "{\"name\":\"k\",\"value\":\"v\"}]}" END);
+    struct buf out;
+    buf_init(&out, (size_t)64 << 20);
+    ck_assert_int_eq(read_all("p", &out, &err), OUT_OK);
+    buf_free(&out);
     ck_assert_uint_eq(count_copies(), 1);
     chromium_profile_close(profile);
     ck_assert_uint_eq(count_copies(), 0);
@@ -448,7 +456,9 @@ static int print(const char *path)
     enum outcome outcome = chromium_profile_open(path, &profile, &err);
     bool is_open = outcome == OUT_OK;
     while (outcome == OUT_OK) {
-        outcome = chromium_profile_next(profile, &chunk, &err);
+        do
+            outcome = chromium_profile_next(profile, &chunk, &err);
+        while (outcome == OUT_RETRY);
         if (outcome == OUT_OK && chunk.size == 0)
             break;
         if (outcome == OUT_OK && fwrite(chunk.data, 1, chunk.size, stdout) != chunk.size)
@@ -494,6 +504,7 @@ static int write_lines(const char *path)
 
 int main(int count, char **arguments)
 {
+    chromium_profile_begin(count, arguments);
     if (count == 3 && strcmp(arguments[1], "write") == 0)
         return write_lines(arguments[2]);
     if (count == 3 && strcmp(arguments[1], "print") == 0)
