@@ -37,6 +37,18 @@ static void note(struct producer *producer, const struct source_record *found,
     rejects_note(&producer->rejects, &place, err);
 }
 
+/* A followed file that is of no mapping, or names no tenant, when it is read was fine when it was
+ * looked at: it is just being written. That is its own fault, not the run's end. */
+static void end_run(struct producer *producer, struct error *err)
+{
+    if (err->where[0] == '\0')
+        error_where(err, "%s", producer->reading.path);
+    if (producer->gate && err->code != ERR_SOURCE_READ)
+        producer_reject_source(producer, producer->reading.path, err);
+    else
+        producer_fail(producer, err);
+}
+
 static void read_records(struct producer *producer)
 {
     struct source_record found;
@@ -76,9 +88,7 @@ static void read_records(struct producer *producer)
                 check_not_empty(producer, records);
             return;
         case SOURCE_FATAL:
-            if (err.where[0] == '\0')
-                error_where(&err, "%s", producer->reading.path);
-            producer_fail(producer, &err);
+            end_run(producer, &err);
             return;
         }
     }
@@ -115,7 +125,7 @@ void producer_read_source(struct producer *producer, const struct source_file *f
     else if (outcome == OUT_REJECT)
         producer_reject_source(producer, file->path, &err);
     else
-        producer_fail(producer, &err);
+        end_run(producer, &err);
     if (reading->source)
         producer->source_bytes += byte_source_done(source_reading_bytes(reading->source));
     source_reading_close(reading->source);

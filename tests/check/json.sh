@@ -10,7 +10,7 @@ common/model/tenant.c|the tenant context of the data
 common/policy/sequence.c|the stored sequence numbers
 common/policy/collect_storage_find.c|forms of localStorage
 common/policy/collect_storage_merge.c|forms of localStorage
-common/io/chromium_profile.c|the form of a localStorage payload
+common/io/chromium_reader.c|the form of a localStorage payload
 common/io/log.c|log lines, written where memory is short'
 
 check() {

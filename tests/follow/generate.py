@@ -346,7 +346,7 @@ class Generator:
         path = name.replace("big", "things8") + (".json" if self.chance(0.5) else ".ndjson")
         form = "array" if path.endswith(".json") else "ndjson"
         old = self.world.files.get(path)
-        if old is None or old is BROKEN:
+        if old is None or old is BROKEN or not old["records"] or old["records"][0][0] != "range":
             old = {"form": form, "layout": 0, "records": [["range", "thing", "big" + path[-8], self.big, 0]]}
             self.do("put", path, old, "replace", None)
             if self.chance(0.7):
