@@ -196,7 +196,7 @@ static enum outcome open_store(struct export_run *run, struct error *err)
         return pg_stored_open(settings, run->mappings.items, run->mappings.count,
                               buf_text(&run->tenant), &run->reader, err);
     case STORAGE_FILE:
-        return file_stored_open(settings, &run->mappings, &run->reader, err);
+        return file_stored_open(settings, &run->mappings, FILE_STORED_RECORDS, &run->reader, err);
     case STORAGE_REDIS:
         return redis_stored_open(settings, &run->mappings, &run->reader, err);
     case STORAGE_MEMORY:

@@ -20,7 +20,7 @@
 #include "common/io/redis_rows.h"
 #include "common/io/redis_session.h"
 #include "common/io/redis_wire.h"
-#include "control/command.h"
+#include "control/cmd_rebuild.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -340,11 +340,19 @@ static enum outcome run(struct rebuild *rebuild, struct error *err)
 
 enum exit_code rebuild_command(const struct invocation *invocation, struct error *err)
 {
-    static const char *const WORDS[] = {"redis", NULL};
+    static const char *const WORDS[] = {"redis", "files", NULL};
     struct rebuild rebuild = {.settings = &invocation->settings};
-    if (command_choose(invocation, WORDS, err) < 0)
+    int word = command_choose(invocation, WORDS, err);
+    if (word < 0)
         return EXIT_USAGE;
-    answer_name(invocation->answer, "rebuild", "redis");
+    answer_name(invocation->answer, "rebuild", WORDS[word]);
+    if (word == 1)
+        return rebuild_files_run(invocation, err);
+    if (rebuild.settings->dry_run || rebuild.settings->replace_edited) {
+        error_set(err, OUT_FATAL, ERR_USAGE,
+                  "--dry-run and --replace-edited are for rebuild files");
+        return EXIT_USAGE;
+    }
     redis_rows_init(&rebuild.rows, false, rebuild.settings->redis_tombstone_ms);
     buf_init(&rebuild.command, SIZE_MAX / 2);
     rebuild.shown_ms = clock_monotonic_ms();

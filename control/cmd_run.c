@@ -29,6 +29,7 @@ enum {
     PRODUCE_STOP_MS = 10000,
     STOP_SLACK_MS = 3000, /* and then they are killed */
     HALTED_MS = 10000,    /* nothing moves and a partition is halted: nothing will */
+    FILES_MS = 15000,     /* no file more was written: what is left is the verifier's to name */
     TOPICS = 3,
 };
 
@@ -246,6 +247,7 @@ static void on_looked(uv_work_t *work, int status)
                                       .committed = run->survey.committed,
                                       .lag = run->survey.lag,
                                       .waiting = run->survey.waiting,
+                                      .unwritten = run->survey.unwritten,
                                       .is_last = run->look_is_last,
                                       .is_good = true};
     } else if (run->look_outcome == OUT_FATAL) {
@@ -286,6 +288,17 @@ static void say_nothing_comes(struct run *run)
             run_child_signal(&run->children[i], SIGUSR1);
 }
 
+/* Files that stay as they are (a full disk, a place that is bad) are the verifier's to name. */
+static bool files_are_done(struct run *run)
+{
+    uint64_t now_ms = clock_monotonic_ms(), unwritten = run->seen.unwritten;
+    if (run->wrote_ms == 0 || unwritten < run->least_unwritten) {
+        run->least_unwritten = unwritten;
+        run->wrote_ms = now_ms;
+    }
+    return unwritten == 0 || now_ms - run->wrote_ms > FILES_MS;
+}
+
 static void look_for_end(struct run *run)
 {
     const struct run_seen *seen = &run->seen;
@@ -293,7 +306,7 @@ static void look_for_end(struct run *run)
     bool written = seen->is_good && seen->is_last && seen->lag == 0;
     if (written && seen->waiting)
         say_nothing_comes(run);
-    if (written && seen->waiting == 0) {
+    if (written && seen->waiting == 0 && files_are_done(run)) {
         run->phase = RUN_DRAINING;
         end_workers(run);
     } else if (produced && is_stuck(run)) {

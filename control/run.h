@@ -73,7 +73,7 @@ struct run_child {
 
 /* What the last good look saw. */
 struct run_seen {
-    uint64_t total, committed, lag, waiting;
+    uint64_t total, committed, lag, waiting, unwritten;
     bool is_last; /* it began when the producer had ended: no message comes any more */
     bool is_good; /* nothing failed since */
 };
@@ -98,8 +98,9 @@ struct run {
     enum exit_code code;
     bool interrupted;
     uint64_t began_ms, produced_ms, drained_ms;
-    uint64_t kill_at_ms; /* whoever still runs then is killed */
-    uint64_t moved_ms;   /* when the last progress was seen */
+    uint64_t kill_at_ms;                /* whoever still runs then is killed */
+    uint64_t least_unwritten, wrote_ms; /* files still to be written, and when they became fewer */
+    uint64_t moved_ms;                  /* when the last progress was seen */
     uint64_t moved_committed;
 
     /* looks: on a thread of the pool, as servers may be silent; the survey is its own meanwhile */

@@ -64,6 +64,7 @@ struct survey {
     uint64_t total; /* offsets of the source topic: its messages, and markers of transactions */
     uint64_t committed;
     uint64_t lag;
+    uint64_t unwritten;          /* storage file: files whose records have moved on */
     uint64_t waiting;            /* records in the waiting room: their parents are not there yet */
     uint64_t counts[WORK_COUNT]; /* partitions, and what never got into the topic */
 };

@@ -111,10 +111,12 @@ static enum outcome read_files(struct survey *survey, struct error *err)
     snprintf(path, sizeof(path), "%s/.drover/state.db", survey->settings->store_dir);
     if (!files_exist(path))
         return OUT_OK;
-    enum outcome outcome = file_stored_open(survey->settings, &NONE, &reader, err);
+    enum outcome outcome =
+        file_stored_open(survey->settings, &NONE, FILE_STORED_RECORDS, &reader, err);
     if (outcome != OUT_OK)
         return OUT_RETRY; /* the worker is just making it; a damaged one the worker names */
     outcome = read_stored(survey, reader, err);
+    survey->unwritten = file_stored_unwritten(reader);
     reader->ops->close(reader);
     return outcome;
 }

@@ -18,6 +18,9 @@ MUST_USE enum outcome beside_waiting(struct verify_run *run, struct error *err);
 /* redis_check.c: storage hybrid: what Redis holds against the rows it follows. */
 MUST_USE enum outcome beside_redis(struct verify_run *run, struct error *err);
 
+/* files_check.c: storage file: each file of the store, and what lies among them. */
+MUST_USE enum outcome beside_files(struct verify_run *run, struct error *err);
+
 /* sealed_check.c: each box that a record of the topic carries against the vault's. Boxes of records
  * that lost their key may be gone: nothing refers to them, and `drover secret sweep` removes them.
  * So beside_sealed only says that one is not as it should be, and what is still wrong at the second

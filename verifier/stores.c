@@ -10,7 +10,7 @@ enum outcome stores_open(const struct verify_run *run, struct stored_reader **st
 {
     *store = NULL;
     if (run->settings->storage == STORAGE_FILE)
-        return file_stored_open(run->settings, &run->mappings, store, err);
+        return file_stored_open(run->settings, &run->mappings, FILE_STORED_FILES, store, err);
     return redis_stored_open(run->settings, &run->mappings, store, err);
 }
 

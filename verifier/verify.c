@@ -239,6 +239,8 @@ static enum outcome compare(struct verify_run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = beside_redis(run, err);
     if (outcome == OUT_OK)
+        outcome = beside_files(run, err);
+    if (outcome == OUT_OK)
         beside_foreign(run);
     if (outcome == OUT_OK)
         count_claims(run, &claims);

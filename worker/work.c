@@ -162,9 +162,11 @@ static void begin_release(struct worker *worker)
 
 static bool is_over(const struct worker *worker)
 {
+    struct error unsettled;
     switch (worker->phase) {
     case WORKER_DRAINING:
-        return !flow_is_busy(worker) && !(worker->stage && redis_stage_is_busy(worker->stage));
+        return !flow_is_busy(worker) && !(worker->stage && redis_stage_is_busy(worker->stage)) &&
+               !(worker->sink && sink_settle(worker->sink, &unsettled) == OUT_RETRY);
     case WORKER_FLUSHING:
         return !worker->results || outbox_is_empty(worker->results);
     case WORKER_RELEASING:
@@ -318,9 +320,15 @@ static void every_second(struct worker *worker, uint64_t now_ms)
             receipts_store(&worker->partitions[i]);
 }
 
-/* What was halted is not written: the exit code says it. */
+/* What was halted is not written, nor are files whose place is bad: the exit code says it. */
 static void end_at_end(struct worker *worker)
 {
+    struct error unsettled;
+    enum outcome outcome = sink_settle(worker->sink, &unsettled);
+    if (outcome == OUT_RETRY)
+        return;
+    if (outcome != OUT_OK)
+        worker_fail(worker, &unsettled);
     for (int32_t i = 0; i < worker->partition_total; i++)
         if (worker->held[i] && worker->partitions[i].state == PARTITION_HALTED &&
             worker->failure.code != ERR_NONE) {

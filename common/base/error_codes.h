@@ -93,6 +93,8 @@
     X(ERR_STORE_FILE, "DRV-F001", 1, "the file store cannot be read or written", "check store.dir, its permissions and free space") \
     X(ERR_STORE_LOCKED, "DRV-F002", 6, "another process uses the file store", "one worker at a time; stop the other one") \
     X(ERR_STORE_MEMORY, "DRV-F003", 1, "the data does not fit the memory storage", "raise store.memory, or use another storage") \
+    X(ERR_STORE_EDITED, "DRV-F004", 5, "a file of the store is not as it was written: it was edited, or somebody else's lies in its place", "look at it; drover rebuild files --replace-edited writes the store's own again and keeps what lies there beside it") \
+    X(ERR_STORE_UNWRITTEN, "DRV-F005", 1, "files of the store are not written yet", "make the places named usable (space, rights), then start the worker again, or drover rebuild files") \
     X(ERR_FENCED, "DRV-W001", 1, "another worker has taken this partition over", "nothing: this worker gives the partition up") \
     X(ERR_PROGRESS, "DRV-W002", 6, "the stored progress does not fit the batch", "stop all workers of the group and look at drover.partition_progress") \
     X(ERR_BATCH, "DRV-W010", 1, "a batch does not add up: a record in it has no class, or no dead letter", "start the worker again: it reads the batch again, nothing of it was reported; report it with the lines before it") \

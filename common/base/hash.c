@@ -1,16 +1,44 @@
 #include "common/base/hash.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-struct digest digest_of(struct bytes input)
+static struct digest from_hash(XXH128_hash_t hash)
 {
     XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(input.size ? input.data : "", input.size));
     struct digest digest;
+    XXH128_canonicalFromHash(&canonical, hash);
     static_assert(sizeof(digest.bytes) == sizeof(canonical.digest), "a digest has 128 bits");
     memcpy(digest.bytes, canonical.digest, sizeof(digest.bytes));
+    return digest;
+}
+
+struct digest digest_of(struct bytes input)
+{
+    return from_hash(XXH3_128bits(input.size ? input.data : "", input.size));
+}
+
+struct digest_parts *digest_begin(void)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (!state)
+        abort();
+    XXH3_128bits_reset(state);
+    return (struct digest_parts *)state;
+}
+
+void digest_add_part(struct digest_parts *parts, struct bytes part)
+{
+    if (part.size)
+        XXH3_128bits_update((XXH3_state_t *)parts, part.data, part.size);
+}
+
+struct digest digest_finish(struct digest_parts *parts)
+{
+    struct digest digest = from_hash(XXH3_128bits_digest((XXH3_state_t *)parts));
+    XXH3_freeState((XXH3_state_t *)parts);
     return digest;
 }
 

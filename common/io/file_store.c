@@ -118,6 +118,25 @@ static enum outcome open_database(const char *dir, struct file_db *db, struct er
     return file_db_open(db, path, err);
 }
 
+/* A database that was moved or deleted takes commits all the same, and loses them. */
+static bool find_database(const struct file_store *store, struct stat *status)
+{
+    return fstatat(store->folder, OWN_FOLDER "/state.db", status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+enum outcome file_store_check_place(const struct file_store *store, struct error *err)
+{
+    struct stat status;
+    if (find_database(store, &status) && status.st_dev == store->database_device &&
+        status.st_ino == store->database_inode)
+        return OUT_OK;
+    enum outcome outcome = error_set(err, OUT_FATAL, ERR_STORE_FILE,
+                                     "the store's database was moved or deleted while it was used");
+    error_where(err, "%s/" OWN_FOLDER "/state.db", store->settings->store_dir);
+    error_hint(err, "put it back, or begin with another store.dir and --group");
+    return outcome;
+}
+
 /* DELETE_HARD: tombstones that have had their time. */
 static enum outcome forget_deletes(struct file_store *store, struct error *err)
 {
@@ -151,6 +170,11 @@ enum outcome file_store_open(const struct settings *settings, const struct mappi
     enum outcome outcome = open_folder(store, settings->store_dir, err);
     if (outcome == OUT_OK)
         outcome = open_database(settings->store_dir, &store->db, err);
+    struct stat status;
+    if (outcome == OUT_OK && find_database(store, &status)) {
+        store->database_device = status.st_dev;
+        store->database_inode = status.st_ino;
+    }
     if (outcome == OUT_OK)
         outcome = forget_deletes(store, err);
     *out = outcome == OUT_OK ? store : NULL;

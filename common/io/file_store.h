@@ -33,6 +33,16 @@
 
 struct file_store;
 
+/* What lies in a file's place (file_store_look.h). */
+enum file_state {
+    FILE_RIGHT,      /* byte for byte what the rows give */
+    FILE_PENDING,    /* what was written last; the rows have moved on since */
+    FILE_EDITED,     /* neither */
+    FILE_MISSING,    /* nothing lies there */
+    FILE_FOREIGN,    /* the store has written none; somebody else has */
+    FILE_UNREADABLE, /* or too large to be taken apart */
+};
+
 /* Makes the folder when it is not there, and takes the lock. `settings` and `mappings` must outlive
  * it. OUT_FATAL DRV-F001; DRV-F002 when another process has the lock. */
 MUST_USE enum outcome file_store_open(const struct settings *settings,
@@ -54,10 +64,54 @@ struct progress *file_progress_new(uv_loop_t *loop, struct file_store *store,
                                    const struct file_progress_config *config,
                                    const struct progress_events *events, void *owner);
 
+enum file_stored_what {
+    FILE_STORED_RECORDS, /* as the database has them */
+    FILE_STORED_FILES,   /* as they lie in the tenants' files */
+};
+
 /* A snapshot of what is committed, also while a worker writes; takes no lock. OUT_FATAL DRV-F001,
  * also when there is no store yet. */
 MUST_USE enum outcome file_stored_open(const struct settings *settings,
                                        const struct mapping_set *mappings,
-                                       struct stored_reader **reader, struct error *err);
+                                       enum file_stored_what what, struct stored_reader **reader,
+                                       struct error *err);
+/* How many files wait to be written. */
+uint64_t file_stored_unwritten(struct stored_reader *reader);
+
+/* A file of the store, or one that lies among them. Views, valid during the call. */
+struct file_found {
+    struct bytes path; /* below store.dir */
+    struct bytes entity, tenant;
+    enum file_state state;
+    bool is_stray; /* the store has no such file */
+    const char *reason;
+    size_t changed, gone,
+        more; /* of an edited one: records that differ, are not there, are no row's */
+};
+
+typedef void file_walk_each(void *owner, const struct file_found *found);
+
+/* Every file of the store and what lies among them; of settings->only_tenant alone when that is
+ * set. Waits up to 10 s for a worker that is about to write. OUT_FATAL DRV-F001. */
+MUST_USE enum outcome file_stored_walk(const struct settings *settings,
+                                       const struct mapping_set *mappings, file_walk_each *each,
+                                       void *owner, struct error *err);
+
+/* drover rebuild files: writes every file that is not what its rows give. Holds the lock.
+ * `replace_edited`: also where somebody edited it or put something there, which is kept beside.
+ * `dry`: only tells. `each` is told of every file and how it went. */
+enum file_rebuilt {
+    FILE_REBUILT_SAME,
+    FILE_REBUILT_WRITTEN,
+    FILE_REBUILT_KEPT, /* written; what lay there has another name beside it */
+    FILE_REBUILT_LEFT, /* somebody's, or its place is bad: `err` says */
+    FILE_REBUILT_COUNT,
+};
+typedef void file_rebuilt_each(void *owner, struct bytes path, enum file_rebuilt how,
+                               const struct error *err);
+MUST_USE enum outcome file_store_rebuild(const struct settings *settings,
+                                         const struct mapping_set *mappings, bool replace_edited,
+                                         bool dry, file_rebuilt_each *each, void *owner,
+                                         struct error *err);
 
 #endif

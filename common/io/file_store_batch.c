@@ -261,7 +261,9 @@ enum outcome file_store_write_batch(struct file_store *store, struct batch *batc
 {
     struct writing writing = {store, batch, texts, batch->second_look, {0}};
     buf_init(&writing.scratch, 256u << 20);
-    enum outcome outcome = file_db_run(&store->db, STATEMENT_BEGIN, err);
+    enum outcome outcome = file_store_check_place(store, err);
+    if (outcome == OUT_OK)
+        outcome = file_db_run(&store->db, STATEMENT_BEGIN, err);
     if (outcome == OUT_OK)
         outcome = settle_unknown(&writing, err);
     if (outcome == OUT_OK)

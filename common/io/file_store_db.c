@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/io/file_store_parts.h"
+#include "common/io/file_store_text.h"
 
 #define BUSY_MS 5000 /* a reader's snapshot never blocks; a checkpoint of another may, shortly */
 
@@ -28,8 +29,15 @@
     "CREATE TABLE IF NOT EXISTS pinned_group (\"group\" TEXT PRIMARY KEY, "                        \
     "fingerprint TEXT NOT NULL);"                                                                  \
     "CREATE TABLE IF NOT EXISTS file (entity TEXT NOT NULL, tenant TEXT NOT NULL, "                \
-    "dirty INTEGER NOT NULL, ours INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (entity, tenant));"      \
-    "PRAGMA user_version = 1;"
+    "dirty INTEGER NOT NULL, ours INTEGER NOT NULL DEFAULT 0, size INTEGER, digest BLOB, "         \
+    "next_digest BLOB, problem TEXT, PRIMARY KEY (entity, tenant));"                               \
+    "PRAGMA user_version = 2;"
+
+/* What version 1 did not have: files then are clean, ours and unknown. */
+#define SCHEMA_FROM_1                                                                              \
+    "BEGIN; ALTER TABLE file ADD COLUMN size INTEGER; ALTER TABLE file ADD COLUMN digest BLOB; "   \
+    "ALTER TABLE file ADD COLUMN next_digest BLOB; ALTER TABLE file ADD COLUMN problem TEXT; "     \
+    "PRAGMA user_version = 2; COMMIT;"
 
 #define PROGRESS_KEY "\"group\" = ?1 AND topic = ?2 AND partition = ?3"
 
@@ -55,12 +63,22 @@ static const char *const SQL[STATEMENT_COUNT] = {
     [STATEMENT_MARK_DIRTY] = "INSERT INTO file (entity, tenant, dirty) VALUES (?1, ?2, 1) "
                              "ON CONFLICT (entity, tenant) DO UPDATE SET dirty = 1",
     [STATEMENT_NEXT_DIRTY] =
-        "SELECT entity, tenant, ours FROM file WHERE dirty = 1 AND (entity, tenant) > (?1, ?2) "
+        "SELECT entity, tenant FROM file WHERE dirty = 1 AND (entity, tenant) > (?1, ?2) "
         "ORDER BY entity, tenant LIMIT 1",
-    [STATEMENT_OWN_FILE] = "UPDATE file SET ours = 1 WHERE entity = ?1 AND tenant = ?2",
-    [STATEMENT_MARK_CLEAN] = "UPDATE file SET dirty = 0 WHERE entity = ?1 AND tenant = ?2",
-    [STATEMENT_LIST] = "SELECT id, json FROM record WHERE entity = ?1 AND tenant = ?2 "
-                       "AND json IS NOT NULL ORDER BY id",
+    [STATEMENT_NEXT_FILE] = "SELECT entity, tenant FROM file WHERE (entity, tenant) > (?1, ?2) "
+                            "ORDER BY entity, tenant LIMIT 1",
+    [STATEMENT_SEE_FILE] = FILE_STORE_SEE_FILE,
+    [STATEMENT_OWN_FILE] = "UPDATE file SET ours = 1, next_digest = ?3 "
+                           "WHERE entity = ?1 AND tenant = ?2",
+    [STATEMENT_MARK_CLEAN] =
+        "UPDATE file SET dirty = 0, size = ?3, digest = next_digest, next_digest = NULL, "
+        "problem = NULL WHERE entity = ?1 AND tenant = ?2",
+    [STATEMENT_SET_PROBLEM] = "UPDATE file SET problem = ?3 WHERE entity = ?1 AND tenant = ?2",
+    [STATEMENT_COUNT_DIRTY] = "SELECT count(*) FROM file WHERE dirty = 1",
+    [STATEMENT_FILE_ALL] = "INSERT INTO file (entity, tenant, dirty) "
+                           "SELECT DISTINCT entity, tenant, 1 FROM record WHERE true "
+                           "ON CONFLICT (entity, tenant) DO NOTHING",
+    [STATEMENT_LIST] = FILE_STORE_LIST,
     [STATEMENT_FORGET] = "DELETE FROM record WHERE entity = ?1 AND deleted = 1 AND json IS NULL "
                          "AND written_at < unixepoch() - ?2",
     [STATEMENT_PIN_TOPIC] =
@@ -118,6 +136,26 @@ static bool make_private(const char *path)
     return true;
 }
 
+static int version_of(struct file_db *db)
+{
+    sqlite3_stmt *statement = NULL;
+    int version = 0;
+    if (sqlite3_prepare_v2(db->connection, "PRAGMA user_version", -1, &statement, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        version = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return version;
+}
+
+static enum outcome make_schema(struct file_db *db, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (version_of(db) == 1)
+        outcome = file_db_pragma(db, SCHEMA_FROM_1, err);
+    return outcome == OUT_OK ? file_db_pragma(db, "BEGIN;" SCHEMA "COMMIT;", err) : outcome;
+}
+
 enum outcome file_db_open(struct file_db *db, const char *path, struct error *err)
 {
     *db = (struct file_db){0};
@@ -132,9 +170,9 @@ enum outcome file_db_open(struct file_db *db, const char *path, struct error *er
     if (outcome == OUT_OK)
         sqlite3_busy_timeout(db->connection, BUSY_MS);
     if (outcome == OUT_OK)
-        outcome = file_db_pragma(
-            db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN;" SCHEMA "COMMIT;",
-            err);
+        outcome = file_db_pragma(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
+    if (outcome == OUT_OK)
+        outcome = make_schema(db, err);
     if (outcome == OUT_OK)
         return OUT_OK;
     error_where(err, "%s", path);

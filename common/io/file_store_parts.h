@@ -5,10 +5,9 @@
  * one job at a time, so that store and database need no lock. */
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "common/io/file_store.h"
-
-#define FILE_FOLDER_SIZE 257 /* a tenant's folder name with its NUL; Linux allows 255 bytes */
 
 /* One thing to be done in the pool, and what follows on the loop. Embedded in its owner. */
 struct file_job {
@@ -29,8 +28,13 @@ enum file_statement {
     STATEMENT_PUT_BOX,
     STATEMENT_MARK_DIRTY,
     STATEMENT_NEXT_DIRTY,
+    STATEMENT_NEXT_FILE,
+    STATEMENT_SEE_FILE,
     STATEMENT_OWN_FILE,
     STATEMENT_MARK_CLEAN,
+    STATEMENT_SET_PROBLEM,
+    STATEMENT_COUNT_DIRTY,
+    STATEMENT_FILE_ALL,
     STATEMENT_LIST,
     STATEMENT_FORGET,
     STATEMENT_PIN_TOPIC,
@@ -55,11 +59,15 @@ struct file_store {
     struct mapping_work work;
     uv_work_t request;
     uv_loop_t *loop;
-    struct file_job *first, *last; /* the first one is running */
-    bool dirty;                    /* files wait to be written; the loop's */
+    struct file_job *first, *last;     /* the first one is running */
+    bool dirty;                        /* files wait to be written; the loop's, as all below */
+    bool progress_away, progress_back; /* the progress could not be written; it can again */
+    dev_t database_device;             /* where state.db was when it was opened */
+    ino_t database_inode;
 };
 
-/* file_store.c */
+/* file_store.c. check_place, in the pool: OUT_FATAL when state.db is no longer where it was. */
+MUST_USE enum outcome file_store_check_place(const struct file_store *store, struct error *err);
 void file_store_post(struct file_store *store, struct file_job *job);
 
 /* file_store_db.c */
@@ -83,16 +91,34 @@ enum outcome file_db_error(struct file_db *db, struct error *err);
 MUST_USE enum outcome file_store_write_batch(struct file_store *store, struct batch *batch,
                                              const struct bytes *texts, struct error *err);
 
-/* file_store_files.c, pool. Writes the first dirty file behind `after` (entity and tenant, empty at
- * first), which moves there; *any false when there is none. */
+/* file_store_files.c, pool. Where one is among the files: entity and tenant, empty before all. */
 struct file_cursor {
     struct buf entity, tenant;
 };
 void file_cursor_init(struct file_cursor *cursor);
+void file_cursor_reset(struct file_cursor *cursor);
 void file_cursor_free(struct file_cursor *cursor);
+
+/* How a writing went, besides its outcome. */
+struct file_written {
+    bool fresh; /* OUT_REJECT: for another reason than the last time */
+    bool kept;  /* what lay there has another name now, beside it */
+};
+
+/* Moves `after` to the next file (`all`), or the next dirty one; *any false when there is none. */
+MUST_USE enum outcome file_store_next(struct file_store *store, bool all, struct file_cursor *after,
+                                      bool *any, struct error *err);
+/* Writes one file from its records. OUT_REJECT: its place is bad, which costs this file alone:
+ * DRV-F004, somebody edited it or put something there (with `replace_edited` that is kept beside,
+ * and replaced), or DRV-F005. OUT_RETRY DRV-F005: the disk is full. */
+MUST_USE enum outcome file_store_write_at(struct file_store *store, struct bytes entity,
+                                          struct bytes tenant, bool replace_edited,
+                                          struct file_written *written, struct error *err);
+/* The next dirty one behind `after`, which moves there. */
 MUST_USE enum outcome file_store_write_file(struct file_store *store, struct file_cursor *after,
-                                            bool *any, struct error *err);
-/* Name of a tenant's folder: its key, but never one that begins with a dot. */
-void file_store_folder(struct bytes tenant, char out[FILE_FOLDER_SIZE]);
+                                            bool *any, struct file_written *written,
+                                            struct error *err);
+MUST_USE enum outcome file_store_count_dirty(struct file_store *store, uint64_t *count,
+                                             struct error *err);
 
 #endif

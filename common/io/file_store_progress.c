@@ -232,6 +232,8 @@ static void worked(struct file_job *job)
         close_handle(progress);
         return;
     }
+    progress->store->progress_back |= progress->store->progress_away && progress->outcome == OUT_OK;
+    progress->store->progress_away = progress->outcome == OUT_RETRY;
     if (progress->outcome == OUT_OK) {
         progress->first = request->next;
         if (!progress->first)

@@ -5,16 +5,24 @@
  *                                             └► [transaction] ─► on_done
  *   every second, when something is dirty:     [file] [file] … in turn with batches
  *   close ─► what runs ends ─► [file] … ─► on_closed               [ ] = a job in the pool
+ *
+ * One pass over the dirty files is a round. A file whose place is bad is told of, left, and tried
+ * again later; the others go on. A full disk ends the round, which is tried again.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "common/io/file_store_parts.h"
+#include "common/io/log.h"
 #include "common/model/canonical.h"
 
 #define TEXTS_MOST ((size_t)1 << 30) /* a batch's records as JSON: its own limits hold before */
 #define ROUND_MS 1000                /* between writings of one file */
-#define RETRY_MS 2000                /* after a writing that failed */
+#define RETRY_MS 2000                /* after a round that failed */
+#define LEFT_MS 10000                /* until files that were left are tried again */
+#define FAILURES_MOST 3              /* of a round: the next file may fit where one did not */
+#define ROUNDS_MOST 5                /* that fail, until sink_settle says so */
+#define CLOSE_MS 500                 /* for files when it closes: the worker gives the stores 800 */
 
 struct file_sink {
     struct sink base;
@@ -33,7 +41,7 @@ struct file_sink {
     struct buf scratch;
     enum outcome outcome;
     struct error err;
-    bool away; /* on_state was told so */
+    bool away, files_away; /* batches; files. on_state was told so */
 
     /* the files */
     struct file_job files_job;
@@ -41,7 +49,14 @@ struct file_sink {
     bool writing_files, any_file;
     enum outcome files_outcome;
     struct error files_err;
-    uint64_t round_began_ms;
+    struct file_written written;
+    bool between;          /* a batch ended during the round: they share the time */
+    int failures;          /* of the round */
+    int failed_rounds;     /* one after the other */
+    uint64_t left;         /* files that the last round left, */
+    struct error left_err; /* the first of them, or what ended the round */
+    uint64_t left_at_ms;   /* when they are tried again */
+    uint64_t round_began_ms, close_by_ms;
     uv_timer_t timer;
 
     bool closing, timer_closed;
@@ -65,12 +80,17 @@ static struct file_sink *of_files_job(struct file_job *job)
 
 static void go_on_closing(struct file_sink *sink);
 
-static void say_state(struct file_sink *sink, enum outcome outcome, const struct error *err)
+/* Away while anything is: batches, files, or the progress, which has no word of its own for it. */
+static void say_state(struct file_sink *sink, bool *flag, enum outcome outcome,
+                      const struct error *err)
 {
-    bool away = outcome != OUT_OK;
-    if (away || sink->away)
-        sink->base.events.on_state(sink->base.owner, away ? err : NULL);
-    sink->away = away;
+    bool was = sink->away || sink->files_away || sink->store->progress_away;
+    *flag = outcome != OUT_OK;
+    bool is = sink->away || sink->files_away || sink->store->progress_away;
+    if (*flag)
+        sink->base.events.on_state(sink->base.owner, err);
+    else if (was && !is)
+        sink->base.events.on_state(sink->base.owner, NULL);
 }
 
 /* ---- the batch --------------------------------------------------------------------------- */
@@ -162,8 +182,9 @@ static void batch_worked(struct file_job *job)
         sink->base.events.on_rejected(sink->base.owner, sink->batch);
     } else {
         sink->store->dirty = sink->store->dirty || sink->outcome == OUT_OK;
+        sink->between = true;
         if (!sink->given_up && (sink->outcome == OUT_OK || sink->outcome == OUT_RETRY))
-            say_state(sink, sink->outcome, &sink->err);
+            say_state(sink, &sink->away, sink->outcome, &sink->err);
         end(sink, sink->outcome, &sink->err);
     }
     if (sink->closing)
@@ -209,51 +230,115 @@ static void give_up(struct sink *base, struct batch *batch)
 static void work_on_file(struct file_job *job)
 {
     struct file_sink *sink = of_files_job(job);
-    sink->files_outcome =
-        file_store_write_file(sink->store, &sink->cursor, &sink->any_file, &sink->files_err);
+    sink->files_outcome = file_store_write_file(sink->store, &sink->cursor, &sink->any_file,
+                                                &sink->written, &sink->files_err);
+}
+
+static void begin_round(struct file_sink *sink)
+{
+    sink->store->dirty = false;
+    sink->writing_files = true;
+    sink->between = false;
+    sink->failures = 0;
+    sink->left = 0;
+    sink->round_began_ms = uv_now(sink->timer.loop);
+    file_cursor_reset(&sink->cursor);
+    file_store_post(sink->store, &sink->files_job);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct file_sink *sink = timer->data;
-    if (sink->closing || sink->writing_files || !sink->store->dirty)
-        return;
-    sink->store->dirty = false;
-    sink->writing_files = true;
-    sink->round_began_ms = uv_now(timer->loop);
-    buf_reset(&sink->cursor.entity);
-    buf_reset(&sink->cursor.tenant);
-    file_store_post(sink->store, &sink->files_job);
+    if (sink->store->progress_back) {
+        sink->store->progress_back = false;
+        if (!sink->away && !sink->files_away)
+            sink->base.events.on_state(sink->base.owner, NULL);
+    }
+    bool again = sink->left && uv_now(timer->loop) >= sink->left_at_ms;
+    if (!sink->closing && !sink->writing_files && (sink->store->dirty || again))
+        begin_round(sink);
 }
 
 /* Large files take long: they may have a fifth of the time, batches have the rest. */
 static void next_round(struct file_sink *sink, bool failed)
 {
     uint64_t took_ms = uv_now(sink->timer.loop) - sink->round_began_ms;
-    uint64_t wait_ms = failed ? RETRY_MS : took_ms * 4 > ROUND_MS ? took_ms * 4 : ROUND_MS;
+    uint64_t share_ms = sink->between ? took_ms * 4 : 0;
+    uint64_t wait_ms = failed ? RETRY_MS : share_ms > ROUND_MS ? share_ms : ROUND_MS;
     uv_timer_start(&sink->timer, on_timer, wait_ms, ROUND_MS);
+}
+
+static void leave_file(struct file_sink *sink)
+{
+    if (sink->left++ == 0)
+        sink->left_err = sink->files_err;
+    if (sink->written.fresh)
+        log_error(LOG_WARN, "file.left", &sink->files_err);
+}
+
+static void end_round(struct file_sink *sink, const struct error *failure)
+{
+    sink->writing_files = false;
+    sink->left_at_ms = uv_now(sink->timer.loop) + LEFT_MS;
+    sink->failed_rounds = failure ? sink->failed_rounds + 1 : 0;
+    if (failure) {
+        sink->store->dirty = true;
+        sink->left_err = *failure;
+    }
+    say_state(sink, &sink->files_away, failure ? failure->outcome : OUT_OK, failure);
+    if (!sink->closing) {
+        next_round(sink, failure != NULL);
+        return;
+    }
+    sink->store->dirty = false; /* the next start writes them */
+    go_on_closing(sink);
 }
 
 static void file_worked(struct file_job *job)
 {
     struct file_sink *sink = of_files_job(job);
-    bool failed = sink->files_outcome != OUT_OK;
-    if (!failed && sink->any_file) {
+    bool bad_place = sink->any_file && sink->files_outcome == OUT_REJECT;
+    if (bad_place)
+        leave_file(sink);
+    bool failed = sink->files_outcome != OUT_OK && !bad_place;
+    if (failed && sink->failures++ == 0)
+        sink->left_err = sink->files_err;
+    bool over = !sink->any_file || sink->failures >= FAILURES_MOST ||
+                (failed && sink->files_outcome == OUT_FATAL);
+    if (sink->closing && !over && uv_now(sink->timer.loop) >= sink->close_by_ms) {
+        log_line(LOG_INFO, "file.unwritten", "written=next_start");
+        over = true;
+    }
+    if (!over) {
         file_store_post(sink->store, &sink->files_job);
         return;
     }
-    sink->writing_files = false;
-    if (failed) {
-        sink->store->dirty = true;
-        say_state(sink, sink->files_outcome, &sink->files_err);
+    struct error failure = sink->left_err;
+    end_round(sink, sink->failures ? &failure : NULL);
+}
+
+static enum outcome settle(struct sink *base, struct error *err)
+{
+    struct file_sink *sink = of(base);
+    bool gives_up = sink->failed_rounds >= ROUNDS_MOST;
+    if (sink->batch || sink->writing_files)
+        return OUT_RETRY;
+    if (!sink->store->dirty && !sink->left)
+        return OUT_OK;
+    if (sink->store->dirty && !gives_up) {
+        if (sink->failed_rounds == 0)
+            begin_round(sink);
+        return OUT_RETRY;
     }
-    if (sink->closing) {
-        if (failed)
-            sink->store->dirty = false; /* the next start writes them */
-        go_on_closing(sink);
-    } else {
-        next_round(sink, failed);
-    }
+    *err = sink->left_err;
+    err->outcome = OUT_REJECT;
+    if (sink->left > 1)
+        error_set(err, OUT_REJECT, sink->left_err.code,
+                  "%llu files of the store are not written, the first: %s",
+                  (unsigned long long)sink->left, sink->left_err.text);
+    error_where(err, "%s", sink->left_err.where);
+    error_cause(err, "%s", sink->left_err.cause);
+    return OUT_REJECT;
 }
 
 /* ---- the end ----------------------------------------------------------------------------- */
@@ -276,11 +361,7 @@ static void go_on_closing(struct file_sink *sink)
     if (sink->batch || sink->writing_files || sink->timer_closed)
         return;
     if (sink->store->dirty) {
-        sink->store->dirty = false;
-        sink->writing_files = true;
-        buf_reset(&sink->cursor.entity);
-        buf_reset(&sink->cursor.tenant);
-        file_store_post(sink->store, &sink->files_job);
+        begin_round(sink);
         return;
     }
     sink->timer_closed = true;
@@ -292,6 +373,7 @@ static void close_sink(struct sink *base, void (*on_closed)(void *owner))
     struct file_sink *sink = of(base);
     sink->closing = true;
     sink->on_closed = on_closed;
+    sink->close_by_ms = uv_now(sink->timer.loop) + CLOSE_MS;
     uv_timer_stop(&sink->timer);
     if (sink->batch && sink->waiting)
         end_closed(sink);
@@ -301,7 +383,7 @@ static void close_sink(struct sink *base, void (*on_closed)(void *owner))
 struct sink *file_sink_new(uv_loop_t *loop, struct file_store *store,
                            const struct sink_events *events, void *owner)
 {
-    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
+    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink, settle};
     struct file_sink *sink = calloc(1, sizeof *sink);
     if (!sink)
         abort();

@@ -210,7 +210,10 @@ static const struct conf_field FIELDS[] = {
     {NULL, "quiet", 'q', NULL, CONF_BOOL, AT(quiet), NULL, 0, 0, NULL, NULL,
      "only errors and the result", ROLES},
     {NULL, "dry-run", 'n', NULL, CONF_BOOL, AT(dry_run), NULL, 0, 0, NULL, NULL,
-     "say what would be done, change nothing", CMD_SCHEMA | CMD_TOPICS},
+     "say what would be done, change nothing", CMD_SCHEMA | CMD_TOPICS | CMD_REBUILD},
+    {NULL, "replace-edited", 0, NULL, CONF_BOOL, AT(replace_edited), NULL, 0, 0, NULL, NULL,
+     "rebuild files: also what somebody edited or put in a file's place; that is kept beside",
+     CMD_REBUILD},
 };
 
 const struct conf_field *settings_fields(size_t *count)

@@ -22,6 +22,12 @@ uint64_t verify_beside_redis_problems(const struct verify_beside *beside)
            redis->unexpected + redis->emptied;
 }
 
+uint64_t verify_beside_file_problems(const struct verify_beside *beside)
+{
+    const struct verify_files *files = &beside->files;
+    return files->edited + files->missing + files->foreign + files->unreadable + files->unwritten;
+}
+
 uint64_t verify_beside_orphan_rows(const struct verify_beside *beside)
 {
     uint64_t sum = 0;
@@ -33,7 +39,8 @@ uint64_t verify_beside_orphan_rows(const struct verify_beside *beside)
 uint64_t verify_beside_problems(const struct verify_beside *beside)
 {
     return verify_beside_redis_problems(beside) + beside->sealed.missing +
-           beside->sealed.different + verify_beside_orphan_rows(beside);
+           beside->sealed.different + verify_beside_orphan_rows(beside) +
+           verify_beside_file_problems(beside);
 }
 
 static void append_part(struct buf *out, uint64_t count, const char *what, bool *first)
@@ -64,6 +71,23 @@ static void append_redis(const struct verify_redis *redis, struct buf *out)
                         "emptied, or is another server\n  try: drover rebuild redis\n");
 }
 
+static void append_files(const struct verify_files *files, struct buf *out)
+{
+    bool first = true;
+    buf_append_text(out, "files of the store: ");
+    append_part(out, files->match, "as written", &first);
+    append_part(out, files->edited, "edited", &first);
+    append_part(out, files->missing, "missing", &first);
+    append_part(out, files->unreadable, "unreadable", &first);
+    append_part(out, files->unwritten, "not written yet", &first);
+    append_part(out, files->foreign, "not the store's", &first);
+    buf_append_text(out, first ? "none\n" : "\n");
+    if (files->edited || files->missing || files->unreadable || files->unwritten)
+        buf_append_text(out, "  try: drover rebuild files (--dry-run says what it would do)\n");
+    if (files->foreign)
+        buf_append_text(out, "  try: move what is not the store's out of store.dir\n");
+}
+
 static void append_sealed(const struct verify_sealed *sealed, struct buf *out)
 {
     bool first = true;
@@ -82,6 +106,8 @@ void verify_beside_append_text(const struct verify_beside *beside, struct buf *o
     char count[28];
     if (beside->redis.compared)
         append_redis(&beside->redis, out);
+    if (beside->files.compared)
+        append_files(&beside->files, out);
     append_sealed(&beside->sealed, out);
     for (size_t i = 0; i < beside->orphan_count; i++)
         buf_append_format(out, "orphans: %s rows of %s refer to a %s that is not there\n",
@@ -108,10 +134,27 @@ static void append_redis_json(const struct verify_redis *redis, struct json_out 
     json_out_end(out);
 }
 
+static void append_files_json(const struct verify_files *files, struct json_out *out)
+{
+    if (!files->compared) {
+        json_out_null(out, "files");
+        return;
+    }
+    json_out_object(out, "files");
+    json_out_count(out, "match", files->match);
+    json_out_count(out, "edited", files->edited);
+    json_out_count(out, "missing", files->missing);
+    json_out_count(out, "unreadable", files->unreadable);
+    json_out_count(out, "unwritten", files->unwritten);
+    json_out_count(out, "foreign", files->foreign);
+    json_out_end(out);
+}
+
 void verify_beside_append_json(const struct verify_beside *beside, struct json_out *out)
 {
     const struct verify_sealed *sealed = &beside->sealed;
     append_redis_json(&beside->redis, out);
+    append_files_json(&beside->files, out);
     json_out_object(out, "sealed");
     json_out_count(out, "match", sealed->match);
     json_out_count(out, "different", sealed->different);

@@ -37,17 +37,30 @@ struct verify_sealed {
     uint64_t not_compared;       /* without the key, or a store whose vault is not read */
 };
 
+/* Storage file: files of the store, and what lies among them. All but `match` are problems. */
+struct verify_files {
+    bool compared;
+    uint64_t match;   /* byte for byte what the store's records give */
+    uint64_t edited;  /* something else lies there */
+    uint64_t missing; /* nothing does */
+    uint64_t foreign; /* not the store's: in a file's place, or a *.json among them */
+    uint64_t unreadable;
+    uint64_t unwritten; /* the store's records have moved on, the file has not */
+};
+
 struct verify_beside {
     struct verify_orphans orphans[VERIFY_ORPHANS_MOST];
     size_t orphan_count;
     struct verify_redis redis;
     struct verify_sealed sealed;
+    struct verify_files files;
 };
 
 /* Keeps only those that there are. */
 void verify_beside_orphans(struct verify_beside *beside, const char *entity, const char *parent,
                            uint64_t rows);
 uint64_t verify_beside_redis_problems(const struct verify_beside *beside);
+uint64_t verify_beside_file_problems(const struct verify_beside *beside);
 uint64_t verify_beside_orphan_rows(const struct verify_beside *beside);
 uint64_t verify_beside_problems(const struct verify_beside *beside);
 /* Lines for people; nothing when there is nothing to tell. */

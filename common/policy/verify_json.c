@@ -85,6 +85,8 @@ static void append_sample(const struct verify_report *report, const struct verif
         json_out_bytes(out, "id", sample->id);
     if (sample->table)
         json_out_text(out, "table", sample->table);
+    if (sample->file.size)
+        json_out_bytes(out, "file", sample->file);
     /* a Redis key holds the id: it is shown as ids are */
     if (sample->name.size && (report->show_values || sample->name.data[0] == '/'))
         json_out_bytes(out, "name", sample->name);
@@ -229,6 +231,7 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     append_list(report, 0, VERDICT_COUNT, "samples", out);
     append_list(report, VERIFY_LIST_REDIS, VERIFY_LIST_REDIS + 1, "redis_samples", out);
     append_list(report, VERIFY_LIST_SEALED, VERIFY_LIST_SEALED + 1, "sealed_samples", out);
+    append_list(report, VERIFY_LIST_FILES, VERIFY_LIST_FILES + 1, "file_samples", out);
     verify_beside_append_json(&report->beside, out);
 }
 

@@ -28,6 +28,7 @@
 enum verify_list {
     VERIFY_LIST_REDIS = VERDICT_COUNT,
     VERIFY_LIST_SEALED,
+    VERIFY_LIST_FILES,
     VERIFY_LIST_COUNT,
 };
 #define VERIFY_WARNINGS_MOST 64
@@ -39,6 +40,7 @@ struct verify_sample {
     enum error_code code; /* why, when there is one; else ERR_NONE */
     struct bytes tenant, entity, id;
     struct bytes name; /* of the Redis key, or of the sealed field; else empty */
+    struct bytes file; /* of storage file, as its folder has it; else empty */
     const char *table; /* NULL: not known */
     struct diff_key key;
     bool has_place; /* in the source topic */

@@ -83,6 +83,10 @@ static void put_identity(const struct screen *screen, const struct verify_sample
                          struct text_line *line)
 {
     const struct verify_report *report = screen->report;
+    if (sample->file.size) {
+        put_safe(line, " ", sample->file, VERIFY_VALUE_MOST);
+        return;
+    }
     put_safe(line, "", sample->tenant, NAME_MOST);
     put_safe(line, sample->tenant.size ? "/" : "", sample->entity, NAME_MOST);
     if (sample->tenant.size || sample->id.size) /* else it was not known whose it is */
@@ -211,7 +215,7 @@ static void append_list(const struct screen *screen, int list, const char *title
 
 static void append_problems(const struct screen *screen)
 {
-    static const char *const TITLES[] = {"redis", "sealed values"};
+    static const char *const TITLES[] = {"redis", "sealed values", "files"};
     size_t count;
     struct verify_code *problems = verify_report_problems(screen->report, &count);
     size_t each = count ? VERIFY_TEXT_SAMPLES / count : 0;
@@ -328,6 +332,7 @@ static void put_problems(const struct screen *screen, struct text_line *line)
     put_problem(line, verify_beside_redis_problems(beside), "wrong in Redis", &first);
     put_problem(line, beside->sealed.missing + beside->sealed.different, "wrong in the vault",
                 &first);
+    put_problem(line, verify_beside_file_problems(beside), "wrong in the store's folder", &first);
     put_problem(line, verify_beside_orphan_rows(beside), "orphans", &first);
     if (first)
         text_line_put(line, BYTES_LITERAL("see the first lines"));

@@ -21,7 +21,9 @@
  *    (batch_retry first), also after a lost answer to COMMIT.
  * 6. sink_give_up ends a batch that waits for sink_commit with on_done(OUT_RETRY): nothing of it is
  * written, and its place is free again.
- * 7. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then),
+ * 7. settle tells whether everything committed is where it shall be seen, for a store that shows it
+ *    elsewhere a little later (files): OUT_RETRY, not yet; OUT_REJECT, never by itself (err).
+ * 8. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then),
  * then calls on_closed; nothing is called after that.
  */
 
@@ -51,6 +53,8 @@ struct sink_ops {
     void (*commit)(struct sink *sink, struct batch *batch);
     void (*give_up)(struct sink *sink, struct batch *batch);
     void (*close)(struct sink *sink, void (*on_closed)(void *owner));
+    enum outcome (*settle)(struct sink *sink,
+                           struct error *err); /* NULL: it is there with on_done */
 };
 
 struct sink {
@@ -77,6 +81,11 @@ static inline void sink_commit(struct sink *sink, struct batch *batch)
 static inline void sink_give_up(struct sink *sink, struct batch *batch)
 {
     sink->ops->give_up(sink, batch);
+}
+
+static inline enum outcome sink_settle(struct sink *sink, struct error *err)
+{
+    return sink->ops->settle ? sink->ops->settle(sink, err) : OUT_OK;
 }
 
 static inline void sink_close(struct sink *sink, void (*on_closed)(void *owner))

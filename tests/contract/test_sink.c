@@ -333,7 +333,8 @@ static int64_t version_of_file(const char *tenant, const char *name)
     struct stored stored;
     struct stored_reader *reader;
     bool found;
-    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, &reader, &err), OUT_OK);
+    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, FILE_STORED_RECORDS, &reader, &err),
+                     OUT_OK);
     ck_assert_int_eq(reader->ops->find(reader, H.mapping, bytes_text(tenant), bytes_text(name),
                                        &stored, &found, &err),
                      OUT_OK);

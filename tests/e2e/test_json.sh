@@ -122,6 +122,7 @@ answers verify 5 verify verify
 equal "the report's members" "$(jq -c 'del(.time)' "$WORK/report/report.json")" "$(jq -c 'del(.time)' "$WORK/out.json")"
 cp "$WORK/report/report.json" "$DROVER_TEST_DOCUMENTS/report.json"
 answers rebuild_redis 0 rebuild_redis rebuild redis
+answers rebuild_files 1 - rebuild files --storage file --store-dir "$WORK/nosuch"
 answers export 0 export export --tenant north --to "$WORK/export"
 answers export 2 - export --tenant north --to -
 answers secret_list 0 - secret list
