@@ -14,6 +14,7 @@
 #define CONTENT_MOST                                                                               \
     ((size_t)256 << 20) /* of a file that is taken apart: about four times that in memory */
 #define RECORDS_MOST ((size_t)16 << 20)
+#define READINGS_MOST 5 /* of a file that a worker goes on replacing */
 
 static enum outcome failed(const struct file_look *look, struct error *err)
 {
@@ -95,17 +96,16 @@ static void bind_file(const struct file_look *look, sqlite3_stmt *statement)
 
 struct noted {
     bool dirty, ours;
-    struct bytes digest, next; /* copies in `room`; empty: none */
-    uint8_t room[2][16];
+    struct digest digest, next; /* zeros: none */
 };
 
-static struct bytes keep(sqlite3_stmt *row, int at, uint8_t room[16])
+static struct digest digest_at(sqlite3_stmt *row, int at)
 {
-    struct bytes digest = file_db_column(row, at);
-    if (digest.size != 16)
-        return (struct bytes){0};
-    memcpy(room, digest.data, 16);
-    return bytes_of(room, 16);
+    struct digest digest = {0};
+    struct bytes bytes = file_db_column(row, at);
+    if (bytes.size == sizeof digest.bytes)
+        memcpy(digest.bytes, bytes.data, sizeof digest.bytes);
+    return digest;
 }
 
 static enum outcome see(const struct file_look *look, sqlite3_stmt *statement, struct noted *noted,
@@ -117,8 +117,8 @@ static enum outcome see(const struct file_look *look, sqlite3_stmt *statement, s
     if (code == SQLITE_ROW) {
         noted->dirty = sqlite3_column_int(statement, 0);
         noted->ours = sqlite3_column_int(statement, 1);
-        noted->digest = keep(statement, 2, noted->room[0]);
-        noted->next = keep(statement, 3, noted->room[1]);
+        noted->digest = digest_at(statement, 2);
+        noted->next = digest_at(statement, 3);
     }
     sqlite3_reset(statement);
     return code == SQLITE_ROW || code == SQLITE_DONE ? OUT_OK : failed(look, err);
@@ -126,8 +126,12 @@ static enum outcome see(const struct file_look *look, sqlite3_stmt *statement, s
 
 static bool is_noted(const struct noted *noted, const struct digest *digest)
 {
-    struct bytes bytes = bytes_of(digest->bytes, sizeof digest->bytes);
-    return bytes_equal(noted->digest, bytes) || bytes_equal(noted->next, bytes);
+    return digest_equal(&noted->digest, digest) || digest_equal(&noted->next, digest);
+}
+
+static bool same_note(const struct noted *left, const struct noted *right)
+{
+    return digest_equal(&left->digest, &right->digest) && digest_equal(&left->next, &right->next);
 }
 
 /* ---- a file taken apart ------------------------------------------------------------------ */
@@ -388,37 +392,70 @@ static int open_file(struct file_look *look)
     return fd;
 }
 
-static enum outcome compare(struct file_look *look, int fd, const struct noted *noted,
-                            struct error *err)
+static enum outcome print_rows(struct file_look *look, struct digest *digest, struct error *err)
 {
     struct file_text text = {0};
-    struct digest digest;
-    uint64_t size;
-    struct noted latest = {0};
-    if (!file_text_read(fd, &digest, &size)) {
-        say(look, FILE_UNREADABLE, strerrordesc_np(errno));
-        return OUT_OK;
-    }
     bind_file(look, look->list);
     int code = file_text_print(look->list, look->mapping, &text);
     sqlite3_reset(look->list);
-    if (code != SQLITE_DONE)
-        return failed(look, err);
-    if (digest_equal(&digest, &text.digest)) {
-        say(look, FILE_RIGHT, NULL);
-        return OUT_OK;
-    }
-    if (look->see_latest && see(look, look->see_latest, &latest, err) != OUT_OK)
-        return OUT_FATAL;
-    bool ours = noted->ours || latest.ours;
-    bool written = is_noted(noted, &digest) || is_noted(&latest, &digest);
-    if (!ours)
+    *digest = text.digest;
+    return code == SQLITE_DONE ? OUT_OK : failed(look, err);
+}
+
+/* What lies there is not what the snapshot's rows give. A worker that writes meanwhile has noted
+ * what it wrote, in `latest`. */
+static enum outcome judge(struct file_look *look, int fd, const struct digest *digest,
+                          const struct noted *noted, const struct noted *latest, struct error *err)
+{
+    bool before = is_noted(noted, digest), since = is_noted(latest, digest);
+    if (!noted->ours && !latest->ours)
         say(look, FILE_FOREIGN, "a file that is not the store's lies in its place");
-    else if (written && (noted->dirty || look->see_latest))
+    else if (before ? noted->dirty : since)
         say(look, FILE_PENDING, "not written yet");
     else
-        return take_apart(look, fd, written, err);
+        return take_apart(look, fd, before, err);
     return OUT_OK;
+}
+
+static bool is_right(struct file_look *look, int fd, const struct digest *rows,
+                     struct digest *digest, bool *read)
+{
+    uint64_t size;
+    *read = file_text_read(fd, digest, &size);
+    if (!*read)
+        say(look, FILE_UNREADABLE, strerrordesc_np(errno));
+    else if (digest_equal(digest, rows))
+        say(look, FILE_RIGHT, NULL);
+    return *read && digest_equal(digest, rows);
+}
+
+/* A file that was replaced between reading it and asking for the note is read again. */
+static enum outcome compare(struct file_look *look, const struct noted *noted, struct error *err)
+{
+    struct digest digest, rows;
+    struct noted latest = {0};
+    struct noted last;
+    bool read = false;
+    enum outcome outcome = print_rows(look, &rows, err);
+    for (int i = 0; outcome == OUT_OK && i < READINGS_MOST; i++) {
+        int fd = open_file(look);
+        if (fd < 0 || is_right(look, fd, &rows, &digest, &read) || !read) {
+            if (fd >= 0)
+                close(fd);
+            return OUT_OK;
+        }
+        last = latest;
+        if (look->see_latest)
+            outcome = see(look, look->see_latest, &latest, err);
+        bool settled = !look->see_latest || is_noted(noted, &digest) ||
+                       is_noted(&latest, &digest) || (i && same_note(&last, &latest));
+        if (outcome == OUT_OK && (settled || i + 1 == READINGS_MOST)) {
+            outcome = judge(look, fd, &digest, noted, &latest, err);
+            i = READINGS_MOST;
+        }
+        close(fd);
+    }
+    return outcome;
 }
 
 enum outcome file_look_take(struct file_look *look, const struct mapping *mapping,
@@ -434,14 +471,9 @@ enum outcome file_look_take(struct file_look *look, const struct mapping *mappin
     if (see(look, look->see, &noted, err) != OUT_OK)
         return OUT_FATAL;
     look->dirty = noted.dirty;
-    int fd = open_file(look);
-    if (fd < 0) {
-        if (look->state == FILE_MISSING && noted.dirty && !noted.ours)
-            say(look, FILE_PENDING, "not written yet");
-        return OUT_OK;
-    }
-    enum outcome outcome = compare(look, fd, &noted, err);
-    close(fd);
+    enum outcome outcome = compare(look, &noted, err);
+    if (look->state == FILE_MISSING && noted.dirty && !noted.ours)
+        say(look, FILE_PENDING, "not written yet");
     return outcome;
 }
 

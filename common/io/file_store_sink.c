@@ -290,7 +290,8 @@ static void end_round(struct file_sink *sink, const struct error *failure)
         next_round(sink, failure != NULL);
         return;
     }
-    sink->store->dirty = false; /* the next start writes them */
+    if (failure || uv_now(sink->timer.loop) >= sink->close_by_ms)
+        sink->store->dirty = false; /* the next start writes them */
     go_on_closing(sink);
 }
 

@@ -315,7 +315,8 @@ START_TEST(what_is_stored_is_read_back)
     struct digest digest = item->row.digest;
     put(batch, "thing", "acme", "gone", 3, NULL);
     write_out(batch);
-    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, &reader, &err), OUT_OK);
+    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, FILE_STORED_FILES, &reader, &err),
+                     OUT_OK);
     ck_assert_int_eq(reader->ops->progress(reader, "g", "t", 0, &next, &err), OUT_OK);
     ck_assert_int_eq(next, 2);
     ck_assert_int_eq(reader->ops->progress(reader, "g", "t", 5, &next, &err), OUT_OK);
@@ -417,15 +418,22 @@ START_TEST(no_tenant_leaves_the_folder)
 END_TEST
 
 /* A file or a link that is not the store's is left as it is, and said. */
-static void expect_refusal(void)
+static void expect_refusal(enum error_code code)
 {
+    struct error err;
+    enum outcome outcome;
     open_store();
     struct batch *batch = begin();
     put(batch, "thing", "acme", "a", 1, "{\"name\":\"a\"}");
+    put(batch, "thing", "borealis", "a", 1, "{\"name\":\"a\"}");
     write_out(batch);
+    while ((outcome = sink_settle(H.sink, &err)) == OUT_RETRY)
+        uv_run(&H.loop, UV_RUN_ONCE);
     close_store();
-    ck_assert_int_eq(H.state.outcome, OUT_FATAL);
-    ck_assert_int_eq(H.state.code, ERR_STORE_FILE);
+    ck_assert_int_eq(outcome, OUT_REJECT);
+    ck_assert_int_eq(err.code, code);
+    ck_assert_ptr_nonnull(strstr(err.where, "acme/thing.json"));
+    ck_assert_str_eq(content_of("borealis/thing.json"), "[\n{\"name\":\"a\"}\n]\n"); /* goes on */
 }
 
 START_TEST(a_strangers_file_is_not_replaced)
@@ -437,7 +445,7 @@ START_TEST(a_strangers_file_is_not_replaced)
     FILE *file = fopen(path, "w");
     fputs("mine", file);
     fclose(file);
-    expect_refusal();
+    expect_refusal(ERR_STORE_EDITED);
     ck_assert_str_eq(content_of("acme/thing.json"), "mine");
 }
 END_TEST
@@ -448,7 +456,7 @@ START_TEST(a_link_is_not_followed)
     ck_assert_ptr_nonnull(mkdtemp(elsewhere));
     path_of("acme", path);
     ck_assert_int_eq(symlink(elsewhere, path), 0);
-    expect_refusal();
+    expect_refusal(ERR_STORE_UNWRITTEN);
     ck_assert_int_eq(rmdir(elsewhere), 0); /* still empty */
 }
 END_TEST
@@ -544,7 +552,8 @@ static int64_t number_stored(void)
     struct stored_reader *reader;
     int64_t next, number = 0;
     int count = 0;
-    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, &reader, &err), OUT_OK);
+    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, FILE_STORED_FILES, &reader, &err),
+                     OUT_OK);
     ck_assert_int_eq(reader->ops->progress(reader, "g", "t", 0, &next, &err), OUT_OK);
     while (reader->ops->next(reader, &stored, &err) == OUT_OK && stored.mapping) {
         count++;
