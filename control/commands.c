@@ -195,12 +195,11 @@ static const struct command COMMANDS[] = {
      "  drover secret sweep                        removes what no row refers to\n",
      secret_command},
     {"rebuild", CMD_REBUILD, "redis|files",
-     "fill Redis again from PostgreSQL (storage hybrid); write the files anew (storage file)",
+     "fill Redis from PostgreSQL, or the files from their database",
      "  drover rebuild redis\n"
-     "  drover rebuild redis --only-tenant acme    the others and the sentinel stay as they are\n"
-     "  drover rebuild files --dry-run             what is missing or different, and what would be "
-     "done\n"
-     "  drover rebuild files --replace-edited      also what was edited, which is kept beside\n",
+     "  drover rebuild redis --only-tenant acme    the others stay as they are\n"
+     "  drover rebuild files --dry-run             what is missing or different\n"
+     "  drover rebuild files --replace-edited      also what was edited\n",
      rebuild_command},
     {"explain", CMD_EXPLAIN, "[CODE…]", "what error codes mean",
      "  drover explain DRV-J002\n"
