@@ -42,9 +42,19 @@ struct token_match {
     const struct token_kind *kind;
 };
 
+/* Where the runs of each class end that were read last, so that a text in which many words begin in
+ * one run is read once. Zeroed; for one text alone. */
+#define TOKEN_RUNS 10
+struct token_runs {
+    struct {
+        size_t from, to;
+    } of[TOKEN_RUNS];
+};
+
 /* The longest match of any row that begins at `at`. `inside`: `at` is not a word's beginning but
  * follows '_', '-' or '.', where only rows with four or more letters of their own count.
- * One look at three bytes settles nearly every word. */
-bool token_kind_at(struct bytes text, size_t at, bool inside, struct token_match *match);
+ * One look at three bytes settles nearly every word; the others take a bounded time. */
+bool token_kind_at(struct bytes text, size_t at, bool inside, struct token_runs *runs,
+                   struct token_match *match);
 
 #endif

@@ -29,10 +29,14 @@ struct element {
     const char *set; /* "[…]": its characters; else NULL */
     size_t set_size;
     unsigned class; /* "%x": its flag; else 0 */
+    size_t run;     /* of its letter in struct token_runs */
     char literal;   /* when neither */
     size_t min, max;
     bool endless;
 };
+
+/* The classes, in the order of struct token_runs. */
+static const char CLASSES[TOKEN_RUNS + 1] = "aulxhwjtbd";
 
 static size_t number(const char **at)
 {
@@ -66,6 +70,7 @@ static void read_element(const char **at, struct element *element)
     element->literal = **at;
     if (**at == '%') {
         element->class = token_class(*++*at);
+        element->run = (size_t)(strchr(CLASSES, **at) - CLASSES);
     } else if (**at == '[') {
         element->set = ++*at;
         element->set_size = strcspn(*at, "]");
@@ -87,14 +92,28 @@ static bool is_literal(const struct element *element)
     return !element->set && !element->class;
 }
 
-static size_t run(const struct element *element, struct bytes text, size_t at)
+static size_t run_end(const struct element *element, struct bytes text, size_t at,
+                      struct token_runs *runs)
+{
+    size_t *from = &runs->of[element->run].from, *to = &runs->of[element->run].to;
+    if (at >= *from && at < *to)
+        return *to;
+    size_t end = at;
+    while (end < text.size && takes(element, text.data[end]))
+        end++;
+    *from = at;
+    *to = end;
+    return end;
+}
+
+static size_t run(const struct element *element, struct bytes text, size_t at,
+                  struct token_runs *runs)
 {
     size_t count = 0;
     while (count < element->max && at + count < text.size && takes(element, text.data[at + count]))
         count++;
     if (element->endless && count == RUN_MAX)
-        while (at + count < text.size && takes(element, text.data[at + count]))
-            count++;
+        count = run_end(element, text, at + count, runs) - at;
     return count;
 }
 
@@ -119,7 +138,7 @@ static void draw(struct drawn *drawn, const char *text, size_t size)
 
 /* What people write where a key belongs has no digit and no mixed case, or few characters. The
  * value matches the pattern. */
-static bool looks_drawn(const char *pattern, struct bytes text, size_t at)
+static bool looks_drawn(const char *pattern, struct bytes text, size_t at, struct token_runs *runs)
 {
     struct drawn drawn = {.changes = 0};
     struct element element;
@@ -130,7 +149,7 @@ static bool looks_drawn(const char *pattern, struct bytes text, size_t at)
             continue;
         }
         read_element(&pattern, &element);
-        size_t count = run(&element, text, at);
+        size_t count = run(&element, text, at, runs);
         if (!is_literal(&element) && element.max > 1)
             draw(&drawn, text.data + at, count);
         at += count;
@@ -149,7 +168,7 @@ static size_t without_stop(struct bytes text, size_t start, size_t end)
 }
 
 static bool matches(const struct token_kind *kind, struct bytes text, size_t at,
-                    struct token_match *match)
+                    struct token_runs *runs, struct token_match *match)
 {
     struct element element;
     size_t end = at, start = at, stop = 0;
@@ -165,14 +184,14 @@ static bool matches(const struct token_kind *kind, struct bytes text, size_t at,
             continue;
         }
         read_element(&next, &element);
-        size_t count = run(&element, text, end);
+        size_t count = run(&element, text, end, runs);
         if (count < element.min)
             return false;
         end += count;
     }
     if (end < text.size && (token_char_is(text.data[end], CHAR_ALNUM) || text.data[end] == '_'))
         return false;
-    if (!looks_drawn(kind->pattern, text, at))
+    if (!looks_drawn(kind->pattern, text, at, runs))
         return false;
     stop = without_stop(text, start, stop ? stop : end);
     *match = (struct token_match){start, stop - start, end, kind};
@@ -299,14 +318,14 @@ static bool may_match(size_t row, struct bytes text, size_t at)
 }
 
 static bool try_rows(const struct row_index *index, struct bytes text, size_t at, bool inside,
-                     bool found, struct token_match *match)
+                     bool found, struct token_runs *runs, struct token_match *match)
 {
     unsigned char first = (unsigned char)text.data[at];
     for (size_t i = index->first[first]; i < index->first[first + 1]; i++) {
         struct token_match here;
         size_t row = index->rows[i];
         if ((inside && letters_of_its_own[row] < LETTERS_OF_ITS_OWN) || !may_match(row, text, at) ||
-            !matches(&TOKEN_KINDS[row], text, at, &here) || (found && here.end <= match->end))
+            !matches(&TOKEN_KINDS[row], text, at, runs, &here) || (found && here.end <= match->end))
             continue;
         *match = here;
         found = true;
@@ -314,7 +333,8 @@ static bool try_rows(const struct row_index *index, struct bytes text, size_t at
     return found;
 }
 
-bool token_kind_at(struct bytes text, size_t at, bool inside, struct token_match *match)
+bool token_kind_at(struct bytes text, size_t at, bool inside, struct token_runs *runs,
+                   struct token_match *match)
 {
     bool found = false;
     call_once(&prepared, prepare);
@@ -323,6 +343,6 @@ bool token_kind_at(struct bytes text, size_t at, bool inside, struct token_match
     const unsigned char *head = (const unsigned char *)text.data + at;
     unsigned bit = head_bit(head[0], head[1], head[2]);
     if (head_set[bit >> 3] & (1u << (bit & 7)))
-        found = try_rows(&tight, text, at, inside, false, match);
-    return inside ? found : try_rows(&loose, text, at, false, found, match);
+        found = try_rows(&tight, text, at, inside, false, runs, match);
+    return inside ? found : try_rows(&loose, text, at, false, found, runs, match);
 }

@@ -3,7 +3,8 @@
  * a PEM block); at '=' ':' '>', is the name before it a secret's; at '@', was there a password.
  * Long base64 (images) must stay plain, hence what counts as a word's beginning.
  *
- * Every look forward or back is bounded, or skips what it read: the pass is linear.
+ * Every look forward or back is bounded, or skips what it read: the pass is linear. A bound is for
+ * judging: what was judged a secret is taken to its end, however long.
  */
 
 #include "common/base/token_span.h"
@@ -21,12 +22,13 @@
 #define BLOB_MIN 512       /* text without a URL that is longer may be base64, where '/' joins */
 #define NAME_MAX_SIZE 64   /* of a name before '=' or ':' */
 #define PREFIX_MAX 48      /* of what stands before a key in its word: "cache_ghp_…" */
-#define JWT_HEAD_MAX 2048  /* bytes of a JWT's first part */
+#define JWT_HEAD_MAX 16384 /* bytes of a JWT's first part: it may hold a chain of certificates */
 #define VALUE_MAX 1024     /* of a value while it is judged; then its run is taken whole */
 #define DECODE_MAX 65536   /* percent-encoded words and base64 up to this size are looked into */
-#define AUTHORITY_MAX 1024 /* of user:password@host */
+#define AUTHORITY_MAX 8192 /* of user:password@host */
 #define NETRC_MAX 512      /* of a netrc entry */
-#define DECODE_LEVELS 3    /* a link in a link in a link */
+#define DECODE_LEVELS                                                                              \
+    3 /* a link in a link in a link; base64 counts too: what is looked into doubles with each */
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
@@ -80,42 +82,70 @@ static bool found(struct token_span *span, size_t start, size_t size, enum shape
     return true;
 }
 
+static void init(struct token_scan *scan, struct bytes text, bool any)
+{
+    *scan = (struct token_scan){.text = text, .any = any};
+    scan->slash_joins = text.size >= BLOB_MIN && !memmem(text.data, text.size, "://", 3);
+    scan->has_percent = text.size && memchr(text.data, '%', text.size);
+}
+
+/* For what was decoded from a part of `outer`'s text. */
+static void init_inner(struct token_scan *inner, struct bytes text, bool any,
+                       const struct token_scan *outer)
+{
+    init(inner, text, any);
+    inner->levels = outer->levels + 1;
+    inner->has_percent = inner->has_percent && inner->levels < DECODE_LEVELS;
+}
+
 /* ---- forms that begin a word ----------------------------------------------------------------- */
 
-static bool decodes_to_alg(struct bytes part)
+/* By its first: 3 (signed), 5 (encrypted), 0: it is none. */
+static size_t jwt_parts(struct bytes head)
 {
     unsigned char plain[JWT_HEAD_MAX];
     size_t size = 0;
-    if (sodium_base642bin(plain, sizeof plain, part.data, part.size, NULL, &size, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
-        return false;
-    return size > 2 && plain[0] == '{' && plain[size - 1] == '}' &&
-           memmem(plain, size, "\"alg\"", 5);
+    if (sodium_base642bin(plain, sizeof plain, head.data, head.size, NULL, &size, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        size <= 2 || plain[0] != '{' || plain[size - 1] != '}' ||
+        !memmem(plain, size, "\"alg\"", 5))
+        return 0;
+    return memmem(plain, size, "\"enc\"", 5) ? 5 : 3;
 }
 
-/* Three parts (signed; the last may be empty: unsigned) or five (encrypted). */
+/* The last part may be empty: unsigned. What is behind the last dot of six or more is something
+ * else. */
 static bool jwt_at(struct bytes text, size_t at, struct token_span *span)
 {
     size_t head = run_of(text, at, CHAR_WORD, JWT_HEAD_MAX), dots = 0, end = at;
+    size_t ends[6] = {0}; /* of its parts */
     if (head < 10 || at + head >= text.size || text.data[at + head] != '.')
         return false;
     for (; end < text.size && dots < 6 && token_char_is(text.data[end], CHAR_WORD | CHAR_DOT);
-         end++)
-        dots += text.data[end] == '.';
-    while ((dots == 3 || dots == 5) && text.data[end - 1] == '.') { /* a sentence's */
+         end++) {
+        if (text.data[end] == '.')
+            ends[dots++] = end;
+    }
+    while (dots > 2 && text.data[end - 1] == '.') { /* a sentence's */
         end--;
         dots--;
     }
-    if (end - at <= 20 || dots < 2 || dots > 5 || !decodes_to_alg(bytes_of(text.data + at, head)))
+    size_t parts = end - at > 20 && dots >= 2 ? jwt_parts(bytes_of(text.data + at, head)) : 0;
+    if (parts == 0)
         return false;
+    if (dots > 4)
+        end = ends[parts - 1];
     return found(span, at, end - at, SHAPE_TOKEN);
 }
 
-/* Base64 of JSON that holds a secret. *until: not to be read again before. */
-static bool base64_json_at(struct bytes text, size_t at, size_t *until, struct token_span *span)
+/* Base64 of JSON that holds a secret. */
+static bool base64_json_at(struct token_scan *scan, size_t at, struct token_span *span)
 {
+    struct bytes text = scan->text;
+    if (at < scan->base64_until || scan->levels == DECODE_LEVELS)
+        return false;
     size_t size = run_of(text, at, CHAR_WORD | CHAR_BASE64, DECODE_MAX), plain_size = 0;
-    *until = at + size;
+    scan->base64_until = at + size;
     if (size < 24 || size == DECODE_MAX)
         return false;
     unsigned char *plain = malloc(size);
@@ -132,7 +162,7 @@ static bool base64_json_at(struct bytes text, size_t at, size_t *until, struct t
         plain_size > 8 && !memmem(plain, plain_size, "eyJ", 3)) {
         struct token_scan inner;
         struct token_span ignored;
-        token_scan_init_broken(&inner, bytes_of(plain, plain_size));
+        init_inner(&inner, bytes_of(plain, plain_size), true, scan);
         secret = token_scan_next(&inner, &ignored);
     }
     sodium_memzero(plain, size);
@@ -155,7 +185,7 @@ static bool sk_at(struct bytes text, size_t at, struct token_span *span)
         is_key = part >= 16 && is_mixed(bytes_of(key.data + i - part, part));
         part = 0;
     }
-    return is_key && found(span, at, 3 + size, SHAPE_SECRET);
+    return is_key && found(span, at, run_of(text, at, CHAR_WORD, SIZE_MAX), SHAPE_SECRET);
 }
 
 /* What a name or "Bearer" stands before: what it is itself, when that is known. */
@@ -164,16 +194,32 @@ static bool named(struct bytes text, size_t start, size_t size, enum shape shape
 {
     struct bytes value = bytes_of(text.data + start, size);
     struct token_match match;
+    struct token_runs runs = {0};
     found(span, start, size, shape);
     if (jwt_at(value, 0, span))
         span->shape = SHAPE_TOKEN;
-    else if (token_kind_at(value, 0, false, &match) && match.start == 0) {
+    else if (token_kind_at(value, 0, false, &runs, &match) && match.start == 0) {
         span->shape = match.kind->shape;
         span->kind = match.kind;
     }
     span->start = start;
     span->size = size;
     return true;
+}
+
+/* Base64 of user:password, by its beginning. */
+static bool is_pair(struct bytes text, size_t from)
+{
+    unsigned char plain[VALUE_MAX];
+    size_t size = 0, taken = run_of(text, from, CHAR_ALNUM | CHAR_BASE64, sizeof plain);
+    bool pair = taken > 6 && sodium_base642bin(plain, sizeof plain, text.data + from, taken, NULL,
+                                               &size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0;
+    if (taken == sizeof plain) /* a character may be cut */
+        for (int i = 0; i < 3 && size > 3 && !text_is_utf8(bytes_of(plain, size), NULL); i++)
+            size--;
+    pair = pair && memchr(plain, ':', size) && text_is_utf8(bytes_of(plain, size), NULL);
+    sodium_memzero(plain, sizeof plain);
+    return pair;
 }
 
 static bool scheme_at(struct bytes text, size_t at, struct token_span *span)
@@ -184,18 +230,9 @@ static bool scheme_at(struct bytes text, size_t at, struct token_span *span)
         return size >= 16 && has_digit(bytes_of(text.data + from, size)) &&
                named(text, from, size, SHAPE_TOKEN, span);
     }
-    if (starts_nocase(text, at, "basic ")) {
-        unsigned char plain[512];
-        size_t size = 0, from = at + 6;
-        size_t taken = run_of(text, from, CHAR_ALNUM | CHAR_BASE64, sizeof plain);
-        bool is_pair = taken > 6 &&
-                       sodium_base642bin(plain, sizeof plain, text.data + from, taken, NULL, &size,
-                                         NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
-                       memchr(plain, ':', size) && text_is_utf8(bytes_of(plain, size), NULL);
-        sodium_memzero(plain, sizeof plain);
-        return is_pair && found(span, from, taken, SHAPE_SECRET);
-    }
-    return false;
+    return starts_nocase(text, at, "basic ") && is_pair(text, at + 6) &&
+           found(span, at + 6, run_of(text, at + 6, CHAR_ALNUM | CHAR_BASE64, SIZE_MAX),
+                 SHAPE_SECRET);
 }
 
 /* machine HOST login USER password SECRET */
@@ -207,7 +244,7 @@ static bool netrc_at(struct bytes text, size_t at, struct token_span *span)
     if (!login || !word || word < login)
         return false;
     size_t from = (size_t)(word - text.data) + 10;
-    size_t size = run_until(text, from, CHAR_BLANK, VALUE_MAX);
+    size_t size = run_until(text, from, CHAR_BLANK, SIZE_MAX);
     return size > 0 && found(span, from, size, SHAPE_SECRET);
 }
 
@@ -247,7 +284,9 @@ static bool user_flag_at(struct bytes text, size_t at, struct token_span *span)
     const char *colon = size ? memchr(text.data + from, ':', size) : NULL;
     size_t secret = colon ? (size_t)(colon - text.data) + 1 : 0;
     return colon && from + size - secret >= 4 && text.data[secret] != '/' &&
-           found(span, secret, from + size - secret, SHAPE_SECRET);
+           found(span, secret,
+                 run_until(text, secret, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, SIZE_MAX),
+                 SHAPE_SECRET);
 }
 
 /* ---- name=value, name: value, <name>value< --------------------------------------------------- */
@@ -291,7 +330,7 @@ static struct assigned value_at(struct bytes text, size_t from)
     char quote = value.from < text.size ? text.data[value.from] : '\0';
     if (quote == '"' || quote == '\'') {
         value.from++;
-        for (end = value.from; end < text.size && end - value.from < VALUE_MAX; end++) {
+        for (end = value.from; end < text.size; end++) { /* the next one begins with a quote */
             if (text.data[end] == '\n' || text.data[end] == quote)
                 break;
             if (text.data[end] == '\\' && end + 1 < text.size && text.data[end + 1] != quote)
@@ -330,8 +369,10 @@ static bool authorization_at(struct bytes text, size_t at, struct token_span *sp
         from += word.size + run_of(text, from + word.size, CHAR_BLANK, 4);
     size_t size = run_until(text, from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, VALUE_MAX);
     struct bytes key = bytes_of(text.data + from, size);
-    return size >= 8 && is_mixed(key) && !is_placeholder_start(key.data[0]) &&
-           found(span, from, size, SHAPE_TOKEN);
+    if (size < 8 || !is_mixed(key) || is_placeholder_start(key.data[0]))
+        return false;
+    size = run_until(text, from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, SIZE_MAX);
+    return named(text, from, size, SHAPE_TOKEN, span);
 }
 
 /* In a URL's query, in "a=b;c=d", in JSON and where JSON was expected any value counts; in prose
@@ -385,7 +426,7 @@ static bool element_at(struct bytes text, size_t at, struct token_span *span)
     enum shape shape = shape_before(text, at, &start, &name);
     if (shape == SHAPE_PLAIN || start == 0 || text.data[start - 1] != '<')
         return false;
-    size_t from = at + 1, size = run_until(text, from, CHAR_BLANK | CHAR_CLOSE, VALUE_MAX);
+    size_t from = at + 1, size = run_until(text, from, CHAR_BLANK | CHAR_CLOSE, SIZE_MAX);
     struct bytes secret = bytes_of(text.data + from, size);
     return size >= 4 && starts(text, from + size, "</") && !token_shape_is_placeholder(secret) &&
            !is_placeholder_start(secret.data[0]) && found(span, from, size, SHAPE_SECRET);
@@ -426,13 +467,6 @@ static bool userinfo_at(struct token_scan *scan, size_t at, size_t after, struct
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
-static void init(struct token_scan *scan, struct bytes text, bool any)
-{
-    *scan = (struct token_scan){.text = text, .any = any};
-    scan->slash_joins = text.size >= BLOB_MIN && !memmem(text.data, text.size, "://", 3);
-    scan->has_percent = text.size && memchr(text.data, '%', text.size);
-}
-
 void token_scan_init(struct token_scan *scan, struct bytes text)
 {
     init(scan, text, false);
@@ -462,7 +496,7 @@ static bool word_at(struct token_scan *scan, size_t at, bool inside, struct toke
     char here = text.data[at];
     if (text.size - at < 12)
         return false;
-    if (token_kind_at(text, at, inside, &match)) {
+    if (token_kind_at(text, at, inside, &scan->runs, &match)) {
         *span = (struct token_span){match.start, match.size, match.kind->shape, match.kind};
         scan->resume = match.end;
         return true;
@@ -473,8 +507,8 @@ static bool word_at(struct token_scan *scan, size_t at, bool inside, struct toke
     case 'e':
         if (text.data[at + 1] != 'y' && text.data[at + 1] != 'w')
             return false;
-        return jwt_at(text, at, span) || (text.data[at + 1] == 'y' && at >= scan->base64_until &&
-                                          base64_json_at(text, at, &scan->base64_until, span));
+        return jwt_at(text, at, span) ||
+               (text.data[at + 1] == 'y' && base64_json_at(scan, at, span));
     case 's':
         return starts(text, at, "sk-") && sk_at(text, at, span);
     case 'b':
@@ -559,34 +593,53 @@ static bool scan_plain(struct token_scan *scan, struct token_span *span)
 
 /* ---- percent-encoded words ------------------------------------------------------------------- */
 
-/* Where in the encoded text the byte `plain` of the decoded one begins. */
-static size_t encoded_offset(struct bytes encoded, size_t plain)
+/* A byte of an encoded word takes one or three; a '%' that is no code stands for itself. */
+static size_t encoded_size(struct bytes word, size_t at)
 {
-    size_t at = 0;
-    for (; plain > 0; plain--)
-        at += encoded.data[at] == '%' ? 3 : 1;
-    return at;
+    return word.data[at] == '%' && run_of(word, at + 1, CHAR_HEX_ANY, 2) == 2 ? 3 : 1;
+}
+
+static void decode(struct buf *plain, struct bytes word)
+{
+    for (size_t at = 0, size; at < word.size; at += size) {
+        char code[3] = {0};
+        size = encoded_size(word, at);
+        if (size == 3)
+            memcpy(code, word.data + at + 1, 2);
+        buf_append_char(plain, size == 3 ? (char)strtoul(code, NULL, 16) : word.data[at]);
+    }
+}
+
+/* A place in a word and in what it decodes to, which only moves on. */
+struct place {
+    size_t plain, encoded;
+};
+
+static size_t move_to(struct place *place, struct bytes word, size_t plain)
+{
+    for (; place->plain < plain; place->plain++)
+        place->encoded += encoded_size(word, place->encoded);
+    return place->encoded;
 }
 
 /* From the first secret in an encoded word to the end of its last. */
 static bool in_encoded(const struct token_scan *scan, struct bytes word, struct token_span *span)
 {
     struct buf plain;
+    struct token_scan inner;
+    struct token_span here;
+    struct place place = {0, 0};
     bool any = false;
     buf_init(&plain, DECODE_MAX);
-    if (text_percent_decode(&plain, word) && !plain.failed) {
-        struct token_scan inner;
-        struct token_span here;
-        init(&inner, buf_view(&plain), scan->any);
-        inner.levels = scan->levels + 1;
-        inner.has_percent = inner.has_percent && inner.levels < DECODE_LEVELS;
-        for (; token_scan_next(&inner, &here); any = true) {
-            size_t start = any ? span->start : encoded_offset(word, here.start);
-            size_t end = encoded_offset(word, here.start + here.size);
-            bool same = !any || span->shape == here.shape;
-            *span = (struct token_span){start, end - start, same ? here.shape : SHAPE_SECRET,
-                                        any ? NULL : here.kind};
-        }
+    decode(&plain, word);
+    init_inner(&inner, buf_view(&plain), scan->any, scan);
+    for (; token_scan_next(&inner, &here); any = true) {
+        size_t start = move_to(&place, word, here.start);
+        size_t end = move_to(&place, word, here.start + here.size);
+        bool same = !any || span->shape == here.shape;
+        start = any ? span->start : start;
+        *span = (struct token_span){start, end - start, same ? here.shape : SHAPE_SECRET,
+                                    any ? NULL : here.kind};
     }
     if (plain.data)
         sodium_memzero(plain.data, plain.capacity);

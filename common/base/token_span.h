@@ -34,7 +34,8 @@ struct token_scan {
     bool any;          /* any value under a name counts */
     bool slash_joins;  /* '/' is a letter: of base64 */
     bool has_percent;
-    unsigned levels;         /* of percent-encoding around the text */
+    unsigned levels; /* of percent-encoding and base64 around the text */
+    struct token_runs runs;
     size_t resume;           /* where to go on behind a match; 0: behind its span */
     size_t authority;        /* behind the last "://"; 0: none */
     size_t base64_until;     /* looked into up to here */

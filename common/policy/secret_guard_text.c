@@ -86,6 +86,7 @@ struct parts {
     size_t read, count; /* of the text; parts of it */
     enum shape shape;   /* of all of them */
     bool everything;    /* one part is the whole text */
+    bool words;         /* the text is what people write */
 };
 
 static bool has_words(struct bytes text)
@@ -109,7 +110,7 @@ static enum outcome take_part(struct guard_job *job, struct bytes text,
         start--;
     while (is_continued(text, end))
         end++;
-    enum shape shape = has_words(text) ? SHAPE_SECRET : span->shape;
+    enum shape shape = parts->words ? SHAPE_SECRET : span->shape;
     parts->everything = start == 0 && end == text.size;
     if (shape == SHAPE_SECRET || parts->shape == SHAPE_PLAIN)
         parts->shape = shape;
@@ -215,7 +216,7 @@ enum outcome guard_text(struct guard_job *job, yyjson_val *val, unsigned strings
 {
     struct bytes text = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
     struct guard_point before = guard_point(job);
-    struct parts parts = {.shape = SHAPE_PLAIN};
+    struct parts parts = {.shape = SHAPE_PLAIN, .words = has_words(text)};
     struct token_scan scan;
     struct token_span span;
     enum outcome outcome = OUT_OK;

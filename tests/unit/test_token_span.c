@@ -3,10 +3,13 @@
 #include <stdio.h>
 #include <time.h>
 
+#include <sodium.h>
+
 #include "tests/support/suite.h"
 #include "tests/support/token_values.h"
 
 #define ROUNDS 20 /* values of each kind */
+#define UNIT_COUNT 30
 
 /* Each text with its secrets between « and ». */
 static const char *const TEXTS[] = {
@@ -135,6 +138,55 @@ START_TEST(each_kind_is_found_wherever_it_stands)
 }
 END_TEST
 
+/* Forms that are judged by their beginning: what stands for the value must go to its end. */
+static const char *const LONG[][2] = {
+    {"curl -H 'Authorization: Bearer ", "' https://x"},
+    {"Authorization: Token ", ""},
+    {"Authorization: ", " and so on"},
+    {"use sk-", " now"},
+    {"DB_PASSWORD=", ""},
+    {"https://x/?api_key=", "&y=1"},
+    {"{\"password\":\"", "\",\"b\":1}x"},
+    {"{\"password\":\"two words ", "\",\"b\":1}x"},
+    {"password: ", "; next"},
+    {"<login><password>", "</password></login>"},
+    {"machine h login u password ", "\nmachine y"},
+    {"curl -u bob:", " https://x"},
+    {"postgres://bob:", "@db.example/prod"},
+    {"glpat-", " and so on"},
+    {"was eyJhbGciOiJIUzI1NiJ9.", ".dozjgNryP4J3jVmNHl0w5NXgL0n3I9PlFUP0THsR8U."},
+    {"Authorization: Basic X2pzb25fa2V5Om", " and so on"}, /* _json_key:… */
+};
+static const size_t SIZES[] = {40, 500, 512, 513, 1020, 1024, 1500, 5000, 8000};
+#define LONG_COUNT (sizeof LONG / sizeof LONG[0])
+#define SIZE_COUNT (sizeof SIZES / sizeof SIZES[0])
+
+START_TEST(long_ones_go_to_their_end)
+{
+    static const char LETTERS[] = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5bC7dE9";
+    static char text[16384];
+    const char *const *around = LONG[_i / SIZE_COUNT];
+    bool base64 = strstr(around[0], "Basic ");
+    uint64_t state = 1 + (uint64_t)_i;
+    size_t size = base64 ? SIZES[_i % SIZE_COUNT] / 4 * 4 + 2 : SIZES[_i % SIZE_COUNT];
+    size_t before = strlen(around[0]);
+    struct token_scan scan;
+    struct token_span span = {.size = 0};
+    memcpy(text, around[0], before);
+    for (size_t i = 0; i < size; i++)
+        text[before + i] =
+            base64
+                ? "AEIMQUYcgkosw048"[(i % 4 == 0 || i % 4 == 3) * tv_below(&state, 16)] /* ASCII */
+                : LETTERS[tv_below(&state, sizeof LETTERS - 1)];
+    strcpy(text + before + size, around[1]);
+    token_scan_init(&scan, bytes_of(text, before + size + strlen(around[1])));
+    bool hit = token_scan_next(&scan, &span);
+    ck_assert_msg(hit && span.start <= before && span.start + span.size >= before + size,
+                  "%s, %zu bytes: %zu..%zu", around[0], size, span.start, span.start + span.size);
+    ck_assert_msg(!token_scan_next(&scan, &span), "%s, %zu bytes: a rest", around[0], size);
+}
+END_TEST
+
 static double seconds_of(struct bytes text)
 {
     struct token_scan scan;
@@ -148,21 +200,88 @@ static double seconds_of(struct bytes text)
     return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) * 1e-9;
 }
 
+static void expect_linear(const char *unit, size_t size, char *text, size_t room)
+{
+    for (size_t i = 0; i < room; i++)
+        text[i] = unit[i % size];
+    double one = seconds_of(bytes_of(text, room / 8)), eight = seconds_of(bytes_of(text, room));
+    ck_assert_msg(eight < 0.02 || eight < one * 24, "%.*s: %.3f s, then %.3f s", (int)size, unit,
+                  one, eight);
+}
+
 /* Texts that make a careless scanner read the same bytes again and again. */
 START_TEST(the_pass_is_linear)
 {
-    static const char *const UNITS[] = {
-        "token=",        "glpat-",   "eyJ.",      "eyJ/",     "://",     "@",
-        "a://@@",        "%41pw%3D", "password:", "sk-",      "-u a:",   "-----BEGIN ",
-        "\"secret\":\"", "\\\\\\\"", "ghp_",      "machine ", "bearer ", "<token>",
-        "AAAAAAA",       "dp.st.",   "x%3D"};
+    static const char *const UNITS[] = {"token=",
+                                        "glpat-",
+                                        "eyJ.",
+                                        "eyJ/",
+                                        "://",
+                                        "@",
+                                        "a://@@",
+                                        "%41pw%3D",
+                                        "password:",
+                                        "sk-",
+                                        "-u a:",
+                                        "-----BEGIN ",
+                                        "\"secret\":\"",
+                                        "\\\\\\\"",
+                                        "ghp_",
+                                        "machine ",
+                                        "bearer ",
+                                        "<token>",
+                                        "AAAAAAA",
+                                        "dp.st.",
+                                        "x%3D",
+                                        "glpat-.",
+                                        "ya29.",
+                                        "&pw%3Da1b2c3d4",
+                                        "secret:'",
+                                        "secret:\"",
+                                        "<password>",
+                                        "Basic QWxhZGRpbjp",
+                                        "eyJhbGciOiJ9.e30.x%",
+                                        "https://u:p"};
+    ck_assert_uint_eq(sizeof UNITS / sizeof UNITS[0], UNIT_COUNT);
     static char text[1u << 18];
-    const char *unit = UNITS[_i];
-    size_t size = strlen(unit), small = sizeof text / 8;
-    for (size_t i = 0; i < sizeof text; i++)
-        text[i] = unit[i % size];
-    double one = seconds_of(bytes_of(text, small)), eight = seconds_of(bytes_of(text, sizeof text));
-    ck_assert_msg(eight < 0.02 || eight < one * 24, "%s: %.3f s, then %.3f s", unit, one, eight);
+    expect_linear(UNITS[_i], strlen(UNITS[_i]), text, sizeof text);
+}
+END_TEST
+
+/* The same of every kind: its letters, with a little of a value or all of one, joined by what may
+ * go on in it. */
+START_TEST(the_pass_is_linear_in_every_kind)
+{
+    static const char *const JOINS[] = {".", "-", "/", "_."};
+    static char text[1u << 15], unit[1200];
+    struct token_value value;
+    uint64_t state = 1 + (uint64_t)_i;
+    tv_make(TOKEN_KINDS[_i].pattern, &state, &value);
+    size_t sizes[] = {value.secret_start + 7 < value.size ? value.secret_start + 7 : value.size,
+                      value.size};
+    for (size_t s = 0; s < 2; s++) {
+        for (size_t j = 0; j < sizeof JOINS / sizeof JOINS[0]; j++) {
+            int size = snprintf(unit, sizeof unit, "%.*s%s", (int)sizes[s], value.text, JOINS[j]);
+            expect_linear(unit, (size_t)size, text, sizeof text);
+        }
+    }
+}
+END_TEST
+
+/* Base64 in a percent-encoded word in base64 …: each way to look into it must not look into all
+ * ways again. */
+START_TEST(what_is_encoded_in_itself_is_looked_into_a_bounded_number_of_times)
+{
+    static char word[1u << 16], plain[1u << 16];
+    strcpy(word, "hello there");
+    while (strlen(word) < 20000) {
+        snprintf(plain, sizeof plain, "{ %.60000s", word);
+        strcpy(word, "%252525.");
+        sodium_bin2base64(word + 8, sizeof word - 8, (const unsigned char *)plain, strlen(plain),
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    }
+    double seconds = seconds_of(bytes_text(word));
+    ck_assert_msg(seconds < 2, "%zu bytes took %.1f s of processor time", strlen(word), seconds);
 }
 END_TEST
 
@@ -174,7 +293,10 @@ static Suite *suite(void)
     tcase_add_loop_test(tests, spans_are_the_secret_parts, 0,
                         (int)(sizeof TEXTS / sizeof TEXTS[0]));
     tcase_add_loop_test(tests, each_kind_is_found_wherever_it_stands, 0, (int)TOKEN_KIND_COUNT);
-    tcase_add_loop_test(tests, the_pass_is_linear, 0, 21);
+    tcase_add_loop_test(tests, long_ones_go_to_their_end, 0, (int)(LONG_COUNT * SIZE_COUNT));
+    tcase_add_loop_test(tests, the_pass_is_linear, 0, UNIT_COUNT);
+    tcase_add_loop_test(tests, the_pass_is_linear_in_every_kind, 0, (int)TOKEN_KIND_COUNT);
+    tcase_add_test(tests, what_is_encoded_in_itself_is_looked_into_a_bounded_number_of_times);
     suite_add_tcase(made, tests);
     return made;
 }
