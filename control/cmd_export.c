@@ -198,7 +198,7 @@ static enum outcome open_store(struct export_run *run, struct error *err)
     case STORAGE_FILE:
         return file_stored_open(settings, &run->mappings, FILE_STORED_RECORDS, &run->reader, err);
     case STORAGE_REDIS:
-        return redis_stored_open(settings, &run->mappings, &run->reader, err);
+        return redis_stored_open(settings, &run->mappings, false, &run->reader, err);
     case STORAGE_MEMORY:
         break;
     }

@@ -125,7 +125,7 @@ static enum outcome read_redis(struct survey *survey, struct error *err)
 {
     static const struct mapping_set NONE;
     struct stored_reader *reader = NULL;
-    enum outcome outcome = redis_stored_open(survey->settings, &NONE, &reader, err);
+    enum outcome outcome = redis_stored_open(survey->settings, &NONE, false, &reader, err);
     if (outcome != OUT_OK)
         return error_code_exit(err->code) == EXIT_UNREACHABLE ? OUT_RETRY : outcome;
     outcome = read_stored(survey, reader, err);

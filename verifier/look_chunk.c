@@ -132,7 +132,8 @@ static void judge_stored(struct look_chunk *chunk, struct look_item *item,
     judge_look(item->item->mapping, item->entry, &item->record, &item->row, row, doc, why,
                &chunk->run->judge, &chunk->arena, &judged);
     if (judged.verdict == VERDICT_DIFFERENT && !judged.fields.total && !judged.reason.size)
-        judged.reason = BYTES_LITERAL("a field of the hash is another");
+        judged.reason =
+            row->flaw ? bytes_text(row->flaw) : BYTES_LITERAL("a field of the hash is another");
     if (judged.verdict != VERDICT_MATCH)
         add_sample(chunk, item, judged.verdict, row, &judged.fields, judged.reason);
     settle(chunk, item, judged.verdict);

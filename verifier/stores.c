@@ -11,7 +11,8 @@ enum outcome stores_open(const struct verify_run *run, struct stored_reader **st
     *store = NULL;
     if (run->settings->storage == STORAGE_FILE)
         return file_stored_open(run->settings, &run->mappings, FILE_STORED_FILES, store, err);
-    return redis_stored_open(run->settings, &run->mappings, store, err);
+    bool strays = !run->settings->only_tenant || !run->settings->only_tenant[0];
+    return redis_stored_open(run->settings, &run->mappings, strays, store, err);
 }
 
 void stores_join_fields(struct bytes fields, struct digest *digest)
@@ -32,6 +33,8 @@ static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
                                   &row->diff.digest);
     if (ok)
         stores_join_fields(stored->fields, &row->diff.digest);
+    if (ok && stored->flaw)
+        stores_join_fields(bytes_text(stored->flaw), &row->diff.digest);
     if (ok && doc)
         *doc = made;
     else
@@ -46,6 +49,7 @@ void stores_take(struct verify_run *run, const struct verify_mapping *item,
     if (doc)
         *doc = NULL;
     *row = (struct judge_row){
+        .flaw = stored->flaw,
         .row = {.tenant = stored->tenant,
                 .id = stored->id,
                 .version = stored->version,
@@ -78,8 +82,8 @@ static void take_record(struct verify_run *run, const struct stored *stored, boo
         actual_judge(run, item, &row, extras);
 }
 
-/* A key of Redis that holds another key's record: named by its name, and no record's. */
-static void take_stray(struct verify_run *run, const struct stored *stored)
+/* A key of Redis that holds no record, or another key's: named by its name. */
+static void take_stray(struct verify_run *run, const struct stored *stored, const char *why)
 {
     struct verify_report *report = &run->report;
     if (run->pass != 0)
@@ -92,7 +96,7 @@ static void take_stray(struct verify_run *run, const struct stored *stored)
     sample->entity = bytes_text(stored->mapping->entity);
     sample->name = verify_report_copy(report, stored->id);
     sample->key = diff_key_of(stored->id);
-    sample->reason = BYTES_LITERAL("the key holds the record of another one");
+    sample->reason = verify_report_copy(report, bytes_text(why));
 }
 
 static enum outcome reopen(struct verify_run *run, struct error *err)
@@ -119,7 +123,7 @@ enum outcome stores_read(struct verify_run *run, struct actual_extras *extras, s
         if (stored.mapping && stored.tenant.size && stored.id.size) {
             take_record(run, &stored, outcome == OUT_OK, extras);
         } else if (stored.mapping && stored.id.size && why.code == ERR_REDIS_FOREIGN) {
-            take_stray(run, &stored);
+            take_stray(run, &stored, why.text);
         } else {
             run->report.broken = true;
             verify_report_warn(&run->report, "a record of the store cannot be read: %s", why.text);

@@ -1,5 +1,6 @@
 /*
- * Mapping after mapping: SCAN gives keys; of each the meta and the value are asked for in one go.
+ * Mapping after mapping: SCAN gives keys; of each the meta, the value and its ttl are asked for in
+ * one go.
  *   JSON form   <key>:v gives the meta, <key> the value
  *   hash form   the hash, of which _v is the meta and _j the record, or a tombstone under <key>:v
  */
@@ -16,6 +17,7 @@
 
 #define ANSWER_MS 30000
 #define SCAN_COUNT 256
+#define QUESTIONS 3 /* of a candidate: meta, value, ttl; of a hash: fields, tombstone, ttl */
 #define ARENA_MOST (1u << 20)
 #define FIELDS_MOST (512u << 20) /* as large as a value of Redis may be */
 
@@ -23,6 +25,12 @@
 struct seen {
     struct digest *slots; /* all zero: free */
     size_t capacity, used;
+};
+
+/* A key of a page; bare: a value without its meta's name, of which only that is asked. */
+struct candidate {
+    size_t name, answer; /* places in the page and in the answers */
+    bool bare;
 };
 
 struct redis_stored {
@@ -33,14 +41,15 @@ struct redis_stored {
     struct seen seen;
     size_t mapping; /* being read */
     char cursor[24];
-    bool scanning;
-    redisReply **answers; /* two of each candidate: meta, value */
-    size_t answer_count, answer_at, answer_room;
+    bool scanning, strays;
+    redisReply **answers; /* QUESTIONS of each candidate, one of a bare one */
+    size_t answer_count, answer_room;
     redisReply *page; /* of SCAN: names, and which of them are candidates */
-    size_t *candidates;
+    struct candidate *candidates;
+    size_t candidate_count, candidate_at;
     struct buf place;  /* name of the key that a record's meta stands for */
     struct buf fields; /* of the last record that is a hash */
-    redisReply *found[2];
+    redisReply *found[QUESTIONS];
     struct buf command, key;
     struct mapping_work work;
     struct arena arena;
@@ -117,28 +126,58 @@ static void send_fields(struct redis_stored *stored, struct bytes key)
     send_words(stored, 2, words);
 }
 
+static void send_ttl(struct redis_stored *stored, struct bytes key)
+{
+    struct bytes words[] = {BYTES_LITERAL("PTTL"), key};
+    send_words(stored, 2, words);
+}
+
+/* `beside` is the key with its ":v". */
+static void send_json(struct redis_stored *stored, struct bytes beside)
+{
+    struct bytes key = bytes_of(beside.data, beside.size - 2);
+    send_get(stored, beside);
+    send_get(stored, key);
+    send_ttl(stored, key);
+}
+
+static bool is_own(struct bytes key)
+{
+    struct bytes own = BYTES_LITERAL("drover:");
+    return key.size >= own.size && memcmp(key.data, own.data, own.size) == 0;
+}
+
 static bool is_beside(struct bytes key)
 {
     return key.size > 2 && memcmp(key.data + key.size - 2, ":v", 2) == 0;
 }
 
-/* Two questions; how they are read is take_answers's. */
 static void send_candidate(struct redis_stored *stored, enum redis_form form, struct bytes key)
 {
     if (form == REDIS_HASH) {
         send_fields(stored, key);
         send_get(stored, key);
+        send_ttl(stored, key);
     } else {
-        send_get(stored, key);
-        send_get(stored, bytes_of(key.data, key.size - 2));
+        send_json(stored, key);
     }
+}
+
+static void send_bare(struct redis_stored *stored, struct bytes key)
+{
+    buf_reset(&stored->key);
+    buf_append_bytes(&stored->key, key);
+    buf_append_text(&stored->key, ":v");
+    struct bytes words[] = {BYTES_LITERAL("EXISTS"), buf_view(&stored->key)};
+    send_words(stored, 2, words);
 }
 
 static void forget_answers(struct redis_stored *stored)
 {
     for (size_t i = 0; i < stored->answer_count; i++)
         freeReplyObject(stored->answers[i]);
-    stored->answer_count = stored->answer_at = 0;
+    stored->answer_count = 0;
+    stored->candidate_count = stored->candidate_at = 0;
 }
 
 static enum outcome take_answers(struct redis_stored *stored, size_t count, struct error *err)
@@ -169,11 +208,15 @@ static enum outcome fetch(struct redis_stored *stored, const struct mapping *map
         abort();
     for (size_t i = 0; i < keys->elements; i++) {
         struct bytes key = bytes_of(keys->element[i]->str, keys->element[i]->len);
-        if (form != REDIS_HASH && !is_beside(key))
+        bool bare = form != REDIS_HASH && !is_beside(key);
+        if (is_own(key) || (bare && !stored->strays))
             continue;
-        send_candidate(stored, form, key);
-        stored->candidates[count / 2] = i;
-        count += 2;
+        if (bare)
+            send_bare(stored, key);
+        else
+            send_candidate(stored, form, key);
+        stored->candidates[stored->candidate_count++] = (struct candidate){i, count, bare};
+        count += bare ? 1 : QUESTIONS;
     }
     return take_answers(stored, count, err);
 }
@@ -239,9 +282,22 @@ static struct bytes read_fields(struct redis_stored *reader, const struct mappin
     return buf_view(&reader->fields);
 }
 
-/* Of a candidate's two answers; false when they are no record of the mapping. */
-static bool read_pair(struct redis_stored *reader, const struct mapping *mapping,
-                      redisReply *const pair[2], struct stored *stored)
+/* Some of the ttl has run off since it was written. */
+static const char *flaw_of(const struct mapping *mapping, const redisReply *left)
+{
+    uint64_t ttl_ms = mapping->redis.ttl_s * 1000;
+    if (left->type != REDIS_REPLY_INTEGER || left->integer == -2) /* faded just now */
+        return NULL;
+    if (ttl_ms == 0)
+        return left->integer == -1 ? NULL : "the key has a ttl, its mapping has none";
+    return left->integer >= 0 && (uint64_t)left->integer <= ttl_ms
+               ? NULL
+               : "the key's ttl is not the mapping's";
+}
+
+/* Of a candidate's answers; false when they are no record of the mapping. */
+static bool read_answers(struct redis_stored *reader, const struct mapping *mapping,
+                         redisReply *const pair[QUESTIONS], struct stored *stored)
 {
     bool hash = redis_rows_form(mapping) == REDIS_HASH;
     bool fields = hash && pair[0]->type == REDIS_REPLY_ARRAY && pair[0]->elements > 0;
@@ -265,6 +321,8 @@ static bool read_pair(struct redis_stored *reader, const struct mapping *mapping
                               /* a value beside a tombstone is there for whoever reads the key */
                               .deleted = meta.deleted && !json.size,
                               .json = json};
+    if (!stored->deleted)
+        stored->flaw = flaw_of(mapping, pair[2]);
     if (fields && !stored->deleted)
         stored->fields = read_fields(reader, mapping, pair[0]);
     return true;
@@ -298,31 +356,61 @@ static bool is_at_home(struct redis_stored *stored, const struct mapping *mappin
            (redis_rows_form(mapping) == REDIS_HASH && bytes_equal(name, buf_view(&stored->place)));
 }
 
-/* OUT_REJECT: a key that holds another one's record; record->id is its name, without a tenant. */
+/* Whether nothing of Drover's is there: no meta is, or one that Drover does not write. */
+static bool is_stray(const struct redis_stored *stored, const struct mapping *mapping,
+                     const struct candidate *candidate)
+{
+    redisReply *const *answers = &stored->answers[candidate->answer];
+    struct redis_meta meta;
+    if (candidate->bare)
+        return answers[0]->type == REDIS_REPLY_INTEGER && answers[0]->integer == 0;
+    if (redis_rows_form(mapping) != REDIS_HASH)
+        return answers[0]->type != REDIS_REPLY_NIL && !redis_meta_parse(text_of(answers[0]), &meta);
+    bool gone = answers[0]->type == REDIS_REPLY_ARRAY && answers[0]->elements == 0;
+    return !gone && !redis_meta_parse(field_of(answers[0], "_v"), &meta) &&
+           !redis_meta_parse(text_of(answers[1]), &meta);
+}
+
+static enum outcome say_stray(struct redis_stored *stored, const struct mapping *mapping,
+                              struct bytes name, const char *what, struct stored *record,
+                              bool *found, struct error *err)
+{
+    buf_reset(&stored->key);
+    buf_append_char(&stored->key, '\0');
+    buf_append_bytes(&stored->key, name);
+    *found = see(&stored->seen, buf_view(&stored->key));
+    *record = (struct stored){.mapping = mapping, .id = name};
+    return *found ? error_set(err, OUT_REJECT, ERR_REDIS_FOREIGN, "%s", what) : OUT_OK;
+}
+
+/* OUT_REJECT: a key that holds no record, or another one's; record->id is its name, without a
+ * tenant. */
 static enum outcome next_answer(struct redis_stored *stored, const struct mapping *mapping,
                                 struct stored *record, bool *found, struct error *err)
 {
+    enum outcome outcome = OUT_OK;
     *found = false;
-    while (stored->answer_at < stored->answer_count) {
-        redisReply *const *pair = &stored->answers[stored->answer_at];
-        const redisReply *keys = stored->page->element[1];
-        const redisReply *key = keys->element[stored->candidates[stored->answer_at / 2]];
+    while (!*found && stored->candidate_at < stored->candidate_count) {
+        const struct candidate *candidate = &stored->candidates[stored->candidate_at++];
+        const redisReply *key = stored->page->element[1]->element[candidate->name];
         struct bytes name = bytes_of(key->str, key->len);
-        stored->answer_at += 2;
-        if (!read_pair(stored, mapping, pair, record))
+        if (stored->strays && is_stray(stored, mapping, candidate)) {
+            outcome = say_stray(stored, mapping, name,
+                                "the key fits a mapping's pattern and holds no record of Drover's",
+                                record, found, err);
+            continue;
+        }
+        if (candidate->bare ||
+            !read_answers(stored, mapping, &stored->answers[candidate->answer], record))
             continue;
         if (!is_at_home(stored, mapping, record, name)) {
-            *record = (struct stored){.mapping = mapping, .id = name};
-            *found = true;
-            return error_set(err, OUT_REJECT, ERR_REDIS_FOREIGN,
-                             "a key holds the record of another one");
-        }
-        if (!is_new(stored, record))
+            outcome = say_stray(stored, mapping, name, "the key holds the record of another one",
+                                record, found, err);
             continue;
-        *found = true;
-        return OUT_OK;
+        }
+        *found = is_new(stored, record);
     }
-    return OUT_OK;
+    return outcome;
 }
 
 static bool is_held(const struct redis_stored *stored, const struct mapping *mapping)
@@ -386,6 +474,14 @@ static enum outcome name_key(struct redis_stored *stored, const struct mapping *
     return OUT_OK;
 }
 
+static void forget_found(struct redis_stored *stored)
+{
+    for (int i = 0; i < QUESTIONS; i++) {
+        freeReplyObject(stored->found[i]);
+        stored->found[i] = NULL;
+    }
+}
+
 /* As send_candidate, for the key of one record. */
 static void send_find(struct redis_stored *stored, enum redis_form form)
 {
@@ -395,9 +491,9 @@ static void send_find(struct redis_stored *stored, enum redis_form form)
     if (form == REDIS_HASH) {
         send_fields(stored, key);
         send_get(stored, beside);
+        send_ttl(stored, key);
     } else {
-        send_get(stored, beside);
-        send_get(stored, key);
+        send_json(stored, beside);
     }
 }
 
@@ -410,16 +506,13 @@ static enum outcome find(struct stored_reader *base, const struct mapping *mappi
     enum outcome outcome = name_key(stored, mapping, tenant, id, &stored->key, err);
     if (outcome != OUT_OK)
         return outcome;
-    for (int i = 0; i < 2; i++) {
-        freeReplyObject(stored->found[i]);
-        stored->found[i] = NULL;
-    }
+    forget_found(stored);
     send_find(stored, redis_rows_form(mapping));
-    for (int i = 0; i < 2 && outcome == OUT_OK; i++)
+    for (int i = 0; i < QUESTIONS && outcome == OUT_OK; i++)
         outcome = redis_session_take_any(&stored->session, &stored->found[i], err);
     if (outcome != OUT_OK)
         return OUT_FATAL;
-    *found = read_pair(stored, mapping, stored->found, record) &&
+    *found = read_answers(stored, mapping, stored->found, record) &&
              bytes_equal(record->tenant, tenant) && bytes_equal(record->id, id);
     return OUT_OK;
 }
@@ -455,8 +548,7 @@ static void close_reader(struct stored_reader *base)
     freeReplyObject(stored->page);
     buf_free(&stored->place);
     buf_free(&stored->fields);
-    freeReplyObject(stored->found[0]);
-    freeReplyObject(stored->found[1]);
+    forget_found(stored);
     free(stored->seen.slots);
     redis_session_close(&stored->session);
     buf_free(&stored->command);
@@ -467,7 +559,7 @@ static void close_reader(struct stored_reader *base)
 }
 
 enum outcome redis_stored_open(const struct settings *settings, const struct mapping_set *mappings,
-                               struct stored_reader **reader, struct error *err)
+                               bool strays, struct stored_reader **reader, struct error *err)
 {
     static const struct stored_ops OPS = {progress, read_next, find, close_reader};
     struct redis_stored *stored = calloc(1, sizeof *stored);
@@ -481,6 +573,7 @@ enum outcome redis_stored_open(const struct settings *settings, const struct map
     }
     stored->base.ops = &OPS;
     stored->settings = settings;
+    stored->strays = strays;
     stored->mappings = mappings;
     buf_init(&stored->command, 1u << 20);
     buf_init(&stored->key, 1u << 16);

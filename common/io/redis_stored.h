@@ -7,7 +7,8 @@
  * Drover's are passed over. A record whose value has faded by its ttl does not come.
  *
  * A key that holds the record of another one (moved, copied, swapped by hand) comes as OUT_REJECT
- * DRV-R005 without a tenant, its name in id.
+ * DRV-R005 without a tenant, its name in id; so does, where `strays` asks for them, a key that fits
+ * a mapping's pattern and holds no record of Drover's.
  *
  * SCAN is no snapshot: what changes meanwhile comes as it was or as it is.
  */
@@ -19,7 +20,7 @@
 /* `settings` and `mappings` must outlive the reader. In storage redis all mappings are read, in
  * hybrid those with redis:. OUT_FATAL: the url, the login, or Redis is away. */
 MUST_USE enum outcome redis_stored_open(const struct settings *settings,
-                                        const struct mapping_set *mappings,
+                                        const struct mapping_set *mappings, bool strays,
                                         struct stored_reader **reader, struct error *err);
 
 #endif

@@ -37,6 +37,7 @@ MUST_USE enum outcome judge_expect(const struct mapping *mapping, const struct r
 struct judge_row {
     struct row row;       /* cells as PostgreSQL sent them (NULL: the store keeps none); deleted as
                              mapping_row_is_deleted says */
+    const char *flaw;     /* of struct stored */
     bool tombstone;       /* drover_deleted itself */
     struct diff_row diff; /* key, version, deleted, claim: the caller's; the rest judge_read's */
 };

@@ -52,10 +52,17 @@ static void append_part(struct buf *out, uint64_t count, const char *what, bool 
     *first = false;
 }
 
+/* Where Redis is the store there may be keys in it that are no record's. */
+static bool is_told(const struct verify_redis *redis)
+{
+    return redis->compared || redis->unexpected;
+}
+
 static void append_redis(const struct verify_redis *redis, struct buf *out)
 {
     bool first = true;
-    buf_append_text(out, "redis against the tables: ");
+    buf_append_text(out,
+                    redis->compared ? "redis against the tables: " : "redis, beside the records: ");
     append_part(out, redis->match, "match", &first);
     append_part(out, redis->different, "different", &first);
     append_part(out, redis->stale, "stale", &first);
@@ -104,7 +111,7 @@ static void append_sealed(const struct verify_sealed *sealed, struct buf *out)
 void verify_beside_append_text(const struct verify_beside *beside, struct buf *out)
 {
     char count[28];
-    if (beside->redis.compared)
+    if (is_told(&beside->redis))
         append_redis(&beside->redis, out);
     if (beside->files.compared)
         append_files(&beside->files, out);
@@ -117,7 +124,7 @@ void verify_beside_append_text(const struct verify_beside *beside, struct buf *o
 
 static void append_redis_json(const struct verify_redis *redis, struct json_out *out)
 {
-    if (!redis->compared) {
+    if (!is_told(redis)) {
         json_out_null(out, "redis");
         return;
     }

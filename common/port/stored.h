@@ -25,6 +25,7 @@ struct stored {
     struct bytes json;    /* canonical; valid until the next call */
     struct bytes fields;  /* of a Redis hash: what its fields hold (redis_rows.h), valid as json;
                              else empty */
+    const char *flaw;     /* a literal: how it is kept otherwise than its mapping says; NULL: not */
     const struct cell *cells; /* in the order of mapping->columns, when the store keeps cells; NULL:
                                  what stands outside the record is in the id alone */
 };

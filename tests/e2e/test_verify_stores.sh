@@ -89,6 +89,16 @@ redis SET event:t01:e1 "$(redis GET event:t01:e1 | jq -c 'del(.kind)')" > /dev/n
 redis DEL event:t01:e2 event:t01:e2:v > /dev/null
 expect_exit 5 drover verify > "$WORK/verify.log"
 equal "redis" "$(report .counts.different)" 1
+redis EXPIRE event:t01:e3 600 > /dev/null
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "a key that will vanish" "$(report '[.counts.different, (.samples[] | select(.reason // "" | test("ttl")) | .reason)] | join(" ")')" "2 the key has a ttl, its mapping has none"
+redis PERSIST event:t01:e3 > /dev/null
+redis SET event:t01:of_nobody '{"id":"of_nobody"}' > /dev/null
+redis SET event:t02:junk:v 'none of ours' > /dev/null
+expect_exit 5 drover verify --show-values > "$WORK/verify.log"
+equal "keys of nobody" "$(report '[.counts.different, .redis.unexpected] | join(" ")') $(report '[.redis_samples[]?.name] | sort | join(" ")')" "1 2 event:t01:of_nobody event:t02:junk:v"
+grep -q "redis, beside the records: 2 unexpected" "$WORK/verify.log" || fail "it is not told"
+redis DEL event:t01:of_nobody event:t02:junk:v > /dev/null
 [ "$(report .counts.missing)" -ge 1 ] || fail "the key that is gone is not missed"
 
 say "sealed values are compared with the key, orphans are counted"

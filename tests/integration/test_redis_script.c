@@ -387,7 +387,7 @@ static void read_back(const char *redis)
         put("many", name, 1, (struct bytes){0});
     }
     ck_assert_int_eq(call('w')[600], 'a');
-    ck_assert_int_eq(redis_stored_open(&T.settings, &T.set, &reader, &err), OUT_OK);
+    ck_assert_int_eq(redis_stored_open(&T.settings, &T.set, true, &reader, &err), OUT_OK);
     for (;;) {
         ck_assert_int_eq(reader->ops->next(reader, &stored, &err), OUT_OK);
         if (!stored.mapping)
