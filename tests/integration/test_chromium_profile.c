@@ -1,7 +1,9 @@
 /* A browser's profile as a document, and what the localStorage codec makes of it. The databases are
  * written here as Chromium writes them; tests/e2e/test_browser.sh has a real one. With the argument
  * `print` and a folder the program prints the document of that profile; with `write` and the folder
- * of a database it stores what comes, as a browser that runs does: lines of name, tab, value. */
+ * of a database it stores what comes, as a browser that runs does: lines of name, tab, value; a
+ * name alone is removed; "!again" closes the database and opens it, which begins a new log, and
+ * "!compact" writes its tables anew. */
 #include "common/io/chromium_profile.h"
 
 #include <dirent.h>
@@ -415,6 +417,33 @@ START_TEST(an_entry_makes_another_identity)
 }
 END_TEST
 
+/* LevelDB puts other files in place of its own: another identity, the same source and content. */
+START_TEST(other_files_are_the_same_source)
+{
+    static const char WANTED[] = BEGIN "{\"origin\":\"o\",\"localStorage\":["
+                                       "{\"name\":\"k\",\"value\":\"v\"}]}" END;
+    struct look_identity before, after;
+    uint64_t device, inode, device_after, inode_after;
+    PUT("o", "\1k", "\1v");
+    ck_assert(source_identity_place("p", &device, &inode));
+    for (int round = 0; round < 6; round++) {
+        ck_assert(source_identity_read("p", &before));
+        if (round % 2 == 0) {
+            close_database();
+            open_database(); /* a new log and manifest; the old log became a table */
+        } else {
+            leveldb_compact_range(database, NULL, 0, NULL, 0);
+        }
+        PUT("o", "\1k", "\1v");
+        ck_assert(source_identity_read("p", &after));
+        ck_assert(!look_identity_equal(&before, &after));
+        ck_assert(source_identity_place("p", &device_after, &inode_after));
+        ck_assert(device_after == device && inode_after == inode);
+        assert_reads("p", WANTED);
+    }
+}
+END_TEST
+
 START_TEST(it_is_detected)
 {
     struct buf out;
@@ -443,6 +472,7 @@ static Suite *chromium_profile_suite(void)
     tcase_add_loop_test(profiles, damage_is_said, 0, 3);
     tcase_add_test(profiles, a_profile_is_one_source);
     tcase_add_test(profiles, an_entry_makes_another_identity);
+    tcase_add_test(profiles, other_files_are_the_same_source);
     tcase_add_test(profiles, it_is_detected);
     suite_add_tcase(suite, profiles);
     return suite;
@@ -471,35 +501,75 @@ static int print(const char *path)
     return outcome == OUT_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static int write_lines(const char *path)
+/* Takes the message. */
+static bool is_done(char *message)
 {
-    char *message = NULL, *line = NULL;
-    size_t room = 0;
-    ssize_t size;
-    leveldb_options_t *options = leveldb_options_create();
-    leveldb_options_set_create_if_missing(options, 1);
-    database = leveldb_open(options, path, &message);
-    writing = leveldb_writeoptions_create();
-    while (!message && (size = getline(&line, &room, stdin)) > 0) {
-        char key[256], name[128], value[4096];
-        char *tab = memchr(line, '\t', (size_t)size);
-        line[size - 1] = '\0';
-        snprintf(name, sizeof(name), "\1%.*s", tab ? (int)(tab - line) : (int)size, line);
-        size_t length = make_key(key, "https://app", name, strlen(name));
-        int value_size = snprintf(value, sizeof(value), "\1%s", tab ? tab + 1 : "");
-        if (tab)
-            leveldb_put(database, writing, key, length, value, (size_t)value_size, &message);
-        else
-            leveldb_delete(database, writing, key, length, &message);
-    }
     if (message)
         fprintf(stderr, "%s\n", message);
-    free(line);
+    leveldb_free(message);
+    return !message;
+}
+
+static bool open_writer(const char *path)
+{
+    char *message = NULL;
+    leveldb_options_t *options = leveldb_options_create();
+    leveldb_options_set_create_if_missing(options, 1);
+    leveldb_options_set_write_buffer_size(options, 64 << 10); /* a new log after some 60 KiB */
+    database = leveldb_open(options, path, &message);
+    writing = leveldb_writeoptions_create();
     leveldb_options_destroy(options);
+    return is_done(message);
+}
+
+static void close_writer(void)
+{
     leveldb_writeoptions_destroy(writing);
     if (database)
         leveldb_close(database);
-    return message ? EXIT_FAILURE : EXIT_SUCCESS;
+    database = NULL;
+}
+
+/* One entry: its name, and after a tab its value. */
+static bool write_entry(const char *line)
+{
+    char key[256], name[128], value[4096];
+    char *message = NULL;
+    const char *tab = strchr(line, '\t');
+    snprintf(name, sizeof(name), "\1%.*s", (int)(tab ? (size_t)(tab - line) : strlen(line)), line);
+    size_t length = make_key(key, "https://app", name, strlen(name));
+    int size = snprintf(value, sizeof(value), "\1%s", tab ? tab + 1 : "");
+    if (size >= (int)sizeof(value)) {
+        fprintf(stderr, "a value of %d bytes\n", size);
+        return false;
+    }
+    if (tab)
+        leveldb_put(database, writing, key, length, value, (size_t)size, &message);
+    else
+        leveldb_delete(database, writing, key, length, &message);
+    return is_done(message);
+}
+
+static int write_lines(const char *path)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size;
+    bool good = open_writer(path);
+    while (good && (size = getline(&line, &room, stdin)) > 0) {
+        line[size - 1] = '\0';
+        if (strcmp(line, "!again") == 0) {
+            close_writer();
+            good = open_writer(path);
+        } else if (strcmp(line, "!compact") == 0) {
+            leveldb_compact_range(database, NULL, 0, NULL, 0);
+        } else {
+            good = write_entry(line);
+        }
+    }
+    free(line);
+    close_writer();
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int count, char **arguments)
