@@ -22,8 +22,7 @@ struct follow {
     struct follow_state *state;
     struct follow_reader reader;
     struct watch *watch;
-    struct followed **files; /* sorted by path */
-    size_t count;
+    struct followed_list files;
     struct error *errors; /* of the arguments, as last listed */
     bool *said;           /* that error of an argument */
     size_t unwatched;
@@ -53,10 +52,10 @@ enum outcome follow_collect(struct producer *producer, struct error *err)
 
 static size_t place_of(const struct follow *follow, const char *path)
 {
-    size_t low = 0, high = follow->count;
+    size_t low = 0, high = follow->files.count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (strcmp(follow->files[middle]->path, path) < 0)
+        if (strcmp(follow->files.items[middle]->path, path) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -68,19 +67,20 @@ static size_t place_of(const struct follow *follow, const char *path)
 static struct followed *followed_get(struct follow *follow, char *path)
 {
     size_t at = place_of(follow, path);
-    if (at < follow->count && strcmp(follow->files[at]->path, path) == 0) {
+    if (at < follow->files.count && strcmp(follow->files.items[at]->path, path) == 0) {
         free(path);
-        return follow->files[at];
+        return follow->files.items[at];
     }
     struct followed *file = calloc(1, sizeof(*file));
-    follow->files = reallocarray(follow->files, follow->count + 1, sizeof(*follow->files));
-    if (!file || !follow->files)
+    follow->files.items =
+        reallocarray(follow->files.items, follow->files.count + 1, sizeof(*follow->files.items));
+    if (!file || !follow->files.items)
         abort();
-    memmove(&follow->files[at + 1], &follow->files[at],
-            (follow->count - at) * sizeof(*follow->files));
+    memmove(&follow->files.items[at + 1], &follow->files.items[at],
+            (follow->files.count - at) * sizeof(*follow->files.items));
     file->path = path;
-    follow->files[at] = file;
-    follow->count++;
+    follow->files.items[at] = file;
+    follow->files.count++;
     return file;
 }
 
@@ -88,15 +88,15 @@ static struct followed *followed_get(struct follow *follow, char *path)
 static void forget_lost(struct follow *follow)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < follow->count; i++) {
-        if (follow->files[i]->listed) {
-            follow->files[kept++] = follow->files[i];
+    for (size_t i = 0; i < follow->files.count; i++) {
+        if (follow->files.items[i]->listed) {
+            follow->files.items[kept++] = follow->files.items[i];
             continue;
         }
-        free(follow->files[i]->path);
-        free(follow->files[i]);
+        free(follow->files.items[i]->path);
+        free(follow->files.items[i]);
     }
-    follow->count = kept;
+    follow->files.count = kept;
 }
 
 /* ---- a look ---- */
@@ -144,8 +144,8 @@ static void mark_repeats(struct follow *follow)
     for (size_t i = 0; i < files->repeat_count; i++) {
         char *path = follow_files_absolute(files->repeats[i].path);
         size_t at = place_of(follow, path);
-        if (at < follow->count && strcmp(follow->files[at]->path, path) == 0)
-            follow->files[at]->kept = files->repeats[i].kept;
+        if (at < follow->files.count && strcmp(follow->files.items[at]->path, path) == 0)
+            follow->files.items[at]->kept = files->repeats[i].kept;
         free(path);
     }
 }
@@ -176,9 +176,9 @@ static void look(struct follow *follow, bool scan)
     follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
                       follow->errors);
     watch_folders(follow); /* before reading: what changes from now on is told */
-    for (size_t i = 0; i < follow->count; i++) {
-        follow->files[i]->listed = false;
-        follow->files[i]->kept = NULL;
+    for (size_t i = 0; i < follow->files.count; i++) {
+        follow->files.items[i]->listed = false;
+        follow->files.items[i]->kept = NULL;
     }
     if (scan)
         report_arguments(follow);
@@ -317,17 +317,17 @@ void follow_sources(struct producer *producer)
         outcome = watch_open(settings->scan_ms, &follow.watch, &err);
     if (outcome == OUT_OK) {
         version_observe(&producer->file_clock, follow_state_bound(follow.state));
-        follow_reader_init(&follow.reader, producer, follow.state);
+        follow_reader_init(&follow.reader, producer, follow.state, &follow.files);
         outcome = unfollow(&follow, &err);
     }
     if (outcome == OUT_OK)
         run(&follow);
     else
         producer_fail(producer, &err);
-    for (size_t i = 0; i < follow.count; i++)
-        follow.files[i]->listed = false;
+    for (size_t i = 0; i < follow.files.count; i++)
+        follow.files.items[i]->listed = false;
     forget_lost(&follow);
-    free(follow.files);
+    free(follow.files.items);
     free(follow.errors);
     free(follow.said);
     watch_close(follow.watch);

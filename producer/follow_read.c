@@ -157,10 +157,11 @@ static void on_refused(void *owner, const struct error *err, bool whole)
 }
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
-                        struct follow_state *state)
+                        struct follow_state *state, const struct followed_list *files)
 {
     *reader = (struct follow_reader){.producer = producer,
                                      .state = state,
+                                     .files = files,
                                      .scan_ms = producer->settings->scan_ms,
                                      .gate = {.ask = on_record, .refuse = on_refused}};
     reader->gate.owner = reader;
@@ -518,6 +519,30 @@ static void look_at_other(struct follow_reader *reader, struct followed *file, i
     hold_no_more(reader, file, &why);
 }
 
+/* Whether all that the file holds is known as that file's. */
+static bool is_read(struct follow_reader *reader, const char *path)
+{
+    struct error err = {0};
+    struct follow_known known;
+    enum outcome outcome = follow_state_find(reader->state, path, &known, &err);
+    if (outcome != OUT_OK)
+        finish_look(reader, OUT_FATAL, &err);
+    return outcome == OUT_OK && known.done;
+}
+
+/* Whether it is there under another name, by its inode, and what it holds there was not read yet: a
+ * rename, after which it may be half written. */
+static bool is_moved_unread(struct follow_reader *reader, const struct look_identity *gone)
+{
+    for (size_t i = 0; i < reader->files->count; i++) {
+        const struct followed *file = reader->files->items[i];
+        if (file->identified && file->identity.device == gone->device &&
+            file->identity.inode == gone->inode && !is_read(reader, file->path))
+            return true;
+    }
+    return false;
+}
+
 static void look_at_missing(struct follow_reader *reader, struct followed *file)
 {
     struct error err = {0};
@@ -529,7 +554,8 @@ static void look_at_missing(struct follow_reader *reader, struct followed *file)
     }
     bool readable =
         follow_files_folder_left(&reader->producer->settings->sources, file->path, &device);
-    struct look_away away = {readable, device == known.folder_device, ++file->away_scans};
+    struct look_away away = {readable, device == known.folder_device, ++file->away_scans,
+                             is_moved_unread(reader, &known.identity)};
     switch (look_judge_away(&away)) {
     case AWAY_WAIT:
         break;
@@ -545,19 +571,6 @@ static void look_at_missing(struct follow_reader *reader, struct followed *file)
     }
 }
 
-/* Whether all that the file holds is known as that file's. */
-static bool is_read(struct follow_reader *reader, const char *given)
-{
-    struct error err = {0};
-    struct follow_known known;
-    char *path = follow_files_absolute(given);
-    enum outcome outcome = follow_state_find(reader->state, path, &known, &err);
-    free(path);
-    if (outcome != OUT_OK)
-        finish_look(reader, OUT_FATAL, &err);
-    return outcome == OUT_OK && known.done;
-}
-
 void follow_read_away(struct follow_reader *reader, struct followed *file)
 {
     struct stat status;
@@ -568,8 +581,13 @@ void follow_read_away(struct follow_reader *reader, struct followed *file)
     if (number == 0 && !follow_files_folder(file->path, &device))
         number = errno; /* who cannot list its folder does not see it */
     file->identified = false;
-    if (file->kept && !is_read(reader, file->kept))
-        return; /* what it had may be there, under the other name */
+    if (file->kept) {
+        char *kept = follow_files_absolute(file->kept);
+        bool read = is_read(reader, kept);
+        free(kept);
+        if (!read)
+            return; /* what it had may be there, under the other name */
+    }
     if (file->kept || (is_gone(number) && !folder))
         look_at_missing(reader, file);
     else

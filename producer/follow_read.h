@@ -23,10 +23,17 @@ struct followed {
     const char *kept; /* of this look: the name under which its file is followed */
 };
 
+/* Sorted by path. */
+struct followed_list {
+    struct followed **items;
+    size_t count;
+};
+
 /* A reading in the works. */
 struct follow_reader {
     struct producer *producer;
     struct follow_state *state;
+    const struct followed_list *files; /* those that are listed were looked at before those away */
     uint64_t scan_ms;
     struct record_gate gate;
     bool sending;      /* the second pass */
@@ -38,7 +45,7 @@ struct follow_reader {
 };
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
-                        struct follow_state *state);
+                        struct follow_state *state, const struct followed_list *files);
 
 /* Looks at a file that is there. `scan`: this look is a turn of the periodic scan. */
 void follow_read_file(struct follow_reader *reader, struct followed *file,

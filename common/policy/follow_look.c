@@ -30,5 +30,5 @@ enum away_verdict look_judge_away(const struct look_away *away)
 {
     if (!away->folder_readable || !away->same_device)
         return AWAY_UNKNOWN;
-    return away->scans >= LOOK_AWAY_SCANS ? AWAY_DELETED : AWAY_WAIT;
+    return away->scans >= LOOK_AWAY_SCANS && !away->moved_unread ? AWAY_DELETED : AWAY_WAIT;
 }

@@ -55,7 +55,8 @@ enum look_verdict look_judge(const struct look *look);
 struct look_away {
     bool folder_readable;
     bool same_device;
-    unsigned scans; /* that found it missing, this one included */
+    unsigned scans;    /* that found it missing, this one included */
+    bool moved_unread; /* it has another name now, under which it was not read yet */
 };
 
 enum away_verdict {

@@ -303,9 +303,11 @@ class Expected:
         self.vanished = set()  # keys that no whole file held at some moment since then
         self.held = {}         # path -> keys of all that it held since it was last whole at such a point
         self.deletions = {}    # own keys: key -> the highest version of a deletion at such a point
+        self.fresh = set()     # paths of other files (by inode) than were whole under any name at such a point
 
     def follow(self, step):
         """To be called instead of world.follow."""
+        self.keep_fresh(step)
         before, all_lost = {path: self.keys_of(path) for path in self.paths_of(step)}, set()
         for path in self.world.follow(step):
             if path.startswith(ROOT + "/"):
@@ -314,6 +316,19 @@ class Expected:
         if all_lost:
             holders = self.world.holders()
             self.vanished |= {key for key in all_lost if not self.is_held(key, holders.get(key, []))}
+
+    def keep_fresh(self, step):
+        """A file that is another one may be broken before anybody read it; a renamed one is known by its inode."""
+        name = step[0]
+        if name == "put" and (step[1] not in self.world.files or step[3] == "replace") or name == "copy":
+            self.fresh.add(step[1] if name == "put" else step[2])
+        elif name == "rename" and self.world.may(step):
+            for path in [step[1]] if step[1] in self.world.files else self.world.below(step[1]):
+                to = step[2] + path[len(step[1]):]
+                self.fresh.discard(to)
+                if path in self.fresh:
+                    self.fresh.remove(path)
+                    self.fresh.add(to)
 
     def is_held(self, key, holders):
         """Whether a record may hold the key: one that is not above a deletion stays deleted."""
@@ -373,9 +388,10 @@ class Expected:
         # what was produced of a broken file stays as it is: any content of it may have been seen last
         broken = [p for p in self.world.followed() if self.world.files[p] is BROKEN]
         unsure = {key for path in broken for key in self.held.get(path, ())}
+        known = {key for path in broken if path not in self.fresh for key in self.held.get(path, ())}
         for key in holders.keys() | store.keys():
             why = None if key in unsure else self.problem(key, holders.get(key, []), store.get(key))
-            if key in unsure and key in self.before and self.before[key][1] is not None and key not in self.vanished \
+            if key in known and key in self.before and self.before[key][1] is not None and key not in self.vanished \
                     and store[key][1] is None:
                 why = "is deleted, and its file is only broken"
             if why:
@@ -391,3 +407,5 @@ class Expected:
         self.held = {p: keys for p, keys in self.held.items() if self.world.files.get(p, 0) is BROKEN}
         for path in self.world.followed():
             self.note(path)
+            if self.world.files[path] is not BROKEN:
+                self.fresh.discard(path)

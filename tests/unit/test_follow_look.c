@@ -35,6 +35,7 @@ static const struct {
 } AWAYS[] = {
     {"just gone", {true, true, 1}, AWAY_WAIT},
     {"stays away", {true, true, LOOK_AWAY_SCANS}, AWAY_DELETED},
+    {"renamed, and not read yet", {true, true, 9, true}, AWAY_WAIT},
     {"folder gone", {false, true, 9}, AWAY_UNKNOWN},
     {"another disk in its place", {true, false, 9}, AWAY_UNKNOWN},
 };
