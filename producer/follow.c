@@ -318,8 +318,10 @@ void follow_sources(struct producer *producer)
     if (outcome == OUT_OK) {
         version_observe(&producer->file_clock, follow_state_bound(follow.state));
         follow_reader_init(&follow.reader, producer, follow.state, &follow.files);
-        outcome = unfollow(&follow, &err);
+        outcome = follow_state_mapped(follow.state, &producer->mappings, &err);
     }
+    if (outcome == OUT_OK)
+        outcome = unfollow(&follow, &err);
     if (outcome == OUT_OK)
         run(&follow);
     else

@@ -519,15 +519,17 @@ static void look_at_other(struct follow_reader *reader, struct followed *file, i
     hold_no_more(reader, file, &why);
 }
 
-/* Whether all that the file holds is known as that file's. */
+/* Whether all that the file holds, as it is now, is known as that file's. */
 static bool is_read(struct follow_reader *reader, const char *path)
 {
     struct error err = {0};
+    struct look_identity now;
     struct follow_known known;
     enum outcome outcome = follow_state_find(reader->state, path, &known, &err);
     if (outcome != OUT_OK)
         finish_look(reader, OUT_FATAL, &err);
-    return outcome == OUT_OK && known.done;
+    return outcome == OUT_OK && known.done && source_identity_read(path, &now) &&
+           look_identity_equal(&known.identity, &now);
 }
 
 /* Whether it is there under another name, by its inode, and what it holds there was not read yet: a

@@ -130,6 +130,26 @@ enum outcome follow_state_open(const char *folder, const char *migration,
     return outcome;
 }
 
+enum outcome follow_state_mapped(struct follow_state *state, const struct mapping_set *mappings,
+                                 struct error *err)
+{
+    char pin[MAPPING_PIN_SIZE], sql[160];
+    int64_t known, now;
+    mapping_set_pin(mappings, false, pin);
+    struct digest digest = digest_of(bytes_text(pin));
+    memcpy(&now, digest.bytes, sizeof(now));
+    now &= INT64_MAX;
+    if (read_meta(state, "mappings", &known, err) != OUT_OK)
+        return OUT_FATAL;
+    if (known == now)
+        return OUT_OK;
+    snprintf(sql, sizeof(sql),
+             "BEGIN; UPDATE file SET done = 0;"
+             "INSERT OR REPLACE INTO meta VALUES ('mappings', %" PRId64 "); COMMIT",
+             now);
+    return follow_sql_run(state, sql, err);
+}
+
 void follow_state_close(struct follow_state *state)
 {
     if (!state)

@@ -20,6 +20,7 @@
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
+#include "common/io/mappings.h"
 #include "common/policy/follow_diff.h"
 #include "common/policy/follow_look.h"
 
@@ -31,6 +32,10 @@ MUST_USE enum outcome follow_state_open(const char *folder, const char *migratio
                                         struct follow_state **state, struct error *err);
 /* NULL is allowed. */
 void follow_state_close(struct follow_state *state);
+/* To be called before any other: what was read with other mappings is read again, so that what they
+ * make of it is produced. */
+MUST_USE enum outcome follow_state_mapped(struct follow_state *state,
+                                          const struct mapping_set *mappings, struct error *err);
 
 /* No version above it was ever given. */
 int64_t follow_state_bound(const struct follow_state *state);

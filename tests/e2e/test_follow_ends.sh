@@ -82,6 +82,8 @@ wait_until 60 row_is "$(live)" "a 5,last $MOST"
 printf '{"tenant":"t","id":"v","rev":%s}\n{"tenant":"t","id":"w","rev":%s}\n{"tenant":"t","id":"x","rev":1}\n' \
   $(( MOST - 1 )) $MOST > "$IN/things-v.ndjson"
 wait_until 60 row_is "$(live)" "a 5,last $MOST,v $(( MOST - 1 )),w $MOST,x 1"
+is_old() { [ "$(date -r "$IN/things-v.ndjson" +%s)" -lt $(( $(date +%s) - 1 )) ]; }
+wait_until 60 is_old # a young one would be read again in any case
 stop_follower
 wait_until 60 is_drained
 stop_worker worker

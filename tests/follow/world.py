@@ -300,6 +300,7 @@ class Expected:
         self.world = world
         self.before = {}    # the store when it was last right: key -> (version, payload or None)
         self.seen = {}      # own keys since then: key -> set of (version, payload as text)
+        self.earlier = {}   # the same of the time before: what a frozen broker was sent then may come after such a point
         self.vanished = set()  # keys that no whole file held at some moment since then
         self.held = {}         # path -> keys of all that it held since it was last whole at such a point
         self.deletions = {}    # own keys: key -> the highest version of a deletion at such a point
@@ -377,7 +378,7 @@ class Expected:
             return None if gone else "is deleted, and never left its files"
         if version == top and payload in [payload_of(r) for r in holders if r[4] == top]:
             return None
-        seen = self.seen.get(key, set()) | {(v, json.dumps(p)) for v, p in [self.before.get(key, (None, None))] if p}
+        seen = self.seen.get(key, set()) | self.earlier.get(key, set()) | {(v, json.dumps(p)) for v, p in [self.before.get(key, (None, None))] if p}
         if version >= top and (version, json.dumps(payload)) in seen:
             return None
         return "is older than its record" if version < top else "has a content that no file had"
@@ -400,7 +401,7 @@ class Expected:
 
     def settle(self, store):
         """The store is right: from here on."""
-        self.before, self.seen, self.vanished = dict(store), {}, set()
+        self.before, self.seen, self.earlier, self.vanished = dict(store), {}, self.seen, set()
         for key, (version, payload) in store.items():
             if payload is None:
                 self.deletions[key] = max(version, self.deletions.get(key, -1))
