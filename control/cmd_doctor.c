@@ -71,7 +71,7 @@ static void print_detail(const struct doctor *doctor, const char *label, const c
 void doctor_say(struct doctor *doctor, enum finding finding, const char *part, const char *fix,
                 const char *format, ...)
 {
-    char text[LINE_SIZE];
+    char text[2 * LINE_SIZE]; /* more than is shown: masked before it is cut */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
@@ -96,7 +96,7 @@ static enum exit_code graver(enum exit_code a, enum exit_code b)
 void doctor_say_error(struct doctor *doctor, enum finding finding, const char *part,
                       const struct error *err)
 {
-    char text[LINE_SIZE];
+    char text[2 * LINE_SIZE];
     const char *fix = err->hint[0] ? err->hint : error_code_advice(err->code);
     snprintf(text, sizeof(text), "%s%s%s%s%s  [%s]", err->text, err->where[0] ? ": " : "",
              err->where, err->cause[0] ? " · " : "", err->cause, error_code_id(err->code));

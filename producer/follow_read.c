@@ -85,8 +85,8 @@ static void say_behind(struct follow_reader *reader, struct bytes key, const str
               buf_text(&safe), record->version, floor);
     progress_clear(&reader->producer->progress);
     rejects_note(&reader->producer->rejects, &place, &note);
-    log_line(LOG_WARN, "follow.behind", "path=%s version=%" PRId64 " given=%" PRId64, place.source,
-             record->version, floor);
+    log_quoted(LOG_WARN, "follow.behind", "path", place.source,
+               "version=%" PRId64 " given=%" PRId64, record->version, floor);
     buf_free(&safe);
     free(path);
 }
@@ -259,7 +259,7 @@ static enum outcome keep_last(struct follow_reader *reader, struct bytes key, co
     buf_free(&safe);
     progress_clear(&reader->producer->progress);
     rejects_add(&reader->producer->rejects, &place, &why);
-    log_line(LOG_WARN, "follow.kept", "path=%s code=%s", path, error_code_id(why.code));
+    log_quoted(LOG_WARN, "follow.kept", "path", path, "code=%s", error_code_id(why.code));
     return follow_state_keep(reader->state, key, err);
 }
 
@@ -296,8 +296,9 @@ static enum outcome store(struct follow_reader *reader, const struct follow_know
 
 static void say(const char *what, const char *path, const struct follow_counts *counts)
 {
-    log_line(LOG_INFO, what, "path=%s records=%" PRIu64 " upserts=%" PRIu64 " deletes=%" PRIu64,
-             path, counts->seen, counts->upserts, counts->deletes);
+    log_quoted(LOG_INFO, what, "path", path,
+               "records=%" PRIu64 " upserts=%" PRIu64 " deletes=%" PRIu64, counts->seen,
+               counts->upserts, counts->deletes);
 }
 
 /* Sends what compare found and stores it. */
@@ -318,9 +319,8 @@ static enum outcome apply(struct follow_reader *reader, struct followed *file,
     bool racy = look_is_racy(&known->identity, file->read_ns);
     known->done = !racy && (counts->waiting == 0 || rejected > 0);
     if (counts->waiting > 0 && rejected > 0)
-        log_line(LOG_WARN, "follow.deletes_withheld",
-                 "path=%s records=%" PRIu64 " unidentified=%" PRIu64, file->path, counts->waiting,
-                 rejected);
+        log_quoted(LOG_WARN, "follow.deletes_withheld", "path", file->path,
+                   "records=%" PRIu64 " unidentified=%" PRIu64, counts->waiting, rejected);
     enum outcome outcome = store(reader, known, false, err);
     if (outcome == OUT_OK && counts->upserts + counts->deletes > 0)
         say("follow.produced", file->path, counts);

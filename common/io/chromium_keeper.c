@@ -37,9 +37,12 @@ struct keeper {
 
 void chromium_word_fail(struct chromium_word *word, const char *text, const char *cause)
 {
+    struct error whole; /* masks before it cuts */
+    error_set(&whole, OUT_REJECT, ERR_NONE, "%s", text);
+    error_cause(&whole, "%s", cause ? cause : "");
     word->said = CHROMIUM_FAILED;
-    snprintf(word->text, sizeof(word->text), "%s", text);
-    snprintf(word->cause, sizeof(word->cause), "%s", cause ? cause : "");
+    memcpy(word->text, whole.text, sizeof(word->text));
+    memcpy(word->cause, whole.cause, sizeof(word->cause));
 }
 
 static void tell(struct keeper *keeper, const struct chromium_word *word)

@@ -34,7 +34,7 @@ static struct {
     uint64_t hashes[SAID_MOST];
     uint64_t said_ms[SAID_MOST];
     size_t next;
-    char last[200];              /* the last trouble; "" none */
+    struct error last;           /* the last trouble, as its cause; "" none */
     rd_kafka_resp_err_t refusal; /* login or TLS refused: waiting does not help */
     bool asking;                 /* its trouble becomes the answer's cause, not a log line */
     uint64_t ails_since_ms;      /* what it mends itself is said again and again since then */
@@ -69,12 +69,12 @@ static struct bytes essence(const char *text)
 static void say(bool is_away, const char *what, const char *text)
 {
     struct bytes core = essence(text);
-    snprintf(told.last, sizeof(told.last), "%.*s", BYTES_ARGS(core));
+    error_cause(&told.last, "%.*s", BYTES_ARGS(core)); /* masked before it is cut */
     if (told.asking || said_lately(core))
         return;
     struct error err;
     error_set(&err, OUT_RETRY, ERR_KAFKA_CLIENT, "%s", what);
-    error_cause(&err, "%s", told.last);
+    error_cause(&err, "%s", told.last.cause);
     if (is_away)
         log_away("kafka.client", &err);
     else
@@ -109,13 +109,13 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
 static void on_error(rd_kafka_t *client, int code, const char *reason, void *opaque)
 {
     (void)opaque;
-    char text[200] = "";
+    char text[KAFKA_TEXT_SIZE] = "";
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         code = (int)rd_kafka_fatal_error(client, text, sizeof(text));
     if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL ||
         code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
         told.refusal = (rd_kafka_resp_err_t)code;
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && told.last[0])
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && told.last.cause[0])
         return; /* the line before it says why */
     bool is_away = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__RESOLVE ||
                    code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
@@ -163,7 +163,7 @@ static const struct property CONSUMING[] = {
 static enum outcome set(rd_kafka_conf_t *conf, const char *name, const char *value,
                         struct error *err)
 {
-    char text[200];
+    char text[KAFKA_TEXT_SIZE];
     if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) == RD_KAFKA_CONF_OK)
         return OUT_OK;
     error_set(err, OUT_FATAL, ERR_KAFKA_CONFIG, "the Kafka client does not accept \"%s\"", name);
@@ -249,7 +249,7 @@ void kafka_conf_answer_within(rd_kafka_conf_t *conf, int timeout_ms)
 
 rd_kafka_t *kafka_client_new(enum kafka_use use, rd_kafka_conf_t *conf, struct error *err)
 {
-    char text[200];
+    char text[KAFKA_TEXT_SIZE];
     rd_kafka_type_t type = use == KAFKA_SEND ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
     rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof(text));
     if (!client) {
@@ -359,7 +359,7 @@ static void serve_log(rd_kafka_t *client)
 
 static enum outcome unreachable(rd_kafka_t *client, struct error *err)
 {
-    char brokers[200] = "";
+    char brokers[KAFKA_TEXT_SIZE] = "";
     size_t size = sizeof(brokers);
     if (rd_kafka_conf_get(rd_kafka_conf(client), "bootstrap.servers", brokers, &size) !=
         RD_KAFKA_CONF_OK)
@@ -368,8 +368,8 @@ static enum outcome unreachable(rd_kafka_t *client, struct error *err)
         error_set(err, OUT_FATAL, ERR_KAFKA_AUTH, "Kafka refused the connection");
     else
         error_set(err, OUT_RETRY, ERR_KAFKA_UNREACHABLE, "Kafka cannot be reached at %s", brokers);
-    if (told.last[0])
-        error_cause(err, "%s", told.last);
+    if (told.last.cause[0])
+        error_cause(err, "%s", told.last.cause);
     error_where(err, "kafka.brokers");
     return told.refusal ? OUT_FATAL : OUT_RETRY;
 }
@@ -380,7 +380,7 @@ static enum outcome ask_metadata(rd_kafka_t *client, int timeout_ms,
 {
     uint64_t until = clock_monotonic_ms() + (uint64_t)timeout_ms;
     told.refusal = RD_KAFKA_RESP_ERR_NO_ERROR;
-    told.last[0] = '\0';
+    told.last = (struct error){0};
     for (;;) {
         uint64_t now = clock_monotonic_ms();
         int left = now < until ? (int)(until - now) : 0;

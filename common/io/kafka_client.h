@@ -19,6 +19,9 @@
  * letter of it may have in addition (policy/dead_letter.h's LETTER_ADDED_BYTES, and its batch). */
 #define KAFKA_HEADERS_BYTES (64u * 1024)
 #define KAFKA_LETTER_BYTES (16u * 1024)
+/* For what librdkafka says into a buffer of ours: its own are of 512 bytes, and a text must be
+ * whole until it is masked. */
+#define KAFKA_TEXT_SIZE 1024
 
 enum kafka_use {
     KAFKA_SEND, /* idempotent, acks=all, murmur2, message.timeout.ms=0, queue.buffering.max.kbytes

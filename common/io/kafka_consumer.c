@@ -189,7 +189,7 @@ static void start_handles(struct kafka_consumer *consumer, uv_loop_t *loop)
 static rd_kafka_conf_t *make_conf(const struct settings *settings, const char *group,
                                   struct kafka_consumer *consumer, struct error *err)
 {
-    char text[256];
+    char text[KAFKA_TEXT_SIZE];
     rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_CONSUME, err);
     if (!conf)
         return NULL;

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "common/base/text.h"
+#include "common/io/kafka_client.h"
 
 #define NAMES_MOST 512 /* librdkafka 2.0.2 has 190 */
 
@@ -150,7 +151,7 @@ static enum outcome apply_one(const struct known *known, const char *name, const
         return OUT_FATAL;
     if (*kind_of(known, name) == (producer ? 'C' : 'P'))
         return OUT_OK; /* librdkafka would only warn about it */
-    char text[200];
+    char text[KAFKA_TEXT_SIZE];
     rd_kafka_conf_res_t result = rd_kafka_conf_set(conf, name, value, text, sizeof(text));
     if (result == RD_KAFKA_CONF_OK)
         return OUT_OK;

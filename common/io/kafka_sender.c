@@ -39,7 +39,7 @@ static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, voi
     if (sender->closing)
         return;
     struct error err;
-    char text[200];
+    char text[KAFKA_TEXT_SIZE];
     rd_kafka_resp_err_t code = message->err;
     const char *detail = rd_kafka_err2str(code); /* rd_kafka_message_errstr may give the payload */
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
@@ -219,7 +219,7 @@ enum outcome kafka_sender_send_message(struct kafka_sender *sender, int32_t part
         return OUT_OK;
     }
     rd_kafka_headers_destroy(headers); /* only an accepted message takes them */
-    char text[200] = "";
+    char text[KAFKA_TEXT_SIZE] = "";
     if (code == RD_KAFKA_RESP_ERR__FATAL)
         rd_kafka_fatal_error(sender->client, text, sizeof(text));
     enum outcome outcome = kafka_classify(code, text[0] ? text : NULL, sender->name, err);

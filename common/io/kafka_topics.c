@@ -104,7 +104,7 @@ static void set_number(rd_kafka_NewTopic_t *topic, const char *name, int64_t val
 static rd_kafka_NewTopic_t *describe(const struct settings *settings, const struct topic_plan *plan,
                                      struct error *err)
 {
-    char text[256] = "";
+    char text[KAFKA_TEXT_SIZE] = "";
     rd_kafka_NewTopic_t *topic =
         rd_kafka_NewTopic_new(plan->name, plan->partitions, plan->replication, text, sizeof(text));
     if (!topic) {
@@ -151,7 +151,7 @@ static enum outcome read_answers(const rd_kafka_CreateTopics_result_t *answer, s
 static enum outcome send_request(rd_kafka_t *client, rd_kafka_NewTopic_t **topics, size_t count,
                                  int timeout_ms, struct error *err)
 {
-    char text[256];
+    char text[KAFKA_TEXT_SIZE];
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -146,24 +147,47 @@ static bool next_field(struct bytes *fields, struct bytes *name, struct bytes *v
     return true;
 }
 
+/* Fields as they may be seen, whatever the format: masked first as a whole, as a name tells what
+ * its value is; then each value by itself, as a long line is no place where a path's '/' begins a
+ * word (token_span.c); cut last, as half a secret would not be known any more. */
+static void append_seen(struct buf *seen, struct bytes fields)
+{
+    struct buf whole, parts;
+    struct bytes name, value;
+    buf_init(&whole, SIZE_MAX / 2);
+    buf_init(&parts, SIZE_MAX / 2);
+    while (fields.size && fields.data[0] == ' ')
+        fields = bytes_of(fields.data + 1, fields.size - 1);
+    text_append_masked(&whole, fields);
+    const char *copied = whole.data;
+    for (struct bytes rest = buf_view(&whole); next_field(&rest, &name, &value);
+         copied = value.data + value.size) {
+        buf_append(&parts, copied, (size_t)(value.data - copied));
+        if (value.size && value.data[0] == '/')
+            text_append_masked_path(&parts, value);
+        else
+            text_append_masked(&parts, value);
+    }
+    if (whole.size)
+        buf_append(&parts, copied, (size_t)(whole.data + whole.size - copied));
+    text_append_safe(seen, buf_view(&parts), VALUE_MOST);
+    buf_free(&whole);
+    buf_free(&parts);
+}
+
 static void append_json_fields(struct buf *line, struct bytes fields)
 {
     struct bytes name, value;
-    struct buf safe;
-    buf_init(&safe, LINE_LIMIT);
     while (next_field(&fields, &name, &value)) {
         int64_t number;
         buf_append_char(line, ',');
         buf_append_json(line, name);
         buf_append_char(line, ':');
-        buf_reset(&safe);
-        text_append_safe(&safe, value, VALUE_MOST);
         if (text_parse_int64(value, &number))
             buf_append_bytes(line, value);
         else
-            buf_append_json(line, buf_view(&safe));
+            buf_append_json(line, value);
     }
-    buf_free(&safe);
 }
 
 static void append_json(struct buf *line, enum log_level level, const char *event,
@@ -197,12 +221,13 @@ static void append_text(struct buf *line, enum log_level level, const char *even
     }
     if (fields.size) {
         buf_append_char(line, ' ');
-        text_append_safe(line, fields, VALUE_MOST);
+        buf_append_bytes(line, fields);
     }
     if (repeated)
         buf_append_format(line, " repeated=%u", repeated);
 }
 
+/* `fields` here and below: as append_seen made them. */
 static void say(enum log_level level, const char *event, struct bytes fields, unsigned repeated)
 {
     struct buf line;
@@ -236,7 +261,11 @@ static void leave_out(struct event_window *window, enum log_level level, struct 
     window->level = level;
     window->repeated++;
     window->left_out_line = line;
-    snprintf(window->left_out, sizeof(window->left_out), "%.*s", BYTES_ARGS(fields));
+    size_t kept = fields.size < LEFT_OUT_MOST ? fields.size : LEFT_OUT_MOST - 1;
+    while (kept > 0 && kept < fields.size && ((unsigned char)fields.data[kept] & 0xC0) == 0x80)
+        kept--; /* not within a character */
+    memcpy(window->left_out, fields.data, kept);
+    window->left_out[kept] = '\0';
 }
 
 static struct event_window *window_of(const char *event, uint64_t now_ms)
@@ -283,23 +312,39 @@ static void log_fields(enum log_level level, const char *event, struct bytes fie
     say(level, event, fields, 0);
 }
 
-/* Fields beyond the line's limit are cut. */
+static void log_seen(enum log_level level, const char *event, bool each, struct bytes fields)
+{
+    struct buf seen;
+    buf_init(&seen, LINE_LIMIT);
+    append_seen(&seen, fields);
+    if (each)
+        say(level, event, buf_view(&seen), 0);
+    else
+        log_fields(level, event, buf_view(&seen));
+    buf_free(&seen);
+}
+
+/* Fields beyond the line's limit are cut, once they are masked. */
 static void log_args(enum log_level level, const char *event, bool each, const char *format,
                      va_list args)
 {
-    char fields[LINE_LIMIT / 2];
+    char room[LINE_LIMIT / 2], *longer = NULL;
     if (level > state.level)
         return;
-    int size = vsnprintf(fields, sizeof(fields), format, args);
-    if (size < 0)
-        size = 0;
-    if ((size_t)size >= sizeof(fields))
-        size = (int)sizeof(fields) - 1;
-    struct bytes text = bytes_of(fields, (size_t)size);
-    if (each)
-        say(level, event, text, 0);
-    else
-        log_fields(level, event, text);
+    va_list again;
+    va_copy(again, args);
+    int length = vsnprintf(room, sizeof(room), format, args);
+    struct bytes fields = bytes_of(room, length < 0 ? 0 : (size_t)length);
+    if (fields.size >= sizeof(room)) {
+        longer = malloc(fields.size + 1);
+        if (!longer)
+            abort();
+        vsnprintf(longer, fields.size + 1, format, again);
+        fields.data = longer;
+    }
+    va_end(again);
+    log_seen(level, event, each, fields);
+    free(longer);
 }
 
 void log_line(enum log_level level, const char *event, const char *format, ...)
@@ -329,6 +374,24 @@ static void append_quoted(struct buf *out, const char *name, const char *value)
     buf_append_char(out, '"');
 }
 
+void log_quoted(enum log_level level, const char *event, const char *name, const char *value,
+                const char *format, ...)
+{
+    if (level > state.level)
+        return;
+    struct buf fields;
+    char text[LINE_LIMIT / 2];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args); /* numbers and names of ours */
+    va_end(args);
+    buf_init(&fields, SIZE_MAX / 2);
+    append_quoted(&fields, name, value);
+    buf_append_format(&fields, "%s%s", text[0] ? " " : "", text);
+    log_seen(level, event, false, buf_view(&fields));
+    buf_free(&fields);
+}
+
 void log_error(enum log_level level, const char *event, const struct error *err)
 {
     if (level > state.level)
@@ -341,7 +404,7 @@ void log_error(enum log_level level, const char *event, const struct error *err)
     append_quoted(&fields, "path", err->path);
     append_quoted(&fields, "cause", err->cause);
     append_quoted(&fields, "try", err->hint);
-    log_fields(level, event, buf_view(&fields));
+    log_seen(level, event, false, buf_view(&fields));
     buf_free(&fields);
 }
 

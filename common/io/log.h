@@ -5,8 +5,9 @@
  * The log writer: one line an event on standard error, `time level component event key=value …`,
  * as pretty text, logfmt or JSON lines. Repeats of one event within a second are counted and said
  * with their last fields ("repeated=41"), the same line ever more rarely, so that a failing
- * dependency is said once and not in a storm. Values
- * are escaped; payloads, keys and secrets are never handed to it. Loop thread only.
+ * dependency is said once and not in a storm. Names
+ * and values are masked (token_span.h), then cut, then escaped, the same in every format; payloads,
+ * keys and secrets are never handed to it all the same. Loop thread only.
  */
 
 #include <stdbool.h>
@@ -35,10 +36,13 @@ void log_setup(const char *component, enum log_level level, enum log_format form
 void log_setup_names(const char *component, const char *level, const char *format);
 
 /* `event` is a static, stable dotted name ("batch.retry"); then key=value pairs already formatted:
- * log_line(LOG_INFO, "partition.claimed", "partition=%d next=%" PRId64, …). Values with spaces: use
- * quotes %s via log_error. */
+ * log_line(LOG_INFO, "partition.claimed", "partition=%d next=%" PRId64, …). Values that may have
+ * blanks (paths): log_quoted. */
 void log_line(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
-/* The same, never summarised: for what is said of one thing among many at once, by a caller who
+/* The same with `name="value"` before the pairs, for a text that is not ours: a path, a place. */
+void log_quoted(enum log_level level, const char *event, const char *name, const char *value,
+                const char *format, ...) PRINTF_LIKE(5, 6);
+/* As log_line, never summarised: for what is said of one thing among many at once, by a caller who
  * bounds how often. */
 void log_each(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 /* An error with its code, text, where, cause as fields. */

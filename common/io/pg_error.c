@@ -166,17 +166,11 @@ void pg_error_blame_record(struct error *err)
     error_where(err, "%s", seen.where);
 }
 
-/* libpq's text names host, port, user and database, never the password. Lines become one. */
+/* libpq's text names host, port, user and database, never the password. error_cause masks it, makes
+ * one line of it and cuts it, in this order. */
 enum outcome pg_error_from_connection(PGconn *connection, struct error *err)
 {
-    char text[200];
-    const char *message = connection ? PQerrorMessage(connection) : "out of memory";
-    size_t used = 0;
-    for (const char *at = message; *at && used + 1 < sizeof text; at++)
-        text[used++] = *at == '\n' || *at == '\t' ? ' ' : *at;
-    while (used && text[used - 1] == ' ')
-        used--;
-    text[used] = '\0';
+    const char *text = connection ? PQerrorMessage(connection) : "out of memory";
     bool refused = strstr(text, "authentication failed") || strstr(text, "no password supplied") ||
                    (strstr(text, "role \"") && strstr(text, "does not exist")) ||
                    strstr(text, "no pg_hba.conf entry") ||

@@ -92,7 +92,7 @@ stop_follower
 ln -s "$IN" "$WORK/i"
 DELETES=$(row "SELECT count(*) FROM thing WHERE drover_deleted")
 start_follower "$IN" "$WORK/i"
-wait_until 60 says_times "event=follow.deleted path=$IN/things-a.json" 1
+wait_until 60 says_times "event=follow.deleted path=\"$IN/things-a.json\"" 1
 is_live "other 1" || fail "a file that has another name lost its record"
 equal "deletes" "$(row "SELECT count(*) FROM thing WHERE drover_deleted")" "$DELETES"
 things a 1 | replace "$IN/things-a.json"
@@ -136,15 +136,15 @@ say "a file that was away, was deleted and comes back holds its record again"
 printf '{"tenant":"t","id":"o","rev":5}\n' > "$IN/own-b.ndjson"
 printf '{"tenant":"t","id":"o","rev":5}\n{"tenant":"t","id":"p","rev":1}\n' > "$IN/own-a.ndjson"
 wait_until 60 is_own "o 5,p 1"
-wait_until 60 says_times "event=follow.produced path=$IN/own-b.ndjson" 1
+wait_until 60 says_times "event=follow.produced path=\"$IN/own-b.ndjson\"" 1
 AWAY=$(grep -cF 'the folder of a followed file is gone' "$WORK/follow.log" || true)
 mv "$IN" "$WORK/in.away"
 wait_until 60 says_times 'the folder of a followed file is gone' $(( AWAY + 4 )) # of own-a and own-b, and of others
 mv "$WORK/in.away/own-b.ndjson" "$WORK/own-b"
 mv "$WORK/in.away" "$IN"
-wait_until 60 says_times "event=follow.deleted path=$IN/own-b.ndjson" 1
+wait_until 60 says_times "event=follow.deleted path=\"$IN/own-b.ndjson\"" 1
 mv "$WORK/own-b" "$IN/own-b.ndjson"
-PRODUCED="event=follow.produced path=$IN/own-b.ndjson"
+PRODUCED="event=follow.produced path=\"$IN/own-b.ndjson\""
 wait_until 60 says_times "$PRODUCED" 2
 printf '{"tenant":"t","id":"r","rev":1}\n' | replace "$IN/own-a.ndjson"
 wait_until 60 is_own "o 5,r 1" # p and o were compared together

@@ -4,6 +4,7 @@
 #include "common/io/pg_error.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/support/suite.h"
 
@@ -100,12 +101,30 @@ START_TEST(no_result_is_a_lost_connection)
 }
 END_TEST
 
+/* What libpq says is longer than a cause: wherever a secret stands in it, none of it is left. */
+START_TEST(what_libpq_says_is_masked_before_it_is_cut)
+{
+    static const char TOKEN[] = "ghp_x7Kq2mVb9Rt4Lw8Zc3Nf6Hd1Js5Pg0Ya2Ue";
+    char conninfo[600];
+    struct error err;
+    for (int before = 110; before < 260; before++) {
+        snprintf(conninfo, sizeof conninfo, "host='/%0*d/%s'", before, 0, TOKEN);
+        PGconn *connection = PQconnectdb(conninfo); /* a socket's path is of 107 bytes at most */
+        ck_assert_ptr_nonnull(strstr(PQerrorMessage(connection), TOKEN));
+        ck_assert_int_eq(pg_error_from_connection(connection, &err), OUT_RETRY);
+        PQfinish(connection);
+        ck_assert_msg(strstr(err.cause, "ghp_x") == NULL, "%d: %s", before, err.cause);
+    }
+}
+END_TEST
+
 static Suite *pg_error_suite(void)
 {
     Suite *suite = suite_create("pg_error");
     TCase *tcase = tcase_create("all");
     tcase_add_loop_test(tcase, each_state_has_its_action, 0, sizeof ROWS / sizeof *ROWS);
     tcase_add_test(tcase, no_result_is_a_lost_connection);
+    tcase_add_test(tcase, what_libpq_says_is_masked_before_it_is_cut);
     suite_add_tcase(suite, tcase);
     return suite;
 }
