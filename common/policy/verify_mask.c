@@ -1,5 +1,6 @@
 #include "common/policy/verify_mask.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -46,7 +47,8 @@ static const char *kind_of(struct bytes value)
     }
 }
 
-static void append_masked(struct buf *out, const struct verify_report *report, struct bytes value)
+static void append_masked(struct buf *out, const struct verify_report *report, struct bytes value,
+                          bool for_people)
 {
     const char *kind = kind_of(value);
     buf_append_text(out, kind);
@@ -56,17 +58,24 @@ static void append_masked(struct buf *out, const struct verify_report *report, s
         size_t quotes = value.data[0] == '"' ? 2 : 0;
         buf_append_format(out, " of %zu bytes", value.size - quotes);
     }
-    buf_append_format(out, " h:%08x", (unsigned)(verify_mask_hash(report, value) >> 32));
+    uint64_t hash = verify_mask_hash(report, value);
+    buf_append_format(out, " h:%0*" PRIx64, for_people ? 8 : 16, for_people ? hash >> 32 : hash);
 }
 
-void verify_mask_append(struct buf *out, const struct verify_report *report, struct bytes value)
+static void append(struct buf *out, const struct verify_report *report, struct bytes value,
+                   bool for_people)
 {
     if (value.size == 0)
         buf_append_text(out, "absent");
     else if (report->show_values)
         text_append_safe(out, value, VERIFY_VALUE_MOST);
     else
-        append_masked(out, report, value);
+        append_masked(out, report, value, for_people);
+}
+
+void verify_mask_append(struct buf *out, const struct verify_report *report, struct bytes value)
+{
+    append(out, report, value, true);
 }
 
 void verify_mask_append_json(struct buf *out, const struct verify_report *report,
@@ -78,7 +87,7 @@ void verify_mask_append_json(struct buf *out, const struct verify_report *report
         return;
     }
     buf_init(&text, 16 * VERIFY_VALUE_MOST + 64);
-    verify_mask_append(&text, report, value);
+    append(&text, report, value, false);
     buf_append_json(out, buf_view(&text));
     buf_free(&text);
 }

@@ -6,9 +6,11 @@
  * when asked, as they are, safe for a terminal. An absent value (size 0) is shown as such, never as
  * a hash.
  *
- * A hash is a BLAKE2b keyed with the report's mask_key, which is never written anywhere: who has a
- * report cannot try guesses against it. With a key file the key is made of its identity, so that a
- * record has the same hash in all reports of the migration; without one it is drawn for one report.
+ * A hash is a BLAKE2b of 64 bits keyed with the report's mask_key: who has a report cannot try
+ * guesses against it. With a key file the key is derived from its identity
+ * (secret_ring_report_key), so that a record has the same hash in all reports of the migration;
+ * without one it is drawn for one report and written nowhere. Texts for people show the first 32
+ * bits, JSON all of them.
  */
 
 #include "common/base/buf.h"
@@ -18,12 +20,11 @@
 
 /* Without a key file: a key of this report's own. */
 void verify_mask_draw_key(struct verify_report *report);
-/* 64 bits; texts for people show the first 32 of them. */
 uint64_t verify_mask_hash(const struct verify_report *report, struct bytes text);
 uint64_t verify_mask_hash_key(const struct verify_report *report, const struct diff_key *key);
 /* `value` is JSON text: `"19.9"`, `absent`, `string of 12 bytes h:9f2c11d0`. */
 void verify_mask_append(struct buf *out, const struct verify_report *report, struct bytes value);
-/* The same inside a JSON string; null for an absent value. */
+/* The same inside a JSON string, with all of the hash; null for an absent value. */
 void verify_mask_append_json(struct buf *out, const struct verify_report *report,
                              struct bytes value);
 

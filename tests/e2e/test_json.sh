@@ -34,7 +34,6 @@ normal() {
     def words: gsub($work; "/srv/shop") | gsub($here + "/"; "") | gsub($name; "shop") | gsub($kafka; "localhost:9092") | gsub($redis; "localhost:6379")
       | gsub("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}([.][0-9]+)?Z"; "2026-01-01T00:00:00.000Z") | gsub("h:[0-9a-f]{16}"; "h:00a1b2c3d4e5f607")
       | gsub("sec_[A-Za-z0-9_-]{16,}"; "sec_0123456789abcdefghijkl") | gsub("^[0-9a-f]{16}$"; "0123456789abcdef") | gsub("^[0-9a-f]{32}$"; "0123456789abcdef0123456789abcdef")
-      | gsub("string of (?<n>[0-9]+) bytes h:[0-9a-f]+"; "string of \(.n) bytes h:0a1b2c3d") | gsub("number of (?<n>[0-9]+) bytes h:[0-9a-f]+"; "number of \(.n) bytes h:0a1b2c3d")
       | gsub("[0-9]+[.]?[0-9]* ms"; "1 ms") | gsub($host; "host");
     walk(if type == "string" then words
          elif type == "object" then with_entries(

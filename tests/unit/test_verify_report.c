@@ -176,10 +176,17 @@ START_TEST(values_are_masked_unless_asked_for)
     ck_assert_ptr_nonnull(strstr(show(), "drover.m.source-3@88121"));
     ck_assert_ptr_nonnull(strstr(show(), "/mail  source string of 18 bytes h:"));
     ck_assert_ptr_nonnull(strstr(show(), "stored absent"));
+    const struct bytes *mail = &report.samples[VERDICT_DIFFERENT][0].fields[0].expected;
+    unsigned long long hash = verify_mask_hash(&report, *mail);
+    char shown[64];
+    snprintf(shown, sizeof shown, "string of 18 bytes h:%08llx, stored", hash >> 32);
+    ck_assert_msg(strstr(show(), shown) != NULL, "%s: %s", shown, show());
     verify_report_warn(&report, "a file named \033[2J");
     ck_assert_ptr_null(strchr(show(), '\033'));
     buf_reset(&text);
     append_json();
+    snprintf(shown, sizeof shown, "\"string of 18 bytes h:%016llx\"", hash);
+    ck_assert_msg(strstr(buf_text(&text), shown) != NULL, "%s", buf_text(&text));
     ck_assert_ptr_null(strstr(buf_text(&text), "secret"));
     report.show_values = true;
     ck_assert_ptr_nonnull(strstr(show(), "ana@secret.example"));
