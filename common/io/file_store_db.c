@@ -68,8 +68,8 @@ static const char *const SQL[STATEMENT_COUNT] = {
     [STATEMENT_NEXT_FILE] = "SELECT entity, tenant FROM file WHERE (entity, tenant) > (?1, ?2) "
                             "ORDER BY entity, tenant LIMIT 1",
     [STATEMENT_SEE_FILE] = FILE_STORE_SEE_FILE,
-    [STATEMENT_OWN_FILE] = "UPDATE file SET ours = 1, next_digest = ?3 "
-                           "WHERE entity = ?1 AND tenant = ?2",
+    [STATEMENT_OWN_FILE] = "UPDATE file SET ours = 1, next_digest = ?3, digest = CASE WHEN "
+                           "?4 THEN next_digest ELSE digest END WHERE entity = ?1 AND tenant = ?2",
     [STATEMENT_MARK_CLEAN] =
         "UPDATE file SET dirty = 0, size = ?3, digest = next_digest, next_digest = NULL, "
         "problem = NULL WHERE entity = ?1 AND tenant = ?2",

@@ -28,6 +28,7 @@ struct target {
     const char *dir;
     const struct mapping *mapping; /* NULL: of a mapping that is no longer there */
     bool ours, has_digest, has_next;
+    bool is_next; /* what lies there is `next`: named, and stopped before that was noted */
     struct digest digest, next; /* of what was written last; of what was about to be written */
     struct buf problem;         /* told before */
     char folder[FILE_FOLDER_SIZE];
@@ -100,7 +101,7 @@ static enum outcome somebody_elses(const struct target *target, const char *what
 }
 
 /* Whether what lies there may be replaced: nothing, or what we wrote. */
-static enum outcome look_at_place(const struct target *target, struct error *err)
+static enum outcome look_at_place(struct target *target, struct error *err)
 {
     struct stat status;
     struct digest digest;
@@ -122,9 +123,9 @@ static enum outcome look_at_place(const struct target *target, struct error *err
         return system_error(target, "what lies in the file's place cannot be read", err);
     if (!target->ours)
         return somebody_elses(target, "a file that is not the store's lies in its place", err);
+    target->is_next = target->has_next && digest_equal(&digest, &target->next);
     if ((!target->has_digest && !target->has_next) || /* of a version that noted none */
-        (target->has_digest && digest_equal(&digest, &target->digest)) ||
-        (target->has_next && digest_equal(&digest, &target->next)))
+        (target->has_digest && digest_equal(&digest, &target->digest)) || target->is_next)
         return OUT_OK;
     return somebody_elses(target, "the file was edited since it was written", err);
 }
@@ -200,8 +201,9 @@ static enum outcome print_records(struct file_store *store, const struct target 
 static enum outcome write_beside(struct file_store *store, const struct target *target,
                                  struct file_text *text, struct error *err)
 {
+    unlinkat(target->at, target->temporary, 0); /* of a writing that was stopped */
     int fd = openat(target->at, target->temporary,
-                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     text->file = fd < 0 ? NULL : fdopen(fd, "w");
     if (!text->file)
         return system_error(target, "the tenant's file cannot be written", err);
@@ -215,7 +217,8 @@ static enum outcome write_beside(struct file_store *store, const struct target *
     return outcome;
 }
 
-/* On the disk before the file has its name: so what lies there is always one that is noted. */
+/* On the disk before the file has its name: so what lies there is always one that is noted. What
+ * lies there may be the `next` of a writing that was stopped: it stays noted, as the last one. */
 static enum outcome note_next(struct file_store *store, const struct target *target,
                               const struct file_text *text, struct error *err)
 {
@@ -225,6 +228,7 @@ static enum outcome note_next(struct file_store *store, const struct target *tar
         return failed(err);
     bind_target(target, statement);
     sqlite3_bind_blob(statement, 3, text->digest.bytes, sizeof text->digest.bytes, SQLITE_STATIC);
+    sqlite3_bind_int(statement, 4, target->is_next);
     return file_db_step(&store->db, statement, &row, err);
 }
 

@@ -472,7 +472,8 @@ enum outcome file_look_take(struct file_look *look, const struct mapping *mappin
         return OUT_FATAL;
     look->dirty = noted.dirty;
     enum outcome outcome = compare(look, &noted, err);
-    if (look->state == FILE_MISSING && noted.dirty && !noted.ours)
+    static const struct digest NONE; /* it never had its name */
+    if (look->state == FILE_MISSING && noted.dirty && digest_equal(&noted.digest, &NONE))
         say(look, FILE_PENDING, "not written yet");
     return outcome;
 }
