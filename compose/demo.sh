@@ -34,7 +34,7 @@ demo_samples() {
   note "JSON files of 50 tenants, localStorage of two, a program's maps → Kafka → PostgreSQL and Redis"
   "$DROVER" run --config schemas/samples/demo.yaml --key-file "$folder/key" --state-dir "$folder/state" --report drover-demo "$folder/exports" || status=$?
   [ "$status" = 5 ] || exit "$status"
-  cat >&2 <<'EOF'
+  cat >&2 <<EOF
 
 That is exit 5, as planned: some of the sample data is broken on purpose, and each such record is named above. Everything else
 matches, in PostgreSQL and in Redis; secrets are sealed, tokens stayed where they were. Values are masked unless you ask for them.
@@ -42,7 +42,7 @@ matches, in PostgreSQL and in Redis; secrets are sealed, tokens stayed where the
 Next:
   ./dev demo                                     again: everything is unchanged, no row is written
   ./dev demo --real                              171 075 real records
-  eval "$(./dev stack env)"                      then, with --config schemas/samples/demo.yaml:
+  eval "\$(./dev stack env)"                      then, with --config schemas/samples/demo.yaml --key-file $folder/key:
   build/release/drover verify --show-values …    the same report with ids
   build/release/drover export --tenant acme --as local_storage …      back to its form
   build/release/drover status …                  where each partition stands

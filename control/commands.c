@@ -7,11 +7,15 @@
 #include <libpq-fe.h>
 
 #include "common/base/text.h"
+#include "common/policy/text_line.h"
 #include "producer/produce.h"
 #include "verifier/verify.h"
 #include "worker/work.h"
 
-enum { BITS = 32 };
+enum {
+    BITS = 32,
+    EXPLAIN_WIDTH = 80,
+};
 
 /* Sources on the command line stand in for those of the file. */
 static struct settings with_sources(const struct invocation *invocation)
@@ -64,6 +68,18 @@ static void append_code(struct json_out *out, enum error_code code)
     json_out_end(out);
 }
 
+static void print_row(const char *id, const char *meaning)
+{
+    struct buf text;
+    buf_init(&text, 4096);
+    struct text_line line = text_line_begin(&text, 10, EXPLAIN_WIDTH);
+    text_line_format(&line, "%-9s ", id);
+    text_line_words(&line, bytes_text(meaning));
+    text_line_end(&line);
+    fputs(buf_text(&text), stdout);
+    buf_free(&text);
+}
+
 static void explain_all(struct answer *answer, const char *const *ids, size_t count)
 {
     enum error_code code;
@@ -75,7 +91,7 @@ static void explain_all(struct answer *answer, const char *const *ids, size_t co
         if (answer->wanted)
             append_code(answer_body(answer), code);
         else
-            printf("%-9s %s\n", ids[i], error_code_meaning(code));
+            print_row(ids[i], error_code_meaning(code));
     }
     if (answer->wanted)
         json_out_end(answer_body(answer));
@@ -146,12 +162,12 @@ static const struct command COMMANDS[] = {
     {"produce", CMD_PRODUCE, "[SOURCE…]", "read the sources into the source topic",
      "  drover produce exports/*.json\n"
      "  drover produce --tenant-path 'exports/{tenant}/*.json'\n"
-     "  drover produce --follow exports/           stay: what is added, changed, deleted\n"
+     "  drover produce --follow exports/           stay, and follow what changes\n"
      "  zcat dump.gz | drover produce --format ndjson --entity cart -\n",
      produce_command},
     {"work", CMD_WORK, "", "apply the source topic to the stores (start as many as you like)",
      "  drover work\n"
-     "  drover work --until-end                    stop when everything there now is applied\n",
+     "  drover work --until-end                    stop when all there is is applied\n",
      work_command},
     {"verify", CMD_VERIFY, "", "compare sources and stores, write the report",
      "  drover verify --source 'exports/*.json'\n"
@@ -190,8 +206,8 @@ static const struct command COMMANDS[] = {
      "  drover secret keygen drover.key            a new key file; none is overwritten\n"
      "  drover secret list --tenant acme           what is sealed, never the values\n"
      "  drover secret open sec_… --tenant acme     one value, on standard output\n"
-     "  drover secret rotate                       a new key, and everything sealed with it\n"
-     "  drover secret check                        every value opens, no reference dangles\n"
+     "  drover secret rotate                       a new key seals everything anew\n"
+     "  drover secret check                        every value opens, none is missing\n"
      "  drover secret sweep                        removes what no row refers to\n",
      secret_command},
     {"rebuild", CMD_REBUILD, "redis|files",

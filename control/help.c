@@ -168,16 +168,14 @@ void help_print_commands(FILE *out)
 {
     size_t count;
     const struct command *commands = command_table(&count);
-    fprintf(
-        out,
-        "drover moves JSON data into PostgreSQL and Redis through Kafka, and proves it.\n"
-        "\n"
-        "Examples:\n"
-        "  drover doctor                    check settings, mappings and servers\n"
-        "  drover run exports/*.json        schema, topics, produce, work, verify on this host\n"
-        "  drover status --watch            where everything stands, also work done elsewhere\n"
-        "\n"
-        "Commands:\n");
+    fprintf(out, "drover moves JSON data into PostgreSQL and Redis through Kafka, and proves it.\n"
+                 "\n"
+                 "Examples:\n"
+                 "  drover doctor                    check settings, mappings and servers\n"
+                 "  drover run exports/*.json        everything, on this host\n"
+                 "  drover status --watch            where everything stands\n"
+                 "\n"
+                 "Commands:\n");
     for (size_t i = 0; i < count; i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fprintf(out,

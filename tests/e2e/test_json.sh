@@ -109,6 +109,8 @@ for pid in "${WAITED[@]}"; do wait "$pid"; done
 say "a migration, step by step"
 answers topics_print 0 topics_print topics print
 answers topics_apply 0 topics_apply topics apply
+answers topics_print 0 - topics print
+answers topics_apply 0 - topics apply
 answers schema_apply 0 - schema apply
 answers schema_apply 0 schema_apply schema apply --dry-run
 answers doctor 0 doctor doctor
