@@ -129,6 +129,18 @@ bool text_percent_decode(struct buf *out, struct bytes text)
     return true;
 }
 
+void text_append_pointer_name(struct buf *out, struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        if (name.data[i] == '~')
+            buf_append_text(out, "~0");
+        else if (name.data[i] == '/')
+            buf_append_text(out, "~1");
+        else
+            buf_append_char(out, name.data[i]);
+    }
+}
+
 /* One '*' is remembered at a time: a later one makes the earlier one's choice final, so the time
  * is at most pattern times text and hostile patterns cannot blow it up. */
 bool text_glob(const char *pattern, struct bytes text)

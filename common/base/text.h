@@ -23,6 +23,9 @@ void text_percent_encode(struct buf *out, struct bytes text);
 /* False on "%" without two hex digits. */
 bool text_percent_decode(struct buf *out, struct bytes text);
 
+/* A name as a JSON pointer has it: '~' as "~0", '/' as "~1". Without the '/' before it. */
+void text_append_pointer_name(struct buf *out, struct bytes name);
+
 /* Whole text must be a decimal integer in range; no spaces, no '+'. */
 bool text_parse_int64(struct bytes text, int64_t *value);
 /* "64", "64k", "16MiB", "1.5 GB" not accepted: digits then optional k|m|g[i][b], powers of 1024. */

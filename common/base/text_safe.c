@@ -119,10 +119,7 @@ static void append_step(struct buf *out, struct bytes step)
     if (bytes_equal(buf_view(&masked), buf_view(&name)))
         buf_append_bytes(out, step);
     else
-        for (size_t i = 0; i < masked.size; i++)
-            buf_append_text(out, masked.data[i] == '/'   ? "~1"
-                                 : masked.data[i] == '~' ? "~0"
-                                                         : (char[]){masked.data[i], '\0'});
+        text_append_pointer_name(out, buf_view(&masked));
     buf_free(&name);
     buf_free(&masked);
 }

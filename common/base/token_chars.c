@@ -18,6 +18,19 @@ const uint16_t TOKEN_CHARS[256] = {
 };
 /* clang-format on */
 
+bool token_chars_hold(struct bytes text, unsigned flags)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (token_char_is(text.data[i], flags))
+            return true;
+    return false;
+}
+
+bool token_chars_are_mixed(struct bytes text)
+{
+    return token_chars_hold(text, CHAR_CAPITAL | CHAR_SMALL) && token_chars_hold(text, CHAR_DIGIT);
+}
+
 unsigned token_class(char letter)
 {
     switch (letter) {

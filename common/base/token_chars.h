@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/bytes.h"
+
 #define CHAR_DIGIT 0x001u   /* 0-9 */
 #define CHAR_CAPITAL 0x002u /* A-Z */
 #define CHAR_SMALL 0x004u   /* a-z */
@@ -29,6 +31,10 @@ static inline bool token_char_is(char c, unsigned flags)
 {
     return (TOKEN_CHARS[(unsigned char)c] & flags) != 0;
 }
+
+/* Whether one of the text's bytes is of the flags; whether it has a digit and a letter. */
+bool token_chars_hold(struct bytes text, unsigned flags);
+bool token_chars_are_mixed(struct bytes text);
 
 /* Of a class's letter in a pattern (token_kinds.h). */
 unsigned token_class(char letter);

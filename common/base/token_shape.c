@@ -13,12 +13,7 @@ static enum shape scan(struct token_scan *scan)
     enum shape shape = SHAPE_PLAIN;
     for (struct token_span span; shape != SHAPE_TOKEN && token_scan_next(scan, &span);)
         shape = span.shape;
-    if (shape != SHAPE_TOKEN)
-        return shape;
-    size_t blanks = 0; /* "Authorization: Bearer eyJ…" has two */
-    for (size_t i = 0; i < scan->text.size && blanks <= 2; i++)
-        blanks += scan->text.data[i] == ' ';
-    return blanks > 2 ? SHAPE_SECRET : SHAPE_TOKEN;
+    return shape == SHAPE_TOKEN && token_shape_has_words(scan->text) ? SHAPE_SECRET : shape;
 }
 
 enum shape token_shape_of_value(struct bytes value)
@@ -32,7 +27,11 @@ enum shape token_shape_of_value(struct bytes value)
 
 enum shape token_shape_of_member(struct bytes name, struct bytes value)
 {
-    enum shape by_value = token_shape_of_value(value);
+    return token_shape_of_member_known(name, value, token_shape_of_value(value));
+}
+
+enum shape token_shape_of_member_known(struct bytes name, struct bytes value, enum shape by_value)
+{
     enum shape by_name = token_shape_of_name(name);
     if (by_value == SHAPE_TOKEN || (by_name != SHAPE_PLAIN && token_shape_is_placeholder(value)))
         return by_value;

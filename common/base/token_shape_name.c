@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <strings.h>
 
+#include "common/base/token_chars.h"
+
 #define WORDS_MOST 8   /* the last ones of a name: those before do not matter */
 #define WORD_MOST 31   /* longer words are none of ours */
 #define NESTED_MOST 96 /* of a name and the one around it */
@@ -339,22 +341,15 @@ static bool is_digits(struct bytes text, size_t least, size_t most)
     return text.size >= least && text.size <= most;
 }
 
-static bool has_digit(struct bytes text)
-{
-    for (size_t i = 0; i < text.size; i++)
-        if (isdigit((unsigned char)text.data[i]))
-            return true;
-    return false;
-}
-
 /* "Token 9f86d081", or a long text that is no words. */
 static bool is_credential(struct bytes value)
 {
     const char *blank = value.size ? memchr(value.data, ' ', value.size) : NULL;
     if (!blank)
-        return value.size >= 20 && has_digit(value);
+        return value.size >= 20 && token_chars_hold(value, CHAR_DIGIT);
     struct bytes rest = bytes_of(blank + 1, value.size - (size_t)(blank + 1 - value.data));
-    return rest.size >= 8 && has_digit(rest) && !memchr(rest.data, ' ', rest.size);
+    return rest.size >= 8 && token_chars_hold(rest, CHAR_DIGIT) &&
+           !memchr(rest.data, ' ', rest.size);
 }
 
 /* "sid=8f14e45f; theme=dark" */
@@ -367,7 +362,7 @@ static bool is_cookie(struct bytes value)
         const char *equals = memchr(value.data + at, '=', size);
         if (equals) {
             struct bytes part = bytes_of(equals + 1, at + size - (size_t)(equals + 1 - value.data));
-            if (part.size >= 8 && has_digit(part))
+            if (part.size >= 8 && token_chars_hold(part, CHAR_DIGIT))
                 return true;
         }
         at += size + 1;
@@ -399,7 +394,8 @@ enum shape token_shape_of_name_with(struct bytes name, struct bytes value)
 enum shape token_shape_of_nested(struct bytes parent, struct bytes name, struct bytes value)
 {
     char joined[NESTED_MOST];
-    if (value.size < 8 || !has_digit(value) || parent.size + 1 + name.size > sizeof joined ||
+    if (value.size < 8 || !token_chars_hold(value, CHAR_DIGIT) ||
+        parent.size + 1 + name.size > sizeof joined ||
         !holds_any(parent, "tokapisecprisshmfaotpautwal"))
         return SHAPE_PLAIN;
     memcpy(joined, parent.data, parent.size);

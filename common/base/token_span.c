@@ -48,22 +48,6 @@ static size_t run_until(struct bytes text, size_t at, unsigned flags, size_t mos
     return end - at;
 }
 
-static bool has_digit(struct bytes text)
-{
-    for (size_t i = 0; i < text.size; i++)
-        if (token_char_is(text.data[i], CHAR_DIGIT))
-            return true;
-    return false;
-}
-
-static bool is_mixed(struct bytes text)
-{
-    for (size_t i = 0; i < text.size; i++)
-        if (token_char_is(text.data[i], CHAR_CAPITAL | CHAR_SMALL))
-            return has_digit(text);
-    return false;
-}
-
 static bool starts(struct bytes text, size_t at, const char *with)
 {
     size_t size = strlen(with);
@@ -182,7 +166,7 @@ static bool sk_at(struct bytes text, size_t at, struct token_span *span)
             part++;
             continue;
         }
-        is_key = part >= 16 && is_mixed(bytes_of(key.data + i - part, part));
+        is_key = part >= 16 && token_chars_are_mixed(bytes_of(key.data + i - part, part));
         part = 0;
     }
     return is_key && found(span, at, run_of(text, at, CHAR_WORD, SIZE_MAX), SHAPE_SECRET);
@@ -227,7 +211,7 @@ static bool scheme_at(struct bytes text, size_t at, struct token_span *span)
     if (starts_nocase(text, at, "bearer ")) {
         size_t from = at + 7 + run_of(text, at + 7, CHAR_BLANK, 8);
         size_t size = run_of(text, from, CHAR_WORD | CHAR_DOT | CHAR_TILDE | CHAR_BASE64, SIZE_MAX);
-        return size >= 16 && has_digit(bytes_of(text.data + from, size)) &&
+        return size >= 16 && token_chars_hold(bytes_of(text.data + from, size), CHAR_DIGIT) &&
                named(text, from, size, SHAPE_TOKEN, span);
     }
     return starts_nocase(text, at, "basic ") && is_pair(text, at + 6) &&
@@ -369,7 +353,7 @@ static bool authorization_at(struct bytes text, size_t at, struct token_span *sp
         from += word.size + run_of(text, from + word.size, CHAR_BLANK, 4);
     size_t size = run_until(text, from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, VALUE_MAX);
     struct bytes key = bytes_of(text.data + from, size);
-    if (size < 8 || !is_mixed(key) || is_placeholder_start(key.data[0]))
+    if (size < 8 || !token_chars_are_mixed(key) || is_placeholder_start(key.data[0]))
         return false;
     size = run_until(text, from, CHAR_BLANK | CHAR_QUOTE | CHAR_CLOSE, SIZE_MAX);
     return named(text, from, size, SHAPE_TOKEN, span);
@@ -390,7 +374,7 @@ static bool is_sure(const struct token_scan *scan, size_t at, size_t start,
     if (scan->any)
         return true;
     return ((alone || query || member) && value->size >= 4) ||
-           (value->size >= 8 && is_mixed(secret) &&
+           (value->size >= 8 && token_chars_are_mixed(secret) &&
             !memchr(secret.data, ' ', secret.size < 4 * NAME_MAX_SIZE ? secret.size : 256));
 }
 

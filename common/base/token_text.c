@@ -9,14 +9,7 @@
 
 #define RANDOM_LEAST 20
 #define RANDOM_MOST 1024
-
-static bool is_mixed(struct bytes text)
-{
-    unsigned seen = 0;
-    for (size_t i = 0; i < text.size; i++)
-        seen |= TOKEN_CHARS[(unsigned char)text.data[i]];
-    return (seen & CHAR_DIGIT) && (seen & (CHAR_CAPITAL | CHAR_SMALL));
-}
+#define HEADER_BLANKS 2 /* "Authorization: Bearer eyJ…" */
 
 static bool is_uuid(struct bytes text)
 {
@@ -42,7 +35,8 @@ bool token_shape_is_random(struct bytes text)
 {
     unsigned counts[256] = {0};
     size_t changes = 0;
-    if (text.size < RANDOM_LEAST || text.size > RANDOM_MOST || is_uuid(text) || !is_mixed(text))
+    if (text.size < RANDOM_LEAST || text.size > RANDOM_MOST || is_uuid(text) ||
+        !token_chars_are_mixed(text))
         return false;
     for (size_t i = 0; i < text.size; i++) {
         if (!token_char_is(text.data[i], CHAR_WORD | CHAR_DOT | CHAR_TILDE | CHAR_BASE64) &&
@@ -59,6 +53,14 @@ bool token_shape_is_random(struct bytes text)
         if (counts[c])
             bits -= counts[c] * log2((double)counts[c] / (double)text.size);
     return bits / (double)text.size >= 3.2;
+}
+
+bool token_shape_has_words(struct bytes text)
+{
+    size_t blanks = 0;
+    for (size_t i = 0; i < text.size && blanks <= HEADER_BLANKS; i++)
+        blanks += text.data[i] == ' ';
+    return blanks > HEADER_BLANKS;
 }
 
 bool token_shape_is_placeholder(struct bytes value)

@@ -19,4 +19,7 @@ bool token_shape_is_placeholder(struct bytes value);
  * UUID. */
 bool token_shape_is_random(struct bytes text);
 
+/* More than a header's line: what people write. A token among words is sealed as a secret. */
+bool token_shape_has_words(struct bytes text);
+
 #endif

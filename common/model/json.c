@@ -38,14 +38,7 @@ static void append_step(struct buf *path, yyjson_val *key)
     buf_init(&shown, 16 * KEY_MOST);
     text_append_safe(&shown, name, KEY_MOST);
     buf_append_char(path, '/');
-    for (size_t at = 0; at < shown.size; at++) {
-        if (shown.data[at] == '~')
-            buf_append_text(path, "~0");
-        else if (shown.data[at] == '/')
-            buf_append_text(path, "~1");
-        else
-            buf_append_char(path, shown.data[at]);
-    }
+    text_append_pointer_name(path, buf_view(&shown));
     buf_free(&shown);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/model/canonical.h"
 #include "common/policy/diff_content.h"
 #include "common/policy/diff_within.h"
@@ -54,14 +55,8 @@ static void note(struct walk *walk, yyjson_val *expected, yyjson_val *actual)
 
 static void append_token(struct buf *path, yyjson_val *key)
 {
-    const char *text = yyjson_get_str(key);
     buf_append_char(path, '/');
-    for (size_t i = 0; i < yyjson_get_len(key); i++) {
-        if (text[i] == '~' || text[i] == '/')
-            buf_append_text(path, text[i] == '~' ? "~0" : "~1");
-        else
-            buf_append_char(path, text[i]);
-    }
+    text_append_pointer_name(path, bytes_of(yyjson_get_str(key), yyjson_get_len(key)));
 }
 
 /* The search goes on where the last one ended, so members in the same order cost one step each. */

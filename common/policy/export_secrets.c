@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/model/json.h"
 #include "common/policy/secret_text.h"
 
@@ -138,14 +139,7 @@ static yyjson_mut_val *copy(struct export_secrets *secrets, yyjson_val *val, uns
 static void append_step(struct buf *pointer, struct bytes name)
 {
     buf_append_char(pointer, '/');
-    for (size_t i = 0; i < name.size; i++) {
-        if (name.data[i] == '~')
-            buf_append_text(pointer, "~0");
-        else if (name.data[i] == '/')
-            buf_append_text(pointer, "~1");
-        else
-            buf_append_char(pointer, name.data[i]);
-    }
+    text_append_pointer_name(pointer, name);
 }
 
 static yyjson_mut_val *copy_object(struct export_secrets *secrets, yyjson_val *object,

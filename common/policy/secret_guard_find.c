@@ -6,6 +6,7 @@
 
 #include <sodium.h>
 
+#include "common/base/text.h"
 #include "common/model/json.h"
 #include "common/policy/secret_text.h"
 
@@ -31,14 +32,7 @@ static struct bytes text_of(yyjson_val *val)
 static void append_step(struct buf *path, struct bytes name)
 {
     buf_append_char(path, '/');
-    for (size_t i = 0; i < name.size; i++) {
-        if (name.data[i] == '~')
-            buf_append_text(path, "~0");
-        else if (name.data[i] == '/')
-            buf_append_text(path, "~1");
-        else
-            buf_append_char(path, name.data[i]);
-    }
+    text_append_pointer_name(path, name);
 }
 
 /* ---- what the mapping names ------------------------------------------------------------------ */
@@ -153,14 +147,15 @@ static enum outcome find_string(struct guard_job *job, yyjson_val *val, struct p
     if (guard_looks_like_json(text) && (!detect || token_shape_of_name(place.name) == SHAPE_PLAIN ||
                                         guard_is_decoded(job, val, place.strings)))
         return find_in_json(job, val, place, err);
-    enum shape shape = detect ? token_shape_of_member(place.name, text) : SHAPE_PLAIN;
+    enum shape by_value = detect ? token_shape_of_value(text) : SHAPE_PLAIN;
+    enum shape shape =
+        detect ? token_shape_of_member_known(place.name, text, by_value) : SHAPE_PLAIN;
     if (detect && shape == SHAPE_PLAIN && place.parent.size)
         shape = token_shape_of_nested(place.parent, place.name, text);
     if (shape == SHAPE_PLAIN)
         return job->spells ? guard_text(job, val, place.strings, false, err) : OUT_OK;
-    bool by_name =
-        token_shape_of_value(text) == SHAPE_PLAIN ||
-        (token_shape_of_name(place.name) != SHAPE_PLAIN && !token_shape_is_placeholder(text));
+    bool by_name = by_value == SHAPE_PLAIN || (token_shape_of_name(place.name) != SHAPE_PLAIN &&
+                                               !token_shape_is_placeholder(text));
     return by_name ? guard_take_found(job, val, shape, place.strings, err)
                    : guard_text(job, val, place.strings, false, err);
 }

@@ -8,15 +8,13 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "common/base/token_span.h"
+#include "common/base/token_text.h"
 #include "common/model/json.h"
 #include "common/policy/secret_text.h"
-#include "common/base/token_span.h"
 
 #define TEXT_MOST (256u << 20)
 #define MARK_SIZES_APART 29 /* a withheld one is shorter by that, as text and as a member */
-#define WORDS_BLANKS                                                                               \
-    2 /* more of them: words, and no header line ("Authorization: Bearer eyJ…")                  \
-       */
 
 bool guard_looks_like_json(struct bytes text)
 {
@@ -88,14 +86,6 @@ struct parts {
     bool everything;    /* one part is the whole text */
     bool words;         /* the text is what people write */
 };
-
-static bool has_words(struct bytes text)
-{
-    size_t blanks = 0;
-    for (size_t i = 0; i < text.size && blanks <= WORDS_BLANKS; i++)
-        blanks += text.data[i] == ' ';
-    return blanks > WORDS_BLANKS;
-}
 
 static bool is_continued(struct bytes text, size_t at)
 {
@@ -216,7 +206,7 @@ enum outcome guard_text(struct guard_job *job, yyjson_val *val, unsigned strings
 {
     struct bytes text = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
     struct guard_point before = guard_point(job);
-    struct parts parts = {.shape = SHAPE_PLAIN, .words = has_words(text)};
+    struct parts parts = {.shape = SHAPE_PLAIN, .words = token_shape_has_words(text)};
     struct token_scan scan;
     struct token_span span;
     enum outcome outcome = OUT_OK;

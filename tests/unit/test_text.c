@@ -375,6 +375,16 @@ START_TEST(a_pattern_does_not_match_past_a_nul)
 }
 END_TEST
 
+START_TEST(a_pointer_holds_any_name)
+{
+    struct buf out;
+    buf_init(&out, 100);
+    text_append_pointer_name(&out, BYTES_LITERAL("a/b~c~1"));
+    ck_assert_str_eq(buf_text(&out), "a~1b~0c~01");
+    buf_free(&out);
+}
+END_TEST
+
 static Suite *text_suite(void)
 {
     Suite *suite = suite_create("text");
@@ -392,6 +402,7 @@ static Suite *text_suite(void)
     tcase_add_loop_test(tcase, shows_text_safely, 0, COUNT(SAFE));
     tcase_add_loop_test(tcase, matches_patterns, 0, COUNT(GLOBS));
     tcase_add_test(tcase, a_pattern_does_not_match_past_a_nul);
+    tcase_add_test(tcase, a_pointer_holds_any_name);
     suite_add_tcase(suite, tcase);
     return suite;
 }
