@@ -22,6 +22,7 @@
 #define RUN_MAX 512          /* of "{20,}" while it is matched; then the rest of the run is taken */
 #define LETTERS_OF_ITS_OWN 4 /* of a row that may begin inside a word */
 #define DISTINCT_MIN 5       /* different characters in what was drawn at random */
+#define DISTINCT_CAPITALS 8  /* of capitals alone */
 
 /* ---- patterns -------------------------------------------------------------------------------- */
 
@@ -119,8 +120,8 @@ static size_t run(const struct element *element, struct bytes text, size_t at,
 
 /* What was drawn at random of a value: all but the pattern's own letters. */
 struct drawn {
-    bool seen[256], digit;
-    unsigned changes; /* between small letters and capitals */
+    bool seen[256], digit, any_case; /* small letters might have been drawn */
+    unsigned changes;                /* between small letters and capitals */
 };
 
 static void draw(struct drawn *drawn, const char *text, size_t size)
@@ -150,12 +151,15 @@ static bool looks_drawn(const char *pattern, struct bytes text, size_t at, struc
         }
         read_element(&pattern, &element);
         size_t count = run(&element, text, at, runs);
+        drawn.any_case = drawn.any_case || (element.max > 1 && takes(&element, 'k'));
         if (!is_literal(&element) && element.max > 1)
             draw(&drawn, text.data + at, count);
         at += count;
     }
     for (size_t c = 0; c < 256; c++)
         distinct += drawn.seen[c];
+    if (!drawn.any_case && !drawn.digit) /* 1 of 30 AWS key ids has no digit */
+        return distinct >= DISTINCT_CAPITALS;
     return distinct >= DISTINCT_MIN && (drawn.digit || drawn.changes >= 4);
 }
 

@@ -535,6 +535,23 @@ static unsigned joins(const struct token_scan *scan, size_t at)
     return c == '+' || (c == '/' && scan->slash_joins) ? CHAR_DIGIT : CHAR_BLANK;
 }
 
+/* A private key begins with letters that other secrets may have: the value of a name that ends at
+ * its first blank, a key that it follows without a gap. It goes whole all the same. */
+static void take_key_file(struct bytes text, struct token_span *span)
+{
+    struct token_span key;
+    size_t end = span->start + span->size;
+    for (size_t at = span->start; at < end; at++) {
+        char c = text.data[at];
+        if ((c != '-' && c != 'P') || !key_file_at(text, at, &key))
+            continue;
+        if (key.start + key.size > end)
+            *span = (struct token_span){span->start, key.start + key.size - span->start,
+                                        SHAPE_SECRET, NULL};
+        return;
+    }
+}
+
 /* Of the text as it stands, from scan->at on. */
 static bool scan_plain(struct token_scan *scan, struct token_span *span)
 {
@@ -560,12 +577,16 @@ static bool scan_plain(struct token_scan *scan, struct token_span *span)
                 at++; /* nothing begins there */
         } else if (here & CHAR_SIGN) {
             hit = sign_at(scan, at, after, span);
-        } else if (text.data[at] == '-' && !(before & CHAR_WORD)) {
-            word = at;
-            hit = key_file_at(text, at, span) || user_flag_at(text, at, span);
+        } else if (text.data[at] == '-') {
+            bool begins = !(before & CHAR_WORD);
+            word = begins ? at : word;
+            hit = key_file_at(text, at, span) || (begins && user_flag_at(text, at, span));
         }
         if (hit) {
-            scan->at = scan->resume ? scan->resume : span->start + span->size;
+            take_key_file(text, span);
+            scan->at = span->start + span->size;
+            if (scan->at < scan->resume)
+                scan->at = scan->resume;
             scan->resume = 0;
             return true;
         }

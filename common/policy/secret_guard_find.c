@@ -10,6 +10,7 @@
 #include "common/model/json.h"
 #include "common/policy/secret_text.h"
 
+#define NAME_SIZE_MAX 64 /* of what names the next element; longer is a text */
 #define PAYLOAD_MOST (256u << 20)
 #define KEY_SECRET_LEAST 16 /* a member's name that is a secret itself is at least so long */
 #define NUMBER_DIGITS_LEAST 4
@@ -222,6 +223,8 @@ static enum outcome find_in_object(struct guard_job *job, yyjson_val *object, st
 static struct bytes name_from_before(yyjson_val *array, yyjson_val *before, yyjson_val *val)
 {
     struct bytes name = text_of(before), value = text_of(val);
+    if (name.size > NAME_SIZE_MAX || (name.size && memchr(name.data, ' ', name.size)))
+        return (struct bytes){0};
     if (name.size > 1 && name.data[0] == '-' && value.size && value.data[0] != '-')
         return name;
     bool pair = yyjson_arr_size(array) == 2 && value.size >= 8 && has_digits(value, 1);

@@ -40,6 +40,12 @@ static const char *const TEXTS[] = {
     ")]}',{\"password\":\"«hunter2»\"}",
     "<login><password>«hunter2secret»</password></login>",
     "machine x login u password «hunter2secret»\nmachine y",
+    "id «AKIARPTVYFZIWSHOZVKK» and AKIAXXXXXXXXXXXXXXXX",
+    "{\"a\": 1.5, \"apiKey\": \"«-----BEGIN PRIVATE KEY-----\nMHcCAQEE\nabc",
+    "https://h.example/p?api_key=«-----BEGIN PRIVATE KEY-----\nMHcCAQEE\nabc",
+    "«sk-proj-a1B2c3D4e5F6g7H8i9J0-----BEGIN PRIVATE KEY-----\nMHcCAQEE\n-----END PRIVATE "
+    "KEY-----» x",
+    "postgres://u:p«-----BEGIN PRIVATE KEY-----\nMHcC\n-----END PRIVATE KEY-----»@h and more",
     "a\n«-----BEGIN EC PRIVATE KEY-----\nMHc=\n-----END EC PRIVATE KEY-----»\nb",
     "a «-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl",
     "«PuTTY-User-Key-File-2: ssh-rsa\nPrivate-Lines: 1\nAAAA\nPrivate-MAC: 0a1b2c»\nend",
