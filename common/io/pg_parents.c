@@ -198,12 +198,17 @@ static enum outcome open_round(struct sweep *sweep, int64_t *round, struct error
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, *round);
     const struct bytes with_round[] = {params[0], params[1], bytes_text(number)};
-    outcome = pg_session_query(sweep->connection,
-                               "UPDATE drover.waiting AS u SET round = $3::text::int8"
-                               " WHERE " PARENTS_OURS " AND (u.partition, u.\"offset\") IN "
-                               "(SELECT partition, \"offset\"" PARENTS_WITHIN(
-                                   TELL_MOST, PARENTS_OURS " AND state IS NOT NULL") ")",
-                               with_round, 3, false, &result, err);
+    /* Read once: without statistics PostgreSQL would read the page again for every row of it. */
+    outcome = pg_session_query(
+        sweep->connection,
+        "WITH page AS MATERIALIZED (SELECT partition, \"offset\"" PARENTS_WITHIN(
+            TELL_MOST, PARENTS_OURS " AND state IS NOT NULL") ")"
+                                                              " UPDATE drover.waiting AS u SET "
+                                                              "round = $3::text::int8 FROM page"
+                                                              " WHERE " PARENTS_OURS
+                                                              " AND u.partition = page.partition"
+                                                              " AND u.\"offset\" = page.\"offset\"",
+        with_round, 3, false, &result, err);
     PQclear(result);
     return outcome;
 }
