@@ -22,6 +22,7 @@
 
 enum {
     TICK_MS = 200,
+    WATCH_MS = 1000, /* between looks that only tell what is away */
     SURVEY_MS = 2000,
     SURVEY_RESTS = 10,
     BROKER_MS = 15000,
@@ -234,13 +235,22 @@ static void note_outages(struct run *run)
         log_error(LOG_WARN, "run.look", &run->look_err);
 }
 
+/* Later on a look only tells what is away: the numbers of the work stay those it ended with. */
+static bool counts(const struct run *run)
+{
+    return run->phase == RUN_WORKING || run->phase == RUN_DRAINING;
+}
+
 static void on_looked(uv_work_t *work, int status)
 {
     struct run *run = work->data;
     run->looking = false;
-    if (status != 0 || (run->phase != RUN_WORKING && run->phase != RUN_DRAINING))
+    run->looked_ms = clock_monotonic_ms();
+    if (status != 0 || run->phase == RUN_DONE)
         return;
     note_outages(run);
+    if (!counts(run))
+        return;
     run->seen.is_good = run->look_outcome == OUT_OK;
     if (run->look_outcome == OUT_OK) {
         run->seen = (struct run_seen){.total = run->survey.total,
@@ -262,7 +272,7 @@ static void on_looked(uv_work_t *work, int status)
 
 static void look(struct run *run)
 {
-    if (run->looking)
+    if (run->looking || (!counts(run) && clock_monotonic_ms() - run->looked_ms < WATCH_MS))
         return;
     run->look.data = run;
     run->look_is_last = run->children[RUN_PRODUCE].ended;
@@ -332,7 +342,7 @@ static void on_tick(uv_timer_t *timer)
     log_flush();
     if (stop_signal() && !run->interrupted)
         interrupt(run);
-    if (run->phase == RUN_WORKING || run->phase == RUN_DRAINING)
+    if (run->phase != RUN_DONE)
         look(run);
     if (run->phase == RUN_WORKING)
         look_for_end(run);

@@ -107,6 +107,7 @@ struct run {
     struct survey survey;
     uv_work_t look;
     bool looking;
+    uint64_t looked_ms; /* when the last one was over */
     bool look_is_last; /* it began when everything was in the topic */
     enum outcome look_outcome;
     struct error look_err;

@@ -71,15 +71,13 @@ static void say_change(const struct run *run, enum outage_service service,
                        enum outage_change change, uint64_t now_ms)
 {
     const struct outage *outage = &run->outages.of[service];
-    char event[32];
+    const char *event = outage_event(service, change);
     struct buf span;
     buf_init(&span, 64);
     outage_append_time(&span, now_ms - outage->since_ms);
     if (change == OUTAGE_BEGAN && !run->terminal) {
-        snprintf(event, sizeof(event), "%s.away", outage_word(service));
         log_line(LOG_WARN, event, "code=%s cause=\"%s\" lost=nothing", outage->code, outage->cause);
     } else if (change == OUTAGE_ENDED) {
-        snprintf(event, sizeof(event), "%s.back", outage_word(service));
         log_line(LOG_INFO, event, "after=%s lost=nothing", buf_text(&span));
     }
     buf_free(&span);

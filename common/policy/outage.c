@@ -9,11 +9,12 @@
 
 static const struct {
     const char *title, *word;
-    char letter; /* of its error codes */
+    const char *away, *back; /* names of events */
+    char letter;             /* of its error codes */
 } SERVICES[OUTAGE_SERVICES] = {
-    [OUTAGE_KAFKA] = {"Kafka", "kafka", 'K'},
-    [OUTAGE_POSTGRES] = {"PostgreSQL", "postgres", 'P'},
-    [OUTAGE_REDIS] = {"Redis", "redis", 'R'},
+    [OUTAGE_KAFKA] = {"Kafka", "kafka", "kafka.away", "kafka.back", 'K'},
+    [OUTAGE_POSTGRES] = {"PostgreSQL", "postgres", "postgres.away", "postgres.back", 'P'},
+    [OUTAGE_REDIS] = {"Redis", "redis", "redis.away", "redis.back", 'R'},
 };
 
 enum outage_service outage_service_of(enum error_code code)
@@ -33,6 +34,11 @@ const char *outage_title(enum outage_service service)
 const char *outage_word(enum outage_service service)
 {
     return SERVICES[service].word;
+}
+
+const char *outage_event(enum outage_service service, enum outage_change change)
+{
+    return change == OUTAGE_BEGAN ? SERVICES[service].away : SERVICES[service].back;
 }
 
 enum outage_service outage_find(const char *word)

@@ -44,6 +44,8 @@ enum outage_service outage_service_of(enum error_code code);
 /* "PostgreSQL", and "postgres" as in names of events and progress lines. */
 const char *outage_title(enum outage_service service);
 const char *outage_word(enum outage_service service);
+/* The event that is logged of a change, "postgres.away": static, as the log keeps the name. */
+const char *outage_event(enum outage_service service, enum outage_change change);
 /* By the word; OUTAGE_SERVICES: none. */
 enum outage_service outage_find(const char *word);
 /* What is seen now: away for this reason, or there. `code` and `cause` may be "". */

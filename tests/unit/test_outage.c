@@ -1,5 +1,6 @@
 /* Servers that are away. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/policy/outage.h"
@@ -16,6 +17,13 @@ START_TEST(whose_code_it_is)
     for (int i = 0; i < OUTAGE_SERVICES; i++)
         ck_assert_int_eq(outage_find(outage_word((enum outage_service)i)), i);
     ck_assert_int_eq(outage_find("disk"), OUTAGE_SERVICES);
+    for (int i = 0; i < OUTAGE_SERVICES; i++) {
+        char want[32];
+        snprintf(want, sizeof want, "%s.away", outage_word((enum outage_service)i));
+        ck_assert_str_eq(outage_event((enum outage_service)i, OUTAGE_BEGAN), want);
+        snprintf(want, sizeof want, "%s.back", outage_word((enum outage_service)i));
+        ck_assert_str_eq(outage_event((enum outage_service)i, OUTAGE_ENDED), want);
+    }
 }
 END_TEST
 
