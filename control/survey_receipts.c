@@ -246,8 +246,10 @@ static enum outcome find_new(struct survey *survey, const char *topic, const int
     return outcome;
 }
 
+/* Each message moves its own place in `read`: when reading fails half-way the next look goes on
+ * behind what was taken, as few receipts tell by themselves that they came before. */
 static enum outcome read_ranges(struct survey *survey, const char *topic,
-                                const struct kafka_range *ranges, on_message take,
+                                const struct kafka_range *ranges, int64_t *read, on_message take,
                                 struct error *err)
 {
     struct kafka_reader *reader = NULL;
@@ -258,8 +260,10 @@ static enum outcome read_ranges(struct survey *survey, const char *topic,
     if (outcome != OUT_OK)
         return outcome;
     while ((outcome = kafka_reader_next(reader, survey->timeout_ms, &message, err)) == OUT_OK &&
-           message)
+           message) {
         take(survey, message);
+        read[message->partition] = message->offset + 1;
+    }
     kafka_reader_close(reader);
     return outcome;
 }
@@ -274,7 +278,7 @@ static enum outcome read_topic(struct survey *survey, enum topic_kind kind, int6
     bool any;
     enum outcome outcome = find_new(survey, topic, read, ranges, &any, err);
     if (outcome == OUT_OK && any)
-        outcome = read_ranges(survey, topic, ranges, take, err);
+        outcome = read_ranges(survey, topic, ranges, read, take, err);
     for (int32_t i = 0; outcome == OUT_OK && i < survey->partition_count; i++)
         if (ranges[i].to > read[i])
             read[i] = ranges[i].to;
