@@ -14,7 +14,9 @@ enum { SCREEN_LIMIT = 1 << 20 };
 
 #define HIDE_CURSOR "\033[?25l"
 #define SHOW_CURSOR "\033[?25h"
-#define CLEAR_LINE_END "\033[K"
+/* All of the line, before it is written: a terminal that wraps its lines anew after a resize may
+ * count the cells of a longer one that was only cut (tmux does). */
+#define CLEAR_LINE "\033[2K"
 #define CLEAR_BELOW "\033[J"
 
 /* ---- suspended and continued: the block goes before the shell writes, and comes back below */
@@ -155,10 +157,11 @@ static void append_block(struct buf *out, struct terminal_live *live, int width)
     int room = terminal_height(live->fd) - 1; /* the cursor stands below */
     while (text.size && room-- > 0) {
         struct bytes line = next_line(&text);
+        buf_append_text(out, CLEAR_LINE);
         size_t before = out->size;
         text_append_fit(out, line, width);
         remember(live, text_width(bytes_of(out->data + before, out->size - before)));
-        buf_append_text(out, CLEAR_LINE_END "\n");
+        buf_append_char(out, '\n');
     }
     buf_append_text(out, CLEAR_BELOW); /* lines the last draw had and this one has not */
 }
@@ -182,11 +185,9 @@ static void redraw(struct terminal_live *live, const struct bytes *line)
     buf_append_text(&out, HIDE_CURSOR);
     append_up(&out, live, width);
     if (line) {
+        buf_append_text(&out, CLEAR_BELOW); /* it may take several rows */
         buf_append_bytes(&out, *line);
-        /* A line that fills the last column leaves the cursor there: what is to its right would be
-         * that column itself. */
-        bool fills = text_width(*line) % width == 0 && line->size;
-        buf_append_text(&out, fills ? "\n" : CLEAR_LINE_END "\n");
+        buf_append_char(&out, '\n');
     }
     append_block(&out, live, width);
     buf_append_text(&out, SHOW_CURSOR);
