@@ -149,8 +149,7 @@ static bool ended_well(const struct run_child *child)
 /* What was wrong the child has said itself, above. */
 static void fail_for(struct run *run, const struct run_child *child)
 {
-    static const char *const NAMES[] = {"produce", "verify", "work"};
-    const char *name = NAMES[child->role];
+    const char *name = run_role_name(child->role);
     if (child->code > 128)
         snprintf(run->failure, sizeof(run->failure), "drover %s was ended by signal %d", name,
                  child->code - 128);
@@ -215,13 +214,10 @@ static bool note_away(struct run *run, const struct error *err)
     enum outage_service service = outage_service_of(err->code);
     if (err->outcome != OUT_RETRY || service == OUTAGE_SERVICES)
         return false;
-    struct run_away *away = &run->look_away[service];
     struct buf cause;
     buf_init(&cause, 1024);
     outage_append_cause(&cause, err);
-    away->is_away = true;
-    snprintf(away->code, sizeof(away->code), "%s", error_code_id(err->code));
-    snprintf(away->cause, sizeof(away->cause), "%s", buf_text(&cause));
+    outage_see(&run->look_away, service, true, error_code_id(err->code), buf_text(&cause), 0);
     buf_free(&cause);
     return true;
 }
@@ -229,7 +225,7 @@ static bool note_away(struct run *run, const struct error *err)
 /* A server that cannot be reached is a state of the view; the workers wait for it as well. */
 static void note_outages(struct run *run)
 {
-    memset(run->look_away, 0, sizeof(run->look_away));
+    run->look_away = (struct outages){0};
     note_away(run, &run->look_ends_err);
     if (!note_away(run, &run->look_err) && run->look_outcome == OUT_RETRY)
         log_error(LOG_WARN, "run.look", &run->look_err);
@@ -281,12 +277,11 @@ static void look(struct run *run)
 
 static bool is_stuck(const struct run *run)
 {
-    uint64_t halted = 0;
+    struct run_sums sums;
     if (run->moved_ms == 0)
         return false; /* no look yet */
-    for (size_t i = RUN_WORK; i < run->child_count; i++)
-        halted += run->children[i].numbers.halted;
-    return halted && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
+    run_sum(run, &sums);
+    return sums.halted && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
 }
 
 /* Children that still wait for their parents need not: everything is in the topic, and written. To

@@ -20,7 +20,6 @@
 #define BUS_SHARE 16 /* of store.memory: messages on their way */
 #define BUS_MOST ((size_t)16 << 20)
 #define ARENA_MOST ((size_t)1 << 20)
-#define REPORT_MOST ((size_t)256 << 20)
 
 void rehearse_fail(struct rehearsal *rehearsal, const struct error *err)
 {
@@ -105,7 +104,7 @@ static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
 {
     const struct produce_ledger *ledger = &rehearsal->ledger;
     struct buf json;
-    buf_init(&json, REPORT_MOST);
+    buf_init(&json, ANSWER_MOST);
     verify_json_append_document(&rehearsal->report, clock_unix_ms(), &json);
     answer_pass_on(answer, bytes_of(json.data, json.size - 1));
     buf_free(&json);
@@ -131,8 +130,8 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     struct buf json, text;
     char counts[2][28];
     const struct settings *settings = rehearsal->settings;
-    buf_init(&json, REPORT_MOST);
-    buf_init(&text, REPORT_MOST);
+    buf_init(&json, ANSWER_MOST);
+    buf_init(&text, ANSWER_MOST);
     verify_json_append_document(&rehearsal->report, clock_unix_ms(), &json);
     char *path = NULL, cwd[PATH_MAX];
     enum outcome outcome = report_folder_write(settings->report_dir, buf_view(&json), &path, err);
@@ -169,7 +168,7 @@ static uint64_t say_rehearsal(const struct rehearsal *rehearsal)
     if (!orphans)
         abort();
     uint64_t orphan_count = rehearse_parents_judge(rehearsal->parents, rehearsal->store, orphans);
-    buf_init(&text, REPORT_MOST);
+    buf_init(&text, ANSWER_MOST);
     if (settings->json)
         rehearse_json_append(rehearsal, orphans, answer_body(settings->answer));
     else if (!settings->quiet)

@@ -34,22 +34,14 @@ enum run_role {
     RUN_WORK,
 };
 
-/* A server that whoever told it cannot reach. */
-struct run_away {
-    bool is_away;
-    char code[12];
-    char cause[OUTAGE_CAUSE_SIZE];
-};
-
 /* The last progress a child told; unused members are zero. */
 struct run_numbers {
-    uint64_t read, produced, rejected, bytes, total_bytes;                        /* produce */
-    uint64_t withheld;                                                            /* produce */
-    uint64_t polled, applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
-    uint64_t taken, recovered, parked, settled;                                   /* work */
-    uint64_t compared, total;                                                     /* verify */
-    struct run_away away[OUTAGE_SERVICES];                                        /* work */
-    bool told; /* anything at all */
+    uint64_t read, produced, rejected, withheld, bytes, total_bytes;      /* produce */
+    uint64_t applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
+    uint64_t taken, recovered, parked, settled;                           /* work */
+    uint64_t compared, total;                                             /* verify */
+    struct outages away; /* work: what it cannot reach; since when nobody says */
+    bool told;           /* anything at all */
     bool done;
 };
 
@@ -69,6 +61,14 @@ struct run_child {
     bool started, ended;
     int code; /* exit code; 128 + the signal that ended it */
     struct run_numbers numbers;
+};
+
+/* What all children told, summed. */
+struct run_sums {
+    uint64_t read, produce[PRODUCE_COUNT]; /* source records, and what became of them */
+    uint64_t taken, work[WORK_COUNT];      /* the same of the workers */
+    uint64_t halted, in_flight_bytes;
+    size_t workers, running; /* that were started; that have not ended */
 };
 
 /* What the last good look saw. */
@@ -108,12 +108,12 @@ struct run {
     uv_work_t look;
     bool looking;
     uint64_t looked_ms; /* when the last one was over */
-    bool look_is_last; /* it began when everything was in the topic */
+    bool look_is_last;  /* it began when everything was in the topic */
     enum outcome look_outcome;
     struct error look_err;
     struct error look_ends_err; /* of Kafka, where the store has failed before it was asked */
     struct run_seen seen;
-    struct run_away look_away[OUTAGE_SERVICES];
+    struct outages look_away; /* since when is in `outages` */
 
     struct error err; /* why it stops, when it is not a child's own message */
     char failure[96]; /* which child ended it, for the summary */
@@ -136,7 +136,10 @@ bool run_child_is_running(const struct run_child *child);
 /* A child told something or ended: implemented by cmd_run.c. */
 void run_on_child_end(struct run *run, struct run_child *child);
 
-/* run_args.c: NULL-terminated, malloc'ed as one block list; freed by run_args_free. */
+/* run_args.c */
+/* The child's command: "produce". */
+const char *run_role_name(enum run_role role);
+/* NULL-terminated, malloc'ed as one block list; freed by run_args_free. */
 char **run_args_make(const struct run *run, enum run_role role);
 /* *file: a file in memory with the rest of the child's arguments, each ended by a NUL, for
  * DROVER_ARGS_FD; the caller closes it; -1: there are none. OUT_FATAL DRV-X999. */
@@ -146,6 +149,8 @@ void run_args_free(char **args);
 
 /* run_numbers.c */
 void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
+/* Of one moment, so that what is shown of it adds up. */
+void run_sum(const struct run *run, struct run_sums *sums);
 
 /* run_view.c */
 void run_view_open(struct run *run);
@@ -157,8 +162,6 @@ void run_view_end(struct run *run);
 
 /* run_summary.c: in words and sums, below whatever was shown before. */
 void run_summary(struct run *run);
-/* What the workers did, added to `counts`; the records of it. */
-uint64_t run_summary_count(const struct run *run, uint64_t counts[WORK_COUNT]);
 
 /* run_json.c: what --json tells; nothing without it. */
 void run_json_tick(struct run *run); /* at most once a second */

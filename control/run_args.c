@@ -112,16 +112,22 @@ static bool reads_standard_input(const struct conf_list *sources)
     return false;
 }
 
+static const struct {
+    const char *name;
+    uint32_t command;
+} ROLES[] = {
+    [RUN_PRODUCE] = {"produce", CMD_PRODUCE},
+    [RUN_WORK] = {"work", CMD_WORK},
+    [RUN_VERIFY] = {"verify", CMD_VERIFY},
+};
+
+const char *run_role_name(enum run_role role)
+{
+    return ROLES[role].name;
+}
+
 char **run_args_make(const struct run *run, enum run_role role)
 {
-    static const struct {
-        const char *name;
-        uint32_t command;
-    } ROLES[] = {
-        [RUN_PRODUCE] = {"produce", CMD_PRODUCE},
-        [RUN_WORK] = {"work", CMD_WORK},
-        [RUN_VERIFY] = {"verify", CMD_VERIFY},
-    };
     struct args args = {0};
     struct buf text;
     buf_init(&text, 1 << 20);

@@ -13,17 +13,11 @@ static const char *const PHASES[] = {
     [RUN_STOPPING] = "stopping", [RUN_DONE] = "done",
 };
 
-static void append_produce(struct json_out *out, const struct run_numbers *numbers)
+static void append_produce(struct json_out *out, const struct run_numbers *numbers,
+                           const struct run_sums *sums)
 {
-    const uint64_t counts[PRODUCE_COUNT] = {
-        [PRODUCE_PRODUCED] = numbers->produced,
-        [PRODUCE_REJECTED] = numbers->rejected,
-        [PRODUCE_WITHHELD] = numbers->withheld,
-        [PRODUCE_ON_WAY] =
-            numbers->read - numbers->produced - numbers->rejected - numbers->withheld,
-    };
     json_out_object(out, "produce");
-    totals_append_json(out, &TOTALS_PRODUCE, counts);
+    totals_append_json(out, &TOTALS_PRODUCE, sums->produce);
     json_out_count(out, "source_bytes", numbers->bytes);
     if (numbers->total_bytes)
         json_out_count(out, "source_bytes_total", numbers->total_bytes);
@@ -32,21 +26,13 @@ static void append_produce(struct json_out *out, const struct run_numbers *numbe
     json_out_end(out);
 }
 
-static void append_work(struct json_out *out, const struct run *run)
+static void append_work(struct json_out *out, const struct run_sums *sums)
 {
-    uint64_t counts[WORK_COUNT] = {0};
-    uint64_t bytes = 0, halted = 0, workers = 0;
-    for (size_t i = RUN_WORK; i < run->child_count; i++) {
-        workers += run_child_is_running(&run->children[i]);
-        bytes += run->children[i].numbers.mem;
-        halted += run->children[i].numbers.halted;
-    }
-    run_summary_count(run, counts);
     json_out_object(out, "work");
-    json_out_count(out, "workers", workers);
-    totals_append_json(out, &TOTALS_WORK, counts);
-    json_out_count(out, "halted_partitions", halted);
-    json_out_count(out, "in_flight_bytes", bytes);
+    json_out_count(out, "workers", sums->workers);
+    totals_append_json(out, &TOTALS_WORK, sums->work);
+    json_out_count(out, "halted_partitions", sums->halted);
+    json_out_count(out, "in_flight_bytes", sums->in_flight_bytes);
     json_out_end(out);
 }
 
@@ -80,8 +66,10 @@ static void append_away(struct json_out *out, const struct run *run, uint64_t no
 
 static void append_numbers(struct json_out *out, const struct run *run)
 {
-    append_produce(out, &run->children[RUN_PRODUCE].numbers);
-    append_work(out, run);
+    struct run_sums sums;
+    run_sum(run, &sums);
+    append_produce(out, &run->children[RUN_PRODUCE].numbers, &sums);
+    append_work(out, &sums);
     append_topic(out, run);
 }
 
@@ -118,14 +106,13 @@ static const char *end_of(const struct run *run)
 /* The children that did not do what they are for; their own documents say why. */
 static void append_children(struct json_out *out, const struct run *run)
 {
-    static const char *const NAMES[] = {"produce", "verify", "work"};
     json_out_list(out, "children");
     for (size_t i = 0; i < run->child_count; i++) {
         const struct run_child *child = &run->children[i];
         if (!child->started)
             continue;
         json_out_object(out, NULL);
-        json_out_text(out, "kind", NAMES[child->role]);
+        json_out_text(out, "kind", run_role_name(child->role));
         json_out_int(out, "exit_code", child->code);
         json_out_end(out);
     }

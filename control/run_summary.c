@@ -14,47 +14,14 @@
 #define TEXT_LIMIT 16384
 #define INDENT 11 /* below "  produce  " */
 
-/* Where and when a worker parked a record does not matter to the sums: one may be settled by
- * another worker, or by a later run. What that one did not take is counted among its records too.
- */
-uint64_t run_summary_count(const struct run *run, uint64_t counts[WORK_COUNT])
+static void append_worked(struct buf *out, const struct run *run, const struct run_sums *sums,
+                          uint64_t end_ms, size_t width)
 {
-    uint64_t taken = 0, parked = 0, settled = 0;
-    for (size_t i = RUN_WORK; i < run->child_count; i++) {
-        const struct run_numbers *one = &run->children[i].numbers;
-        counts[WORK_APPLIED] += one->applied;
-        counts[WORK_UNCHANGED] += one->unchanged;
-        counts[WORK_SUPERSEDED] += one->superseded;
-        counts[WORK_RECOVERED] += one->recovered;
-        counts[WORK_CONFLICT] += one->conflict;
-        counts[WORK_DEAD] += one->dead;
-        taken += one->taken;
-        parked += one->parked;
-        settled += one->settled;
-    }
-    counts[WORK_PENDING] = parked > settled ? parked - settled : 0;
-    return taken + (settled > parked ? settled - parked : 0);
-}
-
-static void append_produced(struct buf *out, const struct run *run, size_t width)
-{
-    const struct run_numbers *numbers = &run->children[RUN_PRODUCE].numbers;
-    uint64_t on_way = numbers->read - numbers->produced - numbers->rejected - numbers->withheld;
-    const uint64_t counts[PRODUCE_COUNT] = {numbers->produced, numbers->rejected, numbers->withheld,
-                                            on_way};
-    buf_append_text(out, "  produce  ");
-    totals_append_identity(out, &TOTALS_PRODUCE, counts, numbers->read, "source records", INDENT,
-                           width);
-}
-
-static void append_worked(struct buf *out, const struct run *run, uint64_t end_ms, size_t width)
-{
-    uint64_t counts[WORK_COUNT] = {0};
-    uint64_t taken = run_summary_count(run, counts);
     buf_append_text(out, "  work     ");
-    totals_append_identity(out, &TOTALS_WORK, counts, taken, "taken", INDENT, width);
+    totals_append_identity(out, &TOTALS_WORK, sums->work, sums->taken, "taken", INDENT, width);
     buf_append_text(out, "           in ");
-    totals_append_pace(out, taken, (run->drained_ms ? run->drained_ms : end_ms) - run->began_ms);
+    totals_append_pace(out, sums->taken,
+                       (run->drained_ms ? run->drained_ms : end_ms) - run->began_ms);
     buf_append_char(out, '\n');
 }
 
@@ -77,16 +44,19 @@ static void append_next(struct buf *out, const struct run *run)
 void run_summary(struct run *run)
 {
     struct buf out;
+    struct run_sums sums;
+    run_sum(run, &sums);
     uint64_t end_ms = clock_monotonic_ms();
     size_t width = terminal_text_width(STDERR_FILENO);
     bool failed = run->failure[0] || run->err.code != ERR_NONE;
     const char *end = failed ? "failed after" : run->interrupted ? "stopped after" : "finished in";
     buf_init(&out, TEXT_LIMIT);
     buf_append_format(&out, "run %s ", end);
-    totals_append_pace(&out, run->children[RUN_PRODUCE].numbers.read, end_ms - run->began_ms);
-    buf_append_char(&out, '\n');
-    append_produced(&out, run, width);
-    append_worked(&out, run, end_ms, width);
+    totals_append_pace(&out, sums.read, end_ms - run->began_ms);
+    buf_append_text(&out, "\n  produce  ");
+    totals_append_identity(&out, &TOTALS_PRODUCE, sums.produce, sums.read, "source records", INDENT,
+                           width);
+    append_worked(&out, run, &sums, end_ms, width);
     struct buf next; /* commands that can be typed as they stand */
     buf_init(&next, TEXT_LIMIT);
     append_next(&next, run);

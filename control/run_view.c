@@ -20,23 +20,6 @@ enum {
     RATE_MS = 1000,
 };
 
-static void sum_workers(const struct run *run, struct run_numbers *sum)
-{
-    *sum = (struct run_numbers){0};
-    for (size_t i = RUN_WORK; i < run->child_count; i++) {
-        const struct run_numbers *one = &run->children[i].numbers;
-        sum->polled += one->polled;
-        sum->applied += one->applied;
-        sum->unchanged += one->unchanged;
-        sum->superseded += one->superseded;
-        sum->conflict += one->conflict;
-        sum->dead += one->dead;
-        sum->recovered += one->recovered;
-        sum->mem += one->mem;
-        sum->halted += one->halted;
-    }
-}
-
 /* Over a second, so that it does not jump with every batch. */
 static void update_rate(struct run *run, uint64_t now_ms)
 {
@@ -55,14 +38,14 @@ static void update_rate(struct run *run, uint64_t now_ms)
 
 /* ---- outages: seen by this process's own looks and by the workers */
 
-static const struct run_away *find_away(const struct run *run, int service)
+static const struct outage *find_away(const struct run *run, int service)
 {
-    if (run->look_away[service].is_away)
-        return &run->look_away[service];
+    if (run->look_away.of[service].is_on)
+        return &run->look_away.of[service];
     for (size_t i = RUN_WORK; i < run->child_count; i++)
         if (run_child_is_running(&run->children[i]) &&
-            run->children[i].numbers.away[service].is_away)
-            return &run->children[i].numbers.away[service];
+            run->children[i].numbers.away.of[service].is_on)
+            return &run->children[i].numbers.away.of[service];
     return NULL;
 }
 
@@ -86,7 +69,7 @@ static void say_change(const struct run *run, enum outage_service service,
 static void update_outages(struct run *run, uint64_t now_ms)
 {
     for (int service = 0; service < OUTAGE_SERVICES; service++) {
-        const struct run_away *away = find_away(run, service);
+        const struct outage *away = find_away(run, service);
         enum outage_change change =
             outage_see(&run->outages, (enum outage_service)service, away != NULL,
                        away ? away->code : "", away ? away->cause : "", now_ms);
@@ -99,44 +82,35 @@ static void update_outages(struct run *run, uint64_t now_ms)
 
 static struct live_state state_of(const struct run *run, uint64_t now_ms)
 {
-    struct run_numbers sum;
     const struct run_child *producer = &run->children[RUN_PRODUCE];
-    const struct run_numbers *produced = &producer->numbers;
     const struct run_numbers *verified = &run->children[RUN_VERIFY].numbers;
-    size_t working = 0;
-    sum_workers(run, &sum);
-    for (size_t i = RUN_WORK; i < run->child_count; i++)
-        working += run_child_is_running(&run->children[i]);
-    return (struct live_state){
+    struct run_sums sums;
+    run_sum(run, &sums);
+    struct live_state state = {
         .now_ms = now_ms,
-        .read = produced->read,
-        .produced = produced->produced,
-        .rejected = produced->rejected,
-        .bytes = produced->bytes,
-        .total_bytes = produced->total_bytes,
+        .bytes = producer->numbers.bytes,
+        .total_bytes = producer->numbers.total_bytes,
         .is_produced = producer->ended,
         .produce_ms = run->produced_ms - run->began_ms,
         .committed = run->seen.committed,
         .total = run->seen.total,
         .lag = run->seen.lag,
-        .pending = run->seen.waiting,
-        .applied = sum.applied,
-        .unchanged = sum.unchanged,
-        .superseded = sum.superseded,
-        .recovered = sum.recovered,
-        .dead = sum.dead + sum.conflict,
+        .waiting = run->seen.waiting,
         .is_worked = run->drained_ms != 0,
         .work_ms = run->drained_ms - run->began_ms,
         .per_second = run->rate,
         .is_verifying = run->phase == RUN_VERIFYING,
         .compared = verified->compared,
         .to_compare = verified->total,
-        .workers = working,
-        .in_flight_bytes = sum.mem,
+        .workers = sums.running,
+        .in_flight_bytes = sums.in_flight_bytes,
         .in_flight_max_bytes = run->settings->work_memory * run->settings->workers,
         .is_stopping = run->phase == RUN_STOPPING,
         .outages = run->outages,
     };
+    memcpy(state.produce, sums.produce, sizeof(state.produce));
+    memcpy(state.work, sums.work, sizeof(state.work));
+    return state;
 }
 
 static void draw_live(struct run *run, const struct live_state *state)

@@ -12,7 +12,6 @@
 #include "common/io/terminal.h"
 #include "common/policy/verify_text.h"
 
-#define REPORT_MOST (256u << 20)
 #define TEXT_MOST (4u << 20)
 
 static enum outcome print(struct bytes text, struct error *err)
@@ -37,7 +36,7 @@ enum outcome report_file_write(const struct verify_run *run, struct error *err)
     struct buf json, text;
     char *path = NULL;
     struct error of_file = {0};
-    buf_init(&json, REPORT_MOST);
+    buf_init(&json, ANSWER_MOST);
     buf_init(&text, TEXT_MOST);
     verify_json_append_document(&run->report, clock_unix_ms(), &json);
     enum outcome written =

@@ -6,8 +6,6 @@
 #include "common/io/clock.h"
 
 enum {
-    DOCUMENT_MOST =
-        256 << 20, /* a report of all there may be in one: verifier/report_file.c has the same */
     FLUSH_AT = 64 << 10,
 };
 
@@ -15,7 +13,7 @@ void answer_init(struct answer *answer, bool wanted, const char *kind)
 {
     *answer = (struct answer){.wanted = wanted};
     answer_name(answer, kind, NULL);
-    buf_init(&answer->buf, DOCUMENT_MOST);
+    buf_init(&answer->buf, ANSWER_MOST);
 }
 
 void answer_name(struct answer *answer, const char *command, const char *word)
@@ -77,8 +75,8 @@ static enum exit_code end_too_large(struct answer *answer, const struct error_li
     error_list_init(&all);
     for (size_t i = 0; errors && i < errors->count; i++)
         error_list_add(&all, &errors->items[i]);
-    error_set(&err, OUT_FATAL, ERR_STATE_FILE, "the answer is larger than %d MiB",
-              DOCUMENT_MOST >> 20);
+    error_set(&err, OUT_FATAL, ERR_STATE_FILE, "the answer is larger than %zu MiB",
+              ANSWER_MOST >> 20);
     error_list_add(&all, &err);
     begin(answer);
     end(answer, &all, &exit_code);

@@ -96,6 +96,18 @@ static void add_done(struct screen *screen, enum line line, struct buf *part, ui
 
 /* ---- lines */
 
+/* What became of records, in what room the line has left. */
+static void add_sum(struct screen *screen, enum line line, const struct totals_set *set,
+                    const uint64_t *counts, const char *unit, struct buf *part)
+{
+    int room = screen->width - text_width(buf_view(&screen->lines[line])) - 2;
+    buf_append_text(part, "  ");
+    totals_append_short(part, set, counts, unit, room);
+    if (part->size > 2)
+        add(screen, line, part);
+    buf_reset(part);
+}
+
 static void make_produce(struct screen *screen, const struct live_state *state, struct buf *part)
 {
     char sizes[2][16];
@@ -103,9 +115,7 @@ static void make_produce(struct screen *screen, const struct live_state *state, 
     if (state->is_produced && total == 0)
         done = total = 1; /* an unknown total, all of it read */
     add_head(screen, LINE_PRODUCE, "produce", done, total);
-    add_count(screen, LINE_PRODUCE, part, "  ", state->produced, "");
-    if (state->rejected)
-        add_count(screen, LINE_PRODUCE, part, " · ", state->rejected, " rejected");
+    add_sum(screen, LINE_PRODUCE, &TOTALS_PRODUCE, state->produce, "read", part);
     if (state->is_produced)
         add_done(screen, LINE_PRODUCE, part, state->produce_ms);
     buf_append_format(part, "  %s", text_format_size(state->bytes, sizes[0]));
@@ -117,26 +127,9 @@ static void make_produce(struct screen *screen, const struct live_state *state, 
 static void make_work(struct screen *screen, const struct live_state *state, struct buf *part)
 {
     add_head(screen, LINE_WORK, "work", state->committed, state->total);
-    add_count(screen, LINE_WORK, part, "  ", state->applied, " applied");
-    if (state->dead)
-        add_count(screen, LINE_WORK, part, " · ", state->dead, " dead");
-    if (state->pending)
-        add_count(screen, LINE_WORK, part, " · ", state->pending, " pending");
-    if (state->lag || !state->is_worked)
-        add_count(screen, LINE_WORK, part, " · lag ", state->lag, "");
-    if (state->is_worked) {
+    add_sum(screen, LINE_WORK, &TOTALS_WORK, state->work, "taken", part);
+    if (state->is_worked)
         add_done(screen, LINE_WORK, part, state->work_ms);
-    } else if (state->per_second >= 1 && state->lag) {
-        buf_append_text(part, " · ETA ");
-        outage_append_time(part, (uint64_t)((double)state->lag / state->per_second * 1000) + 1000);
-        add(screen, LINE_WORK, part);
-    }
-    if (state->unchanged)
-        add_count(screen, LINE_WORK, part, " · ", state->unchanged, " unchanged");
-    if (state->superseded)
-        add_count(screen, LINE_WORK, part, " · ", state->superseded, " superseded");
-    if (state->recovered)
-        add_count(screen, LINE_WORK, part, " · ", state->recovered, " recovered");
 }
 
 static void make_verify(struct screen *screen, const struct live_state *state, struct buf *part)
@@ -158,8 +151,16 @@ static void make_machine(struct screen *screen, const struct live_state *state, 
     uint64_t rate = state->per_second > 0 ? (uint64_t)(state->per_second + 0.5) : 0;
     buf_append_format(part, "%s/s", text_format_count(rate, text));
     add(screen, LINE_MACHINE, part);
+    add_count(screen, LINE_MACHINE, part, " · lag ", state->lag, "");
+    if (state->waiting)
+        add_count(screen, LINE_MACHINE, part, " · ", state->waiting, " pending in all");
     buf_append_text(part, state->is_stopping ? " · stopping" : " · Ctrl-C stops");
     add(screen, LINE_MACHINE, part);
+    if (state->per_second >= 1 && state->lag) {
+        buf_append_text(part, " · ETA ");
+        outage_append_time(part, (uint64_t)((double)state->lag / state->per_second * 1000) + 1000);
+        add(screen, LINE_MACHINE, part);
+    }
     buf_append_format(part, " · %zu worker%s", state->workers, state->workers == 1 ? "" : "s");
     add(screen, LINE_MACHINE, part);
     buf_append_format(part, " · %s of %s in flight",
@@ -238,18 +239,27 @@ void live_view_append(struct buf *out, const struct live_state *state, int width
     buf_free(&part);
 }
 
+static void append_plain_work(struct buf *out, const struct live_state *state)
+{
+    buf_append_format(out, "run source_records=%" PRIu64,
+                      totals_records(&TOTALS_PRODUCE, state->produce));
+    totals_append_fields(out, &TOTALS_PRODUCE, state->produce);
+    buf_append_format(out, " committed=%" PRIu64 "/%" PRIu64 " lag=%" PRIu64 " taken=%" PRIu64,
+                      state->committed, state->total, state->lag,
+                      totals_records(&TOTALS_WORK, state->work));
+    totals_append_fields(out, &TOTALS_WORK, state->work);
+    if (state->waiting)
+        buf_append_format(out, " pending_in_all=%" PRIu64, state->waiting);
+    buf_append_format(out, " per_s=%.0f", state->per_second);
+}
+
 void live_view_append_plain(struct buf *out, const struct live_state *state)
 {
     if (state->is_verifying)
         buf_append_format(out, "verify compared=%" PRIu64 " total=%" PRIu64, state->compared,
                           state->to_compare);
     else
-        buf_append_format(
-            out,
-            "run produced=%" PRIu64 " rejected=%" PRIu64 " committed=%" PRIu64 "/%" PRIu64
-            " applied=%" PRIu64 " dead=%" PRIu64 " lag=%" PRIu64 " pending=%" PRIu64 " per_s=%.0f",
-            state->produced, state->rejected, state->committed, state->total, state->applied,
-            state->dead, state->lag, state->pending, state->per_second);
+        append_plain_work(out, state);
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (state->outages.of[service].is_on)
             buf_append_format(out, " %s_away_s=%" PRIu64, outage_word((enum outage_service)service),

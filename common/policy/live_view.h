@@ -5,7 +5,8 @@
  * The lines a run shows while it works, from its numbers and the size of the terminal: bars for
  * what is produced, worked, verified, a line for each server that is away, and one of the machine.
  * No line is wider than the terminal, and never are there more than fit above the cursor: a narrow
- * one loses what matters least of a line, a low one the lines that matter least. Pure.
+ * one loses what matters least of a line, a low one the lines that matter least. What became of
+ * records is a sum that adds up at any width (totals_append_short). Pure.
  */
 
 #include <stdbool.h>
@@ -14,18 +15,20 @@
 
 #include "common/base/buf.h"
 #include "common/policy/outage.h"
+#include "common/policy/totals.h"
 
 struct live_state {
     uint64_t now_ms; /* monotonic */
 
     /* produce; of bytes the total is 0 while it is not known */
-    uint64_t read, produced, rejected, bytes, total_bytes;
+    uint64_t produce[PRODUCE_COUNT], bytes, total_bytes;
     bool is_produced; /* it ended after produce_ms */
     uint64_t produce_ms;
 
-    /* work: messages committed of all in the topic, and what became of records */
-    uint64_t committed, total, lag, pending;
-    uint64_t applied, unchanged, superseded, recovered, dead;
+    /* work: messages committed of all in the topic, records that wait for their parents (also of
+     * earlier runs), and what became of those that were taken */
+    uint64_t committed, total, lag, waiting;
+    uint64_t work[WORK_COUNT];
     bool is_worked; /* it ended after work_ms */
     uint64_t work_ms;
     double per_second;
@@ -43,7 +46,8 @@ struct live_state {
 
 /* Lines that each end in '\n'. */
 void live_view_append(struct buf *out, const struct live_state *state, int width, int height);
-/* The same moment as one line for where there is no terminal, without its '\n'. */
+/* The same moment as one line for where there is no terminal, without its '\n': source_records is
+ * the sum of what became of them in the producer, taken that of the workers' classes. */
 void live_view_append_plain(struct buf *out, const struct live_state *state);
 
 #endif

@@ -5,55 +5,58 @@
 #include <string.h>
 
 #include "common/base/text.h"
+#include "common/base/text_width.h"
 #include "common/policy/text_line.h"
 
 #define NAME_MAX_BYTES 32 /* of a tenant or an entity in a table */
 #define GAP 2             /* spaces between columns */
+#define SHORT_LIMIT 4096  /* bytes of a sum in one line */
 
 static const struct totals_class PRODUCE[PRODUCE_COUNT] = {
-    [PRODUCE_PRODUCED] = {"produced", "produced", "produced", true, false},
-    [PRODUCE_REJECTED] = {"rejected", "rejected", "rejected", false, false},
-    [PRODUCE_WITHHELD] = {"withheld", "withheld", "withheld", false, false},
-    [PRODUCE_ON_WAY] = {"not_acknowledged", "not acknowledged", "on the way", false, false},
+    [PRODUCE_PRODUCED] = {"produced", "produced", "produced", true, false, false},
+    [PRODUCE_REJECTED] = {"rejected", "rejected", "rejected", false, false, false},
+    [PRODUCE_WITHHELD] = {"withheld", "withheld", "withheld", false, false, true},
+    [PRODUCE_ON_WAY] = {"not_acknowledged", "not acknowledged", "on the way", false, false, true},
 };
 
 static const struct totals_class WORK[WORK_COUNT] = {
-    [WORK_APPLIED] = {"applied", "applied", "applied", true, false},
-    [WORK_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false},
-    [WORK_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false},
-    [WORK_RECOVERED] = {"recovered", "recovered", "recovered", false, false},
-    [WORK_CONFLICT] = {"conflict", "conflict", "conflict", false, false},
-    [WORK_DEAD] = {"dead_lettered", "dead-lettered", "dead", false, false},
-    [WORK_PENDING] = {"pending", "pending", "pending", false, false},
-    [WORK_NO_RECEIPT] = {"no_receipt", "without a receipt yet", "no receipt", false, false},
-    [WORK_TO_DO] = {"to_do", "to do", "to do", false, false},
-    [WORK_REJECTED] = {"rejected", "rejected", "rejected", false, false},
-    [WORK_WITHHELD] = {"withheld", "withheld", "withheld", false, false},
+    [WORK_APPLIED] = {"applied", "applied", "applied", true, false, false},
+    [WORK_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false, true},
+    [WORK_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false, true},
+    [WORK_RECOVERED] = {"recovered", "recovered", "recovered", false, false, true},
+    [WORK_CONFLICT] = {"conflict", "conflict", "conflict", false, false, false},
+    [WORK_DEAD] = {"dead_lettered", "dead-lettered", "dead", false, false, false},
+    [WORK_PENDING] = {"pending", "pending", "pending", false, false, false},
+    [WORK_NO_RECEIPT] = {"no_receipt", "without a receipt yet", "no receipt", false, false, true},
+    [WORK_TO_DO] = {"to_do", "to do", "to do", false, false, true},
+    [WORK_REJECTED] = {"rejected", "rejected", "rejected", false, false, false},
+    [WORK_WITHHELD] = {"withheld", "withheld", "withheld", false, false, true},
 };
 
 static const struct totals_class VERIFY[VERDICT_COUNT] = {
-    [VERDICT_MATCH] = {"match", "match", "match", true, false},
-    [VERDICT_TOLERANCE] = {"within_tolerance", "within tolerance", "tolerated", false, false},
-    [VERDICT_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false},
-    [VERDICT_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false},
-    [VERDICT_DIFFERENT] = {"different", "different", "different", false, false},
-    [VERDICT_STALE] = {"stale", "stale", "stale", false, false},
-    [VERDICT_NEWER] = {"target_newer", "target newer", "target newer", false, false},
-    [VERDICT_MISSING] = {"missing", "missing", "missing", false, false},
-    [VERDICT_UNUSABLE] = {"unusable", "unusable", "unusable", false, false},
-    [VERDICT_CONFLICT] = {"conflict", "conflict", "conflict", false, false},
-    [VERDICT_AMBIGUOUS] = {"ambiguous", "ambiguous", "ambiguous", false, false},
-    [VERDICT_DEAD] = {"dead_lettered", "dead-lettered", "dead", false, false},
-    [VERDICT_REJECTED] = {"rejected", "rejected", "rejected", false, false},
-    [VERDICT_WITHHELD] = {"withheld", "withheld", "withheld", false, false},
-    [VERDICT_UNPRODUCED] = {"not_produced", "not produced", "not produced", false, false},
-    [VERDICT_OVERTAKEN] = {"overtaken", "overtaken", "overtaken", false, false},
-    [VERDICT_LAGGING] = {"lagging", "lagging", "lagging", false, false},
-    [VERDICT_WAITING] = {"pending", "pending", "pending", false, false},
-    [VERDICT_EXTRA] = {"extra", "extra", "extra", false, true},
-    [VERDICT_FOREIGN] = {"unexpected_tenant", "unexpected tenant", "unexpected", false, true},
-    [VERDICT_GONE] = {"gone_from_the_source", "gone from the source", "gone", false, true},
-    [VERDICT_ELSEWHERE] = {"of_other_sources", "of other sources", "elsewhere", false, true},
+    [VERDICT_MATCH] = {"match", "match", "match", true, false, false},
+    [VERDICT_TOLERANCE] = {"within_tolerance", "within tolerance", "tolerated", false, false, true},
+    [VERDICT_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false, true},
+    [VERDICT_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false, true},
+    [VERDICT_DIFFERENT] = {"different", "different", "different", false, false, false},
+    [VERDICT_STALE] = {"stale", "stale", "stale", false, false, false},
+    [VERDICT_NEWER] = {"target_newer", "target newer", "target newer", false, false, false},
+    [VERDICT_MISSING] = {"missing", "missing", "missing", false, false, false},
+    [VERDICT_UNUSABLE] = {"unusable", "unusable", "unusable", false, false, false},
+    [VERDICT_CONFLICT] = {"conflict", "conflict", "conflict", false, false, false},
+    [VERDICT_AMBIGUOUS] = {"ambiguous", "ambiguous", "ambiguous", false, false, false},
+    [VERDICT_DEAD] = {"dead_lettered", "dead-lettered", "dead", false, false, false},
+    [VERDICT_REJECTED] = {"rejected", "rejected", "rejected", false, false, false},
+    [VERDICT_WITHHELD] = {"withheld", "withheld", "withheld", false, false, true},
+    [VERDICT_UNPRODUCED] = {"not_produced", "not produced", "not produced", false, false, false},
+    [VERDICT_OVERTAKEN] = {"overtaken", "overtaken", "overtaken", false, false, true},
+    [VERDICT_LAGGING] = {"lagging", "lagging", "lagging", false, false, false},
+    [VERDICT_WAITING] = {"pending", "pending", "pending", false, false, false},
+    [VERDICT_EXTRA] = {"extra", "extra", "extra", false, true, false},
+    [VERDICT_FOREIGN] = {"unexpected_tenant", "unexpected tenant", "unexpected", false, true,
+                         false},
+    [VERDICT_GONE] = {"gone_from_the_source", "gone from the source", "gone", false, true, false},
+    [VERDICT_ELSEWHERE] = {"of_other_sources", "of other sources", "elsewhere", false, true, false},
 };
 
 const struct totals_set TOTALS_PRODUCE = {PRODUCE, PRODUCE_COUNT};
@@ -168,6 +171,75 @@ void totals_append_identity(struct buf *out, const struct totals_set *set, const
     if (sums)
         text_line_put(&line, BYTES_LITERAL("   (reconciled)"));
     buf_append_char(out, '\n');
+}
+
+/* ---- a sum in little room ---------------------------------------------------------------- */
+
+static void append_terms(struct buf *out, const struct totals_set *set, const uint64_t *counts,
+                         const bool *shown)
+{
+    char text[28];
+    uint64_t other = totals_records(set, counts);
+    const char *between = "";
+    for (size_t i = 0; i < set->count; i++) {
+        if (!shown[i])
+            continue;
+        buf_append_format(out, "%s%s %s", between, text_format_count(counts[i], text),
+                          set->classes[i].column);
+        other -= counts[i];
+        between = " + ";
+    }
+    if (other)
+        buf_append_format(out, "%s%s other", between, text_format_count(other, text));
+}
+
+/* Leaves out the last one, a minor one when there is one; false when only the first is left. */
+static bool leave_one_out(const struct totals_set *set, bool *shown)
+{
+    size_t first = 0, last = set->count, minor = set->count;
+    while (first < set->count && !shown[first])
+        first++;
+    for (size_t i = first + 1; i < set->count; i++) {
+        if (shown[i])
+            last = i;
+        if (shown[i] && set->classes[i].minor)
+            minor = i;
+    }
+    if (last == set->count)
+        return false;
+    shown[minor < set->count ? minor : last] = false;
+    return true;
+}
+
+void totals_append_short(struct buf *out, const struct totals_set *set, const uint64_t *counts,
+                         const char *unit, int width)
+{
+    bool shown[TOTALS_CLASSES_MAX] = {false};
+    struct buf terms;
+    char text[28];
+    buf_init(&terms, SHORT_LIMIT);
+    for (size_t i = 0; i < set->count; i++)
+        shown[i] = !set->classes[i].beside && (counts[i] || set->classes[i].always);
+    append_terms(&terms, set, counts, shown);
+    while (text_width(buf_view(&terms)) > width && leave_one_out(set, shown)) {
+        buf_reset(&terms);
+        append_terms(&terms, set, counts, shown);
+    }
+    if (text_width(buf_view(&terms)) > width) {
+        buf_reset(&terms);
+        buf_append_format(&terms, "%s %s", text_format_count(totals_records(set, counts), text),
+                          unit);
+    }
+    if (text_width(buf_view(&terms)) <= width)
+        buf_append_bytes(out, buf_view(&terms));
+    buf_free(&terms);
+}
+
+void totals_append_fields(struct buf *out, const struct totals_set *set, const uint64_t *counts)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (counts[i] || set->classes[i].always)
+            buf_append_format(out, " %s=%" PRIu64, set->classes[i].name, counts[i]);
 }
 
 /* ---- a table ----------------------------------------------------------------------------- */

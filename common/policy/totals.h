@@ -31,6 +31,7 @@ struct totals_class {
     const char *column; /* above a column: "dead" */
     bool always;        /* shown even when it is zero */
     bool beside;        /* of no source record: counted beside them, outside of the sum */
+    bool minor;         /* asks for nothing: the first to go where there is little room */
 };
 
 struct totals_set {
@@ -80,6 +81,15 @@ uint64_t totals_records(const struct totals_set *set, const uint64_t *counts);
  * records". */
 void totals_append_identity(struct buf *out, const struct totals_set *set, const uint64_t *counts,
                             uint64_t records, const char *unit, size_t indent, size_t width);
+
+/* The sum in at most `width` columns, with the words of columns: "11 800 applied + 197 unchanged".
+ * What has no room is "+ 200 other", the minor ones first; where even that has none it is
+ * "12 000 taken" (`unit`), or nothing: whatever is left adds up. */
+void totals_append_short(struct buf *out, const struct totals_set *set, const uint64_t *counts,
+                         const char *unit, int width);
+/* " applied=11800 unchanged=197": the names of JSON, each behind a space; the same classes as in a
+ * sentence. */
+void totals_append_fields(struct buf *out, const struct totals_set *set, const uint64_t *counts);
 
 /* One row of a table. */
 struct totals_row {

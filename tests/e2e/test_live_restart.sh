@@ -71,6 +71,8 @@ wait_until 30 says 'produce .*done'
 same held
 
 say "narrow and low, then large"
+resize 38 24 # what a low terminal wraps beyond its top is in its history, which no program can take back
+wait_until 10 says '^  produce  ██████ 100%'
 resize 38 5
 same narrow
 resize 200 50

@@ -102,6 +102,16 @@ expect_exit 5 screen verify.json verify --json
 equal "records of verify and status" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/verify.json")" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/status.json")"
 expect_exit 5 drover run "$WORK/sources" --json > "$WORK/run.lines" 2> "$WORK/run.err"
 tail -n 1 "$WORK/run.lines" > "$WORK/run.json"
+equal "workers that were started" "$(jq .work.workers "$WORK/run.json")" "$(jq '[.children[] | select(.kind == "work")] | length' "$WORK/run.json")"
+say "the live view of a second run over the same data: what was unchanged is in its sum, which is the summary's"
+sum_of() { awk -F' [+] ' '{ for (i = 1; i <= NF; i++) { n = $i; sub(/ [a-z].*/, "", n); gsub(/ /, "", n); s += n } } END { print s + 0 }'; }
+expect_exit 5 env -u NO_COLOR script -qec "stty cols 80 rows 24; '$DROVER' run '$WORK/sources' --config '$WORK/drover.yaml'" /dev/null > "$WORK/terminal.txt" < /dev/null
+tr -d '\r' < "$WORK/terminal.txt" | sed -E 's/\x1b\[[0-9;?]*[A-Za-z]//g' > "$WORK/live.txt"
+grep -E '^ +work .*%  ' "$WORK/live.txt" | tail -n 1 | sed -E 's/.*%  //; s/  done.*//' > "$WORK/live_work.txt"
+taken=$(grep -Eo '^  work +[0-9 ]+ taken' "$WORK/live.txt" | grep -Eo '[0-9][0-9 ]*[0-9]' | tr -d ' ')
+equal "sum of the last line of the work: $(cat "$WORK/live_work.txt")" "$(sum_of < "$WORK/live_work.txt")" "$taken"
+[ "$taken" -gt 600 ] || fail "$(cat "$WORK/live.txt")"
+grep -q unchanged "$WORK/live_work.txt" || fail "$(cat "$WORK/live_work.txt")"
 adds_up "$WORK/run.json"
 
 say "what a worker and a producer say at their end"

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/text.h"
 #include "tests/support/suite.h"
 
 #define ROUNDS 3000
@@ -278,10 +279,53 @@ START_TEST(every_class_has_its_words)
 }
 END_TEST
 
+/* In any width: it fits, its terms sum to the records, and one that asks for something is summed up
+ * with others only when all minor ones are. */
+START_TEST(a_short_sum_adds_up)
+{
+    uint64_t counts[TOTALS_CLASSES_MAX];
+    struct buf out;
+    seed();
+    buf_init(&out, 4096);
+    for (int round = 0; round < ROUNDS; round++) {
+        const struct totals_set *set = random_set();
+        int width = (int)random_below(160);
+        uint64_t sum = 0, number = 0;
+        random_counts(set, counts);
+        buf_reset(&out);
+        totals_append_short(&out, set, counts, "taken", width);
+        const char *text = buf_text(&out);
+        ck_assert_msg((int)out.size <= width, "%d columns: %s", width, text);
+        for (const char *at = text; *at;) {
+            const char *next = strstr(at, " + ");
+            ck_assert_msg(read_number(&at, &number), "no number: %s", text);
+            sum += number;
+            at = next ? next + 3 : at + strlen(at);
+        }
+        ck_assert_msg(!out.size || sum == totals_records(set, counts), "%s", text);
+        bool folded = strstr(text, " other") != NULL;
+        bool minor_shown = false, serious_left = false;
+        for (size_t i = 1; i < set->count; i++) {
+            const struct totals_class *class = &set->classes[i];
+            char term[64], count[28];
+            snprintf(term, sizeof term, " + %s %s", text_format_count(counts[i], count),
+                     class->column);
+            bool shown = strstr(text, term) != NULL;
+            minor_shown |= class->minor && shown;
+            serious_left |= !class->minor && !class->beside && counts[i] && !shown &&
+                            strncmp(text, term + 3, strlen(term + 3)) != 0;
+        }
+        ck_assert_msg(!folded || !minor_shown || !serious_left, "%s", text);
+    }
+    buf_free(&out);
+}
+END_TEST
+
 static Suite *totals_suite(void)
 {
     Suite *suite = suite_create("totals");
     TCase *tcase = tcase_create("all");
+    tcase_add_test(tcase, a_short_sum_adds_up);
     tcase_add_test(tcase, identities_add_up_at_every_width);
     tcase_add_test(tcase, tables_add_up_in_rows_and_columns);
     tcase_add_test(tcase, wide_names_take_two_columns_a_character);
