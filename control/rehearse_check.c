@@ -27,7 +27,6 @@ void rehearse_check_open(struct rehearsal *rehearsal)
     report->migration = settings->migration;
     report->group = settings->group;
     report->topic = rehearsal->source_topic;
-    report->version = DROVER_VERSION;
     report->passes = 1;
     report->memory_bytes = settings->store_memory;
     for (size_t i = 0; i < rehearsal->mappings.count; i++) {

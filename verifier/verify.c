@@ -103,7 +103,6 @@ static void run_init(struct verify_run *run, const struct settings *settings)
     report->group = settings->group;
     report->topic = run->source_topic;
     report->only_tenant = settings->only_tenant;
-    report->version = DROVER_VERSION;
     report->started_ms = clock_unix_ms();
     report->memory_bytes = settings->verify_memory;
     diff_dead_init(&run->dead, VERIFY_DEAD_SHARE(settings->verify_memory));

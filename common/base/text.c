@@ -51,6 +51,15 @@ static size_t skip_ascii(struct bytes text, size_t at)
     return at;
 }
 
+uint32_t text_utf8_point(const char *at, size_t size)
+{
+    static const unsigned char FIRST_MASK[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    uint32_t point = (unsigned char)at[0] & FIRST_MASK[size];
+    for (size_t i = 1; i < size; i++)
+        point = point << 6 | ((unsigned char)at[i] & 0x3F);
+    return point;
+}
+
 bool text_is_utf8(struct bytes text, size_t *at)
 {
     size_t here = 0;

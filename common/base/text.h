@@ -16,6 +16,8 @@ bool text_is_utf8(struct bytes text, size_t *at);
 /* Bytes (1 to 4) of the well-formed UTF-8 character at offset `at` < size; 0 when it is malformed.
  */
 size_t text_utf8_size(struct bytes text, size_t at);
+/* The code point of the well-formed character of `size` bytes, 1 to 4, at `at`. */
+uint32_t text_utf8_point(const char *at, size_t size);
 
 /* Percent-encodes every byte but A-Z a-z 0-9 . _ ~ and '-'; so ':' '/' '%' never stay as they are.
  */

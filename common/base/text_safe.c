@@ -11,16 +11,6 @@
 #define MASK "***"
 #define MARGIN 1024 /* bytes behind the cut that tell whether a secret begins before it */
 
-/* The code point of a well-formed character of `size` bytes. */
-static uint32_t code_point(const char *at, size_t size)
-{
-    static const unsigned char FIRST_MASK[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    uint32_t value = (unsigned char)at[0] & FIRST_MASK[size];
-    for (size_t i = 1; i < size; i++)
-        value = value << 6 | ((unsigned char)at[i] & 0x3F);
-    return value;
-}
-
 /* What moves the cursor, colours, breaks the line or turns the reading direction. The marks and
  * overrides are those of "Trojan Source" (CVE-2021-42574). */
 static bool is_unsafe(uint32_t point)
@@ -37,7 +27,7 @@ static void append_escaped(struct buf *out, struct bytes text)
     while (at < text.size) {
         size_t size = text_utf8_size(text, at);
         size_t taken = size ? size : 1;
-        uint32_t point = size ? code_point(text.data + at, size) : 0;
+        uint32_t point = size ? text_utf8_point(text.data + at, size) : 0;
         if (size && !is_unsafe(point)) {
             at += size;
             continue;

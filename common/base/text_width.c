@@ -47,15 +47,6 @@ static bool is_in(uint32_t code, const struct range *ranges, size_t count)
     return low < count && code >= ranges[low].first;
 }
 
-static uint32_t decode(const unsigned char *at, size_t size)
-{
-    static const unsigned char FIRST[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-    uint32_t code = at[0] & FIRST[size];
-    for (size_t i = 1; i < size; i++)
-        code = code << 6 | (at[i] & 0x3F);
-    return code;
-}
-
 /* Of the character at the start; *size its bytes. A byte that is none counts as one column. */
 static int next_width(struct bytes text, size_t *size)
 {
@@ -64,7 +55,7 @@ static int next_width(struct bytes text, size_t *size)
         *size = 1;
         return 1;
     }
-    uint32_t code = decode((const unsigned char *)text.data, *size);
+    uint32_t code = text_utf8_point(text.data, *size);
     if (is_in(code, NONE_WIDE, sizeof(NONE_WIDE) / sizeof(NONE_WIDE[0])))
         return 0;
     return is_in(code, TWO_WIDE, sizeof(TWO_WIDE) / sizeof(TWO_WIDE[0])) ? 2 : 1;

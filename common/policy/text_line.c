@@ -7,17 +7,12 @@
 
 #define FORMAT_SIZE 1024
 
-size_t text_line_width(struct bytes text)
-{
-    return (size_t)text_width(text);
-}
-
 struct text_line text_line_begin(struct buf *out, size_t indent, size_t width)
 {
     size_t start = out->size;
     while (start > 0 && out->data[start - 1] != '\n')
         start--;
-    size_t column = text_line_width(bytes_of(out->data + start, out->size - start));
+    size_t column = (size_t)text_width(bytes_of(out->data + start, out->size - start));
     return (struct text_line){out, column, indent, width};
 }
 
@@ -34,13 +29,13 @@ static void break_line(struct text_line *line)
 
 void text_line_put(struct text_line *line, struct bytes piece)
 {
-    if (line->column + text_line_width(piece) > line->width && line->column > line->indent) {
+    if (line->column + (size_t)text_width(piece) > line->width && line->column > line->indent) {
         break_line(line);
         while (piece.size && piece.data[0] == ' ')
             piece = bytes_of(piece.data + 1, piece.size - 1);
     }
     buf_append_bytes(line->out, piece);
-    line->column += text_line_width(piece);
+    line->column += (size_t)text_width(piece);
 }
 
 void text_line_format(struct text_line *line, const char *format, ...)

@@ -30,7 +30,4 @@ void text_line_words(struct text_line *line, struct bytes text);
 /* Ends the line. */
 void text_line_end(struct text_line *line);
 
-/* Columns that a text takes. */
-size_t text_line_width(struct bytes text);
-
 #endif

@@ -105,7 +105,7 @@ static void append_spaces(struct buf *out, size_t count)
 
 static void append_right(struct buf *out, struct bytes text, size_t width)
 {
-    size_t size = text_line_width(text);
+    size_t size = (size_t)text_width(text);
     append_spaces(out, size < width ? width - size : 0);
     buf_append_bytes(out, text);
 }
@@ -275,7 +275,7 @@ static size_t lay_out(const struct totals_table *table, const struct totals_row 
         layout->names[n] = strlen(table->name_titles[n]);
         for (size_t r = 0; r < count; r++) {
             make_safe(&safe, rows[r].names[n]);
-            layout->names[n] = larger(layout->names[n], text_line_width(buf_view(&safe)));
+            layout->names[n] = larger(layout->names[n], (size_t)text_width(buf_view(&safe)));
         }
         if (n == 0 && count > 1)
             layout->names[n] = larger(layout->names[n], strlen("total"));
@@ -289,7 +289,7 @@ static size_t lay_out(const struct totals_table *table, const struct totals_row 
         width += GAP + layout->columns[i];
     }
     for (size_t r = 0; r < count && table->tail_title; r++)
-        layout->tail = larger(layout->tail, text_line_width(rows[r].tail));
+        layout->tail = larger(layout->tail, (size_t)text_width(rows[r].tail));
     if (layout->tail)
         layout->tail = larger(layout->tail, strlen(table->tail_title));
     buf_free(&safe);
@@ -303,7 +303,7 @@ static void append_name(struct buf *out, const struct layout *layout, int n, str
         return;
     buf_init(&safe, 1024);
     make_safe(&safe, name);
-    size_t size = text_line_width(buf_view(&safe));
+    size_t size = (size_t)text_width(buf_view(&safe));
     buf_append_bytes(out, buf_view(&safe));
     append_spaces(out, layout->names[n] - size + GAP);
     buf_free(&safe);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "common/base/text.h"
+#include "common/policy/text_line.h"
 
 void verify_beside_orphans(struct verify_beside *beside, const char *entity, const char *parent,
                            uint64_t rows)
@@ -43,13 +44,43 @@ uint64_t verify_beside_problems(const struct verify_beside *beside)
            verify_beside_file_problems(beside);
 }
 
-static void append_part(struct buf *out, uint64_t count, const char *what, bool *first)
+/* What is being written: lines of at most a width. */
+struct beside_text {
+    struct text_line line;
+    bool first; /* nothing is counted in this line yet */
+};
+
+static struct beside_text begin(struct buf *out, size_t width, const char *title)
 {
-    char text[28];
+    buf_append_text(out, title);
+    return (struct beside_text){text_line_begin(out, 4, width), true};
+}
+
+/* The comma stays in the line before. */
+static void put_part(struct beside_text *text, uint64_t count, const char *what)
+{
+    char number[28];
     if (!count)
         return;
-    buf_append_format(out, "%s%s %s", *first ? "" : ", ", text_format_count(count, text), what);
-    *first = false;
+    if (!text->first)
+        text_line_put(&text->line, BYTES_LITERAL(","));
+    text_line_format(&text->line, " %s %s", text_format_count(count, number), what);
+    text->first = false;
+}
+
+static void end(struct beside_text *text, const char *none)
+{
+    if (text->first)
+        text_line_put(&text->line, bytes_text(none));
+    text_line_end(&text->line);
+}
+
+static void append_sentence(struct buf *out, size_t width, const char *begins, const char *words)
+{
+    buf_append_text(out, begins);
+    struct text_line line = text_line_begin(out, 4, width);
+    text_line_words(&line, bytes_text(words));
+    text_line_end(&line);
 }
 
 /* Where Redis is the store there may be keys in it that are no record's. */
@@ -58,68 +89,76 @@ static bool is_told(const struct verify_redis *redis)
     return redis->compared || redis->unexpected;
 }
 
-static void append_redis(const struct verify_redis *redis, struct buf *out)
+static void append_redis(const struct verify_redis *redis, size_t width, struct buf *out)
 {
-    bool first = true;
-    buf_append_text(out,
-                    redis->compared ? "redis against the tables: " : "redis, beside the records: ");
-    append_part(out, redis->match, "match", &first);
-    append_part(out, redis->different, "different", &first);
-    append_part(out, redis->stale, "stale", &first);
-    append_part(out, redis->newer, "target newer", &first);
-    append_part(out, redis->missing, "missing", &first);
-    append_part(out, redis->extra, "extra", &first);
-    append_part(out, redis->unexpected, "unexpected", &first);
-    append_part(out, redis->expired, "expired, not compared", &first);
-    buf_append_text(out, first ? "nothing to compare\n" : "\n");
-    if (redis->emptied)
-        buf_append_text(out,
-                        "redis: the mark that says it holds all of the migration is gone: it was "
-                        "emptied, or is another server\n  try: drover rebuild redis\n");
+    struct beside_text text = begin(
+        out, width, redis->compared ? "redis against the tables:" : "redis, beside the records:");
+    put_part(&text, redis->match, "match");
+    put_part(&text, redis->different, "different");
+    put_part(&text, redis->stale, "stale");
+    put_part(&text, redis->newer, "target newer");
+    put_part(&text, redis->missing, "missing");
+    put_part(&text, redis->extra, "extra");
+    put_part(&text, redis->unexpected, "unexpected");
+    put_part(&text, redis->expired, "expired, not compared");
+    end(&text, " nothing to compare");
+    if (!redis->emptied)
+        return;
+    append_sentence(out, width, "redis:",
+                    " the mark that says it holds all of the migration is gone: it was emptied, "
+                    "or is another server");
+    buf_append_text(out, "  try: drover rebuild redis\n");
 }
 
-static void append_files(const struct verify_files *files, struct buf *out)
+static void append_files(const struct verify_files *files, size_t width, struct buf *out)
 {
-    bool first = true;
-    buf_append_text(out, "files of the store: ");
-    append_part(out, files->match, "as written", &first);
-    append_part(out, files->edited, "edited", &first);
-    append_part(out, files->missing, "missing", &first);
-    append_part(out, files->unreadable, "unreadable", &first);
-    append_part(out, files->unwritten, "not written yet", &first);
-    append_part(out, files->foreign, "not the store's", &first);
-    buf_append_text(out, first ? "none\n" : "\n");
+    struct beside_text text = begin(out, width, "files of the store:");
+    put_part(&text, files->match, "as written");
+    put_part(&text, files->edited, "edited");
+    put_part(&text, files->missing, "missing");
+    put_part(&text, files->unreadable, "unreadable");
+    put_part(&text, files->unwritten, "not written yet");
+    put_part(&text, files->foreign, "not the store's");
+    end(&text, " none");
     if (files->edited || files->missing || files->unreadable || files->unwritten)
-        buf_append_text(out, "  try: drover rebuild files (--dry-run says what it would do)\n");
+        append_sentence(out, width, "  try: drover rebuild files",
+                        " (--dry-run says what it would do)");
     if (files->foreign)
-        buf_append_text(out, "  try: move what is not the store's out of store.dir\n");
+        append_sentence(out, width, "  try:", " move what is not the store's out of store.dir");
 }
 
-static void append_sealed(const struct verify_sealed *sealed, struct buf *out)
+static void append_sealed(const struct verify_sealed *sealed, size_t width, struct buf *out)
 {
-    bool first = true;
     if (!sealed->match && !sealed->missing && !sealed->different && !sealed->not_compared)
         return;
-    buf_append_text(out, "sealed values in all messages: ");
-    append_part(out, sealed->match, "match", &first);
-    append_part(out, sealed->different, "different", &first);
-    append_part(out, sealed->missing, "not in the vault", &first);
-    append_part(out, sealed->not_compared, "not compared", &first);
-    buf_append_char(out, '\n');
+    struct beside_text text = begin(out, width, "sealed values in all messages:");
+    put_part(&text, sealed->match, "match");
+    put_part(&text, sealed->different, "different");
+    put_part(&text, sealed->missing, "not in the vault");
+    put_part(&text, sealed->not_compared, "not compared");
+    end(&text, "");
 }
 
-void verify_beside_append_text(const struct verify_beside *beside, struct buf *out)
+static void append_orphans(const struct verify_orphans *orphans, size_t width, struct buf *out)
 {
     char count[28];
+    struct beside_text text = begin(out, width, "orphans:");
+    text_line_format(&text.line, " %s rows of %s", text_format_count(orphans->rows, count),
+                     orphans->entity);
+    text_line_format(&text.line, " refer to a %s", orphans->parent);
+    text_line_words(&text.line, BYTES_LITERAL(" that is not there"));
+    text_line_end(&text.line);
+}
+
+void verify_beside_append_text(const struct verify_beside *beside, size_t width, struct buf *out)
+{
     if (is_told(&beside->redis))
-        append_redis(&beside->redis, out);
+        append_redis(&beside->redis, width, out);
     if (beside->files.compared)
-        append_files(&beside->files, out);
-    append_sealed(&beside->sealed, out);
+        append_files(&beside->files, width, out);
+    append_sealed(&beside->sealed, width, out);
     for (size_t i = 0; i < beside->orphan_count; i++)
-        buf_append_format(out, "orphans: %s rows of %s refer to a %s that is not there\n",
-                          text_format_count(beside->orphans[i].rows, count),
-                          beside->orphans[i].entity, beside->orphans[i].parent);
+        append_orphans(&beside->orphans[i], width, out);
 }
 
 static void append_redis_json(const struct verify_redis *redis, struct json_out *out)

@@ -64,7 +64,7 @@ uint64_t verify_beside_file_problems(const struct verify_beside *beside);
 uint64_t verify_beside_orphan_rows(const struct verify_beside *beside);
 uint64_t verify_beside_problems(const struct verify_beside *beside);
 /* Lines for people; nothing when there is nothing to tell. */
-void verify_beside_append_text(const struct verify_beside *beside, struct buf *out);
+void verify_beside_append_text(const struct verify_beside *beside, size_t width, struct buf *out);
 /* ,"redis":{…},"orphans":[…],"sealed":{…} */
 void verify_beside_append_json(const struct verify_beside *beside, struct json_out *out);
 

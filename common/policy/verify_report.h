@@ -87,7 +87,7 @@ struct verify_report {
     bool show_values;
     unsigned char mask_key[VERIFY_MASK_KEY_SIZE]; /* of every hash that is shown (verify_mask.h) */
 
-    const char *migration, *group, *topic, *only_tenant, *version;
+    const char *migration, *group, *topic, *only_tenant;
     struct verify_partition *partitions;
     size_t partition_count;
     int64_t started_ms; /* Unix time */

@@ -139,9 +139,13 @@ static void append_sample(const struct screen *screen, const struct verify_sampl
         buf_free(&reason);
     }
     if (sample->has_expected && sample->has_actual &&
-        sample->expected_version != sample->actual_version)
-        buf_append_format(out, "      source version %" PRId64 ", stored version %" PRId64 "\n",
-                          sample->expected_version, sample->actual_version);
+        sample->expected_version != sample->actual_version) {
+        buf_append_text(out, "      ");
+        line = text_line_begin(out, 8, screen->options->width);
+        text_line_format(&line, "source version %" PRId64 ",", sample->expected_version);
+        text_line_format(&line, " stored version %" PRId64, sample->actual_version);
+        text_line_end(&line);
+    }
     append_fields(screen, sample);
 }
 
@@ -291,14 +295,18 @@ static void append_first_lines(const struct screen *screen)
     const struct verify_report *report = screen->report;
     struct buf *out = screen->out;
     if (!verify_report_adds_up(report)) {
-        buf_append_format(out, "%s: the classes do not add up to the source count:\n  ",
-                          error_code_id(ERR_VERIFY_COUNTS));
+        struct text_line line = text_line_begin(out, 4, screen->options->width);
+        text_line_format(&line, "%s:", error_code_id(ERR_VERIFY_COUNTS));
+        text_line_words(&line, BYTES_LITERAL(" the classes do not add up to the source count:"));
+        buf_append_text(out, "\n  ");
         append_identity(screen);
     }
     if (report->evicted) {
         append_count(out, report->evicted);
-        buf_append_text(out, " records at the begin of the source topic are gone: the source could "
-                             "not be read in full\n");
+        struct text_line line = text_line_begin(out, 4, screen->options->width);
+        text_line_words(&line, BYTES_LITERAL(" records at the begin of the source topic are gone: "
+                                             "the source could not be read in full"));
+        text_line_end(&line);
     }
     for (size_t i = 0; i < report->warning_count; i++) {
         struct buf text;
@@ -410,7 +418,7 @@ void verify_text_append(const struct verify_report *report,
     append_tenants(&screen);
     if (verify_report_adds_up(report))
         append_identity(&screen);
-    verify_beside_append_text(&report->beside, out);
+    verify_beside_append_text(&report->beside, options->width, out);
     append_run(&screen);
     append_verdict(&screen);
 }

@@ -12,7 +12,7 @@ static void check_text(const char *expected)
 {
     struct buf out;
     buf_init(&out, 4096);
-    verify_beside_append_text(&beside, &out);
+    verify_beside_append_text(&beside, 100, &out);
     ck_assert_str_eq(buf_text(&out), expected);
     buf_free(&out);
 }

@@ -19,7 +19,6 @@ static void setup(void)
     report.migration = "m";
     report.group = "drover.m.worker";
     report.topic = "drover.m.source";
-    report.version = "0.1.0";
     verify_mask_draw_key(&report);
     report.passes = 1;
     buf_init(&text, 1u << 20);
@@ -353,12 +352,21 @@ START_TEST(every_line_fits)
         }
         struct verify_sample *sample = verify_report_sample(&report, (enum verdict)v, ERR_NONE);
         sample->tenant = sample->entity = sample->id = BYTES_LITERAL("name");
-        sample->has_place = true;
+        sample->has_place = sample->has_expected = sample->has_actual = true;
+        sample->expected_version = INT64_MIN;
+        sample->actual_version = INT64_MAX;
         sample->reason = BYTES_LITERAL("a reason of many words that says at some length what it is "
                                        "that is wrong with this record, and why nobody saw it");
     }
     verify_report_warn(&report, "a warning of many words that says at some length what it is that "
                                 "nobody should rely upon when they read all of this report");
+    const uint64_t many = 1234567890123456;
+    report.evicted = report.source_count = many; /* and so the classes do not add up */
+    report.beside = (struct verify_beside){
+        .redis = {true, many, many, many, many, many, many, many, many, true},
+        .sealed = {many, many, many, many},
+        .files = {true, many, many, many, many, many, many}};
+    verify_beside_orphans(&report.beside, "a_child_with_a_name", "a_parent_with_a_name", many);
     for (size_t w = 0; w < sizeof WIDTHS / sizeof *WIDTHS; w++) {
         const char *line = show_at(WIDTHS[w]);
         while (*line) {
