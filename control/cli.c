@@ -296,11 +296,38 @@ static bool asks_for_json(int argc, char **argv)
     return false;
 }
 
-/* "config_show": also of a command line that is not understood, as far as it names the word. */
+/* How many arguments the flag at `argv` is, before its command is known; 0: no command has it. */
+static int flag_size(char **argv, int argc)
+{
+    size_t count;
+    const struct conf_field *fields = settings_fields(&count);
+    const char *name = argv[0] + 2;
+    bool is_long = argv[0][1] == '-';
+    size_t size = strcspn(name, "=");
+    for (size_t i = 0; i < count; i++) {
+        const char *flag = fields[i].flag;
+        bool is_switch = fields[i].kind == CONF_BOOL;
+        bool negated = is_long && is_switch && strncmp(name, "no-", 3) == 0;
+        const char *word = negated ? name + 3 : name;
+        size_t length = negated ? size - 3 : size;
+        bool found = is_long ? flag && strlen(flag) == length && strncmp(flag, word, length) == 0
+                             : fields[i].letter && fields[i].letter == argv[0][1];
+        if (found)
+            return is_switch || (is_long ? name[size] : name[0]) || argc < 2 ? 1 : 2;
+    }
+    return 0;
+}
+
+/* "config_show": also of a command line that is not understood, as far as it names the word. What
+ * is a flag's value is none. */
 static void name_answer(struct answer *answer, const struct command *command, int argc, char **argv)
 {
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
         size_t size = strlen(argv[i]);
+        if (size > 1 && argv[i][0] == '-') {
+            i += flag_size(argv + i, argc - i) == 2;
+            continue;
+        }
         const char *at = size ? strstr(command->words, argv[i]) : NULL;
         bool starts = at && (at == command->words || at[-1] == '|');
         if (starts && (at[size] == '|' || at[size] == '\0'))
@@ -378,28 +405,6 @@ static enum exit_code run_named(const struct command *command, int argc, char **
     free(invocation);
     answer_free(&answer);
     return code;
-}
-
-/* How many arguments the flag at `argv` is, before its command is known; 0: no command has it. */
-static int flag_size(char **argv, int argc)
-{
-    size_t count;
-    const struct conf_field *fields = settings_fields(&count);
-    const char *name = argv[0] + 2;
-    bool is_long = argv[0][1] == '-';
-    size_t size = strcspn(name, "=");
-    for (size_t i = 0; i < count; i++) {
-        const char *flag = fields[i].flag;
-        bool is_switch = fields[i].kind == CONF_BOOL;
-        bool negated = is_long && is_switch && strncmp(name, "no-", 3) == 0;
-        const char *word = negated ? name + 3 : name;
-        size_t length = negated ? size - 3 : size;
-        bool found = is_long ? flag && strlen(flag) == length && strncmp(flag, word, length) == 0
-                             : fields[i].letter && fields[i].letter == argv[0][1];
-        if (found)
-            return is_switch || (is_long ? name[size] : name[0]) || argc < 2 ? 1 : 2;
-    }
-    return 0;
 }
 
 static enum exit_code unknown_flag(const char *flag, bool json)

@@ -82,6 +82,7 @@ answers secret_keygen 6 error secret keygen "$KEY"
 answers config_show 0 config_show config show
 answers config_check 0 config_check config check
 answers config 2 - config chek
+answers config 2 - config --nosuch --group show # a flag's value is not the word
 answers config_show 2 - config show --nosuch
 answers schema_print 0 schema_print schema print
 answers rehearse 5 rehearse rehearse "$WORK/in"
@@ -169,6 +170,8 @@ expect_exit 5 "$KEEPER" run --json --storage memory --config "$WORK/drover.yaml"
 equal "a run in memory" "$(jq -c .kind "$WORK/run.json" | tr '\n' ' ')" '"verify" "run" '
 
 say "what is said on standard output is JSON, whatever is asked for"
-for command in $("$DROVER" help | awk '/^  [a-z]+ +[a-z]/ && $1 != "drover" && $1 != "help" { print $1 }'); do
+COMMANDS=$("$DROVER" help | awk '/^  [a-z]+ +[a-z]/ && $1 != "drover" && $1 != "help" { print $1 }')
+[ "$(wc -w <<< "$COMMANDS")" -ge 15 ] || fail "commands of drover help: $COMMANDS"
+for command in $COMMANDS; do
   "$DROVER" help "$command" | grep -e '--json' > /dev/null || fail "drover $command does not take --json"
 done
