@@ -9,7 +9,6 @@
  */
 #include "common/io/log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,14 +96,8 @@ static void write_line(struct buf *line)
         return;
     }
     buf_append_char(line, '\n');
-    struct bytes rest = buf_view(line);
-    while (rest.size) {
-        ssize_t count = write(STDERR_FILENO, rest.data, rest.size);
-        if (count < 0 && errno != EINTR)
-            return; /* nobody reads the log, or its disk is full: the work is more important */
-        if (count > 0)
-            rest = bytes_of(rest.data + count, rest.size - (size_t)count);
-    }
+    /* nobody reads the log, or its disk is full: the work is more important */
+    (void)terminal_write(STDERR_FILENO, buf_view(line));
 }
 
 static void append_time(struct buf *line, bool short_form)

@@ -103,17 +103,6 @@ void terminal_live_open(struct terminal_live *live, int fd)
         log_print_through(print_log_line, live);
 }
 
-static void write_all(int fd, struct bytes text)
-{
-    while (text.size) {
-        ssize_t count = write(fd, text.data, text.size);
-        if (count < 0 && errno != EINTR && errno != EAGAIN)
-            return; /* the terminal is gone; the work goes on */
-        if (count > 0)
-            text = bytes_of(text.data + count, text.size - (size_t)count);
-    }
-}
-
 /* Back to the block's first line. A terminal that became narrower has wrapped its lines. */
 static void append_up(struct buf *out, struct terminal_live *live, int width)
 {
@@ -176,24 +165,59 @@ static void tell_drawn(const struct terminal_live *live)
     drawn_count = (sig_atomic_t)count;
 }
 
+static void append_line(struct buf *out, struct bytes line)
+{
+    buf_append_bytes(out, line);
+    buf_append_char(out, '\n');
+}
+
 /* `line`: an ordinary one above the block; NULL: none. */
+static void append_screen(struct buf *out, struct terminal_live *live, const struct bytes *line)
+{
+    int width = terminal_width(live->fd);
+    buf_append_text(out, HIDE_CURSOR);
+    append_up(out, live, width);
+    if (line || live->unshown)
+        buf_append_text(out, CLEAR_BELOW); /* it may take several rows */
+    if (live->unshown)
+        buf_append_format(out, "(the terminal was held: %u lines were not shown)\n", live->unshown);
+    if (line)
+        append_line(out, *line);
+    append_block(out, live, width);
+    buf_append_text(out, SHOW_CURSOR);
+}
+
+/* Where the terminal takes nothing, what was drawn before is still there. */
 static void redraw(struct terminal_live *live, const struct bytes *line)
 {
     struct buf out;
-    int width = terminal_width(live->fd);
+    const struct terminal_live before = *live;
+    sig_atomic_t drawn_before = drawn_count;
+    bool resumed = live->resumes != resumes;
+    live->widths = NULL;
+    live->line_room = 0;
     buf_init(&out, SCREEN_LIMIT);
-    buf_append_text(&out, HIDE_CURSOR);
-    append_up(&out, live, width);
-    if (line) {
-        buf_append_text(&out, CLEAR_BELOW); /* it may take several rows */
-        buf_append_bytes(&out, *line);
-        buf_append_char(&out, '\n');
+    if (before.line_count) { /* append_up goes over them */
+        live->widths = reallocarray(NULL, before.line_count, sizeof(live->widths[0]));
+        if (!live->widths)
+            abort();
+        memcpy(live->widths, before.widths, before.line_count * sizeof(live->widths[0]));
+        live->line_room = before.line_count;
     }
-    append_block(&out, live, width);
-    buf_append_text(&out, SHOW_CURSOR);
+    append_screen(&out, live, line);
     drawn_count = 0;
-    write_all(live->fd, buf_view(&out));
-    tell_drawn(live);
+    if (terminal_write(live->fd, buf_view(&out)) > 0) {
+        live->unshown = 0;
+        free(before.widths);
+        tell_drawn(live);
+    } else {
+        free(live->widths);
+        live->widths = before.widths;
+        live->line_room = before.line_room;
+        live->line_count = resumed ? 0 : before.line_count;
+        live->unshown += line != NULL;
+        drawn_count = resumed ? 0 : drawn_before;
+    }
     buf_free(&out);
 }
 
@@ -215,9 +239,9 @@ void terminal_live_print(struct terminal_live *live, struct bytes line)
     }
     struct buf out;
     buf_init(&out, SCREEN_LIMIT);
-    buf_append_bytes(&out, line);
-    buf_append_char(&out, '\n');
-    write_all(STDERR_FILENO, buf_view(&out));
+    append_line(&out, line);
+    if (terminal_write(STDERR_FILENO, buf_view(&out)) == 0 && live->is_open)
+        live->unshown++;
     buf_free(&out);
 }
 

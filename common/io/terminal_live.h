@@ -12,7 +12,8 @@
  *
  * Each change is one write(2): the cursor is hidden and shown again within it. Nothing else of the
  * terminal's state is ever changed. A process in the background draws nothing; one that was
- * suspended draws anew below what was written meanwhile.
+ * suspended draws anew below what was written meanwhile. A terminal that is held (Ctrl-S) and does
+ * not make its writer wait is not waited for longer than a second: terminal_write.
  */
 
 #include <stdbool.h>
@@ -28,7 +29,8 @@ struct terminal_live {
     int *widths;       /* columns of each line drawn at present */
     size_t line_count; /* of them; 0: nothing is on the screen */
     size_t line_room;
-    int resumes; /* seen of the process: how often it was continued */
+    unsigned unshown; /* ordinary lines that the terminal did not take; it is said when it does */
+    int resumes;      /* seen of the process: how often it was continued */
 };
 
 /* Takes over what log.c writes to standard error, when fd is that. One block a process. */
