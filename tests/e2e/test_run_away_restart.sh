@@ -34,7 +34,10 @@ wait_until 60 says 'kafka.away 2'
 ./dev stack up > "$WORK/up.log" 2>&1
 wait_until 60 says 'kafka.back 2'
 kill -CONT "$VERIFY"
-wait "$RUN" || fail "run: exit $?"
+status=0
+wait "$RUN" || status=$?
+# 4: the verifier was stopped while it waited for an answer, for longer than a server may be silent
+[ "$status" = 0 ] || [ "$status" = 4 ] || fail "run: exit $status"
 equal "what was said" "$(events)" 'kafka.away 2, kafka.back 2, postgres.away 1, postgres.back 1, '
 check_equal "$WORK/one.ndjson"
 say done
