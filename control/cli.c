@@ -125,42 +125,40 @@ static enum exit_code unknown_command(const char *word, bool json)
 }
 
 /* Which file? The flag and the environment are read ahead of everything for this one answer. */
-static enum outcome find_config_file(const struct command *command, int argc, char **argv,
-                                     char **environment, struct arena *keep, const char **file,
-                                     struct error *err)
+static const char *find_config_file(const struct command *command, int argc, char **argv,
+                                    char **environment, struct arena *keep)
 {
     struct settings ahead;
     struct conf conf;
     struct conf_list words;
-    struct error_list ignored; /* the flags are read again, for their mistakes */
+    struct error_list ignored; /* all is read again, for its mistakes */
     size_t count;
     const struct conf_field *fields = settings_fields(&count);
     error_list_init(&ignored);
     conf_init(&conf, fields, count, &ahead);
-    enum outcome outcome = conf_load_env(&conf, environment, files_read_secret, err);
-    if (outcome == OUT_OK)
-        (void)!conf_load_flags_all(&conf, argc, argv, command->bit, command_names(), &words,
-                                   &ignored);
-    *file = NULL;
-    if (outcome == OUT_OK && ahead.config_file)
-        *file = arena_copy(keep, bytes_text(ahead.config_file)).data;
-    else if (outcome == OUT_OK && files_exist(DEFAULT_FILE))
-        *file = DEFAULT_FILE;
+    (void)!conf_load_env_all(&conf, environment, files_read_secret, &ignored);
+    (void)!conf_load_flags_all(&conf, argc, argv, command->bit, command_names(), &words, &ignored);
+    const char *file = NULL;
+    if (ahead.config_file)
+        file = arena_copy(keep, bytes_text(ahead.config_file)).data;
+    else if (files_exist(DEFAULT_FILE))
+        file = DEFAULT_FILE;
     conf_free(&conf);
     error_list_free(&ignored);
-    return outcome;
+    return file;
 }
 
 /* All mistakes of the file are told, and the rest of it is loaded. */
-static enum outcome load_file(struct conf *conf, const char *file, struct error_list *mistakes,
-                              struct error *err)
+static enum outcome load_file(struct conf *conf, const char *file, bool *is_yaml,
+                              struct error_list *mistakes, struct error *err)
 {
+    *is_yaml = true;
     if (!file)
         return OUT_OK;
     struct buf text;
     enum outcome outcome = files_read(file, CONFIG_FILE_LIMIT, &text, err);
-    if (outcome == OUT_OK && conf_load_yaml_all(conf, file, buf_view(&text), mistakes) != OUT_OK)
-        *err = mistakes->items[0];
+    if (outcome == OUT_OK)
+        outcome = conf_load_yaml_all(conf, file, buf_view(&text), is_yaml, mistakes);
     buf_free(&text);
     return outcome;
 }
@@ -171,29 +169,23 @@ static enum outcome load_settings(struct invocation *invocation, int argc, char 
 {
     const struct command *command = invocation->command;
     struct conf *conf = &invocation->conf;
-    const char *file;
-    enum outcome outcome =
-        find_config_file(command, argc, argv, environment, &conf->arena, &file, err);
-    if (outcome == OUT_OK && conf_load_flags_all(conf, argc, argv, command->bit, command_names(),
-                                                 &invocation->words, mistakes) != OUT_OK) {
+    const char *file = find_config_file(command, argc, argv, environment, &conf->arena);
+    bool is_yaml;
+    if (conf_load_flags_all(conf, argc, argv, command->bit, command_names(), &invocation->words,
+                            mistakes) != OUT_OK) {
         *err = mistakes->items[0];
         return OUT_FATAL; /* all of the command line's; those of the file come when it is right */
     }
-    if (outcome == OUT_OK)
-        outcome = load_file(conf, file, mistakes, err);
-    if (outcome == OUT_OK)
-        outcome = conf_load_env(conf, environment, files_read_secret, err);
+    enum outcome outcome = load_file(conf, file, &is_yaml, mistakes, err);
+    if (outcome != OUT_OK && mistakes->count == 0)
+        return outcome; /* there is no such file */
+    outcome = conf_load_env_all(conf, environment, files_read_secret, mistakes);
     invocation->settings.config_file = file;
-    if (outcome == OUT_OK)
-        outcome = settings_complete(conf, err);
-    else if (mistakes->count == 0)
-        return outcome; /* of the command line or the environment */
-    if (outcome != OUT_OK)
-        error_list_add(mistakes, err);
+    if (outcome == OUT_OK && is_yaml && settings_complete(conf, err) != OUT_OK)
+        error_list_add(mistakes, err); /* a file's misspelled keys are read; a variable's are not */
     if (mistakes->count == 0)
         return OUT_OK;
-    /* the file has mistakes: those of the mappings are told with them */
-    bool is_yaml = mistakes->items[0].code != ERR_CONF_SYNTAX;
+    /* the settings have mistakes: those of the mappings are told with them */
     if (is_yaml && takes_mappings(invocation))
         mapping_set_check(&invocation->settings, mistakes);
     error_list_sort(mistakes);

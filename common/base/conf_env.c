@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/conf_mistakes.h"
 #include "common/base/conf_put.h"
 #include "common/base/text.h"
 
@@ -122,6 +123,8 @@ static void suggest(const struct conf *conf, const char *word, struct error *err
     const char *nearest = text_nearest(word, views, conf->field_count);
     if (nearest)
         error_hint(err, "did you mean \"%s%s\"?", PREFIX, nearest);
+    else
+        error_hint(err, "unset %s%s: it is no setting", PREFIX, word);
     free(views);
     free(names);
 }
@@ -145,20 +148,34 @@ static enum outcome check_variable(const struct conf *conf, const char *variable
     return OUT_FATAL;
 }
 
+enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
+                               conf_read_secret read_secret, struct error_list *mistakes)
+{
+    struct error err;
+    const struct loading loading = {conf, environment, read_secret, &err};
+    size_t before = mistakes->count;
+    for (char *const *variable = environment; *variable; variable++)
+        if (check_variable(conf, *variable, &err) != OUT_OK)
+            error_list_add(mistakes, &err);
+    for (size_t i = 0; i < conf->field_count; i++) {
+        const struct conf_field *field = &conf->fields[i];
+        char name[80];
+        if (field->env && load_variable(&loading, i, field->env) != OUT_OK)
+            error_list_add(mistakes, &err);
+        if (conf_variable(field, name) && load_variable(&loading, i, name) != OUT_OK)
+            error_list_add(mistakes, &err);
+    }
+    return mistakes->count == before && !mistakes->dropped ? OUT_OK : OUT_FATAL;
+}
+
 enum outcome conf_load_env(struct conf *conf, char *const *environment,
                            conf_read_secret read_secret, struct error *err)
 {
-    const struct loading loading = {conf, environment, read_secret, err};
-    enum outcome outcome = OUT_OK;
-    for (char *const *variable = environment; *variable && outcome == OUT_OK; variable++)
-        outcome = check_variable(conf, *variable, err);
-    for (size_t i = 0; i < conf->field_count && outcome == OUT_OK; i++) {
-        const struct conf_field *field = &conf->fields[i];
-        char name[80];
-        if (field->env)
-            outcome = load_variable(&loading, i, field->env);
-        if (outcome == OUT_OK && conf_variable(field, name))
-            outcome = load_variable(&loading, i, name);
-    }
+    struct error_list mistakes;
+    error_list_init(&mistakes);
+    enum outcome outcome = conf_load_env_all(conf, environment, read_secret, &mistakes);
+    if (mistakes.count && err)
+        *err = mistakes.items[0];
+    error_list_free(&mistakes);
     return outcome;
 }

@@ -210,15 +210,13 @@ static void walk(struct conf *conf, struct yaml_at map, const char *prefix,
 }
 
 enum outcome conf_load_yaml_all(struct conf *conf, const char *file, struct bytes text,
-                                struct error_list *mistakes)
+                                bool *is_yaml, struct error_list *mistakes)
 {
-    struct error err;
     struct yaml_file *tree;
     size_t before = mistakes->count;
-    if (yaml_parse(file, text, &tree, &err) != OUT_OK) {
-        error_list_add(mistakes, &err);
+    *is_yaml = yaml_parse_all(file, text, &tree, mistakes) == OUT_OK;
+    if (!*is_yaml)
         return OUT_FATAL;
-    }
     walk(conf, yaml_root(tree), "", mistakes);
     yaml_file_free(tree);
     return mistakes->count == before ? OUT_OK : OUT_FATAL;
@@ -228,8 +226,9 @@ enum outcome conf_load_yaml(struct conf *conf, const char *file, struct bytes te
                             struct error *err)
 {
     struct error_list mistakes;
+    bool is_yaml;
     error_list_init(&mistakes);
-    enum outcome outcome = conf_load_yaml_all(conf, file, text, &mistakes);
+    enum outcome outcome = conf_load_yaml_all(conf, file, text, &is_yaml, &mistakes);
     if (mistakes.count && err)
         *err = mistakes.items[0];
     error_list_free(&mistakes);

@@ -34,6 +34,10 @@ struct yaml_at {
  * an empty map. */
 MUST_USE enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
                                  struct error *err);
+/* The same, but keys that are written twice are added to the list, and the first of each is read.
+ * OUT_FATAL (also added): there is no tree. */
+MUST_USE enum outcome yaml_parse_all(const char *name, struct bytes text, struct yaml_file **file,
+                                     struct error_list *mistakes);
 /* Not yaml_free: libyaml exports that name, and would call ours in place of its own. */
 void yaml_file_free(struct yaml_file *file);
 

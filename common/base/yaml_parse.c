@@ -167,8 +167,8 @@ static enum outcome load(struct yaml_file *file, struct bytes text, struct error
     return outcome;
 }
 
-enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
-                        struct error *err)
+static enum outcome parse(const char *name, struct bytes text, struct yaml_file **file,
+                          struct error_list *twice, struct error *err)
 {
     *file = NULL;
     if (text.size > LARGEST_FILE) {
@@ -185,11 +185,27 @@ enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **
         abort();
     outcome = load(parsed, text, err);
     if (outcome == OUT_OK)
-        outcome = yaml_tree_check(parsed, err);
+        outcome = yaml_tree_check(parsed, twice, err);
     if (outcome == OUT_OK)
         *file = parsed;
     else
         yaml_file_free(parsed);
+    return outcome;
+}
+
+enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
+                        struct error *err)
+{
+    return parse(name, text, file, NULL, err);
+}
+
+enum outcome yaml_parse_all(const char *name, struct bytes text, struct yaml_file **file,
+                            struct error_list *mistakes)
+{
+    struct error err;
+    enum outcome outcome = parse(name, text, file, mistakes, &err);
+    if (outcome != OUT_OK)
+        error_list_add(mistakes, &err);
     return outcome;
 }
 

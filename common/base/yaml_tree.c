@@ -18,12 +18,14 @@ enum {
 struct shape {
     uint32_t unfolded; /* nodes when aliases are followed; 0: not visited yet */
     uint8_t height;
+    bool twice;   /* a key that its map has before */
     bool entered; /* on the way from the root to the node being visited */
 };
 
 struct check {
     const struct yaml_file *file;
-    struct shape *shapes; /* by node number - 1 */
+    struct shape *shapes;     /* by node number - 1 */
+    struct error_list *twice; /* keys that are written twice; NULL: the first of them is refused */
     struct error *err;
 };
 
@@ -57,9 +59,24 @@ static bool same_key(const yaml_node_t *a, const yaml_node_t *b)
                        bytes_of(b->data.scalar.value, b->data.scalar.length));
 }
 
-/* Sorted, so that a hostile file of a hundred thousand keys does not take minutes. */
-static const yaml_node_t *find_duplicate(const struct check *check, const yaml_node_t *map,
-                                         size_t count)
+static void refuse_twice(const struct check *check, const yaml_node_t *key)
+{
+    int at = (int)(key - check->file->document.nodes.start) + 1;
+    struct error err;
+    error_set(&err, OUT_FATAL, ERR_CONF_SYNTAX, "key \"%.100s\" is written twice",
+              (const char *)key->data.scalar.value);
+    yaml_where((struct yaml_at){check->file, at}, &err);
+    error_hint(&err, "remove one of the two");
+    if (check->twice)
+        error_list_add(check->twice, &err);
+    else if (check->err)
+        *check->err = err;
+    check->shapes[at - 1].twice = true;
+}
+
+/* Sorted, so that a hostile file of a hundred thousand keys does not take minutes. False: there are
+ * keys that are written twice. */
+static bool check_twice(const struct check *check, const yaml_node_t *map, size_t count)
 {
     const yaml_node_t **keys = malloc((count + 1) * sizeof(const yaml_node_t *));
     if (!keys)
@@ -67,32 +84,42 @@ static const yaml_node_t *find_duplicate(const struct check *check, const yaml_n
     for (size_t i = 0; i < count; i++)
         keys[i] = node_at(check, map->data.mapping.pairs.start[i].key);
     qsort(keys, count, sizeof(const yaml_node_t *), compare_keys);
-    const yaml_node_t *duplicate = NULL;
-    for (size_t i = 1; i < count && !duplicate; i++) {
-        if (same_key(keys[i - 1], keys[i]))
-            duplicate = keys[i];
+    bool once = true;
+    for (size_t i = 1; i < count && (once || check->twice); i++) {
+        if (!same_key(keys[i - 1], keys[i]))
+            continue;
+        refuse_twice(check, keys[i]);
+        once = false;
     }
     free(keys);
-    return duplicate;
+    return once;
 }
 
-static enum outcome check_keys(const struct check *check, const yaml_node_t *map)
+/* The first is read, so that nothing follows from the others. */
+static void drop_twice(const struct check *check, int at)
 {
+    yaml_node_t *map = check->file->document.nodes.start + at - 1;
+    yaml_node_pair_t *kept = map->data.mapping.pairs.start;
+    for (const yaml_node_pair_t *pair = kept; pair < map->data.mapping.pairs.top; pair++)
+        if (!check->shapes[pair->key - 1].twice)
+            *kept++ = *pair;
+    map->data.mapping.pairs.top = kept;
+}
+
+static enum outcome check_keys(const struct check *check, int at)
+{
+    const yaml_node_t *map = node_at(check, at);
     size_t count = (size_t)(map->data.mapping.pairs.top - map->data.mapping.pairs.start);
     for (size_t i = 0; i < count; i++) {
         int key = map->data.mapping.pairs.start[i].key;
         if (node_at(check, key)->type != YAML_SCALAR_NODE)
             return refuse(check, key, "a key must be a single word or text");
     }
-    const yaml_node_t *duplicate = find_duplicate(check, map, count);
-    if (!duplicate)
+    if (check_twice(check, map, count))
         return OUT_OK;
-    error_set(check->err, OUT_FATAL, ERR_CONF_SYNTAX, "key \"%.100s\" is written twice",
-              (const char *)duplicate->data.scalar.value);
-    int at = (int)(duplicate - check->file->document.nodes.start) + 1;
-    yaml_where((struct yaml_at){check->file, at}, check->err);
-    error_hint(check->err, "remove one of the two");
-    return OUT_FATAL;
+    if (check->twice)
+        drop_twice(check, at);
+    return check->twice ? OUT_OK : OUT_FATAL;
 }
 
 static enum outcome check_scalar(const struct check *check, int at)
@@ -139,7 +166,7 @@ static enum outcome check_children(const struct check *check, int at, struct sha
         if (outcome == OUT_OK)
             outcome = check_child(check, shape, pair->value, depth);
     }
-    return outcome == OUT_OK ? check_keys(check, node) : outcome;
+    return outcome == OUT_OK ? check_keys(check, at) : outcome;
 }
 
 /* `depth` of the root is 1. Recursion ends at DEEPEST. */
@@ -163,10 +190,11 @@ static enum outcome check_node(const struct check *check, int at, unsigned depth
     return outcome;
 }
 
-enum outcome yaml_tree_check(const struct yaml_file *file, struct error *err)
+enum outcome yaml_tree_check(const struct yaml_file *file, struct error_list *twice,
+                             struct error *err)
 {
     size_t count = (size_t)(file->document.nodes.top - file->document.nodes.start);
-    struct check check = {file, calloc(count, sizeof(struct shape)), err};
+    struct check check = {file, calloc(count, sizeof(struct shape)), twice, err};
     if (!check.shapes)
         abort();
     enum outcome outcome = check_node(&check, 1, 1);

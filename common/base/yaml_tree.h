@@ -12,7 +12,9 @@ struct yaml_file {
     char *name;
 };
 
-/* Refuses trees the view does not promise to handle (yaml.h says which). */
-MUST_USE enum outcome yaml_tree_check(const struct yaml_file *file, struct error *err);
+/* Refuses trees the view does not promise to handle (yaml.h says which). Keys that are written
+ * twice are added to `twice` and taken out of the tree; NULL: the first of them is refused. */
+MUST_USE enum outcome yaml_tree_check(const struct yaml_file *file, struct error_list *twice,
+                                      struct error *err);
 
 #endif

@@ -343,15 +343,12 @@ static void parse_all(struct parse *parse)
 enum outcome mapping_parse_all(const char *file, struct bytes text, struct mapping **mapping,
                                struct error_list *mistakes)
 {
-    struct error err;
     struct yaml_file *yaml = NULL;
     struct parse parse = {.mistakes = mistakes};
     size_t before = mistakes->count;
     *mapping = NULL;
-    if (yaml_parse(file, text, &yaml, &err) != OUT_OK) {
-        error_list_add(mistakes, &err);
+    if (yaml_parse_all(file, text, &yaml, mistakes) != OUT_OK)
         return OUT_FATAL;
-    }
     parse.mapping = calloc(1, sizeof *parse.mapping);
     if (!parse.mapping)
         abort();

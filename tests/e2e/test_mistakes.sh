@@ -109,6 +109,10 @@ drover|6|s/64MiB/much/|work.memory must be a size
 drover|6|s/drain/drian/|unknown key "drian"
 drover|7|s/20/-1/|verify.samples must be a whole number
 drover|8|s/auto/maybe/|secrets.detect must be one of
+drover|6|s/drain: 8s/memory: 1MiB/|key "memory" is written twice
+drover|7|s/20/20, samples: 21/|key "samples" is written twice
+order|8|s/type: int8/type: int8, type: text/|key "type" is written twice
+order|19|s/ttl: 24h/key: k/|key "key" is written twice
 KINDS
 mapfile -t KINDS < kinds
 ROUNDS=${MISTAKE_ROUNDS:-120} SEED=${MISTAKE_SEED:-20261128}
@@ -165,6 +169,16 @@ for _ in $(seq "$ROUNDS"); do
   done
   plant "${chosen[@]}"
   unset taken
+done
+
+say "those of the environment are told with those of the files"
+plant "${KINDS[3]}" "${KINDS[-1]}"
+got=0
+(cd bad && DROVER_LAMP=on DROVER_KAFKA_PREFX=p DROVER_KAFKA_PARTITIONS=four "$DROVER" config check --plain) > out.log 2>&1 || got=$?
+equal "exit code" "$got" 3
+equal "errors told: $(cat out.log)" "$(grep -c '^error\[' out.log)" 5
+for said in 'unknown variable DROVER_LAMP' 'unset DROVER_LAMP' 'did you mean "DROVER_KAFKA_PREFIX"' 'where: DROVER_KAFKA_PARTITIONS'; do
+  grep -qF -- "$said" out.log || { cat out.log >&"$TELL"; fail "not said: $said"; }
 done
 
 say "run and rehearse tell all of them too; more than fifty are counted"

@@ -1,4 +1,5 @@
 #include "common/base/conf.h"
+#include "common/base/conf_mistakes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -411,7 +412,8 @@ static const struct {
 } VARIABLES[] = {
     {"DROVER_KAFKA_BROKER=x", "unknown variable DROVER_KAFKA_BROKER",
      "did you mean \"DROVER_KAFKA_BROKERS\"?"},
-    {"DROVER_COLOUR=secret", "unknown variable DROVER_COLOUR", ""},
+    {"DROVER_COLOUR=secret", "unknown variable DROVER_COLOUR",
+     "unset DROVER_COLOUR: it is no setting"},
     {"DROVER_KAFKA_BROKERS_FILE=x", "unknown variable DROVER_KAFKA_BROKERS_FILE",
      "did you mean \"DROVER_KAFKA_BROKERS\"?"},
     {"DROVER_WORK_LANES=x", "work.lanes must be a whole number, not \"x\"", ""},
@@ -428,7 +430,8 @@ static const struct {
     {"DROVER_HTTP_PORT=tcp://10.0.0.1:80", NULL, ""},
     {"DROVER_PORT=tcp://10.0.0.1:80", NULL, ""},
     {"DROVER_HTTP_PORT_80_TCP_ADDR=10.0.0.1", NULL, ""},
-    {"DROVER_HTTP_PORT=80", "unknown variable DROVER_HTTP_PORT", ""},
+    {"DROVER_HTTP_PORT=80", "unknown variable DROVER_HTTP_PORT",
+     "unset DROVER_HTTP_PORT: it is no setting"},
     {"DROVERX=1", NULL, ""},
 };
 
@@ -697,6 +700,23 @@ START_TEST(masks_passwords)
 }
 END_TEST
 
+START_TEST(all_mistakes_of_the_environment_are_told)
+{
+    struct error_list mistakes;
+    char *wrong[] = {"DROVER_COLOUR=red", "DROVER_KAFKA_BROKRS=a", "DROVER_LAMP=on", NULL};
+    char *right[] = {NULL};
+    error_list_init(&mistakes);
+    ck_assert_int_eq(conf_load_env_all(&conf, right, NULL, &mistakes), OUT_OK);
+    ck_assert_int_eq(conf_load_env_all(&conf, wrong, NULL, &mistakes), OUT_FATAL);
+    ck_assert_uint_eq(mistakes.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const char *name = strrchr(mistakes.items[i].text, ' ') + 1;
+        ck_assert_int_eq(strncmp(wrong[i], name, strlen(name)), 0);
+    }
+    error_list_free(&mistakes);
+}
+END_TEST
+
 static Suite *conf_suite(void)
 {
     Suite *suite = suite_create("conf");
@@ -710,6 +730,7 @@ static Suite *conf_suite(void)
     tcase_add_test(tcase, a_mistake_does_not_hide_behind_a_flag);
     tcase_add_test(tcase, secrets_may_be_in_files);
     tcase_add_test(tcase, the_environment_sets);
+    tcase_add_test(tcase, all_mistakes_of_the_environment_are_told);
     tcase_add_loop_test(tcase, variables_are_known_or_refused, 0, COUNT(VARIABLES));
     tcase_add_test(tcase, too_many_items_for_a_variable);
     tcase_add_test(tcase, flags_in_every_form);

@@ -259,6 +259,30 @@ START_TEST(checks_keys)
 }
 END_TEST
 
+/* Each is told, and the tree is what it would be without them. */
+START_TEST(keys_written_twice_hide_nothing)
+{
+    static const char TEXT[] = "a: 1\nb:\n  c: 2\n  c: 3\n  c: 4\na: 5\nd: 6\n";
+    static const char *const WHERE[] = {"a.yaml:4:3", "a.yaml:5:3", "a.yaml:6:1"};
+    struct error_list mistakes;
+    struct yaml_file *tree;
+    error_list_init(&mistakes);
+    ck_assert_int_eq(yaml_parse_all("a.yaml", bytes_text(TEXT), &tree, &mistakes), OUT_OK);
+    ck_assert_uint_eq(mistakes.count, 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_str_eq(mistakes.items[i].where, WHERE[i]);
+    struct yaml_at root = yaml_root(tree), inner = yaml_find(root, "b");
+    ck_assert_uint_eq(yaml_count(root), 3);
+    ck_assert_uint_eq(yaml_count(inner), 1);
+    ck_assert(bytes_equal(yaml_scalar(yaml_find(root, "a"), NULL), BYTES_LITERAL("1")));
+    ck_assert(bytes_equal(yaml_scalar(yaml_find(inner, "c"), NULL), BYTES_LITERAL("2")));
+    yaml_file_free(tree);
+    ck_assert_int_eq(yaml_parse_all("a.yaml", bytes_text("a: ["), &tree, &mistakes), OUT_FATAL);
+    ck_assert_uint_eq(mistakes.count, 4);
+    error_list_free(&mistakes);
+}
+END_TEST
+
 static Suite *yaml_suite(void)
 {
     Suite *suite = suite_create("yaml");
@@ -273,6 +297,7 @@ static Suite *yaml_suite(void)
     tcase_add_test(tcase, anchors_are_bounded);
     tcase_add_test(tcase, size_is_bounded_and_many_keys_are_quick);
     tcase_add_test(tcase, checks_keys);
+    tcase_add_test(tcase, keys_written_twice_hide_nothing);
     suite_add_tcase(suite, tcase);
     return suite;
 }
