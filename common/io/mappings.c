@@ -19,6 +19,7 @@ enum {
 struct loading {
     struct mapping_set *set;
     struct error_list *mistakes;
+    bool lacks; /* an entity of theirs: which one is not known */
 };
 
 static void add_file(struct loading *loading, const char *path)
@@ -31,6 +32,7 @@ static void add_file(struct loading *loading, const char *path)
         error_set(&err, OUT_FATAL, ERR_MAPPING, "more than %d mappings", MAPPINGS_MOST);
         error_where(&err, "%s", path);
         error_list_add(loading->mistakes, &err);
+        loading->lacks = true;
         return;
     }
     if (files_read(path, MAPPING_SIZE_MOST, &text, &err) != OUT_OK)
@@ -42,6 +44,7 @@ static void add_file(struct loading *loading, const char *path)
         set->items[set->count++] = mapping;
     } else {
         mapping_free(mapping);
+        loading->lacks = true;
     }
 }
 
@@ -91,6 +94,7 @@ static void add_place(struct loading *loading, const char *place)
     }
     if (found > 0)
         return;
+    loading->lacks = true;
     error_set(&err, OUT_FATAL, ERR_CONF_FILE, "no mapping is found there");
     error_where(&err, "%s", place);
     error_hint(&err, "name files, folders with *.yaml, or patterns under mappings: or --mapping");
@@ -148,8 +152,10 @@ static bool same_type(const struct value_type *a, const struct value_type *b)
     return (text || a->base == b->base) && a->array == b->array;
 }
 
+/* `complete`: the mapping's and its parent's own columns are what they will be. */
 static enum outcome check_reference(const struct mapping_set *set, const struct mapping *mapping,
-                                    const struct mapping_reference *reference, struct error *err)
+                                    const struct mapping_reference *reference, bool complete,
+                                    struct error *err)
 {
     struct bytes entity = bytes_text(reference->entity);
     const struct mapping *parent = mapping_set_find(set, entity);
@@ -163,6 +169,8 @@ static enum outcome check_reference(const struct mapping_set *set, const struct 
             error_hint(err, "give its mapping as well, or remove the reference");
         return blame_reference(mapping, reference, err);
     }
+    if (!complete)
+        return OUT_OK;
     if (parent->key_count != reference->column_count) {
         error_set(err, OUT_FATAL, ERR_MAPPING, "the key of %s has %zu columns, the reference %zu",
                   parent->entity, parent->key_count, reference->column_count);
@@ -207,14 +215,16 @@ static enum outcome rank_all(struct mapping_set *set, struct error *err)
     return OUT_OK;
 }
 
+/* The keys and columns of a mapping with mistakes are not what they will be; its entity is. */
 static void check_references(struct loading *loading)
 {
     struct mapping_set *set = loading->set;
+    bool complete = loading->mistakes->count == 0;
     struct error err;
     for (size_t i = 0; i < set->count; i++) {
         const struct mapping *mapping = set->items[i];
         for (size_t r = 0; r < mapping->reference_count; r++)
-            if (check_reference(set, mapping, &mapping->references[r], &err) != OUT_OK)
+            if (check_reference(set, mapping, &mapping->references[r], complete, &err) != OUT_OK)
                 error_list_add(loading->mistakes, &err);
     }
     if (loading->mistakes->count == 0 && rank_all(set, &err) != OUT_OK)
@@ -238,8 +248,7 @@ static void load_all(const struct settings *settings, struct mapping_set *set,
     }
     qsort(set->items, set->count, sizeof(set->items[0]), by_entity);
     check_distinct(&loading);
-    /* the keys and columns of a mapping with mistakes are not what they will be */
-    if (mistakes->count == 0)
+    if (!loading.lacks)
         check_references(&loading);
     error_list_sort(mistakes);
 }
