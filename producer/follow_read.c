@@ -539,7 +539,8 @@ static bool is_moved_unread(struct follow_reader *reader, const struct look_iden
     for (size_t i = 0; i < reader->files->count; i++) {
         const struct followed *file = reader->files->items[i];
         if (file->identified && file->identity.device == gone->device &&
-            file->identity.inode == gone->inode && !is_read(reader, file->path))
+            file->identity.inode == gone->inode && !is_read(reader, file->path) &&
+            !source_identity_is_born_after(file->path, gone->changed_ns))
             return true;
     }
     return false;

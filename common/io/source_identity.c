@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
@@ -142,6 +143,15 @@ bool source_identity_place(const char *path, uint64_t *device, uint64_t *inode)
         *inode = (uint64_t)status.st_ino;
     }
     return done;
+}
+
+bool source_identity_is_born_after(const char *path, int64_t time_ns)
+{
+    struct statx status;
+    if (statx(AT_FDCWD, path, AT_STATX_SYNC_AS_STAT, STATX_BTIME, &status) != 0 ||
+        !(status.stx_mask & STATX_BTIME))
+        return false;
+    return (int64_t)status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec > time_ns;
 }
 
 char *source_identity_folder(const char *path)

@@ -23,6 +23,9 @@ bool source_identity_read(const char *path, struct look_identity *identity);
 /* Device and inode of what the source lies in: the file, or the profile's database. False with
  * errno. */
 bool source_identity_place(const char *path, uint64_t *device, uint64_t *inode);
+/* Whether the file was made after that time, so is none that had its inode then; false where that
+ * cannot be told. */
+bool source_identity_is_born_after(const char *path, int64_t time_ns);
 /* The folder in which its bytes are written, for whoever watches it. The caller frees. */
 char *source_identity_folder(const char *path);
 
