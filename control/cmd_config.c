@@ -42,10 +42,10 @@ static void answer_check(struct answer *answer, const char *file,
 
 static void print_check(const char *file, const struct mapping_set *mappings)
 {
-    printf("%s: good\n", file ? file : "settings (no file)");
+    printf("%s: OK\n", file ? file : "settings (no file)");
     for (size_t i = 0; i < mappings->count; i++) {
         const struct mapping *mapping = mappings->items[i];
-        printf("%s: good: %s -> %s.%s, %zu columns\n", mapping->file, mapping->entity,
+        printf("%s: OK: %s -> %s.%s, %zu columns\n", mapping->file, mapping->entity,
                mapping->schema, mapping->table, mapping->column_count);
     }
 }

@@ -20,7 +20,7 @@ enum {
 
 static const char *const MARKS[] = {"✓", "!", "✗"};
 static const char *const COLOURS[] = {"\033[32m", "\033[33m", "\033[31m"};
-static const char *const NAMES[] = {"good", "warning", "problem"};
+static const char *const NAMES[] = {"ok", "warning", "problem"};
 
 static void count(struct doctor *doctor, enum finding finding)
 {

@@ -58,7 +58,7 @@ struct rebuild {
 };
 
 static const char *const CODE_NAMES[CODE_COUNT] = {"applied", "unchanged", "superseded", "conflict",
-                                                   "foreign"};
+                                                   "unowned"};
 static const char CODE_LETTERS[CODE_COUNT + 1] = "auscf"; /* see redis_script.h */
 
 /* ---- one at a time ----------------------------------------------------------------------- */

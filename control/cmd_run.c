@@ -254,6 +254,7 @@ static void on_looked(uv_work_t *work, int status)
                                       .lag = run->survey.lag,
                                       .waiting = run->survey.waiting,
                                       .unwritten = run->survey.unwritten,
+                                      .at_ms = run->looked_ms,
                                       .is_last = run->look_is_last,
                                       .is_good = true};
     } else if (run->look_outcome == OUT_FATAL) {

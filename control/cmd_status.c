@@ -104,6 +104,18 @@ static uint64_t in_topic(const struct survey *survey)
     return totals_records(&TOTALS_WORK, survey->counts) - survey->rejected - survey->withheld;
 }
 
+/* Storage hybrid: messages that are in PostgreSQL and not yet in Redis. */
+static uint64_t behind_in_redis(const struct survey *survey)
+{
+    uint64_t behind = 0;
+    for (int32_t i = 0; i < survey->partition_count; i++) {
+        const struct survey_partition *partition = &survey->partitions[i];
+        if (partition->redis_next >= 0 && partition->next_offset > partition->redis_next)
+            behind += (uint64_t)(partition->next_offset - partition->redis_next);
+    }
+    return survey->settings->storage == STORAGE_HYBRID ? behind : 0;
+}
+
 /* What the sum does not say: offsets of the topic that are no records of it, and the pace. */
 static void append_footnotes(struct buf *out, const struct survey *survey, const struct pace *pace)
 {
@@ -114,6 +126,10 @@ static void append_footnotes(struct buf *out, const struct survey *survey, const
                           "transactions, or records that are no longer kept\n",
                           count_text(survey->total, numbers[0]),
                           count_text(in_topic(survey), numbers[1]));
+    uint64_t behind = behind_in_redis(survey);
+    if (behind)
+        buf_append_format(out, "Redis is %s messages behind PostgreSQL: a worker brings it up\n",
+                          count_text(behind, numbers[0]));
     if (pace->per_second < 0)
         return;
     buf_append_format(out, "%s records/s",

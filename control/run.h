@@ -74,8 +74,9 @@ struct run_sums {
 /* What the last good look saw. */
 struct run_seen {
     uint64_t total, committed, lag, waiting, unwritten;
-    bool is_last; /* it began when the producer had ended: no message comes any more */
-    bool is_good; /* nothing failed since */
+    uint64_t at_ms; /* monotonic; 0: none yet */
+    bool is_last;   /* it began when the producer had ended: no message comes any more */
+    bool is_good;   /* nothing failed since */
 };
 
 enum run_phase {

@@ -25,7 +25,13 @@ static void append_worked(struct buf *out, const struct run *run, const struct r
     buf_append_char(out, '\n');
 }
 
-static void append_next(struct buf *out, const struct run *run)
+/* Whether records were refused, so that their codes stand above. */
+static bool names_codes(const struct run_sums *sums)
+{
+    return sums->produce[PRODUCE_REJECTED] || sums->work[WORK_DEAD] || sums->work[WORK_CONFLICT];
+}
+
+static void append_next(struct buf *out, const struct run *run, const struct run_sums *sums)
 {
     if (run->failure[0])
         buf_append_format(out,
@@ -36,6 +42,8 @@ static void append_next(struct buf *out, const struct run *run)
         buf_append_text(out, "Next:  run the same command again: what is done stays done\n");
     else if (run->code == EXIT_OK)
         buf_append_text(out, "Next:  drover status\n");
+    else if (run->code == EXIT_DISCREPANCY && !names_codes(sums))
+        buf_append_text(out, "Next:  drover verify --show-values\n");
     else if (run->code == EXIT_DISCREPANCY)
         buf_append_text(out, "Next:  drover explain CODE for the codes named, fix, run again (it "
                              "is safe)\n");
@@ -59,7 +67,7 @@ void run_summary(struct run *run)
     append_worked(&out, run, &sums, end_ms, width);
     struct buf next; /* commands that can be typed as they stand */
     buf_init(&next, TEXT_LIMIT);
-    append_next(&next, run);
+    append_next(&next, run, &sums);
     advice_append(&out, run->conf, buf_text(&next));
     buf_free(&next);
     fwrite(out.data, 1, out.size, stderr);

@@ -42,11 +42,18 @@ static const struct outage *find_away(const struct run *run, int service)
 {
     if (run->look_away.of[service].is_on)
         return &run->look_away.of[service];
-    for (size_t i = RUN_WORK; i < run->child_count; i++)
-        if (run_child_is_running(&run->children[i]) &&
-            run->children[i].numbers.away.of[service].is_on)
-            return &run->children[i].numbers.away.of[service];
-    return NULL;
+    const struct outage *last = NULL;
+    bool any = false;
+    for (size_t i = RUN_WORK; i < run->child_count; i++) {
+        const struct outage *away = &run->children[i].numbers.away.of[service];
+        bool runs = run_child_is_running(&run->children[i]);
+        if (runs && away->is_on)
+            return away;
+        any = any || runs;
+        last = away->is_on ? away : last;
+    }
+    /* only workers ask Redis: when they have ended nobody knows that it is back */
+    return service == OUTAGE_REDIS && !any ? last : NULL;
 }
 
 /* On a terminal the view says that a server is away. That it is back is said in any case. */
@@ -96,6 +103,7 @@ static struct live_state state_of(const struct run *run, uint64_t now_ms)
         .total = run->seen.total,
         .lag = run->seen.lag,
         .waiting = run->seen.waiting,
+        .age_ms = run->seen.at_ms && !run->drained_ms ? now_ms - run->seen.at_ms : 0,
         .is_worked = run->drained_ms != 0,
         .work_ms = run->drained_ms - run->began_ms,
         .per_second = run->rate,

@@ -211,7 +211,7 @@ static void on_codes(struct redis_stage *stage, struct chunk *chunk, const redis
         struct error err;
         error_set(&err, OUT_REJECT, ERR_REDIS_FOREIGN, "%zu of %zu Redis keys are somebody else's",
                   (size_t)foreign, chunk->records);
-        log_error(LOG_ERROR, "redis.foreign", &err);
+        log_error(LOG_ERROR, "redis.unowned", &err);
         stage->worker->counts.foreign += foreign;
     }
     chunk->state = CHUNK_DONE;

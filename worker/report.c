@@ -82,7 +82,7 @@ static void append_numbers(struct json_out *out, const struct worker *worker)
     json_out_count(out, "settled", worker->counts.settled);
     json_out_count(out, "waiting", waiting_count(worker));
     json_out_count(out, "redis_lag", worker->stage ? redis_stage_records(worker->stage) : 0);
-    json_out_count(out, "redis_foreign", worker->counts.foreign);
+    json_out_count(out, "redis_unowned", worker->counts.foreign);
     json_out_count(out, "partitions", worker->held_count);
     json_out_count(out, "halted", halted_count(worker));
     json_out_count(out, "mem", worker->in_flight_bytes);
@@ -146,6 +146,6 @@ void report_answer(const struct worker *worker)
     totals_append_json(out, &TOTALS_WORK, classes);
     json_out_count(out, "batches", counts->batches);
     json_out_count(out, "retries", counts->retries);
-    json_out_count(out, "redis_foreign", counts->foreign);
+    json_out_count(out, "redis_unowned", counts->foreign);
     json_out_seconds(out, "duration_seconds", clock_monotonic_ms() - worker->started_ms);
 }

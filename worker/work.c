@@ -427,7 +427,7 @@ static void check_room(struct worker *worker, rd_kafka_t *client)
               " bytes, the source topic %" PRId64,
               worker->letters_topic, letters, source);
     error_hint(&err, "raise its max.message.bytes to %" PRId64, source + KAFKA_LETTER_BYTES);
-    log_error(LOG_WARN, "letters.room", &err);
+    log_error(LOG_WARN, "dead_letters.room", &err);
 }
 
 /* How many partitions the source topic has, asked by a client of its own, which is kept for

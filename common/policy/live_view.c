@@ -143,6 +143,15 @@ static void make_verify(struct screen *screen, const struct live_state *state, s
     add(screen, LINE_VERIFY, part);
 }
 
+static bool is_any_away(const struct live_state *state)
+{
+    for (int service = 0; service < OUTAGE_SERVICES; service++)
+        if (state->outages.of[service].is_on)
+            return true;
+    return false;
+}
+
+/* A server that is away says why there is no answer; one that stands still does not. */
 static void make_machine(struct screen *screen, const struct live_state *state, struct buf *part)
 {
     char text[28], sizes[2][16];
@@ -151,12 +160,19 @@ static void make_machine(struct screen *screen, const struct live_state *state, 
     uint64_t rate = state->per_second > 0 ? (uint64_t)(state->per_second + 0.5) : 0;
     buf_append_format(part, "%s/s", text_format_count(rate, text));
     add(screen, LINE_MACHINE, part);
-    add_count(screen, LINE_MACHINE, part, " · lag ", state->lag, "");
+    bool old = state->age_ms >= LIVE_OLD_MS && !is_any_away(state);
+    if (old) {
+        buf_append_text(part, " · no answer for ");
+        outage_append_time(part, state->age_ms);
+        add(screen, LINE_MACHINE, part);
+    } else {
+        add_count(screen, LINE_MACHINE, part, " · lag ", state->lag, "");
+    }
     if (state->waiting)
         add_count(screen, LINE_MACHINE, part, " · ", state->waiting, " pending in all");
     buf_append_text(part, state->is_stopping ? " · stopping" : " · Ctrl-C stops");
     add(screen, LINE_MACHINE, part);
-    if (state->per_second >= 1 && state->lag) {
+    if (state->per_second >= 1 && state->lag && !old) {
         buf_append_text(part, " · ETA ");
         outage_append_time(part, (uint64_t)((double)state->lag / state->per_second * 1000) + 1000);
         add(screen, LINE_MACHINE, part);

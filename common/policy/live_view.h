@@ -28,6 +28,7 @@ struct live_state {
     /* work: messages committed of all in the topic, records that wait for their parents (also of
      * earlier runs), and what became of those that were taken */
     uint64_t committed, total, lag, waiting;
+    uint64_t age_ms; /* since that was seen */
     uint64_t work[WORK_COUNT];
     bool is_worked; /* it ended after work_ms */
     uint64_t work_ms;
@@ -43,6 +44,10 @@ struct live_state {
 
     struct outages outages;
 };
+
+/* Of what was seen of the topic: what is older is not told as if it were so now. A look is a second
+ * apart. */
+#define LIVE_OLD_MS 4000
 
 /* Lines that each end in '\n'. */
 void live_view_append(struct buf *out, const struct live_state *state, int width, int height);

@@ -99,7 +99,7 @@ static void append_redis(const struct verify_redis *redis, size_t width, struct 
     put_part(&text, redis->newer, "target newer");
     put_part(&text, redis->missing, "missing");
     put_part(&text, redis->extra, "extra");
-    put_part(&text, redis->unexpected, "unexpected");
+    put_part(&text, redis->unexpected, "unowned");
     put_part(&text, redis->expired, "expired, not compared");
     end(&text, " nothing to compare");
     if (!redis->emptied)
@@ -174,7 +174,7 @@ static void append_redis_json(const struct verify_redis *redis, struct json_out 
     json_out_count(out, "target_newer", redis->newer);
     json_out_count(out, "missing", redis->missing);
     json_out_count(out, "extra", redis->extra);
-    json_out_count(out, "unexpected", redis->unexpected);
+    json_out_count(out, "unowned", redis->unexpected);
     json_out_count(out, "expired", redis->expired);
     json_out_bool(out, "emptied", redis->emptied);
     json_out_end(out);
@@ -192,7 +192,7 @@ static void append_files_json(const struct verify_files *files, struct json_out 
     json_out_count(out, "missing", files->missing);
     json_out_count(out, "unreadable", files->unreadable);
     json_out_count(out, "unwritten", files->unwritten);
-    json_out_count(out, "foreign", files->foreign);
+    json_out_count(out, "unowned", files->foreign);
     json_out_end(out);
 }
 

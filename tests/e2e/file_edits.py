@@ -80,13 +80,13 @@ def edit(store, entity, seed, wanted_path):
         missing.extend([tenant, i] for i in ids_of(tenant))
         os.rename(path_of(tenant), path_of(tenant) + ".moved")
         os.symlink(entity + ".json.moved", path_of(tenant))
-        files[tenant] = "foreign"
+        files[tenant] = "unowned"
 
     def folder(tenant):
         missing.extend([tenant, i] for i in ids_of(tenant))
         os.unlink(path_of(tenant))
         os.mkdir(path_of(tenant))
-        files[tenant] = "foreign"
+        files[tenant] = "unowned"
 
     some_records(tenants.pop(), "edited")
     some_records(tenants.pop(), "edited")
@@ -105,7 +105,7 @@ def edit(store, entity, seed, wanted_path):
         write(os.path.join(store, stray), ["[]\n"])
     write(os.path.join(store, tenants[0], "notes.txt"), ["no record\n"])
     places = {os.path.join(t, entity + ".json"): state for t, state in files.items()}
-    places.update({stray: "foreign" for stray in strays})
+    places.update({stray: "unowned" for stray in strays})
     json.dump({"different": sorted(different), "missing": sorted(missing), "files": places}, open(wanted_path, "w"))
 
 
@@ -122,7 +122,7 @@ def check(wanted_path, report_path):
     if found:
         sys.exit("more was found: %s" % found)
     states = list(wanted["files"].values())
-    for state in ("edited", "missing", "foreign"):
+    for state in ("edited", "missing", "unowned"):
         if report["files"][state] != states.count(state):
             sys.exit("%s files: %s, wanted %d" % (state, report["files"], states.count(state)))
 

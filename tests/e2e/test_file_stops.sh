@@ -13,7 +13,7 @@ drover topics apply > "$WORK/topics.log" 2>&1
 echo "seed $SEED (DROVER_TEST_SEED)"
 
 state() { sqlite3 -cmd '.timeout 5000' "$STORE/.drover/state.db" "$1"; }
-files() { jq -r '.files | [.match, .edited, .missing, .unwritten, .foreign] | join(" ")' "$WORK/report/report.json"; }
+files() { jq -r '.files | [.match, .edited, .missing, .unwritten, .unowned] | join(" ")' "$WORK/report/report.json"; }
 
 generate 120 5 1 "$WORK/one.ndjson"
 expect_exit 0 drover run "$WORK/one.ndjson" > "$WORK/run.log" 2>&1
@@ -23,14 +23,14 @@ say "stopped before its first file had its name: that file is not written yet, a
 rm "$STORE/t01/event.json"
 state "UPDATE file SET dirty = 1, next_digest = digest, digest = NULL WHERE tenant = 't01'"
 expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
-equal "match, edited, missing, unwritten, foreign" "$(files)" "4 0 0 1 0"
+equal "match, edited, missing, unwritten, unowned" "$(files)" "4 0 0 1 0"
 
 say "marked as not written, and right: no difference; deleted by hand as well: missing"
 rm -rf "$STORE" && cp -a "$WORK/whole" "$STORE"
 state "UPDATE file SET dirty = 1 WHERE tenant IN ('t02', 't03')"
 rm "$STORE/t03/event.json"
 expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
-equal "match, edited, missing, unwritten, foreign" "$(files)" "4 0 1 0 0"
+equal "match, edited, missing, unwritten, unowned" "$(files)" "4 0 1 0 0"
 
 say "batches, edits and stops"
 rm -rf "$STORE" && cp -a "$WORK/whole" "$STORE"

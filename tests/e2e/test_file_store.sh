@@ -75,7 +75,7 @@ for round in 1 2 3 4 5 6; do
 done
 expect_exit 0 drover work --until-end > "$WORK/work.log" 2>&1
 expect_exit 0 drover verify > "$WORK/verify.log" 2>&1
-equal "files" "$(report '.files | [.match, .edited, .missing, .unwritten, .foreign] | join(" ")')" "12 0 0 0 0"
+equal "files" "$(report '.files | [.match, .edited, .missing, .unwritten, .unowned] | join(" ")')" "12 0 0 0 0"
 
 say "a full disk: no good end while files wait; once there is room they are written"
 DISK=$WORK/disk

@@ -93,7 +93,7 @@ drover produce "$WORK/seven.ndjson" > "$WORK/produce.log" 2>&1
 wait_until 60 has_committed 31800
 wait_until 30 redis_is_level
 equal "a stranger's key" "$(redis TYPE event:t01:e3)" list
-grep -q 'redis.foreign' "$WORK/B.log" || fail "a stranger's key was not named"
+grep -q 'redis.unowned' "$WORK/B.log" || fail "a stranger's key was not named"
 redis DEL event:t01:e3 > /dev/null
 
 say "two workers that see an empty Redis: one rebuild at a time, and no word of error"

@@ -38,7 +38,7 @@ equal "exit code" "$status" 3
 equal "partition 0 stands before the record" "$(next 0)" 0
 equal "the other partition went on" "$(next 1)" 1
 grep -q 'DRV-K010' "$WORK/fits_not.log" || fail "the worker does not say why it stopped"
-grep -q 'letters.room' "$WORK/fits_not.log" || fail "nothing was said at the start"
+grep -q 'dead_letters.room' "$WORK/fits_not.log" || fail "nothing was said at the start"
 drover doctor > "$WORK/doctor.log" 2>&1 || true
 grep -q 'max.message.bytes' "$WORK/doctor.log" || fail "doctor does not say it"
 

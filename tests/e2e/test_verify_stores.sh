@@ -96,8 +96,8 @@ redis PERSIST event:t01:e3 > /dev/null
 redis SET event:t01:of_nobody '{"id":"of_nobody"}' > /dev/null
 redis SET event:t02:junk:v 'none of ours' > /dev/null
 expect_exit 5 drover verify --show-values > "$WORK/verify.log"
-equal "keys of nobody" "$(report '[.counts.different, .redis.unexpected] | join(" ")') $(report '[.redis_samples[]?.name] | sort | join(" ")')" "1 2 event:t01:of_nobody event:t02:junk:v"
-grep -q "redis, beside the records: 2 unexpected" "$WORK/verify.log" || fail "it is not told"
+equal "keys of nobody" "$(report '[.counts.different, .redis.unowned] | join(" ")') $(report '[.redis_samples[]?.name] | sort | join(" ")')" "1 2 event:t01:of_nobody event:t02:junk:v"
+grep -q "redis, beside the records: 2 unowned" "$WORK/verify.log" || fail "it is not told"
 redis DEL event:t01:of_nobody event:t02:junk:v > /dev/null
 [ "$(report .counts.missing)" -ge 1 ] || fail "the key that is gone is not missed"
 

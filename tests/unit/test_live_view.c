@@ -23,6 +23,7 @@ static struct live_state random_state_of_run(void)
         .committed = random_any(),
         .total = random_any(),
         .lag = random_any(),
+        .age_ms = random_any(),
         .waiting = random_any(),
         .is_worked = random_below(2),
         .work_ms = random_any(),
@@ -155,6 +156,26 @@ static struct live_state example(void)
     return state;
 }
 
+/* What was seen long ago is not told as if it were so now. */
+START_TEST(no_answer_is_said)
+{
+    struct live_state state = example();
+    struct buf out;
+    buf_init(&out, 1u << 16);
+    state.outages = (struct outages){0};
+    state.age_ms = LIVE_OLD_MS - 1;
+    live_view_append(&out, &state, 100, 24);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), " · lag 17 000"));
+    buf_reset(&out);
+    state.age_ms = 8000;
+    live_view_append(&out, &state, 100, 24);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), " · no answer for 0:08"));
+    ck_assert_ptr_null(strstr(buf_text(&out), "lag"));
+    ck_assert_ptr_null(strstr(buf_text(&out), "ETA"));
+    buf_free(&out);
+}
+END_TEST
+
 static const struct {
     int width, height;
     const char *want;
@@ -208,6 +229,7 @@ static Suite *live_view_suite(void)
     tcase_add_loop_test(tcase, what_is_shown_adds_up, 0, 100);
     tcase_add_loop_test(tcase, examples, 0, (int)(sizeof EXAMPLES / sizeof EXAMPLES[0]));
     tcase_add_test(tcase, plain_line);
+    tcase_add_test(tcase, no_answer_is_said);
     suite_add_tcase(suite, tcase);
     return suite;
 }
