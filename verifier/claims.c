@@ -164,11 +164,27 @@ static uint64_t found_dead(const struct verify_run *run, const struct batch_clai
 }
 
 /* Only batches below the cut are known in full. */
+/* The workers told of batches, and the store knows of none: it is not the one they wrote to. */
+static void test_store(const struct claim_reading *reading, struct verify_run *run)
+{
+    struct verify_report *report = &run->report;
+    for (size_t i = 0; i < report->partition_count; i++)
+        if (report->partitions[i].cut > report->partitions[i].low)
+            return;
+    if (reading->count)
+        verify_report_warn(report,
+                           "%s: the receipts tell of records up to offset %" PRId64
+                           " of %s-%d, the store has committed none: it was emptied, or is another",
+                           error_code_id(ERR_STORE_OTHER), reading->batches[0].next,
+                           run->source_topic, reading->batches[0].partition);
+}
+
 static void test_batches(struct claim_reading *reading, struct verify_run *run)
 {
     struct verify_report *report = &run->report;
     uint64_t holes = join_batches(reading, run);
     settle_batches(reading);
+    test_store(reading, run);
     if ((holes && !run->holes.overflowed) || reading->overflowed)
         verify_report_warn(report,
                            "hints incomplete: receipts of %" PRIu64

@@ -101,6 +101,11 @@ grep -q "redis, beside the records: 2 unowned" "$WORK/verify.log" || fail "it is
 redis DEL event:t01:of_nobody event:t02:junk:v > /dev/null
 [ "$(report .counts.missing)" -ge 1 ] || fail "the key that is gone is not missed"
 
+say "storage redis: a Redis that lost everything is named, and is no match"
+redis FLUSHDB > /dev/null
+expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
+grep -q 'DRV-W012: the receipts tell of records up to offset' "$WORK/verify.log" || fail "the loss is not named: $(tail -n 3 "$WORK/verify.log")"
+
 say "sealed values are compared with the key, orphans are counted"
 export AI_STORAGE_TYPE=database DROVER_MIGRATION=${NAME}_storage
 sed -i "s|^mappings: .*|mappings: [$PWD/schemas/mappings]|" "$WORK/drover.yaml"
