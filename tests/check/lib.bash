@@ -24,7 +24,9 @@ project_files() {
       if [ -f "$file" ]; then printf '%s\n' "$file"; fi
     done
   else
-    find . -type f | sed 's,^\./,,' | sort
+    # An archive's checkout, maybe built in: without what .gitignore names.
+    find . \( -path ./build -o -path ./.deps -o -path ./.stack -o -path ./drover-reports -o -name drover-demo -o -name .cache -o -path ./.drover \) -prune \
+      -o -type f ! -name '*.o' ! -name '*~' ! -name compile_commands.json -print | sed 's,^\./,,' | sort
   fi
 }
 
