@@ -228,16 +228,21 @@ void chromium_copy_init(struct chromium_copy *copy)
     copy->lock = -1;
 }
 
+#define BASES 3
+
 /* The places for copies; the caller skips NULL and "". */
-#define BASES                                                                                      \
-    {                                                                                              \
-        "/dev/shm", getenv("TMPDIR"), "/tmp"                                                       \
-    }
+static void list_bases(const char *bases[BASES])
+{
+    bases[0] = "/dev/shm";
+    bases[1] = getenv("TMPDIR");
+    bases[2] = "/tmp";
+}
 
 void chromium_copy_sweep(void)
 {
-    const char *bases[] = BASES;
-    for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++)
+    const char *bases[BASES];
+    list_bases(bases);
+    for (size_t i = 0; i < BASES; i++)
         if (bases[i] && bases[i][0])
             sweep(bases[i]);
 }
@@ -245,9 +250,10 @@ void chromium_copy_sweep(void)
 enum outcome chromium_copy_make(const char *database, int owner, uint64_t size,
                                 struct chromium_copy *copy, struct error *err)
 {
-    const char *bases[] = BASES;
+    const char *bases[BASES];
+    list_bases(bases);
     int failed = ENOENT;
-    for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+    for (size_t i = 0; i < BASES; i++) {
         if (!bases[i] || !bases[i][0])
             continue;
         failed = make_below(bases[i], database, owner, size, copy);

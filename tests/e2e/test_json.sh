@@ -36,6 +36,7 @@ normal() {
       | gsub("sec_[A-Za-z0-9_-]{16,}"; "sec_0123456789abcdefghijkl") | gsub("^[0-9a-f]{16}$"; "0123456789abcdef") | gsub("^[0-9a-f]{32}$"; "0123456789abcdef0123456789abcdef")
       | gsub("[0-9]+[.]?[0-9]* ms"; "1 ms") | gsub($host; "host");
     walk(if type == "string" then words
+         elif type == "number" then . + 0 # jq 1.7 keeps how a number was written
          elif type == "object" then with_entries(
            if (.key | test("_seconds$|_bytes$|^bytes$|_per_second$")) and (.value | type) == "number" then .value = 1
            elif .key == "epoch" then .value = 1

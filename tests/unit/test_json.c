@@ -10,10 +10,10 @@
 #include "common/model/json.h"
 #include "tests/support/suite.h"
 
-#define T(text)                                                                                    \
-    {                                                                                              \
-        text, sizeof(text) - 1                                                                     \
-    }
+/* The versions of clang-format differ here. */
+/* clang-format off */
+#define T(text) {text, sizeof(text) - 1}
+/* clang-format on */
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
 
 /* What json_parse gives: compact text of the document, or the code. */
