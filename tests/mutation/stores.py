@@ -81,6 +81,7 @@ class FileWorld(RecordWorld):
     def __init__(self):
         super().__init__("file")
         self.db = None
+        self.files = {}  # path -> what was in it
 
     def prepare(self):
         super().prepare()
@@ -100,16 +101,14 @@ class FileWorld(RecordWorld):
         where = " WHERE entity = ? AND tenant = ? AND id = ?"
         other = RANDOM.choice([t for t in TENANTS + [ALIEN] if t != row["tenant"]])
         there = any(r["tenant"] == other and r["id"] == row["id"] for r in rows)
-        what = RANDOM.choice(["json", "member", "garbage", "version +", "version -", "digest", "deleted", "gone", "moved", "copied"])
+        what = RANDOM.choice(["json", "member", "garbage", "version +", "version -", "digest", "deleted", "gone", "moved"])
         edit = Edit(mapping, "file: %s%s" % (what, " of a tombstone" if row["dead"] else ""))
         verdicts = {"different"}
         if what in ("json", "member", "garbage"):
             if row["dead"]:
                 return None
-            text = self.db.execute("SELECT json FROM record" + where, at).fetchone()[0]
-            text = {"json": "{\"edited\":1}", "member": text[:1] + "\"added by hand\":1," + text[1:] if text[0] == "{" else
-                    "[%s]" % text, "garbage": text[:-1]}[what].replace(",}", "}")
-            self.db.execute("UPDATE record SET json = ?" + where, (text,) + at)
+            self.edit_file(at, what)
+            verdicts = {"different", "missing"}
         elif what.startswith("version"):
             self.db.execute("UPDATE record SET version = version %s 1%s" % (what[-1], where), at)
             verdicts = {"target_newer" if what[-1] == "+" else "stale"}
@@ -125,25 +124,40 @@ class FileWorld(RecordWorld):
             verdicts = {"missing"}
         elif there:
             return None
-        elif what == "moved":
+        else:  # where it is now no file shows it
             self.db.execute("UPDATE record SET tenant = ?" + where, (other,) + at)
             verdicts = {"missing"}
-        else:
-            columns = "version, digest, deleted, written_at, json FROM record"
-            self.db.execute("INSERT INTO record (entity, tenant, id, version, digest, deleted, written_at, json) SELECT "
-                            "entity, ?, id, " + columns + where, (other,) + at)
-            verdicts = None
-        if verdicts:
-            edit.rows[row_key(row)] = verdicts
-        if what in ("moved", "copied"):
-            edit.rows[row_key(row, tenant=other)] = {"unexpected_tenant"} if other == ALIEN else {"extra"}
+        edit.rows[row_key(row)] = verdicts
         return edit
+
+    def edit_file(self, at, what):
+        """The record's line in its tenant's file: records are read where they lie."""
+        entity, tenant, name = at
+        path = os.path.join(STORE, ("=" if tenant.startswith(".") else "") + tenant, entity + ".json")
+        shown = [i for i, in self.db.execute("SELECT id FROM record WHERE entity = ? AND tenant = ? AND json IS NOT NULL ORDER BY id",
+                                             (entity, tenant))]
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        self.files.setdefault(path, "\n".join(lines))
+        line = lines[1 + shown.index(name)]
+        text = self.db.execute("SELECT json FROM record WHERE entity = ? AND tenant = ? AND id = ?", at).fetchone()[0]
+        assert line.rstrip(",").endswith(text), (line, text)
+        edited = {"json": "{\"edited\":1}", "member": text[:1] + "\"added by hand\":1," + text[1:] if text[0] == "{" else
+                  "[%s]" % text, "garbage": text[:-1]}[what].replace(",}", "}")
+        begin = len(line.rstrip(",")) - len(text)
+        lines[1 + shown.index(name)] = line[:begin] + edited + line[begin + len(text):]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
 
     def undo(self, edits):
         self.db.execute("BEGIN")
         self.db.execute("DELETE FROM record")
         self.db.execute("INSERT INTO record SELECT * FROM saved")
         self.db.execute("COMMIT")
+        for path, text in self.files.items():
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        self.files = {}
 
 
 def run(world):
