@@ -35,16 +35,6 @@ struct keeper {
     struct chromium_word last; /* said 0: the reader ended without a word */
 };
 
-void chromium_word_fail(struct chromium_word *word, const char *text, const char *cause)
-{
-    struct error whole; /* masks before it cuts */
-    error_set(&whole, OUT_REJECT, ERR_NONE, "%s", text);
-    error_cause(&whole, "%s", cause ? cause : "");
-    word->said = CHROMIUM_FAILED;
-    memcpy(word->text, whole.text, sizeof(word->text));
-    memcpy(word->cause, whole.cause, sizeof(word->cause));
-}
-
 static void tell(struct keeper *keeper, const struct chromium_word *word)
 {
     if (write(WORDS_FD, word, sizeof(*word)) != (ssize_t)sizeof(*word))

@@ -66,7 +66,7 @@ struct chromium_word {
     char text[240], cause[240];  /* as in struct error */
 };
 
-/* Sets said, text and cause; `cause` may be NULL. */
+/* chromium_word.c: sets said, text and cause; `cause` may be NULL. */
 void chromium_word_fail(struct chromium_word *word, const char *text, const char *cause);
 
 /* chromium_keeper.c: the whole life of that process; its exit code. `owner` is its parent. */
