@@ -10,8 +10,6 @@
 #include "common/io/file_store_parts.h"
 #include "common/io/file_store_text.h"
 
-#define BUSY_MS 5000 /* a reader's snapshot never blocks; a checkpoint of another may, shortly */
-
 #define SCHEMA                                                                                     \
     "CREATE TABLE IF NOT EXISTS record (entity TEXT NOT NULL, tenant TEXT NOT NULL, "              \
     "id TEXT NOT NULL, version INTEGER NOT NULL, digest BLOB NOT NULL, deleted INTEGER NOT NULL, " \
@@ -168,7 +166,7 @@ enum outcome file_db_open(struct file_db *db, const char *path, struct error *er
     if (outcome == OUT_OK && sqlite3_open_v2(path, &db->connection, flags, NULL) != SQLITE_OK)
         outcome = file_db_error(db, err);
     if (outcome == OUT_OK)
-        sqlite3_busy_timeout(db->connection, BUSY_MS);
+        sqlite3_busy_timeout(db->connection, FILE_DB_BUSY_MS);
     if (outcome == OUT_OK)
         outcome = file_db_pragma(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
     if (outcome == OUT_OK)

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +15,7 @@
 
 #define CONTENT_MOST                                                                               \
     ((size_t)256 << 20) /* of a file that is taken apart: about four times that in memory */
+
 #define RECORDS_MOST ((size_t)16 << 20)
 #define READINGS_MOST 5 /* of a file that a worker goes on replacing */
 
@@ -43,6 +46,48 @@ enum outcome file_look_init(struct file_look *look, sqlite3 *connection, sqlite3
                 prepare(connection, FILE_STORE_LIST, &look->list) &&
                 (!latest || prepare(latest, FILE_STORE_SEE_FILE, &look->see_latest));
     return good ? OUT_OK : failed(look, err);
+}
+
+static bool open_database(const char *path, sqlite3 **connection)
+{
+    if (sqlite3_open_v2(path, connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK)
+        return false;
+    sqlite3_busy_timeout(*connection, FILE_DB_BUSY_MS);
+    return true;
+}
+
+enum outcome file_look_connect(const struct settings *settings, sqlite3 **connection,
+                               sqlite3 **latest, struct error *err)
+{
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/.drover/state.db", settings->store_dir);
+    if (size < 0 || (size_t)size >= sizeof path || access(path, R_OK) != 0) {
+        error_set(err, OUT_FATAL, ERR_STORE_FILE, "there is no file store");
+        error_where(err, "%s", settings->store_dir);
+        error_hint(err, "drover work with storage: file makes it; see store.dir");
+        return OUT_FATAL;
+    }
+    if (open_database(path, connection) && (!latest || open_database(path, latest)))
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STORE_FILE, "the file store's database cannot be opened");
+    error_where(err, "%s", path);
+    error_cause(err, "%s", sqlite3_errstr(sqlite3_errcode(*connection)));
+    return OUT_FATAL;
+}
+
+enum outcome file_look_open(struct file_look *look, const struct settings *settings,
+                            sqlite3 *connection, sqlite3 *latest,
+                            const struct mapping_set *mappings, struct error *err)
+{
+    int folder = open(settings->store_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0)
+        return file_look_init(look, connection, latest, folder, mappings, err);
+    *look = (struct file_look){.folder = -1};
+    error_set(err, OUT_FATAL, ERR_STORE_FILE, "the store's folder cannot be opened");
+    error_where(err, "%s", settings->store_dir);
+    error_cause(err, "%s", strerrordesc_np(errno));
+    return OUT_FATAL;
 }
 
 static void forget(struct file_look *look)

@@ -43,10 +43,18 @@ struct file_look {
     size_t changed, gone, more; /* records that differ, that are not there, that no row has */
 };
 
+/* The store's database, for readers that write nothing; `latest` may be NULL. The caller closes
+ * both, whatever comes of it. OUT_FATAL DRV-F001, also when there is no store. */
+MUST_USE enum outcome file_look_connect(const struct settings *settings, sqlite3 **connection,
+                                        sqlite3 **latest, struct error *err);
 /* Takes over the descriptor, not the connections. OUT_FATAL DRV-F001. */
 MUST_USE enum outcome file_look_init(struct file_look *look, sqlite3 *connection, sqlite3 *latest,
                                      int folder, const struct mapping_set *mappings,
                                      struct error *err);
+/* The same with the store's folder opened for it. OUT_FATAL DRV-F001. */
+MUST_USE enum outcome file_look_open(struct file_look *look, const struct settings *settings,
+                                     sqlite3 *connection, sqlite3 *latest,
+                                     const struct mapping_set *mappings, struct error *err);
 void file_look_free(struct file_look *look);
 /* Looks at a file, whatever was at hand before. OUT_FATAL DRV-F001: the database cannot be read. */
 MUST_USE enum outcome file_look_take(struct file_look *look, const struct mapping *mapping,

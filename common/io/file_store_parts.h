@@ -71,6 +71,8 @@ MUST_USE enum outcome file_store_check_place(const struct file_store *store, str
 void file_store_post(struct file_store *store, struct file_job *job);
 
 /* file_store_db.c */
+/* A reader's snapshot never blocks; a checkpoint of another may, shortly. */
+#define FILE_DB_BUSY_MS 5000
 MUST_USE enum outcome file_db_open(struct file_db *db, const char *path, struct error *err);
 void file_db_close(struct file_db *db);
 /* Prepared on first use, reset, nothing bound. NULL with err. */
