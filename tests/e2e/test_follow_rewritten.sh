@@ -5,17 +5,7 @@
 
 IN=$WORK/in
 mkdir "$IN"
-cat > "$WORK/pref.yaml" <<'EOF_YAML'
-entity: pref
-collect: { local_storage: "pref_*", expand: value }
-table: pref
-key: [name]
-tenant: { from: /tenant }
-columns:
-  - { name: name, from: $key_suffix, type: text }
-  - { name: n,    from: /n, type: int8 }
-rest: extra
-EOF_YAML
+cp tests/e2e/data/pref.yaml "$WORK/pref.yaml"
 sed -i "s#^mappings:.*#mappings: [$WORK/pref.yaml]#" "$WORK/drover.yaml"
 prepare
 start_worker worker

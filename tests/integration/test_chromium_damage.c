@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/io/chromium_profile_parts.h"
 #include "common/io/clock.h"
+#include "tests/support/profile_copies.h"
 #include "tests/support/profile_writer.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
@@ -38,23 +39,6 @@ static void leave_folder(void)
 }
 
 /* ---- what may be left ---- */
-
-static size_t count_copies_of(pid_t owner)
-{
-    char name[64];
-    int length = snprintf(name, sizeof(name), "drover-profile-%d-", (int)owner);
-    static const char *const BASES[] = {"/dev/shm", "/tmp"};
-    size_t count = 0;
-    for (size_t i = 0; i < 2; i++) {
-        DIR *open = opendir(BASES[i]);
-        struct dirent *entry;
-        while (open && (entry = readdir(open)))
-            count += strncmp(entry->d_name, name, (size_t)length) == 0;
-        if (open)
-            closedir(open);
-    }
-    return count;
-}
 
 /* A child of `parent`, 0: none. */
 static pid_t child_of(pid_t parent)

@@ -20,6 +20,7 @@
 #include "common/io/source_files.h"
 #include "common/io/source_identity.h"
 #include "common/policy/collect.h"
+#include "tests/support/profile_copies.h"
 #include "tests/support/suite.h"
 
 static char folder[64];
@@ -139,19 +140,7 @@ static void assert_reads(const char *path, const char *wanted)
 /* Of this process: others may be at work beside it. */
 static size_t count_copies(void)
 {
-    char name[64];
-    int length = snprintf(name, sizeof(name), "drover-profile-%d-", (int)getpid());
-    static const char *const BASES[] = {"/dev/shm", "/tmp"};
-    size_t count = 0;
-    for (size_t i = 0; i < 2; i++) {
-        DIR *open = opendir(BASES[i]);
-        struct dirent *entry;
-        while (open && (entry = readdir(open)))
-            count += strncmp(entry->d_name, name, (size_t)length) == 0;
-        if (open)
-            closedir(open);
-    }
-    return count;
+    return count_copies_of(getpid());
 }
 
 START_TEST(decodes_by_the_first_byte)
