@@ -163,7 +163,7 @@ class Follower:
 
     def state(self, what):
         if what == "lock" and not self.lock:
-            path = "%s/state/%s.follow.db" % (self.run.folder, self.run.migration)
+            path = self.run.state_path()
             if os.path.exists(path):
                 self.lock = sqlite3.connect(path, isolation_level=None, timeout=5)
                 self.excused = True
@@ -217,6 +217,9 @@ class Run:
         self.at = 0    # steps done
         self.done = []
         self.counts = collections.Counter()
+
+    def state_path(self):
+        return "%s/state/%s.follow.db" % (self.folder, self.migration)
 
     def mappings(self):
         os.makedirs(self.folder + "/mappings")
@@ -328,7 +331,15 @@ class Run:
             elif step[0] in ("kill", "state", "broker", "root", "follower", "quiet", "wait"):
                 out.append("      %6d  %s" % (number, short(step)))
         messages = ["      message %d:%d version %d %s" % m for m in self.topic.history[key]]
-        return "\n".join(out[-24:] + messages)
+        return "\n".join(out[-24:] + messages + self.known(key))
+
+    def known(self, key):
+        """What the follower's state says of the key, file by file."""
+        state = sqlite3.connect("file:%s?mode=ro" % self.state_path(), uri=True)
+        rows = state.execute("SELECT CAST(path AS TEXT), gone, done, version, own, deleted, hex(digest) FROM record JOIN file ON file.id = record.file "
+                             "WHERE key = CAST(? AS BLOB) ORDER BY path", (key,)).fetchall()
+        state.close()
+        return ["      state %s gone %d done %d: version %d own %d deleted %d digest %s" % row for row in rows] or ["      state: no row"]
 
 
 def short(step):
@@ -399,6 +410,7 @@ def report(run, wrong, path):
     for key, _ in wrong.problems[:2]:
         if "/" in key:
             print("    %s:\n%s" % (key, run.story(key)))
+    print("    the follower:\n%s" % run.follower.process.tail(30))
     write_steps(path, run.done)
     print("    the steps: %s\n    again: %s --drover %s --replay %s --shrink" % (path, sys.argv[0], run.options.drover, path))
     sys.stdout.flush()
