@@ -9,6 +9,7 @@
 #include "common/io/log.h"
 #include "common/io/watch.h"
 #include "producer/follow_files.h"
+#include "producer/follow_moves.h"
 #include "producer/follow_read.h"
 
 #define WAIT_MS 200 /* reports and signals are looked after so often */
@@ -125,15 +126,36 @@ static void watch_folders(struct follow *follow)
     folder_names_free(&names);
 }
 
+/* First: who has another name now keeps what is known of it. */
+static void look_for_moves(struct follow *follow)
+{
+    struct error err;
+    struct source_files *files = &follow->producer->files;
+    for (size_t i = 0; i < files->count; i++) {
+        struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
+        file->listed = true;
+    }
+    if (follow_moves(follow->state, &follow->files, &err) != OUT_OK)
+        producer_fail(follow->producer, &err);
+}
+
 /* Files in the order of their times, so that what is newer gets the greater version. */
-static void look_at_files(struct follow *follow, bool scan)
+static void take_turn(struct follow *follow, enum look_turn turn, bool scan)
 {
     struct source_files *files = &follow->producer->files;
     for (size_t i = 0; i < files->count && !producer_must_stop(follow->producer); i++) {
         struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
-        file->listed = true;
-        follow_read_file(&follow->reader, file, &files->items[i], scan);
+        follow_read_file(&follow->reader, file, &files->items[i], turn, scan);
     }
+}
+
+static void look_at_files(struct follow *follow, bool scan)
+{
+    take_turn(follow, TURN_NEWS, scan);
+    follow->reader.unread = 0;
+    for (size_t i = 0; i < follow->files.count; i++)
+        follow->reader.unread += follow->files.items[i]->listed && follow->files.items[i]->unread;
+    take_turn(follow, TURN_LOSSES, scan);
 }
 
 /* Names that lead to a file which has another name among the sources: links, or an argument that
@@ -182,6 +204,7 @@ static void look(struct follow *follow, bool scan)
     }
     if (scan)
         report_arguments(follow);
+    look_for_moves(follow);
     look_at_files(follow, scan);
     if (scan && !producer_must_stop(follow->producer)) {
         look_for_missing(follow);
@@ -317,7 +340,7 @@ void follow_sources(struct producer *producer)
         outcome = watch_open(settings->scan_ms, &follow.watch, &err);
     if (outcome == OUT_OK) {
         version_observe(&producer->file_clock, follow_state_bound(follow.state));
-        follow_reader_init(&follow.reader, producer, follow.state, &follow.files);
+        follow_reader_init(&follow.reader, producer, follow.state);
         outcome = follow_state_mapped(follow.state, &producer->mappings, &err);
     }
     if (outcome == OUT_OK)

@@ -25,6 +25,7 @@ enum outcome follow_state_begin(struct follow_state *state, const char *path,
         return OUT_FATAL;
     state->file = known->id;
     state->folder_device = known->folder_device;
+    state->identity = known->identity;
     state->last_size = 0;
     state->open = true;
     return follow_sql_run(state, "BEGIN; DELETE FROM temp.seen; DELETE FROM temp.change", err);
@@ -134,6 +135,21 @@ static enum outcome add_change(struct follow_state *state, const struct front *s
     return follow_sql_step(state, statement, NULL, err);
 }
 
+/* A record with a version of its own that is new in this file, and may have been in another. */
+static enum outcome is_buried(struct follow_state *state, const struct front *now, bool *buried,
+                              struct error *err)
+{
+    *buried = false;
+    if (!now->own)
+        return OUT_OK;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_BURIED);
+    follow_sql_bind_bytes(statement, 1, now->entry.key);
+    sqlite3_bind_int64(statement, 2, now->entry.version);
+    enum outcome outcome = follow_sql_step(state, statement, buried, err);
+    sqlite3_reset(statement);
+    return outcome;
+}
+
 static enum outcome note_change(struct follow_state *state, enum follow_change change, bool deletes,
                                 const struct front *old, const struct front *now,
                                 struct follow_counts *counts, struct error *err)
@@ -141,6 +157,12 @@ static enum outcome note_change(struct follow_state *state, enum follow_change c
     int kind;
     int64_t blank;
     bool below;
+    if (change == FOLLOW_ADDED) {
+        bool buried;
+        if (is_buried(state, now, &buried, err) != OUT_OK)
+            return OUT_FATAL;
+        change = buried ? FOLLOW_BEHIND : change;
+    }
     switch (change) {
     case FOLLOW_SAME:
         break;
@@ -151,6 +173,7 @@ static enum outcome note_change(struct follow_state *state, enum follow_change c
                 now->entry.version <= old->entry.version;
         return add_change(state, now, KIND_UPSERT, 0, below, err);
     case FOLLOW_BEHIND:
+        counts->behind++;
         return add_change(state, now, KIND_BEHIND, 0, false, err);
     case FOLLOW_DELETED:
         if (!deletes) {
@@ -176,6 +199,9 @@ static enum outcome note_intents(struct follow_state *state, struct error *err)
     sqlite3_stmt *file = follow_sql_fresh(state, SQL_UNDONE);
     sqlite3_bind_int64(file, 1, state->file);
     sqlite3_bind_int64(file, 2, (int64_t)state->folder_device);
+    sqlite3_bind_int64(file, 3, (int64_t)state->identity.device);
+    sqlite3_bind_int64(file, 4, (int64_t)state->identity.inode);
+    sqlite3_bind_int64(file, 5, state->identity.changed_ns);
     if (follow_sql_step(state, file, NULL, err) != OUT_OK)
         return OUT_FATAL;
     return follow_sql_step(state, follow_sql_fresh(state, SQL_HIGHEST), NULL, err);

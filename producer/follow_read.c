@@ -157,11 +157,10 @@ static void on_refused(void *owner, const struct error *err, bool whole)
 }
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
-                        struct follow_state *state, const struct followed_list *files)
+                        struct follow_state *state)
 {
     *reader = (struct follow_reader){.producer = producer,
                                      .state = state,
-                                     .files = files,
                                      .scan_ms = producer->settings->scan_ms,
                                      .gate = {.ask = on_record, .refuse = on_refused}};
     reader->gate.owner = reader;
@@ -304,10 +303,11 @@ static void say(const char *what, const char *path, const struct follow_counts *
 /* Sends what compare found and stores it. */
 static enum outcome apply(struct follow_reader *reader, struct followed *file,
                           const struct source_file *source, struct follow_known *known,
+                          const struct look_identity *before, bool settled,
                           const struct follow_counts *counts, struct error *err)
 {
     uint64_t rejected = reader->rejected;
-    bool list = rejected > 0 && !file->refusals_listed;
+    bool list = rejected + counts->behind > 0 && !file->refusals_listed;
     if (counts->upserts > 0 || list) {
         read_pass(reader, source, true);
         file->refusals_listed = true;
@@ -317,7 +317,9 @@ static enum outcome apply(struct follow_reader *reader, struct followed *file,
     if (send_deletes(reader, source->path, err) != OUT_OK)
         return err->outcome;
     bool racy = look_is_racy(&known->identity, file->read_ns);
-    known->done = !racy && (counts->waiting == 0 || rejected > 0);
+    known->done = !racy && (counts->waiting == 0 || (rejected > 0 && settled));
+    if (counts->waiting > 0 && !known->done && before->inode != 0)
+        known->identity = *before;
     if (counts->waiting > 0 && rejected > 0)
         log_quoted(LOG_WARN, "follow.deletes_withheld", "path", file->path,
                    "records=%" PRIu64 " unidentified=%" PRIu64, counts->waiting, rejected);
@@ -348,12 +350,19 @@ static void note_identity(struct followed *file, const struct look_identity *ide
     file->refusals_listed = false;
 }
 
+static void set_unread(struct follow_reader *reader, struct followed *file, bool unread)
+{
+    file->unread = unread;
+    reader->unread += unread;
+}
+
 /* Nothing to be done with the file now; `why` is said when its time has come. */
 static void put_off(struct follow_reader *reader, struct followed *file,
                     const struct source_file *source, enum look_verdict verdict, bool scan)
 {
     file->failed_same += scan;
     file->failed += scan;
+    set_unread(reader, file, verdict != LOOK_REPORT && !file->reported);
     if (verdict != LOOK_REPORT || file->reported)
         return;
     error_hint(&reader->why, "what was produced of it before stays as it is");
@@ -361,14 +370,22 @@ static void put_off(struct follow_reader *reader, struct followed *file,
     file->reported = true;
 }
 
+/* A look at least one scan ago saw the same. */
+static bool is_settled(const struct follow_reader *reader, const struct followed *file)
+{
+    return clock_monotonic_ms() - file->since_ms >= reader->scan_ms;
+}
+
 static void take_reading(struct follow_reader *reader, struct followed *file,
-                         const struct source_file *source, struct follow_known *known, bool scan)
+                         const struct source_file *source, struct follow_known *known,
+                         const struct look_identity *before, bool scan)
 {
     struct error err = {0};
     struct follow_counts counts;
     struct look look = {.whole = !reader->unfinished,
                         .rejected = reader->rejected,
-                        .settled = clock_monotonic_ms() - file->since_ms >= reader->scan_ms,
+                        .settled = is_settled(reader, file),
+                        .others_unread = reader->unread > 0,
                         .failed_same = file->failed_same,
                         .failed = file->failed};
     enum look_verdict verdict = look_judge(&look);
@@ -378,10 +395,12 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
         return;
     }
     file->failed_same = file->failed = 0;
-    file->reported = false;
+    file->reported = file->unread = false;
     enum outcome outcome = follow_state_compare(reader->state, verdict == LOOK_ALL, &counts, &err);
     if (outcome == OUT_OK)
-        outcome = apply(reader, file, source, known, &counts, &err);
+        outcome = apply(reader, file, source, known, before, look.settled, &counts, &err);
+    if (outcome == OUT_RETRY)
+        set_unread(reader, file, true); /* it changed while it was sent */
     finish_look(reader, outcome, &err);
 }
 
@@ -403,7 +422,7 @@ static bool come_back(struct follow_reader *reader, struct followed *file)
 }
 
 void follow_read_file(struct follow_reader *reader, struct followed *file,
-                      const struct source_file *source, bool scan)
+                      const struct source_file *source, enum look_turn turn, bool scan)
 {
     struct error err = {0};
     struct look_identity identity;
@@ -415,15 +434,25 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
         identity = (struct look_identity){0};
     bool again = file->identified && look_identity_equal(&file->identity, &identity);
     note_identity(file, &identity);
+    bool losses = again && is_settled(reader, file);
+    if (turn == TURN_LOSSES && !again) {
+        set_unread(reader, file, true);
+        file->identified = false; /* changed since the first turn: news for the next look */
+    }
+    if (losses != (turn == TURN_LOSSES))
+        return;
     if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
         finish_look(reader, OUT_FATAL, &err);
         return;
     }
     bool news = !known.done || !look_identity_equal(&known.identity, &identity);
+    if (!news)
+        file->unread = false;
     if (!news || (again && !scan)) /* the same unfinished file is looked at once a scan */
         return;
     uint64_t began_ms = clock_monotonic_ms();
     file->read_ns = unix_ns();
+    struct look_identity before = known.identity;
     known.identity = identity;
     (void)follow_files_folder(source->path, &known.folder_device);
     if (follow_state_begin(reader->state, file->path, &known, &err) != OUT_OK) {
@@ -434,7 +463,7 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     if (producer_must_stop(reader->producer))
         finish_look(reader, OUT_OK, NULL);
     else
-        take_reading(reader, file, source, &known, scan);
+        take_reading(reader, file, source, &known, &before, scan);
     reader->reading_ms += clock_monotonic_ms() - began_ms;
 }
 
@@ -532,20 +561,6 @@ static bool is_read(struct follow_reader *reader, const char *path)
            look_identity_equal(&known.identity, &now);
 }
 
-/* Whether it is there under another name, by its inode, and what it holds there was not read yet: a
- * rename, after which it may be half written. */
-static bool is_moved_unread(struct follow_reader *reader, const struct look_identity *gone)
-{
-    for (size_t i = 0; i < reader->files->count; i++) {
-        const struct followed *file = reader->files->items[i];
-        if (file->identified && file->identity.device == gone->device &&
-            file->identity.inode == gone->inode && !is_read(reader, file->path) &&
-            !source_identity_is_born_after(file->path, gone->changed_ns))
-            return true;
-    }
-    return false;
-}
-
 static void look_at_missing(struct follow_reader *reader, struct followed *file)
 {
     struct error err = {0};
@@ -558,7 +573,7 @@ static void look_at_missing(struct follow_reader *reader, struct followed *file)
     bool readable =
         follow_files_folder_left(&reader->producer->settings->sources, file->path, &device);
     struct look_away away = {readable, device == known.folder_device, ++file->away_scans,
-                             is_moved_unread(reader, &known.identity)};
+                             reader->unread > 0};
     switch (look_judge_away(&away)) {
     case AWAY_WAIT:
         break;

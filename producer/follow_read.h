@@ -17,7 +17,8 @@ struct followed {
     uint64_t since_ms;            /* that identity was first seen */
     unsigned failed_same, failed; /* scans that found it unfinished */
     bool reported;                /* that was said, or that its folder is gone */
-    bool refusals_listed;         /* of this identity */
+    bool unread;          /* it has news that could not be read yet, and that was not said */
+    bool refusals_listed; /* of this identity */
     unsigned away_scans;
     bool absent;      /* not to be seen: it holds no record now */
     const char *kept; /* of this look: the name under which its file is followed */
@@ -33,8 +34,8 @@ struct followed_list {
 struct follow_reader {
     struct producer *producer;
     struct follow_state *state;
-    const struct followed_list *files; /* those that are listed were looked at before those away */
     uint64_t scan_ms;
+    size_t unread; /* files with news that could not be read yet: nothing is deleted meanwhile */
     struct record_gate gate;
     bool sending;      /* the second pass */
     uint64_t rejected; /* of the first pass */
@@ -45,11 +46,15 @@ struct follow_reader {
 };
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
-                        struct follow_state *state, const struct followed_list *files);
+                        struct follow_state *state);
 
-/* Looks at a file that is there. `scan`: this look is a turn of the periodic scan. */
+/* All files' news are read before any file's losses are believed: what one lost, another may have.
+ */
+enum look_turn { TURN_NEWS, TURN_LOSSES };
+/* Looks at a file that is there. `scan`: this look is a turn of the periodic scan. Between the two
+ * turns the caller counts reader->unread. */
 void follow_read_file(struct follow_reader *reader, struct followed *file,
-                      const struct source_file *source, bool scan);
+                      const struct source_file *source, enum look_turn turn, bool scan);
 /* Deletes what a file that is not there alone held; false when it is there, or cannot be told. */
 bool follow_forget(struct follow_reader *reader, struct followed *file);
 /* Looks at one that is known and none of the sources now, at a turn of the scan. */

@@ -23,6 +23,7 @@ static const char SCHEMA[] =
     " digest BLOB NOT NULL, version INTEGER NOT NULL, own INTEGER NOT NULL,"
     " deleted INTEGER NOT NULL, PRIMARY KEY (file, key)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS record_key ON record (key);"
+    "CREATE INDEX IF NOT EXISTS file_place ON file (device, inode);"
     "CREATE TABLE IF NOT EXISTS highest (key BLOB PRIMARY KEY, version INTEGER NOT NULL) WITHOUT "
     "ROWID;"
     "COMMIT;"
@@ -36,8 +37,10 @@ static const char SCHEMA[] =
 static const char *const TEXTS[STATEMENTS] = {
     [SQL_META] = "SELECT value FROM meta WHERE name = ?1",
     [SQL_RESERVE] = "UPDATE meta SET value = max(value, ?1) WHERE name = 'bound'",
-    [SQL_FIND] = "SELECT id, device, inode, size, modified, changed, folder_device, done AND NOT "
-                 "gone FROM file WHERE path = ?1",
+    /* of one that was gone, the identity says nothing about what is there now */
+    [SQL_FIND] = "SELECT id, CASE WHEN NOT gone THEN device END, CASE WHEN NOT gone THEN inode "
+                 "END, size, modified, changed, folder_device, done AND NOT gone FROM file WHERE "
+                 "path = ?1",
     [SQL_PATHS] = "SELECT path FROM file WHERE NOT gone ORDER BY path",
     [SQL_UNFOLLOW] =
         "INSERT OR IGNORE INTO temp.unfollowed SELECT id, ?2 FROM file WHERE path = ?1",
@@ -54,6 +57,9 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FOLLOW] = "DELETE FROM temp.unfollowed WHERE file = ?1",
     [SQL_FLOOR] = "SELECT max(coalesce((SELECT max(version) FROM record WHERE key = ?1), 0), "
                   "coalesce((SELECT version FROM highest WHERE key = ?1), 0))",
+    /* deleted when another file lost it, and nobody has it now */
+    [SQL_BURIED] = "SELECT 1 FROM record WHERE key = ?1 AND deleted = 1 AND version >= ?2 AND NOT "
+                   "EXISTS (SELECT 1 FROM record WHERE key = ?1 AND NOT deleted) LIMIT 1",
     [SQL_OTHER] = "SELECT file, version, digest = ?3 FROM record WHERE key = ?1 AND file <> ?2 "
                   "AND NOT deleted AND file NOT IN (SELECT file FROM temp.unfollowed WHERE NOT "
                   "(away AND own)) ORDER BY version DESC LIMIT 1",
@@ -65,7 +71,11 @@ static const char *const TEXTS[STATEMENTS] = {
                     "AND (own OR floor > 0 AND given > (SELECT value FROM meta WHERE name = "
                     "'bound')) ON CONFLICT (key) DO UPDATE SET version = max(version, "
                     "excluded.version)",
-    [SQL_UNDONE] = "UPDATE file SET done = 0, gone = 0, folder_device = ?2 WHERE id = ?1",
+    [SQL_UNDONE] = "UPDATE file SET done = 0, folder_device = ?2, gone = 0, "
+                   "device = CASE WHEN gone OR device IS NULL THEN ?3 ELSE device END, "
+                   "inode = CASE WHEN gone OR inode IS NULL THEN ?4 ELSE inode END, "
+                   "changed = CASE WHEN gone OR changed IS NULL THEN ?5 ELSE changed END "
+                   "WHERE id = ?1",
     [SQL_WANTS] =
         "SELECT kind, floor, below FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
         "= ?3",
@@ -94,6 +104,22 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FILE_STORED] = "UPDATE file SET device = ?2, inode = ?3, size = ?4, modified = ?5, "
                         "changed = ?6, folder_device = ?7, done = ?8, gone = 0 WHERE id = ?1",
     [SQL_FILE_GONE] = "UPDATE file SET gone = 1, done = 0 WHERE id = ?1",
+    [SQL_PLACE] = "SELECT id, path, changed FROM file WHERE device = ?1 AND inode = ?2 AND id <> "
+                  "?3 AND NOT gone ORDER BY changed DESC LIMIT 1",
+    /* Files may change names in a circle, so all give theirs up first. No path begins so. */
+    [SQL_MOVE_OFF] = "UPDATE file SET path = CAST('moved ' || id AS BLOB), done = 0 WHERE id = ?1",
+    /* What was known of the file that had the name before (?2) is the moved one's (?1) now: of one
+     * key the newer row. Live rows are produced again, under the new name. */
+    [SQL_MOVE_BLANK] = "UPDATE record SET digest = x'' WHERE file = ?1 AND NOT deleted AND NOT "
+                       "EXISTS (SELECT 1 FROM record AS o WHERE o.file = ?2 AND o.key = record.key "
+                       "AND o.digest = record.digest AND NOT o.deleted)",
+    [SQL_MOVE_MERGE] = "INSERT INTO record SELECT ?1, key, digest, version, own, deleted FROM "
+                       "record WHERE file = ?2 ON CONFLICT (file, key) DO UPDATE SET digest = "
+                       "excluded.digest, version = excluded.version, own = excluded.own, deleted = "
+                       "excluded.deleted WHERE excluded.version > version",
+    [SQL_MOVE_DROP_RECORDS] = "DELETE FROM record WHERE file = ?1",
+    [SQL_MOVE_DROP_FILE] = "DELETE FROM file WHERE id = ?1",
+    [SQL_MOVE_NAME] = "UPDATE file SET path = ?2 WHERE id = ?1",
 };
 
 void follow_sql_begin_anew(const struct follow_state *state, const char *why, struct error *err)

@@ -28,6 +28,7 @@ enum statement {
     SQL_NOW,
     SQL_FOLLOW,
     SQL_FLOOR,
+    SQL_BURIED,
     SQL_OTHER,
     SQL_CHANGE,
     SQL_INTEND,
@@ -47,6 +48,13 @@ enum statement {
     SQL_DIRTY,
     SQL_FILE_STORED,
     SQL_FILE_GONE,
+    SQL_PLACE,
+    SQL_MOVE_OFF,
+    SQL_MOVE_BLANK,
+    SQL_MOVE_MERGE,
+    SQL_MOVE_DROP_RECORDS,
+    SQL_MOVE_DROP_FILE,
+    SQL_MOVE_NAME,
     STATEMENTS
 };
 
@@ -58,6 +66,7 @@ struct follow_state {
     int64_t bound;
     int64_t file;           /* of the reading */
     uint64_t folder_device; /* of that file */
+    struct look_identity identity;
     char last_delete[2048]; /* keys have at most 255 + 63 + 512 bytes, three times that encoded */
     size_t last_size;
     bool open; /* in a transaction */

@@ -225,6 +225,77 @@ enum outcome follow_state_paths(struct follow_state *state, char ***paths, struc
     return outcome;
 }
 
+enum outcome follow_state_find_place(struct follow_state *state,
+                                     const struct look_identity *identity, int64_t except,
+                                     struct follow_namesake *found, struct error *err)
+{
+    bool row;
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_PLACE);
+    *found = (struct follow_namesake){0};
+    sqlite3_bind_int64(statement, 1, (int64_t)identity->device);
+    sqlite3_bind_int64(statement, 2, (int64_t)identity->inode);
+    sqlite3_bind_int64(statement, 3, except);
+    if (follow_sql_step(state, statement, &row, err) != OUT_OK)
+        return OUT_FATAL;
+    if (row) {
+        struct bytes path = follow_sql_bytes(statement, 1);
+        *found = (struct follow_namesake){.id = sqlite3_column_int64(statement, 0),
+                                          .path = strndup(path.data, path.size),
+                                          .changed_ns = sqlite3_column_int64(statement, 2)};
+        if (!found->path)
+            abort();
+    }
+    sqlite3_reset(statement);
+    return OUT_OK;
+}
+
+static enum outcome run_ids(struct follow_state *state, enum statement which, int64_t first,
+                            int64_t second, struct error *err)
+{
+    sqlite3_stmt *statement = follow_sql_fresh(state, which);
+    sqlite3_bind_int64(statement, 1, first);
+    if (sqlite3_bind_parameter_count(statement) > 1)
+        sqlite3_bind_int64(statement, 2, second);
+    return follow_sql_step(state, statement, NULL, err);
+}
+
+static enum outcome move(struct follow_state *state, const struct follow_move *move,
+                         struct error *err)
+{
+    static const enum statement JOIN[] = {SQL_MOVE_BLANK, SQL_MOVE_MERGE};
+    static const enum statement DROP[] = {SQL_MOVE_DROP_RECORDS, SQL_MOVE_DROP_FILE};
+    struct follow_known other; /* that had the name; id 0 has no records */
+    enum outcome outcome = follow_state_find(state, move->path, &other, err);
+    for (size_t i = 0; i < sizeof(JOIN) / sizeof(JOIN[0]) && outcome == OUT_OK; i++)
+        outcome = run_ids(state, JOIN[i], move->id, other.id, err);
+    for (size_t i = 0; i < sizeof(DROP) / sizeof(DROP[0]) && outcome == OUT_OK; i++)
+        outcome = run_ids(state, DROP[i], other.id, 0, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    sqlite3_stmt *named = follow_sql_fresh(state, SQL_MOVE_NAME);
+    sqlite3_bind_int64(named, 1, move->id);
+    follow_sql_bind_bytes(named, 2, bytes_text(move->path));
+    outcome = follow_sql_step(state, named, NULL, err);
+    return outcome == OUT_OK ? follow_state_follow(state, move->id, err) : outcome;
+}
+
+enum outcome follow_state_move(struct follow_state *state, const struct follow_move *moves,
+                               size_t count, struct error *err)
+{
+    follow_state_abandon(state);
+    enum outcome outcome = follow_sql_run(state, "BEGIN IMMEDIATE", err);
+    state->open = outcome == OUT_OK;
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
+        outcome = run_ids(state, SQL_MOVE_OFF, moves[i].id, 0, err);
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
+        outcome = move(state, &moves[i], err);
+    if (outcome == OUT_OK)
+        outcome = follow_sql_run(state, "COMMIT", err);
+    state->open = state->open && outcome != OUT_OK;
+    follow_state_abandon(state);
+    return outcome;
+}
+
 enum outcome follow_state_unfollow(struct follow_state *state, const char *path, bool away,
                                    struct error *err)
 {

@@ -42,7 +42,9 @@ int64_t follow_state_bound(const struct follow_state *state);
 MUST_USE enum outcome follow_state_reserve(struct follow_state *state, int64_t bound,
                                            struct error *err);
 
-/* A file as it was when its records were last stored. */
+/* A file as it was when its records were last stored. Records that wait for their deletion may be
+ * those of a file before that one: as long as there are any, the place (device and inode) is that
+ * file's, so that it is known again under another name. */
 struct follow_known {
     int64_t id; /* 0: not known */
     struct look_identity identity;
@@ -68,6 +70,25 @@ MUST_USE enum outcome follow_state_follow(struct follow_state *state, int64_t id
 MUST_USE enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
                                               struct error *err);
 
+/* The file known under another path that had this place; id 0: none. The caller frees the path. */
+struct follow_namesake {
+    int64_t id;
+    char *path;
+    int64_t changed_ns;
+};
+MUST_USE enum outcome follow_state_find_place(struct follow_state *state,
+                                              const struct look_identity *identity, int64_t except,
+                                              struct follow_namesake *found, struct error *err);
+/* A known file that has another name now. */
+struct follow_move {
+    int64_t id;
+    char *path;
+};
+/* What is known goes with the files to their new names, all at once; what was known of the files
+ * that had those names and did not move is joined with it, as if it were of one file. */
+MUST_USE enum outcome follow_state_move(struct follow_state *state, const struct follow_move *moves,
+                                        size_t count, struct error *err);
+
 /* Begins a reading of the file, known->folder_device being that of now; `known->id` 0 gets an id.
  */
 MUST_USE enum outcome follow_state_begin(struct follow_state *state, const char *path,
@@ -84,7 +105,9 @@ MUST_USE enum outcome follow_state_see(struct follow_state *state, const struct 
                                        struct error *err);
 
 struct follow_counts {
-    uint64_t seen, upserts, deletes, waiting; /* waiting: gone, but deletes are not allowed yet */
+    uint64_t seen, upserts, deletes;
+    uint64_t waiting; /* gone, but deletes are not allowed yet */
+    uint64_t behind;  /* back, and not above their deletion */
 };
 /* Also stores the intents, all at once. */
 MUST_USE enum outcome follow_state_compare(struct follow_state *state, bool deletes,

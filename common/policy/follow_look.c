@@ -23,12 +23,13 @@ enum look_verdict look_judge(const struct look *look)
     if (!look->whole)
         return look->failed_same >= LOOK_TRIES || look->failed >= LOOK_TRIES_MOST ? LOOK_REPORT
                                                                                   : LOOK_WAIT;
-    return look->settled && look->rejected == 0 ? LOOK_ALL : LOOK_UPSERTS;
+    bool sure = look->settled && !look->others_unread && look->rejected == 0;
+    return sure ? LOOK_ALL : LOOK_UPSERTS;
 }
 
 enum away_verdict look_judge_away(const struct look_away *away)
 {
     if (!away->folder_readable || !away->same_device)
         return AWAY_UNKNOWN;
-    return away->scans >= LOOK_AWAY_SCANS && !away->moved_unread ? AWAY_DELETED : AWAY_WAIT;
+    return away->scans >= LOOK_AWAY_SCANS && !away->others_unread ? AWAY_DELETED : AWAY_WAIT;
 }

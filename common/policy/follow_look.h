@@ -10,6 +10,8 @@
  * - what is there may be produced at once;
  * - what is gone is deleted only when a second look, a scan later, finds the same file, and when
  *   every record of it could be identified;
+ * - and when no other source has news that could not be read yet: the record may be there now, and
+ *   one that brings its own version could not come back. One that was reported is not waited for;
  * - a missing file is deleted when it stays away for two scans, and its folder can be read and is
  *   still on the same device; so is one whose folder is gone, when the next folder above, still the
  *   source's, can be read and is on that device: else nobody knows.
@@ -47,6 +49,7 @@ struct look {
     uint64_t rejected; /* records that could not be identified */
     bool settled;      /* a look at least one scan ago saw the same identity */
     unsigned failed_same, failed; /* scans with a look that was not whole: of this identity, all */
+    bool others_unread;           /* another source has news that could not be read yet */
 };
 
 enum look_verdict look_judge(const struct look *look);
@@ -55,8 +58,8 @@ enum look_verdict look_judge(const struct look *look);
 struct look_away {
     bool folder_readable;
     bool same_device;
-    unsigned scans;    /* that found it missing, this one included */
-    bool moved_unread; /* it has another name now, under which it was not read yet */
+    unsigned scans; /* that found it missing, this one included */
+    bool others_unread;
 };
 
 enum away_verdict {

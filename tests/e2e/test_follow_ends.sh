@@ -55,6 +55,20 @@ stop_follower
 start_follower "$IN"
 printf '{"tenant":"t","id":"a","rev":4}\n{"tenant":"t","id":"c","rev":1}\n' | replace "$IN/things.ndjson"
 wait_until 60 row_is "$(live)" "a 4,c 1,last $MOST"
+
+say "deleted, and back in another file: named as long as its version is not above the deletion"
+printf '{"tenant":"t","id":"e","rev":4}\n' > "$IN/things2.ndjson"
+wait_until 60 row_is "$(live)" "a 4,c 1,e 4,last $MOST"
+echo '[]' | replace "$IN/things2.json"
+rm "$IN/things2.ndjson"
+wait_until 60 row_is "SELECT drover_deleted || ' ' || drover_version FROM thing WHERE id = 'e'" 'true 5'
+printf '[{"tenant":"t","id":"e","rev":5}]' | replace "$IN/things2.json"
+wait_until 60 said 'error[DRV-V010]: the record is back, but its version is not above its deletion'
+printf '[{"tenant":"t","id":"e","rev":6}]' | replace "$IN/things2.json"
+wait_until 60 row_is "$(live)" "a 4,c 1,e 6,last $MOST"
+equal "named once" "$(grep -cF 'error[DRV-V010]' "$WORK/follow.log")" 1
+rm "$IN/things2.json"
+wait_until 60 row_is "$(live)" "a 4,c 1,last $MOST"
 stop_follower
 
 say "the folder moves: what is removed then is deleted; what no source covers any more is named once"

@@ -24,7 +24,7 @@ class Generator:
     def steps(self, count):
         """Ends with a quiet point. One more or less than `count` does not matter."""
         episodes = [self.calm] * 5 + [self.burst] * 5 + [self.undo] * 9 + [self.frozen_broker] * 2 + [self.folders] * 3 + \
-                   [self.frozen_follower] + [self.in_flight] * 2 + [self.state_fault] * 2 + [self.root_away]
+                   [self.frozen_follower] + [self.rotation] * 3 + [self.in_flight] * 2 + [self.state_fault] * 2 + [self.root_away]
         deck = []
         self.do("follower", "start")
         while len(self.out) < count:
@@ -200,6 +200,11 @@ class Generator:
         stem, ending = name.split(".")
         return "%s/%s%d.%s" % (self.rng.choice(FOLDERS), stem.rstrip("0123456789"), self.rng.randrange(6), ending)
 
+    @staticmethod
+    def kind(path):
+        stem, ending = path.rsplit("/", 1)[1].split(".")
+        return stem.rstrip("0123456789"), ending
+
     def rename(self, path):
         return self.do("rename", path, self.like(path))
 
@@ -324,6 +329,32 @@ class Generator:
             if self.chance(0.3):
                 self.kill()
             self.edit()
+
+    def rotation(self):
+        """Files change names among each other: the old one steps aside for a new one, or two are exchanged; the moved one may be
+        half written before anybody read it."""
+        rng = self.rng
+        for _ in range(rng.randint(1, 4)):
+            path = self.some_file(whole=True)
+            if not path:
+                return
+            old, aside = self.world.files[path], self.like(path)
+            if aside == path:
+                continue
+            self.do("rename", path, aside)
+            if self.chance(0.4):
+                self.do(*rng.choice((("cut", aside, round(rng.random(), 3)), ("garbage", aside), ("empty", aside))))
+            if self.chance(0.5):
+                self.do("wait", self.when())
+            others = [p for p in self.world.followed() if self.kind(p) == self.kind(path)]
+            if others and self.chance(0.2):
+                self.do("rename", rng.choice(others), path)
+            elif self.chance(0.8):
+                self.put(path, self.changed(old) if self.chance(0.7) else dict(old, records=old["records"][:1]))
+            if self.chance(0.2):
+                self.kill()
+            if self.chance(0.3):
+                self.do("rename", path, self.like(path))
 
     def state_fault(self):
         """The state cannot be written for a while: the follower ends, and is started again."""

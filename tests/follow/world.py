@@ -309,6 +309,7 @@ class Expected:
     def follow(self, step):
         """To be called instead of world.follow."""
         self.keep_fresh(step)
+        self.keep_held(step)
         before, all_lost = {path: self.keys_of(path) for path in self.paths_of(step)}, set()
         for path in self.world.follow(step):
             if path.startswith(ROOT + "/"):
@@ -323,13 +324,24 @@ class Expected:
         name = step[0]
         if name == "put" and (step[1] not in self.world.files or step[3] == "replace") or name == "copy":
             self.fresh.add(step[1] if name == "put" else step[2])
-        elif name == "rename" and self.world.may(step):
-            for path in [step[1]] if step[1] in self.world.files else self.world.below(step[1]):
-                to = step[2] + path[len(step[1]):]
-                self.fresh.discard(to)
-                if path in self.fresh:
-                    self.fresh.remove(path)
-                    self.fresh.add(to)
+        for path, to in self.moves_of(step):
+            self.fresh.discard(to)
+            if path in self.fresh:
+                self.fresh.remove(path)
+                self.fresh.add(to)
+
+    def keep_held(self, step):
+        """What a file may have been seen with last goes with it: should it be broken under its new name, nobody can tell what
+        became of what it held under the old one."""
+        for path, to in self.moves_of(step):
+            self.held.setdefault(to, set()).update(self.held.get(path, ()))
+
+    def moves_of(self, step):
+        """(old path, new path) of each file that a rename moves."""
+        if step[0] != "rename" or not self.world.may(step):
+            return []
+        return [(path, step[2] + path[len(step[1]):]) for path in
+                ([step[1]] if step[1] in self.world.files else self.world.below(step[1]))]
 
     def is_held(self, key, holders):
         """Whether a record may hold the key: one that is not above a deletion stays deleted."""
@@ -405,7 +417,7 @@ class Expected:
         for key, (version, payload) in store.items():
             if payload is None:
                 self.deletions[key] = max(version, self.deletions.get(key, -1))
-        self.held = {p: keys for p, keys in self.held.items() if self.world.files.get(p, 0) is BROKEN}
+        self.held = {p: self.held.get(p, set()) for p in self.world.followed() if self.world.files[p] is BROKEN}
         for path in self.world.followed():
             self.note(path)
             if self.world.files[path] is not BROKEN:

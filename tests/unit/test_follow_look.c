@@ -14,6 +14,7 @@ static const struct {
     {"whole, seen twice", {true, 0, true, 0, 0}, LOOK_ALL},
     {"whole, seen once", {true, 0, false, 0, 0}, LOOK_UPSERTS},
     {"a record could not be identified", {true, 1, true, 0, 0}, LOOK_UPSERTS},
+    {"another one was not read yet", {true, 0, true, 0, 0, true}, LOOK_UPSERTS},
     {"cut", {false, 0, false, 0, 0}, LOOK_WAIT},
     {"cut, and nobody writes on", {false, 0, true, LOOK_TRIES, LOOK_TRIES}, LOOK_REPORT},
     {"cut, almost given up", {false, 0, true, LOOK_TRIES - 1, LOOK_TRIES - 1}, LOOK_WAIT},
@@ -35,7 +36,7 @@ static const struct {
 } AWAYS[] = {
     {"just gone", {true, true, 1}, AWAY_WAIT},
     {"stays away", {true, true, LOOK_AWAY_SCANS}, AWAY_DELETED},
-    {"renamed, and not read yet", {true, true, 9, true}, AWAY_WAIT},
+    {"another one was not read yet", {true, true, 9, true}, AWAY_WAIT},
     {"folder gone", {false, true, 9}, AWAY_UNKNOWN},
     {"another disk in its place", {true, false, 9}, AWAY_UNKNOWN},
 };
