@@ -87,6 +87,14 @@ class Topic:
         with self.news:
             self.news.wait_for(lambda: self.count >= count, seconds)
 
+    def wait_pause(self, count, seconds):
+        """Until something came after the first `count` and then nothing for a moment: to compare takes as long as many messages."""
+        until = time.monotonic() + seconds
+        self.wait_count(count + 1, seconds)
+        while self.count > count and time.monotonic() < until:
+            count = self.count
+            self.wait_count(count + 1, 0.03)
+
     def close(self):
         self.kcat.kill()
         self.kcat.wait()
@@ -294,7 +302,7 @@ class Run:
             now = time.monotonic()
             if now - max(self.topic.last, began) > PATIENCE or now - began > LONGEST:
                 raise Wrong(problems)
-            self.topic.wait_count(count + 1, 0.2)
+            self.topic.wait_pause(count, 0.2)
         with self.topic.news:
             self.expected.settle(self.topic.store)
 

@@ -85,8 +85,20 @@ def payload_of(record):
     return {"tenant": tenant, "id": ident, "n": n}
 
 
+WINNERS = {}  # id of a content, which is never changed -> (the content, its winners): they are asked for again and again
+
+
 def winners(content):
-    """key -> record: of several with one key the last, of those with versions of their own the greatest."""
+    """key -> record: of several with one key the last, of those with versions of their own the greatest. Not to be changed."""
+    known = WINNERS.get(id(content))
+    if known is None:
+        if len(WINNERS) > 500:
+            WINNERS.clear()
+        known = WINNERS[id(content)] = (content, find_winners(content))
+    return known[1]
+
+
+def find_winners(content):
     out = {}
     for record in expand(content):
         known = out.get(key_of(record))
