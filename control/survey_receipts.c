@@ -190,6 +190,20 @@ static struct survey_code *find_code(struct survey *survey, const char *code)
     return NULL;
 }
 
+/* In the order of the codes; those that have none come last. There is room. */
+static struct survey_code *add_code(struct survey *survey, const char *code)
+{
+    size_t at = 0;
+    while (at < survey->code_count && strcmp(survey->codes[at].code, code) < 0)
+        at++;
+    struct survey_code *made = &survey->codes[at];
+    memmove(made + 1, made, (survey->code_count - at) * sizeof(*made));
+    survey->code_count++;
+    *made = (struct survey_code){.count = 0};
+    snprintf(made->code, sizeof(made->code), "%s", code);
+    return made;
+}
+
 static void count_code(struct survey *survey, struct bytes code)
 {
     static const char OTHER[] = "other";
@@ -204,9 +218,7 @@ static void count_code(struct survey *survey, struct bytes code)
         found = find_code(survey, OTHER);
     if (!found) {
         is_ours = is_ours && survey->code_count + 1 < most;
-        found = &survey->codes[survey->code_count++];
-        *found = (struct survey_code){.count = 0};
-        snprintf(found->code, sizeof(found->code), "%s", is_ours ? text : OTHER);
+        found = add_code(survey, is_ours ? text : OTHER);
     }
     found->count++;
 }

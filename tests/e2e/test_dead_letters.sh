@@ -24,6 +24,10 @@ kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -p 0 -H drover-entity=event
 timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/worker.log" 2>&1 || fail "worker: exit $?"
 check_equal "$WORK/good.ndjson"
 drover status --json > "$WORK/status.json"
+drover status > "$WORK/status.txt"
+CODES=$(grep '^dead letters:' "$WORK/status.txt" | grep -o 'DRV-[A-Z][0-9]*')
+equal "dead letters by code" "$CODES" "$(sort <<< "$CODES")"
+[ "$(wc -l <<< "$CODES")" -gt 2 ] || fail "too few codes to say anything of their order"
 equal "dead letters" "$(jq .counts.dead_lettered "$WORK/status.json")" 9
 equal "by code" "$(jq -cS .dead_letters_by_code "$WORK/status.json")" \
   '{"DRV-E001":1,"DRV-J009":1,"DRV-M004":1,"DRV-P110":2,"DRV-V001":1,"DRV-V002":1,"DRV-V003":1,"DRV-V004":1}'
