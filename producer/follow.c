@@ -29,6 +29,7 @@ struct follow {
     size_t unwatched;
     size_t uncovered; /* files known that are none of the sources' */
     uint64_t rest_until_ms;
+    unsigned waiting_scans; /* in a row, with files whose news could not be read */
 };
 
 enum outcome follow_collect(struct producer *producer, struct error *err)
@@ -135,7 +136,7 @@ static void look_for_moves(struct follow *follow)
         struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
         file->listed = true;
     }
-    if (follow_moves(follow->state, &follow->files, &err) != OUT_OK)
+    if (follow_moves(follow->state, follow->arguments, &follow->files, &err) != OUT_OK)
         producer_fail(follow->producer, &err);
 }
 
@@ -191,9 +192,22 @@ static void look_for_missing(struct follow *follow)
         producer_fail(follow->producer, &err);
 }
 
+/* A file that changes all the time must not keep what others lost for ever. */
+static void count_waiting(struct follow *follow)
+{
+    struct follow_reader *reader = &follow->reader;
+    follow->waiting_scans = reader->unread > 0 ? follow->waiting_scans + 1 : 0;
+    bool waited = follow->waiting_scans >= LOOK_TRIES_MOST;
+    if (waited && !reader->waited)
+        log_line(LOG_WARN, "follow.deletes_not_kept_waiting", "unread=%zu scans=%u", reader->unread,
+                 follow->waiting_scans);
+    reader->waited = waited;
+}
+
 static void look(struct follow *follow, bool scan)
 {
-    uint64_t began_ms = clock_monotonic_ms(), read_before = follow->reader.reading_ms;
+    uint64_t began_ms = follow->reader.look_ms = clock_monotonic_ms(),
+             read_before = follow->reader.reading_ms;
     source_files_free(&follow->producer->files);
     follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
                       follow->errors);
@@ -209,6 +223,7 @@ static void look(struct follow *follow, bool scan)
     if (scan && !producer_must_stop(follow->producer)) {
         look_for_missing(follow);
         forget_lost(follow);
+        count_waiting(follow);
     }
     uint64_t ended_ms = clock_monotonic_ms();
     uint64_t listed_ms = ended_ms - began_ms - (follow->reader.reading_ms - read_before);

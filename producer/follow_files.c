@@ -60,6 +60,20 @@ char *follow_files_absolute(const char *path)
     return made;
 }
 
+/* A pattern covers what it names, and what lies below folders that it names. */
+static bool pattern_covers(const char *pattern, char *path)
+{
+    if (!strpbrk(pattern, "*?["))
+        return false;
+    bool covers = fnmatch(pattern, path, FNM_PATHNAME) == 0;
+    for (char *slash = strrchr(path, '/'); slash && slash > path && !covers;
+         slash = strrchr(path, '/')) {
+        *slash = '\0';
+        covers = fnmatch(pattern, path, FNM_PATHNAME) == 0;
+    }
+    return covers;
+}
+
 bool follow_files_cover(const struct conf_list *arguments, const char *path)
 {
     bool covers = false;
@@ -68,9 +82,11 @@ bool follow_files_cover(const struct conf_list *arguments, const char *path)
         size_t size = strlen(argument);
         while (size > 1 && argument[size - 1] == '/')
             argument[--size] = '\0';
+        char *whole = copy_part(path, strlen(path));
         covers = strcmp(argument, path) == 0 ||
                  (strncmp(argument, path, size) == 0 && path[size] == '/') ||
-                 fnmatch(argument, path, FNM_PATHNAME) == 0;
+                 pattern_covers(argument, whole);
+        free(whole);
         free(argument);
     }
     return covers;

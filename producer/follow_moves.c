@@ -5,6 +5,7 @@
 
 #include "common/io/log.h"
 #include "common/io/source_identity.h"
+#include "producer/follow_files.h"
 
 struct moves {
     struct follow_move *items;
@@ -16,14 +17,31 @@ static bool same_place(const struct look_identity *a, const struct look_identity
     return a->device == b->device && a->inode == b->inode;
 }
 
+/* Where its old name would be is to be seen, so it is not there any more. An unmounted disk's files
+ * are only out of sight, and the next disk may get its device's number: unless the content's size
+ * and time are the same, nothing says that it is the same file. */
+static bool has_left(const struct conf_list *sources, const struct follow_namesake *old,
+                     const struct look_identity *identity)
+{
+    uint64_t device;
+    if (follow_files_folder_left(sources, old->path, &device) && device == old->folder_device)
+        return true;
+    return old->identity.size == identity->size &&
+           old->identity.modified_ns == identity->modified_ns;
+}
+
 /* A name that is still there has not moved: the two are links. An inode is used again for a file
  * that was made later. */
-static bool has_moved(const struct follow_namesake *old, const char *path,
-                      const struct look_identity *identity)
+static bool has_moved(const struct conf_list *sources, const struct follow_namesake *old,
+                      const char *path, const struct look_identity *identity)
 {
     struct look_identity now;
-    return !(source_identity_read(old->path, &now) && same_place(&now, identity)) &&
-           !source_identity_is_born_after(path, old->changed_ns);
+    bool there = source_identity_read(old->path, &now);
+    if (there)
+        return !same_place(&now, identity) &&
+               !source_identity_is_born_after(path, old->identity.changed_ns);
+    return !source_identity_is_born_after(path, old->identity.changed_ns) &&
+           has_left(sources, old, identity);
 }
 
 /* Takes nothing; the list owns a copy of the path. */
@@ -39,8 +57,8 @@ static void add(struct moves *moves, int64_t id, const char *path)
     moves->items[moves->count++] = (struct follow_move){id, copy};
 }
 
-static enum outcome look_at(struct follow_state *state, const struct followed *file,
-                            struct moves *moves, struct error *err)
+static enum outcome look_at(struct follow_state *state, const struct conf_list *sources,
+                            const struct followed *file, struct moves *moves, struct error *err)
 {
     struct look_identity identity;
     struct follow_known known;
@@ -50,23 +68,29 @@ static enum outcome look_at(struct follow_state *state, const struct followed *f
     enum outcome outcome = follow_state_find(state, file->path, &known, err);
     if (outcome != OUT_OK || same_place(&known.identity, &identity))
         return outcome;
-    outcome = follow_state_find_place(state, &identity, known.id, &old, err);
-    if (outcome == OUT_OK && old.id && has_moved(&old, file->path, &identity)) {
-        log_quoted(LOG_INFO, "follow.renamed", "path", file->path, "known=%d", known.id != 0);
-        add(moves, old.id, file->path);
+    bool moved = false;
+    for (size_t skip = 0; outcome == OUT_OK && !moved; skip++) {
+        outcome = follow_state_find_place(state, &identity, known.id, skip, &old, err);
+        if (outcome != OUT_OK || !old.id)
+            break;
+        moved = has_moved(sources, &old, file->path, &identity);
+        if (moved) {
+            log_quoted(LOG_INFO, "follow.renamed", "path", file->path, "known=%d", known.id != 0);
+            add(moves, old.id, file->path);
+        }
+        free(old.path);
     }
-    free(old.path);
     return outcome;
 }
 
-enum outcome follow_moves(struct follow_state *state, const struct followed_list *files,
-                          struct error *err)
+enum outcome follow_moves(struct follow_state *state, const struct conf_list *sources,
+                          const struct followed_list *files, struct error *err)
 {
     struct moves moves = {0};
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < files->count && outcome == OUT_OK; i++)
         if (files->items[i]->listed)
-            outcome = look_at(state, files->items[i], &moves, err);
+            outcome = look_at(state, sources, files->items[i], &moves, err);
     if (outcome == OUT_OK && moves.count > 0)
         outcome = follow_state_move(state, moves.items, moves.count, err);
     for (size_t i = 0; i < moves.count; i++)

@@ -10,9 +10,9 @@
 #include "producer/follow_read.h"
 #include "producer/follow_state.h"
 
-/* Looks at the listed files for such as have another name than they are known by. OUT_FATAL: the
- * state cannot be used. */
-MUST_USE enum outcome follow_moves(struct follow_state *state, const struct followed_list *files,
-                                   struct error *err);
+/* Looks at the listed files for such as have another name than they are known by; `sources` are the
+ * run's arguments. OUT_FATAL: the state cannot be used. */
+MUST_USE enum outcome follow_moves(struct follow_state *state, const struct conf_list *sources,
+                                   const struct followed_list *files, struct error *err);
 
 #endif

@@ -339,13 +339,14 @@ static void finish_look(struct follow_reader *reader, enum outcome outcome, cons
 }
 
 /* What this process saw of the identity at hand. */
-static void note_identity(struct followed *file, const struct look_identity *identity)
+static void note_identity(const struct follow_reader *reader, struct followed *file,
+                          const struct look_identity *identity)
 {
     if (file->identified && look_identity_equal(&file->identity, identity))
         return;
     file->identity = *identity;
     file->identified = true;
-    file->since_ms = clock_monotonic_ms();
+    file->since_ms = reader->look_ms;
     file->failed_same = 0;
     file->refusals_listed = false;
 }
@@ -362,7 +363,8 @@ static void put_off(struct follow_reader *reader, struct followed *file,
 {
     file->failed_same += scan;
     file->failed += scan;
-    set_unread(reader, file, verdict != LOOK_REPORT && !file->reported);
+    set_unread(reader, file,
+               verdict != LOOK_REPORT); /* also of one whose content before was said */
     if (verdict != LOOK_REPORT || file->reported)
         return;
     error_hint(&reader->why, "what was produced of it before stays as it is");
@@ -370,10 +372,16 @@ static void put_off(struct follow_reader *reader, struct followed *file,
     file->reported = true;
 }
 
-/* A look at least one scan ago saw the same. */
+/* A look that began at least a scan before this one saw the same. What was made while that one was
+ * at work is in this one's list. */
 static bool is_settled(const struct follow_reader *reader, const struct followed *file)
 {
-    return clock_monotonic_ms() - file->since_ms >= reader->scan_ms;
+    return reader->look_ms - file->since_ms >= reader->scan_ms;
+}
+
+static bool must_wait(const struct follow_reader *reader)
+{
+    return reader->unread > 0 && !reader->waited;
 }
 
 static void take_reading(struct follow_reader *reader, struct followed *file,
@@ -385,7 +393,7 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
     struct look look = {.whole = !reader->unfinished,
                         .rejected = reader->rejected,
                         .settled = is_settled(reader, file),
-                        .others_unread = reader->unread > 0,
+                        .others_unread = must_wait(reader),
                         .failed_same = file->failed_same,
                         .failed = file->failed};
     enum look_verdict verdict = look_judge(&look);
@@ -433,7 +441,7 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     if (source->problem || !source_identity_read(source->path, &identity))
         identity = (struct look_identity){0};
     bool again = file->identified && look_identity_equal(&file->identity, &identity);
-    note_identity(file, &identity);
+    note_identity(reader, file, &identity);
     bool losses = again && is_settled(reader, file);
     if (turn == TURN_LOSSES && !again) {
         set_unread(reader, file, true);
@@ -442,6 +450,11 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     if (losses != (turn == TURN_LOSSES))
         return;
     if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
+        finish_look(reader, OUT_FATAL, &err);
+        return;
+    }
+    /* it is there: whatever kept it from being followed at the start */
+    if (known.id && !again && follow_state_follow(reader->state, known.id, &err) != OUT_OK) {
         finish_look(reader, OUT_FATAL, &err);
         return;
     }
@@ -573,7 +586,7 @@ static void look_at_missing(struct follow_reader *reader, struct followed *file)
     bool readable =
         follow_files_folder_left(&reader->producer->settings->sources, file->path, &device);
     struct look_away away = {readable, device == known.folder_device, ++file->away_scans,
-                             reader->unread > 0};
+                             must_wait(reader)};
     switch (look_judge_away(&away)) {
     case AWAY_WAIT:
         break;

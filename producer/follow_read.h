@@ -14,7 +14,7 @@ struct followed {
     bool identified;
     bool listed;                  /* in the listing at hand */
     int64_t read_ns;              /* wall clock when the last reading began */
-    uint64_t since_ms;            /* that identity was first seen */
+    uint64_t since_ms;            /* that identity was first seen by the look that began then */
     unsigned failed_same, failed; /* scans that found it unfinished */
     bool reported;                /* that was said, or that its folder is gone */
     bool unread;          /* it has news that could not be read yet, and that was not said */
@@ -35,7 +35,9 @@ struct follow_reader {
     struct producer *producer;
     struct follow_state *state;
     uint64_t scan_ms;
-    size_t unread; /* files with news that could not be read yet: nothing is deleted meanwhile */
+    uint64_t look_ms; /* when the look at hand began, before it listed the files */
+    size_t unread; /* files with news that could not be read yet: nothing is deleted meanwhile, */
+    bool waited;   /* unless that has been so for LOOK_TRIES_MOST scans */
     struct record_gate gate;
     bool sending;      /* the second pass */
     uint64_t rejected; /* of the first pass */

@@ -104,8 +104,9 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FILE_STORED] = "UPDATE file SET device = ?2, inode = ?3, size = ?4, modified = ?5, "
                         "changed = ?6, folder_device = ?7, done = ?8, gone = 0 WHERE id = ?1",
     [SQL_FILE_GONE] = "UPDATE file SET gone = 1, done = 0 WHERE id = ?1",
-    [SQL_PLACE] = "SELECT id, path, changed FROM file WHERE device = ?1 AND inode = ?2 AND id <> "
-                  "?3 AND NOT gone ORDER BY changed DESC LIMIT 1",
+    [SQL_PLACE] = "SELECT id, path, size, modified, changed, folder_device FROM file WHERE device "
+                  "= ?1 AND inode = ?2 AND id <> ?3 AND NOT gone ORDER BY changed DESC, id LIMIT 1 "
+                  "OFFSET ?4",
     /* Files may change names in a circle, so all give theirs up first. No path begins so. */
     [SQL_MOVE_OFF] = "UPDATE file SET path = CAST('moved ' || id AS BLOB), done = 0 WHERE id = ?1",
     /* What was known of the file that had the name before (?2) is the moved one's (?1) now: of one

@@ -227,7 +227,7 @@ enum outcome follow_state_paths(struct follow_state *state, char ***paths, struc
 
 enum outcome follow_state_find_place(struct follow_state *state,
                                      const struct look_identity *identity, int64_t except,
-                                     struct follow_namesake *found, struct error *err)
+                                     size_t skip, struct follow_namesake *found, struct error *err)
 {
     bool row;
     sqlite3_stmt *statement = follow_sql_fresh(state, SQL_PLACE);
@@ -235,13 +235,18 @@ enum outcome follow_state_find_place(struct follow_state *state,
     sqlite3_bind_int64(statement, 1, (int64_t)identity->device);
     sqlite3_bind_int64(statement, 2, (int64_t)identity->inode);
     sqlite3_bind_int64(statement, 3, except);
+    sqlite3_bind_int64(statement, 4, (int64_t)skip);
     if (follow_sql_step(state, statement, &row, err) != OUT_OK)
         return OUT_FATAL;
     if (row) {
         struct bytes path = follow_sql_bytes(statement, 1);
         *found = (struct follow_namesake){.id = sqlite3_column_int64(statement, 0),
                                           .path = strndup(path.data, path.size),
-                                          .changed_ns = sqlite3_column_int64(statement, 2)};
+                                          .identity = *identity};
+        found->identity.size = (uint64_t)sqlite3_column_int64(statement, 2);
+        found->identity.modified_ns = sqlite3_column_int64(statement, 3);
+        found->identity.changed_ns = sqlite3_column_int64(statement, 4);
+        found->folder_device = (uint64_t)sqlite3_column_int64(statement, 5);
         if (!found->path)
             abort();
     }
@@ -276,7 +281,10 @@ static enum outcome move(struct follow_state *state, const struct follow_move *m
     sqlite3_bind_int64(named, 1, move->id);
     follow_sql_bind_bytes(named, 2, bytes_text(move->path));
     outcome = follow_sql_step(state, named, NULL, err);
-    return outcome == OUT_OK ? follow_state_follow(state, move->id, err) : outcome;
+    if (outcome == OUT_OK)
+        outcome = follow_state_follow(state, move->id, err);
+    return outcome == OUT_OK ? follow_state_follow(state, other.id, err)
+                             : outcome; /* its id is free */
 }
 
 enum outcome follow_state_move(struct follow_state *state, const struct follow_move *moves,

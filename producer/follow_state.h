@@ -70,15 +70,18 @@ MUST_USE enum outcome follow_state_follow(struct follow_state *state, int64_t id
 MUST_USE enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
                                               struct error *err);
 
-/* The file known under another path that had this place; id 0: none. The caller frees the path. */
+/* A file known under another path that had this place. */
 struct follow_namesake {
     int64_t id;
     char *path;
-    int64_t changed_ns;
+    struct look_identity identity;
+    uint64_t folder_device;
 };
+/* The one behind the first `skip` of them; id 0: none. The caller frees the path. */
 MUST_USE enum outcome follow_state_find_place(struct follow_state *state,
                                               const struct look_identity *identity, int64_t except,
-                                              struct follow_namesake *found, struct error *err);
+                                              size_t skip, struct follow_namesake *found,
+                                              struct error *err);
 /* A known file that has another name now. */
 struct follow_move {
     int64_t id;

@@ -99,6 +99,22 @@ wait_until 60 row_is "$(live)" "a 5,last $MOST,v $(( MOST - 1 )),w $MOST,x 1"
 is_old() { [ "$(date -r "$IN/things-v.ndjson" +%s)" -lt $(( $(date +%s) - 1 )) ]; }
 wait_until 60 is_old # a young one would be read again in any case
 stop_follower
+
+say "a pattern of folders covers the files below them"
+mkdir "$WORK/zone-1"
+printf '{"tenant":"t","id":"z","rev":1}\n{"tenant":"t","id":"y","rev":1}\n' > "$WORK/zone-1/things.ndjson"
+start_follower "$WORK/zone-*"
+wait_until 60 row_is "SELECT count(*) FROM thing WHERE id IN ('y', 'z') AND NOT drover_deleted" 2
+stop_follower
+start_follower "$WORK/zone-*"
+printf '{"tenant":"t","id":"y","rev":1}\n' > "$WORK/zone-1/things-y.ndjson"
+rm "$WORK/zone-1/things.ndjson"
+wait_until 60 row_is "SELECT drover_deleted FROM thing WHERE id = 'z'" t
+equal "the record that another file has" "$(row "SELECT drover_deleted FROM thing WHERE id = 'y'")" f
+! said "stays as it is ($WORK/zone" || fail "a file of a pattern's folder is said to be uncovered"
+rm "$WORK/zone-1/things-y.ndjson"
+wait_until 60 row_is "SELECT drover_deleted FROM thing WHERE id = 'y'" t
+stop_follower
 wait_until 60 is_drained
 stop_worker worker
 
