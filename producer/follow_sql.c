@@ -7,8 +7,10 @@
  */
 #include "producer/follow_sql.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char SCHEMA[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=FILE;"
@@ -131,9 +133,22 @@ void follow_sql_begin_anew(const struct follow_state *state, const char *why, st
                why, state->lock_path);
 }
 
+/* SQLite takes a file for read-only also when its header names a format of the future. */
+static bool is_writable(const struct follow_state *state)
+{
+    const char *slash = strrchr(state->path, '/');
+    char *folder = slash ? strndup(state->path, (size_t)(slash - state->path) + 1) : strdup(".");
+    if (!folder)
+        abort();
+    bool writable = access(state->path, W_OK) == 0 && access(folder, W_OK) == 0;
+    free(folder);
+    return writable;
+}
+
 static void advise(struct follow_state *state, struct error *err)
 {
-    switch (state->db ? sqlite3_errcode(state->db) & 0xff : SQLITE_NOMEM) {
+    int code = state->db ? sqlite3_errcode(state->db) & 0xff : SQLITE_NOMEM;
+    switch (code == SQLITE_READONLY && is_writable(state) ? SQLITE_CORRUPT : code) {
     case SQLITE_FULL:
         error_hint(err, "make room on its disk, and start again: nothing is lost");
         break;

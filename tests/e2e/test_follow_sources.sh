@@ -199,6 +199,10 @@ for round in $(seq 1 "${FOLLOW_DAMAGES:-12}"); do
         dd of="$STATE" bs=1 seek=$(( round == 1 ? RANDOM % 100 : (RANDOM * 32768 + RANDOM) % SIZE )) conv=notrunc status=none
     done
   fi
+  if [ "$round" = 2 ]; then # a format of the future: SQLite calls the file read-only
+    cp "$WORK/whole.db" "$STATE"
+    printf '\x03' | dd of="$STATE" bs=1 seek=18 conv=notrunc status=none
+  fi
   : > "$WORK/damaged.log"
   "$DROVER" produce --follow "$IN" --scan 200ms --config "$WORK/drover.yaml" --log-format logfmt > "$WORK/damaged.log" 2>&1 &
   FOLLOWER=$!
