@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/policy/diff_content.h"
+#include "common/policy/record_row.h"
 #include "common/policy/version.h"
 #include "control/rehearse.h"
 
@@ -89,15 +90,9 @@ static enum outcome read_message(struct rehearsal *rehearsal, const struct bus_m
     if (!record->has_version)
         log_version = version_in_log(&rehearsal->check_clocks[message->partition],
                                      message->timestamp_ms, message->offset);
-    reading->mapping = mapping_set_find(&rehearsal->mappings, record->entity);
-    if (!reading->mapping)
-        return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
-    if (!record->has_version && reading->mapping->version_source == VERSION_STAMPED) {
-        record->version = log_version; /* its place in the log */
-        record->has_version = true;
-    }
-    outcome = mapping_forward(reading->mapping, record, &rehearsal->check_work,
-                              &rehearsal->check_arena, &reading->row, err);
+    outcome =
+        record_to_row(&rehearsal->mappings, record, log_version, &rehearsal->check_work,
+                      &rehearsal->check_arena, &reading->mapping, &reading->row, err);
     if (outcome != OUT_OK)
         return outcome;
     buf_reset(&rehearsal->key);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy/secret_guard.h"
+#include "common/policy/record_row.h"
 #include "common/policy/version.h"
 #include "control/rehearse.h"
 
@@ -110,18 +110,9 @@ static enum outcome make_row(struct rehearsal *rehearsal, const struct bus_messa
     if (!record->has_version)
         log_version = version_in_log(&rehearsal->clocks[message->partition], message->timestamp_ms,
                                      message->offset);
-    item->mapping = mapping_set_find(&rehearsal->mappings, record->entity);
-    if (!item->mapping)
-        return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
-    if (!record->has_version && item->mapping->version_source == VERSION_STAMPED) {
-        record->version = log_version; /* its place in the log */
-        record->has_version = true;
-    }
     item->sealed = record->sealed;
-    outcome = mapping_forward(item->mapping, record, &rehearsal->work, &rehearsal->batch->arena,
-                              &item->row, err);
-    if (outcome == OUT_OK)
-        outcome = secret_sealed_check(item->sealed, item->mapping, &item->row, err);
+    outcome = record_to_row(&rehearsal->mappings, record, log_version, &rehearsal->work,
+                            &rehearsal->batch->arena, &item->mapping, &item->row, err);
     return outcome == OUT_OK
                ? rehearse_unique_take(rehearsal->unique, item->mapping, &item->row, err)
                : outcome;

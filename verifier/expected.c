@@ -5,6 +5,7 @@
 
 #include "common/base/hash.h"
 #include "common/io/redis_rows.h"
+#include "common/policy/record_row.h"
 #include "common/policy/version.h"
 #include "verifier/beside.h"
 #include "verifier/stores.h"
@@ -65,17 +66,12 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
     if (outcome != OUT_OK)
         return outcome;
     struct record *record = &expected->record;
-    expected->item = verify_run_mapping(run, record->entity);
-    if (!expected->item)
-        return error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping has this entity");
-    if (!record->has_version && expected->item->mapping->version_source == VERSION_STAMPED) {
-        record->version = run->log_version; /* the same rule as the worker's */
-        record->has_version = true;
-    }
-    outcome = mapping_forward(expected->item->mapping, record, &run->judge.source, &run->arena,
-                              &expected->row, err);
+    const struct mapping *mapping;
+    outcome = record_to_row(&run->mappings, record, run->log_version, &run->judge.source,
+                            &run->arena, &mapping, &expected->row, err);
     if (outcome != OUT_OK)
         return outcome;
+    expected->item = verify_run_mapping(run, record->entity);
     record->id = expected->row.id;
     buf_reset(&run->key);
     envelope_append_key(&run->key, record->tenant, record->entity, record->id);
@@ -84,16 +80,16 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
         .version = expected->row.version,
         .source_tag = diff_tag_of(&expected->row.digest),
         .deleted = expected->row.deleted,
-        .softly = expected->item->mapping->on_delete == DELETE_SOFT,
+        .softly = mapping->on_delete == DELETE_SOFT,
         .partition = message->partition,
         .offset = message->offset,
     };
     if (run->key.failed)
         return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key is too long");
-    expected->source.reading = diff_reading_of(expected->item->mapping, record);
+    expected->source.reading = diff_reading_of(mapping, record);
     expected->source.may_be_gone = may_be_gone(run, expected, message->timestamp_ms);
     outcome =
-        judge_expect(expected->item->mapping, record, &expected->row,
+        judge_expect(mapping, record, &expected->row,
                      !verify_run_keeps_no_cells(run), &run->judge, &expected->source.digest, err);
     return outcome == OUT_OK ? join_fields(run, expected, err) : outcome;
 }

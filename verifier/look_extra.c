@@ -4,6 +4,7 @@
 
 #include "common/io/pg_stored.h"
 #include "common/model/tenant.h"
+#include "common/policy/record_row.h"
 #include "verifier/fetch.h"
 #include "verifier/rows.h"
 #include "verifier/verify_limits.h"
@@ -113,15 +114,8 @@ static enum outcome judge_chunk(struct extra_chunk *chunk, struct error *err)
 static bool add_extra(struct extra_chunk *chunk, struct actual_extra *extra)
 {
     struct row row;
-    struct record record = {
-        .tenant = extra->tenant,
-        .id = extra->id,
-        .operation = OP_DELETE,
-        .has_version = true,
-        .index = -1,
-    };
-    if (mapping_forward(chunk->item->mapping, &record, &chunk->run->judge.source, &chunk->arena,
-                        &row, NULL) != OUT_OK)
+    if (record_key_row(chunk->item->mapping, extra->tenant, extra->id, &chunk->run->judge.source,
+                       &chunk->arena, &row, NULL) != OUT_OK)
         return false;
     chunk->extras[chunk->count] = extra;
     chunk->found[chunk->count] = false;

@@ -1,5 +1,5 @@
 /*
- * From message to row. A message that cannot become a row is decided here as dead, with the reason;
+ * From message to a row in a batch. A message that cannot become a row is decided here as dead, with the reason;
  * it stays in its batch, because the batch's offsets include it.
  */
 
@@ -9,7 +9,7 @@
 
 #include "common/io/kafka_message.h"
 #include "common/io/log.h"
-#include "common/policy/secret_guard.h"
+#include "common/policy/record_row.h"
 #include "worker/worker.h"
 
 /* What librdkafka keeps for a message with nine headers besides its bytes, about (measured by RSS).
@@ -52,29 +52,6 @@ static bool check_sequence(struct partition *partition, const struct envelope *e
     default:
         return true;
     }
-}
-
-/* `log_version`: of a record that brings none. */
-static enum outcome make_row(struct worker *worker, struct batch *batch, struct batch_item *item,
-                             struct record *record, int64_t log_version, struct error *err)
-{
-    item->mapping = mapping_set_find(&worker->mappings, record->entity);
-    if (!item->mapping) {
-        const char *nearest = mapping_set_nearest(&worker->mappings, record->entity);
-        error_set(err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
-        if (nearest)
-            error_hint(err, "did you mean \"%s\"?", nearest);
-        return OUT_REJECT;
-    }
-    if (!record->has_version && item->mapping->version_source == VERSION_STAMPED) {
-        record->version = log_version; /* its place in the log */
-        record->has_version = true;
-    }
-    item->sealed = record->sealed;
-    enum outcome outcome =
-        mapping_forward(item->mapping, record, &worker->work, &batch->arena, &item->row, err);
-    return outcome == OUT_OK ? secret_sealed_check(item->sealed, item->mapping, &item->row, err)
-                             : outcome;
 }
 
 static bool is_full(const struct worker *worker, const struct batch *batch)
@@ -151,7 +128,9 @@ static void add_message(struct partition *partition, rd_kafka_message_t *message
     item->message = message;
     size_t rows_before = batch->arena.used;
     if (decoded == OUT_OK) {
-        enum outcome made = make_row(worker, batch, item, record, log_version, err);
+        item->sealed = record->sealed;
+        enum outcome made = record_to_row(&worker->mappings, record, log_version, &worker->work,
+                                          &batch->arena, &item->mapping, &item->row, err);
         if (made != OUT_OK && batch->arena.refused && batch->count > 1) {
             batch->count--; /* it did not fit beside the others: the next batch has the room */
             intake_close(partition);

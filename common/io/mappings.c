@@ -11,8 +11,6 @@
 
 enum {
     MAPPING_SIZE_MOST = 1 << 20,
-    MAPPINGS_MOST = 1000,
-    NAMES_MOST = 64, /* candidates of a suggestion */
 };
 
 /* Reads on behind mistakes: a mapping that has some is kept for what others say of it. */
@@ -28,8 +26,8 @@ static void add_file(struct loading *loading, const char *path)
     struct error err;
     struct buf text;
     struct mapping *mapping = NULL;
-    if (set->count == MAPPINGS_MOST) {
-        error_set(&err, OUT_FATAL, ERR_MAPPING, "more than %d mappings", MAPPINGS_MOST);
+    if (set->count == MAPPING_SET_MAX) {
+        error_set(&err, OUT_FATAL, ERR_MAPPING, "more than %d mappings", MAPPING_SET_MAX);
         error_where(&err, "%s", path);
         error_list_add(loading->mistakes, &err);
         loading->lacks = true;
@@ -236,7 +234,7 @@ static void load_all(const struct settings *settings, struct mapping_set *set,
 {
     struct error err;
     struct loading loading = {.set = set, .mistakes = mistakes};
-    *set = (struct mapping_set){.items = calloc(MAPPINGS_MOST, sizeof(set->items[0]))};
+    *set = (struct mapping_set){.items = calloc(MAPPING_SET_MAX, sizeof(set->items[0]))};
     if (!set->items)
         abort();
     for (size_t i = 0; i < settings->mappings.count; i++)
@@ -274,66 +272,4 @@ enum outcome mapping_set_load(const struct settings *settings, struct mapping_se
     }
     error_list_free(&mistakes);
     return outcome;
-}
-
-void mapping_set_free(struct mapping_set *set)
-{
-    for (size_t i = 0; i < set->count; i++)
-        mapping_free(set->items[i]);
-    free(set->items);
-    *set = (struct mapping_set){0};
-}
-
-const struct mapping *mapping_set_find(const struct mapping_set *set, struct bytes entity)
-{
-    size_t low = 0, high = set->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = bytes_compare(bytes_text(set->items[middle]->entity), entity);
-        if (order == 0)
-            return set->items[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
-/* Entity by entity, in their order: which file holds which does not matter. */
-struct digest mapping_set_fingerprint(const struct mapping_set *set)
-{
-    struct buf all;
-    buf_init(&all, (size_t)MAPPINGS_MOST * 1024);
-    for (size_t i = 0; i < set->count; i++) {
-        buf_append_text(&all, set->items[i]->entity);
-        buf_append_char(&all, '\0');
-        buf_append(&all, set->items[i]->fingerprint.bytes,
-                   sizeof(set->items[i]->fingerprint.bytes));
-    }
-    struct digest digest = digest_of(buf_view(&all));
-    buf_free(&all);
-    return digest;
-}
-
-void mapping_set_pin(const struct mapping_set *set, bool hybrid, char pin[MAPPING_PIN_SIZE])
-{
-    char hex[33];
-    struct digest digest = mapping_set_fingerprint(set);
-    digest_format(&digest, hex);
-    snprintf(pin, MAPPING_PIN_SIZE, "%s%s", hex, hybrid ? " hybrid" : "");
-}
-
-const char *mapping_set_nearest(const struct mapping_set *set, struct bytes word)
-{
-    char text[65];
-    if (word.size >= sizeof(text))
-        return NULL;
-    memcpy(text, word.data, word.size);
-    text[word.size] = '\0';
-    const char *names[NAMES_MOST];
-    size_t count = set->count < NAMES_MOST ? set->count : NAMES_MOST;
-    for (size_t i = 0; i < count; i++)
-        names[i] = set->items[i]->entity;
-    return text_nearest(text, names, count);
 }

@@ -15,6 +15,7 @@
 #include "common/io/pg_session.h"
 #include "common/io/pg_vault.h"
 #include "common/io/pg_wire.h"
+#include "common/policy/record_row.h"
 
 #define BATCH_MEMORY (512u << 20)
 
@@ -82,21 +83,19 @@ static void add_row(struct sweep *sweep, struct page *page, int row)
     struct record record;
     struct error err;
     struct batch_item *item = batch_add(page->batch, row);
-    item->mapping = mapping_set_find(sweep->config->mappings, parents_bytes(page->rows, row, 3));
     bool good = false;
-    if (!item->mapping)
-        error_set(&err, OUT_REJECT, ERR_MAPPING_ENTITY, "no mapping for this entity");
-    else if (!parents_take_message(page->rows, row, &message))
+    if (!parents_take_message(page->rows, row, &message))
         error_set(&err, OUT_REJECT, ERR_ENVELOPE, "the headers it was kept with are damaged");
     else
         good = envelope_decode(&message, &record, &err) == OUT_OK;
     if (good) {
         record.tenant = parents_bytes(page->rows, row, 2);
+        record.entity = parents_bytes(page->rows, row, 3);
         record.version = pg_wire_get_int8(page->rows, row, 4);
         record.has_version = true;
         item->sealed = record.sealed;
-        good = mapping_forward(item->mapping, &record, &sweep->work, &page->batch->arena,
-                               &item->row, &err) == OUT_OK;
+        good = record_to_row(sweep->config->mappings, &record, record.version, &sweep->work,
+                             &page->batch->arena, &item->mapping, &item->row, &err) == OUT_OK;
     }
     if (good)
         return;

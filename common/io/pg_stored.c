@@ -10,6 +10,7 @@
 #include "common/io/pg_session.h"
 #include "common/model/canonical.h"
 #include "common/model/schema_sql.h"
+#include "common/policy/record_row.h"
 #include "common/policy/verify_copy.h"
 
 #define OWN_COLUMNS 4 /* isolation_key before, version, digest and deleted behind */
@@ -276,11 +277,9 @@ static enum outcome key_cells(struct pg_stored *stored, const struct mapping *ma
                               struct error *err)
 {
     struct row row;
-    struct record record = {
-        .tenant = tenant, .id = id, .operation = OP_DELETE, .has_version = true, .index = -1};
     arena_reset(&stored->arena);
     enum outcome outcome =
-        mapping_forward(mapping, &record, &stored->work, &stored->arena, &row, err);
+        record_key_row(mapping, tenant, id, &stored->work, &stored->arena, &row, err);
     if (outcome != OUT_OK)
         return outcome;
     params[0] = tenant;

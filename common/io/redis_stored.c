@@ -14,6 +14,7 @@
 #include "common/io/redis_rows.h"
 #include "common/io/redis_session.h"
 #include "common/io/redis_wire.h"
+#include "common/policy/record_row.h"
 
 #define ANSWER_MS 30000
 #define SCAN_COUNT 256
@@ -461,11 +462,9 @@ static enum outcome name_key(struct redis_stored *stored, const struct mapping *
                              struct error *err)
 {
     struct row row;
-    struct record record = {
-        .tenant = tenant, .id = id, .operation = OP_DELETE, .has_version = true, .index = -1};
     arena_reset(&stored->arena);
     enum outcome outcome =
-        mapping_forward(mapping, &record, &stored->work, &stored->arena, &row, err);
+        record_key_row(mapping, tenant, id, &stored->work, &stored->arena, &row, err);
     if (outcome != OUT_OK)
         return outcome;
     buf_reset(name);
