@@ -11,7 +11,7 @@
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_destroy.h"
 #include "common/io/kafka_topics.h"
-#include "common/policy/dead_letter.h"
+#include "common/model/dead_letter.h"
 #include "control/doctor.h"
 
 enum {
@@ -143,13 +143,13 @@ static void check_room(struct doctor *doctor, const struct topic_plan *source,
 {
     char fix[600];
     if (source->message_limit < 0 || dlq->message_limit < 0 ||
-        dlq->message_limit >= source->message_limit + LETTER_ADDED_BYTES)
+        dlq->message_limit >= source->message_limit + DEAD_LETTER_ADDED_BYTES)
         return;
     snprintf(fix, sizeof fix,
              "kafka-configs.sh --bootstrap-server %.100s --alter --topic %s --add-config "
              "max.message.bytes=%lld",
              doctor->settings->brokers, dlq->name,
-             (long long)source->message_limit + KAFKA_LETTER_BYTES);
+             (long long)source->message_limit + KAFKA_DEAD_LETTER_BYTES);
     doctor_say(
         doctor, FINDING_WARNING, "kafka", fix,
         "a dead letter may be too large: max.message.bytes of %s is %lld, that of the source "

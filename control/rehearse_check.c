@@ -90,9 +90,8 @@ static enum outcome read_message(struct rehearsal *rehearsal, const struct bus_m
     if (!record->has_version)
         log_version = version_in_log(&rehearsal->check_clocks[message->partition],
                                      message->timestamp_ms, message->offset);
-    outcome =
-        record_to_row(&rehearsal->mappings, record, log_version, &rehearsal->check_work,
-                      &rehearsal->check_arena, &reading->mapping, &reading->row, err);
+    outcome = record_to_row(&rehearsal->mappings, record, log_version, &rehearsal->check_work,
+                            &rehearsal->check_arena, &reading->mapping, &reading->row, err);
     if (outcome != OUT_OK)
         return outcome;
     buf_reset(&rehearsal->key);

@@ -53,7 +53,7 @@ struct survey {
     struct survey_partition *partitions;
     int64_t *results_read;        /* per partition of the results topic */
     int64_t *dead_read;           /* the same of the dead letter topic */
-    struct survey_code codes[64]; /* dead letters by code, as met */
+    struct survey_code codes[64]; /* dead letters by code, sorted */
     size_t code_count;
     uint64_t *dead_ids; /* hashes of drover-dlq-id, sorted: a letter may come twice */
     size_t dead_id_count, dead_id_room;

@@ -7,6 +7,7 @@
 #include "common/base/hash.h"
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_reader.h"
+#include "common/model/dead_letter.h"
 #include "control/survey.h"
 
 typedef void (*on_message)(struct survey *survey, const struct kafka_read_message *message);
@@ -204,37 +205,26 @@ static struct survey_code *add_code(struct survey *survey, const char *code)
     return made;
 }
 
-static void count_code(struct survey *survey, struct bytes code)
+static void count_code(struct survey *survey, enum error_code code)
 {
     static const char OTHER[] = "other";
     size_t most = sizeof(survey->codes) / sizeof(survey->codes[0]);
-    enum error_code known;
-    char text[16] = "";
-    if (code.size < sizeof(text))
-        memcpy(text, code.data, code.size);
-    bool is_ours = error_code_find(text, &known); /* or its header is not for our terminal */
-    struct survey_code *found = find_code(survey, is_ours ? text : OTHER);
-    if (!found && survey->code_count + 1 >= most) /* the last place is for all that have none */
-        found = find_code(survey, OTHER);
-    if (!found) {
-        is_ours = is_ours && survey->code_count + 1 < most;
-        found = add_code(survey, is_ours ? text : OTHER);
+    const char *name = code == ERR_NONE ? OTHER : error_code_id(code); /* no header is printed */
+    struct survey_code *found = find_code(survey, name);
+    if (!found && survey->code_count + 1 >= most) { /* the last place is for all that have none */
+        name = OTHER;
+        found = find_code(survey, name);
     }
+    if (!found)
+        found = add_code(survey, name);
     found->count++;
 }
 
 static void take_letter(struct survey *survey, const struct kafka_read_message *message)
 {
-    struct bytes code = {0}, id = {0};
-    for (size_t i = 0; i < message->envelope.header_count; i++) {
-        const struct header *header = &message->envelope.headers[i];
-        if (bytes_equal(header->name, BYTES_LITERAL("drover-error-code")))
-            code = header->value;
-        else if (bytes_equal(header->name, BYTES_LITERAL("drover-dlq-id")))
-            id = header->value;
-    }
-    if (id.size == 0 || add_id(survey, id))
-        count_code(survey, code);
+    const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
+    if (origin.id.size == 0 || add_id(survey, origin.id))
+        count_code(survey, origin.code);
 }
 
 /* What came since the last look; `read` are the offsets it goes on from. */

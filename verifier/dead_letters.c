@@ -4,41 +4,22 @@
 #include <stdlib.h>
 
 #include "common/io/kafka_reader.h"
+#include "common/model/dead_letter.h"
 #include "verifier/verify_limits.h"
-
-#define HEADER_DLQ_ID "drover-dlq-id"
-#define HEADER_ERROR_CODE "drover-error-code"
-
-/* The last one counts: a record that was a dead letter before brought its old headers along. */
-static struct bytes find_header(const struct envelope *envelope, const char *name)
-{
-    for (size_t i = envelope->header_count; i-- > 0;)
-        if (bytes_equal(envelope->headers[i].name, bytes_text(name)))
-            return envelope->headers[i].value;
-    return (struct bytes){0};
-}
-
-static enum error_code parse_code(struct bytes text)
-{
-    char id[16] = "";
-    enum error_code code;
-    if (text.size >= sizeof id)
-        return ERR_NONE;
-    memcpy(id, text.data, text.size);
-    return error_code_find(id, &code) ? code : ERR_NONE;
-}
 
 static enum outcome take_letter(struct verify_run *run, const struct kafka_read_message *message,
                                 struct error *err)
 {
-    struct dead_letter letter = {.tag = hash64(message->envelope.value)};
-    if (!diff_dead_parse_id(find_header(&message->envelope, HEADER_DLQ_ID),
-                            bytes_text(run->source_topic), &letter.partition, &letter.offset)) {
+    const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
+    if (!origin.has_place || !bytes_equal(origin.topic, bytes_text(run->source_topic))) {
         verify_report_warn(&run->report, "%s-%d@%" PRId64 " is no dead letter of this migration",
                            run->dlq_topic, message->partition, message->offset);
         return OUT_OK;
     }
-    letter.code = parse_code(find_header(&message->envelope, HEADER_ERROR_CODE));
+    const struct dead_letter letter = {.offset = origin.offset,
+                                       .partition = origin.partition,
+                                       .code = origin.code,
+                                       .tag = hash64(message->envelope.value)};
     if (diff_dead_add(&run->dead, &letter))
         return OUT_OK;
     enum outcome outcome =

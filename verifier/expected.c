@@ -88,9 +88,8 @@ enum outcome expected_make(struct verify_run *run, const struct kafka_read_messa
         return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key is too long");
     expected->source.reading = diff_reading_of(mapping, record);
     expected->source.may_be_gone = may_be_gone(run, expected, message->timestamp_ms);
-    outcome =
-        judge_expect(mapping, record, &expected->row,
-                     !verify_run_keeps_no_cells(run), &run->judge, &expected->source.digest, err);
+    outcome = judge_expect(mapping, record, &expected->row, !verify_run_keeps_no_cells(run),
+                           &run->judge, &expected->source.digest, err);
     return outcome == OUT_OK ? join_fields(run, expected, err) : outcome;
 }
 

@@ -1,6 +1,6 @@
 /*
- * From message to a row in a batch. A message that cannot become a row is decided here as dead, with the reason;
- * it stays in its batch, because the batch's offsets include it.
+ * From message to a row in a batch. A message that cannot become a row is decided here as dead,
+ * with the reason; it stays in its batch, because the batch's offsets include it.
  */
 
 #include <assert.h>

@@ -14,7 +14,7 @@
 #include "common/io/kafka_message.h"
 #include "common/io/pg_parents.h"
 #include "common/policy/batch_gate.h"
-#include "common/policy/dead_letter.h"
+#include "common/model/dead_letter.h"
 #include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/worker.h"
@@ -34,7 +34,7 @@ static bool is_waiting(const struct batch_item *item)
 
 /* Makes the letter and puts it into the outbox, which owns a copy of all of it. */
 static enum outcome queue_letter(struct worker *worker, const struct message_view *message,
-                                 const struct letter_place *place, const struct error *reason,
+                                 const struct dead_letter_place *place, const struct error *reason,
                                  int attempts, const struct letter_way *way, struct error *err)
 {
     struct dead_letter_message letter;
@@ -59,7 +59,7 @@ static enum outcome queue_item(struct worker *worker, const struct letter_way *w
     static const struct error UNKNOWN = {.code = ERR_PG_DATA};
     struct batch *batch = way->batch;
     const struct batch_item *item = way->item;
-    struct letter_place place = {worker->source, batch->fence.partition, item->offset};
+    struct dead_letter_place place = {worker->source, batch->fence.partition, item->offset};
     struct message_view message;
     struct header *headers;
     kafka_message_whole(item->message, &headers, &message);
@@ -75,7 +75,7 @@ static enum outcome queue_orphan(struct worker *worker, const struct letter_way 
                                  struct error *err)
 {
     const struct parents_orphan *orphan = way->orphan;
-    struct letter_place place = {worker->source, orphan->partition, orphan->offset};
+    struct dead_letter_place place = {worker->source, orphan->partition, orphan->offset};
     struct message_view message = message_of(&orphan->message);
     return queue_letter(worker, &message, &place, &orphan->err, 1, way, err);
 }

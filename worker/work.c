@@ -24,7 +24,7 @@
 #include "common/io/kafka_destroy.h"
 #include "common/io/log.h"
 #include "common/io/stop.h"
-#include "common/policy/dead_letter.h"
+#include "common/model/dead_letter.h"
 #include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"
@@ -420,13 +420,13 @@ static void check_room(struct worker *worker, rd_kafka_t *client)
     struct error err;
     int64_t source = kafka_topic_message_limit(client, worker->source, LIMIT_MS);
     int64_t letters = kafka_topic_message_limit(client, worker->letters_topic, LIMIT_MS);
-    if (source < 0 || letters < 0 || letters >= source + LETTER_ADDED_BYTES)
+    if (source < 0 || letters < 0 || letters >= source + DEAD_LETTER_ADDED_BYTES)
         return;
     error_set(&err, OUT_REJECT, ERR_LETTER_SIZE,
               "a dead letter may be too large: %s takes %" PRId64
               " bytes, the source topic %" PRId64,
               worker->letters_topic, letters, source);
-    error_hint(&err, "raise its max.message.bytes to %" PRId64, source + KAFKA_LETTER_BYTES);
+    error_hint(&err, "raise its max.message.bytes to %" PRId64, source + KAFKA_DEAD_LETTER_BYTES);
     log_error(LOG_WARN, "dead_letters.room", &err);
 }
 

@@ -16,9 +16,10 @@
 #include "common/io/settings.h"
 
 /* What a message may have besides a record of max_record_bytes: key and headers; and what a dead
- * letter of it may have in addition (policy/dead_letter.h's LETTER_ADDED_BYTES, and its batch). */
+ * letter of it may have in addition (model/dead_letter.h's DEAD_LETTER_ADDED_BYTES, and its batch).
+ */
 #define KAFKA_HEADERS_BYTES (64u * 1024)
-#define KAFKA_LETTER_BYTES (16u * 1024)
+#define KAFKA_DEAD_LETTER_BYTES (16u * 1024)
 /* For what librdkafka says into a buffer of ours: its own are of 512 bytes, and a text must be
  * whole until it is masked. */
 #define KAFKA_TEXT_SIZE 1024

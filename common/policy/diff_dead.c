@@ -78,24 +78,3 @@ const struct dead_letter *diff_dead_find(const struct diff_dead *dead, int32_t p
     const struct dead_letter *letter = place_of(dead, partition, offset);
     return letter->offset == FREE_OFFSET ? NULL : letter;
 }
-
-/* Takes "-<number>" off the end of `text`. */
-static bool take_number(struct bytes *text, int64_t *number)
-{
-    size_t at = text->size;
-    while (at > 0 && text->data[at - 1] != '-')
-        at--;
-    if (at == 0 || !text_parse_int64(bytes_of(text->data + at, text->size - at), number))
-        return false;
-    text->size = at - 1;
-    return *number >= 0;
-}
-
-bool diff_dead_parse_id(struct bytes id, struct bytes topic, int32_t *partition, int64_t *offset)
-{
-    int64_t number;
-    if (!take_number(&id, offset) || !take_number(&id, &number) || number > INT32_MAX)
-        return false;
-    *partition = (int32_t)number;
-    return bytes_equal(id, topic);
-}

@@ -34,7 +34,5 @@ void diff_dead_free(struct diff_dead *dead);
 MUST_USE bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *letter);
 const struct dead_letter *diff_dead_find(const struct diff_dead *dead, int32_t partition,
                                          int64_t offset);
-/* "<topic>-<partition>-<offset>"; false when it is not of that topic or not that form. */
-bool diff_dead_parse_id(struct bytes id, struct bytes topic, int32_t *partition, int64_t *offset);
 
 #endif

@@ -1,6 +1,6 @@
 /* Dead letters keep everything, or are cut by one rule: foreign headers, the largest first. */
 
-#include "common/policy/dead_letter.h"
+#include "common/model/dead_letter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,45 @@
 
 #define HEADERS_MOST 200
 
-static const struct letter_place PLACE = {"drover.x.source", 3, 77};
+static const struct {
+    const char *id;
+    bool good;
+    int32_t partition;
+    int64_t offset;
+} IDS[] = {
+    {"drover.m.source-3-88121", true, 3, 88121},
+    {"drover.m.source-0-0", true, 0, 0},
+    {"drover.m.source-2147483647-9223372036854775807", true, INT32_MAX, INT64_MAX},
+    {"drover.m.source-2147483648-1", false, 0, 0},
+    {"drover.m.source-3", false, 0, 0},
+    {"drover.m.source-3-", false, 0, 0},
+    {"drover.m.source--3", false, 0, 0},
+    {"drover.m.source-3-x", false, 0, 0},
+    {"drover.m.source-3--5", false, 0, 0},
+    {"drover.m.source", false, 0, 0},
+    {"", false, 0, 0},
+};
+
+START_TEST(reads_where_it_comes_from)
+{
+    struct envelope letter = {.header_count = 3};
+    const struct header headers[] = {{BYTES_LITERAL(DEAD_LETTER_ID), BYTES_LITERAL("older-1-1")},
+                                     {BYTES_LITERAL(DEAD_LETTER_CODE), BYTES_LITERAL("DRV-V002")},
+                                     {BYTES_LITERAL(DEAD_LETTER_ID), bytes_text(IDS[_i].id)}};
+    memcpy(letter.headers, headers, sizeof(headers));
+    const struct dead_letter_origin origin = dead_letter_read(&letter);
+    ck_assert_msg(origin.has_place == IDS[_i].good, "%s", IDS[_i].id);
+    ck_assert(bytes_equal(origin.id, bytes_text(IDS[_i].id)));
+    ck_assert_int_eq(origin.code, ERR_VALUE_TYPE);
+    if (!origin.has_place)
+        return;
+    ck_assert(bytes_equal(origin.topic, BYTES_LITERAL("drover.m.source")));
+    ck_assert_msg(origin.partition == IDS[_i].partition && origin.offset == IDS[_i].offset, "%s",
+                  IDS[_i].id);
+}
+END_TEST
+
+static const struct dead_letter_place PLACE = {"drover.x.source", 3, 77};
 static char big[20000];
 
 static const struct header *find(const struct message_view *view, const char *name)
@@ -38,10 +76,10 @@ START_TEST(all_headers_are_kept)
                      OUT_OK);
     for (size_t i = 0; i < HEADERS_MOST; i++) /* in their order */
         ck_assert(bytes_equal(letter.view.headers[i].value, headers[i].value));
-    ck_assert(find(&letter.view, LETTER_CODE));
-    ck_assert(
-        bytes_equal(find(&letter.view, LETTER_ID)->value, BYTES_LITERAL("drover.x.source-3-77")));
-    ck_assert(!find(&letter.view, LETTER_TRUNCATED));
+    ck_assert(find(&letter.view, DEAD_LETTER_CODE));
+    ck_assert(bytes_equal(find(&letter.view, DEAD_LETTER_ID)->value,
+                          BYTES_LITERAL("drover.x.source-3-77")));
+    ck_assert(!find(&letter.view, DEAD_LETTER_TRUNCATED));
     dead_letter_free(&letter);
 }
 END_TEST
@@ -61,15 +99,15 @@ START_TEST(the_largest_foreign_headers_go_first)
     ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 19000, false, &letter, &err),
                      OUT_OK);
     ck_assert_uint_le(message_size(&letter.view), 19000);
-    ck_assert(
-        bytes_equal(find(&letter.view, LETTER_TRUNCATED)->value, BYTES_LITERAL("larger:12000")));
+    ck_assert(bytes_equal(find(&letter.view, DEAD_LETTER_TRUNCATED)->value,
+                          BYTES_LITERAL("larger:12000")));
     ck_assert(find(&letter.view, "large") && find(&letter.view, "small"));
     ck_assert_uint_eq(letter.view.value.size, 3000);
     dead_letter_free(&letter);
 
     ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 10000, false, &letter, &err),
                      OUT_OK);
-    ck_assert(bytes_equal(find(&letter.view, LETTER_TRUNCATED)->value,
+    ck_assert(bytes_equal(find(&letter.view, DEAD_LETTER_TRUNCATED)->value,
                           BYTES_LITERAL("larger:12000,large:9000")));
     ck_assert_uint_eq(find(&letter.view, "drover-sealed")->value.size, 5000);
     dead_letter_free(&letter);
@@ -122,12 +160,12 @@ START_TEST(random_letters_fit_or_are_refused)
             kept += found != NULL;
             ck_assert(found || strncmp(names[i], "drover-", 7) != 0);
         }
-        ck_assert((kept == count) == (find(&letter.view, LETTER_TRUNCATED) == NULL));
+        ck_assert((kept == count) == (find(&letter.view, DEAD_LETTER_TRUNCATED) == NULL));
         ck_assert(bytes_equal(letter.view.value, message.value));
     } else {
-        ck_assert_uint_gt(must + LETTER_ADDED_BYTES, most);
+        ck_assert_uint_gt(must + DEAD_LETTER_ADDED_BYTES, most);
     }
-    ck_assert_uint_le(message_size(&letter.view), message_size(&message) + LETTER_ADDED_BYTES);
+    ck_assert_uint_le(message_size(&letter.view), message_size(&message) + DEAD_LETTER_ADDED_BYTES);
     dead_letter_free(&letter);
 }
 END_TEST
@@ -137,6 +175,7 @@ static Suite *dead_letter_suite(void)
     Suite *suite = suite_create("dead_letter");
     TCase *tcase = tcase_create("all");
     memset(big, 'x', sizeof big);
+    tcase_add_loop_test(tcase, reads_where_it_comes_from, 0, (int)(sizeof(IDS) / sizeof(IDS[0])));
     tcase_add_test(tcase, all_headers_are_kept);
     tcase_add_test(tcase, the_largest_foreign_headers_go_first);
     tcase_add_loop_test(tcase, random_letters_fit_or_are_refused, 0, 300);

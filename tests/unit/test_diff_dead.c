@@ -2,38 +2,6 @@
 
 #include "tests/support/suite.h"
 
-static const struct {
-    const char *id;
-    bool good;
-    int32_t partition;
-    int64_t offset;
-} IDS[] = {
-    {"drover.m.source-3-88121", true, 3, 88121},
-    {"drover.m.source-0-0", true, 0, 0},
-    {"drover.m.source-2147483647-9223372036854775807", true, INT32_MAX, INT64_MAX},
-    {"drover.m.source-2147483648-1", false, 0, 0},
-    {"drover.other.source-3-88121", false, 0, 0},
-    {"drover.m.source-3", false, 0, 0},
-    {"drover.m.source-3-", false, 0, 0},
-    {"drover.m.source--3", false, 0, 0},
-    {"drover.m.source-3-x", false, 0, 0},
-    {"drover.m.source-3--5", false, 0, 0},
-    {"drover.m.source", false, 0, 0},
-    {"", false, 0, 0},
-};
-
-START_TEST(reads_an_id)
-{
-    int32_t partition = -1;
-    int64_t offset = -1;
-    bool good = diff_dead_parse_id(bytes_text(IDS[_i].id), BYTES_LITERAL("drover.m.source"),
-                                   &partition, &offset);
-    ck_assert_msg(good == IDS[_i].good, "%s", IDS[_i].id);
-    if (good)
-        ck_assert_msg(partition == IDS[_i].partition && offset == IDS[_i].offset, "%s", IDS[_i].id);
-}
-END_TEST
-
 START_TEST(finds_what_was_added)
 {
     struct diff_dead dead;
@@ -80,7 +48,6 @@ static Suite *diff_dead_suite(void)
 {
     Suite *suite = suite_create("diff_dead");
     TCase *tcase = tcase_create("set");
-    tcase_add_loop_test(tcase, reads_an_id, 0, (int)(sizeof IDS / sizeof *IDS));
     tcase_add_test(tcase, finds_what_was_added);
     tcase_add_test(tcase, stops_at_its_memory);
     suite_add_tcase(suite, tcase);

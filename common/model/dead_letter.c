@@ -1,10 +1,12 @@
-#include "common/policy/dead_letter.h"
+#include "common/model/dead_letter.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/base/text.h"
 
 #define ADDED 11         /* headers a dead letter has besides the message's */
 #define NAMED_MOST 2048u /* bytes of the list of what was left out */
@@ -47,23 +49,23 @@ static void add(struct dead_letter_message *letter, const char *name, struct byt
     letter->headers[letter->view.header_count++] = (struct header){bytes_text(name), value};
 }
 
-static void add_reason(struct dead_letter_message *letter, const struct letter_place *place,
+static void add_reason(struct dead_letter_message *letter, const struct dead_letter_place *place,
                        const struct error *reason, int attempts)
 {
     struct buf *text = &letter->text;
-    add(letter, LETTER_PREFIX "topic", keep(text, "%s", place->topic));
-    add(letter, LETTER_PREFIX "partition", keep(text, "%d", place->partition));
-    add(letter, LETTER_PREFIX "offset", keep(text, "%" PRId64, place->offset));
-    add(letter, LETTER_PREFIX "stage", bytes_text(stage_of(reason->code)));
-    add(letter, LETTER_PREFIX "exception.class.name", bytes_text(error_code_id(reason->code)));
-    add(letter, LETTER_PREFIX "exception.message",
+    add(letter, DEAD_LETTER_PREFIX "topic", keep(text, "%s", place->topic));
+    add(letter, DEAD_LETTER_PREFIX "partition", keep(text, "%d", place->partition));
+    add(letter, DEAD_LETTER_PREFIX "offset", keep(text, "%" PRId64, place->offset));
+    add(letter, DEAD_LETTER_PREFIX "stage", bytes_text(stage_of(reason->code)));
+    add(letter, DEAD_LETTER_PREFIX "exception.class.name", bytes_text(error_code_id(reason->code)));
+    add(letter, DEAD_LETTER_PREFIX "exception.message",
         keep(text, "%s%s%s%s%s%s", reason->text, reason->cause[0] ? ": " : "", reason->cause,
              reason->where[0] ? " (" : "", reason->where, reason->where[0] ? ")" : ""));
-    add(letter, LETTER_CODE, bytes_text(error_code_id(reason->code)));
+    add(letter, DEAD_LETTER_CODE, bytes_text(error_code_id(reason->code)));
     if (reason->path[0])
-        add(letter, LETTER_PATH, keep(text, "%s", reason->path));
-    add(letter, LETTER_ATTEMPTS, keep(text, "%d", attempts));
-    add(letter, LETTER_ID,
+        add(letter, DEAD_LETTER_PATH, keep(text, "%s", reason->path));
+    add(letter, DEAD_LETTER_ATTEMPTS, keep(text, "%d", attempts));
+    add(letter, DEAD_LETTER_ID,
         keep(text, "%s-%d-%" PRId64, place->topic, place->partition, place->offset));
 }
 
@@ -104,7 +106,7 @@ static void cut(struct dead_letter_message *letter, size_t own, size_t most)
     struct message_view *view = &letter->view;
     buf_init(&lost, NAMED_MOST + 16);
     size_t size = message_size(view);
-    const struct header truncated = {BYTES_LITERAL(LETTER_TRUNCATED), {0}};
+    const struct header truncated = {BYTES_LITERAL(DEAD_LETTER_TRUNCATED), {0}};
     while (size + message_header_size(&truncated) + lost.size > most) {
         struct header *largest = find_largest(letter->headers, own);
         if (!largest)
@@ -119,19 +121,20 @@ static void cut(struct dead_letter_message *letter, size_t own, size_t most)
             letter->headers[kept++] = letter->headers[i];
     view->header_count = kept;
     if (lost.size)
-        add(letter, LETTER_TRUNCATED, keep(&letter->text, "%s", buf_text(&lost)));
+        add(letter, DEAD_LETTER_TRUNCATED, keep(&letter->text, "%s", buf_text(&lost)));
     buf_free(&lost);
 }
 
-enum outcome dead_letter_make(const struct message_view *message, const struct letter_place *place,
-                              const struct error *reason, int attempts, size_t most, bool bare,
+enum outcome dead_letter_make(const struct message_view *message,
+                              const struct dead_letter_place *place, const struct error *reason,
+                              int attempts, size_t most, bool bare,
                               struct dead_letter_message *letter, struct error *err)
 {
     size_t own = message->header_count;
     letter->view = *message;
     letter->headers = calloc(own + ADDED, sizeof *letter->headers);
-    buf_init(&letter->text, LETTER_ADDED_BYTES);
-    if (!letter->headers || !buf_extend(&letter->text, LETTER_ADDED_BYTES))
+    buf_init(&letter->text, DEAD_LETTER_ADDED_BYTES);
+    if (!letter->headers || !buf_extend(&letter->text, DEAD_LETTER_ADDED_BYTES))
         abort();
     buf_reset(&letter->text);
     if (own)
@@ -154,4 +157,44 @@ void dead_letter_free(struct dead_letter_message *letter)
     free(letter->headers);
     letter->headers = NULL;
     buf_free(&letter->text);
+}
+
+/* Takes "-<number>" off the end of `text`. */
+static bool take_number(struct bytes *text, int64_t *number)
+{
+    size_t at = text->size;
+    while (at > 0 && text->data[at - 1] != '-')
+        at--;
+    if (at == 0 || !text_parse_int64(bytes_of(text->data + at, text->size - at), number))
+        return false;
+    text->size = at - 1;
+    return *number >= 0;
+}
+
+static enum error_code parse_code(struct bytes text)
+{
+    char id[16] = "";
+    enum error_code code;
+    if (text.size >= sizeof id)
+        return ERR_NONE;
+    memcpy(id, text.data, text.size);
+    return error_code_find(id, &code) ? code : ERR_NONE;
+}
+
+struct dead_letter_origin dead_letter_read(const struct envelope *letter)
+{
+    int64_t partition;
+    struct dead_letter_origin origin = {.code = ERR_NONE};
+    for (size_t i = 0; i < letter->header_count; i++) {
+        const struct header *header = &letter->headers[i];
+        if (bytes_equal(header->name, BYTES_LITERAL(DEAD_LETTER_ID)))
+            origin.id = header->value;
+        else if (bytes_equal(header->name, BYTES_LITERAL(DEAD_LETTER_CODE)))
+            origin.code = parse_code(header->value);
+    }
+    origin.topic = origin.id;
+    origin.has_place = take_number(&origin.topic, &origin.offset) &&
+                       take_number(&origin.topic, &partition) && partition <= INT32_MAX;
+    origin.partition = origin.has_place ? (int32_t)partition : 0;
+    return origin;
 }
