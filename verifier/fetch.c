@@ -2,27 +2,11 @@
 
 #include "common/io/pg_error.h"
 #include "common/io/pg_stored.h"
+#include "common/io/pg_wire.h"
 #include "common/model/schema_sql.h"
 
-#define TEXT_OID 25
 #define KEYS_MOST 33            /* isolation_key and PostgreSQL's 32 columns of an index */
 #define MEMORY_MOST (64u << 20) /* 500 keys of 512 bytes are far below */
-
-/* array_recv: dimensions, NULLs?, element type, length, lower bound, then the elements. */
-static void append_array_head(struct buf *out, uint32_t oid, size_t count)
-{
-    buf_append_be32(out, 1);
-    buf_append_be32(out, 0);
-    buf_append_be32(out, oid);
-    buf_append_be32(out, (uint32_t)count);
-    buf_append_be32(out, 1);
-}
-
-static void append_element(struct buf *out, const char *data, size_t size)
-{
-    buf_append_be32(out, (uint32_t)size);
-    buf_append(out, data, size);
-}
 
 static void append_query(struct buf *out, const struct mapping *mapping)
 {
@@ -45,15 +29,15 @@ static void append_param(struct buf *out, const struct mapping *mapping, size_t 
                          const struct fetch_key *keys, size_t count)
 {
     if (param == 0) {
-        append_array_head(out, TEXT_OID, count);
+        pg_wire_append_array(out, OID_TEXT, count, false);
         for (size_t i = 0; i < count; i++)
-            append_element(out, keys[i].tenant.data, keys[i].tenant.size);
+            pg_wire_append_element(out, keys[i].tenant.data, (int32_t)keys[i].tenant.size);
         return;
     }
     size_t at = mapping->key[param - 1];
-    append_array_head(out, value_type_param_oid(&mapping->columns[at].type), count);
+    pg_wire_append_array(out, value_type_param_oid(&mapping->columns[at].type), count, false);
     for (size_t i = 0; i < count; i++)
-        append_element(out, keys[i].cells[at].data, (size_t)keys[i].cells[at].size);
+        pg_wire_append_element(out, keys[i].cells[at].data, keys[i].cells[at].size);
 }
 
 enum outcome fetch_rows(PGconn *session, const struct mapping *mapping,

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "common/base/hex.h"
+
 static struct digest from_hash(XXH128_hash_t hash)
 {
     XXH128_canonical_t canonical;
@@ -59,23 +61,11 @@ void digest_add(struct digest *sum, const struct digest *part)
 
 void digest_format(const struct digest *digest, char out[33])
 {
-    static const char HEX[] = "0123456789abcdef";
     for (size_t i = 0; i < sizeof(digest->bytes); i++) {
-        out[2 * i] = HEX[digest->bytes[i] >> 4];
-        out[2 * i + 1] = HEX[digest->bytes[i] & 15];
+        out[2 * i] = HEX_DIGITS[digest->bytes[i] >> 4];
+        out[2 * i + 1] = HEX_DIGITS[digest->bytes[i] & 15];
     }
     out[32] = '\0';
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 bool digest_parse(struct bytes hex, struct digest *digest)

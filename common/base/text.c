@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/hex.h"
+
 static bool is_continuation(unsigned char c)
 {
     return (c & 0xC0) == 0x80;
@@ -94,26 +96,18 @@ static bool is_unreserved(unsigned char c)
 
 void text_percent_encode(struct buf *out, struct bytes text)
 {
-    static const char HEX[] = "0123456789ABCDEF";
-    size_t plain = 0; /* start of the run that stays as it is */
+    static const char UPPER[] = "0123456789ABCDEF"; /* RFC 3986, section 2.1 */
+    size_t plain = 0;                               /* start of the run that stays as it is */
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = (unsigned char)text.data[i];
         if (is_unreserved(c))
             continue;
         buf_append(out, text.data + plain, i - plain);
-        buf_append(out, (char[]){'%', HEX[c >> 4], HEX[c & 15]}, 3);
+        buf_append(out, (char[]){'%', UPPER[c >> 4], UPPER[c & 15]}, 3);
         plain = i + 1;
     }
     if (plain < text.size)
         buf_append(out, text.data + plain, text.size - plain);
-}
-
-static int hex_value(unsigned char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool text_percent_decode(struct buf *out, struct bytes text)
@@ -124,8 +118,8 @@ bool text_percent_decode(struct buf *out, struct bytes text)
             continue;
         if (text.size - i < 3)
             return false;
-        int high = hex_value((unsigned char)text.data[i + 1]);
-        int low = hex_value((unsigned char)text.data[i + 2]);
+        int high = hex_value(text.data[i + 1]);
+        int low = hex_value(text.data[i + 2]);
         if (high < 0 || low < 0)
             return false;
         buf_append(out, text.data + plain, i - plain);

@@ -4,12 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io/pg_wire.h"
 #include "common/model/schema_sql.h"
 
 /* Type OIDs of pg_type.dat, part of the wire protocol. */
-#define OID_INT8 20
-#define OID_BYTEA 17
-#define OID_BOOL 16
 
 #define STATEMENT_MOST (1u << 20)
 
@@ -322,15 +320,6 @@ static void finish_param(struct param_list *list)
     list->count++;
 }
 
-static void append_array_header(struct buf *out, uint32_t oid, size_t count, bool nulls)
-{
-    buf_append_be32(out, 1); /* dimensions */
-    buf_append_be32(out, nulls);
-    buf_append_be32(out, oid);
-    buf_append_be32(out, (uint32_t)count);
-    buf_append_be32(out, 1); /* lower bound */
-}
-
 static void append_tenant(struct param_list *list, struct bytes tenant)
 {
     begin_param(list);
@@ -343,12 +332,10 @@ static void append_cells(struct param_list *list, const struct batch *batch, siz
 {
     struct buf *out = list->memory;
     begin_param(list);
-    append_array_header(out, oid, count, true);
+    pg_wire_append_array(out, oid, count, true);
     for (size_t i = 0; i < count; i++) {
         struct cell cell = batch->items[order[i]].row.cells[column];
-        buf_append_be32(out, (uint32_t)cell.size);
-        if (cell.size > 0)
-            buf_append(out, cell.data, (size_t)cell.size);
+        pg_wire_append_element(out, cell.data, cell.size);
     }
     finish_param(list);
 }
@@ -358,22 +345,21 @@ static void append_own(struct param_list *list, const struct batch *batch, const
 {
     struct buf *out = list->memory;
     begin_param(list);
-    append_array_header(out, OID_INT8, count, false);
+    pg_wire_append_array(out, OID_INT8, count, false);
     for (size_t i = 0; i < count; i++) {
         buf_append_be32(out, 8);
         buf_append_be64(out, (uint64_t)batch->items[order[i]].row.version);
     }
     finish_param(list);
     begin_param(list);
-    append_array_header(out, OID_BYTEA, count, false);
+    pg_wire_append_array(out, OID_BYTEA, count, false);
     for (size_t i = 0; i < count; i++) {
         const struct digest *digest = &batch->items[order[i]].row.digest;
-        buf_append_be32(out, sizeof digest->bytes);
-        buf_append(out, digest->bytes, sizeof digest->bytes);
+        pg_wire_append_element(out, digest->bytes, sizeof digest->bytes);
     }
     finish_param(list);
     begin_param(list);
-    append_array_header(out, OID_BOOL, count, false);
+    pg_wire_append_array(out, OID_BOOL, count, false);
     for (size_t i = 0; i < count; i++) {
         buf_append_be32(out, 1);
         buf_append_char(out, batch->items[order[i]].row.deleted);

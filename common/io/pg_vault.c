@@ -4,11 +4,10 @@
 
 #include <assert.h>
 
+#include "common/io/pg_wire.h"
 #include "common/io/pg_writer.h"
 #include "common/policy/secret_guard.h"
 
-#define OID_TEXT 25 /* pg_type.dat */
-#define OID_BYTEA 17
 #define COLUMNS (PG_VAULT_PARAMS - 2) /* reference, record id, field, key id, box */
 
 const char PG_VAULT_INSERT[] =
@@ -66,17 +65,12 @@ static void append_array(struct buf *out, const struct batch *batch, size_t firs
 {
     struct sealed_box box;
     bool bad;
-    buf_append_be32(out, 1); /* dimensions */
-    buf_append_be32(out, 0); /* no NULLs */
-    buf_append_be32(out, column < 3 ? OID_TEXT : OID_BYTEA);
-    buf_append_be32(out, (uint32_t)boxes);
-    buf_append_be32(out, 1); /* lower bound */
+    pg_wire_append_array(out, column < 3 ? OID_TEXT : OID_BYTEA, boxes, false);
     for (size_t i = first; i < first + count; i++) {
         const struct batch_item *item = item_at(batch, i);
         for (size_t at = 0; secret_sealed_next(item->sealed, &at, &box, &bad);) {
             struct bytes part = part_of(item, &box, column);
-            buf_append_be32(out, (uint32_t)part.size);
-            buf_append_bytes(out, part);
+            pg_wire_append_element(out, part.data, (int32_t)part.size);
         }
     }
 }

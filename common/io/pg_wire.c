@@ -51,3 +51,19 @@ int64_t pg_wire_get_int8(const PGresult *result, int row, int column)
         return 0;
     }
 }
+
+void pg_wire_append_array(struct buf *out, uint32_t oid, size_t count, bool nulls)
+{
+    buf_append_be32(out, 1); /* dimensions */
+    buf_append_be32(out, nulls);
+    buf_append_be32(out, oid);
+    buf_append_be32(out, (uint32_t)count);
+    buf_append_be32(out, 1); /* lower bound */
+}
+
+void pg_wire_append_element(struct buf *out, const void *data, int32_t size)
+{
+    buf_append_be32(out, (uint32_t)size);
+    if (size > 0)
+        buf_append(out, data, (size_t)size);
+}

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/hex.h"
 #include "common/base/text.h"
 #include "common/io/redis_rows.h"
 #include "common/io/redis_script.h"
@@ -116,7 +117,7 @@ void redis_meta_append(struct buf *out, const struct mapping *mapping, const str
     char *version = buf_extend(out, VERSION_DIGITS);
     uint64_t bits = (uint64_t)row->version ^ (UINT64_C(1) << 63);
     for (int i = VERSION_DIGITS; version && i > 0; bits >>= 4)
-        version[--i] = "0123456789abcdef"[bits & 15];
+        version[--i] = HEX_DIGITS[bits & 15];
     buf_append(out, hex, DIGEST_DIGITS);
     buf_append_char(out, row->deleted ? 'd' : 'u');
     envelope_append_key(out, row->tenant, bytes_text(mapping->entity), row->id);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/text.h"
 
 /* What starts at a byte inside a string. */
@@ -18,14 +19,6 @@ struct piece {
     size_t size;
 };
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The code unit of a \uXXXX at `at`, or -1. */
 static int code_unit(struct bytes text, size_t at)
 {
@@ -33,7 +26,7 @@ static int code_unit(struct bytes text, size_t at)
         return -1;
     int unit = 0;
     for (size_t i = at + 2; i < at + 6; i++) {
-        int digit = hex_digit(text.data[i]);
+        int digit = hex_value(text.data[i]);
         if (digit < 0)
             return -1;
         unit = unit << 4 | digit;

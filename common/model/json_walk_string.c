@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "common/base/hex.h"
 #include "common/model/json_scan.h"
 
 enum json_string_result json_string_close(struct bytes text, size_t *at)
@@ -33,14 +34,6 @@ enum escape {
     ESCAPE_MORE,
     ESCAPE_BAD,
 };
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 /* The four digits behind a backslash and 'u' at `at`. */
 static enum escape read_unit(struct bytes text, size_t at, uint32_t *unit)

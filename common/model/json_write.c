@@ -4,6 +4,7 @@
  * depth, which json_parse has checked.
  */
 
+#include "common/base/hex.h"
 #include "common/model/json.h"
 
 #include <assert.h>
@@ -36,9 +37,8 @@ static size_t skip_plain(struct bytes text, size_t at)
 
 static void append_escaped(struct buf *out, unsigned char c)
 {
-    static const char HEX[] = "0123456789abcdef";
     if (c < 0x20)
-        buf_append(out, (char[]){'\\', 'u', '0', '0', HEX[c >> 4], HEX[c & 15]}, 6);
+        buf_append(out, (char[]){'\\', 'u', '0', '0', HEX_DIGITS[c >> 4], HEX_DIGITS[c & 15]}, 6);
     else
         buf_append(out, (char[]){'\\', (char)c}, 2);
 }

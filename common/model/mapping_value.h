@@ -5,6 +5,7 @@
  * mapping_*.c. */
 
 #include "common/model/mapping.h"
+#include "common/model/secret_mark.h"
 
 /* Where a column's value was found in a document. */
 struct found {
@@ -62,10 +63,7 @@ MUST_USE enum outcome document_cells(const struct mapping *mapping, yyjson_val *
                                      struct mapping_work *work, struct arena *arena,
                                      struct cell *cells, struct error *err);
 
-/* {"$sealed":"sec_…"} and {"$withheld":"token"}, what stands in a record for what the producer took
- * out (policy/secret_guard.h): the text in the mark, empty when `val` is no such mark. */
-#define MARK_SEALED "$sealed"
-#define MARK_WITHHELD "$withheld"
+/* The text in a mark (secret_mark.h) of that name, empty when `val` is none. */
 struct bytes mark_text(yyjson_val *val, const char *name);
 /* A mark that the column cannot hold: it is left empty, and the mark stays in the rest. */
 bool mark_is_beside(const struct column *column, yyjson_val *val);

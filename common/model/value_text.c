@@ -1,16 +1,7 @@
 /* Text forms shared by scalars, arrays and keys: UUID and hex. */
 
+#include "common/base/hex.h"
 #include "common/model/value_scalar.h"
-
-static const char HEX[] = "0123456789abcdef";
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Positions 8, 13, 18 and 23 of a UUID's text. */
 static bool is_dash_place(size_t at)
@@ -26,8 +17,8 @@ bool value_uuid_parse(struct bytes text, unsigned char uuid[16])
     for (size_t i = 0; i < 16; i++) {
         if (is_dash_place(at) && text.data[at++] != '-')
             return false;
-        int high = hex_digit(text.data[at++]);
-        int low = hex_digit(text.data[at++]);
+        int high = hex_value(text.data[at++]);
+        int low = hex_value(text.data[at++]);
         if (high < 0 || low < 0)
             return false;
         uuid[i] = (unsigned char)(high << 4 | low);
@@ -42,8 +33,8 @@ void value_uuid_append(struct buf *out, const char *uuid)
     for (size_t i = 0; i < 16; i++) {
         if (is_dash_place(at))
             text[at++] = '-';
-        text[at++] = HEX[(unsigned char)uuid[i] >> 4];
-        text[at++] = HEX[(unsigned char)uuid[i] & 15];
+        text[at++] = HEX_DIGITS[(unsigned char)uuid[i] >> 4];
+        text[at++] = HEX_DIGITS[(unsigned char)uuid[i] & 15];
     }
     buf_append(out, text, sizeof(text));
 }
@@ -52,8 +43,8 @@ void value_hex_append(struct buf *out, struct bytes binary)
 {
     char *place = buf_extend(out, binary.size * 2);
     for (size_t i = 0; place && i < binary.size; i++) {
-        *place++ = HEX[(unsigned char)binary.data[i] >> 4];
-        *place++ = HEX[(unsigned char)binary.data[i] & 15];
+        *place++ = HEX_DIGITS[(unsigned char)binary.data[i] >> 4];
+        *place++ = HEX_DIGITS[(unsigned char)binary.data[i] & 15];
     }
 }
 
@@ -62,8 +53,8 @@ bool value_hex_parse(struct bytes hex, struct buf *out)
     if (hex.size % 2 != 0)
         return false;
     for (size_t i = 0; i < hex.size; i += 2) {
-        int high = hex_digit(hex.data[i]);
-        int low = hex_digit(hex.data[i + 1]);
+        int high = hex_value(hex.data[i]);
+        int low = hex_value(hex.data[i + 1]);
         if (high < 0 || low < 0)
             return false;
         buf_append_char(out, (char)(high << 4 | low));

@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/model/json.h"
+#include "common/model/secret_mark.h"
 #include "common/policy/secret_text.h"
 
 #define POINTER_MOST (1u << 20)
@@ -37,7 +38,7 @@ static bool holds(struct bytes text, const char *mark)
 
 bool export_secrets_concern(struct bytes json)
 {
-    return holds(json, "$sealed") || holds(json, "$withheld") || holds(json, "${sealed:") ||
+    return holds(json, MARK_SEALED) || holds(json, MARK_WITHHELD) || holds(json, "${sealed:") ||
            holds(json, "${withheld:");
 }
 
@@ -216,13 +217,13 @@ static yyjson_mut_val *copy_string(struct export_secrets *secrets, yyjson_val *v
 static yyjson_mut_val *copy(struct export_secrets *secrets, yyjson_val *val, unsigned strings,
                             yyjson_mut_doc *into)
 {
-    yyjson_val *reference = marked(val, "$sealed");
+    yyjson_val *reference = marked(val, MARK_SEALED);
     if (reference) {
         yyjson_mut_val *opened = open_sealed(
             secrets, bytes_of(yyjson_get_str(reference), yyjson_get_len(reference)), into);
         return opened ? opened : yyjson_val_mut_copy(into, val);
     }
-    if (marked(val, "$withheld")) {
+    if (marked(val, MARK_WITHHELD)) {
         tell(secrets, EXPORT_ABSENT);
         secrets->changes++;
         return NULL;

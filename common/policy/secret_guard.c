@@ -163,7 +163,7 @@ enum outcome guard_take(struct guard_job *job, yyjson_val *val, enum shape shape
         if (text)
             secret_text_append_withheld(&job->texts);
         else
-            buf_append_text(&job->texts, "{\"" MARK_OF_WITHHELD "\":\"token\"}");
+            buf_append_text(&job->texts, "{\"" MARK_WITHHELD "\":\"token\"}");
         job->withheld_count++;
     } else {
         buf_reset(&job->guard->scratch);
@@ -172,7 +172,7 @@ enum outcome guard_take(struct guard_job *job, yyjson_val *val, enum shape shape
         if (text)
             secret_text_append_sealed(&job->texts, reference);
         else
-            buf_append_format(&job->texts, "{\"" MARK_OF_SEALED "\":\"%s\"}", reference);
+            buf_append_format(&job->texts, "{\"" MARK_SEALED "\":\"%s\"}", reference);
     }
     if (text)
         buf_append_char(&job->texts, '"');

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "common/model/secret_mark.h"
 #include "common/policy/secret_text.h"
 
 static bool has_box(struct bytes sealed, struct bytes reference)
@@ -26,7 +27,7 @@ static bool is_malformed(struct bytes sealed)
 }
 
 /* What stands for a secret in JSON; inside a string its quotes would have backslashes. */
-#define JSON_MARK "{\"$sealed\":\"sec_"
+#define JSON_MARK "{\"" MARK_SEALED "\":\"sec_"
 
 static bool has_boxes_of_marks(struct bytes sealed, struct bytes json)
 {

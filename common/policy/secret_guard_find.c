@@ -171,7 +171,7 @@ static enum outcome check_names(struct guard_job *job, yyjson_val *object,
     *shape = SHAPE_PLAIN;
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));) {
         if ((job->guard->detect || place->strings == 0) &&
-            (yyjson_equals_str(key, MARK_OF_SEALED) || yyjson_equals_str(key, MARK_OF_WITHHELD))) {
+            (yyjson_equals_str(key, MARK_SEALED) || yyjson_equals_str(key, MARK_WITHHELD))) {
             error_set(err, OUT_REJECT, ERR_SECRET_SPOOF, "%s",
                       error_code_meaning(ERR_SECRET_SPOOF));
             error_path(err, "%s", buf_text(&job->path));

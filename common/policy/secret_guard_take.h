@@ -9,12 +9,11 @@
 
 #include <yyjson.h>
 
-#include "common/policy/secret_guard.h"
 #include "common/base/token_shape.h"
+#include "common/model/secret_mark.h"
+#include "common/policy/secret_guard.h"
 
 #define GUARD_STRING_LEVELS 3 /* JSON in a string in a string in a string */
-#define MARK_OF_SEALED "$sealed"
-#define MARK_OF_WITHHELD "$withheld"
 
 /* In document order, so that writing meets them one after the other. */
 struct guard_take {

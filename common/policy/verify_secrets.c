@@ -2,10 +2,9 @@
 
 #include <string.h>
 
+#include "common/model/secret_mark.h"
 #include "common/policy/secret_box.h"
 #include "common/policy/secret_text.h"
-
-#define SEALED "$sealed"
 
 /* At `at` stands `"` behind any number of backslashes: past it, or NULL. */
 static const char *past_quote(const char *at, const char *end)
@@ -30,8 +29,8 @@ static void append_marks(struct buf *out, struct bytes canonical)
 {
     const char *at = canonical.data, *end = canonical.data + canonical.size;
     while (at < end) {
-        const char *mark = memmem(at, (size_t)(end - at), SEALED, sizeof SEALED - 1);
-        const char *behind = mark ? mark + sizeof SEALED - 1 : NULL;
+        const char *mark = memmem(at, (size_t)(end - at), MARK_SEALED, sizeof MARK_SEALED - 1);
+        const char *behind = mark ? mark + sizeof MARK_SEALED - 1 : NULL;
         const char *reference = mark ? find_reference(behind, end) : NULL;
         if (!mark) {
             buf_append(out, at, (size_t)(end - at));
@@ -43,7 +42,7 @@ static void append_marks(struct buf *out, struct bytes canonical)
             continue;
         }
         buf_append(out, at, (size_t)(mark - at));
-        buf_append_text(out, "$withheld");
+        buf_append_text(out, MARK_WITHHELD);
         buf_append(out, behind, (size_t)(reference - behind));
         buf_append_text(out, "token");
         at = reference + SECRET_REFERENCE_SIZE;
