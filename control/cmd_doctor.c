@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 #include "common/io/files.h"
 #include "common/io/report_folder.h"
+#include "common/io/stores.h"
 #include "common/io/terminal.h"
 #include "control/command.h"
 #include "control/doctor.h"
@@ -160,17 +161,17 @@ static void check_report(struct doctor *doctor)
 /* Only what the storage needs; a rehearsal needs nothing. */
 static void check_servers(struct doctor *doctor)
 {
-    enum storage storage = doctor->settings->storage;
-    if (storage == STORAGE_MEMORY) {
+    const struct store *store = store_of(doctor->settings);
+    if (store->in_process) {
         doctor_say(doctor, FINDING_GOOD, "memory", NULL, "storage memory needs no server");
         return;
     }
     doctor_check_kafka(doctor);
-    if (storage == STORAGE_FILE)
+    if (store->has_files)
         check_files(doctor);
-    if (storage == STORAGE_DATABASE || storage == STORAGE_HYBRID)
+    if (store->has_tables)
         doctor_check_postgres(doctor);
-    if (storage != STORAGE_FILE)
+    if (!store->has_files)
         doctor_check_redis(doctor);
 }
 

@@ -8,6 +8,7 @@
 #include "common/io/pg_stored.h"
 #include "common/io/pg_vault.h"
 #include "common/io/redis_stored.h"
+#include "common/io/stores.h"
 #include "common/model/json.h"
 #include "common/model/tenant.h"
 #include "control/command.h"
@@ -190,20 +191,12 @@ static enum outcome name_tenant(struct export_run *run, struct error *err)
 static enum outcome open_store(struct export_run *run, struct error *err)
 {
     const struct settings *settings = run->settings;
-    switch (settings->storage) {
-    case STORAGE_DATABASE:
-    case STORAGE_HYBRID:
-        return pg_stored_open(settings, run->mappings.items, run->mappings.count,
-                              buf_text(&run->tenant), &run->reader, err);
-    case STORAGE_FILE:
-        return file_stored_open(settings, &run->mappings, FILE_STORED_RECORDS, &run->reader, err);
-    case STORAGE_REDIS:
-        return redis_stored_open(settings, &run->mappings, false, &run->reader, err);
-    case STORAGE_MEMORY:
-        break;
-    }
+    const struct store_reading reading = {.only_tenant = buf_text(&run->tenant)};
+    const struct store *store = store_of(settings);
+    if (store->open_reader)
+        return store->open_reader(settings, &run->mappings, &reading, &run->reader, err);
     error_set(err, OUT_FATAL, ERR_USAGE, "there is nothing to export from storage: %s",
-              settings->storage_name);
+              store->name);
     return OUT_FATAL;
 }
 
@@ -212,13 +205,12 @@ static enum outcome open_vault(struct export_run *run, struct error *err)
 {
     bool present = false;
     const struct settings *settings = run->settings;
-    bool database = settings->storage == STORAGE_DATABASE || settings->storage == STORAGE_HYBRID;
     struct secret_ring *ring = calloc(1, sizeof *ring);
     if (!ring)
         abort();
     run->ring = ring;
     enum outcome outcome = key_file_load(settings, ring, &present, err);
-    if (outcome == OUT_OK && present && database)
+    if (outcome == OUT_OK && present && store_of(settings)->has_tables)
         outcome = pg_stored_snapshot(settings, "drover-export", &run->vault, err);
     if (outcome == OUT_OK && present)
         run->secrets.ring = ring;

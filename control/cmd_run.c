@@ -13,6 +13,7 @@
 #include "common/io/report_folder.h"
 #include "common/io/source_rules.h"
 #include "common/io/stop.h"
+#include "common/io/stores.h"
 #include "common/policy/outage.h"
 #include "control/command.h"
 #include "control/rehearse.h"
@@ -455,11 +456,9 @@ static enum outcome prepare(struct run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = report_folder_try(settings->report_dir, err);
     struct redis_url redis;
-    if (outcome == OUT_OK &&
-        (settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID))
+    if (outcome == OUT_OK && store_of(settings)->has_redis)
         outcome = redis_url_parse(settings->redis_url, &redis, err);
-    bool in_postgres = settings->storage == STORAGE_DATABASE || settings->storage == STORAGE_HYBRID;
-    if (outcome == OUT_OK && in_postgres)
+    if (outcome == OUT_OK && store_of(settings)->has_tables)
         outcome = prepare_schema(settings, err);
     if (outcome == OUT_OK)
         outcome = prepare_topics(settings, err);
@@ -480,11 +479,10 @@ static enum exit_code run_in_memory(const struct invocation *invocation, struct 
 enum exit_code run_command(const struct invocation *invocation, struct error *err)
 {
     const struct settings *settings = &invocation->settings;
-    if (settings->storage == STORAGE_MEMORY)
+    if (store_of(settings)->in_process)
         return run_in_memory(invocation, err);
     struct run *run = calloc(1, sizeof(*run));
-    /* one process at a time may write files */
-    size_t workers = settings->storage == STORAGE_FILE ? 1 : settings->workers;
+    size_t workers = store_of(settings)->one_writer ? 1 : settings->workers;
     size_t children = RUN_WORK + workers;
     struct run_child *list = calloc(children, sizeof(*list));
     if (!run || !list)

@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/io/answer.h"
 #include "common/io/clock.h"
+#include "common/io/stores.h"
 #include "common/io/terminal.h"
 #include "common/io/terminal_live.h"
 #include "control/command.h"
@@ -113,7 +114,7 @@ static uint64_t behind_in_redis(const struct survey *survey)
         if (partition->redis_next >= 0 && partition->next_offset > partition->redis_next)
             behind += (uint64_t)(partition->next_offset - partition->redis_next);
     }
-    return survey->settings->storage == STORAGE_HYBRID ? behind : 0;
+    return store_of(survey->settings)->has_stage ? behind : 0;
 }
 
 /* What the sum does not say: offsets of the topic that are no records of it, and the pace. */

@@ -5,13 +5,14 @@
 
 #include "common/io/redis_session.h"
 #include "common/io/redis_wire.h"
+#include "common/io/stores.h"
 #include "control/doctor.h"
 
 enum { ANSWER_MS = 3000 };
 
 static bool is_needed(const struct settings *settings)
 {
-    return settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID;
+    return store_of(settings)->has_redis;
 }
 
 /* The answer's text; empty when Redis will not say. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io/stores.h"
 #include "common/policy/record_row.h"
 #include "common/policy/version.h"
 #include "control/rehearse.h"
@@ -45,9 +46,7 @@ void rehearse_work_open(struct rehearsal *rehearsal)
     mapping_work_init(&rehearsal->work);
     rehearsal->batch = batch_new((size_t)rehearsal->settings->batch_records, ARENA_MOST);
     rehearsal->sink = memory_sink_new(rehearsal->store, 1, NULL, &EVENTS, rehearsal);
-    bool tables = rehearsal->settings->storage == STORAGE_DATABASE ||
-                  rehearsal->settings->storage == STORAGE_HYBRID;
-    if (tables)
+    if (store_of(rehearsal->settings)->has_tables)
         rehearsal->unique = rehearse_unique_new(&rehearsal->mappings);
     for (int32_t i = 0; i < REHEARSE_PARTITIONS; i++)
         rehearsal->epochs[i] = memory_store_claim(rehearsal->store, i, &rehearsal->starts[i]);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/io/pg_session.h"
+#include "common/io/stores.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -300,7 +301,7 @@ static enum outcome apply_all(struct schema_apply *apply, const struct settings 
         outcome = schema_references_apply(apply, mappings, err);
     if (outcome == OUT_OK)
         outcome = schema_pins_release(apply, mappings, settings->group,
-                                      settings->storage == STORAGE_HYBRID, err);
+                                      store_of(settings)->has_stage, err);
     return outcome;
 }
 

@@ -7,7 +7,7 @@
 #include "common/io/file_store.h"
 #include "common/io/files.h"
 #include "common/io/pg_session.h"
-#include "common/io/redis_stored.h"
+#include "common/io/stores.h"
 #include "control/survey.h"
 
 /* ---- PostgreSQL -------------------------------------------------------------------------- */
@@ -89,6 +89,15 @@ static enum outcome read_postgres(struct survey *survey, struct error *err)
 
 /* ---- the others -------------------------------------------------------------------------- */
 
+/* For its checkpoints: no mapping's records are read. */
+static enum outcome open_reader(const struct survey *survey, struct stored_reader **reader,
+                                struct error *err)
+{
+    static const struct mapping_set NONE;
+    static const struct store_reading READING;
+    return store_of(survey->settings)->open_reader(survey->settings, &NONE, &READING, reader, err);
+}
+
 static enum outcome read_stored(struct survey *survey, struct stored_reader *reader,
                                 struct error *err)
 {
@@ -105,14 +114,12 @@ static enum outcome read_stored(struct survey *survey, struct stored_reader *rea
 /* Before the first worker there is no store, and no progress. */
 static enum outcome read_files(struct survey *survey, struct error *err)
 {
-    static const struct mapping_set NONE;
     struct stored_reader *reader = NULL;
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/.drover/state.db", survey->settings->store_dir);
     if (!files_exist(path))
         return OUT_OK;
-    enum outcome outcome =
-        file_stored_open(survey->settings, &NONE, FILE_STORED_RECORDS, &reader, err);
+    enum outcome outcome = open_reader(survey, &reader, err);
     if (outcome != OUT_OK)
         return OUT_RETRY; /* the worker is just making it; a damaged one the worker names */
     outcome = read_stored(survey, reader, err);
@@ -123,9 +130,8 @@ static enum outcome read_files(struct survey *survey, struct error *err)
 
 static enum outcome read_redis(struct survey *survey, struct error *err)
 {
-    static const struct mapping_set NONE;
     struct stored_reader *reader = NULL;
-    enum outcome outcome = redis_stored_open(survey->settings, &NONE, false, &reader, err);
+    enum outcome outcome = open_reader(survey, &reader, err);
     if (outcome != OUT_OK)
         return error_code_exit(err->code) == EXIT_UNREACHABLE ? OUT_RETRY : outcome;
     outcome = read_stored(survey, reader, err);
@@ -133,17 +139,19 @@ static enum outcome read_redis(struct survey *survey, struct error *err)
     return outcome;
 }
 
+static enum outcome read_nothing(struct survey *survey, struct error *err)
+{
+    (void)survey;
+    error_set(err, OUT_FATAL, ERR_USAGE, "storage memory ends with the run that filled it");
+    return OUT_FATAL;
+}
+
 enum outcome survey_read_progress(struct survey *survey, struct error *err)
 {
-    switch (survey->settings->storage) {
-    case STORAGE_FILE:
-        return read_files(survey, err);
-    case STORAGE_REDIS:
-        return read_redis(survey, err);
-    case STORAGE_MEMORY:
-        error_set(err, OUT_FATAL, ERR_USAGE, "storage memory ends with the run that filled it");
-        return OUT_FATAL;
-    default:
-        return read_postgres(survey, err);
-    }
+    static enum outcome (*const READ[])(struct survey *, struct error *) = {
+        [STORAGE_DATABASE] = read_postgres, [STORAGE_REDIS] = read_redis,
+        [STORAGE_HYBRID] = read_postgres,   [STORAGE_MEMORY] = read_nothing,
+        [STORAGE_FILE] = read_files,
+    };
+    return READ[survey->settings->storage](survey, err);
 }

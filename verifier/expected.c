@@ -5,6 +5,7 @@
 
 #include "common/base/hash.h"
 #include "common/io/redis_rows.h"
+#include "common/io/stores.h"
 #include "common/policy/record_row.h"
 #include "common/policy/version.h"
 #include "verifier/beside.h"
@@ -19,11 +20,8 @@
 static bool may_be_gone(const struct verify_run *run, const struct expected *expected,
                         int64_t produced_ms)
 {
-    const struct settings *settings = run->settings;
     bool hard = expected->item->mapping->on_delete == DELETE_HARD;
-    uint64_t life_ms = settings->storage == STORAGE_REDIS ? settings->redis_tombstone_ms
-                       : hard                             ? settings->tombstone_life_ms
-                                                          : UINT64_MAX / 2;
+    uint64_t life_ms = store_of(run->settings)->tombstone_life_ms(run->settings, hard);
     return expected->row.deleted && produced_ms >= 0 && run->report.started_ms >= produced_ms &&
            (uint64_t)(run->report.started_ms - produced_ms) >= life_ms;
 }
@@ -46,7 +44,8 @@ static enum outcome join_fields(struct verify_run *run, struct expected *expecte
                                 struct error *err)
 {
     const struct mapping *mapping = expected->item->mapping;
-    if (run->settings->storage != STORAGE_REDIS || redis_rows_form(mapping) != REDIS_HASH ||
+    const struct store *store = store_of(run->settings);
+    if (!store->has_redis || store->has_tables || redis_rows_form(mapping) != REDIS_HASH ||
         expected->row.deleted)
         return OUT_OK;
     buf_reset(&run->judge.content);

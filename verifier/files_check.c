@@ -4,6 +4,7 @@
  * that are not written yet, and what lies among them that is not the store's.
  */
 #include "common/io/file_store.h"
+#include "common/io/stores.h"
 #include "verifier/beside.h"
 
 static const char WHOLE[] = "its records are the same";
@@ -75,7 +76,7 @@ static void take_file(void *owner, const struct file_found *found)
 
 enum outcome beside_files(struct verify_run *run, struct error *err)
 {
-    if (run->settings->storage != STORAGE_FILE)
+    if (!store_of(run->settings)->has_files)
         return OUT_OK;
     run->report.beside.files.compared = true;
     return file_stored_walk(run->settings, &run->mappings, take_file, run, err);

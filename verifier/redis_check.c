@@ -17,6 +17,7 @@
 #include "common/io/pg_stored.h"
 #include "common/io/redis_held.h"
 #include "common/io/redis_rows.h"
+#include "common/io/stores.h"
 #include "verifier/actual.h"
 #include "verifier/beside.h"
 #include "verifier/expected.h"
@@ -510,7 +511,7 @@ enum outcome beside_redis(struct verify_run *run, struct error *err)
 {
     struct redis_check check = {.run = run};
     enum outcome outcome = OUT_OK;
-    if (run->settings->storage != STORAGE_HYBRID)
+    if (!store_of(run->settings)->has_stage)
         return OUT_OK;
     check.mappings = room_for(run->mappings.count, sizeof *check.mappings);
     check.strays = room_for(VERIFY_LOOKED_MOST, sizeof *check.strays);

@@ -1,18 +1,17 @@
 #include "verifier/stores.h"
 
-#include "common/io/file_store.h"
-#include "common/io/redis_stored.h"
+#include "common/io/stores.h"
 #include "common/model/envelope.h"
 #include "common/policy/diff_content.h"
 
 enum outcome stores_open(const struct verify_run *run, struct stored_reader **store,
                          struct error *err)
 {
+    const struct store_reading reading = {.only_tenant = run->settings->only_tenant,
+                                          .as_it_lies = true};
     *store = NULL;
-    if (run->settings->storage == STORAGE_FILE)
-        return file_stored_open(run->settings, &run->mappings, FILE_STORED_FILES, store, err);
-    bool strays = !run->settings->only_tenant || !run->settings->only_tenant[0];
-    return redis_stored_open(run->settings, &run->mappings, strays, store, err);
+    return store_of(run->settings)
+        ->open_reader(run->settings, &run->mappings, &reading, store, err);
 }
 
 void stores_join_fields(struct bytes fields, struct digest *digest)

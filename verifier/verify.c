@@ -7,6 +7,7 @@
 #include "common/io/clock.h"
 #include "common/io/report_folder.h"
 #include "common/io/key_file.h"
+#include "common/io/stores.h"
 #include "common/model/tenant.h"
 #include "common/policy/diff_content.h"
 #include "common/policy/verify_mask.h"
@@ -43,8 +44,7 @@ const struct verify_mapping *verify_run_mapping(const struct verify_run *run, st
 
 bool verify_run_keeps_no_cells(const struct verify_run *run)
 {
-    enum storage storage = run->settings->storage;
-    return storage == STORAGE_REDIS || storage == STORAGE_FILE;
+    return store_keeps_documents(store_of(run->settings));
 }
 
 static enum outcome load_mappings(struct verify_run *run, struct error *err)

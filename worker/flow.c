@@ -349,7 +349,7 @@ static void on_refused(struct partition *partition, struct batch *batch, const s
         partition->state = PARTITION_FENCED;
         return;
     }
-    if (err->code == ERR_PROGRESS && worker->settings->storage == STORAGE_REDIS) {
+    if (err->code == ERR_PROGRESS && worker->store->may_forget) {
         log_error(LOG_WARN, "progress.lost", err);
         membership_claim_again(worker);
         return;

@@ -157,7 +157,7 @@ int64_t partition_redis_next(const struct partition *partition, int64_t next)
 {
     if (partition->worker->stage)
         return partition->redis_next;
-    return partition->worker->settings->storage == STORAGE_DATABASE ? 0 : next;
+    return partition->worker->store->has_tables ? 0 : next;
 }
 
 static void claim_again(struct worker *worker, int32_t number)

@@ -239,23 +239,13 @@ void worker_on_checked(void *owner)
         join_group(worker);
 }
 
-static const char *store_event(const struct worker *worker, bool back)
-{
-    switch (worker->settings->storage) {
-    case STORAGE_REDIS:
-        return back ? "redis.back" : "redis.away";
-    case STORAGE_FILE:
-        return back ? "file.back" : "file.away";
-    default:
-        return back ? "postgres.back" : "postgres.away";
-    }
-}
-
 static void lose_store(struct worker *worker, const struct error *err)
 {
     worker->store_lost = true;
     worker->store_trouble = *err;
-    log_away(store_event(worker, false), err);
+    char event[32];
+    snprintf(event, sizeof event, "%s.away", worker->store->server);
+    log_away(event, err);
 }
 
 void worker_on_progress_error(void *owner, const struct error *err)
@@ -278,8 +268,10 @@ void worker_on_store_state(void *owner, const struct error *err)
         lose_store(worker, err);
     } else if (!err && worker->store_lost) {
         worker->store_lost = false;
-        log_back(store_event(worker, true), "waited=yes");
-        if (worker->settings->storage == STORAGE_REDIS)
+        char event[32];
+        snprintf(event, sizeof event, "%s.back", worker->store->server);
+        log_back(event, "waited=yes");
+        if (worker->store->may_forget)
             membership_claim_again(worker);
     }
 }
@@ -546,12 +538,12 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
     if (!worker)
         abort();
     worker->settings = settings;
+    worker->store = store_of(settings);
     log_setup_names("worker", settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, on_nothing_comes);
     mapping_work_init(&worker->work);
-    worker->work.keep_json =
-        settings->storage == STORAGE_REDIS || settings->storage == STORAGE_HYBRID;
+    worker->work.keep_json = worker->store->has_redis;
     buf_init(&worker->text, 1u << 20);
     worker->started_ms = clock_monotonic_ms();
     enum exit_code code =

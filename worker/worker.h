@@ -26,6 +26,7 @@
 
 #include "common/io/kafka_consumer.h"
 #include "common/io/mappings.h"
+#include "common/io/stores.h"
 #include "common/port/progress.h"
 #include "common/model/receipt.h"
 #include "common/model/topic.h"
@@ -60,6 +61,7 @@ enum worker_phase {
 
 struct worker {
     const struct settings *settings;
+    const struct store *store;
     struct mapping_set mappings;
     uv_loop_t loop;
     uv_check_t check;

@@ -27,12 +27,6 @@
 #define START_MS 30000   /* longest wait for PostgreSQL at the start */
 #define CONNECT_MS 10000 /* one connection attempt */
 
-static bool has_postgres(const struct worker *worker)
-{
-    return worker->settings->storage == STORAGE_DATABASE ||
-           worker->settings->storage == STORAGE_HYBRID;
-}
-
 /* Row level security must really hold before anything is written. Waits for a server that is away.
  */
 static enum outcome pass_gate(const struct worker *worker, struct error *err)
@@ -71,15 +65,15 @@ static enum outcome check_redis(const struct worker *worker, struct error *err)
 enum outcome worker_stores_check(struct worker *worker, struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    enum storage storage = worker->settings->storage;
-    if (storage == STORAGE_MEMORY)
+    const struct store *store = worker->store;
+    if (store->in_process)
         return error_set(err, OUT_FATAL, ERR_CONF_VALUE,
                          "storage memory lives in one process: it serves drover run");
-    if (storage == STORAGE_REDIS || storage == STORAGE_HYBRID)
+    if (store->has_redis)
         outcome = check_redis(worker, err);
-    if (outcome == OUT_OK && has_postgres(worker))
+    if (outcome == OUT_OK && store->has_tables)
         outcome = pass_gate(worker, err);
-    if (outcome == OUT_OK && storage == STORAGE_FILE)
+    if (outcome == OUT_OK && store->has_files)
         outcome = file_store_open(worker->settings, &worker->mappings, &worker->file_store, err);
     return outcome;
 }
@@ -104,7 +98,7 @@ static void on_released(void *owner, int32_t partition)
 static const struct progress_events PROGRESS_EVENTS = {worker_on_checked, membership_on_claimed,
                                                        on_released, worker_on_progress_error};
 
-static void open_postgres(struct worker *worker)
+static enum outcome open_postgres(struct worker *worker, struct error *err)
 {
     struct pg_progress_config config = {
         .lane = {.url = worker->settings->database_url,
@@ -116,12 +110,13 @@ static void open_postgres(struct worker *worker)
         .worker = worker->name,
         .partitions = worker->partition_total,
         .mappings = &worker->mappings,
-        .hybrid = worker->settings->storage == STORAGE_HYBRID,
+        .hybrid = worker->store->has_stage,
     };
     worker->progress = pg_progress_new(&worker->loop, &config, &PROGRESS_EVENTS, worker);
     worker->sink = pg_sink_new(&worker->loop, &config.lane, (int)worker->settings->lanes,
                                &worker->mappings, &SINK_EVENTS, worker);
     worker->parents = parents_new(worker);
+    return worker->store->has_stage ? redis_stage_new(worker, err) : OUT_OK;
 }
 
 static enum outcome open_redis(struct worker *worker, struct error *err)
@@ -136,25 +131,27 @@ static enum outcome open_redis(struct worker *worker, struct error *err)
     return outcome;
 }
 
-static void open_file(struct worker *worker)
+static enum outcome open_file(struct worker *worker, struct error *err)
 {
+    (void)err;
     struct file_progress_config config = {worker->group, worker->source, worker->name,
                                           worker->partition_total};
     worker->progress =
         file_progress_new(&worker->loop, worker->file_store, &config, &PROGRESS_EVENTS, worker);
     worker->sink = file_sink_new(&worker->loop, worker->file_store, &SINK_EVENTS, worker);
+    return OUT_OK;
 }
 
 enum outcome worker_stores_open(struct worker *worker, struct error *err)
 {
+    static enum outcome (*const OPEN[])(struct worker *, struct error *) = {
+        [STORAGE_DATABASE] = open_postgres, /* storage memory did not pass the check */
+        [STORAGE_REDIS] = open_redis,
+        [STORAGE_HYBRID] = open_postgres,
+        [STORAGE_FILE] = open_file,
+    };
     worker->stalls = stalls_new(worker);
-    if (worker->settings->storage == STORAGE_REDIS)
-        return open_redis(worker, err);
-    if (worker->settings->storage == STORAGE_FILE)
-        open_file(worker);
-    else
-        open_postgres(worker);
-    return worker->settings->storage == STORAGE_HYBRID ? redis_stage_new(worker, err) : OUT_OK;
+    return OPEN[worker->settings->storage](worker, err);
 }
 
 void worker_stores_close(struct worker *worker)

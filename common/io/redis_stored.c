@@ -14,6 +14,7 @@
 #include "common/io/redis_rows.h"
 #include "common/io/redis_session.h"
 #include "common/io/redis_wire.h"
+#include "common/io/stores.h"
 #include "common/policy/record_row.h"
 
 #define ANSWER_MS 30000
@@ -416,7 +417,7 @@ static enum outcome next_answer(struct redis_stored *stored, const struct mappin
 
 static bool is_held(const struct redis_stored *stored, const struct mapping *mapping)
 {
-    return stored->settings->storage == STORAGE_REDIS || mapping->redis.form != REDIS_NONE;
+    return !store_of(stored->settings)->has_tables || mapping->redis.form != REDIS_NONE;
 }
 
 static void next_mapping(struct redis_stored *stored)

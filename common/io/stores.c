@@ -1,0 +1,81 @@
+/* The table of stores. */
+#include "common/io/stores.h"
+
+#include "common/io/file_store.h"
+#include "common/io/pg_stored.h"
+#include "common/io/redis_stored.h"
+
+#define FOR_EVER_MS (UINT64_MAX / 2)
+
+static uint64_t life_in_tables(const struct settings *settings, bool hard)
+{
+    return hard ? settings->tombstone_life_ms : FOR_EVER_MS;
+}
+
+static uint64_t life_in_redis(const struct settings *settings, bool hard)
+{
+    (void)hard;
+    return settings->redis_tombstone_ms;
+}
+
+static enum outcome read_tables(const struct settings *settings, const struct mapping_set *mappings,
+                                const struct store_reading *reading, struct stored_reader **reader,
+                                struct error *err)
+{
+    return pg_stored_open(settings, mappings->items, mappings->count, reading->only_tenant, reader,
+                          err);
+}
+
+/* Keys of no tenant are strays only where all tenants are read. */
+static enum outcome read_redis(const struct settings *settings, const struct mapping_set *mappings,
+                               const struct store_reading *reading, struct stored_reader **reader,
+                               struct error *err)
+{
+    bool all = !reading->only_tenant || !reading->only_tenant[0];
+    return redis_stored_open(settings, mappings, reading->as_it_lies && all, reader, err);
+}
+
+static enum outcome read_files(const struct settings *settings, const struct mapping_set *mappings,
+                               const struct store_reading *reading, struct stored_reader **reader,
+                               struct error *err)
+{
+    return file_stored_open(settings, mappings,
+                            reading->as_it_lies ? FILE_STORED_FILES : FILE_STORED_RECORDS, reader,
+                            err);
+}
+
+static const struct store STORES[] = {
+    [STORAGE_DATABASE] = {.name = "database",
+                          .server = "postgres",
+                          .has_tables = true,
+                          .tombstone_life_ms = life_in_tables,
+                          .open_reader = read_tables},
+    [STORAGE_REDIS] = {.name = "redis",
+                       .server = "redis",
+                       .has_redis = true,
+                       .may_forget = true,
+                       .tombstone_life_ms = life_in_redis,
+                       .open_reader = read_redis},
+    [STORAGE_HYBRID] = {.name = "hybrid",
+                        .server = "postgres",
+                        .has_tables = true,
+                        .has_redis = true,
+                        .has_stage = true,
+                        .tombstone_life_ms = life_in_tables,
+                        .open_reader = read_tables},
+    [STORAGE_MEMORY] = {.name = "memory",
+                        .server = "memory",
+                        .in_process = true,
+                        .tombstone_life_ms = life_in_tables},
+    [STORAGE_FILE] = {.name = "file",
+                      .server = "file",
+                      .has_files = true,
+                      .one_writer = true,
+                      .tombstone_life_ms = life_in_tables,
+                      .open_reader = read_files},
+};
+
+const struct store *store_of(const struct settings *settings)
+{
+    return &STORES[settings->storage];
+}
