@@ -362,7 +362,7 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
         settings->answer->wanted = settings->json;
         log_watched(progress_fd >= 0);
         log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
-        code = invocation->command->run(invocation, &err);
+        code = command_run(invocation, &err);
         log_finish();
         if (err.code != ERR_NONE)
             collect_failure(invocation, &err, &errors);

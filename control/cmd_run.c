@@ -180,7 +180,7 @@ static void start_verify(struct run *run)
         stop(run, EXIT_RUNTIME);
 }
 
-void run_on_child_end(struct run *run, struct run_child *child)
+static void on_child_end(struct run *run, struct run_child *child)
 {
     bool expected = ended_well(child) && (child->role != RUN_WORK || run->phase != RUN_WORKING);
     if (child->role == RUN_PRODUCE)
@@ -488,6 +488,7 @@ enum exit_code run_command(const struct invocation *invocation, struct error *er
     if (!run || !list)
         abort();
     *run = (struct run){.settings = settings,
+                        .on_child_end = on_child_end,
                         .conf = &invocation->conf,
                         .sources = invocation->words.count ? invocation->words : settings->sources,
                         .children = list,

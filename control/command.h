@@ -29,8 +29,10 @@ struct command {
     const char *words;    /* "print|apply", "[SOURCE…]", or "" */
     const char *summary;  /* one line, lower case */
     const char *examples; /* lines of help */
-    enum exit_code (*run)(const struct invocation *invocation, struct error *err);
 };
+
+/* Runs invocation->command. */
+enum exit_code command_run(const struct invocation *invocation, struct error *err);
 
 const struct command *command_table(size_t *count);
 const struct command *command_find(const char *name);

@@ -1,6 +1,7 @@
 #include "control/command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <librdkafka/rdkafka.h>
@@ -13,7 +14,6 @@
 #include "worker/work.h"
 
 enum {
-    BITS = 32,
     EXPLAIN_WIDTH = 80,
 };
 
@@ -149,131 +149,23 @@ static enum exit_code version_command(const struct invocation *invocation, struc
     return EXIT_OK;
 }
 
-static const struct command COMMANDS[] = {
-    {"run", CMD_RUN, "[SOURCE…]", "everything on this host: produce, work, verify",
-     "  drover run exports/*.json\n"
-     "  drover run --tenant acme carts.ndjson      all records belong to one tenant\n"
-     "  drover run --workers 4                     sources from drover.yaml\n",
-     run_command},
-    {"rehearse", CMD_REHEARSE, "[SOURCE…]", "what a run would do, without any server",
-     "  drover rehearse exports/*.json\n"
-     "  drover rehearse --json --tenant acme storage.json\n",
-     rehearse_command},
-    {"produce", CMD_PRODUCE, "[SOURCE…]", "read the sources into the source topic",
-     "  drover produce exports/*.json\n"
-     "  drover produce --tenant-path 'exports/{tenant}/*.json'\n"
-     "  drover produce --follow exports/           stay, and follow what changes\n"
-     "  zcat dump.gz | drover produce --format ndjson --entity cart -\n",
-     produce_command},
-    {"work", CMD_WORK, "", "apply the source topic to the stores (start as many as you like)",
-     "  drover work\n"
-     "  drover work --until-end                    stop when all there is is applied\n",
-     work_command},
-    {"verify", CMD_VERIFY, "", "compare sources and stores, write the report",
-     "  drover verify --source 'exports/*.json'\n"
-     "  drover verify                              against the source topic\n",
-     verify_command},
-    {"status", CMD_STATUS, "", "where each partition stands, also when other hosts work",
-     "  drover status\n"
-     "  drover status --watch\n"
-     "  drover status --json\n",
-     status_command},
-    {"doctor", CMD_DOCTOR, "", "check settings, mappings and servers, and say how to fix them",
-     "  drover doctor\n"
-     "  drover doctor -X security.protocol=ssl\n",
-     doctor_command},
-    {"config", CMD_CONFIG, "show|check",
-     "show the settings in effect, or check them and the mappings",
-     "  drover config show --origins\n"
-     "  drover config check\n",
-     config_command},
-    {"schema", CMD_SCHEMA, "print|apply", "the tables, policies and functions in PostgreSQL",
-     "  drover schema print                        the SQL for an empty database\n"
-     "  drover schema apply --dry-run\n"
-     "  drover schema apply\n",
-     schema_command},
-    {"topics", CMD_TOPICS, "print|apply", "the three topics in Kafka",
-     "  drover topics print\n"
-     "  drover topics apply --partitions 24 --replication 3\n",
-     topics_command},
-    {"export", CMD_EXPORT, "", "write a tenant's records back in the form they came in",
-     "  drover export --tenant acme --as local_storage --to exports\n"
-     "  drover export --tenant acme --as map_dump --to -\n"
-     "  drover export --tenant acme --as file --key-file drover.key\n",
-     export_command},
-    {"secret", CMD_SECRET, "keygen|list|open|rotate|check|sweep",
-     "the key that seals secrets, and the vault they are kept in",
-     "  drover secret keygen drover.key            a new key file; none is overwritten\n"
-     "  drover secret list --tenant acme           what is sealed, never the values\n"
-     "  drover secret open sec_… --tenant acme     one value, on standard output\n"
-     "  drover secret rotate                       a new key seals everything anew\n"
-     "  drover secret check                        every value opens, none is missing\n"
-     "  drover secret sweep                        removes what no row refers to\n",
-     secret_command},
-    {"rebuild", CMD_REBUILD, "redis|files",
-     "fill Redis from PostgreSQL, or the files from their database",
-     "  drover rebuild redis\n"
-     "  drover rebuild redis --only-tenant acme    the others stay as they are\n"
-     "  drover rebuild files --dry-run             what is missing or different\n"
-     "  drover rebuild files --replace-edited      also what was edited\n",
-     rebuild_command},
-    {"explain", CMD_EXPLAIN, "[CODE…]", "what error codes mean",
-     "  drover explain DRV-J002\n"
-     "  drover explain                             all of them\n",
-     explain_command},
-    {"version", CMD_VERSION, "", "the versions of the program and its libraries",
-     "  drover version\n", version_command},
-};
-
-const struct command *command_table(size_t *count)
+enum exit_code command_run(const struct invocation *invocation, struct error *err)
 {
-    *count = sizeof(COMMANDS) / sizeof(COMMANDS[0]);
-    return COMMANDS;
-}
-
-const struct command *command_find(const char *name)
-{
-    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
-        if (strcmp(COMMANDS[i].name, name) == 0)
-            return &COMMANDS[i];
-    return NULL;
-}
-
-const char *const *command_names(void)
-{
-    static const char *names[BITS];
-    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
-        for (unsigned bit = 0; bit < BITS; bit++)
-            if ((unsigned)COMMANDS[i].bit == 1u << bit)
-                names[bit] = COMMANDS[i].name;
-    return names;
-}
-
-enum exit_code command_fail(const struct error *err)
-{
-    return error_code_exit(err->code);
-}
-
-int command_choose(const struct invocation *invocation, const char *const *choices,
-                   struct error *err)
-{
-    const char *word = invocation->words.count == 1 ? invocation->words.items[0] : "";
-    size_t count = 0;
-    for (; choices[count]; count++)
-        if (strcmp(choices[count], word) == 0)
-            return (int)count;
-    error_set(err, OUT_FATAL, ERR_USAGE, "drover %s takes one word: %s", invocation->command->name,
-              invocation->command->words);
-    const char *nearest = word[0] ? text_nearest(word, choices, count) : NULL;
-    if (nearest)
-        error_hint(err, "did you mean drover %s %s?", invocation->command->name, nearest);
-    return -1;
-}
-
-int command_takes_no_words(const struct invocation *invocation, struct error *err)
-{
-    if (invocation->words.count == 0)
-        return 1;
-    error_set(err, OUT_FATAL, ERR_USAGE, "drover %s takes flags only", invocation->command->name);
-    return 0;
+    static const struct {
+        enum command_bit bit;
+        enum exit_code (*run)(const struct invocation *invocation, struct error *err);
+    } RUN[] = {
+        {CMD_RUN, run_command},         {CMD_REHEARSE, rehearse_command},
+        {CMD_PRODUCE, produce_command}, {CMD_WORK, work_command},
+        {CMD_VERIFY, verify_command},   {CMD_STATUS, status_command},
+        {CMD_DOCTOR, doctor_command},   {CMD_CONFIG, config_command},
+        {CMD_SCHEMA, schema_command},   {CMD_TOPICS, topics_command},
+        {CMD_EXPORT, export_command},   {CMD_SECRET, secret_command},
+        {CMD_REBUILD, rebuild_command}, {CMD_EXPLAIN, explain_command},
+        {CMD_VERSION, version_command},
+    };
+    for (size_t i = 0; i < sizeof(RUN) / sizeof(RUN[0]); i++)
+        if (RUN[i].bit == invocation->command->bit)
+            return RUN[i].run(invocation, err);
+    abort(); /* every row of the table has its function: unit.commands */
 }

@@ -21,26 +21,6 @@
 #define BUS_MOST ((size_t)16 << 20)
 #define ARENA_MOST ((size_t)1 << 20)
 
-void rehearse_fail(struct rehearsal *rehearsal, const struct error *err)
-{
-    if (rehearsal->failure.code != ERR_NONE)
-        return;
-    rehearsal->failure = *err;
-    if (err->code == ERR_STORE_MEMORY) {
-        char size[16];
-        error_hint(&rehearsal->failure,
-                   "it may hold %s: raise store.memory (--store-memory), or rehearse fewer sources",
-                   text_format_size(rehearsal->settings->store_memory, size));
-    }
-}
-
-size_t rehearse_bytes(const struct rehearsal *rehearsal)
-{
-    return memory_store_bytes(rehearsal->store) +
-           rehearsal->table.capacity * sizeof(struct diff_entry) +
-           rehearse_parents_bytes(rehearsal->parents) + rehearse_unique_bytes(rehearsal->unique);
-}
-
 /* The others' turn, whenever the producer polls. After a failure messages are only thrown away, and
  * the run ends by itself at the end of its sources or by its own failure. */
 static void on_poll(void *owner)

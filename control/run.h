@@ -89,6 +89,7 @@ enum run_phase {
 
 struct run {
     const struct settings *settings;
+    void (*on_child_end)(struct run *run, struct run_child *child); /* it has ended, and told all */
     const struct conf *conf;
     struct conf_list sources;
     uv_loop_t loop;
@@ -134,8 +135,6 @@ struct run {
 MUST_USE enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err);
 void run_child_signal(struct run_child *child, int signal_number);
 bool run_child_is_running(const struct run_child *child);
-/* A child told something or ended: implemented by cmd_run.c. */
-void run_on_child_end(struct run *run, struct run_child *child);
 
 /* run_args.c */
 /* The child's command: "produce". */

@@ -21,7 +21,7 @@ static void on_handle_closed(uv_handle_t *handle)
     child->open--;
     if (child->open == 0 && child->started) {
         child->ended = true;
-        run_on_child_end(child->run, child);
+        child->run->on_child_end(child->run, child);
     }
 }
 
@@ -165,11 +165,6 @@ enum outcome run_child_start(struct run *run, struct run_child *child, struct er
     for (int i = 0; i < RUN_STREAMS; i++)
         uv_read_start((uv_stream_t *)&child->streams[i].pipe, on_room, on_data);
     return OUT_OK;
-}
-
-bool run_child_is_running(const struct run_child *child)
-{
-    return child->started && !child->ended;
 }
 
 void run_child_signal(struct run_child *child, int signal_number)

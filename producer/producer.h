@@ -94,6 +94,8 @@ struct producer {
     struct error failure;
 };
 
+/* As its screen and its receipt say it. */
+struct produce_state producer_state(const struct producer *producer);
 /* True when the run must end: a signal, or a failure. */
 bool producer_must_stop(const struct producer *producer);
 /* The first failure is kept. */

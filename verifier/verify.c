@@ -27,26 +27,6 @@
 #define RECORD_MOST (512u << 20)
 #define MEMORY_LEAST (16u << 20)
 
-bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant)
-{
-    const char *only = run->settings->only_tenant;
-    return !only || !only[0] || bytes_equal(tenant, bytes_text(only));
-}
-
-const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity)
-{
-    const struct mapping *mapping = mapping_set_find(&run->mappings, entity);
-    for (size_t i = 0; mapping && i < run->mappings.count; i++)
-        if (run->items[i].mapping == mapping)
-            return &run->items[i];
-    return NULL;
-}
-
-bool verify_run_keeps_no_cells(const struct verify_run *run)
-{
-    return store_keeps_documents(store_of(run->settings));
-}
-
 static enum outcome load_mappings(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = mapping_set_load(run->settings, &run->mappings, err);

@@ -95,6 +95,10 @@ void pg_writer_enter(struct writer *writer, enum phase phase);
 void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct error *err);
 /* What a failed query means for the batch, outside of the search for refused records. */
 void pg_writer_fail(struct writer *writer, const PGresult *result);
+/* What follows when the server has answered. */
+void pg_writer_roll_back(struct writer *writer, enum after after);
+/* The next of the records to be parked, or COMMIT when none is left. */
+void pg_writer_park_or_commit(struct writer *writer);
 /* Gives the attempt up for now: rolls back, then done OUT_RETRY with `failure`. */
 void pg_writer_try_later(struct writer *writer, enum pg_action action);
 /* Decides `count` records from order[first] on by what their upsert said. */

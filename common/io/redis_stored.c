@@ -14,7 +14,6 @@
 #include "common/io/redis_rows.h"
 #include "common/io/redis_session.h"
 #include "common/io/redis_wire.h"
-#include "common/io/stores.h"
 #include "common/policy/record_row.h"
 
 #define ANSWER_MS 30000
@@ -415,11 +414,6 @@ static enum outcome next_answer(struct redis_stored *stored, const struct mappin
     return outcome;
 }
 
-static bool is_held(const struct redis_stored *stored, const struct mapping *mapping)
-{
-    return !store_of(stored->settings)->has_tables || mapping->redis.form != REDIS_NONE;
-}
-
 static void next_mapping(struct redis_stored *stored)
 {
     stored->mapping++;
@@ -434,10 +428,6 @@ static enum outcome read_next(struct stored_reader *base, struct stored *record,
     *record = (struct stored){0};
     while (stored->mapping < stored->mappings->count) {
         const struct mapping *mapping = stored->mappings->items[stored->mapping];
-        if (!is_held(stored, mapping)) {
-            next_mapping(stored);
-            continue;
-        }
         bool found;
         enum outcome outcome = next_answer(stored, mapping, record, &found, err);
         if (found)

@@ -17,8 +17,8 @@
 #include "common/io/settings.h"
 #include "common/port/stored.h"
 
-/* `settings` and `mappings` must outlive the reader. In storage redis all mappings are read, in
- * hybrid those with redis:. OUT_FATAL: the url, the login, or Redis is away. */
+/* `settings` and `mappings` must outlive the reader. OUT_FATAL: the url, the login, or Redis is
+ * away. */
 MUST_USE enum outcome redis_stored_open(const struct settings *settings,
                                         const struct mapping_set *mappings, bool strays,
                                         struct stored_reader **reader, struct error *err);

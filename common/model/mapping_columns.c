@@ -13,10 +13,6 @@ static const char *const COLUMN_KEYS[] = {"name",  "from",      "type", "require
                                           "allow", "min",       "max",  "tolerance", "decode",
                                           "as",    "generated", "seal", "withhold",  NULL};
 
-/* Columns every table has besides the mapping's (DESIGN section 3). */
-static const char *const OWN_COLUMNS[] = {"isolation_key",  "drover_version",    "drover_digest",
-                                          "drover_deleted", "drover_deleted_at", NULL};
-
 /* Columns that PostgreSQL itself has in every table (catalog/heap.c, SysAtt; stable since 12). */
 static const char *const SYSTEM_COLUMNS[] = {"tableoid", "xmin", "cmin", "xmax",
                                              "cmax",     "ctid", NULL};
@@ -31,37 +27,6 @@ static enum outcome check_system_name(struct yaml_at node, const char *name, str
         error_hint(err, "give the column another name, such as %s_; its from: can stay", name);
         return OUT_FATAL;
     }
-    return OUT_OK;
-}
-
-struct column *parse_find_column(const struct mapping *mapping, struct bytes name)
-{
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (bytes_equal(bytes_text(mapping->columns[i].name), name))
-            return &mapping->columns[i];
-    return NULL;
-}
-
-bool parse_name_is_used(const struct mapping *mapping, const char *name)
-{
-    for (size_t i = 0; OWN_COLUMNS[i]; i++)
-        if (strcmp(OWN_COLUMNS[i], name) == 0)
-            return true;
-    for (size_t i = 0; i < mapping->generated_count; i++)
-        if (strcmp(mapping->generated[i].name, name) == 0)
-            return true;
-    return parse_find_column(mapping, bytes_text(name)) != NULL;
-}
-
-enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *err)
-{
-    if (!yaml_has(node))
-        return OUT_OK;
-    struct bytes text = parse_scalar(node);
-    *flag = bytes_equal(text, BYTES_LITERAL("true"));
-    if (!*flag && !bytes_equal(text, BYTES_LITERAL("false")))
-        return parse_fail(node, err, ERR_MAPPING,
-                          "required, seal, withhold and unique are true or false");
     return OUT_OK;
 }
 
@@ -239,29 +204,6 @@ static enum outcome parse_tolerance(struct yaml_at node, struct column *column, 
     if (!(column->tolerance >= 0) || !end || *end)
         return parse_fail(node, err, ERR_MAPPING, "tolerance is a number of at least 0");
     return OUT_OK;
-}
-
-/* A default or allowed value, checked against the column's type here, so that no record can fail
- * for it. */
-yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column, struct yaml_at node,
-                              struct error *err)
-{
-    bool plain = false, exact = false;
-    struct cell cell;
-    if (yaml_kind_of(node) != YAML_SCALAR) {
-        parse_fail(node, err, ERR_MAPPING, "the value must be a single one");
-        return NULL;
-    }
-    struct bytes text = yaml_scalar(node, &plain);
-    yyjson_mut_val *val = value_from_yaml(&column->type, text, plain, parse->mapping->literals_mut);
-    yyjson_doc *frozen = val ? yyjson_mut_val_imut_copy(val, NULL) : NULL;
-    if (!frozen || value_encode(&column->type, yyjson_doc_get_root(frozen), &parse->mapping->arena,
-                                &cell, &exact, NULL) != OUT_OK) {
-        parse_fail(node, err, ERR_MAPPING, "the value does not fit the column's type");
-        val = NULL;
-    }
-    yyjson_doc_free(frozen);
-    return val;
 }
 
 static bool is_among(yyjson_mut_val *list, yyjson_mut_val *val)

@@ -7,40 +7,6 @@
  * unset, hence nullif (FAULTS I05). */
 #define TENANT_IS_OURS "isolation_key = nullif(current_setting('app.current_tenant_key', true), '')"
 
-static void quote(struct buf *out, const char *text, char mark)
-{
-    buf_append_char(out, mark);
-    for (; *text; text++) {
-        if (*text == mark)
-            buf_append_char(out, mark);
-        buf_append_char(out, *text);
-    }
-    buf_append_char(out, mark);
-}
-
-void schema_sql_identifier(struct buf *out, const char *name)
-{
-    quote(out, name, '"');
-}
-
-/* Sessions have standard_conforming_strings on, so a backslash is itself. */
-void schema_sql_literal(struct buf *out, const char *text)
-{
-    quote(out, text, '\'');
-}
-
-static void append_table(struct buf *out, const struct mapping *mapping, const char *schema)
-{
-    schema_sql_identifier(out, schema);
-    buf_append_char(out, '.');
-    schema_sql_identifier(out, mapping->table);
-}
-
-void schema_sql_table_name(struct buf *out, const struct mapping *mapping)
-{
-    append_table(out, mapping, mapping->schema);
-}
-
 /* Roles belong to the whole server, where another database's apply may make them at the same time.
  */
 void schema_sql_role(struct buf *out, const char *role)
@@ -107,7 +73,7 @@ static void append_required(struct buf *out, const struct mapping *mapping)
 void schema_sql_table(struct buf *out, const struct mapping *mapping, const char *schema)
 {
     buf_append_text(out, "CREATE TABLE ");
-    append_table(out, mapping, schema);
+    schema_sql_table_in(out, mapping, schema);
     buf_append_text(out, " (\n    isolation_key text COLLATE \"C\" NOT NULL,\n");
     for (size_t i = 0; i < mapping->column_count; i++)
         append_column(out, &mapping->columns[i]);
@@ -126,7 +92,7 @@ void schema_sql_table(struct buf *out, const struct mapping *mapping, const char
         schema_sql_identifier(out, mapping->columns[mapping->key[i]].name);
     }
     buf_append_text(out, ")\n);\nALTER TABLE ");
-    append_table(out, mapping, schema);
+    schema_sql_table_in(out, mapping, schema);
     buf_append_text(out, " ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;\n");
 }
 
@@ -148,7 +114,7 @@ void schema_sql_policy(struct buf *out, const struct mapping *mapping, enum sche
 {
     const char *tenant = schema_core_is_queue(mapping) ? "" : TENANT_IS_OURS " AND ";
     buf_append_format(out, "CREATE POLICY %s ON ", schema_sql_policy_name(policy));
-    append_table(out, mapping, schema);
+    schema_sql_table_in(out, mapping, schema);
     switch (policy) {
     case POLICY_TENANT:
         buf_append_text(out, " FOR ALL TO PUBLIC\n    USING (" TENANT_IS_OURS);

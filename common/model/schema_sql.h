@@ -31,6 +31,8 @@ void schema_sql_identifier(struct buf *out, const char *name);
 void schema_sql_literal(struct buf *out, const char *text);
 /* "schema"."table" */
 void schema_sql_table_name(struct buf *out, const struct mapping *mapping);
+/* The same in another schema than the mapping says. */
+void schema_sql_table_in(struct buf *out, const struct mapping *mapping, const char *schema);
 
 /* The role when it is missing. */
 void schema_sql_role(struct buf *out, const char *role);

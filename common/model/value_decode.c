@@ -165,10 +165,3 @@ yyjson_mut_val *value_decode_scalar(const struct value_type *type, struct cell c
         return decode_number(type, cell, doc);
     }
 }
-
-yyjson_mut_val *value_decode(const struct value_type *type, struct cell cell, yyjson_mut_doc *doc)
-{
-    if (cell.size < 0 || (cell.size > 0 && !cell.data))
-        return NULL;
-    return type->array ? value_decode_array(type, cell, doc) : value_decode_scalar(type, cell, doc);
-}

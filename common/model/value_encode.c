@@ -15,47 +15,6 @@
 #include "common/model/json.h"
 #include "common/model/timestamp.h"
 
-enum outcome value_store(const struct value_target *to, const void *binary, size_t size)
-{
-    struct bytes copy = {0};
-    if (size <= INT32_MAX)
-        copy = arena_copy(to->arena, bytes_of(binary, size));
-    if (!copy.data)
-        return error_set(to->err, OUT_REJECT, ERR_JSON_SIZE,
-                         "the value does not fit the memory of a batch");
-    *to->cell = (struct cell){copy.data, (int32_t)size};
-    return OUT_OK;
-}
-
-static const char *kind_of(yyjson_val *val)
-{
-    switch (yyjson_get_type(val)) {
-    case YYJSON_TYPE_NULL:
-        return "null";
-    case YYJSON_TYPE_BOOL:
-        return "a boolean";
-    case YYJSON_TYPE_STR:
-        return "a string";
-    case YYJSON_TYPE_ARR:
-        return "an array";
-    case YYJSON_TYPE_OBJ:
-        return "an object";
-    default:
-        return "a number";
-    }
-}
-
-enum outcome value_reject_kind(const struct value_target *to, const char *expected,
-                               yyjson_val *found)
-{
-    error_set(to->err, OUT_REJECT, ERR_VALUE_TYPE, "expected %s, found %s", expected,
-              kind_of(found));
-    if (to->type->form != FORM_NATURAL)
-        error_hint(to->err, "the column's as: is not how the source writes it: change it or leave "
-                            "it out, or fix the source");
-    return OUT_REJECT;
-}
-
 static enum outcome reject_form(const struct value_target *to, const char *expected)
 {
     return error_set(to->err, OUT_REJECT, ERR_VALUE_FORM, "expected %s", expected);
@@ -67,7 +26,7 @@ static struct bytes string_of(yyjson_val *val)
 }
 
 /* The text of a number. `memory` is for documents built in memory, whose numbers are not raw. */
-static bool number_text(yyjson_val *val, char memory[24], struct bytes *text)
+bool value_number_text(yyjson_val *val, char memory[24], struct bytes *text)
 {
     int size = 0;
     if (yyjson_is_raw(val)) {
@@ -99,7 +58,7 @@ static enum outcome encode_text(const struct value_target *to, yyjson_val *val)
     char memory[24];
     struct bytes text;
     if (to->type->form == FORM_NUMBER) {
-        if (!number_text(val, memory, &text))
+        if (!value_number_text(val, memory, &text))
             return value_reject_kind(to, "a number", val);
     } else if (yyjson_is_str(val)) {
         text = string_of(val);
@@ -144,7 +103,7 @@ static enum outcome encode_number(const struct value_target *to, yyjson_val *val
     char memory[24];
     struct bytes text;
     bool string = to->type->form == FORM_STRING;
-    if (string ? !yyjson_is_str(val) : !number_text(val, memory, &text))
+    if (string ? !yyjson_is_str(val) : !value_number_text(val, memory, &text))
         return value_reject_kind(to, string ? "a string holding a number" : "a number", val);
     if (string)
         text = string_of(val);
@@ -181,7 +140,7 @@ static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
     static const int SHIFT[] = {[FORM_EPOCH_S] = 6, [FORM_EPOCH_MS] = 3, [FORM_EPOCH_US] = 0};
     char memory[24];
     struct bytes text;
-    if (!number_text(val, memory, &text))
+    if (!value_number_text(val, memory, &text))
         return value_reject_kind(to, "a Unix time number", val);
     struct decimal number;
     int64_t unix_micros, micros;
@@ -319,60 +278,4 @@ enum outcome value_encode_scalar(const struct value_target *to, yyjson_val *val)
     default:
         return encode_number(to, val);
     }
-}
-
-/* The form that a value of a loose column has. */
-static enum value_form form_of(const struct value_type *type, yyjson_val *val)
-{
-    bool number = yyjson_is_raw(val) || yyjson_is_num(val);
-    if (type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ)
-        return number ? FORM_EPOCH_MS : FORM_NATURAL;
-    if (type->base <= VALUE_VARCHAR)
-        return number ? FORM_NUMBER : FORM_NATURAL;
-    return yyjson_is_str(val) ? FORM_STRING : FORM_NATURAL;
-}
-
-/* Seconds, or a spreadsheet's days, taken for milliseconds land about New Year 1970; what is in ms
- * is 1973-03-03 at 10^11. Zero is the same instant in each unit. */
-static enum outcome check_unit(yyjson_val *val, struct error *err)
-{
-    static const struct decimal LEAST = {.count = 1, .exponent = 11, .digits = {'1'}};
-    char memory[24];
-    struct bytes text;
-    struct decimal number;
-    if (!number_text(val, memory, &text) || !decimal_parse(text, &number) || number.count == 0)
-        return OUT_OK; /* refused, or taken, by the encoding */
-    number.negative = false;
-    if (decimal_compare(&number, &LEAST) >= 0)
-        return OUT_OK;
-    error_set(err, OUT_REJECT, ERR_VALUE_RANGE,
-              "as: loose takes a number for Unix milliseconds, and this one would be near January "
-              "1970: is it in seconds?");
-    error_hint(err, "write as: epoch_s if it is in seconds, as: epoch_ms if the year is right");
-    return OUT_REJECT;
-}
-
-static enum outcome encode_loose(const struct value_type *type, yyjson_val *val,
-                                 struct arena *arena, struct cell *cell, bool *exact,
-                                 struct error *err)
-{
-    struct value_type strict = *type;
-    strict.form = form_of(type, val);
-    if (strict.form == FORM_EPOCH_MS && check_unit(val, err) != OUT_OK)
-        return OUT_REJECT;
-    enum outcome outcome = value_encode(&strict, val, arena, cell, exact, err);
-    if (strict.form != FORM_NATURAL)
-        *exact = false;
-    return outcome;
-}
-
-enum outcome value_encode(const struct value_type *type, yyjson_val *val, struct arena *arena,
-                          struct cell *cell, bool *exact, struct error *err)
-{
-    if (type->form == FORM_LOOSE)
-        return encode_loose(type, val, arena, cell, exact, err);
-    const struct value_target to = {type, arena, cell, exact, err};
-    *exact = true;
-    *cell = CELL_NULL;
-    return type->array ? value_encode_array(&to, val) : value_encode_scalar(&to, val);
 }

@@ -206,11 +206,6 @@ static enum collect_result next_of_lines(struct maps *maps, struct found *found,
 
 /* ---- the codec ---- */
 
-bool maps_is_wanted(const struct maps *maps, const struct maps_role *role)
-{
-    return maps->second || role->join_target;
-}
-
 static enum collect_result maps_next(struct collect *collect, struct found *found,
                                      struct error *err)
 {

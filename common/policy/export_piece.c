@@ -158,15 +158,6 @@ bool export_wants(struct export_maker *maker, const struct export_record *record
     return is_wanted(maker);
 }
 
-enum outcome export_give(struct export_maker *maker, const struct export_piece *piece,
-                         struct error *err)
-{
-    if (maker->text.failed || maker->key.failed || maker->file.failed || maker->part.failed)
-        return error_set(err, OUT_REJECT, ERR_EXPORT, "the record is too large to be exported");
-    maker->take(maker->owner, piece);
-    return OUT_OK;
-}
-
 /* ---- files */
 
 static bool ends_in(struct bytes text, const char *end)

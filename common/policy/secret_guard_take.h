@@ -68,6 +68,8 @@ void guard_return(struct guard_job *job, const struct guard_point *point);
 /* The value goes, a mark or (GUARD_TEXT) a reference as text stands in its place. */
 MUST_USE enum outcome guard_take(struct guard_job *job, yyjson_val *val, enum shape shape,
                                  enum guard_form form, struct error *err);
+/* Empties the buffer; `used` bytes of it may hold something. */
+void guard_wipe(struct buf *buf, size_t used);
 /* A part of a text goes: seals it under the field `job->path` is, and appends the reference. */
 MUST_USE enum outcome guard_take_part(struct guard_job *job, struct bytes part, enum shape shape,
                                       struct buf *out, struct error *err);
