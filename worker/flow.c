@@ -18,48 +18,6 @@
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
 
-/* A batch's rows: payloads at most batch_bytes + one record of 16 MiB, grown by escapes and jsonb.
- */
-#define BATCH_MEMORY(settings) ((settings)->batch_bytes * 4 + (settings)->record_bytes * 4)
-
-struct batch *flow_new_batch(struct worker *worker)
-{
-    struct batch *batch = worker->spare;
-    if (batch) {
-        worker->spare = batch->next;
-        batch->next = NULL;
-        return batch;
-    }
-    batch = batch_new(worker->settings->batch_records, BATCH_MEMORY(worker->settings));
-    batch->next_made = worker->made;
-    worker->made = batch;
-    return batch;
-}
-
-static void destroy_messages(struct batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->items[i].message)
-            rd_kafka_message_destroy(batch->items[i].message);
-        batch->items[i].message = NULL;
-    }
-}
-
-void flow_let_go(struct worker *worker)
-{
-    for (struct batch *batch = worker->made; batch; batch = batch->next_made)
-        destroy_messages(batch);
-}
-
-void flow_recycle(struct worker *worker, struct batch *batch)
-{
-    destroy_messages(batch);
-    worker->in_flight_bytes -= batch->held;
-    batch_reset(batch);
-    batch->next = worker->spare;
-    worker->spare = batch;
-}
-
 static bool has_work(const struct partition *partition)
 {
     return partition->current || partition->queue_first ||
@@ -133,15 +91,6 @@ void flow_pump(struct worker *worker)
     }
 }
 
-bool flow_is_busy(const struct worker *worker)
-{
-    for (int32_t i = 0; i < worker->partition_total; i++)
-        if (worker->held[i] && worker->partitions[i].current &&
-            worker->partitions[i].current->in_sink)
-            return true;
-    return false;
-}
-
 /* ---- budget ------------------------------------------------------------------------------ */
 
 static void set_paused(struct worker *worker, bool paused)
@@ -194,46 +143,6 @@ void flow_check_budget(struct worker *worker)
 }
 
 /* ---- ends -------------------------------------------------------------------------------- */
-
-void flow_drop(struct partition *partition)
-{
-    struct worker *worker = partition->worker;
-    if (partition->open)
-        flow_recycle(worker, partition->open);
-    partition->open = NULL;
-    while (partition->queue_first) {
-        struct batch *batch = partition->queue_first;
-        partition->queue_first = batch->next;
-        flow_recycle(worker, batch);
-    }
-    partition->queue_last = NULL;
-    if (!partition->current)
-        return;
-    partition->current->owner = NULL;
-    flow_orphan(worker, partition->current);
-    partition->current = NULL;
-}
-
-void flow_orphan(struct worker *worker, struct batch *batch)
-{
-    if (!batch->in_sink && batch->letters_pending == 0)
-        flow_recycle(worker, batch);
-}
-
-void flow_halt(struct partition *partition, const struct error *err)
-{
-    struct worker *worker = partition->worker;
-    log_error(LOG_ERROR, "partition.halted", err);
-    flow_drop(partition);
-    partition->state = PARTITION_HALTED;
-    kafka_consumer_pause(worker->consumer, &partition->number, 1);
-    if (worker->failure.code == ERR_NONE)
-        worker->failure = *err;
-    for (int32_t i = 0; i < worker->partition_total; i++)
-        if (worker->held[i] && worker->partitions[i].state != PARTITION_HALTED)
-            return; /* the others go on; status shows this one's lag */
-    worker_fail(worker, err);
-}
 
 /* For the breaker: what it was, and where one of them is. */
 static void note_dead(struct worker *worker, const struct batch *batch,
@@ -298,7 +207,7 @@ static void on_written(struct partition *partition, struct batch *batch)
     struct error err;
     if (receipts_send(partition, batch, &err) != OUT_OK) { /* not taken as written */
         worker_fail(worker, &err);
-        flow_drop(partition);
+        partition_drop(partition);
         return;
     }
     backoff_reset(&partition->backoff);
@@ -313,7 +222,7 @@ static void on_written(struct partition *partition, struct batch *batch)
     if (counted)
         count_classes(worker, batch);
     partition->current = NULL;
-    flow_recycle(worker, batch);
+    partition_recycle(worker, batch);
     if (counted)
         check_limits(worker);
 }
@@ -345,7 +254,7 @@ static void on_refused(struct partition *partition, struct batch *batch, const s
         worker->counts.fenced++;
         log_line(LOG_INFO, "partition.fenced", "partition=%d epoch=%" PRId64, partition->number,
                  partition->epoch);
-        flow_drop(partition);
+        partition_drop(partition);
         partition->state = PARTITION_FENCED;
         return;
     }
@@ -357,7 +266,7 @@ static void on_refused(struct partition *partition, struct batch *batch, const s
     struct error where = *err;
     if (where.where[0] == '\0')
         error_where(&where, "%s-%d", worker->source, partition->number);
-    flow_drop(partition);
+    partition_drop(partition);
     worker_fail(worker, &where);
 }
 
@@ -367,7 +276,7 @@ void flow_on_done(void *owner, struct batch *batch, enum outcome outcome, const 
     struct partition *partition = batch->owner;
     batch->in_sink = false;
     if (!partition) { /* it was given up while the sink had the batch */
-        flow_orphan(worker, batch);
+        partition_orphan(worker, batch);
         return;
     }
     if (outcome == OUT_OK)

@@ -23,7 +23,7 @@ static void halt_at_gap(struct partition *partition, int64_t offset, int64_t mis
               "%" PRId64 " messages of a producer are missing in the topic", missing);
     error_where(&err, "%s-%d before offset %" PRId64, partition->worker->source, partition->number,
                 offset);
-    flow_halt(partition, &err);
+    partition_halt(partition, &err);
 }
 
 /* Counts the message in its run, also one that is refused. False when the partition must not go
@@ -68,7 +68,7 @@ static void open_batch(struct partition *partition, int64_t offset)
         return;
     if (offset >= partition->look_until && partition->batch_start < partition->look_until)
         partition->batch_start = partition->look_until; /* the last offsets below it are holes */
-    partition->open = flow_new_batch(partition->worker);
+    partition->open = partition_new_batch(partition->worker);
     partition->open->owner = partition;
     partition->open->fence.start = partition->batch_start;
     partition->open->second_look = partition->batch_start < partition->look_until;
@@ -220,7 +220,7 @@ static void halt_behind_end(struct partition *partition, int64_t end)
               partition->next_offset);
     error_where(&err, "%s-%d", partition->worker->source, partition->number);
     error_hint(&err, "was the topic made anew? a new migration name begins anew as well");
-    flow_halt(partition, &err);
+    partition_halt(partition, &err);
 }
 
 void intake_end(void *owner, int32_t number)

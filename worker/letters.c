@@ -91,7 +91,7 @@ static void give_up_batch(struct worker *worker, struct batch *batch, const stru
 {
     struct partition *partition = batch->owner;
     if (err->outcome == OUT_REJECT && partition)
-        flow_halt(partition, err); /* the others go on */
+        partition_halt(partition, err); /* the others go on */
     else if (err->outcome != OUT_REJECT)
         worker_fail(worker, err);
 }
@@ -117,7 +117,7 @@ static void settle(struct worker *worker, struct batch *batch)
     struct error err;
     if (!batch->in_sink) {
         if (!batch->owner)
-            flow_orphan(worker, batch);
+            partition_orphan(worker, batch);
         return; /* else the loop's turn goes on with it */
     }
     if (batch->owner && batch_gate_commit(batch, &err) == OUT_OK) {
@@ -164,7 +164,7 @@ static void on_told_orphan(struct worker *worker, struct letter_way *way, enum o
 {
     if (outcome != OUT_OK && send_bare(worker, way, err))
         return;
-    parents_on_delivered(worker->parents, outcome == OUT_OK);
+    worker->parents_told(worker->parents, outcome == OUT_OK);
     if (outcome != OUT_OK)
         worker_fail(worker, err);
 }

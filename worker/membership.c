@@ -108,7 +108,7 @@ static void halt_without_sequences(struct partition *partition)
     error_set(&err, OUT_FATAL, ERR_SEQUENCES,
               "the stored sequence numbers of the partition cannot be read");
     error_where(&err, "%s-%d", partition->worker->source, partition->number);
-    flow_halt(partition, &err);
+    partition_halt(partition, &err);
 }
 
 /* Sets the runs' numbers, the clock, and where reading begins. False when what is stored cannot be
@@ -153,16 +153,9 @@ void membership_on_claimed(void *owner, int32_t number, const struct progress_ro
         start_reading(worker);
 }
 
-int64_t partition_redis_next(const struct partition *partition, int64_t next)
-{
-    if (partition->worker->stage)
-        return partition->redis_next;
-    return partition->worker->store->has_tables ? 0 : next;
-}
-
 static void claim_again(struct worker *worker, int32_t number)
 {
-    flow_drop(&worker->partitions[number]);
+    partition_drop(&worker->partitions[number]);
     worker->held_count--;
     claim(worker, number);
 }
@@ -212,7 +205,7 @@ void membership_release(struct worker *worker)
         struct partition *partition = &worker->partitions[i];
         if (!worker->held[i])
             continue;
-        flow_drop(partition);
+        partition_drop(partition);
         if (partition->state != PARTITION_CLAIMING)
             progress_release(worker->progress, i, partition->epoch,
                              partition_redis_next(partition, partition->redis_next),
@@ -238,7 +231,7 @@ void membership_on_revoked(void *owner)
 
 void membership_check_revoked(struct worker *worker, uint64_t now_ms)
 {
-    if (!worker->revoking || (flow_is_busy(worker) && now_ms < worker->revoke_by_ms))
+    if (!worker->revoking || (partitions_are_busy(worker) && now_ms < worker->revoke_by_ms))
         return;
     outbox_turn(worker->results);
     membership_commit(worker);

@@ -84,6 +84,8 @@ static bool ask_ends(void *owner, int64_t *ends, int32_t count)
     return kafka_ask_ends(worker->asker, worker->source, ends, count, ASK_MS);
 }
 
+static void on_delivered(struct parents *parents, bool good);
+
 struct parents *parents_new(struct worker *worker)
 {
     const struct settings *settings = worker->settings;
@@ -93,6 +95,7 @@ struct parents *parents_new(struct worker *worker)
     if (!parents)
         abort();
     parents->worker = worker;
+    worker->parents_told = on_delivered;
     parents->work.data = parents;
     parents->cutoff = PG_CUTOFF_INIT;
     parents->config = (struct parents_config){.url = settings->database_url,
@@ -262,7 +265,7 @@ static void after_telling(struct parents *parents)
     go(parents, PHASE_FORGETTING);
 }
 
-void parents_on_delivered(struct parents *parents, bool good)
+static void on_delivered(struct parents *parents, bool good)
 {
     parents->letters_pending--;
     parents->letters_broken = parents->letters_broken || !good;

@@ -23,7 +23,5 @@ void parents_note(struct parents *parents, const struct batch *batch);
 void parents_tick(struct parents *parents, uint64_t now_ms);
 /* Nothing waits any more, as far as is known. */
 bool parents_is_settled(const struct parents *parents);
-/* The delivery report of a letter that parents sent. */
-void parents_on_delivered(struct parents *parents, bool good);
 
 #endif

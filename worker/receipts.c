@@ -199,7 +199,7 @@ void receipts_on_told(void *owner, void *item, enum outcome outcome, const struc
     struct receipt_way *way = item;
     if (way->partition == SETTLED_PARTITION) {
         if (worker->parents)
-            parents_on_delivered(worker->parents, outcome == OUT_OK);
+            worker->parents_told(worker->parents, outcome == OUT_OK);
         free(way);
         return;
     }

@@ -229,8 +229,7 @@ static void on_answer(void *owner, void *item, const redisReply *reply)
         on_error_reply(stage, chunk, reply);
     else
         try_later(stage, chunk);
-    pump(stage);
-    flow_check_budget(stage->worker);
+    pump(stage); /* the budget is looked at once a turn of the loop */
 }
 
 /* ---- the sentinel ------------------------------------------------------------------------ */

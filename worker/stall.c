@@ -22,6 +22,7 @@ struct stall {
 
 struct stalls {
     struct worker *worker;
+    bool (*claim)(struct worker *worker, int32_t partition);
     struct stall *items; /* by partition */
     uint64_t looked_ms;
     uint64_t moved_ms; /* any of them */
@@ -31,7 +32,8 @@ struct stalls {
     void (*on_closed)(void *owner);
 };
 
-struct stalls *stalls_new(struct worker *worker)
+struct stalls *stalls_new(struct worker *worker,
+                          bool (*claim)(struct worker *worker, int32_t partition))
 {
     struct stalls *stalls = calloc(1, sizeof *stalls);
     size_t count = (size_t)worker->partition_total;
@@ -39,6 +41,7 @@ struct stalls *stalls_new(struct worker *worker)
         !(stalls->ends = calloc(count, sizeof *stalls->ends)))
         abort();
     stalls->worker = worker;
+    stalls->claim = claim;
     stalls->work.data = stalls;
     return stalls;
 }
@@ -158,7 +161,7 @@ static void act(struct stalls *stalls, struct partition *partition, uint64_t sti
              letters, partition->paused ? "yes" : "no", worker->over_budget ? "yes" : "no",
              worker->in_flight_bytes, claims ? "claim" : "wait");
     if (claims)
-        membership_claim_one(worker, partition->number);
+        stalls->claim(worker, partition->number);
 }
 
 /* True when it should be asked where the log ends. */

@@ -12,13 +12,16 @@
  * asked, in libuv's pool.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct stalls;
 struct worker;
 
 /* After the worker knows how many partitions there are. */
-struct stalls *stalls_new(struct worker *worker);
+/* `claim` claims a partition anew; false when it is not the time for it. */
+struct stalls *stalls_new(struct worker *worker,
+                          bool (*claim)(struct worker *worker, int32_t partition));
 /* A partition was assigned. */
 void stalls_begin(struct stalls *stalls, int32_t partition);
 void stalls_tick(struct stalls *stalls, uint64_t now_ms);

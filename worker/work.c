@@ -22,6 +22,7 @@
 #include "common/io/clock.h"
 #include "common/io/kafka_client.h"
 #include "common/io/kafka_destroy.h"
+#include "common/io/kafka_message.h"
 #include "common/io/log.h"
 #include "common/io/stop.h"
 #include "common/model/dead_letter.h"
@@ -45,31 +46,6 @@
 #define LIMIT_MS 1500   /* asking for a topic's limit */
 
 /* ---- stopping ---------------------------------------------------------------------------- */
-
-static void enter(struct worker *worker, enum worker_phase phase, uint64_t most_ms)
-{
-    worker->phase = phase;
-    worker->phase_by_ms = clock_monotonic_ms() + most_ms;
-}
-
-static void begin_stop(struct worker *worker)
-{
-    if (worker->phase >= WORKER_DRAINING)
-        return;
-    log_line(LOG_INFO, "worker.stopping", "in_flight_bytes=%zu", worker->in_flight_bytes);
-    enter(worker, WORKER_DRAINING, worker->settings->drain_ms);
-}
-
-void worker_fail(struct worker *worker, const struct error *err)
-{
-    if (worker->exit_code == EXIT_OK) {
-        worker->failure = *err;
-        worker->exit_code = error_code_exit(err->code);
-        if (worker->exit_code == EXIT_OK)
-            worker->exit_code = EXIT_RUNTIME;
-    }
-    begin_stop(worker);
-}
 
 /* What is not over yet may still be using the worker: nothing of it is freed. */
 static void leave_behind(struct worker *worker, const char *what)
@@ -103,7 +79,7 @@ static void close_handle(struct worker *worker, void *handle)
 
 static void begin_end(struct worker *worker)
 {
-    enter(worker, WORKER_ENDING, END_MS);
+    worker_enter(worker, WORKER_ENDING, END_MS);
     close_handle(worker, &worker->check);
     close_handle(worker, &worker->results_poll);
     close_handle(worker, &worker->letters_poll);
@@ -124,15 +100,15 @@ static void begin_leave(struct worker *worker)
     worker->parents = NULL;
     worker->stalls = NULL;
     uint64_t wait_ms = worker->leave_by_ms > now_ms ? worker->leave_by_ms - now_ms : 0;
-    enter(worker, WORKER_LEAVING, wait_ms + END_MS); /* the consumer keeps the time itself */
-    flow_let_go(worker);
+    worker_enter(worker, WORKER_LEAVING, wait_ms + END_MS); /* the consumer keeps the time itself */
+    partitions_let_go(worker);
     if (worker->consumer)
         kafka_consumer_close(worker->consumer, (uint32_t)wait_ms, on_consumer_closed);
     else
         begin_end(worker);
 }
 
-void worker_store_closed(void *owner)
+static void on_store_closed(void *owner)
 {
     struct worker *worker = owner;
     if (--worker->open_parts == 0 && !worker->left_behind)
@@ -141,16 +117,16 @@ void worker_store_closed(void *owner)
 
 static void begin_close(struct worker *worker)
 {
-    enter(worker, WORKER_CLOSING, CLOSE_MS);
+    worker_enter(worker, WORKER_CLOSING, CLOSE_MS);
     worker->leave_by_ms = clock_monotonic_ms() + LEAVE_MS;
     worker->open_parts = 1; /* until all are told */
     worker_stores_close(worker);
-    worker_store_closed(worker);
+    on_store_closed(worker);
 }
 
 static void begin_release(struct worker *worker)
 {
-    enter(worker, WORKER_RELEASING, RELEASE_MS);
+    worker_enter(worker, WORKER_RELEASING, RELEASE_MS);
     if (worker->consumer)
         membership_commit(worker);
     if (worker->progress)
@@ -165,7 +141,8 @@ static bool is_over(const struct worker *worker)
     struct error unsettled;
     switch (worker->phase) {
     case WORKER_DRAINING:
-        return !flow_is_busy(worker) && !(worker->stage && redis_stage_is_busy(worker->stage)) &&
+        return !partitions_are_busy(worker) &&
+               !(worker->stage && redis_stage_is_busy(worker->stage)) &&
                !(worker->sink && sink_settle(worker->sink, &unsettled) == OUT_RETRY);
     case WORKER_FLUSHING:
         return !worker->results || outbox_is_empty(worker->results);
@@ -184,7 +161,7 @@ static void check_stop(struct worker *worker, uint64_t now_ms)
         return;
     switch (worker->phase) {
     case WORKER_DRAINING:
-        enter(worker, WORKER_FLUSHING, FLUSH_MS);
+        worker_enter(worker, WORKER_FLUSHING, FLUSH_MS);
         break;
     case WORKER_FLUSHING: /* the acknowledgements are in: the watermarks stored are the last ones */
         begin_release(worker);
@@ -214,7 +191,7 @@ static void on_kafka_error(void *owner, int32_t number, const struct error *err)
         log_away("kafka.away", err);
     } else if (number >= 0 && number < worker->partition_total && worker->held[number]) {
         if (err->code != ERR_KAFKA_OFFSET || !intake_skip_to_wanted(&worker->partitions[number]))
-            flow_halt(&worker->partitions[number], err);
+            partition_halt(&worker->partitions[number], err);
     } else {
         worker_fail(worker, err);
     }
@@ -225,13 +202,13 @@ static void join_group(struct worker *worker)
     static const struct kafka_consumer_events EVENTS = {
         membership_on_assigned, membership_on_revoked, on_message, intake_end, on_kafka_error};
     struct error err;
-    enter(worker, WORKER_RUNNING, 0);
+    worker_enter(worker, WORKER_RUNNING, 0);
     if (kafka_consumer_open(&worker->loop, worker->settings, worker->source, worker->group, &EVENTS,
                             worker, &worker->consumer, &err) != OUT_OK)
         worker_fail(worker, &err);
 }
 
-void worker_on_checked(void *owner)
+static void on_checked(void *owner)
 {
     struct worker *worker = owner;
     worker->checked = true;
@@ -248,7 +225,7 @@ static void lose_store(struct worker *worker, const struct error *err)
     log_away(event, err);
 }
 
-void worker_on_progress_error(void *owner, const struct error *err)
+static void on_progress_error(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
     if (err->outcome == OUT_FATAL)
@@ -259,7 +236,7 @@ void worker_on_progress_error(void *owner, const struct error *err)
         lose_store(worker, err);
 }
 
-void worker_on_store_state(void *owner, const struct error *err)
+static void on_store_state(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
     if (err && err->outcome == OUT_FATAL) {
@@ -276,10 +253,28 @@ void worker_on_store_state(void *owner, const struct error *err)
     }
 }
 
-void worker_on_sink_ready(void *owner)
+static void on_sink_ready(void *owner)
 {
     flow_pump(owner);
 }
+
+static void view_message(void *owner, const struct batch_item *item, struct envelope *message)
+{
+    (void)owner;
+    kafka_message_view(item->message, message);
+}
+
+static void on_released(void *owner, int32_t partition)
+{
+    (void)owner;
+    (void)partition;
+}
+
+static const struct worker_events EVENTS = {
+    .sink = {letters_on_rejected, flow_on_done, on_sink_ready, on_store_state, view_message},
+    .progress = {on_checked, membership_on_claimed, on_released, on_progress_error},
+    .on_closed = on_store_closed,
+};
 
 /* Once a loop turn: what Kafka has acknowledged, what follows from it, and what is to be sent. */
 static void turn(struct worker *worker)
@@ -327,7 +322,7 @@ static void end_at_end(struct worker *worker)
             struct error halted = worker->failure;
             worker_fail(worker, &halted);
         }
-    begin_stop(worker);
+    worker_stop(worker);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -335,7 +330,7 @@ static void on_timer(uv_timer_t *timer)
     struct worker *worker = timer->data;
     uint64_t now_ms = clock_monotonic_ms();
     if (stop_signal())
-        begin_stop(worker);
+        worker_stop(worker);
     rd_kafka_poll(worker->asker, 0); /* its log */
     membership_check_revoked(worker, now_ms);
     if (worker->stage && worker->phase < WORKER_CLOSING)
@@ -352,19 +347,6 @@ static void on_timer(uv_timer_t *timer)
         end_at_end(worker);
     check_stop(worker, now_ms);
     log_flush();
-}
-
-static volatile sig_atomic_t nothing_comes;
-
-static void on_nothing_comes(int number)
-{
-    (void)number;
-    nothing_comes = 1;
-}
-
-bool work_nothing_comes(void)
-{
-    return nothing_comes;
 }
 
 /* ---- starting ---------------------------------------------------------------------------- */
@@ -539,9 +521,10 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
         abort();
     worker->settings = settings;
     worker->store = store_of(settings);
+    worker->events = &EVENTS;
     log_setup_names("worker", settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGUSR1, on_nothing_comes);
+    signal(SIGUSR1, worker_on_nothing_comes);
     mapping_work_init(&worker->work);
     worker->work.keep_json = worker->store->has_redis;
     buf_init(&worker->text, 1u << 20);

@@ -6,6 +6,7 @@
  *
  *   intake.c   message ─► record ─► row in the partition's open batch
  *   flow.c     open batch ─► sink ─► done | retry | halt; budget and pausing
+ *   partition.c  a partition's batches: made, recycled, dropped; a partition halted
  *   letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
  *   outbox.c   messages on their way to Kafka: owned, sent and told by the loop's turn
  *   receipts.c committed batch ─► results topic; watermarks
@@ -13,7 +14,7 @@
  *   parents.c  records that wait for those they refer to     worker_stores.c  opens the stores
  *   stall.c    is each partition that is ours being read?
  *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up
- *   work.c     start, signals, stop
+ *   work.c     start, signals, stop     worker.c  failing, phases
  *
  * A partition's batches:  open ─► queued … ─► current (dead letters, sink, retries) ─► recycled
  * One current batch a partition, so its offsets commit in order; partitions run side by side.
@@ -59,9 +60,17 @@ enum worker_phase {
     WORKER_ENDING,    /* the loop's handles */
 };
 
+/* What the stores tell, and whom (work.c). */
+struct worker_events {
+    struct sink_events sink;
+    struct progress_events progress;
+    void (*on_closed)(void *owner); /* one of open_parts */
+};
+
 struct worker {
     const struct settings *settings;
     const struct store *store;
+    const struct worker_events *events;
     struct mapping_set mappings;
     uv_loop_t loop;
     uv_check_t check;
@@ -77,6 +86,8 @@ struct worker {
     struct file_store *file_store; /* file; else NULL */
     struct stalls *stalls;         /* is each partition being read? */
     struct parents *parents;       /* when a mapping refers to another; else NULL */
+    /* What became of what `parents` gave to the outboxes: all of it is safe, or not. */
+    void (*parents_told)(struct parents *parents, bool good);
     const char *group;
     char source[TOPIC_NAME_SIZE], name[128];
     char results_topic[TOPIC_NAME_SIZE], letters_topic[TOPIC_NAME_SIZE];
@@ -113,28 +124,34 @@ void intake_end(void *owner, int32_t partition);
 /* Closes the open batch and queues it; nothing when it is empty. */
 void intake_close(struct partition *partition);
 
-/* ---- flow.c */
-struct batch *flow_new_batch(struct worker *worker);
+/* ---- partition.c */
+/* What the store is told of Redis: in storage database nothing, as nothing is written there; `next`
+ * where the store is Redis itself. */
+int64_t partition_redis_next(const struct partition *partition, int64_t next);
+struct batch *partition_new_batch(struct worker *worker);
 /* Destroys the batch's messages and keeps its memory for the next. */
-void flow_recycle(struct worker *worker, struct batch *batch);
+void partition_recycle(struct worker *worker, struct batch *batch);
+/* Drops everything a partition holds; a batch with the sink is orphaned and recycled when done. */
+void partition_drop(struct partition *partition);
+/* Recycles a batch whose partition was given up, once neither sink nor letters refer to it. */
+void partition_orphan(struct worker *worker, struct batch *batch);
+/* Nothing more is taken of it. When it was the last one, the worker fails. */
+void partition_halt(struct partition *partition, const struct error *err);
+bool partitions_are_busy(const struct worker *worker);
+/* At the end: lets go of every message, so that the consumer can be destroyed. */
+void partitions_let_go(struct worker *worker);
+
+/* ---- flow.c */
 /* Gives free lanes to partitions in turn; called once a loop turn. */
 void flow_pump(struct worker *worker);
 void flow_on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err);
-/* Drops everything a partition holds; a batch with the sink is orphaned and recycled when done. */
-void flow_drop(struct partition *partition);
-/* Recycles a batch whose partition was given up, once neither sink nor letters refer to it. */
-void flow_orphan(struct worker *worker, struct batch *batch);
-void flow_halt(struct partition *partition, const struct error *err);
 void flow_check_budget(struct worker *worker);
-bool flow_is_busy(const struct worker *worker);
-/* At the end: lets go of every message, so that the consumer can be destroyed. */
-void flow_let_go(struct worker *worker);
 
 /* ---- letters.c */
 /* Puts the dead letters of the current batch's decided items into the outbox; its letters_pending
  * counts them. When one can never fit, its partition is halted. */
 void letters_send(struct partition *partition);
-/* The letter of a child whose parent never came: parents_on_delivered tells its end. The orphan
+/* The letter of a child whose parent never came: parents_told tells its end. The orphan
  * stays where it is until then. OUT_REJECT: it can never fit. */
 MUST_USE enum outcome letters_send_orphan(struct worker *worker,
                                           const struct parents_orphan *orphan, struct error *err);
@@ -147,7 +164,7 @@ void letters_on_told(void *owner, void *item, enum outcome outcome, const struct
 MUST_USE enum outcome receipts_send(struct partition *partition, const struct batch *batch,
                                     struct error *err);
 void receipts_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
-/* What became of records that waited; parents_on_delivered follows. */
+/* What became of records that waited; parents_told follows. */
 void receipts_send_settled(struct worker *worker, int64_t round, struct settled_item *items,
                            size_t count);
 /* Stores watermarks that have moved. */
@@ -169,18 +186,16 @@ void membership_check_revoked(struct worker *worker, uint64_t now_ms);
 /* Stores the watermarks and gives up the claims of everything held. */
 void membership_release(struct worker *worker);
 void membership_commit(struct worker *worker);
-/* What the store is told of Redis: in storage database nothing, as nothing is written there; `next`
- * where the store is Redis itself. */
-int64_t partition_redis_next(const struct partition *partition, int64_t next);
 /* True when every assigned partition has been written to its end, or is halted. */
 bool membership_at_end(const struct worker *worker);
 
-/* ---- work.c */
-void worker_on_checked(void *owner);
-void worker_on_progress_error(void *owner, const struct error *err);
-void worker_on_store_state(void *owner, const struct error *err);
-void worker_on_sink_ready(void *owner);
-void worker_store_closed(void *owner);
+/* ---- worker.c */
+/* The next phase, and how long it may take. */
+void worker_enter(struct worker *worker, enum worker_phase phase, uint64_t most_ms);
+/* Begins to stop, unless it has begun: drains first. */
+void worker_stop(struct worker *worker);
+/* SIGUSR1's handler. */
+void worker_on_nothing_comes(int number);
 /* Somebody who knows said (SIGUSR1) that nothing more will be produced. */
 bool work_nothing_comes(void);
 /* Stops the worker with an error: drains, then exits with its code. */

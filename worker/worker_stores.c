@@ -80,24 +80,6 @@ enum outcome worker_stores_check(struct worker *worker, struct error *err)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static void view_message(void *owner, const struct batch_item *item, struct envelope *message)
-{
-    (void)owner;
-    kafka_message_view(item->message, message);
-}
-
-static const struct sink_events SINK_EVENTS = {
-    letters_on_rejected, flow_on_done, worker_on_sink_ready, worker_on_store_state, view_message};
-
-static void on_released(void *owner, int32_t partition)
-{
-    (void)owner;
-    (void)partition;
-}
-
-static const struct progress_events PROGRESS_EVENTS = {worker_on_checked, membership_on_claimed,
-                                                       on_released, worker_on_progress_error};
-
 static enum outcome open_postgres(struct worker *worker, struct error *err)
 {
     struct pg_progress_config config = {
@@ -112,9 +94,9 @@ static enum outcome open_postgres(struct worker *worker, struct error *err)
         .mappings = &worker->mappings,
         .hybrid = worker->store->has_stage,
     };
-    worker->progress = pg_progress_new(&worker->loop, &config, &PROGRESS_EVENTS, worker);
+    worker->progress = pg_progress_new(&worker->loop, &config, &worker->events->progress, worker);
     worker->sink = pg_sink_new(&worker->loop, &config.lane, (int)worker->settings->lanes,
-                               &worker->mappings, &SINK_EVENTS, worker);
+                               &worker->mappings, &worker->events->sink, worker);
     worker->parents = parents_new(worker);
     return worker->store->has_stage ? redis_stage_new(worker, err) : OUT_OK;
 }
@@ -123,10 +105,11 @@ static enum outcome open_redis(struct worker *worker, struct error *err)
 {
     struct redis_progress_config config = {worker->group, worker->source, worker->name,
                                            worker->partition_total, &worker->mappings};
-    enum outcome outcome = redis_progress_new(&worker->loop, worker->settings, &config,
-                                              &PROGRESS_EVENTS, worker, &worker->progress, err);
+    enum outcome outcome =
+        redis_progress_new(&worker->loop, worker->settings, &config, &worker->events->progress,
+                           worker, &worker->progress, err);
     if (outcome == OUT_OK)
-        outcome = redis_sink_new(&worker->loop, worker->settings, &SINK_EVENTS, worker,
+        outcome = redis_sink_new(&worker->loop, worker->settings, &worker->events->sink, worker,
                                  &worker->sink, err);
     return outcome;
 }
@@ -136,9 +119,9 @@ static enum outcome open_file(struct worker *worker, struct error *err)
     (void)err;
     struct file_progress_config config = {worker->group, worker->source, worker->name,
                                           worker->partition_total};
-    worker->progress =
-        file_progress_new(&worker->loop, worker->file_store, &config, &PROGRESS_EVENTS, worker);
-    worker->sink = file_sink_new(&worker->loop, worker->file_store, &SINK_EVENTS, worker);
+    worker->progress = file_progress_new(&worker->loop, worker->file_store, &config,
+                                         &worker->events->progress, worker);
+    worker->sink = file_sink_new(&worker->loop, worker->file_store, &worker->events->sink, worker);
     return OUT_OK;
 }
 
@@ -150,7 +133,7 @@ enum outcome worker_stores_open(struct worker *worker, struct error *err)
         [STORAGE_HYBRID] = open_postgres,
         [STORAGE_FILE] = open_file,
     };
-    worker->stalls = stalls_new(worker);
+    worker->stalls = stalls_new(worker, membership_claim_one);
     return OPEN[worker->settings->storage](worker, err);
 }
 
@@ -158,23 +141,23 @@ void worker_stores_close(struct worker *worker)
 {
     if (worker->sink) {
         worker->open_parts++;
-        sink_close(worker->sink, worker_store_closed);
+        sink_close(worker->sink, worker->events->on_closed);
     }
     if (worker->progress) {
         worker->open_parts++;
-        progress_close(worker->progress, worker_store_closed);
+        progress_close(worker->progress, worker->events->on_closed);
     }
     if (worker->stage) {
         worker->open_parts++;
-        redis_stage_close(worker->stage, worker_store_closed);
+        redis_stage_close(worker->stage, worker->events->on_closed);
     }
     if (worker->parents) {
         worker->open_parts++;
-        parents_close(worker->parents, worker_store_closed);
+        parents_close(worker->parents, worker->events->on_closed);
     }
     if (worker->stalls) {
         worker->open_parts++;
-        stalls_close(worker->stalls, worker_store_closed);
+        stalls_close(worker->stalls, worker->events->on_closed);
     }
 }
 
