@@ -177,7 +177,8 @@ static void advise(struct follow_state *state, struct error *err)
     }
 }
 
-enum outcome follow_sql_broken(struct follow_state *state, struct error *err)
+/* Sets err by SQLite's last message; OUT_FATAL. */
+static enum outcome broken(struct follow_state *state, struct error *err)
 {
     error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state cannot be used");
     error_where(err, "%s", state->path);
@@ -213,16 +214,15 @@ enum outcome follow_sql_step(struct follow_state *state, sqlite3_stmt *statement
         *row = result == SQLITE_ROW;
     if (result == SQLITE_ROW)
         return OUT_OK;
-    enum outcome outcome = result == SQLITE_DONE ? OUT_OK : follow_sql_broken(state, err);
+    enum outcome outcome = result == SQLITE_DONE ? OUT_OK : broken(state, err);
     sqlite3_reset(statement);
     return outcome;
 }
 
 enum outcome follow_sql_run(struct follow_state *state, const char *sql, struct error *err)
 {
-    return sqlite3_exec(state->db, sql, NULL, NULL, NULL) == SQLITE_OK
-               ? OUT_OK
-               : follow_sql_broken(state, err);
+    return sqlite3_exec(state->db, sql, NULL, NULL, NULL) == SQLITE_OK ? OUT_OK
+                                                                       : broken(state, err);
 }
 
 struct bytes follow_sql_bytes(sqlite3_stmt *statement, int at)
@@ -249,11 +249,11 @@ enum outcome follow_sql_open(struct follow_state *state, struct error *err)
         opened = sqlite3_exec(state->db, SCHEMA, NULL, NULL, NULL);
     umask(old);
     if (opened != SQLITE_OK)
-        return follow_sql_broken(state, err);
+        return broken(state, err);
     for (int i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v3(state->db, TEXTS[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &state->statements[i], NULL) != SQLITE_OK)
-            return follow_sql_broken(state, err);
+            return broken(state, err);
     return OUT_OK;
 }
 

@@ -78,8 +78,6 @@ void follow_sql_close(struct follow_state *state);
 
 /* The advice for one that cannot be mended; `why` begins it. */
 void follow_sql_begin_anew(const struct follow_state *state, const char *why, struct error *err);
-/* Sets err by SQLite's last message; OUT_FATAL. */
-enum outcome follow_sql_broken(struct follow_state *state, struct error *err);
 /* The statement, reset and without values. */
 sqlite3_stmt *follow_sql_fresh(struct follow_state *state, enum statement which);
 void follow_sql_bind_bytes(sqlite3_stmt *statement, int at, struct bytes bytes);

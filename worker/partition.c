@@ -3,10 +3,9 @@
 #include "common/io/log.h"
 #include "worker/worker.h"
 
-#define BATCH_MEMORY(settings) ((settings)->batch_bytes * 4 + (settings)->record_bytes * 4)
-
 /* A batch's rows: payloads at most batch_bytes + one record of 16 MiB, grown by escapes and jsonb.
  */
+#define BATCH_MEMORY(settings) ((settings)->batch_bytes * 4 + (settings)->record_bytes * 4)
 
 struct batch *partition_new_batch(struct worker *worker)
 {

@@ -11,7 +11,8 @@ void *conf_member(const struct conf *conf, size_t field)
     return (char *)conf->target + conf->fields[field].offset;
 }
 
-const char *conf_name(const struct conf_field *field, char out[80])
+/* "kafka.brokers", or "--json" when it is not in the file. */
+static const char *name_of(const struct conf_field *field, char out[80])
 {
     if (field->path)
         snprintf(out, 80, "%s", field->path);
@@ -51,7 +52,7 @@ enum outcome conf_refuse(const struct conf_field *field, struct conf_source sour
     va_end(args);
     char name[80];
     error_set(err, OUT_FATAL, source.origin == CONF_FROM_FLAG ? ERR_USAGE : ERR_CONF_VALUE, "%s %s",
-              conf_name(field, name), sentence);
+              name_of(field, name), sentence);
     error_where(err, "%s", source.place ? source.place : "");
     return OUT_FATAL;
 }

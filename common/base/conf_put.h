@@ -36,8 +36,6 @@ enum outcome conf_refuse(const struct conf_field *field, struct conf_source sour
 
 /* The value in the target. */
 void *conf_member(const struct conf *conf, size_t field);
-/* "kafka.brokers", or "--json" when it is not in the file. */
-const char *conf_name(const struct conf_field *field, char out[80]);
 /* DROVER_KAFKA_BROKERS; false when the field has no path. */
 bool conf_variable(const struct conf_field *field, char out[80]);
 /* Whether values under this name are to be hidden ("sasl.password"). */

@@ -61,7 +61,8 @@ static int next_width(struct bytes text, size_t *size)
     return is_in(code, TWO_WIDE, sizeof(TWO_WIDE) / sizeof(TWO_WIDE[0])) ? 2 : 1;
 }
 
-size_t text_colour_size(struct bytes text)
+/* Bytes of the SGR sequence ("\033[31m") that `text` begins with; 0: none. */
+static size_t colour_size(struct bytes text)
 {
     if (text.size < 2 || text.data[0] != '\033' || text.data[1] != '[')
         return 0;
@@ -78,7 +79,7 @@ static size_t walk(struct bytes text, int width, int *columns)
     *columns = 0;
     while (at < text.size) {
         struct bytes rest = bytes_of(text.data + at, text.size - at);
-        size_t size = text_colour_size(rest);
+        size_t size = colour_size(rest);
         int more = size ? 0 : next_width(rest, &size);
         if (more > width - *columns)
             break;
@@ -113,7 +114,7 @@ void text_append_fit(struct buf *out, struct bytes text, int width)
     buf_append_text(out, "…");
     for (size_t at = fits; at < text.size; at++) {
         struct bytes rest = bytes_of(text.data + at, text.size - at);
-        size_t size = text_colour_size(rest);
+        size_t size = colour_size(rest);
         buf_append(out, rest.data, size);
         at += size ? size - 1 : 0;
     }

@@ -20,7 +20,5 @@ size_t text_width_fit(struct bytes text, int width);
 /* At most `width` columns: what is too long ends in "…". Colour sequences behind the cut are kept,
  * so that a colour that was begun is ended. */
 void text_append_fit(struct buf *out, struct bytes text, int width);
-/* Bytes of the SGR sequence ("\033[31m") that `text` begins with; 0: none. */
-size_t text_colour_size(struct bytes text);
 
 #endif

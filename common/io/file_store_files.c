@@ -367,15 +367,3 @@ enum outcome file_store_write_file(struct file_store *store, struct file_cursor 
     return file_store_write_at(store, buf_view(&after->entity), buf_view(&after->tenant), false,
                                written, err);
 }
-
-enum outcome file_store_count_dirty(struct file_store *store, uint64_t *count, struct error *err)
-{
-    bool row;
-    sqlite3_stmt *statement = file_db_statement(&store->db, STATEMENT_COUNT_DIRTY, err);
-    *count = 0;
-    if (!statement || file_db_step(&store->db, statement, &row, err) != OUT_OK)
-        return failed(err);
-    *count = row ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_reset(statement);
-    return OUT_OK;
-}

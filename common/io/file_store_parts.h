@@ -120,7 +120,5 @@ MUST_USE enum outcome file_store_write_at(struct file_store *store, struct bytes
 MUST_USE enum outcome file_store_write_file(struct file_store *store, struct file_cursor *after,
                                             bool *any, struct file_written *written,
                                             struct error *err);
-MUST_USE enum outcome file_store_count_dirty(struct file_store *store, uint64_t *count,
-                                             struct error *err);
 
 #endif

@@ -71,7 +71,7 @@ static enum outcome read_text(int fd, const char *path, struct buf *text, struct
     return OUT_OK;
 }
 
-enum outcome key_file_read(const char *path, struct secret_ring *ring, struct error *err)
+static enum outcome read_file(const char *path, struct secret_ring *ring, struct error *err)
 {
     struct buf text;
     memset(ring, 0, sizeof *ring);
@@ -213,7 +213,7 @@ enum outcome key_file_load(const struct settings *settings, struct secret_ring *
     memset(ring, 0, sizeof *ring);
     if (!*present)
         return OUT_OK;
-    enum outcome outcome = key_file_read(settings->key_file, ring, err);
+    enum outcome outcome = read_file(settings->key_file, ring, err);
     if (outcome == OUT_OK)
         outcome = check_identity(settings, ring, err);
     if (outcome != OUT_OK)

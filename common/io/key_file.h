@@ -25,7 +25,6 @@ MUST_USE enum outcome key_file_load(const struct settings *settings, struct secr
 MUST_USE enum outcome key_file_pin(const struct settings *settings, const struct secret_ring *ring,
                                    struct error *err);
 
-MUST_USE enum outcome key_file_read(const char *path, struct secret_ring *ring, struct error *err);
 /* A new file; one that is there is never overwritten. */
 MUST_USE enum outcome key_file_create(const char *path, const struct secret_ring *ring,
                                       struct error *err);

@@ -33,7 +33,8 @@ static const char OPEN_RELATIONS[] =
     "       ELSE false END"
     " ORDER BY 1) AS open_relation";
 
-enum outcome pg_gate_check_relations(PGconn *connection, struct error *err)
+/* OUT_FATAL DRV-X001 naming the relations. */
+static enum outcome check_relations(PGconn *connection, struct error *err)
 {
     PGresult *result = NULL;
     enum outcome outcome =
@@ -52,5 +53,5 @@ enum outcome pg_gate_check_relations(PGconn *connection, struct error *err)
 enum outcome pg_gate_check(PGconn *connection, struct error *err)
 {
     enum outcome outcome = pg_session_check_role(connection, err);
-    return outcome == OUT_OK ? pg_gate_check_relations(connection, err) : outcome;
+    return outcome == OUT_OK ? check_relations(connection, err) : outcome;
 }

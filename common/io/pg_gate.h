@@ -14,7 +14,5 @@
 
 /* pg_session_check_role and pg_gate_check_relations. */
 MUST_USE enum outcome pg_gate_check(PGconn *connection, struct error *err);
-/* OUT_FATAL DRV-X001 naming the relations. */
-MUST_USE enum outcome pg_gate_check_relations(PGconn *connection, struct error *err);
 
 #endif

@@ -10,7 +10,7 @@ static void pack(struct buf *out, struct bytes part)
     buf_append_bytes(out, part);
 }
 
-void pg_parents_pack_headers(struct buf *out, const struct envelope *message)
+static void pack_headers(struct buf *out, const struct envelope *message)
 {
     for (size_t i = 0; i < message->header_count; i++) {
         pack(out, message->headers[i].name);
@@ -56,7 +56,7 @@ void pg_parents_park(struct pg_lane *lane, const struct batch_fence *fence,
 {
     struct pg_wire wire;
     buf_reset(memory);
-    pg_parents_pack_headers(memory, message);
+    pack_headers(memory, message);
     assert(!memory->failed);
     pg_wire_init(&wire);
     pg_wire_text(&wire, bytes_text(fence->group));

@@ -13,7 +13,6 @@ void pg_parents_park(struct pg_lane *lane, const struct batch_fence *fence,
                      const struct batch_item *item, const struct envelope *message,
                      struct buf *memory);
 
-void pg_parents_pack_headers(struct buf *out, const struct envelope *message);
 /* Views into `packed`; false when it is malformed. */
 MUST_USE bool pg_parents_unpack_headers(struct bytes packed, struct envelope *message);
 

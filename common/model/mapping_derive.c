@@ -43,7 +43,9 @@ enum outcome marks_check(const struct mapping *mapping, yyjson_val *root, struct
 
 /* Of the patterns only one has a '*' when a column asks for it (mapping_collect.c), so that the key
  * can be made again from the suffix. */
-bool mapping_key_suffix(const struct mapping *mapping, struct bytes key, struct bytes *suffix)
+/* $key_suffix: what the '*' of the mapping's key pattern matches in `key`; without such a pattern
+ * the whole key. False when the pattern does not fit. */
+static bool key_suffix(const struct mapping *mapping, struct bytes key, struct bytes *suffix)
 {
     bool any = false;
     *suffix = key;
@@ -108,8 +110,7 @@ static enum outcome derive_key(const struct mapping *mapping, const struct colum
     struct bytes text = record->source_key;
     if (!text.data)
         return nothing(column, "$key", cell, err);
-    if (column->source == FROM_KEY_SUFFIX &&
-        !mapping_key_suffix(mapping, record->source_key, &text))
+    if (column->source == FROM_KEY_SUFFIX && !key_suffix(mapping, record->source_key, &text))
         return error_set(err, OUT_REJECT, ERR_VALUE_FORM,
                          "the key fits none of the mapping's key patterns");
     enum outcome outcome = value_parse_key(&column->type, text, arena, cell, err);

@@ -71,10 +71,6 @@ bool mark_is_beside(const struct column *column, yyjson_val *val);
 MUST_USE enum outcome marks_check(const struct mapping *mapping, yyjson_val *root,
                                   struct error *err);
 
-/* $key_suffix: what the '*' of the mapping's key pattern matches in `key`; without such a pattern
- * the whole key. False when the pattern does not fit. */
-bool mapping_key_suffix(const struct mapping *mapping, struct bytes key, struct bytes *suffix);
-
 /* Puts the column's place into err: the member, and table.column of the mapping. */
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
                   struct error *err);

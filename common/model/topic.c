@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *topic_kind_name(enum topic_kind kind)
+/* "source", "results", "dlq". */
+static const char *kind_name(enum topic_kind kind)
 {
     static const char *const NAMES[] = {
         [TOPIC_SOURCE] = "source",
@@ -35,7 +36,7 @@ enum outcome topic_format(const char *prefix, const char *migration, enum topic_
         error_hint(err, "use letters, digits, '.', '_' and '-'");
         return OUT_FATAL;
     }
-    int size = snprintf(out, TOPIC_NAME_SIZE, "%s.%s.%s", prefix, migration, topic_kind_name(kind));
+    int size = snprintf(out, TOPIC_NAME_SIZE, "%s.%s.%s", prefix, migration, kind_name(kind));
     if (size >= TOPIC_NAME_SIZE)
         return error_set(err, OUT_FATAL, ERR_CONF_VALUE,
                          "the topic's name would be longer than %d bytes: shorten the migration's",

@@ -15,8 +15,6 @@ enum topic_kind {
     TOPIC_DLQ,
 };
 
-/* "source", "results", "dlq". */
-const char *topic_kind_name(enum topic_kind kind);
 /* OUT_FATAL DRV-C008 when prefix or migration hold other characters or the name is too long. */
 MUST_USE enum outcome topic_format(const char *prefix, const char *migration, enum topic_kind kind,
                                    char out[TOPIC_NAME_SIZE], struct error *err);
