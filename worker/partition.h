@@ -49,4 +49,20 @@ struct partition {
     bool paused;
 };
 
+/* What the store is told of Redis: in storage database nothing, as nothing is written there; `next`
+ * where the store is Redis itself. */
+int64_t partition_redis_next(const struct partition *partition, int64_t next);
+struct batch *partition_new_batch(struct worker *worker);
+/* Destroys the batch's messages and keeps its memory for the next. */
+void partition_recycle(struct worker *worker, struct batch *batch);
+/* Drops everything a partition holds; a batch with the sink is orphaned and recycled when done. */
+void partition_drop(struct partition *partition);
+/* Recycles a batch whose partition was given up, once neither sink nor letters refer to it. */
+void partition_orphan(struct worker *worker, struct batch *batch);
+/* Nothing more is taken of it. When it was the last one, the worker fails. */
+void partition_halt(struct partition *partition, const struct error *err);
+bool partitions_are_busy(const struct worker *worker);
+/* At the end: lets go of every message, so that the consumer can be destroyed. */
+void partitions_let_go(struct worker *worker);
+
 #endif
