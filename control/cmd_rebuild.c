@@ -15,11 +15,11 @@
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/mappings.h"
-#include "common/io/pg_session.h"
-#include "common/io/pg_stored.h"
-#include "common/io/redis_rows.h"
-#include "common/io/redis_session.h"
-#include "common/io/redis_wire.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_session.h"
+#include "common/io/redis/redis_wire.h"
 #include "control/cmd_rebuild.h"
 
 enum {

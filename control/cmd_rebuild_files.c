@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
-#include "common/io/file_store.h"
+#include "common/io/filestore/file_store.h"
 #include "common/io/mappings.h"
 #include "control/cmd_rebuild.h"
 

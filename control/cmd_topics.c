@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
-#include "common/io/kafka_topics.h"
+#include "common/io/kafka/kafka_topics.h"
 #include "control/command.h"
 
 enum {

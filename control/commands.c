@@ -167,5 +167,5 @@ enum exit_code command_run(const struct invocation *invocation, struct error *er
     for (size_t i = 0; i < sizeof(RUN) / sizeof(RUN[0]); i++)
         if (RUN[i].bit == invocation->command->bit)
             return RUN[i].run(invocation, err);
-    abort(); /* every row of the table has its function: unit.commands */
+    abort(); /* every row of the table has its function: e2e.json runs each */
 }

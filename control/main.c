@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "common/io/chromium_profile.h"
+#include "common/io/source/chromium_profile.h"
 #include "common/io/stop.h"
 #include "control/cli.h"
 

@@ -4,10 +4,10 @@
 /*
  * The producer's parts, for its own files only:
  *
- *   source.c   source ─► records (io/source_reading.h)   one source after the other, blocking
- *   record.c   record ─► guard ─► message                tenant, id, version, sequence; or rejected
- *   produce.c  start, end, what is said
- *   follow.c   with --follow: the sources again and again, only what changed
+ *   source.c   source ─► records (io/source/source_reading.h)   one source after the other,
+ * blocking record.c   record ─► guard ─► message                tenant, id, version, sequence; or
+ * rejected produce.c  start, end, what is said follow.c   with --follow: the sources again and
+ * again, only what changed
  *
  * A full local queue makes record.c wait for reports, and so stops the reading: nothing is dropped
  * and memory stays what the queue was given.
@@ -16,18 +16,18 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/io/mappings.h"
-#include "common/io/source_files.h"
-#include "common/io/source_guard.h"
-#include "common/io/source_reading.h"
-#include "common/io/source_rules.h"
-#include "common/model/topic.h"
+#include "common/io/source/source_files.h"
+#include "common/io/source/source_guard.h"
+#include "common/io/source/source_reading.h"
+#include "common/io/source/source_rules.h"
+#include "common/model/message/topic.h"
 #include "common/policy/produce_ledger.h"
 #include "common/policy/version.h"
 #include "common/port/bus.h"
 #include "producer/clock_file.h"
 #include "producer/produce.h"
 #include "producer/progress.h"
-#include "common/policy/key_seen.h"
+#include "common/policy/collect/key_seen.h"
 #include "producer/rejects.h"
 
 /* A record on its way: where it came from, should Kafka refuse it. */

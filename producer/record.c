@@ -9,8 +9,8 @@
 
 #include "common/base/hash.h"
 #include "common/io/clock.h"
-#include "common/model/envelope.h"
-#include "common/model/json_scan.h"
+#include "common/model/message/envelope.h"
+#include "common/model/json/json_scan.h"
 #include "producer/producer.h"
 
 #define POLL_EVERY 64    /* reports served soon leave their memory warm for the next records */

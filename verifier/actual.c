@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "common/io/pg_error.h"
-#include "common/io/pg_stored.h"
-#include "common/model/schema_sql.h"
-#include "common/policy/verify_copy.h"
+#include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/model/schema/schema_sql.h"
+#include "common/policy/verify/verify_copy.h"
 #include "verifier/rows.h"
 #include "verifier/stores.h"
 #include "verifier/verify_limits.h"

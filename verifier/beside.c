@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "common/base/text.h"
-#include "common/io/pg_session.h"
-#include "common/model/schema_sql.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/model/schema/schema_sql.h"
 
 #define SQL_MOST (1u << 20)
 

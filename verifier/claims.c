@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/kafka_reader.h"
-#include "common/model/receipt.h"
+#include "common/io/kafka/kafka_reader.h"
+#include "common/model/message/receipt.h"
 #include "verifier/verify_limits.h"
 
 #define BATCHES_MOST 200000 /* 40 bytes each; more are not tested */

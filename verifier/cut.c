@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "common/base/text.h"
-#include "common/io/kafka_reader.h"
-#include "common/io/kafka_topics.h"
-#include "common/io/pg_session.h"
-#include "common/io/pg_stored.h"
+#include "common/io/kafka/kafka_reader.h"
+#include "common/io/kafka/kafka_topics.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_stored.h"
 #include "verifier/stores.h"
 #include "verifier/verify_limits.h"
 

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "common/io/kafka_reader.h"
-#include "common/model/dead_letter.h"
+#include "common/io/kafka/kafka_reader.h"
+#include "common/model/message/dead_letter.h"
 #include "verifier/verify_limits.h"
 
 static enum outcome take_letter(struct verify_run *run, const struct kafka_read_message *message,

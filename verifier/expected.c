@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
-#include "common/io/redis_rows.h"
+#include "common/io/redis/redis_rows.h"
 #include "common/io/stores.h"
-#include "common/policy/record_row.h"
+#include "common/policy/apply/record_row.h"
 #include "common/policy/version.h"
 #include "verifier/beside.h"
 #include "verifier/stores.h"

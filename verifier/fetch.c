@@ -1,9 +1,9 @@
 #include "verifier/fetch.h"
 
-#include "common/io/pg_error.h"
-#include "common/io/pg_stored.h"
-#include "common/io/pg_wire.h"
-#include "common/model/schema_sql.h"
+#include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_wire.h"
+#include "common/model/schema/schema_sql.h"
 
 #define KEYS_MOST 33            /* isolation_key and PostgreSQL's 32 columns of an index */
 #define MEMORY_MOST (64u << 20) /* 500 keys of 512 bytes are far below */

@@ -3,7 +3,7 @@
  * they lie there (file_stored_open); this names the files that are not as they were written, those
  * that are not written yet, and what lies among them that is not the store's.
  */
-#include "common/io/file_store.h"
+#include "common/io/filestore/file_store.h"
 #include "common/io/stores.h"
 #include "verifier/beside.h"
 

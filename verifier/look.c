@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/pg_stored.h"
+#include "common/io/postgres/pg_stored.h"
 #include "verifier/cut.h"
 #include "verifier/dead_letters.h"
 #include "verifier/look_chunk.h"

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "common/io/pg_stored.h"
-#include "common/policy/diff_fields.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/policy/verify/diff_fields.h"
 #include "verifier/beside.h"
 #include "verifier/rows.h"
 #include "verifier/stores.h"

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "common/io/pg_stored.h"
-#include "common/model/tenant.h"
-#include "common/policy/record_row.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/model/message/tenant.h"
+#include "common/policy/apply/record_row.h"
 #include "verifier/fetch.h"
 #include "verifier/rows.h"
 #include "verifier/verify_limits.h"

@@ -14,9 +14,9 @@
 #include <string.h>
 
 #include "common/io/clock.h"
-#include "common/io/pg_stored.h"
-#include "common/io/redis_held.h"
-#include "common/io/redis_rows.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/io/redis/redis_held.h"
+#include "common/io/redis/redis_rows.h"
 #include "common/io/stores.h"
 #include "verifier/actual.h"
 #include "verifier/beside.h"

@@ -10,7 +10,7 @@
 #include "common/io/clock.h"
 #include "common/io/report_folder.h"
 #include "common/io/terminal.h"
-#include "common/policy/verify_text.h"
+#include "common/policy/verify/verify_text.h"
 
 #define TEXT_MOST (4u << 20)
 

@@ -1,8 +1,8 @@
 #include "verifier/rows.h"
 
-#include "common/io/pg_stored.h"
-#include "common/model/envelope.h"
-#include "common/policy/verify_copy.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/verify/verify_copy.h"
 
 bool rows_take(struct verify_run *run, const struct mapping *mapping, const struct cell *cells,
                struct judge_row *row)

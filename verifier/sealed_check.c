@@ -6,10 +6,10 @@
 #include <sodium.h>
 
 #include "common/io/key_file.h"
-#include "common/io/pg_stored.h"
-#include "common/io/pg_vault.h"
-#include "common/model/envelope.h"
-#include "common/policy/secret_guard.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_vault.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/secrets/secret_guard.h"
 #include "verifier/beside.h"
 
 #define BOX_MOST (1u << 20)

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/kafka_reader.h"
+#include "common/io/kafka/kafka_reader.h"
 #include "common/io/key_file.h"
-#include "common/io/source_guard.h"
-#include "common/io/source_reading.h"
-#include "common/model/canonical.h"
-#include "common/model/envelope.h"
-#include "common/policy/verify_secrets.h"
+#include "common/io/source/source_guard.h"
+#include "common/io/source/source_reading.h"
+#include "common/model/json/canonical.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/verify/verify_secrets.h"
 #include "verifier/expected.h"
 #include "verifier/verify_limits.h"
 

@@ -1,8 +1,8 @@
 #include "verifier/stores.h"
 
 #include "common/io/stores.h"
-#include "common/model/envelope.h"
-#include "common/policy/diff_content.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/verify/diff_content.h"
 
 enum outcome stores_open(const struct verify_run *run, struct stored_reader **store,
                          struct error *err)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
-#include "common/io/pg_session.h"
+#include "common/io/postgres/pg_session.h"
 #include "verifier/beside.h"
 #include "verifier/verify_limits.h"
 

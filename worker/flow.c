@@ -12,7 +12,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
-#include "common/policy/batch_gate.h"
+#include "common/policy/apply/batch_gate.h"
 #include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"

@@ -7,9 +7,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/io/kafka_message.h"
+#include "common/io/kafka/kafka_message.h"
 #include "common/io/log.h"
-#include "common/policy/record_row.h"
+#include "common/policy/apply/record_row.h"
 #include "worker/worker.h"
 
 /* What librdkafka keeps for a message with nine headers besides its bytes, about (measured by RSS).

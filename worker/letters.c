@@ -1,7 +1,8 @@
 /*
  * Dead letters are acknowledged by Kafka before the offsets of their batch move, so a crash in
  * between sends them again (their id is the record's place, so readers see one) but never loses
- * one. Whether a batch may go on is asked of its items (policy/batch_gate.h), never counted here.
+ * one. Whether a batch may go on is asked of its items (policy/apply/batch_gate.h), never counted
+ * here.
  *
  *   queue ─► outbox ─► told ─► the item is safe ─► settle: commit, give up, or the next loop turn
  *                        └ larger than the topic takes: once more, cut as far as the rule allows,
@@ -11,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/kafka_message.h"
-#include "common/io/pg_parents.h"
-#include "common/policy/batch_gate.h"
-#include "common/model/dead_letter.h"
+#include "common/io/kafka/kafka_message.h"
+#include "common/io/postgres/pg_parents.h"
+#include "common/policy/apply/batch_gate.h"
+#include "common/model/message/dead_letter.h"
 #include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/worker.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/io/kafka_sender.h"
+#include "common/io/kafka/kafka_sender.h"
 
 /* What a message costs besides its bytes, here and in the client (its struct and headers; measured
  * as in kafka_client.c). */

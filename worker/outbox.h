@@ -20,7 +20,7 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
-#include "common/model/message.h"
+#include "common/model/message/message.h"
 
 struct outbox;
 

@@ -13,10 +13,10 @@
 #include <string.h>
 
 #include "common/io/clock.h"
-#include "common/io/kafka_client.h"
+#include "common/io/kafka/kafka_client.h"
 #include "common/io/log.h"
-#include "common/io/pg_parents.h"
-#include "common/io/pg_stored.h"
+#include "common/io/postgres/pg_parents.h"
+#include "common/io/postgres/pg_stored.h"
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
 

@@ -2,15 +2,15 @@
 #define DROVER_WORKER_PARENTS_H
 
 /*
- * Records that wait for those they refer to (common/io/pg_parents.h): a sweep in libuv's pool each
- * second while some wait, now and then otherwise; dead letters for those whose parents never came,
- * and Redis for those that got in.
+ * Records that wait for those they refer to (common/io/postgres/pg_parents.h): a sweep in libuv's
+ * pool each second while some wait, now and then otherwise; dead letters for those whose parents
+ * never came, and Redis for those that got in.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/policy/batch.h"
+#include "common/policy/apply/batch.h"
 
 struct parents;
 struct worker;

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "common/policy/backoff.h"
-#include "common/policy/batch.h"
-#include "common/policy/log_clock.h"
-#include "common/policy/sequence.h"
+#include "common/policy/apply/batch.h"
+#include "common/policy/apply/log_clock.h"
+#include "common/policy/apply/sequence.h"
 
 struct worker;
 

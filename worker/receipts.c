@@ -1,8 +1,8 @@
 /*
  * One receipt a batch, keyed by its partition, into the same partition of the results topic; a
- * large one is cut into several messages (model/receipt.h). The watermark results_next follows the
- * acknowledgement of the last of them (they come in order per partition) and is stored with the
- * next batch, or by itself when nothing else comes.
+ * large one is cut into several messages (model/message/receipt.h). The watermark results_next
+ * follows the acknowledgement of the last of them (they come in order per partition) and is stored
+ * with the next batch, or by itself when nothing else comes.
  */
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
-#include "common/policy/batch_gate.h"
+#include "common/policy/apply/batch_gate.h"
 #include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/worker.h"

@@ -5,9 +5,9 @@
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
-#include "common/io/redis_client.h"
-#include "common/io/redis_error.h"
-#include "common/io/redis_wire.h"
+#include "common/io/redis/redis_client.h"
+#include "common/io/redis/redis_error.h"
+#include "common/io/redis/redis_wire.h"
 #include "worker/rebuild_child.h"
 
 #define CONNECT_MS 5000

@@ -13,7 +13,7 @@
  * redis` is started, which sets it at its end.
  */
 
-#include "common/io/redis_rows.h"
+#include "common/io/redis/redis_rows.h"
 #include "worker/worker.h"
 
 /* Sets worker->stage. */

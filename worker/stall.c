@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "common/io/clock.h"
-#include "common/io/kafka_client.h"
+#include "common/io/kafka/kafka_client.h"
 #include "common/io/log.h"
 #include "common/policy/watchdog.h"
 #include "worker/redis_stage.h"

@@ -20,12 +20,12 @@
 #include <unistd.h>
 
 #include "common/io/clock.h"
-#include "common/io/kafka_client.h"
-#include "common/io/kafka_destroy.h"
-#include "common/io/kafka_message.h"
+#include "common/io/kafka/kafka_client.h"
+#include "common/io/kafka/kafka_destroy.h"
+#include "common/io/kafka/kafka_message.h"
 #include "common/io/log.h"
 #include "common/io/stop.h"
-#include "common/model/dead_letter.h"
+#include "common/model/message/dead_letter.h"
 #include "worker/outbox.h"
 #include "worker/parents.h"
 #include "worker/redis_stage.h"

@@ -25,12 +25,12 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "common/io/kafka_consumer.h"
+#include "common/io/kafka/kafka_consumer.h"
 #include "common/io/mappings.h"
 #include "common/io/stores.h"
 #include "common/port/progress.h"
-#include "common/model/receipt.h"
-#include "common/model/topic.h"
+#include "common/model/message/receipt.h"
+#include "common/model/message/topic.h"
 #include "common/port/sink.h"
 #include "worker/partition.h"
 

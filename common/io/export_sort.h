@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "common/policy/export_piece.h"
+#include "common/policy/export/export_piece.h"
 
 struct export_sort;
 

@@ -7,7 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/io/files.h"
-#include "common/model/mapping_mistakes.h"
+#include "common/model/mapping/mapping_mistakes.h"
 
 enum {
     MAPPING_SIZE_MOST = 1 << 20,

@@ -7,7 +7,7 @@
 #include "common/base/error.h"
 #include "common/base/error_list.h"
 #include "common/io/settings.h"
-#include "common/model/mapping_set.h"
+#include "common/model/mapping/mapping_set.h"
 
 /* All errors are OUT_FATAL: unreadable file, bad mapping, two mappings of one entity or one table,
  * a reference to what is not there, none at all. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/topic.h"
+#include "common/model/message/topic.h"
 
 #define AT(member) offsetof(struct settings, member)
 

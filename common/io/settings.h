@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/conf.h"
-#include "common/model/tenant.h"
+#include "common/model/message/tenant.h"
 
 /* Which commands a flag belongs to; also the order of help. */
 enum command_bit {

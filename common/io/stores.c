@@ -1,9 +1,9 @@
 /* The table of stores. */
 #include "common/io/stores.h"
 
-#include "common/io/file_store.h"
-#include "common/io/pg_stored.h"
-#include "common/io/redis_stored.h"
+#include "common/io/filestore/file_store.h"
+#include "common/io/postgres/pg_stored.h"
+#include "common/io/redis/redis_stored.h"
 
 #define FOR_EVER_MS (UINT64_MAX / 2)
 

@@ -4,7 +4,8 @@
 /*
  * The stores there are, one row each: what a storage is made of, and how it is read back. Who needs
  * to know what a storage can do asks its row; a new store is a row here, its sink, checkpoint and
- * reader in files of their own, and a line in worker/worker_stores.c and control/survey_progress.c.
+ * reader in files of their own, and a line in worker/worker_stores.c and
+ * control/status/survey_progress.c.
  */
 
 #include <stdbool.h>

@@ -20,8 +20,8 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/base/json_out.h"
-#include "common/model/receipt.h"
-#include "common/policy/verdict.h"
+#include "common/model/message/receipt.h"
+#include "common/policy/verify/verdict.h"
 
 #define TOTALS_CLASSES_MAX 32
 

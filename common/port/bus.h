@@ -3,8 +3,8 @@
 
 /*
  * Topics as the roles see them: sending with a report for each message, and reading ranges once.
- * Kafka is behind it in earnest (common/io/kafka_sender.h, kafka_reader.h), memory in a rehearsal
- * (bus_memory.h).
+ * Kafka is behind it in earnest (common/io/kafka/kafka_sender.h, kafka_reader.h), memory in a
+ * rehearsal (bus_memory.h).
  */
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
-#include "common/model/envelope.h"
+#include "common/model/message/envelope.h"
 
 /* outcome: OUT_OK stored for good (`offset` is its place); OUT_REJECT this message can never be
  * stored (too large); OUT_FATAL the bus is dead. Called from poll and flush only. */

@@ -16,7 +16,7 @@
  * nothing.
  *    What is written does not depend on how records are cut into batches: of the records of one key
  *    the newest that the store does not refuse is written, and nobody's refusal costs another
- *    record (policy/batch.h).
+ *    record (policy/apply/batch.h).
  * 5. on_done(OUT_RETRY): nothing of it may be assumed; the same batch may be submitted again
  *    (batch_retry first), also after a lost answer to COMMIT.
  * 6. sink_give_up ends a batch that waits for sink_commit with on_done(OUT_RETRY): nothing of it is
@@ -29,8 +29,8 @@
 
 #include <stdbool.h>
 
-#include "common/model/envelope.h"
-#include "common/policy/batch.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/apply/batch.h"
 
 struct sink;
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/model/envelope.h"
-#include "common/policy/diff_content.h"
+#include "common/model/json/canonical.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/verify/diff_content.h"
 
 #define PLACE_MOST 4096
 #define FIRST_CAPACITY 1024

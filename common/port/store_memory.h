@@ -6,8 +6,8 @@
  * Bounded by bytes. It outlives its sinks (sink_memory.h), as a database outlives its connections.
  */
 
-#include "common/policy/batch.h"
-#include "common/policy/diff.h"
+#include "common/policy/apply/batch.h"
+#include "common/policy/verify/diff.h"
 #include "common/port/stored.h"
 
 struct memory_store;

@@ -14,7 +14,7 @@
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 #include "common/base/hash.h"
-#include "common/model/mapping.h"
+#include "common/model/mapping/mapping.h"
 
 struct stored {
     const struct mapping *mapping; /* NULL: the end */

@@ -18,10 +18,10 @@
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/files.h"
-#include "common/io/pg_session.h"
-#include "common/io/pg_upsert.h"
-#include "common/model/envelope.h"
-#include "common/policy/batch.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_upsert.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/apply/batch.h"
 
 #define BATCH_RECORDS 2000
 #define FILE_MOST ((size_t)2 << 30)

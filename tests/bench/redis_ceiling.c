@@ -14,10 +14,10 @@
 
 #include "common/io/clock.h"
 #include "common/io/files.h"
-#include "common/io/redis_rows.h"
-#include "common/io/redis_session.h"
-#include "common/model/envelope.h"
-#include "common/policy/batch.h"
+#include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_session.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/apply/batch.h"
 
 #define BATCH_RECORDS 2000
 #define FILE_MOST ((size_t)2 << 30)

@@ -4,13 +4,13 @@
 . "$(dirname -- "$0")/lib.bash"
 
 # PLACE|why members are written by hand there.
-BY_HAND='common/model/receipt.c|receipts on the wire (schemas/wire.md)
-common/model/json_stream.c|a form of the data
-common/model/tenant.c|the tenant context of the data
-common/policy/sequence.c|the stored sequence numbers
-common/policy/collect_storage_find.c|forms of localStorage
-common/policy/collect_storage_merge.c|forms of localStorage
-common/io/chromium_reader.c|the form of a localStorage payload
+BY_HAND='common/model/message/receipt.c|receipts on the wire (schemas/wire.md)
+common/model/json/json_stream.c|a form of the data
+common/model/message/tenant.c|the tenant context of the data
+common/policy/apply/sequence.c|the stored sequence numbers
+common/policy/collect/collect_storage_find.c|forms of localStorage
+common/policy/collect/collect_storage_merge.c|forms of localStorage
+common/io/source/chromium_reader.c|the form of a localStorage payload
 common/io/log.c|log lines, written where memory is short'
 
 check() {
@@ -39,7 +39,7 @@ plant() { mkdir -p "$TREE/$(dirname -- "$1")" && printf '%s\n' "$2" > "$TREE/$1"
 
 self_test() {
   plant control/good.c '    json_out_count(out, "dead_letters", 1);'
-  plant common/model/receipt.c '    printf("{\"kind\":\"batch\"}");'
+  plant common/model/message/receipt.c '    printf("{\"kind\":\"batch\"}");'
   prove_it_passes "$TREE"
   plant control/hand.c '    printf("{\"records\":%d}", 1);'
   plant control/camel.c '    json_out_count(out, "deadLetters", 1);'

@@ -10,12 +10,12 @@
 #include <uv.h>
 
 #include "common/base/text.h"
-#include "common/io/file_store.h"
-#include "common/io/pg_session.h"
-#include "common/io/pg_sink.h"
-#include "common/io/redis_rows.h"
-#include "common/io/redis_sink.h"
-#include "common/model/schema_sql.h"
+#include "common/io/filestore/file_store.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_sink.h"
+#include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_sink.h"
+#include "common/model/schema/schema_sql.h"
 #include "common/port/sink_memory.h"
 #include "tests/support/database.h"
 #include "tests/support/redis_server.h"

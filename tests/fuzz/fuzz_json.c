@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
-#include "common/model/canonical.h"
-#include "common/model/json.h"
-#include "common/model/value.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+#include "common/model/value/value.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
-#include "common/model/json_stream.h"
+#include "common/model/json/json_stream.h"
 
 #define RECORD_MOST 200 /* small, so that a fuzzer passes it */
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
-#include "common/model/json_walk.h"
+#include "common/model/json/json_walk.h"
 #include "tests/support/chunks.h"
 
 #define CAPTURE_MOST 60 /* small, so that a fuzzer passes it */

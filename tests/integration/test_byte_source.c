@@ -10,9 +10,9 @@
 #include <zstd.h>
 
 #include "common/base/buf.h"
-#include "common/io/byte_source.h"
+#include "common/io/source/byte_source.h"
 #include "common/io/files.h"
-#include "common/io/source_files.h"
+#include "common/io/source/source_files.h"
 #include "tests/support/suite.h"
 
 static char folder[] = "/tmp/drover_bytes_XXXXXX";

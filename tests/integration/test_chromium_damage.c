@@ -3,7 +3,7 @@
  * source alone, and nothing is left. `write FOLDER` writes a sound profile, `assert FOLDER` one
  * that LevelDB asserts on; for the scripts of tests/e2e.
  */
-#include "common/io/chromium_profile.h"
+#include "common/io/source/chromium_profile.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "common/base/buf.h"
-#include "common/io/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_parts.h"
 #include "common/io/clock.h"
 #include "tests/support/profile_copies.h"
 #include "tests/support/profile_writer.h"

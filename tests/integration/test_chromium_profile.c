@@ -4,7 +4,7 @@
  * of a database it stores what comes, as a browser that runs does: lines of name, tab, value; a
  * name alone is removed; "!again" closes the database and opens it, which begins a new log, and
  * "!compact" writes its tables anew. */
-#include "common/io/chromium_profile.h"
+#include "common/io/source/chromium_profile.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,10 +16,10 @@
 #include <leveldb/c.h>
 
 #include "common/base/buf.h"
-#include "common/io/byte_source.h"
-#include "common/io/source_files.h"
-#include "common/io/source_identity.h"
-#include "common/policy/collect.h"
+#include "common/io/source/byte_source.h"
+#include "common/io/source/source_files.h"
+#include "common/io/source/source_identity.h"
+#include "common/policy/collect/collect.h"
 #include "tests/support/profile_copies.h"
 #include "tests/support/suite.h"
 

@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/io/file_store.h"
+#include "common/io/filestore/file_store.h"
 #include "common/io/files.h"
-#include "common/model/json.h"
-#include "common/policy/secret_box.h"
+#include "common/model/json/json.h"
+#include "common/policy/secrets/secret_box.h"
 #include "tests/support/suite.h"
 
 #define ARRAY                                                                                      \

@@ -3,9 +3,9 @@
  * jsonb cell in its binary form, and back; an error of PostgreSQL would be a dead letter too late.
  */
 
-#include "common/io/pg_session.h"
-#include "common/model/canonical.h"
-#include "common/model/mapping.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/model/json/canonical.h"
+#include "common/model/mapping/mapping.h"
 #include "tests/support/database.h"
 #include "tests/support/json_cases.h"
 #include "tests/support/suite.h"

@@ -1,7 +1,7 @@
 /* Every kind of SQLSTATE has its action (fault rows P09, P10): classes, exceptions, none, unknown.
  */
 
-#include "common/io/pg_error.h"
+#include "common/io/postgres/pg_error.h"
 
 #include <stdio.h>
 #include <string.h>

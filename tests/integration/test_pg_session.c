@@ -1,5 +1,5 @@
 /* Sessions on a real server: what is fixed in each, what refuses, what an answer means. */
-#include "common/io/pg_session.h"
+#include "common/io/postgres/pg_session.h"
 
 #include "tests/support/database.h"
 #include "tests/support/suite.h"

@@ -16,9 +16,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/io/pg_session.h"
-#include "common/io/pg_sink.h"
-#include "common/model/schema_sql.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_sink.h"
+#include "common/model/schema/schema_sql.h"
 #include "tests/support/database.h"
 #include "tests/support/suite.h"
 

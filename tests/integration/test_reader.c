@@ -3,7 +3,7 @@
  * partition and forgets the oldest batches, which serves here to lose the begin of a topic.
  */
 
-#include "common/io/kafka_reader.h"
+#include "common/io/kafka/kafka_reader.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>

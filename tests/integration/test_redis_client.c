@@ -5,9 +5,9 @@
 #include <sys/resource.h>
 
 #include "common/base/text.h"
-#include "common/io/redis_client.h"
-#include "common/io/redis_error.h"
-#include "common/io/redis_wire.h"
+#include "common/io/redis/redis_client.h"
+#include "common/io/redis/redis_error.h"
+#include "common/io/redis/redis_wire.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/suite.h"
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
-#include "common/io/redis_rows.h"
-#include "common/io/redis_session.h"
-#include "common/io/redis_stored.h"
+#include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_session.h"
+#include "common/io/redis/redis_stored.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/suite.h"
 

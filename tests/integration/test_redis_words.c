@@ -3,10 +3,10 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
-#include "common/io/redis_error.h"
-#include "common/io/redis_rows.h"
-#include "common/io/redis_script.h"
-#include "common/io/redis_url.h"
+#include "common/io/redis/redis_error.h"
+#include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_script.h"
+#include "common/io/redis/redis_url.h"
 #include "tests/support/suite.h"
 
 /* ---- addresses --------------------------------------------------------------------------- */

@@ -2,11 +2,11 @@
  * `drover schema apply` on a real server: complete, idempotent, repairing, never destroying; and
  * what the schema promises: tenants apart, the fence, the gate.
  */
-#include "control/schema_apply.h"
+#include "control/schema/schema_apply.h"
 
-#include "common/io/pg_error.h"
-#include "common/io/pg_gate.h"
-#include "common/io/pg_session.h"
+#include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_gate.h"
+#include "common/io/postgres/pg_session.h"
 #include "tests/support/database.h"
 #include "tests/support/suite.h"
 

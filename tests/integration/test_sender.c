@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/io/kafka_client.h"
-#include "common/io/kafka_sender.h"
+#include "common/io/kafka/kafka_client.h"
+#include "common/io/kafka/kafka_sender.h"
 #include "tests/support/suite.h"
 
 #define TOPIC "drover.t.source"

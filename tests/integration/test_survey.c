@@ -3,7 +3,7 @@
  * fail while the other has already answered.
  */
 
-#include "control/survey.h"
+#include "control/status/survey.h"
 
 #include <librdkafka/rdkafka_mock.h>
 

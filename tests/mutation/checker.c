@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy/judge.h"
+#include "common/policy/verify/judge.h"
 
 #define ARENA_MOST ((size_t)64 << 20)
 #define TABLE_BYTES ((size_t)1 << 20)

@@ -7,10 +7,10 @@
  * here they are only called in the order in which verifier/ calls them.
  */
 
-#include "common/model/envelope.h"
-#include "common/model/mapping.h"
-#include "common/policy/diff.h"
-#include "common/policy/diff_fields.h"
+#include "common/model/message/envelope.h"
+#include "common/model/mapping/mapping.h"
+#include "common/policy/verify/diff.h"
+#include "common/policy/verify/diff_fields.h"
 
 enum { CHECKER_MESSAGES = 64, CHECKER_ROWS = 64, CHECKER_FINDINGS = 2 * CHECKER_ROWS };
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/policy/diff_within.h"
+#include "common/model/json/canonical.h"
+#include "common/policy/verify/diff_within.h"
 
 #define BIT(verdict) (1u << (verdict))
 

@@ -9,7 +9,7 @@
  */
 
 #include "common/base/buf.h"
-#include "common/model/mapping.h"
+#include "common/model/mapping/mapping.h"
 #include "tests/support/random_json.h"
 
 /* The YAML of a mapping of entity "thing"; not every one is accepted by the parser. */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
+#include "common/model/json/canonical.h"
 #include "tests/mutation/edit.h"
 
 enum { EDITS_OF_ONE = 20, SHOWN_MOST = 12, KINDS_MOST = 200 };

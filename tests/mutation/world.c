@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy/batch.h"
+#include "common/policy/apply/batch.h"
 #include "common/port/sink_memory.h"
 
 enum { IDENTITIES = 6, VERSIONS_MOST = 4 };

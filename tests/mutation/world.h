@@ -6,7 +6,7 @@
  * repeats, deletes, sealed and withheld members), and the rows a worker makes of the messages.
  */
 
-#include "common/policy/secret_guard.h"
+#include "common/policy/secrets/secret_guard.h"
 #include "tests/mutation/generate.h"
 #include "tests/mutation/checker.h"
 

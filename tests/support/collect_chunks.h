@@ -1,14 +1,14 @@
 #ifndef DROVER_TESTS_COLLECT_CHUNKS_H
 #define DROVER_TESTS_COLLECT_CHUNKS_H
 
-/* One reading of a source by a codec of policy/collect.h, in chunks: a hash of all it finds. Each
- * chunk is memory of its own, so that a sanitizer sees a view that outlives it. */
+/* One reading of a source by a codec of policy/collect/collect.h, in chunks: a hash of all it
+ * finds. Each chunk is memory of its own, so that a sanitizer sees a view that outlives it. */
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/policy/collect.h"
+#include "common/policy/collect/collect.h"
 #include "tests/support/chunks.h"
 
 static inline void collect_chunks_note(uint64_t *hash, const struct found *found,

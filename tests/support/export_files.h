@@ -6,7 +6,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "common/policy/export_writer.h"
+#include "common/policy/export/export_writer.h"
 
 struct export_files {
     struct arena arena;

@@ -6,12 +6,12 @@
 
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/model/json.h"
-#include "common/model/tenant.h"
-#include "common/policy/collect.h"
-#include "common/policy/export_secrets.h"
-#include "common/policy/secret_guard.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+#include "common/model/message/tenant.h"
+#include "common/policy/collect/collect.h"
+#include "common/policy/export/export_secrets.h"
+#include "common/policy/secrets/secret_guard.h"
 #include "tests/support/export_files.h"
 #include "tests/support/random_json.h"
 

@@ -1,6 +1,6 @@
 /* Candidates of a key, order, groups, classification; against a naive model. */
 
-#include "common/policy/batch.h"
+#include "common/policy/apply/batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The gate asks every item: the three ways a dead letter can be missing, and a batch that does not
  * add up; against a naive model. */
 
-#include "common/policy/batch_gate.h"
+#include "common/policy/apply/batch_gate.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Every poison is found, every good record written once, and one poison costs few tries. */
 
-#include "common/policy/bisect.h"
+#include "common/policy/apply/bisect.h"
 
 #include <string.h>
 

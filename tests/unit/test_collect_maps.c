@@ -5,9 +5,9 @@
 
 #include "common/base/buf.h"
 #include "common/base/hash.h"
-#include "common/model/canonical.h"
-#include "common/model/json.h"
-#include "common/policy/collect.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+#include "common/policy/collect/collect.h"
 #include "tests/support/memory.h"
 #include "tests/support/suite.h"
 

@@ -1,12 +1,12 @@
 /* localStorage payloads as records: every form, every key of the product, every way to be wrong. */
-#include "common/policy/collect.h"
+#include "common/policy/collect/collect.h"
 
 #include <malloc.h>
 #include <stdio.h>
 
 #include "common/base/text.h"
-#include "common/model/json.h"
-#include "common/policy/collect_storage_parts.h"
+#include "common/model/json/json.h"
+#include "common/policy/collect/collect_storage_parts.h"
 #include "tests/support/suite.h"
 
 #define RECORD_MOST 2048

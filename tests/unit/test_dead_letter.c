@@ -1,6 +1,6 @@
 /* Dead letters keep everything, or are cut by one rule: foreign headers, the largest first. */
 
-#include "common/model/dead_letter.h"
+#include "common/model/message/dead_letter.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/model/decimal.h"
+#include "common/model/value/decimal.h"
 #include "tests/support/suite.h"
 
 static struct bytes hex_to(const char *hex, char *out)

@@ -4,7 +4,7 @@
  * the model says, whatever the order, the number of passes and the memory.
  */
 
-#include "common/policy/diff.h"
+#include "common/policy/verify/diff.h"
 
 #include <stdio.h>
 

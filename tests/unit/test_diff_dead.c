@@ -1,4 +1,4 @@
-#include "common/policy/diff_dead.h"
+#include "common/policy/verify/diff_dead.h"
 
 #include "tests/support/suite.h"
 

@@ -1,9 +1,9 @@
 /* Members that differ are named; content from outside the payload is compared too. */
 
-#include "common/policy/diff_fields.h"
+#include "common/policy/verify/diff_fields.h"
 
-#include "common/model/json.h"
-#include "common/policy/diff_content.h"
+#include "common/model/json/json.h"
+#include "common/policy/verify/diff_content.h"
 #include "tests/support/suite.h"
 
 static const char MAPPING[] = "entity: reading\n"

@@ -1,4 +1,4 @@
-#include "common/policy/diff_groups.h"
+#include "common/policy/verify/diff_groups.h"
 
 #include <stdio.h>
 

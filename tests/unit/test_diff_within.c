@@ -1,6 +1,6 @@
-#include "common/policy/diff_within.h"
+#include "common/policy/verify/diff_within.h"
 
-#include "common/model/json.h"
+#include "common/model/json/json.h"
 #include "tests/support/suite.h"
 
 static const struct {

@@ -1,5 +1,5 @@
 /* A record as a message and back. */
-#include "common/model/envelope.h"
+#include "common/model/message/envelope.h"
 
 #include <string.h>
 

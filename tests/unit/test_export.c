@@ -1,9 +1,9 @@
-#include "common/policy/export_piece.h"
+#include "common/policy/export/export_piece.h"
 
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/model/json.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
 #include "tests/support/export_files.h"
 #include "tests/support/suite.h"
 

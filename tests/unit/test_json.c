@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/model/json.h"
+#include "common/model/json/json.h"
 #include "tests/support/suite.h"
 
 /* The versions of clang-format differ here. */

@@ -1,5 +1,5 @@
 /* Splitting a stream into records, sound and broken, wherever its chunks end. */
-#include "common/model/json_stream.h"
+#include "common/model/json/json_stream.h"
 
 #include <stdio.h>
 

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/model/json_stream.h"
-#include "common/model/mapping.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json_stream.h"
+#include "common/model/mapping/mapping.h"
 #include "tests/support/json_cases.h"
 #include "tests/support/suite.h"
 

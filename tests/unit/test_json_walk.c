@@ -1,5 +1,5 @@
 /* Walking through documents: what is entered, captured, read and skipped, wherever chunks end. */
-#include "common/model/json_walk.h"
+#include "common/model/json/json_walk.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "common/policy/key_seen.h"
+#include "common/policy/collect/key_seen.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,12 +2,12 @@
  * watermarks, every message has the version it had in one reading from the head, and log order is
  * version order. */
 
-#include "common/policy/log_clock.h"
+#include "common/policy/apply/log_clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/policy/sequence.h"
+#include "common/policy/apply/sequence.h"
 #include "tests/support/suite.h"
 
 #define MESSAGES 4000

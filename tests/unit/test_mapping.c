@@ -1,11 +1,11 @@
 /* The mapping's reader and the column program, both ways. */
 
-#include "common/model/mapping.h"
+#include "common/model/mapping/mapping.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
+#include "common/model/json/canonical.h"
 #include "tests/support/suite.h"
 
 #define MODELS                                                                                     \

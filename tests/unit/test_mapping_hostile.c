@@ -6,15 +6,15 @@
  * HOSTILE_SEED and HOSTILE_ROUNDS run others, or more.
  */
 
-#include "common/model/mapping.h"
+#include "common/model/mapping/mapping.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/model/envelope.h"
+#include "common/model/json/canonical.h"
+#include "common/model/message/envelope.h"
 #include "tests/support/random_json.h"
 #include "tests/support/suite.h"
 

@@ -9,13 +9,13 @@
  * OVERLAP_SEED and OVERLAP_MAPPINGS run others, or more (a million by hand).
  */
 
-#include "common/model/mapping.h"
+#include "common/model/mapping/mapping.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
+#include "common/model/json/canonical.h"
 #include "tests/support/random_json.h"
 #include "tests/support/suite.h"
 

@@ -1,14 +1,14 @@
 /* Parts of a mapping besides its columns: collect, secrets, references, on_delete, redis; and the
  * mappings that are shipped. */
 
-#include "common/model/mapping.h"
+#include "common/model/mapping/mapping.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
+#include "common/model/json/canonical.h"
 #include "tests/support/suite.h"
 
 #define HEAD "entity: a\ntable: a\nkey: [id]\n"

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/policy/produce_ledger.h"
-#include "common/policy/tenant_path.h"
+#include "common/policy/collect/tenant_path.h"
 #include "tests/support/suite.h"
 
 START_TEST(every_record_is_in_one_place)

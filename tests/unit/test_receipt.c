@@ -1,4 +1,4 @@
-#include "common/model/receipt.h"
+#include "common/model/message/receipt.h"
 
 #include <stdio.h>
 #include <time.h>

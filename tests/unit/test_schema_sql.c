@@ -1,5 +1,5 @@
 /* The SQL made from a mapping: order, quoting, policies, and that nothing leaves its place. */
-#include "common/model/schema_sql.h"
+#include "common/model/schema/schema_sql.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "common/policy/secret_box.h"
+#include "common/policy/secrets/secret_box.h"
 
 #include <sodium.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
-#include "common/policy/secret_guard.h"
+#include "common/policy/secrets/secret_guard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/json.h"
+#include "common/model/json/json.h"
 #include "tests/support/suite.h"
 
 static const char MAPPING[] =

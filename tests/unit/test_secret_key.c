@@ -1,4 +1,4 @@
-#include "common/policy/secret_key.h"
+#include "common/policy/secrets/secret_key.h"
 
 #include <string.h>
 

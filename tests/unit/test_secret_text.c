@@ -3,17 +3,17 @@
  * random members, among texts that hold the letters of a reference themselves. What the mapping
  * accepted it accepts afterwards; nothing is in the clear; the way back gives the record again.
  */
-#include "common/policy/secret_text.h"
+#include "common/policy/secrets/secret_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/model/json.h"
-#include "common/policy/export_secrets.h"
-#include "common/policy/secret_guard.h"
-#include "common/policy/verify_secrets.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+#include "common/policy/export/export_secrets.h"
+#include "common/policy/secrets/secret_guard.h"
+#include "common/policy/verify/verify_secrets.h"
 #include "tests/support/random_json.h"
 #include "tests/support/suite.h"
 

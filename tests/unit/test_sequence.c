@@ -1,4 +1,4 @@
-#include "common/policy/sequence.h"
+#include "common/policy/apply/sequence.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "common/policy/diff_content.h"
+#include "common/policy/verify/diff_content.h"
 #include "tests/support/suite.h"
 
 #define MAPPING                                                                                    \

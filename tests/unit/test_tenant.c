@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/text.h"
-#include "common/model/tenant.h"
+#include "common/model/message/tenant.h"
 #include "tests/support/suite.h"
 
 static struct tenant plain(const char *id)

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "common/model/timestamp.h"
+#include "common/model/value/timestamp.h"
 #include "tests/support/suite.h"
 
 #define REQUIRED TIMESTAMP_ZONE_REQUIRED

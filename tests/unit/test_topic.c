@@ -1,5 +1,5 @@
 /* Topic names. */
-#include "common/model/topic.h"
+#include "common/model/message/topic.h"
 
 #include <string.h>
 

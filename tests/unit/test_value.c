@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/model/canonical.h"
-#include "common/model/json.h"
-#include "common/model/value.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+#include "common/model/value/value.h"
 #include "tests/support/suite.h"
 
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "common/model/json.h"
-#include "common/model/value.h"
+#include "common/model/json/json.h"
+#include "common/model/value/value.h"
 #include "tests/support/suite.h"
 
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))

@@ -8,11 +8,11 @@
 #include <time.h>
 
 #include "common/base/text.h"
-#include "common/model/canonical.h"
-#include "common/model/envelope.h"
-#include "common/model/mapping.h"
-#include "common/model/tenant.h"
-#include "common/model/timestamp.h"
+#include "common/model/json/canonical.h"
+#include "common/model/message/envelope.h"
+#include "common/model/mapping/mapping.h"
+#include "common/model/message/tenant.h"
+#include "common/model/value/timestamp.h"
 #include "tests/support/json_cases.h"
 #include "tests/support/suite.h"
 

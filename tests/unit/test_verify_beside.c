@@ -1,9 +1,9 @@
-#include "common/policy/verify_beside.h"
+#include "common/policy/verify/verify_beside.h"
 
 #include <string.h>
 
-#include "common/policy/verify_report.h"
-#include "common/policy/verify_secrets.h"
+#include "common/policy/verify/verify_report.h"
+#include "common/policy/verify/verify_secrets.h"
 #include "tests/support/suite.h"
 
 static struct verify_beside beside;

@@ -1,6 +1,6 @@
 /* COPY's binary stream, whole and in pieces of every size. */
 
-#include "common/policy/verify_copy.h"
+#include "common/policy/verify/verify_copy.h"
 
 #include "tests/support/suite.h"
 

@@ -1,13 +1,13 @@
 /* The last word, the identity, and what a report may show. */
 
-#include "common/policy/verify_report.h"
+#include "common/policy/verify/verify_report.h"
 
 #include "common/base/hash.h"
-#include "common/model/json.h"
-#include "common/policy/secret_key.h"
+#include "common/model/json/json.h"
+#include "common/policy/secrets/secret_key.h"
 #include "common/policy/totals.h"
-#include "common/policy/verify_mask.h"
-#include "common/policy/verify_text.h"
+#include "common/policy/verify/verify_mask.h"
+#include "common/policy/verify/verify_text.h"
 #include "tests/support/suite.h"
 
 static struct verify_report report;

@@ -1,0 +1,66 @@
+#ifndef DROVER_IO_KAFKA_CLIENT_H
+#define DROVER_IO_KAFKA_CLIENT_H
+
+/*
+ * Clients of librdkafka from the settings: the values the design fixes (FAULTS 3.3), then the
+ * user's kafka.conf / -X, where an unknown property is DRV-K008 with the nearest known name and
+ * the few that would break exactness (enable.auto.commit, enable.auto.offset.store,
+ * auto.offset.reset, partitioner, enable.idempotence, acks below all) are refused. librdkafka's own
+ * log goes to log.h, with repeated connection errors said once.
+ */
+
+#include <librdkafka/rdkafka.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+
+/* What a message may have besides a record of max_record_bytes: key and headers; and what a dead
+ * letter of it may have in addition (model/message/dead_letter.h's DEAD_LETTER_ADDED_BYTES, and its
+ * batch).
+ */
+#define KAFKA_HEADERS_BYTES (64u * 1024)
+#define KAFKA_DEAD_LETTER_BYTES (16u * 1024)
+/* For what librdkafka says into a buffer of ours: its own are of 512 bytes, and a text must be
+ * whole until it is masked. */
+#define KAFKA_TEXT_SIZE 1024
+
+enum kafka_use {
+    KAFKA_SEND, /* idempotent, acks=all, murmur2, message.timeout.ms=0, queue.buffering.max.kbytes
+                   from settings->queue_bytes, lz4, linger 20 ms; delivery reports on */
+    KAFKA_CONSUME, /* group member: range assignor, no auto commit/store, auto.offset.reset=error,
+                      check.crcs, enable.partition.eof */
+    KAFKA_READ,    /* no group: assigned partitions, fixed offsets; the same otherwise */
+};
+
+/* A configuration to add callbacks to; the caller destroys it unless rd_kafka_new took it. NULL
+ * after filling err. */
+rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
+                                struct error *err);
+/* A question is answered within timeout_ms (2 s at least) or fails: librdkafka waits for a broker
+ * that took it and is silent as long as socket.timeout.ms, whatever the call's own limit is. For
+ * clients that only ask and read; before kafka_client_new. */
+void kafka_conf_answer_within(rd_kafka_conf_t *conf, int timeout_ms);
+/* Takes `conf`, also on failure. NULL after filling err. */
+rd_kafka_t *kafka_client_new(enum kafka_use use, rd_kafka_conf_t *conf, struct error *err);
+
+/* What a code means for us (table in FAULTS 3.3); sets err with the topic named in where. OUT_OK
+ * for NO_ERROR. */
+enum outcome kafka_classify(rd_kafka_resp_err_t code, const char *detail, const char *topic,
+                            struct error *err);
+
+/* Partitions of a topic, 0 when it does not exist (never creates it). OUT_RETRY DRV-K001 when no
+ * broker answers in time. */
+MUST_USE enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
+                                            int32_t *count, struct error *err);
+/* The topic's max.message.bytes; -1 when nobody says it within timeout_ms (a right is missing). */
+int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int timeout_ms);
+MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,
+                                       int timeout_ms, int64_t *low, int64_t *high,
+                                       struct error *err);
+/* Where the partitions 0 to count - 1 end, all in one question; false when not all were told.
+ * Blocks; any thread, as long as the client lives; says nothing. */
+bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_t count,
+                    int timeout_ms);
+
+#endif

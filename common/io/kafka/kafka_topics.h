@@ -1,0 +1,43 @@
+#ifndef DROVER_IO_KAFKA_TOPICS_H
+#define DROVER_IO_KAFKA_TOPICS_H
+
+/* What a migration's three topics should be, are, and the making of the missing ones. Never alters,
+ * never deletes. */
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+#include "common/model/message/topic.h"
+
+enum topic_state {
+    TOPIC_MISSING,
+    TOPIC_AS_PLANNED,
+    TOPIC_DIFFERENT, /* another partition count */
+};
+
+struct topic_plan {
+    char name[TOPIC_NAME_SIZE];
+    enum topic_kind kind;
+    int32_t partitions;   /* planned, the same for all three: settings->partitions, else what the
+                             source topic has, else 12 */
+    int32_t replication;  /* -1 = the cluster's default */
+    int64_t retention_ms; /* -1 = unlimited (source until cutover), results 14 d, dlq 30 d */
+    enum topic_state state;
+    int32_t partitions_now;
+    int64_t message_limit; /* the topic's max.message.bytes; -1 not known, or missing */
+};
+
+/* Asks the broker. OUT_RETRY DRV-K001 when it cannot be reached within timeout_ms. */
+MUST_USE enum outcome kafka_topics_plan(const struct settings *settings, int timeout_ms,
+                                        struct topic_plan plan[3], struct error *err);
+/* Creates those missing (max.message.bytes of source = settings->record_bytes + 64 KiB, of dlq
+ * 16 KiB more: a dead letter is its message and what is said of it), waits until each has leaders,
+ * updates the states. */
+MUST_USE enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
+                                         struct topic_plan plan[3], struct error *err);
+
+/* For who reads a migration whose source topic is not there: names those that are. Gives OUT_FATAL
+ * DRV-K003. */
+enum outcome kafka_topics_no_migration(const struct settings *settings, struct error *err);
+
+#endif

@@ -1,0 +1,97 @@
+#ifndef DROVER_IO_PG_PARENTS_H
+#define DROVER_IO_PG_PARENTS_H
+
+/*
+ * The waiting room: children that came before their parents. A record that a foreign key refuses is
+ * parked in drover.waiting, in the transaction of its batch (verdict CLASS_WAITING). A sweep tries
+ * the parked ones again, as long as one gets in (parents wait too). Time that passes is no fault of
+ * a record: it is an orphan only when everything produced before its parking and `wait_ms` after it
+ * has been written, by all workers of the group, and that time counts only while sweeps succeed.
+ * Orphans are never tried again. Both stay parked, marked, until the caller has done its part
+ * (Redis for those that got in, dead letters DRV-P111 for the orphans, a receipt for both) and
+ * forgets them; after a crash in between the next sweep tells the same ones again, in the same
+ * round.
+ *
+ * The functions block, on a connection of their own: for uv_queue_work, one at a time a worker. Of
+ * all the group's workers one sweeps at a time (an advisory lock), until it has forgotten or freed
+ * what it told; the others get an empty result.
+ * The sweep is also the housekeeper of hard deletes: it removes tombstones past their life.
+ *
+ *   thread: pg_parents_sweep ─► loop: letters of orphans acknowledged, Redis told of applied ones
+ *   ─► thread: pg_parents_forget ─► at once again when `more`
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/mappings.h"
+#include "common/io/postgres/pg_cutoff.h"
+#include "common/model/message/envelope.h"
+#include "common/model/message/receipt.h"
+
+/* Texts and mappings must outlive the call. */
+struct parents_config {
+    const char *url, *role; /* as pg_session_open's */
+    const char *group, *topic;
+    const struct mapping_set *mappings;
+    uint64_t wait_ms;   /* work.parent_wait */
+    bool is_last;       /* nothing more is produced: no wait beyond what is in the topic */
+    int32_t partitions; /* of the topic */
+    /* Where the topic's partitions end now, asked when a wait is over; blocks. False: not known, so
+     * nobody is an orphan yet. */
+    bool (*ends)(void *owner, int64_t *ends, int32_t count);
+    void *owner;
+    uint64_t tombstone_life_ms; /* work.tombstone_life */
+    const atomic_bool *stop;    /* true: end the sweep soon; may be NULL */
+    struct pg_cutoff *cutoff;   /* ends it in the middle of a query; may be NULL */
+};
+
+/* A parked record that is in its table now, or that another version has overtaken there. */
+struct parents_applied {
+    enum record_class the_class;
+    const struct mapping *mapping; /* NULL when it was taken out of the set meanwhile */
+    struct bytes tenant, id;
+    int64_t version;
+    int32_t partition;
+    int64_t offset;
+};
+
+/* One whose parent never came, or that is refused for another reason by now. */
+struct parents_orphan {
+    int32_t partition;
+    int64_t offset;
+    struct bytes tenant, entity;
+    struct envelope message; /* as it was in the source topic */
+    struct error err;
+};
+
+/* Views live as long as the result. */
+struct parents_result {
+    struct parents_applied *applied;
+    size_t applied_count;
+    struct parents_orphan *orphans;
+    size_t orphan_count;
+    bool more;        /* at most 1,000 or 8 MiB are told at once: there are others */
+    int64_t round;    /* of all that is told: grows, the same when it is told again */
+    uint64_t waiting; /* still parked, neither applied nor orphans */
+    uint64_t behind;  /* messages to be written before waits that are over end */
+    uint64_t purged;  /* tombstones removed */
+    bool busy;        /* another worker was sweeping: nothing was looked at */
+    void *memory;
+    void *session; /* holds the lock of what is told until it is forgotten, or freed */
+};
+
+/* *result is filled in every case; free it with pg_parents_result_free. OUT_RETRY: PostgreSQL is
+ * away or busy; OUT_FATAL: schema or rights. */
+MUST_USE enum outcome pg_parents_sweep(const struct parents_config *config,
+                                       struct parents_result *result, struct error *err);
+/* Removes what `result` told from the waiting room. *removed: how many were still there. */
+MUST_USE enum outcome pg_parents_forget(const struct parents_config *config,
+                                        const struct parents_result *result, uint64_t *removed,
+                                        struct error *err);
+void pg_parents_result_free(struct parents_result *result);
+
+#endif

@@ -1,0 +1,123 @@
+/* The sink contract over lanes: who is free, opening and closing. A batch's way is pg_writer.c. */
+
+#include "common/io/postgres/pg_sink.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "common/io/postgres/pg_writer.h"
+
+/* Parameters of one group. A batch's arena ends far below (work.batch_bytes has a limit). */
+#define MEMORY_MOST INT_MAX
+#define LANES_MOST 64
+
+static struct pg_sink *of(struct sink *sink)
+{
+    return (struct pg_sink *)sink;
+}
+
+static struct writer *free_writer(struct pg_sink *sink)
+{
+    for (int i = 0; i < sink->writer_count; i++)
+        if (sink->writers[i].phase == PHASE_FREE && sink->writers[i].is_ready)
+            return &sink->writers[i];
+    return NULL;
+}
+
+static bool can_submit(struct sink *base)
+{
+    return !of(base)->closing && free_writer(of(base)) != NULL;
+}
+
+static void submit(struct sink *base, struct batch *batch)
+{
+    struct writer *writer = free_writer(of(base));
+    assert(writer && "submit without can_submit");
+    batch->sink_state = writer;
+    writer->batch = batch;
+    pg_writer_start(writer);
+}
+
+static void commit(struct sink *base, struct batch *batch)
+{
+    struct writer *writer = batch->sink_state;
+    (void)base;
+    if (writer && writer->batch == batch && writer->phase == PHASE_WAIT)
+        pg_writer_start_commit(writer);
+}
+
+static void give_up(struct sink *base, struct batch *batch)
+{
+    struct writer *writer = batch->sink_state;
+    (void)base;
+    if (writer && writer->batch == batch && writer->phase == PHASE_WAIT)
+        pg_writer_give_up(writer);
+}
+
+static void free_sink(struct pg_sink *sink)
+{
+    for (size_t i = 0; i < sink->mappings->count; i++)
+        pg_upsert_free(sink->upserts[i]);
+    free(sink->upserts);
+    free(sink->writers);
+    buf_free(&sink->memory);
+    free(sink);
+}
+
+static void on_lane_closed(void *owner)
+{
+    struct writer *writer = owner;
+    struct pg_sink *sink = writer->sink;
+    if (--sink->open_lanes)
+        return;
+    void (*on_closed)(void *) = sink->on_closed;
+    void *base_owner = sink->base.owner;
+    free_sink(sink);
+    on_closed(base_owner);
+}
+
+/* A batch still in flight ends as one whose outcome nobody knows; its transaction ends with the
+ * connection. */
+static void close_sink(struct sink *base, void (*on_closed)(void *owner))
+{
+    struct pg_sink *sink = of(base);
+    struct error err;
+    sink->closing = true;
+    sink->on_closed = on_closed;
+    error_set(&err, OUT_RETRY, ERR_PG_TRANSIENT, "the sink was closed");
+    for (int i = 0; i < sink->writer_count; i++) {
+        struct writer *writer = &sink->writers[i];
+        if (writer->batch) {
+            writer->batch->outcome_unknown = true;
+            pg_writer_finish(writer, OUT_RETRY, &err);
+        }
+        pg_lane_close(writer->lane, on_lane_closed);
+    }
+}
+
+struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_lane_config *config, int lanes,
+                         const struct mapping_set *mappings, const struct sink_events *events,
+                         void *owner)
+{
+    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
+    assert(lanes >= 1 && lanes <= LANES_MOST);
+    struct pg_sink *sink = calloc(1, sizeof *sink);
+    if (!sink)
+        abort();
+    sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
+    sink->mappings = mappings;
+    sink->upserts = calloc(mappings->count + 1, sizeof *sink->upserts);
+    sink->writers = calloc((size_t)lanes, sizeof *sink->writers);
+    if (!sink->upserts || !sink->writers)
+        abort();
+    for (size_t i = 0; i < mappings->count; i++)
+        sink->upserts[i] = pg_upsert_new(mappings, i);
+    buf_init(&sink->memory, MEMORY_MOST);
+    sink->writer_count = sink->open_lanes = lanes;
+    for (int i = 0; i < lanes; i++) {
+        sink->writers[i].sink = sink;
+        sink->writers[i].lane = pg_lane_new(loop, config, &PG_WRITER_EVENTS, &sink->writers[i]);
+    }
+    return &sink->base;
+}

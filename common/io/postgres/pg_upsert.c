@@ -1,0 +1,432 @@
+#include "common/io/postgres/pg_upsert.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/postgres/pg_wire.h"
+#include "common/model/schema/schema_sql.h"
+
+/* Type OIDs of pg_type.dat, part of the wire protocol. */
+
+#define STATEMENT_MOST (1u << 20)
+
+static char *take_text(struct buf *text)
+{
+    char *copy = strdup(buf_text(text));
+    if (!copy || text->failed)
+        abort();
+    buf_reset(text);
+    return copy;
+}
+
+/* An array column's parameter is jsonb; it becomes the real type in the select list. */
+static void append_selected(struct buf *sql, const struct column *column, size_t at)
+{
+    if (!column->type.array) {
+        buf_append_format(sql, "u.c%zu", at);
+        return;
+    }
+    buf_append_format(sql,
+                      "CASE WHEN u.c%zu IS NOT NULL THEN ARRAY(SELECT e.v FROM "
+                      "pg_catalog.jsonb_array_elements_text(u.c%zu) WITH ORDINALITY AS e(v, o) "
+                      "ORDER BY e.o)::",
+                      at, at);
+    value_type_append_sql(sql, &column->type);
+    buf_append_text(sql, " END");
+}
+
+static void append_key_columns(struct buf *sql, const struct mapping *mapping, const char *prefix)
+{
+    for (size_t k = 0; k < mapping->key_count; k++)
+        buf_append_format(sql, "%s%s\"%s\"", k ? ", " : "", prefix,
+                          mapping->columns[mapping->key[k]].name);
+}
+
+/* unnest of several arrays at once has no qualified spelling; ROWS FROM is the same. */
+static void append_unnest(struct buf *sql, size_t number, const char *type)
+{
+    buf_append_format(sql, "pg_catalog.unnest($%zu::%s), ", number, type);
+}
+
+static void append_source(struct buf *sql, const struct mapping *mapping)
+{
+    size_t count = mapping->column_count;
+    buf_append_text(sql, " FROM ROWS FROM (");
+    for (size_t i = 0; i < count; i++)
+        append_unnest(sql, i + 2, value_type_param_array(&mapping->columns[i].type));
+    append_unnest(sql, count + 2, "int8[]");
+    append_unnest(sql, count + 3, "bytea[]");
+    append_unnest(sql, count + 4, "bool[]");
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") AS u(");
+    for (size_t i = 0; i < count; i++)
+        buf_append_format(sql, "c%zu, ", i);
+    buf_append_text(sql, "v, d, x)");
+}
+
+/* The literal a soft delete sets; a mapping takes text, bool and integers only. */
+static void append_soft_value(struct buf *sql, const struct mapping *mapping)
+{
+    yyjson_val *value = mapping->soft_value;
+    if (yyjson_is_str(value))
+        schema_sql_literal(sql, yyjson_get_str(value));
+    else
+        json_append(sql, value);
+}
+
+/* Soft: a delete leaves a living row's columns as they are but one, and a tombstone a tombstone. */
+static void append_update(struct buf *sql, const struct mapping *mapping, size_t at)
+{
+    const char *name = mapping->columns[at].name;
+    if (mapping->on_delete != DELETE_SOFT) {
+        buf_append_format(sql, "\"%s\" = EXCLUDED.\"%s\", ", name, name);
+        return;
+    }
+    buf_append_format(sql, "\"%s\" = CASE WHEN EXCLUDED.drover_deleted%s THEN ", name,
+                      (int)at == mapping->soft_column ? " AND NOT t.drover_deleted" : "");
+    if ((int)at == mapping->soft_column)
+        append_soft_value(sql, mapping);
+    else
+        buf_append_format(sql, "t.\"%s\"", name);
+    buf_append_format(sql, " ELSE EXCLUDED.\"%s\" END, ", name);
+}
+
+static void append_updates(struct buf *sql, const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].key_at < 0)
+            append_update(sql, mapping, i);
+    for (size_t i = 0; i < mapping->generated_count; i++)
+        if (mapping->generated[i].kind == GENERATED_ON_WRITE)
+            buf_append_format(sql, "\"%s\" = CURRENT_TIMESTAMP, ", mapping->generated[i].name);
+    buf_append_text(sql, "drover_version = EXCLUDED.drover_version, "
+                         "drover_digest = EXCLUDED.drover_digest, "
+                         "drover_deleted = EXCLUDED.drover_deleted");
+    if (mapping->on_delete == DELETE_SOFT)
+        buf_append_text(sql, " AND t.drover_deleted");
+    if (mapping->on_delete == DELETE_HARD)
+        buf_append_text(sql, ", drover_deleted_at = EXCLUDED.drover_deleted_at");
+}
+
+/* Tombstones that are to go one day are found again by their tenant; the row is locked until the
+ * batch's end, so that the housekeeper cannot drop the mark of a tombstone it does not see yet. */
+static void append_mark(struct buf *sql, const struct mapping *mapping)
+{
+    buf_append_text(sql, "WITH mark AS (INSERT INTO drover.purge AS p (table_schema, table_name, "
+                         "isolation_key) SELECT ");
+    schema_sql_literal(sql, mapping->schema);
+    buf_append_text(sql, "::text, ");
+    schema_sql_literal(sql, mapping->table);
+    buf_append_format(sql,
+                      "::text, $1::text WHERE true = ANY ($%zu::bool[]) ON CONFLICT (table_schema, "
+                      "table_name, isolation_key) DO UPDATE SET marked_at = "
+                      "pg_catalog.clock_timestamp()) ",
+                      mapping->column_count + 4);
+}
+
+static void append_insert(struct buf *sql, const struct mapping *mapping)
+{
+    bool hard = mapping->on_delete == DELETE_HARD;
+    buf_append_format(sql, "INSERT INTO \"%s\".\"%s\" AS t (isolation_key", mapping->schema,
+                      mapping->table);
+    for (size_t i = 0; i < mapping->column_count; i++)
+        buf_append_format(sql, ", \"%s\"", mapping->columns[i].name);
+    buf_append_format(sql, ", drover_version, drover_digest, drover_deleted%s) SELECT $1::text",
+                      hard ? ", drover_deleted_at" : "");
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        buf_append_text(sql, ", ");
+        append_selected(sql, &mapping->columns[i], i);
+    }
+    buf_append_text(sql, ", u.v, u.d, u.x");
+    if (hard)
+        buf_append_text(sql, ", CASE WHEN u.x THEN pg_catalog.clock_timestamp() END");
+    append_source(sql, mapping);
+    buf_append_text(sql, " ON CONFLICT (isolation_key, ");
+    append_key_columns(sql, mapping, "");
+    buf_append_text(sql, ") DO UPDATE SET ");
+    append_updates(sql, mapping);
+    buf_append_text(sql, " WHERE t.drover_version < EXCLUDED.drover_version");
+}
+
+/* What the table holds of a key, by probes of its index whatever the statistics say. */
+static void append_stored(struct buf *sql, const struct mapping *mapping)
+{
+    buf_append_format(sql,
+                      " LEFT JOIN LATERAL (SELECT t.drover_version, t.drover_digest FROM "
+                      "\"%s\".\"%s\" AS t WHERE t.isolation_key = $1::text",
+                      mapping->schema, mapping->table);
+    for (size_t k = 0; k < mapping->key_count; k++)
+        buf_append_format(sql, " AND t.\"%s\" = u.k%zu", mapping->columns[mapping->key[k]].name, k);
+    buf_append_text(sql, " OFFSET 0) AS s ON true");
+}
+
+static void append_keys(struct buf *sql, const struct mapping *mapping, const char *prefix)
+{
+    for (size_t k = 0; k < mapping->key_count; k++)
+        buf_append_format(sql, "%sk%zu, ", prefix, k);
+}
+
+/*
+ * The statement itself tells what it did not write, and why not. RETURNING gives the key and the
+ * version of each row written; what was sent and is not among them is looked up. NOT IN over a
+ * subquery is hashed whatever the planner believes of sizes: a join could become a nested loop.
+ * The look-up sees the table as it was when the statement began: the row is there with a version
+ * that is not less, or nobody can say why it was not written (a trigger that returned NULL or
+ * changed key or version; a row of the same instant): not_written() raises DR003, nothing of it
+ * stands, and the search for refused records asks again.
+ */
+static char *make_upsert(const struct mapping *mapping, struct buf *sql)
+{
+    bool hard = mapping->on_delete == DELETE_HARD;
+    size_t count = mapping->column_count;
+    if (hard)
+        append_mark(sql, mapping);
+    buf_append_text(sql, hard ? ", written AS (" : "WITH written AS (");
+    append_insert(sql, mapping);
+    buf_append_text(sql, " RETURNING ");
+    for (size_t k = 0; k < mapping->key_count; k++)
+        buf_append_format(sql, "t.\"%s\" AS k%zu, ", mapping->columns[mapping->key[k]].name, k);
+    buf_append_text(sql, "t.drover_version AS v) SELECT u.o, s.drover_version, s.drover_digest, "
+                         "CASE WHEN s.drover_version >= u.v THEN NULL ELSE drover.not_written() "
+                         "END FROM ROWS FROM (");
+    for (size_t k = 0; k < mapping->key_count; k++)
+        append_unnest(sql, mapping->key[k] + 2,
+                      value_type_param_array(&mapping->columns[mapping->key[k]].type));
+    append_unnest(sql, count + 2, "int8[]");
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") WITH ORDINALITY AS u(");
+    append_keys(sql, mapping, "");
+    buf_append_text(sql, "v, o)");
+    append_stored(sql, mapping);
+    buf_append_text(sql, " WHERE (");
+    append_keys(sql, mapping, "u.");
+    buf_append_text(sql, "u.v) NOT IN (SELECT ");
+    append_keys(sql, mapping, "w.");
+    buf_append_text(sql, "w.v FROM written AS w)");
+    return take_text(sql);
+}
+
+static char *make_look(const struct mapping *mapping, struct buf *sql)
+{
+    buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest FROM ROWS FROM (");
+    for (size_t k = 0; k < mapping->key_count; k++)
+        append_unnest(sql, k + 2, value_type_param_array(&mapping->columns[mapping->key[k]].type));
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") WITH ORDINALITY AS u(");
+    append_keys(sql, mapping, "");
+    buf_append_text(sql, "o)");
+    append_stored(sql, mapping);
+    buf_append_text(sql, " WHERE s.drover_version IS NOT NULL");
+    return take_text(sql);
+}
+
+/* Columns of all references, one after the other, are c0, c1 …; NULL in one of them: no reference.
+ */
+static void append_lacks(struct buf *sql, const struct mapping_reference *reference,
+                         const struct mapping *parent, size_t at)
+{
+    buf_append_char(sql, '(');
+    for (size_t i = 0; i < reference->column_count; i++)
+        buf_append_format(sql, "u.c%zu IS NOT NULL AND ", at + i);
+    buf_append_format(sql, "NOT EXISTS (SELECT FROM \"%s\".\"%s\" AS p WHERE p.isolation_key = $1",
+                      parent->schema, parent->table);
+    for (size_t i = 0; i < reference->column_count; i++)
+        buf_append_format(sql, " AND p.\"%s\" = u.c%zu", parent->columns[parent->key[i]].name,
+                          at + i);
+    buf_append_text(sql, "))");
+}
+
+static char *make_lack(const struct mapping_set *mappings, const struct mapping *mapping,
+                       struct buf *sql)
+{
+    size_t count = 0;
+    buf_append_text(sql, "SELECT u.o FROM ROWS FROM (");
+    for (size_t r = 0; r < mapping->reference_count; r++)
+        for (size_t i = 0; i < mapping->references[r].column_count; i++, count++)
+            append_unnest(
+                sql, count + 2,
+                value_type_param_array(&mapping->columns[mapping->references[r].columns[i]].type));
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") WITH ORDINALITY AS u(");
+    for (size_t i = 0; i < count; i++)
+        buf_append_format(sql, "c%zu, ", i);
+    buf_append_text(sql, "o) WHERE $1::text IS NULL");
+    for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
+        const struct mapping_reference *reference = &mapping->references[r];
+        buf_append_text(sql, " OR ");
+        append_lacks(sql, reference, mapping_set_find(mappings, bytes_text(reference->entity)), at);
+        at += reference->column_count;
+    }
+    return take_text(sql);
+}
+
+struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t number)
+{
+    const struct mapping *mapping = mappings->items[number];
+    struct pg_upsert *upsert = calloc(1, sizeof *upsert);
+    struct buf sql;
+    if (!upsert)
+        abort();
+    buf_init(&sql, STATEMENT_MOST);
+    upsert->mapping = mapping;
+    upsert->upsert_sql = make_upsert(mapping, &sql);
+    upsert->look_sql = make_look(mapping, &sql);
+    buf_append_format(&sql, "drover_upsert_%zu", number);
+    upsert->upsert_name = take_text(&sql);
+    buf_append_format(&sql, "drover_look_%zu", number);
+    upsert->look_name = take_text(&sql);
+    if (mapping->reference_count) {
+        upsert->lack_sql = make_lack(mappings, mapping, &sql);
+        buf_append_format(&sql, "drover_lack_%zu", number);
+        upsert->lack_name = take_text(&sql);
+    }
+    buf_free(&sql);
+    return upsert;
+}
+
+void pg_upsert_free(struct pg_upsert *upsert)
+{
+    if (!upsert)
+        return;
+    free(upsert->upsert_name);
+    free(upsert->upsert_sql);
+    free(upsert->look_name);
+    free(upsert->look_sql);
+    free(upsert->lack_name);
+    free(upsert->lack_sql);
+    free(upsert);
+}
+
+/* ---- parameters -------------------------------------------------------------------------- */
+
+/* Positions are noted as offsets while the buffer may still move. */
+struct param_list {
+    struct buf *memory;
+    size_t starts[PG_LANE_PARAMS_MOST];
+    int sizes[PG_LANE_PARAMS_MOST];
+    int count;
+};
+
+static void begin_param(struct param_list *list)
+{
+    assert(list->count < PG_LANE_PARAMS_MOST);
+    list->starts[list->count] = list->memory->size;
+}
+
+static void finish_param(struct param_list *list)
+{
+    list->sizes[list->count] = (int)(list->memory->size - list->starts[list->count]);
+    list->count++;
+}
+
+static void append_tenant(struct param_list *list, struct bytes tenant)
+{
+    begin_param(list);
+    buf_append_bytes(list->memory, tenant);
+    finish_param(list);
+}
+
+static void append_cells(struct param_list *list, const struct batch *batch, size_t column,
+                         uint32_t oid, const uint32_t *order, size_t count)
+{
+    struct buf *out = list->memory;
+    begin_param(list);
+    pg_wire_append_array(out, oid, count, true);
+    for (size_t i = 0; i < count; i++) {
+        struct cell cell = batch->items[order[i]].row.cells[column];
+        pg_wire_append_element(out, cell.data, cell.size);
+    }
+    finish_param(list);
+}
+
+static void append_own(struct param_list *list, const struct batch *batch, const uint32_t *order,
+                       size_t count)
+{
+    struct buf *out = list->memory;
+    begin_param(list);
+    pg_wire_append_array(out, OID_INT8, count, false);
+    for (size_t i = 0; i < count; i++) {
+        buf_append_be32(out, 8);
+        buf_append_be64(out, (uint64_t)batch->items[order[i]].row.version);
+    }
+    finish_param(list);
+    begin_param(list);
+    pg_wire_append_array(out, OID_BYTEA, count, false);
+    for (size_t i = 0; i < count; i++) {
+        const struct digest *digest = &batch->items[order[i]].row.digest;
+        pg_wire_append_element(out, digest->bytes, sizeof digest->bytes);
+    }
+    finish_param(list);
+    begin_param(list);
+    pg_wire_append_array(out, OID_BOOL, count, false);
+    for (size_t i = 0; i < count; i++) {
+        buf_append_be32(out, 1);
+        buf_append_char(out, batch->items[order[i]].row.deleted);
+    }
+    finish_param(list);
+}
+
+static int finish(const struct param_list *list, struct pg_param *params)
+{
+    assert(!list->memory->failed); /* batches are bounded far below the buffer's limit */
+    for (int i = 0; i < list->count; i++)
+        params[i] = (struct pg_param){list->memory->data + list->starts[i], list->sizes[i]};
+    return list->count;
+}
+
+int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, struct bytes tenant,
+                     const uint32_t *order, size_t count, struct buf *memory,
+                     struct pg_param params[PG_LANE_PARAMS_MOST])
+{
+    const struct mapping *mapping = upsert->mapping;
+    struct param_list list = {.memory = memory, .count = 0};
+    buf_reset(memory);
+    append_tenant(&list, tenant);
+    for (size_t i = 0; i < mapping->column_count; i++)
+        append_cells(&list, batch, i, value_type_param_oid(&mapping->columns[i].type), order,
+                     count);
+    append_own(&list, batch, order, count);
+    return finish(&list, params);
+}
+
+void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
+                     const struct batch *batch, struct bytes tenant, const uint32_t *order,
+                     size_t count, struct buf *memory)
+{
+    struct pg_param params[PG_LANE_PARAMS_MOST];
+    int param_count = pg_upsert_params(upsert, batch, tenant, order, count, memory, params);
+    pg_lane_query(lane, upsert->upsert_name, upsert->upsert_sql, params, param_count);
+}
+
+void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
+                          const struct batch *batch, struct bytes tenant, const uint32_t *order,
+                          size_t count, struct buf *memory)
+{
+    const struct mapping *mapping = upsert->mapping;
+    struct pg_param params[PG_LANE_PARAMS_MOST];
+    struct param_list list = {.memory = memory, .count = 0};
+    buf_reset(memory);
+    append_tenant(&list, tenant);
+    for (size_t k = 0; k < mapping->key_count; k++)
+        append_cells(&list, batch, mapping->key[k],
+                     value_type_param_oid(&mapping->columns[mapping->key[k]].type), order, count);
+    pg_lane_query(lane, upsert->look_name, upsert->look_sql, params, finish(&list, params));
+}
+
+int pg_upsert_lack_params(const struct pg_upsert *upsert, const struct batch *batch,
+                          struct bytes tenant, const uint32_t *order, size_t count,
+                          struct buf *memory, struct pg_param params[PG_LANE_PARAMS_MOST])
+{
+    const struct mapping *mapping = upsert->mapping;
+    struct param_list list = {.memory = memory, .count = 0};
+    buf_reset(memory);
+    append_tenant(&list, tenant);
+    for (size_t r = 0; r < mapping->reference_count; r++)
+        for (size_t i = 0; i < mapping->references[r].column_count; i++) {
+            size_t column = mapping->references[r].columns[i];
+            append_cells(&list, batch, column, value_type_param_oid(&mapping->columns[column].type),
+                         order, count);
+        }
+    return finish(&list, params);
+}

@@ -1,0 +1,39 @@
+#ifndef DROVER_IO_PG_WIRE_H
+#define DROVER_IO_PG_WIRE_H
+
+/* PostgreSQL's binary formats: parameters and results of small queries, whose values are kept in
+ * the struct itself, and arrays of any length. */
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/bytes.h"
+#include "common/io/postgres/pg_lane.h"
+
+#define PG_WIRE_MOST 16
+
+struct pg_wire {
+    struct pg_param params[PG_WIRE_MOST];
+    char numbers[PG_WIRE_MOST][8];
+    int count;
+};
+
+void pg_wire_init(struct pg_wire *wire);
+/* The text is borrowed until the query is queued. */
+void pg_wire_text(struct pg_wire *wire, struct bytes text);
+void pg_wire_int4(struct pg_wire *wire, int32_t value);
+void pg_wire_int8(struct pg_wire *wire, int64_t value);
+
+/* pg_type.dat's oids of the types that Drover names itself. */
+enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25 };
+/* The head of a one-dimensional array as array_recv (arrayfuncs.c) reads it; `count` elements
+ * follow. `nulls`: some may be NULL. */
+void pg_wire_append_array(struct buf *out, uint32_t oid, size_t count, bool nulls);
+/* An element; of size -1: NULL. */
+void pg_wire_append_element(struct buf *out, const void *data, int32_t size);
+
+/* A binary int8 (or int4) result; 0 when it is NULL or of another size. */
+int64_t pg_wire_get_int8(const PGresult *result, int row, int column);
+
+#endif

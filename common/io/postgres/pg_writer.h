@@ -1,0 +1,123 @@
+#ifndef DROVER_IO_PG_WRITER_H
+#define DROVER_IO_PG_WRITER_H
+
+/*
+ * One lane of the PostgreSQL sink at work: the phases a batch goes through (pg_writer.c), the
+ * search for refused records (pg_writer_careful.c), the look at what an earlier attempt or another
+ * process has committed (pg_writer_look.c). Internal to pg_sink.
+ */
+
+#include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_sink.h"
+#include "common/io/postgres/pg_upsert.h"
+#include "common/policy/apply/bisect.h"
+
+enum phase {
+    PHASE_FREE,
+    PHASE_CHECK,
+    PHASE_WRITE,
+    PHASE_ROLLBACK,
+    PHASE_CAREFUL,
+    PHASE_PROBE, /* is it the rows at all? */
+    PHASE_LACK,  /* which rows of the refused group have no parent yet */
+    PHASE_HALVE,
+    PHASE_ASIDE, /* once more, what may have been refused for want of the others */
+    PHASE_WAIT,  /* refused records are on their way to the dead letters */
+    PHASE_PARK,
+    PHASE_COMMIT,
+    PHASE_LOOK,
+};
+
+/* What follows ROLLBACK. */
+enum after {
+    AFTER_FINISH, /* done, with `failure` */
+    AFTER_CAREFUL,
+};
+
+/* Groups of one exchange at most: what a lane holds of results is bounded, whatever a batch's. */
+#define PG_WRITER_GROUPS 512
+
+struct pg_sink;
+
+struct writer {
+    struct pg_sink *sink;
+    struct pg_lane *lane;
+    enum phase phase;
+    struct batch *batch;
+    bool commit_sent; /* and not answered: its outcome is unknown when the lane is lost */
+    enum after after;
+    struct error failure;    /* of the last query that failed */
+    size_t group, group_end; /* WRITE, LOOK: of the exchange; CAREFUL: first not yet written */
+    int head;                /* replies before the first group's */
+
+    /* the search (pg_writer_careful.c) */
+    size_t written;  /* rows accepted by this attempt */
+    bool lack_asked; /* of `group` */
+    bool probed;     /* of `group`: table and rights are there */
+    bool undo;       /* the savepoint must be rolled back first */
+    bool deferred;   /* something was refused that may pass when it is tried again */
+    bool system;     /* something was refused that could be the server's trouble as well */
+    struct bisect bisect;
+    size_t part_first, part_count;
+    bool put_off;    /* the last refusal came from a check that could wait for COMMIT */
+    bool sure;       /* the last refusal is a record's, whichever half it was seen in */
+    size_t aside_at; /* ASIDE: place in order */
+    bool aside_progress, aside_together;
+
+    size_t park_at;   /* PARK: next item */
+    uint32_t *subset; /* LOOK: undecided items, group by group */
+    bool is_ready;
+};
+
+struct pg_sink {
+    struct sink base;
+    const struct mapping_set *mappings;
+    struct pg_upsert **upserts; /* by position in mappings */
+    struct writer *writers;
+    int writer_count, open_lanes;
+    struct buf memory;
+    bool lost;
+    void (*on_closed)(void *owner);
+    bool closing;
+};
+
+/* ---- pg_writer.c: queries of an exchange, endings */
+void pg_writer_plain(struct writer *writer, const char *sql);
+void pg_writer_begin(struct writer *writer);
+void pg_writer_fence(struct writer *writer);
+void pg_writer_set_tenant(struct writer *writer, struct bytes tenant);
+void pg_writer_upsert(struct writer *writer, const struct batch_group *group, size_t first,
+                      size_t count);
+const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
+                                            const struct mapping *mapping);
+/* Sends the exchange; its reply is the phase's. */
+void pg_writer_enter(struct writer *writer, enum phase phase);
+void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct error *err);
+/* What a failed query means for the batch, outside of the search for refused records. */
+void pg_writer_fail(struct writer *writer, const PGresult *result);
+/* What follows when the server has answered. */
+void pg_writer_roll_back(struct writer *writer, enum after after);
+/* The next of the records to be parked, or COMMIT when none is left. */
+void pg_writer_park_or_commit(struct writer *writer);
+/* Gives the attempt up for now: rolls back, then done OUT_RETRY with `failure`. */
+void pg_writer_try_later(struct writer *writer, enum pg_action action);
+/* Decides `count` records from order[first] on by what their upsert said. */
+void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGresult *result);
+void pg_writer_start(struct writer *writer);
+void pg_writer_start_commit(struct writer *writer);
+void pg_writer_give_up(struct writer *writer);
+extern const struct pg_lane_events PG_WRITER_EVENTS;
+
+/* ---- pg_writer_look.c */
+void pg_writer_start_look(struct writer *writer);
+void pg_writer_on_look(struct writer *writer, const struct pg_reply *reply);
+
+/* ---- pg_writer_careful.c */
+void pg_writer_begin_careful(struct writer *writer);
+void pg_writer_on_careful(struct writer *writer, const struct pg_reply *reply);
+void pg_writer_on_probed(struct writer *writer, const struct pg_reply *reply);
+void pg_writer_on_lacked(struct writer *writer, const struct pg_reply *reply);
+void pg_writer_on_halved(struct writer *writer, const struct pg_reply *reply);
+void pg_writer_on_aside(struct writer *writer, const struct pg_reply *reply);
+
+#endif

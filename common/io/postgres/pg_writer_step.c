@@ -1,0 +1,190 @@
+/* The steps that every way of writing a batch is made of: statements sent, phases entered, ends. */
+#include "common/io/postgres/pg_writer.h"
+
+#include <assert.h>
+
+#include "common/io/postgres/pg_parents_park.h"
+#include "common/io/postgres/pg_wire.h"
+
+/* Records parked in one exchange at most. */
+#define PARKS_MOST 500
+
+const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
+                                            const struct mapping *mapping)
+{
+    for (size_t i = 0; i < sink->mappings->count; i++)
+        if (sink->mappings->items[i] == mapping)
+            return sink->upserts[i];
+    assert(!"a batch holds a mapping the sink does not know");
+    return NULL;
+}
+
+void pg_writer_plain(struct writer *writer, const char *sql)
+{
+    pg_lane_query(writer->lane, NULL, sql, NULL, 0);
+}
+
+void pg_writer_begin(struct writer *writer)
+{
+    pg_lane_query(writer->lane, "drover_begin", "BEGIN", NULL, 0);
+}
+
+void pg_writer_fence(struct writer *writer)
+{
+    const struct batch_fence *at = &writer->batch->fence;
+    struct pg_wire wire;
+    struct buf *json = &writer->sink->memory;
+    buf_reset(json);
+    buf_append_char(json, 1);
+    buf_append_bytes(json, at->sequences.size ? at->sequences : BYTES_LITERAL("{}"));
+    pg_wire_init(&wire);
+    pg_wire_text(&wire, bytes_text(at->group));
+    pg_wire_text(&wire, bytes_text(at->topic));
+    pg_wire_int4(&wire, at->partition);
+    pg_wire_int8(&wire, at->epoch);
+    pg_wire_int8(&wire, at->start);
+    pg_wire_int8(&wire, at->end);
+    pg_wire_int8(&wire, at->redis_next);
+    pg_wire_int8(&wire, at->results_next);
+    pg_wire_text(&wire, buf_view(json));
+    pg_lane_query(writer->lane, "drover_fence",
+                  "SELECT drover.fence($1, $2, $3, $4, $5, $6, $7, $8, $9)", wire.params,
+                  wire.count);
+}
+
+void pg_writer_set_tenant(struct writer *writer, struct bytes tenant)
+{
+    struct pg_wire wire;
+    pg_wire_init(&wire);
+    pg_wire_text(&wire, tenant);
+    pg_lane_query(writer->lane, "drover_tenant",
+                  "SELECT pg_catalog.set_config('app.current_tenant_key', $1, true)", wire.params,
+                  wire.count);
+}
+
+void pg_writer_upsert(struct writer *writer, const struct batch_group *group, size_t first,
+                      size_t count)
+{
+    struct batch *batch = writer->batch;
+    pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch,
+                    group->tenant, batch->order + first, count, &writer->sink->memory);
+}
+
+void pg_writer_enter(struct writer *writer, enum phase phase)
+{
+    writer->phase = phase;
+    pg_lane_sync(writer->lane);
+}
+
+void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct error *err)
+{
+    struct batch *batch = writer->batch;
+    struct sink *sink = &writer->sink->base;
+    free(writer->subset);
+    writer->subset = NULL;
+    writer->batch = NULL;
+    writer->phase = PHASE_FREE;
+    assert(outcome != OUT_OK || batch_is_decided(batch));
+    sink->events.on_done(sink->owner, batch, outcome, err);
+    if (sink_can_submit(sink))
+        sink->events.on_ready(sink->owner);
+}
+
+void pg_writer_roll_back(struct writer *writer, enum after after)
+{
+    writer->after = after;
+    pg_writer_plain(writer, "ROLLBACK");
+    pg_writer_enter(writer, PHASE_ROLLBACK);
+}
+
+void pg_writer_try_later(struct writer *writer, enum pg_action action)
+{
+    writer->failure.outcome = OUT_RETRY;
+    if (action != PG_CONNECTION_LOST && action != PG_REPREPARE) {
+        pg_writer_roll_back(writer, AFTER_FINISH);
+        return;
+    }
+    /* a standby after a failover, statements that are gone: the next connection finds better */
+    pg_lane_reconnect(writer->lane);
+    writer->is_ready = false;
+    pg_writer_finish(writer, OUT_RETRY, &writer->failure);
+}
+
+void pg_writer_fail(struct writer *writer, const PGresult *result)
+{
+    struct batch *batch = writer->batch;
+    enum pg_action action = pg_error_from_result(result, &writer->failure);
+    if (writer->phase == PHASE_LOOK)
+        batch->outcome_unknown = true; /* it is committed: never write it again */
+    if (action == PG_FENCED && writer->failure.code == ERR_PROGRESS && batch->commit_lost) {
+        batch->outcome_unknown = true; /* it was perhaps ourselves who moved it */
+        action = PG_TX_RETRY;
+    }
+    if (action == PG_TX_RETRY || action == PG_RESOURCE || action == PG_CONNECTION_LOST ||
+        action == PG_REPREPARE) {
+        pg_writer_try_later(writer, action);
+        return;
+    }
+    if (action == PG_RECORD || action == PG_QUARANTINE)
+        writer->failure.outcome = OUT_FATAL; /* not in an upsert: no record can be blamed */
+    pg_writer_roll_back(writer, AFTER_FINISH);
+}
+
+void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGresult *result)
+{
+    struct batch *batch = writer->batch;
+    for (int row = 0; row < PQntuples(result); row++) {
+        int64_t ordinal = pg_wire_get_int8(result, row, 0);
+        if (ordinal < 1 || (uint64_t)ordinal > count)
+            continue;
+        struct bytes digest =
+            bytes_of(PQgetvalue(result, row, 2), (size_t)PQgetlength(result, row, 2));
+        batch_decide_stored(&batch->items[batch->order[first + (size_t)ordinal - 1]],
+                            pg_wire_get_int8(result, row, 1), digest);
+    }
+    for (size_t i = first; i < first + count; i++) {
+        struct batch_item *item = &batch->items[batch->order[i]];
+        if (!item->decided)
+            item->verdict = CLASS_APPLIED;
+        item->decided = true;
+    }
+    writer->written += count;
+}
+
+/* Records whose parents are missing go to the waiting room with their batch, as they came. */
+static size_t park_some(struct writer *writer)
+{
+    struct batch *batch = writer->batch;
+    const struct sink *sink = &writer->sink->base;
+    size_t parked = 0;
+    for (; writer->park_at < batch->count && parked < PARKS_MOST; writer->park_at++) {
+        const struct batch_item *item = &batch->items[writer->park_at];
+        struct envelope message;
+        if (!item->decided || item->verdict != CLASS_WAITING)
+            continue;
+        sink->events.view_message(sink->owner, item, &message);
+        pg_parents_park(writer->lane, &batch->fence, item, &message, &writer->sink->memory);
+        parked++;
+    }
+    return parked;
+}
+
+void pg_writer_park_or_commit(struct writer *writer)
+{
+    if (park_some(writer) == PARKS_MOST) {
+        pg_writer_enter(writer, PHASE_PARK);
+        return;
+    }
+    pg_writer_plain(writer, "COMMIT");
+    writer->commit_sent = true;
+    pg_writer_enter(writer, PHASE_COMMIT);
+}
+
+void pg_writer_start_commit(struct writer *writer)
+{
+    writer->park_at = 0;
+    if (writer->undo)
+        pg_writer_plain(writer, "ROLLBACK TO SAVEPOINT part");
+    writer->undo = false;
+    pg_writer_park_or_commit(writer);
+}

@@ -1,0 +1,477 @@
+/* See the header. What must be there is taken from the very words that a worker would send. */
+#include "common/io/redis/redis_held.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_script.h"
+#include "common/io/redis/redis_session.h"
+#include "common/io/redis/redis_wire.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+
+#define ANSWER_MS 30000
+#define SCAN_COUNT "512"
+#define ASKED_MOST 256
+#define ASKED_BYTES ((size_t)1 << 20) /* of words: values come back as large as they are */
+#define TEXTS_MOST ((size_t)4 << 20)
+#define QUESTIONS_MOST 4
+
+/* One row that was asked for. Places in rows->keys and rows->words, which may move. */
+struct asked {
+    const struct mapping *mapping;
+    size_t key, words;
+    struct bytes tenant, id;
+    int64_t version;
+    bool deleted;
+    int questions;
+    void *owner;
+};
+
+struct redis_held {
+    const struct settings *settings;
+    struct redis_session session;
+    struct redis_rows rows; /* what must be there, of all that are asked */
+    struct asked asked[ASKED_MOST];
+    size_t count, taken;
+    struct arena texts;
+    struct buf command, key;
+};
+
+enum outcome redis_held_open(const struct settings *settings, struct redis_held **held,
+                             struct error *err)
+{
+    struct redis_held *made = calloc(1, sizeof *made);
+    *held = NULL;
+    if (!made)
+        abort();
+    if (redis_session_open(settings->redis_url, ANSWER_MS, false, &made->session, err) != OUT_OK) {
+        free(made);
+        return OUT_FATAL;
+    }
+    made->settings = settings;
+    redis_rows_init(&made->rows, false, settings->redis_tombstone_ms);
+    arena_init(&made->texts, TEXTS_MOST);
+    buf_init(&made->command, (size_t)1 << 20);
+    buf_init(&made->key, 64u << 10);
+    *held = made;
+    return OUT_OK;
+}
+
+void redis_held_close(struct redis_held *held)
+{
+    if (!held)
+        return;
+    redis_session_close(&held->session);
+    redis_rows_free(&held->rows);
+    arena_free(&held->texts);
+    buf_free(&held->command);
+    buf_free(&held->key);
+    free(held);
+}
+
+/* ---- words ------------------------------------------------------------------------------- */
+
+/* The next word of a wire text ("$3\r\nabc\r\n"), which is our own. */
+static struct bytes next_word(const struct buf *wire, size_t *at)
+{
+    size_t size = 0, i = *at + 1;
+    for (; wire->data[i] != '\r'; i++)
+        size = size * 10 + (size_t)(wire->data[i] - '0');
+    struct bytes word = bytes_of(wire->data + i + 2, size);
+    *at = i + 2 + size + 2;
+    return word;
+}
+
+static uint64_t next_number(const struct buf *wire, size_t *at)
+{
+    uint64_t number = 0;
+    struct bytes word = next_word(wire, at);
+    for (size_t i = 0; i < word.size; i++)
+        number = number * 10 + (uint64_t)(word.data[i] - '0');
+    return number;
+}
+
+static void ask(struct redis_held *held, const char *command, struct bytes key, const char *suffix)
+{
+    buf_reset(&held->key);
+    buf_append_bytes(&held->key, key);
+    buf_append_text(&held->key, suffix);
+    buf_reset(&held->command);
+    redis_wire_begin(&held->command, 2);
+    redis_wire_text(&held->command, command);
+    redis_wire_word(&held->command, buf_view(&held->key));
+    redis_session_send(&held->session, buf_view(&held->command));
+}
+
+bool redis_held_is_full(const struct redis_held *held)
+{
+    return held->count == ASKED_MOST || held->rows.words.size > ASKED_BYTES ||
+           held->texts.used > TEXTS_MOST / 2;
+}
+
+static void begin(struct redis_held *held)
+{
+    if (held->taken < held->count || held->count == 0)
+        return;
+    held->count = held->taken = 0;
+    redis_rows_reset(&held->rows);
+    arena_reset(&held->texts);
+}
+
+static int send_questions(struct redis_held *held, const struct mapping *mapping,
+                          const struct row *row, struct bytes key)
+{
+    bool hash = redis_rows_form(mapping) == REDIS_HASH;
+    ask(held, row->deleted ? "EXISTS" : hash ? "HGETALL" : "GET", key, "");
+    ask(held, "GET", key, ":v");
+    if (row->deleted)
+        return 2;
+    ask(held, "PTTL", key, "");
+    ask(held, "PTTL", key, ":v");
+    return QUESTIONS_MOST;
+}
+
+enum outcome redis_held_ask(struct redis_held *held, const struct mapping *mapping,
+                            const struct row *row, struct bytes json, void *owner,
+                            struct error *err)
+{
+    begin(held);
+    struct asked *asked = &held->asked[held->count];
+    *asked = (struct asked){.mapping = mapping,
+                            .key = held->rows.keys.size,
+                            .words = held->rows.words.size,
+                            .tenant = arena_copy(&held->texts, row->tenant),
+                            .id = arena_copy(&held->texts, row->id),
+                            .version = row->version,
+                            .deleted = row->deleted,
+                            .owner = owner};
+    if (!asked->tenant.data || !asked->id.data)
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the key is too long");
+    if (redis_rows_add(&held->rows, mapping, row, json, err) != OUT_OK)
+        return OUT_REJECT;
+    size_t at = asked->key;
+    asked->questions = send_questions(held, mapping, row, next_word(&held->rows.keys, &at));
+    held->count++;
+    return OUT_OK;
+}
+
+/* ---- answers ----------------------------------------------------------------------------- */
+
+static struct bytes text_of(const redisReply *reply)
+{
+    bool text = reply && reply->type == REDIS_REPLY_STRING;
+    return text ? bytes_of(reply->str, reply->len) : (struct bytes){0};
+}
+
+static bool is_error(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR; /* WRONGTYPE: a value of another type */
+}
+
+static bool is_nil(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_NIL;
+}
+
+static void say(struct redis_finding *finding, enum redis_state state, const char *reason)
+{
+    finding->state = state;
+    finding->reason = reason;
+}
+
+/* True when the meta is the one that must be there. */
+static bool meta_is_right(struct redis_finding *finding, struct bytes meta, struct bytes must)
+{
+    struct redis_meta is;
+    if (bytes_equal(meta, must))
+        return true;
+    if (!redis_meta_parse(meta, &is)) {
+        say(finding, REDIS_OTHER, "its meta is none of Drover's");
+        return false;
+    }
+    bool same = meta.size > REDIS_META_OWNER && must.size > REDIS_META_OWNER &&
+                bytes_equal(bytes_of(meta.data + REDIS_META_OWNER, meta.size - REDIS_META_OWNER),
+                            bytes_of(must.data + REDIS_META_OWNER, must.size - REDIS_META_OWNER));
+    if (!same)
+        say(finding, REDIS_OTHER, "the key holds another record");
+    else if (is.version != finding->version)
+        say(finding, is.version < finding->version ? REDIS_OLDER : REDIS_NEWER,
+            "its meta has another version");
+    else
+        say(finding, REDIS_OTHER, "its meta has another digest or mark");
+    return false;
+}
+
+/* What is stored may have been written anew in another spelling of the same. */
+static bool same_json(struct bytes is, struct bytes must)
+{
+    yyjson_doc *left = NULL, *right = NULL;
+    if (bytes_equal(is, must))
+        return true;
+    bool same = json_parse(is, JSON_UNICODE_REJECT, NULL, &left, NULL) == OUT_OK &&
+                json_parse(must, JSON_UNICODE_REJECT, NULL, &right, NULL) == OUT_OK &&
+                canonical_equal(yyjson_doc_get_root(left), yyjson_doc_get_root(right));
+    yyjson_doc_free(left);
+    yyjson_doc_free(right);
+    return same;
+}
+
+/* Since it was written some of the ttl has run off: how much is not known here. */
+static bool ttl_is_right(const redisReply *left, uint64_t ttl_ms)
+{
+    if (left->type != REDIS_REPLY_INTEGER)
+        return false;
+    if (ttl_ms == 0)
+        return left->integer == -1;
+    return left->integer >= 0 && (uint64_t)left->integer <= ttl_ms;
+}
+
+/* A meta goes with its value or outlives it. */
+static bool meta_outlives(const redisReply *meta, const redisReply *value)
+{
+    return meta->integer == -1 || (value->integer >= 0 && meta->integer >= value->integer);
+}
+
+static void judge_json(const struct redis_held *held, size_t at, redisReply *const *answers,
+                       struct redis_finding *finding)
+{
+    const struct buf *words = &held->rows.words;
+    struct bytes must = next_word(words, &at);
+    uint64_t ttl_ms = next_number(words, &at);
+    struct bytes value = next_word(words, &at);
+    if (is_error(answers[0]) || is_error(answers[1]))
+        say(finding, REDIS_OTHER, "the key holds a value of another type");
+    else if (is_nil(answers[0]) && is_nil(answers[1]))
+        say(finding, REDIS_ABSENT, "nothing is there");
+    else if (is_nil(answers[1]))
+        say(finding, REDIS_OTHER, "its meta is gone");
+    else if (!meta_is_right(finding, text_of(answers[1]), must))
+        return;
+    else if (is_nil(answers[0]))
+        say(finding, REDIS_ABSENT, "the value is gone, its meta is there");
+    else if (!same_json(text_of(answers[0]), value))
+        say(finding, REDIS_OTHER, "the value is another");
+    else if (!ttl_is_right(answers[2], ttl_ms))
+        say(finding, REDIS_OTHER, "the ttl is not the mapping's");
+    else if (ttl_ms == 0 ? answers[3]->integer != -1 : !meta_outlives(answers[3], answers[2]))
+        say(finding, REDIS_OTHER, "the meta's ttl is shorter than the value's");
+}
+
+static struct bytes field_of(const redisReply *hash, struct bytes name)
+{
+    for (size_t i = 0; i + 1 < hash->elements; i += 2)
+        if (bytes_equal(text_of(hash->element[i]), name))
+            return text_of(hash->element[i + 1]);
+    return (struct bytes){0};
+}
+
+static bool has_field(const redisReply *hash, struct bytes name)
+{
+    for (size_t i = 0; i + 1 < hash->elements; i += 2)
+        if (bytes_equal(text_of(hash->element[i]), name))
+            return true;
+    return false;
+}
+
+static bool fields_are_right(const struct buf *words, size_t at, const redisReply *hash)
+{
+    uint64_t count = next_number(words, &at);
+    if (hash->elements != count + 2) /* and the meta */
+        return false;
+    for (uint64_t i = 0; i < count; i += 2) {
+        struct bytes name = next_word(words, &at), value = next_word(words, &at);
+        if (!has_field(hash, name) || !bytes_equal(field_of(hash, name), value))
+            return false;
+    }
+    return true;
+}
+
+static void judge_hash(const struct redis_held *held, size_t at, redisReply *const *answers,
+                       struct redis_finding *finding)
+{
+    const struct buf *words = &held->rows.words;
+    const struct bytes meta_name = BYTES_LITERAL("_v");
+    const redisReply *hash = answers[0];
+    struct bytes must = next_word(words, &at);
+    uint64_t ttl_ms = next_number(words, &at);
+    bool fields = hash->type == REDIS_REPLY_ARRAY && hash->elements > 0;
+    if (is_error(hash) || is_error(answers[1]))
+        say(finding, REDIS_OTHER, "the key holds a value of another type");
+    else if (!fields && is_nil(answers[1]))
+        say(finding, REDIS_ABSENT, "nothing is there");
+    else if (fields && !has_field(hash, meta_name))
+        say(finding, REDIS_OTHER, "its meta is gone");
+    else if (!meta_is_right(finding, fields ? field_of(hash, meta_name) : text_of(answers[1]),
+                            must))
+        return;
+    else if (!fields)
+        say(finding, REDIS_ABSENT, "the value is gone, its meta is there");
+    else if (!fields_are_right(words, at, hash))
+        say(finding, REDIS_OTHER, "a field is another");
+    else if (!is_nil(answers[1]))
+        say(finding, REDIS_OTHER, "a tombstone stands beside it");
+    else if (!ttl_is_right(answers[2], ttl_ms))
+        say(finding, REDIS_OTHER, "the ttl is not the mapping's");
+}
+
+static void judge_deleted(const struct redis_held *held, size_t at, redisReply *const *answers,
+                          struct redis_finding *finding)
+{
+    struct bytes must = next_word(&held->rows.words, &at);
+    if (is_error(answers[1]))
+        say(finding, REDIS_OTHER, "a value of another type stands where the meta is");
+    else if (!is_nil(answers[1]) && !meta_is_right(finding, text_of(answers[1]), must))
+        return;
+    else if (answers[0]->type != REDIS_REPLY_INTEGER || answers[0]->integer != 0)
+        say(finding, REDIS_OLDER, "the record is deleted, its key is there");
+}
+
+static void judge(const struct redis_held *held, const struct asked *asked,
+                  redisReply *const *answers, struct redis_finding *finding)
+{
+    size_t at = asked->words;
+    struct bytes form = next_word(&held->rows.words, &at);
+    if (form.data[0] == 'x')
+        judge_deleted(held, at, answers, finding);
+    else if (form.data[0] == 'h')
+        judge_hash(held, at, answers, finding);
+    else
+        judge_json(held, at, answers, finding);
+}
+
+enum outcome redis_held_take(struct redis_held *held, struct redis_finding *finding, bool *found,
+                             struct error *err)
+{
+    redisReply *answers[QUESTIONS_MOST] = {0};
+    enum outcome outcome = OUT_OK;
+    *found = held->taken < held->count;
+    if (!*found)
+        return OUT_OK;
+    const struct asked *asked = &held->asked[held->taken++];
+    for (int i = 0; i < asked->questions && outcome == OUT_OK; i++)
+        outcome = redis_session_take_any(&held->session, &answers[i], err);
+    size_t key = asked->key;
+    *finding = (struct redis_finding){.mapping = asked->mapping,
+                                      .key = next_word(&held->rows.keys, &key),
+                                      .tenant = asked->tenant,
+                                      .id = asked->id,
+                                      .version = asked->version,
+                                      .deleted = asked->deleted,
+                                      .owner = asked->owner};
+    if (outcome == OUT_OK)
+        judge(held, asked, answers, finding);
+    for (int i = 0; i < QUESTIONS_MOST; i++)
+        freeReplyObject(answers[i]);
+    return outcome == OUT_OK ? OUT_OK : OUT_FATAL;
+}
+
+/* ---- names ------------------------------------------------------------------------------- */
+
+static enum outcome take_names(struct redis_held *held, char cursor[24],
+                               void (*each)(void *owner, struct bytes name), void *owner,
+                               struct error *err)
+{
+    redisReply *reply = NULL;
+    if (redis_session_take(&held->session, &reply, err) != OUT_OK)
+        return OUT_FATAL;
+    bool good = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len < 24 &&
+                reply->element[1]->type == REDIS_REPLY_ARRAY;
+    if (good)
+        memcpy(cursor, reply->element[0]->str, reply->element[0]->len + 1);
+    for (size_t i = 0; good && i < reply->element[1]->elements; i++)
+        each(owner, text_of(reply->element[1]->element[i]));
+    freeReplyObject(reply);
+    return good ? OUT_OK
+                : error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,
+                            "Redis answered SCAN with something else");
+}
+
+enum outcome redis_held_scan(struct redis_held *held, const struct mapping *mapping,
+                             void (*each)(void *owner, struct bytes name), void *owner,
+                             struct error *err)
+{
+    char cursor[24] = "0";
+    enum outcome outcome;
+    do {
+        buf_reset(&held->key);
+        redis_rows_append_glob(&held->key, mapping);
+        buf_reset(&held->command);
+        redis_wire_begin(&held->command, 6);
+        redis_wire_text(&held->command, "SCAN");
+        redis_wire_text(&held->command, cursor);
+        redis_wire_text(&held->command, "MATCH");
+        redis_wire_word(&held->command, buf_view(&held->key));
+        redis_wire_text(&held->command, "COUNT");
+        redis_wire_text(&held->command, SCAN_COUNT);
+        redis_session_send(&held->session, buf_view(&held->command));
+        outcome = take_names(held, cursor, each, owner, err);
+    } while (outcome == OUT_OK && strcmp(cursor, "0") != 0);
+    return outcome;
+}
+
+enum {
+    LOOKS = 4
+}; /* the name's existence, the value's, its meta beside it, and the one in a hash */
+
+static enum outcome take_look(struct redis_held *held, redisReply *answers[LOOKS],
+                              struct error *err)
+{
+    for (int i = 0; i < LOOKS; i++)
+        if (redis_session_take_any(&held->session, &answers[i], err) != OUT_OK)
+            return OUT_FATAL;
+    return OUT_OK;
+}
+
+enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *there,
+                             bool *tombstone, struct buf *place, struct error *err)
+{
+    redisReply *answers[LOOKS] = {0};
+    struct redis_meta meta;
+    struct bytes stem = name;
+    if (name.size > 2 && memcmp(name.data + name.size - 2, ":v", 2) == 0)
+        stem.size -= 2;
+    ask(held, "EXISTS", name, "");
+    ask(held, "EXISTS", stem, "");
+    ask(held, "GET", stem, ":v");
+    buf_reset(&held->command);
+    redis_wire_begin(&held->command, 3);
+    redis_wire_text(&held->command, "HGET");
+    redis_wire_word(&held->command, stem);
+    redis_wire_text(&held->command, "_v");
+    redis_session_send(&held->session, buf_view(&held->command));
+    enum outcome outcome = take_look(held, answers, err);
+    *there = outcome == OUT_OK && answers[0]->type == REDIS_REPLY_INTEGER && answers[0]->integer;
+    *tombstone = false;
+    buf_reset(place);
+    if (outcome == OUT_OK && (redis_meta_parse(text_of(answers[2]), &meta) ||
+                              redis_meta_parse(text_of(answers[3]), &meta))) {
+        *tombstone = meta.deleted && answers[1]->type == REDIS_REPLY_INTEGER &&
+                     answers[1]->integer == 0; /* a value beside it is a value */
+        buf_append_bytes(place, meta.tenant);
+        buf_append_char(place, '/');
+        buf_append_bytes(place, meta.entity);
+        buf_append_char(place, '/');
+        buf_append_bytes(place, meta.id);
+    }
+    for (int i = 0; i < LOOKS; i++)
+        freeReplyObject(answers[i]);
+    return outcome;
+}
+
+enum outcome redis_held_is_marked(struct redis_held *held, bool *marked, struct error *err)
+{
+    struct buf name;
+    redisReply *reply = NULL;
+    buf_init(&name, 4096);
+    redis_rows_append_name(&name, "sentinel", held->settings->migration);
+    ask(held, "EXISTS", buf_view(&name), "");
+    buf_free(&name);
+    enum outcome outcome = redis_session_take(&held->session, &reply, err);
+    *marked = outcome == OUT_OK && reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+    freeReplyObject(reply);
+    return outcome == OUT_OK ? OUT_OK : OUT_FATAL;
+}

@@ -1,0 +1,346 @@
+#include "common/io/redis/redis_rows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/io/redis/redis_script.h"
+#include "common/io/redis/redis_wire.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+#include "common/model/value/timestamp.h"
+#include "common/model/value/value_scalar.h"
+
+#define CALL_MOST ((size_t)480 << 20) /* Redis takes 512 MiB in a word; a call is far below */
+#define RECORD_MOST (256u << 20)
+#define JSON_FIELD "_j" /* of a hash: the record as it was, for reading it back */
+
+void redis_rows_init(struct redis_rows *rows, bool all, uint64_t life_ms)
+{
+    *rows = (struct redis_rows){.all = all, .life_ms = life_ms};
+    buf_init(&rows->keys, CALL_MOST);
+    buf_init(&rows->words, CALL_MOST);
+    buf_init(&rows->key, 64u << 10);
+    buf_init(&rows->text, RECORD_MOST);
+    mapping_work_init(&rows->work);
+}
+
+void redis_rows_reset(struct redis_rows *rows)
+{
+    buf_reset(&rows->keys);
+    buf_reset(&rows->words);
+    rows->key_count = rows->word_count = 0;
+}
+
+void redis_rows_free(struct redis_rows *rows)
+{
+    buf_free(&rows->keys);
+    buf_free(&rows->words);
+    buf_free(&rows->key);
+    buf_free(&rows->text);
+    mapping_work_free(&rows->work);
+}
+
+enum redis_form redis_rows_form(const struct mapping *mapping)
+{
+    return mapping->redis.form == REDIS_NONE ? REDIS_JSON : mapping->redis.form;
+}
+
+bool redis_rows_takes(const struct redis_rows *rows, const struct mapping *mapping)
+{
+    return rows->all || mapping->redis.form != REDIS_NONE;
+}
+
+size_t redis_rows_size(const struct redis_rows *rows)
+{
+    return rows->keys.size + rows->words.size;
+}
+
+static void add_word(struct redis_rows *rows, struct bytes word)
+{
+    redis_wire_word(&rows->words, word);
+    rows->word_count++;
+}
+
+static void add_number(struct redis_rows *rows, uint64_t number)
+{
+    char text[24];
+    int size = snprintf(text, sizeof text, "%" PRIu64, number);
+    add_word(rows, bytes_of(text, (size_t)size));
+}
+
+/* ---- values ------------------------------------------------------------------------------ */
+
+/* An array as PostgreSQL prints it: {a,"b c",NULL}. */
+static bool append_array(struct buf *out, const struct value_type *type, struct cell cell)
+{
+    yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *array = value_decode_array(type, cell, doc);
+    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(array);
+    buf_append_char(out, '{');
+    for (yyjson_mut_val *item; array && (item = yyjson_mut_arr_iter_next(&iter));) {
+        if (iter.idx > 1)
+            buf_append_char(out, ',');
+        if (yyjson_mut_is_null(item)) {
+            buf_append_text(out, "NULL");
+        } else if (yyjson_mut_is_str(item)) {
+            buf_append_json(out, bytes_of(yyjson_mut_get_str(item), yyjson_mut_get_len(item)));
+        } else if (yyjson_mut_is_raw(item)) {
+            buf_append(out, yyjson_mut_get_raw(item), yyjson_mut_get_len(item));
+        } else if (yyjson_mut_is_bool(item)) {
+            buf_append_text(out, yyjson_mut_is_true(item) ? "t" : "f");
+        } else {
+            char *json = yyjson_mut_val_write(item, 0, NULL);
+            buf_append_json(out, bytes_text(json));
+            free(json);
+        }
+    }
+    buf_append_char(out, '}');
+    yyjson_mut_doc_free(doc);
+    return array != NULL;
+}
+
+static bool append_jsonb(struct buf *out, struct cell cell)
+{
+    yyjson_doc *doc = value_parse_jsonb(cell, NULL);
+    if (doc)
+        canonical_append(out, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return doc != NULL;
+}
+
+/* A cell as text: PostgreSQL's, but jsonb in canonical form and times as ISO 8601. */
+static bool append_cell(struct buf *out, const struct value_type *type, struct cell cell)
+{
+    struct bytes view = bytes_of(cell.data, (size_t)cell.size);
+    struct decimal number;
+    if (type->array)
+        return append_array(out, type, cell);
+    switch (type->base) {
+    case VALUE_TEXT:
+    case VALUE_VARCHAR:
+        buf_append_bytes(out, view);
+        return true;
+    case VALUE_BOOL:
+        buf_append_char(out, view.size && cell.data[0] ? 't' : 'f');
+        return true;
+    case VALUE_JSONB:
+        return append_jsonb(out, cell);
+    case VALUE_DATE:
+        timestamp_append_date(out, (int32_t)value_be_read(cell.data, 4));
+        return view.size == 4;
+    case VALUE_TIMESTAMP:
+    case VALUE_TIMESTAMPTZ:
+        timestamp_append(out, value_be_read(cell.data, 8), type->base == VALUE_TIMESTAMPTZ);
+        return view.size == 8;
+    case VALUE_UUID:
+        value_uuid_append(out, cell.data);
+        return view.size == 16;
+    case VALUE_BYTEA:
+        buf_append_text(out, "\\x");
+        value_hex_append(out, view);
+        return true;
+    default:
+        if (!value_cell_decimal(type, cell, &number))
+            return false;
+        value_append_number(type, &number, out);
+        return true;
+    }
+}
+
+void redis_rows_append_field(struct buf *out, struct bytes text)
+{
+    buf_append_char(out, text.data ? 'v' : 'n');
+    buf_append_be32(out, (uint32_t)text.size);
+    buf_append_bytes(out, text);
+}
+
+bool redis_rows_append_fields(struct buf *out, const struct mapping *mapping,
+                              const struct cell *cells)
+{
+    bool good = true;
+    struct buf value;
+    buf_init(&value, RECORD_MOST);
+    for (size_t i = 0; good && i < mapping->column_count; i++) {
+        buf_reset(&value);
+        if (cells[i].size >= 0)
+            good = append_cell(&value, &mapping->columns[i].type, cells[i]);
+        redis_rows_append_field(out, cells[i].size < 0 ? (struct bytes){0}
+                                                       : bytes_of(buf_text(&value), value.size));
+    }
+    good = good && !value.failed && !out->failed;
+    buf_free(&value);
+    return good;
+}
+
+/* (field value)… of the columns that have one, then the names of those that have none. */
+static bool add_fields(struct redis_rows *rows, const struct mapping *mapping,
+                       const struct row *row, struct bytes json)
+{
+    size_t set = 0;
+    bool good = true;
+    for (size_t i = 0; i < mapping->column_count; i++)
+        set += row->cells[i].size >= 0;
+    add_number(rows, 2 * set + 2);
+    add_word(rows, BYTES_LITERAL(JSON_FIELD));
+    add_word(rows, json);
+    for (size_t i = 0; good && i < mapping->column_count; i++) {
+        if (row->cells[i].size < 0)
+            continue;
+        struct buf value;
+        buf_init(&value, RECORD_MOST);
+        good = append_cell(&value, &mapping->columns[i].type, row->cells[i]) && !value.failed;
+        add_word(rows, bytes_text(mapping->columns[i].name));
+        add_word(rows, buf_view(&value));
+        buf_free(&value);
+    }
+    add_number(rows, mapping->column_count - set);
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (row->cells[i].size < 0)
+            add_word(rows, bytes_text(mapping->columns[i].name));
+    return good;
+}
+
+/* ---- records ----------------------------------------------------------------------------- */
+
+static enum outcome give_back(struct redis_rows *rows, const struct mapping *mapping,
+                              const struct row *row, struct bytes *json, struct error *err)
+{
+    yyjson_doc *doc = NULL;
+    if (row->deleted || json->size)
+        return OUT_OK;
+    buf_reset(&rows->text);
+    enum outcome outcome = mapping_inverse(mapping, row, &rows->work, &doc, err);
+    if (outcome != OUT_OK)
+        return OUT_REJECT;
+    canonical_append(&rows->text, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    *json = buf_view(&rows->text);
+    return rows->text.failed
+               ? error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large for Redis")
+               : OUT_OK;
+}
+
+static bool add_value(struct redis_rows *rows, const struct mapping *mapping, const struct row *row,
+                      struct bytes json)
+{
+    bool hash = redis_rows_form(mapping) == REDIS_HASH;
+    add_word(rows, row->deleted ? BYTES_LITERAL("x")
+                   : hash       ? BYTES_LITERAL("h")
+                                : BYTES_LITERAL("j"));
+    buf_reset(&rows->key);
+    redis_meta_append(&rows->key, mapping, row);
+    add_word(rows, buf_view(&rows->key));
+    if (row->deleted) {
+        add_word(rows, hash ? BYTES_LITERAL("h") : BYTES_LITERAL("j"));
+        return true;
+    }
+    add_number(rows, mapping->redis.ttl_s * 1000);
+    if (hash)
+        return add_fields(rows, mapping, row, json);
+    add_word(rows, json);
+    return true;
+}
+
+enum outcome redis_rows_add(struct redis_rows *rows, const struct mapping *mapping,
+                            const struct row *row, struct bytes json, struct error *err)
+{
+    struct redis_rows before = *rows;
+    if (!json.size)
+        json = row->json;
+    enum outcome outcome = give_back(rows, mapping, row, &json, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    buf_reset(&rows->key);
+    bool good = redis_rows_append_key(&rows->key, mapping, row->tenant, row->id, row->cells);
+    redis_wire_word(&rows->keys, buf_view(&rows->key));
+    rows->key_count++;
+    if (good && add_value(rows, mapping, row, json) && !rows->keys.failed && !rows->words.failed)
+        return OUT_OK;
+    rows->keys.size = before.keys.size; /* as if it had never been */
+    rows->words.size = before.words.size;
+    rows->key_count = before.key_count;
+    rows->word_count = before.word_count;
+    return error_set(err, OUT_REJECT, ERR_JSON_SIZE,
+                     "the record has no form that Redis could hold");
+}
+
+void redis_rows_add_sealed(struct redis_rows *rows, struct bytes tenant, struct bytes reference,
+                           struct bytes box)
+{
+    buf_reset(&rows->key);
+    redis_rows_append_vault_key(&rows->key, tenant);
+    redis_wire_word(&rows->keys, buf_view(&rows->key));
+    rows->key_count++;
+    add_word(rows, BYTES_LITERAL("s"));
+    add_word(rows, reference);
+    add_word(rows, box);
+}
+
+/* ---- the call ---------------------------------------------------------------------------- */
+
+#define HEAD_WORDS 3 /* mode, life, fence or not */
+#define FENCE_WORDS 7
+
+static void append_fence(const struct redis_fence *fence, struct buf *out)
+{
+    redis_wire_number(out, fence->epoch);
+    redis_wire_number(out, fence->start);
+    redis_wire_number(out, fence->end);
+    redis_wire_number(out, fence->redis_next);
+    redis_wire_number(out, fence->results_next);
+    redis_wire_word(out, fence->sequences.size ? fence->sequences : BYTES_LITERAL("{}"));
+    redis_wire_text(out, fence->in_doubt ? "1" : "0");
+}
+
+void redis_rows_append_head(struct buf *out, size_t words, const char *sha)
+{
+    redis_wire_begin(out, words);
+    redis_wire_text(out, sha ? "EVALSHA" : "EVAL");
+    redis_wire_text(out, sha ? sha : redis_script_text(SCRIPT_APPLY));
+}
+
+static size_t count_words(const struct redis_rows *rows, bool fenced)
+{
+    size_t keys = rows->key_count + fenced;
+    return 3 + keys + HEAD_WORDS + (fenced ? FENCE_WORDS : 0) + rows->word_count;
+}
+
+void redis_rows_append_tail(const struct redis_rows *rows, char mode,
+                            const struct redis_fence *fence, struct buf *out, size_t *words)
+{
+    *words = count_words(rows, fence != NULL);
+    redis_wire_number(out, (int64_t)rows->key_count + (fence != NULL));
+    if (fence) {
+        struct buf key;
+        buf_init(&key, 4096);
+        redis_rows_append_progress_key(&key, fence->group, fence->topic, fence->partition);
+        redis_wire_word(out, buf_view(&key));
+        buf_free(&key);
+    }
+    buf_append_bytes(out, buf_view(&rows->keys));
+    redis_wire_word(out, bytes_of(&mode, 1));
+    redis_wire_number(out, (int64_t)rows->life_ms);
+    redis_wire_text(out, fence ? "1" : "0");
+    if (fence)
+        append_fence(fence, out);
+    buf_append_bytes(out, buf_view(&rows->words));
+}
+
+bool redis_rows_append_call(const struct redis_rows *rows, char mode,
+                            const struct redis_fence *fence, const char *sha, struct buf *out)
+{
+    size_t words;
+    redis_rows_append_head(out, count_words(rows, fence != NULL), sha);
+    redis_rows_append_tail(rows, mode, fence, out, &words);
+    return !out->failed && !rows->keys.failed && !rows->words.failed;
+}
+
+bool redis_rows_is_whole(struct bytes sentinel, const char *run_id)
+{
+    const char *space = sentinel.size ? memchr(sentinel.data, ' ', sentinel.size) : NULL;
+    if (!space || !run_id[0])
+        return true;
+    size_t size = (size_t)(sentinel.data + sentinel.size - (space + 1));
+    return size == 0 || bytes_equal(bytes_of(space + 1, size), bytes_text(run_id));
+}

@@ -1,0 +1,416 @@
+/*
+ * The splitter: a small machine over the window onto the stream (json_window.h).
+ *
+ *      BEGIN ──► OPENING ──► BETWEEN ⇄ ELEMENT ──► AFTER ──► DONE
+ *        │  └──────────────► LINE ───────────────────────────┘
+ *        └─────────────────► REST (nothing readable: one rejection, the rest is skipped)
+ *
+ * What happens to broken text is decided byte by byte and never by where chunks end:
+ *  - the end of a broken element: json_scan.c, rules 1 to 4;
+ *  - an element over the limit, or cut by the end of the input: json_resume.c;
+ *  - the element behind a broken one is rejected too, unless ',' or the end of all follows it: it
+ *    may be a part of the broken one;
+ *  - a ',' behind the list's end: one rejection, and the list goes on;
+ *  - anything else behind it: one rejection, and an array goes on at the next ',' '{'.
+ * A keyed object whose member lacks its closing bracket cannot be told from a larger member; it
+ * ends as a list that is not closed, which is a rejection too: never silence.
+ */
+#include "common/model/json/json_stream.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/model/json/json_member.h"
+#include "common/model/json/json_resume.h"
+#include "common/model/json/json_stream_parts.h"
+
+static enum json_layout layout_of(enum json_shape shape)
+{
+    static const enum json_layout LAYOUTS[] = {
+        [JSON_SHAPE_DETECT] = JSON_LAYOUT_UNKNOWN, [JSON_SHAPE_ARRAY] = JSON_LAYOUT_ARRAY,
+        [JSON_SHAPE_KEYED] = JSON_LAYOUT_KEYED,    [JSON_SHAPE_NDJSON] = JSON_LAYOUT_LINES,
+        [JSON_SHAPE_SINGLE] = JSON_LAYOUT_SINGLE,
+    };
+    return LAYOUTS[shape];
+}
+
+struct json_stream *json_stream_new(enum json_shape shape, size_t record_most)
+{
+    struct json_stream *stream = calloc(1, sizeof(*stream));
+    if (!stream)
+        abort();
+    stream->record_most = record_most;
+    stream->layout = layout_of(shape);
+    json_window_init(&stream->window);
+    buf_init(&stream->key, record_most + 1);
+    return stream;
+}
+
+void json_stream_free(struct json_stream *stream)
+{
+    if (!stream)
+        return;
+    json_window_free(&stream->window);
+    buf_free(&stream->key);
+    free(stream);
+}
+
+enum json_shape json_stream_shape(const struct json_stream *stream)
+{
+    switch (stream->layout) {
+    case JSON_LAYOUT_ARRAY:
+        return JSON_SHAPE_ARRAY;
+    case JSON_LAYOUT_KEYED:
+        return JSON_SHAPE_KEYED;
+    case JSON_LAYOUT_LINES:
+        return JSON_SHAPE_NDJSON;
+    case JSON_LAYOUT_VALUES:
+        return stream->ordinal > 1 ? JSON_SHAPE_NDJSON : JSON_SHAPE_SINGLE;
+    case JSON_LAYOUT_SINGLE:
+        return JSON_SHAPE_SINGLE;
+    case JSON_LAYOUT_UNKNOWN:
+    case JSON_LAYOUT_NONE:
+        break;
+    }
+    return JSON_SHAPE_DETECT;
+}
+
+void json_stream_feed(struct json_stream *stream, struct bytes chunk)
+{
+    json_window_feed(&stream->window, chunk);
+}
+
+void json_stream_finish(struct json_stream *stream)
+{
+    stream->window.finished = true;
+}
+
+static struct bytes trimmed(struct bytes text)
+{
+    while (text.size && json_is_space(text.data[text.size - 1]))
+        text.size--;
+    return text;
+}
+
+/* ---- answers ---- */
+
+/* The piece begins `skip` bytes into the view. */
+static enum json_stream_verdict give(struct json_stream *stream, struct json_piece *piece,
+                                     struct bytes text, size_t skip)
+{
+    struct json_place place = json_window_place(&stream->window, skip);
+    piece->text = text;
+    json_stream_locate(piece, &place);
+    piece->ordinal = stream->ordinal++;
+    return SAY_PIECE;
+}
+
+static enum json_stream_verdict reject_large(struct json_stream *stream, struct json_piece *piece,
+                                             struct error *err)
+{
+    struct json_place from = stream->large ? stream->large_from : stream->window.here;
+    stream->large = false;
+    error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is larger than the limit of %zu bytes",
+              stream->record_most);
+    return reject_at(stream, piece, &from);
+}
+
+static enum json_stream_verdict reject_broken(struct json_stream *stream, struct json_piece *piece,
+                                              struct error *err)
+{
+    struct json_place place = json_window_place(&stream->window, stream->scan.broken_at);
+    error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: %s", stream->scan.broken);
+    error_cause(err, "seen at line %" PRIu64 ", column %" PRIu64 " (byte %" PRIu64 ")", place.line,
+                place.byte - place.line_start + 1, place.byte);
+    return reject(stream, piece);
+}
+
+/* ---- steps ---- */
+
+static enum json_stream_verdict step_between(struct json_stream *stream, struct json_piece *piece,
+                                             struct error *err)
+{
+    char closer = closer_of(stream);
+    if (!skip_space(stream, stream->layout != JSON_LAYOUT_SINGLE)) {
+        if (!is_last(stream))
+            return NEED_TEXT;
+        stream->state = STATE_DONE;
+        if (!closer)
+            return GO_ON;
+        error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED,
+                  "the input ends before the list's closing '%c'", closer);
+        return reject(stream, piece);
+    }
+    char first = view(stream).data[0];
+    if (closer && first == closer) {
+        consume(stream, 1);
+        stream->state = STATE_AFTER;
+        return GO_ON;
+    }
+    json_scan_init(&stream->scan, first, closer, first == '{' && closer != '}');
+    stream->ended = false;
+    stream->state = STATE_ELEMENT;
+    return GO_ON;
+}
+
+static enum json_stream_verdict give_member(struct json_stream *stream, struct json_piece *piece,
+                                            struct bytes text, struct error *err)
+{
+    struct json_member member;
+    if (!json_member_split(text, &member)) {
+        error_set(err, OUT_REJECT, ERR_JSON_SYNTAX,
+                  "broken JSON: not a member of the form \"id\": value");
+        return reject(stream, piece);
+    }
+    buf_reset(&stream->key);
+    if (json_member_name(member.name, &stream->key, err) != OUT_OK)
+        return reject(stream, piece);
+    piece->key = bytes_there(buf_view(&stream->key));
+    return give(stream, piece, member.value, member.value_at);
+}
+
+/* The first byte of view[*at…] that is not white space, 0 when there is none in view. */
+static char next_significant(const struct json_stream *stream, size_t *at)
+{
+    struct bytes text = view(stream);
+    while (*at < text.size && json_is_space(text.data[*at]))
+        ++*at;
+    return *at < text.size ? text.data[(*at)++] : 0;
+}
+
+/* True when the element may be believed; *wait when that is not known yet. */
+static bool passes_probation(struct json_stream *stream, bool *wait)
+{
+    char closer = closer_of(stream);
+    size_t at = stream->scan.at;
+    char next = next_significant(stream, &at);
+    if (next && next == closer) { /* the list's end, if the input ends there as well */
+        next = next_significant(stream, &at);
+        if (next)
+            return next == '[' && closer == ']';
+    }
+    *wait = !next && !is_last(stream);
+    return !next || next == ',' || (!closer && next == '{');
+}
+
+/* The element is view[0, scan.at). */
+static enum json_stream_verdict end_element(struct json_stream *stream, struct json_piece *piece,
+                                            struct error *err)
+{
+    bool wait = false;
+    bool alone = stream->probation && !stream->scan.broken && !passes_probation(stream, &wait);
+    if (wait)
+        return NEED_TEXT;
+    struct bytes text = trimmed(bytes_of(view(stream).data, stream->scan.at));
+    stream->spent = stream->scan.at;
+    stream->state = stream->layout == JSON_LAYOUT_SINGLE ? STATE_AFTER : STATE_BETWEEN;
+    stream->probation = stream->scan.broken || alone;
+    if (stream->large || text.size > stream->record_most)
+        return reject_large(stream, piece, err);
+    if (stream->scan.broken)
+        return reject_broken(stream, piece, err);
+    if (alone) {
+        error_set(err, OUT_REJECT, ERR_JSON_SYNTAX,
+                  "broken JSON: belongs to the broken element before it");
+        return reject(stream, piece);
+    }
+    if (stream->layout == JSON_LAYOUT_KEYED)
+        return give_member(stream, piece, text, err);
+    return give(stream, piece, text, 0);
+}
+
+/* An element without end may have taken its neighbours in (json_resume.c). */
+static bool resume(struct json_stream *stream, struct bytes text, bool cut)
+{
+    if (stream->large || stream->layout == JSON_LAYOUT_SINGLE)
+        return false;
+    enum json_endless endless = stream->scan.broken ? JSON_ENDLESS_BROKEN : JSON_ENDLESS_LARGE;
+    const struct json_place *here = &stream->window.here;
+    size_t next = json_resume_at(text, here->byte - here->line_start, closer_of(stream),
+                                 cut ? JSON_ENDLESS_INPUT : endless);
+    if (next == 0)
+        return false;
+    stream->scan.broken = "it is not closed before the next element";
+    stream->scan.broken_at = next;
+    stream->scan.at = next;
+    stream->ended = true;
+    return true;
+}
+
+static void forget_element(struct json_stream *stream, struct bytes text)
+{
+    if (!stream->large)
+        stream->large_from = stream->window.here;
+    stream->large = true;
+    consume(stream, json_scan_drop(&stream->scan, text));
+}
+
+static enum json_stream_verdict cut_element(struct json_stream *stream, struct json_piece *piece,
+                                            struct error *err)
+{
+    stream->spent = view(stream).size;
+    stream->state = STATE_DONE;
+    if (stream->large)
+        return reject_large(stream, piece, err);
+    error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED, "the input ends in the middle of a record");
+    if (stream->scan.broken)
+        error_cause(err, "before that: %s", stream->scan.broken);
+    return reject(stream, piece);
+}
+
+static enum json_stream_verdict step_element(struct json_stream *stream, struct json_piece *piece,
+                                             struct error *err)
+{
+    if (stream->ended)
+        return end_element(stream, piece, err);
+    struct bytes text = view(stream);
+    bool full = !stream->large && text.size > stream->record_most;
+    if (full)
+        text.size = stream->record_most + 1;
+    enum json_scan_result result = json_scan_step(&stream->scan, text, is_last(stream) && !full);
+    if (result == JSON_SCAN_END || result == JSON_SCAN_BOUNDARY) {
+        stream->ended = true;
+        return GO_ON;
+    }
+    bool cut = result == JSON_SCAN_CUT;
+    if ((full || cut) && resume(stream, text, cut))
+        return GO_ON;
+    if (cut)
+        return cut_element(stream, piece, err);
+    if (full || stream->large)
+        forget_element(stream, text);
+    return full ? GO_ON : NEED_TEXT;
+}
+
+/* view[0, size) is a line without its newline, `spent` with it. */
+static enum json_stream_verdict end_line(struct json_stream *stream, struct json_piece *piece,
+                                         size_t size, size_t spent, struct error *err)
+{
+    struct bytes text = trimmed(bytes_of(view(stream).data, size));
+    stream->spent = spent;
+    stream->scan.at = 0;
+    if (stream->large || size > stream->record_most)
+        return reject_large(stream, piece, err);
+    if (size == spent) { /* the last line, without newline: whole, or cut? */
+        struct json_scan scan;
+        json_scan_init(&scan, text.data[0], 0, false);
+        if (json_scan_step(&scan, text, true) == JSON_SCAN_CUT) {
+            error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED,
+                      "the input ends in the middle of a record");
+            return reject(stream, piece);
+        }
+    }
+    return give(stream, piece, text, 0);
+}
+
+static enum json_stream_verdict step_line(struct json_stream *stream, struct json_piece *piece,
+                                          struct error *err)
+{
+    if (!stream->large && stream->scan.at == 0 && !skip_space(stream, false)) {
+        stream->state = is_last(stream) ? STATE_DONE : stream->state;
+        return is_last(stream) ? GO_ON : NEED_TEXT;
+    }
+    struct bytes text = view(stream);
+    const char *end = NULL;
+    if (text.size > stream->scan.at)
+        end = memchr(text.data + stream->scan.at, '\n', text.size - stream->scan.at);
+    if (end) {
+        size_t size = (size_t)(end - text.data);
+        return end_line(stream, piece, size, size + 1, err);
+    }
+    if (is_last(stream))
+        return end_line(stream, piece, text.size, text.size, err);
+    stream->scan.at = text.size;
+    if (stream->large || text.size > stream->record_most)
+        forget_element(stream, text);
+    return NEED_TEXT;
+}
+
+static enum json_stream_verdict step_after(struct json_stream *stream, struct json_piece *piece,
+                                           struct error *err)
+{
+    if (!skip_space(stream, false)) {
+        stream->state = is_last(stream) ? STATE_DONE : stream->state;
+        return is_last(stream) ? GO_ON : NEED_TEXT;
+    }
+    char next = view(stream).data[0];
+    if (next == '[' && stream->layout == JSON_LAYOUT_ARRAY) { /* one array behind the other */
+        consume(stream, 1);
+        stream->state = STATE_BETWEEN;
+        return GO_ON;
+    }
+    if (next == ',' && closer_of(stream)) {
+        stream->state = STATE_BETWEEN;
+        error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: the list goes on behind its end");
+        return reject(stream, piece);
+    }
+    error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: bytes behind the end of the %s",
+              stream->layout == JSON_LAYOUT_SINGLE ? "record" : "list");
+    stream->goes_on = stream->layout == JSON_LAYOUT_ARRAY;
+    stream->before = 0;
+    return reject_rest(stream, piece);
+}
+
+static enum json_stream_verdict step_rest(struct json_stream *stream)
+{
+    struct bytes text = view(stream);
+    size_t at = stream->goes_on ? 0 : text.size;
+    for (; at < text.size; at++) {
+        char c = text.data[at];
+        if (c == '{' && stream->before == ',') {
+            consume(stream, at);
+            stream->probation = true;
+            stream->state = STATE_BETWEEN;
+            return GO_ON;
+        }
+        if (!json_is_space(c))
+            stream->before = c;
+    }
+    consume(stream, text.size);
+    if (!is_last(stream))
+        return NEED_TEXT;
+    stream->state = STATE_DONE;
+    return GO_ON;
+}
+
+static enum json_stream_verdict step(struct json_stream *stream, struct json_piece *piece,
+                                     struct error *err)
+{
+    switch (stream->state) {
+    case STATE_BEGIN:
+        return json_stream_begin(stream, piece, err);
+    case STATE_DETECT:
+        return json_stream_detect(stream, piece, err);
+    case STATE_OPENING:
+        return json_stream_open(stream, piece, err);
+    case STATE_BETWEEN:
+        return step_between(stream, piece, err);
+    case STATE_ELEMENT:
+        return step_element(stream, piece, err);
+    case STATE_LINE:
+        return step_line(stream, piece, err);
+    case STATE_AFTER:
+        return step_after(stream, piece, err);
+    case STATE_REST:
+        return step_rest(stream);
+    case STATE_DONE:
+        break;
+    }
+    return SAY_END;
+}
+
+enum json_stream_result json_stream_next(struct json_stream *stream, struct json_piece *piece,
+                                         struct error *err)
+{
+    consume(stream, stream->spent);
+    stream->spent = 0;
+    *piece = (struct json_piece){0};
+    for (;;) {
+        enum json_stream_verdict verdict = step(stream, piece, err);
+        if (verdict == NEED_TEXT && (json_window_take_more(&stream->window) || is_last(stream)))
+            continue;
+        if (verdict != GO_ON)
+            return (enum json_stream_result)verdict;
+    }
+}

@@ -1,0 +1,86 @@
+#include "common/model/json/members.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/bytes.h"
+
+static uint64_t be32(const char *at)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    return (uint64_t)byte[0] << 24 | (uint64_t)byte[1] << 16 | (uint64_t)byte[2] << 8 | byte[3];
+}
+
+/* Shorter keys are filled with zeros: that sorts before everything, as the end of a key does. */
+static uint64_t prefix_of(const char *key, size_t size)
+{
+    if (size >= 8)
+        return be32(key) << 32 | be32(key + 4);
+    if (size >= 4) /* the two overlap, in the same places */
+        return be32(key) << 32 | be32(key + size - 4) << (8 * (8 - size));
+    uint64_t prefix = 0;
+    for (size_t i = 0; i < size; i++)
+        prefix |= (uint64_t)(unsigned char)key[i] << (56 - 8 * i);
+    return prefix;
+}
+
+static int compare(const struct member *a, const struct member *b)
+{
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    return bytes_compare(bytes_of(unsafe_yyjson_get_str(a->key), unsafe_yyjson_get_len(a->key)),
+                         bytes_of(unsafe_yyjson_get_str(b->key), unsafe_yyjson_get_len(b->key)));
+}
+
+static int compare_for_qsort(const void *a, const void *b)
+{
+    return compare(a, b);
+}
+
+static void insertion_sort(struct member *list, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct member member = list[i];
+        size_t at = i;
+        for (; at > 0 && compare(&member, &list[at - 1]) < 0; at--)
+            list[at] = list[at - 1];
+        list[at] = member;
+    }
+}
+
+void members_sort(struct members *members, yyjson_val *object)
+{
+    members->count = 0;
+    members->list = members->few;
+    size_t count = unsafe_yyjson_get_len(object);
+    if (count > MEMBERS_FEW) {
+        members->list = malloc(count * sizeof(*members->list));
+        if (!members->list)
+            abort(); /* a few times the parsed document, which fitted */
+    }
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
+        uint64_t prefix = prefix_of(unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key));
+        members->list[members->count++] = (struct member){prefix, key};
+    }
+    if (count > MEMBERS_FEW)
+        qsort(members->list, members->count, sizeof(*members->list), compare_for_qsort);
+    else
+        insertion_sort(members->list, members->count);
+}
+
+void members_free(struct members *members)
+{
+    if (members->list != members->few)
+        free(members->list);
+}
+
+yyjson_val *members_find_duplicate(const struct members *members)
+{
+    for (size_t i = 1; i < members->count; i++) {
+        const struct member *member = &members->list[i];
+        if (member->prefix == member[-1].prefix && compare(member, member - 1) == 0)
+            return member->key > member[-1].key ? member->key : member[-1].key;
+    }
+    return NULL;
+}

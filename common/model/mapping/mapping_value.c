@@ -1,0 +1,221 @@
+#include "common/model/mapping/mapping_value.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/json/canonical.h"
+#include "common/model/value/decimal.h"
+#include "common/model/value/value_scalar.h"
+
+/* yyjson needs about 12 bytes for a byte of text; records that would not fit use malloc. */
+#define POOL_SIZE (1u << 20)
+#define POOL_FACTOR 20
+#define WORK_TEXT_MOST (256u << 20)
+
+struct pool {
+    yyjson_alc alc;
+    char memory[POOL_SIZE];
+};
+
+void mapping_work_init(struct mapping_work *work)
+{
+    buf_init(&work->text, WORK_TEXT_MOST);
+    buf_init(&work->scratch, WORK_TEXT_MOST);
+    arena_init(&work->arena, WORK_TEXT_MOST);
+    struct pool *pool = malloc(sizeof *pool);
+    if (!pool)
+        abort();
+    yyjson_alc_pool_init(&pool->alc, pool->memory, sizeof pool->memory);
+    work->pool = pool;
+    work->pool_size = POOL_SIZE;
+    work->keep_json = false;
+}
+
+void mapping_work_free(struct mapping_work *work)
+{
+    buf_free(&work->text);
+    buf_free(&work->scratch);
+    arena_free(&work->arena);
+    free(work->pool);
+    work->pool = NULL;
+}
+
+enum outcome work_parse(struct mapping_work *work, struct bytes text, enum json_unicode unicode,
+                        yyjson_doc **doc, struct error *err)
+{
+    struct pool *pool = work->pool;
+    bool fits = text.size < work->pool_size / POOL_FACTOR;
+    return json_parse(text, unicode, fits ? &pool->alc : NULL, doc, err);
+}
+
+void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
+                  struct error *err)
+{
+    if (!err)
+        return;
+    error_where(err, "%s.%s (%s:%d)", mapping->table, column->name, mapping->file, column->line);
+    if (err->path[0] == '\0' && pointer < column->pointer_count)
+        error_path(err, "%s", column->pointers[pointer]);
+}
+
+/* The number text of a value, in whichever way the column's form holds it; empty when none. */
+static struct bytes number_text(yyjson_val *val)
+{
+    if (yyjson_is_raw(val))
+        return bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
+    if (yyjson_is_str(val))
+        return bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    return (struct bytes){0};
+}
+
+static enum outcome check_limits(const struct column *column, yyjson_val *val, struct error *err)
+{
+    struct decimal number;
+    if (!column->has_least && !column->has_most)
+        return OUT_OK;
+    if (!decimal_parse(number_text(val), &number))
+        return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "column %s has min/max and takes numbers",
+                         column->name);
+    if (column->has_least && decimal_compare(&number, &column->least) < 0)
+        return error_set(err, OUT_REJECT, ERR_VALUE_LIMIT, "the value is below the column's min");
+    if (column->has_most && decimal_compare(&number, &column->most) > 0)
+        return error_set(err, OUT_REJECT, ERR_VALUE_LIMIT, "the value is above the column's max");
+    return OUT_OK;
+}
+
+static enum outcome check_allowed(const struct column *column, yyjson_val *val, struct error *err)
+{
+    if (!column->allow)
+        return OUT_OK;
+    yyjson_arr_iter each = yyjson_arr_iter_with(column->allow);
+    for (yyjson_val *allowed; (allowed = yyjson_arr_iter_next(&each));)
+        if (canonical_equal(allowed, val))
+            return OUT_OK;
+    return error_set(err, OUT_REJECT, ERR_VALUE_ALLOW,
+                     "the value is not one of the %zu the column allows",
+                     yyjson_arr_size(column->allow));
+}
+
+/* decode: json: the member is a string that holds JSON. What the cell gives back is that JSON in
+ * its canonical spelling: the very string, or a respelled one. */
+static enum outcome encode_decoded(const struct column *column, yyjson_val *val,
+                                   struct arena *arena, struct cell *cell, bool *exact,
+                                   bool *respelled, struct error *err)
+{
+    yyjson_doc *inner = NULL;
+    if (!yyjson_is_str(val))
+        return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "decode: json needs a string");
+    struct bytes text = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    enum outcome outcome = json_parse(text, JSON_UNICODE_REJECT, NULL, &inner, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    outcome = value_encode(&column->type, yyjson_doc_get_root(inner), arena, cell, exact, err);
+    if (outcome == OUT_OK && *exact) {
+        struct buf spelled;
+        buf_init(&spelled, text.size);
+        canonical_append(&spelled, yyjson_doc_get_root(inner));
+        *exact = !spelled.failed && bytes_equal(buf_view(&spelled), text);
+        *respelled = !*exact;
+        buf_free(&spelled);
+    }
+    yyjson_doc_free(inner);
+    return outcome;
+}
+
+/* The cell of a sealed member is its reference in the vault. */
+static enum outcome encode_sealed(yyjson_val *val, struct arena *arena, struct cell *cell,
+                                  struct error *err)
+{
+    struct bytes reference = mark_text(val, MARK_SEALED);
+    if (!reference.size)
+        return error_set(err, OUT_REJECT, ERR_SECRET_PLAIN, "%s",
+                         error_code_meaning(ERR_SECRET_PLAIN));
+    struct bytes copy = arena_copy(arena, reference);
+    if (!copy.data)
+        return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");
+    *cell = (struct cell){copy.data, (int32_t)copy.size};
+    return OUT_OK;
+}
+
+enum outcome column_encode(const struct column *column, yyjson_val *val, struct arena *arena,
+                           struct cell *cell, bool *exact, bool *respelled, struct error *err)
+{
+    *exact = true;
+    *respelled = false;
+    if (column->seal)
+        return encode_sealed(val, arena, cell, err);
+    if (column->decode_json)
+        return encode_decoded(column, val, arena, cell, exact, respelled, err);
+    enum outcome outcome = value_encode(&column->type, val, arena, cell, exact, err);
+    if (outcome == OUT_OK)
+        outcome = check_allowed(column, val, err);
+    if (outcome == OUT_OK)
+        outcome = check_limits(column, val, err);
+    return outcome;
+}
+
+bool mapping_row_is_deleted(const struct mapping *mapping, bool drover_deleted, struct bytes digest)
+{
+    static const char ZERO[sizeof(struct digest)];
+    if (drover_deleted || mapping->on_delete != DELETE_SOFT)
+        return drover_deleted;
+    return digest.size == sizeof ZERO && memcmp(digest.data, ZERO, sizeof ZERO) == 0;
+}
+
+bool mapping_append_id(const struct mapping *mapping, const struct cell *cells, struct buf *out)
+{
+    struct buf part;
+    buf_init(&part, 1u << 20);
+    bool good = true;
+    for (size_t i = 0; i < mapping->key_count && good; i++) {
+        const struct column *column = &mapping->columns[mapping->key[i]];
+        struct cell cell = cells[mapping->key[i]];
+        buf_reset(&part);
+        good = cell.size >= 0 && value_append_key(&column->type, cell, &part);
+        if (i)
+            buf_append_char(out, ':');
+        if (good)
+            text_percent_encode(out, buf_view(&part));
+    }
+    good = good && !part.failed && !out->failed;
+    buf_free(&part);
+    return good;
+}
+
+/* Other producers write a number's sign out. */
+static enum outcome parse_part(const struct value_type *type, struct bytes text,
+                               struct arena *arena, struct cell *cell, struct error *err)
+{
+    bool number =
+        value_is_number(type) || type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ;
+    if (number && text.size > 1 && text.data[0] == '+' && text.data[1] != '-')
+        text = bytes_of(text.data + 1, text.size - 1);
+    return value_parse_key(type, text, arena, cell, err);
+}
+
+enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id, struct arena *arena,
+                              struct cell *cells, struct error *err)
+{
+    struct buf part;
+    buf_init(&part, MAPPING_KEY_MOST * 4);
+    enum outcome outcome = OUT_OK;
+    const char *at = id.data, *end = id.data + id.size;
+    for (size_t i = 0; i < mapping->key_count && outcome == OUT_OK; i++) {
+        const char *colon = at <= end ? memchr(at, ':', (size_t)(end - at)) : NULL;
+        bool last = i + 1 == mapping->key_count;
+        const char *stop = colon ? colon : end;
+        buf_reset(&part);
+        if (at > end || (last && colon) || (!last && !colon) ||
+            !text_percent_decode(&part, bytes_of(at, (size_t)(stop - at))) || part.failed)
+            outcome =
+                error_set(err, OUT_REJECT, ERR_ENVELOPE,
+                          "the id does not have the %zu parts of the key", mapping->key_count);
+        else
+            outcome = parse_part(&mapping->columns[mapping->key[i]].type, buf_view(&part), arena,
+                                 &cells[mapping->key[i]], err);
+        at = stop + 1;
+    }
+    buf_free(&part);
+    return outcome;
+}

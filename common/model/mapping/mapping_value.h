@@ -1,0 +1,93 @@
+#ifndef DROVER_MODEL_MAPPING_VALUE_H
+#define DROVER_MODEL_MAPPING_VALUE_H
+
+/* One column's step of the program, shared by forward, inverse and identify. Internal to
+ * mapping_*.c. */
+
+#include "common/model/mapping/mapping.h"
+#include "common/model/mapping/secret_mark.h"
+
+/* Where a column's value was found in a document. */
+struct found {
+    yyjson_val *val;    /* NULL: none of the pointers leads anywhere */
+    size_t pointer;     /* which of column->pointers */
+    bool through_array; /* an array is on the way: the member cannot leave the record */
+    bool others;        /* a later alternative is there as well */
+};
+
+struct found column_find(const struct column *column, yyjson_val *root);
+
+/* Encodes a found, non-null value: decode: json, type, allow, min, max. *exact: the cell gives the
+ * very value back. *respelled (decode: json only, never with exact): it gives back a string that
+ * holds the same JSON in its canonical spelling. */
+MUST_USE enum outcome column_encode(const struct column *column, yyjson_val *val,
+                                    struct arena *arena, struct cell *cell, bool *exact,
+                                    bool *respelled, struct error *err);
+
+/*
+ * What becomes of the member a column reads. A column that reads a member which does not come back
+ * from its cell as it was needs it in the rest; and a member that one column needs there is taken
+ * by none, nor is anything inside it or around it. So the way back finds in the rest exactly what
+ * the way there found in the record, whatever the pointers of a mapping have in common.
+ */
+enum member_fate {
+    MEMBER_ABSENT,    /* no pointer leads anywhere */
+    MEMBER_KEPT,      /* stays in the rest */
+    MEMBER_TAKEN,     /* leaves the record: the cell gives it back */
+    MEMBER_RESPELLED, /* the same, in the canonical spelling: decode: json, declared */
+};
+
+struct reading {
+    struct found found;
+    enum member_fate fate;
+};
+
+/* What the column's own reading says: `exact` and `respelled` as column_encode gave them. */
+enum member_fate member_fate_of(const struct found *found, bool exact, bool respelled);
+/* Keeps what others need. Readings of columns that are none of members stay as they are
+ * (MEMBER_ABSENT); `readings` is in the order of mapping->columns. */
+void members_settle(const struct mapping *mapping, struct reading *readings);
+/* Where several columns read a member, a default of one cannot come back as a member: the others
+ * were made without it. So absent and present must stay apart, and a member that is there with the
+ * default's value is kept. */
+bool is_default_of_shared(const struct column *column, struct cell cell);
+/* Two cells of a type say the same: the same bytes, or two spellings of the same value (jsonb and
+ * arrays come back from PostgreSQL in another one). Values are made in `doc`. */
+bool cells_same(const struct value_type *type, struct cell a, struct cell b, yyjson_mut_doc *doc);
+/* True when the two pointers name the same member or one inside the other. */
+bool pointers_touch(const char *a, const char *b);
+
+/* The cells that a document gives: of members, $value and rest (derived columns are left alone).
+ * `cells` has room for every column. Same failures as mapping_forward. */
+MUST_USE enum outcome document_cells(const struct mapping *mapping, yyjson_val *root,
+                                     struct mapping_work *work, struct arena *arena,
+                                     struct cell *cells, struct error *err);
+
+/* The text in a mark (secret_mark.h) of that name, empty when `val` is none. */
+struct bytes mark_text(yyjson_val *val, const char *name);
+/* A mark that the column cannot hold: it is left empty, and the mark stays in the rest. */
+bool mark_is_beside(const struct column *column, yyjson_val *val);
+/* OUT_REJECT DRV-X008 when a member to be sealed or withheld is there as it is. */
+MUST_USE enum outcome marks_check(const struct mapping *mapping, yyjson_val *root,
+                                  struct error *err);
+
+/* Puts the column's place into err: the member, and table.column of the mapping. */
+void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
+                  struct error *err);
+
+/* Parses the payload with the work's pool when it fits. */
+MUST_USE enum outcome work_parse(struct mapping_work *work, struct bytes text,
+                                 enum json_unicode unicode, yyjson_doc **doc, struct error *err);
+
+/* True for a column whose value is not in the payload ($key, $index, $tenant_context …). */
+bool column_is_derived(const struct column *column);
+/* The cell of such a column. */
+MUST_USE enum outcome column_derive(const struct mapping *mapping, const struct column *column,
+                                    const struct record *record, struct bytes tenant,
+                                    struct arena *arena, struct cell *cell, struct error *err);
+
+/* Key cells from an id, in any percent-encoding and spelling: the way back for deletes. */
+MUST_USE enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id,
+                                       struct arena *arena, struct cell *cells, struct error *err);
+
+#endif

@@ -1,0 +1,200 @@
+#include "common/model/message/dead_letter.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/text.h"
+
+#define ADDED 11         /* headers a dead letter has besides the message's */
+#define NAMED_MOST 2048u /* bytes of the list of what was left out */
+
+/* Where in the pipeline it failed, in Connect's words. */
+static const char *stage_of(enum error_code code)
+{
+    const char *id = error_code_id(code);
+    switch (strlen(id) > 4 ? id[4] : 0) {
+    case 'E':
+    case 'J':
+        return "VALUE_CONVERTER";
+    case 'P':
+        return "TASK_PUT";
+    default:
+        return "TRANSFORMATION";
+    }
+}
+
+static struct bytes keep(struct buf *text, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The buffer does not move: room for everything is made first. */
+static struct bytes keep(struct buf *text, const char *format, ...)
+{
+    va_list args;
+    char line[NAMED_MOST + 16];
+    va_start(args, format);
+    int size = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    size_t used = size < 0 ? 0 : (size_t)size < sizeof line ? (size_t)size : sizeof line - 1;
+    char *copy = buf_extend(text, used);
+    if (!copy)
+        return (struct bytes){0};
+    memcpy(copy, line, used);
+    return bytes_of(copy, used);
+}
+
+static void add(struct dead_letter_message *letter, const char *name, struct bytes value)
+{
+    letter->headers[letter->view.header_count++] = (struct header){bytes_text(name), value};
+}
+
+static void add_reason(struct dead_letter_message *letter, const struct dead_letter_place *place,
+                       const struct error *reason, int attempts)
+{
+    struct buf *text = &letter->text;
+    add(letter, DEAD_LETTER_PREFIX "topic", keep(text, "%s", place->topic));
+    add(letter, DEAD_LETTER_PREFIX "partition", keep(text, "%d", place->partition));
+    add(letter, DEAD_LETTER_PREFIX "offset", keep(text, "%" PRId64, place->offset));
+    add(letter, DEAD_LETTER_PREFIX "stage", bytes_text(stage_of(reason->code)));
+    add(letter, DEAD_LETTER_PREFIX "exception.class.name", bytes_text(error_code_id(reason->code)));
+    add(letter, DEAD_LETTER_PREFIX "exception.message",
+        keep(text, "%s%s%s%s%s%s", reason->text, reason->cause[0] ? ": " : "", reason->cause,
+             reason->where[0] ? " (" : "", reason->where, reason->where[0] ? ")" : ""));
+    add(letter, DEAD_LETTER_CODE, bytes_text(error_code_id(reason->code)));
+    if (reason->path[0])
+        add(letter, DEAD_LETTER_PATH, keep(text, "%s", reason->path));
+    add(letter, DEAD_LETTER_ATTEMPTS, keep(text, "%d", attempts));
+    add(letter, DEAD_LETTER_ID,
+        keep(text, "%s-%d-%" PRId64, place->topic, place->partition, place->offset));
+}
+
+static bool is_ours(const struct header *header)
+{
+    struct bytes prefix = BYTES_LITERAL("drover-");
+    return header->name.size >= prefix.size &&
+           memcmp(header->name.data, prefix.data, prefix.size) == 0;
+}
+
+/* The largest of the message's own headers (the first `count`) that may go; NULL when none may. */
+static struct header *find_largest(struct header *headers, size_t count)
+{
+    struct header *largest = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (headers[i].name.data && !is_ours(&headers[i]) &&
+            (!largest || message_header_size(&headers[i]) > message_header_size(largest)))
+            largest = &headers[i];
+    return largest;
+}
+
+/* "name:bytes", for the list of what went; what the list has no room for is an ellipsis. */
+static void name_lost(struct buf *lost, const struct header *header)
+{
+    if (lost->size + header->name.size + 40 > NAMED_MOST) {
+        if (lost->size == 0 || lost->data[lost->size - 1] != '.')
+            buf_append_text(lost, lost->size ? ",..." : "...");
+        return;
+    }
+    buf_append_format(lost, "%s%.*s:%zu", lost->size ? "," : "", BYTES_ARGS(header->name),
+                      header->value.size);
+}
+
+/* Leaves headers out until the letter fits; `own` of them are the message's. */
+static void cut(struct dead_letter_message *letter, size_t own, size_t most)
+{
+    struct buf lost;
+    struct message_view *view = &letter->view;
+    buf_init(&lost, NAMED_MOST + 16);
+    size_t size = message_size(view);
+    const struct header truncated = {BYTES_LITERAL(DEAD_LETTER_TRUNCATED), {0}};
+    while (size + message_header_size(&truncated) + lost.size > most) {
+        struct header *largest = find_largest(letter->headers, own);
+        if (!largest)
+            break;
+        size -= message_header_size(largest);
+        name_lost(&lost, largest);
+        *largest = (struct header){0};
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < view->header_count; i++)
+        if (letter->headers[i].name.data)
+            letter->headers[kept++] = letter->headers[i];
+    view->header_count = kept;
+    if (lost.size)
+        add(letter, DEAD_LETTER_TRUNCATED, keep(&letter->text, "%s", buf_text(&lost)));
+    buf_free(&lost);
+}
+
+enum outcome dead_letter_make(const struct message_view *message,
+                              const struct dead_letter_place *place, const struct error *reason,
+                              int attempts, size_t most, bool bare,
+                              struct dead_letter_message *letter, struct error *err)
+{
+    size_t own = message->header_count;
+    letter->view = *message;
+    letter->headers = calloc(own + ADDED, sizeof *letter->headers);
+    buf_init(&letter->text, DEAD_LETTER_ADDED_BYTES);
+    if (!letter->headers || !buf_extend(&letter->text, DEAD_LETTER_ADDED_BYTES))
+        abort();
+    buf_reset(&letter->text);
+    if (own)
+        memcpy(letter->headers, message->headers, own * sizeof *letter->headers);
+    letter->view.headers = letter->headers;
+    add_reason(letter, place, reason, attempts);
+    if (bare || message_size(&letter->view) > most)
+        cut(letter, own, bare ? 0 : most);
+    if (message_size(&letter->view) <= most)
+        return OUT_OK;
+    error_set(err, OUT_REJECT, ERR_LETTER_SIZE,
+              "the dead letter of a record has %zu bytes, its topic takes %zu",
+              message_size(&letter->view), most);
+    error_where(err, "%s-%d@%" PRId64, place->topic, place->partition, place->offset);
+    return OUT_REJECT;
+}
+
+void dead_letter_free(struct dead_letter_message *letter)
+{
+    free(letter->headers);
+    letter->headers = NULL;
+    buf_free(&letter->text);
+}
+
+/* Takes "-<number>" off the end of `text`. */
+static bool take_number(struct bytes *text, int64_t *number)
+{
+    size_t at = text->size;
+    while (at > 0 && text->data[at - 1] != '-')
+        at--;
+    if (at == 0 || !text_parse_int64(bytes_of(text->data + at, text->size - at), number))
+        return false;
+    text->size = at - 1;
+    return *number >= 0;
+}
+
+static enum error_code parse_code(struct bytes text)
+{
+    char id[16] = "";
+    enum error_code code;
+    if (text.size >= sizeof id)
+        return ERR_NONE;
+    memcpy(id, text.data, text.size);
+    return error_code_find(id, &code) ? code : ERR_NONE;
+}
+
+struct dead_letter_origin dead_letter_read(const struct envelope *letter)
+{
+    int64_t partition;
+    struct dead_letter_origin origin = {.code = ERR_NONE};
+    for (size_t i = 0; i < letter->header_count; i++) {
+        const struct header *header = &letter->headers[i];
+        if (bytes_equal(header->name, BYTES_LITERAL(DEAD_LETTER_ID)))
+            origin.id = header->value;
+        else if (bytes_equal(header->name, BYTES_LITERAL(DEAD_LETTER_CODE)))
+            origin.code = parse_code(header->value);
+    }
+    origin.topic = origin.id;
+    origin.has_place = take_number(&origin.topic, &origin.offset) &&
+                       take_number(&origin.topic, &partition) && partition <= INT32_MAX;
+    origin.partition = origin.has_place ? (int32_t)partition : 0;
+    return origin;
+}

@@ -1,0 +1,300 @@
+#include "common/model/message/receipt.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yyjson.h>
+
+static const char *const CLASS_NAMES[CLASS_COUNT] = {
+    "applied",  "superseded", "unchanged", "conflict",  "dead_lettered",
+    "rejected", "withheld",   "waiting",   "recovered",
+};
+
+const char *record_class_name(enum record_class record_class)
+{
+    return CLASS_NAMES[record_class];
+}
+
+static void append_text(struct buf *out, const char *name, struct bytes value)
+{
+    buf_append_format(out, "\"%s\":", name);
+    buf_append_json(out, value);
+    buf_append_char(out, ',');
+}
+
+static void append_group(struct buf *out, const struct receipt_group *group)
+{
+    char hex[33];
+    digest_format(&group->sum, hex);
+    buf_append_char(out, '{');
+    append_text(out, "tenant", group->tenant);
+    append_text(out, "entity", group->entity);
+    buf_append_format(out, "\"applied\":%" PRIu64 ",\"sum\":\"%s\"}", group->applied, hex);
+}
+
+static void append_reject(struct buf *out, const struct receipt_reject *reject)
+{
+    buf_append_format(out, "{\"offset\":%" PRId64 ",\"code\":\"%s\",\"class\":\"%s\"}",
+                      reject->offset, reject->code, record_class_name(reject->the_class));
+}
+
+/* What a message has behind its lists, at most. */
+#define TAIL_MOST 160
+
+/* One list as far as there is room; *at is where it stands. */
+static void append_list(struct buf *out, const struct receipt *receipt, bool groups, size_t most,
+                        bool *any, size_t *at)
+{
+    size_t count = groups ? receipt->group_count : receipt->reject_count;
+    buf_append_text(out, groups ? "\"groups\":[" : "\"rejected\":[");
+    for (bool first = true; *at < count; first = false, ++*at) {
+        size_t before = out->size;
+        if (!first)
+            buf_append_char(out, ',');
+        if (groups)
+            append_group(out, &receipt->groups[*at]);
+        else
+            append_reject(out, &receipt->rejects[*at]);
+        if (*any && out->size + TAIL_MOST > most) {
+            out->size = before;
+            break;
+        }
+        *any = true;
+    }
+    buf_append_text(out, "],");
+}
+
+static void append_counts(struct buf *out, const struct receipt *receipt)
+{
+    buf_append_text(out, "\"counts\":{");
+    for (int i = 0; i <= CLASS_DEAD; i++)
+        buf_append_format(out, "%s\"%s\":%" PRIu64, i ? "," : "", CLASS_NAMES[i],
+                          receipt->counts[i]);
+    for (int i = CLASS_WAITING; i < CLASS_COUNT; i++)
+        if (receipt->counts[i])
+            buf_append_format(out, ",\"%s\":%" PRIu64, CLASS_NAMES[i], receipt->counts[i]);
+    buf_append_text(out, "},");
+}
+
+void receipt_add_run(struct receipt *receipt, int64_t offset, enum record_class the_class)
+{
+    struct receipt_run *last = receipt->run_count ? &receipt->runs[receipt->run_count - 1] : NULL;
+    if (last && last->the_class == the_class && last->offset + last->count == offset)
+        last->count++;
+    else
+        receipt->runs[receipt->run_count++] = (struct receipt_run){offset, 1, the_class};
+}
+
+/* Runs that would fill more than half of a message are left out: who reads them does without.
+ * "runs":{"recovered":[[17,4],[30,1]],"dead_lettered":[[21,9]]} */
+static void append_runs(struct buf *out, const struct receipt *receipt, size_t most)
+{
+    bool any = false;
+    size_t before = out->size;
+    buf_append_text(out, "\"runs\":{");
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        bool open = false;
+        for (size_t i = 0; i < receipt->run_count; i++) {
+            const struct receipt_run *run = &receipt->runs[i];
+            if ((int)run->the_class != class)
+                continue;
+            if (!open)
+                buf_append_format(out, "%s\"%s\":[", any ? "," : "", CLASS_NAMES[class]);
+            buf_append_format(out, "%s[%" PRId64 ",%" PRIu32 "]", open ? "," : "", run->offset,
+                              run->count);
+            open = any = true;
+        }
+        if (open)
+            buf_append_char(out, ']');
+    }
+    buf_append_text(out, "},");
+    if (out->size > most / 2)
+        out->size = before;
+}
+
+void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t most,
+                         struct receipt_cursor *cursor)
+{
+    bool any = false;
+    buf_append_format(out, "{\"kind\":\"%s\",", cursor->part ? "batch_part" : "batch");
+    append_text(out, "worker", receipt->worker);
+    append_text(out, "topic", receipt->topic);
+    append_text(out, "group", receipt->group);
+    buf_append_format(
+        out, "\"partition\":%d,\"first\":%" PRId64 ",\"next\":%" PRId64 ",\"epoch\":%" PRId64 ",",
+        receipt->partition, receipt->first, receipt->next, receipt->epoch);
+    if (cursor->part)
+        buf_append_format(out, "\"part\":%" PRIu32 ",", cursor->part);
+    else
+        append_counts(out, receipt);
+    if (!cursor->part && receipt->recovered)
+        append_runs(out, receipt, most);
+    append_list(out, receipt, true, most, &any, &cursor->group);
+    if (cursor->group == receipt->group_count)
+        append_list(out, receipt, false, most, &any, &cursor->reject);
+    else
+        buf_append_text(out, "\"rejected\":[],");
+    cursor->more = cursor->group < receipt->group_count || cursor->reject < receipt->reject_count;
+    cursor->part++;
+    if (cursor->more)
+        buf_append_text(out, "\"more\":true,");
+    buf_append_format(out, "\"recovered\":%s,\"committed_ms\":%" PRId64 ",\"lag\":%" PRId64 "}",
+                      receipt->recovered ? "true" : "false", receipt->committed_ms, receipt->lag);
+}
+
+void receipt_append(struct buf *out, const struct receipt *receipt)
+{
+    struct receipt_cursor cursor = {0};
+    receipt_append_part(out, receipt, SIZE_MAX, &cursor);
+}
+
+/* Partitions and offsets in one list each for a class: {"applied":[[0,17],[3,4]],…}. */
+void receipt_append_settled(struct buf *out, const struct settled_receipt *receipt)
+{
+    buf_append_text(out, "{\"kind\":\"settled\",");
+    append_text(out, "worker", receipt->worker);
+    append_text(out, "topic", receipt->topic);
+    buf_append_format(out, "\"round\":%" PRId64 ",\"settled\":{", receipt->round);
+    bool any = false;
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        bool open = false;
+        for (size_t i = 0; i < receipt->count; i++) {
+            const struct settled_item *item = &receipt->items[i];
+            if ((int)item->the_class != class)
+                continue;
+            if (!open)
+                buf_append_format(out, "%s\"%s\":[", any ? "," : "", CLASS_NAMES[class]);
+            buf_append_format(out, "%s[%d,%" PRId64 "]", open ? "," : "", item->partition,
+                              item->offset);
+            open = any = true;
+        }
+        if (open)
+            buf_append_char(out, ']');
+    }
+    buf_append_text(out, "}}");
+}
+
+static void take_settled(yyjson_val *places, enum record_class the_class,
+                         struct settled_receipt *receipt)
+{
+    size_t at, most;
+    yyjson_val *place;
+    yyjson_arr_foreach(places, at, most, place)
+    {
+        yyjson_val *partition = yyjson_arr_get(place, 0), *offset = yyjson_arr_get(place, 1);
+        if (!yyjson_is_int(partition) || !yyjson_is_int(offset))
+            continue;
+        receipt->items[receipt->count++] = (struct settled_item){
+            (int32_t)yyjson_get_sint(partition), yyjson_get_sint(offset), the_class};
+    }
+}
+
+enum outcome receipt_parse_settled(struct bytes json, struct settled_receipt *receipt,
+                                   struct error *err)
+{
+    size_t room = 1;
+    *receipt = (struct settled_receipt){0};
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    if (!yyjson_equals_str(yyjson_obj_get(root, "kind"), "settled")) {
+        yyjson_doc_free(doc);
+        return error_set(err, OUT_REJECT, ERR_ENVELOPE,
+                         "the message is no receipt of settled ones");
+    }
+    yyjson_val *settled = yyjson_obj_get(root, "settled");
+    receipt->round = yyjson_get_sint(yyjson_obj_get(root, "round"));
+    for (int class = 0; class < CLASS_COUNT; class ++)
+        room += yyjson_arr_size(yyjson_obj_get(settled, CLASS_NAMES[class]));
+    receipt->items = calloc(room, sizeof *receipt->items);
+    if (!receipt->items)
+        abort();
+    for (int class = 0; class < CLASS_COUNT; class ++)
+        take_settled(yyjson_obj_get(settled, CLASS_NAMES[class]), (enum record_class) class,
+                     receipt);
+    yyjson_doc_free(doc);
+    return OUT_OK;
+}
+
+void receipt_free_settled(struct settled_receipt *receipt)
+{
+    free(receipt->items);
+    *receipt = (struct settled_receipt){0};
+}
+
+void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt)
+{
+    buf_append_text(out, "{\"kind\":\"produce\",");
+    append_text(out, "run", receipt->run);
+    buf_append_format(out,
+                      "\"read\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"rejected\":%" PRIu64
+                      ",\"withheld\":%" PRIu64 ",\"finished_ms\":%" PRId64 "}",
+                      receipt->read, receipt->produced, receipt->rejected, receipt->withheld,
+                      receipt->finished_ms);
+}
+
+bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_COUNT])
+{
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *runs = yyjson_obj_get(yyjson_doc_get_root(doc), "runs");
+    bool there = yyjson_is_obj(runs);
+    for (int class = 0; class < CLASS_COUNT; class ++) {
+        size_t at, most;
+        yyjson_val *run;
+        yyjson_arr_foreach(yyjson_obj_get(runs, CLASS_NAMES[class]), at, most, run)
+        {
+            int64_t first = yyjson_get_sint(yyjson_arr_get(run, 0));
+            uint64_t count = yyjson_get_uint(yyjson_arr_get(run, 1));
+            uint64_t before = from > first ? (uint64_t)(from - first) : 0;
+            counts[class] += count > before ? count - before : 0;
+        }
+    }
+    yyjson_doc_free(doc);
+    return there;
+}
+
+static void parse_batch(yyjson_val *root, struct receipt_summary *summary)
+{
+    const char *group = yyjson_get_str(yyjson_obj_get(root, "group"));
+    snprintf(summary->group, sizeof summary->group, "%s", group ? group : "");
+    yyjson_val *counts = yyjson_obj_get(root, "counts");
+    for (int i = 0; i < CLASS_COUNT; i++)
+        summary->counts[i] = yyjson_get_uint(yyjson_obj_get(counts, CLASS_NAMES[i]));
+    summary->partition = (int32_t)yyjson_get_sint(yyjson_obj_get(root, "partition"));
+    summary->first = yyjson_get_sint(yyjson_obj_get(root, "first"));
+    summary->next = yyjson_get_sint(yyjson_obj_get(root, "next"));
+    summary->committed_ms = yyjson_get_sint(yyjson_obj_get(root, "committed_ms"));
+    summary->lag = yyjson_get_sint(yyjson_obj_get(root, "lag"));
+}
+
+static void parse_produce(yyjson_val *root, struct receipt_summary *summary)
+{
+    const char *run = yyjson_get_str(yyjson_obj_get(root, "run"));
+    summary->is_produce = true;
+    snprintf(summary->run, sizeof summary->run, "%s", run ? run : "");
+    summary->read = yyjson_get_uint(yyjson_obj_get(root, "read"));
+    summary->produced = yyjson_get_uint(yyjson_obj_get(root, "produced"));
+    summary->counts[CLASS_REJECTED] = yyjson_get_uint(yyjson_obj_get(root, "rejected"));
+    summary->counts[CLASS_WITHHELD] = yyjson_get_uint(yyjson_obj_get(root, "withheld"));
+    summary->committed_ms = yyjson_get_sint(yyjson_obj_get(root, "finished_ms"));
+}
+
+enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary, struct error *err)
+{
+    memset(summary, 0, sizeof *summary);
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *kind = yyjson_obj_get(root, "kind");
+    enum outcome outcome = OUT_OK;
+    if (yyjson_equals_str(kind, "batch")) /* not "batch_part": the first part says it all */
+        parse_batch(root, summary);
+    else if (yyjson_equals_str(kind, "produce"))
+        parse_produce(root, summary);
+    else if (yyjson_equals_str(kind, "settled"))
+        summary->is_settled = true;
+    else
+        outcome = error_set(err, OUT_REJECT, ERR_ENVELOPE, "the message is no receipt");
+    yyjson_doc_free(doc);
+    return outcome;
+}

@@ -1,0 +1,216 @@
+/* The column types: their names in mappings, in SQL, and as parameters. */
+
+#include "common/model/value/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/value/value_scalar.h"
+
+enum {
+    VARCHAR_MOST = 10485760, /* PostgreSQL: MaxAttrSize */
+    PRECISION_MOST =
+        DECIMAL_DIGITS_MOST, /* PostgreSQL takes 1000, of which no record could use all */
+    NAME_ROOM = 64,
+};
+
+/* In the order of enum value_base. OIDs from pg_type.dat: stable since 8.x. */
+static const struct {
+    const char *sql;
+    const char *param_array;
+    uint32_t oid;
+} BASES[] = {
+    [VALUE_TEXT] = {"text", "text[]", 25},
+    [VALUE_VARCHAR] = {"varchar", "text[]", 25},
+    [VALUE_BOOL] = {"bool", "bool[]", 16},
+    [VALUE_INT2] = {"int2", "int2[]", 21},
+    [VALUE_INT4] = {"int4", "int4[]", 23},
+    [VALUE_INT8] = {"int8", "int8[]", 20},
+    [VALUE_FLOAT4] = {"float4", "float4[]", 700},
+    [VALUE_FLOAT8] = {"float8", "float8[]", 701},
+    [VALUE_NUMERIC] = {"numeric", "numeric[]", 1700},
+    [VALUE_DATE] = {"date", "date[]", 1082},
+    [VALUE_TIMESTAMP] = {"timestamp", "timestamp[]", 1114},
+    [VALUE_TIMESTAMPTZ] = {"timestamptz", "timestamptz[]", 1184},
+    [VALUE_UUID] = {"uuid", "uuid[]", 2950},
+    [VALUE_JSONB] = {"jsonb", "jsonb[]", 3802},
+    [VALUE_BYTEA] = {"bytea", "bytea[]", 17},
+};
+
+static const struct {
+    const char *name;
+    enum value_base base;
+} NAMES[] = {
+    {"text", VALUE_TEXT},
+    {"varchar", VALUE_VARCHAR},
+    {"character varying", VALUE_VARCHAR},
+    {"bool", VALUE_BOOL},
+    {"boolean", VALUE_BOOL},
+    {"int2", VALUE_INT2},
+    {"smallint", VALUE_INT2},
+    {"int4", VALUE_INT4},
+    {"int", VALUE_INT4},
+    {"integer", VALUE_INT4},
+    {"int8", VALUE_INT8},
+    {"bigint", VALUE_INT8},
+    {"float4", VALUE_FLOAT4},
+    {"real", VALUE_FLOAT4},
+    {"float8", VALUE_FLOAT8},
+    {"float", VALUE_FLOAT8},
+    {"double precision", VALUE_FLOAT8},
+    {"numeric", VALUE_NUMERIC},
+    {"decimal", VALUE_NUMERIC},
+    {"date", VALUE_DATE},
+    {"timestamp", VALUE_TIMESTAMP},
+    {"timestamp without time zone", VALUE_TIMESTAMP},
+    {"timestamptz", VALUE_TIMESTAMPTZ},
+    {"timestamp with time zone", VALUE_TIMESTAMPTZ},
+    {"uuid", VALUE_UUID},
+    {"jsonb", VALUE_JSONB},
+    {"bytea", VALUE_BYTEA},
+};
+
+enum { NAME_COUNT = sizeof(NAMES) / sizeof(NAMES[0]) };
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Lower case; blanks only between words: "NUMERIC( 10, 2 )" -> "numeric(10,2)". */
+static bool tidy(struct bytes text, char out[NAME_ROOM])
+{
+    size_t size = 0;
+    bool blank = false;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c | 0x20);
+        if (c == ' ') {
+            blank = true;
+            continue;
+        }
+        bool between = blank && size > 0 && is_letter(out[size - 1]) && is_letter(c);
+        if (c == '\0' || size + between + 1 >= NAME_ROOM)
+            return false;
+        if (between)
+            out[size++] = ' ';
+        out[size++] = c;
+        blank = false;
+    }
+    out[size] = '\0';
+    return size > 0;
+}
+
+/* "(10,2)" at `at`: up to two numbers. Returns how many, 0 without brackets, -1 when malformed. */
+static int parse_modifier(const char *at, int64_t numbers[2])
+{
+    if (*at != '(')
+        return *at == '\0' ? 0 : -1;
+    at++;
+    for (int count = 0; count < 2; count++) {
+        size_t size = strspn(at, "0123456789");
+        if (!text_parse_int64(bytes_of(at, size), &numbers[count]))
+            return -1;
+        at += size;
+        if (strcmp(at, ")") == 0)
+            return count + 1;
+        if (*at++ != ',')
+            return -1;
+    }
+    return -1;
+}
+
+static bool set_modifier(struct value_type *type, int count, const int64_t numbers[2])
+{
+    if (count == 0)
+        return true;
+    if (type->base == VALUE_VARCHAR) {
+        type->length = (int32_t)numbers[0];
+        return count == 1 && numbers[0] >= 1 && numbers[0] <= VARCHAR_MOST;
+    }
+    if (type->base != VALUE_NUMERIC || numbers[0] < 1 || numbers[0] > PRECISION_MOST)
+        return false;
+    int64_t scale = count == 2 ? numbers[1] : 0;
+    type->precision = (int32_t)numbers[0];
+    type->scale = (int32_t)scale;
+    return scale <= numbers[0];
+}
+
+bool value_type_parse(struct bytes text, struct value_type *type)
+{
+    char name[NAME_ROOM];
+    *type = (struct value_type){.form = FORM_NATURAL};
+    if (!tidy(text, name))
+        return false;
+    size_t size = strlen(name);
+    if (size > 2 && strcmp(name + size - 2, "[]") == 0) {
+        type->array = true;
+        name[size - 2] = '\0';
+    }
+    size_t word = strcspn(name, "(");
+    for (size_t i = 0; i < NAME_COUNT; i++) {
+        if (strlen(NAMES[i].name) != word || memcmp(NAMES[i].name, name, word) != 0)
+            continue;
+        int64_t numbers[2] = {0, 0};
+        int count = parse_modifier(name + word, numbers);
+        type->base = NAMES[i].base;
+        return count >= 0 && set_modifier(type, count, numbers);
+    }
+    return false;
+}
+
+const char *const *value_type_names(void)
+{
+    static const char *const LIST[] = {
+        "text",        "varchar", "character varying",
+        "bool",        "boolean", "int2",
+        "smallint",    "int4",    "int",
+        "integer",     "int8",    "bigint",
+        "float4",      "real",    "float8",
+        "float",       "numeric", "double precision",
+        "decimal",     "date",    "timestamp",
+        "timestamptz", "uuid",    "jsonb",
+        "bytea",       NULL,
+    };
+    return LIST;
+}
+
+void value_type_append_sql(struct buf *out, const struct value_type *type)
+{
+    buf_append_text(out, BASES[type->base].sql);
+    if (type->base == VALUE_VARCHAR && type->length > 0)
+        buf_append_format(out, "(%d)", type->length);
+    if (type->base == VALUE_NUMERIC && type->precision > 0)
+        buf_append_format(out, "(%d,%d)", type->precision, type->scale);
+    if (type->array)
+        buf_append_text(out, "[]");
+}
+
+const char *value_type_param_array(const struct value_type *type)
+{
+    return BASES[type->array ? VALUE_JSONB : type->base].param_array;
+}
+
+uint32_t value_type_param_oid(const struct value_type *type)
+{
+    return BASES[type->array ? VALUE_JSONB : type->base].oid;
+}
+
+bool value_form_fits(const struct value_type *type)
+{
+    switch (type->form) {
+    case FORM_NATURAL:
+        return true;
+    case FORM_LOOSE:
+        return !type->array && (type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ ||
+                                type->base <= VALUE_VARCHAR || value_is_number(type));
+    case FORM_STRING:
+        return !type->array && type->base >= VALUE_BOOL && type->base <= VALUE_NUMERIC;
+    case FORM_NUMBER:
+        return !type->array && type->base <= VALUE_VARCHAR;
+    default:
+        return !type->array && (type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ);
+    }
+}

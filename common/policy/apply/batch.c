@@ -1,0 +1,417 @@
+#include "common/policy/apply/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *must(void *memory)
+{
+    if (!memory)
+        abort();
+    return memory;
+}
+
+struct batch *batch_new(size_t capacity, size_t memory_most)
+{
+    struct batch *batch = must(calloc(1, sizeof *batch));
+    batch->items = must(calloc(capacity, sizeof *batch->items));
+    batch->sorted = must(calloc(capacity, sizeof *batch->sorted));
+    batch->order = must(calloc(capacity, sizeof *batch->order));
+    batch->capacity = capacity;
+    arena_init(&batch->arena, memory_most);
+    return batch;
+}
+
+static void drop_error(struct batch_item *item)
+{
+    free(item->err);
+    item->err = NULL;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (!batch)
+        return;
+    for (size_t i = 0; i < batch->count; i++)
+        drop_error(&batch->items[i]);
+    arena_free(&batch->arena);
+    free(batch->items);
+    free(batch->sorted);
+    free(batch->contests);
+    free(batch->order);
+    free(batch->groups);
+    free(batch);
+}
+
+void batch_reset(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        drop_error(&batch->items[i]);
+    arena_reset(&batch->arena);
+    memset(&batch->fence, 0, sizeof batch->fence);
+    batch->count = batch->sorted_count = batch->contest_count = 0;
+    batch->order_count = batch->group_count = batch->first_order = batch->first_groups = 0;
+    batch->bytes = batch->held = 0;
+    batch->second_look = batch->outcome_unknown = batch->commit_lost = batch->in_sink = false;
+    batch->letters_pending = 0;
+    batch->attempts = 0;
+    batch->refusals = 0;
+    batch->owner = batch->sink_state = NULL;
+    batch->next = NULL;
+}
+
+struct batch_item *batch_add(struct batch *batch, int64_t offset)
+{
+    if (batch->count == batch->capacity)
+        return NULL;
+    struct batch_item *item = &batch->items[batch->count++];
+    memset(item, 0, sizeof *item);
+    item->offset = offset;
+    return item;
+}
+
+static void decide(struct batch_item *item, enum record_class verdict)
+{
+    item->decided = true;
+    item->verdict = verdict;
+}
+
+/* Not in the arena: what its limit leaves no room for would lose its code on the way to the dead
+ * letters, and each retry makes errors anew. */
+void batch_reject(struct batch *batch, struct batch_item *item, const struct error *err)
+{
+    (void)batch;
+    decide(item, CLASS_DEAD);
+    if (!item->err)
+        item->err = must(malloc(sizeof *item->err));
+    *item->err = *err;
+}
+
+static void undecide(struct batch_item *item)
+{
+    item->decided = item->tried = item->aside = item->put_off = false;
+    item->seen = SEEN_NOT_ASKED;
+    drop_error(item);
+}
+
+/* ---- candidates -------------------------------------------------------------------------- */
+
+static int compare_places(const struct batch_item *a, const struct batch_item *b)
+{
+    if (a->mapping->rank != b->mapping->rank) /* parents before their children */
+        return a->mapping->rank < b->mapping->rank ? -1 : 1;
+    if (a->mapping != b->mapping)
+        return strcmp(a->mapping->entity, b->mapping->entity);
+    int order = bytes_compare(a->row.tenant, b->row.tenant);
+    return order ? order : bytes_compare(a->row.id, b->row.id);
+}
+
+/* By place, then the winner of a place first: greatest version, then the earliest offset. */
+static int compare_items(const void *left, const void *right, void *items)
+{
+    const struct batch_item *a = (const struct batch_item *)items + *(const uint32_t *)left;
+    const struct batch_item *b = (const struct batch_item *)items + *(const uint32_t *)right;
+    int order = compare_places(a, b);
+    if (order)
+        return order;
+    if (a->row.version != b->row.version)
+        return a->row.version > b->row.version ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static bool same_content(const struct row *a, const struct row *b)
+{
+    return a->deleted == b->deleted && digest_equal(&a->digest, &b->digest);
+}
+
+static struct batch_item *candidate(const struct batch *batch, size_t at)
+{
+    return &batch->items[batch->sorted[at]];
+}
+
+/* The store has it, or something that is not older. */
+static bool is_taken(const struct batch_item *item)
+{
+    bool left = item->decided && (item->verdict == CLASS_DEAD || item->verdict == CLASS_WAITING);
+    return item->tried && !left;
+}
+
+static bool find_next(const struct batch *batch, const struct batch_contest *contest, size_t *next)
+{
+    *next = (size_t)contest->first + contest->tried;
+    if (contest->tried == contest->count)
+        return false;
+    /* those behind what the store took are not newer */
+    return contest->replays || !contest->tried || !is_taken(candidate(batch, *next - 1));
+}
+
+static bool is_soft_delete(const struct batch_item *item)
+{
+    return item->row.deleted && item->mapping->on_delete == DELETE_SOFT;
+}
+
+static int compare_offsets(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right; /* items are by offset */
+    return (a > b) - (a < b);
+}
+
+static void note_contest(struct batch *batch, size_t first, size_t count)
+{
+    struct batch_contest contest = {.first = (uint32_t)first, .count = (uint32_t)count};
+    for (size_t i = first; i < first + count; i++)
+        contest.replays = contest.replays || is_soft_delete(candidate(batch, i));
+    if (contest.replays)
+        qsort(batch->sorted + first, count, sizeof *batch->sorted, compare_offsets);
+    if (batch->contest_count == batch->contest_capacity) {
+        batch->contest_capacity = batch->contest_capacity * 2 + 64;
+        batch->contests =
+            must(realloc(batch->contests, batch->contest_capacity * sizeof *batch->contests));
+    }
+    batch->contests[batch->contest_count++] = contest;
+}
+
+static void note_contests(struct batch *batch)
+{
+    batch->contest_count = 0;
+    for (size_t i = 0, first = 0; i < batch->sorted_count; i++) {
+        bool last = i + 1 == batch->sorted_count ||
+                    compare_places(candidate(batch, i), candidate(batch, i + 1)) != 0;
+        if (!last)
+            continue;
+        if (i > first)
+            note_contest(batch, first, i + 1 - first);
+        first = i + 1;
+    }
+}
+
+/* ---- order and groups -------------------------------------------------------------------- */
+
+static bool same_group(const struct batch_item *a, const struct batch_item *b)
+{
+    return a->mapping == b->mapping && bytes_equal(a->row.tenant, b->row.tenant);
+}
+
+/* Behind those of `first_group`, in which a run may go on. */
+static void append_order(struct batch *batch, size_t sorted_at, size_t first_group)
+{
+    struct batch_item *item = candidate(batch, sorted_at);
+    struct batch_group *last =
+        batch->group_count > first_group ? &batch->groups[batch->group_count - 1] : NULL;
+    item->tried = true;
+    batch->order[batch->order_count++] = batch->sorted[sorted_at];
+    if (last && same_group(&batch->items[batch->order[last->first]], item)) {
+        last->count++;
+        return;
+    }
+    if (batch->group_count == batch->group_capacity) {
+        batch->group_capacity = batch->group_capacity * 2 + 64;
+        batch->groups = must(realloc(batch->groups, batch->group_capacity * sizeof *batch->groups));
+    }
+    batch->groups[batch->group_count++] = (struct batch_group){.mapping = item->mapping,
+                                                               .tenant = item->row.tenant,
+                                                               .first = batch->order_count - 1,
+                                                               .count = 1};
+}
+
+void batch_close(struct batch *batch)
+{
+    batch->sorted_count = batch->order_count = batch->group_count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->items[i].decided)
+            batch->sorted[batch->sorted_count++] = (uint32_t)i;
+    qsort_r(batch->sorted, batch->sorted_count, sizeof *batch->sorted, compare_items, batch->items);
+    note_contests(batch);
+    struct batch_contest *contest = batch->contests;
+    for (size_t i = 0, left = batch->contest_count; i < batch->sorted_count;) {
+        append_order(batch, i, 0);
+        if (left == 0 || i < contest->first) {
+            i++;
+            continue;
+        }
+        contest->tried = 1;
+        i += contest->count;
+        contest++;
+        left--;
+    }
+    batch->first_order = batch->order_count;
+    batch->first_groups = batch->group_count;
+}
+
+bool batch_promote(struct batch *batch)
+{
+    size_t next = 0, order_before = batch->order_count, groups_before = batch->group_count;
+    for (size_t i = 0; i < batch->contest_count; i++) {
+        struct batch_contest *contest = &batch->contests[i];
+        if (!find_next(batch, contest, &next))
+            continue;
+        struct batch_item *item = candidate(batch, next);
+        const struct batch_item *before = candidate(batch, next - 1);
+        item->seen = before->seen; /* of the same key */
+        item->stored_version = before->stored_version;
+        item->stored_digest = before->stored_digest;
+        append_order(batch, next, groups_before);
+        contest->tried++;
+    }
+    return batch->order_count > order_before;
+}
+
+/* Undoes what parking did to a group's order: rows are locked in one order everywhere. */
+static void unpark(struct batch *batch, struct batch_group *group)
+{
+    if (group->parked)
+        qsort_r(batch->order + group->first, group->count, sizeof *batch->order, compare_items,
+                batch->items);
+    group->parked = 0;
+}
+
+void batch_park(struct batch *batch, struct batch_group *group, const bool *lacking)
+{
+    uint32_t *order = batch->order + group->first;
+    size_t kept = 0, left = 0;
+    uint32_t *parked = must(malloc((group->count + 1) * sizeof *parked));
+    for (size_t i = 0; i < group->count; i++) {
+        bool lacks = i >= group->count - group->parked || lacking[i];
+        if (!lacks) {
+            order[kept++] = order[i];
+            continue;
+        }
+        parked[left++] = order[i];
+        decide(&batch->items[order[i]], CLASS_WAITING);
+    }
+    memcpy(order + kept, parked, left * sizeof *parked);
+    free(parked);
+    group->parked = left;
+}
+
+void batch_rewind(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->sorted_count; i++)
+        undecide(candidate(batch, i));
+    batch->order_count = batch->first_order;
+    batch->group_count = batch->first_groups;
+    for (size_t i = 0; i < batch->group_count; i++)
+        unpark(batch, &batch->groups[i]);
+    for (size_t i = 0; i < batch->order_count; i++)
+        batch->items[batch->order[i]].tried = true;
+    for (size_t i = 0; i < batch->contest_count; i++)
+        batch->contests[i].tried = 1;
+}
+
+void batch_retry(struct batch *batch)
+{
+    batch->attempts++;
+    if (!batch->outcome_unknown) {
+        batch_rewind(batch);
+        return;
+    }
+    for (size_t i = 0; i < batch->sorted_count; i++) {
+        struct batch_item *item = candidate(batch, i);
+        if (item->verdict != CLASS_DEAD && item->verdict != CLASS_WAITING)
+            item->decided = false;
+    }
+}
+
+/* ---- verdicts ---------------------------------------------------------------------------- */
+
+enum record_class batch_classify(const struct row *row, int64_t stored_version,
+                                 struct bytes stored_digest)
+{
+    if (stored_version > row->version)
+        return CLASS_SUPERSEDED;
+    if (stored_version < row->version)
+        return CLASS_APPLIED; /* written in between by nobody we know; the guard let it pass */
+    bool same = stored_digest.size == sizeof row->digest.bytes &&
+                memcmp(stored_digest.data, row->digest.bytes, stored_digest.size) == 0;
+    return same ? CLASS_UNCHANGED : CLASS_CONFLICT;
+}
+
+void batch_decide_stored(struct batch_item *item, int64_t version, struct bytes digest)
+{
+    item->seen = SEEN_ROW;
+    item->stored_version = version;
+    item->stored_digest = (struct digest){0};
+    if (digest.size == sizeof item->stored_digest.bytes)
+        memcpy(item->stored_digest.bytes, digest.data, digest.size);
+    decide(item, batch_classify(&item->row, version, digest));
+}
+
+/* `winner` was taken by the store, which so holds it or what it lost against. */
+static enum record_class class_behind(const struct batch_item *item,
+                                      const struct batch_item *winner)
+{
+    if (winner->verdict == CLASS_SUPERSEDED || item->row.version < winner->row.version)
+        return CLASS_SUPERSEDED;
+    if (winner->verdict != CLASS_CONFLICT)
+        return same_content(&item->row, &winner->row) ? CLASS_UNCHANGED : CLASS_CONFLICT;
+    bool stored =
+        winner->seen == SEEN_ROW && digest_equal(&item->row.digest, &winner->stored_digest);
+    return stored ? CLASS_UNCHANGED : CLASS_CONFLICT;
+}
+
+static void settle(struct batch *batch, const struct batch_contest *contest)
+{
+    const struct batch_item *winner = NULL;
+    for (size_t i = contest->first; i < (size_t)contest->first + contest->count; i++) {
+        struct batch_item *item = candidate(batch, i);
+        if (winner && !item->decided)
+            decide(item, class_behind(item, winner));
+        else if (!winner && is_taken(item))
+            winner = item;
+    }
+}
+
+/* Each was written over the one before, if newer. */
+static void settle_replayed(struct batch *batch, const struct batch_contest *contest)
+{
+    struct batch_item *last = NULL;
+    for (size_t i = contest->first; i < (size_t)contest->first + contest->count; i++) {
+        struct batch_item *item = candidate(batch, i);
+        if (!item->tried || !item->decided || item->verdict != CLASS_APPLIED)
+            continue;
+        if (last && item->row.version < last->row.version) {
+            item->verdict = CLASS_SUPERSEDED; /* as a look finds it */
+            continue;
+        }
+        if (last)
+            last->verdict = CLASS_SUPERSEDED;
+        last = item;
+    }
+}
+
+void batch_settle(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->contest_count; i++)
+        if (batch->contests[i].replays)
+            settle_replayed(batch, &batch->contests[i]);
+        else
+            settle(batch, &batch->contests[i]);
+}
+
+bool batch_is_recovered(const struct batch *batch)
+{
+    return batch->second_look || batch->outcome_unknown;
+}
+
+enum record_class batch_told_class(const struct batch *batch, const struct batch_item *item)
+{
+    bool guessed = item->verdict == CLASS_APPLIED || item->verdict == CLASS_SUPERSEDED ||
+                   item->verdict == CLASS_UNCHANGED;
+    return guessed && batch_is_recovered(batch) ? CLASS_RECOVERED : item->verdict;
+}
+
+uint64_t batch_count(const struct batch *batch, enum record_class verdict)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        count += batch->items[i].decided && batch->items[i].verdict == verdict;
+    return count;
+}
+
+bool batch_is_decided(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (!batch->items[i].decided)
+            return false;
+    return true;
+}

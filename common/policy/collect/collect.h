@@ -1,0 +1,106 @@
+#ifndef DROVER_POLICY_COLLECT_H
+#define DROVER_POLICY_COLLECT_H
+
+/*
+ * Codecs that find records of several entities in one source: a browser's localStorage, a dump of
+ * a program's maps. (Files of one entity are json_stream.h's.) Pure: bytes in, finds out.
+ *
+ * A source is read twice, because what is needed first may stand last: the first reading learns
+ * (the tenant, which values are whole, what is merged and joined) and finds nothing; the second one
+ * finds. The caller feeds the same bytes both times; other bytes are a source that changed.
+ *
+ *   collect_new ─ feed… finish ─ next… END ─ collect_rewind ─ feed… finish ─ next… END
+ *
+ * Memory: one record (record_most), what is merged (record_most), what is joined (join_most), and
+ * 64 bytes a key.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+#include "common/model/mapping/mapping.h"
+
+enum collect_form {
+    COLLECT_FILES, /* one entity: json_stream */
+    COLLECT_LOCAL_STORAGE,
+    COLLECT_MAP_DUMP,
+};
+
+struct collect_config {
+    struct mapping *const *mappings;
+    size_t mapping_count;
+    struct bytes tenant;    /* plain tenant id that {tenant} in keys must be; empty: the payload's
+                               current_tenant_id */
+    const char *web_origin; /* take only this one; NULL: all */
+    size_t record_most;
+    size_t join_most;
+};
+
+enum found_kind {
+    FOUND_RECORD,   /* for a mapping */
+    FOUND_REJECTED, /* err says why */
+    FOUND_WITHHELD, /* a token: `name` is all that is said of it */
+    FOUND_NOTE,     /* something to be told, not a record: err is a text (unknown key kept as
+                       local_storage_item; two keys that disagree) */
+};
+
+/* Everything valid until the next call. */
+struct found {
+    enum found_kind kind;
+    const struct mapping *mapping;
+    struct bytes payload;
+    struct bytes source_key; /* storage key, or map key, either may be ""; data NULL: none */
+    struct bytes storage_origin;
+    struct bytes tenant;         /* plain tenant id the payload names; empty: config's or none */
+    int64_t index;               /* -1: none */
+    struct bytes name;           /* for people: "ai_agents_acme[3]", "projects/p1" */
+    uint64_t line, column, byte; /* in the source; of the key's value when it was a string */
+    uint64_t ordinal;            /* finds before it, all kinds but notes */
+};
+
+enum collect_result { COLLECT_FOUND, COLLECT_MORE, COLLECT_END };
+
+struct collect;
+
+/* `form` is not COLLECT_FILES. Texts of `config` must outlive it. */
+struct collect *collect_new(enum collect_form form, const struct collect_config *config);
+void collect_free(struct collect *collect);
+void collect_feed(struct collect *collect, struct bytes chunk);
+void collect_finish(struct collect *collect);
+/* FOUND with *found (and *err for REJECTED and NOTE). */
+enum collect_result collect_next(struct collect *collect, struct found *found, struct error *err);
+/* After END of the first reading. OUT_FATAL DRV-S010 (join memory): the run cannot go on so. */
+MUST_USE enum outcome collect_rewind(struct collect *collect, struct error *err);
+
+/* False when nothing is to be learned: the first reading may then be left out, and collect_rewind
+ * called at once (collect_next says END without being fed). */
+bool collect_wants_first_reading(enum collect_form form, struct mapping *const *mappings,
+                                 size_t mapping_count);
+
+/* Which form a source has that nobody declared, from its first bytes (up to 64 KiB; `whole` when
+ * they are all there are). A file whose name a mapping's collect.files takes is not asked about. */
+enum collect_form collect_detect(struct bytes first, bool whole, struct mapping *const *mappings,
+                                 size_t mapping_count);
+
+/* The two codecs behind it. */
+struct collect_ops {
+    void (*feed)(struct collect *collect, struct bytes chunk);
+    void (*finish)(struct collect *collect);
+    enum collect_result (*next)(struct collect *collect, struct found *found, struct error *err);
+    enum outcome (*rewind)(struct collect *collect, struct error *err);
+    void (*free)(struct collect *collect);
+};
+struct collect {
+    const struct collect_ops *ops;
+};
+struct collect *collect_storage_new(const struct collect_config *config); /* collect_storage.c */
+struct collect *collect_maps_new(const struct collect_config *config);    /* collect_maps.c */
+bool collect_storage_detect(struct bytes first, bool whole, struct mapping *const *mappings,
+                            size_t mapping_count);
+bool collect_maps_detect(struct bytes first, bool whole, struct mapping *const *mappings,
+                         size_t mapping_count);
+
+#endif

@@ -1,0 +1,313 @@
+/*
+ * Whose a storage key is. The patterns of all mappings, the most specific first:
+ *
+ *   theme                 the name itself
+ *   ai_agents_{tenant}    with the tenant in it; who fits but for the tenant is another tenant's
+ *   chat_session_*        a part of it
+ *   *                     any key: it is kept, and said to be unknown
+ *
+ * Among equals the order of the mappings decides.
+ */
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "common/base/text.h"
+#include "common/policy/collect/collect_storage_parts.h"
+
+#define TENANT_MARK "{tenant}"
+
+enum rank { RANK_NAME, RANK_TENANT, RANK_PART, RANK_ANY, RANKS };
+
+/* ---- table ---- */
+
+void storage_keys_free(struct storage_keys *keys)
+{
+    free(keys->items);
+    *keys = (struct storage_keys){0};
+}
+
+static size_t place_of(const struct storage_keys *keys, uint64_t hash)
+{
+    size_t at = hash & (keys->capacity - 1);
+    while (keys->items[at].hash && keys->items[at].hash != hash)
+        at = (at + 1) & (keys->capacity - 1);
+    return at;
+}
+
+static void grow(struct storage_keys *keys)
+{
+    struct storage_keys larger = {.capacity = keys->capacity ? keys->capacity * 2 : 64};
+    larger.items = calloc(larger.capacity, sizeof(*larger.items));
+    if (!larger.items)
+        abort();
+    for (size_t i = 0; i < keys->capacity; i++)
+        if (keys->items[i].hash)
+            larger.items[place_of(&larger, keys->items[i].hash)] = keys->items[i];
+    larger.count = keys->count;
+    free(keys->items);
+    *keys = larger;
+}
+
+static uint64_t used_hash(uint64_t hash)
+{
+    return hash ? hash : 1;
+}
+
+struct storage_key *storage_keys_put(struct storage_keys *keys, uint64_t hash, bool *fresh)
+{
+    if (keys->count * 2 >= keys->capacity)
+        grow(keys);
+    hash = used_hash(hash);
+    struct storage_key *key = &keys->items[place_of(keys, hash)];
+    *fresh = key->hash == 0;
+    keys->count += *fresh;
+    key->hash = hash;
+    return key;
+}
+
+struct storage_key *storage_keys_find(const struct storage_keys *keys, uint64_t hash)
+{
+    if (!keys->capacity)
+        return NULL;
+    struct storage_key *key = &keys->items[place_of(keys, used_hash(hash))];
+    return key->hash ? key : NULL;
+}
+
+/* ---- patterns ---- */
+
+static struct bytes behind(struct bytes text, size_t size)
+{
+    return size ? bytes_of(text.data + size, text.size - size) : text;
+}
+
+static bool is_mark(const char *pattern)
+{
+    return strncmp(pattern, TENANT_MARK, strlen(TENANT_MARK)) == 0;
+}
+
+/* {tenant} is `tenant`; or, with `other`, whatever makes the rest fit, which it is set to. */
+static bool fits(const char *pattern, struct bytes key, struct bytes tenant, struct bytes *other);
+
+static bool fits_tenant(const char *rest, struct bytes key, struct bytes tenant,
+                        struct bytes *other)
+{
+    if (!other)
+        return tenant.size && key.size >= tenant.size &&
+               memcmp(key.data, tenant.data, tenant.size) == 0 &&
+               fits(rest, behind(key, tenant.size), tenant, NULL);
+    for (size_t size = 1; size <= key.size && size <= STORAGE_TENANT_MOST; size++)
+        if (fits(rest, behind(key, size), tenant, other)) {
+            *other = bytes_of(key.data, size);
+            return true;
+        }
+    return false;
+}
+
+static bool fits(const char *pattern, struct bytes key, struct bytes tenant, struct bytes *other)
+{
+    for (;; pattern++, key = behind(key, 1)) {
+        if (*pattern == '\0')
+            return key.size == 0;
+        if (is_mark(pattern))
+            return fits_tenant(pattern + strlen(TENANT_MARK), key, tenant, other);
+        if (*pattern == '*')
+            break;
+        if (key.size == 0 || (*pattern != '?' && *pattern != *key.data))
+            return false;
+    }
+    for (size_t size = 0; size <= key.size; size++)
+        if (fits(pattern + 1, behind(key, size), tenant, other))
+            return true;
+    return false;
+}
+
+static enum rank rank_of(const char *pattern)
+{
+    if (strstr(pattern, TENANT_MARK))
+        return RANK_TENANT;
+    if (strcmp(pattern, "*") == 0)
+        return RANK_ANY;
+    return strpbrk(pattern, "*?") ? RANK_PART : RANK_NAME;
+}
+
+static bool fits_at(enum rank rank, const char *pattern, struct bytes key, struct bytes tenant)
+{
+    if (rank_of(pattern) != rank)
+        return false;
+    return rank == RANK_TENANT ? fits(pattern, key, tenant, NULL) : text_glob(pattern, key);
+}
+
+/* ---- choosing ---- */
+
+/* Texts that are taken come first: a pattern of merges may fit any key. */
+static const struct collect_merge *merge_of(const struct mapping *mapping, struct bytes key)
+{
+    for (int taken = 1; taken >= 0; taken--)
+        for (size_t i = 0; i < mapping->merge_count; i++)
+            if (mapping->merges[i].take == taken && text_glob(mapping->merges[i].pattern, key))
+                return &mapping->merges[i];
+    return NULL;
+}
+
+static bool mapping_takes(const struct mapping *mapping, enum rank rank, struct bytes key,
+                          struct bytes tenant)
+{
+    if (mapping->expand == EXPAND_MERGE && !merge_of(mapping, key))
+        return false;
+    for (size_t i = 0; i < mapping->collect_key_count; i++)
+        if (fits_at(rank, mapping->collect_keys[i], key, tenant))
+            return true;
+    return false;
+}
+
+static const struct mapping *first_at(const struct collect_config *config, enum rank rank,
+                                      struct bytes key, struct bytes tenant)
+{
+    for (size_t i = 0; i < config->mapping_count; i++)
+        if (mapping_takes(config->mappings[i], rank, key, tenant))
+            return config->mappings[i];
+    return NULL;
+}
+
+/* The other half of a pair of container and elements. */
+static const struct mapping *partner_of(const struct collect_config *config,
+                                        enum collect_expand expand, struct bytes key,
+                                        struct bytes tenant)
+{
+    for (enum rank rank = RANK_NAME; rank < RANK_ANY; rank++)
+        for (size_t i = 0; i < config->mapping_count; i++)
+            if (config->mappings[i]->expand == expand &&
+                mapping_takes(config->mappings[i], rank, key, tenant))
+                return config->mappings[i];
+    return NULL;
+}
+
+static bool names_a_tenant(const struct collect_config *config, struct bytes key,
+                           struct bytes *other)
+{
+    for (size_t i = 0; i < config->mapping_count; i++) {
+        const struct mapping *mapping = config->mappings[i];
+        for (size_t k = 0; k < mapping->collect_key_count; k++)
+            if (rank_of(mapping->collect_keys[k]) == RANK_TENANT &&
+                fits(mapping->collect_keys[k], key, (struct bytes){0}, other))
+                return true;
+    }
+    return false;
+}
+
+/* `ui_preferences_beta` fits `*_preferences_*`; what the last '*' took names a tenant when some
+ * other key of the payload does. */
+static bool tail_is_foreign(const char *pattern, struct bytes key, struct bytes tenant,
+                            const struct storage_keys *tenants)
+{
+    size_t size = strlen(pattern);
+    if (size < 2 || pattern[size - 1] != '*')
+        return false;
+    size_t literal = 0;
+    while (literal < size - 1 && !strchr("*?}", pattern[size - 2 - literal]))
+        literal++;
+    const char *last = pattern + size - 1 - literal;
+    for (size_t at = 0; literal && at + literal < key.size; at++) {
+        struct bytes tail = behind(key, at + literal);
+        if (memcmp(key.data + at, last, literal) == 0 && !bytes_equal(tail, tenant) &&
+            tail.size <= STORAGE_TENANT_MOST && storage_keys_find(tenants, hash64(tail)))
+            return true;
+    }
+    return false;
+}
+
+/* `ui_preferences_acme` fits `*_preferences_*` and says that it is acme's. */
+static bool tail_is_own(const char *pattern, struct bytes key, struct bytes tenant)
+{
+    size_t size = strlen(pattern);
+    return size && pattern[size - 1] == '*' && tenant.size && key.size > tenant.size &&
+           memcmp(key.data + key.size - tenant.size, tenant.data, tenant.size) == 0 &&
+           key.data[key.size - tenant.size - 1] == '_';
+}
+
+static bool names_own(const struct mapping *mapping, struct bytes key, struct bytes tenant)
+{
+    for (size_t i = 0; mapping->expand == EXPAND_MERGE && i < mapping->collect_key_count; i++)
+        if (text_glob(mapping->collect_keys[i], key) &&
+            tail_is_own(mapping->collect_keys[i], key, tenant))
+            return true;
+    return false;
+}
+
+static bool merges_foreign(const struct mapping *mapping, struct bytes key, struct bytes tenant,
+                           const struct storage_keys *tenants)
+{
+    for (size_t i = 0; mapping->expand == EXPAND_MERGE && i < mapping->collect_key_count; i++)
+        if (text_glob(mapping->collect_keys[i], key) &&
+            tail_is_foreign(mapping->collect_keys[i], key, tenant, tenants))
+            return true;
+    return false;
+}
+
+static void set_mapping(struct storage_choice *choice, const struct collect_config *config,
+                        const struct mapping *mapping, struct bytes key, struct bytes tenant)
+{
+    choice->use = STORAGE_TAKEN;
+    choice->mapping = mapping;
+    if (mapping->expand == EXPAND_MERGE)
+        choice->merge = merge_of(mapping, key);
+    if (mapping->expand == EXPAND_CONTAINER)
+        choice->elements = partner_of(config, EXPAND_ELEMENTS, key, tenant);
+    if (mapping->expand != EXPAND_ELEMENTS)
+        return;
+    const struct mapping *container = partner_of(config, EXPAND_CONTAINER, key, tenant);
+    if (!container)
+        return;
+    choice->elements = mapping;
+    choice->mapping = container;
+}
+
+struct storage_choice storage_choose(const struct collect_config *config, struct bytes key,
+                                     struct bytes tenant, const struct storage_keys *tenants)
+{
+    struct storage_choice choice = {0};
+    struct bytes other;
+    for (enum rank rank = RANK_NAME; rank < RANKS; rank++) {
+        const struct mapping *mapping = first_at(config, rank, key, tenant);
+        if (mapping) {
+            set_mapping(&choice, config, mapping, key, tenant);
+            choice.any = rank == RANK_ANY;
+            choice.named = rank <= RANK_TENANT;
+            choice.own = rank == RANK_TENANT || names_own(mapping, key, tenant);
+            if (merges_foreign(mapping, key, tenant, tenants))
+                choice.use = STORAGE_FOREIGN;
+            return choice;
+        }
+        if (rank == RANK_TENANT && names_a_tenant(config, key, &other)) {
+            choice.use = tenant.size ? STORAGE_FOREIGN : STORAGE_NO_TENANT;
+            return choice;
+        }
+    }
+    return choice;
+}
+
+void storage_learn_tenants(const struct collect_config *config, struct bytes key,
+                           struct storage_keys *tenants)
+{
+    struct bytes other;
+    bool fresh;
+    if (names_a_tenant(config, key, &other))
+        storage_keys_put(tenants, hash64(other), &fresh);
+}
+
+bool storage_key_fits(struct mapping *const *mappings, size_t mapping_count, struct bytes key,
+                      bool *part)
+{
+    struct bytes other;
+    *part = false;
+    for (size_t i = 0; i < mapping_count; i++)
+        for (size_t k = 0; k < mappings[i]->collect_key_count; k++) {
+            const char *pattern = mappings[i]->collect_keys[k];
+            enum rank rank = rank_of(pattern);
+            if (rank != RANK_ANY && fits(pattern, key, (struct bytes){0}, &other)) {
+                *part = rank != RANK_NAME;
+                return true;
+            }
+        }
+    return false;
+}

@@ -1,0 +1,313 @@
+#include "common/policy/verify/diff.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFLICTS_MOST ((1u << 14) - 1)
+
+static uint64_t read_be64(const uint8_t *bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+struct diff_key diff_key_of(struct bytes key)
+{
+    struct digest digest = digest_of(key);
+    struct diff_key made = {read_be64(digest.bytes), read_be64(digest.bytes + 8)};
+    if (made.high == 0 && made.low == 0)
+        made.low = 1; /* all zero marks a free place */
+    return made;
+}
+
+bool diff_key_equal(const struct diff_key *a, const struct diff_key *b)
+{
+    return a->high == b->high && a->low == b->low;
+}
+
+uint32_t diff_tag_of(const struct digest *digest)
+{
+    return (uint32_t)hash64(bytes_of(digest->bytes, sizeof digest->bytes));
+}
+
+size_t diff_capacity(size_t bytes)
+{
+    return bytes / sizeof(struct diff_entry);
+}
+
+/* Linear probing stays short up to this share of used places. */
+static size_t usable(size_t capacity)
+{
+    return capacity - capacity / 8;
+}
+
+/* A pass is planned for fewer than it can hold, as a hash does not cut ranges into equal parts: a
+ * sixteenth is 20 standard deviations of the smallest table there is (8 MiB). */
+static uint64_t planned(size_t capacity)
+{
+    size_t usable_places = usable(capacity);
+    uint64_t plan = usable_places - usable_places / 16;
+    return plan ? plan : 1;
+}
+
+uint32_t diff_passes(uint64_t records, size_t bytes)
+{
+    uint64_t plan = planned(diff_capacity(bytes));
+    uint64_t passes = (records + plan - 1) / plan;
+    if (passes == 0)
+        return 1;
+    return passes > UINT32_MAX ? UINT32_MAX : (uint32_t)passes;
+}
+
+bool diff_in_pass(const struct diff_key *key, uint32_t pass, uint32_t passes)
+{
+    return ((key->high >> 32) * passes) >> 32 == pass;
+}
+
+bool diff_table_init(struct diff_table *table, uint64_t records, size_t bytes)
+{
+    static_assert(sizeof(struct diff_entry) == 64, "diff.h promises 64 bytes a key");
+    size_t capacity = diff_capacity(bytes);
+    uint64_t wanted = records + records / 4 + 64;
+    if (wanted < capacity)
+        capacity = (size_t)wanted;
+    if (capacity > UINT32_MAX)
+        capacity = UINT32_MAX; /* place_of multiplies 32 bits by 32 */
+    *table = (struct diff_table){calloc(capacity ? capacity : 1, sizeof *table->entries), capacity,
+                                 0, usable(capacity)};
+    return table->entries != NULL;
+}
+
+void diff_table_clear(struct diff_table *table)
+{
+    /* calloc gives untouched pages back to the system, which memset would not */
+    free(table->entries);
+    table->entries = calloc(table->capacity ? table->capacity : 1, sizeof *table->entries);
+    if (!table->entries)
+        abort();
+    table->used = 0;
+}
+
+void diff_table_free(struct diff_table *table)
+{
+    free(table->entries);
+    *table = (struct diff_table){0};
+}
+
+static bool is_free(const struct diff_entry *entry)
+{
+    return entry->key.high == 0 && entry->key.low == 0;
+}
+
+/* The key's entry, or the free place where it belongs. There is always a free place. */
+static struct diff_entry *place_of(const struct diff_table *table, const struct diff_key *key)
+{
+    size_t at = (size_t)(((key->low >> 32) * table->capacity) >> 32);
+    for (;;) {
+        struct diff_entry *entry = &table->entries[at];
+        if (is_free(entry) || diff_key_equal(&entry->key, key))
+            return entry;
+        if (++at == table->capacity)
+            at = 0;
+    }
+}
+
+bool diff_table_grow(struct diff_table *table)
+{
+    size_t capacity = table->capacity < UINT32_MAX / 2 ? table->capacity * 2 : UINT32_MAX;
+    struct diff_table grown = {calloc(capacity, sizeof *grown.entries), capacity, table->used,
+                               usable(capacity)};
+    if (!grown.entries || capacity == table->capacity) {
+        free(grown.entries);
+        return false;
+    }
+    for (size_t i = 0; i < table->capacity; i++)
+        if (!is_free(&table->entries[i]))
+            *place_of(&grown, &table->entries[i].key) = table->entries[i];
+    free(table->entries);
+    *table = grown;
+    return true;
+}
+
+struct diff_entry *diff_find(const struct diff_table *table, const struct diff_key *key)
+{
+    if (table->capacity == 0)
+        return NULL;
+    struct diff_entry *entry = place_of(table, key);
+    return is_free(entry) ? NULL : entry;
+}
+
+static void lead(struct diff_entry *entry, const struct diff_source *source)
+{
+    assert(source->group < DIFF_GROUPS_MOST);
+    assert(source->partition >= 0 && (uint32_t)source->partition < DIFF_PARTITIONS_MOST);
+    *entry = (struct diff_entry){
+        .key = source->key,
+        .version = source->version,
+        .digest = source->digest,
+        .source_tag = source->source_tag,
+        .reading = source->reading,
+        .offset = source->offset,
+        .partition = (uint32_t)source->partition & (DIFF_PARTITIONS_MOST - 1),
+        .verdict = VERDICT_PENDING,
+        .deleted = source->deleted,
+        .may_be_gone = source->may_be_gone,
+        .broken_box = source->broken_box,
+        .group = source->group,
+    };
+}
+
+static bool same_content(const struct diff_entry *entry, const struct diff_source *source)
+{
+    return entry->deleted == source->deleted && entry->source_tag == source->source_tag &&
+           (entry->deleted || digest_equal(&entry->digest, &source->digest));
+}
+
+uint32_t diff_reading_of(const struct mapping *mapping, const struct record *record)
+{
+    struct bytes run = record->run, uri = record->origin.uri;
+    struct bytes end = BYTES_LITERAL(RECORD_RUN_FOLLOWS);
+    bool follows =
+        run.size > end.size && memcmp(run.data + run.size - end.size, end.data, end.size) == 0;
+    if (mapping->version_source != VERSION_STAMPED || !run.size || !uri.size || follows)
+        return 0;
+    uint32_t reading = (uint32_t)(hash64(run) * 31 + hash64(uri));
+    return reading ? reading : 1;
+}
+
+bool diff_is_ambiguous(const struct diff_entry *leader, const struct diff_source *source)
+{
+    return source->reading && leader->reading == source->reading && !leader->deleted &&
+           !source->deleted && leader->version != source->version && !same_content(leader, source);
+}
+
+#define KEPT_AT 8 /* where the half begins that diff_content_kept makes */
+
+void diff_keep_columns(struct digest *digest, const struct digest *before,
+                       const struct diff_source *source)
+{
+    if (source->deleted && source->softly)
+        memcpy(digest->bytes + KEPT_AT, before->bytes + KEPT_AT, sizeof digest->bytes - KEPT_AT);
+}
+
+/* Of a record that was deleted before it was ever seen nothing is known. */
+static bool columns_are_kept(const struct diff_entry *entry, const struct diff_row *row)
+{
+    static const struct digest UNKNOWN;
+    size_t size = sizeof entry->digest.bytes - KEPT_AT;
+    const uint8_t *must = entry->digest.bytes + KEPT_AT;
+    return !row->softly || memcmp(must, UNKNOWN.bytes, size) == 0 ||
+           memcmp(must, row->digest.bytes + KEPT_AT, size) == 0;
+}
+
+/* What was in conflict with a version that no longer counts is merely superseded; but of two
+ * records of one reading neither is newer than the other. */
+static void replace(struct diff_entry *entry, const struct diff_source *source,
+                    uint64_t counts[VERDICT_COUNT])
+{
+    const struct diff_entry before = *entry;
+    bool ambiguous = diff_is_ambiguous(entry, source);
+    lead(entry, source);
+    diff_keep_columns(&entry->digest, &before.digest, source);
+    if (ambiguous) {
+        counts[VERDICT_AMBIGUOUS]++;
+        entry->ambiguous = 1;
+        entry->conflicts = 1;
+    } else {
+        counts[VERDICT_SUPERSEDED]++;
+    }
+    if (ambiguous && before.ambiguous) {
+        entry->conflicts =
+            before.conflicts < CONFLICTS_MOST ? before.conflicts + 1u : CONFLICTS_MOST;
+        return;
+    }
+    counts[before.ambiguous ? VERDICT_AMBIGUOUS : VERDICT_CONFLICT] -= before.conflicts;
+    counts[VERDICT_SUPERSEDED] += before.conflicts;
+}
+
+bool diff_expect(struct diff_table *table, const struct diff_source *source,
+                 uint64_t counts[VERDICT_COUNT], enum verdict *verdict)
+{
+    *verdict = VERDICT_PENDING;
+    if (table->used >= table->most)
+        return false;
+    struct diff_entry *entry = place_of(table, &source->key);
+    if (is_free(entry)) {
+        table->used++;
+        lead(entry, source);
+        return true;
+    }
+    if (source->version > entry->version) {
+        replace(entry, source, counts);
+        return true;
+    }
+    if (source->version < entry->version) {
+        *verdict = VERDICT_SUPERSEDED;
+    } else if (same_content(entry, source)) {
+        *verdict = VERDICT_UNCHANGED;
+    } else {
+        *verdict = VERDICT_CONFLICT;
+        if (!entry->ambiguous && entry->conflicts < CONFLICTS_MOST)
+            entry->conflicts++;
+    }
+    counts[*verdict]++;
+    return true;
+}
+
+#define COLUMN_BITS 24
+
+int64_t diff_pack_place(uint64_t line, uint64_t column)
+{
+    const uint64_t column_most = (1u << COLUMN_BITS) - 1, line_most = INT64_MAX >> COLUMN_BITS;
+    uint64_t kept = line < line_most ? line : line_most;
+    return (int64_t)(kept << COLUMN_BITS | (column < column_most ? column : column_most));
+}
+
+void diff_unpack_place(int64_t packed, uint64_t *line, uint64_t *column)
+{
+    *line = (uint64_t)packed >> COLUMN_BITS;
+    *column = (uint64_t)packed & ((1u << COLUMN_BITS) - 1);
+}
+
+enum verdict diff_judge(const struct diff_entry *entry, const struct diff_row *row)
+{
+    if (row->version < entry->version)
+        return VERDICT_STALE;
+    if (row->version > entry->version)
+        return VERDICT_NEWER;
+    if (row->deleted != (entry->deleted != 0) || row->unreadable)
+        return VERDICT_DIFFERENT;
+    if (row->has_claim && row->claimed_tag != entry->source_tag)
+        return VERDICT_DIFFERENT;
+    if (row->deleted)
+        return columns_are_kept(entry, row) ? VERDICT_MATCH : VERDICT_DIFFERENT;
+    if (digest_equal(&entry->digest, &row->digest))
+        return VERDICT_MATCH;
+    return VERDICT_DIFFERENT;
+}
+
+enum verdict diff_actual(struct diff_table *table, const struct diff_row *row,
+                         struct diff_entry **entry)
+{
+    *entry = diff_find(table, &row->key);
+    if (*entry && (*entry)->verdict != VERDICT_PENDING)
+        *entry = NULL; /* a second row of one key: the first took the place */
+    if (!*entry)
+        return VERDICT_EXTRA;
+    enum verdict verdict = diff_judge(*entry, row);
+    (*entry)->verdict = verdict;
+    return verdict;
+}
+
+struct diff_entry *diff_next(const struct diff_table *table, size_t *at)
+{
+    while (*at < table->capacity) {
+        struct diff_entry *entry = &table->entries[(*at)++];
+        if (!is_free(entry))
+            return entry;
+    }
+    return NULL;
+}

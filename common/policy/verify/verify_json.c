@@ -1,0 +1,248 @@
+/* The report as JSON: the members of a document of kind `verify`, names stable. */
+
+#include "common/policy/verify/verify_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error_json.h"
+#include "common/base/json_document.h"
+#include "common/policy/totals.h"
+#include "common/policy/verify/verify_mask.h"
+
+/* A member of the record by its path, or a column that no member names. */
+static void append_path(struct json_out *out, struct bytes path)
+{
+    static const char COLUMN[] = "column ";
+    const size_t size = sizeof COLUMN - 1;
+    if (path.size > size && memcmp(path.data, COLUMN, size) == 0)
+        json_out_bytes(out, "column", bytes_of(path.data + size, path.size - size));
+    else
+        json_out_bytes(out, "path", path);
+}
+
+static void append_value(const struct verify_report *report, struct json_out *out, const char *name,
+                         struct bytes value)
+{
+    struct buf text;
+    buf_init(&text, 16 * VERIFY_VALUE_MOST + 64);
+    verify_mask_append_json(&text, report, value);
+    json_out_raw(out, name, buf_view(&text));
+    buf_free(&text);
+}
+
+static void append_fields(const struct verify_report *report, const struct verify_sample *sample,
+                          struct json_out *out)
+{
+    json_out_count(out, "fields_total", sample->field_total);
+    json_out_list(out, "fields");
+    for (size_t i = 0; i < sample->field_count; i++) {
+        const struct diff_field *field = &sample->fields[i];
+        json_out_object(out, NULL);
+        append_path(out, field->path);
+        append_value(report, out, "source", field->expected);
+        append_value(report, out, "stored", field->actual);
+        if (field->rule) {
+            json_out_object(out, "rule");
+            json_out_text(out, "column", field->rule->name);
+            json_out_real(out, "tolerance", field->rule->tolerance, 9);
+            json_out_end(out);
+        }
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
+static void append_places(struct json_out *out, const struct verify_sample *sample)
+{
+    if (sample->has_place) {
+        json_out_int(out, "partition", sample->partition);
+        json_out_int(out, "offset", sample->offset);
+    }
+    if (sample->origin.size)
+        error_append_json_where(ERR_VERIFY_DIFFERENT, sample->origin, (struct bytes){0}, out,
+                                "where");
+    if (sample->has_expected)
+        json_out_exact(out, "source_version", sample->expected_version);
+    if (sample->has_actual)
+        json_out_exact(out, "stored_version", sample->actual_version);
+}
+
+static void append_sample(const struct verify_report *report, const struct verify_sample *sample,
+                          struct json_out *out)
+{
+    char text[32];
+    json_out_object(out, NULL);
+    json_out_text(out, "verdict", TOTALS_VERIFY.classes[sample->verdict].name);
+    json_out_text(out, "code", sample->code == ERR_NONE ? NULL : error_code_id(sample->code));
+    json_out_bytes(out, "tenant", sample->tenant);
+    json_out_bytes(out, "entity", sample->entity);
+    snprintf(text, sizeof text, "h:%016" PRIx64, verify_mask_hash_key(report, &sample->key));
+    json_out_text(out, "key", text);
+    if (report->show_values)
+        json_out_bytes(out, "id", sample->id);
+    if (sample->table)
+        json_out_text(out, "table", sample->table);
+    if (sample->file.size)
+        json_out_bytes(out, "file", sample->file);
+    /* a Redis key holds the id: it is shown as ids are */
+    if (sample->name.size && (report->show_values || sample->name.data[0] == '/'))
+        json_out_bytes(out, "name", sample->name);
+    append_places(out, sample);
+    if (sample->reason.size)
+        json_out_bytes(out, "reason", sample->reason);
+    if (sample->field_total)
+        append_fields(report, sample, out);
+    json_out_end(out);
+}
+
+static void append_list(const struct verify_report *report, int from, int to, const char *name,
+                        struct json_out *out)
+{
+    json_out_list(out, name);
+    for (int list = from; list < to; list++)
+        for (size_t i = 0; i < report->sample_counts[list]; i++)
+            append_sample(report, &report->samples[list][i], out);
+    json_out_end(out);
+}
+
+static void append_problems(const struct verify_report *report, struct json_out *out)
+{
+    size_t count;
+    struct verify_code *problems = verify_report_problems(report, &count);
+    json_out_list(out, "problems");
+    for (size_t i = 0; i < count; i++) {
+        bool has_code = problems[i].code != ERR_NONE;
+        json_out_object(out, NULL);
+        json_out_text(out, "verdict", TOTALS_VERIFY.classes[problems[i].verdict].name);
+        json_out_text(out, "code", has_code ? error_code_id(problems[i].code) : NULL);
+        json_out_count(out, "count", problems[i].count);
+        json_out_end(out);
+    }
+    json_out_end(out);
+    free(problems);
+}
+
+struct group_sum {
+    uint64_t groups;
+    uint64_t counts[VERDICT_COUNT];
+};
+
+static void add_group(struct group_sum *sum, const struct diff_group *group)
+{
+    sum->groups++;
+    for (int v = 0; v < VERDICT_COUNT; v++)
+        sum->counts[v] += group->counts[v];
+}
+
+static void append_sum(struct json_out *out, const char *name, const struct group_sum *sum)
+{
+    json_out_object(out, name);
+    json_out_count(out, "groups", sum->groups);
+    json_out_count(out, "source_records", totals_records(&TOTALS_VERIFY, sum->counts));
+    totals_append_json_counts(out, &TOTALS_VERIFY, sum->counts, false);
+    json_out_end(out);
+}
+
+/* Tenants and entities with problems, those with the most first; the others are sums, so that a
+ * report stays small whatever the number of tenants. */
+static void append_groups(const struct verify_report *report, struct json_out *out)
+{
+    size_t count, listed = 0;
+    struct group_sum matching = {0}, left_out = {0};
+    uint32_t *order = diff_groups_order(&report->groups, &count);
+    json_out_list(out, "groups");
+    for (size_t i = 0; i < count; i++) {
+        const struct diff_group *group = &report->groups.items[order[i]];
+        bool bad = diff_counts_problems(group->counts) > 0;
+        if (!bad || listed == report->groups_most) {
+            add_group(bad ? &left_out : &matching, group);
+            continue;
+        }
+        listed++;
+        json_out_object(out, NULL);
+        json_out_bytes(out, "tenant", group->tenant);
+        json_out_bytes(out, "entity", group->entity);
+        json_out_count(out, "source_records", totals_records(&TOTALS_VERIFY, group->counts));
+        totals_append_json_counts(out, &TOTALS_VERIFY, group->counts, false);
+        json_out_end(out);
+    }
+    json_out_end(out);
+    append_sum(out, "groups_matching", &matching);
+    append_sum(out, "groups_left_out", &left_out);
+    free(order);
+}
+
+static void append_partitions(const struct verify_report *report, struct json_out *out)
+{
+    json_out_list(out, "partitions");
+    for (size_t i = 0; i < report->partition_count; i++) {
+        const struct verify_partition *at = &report->partitions[i];
+        json_out_object(out, NULL);
+        json_out_int(out, "partition", at->partition);
+        json_out_int(out, "low", at->low);
+        json_out_int(out, "cut", at->cut);
+        json_out_int(out, "high", at->high);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
+static void append_run(const struct verify_report *report, struct json_out *out)
+{
+    json_out_text(out, "migration", report->migration);
+    json_out_text(out, "topic", report->topic);
+    json_out_text(out, "group", report->group);
+    json_out_text(out, "only_tenant", report->only_tenant);
+    json_out_time(out, "started", report->started_ms);
+    json_out_seconds(out, "duration_seconds", report->duration_ms);
+    json_out_count(out, "passes", report->passes);
+    json_out_count(out, "memory_bytes", report->memory_bytes);
+    json_out_count(out, "rows", report->rows);
+    json_out_count(out, "compared", report->compared);
+    json_out_count(out, "evicted", report->evicted);
+    json_out_count(out, "changed", report->changed);
+    json_out_count(out, "not_looked", report->not_looked);
+}
+
+void verify_json_append(const struct verify_report *report, struct json_out *out)
+{
+    static const char *const RESULTS[] = {
+        [VERIFY_MATCH] = "match",
+        [VERIFY_DISCREPANCY] = "discrepancy",
+        [VERIFY_NOTHING] = "not_verified",
+    };
+    uint64_t counts[VERDICT_COUNT];
+    diff_groups_total(&report->groups, counts);
+    json_out_text(out, "verdict", RESULTS[verify_report_result(report)]);
+    json_out_bool(out, "reconciled", verify_report_adds_up(report));
+    append_run(report, out);
+    json_out_count(out, "source_records", report->source_count);
+    totals_append_json_counts(out, &TOTALS_VERIFY, counts, true);
+    append_problems(report, out);
+    append_partitions(report, out);
+    json_out_list(out, "warnings");
+    for (size_t i = 0; i < report->warning_count; i++)
+        json_out_text(out, NULL, report->warnings[i]);
+    json_out_end(out);
+    append_groups(report, out);
+    append_list(report, 0, VERDICT_COUNT, "samples", out);
+    append_list(report, VERIFY_LIST_REDIS, VERIFY_LIST_REDIS + 1, "redis_samples", out);
+    append_list(report, VERIFY_LIST_SEALED, VERIFY_LIST_SEALED + 1, "sealed_samples", out);
+    append_list(report, VERIFY_LIST_FILES, VERIFY_LIST_FILES + 1, "file_samples", out);
+    verify_beside_append_json(&report->beside, out);
+}
+
+void verify_json_append_document(const struct verify_report *report, int64_t unix_ms,
+                                 struct buf *buf)
+{
+    struct json_out out;
+    int code = verify_report_result(report) == VERIFY_MATCH ? EXIT_OK : EXIT_DISCREPANCY;
+    json_out_init(&out, buf);
+    json_document_begin(&out, "verify", unix_ms);
+    verify_json_append(report, &out);
+    json_document_end(&out, NULL, &code);
+    buf_append_char(buf, '\n');
+}

@@ -1,0 +1,424 @@
+#include "common/policy/verify/verify_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/error.h"
+#include "common/base/text.h"
+#include "common/policy/text_line.h"
+#include "common/policy/totals.h"
+#include "common/policy/verify/verify_mask.h"
+
+#define NAME_MOST 32     /* characters of a tenant or entity in a sample */
+#define WARNING_MOST 400 /* as verify_report.c keeps them */
+
+/* What is being written, for all of this file. */
+struct screen {
+    const struct verify_report *report;
+    const struct verify_text_options *options;
+    uint64_t total[VERDICT_COUNT];
+    struct buf *out;
+};
+
+static void append_count(struct buf *out, uint64_t count)
+{
+    char text[28];
+    buf_append_text(out, text_format_count(count, text));
+}
+
+/* "a/b.json:3:1" of /srv/x/a/b.json:3:1, when the folder is /srv/x. */
+static struct bytes relative(const struct screen *screen, struct bytes path)
+{
+    const char *folder = screen->options->folder;
+    size_t size = folder ? strlen(folder) : 0;
+    bool below = size > 1 && path.size > size + 1 && memcmp(path.data, folder, size) == 0 &&
+                 path.data[size] == '/';
+    return below ? bytes_of(path.data + size + 1, path.size - size - 1) : path;
+}
+
+/* ---- one sample -------------------------------------------------------------------------- */
+
+static void append_fields(const struct screen *screen, const struct verify_sample *sample)
+{
+    struct buf *out = screen->out;
+    for (size_t i = 0; i < sample->field_count; i++) {
+        const struct diff_field *field = &sample->fields[i];
+        struct buf piece;
+        buf_init(&piece, 16384);
+        buf_append_text(out, "      ");
+        struct text_line line = text_line_begin(out, 8, screen->options->width);
+        text_append_safe(&piece, field->path, 120);
+        text_line_put(&line, buf_view(&piece));
+        buf_reset(&piece);
+        buf_append_text(&piece, "  source ");
+        verify_mask_append(&piece, screen->report, field->expected);
+        text_line_put(&line, buf_view(&piece));
+        buf_reset(&piece);
+        buf_append_text(&piece, ", stored ");
+        verify_mask_append(&piece, screen->report, field->actual);
+        text_line_put(&line, buf_view(&piece));
+        if (field->rule)
+            text_line_format(&line, "  (%s ±%g)", field->rule->name, field->rule->tolerance);
+        text_line_end(&line);
+        buf_free(&piece);
+    }
+    if (sample->field_total > sample->field_count)
+        buf_append_format(out, "      … and %zu more members\n",
+                          sample->field_total - sample->field_count);
+}
+
+static void put_safe(struct text_line *line, const char *before, struct bytes text, size_t most)
+{
+    struct buf piece;
+    buf_init(&piece, 16384);
+    buf_append_text(&piece, before);
+    text_append_safe(&piece, text, most);
+    text_line_put(line, buf_view(&piece));
+    buf_free(&piece);
+}
+
+static void put_identity(const struct screen *screen, const struct verify_sample *sample,
+                         struct text_line *line)
+{
+    const struct verify_report *report = screen->report;
+    if (sample->file.size) {
+        put_safe(line, " ", sample->file, VERIFY_VALUE_MOST);
+        return;
+    }
+    put_safe(line, "", sample->tenant, NAME_MOST);
+    put_safe(line, sample->tenant.size ? "/" : "", sample->entity, NAME_MOST);
+    if (sample->tenant.size || sample->id.size) /* else it was not known whose it is */
+        text_line_format(line, " key h:%08x",
+                         (unsigned)(verify_mask_hash_key(report, &sample->key) >> 32));
+    if (report->show_values && sample->id.size)
+        put_safe(line, " id=", sample->id, VERIFY_VALUE_MOST);
+    if (sample->name.size && (report->show_values || sample->name.data[0] == '/'))
+        put_safe(line, " name=", sample->name, VERIFY_VALUE_MOST);
+}
+
+/* The reason without the code and its meaning, which stand above. */
+static struct bytes own_reason(const struct verify_sample *sample)
+{
+    char known[300];
+    int size = snprintf(known, sizeof known, "%s: %s", error_code_id(sample->code),
+                        error_code_meaning(sample->code));
+    struct bytes reason = sample->reason;
+    bool same = sample->code != ERR_NONE && size > 0 && (size_t)size <= reason.size &&
+                memcmp(reason.data, known, (size_t)size) == 0;
+    size_t skip = same ? (size_t)size : 0;
+    while (skip && skip < reason.size && reason.data[skip] == ' ')
+        skip++;
+    return bytes_of(reason.data + skip, reason.size - skip);
+}
+
+static void append_sample(const struct screen *screen, const struct verify_sample *sample)
+{
+    struct buf *out = screen->out;
+    buf_append_text(out, "    ");
+    struct text_line line = text_line_begin(out, 6, screen->options->width);
+    put_identity(screen, sample, &line);
+    if (sample->has_place)
+        text_line_format(&line, "  %s-%d@%" PRId64, screen->report->topic, sample->partition,
+                         sample->offset);
+    if (sample->origin.size)
+        put_safe(&line, "  from ", relative(screen, sample->origin), VERIFY_VALUE_MOST);
+    if (!sample->has_place && sample->table)
+        text_line_format(&line, "  table %s", sample->table);
+    text_line_end(&line);
+    struct bytes why = own_reason(sample);
+    if (why.size) {
+        struct buf reason;
+        buf_init(&reason, 4096);
+        text_append_safe(&reason, why, 300);
+        buf_append_text(out, "      ");
+        line = text_line_begin(out, 6, screen->options->width);
+        text_line_words(&line, buf_view(&reason));
+        text_line_end(&line);
+        buf_free(&reason);
+    }
+    if (sample->has_expected && sample->has_actual &&
+        sample->expected_version != sample->actual_version) {
+        buf_append_text(out, "      ");
+        line = text_line_begin(out, 8, screen->options->width);
+        text_line_format(&line, "source version %" PRId64 ",", sample->expected_version);
+        text_line_format(&line, " stored version %" PRId64, sample->actual_version);
+        text_line_end(&line);
+    }
+    append_fields(screen, sample);
+}
+
+/* ---- problems ---------------------------------------------------------------------------- */
+
+/* Samples of the problem, at most `most`; their number. */
+static size_t append_examples(const struct screen *screen, const struct verify_code *problem,
+                              size_t most)
+{
+    size_t shown = 0;
+    const struct verify_report *report = screen->report;
+    for (size_t i = 0; i < report->sample_counts[problem->verdict] && shown < most; i++) {
+        const struct verify_sample *sample = &report->samples[problem->verdict][i];
+        if (sample->code != problem->code)
+            continue;
+        append_sample(screen, sample);
+        shown++;
+    }
+    return shown;
+}
+
+static void append_rest(const struct screen *screen, uint64_t rest, bool listed)
+{
+    if (!rest)
+        return;
+    buf_append_text(screen->out, "    … and ");
+    append_count(screen->out, rest);
+    buf_append_format(screen->out, " more%s\n", listed ? ", some of them in report.json" : "");
+}
+
+static void append_problem(const struct screen *screen, const struct verify_code *problem,
+                           size_t most)
+{
+    const struct verify_report *report = screen->report;
+    bool has_code = problem->code != ERR_NONE;
+    buf_append_text(screen->out, "  ");
+    struct text_line line = text_line_begin(screen->out, 4, screen->options->width);
+    char number[28];
+    text_line_format(&line, "%s %s", text_format_count(problem->count, number),
+                     TOTALS_VERIFY.classes[problem->verdict].title);
+    if (has_code) {
+        text_line_format(&line, ": %s", error_code_id(problem->code));
+        text_line_put(&line, BYTES_LITERAL(" "));
+        text_line_words(&line, bytes_text(error_code_meaning(problem->code)));
+    }
+    text_line_end(&line);
+    size_t shown = append_examples(screen, problem, most);
+    bool listed = report->sample_counts[problem->verdict] > shown;
+    append_rest(screen, shown ? problem->count - shown : 0, listed);
+    bool extra = problem->verdict == VERDICT_EXTRA || problem->verdict == VERDICT_FOREIGN;
+    if (extra && shown && !report->show_values)
+        buf_append_text(screen->out, "    (their ids are shown with --show-values)\n");
+}
+
+/* What is wrong beside the records, below the line that counts it. */
+static void append_list(const struct screen *screen, int list, const char *title)
+{
+    const struct verify_report *report = screen->report;
+    size_t count = report->sample_counts[list];
+    size_t shown = count < VERIFY_TEXT_SAMPLES ? count : VERIFY_TEXT_SAMPLES;
+    if (shown)
+        buf_append_format(screen->out, "  %s:\n", title);
+    for (size_t i = 0; i < shown; i++) {
+        const struct verify_sample *sample = &report->samples[list][i];
+        buf_append_format(screen->out, "    %s:", verdict_name(sample->verdict));
+        append_sample(screen, sample);
+    }
+    if (count > shown)
+        buf_append_text(screen->out, "    … and more in report.json\n");
+}
+
+static void append_problems(const struct screen *screen)
+{
+    static const char *const TITLES[] = {"redis", "sealed values", "files"};
+    size_t count;
+    struct verify_code *problems = verify_report_problems(screen->report, &count);
+    size_t each = count ? VERIFY_TEXT_SAMPLES / count : 0;
+    if (count)
+        buf_append_text(screen->out, "problems:\n");
+    for (size_t i = 0; i < count; i++)
+        append_problem(screen, &problems[i], each ? each : 1);
+    for (int list = VERIFY_LIST_REDIS; list < VERIFY_LIST_COUNT; list++)
+        append_list(screen, list, TITLES[list - VERIFY_LIST_REDIS]);
+    free(problems);
+}
+
+/* ---- tenants ----------------------------------------------------------------------------- */
+
+static void add_counts(uint64_t sum[VERDICT_COUNT], const uint64_t counts[VERDICT_COUNT])
+{
+    for (int v = 0; v < VERDICT_COUNT; v++)
+        sum[v] += counts[v];
+}
+
+static void name_rest(char name[64], size_t count, const char *what)
+{
+    char number[28];
+    snprintf(name, 64, "%s %s", text_format_count(count, number), what);
+}
+
+/* Those with problems, the most first; all the others in two sums. */
+static void append_tenants(const struct screen *screen)
+{
+    const struct totals_table table = {.set = &TOTALS_VERIFY,
+                                       .name_titles = {"tenant", "entity"},
+                                       .records_title = "records",
+                                       .width = screen->options->width};
+    const struct diff_groups *groups = &screen->report->groups;
+    struct totals_row rows[VERIFY_TEXT_GROUPS + 2];
+    uint64_t more[VERDICT_COUNT] = {0}, good[VERDICT_COUNT] = {0};
+    size_t count, shown = 0, more_count = 0, good_count = 0;
+    char names[2][64];
+    uint32_t *order = diff_groups_order(groups, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct diff_group *group = &groups->items[order[i]];
+        bool bad = diff_counts_problems(group->counts) > 0;
+        if (bad && shown < VERIFY_TEXT_GROUPS)
+            rows[shown++] = (struct totals_row){.names = {group->tenant, group->entity},
+                                                .counts = group->counts};
+        else
+            add_counts(bad ? more : good, group->counts);
+        more_count += bad && i >= VERIFY_TEXT_GROUPS;
+        good_count += !bad;
+    }
+    free(order);
+    if (!shown)
+        return;
+    name_rest(names[0], more_count, "more with problems");
+    name_rest(names[1], good_count, "without a problem");
+    if (more_count)
+        rows[shown++] = (struct totals_row){.names = {bytes_text(names[0])}, .counts = more};
+    if (good_count)
+        rows[shown++] = (struct totals_row){.names = {bytes_text(names[1])}, .counts = good};
+    totals_append_table(screen->out, &table, rows, shown);
+}
+
+/* ---- first and last lines ---------------------------------------------------------------- */
+
+static void append_identity(const struct screen *screen)
+{
+    totals_append_identity(screen->out, &TOTALS_VERIFY, screen->total, screen->report->source_count,
+                           "source records", 4, screen->options->width);
+}
+
+static void append_first_lines(const struct screen *screen)
+{
+    const struct verify_report *report = screen->report;
+    struct buf *out = screen->out;
+    if (!verify_report_adds_up(report)) {
+        struct text_line line = text_line_begin(out, 4, screen->options->width);
+        text_line_format(&line, "%s:", error_code_id(ERR_VERIFY_COUNTS));
+        text_line_words(&line, BYTES_LITERAL(" the classes do not add up to the source count:"));
+        buf_append_text(out, "\n  ");
+        append_identity(screen);
+    }
+    if (report->evicted) {
+        append_count(out, report->evicted);
+        struct text_line line = text_line_begin(out, 4, screen->options->width);
+        text_line_words(&line, BYTES_LITERAL(" records at the begin of the source topic are gone: "
+                                             "the source could not be read in full"));
+        text_line_end(&line);
+    }
+    for (size_t i = 0; i < report->warning_count; i++) {
+        struct buf text;
+        buf_init(&text, 8192);
+        text_append_safe(&text, bytes_text(report->warnings[i]), WARNING_MOST);
+        buf_append_text(out, "warning: ");
+        struct text_line line = text_line_begin(out, 4, screen->options->width);
+        text_line_words(&line, buf_view(&text));
+        text_line_end(&line);
+        buf_free(&text);
+    }
+}
+
+static void put_problem(struct text_line *line, uint64_t count, const char *what, bool *first)
+{
+    char number[28];
+    if (!count)
+        return;
+    text_line_format(line, "%s%s %s", *first ? "" : ", ", text_format_count(count, number), what);
+    *first = false;
+}
+
+static void put_problems(const struct screen *screen, struct text_line *line)
+{
+    bool first = true;
+    const struct verify_beside *beside = &screen->report->beside;
+    for (int v = 0; v < VERDICT_COUNT; v++) {
+        if (verdict_is_problem((enum verdict)v))
+            put_problem(line, screen->total[v], TOTALS_VERIFY.classes[v].title, &first);
+    }
+    put_problem(line, verify_beside_redis_problems(beside), "wrong in Redis", &first);
+    put_problem(line, beside->sealed.missing + beside->sealed.different, "wrong in the vault",
+                &first);
+    put_problem(line, verify_beside_file_problems(beside), "wrong in the store's folder", &first);
+    put_problem(line, verify_beside_orphan_rows(beside), "orphans", &first);
+    if (first)
+        text_line_put(line, BYTES_LITERAL("see the first lines"));
+}
+
+/* One line, whatever the width: it is what --quiet leaves. */
+static void append_verdict(const struct screen *screen)
+{
+    struct buf *out = screen->out;
+    bool colour = screen->options->colour;
+    enum verify_result result = verify_report_result(screen->report);
+    const char *on = !colour ? "" : result == VERIFY_MATCH ? "\033[32m" : "\033[31m";
+    const char *off = colour ? "\033[0m" : "";
+    if (result == VERIFY_MATCH) {
+        buf_append_format(out,
+                          "%sMATCH%s  every source record is accounted for and stored as it "
+                          "should be\n",
+                          on, off);
+        return;
+    }
+    if (result == VERIFY_NOTHING) {
+        buf_append_format(out, "%sNOT VERIFIED%s  %s: nothing was compared; %s\n", on, off,
+                          error_code_id(ERR_VERIFY_NOTHING), error_code_advice(ERR_VERIFY_NOTHING));
+        return;
+    }
+    buf_append_format(out, "%sNOT EQUAL%s  ", on, off);
+    struct text_line line = text_line_begin(out, 0, SIZE_MAX);
+    put_problems(screen, &line);
+    text_line_end(&line);
+}
+
+/* The comma stays in the line before. */
+static void put_also(struct text_line *line, uint64_t count, const char *what)
+{
+    char number[28];
+    if (!count)
+        return;
+    text_line_put(line, BYTES_LITERAL(","));
+    text_line_format(line, " %s %s", text_format_count(count, number), what);
+}
+
+static void append_run(const struct screen *screen)
+{
+    char number[28];
+    struct buf *out = screen->out;
+    const struct verify_report *report = screen->report;
+    buf_append_text(out, "compared in ");
+    struct text_line line = text_line_begin(out, 4, screen->options->width);
+    struct buf pace;
+    buf_init(&pace, 256);
+    totals_append_pace(&pace, report->source_count, report->duration_ms);
+    text_line_put(&line, buf_view(&pace));
+    buf_free(&pace);
+    text_line_put(&line, BYTES_LITERAL(","));
+    text_line_format(&line, " %s %s", text_format_count(report->rows, number),
+                     report->rows == 1 ? "row read" : "rows read");
+    if (report->passes > 1)
+        text_line_format(&line, " in each of %u passes", report->passes);
+    put_also(&line, report->changed, "changed while verifying and were looked at again");
+    put_also(&line, report->not_looked, "differences counted without naming their members");
+    text_line_end(&line);
+    if (screen->options->report_path) {
+        struct bytes path = relative(screen, bytes_text(screen->options->report_path));
+        buf_append_format(out, "Report: %.*s\n", BYTES_ARGS(path));
+    }
+}
+
+void verify_text_append(const struct verify_report *report,
+                        const struct verify_text_options *options, struct buf *out)
+{
+    struct screen screen = {.report = report, .options = options, .out = out};
+    diff_groups_total(&report->groups, screen.total);
+    append_first_lines(&screen);
+    append_problems(&screen);
+    append_tenants(&screen);
+    if (verify_report_adds_up(report))
+        append_identity(&screen);
+    verify_beside_append_text(&report->beside, options->width, out);
+    append_run(&screen);
+    append_verdict(&screen);
+}

@@ -1,0 +1,209 @@
+/* TCP first, on its own: "cannot connect" and "does not speak Kafka with us" need different cures.
+ */
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/io/clock.h"
+#include "common/io/kafka/kafka_client.h"
+#include "common/io/kafka/kafka_destroy.h"
+#include "common/io/kafka/kafka_topics.h"
+#include "common/model/message/dead_letter.h"
+#include "control/doctor/doctor.h"
+
+enum {
+    TCP_MS = 3000,
+    METADATA_MS = 8000,
+    TOPICS = 3,
+};
+
+struct host_port {
+    char host[256];
+    char port[8];
+};
+
+/* The first broker of "host:port,…"; a scheme in front and brackets around IPv6 are allowed. */
+static bool parse_first_broker(const char *brokers, struct host_port *out)
+{
+    const char *start = strstr(brokers, "://");
+    start = start ? start + 3 : brokers;
+    size_t size = strcspn(start, ",");
+    const char *colon = NULL;
+    for (size_t i = 0; i < size; i++)
+        if (start[i] == ':')
+            colon = start + i;
+    bool bracket = start[0] == '[';
+    if (bracket && colon && colon[-1] != ']')
+        colon = NULL;
+    size_t host = colon ? (size_t)(colon - start) : size;
+    if (bracket && host >= 2) {
+        start++;
+        host -= 2;
+        size -= 2;
+    }
+    if (host == 0 || host >= sizeof(out->host))
+        return false;
+    snprintf(out->host, sizeof(out->host), "%.*s", (int)host, start);
+    snprintf(out->port, sizeof(out->port), "%s", "9092");
+    if (colon)
+        snprintf(out->port, sizeof(out->port), "%.*s", (int)strcspn(colon + 1, ","), colon + 1);
+    return true;
+}
+
+static bool connects(const struct addrinfo *address)
+{
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int failure = 0;
+    socklen_t size = sizeof(failure);
+    bool good = connect(fd, address->ai_addr, address->ai_addrlen) == 0 ||
+                (poll(&ready, 1, TCP_MS) == 1 &&
+                 getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0);
+    close(fd);
+    return good;
+}
+
+/* Milliseconds until connected; a negative number after saying what failed. */
+static double check_tcp(struct doctor *doctor)
+{
+    struct host_port broker;
+    const char *brokers = doctor->settings->brokers;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    struct error err;
+    if (!parse_first_broker(brokers, &broker)) {
+        error_set(&err, OUT_FATAL, ERR_CONF_VALUE, "kafka.brokers names no host");
+        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+        return -1;
+    }
+    uint64_t began_ns = clock_monotonic_ns();
+    int failed = getaddrinfo(broker.host, broker.port, &hints, &found);
+    bool good = false;
+    for (struct addrinfo *at = found; at && !good; at = at->ai_next)
+        good = connects(at);
+    if (found)
+        freeaddrinfo(found);
+    if (good)
+        return (double)(clock_monotonic_ns() - began_ns) / 1e6;
+    error_set(&err, OUT_RETRY, ERR_KAFKA_UNREACHABLE,
+              failed ? "the name cannot be resolved" : "the port does not answer");
+    error_where(&err, "%s:%s", broker.host, broker.port);
+    if (failed)
+        error_cause(&err, "%s", gai_strerror(failed));
+    error_hint(&err, "start Kafka, or set kafka.brokers (KAFKA_BROKERS, --brokers)");
+    doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+    return -1;
+}
+
+static const char *protocol_of(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->kafka.count; i++)
+        if (strcmp(settings->kafka.keys[i], "security.protocol") == 0)
+            return settings->kafka.values[i];
+    return "plaintext";
+}
+
+static bool check_metadata(struct doctor *doctor, rd_kafka_t *client, double tcp_ms)
+{
+    const struct settings *settings = doctor->settings;
+    const struct rd_kafka_metadata *metadata = NULL;
+    uint64_t began_ns = clock_monotonic_ns();
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, NULL, &metadata, METADATA_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        struct error err = {0};
+        kafka_classify(code, rd_kafka_err2str(code), "", &err);
+        error_hint(&err,
+                   "the port answers, but not as Kafka does with security.protocol=%s: "
+                   "check the kafka.conf security settings",
+                   protocol_of(settings));
+        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+        return false;
+    }
+    double metadata_ms = (double)(clock_monotonic_ns() - began_ns) / 1e6;
+    doctor_say(doctor, FINDING_GOOD, "kafka", NULL,
+               "%s · %d broker%s · %s  (tcp %.1f ms, metadata %.0f ms)", settings->brokers,
+               metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s", protocol_of(settings),
+               tcp_ms, metadata_ms);
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+static void append_name(struct buf *out, const char *name)
+{
+    buf_append_format(out, "%s%s", out->size ? " " : "", name);
+}
+
+/* A dead letter is its message and what is said of it: the dlq topic must take more. */
+static void check_room(struct doctor *doctor, const struct topic_plan *source,
+                       const struct topic_plan *dlq)
+{
+    char fix[600];
+    if (source->message_limit < 0 || dlq->message_limit < 0 ||
+        dlq->message_limit >= source->message_limit + DEAD_LETTER_ADDED_BYTES)
+        return;
+    snprintf(fix, sizeof fix,
+             "kafka-configs.sh --bootstrap-server %.100s --alter --topic %s --add-config "
+             "max.message.bytes=%lld",
+             doctor->settings->brokers, dlq->name,
+             (long long)source->message_limit + KAFKA_DEAD_LETTER_BYTES);
+    doctor_say(
+        doctor, FINDING_WARNING, "kafka", fix,
+        "a dead letter may be too large: max.message.bytes of %s is %lld, that of the source "
+        "topic %lld",
+        dlq->name, (long long)dlq->message_limit, (long long)source->message_limit);
+}
+
+static void check_topics(struct doctor *doctor)
+{
+    struct topic_plan plan[TOPICS];
+    struct error err = {0};
+    if (kafka_topics_plan(doctor->settings, METADATA_MS, plan, &err) != OUT_OK) {
+        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+        return;
+    }
+    struct buf missing, there;
+    buf_init(&missing, 1024);
+    buf_init(&there, 1024);
+    for (int i = 0; i < TOPICS; i++) {
+        if (plan[i].state == TOPIC_MISSING)
+            append_name(&missing, plan[i].name);
+        else if (plan[i].state == TOPIC_AS_PLANNED)
+            append_name(&there, plan[i].name);
+        else {
+            error_set(&err, OUT_FATAL, ERR_KAFKA_PARTITIONS, "%s has %d partitions, %d are wanted",
+                      plan[i].name, plan[i].partitions_now, plan[i].partitions);
+            doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+        }
+    }
+    if (missing.size)
+        doctor_say(doctor, FINDING_WARNING, "kafka", "drover topics apply", "topics missing: %s",
+                   buf_text(&missing));
+    if (there.size)
+        doctor_say(doctor, FINDING_GOOD, "kafka", NULL, "topics %s · %d partitions",
+                   buf_text(&there), plan[0].partitions);
+    check_room(doctor, &plan[0], &plan[2]);
+    buf_free(&missing);
+    buf_free(&there);
+}
+
+void doctor_check_kafka(struct doctor *doctor)
+{
+    struct error err = {0};
+    double tcp_ms = check_tcp(doctor);
+    if (tcp_ms < 0)
+        return;
+    rd_kafka_conf_t *conf = kafka_conf_new(doctor->settings, KAFKA_READ, &err);
+    rd_kafka_t *client = conf ? kafka_client_new(KAFKA_READ, conf, &err) : NULL;
+    if (!client) {
+        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+        return;
+    }
+    bool good = check_metadata(doctor, client, tcp_ms);
+    kafka_destroy(client, 0);
+    if (good)
+        check_topics(doctor);
+}

@@ -1,0 +1,68 @@
+#ifndef DROVER_CONTROL_EXPORT_RUN_H
+#define DROVER_CONTROL_EXPORT_RUN_H
+
+/* The state of one `drover export`: read and take apart, sort, write, tell. */
+
+#include <stdint.h>
+
+#include <libpq-fe.h>
+
+#include "common/io/answer.h"
+#include "common/io/export_sort.h"
+#include "common/io/mappings.h"
+#include "common/io/settings.h"
+#include "common/policy/export/export_secrets.h"
+#include "common/port/stored.h"
+
+enum {
+    EXPORT_PROBLEMS_SHOWN = 20, /* of each kind; all are counted */
+};
+
+enum export_problem_kind {
+    EXPORT_UNREADABLE, /* a record that could not be given back */
+    EXPORT_SEALED,     /* a value that stays sealed */
+    EXPORT_WITHHELD,   /* a token, which was never stored */
+    EXPORT_DROPPED,    /* a piece that does not fit what else is under its key */
+    EXPORT_PROBLEM_KINDS,
+};
+
+struct export_problem {
+    char entity[64];
+    char id[128]; /* safe for a terminal */
+    char what[240];
+    char place[120]; /* the member, or the storage key; safe for a terminal; or empty */
+};
+
+struct export_run {
+    const struct settings *settings;
+    struct answer *answer;
+    enum export_form form;
+    struct mapping_set mappings;
+    struct buf tenant, plain_tenant; /* isolation key; the id that {tenant} in keys stands for */
+    struct stored_reader *reader;
+    struct export_sort *sort;
+    struct export_maker maker;
+    struct secret_ring *ring; /* NULL: no key */
+    PGconn *vault;            /* NULL: the storage has none that can be read */
+    struct export_secrets secrets;
+    const struct stored *stored; /* at work */
+
+    uint64_t *records;                          /* by mapping */
+    uint64_t opened, elsewhere, deleted, given; /* given: pieces of records */
+    bool found;                                 /* anything of the tenant, deleted or not */
+    bool unordered; /* the store does not keep what stands outside of records */
+    uint64_t problem_counts[EXPORT_PROBLEM_KINDS];
+    struct export_problem problems[EXPORT_PROBLEM_KINDS][EXPORT_PROBLEMS_SHOWN];
+    struct buf files; /* names written, each ends in a NUL */
+    size_t file_count;
+    uint64_t bytes;
+};
+
+void export_run_problem(struct export_run *run, enum export_problem_kind kind, const char *entity,
+                        struct bytes id, const char *what, struct bytes place);
+/* export_write.c: the sorted pieces as files. */
+MUST_USE enum outcome export_write(struct export_run *run, struct error *err);
+/* export_summary.c */
+void export_summary_print(const struct export_run *run);
+
+#endif

@@ -1,0 +1,170 @@
+#ifndef DROVER_CONTROL_RUN_H
+#define DROVER_CONTROL_RUN_H
+
+/*
+ * `drover run`: every role on this host, each a process of its own, so that a fault of one is its
+ * own and this one only looks, counts and ends things in order:
+ *
+ *   produce ─────────► done
+ *   work × N ────────────────► everything committed ─► told to stop ─► drained
+ *                                                                       verify ─► its code is ours
+ *
+ * Children write progress as JSON lines on descriptor 3. One loop thread.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/base/buf.h"
+#include "common/base/conf.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+#include "common/io/terminal_live.h"
+#include "common/policy/outage.h"
+#include "common/policy/totals.h"
+#include "control/status/survey.h"
+
+enum { RUN_WORKERS_MOST = 64, RUN_STREAMS = 3 };
+
+/* Also a child's place in run->children; workers go on from RUN_WORK. */
+enum run_role {
+    RUN_PRODUCE,
+    RUN_VERIFY,
+    RUN_WORK,
+};
+
+/* The last progress a child told; unused members are zero. */
+struct run_numbers {
+    uint64_t read, produced, rejected, withheld, bytes, total_bytes;      /* produce */
+    uint64_t applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
+    uint64_t taken, recovered, parked, settled;                           /* work */
+    uint64_t compared, total;                                             /* verify */
+    struct outages away; /* work: what it cannot reach; since when nobody says */
+    bool told;           /* anything at all */
+    bool done;
+};
+
+struct run_stream {
+    struct run_child *child;
+    uv_pipe_t pipe;
+    struct buf line; /* of which the end has not come yet */
+    char room[65536];
+};
+
+struct run_child {
+    struct run *run;
+    enum run_role role;
+    uv_process_t process;
+    struct run_stream streams[RUN_STREAMS]; /* standard output, standard error, progress */
+    int open;                               /* handles not yet closed */
+    bool started, ended;
+    int code; /* exit code; 128 + the signal that ended it */
+    struct run_numbers numbers;
+};
+
+/* What all children told, summed. */
+struct run_sums {
+    uint64_t read, produce[PRODUCE_COUNT]; /* source records, and what became of them */
+    uint64_t taken, work[WORK_COUNT];      /* the same of the workers */
+    uint64_t halted, in_flight_bytes;
+    size_t workers, running; /* that were started; that have not ended */
+};
+
+/* What the last good look saw. */
+struct run_seen {
+    uint64_t total, committed, lag, waiting, unwritten;
+    uint64_t at_ms; /* monotonic; 0: none yet */
+    bool is_last;   /* it began when the producer had ended: no message comes any more */
+    bool is_good;   /* nothing failed since */
+};
+
+enum run_phase {
+    RUN_WORKING,
+    RUN_DRAINING,
+    RUN_VERIFYING,
+    RUN_STOPPING, /* by a signal or a failure: all are told to end */
+    RUN_DONE,
+};
+
+struct run {
+    const struct settings *settings;
+    void (*on_child_end)(struct run *run, struct run_child *child); /* it has ended, and told all */
+    const struct conf *conf;
+    struct conf_list sources;
+    uv_loop_t loop;
+    uv_timer_t tick;
+    struct run_child *children; /* by run_role */
+    size_t child_count;
+    enum run_phase phase;
+    enum exit_code code;
+    bool interrupted;
+    uint64_t began_ms, produced_ms, drained_ms;
+    uint64_t kill_at_ms;                /* whoever still runs then is killed */
+    uint64_t least_unwritten, wrote_ms; /* files still to be written, and when they became fewer */
+    uint64_t moved_ms;                  /* when the last progress was seen */
+    uint64_t moved_committed;
+
+    /* looks: on a thread of the pool, as servers may be silent; the survey is its own meanwhile */
+    struct survey survey;
+    uv_work_t look;
+    bool looking;
+    uint64_t looked_ms; /* when the last one was over */
+    bool look_is_last;  /* it began when everything was in the topic */
+    enum outcome look_outcome;
+    struct error look_err;
+    struct error look_ends_err; /* of Kafka, where the store has failed before it was asked */
+    struct run_seen seen;
+    struct outages look_away; /* since when is in `outages` */
+
+    struct error err; /* why it stops, when it is not a child's own message */
+    char failure[96]; /* which child ended it, for the summary */
+
+    /* view */
+    bool terminal; /* there is a live view */
+    struct terminal_live live;
+    struct outages outages;
+    bool answered;        /* the verifier's answer is on the screen: nothing is drawn below it */
+    uint64_t line_ms;     /* the last plain line */
+    uint64_t document_ms; /* the last one of run_json.c */
+    double rate;          /* committed a second, smoothed */
+    uint64_t rate_ms, rate_committed;
+};
+
+/* run_child.c */
+MUST_USE enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err);
+void run_child_signal(struct run_child *child, int signal_number);
+bool run_child_is_running(const struct run_child *child);
+
+/* run_args.c */
+/* The child's command: "produce". */
+const char *run_role_name(enum run_role role);
+/* NULL-terminated, malloc'ed as one block list; freed by run_args_free. */
+char **run_args_make(const struct run *run, enum run_role role);
+/* *file: a file in memory with the rest of the child's arguments, each ended by a NUL, for
+ * DROVER_ARGS_FD; the caller closes it; -1: there are none. OUT_FATAL DRV-X999. */
+MUST_USE enum outcome run_args_more(const struct run *run, enum run_role role, int *file,
+                                    struct error *err);
+void run_args_free(char **args);
+
+/* run_numbers.c */
+void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
+/* Of one moment, so that what is shown of it adds up. */
+void run_sum(const struct run *run, struct run_sums *sums);
+
+/* run_view.c */
+void run_view_open(struct run *run);
+void run_view_draw(struct run *run); /* at most once a tick */
+/* A line of a child or of ours, beside the live view. */
+void run_view_print(struct run *run, struct bytes text);
+/* Leaves what is drawn on the screen, in its last state, and draws no more. */
+void run_view_end(struct run *run);
+
+/* run_summary.c: in words and sums, below whatever was shown before. */
+void run_summary(struct run *run);
+
+/* run_json.c: what --json tells; nothing without it. */
+void run_json_tick(struct run *run); /* at most once a second */
+void run_json_summary(const struct run *run);
+
+#endif

@@ -1,0 +1,112 @@
+/* Progress lines of children, and their sums. Tolerant: a line that is none is nobody's fault worth
+ * stopping for. */
+#include <stdio.h>
+
+#include <yyjson.h>
+
+#include "control/run/run.h"
+
+static void take(yyjson_val *root, const char *name, uint64_t *place)
+{
+    yyjson_val *value = yyjson_obj_get(root, name);
+    if (yyjson_is_uint(value))
+        *place = yyjson_get_uint(value);
+}
+
+static void copy(char *out, size_t size, yyjson_val *text)
+{
+    const char *from = yyjson_get_str(text);
+    if (from)
+        snprintf(out, size, "%s", from);
+}
+
+/* The list of servers that are away is a state: who is not named is there. */
+static void take_away(yyjson_val *root, struct run_numbers *numbers)
+{
+    yyjson_val *list = yyjson_obj_get(root, "away"), *item;
+    size_t at, count;
+    if (!yyjson_is_arr(list))
+        return;
+    numbers->away = (struct outages){0};
+    yyjson_arr_foreach(list, at, count, item)
+    {
+        const char *word = yyjson_get_str(yyjson_obj_get(item, "service"));
+        enum outage_service service = word ? outage_find(word) : OUTAGE_SERVICES;
+        if (service == OUTAGE_SERVICES)
+            continue;
+        struct outage *away = &numbers->away.of[service];
+        away->is_on = true;
+        copy(away->code, sizeof(away->code), yyjson_obj_get(item, "code"));
+        copy(away->cause, sizeof(away->cause), yyjson_obj_get(item, "cause"));
+    }
+}
+
+void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
+{
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc); /* NULL goes through all of these */
+    numbers->told = numbers->told || root;
+    take(root, "read", &numbers->read);
+    take(root, "produced", &numbers->produced);
+    take(root, "rejected", &numbers->rejected);
+    take(root, "bytes", &numbers->bytes);
+    take(root, "total_bytes", &numbers->total_bytes);
+    take(root, "applied", &numbers->applied);
+    take(root, "unchanged", &numbers->unchanged);
+    take(root, "superseded", &numbers->superseded);
+    take(root, "conflict", &numbers->conflict);
+    take(root, "dead", &numbers->dead);
+    take(root, "withheld", &numbers->withheld);
+    take(root, "taken", &numbers->taken);
+    take(root, "recovered", &numbers->recovered);
+    take(root, "parked", &numbers->parked);
+    take(root, "settled", &numbers->settled);
+    take(root, "mem", &numbers->mem);
+    take(root, "halted", &numbers->halted);
+    take(root, "compared", &numbers->compared);
+    take(root, "total", &numbers->total);
+    take_away(root, numbers);
+    numbers->done = numbers->done || yyjson_is_true(yyjson_obj_get(root, "done"));
+    yyjson_doc_free(doc);
+}
+
+/* ---- sums */
+
+/* Where and when a worker parked a record does not matter to the sums: one may be settled by
+ * another worker, or by a later run. What that one did not take is counted among its records too.
+ */
+static void sum_workers(const struct run *run, struct run_sums *sums)
+{
+    uint64_t taken = 0, parked = 0, settled = 0;
+    for (size_t i = RUN_WORK; i < run->child_count; i++) {
+        const struct run_numbers *one = &run->children[i].numbers;
+        sums->workers += run->children[i].started;
+        sums->running += run_child_is_running(&run->children[i]);
+        sums->work[WORK_APPLIED] += one->applied;
+        sums->work[WORK_UNCHANGED] += one->unchanged;
+        sums->work[WORK_SUPERSEDED] += one->superseded;
+        sums->work[WORK_RECOVERED] += one->recovered;
+        sums->work[WORK_CONFLICT] += one->conflict;
+        sums->work[WORK_DEAD] += one->dead;
+        sums->halted += one->halted;
+        sums->in_flight_bytes += one->mem;
+        taken += one->taken;
+        parked += one->parked;
+        settled += one->settled;
+    }
+    sums->work[WORK_PENDING] = parked > settled ? parked - settled : 0;
+    sums->taken = taken + (settled > parked ? settled - parked : 0);
+}
+
+void run_sum(const struct run *run, struct run_sums *sums)
+{
+    const struct run_numbers *numbers = &run->children[RUN_PRODUCE].numbers;
+    uint64_t told = numbers->produced + numbers->rejected + numbers->withheld;
+    *sums = (struct run_sums){
+        .read = numbers->read,
+        .produce = {[PRODUCE_PRODUCED] = numbers->produced,
+                    [PRODUCE_REJECTED] = numbers->rejected,
+                    [PRODUCE_WITHHELD] = numbers->withheld,
+                    [PRODUCE_ON_WAY] = numbers->read > told ? numbers->read - told : 0}};
+    sum_workers(run, sums);
+}

@@ -1,0 +1,181 @@
+/*
+ * What `drover run` shows while it runs (live_view.h): drawn in place on a terminal, a line each
+ * ten seconds elsewhere. The numbers of one draw are of one moment, so that they add up. Everything
+ * this process and its children say goes through here and scrolls by above.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/io/terminal.h"
+#include "common/policy/live_view.h"
+#include "control/run/run.h"
+
+enum {
+    VIEW_LIMIT = 1 << 16,
+    PLAIN_MS = 10000,
+    RATE_MS = 1000,
+};
+
+/* Over a second, so that it does not jump with every batch. */
+static void update_rate(struct run *run, uint64_t now_ms)
+{
+    uint64_t committed = run->seen.committed;
+    if (run->rate_ms == 0 || committed < run->rate_committed) {
+        run->rate_ms = now_ms;
+        run->rate_committed = committed;
+    } else if (now_ms - run->rate_ms >= RATE_MS) {
+        double last =
+            (double)(committed - run->rate_committed) * 1000.0 / (double)(now_ms - run->rate_ms);
+        run->rate = run->rate > 0 ? (run->rate + last) / 2 : last;
+        run->rate_ms = now_ms;
+        run->rate_committed = committed;
+    }
+}
+
+/* ---- outages: seen by this process's own looks and by the workers */
+
+static const struct outage *find_away(const struct run *run, int service)
+{
+    if (run->look_away.of[service].is_on)
+        return &run->look_away.of[service];
+    const struct outage *last = NULL;
+    bool any = false;
+    for (size_t i = RUN_WORK; i < run->child_count; i++) {
+        const struct outage *away = &run->children[i].numbers.away.of[service];
+        bool runs = run_child_is_running(&run->children[i]);
+        if (runs && away->is_on)
+            return away;
+        any = any || runs;
+        last = away->is_on ? away : last;
+    }
+    /* only workers ask Redis: when they have ended nobody knows that it is back */
+    return service == OUTAGE_REDIS && !any ? last : NULL;
+}
+
+/* On a terminal the view says that a server is away. That it is back is said in any case. */
+static void say_change(const struct run *run, enum outage_service service,
+                       enum outage_change change, uint64_t now_ms)
+{
+    const struct outage *outage = &run->outages.of[service];
+    const char *event = outage_event(service, change);
+    struct buf span;
+    buf_init(&span, 64);
+    outage_append_time(&span, now_ms - outage->since_ms);
+    if (change == OUTAGE_BEGAN && !run->terminal) {
+        log_line(LOG_WARN, event, "code=%s cause=\"%s\" lost=nothing", outage->code, outage->cause);
+    } else if (change == OUTAGE_ENDED) {
+        log_line(LOG_INFO, event, "after=%s lost=nothing", buf_text(&span));
+    }
+    buf_free(&span);
+}
+
+static void update_outages(struct run *run, uint64_t now_ms)
+{
+    for (int service = 0; service < OUTAGE_SERVICES; service++) {
+        const struct outage *away = find_away(run, service);
+        enum outage_change change =
+            outage_see(&run->outages, (enum outage_service)service, away != NULL,
+                       away ? away->code : "", away ? away->cause : "", now_ms);
+        if (change != OUTAGE_SAME)
+            say_change(run, (enum outage_service)service, change, now_ms);
+    }
+}
+
+/* ---- drawing */
+
+static struct live_state state_of(const struct run *run, uint64_t now_ms)
+{
+    const struct run_child *producer = &run->children[RUN_PRODUCE];
+    const struct run_numbers *verified = &run->children[RUN_VERIFY].numbers;
+    struct run_sums sums;
+    run_sum(run, &sums);
+    struct live_state state = {
+        .now_ms = now_ms,
+        .bytes = producer->numbers.bytes,
+        .total_bytes = producer->numbers.total_bytes,
+        .is_produced = producer->ended,
+        .produce_ms = run->produced_ms - run->began_ms,
+        .committed = run->seen.committed,
+        .total = run->seen.total,
+        .lag = run->seen.lag,
+        .waiting = run->seen.waiting,
+        .age_ms = run->seen.at_ms && !run->drained_ms ? now_ms - run->seen.at_ms : 0,
+        .is_worked = run->drained_ms != 0,
+        .work_ms = run->drained_ms - run->began_ms,
+        .per_second = run->rate,
+        .is_verifying = run->phase == RUN_VERIFYING,
+        .compared = verified->compared,
+        .to_compare = verified->total,
+        .workers = sums.running,
+        .in_flight_bytes = sums.in_flight_bytes,
+        .in_flight_max_bytes = run->settings->work_memory * run->settings->workers,
+        .is_stopping = run->phase == RUN_STOPPING,
+        .outages = run->outages,
+    };
+    memcpy(state.produce, sums.produce, sizeof(state.produce));
+    memcpy(state.work, sums.work, sizeof(state.work));
+    return state;
+}
+
+static void draw_live(struct run *run, const struct live_state *state)
+{
+    struct buf out;
+    buf_init(&out, VIEW_LIMIT);
+    live_view_append(&out, state, terminal_width(STDERR_FILENO), terminal_height(STDERR_FILENO));
+    terminal_live_draw(&run->live, buf_view(&out));
+    buf_free(&out);
+}
+
+static void print_plain(const struct live_state *state)
+{
+    struct buf out;
+    buf_init(&out, VIEW_LIMIT);
+    live_view_append_plain(&out, state);
+    fprintf(stderr, "%s\n", buf_text(&out));
+    buf_free(&out);
+}
+
+void run_view_open(struct run *run)
+{
+    run->terminal = terminal_is(STDERR_FILENO) && !run->settings->plain && !run->settings->quiet;
+    if (run->terminal)
+        terminal_live_open(&run->live, STDERR_FILENO);
+}
+
+void run_view_draw(struct run *run)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    update_rate(run, now_ms);
+    update_outages(run, now_ms);
+    if (run->settings->quiet || run->answered)
+        return;
+    struct live_state state = state_of(run, now_ms);
+    if (run->terminal) {
+        draw_live(run, &state);
+    } else if (now_ms - run->line_ms >= PLAIN_MS) {
+        run->line_ms = now_ms;
+        print_plain(&state);
+    }
+}
+
+void run_view_print(struct run *run, struct bytes text)
+{
+    if (run->terminal && !run->answered)
+        terminal_live_print(&run->live, text);
+    else
+        fprintf(stderr, "%.*s\n", BYTES_ARGS(text));
+}
+
+void run_view_end(struct run *run)
+{
+    if (run->terminal && !run->answered) {
+        struct live_state state = state_of(run, clock_monotonic_ms());
+        draw_live(run, &state);
+    }
+    terminal_live_close(&run->live);
+    run->answered = true;
+}

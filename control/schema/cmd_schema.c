@@ -1,0 +1,88 @@
+/* `drover schema print|apply` */
+#include <stdio.h>
+#include <string.h>
+
+#include "control/command.h"
+#include "control/schema/schema_apply.h"
+
+enum { PRINT_LIMIT = 16 << 20 };
+
+static enum exit_code print(const struct invocation *invocation, const struct mapping_set *mappings,
+                            struct error *err)
+{
+    for (size_t i = 0; i < mappings->count; i++)
+        if (schema_index_check(mappings->items[i], err) != OUT_OK)
+            return command_fail(err);
+    struct schema_roles roles = schema_apply_roles(&invocation->settings);
+    struct buf sql;
+    buf_init(&sql, PRINT_LIMIT);
+    schema_sql_all(&sql, mappings->items, mappings->count, &roles);
+    if (invocation->answer->wanted)
+        json_out_verbatim(answer_body(invocation->answer), "sql", buf_view(&sql));
+    else
+        fwrite(sql.data, 1, sql.size, stdout);
+    buf_free(&sql);
+    return EXIT_OK;
+}
+
+static struct bytes next_line(struct bytes *rest)
+{
+    const char *end = memchr(rest->data, '\n', rest->size);
+    size_t size = end ? (size_t)(end - rest->data) : rest->size;
+    struct bytes line = bytes_of(rest->data, size);
+    *rest = bytes_of(rest->data + size + (end != NULL), rest->size - size - (end != NULL));
+    return line;
+}
+
+static void append_changes(struct json_out *out, const struct schema_apply *apply, bool dry_run)
+{
+    json_out_bool(out, "applied", !dry_run);
+    json_out_list(out, "changes");
+    for (struct bytes rest = buf_view(&apply->changes); rest.size;)
+        json_out_bytes(out, NULL, next_line(&rest));
+    json_out_end(out);
+}
+
+static void print_changes(const struct schema_apply *apply, bool dry_run)
+{
+    struct bytes rest = buf_view(&apply->changes);
+    while (rest.size) {
+        struct bytes line = next_line(&rest);
+        printf("%s%.*s\n", dry_run ? "would " : "", BYTES_ARGS(line));
+    }
+    if (apply->count == 0)
+        printf("schema is up to date\n");
+    else
+        printf("%zu %s%s\n", apply->count, apply->count == 1 ? "change" : "changes",
+               dry_run ? ", none made (dry run)" : "");
+}
+
+static enum exit_code apply_schema(const struct invocation *invocation,
+                                   const struct mapping_set *mappings, struct error *err)
+{
+    const struct settings *settings = &invocation->settings;
+    struct schema_apply apply;
+    enum outcome outcome = schema_apply_run(settings, mappings, &apply, err);
+    if (outcome == OUT_OK && invocation->answer->wanted)
+        append_changes(answer_body(invocation->answer), &apply, settings->dry_run);
+    else if (outcome == OUT_OK)
+        print_changes(&apply, settings->dry_run);
+    schema_apply_free(&apply);
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
+}
+
+enum exit_code schema_command(const struct invocation *invocation, struct error *err)
+{
+    static const char *const WORDS[] = {"print", "apply", NULL};
+    int word = command_choose(invocation, WORDS, err);
+    if (word < 0)
+        return EXIT_USAGE;
+    answer_name(invocation->answer, "schema", WORDS[word]);
+    struct mapping_set mappings;
+    if (mapping_set_load(&invocation->settings, &mappings, err) != OUT_OK)
+        return command_fail(err);
+    enum exit_code code =
+        word == 0 ? print(invocation, &mappings, err) : apply_schema(invocation, &mappings, err);
+    mapping_set_free(&mappings);
+    return code;
+}

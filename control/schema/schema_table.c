@@ -1,0 +1,235 @@
+/* One mapping's table: made when it is missing, otherwise compared piece by piece. */
+#include "control/schema/schema_apply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/io/postgres/pg_session.h"
+
+enum { TEXT_LIMIT = 1 << 20 };
+
+/* A table is checked through these names throughout. */
+struct names {
+    struct buf table; /* "public"."cart" */
+    struct buf twin;  /* "pg_temp"."cart" */
+    char shown[160];  /* public.cart */
+};
+
+static void names_init(struct names *names, const struct mapping *mapping)
+{
+    buf_init(&names->table, TEXT_LIMIT);
+    buf_init(&names->twin, TEXT_LIMIT);
+    schema_sql_table_name(&names->table, mapping);
+    buf_append_text(&names->twin, "pg_temp.");
+    schema_sql_identifier(&names->twin, mapping->table);
+    snprintf(names->shown, sizeof(names->shown), "%s.%s", mapping->schema, mapping->table);
+}
+
+static void names_free(struct names *names)
+{
+    buf_free(&names->table);
+    buf_free(&names->twin);
+}
+
+static void append_whole_table(struct buf *out, const struct mapping *mapping,
+                               const struct schema_roles *roles, const char *schema)
+{
+    schema_sql_table(out, mapping, schema);
+    for (size_t i = 0; i < mapping->index_count; i++)
+        schema_index_sql(out, mapping, &mapping->indexes[i], schema);
+    for (int policy = 0; policy < POLICY_COUNT; policy++)
+        schema_sql_policy(out, mapping, (enum schema_policy)policy, roles, schema);
+}
+
+static enum outcome create_table(struct schema_apply *apply, const struct mapping *mapping,
+                                 struct names *names, struct error *err)
+{
+    struct buf sql;
+    buf_init(&sql, TEXT_LIMIT);
+    append_whole_table(&sql, mapping, &apply->roles, mapping->schema);
+    schema_sql_grants(&sql, buf_text(&names->table), schema_worker_rights(mapping), &apply->roles);
+    /* isolation_key and the columns of Drover */
+    size_t columns =
+        mapping->column_count + mapping->generated_count + 4 + (mapping->on_delete == DELETE_HARD);
+    enum outcome outcome = schema_apply_change(
+        apply, buf_text(&sql), err, "create table %s with %zu columns, %zu indexes and %d policies",
+        names->shown, columns, mapping->index_count + 1, POLICY_COUNT);
+    buf_free(&sql);
+    return outcome;
+}
+
+/* Two flags: RLS at all, and for the owner as well (FAULTS I02). */
+static enum outcome repair_flags(struct schema_apply *apply, struct names *names, struct error *err)
+{
+    const struct bytes params[] = {buf_view(&names->table)};
+    struct buf text;
+    buf_init(&text, TEXT_LIMIT);
+    enum outcome outcome =
+        schema_apply_ask(apply,
+                         "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class"
+                         " WHERE oid = $1::text::regclass",
+                         params, 1, &text, err);
+    if (outcome == OUT_OK && strcmp(buf_text(&text), "t") != 0) {
+        buf_reset(&text);
+        buf_append_format(&text,
+                          "ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+                          buf_text(&names->table));
+        outcome = schema_apply_change(apply, buf_text(&text), err,
+                                      "enable and force row level security on %s", names->shown);
+    }
+    buf_free(&text);
+    return outcome;
+}
+
+static enum outcome repair_policy(struct schema_apply *apply, const struct mapping *mapping,
+                                  enum schema_policy policy, struct names *names, struct error *err)
+{
+    const char *name = schema_sql_policy_name(policy);
+    const struct bytes params[] = {buf_view(&names->table), buf_view(&names->twin),
+                                   bytes_text(name)};
+    struct buf text;
+    buf_init(&text, TEXT_LIMIT);
+    enum outcome outcome = schema_apply_ask(
+        apply,
+        "WITH p AS (SELECT polrelid, (polpermissive, polcmd, polroles,"
+        "                  pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, "
+        "polrelid))::text"
+        "                  AS rule FROM pg_policy WHERE polname = $3::text)"
+        " SELECT CASE WHEN e.rule IS NULL THEN 'missing' WHEN e.rule = w.rule THEN 'same'"
+        "             ELSE 'other' END"
+        "   FROM p w LEFT JOIN p e ON e.polrelid = $1::text::regclass"
+        "  WHERE w.polrelid = $2::text::regclass",
+        params, 3, &text, err);
+    bool missing = strcmp(buf_text(&text), "missing") == 0;
+    if (outcome == OUT_OK && strcmp(buf_text(&text), "same") != 0) {
+        buf_reset(&text);
+        if (!missing)
+            buf_append_format(&text, "DROP POLICY %s ON %s;\n", name, buf_text(&names->table));
+        schema_sql_policy(&text, mapping, policy, &apply->roles, mapping->schema);
+        outcome = schema_apply_change(apply, buf_text(&text), err, "%s policy %s on %s",
+                                      missing ? "create" : "replace", name, names->shown);
+    }
+    buf_free(&text);
+    return outcome;
+}
+
+static enum outcome ask_index(struct schema_apply *apply, const struct mapping *mapping,
+                              const struct mapping_index *index, struct buf *state,
+                              struct error *err)
+{
+    const struct bytes params[] = {bytes_text(mapping->schema), bytes_text(index->name)};
+    return schema_apply_ask(
+        apply,
+        "WITH i AS (SELECT c.relnamespace, c.relname, t.relname AS of_table, i.indisvalid,"
+        "    (i.indisunique, i.indoption::text, i.indclass::text, i.indcollation::text,"
+        "     pg_get_expr(i.indpred, i.indrelid),"
+        "     (SELECT array_agg(pg_get_indexdef(c.oid, n, false) ORDER BY n)"
+        "        FROM generate_series(1, i.indnatts) AS n))::text AS rule"
+        "   FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid"
+        "   JOIN pg_class t ON t.oid = i.indrelid WHERE c.relname = $2::text)"
+        " SELECT CASE WHEN e.rule IS NULL THEN 'missing'"
+        "    WHEN e.rule = w.rule AND e.of_table = w.of_table AND e.indisvalid THEN 'same'"
+        "    ELSE 'other' END"
+        "   FROM i w LEFT JOIN i e ON e.relnamespace = $1::text::regnamespace"
+        "  WHERE w.relnamespace = pg_my_temp_schema()",
+        params, 2, state, err);
+}
+
+static enum outcome repair_index(struct schema_apply *apply, const struct mapping *mapping,
+                                 const struct mapping_index *index, struct names *names,
+                                 struct error *err)
+{
+    struct buf text;
+    buf_init(&text, TEXT_LIMIT);
+    enum outcome outcome = ask_index(apply, mapping, index, &text, err);
+    if (outcome == OUT_OK && strcmp(buf_text(&text), "other") == 0) {
+        outcome = error_set(err, OUT_FATAL, ERR_PG_SCHEMA,
+                            "the index %s is there, but not as the mapping wants it", index->name);
+        error_where(err, "%s", names->shown);
+        error_hint(err, "DROP INDEX \"%s\".\"%s\" and apply again", mapping->schema, index->name);
+    } else if (outcome == OUT_OK && strcmp(buf_text(&text), "missing") == 0) {
+        buf_reset(&text);
+        schema_index_sql(&text, mapping, index, mapping->schema);
+        outcome = schema_apply_change(apply, buf_text(&text), err, "create index %s on %s",
+                                      index->name, names->shown);
+    }
+    buf_free(&text);
+    return outcome;
+}
+
+enum outcome schema_table_protect(struct schema_apply *apply, const struct mapping *mapping,
+                                  struct error *err)
+{
+    struct names names;
+    enum outcome outcome = OUT_OK;
+    names_init(&names, mapping);
+    for (int policy = 0; policy < POLICY_COUNT && outcome == OUT_OK; policy++)
+        outcome = repair_policy(apply, mapping, (enum schema_policy)policy, &names, err);
+    if (outcome == OUT_OK)
+        outcome = repair_flags(apply, &names, err);
+    names_free(&names);
+    return outcome;
+}
+
+static enum outcome repair_table(struct schema_apply *apply, const struct mapping *mapping,
+                                 struct names *names, struct error *err)
+{
+    struct buf sql;
+    buf_init(&sql, TEXT_LIMIT);
+    append_whole_table(&sql, mapping, &apply->roles, "pg_temp");
+    enum outcome outcome = pg_session_run(apply->connection, buf_text(&sql), err);
+    buf_free(&sql);
+    if (outcome == OUT_OK)
+        outcome = schema_diff_apply(apply, buf_text(&names->table), buf_text(&names->twin), err);
+    for (size_t i = 0; i < mapping->index_count && outcome == OUT_OK; i++)
+        outcome = repair_index(apply, mapping, &mapping->indexes[i], names, err);
+    if (outcome == OUT_OK)
+        outcome = schema_table_protect(apply, mapping, err);
+    if (outcome == OUT_OK)
+        outcome = schema_apply_drop_twin(apply, buf_text(&names->twin), err);
+    return outcome;
+}
+
+/* "missing", "table", or what stands in its place. */
+static enum outcome ask_kind(struct schema_apply *apply, struct names *names, struct buf *kind,
+                             struct error *err)
+{
+    const struct bytes params[] = {buf_view(&names->table)};
+    return schema_apply_ask(
+        apply,
+        "SELECT coalesce((SELECT CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table'"
+        "    WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'other relation' END"
+        "   FROM pg_class WHERE oid = to_regclass($1::text)), 'missing')",
+        params, 1, kind, err);
+}
+
+enum outcome schema_table_apply(struct schema_apply *apply, const struct mapping *mapping,
+                                struct error *err)
+{
+    struct names names;
+    names_init(&names, mapping);
+    struct buf kind;
+    buf_init(&kind, TEXT_LIMIT);
+    enum outcome outcome = schema_apply_namespace(apply, mapping->schema, err);
+    if (outcome == OUT_OK)
+        outcome = ask_kind(apply, &names, &kind, err);
+    const char *found = buf_text(&kind);
+    if (outcome == OUT_OK && strcmp(found, "missing") == 0)
+        outcome = create_table(apply, mapping, &names, err);
+    else if (outcome == OUT_OK && strcmp(found, "table") == 0)
+        outcome = repair_table(apply, mapping, &names, err);
+    else if (outcome == OUT_OK)
+        outcome =
+            error_set(err, OUT_FATAL, ERR_PG_SCHEMA, "%s is a %s, not a table", names.shown, found);
+    const char *table = buf_text(&names.table);
+    if (outcome == OUT_OK)
+        outcome = schema_apply_grant(apply, schema_worker_rights(mapping), table,
+                                     apply->roles.worker, err);
+    if (outcome == OUT_OK)
+        outcome = schema_apply_grant(apply, "SELECT", table, apply->roles.verifier, err);
+    if (outcome != OUT_OK && err && !err->where[0])
+        error_where(err, "%s, %s", names.shown, mapping->file);
+    buf_free(&kind);
+    names_free(&names);
+    return outcome;
+}

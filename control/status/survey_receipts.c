@@ -1,0 +1,301 @@
+/* Receipts and dead letters, each message once: every look goes on where the last one ended. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/hash.h"
+#include "common/io/kafka/kafka_client.h"
+#include "common/io/kafka/kafka_reader.h"
+#include "common/model/message/dead_letter.h"
+#include "control/status/survey.h"
+
+typedef void (*on_message)(struct survey *survey, const struct kafka_read_message *message);
+
+static void settle(struct survey *survey, const struct settled_item *item)
+{
+    if (item->partition >= 0 && item->partition < survey->partition_count)
+        survey->partitions[item->partition].settled[item->the_class]++;
+}
+
+/* They come in order, in one partition; one that was sent again has the round of the first. */
+static void take_settled(struct survey *survey, struct bytes json)
+{
+    struct settled_receipt receipt;
+    if (receipt_parse_settled(json, &receipt, NULL) != OUT_OK)
+        return;
+    for (size_t i = 0; i < receipt.count && receipt.round > survey->settled_round; i++)
+        settle(survey, &receipt.items[i]);
+    if (receipt.round > survey->settled_round)
+        survey->settled_round = receipt.round;
+    receipt_free_settled(&receipt);
+}
+
+/* Of a receipt made again after a crash, what is behind the last one that was told of. Where it
+ * does not say which record is in which class, the first ones are those that were told. */
+static void take_rest(const struct survey_partition *partition, struct bytes json,
+                      struct receipt_summary *summary)
+{
+    uint64_t rest[CLASS_COUNT] = {0};
+    uint64_t known = (uint64_t)(partition->receipts_to - summary->first);
+    bool exact = receipt_count_from(json, partition->receipts_to, rest);
+    for (int i = 0; i < CLASS_COUNT; i++) {
+        uint64_t drop = summary->counts[i] < known ? summary->counts[i] : known;
+        known -= drop;
+        summary->counts[i] = exact ? rest[i] : summary->counts[i] - drop;
+    }
+}
+
+/* A batch may have two receipts, as it is sent again when its acknowledgement was lost, and cut
+ * anew after a crash. Those of one partition come in order, so one that covers nothing new says
+ * nothing new. */
+static void take_batch(struct survey *survey, struct bytes json, struct receipt_summary *summary)
+{
+    struct survey_partition *partition = &survey->partitions[summary->partition];
+    int64_t told =
+        partition->receipts_to > partition->low ? partition->receipts_to : partition->low;
+    if (summary->next <= partition->receipts_to)
+        return;
+    if (summary->first > told)
+        partition->gaps += (uint64_t)(summary->first - told);
+    else if (summary->first < partition->receipts_to)
+        take_rest(partition, json, summary);
+    partition->receipts_to = summary->next;
+    for (int i = 0; i < CLASS_COUNT; i++)
+        partition->told[i] += summary->counts[i];
+}
+
+static void take_receipt(struct survey *survey, const struct kafka_read_message *message)
+{
+    struct receipt_summary summary;
+    if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
+        return;
+    if (summary.is_settled) {
+        take_settled(survey, message->envelope.value);
+    } else if (summary.is_produce) {
+        survey->rejected += summary.counts[CLASS_REJECTED];
+        survey->withheld += summary.counts[CLASS_WITHHELD];
+    } else if (summary.partition >= 0 && summary.partition < survey->partition_count &&
+               (!summary.group[0] || strcmp(summary.group, survey->settings->group) == 0)) {
+        take_batch(survey, message->envelope.value, &summary);
+    }
+}
+
+/* ---- the sums ---------------------------------------------------------------------------- */
+
+static void take_from(uint64_t *count, uint64_t *excess)
+{
+    uint64_t taken = *count < *excess ? *count : *excess;
+    *count -= taken;
+    *excess -= taken;
+}
+
+/* More may be settled than were told of as pending: a worker crashed, and before their batch's
+ * receipt was made again they had got in, or were dead. There they count a second time. */
+static void count_partition(struct survey_partition *partition)
+{
+    uint64_t settled = 0, pending = partition->told[CLASS_WAITING];
+    memset(partition->counts, 0, sizeof partition->counts);
+    totals_add_receipt(partition->counts, partition->told);
+    totals_add_receipt(partition->counts, partition->settled);
+    for (int i = 0; i < CLASS_COUNT; i++)
+        settled += partition->settled[i];
+    uint64_t excess = settled > pending ? settled - pending : 0;
+    partition->counts[WORK_PENDING] = settled < pending ? pending - settled : 0;
+    take_from(&partition->counts[WORK_RECOVERED], &excess);
+    take_from(&partition->counts[WORK_DEAD], &excess);
+    /* behind the last committed message there may be markers alone */
+    int64_t next =
+        partition->nothing_left ? partition->next_offset : partition->high - partition->lag;
+    int64_t told =
+        partition->receipts_to > partition->low ? partition->receipts_to : partition->low;
+    uint64_t untold = next > told ? (uint64_t)(next - told) : 0;
+    partition->counts[WORK_NO_RECEIPT] = partition->gaps + untold;
+    partition->counts[WORK_TO_DO] = (uint64_t)partition->lag;
+}
+
+static void count_all(struct survey *survey)
+{
+    memset(survey->counts, 0, sizeof survey->counts);
+    for (int32_t i = 0; i < survey->partition_count; i++) {
+        count_partition(&survey->partitions[i]);
+        for (int c = 0; c < WORK_COUNT; c++)
+            survey->counts[c] += survey->partitions[i].counts[c];
+    }
+    survey->counts[WORK_REJECTED] = survey->rejected;
+    survey->counts[WORK_WITHHELD] = survey->withheld;
+}
+
+/* A receipt follows its commit, so none is ahead of the store that its worker writes to. */
+static const struct survey_partition *find_ahead(const struct survey *survey)
+{
+    for (int32_t i = 0; i < survey->partition_count; i++)
+        if (survey->partitions[i].receipts_to > survey->partitions[i].next_offset)
+            return &survey->partitions[i];
+    return NULL;
+}
+
+static enum outcome check_store(struct survey *survey, struct error *err)
+{
+    const struct survey_partition *ahead = find_ahead(survey);
+    enum outcome outcome = ahead ? survey_look(survey, err) : OUT_OK; /* committed meanwhile? */
+    ahead = outcome == OUT_OK && ahead ? find_ahead(survey) : NULL;
+    if (!ahead)
+        return outcome;
+    outcome = error_set(err, OUT_RETRY, ERR_STORE_OTHER,
+                        "the receipts tell of records up to offset %" PRId64
+                        ", the store has committed them up to %" PRId64,
+                        ahead->receipts_to, ahead->next_offset);
+    error_cause(err, "%s",
+                ahead->receipts_to > ahead->high
+                    ? "the topic ends before that: it was made anew, and its receipts were not"
+                    : "this store belongs to another migration, or is an older copy of it");
+    error_where(err, "%s-%d, group %s", survey->topics[TOPIC_SOURCE],
+                (int)(ahead - survey->partitions), survey->settings->group);
+    return outcome;
+}
+
+/* Remembers the id; false when it is known. */
+static bool add_id(struct survey *survey, struct bytes id)
+{
+    uint64_t hash = hash64(id);
+    size_t low = 0, high = survey->dead_id_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (survey->dead_ids[middle] < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < survey->dead_id_count && survey->dead_ids[low] == hash)
+        return false;
+    if (survey->dead_id_count == survey->dead_id_room) {
+        survey->dead_id_room = survey->dead_id_room ? survey->dead_id_room * 2 : 256;
+        survey->dead_ids =
+            realloc(survey->dead_ids, survey->dead_id_room * sizeof(survey->dead_ids[0]));
+        if (!survey->dead_ids)
+            abort();
+    }
+    memmove(&survey->dead_ids[low + 1], &survey->dead_ids[low],
+            (survey->dead_id_count - low) * sizeof(survey->dead_ids[0]));
+    survey->dead_ids[low] = hash;
+    survey->dead_id_count++;
+    return true;
+}
+
+static struct survey_code *find_code(struct survey *survey, const char *code)
+{
+    for (size_t i = 0; i < survey->code_count; i++)
+        if (strcmp(survey->codes[i].code, code) == 0)
+            return &survey->codes[i];
+    return NULL;
+}
+
+/* In the order of the codes; those that have none come last. There is room. */
+static struct survey_code *add_code(struct survey *survey, const char *code)
+{
+    size_t at = 0;
+    while (at < survey->code_count && strcmp(survey->codes[at].code, code) < 0)
+        at++;
+    struct survey_code *made = &survey->codes[at];
+    memmove(made + 1, made, (survey->code_count - at) * sizeof(*made));
+    survey->code_count++;
+    *made = (struct survey_code){.count = 0};
+    snprintf(made->code, sizeof(made->code), "%s", code);
+    return made;
+}
+
+static void count_code(struct survey *survey, enum error_code code)
+{
+    static const char OTHER[] = "other";
+    size_t most = sizeof(survey->codes) / sizeof(survey->codes[0]);
+    const char *name = code == ERR_NONE ? OTHER : error_code_id(code); /* no header is printed */
+    struct survey_code *found = find_code(survey, name);
+    if (!found && survey->code_count + 1 >= most) { /* the last place is for all that have none */
+        name = OTHER;
+        found = find_code(survey, name);
+    }
+    if (!found)
+        found = add_code(survey, name);
+    found->count++;
+}
+
+static void take_letter(struct survey *survey, const struct kafka_read_message *message)
+{
+    const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
+    if (origin.id.size == 0 || add_id(survey, origin.id))
+        count_code(survey, origin.code);
+}
+
+/* What came since the last look; `read` are the offsets it goes on from. */
+static enum outcome find_new(struct survey *survey, const char *topic, const int64_t *read,
+                             struct kafka_range *ranges, bool *any, struct error *err)
+{
+    *any = false;
+    int32_t count = 0;
+    enum outcome outcome =
+        kafka_partition_count(survey->client, topic, survey->timeout_ms, &count, err);
+    for (int32_t i = 0; i < survey->partition_count; i++) {
+        ranges[i] = (struct kafka_range){.partition = i};
+        if (outcome != OUT_OK || i >= count)
+            continue;
+        outcome = kafka_watermarks(survey->client, topic, i, survey->timeout_ms, &ranges[i].from,
+                                   &ranges[i].to, err);
+        if (ranges[i].from < read[i])
+            ranges[i].from = read[i];
+        *any = *any || ranges[i].from < ranges[i].to;
+    }
+    return outcome;
+}
+
+/* Each message moves its own place in `read`: when reading fails half-way the next look goes on
+ * behind what was taken, as few receipts tell by themselves that they came before. */
+static enum outcome read_ranges(struct survey *survey, const char *topic,
+                                const struct kafka_range *ranges, int64_t *read, on_message take,
+                                struct error *err)
+{
+    struct kafka_reader *reader = NULL;
+    const struct kafka_read_message *message = NULL;
+    enum outcome outcome =
+        kafka_reader_open(survey->settings, topic, ranges, (size_t)survey->partition_count,
+                          survey->timeout_ms, &reader, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    while ((outcome = kafka_reader_next(reader, survey->timeout_ms, &message, err)) == OUT_OK &&
+           message) {
+        take(survey, message);
+        read[message->partition] = message->offset + 1;
+    }
+    kafka_reader_close(reader);
+    return outcome;
+}
+
+static enum outcome read_topic(struct survey *survey, enum topic_kind kind, int64_t *read,
+                               on_message take, struct error *err)
+{
+    const char *topic = survey->topics[kind];
+    struct kafka_range *ranges = calloc((size_t)survey->partition_count, sizeof(ranges[0]));
+    if (!ranges)
+        abort();
+    bool any;
+    enum outcome outcome = find_new(survey, topic, read, ranges, &any, err);
+    if (outcome == OUT_OK && any)
+        outcome = read_ranges(survey, topic, ranges, read, take, err);
+    for (int32_t i = 0; outcome == OUT_OK && i < survey->partition_count; i++)
+        if (ranges[i].to > read[i])
+            read[i] = ranges[i].to;
+    free(ranges);
+    return outcome;
+}
+
+enum outcome survey_read_receipts(struct survey *survey, struct error *err)
+{
+    enum outcome outcome =
+        read_topic(survey, TOPIC_RESULTS, survey->results_read, take_receipt, err);
+    if (outcome == OUT_OK)
+        outcome = check_store(survey, err);
+    if (outcome == OUT_OK)
+        outcome = read_topic(survey, TOPIC_DLQ, survey->dead_read, take_letter, err);
+    count_all(survey);
+    return outcome;
+}

@@ -1,0 +1,375 @@
+/* The look at all sources, and the waiting between two looks. */
+#include "producer/follow/follow.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "common/io/watch.h"
+#include "producer/follow/follow_files.h"
+#include "producer/follow/follow_moves.h"
+#include "producer/follow/follow_read.h"
+
+#define WAIT_MS 200 /* reports and signals are looked after so often */
+/* Listing many files for one that changes may take a fifth of a core, no more: so many times as
+ * long as it took nothing is listed again, but for the scans. */
+#define RESTS 4
+
+struct follow {
+    struct producer *producer;
+    const struct conf_list *arguments;
+    struct follow_state *state;
+    struct follow_reader reader;
+    struct watch *watch;
+    struct followed_list files;
+    struct error *errors; /* of the arguments, as last listed */
+    bool *said;           /* that error of an argument */
+    size_t unwatched;
+    size_t uncovered; /* files known that are none of the sources' */
+    uint64_t rest_until_ms;
+    unsigned waiting_scans; /* in a row, with files whose news could not be read */
+};
+
+enum outcome follow_collect(struct producer *producer, struct error *err)
+{
+    const struct conf_list *arguments = &producer->settings->sources;
+    for (size_t i = 0; i < arguments->count; i++) {
+        if (strcmp(arguments->items[i], "-") != 0)
+            continue;
+        error_set(err, OUT_FATAL, ERR_USAGE, "standard input cannot be followed");
+        error_hint(err, "leave --follow out: it is read as long as something comes");
+        return OUT_FATAL;
+    }
+    struct error *errors = calloc(arguments->count, sizeof(*errors));
+    if (!errors)
+        abort();
+    follow_files_list(arguments, &producer->rules, &producer->files, errors);
+    free(errors);
+    return OUT_OK;
+}
+
+/* ---- the files seen ---- */
+
+static size_t place_of(const struct follow *follow, const char *path)
+{
+    size_t low = 0, high = follow->files.count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(follow->files.items[middle]->path, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Takes `path`. */
+static struct followed *followed_get(struct follow *follow, char *path)
+{
+    size_t at = place_of(follow, path);
+    if (at < follow->files.count && strcmp(follow->files.items[at]->path, path) == 0) {
+        free(path);
+        return follow->files.items[at];
+    }
+    struct followed *file = calloc(1, sizeof(*file));
+    follow->files.items =
+        reallocarray(follow->files.items, follow->files.count + 1, sizeof(*follow->files.items));
+    if (!file || !follow->files.items)
+        abort();
+    memmove(&follow->files.items[at + 1], &follow->files.items[at],
+            (follow->files.count - at) * sizeof(*follow->files.items));
+    file->path = path;
+    follow->files.items[at] = file;
+    follow->files.count++;
+    return file;
+}
+
+/* Forgets what was seen of files that are neither there nor known. */
+static void forget_lost(struct follow *follow)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < follow->files.count; i++) {
+        if (follow->files.items[i]->listed) {
+            follow->files.items[kept++] = follow->files.items[i];
+            continue;
+        }
+        free(follow->files.items[i]->path);
+        free(follow->files.items[i]);
+    }
+    follow->files.count = kept;
+}
+
+/* ---- a look ---- */
+
+static void report_arguments(struct follow *follow)
+{
+    for (size_t i = 0; i < follow->arguments->count; i++) {
+        bool bad = follow->errors[i].code != ERR_NONE;
+        if (bad && !follow->said[i])
+            producer_reject_source(follow->producer, follow->arguments->items[i],
+                                   &follow->errors[i]);
+        follow->said[i] = bad;
+    }
+}
+
+static void watch_folders(struct follow *follow)
+{
+    struct folder_names names;
+    follow_files_folders(follow->arguments, &follow->producer->files, &names);
+    size_t unwatched =
+        watch_set_folders(follow->watch, (const char *const *)names.items, names.count);
+    if (unwatched > follow->unwatched)
+        log_line(LOG_WARN, "follow.unwatched", "folders=%zu scan_ms=%" PRIu64, unwatched,
+                 follow->producer->settings->scan_ms);
+    follow->unwatched = unwatched;
+    folder_names_free(&names);
+}
+
+/* First: who has another name now keeps what is known of it. */
+static void look_for_moves(struct follow *follow)
+{
+    struct error err;
+    struct source_files *files = &follow->producer->files;
+    for (size_t i = 0; i < files->count; i++) {
+        struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
+        file->listed = true;
+    }
+    if (follow_moves(follow->state, follow->arguments, &follow->files, &err) != OUT_OK)
+        producer_fail(follow->producer, &err);
+}
+
+/* Files in the order of their times, so that what is newer gets the greater version. */
+static void take_turn(struct follow *follow, enum look_turn turn, bool scan)
+{
+    struct source_files *files = &follow->producer->files;
+    for (size_t i = 0; i < files->count && !producer_must_stop(follow->producer); i++) {
+        struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
+        follow_read_file(&follow->reader, file, &files->items[i], turn, scan);
+    }
+}
+
+static void look_at_files(struct follow *follow, bool scan)
+{
+    take_turn(follow, TURN_NEWS, scan);
+    follow->reader.unread = 0;
+    for (size_t i = 0; i < follow->files.count; i++)
+        follow->reader.unread += follow->files.items[i]->listed && follow->files.items[i]->unread;
+    take_turn(follow, TURN_LOSSES, scan);
+}
+
+/* Names that lead to a file which has another name among the sources: links, or an argument that
+ * reaches it by a shorter way. */
+static void mark_repeats(struct follow *follow)
+{
+    const struct source_files *files = &follow->producer->files;
+    for (size_t i = 0; i < files->repeat_count; i++) {
+        char *path = follow_files_absolute(files->repeats[i].path);
+        size_t at = place_of(follow, path);
+        if (at < follow->files.count && strcmp(follow->files.items[at]->path, path) == 0)
+            follow->files.items[at]->kept = files->repeats[i].kept;
+        free(path);
+    }
+}
+
+static void look_for_missing(struct follow *follow)
+{
+    mark_repeats(follow);
+    struct error err;
+    char **paths = NULL;
+    enum outcome outcome = follow_state_paths(follow->state, &paths, &err);
+    for (size_t i = 0; paths && paths[i]; i++) {
+        struct followed *file = followed_get(follow, paths[i]);
+        bool look = outcome == OUT_OK && !producer_must_stop(follow->producer) && !file->listed &&
+                    follow_files_cover(follow->arguments, file->path);
+        if (look)
+            follow_read_away(&follow->reader, file);
+        file->listed = true; /* known: what was seen of it is kept */
+    }
+    free(paths);
+    if (outcome != OUT_OK)
+        producer_fail(follow->producer, &err);
+}
+
+/* A file that changes all the time must not keep what others lost for ever. */
+static void count_waiting(struct follow *follow)
+{
+    struct follow_reader *reader = &follow->reader;
+    follow->waiting_scans = reader->unread > 0 ? follow->waiting_scans + 1 : 0;
+    bool waited = follow->waiting_scans >= LOOK_TRIES_MOST;
+    if (waited && !reader->waited)
+        log_line(LOG_WARN, "follow.deletes_not_kept_waiting", "unread=%zu scans=%u", reader->unread,
+                 follow->waiting_scans);
+    reader->waited = waited;
+}
+
+static void look(struct follow *follow, bool scan)
+{
+    uint64_t began_ms = follow->reader.look_ms = clock_monotonic_ms(),
+             read_before = follow->reader.reading_ms;
+    source_files_free(&follow->producer->files);
+    follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
+                      follow->errors);
+    watch_folders(follow); /* before reading: what changes from now on is told */
+    for (size_t i = 0; i < follow->files.count; i++) {
+        follow->files.items[i]->listed = false;
+        follow->files.items[i]->kept = NULL;
+    }
+    if (scan)
+        report_arguments(follow);
+    look_for_moves(follow);
+    look_at_files(follow, scan);
+    if (scan && !producer_must_stop(follow->producer)) {
+        look_for_missing(follow);
+        forget_lost(follow);
+        count_waiting(follow);
+    }
+    uint64_t ended_ms = clock_monotonic_ms();
+    uint64_t listed_ms = ended_ms - began_ms - (follow->reader.reading_ms - read_before);
+    follow->rest_until_ms = ended_ms + RESTS * listed_ms;
+}
+
+/* ---- what is known and no source covers ---- */
+
+static void name_uncovered(struct follow *follow, const char *path)
+{
+    struct error err;
+    struct reject_place place = {.source = path};
+    error_set(&err, OUT_OK, ERR_NONE,
+              "no source covers this file any more: what only it held stays as it is");
+    rejects_note(&follow->producer->rejects, &place, &err);
+}
+
+/* The arguments are the same for the whole run, so this is found once, and said once. */
+static enum outcome unfollow(struct follow *follow, struct error *err)
+{
+    char **paths = NULL;
+    enum outcome outcome = follow_state_paths(follow->state, &paths, err);
+    for (size_t i = 0; paths && paths[i]; i++) {
+        if (outcome == OUT_OK && !follow_files_cover(follow->arguments, paths[i])) {
+            outcome = follow_state_unfollow(follow->state, paths[i], false, err);
+            name_uncovered(follow, paths[i]);
+            follow->uncovered++;
+        }
+        free(paths[i]);
+    }
+    free(paths);
+    return outcome;
+}
+
+/* After the first look: what moved is known by then. */
+static void say_uncovered(struct follow *follow)
+{
+    struct error err;
+    uint64_t records;
+    if (!follow->uncovered || producer_must_stop(follow->producer))
+        return;
+    if (follow_state_unfollowed(follow->state, &records, &err) != OUT_OK)
+        producer_fail(follow->producer, &err);
+    else
+        log_line(LOG_WARN, "follow.not_covered", "files=%zu records_only_there=%" PRIu64,
+                 follow->uncovered, records);
+}
+
+/* ---- what the user says is gone for good ---- */
+
+static void note_of(struct follow *follow, const char *path, const char *text)
+{
+    struct error note;
+    struct reject_place place = {.source = path};
+    error_set(&note, OUT_OK, ERR_NONE, "%s", text);
+    rejects_note(&follow->producer->rejects, &place, &note);
+}
+
+static void forget_below(struct follow *follow, const char *given)
+{
+    struct error err;
+    char **paths = NULL;
+    char *folder = follow_files_absolute(given);
+    size_t known = 0;
+    enum outcome outcome = follow_state_paths(follow->state, &paths, &err);
+    for (size_t i = 0; paths && paths[i]; i++) {
+        if (outcome == OUT_OK && follow_files_is_below(paths[i], folder) &&
+            !producer_must_stop(follow->producer)) {
+            struct followed file = {.path = paths[i]};
+            known++;
+            if (!follow_forget(&follow->reader, &file))
+                note_of(follow, paths[i], "it is there, or cannot be looked at: not forgotten");
+        }
+        free(paths[i]);
+    }
+    free(paths);
+    if (outcome != OUT_OK)
+        producer_fail(follow->producer, &err);
+    else if (known == 0)
+        note_of(follow, given, "nothing is known of it that could be forgotten");
+    free(folder);
+}
+
+static void forget_given(struct follow *follow)
+{
+    const struct conf_list *given = &follow->producer->settings->forget;
+    for (size_t i = 0; i < given->count && !producer_must_stop(follow->producer); i++)
+        forget_below(follow, given->items[i]);
+}
+
+/* ---- start and end ---- */
+
+static void run(struct follow *follow)
+{
+    struct producer *producer = follow->producer;
+    look(follow, true); /* first: who holds what may have moved */
+    forget_given(follow);
+    say_uncovered(follow);
+    log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
+             producer->settings->scan_ms);
+    bool changed = false;
+    while (!producer_must_stop(producer)) {
+        enum watch_wake wake = watch_wait(follow->watch, WAIT_MS);
+        bus_sender_poll(producer->sender, 0); /* no progress is shown while nothing moves */
+        changed = changed || wake == WATCH_CHANGED;
+        bool due = changed && clock_monotonic_ms() >= follow->rest_until_ms;
+        if ((wake == WATCH_SCAN || due) && !producer_must_stop(producer)) {
+            changed = false;
+            look(follow, wake == WATCH_SCAN);
+        }
+        log_flush();
+    }
+    log_line(LOG_INFO, "follow.stopped", "upserts=%" PRIu64 " deletes=%" PRIu64,
+             follow->reader.upserts, follow->reader.deletes);
+}
+
+void follow_sources(struct producer *producer)
+{
+    struct error err;
+    const struct settings *settings = producer->settings;
+    struct follow follow = {.producer = producer, .arguments = &settings->sources};
+    follow.errors = calloc(follow.arguments->count, sizeof(*follow.errors));
+    follow.said = calloc(follow.arguments->count, sizeof(*follow.said));
+    if (!follow.errors || !follow.said)
+        abort();
+    enum outcome outcome =
+        follow_state_open(settings->state_dir, settings->migration, &follow.state, &err);
+    if (outcome == OUT_OK)
+        outcome = watch_open(settings->scan_ms, &follow.watch, &err);
+    if (outcome == OUT_OK) {
+        version_observe(&producer->file_clock, follow_state_bound(follow.state));
+        follow_reader_init(&follow.reader, producer, follow.state);
+        outcome = follow_state_mapped(follow.state, &producer->mappings, &err);
+    }
+    if (outcome == OUT_OK)
+        outcome = unfollow(&follow, &err);
+    if (outcome == OUT_OK)
+        run(&follow);
+    else
+        producer_fail(producer, &err);
+    for (size_t i = 0; i < follow.files.count; i++)
+        follow.files.items[i]->listed = false;
+    forget_lost(&follow);
+    free(follow.files.items);
+    free(follow.errors);
+    free(follow.said);
+    watch_close(follow.watch);
+    follow_state_close(follow.state);
+}

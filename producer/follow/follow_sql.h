@@ -1,0 +1,92 @@
+#ifndef DROVER_PRODUCER_FOLLOW_SQL_H
+#define DROVER_PRODUCER_FOLLOW_SQL_H
+
+/* The follower's statements and how they are run; for follow_state.c and follow_change.c only. */
+
+#include <sqlite3.h>
+
+#include "producer/follow/follow_state.h"
+
+/* change.kind */
+#define KIND_UPSERT 1
+#define KIND_DELETE 2
+#define KIND_FORGET 3 /* another file has it: no message */
+#define KIND_BEHIND 4
+/* record.deleted: 0, 1 of a tombstone, and this of one whose delete is on its way */
+#define DELETED_PENDING 2
+
+enum statement {
+    SQL_META,
+    SQL_RESERVE,
+    SQL_FIND,
+    SQL_PATHS,
+    SQL_UNFOLLOW,
+    SQL_UNFOLLOWED,
+    SQL_ADD_FILE,
+    SQL_SEE,
+    SQL_OLD,
+    SQL_NOW,
+    SQL_FOLLOW,
+    SQL_FLOOR,
+    SQL_BURIED,
+    SQL_OTHER,
+    SQL_CHANGE,
+    SQL_INTEND,
+    SQL_HIGHEST,
+    SQL_UNDONE,
+    SQL_WANTS,
+    SQL_SENT,
+    SQL_KEEP,
+    SQL_UNSENT,
+    SQL_DELETES,
+    SQL_STORE,
+    SQL_TOMBSTONE,
+    SQL_REMOVE,
+    SQL_BLANK,
+    SQL_BLANK_AWAY,
+    SQL_DIRTY_AWAY,
+    SQL_DIRTY,
+    SQL_FILE_STORED,
+    SQL_FILE_GONE,
+    SQL_PLACE,
+    SQL_MOVE_OFF,
+    SQL_MOVE_BLANK,
+    SQL_MOVE_MERGE,
+    SQL_MOVE_DROP_RECORDS,
+    SQL_MOVE_DROP_FILE,
+    SQL_MOVE_NAME,
+    STATEMENTS
+};
+
+struct follow_state {
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    char *path, *lock_path;
+    int lock;
+    int64_t bound;
+    int64_t file;           /* of the reading */
+    uint64_t folder_device; /* of that file */
+    struct look_identity identity;
+    char last_delete[2048]; /* keys have at most 255 + 63 + 512 bytes, three times that encoded */
+    size_t last_size;
+    bool open; /* in a transaction */
+};
+
+/* Opens the database at state->path, makes its tables, prepares all statements. */
+enum outcome follow_sql_open(struct follow_state *state, struct error *err);
+void follow_sql_close(struct follow_state *state);
+
+/* The advice for one that cannot be mended; `why` begins it. */
+void follow_sql_begin_anew(const struct follow_state *state, const char *why, struct error *err);
+/* The statement, reset and without values. */
+sqlite3_stmt *follow_sql_fresh(struct follow_state *state, enum statement which);
+void follow_sql_bind_bytes(sqlite3_stmt *statement, int at, struct bytes bytes);
+void follow_sql_bind_digest(sqlite3_stmt *statement, int at, const struct digest *digest);
+/* *row (may be NULL) tells whether there is a row; the statement stays open for it. */
+enum outcome follow_sql_step(struct follow_state *state, sqlite3_stmt *statement, bool *row,
+                             struct error *err);
+enum outcome follow_sql_run(struct follow_state *state, const char *sql, struct error *err);
+struct bytes follow_sql_bytes(sqlite3_stmt *statement, int at);
+struct digest follow_sql_digest(sqlite3_stmt *statement, int at);
+
+#endif
