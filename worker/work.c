@@ -220,9 +220,7 @@ static void lose_store(struct worker *worker, const struct error *err)
 {
     worker->store_lost = true;
     worker->store_trouble = *err;
-    char event[32];
-    snprintf(event, sizeof event, "%s.away", worker->store->server);
-    log_away(event, err);
+    log_away(worker->store->away, err);
 }
 
 static void on_progress_error(void *owner, const struct error *err)
@@ -245,9 +243,7 @@ static void on_store_state(void *owner, const struct error *err)
         lose_store(worker, err);
     } else if (!err && worker->store_lost) {
         worker->store_lost = false;
-        char event[32];
-        snprintf(event, sizeof event, "%s.back", worker->store->server);
-        log_back(event, "waited=yes");
+        log_back(worker->store->back, "waited=yes");
         if (worker->store->may_forget)
             membership_claim_again(worker);
     }

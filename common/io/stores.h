@@ -23,15 +23,15 @@ struct store_reading {
 };
 
 struct store {
-    const char *name;   /* the setting's word */
-    const char *server; /* in events and on screens: postgres.away */
-    bool has_tables;    /* records are rows in PostgreSQL */
-    bool has_redis;     /* redis.url is needed */
-    bool has_stage;     /* Redis is written behind PostgreSQL: redis_next trails next_offset */
-    bool has_files;     /* tenants' files lie in store.dir */
-    bool in_process;    /* no other process sees it */
-    bool one_writer;    /* one worker process at a time */
-    bool may_forget;    /* its checkpoints may be gone while the worker runs: it claims again */
+    const char *name;        /* the setting's word */
+    const char *away, *back; /* the events of an outage; kept by the log, so they last for ever */
+    bool has_tables;         /* records are rows in PostgreSQL */
+    bool has_redis;          /* redis.url is needed */
+    bool has_stage;          /* Redis is written behind PostgreSQL: redis_next trails next_offset */
+    bool has_files;          /* tenants' files lie in store.dir */
+    bool in_process;         /* no other process sees it */
+    bool one_writer;         /* one worker process at a time */
+    bool may_forget; /* its checkpoints may be gone while the worker runs: it claims again */
     /* How long a delete is remembered at least; `hard`: where the mapping says on_delete: hard. */
     uint64_t (*tombstone_life_ms)(const struct settings *settings, bool hard);
     /* NULL: there is nothing to read back when the process has ended. */
