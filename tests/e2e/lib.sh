@@ -54,7 +54,8 @@ prepare() {
 start_worker() {
   local name=$1
   shift
-  "$DROVER" work --config "$WORK/drover.yaml" "$@" > "$WORK/$name.log" 2>&1 &
+  : > "$WORK/$name.log" # now: nobody may find in it what one before said
+  "$DROVER" work --config "$WORK/drover.yaml" "$@" >> "$WORK/$name.log" 2>&1 &
   PIDS+=($!)
   printf -v "${name}_PID" '%s' "$!"
 }
