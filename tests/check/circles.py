@@ -14,8 +14,11 @@ import sys
 import tempfile
 
 
-def read_symbols(folders):
-    """(object -> names it defines, object -> names it lacks)"""
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def read_symbols(folders, root=None):
+    """(object -> names it defines, object -> names it lacks). `root`: only of sources that are there; a build keeps old objects."""
     defines, lacks = collections.defaultdict(set), collections.defaultdict(set)
     for folder in folders:
         objects = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name.endswith(".o")]
@@ -24,6 +27,8 @@ def read_symbols(folders):
             unit, _, rest = line.partition(":")
             words = rest.split()
             unit = os.path.relpath(unit, folder).removesuffix(".o")
+            if root and not os.path.exists(os.path.join(root, unit)):
+                continue
             (lacks if words[-2] in "Uw" else defines)[unit].add(words[-1])
     return defines, lacks
 
@@ -71,8 +76,8 @@ def circles(needs):
     return out
 
 
-def find(folders):
-    needs = needs_of(*read_symbols(folders))
+def find(folders, root=None):
+    needs = needs_of(*read_symbols(folders, root))
     found = circles(needs)
     for members in sorted(found, key=lambda m: (len(m), m)):
         print("circle of %d: %s" % (len(members), " ".join(members)))
@@ -98,7 +103,7 @@ def main():
         sys.exit(0 if planted() else 1)
     if not sys.argv[1:] or not all(os.path.isdir(path) for path in sys.argv[1:]):
         sys.exit("usage: circles.py FOLDER...")
-    sys.exit(1 if find(sys.argv[1:]) else 0)
+    sys.exit(1 if find(sys.argv[1:], ROOT) else 0)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from circles import read_symbols
+from circles import ROOT, read_symbols
 
 
-def find(build, folders):
-    defines = read_symbols(folders)[0]
+def find(build, folders, root=None):
+    defines = read_symbols(folders, root)[0]
     lacked = set().union(*read_symbols([build])[1].values())
     found = [(unit, name) for unit, names in sorted(defines.items()) for name in sorted(names)
              if not name.startswith("_") and name not in lacked]
@@ -39,7 +39,7 @@ def planted():
 def main():
     if sys.argv[1:] == ["--planted"]:
         sys.exit(0 if planted() else 1)
-    sys.exit(1 if find(sys.argv[1], sys.argv[2:]) else 0)
+    sys.exit(1 if find(sys.argv[1], sys.argv[2:], ROOT) else 0)
 
 
 if __name__ == "__main__":
