@@ -1,6 +1,8 @@
 /* What every command does alike: failing, choosing by a word, refusing words. */
 #include "control/command.h"
 
+#include <string.h>
+
 #include "common/base/text.h"
 
 enum exit_code command_fail(const struct error *err)

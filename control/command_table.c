@@ -1,4 +1,6 @@
 /* The commands in words: names, arguments, examples. What they do is commands.c's. */
+#include <string.h>
+
 #include "control/command.h"
 
 enum { BITS = 32 };

@@ -27,8 +27,6 @@
 #define ENVELOPE_BYTES (64 * 1024)
 #define SENTS_BYTES ((size_t)1 << 30) /* bounded by the queue's number of messages */
 
-/* ---- what the other files use ---- */
-
 /* ---- the start ---- */
 
 /* When it was, and 32 random bits: two runs of one second differ. */

@@ -1,8 +1,9 @@
 /* What all parts of a producer use: stopping, failing, refusing, and time for Kafka and the screen.
  */
 
-#include "common/io/clock.h"
 #include "producer/producer.h"
+
+#include "common/io/clock.h"
 #include "common/io/stop.h"
 
 bool producer_must_stop(const struct producer *producer)

@@ -4,10 +4,11 @@
 /*
  * The producer's parts, for its own files only:
  *
- *   source.c   source ─► records (io/source/source_reading.h)   one source after the other,
- * blocking record.c   record ─► guard ─► message                tenant, id, version, sequence; or
- * rejected produce.c  start, end, what is said follow.c   with --follow: the sources again and
- * again, only what changed
+ *   source.c    source ─► records (source_reading.h)   one source after the other, blocking
+ *   record.c    record ─► guard ─► message             tenant, id, version, sequence; or rejected
+ *   produce.c   start, end, what is said
+ *   producer.c  what all of them use: stopping, failing, refusing
+ *   follow/     with --follow: the sources again and again, only what changed
  *
  * A full local queue makes record.c wait for reports, and so stops the reading: nothing is dropped
  * and memory stays what the queue was given.

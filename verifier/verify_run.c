@@ -1,7 +1,8 @@
 /* What the parts of a verification ask of it. */
 
-#include "common/io/stores.h"
 #include "verifier/verify_run.h"
+
+#include "common/io/stores.h"
 
 bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant)
 {

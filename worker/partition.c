@@ -1,5 +1,7 @@
 /* A partition's batches: made, recycled, dropped; and its end when something is wrong with it. */
 
+#include "worker/partition.h"
+
 #include "common/io/log.h"
 #include "worker/worker.h"
 

@@ -1,8 +1,9 @@
 /* What every part of a worker may do: fail, and with that stop; and what is known of its end. */
 
+#include "worker/worker.h"
+
 #include "common/io/clock.h"
 #include "common/io/log.h"
-#include "worker/worker.h"
 
 void worker_enter(struct worker *worker, enum worker_phase phase, uint64_t most_ms)
 {

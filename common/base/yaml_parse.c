@@ -167,8 +167,8 @@ static enum outcome load(struct yaml_file *file, struct bytes text, struct error
     return outcome;
 }
 
-static enum outcome parse(const char *name, struct bytes text, struct yaml_file **file,
-                          struct error_list *twice, struct error *err)
+static enum outcome parse_file(const char *name, struct bytes text, struct yaml_file **file,
+                               struct error_list *twice, struct error *err)
 {
     *file = NULL;
     if (text.size > LARGEST_FILE) {
@@ -196,14 +196,14 @@ static enum outcome parse(const char *name, struct bytes text, struct yaml_file 
 enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
                         struct error *err)
 {
-    return parse(name, text, file, NULL, err);
+    return parse_file(name, text, file, NULL, err);
 }
 
 enum outcome yaml_parse_all(const char *name, struct bytes text, struct yaml_file **file,
                             struct error_list *mistakes)
 {
     struct error err;
-    enum outcome outcome = parse(name, text, file, mistakes, &err);
+    enum outcome outcome = parse_file(name, text, file, mistakes, &err);
     if (outcome != OUT_OK)
         error_list_add(mistakes, &err);
     return outcome;

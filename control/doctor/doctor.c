@@ -1,9 +1,11 @@
 /* What a finding is, told and counted. */
+#include "control/doctor/doctor.h"
+
 #include <stdarg.h>
+#include <stdio.h>
 
 #include "common/base/error_json.h"
 #include "common/base/text.h"
-#include "control/doctor/doctor.h"
 
 enum {
     LINE_LIMIT = 1 << 20,

@@ -1,5 +1,7 @@
 /* A record that could not be exported. */
 
+#include <stdio.h>
+
 #include "common/base/text.h"
 #include "control/export/export_run.h"
 

@@ -134,7 +134,10 @@ struct run {
 /* run_child.c */
 MUST_USE enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err);
 void run_child_signal(struct run_child *child, int signal_number);
-bool run_child_is_running(const struct run_child *child);
+static inline bool run_child_is_running(const struct run_child *child)
+{
+    return child->started && !child->ended;
+}
 
 /* run_args.c */
 /* The child's command: "produce". */

@@ -37,7 +37,7 @@ MUST_USE enum outcome schema_apply_run(const struct settings *settings,
                                        struct schema_apply *apply, struct error *err);
 void schema_apply_free(struct schema_apply *apply);
 
-/* ---- for schema_table.c and schema_core_apply.c */
+/* ---- schema_change.c, and the parts that are made of it */
 
 /* Runs `sql` and notes the line. */
 MUST_USE enum outcome schema_apply_change(struct schema_apply *apply, const char *sql,

@@ -1,9 +1,10 @@
 /* One change of the schema, or one question: what the parts of an apply are made of. */
-#include "control/schema/schema_apply.h"
-
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/io/postgres/pg_session.h"
+#include "control/schema/schema_apply.h"
 
 enum { TEXT_LIMIT = 1 << 20 };
 

@@ -81,7 +81,7 @@ struct pg_sink {
     bool closing;
 };
 
-/* ---- pg_writer.c: queries of an exchange, endings */
+/* ---- pg_writer_step.c: queries of an exchange, endings */
 void pg_writer_plain(struct writer *writer, const char *sql);
 void pg_writer_begin(struct writer *writer);
 void pg_writer_fence(struct writer *writer);
@@ -103,8 +103,10 @@ void pg_writer_park_or_commit(struct writer *writer);
 void pg_writer_try_later(struct writer *writer, enum pg_action action);
 /* Decides `count` records from order[first] on by what their upsert said. */
 void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGresult *result);
-void pg_writer_start(struct writer *writer);
 void pg_writer_start_commit(struct writer *writer);
+
+/* ---- pg_writer.c */
+void pg_writer_start(struct writer *writer);
 void pg_writer_give_up(struct writer *writer);
 extern const struct pg_lane_events PG_WRITER_EVENTS;
 

@@ -1,10 +1,10 @@
 /* The steps that every way of writing a batch is made of: statements sent, phases entered, ends. */
-#include "common/io/postgres/pg_writer.h"
-
 #include <assert.h>
+#include <stdlib.h>
 
 #include "common/io/postgres/pg_parents_park.h"
 #include "common/io/postgres/pg_wire.h"
+#include "common/io/postgres/pg_writer.h"
 
 /* Records parked in one exchange at most. */
 #define PARKS_MOST 500

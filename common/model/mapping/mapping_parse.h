@@ -1,8 +1,8 @@
 #ifndef DROVER_MODEL_MAPPING_PARSE_H
 #define DROVER_MODEL_MAPPING_PARSE_H
 
-/* Pieces of the mapping's reader: mapping_parse.c has the tools and the small parts, the others a
- * file each. */
+/* Pieces of the mapping's reader: mapping_yaml.c has the tools, mapping_parse.c the small parts,
+ * the others a file each. */
 
 #include "common/base/yaml.h"
 #include "common/model/mapping/mapping.h"
@@ -22,7 +22,7 @@ struct parse {
     bool unclear[MAPPING_COLUMNS_MOST]; /* by column: its type or source could not be read */
 };
 
-/* ---- mapping_parse.c */
+/* ---- mapping_yaml.c */
 enum outcome parse_fail(struct yaml_at node, struct error *err, enum error_code code,
                         const char *text);
 /* Adds what a part says to the mistakes; `outcome` as it was. */
@@ -46,16 +46,16 @@ MUST_USE enum outcome parse_name(struct parse *parse, struct yaml_at node, const
 MUST_USE enum outcome parse_pointer(struct parse *parse, struct yaml_at node, const char **pointer,
                                     struct error *err);
 
-/* ---- mapping_columns.c */
 struct column *parse_find_column(const struct mapping *mapping, struct bytes name);
 bool parse_name_is_used(const struct mapping *mapping, const char *name);
 MUST_USE enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *err);
 /* NULL when the scalar does not fit the column; made in literals_mut. */
 yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column, struct yaml_at node,
                               struct error *err);
-MUST_USE enum outcome parse_columns(struct parse *parse, struct error *err);
 
-/* ---- mapping_index.c, mapping_collect.c, mapping_relations.c, mapping_redis.c */
+/* ---- mapping_columns.c, mapping_index.c, mapping_collect.c, mapping_relations.c, mapping_redis.c
+ */
+MUST_USE enum outcome parse_columns(struct parse *parse, struct error *err);
 MUST_USE enum outcome parse_indexes(struct parse *parse, struct error *err);
 MUST_USE enum outcome parse_collect(struct parse *parse, struct yaml_at node, struct error *err);
 /* What needs the columns: $key_suffix and the patterns. */

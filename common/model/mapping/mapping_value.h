@@ -63,8 +63,6 @@ MUST_USE enum outcome document_cells(const struct mapping *mapping, yyjson_val *
                                      struct mapping_work *work, struct arena *arena,
                                      struct cell *cells, struct error *err);
 
-/* The text in a mark (secret_mark.h) of that name, empty when `val` is none. */
-struct bytes mark_text(yyjson_val *val, const char *name);
 /* A mark that the column cannot hold: it is left empty, and the mark stays in the rest. */
 bool mark_is_beside(const struct column *column, yyjson_val *val);
 /* OUT_REJECT DRV-X008 when a member to be sealed or withheld is there as it is. */

@@ -1,6 +1,10 @@
 /* What every part of a mapping is read with: words, names, pointers, keys, and mistakes with their
  * place. */
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/base/text.h"
 #include "common/model/mapping/mapping_parse.h"
 

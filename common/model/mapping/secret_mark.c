@@ -1,6 +1,4 @@
-/* See the header. */
-
-#include "common/model/mapping/mapping_value.h"
+#include "common/model/mapping/secret_mark.h"
 
 struct bytes mark_text(yyjson_val *val, const char *name)
 {

@@ -45,10 +45,9 @@ struct record {
     int64_t index;               /* $index: position in its list from 0; -1 = none */
     struct bytes user;           /* $user: whose localStorage it was; or empty */
     struct bytes storage_origin; /* $origin: web origin of a localStorage record; or empty */
-    struct bytes
-        sealed;       /* sealed secrets of the payload (policy/secrets/secret_guard.h); or empty */
-    struct bytes run; /* producer run id; a follower's ends in RECORD_RUN_FOLLOWS */
-    int64_t sequence; /* per run and partition from 0; -1 = none */
+    struct bytes sealed;         /* sealed secrets of the payload (secret_guard.h); or empty */
+    struct bytes run;            /* producer run id; a follower's ends in RECORD_RUN_FOLLOWS */
+    int64_t sequence;            /* per run and partition from 0; -1 = none */
     struct origin origin;
 };
 

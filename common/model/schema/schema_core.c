@@ -154,8 +154,7 @@ static const struct schema_function FUNCTIONS[] = {
      "     AND p.epoch = p_epoch;\n"
      "  IF NOT FOUND THEN\n" REFUSE_OTHER_EPOCH "  END IF;\n"
      "END\n"},
-    /* Called for a row that an upsert neither wrote nor found newer
-       (common/io/postgres/pg_upsert.c). */
+    /* Called for a row that an upsert neither wrote nor found newer (pg_upsert.c). */
     {"not_written", "", "bigint", "plpgsql",
      "\n"
      "BEGIN\n"

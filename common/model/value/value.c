@@ -1,4 +1,6 @@
 /* A value of any column: arrays, scalars, and the loose form, which is decided value by value. */
+#include "common/model/value/value.h"
+
 #include "common/model/value/value_scalar.h"
 
 /* The form that a value of a loose column has. */

@@ -55,8 +55,7 @@ struct batch_item {
     struct error *err;   /* why it is dead; the batch's, else NULL */
     bool dead_lettered;  /* its dead letter is safe in Kafka */
     void *message;       /* the owner's: where the record came from */
-    struct bytes
-        sealed; /* sealed secrets (policy/secrets/secret_guard.h), in the message; or empty */
+    struct bytes sealed; /* sealed secrets (secret_guard.h), in the message; or empty */
 };
 
 /* Rows to write in one statement. */

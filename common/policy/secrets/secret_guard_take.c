@@ -1,9 +1,11 @@
 /* What is taken out of a record is noted, and the payload is written anew without it. */
 
+#include "common/policy/secrets/secret_guard_take.h"
+
 #include <sodium.h>
+#include <stdlib.h>
 
 #include "common/model/json/canonical.h"
-#include "common/policy/secrets/secret_guard_take.h"
 #include "common/policy/secrets/secret_text.h"
 
 void guard_wipe(struct buf *buf, size_t used)

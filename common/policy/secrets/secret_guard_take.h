@@ -4,7 +4,8 @@
 /*
  * Inside the guard: one record's walk. secret_guard_find.c decides which values go,
  * secret_guard_place.c what may stand in their place, secret_guard_text.c which parts of a text go;
- * secret_guard.c takes them: notes what stands in a value's place, and writes the payload anew.
+ * secret_guard_take.c takes them: notes what stands in a value's place, and writes the payload
+ * anew.
  */
 
 #include <yyjson.h>
