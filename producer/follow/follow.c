@@ -24,8 +24,9 @@ struct follow {
     struct follow_reader reader;
     struct watch *watch;
     struct followed_list files;
-    struct error *errors; /* of the arguments, as last listed */
-    bool *said;           /* that error of an argument */
+    struct followed **listed; /* of this look, by place in producer->files */
+    struct error *errors;     /* of the arguments, as last listed */
+    bool *said;               /* that error of an argument */
     size_t unwatched;
     size_t uncovered; /* files known that are none of the sources' */
     uint64_t rest_until_ms;
@@ -127,15 +128,22 @@ static void watch_folders(struct follow *follow)
     folder_names_free(&names);
 }
 
+static void find_listed(struct follow *follow)
+{
+    const struct source_files *files = &follow->producer->files;
+    follow->listed = reallocarray(follow->listed, files->count + 1, sizeof(*follow->listed));
+    if (!follow->listed)
+        abort();
+    for (size_t i = 0; i < files->count; i++) {
+        follow->listed[i] = followed_get(follow, follow_files_absolute(files->items[i].path));
+        follow->listed[i]->listed = true;
+    }
+}
+
 /* First: who has another name now keeps what is known of it. */
 static void look_for_moves(struct follow *follow)
 {
     struct error err;
-    struct source_files *files = &follow->producer->files;
-    for (size_t i = 0; i < files->count; i++) {
-        struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
-        file->listed = true;
-    }
     if (follow_moves(follow->state, follow->arguments, &follow->files, &err) != OUT_OK)
         producer_fail(follow->producer, &err);
 }
@@ -144,10 +152,8 @@ static void look_for_moves(struct follow *follow)
 static void take_turn(struct follow *follow, enum look_turn turn, bool scan)
 {
     struct source_files *files = &follow->producer->files;
-    for (size_t i = 0; i < files->count && !producer_must_stop(follow->producer); i++) {
-        struct followed *file = followed_get(follow, follow_files_absolute(files->items[i].path));
-        follow_read_file(&follow->reader, file, &files->items[i], turn, scan);
-    }
+    for (size_t i = 0; i < files->count && !producer_must_stop(follow->producer); i++)
+        follow_read_file(&follow->reader, follow->listed[i], &files->items[i], turn, scan);
 }
 
 static void look_at_files(struct follow *follow, bool scan)
@@ -218,6 +224,7 @@ static void look(struct follow *follow, bool scan)
     }
     if (scan)
         report_arguments(follow);
+    find_listed(follow);
     look_for_moves(follow);
     look_at_files(follow, scan);
     if (scan && !producer_must_stop(follow->producer)) {
@@ -368,6 +375,7 @@ void follow_sources(struct producer *producer)
         follow.files.items[i]->listed = false;
     forget_lost(&follow);
     free(follow.files.items);
+    free(follow.listed);
     free(follow.errors);
     free(follow.said);
     watch_close(follow.watch);

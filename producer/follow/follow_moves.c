@@ -36,12 +36,10 @@ static bool has_moved(const struct conf_list *sources, const struct follow_names
                       const char *path, const struct look_identity *identity)
 {
     struct look_identity now;
-    bool there = source_identity_read(old->path, &now);
-    if (there)
-        return !same_place(&now, identity) &&
-               !source_identity_is_born_after(path, old->identity.changed_ns);
-    return !source_identity_is_born_after(path, old->identity.changed_ns) &&
-           has_left(sources, old, identity);
+    if (source_identity_is_born_after(path, old->identity.changed_ns))
+        return false;
+    return source_identity_read(old->path, &now) ? !same_place(&now, identity)
+                                                 : has_left(sources, old, identity);
 }
 
 /* Takes nothing; the list owns a copy of the path. */
@@ -58,15 +56,17 @@ static void add(struct moves *moves, int64_t id, const char *path)
 }
 
 static enum outcome look_at(struct follow_state *state, const struct conf_list *sources,
-                            const struct followed *file, struct moves *moves, struct error *err)
+                            struct followed *file, struct moves *moves, struct error *err)
 {
     struct look_identity identity;
     struct follow_known known;
     struct follow_namesake old;
-    if (!source_identity_read(file->path, &identity))
+    if (!source_identity_read(file->path, &identity) ||
+        (file->placed && file->identified && look_identity_equal(&file->identity, &identity)))
         return OUT_OK;
     enum outcome outcome = follow_state_find(state, file->path, &known, err);
-    if (outcome != OUT_OK || same_place(&known.identity, &identity))
+    file->placed = outcome == OUT_OK && same_place(&known.identity, &identity);
+    if (outcome != OUT_OK || file->placed)
         return outcome;
     bool moved = false;
     for (size_t skip = 0; outcome == OUT_OK && !moved; skip++) {

@@ -346,6 +346,7 @@ static void note_identity(const struct follow_reader *reader, struct followed *f
         return;
     file->identity = *identity;
     file->identified = true;
+    file->placed = false; /* the next look at who has moved asks */
     file->since_ms = reader->look_ms;
     file->failed_same = 0;
     file->refusals_listed = false;
@@ -363,8 +364,8 @@ static void put_off(struct follow_reader *reader, struct followed *file,
 {
     file->failed_same += scan;
     file->failed += scan;
-    set_unread(reader, file,
-               verdict != LOOK_REPORT); /* also of one whose content before was said */
+    /* also when what it held before was said to be broken */
+    set_unread(reader, file, verdict != LOOK_REPORT);
     if (verdict != LOOK_REPORT || file->reported)
         return;
     error_hint(&reader->why, "what was produced of it before stays as it is");

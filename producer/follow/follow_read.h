@@ -12,6 +12,7 @@ struct followed {
     char *path; /* absolute: its name in the state */
     struct look_identity identity;
     bool identified;
+    bool placed;                  /* the state knows the file of that identity under this name */
     bool listed;                  /* in the listing at hand */
     int64_t read_ns;              /* wall clock when the last reading began */
     uint64_t since_ms;            /* that identity was first seen by the look that began then */
