@@ -101,10 +101,7 @@ bool maps_record_unmatched(struct maps *maps, struct found *found, struct error 
 bool maps_reject(struct maps *maps, struct bytes name, const struct json_walk_step *step,
                  struct found *found);
 /* Whether anything is to be had of a collection in this reading. */
-static inline bool maps_is_wanted(const struct maps *maps, const struct maps_role *role)
-{
-    return maps->second || role->join_target;
-}
+bool maps_is_wanted(const struct maps *maps, const struct maps_role *role);
 /* Sets *err: no mapping takes it. */
 void maps_unknown(struct bytes name, struct error *err);
 

@@ -13,6 +13,11 @@
 
 #include "common/policy/collect/collect_maps.h"
 
+bool maps_is_wanted(const struct maps *maps, const struct maps_role *role)
+{
+    return maps->second || role->join_target;
+}
+
 static struct maps_frame *top(struct maps *maps)
 {
     return maps->depth ? &maps->frames[maps->depth - 1] : NULL;
