@@ -159,12 +159,12 @@ static enum outcome open_bus(struct producer *producer, struct error *err)
     if (topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, topic, err) != OUT_OK ||
         topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, results, err) != OUT_OK)
         return OUT_FATAL;
-    enum outcome outcome = producer->bus->open_sender(
-        producer->bus, topic, (int32_t)settings->partitions, BROKER_WAIT_MS, producer_on_delivered,
-        producer, &producer->sender, err);
+    enum outcome outcome =
+        bus_open_sender(producer->bus, topic, (int32_t)settings->partitions, BROKER_WAIT_MS,
+                        producer_on_delivered, producer, &producer->sender, err);
     if (outcome == OUT_OK)
-        outcome = producer->bus->open_sender(producer->bus, results, 0, BROKER_WAIT_MS, on_receipt,
-                                             producer, &producer->results, err);
+        outcome = bus_open_sender(producer->bus, results, 0, BROKER_WAIT_MS, on_receipt, producer,
+                                  &producer->results, err);
     if (outcome != OUT_OK)
         return outcome;
     producer->sequences =
@@ -363,8 +363,9 @@ enum exit_code produce_run(const struct settings *settings, struct bus *bus,
 
 enum exit_code produce_main(const struct settings *settings, struct error *err)
 {
-    struct kafka_bus bus;
     log_setup_names("producer", settings->log_level, settings->log_format);
-    kafka_bus_init(&bus, settings);
-    return produce_run(settings, &bus.base, &(struct produce_options){0}, NULL, err);
+    struct bus *bus = kafka_bus_new(settings, NULL);
+    enum exit_code code = produce_run(settings, bus, &(struct produce_options){0}, NULL, err);
+    kafka_bus_free(bus);
+    return code;
 }

@@ -212,7 +212,7 @@ static void test_batches(struct claim_reading *reading, struct verify_run *run)
     }
 }
 
-static void take_message(struct claim_reading *reading, const struct kafka_read_message *message,
+static void take_message(struct claim_reading *reading, const struct bus_message *message,
                          struct claims *claims)
 {
     struct receipt_summary summary;
@@ -229,9 +229,9 @@ static void take_message(struct claim_reading *reading, const struct kafka_read_
 enum outcome claims_read(struct verify_run *run, struct claims *claims, struct error *err)
 {
     struct claim_reading reading = {0};
-    struct kafka_range *ranges = NULL;
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_range *ranges = NULL;
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     size_t count;
     *claims = (struct claims){0};
     enum outcome outcome = kafka_topic_ranges(run->settings, run->results_topic, VERIFY_KAFKA_MS,
@@ -244,14 +244,14 @@ enum outcome claims_read(struct verify_run *run, struct claims *claims, struct e
     outcome = kafka_reader_open(run->settings, run->results_topic, ranges, count, VERIFY_KAFKA_MS,
                                 &reader, err);
     while (outcome == OUT_OK) {
-        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         take_message(&reading, message, claims);
     }
     if (outcome == OUT_OK)
         test_batches(&reading, run);
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     free(reading.batches);
     free(reading.settled);
     free(reading.runs);

@@ -75,7 +75,7 @@ enum outcome cut_read_store(const struct verify_run *run, struct stored_reader *
     return outcome;
 }
 
-static void take_ranges(struct verify_run *run, const struct kafka_range *ranges, size_t count)
+static void take_ranges(struct verify_run *run, const struct bus_range *ranges, size_t count)
 {
     struct verify_report *report = &run->report;
     report->partitions = calloc(count ? count : 1, sizeof *report->partitions);
@@ -92,7 +92,7 @@ static void take_ranges(struct verify_run *run, const struct kafka_range *ranges
 enum outcome cut_take(struct verify_run *run, struct error *err)
 {
     struct verify_report *report = &run->report;
-    struct kafka_range *ranges = NULL;
+    struct bus_range *ranges = NULL;
     size_t count = 0;
     /* The topic's ends are read after the snapshot was taken: no cut can be beyond them. */
     enum outcome outcome =

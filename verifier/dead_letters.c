@@ -7,7 +7,7 @@
 #include "common/model/message/dead_letter.h"
 #include "verifier/verify_limits.h"
 
-static enum outcome take_letter(struct verify_run *run, const struct kafka_read_message *message,
+static enum outcome take_letter(struct verify_run *run, const struct bus_message *message,
                                 struct error *err)
 {
     const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
@@ -30,7 +30,7 @@ static enum outcome take_letter(struct verify_run *run, const struct kafka_read_
 }
 
 /* Turns [low, high) into what was not read before; remembers the new ends. */
-static void skip_read(struct verify_run *run, struct kafka_range *ranges, size_t count)
+static void skip_read(struct verify_run *run, struct bus_range *ranges, size_t count)
 {
     if (run->dead_partitions == 0) {
         run->dead_next = calloc(count, sizeof *run->dead_next);
@@ -53,9 +53,9 @@ static void skip_read(struct verify_run *run, struct kafka_range *ranges, size_t
 
 enum outcome dead_letters_read(struct verify_run *run, struct error *err)
 {
-    struct kafka_range *ranges = NULL;
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_range *ranges = NULL;
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     size_t count;
     enum outcome outcome =
         kafka_topic_ranges(run->settings, run->dlq_topic, VERIFY_KAFKA_MS, &ranges, &count, err);
@@ -65,12 +65,12 @@ enum outcome dead_letters_read(struct verify_run *run, struct error *err)
     outcome = kafka_reader_open(run->settings, run->dlq_topic, ranges, count, VERIFY_KAFKA_MS,
                                 &reader, err);
     while (outcome == OUT_OK) {
-        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         outcome = take_letter(run, message, err);
     }
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     free(ranges);
     return outcome;
 }

@@ -27,7 +27,7 @@ static bool may_be_gone(const struct verify_run *run, const struct expected *exp
 }
 
 /* Most messages say their version; the others are decoded once more. */
-void expected_tick(struct verify_run *run, const struct kafka_read_message *message)
+void expected_tick(struct verify_run *run, const struct bus_message *message)
 {
     struct record record;
     for (size_t i = 0; i < message->envelope.header_count; i++)
@@ -55,7 +55,7 @@ static enum outcome join_fields(struct verify_run *run, struct expected *expecte
     return OUT_OK;
 }
 
-enum outcome expected_make(struct verify_run *run, const struct kafka_read_message *message,
+enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                            struct expected *expected, struct error *err)
 {
     expected->item = NULL;
@@ -138,7 +138,7 @@ static void count_one(struct verify_run *run, const struct record *record, enum 
 }
 
 /* Tenant and entity without running the mapping, for what is counted only. */
-static struct record peek(const struct kafka_read_message *message)
+static struct record peek(const struct bus_message *message)
 {
     struct record record = {0};
     if (envelope_decode(&message->envelope, &record, NULL) != OUT_OK)
@@ -146,7 +146,7 @@ static struct record peek(const struct kafka_read_message *message)
     return record;
 }
 
-static void take_dead(struct verify_run *run, const struct kafka_read_message *message,
+static void take_dead(struct verify_run *run, const struct bus_message *message,
                       const struct dead_letter *letter)
 {
     if (run->pass != 0)
@@ -166,7 +166,7 @@ static void take_dead(struct verify_run *run, const struct kafka_read_message *m
         expected_reason(run, sample, code, "");
 }
 
-static void take_unusable(struct verify_run *run, const struct kafka_read_message *message,
+static void take_unusable(struct verify_run *run, const struct bus_message *message,
                           const struct expected *expected, const struct error *why)
 {
     if (run->pass != 0)
@@ -220,7 +220,7 @@ static enum outcome take_usable(struct verify_run *run, struct expected *expecte
     return OUT_OK;
 }
 
-static enum outcome take_message(struct verify_run *run, const struct kafka_read_message *message,
+static enum outcome take_message(struct verify_run *run, const struct bus_message *message,
                                  struct error *err)
 {
     const struct verify_partition *at = &run->report.partitions[message->partition];
@@ -260,25 +260,24 @@ static enum outcome take_message(struct verify_run *run, const struct kafka_read
 }
 
 /* Everything in the first pass, as what is above the cut is to be counted too. */
-static struct kafka_range *make_ranges(const struct verify_run *run)
+static struct bus_range *make_ranges(const struct verify_run *run)
 {
     const struct verify_report *report = &run->report;
-    struct kafka_range *ranges = calloc(report->partition_count, sizeof *ranges);
+    struct bus_range *ranges = calloc(report->partition_count, sizeof *ranges);
     if (!ranges)
         abort();
     for (size_t i = 0; i < report->partition_count; i++) {
         const struct verify_partition *at = &report->partitions[i];
-        ranges[i] =
-            (struct kafka_range){at->partition, at->low, run->pass == 0 ? at->high : at->cut};
+        ranges[i] = (struct bus_range){at->partition, at->low, run->pass == 0 ? at->high : at->cut};
     }
     return ranges;
 }
 
 enum outcome expected_read(struct verify_run *run, struct error *err)
 {
-    struct kafka_range *ranges = make_ranges(run);
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_range *ranges = make_ranges(run);
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     free(run->clocks);
     run->clocks = calloc(run->report.partition_count + 1, sizeof *run->clocks);
     if (!run->clocks)
@@ -294,12 +293,12 @@ enum outcome expected_read(struct verify_run *run, struct error *err)
                           VERIFY_KAFKA_MS, &reader, err);
     free(ranges);
     while (outcome == OUT_OK) {
-        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         outcome = take_message(run, message, err);
     }
     holes_finish(&run->holes);
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     return outcome;
 }

@@ -17,13 +17,12 @@ struct expected {
 /* The next tick of the partition's clock for a message that brings no version, as run->log_version.
  * For every message in the log's order from the topic's head, whatever becomes of it: so it is the
  * worker's. expected_read does it up to the cut. */
-void expected_tick(struct verify_run *run, const struct kafka_read_message *message);
+void expected_tick(struct verify_run *run, const struct bus_message *message);
 
 /* Decodes and runs the mapping; run->log_version is the version of a message that brings none.
  * OUT_REJECT: the record is unusable, `err` says why; as far as they
  * could be read, record.tenant and record.entity are set. */
-MUST_USE enum outcome expected_make(struct verify_run *run,
-                                    const struct kafka_read_message *message,
+MUST_USE enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                                     struct expected *expected, struct error *err);
 
 /* Reads the topic for run->pass into the table and the counters. */

@@ -78,7 +78,7 @@ static void sort_suspects(const struct verify_run *run, size_t count, struct sus
 }
 
 static struct diff_entry *find_suspect(const struct suspects *suspects,
-                                       const struct kafka_read_message *message)
+                                       const struct bus_message *message)
 {
     struct diff_entry place = {.partition = (uint32_t)message->partition & 0xFFFFFu,
                                .offset = message->offset};
@@ -99,7 +99,7 @@ static void explain_extras(struct actual_extras *extras, const struct diff_key *
 
 /* A later record that takes over a suspect's key is what the row must be at the later cut. */
 static void take_later(struct verify_run *run, struct actual_extras *extras,
-                       const struct kafka_read_message *message)
+                       const struct bus_message *message)
 {
     struct expected expected;
     expected_tick(run, message);
@@ -128,15 +128,15 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
                                  struct actual_extras *extras, struct error *err)
 {
     size_t count = run->report.partition_count;
-    struct kafka_range *ranges = calloc(count, sizeof *ranges);
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_range *ranges = calloc(count, sizeof *ranges);
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     bool moved = false; /* of a topic that does not fit the progress nothing more can be read */
     if (!ranges)
         abort();
     for (size_t i = 0; i < count; i++) {
         ranges[i] =
-            (struct kafka_range){later[i].partition, run->report.partitions[i].cut, later[i].cut};
+            (struct bus_range){later[i].partition, run->report.partitions[i].cut, later[i].cut};
         moved = moved || (!run->report.broken && ranges[i].from < ranges[i].to);
     }
     enum outcome outcome = OUT_OK;
@@ -146,12 +146,12 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
         outcome = kafka_reader_open(run->settings, run->source_topic, ranges, count,
                                     VERIFY_KAFKA_MS, &reader, err);
     while (reader && outcome == OUT_OK) {
-        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         take_later(run, extras, message);
     }
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     free(ranges);
     return outcome;
 }
@@ -159,16 +159,16 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
 /* ---- the suspects' own records */
 
 /* From each partition's first suspect to its last. */
-static struct kafka_range *ranges_of(const struct verify_run *run, const struct suspects *suspects)
+static struct bus_range *ranges_of(const struct verify_run *run, const struct suspects *suspects)
 {
-    struct kafka_range *ranges = calloc(run->report.partition_count, sizeof *ranges);
+    struct bus_range *ranges = calloc(run->report.partition_count, sizeof *ranges);
     if (!ranges)
         abort();
     for (size_t i = 0; i < run->report.partition_count; i++)
         ranges[i].partition = (int32_t)i;
     for (size_t i = 0; i < suspects->count; i++) {
         const struct diff_entry *entry = suspects->items[i];
-        struct kafka_range *range = &ranges[entry->partition];
+        struct bus_range *range = &ranges[entry->partition];
         if (range->to == 0)
             range->from = entry->offset;
         range->to = entry->offset + 1;
@@ -179,9 +179,9 @@ static struct kafka_range *ranges_of(const struct verify_run *run, const struct 
 static enum outcome judge_suspects(struct verify_run *run, const struct look_stores *stores,
                                    const struct suspects *suspects, struct error *err)
 {
-    struct kafka_range *ranges = ranges_of(run, suspects);
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_range *ranges = ranges_of(run, suspects);
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     struct look_chunk *chunk = malloc(sizeof *chunk);
     if (!chunk)
         abort();
@@ -190,7 +190,7 @@ static enum outcome judge_suspects(struct verify_run *run, const struct look_sto
         kafka_reader_open(run->settings, run->source_topic, ranges, run->report.partition_count,
                           VERIFY_KAFKA_MS, &reader, err);
     while (outcome == OUT_OK) {
-        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         struct diff_entry *entry = find_suspect(suspects, message);
@@ -199,7 +199,7 @@ static enum outcome judge_suspects(struct verify_run *run, const struct look_sto
     }
     if (outcome == OUT_OK)
         outcome = look_chunk_judge(chunk, err);
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     look_chunk_free(chunk);
     free(chunk);
     free(ranges);

@@ -47,7 +47,7 @@ static void keep_record(struct look_chunk *chunk, const struct record *from, str
 }
 
 enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,
-                            const struct kafka_read_message *message, struct error *err)
+                            const struct bus_message *message, struct error *err)
 {
     struct expected expected;
     if (chunk->count == VERIFY_CHUNK_RECORDS || chunk->arena.used > VERIFY_CHUNK_BYTES) {

@@ -36,7 +36,7 @@ void look_chunk_init(struct look_chunk *chunk, struct verify_run *run,
 void look_chunk_free(struct look_chunk *chunk);
 /* Takes a suspect's source record; judges the chunk first when it is full. */
 MUST_USE enum outcome look_chunk_add(struct look_chunk *chunk, struct diff_entry *entry,
-                                     const struct kafka_read_message *message, struct error *err);
+                                     const struct bus_message *message, struct error *err);
 /* Judges what is in the chunk and empties it. */
 MUST_USE enum outcome look_chunk_judge(struct look_chunk *chunk, struct error *err);
 

@@ -395,7 +395,7 @@ static int compare_gone(const void *left, const void *right)
 
 /* A record first produced within its ttl was written within it: its value cannot have faded. What
  * is produced again later is unchanged, and gives the value no new life. */
-static void take_message(struct redis_check *check, const struct kafka_read_message *message,
+static void take_message(struct redis_check *check, const struct bus_message *message,
                          int64_t now_ms)
 {
     struct expected expected;
@@ -418,25 +418,25 @@ static void take_message(struct redis_check *check, const struct kafka_read_mess
 static enum outcome read_times(struct redis_check *check, struct error *err)
 {
     const struct verify_report *report = &check->run->report;
-    struct kafka_range *ranges = calloc(report->partition_count, sizeof *ranges);
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_range *ranges = calloc(report->partition_count, sizeof *ranges);
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     int64_t now_ms = (int64_t)clock_unix_ms();
     if (!ranges)
         abort();
     for (size_t i = 0; i < report->partition_count; i++)
-        ranges[i] = (struct kafka_range){report->partitions[i].partition, report->partitions[i].low,
-                                         report->partitions[i].high};
+        ranges[i] = (struct bus_range){report->partitions[i].partition, report->partitions[i].low,
+                                       report->partitions[i].high};
     enum outcome outcome =
         kafka_reader_open(check->run->settings, check->run->source_topic, ranges,
                           report->partition_count, VERIFY_KAFKA_MS, &reader, err);
     while (outcome == OUT_OK) {
-        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         take_message(check, message, now_ms);
     }
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     free(ranges);
     return outcome;
 }

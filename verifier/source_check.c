@@ -344,7 +344,7 @@ static bool came_from_here(const struct source_check *check, const struct record
 /* A key that no file has. */
 static void take_other(struct source_check *check, const struct diff_key *key,
                        const struct record *record, int64_t version,
-                       const struct kafka_read_message *message)
+                       const struct bus_message *message)
 {
     uint64_t ignored[VERDICT_COUNT] = {0};
     enum verdict verdict;
@@ -374,7 +374,7 @@ static void take_other(struct source_check *check, const struct diff_key *key,
 /* The key and the version that the worker gives a message; of one that the mapping refuses, as far
  * as the producer finds them. NULL: it has none. */
 static const struct verify_mapping *identify_message(struct source_check *check,
-                                                     const struct kafka_read_message *message,
+                                                     const struct bus_message *message,
                                                      struct record *record, int64_t *version)
 {
     bool has_version;
@@ -396,7 +396,7 @@ static const struct verify_mapping *identify_message(struct source_check *check,
     return item;
 }
 
-static void answer(struct source_check *check, const struct kafka_read_message *message)
+static void answer(struct source_check *check, const struct bus_message *message)
 {
     struct verify_run *run = check->run;
     struct record record;
@@ -425,26 +425,26 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
 {
     struct verify_run *run = check->run;
     size_t count = run->report.partition_count;
-    struct kafka_range *ranges = calloc(count, sizeof *ranges);
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_range *ranges = calloc(count, sizeof *ranges);
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     if (!ranges)
         abort();
     memset(run->clocks, 0, count * sizeof *run->clocks); /* from the topic's head again */
     for (size_t i = 0; i < count; i++) {
         const struct verify_partition *at = &run->report.partitions[i];
-        ranges[i] = (struct kafka_range){at->partition, at->low, at->high};
+        ranges[i] = (struct bus_range){at->partition, at->low, at->high};
     }
     enum outcome outcome = kafka_reader_open(run->settings, run->source_topic, ranges, count,
                                              VERIFY_KAFKA_MS, &reader, err);
     while (outcome == OUT_OK) {
-        outcome = kafka_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
+        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         expected_tick(run, message);
         answer(check, message);
     }
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     free(ranges);
     return outcome;
 }

@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/policy/apply/batch_gate.h"
 #include "worker/outbox.h"
-#include "worker/parents.h"
+#include "worker/pending_children.h"
 #include "worker/redis_stage.h"
 #include "worker/worker.h"
 
@@ -82,7 +81,7 @@ void flow_pump(struct worker *worker)
     if (worker->phase != WORKER_RUNNING || worker->revoking || outbox_is_full(worker->results) ||
         (worker->stage && redis_stage_is_full(worker->stage)))
         return;
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = clock_now_ms(worker->clock);
     for (int32_t i = 0; i < worker->partition_total && sink_can_submit(worker->sink); i++) {
         int32_t number = (worker->round + i) % worker->partition_total;
         struct partition *partition = &worker->partitions[number];
@@ -108,9 +107,9 @@ static void set_paused(struct worker *worker, bool paused)
         numbers[count++] = i;
     }
     if (paused)
-        kafka_consumer_pause(worker->consumer, numbers, count);
+        bus_consumer_pause(worker->consumer, numbers, count);
     else
-        kafka_consumer_resume(worker->consumer, numbers, count);
+        bus_consumer_resume(worker->consumer, numbers, count);
     free(numbers);
 }
 
@@ -217,7 +216,7 @@ static void on_written(struct partition *partition, struct batch *batch)
         redis_stage_take(worker->stage, partition, batch);
     else
         partition->redis_next = partition->next_offset;
-    parents_note(worker->parents, batch);
+    pending_children_note(worker->pending, batch);
     bool counted = !batch->second_look;
     if (counted)
         count_classes(worker, batch);
@@ -229,15 +228,14 @@ static void on_written(struct partition *partition, struct batch *batch)
 
 static void on_retry(struct partition *partition, struct batch *batch, const struct error *err)
 {
-    uint32_t random;
     struct worker *worker = partition->worker;
     bool resource = err->code == ERR_PG_RESOURCE || err->code == ERR_REDIS_RESOURCE;
     batch_retry(batch);
     worker->counts.retries++;
-    uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
     struct backoff probe = BACKOFF_RESOURCE;
-    uint32_t wait_ms = backoff_next_ms(resource ? &probe : &partition->backoff, random);
-    partition->retry_at_ms = clock_monotonic_ms() + wait_ms;
+    uint32_t wait_ms =
+        backoff_next_ms(resource ? &probe : &partition->backoff, clock_random(worker->clock));
+    partition->retry_at_ms = clock_now_ms(worker->clock) + wait_ms;
     if (error_code_exit(err->code) == EXIT_UNREACHABLE)
         log_away("batch.retry", err);
     else

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "common/io/kafka/kafka_message.h"
 #include "common/io/log.h"
 #include "common/policy/apply/record_row.h"
 #include "worker/worker.h"
@@ -111,21 +110,21 @@ void intake_close(struct partition *partition)
     partition->queue_last = batch;
 }
 
-static size_t weight_of(const rd_kafka_message_t *message)
+static size_t weight_of(const struct bus_arrival *arrival)
 {
-    return message->len + message->key_len + MESSAGE_OVERHEAD;
+    return arrival->size + MESSAGE_OVERHEAD;
 }
 
-static void add_message(struct partition *partition, rd_kafka_message_t *message,
+static void add_message(struct partition *partition, const struct bus_arrival *arrival,
                         struct record *record, int64_t log_version, enum outcome decoded,
                         struct error *err)
 {
     struct worker *worker = partition->worker;
-    open_batch(partition, message->offset);
+    open_batch(partition, arrival->offset);
     struct batch *batch = partition->open;
-    struct batch_item *item = batch_add(batch, message->offset);
+    struct batch_item *item = batch_add(batch, arrival->offset);
     assert(item); /* a full batch was closed */
-    item->message = message;
+    item->message = arrival->held;
     size_t rows_before = batch->arena.used;
     if (decoded == OUT_OK) {
         item->sealed = record->sealed;
@@ -134,7 +133,7 @@ static void add_message(struct partition *partition, rd_kafka_message_t *message
         if (made != OUT_OK && batch->arena.refused && batch->count > 1) {
             batch->count--; /* it did not fit beside the others: the next batch has the room */
             intake_close(partition);
-            add_message(partition, message, record, log_version, decoded, err);
+            add_message(partition, arrival, record, log_version, decoded, err);
             return;
         }
         if (made != OUT_OK && batch->arena.refused)
@@ -144,11 +143,11 @@ static void add_message(struct partition *partition, rd_kafka_message_t *message
     }
     if (decoded != OUT_OK)
         batch_reject(batch, item, err);
-    size_t held = weight_of(message) + batch->arena.used - rows_before;
-    batch->bytes += message->len + message->key_len + item->sealed.size;
+    size_t held = weight_of(arrival) + batch->arena.used - rows_before;
+    batch->bytes += arrival->size + item->sealed.size;
     batch->held += held;
     worker->in_flight_bytes += held;
-    partition->position = message->offset + 1;
+    partition->position = arrival->offset + 1;
     worker->counts.polled++;
     if (is_full(worker, batch) || partition->position == partition->look_until)
         intake_close(partition);
@@ -164,39 +163,39 @@ static void close_at_bounds(struct partition *partition, int64_t offset)
             intake_close(partition);
 }
 
-void intake_message(struct worker *worker, rd_kafka_message_t *message)
+void intake_message(void *owner, const struct bus_arrival *arrival)
 {
+    struct worker *worker = owner;
     struct error err;
     struct envelope envelope;
     struct record record;
     struct partition *partition =
-        message->partition < worker->partition_total && worker->held[message->partition]
-            ? &worker->partitions[message->partition]
+        arrival->partition < worker->partition_total && worker->held[arrival->partition]
+            ? &worker->partitions[arrival->partition]
             : NULL;
     bool wanted = partition && partition->state == PARTITION_READING && !worker->revoking &&
-                  worker->phase == WORKER_RUNNING && message->offset >= partition->position;
+                  worker->phase == WORKER_RUNNING && arrival->offset >= partition->position;
     if (!wanted) {
-        rd_kafka_message_destroy(message);
+        bus_release(worker->bus, arrival->held);
         return;
     }
     partition->at_end = false;
-    kafka_message_view(message, &envelope);
+    bus_view(worker->bus, arrival->held, &envelope);
     enum outcome decoded = envelope_decode(&envelope, &record, &err);
     int64_t log_version = 0;
     if (decoded == OUT_OK && !record.has_version)
-        log_version = log_clock_take(&partition->log, rd_kafka_message_timestamp(message, NULL),
-                                     message->offset);
-    if (message->offset < partition->wanted) { /* read for the clock's sake only */
-        partition->position = message->offset + 1;
-        rd_kafka_message_destroy(message);
+        log_version = log_clock_take(&partition->log, arrival->timestamp_ms, arrival->offset);
+    if (arrival->offset < partition->wanted) { /* read for the clock's sake only */
+        partition->position = arrival->offset + 1;
+        bus_release(worker->bus, arrival->held);
         return;
     }
-    close_at_bounds(partition, message->offset);
-    if (!check_sequence(partition, &envelope, message->offset)) {
-        rd_kafka_message_destroy(message);
+    close_at_bounds(partition, arrival->offset);
+    if (!check_sequence(partition, &envelope, arrival->offset)) {
+        bus_release(worker->bus, arrival->held);
         return;
     }
-    add_message(partition, message, &record, log_version, decoded, &err);
+    add_message(partition, arrival, &record, log_version, decoded, &err);
 }
 
 bool intake_skip_to_wanted(struct partition *partition)
@@ -230,7 +229,7 @@ void intake_end(void *owner, int32_t number)
         worker->partitions[number].state != PARTITION_READING)
         return;
     struct partition *partition = &worker->partitions[number];
-    int64_t end = kafka_consumer_end(worker->consumer, number);
+    int64_t end = bus_consumer_end(worker->consumer, number);
     if (end >= 0 && end < partition->next_offset) {
         halt_behind_end(partition, end);
         return;

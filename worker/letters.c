@@ -12,19 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/kafka/kafka_message.h"
-#include "common/io/postgres/pg_parents.h"
 #include "common/policy/apply/batch_gate.h"
 #include "common/model/message/dead_letter.h"
 #include "worker/outbox.h"
-#include "worker/parents.h"
+#include "worker/pending_children.h"
 #include "worker/worker.h"
 
 /* Whose letter is on its way. A batch is recycled only when none of its own is left. */
 struct letter_way {
     struct batch *batch; /* with `item`; NULL: the letter of `orphan` */
     struct batch_item *item;
-    const struct parents_orphan *orphan;
+    const struct pending_orphan *orphan;
     bool bare; /* it was refused once: headers that may go are left out */
 };
 
@@ -63,7 +61,7 @@ static enum outcome queue_item(struct worker *worker, const struct letter_way *w
     struct dead_letter_place place = {worker->source, batch->fence.partition, item->offset};
     struct message_view message;
     struct header *headers;
-    kafka_message_whole(item->message, &headers, &message);
+    bus_view_whole(worker->bus, item->message, &headers, &message);
     enum outcome outcome = queue_letter(worker, &message, &place, item->err ? item->err : &UNKNOWN,
                                         batch->attempts + 1, way, err);
     free(headers);
@@ -75,13 +73,13 @@ static enum outcome queue_item(struct worker *worker, const struct letter_way *w
 static enum outcome queue_orphan(struct worker *worker, const struct letter_way *way,
                                  struct error *err)
 {
-    const struct parents_orphan *orphan = way->orphan;
+    const struct pending_orphan *orphan = way->orphan;
     struct dead_letter_place place = {worker->source, orphan->partition, orphan->offset};
     struct message_view message = message_of(&orphan->message);
     return queue_letter(worker, &message, &place, &orphan->err, 1, way, err);
 }
 
-enum outcome letters_send_orphan(struct worker *worker, const struct parents_orphan *orphan,
+enum outcome letters_send_orphan(struct worker *worker, const struct pending_orphan *orphan,
                                  struct error *err)
 {
     return queue_orphan(worker, &(struct letter_way){.orphan = orphan}, err);
@@ -165,7 +163,7 @@ static void on_told_orphan(struct worker *worker, struct letter_way *way, enum o
 {
     if (outcome != OUT_OK && send_bare(worker, way, err))
         return;
-    worker->parents_told(worker->parents, outcome == OUT_OK);
+    worker->pending_told(worker->pending, outcome == OUT_OK);
     if (outcome != OUT_OK)
         worker_fail(worker, err);
 }
@@ -184,7 +182,7 @@ void letters_on_told(void *owner, void *item, enum outcome outcome, const struct
     }
     if (way->batch)
         on_told_batch(worker, way, outcome, &why);
-    else if (worker->parents)
+    else if (worker->pending)
         on_told_orphan(worker, way, outcome, &why);
     free(way);
 }

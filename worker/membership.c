@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/clock.h"
 #include "common/io/log.h"
 #include "worker/outbox.h"
-#include "worker/parents.h"
+#include "worker/pending_children.h"
 #include "worker/redis_stage.h"
 #include "worker/stall.h"
 #include "worker/worker.h"
@@ -56,7 +55,7 @@ void membership_on_assigned(void *owner, const int32_t *partitions, size_t count
         stalls_begin(worker->stalls, partitions[i]);
         claim(worker, partitions[i]);
     }
-    if (count == 0 && kafka_consumer_start(worker->consumer, NULL, NULL, 0, &err) != OUT_OK)
+    if (count == 0 && bus_consumer_start(worker->consumer, NULL, NULL, 0, &err) != OUT_OK)
         worker_fail(worker, &err);
 }
 
@@ -84,9 +83,9 @@ static void read_those(struct worker *worker, bool claimed)
         offsets[count++] = partition->position;
     }
     worker->over_budget = false;
-    if (kafka_consumer_start(worker->consumer, numbers, offsets, count, &err) != OUT_OK)
+    if (bus_consumer_start(worker->consumer, numbers, offsets, count, &err) != OUT_OK)
         worker_fail(worker, &err);
-    kafka_consumer_resume(worker->consumer, numbers, count);
+    bus_consumer_resume(worker->consumer, numbers, count);
     free(numbers);
     free(offsets);
 }
@@ -194,7 +193,7 @@ void membership_commit(struct worker *worker)
         numbers[count] = i;
         offsets[count++] = worker->partitions[i].next_offset;
     }
-    kafka_consumer_commit(worker->consumer, numbers, offsets, count);
+    bus_consumer_commit(worker->consumer, numbers, offsets, count);
     free(numbers);
     free(offsets);
 }
@@ -220,13 +219,13 @@ void membership_on_revoked(void *owner)
 {
     struct worker *worker = owner;
     if (worker->phase >= WORKER_RELEASING) { /* everything was released already */
-        kafka_consumer_give_up(worker->consumer);
+        bus_consumer_give_up(worker->consumer);
         return;
     }
     log_line(LOG_INFO, "group.revoked", "partitions=%zu", worker->held_count);
     worker->revoking = true;
-    worker->revoke_by_ms = clock_monotonic_ms() + REVOKE_MS;
-    membership_check_revoked(worker, clock_monotonic_ms());
+    worker->revoke_by_ms = clock_now_ms(worker->clock) + REVOKE_MS;
+    membership_check_revoked(worker, clock_now_ms(worker->clock));
 }
 
 void membership_check_revoked(struct worker *worker, uint64_t now_ms)
@@ -237,7 +236,7 @@ void membership_check_revoked(struct worker *worker, uint64_t now_ms)
     membership_commit(worker);
     membership_release(worker);
     worker->revoking = false;
-    kafka_consumer_give_up(worker->consumer);
+    bus_consumer_give_up(worker->consumer);
 }
 
 /* Nothing of it is on its way, and Kafka has no more: by its own word, or because the next offset
@@ -249,7 +248,7 @@ static bool is_at_end(const struct worker *worker, const struct partition *parti
     if (partition->state != PARTITION_READING || partition->current || partition->queue_first ||
         partition->open)
         return false;
-    int64_t end = kafka_consumer_end(worker->consumer, partition->number);
+    int64_t end = bus_consumer_end(worker->consumer, partition->number);
     if (end >= 0 && end < partition->next_offset) /* it is halted when Kafka says where it ends */
         return false;
     return partition->at_end || (end >= 0 && partition->position >= end);
@@ -260,6 +259,6 @@ bool membership_at_end(const struct worker *worker)
     for (int32_t i = 0; i < worker->partition_total; i++)
         if (worker->held[i] && !is_at_end(worker, &worker->partitions[i]))
             return false;
-    return parents_is_settled(worker->parents) &&
+    return pending_children_are_settled(worker->pending) &&
            (!worker->stage || redis_stage_is_settled(worker->stage));
 }

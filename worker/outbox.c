@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/io/kafka/kafka_sender.h"
-
 /* What a message costs besides its bytes, here and in the client (its struct and headers; measured
  * as in kafka_client.c). */
 #define MESSAGE_OVERHEAD 1024
@@ -29,7 +27,7 @@ struct queue {
 };
 
 struct outbox {
-    struct kafka_sender *sender;
+    struct bus_sender *sender;
     outbox_told told;
     void *owner;
     size_t most, bytes;
@@ -84,9 +82,8 @@ static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t 
     note(entry, outcome, err);
 }
 
-enum outcome outbox_open(const struct settings *settings, const char *topic, int timeout_ms,
-                         size_t most, outbox_told told, void *owner, struct outbox **out,
-                         struct error *err)
+enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t most,
+                         outbox_told told, void *owner, struct outbox **out, struct error *err)
 {
     struct outbox *outbox = calloc(1, sizeof *outbox);
     if (!outbox)
@@ -94,8 +91,8 @@ enum outcome outbox_open(const struct settings *settings, const char *topic, int
     outbox->told = told;
     outbox->owner = owner;
     outbox->most = most;
-    enum outcome outcome = kafka_sender_open(settings, topic, 0, timeout_ms, on_delivered, outbox,
-                                             &outbox->sender, err);
+    enum outcome outcome =
+        bus_open_sender(bus, topic, 0, timeout_ms, on_delivered, outbox, &outbox->sender, err);
     if (outcome != OUT_OK) {
         free(outbox);
         return outcome;
@@ -126,7 +123,7 @@ void outbox_close(struct outbox *outbox, void (*drop)(void *item))
 {
     if (!outbox)
         return;
-    kafka_sender_close(outbox->sender);
+    bus_sender_close(outbox->sender);
     drop_all(&outbox->unsent, drop);
     drop_all(&outbox->sent, drop);
     drop_all(&outbox->reported, drop);
@@ -135,17 +132,17 @@ void outbox_close(struct outbox *outbox, void (*drop)(void *item))
 
 int32_t outbox_partitions(const struct outbox *outbox)
 {
-    return kafka_sender_partitions(outbox->sender);
+    return bus_sender_partitions(outbox->sender);
 }
 
 size_t outbox_message_most(const struct outbox *outbox)
 {
-    return kafka_sender_message_most(outbox->sender);
+    return bus_sender_message_max(outbox->sender);
 }
 
 int outbox_fd(struct outbox *outbox)
 {
-    return kafka_sender_fd(outbox->sender);
+    return bus_sender_fd(outbox->sender);
 }
 
 /* Copies to *at, which moves behind it. NULL stays NULL (a header without a value is not one with
@@ -201,8 +198,8 @@ static void send_unsent(struct outbox *outbox)
 {
     struct error err;
     for (struct entry *entry; (entry = outbox->unsent.first);) {
-        enum outcome outcome = kafka_sender_send_message(outbox->sender, entry->partition,
-                                                         &entry->message, entry, &err);
+        enum outcome outcome =
+            bus_sender_send_message(outbox->sender, entry->partition, &entry->message, entry, &err);
         if (outcome == OUT_RETRY) /* the client is full: the next turn goes on */
             return;
         cut_out(&outbox->unsent, entry);
@@ -230,7 +227,7 @@ void outbox_turn(struct outbox *outbox)
     if (outbox->turning)
         return;
     outbox->turning = true;
-    kafka_sender_poll(outbox->sender, 0);
+    bus_sender_poll(outbox->sender, 0);
     tell_reported(outbox);
     send_unsent(outbox);
     outbox->turning = false;

@@ -19,8 +19,7 @@
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
-#include "common/io/settings.h"
-#include "common/model/message/message.h"
+#include "common/port/bus.h"
 
 struct outbox;
 
@@ -28,11 +27,11 @@ struct outbox;
  * client is dead. `err` is NULL with OUT_OK. May put new messages. */
 typedef void (*outbox_told)(void *owner, void *item, enum outcome outcome, const struct error *err);
 
-/* Checks that the topic exists; waits at most timeout_ms for a broker (kafka_sender_open). `most`:
+/* Checks that the topic exists; waits at most timeout_ms for a broker (bus_open_sender). `most`:
  * bytes not yet acknowledged above which the outbox is full. */
-MUST_USE enum outcome outbox_open(const struct settings *settings, const char *topic,
-                                  int timeout_ms, size_t most, outbox_told told, void *owner,
-                                  struct outbox **outbox, struct error *err);
+MUST_USE enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t most,
+                                  outbox_told told, void *owner, struct outbox **outbox,
+                                  struct error *err);
 /* NULL is allowed. What is not acknowledged is dropped and not told; `drop` (or NULL) gets the item
  * of each. */
 void outbox_close(struct outbox *outbox, void (*drop)(void *item));
@@ -40,7 +39,7 @@ void outbox_close(struct outbox *outbox, void (*drop)(void *item));
 int32_t outbox_partitions(const struct outbox *outbox);
 /* Bytes of the largest message (message_size) that topic and client take, as far as is known. */
 size_t outbox_message_most(const struct outbox *outbox);
-/* Readable when the client has something to tell: then call outbox_turn. */
+/* Readable when the client has something to tell: then call outbox_turn. -1: there is none. */
 int outbox_fd(struct outbox *outbox);
 
 /* Copies the message; never fails, never sends, never tells. */

@@ -23,11 +23,11 @@ struct batch *partition_new_batch(struct worker *worker)
     return batch;
 }
 
-static void destroy_messages(struct batch *batch)
+static void release_messages(const struct worker *worker, struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->items[i].message)
-            rd_kafka_message_destroy(batch->items[i].message);
+            bus_release(worker->bus, batch->items[i].message);
         batch->items[i].message = NULL;
     }
 }
@@ -35,12 +35,12 @@ static void destroy_messages(struct batch *batch)
 void partitions_let_go(struct worker *worker)
 {
     for (struct batch *batch = worker->made; batch; batch = batch->next_made)
-        destroy_messages(batch);
+        release_messages(worker, batch);
 }
 
 void partition_recycle(struct worker *worker, struct batch *batch)
 {
-    destroy_messages(batch);
+    release_messages(worker, batch);
     worker->in_flight_bytes -= batch->held;
     batch_reset(batch);
     batch->next = worker->spare;
@@ -87,7 +87,7 @@ void partition_halt(struct partition *partition, const struct error *err)
     log_error(LOG_ERROR, "partition.halted", err);
     partition_drop(partition);
     partition->state = PARTITION_HALTED;
-    kafka_consumer_pause(worker->consumer, &partition->number, 1);
+    bus_consumer_pause(worker->consumer, &partition->number, 1);
     if (worker->failure.code == ERR_NONE)
         worker->failure = *err;
     for (int32_t i = 0; i < worker->partition_total; i++)

@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/policy/apply/batch_gate.h"
 #include "worker/outbox.h"
-#include "worker/parents.h"
+#include "worker/pending_children.h"
 #include "worker/worker.h"
 
 /* A message of a receipt has at most this many bytes; less when the topic takes less. */
@@ -75,7 +74,7 @@ static void list_rejects(struct receipt *receipt, const struct batch *batch)
 static void fill(struct receipt *receipt, struct partition *partition, const struct batch *batch)
 {
     struct worker *worker = partition->worker;
-    int64_t end = kafka_consumer_end(worker->consumer, partition->number);
+    int64_t end = bus_consumer_end(worker->consumer, partition->number);
     *receipt = (struct receipt){
         .worker = bytes_text(worker->name),
         .topic = bytes_text(worker->source),
@@ -84,7 +83,7 @@ static void fill(struct receipt *receipt, struct partition *partition, const str
         .first = batch->fence.start,
         .next = batch->fence.end,
         .epoch = partition->epoch,
-        .committed_ms = clock_unix_ms(),
+        .committed_ms = clock_wall_ms(worker->clock),
         .lag = end > batch->fence.end ? end - batch->fence.end : 0,
         .recovered = batch_is_recovered(batch),
     };
@@ -198,8 +197,8 @@ void receipts_on_told(void *owner, void *item, enum outcome outcome, const struc
     struct worker *worker = owner;
     struct receipt_way *way = item;
     if (way->partition == SETTLED_PARTITION) {
-        if (worker->parents)
-            worker->parents_told(worker->parents, outcome == OUT_OK);
+        if (worker->pending)
+            worker->pending_told(worker->pending, outcome == OUT_OK);
         free(way);
         return;
     }

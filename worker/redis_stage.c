@@ -311,7 +311,7 @@ enum outcome redis_stage_new(struct worker *worker, struct error *err)
         abort();
     stage->worker = worker;
     enum outcome outcome =
-        redis_client_new(&worker->loop, &config, &EVENTS, stage, &stage->client, err);
+        redis_client_new(worker->world.loop, &config, &EVENTS, stage, &stage->client, err);
     if (outcome != OUT_OK) {
         free(stage);
         return outcome;
@@ -319,7 +319,7 @@ enum outcome redis_stage_new(struct worker *worker, struct error *err)
     redis_rows_init(&stage->rows, false, worker->settings->redis_tombstone_ms);
     buf_init(&stage->tail, SIZE_MAX / 2);
     buf_init(&stage->command, SIZE_MAX / 2);
-    stage->child = rebuild_child_new(&worker->loop, worker->settings, on_rebuilt, stage);
+    stage->child = rebuild_child_new(worker->world.loop, worker->settings, on_rebuilt, stage);
     stage->open_parts = 2;
     worker->stage = stage;
     return OUT_OK;

@@ -5,11 +5,10 @@
 
 #include "common/base/buf.h"
 #include "common/io/answer.h"
-#include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/policy/outage.h"
 #include "common/policy/totals.h"
-#include "worker/parents.h"
+#include "worker/pending_children.h"
 #include "worker/redis_stage.h"
 
 #define REPORT_MS 250
@@ -147,5 +146,5 @@ void report_answer(const struct worker *worker)
     json_out_count(out, "batches", counts->batches);
     json_out_count(out, "retries", counts->retries);
     json_out_count(out, "redis_unowned", counts->foreign);
-    json_out_seconds(out, "duration_seconds", clock_monotonic_ms() - worker->started_ms);
+    json_out_seconds(out, "duration_seconds", clock_now_ms(worker->clock) - worker->started_ms);
 }

@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "common/io/clock.h"
-#include "common/io/kafka/kafka_client.h"
 #include "common/io/log.h"
 #include "common/policy/watchdog.h"
 #include "worker/redis_stage.h"
@@ -26,9 +24,7 @@ struct stalls {
     struct stall *items; /* by partition */
     uint64_t looked_ms;
     uint64_t moved_ms; /* any of them */
-    uv_work_t work;
-    int64_t *ends; /* its answer */
-    bool is_asking, is_answered;
+    bool is_asking;
     void (*on_closed)(void *owner);
 };
 
@@ -37,19 +33,17 @@ struct stalls *stalls_new(struct worker *worker,
 {
     struct stalls *stalls = calloc(1, sizeof *stalls);
     size_t count = (size_t)worker->partition_total;
-    if (!stalls || !(stalls->items = calloc(count, sizeof *stalls->items)) ||
-        !(stalls->ends = calloc(count, sizeof *stalls->ends)))
+    if (!stalls || !(stalls->items = calloc(count, sizeof *stalls->items)))
         abort();
     stalls->worker = worker;
     stalls->claim = claim;
-    stalls->work.data = stalls;
     return stalls;
 }
 
 void stalls_begin(struct stalls *stalls, int32_t partition)
 {
     struct stall *stall = &stalls->items[partition];
-    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t now_ms = clock_now_ms(stalls->worker->clock);
     stall->furthest = stall->end = -1;
     stall->asked_ms = now_ms;
     watchdog_init(&stall->watchdog, stalls->worker->settings->stall_ms, now_ms);
@@ -57,31 +51,21 @@ void stalls_begin(struct stalls *stalls, int32_t partition)
 
 /* ---- where the log ends ------------------------------------------------------------------ */
 
-static void in_pool(uv_work_t *work)
-{
-    struct stalls *stalls = work->data;
-    const struct worker *worker = stalls->worker;
-    stalls->is_answered = kafka_ask_ends(worker->asker, worker->source, stalls->ends,
-                                         worker->partition_total, ASK_MS);
-}
-
 static void free_stalls(struct stalls *stalls)
 {
     void (*on_closed)(void *) = stalls->on_closed;
     struct worker *worker = stalls->worker;
     free(stalls->items);
-    free(stalls->ends);
     free(stalls);
     on_closed(worker);
 }
 
-static void after_pool(uv_work_t *work, int status)
+static void on_ends(void *owner, const int64_t *ends)
 {
-    struct stalls *stalls = work->data;
-    (void)status;
+    struct stalls *stalls = owner;
     stalls->is_asking = false;
-    for (int32_t i = 0; stalls->is_answered && i < stalls->worker->partition_total; i++)
-        stalls->items[i].end = stalls->ends[i];
+    for (int32_t i = 0; ends && i < stalls->worker->partition_total; i++)
+        stalls->items[i].end = ends[i];
     if (stalls->on_closed)
         free_stalls(stalls);
 }
@@ -89,15 +73,15 @@ static void after_pool(uv_work_t *work, int status)
 static void ask(struct stalls *stalls)
 {
     stalls->is_asking = true;
-    if (uv_queue_work(&stalls->worker->loop, &stalls->work, in_pool, after_pool) != 0)
-        abort();
+    bus_ask_ends(stalls->worker->bus, stalls->worker->source, stalls->worker->partition_total,
+                 ASK_MS, on_ends, stalls);
 }
 
 /* ---- looking ----------------------------------------------------------------------------- */
 
 static int64_t end_of(const struct stalls *stalls, int32_t number)
 {
-    int64_t heard = kafka_consumer_end(stalls->worker->consumer, number);
+    int64_t heard = bus_consumer_end(stalls->worker->consumer, number);
     int64_t asked = stalls->items[number].end;
     return heard > asked ? heard : asked;
 }

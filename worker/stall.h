@@ -9,7 +9,7 @@
  * group still gives it to us is claimed again by the same way.
  *
  * Where a log ends is known from what was fetched; of a partition from which nothing comes it is
- * asked, in libuv's pool.
+ * asked.
  */
 
 #include <stdbool.h>

@@ -2,13 +2,14 @@
 
 #include "worker/worker.h"
 
-#include "common/io/clock.h"
+#include <signal.h>
+
 #include "common/io/log.h"
 
 void worker_enter(struct worker *worker, enum worker_phase phase, uint64_t most_ms)
 {
     worker->phase = phase;
-    worker->phase_by_ms = clock_monotonic_ms() + most_ms;
+    worker->phase_by_ms = clock_now_ms(worker->clock) + most_ms;
 }
 
 void worker_stop(struct worker *worker)

@@ -11,23 +11,27 @@
  *   outbox.c   messages on their way to Kafka: owned, sent and told by the loop's turn
  *   receipts.c committed batch ─► results topic; watermarks
  *   redis_stage.c committed batch ─► Redis, in storage hybrid
- *   parents.c  records that wait for those they refer to     worker_stores.c  opens the stores
+ *   pending_children.c  records that wait for those they refer to
  *   stall.c    is each partition that is ours being read?
  *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up
- *   work.c     start, signals, stop     worker.c  failing, phases
+ *   life.c     start, turns, stop     worker.c  failing, phases
+ *   work.c     `drover work`: the loop, signals, servers     worker_stores.c  their stores
+ *
+ * All of it but work.c and worker_stores.c knows ports only (common/port), so that the same worker
+ * runs over memory: in a rehearsal, in unit tests and in the simulation (tests/sim).
  *
  * A partition's batches:  open ─► queued … ─► current (dead letters, sink, retries) ─► recycled
  * One current batch a partition, so its offsets commit in order; partitions run side by side.
  */
 
-#include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
-#include "common/io/kafka/kafka_consumer.h"
 #include "common/io/mappings.h"
 #include "common/io/stores.h"
+#include "common/port/bus.h"
+#include "common/port/clock.h"
+#include "common/port/pending.h"
 #include "common/port/progress.h"
 #include "common/model/message/receipt.h"
 #include "common/model/message/topic.h"
@@ -35,7 +39,10 @@
 #include "worker/partition.h"
 
 struct outbox;
-struct parents_orphan;
+struct pending_children;
+struct redis_stage;
+struct uv_loop_s;
+struct stalls;
 
 struct worker_counts {
     uint64_t polled;
@@ -57,37 +64,58 @@ enum worker_phase {
     WORKER_RELEASING, /* watermarks stored, claims given up */
     WORKER_CLOSING,   /* the stores: they may hold batches until they are closed */
     WORKER_LEAVING,   /* the consumer leaves the group; nobody holds its messages any more */
-    WORKER_ENDING,    /* the loop's handles */
+    WORKER_ENDED,
 };
 
-/* What the stores tell, and whom (work.c). */
+/* What the stores tell, and whom (life.c). */
 struct worker_events {
     struct sink_events sink;
     struct progress_events progress;
     void (*on_closed)(void *owner); /* one of open_parts */
 };
 
+struct worker;
+
+/* Opens what the storage consists of: sink, progress, and where it has them stage and pending. */
+struct worker_stores {
+    /* What must hold before anything is opened: row level security, a lock. May block. */
+    enum outcome (*check)(struct worker *worker, struct error *err);
+    /* With worker->events, and the worker as their owner. */
+    enum outcome (*open)(struct worker *worker, struct error *err);
+    /* When all that was opened is closed. */
+    void (*free)(struct worker *worker);
+};
+
+/* What a worker needs of the world; all of it outlives the worker. */
+struct worker_world {
+    struct bus *bus;
+    const struct clock *clock;
+    const struct worker_stores *stores;
+    struct uv_loop_s *loop; /* the stores'; NULL over memory */
+    void *owner;            /* of the stores and of on_ended */
+    /* Nothing of the worker calls anybody any more: free it. left: what did not end in its time and
+     * may still be using the worker, which is not freed then; NULL: nothing. */
+    void (*on_ended)(void *owner, const char *left);
+};
+
 struct worker {
     const struct settings *settings;
+    struct worker_world world;
+    struct bus *bus;           /* world's */
+    const struct clock *clock; /* world's */
     const struct store *store;
     const struct worker_events *events;
     struct mapping_set mappings;
-    uv_loop_t loop;
-    uv_check_t check;
-    uv_timer_t timer;
-    uv_poll_t results_poll, letters_poll;
-    int open_parts; /* of the phase: stores or handles still to close */
-    struct kafka_consumer *consumer;
-    rd_kafka_t *asker; /* for questions: member of no group. In the pool as well (kafka_ask_end) */
+    int open_parts; /* stores still to close */
+    struct bus_consumer *consumer;
     struct outbox *results, *letters;
     struct sink *sink;
     struct progress *progress;
-    struct redis_stage *stage;     /* hybrid; else NULL */
-    struct file_store *file_store; /* file; else NULL */
-    struct stalls *stalls;         /* is each partition being read? */
-    struct parents *parents;       /* when a mapping refers to another; else NULL */
-    /* What became of what `parents` gave to the outboxes: all of it is safe, or not. */
-    void (*parents_told)(struct parents *parents, bool good);
+    struct redis_stage *stage;        /* hybrid; else NULL */
+    struct stalls *stalls;            /* is each partition being read? */
+    struct pending_children *pending; /* when a mapping refers to another; else NULL */
+    /* What became of what `pending` gave to the outboxes: all of it is safe, or not. */
+    void (*pending_told)(struct pending_children *pending, bool good);
     const char *group;
     char source[TOPIC_NAME_SIZE], name[128];
     char results_topic[TOPIC_NAME_SIZE], letters_topic[TOPIC_NAME_SIZE];
@@ -109,13 +137,12 @@ struct worker {
     uint64_t started_ms, phase_by_ms, leave_by_ms, last_commit_ms, last_report_ms, last_line_ms;
     bool checked, store_lost;
     struct error store_trouble; /* while the store is lost */
-    bool left_behind;           /* it ends although something of it still runs */
     enum exit_code exit_code;
     struct error failure; /* why it stops, when it was not asked to */
 };
 
 /* ---- intake.c */
-void intake_message(struct worker *worker, rd_kafka_message_t *message);
+void intake_message(void *owner, const struct bus_arrival *arrival);
 /* Messages are gone from the topic. When they were to be read for the clock's sake only, goes on at
  * the first one wanted; false when that one is gone. */
 bool intake_skip_to_wanted(struct partition *partition);
@@ -134,10 +161,10 @@ void flow_check_budget(struct worker *worker);
 /* Puts the dead letters of the current batch's decided items into the outbox; its letters_pending
  * counts them. When one can never fit, its partition is halted. */
 void letters_send(struct partition *partition);
-/* The letter of a child whose parent never came: parents_told tells its end. The orphan
+/* The letter of a child whose parent never came: pending_told tells its end. The orphan
  * stays where it is until then. OUT_REJECT: it can never fit. */
 MUST_USE enum outcome letters_send_orphan(struct worker *worker,
-                                          const struct parents_orphan *orphan, struct error *err);
+                                          const struct pending_orphan *orphan, struct error *err);
 void letters_on_rejected(void *owner, struct batch *batch);
 void letters_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
 
@@ -147,7 +174,7 @@ void letters_on_told(void *owner, void *item, enum outcome outcome, const struct
 MUST_USE enum outcome receipts_send(struct partition *partition, const struct batch *batch,
                                     struct error *err);
 void receipts_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
-/* What became of records that waited; parents_told follows. */
+/* What became of records that waited; pending_told follows. */
 void receipts_send_settled(struct worker *worker, int64_t round, struct settled_item *items,
                            size_t count);
 /* Stores watermarks that have moved. */
@@ -171,6 +198,23 @@ void membership_release(struct worker *worker);
 void membership_commit(struct worker *worker);
 /* True when every assigned partition has been written to its end, or is halted. */
 bool membership_at_end(const struct worker *worker);
+
+/* ---- life.c */
+/* NULL never. `settings` outlives it. */
+struct worker *worker_new(const struct settings *settings, const struct worker_world *world);
+/* Mappings, names, topics, outboxes, and the stores' check. Blocks. */
+MUST_USE enum outcome worker_open(struct worker *worker, struct error *err);
+/* Opens the stores; from here on it is alive, and ends by on_ended. */
+void worker_start(struct worker *worker);
+/* What Kafka has acknowledged, what follows from it, and what is to be sent: once a turn of the
+ * loop, when all that came was handed over. */
+void worker_turn(struct worker *worker);
+/* What time brings, and a turn: every WORKER_TICK_MS. */
+void worker_tick(struct worker *worker);
+#define WORKER_TICK_MS 50
+/* When it was never started, has ended, or its whole process is given up (a crash: stores and
+ * consumer are the caller's to end). */
+void worker_free(struct worker *worker);
 
 /* ---- worker.c */
 /* The next phase, and how long it may take. */

@@ -12,20 +12,22 @@
 
 #include "common/io/clock.h"
 #include "common/io/filestore/file_store.h"
-#include "common/io/kafka/kafka_message.h"
 #include "common/io/log.h"
 #include "common/io/postgres/pg_gate.h"
+#include "common/io/postgres/pg_pending.h"
 #include "common/io/postgres/pg_progress.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
 #include "common/io/redis/redis_sink.h"
 #include "common/io/redis/redis_url.h"
-#include "worker/parents.h"
+#include "worker/pending_children.h"
 #include "worker/redis_stage.h"
-#include "worker/stall.h"
 
 #define START_MS 30000   /* longest wait for PostgreSQL at the start */
 #define CONNECT_MS 10000 /* one connection attempt */
+
+/* The process's only one; a worker of storage file is the only one of its folder. */
+static struct file_store *file_store;
 
 /* Row level security must really hold before anything is written. Waits for a server that is away.
  */
@@ -62,7 +64,7 @@ static enum outcome check_redis(const struct worker *worker, struct error *err)
     return outcome;
 }
 
-enum outcome worker_stores_check(struct worker *worker, struct error *err)
+static enum outcome check_stores(struct worker *worker, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     const struct store *store = worker->store;
@@ -74,11 +76,28 @@ enum outcome worker_stores_check(struct worker *worker, struct error *err)
     if (outcome == OUT_OK && store->has_tables)
         outcome = pass_gate(worker, err);
     if (outcome == OUT_OK && store->has_files)
-        outcome = file_store_open(worker->settings, &worker->mappings, &worker->file_store, err);
+        outcome = file_store_open(worker->settings, &worker->mappings, &file_store, err);
     return outcome;
 }
 
 /* ---- opening ----------------------------------------------------------------------------- */
+
+static void open_pending(struct worker *worker)
+{
+    struct pg_pending_config config = {.settings = worker->settings,
+                                       .mappings = &worker->mappings,
+                                       .group = worker->group,
+                                       .topic = worker->source,
+                                       .partitions = worker->partition_total,
+                                       .bus = worker->bus,
+                                       .wants_rows = worker->store->has_stage};
+    if (!pending_children_are_needed(worker))
+        return;
+    worker->pending = pending_children_new(worker);
+    pending_children_use(
+        worker->pending,
+        pg_pending_new(worker->world.loop, &config, &PENDING_CHILDREN_EVENTS, worker->pending));
+}
 
 static enum outcome open_postgres(struct worker *worker, struct error *err)
 {
@@ -94,10 +113,11 @@ static enum outcome open_postgres(struct worker *worker, struct error *err)
         .mappings = &worker->mappings,
         .hybrid = worker->store->has_stage,
     };
-    worker->progress = pg_progress_new(&worker->loop, &config, &worker->events->progress, worker);
-    worker->sink = pg_sink_new(&worker->loop, &config.lane, (int)worker->settings->lanes,
+    worker->progress =
+        pg_progress_new(worker->world.loop, &config, &worker->events->progress, worker);
+    worker->sink = pg_sink_new(worker->world.loop, &config.lane, (int)worker->settings->lanes,
                                &worker->mappings, &worker->events->sink, worker);
-    worker->parents = parents_new(worker);
+    open_pending(worker);
     return worker->store->has_stage ? redis_stage_new(worker, err) : OUT_OK;
 }
 
@@ -106,11 +126,11 @@ static enum outcome open_redis(struct worker *worker, struct error *err)
     struct redis_progress_config config = {worker->group, worker->source, worker->name,
                                            worker->partition_total, &worker->mappings};
     enum outcome outcome =
-        redis_progress_new(&worker->loop, worker->settings, &config, &worker->events->progress,
+        redis_progress_new(worker->world.loop, worker->settings, &config, &worker->events->progress,
                            worker, &worker->progress, err);
     if (outcome == OUT_OK)
-        outcome = redis_sink_new(&worker->loop, worker->settings, &worker->events->sink, worker,
-                                 &worker->sink, err);
+        outcome = redis_sink_new(worker->world.loop, worker->settings, &worker->events->sink,
+                                 worker, &worker->sink, err);
     return outcome;
 }
 
@@ -119,13 +139,13 @@ static enum outcome open_file(struct worker *worker, struct error *err)
     (void)err;
     struct file_progress_config config = {worker->group, worker->source, worker->name,
                                           worker->partition_total};
-    worker->progress = file_progress_new(&worker->loop, worker->file_store, &config,
+    worker->progress = file_progress_new(worker->world.loop, file_store, &config,
                                          &worker->events->progress, worker);
-    worker->sink = file_sink_new(&worker->loop, worker->file_store, &worker->events->sink, worker);
+    worker->sink = file_sink_new(worker->world.loop, file_store, &worker->events->sink, worker);
     return OUT_OK;
 }
 
-enum outcome worker_stores_open(struct worker *worker, struct error *err)
+static enum outcome open_stores(struct worker *worker, struct error *err)
 {
     static enum outcome (*const OPEN[])(struct worker *, struct error *) = {
         [STORAGE_DATABASE] = open_postgres, /* storage memory did not pass the check */
@@ -133,35 +153,14 @@ enum outcome worker_stores_open(struct worker *worker, struct error *err)
         [STORAGE_HYBRID] = open_postgres,
         [STORAGE_FILE] = open_file,
     };
-    worker->stalls = stalls_new(worker, membership_claim_one);
     return OPEN[worker->settings->storage](worker, err);
 }
 
-void worker_stores_close(struct worker *worker)
+static void free_stores(struct worker *worker)
 {
-    if (worker->sink) {
-        worker->open_parts++;
-        sink_close(worker->sink, worker->events->on_closed);
-    }
-    if (worker->progress) {
-        worker->open_parts++;
-        progress_close(worker->progress, worker->events->on_closed);
-    }
-    if (worker->stage) {
-        worker->open_parts++;
-        redis_stage_close(worker->stage, worker->events->on_closed);
-    }
-    if (worker->parents) {
-        worker->open_parts++;
-        parents_close(worker->parents, worker->events->on_closed);
-    }
-    if (worker->stalls) {
-        worker->open_parts++;
-        stalls_close(worker->stalls, worker->events->on_closed);
-    }
+    (void)worker;
+    file_store_close(file_store);
+    file_store = NULL;
 }
 
-void worker_stores_free(struct worker *worker)
-{
-    file_store_close(worker->file_store);
-}
+const struct worker_stores WORKER_STORES_SERVERS = {check_stores, open_stores, free_stores};

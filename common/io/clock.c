@@ -1,6 +1,7 @@
 #include "common/io/clock.h"
 
 #include <time.h>
+#include <uv.h>
 
 static uint64_t read_clock_ns(clockid_t clock)
 {
@@ -23,3 +24,25 @@ uint64_t clock_monotonic_ns(void)
 {
     return read_clock_ns(CLOCK_MONOTONIC);
 }
+
+static uint64_t monotonic_ms(const struct clock *clock)
+{
+    (void)clock;
+    return clock_monotonic_ms();
+}
+
+static int64_t unix_ms(const struct clock *clock)
+{
+    (void)clock;
+    return clock_unix_ms();
+}
+
+static uint32_t random_bits(const struct clock *clock)
+{
+    uint32_t bits = 0;
+    (void)clock;
+    uv_random(NULL, NULL, &bits, sizeof bits, 0, NULL);
+    return bits;
+}
+
+const struct clock CLOCK_MACHINE = {monotonic_ms, unix_ms, random_bits};

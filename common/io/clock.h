@@ -5,8 +5,13 @@
 
 #include <stdint.h>
 
+#include "common/port/clock.h"
+
 int64_t clock_unix_ms(void);       /* wall clock, for people and versions */
 uint64_t clock_monotonic_ms(void); /* for waiting and rates */
 uint64_t clock_monotonic_ns(void);
+
+/* The machine's. */
+extern const struct clock CLOCK_MACHINE;
 
 #endif

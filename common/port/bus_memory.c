@@ -74,13 +74,10 @@ static void *must(void *memory)
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-static size_t weight_of(const struct envelope *envelope)
+static size_t weight_of(const struct message_view *message)
 {
-    size_t size = sizeof(struct memory_message) + envelope->key.size + envelope->value.size +
-                  envelope->header_count * sizeof(struct header);
-    for (size_t i = 0; i < envelope->header_count; i++)
-        size += envelope->headers[i].name.size + envelope->headers[i].value.size;
-    return size;
+    return sizeof(struct memory_message) + message_size(message) +
+           message->header_count * sizeof(struct header);
 }
 
 static struct bytes put(char **at, struct bytes part)
@@ -92,17 +89,17 @@ static struct bytes put(char **at, struct bytes part)
     return bytes_of(start, part.size);
 }
 
-static struct memory_message *copy_of(const struct envelope *envelope, size_t size)
+static struct memory_message *copy_of(const struct message_view *view, size_t size)
 {
     struct memory_message *message = must(malloc(size));
     *message = (struct memory_message){
-        .size = size, .null_value = envelope->null_value, .header_count = envelope->header_count};
-    char *at = (char *)&message->headers[envelope->header_count];
-    message->key = put(&at, envelope->key);
-    message->value = put(&at, envelope->value);
-    for (size_t i = 0; i < envelope->header_count; i++) {
-        message->headers[i].name = put(&at, envelope->headers[i].name);
-        message->headers[i].value = put(&at, envelope->headers[i].value);
+        .size = size, .null_value = view->null_value, .header_count = view->header_count};
+    char *at = (char *)&message->headers[view->header_count];
+    message->key = put(&at, view->key);
+    message->value = put(&at, view->value);
+    for (size_t i = 0; i < view->header_count; i++) {
+        message->headers[i].name = put(&at, view->headers[i].name);
+        message->headers[i].value = put(&at, view->headers[i].value);
     }
     return message;
 }
@@ -152,12 +149,12 @@ static void note(struct memory_sender *sender, struct report report)
     sender->reports[sender->report_count++] = report;
 }
 
-static enum outcome send(struct bus_sender *base, int32_t number, const struct envelope *envelope,
+static enum outcome send(struct bus_sender *base, int32_t number, const struct message_view *view,
                          void *item, struct error *err)
 {
     struct memory_sender *sender = of(base);
     struct bus_memory *bus = sender->bus;
-    size_t size = weight_of(envelope);
+    size_t size = weight_of(view);
     bool full = bus->used > 0 && bus->used + size > bus->most;
     if (full && bus->on_poll)
         return OUT_RETRY;
@@ -165,10 +162,10 @@ static enum outcome send(struct bus_sender *base, int32_t number, const struct e
         return error_set(err, OUT_FATAL, ERR_STORE_MEMORY,
                          "the messages do not fit the memory storage");
     if (number < 0)
-        number = hash_partition(envelope->key, sender->topic->partition_count);
+        number = hash_partition(view->key, sender->topic->partition_count);
     assert(number < sender->topic->partition_count);
     struct memory_partition *partition = &sender->topic->partitions[number];
-    struct memory_message *message = copy_of(envelope, size);
+    struct memory_message *message = copy_of(view, size);
     append(bus, partition, message);
     note(sender, (struct report){item, number, message->offset});
     return OUT_OK;
@@ -192,6 +189,18 @@ static int poll(struct bus_sender *base, int wait_ms)
         bus->polling = false;
     }
     return told;
+}
+
+static size_t message_max(const struct bus_sender *base)
+{
+    (void)base;
+    return SIZE_MAX;
+}
+
+static int fd(struct bus_sender *base)
+{
+    (void)base;
+    return -1;
 }
 
 static bool flush(struct bus_sender *base, int timeout_ms)
@@ -223,7 +232,8 @@ static enum outcome open_sender(struct bus *base, const char *name, int32_t pinn
                                 bus_delivered on_delivered, void *owner, struct bus_sender **out,
                                 struct error *err)
 {
-    static const struct bus_sender_ops OPS = {partitions, send, poll, flush, pending, close_sender};
+    static const struct bus_sender_ops OPS = {partitions, message_max, send,    poll,
+                                              fd,         flush,       pending, close_sender};
     struct memory_topic *topic = find_topic((struct bus_memory *)base, name);
     (void)timeout_ms;
     *out = NULL;
@@ -333,7 +343,8 @@ void bus_memory_reader_free(struct bus_memory_reader *reader)
 struct bus_memory *bus_memory_new(size_t bytes_most)
 {
     struct bus_memory *bus = must(calloc(1, sizeof *bus));
-    bus->base.open_sender = open_sender;
+    static const struct bus_ops OPS = {.open_sender = open_sender};
+    bus->base.ops = &OPS;
     bus->most = bytes_most;
     return bus;
 }

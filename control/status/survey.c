@@ -91,15 +91,15 @@ static void sum_up(struct survey *survey)
 static enum outcome ask_for_messages(struct survey *survey, int32_t at, struct error *err)
 {
     struct survey_partition *partition = &survey->partitions[at];
-    const struct kafka_range range = {at, partition->high - partition->lag, partition->high};
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    const struct bus_range range = {at, partition->high - partition->lag, partition->high};
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     enum outcome outcome = kafka_reader_open(survey->settings, survey->topics[TOPIC_SOURCE], &range,
                                              1, survey->timeout_ms, &reader, err);
     if (outcome == OUT_OK)
-        outcome = kafka_reader_next(reader, survey->timeout_ms, &message, err);
+        outcome = bus_reader_next(reader, survey->timeout_ms, &message, err);
     partition->nothing_left = outcome == OUT_OK && !message;
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     return outcome;
 }
 

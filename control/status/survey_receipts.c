@@ -10,7 +10,7 @@
 #include "common/model/message/dead_letter.h"
 #include "control/status/survey.h"
 
-typedef void (*on_message)(struct survey *survey, const struct kafka_read_message *message);
+typedef void (*on_message)(struct survey *survey, const struct bus_message *message);
 
 static void settle(struct survey *survey, const struct settled_item *item)
 {
@@ -65,7 +65,7 @@ static void take_batch(struct survey *survey, struct bytes json, struct receipt_
         partition->told[i] += summary->counts[i];
 }
 
-static void take_receipt(struct survey *survey, const struct kafka_read_message *message)
+static void take_receipt(struct survey *survey, const struct bus_message *message)
 {
     struct receipt_summary summary;
     if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
@@ -220,7 +220,7 @@ static void count_code(struct survey *survey, enum error_code code)
     found->count++;
 }
 
-static void take_letter(struct survey *survey, const struct kafka_read_message *message)
+static void take_letter(struct survey *survey, const struct bus_message *message)
 {
     const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
     if (origin.id.size == 0 || add_id(survey, origin.id))
@@ -229,14 +229,14 @@ static void take_letter(struct survey *survey, const struct kafka_read_message *
 
 /* What came since the last look; `read` are the offsets it goes on from. */
 static enum outcome find_new(struct survey *survey, const char *topic, const int64_t *read,
-                             struct kafka_range *ranges, bool *any, struct error *err)
+                             struct bus_range *ranges, bool *any, struct error *err)
 {
     *any = false;
     int32_t count = 0;
     enum outcome outcome =
         kafka_partition_count(survey->client, topic, survey->timeout_ms, &count, err);
     for (int32_t i = 0; i < survey->partition_count; i++) {
-        ranges[i] = (struct kafka_range){.partition = i};
+        ranges[i] = (struct bus_range){.partition = i};
         if (outcome != OUT_OK || i >= count)
             continue;
         outcome = kafka_watermarks(survey->client, topic, i, survey->timeout_ms, &ranges[i].from,
@@ -251,22 +251,22 @@ static enum outcome find_new(struct survey *survey, const char *topic, const int
 /* Each message moves its own place in `read`: when reading fails half-way the next look goes on
  * behind what was taken, as few receipts tell by themselves that they came before. */
 static enum outcome read_ranges(struct survey *survey, const char *topic,
-                                const struct kafka_range *ranges, int64_t *read, on_message take,
+                                const struct bus_range *ranges, int64_t *read, on_message take,
                                 struct error *err)
 {
-    struct kafka_reader *reader = NULL;
-    const struct kafka_read_message *message = NULL;
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
     enum outcome outcome =
         kafka_reader_open(survey->settings, topic, ranges, (size_t)survey->partition_count,
                           survey->timeout_ms, &reader, err);
     if (outcome != OUT_OK)
         return outcome;
-    while ((outcome = kafka_reader_next(reader, survey->timeout_ms, &message, err)) == OUT_OK &&
+    while ((outcome = bus_reader_next(reader, survey->timeout_ms, &message, err)) == OUT_OK &&
            message) {
         take(survey, message);
         read[message->partition] = message->offset + 1;
     }
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
     return outcome;
 }
 
@@ -274,7 +274,7 @@ static enum outcome read_topic(struct survey *survey, enum topic_kind kind, int6
                                on_message take, struct error *err)
 {
     const char *topic = survey->topics[kind];
-    struct kafka_range *ranges = calloc((size_t)survey->partition_count, sizeof(ranges[0]));
+    struct bus_range *ranges = calloc((size_t)survey->partition_count, sizeof(ranges[0]));
     if (!ranges)
         abort();
     bool any;

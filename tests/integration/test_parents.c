@@ -304,7 +304,7 @@ static bool ends(void *owner, int64_t *list, int32_t count)
     return H.end >= 0;
 }
 
-static void sweep(uint64_t wait_ms, struct parents_result *result)
+static void sweep(uint64_t wait_ms, struct pending_result *result)
 {
     struct error err;
     if (!H.has_end)
@@ -324,7 +324,7 @@ static void sweep(uint64_t wait_ms, struct parents_result *result)
     ck_assert(!result->busy);
 }
 
-static void forget(const struct parents_result *result)
+static void forget(const struct pending_result *result)
 {
     struct error err;
     struct parents_config config = {
@@ -355,7 +355,7 @@ END_TEST
 START_TEST(children_wait_and_get_in_once_their_parents_are_there)
 {
     enum record_class verdicts[4];
-    struct parents_result result;
+    struct pending_result result;
     struct batch *batch = batch_new_at();
     put(batch, "grand", "g", 1, "{\"id\":\"g\",\"parent\":\"c\"}");
     put(batch, "child", "c", 1, "{\"id\":\"c\",\"parent\":\"p\"}");
@@ -395,12 +395,12 @@ END_TEST
 
 START_TEST(an_orphan_is_told_with_its_message_and_never_tried_again)
 {
-    struct parents_result result;
+    struct pending_result result;
     const char *json = "{\"id\":\"c\",\"parent\":\"p\"}";
     ck_assert_int_eq(write_one("child", "c", 7, json), CLASS_WAITING);
     sweep(0, &result);
     ck_assert_uint_eq(result.orphan_count, 1);
-    struct parents_orphan *orphan = &result.orphans[0];
+    struct pending_orphan *orphan = &result.orphans[0];
     ck_assert_int_eq(orphan->err.code, ERR_PG_PARENT);
     ck_assert(bytes_equal(orphan->message.value, bytes_text(json)));
     ck_assert(bytes_equal(orphan->message.key, BYTES_LITERAL("t1/child/c")));
@@ -424,7 +424,7 @@ END_TEST
 
 static uint64_t orphans_of(uint64_t wait_ms)
 {
-    struct parents_result result;
+    struct pending_result result;
     sweep(wait_ms, &result);
     uint64_t orphans = result.orphan_count;
     pg_parents_result_free(&result);
@@ -435,7 +435,7 @@ static uint64_t orphans_of(uint64_t wait_ms)
 
 START_TEST(a_backlog_makes_no_orphans)
 {
-    struct parents_result result;
+    struct pending_result result;
     ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
     H.has_end = true;
     H.end = H.next + 1; /* one more message is in the topic: it may be the parent */
@@ -521,7 +521,7 @@ END_TEST
 
 START_TEST(a_round_is_told_as_it_was)
 {
-    struct parents_result first, again;
+    struct pending_result first, again;
     int64_t round;
     ck_assert_int_eq(write_one("child", "a", 1, "{\"id\":\"a\",\"parent\":\"p\"}"), CLASS_WAITING);
     ck_assert_int_eq(write_one("parent", "p", 1, "{\"id\":\"p\"}"), CLASS_APPLIED);
@@ -547,7 +547,7 @@ END_TEST
 
 START_TEST(an_older_version_is_superseded)
 {
-    struct parents_result result;
+    struct pending_result result;
     enum record_class classes[5] = {0};
     ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
     ck_assert_int_eq(write_one("child", "e", 1, "{\"id\":\"e\",\"parent\":\"p\"}"), CLASS_WAITING);
@@ -603,7 +603,7 @@ static void park_three(void)
 
 static void expect_two_of_three(const char *state, bool waits)
 {
-    struct parents_result result;
+    struct pending_result result;
     sweep(LONG_MS, &result);
     ck_assert_msg(result.applied_count == 2, "%s: %zu got in", state, result.applied_count);
     for (size_t i = 0; i < 2; i++)
@@ -636,7 +636,7 @@ END_TEST
 /* The rights are gone: nothing of it is any record's fault. */
 START_TEST(a_missing_right_is_no_record_s)
 {
-    struct parents_result result;
+    struct pending_result result;
     struct error err;
     park_three();
     PGconn *connection = must_open(H.url, "");
@@ -659,7 +659,7 @@ END_TEST
 
 START_TEST(a_message_without_a_key_has_none_when_it_comes_back)
 {
-    struct parents_result result;
+    struct pending_result result;
     for (int no_key = 0; no_key < 2; no_key++) {
         H.no_key = no_key;
         const char *json = no_key ? "{\"id\":\"d\",\"parent\":\"p\"}" : CHILD;
@@ -677,7 +677,7 @@ END_TEST
 /* Headers that are no headers: the reason is said, not what stood in memory. */
 START_TEST(a_damaged_message_says_so)
 {
-    struct parents_result result;
+    struct pending_result result;
     ck_assert_int_eq(write_one("child", "c", 1, CHILD), CLASS_WAITING);
     must_run(H.look, "UPDATE drover.waiting SET headers = '\\x00'");
     sweep(LONG_MS, &result);
@@ -702,7 +702,7 @@ START_TEST(many_wait_at_once)
 {
     enum { MANY = 2000 };
     static enum record_class verdicts[MANY];
-    struct parents_result result;
+    struct pending_result result;
     char id[16], json[64];
     for (int round = 0; round < 2; round++) {
         struct batch *batch = batch_new_at();
@@ -742,7 +742,7 @@ END_TEST
 
 START_TEST(a_newer_version_overtakes_a_waiting_one)
 {
-    struct parents_result result;
+    struct pending_result result;
     ck_assert_int_eq(write_one("child", "c", 1, "{\"id\":\"c\",\"parent\":\"p\"}"), CLASS_WAITING);
     ck_assert_int_eq(write_one("child", "c", 2, "{\"id\":\"c\",\"n\":2}"), CLASS_APPLIED);
     ck_assert_int_eq(write_one("parent", "p", 1, "{\"id\":\"p\"}"), CLASS_APPLIED);
@@ -868,7 +868,7 @@ END_TEST
 
 START_TEST(a_hard_delete_goes_after_its_life)
 {
-    struct parents_result result;
+    struct pending_result result;
     apply_version("hard", 1, false);
     apply_version("hard", 2, true);
     write_one("hard", "living", 1, "{\"id\":\"living\",\"note\":\"n\"}");

@@ -72,9 +72,9 @@ static void put_numbers(int32_t partition, int from, int to)
     flush();
 }
 
-static struct kafka_reader *open_reader(const struct kafka_range *ranges, size_t count)
+static struct bus_reader *open_reader(const struct bus_range *ranges, size_t count)
 {
-    struct kafka_reader *reader = NULL;
+    struct bus_reader *reader = NULL;
     struct error err = {0};
     ck_assert_msg(kafka_reader_open(&settings, "t", ranges, count, WAIT_MS, &reader, &err) ==
                       OUT_OK,
@@ -84,16 +84,16 @@ static struct kafka_reader *open_reader(const struct kafka_range *ranges, size_t
 
 START_TEST(reads_exactly_the_ranges)
 {
-    static const struct kafka_range RANGES[] = {{0, 0, 100}, {1, 20, 70}, {2, 50, 50}};
+    static const struct bus_range RANGES[] = {{0, 0, 100}, {1, 20, 70}, {2, 50, 50}};
     int64_t next[PARTITIONS] = {0, 20, 50};
     struct error err = {0};
-    const struct kafka_read_message *message;
+    const struct bus_message *message;
     int count = 0;
     for (int32_t partition = 0; partition < PARTITIONS; partition++)
         put_numbers(partition, 0, 100);
-    struct kafka_reader *reader = open_reader(RANGES, 3);
+    struct bus_reader *reader = open_reader(RANGES, 3);
     for (;;) {
-        ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+        ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
         if (!message)
             break;
         char text[32] = "";
@@ -105,17 +105,17 @@ START_TEST(reads_exactly_the_ranges)
     }
     ck_assert_int_eq(count, 150);
     /* the end stays the end */
-    ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+    ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
     ck_assert_ptr_null(message);
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
 }
 END_TEST
 
 START_TEST(shows_a_message_whole)
 {
-    static const struct kafka_range RANGE = {1, 0, 2};
+    static const struct bus_range RANGE = {1, 0, 2};
     struct error err = {0};
-    const struct kafka_read_message *message;
+    const struct bus_message *message;
     rd_kafka_headers_t *headers = rd_kafka_headers_new(80);
     for (int i = 0; i < ENVELOPE_HEADERS_MOST + 6; i++)
         rd_kafka_header_add(headers, "foreign", -1, "x", 1);
@@ -127,8 +127,8 @@ START_TEST(shows_a_message_whole)
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     put(1, "", 0);
     flush();
-    struct kafka_reader *reader = open_reader(&RANGE, 1);
-    ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+    struct bus_reader *reader = open_reader(&RANGE, 1);
+    ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
     const struct envelope *envelope = &message->envelope;
     ck_assert(envelope->null_value);
     ck_assert(bytes_equal(envelope->key, BYTES_LITERAL("k")));
@@ -138,53 +138,53 @@ START_TEST(shows_a_message_whole)
     ck_assert(bytes_equal(envelope->headers[0].value, BYTES_LITERAL("acme\0x")));
     ck_assert(bytes_equal(envelope->headers[1].name, BYTES_LITERAL("drover-entity")));
     ck_assert_uint_eq(envelope->headers[1].value.size, 0);
-    ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+    ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
     ck_assert(!message->envelope.null_value);
     ck_assert_uint_eq(message->envelope.value.size, 0);
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
 }
 END_TEST
 
 START_TEST(waits_for_what_is_not_there_yet)
 {
-    static const struct kafka_range RANGE = {0, 0, 12};
+    static const struct bus_range RANGE = {0, 0, 12};
     struct error err = {0};
-    const struct kafka_read_message *message;
+    const struct bus_message *message;
     put_numbers(0, 0, 10);
-    struct kafka_reader *reader = open_reader(&RANGE, 1);
+    struct bus_reader *reader = open_reader(&RANGE, 1);
     for (int i = 0; i < 10; i++) {
-        ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+        ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
         ck_assert_int_eq(message->offset, i);
     }
-    ck_assert_int_eq(kafka_reader_next(reader, SHORT_MS, &message, &err), OUT_RETRY);
+    ck_assert_int_eq(bus_reader_next(reader, SHORT_MS, &message, &err), OUT_RETRY);
     ck_assert_int_eq(err.code, ERR_KAFKA_UNREACHABLE);
     put_numbers(0, 10, 15);
     for (int i = 10; i < 12; i++) {
-        ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+        ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
         ck_assert_int_eq(message->offset, i);
     }
-    ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+    ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
     ck_assert_ptr_null(message);
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
 }
 END_TEST
 
 START_TEST(nothing_wanted_ends_at_once)
 {
-    static const struct kafka_range RANGES[] = {{0, 0, 0}, {1, 7, 3}};
+    static const struct bus_range RANGES[] = {{0, 0, 0}, {1, 7, 3}};
     struct error err = {0};
-    const struct kafka_read_message *message;
-    struct kafka_reader *reader = open_reader(RANGES, 2);
-    ck_assert_int_eq(kafka_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+    const struct bus_message *message;
+    struct bus_reader *reader = open_reader(RANGES, 2);
+    ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
     ck_assert_ptr_null(message);
-    kafka_reader_close(reader);
+    bus_reader_close(reader);
 }
 END_TEST
 
 START_TEST(refuses_what_is_not_there)
 {
-    static const struct kafka_range RANGES[] = {{0, 0, 5}, {PARTITIONS, 0, 5}};
-    struct kafka_reader *reader = NULL;
+    static const struct bus_range RANGES[] = {{0, 0, 5}, {PARTITIONS, 0, 5}};
+    struct bus_reader *reader = NULL;
     struct error err = {0};
     ck_assert_int_eq(kafka_reader_open(&settings, "absent", RANGES, 1, WAIT_MS, &reader, &err),
                      OUT_FATAL);
@@ -199,10 +199,10 @@ END_TEST
 /* Seven messages of 900 KB do not fit the mock's 5 MiB: the first are gone. */
 START_TEST(says_that_the_begin_is_gone)
 {
-    static const struct kafka_range RANGE = {0, 0, 7};
+    static const struct bus_range RANGE = {0, 0, 7};
     enum { SIZE = 900000 };
-    struct kafka_reader *reader = NULL;
-    struct kafka_range *ranges = NULL;
+    struct bus_reader *reader = NULL;
+    struct bus_range *ranges = NULL;
     struct error err = {0};
     size_t count;
     uint32_t noise = 1;
@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(tells_the_ranges)
 {
-    struct kafka_range *ranges = NULL;
+    struct bus_range *ranges = NULL;
     struct error err = {0};
     size_t count = 99;
     put_numbers(1, 0, 42);

@@ -66,9 +66,9 @@ static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t 
     told.failed += outcome == OUT_FATAL;
 }
 
-static struct kafka_sender *open_sender(void)
+static struct bus_sender *open_sender(void)
 {
-    struct kafka_sender *sender = NULL;
+    struct bus_sender *sender = NULL;
     struct error err = {0};
     enum outcome outcome =
         kafka_sender_open(&settings, TOPIC, 4, WAIT_MS, on_delivered, &told, &sender, &err);
@@ -76,17 +76,17 @@ static struct kafka_sender *open_sender(void)
     return sender;
 }
 
-static enum outcome send_value(struct kafka_sender *sender, int32_t partition, const char *value,
+static enum outcome send_value(struct bus_sender *sender, int32_t partition, const char *value,
                                struct error *err)
 {
     struct envelope envelope = {.key = BYTES_LITERAL("t/e/1"),
                                 .value = bytes_text(value),
                                 .headers = {{BYTES_LITERAL("drover-tenant"), BYTES_LITERAL("t")}},
                                 .header_count = 1};
-    return kafka_sender_send(sender, partition, &envelope, &settings, err);
+    return bus_sender_send(sender, partition, &envelope, &settings, err);
 }
 
-static void send_many(struct kafka_sender *sender, int count)
+static void send_many(struct bus_sender *sender, int count)
 {
     struct error err;
     for (int i = 0; i < count; i++)
@@ -95,51 +95,51 @@ static void send_many(struct kafka_sender *sender, int count)
 
 START_TEST(tells_each_fate_once)
 {
-    struct kafka_sender *sender = open_sender();
-    ck_assert_int_eq(kafka_sender_partitions(sender), 4);
+    struct bus_sender *sender = open_sender();
+    ck_assert_int_eq(bus_sender_partitions(sender), 4);
     send_many(sender, 100);
-    ck_assert_uint_eq(kafka_sender_pending(sender), 100);
-    ck_assert(kafka_sender_flush(sender, WAIT_MS));
+    ck_assert_uint_eq(bus_sender_pending(sender), 100);
+    ck_assert(bus_sender_flush(sender, WAIT_MS));
     ck_assert_int_eq(told.stored, 100);
     ck_assert(told.in_order);
-    ck_assert_uint_eq(kafka_sender_pending(sender), 0);
-    kafka_sender_close(sender);
+    ck_assert_uint_eq(bus_sender_pending(sender), 0);
+    bus_sender_close(sender);
 }
 END_TEST
 
 START_TEST(wakes_by_its_descriptor)
 {
-    struct kafka_sender *sender = open_sender();
+    struct bus_sender *sender = open_sender();
     send_many(sender, 1);
-    struct pollfd wake = {.fd = kafka_sender_fd(sender), .events = POLLIN};
+    struct pollfd wake = {.fd = bus_sender_fd(sender), .events = POLLIN};
     uint64_t count;
     while (told.stored == 0) {
         ck_assert_int_eq(poll(&wake, 1, WAIT_MS), 1);
         ck_assert_int_eq(read(wake.fd, &count, sizeof(count)), sizeof(count));
-        kafka_sender_poll(sender, 0);
+        bus_sender_poll(sender, 0);
     }
-    kafka_sender_close(sender);
+    bus_sender_close(sender);
 }
 END_TEST
 
 START_TEST(survives_what_is_transient)
 {
-    struct kafka_sender *sender = open_sender();
+    struct bus_sender *sender = open_sender();
     rd_kafka_mock_push_request_errors(
         cluster, 0 /* Produce */, 3, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
         RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
     send_many(sender, 40);
-    ck_assert(kafka_sender_flush(sender, WAIT_MS));
+    ck_assert(bus_sender_flush(sender, WAIT_MS));
     ck_assert_int_eq(told.stored, 40);
     ck_assert_int_eq(told.failed, 0);
     ck_assert(told.in_order);
-    kafka_sender_close(sender);
+    bus_sender_close(sender);
 }
 END_TEST
 
 START_TEST(a_full_queue_waits_for_the_broker)
 {
-    struct kafka_sender *sender = open_sender();
+    struct bus_sender *sender = open_sender();
     struct error err = {0};
     rd_kafka_mock_broker_set_down(cluster, 1);
     int sent = 0;
@@ -148,20 +148,20 @@ START_TEST(a_full_queue_waits_for_the_broker)
         sent++;
     ck_assert_int_eq(outcome, OUT_RETRY);
     ck_assert_int_gt(sent, 100);
-    ck_assert(!kafka_sender_flush(sender, 50));
+    ck_assert(!bus_sender_flush(sender, 50));
     rd_kafka_mock_broker_set_up(cluster, 1);
     while (send_value(sender, 0, "{}", &err) == OUT_RETRY)
-        kafka_sender_poll(sender, 100);
-    ck_assert(kafka_sender_flush(sender, WAIT_MS));
+        bus_sender_poll(sender, 100);
+    ck_assert(bus_sender_flush(sender, WAIT_MS));
     ck_assert_int_eq(told.stored, sent + 1);
     ck_assert(told.in_order);
-    kafka_sender_close(sender);
+    bus_sender_close(sender);
 }
 END_TEST
 
 START_TEST(too_large_is_refused_at_once)
 {
-    struct kafka_sender *sender = open_sender();
+    struct bus_sender *sender = open_sender();
     struct error err;
     char *value = malloc(2 << 20);
     ck_assert_ptr_nonnull(value);
@@ -171,9 +171,9 @@ START_TEST(too_large_is_refused_at_once)
     ck_assert_int_eq(err.code, ERR_KAFKA_SIZE);
     value[1 << 20] = '\0'; /* the limit itself fits, with key and headers */
     ck_assert_int_eq(send_value(sender, 0, value, &err), OUT_OK);
-    ck_assert(kafka_sender_flush(sender, WAIT_MS));
+    ck_assert(bus_sender_flush(sender, WAIT_MS));
     free(value);
-    kafka_sender_close(sender);
+    bus_sender_close(sender);
 }
 END_TEST
 
@@ -190,24 +190,24 @@ static const struct {
 
 START_TEST(tells_what_the_broker_refused)
 {
-    struct kafka_sender *sender = open_sender();
+    struct bus_sender *sender = open_sender();
     struct error err;
     rd_kafka_mock_push_request_errors(cluster, 0, 1, REFUSALS[_i].error);
     ck_assert_int_eq(send_value(sender, 0, "{}", &err), OUT_OK);
-    ck_assert(kafka_sender_flush(sender, WAIT_MS));
+    ck_assert(bus_sender_flush(sender, WAIT_MS));
     ck_assert_int_eq(told.refused, REFUSALS[_i].refused);
     ck_assert_int_eq(told.failed, !REFUSALS[_i].refused);
     ck_assert_msg(told.code == REFUSALS[_i].code, "%s", error_code_id(told.code));
-    kafka_sender_close(sender);
+    bus_sender_close(sender);
 }
 END_TEST
 
 START_TEST(closing_drops_what_is_not_sent)
 {
-    struct kafka_sender *sender = open_sender();
+    struct bus_sender *sender = open_sender();
     rd_kafka_mock_broker_set_down(cluster, 1);
     send_many(sender, 10);
-    kafka_sender_close(sender);
+    bus_sender_close(sender);
     ck_assert_int_eq(told.stored + told.refused + told.failed, 0);
 }
 END_TEST
@@ -216,11 +216,11 @@ END_TEST
 
 static enum outcome try_open(const char *topic, int32_t pinned, struct error *err)
 {
-    struct kafka_sender *sender = NULL;
+    struct bus_sender *sender = NULL;
     enum outcome outcome =
         kafka_sender_open(&settings, topic, pinned, 1000, on_delivered, &told, &sender, err);
     if (outcome == OUT_OK)
-        kafka_sender_close(sender);
+        bus_sender_close(sender);
     return outcome;
 }
 

@@ -50,7 +50,7 @@ static void setup(void)
     H.bus = bus_memory_new(MOST);
     bus_memory_make_topic(H.bus, "t", 3);
     struct bus *bus = bus_memory_bus(H.bus);
-    ck_assert_int_eq(bus->open_sender(bus, "t", 3, 0, on_delivered, &H, &H.sender, &err), OUT_OK);
+    ck_assert_int_eq(bus_open_sender(bus, "t", 3, 0, on_delivered, &H, &H.sender, &err), OUT_OK);
 }
 
 static void teardown(void)
@@ -199,11 +199,10 @@ START_TEST(topics_are_checked)
     struct error err;
     struct bus_sender *sender;
     struct bus *bus = bus_memory_bus(H.bus);
-    ck_assert_int_eq(bus->open_sender(bus, "none", 0, 0, on_delivered, NULL, &sender, &err),
+    ck_assert_int_eq(bus_open_sender(bus, "none", 0, 0, on_delivered, NULL, &sender, &err),
                      OUT_FATAL);
     ck_assert_int_eq(err.code, ERR_KAFKA_TOPIC);
-    ck_assert_int_eq(bus->open_sender(bus, "t", 4, 0, on_delivered, NULL, &sender, &err),
-                     OUT_FATAL);
+    ck_assert_int_eq(bus_open_sender(bus, "t", 4, 0, on_delivered, NULL, &sender, &err), OUT_FATAL);
     ck_assert_int_eq(err.code, ERR_KAFKA_PARTITIONS);
 }
 END_TEST

@@ -3,72 +3,187 @@
 
 #include <stdlib.h>
 
+#include "common/io/kafka/kafka_client.h"
+#include "common/io/kafka/kafka_consumer.h"
+#include "common/io/kafka/kafka_destroy.h"
+#include "common/io/kafka/kafka_message.h"
+#include "common/io/kafka/kafka_reader.h"
 #include "common/io/kafka/kafka_sender.h"
 
-struct kafka_bus_sender {
-    struct bus_sender base;
-    struct kafka_sender *sender;
+#define ASK_MS 2000 /* an answer of the client that asks */
+
+struct kafka_bus {
+    struct bus base;
+    const struct settings *settings;
+    uv_loop_t *loop;
+    rd_kafka_t *asker;
 };
 
-static struct kafka_sender *sender_of(const struct bus_sender *base)
+static struct kafka_bus *of(struct bus *base)
 {
-    return ((const struct kafka_bus_sender *)base)->sender;
-}
-
-static int32_t partitions_of(const struct bus_sender *base)
-{
-    return kafka_sender_partitions(sender_of(base));
-}
-
-static enum outcome send_message(struct bus_sender *base, int32_t partition,
-                                 const struct envelope *envelope, void *item, struct error *err)
-{
-    return kafka_sender_send(sender_of(base), partition, envelope, item, err);
-}
-
-static int poll_reports(struct bus_sender *base, int wait_ms)
-{
-    return kafka_sender_poll(sender_of(base), wait_ms);
-}
-
-static bool flush_messages(struct bus_sender *base, int timeout_ms)
-{
-    return kafka_sender_flush(sender_of(base), timeout_ms);
-}
-
-static uint64_t pending_messages(const struct bus_sender *base)
-{
-    return kafka_sender_pending(sender_of(base));
-}
-
-static void close_sender(struct bus_sender *base)
-{
-    kafka_sender_close(sender_of(base));
-    free(base);
+    return (struct kafka_bus *)base;
 }
 
 static enum outcome open_sender(struct bus *base, const char *topic, int32_t pinned_partitions,
                                 int timeout_ms, bus_delivered on_delivered, void *owner,
                                 struct bus_sender **sender, struct error *err)
 {
-    static const struct bus_sender_ops OPS = {partitions_of,  send_message,     poll_reports,
-                                              flush_messages, pending_messages, close_sender};
-    struct kafka_bus *bus = (struct kafka_bus *)base;
-    struct kafka_bus_sender *made = calloc(1, sizeof *made);
-    if (!made)
-        abort();
-    made->base.ops = &OPS;
-    enum outcome outcome = kafka_sender_open(bus->settings, topic, pinned_partitions, timeout_ms,
-                                             on_delivered, owner, &made->sender, err);
-    if (outcome != OUT_OK) {
-        free(made);
-        return outcome;
-    }
-    *sender = &made->base;
-    return OUT_OK;
+    return kafka_sender_open(of(base)->settings, topic, pinned_partitions, timeout_ms, on_delivered,
+                             owner, sender, err);
 }
 
-void kafka_bus_init(struct kafka_bus *bus, const struct settings *settings)
+static enum outcome open_reader(struct bus *base, const char *topic, const struct bus_range *ranges,
+                                size_t count, int timeout_ms, struct bus_reader **reader,
+                                struct error *err)
 {
-    *bus = (struct kafka_bus){.base = {open_sender}, .settings = settings};
+    return kafka_reader_open(of(base)->settings, topic, ranges, count, timeout_ms, reader, err);
+}
+
+static enum outcome open_consumer(struct bus *base, const char *topic, const char *group,
+                                  const struct bus_consumer_events *events, void *owner,
+                                  struct bus_consumer **consumer, struct error *err)
+{
+    struct kafka_bus *bus = of(base);
+    return kafka_consumer_open(bus->loop, bus->settings, topic, group, events, owner, consumer,
+                               err);
+}
+
+static void view(const void *held, struct envelope *envelope)
+{
+    kafka_message_view(held, envelope);
+}
+
+static void view_whole(const void *held, struct header **headers, struct message_view *message)
+{
+    kafka_message_whole(held, headers, message);
+}
+
+static void release(void *held)
+{
+    rd_kafka_message_destroy(held);
+}
+
+/* ---- questions --------------------------------------------------------------------------- */
+
+static enum outcome open_asker(struct kafka_bus *bus, struct error *err)
+{
+    if (bus->asker)
+        return OUT_OK;
+    rd_kafka_conf_t *conf = kafka_conf_new(bus->settings, KAFKA_READ, err);
+    if (conf)
+        kafka_conf_answer_within(conf, ASK_MS);
+    bus->asker = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    return bus->asker ? OUT_OK : OUT_FATAL;
+}
+
+static enum outcome ranges_of(struct bus *base, const char *topic, int timeout_ms,
+                              struct bus_range **ranges, size_t *count, struct error *err)
+{
+    return kafka_topic_ranges(of(base)->settings, topic, timeout_ms, ranges, count, err);
+}
+
+static enum outcome partition_count(struct bus *base, const char *topic, int timeout_ms,
+                                    int32_t *count, struct error *err)
+{
+    enum outcome outcome = open_asker(of(base), err);
+    *count = 0;
+    return outcome == OUT_OK ? kafka_partition_count(of(base)->asker, topic, timeout_ms, count, err)
+                             : outcome;
+}
+
+static int64_t message_limit(struct bus *base, const char *topic, int timeout_ms)
+{
+    struct error err;
+    return open_asker(of(base), &err) == OUT_OK
+               ? kafka_topic_message_limit(of(base)->asker, topic, timeout_ms)
+               : -1;
+}
+
+static bool ends_of(struct bus *base, const char *topic, int64_t *ends, int32_t count,
+                    int timeout_ms)
+{
+    return of(base)->asker && kafka_ask_ends(of(base)->asker, topic, ends, count, timeout_ms);
+}
+
+/* A question on its way through the pool. */
+struct question {
+    uv_work_t work;
+    struct bus *bus;
+    const char *topic;
+    int timeout_ms;
+    bus_ends_told told;
+    void *owner;
+    bool answered;
+    int32_t count;
+    int64_t ends[];
+};
+
+static void in_pool(uv_work_t *work)
+{
+    struct question *question = work->data;
+    question->answered = ends_of(question->bus, question->topic, question->ends, question->count,
+                                 question->timeout_ms);
+}
+
+static void after_pool(uv_work_t *work, int status)
+{
+    struct question *question = work->data;
+    (void)status;
+    question->told(question->owner, question->answered ? question->ends : NULL);
+    free(question);
+}
+
+static void ask_ends(struct bus *base, const char *topic, int32_t count, int timeout_ms,
+                     bus_ends_told told, void *owner)
+{
+    struct question *question =
+        calloc(1, sizeof *question + (size_t)count * sizeof *question->ends);
+    if (!question)
+        abort();
+    question->work.data = question;
+    question->bus = base;
+    question->topic = topic;
+    question->timeout_ms = timeout_ms;
+    question->told = told;
+    question->owner = owner;
+    question->count = count;
+    if (uv_queue_work(of(base)->loop, &question->work, in_pool, after_pool) != 0)
+        abort();
+}
+
+static void poll_log(struct bus *base)
+{
+    if (of(base)->asker)
+        rd_kafka_poll(of(base)->asker, 0);
+}
+
+struct bus *kafka_bus_new(const struct settings *settings, uv_loop_t *loop)
+{
+    static const struct bus_ops OPS = {
+        .open_sender = open_sender,
+        .open_reader = open_reader,
+        .open_consumer = open_consumer,
+        .view = view,
+        .view_whole = view_whole,
+        .release = release,
+        .ranges = ranges_of,
+        .partition_count = partition_count,
+        .message_limit = message_limit,
+        .ends = ends_of,
+        .ask_ends = ask_ends,
+        .poll = poll_log,
+    };
+    struct kafka_bus *bus = calloc(1, sizeof *bus);
+    if (!bus)
+        abort();
+    *bus = (struct kafka_bus){.base = {&OPS}, .settings = settings, .loop = loop};
+    return &bus->base;
+}
+
+void kafka_bus_free(struct bus *base)
+{
+    if (!base)
+        return;
+    kafka_destroy(of(base)->asker, 0);
+    free(base);
 }

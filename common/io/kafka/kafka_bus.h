@@ -1,16 +1,20 @@
 #ifndef DROVER_IO_KAFKA_BUS_H
 #define DROVER_IO_KAFKA_BUS_H
 
-/* Kafka behind port/bus.h: a thin cover over kafka_sender.h. */
+/*
+ * Kafka behind port/bus.h. Questions are asked by a client of their own, a member of no group,
+ * which is made at the first one.
+ */
+
+#include <uv.h>
 
 #include "common/io/settings.h"
 #include "common/port/bus.h"
 
-struct kafka_bus {
-    struct bus base;
-    const struct settings *settings; /* must outlive the bus and its senders */
-};
-
-void kafka_bus_init(struct kafka_bus *bus, const struct settings *settings);
+/* `settings` must outlive the bus and what was opened of it. `loop` serves consumers and
+ * bus_ask_ends; NULL: neither is used. Free it when all else is closed. */
+struct bus *kafka_bus_new(const struct settings *settings, uv_loop_t *loop);
+/* NULL is allowed. */
+void kafka_bus_free(struct bus *bus);
 
 #endif

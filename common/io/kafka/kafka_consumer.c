@@ -22,11 +22,12 @@
 #define POLL_MS 250
 
 struct kafka_consumer {
+    struct bus_consumer base;
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
     rd_kafka_queue_t *closing_queue; /* the consumer's queue is forwarded to it; never to itself */
     char *topic;
-    struct kafka_consumer_events events;
+    struct bus_consumer_events events;
     void *owner;
     int fd;
     uv_poll_t poll;
@@ -118,6 +119,14 @@ static void take_error(struct kafka_consumer *consumer, rd_kafka_message_t *mess
     rd_kafka_message_destroy(message);
 }
 
+static void hand_over(struct kafka_consumer *consumer, rd_kafka_message_t *message)
+{
+    struct bus_arrival arrival = {message->partition, message->offset,
+                                  rd_kafka_message_timestamp(message, NULL),
+                                  message->len + message->key_len, message};
+    consumer->events.on_message(consumer->owner, &arrival);
+}
+
 static void set_idling(struct kafka_consumer *consumer, bool idling);
 
 static void turn(struct kafka_consumer *consumer)
@@ -128,7 +137,7 @@ static void turn(struct kafka_consumer *consumer)
         if (message->err)
             take_error(consumer, message);
         else
-            consumer->events.on_message(consumer->owner, message);
+            hand_over(consumer, message);
     }
     set_idling(consumer, !consumer->closing && rd_kafka_queue_length(consumer->queue) > 0);
     bool late = consumer->closing && clock_monotonic_ms() >= consumer->close_by_ms;
@@ -216,30 +225,6 @@ static enum outcome join(struct kafka_consumer *consumer, struct error *err)
     return kafka_classify(code, rd_kafka_err2str(code), consumer->topic, err);
 }
 
-enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *settings,
-                                 const char *topic, const char *group,
-                                 const struct kafka_consumer_events *events, void *owner,
-                                 struct kafka_consumer **out, struct error *err)
-{
-    struct kafka_consumer *consumer = calloc(1, sizeof *consumer);
-    if (!consumer)
-        abort();
-    consumer->events = *events;
-    consumer->owner = owner;
-    consumer->topic = strdup(topic);
-    rd_kafka_conf_t *conf = make_conf(settings, group, consumer, err);
-    consumer->client = conf ? kafka_client_new(KAFKA_CONSUME, conf, err) : NULL;
-    if (!consumer->client) {
-        free(consumer->topic);
-        free(consumer);
-        return OUT_FATAL;
-    }
-    rd_kafka_poll_set_consumer(consumer->client);
-    start_handles(consumer, loop);
-    *out = consumer;
-    return join(consumer, err);
-}
-
 /* ---- the owner's calls ------------------------------------------------------------------- */
 
 static rd_kafka_topic_partition_list_t *list_of(const struct kafka_consumer *consumer,
@@ -256,9 +241,10 @@ static rd_kafka_topic_partition_list_t *list_of(const struct kafka_consumer *con
     return list;
 }
 
-enum outcome kafka_consumer_start(struct kafka_consumer *consumer, const int32_t *partitions,
+static enum outcome start_reading(struct bus_consumer *base, const int32_t *partitions,
                                   const int64_t *offsets, size_t count, struct error *err)
 {
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
     rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, offsets, count);
     rd_kafka_resp_err_t code = rd_kafka_assign(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -266,29 +252,33 @@ enum outcome kafka_consumer_start(struct kafka_consumer *consumer, const int32_t
     return kafka_classify(code, rd_kafka_err2str(code), consumer->topic, err);
 }
 
-void kafka_consumer_give_up(struct kafka_consumer *consumer)
+static void give_up(struct bus_consumer *base)
 {
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
     consumer->assigned = false;
     rd_kafka_assign(consumer->client, NULL);
 }
 
-void kafka_consumer_pause(struct kafka_consumer *consumer, const int32_t *partitions, size_t count)
+static void pause_those(struct bus_consumer *base, const int32_t *partitions, size_t count)
 {
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
     rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, NULL, count);
     rd_kafka_pause_partitions(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-void kafka_consumer_resume(struct kafka_consumer *consumer, const int32_t *partitions, size_t count)
+static void resume_those(struct bus_consumer *base, const int32_t *partitions, size_t count)
 {
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
     rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, NULL, count);
     rd_kafka_resume_partitions(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-void kafka_consumer_commit(struct kafka_consumer *consumer, const int32_t *partitions,
+static void commit_offsets(struct bus_consumer *base, const int32_t *partitions,
                            const int64_t *offsets, size_t count)
 {
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
     if (count == 0)
         return;
     rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, offsets, count);
@@ -296,17 +286,19 @@ void kafka_consumer_commit(struct kafka_consumer *consumer, const int32_t *parti
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-int64_t kafka_consumer_end(struct kafka_consumer *consumer, int32_t partition)
+static int64_t end_of(struct bus_consumer *base, int32_t partition)
 {
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
     int64_t low, high;
     rd_kafka_resp_err_t code =
         rd_kafka_get_watermark_offsets(consumer->client, consumer->topic, partition, &low, &high);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
-void kafka_consumer_close(struct kafka_consumer *consumer, uint32_t wait_ms,
-                          void (*on_closed)(void *owner))
+static void close_consumer(struct bus_consumer *base, uint32_t wait_ms,
+                           void (*on_closed)(void *owner))
 {
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
     consumer->closing = true;
     consumer->on_closed = on_closed;
     consumer->close_by_ms = clock_monotonic_ms() + wait_ms;
@@ -318,4 +310,31 @@ void kafka_consumer_close(struct kafka_consumer *consumer, uint32_t wait_ms,
         consumer->close_by_ms = 0;
     }
     uv_timer_start(&consumer->timer, on_timer, 10, 10);
+}
+
+enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *settings,
+                                 const char *topic, const char *group,
+                                 const struct bus_consumer_events *events, void *owner,
+                                 struct bus_consumer **out, struct error *err)
+{
+    static const struct bus_consumer_ops OPS = {
+        start_reading, give_up, pause_those, resume_those, commit_offsets, end_of, close_consumer};
+    struct kafka_consumer *consumer = calloc(1, sizeof *consumer);
+    if (!consumer)
+        abort();
+    consumer->base.ops = &OPS;
+    consumer->events = *events;
+    consumer->owner = owner;
+    consumer->topic = strdup(topic);
+    rd_kafka_conf_t *conf = make_conf(settings, group, consumer, err);
+    consumer->client = conf ? kafka_client_new(KAFKA_CONSUME, conf, err) : NULL;
+    if (!consumer->client) {
+        free(consumer->topic);
+        free(consumer);
+        return OUT_FATAL;
+    }
+    rd_kafka_poll_set_consumer(consumer->client);
+    start_handles(consumer, loop);
+    *out = &consumer->base;
+    return join(consumer, err);
 }

@@ -25,6 +25,7 @@ struct partition_reading {
 };
 
 struct kafka_reader {
+    struct bus_reader base;
     rd_kafka_t *client;
     rd_kafka_topic_t *topic;
     rd_kafka_queue_t *queue;
@@ -32,7 +33,7 @@ struct kafka_reader {
     size_t count;
     size_t open; /* readings not done */
     rd_kafka_message_t *held;
-    struct kafka_read_message message;
+    struct bus_message message;
 };
 
 /* Messages that may wait in librdkafka. Each costs it about 2 KiB (measured with 2.0.2) that
@@ -81,8 +82,8 @@ static enum outcome offset_gone(const char *topic, int32_t partition, int64_t fr
 
 /* The topic is there, has the partitions asked for, and still holds their first messages. */
 static enum outcome check_ranges(rd_kafka_t *client, const char *topic,
-                                 const struct kafka_range *ranges, size_t count,
-                                 uint64_t deadline_ms, struct error *err)
+                                 const struct bus_range *ranges, size_t count, uint64_t deadline_ms,
+                                 struct error *err)
 {
     int32_t partitions;
     enum outcome outcome =
@@ -113,7 +114,7 @@ static enum outcome check_ranges(rd_kafka_t *client, const char *topic,
 }
 
 static enum outcome start(struct kafka_reader *reader, const char *topic,
-                          const struct kafka_range *ranges, size_t count, struct error *err)
+                          const struct bus_range *ranges, size_t count, struct error *err)
 {
     for (size_t i = 0; i < count; i++) {
         if (ranges[i].from >= ranges[i].to)
@@ -127,33 +128,6 @@ static enum outcome start(struct kafka_reader *reader, const char *topic,
         reading->started = true;
         reader->open++;
     }
-    return OUT_OK;
-}
-
-enum outcome kafka_reader_open(const struct settings *settings, const char *topic,
-                               const struct kafka_range *ranges, size_t count, int timeout_ms,
-                               struct kafka_reader **reader, struct error *err)
-{
-    struct kafka_reader *made = calloc(1, sizeof *made);
-    *reader = NULL;
-    if (!made || !(made->readings = calloc(count ? count : 1, sizeof *made->readings)))
-        abort();
-    enum outcome outcome = client_open(settings, timeout_ms, &made->client, err);
-    if (outcome == OUT_OK)
-        outcome = check_ranges(made->client, topic, ranges, count,
-                               clock_monotonic_ms() + (uint64_t)timeout_ms, err);
-    if (outcome == OUT_OK) {
-        made->topic = rd_kafka_topic_new(made->client, topic, NULL);
-        made->queue = rd_kafka_queue_new(made->client);
-        outcome = made->topic
-                      ? start(made, topic, ranges, count, err)
-                      : kafka_classify(rd_kafka_last_error(), "the topic's name", topic, err);
-    }
-    if (outcome != OUT_OK) {
-        kafka_reader_close(made);
-        return outcome;
-    }
-    *reader = made;
     return OUT_OK;
 }
 
@@ -178,10 +152,9 @@ static void free_reader(void *held)
     free(reader);
 }
 
-void kafka_reader_close(struct kafka_reader *reader)
+static void close_reader(struct bus_reader *base)
 {
-    if (!reader)
-        return;
+    struct kafka_reader *reader = (struct kafka_reader *)base;
     release(reader);
     if (reader->client)
         kafka_destroy_held(reader->client, 0, free_reader, reader);
@@ -283,9 +256,10 @@ static enum outcome step(struct kafka_reader *reader, int wait_ms, bool *taken, 
     return outcome;
 }
 
-enum outcome kafka_reader_next(struct kafka_reader *reader, int timeout_ms,
-                               const struct kafka_read_message **message, struct error *err)
+static enum outcome next(struct bus_reader *base, int timeout_ms,
+                         const struct bus_message **message, struct error *err)
 {
+    struct kafka_reader *reader = (struct kafka_reader *)base;
     bool taken = false;
     uint64_t deadline_ms = 0; /* the clock is read only when there is something to wait for */
     *message = NULL;
@@ -314,8 +288,37 @@ enum outcome kafka_reader_next(struct kafka_reader *reader, int timeout_ms,
     return OUT_OK;
 }
 
+enum outcome kafka_reader_open(const struct settings *settings, const char *topic,
+                               const struct bus_range *ranges, size_t count, int timeout_ms,
+                               struct bus_reader **reader, struct error *err)
+{
+    static const struct bus_reader_ops OPS = {next, close_reader};
+    struct kafka_reader *made = calloc(1, sizeof *made);
+    *reader = NULL;
+    if (!made || !(made->readings = calloc(count ? count : 1, sizeof *made->readings)))
+        abort();
+    made->base.ops = &OPS;
+    enum outcome outcome = client_open(settings, timeout_ms, &made->client, err);
+    if (outcome == OUT_OK)
+        outcome = check_ranges(made->client, topic, ranges, count,
+                               clock_monotonic_ms() + (uint64_t)timeout_ms, err);
+    if (outcome == OUT_OK) {
+        made->topic = rd_kafka_topic_new(made->client, topic, NULL);
+        made->queue = rd_kafka_queue_new(made->client);
+        outcome = made->topic
+                      ? start(made, topic, ranges, count, err)
+                      : kafka_classify(rd_kafka_last_error(), "the topic's name", topic, err);
+    }
+    if (outcome != OUT_OK) {
+        close_reader(&made->base);
+        return outcome;
+    }
+    *reader = &made->base;
+    return OUT_OK;
+}
+
 static enum outcome read_watermarks(rd_kafka_t *client, const char *topic, uint64_t deadline_ms,
-                                    struct kafka_range *ranges, size_t count, struct error *err)
+                                    struct bus_range *ranges, size_t count, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
@@ -327,7 +330,7 @@ static enum outcome read_watermarks(rd_kafka_t *client, const char *topic, uint6
 }
 
 enum outcome kafka_topic_ranges(const struct settings *settings, const char *topic, int timeout_ms,
-                                struct kafka_range **ranges, size_t *count, struct error *err)
+                                struct bus_range **ranges, size_t *count, struct error *err)
 {
     uint64_t deadline_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
     rd_kafka_t *client = NULL;

@@ -17,12 +17,13 @@
 #include "common/io/kafka/kafka_destroy.h"
 
 struct kafka_sender {
+    struct bus_sender base;
     rd_kafka_t *client;
     rd_kafka_topic_t *topic;
     char *name;
     int32_t partitions;
-    size_t message_most; /* the topic's own limit; SIZE_MAX: not known */
-    kafka_delivered on_delivered;
+    size_t message_max; /* the topic's own limit; SIZE_MAX: not known */
+    bus_delivered on_delivered;
     void *owner;
     uint64_t pending;
     int served; /* during one poll */
@@ -84,9 +85,9 @@ static void ask_limit(struct kafka_sender *sender)
     if (rd_kafka_conf_get(rd_kafka_conf(sender->client), "message.max.bytes", text, &size) ==
             RD_KAFKA_CONF_OK &&
         text_parse_int64(bytes_text(text), &client) && client > BATCH_COST_BYTES)
-        sender->message_most = (size_t)client - BATCH_COST_BYTES;
-    if (topic > BATCH_COST_BYTES && (size_t)topic - BATCH_COST_BYTES < sender->message_most)
-        sender->message_most = (size_t)topic - BATCH_COST_BYTES;
+        sender->message_max = (size_t)client - BATCH_COST_BYTES;
+    if (topic > BATCH_COST_BYTES && (size_t)topic - BATCH_COST_BYTES < sender->message_max)
+        sender->message_max = (size_t)topic - BATCH_COST_BYTES;
 }
 
 static bool connect_client(struct kafka_sender *sender, const struct settings *settings,
@@ -109,41 +110,14 @@ static void wake_by_fd(struct kafka_sender *sender)
     rd_kafka_queue_destroy(queue);
 }
 
-enum outcome kafka_sender_open(const struct settings *settings, const char *topic,
-                               int32_t pinned_partitions, int timeout_ms,
-                               kafka_delivered on_delivered, void *owner, struct kafka_sender **out,
-                               struct error *err)
+static struct kafka_sender *of(struct bus_sender *base)
 {
-    struct kafka_sender *sender = calloc(1, sizeof(*sender));
-    if (!sender)
-        abort();
-    sender->message_most = SIZE_MAX;
-    sender->on_delivered = on_delivered;
-    sender->owner = owner;
-    sender->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    sender->name = strdup(topic);
-    if (sender->fd < 0 || !sender->name)
-        abort();
-    enum outcome outcome = OUT_FATAL;
-    if (connect_client(sender, settings, err))
-        outcome = check_topic(sender, pinned_partitions, timeout_ms, err);
-    if (outcome != OUT_OK) {
-        kafka_sender_close(sender);
-        return outcome;
-    }
-    sender->topic = rd_kafka_topic_new(sender->client, topic, NULL);
-    if (!sender->topic)
-        abort();
-    ask_limit(sender);
-    wake_by_fd(sender);
-    *out = sender;
-    return OUT_OK;
+    return (struct kafka_sender *)base;
 }
 
-void kafka_sender_close(struct kafka_sender *sender)
+static void close_sender(struct bus_sender *base)
 {
-    if (!sender)
-        return;
+    struct kafka_sender *sender = of(base);
     sender->closing = true;
     if (sender->client) {
         rd_kafka_purge(sender->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
@@ -158,14 +132,14 @@ void kafka_sender_close(struct kafka_sender *sender)
     free(sender);
 }
 
-int32_t kafka_sender_partitions(const struct kafka_sender *sender)
+static int32_t partitions(const struct bus_sender *base)
 {
-    return sender->partitions;
+    return ((const struct kafka_sender *)base)->partitions;
 }
 
-size_t kafka_sender_message_most(const struct kafka_sender *sender)
+static size_t message_max(const struct bus_sender *base)
 {
-    return sender->message_most;
+    return ((const struct kafka_sender *)base)->message_max;
 }
 
 static rd_kafka_headers_t *headers_of(const struct message_view *message)
@@ -194,21 +168,14 @@ static rd_kafka_resp_err_t produce(struct kafka_sender *sender, int32_t partitio
                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(item), RD_KAFKA_V_END);
 }
 
-enum outcome kafka_sender_send(struct kafka_sender *sender, int32_t partition,
-                               const struct envelope *envelope, void *item, struct error *err)
+static enum outcome send_message(struct bus_sender *base, int32_t partition,
+                                 const struct message_view *message, void *item, struct error *err)
 {
-    struct message_view message = message_of(envelope);
-    return kafka_sender_send_message(sender, partition, &message, item, err);
-}
-
-enum outcome kafka_sender_send_message(struct kafka_sender *sender, int32_t partition,
-                                       const struct message_view *message, void *item,
-                                       struct error *err)
-{
-    if (message_size(message) > sender->message_most) {
+    struct kafka_sender *sender = of(base);
+    if (message_size(message) > sender->message_max) {
         error_set(err, OUT_REJECT, ERR_KAFKA_SIZE,
                   "the message is larger than the topic's max.message.bytes allows (%zu bytes)",
-                  sender->message_most);
+                  sender->message_max);
         return OUT_REJECT;
     }
     rd_kafka_headers_t *headers = headers_of(message);
@@ -228,20 +195,22 @@ enum outcome kafka_sender_send_message(struct kafka_sender *sender, int32_t part
     return outcome;
 }
 
-int kafka_sender_poll(struct kafka_sender *sender, int wait_ms)
+static int poll_reports(struct bus_sender *base, int wait_ms)
 {
+    struct kafka_sender *sender = of(base);
     sender->served = 0;
     rd_kafka_poll(sender->client, wait_ms);
     return sender->served;
 }
 
-int kafka_sender_fd(struct kafka_sender *sender)
+static int fd(struct bus_sender *base)
 {
-    return sender->fd;
+    return of(base)->fd;
 }
 
-bool kafka_sender_flush(struct kafka_sender *sender, int timeout_ms)
+static bool flush(struct bus_sender *base, int timeout_ms)
 {
+    struct kafka_sender *sender = of(base);
     uint64_t until = clock_monotonic_ms() + (uint64_t)timeout_ms;
     while (sender->pending > 0) {
         uint64_t now = clock_monotonic_ms();
@@ -254,7 +223,41 @@ bool kafka_sender_flush(struct kafka_sender *sender, int timeout_ms)
     return sender->pending == 0;
 }
 
-uint64_t kafka_sender_pending(const struct kafka_sender *sender)
+static uint64_t pending(const struct bus_sender *base)
 {
-    return sender->pending;
+    return ((const struct kafka_sender *)base)->pending;
+}
+
+enum outcome kafka_sender_open(const struct settings *settings, const char *topic,
+                               int32_t pinned_partitions, int timeout_ms,
+                               bus_delivered on_delivered, void *owner, struct bus_sender **out,
+                               struct error *err)
+{
+    static const struct bus_sender_ops OPS = {partitions, message_max, send_message, poll_reports,
+                                              fd,         flush,       pending,      close_sender};
+    struct kafka_sender *sender = calloc(1, sizeof(*sender));
+    if (!sender)
+        abort();
+    sender->base.ops = &OPS;
+    sender->message_max = SIZE_MAX;
+    sender->on_delivered = on_delivered;
+    sender->owner = owner;
+    sender->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    sender->name = strdup(topic);
+    if (sender->fd < 0 || !sender->name)
+        abort();
+    enum outcome outcome = OUT_FATAL;
+    if (connect_client(sender, settings, err))
+        outcome = check_topic(sender, pinned_partitions, timeout_ms, err);
+    if (outcome != OUT_OK) {
+        close_sender(&sender->base);
+        return outcome;
+    }
+    sender->topic = rd_kafka_topic_new(sender->client, topic, NULL);
+    if (!sender->topic)
+        abort();
+    ask_limit(sender);
+    wake_by_fd(sender);
+    *out = &sender->base;
+    return OUT_OK;
 }

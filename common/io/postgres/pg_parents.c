@@ -75,7 +75,7 @@ static enum outcome try_all(struct sweep *sweep, struct error *err)
     return outcome;
 }
 
-static enum outcome count_waiting(struct sweep *sweep, struct parents_result *told,
+static enum outcome count_waiting(struct sweep *sweep, struct pending_result *told,
                                   struct error *err)
 {
     const struct bytes params[] = {bytes_text(sweep->config->group),
@@ -103,9 +103,9 @@ static enum error_code code_of(struct bytes id)
     return ERR_PG_DATA;
 }
 
-static void tell_orphan(const PGresult *result, int row, struct parents_orphan *orphan)
+static void tell_orphan(const PGresult *result, int row, struct pending_orphan *orphan)
 {
-    *orphan = (struct parents_orphan){.partition = (int32_t)pg_wire_get_int8(result, row, 0),
+    *orphan = (struct pending_orphan){.partition = (int32_t)pg_wire_get_int8(result, row, 0),
                                       .offset = pg_wire_get_int8(result, row, 1),
                                       .tenant = parents_bytes(result, row, 2),
                                       .entity = parents_bytes(result, row, 3)};
@@ -126,11 +126,11 @@ static enum record_class class_of(struct bytes state)
 }
 
 static void tell_applied(const struct mapping_set *mappings, const PGresult *result, int row,
-                         struct parents_applied *applied)
+                         struct pending_applied *applied)
 {
     struct envelope message;
     struct record record;
-    *applied = (struct parents_applied){.the_class = class_of(parents_bytes(result, row, 8)),
+    *applied = (struct pending_applied){.the_class = class_of(parents_bytes(result, row, 8)),
                                         .partition = (int32_t)pg_wire_get_int8(result, row, 0),
                                         .offset = pg_wire_get_int8(result, row, 1),
                                         .tenant = parents_bytes(result, row, 2),
@@ -184,7 +184,7 @@ static enum outcome open_round(struct sweep *sweep, int64_t *round, struct error
     return outcome;
 }
 
-static enum outcome tell(struct sweep *sweep, struct parents_result *told, struct error *err)
+static enum outcome tell(struct sweep *sweep, struct pending_result *told, struct error *err)
 {
     char round[24];
     PGresult *result = NULL;
@@ -216,12 +216,12 @@ static enum outcome tell(struct sweep *sweep, struct parents_result *told, struc
     return count_waiting(sweep, told, err);
 }
 
-enum outcome pg_parents_sweep(const struct parents_config *config, struct parents_result *result,
+enum outcome pg_parents_sweep(const struct parents_config *config, struct pending_result *result,
                               struct error *err)
 {
     struct sweep sweep;
     bool locked = false;
-    *result = (struct parents_result){0};
+    *result = (struct pending_result){0};
     enum outcome outcome = open_sweep(&sweep, config, err);
     if (outcome == OUT_OK)
         outcome = try_lock(&sweep, &locked, err);
@@ -253,7 +253,7 @@ static void add_place(struct buf *numbers, struct buf *offsets, int32_t partitio
 }
 
 static enum outcome forget(PGconn *connection, const struct parents_config *config,
-                           const struct parents_result *result, uint64_t *removed,
+                           const struct pending_result *result, uint64_t *removed,
                            struct error *err)
 {
     struct buf numbers, offsets;
@@ -285,7 +285,7 @@ static enum outcome forget(PGconn *connection, const struct parents_config *conf
 }
 
 enum outcome pg_parents_forget(const struct parents_config *config,
-                               const struct parents_result *result, uint64_t *removed,
+                               const struct pending_result *result, uint64_t *removed,
                                struct error *err)
 {
     *removed = 0;
@@ -297,11 +297,11 @@ enum outcome pg_parents_forget(const struct parents_config *config,
     return outcome;
 }
 
-void pg_parents_result_free(struct parents_result *result)
+void pg_parents_result_free(struct pending_result *result)
 {
     PQclear(result->memory);
     PQfinish(result->session);
     free(result->applied);
     free(result->orphans);
-    *result = (struct parents_result){0};
+    *result = (struct pending_result){0};
 }

@@ -29,8 +29,7 @@
 #include "common/base/error.h"
 #include "common/io/mappings.h"
 #include "common/io/postgres/pg_cutoff.h"
-#include "common/model/message/envelope.h"
-#include "common/model/message/receipt.h"
+#include "common/port/pending.h"
 
 /* Texts and mappings must outlive the call. */
 struct parents_config {
@@ -49,49 +48,14 @@ struct parents_config {
     struct pg_cutoff *cutoff;   /* ends it in the middle of a query; may be NULL */
 };
 
-/* A parked record that is in its table now, or that another version has overtaken there. */
-struct parents_applied {
-    enum record_class the_class;
-    const struct mapping *mapping; /* NULL when it was taken out of the set meanwhile */
-    struct bytes tenant, id;
-    int64_t version;
-    int32_t partition;
-    int64_t offset;
-};
-
-/* One whose parent never came, or that is refused for another reason by now. */
-struct parents_orphan {
-    int32_t partition;
-    int64_t offset;
-    struct bytes tenant, entity;
-    struct envelope message; /* as it was in the source topic */
-    struct error err;
-};
-
-/* Views live as long as the result. */
-struct parents_result {
-    struct parents_applied *applied;
-    size_t applied_count;
-    struct parents_orphan *orphans;
-    size_t orphan_count;
-    bool more;        /* at most 1,000 or 8 MiB are told at once: there are others */
-    int64_t round;    /* of all that is told: grows, the same when it is told again */
-    uint64_t waiting; /* still parked, neither applied nor orphans */
-    uint64_t behind;  /* messages to be written before waits that are over end */
-    uint64_t purged;  /* tombstones removed */
-    bool busy;        /* another worker was sweeping: nothing was looked at */
-    void *memory;
-    void *session; /* holds the lock of what is told until it is forgotten, or freed */
-};
-
 /* *result is filled in every case; free it with pg_parents_result_free. OUT_RETRY: PostgreSQL is
  * away or busy; OUT_FATAL: schema or rights. */
 MUST_USE enum outcome pg_parents_sweep(const struct parents_config *config,
-                                       struct parents_result *result, struct error *err);
+                                       struct pending_result *result, struct error *err);
 /* Removes what `result` told from the waiting room. *removed: how many were still there. */
 MUST_USE enum outcome pg_parents_forget(const struct parents_config *config,
-                                        const struct parents_result *result, uint64_t *removed,
+                                        const struct pending_result *result, uint64_t *removed,
                                         struct error *err);
-void pg_parents_result_free(struct parents_result *result);
+void pg_parents_result_free(struct pending_result *result);
 
 #endif

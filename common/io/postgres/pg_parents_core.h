@@ -49,7 +49,7 @@ MUST_USE enum outcome parents_try_page(struct sweep *sweep, int32_t *partition, 
 /* pg_parents_orphan.c. The clock goes on, and those parked since the last sweep learn when their
  * wait is over; a mark is taken when one's is. *reached: everything up to the mark has been
  * written, so that after trying all once more, parents_name_orphans may say who is one. */
-MUST_USE enum outcome parents_begin_marks(struct sweep *sweep, struct parents_result *told,
+MUST_USE enum outcome parents_begin_marks(struct sweep *sweep, struct pending_result *told,
                                           bool *reached, struct error *err);
 MUST_USE enum outcome parents_name_orphans(struct sweep *sweep, struct error *err);
 /* pg_parents_purge.c */

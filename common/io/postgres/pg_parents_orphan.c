@@ -118,7 +118,7 @@ static enum outcome count_behind(struct sweep *sweep, uint64_t *behind, struct e
     return outcome;
 }
 
-enum outcome parents_begin_marks(struct sweep *sweep, struct parents_result *told, bool *reached,
+enum outcome parents_begin_marks(struct sweep *sweep, struct pending_result *told, bool *reached,
                                  struct error *err)
 {
     bool due = false, marked = false;

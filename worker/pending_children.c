@@ -1,0 +1,276 @@
+/*
+ *   IDLE ─► SWEEPING (store) ─► TELLING (Kafka, Redis) ─► FORGETTING (store) ─► IDLE
+ *
+ * Of what got in Redis is told the row that the store has now; orphans get their dead letters, and
+ * a receipt tells what became of both. Only when all of it is acknowledged the store forgets them:
+ * a sweep after a crash tells them again.
+ */
+
+#include "worker/pending_children.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/log.h"
+#include "worker/redis_stage.h"
+#include "worker/worker.h"
+
+#define SWEEP_MS 1000
+#define SAY_MS 10000  /* how often it is said that some wait */
+#define REST_MS 15000 /* nothing waits: tombstones to be removed, and other workers' orphans */
+
+enum phase {
+    PHASE_IDLE,
+    PHASE_SWEEPING,
+    PHASE_TELLING,
+    PHASE_FORGETTING,
+};
+
+struct pending_children {
+    struct worker *worker;
+    struct pending *port;
+    enum phase phase;
+    bool is_last;
+    uint64_t next_ms;
+    bool parked; /* since the last sweep began */
+    bool more;   /* the last sweep could not tell all */
+    bool known;  /* `waiting` is what a sweep saw */
+    uint64_t waiting;
+    bool mirrored;          /* some of the round were given to Redis, */
+    uint64_t mark;          /* the last one of them as this */
+    size_t messages_on_way; /* dead letters, and the receipt */
+    bool messages_broken;
+    uint64_t said_ms; /* that some wait */
+    uint64_t failed;  /* sweeps in a row: an outage is said once */
+    void (*on_closed)(void *owner);
+};
+
+bool pending_children_are_needed(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->mappings.count; i++)
+        if (worker->mappings.items[i]->reference_count ||
+            worker->mappings.items[i]->on_delete == DELETE_HARD)
+            return true;
+    return false;
+}
+
+static void on_message_told(struct pending_children *children, bool good)
+{
+    children->messages_on_way--;
+    children->messages_broken = children->messages_broken || !good;
+}
+
+struct pending_children *pending_children_new(struct worker *worker)
+{
+    struct pending_children *children = calloc(1, sizeof *children);
+    if (!children)
+        abort();
+    children->worker = worker;
+    worker->pending_told = on_message_told;
+    return children;
+}
+
+void pending_children_use(struct pending_children *children, struct pending *port)
+{
+    children->port = port;
+}
+
+static void end_round(struct pending_children *children)
+{
+    pending_end_round(children->port);
+    children->phase = PHASE_IDLE;
+    bool some = children->waiting || children->parked || children->more || !children->known;
+    children->next_ms = clock_now_ms(children->worker->clock) + (some ? SWEEP_MS : REST_MS);
+}
+
+static void after_telling(struct pending_children *children)
+{
+    const struct redis_stage *stage = children->worker->stage;
+    bool in_redis = !children->mirrored || !stage || redis_stage_has_sent(stage, children->mark);
+    if (children->phase != PHASE_TELLING || children->messages_on_way || !in_redis)
+        return;
+    if (children->messages_broken) {
+        end_round(children);
+        return;
+    }
+    children->phase = PHASE_FORGETTING;
+    pending_forget(children->port);
+}
+
+static void send_receipt(struct pending_children *children)
+{
+    const struct pending_result *result = &children->port->result;
+    size_t count = 0;
+    struct settled_item *items =
+        calloc(result->applied_count + result->orphan_count + 1, sizeof *items);
+    if (!items)
+        abort();
+    for (size_t i = 0; i < result->applied_count; i++)
+        items[count++] = (struct settled_item){
+            result->applied[i].partition, result->applied[i].offset, result->applied[i].the_class};
+    for (size_t i = 0; i < result->orphan_count; i++)
+        items[count++] = (struct settled_item){result->orphans[i].partition,
+                                               result->orphans[i].offset, CLASS_DEAD};
+    children->messages_on_way++;
+    receipts_send_settled(children->worker, result->round, items, count);
+    free(items);
+}
+
+static void tell(struct pending_children *children)
+{
+    struct error err;
+    const struct pending_result *result = &children->port->result;
+    children->phase = PHASE_TELLING;
+    children->messages_broken = false;
+    for (size_t i = 0; i < result->orphan_count; i++) {
+        if (letters_send_orphan(children->worker, &result->orphans[i], &err) == OUT_OK) {
+            children->messages_on_way++;
+            continue;
+        }
+        children->messages_broken = true;
+        worker_fail(children->worker, &err);
+        break;
+    }
+    send_receipt(children);
+    after_telling(children);
+}
+
+/* behind: messages that have to be written before the waits that are over end. */
+static void say_waiting(struct pending_children *children)
+{
+    uint64_t now_ms = clock_now_ms(children->worker->clock);
+    bool said = children->said_ms && now_ms - children->said_ms < SAY_MS;
+    if (children->waiting == 0)
+        children->said_ms = 0;
+    else if (!said) {
+        children->said_ms = now_ms;
+        log_line(LOG_INFO, "parents.waiting",
+                 "records=%" PRIu64 " behind=%" PRIu64 " wait_ms=%" PRIu64, children->waiting,
+                 children->port->result.behind,
+                 children->is_last ? 0 : children->worker->settings->parent_wait_ms);
+    }
+}
+
+/* What Redis is to have of those that got in. */
+static void mirror(struct pending_children *children)
+{
+    struct redis_stage *stage = children->worker->stage;
+    const struct pending_result *result = &children->port->result;
+    children->mirrored = false;
+    for (size_t i = 0; stage && i < result->applied_count; i++) {
+        const struct pending_applied *applied = &result->applied[i];
+        if (!applied->row)
+            continue;
+        children->mark = redis_stage_take_row(stage, applied->mapping, applied->row, applied->json);
+        children->mirrored = true;
+    }
+}
+
+static void take_result(struct pending_children *children, enum outcome outcome)
+{
+    const struct pending_result *result = &children->port->result;
+    mirror(children);
+    if (result->busy || outcome != OUT_OK)
+        return;
+    children->known = true;
+    children->more = result->more;
+    children->waiting = result->waiting;
+    say_waiting(children);
+}
+
+/* An outage is said when it begins and when it is over. */
+static void say_outcome(struct pending_children *children, enum outcome outcome,
+                        const struct error *err)
+{
+    if (outcome == OUT_FATAL) {
+        worker_fail(children->worker, err);
+    } else if (outcome != OUT_OK) {
+        if (children->failed++ == 0)
+            log_away("parents.away", err);
+    } else if (children->failed) {
+        log_back("parents.back", "tries=%" PRIu64, children->failed);
+        children->failed = 0;
+    }
+}
+
+static void on_swept(void *owner, enum outcome outcome, const struct error *err)
+{
+    struct pending_children *children = owner;
+    const struct pending_result *result = &children->port->result;
+    if (!result->unread)
+        take_result(children, outcome);
+    say_outcome(children, outcome, err);
+    if ((result->orphan_count || result->applied_count) && !result->unread)
+        tell(children);
+    else
+        end_round(children);
+}
+
+/* Whoever removed them counts them, so that a round that was told twice is counted once. */
+static void count_settled(struct pending_children *children)
+{
+    const struct pending_result *result = &children->port->result;
+    struct worker_counts *counts = &children->worker->counts;
+    for (size_t i = 0; i < result->applied_count; i++)
+        counts->classes[result->applied[i].the_class]++;
+    counts->classes[CLASS_DEAD] += result->orphan_count;
+    counts->settled += result->applied_count + result->orphan_count;
+}
+
+static void on_forgotten(void *owner, uint64_t removed, enum outcome outcome,
+                         const struct error *err)
+{
+    struct pending_children *children = owner;
+    say_outcome(children, outcome, err);
+    if (removed)
+        count_settled(children);
+    end_round(children);
+}
+
+const struct pending_events PENDING_CHILDREN_EVENTS = {on_swept, on_forgotten};
+
+void pending_children_note(struct pending_children *children, const struct batch *batch)
+{
+    if (!children || batch_count(batch, CLASS_WAITING) == 0)
+        return;
+    children->parked = true;
+    uint64_t soon_ms = clock_now_ms(children->worker->clock) + SWEEP_MS;
+    if (children->next_ms > soon_ms)
+        children->next_ms = soon_ms;
+}
+
+void pending_children_tick(struct pending_children *children, uint64_t now_ms)
+{
+    if (!children)
+        return;
+    after_telling(children);
+    if (children->phase != PHASE_IDLE || now_ms < children->next_ms)
+        return;
+    children->parked = children->known = false;
+    children->is_last = children->worker->settings->until_end || work_nothing_comes();
+    children->phase = PHASE_SWEEPING;
+    pending_sweep(children->port, children->is_last);
+}
+
+bool pending_children_are_settled(const struct pending_children *children)
+{
+    return !children || (children->phase == PHASE_IDLE && children->known && !children->parked &&
+                         !children->more && children->waiting == 0);
+}
+
+static void on_port_closed(void *owner)
+{
+    struct pending_children *children = owner;
+    struct worker *worker = children->worker;
+    void (*on_closed)(void *) = children->on_closed;
+    free(children);
+    worker->pending = NULL; /* its messages may still be told */
+    on_closed(worker);
+}
+
+void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner))
+{
+    children->on_closed = on_closed;
+    pending_close(children->port, on_port_closed);
+}
