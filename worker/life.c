@@ -416,7 +416,11 @@ struct worker *worker_new(const struct settings *settings, const struct worker_w
 
 enum outcome worker_open(struct worker *worker, struct error *err)
 {
-    enum outcome outcome = mapping_set_load(worker->settings, &worker->mappings, err);
+    enum outcome outcome = OUT_OK;
+    if (worker->world.mappings)
+        worker->mappings = *worker->world.mappings;
+    else
+        outcome = mapping_set_load(worker->settings, &worker->mappings, err);
     if (outcome == OUT_OK)
         outcome = name_things(worker, err);
     if (outcome == OUT_OK)
@@ -448,7 +452,10 @@ void worker_free(struct worker *worker)
         batch_free(batch);
     }
     mapping_work_free(&worker->work);
-    mapping_set_free(&worker->mappings);
+    if (!worker->world.mappings)
+        mapping_set_free(&worker->mappings);
+    stalls_free(worker->stalls);
+    pending_children_free(worker->pending);
     worker->world.stores->free(worker);
     buf_free(&worker->text);
     free(worker->partitions);

@@ -259,6 +259,11 @@ bool pending_children_are_settled(const struct pending_children *children)
                          !children->more && children->waiting == 0);
 }
 
+void pending_children_free(struct pending_children *children)
+{
+    free(children);
+}
+
 static void on_port_closed(void *owner)
 {
     struct pending_children *children = owner;

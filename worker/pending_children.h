@@ -24,6 +24,8 @@ struct pending_children *pending_children_new(struct worker *worker);
 /* Right after the port was opened, with PENDING_CHILDREN_EVENTS. */
 void pending_children_use(struct pending_children *children, struct pending *port);
 void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner));
+/* Without closing: of a worker that is given up. NULL is allowed. */
+void pending_children_free(struct pending_children *children);
 /* Some of a batch's records were parked. NULL: there are none. */
 void pending_children_note(struct pending_children *children, const struct batch *batch);
 void pending_children_tick(struct pending_children *children, uint64_t now_ms);

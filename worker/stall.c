@@ -51,12 +51,19 @@ void stalls_begin(struct stalls *stalls, int32_t partition)
 
 /* ---- where the log ends ------------------------------------------------------------------ */
 
-static void free_stalls(struct stalls *stalls)
+void stalls_free(struct stalls *stalls)
+{
+    if (!stalls)
+        return;
+    free(stalls->items);
+    free(stalls);
+}
+
+static void end(struct stalls *stalls)
 {
     void (*on_closed)(void *) = stalls->on_closed;
     struct worker *worker = stalls->worker;
-    free(stalls->items);
-    free(stalls);
+    stalls_free(stalls);
     on_closed(worker);
 }
 
@@ -67,7 +74,7 @@ static void on_ends(void *owner, const int64_t *ends)
     for (int32_t i = 0; ends && i < stalls->worker->partition_total; i++)
         stalls->items[i].end = ends[i];
     if (stalls->on_closed)
-        free_stalls(stalls);
+        end(stalls);
 }
 
 static void ask(struct stalls *stalls)
@@ -191,5 +198,5 @@ void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner))
 {
     stalls->on_closed = on_closed;
     if (!stalls->is_asking)
-        free_stalls(stalls);
+        end(stalls);
 }

@@ -28,4 +28,8 @@ void stalls_tick(struct stalls *stalls, uint64_t now_ms);
 /* A question on its way is waited for. */
 void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner));
 
+/* Without closing: of a worker that is given up. A question on its way is never answered then. NULL
+ * is allowed. */
+void stalls_free(struct stalls *stalls);
+
 #endif

@@ -91,6 +91,7 @@ struct worker_world {
     struct bus *bus;
     const struct clock *clock;
     const struct worker_stores *stores;
+    const struct mapping_set *mappings; /* NULL: those of the settings are read */
     struct uv_loop_s *loop; /* the stores'; NULL over memory */
     void *owner;            /* of the stores and of on_ended */
     /* Nothing of the worker calls anybody any more: free it. left: what did not end in its time and
@@ -212,8 +213,8 @@ void worker_turn(struct worker *worker);
 /* What time brings, and a turn: every WORKER_TICK_MS. */
 void worker_tick(struct worker *worker);
 #define WORKER_TICK_MS 50
-/* When it was never started, has ended, or its whole process is given up (a crash: stores and
- * consumer are the caller's to end). */
+/* When it was never started, has ended, or is given up as a crash would do it: then sink, progress,
+ * pending and consumer are the caller's to abandon, before. */
 void worker_free(struct worker *worker);
 
 /* ---- worker.c */

@@ -1,0 +1,38 @@
+#ifndef DROVER_TESTS_SIM_MODEL_H
+#define DROVER_TESTS_SIM_MODEL_H
+
+/*
+ * What must hold in a world, whatever happens in it. The model is told each message as it is
+ * produced, and looks at the store and at the topics of results and dead letters; it knows nothing of
+ * workers. At any moment:
+ *
+ *   I1  no row goes back: its version never falls, and no version is written twice
+ *   I2  a row is what one committed message says: the first one of its version
+ *   I3  checkpoints never go back
+ *   I4  every dead record below a checkpoint has its dead letter in the topic
+ *   I5  every record below the receipts' watermark is counted by a receipt in the topic, in a class
+ *       that is possible for it, and of the records of a receipt the classes add up
+ *
+ * and in the end, when everything was written:
+ *
+ *   I6  each key has the greatest version that the store does not refuse; refused ones and orphans
+ *       have their dead letters, and nothing else has one
+ *   I7  every record is in exactly one class
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/world.h"
+
+struct model;
+
+struct model *model_new(struct world *world);
+void model_free(struct model *model);
+/* Right after world_produce. */
+void model_note(struct model *model, const struct world_message *message, int64_t offset);
+/* False: something does not hold; `why` says what. */
+bool model_check(struct model *model, char *why, size_t size);
+bool model_check_end(struct model *model, char *why, size_t size);
+
+#endif
