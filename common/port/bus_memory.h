@@ -54,18 +54,22 @@ void bus_memory_reader_free(struct bus_memory_reader *reader);
 
 /* ---- a consumer's turns ------------------------------------------------------------------ */
 
-/* Partitions come: told (on_assigned) by the next turn. What it had was revoked before. */
+/* Partitions come: told (on_assigned) by the next turn, after give_up. What it had was revoked
+ * before. */
 void bus_memory_assign(struct bus_consumer *consumer, const int32_t *partitions, size_t count);
 /* All its partitions go: told (on_revoked) by the next turn; until give_up it has them still. */
 void bus_memory_revoke(struct bus_consumer *consumer);
 /* True between a turn that told on_revoked, or close, and give_up. */
 bool bus_memory_is_revoking(const struct bus_consumer *consumer);
-/* Tells what is to be told: revoked, assigned, at most `messages_max` messages (of partitions that
- * are started and not paused, in turn), ends, closed. False: there was nothing. After on_closed the
- * consumer is gone. */
+/* Tells what is to be told: revoked, assigned, errors, at most `messages_max` messages (of
+ * partitions that are started and not paused, in turn; none between on_revoked, or close, and
+ * give_up), ends, closed; and whoever asked the bus something. False: there was nothing, or it is
+ * called from inside a turn. After on_closed the consumer is gone. */
 bool bus_memory_turn(struct bus_consumer *consumer, size_t messages_max);
 /* A crash: the consumer is gone, nothing is told. What it handed over stays held. */
 void bus_memory_abandon(struct bus_consumer *consumer);
+/* Belongs to a crash: what `owner` asked (bus_ask_ends) and was not told yet is not told. */
+void bus_memory_forget_questions(struct bus_memory *bus, const void *owner);
 
 /* ---- by hand: for tests that decide what happens when ------------------------------------- */
 
