@@ -48,13 +48,15 @@ struct question {
 struct bus_memory {
     struct bus base;
     size_t bytes, bytes_max;
-    size_t opened; /* senders, readers and consumers not yet closed */
+    size_t unstored_bytes;         /* of what senders have by hand */
+    struct memory_sender *senders; /* in the order they were opened */
+    size_t opened;                 /* readers and consumers not yet closed */
     struct memory_topic *topics;
     const struct clock *clock;
     struct question *questions;
     void (*on_poll)(void *owner);
     void *owner;
-    bool polling;
+    bool polling, by_hand;
 };
 
 /* A message that was sent, until its report is told. */
@@ -62,6 +64,8 @@ struct sent {
     void *item;
     int32_t partition;
     int64_t offset;
+    struct memory_message *message; /* not yet stored; else NULL */
+    struct error *err;              /* refused; else NULL */
 };
 
 struct memory_sender {
@@ -70,9 +74,10 @@ struct memory_sender {
     struct memory_topic *topic;
     bus_delivered on_delivered;
     void *owner;
-    struct sent *ring;   /* room is a power of two */
-    size_t room;         /* told <= sent */
-    uint64_t told, sent; /* counted since it was opened */
+    struct sent *ring;            /* room is a power of two */
+    size_t room;                  /* told <= settled <= sent, */
+    uint64_t told, settled, sent; /* counted since it was opened */
+    struct memory_sender *next;
 };
 
 static void *must(void *memory)
@@ -285,12 +290,30 @@ static struct sent *note(struct memory_sender *sender)
     return sent_at(sender, sender->sent++);
 }
 
+/* The oldest that waits for it; it has left its sender's share of the bytes. */
+static struct sent *settle_oldest(struct memory_sender *sender)
+{
+    assert(sender->settled < sender->sent);
+    struct sent *sent = sent_at(sender, sender->settled++);
+    sender->bus->unstored_bytes -= sent->message->size;
+    return sent;
+}
+
+static void store_oldest(struct memory_sender *sender)
+{
+    struct sent *sent = settle_oldest(sender);
+    append(sender->bus, partition_of(sender->topic, sent->partition), sent->message);
+    sent->offset = sent->message->offset;
+    sent->message = NULL;
+}
+
 static enum outcome send(struct bus_sender *base, int32_t number, const struct message_view *view,
                          void *item, struct error *err)
 {
     struct memory_sender *sender = sender_of(base);
     struct bus_memory *bus = sender->bus;
-    bool full = bus->bytes > 0 && bus->bytes + weight_of(view) > bus->bytes_max;
+    size_t taken = bus->bytes + bus->unstored_bytes;
+    bool full = taken > 0 && taken + weight_of(view) > bus->bytes_max;
     if (full && bus->on_poll)
         return OUT_RETRY;
     if (full)
@@ -298,10 +321,12 @@ static enum outcome send(struct bus_sender *base, int32_t number, const struct m
                          "the messages do not fit the memory storage");
     if (number < 0)
         number = hash_partition(view->key, sender->topic->partition_count);
-    struct memory_partition *partition = partition_of(sender->topic, number);
+    assert(number < sender->topic->partition_count);
     struct memory_message *message = copy_of(view);
-    append(bus, partition, message);
-    *note(sender) = (struct sent){item, number, message->offset};
+    *note(sender) = (struct sent){item, number, -1, message, NULL};
+    bus->unstored_bytes += message->size;
+    if (!bus->by_hand)
+        store_oldest(sender);
     return OUT_OK;
 }
 
@@ -309,9 +334,11 @@ static enum outcome send(struct bus_sender *base, int32_t number, const struct m
 static int tell_reports(struct memory_sender *sender)
 {
     int told = 0;
-    for (const uint64_t until = sender->sent; sender->told < until; told++) {
+    for (const uint64_t until = sender->settled; sender->told < until; told++) {
         const struct sent sent = *sent_at(sender, sender->told++);
-        sender->on_delivered(sender->owner, sent.item, OUT_OK, sent.partition, sent.offset, NULL);
+        sender->on_delivered(sender->owner, sent.item, sent.err ? sent.err->outcome : OUT_OK,
+                             sent.partition, sent.offset, sent.err);
+        free(sent.err);
     }
     return told;
 }
@@ -357,7 +384,14 @@ static bool flush(struct bus_sender *base, int timeout_ms)
 static void close_sender(struct bus_sender *base)
 {
     struct memory_sender *sender = sender_of(base);
-    sender->bus->opened--;
+    struct memory_sender **at = &sender->bus->senders;
+    while (sender->settled < sender->sent)
+        release(settle_oldest(sender)->message);
+    for (; sender->told < sender->sent; sender->told++)
+        free(sent_at(sender, sender->told)->err);
+    while (*at != sender)
+        at = &(*at)->next;
+    *at = sender->next;
     free(sender->ring);
     free(sender);
 }
@@ -383,9 +417,55 @@ static enum outcome open_sender(struct bus *base, const char *name, int32_t pinn
                                      .topic = topic,
                                      .on_delivered = on_delivered,
                                      .owner = owner};
-    of(base)->opened++;
+    struct memory_sender **last = &of(base)->senders;
+    while (*last)
+        last = &(*last)->next;
+    *last = sender;
     *out = &sender->base;
     return OUT_OK;
+}
+
+/* ---- by hand ----------------------------------------------------------------------------- */
+
+void bus_memory_by_hand(struct bus_memory *bus)
+{
+    bus->by_hand = true;
+}
+
+size_t bus_memory_unstored_senders(const struct bus_memory *bus)
+{
+    size_t count = 0;
+    for (const struct memory_sender *sender = bus->senders; sender; sender = sender->next)
+        count += sender->settled < sender->sent;
+    return count;
+}
+
+static struct memory_sender *unstored_sender(const struct bus_memory *bus, size_t which)
+{
+    struct memory_sender *sender = bus->senders;
+    while (sender && (sender->settled == sender->sent || which-- > 0))
+        sender = sender->next;
+    assert(sender);
+    return sender;
+}
+
+void bus_memory_store_one(struct bus_memory *bus, size_t which)
+{
+    store_oldest(unstored_sender(bus, which));
+}
+
+void bus_memory_refuse_one(struct bus_memory *bus, size_t which, const struct error *err)
+{
+    struct sent *sent = settle_oldest(unstored_sender(bus, which));
+    sent->err = must(malloc(sizeof *sent->err));
+    if (err)
+        *sent->err = *err;
+    else
+        error_set(sent->err, OUT_REJECT, ERR_KAFKA_SIZE,
+                  "the message is larger than the topic takes");
+    assert(sent->err->outcome == OUT_REJECT || sent->err->outcome == OUT_FATAL);
+    release(sent->message);
+    sent->message = NULL;
 }
 
 /* ---- reading ranges ---------------------------------------------------------------------- */
@@ -970,7 +1050,7 @@ void bus_memory_free(struct bus_memory *bus)
 {
     if (!bus)
         return;
-    assert(bus->opened == 0);
+    assert(!bus->senders && bus->opened == 0);
     while (bus->topics) {
         struct memory_topic *topic = bus->topics;
         bus->topics = topic->next;

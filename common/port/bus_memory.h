@@ -78,9 +78,11 @@ void bus_memory_forget_questions(struct bus_memory *bus, const void *owner);
 void bus_memory_by_hand(struct bus_memory *bus);
 /* Open senders that have something not yet stored, in the order they were opened. */
 size_t bus_memory_unstored_senders(const struct bus_memory *bus);
-/* Stores the oldest message of the `which`th of them; its report is told by its next poll. */
+/* Stores the oldest message of the `which`th of them (from 0); its report is told by its next
+ * poll. */
 void bus_memory_store_one(struct bus_memory *bus, size_t which);
-/* The topic does not take it: told as OUT_REJECT DRV-K006, or whatever `err` says. */
+/* The topic does not take it: told as OUT_REJECT DRV-K006, or whatever `err` says (OUT_REJECT,
+ * OUT_FATAL; NULL: DRV-K006). */
 void bus_memory_refuse_one(struct bus_memory *bus, size_t which, const struct error *err);
 
 #endif
