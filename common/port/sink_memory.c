@@ -13,14 +13,16 @@ enum step {
     STEP_GIVE_UP,
 };
 
+struct lane {
+    struct batch *batch;
+    enum step step;
+};
+
 struct memory_sink {
     struct sink base;
     struct memory_store *store;
-    bool (*refuses)(const struct batch_item *item);
-    struct {
-        struct batch *batch;
-        enum step step;
-    } lanes[LANES_MOST];
+    struct memory_writing writing;
+    struct lane lanes[LANES_MOST];
     int lane_count;
     bool was_full;
     void (*on_closed)(void *owner);
@@ -31,11 +33,11 @@ static struct memory_sink *of(struct sink *sink)
     return (struct memory_sink *)sink;
 }
 
-static void end(struct memory_sink *sink, int lane, enum outcome outcome, const struct error *err)
+static void end(struct memory_sink *sink, struct lane *lane, enum outcome outcome,
+                const struct error *err)
 {
-    struct batch *batch = sink->lanes[lane].batch;
-    sink->lanes[lane].batch = NULL;
-    sink->lanes[lane].step = STEP_NONE;
+    struct batch *batch = lane->batch;
+    *lane = (struct lane){NULL, STEP_NONE};
     sink->base.events.on_done(sink->base.owner, batch, outcome, err);
     if (sink->was_full) {
         sink->was_full = false;
@@ -43,46 +45,109 @@ static void end(struct memory_sink *sink, int lane, enum outcome outcome, const 
     }
 }
 
-static void do_commit(struct memory_sink *sink, int lane)
-{
-    struct batch *batch = sink->lanes[lane].batch;
-    struct error err;
-    enum outcome outcome = memory_store_admit(sink->store, batch, &err);
-    if (outcome == OUT_OK)
-        memory_store_write(sink->store, batch);
-    end(sink, lane, outcome, outcome == OUT_OK ? NULL : &err);
-}
-
-static void do_give_up(struct memory_sink *sink, int lane)
+static void end_with(struct memory_sink *sink, struct lane *lane, enum error_code code,
+                     const char *text)
 {
     struct error err;
-    error_set(&err, OUT_RETRY, ERR_PG_TRANSIENT, "the batch was given up");
+    error_set(&err, OUT_RETRY, code, "%s", text);
     end(sink, lane, OUT_RETRY, &err);
 }
 
-static void do_write(struct memory_sink *sink, int lane)
+/* ---- steps ------------------------------------------------------------------------------- */
+
+/* A batch that may be in the store already is only looked at when it is. False: it is to be
+ * written. */
+static bool look(struct memory_sink *sink, struct batch *batch, enum outcome *outcome,
+                 struct error *err)
 {
-    struct batch *batch = sink->lanes[lane].batch;
+    bool written = batch->second_look;
+    *outcome = OUT_OK;
+    if (!written && batch->outcome_unknown)
+        *outcome = memory_store_has_written(sink->store, batch, &written, err);
+    if (*outcome != OUT_OK)
+        return true;
+    if (written)
+        memory_store_look(sink->store, batch);
+    else if (batch->outcome_unknown)
+        batch_rewind(batch);
+    batch->outcome_unknown = batch->outcome_unknown && written;
+    return written;
+}
+
+/* Nobody hears of what was done. What was not written is not decided either. */
+static void lose(struct memory_sink *sink, struct lane *lane, enum outcome outcome)
+{
+    if (outcome != OUT_OK)
+        batch_rewind(lane->batch);
+    lane->batch->outcome_unknown = lane->batch->commit_lost = true;
+    end_with(sink, lane, ERR_PG_UNREACHABLE, "the answer was lost");
+}
+
+/* Items that the dead letters must have before anything is committed. */
+static bool has_unsafe(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->order_count; i++) {
+        const struct batch_item *item = &batch->items[batch->order[i]];
+        if (item->decided && item->verdict == CLASS_DEAD)
+            return true;
+    }
+    return false;
+}
+
+static void do_write(struct memory_sink *sink, struct lane *lane, enum memory_fate fate)
+{
+    struct batch *batch = lane->batch;
     struct error err;
-    bool refused = false;
-    if (memory_store_admit(sink->store, batch, &err) != OUT_OK) {
-        end(sink, lane, OUT_FATAL, &err);
+    enum outcome outcome;
+    if (lane->step == STEP_COMMIT || !look(sink, batch, &outcome, &err))
+        outcome = memory_store_write(sink->store, batch, &sink->writing, &err);
+    if (fate == FATE_ANSWER_LOST) {
+        lose(sink, lane, outcome);
         return;
     }
-    error_set(&err, OUT_REJECT, ERR_PG_DATA, "the store refused the record");
-    size_t i = 0;
-    do {
-        for (; i < batch->order_count && sink->refuses && !batch->second_look; i++) {
-            struct batch_item *item = &batch->items[batch->order[i]];
-            if (item->decided || !sink->refuses(item))
-                continue;
-            batch_reject(batch, item, &err);
-            refused = true;
-        }
-    } while (!batch->second_look && batch_promote(batch));
-    sink->lanes[lane].step = refused ? STEP_WAIT : STEP_COMMIT;
-    if (refused)
+    if (outcome != OUT_REJECT) {
+        end(sink, lane, outcome, outcome == OUT_OK ? NULL : &err);
+        return;
+    }
+    lane->step = has_unsafe(batch) ? STEP_WAIT : STEP_COMMIT;
+    if (lane->step == STEP_WAIT)
         sink->base.events.on_rejected(sink->base.owner, batch);
+}
+
+static void do_step(struct memory_sink *sink, struct lane *lane, enum memory_fate fate)
+{
+    if (lane->step == STEP_GIVE_UP)
+        end_with(sink, lane, ERR_PG_TRANSIENT, "the batch was given up");
+    else if (fate == FATE_FAILED)
+        end_with(sink, lane, ERR_PG_UNREACHABLE, "the store is away");
+    else
+        do_write(sink, lane, fate);
+}
+
+static bool has_step(const struct lane *lane)
+{
+    return lane->step != STEP_NONE && lane->step != STEP_WAIT;
+}
+
+size_t memory_sink_steps(const struct sink *base)
+{
+    const struct memory_sink *sink = (const struct memory_sink *)base;
+    size_t count = 0;
+    for (int i = 0; i < sink->lane_count; i++)
+        count += has_step(&sink->lanes[i]);
+    return count;
+}
+
+void memory_sink_step(struct sink *base, size_t which, enum memory_fate fate)
+{
+    struct memory_sink *sink = of(base);
+    for (int i = 0; i < sink->lane_count; i++) {
+        if (!has_step(&sink->lanes[i]) || which-- > 0)
+            continue;
+        do_step(sink, &sink->lanes[i], fate);
+        return;
+    }
+    assert(!"a step that no connection has");
 }
 
 bool memory_sink_turn(struct sink *base)
@@ -90,14 +155,10 @@ bool memory_sink_turn(struct sink *base)
     struct memory_sink *sink = of(base);
     bool any = false;
     for (int i = 0; i < sink->lane_count; i++) {
-        enum step step = sink->lanes[i].step;
-        any = any || (step != STEP_NONE && step != STEP_WAIT);
-        if (step == STEP_WRITE)
-            do_write(sink, i);
-        else if (step == STEP_COMMIT)
-            do_commit(sink, i);
-        else if (step == STEP_GIVE_UP)
-            do_give_up(sink, i);
+        if (!has_step(&sink->lanes[i]))
+            continue;
+        any = true;
+        do_step(sink, &sink->lanes[i], FATE_DONE);
     }
     if (!any && sink->on_closed) {
         void (*on_closed)(void *) = sink->on_closed;
@@ -109,66 +170,74 @@ bool memory_sink_turn(struct sink *base)
     return any;
 }
 
-static int free_lane(const struct memory_sink *sink)
+/* ---- the contract ------------------------------------------------------------------------ */
+
+static struct lane *find_lane(struct memory_sink *sink, const struct batch *batch)
 {
     for (int i = 0; i < sink->lane_count; i++)
-        if (!sink->lanes[i].batch)
-            return i;
-    return -1;
+        if (sink->lanes[i].batch == batch)
+            return &sink->lanes[i];
+    return NULL;
 }
 
 static bool can_submit(struct sink *base)
 {
-    bool can = free_lane(of(base)) >= 0;
-    of(base)->was_full = of(base)->was_full || !can;
+    struct memory_sink *sink = of(base);
+    bool can = !sink->on_closed && find_lane(sink, NULL) != NULL;
+    sink->was_full = sink->was_full || !can;
     return can;
 }
 
 static void submit(struct sink *base, struct batch *batch)
 {
-    int lane = free_lane(of(base));
-    assert(lane >= 0 && "submit without can_submit");
-    of(base)->lanes[lane].batch = batch;
-    of(base)->lanes[lane].step = STEP_WRITE;
+    struct lane *lane = find_lane(of(base), NULL);
+    assert(lane && "submit without can_submit");
+    *lane = (struct lane){batch, STEP_WRITE};
+}
+
+static void answer(struct sink *base, const struct batch *batch, enum step step)
+{
+    struct lane *lane = find_lane(of(base), batch);
+    if (lane && lane->step == STEP_WAIT)
+        lane->step = step;
 }
 
 static void commit(struct sink *base, struct batch *batch)
 {
-    for (int i = 0; i < of(base)->lane_count; i++)
-        if (of(base)->lanes[i].batch == batch && of(base)->lanes[i].step == STEP_WAIT)
-            of(base)->lanes[i].step = STEP_COMMIT;
+    answer(base, batch, STEP_COMMIT);
 }
 
 static void give_up(struct sink *base, struct batch *batch)
 {
-    for (int i = 0; i < of(base)->lane_count; i++)
-        if (of(base)->lanes[i].batch == batch && of(base)->lanes[i].step == STEP_WAIT)
-            of(base)->lanes[i].step = STEP_GIVE_UP;
+    answer(base, batch, STEP_GIVE_UP);
 }
 
 static void close_sink(struct sink *base, void (*on_closed)(void *owner))
 {
     struct memory_sink *sink = of(base);
-    struct error err;
-    error_set(&err, OUT_RETRY, ERR_PG_TRANSIENT, "the sink was closed");
     sink->on_closed = on_closed;
     for (int i = 0; i < sink->lane_count; i++)
         if (sink->lanes[i].batch)
-            end(sink, i, OUT_RETRY, &err);
+            end_with(sink, &sink->lanes[i], ERR_PG_TRANSIENT, "the sink was closed");
+}
+
+void memory_sink_abandon(struct sink *base)
+{
+    free(base);
 }
 
 struct sink *memory_sink_new(struct memory_store *store, int lanes,
                              bool (*refuses)(const struct batch_item *item),
                              const struct sink_events *events, void *owner)
 {
-    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
+    static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink, NULL};
     assert(lanes >= 1 && lanes <= LANES_MOST);
     struct memory_sink *sink = calloc(1, sizeof *sink);
     if (!sink)
         abort();
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     sink->store = store;
-    sink->refuses = refuses;
+    sink->writing = (struct memory_writing){refuses, events->view_message, owner};
     sink->lane_count = lanes;
     return &sink->base;
 }

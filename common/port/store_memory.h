@@ -2,20 +2,27 @@
 #define DROVER_PORT_STORE_MEMORY_H
 
 /*
- * A store of plain memory: 64 bytes a key, and the rows themselves when they are to be read back.
- * Bounded by bytes. It outlives its sinks (sink_memory.h), as a database outlives its connections.
+ * A store of plain memory: 64 bytes a key, and the rows themselves when they are to be read back;
+ * the checkpoints of a topic; the records that wait for their parents (store_memory_parked.h).
+ * Bounded by bytes. It outlives its ports (sink_memory.h, checkpoint_memory.h, pending_memory.h),
+ * as a database outlives its connections. It knows one group and one topic.
+ *
+ * Whoever writes does so in one piece: a call changes everything it says, or nothing.
  */
 
+#include "common/model/mapping/mapping_set.h"
+#include "common/model/message/envelope.h"
 #include "common/policy/apply/batch.h"
 #include "common/policy/verify/diff.h"
 #include "common/port/stored.h"
 
 struct memory_store;
+struct memory_parking;
 
 enum memory_keeps {
     MEMORY_KEEPS_VERSIONS, /* versions and digests only */
     MEMORY_KEEPS_CHECKS,   /* each row is run backwards at once: what it gives back, as a digest */
-    MEMORY_KEEPS_ROWS,     /* for memory_stored_open */
+    MEMORY_KEEPS_ROWS,     /* with their cells */
 };
 
 struct kept_row;
@@ -29,13 +36,19 @@ struct memory_row {
     };
     uint32_t writes; /* how often it was written */
     bool deleted;
-    bool unreadable; /* MEMORY_KEEPS_CHECKS: it gives no record back */
+    bool unreadable;  /* MEMORY_KEEPS_CHECKS: it gives no record back */
+    uint16_t mapping; /* the store's own number of its mapping */
 };
 
 struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_most);
 void memory_store_free(struct memory_store *store);
-/* A new epoch of a partition; *next_offset is where to go on. */
-int64_t memory_store_claim(struct memory_store *store, int32_t partition, int64_t *next_offset);
+/* From now on what the mappings say of each other and of their indexes holds as in PostgreSQL:
+ * a row without its parent is refused or parked, one whose values another one has in a unique index
+ * is refused. The set outlives the store; nothing may be written yet. */
+void memory_store_use_mappings(struct memory_store *store, const struct mapping_set *mappings);
+
+/* ---- looking ----------------------------------------------------------------------------- */
+
 /* NULL when there is none; valid until the next write. */
 const struct memory_row *memory_store_find(const struct memory_store *store, const char *entity,
                                            struct bytes tenant, struct bytes id);
@@ -45,16 +58,63 @@ bool memory_store_has(const struct memory_store *store, const struct diff_key *k
 const struct memory_row *memory_store_next(const struct memory_store *store, size_t *at,
                                            struct diff_key *key);
 size_t memory_store_count(const struct memory_store *store);
+/* Of rows, indexes, checkpoints and parked messages. */
 size_t memory_store_bytes(const struct memory_store *store);
-
-/* For the sink: OUT_FATAL DRV-W001, DRV-W002 when the fence does not hold, DRV-F003 when the batch
- * does not fit; nothing was changed then. */
-MUST_USE enum outcome memory_store_admit(struct memory_store *store, const struct batch *batch,
-                                         struct error *err);
-/* For the sink, once admitted: writes, sets the verdicts, moves the progress. */
-void memory_store_write(struct memory_store *store, struct batch *batch);
-
-/* Of a store that keeps rows. Sees what is written meanwhile: nothing may be. */
+/* Of any store that keeps checks or rows. Sees what is written meanwhile: nothing may be. */
 struct stored_reader *memory_stored_open(struct memory_store *store);
+
+/* ---- checkpoints ------------------------------------------------------------------------- */
+
+struct memory_checkpoint {
+    int32_t partition;
+    int64_t next_offset, redis_next, results_next, epoch;
+    bool owned;             /* by the worker of the epoch */
+    struct bytes sequences; /* JSON */
+};
+
+/* NULL when the partition was never claimed. Valid until the next claim or write. */
+const struct memory_checkpoint *memory_store_checkpoint(const struct memory_store *store,
+                                                        int32_t partition);
+/* A new epoch of a partition; *next_offset is where to go on. */
+int64_t memory_store_claim(struct memory_store *store, int32_t partition, int64_t *next_offset);
+/* Moves the watermarks, never back; nothing when the epoch is over. */
+void memory_store_stages(struct memory_store *store, int32_t partition, int64_t epoch,
+                         int64_t redis_next, int64_t results_next);
+/* Gives the partition up; nothing when the epoch is over. */
+void memory_store_release(struct memory_store *store, int32_t partition, int64_t epoch);
+
+/* ---- writing: for the ports -------------------------------------------------------------- */
+
+struct memory_writing {
+    /* May be NULL; true: the table's constraint refuses this item. */
+    bool (*refuses)(const struct batch_item *item);
+    /* sink_events.view_message; NULL: what has no parent is refused. */
+    void (*view_message)(void *owner, const struct batch_item *item, struct envelope *message);
+    void *owner;
+};
+
+/* Writes what is undecided, sets the verdicts, parks what waits, moves the checkpoint.
+ * OUT_REJECT: some are refused or wait that did not so far; all items have their verdicts, nothing
+ * is written: the same call again, once the refused ones are safe, writes (or finds more of them).
+ * OUT_FATAL: the fence does not hold (DRV-W001, DRV-W002), or it does not fit (DRV-F003). */
+MUST_USE enum outcome memory_store_write(struct memory_store *store, struct batch *batch,
+                                         const struct memory_writing *writing, struct error *err);
+/* Whether a batch whose outcome nobody knows was written. OUT_FATAL DRV-W001: its epoch is over. */
+MUST_USE enum outcome memory_store_has_written(const struct memory_store *store,
+                                               const struct batch *batch, bool *written,
+                                               struct error *err);
+/* Sets the verdicts of what is undecided in a batch that was written before, from what is there. */
+void memory_store_look(struct memory_store *store, struct batch *batch);
+
+/* ---- those that wait: for pending_memory.c ------------------------------------------------ */
+
+struct memory_parking *memory_store_parking(struct memory_store *store);
+/* Writes what can be written of records that waited, and sets the verdicts: CLASS_WAITING, its
+ * parent is missing still; CLASS_DEAD, refused. OUT_FATAL DRV-F003: nothing is written. */
+MUST_USE enum outcome memory_store_settle(struct memory_store *store, struct batch *batch,
+                                          struct error *err);
+/* The place of the first parent of a row that is not there; false when all are. */
+bool memory_store_lacks(struct memory_store *store, const struct mapping *mapping,
+                        const struct row *row, struct diff_key *parent);
 
 #endif

@@ -16,6 +16,8 @@
 #include "common/base/hash.h"
 #include "common/model/mapping/mapping.h"
 
+struct diff_key;
+
 struct stored {
     const struct mapping *mapping; /* NULL: the end */
     struct bytes tenant, id;
@@ -26,6 +28,11 @@ struct stored {
     struct bytes fields;  /* of a Redis hash: what its fields hold (redis_rows.h), valid as json;
                              else empty */
     const char *flaw;     /* a literal: how it is kept otherwise than its mapping says; NULL: not */
+    const struct digest *given_back; /* of a store that ran the inverse when it wrote and keeps no
+                                        more than what came out of it, with the cells
+                                        (diff_content_digest): then json is empty; else NULL */
+    const struct diff_key *key; /* of tenant, entity and id, by a store that keeps no texts: then
+                                   these are empty; valid as json. Others may leave it NULL */
     const struct cell *cells; /* in the order of mapping->columns, when the store keeps cells; NULL:
                                  what stands outside the record is in the id alone */
 };

@@ -22,6 +22,7 @@
 #include "common/policy/verify/verify_report.h"
 #include "common/port/bus_memory.h"
 #include "common/port/sink_memory.h"
+#include "common/port/store_memory_unique.h"
 
 enum { REHEARSE_PLACES = 5, REHEARSE_PARTITIONS = 4 };
 
@@ -54,7 +55,7 @@ struct rehearsal {
     struct version_clock check_clocks[REHEARSE_PARTITIONS]; /* the verifier's own */
     uint64_t classes[CLASS_COUNT];
     struct rehearse_dead dead[PRODUCE_CODES_MOST];
-    struct rehearse_unique *unique;
+    struct memory_unique *unique;
 
     /* check */
     struct mapping_work check_work;
@@ -93,18 +94,6 @@ void rehearse_parents_take(struct rehearse_parents *parents, const struct mappin
  * places. */
 uint64_t rehearse_parents_judge(const struct rehearse_parents *parents,
                                 const struct memory_store *store, uint64_t *counts);
-
-/* rehearse_unique.c: what the unique indexes of the mappings would refuse in PostgreSQL. NULL when
- * there are none. */
-struct rehearse_unique *rehearse_unique_new(const struct mapping_set *mappings);
-void rehearse_unique_free(struct rehearse_unique *unique);
-size_t rehearse_unique_bytes(const struct rehearse_unique *unique);
-/* Whether it is of plain columns alone: expressions and filled columns are PostgreSQL's to know. */
-bool rehearse_unique_can(const struct mapping *mapping, const struct mapping_index *index);
-/* OUT_REJECT DRV-P110: a row that PostgreSQL would refuse. */
-MUST_USE enum outcome rehearse_unique_take(struct rehearse_unique *unique,
-                                           const struct mapping *mapping, const struct row *row,
-                                           struct error *err);
 
 /* rehearse_text.c */
 void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orphans,

@@ -33,7 +33,7 @@ void rehearse_check_open(struct rehearsal *rehearsal)
     for (size_t i = 0; i < rehearsal->mappings.count; i++) {
         const struct mapping *mapping = rehearsal->mappings.items[i];
         for (size_t k = 0; k < mapping->index_count; k++)
-            if (mapping->indexes[k].unique && !rehearse_unique_can(mapping, &mapping->indexes[k]))
+            if (mapping->indexes[k].unique && !memory_unique_can(mapping, &mapping->indexes[k]))
                 verify_report_warn(report,
                                    "the unique index %s is not rehearsed: PostgreSQL alone knows "
                                    "its values",

@@ -7,7 +7,7 @@ size_t rehearse_bytes(const struct rehearsal *rehearsal)
 {
     return memory_store_bytes(rehearsal->store) +
            rehearsal->table.capacity * sizeof(struct diff_entry) +
-           rehearse_parents_bytes(rehearsal->parents) + rehearse_unique_bytes(rehearsal->unique);
+           rehearse_parents_bytes(rehearsal->parents) + memory_unique_bytes(rehearsal->unique);
 }
 
 void rehearse_fail(struct rehearsal *rehearsal, const struct error *err)

@@ -47,7 +47,7 @@ void rehearse_work_open(struct rehearsal *rehearsal)
     rehearsal->batch = batch_new((size_t)rehearsal->settings->batch_records, ARENA_MOST);
     rehearsal->sink = memory_sink_new(rehearsal->store, 1, NULL, &EVENTS, rehearsal);
     if (store_of(rehearsal->settings)->has_tables)
-        rehearsal->unique = rehearse_unique_new(&rehearsal->mappings);
+        rehearsal->unique = memory_unique_new(&rehearsal->mappings);
     for (int32_t i = 0; i < REHEARSE_PARTITIONS; i++)
         rehearsal->epochs[i] = memory_store_claim(rehearsal->store, i, &rehearsal->starts[i]);
 }
@@ -60,7 +60,7 @@ void rehearse_work_close(struct rehearsal *rehearsal)
             ; /* the call that says false has freed it */
     }
     batch_free(rehearsal->batch);
-    rehearse_unique_free(rehearsal->unique);
+    memory_unique_free(rehearsal->unique);
     mapping_work_free(&rehearsal->work);
 }
 
@@ -112,9 +112,8 @@ static enum outcome make_row(struct rehearsal *rehearsal, const struct bus_messa
     item->sealed = record->sealed;
     outcome = record_to_row(&rehearsal->mappings, record, log_version, &rehearsal->work,
                             &rehearsal->batch->arena, &item->mapping, &item->row, err);
-    return outcome == OUT_OK
-               ? rehearse_unique_take(rehearsal->unique, item->mapping, &item->row, err)
-               : outcome;
+    return outcome == OUT_OK ? memory_unique_take(rehearsal->unique, item->mapping, &item->row, err)
+                             : outcome;
 }
 
 void rehearse_work_take(struct rehearsal *rehearsal, const struct bus_message *message, bool *dead)

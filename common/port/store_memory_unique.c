@@ -1,11 +1,12 @@
-/* The mapping's own unique indexes: in PostgreSQL the second record with the same values is refused
- * (23505) and ends as DRV-P110. Of each record its values' hashes are kept, so that a newer version
- * frees what the older one held. */
+/* Of each record its values' hashes are kept, so that a newer version frees what the older one
+ * held. */
+#include "common/port/store_memory_unique.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/model/message/envelope.h"
-#include "control/rehearse/rehearse.h"
+#include "common/policy/verify/diff.h"
 
 #define FIRST_ROOM 1024 /* a power of two */
 #define TEXT_MOST ((size_t)1 << 20)
@@ -17,38 +18,47 @@ struct holding {
     bool used, live;
 };
 
-struct rehearse_unique {
+struct memory_unique {
     struct holding *items;
     size_t count, room;
     struct buf text;
+    size_t indexes_most; /* of one mapping */
+    bool noting;
+    struct holding *before; /* what was changed since memory_unique_begin, as it was */
+    size_t before_count, before_room;
 };
 
-struct rehearse_unique *rehearse_unique_new(const struct mapping_set *mappings)
+struct memory_unique *memory_unique_new(const struct mapping_set *mappings)
 {
-    bool any = false;
-    for (size_t i = 0; i < mappings->count; i++)
+    size_t most = 0;
+    for (size_t i = 0; i < mappings->count; i++) {
+        size_t count = 0;
         for (size_t k = 0; k < mappings->items[i]->index_count; k++)
-            any = any || mappings->items[i]->indexes[k].unique;
-    if (!any)
+            count += mappings->items[i]->indexes[k].unique;
+        most = count > most ? count : most;
+    }
+    if (!most)
         return NULL;
-    struct rehearse_unique *unique = calloc(1, sizeof *unique);
+    struct memory_unique *unique = calloc(1, sizeof *unique);
     if (!unique || !(unique->items = calloc(FIRST_ROOM, sizeof *unique->items)))
         abort();
     unique->room = FIRST_ROOM;
+    unique->indexes_most = most;
     buf_init(&unique->text, TEXT_MOST);
     return unique;
 }
 
-void rehearse_unique_free(struct rehearse_unique *unique)
+void memory_unique_free(struct memory_unique *unique)
 {
     if (!unique)
         return;
     free(unique->items);
+    free(unique->before);
     buf_free(&unique->text);
     free(unique);
 }
 
-size_t rehearse_unique_bytes(const struct rehearse_unique *unique)
+size_t memory_unique_bytes(const struct memory_unique *unique)
 {
     return unique ? unique->room * sizeof *unique->items : 0;
 }
@@ -61,28 +71,91 @@ static struct holding *place_of(struct holding *items, size_t room, const struct
     return &items[at];
 }
 
-static void grow(struct rehearse_unique *unique)
+/* Values that nobody holds any more need no place. */
+static bool is_nothing(const struct holding *holding)
 {
-    size_t room = unique->room * 2;
+    return !holding->used || (!holding->live && holding->version == INT64_MIN);
+}
+
+static bool is_full(const struct memory_unique *unique)
+{
+    return (unique->count + 2 * unique->indexes_most) * 4 > unique->room * 3;
+}
+
+size_t memory_unique_growth(const struct memory_unique *unique)
+{
+    return unique && is_full(unique) ? unique->room * 2 * sizeof *unique->items : 0;
+}
+
+/* Room for one more row. */
+static void grow(struct memory_unique *unique)
+{
+    size_t room = unique->room, count = 0;
+    if (!is_full(unique))
+        return;
+    for (size_t i = 0; i < unique->room; i++)
+        count += !is_nothing(&unique->items[i]);
+    while ((count + 2 * unique->indexes_most) * 2 > room)
+        room *= 2;
     struct holding *items = calloc(room, sizeof *items);
     if (!items)
         abort();
     for (size_t i = 0; i < unique->room; i++)
-        if (unique->items[i].used)
+        if (!is_nothing(&unique->items[i]))
             *place_of(items, room, &unique->items[i].key) = unique->items[i];
     free(unique->items);
     unique->items = items;
     unique->room = room;
+    unique->count = count;
 }
 
+/* ---- undoing ----------------------------------------------------------------------------- */
+
+void memory_unique_begin(struct memory_unique *unique)
+{
+    if (!unique)
+        return;
+    unique->noting = true;
+    unique->before_count = 0;
+}
+
+static void note(struct memory_unique *unique, const struct holding *holding)
+{
+    if (!unique->noting)
+        return;
+    if (unique->before_count == unique->before_room) {
+        unique->before_room = unique->before_room * 2 + 64;
+        unique->before = realloc(unique->before, unique->before_room * sizeof *unique->before);
+        if (!unique->before)
+            abort();
+    }
+    unique->before[unique->before_count++] = *holding;
+}
+
+void memory_unique_end(struct memory_unique *unique, bool keep)
+{
+    if (!unique)
+        return;
+    for (size_t i = unique->before_count; i-- > 0 && !keep;) {
+        struct holding *holding = place_of(unique->items, unique->room, &unique->before[i].key);
+        unique->count += !holding->used;
+        *holding = unique->before[i];
+    }
+    unique->noting = false;
+    unique->before_count = 0;
+}
+
+/* ---- holdings ---------------------------------------------------------------------------- */
+
 /* Made when it is not there. */
-static struct holding *holding_of(struct rehearse_unique *unique, const struct diff_key *key)
+static struct holding *holding_of(struct memory_unique *unique, const struct diff_key *key)
 {
     struct holding *holding = place_of(unique->items, unique->room, key);
-    if (holding->used)
-        return holding;
-    *holding = (struct holding){.key = *key, .version = INT64_MIN, .used = true};
-    unique->count++;
+    if (!holding->used) {
+        *holding = (struct holding){.key = *key, .version = INT64_MIN, .used = true};
+        unique->count++;
+    }
+    note(unique, holding);
     return holding;
 }
 
@@ -98,7 +171,7 @@ static const struct column *column_of(const struct mapping *mapping, const char 
     return NULL;
 }
 
-bool rehearse_unique_can(const struct mapping *mapping, const struct mapping_index *index)
+bool memory_unique_can(const struct mapping *mapping, const struct mapping_index *index)
 {
     for (size_t i = 0; i < index->column_count; i++)
         if (!column_of(mapping, index->columns[i]))
@@ -113,7 +186,7 @@ static void begin_text(struct buf *text, char kind, const struct mapping *mappin
 }
 
 /* False when a value is NULL: it is equal to none. */
-static bool values_key(struct rehearse_unique *unique, const struct mapping *mapping, size_t at,
+static bool values_key(struct memory_unique *unique, const struct mapping *mapping, size_t at,
                        const struct row *row, struct diff_key *key)
 {
     const struct mapping_index *index = &mapping->indexes[at];
@@ -138,7 +211,7 @@ static bool values_key(struct rehearse_unique *unique, const struct mapping *map
     return !text->failed;
 }
 
-static struct diff_key record_key(struct rehearse_unique *unique, const struct mapping *mapping,
+static struct diff_key record_key(struct memory_unique *unique, const struct mapping *mapping,
                                   size_t at, const struct row *row)
 {
     begin_text(&unique->text, 'r', mapping, at);
@@ -147,22 +220,20 @@ static struct diff_key record_key(struct rehearse_unique *unique, const struct m
 }
 
 /* Whether another record holds the values. */
-static bool is_free(struct rehearse_unique *unique, const struct diff_key *values,
+static bool is_free(struct memory_unique *unique, const struct diff_key *values,
                     const struct diff_key *record)
 {
     const struct holding *holder = place_of(unique->items, unique->room, values);
     return !holder->used || !holder->live || diff_key_equal(&holder->other, record);
 }
 
-static void hold(struct rehearse_unique *unique, const struct diff_key *record, int64_t version,
+static void hold(struct memory_unique *unique, const struct diff_key *record, int64_t version,
                  const struct diff_key *values)
 {
-    if ((unique->count + 2) * 4 > unique->room * 3)
-        grow(unique);
     struct holding *own = holding_of(unique, record);
     own->version = version;
     if (own->live) { /* what the older version held is free */
-        struct holding *old = place_of(unique->items, unique->room, &own->other);
+        struct holding *old = holding_of(unique, &own->other);
         old->live = old->live && !diff_key_equal(&old->other, record);
     }
     own->live = values != NULL;
@@ -174,15 +245,17 @@ static void hold(struct rehearse_unique *unique, const struct diff_key *record, 
     held->live = true;
 }
 
-enum outcome rehearse_unique_take(struct rehearse_unique *unique, const struct mapping *mapping,
-                                  const struct row *row, struct error *err)
+enum outcome memory_unique_take(struct memory_unique *unique, const struct mapping *mapping,
+                                const struct row *row, struct error *err)
 {
     struct diff_key values, record;
     bool stays = row->deleted && mapping->on_delete == DELETE_SOFT; /* with its values */
+    if (unique)
+        grow(unique);
     for (int pass = 0; unique && pass < 2; pass++)
         for (size_t i = 0; i < mapping->index_count; i++) {
             const struct mapping_index *index = &mapping->indexes[i];
-            if (!index->unique || !rehearse_unique_can(mapping, index) || stays)
+            if (!index->unique || !memory_unique_can(mapping, index) || stays)
                 continue;
             record = record_key(unique, mapping, i, row);
             const struct holding *own = place_of(unique->items, unique->room, &record);
