@@ -258,10 +258,12 @@ static bool check_rows(struct model *model)
 static bool check_checkpoints(struct model *model)
 {
     for (int32_t p = 0; p < model->world->partitions; p++) {
-        struct memory_checkpoint seen = memory_store_checkpoint(model->world->store, p);
-        if (seen.next_offset < model->logs[p].checkpoint)
+        const struct memory_checkpoint *seen = memory_store_checkpoint(model->world->store, p);
+        if (!seen)
+            continue;
+        if (seen->next_offset < model->logs[p].checkpoint)
             return wrong(model, "I3: the checkpoint of %d went back", p);
-        model->logs[p].checkpoint = seen.next_offset;
+        model->logs[p].checkpoint = seen->next_offset;
     }
     return true;
 }
@@ -414,10 +416,10 @@ static bool check_receipts(struct model *model)
                         &model->receipts_read[p]))
             return false;
     for (int32_t p = 0; p < model->world->partitions; p++) {
-        struct memory_checkpoint seen = memory_store_checkpoint(model->world->store, p);
-        if (seen.results_next > model->logs[p].receipts_to)
+        const struct memory_checkpoint *seen = memory_store_checkpoint(model->world->store, p);
+        if (seen && seen->results_next > model->logs[p].receipts_to)
             return wrong(model, "I5: %d is told up to %" PRId64 ", receipts are there up to %" PRId64,
-                         p, seen.results_next, model->logs[p].receipts_to);
+                         p, seen->results_next, model->logs[p].receipts_to);
     }
     return true;
 }

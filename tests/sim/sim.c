@@ -36,7 +36,7 @@ struct sim {
     bool verbose;
     char trail[TRAIL][80];
     int trail_count;
-    char why[400];
+    char why[800];
 };
 
 static uint64_t below(struct sim *sim, uint64_t bound)

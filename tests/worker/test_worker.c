@@ -1,0 +1,566 @@
+/* The worker over memory: what it does with batches, dead letters, retries, fences, pending children,
+ * stops, its budget and several partitions. No server, no waiting: time is moved. */
+#include "tests/sim/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/model/message/dead_letter.h"
+#include "tests/support/suite.h"
+#include "worker/outbox.h"
+
+static struct world W;
+
+static void open_world(int32_t partitions, bool by_hand)
+{
+    log_setup_names("worker", "error", "logfmt");
+    world_open(&W, partitions, by_hand);
+}
+
+static void tear_down(void)
+{
+    world_close(&W);
+}
+
+static struct worker *worker_at(int place)
+{
+    return W.workers[place].worker;
+}
+
+/* A worker that has all partitions and has claimed them. */
+static void start_with_all(int place)
+{
+    int32_t all[WORLD_PARTITIONS_MAX];
+    for (int32_t p = 0; p < W.partitions; p++)
+        all[p] = p;
+    world_worker_start(&W, place);
+    while (world_worker_checkpoint(&W, place))
+        ;
+    ck_assert(world_worker_is_member(&W, place));
+    bus_memory_assign(worker_at(place)->consumer, all, (size_t)W.partitions);
+    world_worker_consume(&W, place, 0);
+    while (world_worker_checkpoint(&W, place))
+        ;
+}
+
+static int64_t put(const char *entity, int32_t partition, int key, int64_t version, int n)
+{
+    return world_produce(&W, &(struct world_message){.entity = entity,
+                                                     .partition = partition,
+                                                     .key = key,
+                                                     .version = version,
+                                                     .n = n,
+                                                     .parent = key});
+}
+
+static int64_t put_broken(int32_t partition, int key)
+{
+    return world_produce(&W, &(struct world_message){.entity = "item",
+                                                     .partition = partition,
+                                                     .key = key,
+                                                     .version = 1,
+                                                     .broken = true});
+}
+
+static void pass(uint64_t ms, int place)
+{
+    for (uint64_t gone = 0; gone < ms && worker_at(place) && !W.workers[place].ended;
+         gone += WORKER_TICK_MS) {
+        W.now_ms += WORKER_TICK_MS;
+        world_worker_tick(&W, place);
+        world_worker_settle(&W, place);
+    }
+}
+
+static int64_t written(int32_t partition)
+{
+    const struct memory_checkpoint *checkpoint = memory_store_checkpoint(W.store, partition);
+    return checkpoint ? checkpoint->next_offset : -1;
+}
+
+static int64_t count_messages(const char *topic)
+{
+    int64_t ends[WORLD_PARTITIONS_MAX], sum = 0;
+    ck_assert(bus_ends(bus_memory_bus(W.bus), topic, ends, W.partitions, 0));
+    for (int32_t p = 0; p < W.partitions; p++)
+        sum += ends[p];
+    return sum;
+}
+
+static int64_t version_of(const char *entity, int key)
+{
+    char id[16];
+    snprintf(id, sizeof id, "k%d", key);
+    const struct memory_row *row =
+        memory_store_find(W.store, entity, BYTES_LITERAL("t"), bytes_text(id));
+    return row ? row->version : -1;
+}
+
+static uint64_t told(enum record_class the_class)
+{
+    return worker_at(0)->counts.classes[the_class];
+}
+
+/* ---- batches ----------------------------------------------------------------------------- */
+
+START_TEST(writes_in_batches_and_says_so)
+{
+    open_world(1, false);
+    for (int i = 0; i < 10; i++)
+        put("item", 0, i, 5, i);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 10);
+    ck_assert_uint_eq(memory_store_count(W.store), 10);
+    ck_assert_uint_eq(worker_at(0)->counts.batches, 3); /* of 4, 4 and 2 */
+    ck_assert_int_eq(count_messages(WORLD_RESULTS), 3);
+    ck_assert_uint_eq(told(CLASS_APPLIED), 10);
+    ck_assert_uint_eq(worker_at(0)->in_flight_bytes, 0);
+}
+END_TEST
+
+START_TEST(keeps_the_greatest_version)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    put("item", 0, 1, 9, 2);
+    put("item", 0, 1, 7, 3);
+    put("item", 0, 1, 9, 2);
+    put("item", 0, 1, 9, 4);
+    put("item", 0, 1, 3, 5);
+    W.settings.batch_records = 1;
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(version_of("item", 1), 9);
+    ck_assert_uint_eq(told(CLASS_APPLIED), 2);
+    ck_assert_uint_eq(told(CLASS_SUPERSEDED), 2);
+    ck_assert_uint_eq(told(CLASS_UNCHANGED), 1);
+    ck_assert_uint_eq(told(CLASS_CONFLICT), 1);
+}
+END_TEST
+
+START_TEST(stores_its_watermarks)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 0);
+    pass(6000, 0); /* every five seconds, when nothing else comes */
+    ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 1);
+}
+END_TEST
+
+START_TEST(goes_on_where_the_last_one_was)
+{
+    open_world(1, false);
+    for (int i = 0; i < 5; i++)
+        put("item", 0, i, 5, i);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    world_worker_crash(&W, 0);
+    put("item", 0, 7, 5, 7);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 6);
+    /* the receipts' watermark was not stored: those records are only looked at */
+    ck_assert_uint_eq(told(CLASS_APPLIED), 1);
+    ck_assert_uint_eq(memory_store_count(W.store), 6);
+}
+END_TEST
+
+/* ---- dead letters ------------------------------------------------------------------------ */
+
+START_TEST(sends_dead_letters_before_it_writes)
+{
+    open_world(1, true);
+    put("item", 0, 1, 5, 1);
+    put_broken(0, 2);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    for (int i = 0; i < 5; i++) {
+        world_worker_turn(&W, 0);
+        ck_assert(!world_worker_write(&W, 0, 0, FATE_DONE)); /* nothing is with the sink */
+    }
+    ck_assert_int_eq(written(0), 0);
+    ck_assert_uint_eq(bus_memory_unstored_senders(W.bus), 1);
+    bus_memory_store_one(W.bus, 0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 2);
+    ck_assert_int_eq(count_messages(WORLD_DEAD_LETTERS), 1);
+    ck_assert_uint_eq(told(CLASS_DEAD), 1);
+}
+END_TEST
+
+START_TEST(sends_dead_letters_of_what_the_store_refuses)
+{
+    open_world(1, true);
+    put("item", 0, 1, 5, 1);
+    put("item", 0, 2, 5, WORLD_POISON);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0);
+    ck_assert(world_worker_write(&W, 0, 0, FATE_DONE)); /* it is refused, and nothing is written */
+    world_worker_turn(&W, 0);
+    ck_assert(!world_worker_write(&W, 0, 0, FATE_DONE));
+    ck_assert_int_eq(written(0), 0);
+    ck_assert_int_eq(version_of("item", 1), -1);
+    bus_memory_store_one(W.bus, 0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 2);
+    ck_assert_int_eq(version_of("item", 1), 5);
+    ck_assert_int_eq(version_of("item", 2), -1);
+}
+END_TEST
+
+START_TEST(halts_a_partition_whose_letter_cannot_be_had)
+{
+    static const struct error TOO_LARGE = {.outcome = OUT_REJECT, .code = ERR_KAFKA_SIZE};
+    open_world(2, true);
+    put_broken(0, 1);
+    put("item", 1, 2, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0);
+    for (int tries = 0; tries < 2; tries++) { /* whole, and cut as far as the rule allows */
+        ck_assert_uint_eq(bus_memory_unstored_senders(W.bus), 1);
+        ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_READING);
+        bus_memory_refuse_one(W.bus, 0, &TOO_LARGE);
+        world_worker_turn(&W, 0);
+        world_worker_turn(&W, 0);
+    }
+    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_HALTED);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 0);
+    ck_assert_int_eq(written(1), 1); /* the other goes on */
+    ck_assert_int_eq(worker_at(0)->failure.code, ERR_LETTER_SIZE);
+}
+END_TEST
+
+START_TEST(breaks_when_everything_is_refused)
+{
+    open_world(1, false);
+    W.settings.breaker = 6;
+    for (int i = 0; i < 20; i++)
+        put_broken(0, i);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    ck_assert(W.workers[0].ended);
+    ck_assert_int_eq(worker_at(0)->failure.code, ERR_BREAKER);
+    ck_assert_int_eq(worker_at(0)->exit_code, error_code_exit(ERR_BREAKER));
+    ck_assert_int_eq(written(0), 8); /* two batches */
+}
+END_TEST
+
+/* ---- retries, lost answers, fences ------------------------------------------------------- */
+
+START_TEST(tries_again_what_failed)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    for (int i = 0; i < 3; i++) {
+        world_worker_turn(&W, 0);
+        ck_assert(world_worker_write(&W, 0, 0, FATE_FAILED));
+        world_worker_turn(&W, 0);
+        ck_assert(!world_worker_write(&W, 0, 0, FATE_DONE)); /* it waits */
+        W.now_ms += 60000;
+    }
+    ck_assert_uint_eq(worker_at(0)->counts.retries, 3);
+    ck_assert_int_eq(written(0), 0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 1);
+    ck_assert_uint_eq(told(CLASS_APPLIED), 1);
+}
+END_TEST
+
+START_TEST(asks_after_a_lost_answer)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0);
+    ck_assert(world_worker_write(&W, 0, 0, FATE_ANSWER_LOST));
+    ck_assert_int_eq(written(0), 1); /* it is there, and the worker does not know */
+    ck_assert_uint_eq(told(CLASS_APPLIED), 0);
+    W.now_ms += 60000;
+    world_worker_settle(&W, 0);
+    ck_assert_uint_eq(told(CLASS_RECOVERED), 1);
+    ck_assert_int_eq(count_messages(WORLD_RESULTS), 1);
+    const struct memory_row *row =
+        memory_store_find(W.store, "item", BYTES_LITERAL("t"), BYTES_LITERAL("k1"));
+    ck_assert_uint_eq(row->writes, 1);
+}
+END_TEST
+
+START_TEST(changes_nothing_once_another_has_claimed)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0); /* its batch is with the sink */
+    start_with_all(1);
+    world_worker_settle(&W, 1);
+    ck_assert_int_eq(written(0), 1);
+    put("item", 0, 1, 9, 2);
+    ck_assert(world_worker_write(&W, 0, 0, FATE_DONE)); /* late */
+    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_FENCED);
+    ck_assert_uint_eq(worker_at(0)->counts.fenced, 1);
+    ck_assert_int_eq(written(0), 1);
+    world_worker_settle(&W, 1);
+    ck_assert_int_eq(version_of("item", 1), 9);
+}
+END_TEST
+
+START_TEST(claims_again_what_the_group_still_gives_it)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0);
+    int64_t next;
+    memory_store_claim(W.store, 0, &next); /* somebody who is gone by now */
+    world_worker_write(&W, 0, 0, FATE_DONE);
+    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_FENCED);
+    pass(4500, 0);
+    ck_assert_int_eq(written(0), 0);
+    pass(2000, 0); /* work.stall_after is five seconds */
+    ck_assert_int_eq(written(0), 1);
+}
+END_TEST
+
+/* ---- pending children -------------------------------------------------------------------- */
+
+START_TEST(lets_children_in_behind_their_parents)
+{
+    open_world(2, false);
+    put("child", 0, 1, 5, 1);
+    put("item", 0, 9, 5, 1);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 2); /* it holds nobody back */
+    ck_assert_uint_eq(told(CLASS_WAITING), 1);
+    ck_assert_int_eq(version_of("child", 1), -1);
+    put("parent", 1, 1, 5, 1);
+    world_worker_settle(&W, 0);
+    pass(2500, 0);
+    ck_assert_int_eq(version_of("child", 1), 5);
+    ck_assert_uint_eq(worker_at(0)->counts.settled, 1);
+    ck_assert_int_eq(count_messages(WORLD_RESULTS), 3); /* two batches, one that settles */
+    ck_assert_int_eq(count_messages(WORLD_DEAD_LETTERS), 0);
+}
+END_TEST
+
+START_TEST(gives_orphans_up_when_their_wait_is_over)
+{
+    open_world(1, false);
+    put("child", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    pass(2000, 0);
+    ck_assert_int_eq(count_messages(WORLD_DEAD_LETTERS), 0);
+    pass(6000, 0); /* work.parent_wait is three seconds */
+    ck_assert_int_eq(count_messages(WORLD_DEAD_LETTERS), 1);
+    ck_assert_uint_eq(told(CLASS_DEAD), 1);
+    ck_assert_int_eq(version_of("child", 1), -1);
+}
+END_TEST
+
+/* ---- stops, budget, partitions ----------------------------------------------------------- */
+
+START_TEST(drains_what_is_with_the_store)
+{
+    open_world(1, false);
+    for (int i = 0; i < 8; i++)
+        put("item", 0, i, 5, i);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0); /* one batch is with the sink, another waits */
+    worker_stop(worker_at(0));
+    world_worker_tick(&W, 0);
+    ck_assert_int_eq(worker_at(0)->phase, WORKER_DRAINING);
+    pass(3000, 0);
+    ck_assert(W.workers[0].ended);
+    ck_assert_int_eq(worker_at(0)->exit_code, EXIT_OK);
+    ck_assert_int_eq(written(0), 4);
+    ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 4);
+    ck_assert(!memory_store_checkpoint(W.store, 0)->owned);
+}
+END_TEST
+
+START_TEST(stops_in_time_when_the_store_is_silent)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0);
+    worker_stop(worker_at(0));
+    uint64_t began_ms = W.now_ms;
+    while (!W.workers[0].ended && W.now_ms - began_ms < 20000) {
+        W.now_ms += WORKER_TICK_MS;
+        world_worker_tick(&W, 0); /* its batch is never answered */
+        world_worker_checkpoint(&W, 0);
+        world_worker_consume(&W, 0, 10);
+    }
+    ck_assert(W.workers[0].ended);
+    ck_assert_uint_lt(W.now_ms - began_ms, 2000 + 4000); /* work.drain and four seconds */
+    ck_assert_int_eq(written(0), 0);
+}
+END_TEST
+
+START_TEST(pauses_above_its_budget)
+{
+    open_world(2, false);
+    W.settings.work_memory = 8192;
+    for (int i = 0; i < 100; i++)
+        put("item", i % 2, i, 5, i);
+    start_with_all(0);
+    size_t most = 0;
+    for (int i = 0; i < 20; i++) { /* nothing is written */
+        world_worker_consume(&W, 0, 3);
+        world_worker_turn(&W, 0);
+        if (worker_at(0)->in_flight_bytes > most)
+            most = worker_at(0)->in_flight_bytes;
+    }
+    ck_assert(worker_at(0)->over_budget);
+    ck_assert_uint_lt(most, 8192 + 3 * 2048);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 50);
+    ck_assert_int_eq(written(1), 50);
+    ck_assert(!worker_at(0)->over_budget);
+}
+END_TEST
+
+START_TEST(gives_connections_to_partitions_in_turn)
+{
+    open_world(4, false);
+    for (int i = 0; i < 40; i++)
+        put("item", i % 4, i, 5, i);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0); /* two connections: partitions 0 and 1 */
+    for (int i = 0; i < 60; i++) {
+        world_worker_write(&W, 0, 1, FATE_DONE); /* the first connection is never answered */
+        world_worker_turn(&W, 0);
+    }
+    int stuck = 0;
+    for (int32_t p = 0; p < 4; p++)
+        stuck += written(p) == 0;
+    ck_assert_int_eq(stuck, 1); /* one partition waits, the others are written to their ends */
+    world_worker_settle(&W, 0);
+    for (int32_t p = 0; p < 4; p++)
+        ck_assert_int_eq(written(p), 10);
+}
+END_TEST
+
+START_TEST(halts_at_a_gap)
+{
+    open_world(2, false);
+    put("item", 0, 1, 5, 1);
+    W.sequences[0]++; /* a message that never came */
+    put("item", 0, 2, 5, 1);
+    put("item", 1, 3, 5, 1);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_HALTED);
+    ck_assert_int_eq(worker_at(0)->failure.code, ERR_SEQUENCE_GAP);
+    ck_assert_int_eq(written(1), 1);
+}
+END_TEST
+
+START_TEST(waits_with_a_revocation_for_the_store)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0);
+    bus_memory_revoke(worker_at(0)->consumer);
+    world_worker_consume(&W, 0, 0);
+    ck_assert(bus_memory_is_revoking(worker_at(0)->consumer));
+    W.now_ms += 1000;
+    world_worker_tick(&W, 0);
+    ck_assert(bus_memory_is_revoking(worker_at(0)->consumer));
+    world_worker_write(&W, 0, 0, FATE_DONE);
+    world_worker_tick(&W, 0);
+    ck_assert(!bus_memory_is_revoking(worker_at(0)->consumer));
+    ck_assert_int_eq(written(0), 1);
+    ck_assert(!memory_store_checkpoint(W.store, 0)->owned);
+}
+END_TEST
+
+START_TEST(gives_up_at_last)
+{
+    open_world(1, false);
+    put("item", 0, 1, 5, 1);
+    start_with_all(0);
+    world_worker_consume(&W, 0, 100);
+    world_worker_turn(&W, 0);
+    bus_memory_revoke(worker_at(0)->consumer);
+    world_worker_consume(&W, 0, 0);
+    W.now_ms += 5100; /* fault row K01 */
+    world_worker_tick(&W, 0);
+    ck_assert(!bus_memory_is_revoking(worker_at(0)->consumer));
+    world_worker_checkpoint(&W, 0); /* released */
+    ck_assert_int_eq(written(0), 0);
+    start_with_all(1);
+    world_worker_write(&W, 0, 0, FATE_DONE); /* too late: the fence keeps it out */
+    ck_assert_int_eq(version_of("item", 1), -1);
+    world_worker_settle(&W, 1);
+    ck_assert_int_eq(version_of("item", 1), 5);
+}
+END_TEST
+
+START_TEST(ends_at_the_end)
+{
+    open_world(2, false);
+    W.settings.until_end = true;
+    for (int i = 0; i < 10; i++)
+        put("item", i % 2, i, 5, i);
+    start_with_all(0);
+    pass(8000, 0);
+    ck_assert(W.workers[0].ended);
+    ck_assert_int_eq(worker_at(0)->exit_code, EXIT_OK);
+    ck_assert_int_eq(written(0) + written(1), 10);
+    ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 5);
+}
+END_TEST
+
+static Suite *worker_suite(void)
+{
+    Suite *suite = suite_create("worker");
+    TCase *tcase = tcase_create("worker");
+    tcase_add_checked_fixture(tcase, NULL, tear_down);
+    tcase_add_test(tcase, writes_in_batches_and_says_so);
+    tcase_add_test(tcase, keeps_the_greatest_version);
+    tcase_add_test(tcase, stores_its_watermarks);
+    tcase_add_test(tcase, goes_on_where_the_last_one_was);
+    tcase_add_test(tcase, sends_dead_letters_before_it_writes);
+    tcase_add_test(tcase, sends_dead_letters_of_what_the_store_refuses);
+    tcase_add_test(tcase, halts_a_partition_whose_letter_cannot_be_had);
+    tcase_add_test(tcase, breaks_when_everything_is_refused);
+    tcase_add_test(tcase, tries_again_what_failed);
+    tcase_add_test(tcase, asks_after_a_lost_answer);
+    tcase_add_test(tcase, changes_nothing_once_another_has_claimed);
+    tcase_add_test(tcase, claims_again_what_the_group_still_gives_it);
+    tcase_add_test(tcase, lets_children_in_behind_their_parents);
+    tcase_add_test(tcase, gives_orphans_up_when_their_wait_is_over);
+    tcase_add_test(tcase, drains_what_is_with_the_store);
+    tcase_add_test(tcase, stops_in_time_when_the_store_is_silent);
+    tcase_add_test(tcase, pauses_above_its_budget);
+    tcase_add_test(tcase, gives_connections_to_partitions_in_turn);
+    tcase_add_test(tcase, halts_at_a_gap);
+    tcase_add_test(tcase, waits_with_a_revocation_for_the_store);
+    tcase_add_test(tcase, gives_up_at_last);
+    tcase_add_test(tcase, ends_at_the_end);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(worker_suite)
