@@ -1,0 +1,261 @@
+/* The progress contract over a store in memory: claims, fences, watermarks, crashes. */
+#include "common/port/checkpoint_memory.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "common/port/sink_memory.h"
+#include "tests/support/random.h"
+#include "tests/support/suite.h"
+
+#define PORTS 3
+#define PARTITIONS 3
+
+static struct memory_store *store;
+
+/* What a port was told last. */
+static struct seen {
+    int checked, claimed, released, closed, errors;
+    int32_t partition;
+    struct progress_row row;
+    char sequences[64];
+} SEEN[PORTS];
+
+static void on_checked(void *owner)
+{
+    ((struct seen *)owner)->checked++;
+}
+
+static void on_claimed(void *owner, int32_t partition, const struct progress_row *row)
+{
+    struct seen *seen = owner;
+    seen->claimed++;
+    seen->partition = partition;
+    seen->row = *row;
+    snprintf(seen->sequences, sizeof seen->sequences, "%.*s", (int)row->sequences.size,
+             row->sequences.data);
+}
+
+static void on_released(void *owner, int32_t partition)
+{
+    struct seen *seen = owner;
+    seen->released++;
+    seen->partition = partition;
+}
+
+static void on_error(void *owner, const struct error *err)
+{
+    ((struct seen *)owner)->errors++;
+    (void)err;
+}
+
+static void on_closed(void *owner)
+{
+    ((struct seen *)owner)->closed++;
+}
+
+static const struct progress_events EVENTS = {on_checked, on_claimed, on_released, on_error};
+
+static void setup(void)
+{
+    memset(SEEN, 0, sizeof SEEN);
+    store = memory_store_new(MEMORY_KEEPS_VERSIONS, 1u << 20);
+}
+
+static void teardown(void)
+{
+    memory_store_free(store);
+}
+
+static struct progress *open_port(int port)
+{
+    return memory_checkpoint_new(store, &EVENTS, &SEEN[port]);
+}
+
+static void settle(struct progress *progress)
+{
+    while (memory_checkpoint_turn(progress))
+        ;
+    ck_assert(progress_is_idle(progress));
+}
+
+/* A batch without records moves the checkpoint. */
+static enum outcome move(int32_t partition, int64_t epoch, int64_t start, int64_t end,
+                         const char *sequences, struct error *err)
+{
+    struct batch *batch = batch_new(1, 1u << 16);
+    batch->fence = (struct batch_fence){.partition = partition,
+                                        .epoch = epoch,
+                                        .start = start,
+                                        .end = end,
+                                        .redis_next = start,
+                                        .results_next = start,
+                                        .sequences = bytes_text(sequences)};
+    batch_close(batch);
+    enum outcome outcome = memory_store_write(store, batch, NULL, err);
+    batch_free(batch);
+    return outcome;
+}
+
+START_TEST(it_answers_in_order_and_never_from_inside)
+{
+    struct error err;
+    struct progress *progress = open_port(0);
+    progress_claim(progress, 1);
+    progress_stages(progress, 1, 1, 5, 7);
+    ck_assert_int_eq(SEEN[0].checked + SEEN[0].claimed, 0);
+    ck_assert(memory_checkpoint_turn(progress));
+    ck_assert_int_eq(SEEN[0].checked, 1);
+    ck_assert(memory_checkpoint_turn(progress));
+    ck_assert_int_eq(SEEN[0].claimed, 1);
+    ck_assert_int_eq(SEEN[0].partition, 1);
+    ck_assert_int_eq(SEEN[0].row.epoch, 1);
+    ck_assert_int_eq(SEEN[0].row.next_offset, 0);
+    ck_assert_str_eq(SEEN[0].sequences, "{}");
+    ck_assert(!progress_is_idle(progress));
+    settle(progress);
+    ck_assert_int_eq(move(1, 1, 0, 9, "{\"a\":3}", &err), OUT_OK);
+    progress_release(progress, 1, 1, 8, 6); /* watermarks never go back */
+    progress_claim(progress, 1);
+    settle(progress);
+    ck_assert_int_eq(SEEN[0].released, 1);
+    ck_assert_int_eq(SEEN[0].row.epoch, 2);
+    ck_assert_int_eq(SEEN[0].row.next_offset, 9);
+    ck_assert_int_eq(SEEN[0].row.redis_next, 8);
+    ck_assert_int_eq(SEEN[0].row.results_next, 7);
+    ck_assert_str_eq(SEEN[0].sequences, "{\"a\":3}");
+    progress_close(progress, on_closed);
+    ck_assert_int_eq(SEEN[0].closed, 0);
+    ck_assert(memory_checkpoint_turn(progress));
+    ck_assert_int_eq(SEEN[0].closed, 1);
+    ck_assert_int_eq(SEEN[0].errors, 0);
+}
+END_TEST
+
+START_TEST(a_stale_epoch_changes_nothing)
+{
+    struct error err;
+    struct progress *old = open_port(0), *new = open_port(1);
+    progress_claim(old, 0);
+    settle(old);
+    progress_claim(new, 0);
+    settle(new);
+    progress_stages(old, 0, 1, 50, 50);
+    progress_release(old, 0, 1, 60, 60);
+    settle(old);
+    ck_assert_int_eq(SEEN[0].released, 1); /* nothing is left to release */
+    const struct memory_checkpoint *checkpoint = memory_store_checkpoint(store, 0);
+    ck_assert_int_eq(checkpoint->redis_next, 0);
+    ck_assert_int_eq(checkpoint->results_next, 0);
+    ck_assert(checkpoint->owned);
+    ck_assert_int_eq(move(0, 1, 0, 4, "{}", &err), OUT_FATAL);
+    ck_assert_int_eq(err.code, ERR_FENCED);
+    ck_assert_int_eq(move(0, 2, 1, 4, "{}", &err), OUT_FATAL);
+    ck_assert_int_eq(err.code, ERR_PROGRESS);
+    ck_assert_int_eq(move(0, 2, 0, 4, "{}", &err), OUT_OK);
+    progress_release(new, 0, 2, 0, 0);
+    settle(new);
+    ck_assert(!memory_store_checkpoint(store, 0)->owned);
+    memory_checkpoint_abandon(old);
+    memory_checkpoint_abandon(new);
+}
+END_TEST
+
+START_TEST(forgotten_claims_and_crashes_are_not_answered)
+{
+    struct progress *progress = open_port(0);
+    settle(progress);
+    progress_claim(progress, 0);
+    progress_release(progress, 2, 1, 0, 0);
+    progress_claim(progress, 1);
+    progress_forget_claims(progress);
+    settle(progress);
+    ck_assert_int_eq(SEEN[0].claimed, 0);
+    ck_assert_int_eq(SEEN[0].released, 1);
+    ck_assert_ptr_null(memory_store_checkpoint(store, 0));
+    progress_claim(progress, 0);
+    memory_checkpoint_abandon(progress);
+    ck_assert_ptr_null(memory_store_checkpoint(store, 0));
+}
+END_TEST
+
+/* Several ports over one store, in any order, against a model of the SQL functions. */
+START_TEST(any_order_is_as_the_functions_say)
+{
+    struct memory_checkpoint model[PARTITIONS] = {{0}};
+    struct progress *ports[PORTS];
+    struct error err;
+    random_begin((uint64_t)time(NULL) + (uint64_t)_i * 1000003);
+    fprintf(stderr, "# seed %llu\n", (unsigned long long)random_seed);
+    for (int i = 0; i < PORTS; i++)
+        settle(ports[i] = open_port(i));
+    for (int round = 0; round < 2000; round++) {
+        int port = (int)random_below(PORTS);
+        int32_t partition = (int32_t)random_below(PARTITIONS);
+        struct memory_checkpoint *expected = &model[partition];
+        int64_t epoch = expected->epoch - (int64_t)(random_below(3) == 0);
+        int64_t redis = (int64_t)random_below(100), results = redis / 2;
+        bool good = epoch == expected->epoch && epoch > 0;
+        switch (random_below(5)) {
+        case 0:
+            progress_claim(ports[port], partition);
+            settle(ports[port]);
+            expected->epoch++;
+            redis = results = 0;
+            ck_assert_int_eq(SEEN[port].row.epoch, expected->epoch);
+            ck_assert_int_eq(SEEN[port].row.next_offset, expected->next_offset);
+            ck_assert_int_eq(SEEN[port].row.redis_next, expected->redis_next);
+            ck_assert_int_eq(SEEN[port].row.results_next, expected->results_next);
+            break;
+        case 1:
+            progress_stages(ports[port], partition, epoch, redis, results);
+            settle(ports[port]);
+            break;
+        case 2:
+            progress_release(ports[port], partition, epoch, redis, results);
+            settle(ports[port]);
+            break;
+        case 3: {
+            int64_t start = expected->next_offset - (int64_t)(random_below(4) == 0);
+            redis = results = start;
+            good = good && start == expected->next_offset;
+            ck_assert_int_eq(move(partition, epoch, start, start + 3, "{}", &err) == OUT_OK, good);
+            expected->next_offset += good ? 3 : 0;
+            break;
+        }
+        default:
+            memory_checkpoint_abandon(ports[port]);
+            settle(ports[port] = open_port(port));
+            redis = results = 0;
+        }
+        if (good && redis > expected->redis_next)
+            expected->redis_next = redis;
+        if (good && results > expected->results_next)
+            expected->results_next = results;
+        const struct memory_checkpoint *is = memory_store_checkpoint(store, partition);
+        const struct memory_checkpoint none = {0};
+        is = is ? is : &none;
+        ck_assert_int_eq(is->epoch, expected->epoch);
+        ck_assert_int_eq(is->next_offset, expected->next_offset);
+        ck_assert_int_eq(is->redis_next, expected->redis_next);
+        ck_assert_int_eq(is->results_next, expected->results_next);
+    }
+    for (int i = 0; i < PORTS; i++)
+        memory_checkpoint_abandon(ports[i]);
+}
+END_TEST
+
+static Suite *checkpoint_memory_suite(void)
+{
+    Suite *suite = suite_create("checkpoint_memory");
+    TCase *tcase = tcase_create("all");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, it_answers_in_order_and_never_from_inside);
+    tcase_add_test(tcase, a_stale_epoch_changes_nothing);
+    tcase_add_test(tcase, forgotten_claims_and_crashes_are_not_answered);
+    tcase_add_loop_test(tcase, any_order_is_as_the_functions_say, 0, 5);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(checkpoint_memory_suite)
