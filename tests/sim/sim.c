@@ -262,8 +262,7 @@ static void rare_step(struct sim *sim, int place)
         if (!world->workers[place].worker)
             start(sim, place);
     } else if (which < 3) {
-        if (world->workers[place].worker->phase < WORKER_CLOSING)
-            crash(sim, place);
+        crash(sim, place);
     } else if (which < 5) {
         begin_rebalance(sim);
     } else if (which < 7) {
@@ -329,10 +328,6 @@ static bool finish(struct sim *sim)
     say(sim, "finish");
     while (sim->produced < sim->wanted)
         produce(sim);
-    for (int i = 0; i < WORLD_WORKERS; i++)
-        if (world->workers[i].worker && !world->workers[i].ended &&
-            world->workers[i].worker->phase >= WORKER_CLOSING)
-            world_worker_settle(world, i);
     for (int i = 0; i < WORLD_WORKERS; i++)
         world_worker_crash(world, i);
     world->settings.until_end = true;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/pending_children.h"
+
 static const char ITEM[] = "entity: item\ntable: item\nkey: [id]\ncolumns:\n"
                            "  - { name: id, from: /id, type: text }\n"
                            "  - { name: n, from: /n, type: int4 }\n";
@@ -262,32 +264,62 @@ bool world_worker_consume(struct world *world, int number, size_t messages_max)
     return worker && worker->consumer && bus_memory_turn(worker->consumer, messages_max);
 }
 
-/* Ports of memory are gone as soon as they are closed. */
-static bool is_open(const struct world_worker *place)
+/* A part is gone when it has told that it is closed, which a turn of it does. */
+struct turn {
+    const struct worker *worker;
+    int open_parts;
+    enum worker_phase phase;
+};
+
+static struct turn begin_turn(const struct world_worker *place)
 {
-    return place->worker && place->worker->phase < WORKER_CLOSING;
+    return (struct turn){place->worker, place->worker->open_parts, place->worker->phase};
+}
+
+static bool has_closed(const struct turn *turn)
+{
+    return turn->phase == WORKER_CLOSING && (turn->worker->phase != WORKER_CLOSING ||
+                                             turn->worker->open_parts < turn->open_parts);
 }
 
 bool world_worker_checkpoint(struct world *world, int number)
 {
     struct world_worker *place = &world->workers[number];
-    return is_open(place) && place->progress && memory_checkpoint_turn(place->progress);
+    if (!place->worker || !place->progress)
+        return false;
+    struct turn turn = begin_turn(place);
+    bool any = memory_checkpoint_turn(place->progress);
+    if (has_closed(&turn))
+        place->progress = NULL;
+    return any;
 }
 
 bool world_worker_pending(struct world *world, int number)
 {
     struct world_worker *place = &world->workers[number];
-    return is_open(place) && place->pending && memory_pending_turn(place->pending);
+    if (!place->worker || !place->pending)
+        return false;
+    struct turn turn = begin_turn(place);
+    bool any = memory_pending_turn(place->pending);
+    if (has_closed(&turn))
+        place->pending = NULL;
+    return any;
 }
 
 bool world_worker_write(struct world *world, int number, size_t which, enum memory_fate fate)
 {
     struct world_worker *place = &world->workers[number];
-    size_t steps = is_open(place) && place->sink ? memory_sink_steps(place->sink) : 0;
-    if (!steps)
+    if (!place->worker || !place->sink)
         return false;
-    memory_sink_step(place->sink, which % steps, fate);
-    return true;
+    struct turn turn = begin_turn(place);
+    size_t steps = memory_sink_steps(place->sink);
+    if (steps)
+        memory_sink_step(place->sink, which % steps, fate);
+    else if (turn.phase == WORKER_CLOSING)
+        memory_sink_turn(place->sink);
+    if (has_closed(&turn))
+        place->sink = NULL;
+    return steps || !place->sink;
 }
 
 void world_worker_turn(struct world *world, int number)
@@ -329,14 +361,12 @@ void world_worker_crash(struct world *world, int number)
     if (!worker)
         return;
     bus_poll(bus_memory_bus(world->bus)); /* no question of its own is left */
-    if (is_open(place)) {
-        if (place->sink)
-            memory_sink_abandon(place->sink);
-        if (place->progress)
-            memory_checkpoint_abandon(place->progress);
-        if (place->pending)
-            memory_pending_abandon(place->pending);
-    }
+    if (place->sink)
+        memory_sink_abandon(place->sink);
+    if (place->progress)
+        memory_checkpoint_abandon(place->progress);
+    if (place->pending)
+        memory_pending_abandon(place->pending);
     world_worker_end(world, number);
 }
 

@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/model/message/dead_letter.h"
+#include "common/io/log.h"
 #include "tests/support/suite.h"
-#include "worker/outbox.h"
 
 static struct world W;
 
