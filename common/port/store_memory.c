@@ -102,6 +102,16 @@ void memory_store_use_mappings(struct memory_store *store, const struct mapping_
     store->unique = memory_unique_new(mappings);
 }
 
+const struct mapping_set *memory_store_mappings(const struct memory_store *store)
+{
+    return store->set;
+}
+
+bool memory_store_keeps_rows(const struct memory_store *store)
+{
+    return store->keeps == MEMORY_KEEPS_ROWS;
+}
+
 struct memory_parking *memory_store_parking(struct memory_store *store)
 {
     return &store->parking;

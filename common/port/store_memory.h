@@ -47,6 +47,10 @@ void memory_store_free(struct memory_store *store);
  * is refused. The set outlives the store; nothing may be written yet. */
 void memory_store_use_mappings(struct memory_store *store, const struct mapping_set *mappings);
 
+/* NULL when it knows none. */
+const struct mapping_set *memory_store_mappings(const struct memory_store *store);
+bool memory_store_keeps_rows(const struct memory_store *store);
+
 /* ---- looking ----------------------------------------------------------------------------- */
 
 /* NULL when there is none; valid until the next write. */

@@ -1,0 +1,488 @@
+/*
+ * One turn does what PostgreSQL's sweep does in a pool thread (pg_parents*.c): the clock and the
+ * mark, tries as long as one gets in, who is an orphan, what is told.
+ */
+#include "common/port/pending_memory.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "common/policy/apply/record_row.h"
+#include "common/port/store_memory_parked.h"
+
+#define ASK_MS 1000      /* for the ends of all partitions */
+#define GAP_MOST_MS 5000 /* of one gap between sweeps so much counts at most */
+#define PAGE 500
+#define TELL_MOST 1000
+#define TELL_BYTES ((size_t)8 << 20)
+#define TEXT_MAX ((size_t)512 << 20)
+
+enum request {
+    REQUEST_NONE,
+    REQUEST_SWEEP,
+    REQUEST_FORGET,
+};
+
+struct memory_pending {
+    struct pending base;
+    struct memory_pending_config config;
+    struct memory_parking *parking;
+    enum request request;
+    bool is_last;
+    struct memory_parked **told; /* of the round; once forgotten, the port's own */
+    size_t told_count;
+    bool forgotten;
+    struct mapping_work work;
+    struct arena arena; /* rows read back */
+    void (*on_closed)(void *owner);
+};
+
+static struct memory_pending *of(struct pending *base)
+{
+    return (struct memory_pending *)base;
+}
+
+/* ---- the clock and the mark -------------------------------------------------------------- */
+
+/* True: some waits are over. */
+static bool go_on(struct memory_pending *pending)
+{
+    struct memory_parking *parking = pending->parking;
+    uint64_t now_ms = clock_now_ms(pending->config.clock);
+    uint64_t gap_ms = parking->has_swept ? now_ms - parking->swept_at_ms : 0;
+    bool due = false;
+    parking->ran_ms += (int64_t)(gap_ms < GAP_MOST_MS ? gap_ms : GAP_MOST_MS);
+    parking->swept_at_ms = now_ms;
+    parking->has_swept = true;
+    for (size_t i = 0; i < parking->count; i++) {
+        struct memory_parked *parked = parking->items[i];
+        if (parked->decided)
+            continue;
+        if (!parked->has_due)
+            parked->due_ms = parking->ran_ms + (int64_t)pending->config.wait_ms;
+        parked->has_due = true;
+        due = due || pending->is_last || parked->due_ms <= parking->ran_ms;
+    }
+    return due;
+}
+
+static void drop_mark(struct memory_parking *parking)
+{
+    free(parking->mark_ends);
+    parking->mark_ends = NULL;
+}
+
+static void take_mark(struct memory_pending *pending)
+{
+    const struct memory_pending_config *config = &pending->config;
+    struct memory_parking *parking = pending->parking;
+    int64_t *ends = calloc((size_t)config->partitions + 1, sizeof *ends);
+    if (!ends)
+        abort();
+    drop_mark(parking);
+    if (!bus_ends(config->bus, config->topic, ends, config->partitions, ASK_MS)) {
+        free(ends);
+        return;
+    }
+    parking->mark_ends = ends;
+    parking->mark_ms = parking->ran_ms;
+}
+
+/* Messages between the checkpoints and the mark. */
+static uint64_t count_behind(const struct memory_pending *pending)
+{
+    uint64_t behind = 0;
+    for (int32_t i = 0; i < pending->config.partitions; i++) {
+        const struct memory_checkpoint *checkpoint =
+            memory_store_checkpoint(pending->config.store, i);
+        int64_t next_offset = checkpoint ? checkpoint->next_offset : 0;
+        int64_t end = pending->parking->mark_ends[i];
+        behind += end > next_offset ? (uint64_t)(end - next_offset) : 0;
+    }
+    return behind;
+}
+
+/* True: everything up to the mark is written. */
+static bool reach_mark(struct memory_pending *pending)
+{
+    struct memory_parking *parking = pending->parking;
+    if (!go_on(pending))
+        return false;
+    /* what is produced last is behind an older mark */
+    if (!parking->mark_ends || pending->is_last)
+        take_mark(pending);
+    if (!parking->mark_ends)
+        return false;
+    pending->base.result.behind = count_behind(pending);
+    return pending->base.result.behind == 0;
+}
+
+/* ---- trying ------------------------------------------------------------------------------ */
+
+/* What the worker made of it once; another answer now is one more reason to give it up. */
+static void add_item(struct memory_pending *pending, struct batch *batch,
+                     const struct memory_parked *parked, int64_t place)
+{
+    struct envelope message;
+    struct record record;
+    struct error err;
+    struct batch_item *item = batch_add(batch, place);
+    const struct mapping_set *mappings = memory_store_mappings(pending->config.store);
+    memory_parked_view(parked, &message);
+    enum outcome outcome = envelope_decode(&message, &record, &err);
+    if (outcome == OUT_OK) {
+        record.tenant = parked->tenant;
+        record.entity = parked->entity;
+        record.version = parked->version;
+        record.has_version = true;
+        item->sealed = record.sealed;
+        outcome = record_to_row(mappings, &record, record.version, &pending->work, &batch->arena,
+                                &item->mapping, &item->row, &err);
+    }
+    if (outcome != OUT_OK)
+        batch_reject(batch, item, &err);
+}
+
+/* True when it is decided by now. */
+static bool take_verdict(struct memory_pending *pending, struct memory_parked *parked,
+                         const struct batch_item *item)
+{
+    if (item->verdict == CLASS_WAITING) {
+        struct diff_key lacked;
+        if (memory_store_lacks(pending->config.store, item->mapping, &item->row, &lacked))
+            parked->lacked = lacked;
+        return false;
+    }
+    parked->decided = true;
+    parked->the_class = item->verdict;
+    parked->code = item->err ? item->err->code : ERR_NONE;
+    return true;
+}
+
+/* The next ones from *at on whose parents came. */
+static enum outcome try_page(struct memory_pending *pending, struct batch *batch, size_t *at,
+                             size_t *got, struct error *err)
+{
+    struct memory_parking *parking = pending->parking;
+    struct memory_parked *page[PAGE];
+    size_t count = 0, bytes = 0;
+    batch_reset(batch);
+    for (; *at < parking->count && count < PAGE && bytes < TELL_BYTES; (*at)++) {
+        struct memory_parked *parked = parking->items[*at];
+        if (parked->decided || !memory_store_has(pending->config.store, &parked->lacked))
+            continue;
+        page[count] = parked;
+        bytes += parked->size;
+        add_item(pending, batch, parked, (int64_t)count++);
+    }
+    batch_close(batch);
+    enum outcome outcome = count ? memory_store_settle(pending->config.store, batch, err) : OUT_OK;
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
+        *got += take_verdict(pending, page[i], &batch->items[i]);
+    return outcome;
+}
+
+static enum outcome try_all(struct memory_pending *pending, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    struct batch *batch = batch_new(PAGE, TEXT_MAX);
+    for (size_t got = 1; got && outcome == OUT_OK;) {
+        size_t at = got = 0;
+        while (at < pending->parking->count && outcome == OUT_OK)
+            outcome = try_page(pending, batch, &at, &got, err);
+    }
+    batch_free(batch);
+    return outcome;
+}
+
+/* ---- orphans ----------------------------------------------------------------------------- */
+
+static bool is_parent(const struct mapping_set *mappings, struct bytes entity)
+{
+    for (size_t i = 0; i < mappings->count; i++)
+        for (size_t r = 0; r < mappings->items[i]->reference_count; r++)
+            if (bytes_equal(bytes_text(mappings->items[i]->references[r].entity), entity))
+                return true;
+    return false;
+}
+
+/* When the wait of the next one is over that may be another's parent. */
+static int64_t next_parent_due(const struct memory_pending *pending)
+{
+    const struct memory_parking *parking = pending->parking;
+    const struct mapping_set *mappings = memory_store_mappings(pending->config.store);
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < parking->count && !pending->is_last; i++) {
+        const struct memory_parked *parked = parking->items[i];
+        if (!parked->decided && parked->due_ms > parking->mark_ms && parked->due_ms < next_ms &&
+            is_parent(mappings, parked->entity))
+            next_ms = parked->due_ms;
+    }
+    return next_ms;
+}
+
+/* One that is due is spared as long as another waits that may be its parent and was parked within
+ * the wait after it: that one's own parent has time to come. */
+static void name_orphans(struct memory_pending *pending)
+{
+    struct memory_parking *parking = pending->parking;
+    int64_t parent_ms = next_parent_due(pending), wait_ms = (int64_t)pending->config.wait_ms;
+    for (size_t i = 0; i < parking->count; i++) {
+        struct memory_parked *parked = parking->items[i];
+        bool over = parked->due_ms <= parking->mark_ms && parent_ms - wait_ms >= parked->due_ms;
+        if (parked->decided || (!over && !pending->is_last))
+            continue;
+        parked->decided = true;
+        parked->the_class = CLASS_DEAD;
+        parked->code = ERR_PG_PARENT;
+    }
+    drop_mark(parking);
+}
+
+/* ---- telling ----------------------------------------------------------------------------- */
+
+/* The round that is open: what a crash kept from being forgotten is told first, as it was. Else a
+ * new one of the next that are decided. 0: nothing to tell. */
+static int64_t open_round(struct memory_parking *parking)
+{
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < parking->count; i++)
+        if (parking->items[i]->round)
+            return parking->items[i]->round;
+    for (size_t i = 0; i < parking->count && count < TELL_MOST; i++) {
+        struct memory_parked *parked = parking->items[i];
+        if (!parked->decided)
+            continue;
+        if (count && bytes + parked->size > TELL_BYTES)
+            break;
+        parking->round += count++ == 0;
+        bytes += parked->size;
+        parked->round = parking->round;
+    }
+    return count ? parking->round : 0;
+}
+
+/* What does not fit is left out: a rebuild brings it. */
+static void keep_row(struct memory_pending *pending, struct pending_applied *applied,
+                     const struct stored *stored)
+{
+    struct arena *arena = &pending->arena;
+    size_t cells = stored->mapping->column_count;
+    struct row *row = arena_array(arena, 1, sizeof *row);
+    struct cell *copies = arena_array(arena, cells, sizeof *copies);
+    applied->json = arena_copy(arena, stored->json);
+    if (!row || !copies || !applied->json.data)
+        return;
+    *row = (struct row){.tenant = arena_copy(arena, stored->tenant),
+                        .id = arena_copy(arena, stored->id),
+                        .version = stored->version,
+                        .digest = stored->digest,
+                        .deleted = stored->deleted,
+                        .cells = copies};
+    for (size_t i = 0; i < cells; i++) {
+        struct bytes view = bytes_of(stored->cells[i].data, (size_t)stored->cells[i].size);
+        copies[i] = CELL_NULL;
+        if (stored->cells[i].size >= 0)
+            copies[i] = (struct cell){arena_copy(arena, view).data, stored->cells[i].size};
+    }
+    applied->row = row;
+}
+
+/* A row as the store has it now: what was parked may be older than what is there. */
+static void read_row(struct memory_pending *pending, struct stored_reader *reader,
+                     struct pending_applied *applied)
+{
+    struct stored stored;
+    bool found = false;
+    bool wanted = applied->mapping && applied->mapping->redis.form != REDIS_NONE;
+    if (wanted &&
+        reader->ops->find(reader, applied->mapping, applied->tenant, applied->id, &stored, &found,
+                          NULL) == OUT_OK &&
+        found && stored.cells)
+        keep_row(pending, applied, &stored);
+}
+
+static void tell_orphan(const struct memory_parked *parked, struct pending_orphan *orphan)
+{
+    *orphan = (struct pending_orphan){.partition = parked->partition,
+                                      .offset = parked->offset,
+                                      .tenant = parked->tenant,
+                                      .entity = parked->entity};
+    memory_parked_view(parked, &orphan->message);
+    error_set(&orphan->err, OUT_REJECT, parked->code, "%s", error_code_meaning(parked->code));
+    error_where(&orphan->err, "entity %.*s", BYTES_ARGS(parked->entity));
+}
+
+static void tell_applied(struct memory_pending *pending, const struct memory_parked *parked,
+                         struct pending_applied *applied)
+{
+    struct envelope message;
+    struct record record;
+    *applied = (struct pending_applied){
+        .the_class = parked->the_class,
+        .mapping = mapping_set_find(memory_store_mappings(pending->config.store), parked->entity),
+        .tenant = parked->tenant,
+        .version = parked->version,
+        .partition = parked->partition,
+        .offset = parked->offset};
+    memory_parked_view(parked, &message);
+    if (envelope_decode(&message, &record, NULL) == OUT_OK)
+        applied->id = record.id;
+}
+
+static void tell(struct memory_pending *pending)
+{
+    struct memory_parking *parking = pending->parking;
+    struct pending_result *result = &pending->base.result;
+    result->round = open_round(parking);
+    for (size_t i = 0; i < parking->count; i++) {
+        struct memory_parked *parked = parking->items[i];
+        result->waiting += !parked->decided;
+        bool is_told = result->round && parked->round == result->round;
+        result->more = result->more || (parked->decided && !is_told);
+        pending->told_count += is_told;
+    }
+    pending->told = calloc(pending->told_count + 1, sizeof(struct memory_parked *));
+    result->applied = calloc(pending->told_count + 1, sizeof *result->applied);
+    result->orphans = calloc(pending->told_count + 1, sizeof *result->orphans);
+    if (!pending->told || !result->applied || !result->orphans)
+        abort();
+    for (size_t i = 0; i < parking->count && result->round; i++) {
+        const struct memory_parked *parked = parking->items[i];
+        if (parked->round != result->round)
+            continue;
+        if (parked->the_class == CLASS_DEAD)
+            tell_orphan(parked, &result->orphans[result->orphan_count++]);
+        else
+            tell_applied(pending, parked, &result->applied[result->applied_count++]);
+    }
+}
+
+static void read_rows(struct memory_pending *pending)
+{
+    struct pending_result *result = &pending->base.result;
+    if (!pending->config.wants_rows || !result->applied_count ||
+        !memory_store_keeps_rows(pending->config.store))
+        return;
+    struct stored_reader *reader = memory_stored_open(pending->config.store);
+    for (size_t i = 0; i < result->applied_count; i++)
+        read_row(pending, reader, &result->applied[i]);
+    reader->ops->close(reader);
+}
+
+/* ---- a round ----------------------------------------------------------------------------- */
+
+static void do_sweep(struct memory_pending *pending)
+{
+    struct pending *base = &pending->base;
+    struct memory_parking *parking = pending->parking;
+    struct error err;
+    enum outcome outcome = OUT_OK;
+    base->result.busy = parking->sweeper && parking->sweeper != pending;
+    if (!base->result.busy) {
+        memory_parking_sort(parking);
+        bool reached = reach_mark(pending);
+        outcome = try_all(pending, &err);
+        if (outcome == OUT_OK && reached)
+            name_orphans(pending);
+        if (outcome == OUT_OK) {
+            tell(pending);
+            read_rows(pending);
+        }
+        parking->sweeper = base->result.round ? pending : NULL;
+    }
+    base->events.on_swept(base->owner, outcome, outcome == OUT_OK ? NULL : &err);
+}
+
+static void do_forget(struct memory_pending *pending)
+{
+    struct pending *base = &pending->base;
+    size_t removed = 0;
+    if (base->result.round && !pending->forgotten)
+        removed = memory_parking_take(pending->parking, base->result.round, pending->told);
+    pending->forgotten = pending->forgotten || removed > 0;
+    base->events.on_forgotten(base->owner, removed, OUT_OK, NULL);
+}
+
+static void end_round(struct pending *base)
+{
+    struct memory_pending *pending = of(base);
+    for (size_t i = 0; i < pending->told_count && pending->forgotten; i++)
+        free(pending->told[i]);
+    free(pending->told);
+    free(base->result.applied);
+    free(base->result.orphans);
+    base->result = (struct pending_result){0};
+    arena_reset(&pending->arena);
+    pending->told = NULL;
+    pending->told_count = 0;
+    pending->forgotten = false;
+    if (pending->parking->sweeper == pending)
+        pending->parking->sweeper = NULL;
+}
+
+static void ask(struct pending *base, enum request request)
+{
+    assert(of(base)->request == REQUEST_NONE);
+    of(base)->request = request;
+}
+
+static void sweep(struct pending *base, bool is_last)
+{
+    ask(base, REQUEST_SWEEP);
+    of(base)->is_last = is_last;
+}
+
+static void forget(struct pending *base)
+{
+    ask(base, REQUEST_FORGET);
+}
+
+void memory_pending_abandon(struct pending *base)
+{
+    struct memory_pending *pending = of(base);
+    end_round(base);
+    mapping_work_free(&pending->work);
+    arena_free(&pending->arena);
+    free(pending);
+}
+
+bool memory_pending_turn(struct pending *base)
+{
+    struct memory_pending *pending = of(base);
+    enum request request = pending->request;
+    pending->request = REQUEST_NONE;
+    if (pending->on_closed) {
+        void (*on_closed)(void *) = pending->on_closed;
+        void *owner = base->owner;
+        memory_pending_abandon(base);
+        on_closed(owner);
+        return true;
+    }
+    if (request == REQUEST_SWEEP)
+        do_sweep(pending);
+    else if (request == REQUEST_FORGET)
+        do_forget(pending);
+    return request != REQUEST_NONE;
+}
+
+static void close_pending(struct pending *base, void (*on_closed)(void *owner))
+{
+    of(base)->on_closed = on_closed;
+}
+
+struct pending *memory_pending_new(const struct memory_pending_config *config,
+                                   const struct pending_events *events, void *owner)
+{
+    static const struct pending_ops OPS = {sweep, forget, end_round, close_pending};
+    struct memory_pending *pending = calloc(1, sizeof *pending);
+    if (!pending)
+        abort();
+    assert(memory_store_mappings(config->store) && "the store knows no mappings");
+    pending->base = (struct pending){.ops = &OPS, .events = *events, .owner = owner};
+    pending->config = *config;
+    pending->parking = memory_store_parking(config->store);
+    mapping_work_init(&pending->work);
+    arena_init(&pending->arena, TEXT_MAX);
+    return &pending->base;
+}
