@@ -64,6 +64,7 @@ static void end(struct stalls *stalls)
     void (*on_closed)(void *) = stalls->on_closed;
     struct worker *worker = stalls->worker;
     stalls_free(stalls);
+    worker->stalls = NULL;
     on_closed(worker);
 }
 

@@ -30,7 +30,8 @@ struct sim {
     int produced, wanted;
     bool frozen[WORLD_WORKERS];
     /* The group's coordinator: who has which partition, and whether it is being changed. */
-    bool member[WORLD_WORKERS];     /* has partitions, or had and does not know better */
+    enum { OUT, HAS, GIVES_UP } share[WORLD_WORKERS]; /* also of one that was put out and does not
+                                                         know */
     bool rebalancing;
     int batch_trouble;              /* how often writes fail, of 100 */
     bool verbose;
@@ -82,9 +83,11 @@ static void produce(struct sim *sim)
     if (versioned) /* of one key all messages bring one, or none */
         message.version = 10 + (int64_t)below(sim, 6) + sim->produced / 6;
     message.broken = chance(sim, 5);
-    if (!message.broken && chance(sim, 8))
-        message.n = WORLD_POISON;
-    message.deleted = kind < 6 && !message.broken && chance(sim, 10);
+    if (!message.broken && versioned && chance(sim, 12)) {
+        message.n = WORLD_POISON; /* greater than what can be written, so that it is always tried */
+        message.version = 1000 + sim->produced;
+    }
+    message.deleted = kind < 6 && !message.broken && message.n >= 0 && chance(sim, 10);
     int64_t offset = world_produce(&sim->world, &message);
     model_note(sim->model, &message, offset);
     sim->produced++;
@@ -111,11 +114,11 @@ static void begin_rebalance(struct sim *sim)
     say(sim, "rebalance");
     sim->rebalancing = true;
     for (int i = 0; i < WORLD_WORKERS; i++) {
-        if (!sim->member[i] || sim->frozen[i] || !is_there(sim, i))
+        if (sim->share[i] != HAS || sim->frozen[i] || !is_there(sim, i))
             continue;
-        if (!bus_memory_is_revoking(consumer_of(sim, i)))
-            bus_memory_revoke(consumer_of(sim, i));
+        bus_memory_revoke(consumer_of(sim, i));
         world_worker_consume(&sim->world, i, 0); /* it hears of it */
+        sim->share[i] = GIVES_UP;
     }
 }
 
@@ -126,8 +129,11 @@ static void end_rebalance(struct sim *sim)
     for (int i = 0; i < WORLD_WORKERS; i++) {
         if (!is_there(sim, i) || sim->frozen[i])
             continue;
+        if (sim->share[i] == HAS) /* it came back meanwhile */
+            begin_rebalance(sim);
         if (bus_memory_is_revoking(consumer_of(sim, i)))
             return;
+        sim->share[i] = OUT;
         awake[count++] = i;
     }
     sim->rebalancing = false;
@@ -142,7 +148,7 @@ static void end_rebalance(struct sim *sim)
     for (int i = 0; i < count; i++) {
         int one = awake[i];
         say(sim, "assign %zu to %d", sizes[one], one);
-        sim->member[one] = true;
+        sim->share[one] = HAS;
         bus_memory_assign(consumer_of(sim, one), lists[one], sizes[one]);
     }
 }
@@ -160,18 +166,15 @@ static void start(struct sim *sim, int place)
 {
     say(sim, "start %d", place);
     world_worker_start(&sim->world, place);
-    sim->member[place] = sim->frozen[place] = false;
+    sim->share[place] = OUT;
+    sim->frozen[place] = false;
 }
 
 static void gone(struct sim *sim, int place)
 {
-    sim->member[place] = sim->frozen[place] = false;
-    sim->rebalancing = true; /* the others hear of it */
-    for (int i = 0; i < WORLD_WORKERS; i++)
-        if (is_there(sim, i) && sim->member[i] && !sim->frozen[i]) {
-            begin_rebalance(sim);
-            break;
-        }
+    sim->share[place] = OUT;
+    sim->frozen[place] = false;
+    begin_rebalance(sim); /* the others hear of it */
 }
 
 static void crash(struct sim *sim, int place)
@@ -179,7 +182,7 @@ static void crash(struct sim *sim, int place)
     say(sim, "crash %d", place);
     for (uint64_t sent = below(sim, 4); sent-- && bus_memory_unstored_senders(sim->world.bus);)
         bus_memory_store_one(sim->world.bus, below(sim, bus_memory_unstored_senders(sim->world.bus)));
-    world_worker_crash(&sim->world, place);
+    world_worker_end(&sim->world, place);
     gone(sim, place);
 }
 
@@ -233,6 +236,7 @@ static void work_step(struct sim *sim, int place)
     case 1:
         say(sim, "consume %d", place);
         world_worker_consume(world, place, 1 + below(sim, 5));
+        world_worker_turn(world, place); /* as at the end of each turn of a loop */
         break;
     case 2:
         world_worker_checkpoint(world, place);
@@ -285,8 +289,10 @@ static void rare_step(struct sim *sim, int place)
 static void step(struct sim *sim)
 {
     int place = (int)below(sim, WORLD_WORKERS);
-    if (sim->rebalancing || !chance(sim, 90))
+    if (sim->rebalancing)
         end_rebalance(sim);
+    else if (is_there(sim, place) && sim->share[place] == OUT && !sim->frozen[place])
+        begin_rebalance(sim);
     if (sim->produced < sim->wanted && chance(sim, 25))
         produce(sim);
     if (chance(sim, 30))
@@ -329,7 +335,7 @@ static bool finish(struct sim *sim)
     while (sim->produced < sim->wanted)
         produce(sim);
     for (int i = 0; i < WORLD_WORKERS; i++)
-        world_worker_crash(world, i);
+        world_worker_end(world, i);
     world->settings.until_end = true;
     for (int32_t p = 0; p < world->partitions; p++)
         all[p] = p;

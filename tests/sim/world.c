@@ -115,7 +115,7 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
 void world_close(struct world *world)
 {
     for (int i = 0; i < WORLD_WORKERS; i++)
-        world_worker_crash(world, i);
+        world_worker_end(world, i);
     bus_sender_close(world->producer);
     bus_memory_free(world->bus);
     memory_store_free(world->store);
@@ -220,14 +220,12 @@ static void free_stores(struct worker *worker)
     (void)worker;
 }
 
+/* What was left behind is ended as by a crash: the process is gone. */
 static void on_ended(void *owner, const char *left)
 {
     struct world_worker *place = owner;
-    if (left) {
-        fprintf(stderr, "a worker left something behind: %s\n", left);
-        abort();
-    }
     place->ended = true;
+    place->left = left;
 }
 
 void world_worker_start(struct world *world, int number)
@@ -235,7 +233,6 @@ void world_worker_start(struct world *world, int number)
     static const struct worker_stores STORES = {check_stores, open_stores, free_stores};
     struct world_worker *place = &world->workers[number];
     struct error err;
-    place->ended = false;
     place->settings = world->settings;
     const struct worker_world around = {.bus = bus_memory_bus(world->bus),
                                         .clock = &world->clock,
@@ -354,7 +351,7 @@ void world_worker_settle(struct world *world, int number)
     }
 }
 
-void world_worker_crash(struct world *world, int number)
+void world_worker_end(struct world *world, int number)
 {
     struct world_worker *place = &world->workers[number];
     struct worker *worker = place->worker;
@@ -367,17 +364,8 @@ void world_worker_crash(struct world *world, int number)
         memory_checkpoint_abandon(place->progress);
     if (place->pending)
         memory_pending_abandon(place->pending);
-    world_worker_end(world, number);
-}
-
-void world_worker_end(struct world *world, int number)
-{
-    struct world_worker *place = &world->workers[number];
-    if (place->worker->consumer)
-        bus_memory_abandon(place->worker->consumer);
-    worker_free(place->worker);
-    place->worker = NULL;
-    place->sink = NULL;
-    place->progress = NULL;
-    place->pending = NULL;
+    if (worker->consumer)
+        bus_memory_abandon(worker->consumer);
+    worker_free(worker);
+    *place = (struct world_worker){.world = world};
 }

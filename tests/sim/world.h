@@ -35,7 +35,8 @@ struct world_worker {
     struct sink *sink;
     struct progress *progress;
     struct pending *pending;
-    bool ended; /* on_ended was told; world_worker_end frees it */
+    bool ended;       /* on_ended was told, */
+    const char *left; /* and what it left behind; NULL: nothing */
     struct settings settings;
 };
 
@@ -85,9 +86,7 @@ void world_worker_turn(struct world *world, int place);
 void world_worker_tick(struct world *world, int place);
 /* All of it until nothing is left to do at this time; stores what was sent. */
 void world_worker_settle(struct world *world, int place);
-/* It is gone, as by kill -9. */
-void world_worker_crash(struct world *world, int place);
-/* Frees one that has ended. */
+/* It is gone, as by kill -9 unless it has ended. Nothing when nobody is there. */
 void world_worker_end(struct world *world, int place);
 
 #endif
