@@ -38,6 +38,8 @@ struct store {
     int64_t (*claim)(int32_t partition, int64_t *next);
     int64_t (*version_of)(const char *tenant, const char *name); /* -1: no row */
     void (*close)(void);                                         /* the sink is closed by then */
+    /* One step of the only connection, by hand; NULL: time alone takes them. */
+    void (*step)(enum memory_fate fate);
     bool breaks_cells; /* has no constraint: "bad" is a cell that gives no record back */
 };
 
@@ -187,8 +189,14 @@ static void close_memory(void)
     memory_store_free(H.memory);
 }
 
+static void step_memory(enum memory_fate fate)
+{
+    ck_assert_uint_eq(memory_sink_steps(H.sink), 1);
+    memory_sink_step(H.sink, 0, fate);
+}
+
 static const struct store MEMORY = {"memory",     open_memory,       open_memory_sink, turn_memory,
-                                    claim_memory, version_of_memory, close_memory};
+                                    claim_memory, version_of_memory, close_memory,     step_memory};
 
 /* ---- PostgreSQL */
 
@@ -351,8 +359,9 @@ static void close_file(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-static const struct store FILES = {"file",     open_file,       open_file_sink, turn_loop,
-                                   claim_file, version_of_file, close_file,     true};
+static const struct store FILES = {"file",     open_file,  open_file_sink,
+                                   turn_loop,  claim_file, version_of_file,
+                                   close_file, NULL,       true};
 
 /* ---- Redis: a server of its own, where strangers hold the keys that "bad" would have */
 
@@ -741,6 +750,86 @@ static void what_is_written_does_not_depend_on_the_batch_size(void)
     }
 }
 
+static void retried_with(struct batch *batch, enum memory_fate fate)
+{
+    int before = H.done;
+    if (!batch->attempts)
+        batch_close(batch);
+    begin(batch);
+    while (H.done == before) {
+        bool commits = H.rejected > 0; /* before that nothing is lost */
+        H.store->step(commits || batch->items[0].row.cells[1].size != 3 ? fate : FATE_DONE);
+    }
+    ck_assert_int_eq(H.outcome, OUT_RETRY);
+    ck_assert_int_eq(batch->outcome_unknown, fate == FATE_ANSWER_LOST);
+    batch_retry(batch);
+}
+
+/* Whether or not it was done, it is done once. */
+static void a_lost_answer_is_asked_for(void)
+{
+    int64_t next;
+    if (!H.store->step)
+        return;
+    int64_t epoch = H.store->claim(0, &next);
+    struct batch *batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, 1);
+    put(batch, "a", "x", 4, 1);
+    retried_with(batch, FATE_FAILED);
+    ck_assert_int_eq(H.store->version_of("a", "x"), -1);
+    retried_with(batch, FATE_ANSWER_LOST);
+    ck_assert_int_eq(H.store->version_of("a", "x"), 5);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(batch_told_class(batch, &batch->items[0]), CLASS_RECOVERED);
+    ck_assert_int_eq(batch->items[0].verdict, CLASS_APPLIED);
+    ck_assert_int_eq(batch->items[1].verdict, CLASS_SUPERSEDED);
+    batch_free(batch);
+    batch = batch_for(epoch, 2); /* refused ones are told once, and stay so */
+    put(batch, "a", "z", 2, POISON);
+    put(batch, "a", "z", 1, 1);
+    retried_with(batch, FATE_ANSWER_LOST);
+    ck_assert_int_eq(H.rejected, 1);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(H.rejected, 1);
+    ck_assert_int_eq(batch->items[0].verdict, CLASS_DEAD);
+    ck_assert_int_eq(batch->items[1].verdict, CLASS_APPLIED);
+    ck_assert_int_eq(H.store->version_of("a", "z"), 1);
+    batch_free(batch);
+    H.rejected = 0;
+    batch = batch_for(epoch, 4); /* somebody else has the partition before it is asked for */
+    put(batch, "a", "y", 1, 1);
+    retried_with(batch, FATE_ANSWER_LOST);
+    H.store->claim(0, &next);
+    ck_assert_int_eq(next, 5);
+    ck_assert_int_eq(write_out(batch), OUT_FATAL);
+    ck_assert_int_eq(H.code, ERR_FENCED);
+    batch_free(batch);
+}
+
+/* Lost on its way to the store: the checkpoint says that it is to be written. */
+static void what_was_not_done_is_written_after_a_lost_answer(void)
+{
+    int64_t next;
+    if (!H.store->step)
+        return;
+    int64_t epoch = H.store->claim(0, &next);
+    struct batch *batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, POISON);
+    put(batch, "a", "y", 5, 1);
+    batch_close(batch);
+    begin(batch);
+    H.store->step(FATE_ANSWER_LOST); /* it found the refused one, and nobody heard */
+    ck_assert_int_eq(H.done, 1);
+    ck_assert_int_eq(H.rejected, 0);
+    ck_assert_uint_eq(batch_count(batch, CLASS_DEAD), 0);
+    batch_retry(batch);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(H.rejected, 1);
+    ck_assert_int_eq(batch_told_class(batch, &batch->items[1]), CLASS_APPLIED);
+    ck_assert_int_eq(H.store->version_of("a", "y"), 5);
+    batch_free(batch);
+}
+
 static void closing_answers_what_is_in_flight(void)
 {
     int64_t next;
@@ -765,6 +854,8 @@ static void (*const TESTS[])(void) = {
     a_second_look_writes_nothing,
     a_refused_record_gives_way_to_the_next_of_its_key,
     what_is_written_does_not_depend_on_the_batch_size,
+    a_lost_answer_is_asked_for,
+    what_was_not_done_is_written_after_a_lost_answer,
     closing_answers_what_is_in_flight,
 };
 #define TEST_COUNT (int)(sizeof TESTS / sizeof *TESTS)

@@ -136,6 +136,46 @@ START_TEST(checks_are_what_the_inverse_gives)
 }
 END_TEST
 
+/* A reader of checks: no texts, what came out of the inverse as a digest. */
+START_TEST(checks_are_read_back)
+{
+    struct error err;
+    struct stored stored;
+    bool found;
+    int count = 0, unreadable = 0;
+    struct memory_store *store = memory_store_new(MEMORY_KEEPS_CHECKS, SIZE_MAX);
+    epoch = memory_store_claim(store, 0, &next);
+    struct batch *batch = begin();
+    put(batch, "a", 1, "{\"name\":\"a\",\"size\":1}");
+    put(batch, "b", 1, "{\"name\":\"b\",\"size\":1}");
+    batch->items[1].row.cells[1].size = 3; /* no int4 has three bytes */
+    put(batch, "c", 7, NULL);
+    ck_assert_int_eq(write_out(store, batch, &err), OUT_OK);
+    struct stored_reader *reader = memory_stored_open(store);
+    for (;; count++) {
+        enum outcome outcome = reader->ops->next(reader, &stored, &err);
+        if (!stored.mapping)
+            break;
+        ck_assert_ptr_eq(stored.mapping, mapping);
+        ck_assert(stored.key && memory_store_has(store, stored.key));
+        ck_assert_uint_eq(stored.tenant.size + stored.id.size + stored.json.size, 0);
+        unreadable += outcome == OUT_REJECT;
+    }
+    ck_assert_int_eq(count, 3);
+    ck_assert_int_eq(unreadable, 1);
+    ck_assert_int_eq(reader->ops->find(reader, mapping, BYTES_LITERAL("acme"), BYTES_LITERAL("a"),
+                                       &stored, &found, &err),
+                     OUT_OK);
+    ck_assert(found && digest_equal(stored.given_back, &find(store, "a")->given_back));
+    ck_assert_int_eq(reader->ops->find(reader, mapping, BYTES_LITERAL("acme"), BYTES_LITERAL("c"),
+                                       &stored, &found, &err),
+                     OUT_OK);
+    ck_assert(found && stored.deleted && !stored.given_back && stored.version == 7);
+    reader->ops->close(reader);
+    memory_store_free(store);
+}
+END_TEST
+
 /* Writes until it is full: bound kept, nothing of the refused batch is there. */
 START_TEST(it_never_holds_more_than_it_may)
 {
@@ -202,6 +242,7 @@ static Suite *store_memory_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, rows_come_back_as_records);
     tcase_add_test(tcase, checks_are_what_the_inverse_gives);
+    tcase_add_test(tcase, checks_are_read_back);
     tcase_add_loop_test(tcase, it_never_holds_more_than_it_may, 0, 2);
     tcase_add_test(tcase, a_table_that_grows_forgets_nothing);
     suite_add_tcase(suite, tcase);
