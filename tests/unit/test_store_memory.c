@@ -2,8 +2,10 @@
 #include "common/port/store_memory.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "common/policy/verify/diff_content.h"
+#include "tests/support/random.h"
 #include "tests/support/suite.h"
 
 #define MAPPING                                                                                    \
@@ -210,6 +212,71 @@ START_TEST(it_never_holds_more_than_it_may)
 }
 END_TEST
 
+#define NAMES 2000 /* so many that some are placed behind others */
+
+static bool refuses_poison(const struct batch_item *item)
+{
+    return item->row.cells[1].size == 3;
+}
+
+static void expect(const struct memory_store *store, const int64_t *versions)
+{
+    char name[32];
+    size_t count = 0;
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        const struct memory_row *row = find(store, name);
+        count += versions[i] > 0;
+        ck_assert_int_eq(row ? row->version : 0, versions[i]);
+    }
+    ck_assert_uint_eq(memory_store_count(store), count);
+}
+
+/* Batches with a refused record: nothing of them is there until they are written again. */
+START_TEST(what_is_taken_back_was_never_there)
+{
+    static const struct memory_writing WRITING = {refuses_poison, NULL, NULL};
+    static int64_t versions[NAMES], written[NAMES];
+    struct error err;
+    char name[32], json[64];
+    struct memory_store *store =
+        memory_store_new(_i ? MEMORY_KEEPS_ROWS : MEMORY_KEEPS_CHECKS, SIZE_MAX);
+    random_begin((uint64_t)time(NULL) + (uint64_t)_i);
+    fprintf(stderr, "# seed %llu\n", (unsigned long long)random_seed);
+    memset(versions, 0, sizeof versions);
+    epoch = memory_store_claim(store, 0, &next);
+    for (int round = 0; round < 25; round++) {
+        struct batch *batch = begin();
+        memcpy(written, versions, sizeof written);
+        put(batch, "poison", 1, "{\"name\":\"poison\",\"size\":1}");
+        batch->items[0].row.cells[1].size = 3;
+        for (int i = 0; i < 200; i++) {
+            int at = (int)random_below(NAMES);
+            int64_t version = 1 + (int64_t)random_below(9);
+            snprintf(name, sizeof name, "n%d", at);
+            snprintf(json, sizeof json, "{\"name\":\"%s\",\"size\":%d}", name, i);
+            put(batch, name, version, random_below(5) ? json : NULL);
+            written[at] = version > written[at] ? version : written[at];
+        }
+        batch_close(batch);
+        size_t bytes = memory_store_bytes(store);
+        ck_assert_int_eq(memory_store_write(store, batch, &WRITING, &err), OUT_REJECT);
+        ck_assert(batch_is_decided(batch));
+        expect(store, versions);
+        size_t grown = memory_store_bytes(store) - bytes; /* the table's; no row's */
+        ck_assert_uint_eq(grown % 1024, 0);
+        if (round % 3) {
+            ck_assert_int_eq(memory_store_write(store, batch, &WRITING, &err), OUT_OK);
+            memcpy(versions, written, sizeof versions);
+            next = batch->fence.end;
+            expect(store, versions);
+        }
+        batch_free(batch);
+    }
+    memory_store_free(store);
+}
+END_TEST
+
 START_TEST(a_table_that_grows_forgets_nothing)
 {
     struct diff_table table;
@@ -243,6 +310,7 @@ static Suite *store_memory_suite(void)
     tcase_add_test(tcase, rows_come_back_as_records);
     tcase_add_test(tcase, checks_are_what_the_inverse_gives);
     tcase_add_test(tcase, checks_are_read_back);
+    tcase_add_loop_test(tcase, what_is_taken_back_was_never_there, 0, 2);
     tcase_add_loop_test(tcase, it_never_holds_more_than_it_may, 0, 2);
     tcase_add_test(tcase, a_table_that_grows_forgets_nothing);
     suite_add_tcase(suite, tcase);
