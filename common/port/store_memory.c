@@ -12,7 +12,7 @@
 #include "common/port/store_memory_unique.h"
 
 #define PLACE_MOST 8192
-#define FIRST_CAPACITY 1024
+#define FIRST_CAPACITY 64
 #define CONTENT_MOST (512u << 20)
 
 struct entry {
@@ -539,8 +539,8 @@ static enum outcome write_item(struct memory_store *store, struct batch *batch,
 {
     struct error why;
     struct diff_key key, parent;
-    error_set(&why, OUT_REJECT, ERR_PG_DATA, "the store refused the record");
     if (writing->refuses && writing->refuses(item)) {
+        error_set(&why, OUT_REJECT, ERR_PG_DATA, "the store refused the record");
         batch_reject(batch, item, &why);
         return OUT_OK;
     }

@@ -8,7 +8,7 @@
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/diff.h"
 
-#define FIRST_ROOM 1024 /* a power of two */
+#define FIRST_ROOM 64 /* a power of two */
 #define TEXT_MOST ((size_t)1 << 20)
 
 /* Of a record and index: what it holds; of values: who holds them. */
@@ -40,9 +40,12 @@ struct memory_unique *memory_unique_new(const struct mapping_set *mappings)
     if (!most)
         return NULL;
     struct memory_unique *unique = calloc(1, sizeof *unique);
-    if (!unique || !(unique->items = calloc(FIRST_ROOM, sizeof *unique->items)))
+    size_t room = FIRST_ROOM;
+    while (most * 8 > room) /* so that twice the room is always enough for one row more */
+        room *= 2;
+    if (!unique || !(unique->items = calloc(room, sizeof *unique->items)))
         abort();
-    unique->room = FIRST_ROOM;
+    unique->room = room;
     unique->indexes_most = most;
     buf_init(&unique->text, TEXT_MOST);
     return unique;
