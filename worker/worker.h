@@ -92,8 +92,8 @@ struct worker_world {
     const struct clock *clock;
     const struct worker_stores *stores;
     const struct mapping_set *mappings; /* NULL: those of the settings are read */
-    struct uv_loop_s *loop; /* the stores'; NULL over memory */
-    void *owner;            /* of the stores and of on_ended */
+    struct uv_loop_s *loop;             /* the stores'; NULL over memory */
+    void *owner;                        /* of the stores and of on_ended */
     /* Nothing of the worker calls anybody any more: free it. left: what did not end in its time and
      * may still be using the worker, which is not freed then; NULL: nothing. */
     void (*on_ended)(void *owner, const char *left);

@@ -123,7 +123,7 @@ static bool make_row(struct model *model, const struct bus_message *message, str
     if (!record.has_version)
         log_version = version_in_log(&model->logs[message->partition].clock, message->timestamp_ms,
                                      message->offset);
-    return record_to_row(&model->world->set, &record, log_version, &model->work, &model->arena,
+    return record_to_row(model->world->set, &record, log_version, &model->work, &model->arena,
                          &mapping, row, &err) == OUT_OK;
 }
 
@@ -344,8 +344,7 @@ static bool check_classes(struct model *model, const struct receipt_summary *rec
                      receipt->partition, receipt->first, sum, receipt->next - receipt->first);
     if (counts[CLASS_RECOVERED] || range.kinds[KIND_CHILD])
         return true;
-    if (counts[CLASS_DEAD] != range.kinds[KIND_DEAD] ||
-        counts[CLASS_APPLIED] != range.new_keys ||
+    if (counts[CLASS_DEAD] != range.kinds[KIND_DEAD] || counts[CLASS_APPLIED] != range.new_keys ||
         counts[CLASS_UNCHANGED] > range.kinds[KIND_SAME] ||
         counts[CLASS_CONFLICT] > range.kinds[KIND_OTHER] ||
         counts[CLASS_SUPERSEDED] < range.kinds[KIND_OLD])
@@ -406,8 +405,14 @@ static bool take_receipt(struct model *model, const struct bus_message *message)
         for (int i = 0; i < CLASS_COUNT; i++)
             model->counts[i] += receipt.counts[i];
     } else if (!receipt_count_from(json, log->receipts_to, model->counts)) {
-        return wrong(model, "I5: receipts of %d overlap at %" PRId64, receipt.partition,
-                     receipt.first);
+        /* of a worker that was frozen between commit and receipt, while another told of a part:
+         * which of its records that were is not known (as survey_receipts.c has it) */
+        uint64_t known = (uint64_t)(log->receipts_to - receipt.first);
+        for (int i = 0; i < CLASS_COUNT; i++) {
+            uint64_t drop = receipt.counts[i] < known ? receipt.counts[i] : known;
+            known -= drop;
+            model->counts[i] += receipt.counts[i] - drop;
+        }
     }
     log->receipts_to = receipt.next;
     return true;
@@ -422,8 +427,9 @@ static bool check_receipts(struct model *model)
     for (int32_t p = 0; p < model->world->partitions; p++) {
         const struct memory_checkpoint *seen = memory_store_checkpoint(model->world->store, p);
         if (seen && seen->results_next > model->logs[p].receipts_to)
-            return wrong(model, "I5: %d is told up to %" PRId64 ", receipts are there up to %" PRId64,
-                         p, seen->results_next, model->logs[p].receipts_to);
+            return wrong(model,
+                         "I5: %d is told up to %" PRId64 ", receipts are there up to %" PRId64, p,
+                         seen->results_next, model->logs[p].receipts_to);
     }
     return true;
 }
@@ -472,9 +478,9 @@ bool model_check_end(struct model *model, char *why, size_t size)
     for (int32_t p = 0; p < model->world->partitions; p++)
         if (model->logs[p].checkpoint != model->logs[p].count ||
             model->logs[p].receipts_to != model->logs[p].count)
-            return wrong(model, "I6: of %d %" PRId64 " are produced, %" PRId64 " written, %" PRId64
-                         " told", p, model->logs[p].count, model->logs[p].checkpoint,
-                         model->logs[p].receipts_to);
+            return wrong(
+                model, "I6: of %d %" PRId64 " are produced, %" PRId64 " written, %" PRId64 " told",
+                p, model->logs[p].count, model->logs[p].checkpoint, model->logs[p].receipts_to);
     for (int i = 0; i < model->key_count; i++)
         if (!check_key(model, i))
             return false;
@@ -488,7 +494,8 @@ bool model_check_end(struct model *model, char *why, size_t size)
     for (int i = 0; i < CLASS_COUNT; i++)
         sum += counts[i];
     if (sum - twice != model->total || counts[CLASS_WAITING])
-        return wrong(model, "I7: %" PRIu64 " records are counted of %" PRIu64 ", %" PRIu64
-                     " are waiting", sum, model->total, counts[CLASS_WAITING]);
+        return wrong(model,
+                     "I7: %" PRIu64 " records are counted of %" PRIu64 ", %" PRIu64 " are waiting",
+                     sum, model->total, counts[CLASS_WAITING]);
     return true;
 }

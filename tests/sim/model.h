@@ -3,8 +3,8 @@
 
 /*
  * What must hold in a world, whatever happens in it. The model is told each message as it is
- * produced, and looks at the store and at the topics of results and dead letters; it knows nothing of
- * workers. At any moment:
+ * produced, and looks at the store and at the topics of results and dead letters; it knows nothing
+ * of workers. At any moment:
  *
  *   I1  no row goes back: its version never falls, and no version is written twice
  *   I2  a row is what one committed message says: the first one of its version

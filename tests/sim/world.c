@@ -46,6 +46,10 @@ static uint32_t next_random(const struct clock *clock)
 
 /* ---- the world --------------------------------------------------------------------------- */
 
+/* They are the same in every world. */
+static struct mapping *SHARED[3];
+static struct mapping_set SET = {SHARED, 3};
+
 static struct mapping *parse(const char *text)
 {
     struct error err;
@@ -76,10 +80,12 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
     world->now_ms = 1000;
     world->partitions = partitions;
     world->by_hand = by_hand;
-    world->mappings[0] = parse(CHILD);
-    world->mappings[1] = parse(ITEM);
-    world->mappings[2] = parse(PARENT);
-    world->set = (struct mapping_set){world->mappings, 3};
+    if (!SHARED[0]) {
+        SHARED[0] = parse(CHILD);
+        SHARED[1] = parse(ITEM);
+        SHARED[2] = parse(PARENT);
+    }
+    world->set = &SET;
     world->settings = (struct settings){.migration = "m",
                                         .prefix = "sim",
                                         .group = "sim.m.worker",
@@ -102,7 +108,7 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
     bus_memory_make_topic(world->bus, WORLD_RESULTS, partitions);
     bus_memory_make_topic(world->bus, WORLD_DEAD_LETTERS, partitions);
     world->store = memory_store_new(MEMORY_KEEPS_VERSIONS, 64u << 20);
-    memory_store_use_mappings(world->store, &world->set);
+    memory_store_use_mappings(world->store, world->set);
     if (bus_open_sender(bus_memory_bus(world->bus), WORLD_SOURCE, partitions, 0, on_produced, world,
                         &world->producer, &err) != OUT_OK)
         abort();
@@ -119,13 +125,12 @@ void world_close(struct world *world)
     bus_sender_close(world->producer);
     bus_memory_free(world->bus);
     memory_store_free(world->store);
-    for (int i = 0; i < 3; i++)
-        mapping_free(world->mappings[i]);
 }
 
 static void put_header(struct envelope *envelope, const char *name, const char *value)
 {
-    envelope->headers[envelope->header_count++] = (struct header){bytes_text(name), bytes_text(value)};
+    envelope->headers[envelope->header_count++] =
+        (struct header){bytes_text(name), bytes_text(value)};
 }
 
 int64_t world_produce(struct world *world, const struct world_message *message)
@@ -207,8 +212,8 @@ static enum outcome open_stores(struct worker *worker, struct error *err)
     };
     worker->progress = place->progress =
         memory_checkpoint_new(world->store, &worker->events->progress, worker);
-    worker->sink = place->sink = memory_sink_new(world->store, WORLD_CONNECTIONS, refuses,
-                                                 &worker->events->sink, worker);
+    worker->sink = place->sink =
+        memory_sink_new(world->store, WORLD_CONNECTIONS, refuses, &worker->events->sink, worker);
     worker->pending = pending_children_new(worker);
     place->pending = memory_pending_new(&config, &PENDING_CHILDREN_EVENTS, worker->pending);
     pending_children_use(worker->pending, place->pending);
@@ -237,7 +242,7 @@ void world_worker_start(struct world *world, int number)
     const struct worker_world around = {.bus = bus_memory_bus(world->bus),
                                         .clock = &world->clock,
                                         .stores = &STORES,
-                                        .mappings = &world->set,
+                                        .mappings = world->set,
                                         .owner = place,
                                         .on_ended = on_ended};
     place->worker = worker_new(&place->settings, &around);
@@ -275,8 +280,8 @@ static struct turn begin_turn(const struct world_worker *place)
 
 static bool has_closed(const struct turn *turn)
 {
-    return turn->phase == WORKER_CLOSING && (turn->worker->phase != WORKER_CLOSING ||
-                                             turn->worker->open_parts < turn->open_parts);
+    return turn->phase == WORKER_CLOSING &&
+           (turn->worker->phase != WORKER_CLOSING || turn->worker->open_parts < turn->open_parts);
 }
 
 bool world_worker_checkpoint(struct world *world, int number)

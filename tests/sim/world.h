@@ -43,10 +43,9 @@ struct world_worker {
 struct world {
     struct clock clock;
     uint64_t now_ms;
-    uint64_t random; /* of the clock */
+    uint64_t random;          /* of the clock */
     struct settings settings; /* copied when a worker starts */
-    struct mapping *mappings[3];
-    struct mapping_set set;
+    const struct mapping_set *set;
     struct bus_memory *bus;
     struct memory_store *store;
     int32_t partitions;

@@ -1,5 +1,5 @@
-/* The worker over memory: what it does with batches, dead letters, retries, fences, pending children,
- * stops, its budget and several partitions. No server, no waiting: time is moved. */
+/* The worker over memory: what it does with batches, dead letters, retries, fences, pending
+ * children, stops, its budget and several partitions. No server, no waiting: time is moved. */
 #include "tests/sim/world.h"
 
 #include <stdio.h>
@@ -54,11 +54,10 @@ static int64_t put(const char *entity, int32_t partition, int key, int64_t versi
 
 static int64_t put_broken(int32_t partition, int key)
 {
-    return world_produce(&W, &(struct world_message){.entity = "item",
-                                                     .partition = partition,
-                                                     .key = key,
-                                                     .version = 1,
-                                                     .broken = true});
+    return world_produce(
+        &W,
+        &(struct world_message){
+            .entity = "item", .partition = partition, .key = key, .version = 1, .broken = true});
 }
 
 static void pass(uint64_t ms, int place)
