@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "common/io/log.h"
+#include "common/io/redis/redis_stage.h"
 #include "common/policy/apply/batch_gate.h"
 #include "worker/outbox.h"
 #include "worker/pending_children.h"
-#include "worker/redis_stage.h"
 #include "worker/worker.h"
 
 static bool has_work(const struct partition *partition)
@@ -213,7 +213,7 @@ static void on_written(struct partition *partition, struct batch *batch)
     if (!batch->second_look)
         partition->next_offset = batch->fence.end;
     if (worker->stage)
-        redis_stage_take(worker->stage, partition, batch);
+        redis_stage_take(worker->stage, batch, partition->redis_next);
     else
         partition->redis_next = partition->next_offset;
     pending_children_note(worker->pending, batch);

@@ -18,10 +18,10 @@
 #include <string.h>
 
 #include "common/io/log.h"
+#include "common/io/redis/redis_stage.h"
 #include "common/model/message/dead_letter.h"
 #include "worker/outbox.h"
 #include "worker/pending_children.h"
-#include "worker/redis_stage.h"
 #include "worker/stall.h"
 
 #define START_MS 30000  /* longest wait for a dependency at the start */
@@ -84,6 +84,13 @@ static void on_store_closed(void *owner)
         begin_leave(worker);
 }
 
+static void on_stage_closed(void *owner)
+{
+    struct worker *worker = owner;
+    worker->stage = NULL; /* the last report asks for it */
+    on_store_closed(worker);
+}
+
 static void close_stores(struct worker *worker)
 {
     void (*on_closed)(void *) = on_store_closed;
@@ -97,7 +104,7 @@ static void close_stores(struct worker *worker)
     }
     if (worker->stage) {
         worker->open_parts++;
-        redis_stage_close(worker->stage, on_closed);
+        redis_stage_close(worker->stage, on_stage_closed);
     }
     if (worker->pending) {
         worker->open_parts++;

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "common/io/log.h"
+#include "common/io/redis/redis_stage.h"
 #include "worker/outbox.h"
 #include "worker/pending_children.h"
-#include "worker/redis_stage.h"
 #include "worker/stall.h"
 #include "worker/worker.h"
 

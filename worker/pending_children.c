@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "common/io/log.h"
-#include "worker/redis_stage.h"
+#include "common/io/redis/redis_stage.h"
 #include "worker/worker.h"
 
 #define SWEEP_MS 1000

@@ -6,10 +6,10 @@
 #include "common/base/buf.h"
 #include "common/io/answer.h"
 #include "common/io/log.h"
+#include "common/io/redis/redis_stage.h"
 #include "common/policy/outage.h"
 #include "common/policy/totals.h"
 #include "worker/pending_children.h"
-#include "worker/redis_stage.h"
 
 #define REPORT_MS 250
 #define LINE_MS 10000

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "common/io/log.h"
+#include "common/io/redis/redis_stage.h"
 #include "common/policy/watchdog.h"
-#include "worker/redis_stage.h"
 #include "worker/worker.h"
 
 #define LOOK_MS 250

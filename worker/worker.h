@@ -10,7 +10,6 @@
  *   letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
  *   outbox.c   messages on their way to Kafka: owned, sent and told by the loop's turn
  *   receipts.c committed batch ─► results topic; watermarks
- *   redis_stage.c committed batch ─► Redis, in storage hybrid
  *   pending_children.c  records that wait for those they refer to
  *   stall.c    is each partition that is ours being read?
  *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up

@@ -18,10 +18,11 @@
 #include "common/io/postgres/pg_progress.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
+#include "common/io/redis/redis_progress.h"
 #include "common/io/redis/redis_sink.h"
+#include "common/io/redis/redis_stage.h"
 #include "common/io/redis/redis_url.h"
 #include "worker/pending_children.h"
-#include "worker/redis_stage.h"
 
 #define START_MS 30000   /* longest wait for PostgreSQL at the start */
 #define CONNECT_MS 10000 /* one connection attempt */
@@ -82,6 +83,32 @@ static enum outcome check_stores(struct worker *worker, struct error *err)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
+static void on_advanced(void *owner, int32_t number, int64_t epoch, int64_t next)
+{
+    struct worker *worker = owner;
+    struct partition *partition = &worker->partitions[number];
+    if (worker->held[number] && partition->epoch == epoch && next > partition->redis_next)
+        partition->redis_next = next;
+}
+
+static void on_unowned(void *owner, uint64_t keys)
+{
+    struct worker *worker = owner;
+    worker->counts.foreign += keys;
+}
+
+static void on_stage_failed(void *owner, const struct error *err)
+{
+    worker_fail(owner, err);
+}
+
+static enum outcome open_stage(struct worker *worker, struct error *err)
+{
+    static const struct redis_stage_events EVENTS = {on_advanced, on_unowned, on_stage_failed};
+    return redis_stage_new(worker->world.loop, worker->settings, "/proc/self/exe", &EVENTS, worker,
+                           &worker->stage, err);
+}
+
 static void open_pending(struct worker *worker)
 {
     struct pg_pending_config config = {.settings = worker->settings,
@@ -118,7 +145,7 @@ static enum outcome open_postgres(struct worker *worker, struct error *err)
     worker->sink = pg_sink_new(worker->world.loop, &config.lane, (int)worker->settings->lanes,
                                &worker->mappings, &worker->events->sink, worker);
     open_pending(worker);
-    return worker->store->has_stage ? redis_stage_new(worker, err) : OUT_OK;
+    return worker->store->has_stage ? open_stage(worker, err) : OUT_OK;
 }
 
 static enum outcome open_redis(struct worker *worker, struct error *err)

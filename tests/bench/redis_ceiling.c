@@ -61,7 +61,8 @@ static void claim(int32_t partition)
 static void make_call(struct batch *batch, int32_t partition, int64_t start)
 {
     struct error err;
-    struct buf out;
+    size_t words;
+    struct buf out, tail;
     struct redis_fence fence = {
         "bench", "ceiling", partition, 1, start, start + (int64_t)batch->count, 0, 0, {0}, false};
     batch_close(batch);
@@ -72,9 +73,12 @@ static void make_call(struct batch *batch, int32_t partition, int64_t start)
             die(err.text, err.cause);
     }
     buf_init(&out, 64u << 20);
-    if (!redis_rows_append_call(&rows, REDIS_MODE_WRITE, &fence,
-                                session.greeting.shas[SCRIPT_APPLY], &out))
+    buf_init(&tail, 64u << 20);
+    if (!redis_rows_append_call(&rows, REDIS_MODE_WRITE, &fence, &tail, &words))
         die("a call", "too large");
+    redis_script_append_head(&out, SCRIPT_APPLY, words, session.greeting.shas[SCRIPT_APPLY]);
+    buf_append_bytes(&out, buf_view(&tail));
+    buf_free(&tail);
     calls = realloc(calls, (call_count + 1) * sizeof *calls);
     if (!calls)
         abort();

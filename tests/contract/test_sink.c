@@ -13,6 +13,7 @@
 #include "common/io/filestore/file_store.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
+#include "common/io/redis/redis_progress.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_sink.h"
 #include "common/model/schema/schema_sql.h"

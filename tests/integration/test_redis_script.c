@@ -29,7 +29,7 @@ static struct {
     struct settings settings;
     struct mapping_work work;
     struct arena arena;
-    struct buf command;
+    struct buf command, tail;
     char codes[4096];
 } T;
 
@@ -49,6 +49,7 @@ static void setup(const char *redis)
     mapping_work_init(&T.work);
     arena_init(&T.arena, 64u << 20);
     buf_init(&T.command, 64u << 20);
+    buf_init(&T.tail, 64u << 20);
 }
 
 static void teardown(void)
@@ -60,6 +61,7 @@ static void teardown(void)
     mapping_free(T.mapping);
     arena_free(&T.arena);
     buf_free(&T.command);
+    buf_free(&T.tail);
 }
 
 /* `payload` NULL: a delete of `id`. */
@@ -89,8 +91,12 @@ static void put_size(const char *tenant, const char *name, int64_t version, int 
 
 static void send_call(struct redis_session *session, char mode)
 {
+    size_t words;
     buf_reset(&T.command);
-    ck_assert(redis_rows_append_call(&T.rows, mode, NULL, NULL, &T.command));
+    buf_reset(&T.tail);
+    ck_assert(redis_rows_append_call(&T.rows, mode, NULL, &T.tail, &words));
+    redis_script_append_head(&T.command, SCRIPT_APPLY, words, NULL);
+    buf_append_bytes(&T.command, buf_view(&T.tail));
     redis_session_send(session, buf_view(&T.command));
     redis_rows_reset(&T.rows);
     arena_reset(&T.arena);

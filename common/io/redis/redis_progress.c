@@ -4,15 +4,13 @@
  * it is answered.
  */
 
-#include <assert.h>
+#include "common/io/redis/redis_progress.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/text.h"
-#include "common/io/redis/redis_client.h"
-#include "common/io/redis/redis_error.h"
+#include "common/io/redis/redis_driver.h"
 #include "common/io/redis/redis_rows.h"
-#include "common/io/redis/redis_sink.h"
 #include "common/io/redis/redis_wire.h"
 #include "common/port/progress_queue.h"
 
@@ -22,10 +20,10 @@
 
 struct redis_progress {
     struct progress_queue queue;
-    struct redis_client *client;
+    struct redis_driver *driver;
     struct redis_progress_config config;
     uv_timer_t timer;
-    bool as_text, over;
+    bool over;
     char fingerprint[33];
     struct buf command;
     int open_parts;
@@ -61,7 +59,8 @@ static void put_pins(struct redis_progress *progress)
     buf_free(&key);
 }
 
-static void put_script(struct redis_progress *progress, const struct progress_request *request)
+/* What stands behind the script. */
+static void put_request(struct redis_progress *progress, const struct progress_request *request)
 {
     static const char *const NAMES[] = {"", "claim", "stages", "release"};
     struct buf *out = &progress->command, key;
@@ -69,10 +68,6 @@ static void put_script(struct redis_progress *progress, const struct progress_re
     buf_init(&key, 4096);
     redis_rows_append_progress_key(&key, progress->config.group, progress->config.topic,
                                    request->partition);
-    redis_wire_begin(out, claim ? 6 : 8);
-    redis_wire_text(out, progress->as_text ? "EVAL" : "EVALSHA");
-    redis_wire_text(out, progress->as_text ? redis_script_text(SCRIPT_PROGRESS)
-                                           : redis_client_sha(progress->client, SCRIPT_PROGRESS));
     redis_wire_text(out, "1");
     redis_wire_word(out, buf_view(&key));
     redis_wire_text(out, NAMES[request->kind]);
@@ -86,22 +81,25 @@ static void put_script(struct redis_progress *progress, const struct progress_re
     buf_free(&key);
 }
 
-static void on_answer(void *owner, void *item, const redisReply *reply);
+static void on_answer(void *owner, void *item, const redisReply *reply, const struct error *err);
 
 static void pump(struct progress_queue *queue)
 {
     struct redis_progress *progress = (struct redis_progress *)queue;
     struct progress_request *request = progress->queue.first;
     if (!request || progress->queue.in_flight || progress->over ||
-        !redis_client_is_ready(progress->client))
+        !redis_driver_is_ready(progress->driver))
         return;
     progress->queue.in_flight = true;
     buf_reset(&progress->command);
-    if (request->kind == REQUEST_CHECK)
+    if (request->kind == REQUEST_CHECK) {
         put_pins(progress);
-    else
-        put_script(progress, request);
-    redis_client_send(progress->client, buf_view(&progress->command), on_answer, NULL);
+        redis_driver_send(progress->driver, buf_view(&progress->command), on_answer, NULL);
+        return;
+    }
+    put_request(progress, request);
+    redis_driver_call(progress->driver, SCRIPT_PROGRESS, buf_view(&progress->command),
+                      request->kind == REQUEST_CLAIM ? 6 : 8, on_answer, NULL);
 }
 
 /* ---- answers ----------------------------------------------------------------------------- */
@@ -162,41 +160,22 @@ static void on_retry(uv_timer_t *timer)
     pump(timer->data);
 }
 
-static void on_error_reply(struct redis_progress *progress, const redisReply *reply)
-{
-    struct error err;
-    enum redis_action action = redis_error_classify(bytes_of(reply->str, reply->len), &err);
-    progress->queue.in_flight = false;
-    if (action == ANSWER_SCRIPT && !progress->as_text) {
-        progress->as_text = true;
-        pump(&progress->queue);
-        return;
-    }
-    if (action == ANSWER_RECORD)
-        err.outcome = OUT_FATAL;
-    if (action == ANSWER_RECONNECT)
-        redis_client_drop(progress->client, &err); /* says so itself */
-    else
-        fail(progress, &err);
-    if (err.outcome == OUT_RETRY)
-        uv_timer_start(&progress->timer, on_retry, RETRY_MS, 0);
-}
-
-static void on_answer(void *owner, void *item, const redisReply *reply)
+static void on_answer(void *owner, void *item, const redisReply *reply, const struct error *err)
 {
     struct redis_progress *progress = owner;
     (void)item;
-    if (!reply) {
-        progress->queue.in_flight = false; /* again when it is back */
-        return;
-    }
-    if (reply->type == REDIS_REPLY_ERROR) {
-        on_error_reply(progress, reply);
+    if (err) {
+        progress->queue.in_flight =
+            false; /* again later, or when it is back, which says so itself */
+        if (redis_driver_is_ready(progress->driver))
+            fail(progress, err);
+        if (reply && err->outcome == OUT_RETRY)
+            uv_timer_start(&progress->timer, on_retry, RETRY_MS, 0);
         return;
     }
     struct progress_request done = progress_queue_pop(&progress->queue);
     bool forgotten = progress->queue.forgotten;
-    progress->queue.forgotten = progress->as_text = false;
+    progress->queue.forgotten = false;
     if (done.kind == REQUEST_CHECK)
         on_pinned(progress, reply);
     else if (done.kind == REQUEST_CLAIM && !forgotten)
@@ -206,16 +185,16 @@ static void on_answer(void *owner, void *item, const redisReply *reply)
     pump(&progress->queue);
 }
 
-static void on_ready(void *owner)
+static void on_ready(void *owner, bool back)
 {
+    (void)back;
     pump(owner);
 }
 
-static void on_lost(void *owner, const struct error *err)
+static void on_away(void *owner, const struct error *err, bool first)
 {
-    struct redis_progress *progress = owner;
-    progress->queue.in_flight = false;
-    fail(progress, err);
+    (void)first;
+    fail(owner, err);
 }
 
 /* ---- the port ---------------------------------------------------------------------------- */
@@ -232,7 +211,7 @@ static void part_closed(struct redis_progress *progress)
     on_closed(owner);
 }
 
-static void on_client_closed(void *owner)
+static void on_driver_closed(void *owner)
 {
     part_closed(owner);
 }
@@ -247,7 +226,7 @@ static void close_progress(struct progress *base, void (*on_closed)(void *owner)
     of(base)->on_closed = on_closed;
     of(base)->over = true;
     uv_close((uv_handle_t *)&of(base)->timer, on_timer_closed);
-    redis_client_close(of(base)->client, on_client_closed);
+    redis_driver_close(of(base)->driver, on_driver_closed);
 }
 
 enum outcome redis_progress_new(uv_loop_t *loop, const struct settings *settings,
@@ -258,13 +237,13 @@ enum outcome redis_progress_new(uv_loop_t *loop, const struct settings *settings
     static const struct progress_ops OPS = {progress_queue_claim,   progress_queue_stages,
                                             progress_queue_release, progress_queue_forget_claims,
                                             progress_queue_is_idle, close_progress};
-    static const struct redis_client_events EVENTS = {on_ready, on_lost};
-    struct redis_client_config client = {settings->redis_url, CONNECT_MS, ANSWER_MS};
+    static const struct redis_driver_events EVENTS = {on_ready, on_away};
+    struct redis_driver_config driver = {settings->redis_url, CONNECT_MS, ANSWER_MS};
     struct redis_progress *progress = calloc(1, sizeof *progress);
     if (!progress)
         abort();
     enum outcome outcome =
-        redis_client_new(loop, &client, &EVENTS, progress, &progress->client, err);
+        redis_driver_new(loop, &driver, &EVENTS, progress, &progress->driver, err);
     if (outcome != OUT_OK) {
         free(progress);
         return outcome;

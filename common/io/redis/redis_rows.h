@@ -64,16 +64,11 @@ void redis_rows_add_sealed(struct redis_rows *rows, struct bytes tenant, struct 
 /* Bytes of the call so far, about. */
 size_t redis_rows_size(const struct redis_rows *rows);
 
-/* The call in two parts, so that one made while Redis is away can be kept: the head says EVALSHA
- * when `sha`, else EVAL with the script's text; the tail is all behind it, and *words what the
- * whole command has. */
-void redis_rows_append_head(struct buf *out, size_t words, const char *sha);
-void redis_rows_append_tail(const struct redis_rows *rows, char mode,
-                            const struct redis_fence *fence, struct buf *out, size_t *words);
-/* The whole command. False when it does not fit `out`. */
+/* The call, without its script: all that stands behind it (redis_driver_call); *words is what the
+ * whole command has. Made while Redis is away, it may be kept. False when it does not fit `out`. */
 MUST_USE bool redis_rows_append_call(const struct redis_rows *rows, char mode,
-                                     const struct redis_fence *fence, const char *sha,
-                                     struct buf *out);
+                                     const struct redis_fence *fence, struct buf *out,
+                                     size_t *words);
 
 /* ---- names of keys */
 /* The record's key; false when a part of it is malformed. `cells`: in mapping order, key columns
@@ -84,7 +79,6 @@ MUST_USE bool redis_rows_append_key(struct buf *out, const struct mapping *mappi
 void redis_rows_append_glob(struct buf *out, const struct mapping *mapping);
 void redis_rows_append_progress_key(struct buf *out, const char *group, const char *topic,
                                     int32_t partition);
-void redis_rows_append_vault_key(struct buf *out, struct bytes tenant);
 /* The sentinel's value is `<id of the rebuild> <run_id>`: of another run of the server, whose data
  * may be those of an older snapshot or of a replica that lagged, it does not count. A run_id that
  * an ACL hides, from either side, is no objection. */

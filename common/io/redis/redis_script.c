@@ -1,5 +1,7 @@
 #include "common/io/redis/redis_script.h"
 
+#include "common/io/redis/redis_wire.h"
+
 static const char APPLY[] =
     "local mode, life, at, first, status = ARGV[1], tonumber(ARGV[2]), 4, 1, 'k'\n"
     "if ARGV[3] == '1' then\n"
@@ -163,4 +165,12 @@ static const char PROGRESS[] =
 const char *redis_script_text(enum redis_script script)
 {
     return script == SCRIPT_APPLY ? APPLY : PROGRESS;
+}
+
+void redis_script_append_head(struct buf *out, enum redis_script script, size_t words,
+                              const char *sha)
+{
+    redis_wire_begin(out, words);
+    redis_wire_text(out, sha ? "EVALSHA" : "EVAL");
+    redis_wire_text(out, sha ? sha : redis_script_text(script));
 }

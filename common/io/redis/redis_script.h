@@ -1,6 +1,8 @@
 #ifndef DROVER_IO_REDIS_SCRIPT_H
 #define DROVER_IO_REDIS_SCRIPT_H
 
+#include "common/base/buf.h"
+
 /*
  * The two scripts that are all of Drover's writing into Redis. Redis runs a script as a whole;
  * these look first and write last, so that what stops them (no memory, no right) stops them before
@@ -40,6 +42,10 @@ enum redis_script {
 };
 
 const char *redis_script_text(enum redis_script script);
+/* A call's words before its keys, of `words` in all: EVALSHA when `sha`, else EVAL with the text.
+ */
+void redis_script_append_head(struct buf *out, enum redis_script script, size_t words,
+                              const char *sha);
 
 #define REDIS_META_OWNER 49 /* bytes before the owner */
 

@@ -3,7 +3,7 @@
 
 /*
  * A blocking Redis connection for commands (doctor, rebuild, verify, export). The worker's own
- * asynchronous one is redis_client.h.
+ * asynchronous one is redis_driver.h.
  */
 
 #include <hiredis/hiredis.h>

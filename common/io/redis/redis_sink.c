@@ -16,8 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/redis/redis_client.h"
-#include "common/io/redis/redis_error.h"
+#include "common/io/redis/redis_driver.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/policy/secrets/secret_guard.h"
 
@@ -39,18 +38,17 @@ struct place {
     struct redis_sink *sink;
     enum phase phase;
     struct batch *batch;
-    bool as_text; /* the script had to be sent whole */
     struct error failure;
 };
 
 struct redis_sink {
     struct sink base;
-    struct redis_client *client;
+    struct redis_driver *driver;
     struct redis_rows rows;
-    struct buf command;
+    struct buf call;
     struct place places[PLACES];
     uv_timer_t turn;
-    bool lost, closing;
+    bool closing;
     int open_parts;
     void (*on_closed)(void *owner);
 };
@@ -71,7 +69,7 @@ static struct place *free_place(struct redis_sink *sink)
 static bool can_submit(struct sink *base)
 {
     struct redis_sink *sink = of(base);
-    return !sink->closing && redis_client_has_room(sink->client) && free_place(sink) != NULL;
+    return !sink->closing && redis_driver_has_room(sink->driver) && free_place(sink) != NULL;
 }
 
 static void finish(struct place *place, enum outcome outcome, const struct error *err)
@@ -145,7 +143,7 @@ static bool put_rows(struct redis_sink *sink, struct batch *batch)
     return all;
 }
 
-static void on_answer(void *owner, void *item, const redisReply *reply);
+static void on_answer(void *owner, void *item, const redisReply *reply, const struct error *err);
 static void on_turn(uv_timer_t *timer);
 
 static void say_later(struct place *place, enum phase phase)
@@ -162,22 +160,22 @@ static void send_batch(struct place *place)
     struct redis_fence fence = {
         at->group, at->topic,      at->partition,    at->epoch,     at->start,
         at->end,   at->redis_next, at->results_next, at->sequences, batch->outcome_unknown};
-    const char *sha = place->as_text ? NULL : redis_client_sha(sink->client, SCRIPT_APPLY);
+    size_t words;
     bool look = batch->second_look;
     if (!put_rows(sink, batch) && !look) {
         say_later(place, PHASE_REFUSED);
         return;
     }
-    buf_reset(&sink->command);
+    buf_reset(&sink->call);
     if (!redis_rows_append_call(&sink->rows, look ? REDIS_MODE_LOOK : REDIS_MODE_WRITE,
-                                look ? NULL : &fence, sha, &sink->command)) {
+                                look ? NULL : &fence, &sink->call, &words)) {
         error_set(&place->failure, OUT_FATAL, ERR_JSON_SIZE,
                   "a batch is too large for one call of Redis");
         say_later(place, PHASE_BROKEN);
         return;
     }
     place->phase = PHASE_SENT;
-    redis_client_send(sink->client, buf_view(&sink->command), on_answer, place);
+    redis_driver_call(sink->driver, SCRIPT_APPLY, buf_view(&sink->call), words, on_answer, place);
 }
 
 /* ---- its answer -------------------------------------------------------------------------- */
@@ -281,44 +279,16 @@ static void on_codes(struct place *place, const redisReply *reply)
     }
 }
 
-static void on_error_reply(struct place *place, const redisReply *reply)
-{
-    struct redis_sink *sink = place->sink;
-    struct error err;
-    enum redis_action action = redis_error_classify(bytes_of(reply->str, reply->len), &err);
-    if (action == ANSWER_SCRIPT && !place->as_text) {
-        place->as_text = true;
-        send_batch(place);
-        return;
-    }
-    if (action == ANSWER_RECORD) /* the script looks before it writes: only the progress is left */
-        err.outcome = OUT_FATAL;
-    if (action == ANSWER_RECONNECT) {
-        finish(place, OUT_RETRY, &err);
-        redis_client_drop(sink->client, &err);
-        return;
-    }
-    finish(place, err.outcome, &err);
-}
-
-static void on_answer(void *owner, void *item, const redisReply *reply)
+static void on_answer(void *owner, void *item, const redisReply *reply, const struct error *err)
 {
     struct place *place = item;
     (void)owner;
-    if (!reply) {
-        error_set(&place->failure, OUT_RETRY, ERR_REDIS_TRANSIENT,
-                  "the connection to Redis was lost");
+    if (!reply)
         place->batch->outcome_unknown = true;
-        finish(place, OUT_RETRY, &place->failure);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        on_error_reply(place, reply);
-    } else if (reply->type == REDIS_REPLY_STRING) {
+    if (err)
+        finish(place, err->outcome, err);
+    else
         on_codes(place, reply);
-    } else {
-        error_set(&place->failure, OUT_FATAL, ERR_REDIS_PROTOCOL,
-                  "Redis answered something unexpected");
-        finish(place, OUT_FATAL, &place->failure);
-    }
 }
 
 /* ---- the port ---------------------------------------------------------------------------- */
@@ -329,7 +299,6 @@ static void submit(struct sink *base, struct batch *batch)
     assert(place && "submit without can_submit");
     batch->sink_state = place;
     place->batch = batch;
-    place->as_text = false;
     send_batch(place);
 }
 
@@ -343,7 +312,7 @@ static void commit(struct sink *base, struct batch *batch)
     struct place *place = batch->sink_state;
     if (!is_waiting(place, batch))
         return;
-    if (redis_client_is_ready(of(base)->client)) {
+    if (redis_driver_is_ready(of(base)->driver)) {
         send_batch(place);
         return;
     }
@@ -376,18 +345,18 @@ static void on_turn(uv_timer_t *timer)
     }
 }
 
-static void on_ready(void *owner)
+static void on_ready(void *owner, bool back)
 {
     struct redis_sink *sink = owner;
-    sink->lost = false;
+    (void)back;
     sink->base.events.on_state(sink->base.owner, NULL);
     sink->base.events.on_ready(sink->base.owner);
 }
 
-static void on_lost(void *owner, const struct error *err)
+static void on_away(void *owner, const struct error *err, bool first)
 {
     struct redis_sink *sink = owner;
-    sink->lost = true;
+    (void)first;
     sink->base.events.on_state(sink->base.owner, err);
 }
 
@@ -398,12 +367,12 @@ static void part_closed(struct redis_sink *sink)
     void (*on_closed)(void *) = sink->on_closed;
     void *owner = sink->base.owner;
     redis_rows_free(&sink->rows);
-    buf_free(&sink->command);
+    buf_free(&sink->call);
     free(sink);
     on_closed(owner);
 }
 
-static void on_client_closed(void *owner)
+static void on_driver_closed(void *owner)
 {
     part_closed(owner);
 }
@@ -424,7 +393,7 @@ static void close_sink(struct sink *base, void (*on_closed)(void *owner))
         if (sink->places[i].phase >= PHASE_WAITING)
             finish(&sink->places[i], OUT_RETRY, &err);
     uv_close((uv_handle_t *)&sink->turn, on_turn_closed);
-    redis_client_close(sink->client, on_client_closed); /* those sent are answered by this */
+    redis_driver_close(sink->driver, on_driver_closed); /* those sent are answered by this */
 }
 
 enum outcome redis_sink_new(uv_loop_t *loop, const struct settings *settings,
@@ -432,19 +401,19 @@ enum outcome redis_sink_new(uv_loop_t *loop, const struct settings *settings,
                             struct error *err)
 {
     static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
-    static const struct redis_client_events EVENTS = {on_ready, on_lost};
-    struct redis_client_config config = {settings->redis_url, CONNECT_MS, ANSWER_MS};
+    static const struct redis_driver_events EVENTS = {on_ready, on_away};
+    struct redis_driver_config config = {settings->redis_url, CONNECT_MS, ANSWER_MS};
     struct redis_sink *sink = calloc(1, sizeof *sink);
     if (!sink)
         abort();
-    enum outcome outcome = redis_client_new(loop, &config, &EVENTS, sink, &sink->client, err);
+    enum outcome outcome = redis_driver_new(loop, &config, &EVENTS, sink, &sink->driver, err);
     if (outcome != OUT_OK) {
         free(sink);
         return outcome;
     }
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     redis_rows_init(&sink->rows, true, settings->redis_tombstone_ms);
-    buf_init(&sink->command, SIZE_MAX / 2);
+    buf_init(&sink->call, SIZE_MAX / 2);
     for (int i = 0; i < PLACES; i++)
         sink->places[i].sink = sink;
     uv_timer_init(loop, &sink->turn);

@@ -1,5 +1,5 @@
-#ifndef DROVER_WORKER_REBUILD_CHILD_H
-#define DROVER_WORKER_REBUILD_CHILD_H
+#ifndef DROVER_IO_REDIS_REBUILD_H
+#define DROVER_IO_REDIS_REBUILD_H
 
 /* `drover rebuild redis` as a child process of the worker, with the worker's settings: it reads
  * every row of PostgreSQL, which is no work for the loop. Of several workers' children one does it,
@@ -10,14 +10,15 @@
 
 #include "common/io/settings.h"
 
-struct rebuild_child;
+struct redis_rebuild;
 
-struct rebuild_child *rebuild_child_new(uv_loop_t *loop, const struct settings *settings,
+struct redis_rebuild *redis_rebuild_new(uv_loop_t *loop, const struct settings *settings,
+                                        const char *program,
                                         void (*on_ended)(void *owner, bool good), void *owner);
 /* Nothing when it is running already. */
-void rebuild_child_start(struct rebuild_child *child);
-bool rebuild_child_is_running(const struct rebuild_child *child);
+void redis_rebuild_start(struct redis_rebuild *rebuild);
+bool redis_rebuild_is_running(const struct redis_rebuild *rebuild);
 /* Ends a running one. */
-void rebuild_child_close(struct rebuild_child *child, void (*on_closed)(void *owner));
+void redis_rebuild_close(struct redis_rebuild *rebuild, void (*on_closed)(void *owner));
 
 #endif

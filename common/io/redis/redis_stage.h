@@ -1,5 +1,5 @@
-#ifndef DROVER_WORKER_REDIS_STAGE_H
-#define DROVER_WORKER_REDIS_STAGE_H
+#ifndef DROVER_IO_REDIS_STAGE_H
+#define DROVER_IO_REDIS_STAGE_H
 
 /*
  * Storage hybrid: what PostgreSQL has committed goes to Redis, in the order of the commits, while
@@ -13,16 +13,34 @@
  * redis` is started, which sets it at its end.
  */
 
-#include "common/io/redis/redis_rows.h"
-#include "worker/worker.h"
+#include <uv.h>
 
-/* Sets worker->stage. */
-MUST_USE enum outcome redis_stage_new(struct worker *worker, struct error *err);
+#include "common/io/settings.h"
+#include "common/policy/apply/batch.h"
+
+struct redis_stage;
+
+struct redis_stage_events {
+    /* All that was taken of the partition below `next`, as it was claimed with `epoch`, is in
+     * Redis. */
+    void (*on_advanced)(void *owner, int32_t partition, int64_t epoch, int64_t next);
+    /* So many keys hold somebody else's: they were left alone. */
+    void (*on_unowned)(void *owner, uint64_t keys);
+    /* OUT_FATAL: nothing more will come of it. */
+    void (*on_failed)(void *owner, const struct error *err);
+};
+
+/* `program` is what `rebuild redis` is started of. Settings and texts must outlive it. OUT_FATAL
+ * when the url cannot be used. */
+MUST_USE enum outcome redis_stage_new(uv_loop_t *loop, const struct settings *settings,
+                                      const char *program, const struct redis_stage_events *events,
+                                      void *owner, struct redis_stage **stage, struct error *err);
+/* What has not been sent is forgotten; on_closed on a later turn, nothing after it. */
 void redis_stage_close(struct redis_stage *stage, void (*on_closed)(void *owner));
 
-/* Takes what was applied by a batch just committed (or seen again by a second look). */
-void redis_stage_take(struct redis_stage *stage, const struct partition *partition,
-                      const struct batch *batch);
+/* Takes what was applied by a batch just committed (or seen again by a second look); nothing when
+ * the batch ends at or below `from`, up to where its partition is in Redis. */
+void redis_stage_take(struct redis_stage *stage, const struct batch *batch, int64_t from);
 /* The same for a record that has no batch (any more); `json` is its canonical form. Gives a mark
  * for redis_stage_has_sent. */
 uint64_t redis_stage_take_row(struct redis_stage *stage, const struct mapping *mapping,

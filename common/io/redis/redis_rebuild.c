@@ -1,4 +1,4 @@
-#include "worker/rebuild_child.h"
+#include "common/io/redis/redis_rebuild.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -9,13 +9,14 @@
 #include "common/base/buf.h"
 #include "common/io/log.h"
 
-#define WORDS_MOST 4096
+#define WORDS_MAX 4096
 
 extern char **environ;
 
-struct rebuild_child {
+struct redis_rebuild {
     uv_loop_t *loop;
     const struct settings *settings;
+    const char *program;
     uv_process_t process;
     bool running;
     void (*on_ended)(void *owner, bool good);
@@ -24,7 +25,7 @@ struct rebuild_child {
 };
 
 struct words {
-    char *items[WORDS_MOST + 1];
+    char *items[WORDS_MAX + 1];
     size_t count;
 };
 
@@ -35,7 +36,7 @@ static void add(struct words *words, const char *name, const char *value)
     if (!word)
         abort();
     snprintf(word, size, "%s%s", name, value);
-    if (words->count < WORDS_MOST)
+    if (words->count < WORDS_MAX)
         words->items[words->count++] = word;
     else
         free(word);
@@ -99,85 +100,87 @@ static struct words *make_environment(const struct settings *settings)
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    struct rebuild_child *child = handle->data;
-    child->running = false;
-    if (!child->on_closed)
+    struct redis_rebuild *rebuild = handle->data;
+    rebuild->running = false;
+    if (!rebuild->on_closed)
         return;
-    void (*on_closed)(void *) = child->on_closed;
-    void *owner = child->owner;
-    free(child);
+    void (*on_closed)(void *) = rebuild->on_closed;
+    void *owner = rebuild->owner;
+    free(rebuild);
     on_closed(owner);
 }
 
 static void on_exit_status(uv_process_t *process, int64_t status, int number)
 {
-    struct rebuild_child *child = process->data;
+    struct redis_rebuild *rebuild = process->data;
     bool good = status == 0 && number == 0;
     if (status == EXIT_STOPPED && number == 0)
         log_line(LOG_DEBUG, "rebuild.elsewhere", "process=%d", (int)process->pid);
     else
         log_line(good ? LOG_INFO : LOG_WARN, "rebuild.ended", "exit=%" PRId64 " signal=%d", status,
                  number);
-    if (!child->on_closed)
-        child->on_ended(child->owner, good);
+    if (!rebuild->on_closed)
+        rebuild->on_ended(rebuild->owner, good);
     uv_close((uv_handle_t *)process, on_handle_closed);
 }
 
-struct rebuild_child *rebuild_child_new(uv_loop_t *loop, const struct settings *settings,
+struct redis_rebuild *redis_rebuild_new(uv_loop_t *loop, const struct settings *settings,
+                                        const char *program,
                                         void (*on_ended)(void *owner, bool good), void *owner)
 {
-    struct rebuild_child *child = calloc(1, sizeof *child);
-    if (!child)
+    struct redis_rebuild *rebuild = calloc(1, sizeof *rebuild);
+    if (!rebuild)
         abort();
-    child->loop = loop;
-    child->settings = settings;
-    child->on_ended = on_ended;
-    child->owner = owner;
-    child->process.data = child;
-    return child;
+    rebuild->loop = loop;
+    rebuild->settings = settings;
+    rebuild->program = program;
+    rebuild->on_ended = on_ended;
+    rebuild->owner = owner;
+    rebuild->process.data = rebuild;
+    return rebuild;
 }
 
-void rebuild_child_start(struct rebuild_child *child)
+void redis_rebuild_start(struct redis_rebuild *rebuild)
 {
-    if (child->running)
+    if (rebuild->running)
         return;
-    struct words *args = make_args(child->settings);
-    struct words *environment = make_environment(child->settings);
+    struct words *args = make_args(rebuild->settings);
+    struct words *environment = make_environment(rebuild->settings);
     uv_stdio_container_t streams[3] = {
         {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
-    uv_process_options_t options = {.file = "/proc/self/exe",
+    uv_process_options_t options = {.file = rebuild->program,
                                     .args = args->items,
                                     .env = environment->items,
                                     .stdio = streams,
                                     .stdio_count = 3,
                                     .exit_cb = on_exit_status};
-    child->running = true;
-    int status = uv_spawn(child->loop, &child->process, &options);
-    child->process.data = child;
+    rebuild->running = true;
+    int status = uv_spawn(rebuild->loop, &rebuild->process, &options);
+    rebuild->process.data = rebuild;
     if (status != 0) { /* the handle is closed all the same; the next look starts another */
         log_line(LOG_WARN, "rebuild.not_started", "cause=%s", uv_err_name(status));
-        uv_close((uv_handle_t *)&child->process, on_handle_closed);
+        uv_close((uv_handle_t *)&rebuild->process, on_handle_closed);
     } else {
-        log_line(LOG_INFO, "rebuild.started", "process=%d", (int)child->process.pid);
+        log_line(LOG_INFO, "rebuild.started", "process=%d", (int)rebuild->process.pid);
     }
     free_words(args);
     free_words(environment);
 }
 
-bool rebuild_child_is_running(const struct rebuild_child *child)
+bool redis_rebuild_is_running(const struct redis_rebuild *rebuild)
 {
-    return child->running;
+    return rebuild->running;
 }
 
-void rebuild_child_close(struct rebuild_child *child, void (*on_closed)(void *owner))
+void redis_rebuild_close(struct redis_rebuild *rebuild, void (*on_closed)(void *owner))
 {
-    child->on_closed = on_closed;
-    if (child->running) {
-        if (!uv_is_closing((uv_handle_t *)&child->process))
-            uv_process_kill(&child->process, SIGTERM);
+    rebuild->on_closed = on_closed;
+    if (rebuild->running) {
+        if (!uv_is_closing((uv_handle_t *)&rebuild->process))
+            uv_process_kill(&rebuild->process, SIGTERM);
         return;
     }
-    void *owner = child->owner;
-    free(child);
+    void *owner = rebuild->owner;
+    free(rebuild);
     on_closed(owner);
 }

@@ -5,8 +5,8 @@
 #include <sys/resource.h>
 
 #include "common/base/text.h"
-#include "common/io/redis/redis_client.h"
-#include "common/io/redis/redis_error.h"
+#include "common/io/redis/redis_driver.h"
+#include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_wire.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/suite.h"
@@ -14,23 +14,25 @@
 static struct {
     struct redis_server server;
     uv_loop_t loop;
-    struct redis_client *client;
+    struct redis_driver *driver;
     struct buf command;
-    int ready, lost, answers, nothing, mismatches, errors;
+    int ready, back, lost, first, answers, nothing, mismatches, errors;
     struct error err;
     bool closed;
 } T;
 
-static void on_ready(void *owner)
+static void on_ready(void *owner, bool back)
 {
     (void)owner;
     T.ready++;
+    T.back += back;
 }
 
-static void on_lost(void *owner, const struct error *err)
+static void on_away(void *owner, const struct error *err, bool first)
 {
     (void)owner;
     T.lost++;
+    T.first += first;
     T.err = *err;
 }
 
@@ -40,12 +42,12 @@ static void on_closed(void *owner)
     T.closed = true;
 }
 
-static void open_client(const char *url, uint32_t answer_ms)
+static void open_driver(const char *url, uint32_t answer_ms)
 {
-    static const struct redis_client_events EVENTS = {on_ready, on_lost};
-    struct redis_client_config config = {url, 2000, answer_ms};
+    static const struct redis_driver_events EVENTS = {on_ready, on_away};
+    struct redis_driver_config config = {url, 2000, answer_ms};
     struct error err;
-    enum outcome outcome = redis_client_new(&T.loop, &config, &EVENTS, NULL, &T.client, &err);
+    enum outcome outcome = redis_driver_new(&T.loop, &config, &EVENTS, NULL, &T.driver, &err);
     ck_assert_msg(outcome == OUT_OK, "%s", err.text);
 }
 
@@ -59,7 +61,7 @@ static void setup(const char *const *options)
 
 static void teardown(void)
 {
-    redis_client_close(T.client, on_closed);
+    redis_driver_close(T.driver, on_closed);
     uv_run(&T.loop, UV_RUN_DEFAULT);
     ck_assert(T.closed);
     ck_assert_int_eq(uv_loop_close(&T.loop), 0);
@@ -74,14 +76,15 @@ static void run_until(const int *count, int least)
 }
 
 /* Each ECHO says its number; the answer must be that one, an error, or nothing. */
-static void on_echo(void *owner, void *item, const redisReply *reply)
+static void on_echo(void *owner, void *item, const redisReply *reply, const struct error *err)
 {
     int64_t said;
     (void)owner;
     T.answers++;
+    ck_assert((!reply || reply->type == REDIS_REPLY_ERROR) == (err != NULL));
     if (!reply)
         T.nothing++;
-    else if (reply->type == REDIS_REPLY_ERROR)
+    else if (err)
         T.errors++;
     else if (!text_parse_int64(bytes_of(reply->str, reply->len), &said) ||
              said != (int64_t)(intptr_t)item)
@@ -94,14 +97,14 @@ static void echo(int number)
     redis_wire_begin(&T.command, 2);
     redis_wire_text(&T.command, "ECHO");
     redis_wire_number(&T.command, number);
-    redis_client_send(T.client, buf_view(&T.command), on_echo, (void *)(intptr_t)number);
+    redis_driver_send(T.driver, buf_view(&T.command), on_echo, (void *)(intptr_t)number);
 }
 
 /* R08: a server that stops answering is left; its late answers are nobody's. */
 START_TEST(a_late_answer_is_never_another_commands)
 {
     setup(NULL);
-    open_client(T.server.url, 100);
+    open_driver(T.server.url, 100);
     for (int round = 0, number = 0; round < 20; round++) {
         run_until(&T.ready, round + 1);
         for (int i = 0; i < 50; i++)
@@ -150,7 +153,7 @@ START_TEST(what_waits_for_an_answer_is_bounded)
     struct rusage before, after;
     int sent = 0;
     setup(NULL);
-    open_client(T.server.url, 60000);
+    open_driver(T.server.url, 60000);
     run_until(&T.ready, 1);
     getrusage(RUSAGE_SELF, &before);
     REDIS_ASK(&T.server, "CLIENT", "PAUSE", "1500", "ALL");
@@ -158,18 +161,18 @@ START_TEST(what_waits_for_an_answer_is_bounded)
     for (int tries = 0; tries < 300000; tries++) {
         if (tries % 1000 == 0)
             uv_run(&T.loop, UV_RUN_NOWAIT);
-        if (!redis_client_has_room(T.client))
+        if (!redis_driver_has_room(T.driver))
             continue;
-        redis_client_send(T.client, buf_view(&T.command), on_echo, NULL);
+        redis_driver_send(T.driver, buf_view(&T.command), on_echo, NULL);
         sent++;
     }
-    ck_assert_uint_le(redis_client_in_flight(T.client), REDIS_IN_FLIGHT_MOST + T.command.size);
+    ck_assert_uint_le(redis_driver_in_flight(T.driver), REDIS_IN_FLIGHT_MAX + T.command.size);
     ck_assert_int_lt(sent, 5000);
     run_until(&T.answers, sent);
     getrusage(RUSAGE_SELF, &after);
     ck_assert_msg(after.ru_maxrss - before.ru_maxrss < 32 << 10, "%ld KiB",
                   after.ru_maxrss - before.ru_maxrss);
-    ck_assert_uint_eq(redis_client_in_flight(T.client), 0);
+    ck_assert_uint_eq(redis_driver_in_flight(T.driver), 0);
     teardown();
 }
 END_TEST
@@ -177,7 +180,7 @@ END_TEST
 START_TEST(it_comes_back_after_a_restart)
 {
     setup(NULL);
-    open_client(T.server.url, 1000);
+    open_driver(T.server.url, 1000);
     run_until(&T.ready, 1);
     echo(1);
     redis_server_kill(&T.server);
@@ -185,8 +188,12 @@ START_TEST(it_comes_back_after_a_restart)
     run_until(&T.lost, 3);
     ck_assert_int_eq(T.err.outcome, OUT_RETRY);
     ck_assert_int_eq(T.err.code, ERR_REDIS_UNREACHABLE);
+    ck_assert_ptr_nonnull(redis_driver_trouble(T.driver));
     redis_server_launch(&T.server, NULL);
     run_until(&T.ready, 2);
+    ck_assert_int_eq(T.first, 1); /* an outage is told once, however many tries it takes */
+    ck_assert_int_eq(T.back, 1);
+    ck_assert_ptr_null(redis_driver_trouble(T.driver));
     echo(2);
     run_until(&T.answers, 2);
     ck_assert_int_eq(T.mismatches, 0);
@@ -199,7 +206,7 @@ START_TEST(too_many_clients_is_waited_for)
 {
     setup(NULL);
     REDIS_ASK(&T.server, "CONFIG", "SET", "maxclients", "1");
-    open_client(T.server.url, 1000);
+    open_driver(T.server.url, 1000);
     run_until(&T.lost, 2);
     ck_assert_int_eq(T.err.outcome, OUT_RETRY);
     REDIS_ASK(&T.server, "CONFIG", "SET", "maxclients", "100");
@@ -208,18 +215,56 @@ START_TEST(too_many_clients_is_waited_for)
 }
 END_TEST
 
-START_TEST(a_dropped_connection_is_made_again)
+/* The answer comes first, then the connection goes: behind it there may be another server by now.
+ */
+START_TEST(a_replica_is_left_and_tried_again)
 {
-    struct error err;
     setup(NULL);
-    open_client(T.server.url, 1000);
+    open_driver(T.server.url, 1000);
     run_until(&T.ready, 1);
+    ck_assert_str_eq(REDIS_ASK(&T.server, "REPLICAOF", "127.0.0.1", "1"), "OK");
+    fill();
+    redis_driver_send(T.driver, buf_view(&T.command), on_echo, NULL);
     echo(1);
-    redis_error_classify(BYTES_LITERAL("READONLY You can't write"), &err);
-    redis_client_drop(T.client, &err);
+    run_until(&T.lost, 1);
+    ck_assert_int_eq(T.errors, 1);
     ck_assert_int_eq(T.nothing, 1);
-    ck_assert_int_eq(T.lost, 1);
+    ck_assert_int_eq(T.err.outcome, OUT_RETRY);
     run_until(&T.ready, 2);
+    teardown();
+}
+END_TEST
+
+static void on_codes(void *owner, void *item, const redisReply *reply, const struct error *err)
+{
+    struct bytes codes;
+    struct error strange;
+    (void)owner;
+    (void)item;
+    ck_assert_msg(err == NULL, "%s", err ? err->cause : "");
+    ck_assert_int_eq(redis_driver_codes(reply, 0, &codes, &strange), OUT_OK);
+    ck_assert_int_eq(redis_driver_codes(reply, 1, &codes, &strange), OUT_FATAL);
+    T.answers++;
+}
+
+/* SCRIPT FLUSH while calls are on their way: whoever sends them sees one good answer for each. */
+START_TEST(a_script_that_is_not_known_is_sent_whole)
+{
+    size_t words;
+    struct redis_rows rows;
+    setup(NULL);
+    redis_rows_init(&rows, true, 1000);
+    ck_assert(redis_rows_append_call(&rows, REDIS_MODE_SKIP, NULL, &T.command, &words));
+    open_driver(T.server.url, 1000);
+    run_until(&T.ready, 1);
+    for (int round = 1; round <= 3; round++) {
+        ck_assert_str_eq(REDIS_ASK(&T.server, "SCRIPT", "FLUSH"), "OK");
+        for (int i = 0; i < 5; i++)
+            redis_driver_call(T.driver, SCRIPT_APPLY, buf_view(&T.command), words, on_codes, NULL);
+        run_until(&T.answers, 5 * round);
+    }
+    ck_assert_uint_eq(redis_driver_in_flight(T.driver), 0);
+    redis_rows_free(&rows);
     teardown();
 }
 END_TEST
@@ -258,7 +303,7 @@ START_TEST(refused_for_good)
         ck_assert_str_eq(redis_server_ask(&T.server, 8, REFUSED[_i].setup), "OK");
     snprintf(url, sizeof url, "redis://%s127.0.0.1:%d%s", path ? "" : REFUSED[_i].login,
              T.server.port, path ? REFUSED[_i].login : "");
-    open_client(url, 1000);
+    open_driver(url, 1000);
     run_until(&T.lost, 1);
     ck_assert_msg(T.err.outcome == OUT_FATAL && T.err.code == REFUSED[_i].code, "%s: %s %s",
                   REFUSED[_i].name, error_code_id(T.err.code), T.err.cause);
@@ -270,19 +315,20 @@ START_TEST(refused_for_good)
 }
 END_TEST
 
-static Suite *client_suite(void)
+static Suite *driver_suite(void)
 {
-    Suite *suite = suite_create("redis client");
+    Suite *suite = suite_create("redis driver");
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 90);
     tcase_add_test(tcase, a_late_answer_is_never_another_commands);
     tcase_add_test(tcase, what_waits_for_an_answer_is_bounded);
     tcase_add_test(tcase, it_comes_back_after_a_restart);
     tcase_add_test(tcase, too_many_clients_is_waited_for);
-    tcase_add_test(tcase, a_dropped_connection_is_made_again);
+    tcase_add_test(tcase, a_replica_is_left_and_tried_again);
+    tcase_add_test(tcase, a_script_that_is_not_known_is_sent_whole);
     tcase_add_loop_test(tcase, refused_for_good, 0, (int)(sizeof REFUSED / sizeof *REFUSED));
     suite_add_tcase(suite, tcase);
     return suite;
 }
 
-SUITE_MAIN(client_suite)
+SUITE_MAIN(driver_suite)
