@@ -10,12 +10,14 @@
 #include <uv.h>
 
 #include "common/base/text.h"
+#include "common/io/clock.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
 #include "common/io/redis/redis_progress.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_sink.h"
+#include "common/io/redis/redis_stage.h"
 #include "common/model/schema/schema_sql.h"
 #include "common/port/sink_memory.h"
 #include "tests/support/database.h"
@@ -23,7 +25,8 @@
 #include "tests/support/suite.h"
 
 #define MAPPING                                                                                    \
-    "entity: thing\ntable: thing\nkey: [name]\nrest: extra\ncolumns:\n"                            \
+    "entity: thing\ntable: thing\nkey: [name]\nrest: extra\n"                                      \
+    "redis: { key: \"{isolation_key}/thing/{name}\", value: json }\ncolumns:\n"                    \
     "  - { name: name, from: /name, type: text }\n"                                                \
     "  - { name: size, from: /size, type: int4 }\n"
 
@@ -41,7 +44,8 @@ struct store {
     void (*close)(void);                                         /* the sink is closed by then */
     /* One step of the only connection, by hand; NULL: time alone takes them. */
     void (*step)(enum memory_fate fate);
-    bool breaks_cells; /* has no constraint: "bad" is a cell that gives no record back */
+    void (*settle)(void); /* may be NULL; the sink is closed: all of it must be where it belongs */
+    bool breaks_cells;    /* has no constraint: "bad" is a cell that gives no record back */
 };
 
 static struct {
@@ -54,6 +58,9 @@ static struct {
     struct file_store *file;
     struct settings settings;
     struct redis_server redis;
+    struct redis_stage *stage;        /* hybrid; else NULL */
+    int64_t epoch, redis_next, taken; /* of the last claim; acknowledged by Redis; given to it */
+    uint64_t unowned;
     uv_loop_t loop;
     PGconn *admin;
     char database[64], url[512];
@@ -85,6 +92,10 @@ static void on_done(void *owner, struct batch *batch, enum outcome outcome, cons
     H.last = batch;
     if (outcome == OUT_OK)
         ck_assert(batch_is_decided(batch));
+    if (outcome == OUT_OK && H.stage) {
+        H.taken = batch->fence.end;
+        redis_stage_take(H.stage, batch, H.redis_next);
+    }
 }
 
 static void on_ready(void *owner)
@@ -360,9 +371,9 @@ static void close_file(void)
     ck_assert_int_eq(system(command), 0);
 }
 
-static const struct store FILES = {"file",     open_file,  open_file_sink,
-                                   turn_loop,  claim_file, version_of_file,
-                                   close_file, NULL,       true};
+static const struct store FILES = {
+    "file",          open_file,  open_file_sink, turn_loop, claim_file,
+    version_of_file, close_file, NULL,           NULL,      true};
 
 /* ---- Redis: a server of its own, where strangers hold the keys that "bad" would have */
 
@@ -413,6 +424,126 @@ static void close_redis(void)
 static const struct store REDIS = {"redis",     open_redis,       open_redis_sink, turn_loop,
                                    claim_redis, version_of_redis, close_redis};
 
+/* ---- hybrid: PostgreSQL, and what it has committed goes to a Redis of the test's own */
+
+static void on_advanced(void *owner, int32_t partition, int64_t epoch, int64_t next)
+{
+    (void)owner;
+    ck_assert_int_eq(partition, 0);
+    if (epoch != H.epoch)
+        return;
+    ck_assert_int_le(next, H.taken);
+    ck_assert_int_ge(next, H.redis_next);
+    H.redis_next = next;
+}
+
+static void on_unowned(void *owner, uint64_t keys)
+{
+    (void)owner;
+    H.unowned += keys;
+}
+
+static void on_stage_failed(void *owner, const struct error *err)
+{
+    (void)owner;
+    ck_abort_msg("%s: %s", err->text, err->cause);
+}
+
+/* A Redis that has been filled: no rebuild is asked for, and none could be started here. */
+static void open_hybrid(void)
+{
+    static const struct redis_stage_events STAGE = {on_advanced, on_unowned, on_stage_failed};
+    struct error err;
+    make_database();
+    open_redis();
+    REDIS_ASK(&H.redis, "SET", "drover:sentinel:contract", "filled");
+    H.settings.migration = "contract";
+    H.settings.redis_lag_records = 100000;
+    H.settings.redis_lag_bytes = 64u << 20;
+    ck_assert_int_eq(
+        redis_stage_new(&H.loop, &H.settings, "/bin/false", &STAGE, NULL, &H.stage, &err), OUT_OK);
+}
+
+static void turn_hybrid(void)
+{
+    redis_stage_tick(H.stage, clock_monotonic_ms());
+    turn_loop();
+}
+
+static void wait_for_redis(void)
+{
+    while (!redis_stage_is_settled(H.stage))
+        turn_hybrid();
+    ck_assert_int_eq(H.redis_next, H.taken);
+    ck_assert_uint_eq(redis_stage_records(H.stage), 0);
+}
+
+static int64_t claim_hybrid(int32_t partition, int64_t *next)
+{
+    wait_for_redis();
+    H.epoch = claim_postgres(partition, next);
+    H.redis_next = H.taken = 0; /* as after a crash: nobody knows how far Redis was */
+    return H.epoch;
+}
+
+static int64_t version_of_hybrid(const char *tenant, const char *name)
+{
+    int64_t version = version_of_postgres(tenant, name);
+    wait_for_redis();
+    ck_assert_int_eq(version_of_redis(tenant, name), version);
+    return version;
+}
+
+/* One row: the value is its record, the meta its version; of a deleted one the meta alone is left.
+ */
+static void compare_row(const PGresult *rows, int row)
+{
+    char key[64], want[128];
+    const char *name = PQgetvalue(rows, row, 1);
+    bool deleted = *PQgetvalue(rows, row, 4) == 't';
+    snprintf(key, sizeof key, "%s/thing/%s", PQgetvalue(rows, row, 0), name);
+    snprintf(want, sizeof want, "{\"name\":\"%s\",\"size\":%s}", name, PQgetvalue(rows, row, 2));
+    ck_assert_str_eq(REDIS_ASK(&H.redis, "GET", key), deleted ? "(nil)" : want);
+    ck_assert_int_eq(version_of_redis(PQgetvalue(rows, row, 0), name),
+                     strtoll(PQgetvalue(rows, row, 3), NULL, 10));
+}
+
+/* Redis holds what the rows say, and nothing else but the strangers' two keys and the sentinel. */
+static void settle_hybrid(void)
+{
+    struct error err;
+    PGresult *rows;
+    PGconn *connection = must_open(H.url, "drover_verifier");
+    wait_for_redis();
+    ck_assert_int_eq(pg_session_query(connection,
+                                      "SELECT isolation_key, name, size, drover_version,"
+                                      " drover_deleted FROM public.thing",
+                                      NULL, 0, false, &rows, &err),
+                     OUT_OK);
+    int keys = 3;
+    for (int row = 0; row < PQntuples(rows); row++) {
+        compare_row(rows, row);
+        keys += *PQgetvalue(rows, row, 4) == 't' ? 1 : 2;
+    }
+    ck_assert_int_eq(strtol(REDIS_ASK(&H.redis, "DBSIZE"), NULL, 10), keys);
+    PQclear(rows);
+    PQfinish(connection);
+    H.closed = false;
+    redis_stage_close(H.stage, on_closed);
+    while (!H.closed)
+        turn_loop();
+}
+
+static void close_hybrid(void)
+{
+    close_redis();
+    close_postgres();
+}
+
+static const struct store HYBRID = {"hybrid",     open_hybrid,  open_postgres_sink,
+                                    turn_hybrid,  claim_hybrid, version_of_hybrid,
+                                    close_hybrid, NULL,         settle_hybrid};
+
 /* ---- what all have in common */
 
 static void setup(const struct store *store)
@@ -439,6 +570,8 @@ static void close_and_wait(void)
 static void teardown(void)
 {
     close_and_wait();
+    if (H.store->settle)
+        H.store->settle();
     uv_run(&H.loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(uv_loop_close(&H.loop), 0);
     H.store->close();
@@ -451,6 +584,7 @@ static struct batch *batch_for(int64_t epoch, int64_t start)
     struct batch *batch = batch_new(3000, 64u << 20);
     batch->fence = (struct batch_fence){
         .group = "g", .topic = "t", .epoch = epoch, .start = start, .end = start};
+    batch->fence.redis_next = H.redis_next;
     return batch;
 }
 
@@ -844,6 +978,14 @@ static void closing_answers_what_is_in_flight(void)
     batch_free(batch);
     H.closed = false;
     H.store->open_sink(1);
+    epoch =
+        H.store->claim(0, &next); /* it was written or not: who comes next takes it from there */
+    batch = batch_for(epoch, 0);
+    put(batch, "a", "x", 5, 1);
+    batch->second_look = next == 1;
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_int_eq(H.store->version_of("a", "x"), 5);
+    batch_free(batch);
 }
 
 static void (*const TESTS[])(void) = {
@@ -861,7 +1003,7 @@ static void (*const TESTS[])(void) = {
 };
 #define TEST_COUNT (int)(sizeof TESTS / sizeof *TESTS)
 
-static const struct store *const STORES[] = {&MEMORY, &POSTGRES, &FILES, &REDIS};
+static const struct store *const STORES[] = {&MEMORY, &POSTGRES, &FILES, &REDIS, &HYBRID};
 #define STORE_COUNT (int)(sizeof STORES / sizeof *STORES)
 
 START_TEST(holds)
@@ -874,12 +1016,94 @@ START_TEST(holds)
 }
 END_TEST
 
+/* ---- what only hybrid has ---------------------------------------------------------------- */
+
+static void put_in_redis(int64_t epoch, int64_t start, const char *name, int64_t version)
+{
+    struct batch *batch = batch_for(epoch, start);
+    put(batch, "a", name, version, (int)version);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+}
+
+/* The row is written, the key left alone and counted, and what comes behind it goes on. */
+START_TEST(a_strangers_key_is_left_alone_and_counted)
+{
+    int64_t next;
+    setup(&HYBRID);
+    int64_t epoch = H.store->claim(0, &next);
+    REDIS_ASK(&H.redis, "SET", "a/thing/x", "a stranger's");
+    put_in_redis(epoch, 0, "x", 5);
+    put_in_redis(epoch, 1, "y", 6);
+    ck_assert_int_eq(version_of_hybrid("a", "y"), 6);
+    ck_assert_int_eq(version_of_postgres("a", "x"), 5);
+    ck_assert_str_eq(REDIS_ASK(&H.redis, "GET", "a/thing/x"), "a stranger's");
+    ck_assert_uint_eq(H.unowned, 1);
+    REDIS_ASK(&H.redis, "DEL", "a/thing/x"); /* for the comparison at the end */
+    H.unowned = 0;
+    epoch = H.store->claim(0, &next);
+    put_in_redis(epoch, 2, "x", 7);
+    teardown();
+}
+END_TEST
+
+/* Calls whose answers never came are sent again; the watermark waits for them. */
+START_TEST(a_lost_connection_costs_nothing)
+{
+    int64_t next;
+    setup(&HYBRID);
+    int64_t epoch = H.store->claim(0, &next);
+    put_in_redis(epoch, 0, "x", 1);
+    wait_for_redis();
+    for (int i = 1; i < 20; i++) {
+        REDIS_ASK(&H.redis, "CLIENT", "PAUSE", "60000", "WRITE");
+        put_in_redis(epoch, i, i % 2 ? "x" : "y", i + 1);
+        turn_hybrid();
+        ck_assert_int_eq(H.redis_next, i);
+        REDIS_ASK(&H.redis, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+        REDIS_ASK(&H.redis, "CLIENT", "UNPAUSE");
+        ck_assert(!redis_stage_is_settled(H.stage));
+        ck_assert_int_eq(version_of_hybrid("a", i % 2 ? "x" : "y"), i + 1);
+    }
+    teardown();
+}
+END_TEST
+
+/* Redis is away: PostgreSQL goes on, up to the limit, and Redis has it all when it is back. */
+START_TEST(what_redis_is_behind_is_bounded)
+{
+    int64_t next;
+    int written = 0;
+    char name[16];
+    setup(&HYBRID);
+    H.settings.redis_lag_records = 50;
+    int64_t epoch = H.store->claim(0, &next);
+    wait_for_redis();
+    REDIS_ASK(&H.redis, "CLIENT", "PAUSE", "60000", "WRITE");
+    for (; !redis_stage_is_full(H.stage); written++) {
+        snprintf(name, sizeof name, "n%02d", written);
+        put_in_redis(epoch, written, name, 1);
+    }
+    ck_assert_int_eq(written, 50);
+    ck_assert(!redis_stage_has_room(H.stage));
+    ck_assert_int_eq(version_of_postgres("a", "n49"), 1);
+    ck_assert_int_eq(version_of_redis("a", "n49"), -1);
+    REDIS_ASK(&H.redis, "CLIENT", "UNPAUSE");
+    wait_for_redis();
+    ck_assert(redis_stage_has_room(H.stage));
+    teardown();
+}
+END_TEST
+
 static Suite *sink_suite(void)
 {
     Suite *suite = suite_create("sink contract");
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, holds, 0, STORE_COUNT * TEST_COUNT);
+    tcase_add_test(tcase, a_strangers_key_is_left_alone_and_counted);
+    tcase_add_test(tcase, a_lost_connection_costs_nothing);
+    tcase_add_test(tcase, what_redis_is_behind_is_bounded);
     suite_add_tcase(suite, tcase);
     return suite;
 }
