@@ -17,9 +17,9 @@
 #include "common/io/mappings.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_stored.h"
-#include "common/io/redis/redis_driver.h"
 #include "common/io/redis/redis_greeting.h"
 #include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_wire.h"
 #include "control/cmd_rebuild.h"
 
@@ -46,15 +46,13 @@ struct rebuild {
     const struct settings *settings;
     struct mapping_set mappings;
     PGconn *lock;
-    uv_loop_t loop; /* of the driver alone: it runs while answers are waited for */
-    struct redis_driver *redis;
-    struct error failure; /* of Redis, once there is one */
+    struct redis_session redis;
     struct redis_rows rows;
     struct buf command;
-    size_t calls; /* without an answer; the greeting is one */
+    size_t calls, sent;       /* without an answer; ever */
+    size_t keys[CALLS_AHEAD]; /* of each of them, by its number */
     uint64_t records, codes[CODE_COUNT], unreadable;
     uint64_t shown_ms;
-    bool marked;
     bool spawned;  /* by a worker (redis_rebuild.h) */
     bool busy;     /* another one is at it */
     bool needless; /* another one has done it */
@@ -89,70 +87,6 @@ static enum outcome take_lock(struct rebuild *rebuild, struct error *err)
     return outcome;
 }
 
-/* ---- Redis ------------------------------------------------------------------------------- */
-
-/* The first one ends it: who asked for the rebuild, or a worker, starts another. */
-static void fail(struct rebuild *rebuild, const struct error *err)
-{
-    if (rebuild->failure.outcome == OUT_OK)
-        rebuild->failure = *err;
-}
-
-static void on_ready(void *owner, bool back)
-{
-    struct rebuild *rebuild = owner;
-    (void)back;
-    rebuild->calls--;
-}
-
-static void on_away(void *owner, const struct error *err, bool first)
-{
-    (void)first;
-    fail(owner, err);
-}
-
-/* True when there is an answer. A connection that was lost is told by on_away. */
-static bool answered(struct rebuild *rebuild, const redisReply *reply, const struct error *err)
-{
-    rebuild->calls--;
-    if (err && reply)
-        fail(rebuild, err);
-    return !err;
-}
-
-/* Until no more than `max` calls are without an answer. */
-static enum outcome await(struct rebuild *rebuild, size_t max, struct error *err)
-{
-    while (rebuild->failure.outcome == OUT_OK && rebuild->calls > max)
-        uv_run(&rebuild->loop, UV_RUN_ONCE);
-    if (rebuild->failure.outcome != OUT_OK)
-        *err = rebuild->failure;
-    return rebuild->failure.outcome;
-}
-
-static enum outcome connect_to_redis(struct rebuild *rebuild, struct error *err)
-{
-    static const struct redis_driver_events EVENTS = {on_ready, on_away};
-    struct redis_driver_config config = {rebuild->settings->redis_url, ANSWER_MS, ANSWER_MS};
-    enum outcome outcome =
-        redis_driver_new(&rebuild->loop, &config, &EVENTS, rebuild, &rebuild->redis, err);
-    rebuild->calls = 1;
-    return outcome == OUT_OK ? await(rebuild, 0, err) : outcome;
-}
-
-static void on_closed(void *owner)
-{
-    (void)owner;
-}
-
-static void leave_redis(struct rebuild *rebuild)
-{
-    if (rebuild->redis)
-        redis_driver_close(rebuild->redis, on_closed);
-    uv_run(&rebuild->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&rebuild->loop);
-}
-
 /* ---- the marks --------------------------------------------------------------------------- */
 
 static void put_name(struct rebuild *rebuild, const char *what)
@@ -164,23 +98,19 @@ static void put_name(struct rebuild *rebuild, const char *what)
     buf_free(&name);
 }
 
-static enum outcome ask(struct rebuild *rebuild, redis_answered on_answer, struct error *err)
+static enum outcome ask(struct rebuild *rebuild, bool *yes, struct error *err)
 {
-    rebuild->calls++;
-    redis_driver_send(rebuild->redis, buf_view(&rebuild->command), on_answer, NULL);
-    return await(rebuild, 0, err);
-}
-
-static void on_mark(void *owner, void *item, const redisReply *reply, const struct error *err)
-{
-    struct rebuild *rebuild = owner;
-    (void)item;
-    rebuild->marked = answered(rebuild, reply, err) &&
-                      (reply->type != REDIS_REPLY_INTEGER || reply->integer == 1);
+    redisReply *reply = NULL;
+    redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    *yes = outcome == OUT_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer == 1);
+    freeReplyObject(reply);
+    return outcome;
 }
 
 static enum outcome mark_begin(struct rebuild *rebuild, struct error *err)
 {
+    bool yes;
     unsigned char random[16];
     randombytes_buf(random, sizeof random);
     sodium_bin2hex(rebuild->id, sizeof rebuild->id, random, sizeof random);
@@ -189,7 +119,7 @@ static enum outcome mark_begin(struct rebuild *rebuild, struct error *err)
     redis_wire_text(&rebuild->command, "SET");
     put_name(rebuild, "rebuild");
     redis_wire_text(&rebuild->command, rebuild->id);
-    return ask(rebuild, on_mark, err);
+    return ask(rebuild, &yes, err);
 }
 
 /* *whole: our mark was still there, so nothing was thrown away since, and the sentinel is set. */
@@ -208,30 +138,26 @@ static enum outcome mark_end(struct rebuild *rebuild, bool *whole, struct error 
     put_name(rebuild, "rebuild");
     put_name(rebuild, "sentinel");
     redis_wire_text(&rebuild->command, rebuild->id);
-    snprintf(value, sizeof value, "%s %s", rebuild->id, redis_driver_run_id(rebuild->redis));
+    snprintf(value, sizeof value, "%s %s", rebuild->id, redis_driver_run_id(rebuild->redis.driver));
     redis_wire_text(&rebuild->command, value);
-    enum outcome outcome = ask(rebuild, on_mark, err);
-    *whole = outcome == OUT_OK && rebuild->marked;
-    return outcome;
-}
-
-static void on_sentinel(void *owner, void *item, const redisReply *reply, const struct error *err)
-{
-    struct rebuild *rebuild = owner;
-    (void)item;
-    rebuild->needless =
-        answered(rebuild, reply, err) && reply->type == REDIS_REPLY_STRING &&
-        redis_rows_is_whole(bytes_of(reply->str, reply->len), redis_driver_run_id(rebuild->redis));
+    return ask(rebuild, whole, err);
 }
 
 /* For a worker's child that waited for its turn: the one before it has done everything. */
 static enum outcome see_if_whole(struct rebuild *rebuild, struct error *err)
 {
+    redisReply *reply = NULL;
     buf_reset(&rebuild->command);
     redis_wire_begin(&rebuild->command, 2);
     redis_wire_text(&rebuild->command, "GET");
     put_name(rebuild, "sentinel");
-    return ask(rebuild, on_sentinel, err);
+    redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    rebuild->needless = outcome == OUT_OK && reply->type == REDIS_REPLY_STRING &&
+                        redis_rows_is_whole(bytes_of(reply->str, reply->len),
+                                            redis_driver_run_id(rebuild->redis.driver));
+    freeReplyObject(reply);
+    return outcome;
 }
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -243,34 +169,37 @@ static void count(struct rebuild *rebuild, char letter)
         rebuild->codes[at - CODE_LETTERS]++;
 }
 
-static void on_rows(void *owner, void *item, const redisReply *reply, const struct error *err)
+static enum outcome take_answer(struct rebuild *rebuild, struct error *err)
 {
-    struct rebuild *rebuild = owner;
-    struct error strange;
-    struct bytes codes;
-    if (!answered(rebuild, reply, err))
-        return;
-    if (redis_driver_codes(reply, (uintptr_t)item, &codes, &strange) != OUT_OK) {
-        fail(rebuild, &strange);
-        return;
-    }
+    redisReply *reply = NULL;
+    struct bytes codes = {0};
+    size_t keys = rebuild->keys[(rebuild->sent - rebuild->calls) % CALLS_AHEAD];
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    rebuild->calls--;
+    if (outcome == OUT_OK)
+        outcome = redis_driver_codes(reply, keys, &codes, err);
     for (size_t i = 0; i < codes.size; i++)
         count(rebuild, codes.data[i]);
+    freeReplyObject(reply);
+    return outcome;
 }
 
 static enum outcome send_rows(struct rebuild *rebuild, struct error *err)
 {
-    size_t words, keys = rebuild->rows.key_count;
-    if (keys == 0)
+    size_t words;
+    enum outcome outcome = OUT_OK;
+    if (rebuild->rows.key_count == 0)
         return OUT_OK;
     buf_reset(&rebuild->command);
     if (!redis_rows_append_call(&rebuild->rows, REDIS_MODE_MEND, NULL, &rebuild->command, &words))
         return error_set(err, OUT_FATAL, ERR_JSON_SIZE, "rows are too large for one call of Redis");
-    rebuild->calls++;
-    redis_driver_call(rebuild->redis, SCRIPT_APPLY, buf_view(&rebuild->command), words, on_rows,
-                      (void *)(uintptr_t)keys);
+    redis_session_call(&rebuild->redis, SCRIPT_APPLY, buf_view(&rebuild->command), words);
+    rebuild->keys[rebuild->sent++ % CALLS_AHEAD] = rebuild->rows.key_count;
     redis_rows_reset(&rebuild->rows);
-    return await(rebuild, CALLS_AHEAD - 1, err);
+    rebuild->calls++;
+    while (outcome == OUT_OK && rebuild->calls >= CALLS_AHEAD)
+        outcome = take_answer(rebuild, err);
+    return outcome;
 }
 
 static void show(struct rebuild *rebuild)
@@ -323,7 +252,9 @@ static enum outcome copy_rows(struct rebuild *rebuild, struct stored_reader *rea
     } while (outcome == OUT_OK);
     if (outcome == OUT_OK)
         outcome = send_rows(rebuild, err);
-    return outcome == OUT_OK ? await(rebuild, 0, err) : outcome;
+    while (outcome == OUT_OK && rebuild->calls)
+        outcome = take_answer(rebuild, err);
+    return outcome;
 }
 
 static enum outcome rebuild_once(struct rebuild *rebuild, bool *whole, struct error *err)
@@ -386,7 +317,8 @@ static enum outcome open_all(struct rebuild *rebuild, struct error *err)
         return error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
     enum outcome outcome = mapping_set_load(rebuild->settings, &rebuild->mappings, err);
     if (outcome == OUT_OK)
-        outcome = connect_to_redis(rebuild, err);
+        outcome =
+            redis_session_open(rebuild->settings->redis_url, ANSWER_MS, true, &rebuild->redis, err);
     if (outcome == OUT_OK)
         outcome = take_lock(rebuild, err);
     return outcome;
@@ -423,7 +355,6 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
                   "--dry-run and --replace-edited are for rebuild files");
         return EXIT_USAGE;
     }
-    uv_loop_init(&rebuild.loop);
     redis_rows_init(&rebuild.rows, false, rebuild.settings->redis_tombstone_ms);
     buf_init(&rebuild.command, SIZE_MAX / 2);
     rebuild.shown_ms = clock_monotonic_ms();
@@ -443,7 +374,7 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
         answer(&rebuild, answer_body(invocation->answer));
     else if (told && !rebuild.settings->quiet)
         print(&rebuild);
-    leave_redis(&rebuild);
+    redis_session_close(&rebuild.redis);
     PQfinish(rebuild.lock);
     redis_rows_free(&rebuild.rows);
     buf_free(&rebuild.command);

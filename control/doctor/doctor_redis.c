@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/io/redis/redis_session.h"
+#include "common/io/redis/redis_url.h"
 #include "common/io/redis/redis_wire.h"
 #include "common/io/stores.h"
 #include "control/doctor/doctor.h"

@@ -26,7 +26,7 @@
 
 struct call {
     char *bytes;
-    size_t size;
+    size_t size, words;
 };
 
 static struct mapping *mapping;
@@ -43,16 +43,13 @@ static void die(const char *what, const char *why)
 
 static void claim(int32_t partition)
 {
-    char command[256], key[64];
+    char tail[256], key[64];
     struct error err;
     redisReply *reply;
     int size = snprintf(key, sizeof key, "drover:progress:bench:ceiling:%d", partition);
-    int used =
-        snprintf(command, sizeof command,
-                 "*6\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n1\r\n$%d\r\n%s\r\n$5\r\nclaim\r\n"
-                 "$5\r\nbench\r\n",
-                 session.greeting.shas[SCRIPT_PROGRESS], size, key);
-    redis_session_send(&session, bytes_of(command, (size_t)used));
+    int used = snprintf(tail, sizeof tail, "$1\r\n1\r\n$%d\r\n%s\r\n$5\r\nclaim\r\n$5\r\nbench\r\n",
+                        size, key);
+    redis_session_call(&session, SCRIPT_PROGRESS, bytes_of(tail, (size_t)used), 6);
     if (redis_session_take(&session, &reply, &err) != OUT_OK)
         die(err.text, err.cause);
     freeReplyObject(reply);
@@ -62,7 +59,7 @@ static void make_call(struct batch *batch, int32_t partition, int64_t start)
 {
     struct error err;
     size_t words;
-    struct buf out, tail;
+    struct buf out;
     struct redis_fence fence = {
         "bench", "ceiling", partition, 1, start, start + (int64_t)batch->count, 0, 0, {0}, false};
     batch_close(batch);
@@ -73,16 +70,12 @@ static void make_call(struct batch *batch, int32_t partition, int64_t start)
             die(err.text, err.cause);
     }
     buf_init(&out, 64u << 20);
-    buf_init(&tail, 64u << 20);
-    if (!redis_rows_append_call(&rows, REDIS_MODE_WRITE, &fence, &tail, &words))
+    if (!redis_rows_append_call(&rows, REDIS_MODE_WRITE, &fence, &out, &words))
         die("a call", "too large");
-    redis_script_append_head(&out, SCRIPT_APPLY, words, session.greeting.shas[SCRIPT_APPLY]);
-    buf_append_bytes(&out, buf_view(&tail));
-    buf_free(&tail);
     calls = realloc(calls, (call_count + 1) * sizeof *calls);
     if (!calls)
         abort();
-    calls[call_count++] = (struct call){out.data, out.size}; /* kept to the end */
+    calls[call_count++] = (struct call){out.data, out.size, words}; /* kept to the end */
     batch_reset(batch);
 }
 
@@ -146,10 +139,8 @@ static void send_calls(void)
 {
     size_t answered = 0;
     for (size_t i = 0; i < call_count; i++) {
-        int done = 0;
-        redis_session_send(&session, bytes_of(calls[i].bytes, calls[i].size));
-        while (!done && redisBufferWrite(session.context, &done) == REDIS_OK)
-            ;
+        redis_session_call(&session, SCRIPT_APPLY, bytes_of(calls[i].bytes, calls[i].size),
+                           calls[i].words);
         for (; i - answered >= AHEAD; answered++)
             take_answer();
     }

@@ -97,7 +97,7 @@ static void echo(int number)
     redis_wire_begin(&T.command, 2);
     redis_wire_text(&T.command, "ECHO");
     redis_wire_number(&T.command, number);
-    redis_driver_send(T.driver, buf_view(&T.command), on_echo, (void *)(intptr_t)number);
+    redis_driver_send(T.driver, buf_view(&T.command), 1, on_echo, (void *)(intptr_t)number);
 }
 
 /* R08: a server that stops answering is left; its late answers are nobody's. */
@@ -163,7 +163,7 @@ START_TEST(what_waits_for_an_answer_is_bounded)
             uv_run(&T.loop, UV_RUN_NOWAIT);
         if (!redis_driver_has_room(T.driver))
             continue;
-        redis_driver_send(T.driver, buf_view(&T.command), on_echo, NULL);
+        redis_driver_send(T.driver, buf_view(&T.command), 1, on_echo, NULL);
         sent++;
     }
     ck_assert_uint_le(redis_driver_in_flight(T.driver), REDIS_IN_FLIGHT_MAX + T.command.size);
@@ -224,7 +224,7 @@ START_TEST(a_replica_is_left_and_tried_again)
     run_until(&T.ready, 1);
     ck_assert_str_eq(REDIS_ASK(&T.server, "REPLICAOF", "127.0.0.1", "1"), "OK");
     fill();
-    redis_driver_send(T.driver, buf_view(&T.command), on_echo, NULL);
+    redis_driver_send(T.driver, buf_view(&T.command), 1, on_echo, NULL);
     echo(1);
     run_until(&T.lost, 1);
     ck_assert_int_eq(T.errors, 1);

@@ -29,7 +29,7 @@ static struct {
     struct settings settings;
     struct mapping_work work;
     struct arena arena;
-    struct buf command, tail;
+    struct buf command;
     char codes[4096];
 } T;
 
@@ -49,7 +49,6 @@ static void setup(const char *redis)
     mapping_work_init(&T.work);
     arena_init(&T.arena, 64u << 20);
     buf_init(&T.command, 64u << 20);
-    buf_init(&T.tail, 64u << 20);
 }
 
 static void teardown(void)
@@ -61,7 +60,6 @@ static void teardown(void)
     mapping_free(T.mapping);
     arena_free(&T.arena);
     buf_free(&T.command);
-    buf_free(&T.tail);
 }
 
 /* `payload` NULL: a delete of `id`. */
@@ -93,11 +91,8 @@ static void send_call(struct redis_session *session, char mode)
 {
     size_t words;
     buf_reset(&T.command);
-    buf_reset(&T.tail);
-    ck_assert(redis_rows_append_call(&T.rows, mode, NULL, &T.tail, &words));
-    redis_script_append_head(&T.command, SCRIPT_APPLY, words, NULL);
-    buf_append_bytes(&T.command, buf_view(&T.tail));
-    redis_session_send(session, buf_view(&T.command));
+    ck_assert(redis_rows_append_call(&T.rows, mode, NULL, &T.command, &words));
+    redis_session_call(session, SCRIPT_APPLY, buf_view(&T.command), words);
     redis_rows_reset(&T.rows);
     arena_reset(&T.arena);
 }
@@ -224,11 +219,6 @@ START_TEST(writers_out_of_order_never_regress)
         snprintf(name, sizeof name, "k%d", order[i] % KEYS);
         put_size("a", name, order[i], order[i]);
         send_call(&writers[i % WRITERS], 's');
-        if (i % (WRITERS * 8) == 0)
-            for (int w = 0; w < WRITERS; w++) {
-                int done = 0;
-                redisBufferWrite(writers[w].context, &done);
-            }
     }
     for (int i = 0; i < VERSIONS; i++) {
         redisReply *reply;

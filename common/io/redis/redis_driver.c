@@ -42,6 +42,7 @@ struct call {
     enum redis_script script; /* SCRIPT_COUNT: a command as it stands */
     bool as_text;             /* the script had to be sent whole */
     bool writing, waiting;    /* for its bytes to be gone; for its answer */
+    size_t due;               /* answers */
     size_t words, size;
     struct buf head; /* of a script's call: the command's words before the tail */
     struct call *next;
@@ -57,6 +58,7 @@ struct socket {
     } uv;
     uv_getaddrinfo_t lookup;
     uv_connect_t connecting;
+    struct addrinfo *found, *address; /* of the host; the one that is tried */
     struct redis_driver *driver;
     redisReader *reader;
     size_t fed; /* bytes since the last whole reply */
@@ -76,7 +78,8 @@ struct redis_driver {
     struct redis_greeting greeting;
     struct call *first, *last; /* in the order of their answers */
     size_t in_flight;
-    uint64_t by_ms; /* WAITING: try again; CONNECTING, GREETING: give up; READY: see heard_ms */
+    redisReply *reply; /* the one that is told; NULL: somebody kept it */
+    uint64_t by_ms;    /* WAITING: try again; CONNECTING, GREETING: give up; READY: see heard_ms */
     uint64_t heard_ms, ticked_ms;
     struct backoff backoff;
     bool away;
@@ -99,7 +102,7 @@ static struct call *new_call(struct bytes bytes, redis_answered on_answer, void 
     if (!call)
         abort();
     *call = (struct call){
-        .on_answer = on_answer, .item = item, .script = SCRIPT_COUNT, .size = bytes.size};
+        .on_answer = on_answer, .item = item, .script = SCRIPT_COUNT, .due = 1, .size = bytes.size};
     buf_init(&call->head, (size_t)1 << 20);
     if (bytes.size)
         memcpy(call->bytes, bytes.data, bytes.size);
@@ -166,9 +169,12 @@ static void send_script(struct redis_driver *driver, struct call *call)
     send_call(driver, call);
 }
 
-static struct call *pop(struct redis_driver *driver)
+/* The call whose answer is next; it stays until it has all of them. */
+static struct call *next_call(struct redis_driver *driver)
 {
     struct call *call = driver->first;
+    if (--call->due)
+        return call;
     driver->first = call->next;
     if (!driver->first)
         driver->last = NULL;
@@ -179,7 +185,10 @@ static struct call *pop(struct redis_driver *driver)
 static void answer(struct redis_driver *driver, struct call *call, const redisReply *reply,
                    const struct error *err)
 {
+    bool over = call->due == 0;
     call->on_answer(driver->owner, call->item, reply, err);
+    if (!over) /* else it may be gone by now */
+        return;
     call->waiting = false;
     free_when_over(call);
 }
@@ -203,6 +212,7 @@ static void free_socket_when_over(struct socket *socket)
     if (!socket->closing || socket->looking_up || socket->handle_open)
         return;
     redisReaderFree(socket->reader);
+    uv_freeaddrinfo(socket->found);
     free(socket);
     handle_closed(driver);
 }
@@ -224,7 +234,8 @@ static void drop_socket(struct redis_driver *driver)
     socket->closing = true;
     if (socket->looking_up)
         uv_cancel((uv_req_t *)&socket->lookup);
-    uv_close(&socket->uv.handle, on_socket_closed);
+    if (!uv_is_closing(&socket->uv.handle)) /* for the next address */
+        uv_close(&socket->uv.handle, on_socket_closed);
 }
 
 /* Answers first, so that nobody waits when on_away is called. */
@@ -244,7 +255,7 @@ static void lose(struct redis_driver *driver, const struct error *err)
         driver->trouble = *err;
     error_set(&lost, OUT_RETRY, ERR_REDIS_TRANSIENT, "the connection to Redis was lost");
     while (driver->first)
-        answer(driver, pop(driver), NULL, &lost);
+        answer(driver, next_call(driver), NULL, &lost);
     if (!driver->on_closed)
         driver->events.on_away(driver->owner, err, first);
 }
@@ -312,7 +323,7 @@ static void on_error_reply(struct redis_driver *driver, struct call *call, const
 static void take_answer(struct redis_driver *driver, const redisReply *reply)
 {
     struct error err;
-    struct call *call = pop(driver);
+    struct call *call = next_call(driver);
     if (reply->type == REDIS_REPLY_ERROR) {
         on_error_reply(driver, call, reply);
     } else if (call->script == SCRIPT_APPLY && reply->type != REDIS_REPLY_STRING) {
@@ -352,8 +363,9 @@ static void take_replies(struct socket *socket)
         if (!reply)
             return;
         socket->fed = 0;
+        socket->driver->reply = reply;
         on_reply(socket->driver, reply);
-        freeReplyObject(reply);
+        freeReplyObject(socket->driver->reply);
     }
 }
 
@@ -369,7 +381,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     }
     socket->fed += (size_t)size;
     if (redisReaderFeed(socket->reader, buf->base, (size_t)size) != REDIS_OK ||
-        socket->fed > REPLY_MAX)
+        socket->fed > socket->driver->config.reply_max)
         lose_for(socket->driver, "its answer is too large");
     else
         take_replies(socket);
@@ -382,10 +394,23 @@ static void greet(struct redis_driver *driver)
     struct buf out;
     buf_init(&out, 1u << 20);
     driver->state = GREETING; /* within the time of connecting */
-    redis_greeting_begin(&driver->greeting, &driver->url, true, &out);
+    redis_greeting_begin(&driver->greeting, &driver->url, !driver->config.no_scripts, &out);
     write_call(driver, new_call(buf_view(&out), NULL, NULL));
     explicit_bzero(out.data, out.size);
     buf_free(&out);
+}
+
+static void connect_to(struct socket *socket);
+
+static void on_address_closed(uv_handle_t *handle)
+{
+    struct socket *socket = handle->data;
+    if (socket->closing) {
+        on_socket_closed(handle);
+        return;
+    }
+    uv_tcp_init(socket->driver->loop, &socket->uv.tcp);
+    connect_to(socket);
 }
 
 static void on_connect(uv_connect_t *request, int status)
@@ -393,6 +418,11 @@ static void on_connect(uv_connect_t *request, int status)
     struct socket *socket = request->data;
     if (socket->closing)
         return;
+    if (status != 0 && socket->address && socket->address->ai_next) {
+        socket->address = socket->address->ai_next;
+        uv_close(&socket->uv.handle, on_address_closed);
+        return;
+    }
     if (status == 0)
         status = uv_read_start(&socket->uv.stream, on_allocate, on_read);
     if (status != 0)
@@ -401,11 +431,12 @@ static void on_connect(uv_connect_t *request, int status)
         greet(socket->driver);
 }
 
-static void connect_to(struct socket *socket, const struct sockaddr *address)
+static void connect_to(struct socket *socket)
 {
     uv_tcp_nodelay(&socket->uv.tcp, 1);
     uv_tcp_keepalive(&socket->uv.tcp, 1, KEEPALIVE_S);
-    int status = uv_tcp_connect(&socket->connecting, &socket->uv.tcp, address, on_connect);
+    int status =
+        uv_tcp_connect(&socket->connecting, &socket->uv.tcp, socket->address->ai_addr, on_connect);
     if (status != 0)
         lose_for(socket->driver, uv_strerror(status));
 }
@@ -414,13 +445,13 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 {
     struct socket *socket = lookup->data;
     socket->looking_up = false;
+    socket->found = socket->address = found;
     if (socket->closing)
         free_socket_when_over(socket);
     else if (status != 0)
         lose_for(socket->driver, uv_strerror(status));
     else
-        connect_to(socket, found->ai_addr);
-    uv_freeaddrinfo(found);
+        connect_to(socket);
 }
 
 static void look_up(struct socket *socket)
@@ -496,6 +527,8 @@ enum outcome redis_driver_new(uv_loop_t *loop, const struct redis_driver_config 
     driver->url = url;
     redis_url_wipe(&url);
     driver->config = *config;
+    if (!config->reply_max)
+        driver->config.reply_max = REPLY_MAX;
     driver->events = *events;
     driver->owner = owner;
     driver->backoff = BACKOFF_CONNECTION;
@@ -548,10 +581,12 @@ const char *redis_driver_run_id(const struct redis_driver *driver)
     return driver->greeting.run_id;
 }
 
-void redis_driver_send(struct redis_driver *driver, struct bytes command, redis_answered on_answer,
-                       void *item)
+void redis_driver_send(struct redis_driver *driver, struct bytes commands, size_t count,
+                       redis_answered on_answer, void *item)
 {
-    send_call(driver, new_call(command, on_answer, item));
+    struct call *call = new_call(commands, on_answer, item);
+    call->due = count;
+    send_call(driver, call);
 }
 
 void redis_driver_call(struct redis_driver *driver, enum redis_script script, struct bytes tail,
@@ -561,6 +596,13 @@ void redis_driver_call(struct redis_driver *driver, enum redis_script script, st
     call->script = script;
     call->words = words;
     send_script(driver, call);
+}
+
+redisReply *redis_driver_keep(struct redis_driver *driver)
+{
+    redisReply *reply = driver->reply;
+    driver->reply = NULL;
+    return reply;
 }
 
 enum outcome redis_driver_codes(const redisReply *reply, size_t keys, struct bytes *codes,

@@ -14,7 +14,7 @@
  * another call's.
  *
  * The socket is libuv's, the protocol's replies hiredis's reader's; hiredis 0.14 has no timeouts
- * for its own asynchronous connections. Blocking connections, for reading, are redis_session.h's.
+ * for its own asynchronous connections. For who has no loop and wants to wait: redis_session.h.
  */
 
 #include <hiredis/hiredis.h>
@@ -42,6 +42,8 @@ struct redis_driver_config {
     const char *url;
     uint32_t connect_ms; /* from the first packet to the end of the greeting */
     uint32_t answer_ms;  /* longest silence while answers are due */
+    bool no_scripts;     /* they are not loaded: apply is not called, or is sent whole */
+    size_t reply_max;    /* bytes of one reply; 0: what a worker may be told (fault row R18) */
 };
 
 /* `reply` is a view; NULL: none came, so that nobody knows whether the call was done. `err` is NULL
@@ -66,13 +68,16 @@ const struct error *redis_driver_trouble(const struct redis_driver *driver);
 /* Of the connection that is ready. */
 const char *redis_driver_run_id(const struct redis_driver *driver);
 
-/* Both copy, are for while it is ready, and never answer from inside. A command as redis_wire makes
- * it; a call of a script: `tail` is what stands behind the script, `words` what the whole command
- * has (redis_rows_append_call). */
-void redis_driver_send(struct redis_driver *driver, struct bytes command, redis_answered on_answer,
-                       void *item);
+/* Both copy, are for while it is ready, and never answer from inside. Commands as redis_wire makes
+ * them, `count` of them with an answer each; a call of a script: `tail` is what stands behind the
+ * script, `words` what the whole command has (redis_rows_append_call). */
+void redis_driver_send(struct redis_driver *driver, struct bytes commands, size_t count,
+                       redis_answered on_answer, void *item);
 void redis_driver_call(struct redis_driver *driver, enum redis_script script, struct bytes tail,
                        size_t words, redis_answered on_answer, void *item);
+
+/* Within an answer: the reply that came is the caller's from here on (freeReplyObject). */
+redisReply *redis_driver_keep(struct redis_driver *driver);
 
 /* The codes of a call of apply that has no fence: one for each of its `keys`, behind the status.
  * OUT_FATAL: it is something else. */

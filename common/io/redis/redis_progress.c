@@ -94,7 +94,7 @@ static void pump(struct progress_queue *queue)
     buf_reset(&progress->command);
     if (request->kind == REQUEST_CHECK) {
         put_pins(progress);
-        redis_driver_send(progress->driver, buf_view(&progress->command), on_answer, NULL);
+        redis_driver_send(progress->driver, buf_view(&progress->command), 1, on_answer, NULL);
         return;
     }
     put_request(progress, request);

@@ -2,92 +2,136 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 #include "common/io/redis/redis_error.h"
 
-static struct timeval time_of(int ms)
+#define OUT_SIZE ((size_t)64 << 10) /* then they are sent */
+
+static void on_ready(void *owner, bool back)
 {
-    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct redis_session *session = owner;
+    (void)back;
+    session->ready = true;
 }
 
-static enum outcome lost(const struct redis_session *session, struct error *err)
+static void on_away(void *owner, const struct error *err, bool first)
 {
-    error_set(err, OUT_RETRY, ERR_REDIS_UNREACHABLE, "Redis cannot be reached");
-    error_cause(err, "%s", session->context->errstr);
-    return OUT_RETRY;
+    struct redis_session *session = owner;
+    if (first)
+        session->failure = *err;
 }
 
-static enum outcome greet(struct redis_session *session, const struct redis_url *url, bool scripts,
-                          struct error *err)
+static void on_closed(void *owner)
 {
-    struct buf out;
-    enum outcome outcome = OUT_OK;
-    buf_init(&out, 1u << 20);
-    redis_greeting_begin(&session->greeting, url, scripts, &out);
-    redis_session_send(session, buf_view(&out));
-    explicit_bzero(out.data, out.size);
-    buf_free(&out);
-    while (outcome == OUT_OK && session->greeting.at < session->greeting.count) {
-        redisReply *reply = NULL;
-        outcome = redis_session_take_any(session, &reply, err);
-        if (outcome == OUT_OK)
-            outcome = redis_greeting_take(&session->greeting, reply, err);
-        freeReplyObject(reply);
-    }
-    return outcome;
+    struct redis_session *session = owner;
+    session->closed = true;
 }
 
-enum outcome redis_session_open(const char *text, int timeout_ms, bool scripts,
+static bool is_lost(const struct redis_session *session)
+{
+    return session->failure.outcome != OUT_OK;
+}
+
+enum outcome redis_session_open(const char *url, int timeout_ms, bool scripts,
                                 struct redis_session *session, struct error *err)
 {
-    struct redis_url url;
-    char where[300];
+    static const struct redis_driver_events EVENTS = {on_ready, on_away};
+    struct redis_driver_config config = {.url = url,
+                                         .connect_ms = (uint32_t)timeout_ms,
+                                         .answer_ms = (uint32_t)timeout_ms,
+                                         .no_scripts = !scripts,
+                                         .reply_max = SIZE_MAX};
     *session = (struct redis_session){0};
-    enum outcome outcome = redis_url_parse(text, &url, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    session->context = url.host[0]
-                           ? redisConnectWithTimeout(url.host, url.port, time_of(timeout_ms))
-                           : redisConnectUnixWithTimeout(url.path, time_of(timeout_ms));
-    if (!session->context)
-        abort();
-    if (session->context->err)
-        outcome = lost(session, err);
-    else if (redisSetTimeout(session->context, time_of(timeout_ms)) != REDIS_OK)
-        outcome = lost(session, err);
-    else
-        outcome = greet(session, &url, scripts, err);
-    redis_url_format(&url, where, sizeof where);
-    redis_url_wipe(&url);
+    uv_loop_init(&session->loop);
+    enum outcome outcome =
+        redis_driver_new(&session->loop, &config, &EVENTS, session, &session->driver, err);
     if (outcome != OUT_OK) {
-        error_where(err, "%s", where);
-        redis_session_close(session);
+        uv_loop_close(&session->loop);
+        return outcome;
     }
-    return outcome;
+    buf_init(&session->out, SIZE_MAX / 2);
+    while (!session->ready && !is_lost(session))
+        uv_run(&session->loop, UV_RUN_ONCE);
+    if (session->ready)
+        return OUT_OK;
+    *err = session->failure;
+    redis_session_close(session);
+    return err->outcome;
 }
 
 void redis_session_close(struct redis_session *session)
 {
-    if (session->context)
-        redisFree(session->context);
-    session->context = NULL;
+    if (!session->driver)
+        return;
+    redis_driver_close(session->driver, on_closed);
+    while (!session->closed)
+        uv_run(&session->loop, UV_RUN_ONCE);
+    uv_loop_close(&session->loop);
+    session->driver = NULL;
+    while (session->taken < session->count)
+        freeReplyObject(session->replies[session->taken++]);
+    free(session->replies);
+    buf_free(&session->out);
+}
+
+/* ---- commands and replies ---------------------------------------------------------------- */
+
+/* Kept until it is taken; one that never came is the loss's, which on_away tells. */
+static void on_reply(void *owner, void *item, const redisReply *reply, const struct error *err)
+{
+    struct redis_session *session = owner;
+    (void)item;
+    (void)err;
+    if (!reply)
+        return;
+    if (session->count == session->capacity) {
+        session->capacity = session->capacity ? 2 * session->capacity : 64;
+        session->replies = realloc(session->replies, session->capacity * sizeof *session->replies);
+        if (!session->replies)
+            abort();
+    }
+    session->replies[session->count++] = redis_driver_keep(session->driver);
+}
+
+static void send_out(struct redis_session *session)
+{
+    if (session->out_count && redis_driver_is_ready(session->driver))
+        redis_driver_send(session->driver, buf_view(&session->out), session->out_count, on_reply,
+                          NULL);
+    buf_reset(&session->out);
+    session->out_count = 0;
 }
 
 void redis_session_send(struct redis_session *session, struct bytes command)
 {
-    if (redisAppendFormattedCommand(session->context, command.data, command.size) != REDIS_OK)
-        abort(); /* no memory */
+    buf_append_bytes(&session->out, command);
+    session->out_count++;
+    if (session->out.size >= OUT_SIZE)
+        send_out(session);
+}
+
+void redis_session_call(struct redis_session *session, enum redis_script script, struct bytes tail,
+                        size_t words)
+{
+    send_out(session);
+    if (redis_driver_is_ready(session->driver))
+        redis_driver_call(session->driver, script, tail, words, on_reply, NULL);
 }
 
 enum outcome redis_session_take_any(struct redis_session *session, redisReply **reply,
                                     struct error *err)
 {
-    void *taken = NULL;
     *reply = NULL;
-    if (redisGetReply(session->context, &taken) != REDIS_OK || !taken)
-        return lost(session, err);
-    *reply = taken;
+    send_out(session);
+    while (session->taken == session->count && !is_lost(session))
+        uv_run(&session->loop, UV_RUN_ONCE);
+    if (session->taken == session->count) {
+        *err = session->failure;
+        return err->outcome;
+    }
+    *reply = session->replies[session->taken++];
+    if (session->taken == session->count)
+        session->taken = session->count = 0;
     return OUT_OK;
 }
 

@@ -2,29 +2,36 @@
 #define DROVER_IO_REDIS_SESSION_H
 
 /*
- * A blocking Redis connection for commands (doctor, rebuild, verify, export). The worker's own
- * asynchronous one is redis_driver.h.
+ * The driver (redis_driver.h) for who has no loop: commands that ask and wait (doctor, rebuild,
+ * verify, export). It has a loop of its own, which runs while an answer is waited for. Commands go
+ * out together; answers are taken in their order. A connection that was lost stays lost.
  */
 
-#include <hiredis/hiredis.h>
-
-#include "common/base/attributes.h"
-#include "common/base/bytes.h"
-#include "common/base/error.h"
-#include "common/io/redis/redis_greeting.h"
+#include "common/io/redis/redis_driver.h"
 
 struct redis_session {
-    redisContext *context;
-    struct redis_greeting greeting; /* shas of the scripts */
+    uv_loop_t loop;
+    struct redis_driver *driver; /* NULL: closed */
+    struct buf out;              /* commands that wait for being sent */
+    size_t out_count;
+    redisReply **replies; /* come and not taken, from `taken` on */
+    size_t count, taken, capacity;
+    bool ready, closed;
+    struct error failure; /* once it is lost */
 };
 
-/* Connects and greets; `timeout_ms` for each answer. OUT_RETRY: it is away or loading. */
+/* Connects and greets; `timeout_ms` for each answer. OUT_RETRY: it is away or loading. It stays
+ * where it is until it is closed. */
 MUST_USE enum outcome redis_session_open(const char *url, int timeout_ms, bool scripts,
                                          struct redis_session *session, struct error *err);
+/* Nothing when it is not open. */
 void redis_session_close(struct redis_session *session);
 
-/* Queues a command as redis_wire makes it; its reply is taken in order. */
+/* Queues a command as redis_wire makes it, or a call of a script (redis_driver_call); each has one
+ * reply. */
 void redis_session_send(struct redis_session *session, struct bytes command);
+void redis_session_call(struct redis_session *session, enum redis_script script, struct bytes tail,
+                        size_t words);
 /* The next reply, the caller's (freeReplyObject). An error reply is a failure by redis_error. */
 MUST_USE enum outcome redis_session_take(struct redis_session *session, redisReply **reply,
                                          struct error *err);

@@ -234,7 +234,7 @@ static void ask_sentinel(struct redis_stage *stage, uint64_t now_ms)
     redis_wire_begin(&command, 2);
     redis_wire_text(&command, "GET");
     redis_wire_word(&command, buf_view(&key));
-    redis_driver_send(stage->driver, buf_view(&command), on_sentinel, NULL);
+    redis_driver_send(stage->driver, buf_view(&command), 1, on_sentinel, NULL);
     buf_free(&key);
     buf_free(&command);
 }
