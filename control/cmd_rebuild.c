@@ -17,7 +17,6 @@
 #include "common/io/mappings.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_stored.h"
-#include "common/io/redis/redis_greeting.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_wire.h"

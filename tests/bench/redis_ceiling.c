@@ -60,8 +60,13 @@ static void make_call(struct batch *batch, int32_t partition, int64_t start)
     struct error err;
     size_t words;
     struct buf out;
-    struct redis_fence fence = {
-        "bench", "ceiling", partition, 1, start, start + (int64_t)batch->count, 0, 0, {0}, false};
+    struct redis_fence fence = {&batch->fence, false};
+    batch->fence = (struct batch_fence){.group = "bench",
+                                        .topic = "ceiling",
+                                        .partition = partition,
+                                        .epoch = 1,
+                                        .start = start,
+                                        .end = start + (int64_t)batch->count};
     batch_close(batch);
     redis_rows_reset(&rows);
     for (size_t i = 0; i < batch->order_count; i++) {

@@ -1069,6 +1069,34 @@ START_TEST(a_lost_connection_costs_nothing)
 }
 END_TEST
 
+/* A crash between PostgreSQL's commit and Redis: whoever comes next finds the rows written, and
+ * gives them to Redis all the same. */
+START_TEST(a_second_look_brings_redis_what_it_missed)
+{
+    int64_t next;
+    setup(&HYBRID);
+    int64_t epoch = H.store->claim(0, &next);
+    put_in_redis(epoch, 0, "x", 1);
+    put_in_redis(epoch, 1, "x", 2);
+    put_in_redis(epoch, 2, "y", 3);
+    wait_for_redis();
+    REDIS_ASK(&H.redis, "DEL", "a/thing/x", "a/thing/x:v", "a/thing/y", "a/thing/y:v");
+    epoch = H.store->claim(0, &next);
+    ck_assert_int_eq(next, 3);
+    struct batch *batch = batch_for(epoch, 0);
+    batch->second_look = true;
+    put(batch, "a", "x", 1, 1);
+    put(batch, "a", "x", 2, 2);
+    put(batch, "a", "y", 3, 3);
+    put(batch, "a", "y", 3, 3);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    ck_assert_int_eq(version_of_hybrid("a", "x"), 2);
+    ck_assert_int_eq(version_of_hybrid("a", "y"), 3);
+    teardown();
+}
+END_TEST
+
 /* Redis is away: PostgreSQL goes on, up to the limit, and Redis has it all when it is back. */
 START_TEST(what_redis_is_behind_is_bounded)
 {
@@ -1103,6 +1131,7 @@ static Suite *sink_suite(void)
     tcase_add_loop_test(tcase, holds, 0, STORE_COUNT * TEST_COUNT);
     tcase_add_test(tcase, a_strangers_key_is_left_alone_and_counted);
     tcase_add_test(tcase, a_lost_connection_costs_nothing);
+    tcase_add_test(tcase, a_second_look_brings_redis_what_it_missed);
     tcase_add_test(tcase, what_redis_is_behind_is_bounded);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -14,10 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/redis/redis_error.h"
-#include "common/io/redis/redis_greeting.h"
 #include "common/io/redis/redis_url.h"
+#include "common/io/redis/redis_wire.h"
 #include "common/policy/backoff.h"
 
 #define TICK_MS 50
@@ -33,6 +34,15 @@ enum state {
     READY,
     LEAVING, /* this is not the server to write to: as soon as that is said */
     OVER,
+};
+
+enum step {
+    STEP_LOGIN,
+    STEP_SELECT,
+    STEP_MEMORY,
+    STEP_CLUSTER,
+    STEP_SERVER,
+    STEP_SCRIPT, /* + number of the script */
 };
 
 struct call {
@@ -66,6 +76,13 @@ struct socket {
     char memory[READ_SIZE];
 };
 
+struct greeting {
+    int steps[8];
+    int count, at; /* replies expected and seen */
+    char shas[SCRIPT_COUNT][REDIS_SHA_SIZE];
+    char run_id[REDIS_SHA_SIZE]; /* another one after each start of the server; "": not told */
+};
+
 struct redis_driver {
     uv_loop_t *loop;
     uv_timer_t timer;
@@ -75,7 +92,7 @@ struct redis_driver {
     void *owner;
     enum state state;
     struct socket *socket;
-    struct redis_greeting greeting;
+    struct greeting greeting;
     struct call *first, *last; /* in the order of their answers */
     size_t in_flight;
     redisReply *reply; /* the one that is told; NULL: somebody kept it */
@@ -88,13 +105,138 @@ struct redis_driver {
     void (*on_closed)(void *owner);
 };
 
+/* ---- the greeting ------------------------------------------------------------------------
+ *
+ * AUTH, SELECT, a look at how the server is set up, and the scripts. A server that may throw keys
+ * away (a maxmemory with another policy than noeviction) or that is a cluster is refused; INFO
+ * denied by an ACL is let pass. Each command has one reply; an outcome other than OUT_OK says that
+ * the connection is not to be used. */
+
+static void expect(struct greeting *greeting, int step)
+{
+    greeting->steps[greeting->count++] = step;
+}
+
+static void log_in(struct greeting *greeting, const struct redis_url *url, struct buf *out)
+{
+    const char *both[] = {"AUTH", url->user, url->password};
+    const char *alone[] = {"AUTH", url->password};
+    if (url->password[0] == '\0')
+        return;
+    redis_wire_command(out, url->user[0] ? 3 : 2, url->user[0] ? both : alone);
+    expect(greeting, STEP_LOGIN);
+}
+
+static void greeting_begin(struct greeting *greeting, const struct redis_url *url, bool scripts,
+                           struct buf *out)
+{
+    static const char *const MEMORY[] = {"INFO", "memory"};
+    static const char *const CLUSTER[] = {"INFO", "cluster"};
+    static const char *const SERVER[] = {"INFO", "server"};
+    *greeting = (struct greeting){0};
+    log_in(greeting, url, out);
+    if (url->database) {
+        redis_wire_begin(out, 2);
+        redis_wire_text(out, "SELECT");
+        redis_wire_number(out, url->database);
+        expect(greeting, STEP_SELECT);
+    }
+    redis_wire_command(out, 2, MEMORY);
+    expect(greeting, STEP_MEMORY);
+    redis_wire_command(out, 2, CLUSTER);
+    expect(greeting, STEP_CLUSTER);
+    redis_wire_command(out, 2, SERVER);
+    expect(greeting, STEP_SERVER);
+    for (int i = 0; scripts && i < SCRIPT_COUNT; i++) {
+        const char *load[] = {"SCRIPT", "LOAD", redis_script_text((enum redis_script)i)};
+        redis_wire_command(out, 3, load);
+        expect(greeting, STEP_SCRIPT + i);
+    }
+}
+
+/* The value of "name:value" in INFO's answer; empty when it is not there. */
+static struct bytes field_of(const redisReply *reply, const char *name)
+{
+    size_t size = strlen(name);
+    const char *at = reply->str, *end = reply->str + reply->len;
+    while (at && at < end) {
+        const char *line_end = memchr(at, '\r', (size_t)(end - at));
+        if (!line_end)
+            line_end = end;
+        if ((size_t)(line_end - at) > size && memcmp(at, name, size) == 0 && at[size] == ':')
+            return bytes_of(at + size + 1, (size_t)(line_end - at) - size - 1);
+        at = line_end + 2;
+    }
+    return (struct bytes){0};
+}
+
+static enum outcome check_memory(const redisReply *reply, struct error *err)
+{
+    int64_t most = 0;
+    struct bytes policy = field_of(reply, "maxmemory_policy");
+    if (!text_parse_int64(field_of(reply, "maxmemory"), &most) || most == 0 || policy.size == 0 ||
+        bytes_equal(policy, BYTES_LITERAL("noeviction")))
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_REDIS_CONFIG,
+              "Redis would throw keys away: its maxmemory-policy is not noeviction");
+    error_hint(err, "CONFIG SET maxmemory-policy noeviction");
+    return OUT_FATAL;
+}
+
+static enum outcome check_cluster(const redisReply *reply, struct error *err)
+{
+    if (!bytes_equal(field_of(reply, "cluster_enabled"), BYTES_LITERAL("1")))
+        return OUT_OK;
+    return error_set(err, OUT_FATAL, ERR_REDIS_CONFIG,
+                     "this Redis is a cluster, which is not supported");
+}
+
+static void note_run(struct greeting *greeting, const redisReply *reply)
+{
+    struct bytes id = field_of(reply, "run_id");
+    if (id.size < sizeof greeting->run_id)
+        memcpy(greeting->run_id, id.size ? id.data : "", id.size);
+}
+
+static enum outcome take_error(int step, const redisReply *reply, struct error *err)
+{
+    enum redis_action action = redis_error_classify(bytes_of(reply->str, reply->len), err);
+    bool denied = err->code == ERR_REDIS_AUTH && strncmp(reply->str, "NOPERM ", 7) == 0;
+    if (step >= STEP_MEMORY && step <= STEP_SERVER && denied)
+        return OUT_OK; /* who may not look may still write */
+    if (action == ANSWER_RECORD || action == ANSWER_SCRIPT)
+        err->outcome = OUT_FATAL;
+    return err->outcome;
+}
+
+static enum outcome greeting_take(struct greeting *greeting, const redisReply *reply,
+                                  struct error *err)
+{
+    int step = greeting->steps[greeting->at++];
+    if (reply->type == REDIS_REPLY_ERROR)
+        return take_error(step, reply, err);
+    if (step == STEP_MEMORY && reply->type == REDIS_REPLY_STRING)
+        return check_memory(reply, err);
+    if (step == STEP_CLUSTER && reply->type == REDIS_REPLY_STRING)
+        return check_cluster(reply, err);
+    if (step == STEP_SERVER && reply->type == REDIS_REPLY_STRING)
+        note_run(greeting, reply);
+    if (step >= STEP_SCRIPT) {
+        if (reply->type != REDIS_REPLY_STRING || reply->len != REDIS_SHA_SIZE - 1)
+            return error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,
+                             "Redis answered SCRIPT LOAD with something else");
+        memcpy(greeting->shas[step - STEP_SCRIPT], reply->str, REDIS_SHA_SIZE);
+    }
+    return OUT_OK;
+}
+
+/* ---- calls ------------------------------------------------------------------------------- */
+
 static void enter(struct redis_driver *driver, enum state state, uint32_t max_ms)
 {
     driver->state = state;
     driver->by_ms = clock_monotonic_ms() + max_ms;
 }
-
-/* ---- calls ------------------------------------------------------------------------------- */
 
 static struct call *new_call(struct bytes bytes, redis_answered on_answer, void *item)
 {
@@ -278,7 +420,7 @@ static void on_greeted(struct redis_driver *driver, const redisReply *reply)
     struct error err;
     char where[300];
     bool back = driver->away;
-    if (redis_greeting_take(&driver->greeting, reply, &err) != OUT_OK) {
+    if (greeting_take(&driver->greeting, reply, &err) != OUT_OK) {
         redis_url_format(&driver->url, where, sizeof where);
         error_where(&err, "%s", where);
         lose(driver, &err);
@@ -394,7 +536,7 @@ static void greet(struct redis_driver *driver)
     struct buf out;
     buf_init(&out, 1u << 20);
     driver->state = GREETING; /* within the time of connecting */
-    redis_greeting_begin(&driver->greeting, &driver->url, !driver->config.no_scripts, &out);
+    greeting_begin(&driver->greeting, &driver->url, !driver->config.no_scripts, &out);
     write_call(driver, new_call(buf_view(&out), NULL, NULL));
     explicit_bzero(out.data, out.size);
     buf_free(&out);

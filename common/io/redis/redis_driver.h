@@ -5,7 +5,7 @@
  * All that writing into Redis needs of a connection, once: the sink of storage redis and its
  * progress, the stage of storage hybrid and `drover rebuild redis` are what they send.
  *
- * It connects and greets by itself (redis_greeting.h), and again after a loss, with backoff. Calls
+ * It connects and greets by itself, and again after a loss, with backoff. Calls
  * are pipelined; each is answered exactly once, in order: by a reply, or by nothing when the
  * connection went before one came. A script goes by its name; where the server does not know it
  * (any more) its text follows, and the caller sees one answer. What an error reply means is said
@@ -27,6 +27,8 @@
 
 /* Bytes of calls without an answer; who sends more waits (fault row R15). */
 #define REDIS_IN_FLIGHT_MAX ((size_t)4 << 20)
+
+#define REDIS_SHA_SIZE 41 /* with its NUL; a run_id has the same */
 
 struct redis_driver;
 

@@ -292,12 +292,13 @@ void redis_rows_add_sealed(struct redis_rows *rows, struct bytes tenant, struct 
 
 static void append_fence(const struct redis_fence *fence, struct buf *out)
 {
-    redis_wire_number(out, fence->epoch);
-    redis_wire_number(out, fence->start);
-    redis_wire_number(out, fence->end);
-    redis_wire_number(out, fence->redis_next);
-    redis_wire_number(out, fence->results_next);
-    redis_wire_word(out, fence->sequences.size ? fence->sequences : BYTES_LITERAL("{}"));
+    const struct batch_fence *at = fence->at;
+    redis_wire_number(out, at->epoch);
+    redis_wire_number(out, at->start);
+    redis_wire_number(out, at->end);
+    redis_wire_number(out, at->redis_next);
+    redis_wire_number(out, at->results_next);
+    redis_wire_word(out, at->sequences.size ? at->sequences : BYTES_LITERAL("{}"));
     redis_wire_text(out, fence->in_doubt ? "1" : "0");
 }
 
@@ -315,7 +316,8 @@ bool redis_rows_append_call(const struct redis_rows *rows, char mode,
     if (fence) {
         struct buf key;
         buf_init(&key, 4096);
-        redis_rows_append_progress_key(&key, fence->group, fence->topic, fence->partition);
+        redis_rows_append_progress_key(&key, fence->at->group, fence->at->topic,
+                                       fence->at->partition);
         redis_wire_word(out, buf_view(&key));
         buf_free(&key);
     }

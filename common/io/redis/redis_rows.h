@@ -14,6 +14,7 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/model/mapping/mapping.h"
+#include "common/policy/apply/batch.h"
 
 struct redis_rows {
     struct buf keys, words;
@@ -24,13 +25,10 @@ struct redis_rows {
     struct buf key, text;
 };
 
-/* Words of the fence, when there is one. */
+/* What a batch's call stands on, when it is one. */
 struct redis_fence {
-    const char *group, *topic;
-    int32_t partition;
-    int64_t epoch, start, end, redis_next, results_next;
-    struct bytes sequences;
-    bool in_doubt;
+    const struct batch_fence *at;
+    bool in_doubt; /* it may have been done before */
 };
 
 #define REDIS_MODE_WRITE 'w' /* see redis_script.h */

@@ -156,10 +156,7 @@ static void send_batch(struct place *place)
 {
     struct redis_sink *sink = place->sink;
     struct batch *batch = place->batch;
-    const struct batch_fence *at = &batch->fence;
-    struct redis_fence fence = {
-        at->group, at->topic,      at->partition,    at->epoch,     at->start,
-        at->end,   at->redis_next, at->results_next, at->sequences, batch->outcome_unknown};
+    struct redis_fence fence = {&batch->fence, batch->outcome_unknown};
     size_t words;
     bool look = batch->second_look;
     if (!put_rows(sink, batch) && !look) {
