@@ -53,8 +53,8 @@ self_test() {
   prove_it_passes "$TREE"
   body too_long 77 > "$TREE/worker/long.c"
   for _ in {1..16}; do body f 76; done > "$TREE/worker/file.c"
-  yes '/* */' | head -n 201 > "$TREE/worker/long.h" || true
-  prove_it_fails "$TREE" 'too_long has 81 lines' 'worker/file.c has 1280 lines' 'worker/long.h has 201'
+  yes '/* */' | head -n 401 > "$TREE/worker/long.h" || true
+  prove_it_fails "$TREE" 'too_long has 81 lines' 'worker/file.c has 1280 lines' 'worker/long.h has 401'
 }
 
 run_check check self_test "$@"
