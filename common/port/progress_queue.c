@@ -71,10 +71,10 @@ void progress_queue_forget_claims(struct progress *base)
 {
     struct progress_queue *queue = of(base);
     struct progress_request **at = &queue->first;
-    if (queue->in_flight && *at) {
-        queue->forgotten = (*at)->kind == REQUEST_CLAIM;
+    bool sent = queue->in_flight && *at;
+    queue->forgotten = sent && (*at)->kind == REQUEST_CLAIM;
+    if (sent)
         at = &(*at)->next;
-    }
     while (*at) {
         struct progress_request *request = *at;
         if (request->kind != REQUEST_CLAIM) {
