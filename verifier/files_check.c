@@ -24,7 +24,7 @@ static void count(struct verify_files *counts, const struct file_found *found)
     case FILE_MISSING:
         counts->missing++;
         break;
-    case FILE_FOREIGN:
+    case FILE_UNOWNED:
         counts->foreign++;
         break;
     case FILE_UNREADABLE:
@@ -63,7 +63,7 @@ static void take_file(void *owner, const struct file_found *found)
     struct verify_sample *sample =
         verify_report_sample_beside(report, VERIFY_LIST_FILES,
                                     missing                        ? VERDICT_MISSING
-                                    : found->state == FILE_FOREIGN ? VERDICT_EXTRA
+                                    : found->state == FILE_UNOWNED ? VERDICT_EXTRA
                                                                    : VERDICT_DIFFERENT);
     if (!sample)
         return;

@@ -1,19 +1,16 @@
+/* The store's folder, its lock, and one thing after the other in the pool. */
 #include "common/io/filestore/file_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/io/filestore/file_store_parts.h"
+#include "common/io/filestore/file_store_internal.h"
 #include "common/io/files.h"
-
-#define OWN_FOLDER ".drover"
 
 static enum outcome system_error(struct error *err, const char *what, const char *path)
 {
@@ -71,8 +68,8 @@ void file_store_post(struct file_store *store, struct file_job *job)
 
 static enum outcome take_lock(struct file_store *store, const char *dir, struct error *err)
 {
-    store->lock =
-        openat(store->folder, OWN_FOLDER "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    store->lock = openat(store->folder, FILE_STORE_OWN "/lock",
+                         O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (store->lock < 0)
         return system_error(err, "the file store's lock cannot be made", dir);
     if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
@@ -98,30 +95,21 @@ static enum outcome open_folder(struct file_store *store, const char *dir, struc
     store->folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->folder < 0)
         return system_error(err, "the store's folder cannot be opened", dir);
-    if (mkdirat(store->folder, OWN_FOLDER, 0700) != 0 && errno != EEXIST)
+    if (mkdirat(store->folder, FILE_STORE_OWN, 0700) != 0 && errno != EEXIST)
         return system_error(err, "the store's folder cannot be written", dir);
     struct stat status;
-    if (fstatat(store->folder, OWN_FOLDER, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (fstatat(store->folder, FILE_STORE_OWN, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
         !S_ISDIR(status.st_mode) || (status.st_mode & 077)) {
         errno = EACCES;
-        return system_error(err, OWN_FOLDER " must be a folder of its owner's alone", dir);
+        return system_error(err, FILE_STORE_OWN " must be a folder of its owner's alone", dir);
     }
     return take_lock(store, dir, err);
-}
-
-static enum outcome open_database(const char *dir, struct file_db *db, struct error *err)
-{
-    char path[PATH_MAX];
-    int size = snprintf(path, sizeof path, "%s/" OWN_FOLDER "/state.db", dir);
-    if (size < 0 || (size_t)size >= sizeof path)
-        return error_set(err, OUT_FATAL, ERR_STORE_FILE, "the store's folder has too long a name");
-    return file_db_open(db, path, err);
 }
 
 /* A database that was moved or deleted takes commits all the same, and loses them. */
 static bool find_database(const struct file_store *store, struct stat *status)
 {
-    return fstatat(store->folder, OWN_FOLDER "/state.db", status, AT_SYMLINK_NOFOLLOW) == 0;
+    return fstatat(store->folder, FILE_STORE_OWN "/state.db", status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 enum outcome file_store_check_place(const struct file_store *store, struct error *err)
@@ -132,7 +120,7 @@ enum outcome file_store_check_place(const struct file_store *store, struct error
         return OUT_OK;
     enum outcome outcome = error_set(err, OUT_FATAL, ERR_STORE_FILE,
                                      "the store's database was moved or deleted while it was used");
-    error_where(err, "%s/" OWN_FOLDER "/state.db", store->settings->store_dir);
+    error_where(err, "%s/" FILE_STORE_OWN "/state.db", store->settings->store_dir);
     error_hint(err, "put it back, or begin with another store.dir and --group");
     return outcome;
 }
@@ -141,17 +129,14 @@ enum outcome file_store_check_place(const struct file_store *store, struct error
 static enum outcome forget_deletes(struct file_store *store, struct error *err)
 {
     enum outcome outcome = OUT_OK;
+    int64_t life_s = (int64_t)(store->settings->tombstone_life_ms / 1000);
     for (size_t i = 0; i < store->mappings->count && outcome == OUT_OK; i++) {
         const struct mapping *mapping = store->mappings->items[i];
-        bool row;
-        if (mapping->on_delete != DELETE_HARD)
-            continue;
-        sqlite3_stmt *statement = file_db_statement(&store->db, STATEMENT_FORGET, err);
-        if (!statement)
-            return OUT_FATAL;
-        file_db_bind(statement, 1, bytes_text(mapping->entity));
-        sqlite3_bind_int64(statement, 2, (int64_t)(store->settings->tombstone_life_ms / 1000));
-        outcome = file_db_step(&store->db, statement, &row, err);
+        if (mapping->on_delete == DELETE_HARD)
+            outcome = file_db_run(
+                &store->db, STATEMENT_FORGET,
+                FILE_VALUES(FILE_TEXT(bytes_text(mapping->entity)), FILE_NUMBER(life_s)), NULL,
+                err);
     }
     return outcome;
 }
@@ -167,9 +152,11 @@ enum outcome file_store_open(const struct settings *settings, const struct mappi
     store->folder = store->lock = -1;
     store->dirty = true; /* a crash may have left some */
     mapping_work_init(&store->work);
+    buf_init(&store->entity, 1024);
+    buf_init(&store->tenant, 4096);
     enum outcome outcome = open_folder(store, settings->store_dir, err);
     if (outcome == OUT_OK)
-        outcome = open_database(settings->store_dir, &store->db, err);
+        outcome = file_db_open(&store->db, settings->store_dir, err);
     struct stat status;
     if (outcome == OUT_OK && find_database(store, &status)) {
         store->database_device = status.st_dev;
@@ -190,6 +177,8 @@ void file_store_close(struct file_store *store)
         return;
     file_db_close(&store->db);
     mapping_work_free(&store->work);
+    buf_free(&store->entity);
+    buf_free(&store->tenant);
     if (store->lock >= 0)
         close(store->lock); /* after the database: the lock is what guards it */
     if (store->folder >= 0)

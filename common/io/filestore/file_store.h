@@ -8,11 +8,12 @@
  *   <dir>/<tenant>/<entity>.json   records in id order, one a line: an array, or for a mapping with
  *                                  $key an object; replaced as a whole, never half written
  *   <dir>/.drover/state.db         SQLite: records with versions, tombstones, sealed boxes,
- * progress <dir>/.drover/lock             one worker at a time
+ *                                  progress, which files are to be written
+ *   <dir>/.drover/lock             one worker at a time
  *
- * SQLite is the truth: a batch is one transaction with its fence, and marks its files as dirty.
- * They are written from it at most once a second, when the sink closes, and at the next start when
- * a crash came between.
+ * SQLite is the store: a batch is one transaction with its fence, and marks its files as dirty.
+ * The exporter writes these from their rows: within a second, at most once a second, when the sink
+ * closes, and at the next start when a crash came between.
  *
  *   open ─ file_progress_new, file_sink_new ─ (loop) ─ both closed ─ close
  *
@@ -33,13 +34,13 @@
 
 struct file_store;
 
-/* What lies in a file's place (file_store_look.h). */
+/* What lies in a file's place. */
 enum file_state {
     FILE_RIGHT,      /* byte for byte what the rows give */
     FILE_PENDING,    /* what was written last; the rows have moved on since */
     FILE_EDITED,     /* neither */
     FILE_MISSING,    /* nothing lies there */
-    FILE_FOREIGN,    /* the store has written none; somebody else has */
+    FILE_UNOWNED,    /* the store has written none; somebody else has */
     FILE_UNREADABLE, /* or too large to be taken apart */
 };
 
@@ -83,10 +84,12 @@ struct file_found {
     struct bytes path; /* below store.dir */
     struct bytes entity, tenant;
     enum file_state state;
-    bool is_stray; /* the store has no such file */
-    const char *reason;
-    size_t changed, gone,
-        more; /* of an edited one: records that differ, are not there, are no row's */
+    bool is_stray;      /* the store has no such file */
+    bool dirty;         /* it is to be written, as noted */
+    const char *reason; /* a literal, or a text of the system; NULL when right */
+    /* of an edited one: records that differ, are not there, are no row's */
+    size_t changed, gone, more;
+    bool as_written; /* it is what was written last: its rows are others now */
 };
 
 typedef void file_walk_each(void *owner, const struct file_found *found);

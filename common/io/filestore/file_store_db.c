@@ -4,11 +4,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/io/filestore/file_store_parts.h"
-#include "common/io/filestore/file_store_text.h"
+#include "common/io/filestore/file_store_internal.h"
+
+/* A reader's snapshot never blocks; a checkpoint of another may, shortly. */
+#define BUSY_MS 5000
 
 #define SCHEMA                                                                                     \
     "CREATE TABLE IF NOT EXISTS record (entity TEXT NOT NULL, tenant TEXT NOT NULL, "              \
@@ -27,16 +30,17 @@
     "CREATE TABLE IF NOT EXISTS pinned_group (\"group\" TEXT PRIMARY KEY, "                        \
     "fingerprint TEXT NOT NULL);"                                                                  \
     "CREATE TABLE IF NOT EXISTS file (entity TEXT NOT NULL, tenant TEXT NOT NULL, "                \
-    "dirty INTEGER NOT NULL, ours INTEGER NOT NULL DEFAULT 0, size INTEGER, digest BLOB, "         \
-    "next_digest BLOB, problem TEXT, PRIMARY KEY (entity, tenant));"                               \
+    "dirty INTEGER NOT NULL, ours INTEGER NOT NULL DEFAULT 0, digest BLOB, next_digest BLOB, "     \
+    "problem TEXT, PRIMARY KEY (entity, tenant));"                                                 \
     "PRAGMA user_version = 2;"
 
 /* What version 1 did not have: files then are clean, ours and unknown. */
 #define SCHEMA_FROM_1                                                                              \
-    "BEGIN; ALTER TABLE file ADD COLUMN size INTEGER; ALTER TABLE file ADD COLUMN digest BLOB; "   \
-    "ALTER TABLE file ADD COLUMN next_digest BLOB; ALTER TABLE file ADD COLUMN problem TEXT; "     \
-    "PRAGMA user_version = 2; COMMIT;"
+    "BEGIN; ALTER TABLE file ADD COLUMN digest BLOB; ALTER TABLE file ADD COLUMN next_digest "     \
+    "BLOB; ALTER TABLE file ADD COLUMN problem TEXT; PRAGMA user_version = 2; COMMIT;"
 
+#define RECORDS "SELECT entity, tenant, id, version, digest, deleted, json FROM record "
+#define FILE_KEY "entity = ?1 AND tenant = ?2"
 #define PROGRESS_KEY "\"group\" = ?1 AND topic = ?2 AND partition = ?3"
 
 static const char *const SQL[STATEMENT_COUNT] = {
@@ -63,20 +67,22 @@ static const char *const SQL[STATEMENT_COUNT] = {
     [STATEMENT_NEXT_DIRTY] =
         "SELECT entity, tenant FROM file WHERE dirty = 1 AND (entity, tenant) > (?1, ?2) "
         "ORDER BY entity, tenant LIMIT 1",
-    [STATEMENT_NEXT_FILE] = "SELECT entity, tenant FROM file WHERE (entity, tenant) > (?1, ?2) "
-                            "ORDER BY entity, tenant LIMIT 1",
-    [STATEMENT_SEE_FILE] = FILE_STORE_SEE_FILE,
-    [STATEMENT_OWN_FILE] = "UPDATE file SET ours = 1, next_digest = ?3, digest = CASE WHEN "
-                           "?4 THEN next_digest ELSE digest END WHERE entity = ?1 AND tenant = ?2",
-    [STATEMENT_MARK_CLEAN] =
-        "UPDATE file SET dirty = 0, size = ?3, digest = next_digest, next_digest = NULL, "
-        "problem = NULL WHERE entity = ?1 AND tenant = ?2",
-    [STATEMENT_SET_PROBLEM] = "UPDATE file SET problem = ?3 WHERE entity = ?1 AND tenant = ?2",
     [STATEMENT_COUNT_DIRTY] = "SELECT count(*) FROM file WHERE dirty = 1",
-    [STATEMENT_FILE_ALL] = "INSERT INTO file (entity, tenant, dirty) "
-                           "SELECT DISTINCT entity, tenant, 1 FROM record WHERE true "
-                           "ON CONFLICT (entity, tenant) DO NOTHING",
-    [STATEMENT_LIST] = FILE_STORE_LIST,
+    [STATEMENT_SEE_FILE] = "SELECT dirty, ours, digest, next_digest FROM file WHERE " FILE_KEY,
+    [STATEMENT_OWN_FILE] = "UPDATE file SET ours = 1, next_digest = ?3, digest = CASE WHEN "
+                           "?4 THEN next_digest ELSE digest END WHERE " FILE_KEY,
+    [STATEMENT_MARK_CLEAN] = "UPDATE file SET dirty = 0, digest = next_digest, next_digest = NULL, "
+                             "problem = NULL WHERE " FILE_KEY,
+    [STATEMENT_SET_PROBLEM] =
+        "UPDATE file SET problem = ?3 WHERE " FILE_KEY " AND problem IS NOT ?3 RETURNING 1",
+    [STATEMENT_ADD_FILES] = "INSERT INTO file (entity, tenant, dirty) "
+                            "SELECT DISTINCT entity, tenant, 1 FROM record WHERE true "
+                            "ON CONFLICT (entity, tenant) DO NOTHING",
+    [STATEMENT_FILES] = "SELECT entity, tenant FROM file ORDER BY entity, tenant",
+    [STATEMENT_FILE_RECORDS] =
+        "SELECT id, json FROM record WHERE " FILE_KEY " AND json IS NOT NULL ORDER BY id",
+    [STATEMENT_RECORDS] = RECORDS "ORDER BY entity, tenant, id",
+    [STATEMENT_RECORD] = RECORDS "WHERE " FILE_KEY " AND id = ?3",
     [STATEMENT_FORGET] = "DELETE FROM record WHERE entity = ?1 AND deleted = 1 AND json IS NULL "
                          "AND written_at < unixepoch() - ?2",
     [STATEMENT_PIN_TOPIC] =
@@ -96,7 +102,7 @@ static const char *const SQL[STATEMENT_COUNT] = {
     [STATEMENT_RELEASE] = "UPDATE progress SET owner = NULL WHERE " PROGRESS_KEY " AND epoch = ?4",
 };
 
-enum outcome file_db_error(struct file_db *db, struct error *err)
+static enum outcome failed(struct file_db *db, struct error *err)
 {
     enum outcome outcome = OUT_FATAL;
     int code = db->connection ? sqlite3_errcode(db->connection) : SQLITE_NOMEM;
@@ -107,68 +113,77 @@ enum outcome file_db_error(struct file_db *db, struct error *err)
     case SQLITE_LOCKED:
     case SQLITE_NOMEM:
     case SQLITE_CANTOPEN:
-        outcome = OUT_RETRY;
+        outcome = db->reading ? OUT_FATAL : OUT_RETRY;
         break;
     default:
         break;
     }
-    error_set(err, outcome, ERR_STORE_FILE, "the file store's database cannot be used");
+    error_set(err, outcome, ERR_STORE_FILE, "the file store's database cannot be %s",
+              db->reading ? "read" : "used");
     error_cause(err, "%s", sqlite3_errstr(code)); /* errmsg could quote what was stored */
     return outcome;
 }
 
-enum outcome file_db_pragma(struct file_db *db, const char *sql, struct error *err)
+enum outcome file_db_exec(struct file_db *db, const char *sql, struct error *err)
 {
-    return sqlite3_exec(db->connection, sql, NULL, NULL, NULL) == SQLITE_OK
-               ? OUT_OK
-               : file_db_error(db, err);
+    return sqlite3_exec(db->connection, sql, NULL, NULL, NULL) == SQLITE_OK ? OUT_OK
+                                                                            : failed(db, err);
+}
+
+/* ---- opening ----------------------------------------------------------------------------- */
+
+static bool path_of(const char *dir, char path[PATH_MAX])
+{
+    int size = snprintf(path, PATH_MAX, "%s/" FILE_STORE_OWN "/state.db", dir);
+    return size > 0 && size < PATH_MAX;
+}
+
+static enum outcome open_connection(struct file_db *db, const char *path, int mode,
+                                    struct error *err)
+{
+    if (sqlite3_open_v2(path, &db->connection, SQLITE_OPEN_NOMUTEX | mode, NULL) != SQLITE_OK)
+        return failed(db, err);
+    sqlite3_busy_timeout(db->connection, BUSY_MS);
+    return OUT_OK;
 }
 
 /* SQLite gives the files beside it the database's own mode. */
-static bool make_private(const char *path)
+static enum outcome make_private(const char *path, struct error *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return false;
-    close(fd);
-    return true;
-}
-
-static int version_of(struct file_db *db)
-{
-    sqlite3_stmt *statement = NULL;
-    int version = 0;
-    if (sqlite3_prepare_v2(db->connection, "PRAGMA user_version", -1, &statement, NULL) ==
-            SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW)
-        version = sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
-    return version;
+    if (fd >= 0) {
+        close(fd);
+        return OUT_OK;
+    }
+    error_set(err, OUT_FATAL, ERR_STORE_FILE, "the database cannot be made");
+    error_cause(err, "%s", strerrordesc_np(errno));
+    return OUT_FATAL;
 }
 
 static enum outcome make_schema(struct file_db *db, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    if (version_of(db) == 1)
-        outcome = file_db_pragma(db, SCHEMA_FROM_1, err);
-    return outcome == OUT_OK ? file_db_pragma(db, "BEGIN;" SCHEMA "COMMIT;", err) : outcome;
+    sqlite3_stmt *version = NULL;
+    enum outcome outcome =
+        file_db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
+    bool first = outcome == OUT_OK &&
+                 sqlite3_prepare_v2(db->connection, "PRAGMA user_version", -1, &version, NULL) ==
+                     SQLITE_OK &&
+                 sqlite3_step(version) == SQLITE_ROW && sqlite3_column_int(version, 0) == 1;
+    sqlite3_finalize(version);
+    if (first)
+        outcome = file_db_exec(db, SCHEMA_FROM_1, err);
+    return outcome == OUT_OK ? file_db_exec(db, "BEGIN;" SCHEMA "COMMIT;", err) : outcome;
 }
 
-enum outcome file_db_open(struct file_db *db, const char *path, struct error *err)
+enum outcome file_db_open(struct file_db *db, const char *dir, struct error *err)
 {
+    char path[PATH_MAX];
     *db = (struct file_db){0};
-    enum outcome outcome = OUT_OK;
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
-    if (!make_private(path)) {
-        outcome = error_set(err, OUT_FATAL, ERR_STORE_FILE, "the database cannot be made");
-        error_cause(err, "%s", strerrordesc_np(errno));
-    }
-    if (outcome == OUT_OK && sqlite3_open_v2(path, &db->connection, flags, NULL) != SQLITE_OK)
-        outcome = file_db_error(db, err);
+    if (!path_of(dir, path))
+        return error_set(err, OUT_FATAL, ERR_STORE_FILE, "the store's folder has too long a name");
+    enum outcome outcome = make_private(path, err);
     if (outcome == OUT_OK)
-        sqlite3_busy_timeout(db->connection, FILE_DB_BUSY_MS);
-    if (outcome == OUT_OK)
-        outcome = file_db_pragma(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
+        outcome = open_connection(db, path, SQLITE_OPEN_READWRITE, err);
     if (outcome == OUT_OK)
         outcome = make_schema(db, err);
     if (outcome == OUT_OK)
@@ -180,6 +195,28 @@ enum outcome file_db_open(struct file_db *db, const char *path, struct error *er
     return OUT_FATAL;
 }
 
+enum outcome file_db_open_reader(struct file_db *db, const char *dir, struct error *err)
+{
+    char path[PATH_MAX];
+    *db = (struct file_db){.reading = true};
+    if (!path_of(dir, path) || access(path, R_OK) != 0) {
+        error_set(err, OUT_FATAL, ERR_STORE_FILE, "there is no file store");
+        error_where(err, "%s", dir);
+        error_hint(err, "drover work with storage: file makes it; see store.dir");
+        return OUT_FATAL;
+    }
+    enum outcome outcome = open_connection(db, path, SQLITE_OPEN_READONLY, err);
+    if (outcome != OUT_OK)
+        error_where(err, "%s", path);
+    return outcome;
+}
+
+/* The first read takes it. */
+enum outcome file_db_snapshot(struct file_db *db, struct error *err)
+{
+    return file_db_exec(db, "BEGIN; SELECT count(*) FROM progress", err);
+}
+
 void file_db_close(struct file_db *db)
 {
     for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -188,45 +225,75 @@ void file_db_close(struct file_db *db)
     *db = (struct file_db){0};
 }
 
-sqlite3_stmt *file_db_statement(struct file_db *db, enum file_statement name, struct error *err)
+/* ---- statements -------------------------------------------------------------------------- */
+
+static void bind_value(sqlite3_stmt *statement, int at, const struct file_value *value)
+{
+    const char *start = value->bytes.data ? value->bytes.data : "";
+    switch (value->kind) {
+    case FILE_VALUE_NULL:
+        sqlite3_bind_null(statement, at);
+        break;
+    case FILE_VALUE_TEXT:
+        sqlite3_bind_text64(statement, at, start, value->bytes.size, SQLITE_STATIC, SQLITE_UTF8);
+        break;
+    case FILE_VALUE_BLOB:
+        sqlite3_bind_blob64(statement, at, start, value->bytes.size, SQLITE_STATIC);
+        break;
+    case FILE_VALUE_NUMBER:
+        sqlite3_bind_int64(statement, at, value->number);
+        break;
+    }
+}
+
+enum outcome file_db_get(struct file_db *db, enum file_statement name,
+                         const struct file_value *values, size_t count, sqlite3_stmt **row,
+                         struct error *err)
 {
     sqlite3_stmt **place = &db->statements[name];
+    *row = NULL;
     if (!*place && sqlite3_prepare_v3(db->connection, SQL[name], -1, SQLITE_PREPARE_PERSISTENT,
-                                      place, NULL) != SQLITE_OK) {
-        file_db_error(db, err);
-        return NULL;
-    }
+                                      place, NULL) != SQLITE_OK)
+        return failed(db, err);
     sqlite3_reset(*place);
-    sqlite3_clear_bindings(*place);
-    return *place;
+    for (size_t i = 0; i < count; i++)
+        bind_value(*place, (int)i + 1, &values[i]);
+    *row = *place;
+    return file_db_next(db, row, err);
 }
 
-void file_db_bind(sqlite3_stmt *statement, int at, struct bytes text)
+enum outcome file_db_next(struct file_db *db, sqlite3_stmt **row, struct error *err)
 {
-    const char *start = text.data ? text.data : "";
-    sqlite3_bind_text64(statement, at, start, text.size, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-struct bytes file_db_column(sqlite3_stmt *statement, int at)
-{
-    const void *start = sqlite3_column_blob(statement, at);
-    return bytes_of(start, (size_t)sqlite3_column_bytes(statement, at));
-}
-
-enum outcome file_db_step(struct file_db *db, sqlite3_stmt *statement, bool *row, struct error *err)
-{
-    int code = sqlite3_step(statement);
-    *row = code == SQLITE_ROW;
-    if (*row)
+    int code = sqlite3_step(*row);
+    if (code == SQLITE_ROW)
         return OUT_OK;
-    enum outcome outcome = code == SQLITE_DONE ? OUT_OK : file_db_error(db, err);
-    sqlite3_reset(statement);
+    enum outcome outcome = code == SQLITE_DONE ? OUT_OK : failed(db, err);
+    sqlite3_reset(*row);
+    *row = NULL;
     return outcome;
 }
 
-enum outcome file_db_run(struct file_db *db, enum file_statement name, struct error *err)
+enum outcome file_db_end(struct file_db *db, sqlite3_stmt *row, struct error *err)
 {
-    bool row;
-    sqlite3_stmt *statement = file_db_statement(db, name, err);
-    return statement ? file_db_step(db, statement, &row, err) : err ? err->outcome : OUT_FATAL;
+    enum outcome outcome = OUT_OK;
+    while (outcome == OUT_OK && row)
+        outcome = file_db_next(db, &row, err);
+    return outcome;
+}
+
+enum outcome file_db_run(struct file_db *db, enum file_statement name,
+                         const struct file_value *values, size_t count, bool *any,
+                         struct error *err)
+{
+    sqlite3_stmt *row;
+    enum outcome outcome = file_db_get(db, name, values, count, &row, err);
+    if (any)
+        *any = row != NULL;
+    return row ? file_db_end(db, row, err) : outcome;
+}
+
+struct bytes file_db_column(sqlite3_stmt *row, int at)
+{
+    const void *start = sqlite3_column_blob(row, at);
+    return bytes_of(start, (size_t)sqlite3_column_bytes(row, at));
 }

@@ -1,28 +1,34 @@
 /*
- * The sink over the file store: one batch at a time, and the writing of files between batches.
+ * The sink over the file store: one batch at a time, as one transaction (fence, records, sealed
+ * boxes, and which files are to be written), and the writing of files between batches.
  *
  *   submit ─► [prepare: rows back to records] ─► refused? on_rejected, wait for commit
  *                                             └► [transaction] ─► on_done
  *   every second, when something is dirty:     [file] [file] … in turn with batches
  *   close ─► what runs ends ─► [file] … ─► on_closed               [ ] = a job in the pool
  *
- * One pass over the dirty files is a round. A file whose place is bad is told of, left, and tried
- * again later; the others go on. A full disk ends the round, which is tried again.
+ * One pass over the dirty files is a round: a second after the last one at the earliest, and a
+ * second after a batch at the latest, but that large files leave batches four fifths of the time. A
+ * file whose place is bad is told of, left, and tried again later; the others go on. A full disk
+ * ends the round, which is tried again.
  */
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "common/io/filestore/file_store_parts.h"
+#include "common/io/filestore/file_store_internal.h"
 #include "common/io/log.h"
 #include "common/model/json/canonical.h"
+#include "common/policy/secrets/secret_guard.h"
 
-#define TEXTS_MOST ((size_t)1 << 30) /* a batch's records as JSON: its own limits hold before */
-#define ROUND_MS 1000                /* between writings of one file */
-#define RETRY_MS 2000                /* after a round that failed */
-#define LEFT_MS 10000                /* until files that were left are tried again */
-#define FAILURES_MOST 3              /* of a round: the next file may fit where one did not */
-#define ROUNDS_MOST 5                /* that fail, until sink_settle says so */
-#define CLOSE_MS 500                 /* for files when it closes: the worker gives the stores 800 */
+#define TEXTS_MAX ((size_t)1 << 30) /* a batch's records as JSON: its own limits hold before */
+#define ROUND_MS 1000               /* between writings of one file */
+#define RETRY_MS 2000               /* after a round that failed */
+#define LEFT_MS 10000               /* until files that were left are tried again */
+#define FAILURES_MAX 3              /* of a round: the next file may fit where one did not */
+#define ROUNDS_MAX 5                /* that fail, until sink_settle says so */
+#define CLOSE_MS 500                /* for files when it closes: the worker gives the stores 800 */
 
 struct file_sink {
     struct sink base;
@@ -45,7 +51,6 @@ struct file_sink {
 
     /* the files */
     struct file_job files_job;
-    struct file_cursor cursor;
     bool writing_files, any_file;
     enum outcome files_outcome;
     struct error files_err;
@@ -91,6 +96,227 @@ static void say_state(struct file_sink *sink, bool *flag, enum outcome outcome,
         sink->base.events.on_state(sink->base.owner, err);
     else if (was && !is)
         sink->base.events.on_state(sink->base.owner, NULL);
+}
+
+/* ---- the transaction, in the pool -------------------------------------------------------- */
+
+struct writing {
+    struct file_db *db;
+    struct batch *batch;
+    const struct bytes *texts; /* by place in its order */
+    bool only_classify;        /* it is in the store already: what became of it? */
+    struct buf scratch;
+};
+
+#define FENCE_VALUES(fence)                                                                        \
+    FILE_TEXT(bytes_text((fence)->group)), FILE_TEXT(bytes_text((fence)->topic)),                  \
+        FILE_NUMBER((fence)->partition)
+#define RECORD_VALUES(item)                                                                        \
+    FILE_TEXT(bytes_text((item)->mapping->entity)), FILE_TEXT((item)->row.tenant),                 \
+        FILE_TEXT((item)->row.id)
+
+/* *epoch 0: never claimed. */
+static enum outcome see_progress(struct writing *writing, int64_t *epoch, int64_t *next,
+                                 struct error *err)
+{
+    sqlite3_stmt *row;
+    *epoch = *next = 0;
+    enum outcome outcome =
+        file_db_get(writing->db, STATEMENT_SEE_PROGRESS,
+                    FILE_VALUES(FENCE_VALUES(&writing->batch->fence)), &row, err);
+    if (row) {
+        *epoch = sqlite3_column_int64(row, 0);
+        *next = sqlite3_column_int64(row, 1);
+        sqlite3_reset(row);
+    }
+    return outcome;
+}
+
+static enum outcome pass_fence(struct writing *writing, struct error *err)
+{
+    bool moved;
+    int64_t epoch, next;
+    const struct batch_fence *fence = &writing->batch->fence;
+    struct bytes sequences = fence->sequences.size ? fence->sequences : BYTES_LITERAL("{}");
+    enum outcome outcome = file_db_run(
+        writing->db, STATEMENT_FENCE,
+        FILE_VALUES(FENCE_VALUES(fence), FILE_NUMBER(fence->epoch), FILE_NUMBER(fence->start),
+                    FILE_NUMBER(fence->end), FILE_NUMBER(fence->redis_next),
+                    FILE_NUMBER(fence->results_next), FILE_TEXT(sequences)),
+        &moved, err);
+    if (outcome != OUT_OK || moved)
+        return outcome;
+    outcome = see_progress(writing, &epoch, &next, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    if (epoch != fence->epoch)
+        return error_set(err, OUT_FATAL, ERR_FENCED, "another worker has taken the partition over");
+    return error_set(err, OUT_FATAL, ERR_PROGRESS,
+                     "the batch begins at %" PRId64 ", the store is at %" PRId64, fence->start,
+                     next);
+}
+
+/* A soft delete leaves the record, with one member set: what is stored is parsed, changed, and put
+ * into canonical form again. Empty when there is nothing to keep. */
+static struct bytes soften(struct writing *writing, const struct mapping *mapping,
+                           struct bytes stored)
+{
+    yyjson_doc *old = NULL;
+    const struct column *column = &mapping->columns[mapping->soft_column];
+    buf_reset(&writing->scratch);
+    if (!stored.size || column->source != FROM_POINTERS ||
+        json_parse(stored, JSON_UNICODE_REJECT, NULL, &old, NULL) != OUT_OK)
+        return (struct bytes){0};
+    yyjson_mut_doc *built = yyjson_doc_mut_copy(old, NULL);
+    yyjson_mut_doc_ptr_set(built, column->pointers[0],
+                           yyjson_val_mut_copy(built, mapping->soft_value));
+    yyjson_doc *changed = yyjson_mut_doc_imut_copy(built, NULL);
+    if (changed)
+        canonical_append(&writing->scratch, yyjson_doc_get_root(changed));
+    yyjson_doc_free(changed);
+    yyjson_mut_doc_free(built);
+    yyjson_doc_free(old);
+    return buf_view(&writing->scratch);
+}
+
+static enum outcome put_record(struct writing *writing, const struct batch_item *item,
+                               struct bytes json, struct error *err)
+{
+    struct file_value text = FILE_TEXT(json);
+    if (!json.size)
+        text.kind = FILE_VALUE_NULL;
+    struct bytes digest = bytes_of(item->row.digest.bytes, sizeof item->row.digest.bytes);
+    return file_db_run(writing->db, STATEMENT_PUT_RECORD,
+                       FILE_VALUES(RECORD_VALUES(item), FILE_NUMBER(item->row.version),
+                                   FILE_BLOB(digest), FILE_NUMBER(item->row.deleted), text),
+                       NULL, err);
+}
+
+static enum outcome put_boxes(struct writing *writing, const struct batch_item *item,
+                              struct error *err)
+{
+    bool bad = false;
+    size_t at = 0;
+    struct sealed_box box;
+    enum outcome outcome = OUT_OK;
+    while (outcome == OUT_OK && secret_sealed_next(item->sealed, &at, &box, &bad))
+        outcome = file_db_run(writing->db, STATEMENT_PUT_BOX,
+                              FILE_VALUES(FILE_TEXT(item->row.tenant), FILE_TEXT(box.reference),
+                                          FILE_TEXT(bytes_text(item->mapping->entity)),
+                                          FILE_TEXT(item->row.id), FILE_TEXT(box.field),
+                                          FILE_BLOB(box.box)),
+                              NULL, err);
+    return outcome;
+}
+
+/* Decides by what is stored; OUT_OK with the item undecided when it is to be written. */
+static enum outcome classify(struct writing *writing, struct batch_item *item, struct bytes *soft,
+                             struct error *err)
+{
+    sqlite3_stmt *row;
+    *soft = (struct bytes){0};
+    enum outcome outcome =
+        file_db_get(writing->db, STATEMENT_SEE_RECORD, FILE_VALUES(RECORD_VALUES(item)), &row, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    int64_t version = row ? sqlite3_column_int64(row, 0) : INT64_MIN;
+    if (row && version >= item->row.version) {
+        batch_decide_stored(item, version, file_db_column(row, 1));
+        if (writing->only_classify && item->verdict == CLASS_UNCHANGED)
+            item->verdict = CLASS_APPLIED;
+    } else if (writing->only_classify) { /* refused before the crash; or ours, and gone since */
+        item->decided = true;
+        item->verdict = writing->batch->second_look ? CLASS_DEAD : CLASS_APPLIED;
+    } else if (item->row.deleted && item->mapping->on_delete == DELETE_SOFT && row) {
+        *soft = soften(writing, item->mapping, file_db_column(row, 2));
+    }
+    if (row)
+        sqlite3_reset(row);
+    return OUT_OK;
+}
+
+static enum outcome write_item(struct writing *writing, size_t at, struct error *err)
+{
+    struct bytes soft;
+    struct batch_item *item = &writing->batch->items[writing->batch->order[at]];
+    enum outcome outcome = classify(writing, item, &soft, err);
+    if (outcome != OUT_OK || item->decided)
+        return outcome;
+    outcome = put_record(writing, item, item->row.deleted ? soft : writing->texts[at], err);
+    if (outcome == OUT_OK && item->sealed.size)
+        outcome = put_boxes(writing, item, err);
+    item->decided = true;
+    item->verdict = CLASS_APPLIED;
+    return outcome;
+}
+
+static enum outcome write_group(struct writing *writing, const struct batch_group *group,
+                                struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    bool any = false;
+    for (size_t i = group->first; i < group->first + group->count && outcome == OUT_OK; i++) {
+        struct batch_item *item = &writing->batch->items[writing->batch->order[i]];
+        if (item->decided)
+            continue; /* refused before */
+        outcome = write_item(writing, i, err);
+        any = any || item->verdict == CLASS_APPLIED;
+    }
+    if (outcome == OUT_OK && any && !writing->only_classify)
+        outcome = file_db_run(
+            writing->db, STATEMENT_MARK_DIRTY,
+            FILE_VALUES(FILE_TEXT(bytes_text(group->mapping->entity)), FILE_TEXT(group->tenant)),
+            NULL, err);
+    return outcome;
+}
+
+static enum outcome write_all(struct writing *writing, struct error *err)
+{
+    enum outcome outcome = writing->only_classify ? OUT_OK : pass_fence(writing, err);
+    size_t i = 0;
+    do {
+        for (; i < writing->batch->group_count && outcome == OUT_OK; i++)
+            outcome = write_group(writing, &writing->batch->groups[i], err);
+    } while (outcome == OUT_OK && batch_promote(writing->batch));
+    if (outcome == OUT_OK)
+        batch_settle(writing->batch);
+    return outcome;
+}
+
+/* A COMMIT whose answer was an error may have reached the disk. */
+static enum outcome settle_unknown(struct writing *writing, struct error *err)
+{
+    int64_t epoch, next;
+    const struct batch_fence *fence = &writing->batch->fence;
+    if (!writing->batch->outcome_unknown)
+        return OUT_OK;
+    enum outcome outcome = see_progress(writing, &epoch, &next, err);
+    if (outcome == OUT_OK && epoch == fence->epoch && next == fence->end)
+        writing->only_classify = true;
+    return outcome;
+}
+
+static enum outcome write_batch(struct file_store *store, struct batch *batch,
+                                const struct bytes *texts, struct error *err)
+{
+    struct writing writing = {&store->db, batch, texts, batch->second_look, {0}};
+    struct error ignored; /* what went wrong before is what is told */
+    buf_init(&writing.scratch, 256u << 20);
+    enum outcome outcome = file_store_check_place(store, err);
+    if (outcome == OUT_OK)
+        outcome = file_db_run(&store->db, STATEMENT_BEGIN, FILE_NO_VALUES, NULL, err);
+    if (outcome == OUT_OK)
+        outcome = settle_unknown(&writing, err);
+    if (outcome == OUT_OK)
+        outcome = write_all(&writing, err);
+    if (outcome == OUT_OK) {
+        outcome = file_db_run(&store->db, STATEMENT_COMMIT, FILE_NO_VALUES, NULL, err);
+        batch->outcome_unknown = outcome != OUT_OK || writing.only_classify;
+    }
+    if (outcome != OUT_OK && !sqlite3_get_autocommit(store->db.connection))
+        (void)!file_db_run(&store->db, STATEMENT_ROLLBACK, FILE_NO_VALUES, NULL, &ignored);
+    buf_free(&writing.scratch);
+    return outcome;
 }
 
 /* ---- the batch --------------------------------------------------------------------------- */
@@ -150,7 +376,7 @@ static void work_on_batch(struct file_job *job)
     if (sink->given_up)
         sink->outcome = error_set(&sink->err, OUT_RETRY, ERR_STORE_FILE, "the batch was given up");
     else
-        sink->outcome = file_store_write_batch(sink->store, sink->batch, sink->texts, &sink->err);
+        sink->outcome = write_batch(sink->store, sink->batch, sink->texts, &sink->err);
 }
 
 static void end(struct file_sink *sink, enum outcome outcome, const struct error *err)
@@ -230,8 +456,8 @@ static void give_up(struct sink *base, struct batch *batch)
 static void work_on_file(struct file_job *job)
 {
     struct file_sink *sink = of_files_job(job);
-    sink->files_outcome = file_store_write_file(sink->store, &sink->cursor, &sink->any_file,
-                                                &sink->written, &sink->files_err);
+    sink->files_outcome =
+        file_export_next(sink->store, &sink->any_file, &sink->written, &sink->files_err);
 }
 
 static void begin_round(struct file_sink *sink)
@@ -242,7 +468,7 @@ static void begin_round(struct file_sink *sink)
     sink->failures = 0;
     sink->left = 0;
     sink->round_began_ms = uv_now(sink->timer.loop);
-    file_cursor_reset(&sink->cursor);
+    file_export_rewind(sink->store);
     file_store_post(sink->store, &sink->files_job);
 }
 
@@ -304,7 +530,7 @@ static void file_worked(struct file_job *job)
     bool failed = sink->files_outcome != OUT_OK && !bad_place;
     if (failed && sink->failures++ == 0)
         sink->left_err = sink->files_err;
-    bool over = !sink->any_file || sink->failures >= FAILURES_MOST ||
+    bool over = !sink->any_file || sink->failures >= FAILURES_MAX ||
                 (failed && sink->files_outcome == OUT_FATAL);
     if (sink->closing && !over && uv_now(sink->timer.loop) >= sink->close_by_ms) {
         log_line(LOG_INFO, "file.unwritten", "written=next_start");
@@ -321,7 +547,7 @@ static void file_worked(struct file_job *job)
 static enum outcome settle(struct sink *base, struct error *err)
 {
     struct file_sink *sink = of(base);
-    bool gives_up = sink->failed_rounds >= ROUNDS_MOST;
+    bool gives_up = sink->failed_rounds >= ROUNDS_MAX;
     if (sink->batch || sink->writing_files)
         return OUT_RETRY;
     if (!sink->store->dirty && !sink->left)
@@ -351,7 +577,6 @@ static void on_timer_closed(uv_handle_t *handle)
     void *owner = sink->base.owner;
     arena_free(&sink->texts_arena);
     buf_free(&sink->scratch);
-    file_cursor_free(&sink->cursor);
     free(sink);
     on_closed(owner);
 }
@@ -393,9 +618,8 @@ struct sink *file_sink_new(uv_loop_t *loop, struct file_store *store,
     sink->store = store;
     sink->job = (struct file_job){.work = work_on_batch, .done = batch_worked};
     sink->files_job = (struct file_job){.work = work_on_file, .done = file_worked};
-    arena_init(&sink->texts_arena, TEXTS_MOST);
-    buf_init(&sink->scratch, TEXTS_MOST);
-    file_cursor_init(&sink->cursor);
+    arena_init(&sink->texts_arena, TEXTS_MAX);
+    buf_init(&sink->scratch, TEXTS_MAX);
     uv_timer_init(loop, &sink->timer);
     sink->timer.data = sink;
     uv_timer_start(&sink->timer, on_timer, 0, ROUND_MS);

@@ -1,0 +1,243 @@
+/* The progress port over the file store's database. One request at a time, in order. */
+#include <stdlib.h>
+
+#include "common/io/filestore/file_store_internal.h"
+#include "common/port/progress_queue.h"
+
+#define RETRY_MS 500
+
+struct file_progress {
+    struct progress_queue queue;
+    struct file_store *store;
+    struct file_progress_config config;
+
+    /* the request that runs: the queue's first */
+    struct file_job job;
+    struct progress_request request;
+    enum outcome outcome;
+    struct error err;
+    struct progress_row row;
+    struct buf sequences;
+
+    uv_timer_t timer;
+    bool closing, timer_closed;
+    void (*on_closed)(void *owner);
+};
+
+static struct file_progress *of_job(struct file_job *job)
+{
+    return (struct file_progress *)((char *)job - offsetof(struct file_progress, job));
+}
+
+/* ---- in the pool ------------------------------------------------------------------------- */
+
+static enum outcome check_topic(struct file_progress *progress, struct error *err)
+{
+    sqlite3_stmt *row;
+    struct file_db *db = &progress->store->db;
+    const struct file_progress_config *config = &progress->config;
+    enum outcome outcome = file_db_get(
+        db, STATEMENT_PIN_TOPIC,
+        FILE_VALUES(FILE_TEXT(bytes_text(config->topic)), FILE_NUMBER(config->partitions)), &row,
+        err);
+    if (!row)
+        return outcome;
+    int pinned = sqlite3_column_int(row, 0);
+    if (file_db_end(db, row, err) != OUT_OK)
+        return err->outcome;
+    if (pinned == config->partitions)
+        return OUT_OK;
+    return error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
+                     "topic %s has %d partitions, %d are pinned for this migration", config->topic,
+                     config->partitions, pinned);
+}
+
+static enum outcome check_mappings(struct file_progress *progress, struct error *err)
+{
+    char hex[33];
+    sqlite3_stmt *row;
+    struct file_db *db = &progress->store->db;
+    struct digest digest = mapping_set_fingerprint(progress->store->mappings);
+    digest_format(&digest, hex);
+    enum outcome outcome = file_db_get(
+        db, STATEMENT_PIN_GROUP,
+        FILE_VALUES(FILE_TEXT(bytes_text(progress->config.group)), FILE_TEXT(bytes_text(hex))),
+        &row, err);
+    if (!row)
+        return outcome;
+    bool same = bytes_equal(file_db_column(row, 0), bytes_text(hex));
+    if (file_db_end(db, row, err) != OUT_OK)
+        return err->outcome;
+    if (same)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_MAPPING, "group %s works with other mappings than these",
+              progress->config.group);
+    error_hint(err, "take another store.dir, or another --group, for other mappings");
+    return OUT_FATAL;
+}
+
+#define PARTITION_VALUES                                                                           \
+    FILE_TEXT(bytes_text(progress->config.group)), FILE_TEXT(bytes_text(progress->config.topic)),  \
+        FILE_NUMBER(progress->request.partition)
+
+static enum outcome claim(struct file_progress *progress, struct error *err)
+{
+    sqlite3_stmt *row;
+    struct file_db *db = &progress->store->db;
+    enum outcome outcome = file_db_get(
+        db, STATEMENT_CLAIM,
+        FILE_VALUES(PARTITION_VALUES, FILE_TEXT(bytes_text(progress->config.worker))), &row, err);
+    if (!row)
+        return outcome;
+    buf_reset(&progress->sequences);
+    buf_append_bytes(&progress->sequences, file_db_column(row, 4));
+    progress->row = (struct progress_row){
+        .next_offset = sqlite3_column_int64(row, 0),
+        .redis_next = sqlite3_column_int64(row, 1),
+        .results_next = sqlite3_column_int64(row, 2),
+        .epoch = sqlite3_column_int64(row, 3),
+        .sequences = buf_view(&progress->sequences),
+    };
+    return file_db_end(db, row, err);
+}
+
+/* A worker whose epoch is over moves nothing, and need not know. */
+static enum outcome move(struct file_progress *progress, struct error *err)
+{
+    const struct progress_request *request = &progress->request;
+    struct file_db *db = &progress->store->db;
+    enum outcome outcome = file_db_run(db, STATEMENT_STAGES,
+                                       FILE_VALUES(PARTITION_VALUES, FILE_NUMBER(request->epoch),
+                                                   FILE_NUMBER(request->redis_next),
+                                                   FILE_NUMBER(request->results_next)),
+                                       NULL, err);
+    if (outcome == OUT_OK && request->kind == REQUEST_RELEASE)
+        outcome =
+            file_db_run(db, STATEMENT_RELEASE,
+                        FILE_VALUES(PARTITION_VALUES, FILE_NUMBER(request->epoch)), NULL, err);
+    return outcome;
+}
+
+static void work(struct file_job *job)
+{
+    struct file_progress *progress = of_job(job);
+    struct error *err = &progress->err;
+    switch (progress->request.kind) {
+    case REQUEST_CHECK:
+        progress->outcome = check_topic(progress, err);
+        if (progress->outcome == OUT_OK)
+            progress->outcome = check_mappings(progress, err);
+        break;
+    case REQUEST_CLAIM:
+        progress->outcome = claim(progress, err);
+        break;
+    case REQUEST_STAGES:
+    case REQUEST_RELEASE:
+        progress->outcome = move(progress, err);
+        break;
+    }
+}
+
+/* ---- on the loop ------------------------------------------------------------------------- */
+
+static void pump(struct progress_queue *queue)
+{
+    struct file_progress *progress = (struct file_progress *)queue;
+    if (!queue->first || queue->in_flight)
+        return;
+    queue->in_flight = true;
+    progress->request = *queue->first;
+    file_store_post(progress->store, &progress->job);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    pump(timer->data);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct file_progress *progress = handle->data;
+    void (*on_closed)(void *) = progress->on_closed;
+    void *owner = progress->queue.base.owner;
+    progress_queue_clear(&progress->queue);
+    buf_free(&progress->sequences);
+    free(progress);
+    on_closed(owner);
+}
+
+static void close_handle(struct file_progress *progress)
+{
+    if (progress->queue.in_flight || progress->timer_closed)
+        return;
+    progress->timer_closed = true;
+    uv_close((uv_handle_t *)&progress->timer, on_timer_closed);
+}
+
+static void answer(struct file_progress *progress)
+{
+    struct progress *base = &progress->queue.base;
+    struct progress_request done = progress_queue_pop(&progress->queue);
+    bool forgotten = progress->queue.forgotten;
+    progress->queue.forgotten = false;
+    if (done.kind == REQUEST_CHECK)
+        base->events.on_checked(base->owner);
+    else if (done.kind == REQUEST_CLAIM && !forgotten)
+        base->events.on_claimed(base->owner, done.partition, &progress->row);
+    else if (done.kind == REQUEST_RELEASE)
+        base->events.on_released(base->owner, done.partition);
+    pump(&progress->queue);
+}
+
+static void worked(struct file_job *job)
+{
+    struct file_progress *progress = of_job(job);
+    struct file_store *store = progress->store;
+    struct progress *base = &progress->queue.base;
+    if (progress->closing) {
+        progress->queue.in_flight = false;
+        close_handle(progress);
+        return;
+    }
+    store->progress_back |= store->progress_away && progress->outcome == OUT_OK;
+    store->progress_away = progress->outcome == OUT_RETRY;
+    if (progress->outcome == OUT_OK) {
+        answer(progress);
+        return;
+    }
+    progress->queue.in_flight = false;
+    if (progress->outcome == OUT_RETRY)
+        uv_timer_start(&progress->timer, on_retry, RETRY_MS, 0);
+    base->events.on_error(base->owner, &progress->err);
+}
+
+static void close_progress(struct progress *base, void (*on_closed)(void *owner))
+{
+    struct file_progress *progress = (struct file_progress *)base;
+    progress->closing = true;
+    progress->on_closed = on_closed;
+    close_handle(progress);
+}
+
+struct progress *file_progress_new(uv_loop_t *loop, struct file_store *store,
+                                   const struct file_progress_config *config,
+                                   const struct progress_events *events, void *owner)
+{
+    static const struct progress_ops OPS = {progress_queue_claim,   progress_queue_stages,
+                                            progress_queue_release, progress_queue_forget_claims,
+                                            progress_queue_is_idle, close_progress};
+    struct file_progress *progress = calloc(1, sizeof *progress);
+    if (!progress)
+        abort();
+    store->loop = loop;
+    progress->queue.base = (struct progress){.ops = &OPS, .events = *events, .owner = owner};
+    progress->queue.pump = pump;
+    progress->store = store;
+    progress->config = *config;
+    progress->job = (struct file_job){.work = work, .done = worked};
+    buf_init(&progress->sequences, 1u << 20);
+    uv_timer_init(loop, &progress->timer);
+    progress->timer.data = progress;
+    progress_queue_push(&progress->queue, (struct progress_request){.kind = REQUEST_CHECK});
+    return &progress->queue.base;
+}
