@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "common/io/clock.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/files.h"
 #include "common/model/json/json.h"
@@ -607,6 +608,54 @@ START_TEST(a_killed_writer_tears_and_loses_nothing)
 }
 END_TEST
 
+/* ---- the exporter ------------------------------------------------------------------------ */
+
+enum { BATCHES = 30, BATCH_MS = 100, BEHIND_MS = 1000, GRACE_MS = 500 /* of a busy machine */ };
+
+static int64_t size_in(const char *name)
+{
+    const char *found = strstr(content_of(name), "\"size\":");
+    return found ? strtoll(found + strlen("\"size\":"), NULL, 10) : -1;
+}
+
+/* Ten batches a second, for three seconds: the file is at most one behind, and is written once a
+ * second, not once a batch. */
+START_TEST(files_are_a_second_behind_and_no_more)
+{
+    char json[64], path[256];
+    uint64_t done_ms[BATCHES] = {0}, behind_ms = 0;
+    struct stat status = {0};
+    ino_t inode = 0;
+    int written = 0, done = 0, shown = 0; /* batches */
+    path_of("acme/thing.json", path);
+    open_store();
+    uint64_t begin_ms = clock_monotonic_ms();
+    while (shown < BATCHES) {
+        uint64_t now_ms = clock_monotonic_ms();
+        if (done < BATCHES && now_ms - begin_ms >= (uint64_t)done * BATCH_MS) {
+            struct batch *batch = begin();
+            snprintf(json, sizeof json, "{\"name\":\"a\",\"size\":%d}", done + 1);
+            put(batch, "thing", "acme", "a", done + 1, json);
+            write_out(batch);
+            done_ms[done++] = clock_monotonic_ms();
+        }
+        uv_run(&H.loop, UV_RUN_NOWAIT);
+        if (stat(path, &status) == 0 && status.st_ino != inode) {
+            inode = status.st_ino;
+            written++;
+            shown = (int)size_in("acme/thing.json");
+        }
+        if (shown < done && now_ms > done_ms[shown] && now_ms - done_ms[shown] > behind_ms)
+            behind_ms = now_ms - done_ms[shown];
+        usleep(2000);
+    }
+    close_store();
+    ck_assert_uint_le(behind_ms, BEHIND_MS + GRACE_MS);
+    ck_assert_int_ge(written, 2);
+    ck_assert_int_le(written, BATCHES * BATCH_MS / BEHIND_MS + 2);
+}
+END_TEST
+
 static Suite *file_store_suite(void)
 {
     Suite *suite = suite_create("file_store");
@@ -624,6 +673,7 @@ static Suite *file_store_suite(void)
     tcase_add_test(tcase, a_link_is_not_followed);
     tcase_add_test(tcase, a_full_disk_is_waited_for);
     tcase_add_test(tcase, a_killed_writer_tears_and_loses_nothing);
+    tcase_add_test(tcase, files_are_a_second_behind_and_no_more);
     suite_add_tcase(suite, tcase);
     return suite;
 }
