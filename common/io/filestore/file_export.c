@@ -67,11 +67,10 @@ static struct digest digest_at(sqlite3_stmt *row, int at)
 enum outcome file_place_note(struct file_db *db, const struct file_place *place,
                              struct file_note *note, struct error *err)
 {
+    static const char SQL[] = "SELECT dirty, ours, digest, next_digest FROM file WHERE " FILE_KEY;
     sqlite3_stmt *row;
     *note = (struct file_note){0};
-    enum outcome outcome =
-        file_db_get(db, STATEMENT_SEE_FILE,
-                    FILE_VALUES(FILE_TEXT(place->entity), FILE_TEXT(place->tenant)), &row, err);
+    enum outcome outcome = file_db_get(db, SQL, VALUES(FILE_OF(place)), &row, err);
     if (!row)
         return outcome;
     *note = (struct file_note){sqlite3_column_int(row, 0), sqlite3_column_int(row, 1),
@@ -155,9 +154,7 @@ enum outcome file_place_render(struct file_db *db, const struct file_place *plac
     sqlite3_stmt *row;
     buf_init(&printer.name, 4096);
     buf_init(&printer.key, 32768);
-    enum outcome outcome =
-        file_db_get(db, STATEMENT_FILE_RECORDS,
-                    FILE_VALUES(FILE_TEXT(place->entity), FILE_TEXT(place->tenant)), &row, err);
+    enum outcome outcome = file_db_records(db, place->entity, place->tenant, &row, err);
     print(&printer, keyed ? BYTES_LITERAL("{") : BYTES_LITERAL("["));
     while (outcome == OUT_OK && row) {
         print(&printer, before);
@@ -169,8 +166,7 @@ enum outcome file_place_render(struct file_db *db, const struct file_place *plac
             break;
         outcome = file_db_next(db, &row, err);
     }
-    if (row)
-        sqlite3_reset(row);
+    sqlite3_reset(row);
     if (before.size > 1)
         print(&printer, BYTES_LITERAL("\n"));
     print(&printer, keyed ? BYTES_LITERAL("}\n") : BYTES_LITERAL("]\n"));
@@ -301,26 +297,27 @@ static enum outcome write_beside(struct target *target, struct digest *digest, s
 static enum outcome note_next(const struct target *target, const struct digest *digest,
                               struct error *err)
 {
+    static const char SQL[] = "UPDATE file SET ours = 1, next_digest = ?3, digest = CASE WHEN "
+                              "?4 THEN next_digest ELSE digest END WHERE " FILE_KEY;
     const struct file_place *place = &target->place;
-    return file_db_run(&target->store->db, STATEMENT_OWN_FILE,
-                       FILE_VALUES(FILE_TEXT(place->entity), FILE_TEXT(place->tenant),
-                                   FILE_BLOB(bytes_of(digest->bytes, sizeof digest->bytes)),
-                                   FILE_NUMBER(target->is_next)),
-                       NULL, err);
+    return file_db_run(&target->store->db, SQL,
+                       VALUES(FILE_OF(place), BLOB(bytes_of(digest->bytes, sizeof digest->bytes)),
+                              NUMBER(target->is_next)),
+                       err);
 }
 
 /* Lost when the machine stops now: then the file is written once more, which changes nothing. So
  * this commit need not wait for the disk. */
 static enum outcome mark_clean(const struct target *target, struct error *err)
 {
+    static const char SQL[] = "UPDATE file SET dirty = 0, digest = next_digest, "
+                              "next_digest = NULL, problem = NULL WHERE " FILE_KEY;
     struct error again;
     struct file_db *db = &target->store->db;
     const struct file_place *place = &target->place;
     enum outcome outcome = file_db_exec(db, "PRAGMA synchronous = NORMAL", err);
     if (outcome == OUT_OK)
-        outcome =
-            file_db_run(db, STATEMENT_MARK_CLEAN,
-                        FILE_VALUES(FILE_TEXT(place->entity), FILE_TEXT(place->tenant)), NULL, err);
+        outcome = file_db_run(db, SQL, VALUES(FILE_OF(place)), err);
     if (file_db_exec(db, "PRAGMA synchronous = FULL", &again) != OUT_OK && outcome == OUT_OK) {
         *err = again;
         outcome = again.outcome;
@@ -348,12 +345,16 @@ static enum outcome replace(struct target *target, struct error *err)
 static enum outcome note_problem(const struct target *target, const struct error *why, bool *fresh,
                                  struct error *err)
 {
+    static const char SQL[] =
+        "UPDATE file SET problem = ?3 WHERE " FILE_KEY " AND problem IS NOT ?3 RETURNING 1";
     char text[sizeof why->text + sizeof why->cause + 8];
     snprintf(text, sizeof text, "%s %s", why->text, why->cause);
-    return file_db_run(&target->store->db, STATEMENT_SET_PROBLEM,
-                       FILE_VALUES(FILE_TEXT(target->place.entity), FILE_TEXT(target->place.tenant),
-                                   FILE_TEXT(bytes_text(text))),
-                       fresh, err);
+    sqlite3_stmt *row;
+    struct file_db *db = &target->store->db;
+    enum outcome outcome =
+        file_db_get(db, SQL, VALUES(FILE_OF(&target->place), NAME(text)), &row, err);
+    *fresh = row != NULL;
+    return row ? file_db_end(db, row, err) : outcome;
 }
 
 static enum outcome write_target(struct target *target, bool replace_edited, bool *kept,
@@ -396,11 +397,13 @@ enum outcome file_export(struct file_store *store, struct bytes entity, struct b
 enum outcome file_export_next(struct file_store *store, bool *any, struct file_written *written,
                               struct error *err)
 {
+    static const char SQL[] =
+        "SELECT entity, tenant FROM file WHERE dirty = 1 AND (entity, tenant) > (?1, ?2) "
+        "ORDER BY entity, tenant LIMIT 1";
     sqlite3_stmt *row;
     enum outcome outcome = file_db_get(
-        &store->db, STATEMENT_NEXT_DIRTY,
-        FILE_VALUES(FILE_TEXT(buf_view(&store->entity)), FILE_TEXT(buf_view(&store->tenant))), &row,
-        err);
+        &store->db, SQL, VALUES(TEXT(buf_view(&store->entity)), TEXT(buf_view(&store->tenant))),
+        &row, err);
     *any = row != NULL;
     if (!row)
         return outcome;

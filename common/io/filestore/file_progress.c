@@ -29,6 +29,22 @@ static struct file_progress *of_job(struct file_job *job)
     return (struct file_progress *)((char *)job - offsetof(struct file_progress, job));
 }
 
+static const char PIN_TOPIC[] =
+    "INSERT INTO pinned_topic (topic, partitions) VALUES (?1, ?2) "
+    "ON CONFLICT (topic) DO UPDATE SET partitions = partitions RETURNING partitions";
+static const char PIN_GROUP[] =
+    "INSERT INTO pinned_group (\"group\", fingerprint) VALUES (?1, ?2) "
+    "ON CONFLICT (\"group\") DO UPDATE SET fingerprint = fingerprint RETURNING fingerprint";
+static const char CLAIM[] =
+    "INSERT INTO progress (\"group\", topic, partition, owner) VALUES (?1, ?2, ?3, ?4) "
+    "ON CONFLICT (\"group\", topic, partition) DO UPDATE SET epoch = epoch + 1, "
+    "owner = excluded.owner RETURNING next_offset, redis_next, results_next, epoch, sequences";
+static const char STAGES[] =
+    "UPDATE progress SET redis_next = max(redis_next, ?5), results_next = max(results_next, ?6) "
+    "WHERE " FILE_PARTITION_KEY " AND epoch = ?4";
+static const char RELEASE[] =
+    "UPDATE progress SET owner = NULL WHERE " FILE_PARTITION_KEY " AND epoch = ?4";
+
 /* ---- in the pool ------------------------------------------------------------------------- */
 
 static enum outcome check_topic(struct file_progress *progress, struct error *err)
@@ -37,9 +53,7 @@ static enum outcome check_topic(struct file_progress *progress, struct error *er
     struct file_db *db = &progress->store->db;
     const struct file_progress_config *config = &progress->config;
     enum outcome outcome = file_db_get(
-        db, STATEMENT_PIN_TOPIC,
-        FILE_VALUES(FILE_TEXT(bytes_text(config->topic)), FILE_NUMBER(config->partitions)), &row,
-        err);
+        db, PIN_TOPIC, VALUES(NAME(config->topic), NUMBER(config->partitions)), &row, err);
     if (!row)
         return outcome;
     int pinned = sqlite3_column_int(row, 0);
@@ -59,10 +73,8 @@ static enum outcome check_mappings(struct file_progress *progress, struct error 
     struct file_db *db = &progress->store->db;
     struct digest digest = mapping_set_fingerprint(progress->store->mappings);
     digest_format(&digest, hex);
-    enum outcome outcome = file_db_get(
-        db, STATEMENT_PIN_GROUP,
-        FILE_VALUES(FILE_TEXT(bytes_text(progress->config.group)), FILE_TEXT(bytes_text(hex))),
-        &row, err);
+    enum outcome outcome =
+        file_db_get(db, PIN_GROUP, VALUES(NAME(progress->config.group), NAME(hex)), &row, err);
     if (!row)
         return outcome;
     bool same = bytes_equal(file_db_column(row, 0), bytes_text(hex));
@@ -77,16 +89,14 @@ static enum outcome check_mappings(struct file_progress *progress, struct error 
 }
 
 #define PARTITION_VALUES                                                                           \
-    FILE_TEXT(bytes_text(progress->config.group)), FILE_TEXT(bytes_text(progress->config.topic)),  \
-        FILE_NUMBER(progress->request.partition)
+    NAME(progress->config.group), NAME(progress->config.topic), NUMBER(progress->request.partition)
 
 static enum outcome claim(struct file_progress *progress, struct error *err)
 {
     sqlite3_stmt *row;
     struct file_db *db = &progress->store->db;
-    enum outcome outcome = file_db_get(
-        db, STATEMENT_CLAIM,
-        FILE_VALUES(PARTITION_VALUES, FILE_TEXT(bytes_text(progress->config.worker))), &row, err);
+    enum outcome outcome =
+        file_db_get(db, CLAIM, VALUES(PARTITION_VALUES, NAME(progress->config.worker)), &row, err);
     if (!row)
         return outcome;
     buf_reset(&progress->sequences);
@@ -106,15 +116,13 @@ static enum outcome move(struct file_progress *progress, struct error *err)
 {
     const struct progress_request *request = &progress->request;
     struct file_db *db = &progress->store->db;
-    enum outcome outcome = file_db_run(db, STATEMENT_STAGES,
-                                       FILE_VALUES(PARTITION_VALUES, FILE_NUMBER(request->epoch),
-                                                   FILE_NUMBER(request->redis_next),
-                                                   FILE_NUMBER(request->results_next)),
-                                       NULL, err);
+    enum outcome outcome =
+        file_db_run(db, STAGES,
+                    VALUES(PARTITION_VALUES, NUMBER(request->epoch), NUMBER(request->redis_next),
+                           NUMBER(request->results_next)),
+                    err);
     if (outcome == OUT_OK && request->kind == REQUEST_RELEASE)
-        outcome =
-            file_db_run(db, STATEMENT_RELEASE,
-                        FILE_VALUES(PARTITION_VALUES, FILE_NUMBER(request->epoch)), NULL, err);
+        outcome = file_db_run(db, RELEASE, VALUES(PARTITION_VALUES, NUMBER(request->epoch)), err);
     return outcome;
 }
 

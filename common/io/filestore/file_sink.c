@@ -30,6 +30,14 @@
 #define ROUNDS_MAX 5                /* that fail, until sink_settle says so */
 #define CLOSE_MS 500                /* for files when it closes: the worker gives the stores 800 */
 
+/* Of a batch. */
+enum phase {
+    PHASE_PREPARE, /* rows become JSON, and when none is refused, */
+    PHASE_WRITE,   /* the transaction */
+    PHASE_WAITING, /* for sink_commit */
+    PHASE_GIVE_UP, /* while it waited */
+};
+
 struct file_sink {
     struct sink base;
     struct file_store *store;
@@ -37,11 +45,9 @@ struct file_sink {
     /* the batch */
     struct file_job job;
     struct batch *batch;
-    bool prepared, tried; /* rows are JSON; the transaction was begun */
-    bool refused;         /* some items cannot be written */
-    bool waiting;         /* for sink_commit */
-    bool given_up;        /* while it waited */
-    bool wanted;          /* somebody asked for a place in vain */
+    enum phase phase; /* the loop's; the pool reads it */
+    bool refused;     /* some items cannot be written */
+    bool wanted;      /* somebody asked for a place in vain */
     struct arena texts_arena;
     struct bytes *texts;
     struct buf scratch;
@@ -100,6 +106,24 @@ static void say_state(struct file_sink *sink, bool *flag, enum outcome outcome,
 
 /* ---- the transaction, in the pool -------------------------------------------------------- */
 
+static const char PASS_FENCE[] =
+    "UPDATE progress SET next_offset = ?6, redis_next = max(redis_next, ?7), "
+    "results_next = max(results_next, ?8), sequences = ?9 "
+    "WHERE " FILE_PARTITION_KEY " AND epoch = ?4 AND next_offset = ?5 RETURNING 1";
+static const char SEE_RECORD[] =
+    "SELECT version, digest, json FROM record WHERE " FILE_KEY " AND id = ?3";
+static const char PUT_RECORD[] =
+    "INSERT INTO record (entity, tenant, id, version, digest, deleted, json, written_at) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, unixepoch()) "
+    "ON CONFLICT (entity, tenant, id) DO UPDATE SET version = excluded.version, "
+    "digest = excluded.digest, deleted = excluded.deleted, json = excluded.json, "
+    "written_at = excluded.written_at WHERE version < excluded.version";
+static const char PUT_BOX[] =
+    "INSERT INTO box (tenant, reference, entity, id, field, box, created_at) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, unixepoch()) ON CONFLICT (tenant, reference) DO NOTHING";
+static const char MARK_DIRTY[] = "INSERT INTO file (entity, tenant, dirty) VALUES (?1, ?2, 1) "
+                                 "ON CONFLICT (entity, tenant) DO UPDATE SET dirty = 1";
+
 struct writing {
     struct file_db *db;
     struct batch *batch;
@@ -108,45 +132,33 @@ struct writing {
     struct buf scratch;
 };
 
-#define FENCE_VALUES(fence)                                                                        \
-    FILE_TEXT(bytes_text((fence)->group)), FILE_TEXT(bytes_text((fence)->topic)),                  \
-        FILE_NUMBER((fence)->partition)
 #define RECORD_VALUES(item)                                                                        \
-    FILE_TEXT(bytes_text((item)->mapping->entity)), FILE_TEXT((item)->row.tenant),                 \
-        FILE_TEXT((item)->row.id)
+    NAME((item)->mapping->entity), TEXT((item)->row.tenant), TEXT((item)->row.id)
 
-/* *epoch 0: never claimed. */
-static enum outcome see_progress(struct writing *writing, int64_t *epoch, int64_t *next,
-                                 struct error *err)
+static enum outcome checkpoint_of(const struct writing *writing, int64_t *epoch, int64_t *next,
+                                  struct error *err)
 {
-    sqlite3_stmt *row;
-    *epoch = *next = 0;
-    enum outcome outcome =
-        file_db_get(writing->db, STATEMENT_SEE_PROGRESS,
-                    FILE_VALUES(FENCE_VALUES(&writing->batch->fence)), &row, err);
-    if (row) {
-        *epoch = sqlite3_column_int64(row, 0);
-        *next = sqlite3_column_int64(row, 1);
-        sqlite3_reset(row);
-    }
-    return outcome;
+    const struct batch_fence *fence = &writing->batch->fence;
+    return file_db_checkpoint(writing->db, fence->group, fence->topic, fence->partition, epoch,
+                              next, err);
 }
 
 static enum outcome pass_fence(struct writing *writing, struct error *err)
 {
-    bool moved;
+    sqlite3_stmt *row;
     int64_t epoch, next;
     const struct batch_fence *fence = &writing->batch->fence;
     struct bytes sequences = fence->sequences.size ? fence->sequences : BYTES_LITERAL("{}");
-    enum outcome outcome = file_db_run(
-        writing->db, STATEMENT_FENCE,
-        FILE_VALUES(FENCE_VALUES(fence), FILE_NUMBER(fence->epoch), FILE_NUMBER(fence->start),
-                    FILE_NUMBER(fence->end), FILE_NUMBER(fence->redis_next),
-                    FILE_NUMBER(fence->results_next), FILE_TEXT(sequences)),
-        &moved, err);
-    if (outcome != OUT_OK || moved)
-        return outcome;
-    outcome = see_progress(writing, &epoch, &next, err);
+    enum outcome outcome =
+        file_db_get(writing->db, PASS_FENCE,
+                    VALUES(NAME(fence->group), NAME(fence->topic), NUMBER(fence->partition),
+                           NUMBER(fence->epoch), NUMBER(fence->start), NUMBER(fence->end),
+                           NUMBER(fence->redis_next), NUMBER(fence->results_next), TEXT(sequences)),
+                    &row, err);
+    if (row)
+        return file_db_end(writing->db, row, err);
+    if (outcome == OUT_OK)
+        outcome = checkpoint_of(writing, &epoch, &next, err);
     if (outcome != OUT_OK)
         return outcome;
     if (epoch != fence->epoch)
@@ -182,14 +194,14 @@ static struct bytes soften(struct writing *writing, const struct mapping *mappin
 static enum outcome put_record(struct writing *writing, const struct batch_item *item,
                                struct bytes json, struct error *err)
 {
-    struct file_value text = FILE_TEXT(json);
+    struct file_value text = TEXT(json);
     if (!json.size)
-        text.kind = FILE_VALUE_NULL;
+        text.kind = BIND_NULL;
     struct bytes digest = bytes_of(item->row.digest.bytes, sizeof item->row.digest.bytes);
-    return file_db_run(writing->db, STATEMENT_PUT_RECORD,
-                       FILE_VALUES(RECORD_VALUES(item), FILE_NUMBER(item->row.version),
-                                   FILE_BLOB(digest), FILE_NUMBER(item->row.deleted), text),
-                       NULL, err);
+    return file_db_run(writing->db, PUT_RECORD,
+                       VALUES(RECORD_VALUES(item), NUMBER(item->row.version), BLOB(digest),
+                              NUMBER(item->row.deleted), text),
+                       err);
 }
 
 static enum outcome put_boxes(struct writing *writing, const struct batch_item *item,
@@ -200,12 +212,11 @@ static enum outcome put_boxes(struct writing *writing, const struct batch_item *
     struct sealed_box box;
     enum outcome outcome = OUT_OK;
     while (outcome == OUT_OK && secret_sealed_next(item->sealed, &at, &box, &bad))
-        outcome = file_db_run(writing->db, STATEMENT_PUT_BOX,
-                              FILE_VALUES(FILE_TEXT(item->row.tenant), FILE_TEXT(box.reference),
-                                          FILE_TEXT(bytes_text(item->mapping->entity)),
-                                          FILE_TEXT(item->row.id), FILE_TEXT(box.field),
-                                          FILE_BLOB(box.box)),
-                              NULL, err);
+        outcome = file_db_run(writing->db, PUT_BOX,
+                              VALUES(TEXT(item->row.tenant), TEXT(box.reference),
+                                     NAME(item->mapping->entity), TEXT(item->row.id),
+                                     TEXT(box.field), BLOB(box.box)),
+                              err);
     return outcome;
 }
 
@@ -216,7 +227,7 @@ static enum outcome classify(struct writing *writing, struct batch_item *item, s
     sqlite3_stmt *row;
     *soft = (struct bytes){0};
     enum outcome outcome =
-        file_db_get(writing->db, STATEMENT_SEE_RECORD, FILE_VALUES(RECORD_VALUES(item)), &row, err);
+        file_db_get(writing->db, SEE_RECORD, VALUES(RECORD_VALUES(item)), &row, err);
     if (outcome != OUT_OK)
         return outcome;
     int64_t version = row ? sqlite3_column_int64(row, 0) : INT64_MIN;
@@ -230,8 +241,7 @@ static enum outcome classify(struct writing *writing, struct batch_item *item, s
     } else if (item->row.deleted && item->mapping->on_delete == DELETE_SOFT && row) {
         *soft = soften(writing, item->mapping, file_db_column(row, 2));
     }
-    if (row)
-        sqlite3_reset(row);
+    sqlite3_reset(row);
     return OUT_OK;
 }
 
@@ -263,10 +273,8 @@ static enum outcome write_group(struct writing *writing, const struct batch_grou
         any = any || item->verdict == CLASS_APPLIED;
     }
     if (outcome == OUT_OK && any && !writing->only_classify)
-        outcome = file_db_run(
-            writing->db, STATEMENT_MARK_DIRTY,
-            FILE_VALUES(FILE_TEXT(bytes_text(group->mapping->entity)), FILE_TEXT(group->tenant)),
-            NULL, err);
+        outcome = file_db_run(writing->db, MARK_DIRTY,
+                              VALUES(NAME(group->mapping->entity), TEXT(group->tenant)), err);
     return outcome;
 }
 
@@ -290,7 +298,7 @@ static enum outcome settle_unknown(struct writing *writing, struct error *err)
     const struct batch_fence *fence = &writing->batch->fence;
     if (!writing->batch->outcome_unknown)
         return OUT_OK;
-    enum outcome outcome = see_progress(writing, &epoch, &next, err);
+    enum outcome outcome = checkpoint_of(writing, &epoch, &next, err);
     if (outcome == OUT_OK && epoch == fence->epoch && next == fence->end)
         writing->only_classify = true;
     return outcome;
@@ -304,17 +312,17 @@ static enum outcome write_batch(struct file_store *store, struct batch *batch,
     buf_init(&writing.scratch, 256u << 20);
     enum outcome outcome = file_store_check_place(store, err);
     if (outcome == OUT_OK)
-        outcome = file_db_run(&store->db, STATEMENT_BEGIN, FILE_NO_VALUES, NULL, err);
+        outcome = file_db_exec(&store->db, "BEGIN IMMEDIATE", err);
     if (outcome == OUT_OK)
         outcome = settle_unknown(&writing, err);
     if (outcome == OUT_OK)
         outcome = write_all(&writing, err);
     if (outcome == OUT_OK) {
-        outcome = file_db_run(&store->db, STATEMENT_COMMIT, FILE_NO_VALUES, NULL, err);
+        outcome = file_db_exec(&store->db, "COMMIT", err);
         batch->outcome_unknown = outcome != OUT_OK || writing.only_classify;
     }
     if (outcome != OUT_OK && !sqlite3_get_autocommit(store->db.connection))
-        (void)!file_db_run(&store->db, STATEMENT_ROLLBACK, FILE_NO_VALUES, NULL, &ignored);
+        (void)!file_db_exec(&store->db, "ROLLBACK", &ignored);
     buf_free(&writing.scratch);
     return outcome;
 }
@@ -360,20 +368,18 @@ static void prepare(struct file_sink *sink)
             }
         }
     } while (!batch->second_look && batch_promote(batch));
-    sink->prepared = true;
 }
 
 /* Pool. */
 static void work_on_batch(struct file_job *job)
 {
     struct file_sink *sink = of_job(job);
-    bool first = !sink->prepared;
-    if (first)
+    if (sink->phase == PHASE_PREPARE) {
         prepare(sink);
-    if (first && sink->refused)
-        return;
-    sink->tried = true;
-    if (sink->given_up)
+        if (sink->refused)
+            return;
+    }
+    if (sink->phase == PHASE_GIVE_UP)
         sink->outcome = error_set(&sink->err, OUT_RETRY, ERR_STORE_FILE, "the batch was given up");
     else
         sink->outcome = write_batch(sink->store, sink->batch, sink->texts, &sink->err);
@@ -383,7 +389,6 @@ static void end(struct file_sink *sink, enum outcome outcome, const struct error
 {
     struct batch *batch = sink->batch;
     sink->batch = NULL;
-    sink->waiting = false;
     sink->base.events.on_done(sink->base.owner, batch, outcome, outcome == OUT_OK ? NULL : err);
     if (sink->wanted && !sink->closing) {
         sink->wanted = false;
@@ -401,15 +406,16 @@ static void end_closed(struct file_sink *sink)
 static void batch_worked(struct file_job *job)
 {
     struct file_sink *sink = of_job(job);
-    if (!sink->tried && sink->closing) {
+    bool refused = sink->phase == PHASE_PREPARE && sink->refused;
+    if (refused && sink->closing) {
         end_closed(sink);
-    } else if (!sink->tried) {
-        sink->waiting = true;
+    } else if (refused) {
+        sink->phase = PHASE_WAITING;
         sink->base.events.on_rejected(sink->base.owner, sink->batch);
     } else {
         sink->store->dirty = sink->store->dirty || sink->outcome == OUT_OK;
         sink->between = true;
-        if (!sink->given_up && (sink->outcome == OUT_OK || sink->outcome == OUT_RETRY))
+        if (sink->phase != PHASE_GIVE_UP && sink->outcome != OUT_FATAL)
             say_state(sink, &sink->away, sink->outcome, &sink->err);
         end(sink, sink->outcome, &sink->err);
     }
@@ -430,24 +436,28 @@ static void submit(struct sink *base, struct batch *batch)
     struct file_sink *sink = of(base);
     assert(!sink->batch && "submit without can_submit");
     sink->batch = batch;
-    sink->prepared = sink->tried = sink->refused = sink->waiting = sink->given_up = false;
+    sink->phase = PHASE_PREPARE;
+    sink->refused = false;
+    file_store_post(sink->store, &sink->job);
+}
+
+static void go_on(struct sink *base, const struct batch *batch, enum phase phase)
+{
+    struct file_sink *sink = of(base);
+    if (sink->batch != batch || sink->phase != PHASE_WAITING)
+        return;
+    sink->phase = phase;
     file_store_post(sink->store, &sink->job);
 }
 
 static void commit(struct sink *base, struct batch *batch)
 {
-    struct file_sink *sink = of(base);
-    if (sink->batch != batch || !sink->waiting)
-        return;
-    sink->waiting = false;
-    file_store_post(sink->store, &sink->job);
+    go_on(base, batch, PHASE_WRITE);
 }
 
 static void give_up(struct sink *base, struct batch *batch)
 {
-    struct file_sink *sink = of(base);
-    sink->given_up = sink->batch == batch && sink->waiting;
-    commit(base, batch); /* which sees it there */
+    go_on(base, batch, PHASE_GIVE_UP); /* which ends it, not from in here */
 }
 
 /* ---- the files --------------------------------------------------------------------------- */
@@ -601,7 +611,7 @@ static void close_sink(struct sink *base, void (*on_closed)(void *owner))
     sink->on_closed = on_closed;
     sink->close_by_ms = uv_now(sink->timer.loop) + CLOSE_MS;
     uv_timer_stop(&sink->timer);
-    if (sink->batch && sink->waiting)
+    if (sink->batch && sink->phase == PHASE_WAITING)
         end_closed(sink);
     go_on_closing(sink);
 }

@@ -128,15 +128,15 @@ enum outcome file_store_check_place(const struct file_store *store, struct error
 /* DELETE_HARD: tombstones that have had their time. */
 static enum outcome forget_deletes(struct file_store *store, struct error *err)
 {
+    static const char SQL[] = "DELETE FROM record WHERE entity = ?1 AND deleted = 1 "
+                              "AND json IS NULL AND written_at < unixepoch() - ?2";
     enum outcome outcome = OUT_OK;
     int64_t life_s = (int64_t)(store->settings->tombstone_life_ms / 1000);
     for (size_t i = 0; i < store->mappings->count && outcome == OUT_OK; i++) {
         const struct mapping *mapping = store->mappings->items[i];
         if (mapping->on_delete == DELETE_HARD)
-            outcome = file_db_run(
-                &store->db, STATEMENT_FORGET,
-                FILE_VALUES(FILE_TEXT(bytes_text(mapping->entity)), FILE_NUMBER(life_s)), NULL,
-                err);
+            outcome =
+                file_db_run(&store->db, SQL, VALUES(NAME(mapping->entity), NUMBER(life_s)), err);
     }
     return outcome;
 }

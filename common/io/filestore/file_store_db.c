@@ -2,6 +2,7 @@
  * The database of the file store. Durable in the strict sense: WAL with synchronous=FULL, so a
  * COMMIT that returned is on the disk.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -38,69 +39,6 @@
 #define SCHEMA_FROM_1                                                                              \
     "BEGIN; ALTER TABLE file ADD COLUMN digest BLOB; ALTER TABLE file ADD COLUMN next_digest "     \
     "BLOB; ALTER TABLE file ADD COLUMN problem TEXT; PRAGMA user_version = 2; COMMIT;"
-
-#define RECORDS "SELECT entity, tenant, id, version, digest, deleted, json FROM record "
-#define FILE_KEY "entity = ?1 AND tenant = ?2"
-#define PROGRESS_KEY "\"group\" = ?1 AND topic = ?2 AND partition = ?3"
-
-static const char *const SQL[STATEMENT_COUNT] = {
-    [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
-    [STATEMENT_COMMIT] = "COMMIT",
-    [STATEMENT_ROLLBACK] = "ROLLBACK",
-    [STATEMENT_FENCE] = "UPDATE progress SET next_offset = ?6, redis_next = max(redis_next, ?7), "
-                        "results_next = max(results_next, ?8), sequences = ?9 WHERE " PROGRESS_KEY
-                        " AND epoch = ?4 AND next_offset = ?5 RETURNING 1",
-    [STATEMENT_SEE_PROGRESS] = "SELECT epoch, next_offset FROM progress WHERE " PROGRESS_KEY,
-    [STATEMENT_SEE_RECORD] = "SELECT version, digest, json FROM record "
-                             "WHERE entity = ?1 AND tenant = ?2 AND id = ?3",
-    [STATEMENT_PUT_RECORD] =
-        "INSERT INTO record (entity, tenant, id, version, digest, deleted, json, written_at) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, unixepoch()) "
-        "ON CONFLICT (entity, tenant, id) DO UPDATE SET version = excluded.version, "
-        "digest = excluded.digest, deleted = excluded.deleted, json = excluded.json, "
-        "written_at = excluded.written_at WHERE version < excluded.version",
-    [STATEMENT_PUT_BOX] =
-        "INSERT INTO box (tenant, reference, entity, id, field, box, created_at) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, unixepoch()) ON CONFLICT (tenant, reference) DO NOTHING",
-    [STATEMENT_MARK_DIRTY] = "INSERT INTO file (entity, tenant, dirty) VALUES (?1, ?2, 1) "
-                             "ON CONFLICT (entity, tenant) DO UPDATE SET dirty = 1",
-    [STATEMENT_NEXT_DIRTY] =
-        "SELECT entity, tenant FROM file WHERE dirty = 1 AND (entity, tenant) > (?1, ?2) "
-        "ORDER BY entity, tenant LIMIT 1",
-    [STATEMENT_COUNT_DIRTY] = "SELECT count(*) FROM file WHERE dirty = 1",
-    [STATEMENT_SEE_FILE] = "SELECT dirty, ours, digest, next_digest FROM file WHERE " FILE_KEY,
-    [STATEMENT_OWN_FILE] = "UPDATE file SET ours = 1, next_digest = ?3, digest = CASE WHEN "
-                           "?4 THEN next_digest ELSE digest END WHERE " FILE_KEY,
-    [STATEMENT_MARK_CLEAN] = "UPDATE file SET dirty = 0, digest = next_digest, next_digest = NULL, "
-                             "problem = NULL WHERE " FILE_KEY,
-    [STATEMENT_SET_PROBLEM] =
-        "UPDATE file SET problem = ?3 WHERE " FILE_KEY " AND problem IS NOT ?3 RETURNING 1",
-    [STATEMENT_ADD_FILES] = "INSERT INTO file (entity, tenant, dirty) "
-                            "SELECT DISTINCT entity, tenant, 1 FROM record WHERE true "
-                            "ON CONFLICT (entity, tenant) DO NOTHING",
-    [STATEMENT_FILES] = "SELECT entity, tenant FROM file ORDER BY entity, tenant",
-    [STATEMENT_FILE_RECORDS] =
-        "SELECT id, json FROM record WHERE " FILE_KEY " AND json IS NOT NULL ORDER BY id",
-    [STATEMENT_RECORDS] = RECORDS "ORDER BY entity, tenant, id",
-    [STATEMENT_RECORD] = RECORDS "WHERE " FILE_KEY " AND id = ?3",
-    [STATEMENT_FORGET] = "DELETE FROM record WHERE entity = ?1 AND deleted = 1 AND json IS NULL "
-                         "AND written_at < unixepoch() - ?2",
-    [STATEMENT_PIN_TOPIC] =
-        "INSERT INTO pinned_topic (topic, partitions) VALUES (?1, ?2) "
-        "ON CONFLICT (topic) DO UPDATE SET partitions = partitions RETURNING partitions",
-    [STATEMENT_PIN_GROUP] =
-        "INSERT INTO pinned_group (\"group\", fingerprint) VALUES (?1, ?2) "
-        "ON CONFLICT (\"group\") DO UPDATE SET fingerprint = fingerprint RETURNING fingerprint",
-    [STATEMENT_CLAIM] =
-        "INSERT INTO progress (\"group\", topic, partition, owner) VALUES (?1, ?2, ?3, ?4) "
-        "ON CONFLICT (\"group\", topic, partition) DO UPDATE SET epoch = epoch + 1, "
-        "owner = excluded.owner "
-        "RETURNING next_offset, redis_next, results_next, epoch, sequences",
-    [STATEMENT_STAGES] =
-        "UPDATE progress SET redis_next = max(redis_next, ?5), "
-        "results_next = max(results_next, ?6) WHERE " PROGRESS_KEY " AND epoch = ?4",
-    [STATEMENT_RELEASE] = "UPDATE progress SET owner = NULL WHERE " PROGRESS_KEY " AND epoch = ?4",
-};
 
 static enum outcome failed(struct file_db *db, struct error *err)
 {
@@ -162,15 +100,14 @@ static enum outcome make_private(const char *path, struct error *err)
 
 static enum outcome make_schema(struct file_db *db, struct error *err)
 {
-    sqlite3_stmt *version = NULL;
+    sqlite3_stmt *row = NULL;
     enum outcome outcome =
         file_db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
-    bool first = outcome == OUT_OK &&
-                 sqlite3_prepare_v2(db->connection, "PRAGMA user_version", -1, &version, NULL) ==
-                     SQLITE_OK &&
-                 sqlite3_step(version) == SQLITE_ROW && sqlite3_column_int(version, 0) == 1;
-    sqlite3_finalize(version);
-    if (first)
+    if (outcome == OUT_OK)
+        outcome = file_db_get(db, "PRAGMA user_version", NO_VALUES, &row, err);
+    bool of_version_1 = row && sqlite3_column_int(row, 0) == 1;
+    sqlite3_reset(row);
+    if (of_version_1)
         outcome = file_db_exec(db, SCHEMA_FROM_1, err);
     return outcome == OUT_OK ? file_db_exec(db, "BEGIN;" SCHEMA "COMMIT;", err) : outcome;
 }
@@ -219,8 +156,8 @@ enum outcome file_db_snapshot(struct file_db *db, struct error *err)
 
 void file_db_close(struct file_db *db)
 {
-    for (int i = 0; i < STATEMENT_COUNT; i++)
-        sqlite3_finalize(db->statements[i]);
+    for (size_t i = 0; i < db->count; i++)
+        sqlite3_finalize(db->statements[i].statement);
     sqlite3_close(db->connection);
     *db = (struct file_db){0};
 }
@@ -231,34 +168,50 @@ static void bind_value(sqlite3_stmt *statement, int at, const struct file_value 
 {
     const char *start = value->bytes.data ? value->bytes.data : "";
     switch (value->kind) {
-    case FILE_VALUE_NULL:
+    case BIND_NULL:
         sqlite3_bind_null(statement, at);
         break;
-    case FILE_VALUE_TEXT:
+    case BIND_TEXT:
         sqlite3_bind_text64(statement, at, start, value->bytes.size, SQLITE_STATIC, SQLITE_UTF8);
         break;
-    case FILE_VALUE_BLOB:
+    case BIND_BLOB:
         sqlite3_bind_blob64(statement, at, start, value->bytes.size, SQLITE_STATIC);
         break;
-    case FILE_VALUE_NUMBER:
+    case BIND_NUMBER:
         sqlite3_bind_int64(statement, at, value->number);
         break;
     }
 }
 
-enum outcome file_db_get(struct file_db *db, enum file_statement name,
-                         const struct file_value *values, size_t count, sqlite3_stmt **row,
-                         struct error *err)
+/* Prepared on first use. A text is known by its place: the program has few. */
+static enum outcome prepare(struct file_db *db, const char *sql, sqlite3_stmt **statement,
+                            struct error *err)
 {
-    sqlite3_stmt **place = &db->statements[name];
-    *row = NULL;
-    if (!*place && sqlite3_prepare_v3(db->connection, SQL[name], -1, SQLITE_PREPARE_PERSISTENT,
-                                      place, NULL) != SQLITE_OK)
+    for (size_t i = 0; i < db->count; i++) {
+        *statement = db->statements[i].statement;
+        if (db->statements[i].sql == sql)
+            return sqlite3_reset(*statement), OUT_OK; /* what it failed of was told */
+    }
+    assert(db->count < FILE_DB_STATEMENTS);
+    if (sqlite3_prepare_v3(db->connection, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) !=
+        SQLITE_OK)
         return failed(db, err);
-    sqlite3_reset(*place);
+    db->statements[db->count].sql = sql;
+    db->statements[db->count++].statement = *statement;
+    return OUT_OK;
+}
+
+enum outcome file_db_get(struct file_db *db, const char *sql, const struct file_value *values,
+                         size_t count, sqlite3_stmt **row, struct error *err)
+{
+    *row = NULL;
+    sqlite3_stmt *statement;
+    enum outcome outcome = prepare(db, sql, &statement, err);
+    if (outcome != OUT_OK)
+        return outcome;
     for (size_t i = 0; i < count; i++)
-        bind_value(*place, (int)i + 1, &values[i]);
-    *row = *place;
+        bind_value(statement, (int)i + 1, &values[i]);
+    *row = statement;
     return file_db_next(db, row, err);
 }
 
@@ -281,14 +234,11 @@ enum outcome file_db_end(struct file_db *db, sqlite3_stmt *row, struct error *er
     return outcome;
 }
 
-enum outcome file_db_run(struct file_db *db, enum file_statement name,
-                         const struct file_value *values, size_t count, bool *any,
-                         struct error *err)
+enum outcome file_db_run(struct file_db *db, const char *sql, const struct file_value *values,
+                         size_t count, struct error *err)
 {
     sqlite3_stmt *row;
-    enum outcome outcome = file_db_get(db, name, values, count, &row, err);
-    if (any)
-        *any = row != NULL;
+    enum outcome outcome = file_db_get(db, sql, values, count, &row, err);
     return row ? file_db_end(db, row, err) : outcome;
 }
 
@@ -296,4 +246,26 @@ struct bytes file_db_column(sqlite3_stmt *row, int at)
 {
     const void *start = sqlite3_column_blob(row, at);
     return bytes_of(start, (size_t)sqlite3_column_bytes(row, at));
+}
+
+enum outcome file_db_checkpoint(struct file_db *db, const char *group, const char *topic,
+                                int32_t partition, int64_t *epoch, int64_t *next_offset,
+                                struct error *err)
+{
+    static const char SQL[] = "SELECT epoch, next_offset FROM progress WHERE " FILE_PARTITION_KEY;
+    sqlite3_stmt *row;
+    enum outcome outcome =
+        file_db_get(db, SQL, VALUES(NAME(group), NAME(topic), NUMBER(partition)), &row, err);
+    *epoch = row ? sqlite3_column_int64(row, 0) : 0;
+    *next_offset = row ? sqlite3_column_int64(row, 1) : -1;
+    sqlite3_reset(row);
+    return outcome;
+}
+
+enum outcome file_db_records(struct file_db *db, struct bytes entity, struct bytes tenant,
+                             sqlite3_stmt **row, struct error *err)
+{
+    static const char SQL[] =
+        "SELECT id, json FROM record WHERE " FILE_KEY " AND json IS NOT NULL ORDER BY id";
+    return file_db_get(db, SQL, VALUES(TEXT(entity), TEXT(tenant)), row, err);
 }

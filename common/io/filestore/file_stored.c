@@ -186,16 +186,13 @@ static enum outcome add_rows(struct inspection *at, bool *all, struct error *err
 {
     sqlite3_stmt *row;
     struct file_db *db = &at->view->db;
-    enum outcome outcome = file_db_get(
-        db, STATEMENT_FILE_RECORDS,
-        FILE_VALUES(FILE_TEXT(at->place.entity), FILE_TEXT(at->place.tenant)), &row, err);
+    enum outcome outcome = file_db_records(db, at->place.entity, at->place.tenant, &row, err);
     *all = true;
     while (row && *all) {
         *all = add(at, &at->rows, file_db_column(row, 0), digest_of(file_db_column(row, 1)));
         outcome = file_db_next(db, &row, err);
     }
-    if (row)
-        sqlite3_reset(row);
+    sqlite3_reset(row);
     return outcome;
 }
 
@@ -452,16 +449,9 @@ static struct file_reader *of(struct stored_reader *base)
 static enum outcome read_progress(struct stored_reader *base, const char *group, const char *topic,
                                   int32_t partition, int64_t *next_offset, struct error *err)
 {
-    sqlite3_stmt *row;
-    enum outcome outcome =
-        file_db_get(&of(base)->view.db, STATEMENT_SEE_PROGRESS,
-                    FILE_VALUES(FILE_TEXT(bytes_text(group)), FILE_TEXT(bytes_text(topic)),
-                                FILE_NUMBER(partition)),
-                    &row, err);
-    *next_offset = row ? sqlite3_column_int64(row, 1) : -1;
-    if (row)
-        sqlite3_reset(row);
-    return outcome;
+    int64_t epoch;
+    return file_db_checkpoint(&of(base)->view.db, group, topic, partition, &epoch, next_offset,
+                              err);
 }
 
 /* Views into the statement's row. */
@@ -521,15 +511,18 @@ static enum outcome take_file(struct inspection *at, struct stored *stored, bool
     return OUT_OK;
 }
 
+#define SELECT_RECORDS "SELECT entity, tenant, id, version, digest, deleted, json FROM record "
+
 static enum outcome read_next(struct stored_reader *base, struct stored *stored, struct error *err)
 {
+    static const char SQL[] = SELECT_RECORDS "ORDER BY entity, tenant, id";
     struct file_reader *reader = of(base);
     struct file_db *db = &reader->view.db;
     enum outcome outcome = OUT_OK;
     *stored = (struct stored){0};
     for (;;) {
         if (!reader->begun)
-            outcome = file_db_get(db, STATEMENT_RECORDS, FILE_NO_VALUES, &reader->row, err);
+            outcome = file_db_get(db, SQL, NO_VALUES, &reader->row, err);
         else if (reader->row)
             outcome = file_db_next(db, &reader->row, err);
         reader->begun = true;
@@ -553,12 +546,11 @@ static enum outcome find(struct stored_reader *base, const struct mapping *mappi
                          struct bytes tenant, struct bytes id, struct stored *stored, bool *found,
                          struct error *err)
 {
+    static const char SQL[] = SELECT_RECORDS "WHERE " FILE_KEY " AND id = ?3";
     sqlite3_stmt *row;
     struct file_reader *reader = of(base);
     enum outcome outcome = file_db_get(
-        &reader->view.db, STATEMENT_RECORD,
-        FILE_VALUES(FILE_TEXT(bytes_text(mapping->entity)), FILE_TEXT(tenant), FILE_TEXT(id)), &row,
-        err);
+        &reader->view.db, SQL, VALUES(NAME(mapping->entity), TEXT(tenant), TEXT(id)), &row, err);
     *found = row != NULL;
     if (!row)
         return outcome;
@@ -600,10 +592,11 @@ enum outcome file_stored_open(const struct settings *settings, const struct mapp
 
 static uint64_t count_dirty(struct file_db *db)
 {
+    static const char SQL[] = "SELECT count(*) FROM file WHERE dirty = 1";
     struct error ignored;
     sqlite3_stmt *row;
     uint64_t count = 0;
-    if (file_db_get(db, STATEMENT_COUNT_DIRTY, FILE_NO_VALUES, &row, &ignored) == OUT_OK && row) {
+    if (file_db_get(db, SQL, NO_VALUES, &row, &ignored) == OUT_OK && row) {
         count = (uint64_t)sqlite3_column_int64(row, 0);
         sqlite3_reset(row); /* ends the read: the next one sees what came since */
     }
@@ -670,12 +663,13 @@ static void add_name(struct walk *walk, struct bytes entity, struct bytes tenant
 
 static enum outcome walk_files(struct walk *walk, struct error *err)
 {
+    static const char SQL[] = "SELECT entity, tenant FROM file ORDER BY entity, tenant";
     sqlite3_stmt *row = NULL;
     struct file_db *db = &walk->view.db;
     enum outcome outcome = file_db_snapshot(db, err);
     inspection_init(&walk->file, &walk->view);
     if (outcome == OUT_OK)
-        outcome = file_db_get(db, STATEMENT_FILES, FILE_NO_VALUES, &row, err);
+        outcome = file_db_get(db, SQL, NO_VALUES, &row, err);
     while (outcome == OUT_OK && row) {
         struct bytes entity = file_db_column(row, 0), tenant = file_db_column(row, 1);
         add_name(walk, entity, tenant);
@@ -825,6 +819,9 @@ enum outcome file_store_rebuild(const struct settings *settings, const struct ma
                                 bool replace_edited, bool dry, file_rebuilt_each *each, void *owner,
                                 struct error *err)
 {
+    static const char SQL[] = "INSERT INTO file (entity, tenant, dirty) "
+                              "SELECT DISTINCT entity, tenant, 1 FROM record WHERE true "
+                              "ON CONFLICT (entity, tenant) DO NOTHING";
     struct rebuilding rebuilding = {
         .replace_edited = replace_edited, .dry = dry, .each = each, .owner = owner, .err = err};
     struct walk walk = {.each = rebuild_file, .owner = &rebuilding};
@@ -833,8 +830,7 @@ enum outcome file_store_rebuild(const struct settings *settings, const struct ma
     if (outcome == OUT_OK)
         outcome = file_store_open(settings, mappings, &rebuilding.store, err);
     if (outcome == OUT_OK && !dry)
-        outcome =
-            file_db_run(&rebuilding.store->db, STATEMENT_ADD_FILES, FILE_NO_VALUES, NULL, err);
+        outcome = file_db_run(&rebuilding.store->db, SQL, NO_VALUES, err);
     if (outcome == OUT_OK)
         outcome = walk_files(&walk, err);
     walk_close(&walk);
