@@ -184,34 +184,31 @@ static void bind_value(sqlite3_stmt *statement, int at, const struct file_value 
 }
 
 /* Prepared on first use. A text is known by its place: the program has few. */
-static enum outcome prepare(struct file_db *db, const char *sql, sqlite3_stmt **statement,
-                            struct error *err)
+static sqlite3_stmt *statement_of(struct file_db *db, const char *sql)
 {
-    for (size_t i = 0; i < db->count; i++) {
-        *statement = db->statements[i].statement;
-        if (db->statements[i].sql == sql)
-            return sqlite3_reset(*statement), OUT_OK; /* what it failed of was told */
-    }
-    assert(db->count < FILE_DB_STATEMENTS);
-    if (sqlite3_prepare_v3(db->connection, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) !=
-        SQLITE_OK)
-        return failed(db, err);
-    db->statements[db->count].sql = sql;
-    db->statements[db->count++].statement = *statement;
-    return OUT_OK;
+    size_t at = 0;
+    while (at < db->count && db->statements[at].sql != sql)
+        at++;
+    assert(at < FILE_DB_STATEMENTS);
+    sqlite3_stmt **statement = &db->statements[at].statement;
+    if (at < db->count)
+        sqlite3_reset(*statement);
+    else if (sqlite3_prepare_v3(db->connection, sql, -1, SQLITE_PREPARE_PERSISTENT, statement,
+                                NULL) != SQLITE_OK)
+        return NULL;
+    db->statements[at].sql = sql;
+    db->count += at == db->count;
+    return *statement;
 }
 
 enum outcome file_db_get(struct file_db *db, const char *sql, const struct file_value *values,
                          size_t count, sqlite3_stmt **row, struct error *err)
 {
-    *row = NULL;
-    sqlite3_stmt *statement;
-    enum outcome outcome = prepare(db, sql, &statement, err);
-    if (outcome != OUT_OK)
-        return outcome;
+    *row = statement_of(db, sql);
+    if (!*row)
+        return failed(db, err);
     for (size_t i = 0; i < count; i++)
-        bind_value(statement, (int)i + 1, &values[i]);
-    *row = statement;
+        bind_value(*row, (int)i + 1, &values[i]);
     return file_db_next(db, row, err);
 }
 

@@ -487,24 +487,15 @@ static enum outcome take_file(struct inspection *at, struct stored *stored, bool
                    bytes_equal(at->place.tenant, stored->tenant);
     if (!at_hand && inspect(at, entity, stored->tenant, err) != OUT_OK)
         return OUT_FATAL;
-    uint32_t element = FILE_MATCH_NONE;
-    switch (at->found.state) {
-    case FILE_RIGHT:
-    case FILE_PENDING:
+    if (at->found.state == FILE_RIGHT || at->found.state == FILE_PENDING)
         return OUT_OK;
-    case FILE_UNREADABLE:
+    if (at->found.state == FILE_UNREADABLE) {
         error_set(err, OUT_REJECT, ERR_STORE_FILE, "the record's file cannot be read");
         error_cause(err, "%s", at->found.reason);
         return OUT_REJECT;
-    case FILE_EDITED: {
-        uint32_t row = find_row(at, stored->id);
-        element = row < at->rows.count ? at->match.element_of[row] : FILE_MATCH_NONE;
-        break;
     }
-    case FILE_MISSING:
-    case FILE_UNOWNED:
-        break;
-    }
+    uint32_t row = find_row(at, stored->id); /* of an edited one; else there are none */
+    uint32_t element = row < at->rows.count ? at->match.element_of[row] : FILE_MATCH_NONE;
     *there = element != FILE_MATCH_NONE;
     if (*there)
         stored->json = at->elements.texts[element];
@@ -769,50 +760,42 @@ struct rebuilding {
 };
 
 /* What a dry run says of a file: the same as writing would, as far as looking tells. */
-static void guess(struct rebuilding *rebuilding, const struct file_found *found)
+static enum outcome guess(const struct rebuilding *rebuilding, const struct file_found *found,
+                          struct file_written *written, struct error *err)
 {
-    struct error err;
     bool theirs =
         found->state == FILE_UNOWNED || (found->state == FILE_EDITED && !found->as_written);
-    bool left = found->state == FILE_UNREADABLE || (theirs && !rebuilding->replace_edited);
-    if (left) {
-        error_set(&err, OUT_REJECT, ERR_STORE_EDITED, "%s", found->reason);
-        error_where(&err, "%s/%.*s", rebuilding->store->settings->store_dir,
-                    BYTES_ARGS(found->path));
-    }
-    rebuilding->each(rebuilding->owner, found->path,
-                     left     ? FILE_REBUILT_LEFT
-                     : theirs ? FILE_REBUILT_KEPT
-                              : FILE_REBUILT_WRITTEN,
-                     left ? &err : NULL);
+    written->kept = theirs;
+    if (found->state != FILE_UNREADABLE && (!theirs || rebuilding->replace_edited))
+        return OUT_OK;
+    error_set(err, OUT_REJECT, ERR_STORE_EDITED, "%s", found->reason);
+    error_where(err, "%s/%.*s", rebuilding->store->settings->store_dir, BYTES_ARGS(found->path));
+    return OUT_REJECT;
 }
 
 static void rebuild_file(void *owner, const struct file_found *found)
 {
     struct rebuilding *rebuilding = owner;
-    struct file_written written;
+    struct file_written written = {0};
     struct error err;
-    if (rebuilding->outcome != OUT_OK)
+    enum file_rebuilt how = FILE_REBUILT_SAME;
+    enum outcome outcome = rebuilding->outcome;
+    if (outcome != OUT_OK)
         return;
-    if (found->state == FILE_RIGHT && !found->dirty) {
-        rebuilding->each(rebuilding->owner, found->path, FILE_REBUILT_SAME, NULL);
-        return;
+    if (found->state != FILE_RIGHT || found->dirty) {
+        outcome = rebuilding->dry ? guess(rebuilding, found, &written, &err)
+                                  : file_export(rebuilding->store, found->entity, found->tenant,
+                                                rebuilding->replace_edited, &written, &err);
+        how = outcome != OUT_OK ? FILE_REBUILT_LEFT
+              : written.kept    ? FILE_REBUILT_KEPT
+                                : FILE_REBUILT_WRITTEN;
     }
-    if (rebuilding->dry) {
-        guess(rebuilding, found);
-        return;
+    if (outcome == OUT_OK || outcome == OUT_REJECT || err.code == ERR_STORE_UNWRITTEN) {
+        rebuilding->each(rebuilding->owner, found->path, how, outcome == OUT_OK ? NULL : &err);
+        return; /* what is left costs itself alone */
     }
-    enum outcome outcome = file_export(rebuilding->store, found->entity, found->tenant,
-                                       rebuilding->replace_edited, &written, &err);
-    if (outcome == OUT_OK) {
-        rebuilding->each(rebuilding->owner, found->path,
-                         written.kept ? FILE_REBUILT_KEPT : FILE_REBUILT_WRITTEN, NULL);
-    } else if (outcome == OUT_REJECT || err.code == ERR_STORE_UNWRITTEN) { /* costs this file */
-        rebuilding->each(rebuilding->owner, found->path, FILE_REBUILT_LEFT, &err);
-    } else {
-        rebuilding->outcome = outcome;
-        *rebuilding->err = err;
-    }
+    rebuilding->outcome = outcome;
+    *rebuilding->err = err;
 }
 
 enum outcome file_store_rebuild(const struct settings *settings, const struct mapping_set *mappings,
