@@ -404,7 +404,8 @@ static enum outcome compare(struct inspection *at, const struct file_note *note,
     }
 }
 
-/* Looks at a file, whatever was at hand before. OUT_FATAL: the database cannot be read. */
+/* Compares a file with its rows, whatever was at hand before. OUT_FATAL: the database cannot be
+ * read. */
 static enum outcome inspect(struct inspection *at, struct bytes entity, struct bytes tenant,
                             struct error *err)
 {
@@ -475,12 +476,12 @@ static enum outcome take_row(sqlite3_stmt *row, const struct mapping *mapping,
     return error_set(err, OUT_REJECT, ERR_STORE_FILE, "the stored record is damaged");
 }
 
-/* What lies in the file, of a row; *there false when that is nothing. */
-static enum outcome take_file(struct inspection *at, struct stored *stored, bool *there,
+/* What lies in the file, of a row; *exists false when that is nothing. */
+static enum outcome take_file(struct inspection *at, struct stored *stored, bool *exists,
                               struct error *err)
 {
     struct bytes entity = bytes_text(stored->mapping->entity);
-    *there = true;
+    *exists = true;
     if (stored->deleted)
         return OUT_OK;
     bool at_hand = at->entity.size && bytes_equal(at->place.entity, entity) &&
@@ -496,8 +497,8 @@ static enum outcome take_file(struct inspection *at, struct stored *stored, bool
     }
     uint32_t row = find_row(at, stored->id); /* of an edited one; else there are none */
     uint32_t element = row < at->rows.count ? at->match.element_of[row] : FILE_MATCH_NONE;
-    *there = element != FILE_MATCH_NONE;
-    if (*there)
+    *exists = element != FILE_MATCH_NONE;
+    if (*exists)
         stored->json = at->elements.texts[element];
     return OUT_OK;
 }
@@ -523,11 +524,11 @@ static enum outcome read_next(struct stored_reader *base, struct stored *stored,
             mapping_set_find(reader->view.mappings, file_db_column(reader->row, 0));
         if (!mapping)
             continue;
-        bool there = true;
+        bool exists = true;
         outcome = take_row(reader->row, mapping, stored, err);
         if (outcome == OUT_OK && reader->files)
-            outcome = take_file(&reader->next, stored, &there, err);
-        if (there)
+            outcome = take_file(&reader->next, stored, &exists, err);
+        if (exists)
             return outcome;
         *stored = (struct stored){0};
     }
