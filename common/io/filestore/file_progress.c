@@ -24,11 +24,6 @@ struct file_progress {
     void (*on_closed)(void *owner);
 };
 
-static struct file_progress *of_job(struct file_job *job)
-{
-    return (struct file_progress *)((char *)job - offsetof(struct file_progress, job));
-}
-
 static const char PIN_TOPIC[] =
     "INSERT INTO pinned_topic (topic, partitions) VALUES (?1, ?2) "
     "ON CONFLICT (topic) DO UPDATE SET partitions = partitions RETURNING partitions";
@@ -128,7 +123,7 @@ static enum outcome move(struct file_progress *progress, struct error *err)
 
 static void work(struct file_job *job)
 {
-    struct file_progress *progress = of_job(job);
+    struct file_progress *progress = job->owner;
     struct error *err = &progress->err;
     switch (progress->request.kind) {
     case REQUEST_CHECK:
@@ -199,7 +194,7 @@ static void answer(struct file_progress *progress)
 
 static void worked(struct file_job *job)
 {
-    struct file_progress *progress = of_job(job);
+    struct file_progress *progress = job->owner;
     struct file_store *store = progress->store;
     struct progress *base = &progress->queue.base;
     if (progress->closing) {
@@ -242,7 +237,7 @@ struct progress *file_progress_new(uv_loop_t *loop, struct file_store *store,
     progress->queue.pump = pump;
     progress->store = store;
     progress->config = *config;
-    progress->job = (struct file_job){.work = work, .done = worked};
+    progress->job = (struct file_job){work, worked, progress, NULL};
     buf_init(&progress->sequences, 1u << 20);
     uv_timer_init(loop, &progress->timer);
     progress->timer.data = progress;

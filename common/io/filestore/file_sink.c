@@ -79,16 +79,6 @@ static struct file_sink *of(struct sink *base)
     return (struct file_sink *)base;
 }
 
-static struct file_sink *of_job(struct file_job *job)
-{
-    return (struct file_sink *)((char *)job - offsetof(struct file_sink, job));
-}
-
-static struct file_sink *of_files_job(struct file_job *job)
-{
-    return (struct file_sink *)((char *)job - offsetof(struct file_sink, files_job));
-}
-
 static void go_on_closing(struct file_sink *sink);
 
 /* Away while anything is: batches, files, or the progress, which has no word of its own for it. */
@@ -373,7 +363,7 @@ static void prepare(struct file_sink *sink)
 /* Pool. */
 static void work_on_batch(struct file_job *job)
 {
-    struct file_sink *sink = of_job(job);
+    struct file_sink *sink = job->owner;
     if (sink->phase == PHASE_PREPARE) {
         prepare(sink);
         if (sink->refused)
@@ -405,7 +395,7 @@ static void end_closed(struct file_sink *sink)
 
 static void batch_worked(struct file_job *job)
 {
-    struct file_sink *sink = of_job(job);
+    struct file_sink *sink = job->owner;
     bool refused = sink->phase == PHASE_PREPARE && sink->refused;
     if (refused && sink->closing) {
         end_closed(sink);
@@ -465,7 +455,7 @@ static void give_up(struct sink *base, struct batch *batch)
 /* Pool. */
 static void work_on_file(struct file_job *job)
 {
-    struct file_sink *sink = of_files_job(job);
+    struct file_sink *sink = job->owner;
     sink->files_outcome =
         file_export_next(sink->store, &sink->any_file, &sink->written, &sink->files_err);
 }
@@ -533,7 +523,7 @@ static void end_round(struct file_sink *sink, const struct error *failure)
 
 static void file_worked(struct file_job *job)
 {
-    struct file_sink *sink = of_files_job(job);
+    struct file_sink *sink = job->owner;
     bool bad_place = sink->any_file && sink->files_outcome == OUT_REJECT;
     if (bad_place)
         leave_file(sink);
@@ -626,8 +616,8 @@ struct sink *file_sink_new(uv_loop_t *loop, struct file_store *store,
     store->loop = loop;
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     sink->store = store;
-    sink->job = (struct file_job){.work = work_on_batch, .done = batch_worked};
-    sink->files_job = (struct file_job){.work = work_on_file, .done = file_worked};
+    sink->job = (struct file_job){work_on_batch, batch_worked, sink, NULL};
+    sink->files_job = (struct file_job){work_on_file, file_worked, sink, NULL};
     arena_init(&sink->texts_arena, TEXTS_MAX);
     buf_init(&sink->scratch, TEXTS_MAX);
     uv_timer_init(loop, &sink->timer);

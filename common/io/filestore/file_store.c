@@ -53,7 +53,6 @@ static void start_first(struct file_store *store)
 
 void file_store_post(struct file_store *store, struct file_job *job)
 {
-    job->store = store;
     job->next = NULL;
     if (store->last)
         store->last->next = job;

@@ -92,7 +92,7 @@ MUST_USE enum outcome file_db_records(struct file_db *db, struct bytes entity, s
 struct file_job {
     void (*work)(struct file_job *job); /* pool */
     void (*done)(struct file_job *job); /* loop; the job may be freed or posted again */
-    struct file_store *store;
+    void *owner;
     struct file_job *next;
 };
 
