@@ -104,12 +104,13 @@ static void produce(struct sim *sim)
 
 static bool is_there(const struct sim *sim, int place)
 {
-    return world_worker_is_member(&sim->world, place);
+    const struct memory_worker *over = sim->world.workers[place].over;
+    return over && memory_worker_is_member(over);
 }
 
 static struct bus_consumer *consumer_of(struct sim *sim, int place)
 {
-    return sim->world.workers[place].worker->consumer;
+    return sim->world.workers[place].over->worker->consumer;
 }
 
 /* Everybody who hears it gives up what he has; a frozen one does not, and is put out of the group.
@@ -122,7 +123,7 @@ static void begin_rebalance(struct sim *sim)
         if (sim->share[i] != HAS || sim->frozen[i] || !is_there(sim, i))
             continue;
         bus_memory_revoke(consumer_of(sim, i));
-        world_worker_consume(&sim->world, i, 0); /* it hears of it */
+        memory_worker_consume(sim->world.workers[i].over, 0); /* it hears of it */
         sim->share[i] = GIVES_UP;
     }
 }
@@ -219,7 +220,7 @@ static void write_step(struct sim *sim, int place)
     static const char *const FATES[] = {"done", "answer lost", "failed"};
     size_t which = below(sim, WORLD_CONNECTIONS);
     enum memory_fate fate = fate_of(sim);
-    if (world_worker_write(&sim->world, place, which, fate))
+    if (memory_worker_write(sim->world.workers[place].over, which, fate))
         say(sim, "write %d.%zu %s", place, which, FATES[fate]);
 }
 
@@ -227,8 +228,8 @@ static void write_step(struct sim *sim, int place)
 static void work_step(struct sim *sim, int place)
 {
     struct world *world = &sim->world;
-    if (world->workers[place].ended) {
-        say(sim, "ended %d: %d", place, (int)world->workers[place].worker->exit_code);
+    if (world->workers[place].over->ended) {
+        say(sim, "ended %d: %d", place, (int)world->workers[place].over->worker->exit_code);
         world_worker_end(world, place);
         gone(sim, place);
         return;
@@ -242,35 +243,35 @@ static void work_step(struct sim *sim, int place)
     case 0:
     case 1:
         say(sim, "consume %d", place);
-        world_worker_consume(world, place, 1 + below(sim, 5));
-        world_worker_turn(world, place); /* as at the end of each turn of a loop */
+        memory_worker_consume(sim->world.workers[place].over, 1 + below(sim, 5));
+        worker_turn(world->workers[place].over->worker); /* as at the end of each turn of a loop */
         break;
     case 2:
-        world_worker_checkpoint(world, place);
+        memory_worker_checkpoint(world->workers[place].over);
         break;
     case 3:
-        world_worker_pending(world, place);
+        memory_worker_pending(world->workers[place].over);
         break;
     case 4:
     case 5:
         write_step(sim, place);
         break;
     case 6:
-        world_worker_turn(world, place);
+        worker_turn(world->workers[place].over->worker);
         break;
     default:
         say(sim, "tick %d", place);
-        world_worker_tick(world, place);
+        memory_worker_tick(world->workers[place].over);
     }
 }
 
 static void rare_step(struct sim *sim, int place)
 {
     struct world *world = &sim->world;
-    bool alive = world->workers[place].worker && !world->workers[place].ended;
+    bool alive = world->workers[place].over && !world->workers[place].over->ended;
     uint64_t which = below(sim, 10);
     if (!alive) {
-        if (!world->workers[place].worker)
+        if (!world->workers[place].over)
             start(sim, place);
     } else if (which < 3) {
         crash(sim, place);
@@ -287,7 +288,7 @@ static void rare_step(struct sim *sim, int place)
         }
     } else if (which < 8 && !sim->frozen[place]) {
         say(sim, "stop %d", place);
-        worker_stop(world->workers[place].worker);
+        worker_stop(world->workers[place].over->worker);
     } else {
         uint64_t ms = 1 + below(sim, chance(sim, 10) ? 20000 : 400);
         say(sim, "time %" PRIu64, ms);
@@ -308,7 +309,7 @@ static void step(struct sim *sim)
         store_some(sim);
     if (chance(sim, 6))
         rare_step(sim, place);
-    else if (sim->world.workers[place].worker)
+    else if (sim->world.workers[place].over)
         work_step(sim, place);
     if (chance(sim, 20))
         sim->world.now_ms += below(sim, 60);
@@ -318,7 +319,8 @@ static void step(struct sim *sim)
 static bool check_memory(struct sim *sim)
 {
     for (int i = 0; i < WORLD_WORKERS; i++) {
-        const struct worker *worker = sim->world.workers[i].worker;
+        const struct memory_worker *over = sim->world.workers[i].over;
+        const struct worker *worker = over ? over->worker : NULL;
         const struct settings *settings = &sim->world.settings;
         if (!worker || worker->phase >= WORKER_CLOSING)
             continue;
@@ -352,7 +354,8 @@ static bool all_is_written(struct sim *sim)
 static bool somebody_is_halted(const struct sim *sim)
 {
     for (int i = 0; i < WORLD_WORKERS; i++) {
-        const struct worker *worker = sim->world.workers[i].worker;
+        const struct memory_worker *over = sim->world.workers[i].over;
+        const struct worker *worker = over ? over->worker : NULL;
         if (worker && worker->failure.code != ERR_NONE)
             return true;
     }
@@ -371,18 +374,22 @@ static bool come_to_rest(struct sim *sim)
             thaw(sim, i);
     for (int tick = 0; tick < REST_TICKS && !all_is_written(sim); tick++) {
         for (int i = 0; i < WORLD_WORKERS; i++) {
-            if (world->workers[i].ended) {
+            if (!world->workers[i].over)
+                continue;
+            if (world->workers[i].over->ended) {
                 world_worker_end(world, i);
                 gone(sim, i);
-            } else if (is_there(sim, i) && sim->share[i] == OUT && !sim->rebalancing) {
+                continue;
+            }
+            if (is_there(sim, i) && sim->share[i] == OUT && !sim->rebalancing) {
                 begin_rebalance(sim);
             }
             world_worker_settle(world, i);
-            world_worker_tick(world, i);
+            memory_worker_tick(world->workers[i].over);
         }
         if (sim->rebalancing)
             end_rebalance(sim);
-        if (!world->workers[0].worker)
+        if (!world->workers[0].over)
             start(sim, 0);
         world->now_ms += WORKER_TICK_MS;
         if (somebody_is_halted(sim))
@@ -409,19 +416,19 @@ static bool finish(struct sim *sim)
     for (int32_t p = 0; p < world->partitions; p++)
         all[p] = p;
     world_worker_start(world, 0);
-    for (int tick = 0; tick < END_TICKS && !world->workers[0].ended; tick++) {
-        if (!assigned && world_worker_is_member(world, 0)) {
-            bus_memory_assign(world->workers[0].worker->consumer, all, (size_t)world->partitions);
+    for (int tick = 0; tick < END_TICKS && !world->workers[0].over->ended; tick++) {
+        if (!assigned && is_there(sim, 0)) {
+            bus_memory_assign(consumer_of(sim, 0), all, (size_t)world->partitions);
             assigned = true;
         }
         world_worker_settle(world, 0);
         world->now_ms += WORKER_TICK_MS;
-        world_worker_tick(world, 0);
+        memory_worker_tick(world->workers[0].over);
         if (!model_check(sim->model, sim->why, sizeof sim->why))
             return false;
     }
-    const struct worker *worker = world->workers[0].worker;
-    if (!world->workers[0].ended) {
+    const struct worker *worker = world->workers[0].over->worker;
+    if (!world->workers[0].over->ended) {
         snprintf(sim->why, sizeof sim->why, "the last worker does not end: phase %d, held %zu",
                  worker->phase, worker->held_count);
         return false;

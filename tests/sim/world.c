@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/pending_children.h"
-
 static const char ITEM[] = "entity: item\ntable: item\nkey: [id]\ncolumns:\n"
                            "  - { name: id, from: /id, type: text }\n"
                            "  - { name: n, from: /n, type: int4 }\n";
@@ -114,8 +112,6 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
         abort();
     if (by_hand)
         bus_memory_by_hand(world->bus);
-    for (int i = 0; i < WORLD_WORKERS; i++)
-        world->workers[i].world = world;
 }
 
 void world_close(struct world *world)
@@ -174,11 +170,6 @@ int64_t world_produce(struct world *world, const struct world_message *message)
 
 /* ---- workers ----------------------------------------------------------------------------- */
 
-static struct world_worker *place_of(const struct worker *worker)
-{
-    return worker->world.owner;
-}
-
 static bool refuses(const struct batch_item *item)
 {
     int32_t n;
@@ -190,187 +181,40 @@ static bool refuses(const struct batch_item *item)
     return n == WORLD_POISON;
 }
 
-static enum outcome check_stores(struct worker *worker, struct error *err)
-{
-    (void)worker;
-    (void)err;
-    return OUT_OK;
-}
-
-static enum outcome open_stores(struct worker *worker, struct error *err)
-{
-    (void)err;
-    struct world_worker *place = place_of(worker);
-    struct world *world = place->world;
-    const struct memory_pending_config config = {
-        .store = world->store,
-        .bus = worker->bus,
-        .topic = worker->source,
-        .partitions = worker->partition_total,
-        .wait_ms = worker->settings->parent_wait_ms,
-        .clock = worker->clock,
-    };
-    worker->progress = place->progress =
-        memory_checkpoint_new(world->store, &worker->events->progress, worker);
-    worker->sink = place->sink =
-        memory_sink_new(world->store, WORLD_CONNECTIONS, refuses, &worker->events->sink, worker);
-    worker->pending = pending_children_new(worker);
-    place->pending = memory_pending_new(&config, &PENDING_CHILDREN_EVENTS, worker->pending);
-    pending_children_use(worker->pending, place->pending);
-    return OUT_OK;
-}
-
-static void free_stores(struct worker *worker)
-{
-    (void)worker;
-}
-
-/* What was left behind is ended as by a crash: the process is gone. */
-static void on_ended(void *owner, const char *left)
-{
-    struct world_worker *place = owner;
-    place->ended = true;
-    place->left = left;
-}
-
 void world_worker_start(struct world *world, int number)
 {
-    static const struct worker_stores STORES = {check_stores, open_stores, free_stores};
     struct world_worker *place = &world->workers[number];
     struct error err;
+    char name[16];
+    snprintf(name, sizeof name, "sim-%d", number);
     place->settings = world->settings;
-    const struct worker_world around = {.bus = bus_memory_bus(world->bus),
-                                        .clock = &world->clock,
-                                        .stores = &STORES,
-                                        .mappings = world->set,
-                                        .owner = place,
-                                        .on_ended = on_ended};
-    place->worker = worker_new(&place->settings, &around);
-    snprintf(place->worker->name, sizeof place->worker->name, "sim-%d", number);
-    if (worker_open(place->worker, &err) != OUT_OK) {
+    const struct memory_worker_config config = {.bus = world->bus,
+                                                .store = world->store,
+                                                .clock = &world->clock,
+                                                .mappings = world->set,
+                                                .connections = WORLD_CONNECTIONS,
+                                                .refuses = refuses,
+                                                .name = name};
+    if (memory_worker_start(&place->settings, &config, &place->over, &err) != OUT_OK) {
         fprintf(stderr, "%s %s\n", err.text, err.where);
         abort();
     }
-    worker_start(place->worker);
-}
-
-bool world_worker_is_member(const struct world *world, int number)
-{
-    const struct worker *worker = world->workers[number].worker;
-    return worker && worker->consumer && worker->phase == WORKER_RUNNING;
-}
-
-bool world_worker_consume(struct world *world, int number, size_t messages_max)
-{
-    struct worker *worker = world->workers[number].worker;
-    return worker && worker->consumer && bus_memory_turn(worker->consumer, messages_max);
-}
-
-/* A part is gone when it has told that it is closed, which a turn of it does. */
-struct turn {
-    const struct worker *worker;
-    int open_parts;
-    enum worker_phase phase;
-};
-
-static struct turn begin_turn(const struct world_worker *place)
-{
-    return (struct turn){place->worker, place->worker->open_parts, place->worker->phase};
-}
-
-static bool has_closed(const struct turn *turn)
-{
-    return turn->phase == WORKER_CLOSING &&
-           (turn->worker->phase != WORKER_CLOSING || turn->worker->open_parts < turn->open_parts);
-}
-
-bool world_worker_checkpoint(struct world *world, int number)
-{
-    struct world_worker *place = &world->workers[number];
-    if (!place->worker || !place->progress)
-        return false;
-    struct turn turn = begin_turn(place);
-    bool any = memory_checkpoint_turn(place->progress);
-    if (has_closed(&turn))
-        place->progress = NULL;
-    return any;
-}
-
-bool world_worker_pending(struct world *world, int number)
-{
-    struct world_worker *place = &world->workers[number];
-    if (!place->worker || !place->pending)
-        return false;
-    struct turn turn = begin_turn(place);
-    bool any = memory_pending_turn(place->pending);
-    if (has_closed(&turn))
-        place->pending = NULL;
-    return any;
-}
-
-bool world_worker_write(struct world *world, int number, size_t which, enum memory_fate fate)
-{
-    struct world_worker *place = &world->workers[number];
-    if (!place->worker || !place->sink)
-        return false;
-    struct turn turn = begin_turn(place);
-    size_t steps = memory_sink_steps(place->sink);
-    if (steps)
-        memory_sink_step(place->sink, which % steps, fate);
-    else if (turn.phase == WORKER_CLOSING)
-        memory_sink_turn(place->sink);
-    if (has_closed(&turn))
-        place->sink = NULL;
-    return steps || !place->sink;
-}
-
-void world_worker_turn(struct world *world, int number)
-{
-    if (world->workers[number].worker)
-        worker_turn(world->workers[number].worker);
-}
-
-void world_worker_tick(struct world *world, int number)
-{
-    if (!world->workers[number].worker)
-        return;
-    bus_poll(bus_memory_bus(world->bus));
-    worker_tick(world->workers[number].worker);
 }
 
 void world_worker_settle(struct world *world, int number)
 {
-    bool more = true;
-    struct world_worker *place = &world->workers[number];
-    while (more && place->worker && !place->ended) {
-        more = world_worker_checkpoint(world, number);
-        more = world_worker_consume(world, number, 100) || more;
-        world_worker_turn(world, number);
-        more = world_worker_write(world, number, 0, FATE_DONE) || more;
-        more = world_worker_pending(world, number) || more;
-        while (world->by_hand && bus_memory_unstored_senders(world->bus)) {
+    struct memory_worker *over = world->workers[number].over;
+    while (over) {
+        memory_worker_settle(over);
+        if (!world->by_hand || !bus_memory_unstored_senders(world->bus))
+            return;
+        while (bus_memory_unstored_senders(world->bus))
             bus_memory_store_one(world->bus, 0);
-            more = true;
-        }
-        world_worker_turn(world, number);
     }
 }
 
 void world_worker_end(struct world *world, int number)
 {
-    struct world_worker *place = &world->workers[number];
-    struct worker *worker = place->worker;
-    if (!worker)
-        return;
-    bus_poll(bus_memory_bus(world->bus)); /* no question of its own is left */
-    if (place->sink)
-        memory_sink_abandon(place->sink);
-    if (place->progress)
-        memory_checkpoint_abandon(place->progress);
-    if (place->pending)
-        memory_pending_abandon(place->pending);
-    if (worker->consumer)
-        bus_memory_abandon(worker->consumer);
-    worker_free(worker);
-    *place = (struct world_worker){.world = world};
+    memory_worker_free(world->workers[number].over);
+    world->workers[number].over = NULL;
 }

@@ -13,11 +13,8 @@
 #include "common/io/settings.h"
 #include "common/model/mapping/mapping_set.h"
 #include "common/port/bus_memory.h"
-#include "common/port/checkpoint_memory.h"
-#include "common/port/pending_memory.h"
-#include "common/port/sink_memory.h"
 #include "common/policy/version.h"
-#include "worker/worker.h"
+#include "worker/worker_memory.h"
 
 enum { WORLD_WORKERS = 3, WORLD_PARTITIONS_MAX = 4, WORLD_CONNECTIONS = 2 };
 
@@ -26,17 +23,9 @@ enum { WORLD_WORKERS = 3, WORLD_PARTITIONS_MAX = 4, WORLD_CONNECTIONS = 2 };
 #define WORLD_DEAD_LETTERS "sim.m.dlq"
 #define WORLD_POISON (-666) /* an n that the store refuses */
 
-struct world;
-
-/* A place for a worker. Its parts are kept here too, for a crash. */
+/* A place for a worker; NULL: nobody is there. */
 struct world_worker {
-    struct world *world;
-    struct worker *worker; /* NULL: nobody is there */
-    struct sink *sink;
-    struct progress *progress;
-    struct pending *pending;
-    bool ended;       /* on_ended was told, */
-    const char *left; /* and what it left behind; NULL: nothing */
+    struct memory_worker *over;
     struct settings settings;
 };
 
@@ -72,20 +61,13 @@ void world_close(struct world *world);
 /* Where the message is, in its partition. */
 int64_t world_produce(struct world *world, const struct world_message *message);
 
-/* Starts a worker in a place that is free; it is in no group yet (world_join). */
+/* Starts a worker in a place that is free; it is in no group yet. What it does are the calls of
+ * worker_memory.h. */
 void world_worker_start(struct world *world, int place);
-/* True when it has a consumer: once its store was checked. */
-bool world_worker_is_member(const struct world *world, int place);
-/* Each does one thing of a worker's loop; false when there was nothing to do. */
-bool world_worker_consume(struct world *world, int place, size_t messages_max);
-bool world_worker_checkpoint(struct world *world, int place);
-bool world_worker_pending(struct world *world, int place);
-bool world_worker_write(struct world *world, int place, size_t which, enum memory_fate fate);
-void world_worker_turn(struct world *world, int place);
-void world_worker_tick(struct world *world, int place);
-/* All of it until nothing is left to do at this time; stores what was sent. */
+/* All of it until nothing is left to do at this time; stores what was sent. Nobody there: nothing.
+ */
 void world_worker_settle(struct world *world, int place);
-/* It is gone, as by kill -9 unless it has ended. Nothing when nobody is there. */
+/* It is gone, as by kill -9 unless it has ended. Nobody there: nothing. */
 void world_worker_end(struct world *world, int place);
 
 #endif

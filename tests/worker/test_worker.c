@@ -23,7 +23,7 @@ static void tear_down(void)
 
 static struct worker *worker_at(int place)
 {
-    return W.workers[place].worker;
+    return W.workers[place].over->worker;
 }
 
 /* A worker that has all partitions and has claimed them. */
@@ -33,12 +33,12 @@ static void start_with_all(int place)
     for (int32_t p = 0; p < W.partitions; p++)
         all[p] = p;
     world_worker_start(&W, place);
-    while (world_worker_checkpoint(&W, place))
+    while (memory_worker_checkpoint(W.workers[place].over))
         ;
-    ck_assert(world_worker_is_member(&W, place));
+    ck_assert(memory_worker_is_member(W.workers[place].over));
     bus_memory_assign(worker_at(place)->consumer, all, (size_t)W.partitions);
-    world_worker_consume(&W, place, 0);
-    while (world_worker_checkpoint(&W, place))
+    memory_worker_consume(W.workers[place].over, 0);
+    while (memory_worker_checkpoint(W.workers[place].over))
         ;
 }
 
@@ -62,10 +62,9 @@ static int64_t put_broken(int32_t partition, int key)
 
 static void pass(uint64_t ms, int place)
 {
-    for (uint64_t gone = 0; gone < ms && worker_at(place) && !W.workers[place].ended;
-         gone += WORKER_TICK_MS) {
+    for (uint64_t gone = 0; gone < ms && !W.workers[place].over->ended; gone += WORKER_TICK_MS) {
         W.now_ms += WORKER_TICK_MS;
-        world_worker_tick(&W, place);
+        memory_worker_tick(W.workers[place].over);
         world_worker_settle(&W, place);
     }
 }
@@ -175,10 +174,11 @@ START_TEST(sends_dead_letters_before_it_writes)
     put("item", 0, 1, 5, 1);
     put_broken(0, 2);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
+    memory_worker_consume(W.workers[0].over, 100);
     for (int i = 0; i < 5; i++) {
-        world_worker_turn(&W, 0);
-        ck_assert(!world_worker_write(&W, 0, 0, FATE_DONE)); /* nothing is with the sink */
+        worker_turn(worker_at(0));
+        ck_assert(
+            !memory_worker_write(W.workers[0].over, 0, FATE_DONE)); /* nothing is with the sink */
     }
     ck_assert_int_eq(written(0), 0);
     ck_assert_uint_eq(bus_memory_unstored_senders(W.bus), 1);
@@ -196,11 +196,12 @@ START_TEST(sends_dead_letters_of_what_the_store_refuses)
     put("item", 0, 1, 5, 1);
     put("item", 0, 2, 5, WORLD_POISON);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0);
-    ck_assert(world_worker_write(&W, 0, 0, FATE_DONE)); /* it is refused, and nothing is written */
-    world_worker_turn(&W, 0);
-    ck_assert(!world_worker_write(&W, 0, 0, FATE_DONE));
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0));
+    ck_assert(memory_worker_write(W.workers[0].over, 0,
+                                  FATE_DONE)); /* it is refused, and nothing is written */
+    worker_turn(worker_at(0));
+    ck_assert(!memory_worker_write(W.workers[0].over, 0, FATE_DONE));
     ck_assert_int_eq(written(0), 0);
     ck_assert_int_eq(version_of("item", 1), -1);
     bus_memory_store_one(W.bus, 0);
@@ -218,14 +219,14 @@ START_TEST(halts_a_partition_whose_letter_cannot_be_had)
     put_broken(0, 1);
     put("item", 1, 2, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0);
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0));
     for (int tries = 0; tries < 2; tries++) { /* whole, and cut as far as the rule allows */
         ck_assert_uint_eq(bus_memory_unstored_senders(W.bus), 1);
         ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_READING);
         bus_memory_refuse_one(W.bus, 0, &TOO_LARGE);
-        world_worker_turn(&W, 0);
-        world_worker_turn(&W, 0);
+        worker_turn(worker_at(0));
+        worker_turn(worker_at(0));
     }
     ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_HALTED);
     world_worker_settle(&W, 0);
@@ -244,7 +245,7 @@ START_TEST(breaks_when_everything_is_refused)
     start_with_all(0);
     world_worker_settle(&W, 0);
     pass(3000, 0);
-    ck_assert(W.workers[0].ended);
+    ck_assert(W.workers[0].over->ended);
     ck_assert_int_eq(worker_at(0)->failure.code, ERR_BREAKER);
     ck_assert_int_eq(worker_at(0)->exit_code, error_code_exit(ERR_BREAKER));
     ck_assert_int_eq(written(0), 8); /* two batches */
@@ -258,12 +259,12 @@ START_TEST(tries_again_what_failed)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
+    memory_worker_consume(W.workers[0].over, 100);
     for (int i = 0; i < 3; i++) {
-        world_worker_turn(&W, 0);
-        ck_assert(world_worker_write(&W, 0, 0, FATE_FAILED));
-        world_worker_turn(&W, 0);
-        ck_assert(!world_worker_write(&W, 0, 0, FATE_DONE)); /* it waits */
+        worker_turn(worker_at(0));
+        ck_assert(memory_worker_write(W.workers[0].over, 0, FATE_FAILED));
+        worker_turn(worker_at(0));
+        ck_assert(!memory_worker_write(W.workers[0].over, 0, FATE_DONE)); /* it waits */
         W.now_ms += 60000;
     }
     ck_assert_uint_eq(worker_at(0)->counts.retries, 3);
@@ -279,9 +280,9 @@ START_TEST(asks_after_a_lost_answer)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0);
-    ck_assert(world_worker_write(&W, 0, 0, FATE_ANSWER_LOST));
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0));
+    ck_assert(memory_worker_write(W.workers[0].over, 0, FATE_ANSWER_LOST));
     ck_assert_int_eq(written(0), 1); /* it is there, and the worker does not know */
     ck_assert_uint_eq(told(CLASS_APPLIED), 0);
     W.now_ms += 60000;
@@ -299,13 +300,13 @@ START_TEST(changes_nothing_once_another_has_claimed)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0); /* its batch is with the sink */
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0)); /* its batch is with the sink */
     start_with_all(1);
     world_worker_settle(&W, 1);
     ck_assert_int_eq(written(0), 1);
     put("item", 0, 1, 9, 2);
-    ck_assert(world_worker_write(&W, 0, 0, FATE_DONE)); /* late */
+    ck_assert(memory_worker_write(W.workers[0].over, 0, FATE_DONE)); /* late */
     ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_FENCED);
     ck_assert_uint_eq(worker_at(0)->counts.fenced, 1);
     ck_assert_int_eq(written(0), 1);
@@ -319,11 +320,11 @@ START_TEST(claims_again_what_the_group_still_gives_it)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0);
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0));
     int64_t next;
     memory_store_claim(W.store, 0, &next); /* somebody who is gone by now */
-    world_worker_write(&W, 0, 0, FATE_DONE);
+    memory_worker_write(W.workers[0].over, 0, FATE_DONE);
     ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_FENCED);
     pass(4500, 0);
     ck_assert_int_eq(written(0), 0);
@@ -377,13 +378,13 @@ START_TEST(drains_what_is_with_the_store)
     for (int i = 0; i < 8; i++)
         put("item", 0, i, 5, i);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0); /* one batch is with the sink, another waits */
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0)); /* one batch is with the sink, another waits */
     worker_stop(worker_at(0));
-    world_worker_tick(&W, 0);
+    memory_worker_tick(W.workers[0].over);
     ck_assert_int_eq(worker_at(0)->phase, WORKER_DRAINING);
     pass(3000, 0);
-    ck_assert(W.workers[0].ended);
+    ck_assert(W.workers[0].over->ended);
     ck_assert_int_eq(worker_at(0)->exit_code, EXIT_OK);
     ck_assert_int_eq(written(0), 4);
     ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 4);
@@ -396,20 +397,20 @@ START_TEST(stops_in_time_when_the_store_is_silent)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0);
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0));
     worker_stop(worker_at(0));
     uint64_t began_ms = W.now_ms;
-    while (!W.workers[0].ended && W.now_ms - began_ms < 20000) {
+    while (!W.workers[0].over->ended && W.now_ms - began_ms < 20000) {
         W.now_ms += WORKER_TICK_MS;
-        world_worker_tick(&W, 0); /* its batch is never answered */
-        world_worker_checkpoint(&W, 0);
-        world_worker_pending(&W, 0);
+        memory_worker_tick(W.workers[0].over); /* its batch is never answered */
+        memory_worker_checkpoint(W.workers[0].over);
+        memory_worker_pending(W.workers[0].over);
         if (worker_at(0)->phase == WORKER_CLOSING)
-            world_worker_write(&W, 0, 0, FATE_FAILED);
-        world_worker_consume(&W, 0, 10);
+            memory_worker_write(W.workers[0].over, 0, FATE_FAILED);
+        memory_worker_consume(W.workers[0].over, 10);
     }
-    ck_assert(W.workers[0].ended);
+    ck_assert(W.workers[0].over->ended);
     ck_assert_uint_lt(W.now_ms - began_ms, 2000 + 4000); /* work.drain and four seconds */
     ck_assert_int_eq(written(0), 0);
 }
@@ -424,8 +425,8 @@ START_TEST(pauses_above_its_budget)
     start_with_all(0);
     size_t most = 0;
     for (int i = 0; i < 20; i++) { /* nothing is written */
-        world_worker_consume(&W, 0, 3);
-        world_worker_turn(&W, 0);
+        memory_worker_consume(W.workers[0].over, 3);
+        worker_turn(worker_at(0));
         if (worker_at(0)->in_flight_bytes > most)
             most = worker_at(0)->in_flight_bytes;
     }
@@ -444,12 +445,12 @@ START_TEST(gives_connections_to_partitions_in_turn)
     for (int i = 0; i < 40; i++)
         put("item", i % 4, i, 5, i);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0); /* two connections: partitions 0 and 1 */
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0)); /* two connections: partitions 0 and 1 */
     for (int i = 0; i < 60; i++) {
-        if (memory_sink_steps(W.workers[0].sink) > 1) /* the first one is never answered */
-            world_worker_write(&W, 0, 1, FATE_DONE);
-        world_worker_turn(&W, 0);
+        if (memory_sink_steps(W.workers[0].over->sink) > 1) /* the first one is never answered */
+            memory_worker_write(W.workers[0].over, 1, FATE_DONE);
+        worker_turn(worker_at(0));
     }
     int stuck = 0;
     for (int32_t p = 0; p < 4; p++)
@@ -481,18 +482,18 @@ START_TEST(waits_with_a_revocation_for_the_store)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0);
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0));
     bus_memory_revoke(worker_at(0)->consumer);
-    world_worker_consume(&W, 0, 0);
+    memory_worker_consume(W.workers[0].over, 0);
     ck_assert(bus_memory_is_revoking(worker_at(0)->consumer));
     W.now_ms += 1000;
-    world_worker_tick(&W, 0);
+    memory_worker_tick(W.workers[0].over);
     ck_assert(bus_memory_is_revoking(worker_at(0)->consumer));
-    world_worker_write(&W, 0, 0, FATE_DONE);
-    world_worker_tick(&W, 0);
+    memory_worker_write(W.workers[0].over, 0, FATE_DONE);
+    memory_worker_tick(W.workers[0].over);
     ck_assert(!bus_memory_is_revoking(worker_at(0)->consumer));
-    world_worker_checkpoint(&W, 0);
+    memory_worker_checkpoint(W.workers[0].over);
     ck_assert_int_eq(written(0), 1);
     ck_assert(!memory_store_checkpoint(W.store, 0)->owned);
 }
@@ -503,17 +504,17 @@ START_TEST(gives_up_at_last)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_with_all(0);
-    world_worker_consume(&W, 0, 100);
-    world_worker_turn(&W, 0);
+    memory_worker_consume(W.workers[0].over, 100);
+    worker_turn(worker_at(0));
     bus_memory_revoke(worker_at(0)->consumer);
-    world_worker_consume(&W, 0, 0);
+    memory_worker_consume(W.workers[0].over, 0);
     W.now_ms += 5100; /* fault row K01 */
-    world_worker_tick(&W, 0);
+    memory_worker_tick(W.workers[0].over);
     ck_assert(!bus_memory_is_revoking(worker_at(0)->consumer));
-    world_worker_checkpoint(&W, 0); /* released */
+    memory_worker_checkpoint(W.workers[0].over); /* released */
     ck_assert_int_eq(written(0), 0);
     start_with_all(1);
-    world_worker_write(&W, 0, 0, FATE_DONE); /* too late: the fence keeps it out */
+    memory_worker_write(W.workers[0].over, 0, FATE_DONE); /* too late: the fence keeps it out */
     ck_assert_int_eq(version_of("item", 1), -1);
     world_worker_settle(&W, 1);
     ck_assert_int_eq(version_of("item", 1), 5);
@@ -528,7 +529,7 @@ START_TEST(ends_at_the_end)
         put("item", i % 2, i, 5, i);
     start_with_all(0);
     pass(8000, 0);
-    ck_assert(W.workers[0].ended);
+    ck_assert(W.workers[0].over->ended);
     ck_assert_int_eq(worker_at(0)->exit_code, EXIT_OK);
     ck_assert_int_eq(written(0) + written(1), 10);
     ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 5);
