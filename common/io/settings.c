@@ -129,7 +129,7 @@ static const struct conf_field FIELDS[] = {
     {"produce.queue", "queue", 0, NULL, CONF_SIZE, AT(queue_bytes), "32MiB", 1u << 20, 1u << 30,
      NULL, "SIZE", "memory for records on their way to Kafka", PRODUCES},
     {"produce.body", "body", 0, NULL, CONF_SIZE, AT(body_bytes), "64MiB", 1024, 1u << 30, NULL,
-     "SIZE", "largest localStorage payload or dump taken from standard input", READS_SOURCES},
+     "SIZE", "largest localStorage payload, and dump taken from standard input", READS_SOURCES},
     {"produce.join_memory", "join-memory", 0, NULL, CONF_SIZE, AT(join_bytes), "32MiB", 1024,
      (uint64_t)16 << 30, NULL, "SIZE", "memory for records that are joined to others",
      READS_SOURCES},

@@ -8,8 +8,8 @@ BY_HAND='common/model/message/receipt.c|receipts on the wire (schemas/wire.md)
 common/model/json/json_stream.c|a form of the data
 common/model/message/tenant.c|the tenant context of the data
 common/policy/apply/sequence.c|the stored sequence numbers
-common/policy/collect/collect_storage_find.c|forms of localStorage
-common/policy/collect/collect_storage_merge.c|forms of localStorage
+common/policy/collect/collect_localstorage.c|forms of localStorage
+common/policy/collect/collect_localstorage_merge.c|forms of localStorage
 common/io/source/chromium_reader.c|the form of a localStorage payload
 common/io/log.c|log lines, written where memory is short'
 

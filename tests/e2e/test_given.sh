@@ -93,6 +93,16 @@ equal "of the storage, for a context" "$(tenants)" ""
 expect_exit 5 "$DROVER" rehearse -m agent.yaml -f local_storage --json storage.json > out.json 2> out.log
 equal "of the storage, as it says" "$(tenants)" "acme 2 "
 
+say "a storage larger than produce.body, as a file and as a stream"
+jq -n '{draft_1: ([range(300) | {n: .}] | tojson)}' > large.json
+for file in large.json -; do
+  expect_exit 5 "$DROVER" rehearse -m agent.yaml -f local_storage -t t --body 2KiB --json "$file" < large.json > out.json 2> out.log
+  equal "of $file, too large" "$(tenants)$(jq -c .rejected_by_code out.json)" '{"DRV-S014":1}'
+  has out.log 'raise produce.body'
+done
+"$DROVER" rehearse -m agent.yaml -f local_storage -t t --body 8KiB --json large.json > out.json 2> out.log
+equal "of one that is not" "$(tenants)" "t 300 "
+
 say "what a mapping collects counts, also when it is the only one"
 # collect kinds against forms: only what is written down is taken by itself; --entity is what takes a file against it
 mapping() { # NAME COLLECT

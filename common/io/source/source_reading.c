@@ -43,7 +43,7 @@ struct source_reading {
     bool head_is_all;
     bool head_fed;
     int copy; /* memfd of a stream that is read twice; -1: none */
-    off_t copied, replayed;
+    off_t kept, replayed;
     char *replay;
 
     struct buf tenant;       /* of all records; empty: each names its own */
@@ -189,24 +189,28 @@ static enum outcome no_copy(struct error *err)
     return OUT_FATAL;
 }
 
-/* Keeps what a stream gave, for the second reading. */
+/* What is held in memory has a limit: a localStorage whole, of what must be read twice the copy of
+ * a stream. */
 static enum outcome keep(struct source_reading *reading, struct bytes chunk, struct error *err)
 {
-    uint64_t most = reading->rules->settings->body_bytes;
-    if (reading->stage != STAGE_LEARNING || !byte_source_is_stream(reading->bytes))
+    uint64_t max = reading->rules->settings->body_bytes;
+    bool copies = reading->stage == STAGE_LEARNING && byte_source_is_stream(reading->bytes);
+    if (!copies && reading->form != COLLECT_LOCAL_STORAGE)
+        return OUT_OK;
+    if ((uint64_t)reading->kept + chunk.size > max)
+        return error_set(err, OUT_REJECT, ERR_SOURCE_BODY, "the payload has more than %llu bytes",
+                         (unsigned long long)max);
+    reading->kept += (off_t)chunk.size;
+    if (!copies)
         return OUT_OK;
     if (reading->copy < 0 && (reading->copy = memfd_create("drover", MFD_CLOEXEC)) < 0)
         return no_copy(err);
-    if ((uint64_t)reading->copied + chunk.size > most)
-        return error_set(err, OUT_REJECT, ERR_SOURCE_BODY, "the payload has more than %llu bytes",
-                         (unsigned long long)most);
     for (size_t done = 0; done < chunk.size;) {
         ssize_t size = write(reading->copy, chunk.data + done, chunk.size - done);
         if (size < 0 && errno != EINTR)
             return no_copy(err);
         done += size > 0 ? (size_t)size : 0;
     }
-    reading->copied += (off_t)chunk.size;
     return OUT_OK;
 }
 

@@ -7,9 +7,10 @@
  * first, the verifier again): form, mapping, tenant, key, place.
  *
  * The form: --format; else a file that some mapping's collect.files takes (or --entity) is a file
- * of that entity; else what its first bytes look like (policy/collect/collect.h). Forms that must
- * be read twice are: a file from the file again, standard input from a copy in memory (memfd,
- * bounded by produce.body), so that nothing of it touches a disk.
+ * of that entity; else what its first bytes look like (policy/collect/collect.h). A localStorage is
+ * held in memory, bounded by produce.body. A dump that must be read twice is: a file from the file
+ * again, standard input from a copy in memory (memfd, bounded by produce.body), so that nothing of
+ * it touches a disk.
  */
 
 #include "common/io/source/byte_source.h"

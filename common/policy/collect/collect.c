@@ -6,7 +6,8 @@
 struct collect *collect_new(enum collect_form form, const struct collect_config *config)
 {
     assert(form != COLLECT_FILES);
-    return form == COLLECT_LOCAL_STORAGE ? collect_storage_new(config) : collect_maps_new(config);
+    return form == COLLECT_LOCAL_STORAGE ? collect_localstorage_new(config)
+                                         : collect_maps_new(config);
 }
 
 void collect_free(struct collect *collect)
@@ -38,7 +39,7 @@ enum outcome collect_rewind(struct collect *collect, struct error *err)
 enum collect_form collect_detect(struct bytes first, bool whole, struct mapping *const *mappings,
                                  size_t mapping_count)
 {
-    if (collect_storage_detect(first, whole, mappings, mapping_count))
+    if (collect_localstorage_detect(first, mappings, mapping_count))
         return COLLECT_LOCAL_STORAGE;
     if (collect_maps_detect(first, whole, mappings, mapping_count))
         return COLLECT_MAP_DUMP;

@@ -5,14 +5,17 @@
  * Codecs that find records of several entities in one source: a browser's localStorage, a dump of
  * a program's maps. (Files of one entity are json_stream.h's.) Pure: bytes in, finds out.
  *
- * A source is read twice, because what is needed first may stand last: the first reading learns
- * (the tenant, which values are whole, what is merged and joined) and finds nothing; the second one
- * finds. The caller feeds the same bytes both times; other bytes are a source that changed.
+ * What is needed first may stand last (a payload's tenant, what is joined). A localStorage is
+ * therefore kept whole: the caller bounds it (produce.body), and finds come when it has ended. A
+ * dump is not: when it joins, it is read twice. The first reading learns and finds nothing; the
+ * second one finds. The caller feeds the same bytes both times; other bytes are a source that
+ * changed.
  *
  *   collect_new ─ feed… finish ─ next… END ─ collect_rewind ─ feed… finish ─ next… END
  *
- * Memory: one record (record_most), what is merged (record_most), what is joined (join_most), and
- * 64 bytes a key.
+ * Memory of a localStorage: the body and its values decoded (four times the body at most), 64 bytes
+ * a key, and what is merged (record_most). Of a dump: one record (record_most) and what is joined
+ * (join_most).
  */
 
 #include <stdbool.h>
@@ -96,10 +99,10 @@ struct collect_ops {
 struct collect {
     const struct collect_ops *ops;
 };
-struct collect *collect_storage_new(const struct collect_config *config); /* collect_storage.c */
-struct collect *collect_maps_new(const struct collect_config *config);    /* collect_maps.c */
-bool collect_storage_detect(struct bytes first, bool whole, struct mapping *const *mappings,
-                            size_t mapping_count);
+struct collect *collect_localstorage_new(const struct collect_config *config);
+struct collect *collect_maps_new(const struct collect_config *config);
+bool collect_localstorage_detect(struct bytes first, struct mapping *const *mappings,
+                                 size_t mapping_count);
 bool collect_maps_detect(struct bytes first, bool whole, struct mapping *const *mappings,
                          size_t mapping_count);
 

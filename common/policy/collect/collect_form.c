@@ -4,8 +4,6 @@
 bool collect_wants_first_reading(enum collect_form form, struct mapping *const *mappings,
                                  size_t mapping_count)
 {
-    if (form == COLLECT_LOCAL_STORAGE)
-        return true;
     for (size_t i = 0; form == COLLECT_MAP_DUMP && i < mapping_count; i++)
         if (mappings[i]->join)
             return true;

@@ -1,4 +1,4 @@
-/* Records as values of a browser's localStorage: policy/collect/collect_storage.c's way back. */
+/* Records as values of a browser's localStorage, as collect_localstorage.c reads them. */
 #include <string.h>
 
 #include "common/base/text.h"

@@ -12,65 +12,43 @@
 
 #include "common/base/hash.h"
 #include "common/base/text.h"
-#include "common/policy/collect/collect_storage_parts.h"
+#include "common/policy/collect/collect_localstorage.h"
 
 #define TENANT_MARK "{tenant}"
 
 enum rank { RANK_NAME, RANK_TENANT, RANK_PART, RANK_ANY, RANKS };
 
-/* ---- table ---- */
+/* ---- tenants ---- */
 
-void storage_keys_free(struct storage_keys *keys)
+void localstorage_tenants_add(struct localstorage_tenants *tenants, struct bytes tenant)
 {
-    free(keys->items);
-    *keys = (struct storage_keys){0};
+    if (tenants->count == tenants->capacity) {
+        tenants->capacity = tenants->capacity ? tenants->capacity * 2 : 64;
+        tenants->hashes = reallocarray(tenants->hashes, tenants->capacity, sizeof(uint64_t));
+        if (!tenants->hashes)
+            abort();
+    }
+    tenants->hashes[tenants->count++] = hash64(tenant);
 }
 
-static size_t place_of(const struct storage_keys *keys, uint64_t hash)
+static int compare_hashes(const void *left, const void *right)
 {
-    size_t at = hash & (keys->capacity - 1);
-    while (keys->items[at].hash && keys->items[at].hash != hash)
-        at = (at + 1) & (keys->capacity - 1);
-    return at;
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
 }
 
-static void grow(struct storage_keys *keys)
+void localstorage_tenants_sort(struct localstorage_tenants *tenants)
 {
-    struct storage_keys larger = {.capacity = keys->capacity ? keys->capacity * 2 : 64};
-    larger.items = calloc(larger.capacity, sizeof(*larger.items));
-    if (!larger.items)
-        abort();
-    for (size_t i = 0; i < keys->capacity; i++)
-        if (keys->items[i].hash)
-            larger.items[place_of(&larger, keys->items[i].hash)] = keys->items[i];
-    larger.count = keys->count;
-    free(keys->items);
-    *keys = larger;
+    if (tenants->count)
+        qsort(tenants->hashes, tenants->count, sizeof(uint64_t), compare_hashes);
 }
 
-static uint64_t used_hash(uint64_t hash)
+static bool is_tenant(const struct localstorage_tenants *tenants, struct bytes text)
 {
-    return hash ? hash : 1;
-}
-
-struct storage_key *storage_keys_put(struct storage_keys *keys, uint64_t hash, bool *fresh)
-{
-    if (keys->count * 2 >= keys->capacity)
-        grow(keys);
-    hash = used_hash(hash);
-    struct storage_key *key = &keys->items[place_of(keys, hash)];
-    *fresh = key->hash == 0;
-    keys->count += *fresh;
-    key->hash = hash;
-    return key;
-}
-
-struct storage_key *storage_keys_find(const struct storage_keys *keys, uint64_t hash)
-{
-    if (!keys->capacity)
-        return NULL;
-    struct storage_key *key = &keys->items[place_of(keys, used_hash(hash))];
-    return key->hash ? key : NULL;
+    uint64_t hash = hash64(text);
+    return tenants->count &&
+           bsearch(&hash, tenants->hashes, tenants->count, sizeof(uint64_t), compare_hashes);
 }
 
 /* ---- patterns ---- */
@@ -95,7 +73,7 @@ static bool fits_tenant(const char *rest, struct bytes key, struct bytes tenant,
         return tenant.size && key.size >= tenant.size &&
                memcmp(key.data, tenant.data, tenant.size) == 0 &&
                fits(rest, behind(key, tenant.size), tenant, NULL);
-    for (size_t size = 1; size <= key.size && size <= STORAGE_TENANT_MOST; size++)
+    for (size_t size = 1; size <= key.size && size <= LOCALSTORAGE_TENANT_MAX; size++)
         if (fits(rest, behind(key, size), tenant, other)) {
             *other = bytes_of(key.data, size);
             return true;
@@ -182,14 +160,14 @@ static const struct mapping *partner_of(const struct collect_config *config,
     return NULL;
 }
 
-static bool names_a_tenant(const struct collect_config *config, struct bytes key,
-                           struct bytes *other)
+bool localstorage_names_tenant(const struct collect_config *config, struct bytes key,
+                               struct bytes *tenant)
 {
     for (size_t i = 0; i < config->mapping_count; i++) {
         const struct mapping *mapping = config->mappings[i];
         for (size_t k = 0; k < mapping->collect_key_count; k++)
             if (rank_of(mapping->collect_keys[k]) == RANK_TENANT &&
-                fits(mapping->collect_keys[k], key, (struct bytes){0}, other))
+                fits(mapping->collect_keys[k], key, (struct bytes){0}, tenant))
                 return true;
     }
     return false;
@@ -197,8 +175,8 @@ static bool names_a_tenant(const struct collect_config *config, struct bytes key
 
 /* `ui_preferences_beta` fits `*_preferences_*`; what the last '*' took names a tenant when some
  * other key of the payload does. */
-static bool tail_is_foreign(const char *pattern, struct bytes key, struct bytes tenant,
-                            const struct storage_keys *tenants)
+static bool tail_is_unowned(const char *pattern, struct bytes key, struct bytes tenant,
+                            const struct localstorage_tenants *tenants)
 {
     size_t size = strlen(pattern);
     if (size < 2 || pattern[size - 1] != '*')
@@ -210,7 +188,7 @@ static bool tail_is_foreign(const char *pattern, struct bytes key, struct bytes 
     for (size_t at = 0; literal && at + literal < key.size; at++) {
         struct bytes tail = behind(key, at + literal);
         if (memcmp(key.data + at, last, literal) == 0 && !bytes_equal(tail, tenant) &&
-            tail.size <= STORAGE_TENANT_MOST && storage_keys_find(tenants, hash64(tail)))
+            tail.size <= LOCALSTORAGE_TENANT_MAX && is_tenant(tenants, tail))
             return true;
     }
     return false;
@@ -234,20 +212,20 @@ static bool names_own(const struct mapping *mapping, struct bytes key, struct by
     return false;
 }
 
-static bool merges_foreign(const struct mapping *mapping, struct bytes key, struct bytes tenant,
-                           const struct storage_keys *tenants)
+static bool merges_unowned(const struct mapping *mapping, struct bytes key, struct bytes tenant,
+                           const struct localstorage_tenants *tenants)
 {
     for (size_t i = 0; mapping->expand == EXPAND_MERGE && i < mapping->collect_key_count; i++)
         if (text_glob(mapping->collect_keys[i], key) &&
-            tail_is_foreign(mapping->collect_keys[i], key, tenant, tenants))
+            tail_is_unowned(mapping->collect_keys[i], key, tenant, tenants))
             return true;
     return false;
 }
 
-static void set_mapping(struct storage_choice *choice, const struct collect_config *config,
+static void set_mapping(struct localstorage_choice *choice, const struct collect_config *config,
                         const struct mapping *mapping, struct bytes key, struct bytes tenant)
 {
-    choice->use = STORAGE_TAKEN;
+    choice->use = LOCALSTORAGE_TAKEN;
     choice->mapping = mapping;
     if (mapping->expand == EXPAND_MERGE)
         choice->merge = merge_of(mapping, key);
@@ -262,10 +240,11 @@ static void set_mapping(struct storage_choice *choice, const struct collect_conf
     choice->mapping = container;
 }
 
-struct storage_choice storage_choose(const struct collect_config *config, struct bytes key,
-                                     struct bytes tenant, const struct storage_keys *tenants)
+struct localstorage_choice localstorage_choose(const struct collect_config *config,
+                                               struct bytes key, struct bytes tenant,
+                                               const struct localstorage_tenants *tenants)
 {
-    struct storage_choice choice = {0};
+    struct localstorage_choice choice = {0};
     struct bytes other;
     for (enum rank rank = RANK_NAME; rank < RANKS; rank++) {
         const struct mapping *mapping = first_at(config, rank, key, tenant);
@@ -274,29 +253,20 @@ struct storage_choice storage_choose(const struct collect_config *config, struct
             choice.any = rank == RANK_ANY;
             choice.named = rank <= RANK_TENANT;
             choice.own = rank == RANK_TENANT || names_own(mapping, key, tenant);
-            if (merges_foreign(mapping, key, tenant, tenants))
-                choice.use = STORAGE_FOREIGN;
+            if (merges_unowned(mapping, key, tenant, tenants))
+                choice.use = LOCALSTORAGE_UNOWNED;
             return choice;
         }
-        if (rank == RANK_TENANT && names_a_tenant(config, key, &other)) {
-            choice.use = tenant.size ? STORAGE_FOREIGN : STORAGE_NO_TENANT;
+        if (rank == RANK_TENANT && localstorage_names_tenant(config, key, &other)) {
+            choice.use = tenant.size ? LOCALSTORAGE_UNOWNED : LOCALSTORAGE_NO_TENANT;
             return choice;
         }
     }
     return choice;
 }
 
-void storage_learn_tenants(const struct collect_config *config, struct bytes key,
-                           struct storage_keys *tenants)
-{
-    struct bytes other;
-    bool fresh;
-    if (names_a_tenant(config, key, &other))
-        storage_keys_put(tenants, hash64(other), &fresh);
-}
-
-bool storage_key_fits(struct mapping *const *mappings, size_t mapping_count, struct bytes key,
-                      bool *part)
+bool localstorage_key_fits(struct mapping *const *mappings, size_t mapping_count, struct bytes key,
+                           bool *part)
 {
     struct bytes other;
     *part = false;

@@ -1,0 +1,968 @@
+/*
+ * The codec of browsers' localStorage. Three forms of a payload:
+ *
+ *   {"<key>": "<value>", …}
+ *   {"localStorage_data": {"<key>": "<value>", …}, "backup_requested": …}
+ *   {"cookies": [{"name": …}], "origins": [{"origin": …, "localStorage": [{"name":, "value":}]}]}
+ *
+ * Browsers bound a storage to 5 to 10 MiB, so the payload is kept whole: one walk over it lists its
+ * parts (keys with the text of their values, origins, what is wrong) with their places, up to where
+ * it is broken; what was learned is settled (tenants, keys and origins that come twice); and then
+ * the parts are gone through, one value decoded at a time.
+ *
+ *   feed… finish ─► body ─ read_payload ─► parts ─ settle ─► find_part… ─► finds
+ *
+ * Values are strings that hold what the application stored, usually JSON. Encoded once more (JSON
+ * inside a JSON string), they are decoded up to LOCALSTORAGE_LEVELS_MAX times, and what is inside
+ * is the record.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/arena.h"
+#include "common/base/text.h"
+#include "common/base/token_shape.h"
+#include "common/policy/collect/collect_localstorage.h"
+
+#define BODY_MAX ((size_t)1 << 30) /* the most that produce.body may be */
+#define ORIGIN_MAX 4096            /* bytes of a web origin, with the partition it is in */
+
+static const char BAD_ESCAPE[] = "broken JSON: a bad escape in a string"; /* of an entry's name */
+
+enum part_kind {
+    PART_KEY,
+    PART_COOKIE,
+    PART_ORIGIN,  /* begins; `key` is its name, known when it has ended */
+    PART_INDEXED, /* an origin's indexedDB */
+    PART_BAD,     /* `text` says what is wrong, or what it should be */
+    PART_SLOT_END,
+    PART_BROKEN, /* nothing comes behind it */
+};
+
+struct place {
+    uint32_t line, column, byte; /* line 0: none of its own */
+};
+
+struct part {
+    struct bytes key;
+    struct bytes text; /* the value with its quotes; in the body */
+    struct place place;
+    uint32_t slot;
+    uint8_t kind; /* enum part_kind */
+    char type;    /* of a key's value, as json_walk_step.kind */
+    bool unfinished;
+    bool repeated; /* the key is there twice in its slot; the origin was there before */
+};
+
+/* One localStorage: the payload's own members, those of localStorage_data, then each origin. */
+struct slot {
+    struct bytes origin;
+    struct bytes tenant; /* current_tenant_id */
+};
+
+enum { SLOT_TOP, SLOT_BODY, SLOT_ORIGINS };
+
+/* How far the part at hand is. */
+enum step { STEP_BEGIN, STEP_VALUE, STEP_LIST, STEP_OVER };
+
+struct collect_localstorage {
+    struct collect base;
+    struct collect_config config;
+    bool second, finished;
+
+    struct buf body;
+    struct json_walk *walk; /* over the body; `at` is its last step */
+    struct json_walk_step at;
+    struct arena names;
+    struct part *parts;
+    size_t count, capacity;
+    struct slot *slots;
+    size_t slot_count;
+    uint32_t slot;       /* where the walk is */
+    bool envelope;       /* the keys are not the payload's own members */
+    bool is_sure;        /* hardly anything else looks so */
+    struct error broken; /* of PART_BROKEN */
+    struct localstorage_tenants tenants;
+
+    size_t next;
+    enum step step;
+    struct localstorage_choice choice; /* of the part at hand */
+    struct localstorage_value value;
+    struct localstorage_merge **merges; /* by mapping, NULL where it merges nothing */
+    size_t merge_at;
+    bool merge_made;
+    struct place place;                /* of the last part that has one */
+    struct buf name, payload, scratch; /* of the last find */
+    uint64_t ordinal;
+};
+
+static struct collect_localstorage *of(struct collect *collect)
+{
+    return (struct collect_localstorage *)collect;
+}
+
+/* ---- the body's parts ---- */
+
+static struct bytes copy_name(struct collect_localstorage *storage, struct bytes text)
+{
+    struct bytes copy = arena_copy(&storage->names, text);
+    if (!copy.data)
+        abort(); /* it has no limit but the body's */
+    return copy;
+}
+
+/* Placed where the walk is. */
+static struct part *add_part(struct collect_localstorage *storage, enum part_kind kind)
+{
+    if (storage->count == storage->capacity) {
+        storage->capacity = storage->capacity ? storage->capacity * 2 : 64;
+        storage->parts = reallocarray(storage->parts, storage->capacity, sizeof(*storage->parts));
+        if (!storage->parts)
+            abort();
+    }
+    struct part *part = &storage->parts[storage->count++];
+    const struct json_walk_step *at = &storage->at;
+    *part = (struct part){
+        .kind = (uint8_t)kind,
+        .place = {(uint32_t)at->line, (uint32_t)at->column, (uint32_t)at->byte},
+        .slot = storage->slot,
+    };
+    return part;
+}
+
+static void add_bad(struct collect_localstorage *storage, const char *what)
+{
+    add_part(storage, PART_BAD)->text = bytes_text(what);
+}
+
+static void add_slot_end(struct collect_localstorage *storage)
+{
+    add_part(storage, PART_SLOT_END)->place = (struct place){0};
+}
+
+/* Steps to the next value of the container entered last. False: it has ended, or the payload is
+ * broken (then the containers around it end as well). */
+static bool next_value(struct collect_localstorage *storage)
+{
+    enum json_walk_result result = json_walk_next(storage->walk, &storage->at, &storage->broken);
+    if (result == JSON_WALK_BROKEN)
+        add_part(storage, PART_BROKEN);
+    return result == JSON_WALK_VALUE;
+}
+
+static bool is_broken(const struct collect_localstorage *storage)
+{
+    return storage->count && storage->parts[storage->count - 1].kind == PART_BROKEN;
+}
+
+/* The string that the walk stands before. False: it does not end. */
+static bool take_string(struct collect_localstorage *storage, struct bytes *quoted)
+{
+    json_walk_capture(storage->walk);
+    enum json_walk_result result = json_walk_next(storage->walk, &storage->at, &storage->broken);
+    *quoted = storage->at.text;
+    if (result == JSON_WALK_BROKEN)
+        add_part(storage, PART_BROKEN);
+    return result == JSON_WALK_CAPTURED;
+}
+
+static bool is_named(const struct collect_localstorage *storage, const char *name, char type)
+{
+    return storage->at.kind == type && bytes_equal(storage->at.name, bytes_text(name));
+}
+
+static void read_key(struct collect_localstorage *storage, struct bytes key, uint32_t slot)
+{
+    size_t index = storage->count;
+    struct part *part = add_part(storage, PART_KEY);
+    part->slot = slot;
+    part->key = key;
+    part->type = storage->at.kind;
+    if (part->type != '"') {
+        json_walk_skip(storage->walk);
+        return;
+    }
+    struct bytes text;
+    bool whole = take_string(storage, &text);
+    storage->parts[index].text = text;
+    storage->parts[index].unfinished = !whole;
+}
+
+static void read_items(struct collect_localstorage *storage)
+{
+    storage->slot = SLOT_BODY;
+    json_walk_enter(storage->walk);
+    while (next_value(storage))
+        read_key(storage, copy_name(storage, storage->at.name), SLOT_BODY);
+    if (!is_broken(storage))
+        add_slot_end(storage);
+}
+
+/* An entry's name; one that is too large is none. False: it cannot be read, which is said. */
+static bool read_name(struct collect_localstorage *storage, struct bytes *name)
+{
+    struct bytes quoted;
+    if (!take_string(storage, &quoted))
+        return false;
+    bool sound = localstorage_value_decode(&storage->value, quoted);
+    if (!sound)
+        add_bad(storage, BAD_ESCAPE);
+    if (sound && storage->value.text.size <= JSON_WALK_NAME_MOST)
+        *name = copy_name(storage, storage->value.text);
+    return sound;
+}
+
+static void read_entry_value(struct collect_localstorage *storage, struct bytes name)
+{
+    if (name.data) {
+        read_key(storage, name, storage->slot);
+        return;
+    }
+    add_bad(storage, "an entry's value stands before its name");
+    json_walk_skip(storage->walk);
+}
+
+/* {"name": …, "value": …}, of localStorage or a cookie. */
+static void read_entry(struct collect_localstorage *storage, bool cookie)
+{
+    struct bytes name = {0};
+    struct json_walk_step from = storage->at;
+    bool has_value = false;
+    json_walk_enter(storage->walk);
+    while (next_value(storage)) {
+        storage->is_sure |= cookie && is_named(storage, "domain", '"');
+        if (is_named(storage, "name", '"') && !name.data) {
+            if (!read_name(storage, &name)) {
+                has_value = true; /* as good as seen: it has no key */
+                from = storage->at;
+            }
+        } else if (cookie || has_value || !bytes_equal(storage->at.name, BYTES_LITERAL("value"))) {
+            json_walk_skip(storage->walk);
+        } else {
+            has_value = true;
+            read_entry_value(storage, name);
+        }
+    }
+    if (is_broken(storage))
+        return;
+    storage->at = from;
+    if (cookie)
+        add_part(storage, PART_COOKIE)->key = name;
+    else if (!has_value)
+        add_bad(storage, "an entry has no value");
+}
+
+static void read_entries(struct collect_localstorage *storage, bool cookies)
+{
+    json_walk_enter(storage->walk);
+    while (next_value(storage)) {
+        if (storage->at.kind == '{') {
+            read_entry(storage, cookies);
+        } else {
+            add_bad(storage, "an entry is an object with a name");
+            json_walk_skip(storage->walk);
+        }
+    }
+}
+
+static struct slot *slot_at(struct collect_localstorage *storage, size_t index)
+{
+    if (index >= storage->slot_count) {
+        size_t count = index < 8 ? 8 : index * 2;
+        storage->slots = reallocarray(storage->slots, count, sizeof(*storage->slots));
+        if (!storage->slots)
+            abort();
+        memset(storage->slots + storage->slot_count, 0,
+               (count - storage->slot_count) * sizeof(*storage->slots));
+        storage->slot_count = count;
+    }
+    return &storage->slots[index];
+}
+
+static void read_origin_name(struct collect_localstorage *storage)
+{
+    struct bytes quoted;
+    if (!take_string(storage, &quoted) || !localstorage_value_decode(&storage->value, quoted))
+        return;
+    struct bytes name = storage->value.text;
+    if (name.size > ORIGIN_MAX)
+        for (name.size = ORIGIN_MAX; (name.data[name.size] & 0xC0) == 0x80; name.size--)
+            ;
+    slot_at(storage, storage->slot)->origin = copy_name(storage, name);
+}
+
+static void read_origin(struct collect_localstorage *storage)
+{
+    size_t index = storage->count;
+    add_part(storage, PART_ORIGIN);
+    json_walk_enter(storage->walk);
+    while (next_value(storage)) {
+        if (is_named(storage, "localStorage", '[')) {
+            storage->is_sure = true;
+            read_entries(storage, false);
+        } else if (is_named(storage, "origin", '"')) {
+            storage->is_sure = true;
+            read_origin_name(storage);
+        } else {
+            if (bytes_equal(storage->at.name, BYTES_LITERAL("indexedDB")))
+                add_part(storage, PART_INDEXED)->place = (struct place){0};
+            json_walk_skip(storage->walk);
+        }
+    }
+    storage->parts[index].key = slot_at(storage, storage->slot)->origin;
+    if (!is_broken(storage))
+        add_slot_end(storage);
+}
+
+static void read_origins(struct collect_localstorage *storage)
+{
+    json_walk_enter(storage->walk);
+    while (next_value(storage)) {
+        storage->slot = (uint32_t)(SLOT_ORIGINS + storage->at.index);
+        slot_at(storage, storage->slot);
+        if (storage->at.kind == '{') {
+            read_origin(storage);
+        } else {
+            add_bad(storage, "an origin is an object");
+            json_walk_skip(storage->walk);
+        }
+    }
+}
+
+static void read_top(struct collect_localstorage *storage)
+{
+    bool has_origins = false;
+    bool has_cookies = false;
+    json_walk_enter(storage->walk);
+    while (next_value(storage)) {
+        bool items = is_named(storage, "localStorage_data", '{');
+        bool origins = is_named(storage, "origins", '[');
+        bool cookies = is_named(storage, "cookies", '[');
+        has_origins |= origins;
+        has_cookies |= cookies;
+        storage->envelope |= items || origins || cookies;
+        storage->is_sure |= items || (has_origins && has_cookies);
+        if (origins || cookies)
+            storage->slot = SLOT_TOP;
+        if (items)
+            read_items(storage);
+        else if (origins)
+            read_origins(storage);
+        else if (cookies)
+            read_entries(storage, true);
+        else
+            read_key(storage, copy_name(storage, storage->at.name), SLOT_TOP);
+    }
+    if (!storage->envelope && !is_broken(storage))
+        add_slot_end(storage);
+}
+
+static void read_payload(struct collect_localstorage *storage)
+{
+    slot_at(storage, SLOT_ORIGINS);
+    if (storage->body.failed) {
+        error_set(&storage->broken, OUT_REJECT, ERR_SOURCE_BODY,
+                  "the payload is larger than 1 GiB");
+        add_part(storage, PART_BROKEN);
+        return;
+    }
+    json_walk_feed(storage->walk, buf_view(&storage->body));
+    json_walk_finish(storage->walk);
+    while (next_value(storage)) {
+        if (storage->at.kind == '{') {
+            read_top(storage);
+        } else {
+            add_bad(storage, "a localStorage payload is an object");
+            json_walk_skip(storage->walk);
+        }
+    }
+}
+
+/* ---- what is known when all has been read ---- */
+
+static bool is_tenant_key(const struct part *part)
+{
+    return bytes_equal(part->key, BYTES_LITERAL(LOCALSTORAGE_TENANT_KEY));
+}
+
+static void learn_tenants(struct collect_localstorage *storage)
+{
+    for (size_t i = 0; i < storage->count; i++) {
+        const struct part *part = &storage->parts[i];
+        struct bytes other;
+        if (part->kind != PART_KEY || part->type != '"' || part->unfinished)
+            continue;
+        if (localstorage_names_tenant(&storage->config, part->key, &other))
+            localstorage_tenants_add(&storage->tenants, other);
+        if (!is_tenant_key(part) || !localstorage_value_decode(&storage->value, part->text))
+            continue;
+        struct bytes tenant = storage->value.text;
+        if (!tenant.size || tenant.size > LOCALSTORAGE_TENANT_MAX)
+            continue;
+        localstorage_tenants_add(&storage->tenants, tenant);
+        storage->slots[part->slot].tenant = copy_name(storage, tenant);
+    }
+    localstorage_tenants_sort(&storage->tenants);
+}
+
+/* Keys by their storage and name; origins by their name alone. */
+static int compare_names(const struct part *a, const struct part *b)
+{
+    if (a->kind != b->kind)
+        return a->kind - b->kind;
+    if (a->kind == PART_KEY && a->slot != b->slot)
+        return a->slot < b->slot ? -1 : 1;
+    return bytes_compare(a->key, b->key);
+}
+
+static int compare_parts(const void *left, const void *right)
+{
+    const struct part *a = *(const struct part *const *)left;
+    const struct part *b = *(const struct part *const *)right;
+    int order = compare_names(a, b);
+    return order ? order : (a > b) - (a < b);
+}
+
+/* Also by a value that does not end: which of the two is meant nobody can tell. */
+static void mark_repeated(struct collect_localstorage *storage)
+{
+    struct part **sorted = calloc(storage->count + 1, sizeof(struct part *));
+    size_t count = 0;
+    if (!sorted)
+        abort();
+    for (size_t i = 0; i < storage->count; i++) {
+        struct part *part = &storage->parts[i];
+        if ((part->kind == PART_KEY && part->type == '"') ||
+            (part->kind == PART_ORIGIN && part->key.size))
+            sorted[count++] = part;
+    }
+    qsort(sorted, count, sizeof(struct part *), compare_parts);
+    for (size_t i = 1; i < count; i++) {
+        if (compare_names(sorted[i - 1], sorted[i]) != 0)
+            continue;
+        sorted[i]->repeated = true;
+        sorted[i - 1]->repeated |= sorted[i]->kind == PART_KEY;
+    }
+    free(sorted);
+}
+
+/* ---- finds ---- */
+
+static struct bytes shown(struct collect_localstorage *storage, struct bytes key)
+{
+    buf_reset(&storage->name);
+    text_append_safe(&storage->name, key, LOCALSTORAGE_SHOWN_MAX);
+    return buf_view(&storage->name);
+}
+
+static const struct part *part_at_hand(const struct collect_localstorage *storage)
+{
+    return &storage->parts[storage->next];
+}
+
+/* `name` for people. *err is set, but for records. */
+static bool give(struct collect_localstorage *storage, struct found *found, enum found_kind kind,
+                 const struct mapping *mapping, struct bytes name)
+{
+    const struct slot *slot = &storage->slots[part_at_hand(storage)->slot];
+    *found = (struct found){.kind = kind,
+                            .mapping = mapping,
+                            .storage_origin = slot->origin,
+                            .index = -1,
+                            .name = name,
+                            .line = storage->place.line,
+                            .column = storage->place.column,
+                            .byte = storage->place.byte,
+                            .ordinal = storage->ordinal};
+    if (!storage->config.tenant.size)
+        found->tenant = slot->tenant;
+    storage->ordinal += kind != FOUND_NOTE;
+    return true;
+}
+
+/* Of the part's key. */
+static bool give_key(struct collect_localstorage *storage, struct found *found,
+                     enum found_kind kind, const struct mapping *mapping)
+{
+    struct bytes key = part_at_hand(storage)->key;
+    give(storage, found, kind, mapping, shown(storage, key));
+    found->source_key = bytes_there(key);
+    return true;
+}
+
+static bool give_record(struct collect_localstorage *storage, struct found *found,
+                        struct bytes payload)
+{
+    give_key(storage, found, FOUND_RECORD, storage->choice.mapping);
+    found->payload = payload;
+    return true;
+}
+
+/* ---- may the key be taken? ---- */
+
+/* The value is any text: it is not looked into. */
+static bool wants_text(const struct localstorage_choice *choice)
+{
+    return choice->mapping->expand == EXPAND_TEXT || (choice->merge && choice->merge->take);
+}
+
+/* True when no mapping may have the key, and why. */
+static bool refuses_key(const struct localstorage_choice *choice, struct bytes key,
+                        struct error *err)
+{
+    switch (choice->use) {
+    case LOCALSTORAGE_UNOWNED:
+        error_set(err, OUT_REJECT, ERR_TENANT_FOREIGN, "the key %.*s belongs to another tenant",
+                  BYTES_ARGS(key));
+        return true;
+    case LOCALSTORAGE_OTHER:
+        error_set(err, OUT_REJECT, ERR_TENANT_OTHER,
+                  "the key %.*s is of a storage whose tenant is another than the one given",
+                  BYTES_ARGS(key));
+        error_hint(err, "give no tenant, and the storage's " LOCALSTORAGE_TENANT_KEY
+                        " says whose it is; or take that key out");
+        return true;
+    case LOCALSTORAGE_NO_TENANT:
+        error_set(err, OUT_REJECT, ERR_TENANT_MISSING,
+                  "the key %.*s is a tenant's, and nothing says which tenant is meant",
+                  BYTES_ARGS(key));
+        error_hint(err, "give --tenant, or the key " LOCALSTORAGE_TENANT_KEY);
+        return true;
+    case LOCALSTORAGE_UNKNOWN:
+        error_set(err, OUT_REJECT, ERR_SOURCE_COLLECTION, "no mapping takes the key %.*s",
+                  BYTES_ARGS(key));
+        error_hint(err, "add collect.local_storage to a mapping, or a mapping that takes \"*\"");
+        return true;
+    case LOCALSTORAGE_TAKEN:
+        break;
+    }
+    return false;
+}
+
+/* True when the value is not what its mapping wants, and why. */
+static bool refuses_form(const struct localstorage_choice *choice,
+                         const struct localstorage_value *value, struct error *err)
+{
+    bool list = choice->mapping->expand == EXPAND_ELEMENTS;
+    bool object = choice->mapping->expand == EXPAND_MERGE;
+    bool broken = value->form == LOCALSTORAGE_BROKEN;
+    if (!broken && (!list || value->form == LOCALSTORAGE_ARRAY) &&
+        (!object || value->form == LOCALSTORAGE_OBJECT))
+        return false;
+    error_set(err, OUT_REJECT, ERR_SOURCE_STORAGE, "the value is not %s",
+              list     ? "a JSON array"
+              : object ? "a JSON object"
+                       : "JSON");
+    if (broken)
+        error_cause(err, "it is broken at byte %zu of the value", value->broken_at);
+    else
+        error_cause(err, "it is another kind of JSON");
+    return true;
+}
+
+/* True when nothing is made of the key, and why; else its value has been decoded and judged. */
+static bool refuses(struct collect_localstorage *storage, struct error *err)
+{
+    const struct part *part = part_at_hand(storage);
+    struct localstorage_value *value = &storage->value;
+    struct bytes key = shown(storage, part->key);
+    if (part->type != '"') {
+        error_set(err, OUT_REJECT, ERR_SOURCE_STORAGE,
+                  "the value is %s; localStorage holds strings",
+                  part->type == '{'   ? "an object"
+                  : part->type == '[' ? "an array"
+                                      : "no string");
+        return true;
+    }
+    if (refuses_key(&storage->choice, key, err))
+        return true;
+    if (part->repeated) {
+        error_set(err, OUT_REJECT, ERR_JSON_DUPLICATE, "the key %.*s is there twice",
+                  BYTES_ARGS(key));
+        return true;
+    }
+    if (!localstorage_value_decode(value, part->text)) {
+        error_set(err, OUT_REJECT, ERR_SOURCE_STORAGE, "the string has an escape that is not JSON");
+        return true;
+    }
+    if (wants_text(&storage->choice))
+        return false;
+    localstorage_value_judge(value, value->text);
+    return refuses_form(&storage->choice, value, err);
+}
+
+static bool has_token_name(const struct collect_localstorage *storage)
+{
+    return !storage->choice.named && token_shape_of_name(part_at_hand(storage)->key) == SHAPE_TOKEN;
+}
+
+/* Something to be told before the record? */
+static bool has_note(struct collect_localstorage *storage, struct error *err)
+{
+    const struct localstorage_choice *choice = &storage->choice;
+    const struct part *part = part_at_hand(storage);
+    struct bytes key = shown(storage, part->key);
+    if (is_tenant_key(part))
+        return false;
+    if (choice->any) {
+        error_set(err, OUT_OK, ERR_NONE, "the key %.*s is unknown; it is kept as %s",
+                  BYTES_ARGS(key), choice->mapping->entity);
+        return true;
+    }
+    if (!storage->value.levels)
+        return false;
+    error_set(err, OUT_OK, ERR_NONE,
+              "the value of %.*s is JSON inside %s; what is inside is migrated", BYTES_ARGS(key),
+              storage->value.levels > 1 ? "JSON strings, twice" : "a JSON string");
+    return true;
+}
+
+static struct localstorage_choice choose(const struct collect_localstorage *storage)
+{
+    const struct part *part = part_at_hand(storage);
+    struct bytes given = storage->config.tenant;
+    struct bytes own = storage->slots[part->slot].tenant;
+    struct localstorage_choice choice = localstorage_choose(
+        &storage->config, part->key, given.size ? given : own, &storage->tenants);
+    /* what the storage holds is its own tenant's, but for keys that name the one given */
+    if (choice.use == LOCALSTORAGE_TAKEN && given.size && own.size && !bytes_equal(given, own) &&
+        !choice.own)
+        choice.use = LOCALSTORAGE_OTHER;
+    return choice;
+}
+
+/* ---- a key's value ---- */
+
+static struct localstorage_merge *merge_of(struct collect_localstorage *storage)
+{
+    size_t at = 0;
+    while (storage->config.mappings[at] != storage->choice.mapping)
+        at++;
+    if (!storage->merges[at])
+        storage->merges[at] =
+            localstorage_merge_new(storage->config.mappings[at], storage->config.record_most);
+    return storage->merges[at];
+}
+
+static bool give_too_large(struct collect_localstorage *storage, struct found *found,
+                           struct error *err)
+{
+    error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the value is larger than the limit of %zu bytes",
+              storage->config.record_most);
+    return give_key(storage, found, FOUND_REJECTED, storage->choice.mapping);
+}
+
+static bool give_whole(struct collect_localstorage *storage, struct found *found, struct error *err)
+{
+    const struct localstorage_choice *choice = &storage->choice;
+    struct bytes text = storage->value.text;
+    struct buf *payload = &storage->payload;
+    if (text.size > storage->config.record_most)
+        return give_too_large(storage, found, err);
+    if (wants_text(choice) && token_shape_of_value(text) == SHAPE_TOKEN)
+        return give_key(storage, found, FOUND_WITHHELD, choice->mapping);
+    if (choice->merge)
+        return localstorage_merge_add(merge_of(storage), choice->merge, part_at_hand(storage)->key,
+                                      text, err) != OUT_OK &&
+               give_key(storage, found, FOUND_REJECTED, choice->mapping);
+    if (choice->mapping->expand == EXPAND_VALUE)
+        return give_record(storage, found, localstorage_escape_surrogates(text, &storage->scratch));
+    buf_reset(payload);
+    if (choice->mapping->expand == EXPAND_TEXT) {
+        buf_append_text(payload, "{\"value\":");
+        localstorage_append_string(payload, text);
+    } else {
+        buf_append_text(payload, "{\"form\":\"value\",\"value\":");
+        buf_append_bytes(payload, localstorage_escape_surrogates(text, &storage->scratch));
+    }
+    buf_append_char(payload, '}');
+    if (payload->failed)
+        return give_too_large(storage, found, err);
+    return give_record(storage, found, buf_view(payload));
+}
+
+/* An element, as a record or as a rejection. */
+static bool give_element(struct collect_localstorage *storage, struct found *found,
+                         struct error *err)
+{
+    const struct localstorage_choice *choice = &storage->choice;
+    struct json_walk_step step;
+    enum json_walk_result result = localstorage_value_next(&storage->value, &step, err);
+    if (result != JSON_WALK_CAPTURED && result != JSON_WALK_REJECTED) {
+        storage->step = STEP_OVER;
+        return false;
+    }
+    bool record = result == JSON_WALK_CAPTURED;
+    give_key(storage, found, record ? FOUND_RECORD : FOUND_REJECTED,
+             choice->elements ? choice->elements : choice->mapping);
+    found->index = (int64_t)step.index;
+    buf_append_format(&storage->name, "[%" PRId64 "]", found->index);
+    found->name = buf_view(&storage->name);
+    if (record)
+        found->payload = localstorage_escape_surrogates(step.text, &storage->scratch);
+    return true;
+}
+
+static bool give_value(struct collect_localstorage *storage, struct found *found, struct error *err)
+{
+    enum collect_expand expand = storage->choice.mapping->expand;
+    bool container = expand == EXPAND_CONTAINER;
+    storage->step = STEP_OVER;
+    if (storage->value.form != LOCALSTORAGE_ARRAY || (!container && expand != EXPAND_ELEMENTS))
+        return give_whole(storage, found, err);
+    localstorage_value_begin_list(&storage->value);
+    if (!container || storage->choice.elements)
+        storage->step = STEP_LIST;
+    if (container)
+        return give_record(storage, found, BYTES_LITERAL("{\"form\":\"array\"}"));
+    return give_element(storage, found, err);
+}
+
+static bool find_key(struct collect_localstorage *storage, struct found *found, struct error *err)
+{
+    const struct part *part = part_at_hand(storage);
+    bool around = storage->envelope && part->slot == SLOT_TOP; /* said around the keys */
+    if (storage->step == STEP_LIST)
+        return give_element(storage, found, err);
+    if (storage->step == STEP_VALUE)
+        return give_value(storage, found, err);
+    storage->step = STEP_OVER;
+    if (around || (part->unfinished && !part->repeated)) /* that is said when the payload ends */
+        return false;
+    storage->choice = choose(storage);
+    if (has_token_name(storage))
+        return give_key(storage, found, FOUND_WITHHELD, storage->choice.mapping);
+    if (refuses(storage, err)) {
+        if (storage->choice.use == LOCALSTORAGE_UNKNOWN && is_tenant_key(part))
+            return false; /* no mapping keeps it, but it has served */
+        return give_key(storage, found, FOUND_REJECTED, storage->choice.mapping);
+    }
+    storage->step = STEP_VALUE;
+    if (has_note(storage, err))
+        return give_key(storage, found, FOUND_NOTE, storage->choice.mapping);
+    return give_value(storage, found, err);
+}
+
+/* ---- the end of a storage ---- */
+
+static bool give_merge(struct collect_localstorage *storage, struct localstorage_merge *merge,
+                       struct found *found, struct error *err)
+{
+    const struct mapping *mapping = storage->config.mappings[storage->merge_at];
+    struct bytes name = shown(storage, bytes_text(mapping->entity));
+    enum found_kind kind = FOUND_RECORD;
+    if (part_at_hand(storage)->kind == PART_BROKEN) {
+        error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED,
+                  "keys that are part of the %s may be missing: the payload is not whole",
+                  mapping->entity);
+        kind = FOUND_REJECTED;
+    } else if (!storage->merge_made && localstorage_merge_finish(merge, err) != OUT_OK) {
+        kind = FOUND_REJECTED;
+    } else if (localstorage_merge_note(merge, err)) {
+        storage->merge_made = true;
+        return give(storage, found, FOUND_NOTE, mapping, name);
+    }
+    give(storage, found, kind, mapping, name);
+    if (kind == FOUND_RECORD)
+        found->payload = localstorage_merge_record(merge);
+    storage->merge_made = false;
+    storage->merge_at++;
+    return true;
+}
+
+/* The record given last was the merge's own memory: it is emptied only when asked for more. */
+static bool find_merges(struct collect_localstorage *storage, struct found *found,
+                        struct error *err)
+{
+    for (; storage->merge_at < storage->config.mapping_count; storage->merge_at++) {
+        struct localstorage_merge *merge = storage->merges[storage->merge_at];
+        if (merge && !localstorage_merge_is_empty(merge))
+            return give_merge(storage, merge, found, err);
+    }
+    for (size_t i = 0; i < storage->config.mapping_count; i++)
+        if (storage->merges[i])
+            localstorage_merge_reset(storage->merges[i]);
+    storage->merge_at = 0;
+    return false;
+}
+
+/* ---- parts ---- */
+
+/* An origin that is not taken; the parts of one that is come by themselves. */
+static bool find_origin(struct collect_localstorage *storage, struct found *found,
+                        struct error *err)
+{
+    const struct part *part = part_at_hand(storage);
+    struct bytes wanted = bytes_text(storage->config.web_origin);
+    struct bytes origin = part->key;
+    bool left_out = wanted.size && origin.size && !bytes_equal(origin, wanted);
+    if (!left_out && !part->repeated)
+        return false;
+    if (!left_out) {
+        error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the origin is there twice");
+        give(storage, found, FOUND_REJECTED, NULL, (struct bytes){0});
+    } else {
+        struct bytes name = shown(storage, origin);
+        error_set(err, OUT_OK, ERR_NONE, "the origin %s is left out", buf_text(&storage->name));
+        give(storage, found, FOUND_NOTE, NULL, name);
+    }
+    while (part_at_hand(storage)->kind != PART_SLOT_END &&
+           storage->parts[storage->next + 1].kind != PART_BROKEN)
+        storage->next++;
+    return true;
+}
+
+static bool find_cookie(struct collect_localstorage *storage, struct found *found)
+{
+    struct bytes key = part_at_hand(storage)->key;
+    buf_reset(&storage->name);
+    buf_append_text(&storage->name, "cookie ");
+    if (key.data)
+        text_append_safe(&storage->name, key, LOCALSTORAGE_SHOWN_MAX);
+    return give(storage, found, FOUND_WITHHELD, NULL, buf_view(&storage->name));
+}
+
+/* False: the part has nothing more to be said. */
+static bool find_part(struct collect_localstorage *storage, struct found *found, struct error *err)
+{
+    const struct part *part = part_at_hand(storage);
+    enum part_kind kind = (enum part_kind)part->kind;
+    if (part->place.line)
+        storage->place = part->place;
+    if (kind == PART_KEY)
+        return find_key(storage, found, err);
+    if ((kind == PART_SLOT_END || kind == PART_BROKEN) && find_merges(storage, found, err))
+        return true;
+    storage->step = STEP_OVER;
+    switch (kind) {
+    case PART_COOKIE:
+        return find_cookie(storage, found);
+    case PART_ORIGIN:
+        return find_origin(storage, found, err);
+    case PART_INDEXED:
+        error_set(err, OUT_OK, ERR_NONE, "the origin's indexedDB is not read");
+        return give(storage, found, FOUND_NOTE, NULL, (struct bytes){0});
+    case PART_BAD:
+        error_set(err, OUT_REJECT,
+                  part->text.data == BAD_ESCAPE ? ERR_JSON_SYNTAX : ERR_SOURCE_FORMAT, "%s",
+                  part->text.data);
+        break;
+    case PART_BROKEN:
+        *err = storage->broken;
+        break;
+    case PART_KEY:
+    case PART_SLOT_END:
+        return false;
+    }
+    return give(storage, found, FOUND_REJECTED, NULL, (struct bytes){0});
+}
+
+/* ---- the codec ---- */
+
+static enum collect_result next(struct collect *collect, struct found *found, struct error *err)
+{
+    struct collect_localstorage *storage = of(collect);
+    if (!storage->second)
+        return COLLECT_END;
+    if (!storage->finished)
+        return COLLECT_MORE;
+    if (!storage->slots) {
+        read_payload(storage);
+        learn_tenants(storage);
+        mark_repeated(storage);
+    }
+    for (; storage->next < storage->count; storage->next++, storage->step = STEP_BEGIN)
+        if (storage->step != STEP_OVER && find_part(storage, found, err))
+            return COLLECT_FOUND;
+    return COLLECT_END;
+}
+
+static void feed(struct collect *collect, struct bytes chunk)
+{
+    if (of(collect)->second)
+        buf_append_bytes(&of(collect)->body, chunk);
+}
+
+static void finish(struct collect *collect)
+{
+    of(collect)->finished = of(collect)->second;
+}
+
+static enum outcome rewind_reading(struct collect *collect, struct error *err)
+{
+    (void)err;
+    of(collect)->second = true;
+    return OUT_OK;
+}
+
+static void free_codec(struct collect *collect)
+{
+    struct collect_localstorage *storage = of(collect);
+    json_walk_free(storage->walk);
+    arena_free(&storage->names);
+    localstorage_value_free(&storage->value);
+    for (size_t i = 0; i < storage->config.mapping_count; i++)
+        localstorage_merge_free(storage->merges[i]);
+    free(storage->merges);
+    free(storage->parts);
+    free(storage->slots);
+    free(storage->tenants.hashes);
+    buf_free(&storage->body);
+    buf_free(&storage->name);
+    buf_free(&storage->payload);
+    buf_free(&storage->scratch);
+    free(storage);
+}
+
+struct collect *collect_localstorage_new(const struct collect_config *config)
+{
+    static const struct collect_ops OPS = {feed, finish, next, rewind_reading, free_codec};
+    struct collect_localstorage *storage = calloc(1, sizeof(*storage));
+    if (!storage)
+        abort();
+    storage->base.ops = &OPS;
+    storage->config = *config;
+    storage->merges = calloc(config->mapping_count + 1, sizeof(struct localstorage_merge *));
+    if (!storage->merges)
+        abort();
+    storage->walk = json_walk_new(BODY_MAX);
+    localstorage_value_init(&storage->value, config->record_most);
+    arena_init(&storage->names, SIZE_MAX / 4);
+    buf_init(&storage->body, BODY_MAX);
+    buf_init(&storage->name, LOCALSTORAGE_SHOWN_MAX * 8);
+    buf_init(&storage->payload, config->record_most);
+    buf_init(&storage->scratch, config->record_most * 2);
+    return &storage->base;
+}
+
+/* Only what can hardly be anything else is said to be one: the envelope's member names with the
+ * kinds they have, or an object of strings alone with a key that a mapping knows by its form.
+ * Records of other kinds have members that are no strings, or names that no pattern fits. */
+bool collect_localstorage_detect(struct bytes first, struct mapping *const *mappings,
+                                 size_t mapping_count)
+{
+    struct collect_config config = {.mappings = mappings, .mapping_count = mapping_count};
+    struct collect *collect = collect_localstorage_new(&config);
+    struct collect_localstorage *storage = of(collect);
+    size_t keys = 0;
+    size_t named = 0; /* keys that are a mapping's by their whole name */
+    bool known = false;
+    bool other = false;
+    buf_append_bytes(&storage->body, first);
+    read_payload(storage);
+    for (size_t i = 0; i < storage->count; i++) {
+        const struct part *part = &storage->parts[i];
+        bool open = true;
+        if (part->kind != PART_KEY || part->slot != SLOT_TOP)
+            continue;
+        bool fits =
+            is_tenant_key(part) || localstorage_key_fits(mappings, mapping_count, part->key, &open);
+        known |= fits && open;
+        named += fits && !open;
+        other |= part->type != '"';
+        keys++;
+    }
+    bool is = storage->is_sure || (keys && !other && (known || named == keys));
+    free_codec(collect);
+    return is;
+}
