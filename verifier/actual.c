@@ -1,147 +1,257 @@
 #include "verifier/actual.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
-
-#include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_stored.h"
-#include "common/model/schema/schema_sql.h"
+#include "common/model/json/json.h"
+#include "common/model/message/envelope.h"
+#include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/verify_copy.h"
-#include "verifier/rows.h"
-#include "verifier/stores.h"
-#include "verifier/verify_limits.h"
 
-#define ROW_MOST (512u << 20) /* PostgreSQL's own limit of a row is 1 GiB */
-#define SQL_MOST (1u << 20)
+/* ---- a row against what the topic says of its key ----------------------------------------- */
 
-static enum outcome take_row(struct verify_run *run, const struct verify_mapping *item,
-                             const struct cell *cells, struct actual_extras *extras,
-                             struct error *err)
+/* Rows whose tenant nobody can tell are summed. */
+static void take_extra(struct verify_run *run, const struct verify_mapping *item,
+                       const struct judge_row *row, struct actual_extras *extras)
 {
-    struct judge_row row;
+    struct diff_groups *groups = &run->report.groups;
+    uint32_t group = row->row.tenant.size ? diff_groups_find(groups, row->row.tenant,
+                                                             bytes_text(item->mapping->entity))
+                                          : 0;
+    groups->items[group].counts[VERDICT_EXTRA]++;
+    if (extras->count == VERIFY_RECHECK_MAX) {
+        run->report.not_looked++;
+        return;
+    }
+    extras->items[extras->count++] = (struct actual_extra){
+        .item = item,
+        .key = row->diff.key,
+        .tenant = verify_report_copy(&run->report, row->row.tenant),
+        .id = verify_report_copy(&run->report, row->row.id),
+        .version = row->row.version,
+        .group = group,
+    };
+}
+
+static void judge(struct verify_run *run, const struct verify_mapping *item,
+                  const struct judge_row *row, struct actual_extras *extras)
+{
     struct diff_entry *entry;
-    struct verify_report *report = &run->report;
+    if (diff_actual(&run->table, &row->diff, &entry) == VERDICT_EXTRA)
+        take_extra(run, item, row, extras);
+    else
+        run->report.compared++;
+}
+
+/* ---- tables ------------------------------------------------------------------------------ */
+
+bool actual_take_cells(struct verify_run *run, const struct mapping *mapping,
+                       const struct cell *cells, struct judge_row *row)
+{
+    static const struct digest NONE;
+    *row = (struct judge_row){0};
+    if (!pg_stored_take(mapping, cells, &row->row))
+        return false;
+    /* own columns: version, digest, deleted */
+    struct cell digest = cells[2 + mapping->column_count];
+    if (!verify_copy_bool(cells[3 + mapping->column_count], &row->tombstone))
+        return false;
+    buf_reset(&run->judge.content);
+    if (!mapping_append_id(mapping, row->row.cells, &run->judge.content))
+        return false;
+    buf_reset(&run->key);
+    row->row.id = buf_view(&run->judge.content);
+    envelope_append_key(&run->key, row->row.tenant, bytes_text(mapping->entity), row->row.id);
+    row->diff = (struct diff_row){
+        .key = diff_key_of(buf_view(&run->key)),
+        .version = row->row.version,
+        .deleted = row->row.deleted,
+        .has_claim = true,
+        .claimed_tag = digest.size == sizeof row->row.digest.bytes
+                           ? diff_tag_of(&row->row.digest)
+                           : ~diff_tag_of(&NONE), /* not even the zeros of a delete */
+    };
+    return !run->key.failed && !run->judge.content.failed;
+}
+
+struct table_reading {
+    struct verify_run *run;
+    const struct verify_mapping *item;
+    struct actual_extras *extras;
+};
+
+static enum outcome take_row(void *owner, const struct cell *cells, struct error *err)
+{
+    struct table_reading *reading = owner;
+    struct verify_run *run = reading->run;
+    const struct mapping *mapping = reading->item->mapping;
+    struct judge_row row;
     verify_progress_step(&run->progress);
-    if (!rows_take(run, item->mapping, cells, &row))
+    if (!actual_take_cells(run, mapping, cells, &row))
         return error_set(err, OUT_FATAL, ERR_PG_PROTOCOL,
                          "a row of %s has no usable key, version or mark of deletion",
-                         item->mapping->table);
-    report->rows += run->pass == 0;
-    if (!diff_in_pass(&row.diff.key, run->pass, report->passes))
+                         mapping->table);
+    run->report.rows += run->pass == 0;
+    if (!diff_in_pass(&row.diff.key, run->pass, run->report.passes))
         return OUT_OK;
-    entry = diff_find(&run->table, &row.diff.key);
+    const struct diff_entry *entry = diff_find(&run->table, &row.diff.key);
     /* what is decided by the version alone need not be run backwards */
     if (entry && row.row.deleted == (entry->deleted != 0) && entry->version == row.row.version &&
-        judge_read(item->mapping, &row, &run->judge, NULL, NULL) == OUT_FATAL)
+        judge_read(mapping, &row, &run->judge, NULL, NULL) == OUT_FATAL)
         return error_set(err, OUT_FATAL, ERR_INTERNAL, "a row could not be run backwards");
-    actual_judge(run, item, &row, extras);
+    judge(run, reading->item, &row, reading->extras);
     return OUT_OK;
 }
 
-static void append_copy(const struct verify_run *run, const struct mapping *mapping,
-                        struct buf *out)
-{
-    buf_append_text(out, "COPY (");
-    pg_stored_append_select(out, mapping, true);
-    if (run->settings->only_tenant) {
-        buf_append_text(out, " WHERE t.isolation_key = ");
-        schema_sql_literal(out, run->settings->only_tenant);
-    }
-    buf_append_text(out, ") TO STDOUT (FORMAT binary)");
-}
-
-static enum outcome begin_copy(struct verify_run *run, const struct mapping *mapping,
-                               struct error *err)
-{
-    struct buf sql;
-    buf_init(&sql, SQL_MOST);
-    append_copy(run, mapping, &sql);
-    PGresult *result = PQexec(run->snapshot, buf_text(&sql));
-    buf_free(&sql);
-    enum outcome outcome = OUT_OK;
-    if (PQresultStatus(result) != PGRES_COPY_OUT) {
-        pg_error_from_result(result, err);
-        outcome = err->outcome;
-    }
-    PQclear(result);
-    return outcome;
-}
-
-/* The stream's trailer says that it is whole, the command's result that the server agrees. */
-static enum outcome finish_copy(struct verify_run *run, bool ended, const struct mapping *mapping,
+static enum outcome read_tables(struct verify_run *run, struct actual_extras *extras,
                                 struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    for (PGresult *result; (result = PQgetResult(run->snapshot));) {
-        if (PQresultStatus(result) != PGRES_COMMAND_OK && outcome == OUT_OK) {
-            pg_error_from_result(result, err);
-            outcome = err->outcome;
-        }
-        PQclear(result);
+    for (size_t i = 0; i < run->mappings.count && outcome == OUT_OK; i++) {
+        struct table_reading reading = {run, &run->items[i], extras};
+        outcome = pg_snapshot_rows(run->snapshot, reading.item->mapping, run->settings->only_tenant,
+                                   take_row, &reading, err);
     }
-    if (outcome == OUT_OK && !ended)
-        outcome = error_set(err, OUT_FATAL, ERR_PG_PROTOCOL, "the rows of %s came cut off",
-                            mapping->table);
     return outcome;
 }
 
-/* All rows of one piece of the stream. */
-static enum outcome take_piece(struct verify_run *run, const struct verify_mapping *item,
-                               struct verify_copy *copy, struct cell *cells,
-                               struct actual_extras *extras, struct error *err)
+/* ---- other stores ------------------------------------------------------------------------ */
+
+void actual_join_fields(struct bytes fields, struct digest *digest)
 {
-    size_t count = pg_stored_cell_count(item->mapping);
-    for (;;) {
-        enum outcome outcome;
-        switch (verify_copy_next(copy, cells, count)) {
-        case VERIFY_COPY_ROW:
-            outcome = take_row(run, item, cells, extras, err);
-            if (outcome != OUT_OK)
-                return outcome;
-            break;
-        case VERIFY_COPY_MORE:
-        case VERIFY_COPY_END:
-            return OUT_OK;
-        case VERIFY_COPY_BROKEN:
-            return error_set(err, OUT_FATAL, ERR_PG_PROTOCOL, "the rows of %s cannot be read",
-                             item->mapping->table);
-        }
-    }
+    if (!fields.size)
+        return;
+    struct digest both[2] = {*digest, digest_of(fields)};
+    *digest = digest_of(bytes_of((const char *)both, sizeof both));
 }
 
-static enum outcome read_table(struct verify_run *run, const struct verify_mapping *item,
-                               struct actual_extras *extras, struct error *err)
+/* The digest of what is stored; false when it is no record. */
+static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
+                          const struct stored *stored, struct judge_row *row, yyjson_doc **doc)
 {
-    struct verify_copy copy;
-    struct cell *cells = calloc(pg_stored_cell_count(item->mapping), sizeof *cells);
-    char *piece = NULL;
-    if (!cells)
-        abort();
-    verify_copy_init(&copy, ROW_MOST);
-    enum outcome outcome = begin_copy(run, item->mapping, err);
-    if (outcome != OUT_OK)
-        goto done;
-    int size;
-    while (outcome == OUT_OK && (size = PQgetCopyData(run->snapshot, &piece, 0)) > 0) {
-        verify_copy_feed(&copy, bytes_of(piece, (size_t)size));
-        outcome = take_piece(run, item, &copy, cells, extras, err);
-        PQfreemem(piece);
+    yyjson_doc *made = NULL;
+    bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &made, NULL) == OUT_OK &&
+              diff_content_digest(mapping, yyjson_doc_get_root(made),
+                                  run->has_cells ? stored->cells : NULL, &run->judge.content,
+                                  &row->diff.digest);
+    if (ok)
+        actual_join_fields(stored->fields, &row->diff.digest);
+    if (ok && stored->flaw)
+        actual_join_fields(bytes_text(stored->flaw), &row->diff.digest);
+    if (ok && doc)
+        *doc = made;
+    else
+        yyjson_doc_free(made);
+    return ok;
+}
+
+void actual_take_stored(struct verify_run *run, const struct verify_mapping *item,
+                        const struct stored *stored, bool readable, struct judge_row *row,
+                        yyjson_doc **doc)
+{
+    if (doc)
+        *doc = NULL;
+    *row = (struct judge_row){
+        .flaw = stored->flaw,
+        .row = {.tenant = stored->tenant,
+                .id = stored->id,
+                .version = stored->version,
+                .deleted = stored->deleted,
+                .digest = stored->digest,
+                .cells = run->has_cells ? (struct cell *)stored->cells : NULL},
+        .diff = {.version = stored->version,
+                 .deleted = stored->deleted,
+                 .has_claim = true,
+                 .claimed_tag = diff_tag_of(&stored->digest)},
+    };
+    if (stored->key) {
+        row->diff.key = *stored->key;
+    } else {
+        buf_reset(&run->key);
+        envelope_append_key(&run->key, stored->tenant, bytes_text(item->mapping->entity),
+                            stored->id);
+        row->diff.key = diff_key_of(buf_view(&run->key));
     }
-    if (outcome == OUT_OK)
-        outcome = finish_copy(run, copy.ended, item->mapping, err);
-done:
-    verify_copy_free(&copy);
-    free(cells);
+    if (stored->deleted)
+        return;
+    if (stored->given_back)
+        row->diff.digest = *stored->given_back;
+    row->diff.unreadable =
+        !readable || (!stored->given_back && !digest_stored(run, item->mapping, stored, row, doc));
+}
+
+static void take_record(struct verify_run *run, const struct stored *stored, bool readable,
+                        struct actual_extras *extras)
+{
+    struct judge_row row;
+    const struct verify_mapping *item =
+        verify_run_mapping(run, bytes_text(stored->mapping->entity));
+    verify_progress_step(&run->progress);
+    if (stored->tenant.size && !verify_run_in_scope(run, stored->tenant))
+        return;
+    run->report.rows += run->pass == 0;
+    actual_take_stored(run, item, stored, readable, &row, NULL);
+    if (diff_in_pass(&row.diff.key, run->pass, run->report.passes))
+        judge(run, item, &row, extras);
+}
+
+/* A key of Redis that holds no record, or another key's: named by its name. */
+static void take_stray(struct verify_run *run, const struct stored *stored, const char *why)
+{
+    struct verify_report *report = &run->report;
+    if (run->pass != 0)
+        return;
+    report->beside.redis.unexpected++;
+    struct verify_sample *sample =
+        verify_report_sample_beside(report, VERIFY_LIST_REDIS, VERDICT_EXTRA);
+    if (!sample)
+        return;
+    sample->entity = bytes_text(stored->mapping->entity);
+    sample->name = verify_report_copy(report, stored->id);
+    sample->key = diff_key_of(stored->id);
+    sample->reason = verify_report_copy(report, bytes_text(why));
+}
+
+/* A store that was read to its end is opened once more. */
+static enum outcome reopen(struct verify_run *run, struct error *err)
+{
+    if (run->pass == 0 && run->store)
+        return OUT_OK;
+    if (run->store)
+        run->store->ops->close(run->store);
+    return verify_run_open_store(run, &run->store, err);
+}
+
+static enum outcome read_store(struct verify_run *run, struct actual_extras *extras,
+                               struct error *err)
+{
+    struct stored stored;
+    struct error why = {0};
+    enum outcome outcome = reopen(run, err);
+    while (outcome == OUT_OK) {
+        outcome = run->store->ops->next(run->store, &stored, &why);
+        if (outcome == OUT_OK && !stored.mapping)
+            return OUT_OK;
+        if (outcome != OUT_OK && outcome != OUT_REJECT) {
+            *err = why;
+            return outcome;
+        }
+        bool named = stored.key || (stored.tenant.size && stored.id.size);
+        if (stored.mapping && named) {
+            take_record(run, &stored, outcome == OUT_OK, extras);
+        } else if (stored.mapping && stored.id.size && why.code == ERR_REDIS_FOREIGN) {
+            take_stray(run, &stored, why.text);
+        } else {
+            run->report.broken = true;
+            verify_report_warn(&run->report, "a record of the store cannot be read: %s", why.text);
+        }
+        outcome = OUT_OK;
+    }
     return outcome;
 }
 
 enum outcome actual_read(struct verify_run *run, struct actual_extras *extras, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    if (run->store)
-        outcome = stores_read(run, extras, err);
-    for (size_t i = 0; !run->store && i < run->mappings.count && outcome == OUT_OK; i++)
-        outcome = read_table(run, &run->items[i], extras, err);
+    enum outcome outcome =
+        run->snapshot ? read_tables(run, extras, err) : read_store(run, extras, err);
     if (outcome != OUT_OK)
         return outcome;
     size_t at = 0;

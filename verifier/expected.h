@@ -3,8 +3,7 @@
 
 /* The source side: what each record of the topic says a row must be. */
 
-#include "common/io/kafka/kafka_reader.h"
-#include "verifier/verify_run.h"
+#include "verifier/verify_internal.h"
 
 /* One source record, decoded. Views into the message and run->arena. */
 struct expected {
@@ -16,7 +15,7 @@ struct expected {
 
 /* The next tick of the partition's clock for a message that brings no version, as run->log_version.
  * For every message in the log's order from the topic's head, whatever becomes of it: so it is the
- * worker's. expected_read does it up to the cut. */
+ * worker's. expected_read does it. */
 void expected_tick(struct verify_run *run, const struct bus_message *message);
 
 /* Decodes and runs the mapping; run->log_version is the version of a message that brings none.
@@ -25,8 +24,20 @@ void expected_tick(struct verify_run *run, const struct bus_message *message);
 MUST_USE enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                                     struct expected *expected, struct error *err);
 
-/* Reads the topic for run->pass into the table and the counters. */
+/* Before the first reading of run->pass: from the topic's begin. */
+void expected_begin(struct verify_run *run);
+/* Reads each partition from where it was read to up to its `cut`, into the table and the counters.
+ */
 MUST_USE enum outcome expected_read(struct verify_run *run, struct error *err);
+/* What lies behind the cut is counted: once, when all before it was read. */
+MUST_USE enum outcome expected_read_lagging(struct verify_run *run, struct error *err);
+
+/* read_once: a dead letter of a record that was read before and waited for its parents; `message`
+ * has the record's own place. Nothing when no such record waits. */
+void expected_bury_pending(struct verify_run *run, const struct bus_message *message,
+                           enum error_code code);
+/* read_once: records that waited and have their row now, or still wait. At the end. */
+MUST_USE enum outcome expected_settle_pending(struct verify_run *run, struct error *err);
 
 /* A sample of a record at its place in the topic; NULL when there are enough of that verdict. */
 struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,

@@ -19,9 +19,8 @@
 #include "common/io/redis/redis_rows.h"
 #include "common/io/stores.h"
 #include "verifier/actual.h"
-#include "verifier/beside.h"
 #include "verifier/expected.h"
-#include "verifier/verify_limits.h"
+#include "verifier/side_checks.h"
 
 #define ROWS_SPARE 1024 /* rows that came since they were counted */
 #define NAMES_MOST ((size_t)64 << 20)
@@ -55,6 +54,7 @@ struct redis_check {
     struct alias *aliases; /* two of each stray, sorted */
     struct gone *gone;
     size_t gone_count;
+    int64_t now_ms; /* when the topic's times are read */
     const struct mapping *scanned;
     struct arena names;
     struct buf name;
@@ -99,7 +99,7 @@ static void add_sample(struct redis_check *check, const struct redis_finding *fi
 static void keep_gone(struct redis_check *check, const struct redis_finding *finding)
 {
     struct gone *gone = &check->gone[check->gone_count];
-    if (check->gone_count == VERIFY_LOOKED_MOST) {
+    if (check->gone_count == VERIFY_RECHECK_MAX) {
         check->run->report.not_looked++;
         return;
     }
@@ -316,7 +316,7 @@ static void take_name(void *owner, struct bytes name)
         diff_find(&check->run->table, &stray.name) || is_kept(check, &stray.stem))
         return;
     stray.text = arena_copy(&check->names, name);
-    if (check->stray_count == VERIFY_LOOKED_MOST || !stray.text.data)
+    if (check->stray_count == VERIFY_RECHECK_MAX || !stray.text.data)
         check->run->report.not_looked++;
     else
         check->strays[check->stray_count++] = stray;
@@ -395,48 +395,40 @@ static int compare_gone(const void *left, const void *right)
 
 /* A record first produced within its ttl was written within it: its value cannot have faded. What
  * is produced again later is unchanged, and gives the value no new life. */
-static void take_message(struct redis_check *check, const struct bus_message *message,
-                         int64_t now_ms)
+static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)
 {
+    struct redis_check *check = owner;
     struct expected expected;
     struct gone key;
+    (void)err;
     if (message->timestamp_ms < 0 || expected_make(check->run, message, &expected, NULL) != OUT_OK)
-        return;
+        return OUT_OK;
     key.record = expected.source.key;
     struct gone *gone =
         bsearch(&key, check->gone, check->gone_count, sizeof *check->gone, compare_gone);
     if (!gone || gone->finding.version != expected.source.version)
-        return;
+        return OUT_OK;
     int64_t ttl_ms = (int64_t)gone->finding.mapping->redis.ttl_s * 1000;
     int64_t margin_ms = ttl_ms / 10 < MARGIN_MS ? ttl_ms / 10 : MARGIN_MS;
-    if (message->timestamp_ms + ttl_ms > now_ms + margin_ms)
+    if (message->timestamp_ms + ttl_ms > check->now_ms + margin_ms)
         gone->is_young = true;
     else
         gone->is_old = true;
+    return OUT_OK;
 }
 
 static enum outcome read_times(struct redis_check *check, struct error *err)
 {
     const struct verify_report *report = &check->run->report;
     struct bus_range *ranges = calloc(report->partition_count, sizeof *ranges);
-    struct bus_reader *reader = NULL;
-    const struct bus_message *message = NULL;
-    int64_t now_ms = (int64_t)clock_unix_ms();
     if (!ranges)
         abort();
+    check->now_ms = (int64_t)clock_unix_ms();
     for (size_t i = 0; i < report->partition_count; i++)
         ranges[i] = (struct bus_range){report->partitions[i].partition, report->partitions[i].low,
                                        report->partitions[i].high};
-    enum outcome outcome =
-        kafka_reader_open(check->run->settings, check->run->source_topic, ranges,
-                          report->partition_count, VERIFY_KAFKA_MS, &reader, err);
-    while (outcome == OUT_OK) {
-        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
-        if (outcome != OUT_OK || !message)
-            break;
-        take_message(check, message, now_ms);
-    }
-    bus_reader_close(reader);
+    enum outcome outcome = verify_run_read(check->run, check->run->source_topic, ranges,
+                                           report->partition_count, take_message, check, err);
     free(ranges);
     return outcome;
 }
@@ -507,16 +499,16 @@ static enum outcome check_redis(struct redis_check *check, struct error *err)
     return outcome == OUT_OK ? run_passes(check, err) : outcome;
 }
 
-enum outcome beside_redis(struct verify_run *run, struct error *err)
+enum outcome side_redis(struct verify_run *run, struct error *err)
 {
     struct redis_check check = {.run = run};
     enum outcome outcome = OUT_OK;
-    if (!store_of(run->settings)->has_stage)
+    if (run->options.store || !store_of(run->settings)->has_stage)
         return OUT_OK;
     check.mappings = room_for(run->mappings.count, sizeof *check.mappings);
-    check.strays = room_for(VERIFY_LOOKED_MOST, sizeof *check.strays);
-    check.aliases = room_for(2 * (size_t)VERIFY_LOOKED_MOST, sizeof *check.aliases);
-    check.gone = room_for(VERIFY_LOOKED_MOST, sizeof *check.gone);
+    check.strays = room_for(VERIFY_RECHECK_MAX, sizeof *check.strays);
+    check.aliases = room_for(2 * (size_t)VERIFY_RECHECK_MAX, sizeof *check.aliases);
+    check.gone = room_for(VERIFY_RECHECK_MAX, sizeof *check.gone);
     for (size_t i = 0; i < run->mappings.count; i++)
         if (run->mappings.items[i]->redis.form != REDIS_NONE)
             check.mappings[check.count++] = run->mappings.items[i];

@@ -12,7 +12,6 @@
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/verify_secrets.h"
 #include "verifier/expected.h"
-#include "verifier/verify_limits.h"
 
 #define TENANT_MOST (64u << 10)
 #define PASSES_MOST 4096u
@@ -396,29 +395,33 @@ static const struct verify_mapping *identify_message(struct source_check *check,
     return item;
 }
 
-static void answer(struct source_check *check, const struct bus_message *message)
+static enum outcome answer(void *owner, const struct bus_message *message, struct error *err)
 {
+    struct source_check *check = owner;
     struct verify_run *run = check->run;
     struct record record;
     struct digest digest;
     int64_t version;
+    (void)err;
+    expected_tick(run, message);
     const struct verify_mapping *item = identify_message(check, message, &record, &version);
     if (!item || !verify_run_in_scope(run, record.tenant))
-        return;
+        return OUT_OK;
     struct diff_key key = key_of(run, &record);
     struct diff_entry *entry = diff_find(&run->table, &key);
     if (!entry || !entry->looked) {
         take_other(check, &key, &record, version, message);
-        return;
+        return OUT_OK;
     }
     if (entry->verdict != VERDICT_PENDING && version <= entry->version)
-        return; /* the first of equal ones is the one that was written */
+        return OUT_OK; /* the first of equal ones is the one that was written */
     entry->version = version;
     entry->deleted = record.operation == OP_DELETE;
     bool same = !entry->deleted &&
                 digest_payload(check, item->mapping, record.payload, &digest, NULL) == OUT_OK &&
                 digest_equal(&entry->digest, &digest);
     entry->verdict = same ? VERDICT_MATCH : VERDICT_OVERTAKEN;
+    return OUT_OK;
 }
 
 static enum outcome read_topic(struct source_check *check, struct error *err)
@@ -426,8 +429,6 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
     struct verify_run *run = check->run;
     size_t count = run->report.partition_count;
     struct bus_range *ranges = calloc(count, sizeof *ranges);
-    struct bus_reader *reader = NULL;
-    const struct bus_message *message = NULL;
     if (!ranges)
         abort();
     memset(run->clocks, 0, count * sizeof *run->clocks); /* from the topic's head again */
@@ -435,16 +436,8 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
         const struct verify_partition *at = &run->report.partitions[i];
         ranges[i] = (struct bus_range){at->partition, at->low, at->high};
     }
-    enum outcome outcome = kafka_reader_open(run->settings, run->source_topic, ranges, count,
-                                             VERIFY_KAFKA_MS, &reader, err);
-    while (outcome == OUT_OK) {
-        outcome = bus_reader_next(reader, VERIFY_KAFKA_MS, &message, err);
-        if (outcome != OUT_OK || !message)
-            break;
-        expected_tick(run, message);
-        answer(check, message);
-    }
-    bus_reader_close(reader);
+    enum outcome outcome =
+        verify_run_read(run, run->source_topic, ranges, count, answer, check, err);
     free(ranges);
     return outcome;
 }

@@ -6,17 +6,17 @@
  * decides: the greatest version of their own, else the newest file's last one) is held against the
  * record that wins it in the topic, deletes included:
  *
- *   not produced          the topic has no record of the key
- *   overtaken             the topic's newest record of the key has other content, or deletes it:
- * the file was put back with an older time, or changed since gone from the source  the topic's key
- * came from a file that was read again and no longer has it of other sources      the topic's key
- * came from a file that was not read now: another run's, no fault
+ *   not produced: the topic has no record of the key
+ *   overtaken: the topic's newest record of the key has other content, or deletes it: the file was
+ *     put back with an older time, or changed since
+ *   gone from the source: the topic's key came from a file that was read again and no longer has it
+ *   of other sources: the topic's key came from a file that was not read now: another run's
  *
  * What the rules of the files refuse is counted here instead of being taken from the producers'
  * receipts.
  */
 
-#include "verifier/verify_run.h"
+#include "verifier/verify_internal.h"
 
 /* Adds them and `rejected` to the report's groups, the first two and that to its source count too.
  * A file that cannot be read whole makes the report broken. */

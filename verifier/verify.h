@@ -2,12 +2,12 @@
 #define DROVER_VERIFIER_VERIFY_H
 
 /*
- * `drover verify`: an own reading of the source against an own reading of the tables, at one cut.
+ * `drover verify`: one verification over Kafka and the store of the settings, at one cut.
  *
- *   snapshot ── partition_progress ── the cut: what the worker has committed
- *      │                                 │
- *      │        source topic ──────► expected: last version per key below the cut
- *      └─────── tables, inverse mapping ► actual ──► verdicts ──► second look ──► report
+ *   snapshot ── checkpoints ── the cut: what the worker has committed
+ *      │                          │
+ *      │        source topic ───► expected: last version per key below the cut
+ *      └─────── tables, inverse mapping ► actual ──► verdicts ──► recheck ──► report
  *
  * Blocking, on the caller's thread. Worker receipts are hints and claims to be tested, never proof.
  */

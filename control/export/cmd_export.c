@@ -5,7 +5,7 @@
 #include "common/base/text.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/key_file.h"
-#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_vault.h"
 #include "common/io/redis/redis_stored.h"
 #include "common/io/stores.h"
@@ -192,7 +192,7 @@ static enum outcome open_vault(struct export_run *run, struct error *err)
     run->ring = ring;
     enum outcome outcome = key_file_load(settings, ring, &present, err);
     if (outcome == OUT_OK && present && store_of(settings)->has_tables)
-        outcome = pg_stored_snapshot(settings, "drover-export", &run->vault, err);
+        outcome = pg_session_snapshot(settings, "drover-export", &run->vault, err);
     if (outcome == OUT_OK && present)
         run->secrets.ring = ring;
     return outcome;

@@ -30,7 +30,7 @@ redisvAsyncCommand|its format stops at NUL: use the Argv form'
 
 # PLACE|why a statement there may be built.
 BUILT='common/io/postgres/pg_session.c|the wrapper for statements without values
-verifier/actual.c|COPY takes no parameters; its literals go through schema_sql_literal'
+common/io/postgres/pg_snapshot.c|COPY takes no parameters; its literals go through schema_sql_literal'
 
 names() {
   awk -v banned="$BANNED" '

@@ -11,6 +11,8 @@
 #include "common/io/postgres/pg_error.h"
 #include "common/io/stop.h"
 
+#define SNAPSHOT_CONNECT_MS 10000
+
 enum {
     OPTIONS_LIMIT = 8192,
     PARAMS_MOST = 16,
@@ -338,5 +340,31 @@ enum outcome pg_session_check_role(PGconn *connection, struct error *err)
         error_where(err, "database %s", PQdb(connection));
     }
     PQclear(result);
+    return outcome;
+}
+
+enum outcome pg_session_snapshot(const struct settings *settings, const char *application,
+                                 PGconn **session, struct error *err)
+{
+    *session = NULL;
+    enum outcome outcome = pg_session_open(settings->database_url, settings->verifier_role,
+                                           application, SNAPSHOT_CONNECT_MS, session, err);
+    if (outcome == OUT_OK)
+        outcome = pg_session_check_role(*session, err);
+    /* pg_session's limits are for workers. */
+    if (outcome == OUT_OK)
+        outcome = pg_session_run(*session,
+                                 "SET idle_in_transaction_session_timeout = 0;"
+                                 "SET statement_timeout = 0",
+                                 err);
+    if (outcome == OUT_OK)
+        outcome = pg_session_run(*session,
+                                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+                                 "SELECT 1", /* the first query takes the snapshot */
+                                 err);
+    if (outcome != OUT_OK) {
+        PQfinish(*session);
+        *session = NULL;
+    }
     return outcome;
 }

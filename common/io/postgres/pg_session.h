@@ -52,4 +52,10 @@ MUST_USE enum outcome pg_session_run(PGconn *connection, const char *sql, struct
  * below 14 or databases not in UTF8. */
 MUST_USE enum outcome pg_session_check_role(PGconn *connection, struct error *err);
 
+/* A session as the verifier's role with a REPEATABLE READ, READ ONLY snapshot taken and no time
+ * limits of its own: snapshots stay open while other things are read. `application` as
+ * pg_stat_activity shows it. *session is the caller's (PQfinish), NULL after a failure. */
+MUST_USE enum outcome pg_session_snapshot(const struct settings *settings, const char *application,
+                                          PGconn **session, struct error *err);
+
 #endif

@@ -15,7 +15,6 @@
 
 #define OWN_COLUMNS 4 /* isolation_key before, version, digest and deleted behind */
 #define DIGEST_SIZE 16
-#define CONNECT_MS 10000
 #define SQL_MOST (1u << 20)
 #define RECORD_MOST (512u << 20) /* PostgreSQL's own limit of a row is 1 GiB */
 #define FETCH_FIRST 64
@@ -39,32 +38,6 @@ struct pg_stored {
     struct arena arena;
     struct buf id, json, sql;
 };
-
-enum outcome pg_stored_snapshot(const struct settings *settings, const char *application,
-                                PGconn **session, struct error *err)
-{
-    *session = NULL;
-    enum outcome outcome = pg_session_open(settings->database_url, settings->verifier_role,
-                                           application, CONNECT_MS, session, err);
-    if (outcome == OUT_OK)
-        outcome = pg_session_check_role(*session, err);
-    /* pg_session's limits are for workers. */
-    if (outcome == OUT_OK)
-        outcome = pg_session_run(*session,
-                                 "SET idle_in_transaction_session_timeout = 0;"
-                                 "SET statement_timeout = 0",
-                                 err);
-    if (outcome == OUT_OK)
-        outcome = pg_session_run(*session,
-                                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-                                 "SELECT 1", /* the first query takes the snapshot */
-                                 err);
-    if (outcome != OUT_OK) {
-        PQfinish(*session);
-        *session = NULL;
-    }
-    return outcome;
-}
 
 static void append_column(struct buf *out, const struct column *column, bool strict)
 {
@@ -369,7 +342,7 @@ enum outcome pg_stored_open(const struct settings *settings, struct mapping *con
     static const struct stored_ops OPS = {read_progress, next_row, find_row, close_reader};
     PGconn *session = NULL;
     *reader = NULL;
-    enum outcome outcome = pg_stored_snapshot(settings, "drover-stored", &session, err);
+    enum outcome outcome = pg_session_snapshot(settings, "drover-stored", &session, err);
     if (outcome != OUT_OK)
         return outcome;
     struct pg_stored *stored = calloc(1, sizeof *stored);

@@ -7,16 +7,9 @@
  * at once as keeps memory small; a mapping's inverse makes the record.
  */
 
-#include <libpq-fe.h>
-
 #include "common/io/settings.h"
 #include "common/model/mapping/mapping.h"
 #include "common/port/stored.h"
-
-/* A session with that snapshot taken and no time limits of its own: snapshots stay open while
- * other things are read. *session is the caller's (PQfinish), NULL after a failure. */
-MUST_USE enum outcome pg_stored_snapshot(const struct settings *settings, const char *application,
-                                         PGconn **session, struct error *err);
 
 /* Rows of a mapping's table as they are selected: isolation_key, the mapping's columns (an array as
  * to_jsonb, see value.h), drover_version, drover_digest, drover_deleted. Columns that PostgreSQL

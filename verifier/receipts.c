@@ -1,0 +1,263 @@
+#include "verifier/receipts.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/model/message/receipt.h"
+
+#define BATCHES_MOST 200000 /* 40 bytes each; more are not tested */
+#define RUNS_MOST 1000
+#define SETTLED_MOST 1000000 /* 16 bytes each; of more the dead letters are not tested */
+
+/* One batch receipt. The same batch twice (the worker was cut off before it could note that it had
+ * written the receipt) is one receipt. */
+struct batch_receipt {
+    int32_t partition;
+    int64_t first, next;
+    uint64_t counted; /* over all classes */
+    uint64_t dead;
+    uint64_t waiting; /* and not known to be settled */
+};
+
+struct receipts {
+    struct batch_receipt *batches;
+    size_t count, room;
+    bool overflowed;
+    char (*runs)[64];
+    size_t run_count;
+    struct settled_item *settled; /* what became of records that waited */
+    size_t settled_count, settled_room;
+    int64_t settled_round;
+    struct receipts_produced produced;
+};
+
+static void take_batch(struct receipts *receipts, const struct receipt_summary *summary)
+{
+    struct batch_receipt receipt = {.partition = summary->partition,
+                                    .first = summary->first,
+                                    .next = summary->next,
+                                    .dead = summary->counts[CLASS_DEAD],
+                                    .waiting = summary->counts[CLASS_WAITING]};
+    for (int i = 0; i < CLASS_COUNT; i++)
+        receipt.counted += summary->counts[i];
+    if (receipts->count == BATCHES_MOST) {
+        receipts->overflowed = true;
+        return;
+    }
+    if (receipts->count == receipts->room) {
+        receipts->room = receipts->room ? 2 * receipts->room : 64;
+        receipts->batches = realloc(receipts->batches, receipts->room * sizeof *receipts->batches);
+        if (!receipts->batches)
+            abort();
+    }
+    receipts->batches[receipts->count++] = receipt;
+}
+
+/* Sent again, it has the round of the first. */
+static void take_settled(struct receipts *receipts, struct bytes json)
+{
+    struct settled_receipt receipt;
+    if (receipt_parse_settled(json, &receipt, NULL) != OUT_OK)
+        return;
+    bool is_new = receipt.round > receipts->settled_round;
+    size_t wanted = receipts->settled_count + receipt.count;
+    if (is_new && wanted > receipts->settled_room && wanted <= SETTLED_MOST) {
+        receipts->settled_room = 2 * wanted;
+        receipts->settled =
+            realloc(receipts->settled, receipts->settled_room * sizeof *receipts->settled);
+        if (!receipts->settled)
+            abort();
+    }
+    if (is_new && wanted <= SETTLED_MOST)
+        for (size_t i = 0; i < receipt.count; i++)
+            receipts->settled[receipts->settled_count++] = receipt.items[i];
+    receipts->overflowed = receipts->overflowed || wanted > SETTLED_MOST;
+    if (is_new)
+        receipts->settled_round = receipt.round;
+    receipt_free_settled(&receipt);
+}
+
+static void take_produce(struct receipts *receipts, const struct receipt_summary *summary)
+{
+    for (size_t i = 0; i < receipts->run_count; i++)
+        if (strcmp(receipts->runs[i], summary->run) == 0)
+            return;
+    if (receipts->run_count == RUNS_MOST) {
+        receipts->overflowed = true;
+        return;
+    }
+    if (!receipts->runs)
+        receipts->runs = calloc(RUNS_MOST, sizeof *receipts->runs);
+    if (!receipts->runs)
+        abort();
+    memcpy(receipts->runs[receipts->run_count++], summary->run, sizeof *receipts->runs);
+    receipts->produced.rejected += summary->counts[CLASS_REJECTED];
+    receipts->produced.withheld += summary->counts[CLASS_WITHHELD];
+}
+
+static int compare_batches(const void *left, const void *right)
+{
+    const struct batch_receipt *a = left, *b = right;
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+/* Drops repeats, and counts the offsets no receipt tells of although a later one is there. */
+static uint64_t join_batches(struct receipts *receipts, const struct verify_run *run)
+{
+    size_t kept = 0;
+    uint64_t holes = 0;
+    int64_t next = 0;
+    int32_t partition = -1;
+    if (receipts->count)
+        qsort(receipts->batches, receipts->count, sizeof *receipts->batches, compare_batches);
+    for (size_t i = 0; i < receipts->count; i++) {
+        const struct batch_receipt *receipt = &receipts->batches[i];
+        if (receipt->partition < 0 || (size_t)receipt->partition >= run->report.partition_count)
+            continue;
+        if (receipt->partition != partition) {
+            partition = receipt->partition;
+            next = run->report.partitions[partition].low;
+        }
+        if (receipt->next <= next)
+            continue; /* a repeat, or below what the topic still holds */
+        if (receipt->first > next)
+            holes += (uint64_t)(receipt->first - next) -
+                     holes_in(&run->holes, partition, next, receipt->first);
+        next = receipt->next;
+        receipts->batches[kept++] = *receipt;
+    }
+    receipts->count = kept;
+    return holes;
+}
+
+static int compare_place(const void *key, const void *element)
+{
+    const struct settled_item *item = key;
+    const struct batch_receipt *receipt = element;
+    if (item->partition != receipt->partition)
+        return item->partition < receipt->partition ? -1 : 1;
+    return item->offset < receipt->first ? -1 : item->offset >= receipt->next;
+}
+
+/* Those that waited leave that class of their batch for the one they ended in. */
+static void settle_batches(struct receipts *receipts)
+{
+    for (size_t i = 0; i < receipts->settled_count && receipts->count; i++) {
+        struct batch_receipt *receipt =
+            bsearch(&receipts->settled[i], receipts->batches, receipts->count,
+                    sizeof *receipts->batches, compare_place);
+        if (!receipt || receipt->waiting == 0)
+            continue;
+        receipt->waiting--;
+        receipt->dead += receipts->settled[i].the_class == CLASS_DEAD;
+    }
+}
+
+static uint64_t found_dead(const struct verify_run *run, const struct batch_receipt *receipt)
+{
+    uint64_t found = 0;
+    for (int64_t offset = receipt->first; offset < receipt->next; offset++)
+        found += diff_dead_find(&run->dead, receipt->partition, offset) != NULL;
+    return found;
+}
+
+/* The workers told of batches, and the store knows of none: it is not the one they wrote to. */
+static void test_store(const struct receipts *receipts, struct verify_run *run)
+{
+    struct verify_report *report = &run->report;
+    for (size_t i = 0; i < report->partition_count; i++)
+        if (report->partitions[i].cut > report->partitions[i].low)
+            return;
+    if (receipts->count)
+        verify_report_warn(report,
+                           "%s: the receipts tell of records up to offset %" PRId64
+                           " of %s-%d, the store has committed none: it was emptied, or is another",
+                           error_code_id(ERR_STORE_OTHER), receipts->batches[0].next,
+                           run->source_topic, receipts->batches[0].partition);
+}
+
+/* Only batches below the cut are known in full. */
+void receipts_test(struct verify_run *run)
+{
+    struct receipts *receipts = run->receipts;
+    struct verify_report *report = &run->report;
+    if (!receipts)
+        return;
+    uint64_t holes = join_batches(receipts, run);
+    settle_batches(receipts);
+    test_store(receipts, run);
+    if ((holes && !run->holes.overflowed) || receipts->overflowed)
+        verify_report_warn(report,
+                           "hints incomplete: receipts of %" PRIu64
+                           " records are not in %s (the verdicts do not need them)",
+                           holes, run->results_topic);
+    for (size_t i = 0; i < receipts->count; i++) {
+        const struct batch_receipt *receipt = &receipts->batches[i];
+        if (receipt->next > report->partitions[receipt->partition].cut)
+            continue;
+        uint64_t records = (uint64_t)(receipt->next - receipt->first) -
+                           holes_in(&run->holes, receipt->partition, receipt->first, receipt->next);
+        if (receipt->counted != records && !run->holes.overflowed)
+            verify_report_warn(
+                report,
+                "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64 " records of %" PRIu64,
+                run->source_topic, receipt->partition, receipt->first, receipt->counted, records);
+        uint64_t dead = found_dead(run, receipt);
+        /* an orphan's letter is there before its receipt */
+        if (dead < receipt->dead || dead > receipt->dead + receipt->waiting)
+            verify_report_warn(report,
+                               "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64
+                               " dead letters, the topic holds %" PRIu64,
+                               run->source_topic, receipt->partition, receipt->first, receipt->dead,
+                               dead);
+    }
+}
+
+static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)
+{
+    struct verify_run *run = owner;
+    struct receipts *receipts = run->receipts;
+    struct receipt_summary summary;
+    (void)err;
+    if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
+        return OUT_OK;
+    if (summary.is_settled)
+        take_settled(receipts, message->envelope.value);
+    else if (summary.is_produce)
+        take_produce(receipts, &summary);
+    else
+        take_batch(receipts, &summary);
+    run->receipts_bytes = receipts->room * sizeof *receipts->batches +
+                          receipts->settled_room * sizeof *receipts->settled;
+    return OUT_OK;
+}
+
+enum outcome receipts_read(struct verify_run *run, struct error *err)
+{
+    run->receipts_cursor.topic = run->results_topic;
+    if (!run->receipts)
+        run->receipts = calloc(1, sizeof *run->receipts);
+    if (!run->receipts)
+        abort();
+    return verify_run_read_new(run, &run->receipts_cursor, take_message, run, err);
+}
+
+struct receipts_produced receipts_produced(const struct verify_run *run)
+{
+    return run->receipts ? run->receipts->produced : (struct receipts_produced){0};
+}
+
+void receipts_free(struct verify_run *run)
+{
+    struct receipts *receipts = run->receipts;
+    if (!receipts)
+        return;
+    free(receipts->batches);
+    free(receipts->settled);
+    free(receipts->runs);
+    free(receipts);
+    run->receipts = NULL;
+}

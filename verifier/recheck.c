@@ -1,0 +1,661 @@
+#include "verifier/recheck.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/model/message/tenant.h"
+#include "common/policy/apply/record_row.h"
+#include "common/policy/verify/diff_fields.h"
+#include "verifier/dead_letters.h"
+#include "verifier/expected.h"
+#include "verifier/side_checks.h"
+
+#define CHUNK_RECORDS 500 /* suspects whose rows are fetched at once */
+#define CHUNK_BYTES ((size_t)8 << 20)
+/* One record may have max_record_bytes, its cells as many again. */
+#define CHUNK_ARENA_MAX ((size_t)256 << 20)
+#define EXTRA_ARENA_MAX ((size_t)16 << 20)
+
+/* What the recheck reads: a later snapshot of the tables, or the store once more. */
+struct recheck_stores {
+    struct pg_snapshot *snapshot; /* NULL with `store` */
+    struct stored_reader *store;  /* NULL with `snapshot` */
+};
+
+/* ---- suspects together: their source records, then their rows in one query a mapping, then their
+ * verdicts and samples ---- */
+
+/* One suspect; everything it points at is in the chunk's arena. */
+struct suspect {
+    struct diff_entry *entry;
+    const struct verify_mapping *item;
+    struct record record;
+    struct row row; /* the source record run forward: its key cells find the stored row */
+    bool found;
+};
+
+struct suspect_chunk {
+    struct verify_run *run;
+    const struct recheck_stores *stores;
+    struct arena arena;
+    struct suspect items[CHUNK_RECORDS];
+    size_t count;
+    const struct mapping *mapping; /* whose rows are fetched now */
+};
+
+static struct bytes keep(struct suspect_chunk *chunk, struct bytes text)
+{
+    return text.size ? arena_copy(&chunk->arena, text) : text;
+}
+
+static void keep_record(struct suspect_chunk *chunk, const struct record *from, struct record *to)
+{
+    *to = *from;
+    to->tenant = keep(chunk, from->tenant);
+    to->entity = keep(chunk, from->entity);
+    to->id = keep(chunk, from->id);
+    to->payload = keep(chunk, from->payload);
+    to->source_key = keep(chunk, from->source_key);
+    to->origin.uri = keep(chunk, from->origin.uri);
+    to->user = keep(chunk, from->user);
+    to->storage_origin = keep(chunk, from->storage_origin);
+    to->sealed = keep(chunk, from->sealed);
+    to->run = keep(chunk, from->run);
+}
+
+/* A sample with the members that differ, in the report's memory. */
+static void add_sample(struct suspect_chunk *chunk, const struct suspect *item,
+                       enum verdict verdict, const struct judge_row *row,
+                       const struct diff_fields *fields, struct bytes reason)
+{
+    struct verify_report *report = &chunk->run->report;
+    struct verify_sample *sample =
+        expected_sample(chunk->run, verdict, ERR_NONE, &item->record,
+                        (int32_t)item->entry->partition, item->entry->offset);
+    if (!sample)
+        return;
+    sample->table = item->item->mapping->table;
+    sample->has_expected = true;
+    sample->expected_version = item->entry->version;
+    sample->has_actual = row != NULL;
+    sample->actual_version = row ? row->row.version : 0;
+    sample->reason = verify_report_copy(report, reason);
+    sample->field_total = fields->total;
+    sample->fields = arena_array(&report->arena, fields->count, sizeof *sample->fields);
+    for (size_t i = 0; sample->fields && i < fields->count; i++) {
+        const struct diff_field *field = &fields->items[i];
+        sample->fields[sample->field_count++] = (struct diff_field){
+            verify_report_copy(report, field->path), verify_report_copy(report, field->expected),
+            verify_report_copy(report, field->actual), field->rule};
+    }
+}
+
+/* What is found now decides. A record whose key a later one has taken over, and rightly, is
+ * superseded. */
+static void settle(struct suspect_chunk *chunk, struct suspect *item, enum verdict verdict)
+{
+    struct diff_entry *entry = item->entry;
+    bool cleared = verdict == VERDICT_MATCH || entry->looked;
+    bool suspected = verdict_is_suspect(entry->verdict);
+    if (suspected && !verdict_is_suspect(verdict) && cleared)
+        chunk->run->report.changed++;
+    if (!verdict_is_suspect(verdict) && entry->looked)
+        verdict = VERDICT_SUPERSEDED;
+    entry->verdict = verdict;
+}
+
+static void judge_missing(struct suspect_chunk *chunk, struct suspect *item)
+{
+    if (item->entry->may_be_gone) {
+        settle(chunk, item, VERDICT_MATCH);
+        return;
+    }
+    struct diff_fields none = {0};
+    struct bytes reason = {0};
+    if (item->entry->deleted)
+        reason = BYTES_LITERAL("the delete left no tombstone");
+    add_sample(chunk, item, VERDICT_MISSING, NULL, &none, reason);
+    settle(chunk, item, VERDICT_MISSING);
+}
+
+/* `doc` is what the row gives back, NULL when it is none; `why` says why it is no row of Drover's.
+ */
+static void judge_stored(struct suspect_chunk *chunk, struct suspect *item,
+                         const struct judge_row *row, yyjson_doc *doc, const struct error *why)
+{
+    struct judged judged;
+    judge_look(item->item->mapping, item->entry, &item->record, &item->row, row, doc, why,
+               &chunk->run->judge, &chunk->arena, &judged);
+    if (judged.verdict == VERDICT_DIFFERENT && !judged.fields.total && !judged.reason.size)
+        judged.reason =
+            row->flaw ? bytes_text(row->flaw) : BYTES_LITERAL("a field of the hash is another");
+    if (judged.verdict != VERDICT_MATCH)
+        add_sample(chunk, item, judged.verdict, row, &judged.fields, judged.reason);
+    settle(chunk, item, judged.verdict);
+}
+
+static void judge_row(struct suspect_chunk *chunk, struct suspect *item, struct judge_row *row)
+{
+    struct error why = {0};
+    yyjson_doc *doc = NULL;
+    bool alike = row->row.deleted == (item->entry->deleted != 0);
+    if (alike && judge_read(item->item->mapping, row, &chunk->run->judge, &doc, &why) == OUT_OK)
+        why = (struct error){0};
+    judge_stored(chunk, item, row, doc, &why);
+    yyjson_doc_free(doc);
+}
+
+/* One by one: the other stores have no query for many keys. */
+static enum outcome judge_in_store(struct suspect_chunk *chunk, struct error *err)
+{
+    struct stored_reader *store = chunk->stores->store;
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct suspect *item = &chunk->items[i];
+        struct stored stored = {0};
+        struct judge_row row;
+        struct error why = {0};
+        yyjson_doc *doc = NULL;
+        enum outcome outcome = store->ops->find(store, item->item->mapping, item->record.tenant,
+                                                item->record.id, &stored, &item->found, &why);
+        if (outcome != OUT_OK && outcome != OUT_REJECT) {
+            *err = why;
+            return outcome;
+        }
+        if (!item->found)
+            continue;
+        actual_take_stored(chunk->run, item->item, &stored, outcome == OUT_OK, &row, &doc);
+        judge_stored(chunk, item, &row, doc, &why);
+        yyjson_doc_free(doc);
+    }
+    return OUT_OK;
+}
+
+static struct suspect *find_item(struct suspect_chunk *chunk, const struct diff_key *key)
+{
+    for (size_t i = 0; i < chunk->count; i++)
+        if (diff_key_equal(&chunk->items[i].entry->key, key) && !chunk->items[i].found)
+            return &chunk->items[i];
+    return NULL;
+}
+
+/* One row of a mapping's table. */
+static enum outcome take_row(void *owner, const struct cell *cells, struct error *err)
+{
+    struct suspect_chunk *chunk = owner;
+    struct judge_row row;
+    (void)err;
+    if (!actual_take_cells(chunk->run, chunk->mapping, cells, &row))
+        return OUT_OK;
+    struct suspect *item = find_item(chunk, &row.diff.key);
+    if (!item)
+        return OUT_OK;
+    item->found = true;
+    judge_row(chunk, item, &row);
+    return OUT_OK;
+}
+
+/* All items of one mapping. */
+static enum outcome judge_mapping(struct suspect_chunk *chunk, const struct verify_mapping *mapping,
+                                  struct error *err)
+{
+    struct pg_row_key keys[CHUNK_RECORDS];
+    size_t count = 0;
+    for (size_t i = 0; i < chunk->count; i++)
+        if (chunk->items[i].item == mapping)
+            keys[count++] =
+                (struct pg_row_key){chunk->items[i].record.tenant, chunk->items[i].row.cells};
+    chunk->mapping = mapping->mapping;
+    return count ? pg_snapshot_find(chunk->stores->snapshot, chunk->mapping, keys, count, take_row,
+                                    chunk, err)
+                 : OUT_OK;
+}
+
+static enum outcome judge_chunk(struct suspect_chunk *chunk, struct error *err)
+{
+    bool in_store = chunk->stores->store != NULL;
+    enum outcome outcome = in_store ? judge_in_store(chunk, err) : OUT_OK;
+    for (size_t i = 0; !in_store && i < chunk->run->mappings.count && outcome == OUT_OK; i++)
+        outcome = judge_mapping(chunk, &chunk->run->items[i], err);
+    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
+        if (!chunk->items[i].found)
+            judge_missing(chunk, &chunk->items[i]);
+    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
+        if (chunk->items[i].entry->broken_box)
+            outcome = side_sealed_recheck(chunk->run, &chunk->items[i].record, err);
+    chunk->count = 0;
+    arena_reset(&chunk->arena);
+    return outcome;
+}
+
+static enum outcome add_suspect(struct suspect_chunk *chunk, struct diff_entry *entry,
+                                const struct bus_message *message, struct error *err)
+{
+    struct expected expected;
+    if (chunk->count == CHUNK_RECORDS || chunk->arena.used > CHUNK_BYTES) {
+        enum outcome outcome = judge_chunk(chunk, err);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+    chunk->run->log_version = entry->version; /* as it was when it was read in its order */
+    /* It was usable when it was read first; if not now, its first verdict stays. */
+    if (expected_make(chunk->run, message, &expected, NULL) != OUT_OK)
+        return OUT_OK;
+    struct suspect *item = &chunk->items[chunk->count];
+    *item = (struct suspect){.entry = entry, .item = expected.item};
+    keep_record(chunk, &expected.record, &item->record);
+    if (mapping_forward(item->item->mapping, &item->record, &chunk->run->judge.source,
+                        &chunk->arena, &item->row, NULL) == OUT_OK)
+        chunk->count++;
+    return OUT_OK;
+}
+
+/* ---- extra rows -------------------------------------------------------------------------- */
+
+/* Extra rows of one mapping, looked up together. */
+struct extra_chunk {
+    struct verify_run *run;
+    const struct recheck_stores *stores;
+    const struct verify_mapping *item;
+    struct actual_extra *extras[CHUNK_RECORDS];
+    struct pg_row_key keys[CHUNK_RECORDS];
+    bool found[CHUNK_RECORDS];
+    size_t count;
+    struct arena arena;
+};
+
+static void clear_extra(struct verify_run *run, const struct actual_extra *extra)
+{
+    run->report.groups.items[extra->group].counts[VERDICT_EXTRA]--;
+    run->report.changed++;
+}
+
+static void confirm_extra(struct verify_run *run, const struct actual_extra *extra)
+{
+    struct verify_sample *sample = verify_report_sample(&run->report, VERDICT_EXTRA, ERR_NONE);
+    if (!sample)
+        return;
+    sample->tenant = extra->tenant;
+    sample->entity = bytes_text(extra->item->mapping->entity);
+    sample->id = extra->id;
+    sample->key = extra->key;
+    sample->table = extra->item->mapping->table;
+    sample->has_actual = true;
+    sample->actual_version = extra->version;
+    if (!tenant_key_is_valid(extra->tenant))
+        sample->reason = BYTES_LITERAL("its isolation_key is no tenant's key");
+}
+
+static void mark_found(struct extra_chunk *chunk, const struct diff_key *key)
+{
+    for (size_t i = 0; i < chunk->count; i++)
+        if (diff_key_equal(&chunk->extras[i]->key, key))
+            chunk->found[i] = true;
+}
+
+static enum outcome take_extra_row(void *owner, const struct cell *cells, struct error *err)
+{
+    struct extra_chunk *chunk = owner;
+    struct judge_row row;
+    (void)err;
+    if (actual_take_cells(chunk->run, chunk->item->mapping, cells, &row))
+        mark_found(chunk, &row.diff.key);
+    return OUT_OK;
+}
+
+static enum outcome find_in_store(struct extra_chunk *chunk, struct error *err)
+{
+    struct stored_reader *store = chunk->stores->store;
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct stored stored;
+        enum outcome outcome =
+            store->ops->find(store, chunk->item->mapping, chunk->extras[i]->tenant,
+                             chunk->extras[i]->id, &stored, &chunk->found[i], err);
+        if (outcome != OUT_OK && outcome != OUT_REJECT)
+            return outcome;
+        chunk->found[i] = chunk->found[i] || outcome == OUT_REJECT;
+    }
+    return OUT_OK;
+}
+
+static enum outcome judge_extras(struct extra_chunk *chunk, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (chunk->stores->store)
+        outcome = find_in_store(chunk, err);
+    else if (chunk->count)
+        outcome = pg_snapshot_find(chunk->stores->snapshot, chunk->item->mapping, chunk->keys,
+                                   chunk->count, take_extra_row, chunk, err);
+    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++) {
+        if (chunk->found[i])
+            confirm_extra(chunk->run, chunk->extras[i]);
+        else
+            clear_extra(chunk->run, chunk->extras[i]);
+    }
+    chunk->count = 0;
+    arena_reset(&chunk->arena);
+    return outcome;
+}
+
+/* The key cells of a row known by its id, as a delete's are made. */
+static bool add_extra(struct extra_chunk *chunk, struct actual_extra *extra)
+{
+    struct row row;
+    if (record_key_row(chunk->item->mapping, extra->tenant, extra->id, &chunk->run->judge.source,
+                       &chunk->arena, &row, NULL) != OUT_OK)
+        return false;
+    chunk->extras[chunk->count] = extra;
+    chunk->found[chunk->count] = false;
+    chunk->keys[chunk->count++] = (struct pg_row_key){extra->tenant, row.cells};
+    return true;
+}
+
+static enum outcome judge_extras_of(struct extra_chunk *chunk, struct actual_extras *extras,
+                                    struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < extras->count && outcome == OUT_OK; i++) {
+        struct actual_extra *extra = &extras->items[i];
+        if (extra->item != chunk->item)
+            continue;
+        if (extra->explained)
+            clear_extra(chunk->run, extra);
+        else if (!add_extra(chunk, extra))
+            confirm_extra(chunk->run, extra);
+        if (chunk->count == CHUNK_RECORDS)
+            outcome = judge_extras(chunk, err);
+    }
+    return outcome == OUT_OK ? judge_extras(chunk, err) : outcome;
+}
+
+static enum outcome recheck_extras(struct verify_run *run, const struct recheck_stores *stores,
+                                   struct actual_extras *extras, struct error *err)
+{
+    struct extra_chunk *chunk = calloc(1, sizeof *chunk);
+    enum outcome outcome = OUT_OK;
+    if (!chunk)
+        abort();
+    chunk->run = run;
+    chunk->stores = stores;
+    arena_init(&chunk->arena, EXTRA_ARENA_MAX);
+    for (size_t i = 0; i < run->mappings.count && outcome == OUT_OK; i++) {
+        chunk->item = &run->items[i];
+        outcome = judge_extras_of(chunk, extras, err);
+    }
+    arena_free(&chunk->arena);
+    free(chunk);
+    return outcome;
+}
+
+/* ---- which are suspects ------------------------------------------------------------------ */
+
+/* Entries of the table by place in the topic. */
+struct suspects {
+    struct diff_entry **items;
+    size_t count;
+};
+
+static bool is_tolerable(const struct verify_run *run, const struct diff_entry *entry)
+{
+    if (entry->verdict != VERDICT_DIFFERENT)
+        return false;
+    const struct diff_group *group = &run->report.groups.items[entry->group];
+    const struct verify_mapping *item = verify_run_mapping(run, group->entity);
+    if (item)
+        return item->tolerates;
+    for (size_t i = 0; i < run->mappings.count; i++) /* group 0: any mapping */
+        if (run->items[i].tolerates)
+            return true;
+    return false;
+}
+
+/* Marks the entries to look at and counts them. */
+static size_t mark_suspects(struct verify_run *run)
+{
+    size_t at = 0, count = 0;
+    uint64_t seen[VERDICT_COUNT] = {0};
+    size_t boxes = 0;
+    for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
+        if (entry->broken_box && boxes++ < VERIFY_RECHECK_MAX) {
+            entry->marked = 1;
+            count++;
+        } else if (entry->broken_box) {
+            run->report.beside.sealed.different++;
+        }
+        if (!verdict_is_suspect(entry->verdict) || entry->marked)
+            continue;
+        if (seen[entry->verdict]++ < VERIFY_RECHECK_MAX || is_tolerable(run, entry)) {
+            entry->marked = 1;
+            count++;
+        } else {
+            run->report.not_looked++;
+        }
+    }
+    return count;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+    const struct diff_entry *a = *(struct diff_entry *const *)left;
+    const struct diff_entry *b = *(struct diff_entry *const *)right;
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static void sort_suspects(const struct verify_run *run, size_t count, struct suspects *suspects)
+{
+    size_t at = 0;
+    suspects->items = malloc((count ? count : 1) * sizeof *suspects->items);
+    if (!suspects->items)
+        abort();
+    for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));)
+        if (entry->marked)
+            suspects->items[suspects->count++] = entry;
+    qsort(suspects->items, suspects->count, sizeof *suspects->items, compare_places);
+}
+
+static struct diff_entry *find_suspect(const struct suspects *suspects,
+                                       const struct bus_message *message)
+{
+    struct diff_entry place = {.partition = (uint32_t)message->partition & 0xFFFFFu,
+                               .offset = message->offset};
+    struct diff_entry *key = &place;
+    struct diff_entry **found =
+        bsearch(&key, suspects->items, suspects->count, sizeof *suspects->items, compare_places);
+    return found ? *found : NULL;
+}
+
+/* ---- what came between the two cuts ------------------------------------------------------- */
+
+struct later_reading {
+    struct verify_run *run;
+    struct actual_extras *extras;
+};
+
+static void explain_extras(struct actual_extras *extras, const struct diff_key *key)
+{
+    for (size_t i = 0; i < extras->count; i++)
+        if (diff_key_equal(&extras->items[i].key, key))
+            extras->items[i].explained = true;
+}
+
+/* A later record that takes over a suspect's key is what the row must be at the later cut. */
+static enum outcome take_later(void *owner, const struct bus_message *message, struct error *err)
+{
+    const struct later_reading *reading = owner;
+    struct verify_run *run = reading->run;
+    struct expected expected;
+    (void)err;
+    expected_tick(run, message);
+    if (diff_dead_find(&run->dead, message->partition, message->offset) ||
+        expected_make(run, message, &expected, NULL) != OUT_OK ||
+        !diff_in_pass(&expected.source.key, run->pass, run->report.passes))
+        return OUT_OK;
+    explain_extras(reading->extras, &expected.source.key);
+    struct diff_entry *entry = diff_find(&run->table, &expected.source.key);
+    if (!entry || !entry->marked || expected.source.version <= entry->version)
+        return OUT_OK;
+    entry->version = expected.source.version;
+    diff_keep_columns(&expected.source.digest, &entry->digest, &expected.source);
+    entry->digest = expected.source.digest;
+    entry->source_tag = expected.source.source_tag;
+    entry->reading = expected.source.reading;
+    entry->deleted = expected.source.deleted;
+    entry->may_be_gone = expected.source.may_be_gone;
+    entry->partition = (uint32_t)expected.source.partition & 0xFFFFFu;
+    entry->offset = expected.source.offset;
+    entry->looked = 1;
+    return OUT_OK;
+}
+
+/* Reads [cut, later cut) of every partition. */
+static enum outcome read_between(struct verify_run *run, const struct verify_partition *later,
+                                 struct actual_extras *extras, struct error *err)
+{
+    size_t count = run->report.partition_count;
+    struct bus_range *ranges = calloc(count, sizeof *ranges);
+    struct later_reading reading = {run, extras};
+    bool moved = false; /* of a topic that does not fit the progress nothing more can be read */
+    if (!ranges)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        ranges[i] =
+            (struct bus_range){later[i].partition, run->report.partitions[i].cut, later[i].cut};
+        moved = moved || (!run->report.broken && ranges[i].from < ranges[i].to);
+    }
+    enum outcome outcome = OUT_OK;
+    if (moved)
+        outcome = dead_letters_read(run, err);
+    if (moved && outcome == OUT_OK)
+        outcome = verify_run_read(run, run->source_topic, ranges, count, take_later, &reading, err);
+    free(ranges);
+    return outcome;
+}
+
+/* ---- the suspects' own records ----------------------------------------------------------- */
+
+struct suspect_reading {
+    const struct suspects *suspects;
+    struct suspect_chunk chunk;
+};
+
+static enum outcome take_suspect(void *owner, const struct bus_message *message, struct error *err)
+{
+    struct suspect_reading *reading = owner;
+    struct diff_entry *entry = find_suspect(reading->suspects, message);
+    return entry ? add_suspect(&reading->chunk, entry, message, err) : OUT_OK;
+}
+
+/* From each partition's first suspect to its last. */
+static struct bus_range *ranges_of(const struct verify_run *run, const struct suspects *suspects)
+{
+    struct bus_range *ranges = calloc(run->report.partition_count, sizeof *ranges);
+    if (!ranges)
+        abort();
+    for (size_t i = 0; i < run->report.partition_count; i++)
+        ranges[i].partition = (int32_t)i;
+    for (size_t i = 0; i < suspects->count; i++) {
+        const struct diff_entry *entry = suspects->items[i];
+        struct bus_range *range = &ranges[entry->partition];
+        if (range->to == 0)
+            range->from = entry->offset;
+        range->to = entry->offset + 1;
+    }
+    return ranges;
+}
+
+static enum outcome judge_suspects(struct verify_run *run, const struct recheck_stores *stores,
+                                   const struct suspects *suspects, struct error *err)
+{
+    struct bus_range *ranges = ranges_of(run, suspects);
+    struct suspect_reading *reading = calloc(1, sizeof *reading);
+    if (!reading)
+        abort();
+    reading->suspects = suspects;
+    reading->chunk.run = run;
+    reading->chunk.stores = stores;
+    arena_init(&reading->chunk.arena, CHUNK_ARENA_MAX);
+    enum outcome outcome = verify_run_read(run, run->source_topic, ranges,
+                                           run->report.partition_count, take_suspect, reading, err);
+    if (outcome == OUT_OK)
+        outcome = judge_chunk(&reading->chunk, err);
+    arena_free(&reading->chunk.arena);
+    free(reading);
+    free(ranges);
+    return outcome;
+}
+
+/* ---- all of it --------------------------------------------------------------------------- */
+
+/* The store as it is now, and where it is. A given one stands still. */
+static enum outcome open_later(struct verify_run *run, struct recheck_stores *stores,
+                               struct verify_partition *later, struct error *err)
+{
+    enum outcome outcome =
+        run->snapshot ? pg_snapshot_open(run->settings, "drover-verify", &stores->snapshot, err)
+                      : verify_run_open_store(run, &stores->store, err);
+    if (outcome == OUT_OK && !run->options.store)
+        outcome = verify_run_checkpoints(run, stores->snapshot, stores->store, later, err);
+    return outcome == OUT_OK && run->sealed ? side_sealed_refresh(run, err) : outcome;
+}
+
+enum outcome recheck_run(struct verify_run *run, struct actual_extras *extras, struct error *err)
+{
+    size_t partitions = run->report.partition_count;
+    size_t count = mark_suspects(run);
+    struct suspects suspects = {0};
+    struct recheck_stores stores = {0};
+    if (count == 0 && extras->count == 0)
+        return OUT_OK;
+    struct verify_partition *later = malloc(partitions * sizeof *later);
+    if (!later)
+        abort();
+    memcpy(later, run->report.partitions, partitions * sizeof *later);
+    enum outcome outcome = open_later(run, &stores, later, err);
+    if (outcome == OUT_OK)
+        outcome = read_between(run, later, extras, err);
+    if (outcome == OUT_OK)
+        sort_suspects(run, count, &suspects);
+    if (outcome == OUT_OK && suspects.count)
+        outcome = judge_suspects(run, &stores, &suspects, err);
+    if (outcome == OUT_OK)
+        outcome = recheck_extras(run, &stores, extras, err);
+    pg_snapshot_close(stores.snapshot);
+    if (stores.store)
+        stores.store->ops->close(stores.store);
+    free(suspects.items);
+    free(later);
+    return outcome;
+}
+
+/* Of a key only its hash and its place are kept. */
+static void name_entry(struct verify_run *run, const struct diff_entry *entry)
+{
+    char text[120];
+    uint64_t line, column;
+    struct verify_report *report = &run->report;
+    struct verify_sample *sample =
+        verify_report_sample(report, (enum verdict)entry->verdict, ERR_NONE);
+    if (!sample)
+        return;
+    sample->tenant = report->groups.items[entry->group].tenant;
+    sample->entity = report->groups.items[entry->group].entity;
+    sample->key = entry->key;
+    diff_unpack_place(entry->offset, &line, &column);
+    snprintf(text, sizeof text,
+             "the row does not give the record of line %" PRIu64 ", column %" PRIu64
+             " back as it was",
+             line, column);
+    sample->reason = verify_report_copy(report, bytes_text(text));
+}
+
+void recheck_name_only(struct verify_run *run, const struct actual_extras *extras)
+{
+    size_t at = 0;
+    for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));)
+        if (verdict_is_problem((enum verdict)entry->verdict))
+            name_entry(run, entry);
+    for (size_t i = 0; i < extras->count; i++)
+        confirm_extra(run, &extras->items[i]);
+}

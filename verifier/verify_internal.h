@@ -1,0 +1,116 @@
+#ifndef DROVER_VERIFIER_VERIFY_INTERNAL_H
+#define DROVER_VERIFIER_VERIFY_INTERNAL_H
+
+/* The state of one verification, shared by the verifier's parts. Internal to verifier/. */
+
+#include "common/base/arena.h"
+#include "common/io/postgres/pg_snapshot.h"
+#include "common/policy/verify/diff.h"
+#include "common/policy/verify/diff_dead.h"
+#include "common/policy/verify/judge.h"
+#include "common/policy/version.h"
+#include "verifier/holes.h"
+#include "verifier/verify_progress.h"
+#include "verifier/verify_session.h"
+
+enum {
+    VERIFY_BUS_MS = 15000,      /* for a broker, and for the next message */
+    VERIFY_RECHECK_MAX = 10000, /* suspects a verdict that are compared member by member */
+};
+
+/* Half of the memory holds the keys, a sixteenth the dead letters; the rest is for the bus's
+ * queue, one record on each side and the report. */
+#define VERIFY_TABLE_SHARE(memory) ((memory) / 2)
+#define VERIFY_DEAD_SHARE(memory) ((memory) / 16)
+
+/* Records that never got into the topic have no tenant to be counted under. */
+#define VERIFY_AT_SOURCE BYTES_LITERAL("(at the source)")
+
+/* A mapping and what the comparison needs to know of it. */
+struct verify_mapping {
+    const struct mapping *mapping;
+    bool tolerates; /* has a column with a tolerance */
+};
+
+/* How far a topic was read that is read to its end whenever there is more. */
+struct verify_cursor {
+    const char *topic;
+    const char *lost; /* what it means that its first ones, dead letters, are gone; else NULL */
+    int64_t *next;    /* by partition */
+    size_t count;
+};
+
+/* read_once: a record that waits for its parents. What becomes of it is known when all is written.
+ */
+struct verify_pending {
+    struct diff_source source;
+    int64_t offset; /* in the topic */
+    bool is_dead;   /* it got its dead letter, and is counted */
+};
+
+struct verify_run {
+    const struct settings *settings;
+    struct verify_options options;
+    uint64_t memory_max;
+    struct mapping_set mappings;  /* the session's own, or as options.mappings */
+    struct verify_mapping *items; /* as mappings.items */
+    char source_topic[TOPIC_NAME_SIZE];
+    char results_topic[TOPIC_NAME_SIZE];
+    char dlq_topic[TOPIC_NAME_SIZE];
+
+    bool has_cells;               /* the store keeps rows, not documents alone */
+    struct pg_snapshot *snapshot; /* of the settings' store, where it has tables; else NULL */
+    struct stored_reader *store;  /* any other: what is compared instead of tables */
+
+    struct diff_table table;
+    struct diff_dead dead;
+    struct diff_dead waiting; /* places only: records that wait for their parents (in tables) */
+    struct verify_pending *pending;
+    size_t pending_count, pending_room;
+    struct verify_sealed_check *sealed;   /* side_checks.c's */
+    struct verify_cursor dead_cursor;     /* of the dead letters */
+    struct verify_cursor receipts_cursor; /* of the results */
+    struct receipts *receipts;            /* receipts.c's */
+    size_t receipts_bytes;                /* held by it */
+    int64_t *fed;                         /* by partition of the source: read up to here */
+    uint32_t pass;
+    struct holes holes;           /* offsets below `high` that are no messages */
+    struct version_clock *clocks; /* by partition: versions of messages that bring none */
+    int64_t log_version;          /* of the message that expected_make is given, if it needs one */
+
+    struct judge_work judge;
+    struct arena arena; /* one record */
+    struct buf key;
+
+    struct verify_report report;
+    struct verify_progress progress;
+};
+
+/* Tells whether records of this tenant are in the report's scope. */
+bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant);
+/* NULL when there is none. */
+const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity);
+/* Another reader of the store that is no table; the caller closes it. */
+MUST_USE enum outcome verify_run_open_store(const struct verify_run *run,
+                                            struct stored_reader **store, struct error *err);
+/* Where the store is by now, by partition of the source; a partition's low where it knows nothing.
+ * Of `snapshot`, or of `store`. */
+MUST_USE enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_snapshot *snapshot,
+                                             struct stored_reader *store,
+                                             struct verify_partition *partitions,
+                                             struct error *err);
+size_t verify_run_bytes(const struct verify_run *run);
+
+/* Another outcome than OUT_OK ends the reading with it. */
+typedef enum outcome verify_message_visit(void *owner, const struct bus_message *message,
+                                          struct error *err);
+/* Every message of these ranges; opens nothing when all are empty. */
+MUST_USE enum outcome verify_run_read(struct verify_run *run, const char *topic,
+                                      const struct bus_range *ranges, size_t count,
+                                      verify_message_visit *visit, void *owner, struct error *err);
+/* What the topic holds since the last call; nothing when there is no such topic. */
+MUST_USE enum outcome verify_run_read_new(struct verify_run *run, struct verify_cursor *cursor,
+                                          verify_message_visit *visit, void *owner,
+                                          struct error *err);
+
+#endif
