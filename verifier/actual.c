@@ -8,7 +8,7 @@
 
 /* ---- a row against what the topic says of its key ----------------------------------------- */
 
-/* Rows whose tenant nobody can tell are summed. */
+/* Rows of a store that keeps no texts are summed: nobody can tell whose they are. */
 static void take_extra(struct verify_run *run, const struct verify_mapping *item,
                        const struct judge_row *row, struct actual_extras *extras)
 {
