@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <librdkafka/rdkafka.h>
 #include <libpq-fe.h>
 
 #include "common/base/text.h"
+#include "common/io/kafka/kafka_topics.h"
 #include "common/policy/text_line.h"
 #include "producer/produce.h"
 #include "verifier/verify.h"
@@ -139,12 +139,12 @@ static enum exit_code version_command(const struct invocation *invocation, struc
     if (invocation->answer->wanted) {
         struct json_out *out = answer_body(invocation->answer);
         json_out_object(out, "libraries");
-        json_out_text(out, "librdkafka", rd_kafka_version_str());
+        json_out_text(out, "librdkafka", kafka_topics_library());
         json_out_int(out, "libpq", PQlibVersion() / 10000);
         json_out_end(out);
         return EXIT_OK;
     }
-    printf("drover %s (librdkafka %s, libpq %d)\n", DROVER_VERSION, rd_kafka_version_str(),
+    printf("drover %s (librdkafka %s, libpq %d)\n", DROVER_VERSION, kafka_topics_library(),
            PQlibVersion() / 10000);
     return EXIT_OK;
 }

@@ -15,6 +15,7 @@
 #include "common/policy/verify/verify_text.h"
 #include "verifier/verify_session.h"
 
+#define BROKER_MS 15000 /* a broker may be silent at a question */
 #define TEXT_MOST (4u << 20)
 
 static enum outcome print(struct bytes text, struct error *err)
@@ -98,6 +99,7 @@ static enum outcome compare(const struct settings *settings, struct bus *bus,
 enum exit_code verify_main(const struct settings *settings, struct error *err)
 {
     struct bus *bus = kafka_bus_new(settings, NULL);
+    kafka_bus_answer_within(bus, BROKER_MS);
     struct verify_session *session = NULL;
     enum exit_code code = compare(settings, bus, &session, err) == OUT_OK
                               ? say(settings, verify_session_report(session), err)

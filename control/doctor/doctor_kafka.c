@@ -8,8 +8,6 @@
 #include <unistd.h>
 
 #include "common/io/clock.h"
-#include "common/io/kafka/kafka_client.h"
-#include "common/io/kafka/kafka_destroy.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/model/message/dead_letter.h"
 #include "control/doctor/doctor.h"
@@ -107,28 +105,25 @@ static const char *protocol_of(const struct settings *settings)
     return "plaintext";
 }
 
-static bool check_metadata(struct doctor *doctor, rd_kafka_t *client, double tcp_ms)
+static bool check_metadata(struct doctor *doctor, double tcp_ms)
 {
     const struct settings *settings = doctor->settings;
-    const struct rd_kafka_metadata *metadata = NULL;
+    struct error err = {0};
+    int brokers = 0;
     uint64_t began_ns = clock_monotonic_ns();
-    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, NULL, &metadata, METADATA_MS);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        struct error err = {0};
-        kafka_classify(code, rd_kafka_err2str(code), "", &err);
-        error_hint(&err,
-                   "the port answers, but not as Kafka does with security.protocol=%s: "
-                   "check the kafka.conf security settings",
-                   protocol_of(settings));
+    if (kafka_topics_count_brokers(settings, METADATA_MS, &brokers, &err) != OUT_OK) {
+        if (err.code != ERR_KAFKA_CONFIG)
+            error_hint(&err,
+                       "the port answers, but not as Kafka does with security.protocol=%s: "
+                       "check the kafka.conf security settings",
+                       protocol_of(settings));
         doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
         return false;
     }
     double metadata_ms = (double)(clock_monotonic_ns() - began_ns) / 1e6;
     doctor_say(doctor, FINDING_GOOD, "kafka", NULL,
-               "%s · %d broker%s · %s  (tcp %.1f ms, metadata %.0f ms)", settings->brokers,
-               metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s", protocol_of(settings),
-               tcp_ms, metadata_ms);
-    rd_kafka_metadata_destroy(metadata);
+               "%s · %d broker%s · %s  (tcp %.1f ms, metadata %.0f ms)", settings->brokers, brokers,
+               brokers == 1 ? "" : "s", protocol_of(settings), tcp_ms, metadata_ms);
     return true;
 }
 
@@ -192,18 +187,7 @@ static void check_topics(struct doctor *doctor)
 
 void doctor_check_kafka(struct doctor *doctor)
 {
-    struct error err = {0};
     double tcp_ms = check_tcp(doctor);
-    if (tcp_ms < 0)
-        return;
-    rd_kafka_conf_t *conf = kafka_conf_new(doctor->settings, KAFKA_READ, &err);
-    rd_kafka_t *client = conf ? kafka_client_new(KAFKA_READ, conf, &err) : NULL;
-    if (!client) {
-        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
-        return;
-    }
-    bool good = check_metadata(doctor, client, tcp_ms);
-    kafka_destroy(client, 0);
-    if (good)
+    if (tcp_ms >= 0 && check_metadata(doctor, tcp_ms))
         check_topics(doctor);
 }

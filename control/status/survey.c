@@ -2,24 +2,18 @@
 
 #include <stdlib.h>
 
-#include "common/io/kafka/kafka_client.h"
-#include "common/io/kafka/kafka_destroy.h"
+#include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
-#include "common/io/kafka/kafka_reader.h"
 
 /* Offsets that are read to find out whether any is a message: two markers a transaction. */
 #define MARKERS_MAX 1000
 
 static enum outcome open_kafka(struct survey *survey, struct error *err)
 {
-    rd_kafka_conf_t *conf = kafka_conf_new(survey->settings, KAFKA_READ, err);
-    if (conf)
-        kafka_conf_answer_within(conf, survey->timeout_ms);
-    survey->client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
-    if (!survey->client)
-        return OUT_FATAL;
-    enum outcome outcome = kafka_partition_count(survey->client, survey->topics[TOPIC_SOURCE],
-                                                 survey->timeout_ms, &survey->partition_count, err);
+    survey->bus = kafka_bus_new(survey->settings, NULL);
+    kafka_bus_answer_within(survey->bus, survey->timeout_ms);
+    enum outcome outcome = bus_partition_count(survey->bus, survey->topics[TOPIC_SOURCE],
+                                               survey->timeout_ms, &survey->partition_count, err);
     if (outcome == OUT_OK && survey->partition_count == 0)
         outcome = kafka_topics_no_migration(survey->settings, err);
     return outcome;
@@ -51,8 +45,7 @@ enum outcome survey_open(const struct settings *settings, int timeout_ms, unsign
 void survey_close(struct survey *survey)
 {
     PQfinish(survey->connection);
-    if (survey->client)
-        kafka_destroy(survey->client, 0);
+    kafka_bus_free(survey->bus);
     free(survey->partitions);
     free(survey->results_read);
     free(survey->dead_read);
@@ -62,11 +55,19 @@ void survey_close(struct survey *survey)
 
 enum outcome survey_look_at_ends(struct survey *survey, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    for (int32_t i = 0; i < survey->partition_count && outcome == OUT_OK; i++)
-        outcome =
-            kafka_watermarks(survey->client, survey->topics[TOPIC_SOURCE], i, survey->timeout_ms,
-                             &survey->partitions[i].low, &survey->partitions[i].high, err);
+    struct bus_range *ranges = NULL;
+    size_t count = 0;
+    const char *topic = survey->topics[TOPIC_SOURCE];
+    enum outcome outcome = bus_ranges(survey->bus, topic, survey->timeout_ms, &ranges, &count, err);
+    if (outcome == OUT_OK && count < (size_t)survey->partition_count) {
+        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic is gone");
+        error_where(err, "%s", topic);
+    }
+    for (int32_t i = 0; i < survey->partition_count && outcome == OUT_OK; i++) {
+        survey->partitions[i].low = ranges[i].from;
+        survey->partitions[i].high = ranges[i].to;
+    }
+    free(ranges);
     return outcome;
 }
 
@@ -94,8 +95,8 @@ static enum outcome ask_for_messages(struct survey *survey, int32_t at, struct e
     const struct bus_range range = {at, partition->high - partition->lag, partition->high};
     struct bus_reader *reader = NULL;
     const struct bus_message *message = NULL;
-    enum outcome outcome = kafka_reader_open(survey->settings, survey->topics[TOPIC_SOURCE], &range,
-                                             1, survey->timeout_ms, &reader, err);
+    enum outcome outcome = bus_open_reader(survey->bus, survey->topics[TOPIC_SOURCE], &range, 1,
+                                           survey->timeout_ms, &reader, err);
     if (outcome == OUT_OK)
         outcome = bus_reader_next(reader, survey->timeout_ms, &message, err);
     partition->nothing_left = outcome == OUT_OK && !message;

@@ -7,7 +7,6 @@
  * only; takes part in no group; works while other hosts do the work.
  */
 
-#include <librdkafka/rdkafka.h>
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +17,7 @@
 #include "common/model/message/receipt.h"
 #include "common/model/message/topic.h"
 #include "common/policy/totals.h"
+#include "common/port/bus.h"
 
 struct survey_partition {
     int64_t low, high;   /* of the source topic */
@@ -47,7 +47,7 @@ struct survey {
     int timeout_ms; /* of each question to a server */
     unsigned rests; /* looks */
     char topics[3][TOPIC_NAME_SIZE];
-    rd_kafka_t *client;
+    struct bus *bus;
     PGconn *connection;
     int32_t partition_count;
     struct survey_partition *partitions;

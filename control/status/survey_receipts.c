@@ -5,8 +5,6 @@
 #include <string.h>
 
 #include "common/base/hash.h"
-#include "common/io/kafka/kafka_client.h"
-#include "common/io/kafka/kafka_reader.h"
 #include "common/model/message/dead_letter.h"
 #include "control/status/survey.h"
 
@@ -229,21 +227,17 @@ static void take_letter(struct survey *survey, const struct bus_message *message
 
 /* What came since the last look; `read` are the offsets it goes on from. */
 static enum outcome find_new(struct survey *survey, const char *topic, const int64_t *read,
-                             struct bus_range *ranges, bool *any, struct error *err)
+                             struct bus_range **ranges, size_t *count, bool *any, struct error *err)
 {
     *any = false;
-    int32_t count = 0;
-    enum outcome outcome =
-        kafka_partition_count(survey->client, topic, survey->timeout_ms, &count, err);
-    for (int32_t i = 0; i < survey->partition_count; i++) {
-        ranges[i] = (struct bus_range){.partition = i};
-        if (outcome != OUT_OK || i >= count)
-            continue;
-        outcome = kafka_watermarks(survey->client, topic, i, survey->timeout_ms, &ranges[i].from,
-                                   &ranges[i].to, err);
-        if (ranges[i].from < read[i])
-            ranges[i].from = read[i];
-        *any = *any || ranges[i].from < ranges[i].to;
+    enum outcome outcome = bus_ranges(survey->bus, topic, survey->timeout_ms, ranges, count, err);
+    if (*count > (size_t)survey->partition_count)
+        *count = (size_t)survey->partition_count;
+    for (size_t i = 0; i < *count; i++) {
+        struct bus_range *range = &(*ranges)[i];
+        if (range->from < read[i])
+            range->from = read[i];
+        *any = *any || range->from < range->to;
     }
     return outcome;
 }
@@ -251,14 +245,13 @@ static enum outcome find_new(struct survey *survey, const char *topic, const int
 /* Each message moves its own place in `read`: when reading fails half-way the next look goes on
  * behind what was taken, as few receipts tell by themselves that they came before. */
 static enum outcome read_ranges(struct survey *survey, const char *topic,
-                                const struct bus_range *ranges, int64_t *read, on_message take,
-                                struct error *err)
+                                const struct bus_range *ranges, size_t count, int64_t *read,
+                                on_message take, struct error *err)
 {
     struct bus_reader *reader = NULL;
     const struct bus_message *message = NULL;
     enum outcome outcome =
-        kafka_reader_open(survey->settings, topic, ranges, (size_t)survey->partition_count,
-                          survey->timeout_ms, &reader, err);
+        bus_open_reader(survey->bus, topic, ranges, count, survey->timeout_ms, &reader, err);
     if (outcome != OUT_OK)
         return outcome;
     while ((outcome = bus_reader_next(reader, survey->timeout_ms, &message, err)) == OUT_OK &&
@@ -274,14 +267,13 @@ static enum outcome read_topic(struct survey *survey, enum topic_kind kind, int6
                                on_message take, struct error *err)
 {
     const char *topic = survey->topics[kind];
-    struct bus_range *ranges = calloc((size_t)survey->partition_count, sizeof(ranges[0]));
-    if (!ranges)
-        abort();
+    struct bus_range *ranges = NULL;
+    size_t count = 0;
     bool any;
-    enum outcome outcome = find_new(survey, topic, read, ranges, &any, err);
+    enum outcome outcome = find_new(survey, topic, read, &ranges, &count, &any, err);
     if (outcome == OUT_OK && any)
-        outcome = read_ranges(survey, topic, ranges, read, take, err);
-    for (int32_t i = 0; outcome == OUT_OK && i < survey->partition_count; i++)
+        outcome = read_ranges(survey, topic, ranges, count, read, take, err);
+    for (size_t i = 0; outcome == OUT_OK && i < count; i++)
         if (ranges[i].to > read[i])
             read[i] = ranges[i].to;
     free(ranges);

@@ -3,6 +3,7 @@
  * partition and forgets the oldest batches, which serves here to lose the begin of a topic.
  */
 
+#include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_reader.h"
 
 #include <librdkafka/rdkafka.h>
@@ -202,6 +203,7 @@ START_TEST(says_that_the_begin_is_gone)
     static const struct bus_range RANGE = {0, 0, 7};
     enum { SIZE = 900000 };
     struct bus_reader *reader = NULL;
+    struct bus *bus = kafka_bus_new(&settings, NULL);
     struct bus_range *ranges = NULL;
     struct error err = {0};
     size_t count;
@@ -217,22 +219,24 @@ START_TEST(says_that_the_begin_is_gone)
         flush();
     }
     free(value);
-    ck_assert_int_eq(kafka_topic_ranges(&settings, "t", WAIT_MS, &ranges, &count, &err), OUT_OK);
+    ck_assert_int_eq(bus_ranges(bus, "t", WAIT_MS, &ranges, &count, &err), OUT_OK);
     ck_assert_int_gt(ranges[0].from, 0);
     free(ranges);
     ck_assert_int_eq(kafka_reader_open(&settings, "t", &RANGE, 1, WAIT_MS, &reader, &err),
                      OUT_FATAL);
     ck_assert_int_eq(err.code, ERR_KAFKA_OFFSET);
+    kafka_bus_free(bus);
 }
 END_TEST
 
 START_TEST(tells_the_ranges)
 {
+    struct bus *bus = kafka_bus_new(&settings, NULL);
     struct bus_range *ranges = NULL;
     struct error err = {0};
     size_t count = 99;
     put_numbers(1, 0, 42);
-    ck_assert_int_eq(kafka_topic_ranges(&settings, "t", WAIT_MS, &ranges, &count, &err), OUT_OK);
+    ck_assert_int_eq(bus_ranges(bus, "t", WAIT_MS, &ranges, &count, &err), OUT_OK);
     ck_assert_uint_eq(count, PARTITIONS);
     for (int32_t i = 0; i < PARTITIONS; i++) {
         ck_assert_int_eq(ranges[i].partition, i);
@@ -240,10 +244,10 @@ START_TEST(tells_the_ranges)
         ck_assert_int_eq(ranges[i].to, i == 1 ? 42 : 0);
     }
     free(ranges);
-    ck_assert_int_eq(kafka_topic_ranges(&settings, "absent", WAIT_MS, &ranges, &count, &err),
-                     OUT_OK);
+    ck_assert_int_eq(bus_ranges(bus, "absent", WAIT_MS, &ranges, &count, &err), OUT_OK);
     ck_assert_uint_eq(count, 0);
     ck_assert_ptr_null(ranges);
+    kafka_bus_free(bus);
 }
 END_TEST
 

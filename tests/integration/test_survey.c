@@ -5,6 +5,7 @@
 
 #include "control/status/survey.h"
 
+#include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
 #include "tests/support/random.h"

@@ -17,6 +17,7 @@ struct kafka_bus {
     const struct settings *settings;
     uv_loop_t *loop;
     rd_kafka_t *asker;
+    int answer_ms;
 };
 
 static struct kafka_bus *of(struct bus *base)
@@ -71,7 +72,7 @@ static enum outcome open_asker(struct kafka_bus *bus, struct error *err)
         return OUT_OK;
     rd_kafka_conf_t *conf = kafka_conf_new(bus->settings, KAFKA_READ, err);
     if (conf)
-        kafka_conf_answer_within(conf, ASK_MS);
+        kafka_conf_answer_within(conf, bus->answer_ms);
     bus->asker = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
     return bus->asker ? OUT_OK : OUT_FATAL;
 }
@@ -79,7 +80,11 @@ static enum outcome open_asker(struct kafka_bus *bus, struct error *err)
 static enum outcome ranges_of(struct bus *base, const char *topic, int timeout_ms,
                               struct bus_range **ranges, size_t *count, struct error *err)
 {
-    return kafka_topic_ranges(of(base)->settings, topic, timeout_ms, ranges, count, err);
+    enum outcome outcome = open_asker(of(base), err);
+    *ranges = NULL;
+    *count = 0;
+    return outcome == OUT_OK ? kafka_ranges(of(base)->asker, topic, timeout_ms, ranges, count, err)
+                             : outcome;
 }
 
 static enum outcome partition_count(struct bus *base, const char *topic, int timeout_ms,
@@ -176,8 +181,14 @@ struct bus *kafka_bus_new(const struct settings *settings, uv_loop_t *loop)
     struct kafka_bus *bus = calloc(1, sizeof *bus);
     if (!bus)
         abort();
-    *bus = (struct kafka_bus){.base = {&OPS}, .settings = settings, .loop = loop};
+    *bus =
+        (struct kafka_bus){.base = {&OPS}, .settings = settings, .loop = loop, .answer_ms = ASK_MS};
     return &bus->base;
+}
+
+void kafka_bus_answer_within(struct bus *base, int timeout_ms)
+{
+    of(base)->answer_ms = timeout_ms;
 }
 
 void kafka_bus_free(struct bus *base)

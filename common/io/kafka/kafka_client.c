@@ -16,6 +16,7 @@
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_properties.h"
+#include "common/io/kafka/kafka_topics.h"
 #include "common/io/log.h"
 
 #define SAID_MOST 8
@@ -461,6 +462,31 @@ enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t par
         return unreachable(client, err);
     }
     return kafka_classify(code, NULL, topic, err);
+}
+
+enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, int timeout_ms,
+                          struct bus_range **ranges, size_t *count, struct error *err)
+{
+    int32_t partitions = 0;
+    *ranges = NULL;
+    *count = 0;
+    enum outcome outcome = kafka_partition_count(client, topic, timeout_ms, &partitions, err);
+    if (outcome != OUT_OK || partitions == 0)
+        return outcome;
+    struct bus_range *made = calloc((size_t)partitions, sizeof *made);
+    if (!made)
+        abort();
+    for (int32_t i = 0; i < partitions && outcome == OUT_OK; i++) {
+        made[i].partition = i;
+        outcome = kafka_watermarks(client, topic, i, timeout_ms, &made[i].from, &made[i].to, err);
+    }
+    if (outcome != OUT_OK) {
+        free(made);
+        return outcome;
+    }
+    *ranges = made;
+    *count = (size_t)partitions;
+    return OUT_OK;
 }
 
 static int64_t read_limit(const rd_kafka_event_t *event)

@@ -14,13 +14,10 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
+#include "common/port/bus.h"
 
-/* What a message may have besides a record of max_record_bytes: key and headers; and what a dead
- * letter of it may have in addition (model/message/dead_letter.h's DEAD_LETTER_ADDED_BYTES, and its
- * batch).
- */
+/* What a message may have besides a record of max_record_bytes: key and headers. */
 #define KAFKA_HEADERS_BYTES (64u * 1024)
-#define KAFKA_DEAD_LETTER_BYTES (16u * 1024)
 /* For what librdkafka says into a buffer of ours: its own are of 512 bytes, and a text must be
  * whole until it is masked. */
 #define KAFKA_TEXT_SIZE 1024
@@ -58,6 +55,9 @@ int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int tim
 MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,
                                        int timeout_ms, int64_t *low, int64_t *high,
                                        struct error *err);
+/* As bus_ranges; timeout_ms is each question's. */
+MUST_USE enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, int timeout_ms,
+                                   struct bus_range **ranges, size_t *count, struct error *err);
 /* Where the partitions 0 to count - 1 end, all in one question; false when not all were told.
  * Blocks; any thread, as long as the client lives; says nothing. */
 bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_t count,

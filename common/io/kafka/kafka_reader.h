@@ -14,9 +14,5 @@ MUST_USE enum outcome kafka_reader_open(const struct settings *settings, const c
                                         const struct bus_range *ranges, size_t count,
                                         int timeout_ms, struct bus_reader **reader,
                                         struct error *err);
-/* As bus_ranges, with a client of its own. */
-MUST_USE enum outcome kafka_topic_ranges(const struct settings *settings, const char *topic,
-                                         int timeout_ms, struct bus_range **ranges, size_t *count,
-                                         struct error *err);
 
 #endif

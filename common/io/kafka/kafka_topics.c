@@ -305,3 +305,28 @@ enum outcome kafka_topics_no_migration(const struct settings *settings, struct e
     buf_free(&names);
     return OUT_FATAL;
 }
+
+enum outcome kafka_topics_count_brokers(const struct settings *settings, int timeout_ms, int *count,
+                                        struct error *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
+    rd_kafka_t *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (!client)
+        return OUT_FATAL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, NULL, &metadata, timeout_ms);
+    enum outcome outcome = OUT_OK;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        outcome = kafka_classify(code, rd_kafka_err2str(code), "", err);
+    } else {
+        *count = metadata->broker_cnt;
+        rd_kafka_metadata_destroy(metadata);
+    }
+    kafka_destroy(client, 0);
+    return outcome;
+}
+
+const char *kafka_topics_library(void)
+{
+    return rd_kafka_version_str();
+}

@@ -9,6 +9,10 @@
 #include "common/io/settings.h"
 #include "common/model/message/topic.h"
 
+/* What a dead letter may have besides its message (model/message/dead_letter.h's
+ * DEAD_LETTER_ADDED_BYTES, and its batch). */
+#define KAFKA_DEAD_LETTER_BYTES (16u * 1024)
+
 enum topic_state {
     TOPIC_MISSING,
     TOPIC_AS_PLANNED,
@@ -39,5 +43,12 @@ MUST_USE enum outcome kafka_topics_apply(const struct settings *settings, int ti
 /* For who reads a migration whose source topic is not there: names those that are. Gives OUT_FATAL
  * DRV-K003. */
 enum outcome kafka_topics_no_migration(const struct settings *settings, struct error *err);
+
+/* Asks for the cluster's brokers: how many there are. OUT_FATAL DRV-K008 for settings the client
+ * does not take, else what their silence or refusal means. */
+MUST_USE enum outcome kafka_topics_count_brokers(const struct settings *settings, int timeout_ms,
+                                                 int *count, struct error *err);
+/* Of librdkafka. */
+const char *kafka_topics_library(void);
 
 #endif
