@@ -31,14 +31,37 @@ static void take_extra(struct verify_run *run, const struct verify_mapping *item
     };
 }
 
+/* Whether the row is what a record says that waited for its parents, and has the version of the one
+ * that leads the key: that one is in conflict with it then, instead of the other way round. */
+static bool is_pending_one(const struct verify_run *run, const struct diff_entry *entry,
+                           const struct diff_row *row)
+{
+    struct diff_entry instead = *entry;
+    for (size_t i = 0; i < run->pending_count; i++) {
+        const struct diff_source *source = &run->pending[i].source;
+        if (source->version != entry->version || !diff_key_equal(&source->key, &entry->key))
+            continue;
+        instead.digest = source->digest;
+        instead.source_tag = source->source_tag;
+        instead.deleted = source->deleted;
+        if (diff_judge(&instead, row) == VERDICT_MATCH)
+            return true;
+    }
+    return false;
+}
+
 static void judge(struct verify_run *run, const struct verify_mapping *item,
                   const struct judge_row *row, struct actual_extras *extras)
 {
     struct diff_entry *entry;
-    if (diff_actual(&run->table, &row->diff, &entry) == VERDICT_EXTRA)
+    enum verdict verdict = diff_actual(&run->table, &row->diff, &entry);
+    if (verdict == VERDICT_EXTRA) {
         take_extra(run, item, row, extras);
-    else
-        run->report.compared++;
+        return;
+    }
+    run->report.compared++;
+    if (verdict == VERDICT_DIFFERENT && is_pending_one(run, entry, &row->diff))
+        entry->verdict = VERDICT_MATCH;
 }
 
 /* ---- tables ------------------------------------------------------------------------------ */

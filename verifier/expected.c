@@ -357,11 +357,14 @@ void expected_bury_pending(struct verify_run *run, const struct bus_message *mes
     count_dead(run, message, code);
 }
 
+/* Which of two records with one version was written first only the store knows, when one of them
+ * waited: those that did not lead stay in run->pending as what the row may be as well. */
 enum outcome expected_settle_pending(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = OUT_OK;
+    size_t kept = 0;
     for (size_t i = 0; i < run->pending_count && outcome == OUT_OK; i++) {
-        enum verdict verdict;
+        enum verdict verdict = VERDICT_PENDING;
         const struct verify_pending *pending = &run->pending[i];
         if (pending->is_dead)
             continue;
@@ -369,8 +372,10 @@ enum outcome expected_settle_pending(struct verify_run *run, struct error *err)
             run->report.groups.items[pending->source.group].counts[VERDICT_WAITING]++;
         else
             outcome = take_key(run, &pending->source, &verdict, err);
+        if (verdict == VERDICT_CONFLICT)
+            run->pending[kept++] = *pending;
     }
-    run->pending_count = 0;
+    run->pending_count = kept;
     return outcome;
 }
 

@@ -40,8 +40,8 @@ struct verify_cursor {
     size_t count;
 };
 
-/* read_once: a record that waits for its parents. What becomes of it is known when all is written.
- */
+/* read_once: a record that waits for its parents. What becomes of it is known when all is written;
+ * then those are left that may have been written instead of another one. */
 struct verify_pending {
     struct diff_source source;
     int64_t offset; /* in the topic */
