@@ -460,8 +460,3 @@ struct verify_report *verify_session_report(struct verify_session *session)
 {
     return &session->run.report;
 }
-
-const struct mapping_set *verify_session_mappings(const struct verify_session *session)
-{
-    return &session->run.mappings;
-}

@@ -107,6 +107,5 @@ MUST_USE enum outcome verify_session_conclude(struct verify_session *session, st
 
 /* The session's own: warnings may be added before conclude, the verdict is there after it. */
 struct verify_report *verify_session_report(struct verify_session *session);
-const struct mapping_set *verify_session_mappings(const struct verify_session *session);
 
 #endif
