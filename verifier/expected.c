@@ -212,17 +212,14 @@ static void take_unusable(struct verify_run *run, const struct bus_message *mess
 
 /* ---- the table --------------------------------------------------------------------------- */
 
-/* Room for one key more, within the memory that others use too. */
+/* Room for one key more: the old table and one of twice its size are there for a moment. */
 static bool make_room(struct verify_run *run)
 {
     struct diff_table *table = &run->table;
-    const struct verify_options *options = &run->options;
-    if (!options->read_once || table->used < table->most)
+    if (!run->options.read_once || table->used < table->most)
         return true;
-    size_t bytes = verify_run_bytes(run) + table->capacity * 2 * sizeof *table->entries;
-    if (options->others_bytes)
-        bytes += options->others_bytes(options->others);
-    return bytes <= run->memory_max && diff_table_grow(table);
+    return verify_run_fits(run, table->capacity * 2 * sizeof *table->entries) &&
+           diff_table_grow(table);
 }
 
 static enum outcome take_key(struct verify_run *run, const struct diff_source *source,

@@ -100,6 +100,9 @@ MUST_USE enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_s
                                              struct verify_partition *partitions,
                                              struct error *err);
 size_t verify_run_bytes(const struct verify_run *run);
+/* read_once: whether `more` bytes fit the memory that others use too. Else true: each part has its
+ * share. */
+bool verify_run_fits(const struct verify_run *run, size_t more);
 
 /* Another outcome than OUT_OK ends the reading with it. */
 typedef enum outcome verify_message_visit(void *owner, const struct bus_message *message,

@@ -89,6 +89,13 @@ size_t verify_run_bytes(const struct verify_run *run)
            run->receipts_bytes;
 }
 
+bool verify_run_fits(const struct verify_run *run, size_t more)
+{
+    const struct verify_options *options = &run->options;
+    size_t others = options->others_bytes ? options->others_bytes(options->others) : 0;
+    return !options->read_once || verify_run_bytes(run) + others + more <= run->memory_max;
+}
+
 /* ---- topics ------------------------------------------------------------------------------ */
 
 enum outcome verify_run_read(struct verify_run *run, const char *topic,

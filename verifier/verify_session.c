@@ -111,7 +111,8 @@ static void init_run(struct verify_run *run, const struct settings *settings,
     report->started_ms = clock_unix_ms();
     report->memory_bytes = run->memory_max;
     report->passes = 1;
-    diff_dead_init(&run->dead, VERIFY_DEAD_SHARE(run->memory_max));
+    diff_dead_init(&run->dead,
+                   options->read_once ? run->memory_max : VERIFY_DEAD_SHARE(run->memory_max));
     diff_dead_init(&run->waiting, VERIFY_DEAD_SHARE(run->memory_max));
     judge_work_init(&run->judge);
     arena_init(&run->arena, RECORD_MAX);

@@ -108,7 +108,7 @@ size_t checker_keys(const struct checker *checker)
     return checker->table.used;
 }
 
-/* ---- the stores' side: verifier/rows.c, actual.c, look_chunk.c ---------------------------- */
+/* ---- the store's side: verifier/actual.c, recheck.c --------------------------------------- */
 
 bool checker_key(struct checker *checker, const struct table_row *row, struct diff_key *key)
 {
