@@ -454,6 +454,72 @@ START_TEST(what_was_not_fed_lags)
 }
 END_TEST
 
+static void add_header(struct envelope *envelope, const char *name, const char *value)
+{
+    envelope->headers[envelope->header_count++] =
+        (struct header){bytes_text(name), bytes_text(value)};
+}
+
+/* A record of a file: where it stands there, and with what. */
+static void put_from(int key, int64_t version, const char *origin, const char *json)
+{
+    char place[64], id[16], text[24], sequence[24];
+    struct error err;
+    struct envelope envelope = {.value = bytes_text(json)};
+    int64_t offset = -1;
+    snprintf(id, sizeof id, "k%d", key);
+    snprintf(place, sizeof place, "t/item/%s", id);
+    snprintf(text, sizeof text, "%lld", (long long)version);
+    snprintf(sequence, sizeof sequence, "%llu", (unsigned long long)W.sequences[key % 2]++);
+    envelope.key = bytes_text(place);
+    add_header(&envelope, HEADER_TENANT, "t");
+    add_header(&envelope, HEADER_ENTITY, "item");
+    add_header(&envelope, HEADER_ID, id);
+    add_header(&envelope, HEADER_RUN, "run");
+    add_header(&envelope, HEADER_SEQUENCE, sequence);
+    add_header(&envelope, HEADER_VERSION, text);
+    add_header(&envelope, HEADER_ORIGIN, origin);
+    ck_assert_int_eq(bus_sender_send(W.producer, key % 2, &envelope, &offset, &err), OUT_OK);
+    bus_sender_poll(W.producer, 0);
+}
+
+static void says(struct bytes text, const char *words)
+{
+    ck_assert_msg(bytes_equal(text, bytes_text(words)), "%s: \"%.*s\" instead of \"%s\"", way->name,
+                  BYTES_ARGS(text), words);
+}
+
+/* Where they stand in the file: of two that are ambiguous both, of a dead letter why, too. */
+START_TEST(samples_say_where_the_record_stands)
+{
+    open_world(&WAYS[_i]);
+    open_session();
+    start_worker();
+    put_from(1, 1, "a.json:3:1@40", "{\"id\":\"k1\",\"n\":1}");
+    world_worker_settle(&W, 0);
+    if (way->read_once)
+        must_feed();
+    put_from(1, 2, "a.json:7:5@90", "{\"id\":\"k1\",\"n\":2}");
+    put_from(2, 1, "a.json:9:1@130", "{\"id\":\"k2\",\"n\":\"none\"}");
+    world_worker_settle(&W, 0);
+    must_feed();
+    const struct verify_report *report = conclude();
+    expect(report, VERDICT_AMBIGUOUS, 1);
+    expect(report, VERDICT_DEAD, 1);
+    const struct verify_sample *sample = report->samples[VERDICT_AMBIGUOUS];
+    says(sample->origin, "a.json:7:5");
+    says(sample->id, "k1");
+    if (way->read_once)
+        says(sample->reason, "the key came before at 3:1 of this source with other content, and no "
+                             "version tells which is meant");
+    sample = report->samples[VERDICT_DEAD];
+    says(sample->origin, "a.json:9:1");
+    if (way->read_once)
+        says(sample->reason, "DRV-V002: a value has another type than the mapping says at /n");
+    close_world();
+}
+END_TEST
+
 static size_t others_bytes(void *owner)
 {
     return *(size_t *)owner;
@@ -582,6 +648,7 @@ static Suite *verify_session_suite(void)
     tcase_add_loop_test(tcase, each_damage_is_named, 0, WAY_COUNT * DAMAGE_COUNT * KEYS_DAMAGED);
     tcase_add_loop_test(tcase, what_waits_is_what_becomes_of_it, 0, WAY_COUNT);
     tcase_add_loop_test(tcase, what_was_not_fed_lags, 0, WAY_COUNT);
+    tcase_add_loop_test(tcase, samples_say_where_the_record_stands, 0, WAY_COUNT);
     tcase_add_test(tcase, keys_fit_the_memory_or_it_says_so);
     tcase_add_loop_test(tcase, counts_what_never_came_into_the_topic, 0, WAY_COUNT);
     tcase_add_loop_test(tcase, pieces_say_what_the_whole_says, 0, 20);
