@@ -294,7 +294,12 @@ enum outcome verify_session_feed(struct verify_session *session, const int64_t *
     session->fed = true;
     if (outcome == OUT_OK)
         outcome = expected_read(run, err);
-    return outcome == OUT_OK ? receipts_read(run, err) : outcome;
+    if (outcome == OUT_OK)
+        outcome = receipts_read(run, err);
+    if (outcome == OUT_OK && !verify_run_fits(run, 0)) /* dead letters, receipts, what waits */
+        outcome = error_set(err, OUT_FATAL, ERR_STORE_MEMORY,
+                            "what is kept to compare does not fit the memory storage");
+    return outcome;
 }
 
 int64_t verify_session_fed(const struct verify_session *session, enum topic_kind kind,
