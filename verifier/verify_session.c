@@ -318,14 +318,10 @@ size_t verify_session_bytes(const struct verify_session *session)
     return verify_run_bytes(&session->run);
 }
 
-void verify_session_count_produced(struct verify_session *session,
-                                   const struct produce_ledger *ledger)
+void verify_session_note_produced(struct verify_session *session,
+                                  const struct produce_ledger *ledger)
 {
     struct verify_report *report = &session->run.report;
-    uint32_t group = diff_groups_find(&report->groups, VERIFY_AT_SOURCE, BYTES_LITERAL(""));
-    report->groups.items[group].counts[VERDICT_REJECTED] += ledger->rejected;
-    report->groups.items[group].counts[VERDICT_WITHHELD] += ledger->withheld;
-    report->source_count += ledger->rejected + ledger->withheld;
     for (size_t i = 0; i < PRODUCE_CODES_MOST && !ledger->failed_sources; i++)
         if (ledger->by_code[i]) /* else they count the sources as well */
             verify_report_count_code(report, VERDICT_REJECTED, (enum error_code)i,

@@ -7,7 +7,7 @@
  *   open ── feed ──► dead letters, receipts, source messages up to given offsets:
  *    │       │       what each key's row must be, 64 bytes a key
  *    │       └─ again, as often as there is more; what was read may be dropped from the bus
- *   count_produced   what the producer rejected and withheld, where it sends no run report
+ *   note_produced    by which codes the producer rejected, where its books are at hand
  *    └─ conclude ──► the store, row by row: verdicts, recheck, side checks, report
  *
  * `drover verify` feeds once, up to the checkpoints of the store's snapshot, reads the topic again
@@ -95,11 +95,11 @@ int64_t verify_session_fed(const struct verify_session *session, enum topic_kind
 /* Bytes held by now, apart from one record and the report. */
 size_t verify_session_bytes(const struct verify_session *session);
 
-/* What the producer's own books say of records that never came into the topic, where it writes no
- * run report. Sources that could not be read whole make the report broken. Once, before conclude.
- */
-void verify_session_count_produced(struct verify_session *session,
-                                   const struct produce_ledger *ledger);
+/* What the producer's own books say beyond its run report, which feed reads: by which codes records
+ * were rejected, and that sources could not be read whole, which makes the report broken. Once,
+ * before conclude; where a process has the books. */
+void verify_session_note_produced(struct verify_session *session,
+                                  const struct produce_ledger *ledger);
 
 /* Reads the store, judges, and completes the report. Messages beyond what was fed are counted as
  * lagging. Once. */

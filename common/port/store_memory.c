@@ -95,11 +95,12 @@ void memory_store_free(struct memory_store *store)
     free(store);
 }
 
-void memory_store_use_mappings(struct memory_store *store, const struct mapping_set *mappings)
+void memory_store_use_mappings(struct memory_store *store, const struct mapping_set *mappings,
+                               bool indexes)
 {
     assert(store->used == 0 && !store->set);
     store->set = mappings;
-    store->unique = memory_unique_new(mappings);
+    store->unique = indexes ? memory_unique_new(mappings) : NULL;
 }
 
 const struct mapping_set *memory_store_mappings(const struct memory_store *store)

@@ -42,10 +42,11 @@ struct memory_row {
 
 struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_most);
 void memory_store_free(struct memory_store *store);
-/* From now on what the mappings say of each other and of their indexes holds as in PostgreSQL:
- * a row without its parent is refused or parked, one whose values another one has in a unique index
- * is refused. The set outlives the store; nothing may be written yet. */
-void memory_store_use_mappings(struct memory_store *store, const struct mapping_set *mappings);
+/* From now on what the mappings say of each other and, with `indexes`, of their unique indexes
+ * holds as in PostgreSQL: a row without its parent is refused or parked, one whose values another
+ * one has in a unique index is refused. The set outlives the store; nothing may be written yet. */
+void memory_store_use_mappings(struct memory_store *store, const struct mapping_set *mappings,
+                               bool indexes);
 
 /* NULL when it knows none. */
 const struct mapping_set *memory_store_mappings(const struct memory_store *store);

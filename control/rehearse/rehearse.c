@@ -1,5 +1,6 @@
 #include "control/rehearse/rehearse.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,71 +10,308 @@
 #include "common/base/text.h"
 #include "common/io/answer.h"
 #include "common/io/clock.h"
-#include "common/io/report_folder.h"
 #include "common/io/log.h"
+#include "common/io/report_folder.h"
 #include "common/io/source/source_rules.h"
+#include "common/io/stores.h"
 #include "common/io/terminal.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_text.h"
+#include "common/port/store_memory_parked.h"
+#include "common/port/store_memory_unique.h"
 #include "producer/produce.h"
 
 #define BUS_SHARE 16 /* of store.memory: messages on their way */
-#define BUS_MOST ((size_t)16 << 20)
-#define ARENA_MOST ((size_t)1 << 20)
+#define BUS_MAX ((size_t)16 << 20)
+#define FEED_SHARE 4 /* of the bus's: what the verifier is given at once */
+#define ARENA_MAX ((size_t)1 << 20)
+#define CONNECTIONS 1
+#define END_MAX_MS (24u * 60 * 60 * 1000) /* of the clock that does not wait: never, as all ends   \
+                                           */
 
-/* The others' turn, whenever the producer polls. After a failure messages are only thrown away, and
- * the run ends by itself at the end of its sources or by its own failure. */
-static void on_poll(void *owner)
+/* ---- time: the machine's; at the end nobody waits for it --------------------------------- */
+
+static uint64_t monotonic_ms(const struct clock *clock)
 {
-    struct rehearsal *rehearsal = owner;
-    struct bus_message message;
-    while (bus_memory_next(rehearsal->reader, &message)) {
-        bool dead = false;
-        if (rehearsal->failure.code != ERR_NONE)
-            break;
-        rehearse_work_take(rehearsal, &message, &dead);
-        rehearse_check_take(rehearsal, &message, dead);
-    }
-    rehearse_work_flush(rehearsal);
-    if (rehearsal->failure.code == ERR_NONE)
-        bus_memory_release(rehearsal->reader);
-    else
-        bus_memory_on_poll(rehearsal->bus, NULL, NULL); /* the bus fills, the producer ends */
+    return clock_monotonic_ms() + ((const struct rehearsal *)(const void *)clock)->ahead_ms;
+}
+
+static int64_t unix_ms(const struct clock *clock)
+{
+    (void)clock;
+    return clock_unix_ms();
+}
+
+static uint32_t random_bits(const struct clock *clock)
+{
+    (void)clock;
+    return clock_random(&CLOCK_MACHINE);
+}
+
+/* ---- the parts --------------------------------------------------------------------------- */
+
+/* The first failure is kept. */
+static void fail(struct rehearsal *rehearsal, const struct error *err)
+{
+    char size[16];
+    if (rehearsal->failure.code != ERR_NONE)
+        return;
+    rehearsal->failure = *err;
+    if (err->code == ERR_STORE_MEMORY)
+        error_hint(&rehearsal->failure,
+                   "it may hold %s: raise store.memory (--store-memory), or rehearse fewer sources",
+                   text_format_size(rehearsal->settings->store_memory, size));
+}
+
+static size_t bus_share(const struct settings *settings)
+{
+    size_t share = (size_t)settings->store_memory / BUS_SHARE;
+    return share < BUS_MAX ? share : BUS_MAX;
 }
 
 static enum outcome open_topics(struct rehearsal *rehearsal, struct error *err)
 {
-    char results[TOPIC_NAME_SIZE];
-    struct bus_range ranges[REHEARSE_PARTITIONS];
     const struct settings *settings = rehearsal->settings;
-    if (topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, rehearsal->source_topic,
-                     err) != OUT_OK ||
-        topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, results, err) != OUT_OK)
-        return OUT_FATAL;
-    size_t share = (size_t)settings->store_memory / BUS_SHARE;
-    rehearsal->bus = bus_memory_new(share < BUS_MOST ? share : BUS_MOST);
-    bus_memory_make_topic(rehearsal->bus, rehearsal->source_topic, REHEARSE_PARTITIONS);
-    bus_memory_make_topic(rehearsal->bus, results, 1);
-    for (int32_t i = 0; i < REHEARSE_PARTITIONS; i++)
-        ranges[i] = (struct bus_range){i, 0, INT64_MAX};
-    rehearsal->reader =
-        bus_memory_reader_new(rehearsal->bus, rehearsal->source_topic, ranges, REHEARSE_PARTITIONS);
-    bus_memory_on_poll(rehearsal->bus, on_poll, rehearsal);
+    rehearsal->bus = bus_memory_new(bus_share(settings));
+    bus_memory_use_clock(rehearsal->bus, &rehearsal->clock);
+    for (int kind = 0; kind < REHEARSE_TOPICS; kind++) {
+        if (topic_format(settings->prefix, settings->migration, (enum topic_kind)kind,
+                         rehearsal->topics[kind], err) != OUT_OK)
+            return OUT_FATAL;
+        bus_memory_make_topic(rehearsal->bus, rehearsal->topics[kind], REHEARSE_PARTITIONS);
+    }
     return OUT_OK;
+}
+
+/* References are looked at whatever the store is to be, unique indexes where a table has them. */
+static void open_store(struct rehearsal *rehearsal, enum memory_keeps keeps)
+{
+    const struct store *store = store_of(rehearsal->settings);
+    size_t share = (size_t)rehearsal->settings->store_memory / 2; /* the others have the rest */
+    rehearsal->store = memory_store_new(keeps, share);
+    memory_store_use_mappings(rehearsal->store, &rehearsal->mappings, store->has_tables);
+}
+
+static enum outcome open_worker(struct rehearsal *rehearsal, struct error *err)
+{
+    struct settings *settings = &rehearsal->worker_settings;
+    const int32_t ALL[REHEARSE_PARTITIONS] = {0, 1, 2, 3};
+    *settings = *rehearsal->settings;
+    settings->storage = STORAGE_MEMORY;
+    settings->storage_name = "memory";
+    settings->breaker = settings->dead_most = 0; /* all of them are counted */
+    settings->until_end = false;                 /* until the producer is done */
+    settings->progress_fd = -1;
+    settings->work_memory = settings->outbox_bytes = bus_share(settings);
+    const struct memory_worker_config config = {.bus = rehearsal->bus,
+                                                .store = rehearsal->store,
+                                                .clock = &rehearsal->clock,
+                                                .mappings = &rehearsal->mappings,
+                                                .connections = CONNECTIONS,
+                                                .name = "rehearsal"};
+    enum outcome outcome = memory_worker_start(settings, &config, &rehearsal->worker, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    memory_worker_settle(rehearsal->worker);
+    bus_memory_assign(rehearsal->worker->worker->consumer, ALL, REHEARSE_PARTITIONS);
+    return OUT_OK;
+}
+
+/* ---- the verifier ------------------------------------------------------------------------ */
+
+static enum outcome open_reader(void *owner, struct stored_reader **reader, struct error *err)
+{
+    (void)err;
+    *reader = memory_stored_open(((struct rehearsal *)owner)->store);
+    return OUT_OK;
+}
+
+/* Also of an orphan until it is dead-lettered. */
+static bool is_pending(void *owner, int32_t partition, int64_t offset)
+{
+    struct memory_parking *parking = memory_store_parking(((struct rehearsal *)owner)->store);
+    memory_parking_sort(parking);
+    const struct memory_parked *parked = memory_parking_find(parking, partition, offset);
+    return parked && (!parked->decided || parked->the_class == CLASS_DEAD);
+}
+
+static size_t others_bytes(void *owner)
+{
+    return memory_store_bytes(((struct rehearsal *)owner)->store);
+}
+
+static void count_orphan(struct rehearsal *rehearsal, const struct record *record)
+{
+    uint32_t group = diff_groups_find(&rehearsal->report->groups, record->tenant, record->entity);
+    if (group >= rehearsal->orphan_groups) {
+        size_t room = 2 * (size_t)group + 16;
+        rehearsal->orphans = realloc(rehearsal->orphans, room * sizeof *rehearsal->orphans);
+        if (!rehearsal->orphans)
+            abort();
+        memset(rehearsal->orphans + rehearsal->orphan_groups, 0,
+               (room - rehearsal->orphan_groups) * sizeof *rehearsal->orphans);
+        rehearsal->orphan_groups = room;
+    }
+    rehearsal->orphans[group]++;
+}
+
+/* "exports/acme.json:3:1" */
+static void append_where(struct buf *out, const struct record *record)
+{
+    buf_append_bytes(out, record->origin.uri);
+    if (record->origin.line)
+        buf_append_format(out, ":%" PRIu64 ":%" PRIu64, record->origin.line, record->origin.column);
+}
+
+static void note_place(struct rehearsal *rehearsal, struct rehearse_dead *dead,
+                       const struct record *record, const char *path)
+{
+    struct buf where;
+    struct arena *arena = &rehearsal->arena;
+    buf_init(&where, 2048);
+    append_where(&where, record);
+    const struct rehearse_place place = {.tenant = arena_copy(arena, record->tenant),
+                                         .entity = arena_copy(arena, record->entity),
+                                         .where = arena_copy(arena, buf_view(&where)),
+                                         .path = arena_copy(arena, bytes_text(path))};
+    if (place.tenant.data && place.entity.data && place.where.data && place.path.data)
+        dead->places[dead->place_count++] = place;
+    buf_free(&where);
+}
+
+static void on_dead_letter(void *owner, const struct record *record, enum error_code code,
+                           const char *path, bool unusable)
+{
+    struct rehearsal *rehearsal = owner;
+    (void)unusable;
+    if (code == ERR_PG_PARENT) {
+        count_orphan(rehearsal, record);
+        return;
+    }
+    struct rehearse_dead *dead = &rehearsal->dead[code];
+    dead->count++;
+    if (dead->place_count < REHEARSE_PLACES)
+        note_place(rehearsal, dead, record, path);
+}
+
+uint64_t rehearse_orphans(const struct rehearsal *rehearsal, size_t group)
+{
+    return group < rehearsal->orphan_groups ? rehearsal->orphans[group] : 0;
+}
+
+static void warn_of_indexes(struct rehearsal *rehearsal)
+{
+    for (size_t i = 0; i < rehearsal->mappings.count; i++) {
+        const struct mapping *mapping = rehearsal->mappings.items[i];
+        for (size_t k = 0; k < mapping->index_count; k++)
+            if (mapping->indexes[k].unique && !memory_unique_can(mapping, &mapping->indexes[k]))
+                verify_report_warn(rehearsal->report,
+                                   "the unique index %s is not rehearsed: PostgreSQL alone knows "
+                                   "its values",
+                                   mapping->indexes[k].name);
+    }
+}
+
+static enum outcome open_verifier(struct rehearsal *rehearsal, struct error *err)
+{
+    static const struct verify_listener LISTENER = {.on_dead_letter = on_dead_letter};
+    rehearsal->verify_store = (struct verify_store){
+        .open = open_reader, .is_pending = is_pending, .has_cells = true, .owner = rehearsal};
+    rehearsal->listener = LISTENER;
+    rehearsal->listener.owner = rehearsal;
+    const struct verify_options options = {.bus = bus_memory_bus(rehearsal->bus),
+                                           .mappings = &rehearsal->mappings,
+                                           .store = &rehearsal->verify_store,
+                                           .read_once = true,
+                                           .others_bytes = others_bytes,
+                                           .others = rehearsal,
+                                           .listener = &rehearsal->listener};
+    enum outcome outcome =
+        verify_session_open(rehearsal->settings, &options, &rehearsal->verifier, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    rehearsal->report = verify_session_report(rehearsal->verifier);
+    warn_of_indexes(rehearsal);
+    return OUT_OK;
+}
+
+/* Gives the verifier what is committed by now; what all have read goes. */
+static void feed(struct rehearsal *rehearsal)
+{
+    int64_t ends[REHEARSE_PARTITIONS] = {0};
+    struct error err;
+    for (int32_t p = 0; p < REHEARSE_PARTITIONS; p++) {
+        const struct memory_checkpoint *checkpoint = memory_store_checkpoint(rehearsal->store, p);
+        ends[p] = checkpoint ? checkpoint->next_offset : 0;
+    }
+    if (verify_session_feed(rehearsal->verifier, ends, &err) != OUT_OK) {
+        fail(rehearsal, &err);
+        return;
+    }
+    for (int kind = 0; kind < REHEARSE_TOPICS; kind++)
+        for (int32_t p = 0; p < REHEARSE_PARTITIONS; p++)
+            bus_memory_drop(rehearsal->bus, rehearsal->topics[kind], p,
+                            verify_session_fed(rehearsal->verifier, (enum topic_kind)kind, p));
+    rehearsal->fed_bytes = bus_memory_bytes(rehearsal->bus);
+}
+
+/* ---- turns ------------------------------------------------------------------------------- */
+
+static void work(struct rehearsal *rehearsal)
+{
+    memory_worker_tick(rehearsal->worker);
+    memory_worker_settle(rehearsal->worker);
+    if (rehearsal->worker->worker->exit_code != EXIT_OK)
+        fail(rehearsal, &rehearsal->worker->worker->failure);
+}
+
+/* The others' turn, whenever the producer polls. After a failure the bus fills, and the producer
+ * ends by that, or at the end of its sources. */
+static void on_poll(void *owner)
+{
+    struct rehearsal *rehearsal = owner;
+    size_t before = bus_memory_bytes(rehearsal->bus);
+    work(rehearsal);
+    bool stands = before == rehearsal->seen_bytes; /* it waits for room */
+    if (rehearsal->failure.code == ERR_NONE && before &&
+        (stands || before - rehearsal->fed_bytes > bus_share(rehearsal->settings) / FEED_SHARE))
+        feed(rehearsal);
+    rehearsal->seen_bytes = bus_memory_bytes(rehearsal->bus);
+    if (rehearsal->failure.code != ERR_NONE)
+        bus_memory_on_poll(rehearsal->bus, NULL, NULL);
+}
+
+/* The worker ends by itself when all is written, and the verifier has the rest. */
+static void finish(struct rehearsal *rehearsal)
+{
+    struct error err;
+    rehearsal->worker_settings.until_end = true;
+    while (!rehearsal->worker->ended && rehearsal->failure.code == ERR_NONE &&
+           rehearsal->ahead_ms < END_MAX_MS) {
+        rehearsal->ahead_ms += WORKER_TICK_MS;
+        work(rehearsal);
+        if (bus_memory_bytes(rehearsal->bus) - rehearsal->fed_bytes >
+            bus_share(rehearsal->settings) / FEED_SHARE)
+            feed(rehearsal);
+    }
+    if (rehearsal->failure.code == ERR_NONE)
+        feed(rehearsal);
+    verify_session_note_produced(rehearsal->verifier, &rehearsal->ledger);
+    if (rehearsal->failure.code == ERR_NONE &&
+        verify_session_conclude(rehearsal->verifier, &err) != OUT_OK)
+        fail(rehearsal, &err);
 }
 
 static void close_rehearsal(struct rehearsal *rehearsal)
 {
-    if (rehearsal->store) {
-        rehearse_work_close(rehearsal);
-        rehearse_check_close(rehearsal);
-    }
+    memory_worker_free(rehearsal->worker);
+    verify_session_close(rehearsal->verifier);
     memory_store_free(rehearsal->store);
-    bus_memory_reader_free(rehearsal->reader);
     bus_memory_free(rehearsal->bus);
     mapping_set_free(&rehearsal->mappings);
     arena_free(&rehearsal->arena);
     buf_free(&rehearsal->tenant_from);
+    free(rehearsal->orphans);
     free(rehearsal);
 }
 
@@ -85,7 +323,7 @@ static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
     const struct produce_ledger *ledger = &rehearsal->ledger;
     struct buf json;
     buf_init(&json, ANSWER_MOST);
-    verify_json_append_document(&rehearsal->report, clock_unix_ms(), &json);
+    verify_json_append_document(rehearsal->report, clock_unix_ms(), &json);
     answer_pass_on(answer, bytes_of(json.data, json.size - 1));
     buf_free(&json);
     struct json_out *out = answer_body(answer);
@@ -93,7 +331,7 @@ static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
                                               [PRODUCE_REJECTED] = ledger->rejected,
                                               [PRODUCE_WITHHELD] = ledger->withheld};
     uint64_t worked[WORK_COUNT] = {0};
-    totals_add_receipt(worked, rehearsal->classes);
+    totals_add_receipt(worked, rehearsal->worker->worker->counts.classes);
     json_out_text(out, "end", "finished");
     json_out_object(out, "produce");
     totals_append_json(out, &TOTALS_PRODUCE, produced);
@@ -101,7 +339,7 @@ static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
     json_out_object(out, "work");
     totals_append_json(out, &TOTALS_WORK, worked);
     json_out_end(out);
-    json_out_seconds(out, "duration_seconds", rehearsal->report.duration_ms);
+    json_out_seconds(out, "duration_seconds", rehearsal->report->duration_ms);
 }
 
 /* As `drover verify` says it. */
@@ -112,7 +350,7 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     const struct settings *settings = rehearsal->settings;
     buf_init(&json, ANSWER_MOST);
     buf_init(&text, ANSWER_MOST);
-    verify_json_append_document(&rehearsal->report, clock_unix_ms(), &json);
+    verify_json_append_document(rehearsal->report, clock_unix_ms(), &json);
     char *path = NULL, cwd[PATH_MAX];
     enum outcome outcome = report_folder_write(settings->report_dir, buf_view(&json), &path, err);
     const struct verify_text_options options = {
@@ -121,7 +359,7 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
         .colour = !settings->plain && terminal_colour(STDOUT_FILENO),
         .width = terminal_text_width(STDOUT_FILENO),
     };
-    verify_text_append(&rehearsal->report, &options, &text);
+    verify_text_append(rehearsal->report, &options, &text);
     free(path);
     if (settings->json)
         answer_run(rehearsal, settings->answer);
@@ -130,54 +368,45 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     if (!settings->quiet)
         fprintf(stderr, "  tenant   %s\n", buf_text((struct buf *)&rehearsal->tenant_from));
     if (!settings->quiet)
-        fprintf(stderr,
-                "run in memory: %s read, %s applied; nothing is left of it when this process "
-                "ends\n",
-                text_format_count(rehearsal->ledger.read, counts[0]),
-                text_format_count(rehearsal->classes[CLASS_APPLIED], counts[1]));
+        fprintf(
+            stderr,
+            "run in memory: %s read, %s applied; nothing is left of it when this process "
+            "ends\n",
+            text_format_count(rehearsal->ledger.read, counts[0]),
+            text_format_count(rehearsal->worker->worker->counts.classes[CLASS_APPLIED], counts[1]));
     buf_free(&json);
     buf_free(&text);
     return outcome;
 }
 
-static uint64_t say_rehearsal(const struct rehearsal *rehearsal)
+static void say_rehearsal(const struct rehearsal *rehearsal)
 {
     struct buf text;
     const struct settings *settings = rehearsal->settings;
-    uint64_t *orphans = calloc(rehearsal->report.groups.count + 1, sizeof *orphans);
-    if (!orphans)
-        abort();
-    uint64_t orphan_count = rehearse_parents_judge(rehearsal->parents, rehearsal->store, orphans);
     buf_init(&text, ANSWER_MOST);
     if (settings->json)
-        rehearse_json_append(rehearsal, orphans, answer_body(settings->answer));
+        rehearse_json_append(rehearsal, answer_body(settings->answer));
     else if (!settings->quiet)
-        rehearse_text_append(rehearsal, orphans, &text);
+        rehearse_text_append(rehearsal, &text);
     fputs(buf_text(&text), stdout);
     buf_free(&text);
-    free(orphans);
-    return orphan_count;
 }
 
 static enum exit_code conclude(struct rehearsal *rehearsal, enum memory_keeps keeps,
                                enum exit_code produced, struct error *err)
 {
-    uint64_t orphans = 0;
-    rehearse_check_judge(rehearsal, keeps);
+    bool match = verify_report_result(rehearsal->report) == VERIFY_MATCH;
     if (keeps == MEMORY_KEEPS_ROWS && say_run(rehearsal, err) != OUT_OK)
-        return verify_report_result(&rehearsal->report) == VERIFY_MATCH ? error_code_exit(err->code)
-                                                                        : EXIT_DISCREPANCY;
+        return match ? error_code_exit(err->code) : EXIT_DISCREPANCY;
     if (keeps != MEMORY_KEEPS_ROWS)
-        orphans = say_rehearsal(rehearsal);
+        say_rehearsal(rehearsal);
     fflush(stdout);
-    if (rehearsal->report.source_count == 0 && rehearsal->ledger.failed_sources == 0) {
+    if (rehearsal->report->source_count == 0 && rehearsal->ledger.failed_sources == 0) {
         error_set(err, OUT_FATAL, ERR_SOURCE_EMPTY,
                   "the sources hold no record: there is nothing to migrate");
         return EXIT_DISCREPANCY;
     }
-    if (verify_report_result(&rehearsal->report) != VERIFY_MATCH || orphans)
-        return EXIT_DISCREPANCY;
-    return produced;
+    return match ? produced : EXIT_DISCREPANCY;
 }
 
 static enum outcome find_tenant(struct rehearsal *rehearsal, struct error *err)
@@ -196,18 +425,25 @@ static enum outcome find_tenant(struct rehearsal *rehearsal, struct error *err)
 static enum exit_code play(struct rehearsal *rehearsal, enum memory_keeps keeps, struct error *err)
 {
     static const struct produce_options OPTIONS = {.any_key = true, .unreported = true};
-    uint64_t began_ms = clock_monotonic_ms();
-    rehearsal->report.started_ms = clock_unix_ms();
+    bus_memory_on_poll(rehearsal->bus, on_poll, rehearsal);
     enum exit_code code = produce_run(rehearsal->settings, bus_memory_bus(rehearsal->bus), &OPTIONS,
                                       &rehearsal->ledger, err);
+    bool read = err->code == ERR_NONE && (code == EXIT_OK || code == EXIT_DISCREPANCY);
+    if (read && rehearsal->failure.code == ERR_NONE)
+        finish(rehearsal);
     if (rehearsal->failure.code != ERR_NONE) {
         *err = rehearsal->failure;
         return error_code_exit(err->code);
     }
-    if (err->code != ERR_NONE || (code != EXIT_OK && code != EXIT_DISCREPANCY))
-        return code; /* it did not read them all, whatever it had read */
-    rehearsal->report.duration_ms = clock_monotonic_ms() - began_ms;
-    return conclude(rehearsal, keeps, code, err);
+    /* when it did not read them all, whatever it had read is not judged */
+    return read ? conclude(rehearsal, keeps, code, err) : code;
+}
+
+/* What the worker says of its life is of no interest to who rehearses. */
+static const char *log_level(const struct settings *settings)
+{
+    return settings->log_level && strcmp(settings->log_level, "info") == 0 ? "warn"
+                                                                           : settings->log_level;
 }
 
 enum exit_code rehearse_main(const struct settings *given, enum memory_keeps keeps,
@@ -218,23 +454,27 @@ enum exit_code rehearse_main(const struct settings *given, enum memory_keeps kee
     struct rehearsal *rehearsal = calloc(1, sizeof *rehearsal);
     if (!rehearsal)
         abort();
+    rehearsal->clock = (struct clock){monotonic_ms, unix_ms, random_bits};
     rehearsal->settings = &settings;
-    arena_init(&rehearsal->arena, ARENA_MOST);
+    arena_init(&rehearsal->arena, ARENA_MAX);
     buf_init(&rehearsal->tenant_from, 4096);
-    log_setup_names("rehearse", settings.log_level, settings.log_format);
-    enum exit_code code = EXIT_CONFIG;
+    log_setup_names("rehearse", log_level(&settings), settings.log_format);
     bool reports = keeps == MEMORY_KEEPS_ROWS;
-    if (mapping_set_load(&settings, &rehearsal->mappings, err) == OUT_OK &&
-        (!reports || report_folder_try(settings.report_dir, err) == OUT_OK) &&
-        find_tenant(rehearsal, err) == OUT_OK && open_topics(rehearsal, err) == OUT_OK) {
-        size_t share = (size_t)settings.store_memory / 2; /* keys and messages have the rest */
-        rehearsal->store = memory_store_new(keeps, share);
-        rehearse_work_open(rehearsal);
-        rehearse_check_open(rehearsal);
-        code = play(rehearsal, keeps, err);
-    } else {
-        code = error_code_exit(err->code);
+    enum outcome outcome = mapping_set_load(&settings, &rehearsal->mappings, err);
+    if (outcome == OUT_OK && reports)
+        outcome = report_folder_try(settings.report_dir, err);
+    if (outcome == OUT_OK)
+        outcome = find_tenant(rehearsal, err);
+    if (outcome == OUT_OK)
+        outcome = open_topics(rehearsal, err);
+    if (outcome == OUT_OK) {
+        open_store(rehearsal, keeps);
+        outcome = open_worker(rehearsal, err);
     }
+    if (outcome == OUT_OK)
+        outcome = open_verifier(rehearsal, err);
+    enum exit_code code =
+        outcome == OUT_OK ? play(rehearsal, keeps, err) : error_code_exit(err->code);
     close_rehearsal(rehearsal);
     return code;
 }

@@ -11,7 +11,7 @@
 enum { COLUMNS = 9, NAME_MOST = 32, GROUPS_SHOWN = 20 };
 
 #define BIT(verdict) (1u << (verdict))
-#define ORPHANS 0u /* not a verdict: from the list beside */
+#define ORPHANS 0u /* not a verdict: those of the dead ones that have no parent */
 
 static const struct {
     const char *title, *name; /* for people, in JSON */
@@ -36,14 +36,14 @@ static uint64_t count_of(const uint64_t counts[VERDICT_COUNT], int column, uint6
     for (unsigned v = 0; v < VERDICT_COUNT; v++)
         if (TABLE[column].verdicts & BIT(v))
             sum += counts[v];
-    return sum;
+    return TABLE[column].verdicts & BIT(VERDICT_DEAD) ? sum - orphans : sum;
 }
 
-static uint64_t sum_orphans(const struct rehearsal *rehearsal, const uint64_t *orphans)
+static uint64_t sum_orphans(const struct rehearsal *rehearsal)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < rehearsal->report.groups.count; i++)
-        sum += orphans[i];
+    for (size_t i = 0; i < rehearsal->report->groups.count; i++)
+        sum += rehearse_orphans(rehearsal, i);
     return sum;
 }
 
@@ -80,14 +80,13 @@ static void append_row(struct buf *out, const bool shown[COLUMNS], const struct 
     buf_append_char(out, '\n');
 }
 
-static void append_table(const struct rehearsal *rehearsal, const uint64_t *orphans,
-                         struct buf *out)
+static void append_table(const struct rehearsal *rehearsal, struct buf *out)
 {
     size_t count;
     bool shown[COLUMNS];
     struct diff_group total = {.tenant = BYTES_LITERAL("(total)")};
-    uint64_t all_orphans = sum_orphans(rehearsal, orphans);
-    const struct diff_groups *groups = &rehearsal->report.groups;
+    uint64_t all_orphans = sum_orphans(rehearsal);
+    const struct diff_groups *groups = &rehearsal->report->groups;
     uint32_t *order = diff_groups_order(groups, &count);
     diff_groups_total(groups, total.counts);
     buf_append_format(out, "%-22s  %-22s  %10s", "tenant", "entity", "records");
@@ -99,7 +98,7 @@ static void append_table(const struct rehearsal *rehearsal, const uint64_t *orph
     buf_append_char(out, '\n');
     append_row(out, shown, &total, all_orphans);
     for (size_t i = 0; i < count && i < GROUPS_SHOWN; i++)
-        append_row(out, shown, &groups->items[order[i]], orphans[order[i]]);
+        append_row(out, shown, &groups->items[order[i]], rehearse_orphans(rehearsal, order[i]));
     if (count > GROUPS_SHOWN)
         buf_append_format(out, "… and %zu more tenants and entities (--json has all)\n",
                           count - GROUPS_SHOWN);
@@ -162,7 +161,7 @@ static void append_dead(const struct rehearsal *rehearsal, struct buf *out)
 /* Two records of one source under one key: which of them counts is nobody's word. */
 static void append_ambiguous(const struct rehearsal *rehearsal, struct buf *out)
 {
-    const struct verify_report *report = &rehearsal->report;
+    const struct verify_report *report = rehearsal->report;
     size_t count = report->sample_counts[VERDICT_AMBIGUOUS];
     if (count)
         buf_append_text(out,
@@ -202,12 +201,12 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
 {
     char text[2][28];
     uint64_t total[VERDICT_COUNT];
-    diff_groups_total(&rehearsal->report.groups, total);
+    diff_groups_total(&rehearsal->report->groups, total);
     uint64_t good = total[VERDICT_MATCH] + total[VERDICT_TOLERANCE];
     uint64_t to_write = count_of(total, 0, 0);
     buf_append_format(out, "%s of %s rows give their record back as it was\n",
                       text_format_count(good, text[0]), text_format_count(to_write, text[1]));
-    if (!verify_report_adds_up(&rehearsal->report))
+    if (!verify_report_adds_up(rehearsal->report))
         buf_append_format(out, "%s: the classes do not add up to the records read\n",
                           error_code_id(ERR_VERIFY_COUNTS));
     if (orphans)
@@ -215,31 +214,30 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
                           "without a parent in these sources: %s; such a record waits for it, and "
                           "ends as %s if it never comes\n",
                           text_format_count(orphans, text[0]), error_code_id(ERR_PG_PARENT));
-    if (rehearsal->report.source_count == 0 && rehearsal->ledger.failed_sources == 0) {
+    if (rehearsal->report->source_count == 0 && rehearsal->ledger.failed_sources == 0) {
         buf_append_text(out, "NOTHING TO DO  the sources hold no record; no server was touched\n");
         return;
     }
-    bool fine = verify_report_result(&rehearsal->report) == VERIFY_MATCH && !orphans;
+    bool fine = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphans;
     buf_append_text(out, fine ? "PASS  nothing would be rejected or dead-lettered; no server was "
                                 "touched\nNext:  drover run\n"
                               : "FAIL  see above; no server was touched\n"
                                 "Next:  drover explain CODE, fix, rehearse again\n");
 }
 
-void rehearse_text_append(const struct rehearsal *rehearsal, const uint64_t *orphans,
-                          struct buf *out)
+void rehearse_text_append(const struct rehearsal *rehearsal, struct buf *out)
 {
     buf_append_text(out, "tenant: ");
     buf_append_bytes(out, buf_view(&rehearsal->tenant_from));
     buf_append_char(out, '\n');
-    append_table(rehearsal, orphans, out);
+    append_table(rehearsal, out);
     append_rejected(rehearsal, out);
     append_dead(rehearsal, out);
     append_ambiguous(rehearsal, out);
     append_secrets(rehearsal, out);
-    for (size_t i = 0; i < rehearsal->report.warning_count; i++)
-        buf_append_format(out, "warning: %s\n", rehearsal->report.warnings[i]);
-    append_verdict(rehearsal, sum_orphans(rehearsal, orphans), out);
+    for (size_t i = 0; i < rehearsal->report->warning_count; i++)
+        buf_append_format(out, "warning: %s\n", rehearsal->report->warnings[i]);
+    append_verdict(rehearsal, sum_orphans(rehearsal), out);
 }
 
 /* ---- for machines ------------------------------------------------------------------------ */
@@ -253,11 +251,10 @@ static void append_counts(struct json_out *out, const uint64_t counts[VERDICT_CO
     json_out_count(out, "give_back", counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE]);
 }
 
-static void append_groups(const struct rehearsal *rehearsal, const uint64_t *orphans,
-                          struct json_out *out)
+static void append_groups(const struct rehearsal *rehearsal, struct json_out *out)
 {
     size_t count;
-    const struct diff_groups *groups = &rehearsal->report.groups;
+    const struct diff_groups *groups = &rehearsal->report->groups;
     uint32_t *order = diff_groups_order(groups, &count);
     json_out_list(out, "groups");
     for (size_t i = 0; i < count; i++) {
@@ -265,7 +262,7 @@ static void append_groups(const struct rehearsal *rehearsal, const uint64_t *orp
         json_out_object(out, NULL);
         json_out_bytes(out, "tenant", group->tenant);
         json_out_bytes(out, "entity", group->entity);
-        append_counts(out, group->counts, orphans[order[i]]);
+        append_counts(out, group->counts, rehearse_orphans(rehearsal, order[i]));
         json_out_end(out);
     }
     json_out_end(out);
@@ -292,7 +289,7 @@ static void append_dead_samples(const struct rehearsal *rehearsal, struct json_o
 
 static void append_ambiguous_samples(const struct rehearsal *rehearsal, struct json_out *out)
 {
-    const struct verify_report *report = &rehearsal->report;
+    const struct verify_report *report = rehearsal->report;
     json_out_list(out, "ambiguous_samples");
     for (size_t i = 0; i < report->sample_counts[VERDICT_AMBIGUOUS] && i < REHEARSE_PLACES; i++) {
         const struct verify_sample *sample = &report->samples[VERDICT_AMBIGUOUS][i];
@@ -317,15 +314,14 @@ static void append_codes(const struct rehearsal *rehearsal, struct json_out *out
     json_out_end(out);
 }
 
-void rehearse_json_append(const struct rehearsal *rehearsal, const uint64_t *orphans,
-                          struct json_out *out)
+void rehearse_json_append(const struct rehearsal *rehearsal, struct json_out *out)
 {
-    uint64_t total[VERDICT_COUNT], orphan_count = sum_orphans(rehearsal, orphans);
+    uint64_t total[VERDICT_COUNT], orphan_count = sum_orphans(rehearsal);
     const struct produce_ledger *ledger = &rehearsal->ledger;
-    diff_groups_total(&rehearsal->report.groups, total);
-    bool fine = verify_report_result(&rehearsal->report) == VERIFY_MATCH && !orphan_count;
+    diff_groups_total(&rehearsal->report->groups, total);
+    bool fine = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphan_count;
     json_out_bool(out, "fine", fine);
-    json_out_bool(out, "reconciled", verify_report_adds_up(&rehearsal->report));
+    json_out_bool(out, "reconciled", verify_report_adds_up(rehearsal->report));
     json_out_object(out, "total");
     append_counts(out, total, orphan_count);
     json_out_end(out);
@@ -335,11 +331,11 @@ void rehearse_json_append(const struct rehearsal *rehearsal, const uint64_t *orp
     json_out_count(out, "sealed_members", ledger->sealed_fields);
     json_out_bytes(out, "tenant_from", buf_view(&rehearsal->tenant_from));
     append_codes(rehearsal, out);
-    append_groups(rehearsal, orphans, out);
+    append_groups(rehearsal, out);
     append_dead_samples(rehearsal, out);
     append_ambiguous_samples(rehearsal, out);
     json_out_list(out, "warnings");
-    for (size_t i = 0; i < rehearsal->report.warning_count; i++)
-        json_out_text(out, NULL, rehearsal->report.warnings[i]);
+    for (size_t i = 0; i < rehearsal->report->warning_count; i++)
+        json_out_text(out, NULL, rehearsal->report->warnings[i]);
     json_out_end(out);
 }

@@ -56,7 +56,7 @@ JSON
 ITEMS=(--mapping item.yaml --tenant acme)
 expect_exit 5 "$DROVER" rehearse "${ITEMS[@]}" --json items.ndjson > items.json 2> items.log
 equal "classes" "$(jq -c '.total | [.source_records, .to_write, .superseded, .unchanged, .conflict, .without_parent]' items.json)" \
-  '[8,4,2,1,1,1]'
+  '[8,3,2,1,1,1]'
 equal "secrets" "$(jq -c '[.sealed_members, .withheld_members]' items.json)" '[2,1]'
 expect_exit 5 "$DROVER" rehearse "${ITEMS[@]}" items.ndjson > items.txt 2>> items.log
 expect_exit 5 "$DROVER" run --storage memory "${ITEMS[@]}" --show-values --report report items.ndjson >> items.txt 2>> items.log

@@ -106,7 +106,7 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
     bus_memory_make_topic(world->bus, WORLD_RESULTS, partitions);
     bus_memory_make_topic(world->bus, WORLD_DEAD_LETTERS, partitions);
     world->store = memory_store_new(MEMORY_KEEPS_VERSIONS, 64u << 20);
-    memory_store_use_mappings(world->store, world->set);
+    memory_store_use_mappings(world->store, world->set, true);
     if (bus_open_sender(bus_memory_bus(world->bus), WORLD_SOURCE, partitions, 0, on_produced, world,
                         &world->producer, &err) != OUT_OK)
         abort();

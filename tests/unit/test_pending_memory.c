@@ -159,7 +159,7 @@ static void open_store(size_t bytes_most, bool with_messages)
     static const struct sink_events WITH = {on_rejected, on_done, on_ready, on_state, view_message};
     static const struct sink_events WITHOUT = {on_rejected, on_done, on_ready, on_state, NULL};
     H.store = memory_store_new(MEMORY_KEEPS_ROWS, bytes_most);
-    memory_store_use_mappings(H.store, &H.set);
+    memory_store_use_mappings(H.store, &H.set, true);
     H.sink = memory_sink_new(H.store, 2, NULL, with_messages ? &WITH : &WITHOUT, NULL);
     for (int32_t i = 0; i < PARTITIONS; i++)
         H.epochs[i] = memory_store_claim(H.store, i, &H.nexts[i]);

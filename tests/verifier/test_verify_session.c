@@ -216,7 +216,7 @@ static void open_world(const struct way *which)
     world_open(&W, 2, false);
     memory_store_free(W.store);
     W.store = memory_store_new(way->keeps, 64u << 20);
-    memory_store_use_mappings(W.store, W.set);
+    memory_store_use_mappings(W.store, W.set, true);
     settings = W.settings;
     settings.samples = 10;
     settings.report_tenants = 10;
@@ -236,10 +236,10 @@ static void start_worker(void)
 {
     static const int32_t ALL[] = {0, 1};
     world_worker_start(&W, 0);
-    while (world_worker_checkpoint(&W, 0))
+    while (memory_worker_checkpoint(W.workers[0].over))
         ;
-    bus_memory_assign(W.workers[0].worker->consumer, ALL, 2);
-    world_worker_consume(&W, 0, 0);
+    bus_memory_assign(W.workers[0].over->worker->consumer, ALL, 2);
+    memory_worker_consume(W.workers[0].over, 0);
     world_worker_settle(&W, 0);
 }
 
@@ -291,7 +291,7 @@ static void pass(uint64_t ms)
 {
     for (uint64_t gone = 0; gone < ms; gone += WORKER_TICK_MS) {
         W.now_ms += WORKER_TICK_MS;
-        world_worker_tick(&W, 0);
+        memory_worker_tick(W.workers[0].over);
         world_worker_settle(&W, 0);
     }
 }
@@ -557,7 +557,36 @@ START_TEST(keys_fit_the_memory_or_it_says_so)
 }
 END_TEST
 
-/* A producer's own books, and sources that nobody read whole. */
+static void on_sent(void *owner, void *item, enum outcome outcome, int32_t partition,
+                    int64_t offset, const struct error *err)
+{
+    (void)owner;
+    (void)item;
+    (void)partition;
+    (void)offset;
+    (void)err;
+    ck_assert_int_eq(outcome, OUT_OK);
+}
+
+/* As a producer says it at its end. */
+static void send_run_report(const struct produce_receipt *receipt)
+{
+    struct buf text;
+    struct error err;
+    struct bus_sender *sender;
+    ck_assert_int_eq(
+        bus_open_sender(bus_memory_bus(W.bus), WORLD_RESULTS, 0, 0, on_sent, NULL, &sender, &err),
+        OUT_OK);
+    buf_init(&text, 4096);
+    receipt_append_produce(&text, receipt);
+    struct message_view message = {.key = BYTES_LITERAL("run"), .value = buf_view(&text)};
+    ck_assert_int_eq(bus_sender_send_message(sender, 0, &message, NULL, &err), OUT_OK);
+    bus_sender_poll(sender, 0);
+    bus_sender_close(sender);
+    buf_free(&text);
+}
+
+/* A producer's run report, and its books. */
 START_TEST(counts_what_never_came_into_the_topic)
 {
     struct produce_ledger ledger = {.rejected = 3, .withheld = 2};
@@ -567,8 +596,10 @@ START_TEST(counts_what_never_came_into_the_topic)
     start_worker();
     put("item", 1, 5, 1);
     world_worker_settle(&W, 0);
+    send_run_report(&(struct produce_receipt){
+        .run = BYTES_LITERAL("run"), .read = 6, .produced = 1, .rejected = 3, .withheld = 2});
     must_feed();
-    verify_session_count_produced(session, &ledger);
+    verify_session_note_produced(session, &ledger);
     const struct verify_report *report = conclude();
     expect(report, VERDICT_REJECTED, 3);
     expect(report, VERDICT_WITHHELD, 2);
