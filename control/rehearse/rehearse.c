@@ -26,8 +26,9 @@
 #define FEED_SHARE 4 /* of the bus's: what the verifier is given at once */
 #define ARENA_MAX ((size_t)1 << 20)
 #define CONNECTIONS 1
-#define END_MAX_MS (24u * 60 * 60 * 1000) /* of the clock that does not wait: never, as all ends   \
-                                           */
+#define END_MAX_MS                                                                                 \
+    (24u * 60 * 60 * 1000) /* of the clock that does not wait: never, as all ends                  \
+                            */
 
 /* ---- time: the machine's; at the end nobody waits for it --------------------------------- */
 
@@ -192,11 +193,6 @@ static void on_dead_letter(void *owner, const struct record *record, enum error_
     dead->count++;
     if (dead->place_count < REHEARSE_PLACES)
         note_place(rehearsal, dead, record, path);
-}
-
-uint64_t rehearse_orphans(const struct rehearsal *rehearsal, size_t group)
-{
-    return group < rehearsal->orphan_groups ? rehearsal->orphans[group] : 0;
 }
 
 static void warn_of_indexes(struct rehearsal *rehearsal)

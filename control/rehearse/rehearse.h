@@ -57,12 +57,15 @@ struct rehearsal {
     struct buf tenant_from; /* where the tenant comes from, for people */
 };
 
+/* Records without a parent in the sources, of one group of the report. */
+static inline uint64_t rehearse_orphans(const struct rehearsal *rehearsal, size_t group)
+{
+    return group < rehearsal->orphan_groups ? rehearsal->orphans[group] : 0;
+}
+
 /* rehearse_text.c */
 void rehearse_text_append(const struct rehearsal *rehearsal, struct buf *out);
 void rehearse_json_append(const struct rehearsal *rehearsal, struct json_out *out);
-/* Records without a parent in the sources, of one group of the report. */
-uint64_t rehearse_orphans(const struct rehearsal *rehearsal, size_t group);
-
 /* rehearse.c: both commands. `keeps`: rows for a run, checks for a rehearsal. */
 MUST_USE enum exit_code rehearse_main(const struct settings *settings, enum memory_keeps keeps,
                                       struct error *err);
