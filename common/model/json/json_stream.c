@@ -23,7 +23,109 @@
 
 #include "common/model/json/json_member.h"
 #include "common/model/json/json_resume.h"
-#include "common/model/json/json_stream_parts.h"
+#include "common/model/json/json_scan.h"
+#include "common/model/json/json_stream_detect.h"
+#include "common/model/json/json_window.h"
+
+enum json_stream_state {
+    STATE_BEGIN,
+    STATE_DETECT,
+    STATE_OPENING,
+    STATE_BETWEEN,
+    STATE_ELEMENT,
+    STATE_LINE,
+    STATE_AFTER,
+    STATE_REST,
+    STATE_DONE,
+};
+
+/* What a step asks of the loop; the first four are the answers of json_stream_next. */
+enum json_stream_verdict {
+    SAY_PIECE = JSON_STREAM_PIECE,
+    SAY_REJECTED = JSON_STREAM_REJECTED,
+    NEED_TEXT = JSON_STREAM_MORE,
+    SAY_END = JSON_STREAM_END,
+    GO_ON,
+};
+
+struct json_stream {
+    struct json_window window;
+    enum json_stream_state state;
+    enum json_layout layout;
+    size_t record_most;
+    size_t detect_at; /* size of the view at which detecting is tried again */
+    size_t spent;     /* bytes of the piece last returned */
+
+    struct json_scan scan;
+    bool ended;     /* the scan found the end; ELEMENT only waits for what follows */
+    bool probation; /* the element before was broken */
+    bool goes_on;   /* REST: an array, which goes on at the next ',' '{' */
+    char before;    /* REST: last byte skipped that is not white space */
+    bool large;     /* over the limit; begun at `large_from` */
+    struct json_place large_from;
+    uint64_t ordinal;
+    struct buf key;
+};
+
+static inline struct bytes view(const struct json_stream *stream)
+{
+    return json_window_view(&stream->window);
+}
+
+static inline bool is_last(const struct json_stream *stream)
+{
+    return json_window_is_last(&stream->window);
+}
+
+static inline void consume(struct json_stream *stream, size_t size)
+{
+    json_window_consume(&stream->window, size);
+}
+
+/* Consumes white space and, with `commas`, commas. False when the window is empty then. */
+static inline bool skip_space(struct json_stream *stream, bool commas)
+{
+    struct bytes text = view(stream);
+    size_t at = 0;
+    while (at < text.size && (json_is_space(text.data[at]) || (commas && text.data[at] == ',')))
+        at++;
+    consume(stream, at);
+    return at < text.size;
+}
+
+static inline char closer_of(const struct json_stream *stream)
+{
+    if (stream->layout == JSON_LAYOUT_ARRAY)
+        return ']';
+    return stream->layout == JSON_LAYOUT_KEYED ? '}' : 0;
+}
+
+static inline void json_stream_locate(struct json_piece *piece, const struct json_place *place)
+{
+    piece->line = place->line;
+    piece->column = place->byte - place->line_start + 1;
+    piece->byte = place->byte;
+}
+
+static inline enum json_stream_verdict
+reject_at(struct json_stream *stream, struct json_piece *piece, const struct json_place *place)
+{
+    *piece = (struct json_piece){.ordinal = stream->ordinal++};
+    json_stream_locate(piece, place);
+    return SAY_REJECTED;
+}
+
+static inline enum json_stream_verdict reject(struct json_stream *stream, struct json_piece *piece)
+{
+    return reject_at(stream, piece, &stream->window.here);
+}
+
+static inline enum json_stream_verdict reject_rest(struct json_stream *stream,
+                                                   struct json_piece *piece)
+{
+    stream->state = STATE_REST;
+    return reject(stream, piece);
+}
 
 static enum json_layout layout_of(enum json_shape shape)
 {
@@ -86,13 +188,6 @@ void json_stream_finish(struct json_stream *stream)
     stream->window.finished = true;
 }
 
-static struct bytes trimmed(struct bytes text)
-{
-    while (text.size && json_is_space(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 /* ---- answers ---- */
 
 /* The piece begins `skip` bytes into the view. */
@@ -124,6 +219,84 @@ static enum json_stream_verdict reject_broken(struct json_stream *stream, struct
     error_cause(err, "seen at line %" PRIu64 ", column %" PRIu64 " (byte %" PRIu64 ")", place.line,
                 place.byte - place.line_start + 1, place.byte);
     return reject(stream, piece);
+}
+
+/* ---- until the first record: byte order mark, shape, opening bracket ---- */
+
+/* The steps before the first record. */
+static enum json_stream_verdict step_begin(struct json_stream *stream, struct json_piece *piece,
+                                           struct error *err)
+{
+    struct bytes text = view(stream);
+    if (text.size < 4 && !is_last(stream))
+        return NEED_TEXT;
+    const char *foreign = json_detect_foreign(text);
+    if (foreign) {
+        error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source is written in %s", foreign);
+        error_hint(err, "convert it to UTF-8: iconv -f %s -t UTF-8", foreign);
+        return reject_rest(stream, piece);
+    }
+    if (text.size >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0) {
+        consume(stream, 3);
+        stream->window.here.line_start = 3;
+    }
+    stream->detect_at = 256;
+    stream->state = stream->layout == JSON_LAYOUT_UNKNOWN ? STATE_DETECT : STATE_OPENING;
+    return GO_ON;
+}
+
+static enum json_stream_verdict step_detect(struct json_stream *stream, struct json_piece *piece,
+                                            struct error *err)
+{
+    if (!skip_space(stream, false)) {
+        stream->state = is_last(stream) ? STATE_DONE : stream->state;
+        return is_last(stream) ? GO_ON : NEED_TEXT;
+    }
+    struct bytes text = view(stream);
+    bool worth = text.data[0] == '[' || text.size >= stream->detect_at || is_last(stream);
+    if (worth)
+        stream->layout = json_detect(text, is_last(stream));
+    if (stream->layout == JSON_LAYOUT_UNKNOWN) {
+        stream->detect_at = text.size * 2 < JSON_DETECT_MOST ? text.size * 2 : JSON_DETECT_MOST;
+        return NEED_TEXT;
+    }
+    stream->state = STATE_OPENING;
+    if (stream->layout != JSON_LAYOUT_NONE)
+        return GO_ON;
+    error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source does not begin as JSON does");
+    error_cause(err, "its first byte is 0x%02X, not '[' or '{'", (unsigned char)text.data[0]);
+    return reject_rest(stream, piece);
+}
+
+static enum json_stream_verdict step_open(struct json_stream *stream, struct json_piece *piece,
+                                          struct error *err)
+{
+    char closer = closer_of(stream);
+    stream->state = stream->layout == JSON_LAYOUT_LINES ? STATE_LINE : STATE_BETWEEN;
+    if (!closer)
+        return GO_ON;
+    stream->state = STATE_OPENING;
+    if (!skip_space(stream, false)) {
+        stream->state = is_last(stream) ? STATE_DONE : stream->state;
+        return is_last(stream) ? GO_ON : NEED_TEXT;
+    }
+    char opener = closer == ']' ? '[' : '{';
+    if (view(stream).data[0] != opener) {
+        error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source does not begin with '%c'",
+                  opener);
+        error_hint(err, "leave --format away, or give the one the source has");
+        return reject_rest(stream, piece);
+    }
+    consume(stream, 1);
+    stream->state = STATE_BETWEEN;
+    return GO_ON;
+}
+
+static struct bytes trimmed(struct bytes text)
+{
+    while (text.size && json_is_space(text.data[text.size - 1]))
+        text.size--;
+    return text;
 }
 
 /* ---- steps ---- */
@@ -379,11 +552,11 @@ static enum json_stream_verdict step(struct json_stream *stream, struct json_pie
 {
     switch (stream->state) {
     case STATE_BEGIN:
-        return json_stream_begin(stream, piece, err);
+        return step_begin(stream, piece, err);
     case STATE_DETECT:
-        return json_stream_detect(stream, piece, err);
+        return step_detect(stream, piece, err);
     case STATE_OPENING:
-        return json_stream_open(stream, piece, err);
+        return step_open(stream, piece, err);
     case STATE_BETWEEN:
         return step_between(stream, piece, err);
     case STATE_ELEMENT:

@@ -12,7 +12,7 @@
 
 #include "common/model/json/json.h"
 #include "common/model/json/json_stream_detect.h"
-#include "common/model/json/json_walk_string.h"
+#include "common/model/json/json_string.h"
 
 #define SLICE_BYTES ((size_t)64 << 10) /* of a list, looked at together */
 

@@ -1,8 +1,8 @@
-#ifndef DROVER_MODEL_JSON_WALK_STRING_H
-#define DROVER_MODEL_JSON_WALK_STRING_H
+#ifndef DROVER_MODEL_JSON_STRING_H
+#define DROVER_MODEL_JSON_STRING_H
 
 /* The inside of a JSON string whose text may end anywhere: where it closes, and what its escapes
- * stand for. Part of json_walk. */
+ * stand for. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  * lone one becomes the three bytes it would have in UTF-8 if it were a character (WTF-8), so that
  * nothing is lost and the reader can tell.
  */
-#include "common/model/json/json_walk_string.h"
+#include "common/model/json/json_string.h"
 
 #include <stdint.h>
 
