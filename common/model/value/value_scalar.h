@@ -2,9 +2,9 @@
 #define DROVER_MODEL_VALUE_SCALAR_H
 
 /*
- * What the files of value.h share. A value has three forms here: the JSON value, the cell
- * (PostgreSQL's binary), and the text (PostgreSQL's input and output text); floats add their
- * shortest decimal.
+ * Values that are no arrays, both ways, and what the other files of value.h share with them. A
+ * value has three forms here: the JSON value, the cell (PostgreSQL's binary), and the text
+ * (PostgreSQL's input and output text); floats add their shortest decimal.
  */
 
 #include "common/base/buf.h"
