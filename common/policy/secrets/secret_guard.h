@@ -6,8 +6,8 @@
  * sealed value (of any JSON kind) becomes {"$sealed":"sec_…"} and a withheld one
  * {"$withheld":"token"}; of a text in which a secret stands among other letters only the secret
  * goes, and its reference stands there (secret_text.h). The boxes travel beside it, in the header
- * drover-sealed, and end in the credential vault. So row, digest, inverse and comparison treat both
- * as ordinary values, and no plaintext is in Kafka, dead letters or stores.
+ * drover-sealed (secret_sealed.h), and end in the credential vault. So row, digest, inverse and
+ * comparison treat both as ordinary values, and no plaintext is in Kafka, dead letters or stores.
  *
  * What is taken: the mapping's `seal` and `withhold` pointers; and, when detecting, every member
  * whose name has the shape of one (token_shape.h) and every part of a text that has
@@ -18,9 +18,6 @@
  * Whatever the mapping accepts it accepts afterwards: in a text column a whole secret is written as
  * text; a column that has room for neither is left empty and the mark kept in rest. Where a row
  * needs the value itself (a key, a column that must not be empty) the record is refused.
- *
- * Header: for each box: u32 little-endian size of the field pointer, pointer, reference (36 bytes),
- * u32 size of the box, box.
  */
 
 #include <stdbool.h>
@@ -31,8 +28,7 @@
 #include "common/base/error.h"
 #include "common/model/mapping/mapping.h"
 #include "common/policy/secrets/secret_box.h"
-
-#define SECRET_SEALED_MOST (256u << 10) /* bytes of the header */
+#include "common/policy/secrets/secret_sealed.h"
 
 struct secret_guard {
     const struct secret_ring *ring; /* NULL: no key */
@@ -59,15 +55,5 @@ bool secret_guard_concerns(const struct secret_guard *guard, const struct mappin
 MUST_USE enum outcome secret_guard_apply(struct secret_guard *guard, const struct mapping *mapping,
                                          const struct record *record, struct guarded *out,
                                          struct error *err);
-
-/* Reading the header: *at from 0; false at its end or when it is malformed (*bad). */
-struct sealed_box {
-    struct bytes field, reference, box;
-};
-bool secret_sealed_next(struct bytes sealed, size_t *at, struct sealed_box *box, bool *bad);
-/* OUT_REJECT DRV-X008 when it is malformed, or lacks a value that the row refers to: in a sealed
- * column, a mark or a text. */
-MUST_USE enum outcome secret_sealed_check(struct bytes sealed, const struct mapping *mapping,
-                                          const struct row *row, struct error *err);
 
 #endif

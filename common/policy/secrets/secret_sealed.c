@@ -1,11 +1,52 @@
-/* What a worker asks of the header before it writes a row. */
+/* Reading what secret_guard.c wrote, and what a worker asks of it before it writes a row. */
 
-#include "common/policy/secrets/secret_guard.h"
+#include "common/policy/secrets/secret_sealed.h"
 
 #include <string.h>
 
 #include "common/model/mapping/secret_mark.h"
+#include "common/policy/secrets/secret_box.h"
 #include "common/policy/secrets/secret_text.h"
+
+static bool take_size(struct bytes sealed, size_t *at, size_t most, size_t *size)
+{
+    if (sealed.size - *at < 4)
+        return false;
+    const unsigned char *bytes = (const unsigned char *)sealed.data + *at;
+    *size =
+        (size_t)bytes[0] | (size_t)bytes[1] << 8 | (size_t)bytes[2] << 16 | (size_t)bytes[3] << 24;
+    *at += 4;
+    return *size <= most && *size <= sealed.size - *at;
+}
+
+static bool take_box(struct bytes sealed, size_t *at, struct sealed_box *box)
+{
+    size_t size;
+    if (!take_size(sealed, at, SECRET_FIELD_MOST, &size))
+        return false;
+    box->field = bytes_of(sealed.data + *at, size);
+    *at += size;
+    if (sealed.size - *at < SECRET_REFERENCE_SIZE)
+        return false;
+    box->reference = bytes_of(sealed.data + *at, SECRET_REFERENCE_SIZE);
+    *at += SECRET_REFERENCE_SIZE;
+    if (!take_size(sealed, at, SECRET_SEALED_MOST, &size))
+        return false;
+    box->box = bytes_of(sealed.data + *at, size);
+    *at += size;
+    return secret_box_key_id(box->box) && memcmp(box->reference.data, "sec_", 4) == 0;
+}
+
+bool secret_sealed_next(struct bytes sealed, size_t *at, struct sealed_box *box, bool *bad)
+{
+    *bad = false;
+    if (*at >= sealed.size)
+        return false;
+    *bad = !take_box(sealed, at, box);
+    return !*bad;
+}
+
+/* ---- asked before a row is written ---- */
 
 static bool has_box(struct bytes sealed, struct bytes reference)
 {
