@@ -5,7 +5,7 @@
  * What a failure is: the outcome says what the caller must do next, the code is stable and
  * documented (error_codes.h), the texts are for people. Neither payloads nor secrets may be
  * written into an error: it is logged, sent to dead letters and shown in reports. Names of the data
- * (keys, members, paths) may: what looks like a secret in them (token_span.h) is masked here.
+ * (keys, members, paths) may: what looks like a secret in them (token_shape.h) is masked here.
  *
  * Return it or log it, never both. Cores never log.
  */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "common/base/text.h"
-#include "common/base/token_span.h"
+#include "common/base/token_shape.h"
 
 #define MASK "***"
 #define MARGIN 1024 /* bytes behind the cut that tell whether a secret begins before it */

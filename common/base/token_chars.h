@@ -1,7 +1,7 @@
 #ifndef DROVER_BASE_TOKEN_CHARS_H
 #define DROVER_BASE_TOKEN_CHARS_H
 
-/* The classes of bytes that token_match.c and token_span.c read: one table look-up each. */
+/* The classes of bytes that token_match.c and token_shape.c read: one table look-up each. */
 
 #include <stdbool.h>
 #include <stdint.h>

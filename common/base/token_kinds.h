@@ -21,7 +21,7 @@
 #include <stddef.h>
 
 #include "common/base/bytes.h"
-#include "common/base/token_text.h"
+#include "common/base/token_shape_name.h"
 
 struct token_kind {
     const char *name;    /* issuer, and what it is */

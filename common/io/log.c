@@ -142,7 +142,7 @@ static bool next_field(struct bytes *fields, struct bytes *name, struct bytes *v
 
 /* Fields as they may be seen, whatever the format: masked first as a whole, as a name tells what
  * its value is; then each value by itself, as a long line is no place where a path's '/' begins a
- * word (token_span.c); cut last, as half a secret would not be known any more. */
+ * word (token_shape.c); cut last, as half a secret would not be known any more. */
 static void append_seen(struct buf *seen, struct bytes fields)
 {
     struct buf whole, parts;

@@ -1,5 +1,4 @@
 #include "common/base/token_shape.h"
-#include "common/base/token_span.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "common/base/token_span.h"
+#include "common/base/token_shape.h"
 
 #include <stdio.h>
 #include <time.h>

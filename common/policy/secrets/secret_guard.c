@@ -16,8 +16,6 @@
 
 #include "common/base/text.h"
 #include "common/base/token_shape.h"
-#include "common/base/token_span.h"
-#include "common/base/token_text.h"
 #include "common/model/json/canonical.h"
 #include "common/model/json/json.h"
 #include "common/model/mapping/mapping_value.h"

@@ -11,7 +11,7 @@
  *
  * What is taken: the mapping's `seal` and `withhold` pointers; and, when detecting, every member
  * whose name has the shape of one (token_shape.h) and every part of a text that has
- * (token_span.h), in objects, arrays and JSON inside strings (three levels). A secret found by
+ * (token_shape.h), in objects, arrays and JSON inside strings (three levels). A secret found by
  * detection is sealed, or withheld when there is no key. Sealed is the canonical JSON of the value;
  * its field is the pointer to it, with a '#' where the pointer goes into a string: /config#/apiKey.
  *
