@@ -193,6 +193,16 @@ static enum outcome load_settings(struct invocation *invocation, int argc, char 
     return OUT_FATAL;
 }
 
+/* Settings given by a name of an earlier version. Children of a run have their parent's arguments.
+ */
+static void tell_old_names(const struct invocation *invocation)
+{
+    const struct conf *conf = &invocation->conf;
+    for (size_t i = 0; i < conf->field_count; i++)
+        if (conf->renamed[i] && invocation->settings.progress_fd < 0 && !invocation->settings.quiet)
+            fprintf(stderr, "note: %s\n", conf->renamed[i]);
+}
+
 /* Set by `drover run` for its children; not handed on to theirs. */
 static int take_progress_fd(void)
 {
@@ -288,6 +298,11 @@ static bool asks_for_json(int argc, char **argv)
     return false;
 }
 
+static bool is_flag(const char *flag, struct bytes given)
+{
+    return flag && bytes_equal(bytes_text(flag), given);
+}
+
 /* How many arguments the flag at `argv` is, before its command is known; 0: no command has it. */
 static int flag_size(char **argv, int argc)
 {
@@ -297,12 +312,12 @@ static int flag_size(char **argv, int argc)
     bool is_long = argv[0][1] == '-';
     size_t size = strcspn(name, "=");
     for (size_t i = 0; i < count; i++) {
-        const char *flag = fields[i].flag;
         bool is_switch = fields[i].kind == CONF_BOOL;
         bool negated = is_long && is_switch && strncmp(name, "no-", 3) == 0;
         const char *word = negated ? name + 3 : name;
         size_t length = negated ? size - 3 : size;
-        bool found = is_long ? flag && strlen(flag) == length && strncmp(flag, word, length) == 0
+        const struct bytes given = bytes_of(word, length);
+        bool found = is_long ? is_flag(fields[i].flag, given) || is_flag(fields[i].old_flag, given)
                              : fields[i].letter && fields[i].letter == argv[0][1];
         if (found)
             return is_switch || (is_long ? name[size] : name[0]) || argc < 2 ? 1 : 2;
@@ -360,6 +375,7 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
         settings->progress_fd = progress_fd;
         settings->answer = invocation->answer;
         settings->answer->wanted = settings->json;
+        tell_old_names(invocation);
         log_watched(progress_fd >= 0);
         log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
         code = command_run(invocation, &err);

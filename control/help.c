@@ -34,8 +34,8 @@ static const struct group GROUPS[] = {
     {"Output", {"log.", "plain"}},
     {"Limits and tuning",
      {"work.", "accept-gap", "max_record_bytes", "produce.queue", "produce.body",
-      "produce.join_memory", "produce.scan", "verify.memory", "store.memory", "database.lanes",
-      "redis.lag_records", "redis.lag_bytes", "redis.tombstone_ttl"}},
+      "produce.join_memory", "produce.scan", "verify.memory", "store.memory",
+      "database.connections", "redis.lag_records", "redis.lag_bytes", "redis.tombstone_ttl"}},
 };
 enum { GROUP_COUNT = sizeof(GROUPS) / sizeof(GROUPS[0]) };
 

@@ -35,7 +35,8 @@ void conf_init(struct conf *conf, const struct conf_field *fields, size_t field_
     conf->origins = arena_array(&conf->arena, field_count, sizeof(*conf->origins));
     conf->places = arena_array(&conf->arena, field_count, sizeof(*conf->places));
     conf->entries = arena_array(&conf->arena, field_count, sizeof(struct conf_entry *));
-    assert(conf->origins && conf->places && conf->entries);
+    conf->renamed = arena_array(&conf->arena, field_count, sizeof(*conf->renamed));
+    assert(conf->origins && conf->places && conf->entries && conf->renamed);
     const struct conf_source source = {CONF_FROM_DEFAULT, NULL};
     for (size_t i = 0; i < field_count; i++) {
         clear_member(conf, i);

@@ -69,6 +69,8 @@ struct conf_field {
     const char *placeholder; /* "HOST:PORT,…" in help */
     const char *help;        /* one line, lower case, no full stop */
     uint32_t commands;       /* bit mask: which commands take the flag, or heed the setting */
+    const char *old_path;    /* their names in earlier versions: still read, and noted; or NULL */
+    const char *old_flag;
 };
 
 struct conf_entry; /* where one key of a CONF_MAP is from */
@@ -81,6 +83,7 @@ struct conf {
     enum conf_origin *origins;   /* by field */
     const char **places;         /* "drover.yaml:14:5", "DATABASE_URL", "--brokers", or NULL */
     struct conf_entry **entries; /* by field, then by key of its map */
+    const char **renamed;        /* by field: what to say of an old name it was given by, or NULL */
 };
 
 /* Fills the target with the defaults. `fields` must outlive the conf. A default that does not

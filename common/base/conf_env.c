@@ -95,10 +95,10 @@ static bool is_foreign(struct bytes name, const char *value)
 static bool is_variable_of(const struct conf_field *field, struct bytes name)
 {
     char variable[96];
-    for (int own = 0; own < 2; own++) {
-        if (own && field->env)
+    for (int own = 0; own < 3; own++) {
+        if (own == 2 && field->env)
             snprintf(variable, sizeof(variable), "%s", field->env);
-        else if (own || !conf_variable(field, variable))
+        else if (own == 2 || !conf_variable(own ? field->old_path : field->path, variable))
             continue;
         if (bytes_equal(name, bytes_text(variable)))
             return true;
@@ -117,7 +117,7 @@ static void suggest(const struct conf *conf, const char *word, struct error *err
     if (!names || !views)
         abort();
     for (size_t i = 0; i < conf->field_count; i++) {
-        if (conf_variable(&conf->fields[i], names[i]))
+        if (conf_variable(conf->fields[i].path, names[i]))
             views[i] = names[i] + sizeof(PREFIX) - 1;
     }
     const char *nearest = text_nearest(word, views, conf->field_count);
@@ -159,10 +159,16 @@ enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
             error_list_add(mistakes, &err);
     for (size_t i = 0; i < conf->field_count; i++) {
         const struct conf_field *field = &conf->fields[i];
-        char name[80];
+        char name[80], old[80];
         if (field->env && load_variable(&loading, i, field->env) != OUT_OK)
             error_list_add(mistakes, &err);
-        if (conf_variable(field, name) && load_variable(&loading, i, name) != OUT_OK)
+        if (conf_variable(field->old_path, old) && find_variable(environment, old)) {
+            if (load_variable(&loading, i, old) != OUT_OK)
+                error_list_add(mistakes, &err);
+            else if (conf_variable(field->path, name))
+                conf_note_old(conf, i, old, name, NULL);
+        }
+        if (conf_variable(field->path, name) && load_variable(&loading, i, name) != OUT_OK)
             error_list_add(mistakes, &err);
     }
     return mistakes->count == before && !mistakes->dropped ? OUT_OK : OUT_FATAL;

@@ -24,14 +24,24 @@ static const char *name_of(const struct conf_field *field, char out[80])
     return out;
 }
 
-bool conf_variable(const struct conf_field *field, char out[80])
+bool conf_variable(const char *path, char out[80])
 {
-    if (!field->path)
+    if (!path)
         return false;
-    snprintf(out, 80, "DROVER_%s", field->path);
+    snprintf(out, 80, "DROVER_%s", path);
     for (char *c = out; *c; c++)
         *c = isalnum((unsigned char)*c) ? (char)toupper((unsigned char)*c) : '_';
     return true;
+}
+
+void conf_note_old(struct conf *conf, size_t field, const char *old, const char *now,
+                   const char *place)
+{
+    char text[400];
+    snprintf(text, sizeof(text), place ? "%s is called %s now (%.160s)" : "%s is called %s now",
+             old, now, place);
+    if (!conf->renamed[field])
+        conf->renamed[field] = arena_copy(&conf->arena, bytes_text(text)).data;
 }
 
 struct bytes conf_choice(const char *choices, size_t index)

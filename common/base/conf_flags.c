@@ -27,11 +27,16 @@ struct written {
     const char *value; /* after "=" or right behind the letter; NULL when there is none */
 };
 
+static bool has_name(const char *flag, const struct written *written)
+{
+    return flag && bytes_equal(bytes_text(flag), written->name);
+}
+
 static bool is_named(const struct conf_field *field, const struct written *written)
 {
     if (written->letter)
         return field->letter && field->letter == written->name.data[0];
-    return field->flag && bytes_equal(bytes_text(field->flag), written->name) &&
+    return (has_name(field->flag, written) || has_name(field->old_flag, written)) &&
            (!written->no || field->kind == CONF_BOOL);
 }
 
@@ -152,7 +157,13 @@ static enum outcome put_flag(struct command_line *line, size_t index, const stru
         error_hint(line->err, "%s: %s", written->flag, field->help);
         return OUT_FATAL;
     }
-    return conf_put_text(line->conf, index, bytes_text(value), source, line->err);
+    enum outcome outcome = conf_put_text(line->conf, index, bytes_text(value), source, line->err);
+    if (outcome == OUT_OK && !written->letter && has_name(field->old_flag, written)) {
+        char now[80];
+        snprintf(now, sizeof(now), "--%s", field->flag);
+        conf_note_old(line->conf, index, written->flag, now, NULL);
+    }
+    return outcome;
 }
 
 static enum outcome load_long(struct command_line *line, const char *argument)

@@ -36,8 +36,11 @@ enum outcome conf_refuse(const struct conf_field *field, struct conf_source sour
 
 /* The value in the target. */
 void *conf_member(const struct conf *conf, size_t field);
-/* DROVER_KAFKA_BROKERS; false when the field has no path. */
-bool conf_variable(const struct conf_field *field, char out[80]);
+/* DROVER_KAFKA_BROKERS of "kafka.brokers"; false when the path is NULL. */
+bool conf_variable(const char *path, char out[80]);
+/* Notes that the field was given by an old name, at `place` (may be NULL); the first time only. */
+void conf_note_old(struct conf *conf, size_t field, const char *old, const char *now,
+                   const char *place);
 /* Whether values under this name are to be hidden ("sasl.password"). */
 bool conf_is_secret_name(struct bytes name);
 /* The `index`-th of choices "a|b|c"; size 0 when there are no more. */

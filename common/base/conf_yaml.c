@@ -149,12 +149,12 @@ static enum match find_path(const struct conf *conf, const char *path, size_t *i
 {
     enum match match = NO_FIELD;
     for (size_t i = 0; i < conf->field_count; i++) {
-        const char *known = conf->fields[i].path;
-        if (known && strcmp(known, path) == 0) {
+        const char *known = conf->fields[i].path, *old = conf->fields[i].old_path;
+        if ((known && strcmp(known, path) == 0) || (old && strcmp(old, path) == 0)) {
             *index = i;
             return FIELD;
         }
-        if (below(known, path))
+        if (below(known, path) || below(old, path))
             match = PARENT_OF_FIELDS;
     }
     return match;
@@ -172,6 +172,8 @@ static bool take(struct conf *conf, const char *path, struct yaml_at value,
     enum match match = find_path(conf, path, &index);
     if (match == FIELD && put_field(conf, index, value, &err) != OUT_OK)
         error_list_add(mistakes, &err);
+    else if (match == FIELD && strcmp(path, conf->fields[index].path) != 0)
+        conf_note_old(conf, index, path, conf->fields[index].path, source_of(value, &err).place);
     if (match == PARENT_OF_FIELDS)
         walk(conf, value, path, mistakes);
     return match != NO_FIELD;

@@ -27,7 +27,7 @@ enum {
 /* Secrets have no flag: a command line is readable by every user of the machine. */
 static const struct conf_field FIELDS[] = {
     /* path, flag, letter, env, kind, offset, default, least, most, choices, placeholder, help,
-       commands */
+       commands, old_path, old_flag */
     {NULL, "config", 'c', "DROVER_CONFIG", CONF_TEXT, AT(config_file), NULL, 0, 0, NULL, "FILE",
      "settings file (default: drover.yaml, when it is there)", CMD_ALL},
 
@@ -90,8 +90,8 @@ static const struct conf_field FIELDS[] = {
      "drover_verifier", 0, 0, NULL, "ROLE",
      "role the verifier takes after login; empty = stay the login user",
      VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS | CMD_SECRET | CMD_EXPORT | CMD_REBUILD},
-    {"database.lanes", "lanes", 0, NULL, CONF_COUNT, AT(lanes), "4", 1, 64, NULL, "N",
-     "PostgreSQL connections of one worker", WORKS},
+    {"database.connections", "connections", 0, NULL, CONF_COUNT, AT(lanes), "4", 1, 64, NULL, "N",
+     "PostgreSQL connections of one worker", WORKS, "database.lanes", "lanes"},
     {"redis.url", NULL, 0, "REDIS_URL", CONF_SECRET, AT(redis_url), NULL, 0, 0, NULL, "URL",
      "Redis, redis://[user[:password]@]host[:port][/db] or unix:///path", ON_STORES | CMD_REBUILD},
     {"redis.lag_records", "redis-lag", 0, NULL, CONF_COUNT, AT(redis_lag_records), "100000", 1, 0,

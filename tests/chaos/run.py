@@ -163,7 +163,7 @@ class Chaos:
         self.serial += 1
         rng = self.random
         words = self.drover("work", "--batch-records", str(rng.choice((1, 7, 50, 300, 2000))),
-                            "--lanes", str(rng.randint(1, 6)), "--work-memory", rng.choice(("1MiB", "2MiB")),
+                            "--connections", str(rng.randint(1, 6)), "--work-memory", rng.choice(("1MiB", "2MiB")),
                             "--redis-lag", str(rng.choice((50, 1000, 100000))))
         worker = Process("worker%d" % self.serial, words, self.env, self.folder)
         self.workers[worker.name] = worker

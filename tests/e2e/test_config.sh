@@ -26,6 +26,15 @@ printf 'kafka:\n\tbrokers: x\n' > "$WORK/tab.yaml"
 complains 3 'tab.yaml:2' with config check --config "$WORK/tab.yaml"
 complains 3 'missing.yaml' with config check --config "$WORK/missing.yaml"
 
+say "a setting's old name: read, and said once"
+printf 'database: { lanes: 9 }\n' > "$WORK/old.yaml"
+expect_exit 0 with config show --config "$WORK/old.yaml" > "$WORK/out.log" 2> "$WORK/err.log"
+grep -q 'connections: 9' "$WORK/out.log" || fail "the old key is not read"
+equal "notes" "$(cat "$WORK/err.log")" "note: database.lanes is called database.connections now ($WORK/old.yaml:1:20)"
+expect_exit 0 env DROVER_DATABASE_LANES=3 "$DROVER" config show > "$WORK/out.log" 2> "$WORK/err.log"
+grep -q 'connections: 3' "$WORK/out.log" || fail "the old variable is not read"
+grep -qx 'note: DROVER_DATABASE_LANES is called DROVER_DATABASE_CONNECTIONS now' "$WORK/err.log" || fail "the old variable is not noted"
+
 say "mappings"
 sed 's/columns:/colums:/' tests/e2e/data/event.yaml > "$WORK/typo.yaml"
 complains 3 'typo.yaml:' with config check --mapping "$WORK/typo.yaml"
@@ -46,7 +55,8 @@ drover schema apply > "$WORK/schema.log" 2>&1
 complains 6 'DRV-K004' drover produce --partitions 12 "$WORK/few.ndjson"
 complains 6 'DRV-K004' drover work --until-end --partitions 12
 drover produce "$WORK/few.ndjson" > "$WORK/produce.log" 2>&1
-timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/worker.log" 2>&1 || fail "worker: exit $?"
+timeout 60 "$DROVER" work --until-end --lanes 2 --config "$WORK/drover.yaml" > "$WORK/worker.log" 2>&1 || fail "worker: exit $?"
+equal "notes of the old flag" "$(grep -c '^note: --lanes is called --connections now$' "$WORK/worker.log")" 1
 check_equal "$WORK/few.ndjson"
 
 say "a group goes on with other mappings only when told so"

@@ -63,9 +63,9 @@ ends_with 2 "$DROVER" -c shop.yaml stauts
 has err.log 'did you mean drover status?'
 
 say "all mistakes of a command line at once"
-ends_with 2 "$DROVER" run --wokers 3 --lanes=many --tennant x --until-end --brokers
+ends_with 2 "$DROVER" run --wokers 3 --connections=many --tennant x --until-end --brokers
 equal "errors told" "$(grep -c '^error\[' err.log)" 5
-for text in 'unknown flag --wokers' '--lanes' 'did you mean --tenant' '--until-end is not a flag of drover run' '--brokers needs a value' '5 mistakes'; do has err.log "$text"; done
+for text in 'unknown flag --wokers' '--connections' 'did you mean --tenant' '--until-end is not a flag of drover run' '--brokers needs a value' '5 mistakes'; do has err.log "$text"; done
 
 say "several codes, or none that is wrong"
 ends_with 0 "$DROVER" explain DRV-K001 DRV-P001

@@ -18,7 +18,7 @@ struct target {
     bool strict;
     bool json;
     bool quiet;
-    uint64_t lanes;
+    uint64_t connections;
     uint64_t memory;
     uint64_t verify_memory;
     uint64_t drain_ms;
@@ -68,16 +68,18 @@ static const struct conf_field FIELDS[] = {
      .fallback = "true",
      .help = "stop at the first surprise",
      .commands = WORK},
-    {.path = "work.lanes",
-     .flag = "lanes",
+    {.path = "work.connections",
+     .flag = "connections",
      .letter = 'l',
      .kind = CONF_COUNT,
-     .offset = AT(lanes),
+     .offset = AT(connections),
      .fallback = "2",
      .least = 1,
      .most = 64,
      .help = "connections of one worker",
-     .commands = WORK},
+     .commands = WORK,
+     .old_path = "work.lanes",
+     .old_flag = "lanes"},
     {.path = "work.memory",
      .flag = "memory",
      .kind = CONF_SIZE,
@@ -188,14 +190,14 @@ START_TEST(defaults)
     ck_assert_ptr_null(target.database_url);
     ck_assert_str_eq(target.brokers, "localhost:9092");
     ck_assert(target.strict && !target.json && !target.quiet);
-    ck_assert_uint_eq(target.lanes, 2);
+    ck_assert_uint_eq(target.connections, 2);
     ck_assert_uint_eq(target.memory, 64 << 20);
     ck_assert_uint_eq(target.drain_ms, 8000);
     ck_assert_str_eq(target.log_format, "auto");
     ck_assert_uint_eq(target.sources.count, 0);
     ck_assert_str_eq(map_value("linger.ms"), "20");
-    ck_assert_ptr_null(conf.places[field_of("work.lanes")]);
-    ck_assert_int_eq(conf.origins[field_of("work.lanes")], CONF_FROM_DEFAULT);
+    ck_assert_ptr_null(conf.places[field_of("work.connections")]);
+    ck_assert_int_eq(conf.origins[field_of("work.connections")], CONF_FROM_DEFAULT);
 }
 END_TEST
 
@@ -208,7 +210,7 @@ static const char FILE_TEXT[] = "migration: shop\n"
                                 "    empty:\n"
                                 "work:\n"
                                 "  strict: false\n"
-                                "  lanes: 4\n"
+                                "  connections: 4\n"
                                 "  memory: 16MiB\n"
                                 "  drain: 2s\n"
                                 "log.format: json\n"
@@ -229,7 +231,7 @@ START_TEST(the_file_sets_every_kind)
     ck_assert_str_eq(map_value("sasl.password"), "p,w=1");
     ck_assert_str_eq(map_value("empty"), "");
     ck_assert(!target.strict);
-    ck_assert_uint_eq(target.lanes, 4);
+    ck_assert_uint_eq(target.connections, 4);
     ck_assert_uint_eq(target.memory, 16 << 20);
     ck_assert_uint_eq(target.verify_memory, 256 << 20);
     ck_assert_uint_eq(target.drain_ms, 2000);
@@ -237,8 +239,8 @@ START_TEST(the_file_sets_every_kind)
     ck_assert_uint_eq(target.sources.count, 2);
     ck_assert_str_eq(target.sources.items[1], "b,c.json");
     ck_assert_ptr_null(target.database_url);
-    ck_assert_str_eq(conf.places[field_of("work.lanes")], "drover.yaml:10:10");
-    ck_assert_int_eq(conf.origins[field_of("work.lanes")], CONF_FROM_FILE);
+    ck_assert_str_eq(conf.places[field_of("work.connections")], "drover.yaml:10:16");
+    ck_assert_int_eq(conf.origins[field_of("work.connections")], CONF_FROM_FILE);
 }
 END_TEST
 
@@ -261,27 +263,27 @@ static const struct {
      "drover.yaml:2:3", "did you mean \"brokers\"?"},
     {"migratoin: x\n", ERR_CONF_UNKNOWN, "unknown key \"migratoin\"", "drover.yaml:1:1",
      "did you mean \"migration\"?"},
-    {"wrok:\n  lanes: 2\n", ERR_CONF_UNKNOWN, "unknown key \"wrok\"", "drover.yaml:1:1",
+    {"wrok:\n  connections: 2\n", ERR_CONF_UNKNOWN, "unknown key \"wrok\"", "drover.yaml:1:1",
      "did you mean \"work\"?"},
     {"brokers: x\n", ERR_CONF_UNKNOWN, "unknown key \"brokers\"", "drover.yaml:1:1",
      "did you mean \"kafka.brokers\"?"},
     {"colour: red\n", ERR_CONF_UNKNOWN, "unknown key \"colour\"", "drover.yaml:1:1", ""},
-    {"work:\n  lanes:\n    deep: 1\n", ERR_CONF_VALUE,
-     "work.lanes must be a single value, not a map", "drover.yaml:3:5", ""},
+    {"work:\n  connections:\n    deep: 1\n", ERR_CONF_VALUE,
+     "work.connections must be a single value, not a map", "drover.yaml:3:5", ""},
     {"migration: [a]\n", ERR_CONF_VALUE, "migration must be a single value, not a list",
      "drover.yaml:1:12", ""},
     {"work: 4\n", ERR_CONF_VALUE, "work must hold settings, one \"key: value\" a line",
      "drover.yaml:1:7", ""},
     {"- a\n", ERR_CONF_VALUE, "the file must hold settings, one \"key: value\" a line",
      "drover.yaml:1:1", ""},
-    {"work: {lanes: many}\n", ERR_CONF_VALUE, "work.lanes must be a whole number, not \"many\"",
-     "drover.yaml:1:15", ""},
-    {"work: {lanes: -1}\n", ERR_CONF_VALUE, "work.lanes must be a whole number, not \"-1\"",
-     "drover.yaml:1:15", ""},
-    {"work: {lanes: 0}\n", ERR_CONF_VALUE, "work.lanes must be from 1 to 64, not \"0\"",
-     "drover.yaml:1:15", ""},
-    {"work: {lanes: 65}\n", ERR_CONF_VALUE, "work.lanes must be from 1 to 64, not \"65\"",
-     "drover.yaml:1:15", ""},
+    {"work: {connections: many}\n", ERR_CONF_VALUE,
+     "work.connections must be a whole number, not \"many\"", "drover.yaml:1:21", ""},
+    {"work: {connections: -1}\n", ERR_CONF_VALUE,
+     "work.connections must be a whole number, not \"-1\"", "drover.yaml:1:21", ""},
+    {"work: {connections: 0}\n", ERR_CONF_VALUE, "work.connections must be from 1 to 64, not \"0\"",
+     "drover.yaml:1:21", ""},
+    {"work: {connections: 65}\n", ERR_CONF_VALUE,
+     "work.connections must be from 1 to 64, not \"65\"", "drover.yaml:1:21", ""},
     {"work: {memory: 1.5GB}\n", ERR_CONF_VALUE,
      "work.memory must be a size such as 64k or 16MiB, not \"1.5GB\"", "drover.yaml:1:16", ""},
     {"work: {memory: 64k}\n", ERR_CONF_VALUE, "work.memory must be at least 1.0 MiB, not \"64k\"",
@@ -327,13 +329,14 @@ static void load_origin(int origin)
 {
     enum outcome outcome = OUT_OK;
     if (origin == CONF_FROM_FILE)
-        outcome = load_yaml("work: {lanes: 10}\nkafka: {brokers: file:1, conf: {a: file, b: file, "
-                            "c: file}}\nmigration: file\nproduce: {sources: [file]}\n");
+        outcome =
+            load_yaml("work: {connections: 10}\nkafka: {brokers: file:1, conf: {a: file, b: file, "
+                      "c: file}}\nmigration: file\nproduce: {sources: [file]}\n");
     else if (origin == CONF_FROM_ENVIRONMENT)
         outcome = ENVIRONMENT("KAFKA_BROKERS=env:1", "DROVER_WORK_LANES=20",
                               "DROVER_KAFKA_CONF=b=env, c=env", "DROVER_PRODUCE_SOURCES=env, env2");
     else
-        outcome = FLAGS(EVERY, "--lanes", "30", "-X", "c=flag");
+        outcome = FLAGS(EVERY, "--connections", "30", "-X", "c=flag");
     ck_assert_msg(outcome == OUT_OK, "%s", err.text);
 }
 
@@ -343,7 +346,7 @@ START_TEST(precedence_does_not_depend_on_the_order)
                                     {2, 3, 1}, {3, 1, 2}, {3, 2, 1}};
     for (int i = 0; i < 3; i++)
         load_origin(ORDERS[_i][i]);
-    ck_assert_uint_eq(target.lanes, 30);
+    ck_assert_uint_eq(target.connections, 30);
     ck_assert_str_eq(target.brokers, "env:1");
     ck_assert_str_eq(target.name, "file");
     ck_assert_uint_eq(target.sources.count, 2);
@@ -352,16 +355,16 @@ START_TEST(precedence_does_not_depend_on_the_order)
     ck_assert_str_eq(map_value("b"), "env");
     ck_assert_str_eq(map_value("c"), "flag");
     ck_assert_str_eq(map_value("linger.ms"), "20");
-    ck_assert_str_eq(conf.places[field_of("work.lanes")], "--lanes");
+    ck_assert_str_eq(conf.places[field_of("work.connections")], "--connections");
     ck_assert_str_eq(conf.places[field_of("kafka.brokers")], "KAFKA_BROKERS");
 }
 END_TEST
 
 START_TEST(a_mistake_does_not_hide_behind_a_flag)
 {
-    ck_assert_int_eq(FLAGS(WORK, "--lanes=3"), OUT_OK);
-    ck_assert_int_eq(load_yaml("work: {lanes: none}"), OUT_FATAL);
-    ck_assert_uint_eq(target.lanes, 3);
+    ck_assert_int_eq(FLAGS(WORK, "--connections=3"), OUT_OK);
+    ck_assert_int_eq(load_yaml("work: {connections: none}"), OUT_FATAL);
+    ck_assert_uint_eq(target.connections, 3);
 }
 END_TEST
 
@@ -416,7 +419,7 @@ static const struct {
      "unset DROVER_COLOUR: it is no setting"},
     {"DROVER_KAFKA_BROKERS_FILE=x", "unknown variable DROVER_KAFKA_BROKERS_FILE",
      "did you mean \"DROVER_KAFKA_BROKERS\"?"},
-    {"DROVER_WORK_LANES=x", "work.lanes must be a whole number, not \"x\"", ""},
+    {"DROVER_WORK_CONNECTIONS=x", "work.connections must be a whole number, not \"x\"", ""},
     {"DROVER_KAFKA_CONF=sasl.password", "kafka.conf wants KEY=VALUE", ""},
     {"DROVER_KAFKA_CONF==x", "kafka.conf wants KEY=VALUE", ""},
     {"DROVER_STACK_DIR=x", NULL, ""},
@@ -461,10 +464,11 @@ END_TEST
 
 START_TEST(flags_in_every_form)
 {
-    ck_assert_msg(FLAGS(WORK, "one", "--lanes", "3", "--memory=2m", "-Xa=b=c", "-X", "d=", "-q",
-                        "--no-strict", "-", "--brokers=", "--", "--lanes", "-x") == OUT_OK,
+    ck_assert_msg(FLAGS(WORK, "one", "--connections", "3", "--memory=2m", "-Xa=b=c", "-X",
+                        "d=", "-q", "--no-strict", "-", "--brokers=", "--", "--connections",
+                        "-x") == OUT_OK,
                   "%s", err.text);
-    ck_assert_uint_eq(target.lanes, 3);
+    ck_assert_uint_eq(target.connections, 3);
     ck_assert_uint_eq(target.memory, 2 << 20);
     ck_assert_uint_eq(target.verify_memory, 256 << 20);
     ck_assert_str_eq(map_value("a"), "b=c");
@@ -472,7 +476,7 @@ START_TEST(flags_in_every_form)
     ck_assert(target.quiet && !target.strict);
     ck_assert_str_eq(target.brokers, "");
     ck_assert_uint_eq(positionals.count, 4);
-    static const char *const REST[] = {"one", "-", "--lanes", "-x"};
+    static const char *const REST[] = {"one", "-", "--connections", "-x"};
     for (size_t i = 0; i < 4; i++)
         ck_assert_str_eq(positionals.items[i], REST[i]);
 }
@@ -488,7 +492,7 @@ START_TEST(flags_repeat)
     ck_assert_str_eq(map_value("k"), "2");
     ck_assert_int_eq(FLAGS(WORK, "--strict=false", "-l3", "-ql4"), OUT_OK);
     ck_assert(!target.strict);
-    ck_assert_uint_eq(target.lanes, 4);
+    ck_assert_uint_eq(target.connections, 4);
 }
 END_TEST
 
@@ -524,20 +528,24 @@ static const struct {
     const char *first, *second;
     const char *text, *hint;
 } BAD_FLAGS[] = {
-    {WORK, "--lane", NULL, "unknown flag --lane", "did you mean --lanes?"},
+    {WORK, "--connection", NULL, "unknown flag --connection", "did you mean --connections?"},
     {WORK, "--mem=1", NULL, "unknown flag --mem", "did you mean --memory?"},
     {WORK, "--zzz", NULL, "unknown flag --zzz", "drover work --help lists the flags"},
     {WORK, "-z", NULL, "unknown flag -z", "drover work --help lists the flags"},
-    {WORK, "--no-lanes", NULL, "unknown flag --no-lanes", "did you mean --lanes?"},
+    {WORK, "--no-connections", NULL, "unknown flag --no-connections",
+     "did you mean --connections?"},
     {WORK, "--json", NULL, "--json is not a flag of drover work", "it belongs to: verify"},
     {WORK, "-j", NULL, "-j is not a flag of drover work", "it belongs to: verify"},
     {PRODUCE, "--memory", "1g", "--memory is not a flag of drover produce",
      "it belongs to: work, verify"},
-    {WORK, "--lanes", NULL, "--lanes needs a value", "--lanes: connections of one worker"},
-    {WORK, "--lanes", "--quiet", "--lanes needs a value", "--lanes: connections of one worker"},
-    {WORK, "--lanes", "-q", "--lanes needs a value", "--lanes: connections of one worker"},
-    {WORK, "--lanes", "-1", "work.lanes must be a whole number, not \"-1\"", ""},
-    {WORK, "--lanes=", NULL, "work.lanes must be a whole number, not \"\"", ""},
+    {WORK, "--connections", NULL, "--connections needs a value",
+     "--connections: connections of one worker"},
+    {WORK, "--connections", "--quiet", "--connections needs a value",
+     "--connections: connections of one worker"},
+    {WORK, "--connections", "-q", "--connections needs a value",
+     "--connections: connections of one worker"},
+    {WORK, "--connections", "-1", "work.connections must be a whole number, not \"-1\"", ""},
+    {WORK, "--connections=", NULL, "work.connections must be a whole number, not \"\"", ""},
     {WORK, "--no-quiet=true", NULL, "--no-quiet takes no value", ""},
     {WORK, "--quiet=1", NULL, "--quiet must be true or false, not \"1\"", ""},
     {WORK, "-X", "secret", "kafka.conf wants KEY=VALUE", ""},
@@ -572,7 +580,7 @@ START_TEST(help_is_aligned_and_wrapped)
         "  -X KEY=VALUE               any setting of librdkafka [default: linger.ms=20;\n"
         "                             repeatable]\n"
         "      --no-strict            stop at the first surprise\n"
-        "  -l, --lanes N              connections of one worker [default: 2]\n"
+        "  -l, --connections N        connections of one worker [default: 2]\n"
         "      --memory SIZE          bytes in flight [default: 64MiB]\n"
         "      --drain TIME           longest wait at the end [default: 8s]\n"
         "      --log-format auto|json|logfmt\n"
@@ -603,7 +611,7 @@ START_TEST(shows_the_settings_in_effect)
                      "  url: postgres://app:***@h:5432/d  # from DATABASE_URL\n"
                      "work:\n"
                      "  strict: false  # from drover.yaml:9:11\n"
-                     "  lanes: 4  # from drover.yaml:10:10\n"
+                     "  connections: 4  # from drover.yaml:10:16\n"
                      "  memory: 16MiB  # from drover.yaml:11:11\n"
                      "  drain: 2s  # from drover.yaml:12:10\n"
                      "verify:\n"
@@ -717,6 +725,41 @@ START_TEST(all_mistakes_of_the_environment_are_told)
 }
 END_TEST
 
+/* A name of an earlier version means the same wherever it stands, and is noted once. */
+START_TEST(an_old_name_is_read_and_noted)
+{
+    static const char *const NOTES[] = {
+        "work.lanes is called work.connections now (drover.yaml:1:15)",
+        "DROVER_WORK_LANES is called DROVER_WORK_CONNECTIONS now",
+        "--lanes is called --connections now",
+    };
+    size_t field = field_of("work.connections");
+    char *environment[] = {"DROVER_WORK_LANES=7", NULL};
+    ck_assert_ptr_null(conf.renamed[field]);
+    ck_assert_int_eq(_i == 0   ? load_yaml("work: {lanes: 7}\n")
+                     : _i == 1 ? conf_load_env(&conf, environment, NULL, &err)
+                               : FLAGS(WORK, "--lanes", "7"),
+                     OUT_OK);
+    ck_assert_uint_eq(target.connections, 7);
+    ck_assert_str_eq(conf.renamed[field], NOTES[_i]);
+    ck_assert_int_eq(FLAGS(WORK, "--lanes=8", "--connections=9"), OUT_OK);
+    ck_assert_uint_eq(target.connections, 9);
+    ck_assert_str_eq(conf.renamed[field], NOTES[_i]);
+}
+END_TEST
+
+/* A mistake in its value is told, by the name of today; no other command has the flag. */
+START_TEST(an_old_name_is_checked_as_the_new_one)
+{
+    char *environment[] = {"DROVER_WORK_LANES=many", NULL};
+    ck_assert_int_eq(conf_load_env(&conf, environment, NULL, &err), OUT_FATAL);
+    ck_assert_str_eq(err.text, "work.connections must be a whole number, not \"many\"");
+    ck_assert_int_eq(FLAGS(VERIFY, "--lanes=3"), OUT_FATAL);
+    ck_assert_str_eq(err.text, "--lanes is not a flag of drover verify");
+    ck_assert_ptr_null(conf.renamed[field_of("work.connections")]);
+}
+END_TEST
+
 static Suite *conf_suite(void)
 {
     Suite *suite = suite_create("conf");
@@ -741,6 +784,8 @@ static Suite *conf_suite(void)
     tcase_add_test(tcase, help_is_aligned_and_wrapped);
     tcase_add_test(tcase, shows_the_settings_in_effect);
     tcase_add_test(tcase, what_is_shown_loads_again);
+    tcase_add_loop_test(tcase, an_old_name_is_read_and_noted, 0, 3);
+    tcase_add_test(tcase, an_old_name_is_checked_as_the_new_one);
     tcase_add_loop_test(tcase, masks_passwords, 0, COUNT(MASKS));
     suite_add_tcase(suite, tcase);
     return suite;
