@@ -18,9 +18,9 @@ SKIP = re.compile(r"^(schemas/samples|tests/data|LICENSE|tests/check/glossary\.p
 
 # What a name may not have as a part, what it has instead, and the names (or the files) in which the part is another word.
 PARTS = [
-    (r"letters?", "dead_letter", r"^(?:dead_letters?|.*dead_letters?.*|letters?|is_letter|.*LETTERS.*|letters_of_its_own|count_letters|load_letters)$", ""),
+    (r"letters?", "dead_letter", r"(?i:dead_letter)|^(?:letters?|is_letter|\w*LETTERS\w*|letters_of_its_own|count_letters|load_letters)$", ""),
     (r"bury|buried|dlq", "dead_letter", "", ""),
-    (r"progress", "checkpoint", r"", r"producer/|verifier/(?!snapshot)|control/|worker/(report|life|work)\.|io/settings|tests/unit/test_(produce|export|settings)"),
+    (r"progress", "checkpoint", r"^(?:progress_fd|produce_counters_append_progress)$", r"producer/|verifier/(?!snapshot)|control/|worker/(report|life|work)\.|io/settings|tests/unit/test_(produce|export|settings)"),
     (r"lanes?", "connection", "", r"json_scan_blocks"),
     (r"careful|halved?|lack|lacking", "savepoint pass, bisect, missing parent", "", ""),
     (r"park|parks|parked|parking", "pending", "", ""),
@@ -54,8 +54,8 @@ FILES = [
 PHRASES = [
     (r"\blanes?\b(?!\")", "connection", r"json_scan_blocks|docs/configuration|CHANGELOG|tests/(unit/test_conf|e2e/test_config)|io/settings\.c"),
     (r"\bwaiting room\b|\bpark(?:s|ed|ing)\b", "pending (children)", ""),
-    (r"\bsecond look\b|\bin the snapshot of the cut\b|\b(?:one|a later|the later) cut\b", "recheck, redelivery, snapshot", ""),
-    (r"\bstored progress\b|\bprogress (?:row|port)\b|\bprogress_stages\b|\bprogress\.lost\b", "checkpoint", ""),
+    (r"\bsecond look\b|\bin the snapshot of the cut\b|\b(?:at one|a later|the later) cut\b", "recheck, redelivery, snapshot", ""),
+    (r"\bstored progress\b|\bprogress (?:row|port)\b|\bprogress\.lost\b", "checkpoint", ""),
     (r"\b(?:survey|ledger)\b", "status, counters", ""),
     (r"\bforeign (?:rows|keys are|headers|producer)\b", "unexpected tenants, unowned keys, others", ""),
     (r"\bmend(?:s|ed|ing)?\b|\b[Aa] slip\b|\b[Tt]he last word\b|\b[Tt]he way back\b|\bclean bill\b", "fix, typo, verdict, export / rollback, clean result", ""),
