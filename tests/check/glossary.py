@@ -57,7 +57,7 @@ PHRASES = [
     (r"\bsecond look\b|\bin the snapshot of the cut\b|\b(?:at one|a later|the later) cut\b", "recheck, redelivery, snapshot", ""),
     (r"\bstored progress\b|\bprogress (?:row|port)\b|\bprogress\.lost\b", "checkpoint", ""),
     (r"\b(?:survey|ledger)\b", "status, counters", ""),
-    (r"\bforeign (?:rows|keys are|headers|producer)\b", "unexpected tenants, unowned keys, others", ""),
+    (r"(?<!\$)\bforeign (?:rows|keys are|headers|producer)\b", "unexpected tenants, unowned keys, others", ""),
     (r"\bmend(?:s|ed|ing)?\b|\b[Aa] slip\b|\b[Tt]he last word\b|\b[Tt]he way back\b|\bclean bill\b", "fix, typo, verdict, export / rollback, clean result", ""),
     (r"\b[Tt]he (?:pure )?floors\b|\b(?:pure|I/O) floors?\b|\b[Oo]ne door\b", "layers, the entry point", ""),
 ]
