@@ -32,8 +32,6 @@
 #define LEAVE_MS 1200   /* and leaving the group: together, from the beginning of the stores' */
 #define LEFT_MS 500     /* what the consumer may need beyond that */
 #define LIMIT_MS 1500   /* asking for a topic's limit */
-/* What a dead letter's batch may need beyond DEAD_LETTER_ADDED_BYTES. */
-#define DEAD_LETTER_ROOM (16 * 1024)
 
 /* ---- stopping ---------------------------------------------------------------------------- */
 
@@ -362,7 +360,7 @@ static void check_room(struct worker *worker)
               "a dead letter may be too large: %s takes %" PRId64
               " bytes, the source topic %" PRId64,
               worker->letters_topic, letters, source);
-    error_hint(&err, "raise its max.message.bytes to %" PRId64, source + DEAD_LETTER_ROOM);
+    error_hint(&err, "raise its max.message.bytes to %" PRId64, source + DEAD_LETTER_ROOM_BYTES);
     log_error(LOG_WARN, "dead_letters.room", &err);
 }
 

@@ -8,15 +8,11 @@
 
 #include "worker/worker_stores.h"
 
-#include <unistd.h>
-
-#include "common/io/clock.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/log.h"
 #include "common/io/postgres/pg_gate.h"
 #include "common/io/postgres/pg_pending.h"
 #include "common/io/postgres/pg_progress.h"
-#include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
 #include "common/io/redis/redis_progress.h"
 #include "common/io/redis/redis_sink.h"
@@ -29,27 +25,6 @@
 
 /* The process's only one; a worker of storage file is the only one of its folder. */
 static struct file_store *file_store;
-
-/* Row level security must really hold before anything is written. Waits for a server that is away.
- */
-static enum outcome pass_gate(const struct worker *worker, struct error *err)
-{
-    PGconn *session = NULL;
-    enum outcome outcome;
-    struct backoff backoff = BACKOFF_CONNECTION;
-    if (!worker->settings->database_url)
-        return error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
-    while ((outcome = pg_session_open(worker->settings->database_url, worker->settings->worker_role,
-                                      "drover-worker", CONNECT_MS, &session, err)) == OUT_RETRY) {
-        if (clock_monotonic_ms() - worker->started_ms > START_MS)
-            return OUT_FATAL;
-        usleep(1000 * backoff_next_ms(&backoff, UINT32_MAX / 2));
-    }
-    if (outcome == OUT_OK)
-        outcome = pg_gate_check(session, err);
-    PQfinish(session);
-    return outcome;
-}
 
 /* A password in the clear beyond this machine is said once, and left to who runs it. */
 static enum outcome check_redis(const struct worker *worker, struct error *err)
@@ -75,7 +50,7 @@ static enum outcome check_stores(struct worker *worker, struct error *err)
     if (store->has_redis)
         outcome = check_redis(worker, err);
     if (outcome == OUT_OK && store->has_tables)
-        outcome = pass_gate(worker, err);
+        outcome = pg_gate_pass(worker->settings, START_MS, err);
     if (outcome == OUT_OK && store->has_files)
         outcome = file_store_open(worker->settings, &worker->mappings, &file_store, err);
     return outcome;

@@ -6,8 +6,8 @@
  * as pretty text, logfmt or JSON lines. Repeats of one event within a second are counted and said
  * with their last fields ("repeated=41"), the same line ever more rarely, so that a failing
  * dependency is said once and not in a storm. Names
- * and values are masked (token_shape.h), then cut, then escaped, the same in every format; payloads,
- * keys and secrets are never handed to it all the same. Loop thread only.
+ * and values are masked (token_shape.h), then cut, then escaped, the same in every format;
+ * payloads, keys and secrets are never handed to it all the same. Loop thread only.
  */
 
 #include <stdbool.h>

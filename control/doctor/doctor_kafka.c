@@ -144,7 +144,7 @@ static void check_room(struct doctor *doctor, const struct topic_plan *source,
              "kafka-configs.sh --bootstrap-server %.100s --alter --topic %s --add-config "
              "max.message.bytes=%lld",
              doctor->settings->brokers, dlq->name,
-             (long long)source->message_limit + KAFKA_DEAD_LETTER_BYTES);
+             (long long)source->message_limit + DEAD_LETTER_ROOM_BYTES);
     doctor_say(
         doctor, FINDING_WARNING, "kafka", fix,
         "a dead letter may be too large: max.message.bytes of %s is %lld, that of the source "

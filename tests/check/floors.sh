@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Includes only point down: common/base < model < policy < port < io < the roles < control.
-# Roles do not know each other; the floors below io do no I/O, so they do not see its headers.
+# Roles do not know each other; the floors below io do no I/O, so they do not see its headers,
+# and the roles know Kafka, PostgreSQL and Redis by their ports alone.
 . "$(dirname -- "$0")/lib.bash"
 
 check() {
@@ -36,6 +37,10 @@ check() {
         offend("does I/O below the I/O floor: " part[2])
       }
     }
+    /^[ \t]*#[ \t]*include[ \t]*</ && level(FILENAME) == 6 && $0 ~ /<(libpq-fe\.h|librdkafka\/|hiredis\/)/ {
+      split($0, part, /[<>]/)
+      offend("knows a server behind a port: " part[2])
+    }
     END { exit bad }' $files
 }
 
@@ -52,10 +57,11 @@ self_test() {
   plant producer/peer.c '#include "verifier/core.h"'
   plant verifier/over.c '#  include "control/run/run.h"'
   plant common/policy/io.c '#include <librdkafka/rdkafka.h>'
+  plant worker/server.c '#include <libpq-fe.h>'
   plant common/other/x.c ''
   plant worker/near.c '#include "core.h"'
   prove_it_fails "$TREE" common/base/up.c:1 common/model/level.c:1 producer/peer.c:1 \
-    verifier/over.c:1 common/policy/io.c:1 common/other/x.c:1 worker/near.c:1
+    verifier/over.c:1 common/policy/io.c:1 worker/server.c:1 common/other/x.c:1 worker/near.c:1
 }
 
 run_check check self_test "$@"

@@ -24,7 +24,7 @@
 #define HEALS_MS 10000 /* what librdkafka mends itself is told when it has lasted so long */
 /* Around the largest record: key and headers, and what a dead letter adds. A topic's own limit is
  * the lower one, where it is known (kafka_sender.c). */
-#define HEADROOM_BYTES (KAFKA_HEADERS_BYTES + KAFKA_DEAD_LETTER_BYTES)
+#define HEADROOM_BYTES (KAFKA_HEADERS_BYTES + DEAD_LETTER_ROOM_BYTES)
 #define CHOOSING_MS 50 /* until a partition's new leader is asked for again */
 #define SLICE_MS 250   /* how often waiting for a broker looks for a refusal */
 

@@ -117,7 +117,7 @@ static rd_kafka_NewTopic_t *describe(const struct settings *settings, const stru
     set_number(topic, "retention.bytes", -1);
     int64_t largest = (int64_t)settings->record_bytes + KAFKA_HEADERS_BYTES;
     if (plan->kind == TOPIC_DLQ) /* a dead letter is its message and more */
-        largest += KAFKA_DEAD_LETTER_BYTES;
+        largest += DEAD_LETTER_ROOM_BYTES;
     if (plan->kind != TOPIC_RESULTS)
         set_number(topic, "max.message.bytes", largest);
     if (plan->replication >= 3) /* an acknowledged record survives the loss of one broker */

@@ -7,11 +7,8 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
+#include "common/model/message/dead_letter.h"
 #include "common/model/message/topic.h"
-
-/* What a dead letter may have besides its message (model/message/dead_letter.h's
- * DEAD_LETTER_ADDED_BYTES, and its batch). */
-#define KAFKA_DEAD_LETTER_BYTES (16u * 1024)
 
 enum topic_state {
     TOPIC_MISSING,

@@ -1,6 +1,12 @@
 #include "common/io/postgres/pg_gate.h"
 
+#include <unistd.h>
+
+#include "common/io/clock.h"
 #include "common/io/postgres/pg_session.h"
+#include "common/policy/backoff.h"
+
+#define CONNECT_MS 10000 /* one connection attempt */
 
 /*
  * A view runs with its owner's rights unless it is a security_invoker (PostgreSQL 15); before 15,
@@ -54,4 +60,24 @@ enum outcome pg_gate_check(PGconn *connection, struct error *err)
 {
     enum outcome outcome = pg_session_check_role(connection, err);
     return outcome == OUT_OK ? check_relations(connection, err) : outcome;
+}
+
+enum outcome pg_gate_pass(const struct settings *settings, uint64_t wait_ms, struct error *err)
+{
+    PGconn *session = NULL;
+    enum outcome outcome;
+    struct backoff backoff = BACKOFF_CONNECTION;
+    uint64_t began_ms = clock_monotonic_ms();
+    if (!settings->database_url)
+        return error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
+    while ((outcome = pg_session_open(settings->database_url, settings->worker_role,
+                                      "drover-worker", CONNECT_MS, &session, err)) == OUT_RETRY) {
+        if (clock_monotonic_ms() - began_ms > wait_ms)
+            return OUT_FATAL;
+        usleep(1000 * backoff_next_ms(&backoff, UINT32_MAX / 2));
+    }
+    if (outcome == OUT_OK)
+        outcome = pg_gate_check(session, err);
+    PQfinish(session);
+    return outcome;
 }

@@ -11,8 +11,13 @@
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
+#include "common/io/settings.h"
 
 /* pg_session_check_role and pg_gate_check_relations. */
 MUST_USE enum outcome pg_gate_check(PGconn *connection, struct error *err);
+/* The same on a connection of its own, in the worker's role; waits for a server that is away for
+ * wait_ms at most. Blocks. */
+MUST_USE enum outcome pg_gate_pass(const struct settings *settings, uint64_t wait_ms,
+                                   struct error *err);
 
 #endif

@@ -27,6 +27,8 @@
  * name (249) twice, the list of what was left out (2,048), names and numbers. The dlq topic takes
  * this much more than the source topic. */
 #define DEAD_LETTER_ADDED_BYTES 8192
+/* And what its topic should take beyond the source topic: those, and what a batch adds. */
+#define DEAD_LETTER_ROOM_BYTES (16u * 1024)
 
 struct dead_letter_place {
     const char *topic;
