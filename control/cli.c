@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/conf_mistakes.h"
+#include "common/base/conf.h"
 #include "common/base/text.h"
 #include "common/io/files.h"
 #include "common/io/log.h"

@@ -20,6 +20,7 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/base/error_list.h"
 #include "common/base/json_out.h"
 
 enum conf_kind {
@@ -73,7 +74,11 @@ struct conf_field {
     const char *old_flag;
 };
 
-struct conf_entry; /* where one key of a CONF_MAP is from */
+/* Where one key of a CONF_MAP is from. */
+struct conf_entry {
+    enum conf_origin origin;
+    const char *place;
+};
 
 struct conf {
     const struct conf_field *fields;
@@ -85,6 +90,12 @@ struct conf {
     struct conf_entry **entries; /* by field, then by key of its map */
     const char **renamed;        /* by field: what to say of an old name it was given by, or NULL */
 };
+
+/* A field's value in the target. */
+static inline void *conf_member(const struct conf *conf, size_t field)
+{
+    return (char *)conf->target + conf->fields[field].offset;
+}
 
 /* Fills the target with the defaults. `fields` must outlive the conf. A default that does not
  * parse is our bug (assert). */
@@ -116,6 +127,18 @@ MUST_USE enum outcome conf_load_env(struct conf *conf, char *const *environment,
 MUST_USE enum outcome conf_load_flags(struct conf *conf, int argc, char *const *argv,
                                       uint32_t command, const char *const *command_names,
                                       struct conf_list *positionals, struct error *err);
+
+/* As conf_load_yaml, conf_load_env and conf_load_flags, but they go on behind a mistake: all are
+ * added to the list, and what is right is loaded. OUT_FATAL when there was one.
+ * *is_yaml false: nothing of the file could be read. */
+MUST_USE enum outcome conf_load_yaml_all(struct conf *conf, const char *file, struct bytes text,
+                                         bool *is_yaml, struct error_list *mistakes);
+MUST_USE enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
+                                        conf_read_secret read_secret, struct error_list *mistakes);
+MUST_USE enum outcome conf_load_flags_all(struct conf *conf, int argc, char *const *argv,
+                                          uint32_t command, const char *const *command_names,
+                                          struct conf_list *positionals,
+                                          struct error_list *mistakes);
 
 /* Aligned option lines of one command, for --help: those that `is_wanted` (NULL: all) takes, in the
  * same two columns whichever they are. */

@@ -1,5 +1,4 @@
 #include "common/base/conf.h"
-#include "common/base/conf_mistakes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
