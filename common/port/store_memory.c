@@ -698,7 +698,7 @@ enum outcome memory_store_settle(struct memory_store *store, struct batch *batch
 
 /* ---- looking at what was written before -------------------------------------------------- */
 
-/* What the answers prove: pg_writer_look.c. */
+/* What the answers prove: pg_writer.c. */
 static void look_at(struct memory_store *store, const struct batch *batch, struct batch_item *item)
 {
     struct diff_key key =

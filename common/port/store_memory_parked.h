@@ -31,7 +31,7 @@ struct memory_parking {
     struct memory_parked **items; /* by partition and offset, once sorted */
     size_t count, room, bytes;
     bool unsorted;
-    /* the sweeps' clock, which runs only while there are sweeps, and the mark (pg_parents_orphan.c)
+    /* the sweeps' clock, which runs only while there are sweeps, and the mark (pg_parents.c)
      */
     int64_t ran_ms, mark_ms;
     uint64_t swept_at_ms;

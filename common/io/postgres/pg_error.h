@@ -6,7 +6,7 @@
  * DETAIL and parameter values never get into an error: they hold data.
  *
  * A trigger may raise any of them for one row, so a state alone never says that the server is to
- * blame: see pg_writer_careful.c for what is done when one follows a row.
+ * blame: see pg_writer.c for what is done when one follows a row.
  */
 
 #include <libpq-fe.h>

@@ -1,6 +1,7 @@
-/* A sweep of the waiting room: the lock, the passes, who is an orphan by now, and what is to be
- * told. */
-
+/*
+ * A sweep of the waiting room: the lock, the passes over its pages, who is an orphan by now, old
+ * tombstones, and what is to be told. A record's way in, and its form there: pg_parents_park.c.
+ */
 #include "common/io/postgres/pg_parents.h"
 
 #include <inttypes.h>
@@ -8,10 +9,738 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/postgres/pg_parents_core.h"
+#include <libpq-fe.h>
+
+#include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_parents_park.h"
 #include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_upsert.h"
+#include "common/io/postgres/pg_vault.h"
 #include "common/io/postgres/pg_wire.h"
+#include "common/model/schema/schema_sql.h"
+#include "common/policy/apply/record_row.h"
+
+/* Of the group and topic that are the first two parameters. */
+#define PARENTS_OURS "\"group\" = $1::text AND topic = $2::text"
+/* Rows read at a time. */
+#define PARENTS_PAGE 500
+#define PARENTS_PAGE_TEXT "500"
+#define PARENTS_PAGE_BYTES "8388608"
+/* Rows of a page: so many, and so many bytes, but one in any case. */
+#define PARENTS_WITHIN(rows, where)                                                                \
+    " FROM (SELECT w.*, sum(octet_length(coalesce(w.value, '')) + octet_length(w.headers)) OVER "  \
+    "(ORDER BY w.partition, w.\"offset\") - octet_length(coalesce(w.value, '')) AS before"         \
+    "  FROM (SELECT * FROM drover.waiting WHERE " where                                            \
+    "         ORDER BY partition, \"offset\" LIMIT " rows ") AS w) AS w"                           \
+    " WHERE before < " PARENTS_PAGE_BYTES " ORDER BY partition, \"offset\""
+
+struct sweep {
+    const struct parents_config *config;
+    PGconn *connection;
+    struct pg_upsert **upserts; /* by position in the mappings; made when needed */
+    struct mapping_work work;
+    struct buf memory; /* scratch */
+    int64_t ran_ms;    /* the waiting room's clock */
+    size_t settled;    /* records written or refused so far: the server is well */
+};
+
+#define PARENTS_COLUMNS                                                                            \
+    "partition, \"offset\", isolation_key, entity, version, key, value, headers, state, "          \
+    "no_key::int4"
+
+/* ---- what the parts of a sweep share ---- */
+
+static bool parents_is_stopped(const struct sweep *sweep)
+{
+    return sweep->config->stop && atomic_load(sweep->config->stop);
+}
+
+static struct bytes parents_bytes(const PGresult *result, int row, int column)
+{
+    return bytes_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+}
+
+/* A row of drover.waiting as a message; columns as PARENTS_COLUMNS says. False: malformed. */
+static bool parents_take_message(const PGresult *result, int row, struct envelope *message)
+{
+    bool has_key = pg_wire_get_int8(result, row, 9) == 0;
+    message->key = has_key ? parents_bytes(result, row, 5) : (struct bytes){0};
+    message->null_value = PQgetisnull(result, row, 6);
+    message->value = message->null_value ? (struct bytes){0} : parents_bytes(result, row, 6);
+    return pg_parents_unpack_headers(parents_bytes(result, row, 7), message);
+}
+
+static enum outcome parents_set_tenant(struct sweep *sweep, struct bytes tenant, struct error *err)
+{
+    PGresult *result = NULL;
+    enum outcome outcome = pg_session_query(
+        sweep->connection, "SELECT pg_catalog.set_config('app.current_tenant_key', $1::text, true)",
+        &tenant, 1, true, &result, err);
+    PQclear(result);
+    return outcome;
+}
+
+/* ---- one page, tried ---- */
+
+/*
+ * One page of the waiting room, tried in one transaction: its records as a batch, tenant by tenant
+ * and parents first; those whose parents are still missing are left out, the others written and
+ * marked. A group that is refused for another reason is written row by row under savepoints: which
+ * record PostgreSQL refuses, and which it has already, is what the statement itself says.
+ */
+
+#define BATCH_MEMORY (512u << 20)
+
+/* A page on its way. Items' offsets are rows of `rows`, as partitions mix. */
+struct page {
+    PGresult *rows;
+    struct batch *batch;
+    const char *states[PARENTS_PAGE]; /* by row: NULL goes on waiting */
+};
+
+static const struct pg_upsert *upsert_of(struct sweep *sweep, const struct mapping *mapping)
+{
+    const struct mapping_set *mappings = sweep->config->mappings;
+    size_t at = 0;
+    while (mappings->items[at] != mapping)
+        at++;
+    if (!sweep->upserts[at])
+        sweep->upserts[at] = pg_upsert_new(mappings, at);
+    return sweep->upserts[at];
+}
+
+/* pg_session_query takes fewer parameters than a mapping may have columns. */
+static enum outcome query(struct sweep *sweep, const char *sql, const struct pg_param *params,
+                          int count, PGresult **result, struct error *err)
+{
+    const char *values[PG_LANE_PARAMS_MOST];
+    int sizes[PG_LANE_PARAMS_MOST], formats[PG_LANE_PARAMS_MOST];
+    for (int i = 0; i < count; i++) {
+        values[i] = params[i].data;
+        sizes[i] = params[i].size;
+        formats[i] = 1;
+    }
+    (void)PQsendQueryParams(sweep->connection, sql, count, NULL, values, sizes, formats, 1);
+    return pg_session_answer(sweep->connection, result, err);
+}
+
+static enum outcome run(struct sweep *sweep, const char *sql, struct error *err)
+{
+    return pg_session_run(sweep->connection, sql, err);
+}
+
+/* ---- reading ---- */
+
+static enum outcome read_page(struct sweep *sweep, int32_t partition, int64_t offset,
+                              struct page *page, struct error *err)
+{
+    char after[2][24];
+    snprintf(after[0], sizeof after[0], "%d", partition);
+    snprintf(after[1], sizeof after[1], "%" PRId64, offset);
+    const struct bytes params[] = {bytes_text(sweep->config->group),
+                                   bytes_text(sweep->config->topic), bytes_text(after[0]),
+                                   bytes_text(after[1])};
+    return pg_session_query(sweep->connection,
+                            "SELECT " PARENTS_COLUMNS PARENTS_WITHIN(
+                                PARENTS_PAGE_TEXT,
+                                "\"group\" = $1::text AND topic = $2::text AND state IS NULL AND "
+                                "(partition, \"offset\") > ($3::text::int4, $4::text::int8)"),
+                            params, 4, true, &page->rows, err);
+}
+
+/* What the worker made of it once; another answer now is one more reason to give it up. */
+static void add_row(struct sweep *sweep, struct page *page, int row)
+{
+    struct envelope message;
+    struct record record;
+    struct error err;
+    struct batch_item *item = batch_add(page->batch, row);
+    bool good = false;
+    if (!parents_take_message(page->rows, row, &message))
+        error_set(&err, OUT_REJECT, ERR_ENVELOPE, "the headers it was kept with are damaged");
+    else
+        good = envelope_decode(&message, &record, &err) == OUT_OK;
+    if (good) {
+        record.tenant = parents_bytes(page->rows, row, 2);
+        record.entity = parents_bytes(page->rows, row, 3);
+        record.version = pg_wire_get_int8(page->rows, row, 4);
+        record.has_version = true;
+        item->sealed = record.sealed;
+        good = record_to_row(sweep->config->mappings, &record, record.version, &sweep->work,
+                             &page->batch->arena, &item->mapping, &item->row, &err) == OUT_OK;
+    }
+    if (good)
+        return;
+    batch_reject(page->batch, item, &err);
+    page->states[row] = error_code_id(err.code);
+}
+
+/* ---- writing ---- */
+
+static enum outcome leave_out(struct sweep *sweep, struct page *page, struct batch_group *group,
+                              struct error *err)
+{
+    const struct pg_upsert *upsert = upsert_of(sweep, group->mapping);
+    struct pg_param params[PG_LANE_PARAMS_MOST];
+    bool lacking[PARENTS_PAGE] = {0};
+    PGresult *result = NULL;
+    if (!upsert->lack_sql)
+        return OUT_OK;
+    int count =
+        pg_upsert_lack_params(upsert, page->batch, group->tenant, page->batch->order + group->first,
+                              group->count, &sweep->memory, params);
+    enum outcome outcome = query(sweep, upsert->lack_sql, params, count, &result, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    for (int row = 0; row < PQntuples(result); row++) {
+        int64_t ordinal = pg_wire_get_int8(result, row, 0);
+        if (ordinal >= 1 && (uint64_t)ordinal <= group->count)
+            lacking[ordinal - 1] = true;
+    }
+    PQclear(result);
+    batch_park(page->batch, group, lacking);
+    return OUT_OK;
+}
+
+static void settle(struct page *page, struct batch_item *item, enum record_class its_class)
+{
+    item->decided = true;
+    item->verdict = its_class;
+    page->states[item->offset] = record_class_name(its_class);
+}
+
+/* The statement gives back the rows it did not write: ordinal, and version and digest of what the
+ * table holds instead (pg_upsert.c). All others are written. */
+static void take_answer(struct page *page, size_t first, size_t count, const PGresult *result)
+{
+    const struct batch *batch = page->batch;
+    for (size_t i = first; i < first + count; i++)
+        settle(page, &batch->items[batch->order[i]], CLASS_APPLIED);
+    for (int row = 0; row < PQntuples(result); row++) {
+        int64_t ordinal = pg_wire_get_int8(result, row, 0);
+        if (ordinal < 1 || (uint64_t)ordinal > count)
+            continue;
+        struct batch_item *item = &batch->items[batch->order[first + (size_t)ordinal - 1]];
+        settle(page, item,
+               batch_classify(&item->row, pg_wire_get_int8(result, row, 1),
+                              parents_bytes(result, row, 2)));
+    }
+}
+
+/* What would be checked at COMMIT is checked now, where the record is known. */
+static enum outcome check_deferred(struct sweep *sweep, struct error *err)
+{
+    enum outcome outcome = run(sweep, "SET CONSTRAINTS ALL IMMEDIATE", err);
+    return outcome == OUT_OK ? run(sweep, "SET CONSTRAINTS ALL DEFERRED", err) : outcome;
+}
+
+/* The sealed values of rows go in with them: what waited has them in its message. */
+static enum outcome write_boxes(struct sweep *sweep, const struct batch *batch,
+                                const struct batch_group *group, size_t first, size_t count,
+                                struct error *err)
+{
+    struct pg_param params[PG_VAULT_PARAMS];
+    PGresult *result = NULL;
+    int used = pg_vault_params(batch, group, first, count, &sweep->memory, params);
+    enum outcome outcome =
+        used ? query(sweep, PG_VAULT_INSERT, params, used, &result, err) : OUT_OK;
+    PQclear(result);
+    return outcome;
+}
+
+/* Rows of one tenant and table under a savepoint. Not OK: nothing of them is written and the
+ * transaction goes on, unless *broken; `err` says what PostgreSQL said. */
+static enum outcome write_rows(struct sweep *sweep, struct page *page,
+                               const struct batch_group *group, size_t first, size_t count,
+                               bool *broken, struct error *err)
+{
+    const struct pg_upsert *upsert = upsert_of(sweep, group->mapping);
+    struct pg_param params[PG_LANE_PARAMS_MOST];
+    PGresult *result = NULL;
+    *broken = true;
+    enum outcome outcome = run(sweep, "SAVEPOINT part", err);
+    if (outcome != OUT_OK)
+        return outcome;
+    outcome = write_boxes(sweep, page->batch, group, first, count, err);
+    if (outcome == OUT_OK) {
+        int used = pg_upsert_params(upsert, page->batch, group->tenant, page->batch->order + first,
+                                    count, &sweep->memory, params);
+        outcome = query(sweep, upsert->upsert_sql, params, used, &result, err);
+    }
+    if (outcome == OUT_OK)
+        outcome = check_deferred(sweep, err);
+    if (outcome == OUT_OK)
+        take_answer(page, first, count, result);
+    PQclear(result);
+    if (outcome == OUT_OK)
+        outcome = run(sweep, "RELEASE SAVEPOINT part", err);
+    else
+        *broken = run(sweep, "ROLLBACK TO SAVEPOINT part", NULL) != OUT_OK;
+    return outcome;
+}
+
+/* A state that tells of the server may be raised by one row's trigger or policy: the statement
+ * without rows tells which it is. */
+static enum outcome blame(struct sweep *sweep, struct page *page, const struct batch_group *group,
+                          size_t place, const struct error *said, struct error *err)
+{
+    struct batch_item *item = &page->batch->items[page->batch->order[place]];
+    struct error its = *said;
+    bool broken = false;
+    if (said->outcome == OUT_FATAL) {
+        enum outcome outcome = write_rows(sweep, page, group, place, 0, &broken, err);
+        if (outcome != OUT_OK)
+            return broken ? OUT_RETRY : outcome;
+    }
+    pg_error_blame_record(&its);
+    batch_reject(page->batch, item, &its);
+    page->states[item->offset] = error_code_id(its.code);
+    return OUT_OK;
+}
+
+/* One refusal costs one record. What may pass (a lock, a time-out) is left to wait for the next
+ * sweep. Out of a resource is the server, and ends the sweep (time does not count then), unless
+ * others were taken in it. */
+static enum outcome write_one_by_one(struct sweep *sweep, struct page *page,
+                                     const struct batch_group *group, size_t count,
+                                     struct error *err)
+{
+    bool exhausted = false;
+    for (size_t i = group->first; i < group->first + count; i++) {
+        struct batch_item *item = &page->batch->items[page->batch->order[i]];
+        struct error said;
+        bool broken = false;
+        enum outcome outcome = write_rows(sweep, page, group, i, 1, &broken, &said);
+        if (outcome != OUT_OK && broken) {
+            *err = said;
+            return OUT_RETRY;
+        }
+        if (outcome == OUT_RETRY || (outcome == OUT_REJECT && said.code == ERR_PG_PARENT)) {
+            item->decided = true;
+            item->verdict = CLASS_WAITING;
+            exhausted = exhausted || said.code == ERR_PG_RESOURCE;
+            if (said.code == ERR_PG_RESOURCE)
+                *err = said;
+            continue;
+        }
+        if (outcome != OUT_OK)
+            outcome = blame(sweep, page, group, i, &said, err);
+        if (outcome != OUT_OK)
+            return outcome;
+        sweep->settled++;
+    }
+    return exhausted && !sweep->settled ? OUT_RETRY : OUT_OK;
+}
+
+static enum outcome write_group(struct sweep *sweep, struct page *page, struct batch_group *group,
+                                struct error *err)
+{
+    enum outcome outcome = parents_set_tenant(sweep, group->tenant, err);
+    if (outcome == OUT_OK)
+        outcome = leave_out(sweep, page, group, err);
+    size_t count = group->count - group->parked;
+    if (outcome != OUT_OK || count == 0)
+        return outcome;
+    bool broken = false;
+    outcome = write_rows(sweep, page, group, group->first, count, &broken, err);
+    if (outcome == OUT_OK) {
+        sweep->settled += count;
+        return OUT_OK;
+    }
+    return broken ? OUT_RETRY : write_one_by_one(sweep, page, group, count, err);
+}
+
+/* Older versions of what was written in the same page: the store would answer the same. */
+static void settle_overtaken(struct page *page)
+{
+    struct batch *batch = page->batch;
+    batch_settle(batch);
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->items[i].decided && batch->items[i].verdict != CLASS_WAITING &&
+            batch->items[i].verdict != CLASS_DEAD)
+            page->states[batch->items[i].offset] = record_class_name(batch->items[i].verdict);
+}
+
+static enum outcome mark(struct sweep *sweep, struct page *page, size_t *got, struct error *err)
+{
+    struct buf lists[3];
+    size_t marked = 0;
+    for (int i = 0; i < 3; i++) {
+        buf_init(&lists[i], 1u << 20);
+        buf_append_char(&lists[i], '{');
+    }
+    for (int row = 0; row < PQntuples(page->rows); row++) {
+        if (!page->states[row])
+            continue;
+        const char *comma = marked++ ? "," : "";
+        buf_append_format(&lists[0], "%s%" PRId64, comma, pg_wire_get_int8(page->rows, row, 0));
+        buf_append_format(&lists[1], "%s%" PRId64, comma, pg_wire_get_int8(page->rows, row, 1));
+        buf_append_format(&lists[2], "%s%s", comma, page->states[row]);
+    }
+    for (int i = 0; i < 3; i++)
+        buf_append_char(&lists[i], '}');
+    const struct bytes params[] = {bytes_text(sweep->config->group),
+                                   bytes_text(sweep->config->topic), buf_view(&lists[0]),
+                                   buf_view(&lists[1]), buf_view(&lists[2])};
+    PGresult *result = NULL;
+    enum outcome outcome = OUT_OK;
+    if (marked)
+        outcome = pg_session_query(
+            sweep->connection,
+            "UPDATE drover.waiting AS w SET state = u.s FROM ROWS FROM (unnest($3::text::int4[]), "
+            "unnest($4::text::int8[]), unnest($5::text::text[])) AS u(p, o, s) WHERE "
+            "w.\"group\" = $1::text AND w.topic = $2::text AND w.partition = u.p AND "
+            "w.\"offset\" = u.o",
+            params, 5, false, &result, err);
+    PQclear(result);
+    for (int i = 0; i < 3; i++)
+        buf_free(&lists[i]);
+    *got += marked;
+    return outcome;
+}
+
+static enum outcome write_page(struct sweep *sweep, struct page *page, size_t *got,
+                               struct error *err)
+{
+    struct batch *batch = page->batch;
+    size_t marked = 0;
+    size_t g = 0;
+    batch_close(batch);
+    enum outcome outcome = run(sweep, "BEGIN", err);
+    do { /* then the next candidates of keys whose records were left out or refused */
+        for (; g < batch->group_count && outcome == OUT_OK; g++)
+            outcome = write_group(sweep, page, &batch->groups[g], err);
+    } while (outcome == OUT_OK && batch_promote(batch));
+    if (outcome == OUT_OK)
+        settle_overtaken(page);
+    if (outcome == OUT_OK)
+        outcome = mark(sweep, page, &marked, err);
+    if (outcome == OUT_OK)
+        outcome = run(sweep, "COMMIT", err);
+    else
+        (void)!run(sweep, "ROLLBACK", NULL);
+    if (outcome == OUT_OK)
+        *got += marked;
+    return outcome;
+}
+
+/* One page after (partition, offset), in one transaction; moves both on. *got: how many got in;
+ * *end: there was nothing left. */
+static enum outcome parents_try_page(struct sweep *sweep, int32_t *partition, int64_t *offset,
+                                     size_t *got, bool *end, struct error *err)
+{
+    struct page page = {0};
+    enum outcome outcome = read_page(sweep, *partition, *offset, &page, err);
+    int rows = outcome == OUT_OK ? PQntuples(page.rows) : 0;
+    *end = rows == 0;
+    if (rows) {
+        page.batch = batch_new((size_t)rows, BATCH_MEMORY);
+        for (int row = 0; row < rows; row++)
+            add_row(sweep, &page, row);
+        outcome = write_page(sweep, &page, got, err);
+        *partition = (int32_t)pg_wire_get_int8(page.rows, rows - 1, 0);
+        *offset = pg_wire_get_int8(page.rows, rows - 1, 1);
+        batch_free(page.batch);
+    }
+    PQclear(page.rows);
+    return outcome;
+}
+
+/* ---- who is an orphan ---- */
+
+/*
+ * Who is an orphan. Time that passes is no fault of a record, and neither is a backlog or an
+ * outage, so no wall clock decides. drover.sweep keeps a clock that runs only while sweeps succeed:
+ *
+ *   parked ──(wait_ms of that clock)──► due ──► mark: the ends of the topic's partitions, now
+ *          ──(checkpoints of all partitions at the mark, whoever owns them)──► reached
+ *          ──(all tried once more)──► those due by the mark are orphans
+ *
+ * One that is due is spared as long as another waits that may be its parent and was parked within
+ * wait_ms after it: that one's own parent has time to come.
+ */
+
+/* Of one gap between sweeps so much counts at most: they come each second while something waits,
+ * and what lies between two that are further apart was an outage, or nobody was there. */
+#define GAP_MOST_MS "5000"
+
+static enum outcome number_query(struct sweep *sweep, const char *sql, int64_t number,
+                                 PGresult **result, struct error *err)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, number);
+    const struct bytes params[] = {bytes_text(sweep->config->group),
+                                   bytes_text(sweep->config->topic), bytes_text(text)};
+    return pg_session_query(sweep->connection, sql, params, 3, true, result, err);
+}
+
+/* *due: some waits are over, and there is no mark; *marked: there is one. */
+static enum outcome go_on(struct sweep *sweep, bool *due, bool *marked, struct error *err)
+{
+    PGresult *result = NULL;
+    enum outcome outcome = number_query(
+        sweep,
+        "INSERT INTO drover.sweep AS s (\"group\", topic) VALUES ($1::text, $2::text)"
+        " ON CONFLICT (\"group\", topic) DO UPDATE SET swept_at = clock_timestamp(),"
+        " ran_ms = s.ran_ms + least(greatest((extract(epoch FROM clock_timestamp() - s.swept_at)"
+        " * 1000)::int8, 0), " GAP_MOST_MS ")"
+        " RETURNING ran_ms, (cardinality(mark_ends) = $3::text::int8)::int4",
+        sweep->config->partitions, &result, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    sweep->ran_ms = pg_wire_get_int8(result, 0, 0);
+    *marked = pg_wire_get_int8(result, 0, 1) != 0;
+    PQclear(result);
+    outcome = number_query(sweep,
+                           "UPDATE drover.waiting SET due_ms = $3::text::int8 WHERE " PARENTS_OURS
+                           " AND state IS NULL AND due_ms IS NULL",
+                           sweep->ran_ms + (int64_t)sweep->config->wait_ms, &result, err);
+    PQclear(result);
+    if (outcome == OUT_OK)
+        outcome = number_query(sweep,
+                               "SELECT count(*) FROM drover.waiting WHERE " PARENTS_OURS
+                               " AND state IS NULL AND due_ms <= $3::text::int8",
+                               sweep->config->is_last ? INT64_MAX : sweep->ran_ms, &result, err);
+    if (outcome == OUT_OK) {
+        *due = pg_wire_get_int8(result, 0, 0) > 0;
+        PQclear(result);
+    }
+    return outcome;
+}
+
+/* *known: the ends could be had. */
+static enum outcome take_mark(struct sweep *sweep, bool *known, struct error *err)
+{
+    const struct parents_config *config = sweep->config;
+    int64_t *ends = calloc((size_t)config->partitions + 1, sizeof *ends);
+    char ran_ms[24];
+    struct buf list;
+    PGresult *result = NULL;
+    enum outcome outcome = OUT_OK;
+    if (!ends)
+        abort();
+    buf_init(&list, 1u << 24);
+    *known = config->ends && config->ends(config->owner, ends, config->partitions);
+    for (int32_t i = 0; i < config->partitions; i++)
+        buf_append_format(&list, "%s%" PRId64, i ? "," : "{", ends[i]);
+    buf_append_char(&list, '}');
+    snprintf(ran_ms, sizeof ran_ms, "%" PRId64, sweep->ran_ms);
+    const struct bytes params[] = {bytes_text(config->group), bytes_text(config->topic),
+                                   bytes_text(ran_ms), buf_view(&list)};
+    if (*known)
+        outcome = pg_session_query(sweep->connection,
+                                   "UPDATE drover.sweep SET mark_ms = $3::text::int8, "
+                                   "mark_ends = $4::text::int8[] WHERE " PARENTS_OURS,
+                                   params, 4, false, &result, err);
+    PQclear(result);
+    buf_free(&list);
+    free(ends);
+    return outcome;
+}
+
+/* Messages between the checkpoints and the mark. */
+static enum outcome count_behind(struct sweep *sweep, uint64_t *behind, struct error *err)
+{
+    const struct bytes params[] = {bytes_text(sweep->config->group),
+                                   bytes_text(sweep->config->topic)};
+    PGresult *result = NULL;
+    enum outcome outcome = pg_session_query(
+        sweep->connection,
+        "SELECT coalesce(sum(greatest(e.ends - coalesce(p.next_offset, 0), 0)), 0)::int8"
+        "  FROM (SELECT u.ends, u.place - 1 AS partition FROM drover.sweep AS s,"
+        "          unnest(s.mark_ends) WITH ORDINALITY AS u(ends, place)"
+        "         WHERE s.\"group\" = $1::text AND s.topic = $2::text) AS e"
+        "  LEFT JOIN drover.partition_progress AS p ON p.\"group\" = $1::text"
+        "   AND p.topic = $2::text AND p.partition = e.partition",
+        params, 2, true, &result, err);
+    if (outcome == OUT_OK)
+        *behind = (uint64_t)pg_wire_get_int8(result, 0, 0);
+    PQclear(result);
+    return outcome;
+}
+
+/* The clock goes on, and those parked since the last sweep learn when their wait is over; a mark is
+ * taken when one's is. *reached: everything up to the mark has been written, so that after trying
+ * all once more, parents_name_orphans may say who is one. */
+static enum outcome parents_begin_marks(struct sweep *sweep, struct pending_result *told,
+                                        bool *reached, struct error *err)
+{
+    bool due = false, marked = false;
+    *reached = false;
+    enum outcome outcome = go_on(sweep, &due, &marked, err);
+    if (outcome != OUT_OK || !due)
+        return outcome;
+    /* what is produced last is behind an older mark */
+    if (!marked || sweep->config->is_last)
+        outcome = take_mark(sweep, &marked, err);
+    if (outcome != OUT_OK || !marked)
+        return outcome;
+    outcome = count_behind(sweep, &told->behind, err);
+    *reached = outcome == OUT_OK && told->behind == 0;
+    return outcome;
+}
+
+/* The entities others refer to, as an array's text. */
+static void list_parents(const struct mapping_set *mappings, struct buf *list)
+{
+    buf_append_char(list, '{');
+    for (size_t i = 0; i < mappings->count; i++) {
+        const struct mapping *mapping = mappings->items[i];
+        for (size_t r = 0; r < mapping->reference_count; r++)
+            buf_append_format(list, "%s\"%s\"", list->size > 1 ? "," : "",
+                              mapping->references[r].entity);
+    }
+    buf_append_char(list, '}');
+}
+
+static enum outcome parents_name_orphans(struct sweep *sweep, struct error *err)
+{
+    const struct parents_config *config = sweep->config;
+    char wait_ms[24];
+    struct buf parents;
+    PGresult *result = NULL;
+    buf_init(&parents, 1u << 20);
+    list_parents(config->mappings, &parents);
+    snprintf(wait_ms, sizeof wait_ms, "%" PRIu64, config->wait_ms);
+    const struct bytes params[] = {bytes_text(config->group),
+                                   bytes_text(config->topic),
+                                   bytes_text(error_code_id(ERR_PG_PARENT)),
+                                   buf_view(&parents),
+                                   bytes_text(wait_ms),
+                                   bytes_text(config->is_last ? "t" : "f")};
+    enum outcome outcome = pg_session_query(
+        sweep->connection,
+        "WITH m AS (UPDATE drover.sweep SET mark_ends = NULL WHERE " PARENTS_OURS
+        "            RETURNING mark_ms)"
+        " UPDATE drover.waiting AS w SET state = $3::text FROM m"
+        "  WHERE w.\"group\" = $1::text AND w.topic = $2::text AND w.state IS NULL"
+        "    AND ($6::text::bool OR (w.due_ms <= m.mark_ms AND NOT EXISTS"
+        "      (SELECT FROM drover.waiting AS p WHERE p.\"group\" = $1::text"
+        "          AND p.topic = $2::text AND p.state IS NULL AND p.entity = ANY ($4::text::text[])"
+        "          AND p.due_ms > m.mark_ms AND p.due_ms < w.due_ms + $5::text::int8)))",
+        params, 6, false, &result, err);
+    PQclear(result);
+    buf_free(&parents);
+    return outcome;
+}
+
+/* ---- old tombstones ---- */
+
+/*
+ * Removes tombstones of mappings with on_delete: hard once they are older than their life: a replay
+ * from before that would bring a deleted record back, so the life must exceed the topic's
+ * retention. drover.purge says which tenants have any, because nobody sees the rows of all tenants.
+ * A tombstone that children still refer to stays.
+ */
+
+/* Tenants of one mapping cared for in one sweep. */
+#define TENANTS_MOST "20"
+#define LIFE " - $4::text::int8 * interval '1 millisecond'"
+
+static void append_children(struct buf *sql, const struct mapping_set *mappings,
+                            const struct mapping *parent)
+{
+    for (size_t i = 0; i < mappings->count; i++) {
+        const struct mapping *child = mappings->items[i];
+        for (size_t r = 0; r < child->reference_count; r++) {
+            const struct mapping_reference *reference = &child->references[r];
+            if (mapping_set_find(mappings, bytes_text(reference->entity)) != parent)
+                continue;
+            buf_append_format(sql,
+                              " AND NOT EXISTS (SELECT FROM \"%s\".\"%s\" AS c WHERE "
+                              "c.isolation_key = t.isolation_key",
+                              child->schema, child->table);
+            for (size_t k = 0; k < parent->key_count; k++)
+                buf_append_format(sql, " AND c.\"%s\" = t.\"%s\"",
+                                  child->columns[reference->columns[k]].name,
+                                  parent->columns[parent->key[k]].name);
+            buf_append_char(sql, ')');
+        }
+    }
+}
+
+/* $1 schema, $2 table, $3 tenant, $4 life, $5 the mark as it was seen. */
+static enum outcome purge_tenant(struct sweep *sweep, const struct mapping *mapping,
+                                 const struct bytes *params, uint64_t *purged, struct error *err)
+{
+    struct buf sql;
+    PGresult *result = NULL;
+    buf_init(&sql, 1u << 20);
+    buf_append_format(&sql,
+                      "DELETE FROM \"%s\".\"%s\" AS t WHERE isolation_key = $3::text AND "
+                      "drover_deleted AND drover_deleted_at < clock_timestamp()" LIFE
+                      " AND $1::text <> $2::text || $5::text",
+                      mapping->schema, mapping->table);
+    append_children(&sql, sweep->config->mappings, mapping);
+    enum outcome outcome =
+        pg_session_query(sweep->connection, buf_text(&sql), params, 5, false, &result, err);
+    if (outcome == OUT_OK)
+        *purged += strtoull(PQcmdTuples(result), NULL, 10);
+    PQclear(result);
+    buf_reset(&sql);
+    /* what is left is looked at again when the oldest of it is due, at the soonest a tenth of a
+     * life from now; no look when a batch marks the tenant again meanwhile */
+    buf_append_format(&sql,
+                      "WITH t AS (SELECT min(drover_deleted_at) AS oldest FROM \"%s\".\"%s\" WHERE "
+                      "isolation_key = $3::text AND drover_deleted),"
+                      " gone AS (DELETE FROM drover.purge AS p USING t WHERE t.oldest IS NULL AND "
+                      "p.table_schema = $1::text AND p.table_name = $2::text AND p.isolation_key = "
+                      "$3::text AND p.marked_at = $5::text::timestamptz)"
+                      " UPDATE drover.purge AS p SET oldest = greatest(t.oldest, clock_timestamp() "
+                      "- $4::text::int8 * interval '0.9 milliseconds') FROM t WHERE t.oldest IS "
+                      "NOT NULL AND p.table_schema = $1::text AND p.table_name = $2::text AND "
+                      "p.isolation_key = $3::text",
+                      mapping->schema, mapping->table);
+    result = NULL;
+    if (outcome == OUT_OK)
+        outcome =
+            pg_session_query(sweep->connection, buf_text(&sql), params, 5, false, &result, err);
+    PQclear(result);
+    buf_free(&sql);
+    return outcome;
+}
+
+static enum outcome purge_mapping(struct sweep *sweep, const struct mapping *mapping,
+                                  struct bytes life, uint64_t *purged, struct error *err)
+{
+    const struct bytes which[] = {bytes_text(mapping->schema), bytes_text(mapping->table),
+                                  BYTES_LITERAL(""), life};
+    PGresult *tenants = NULL;
+    enum outcome outcome = pg_session_query(
+        sweep->connection,
+        "SELECT isolation_key, marked_at::text FROM drover.purge WHERE table_schema = $1::text AND "
+        "table_name = $2::text AND $3::text = '' AND oldest < clock_timestamp()" LIFE
+        " ORDER BY oldest LIMIT " TENANTS_MOST,
+        which, 4, false, &tenants, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(tenants); row++) {
+        const struct bytes params[] = {which[0], which[1], parents_bytes(tenants, row, 0), life,
+                                       parents_bytes(tenants, row, 1)};
+        outcome = pg_session_run(sweep->connection, "BEGIN", err);
+        if (outcome == OUT_OK)
+            outcome = parents_set_tenant(sweep, params[2], err);
+        if (outcome == OUT_OK)
+            outcome = purge_tenant(sweep, mapping, params, purged, err);
+        if (outcome == OUT_OK)
+            outcome = pg_session_run(sweep->connection, "COMMIT", err);
+    }
+    PQclear(tenants);
+    return outcome;
+}
+
+static enum outcome parents_purge(struct sweep *sweep, uint64_t *purged, struct error *err)
+{
+    char life[24];
+    snprintf(life, sizeof life, "%" PRIu64, sweep->config->tombstone_life_ms);
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < sweep->config->mappings->count && outcome == OUT_OK; i++) {
+        const struct mapping *mapping = sweep->config->mappings->items[i];
+        if (mapping->on_delete == DELETE_HARD && !parents_is_stopped(sweep))
+            outcome = purge_mapping(sweep, mapping, bytes_text(life), purged, err);
+    }
+    return outcome;
+}
+
+/* ---- a sweep ---- */
 
 #define CONNECT_MS 5000
 #define MEMORY_MOST (512u << 20)

@@ -2,9 +2,9 @@
 #define DROVER_IO_PG_WRITER_H
 
 /*
- * One lane of the PostgreSQL sink at work: the phases a batch goes through (pg_writer.c), the
- * search for refused records (pg_writer_careful.c), the look at what an earlier attempt or another
- * process has committed (pg_writer_look.c). Internal to pg_sink.
+ * One lane of the PostgreSQL sink at work: the phases a batch goes through, with the search for
+ * refused records and the look at what an earlier attempt or another process has committed
+ * (pg_writer.c), over the steps they are all made of (pg_writer_step.c). Internal to pg_sink.
  */
 
 #include "common/io/postgres/pg_error.h"
@@ -50,7 +50,7 @@ struct writer {
     size_t group, group_end; /* WRITE, LOOK: of the exchange; CAREFUL: first not yet written */
     int head;                /* replies before the first group's */
 
-    /* the search (pg_writer_careful.c) */
+    /* the search for refused records */
     size_t written;  /* rows accepted by this attempt */
     bool lack_asked; /* of `group` */
     bool probed;     /* of `group`: table and rights are there */
@@ -109,17 +109,5 @@ void pg_writer_start_commit(struct writer *writer);
 void pg_writer_start(struct writer *writer);
 void pg_writer_give_up(struct writer *writer);
 extern const struct pg_lane_events PG_WRITER_EVENTS;
-
-/* ---- pg_writer_look.c */
-void pg_writer_start_look(struct writer *writer);
-void pg_writer_on_look(struct writer *writer, const struct pg_reply *reply);
-
-/* ---- pg_writer_careful.c */
-void pg_writer_begin_careful(struct writer *writer);
-void pg_writer_on_careful(struct writer *writer, const struct pg_reply *reply);
-void pg_writer_on_probed(struct writer *writer, const struct pg_reply *reply);
-void pg_writer_on_lacked(struct writer *writer, const struct pg_reply *reply);
-void pg_writer_on_halved(struct writer *writer, const struct pg_reply *reply);
-void pg_writer_on_aside(struct writer *writer, const struct pg_reply *reply);
 
 #endif
