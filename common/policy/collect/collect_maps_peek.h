@@ -1,18 +1,15 @@
-#ifndef DROVER_POLICY_COLLECT_MAPS_PARTS_H
-#define DROVER_POLICY_COLLECT_MAPS_PARTS_H
+#ifndef DROVER_POLICY_COLLECT_MAPS_PEEK_H
+#define DROVER_POLICY_COLLECT_MAPS_PEEK_H
 
 /*
- * Parts of the map-dump codec: which form a source has (maps_probe), which mapping a collection
- * belongs to (maps_role), looking into a record's text (maps_peek), what is joined (maps_joins).
- * The codec itself is collect_maps.h.
+ * What the map-dump codec (collect_maps.c) can tell of a text without building it: which form a
+ * source has (maps_probe), which mapping a collection belongs to (maps_role), and what is in a
+ * record's text (maps_peek).
  */
 
-#include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/model/json/json_walk.h"
 #include "common/policy/collect/collect.h"
-
-#define MAPS_SHOWN_MOST 80 /* bytes of a name or key that people are shown */
 
 /* ---- whose a collection is ---- */
 
@@ -75,35 +72,5 @@ enum maps_peek maps_peek_pair(struct json_walk *walk, struct bytes text, struct 
 /* FOUND: `text` is an object with a member `entity`. Entity and key are appended to `out`. */
 enum maps_peek maps_peek_line(struct json_walk *walk, struct bytes text, struct buf *out,
                               struct maps_entry *entry, struct error *err);
-
-/* ---- what is joined ---- */
-
-struct maps_joined {
-    struct maps_joined *next; /* in the order read */
-    uint64_t hash;
-    const struct mapping *target;
-    struct bytes id;
-    struct bytes text;
-    struct bytes name; /* for people */
-    uint64_t line, column, byte;
-    bool own_row; /* it is a record of a mapping as well: nothing is lost when it fits none */
-    bool matched;
-};
-
-struct maps_joins {
-    struct arena arena;
-    struct maps_joined **slots;
-    size_t capacity; /* a power of two */
-    size_t count;
-    struct maps_joined *first, *last;
-    bool over; /* the limit was reached: it is not complete */
-};
-
-void maps_joins_init(struct maps_joins *joins, size_t limit);
-void maps_joins_free(struct maps_joins *joins);
-struct maps_joined *maps_joins_find(const struct maps_joins *joins, const struct mapping *target,
-                                    struct bytes id);
-/* Copies `joined`, unless one of that target and id is there. */
-void maps_joins_add(struct maps_joins *joins, const struct maps_joined *joined);
 
 #endif
