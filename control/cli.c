@@ -24,7 +24,7 @@
 enum {
     CONFIG_FILE_LIMIT = 1 << 20,
     ERROR_LIMIT = 2048,
-    MOST_NAMES = 24,
+    NAMES_MAX = 24,
     MISTAKES_SHOWN = 50,
 };
 
@@ -42,7 +42,7 @@ static void print_error(const struct error *err)
         fprintf(stderr, "%s\n", text);
 }
 
-/* A page of them: who has mended these tries again. With --json they are in the answer as well. */
+/* A page of them: who has fixed these tries again. With --json they are in the answer as well. */
 static void print_mistakes(const struct error_list *mistakes)
 {
     size_t shown = mistakes->count < MISTAKES_SHOWN ? mistakes->count : MISTAKES_SHOWN;
@@ -105,10 +105,10 @@ static enum exit_code refuse(const struct error *err, bool json)
 
 static enum exit_code unknown_command(const char *word, bool json)
 {
-    const char *names[MOST_NAMES] = {"help"};
+    const char *names[NAMES_MAX] = {"help"};
     size_t count;
     const struct command *commands = command_table(&count);
-    for (size_t i = 0; i < count && i + 1 < MOST_NAMES; i++)
+    for (size_t i = 0; i < count && i + 1 < NAMES_MAX; i++)
         names[i + 1] = commands[i].name;
     struct error err;
     struct buf shown;

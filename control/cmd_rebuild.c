@@ -16,7 +16,7 @@
 #include "common/io/clock.h"
 #include "common/io/mappings.h"
 #include "common/io/postgres/pg_session.h"
-#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_store_reader.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_wire.h"
@@ -37,7 +37,7 @@ enum code {
     CODE_UNCHANGED,
     CODE_SUPERSEDED,
     CODE_CONFLICT,
-    CODE_FOREIGN,
+    CODE_UNOWNED,
     CODE_COUNT,
 };
 
@@ -190,7 +190,7 @@ static enum outcome send_rows(struct rebuild *rebuild, struct error *err)
     if (rebuild->rows.key_count == 0)
         return OUT_OK;
     buf_reset(&rebuild->command);
-    if (!redis_rows_append_call(&rebuild->rows, REDIS_MODE_MEND, NULL, &rebuild->command, &words))
+    if (!redis_rows_append_call(&rebuild->rows, REDIS_MODE_FIX, NULL, &rebuild->command, &words))
         return error_set(err, OUT_FATAL, ERR_JSON_SIZE, "rows are too large for one call of Redis");
     redis_session_call(&rebuild->redis, SCRIPT_APPLY, buf_view(&rebuild->command), words);
     rebuild->keys[rebuild->sent++ % CALLS_AHEAD] = rebuild->rows.key_count;
@@ -211,7 +211,7 @@ static void show(struct rebuild *rebuild)
     fprintf(stderr, "rebuild redis: %s records\n", text_format_count(rebuild->records, text));
 }
 
-static enum outcome add_record(struct rebuild *rebuild, const struct stored *stored,
+static enum outcome add_record(struct rebuild *rebuild, const struct stored_record *stored,
                                struct error *err)
 {
     struct row row = {.cells = (struct cell *)stored->cells, /* only read */
@@ -233,10 +233,10 @@ static enum outcome add_record(struct rebuild *rebuild, const struct stored *sto
     return full ? send_rows(rebuild, err) : OUT_OK;
 }
 
-static enum outcome copy_rows(struct rebuild *rebuild, struct stored_reader *reader,
+static enum outcome copy_rows(struct rebuild *rebuild, struct store_reader *reader,
                               struct error *err)
 {
-    struct stored stored;
+    struct stored_record stored;
     enum outcome outcome;
     do {
         outcome = reader->ops->next(reader, &stored, err);
@@ -258,7 +258,7 @@ static enum outcome copy_rows(struct rebuild *rebuild, struct stored_reader *rea
 
 static enum outcome rebuild_once(struct rebuild *rebuild, bool *whole, struct error *err)
 {
-    struct stored_reader *reader = NULL;
+    struct store_reader *reader = NULL;
     const char *tenant = rebuild->settings->only_tenant;
     bool all = !tenant || !tenant[0];
     enum outcome outcome = all ? mark_begin(rebuild, err) : OUT_OK;
@@ -266,8 +266,8 @@ static enum outcome rebuild_once(struct rebuild *rebuild, bool *whole, struct er
     rebuild->records = rebuild->unreadable = 0;
     memset(rebuild->codes, 0, sizeof rebuild->codes);
     if (outcome == OUT_OK)
-        outcome = pg_stored_open(rebuild->settings, rebuild->mappings.items,
-                                 rebuild->mappings.count, tenant, &reader, err);
+        outcome = pg_store_reader_open(rebuild->settings, rebuild->mappings.items,
+                                       rebuild->mappings.count, tenant, &reader, err);
     if (outcome == OUT_OK)
         outcome = copy_rows(rebuild, reader, err);
     if (outcome == OUT_OK && all)
@@ -298,10 +298,10 @@ static void print(const struct rebuild *rebuild)
 
 static enum exit_code judge(const struct rebuild *rebuild, struct error *err)
 {
-    uint64_t foreign = rebuild->codes[CODE_FOREIGN];
-    if (foreign)
-        error_set(err, OUT_REJECT, ERR_REDIS_FOREIGN,
-                  "%" PRIu64 " keys are somebody else's and were left alone", foreign);
+    uint64_t unowned = rebuild->codes[CODE_UNOWNED];
+    if (unowned)
+        error_set(err, OUT_REJECT, ERR_REDIS_UNOWNED,
+                  "%" PRIu64 " keys are somebody else's and were left alone", unowned);
     else if (rebuild->unreadable)
         error_set(err, OUT_REJECT, ERR_VERIFY_DIFFERENT, "%" PRIu64 " rows give no record back",
                   rebuild->unreadable);

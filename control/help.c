@@ -7,7 +7,7 @@
 
 enum {
     HELP_LIMIT = 1 << 18,
-    NAMES_MOST = 32,
+    NAMES_MAX = 32,
     VARIABLE_COLUMN = 20,
     NAMES_COLUMN = 13,
 };
@@ -16,7 +16,7 @@ enum {
  * for in all groups before starts of names are. */
 struct group {
     const char *title;
-    const char *names[NAMES_MOST];
+    const char *names[NAMES_MAX];
 };
 
 enum { GROUP_EVERYDAY, GROUP_TUNING = 7 };
@@ -42,7 +42,7 @@ enum { GROUP_COUNT = sizeof(GROUPS) / sizeof(GROUPS[0]) };
 static bool names_it(const struct group *group, const struct conf_field *field, bool whole)
 {
     const char *name = field->path ? field->path : field->flag;
-    for (int i = 0; i < NAMES_MOST && name && group->names[i]; i++) {
+    for (int i = 0; i < NAMES_MAX && name && group->names[i]; i++) {
         size_t size = strlen(group->names[i]);
         bool is_start = group->names[i][size - 1] == '.';
         if (whole ? strcmp(group->names[i], name) == 0

@@ -15,7 +15,7 @@
 #include "common/io/files.h"
 
 #define AHEAD_MS 10000
-#define FILE_MOST 256
+#define FILE_MAX 256
 #define HEAD "drover-clock 1 "
 
 static enum outcome damaged(const char *path, struct error *err)
@@ -44,7 +44,7 @@ static enum outcome parse(const char *path, struct bytes text, int64_t *bound, s
 
 static enum outcome write_bound(const struct clock_file *file, int64_t bound, struct error *err)
 {
-    char text[FILE_MOST];
+    char text[FILE_MAX];
     int size = snprintf(text, sizeof(text), HEAD "%" PRId64, bound);
     uint64_t sum = hash64(bytes_of(text, (size_t)size));
     size += snprintf(text + size, sizeof(text) - (size_t)size, " %016" PRIx64 "\n", sum);
@@ -81,7 +81,7 @@ static enum outcome load(struct clock_file *file, struct version_clock *clock, s
     struct buf text;
     if (!files_exist(file->path))
         return OUT_OK;
-    enum outcome outcome = files_read(file->path, FILE_MOST, &text, err);
+    enum outcome outcome = files_read(file->path, FILE_MAX, &text, err);
     if (outcome == OUT_OK)
         outcome = parse(file->path, buf_view(&text), &file->bound, err);
     else if (err)

@@ -63,7 +63,7 @@ static enum outcome load_key(struct producer *producer, struct error *err)
 
 static bool may_hold(const struct mapping *mapping, const struct source_kind *kind)
 {
-    if (kind->form == COLLECT_LOCAL_STORAGE)
+    if (kind->form == COLLECT_LOCALSTORAGE)
         return mapping->collect_key_count > 0;
     if (kind->form == COLLECT_MAP_DUMP)
         return mapping->collect_map_count > 0;
@@ -91,7 +91,7 @@ static enum outcome check_key(const struct producer *producer, const struct sour
 /* ---- the sources ---- */
 
 /* All sources must have a mapping and a tenant rule before any is produced. A followed one that is
- * of no mapping may be half written: the looks at it tell (and a supervisor starts a follower again
+ * of no mapping may be half written: the scans of it tell (and a supervisor starts a follower again
  * at any moment). */
 static enum outcome check_sources(const struct producer *producer, struct error *err)
 {
@@ -222,10 +222,10 @@ static void flush(struct producer *producer)
 static void send_receipt(struct producer *producer)
 {
     struct produce_receipt receipt = {.run = bytes_text(producer->run),
-                                      .read = producer->ledger.read,
-                                      .produced = producer->ledger.produced,
-                                      .rejected = producer->ledger.rejected,
-                                      .withheld = producer->ledger.withheld,
+                                      .read = producer->counters.read,
+                                      .produced = producer->counters.produced,
+                                      .rejected = producer->counters.rejected,
+                                      .withheld = producer->counters.withheld,
                                       .finished_ms = clock_unix_ms()};
     struct error err;
     struct buf value;
@@ -251,15 +251,15 @@ static void summarise(struct producer *producer)
 {
     struct produce_state state = producer_state(producer);
     state.done = true;
-    progress_tick(&producer->progress, &producer->ledger, &state, clock_monotonic_ms());
+    progress_tick(&producer->progress, &producer->counters, &state, clock_monotonic_ms());
     struct buf text;
     buf_init(&text, 64 * 1024);
     if (producer->settings->json) {
-        produce_ledger_append_json(answer_body(producer->settings->answer), &producer->ledger,
-                                   &state);
+        produce_counters_append_json(answer_body(producer->settings->answer), &producer->counters,
+                                     &state);
     } else if (producer->progress.kind != PROGRESS_FD) {
-        produce_ledger_append_summary(&text, &producer->ledger, &state,
-                                      terminal_text_width(STDERR_FILENO));
+        produce_counters_append_summary(&text, &producer->counters, &state,
+                                        terminal_text_width(STDERR_FILENO));
         fputs(buf_text(&text), stderr);
     }
     buf_free(&text);
@@ -274,7 +274,8 @@ static void finish(struct producer *producer)
     progress_clear(&producer->progress);
     if (rejects_close(&producer->rejects, &err) != OUT_OK)
         producer_fail(producer, &err);
-    if (!producer->failed && !stop_signal() && !produce_ledger_adds_up(&producer->ledger, true)) {
+    if (!producer->failed && !stop_signal() &&
+        !produce_counters_adds_up(&producer->counters, true)) {
         error_set(&err, OUT_FATAL, ERR_INTERNAL, "the records do not add up");
         producer_fail(producer, &err);
     }
@@ -311,7 +312,7 @@ static enum exit_code exit_code_of(const struct producer *producer, struct error
     }
     if (stop_signal())
         return (enum exit_code)(128 + stop_signal());
-    bool all = producer->ledger.rejected == 0 && producer->ledger.failed_sources == 0;
+    bool all = producer->counters.rejected == 0 && producer->counters.failed_sources == 0;
     return all ? EXIT_OK : EXIT_DISCREPANCY;
 }
 
@@ -333,7 +334,7 @@ static struct producer *producer_new(const struct settings *settings)
 }
 
 enum exit_code produce_run(const struct settings *settings, struct bus *bus,
-                           const struct produce_options *options, struct produce_ledger *ledger,
+                           const struct produce_options *options, struct produce_counters *counters,
                            struct error *err)
 {
     *err = (struct error){0};
@@ -355,8 +356,8 @@ enum exit_code produce_run(const struct settings *settings, struct bus *bus,
     finish(producer);
     log_finish();
     enum exit_code code = exit_code_of(producer, err);
-    if (ledger)
-        *ledger = producer->ledger;
+    if (counters)
+        *counters = producer->counters;
     free_producer(producer);
     return code;
 }

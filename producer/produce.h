@@ -3,7 +3,7 @@
 
 #include "common/base/error.h"
 #include "common/io/settings.h"
-#include "common/policy/produce_ledger.h"
+#include "common/policy/produce_counters.h"
 #include "common/port/bus.h"
 
 /* `drover produce`: the sources of the settings -> source topic. Rejected records are listed, the
@@ -14,12 +14,12 @@ MUST_USE enum exit_code produce_main(const struct settings *settings, struct err
 /* How a run over another bus than Kafka is done (a rehearsal). */
 struct produce_options {
     bool any_key;    /* no key file is needed: a key that is forgotten afterwards seals */
-    bool unreported; /* prints no summary: the caller has the ledger */
+    bool unreported; /* prints no summary: the caller has the counters */
 };
 
-/* The same over `bus`; *ledger (may be NULL) is what became of the records. */
+/* The same over `bus`; *counters (may be NULL) is what became of the records. */
 MUST_USE enum exit_code produce_run(const struct settings *settings, struct bus *bus,
                                     const struct produce_options *options,
-                                    struct produce_ledger *ledger, struct error *err);
+                                    struct produce_counters *counters, struct error *err);
 
 #endif

@@ -36,7 +36,7 @@ void producer_breathe(struct producer *producer, int wait_ms)
 {
     bus_sender_poll(producer->sender, wait_ms);
     struct produce_state state = producer_state(producer);
-    progress_tick(&producer->progress, &producer->ledger, &state, clock_monotonic_ms());
+    progress_tick(&producer->progress, &producer->counters, &state, clock_monotonic_ms());
 }
 
 bool producer_settle(struct producer *producer)
@@ -61,7 +61,7 @@ void producer_reject_source(struct producer *producer, const char *path, const s
     struct reject_place place = {.source = path};
     if (is_silent(producer, err, true))
         return;
-    produce_ledger_fail_source(&producer->ledger, err->code);
+    produce_counters_fail_source(&producer->counters, err->code);
     progress_clear(&producer->progress);
     rejects_add(&producer->rejects, &place, err);
 }
@@ -71,7 +71,7 @@ void producer_reject_record(struct producer *producer, const struct reject_place
 {
     if (is_silent(producer, err, false))
         return;
-    produce_ledger_reject(&producer->ledger, err->code);
+    produce_counters_reject(&producer->counters, err->code);
     progress_clear(&producer->progress);
     rejects_add(&producer->rejects, place, err);
 }

@@ -22,7 +22,7 @@
 #include "common/io/source/source_reading.h"
 #include "common/io/source/source_rules.h"
 #include "common/model/message/topic.h"
-#include "common/policy/produce_ledger.h"
+#include "common/policy/produce_counters.h"
 #include "common/policy/version.h"
 #include "common/port/bus.h"
 #include "producer/clock_file.h"
@@ -49,7 +49,7 @@ struct reading {
 /* Asked before a record of a followed source is sealed and sent. */
 struct record_gate {
     void *owner;
-    bool silent; /* a first look: what is rejected or withheld is neither listed nor counted */
+    bool silent; /* a first scan: what is rejected or withheld is neither listed nor counted */
     /* `record` has tenant, id and version, which may be raised. *send false: it is passed over. */
     enum outcome (*ask)(void *owner, const struct source_record *found, struct record *record,
                         bool *send, struct error *err);
@@ -67,7 +67,7 @@ struct producer {
     struct bus_sender *sender;
     struct bus_sender *results;
     int64_t *sequences; /* next one, by partition */
-    struct produce_ledger ledger;
+    struct produce_counters counters;
     struct rejects rejects;
     struct progress progress;
     char run[40];

@@ -33,16 +33,16 @@ static void tell_parent(int fd, struct buf *line)
     (void)written;
 }
 
-static void say(struct progress *progress, const struct produce_ledger *ledger,
+static void say(struct progress *progress, const struct produce_counters *counters,
                 const struct produce_state *state)
 {
     struct buf line;
     buf_init(&line, 4096);
     if (progress->kind == PROGRESS_FD) {
-        produce_ledger_append_progress(&line, ledger, state);
+        produce_counters_append_progress(&line, counters, state);
         tell_parent(progress->fd, &line);
     } else {
-        produce_ledger_append_line(&line, ledger, state);
+        produce_counters_append_line(&line, counters, state);
         buf_append_char(&line, '\n');
         if (progress->kind == PROGRESS_LIVE)
             terminal_live_draw(&progress->live, buf_view(&line));
@@ -52,7 +52,7 @@ static void say(struct progress *progress, const struct produce_ledger *ledger,
     buf_free(&line);
 }
 
-void progress_tick(struct progress *progress, const struct produce_ledger *ledger,
+void progress_tick(struct progress *progress, const struct produce_counters *counters,
                    const struct produce_state *state, uint64_t now_ms)
 {
     if (progress->kind == PROGRESS_NONE)
@@ -61,13 +61,13 @@ void progress_tick(struct progress *progress, const struct produce_ledger *ledge
         progress_clear(progress);
         terminal_live_close(&progress->live);
         if (progress->kind == PROGRESS_FD)
-            say(progress, ledger, state);
+            say(progress, counters, state);
         return;
     }
     if (now_ms < progress->next_ms)
         return;
     progress->next_ms = now_ms + (progress->kind == PROGRESS_LINES ? LINE_EVERY_MS : EVERY_MS);
-    say(progress, ledger, state);
+    say(progress, counters, state);
 }
 
 void progress_clear(struct progress *progress)

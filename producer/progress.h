@@ -10,7 +10,7 @@
 
 #include "common/io/settings.h"
 #include "common/io/terminal_live.h"
-#include "common/policy/produce_ledger.h"
+#include "common/policy/produce_counters.h"
 
 struct progress {
     enum { PROGRESS_NONE, PROGRESS_FD, PROGRESS_LIVE, PROGRESS_LINES } kind;
@@ -21,7 +21,7 @@ struct progress {
 
 void progress_init(struct progress *progress, const struct settings *settings, uint64_t now_ms);
 /* Writes when it is time, or at once when state->done. */
-void progress_tick(struct progress *progress, const struct produce_ledger *ledger,
+void progress_tick(struct progress *progress, const struct produce_counters *counters,
                    const struct produce_state *state, uint64_t now_ms);
 /* Makes room for other lines on the terminal. */
 void progress_clear(struct progress *progress);

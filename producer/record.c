@@ -57,11 +57,11 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
     (void)partition;
     (void)offset;
     if (outcome == OUT_OK) {
-        produce_ledger_store(&producer->ledger);
+        produce_counters_store(&producer->counters);
     } else if (outcome == OUT_REJECT) {
         struct reject_place place = {sent->source, sent->line, sent->column, sent->byte,
                                      sent->ordinal};
-        produce_ledger_refuse(&producer->ledger, err->code);
+        produce_counters_refuse(&producer->counters, err->code);
         progress_clear(&producer->progress);
         rejects_add(&producer->rejects, &place, err);
     } else {
@@ -119,11 +119,11 @@ static enum outcome identify(struct producer *producer, const struct mapping *ma
 
 /* Where the mapping has no version, a key that comes again, written otherwise, is worth a word. The
  * follower reads a source many times, and knows its keys itself. */
-static void look_for_key(struct producer *producer, const struct mapping *mapping,
-                         const struct record *record)
+static void find_key(struct producer *producer, const struct mapping *mapping,
+                     const struct record *record)
 {
     struct error err;
-    struct produce_ledger *ledger = &producer->ledger;
+    struct produce_counters *counters = &producer->counters;
     struct reject_place place = {producer->reading.path, record->origin.line, record->origin.column,
                                  record->origin.byte, record->origin.ordinal};
     if (mapping->version_source != VERSION_STAMPED || producer->gate)
@@ -131,10 +131,10 @@ static void look_for_key(struct producer *producer, const struct mapping *mappin
     buf_reset(&producer->headers);
     envelope_append_key(&producer->headers, record->tenant, record->entity, record->id);
     enum key_seen_result result = key_seen_add(&producer->keys, buf_view(&producer->headers),
-                                               record->payload, (uint32_t)ledger->sources);
-    ledger->keys_full = producer->keys.full;
-    ledger->twice += result == KEY_TWICE;
-    ledger->overlap += result == KEY_OVERLAP;
+                                               record->payload, (uint32_t)counters->sources);
+    counters->keys_full = producer->keys.full;
+    counters->twice += result == KEY_TWICE;
+    counters->overlap += result == KEY_OVERLAP;
     if (result != KEY_TWICE && result != KEY_OVERLAP)
         return;
     error_set(&err, OUT_OK, ERR_NONE, "its key came before in %s, written otherwise",
@@ -149,8 +149,8 @@ static void count_tenant(struct producer *producer, const struct mapping *mappin
     bool named = producer->tenant.size > 0;
     if (!producer->settings->given.from || !mapping->tenant_pointer)
         return;
-    producer->ledger.tenant_named += named;
-    producer->ledger.tenant_given += !named;
+    producer->counters.tenant_named += named;
+    producer->counters.tenant_given += !named;
 }
 
 /* Secrets and tokens leave the payload here, before anything is queued. */
@@ -163,8 +163,8 @@ static enum outcome protect(struct producer *producer, const struct mapping *map
                                               mapping, record, &guarded, err);
     if (outcome != OUT_OK)
         return outcome;
-    producer->ledger.sealed_fields += guarded.sealed_count;
-    producer->ledger.withheld_fields += guarded.withheld_count;
+    producer->counters.sealed_fields += guarded.sealed_count;
+    producer->counters.withheld_fields += guarded.withheld_count;
     return OUT_OK;
 }
 
@@ -207,8 +207,8 @@ enum outcome producer_send_record(struct producer *producer, struct record *reco
     if (outcome != OUT_OK)
         return outcome;
     producer->sequences[partition]++;
-    produce_ledger_queue(&producer->ledger, record->payload.size);
-    if (producer->ledger.read % POLL_EVERY == 0)
+    produce_counters_queue(&producer->counters, record->payload.size);
+    if (producer->counters.read % POLL_EVERY == 0)
         bus_sender_poll(producer->sender, 0);
     return OUT_OK;
 }
@@ -232,7 +232,7 @@ static enum outcome take(struct producer *producer, const struct source_record *
         .source_key = found->source_key,
         .index = uses_index(found->mapping) ? found->index : -1,
         .user = found->user,
-        .storage_origin = found->storage_origin,
+        .localstorage_origin = found->localstorage_origin,
         .run = bytes_text(producer->run),
         .sequence = -1,
         .origin = {bytes_text(producer->reading.path), found->line, found->column, found->byte,
@@ -242,7 +242,7 @@ static enum outcome take(struct producer *producer, const struct source_record *
     enum outcome outcome = identify(producer, found->mapping, &record, err);
     if (outcome == OUT_OK) {
         count_tenant(producer, found->mapping);
-        look_for_key(producer, found->mapping, &record);
+        find_key(producer, found->mapping, &record);
     }
     if (outcome == OUT_OK && producer->gate)
         outcome = producer->gate->ask(producer->gate->owner, found, &record, &send, err);

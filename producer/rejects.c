@@ -13,7 +13,7 @@ enum outcome rejects_open(struct rejects *rejects, const struct settings *settin
                           struct error *err)
 {
     *rejects =
-        (struct rejects){.shown_most = settings->rejects_shown, .path = settings->rejects_file};
+        (struct rejects){.shown_max = settings->rejects_shown, .path = settings->rejects_file};
     if (!rejects->path)
         return OUT_OK;
     rejects->file = fopen(rejects->path, "we");
@@ -81,7 +81,7 @@ static void show(const struct reject_place *place, const struct error *err)
 
 void rejects_add(struct rejects *rejects, const struct reject_place *place, const struct error *err)
 {
-    if (rejects->shown < rejects->shown_most) {
+    if (rejects->shown < rejects->shown_max) {
         rejects->shown++;
         show(place, err);
     } else {
@@ -101,7 +101,7 @@ void rejects_note(struct rejects *rejects, const struct reject_place *place,
                   const struct error *err)
 {
     struct buf line;
-    if (rejects->noted++ >= rejects->shown_most) {
+    if (rejects->noted++ >= rejects->shown_max) {
         rejects->notes_hidden++;
         return;
     }

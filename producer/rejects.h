@@ -17,7 +17,7 @@ struct rejects {
     FILE *file; /* NULL: none */
     const char *path;
     uint64_t shown;
-    uint64_t shown_most;
+    uint64_t shown_max;
     uint64_t hidden;
     uint64_t noted, notes_hidden;
     bool failed; /* the file could not be written */

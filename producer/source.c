@@ -20,7 +20,7 @@ static void withhold(struct producer *producer, const struct source_record *foun
                                  found->ordinal};
     if (producer->gate && producer->gate->silent)
         return;
-    produce_ledger_withhold(&producer->ledger);
+    produce_counters_withhold(&producer->counters);
     error_set(&err, OUT_OK, ERR_NONE, "a token is withheld: %.*s", BYTES_ARGS(found->name));
     progress_clear(&producer->progress);
     rejects_note(&producer->rejects, &place, &err);
@@ -119,7 +119,7 @@ void producer_read_source(struct producer *producer, const struct source_file *f
     struct error err;
     struct reading *reading = &producer->reading;
     enum outcome outcome = open_reading(producer, file, &err);
-    producer->ledger.sources += !producer->gate || !producer->gate->silent;
+    producer->counters.sources += !producer->gate || !producer->gate->silent;
     if (outcome == OUT_OK)
         read_records(producer);
     else if (outcome == OUT_REJECT)

@@ -1,6 +1,6 @@
 #include "verifier/actual.h"
 
-#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_store_reader.h"
 #include "common/model/json/json.h"
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/diff_content.h"
@@ -18,7 +18,7 @@ static void take_extra(struct verify_run *run, const struct verify_mapping *item
                                           : 0;
     groups->items[group].counts[VERDICT_EXTRA]++;
     if (extras->count == VERIFY_RECHECK_MAX) {
-        run->report.not_looked++;
+        run->report.not_rechecked++;
         return;
     }
     extras->items[extras->count++] = (struct actual_extra){
@@ -71,7 +71,7 @@ bool actual_take_cells(struct verify_run *run, const struct mapping *mapping,
 {
     static const struct digest NONE;
     *row = (struct judge_row){0};
-    if (!pg_stored_take(mapping, cells, &row->row))
+    if (!pg_store_reader_take(mapping, cells, &row->row))
         return false;
     /* own columns: version, digest, deleted */
     struct cell digest = cells[2 + mapping->column_count];
@@ -148,7 +148,8 @@ void actual_join_fields(struct bytes fields, struct digest *digest)
 
 /* The digest of what is stored; false when it is no record. */
 static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
-                          const struct stored *stored, struct judge_row *row, yyjson_doc **doc)
+                          const struct stored_record *stored, struct judge_row *row,
+                          yyjson_doc **doc)
 {
     yyjson_doc *made = NULL;
     bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &made, NULL) == OUT_OK &&
@@ -167,7 +168,7 @@ static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
 }
 
 void actual_take_stored(struct verify_run *run, const struct verify_mapping *item,
-                        const struct stored *stored, bool readable, struct judge_row *row,
+                        const struct stored_record *stored, bool readable, struct judge_row *row,
                         yyjson_doc **doc)
 {
     if (doc)
@@ -201,7 +202,7 @@ void actual_take_stored(struct verify_run *run, const struct verify_mapping *ite
         !readable || (!stored->given_back && !digest_stored(run, item->mapping, stored, row, doc));
 }
 
-static void take_record(struct verify_run *run, const struct stored *stored, bool readable,
+static void take_record(struct verify_run *run, const struct stored_record *stored, bool readable,
                         struct actual_extras *extras)
 {
     struct judge_row row;
@@ -217,14 +218,14 @@ static void take_record(struct verify_run *run, const struct stored *stored, boo
 }
 
 /* A key of Redis that holds no record, or another key's: named by its name. */
-static void take_stray(struct verify_run *run, const struct stored *stored, const char *why)
+static void take_stray(struct verify_run *run, const struct stored_record *stored, const char *why)
 {
     struct verify_report *report = &run->report;
     if (run->pass != 0)
         return;
-    report->beside.redis.unexpected++;
+    report->side_checks.redis.unexpected++;
     struct verify_sample *sample =
-        verify_report_sample_beside(report, VERIFY_LIST_REDIS, VERDICT_EXTRA);
+        verify_report_sample_side(report, VERIFY_LIST_REDIS, VERDICT_EXTRA);
     if (!sample)
         return;
     sample->entity = bytes_text(stored->mapping->entity);
@@ -246,7 +247,7 @@ static enum outcome reopen(struct verify_run *run, struct error *err)
 static enum outcome read_store(struct verify_run *run, struct actual_extras *extras,
                                struct error *err)
 {
-    struct stored stored;
+    struct stored_record stored;
     struct error why = {0};
     enum outcome outcome = reopen(run, err);
     while (outcome == OUT_OK) {
@@ -260,7 +261,7 @@ static enum outcome read_store(struct verify_run *run, struct actual_extras *ext
         bool named = stored.key || (stored.tenant.size && stored.id.size);
         if (stored.mapping && named) {
             take_record(run, &stored, outcome == OUT_OK, extras);
-        } else if (stored.mapping && stored.id.size && why.code == ERR_REDIS_FOREIGN) {
+        } else if (stored.mapping && stored.id.size && why.code == ERR_REDIS_UNOWNED) {
             take_stray(run, &stored, why.text);
         } else {
             run->report.broken = true;

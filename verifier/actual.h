@@ -2,20 +2,20 @@
 #define DROVER_VERIFIER_ACTUAL_H
 
 /*
- * The store's side: every row of every table in the snapshot of the cut, or every record of another
+ * The store's side: every row of every table in the snapshot, or every record of another
  * store, as a row to be judged. Stores that keep documents are compared by them alone.
  */
 
 #include "verifier/verify_internal.h"
 
-/* A row no source record explains, kept to be looked at again. In report.arena. */
+/* A row no source record explains, kept to be rechecked. In report.arena. */
 struct actual_extra {
     const struct verify_mapping *item;
     struct diff_key key;
     struct bytes tenant, id; /* empty: the store keeps no texts */
     int64_t version;
     uint32_t group;
-    bool explained; /* a record behind the cut has this key */
+    bool explained; /* a record behind the snapshot has this key */
 };
 
 /* Extra rows are counted all, kept up to VERIFY_RECHECK_MAX. */
@@ -29,7 +29,7 @@ struct actual_extras {
 MUST_USE enum outcome actual_read(struct verify_run *run, struct actual_extras *extras,
                                   struct error *err);
 
-/* A row of a table, cells as pg_stored.h selects them: fills all of `row` but what judge_read
+/* A row of a table, cells as pg_store_reader.h selects them: fills all of `row` but what judge_read
  * finds. Views into the cells and run's buffers until the next row. False when a column of Drover's
  * own is malformed. */
 MUST_USE bool actual_take_cells(struct verify_run *run, const struct mapping *mapping,
@@ -37,7 +37,7 @@ MUST_USE bool actual_take_cells(struct verify_run *run, const struct mapping *ma
 /* A stored record as a row; `doc` may be NULL, else the caller frees what it got (NULL when it is
  * deleted or cannot be read back). */
 void actual_take_stored(struct verify_run *run, const struct verify_mapping *item,
-                        const struct stored *stored, bool readable, struct judge_row *row,
+                        const struct stored_record *stored, bool readable, struct judge_row *row,
                         yyjson_doc **doc);
 /* A record's digest with that of its hash's fields, on both sides of the comparison; *digest stays
  * when there are none. */

@@ -16,29 +16,30 @@ static enum outcome refuse(const struct verify_run *run, struct error *err)
     return outcome;
 }
 
-static enum outcome take_letter(void *owner, const struct bus_message *message, struct error *err)
+static enum outcome take_dead_letter(void *owner, const struct bus_message *message,
+                                     struct error *err)
 {
     struct verify_run *run = owner;
     const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
     if (!origin.has_place || !bytes_equal(origin.topic, bytes_text(run->source_topic))) {
         verify_report_warn(&run->report, "%s-%d@%" PRId64 " is no dead letter of this migration",
-                           run->dlq_topic, message->partition, message->offset);
+                           run->dead_letter_topic, message->partition, message->offset);
         return OUT_OK;
     }
     struct bus_message as_read = *message;
     as_read.partition = origin.partition;
     as_read.offset = origin.offset;
-    expected_bury_pending(run, &as_read, origin.code);
-    const struct dead_letter letter = {.offset = origin.offset,
-                                       .partition = origin.partition,
-                                       .code = origin.code,
-                                       .tag = hash64(message->envelope.value)};
-    return diff_dead_add(&run->dead, &letter) ? OUT_OK : refuse(run, err);
+    expected_dead_letter_pending(run, &as_read, origin.code);
+    const struct dead_letter dead_letter = {.offset = origin.offset,
+                                            .partition = origin.partition,
+                                            .code = origin.code,
+                                            .tag = hash64(message->envelope.value)};
+    return diff_dead_add(&run->dead, &dead_letter) ? OUT_OK : refuse(run, err);
 }
 
 enum outcome dead_letters_read(struct verify_run *run, struct error *err)
 {
-    run->dead_cursor.topic = run->dlq_topic;
+    run->dead_cursor.topic = run->dead_letter_topic;
     run->dead_cursor.lost = "their records are shown as unusable";
-    return verify_run_read_new(run, &run->dead_cursor, take_letter, run, err);
+    return verify_run_read_new(run, &run->dead_cursor, take_dead_letter, run, err);
 }

@@ -158,7 +158,7 @@ static void tell_dead(const struct verify_run *run, const struct record *record,
         listener->on_dead_letter(listener->owner, record, code, path, unusable);
 }
 
-/* Why it is one is known without its letter, when it is the mapping's word. */
+/* Why it is one is known without its dead letter, when it is the mapping's word. */
 static const char *path_of_dead(struct verify_run *run, const struct bus_message *message,
                                 enum error_code code, struct error *why)
 {
@@ -184,16 +184,16 @@ static void count_dead(struct verify_run *run, const struct bus_message *message
 }
 
 static void take_dead(struct verify_run *run, const struct bus_message *message,
-                      const struct dead_letter *letter)
+                      const struct dead_letter *dead_letter)
 {
     if (run->pass != 0)
         return;
-    if (letter->tag != hash64(message->envelope.value))
+    if (dead_letter->tag != hash64(message->envelope.value))
         verify_report_warn(&run->report,
                            "the dead letter of %s-%d@%" PRId64
                            " does not hold the source record's bytes",
                            run->source_topic, message->partition, message->offset);
-    count_dead(run, message, (enum error_code)letter->code);
+    count_dead(run, message, (enum error_code)dead_letter->code);
 }
 
 static void take_unusable(struct verify_run *run, const struct bus_message *message,
@@ -216,7 +216,7 @@ static void take_unusable(struct verify_run *run, const struct bus_message *mess
 static bool make_room(struct verify_run *run)
 {
     struct diff_table *table = &run->table;
-    if (!run->options.read_once || table->used < table->most)
+    if (!run->options.read_once || table->used < table->max)
         return true;
     return verify_run_fits(run, table->capacity * 2 * sizeof *table->entries) &&
            diff_table_grow(table);
@@ -339,8 +339,8 @@ static int compare_pending(const void *left, const void *right)
     return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
-void expected_bury_pending(struct verify_run *run, const struct bus_message *message,
-                           enum error_code code)
+void expected_dead_letter_pending(struct verify_run *run, const struct bus_message *message,
+                                  enum error_code code)
 {
     const struct verify_pending place = {.source = {.partition = message->partition},
                                          .offset = message->offset};
@@ -396,10 +396,10 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     if (!see_message(run, message))
         return OUT_OK;
     run->report.source_count += run->pass == 0;
-    const struct dead_letter *letter =
+    const struct dead_letter *dead_letter =
         diff_dead_find(&run->dead, message->partition, message->offset);
-    if (letter) {
-        take_dead(run, message, letter);
+    if (dead_letter) {
+        take_dead(run, message, dead_letter);
         return OUT_OK;
     }
     if (is_pending(run, message->partition, message->offset)) {
@@ -450,9 +450,9 @@ static enum outcome read_topic(struct verify_run *run, bool lagging, struct erro
         abort();
     for (size_t i = 0; i < report->partition_count; i++) {
         const struct verify_partition *at = &report->partitions[i];
-        ranges[i] = lagging ? (struct bus_range){at->partition, at->cut, at->high}
-                            : (struct bus_range){at->partition, run->fed[i], at->cut};
-        run->fed[i] = at->cut;
+        ranges[i] = lagging ? (struct bus_range){at->partition, at->snapshot_end, at->high}
+                            : (struct bus_range){at->partition, run->fed[i], at->snapshot_end};
+        run->fed[i] = at->snapshot_end;
     }
     enum outcome outcome = verify_run_read(run, run->source_topic, ranges, report->partition_count,
                                            lagging ? take_lagging : take_message, run, err);

@@ -26,16 +26,17 @@ MUST_USE enum outcome expected_make(struct verify_run *run, const struct bus_mes
 
 /* Before the first reading of run->pass: from the topic's begin. */
 void expected_begin(struct verify_run *run);
-/* Reads each partition from where it was read to up to its `cut`, into the table and the counters.
+/* Reads each partition from where it was read to up to its `snapshot_end`, into the table and the
+ * counters.
  */
 MUST_USE enum outcome expected_read(struct verify_run *run, struct error *err);
-/* What lies behind the cut is counted: once, when all before it was read. */
+/* What lies behind the snapshot is counted: once, when all before it was read. */
 MUST_USE enum outcome expected_read_lagging(struct verify_run *run, struct error *err);
 
 /* read_once: a dead letter of a record that was read before and waited for its parents; `message`
  * has the record's own place. Nothing when no such record waits. */
-void expected_bury_pending(struct verify_run *run, const struct bus_message *message,
-                           enum error_code code);
+void expected_dead_letter_pending(struct verify_run *run, const struct bus_message *message,
+                                  enum error_code code);
 /* read_once: records that waited and have their row now, or still wait. At the end. */
 MUST_USE enum outcome expected_settle_pending(struct verify_run *run, struct error *err);
 

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#define HOLES_MOST 200000 /* 24 bytes each */
+#define HOLES_MAX 200000 /* 24 bytes each */
 
 void holes_begin(struct holes *holes, size_t partitions)
 {
@@ -19,7 +19,7 @@ void holes_start(struct holes *holes, int32_t partition, int64_t low)
 
 static void add(struct holes *holes, const struct hole *hole)
 {
-    if (holes->count == HOLES_MOST) {
+    if (holes->count == HOLES_MAX) {
         holes->overflowed = true;
         return;
     }

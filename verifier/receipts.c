@@ -6,9 +6,9 @@
 
 #include "common/model/message/receipt.h"
 
-#define BATCHES_MOST 200000 /* 40 bytes each; more are not tested */
-#define RUNS_MOST 1000
-#define SETTLED_MOST 1000000 /* 16 bytes each; of more the dead letters are not tested */
+#define BATCHES_MAX 200000 /* 40 bytes each; more are not tested */
+#define RUNS_MAX 1000
+#define SETTLED_MAX 1000000 /* 16 bytes each; of more the dead letters are not tested */
 
 /* One batch receipt. The same batch twice (the worker was cut off before it could note that it had
  * written the receipt) is one receipt. */
@@ -41,7 +41,7 @@ static void take_batch(struct receipts *receipts, const struct receipt_summary *
                                     .waiting = summary->counts[CLASS_WAITING]};
     for (int i = 0; i < CLASS_COUNT; i++)
         receipt.counted += summary->counts[i];
-    if (receipts->count == BATCHES_MOST) {
+    if (receipts->count == BATCHES_MAX) {
         receipts->overflowed = true;
         return;
     }
@@ -62,17 +62,17 @@ static void take_settled(struct receipts *receipts, struct bytes json)
         return;
     bool is_new = receipt.round > receipts->settled_round;
     size_t wanted = receipts->settled_count + receipt.count;
-    if (is_new && wanted > receipts->settled_room && wanted <= SETTLED_MOST) {
+    if (is_new && wanted > receipts->settled_room && wanted <= SETTLED_MAX) {
         receipts->settled_room = 2 * wanted;
         receipts->settled =
             realloc(receipts->settled, receipts->settled_room * sizeof *receipts->settled);
         if (!receipts->settled)
             abort();
     }
-    if (is_new && wanted <= SETTLED_MOST)
+    if (is_new && wanted <= SETTLED_MAX)
         for (size_t i = 0; i < receipt.count; i++)
             receipts->settled[receipts->settled_count++] = receipt.items[i];
-    receipts->overflowed = receipts->overflowed || wanted > SETTLED_MOST;
+    receipts->overflowed = receipts->overflowed || wanted > SETTLED_MAX;
     if (is_new)
         receipts->settled_round = receipt.round;
     receipt_free_settled(&receipt);
@@ -83,12 +83,12 @@ static void take_produce(struct receipts *receipts, const struct receipt_summary
     for (size_t i = 0; i < receipts->run_count; i++)
         if (strcmp(receipts->runs[i], summary->run) == 0)
             return;
-    if (receipts->run_count == RUNS_MOST) {
+    if (receipts->run_count == RUNS_MAX) {
         receipts->overflowed = true;
         return;
     }
     if (!receipts->runs)
-        receipts->runs = calloc(RUNS_MOST, sizeof *receipts->runs);
+        receipts->runs = calloc(RUNS_MAX, sizeof *receipts->runs);
     if (!receipts->runs)
         abort();
     memcpy(receipts->runs[receipts->run_count++], summary->run, sizeof *receipts->runs);
@@ -169,7 +169,7 @@ static void test_store(const struct receipts *receipts, struct verify_run *run)
 {
     struct verify_report *report = &run->report;
     for (size_t i = 0; i < report->partition_count; i++)
-        if (report->partitions[i].cut > report->partitions[i].low)
+        if (report->partitions[i].snapshot_end > report->partitions[i].low)
             return;
     if (receipts->count)
         verify_report_warn(report,
@@ -179,7 +179,7 @@ static void test_store(const struct receipts *receipts, struct verify_run *run)
                            run->source_topic, receipts->batches[0].partition);
 }
 
-/* Only batches below the cut are known in full. */
+/* Only batches below the snapshot are known in full. */
 void receipts_test(struct verify_run *run)
 {
     struct receipts *receipts = run->receipts;
@@ -196,7 +196,7 @@ void receipts_test(struct verify_run *run)
                            holes, run->results_topic);
     for (size_t i = 0; i < receipts->count; i++) {
         const struct batch_receipt *receipt = &receipts->batches[i];
-        if (receipt->next > report->partitions[receipt->partition].cut)
+        if (receipt->next > report->partitions[receipt->partition].snapshot_end)
             continue;
         uint64_t records = (uint64_t)(receipt->next - receipt->first) -
                            holes_in(&run->holes, receipt->partition, receipt->first, receipt->next);
@@ -206,7 +206,7 @@ void receipts_test(struct verify_run *run)
                 "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64 " records of %" PRIu64,
                 run->source_topic, receipt->partition, receipt->first, receipt->counted, records);
         uint64_t dead = found_dead(run, receipt);
-        /* an orphan's letter is there before its receipt */
+        /* an orphan's dead letter is there before its receipt */
         if (dead < receipt->dead || dead > receipt->dead + receipt->waiting)
             verify_report_warn(report,
                                "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64

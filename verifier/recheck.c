@@ -20,7 +20,7 @@
 /* What the recheck reads: a later snapshot of the tables, or the store once more. */
 struct recheck_stores {
     struct pg_snapshot *snapshot; /* NULL with `store` */
-    struct stored_reader *store;  /* NULL with `snapshot` */
+    struct store_reader *store;   /* NULL with `snapshot` */
 };
 
 /* ---- suspects together: their source records, then their rows in one query a mapping, then their
@@ -59,7 +59,7 @@ static void keep_record(struct suspect_chunk *chunk, const struct record *from, 
     to->source_key = keep(chunk, from->source_key);
     to->origin.uri = keep(chunk, from->origin.uri);
     to->user = keep(chunk, from->user);
-    to->storage_origin = keep(chunk, from->storage_origin);
+    to->localstorage_origin = keep(chunk, from->localstorage_origin);
     to->sealed = keep(chunk, from->sealed);
     to->run = keep(chunk, from->run);
 }
@@ -96,11 +96,11 @@ static void add_sample(struct suspect_chunk *chunk, const struct suspect *item,
 static void settle(struct suspect_chunk *chunk, struct suspect *item, enum verdict verdict)
 {
     struct diff_entry *entry = item->entry;
-    bool cleared = verdict == VERDICT_MATCH || entry->looked;
+    bool cleared = verdict == VERDICT_MATCH || entry->seen;
     bool suspected = verdict_is_suspect(entry->verdict);
     if (suspected && !verdict_is_suspect(verdict) && cleared)
         chunk->run->report.changed++;
-    if (!verdict_is_suspect(verdict) && entry->looked)
+    if (!verdict_is_suspect(verdict) && entry->seen)
         verdict = VERDICT_SUPERSEDED;
     entry->verdict = verdict;
 }
@@ -125,8 +125,8 @@ static void judge_stored(struct suspect_chunk *chunk, struct suspect *item,
                          const struct judge_row *row, yyjson_doc *doc, const struct error *why)
 {
     struct judged judged;
-    judge_look(item->item->mapping, item->entry, &item->record, &item->row, row, doc, why,
-               &chunk->run->judge, &chunk->arena, &judged);
+    judge_recheck(item->item->mapping, item->entry, &item->record, &item->row, row, doc, why,
+                  &chunk->run->judge, &chunk->arena, &judged);
     if (judged.verdict == VERDICT_DIFFERENT && !judged.fields.total && !judged.reason.size)
         judged.reason =
             row->flaw ? bytes_text(row->flaw) : BYTES_LITERAL("a field of the hash is another");
@@ -149,10 +149,10 @@ static void judge_row(struct suspect_chunk *chunk, struct suspect *item, struct 
 /* One by one: the other stores have no query for many keys. */
 static enum outcome judge_in_store(struct suspect_chunk *chunk, struct error *err)
 {
-    struct stored_reader *store = chunk->stores->store;
+    struct store_reader *store = chunk->stores->store;
     for (size_t i = 0; i < chunk->count; i++) {
         struct suspect *item = &chunk->items[i];
-        struct stored stored = {0};
+        struct stored_record stored = {0};
         struct judge_row row;
         struct error why = {0};
         yyjson_doc *doc = NULL;
@@ -306,9 +306,9 @@ static enum outcome take_extra_row(void *owner, const struct cell *cells, struct
 
 static enum outcome find_in_store(struct extra_chunk *chunk, struct error *err)
 {
-    struct stored_reader *store = chunk->stores->store;
+    struct store_reader *store = chunk->stores->store;
     for (size_t i = 0; i < chunk->count; i++) {
-        struct stored stored;
+        struct stored_record stored;
         enum outcome outcome =
             store->ops->find(store, chunk->item->mapping, chunk->extras[i]->tenant,
                              chunk->extras[i]->id, &stored, &chunk->found[i], err);
@@ -410,7 +410,7 @@ static bool is_tolerable(const struct verify_run *run, const struct diff_entry *
     return false;
 }
 
-/* Marks the entries to look at and counts them. */
+/* Marks the entries to recheck and counts them. */
 static size_t mark_suspects(struct verify_run *run)
 {
     size_t at = 0, count = 0;
@@ -421,7 +421,7 @@ static size_t mark_suspects(struct verify_run *run)
             entry->marked = 1;
             count++;
         } else if (entry->broken_box) {
-            run->report.beside.sealed.different++;
+            run->report.side_checks.sealed.different++;
         }
         if (!verdict_is_suspect(entry->verdict) || entry->marked)
             continue;
@@ -429,7 +429,7 @@ static size_t mark_suspects(struct verify_run *run)
             entry->marked = 1;
             count++;
         } else {
-            run->report.not_looked++;
+            run->report.not_rechecked++;
         }
     }
     return count;
@@ -467,7 +467,8 @@ static struct diff_entry *find_suspect(const struct suspects *suspects,
     return found ? *found : NULL;
 }
 
-/* ---- what came between the two cuts ------------------------------------------------------- */
+/* ---- what came between the two snapshots -------------------------------------------------------
+ */
 
 struct later_reading {
     struct verify_run *run;
@@ -481,7 +482,7 @@ static void explain_extras(struct actual_extras *extras, const struct diff_key *
             extras->items[i].explained = true;
 }
 
-/* A later record that takes over a suspect's key is what the row must be at the later cut. */
+/* A later record that takes over a suspect's key is what the row must be at the later snapshot. */
 static enum outcome take_later(void *owner, const struct bus_message *message, struct error *err)
 {
     const struct later_reading *reading = owner;
@@ -506,11 +507,11 @@ static enum outcome take_later(void *owner, const struct bus_message *message, s
     entry->may_be_gone = expected.source.may_be_gone;
     entry->partition = (uint32_t)expected.source.partition & 0xFFFFFu;
     entry->offset = expected.source.offset;
-    entry->looked = 1;
+    entry->seen = 1;
     return OUT_OK;
 }
 
-/* Reads [cut, later cut) of every partition. */
+/* Reads [snapshot, later snapshot) of every partition. */
 static enum outcome read_between(struct verify_run *run, const struct verify_partition *later,
                                  struct actual_extras *extras, struct error *err)
 {
@@ -521,8 +522,8 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
     if (!ranges)
         abort();
     for (size_t i = 0; i < count; i++) {
-        ranges[i] =
-            (struct bus_range){later[i].partition, run->report.partitions[i].cut, later[i].cut};
+        ranges[i] = (struct bus_range){later[i].partition, run->report.partitions[i].snapshot_end,
+                                       later[i].snapshot_end};
         moved = moved || (!run->report.broken && ranges[i].from < ranges[i].to);
     }
     enum outcome outcome = OUT_OK;

@@ -2,8 +2,8 @@
 #define DROVER_VERIFIER_RECHECK_H
 
 /*
- * The recheck: only what is still wrong at a later cut counts. Each suspect's source record and
- * row are read again, one by one, and compared member by member, so that a report can name what
+ * The recheck: only what is still wrong at a later snapshot counts. Each suspect's source record
+ * and row are read again, one by one, and compared member by member, so that a report can name what
  * differs and what a tolerance covers.
  *
  *   suspects of a pass ─ sort by place ─ read those records again ─ chunk ─ fetch rows ─ judge

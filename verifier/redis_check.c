@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "common/io/clock.h"
-#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_store_reader.h"
 #include "common/io/redis/redis_held.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/stores.h"
@@ -23,7 +23,7 @@
 #include "verifier/side_checks.h"
 
 #define ROWS_SPARE 1024 /* rows that came since they were counted */
-#define NAMES_MOST ((size_t)64 << 20)
+#define NAMES_MAX ((size_t)64 << 20)
 #define MARGIN_MS 60000 /* clocks of the producer, of Redis and this one */
 
 /* A key whose name no row has. */
@@ -48,7 +48,7 @@ struct redis_check {
     size_t count;
     struct redis_held *held;
     uint32_t pass, passes;
-    bool second; /* the second look: what is found counts */
+    bool second; /* the recheck: what is found counts */
     struct stray *strays;
     size_t stray_count;
     struct alias *aliases; /* two of each stray, sorted */
@@ -66,7 +66,8 @@ static bool in_pass(const struct redis_check *check, const struct diff_key *key)
 }
 
 /* The hash of the key's name in Redis; false when the row's cells make none. */
-static bool name_of(struct redis_check *check, const struct stored *stored, struct diff_key *key)
+static bool name_of(struct redis_check *check, const struct stored_record *stored,
+                    struct diff_key *key)
 {
     buf_reset(&check->name);
     if (!stored->cells || !redis_rows_append_key(&check->name, stored->mapping, stored->tenant,
@@ -82,7 +83,7 @@ static void add_sample(struct redis_check *check, const struct redis_finding *fi
                        enum verdict verdict)
 {
     struct verify_report *report = &check->run->report;
-    struct verify_sample *sample = verify_report_sample_beside(report, VERIFY_LIST_REDIS, verdict);
+    struct verify_sample *sample = verify_report_sample_side(report, VERIFY_LIST_REDIS, verdict);
     if (!sample)
         return;
     sample->tenant = verify_report_copy(report, finding->tenant);
@@ -100,7 +101,7 @@ static void keep_gone(struct redis_check *check, const struct redis_finding *fin
 {
     struct gone *gone = &check->gone[check->gone_count];
     if (check->gone_count == VERIFY_RECHECK_MAX) {
-        check->run->report.not_looked++;
+        check->run->report.not_rechecked++;
         return;
     }
     *gone = (struct gone){.finding = *finding};
@@ -108,7 +109,7 @@ static void keep_gone(struct redis_check *check, const struct redis_finding *fin
     gone->finding.id = arena_copy(&check->names, finding->id);
     gone->finding.key = arena_copy(&check->names, finding->key);
     if (!gone->finding.tenant.data || !gone->finding.id.data || !gone->finding.key.data) {
-        check->run->report.not_looked++;
+        check->run->report.not_rechecked++;
         return;
     }
     buf_reset(&check->run->key);
@@ -120,7 +121,7 @@ static void keep_gone(struct redis_check *check, const struct redis_finding *fin
 
 static void count_finding(struct redis_check *check, const struct redis_finding *finding)
 {
-    struct verify_redis *counts = &check->run->report.beside.redis;
+    struct verify_redis *counts = &check->run->report.side_checks.redis;
     switch (finding->state) {
     case REDIS_RIGHT:
         counts->match += !finding->deleted;
@@ -133,13 +134,13 @@ static void count_finding(struct redis_check *check, const struct redis_finding 
         counts->missing++;
         add_sample(check, finding, VERDICT_MISSING);
         return;
-    case REDIS_OLDER:
+    case REDIS_STALE:
         counts->stale++;
         add_sample(check, finding, VERDICT_STALE);
         return;
-    case REDIS_NEWER:
-        counts->newer++;
-        add_sample(check, finding, VERDICT_NEWER);
+    case REDIS_TARGET_NEWER:
+        counts->target_newer++;
+        add_sample(check, finding, VERDICT_TARGET_NEWER);
         return;
     case REDIS_OTHER:
         counts->different++;
@@ -166,7 +167,7 @@ static enum outcome take_answers(struct redis_check *check, struct error *err)
     }
 }
 
-static enum outcome ask_row(struct redis_check *check, const struct stored *stored,
+static enum outcome ask_row(struct redis_check *check, const struct stored_record *stored,
                             struct diff_entry *entry, struct error *err)
 {
     struct row row = {.cells = (struct cell *)stored->cells, /* only read */
@@ -187,7 +188,7 @@ static enum outcome ask_row(struct redis_check *check, const struct stored *stor
     return OUT_OK;
 }
 
-static enum outcome first_look(struct redis_check *check, const struct stored *stored,
+static enum outcome first_pass(struct redis_check *check, const struct stored_record *stored,
                                bool readable, const struct diff_key *key, struct error *err)
 {
     enum verdict ignored;
@@ -204,8 +205,8 @@ static enum outcome first_look(struct redis_check *check, const struct stored *s
     return OUT_OK;
 }
 
-/* Suspects of the first look, and rows that came since. */
-static enum outcome second_look(struct redis_check *check, const struct stored *stored,
+/* Suspects of the first pass, and rows that came since. */
+static enum outcome redelivered(struct redis_check *check, const struct stored_record *stored,
                                 bool readable, const struct diff_key *key, struct error *err)
 {
     const struct diff_entry *entry = diff_find(&check->run->table, key);
@@ -213,7 +214,7 @@ static enum outcome second_look(struct redis_check *check, const struct stored *
         return OUT_OK;
     if (!entry || entry->verdict != VERDICT_MATCH)
         return ask_row(check, stored, NULL, err);
-    check->run->report.beside.redis.match += !stored->deleted;
+    check->run->report.side_checks.redis.match += !stored->deleted;
     return OUT_OK;
 }
 
@@ -237,8 +238,8 @@ static int compare_aliases(const void *left, const void *right)
 }
 
 /* All rows against the names that nobody had. */
-static enum outcome explain_look(struct redis_check *check, const struct stored *stored,
-                                 bool readable, const struct diff_key *key, struct error *err)
+static enum outcome explain_recheck(struct redis_check *check, const struct stored_record *stored,
+                                    bool readable, const struct diff_key *key, struct error *err)
 {
     struct alias wanted = {.key = *key};
     (void)stored;
@@ -256,13 +257,13 @@ static enum outcome explain_look(struct redis_check *check, const struct stored 
     return OUT_OK;
 }
 
-typedef enum outcome look(struct redis_check *check, const struct stored *stored, bool readable,
-                          const struct diff_key *key, struct error *err);
+typedef enum outcome recheck_row(struct redis_check *check, const struct stored_record *stored,
+                                 bool readable, const struct diff_key *key, struct error *err);
 
-static enum outcome read_rows(struct redis_check *check, struct stored_reader *reader, look *each,
-                              struct error *err)
+static enum outcome read_rows(struct redis_check *check, struct store_reader *reader,
+                              recheck_row *each, struct error *err)
 {
-    struct stored stored;
+    struct stored_record stored;
     struct diff_key key;
     for (;;) {
         enum outcome outcome = reader->ops->next(reader, &stored, err);
@@ -271,7 +272,7 @@ static enum outcome read_rows(struct redis_check *check, struct stored_reader *r
         if (outcome != OUT_OK && outcome != OUT_REJECT)
             return outcome;
         if (!stored.mapping || !name_of(check, &stored, &key) ||
-            (each != explain_look && !in_pass(check, &key)))
+            (each != explain_recheck && !in_pass(check, &key)))
             continue;
         outcome = each(check, &stored, outcome == OUT_OK, &key, err);
         if (outcome != OUT_OK)
@@ -279,11 +280,11 @@ static enum outcome read_rows(struct redis_check *check, struct stored_reader *r
     }
 }
 
-static enum outcome read_tables(struct redis_check *check, look *each, struct error *err)
+static enum outcome read_tables(struct redis_check *check, recheck_row *each, struct error *err)
 {
-    struct stored_reader *reader = NULL;
-    enum outcome outcome = pg_stored_open(check->run->settings, check->mappings, check->count,
-                                          check->run->settings->only_tenant, &reader, err);
+    struct store_reader *reader = NULL;
+    enum outcome outcome = pg_store_reader_open(check->run->settings, check->mappings, check->count,
+                                                check->run->settings->only_tenant, &reader, err);
     if (outcome == OUT_OK)
         outcome = read_rows(check, reader, each, err);
     if (reader)
@@ -317,7 +318,7 @@ static void take_name(void *owner, struct bytes name)
         return;
     stray.text = arena_copy(&check->names, name);
     if (check->stray_count == VERIFY_RECHECK_MAX || !stray.text.data)
-        check->run->report.not_looked++;
+        check->run->report.not_rechecked++;
     else
         check->strays[check->stray_count++] = stray;
 }
@@ -344,12 +345,12 @@ static struct bytes part_of(struct bytes *place)
 static enum outcome judge_stray(struct redis_check *check, const struct stray *stray,
                                 struct error *err)
 {
-    bool there = false, tombstone = false;
-    struct verify_redis *counts = &check->run->report.beside.redis;
+    bool exists = false, tombstone = false;
+    struct verify_redis *counts = &check->run->report.side_checks.redis;
     const char *only = check->run->settings->only_tenant;
     enum outcome outcome =
-        redis_held_look(check->held, stray->text, &there, &tombstone, &check->name, err);
-    if (outcome != OUT_OK || !there || tombstone) /* a delete is remembered a while longer */
+        redis_held_find(check->held, stray->text, &exists, &tombstone, &check->name, err);
+    if (outcome != OUT_OK || !exists || tombstone) /* a delete is remembered a while longer */
         return outcome;
     struct bytes place = buf_view(&check->name);
     struct bytes tenant = part_of(&place), entity = part_of(&place);
@@ -378,7 +379,7 @@ static enum outcome judge_strays(struct redis_check *check, struct error *err)
         check->aliases[2 * i + 1] = (struct alias){check->strays[i].stem, &check->strays[i]};
     }
     qsort(check->aliases, 2 * check->stray_count, sizeof *check->aliases, compare_aliases);
-    enum outcome outcome = read_tables(check, explain_look, err);
+    enum outcome outcome = read_tables(check, explain_recheck, err);
     for (size_t i = 0; i < check->stray_count && outcome == OUT_OK; i++)
         if (!check->strays[i].explained)
             outcome = judge_stray(check, &check->strays[i], err);
@@ -435,7 +436,7 @@ static enum outcome read_times(struct redis_check *check, struct error *err)
 
 static enum outcome judge_gone(struct redis_check *check, struct error *err)
 {
-    struct verify_redis *counts = &check->run->report.beside.redis;
+    struct verify_redis *counts = &check->run->report.side_checks.redis;
     if (check->gone_count == 0)
         return OUT_OK;
     qsort(check->gone, check->gone_count, sizeof *check->gone, compare_gone);
@@ -456,11 +457,11 @@ static enum outcome run_pass(struct redis_check *check, struct error *err)
 {
     diff_table_clear(&check->run->table);
     check->second = false;
-    enum outcome outcome = read_tables(check, first_look, err);
+    enum outcome outcome = read_tables(check, first_pass, err);
     if (outcome == OUT_OK)
         outcome = scan_names(check, err);
     check->second = true;
-    return outcome == OUT_OK ? read_tables(check, second_look, err) : outcome;
+    return outcome == OUT_OK ? read_tables(check, redelivered, err) : outcome;
 }
 
 static enum outcome run_passes(struct redis_check *check, struct error *err)
@@ -495,7 +496,7 @@ static enum outcome check_redis(struct redis_check *check, struct error *err)
     enum outcome outcome = redis_held_open(check->run->settings, &check->held, err);
     if (outcome == OUT_OK)
         outcome = redis_held_is_marked(check->held, &marked, err);
-    check->run->report.beside.redis.emptied = !marked;
+    check->run->report.side_checks.redis.emptied = !marked;
     return outcome == OUT_OK ? run_passes(check, err) : outcome;
 }
 
@@ -512,9 +513,9 @@ enum outcome side_redis(struct verify_run *run, struct error *err)
     for (size_t i = 0; i < run->mappings.count; i++)
         if (run->mappings.items[i]->redis.form != REDIS_NONE)
             check.mappings[check.count++] = run->mappings.items[i];
-    arena_init(&check.names, NAMES_MOST);
+    arena_init(&check.names, NAMES_MAX);
     buf_init(&check.name, 64u << 10);
-    run->report.beside.redis.compared = true;
+    run->report.side_checks.redis.compared = true;
     if (check.count)
         outcome = check_redis(&check, err);
     redis_held_close(check.held);

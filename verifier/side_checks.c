@@ -12,8 +12,8 @@
 #include "common/model/message/envelope.h"
 #include "common/policy/secrets/secret_guard.h"
 
-/* ---- records that wait for their parents: their place in the topic is behind the cut, their row
- * is not there, and nothing is wrong as long as nobody has decided what becomes of them ---- */
+/* ---- records that wait for their parents: their place in the topic is behind the snapshot, their
+ * row is not there, and nothing is wrong as long as nobody has decided what becomes of them ---- */
 
 struct pending_reading {
     struct verify_run *run;
@@ -57,7 +57,7 @@ static enum outcome count_orphans(struct verify_run *run, const struct mapping *
     enum outcome outcome = pg_snapshot_count_orphans(run->snapshot, child, reference, parent,
                                                      run->settings->only_tenant, &rows, err);
     if (outcome == OUT_OK)
-        verify_beside_orphans(&run->report.beside, child->entity, parent->entity, rows);
+        verify_side_checks_orphans(&run->report.side_checks, child->entity, parent->entity, rows);
     return outcome;
 }
 
@@ -91,8 +91,9 @@ static void move_samples(struct verify_report *report, struct bytes tenant)
             report->samples[VERDICT_EXTRA][kept++] = sample;
             continue;
         }
-        struct verify_sample *moved = verify_report_sample(report, VERDICT_FOREIGN, ERR_NONE);
-        sample.verdict = VERDICT_FOREIGN;
+        struct verify_sample *moved =
+            verify_report_sample(report, VERDICT_UNEXPECTED_TENANT, ERR_NONE);
+        sample.verdict = VERDICT_UNEXPECTED_TENANT;
         if (moved)
             *moved = sample;
     }
@@ -110,7 +111,7 @@ static void judge_tenant(struct verify_run *run, struct diff_group **groups, siz
     if (records || !extra)
         return;
     for (size_t i = 0; i < count; i++) {
-        groups[i]->counts[VERDICT_FOREIGN] += groups[i]->counts[VERDICT_EXTRA];
+        groups[i]->counts[VERDICT_UNEXPECTED_TENANT] += groups[i]->counts[VERDICT_EXTRA];
         groups[i]->counts[VERDICT_EXTRA] = 0;
     }
     move_samples(&run->report, groups[0]->tenant);
@@ -140,7 +141,7 @@ void side_unexpected(struct verify_run *run)
 /* ---- sealed values: boxes of one value under one key are the same bytes; after a rotation they
  * are not, and both are opened and compared ---- */
 
-#define BOX_MOST (1u << 20)
+#define BOX_MAX (1u << 20)
 
 struct verify_sealed_check {
     struct secret_ring ring;
@@ -161,9 +162,9 @@ enum outcome side_sealed_open(struct verify_run *run, struct error *err)
     struct verify_sealed_check *check = calloc(1, sizeof *check);
     if (!check)
         abort();
-    buf_init(&check->box, BOX_MOST);
-    buf_init(&check->left, BOX_MOST);
-    buf_init(&check->right, BOX_MOST);
+    buf_init(&check->box, BOX_MAX);
+    buf_init(&check->left, BOX_MAX);
+    buf_init(&check->right, BOX_MAX);
     run->sealed = check;
     if (!run->snapshot)
         return OUT_OK;
@@ -223,7 +224,7 @@ enum outcome side_sealed(struct verify_run *run, const struct record *record, bo
     bool bad = false;
     struct sealed_box sealed;
     enum box_state state = BOX_MATCH;
-    struct verify_sealed *counts = &run->report.beside.sealed;
+    struct verify_sealed *counts = &run->report.side_checks.sealed;
     enum outcome outcome = OUT_OK;
     *broken = false;
     while (outcome == OUT_OK && secret_sealed_next(record->sealed, &at, &sealed, &bad)) {
@@ -243,8 +244,8 @@ static void sample_box(struct verify_run *run, const struct record *record,
                        const struct sealed_box *sealed, enum box_state state)
 {
     struct verify_sample *sample =
-        verify_report_sample_beside(&run->report, VERIFY_LIST_SEALED,
-                                    state == BOX_MISSING ? VERDICT_MISSING : VERDICT_DIFFERENT);
+        verify_report_sample_side(&run->report, VERIFY_LIST_SEALED,
+                                  state == BOX_MISSING ? VERDICT_MISSING : VERDICT_DIFFERENT);
     if (!sample)
         return;
     buf_reset(&run->key);
@@ -277,7 +278,7 @@ enum outcome side_sealed_recheck(struct verify_run *run, const struct record *re
     bool bad = false;
     struct sealed_box sealed;
     enum box_state state = BOX_MATCH;
-    struct verify_sealed *counts = &run->report.beside.sealed;
+    struct verify_sealed *counts = &run->report.side_checks.sealed;
     enum outcome outcome = OUT_OK;
     while (outcome == OUT_OK && run->sealed->vault &&
            secret_sealed_next(record->sealed, &at, &sealed, &bad)) {
@@ -293,8 +294,8 @@ enum outcome side_sealed_recheck(struct verify_run *run, const struct record *re
 }
 
 /* ---- storage file: what lies in the store's folder, file by file. The verdicts are over records
- * as they lie there (file_stored_open); this names the files that are not as they were written,
- * those that are not written yet, and what lies among them that is not the store's ---- */
+ * as they lie there (file_store_reader_open); this names the files that are not as they were
+ * written, those that are not written yet, and what lies among them that is not the store's ---- */
 
 static const char WHOLE[] = "its records are the same";
 
@@ -314,7 +315,7 @@ static void count_file(struct verify_files *counts, const struct file_found *fou
         counts->missing++;
         break;
     case FILE_UNOWNED:
-        counts->foreign++;
+        counts->unowned++;
         break;
     case FILE_UNREADABLE:
         counts->unreadable++;
@@ -345,15 +346,15 @@ static void take_file(void *owner, const struct file_found *found)
 {
     struct verify_run *run = owner;
     struct verify_report *report = &run->report;
-    count_file(&report->beside.files, found);
+    count_file(&report->side_checks.files, found);
     if (found->state == FILE_RIGHT)
         return;
     bool missing = found->state == FILE_MISSING || found->state == FILE_PENDING;
     struct verify_sample *sample =
-        verify_report_sample_beside(report, VERIFY_LIST_FILES,
-                                    missing                        ? VERDICT_MISSING
-                                    : found->state == FILE_UNOWNED ? VERDICT_EXTRA
-                                                                   : VERDICT_DIFFERENT);
+        verify_report_sample_side(report, VERIFY_LIST_FILES,
+                                  missing                        ? VERDICT_MISSING
+                                  : found->state == FILE_UNOWNED ? VERDICT_EXTRA
+                                                                 : VERDICT_DIFFERENT);
     if (!sample)
         return;
     sample->tenant = verify_report_copy(report, found->tenant);
@@ -367,6 +368,6 @@ enum outcome side_files(struct verify_run *run, struct error *err)
 {
     if (run->options.store || !store_of(run->settings)->has_files)
         return OUT_OK;
-    run->report.beside.files.compared = true;
-    return file_stored_walk(run->settings, &run->mappings, take_file, run, err);
+    run->report.side_checks.files.compared = true;
+    return file_store_reader_walk(run->settings, &run->mappings, take_file, run, err);
 }

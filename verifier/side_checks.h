@@ -1,14 +1,15 @@
 #ifndef DROVER_VERIFIER_SIDE_CHECKS_H
 #define DROVER_VERIFIER_SIDE_CHECKS_H
 
-/* The comparisons beside the source records' verdicts; what they find is in report.beside. All but
- * side_unexpected are of the settings' store: nothing of another one. */
+/* Side checks: comparisons besides the source records' verdicts; what they find is in
+ * report.side_checks. All but side_unexpected are of the settings' store: nothing of another one.
+ */
 
 #include "verifier/verify_internal.h"
 
 /* Places of the records that wait for their parents, into run->waiting; nothing without tables. */
 MUST_USE enum outcome side_pending(struct verify_run *run, struct error *err);
-/* Rows whose reference has no parent, in the snapshot of the cut; nothing without tables. */
+/* Rows whose reference has no parent, in the snapshot; nothing without tables. */
 MUST_USE enum outcome side_orphans(struct verify_run *run, struct error *err);
 /* Extra rows of tenants that the source does not have at all are told apart. After the last pass.
  */

@@ -13,10 +13,10 @@
 #include "common/policy/verify/verify_secrets.h"
 #include "verifier/expected.h"
 
-#define TENANT_MOST (64u << 10)
-#define PASSES_MOST 4096u
-#define MASKED_MOST (512u << 20)
-#define NAMES_MOST (64u << 20)
+#define TENANT_MAX (64u << 10)
+#define PASSES_MAX 4096u
+#define MASKED_MAX (512u << 20)
+#define NAMES_MAX (64u << 20)
 #define UNKNOWN_ENTITY BYTES_LITERAL("(none)")
 
 /* One reading of the files. Every pass reads all of them and keeps the keys of its range. */
@@ -160,7 +160,7 @@ static void expect(struct source_check *check, const struct record *record,
     struct diff_groups *groups = &run->report.groups;
     uint64_t ignored[VERDICT_COUNT] = {0}; /* the files' own repeats are no records of the topic */
     enum verdict verdict;
-    size_t file = check->file < DIFF_PARTITIONS_MOST ? check->file : DIFF_PARTITIONS_MOST - 1;
+    size_t file = check->file < DIFF_PARTITIONS_MAX ? check->file : DIFF_PARTITIONS_MAX - 1;
     struct diff_source source = {
         .key = key_of(run, record),
         .version = record->version,
@@ -192,7 +192,7 @@ static void take_record(struct source_check *check, const struct source_record *
         .source_key = found->source_key,
         .index = found->index,
         .user = found->user,
-        .storage_origin = found->storage_origin,
+        .localstorage_origin = found->localstorage_origin,
         .sequence = -1,
         .origin = {.line = found->line, .column = found->column},
     };
@@ -313,12 +313,12 @@ static enum outcome read_files(struct source_check *check, struct error *err)
  *   version    of the topic's newest record so far
  *   verdict    PENDING: no record of the topic has the key yet; MATCH: the newest says what the
  *              files say; OVERTAKEN: it says something else; GONE, ELSEWHERE: no file has the key
- *   looked     the files have the key, and partition and offset are its place there */
+ *   seen       the files have the key, and partition and offset are its place there */
 static void begin_topic(struct source_check *check)
 {
     size_t at = 0;
     for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
-        entry->looked = 1;
+        entry->seen = 1;
         entry->verdict = VERDICT_PENDING;
         entry->version = INT64_MIN;
         entry->deleted = 0;
@@ -366,7 +366,7 @@ static void take_other(struct source_check *check, const struct diff_key *key,
     struct diff_entry *entry = diff_find(&run->table, key);
     if (verdict != VERDICT_PENDING || !entry)
         return;
-    entry->looked = 0;
+    entry->seen = 0;
     entry->verdict = came_from_here(check, record) ? VERDICT_GONE : VERDICT_ELSEWHERE;
 }
 
@@ -409,7 +409,7 @@ static enum outcome answer(void *owner, const struct bus_message *message, struc
         return OUT_OK;
     struct diff_key key = key_of(run, &record);
     struct diff_entry *entry = diff_find(&run->table, &key);
-    if (!entry || !entry->looked) {
+    if (!entry || !entry->seen) {
         take_other(check, &key, &record, version, message);
         return OUT_OK;
     }
@@ -489,11 +489,11 @@ static void count_answers(struct source_check *check)
         uint64_t *counts = report->groups.items[entry->group].counts;
         enum verdict verdict =
             entry->verdict == VERDICT_PENDING ? VERDICT_UNPRODUCED : (enum verdict)entry->verdict;
-        if (verdict == VERDICT_MATCH || (!entry->looked && entry->deleted))
+        if (verdict == VERDICT_MATCH || (!entry->seen && entry->deleted))
             continue; /* what is deleted and in no file is as it should be */
         counts[verdict]++;
-        report->source_count += entry->looked;
-        if (entry->looked)
+        report->source_count += entry->seen;
+        if (entry->seen)
             sample_of_file(check, entry, verdict);
         else
             sample_of_topic(check, entry);
@@ -517,15 +517,15 @@ static enum outcome make_table(struct source_check *check, uint64_t records, str
  * all of its share of the memory, then the work is done in twice the passes. */
 static enum outcome make_room(struct source_check *check, struct error *err)
 {
-    size_t most = diff_capacity(VERIFY_TABLE_SHARE(check->run->settings->verify_memory));
-    if (check->pass != 0 || check->passes >= PASSES_MOST)
+    size_t max = diff_capacity(VERIFY_TABLE_SHARE(check->run->settings->verify_memory));
+    if (check->pass != 0 || check->passes >= PASSES_MAX)
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                          "the files' keys do not fit the memory planned for them");
     memset(check->rejected, 0, (check->run->mappings.count + 1) * sizeof *check->rejected);
     verify_report_forget(&check->run->report, VERDICT_REJECTED, 0);
     verify_report_forget(&check->run->report, VERDICT_AMBIGUOUS, check->ambiguous_before);
-    if (check->run->table.capacity < most)
-        return make_table(check, most, err);
+    if (check->run->table.capacity < max)
+        return make_table(check, max, err);
     check->passes *= 2;
     return OUT_OK;
 }
@@ -611,10 +611,10 @@ enum outcome source_check_run(struct verify_run *run, struct error *err)
     check.rejected = calloc(run->mappings.count + 1, sizeof *check.rejected);
     if (!check.rejected)
         abort();
-    buf_init(&check.tenant, TENANT_MOST);
-    buf_init(&check.id, TENANT_MOST);
-    buf_init(&check.masked, MASKED_MOST);
-    arena_init(&check.names, NAMES_MOST);
+    buf_init(&check.tenant, TENANT_MAX);
+    buf_init(&check.id, TENANT_MAX);
+    buf_init(&check.masked, MASKED_MAX);
+    arena_init(&check.names, NAMES_MAX);
     enum outcome outcome = open_keys(&check, err);
     if (outcome == OUT_OK)
         outcome = source_rules_init(&check.rules, run->settings, &run->mappings, err);

@@ -16,7 +16,7 @@
 #include "verifier/verify_session.h"
 
 #define BROKER_MS 15000 /* a broker may be silent at a question */
-#define TEXT_MOST (4u << 20)
+#define TEXT_MAX (4u << 20)
 
 static enum outcome print(struct bytes text, struct error *err)
 {
@@ -41,8 +41,8 @@ static enum outcome write_report(const struct settings *settings,
     struct buf json, text;
     char *path = NULL;
     struct error of_file = {0};
-    buf_init(&json, ANSWER_MOST);
-    buf_init(&text, TEXT_MOST);
+    buf_init(&json, ANSWER_MAX);
+    buf_init(&text, TEXT_MAX);
     verify_json_append_document(report, clock_unix_ms(), &json);
     enum outcome written =
         json.failed ? error_set(&of_file, OUT_FATAL, ERR_REPORT, "the report is too large")

@@ -2,14 +2,14 @@
 #define DROVER_VERIFIER_VERIFY_H
 
 /*
- * `drover verify`: one verification over Kafka and the store of the settings, at one cut.
+ * `drover verify`: one verification over Kafka and the store of the settings, at one snapshot.
  *
- *   snapshot ── checkpoints ── the cut: what the worker has committed
+ *   snapshot ── checkpoints ── the snapshot: what the worker has committed
  *      │                          │
- *      │        source topic ───► expected: last version per key below the cut
+ *      │        source topic ───► expected: last version per key below the snapshot
  *      └─────── tables, inverse mapping ► actual ──► verdicts ──► recheck ──► report
  *
- * Blocking, on the caller's thread. Worker receipts are hints and claims to be tested, never proof.
+ * Blocking, on the caller's thread. Worker receipts are hints to be tested, never proof.
  */
 
 #include "common/base/attributes.h"

@@ -56,11 +56,11 @@ struct verify_run {
     struct verify_mapping *items; /* as mappings.items */
     char source_topic[TOPIC_NAME_SIZE];
     char results_topic[TOPIC_NAME_SIZE];
-    char dlq_topic[TOPIC_NAME_SIZE];
+    char dead_letter_topic[TOPIC_NAME_SIZE];
 
     bool has_cells;               /* the store keeps rows, not documents alone */
     struct pg_snapshot *snapshot; /* of the settings' store, where it has tables; else NULL */
-    struct stored_reader *store;  /* any other: what is compared instead of tables */
+    struct store_reader *store;   /* any other: what is compared instead of tables */
 
     struct diff_table table;
     struct diff_dead dead;
@@ -92,11 +92,11 @@ bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant);
 const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity);
 /* Another reader of the store that is no table; the caller closes it. */
 MUST_USE enum outcome verify_run_open_store(const struct verify_run *run,
-                                            struct stored_reader **store, struct error *err);
+                                            struct store_reader **store, struct error *err);
 /* Where the store is by now, by partition of the source; a partition's low where it knows nothing.
  * Of `snapshot`, or of `store`. */
 MUST_USE enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_snapshot *snapshot,
-                                             struct stored_reader *store,
+                                             struct store_reader *store,
                                              struct verify_partition *partitions,
                                              struct error *err);
 size_t verify_run_bytes(const struct verify_run *run);

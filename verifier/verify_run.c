@@ -21,7 +21,7 @@ const struct verify_mapping *verify_run_mapping(const struct verify_run *run, st
     return NULL;
 }
 
-enum outcome verify_run_open_store(const struct verify_run *run, struct stored_reader **store,
+enum outcome verify_run_open_store(const struct verify_run *run, struct store_reader **store,
                                    struct error *err)
 {
     const struct verify_store *given = run->options.store;
@@ -47,35 +47,36 @@ static bool take_checkpoint(void *owner, int64_t partition, int64_t next)
     struct verify_report *report = &checkpoints->run->report;
     if (partition < 0 || (size_t)partition >= report->partition_count) {
         report->broken = true;
-        verify_report_warn(
-            report, "progress is stored for partition %" PRId64 ", which the topic does not have",
-            partition);
+        verify_report_warn(report,
+                           "a checkpoint is stored for partition %" PRId64
+                           ", which the topic does not have",
+                           partition);
         return true;
     }
     struct verify_partition *at = &checkpoints->partitions[partition];
     if (next > at->low)
-        at->cut = next;
+        at->snapshot_end = next;
     return true;
 }
 
 enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_snapshot *snapshot,
-                                    struct stored_reader *store,
-                                    struct verify_partition *partitions, struct error *err)
+                                    struct store_reader *store, struct verify_partition *partitions,
+                                    struct error *err)
 {
     const char *group = run->settings->group;
     struct checkpoints checkpoints = {run, partitions};
     enum outcome outcome = OUT_OK;
     size_t count = run->report.partition_count;
     for (size_t i = 0; i < count; i++)
-        partitions[i].cut = partitions[i].low;
+        partitions[i].snapshot_end = partitions[i].low;
     if (snapshot)
         return pg_snapshot_checkpoints(snapshot, group, run->source_topic, take_checkpoint,
                                        &checkpoints, err);
     for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
         int64_t next = -1;
-        outcome = store->ops->progress(store, group, run->source_topic, (int32_t)i, &next, err);
+        outcome = store->ops->checkpoint(store, group, run->source_topic, (int32_t)i, &next, err);
         if (next > partitions[i].low)
-            partitions[i].cut = next;
+            partitions[i].snapshot_end = next;
     }
     return outcome;
 }
@@ -83,8 +84,8 @@ enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_snapshot *
 size_t verify_run_bytes(const struct verify_run *run)
 {
     return run->table.capacity * sizeof *run->table.entries +
-           run->dead.capacity * sizeof *run->dead.letters +
-           run->waiting.capacity * sizeof *run->waiting.letters +
+           run->dead.capacity * sizeof *run->dead.dead_letters +
+           run->waiting.capacity * sizeof *run->waiting.dead_letters +
            run->pending_room * sizeof *run->pending + run->holes.room * sizeof *run->holes.items +
            run->receipts_bytes;
 }

@@ -63,8 +63,8 @@ static enum outcome name_topics(struct verify_run *run, struct error *err)
         outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS,
                                run->results_topic, err);
     if (outcome == OUT_OK)
-        outcome =
-            topic_format(settings->prefix, settings->migration, TOPIC_DLQ, run->dlq_topic, err);
+        outcome = topic_format(settings->prefix, settings->migration, TOPIC_DEAD_LETTERS,
+                               run->dead_letter_topic, err);
     return outcome;
 }
 
@@ -164,14 +164,14 @@ static void check_ends(struct verify_run *run)
     struct verify_report *report = &run->report;
     for (size_t i = 0; i < report->partition_count; i++) {
         struct verify_partition *at = &report->partitions[i];
-        if (at->cut <= at->high)
+        if (at->snapshot_end <= at->high)
             continue;
         report->broken = true;
         verify_report_warn(report,
                            "%s-%d ends at %" PRId64 ", but the group has committed %" PRId64
                            ": the topic was made anew, or is another one",
-                           run->source_topic, at->partition, at->high, at->cut);
-        at->cut = at->high;
+                           run->source_topic, at->partition, at->high, at->snapshot_end);
+        at->snapshot_end = at->high;
     }
 }
 
@@ -251,7 +251,7 @@ static enum outcome make_table(struct verify_run *run, struct error *err)
     size_t bytes = VERIFY_TABLE_SHARE(run->memory_max);
     uint64_t below = 0, all = 0;
     for (size_t i = 0; i < report->partition_count; i++) {
-        below += (uint64_t)(report->partitions[i].cut - report->partitions[i].low);
+        below += (uint64_t)(report->partitions[i].snapshot_end - report->partitions[i].low);
         all += (uint64_t)(report->partitions[i].high - report->partitions[i].low);
     }
     if (run->options.read_once) {
@@ -286,8 +286,8 @@ enum outcome verify_session_feed(struct verify_session *session, const int64_t *
     struct verify_run *run = &session->run;
     struct verify_report *report = &run->report;
     for (size_t i = 0; ends && i < report->partition_count; i++)
-        if (ends[i] > report->partitions[i].cut)
-            report->partitions[i].cut = ends[i];
+        if (ends[i] > report->partitions[i].snapshot_end)
+            report->partitions[i].snapshot_end = ends[i];
     enum outcome outcome = dead_letters_read(run, err);
     if (outcome == OUT_OK && !session->fed)
         outcome = begin(run, err);
@@ -307,7 +307,7 @@ int64_t verify_session_fed(const struct verify_session *session, enum topic_kind
 {
     const struct verify_run *run = &session->run;
     const struct verify_cursor *cursor =
-        kind == TOPIC_DLQ ? &run->dead_cursor : &run->receipts_cursor;
+        kind == TOPIC_DEAD_LETTERS ? &run->dead_cursor : &run->receipts_cursor;
     if (kind == TOPIC_SOURCE)
         return run->fed[partition];
     return (size_t)partition < cursor->count ? cursor->next[partition] : 0;
@@ -319,18 +319,18 @@ size_t verify_session_bytes(const struct verify_session *session)
 }
 
 void verify_session_note_produced(struct verify_session *session,
-                                  const struct produce_ledger *ledger)
+                                  const struct produce_counters *counters)
 {
     struct verify_report *report = &session->run.report;
-    for (size_t i = 0; i < PRODUCE_CODES_MOST && !ledger->failed_sources; i++)
-        if (ledger->by_code[i]) /* else they count the sources as well */
+    for (size_t i = 0; i < PRODUCE_CODES_MAX && !counters->failed_sources; i++)
+        if (counters->by_code[i]) /* else they count the sources as well */
             verify_report_count_code(report, VERDICT_REJECTED, (enum error_code)i,
-                                     ledger->by_code[i]);
-    if (!ledger->failed_sources)
+                                     counters->by_code[i]);
+    if (!counters->failed_sources)
         return;
     report->broken = true;
     verify_report_warn(report, "%" PRIu64 " sources could not be read whole",
-                       ledger->failed_sources);
+                       counters->failed_sources);
 }
 
 /* ---- concluding -------------------------------------------------------------------------- */

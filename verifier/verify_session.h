@@ -25,10 +25,10 @@
 #include "common/io/settings.h"
 #include "common/model/mapping/mapping_set.h"
 #include "common/model/message/topic.h"
-#include "common/policy/produce_ledger.h"
+#include "common/policy/produce_counters.h"
 #include "common/policy/verify/verify_report.h"
 #include "common/port/bus.h"
-#include "common/port/stored.h"
+#include "common/port/store_reader.h"
 
 struct verify_session;
 
@@ -37,7 +37,7 @@ struct verify_store {
     /* A reader of all that it holds by now, from its beginning, which the session closes: one a
      * pass, one for the recheck. It may give json and cells, json alone, or given_back (with `key`
      * instead of texts). */
-    enum outcome (*open)(void *owner, struct stored_reader **reader, struct error *err);
+    enum outcome (*open)(void *owner, struct store_reader **reader, struct error *err);
     /* Whether the record at this place of the source topic waits for its parents by now; NULL: none
      * ever does. */
     bool (*is_pending)(void *owner, int32_t partition, int64_t offset);
@@ -99,7 +99,7 @@ size_t verify_session_bytes(const struct verify_session *session);
  * were rejected, and that sources could not be read whole, which makes the report broken. Once,
  * before conclude; where a process has the books. */
 void verify_session_note_produced(struct verify_session *session,
-                                  const struct produce_ledger *ledger);
+                                  const struct produce_counters *counters);
 
 /* Reads the store, judges, and completes the report. Messages beyond what was fed are counted as
  * lagging. Once. */

@@ -1,8 +1,8 @@
 /*
  * A partition's current batch: dead letters first, then the sink, then receipts. One batch a
- * partition at a time; lanes go round the partitions. What is read but not written is budgeted:
- * above the budget fetching pauses, below half of it goes on (the gap between keeps a pause rare,
- * because librdkafka throws its fetched messages away with each).
+ * partition at a time; connections go round the partitions. What is read but not written is
+ * budgeted: above the budget fetching pauses, below half of it goes on (the gap between keeps a
+ * pause rare, because librdkafka throws its fetched messages away with each).
  */
 
 #include <assert.h>
@@ -36,7 +36,7 @@ static bool take_next(struct partition *partition)
         partition->queue_last = NULL;
     batch->next = NULL;
     partition->current = batch;
-    partition->letters_sent = false;
+    partition->dead_letters_sent = false;
     partition->retry_at_ms = 0;
     return true;
 }
@@ -46,11 +46,11 @@ static bool passes_gate(struct worker *worker, struct partition *partition)
 {
     struct error err;
     struct batch *batch = partition->current;
-    if (!partition->letters_sent) {
-        if (outbox_is_full(worker->letters))
+    if (!partition->dead_letters_sent) {
+        if (outbox_is_full(worker->dead_letters))
             return false;
-        partition->letters_sent = true;
-        letters_send(partition);
+        partition->dead_letters_sent = true;
+        dead_letters_send(partition);
         if (partition->current != batch) /* one can never be sent: the partition was halted */
             return false;
     }
@@ -60,7 +60,7 @@ static bool passes_gate(struct worker *worker, struct partition *partition)
     return outcome == OUT_OK;
 }
 
-/* One step of one partition; true when it took a lane. */
+/* One step of one partition; true when it took a connection. */
 static bool advance(struct worker *worker, struct partition *partition, uint64_t now_ms)
 {
     if (partition->state != PARTITION_READING || (!partition->current && !take_next(partition)))
@@ -117,14 +117,14 @@ static void set_paused(struct worker *worker, bool paused)
 static bool is_over(const struct worker *worker)
 {
     return worker->in_flight_bytes > worker->settings->work_memory ||
-           outbox_is_full(worker->letters) || outbox_is_full(worker->results) ||
+           outbox_is_full(worker->dead_letters) || outbox_is_full(worker->results) ||
            (worker->stage && redis_stage_is_full(worker->stage));
 }
 
 static bool is_well_under(const struct worker *worker)
 {
     return worker->in_flight_bytes < worker->settings->work_memory / 2 &&
-           outbox_has_room(worker->letters) && outbox_has_room(worker->results) &&
+           outbox_has_room(worker->dead_letters) && outbox_has_room(worker->results) &&
            (!worker->stage || redis_stage_has_room(worker->stage));
 }
 
@@ -177,10 +177,10 @@ static void check_limits(struct worker *worker)
 {
     struct error err;
     uint64_t dead = worker->counts.classes[CLASS_DEAD];
-    if (worker->settings->dead_most && dead > worker->settings->dead_most) {
+    if (worker->settings->dead_max && dead > worker->settings->dead_max) {
         error_set(&err, OUT_FATAL, ERR_TOO_MANY_DEAD,
                   "%" PRIu64 " records were dead-lettered, %" PRIu64 " are allowed", dead,
-                  worker->settings->dead_most);
+                  worker->settings->dead_max);
         worker_fail(worker, &err);
     } else if (worker->settings->breaker &&
                worker->counts.dead_in_a_row >= worker->settings->breaker) {
@@ -210,14 +210,14 @@ static void on_written(struct partition *partition, struct batch *batch)
         return;
     }
     backoff_reset(&partition->backoff);
-    if (!batch->second_look)
+    if (!batch->redelivered)
         partition->next_offset = batch->fence.end;
     if (worker->stage)
         redis_stage_take(worker->stage, batch, partition->redis_next);
     else
         partition->redis_next = partition->next_offset;
     pending_children_note(worker->pending, batch);
-    bool counted = !batch->second_look;
+    bool counted = !batch->redelivered;
     if (counted)
         count_classes(worker, batch);
     partition->current = NULL;
@@ -256,8 +256,8 @@ static void on_refused(struct partition *partition, struct batch *batch, const s
         partition->state = PARTITION_FENCED;
         return;
     }
-    if (err->code == ERR_PROGRESS && worker->store->may_forget) {
-        log_error(LOG_WARN, "progress.lost", err);
+    if (err->code == ERR_CHECKPOINT && worker->store->may_forget) {
+        log_error(LOG_WARN, "checkpoint.lost", err);
         membership_claim_again(worker);
         return;
     }

@@ -33,7 +33,8 @@ static bool check_sequence(struct partition *partition, const struct envelope *e
     struct worker *worker = partition->worker;
     struct bytes run;
     int64_t missing, sequence = envelope_sequence(envelope, &run);
-    if (offset < partition->look_until) /* the stored numbers are those behind look_until */
+    if (offset <
+        partition->redelivered_until) /* the stored numbers are those behind redelivered_until */
         return true;
     switch (sequence_see(&partition->sequences, run, sequence, &missing)) {
     case SEQUENCE_REPEAT:
@@ -65,12 +66,14 @@ static void open_batch(struct partition *partition, int64_t offset)
 {
     if (partition->open)
         return;
-    if (offset >= partition->look_until && partition->batch_start < partition->look_until)
-        partition->batch_start = partition->look_until; /* the last offsets below it are holes */
+    if (offset >= partition->redelivered_until &&
+        partition->batch_start < partition->redelivered_until)
+        partition->batch_start =
+            partition->redelivered_until; /* the last offsets below it are holes */
     partition->open = partition_new_batch(partition->worker);
     partition->open->owner = partition;
     partition->open->fence.start = partition->batch_start;
-    partition->open->second_look = partition->batch_start < partition->look_until;
+    partition->open->redelivered = partition->batch_start < partition->redelivered_until;
 }
 
 /* What is stored with the batch: the runs' numbers behind it, and where reading begins again for
@@ -149,7 +152,7 @@ static void add_message(struct partition *partition, const struct bus_arrival *a
     worker->in_flight_bytes += held;
     partition->position = arrival->offset + 1;
     worker->counts.polled++;
-    if (is_full(worker, batch) || partition->position == partition->look_until)
+    if (is_full(worker, batch) || partition->position == partition->redelivered_until)
         intake_close(partition);
 }
 
@@ -157,7 +160,7 @@ static void add_message(struct partition *partition, const struct bus_arrival *a
  * offset below may be hidden by a transaction's or compaction's hole.) */
 static void close_at_bounds(struct partition *partition, int64_t offset)
 {
-    const int64_t bounds[] = {partition->look_until, partition->receipts_from};
+    const int64_t bounds[] = {partition->redelivered_until, partition->receipts_from};
     for (int i = 0; i < 2; i++)
         if (partition->open && partition->open->fence.start < bounds[i] && offset >= bounds[i])
             intake_close(partition);

@@ -61,7 +61,7 @@ static void begin_leave(struct worker *worker)
 {
     uint64_t now_ms = clock_now_ms(worker->clock);
     worker->sink = NULL;
-    worker->progress = NULL;
+    worker->checkpoint = NULL;
     worker->stage = NULL;
     worker->pending = NULL;
     worker->stalls = NULL;
@@ -96,9 +96,9 @@ static void close_stores(struct worker *worker)
         worker->open_parts++;
         sink_close(worker->sink, on_closed);
     }
-    if (worker->progress) {
+    if (worker->checkpoint) {
         worker->open_parts++;
-        progress_close(worker->progress, on_closed);
+        checkpoint_close(worker->checkpoint, on_closed);
     }
     if (worker->stage) {
         worker->open_parts++;
@@ -128,7 +128,7 @@ static void begin_release(struct worker *worker)
     worker_enter(worker, WORKER_RELEASING, RELEASE_MS);
     if (worker->consumer)
         membership_commit(worker);
-    if (worker->progress)
+    if (worker->checkpoint)
         membership_release(worker);
     if (worker->revoking)
         bus_consumer_give_up(worker->consumer);
@@ -146,7 +146,7 @@ static bool is_over(const struct worker *worker)
     case WORKER_FLUSHING:
         return !worker->results || outbox_is_empty(worker->results);
     case WORKER_RELEASING:
-        return !worker->progress || progress_is_idle(worker->progress);
+        return !worker->checkpoint || checkpoint_is_idle(worker->checkpoint);
     default: /* it ends by itself */
         return false;
     }
@@ -218,7 +218,7 @@ static void lose_store(struct worker *worker, const struct error *err)
     log_away(worker->store->away, err);
 }
 
-static void on_progress_error(void *owner, const struct error *err)
+static void on_checkpoint_error(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
     if (err->outcome == OUT_FATAL)
@@ -262,20 +262,20 @@ static void on_released(void *owner, int32_t partition)
 }
 
 static const struct worker_events EVENTS = {
-    .sink = {letters_on_rejected, flow_on_done, on_sink_ready, on_store_state, view_message},
-    .progress = {on_checked, membership_on_claimed, on_released, on_progress_error},
+    .sink = {dead_letters_on_rejected, flow_on_done, on_sink_ready, on_store_state, view_message},
+    .checkpoint = {on_checked, membership_on_claimed, on_released, on_checkpoint_error},
     .on_closed = on_store_closed,
 };
 
 void worker_turn(struct worker *worker)
 {
-    bool sends = worker->results && worker->letters && worker->phase < WORKER_CLOSING;
+    bool sends = worker->results && worker->dead_letters && worker->phase < WORKER_CLOSING;
     if (sends)
-        outbox_turn(worker->letters);
+        outbox_turn(worker->dead_letters);
     flow_check_budget(worker);
     flow_pump(worker);
     if (sends) {
-        outbox_turn(worker->letters);
+        outbox_turn(worker->dead_letters);
         outbox_turn(worker->results);
     }
 }
@@ -342,8 +342,8 @@ static enum outcome name_things(struct worker *worker, struct error *err)
         outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS,
                                worker->results_topic, err);
     if (outcome == OUT_OK)
-        outcome = topic_format(settings->prefix, settings->migration, TOPIC_DLQ,
-                               worker->letters_topic, err);
+        outcome = topic_format(settings->prefix, settings->migration, TOPIC_DEAD_LETTERS,
+                               worker->dead_letters_topic, err);
     return outcome;
 }
 
@@ -353,13 +353,13 @@ static void check_room(struct worker *worker)
 {
     struct error err;
     int64_t source = bus_message_limit(worker->bus, worker->source, LIMIT_MS);
-    int64_t letters = bus_message_limit(worker->bus, worker->letters_topic, LIMIT_MS);
-    if (source < 0 || letters < 0 || letters >= source + DEAD_LETTER_ADDED_BYTES)
+    int64_t dead_letters = bus_message_limit(worker->bus, worker->dead_letters_topic, LIMIT_MS);
+    if (source < 0 || dead_letters < 0 || dead_letters >= source + DEAD_LETTER_ADDED_BYTES)
         return;
-    error_set(&err, OUT_REJECT, ERR_LETTER_SIZE,
+    error_set(&err, OUT_REJECT, ERR_DEAD_LETTER_SIZE,
               "a dead letter may be too large: %s takes %" PRId64
               " bytes, the source topic %" PRId64,
-              worker->letters_topic, letters, source);
+              worker->dead_letters_topic, dead_letters, source);
     error_hint(&err, "raise its max.message.bytes to %" PRId64, source + DEAD_LETTER_ROOM_BYTES);
     log_error(LOG_WARN, "dead_letters.room", &err);
 }
@@ -390,8 +390,9 @@ static enum outcome open_topics(struct worker *worker, struct error *err)
         outcome = outbox_open(worker->bus, worker->results_topic, START_MS, settings->outbox_bytes,
                               receipts_on_told, worker, &worker->results, err);
     if (outcome == OUT_OK)
-        outcome = outbox_open(worker->bus, worker->letters_topic, START_MS, settings->outbox_bytes,
-                              letters_on_told, worker, &worker->letters, err);
+        outcome =
+            outbox_open(worker->bus, worker->dead_letters_topic, START_MS, settings->outbox_bytes,
+                        dead_letters_on_told, worker, &worker->dead_letters, err);
     if (outcome != OUT_OK)
         return outcome;
     worker->partitions = calloc((size_t)worker->partition_total, sizeof *worker->partitions);
@@ -449,7 +450,7 @@ void worker_start(struct worker *worker)
 void worker_free(struct worker *worker)
 {
     outbox_close(worker->results, free);
-    outbox_close(worker->letters, free);
+    outbox_close(worker->dead_letters, free);
     partitions_let_go(worker);
     while (worker->made) {
         struct batch *batch = worker->made;

@@ -17,7 +17,7 @@
 
 #define REVOKE_MS 5000 /* fault row K01 */
 
-static int64_t least(int64_t a, int64_t b)
+static int64_t min(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
@@ -34,7 +34,7 @@ static void claim(struct worker *worker, int32_t number)
     worker->held[number] = true;
     worker->held_count++;
     worker->claims_waiting++;
-    progress_claim(worker->progress, number);
+    checkpoint_claim(worker->checkpoint, number);
 }
 
 void membership_on_assigned(void *owner, const int32_t *partitions, size_t count)
@@ -115,32 +115,32 @@ static void halt_without_sequences(struct partition *partition)
 static bool take_sequences(struct partition *partition, struct bytes stored)
 {
     struct log_place place;
-    bool good = sequence_parse(stored, &partition->sequences, &place);
-    if (!good && partition->worker->settings->accept_gap) {
+    bool ok = sequence_parse(stored, &partition->sequences, &place);
+    if (!ok && partition->worker->settings->accept_gap) {
         log_line(LOG_WARN, "sequences.given_up", "partition=%d", partition->number);
         memset(&partition->sequences, 0, sizeof partition->sequences);
         place = LOG_PLACE_NONE;
-        good = true;
+        ok = true;
     }
     partition->position = log_clock_start(&partition->log, partition->wanted, &place);
-    return good;
+    return ok;
 }
 
-void membership_on_claimed(void *owner, int32_t number, const struct progress_row *row)
+void membership_on_claimed(void *owner, int32_t number, const struct checkpoint_row *row)
 {
     struct worker *worker = owner;
     struct partition *partition = &worker->partitions[number];
     if (!worker->held[number] || partition->state != PARTITION_CLAIMING || worker->revoking)
         return;
     partition->epoch = row->epoch;
-    partition->next_offset = partition->look_until = row->next_offset;
+    partition->next_offset = partition->redelivered_until = row->next_offset;
     partition->results_next = partition->results_stored = row->results_next;
     partition->receipts_from = row->results_next;
     /* only hybrid has a Redis that may be behind */
     partition->redis_next = worker->stage ? row->redis_next : row->next_offset;
-    partition->redis_stored = row->redis_next;
+    partition->redis_store_reader = row->redis_next;
     partition->wanted = partition->batch_start =
-        least(least(row->next_offset, row->results_next), partition->redis_next);
+        min(min(row->next_offset, row->results_next), partition->redis_next);
     bool known = take_sequences(partition, row->sequences);
     log_line(LOG_INFO, "partition.claimed",
              "partition=%d epoch=%" PRId64 " next=%" PRId64 " from=%" PRId64, number, row->epoch,
@@ -206,12 +206,12 @@ void membership_release(struct worker *worker)
             continue;
         partition_drop(partition);
         if (partition->state != PARTITION_CLAIMING)
-            progress_release(worker->progress, i, partition->epoch,
-                             partition_redis_next(partition, partition->redis_next),
-                             partition->results_next);
+            checkpoint_release(worker->checkpoint, i, partition->epoch,
+                               partition_redis_next(partition, partition->redis_next),
+                               partition->results_next);
         worker->held[i] = false;
     }
-    progress_forget_claims(worker->progress);
+    checkpoint_forget_claims(worker->checkpoint);
     worker->held_count = worker->claims_waiting = 0;
 }
 

@@ -30,7 +30,7 @@ struct outbox {
     struct bus_sender *sender;
     outbox_told told;
     void *owner;
-    size_t most, bytes;
+    size_t max, bytes;
     struct queue unsent, sent, reported;
     bool turning;
 };
@@ -82,7 +82,7 @@ static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t 
     note(entry, outcome, err);
 }
 
-enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t most,
+enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t max,
                          outbox_told told, void *owner, struct outbox **out, struct error *err)
 {
     struct outbox *outbox = calloc(1, sizeof *outbox);
@@ -90,7 +90,7 @@ enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, siz
         abort();
     outbox->told = told;
     outbox->owner = owner;
-    outbox->most = most;
+    outbox->max = max;
     enum outcome outcome =
         bus_open_sender(bus, topic, 0, timeout_ms, on_delivered, outbox, &outbox->sender, err);
     if (outcome != OUT_OK) {
@@ -135,7 +135,7 @@ int32_t outbox_partitions(const struct outbox *outbox)
     return bus_sender_partitions(outbox->sender);
 }
 
-size_t outbox_message_most(const struct outbox *outbox)
+size_t outbox_message_max(const struct outbox *outbox)
 {
     return bus_sender_message_max(outbox->sender);
 }
@@ -235,12 +235,12 @@ void outbox_turn(struct outbox *outbox)
 
 bool outbox_is_full(const struct outbox *outbox)
 {
-    return outbox->bytes > outbox->most;
+    return outbox->bytes > outbox->max;
 }
 
 bool outbox_has_room(const struct outbox *outbox)
 {
-    return outbox->bytes < outbox->most / 2;
+    return outbox->bytes < outbox->max / 2;
 }
 
 bool outbox_is_empty(const struct outbox *outbox)

@@ -29,7 +29,7 @@ typedef void (*outbox_told)(void *owner, void *item, enum outcome outcome, const
 
 /* Checks that the topic exists; waits at most timeout_ms for a broker (bus_open_sender). `most`:
  * bytes not yet acknowledged above which the outbox is full. */
-MUST_USE enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t most,
+MUST_USE enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t max,
                                   outbox_told told, void *owner, struct outbox **outbox,
                                   struct error *err);
 /* NULL is allowed. What is not acknowledged is dropped and not told; `drop` (or NULL) gets the item
@@ -38,7 +38,7 @@ void outbox_close(struct outbox *outbox, void (*drop)(void *item));
 
 int32_t outbox_partitions(const struct outbox *outbox);
 /* Bytes of the largest message (message_size) that topic and client take, as far as is known. */
-size_t outbox_message_most(const struct outbox *outbox);
+size_t outbox_message_max(const struct outbox *outbox);
 /* Readable when the client has something to tell: then call outbox_turn. -1: there is none. */
 int outbox_fd(struct outbox *outbox);
 

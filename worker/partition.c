@@ -77,7 +77,7 @@ void partition_drop(struct partition *partition)
 
 void partition_orphan(struct worker *worker, struct batch *batch)
 {
-    if (!batch->in_sink && batch->letters_pending == 0)
+    if (!batch->in_sink && batch->dead_letters_pending == 0)
         partition_recycle(worker, batch);
 }
 

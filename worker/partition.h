@@ -26,24 +26,25 @@ struct partition {
     int32_t number;
     enum partition_state state;
     int64_t epoch;
-    int64_t position;       /* next offset to take from Kafka */
-    int64_t wanted;         /* what lies below it is read to set the clock, and nothing else */
-    int64_t batch_start;    /* start of the next batch to be opened */
-    int64_t look_until;     /* offsets below are in the store already: second look, receipts only */
-    int64_t receipts_from;  /* offsets below have their receipts */
-    int64_t next_offset;    /* committed in the store */
-    int64_t redis_next;     /* hybrid: in Redis up to here; else next_offset */
-    int64_t redis_stored;   /* the same, as the store knows it */
-    int64_t results_next;   /* receipts acknowledged up to here */
-    int64_t results_stored; /* the same, as the store knows it */
+    int64_t position;    /* next offset to take from Kafka */
+    int64_t wanted;      /* what lies below it is read to set the clock, and nothing else */
+    int64_t batch_start; /* start of the next batch to be opened */
+    int64_t
+        redelivered_until; /* offsets below are in the store already: redelivered, receipts only */
+    int64_t receipts_from; /* offsets below have their receipts */
+    int64_t next_offset;   /* committed in the store */
+    int64_t redis_next;    /* hybrid: in Redis up to here; else next_offset */
+    int64_t redis_store_reader; /* the same, as the store knows it */
+    int64_t results_next;       /* receipts acknowledged up to here */
+    int64_t results_stored;     /* the same, as the store knows it */
     struct sequences sequences;
     struct log_clock log; /* versions of messages that bring none */
     struct batch *open;
     struct batch *queue_first, *queue_last;
     struct batch *current;
-    bool at_end;          /* Kafka had nothing more behind the last message taken */
-    bool letters_sent;    /* of `current`, for what was dead before the sink */
-    bool receipts_broken; /* one could not be sent: results_next stays until the next claim */
+    bool at_end;            /* Kafka had nothing more behind the last message taken */
+    bool dead_letters_sent; /* of `current`, for what was dead before the sink */
+    bool receipts_broken;   /* one could not be sent: results_next stays until the next claim */
     struct backoff backoff;
     uint64_t retry_at_ms; /* `current` waits until then */
     bool paused;
@@ -57,7 +58,7 @@ struct batch *partition_new_batch(struct worker *worker);
 void partition_recycle(struct worker *worker, struct batch *batch);
 /* Drops everything a partition holds; a batch with the sink is orphaned and recycled when done. */
 void partition_drop(struct partition *partition);
-/* Recycles a batch whose partition was given up, once neither sink nor letters refer to it. */
+/* Recycles a batch whose partition was given up, once neither sink nor dead letters refer to it. */
 void partition_orphan(struct worker *worker, struct batch *batch);
 /* Nothing more is taken of it. When it was the last one, the worker fails. */
 void partition_halt(struct partition *partition, const struct error *err);

@@ -33,9 +33,9 @@ struct pending_children {
     enum phase phase;
     bool is_last;
     uint64_t next_ms;
-    bool parked; /* since the last sweep began */
-    bool more;   /* the last sweep could not tell all */
-    bool known;  /* `waiting` is what a sweep saw */
+    bool new_pending; /* since the last sweep began */
+    bool more;        /* the last sweep could not tell all */
+    bool known;       /* `waiting` is what a sweep saw */
     uint64_t waiting;
     bool mirrored;          /* some of the round were given to Redis, */
     uint64_t mark;          /* the last one of them as this */
@@ -55,10 +55,10 @@ bool pending_children_are_needed(const struct worker *worker)
     return false;
 }
 
-static void on_message_told(struct pending_children *children, bool good)
+static void on_message_told(struct pending_children *children, bool ok)
 {
     children->messages_on_way--;
-    children->messages_broken = children->messages_broken || !good;
+    children->messages_broken = children->messages_broken || !ok;
 }
 
 struct pending_children *pending_children_new(struct worker *worker)
@@ -80,7 +80,7 @@ static void end_round(struct pending_children *children)
 {
     pending_end_round(children->port);
     children->phase = PHASE_IDLE;
-    bool some = children->waiting || children->parked || children->more || !children->known;
+    bool some = children->waiting || children->new_pending || children->more || !children->known;
     children->next_ms = clock_now_ms(children->worker->clock) + (some ? SWEEP_MS : REST_MS);
 }
 
@@ -124,7 +124,7 @@ static void tell(struct pending_children *children)
     children->phase = PHASE_TELLING;
     children->messages_broken = false;
     for (size_t i = 0; i < result->orphan_count; i++) {
-        if (letters_send_orphan(children->worker, &result->orphans[i], &err) == OUT_OK) {
+        if (dead_letters_send_orphan(children->worker, &result->orphans[i], &err) == OUT_OK) {
             children->messages_on_way++;
             continue;
         }
@@ -234,7 +234,7 @@ void pending_children_note(struct pending_children *children, const struct batch
 {
     if (!children || batch_count(batch, CLASS_WAITING) == 0)
         return;
-    children->parked = true;
+    children->new_pending = true;
     uint64_t soon_ms = clock_now_ms(children->worker->clock) + SWEEP_MS;
     if (children->next_ms > soon_ms)
         children->next_ms = soon_ms;
@@ -247,7 +247,7 @@ void pending_children_tick(struct pending_children *children, uint64_t now_ms)
     after_telling(children);
     if (children->phase != PHASE_IDLE || now_ms < children->next_ms)
         return;
-    children->parked = children->known = false;
+    children->new_pending = children->known = false;
     children->is_last = children->worker->settings->until_end || work_nothing_comes();
     children->phase = PHASE_SWEEPING;
     pending_sweep(children->port, children->is_last);
@@ -255,8 +255,8 @@ void pending_children_tick(struct pending_children *children, uint64_t now_ms)
 
 bool pending_children_are_settled(const struct pending_children *children)
 {
-    return !children || (children->phase == PHASE_IDLE && children->known && !children->parked &&
-                         !children->more && children->waiting == 0);
+    return !children || (children->phase == PHASE_IDLE && children->known &&
+                         !children->new_pending && !children->more && children->waiting == 0);
 }
 
 void pending_children_free(struct pending_children *children)

@@ -26,7 +26,7 @@ void pending_children_use(struct pending_children *children, struct pending *por
 void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner));
 /* Without closing: of a worker that is given up. NULL is allowed. */
 void pending_children_free(struct pending_children *children);
-/* Some of a batch's records were parked. NULL: there are none. */
+/* Some of a batch's records became pending. NULL: there are none. */
 void pending_children_note(struct pending_children *children, const struct batch *batch);
 void pending_children_tick(struct pending_children *children, uint64_t now_ms);
 /* Nothing waits any more, as far as is known. */

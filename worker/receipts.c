@@ -17,7 +17,7 @@
 #include "worker/worker.h"
 
 /* A message of a receipt has at most this many bytes; less when the topic takes less. */
-#define PART_MOST ((size_t)512 << 10)
+#define PART_MAX ((size_t)512 << 10)
 #define PART_AROUND 64 /* its key and header */
 
 /* What is noted of a receipt's message on its way: where the watermark moves when it has arrived;
@@ -111,7 +111,7 @@ void receipts_send_settled(struct worker *worker, int64_t round, struct settled_
     if (!way)
         abort();
     *way = (struct receipt_way){SETTLED_PARTITION, 0, 0};
-    buf_init(&text, PART_MOST);
+    buf_init(&text, PART_MAX);
     receipt_append_settled(&text, &receipt);
     struct message_view message = {.key = BYTES_LITERAL("settled"),
                                    .value = buf_view(&text),
@@ -144,13 +144,13 @@ static void put_receipt(struct partition *partition, const struct receipt *recei
 {
     struct buf text;
     struct receipt_cursor cursor = {0};
-    size_t most = outbox_message_most(partition->worker->results);
-    most = most > PART_MOST ? PART_MOST : most;
-    most = most > PART_AROUND ? most - PART_AROUND : 0;
-    buf_init(&text, 2 * PART_MOST); /* what has no list is not cut */
+    size_t max = outbox_message_max(partition->worker->results);
+    max = max > PART_MAX ? PART_MAX : max;
+    max = max > PART_AROUND ? max - PART_AROUND : 0;
+    buf_init(&text, 2 * PART_MAX); /* what has no list is not cut */
     do {
         buf_reset(&text);
-        receipt_append_part(&text, receipt, most, &cursor);
+        receipt_append_part(&text, receipt, max, &cursor);
         put_part(partition, &text, cursor.more ? -1 : receipt->next);
     } while (cursor.more);
     buf_free(&text);
@@ -217,12 +217,12 @@ void receipts_store(struct partition *partition)
 {
     bool idle = !partition->current && !partition->queue_first;
     bool moved = partition->results_next > partition->results_stored ||
-                 partition->redis_next > partition->redis_stored;
+                 partition->redis_next > partition->redis_store_reader;
     if (!idle || !moved)
         return;
     partition->results_stored = partition->results_next;
-    partition->redis_stored = partition->redis_next;
-    progress_stages(partition->worker->progress, partition->number, partition->epoch,
-                    partition_redis_next(partition, partition->redis_next),
-                    partition->results_next);
+    partition->redis_store_reader = partition->redis_next;
+    checkpoint_advance(partition->worker->checkpoint, partition->number, partition->epoch,
+                       partition_redis_next(partition, partition->redis_next),
+                       partition->results_next);
 }

@@ -23,19 +23,19 @@ static size_t halted_count(const struct worker *worker)
     return count;
 }
 
-/* Of those this worker parked; another one may have settled them. */
+/* Of those this worker keeps as pending; another one may have settled them. */
 static uint64_t waiting_count(const struct worker *worker)
 {
-    uint64_t parked = worker->counts.classes[CLASS_WAITING];
-    return parked > worker->counts.settled ? parked - worker->counts.settled : 0;
+    uint64_t pending = worker->counts.classes[CLASS_WAITING];
+    return pending > worker->counts.settled ? pending - worker->counts.settled : 0;
 }
 
-/* Records that somebody else had parked, or this worker's forerunner: they are counted in their
- * class, and were not taken by this one. */
+/* Records that somebody else kept as pending, or this worker's forerunner: they are counted in
+ * their class, and were not taken by this one. */
 static uint64_t settled_before(const struct worker *worker)
 {
-    uint64_t parked = worker->counts.classes[CLASS_WAITING];
-    return worker->counts.settled > parked ? worker->counts.settled - parked : 0;
+    uint64_t pending = worker->counts.classes[CLASS_WAITING];
+    return worker->counts.settled > pending ? worker->counts.settled - pending : 0;
 }
 
 /* One server that is away. */
@@ -77,11 +77,11 @@ static void append_numbers(struct json_out *out, const struct worker *worker)
     json_out_count(out, "dead", classes[CLASS_DEAD]);
     json_out_count(out, "recovered", classes[CLASS_RECOVERED]);
     json_out_count(out, "taken", worker->counts.taken);
-    json_out_count(out, "parked", classes[CLASS_WAITING]);
+    json_out_count(out, "pending", classes[CLASS_WAITING]);
     json_out_count(out, "settled", worker->counts.settled);
     json_out_count(out, "waiting", waiting_count(worker));
     json_out_count(out, "redis_lag", worker->stage ? redis_stage_records(worker->stage) : 0);
-    json_out_count(out, "redis_unowned", worker->counts.foreign);
+    json_out_count(out, "redis_unowned", worker->counts.unowned);
     json_out_count(out, "partitions", worker->held_count);
     json_out_count(out, "halted", halted_count(worker));
     json_out_count(out, "mem", worker->in_flight_bytes);
@@ -145,6 +145,6 @@ void report_answer(const struct worker *worker)
     totals_append_json(out, &TOTALS_WORK, classes);
     json_out_count(out, "batches", counts->batches);
     json_out_count(out, "retries", counts->retries);
-    json_out_count(out, "redis_unowned", counts->foreign);
+    json_out_count(out, "redis_unowned", counts->unowned);
     json_out_seconds(out, "duration_seconds", clock_now_ms(worker->clock) - worker->started_ms);
 }

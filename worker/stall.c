@@ -8,7 +8,7 @@
 #include "common/policy/watchdog.h"
 #include "worker/worker.h"
 
-#define LOOK_MS 250
+#define CHECK_EVERY_MS 250
 #define ASK_MS 1000 /* a stopping worker waits for it */
 
 struct stall {
@@ -22,7 +22,7 @@ struct stalls {
     struct worker *worker;
     bool (*claim)(struct worker *worker, int32_t partition);
     struct stall *items; /* by partition */
-    uint64_t looked_ms;
+    uint64_t polled_ms;
     uint64_t moved_ms; /* any of them */
     bool is_asking;
     void (*on_closed)(void *owner);
@@ -85,7 +85,7 @@ static void ask(struct stalls *stalls)
                  ASK_MS, on_ends, stalls);
 }
 
-/* ---- looking ----------------------------------------------------------------------------- */
+/* ---- checking ----------------------------------------------------------------------------- */
 
 static int64_t end_of(const struct stalls *stalls, int32_t number)
 {
@@ -98,7 +98,7 @@ static bool has_work(const struct partition *partition, int64_t end)
 {
     switch (partition->state) {
     case PARTITION_READING:
-        return partition->next_offset < end || partition->position < partition->look_until ||
+        return partition->next_offset < end || partition->position < partition->redelivered_until ||
                partition->current || partition->queue_first || partition->open;
     case PARTITION_HALTED: /* said, and counted */
         return false;
@@ -138,8 +138,8 @@ static void act(struct stalls *stalls, struct partition *partition, uint64_t sti
     struct worker *worker = stalls->worker;
     const struct batch *current = partition->current;
     bool in_sink = current && current->in_sink;
-    size_t letters = current ? (size_t)current->letters_pending : 0;
-    bool claims = partition->state != PARTITION_CLAIMING && !in_sink && !letters;
+    size_t dead_letters = current ? (size_t)current->dead_letters_pending : 0;
+    bool claims = partition->state != PARTITION_CLAIMING && !in_sink && !dead_letters;
     log_each(LOG_WARN, "partition.stalled",
              "partition=%d state=%s still_ms=%" PRIu64 " epoch=%" PRId64 " position=%" PRId64
              " next=%" PRId64 " end=%" PRId64 " queued=%zu current=%s letters=%zu paused=%s "
@@ -150,14 +150,14 @@ static void act(struct stalls *stalls, struct partition *partition, uint64_t sti
              in_sink   ? "sink"
              : current ? "yes"
                        : "no",
-             letters, partition->paused ? "yes" : "no", worker->over_budget ? "yes" : "no",
+             dead_letters, partition->paused ? "yes" : "no", worker->over_budget ? "yes" : "no",
              worker->in_flight_bytes, claims ? "claim" : "wait");
     if (claims)
         stalls->claim(worker, partition->number);
 }
 
 /* True when it should be asked where the log ends. */
-static bool look(struct stalls *stalls, struct partition *partition, uint64_t now_ms)
+static bool check(struct stalls *stalls, struct partition *partition, uint64_t now_ms)
 {
     struct worker *worker = stalls->worker;
     struct stall *stall = &stalls->items[partition->number];
@@ -181,12 +181,12 @@ void stalls_tick(struct stalls *stalls, uint64_t now_ms)
 {
     struct worker *worker = stalls->worker;
     bool asks = false;
-    if (now_ms - stalls->looked_ms < LOOK_MS || worker->phase != WORKER_RUNNING ||
+    if (now_ms - stalls->polled_ms < CHECK_EVERY_MS || worker->phase != WORKER_RUNNING ||
         worker->revoking || !worker->consumer || stalls->is_asking)
         return;
-    stalls->looked_ms = now_ms;
+    stalls->polled_ms = now_ms;
     for (int32_t i = 0; i < worker->partition_total; i++) {
-        if (worker->held[i] && look(stalls, &worker->partitions[i], now_ms)) {
+        if (worker->held[i] && check(stalls, &worker->partitions[i], now_ms)) {
             stalls->items[i].asked_ms = now_ms;
             asks = true;
         }

@@ -115,7 +115,7 @@ static void start_loop(struct work *work)
     uv_check_start(&work->check, on_check);
     uv_timer_start(&work->timer, on_timer, WORKER_TICK_MS, WORKER_TICK_MS);
     watch_outbox(work, work->worker->results, &work->polls[0]);
-    watch_outbox(work, work->worker->letters, &work->polls[1]);
+    watch_outbox(work, work->worker->dead_letters, &work->polls[1]);
 }
 
 /* Runs until the loop has nothing left, or until something must be left behind. */

@@ -6,10 +6,10 @@
 
 #include "common/io/log.h"
 
-void worker_enter(struct worker *worker, enum worker_phase phase, uint64_t most_ms)
+void worker_enter(struct worker *worker, enum worker_phase phase, uint64_t max_ms)
 {
     worker->phase = phase;
-    worker->phase_by_ms = clock_now_ms(worker->clock) + most_ms;
+    worker->phase_by_ms = clock_now_ms(worker->clock) + max_ms;
 }
 
 void worker_stop(struct worker *worker)

@@ -7,7 +7,7 @@
  *   intake.c   message ─► record ─► row in the partition's open batch
  *   flow.c     open batch ─► sink ─► done | retry | halt; budget and pausing
  *   partition.c  a partition's batches: made, recycled, dropped; a partition halted
- *   letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
+ *   dead_letters.c  dead records ─► dead letter topic, acknowledged before the batch commits
  *   outbox.c   messages on their way to Kafka: owned, sent and told by the loop's turn
  *   receipts.c committed batch ─► results topic; watermarks
  *   pending_children.c  records that wait for those they refer to
@@ -31,7 +31,7 @@
 #include "common/port/bus.h"
 #include "common/port/clock.h"
 #include "common/port/pending.h"
-#include "common/port/progress.h"
+#include "common/port/checkpoint.h"
 #include "common/model/message/receipt.h"
 #include "common/model/message/topic.h"
 #include "common/port/sink.h"
@@ -48,11 +48,11 @@ struct worker_counts {
     uint64_t taken; /* of them: in batches that were written */
     uint64_t classes[CLASS_COUNT];
     uint64_t batches, retries, repeats, fenced;
-    uint64_t foreign; /* Redis keys that are somebody else's */
+    uint64_t unowned; /* Redis keys that are somebody else's */
     uint64_t dead_in_a_row;
     uint64_t same_in_a_row; /* of those the last ones, of one code */
     struct error last_dead; /* where: topic-partition@offset */
-    uint64_t settled; /* records that waited, whoever parked them: counted in their class as well */
+    uint64_t settled; /* records that waited, whoever kept them: counted in their class as well */
 };
 
 enum worker_phase {
@@ -69,13 +69,13 @@ enum worker_phase {
 /* What the stores tell, and whom (life.c). */
 struct worker_events {
     struct sink_events sink;
-    struct progress_events progress;
+    struct checkpoint_events checkpoint;
     void (*on_closed)(void *owner); /* one of open_parts */
 };
 
 struct worker;
 
-/* Opens what the storage consists of: sink, progress, and where it has them stage and pending. */
+/* Opens what the storage consists of: sink, checkpoint, and where it has them stage and pending. */
 struct worker_stores {
     /* What must hold before anything is opened: row level security, a lock. May block. */
     enum outcome (*check)(struct worker *worker, struct error *err);
@@ -108,17 +108,17 @@ struct worker {
     struct mapping_set mappings;
     int open_parts; /* stores still to close */
     struct bus_consumer *consumer;
-    struct outbox *results, *letters;
+    struct outbox *results, *dead_letters;
     struct sink *sink;
-    struct progress *progress;
+    struct checkpoint *checkpoint;
     struct redis_stage *stage;        /* hybrid; else NULL */
     struct stalls *stalls;            /* is each partition being read? */
     struct pending_children *pending; /* when a mapping refers to another; else NULL */
     /* What became of what `pending` gave to the outboxes: all of it is safe, or not. */
-    void (*pending_told)(struct pending_children *pending, bool good);
+    void (*pending_told)(struct pending_children *pending, bool ok);
     const char *group;
     char source[TOPIC_NAME_SIZE], name[128];
-    char results_topic[TOPIC_NAME_SIZE], letters_topic[TOPIC_NAME_SIZE];
+    char results_topic[TOPIC_NAME_SIZE], dead_letters_topic[TOPIC_NAME_SIZE];
     struct partition *partitions; /* by number, `partition_total` of them; owned ones are `held` */
     bool *held;
     int32_t partition_total;
@@ -152,21 +152,22 @@ void intake_end(void *owner, int32_t partition);
 void intake_close(struct partition *partition);
 
 /* ---- flow.c */
-/* Gives free lanes to partitions in turn; called once a loop turn. */
+/* Gives free connections to partitions in turn; called once a loop turn. */
 void flow_pump(struct worker *worker);
 void flow_on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err);
 void flow_check_budget(struct worker *worker);
 
-/* ---- letters.c */
-/* Puts the dead letters of the current batch's decided items into the outbox; its letters_pending
- * counts them. When one can never fit, its partition is halted. */
-void letters_send(struct partition *partition);
-/* The letter of a child whose parent never came: pending_told tells its end. The orphan
+/* ---- dead_letters.c */
+/* Puts the dead letters of the current batch's decided items into the outbox; its
+ * dead_letters_pending counts them. When one can never fit, its partition is halted. */
+void dead_letters_send(struct partition *partition);
+/* The dead letter of a child whose parent never came: pending_told tells its end. The orphan
  * stays where it is until then. OUT_REJECT: it can never fit. */
-MUST_USE enum outcome letters_send_orphan(struct worker *worker,
-                                          const struct pending_orphan *orphan, struct error *err);
-void letters_on_rejected(void *owner, struct batch *batch);
-void letters_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
+MUST_USE enum outcome dead_letters_send_orphan(struct worker *worker,
+                                               const struct pending_orphan *orphan,
+                                               struct error *err);
+void dead_letters_on_rejected(void *owner, struct batch *batch);
+void dead_letters_on_told(void *owner, void *item, enum outcome outcome, const struct error *err);
 
 /* ---- receipts.c */
 /* Puts the batch's receipt into the outbox. OUT_FATAL DRV-W010: it would not add up; nothing was
@@ -182,7 +183,7 @@ void receipts_store(struct partition *partition);
 
 /* ---- membership.c */
 void membership_on_assigned(void *owner, const int32_t *partitions, size_t count);
-void membership_on_claimed(void *owner, int32_t partition, const struct progress_row *row);
+void membership_on_claimed(void *owner, int32_t partition, const struct checkpoint_row *row);
 void membership_on_revoked(void *owner);
 /* Asks the store anew where each partition stands, and goes on from there: a Redis that was away or
  * emptied may have forgotten what it had acknowledged. */
@@ -212,13 +213,13 @@ void worker_turn(struct worker *worker);
 /* What time brings, and a turn: every WORKER_TICK_MS. */
 void worker_tick(struct worker *worker);
 #define WORKER_TICK_MS 50
-/* When it was never started, has ended, or is given up as a crash would do it: then sink, progress,
- * pending and consumer are the caller's to abandon, before. */
+/* When it was never started, has ended, or is given up as a crash would do it: then sink,
+ * checkpoint, pending and consumer are the caller's to abandon, before. */
 void worker_free(struct worker *worker);
 
 /* ---- worker.c */
 /* The next phase, and how long it may take. */
-void worker_enter(struct worker *worker, enum worker_phase phase, uint64_t most_ms);
+void worker_enter(struct worker *worker, enum worker_phase phase, uint64_t max_ms);
 /* Begins to stop, unless it has begun: drains first. */
 void worker_stop(struct worker *worker);
 /* SIGUSR1's handler. */

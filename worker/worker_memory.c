@@ -29,8 +29,8 @@ static enum outcome open_stores(struct worker *worker, struct error *err)
         .wait_ms = worker->settings->parent_wait_ms,
         .clock = worker->clock,
     };
-    worker->progress = over->progress =
-        memory_checkpoint_new(over->config.store, &worker->events->progress, worker);
+    worker->checkpoint = over->checkpoint =
+        memory_checkpoint_new(over->config.store, &worker->events->checkpoint, worker);
     worker->sink = over->sink =
         memory_sink_new(over->config.store, over->config.connections, over->config.refuses,
                         &worker->events->sink, worker);
@@ -90,8 +90,8 @@ void memory_worker_free(struct memory_worker *over)
         bus_memory_forget_questions(over->config.bus, over->worker->stalls);
     if (over->sink)
         memory_sink_abandon(over->sink);
-    if (over->progress)
-        memory_checkpoint_abandon(over->progress);
+    if (over->checkpoint)
+        memory_checkpoint_abandon(over->checkpoint);
     if (over->pending)
         memory_pending_abandon(over->pending);
     if (over->worker->consumer)
@@ -132,12 +132,12 @@ bool memory_worker_consume(struct memory_worker *over, size_t messages_max)
 
 bool memory_worker_checkpoint(struct memory_worker *over)
 {
-    if (!over->progress)
+    if (!over->checkpoint)
         return false;
     struct turn turn = begin_turn(over);
-    bool any = memory_checkpoint_turn(over->progress);
+    bool any = memory_checkpoint_turn(over->checkpoint);
     if (has_closed(&turn))
-        over->progress = NULL;
+        over->checkpoint = NULL;
     return any;
 }
 

@@ -29,7 +29,7 @@ struct memory_worker {
     struct worker *worker;
     struct memory_worker_config config;
     struct sink *sink;
-    struct progress *progress;
+    struct checkpoint *checkpoint;
     struct pending *pending;
     bool ended;       /* on_ended was told, */
     const char *left; /* and what it left behind; NULL: nothing */

@@ -12,9 +12,9 @@
 #include "common/io/log.h"
 #include "common/io/postgres/pg_gate.h"
 #include "common/io/postgres/pg_pending.h"
-#include "common/io/postgres/pg_progress.h"
+#include "common/io/postgres/pg_checkpoint.h"
 #include "common/io/postgres/pg_sink.h"
-#include "common/io/redis/redis_progress.h"
+#include "common/io/redis/redis_checkpoint.h"
 #include "common/io/redis/redis_sink.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/io/redis/redis_url.h"
@@ -69,7 +69,7 @@ static void on_advanced(void *owner, int32_t number, int64_t epoch, int64_t next
 static void on_unowned(void *owner, uint64_t keys)
 {
     struct worker *worker = owner;
-    worker->counts.foreign += keys;
+    worker->counts.unowned += keys;
 }
 
 static void on_stage_failed(void *owner, const struct error *err)
@@ -103,11 +103,11 @@ static void open_pending(struct worker *worker)
 
 static enum outcome open_postgres(struct worker *worker, struct error *err)
 {
-    struct pg_progress_config config = {
-        .lane = {.url = worker->settings->database_url,
-                 .role = worker->settings->worker_role,
-                 .application = "drover-worker",
-                 .connect_ms = CONNECT_MS},
+    struct pg_checkpoint_config config = {
+        .connection = {.url = worker->settings->database_url,
+                       .role = worker->settings->worker_role,
+                       .application = "drover-worker",
+                       .connect_ms = CONNECT_MS},
         .group = worker->group,
         .topic = worker->source,
         .worker = worker->name,
@@ -115,21 +115,22 @@ static enum outcome open_postgres(struct worker *worker, struct error *err)
         .mappings = &worker->mappings,
         .hybrid = worker->store->has_stage,
     };
-    worker->progress =
-        pg_progress_new(worker->world.loop, &config, &worker->events->progress, worker);
-    worker->sink = pg_sink_new(worker->world.loop, &config.lane, (int)worker->settings->lanes,
-                               &worker->mappings, &worker->events->sink, worker);
+    worker->checkpoint =
+        pg_checkpoint_new(worker->world.loop, &config, &worker->events->checkpoint, worker);
+    worker->sink =
+        pg_sink_new(worker->world.loop, &config.connection, (int)worker->settings->connections,
+                    &worker->mappings, &worker->events->sink, worker);
     open_pending(worker);
     return worker->store->has_stage ? open_stage(worker, err) : OUT_OK;
 }
 
 static enum outcome open_redis(struct worker *worker, struct error *err)
 {
-    struct redis_progress_config config = {worker->group, worker->source, worker->name,
-                                           worker->partition_total, &worker->mappings};
+    struct redis_checkpoint_config config = {worker->group, worker->source, worker->name,
+                                             worker->partition_total, &worker->mappings};
     enum outcome outcome =
-        redis_progress_new(worker->world.loop, worker->settings, &config, &worker->events->progress,
-                           worker, &worker->progress, err);
+        redis_checkpoint_new(worker->world.loop, worker->settings, &config,
+                             &worker->events->checkpoint, worker, &worker->checkpoint, err);
     if (outcome == OUT_OK)
         outcome = redis_sink_new(worker->world.loop, worker->settings, &worker->events->sink,
                                  worker, &worker->sink, err);
@@ -139,10 +140,10 @@ static enum outcome open_redis(struct worker *worker, struct error *err)
 static enum outcome open_file(struct worker *worker, struct error *err)
 {
     (void)err;
-    struct file_progress_config config = {worker->group, worker->source, worker->name,
-                                          worker->partition_total};
-    worker->progress = file_progress_new(worker->world.loop, file_store, &config,
-                                         &worker->events->progress, worker);
+    struct file_checkpoint_config config = {worker->group, worker->source, worker->name,
+                                            worker->partition_total};
+    worker->checkpoint = file_checkpoint_new(worker->world.loop, file_store, &config,
+                                             &worker->events->checkpoint, worker);
     worker->sink = file_sink_new(worker->world.loop, file_store, &worker->events->sink, worker);
     return OUT_OK;
 }
@@ -150,10 +151,10 @@ static enum outcome open_file(struct worker *worker, struct error *err)
 static enum outcome open_stores(struct worker *worker, struct error *err)
 {
     static enum outcome (*const OPEN[])(struct worker *, struct error *) = {
-        [STORAGE_DATABASE] = open_postgres, /* storage memory did not pass the check */
-        [STORAGE_REDIS] = open_redis,
-        [STORAGE_HYBRID] = open_postgres,
-        [STORAGE_FILE] = open_file,
+        [STORE_DATABASE] = open_postgres, /* storage memory did not pass the check */
+        [STORE_REDIS] = open_redis,
+        [STORE_HYBRID] = open_postgres,
+        [STORE_FILE] = open_file,
     };
     return OPEN[worker->settings->storage](worker, err);
 }

@@ -33,7 +33,7 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 }
 
 /* A text that is there, though it may be empty: its data is never NULL. */
-static inline struct bytes bytes_there(struct bytes view)
+static inline struct bytes bytes_or_empty(struct bytes view)
 {
     return view.data ? view : bytes_of("", 0);
 }

@@ -141,23 +141,23 @@ static enum outcome put_amount(const struct put *put, struct bytes text)
     char quoted[96];
     uint64_t amount = 0;
     int64_t count = 0;
-    bool good = field->kind == CONF_SIZE     ? text_parse_size(text, &amount)
-                : field->kind == CONF_MILLIS ? text_parse_millis(text, &amount)
-                                             : text_parse_int64(text, &count) && count >= 0;
-    if (!good)
+    bool ok = field->kind == CONF_SIZE     ? text_parse_size(text, &amount)
+              : field->kind == CONF_MILLIS ? text_parse_millis(text, &amount)
+                                           : text_parse_int64(text, &count) && count >= 0;
+    if (!ok)
         return conf_refuse(field, put->source, put->err, "must be %s, not \"%s\"",
                            FORMS[field->kind], quote(text, quoted));
     if (field->kind == CONF_COUNT)
         amount = (uint64_t)count;
-    char least[40];
-    char most[40];
-    describe_amount(field->kind, field->least, least);
-    describe_amount(field->kind, field->most, most);
-    if (field->most && (amount < field->least || amount > field->most))
-        return conf_refuse(field, put->source, put->err, "must be from %s to %s, not \"%s\"", least,
-                           most, quote(text, quoted));
-    if (amount < field->least)
-        return conf_refuse(field, put->source, put->err, "must be at least %s, not \"%s\"", least,
+    char min[40];
+    char max[40];
+    describe_amount(field->kind, field->min, min);
+    describe_amount(field->kind, field->max, max);
+    if (field->max && (amount < field->min || amount > field->max))
+        return conf_refuse(field, put->source, put->err, "must be from %s to %s, not \"%s\"", min,
+                           max, quote(text, quoted));
+    if (amount < field->min)
+        return conf_refuse(field, put->source, put->err, "must be at least %s, not \"%s\"", min,
                            quote(text, quoted));
     if (put->store)
         *(uint64_t *)put->member = amount;
@@ -479,7 +479,7 @@ void conf_free(struct conf *conf)
 
 /* ---- from a file: its maps are walked along the paths of the fields ---- */
 
-enum { LONGEST_PATH = 128, MOST_NEIGHBOURS = 128 };
+enum { LONGEST_PATH = 128, NEIGHBOURS_MAX = 128 };
 
 static struct conf_source source_of(struct yaml_at node, struct error *where)
 {
@@ -563,7 +563,7 @@ static const char *below(const char *path, const char *prefix)
 static void add_neighbour(char names[][LONGEST_PATH], const char **views, size_t *count,
                           const char *rest)
 {
-    if (*count == MOST_NEIGHBOURS)
+    if (*count == NEIGHBOURS_MAX)
         return;
     snprintf(names[*count], LONGEST_PATH, "%.*s", (int)strcspn(rest, "."), rest);
     views[*count] = names[*count];
@@ -574,9 +574,9 @@ static void add_neighbour(char names[][LONGEST_PATH], const char **views, size_t
 static void suggest_path(const struct conf *conf, const char *prefix, const char *key,
                          char meant[LONGEST_PATH], struct error *err)
 {
-    static const size_t NAMES_SIZE = MOST_NEIGHBOURS;
+    static const size_t NAMES_SIZE = NEIGHBOURS_MAX;
     char(*names)[LONGEST_PATH] = calloc(NAMES_SIZE, sizeof(*names));
-    const char *views[MOST_NEIGHBOURS];
+    const char *views[NEIGHBOURS_MAX];
     if (!names)
         abort();
     size_t count = 0;
@@ -776,17 +776,17 @@ static enum outcome load_variable(const struct loading *loading, size_t index, c
 
 /* Other programs' variables that begin alike. A service named "drover-x" makes Kubernetes set
  * DROVER_X_SERVICE_HOST, DROVER_X_PORT and so on in every pod of its namespace. */
-static bool is_foreign(struct bytes name, const char *value)
+static bool is_of_another_program(struct bytes name, const char *value)
 {
-    static const char *const FOREIGN[] = {
+    static const char *const OTHERS[] = {
         "DROVER_STACK_*",       "DROVER_KEEP_*",         "DROVER_TEST_*",
         "DROVER_ADMIN_*",       "DROVER_SOURCE_DIR",     "DROVER_BINARY_DIR",
         "DROVER_PROGRESS_FD",   "DROVER_ARGS_FD",        "DROVER_SPAWNED",
         "DROVER_*SERVICE_HOST", "DROVER_*SERVICE_PORT*", "DROVER_*PORT_*_TCP*",
         "DROVER_*PORT_*_UDP*",
     };
-    for (size_t i = 0; i < sizeof(FOREIGN) / sizeof(FOREIGN[0]); i++) {
-        if (text_glob(FOREIGN[i], name))
+    for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++) {
+        if (text_glob(OTHERS[i], name))
             return true;
     }
     return text_glob("DROVER_*PORT", name) &&
@@ -835,7 +835,7 @@ static enum outcome check_variable(const struct conf *conf, const char *variable
     size_t size = strcspn(variable, "=");
     struct bytes name = bytes_of(variable, size);
     if (strncmp(variable, PREFIX, sizeof(PREFIX) - 1) != 0 || variable[size] == '\0' ||
-        is_foreign(name, variable + size + 1))
+        is_of_another_program(name, variable + size + 1))
         return OUT_OK;
     for (size_t i = 0; i < conf->field_count; i++) {
         if (is_variable_of(&conf->fields[i], name))
@@ -954,8 +954,8 @@ static const char *command_name(const struct command_line *line)
     return "";
 }
 
-static enum outcome refuse_foreign(const struct command_line *line, const struct written *written,
-                                   uint32_t commands)
+static enum outcome refuse_of_another_command(const struct command_line *line,
+                                              const struct written *written, uint32_t commands)
 {
     struct buf names;
     buf_init(&names, 200);
@@ -992,7 +992,7 @@ static enum outcome refuse_unknown(const struct command_line *line, const struct
 {
     uint32_t commands = other_commands(line, written);
     if (commands)
-        return refuse_foreign(line, written, commands);
+        return refuse_of_another_command(line, written, commands);
     char shown[80];
     struct buf safe;
     buf_init(&safe, 256);

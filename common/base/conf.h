@@ -65,7 +65,7 @@ struct conf_field {
     enum conf_kind kind;
     size_t offset;
     const char *fallback; /* default as text, NULL = unset/empty/false */
-    uint64_t least, most; /* of COUNT, SIZE, MILLIS; most 0 = no limit */
+    uint64_t min, max;    /* of COUNT, SIZE, MILLIS; most 0 = no limit */
     const char *choices;
     const char *placeholder; /* "HOST:PORT,…" in help */
     const char *help;        /* one line, lower case, no full stop */

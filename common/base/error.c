@@ -34,12 +34,12 @@ static const struct code_row *code_row(enum error_code code)
 }
 
 /* The longest prefix of at most `most` bytes that does not end inside a UTF-8 character. */
-static size_t cut_at_character(const char *text, size_t most)
+static size_t cut_at_character(const char *text, size_t max)
 {
-    size_t end = most;
-    while (end > 0 && most - end < 3 && ((unsigned char)text[end] & 0xC0) == 0x80)
+    size_t end = max;
+    while (end > 0 && max - end < 3 && ((unsigned char)text[end] & 0xC0) == 0x80)
         end--;
-    return ((unsigned char)text[end] & 0xC0) == 0x80 ? most : end;
+    return ((unsigned char)text[end] & 0xC0) == 0x80 ? max : end;
 }
 
 /* A text that does not fit into `room` is formatted into memory of its own (*longer). */

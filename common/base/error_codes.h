@@ -43,7 +43,7 @@
     X(ERR_VERSION_LAST, "DRV-V012", 5, "the record's version is the greatest there is, so nothing can be newer", "give the record a smaller version in the source; remove its row by hand if it is to go") \
     X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member to the record; --tenant ID says whose all the records are that name none, and touches no other") \
     X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number, valid UTF-8 without NUL, of at most 64 KiB") \
-    X(ERR_TENANT_FOREIGN, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \
+    X(ERR_TENANT_UNEXPECTED, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \
     X(ERR_TENANT_OTHER, "DRV-T004", 5, "the record names another tenant than the one given", "leave the tenant given out (--tenant, tenant settings, --tenant-path), so that each record goes to the tenant it names; or fix the record") \
     X(ERR_SOURCE_OPEN, "DRV-S001", 4, "the source cannot be opened", "check the path and its permissions") \
     X(ERR_SOURCE_READ, "DRV-S002", 1, "the source cannot be read further", "check the disk; running again is safe") \
@@ -52,7 +52,7 @@
     X(ERR_SOURCE_COMPRESSION, "DRV-S005", 5, "the compressed source is damaged", "get the file again") \
     X(ERR_SOURCE_CHANGED, "DRV-S006", 5, "the source changed while it was read", "run again when nothing writes to it; running again is safe") \
     X(ERR_SOURCE_KIND, "DRV-S007", 2, "the source is not a regular file", "give files, folders, patterns or - for standard input") \
-    X(ERR_SOURCE_STORAGE, "DRV-S008", 5, "a localStorage value is not the JSON it should be", "fix the value under the key named, or remove the key") \
+    X(ERR_SOURCE_LOCALSTORAGE, "DRV-S008", 5, "a localStorage value is not the JSON it should be", "fix the value under the key named, or remove the key") \
     X(ERR_SOURCE_JOIN, "DRV-S009", 5, "a record to be joined fits no record", "add the record it belongs to, or remove it from the dump") \
     X(ERR_SOURCE_JOIN_MEMORY, "DRV-S010", 3, "the records to be joined need more memory", "raise produce.join_memory") \
     X(ERR_SOURCE_COLLECTION, "DRV-S011", 5, "no mapping collects this part of the dump", "add collect.map_dump to a mapping") \
@@ -70,7 +70,7 @@
     X(ERR_KAFKA_CLIENT, "DRV-K007", 1, "the Kafka client failed", "running again is safe") \
     X(ERR_KAFKA_CONFIG, "DRV-K008", 3, "a Kafka client setting is not accepted", "check the name and value under kafka.conf or -X") \
     X(ERR_KAFKA_FENCED, "DRV-K009", 6, "another worker uses this group.instance.id", "give each worker its own id, or drop static membership") \
-    X(ERR_LETTER_SIZE, "DRV-K010", 3, "a dead letter is larger than its topic takes", "raise max.message.bytes of the dlq topic above the source topic's (drover doctor says by how much), then start the worker again: nothing was skipped") \
+    X(ERR_DEAD_LETTER_SIZE, "DRV-K010", 3, "a dead letter is larger than its topic takes", "raise max.message.bytes of the dlq topic above the source topic's (drover doctor says by how much), then start the worker again: nothing was skipped") \
     X(ERR_PG_UNREACHABLE, "DRV-P001", 4, "PostgreSQL cannot be reached", "check database.url and that the server runs: drover doctor") \
     X(ERR_PG_AUTH, "DRV-P002", 4, "PostgreSQL refused the login", "check the user and the password in DATABASE_URL") \
     X(ERR_PG_TRANSIENT, "DRV-P003", 1, "PostgreSQL asks to try again", "this is retried by itself") \
@@ -86,7 +86,7 @@
     X(ERR_REDIS_AUTH, "DRV-R002", 4, "Redis refused the login or the right", "check the user and the password in REDIS_URL and the ACL") \
     X(ERR_REDIS_RESOURCE, "DRV-R003", 1, "Redis is out of a resource", "free memory, disk or connections; work goes on by itself then") \
     X(ERR_REDIS_CONFIG, "DRV-R004", 6, "this Redis cannot be used as it is set up", "see the message: eviction, cluster mode and missing rights are refused") \
-    X(ERR_REDIS_FOREIGN, "DRV-R005", 5, "the Redis key is taken by something else", "change the mapping's redis.key, or remove the key that is there") \
+    X(ERR_REDIS_UNOWNED, "DRV-R005", 5, "the Redis key is taken by something else", "change the mapping's redis.key, or remove the key that is there") \
     X(ERR_REDIS_PROTOCOL, "DRV-R006", 1, "Redis answered something unexpected", "running again is safe; report it with the server's log") \
     X(ERR_REDIS_TRANSIENT, "DRV-R007", 1, "Redis asks to try again", "this is retried by itself") \
     X(ERR_REDIS_TLS, "DRV-R008", 3, "this build's hiredis has no TLS", "use hiredis 1.0 or newer with TLS, or a local tunnel with redis://") \
@@ -96,9 +96,9 @@
     X(ERR_STORE_EDITED, "DRV-F004", 5, "a file of the store is not as it was written: it was edited, or somebody else's lies in its place", "look at it; drover rebuild files --replace-edited writes the store's own again and keeps what lies there beside it") \
     X(ERR_STORE_UNWRITTEN, "DRV-F005", 1, "files of the store are not written yet", "make the places named usable (space, rights), then start the worker again, or drover rebuild files") \
     X(ERR_FENCED, "DRV-W001", 1, "another worker has taken this partition over", "nothing: this worker gives the partition up") \
-    X(ERR_PROGRESS, "DRV-W002", 6, "the stored progress does not fit the batch", "stop all workers of the group and look at drover.partition_progress") \
+    X(ERR_CHECKPOINT, "DRV-W002", 6, "the stored checkpoint does not fit the batch", "stop all workers of the group and look at drover.partition_progress") \
     X(ERR_BATCH, "DRV-W010", 1, "a batch does not add up: a record in it has no class, or no dead letter", "start the worker again: it reads the batch again, nothing of it was reported; report it with the lines before it") \
-    X(ERR_SEQUENCES, "DRV-W011", 6, "the stored sequence numbers of a partition cannot be read", "look at sequences in the stored progress; --accept-gap begins with none, and a gap there is not seen") \
+    X(ERR_SEQUENCES, "DRV-W011", 6, "the stored sequence numbers of a partition cannot be read", "look at sequences in the stored checkpoint; --accept-gap begins with none, and a gap there is not seen") \
     X(ERR_STORE_OTHER, "DRV-W012", 6, "the receipts tell of more than the store has: they do not belong together", "name the store that the workers of this migration write to (database.url, redis.url, store.dir, --group); a store restored from an older copy is caught up by the workers: start them, then ask again") \
     X(ERR_STORAGE_MIXED, "DRV-W013", 3, "the group's workers have another storage", "all workers of a group have one storage; drover schema apply takes another one over") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \

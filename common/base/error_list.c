@@ -19,7 +19,7 @@ void error_list_free(struct error_list *list)
 
 void error_list_add(struct error_list *list, const struct error *err)
 {
-    if (list->count == ERROR_LIST_MOST) {
+    if (list->count == ERROR_LIST_MAX) {
         list->dropped++;
         return;
     }

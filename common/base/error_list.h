@@ -2,7 +2,7 @@
 #define DROVER_BASE_ERROR_LIST_H
 
 /* Several errors at once: the mistakes of the files a person wrote, so that all of them can be
- * mended before the next try. Bounded: what is beyond is counted. */
+ * fixed before the next try. Bounded: what is beyond is counted. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,12 +10,12 @@
 
 #include "common/base/error.h"
 
-#define ERROR_LIST_MOST 1000 /* kept; a person mends a page of them at a time */
+#define ERROR_LIST_MAX 1000 /* kept; a person fixes a page of them at a time */
 
 struct error_list {
     struct error *items;
     size_t count, room;
-    uint64_t dropped; /* beyond ERROR_LIST_MOST */
+    uint64_t dropped; /* beyond ERROR_LIST_MAX */
 };
 
 void error_list_init(struct error_list *list);

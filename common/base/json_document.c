@@ -6,7 +6,7 @@
 
 enum {
     SCHEMA_VERSION = 1,
-    SHOWN_MOST = 50, /* of one document: a page of mistakes is mended at a time */
+    SHOWN_MAX = 50, /* of one document: a page of mistakes is fixed at a time */
 };
 
 void json_document_begin(struct json_out *out, const char *kind, int64_t unix_ms)
@@ -23,7 +23,7 @@ void json_document_begin(struct json_out *out, const char *kind, int64_t unix_ms
 void json_document_end(struct json_out *out, const struct error_list *errors, const int *exit_code)
 {
     size_t count = errors ? errors->count : 0;
-    size_t shown = count < SHOWN_MOST ? count : SHOWN_MOST;
+    size_t shown = count < SHOWN_MAX ? count : SHOWN_MAX;
     uint64_t more = errors ? errors->count - shown + errors->dropped : 0;
     json_out_end_to(out, 1);
     json_out_list(out, "errors");

@@ -30,7 +30,7 @@ static void begin_value(struct json_out *out, const char *name)
 static void open_container(struct json_out *out, const char *name, char opener, char closer)
 {
     begin_value(out, name);
-    if (out->depth == JSON_OUT_DEPTH_MOST)
+    if (out->depth == JSON_OUT_DEPTH_MAX)
         abort();
     buf_append_char(out->buf, opener);
     out->closers[out->depth++] = closer;

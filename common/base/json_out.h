@@ -22,11 +22,11 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 
-#define JSON_OUT_DEPTH_MOST 32 /* open at once; deeper is a bug and aborts */
+#define JSON_OUT_DEPTH_MAX 32 /* open at once; deeper is a bug and aborts */
 
 struct json_out {
     struct buf *buf;
-    char closers[JSON_OUT_DEPTH_MOST]; /* of what is open, outermost first */
+    char closers[JSON_OUT_DEPTH_MAX]; /* of what is open, outermost first */
     unsigned depth;
     bool first; /* the next item opens its container: no comma */
     bool named; /* json_out_name was called: the value follows */

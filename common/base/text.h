@@ -50,7 +50,7 @@ char *text_format_size(uint64_t bytes, char out[16]);
 /* Appends `text` so that it may be shown: what looks like a secret (token_shape.h) as "***";
  * control characters, DEL, C1 and bidirectional overrides as \xNN / \u{N}, invalid UTF-8 as \xNN;
  * at most `most` input bytes, then "…". */
-void text_append_safe(struct buf *out, struct bytes text, size_t most);
+void text_append_safe(struct buf *out, struct bytes text, size_t max);
 /* Only the masking: for JSON and for what is escaped elsewhere. */
 void text_append_masked(struct buf *out, struct bytes text);
 /* Of a JSON pointer: each name between '/' is masked as it was before ~0 and ~1. */

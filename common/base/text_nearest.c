@@ -9,7 +9,7 @@ enum {
     NOT_NEAR = 255,
 };
 
-static unsigned least(unsigned a, unsigned b)
+static unsigned min(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
@@ -32,9 +32,9 @@ unsigned text_distance(const char *a, const char *b)
         row[0] = (unsigned char)i;
         for (size_t j = 1; j <= b_size; j++) {
             unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            best = least(best, least(above[j], row[j - 1]) + 1u);
+            best = min(best, min(above[j], row[j - 1]) + 1u);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                best = least(best, two_above[j - 2] + 1u);
+                best = min(best, two_above[j - 2] + 1u);
             row[j] = (unsigned char)best;
         }
     }

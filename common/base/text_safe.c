@@ -46,33 +46,33 @@ static void append_escaped(struct buf *out, struct bytes text)
 }
 
 /* The largest size of at most `most` bytes behind `from` that does not end inside a character. */
-static size_t cut(struct bytes text, size_t from, size_t most)
+static size_t cut(struct bytes text, size_t from, size_t max)
 {
     size_t at = from;
     while (at < text.size) {
         size_t size = text_utf8_size(text, at);
-        if ((size ? size : 1) > most - at)
+        if ((size ? size : 1) > max - at)
             break;
         at += size ? size : 1;
     }
     return at;
 }
 
-void text_append_safe(struct buf *out, struct bytes text, size_t most)
+void text_append_safe(struct buf *out, struct bytes text, size_t max)
 {
     struct bytes seen = text;
     struct token_scan scan;
     struct token_span span;
     size_t at = 0;
-    if (most < SIZE_MAX - MARGIN && seen.size > most + MARGIN)
-        seen.size = most + MARGIN;
+    if (max < SIZE_MAX - MARGIN && seen.size > max + MARGIN)
+        seen.size = max + MARGIN;
     token_scan_init(&scan, seen);
-    while (at < most && token_scan_next(&scan, &span) && span.start < most) {
+    while (at < max && token_scan_next(&scan, &span) && span.start < max) {
         append_escaped(out, bytes_of(text.data + at, span.start - at));
         buf_append_text(out, MASK);
         at = span.start + span.size;
     }
-    size_t end = at < most ? cut(text, at, most) : at;
+    size_t end = at < max ? cut(text, at, max) : at;
     if (end > at)
         append_escaped(out, bytes_of(text.data + at, end - at));
     if (end < text.size)

@@ -126,8 +126,8 @@ struct drawn {
 
 static void draw(struct drawn *drawn, const char *text, size_t size)
 {
-    size_t most = size < RUN_MAX ? size : RUN_MAX;
-    for (size_t i = 0; i < most; i++) {
+    size_t max = size < RUN_MAX ? size : RUN_MAX;
+    for (size_t i = 0; i < max; i++) {
         drawn->seen[(unsigned char)text[i]] = true;
         drawn->digit = drawn->digit || token_char_is(text[i], CHAR_DIGIT);
         if (i)

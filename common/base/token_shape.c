@@ -33,18 +33,18 @@
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
-static size_t run_of(struct bytes text, size_t at, unsigned flags, size_t most)
+static size_t run_of(struct bytes text, size_t at, unsigned flags, size_t max)
 {
     size_t end = at;
-    while (end < text.size && end - at < most && token_char_is(text.data[end], flags))
+    while (end < text.size && end - at < max && token_char_is(text.data[end], flags))
         end++;
     return end - at;
 }
 
-static size_t run_until(struct bytes text, size_t at, unsigned flags, size_t most)
+static size_t run_until(struct bytes text, size_t at, unsigned flags, size_t max)
 {
     size_t end = at;
-    while (end < text.size && end - at < most && !token_char_is(text.data[end], flags))
+    while (end < text.size && end - at < max && !token_char_is(text.data[end], flags))
         end++;
     return end - at;
 }

@@ -15,8 +15,8 @@
 
 /* ---- what a text looks like, whatever its name is ---- */
 
-#define RANDOM_LEAST 20
-#define RANDOM_MOST 1024
+#define RANDOM_MIN 20
+#define RANDOM_MAX 1024
 #define HEADER_BLANKS 2 /* "Authorization: Bearer eyJ…" */
 
 static bool is_uuid(struct bytes text)
@@ -43,7 +43,7 @@ bool token_shape_is_random(struct bytes text)
 {
     unsigned counts[256] = {0};
     size_t changes = 0;
-    if (text.size < RANDOM_LEAST || text.size > RANDOM_MOST || is_uuid(text) ||
+    if (text.size < RANDOM_MIN || text.size > RANDOM_MAX || is_uuid(text) ||
         !token_chars_are_mixed(text))
         return false;
     for (size_t i = 0; i < text.size; i++) {
@@ -96,12 +96,12 @@ bool token_shape_is_placeholder(struct bytes value)
 
 /* ---- what its name says ---- */
 
-#define WORDS_MOST 8   /* the last ones of a name: those before do not matter */
-#define WORD_MOST 31   /* longer words are none of ours */
-#define NESTED_MOST 96 /* of a name and the one around it */
+#define WORDS_MAX 8   /* the last ones of a name: those before do not matter */
+#define WORD_MAX 31   /* longer words are none of ours */
+#define NESTED_MAX 96 /* of a name and the one around it */
 
 struct words {
-    char list[WORDS_MOST][WORD_MOST + 1];
+    char list[WORDS_MAX][WORD_MAX + 1];
     size_t count;
 };
 
@@ -119,14 +119,14 @@ static void push(struct words *words, const char *text, size_t size)
 {
     if (size == 0)
         return;
-    if (words->count == WORDS_MOST) {
+    if (words->count == WORDS_MAX) {
         memmove(words->list[0], words->list[1], sizeof words->list - sizeof words->list[0]);
         words->count--;
     }
     char *word = words->list[words->count++];
     word[0] = '?'; /* too long to be a word: matches nothing */
     word[1] = '\0';
-    if (size > WORD_MOST)
+    if (size > WORD_MAX)
         return;
     for (size_t i = 0; i < size; i++)
         word[i] = (char)tolower((unsigned char)text[i]);
@@ -172,7 +172,7 @@ static bool is_stem(const char *const *list, size_t count, const char *word, siz
 /* "accesstoken" -> access, token. */
 static void split_flat(struct words *words)
 {
-    char word[WORD_MOST + 1];
+    char word[WORD_MAX + 1];
     size_t stem;
     memcpy(word, words->list[words->count - 1], sizeof word);
     size_t size = strlen(word);
@@ -417,12 +417,12 @@ enum shape token_shape_of_suspect(struct bytes name)
 
 /* ---- names that say it only with a value that fits ------------------------------------------- */
 
-static bool is_digits(struct bytes text, size_t least, size_t most)
+static bool is_digits(struct bytes text, size_t min, size_t max)
 {
     for (size_t i = 0; i < text.size; i++)
         if (!isdigit((unsigned char)text.data[i]))
             return false;
-    return text.size >= least && text.size <= most;
+    return text.size >= min && text.size <= max;
 }
 
 /* "Token 9f86d081", or a long text that is no words. */
@@ -477,7 +477,7 @@ enum shape token_shape_of_name_with(struct bytes name, struct bytes value)
 
 enum shape token_shape_of_nested(struct bytes parent, struct bytes name, struct bytes value)
 {
-    char joined[NESTED_MOST];
+    char joined[NESTED_MAX];
     if (value.size < 8 || !token_chars_hold(value, CHAR_DIGIT) ||
         parent.size + 1 + name.size > sizeof joined ||
         !holds_any(parent, "tokapisecprisshmfaotpautwal"))

@@ -26,8 +26,8 @@ struct yaml_file {
 /* ---- the tree, checked ---- */
 
 enum {
-    DEEPEST = 32,            /* our own files need 5 */
-    MOST_UNFOLDED = 1000000, /* a file of 1 MiB without aliases cannot reach it */
+    DEEPEST = 32,           /* our own files need 5 */
+    UNFOLDED_MAX = 1000000, /* a file of 1 MiB without aliases cannot reach it */
 };
 
 struct shape {
@@ -159,7 +159,7 @@ static enum outcome check_child(const struct check *check, struct shape *shape, 
     if (depth + shape->height > DEEPEST)
         return refuse(check, child, "the file is nested more than 32 levels deep");
     shape->unfolded += below->unfolded;
-    if (shape->unfolded > MOST_UNFOLDED)
+    if (shape->unfolded > UNFOLDED_MAX)
         return refuse(check, child, "the file's aliases unfold to more than a million nodes");
     return OUT_OK;
 }
@@ -224,7 +224,7 @@ static enum outcome check_tree(const struct yaml_file *file, struct error_list *
 enum {
     LARGEST_FILE = 1024 * 1024, /* a person wrote it; our own files have a few KiB */
     DEEPEST_OPEN = 32,
-    MOST_ANCHORS = 1000,
+    ANCHORS_MAX = 1000,
 };
 
 static void set_input(yaml_parser_t *parser, struct bytes text)
@@ -300,7 +300,7 @@ static enum outcome check_event(const char *name, const yaml_event_t *event, int
     else if (event->type == YAML_SCALAR_EVENT)
         anchor = event->data.scalar.anchor;
 
-    if (anchor && ++*anchors > MOST_ANCHORS)
+    if (anchor && ++*anchors > ANCHORS_MAX)
         return refuse_at(name, event->start_mark, "the file has more than 1000 anchors", err);
     if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
         ++*open;
@@ -589,8 +589,8 @@ static void put_scalar(struct yaml_at node, const char *text)
     scalar->data.scalar.length = strlen(copy);
 }
 
-bool yaml_mend_keys(struct yaml_at map, const char *inside, const char *const *known,
-                    struct error_list *mistakes)
+bool yaml_fix_keys(struct yaml_at map, const char *inside, const char *const *known,
+                   struct error_list *mistakes)
 {
     bool mended = true;
     size_t known_count = 0;
@@ -624,7 +624,7 @@ static bool is_cut(struct yaml_at map, size_t i)
            !memchr(value.data, ')', value.size);
 }
 
-void yaml_mend_cuts(struct yaml_at map, struct error_list *mistakes)
+void yaml_fix_cuts(struct yaml_at map, struct error_list *mistakes)
 {
     for (size_t i = 0; i + 1 < yaml_count(map); i++) {
         struct error err;

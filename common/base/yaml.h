@@ -65,10 +65,10 @@ MUST_USE enum outcome yaml_check_keys(struct yaml_at map, const char *inside,
 /* The same for all of them: each is added to the list, and where the right spelling is not there
  * beside it, the key is read from now on as if it had been written rightly. False when there are
  * others: what is missed in the map may stand under one of them. */
-bool yaml_mend_keys(struct yaml_at map, const char *inside, const char *const *known,
-                    struct error_list *mistakes);
+bool yaml_fix_keys(struct yaml_at map, const char *inside, const char *const *known,
+                   struct error_list *mistakes);
 /* Within { } a plain numeric(12,2) is cut at its comma, into a value and a key of its own: put
  * together again, and added to the list (DRV-M002) with the advice to quote it. */
-void yaml_mend_cuts(struct yaml_at map, struct error_list *mistakes);
+void yaml_fix_cuts(struct yaml_at map, struct error_list *mistakes);
 
 #endif

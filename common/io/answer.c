@@ -13,7 +13,7 @@ void answer_init(struct answer *answer, bool wanted, const char *kind)
 {
     *answer = (struct answer){.wanted = wanted};
     answer_name(answer, kind, NULL);
-    buf_init(&answer->buf, ANSWER_MOST);
+    buf_init(&answer->buf, ANSWER_MAX);
 }
 
 void answer_name(struct answer *answer, const char *command, const char *word)
@@ -76,7 +76,7 @@ static enum exit_code end_too_large(struct answer *answer, const struct error_li
     for (size_t i = 0; errors && i < errors->count; i++)
         error_list_add(&all, &errors->items[i]);
     error_set(&err, OUT_FATAL, ERR_STATE_FILE, "the answer is larger than %zu MiB",
-              ANSWER_MOST >> 20);
+              ANSWER_MAX >> 20);
     error_list_add(&all, &err);
     begin(answer);
     end(answer, &all, &exit_code);

@@ -21,7 +21,7 @@
 #include "common/base/json_out.h"
 
 /* Bytes of a document, which may hold a report of all there is; of a report's file too. */
-#define ANSWER_MOST ((size_t)256 << 20)
+#define ANSWER_MAX ((size_t)256 << 20)
 
 struct answer {
     bool wanted; /* --json: nothing else may go to standard output then */

@@ -1,4 +1,4 @@
-/* See the header. Blobs compare as bytes, which is the order of export_piece_compare. */
+/* See the header. Blobs compare as bytes, which is the order of export_record_text_compare. */
 #include "common/io/export_sort.h"
 
 #include <sqlite3.h>
@@ -57,16 +57,16 @@ static void bind(sqlite3_stmt *statement, int at, struct bytes value)
     sqlite3_bind_blob64(statement, at, value.size ? value.data : "", value.size, SQLITE_STATIC);
 }
 
-void export_sort_add(struct export_sort *sort, const struct export_piece *piece)
+void export_sort_add(struct export_sort *sort, const struct export_record_text *part)
 {
-    bind(sort->insert, 1, piece->file);
-    bind(sort->insert, 2, piece->group);
-    bind(sort->insert, 3, piece->key);
-    sqlite3_bind_int64(sort->insert, 4, piece->index);
-    sqlite3_bind_int(sort->insert, 5, (int)piece->kind);
-    bind(sort->insert, 6, piece->id);
-    sqlite3_bind_int(sort->insert, 7, (int)piece->layout);
-    bind(sort->insert, 8, piece->text);
+    bind(sort->insert, 1, part->file);
+    bind(sort->insert, 2, part->group);
+    bind(sort->insert, 3, part->key);
+    sqlite3_bind_int64(sort->insert, 4, part->index);
+    sqlite3_bind_int(sort->insert, 5, (int)part->kind);
+    bind(sort->insert, 6, part->id);
+    sqlite3_bind_int(sort->insert, 7, (int)part->layout);
+    bind(sort->insert, 8, part->text);
     if (sqlite3_step(sort->insert) != SQLITE_DONE)
         sort->failed = true;
     sqlite3_reset(sort->insert);
@@ -95,7 +95,7 @@ static struct bytes blob(sqlite3_stmt *statement, int at)
     return bytes_of(data, (size_t)sqlite3_column_bytes(statement, at));
 }
 
-enum outcome export_sort_next(struct export_sort *sort, struct export_piece *piece, bool *more,
+enum outcome export_sort_next(struct export_sort *sort, struct export_record_text *part, bool *more,
                               struct error *err)
 {
     *more = false;
@@ -107,7 +107,7 @@ enum outcome export_sort_next(struct export_sort *sort, struct export_piece *pie
         return OUT_OK;
     if (result != SQLITE_ROW)
         return fail(sort, err);
-    *piece = (struct export_piece){
+    *part = (struct export_record_text){
         .file = blob(sort->select, 0),
         .group = blob(sort->select, 1),
         .key = blob(sort->select, 2),

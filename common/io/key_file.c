@@ -13,8 +13,8 @@
 
 #include "common/io/files.h"
 
-#define TEXT_MOST 65536 /* 64 keys of 86 bytes, and remarks */
-#define PIN_MOST 64
+#define TEXT_MAX 65536 /* 64 keys of 86 bytes, and remarks */
+#define PIN_MAX 64
 #define IDENTITY_SIZE 17
 
 static enum outcome refuse(struct error *err, const char *path, const char *what)
@@ -52,17 +52,17 @@ static enum outcome check_file(int fd, const char *path, struct error *err)
         error_hint(err, "chmod 600 %s; and think of who may have read it", path);
         return OUT_FATAL;
     }
-    if (status.st_size > TEXT_MOST)
+    if (status.st_size > TEXT_MAX)
         return refuse(err, path, "the key file is too large to be one");
     return OUT_OK;
 }
 
 static enum outcome read_text(int fd, const char *path, struct buf *text, struct error *err)
 {
-    char *place = buf_extend(text, TEXT_MOST);
+    char *place = buf_extend(text, TEXT_MAX);
     size_t size = 0;
     ssize_t count = 1;
-    while (size < TEXT_MOST && (count = read(fd, place + size, TEXT_MOST - size)) != 0) {
+    while (size < TEXT_MAX && (count = read(fd, place + size, TEXT_MAX - size)) != 0) {
         if (count < 0 && errno != EINTR)
             return refuse_system(err, path, "the key file cannot be read");
         size += count > 0 ? (size_t)count : 0;
@@ -79,7 +79,7 @@ static enum outcome read_file(const char *path, struct secret_ring *ring, struct
     if (fd < 0)
         return refuse_system(
             err, path, errno == ELOOP ? "the key file is a link" : "the key file cannot be read");
-    buf_init(&text, TEXT_MOST);
+    buf_init(&text, TEXT_MAX);
     enum outcome outcome = check_file(fd, path, err);
     if (outcome == OUT_OK)
         outcome = read_text(fd, path, &text, err);
@@ -107,16 +107,16 @@ static enum outcome write_new(const char *path, struct bytes text, struct error 
         return OUT_FATAL;
     }
     size_t done = 0;
-    bool good = fd >= 0;
-    while (good && done < text.size) {
+    bool ok = fd >= 0;
+    while (ok && done < text.size) {
         ssize_t count = write(fd, text.data + done, text.size - done);
-        good = count >= 0 || errno == EINTR;
+        ok = count >= 0 || errno == EINTR;
         done += count > 0 ? (size_t)count : 0;
     }
-    good = good && fsync(fd) == 0;
+    ok = ok && fsync(fd) == 0;
     if (fd >= 0)
         close(fd);
-    if (good)
+    if (ok)
         return OUT_OK;
     refuse_system(err, path, "the key file cannot be written");
     if (fd >= 0)
@@ -128,8 +128,8 @@ static enum outcome write_ring(const char *path, const struct secret_ring *ring,
                                struct error *err)
 {
     struct buf text;
-    buf_init(&text, TEXT_MOST);
-    (void)buf_extend(&text, TEXT_MOST); /* never grows, so no copy is left behind */
+    buf_init(&text, TEXT_MAX);
+    (void)buf_extend(&text, TEXT_MAX); /* never grows, so no copy is left behind */
     buf_reset(&text);
     secret_ring_append(&text, ring);
     enum outcome outcome =
@@ -176,7 +176,7 @@ static enum outcome read_pin(const char *path, char pinned[IDENTITY_SIZE], struc
     pinned[0] = '\0';
     if (!files_exist(path))
         return OUT_OK;
-    enum outcome outcome = files_read(path, PIN_MOST, &text, err);
+    enum outcome outcome = files_read(path, PIN_MAX, &text, err);
     if (outcome == OUT_OK && text.size == IDENTITY_SIZE && text.data[IDENTITY_SIZE - 1] == '\n') {
         memcpy(pinned, text.data, IDENTITY_SIZE - 1);
         pinned[IDENTITY_SIZE - 1] = '\0';

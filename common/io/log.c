@@ -24,11 +24,11 @@
 
 enum {
     LINE_LIMIT = 8192,
-    VALUE_MOST = 1024, /* bytes of one line's fields (FAULTS X13) */
-    EVENTS = 64,       /* told apart; a further one takes the place of the one silent longest */
+    VALUE_BYTES_MAX = 1024, /* bytes of one line's fields (FAULTS X13) */
+    EVENTS = 64, /* told apart; a further one takes the place of the one silent longest */
     WINDOW_MS = 1000,
     WINDOW_MAX_MS = 32000,
-    LEFT_OUT_MOST = 1024, /* bytes kept of the last line that was left out */
+    LEFT_OUT_MAX = 1024, /* bytes kept of the last line that was left out */
 };
 
 static const char *const LEVEL_NAMES[] = {"error", "warn", "info", "debug"};
@@ -41,10 +41,10 @@ struct event_window {
     uint64_t began_ms;
     uint64_t wait_ms; /* longer with each summary that says the same again */
     unsigned lines;
-    unsigned repeated;            /* left out */
-    uint64_t last_line;           /* hash of its fields */
-    uint64_t left_out_line;       /* the same of the last that was left out */
-    char left_out[LEFT_OUT_MOST]; /* its fields */
+    unsigned repeated;           /* left out */
+    uint64_t last_line;          /* hash of its fields */
+    uint64_t left_out_line;      /* the same of the last that was left out */
+    char left_out[LEFT_OUT_MAX]; /* its fields */
 };
 
 static struct {
@@ -163,7 +163,7 @@ static void append_seen(struct buf *seen, struct bytes fields)
     }
     if (whole.size)
         buf_append(&parts, copied, (size_t)(whole.data + whole.size - copied));
-    text_append_safe(seen, buf_view(&parts), VALUE_MOST);
+    text_append_safe(seen, buf_view(&parts), VALUE_BYTES_MAX);
     buf_free(&whole);
     buf_free(&parts);
 }
@@ -254,7 +254,7 @@ static void leave_out(struct event_window *window, enum log_level level, struct 
     window->level = level;
     window->repeated++;
     window->left_out_line = line;
-    size_t kept = fields.size < LEFT_OUT_MOST ? fields.size : LEFT_OUT_MOST - 1;
+    size_t kept = fields.size < LEFT_OUT_MAX ? fields.size : LEFT_OUT_MAX - 1;
     while (kept > 0 && kept < fields.size && ((unsigned char)fields.data[kept] & 0xC0) == 0x80)
         kept--; /* not within a character */
     memcpy(window->left_out, fields.data, kept);

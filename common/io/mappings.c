@@ -10,14 +10,14 @@
 #include "common/model/mapping/mapping_mistakes.h"
 
 enum {
-    MAPPING_SIZE_MOST = 1 << 20,
+    MAPPING_SIZE_MAX = 1 << 20,
 };
 
 /* Reads on behind mistakes: a mapping that has some is kept for what others say of it. */
 struct loading {
     struct mapping_set *set;
     struct error_list *mistakes;
-    bool lacks; /* an entity of theirs: which one is not known */
+    bool incomplete; /* an entity of theirs: which one is not known */
 };
 
 static void add_file(struct loading *loading, const char *path)
@@ -30,10 +30,10 @@ static void add_file(struct loading *loading, const char *path)
         error_set(&err, OUT_FATAL, ERR_MAPPING, "more than %d mappings", MAPPING_SET_MAX);
         error_where(&err, "%s", path);
         error_list_add(loading->mistakes, &err);
-        loading->lacks = true;
+        loading->incomplete = true;
         return;
     }
-    if (files_read(path, MAPPING_SIZE_MOST, &text, &err) != OUT_OK)
+    if (files_read(path, MAPPING_SIZE_MAX, &text, &err) != OUT_OK)
         error_list_add(loading->mistakes, &err);
     else
         (void)!mapping_parse_all(path, buf_view(&text), &mapping, loading->mistakes);
@@ -42,7 +42,7 @@ static void add_file(struct loading *loading, const char *path)
         set->items[set->count++] = mapping;
     } else {
         mapping_free(mapping);
-        loading->lacks = true;
+        loading->incomplete = true;
     }
 }
 
@@ -92,7 +92,7 @@ static void add_place(struct loading *loading, const char *place)
     }
     if (found > 0)
         return;
-    loading->lacks = true;
+    loading->incomplete = true;
     error_set(&err, OUT_FATAL, ERR_CONF_FILE, "no mapping is found there");
     error_where(&err, "%s", place);
     error_hint(&err, "name files, folders with *.yaml, or patterns under mappings: or --mapping");
@@ -246,7 +246,7 @@ static void load_all(const struct settings *settings, struct mapping_set *set,
     }
     qsort(set->items, set->count, sizeof(set->items[0]), by_entity);
     check_distinct(&loading);
-    if (!loading.lacks)
+    if (!loading.incomplete)
         check_references(&loading);
     error_list_sort(mistakes);
 }

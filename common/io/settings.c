@@ -90,8 +90,8 @@ static const struct conf_field FIELDS[] = {
      "drover_verifier", 0, 0, NULL, "ROLE",
      "role the verifier takes after login; empty = stay the login user",
      VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS | CMD_SECRET | CMD_EXPORT | CMD_REBUILD},
-    {"database.connections", "connections", 0, NULL, CONF_COUNT, AT(lanes), "4", 1, 64, NULL, "N",
-     "PostgreSQL connections of one worker", WORKS, "database.lanes", "lanes"},
+    {"database.connections", "connections", 0, NULL, CONF_COUNT, AT(connections), "4", 1, 64, NULL,
+     "N", "PostgreSQL connections of one worker", WORKS, "database.lanes", "lanes"},
     {"redis.url", NULL, 0, "REDIS_URL", CONF_SECRET, AT(redis_url), NULL, 0, 0, NULL, "URL",
      "Redis, redis://[user[:password]@]host[:port][/db] or unix:///path", ON_STORES | CMD_REBUILD},
     {"redis.lag_records", "redis-lag", 0, NULL, CONF_COUNT, AT(redis_lag_records), "100000", 1, 0,
@@ -158,7 +158,7 @@ static const struct conf_field FIELDS[] = {
      "longest wait for work in flight when stopping", WORKS},
     {"work.stall_after", "stall-after", 0, NULL, CONF_MILLIS, AT(stall_ms), "30s", 1000, 3600000,
      NULL, "TIME", "claim a partition again that has not moved for so long", WORKS},
-    {"work.dead_limit", "dead-limit", 0, NULL, CONF_COUNT, AT(dead_most), "0", 0, 0, NULL, "N",
+    {"work.dead_limit", "dead-limit", 0, NULL, CONF_COUNT, AT(dead_max), "0", 0, 0, NULL, "N",
      "stop when more records were dead-lettered; 0 = no limit", WORKS},
     {"work.breaker", "breaker", 0, NULL, CONF_COUNT, AT(breaker), "1000", 0, 0, NULL, "N",
      "stop when so many records in a row were dead-lettered; 0 = never", WORKS},
@@ -356,16 +356,16 @@ static void choose_storage(struct settings *settings)
     static const char *const NAMES[] = {"database", "redis", "hybrid", "memory", "file"};
     const char *mode = getenv("NODE_ENV");
     const char *ci = getenv("CI");
-    settings->storage = STORAGE_FILE;
+    settings->storage = STORE_FILE;
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
         if (strcmp(settings->storage_name, NAMES[i]) == 0)
             settings->storage = (enum storage)i;
     if (strcmp(settings->storage_name, "auto") != 0)
         return;
     if (mode && strcmp(mode, "production") == 0)
-        settings->storage = STORAGE_HYBRID;
+        settings->storage = STORE_HYBRID;
     else if (ci && strcmp(ci, "true") == 0)
-        settings->storage = STORAGE_MEMORY;
+        settings->storage = STORE_MEMORY;
 }
 
 /* ---- the tenant given from outside ---- */

@@ -34,11 +34,11 @@ enum command_bit {
 
 /* The store of settings->storage, after `auto` was decided. */
 enum storage {
-    STORAGE_DATABASE,
-    STORAGE_REDIS,
-    STORAGE_HYBRID,
-    STORAGE_MEMORY,
-    STORAGE_FILE,
+    STORE_DATABASE,
+    STORE_REDIS,
+    STORE_HYBRID,
+    STORE_MEMORY,
+    STORE_FILE,
 };
 
 /* The tenant given from outside, for the records that name none: the one of the highest origin
@@ -85,7 +85,7 @@ struct settings {
     const char *database_url; /* secret: its password */
     const char *worker_role;  /* SET ROLE after login; "" = stay */
     const char *verifier_role;
-    uint64_t lanes; /* PostgreSQL connections of one worker */
+    uint64_t connections; /* PostgreSQL connections of one worker */
     const char *redis_url;
     uint64_t redis_lag_records; /* hybrid: how far Redis may be behind before workers wait */
     uint64_t redis_lag_bytes;
@@ -120,7 +120,7 @@ struct settings {
     uint64_t outbox_bytes;  /* dead letters, receipts, each: not acknowledged; default 16 MiB */
     uint64_t drain_ms;      /* default 8 s */
     uint64_t stall_ms;      /* a partition that does not move for so long is claimed again */
-    uint64_t dead_most;     /* stop when more records than this were dead-lettered; 0 = no limit */
+    uint64_t dead_max;      /* stop when more records than this were dead-lettered; 0 = no limit */
     uint64_t breaker; /* stop when so many in a row were dead-lettered; 0 = off, default 1000 */
     uint64_t parent_wait_ms;    /* how long a record waits for the one it refers to */
     uint64_t tombstone_life_ms; /* on_delete: hard: how long its tombstone stays */

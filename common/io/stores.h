@@ -5,7 +5,7 @@
  * The stores there are, one row each: what a storage is made of, and how it is read back. Who needs
  * to know what a storage can do asks its row; a new store is a row here, its sink, checkpoint and
  * reader in files of their own, and a line in worker/worker_stores.c and
- * control/status/survey_progress.c.
+ * control/status/status_checkpoints.c.
  */
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
-#include "common/port/stored.h"
+#include "common/port/store_reader.h"
 
 struct store_reading {
     const char *only_tenant; /* an isolation key; NULL: all */
@@ -36,7 +36,7 @@ struct store {
     uint64_t (*tombstone_life_ms)(const struct settings *settings, bool hard);
     /* NULL: there is nothing to read back when the process has ended. */
     enum outcome (*open_reader)(const struct settings *settings, const struct mapping_set *mappings,
-                                const struct store_reading *reading, struct stored_reader **reader,
+                                const struct store_reading *reading, struct store_reader **reader,
                                 struct error *err);
 };
 

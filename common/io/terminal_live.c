@@ -21,11 +21,11 @@ enum { SCREEN_LIMIT = 1 << 20 };
 
 /* ---- suspended and continued: the block goes before the shell writes, and comes back below */
 
-enum { DRAWN_MOST = 64 }; /* lines; a block that is higher is cleared from there on */
+enum { DRAWN_MAX = 64 }; /* lines; a block that is higher is cleared from there on */
 
 static volatile sig_atomic_t resumes;
 static volatile sig_atomic_t drawn_fd = -1, drawn_count;
-static volatile sig_atomic_t drawn_widths[DRAWN_MOST];
+static volatile sig_atomic_t drawn_widths[DRAWN_MAX];
 
 static void on_resume(int number)
 {
@@ -158,7 +158,7 @@ static void append_block(struct buf *out, struct terminal_live *live, int width)
 /* For a signal that comes before the next draw. */
 static void tell_drawn(const struct terminal_live *live)
 {
-    size_t count = live->line_count < DRAWN_MOST ? live->line_count : DRAWN_MOST;
+    size_t count = live->line_count < DRAWN_MAX ? live->line_count : DRAWN_MAX;
     for (size_t i = 0; i < count; i++)
         drawn_widths[i] = live->widths[live->line_count - count + i];
     drawn_fd = live->fd;

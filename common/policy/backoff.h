@@ -10,13 +10,13 @@
 #include <stdint.h>
 
 struct backoff {
-    uint32_t least_ms, most_ms;
+    uint32_t min_ms, max_ms;
     uint32_t tries; /* failures in a row */
 };
 
-#define BACKOFF_CONNECTION ((struct backoff){.least_ms = 100, .most_ms = 30000})
-#define BACKOFF_TRANSACTION ((struct backoff){.least_ms = 20, .most_ms = 2000})
-#define BACKOFF_RESOURCE ((struct backoff){.least_ms = 5000, .most_ms = 5000})
+#define BACKOFF_CONNECTION ((struct backoff){.min_ms = 100, .max_ms = 30000})
+#define BACKOFF_TRANSACTION ((struct backoff){.min_ms = 20, .max_ms = 2000})
+#define BACKOFF_RESOURCE ((struct backoff){.min_ms = 5000, .max_ms = 5000})
 
 /* The wait before the next try; counts the failure. `random` is uniform over its 32 bits.
  * At least half of the current ceiling, so that a retry is never immediate. */

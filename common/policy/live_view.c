@@ -14,7 +14,7 @@ enum {
     WIDE_SCREEN = 100,
     NORMAL_SCREEN = 60,
     NARROW_SCREEN = 36, /* below it there is no bar */
-    LEAST_CAUSE = 12,   /* a cause cut to less says nothing */
+    CAUSE_MIN = 12,     /* a cause cut to less says nothing */
 };
 
 /* The order of the lines on the screen. What matters least goes first where there is no room. */
@@ -198,7 +198,7 @@ static void make_outage(struct screen *screen, enum outage_service service,
     text_append_fit(out, buf_view(part), screen->width);
     buf_reset(part);
     int room = screen->width - text_width(buf_view(out)) - (int)strlen(CALM) - 2;
-    if (outage->cause[0] && room >= LEAST_CAUSE) {
+    if (outage->cause[0] && room >= CAUSE_MIN) {
         buf_append_text(out, ", ");
         text_append_fit(out, bytes_text(outage->cause), room);
     }

@@ -45,7 +45,7 @@ struct live_state {
     struct outages outages;
 };
 
-/* Of what was seen of the topic: what is older is not told as if it were so now. A look is a second
+/* Of what was seen of the topic: what is older is not told as if it were so now. A poll is a second
  * apart. */
 #define LIVE_OLD_MS 4000
 

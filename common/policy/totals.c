@@ -40,7 +40,7 @@ static const struct totals_class VERIFY[VERDICT_COUNT] = {
     [VERDICT_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false, true},
     [VERDICT_DIFFERENT] = {"different", "different", "different", false, false, false},
     [VERDICT_STALE] = {"stale", "stale", "stale", false, false, false},
-    [VERDICT_NEWER] = {"target_newer", "target newer", "target newer", false, false, false},
+    [VERDICT_TARGET_NEWER] = {"target_newer", "target newer", "target newer", false, false, false},
     [VERDICT_MISSING] = {"missing", "missing", "missing", false, false, false},
     [VERDICT_UNUSABLE] = {"unusable", "unusable", "unusable", false, false, false},
     [VERDICT_CONFLICT] = {"conflict", "conflict", "conflict", false, false, false},
@@ -53,8 +53,8 @@ static const struct totals_class VERIFY[VERDICT_COUNT] = {
     [VERDICT_LAGGING] = {"lagging", "lagging", "lagging", false, false, false},
     [VERDICT_WAITING] = {"pending", "pending", "pending", false, false, false},
     [VERDICT_EXTRA] = {"extra", "extra", "extra", false, true, false},
-    [VERDICT_FOREIGN] = {"unexpected_tenant", "unexpected tenant", "unexpected", false, true,
-                         false},
+    [VERDICT_UNEXPECTED_TENANT] = {"unexpected_tenant", "unexpected tenant", "unexpected", false,
+                                   true, false},
     [VERDICT_GONE] = {"gone_from_the_source", "gone from the source", "gone", false, true, false},
     [VERDICT_ELSEWHERE] = {"of_other_sources", "of other sources", "elsewhere", false, true, false},
 };
@@ -80,7 +80,7 @@ uint64_t totals_records(const struct totals_set *set, const uint64_t *counts)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < set->count; i++)
-        sum += set->classes[i].beside ? 0 : counts[i];
+        sum += set->classes[i].outside ? 0 : counts[i];
     return sum;
 }
 
@@ -137,7 +137,7 @@ static void put_classes(struct text_line *line, const struct totals_set *set,
     bool first = true;
     for (size_t i = 0; i < set->count; i++) {
         const struct totals_class *class = &set->classes[i];
-        if (class->beside || (!counts[i] && !class->always))
+        if (class->outside || (!counts[i] && !class->always))
             continue;
         line_put_count(line, first ? " " : " + ", counts[i], class->title);
         first = false;
@@ -146,11 +146,12 @@ static void put_classes(struct text_line *line, const struct totals_set *set,
         text_line_put(line, BYTES_LITERAL(" 0"));
 }
 
-static void put_beside(struct text_line *line, const struct totals_set *set, const uint64_t *counts)
+static void put_outside(struct text_line *line, const struct totals_set *set,
+                        const uint64_t *counts)
 {
     bool first = true;
     for (size_t i = 0; i < set->count; i++) {
-        if (!set->classes[i].beside || !counts[i])
+        if (!set->classes[i].outside || !counts[i])
             continue;
         if (first)
             text_line_put(line, BYTES_LITERAL("; besides"));
@@ -167,7 +168,7 @@ void totals_append_identity(struct buf *out, const struct totals_set *set, const
     line_put_count(&line, "", records, unit);
     text_line_put(&line, bytes_text(sums ? " =" : " ≠"));
     put_classes(&line, set, counts);
-    put_beside(&line, set, counts);
+    put_outside(&line, set, counts);
     if (sums)
         text_line_put(&line, BYTES_LITERAL("   (reconciled)"));
     buf_append_char(out, '\n');
@@ -219,7 +220,7 @@ void totals_append_short(struct buf *out, const struct totals_set *set, const ui
     char text[28];
     buf_init(&terms, SHORT_LIMIT);
     for (size_t i = 0; i < set->count; i++)
-        shown[i] = !set->classes[i].beside && (counts[i] || set->classes[i].always);
+        shown[i] = !set->classes[i].outside && (counts[i] || set->classes[i].always);
     append_terms(&terms, set, counts, shown);
     while (text_width(buf_view(&terms)) > width && leave_one_out(set, shown)) {
         buf_reset(&terms);
@@ -359,7 +360,7 @@ static void append_sentence(struct buf *out, const struct totals_table *table,
     line_put_count(&line, "", totals_records(table->set, row->counts), table->records_title);
     text_line_put(&line, BYTES_LITERAL(" ="));
     put_classes(&line, table->set, row->counts);
-    put_beside(&line, table->set, row->counts);
+    put_outside(&line, table->set, row->counts);
     if (table->tail_title && row->tail.size) {
         buf_reset(&safe);
         buf_append_format(&safe, "  %s %.*s", table->tail_title, BYTES_ARGS(row->tail));
@@ -393,11 +394,11 @@ void totals_append_table(struct buf *out, const struct totals_table *table,
 /* ---- machines ---------------------------------------------------------------------------- */
 
 static void append_members(struct json_out *out, const struct totals_set *set,
-                           const uint64_t *counts, bool beside, bool zeros)
+                           const uint64_t *counts, bool outside, bool zeros)
 {
-    json_out_object(out, beside ? "beside" : "counts");
+    json_out_object(out, outside ? "beside" : "counts");
     for (size_t i = 0; i < set->count; i++)
-        if (set->classes[i].beside == beside && (counts[i] || zeros))
+        if (set->classes[i].outside == outside && (counts[i] || zeros))
             json_out_count(out, set->classes[i].name, counts[i]);
     json_out_end(out);
 }
@@ -407,7 +408,7 @@ void totals_append_json_counts(struct json_out *out, const struct totals_set *se
 {
     bool any = false;
     for (size_t i = 0; i < set->count; i++)
-        any = any || (set->classes[i].beside && (counts[i] || zeros));
+        any = any || (set->classes[i].outside && (counts[i] || zeros));
     append_members(out, set, counts, false, zeros);
     if (any)
         append_members(out, set, counts, true, zeros);

@@ -30,7 +30,7 @@ struct totals_class {
     const char *title;  /* in a sentence: "dead-lettered" */
     const char *column; /* above a column: "dead" */
     bool always;        /* shown even when it is zero */
-    bool beside;        /* of no source record: counted beside them, outside of the sum */
+    bool outside;       /* of no source record: counted beside them, outside of the sum */
     bool minor;         /* asks for nothing: the first to go where there is little room */
 };
 

@@ -26,8 +26,8 @@ int64_t version_to_ms(int64_t version)
 /* A timestamp is the producer's to choose: one beyond the clock's range counts as its end. */
 static int64_t physical_of(int64_t timestamp_ms)
 {
-    const int64_t most = (INT64_C(1) << (63 - VERSION_COUNTER_BITS)) - 1;
-    return timestamp_ms < 0 ? 0 : timestamp_ms > most ? most : timestamp_ms;
+    const int64_t max = (INT64_C(1) << (63 - VERSION_COUNTER_BITS)) - 1;
+    return timestamp_ms < 0 ? 0 : timestamp_ms > max ? max : timestamp_ms;
 }
 
 int64_t version_in_log(struct version_clock *clock, int64_t timestamp_ms, int64_t offset)

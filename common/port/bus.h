@@ -309,7 +309,7 @@ MUST_USE static inline enum outcome bus_open_consumer(struct bus *bus, const cha
     return bus->ops->open_consumer(bus, topic, group, events, owner, consumer, err);
 }
 
-/* What a held message says: views into it, of at most ENVELOPE_HEADERS_MOST headers, ours first. */
+/* What a held message says: views into it, of at most ENVELOPE_HEADERS_MAX headers, ours first. */
 static inline void bus_view(const struct bus *bus, const void *held, struct envelope *envelope)
 {
     bus->ops->view(held, envelope);

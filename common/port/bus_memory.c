@@ -139,7 +139,7 @@ static struct memory_message *copy_of(const struct message_view *view)
     char *at = (char *)&message->headers[view->header_count];
     message->key = put(&at, view->key);
     if (!view->null_value)
-        message->value = put(&at, bytes_there(view->value));
+        message->value = put(&at, bytes_or_empty(view->value));
     for (size_t i = 0; i < view->header_count; i++) {
         message->headers[i].name = put(&at, view->headers[i].name);
         message->headers[i].value = put(&at, view->headers[i].value);
@@ -170,7 +170,7 @@ static bool is_ours(const struct header *header)
 static void take_headers(const struct memory_message *message, bool ours, struct envelope *envelope)
 {
     for (size_t i = 0; i < message->header_count; i++)
-        if (envelope->header_count < ENVELOPE_HEADERS_MOST && is_ours(&message->headers[i]) == ours)
+        if (envelope->header_count < ENVELOPE_HEADERS_MAX && is_ours(&message->headers[i]) == ours)
             envelope->headers[envelope->header_count++] = message->headers[i];
 }
 

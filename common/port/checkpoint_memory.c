@@ -2,33 +2,32 @@
 
 #include <stdlib.h>
 
-#include "common/port/progress_queue.h"
+#include "common/port/checkpoint_queue.h"
 
-struct memory_progress {
-    struct progress_queue queue; /* stays the first member */
+struct memory_checkpoint_port {
+    struct checkpoint_queue queue; /* stays the first member */
     struct memory_store *store;
     void (*on_closed)(void *owner);
 };
 
-static struct memory_progress *of(struct progress *base)
+static struct memory_checkpoint_port *of(struct checkpoint *base)
 {
-    return (struct memory_progress *)base;
+    return (struct memory_checkpoint_port *)base;
 }
 
-static void free_progress(struct memory_progress *progress)
+static void free_checkpoint(struct memory_checkpoint_port *port)
 {
-    progress_queue_clear(&progress->queue);
-    free(progress);
+    checkpoint_queue_clear(&port->queue);
+    free(port);
 }
 
-static void claim(struct memory_progress *progress, int32_t partition)
+static void claim(struct memory_checkpoint_port *port, int32_t partition)
 {
-    const struct progress *base = &progress->queue.base;
-    int64_t next_offset, epoch = memory_store_claim(progress->store, partition, &next_offset);
-    const struct memory_checkpoint *checkpoint =
-        memory_store_checkpoint(progress->store, partition);
+    const struct checkpoint *base = &port->queue.base;
+    int64_t next_offset, epoch = memory_store_claim(port->store, partition, &next_offset);
+    const struct memory_checkpoint *checkpoint = memory_store_checkpoint(port->store, partition);
     bool has_sequences = checkpoint->sequences.size > 0;
-    const struct progress_row row = {
+    const struct checkpoint_row row = {
         .next_offset = next_offset,
         .redis_next = checkpoint->redis_next,
         .results_next = checkpoint->results_next,
@@ -38,70 +37,70 @@ static void claim(struct memory_progress *progress, int32_t partition)
     base->events.on_claimed(base->owner, partition, &row);
 }
 
-static void answer(struct memory_progress *progress, const struct progress_request *request)
+static void answer(struct memory_checkpoint_port *port, const struct checkpoint_request *request)
 {
-    const struct progress *base = &progress->queue.base;
+    const struct checkpoint *base = &port->queue.base;
     if (request->kind == REQUEST_CHECK) {
         base->events.on_checked(base->owner);
         return;
     }
     if (request->kind == REQUEST_CLAIM) {
-        claim(progress, request->partition);
+        claim(port, request->partition);
         return;
     }
-    memory_store_stages(progress->store, request->partition, request->epoch, request->redis_next,
-                        request->results_next);
+    memory_store_advance(port->store, request->partition, request->epoch, request->redis_next,
+                         request->results_next);
     if (request->kind != REQUEST_RELEASE)
         return;
-    memory_store_release(progress->store, request->partition, request->epoch);
+    memory_store_release(port->store, request->partition, request->epoch);
     base->events.on_released(base->owner, request->partition);
 }
 
-bool memory_checkpoint_turn(struct progress *base)
+bool memory_checkpoint_turn(struct checkpoint *base)
 {
-    struct memory_progress *progress = of(base);
-    if (progress->on_closed) {
-        void (*on_closed)(void *) = progress->on_closed;
+    struct memory_checkpoint_port *port = of(base);
+    if (port->on_closed) {
+        void (*on_closed)(void *) = port->on_closed;
         void *owner = base->owner;
-        free_progress(progress);
+        free_checkpoint(port);
         on_closed(owner);
         return true;
     }
-    if (!progress->queue.first)
+    if (!port->queue.first)
         return false;
-    struct progress_request request = progress_queue_pop(&progress->queue);
-    answer(progress, &request);
+    struct checkpoint_request request = checkpoint_queue_pop(&port->queue);
+    answer(port, &request);
     return true;
 }
 
-void memory_checkpoint_abandon(struct progress *base)
+void memory_checkpoint_abandon(struct checkpoint *base)
 {
-    free_progress(of(base));
+    free_checkpoint(of(base));
 }
 
-static void close_progress(struct progress *base, void (*on_closed)(void *owner))
+static void close_checkpoint(struct checkpoint *base, void (*on_closed)(void *owner))
 {
     of(base)->on_closed = on_closed;
 }
 
 /* They wait for the next turn. */
-static void pump(struct progress_queue *queue)
+static void pump(struct checkpoint_queue *queue)
 {
     (void)queue;
 }
 
-struct progress *memory_checkpoint_new(struct memory_store *store,
-                                       const struct progress_events *events, void *owner)
+struct checkpoint *memory_checkpoint_new(struct memory_store *store,
+                                         const struct checkpoint_events *events, void *owner)
 {
-    static const struct progress_ops OPS = {progress_queue_claim,   progress_queue_stages,
-                                            progress_queue_release, progress_queue_forget_claims,
-                                            progress_queue_is_idle, close_progress};
-    struct memory_progress *progress = calloc(1, sizeof *progress);
-    if (!progress)
+    static const struct checkpoint_ops OPS = {
+        checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
+        checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
+    struct memory_checkpoint_port *port = calloc(1, sizeof *port);
+    if (!port)
         abort();
-    progress->queue.base = (struct progress){.ops = &OPS, .events = *events, .owner = owner};
-    progress->queue.pump = pump;
-    progress->store = store;
-    progress_queue_push(&progress->queue, (struct progress_request){.kind = REQUEST_CHECK});
-    return &progress->queue.base;
+    port->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
+    port->queue.pump = pump;
+    port->store = store;
+    checkpoint_queue_push(&port->queue, (struct checkpoint_request){.kind = REQUEST_CHECK});
+    return &port->queue.base;
 }

@@ -2,20 +2,20 @@
 #define DROVER_PORT_PENDING_H
 
 /*
- * Pending children: records that came before those they refer to. The sink parks them in the
- * transaction of their batch (CLASS_WAITING); here they are tried again and, when their parents
+ * Pending children: records that came before those they refer to. The sink keeps them as pending in
+ * the transaction of their batch (CLASS_WAITING); here they are tried again and, when their parents
  * never come, given up. A round:
  *
  *   sweep ─► on_swept: result tells what got in and who is an orphan ─► the owner tells Redis, the
  *   dead letters and the results topic; all acknowledged ─► forget ─► on_forgotten ─► end_round
  *
- * What was told stays parked, marked, until it is forgotten: after a crash in between the next
+ * What was told stays pending, marked, until it is forgotten: after a crash in between the next
  * sweep tells the same again, in the same round. A round that is not forgotten ends by end_round
  * alone. Of all workers of a group one sweeps at a time; the others get an empty, `busy` result.
  *
  * Time that passes is no fault of a record: it is an orphan only when everything produced before
- * its parking and the wait after it has been written, by all workers of the group, and that time
- * counts only while sweeps succeed.
+ * it became pending and the wait after it has been written, by all workers of the group, and that
+ * time counts only while sweeps succeed.
  */
 
 #include <stdbool.h>
@@ -27,7 +27,7 @@
 #include "common/model/message/envelope.h"
 #include "common/model/message/receipt.h"
 
-/* A parked record that is in its table now, or that another version has overtaken there. */
+/* A pending record that is in its table now, or that another version has overtaken there. */
 struct pending_applied {
     enum record_class the_class;
     const struct mapping *mapping; /* NULL when it was taken out of the set meanwhile */
@@ -56,7 +56,7 @@ struct pending_result {
     size_t orphan_count;
     bool more;        /* at most 1,000 or 8 MiB are told at once: there are others */
     int64_t round;    /* of all that is told: grows, the same when it is told again */
-    uint64_t waiting; /* still parked, neither applied nor orphans */
+    uint64_t waiting; /* still pending, neither applied nor orphans */
     uint64_t behind;  /* messages to be written before waits that are over end */
     uint64_t purged;  /* tombstones removed */
     bool busy;        /* another worker was sweeping: nothing was looked at */

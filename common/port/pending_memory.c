@@ -8,12 +8,12 @@
 #include <stdlib.h>
 
 #include "common/policy/apply/record_row.h"
-#include "common/port/store_memory_parked.h"
+#include "common/port/store_memory_children.h"
 
-#define ASK_MS 1000      /* for the ends of all partitions */
-#define GAP_MOST_MS 5000 /* of one gap between sweeps so much counts at most */
+#define ASK_MS 1000     /* for the ends of all partitions */
+#define GAP_MAX_MS 5000 /* of one gap between sweeps so much counts at most */
 #define PAGE 500
-#define TELL_MOST 1000
+#define TELL_MAX 1000
 #define TELL_BYTES ((size_t)8 << 20)
 #define TEXT_MAX ((size_t)512 << 20)
 
@@ -26,10 +26,10 @@ enum request {
 struct memory_pending {
     struct pending base;
     struct memory_pending_config config;
-    struct memory_parking *parking;
+    struct memory_children *children;
     enum request request;
     bool is_last;
-    struct memory_parked **told; /* of the round; once forgotten, the port's own */
+    struct memory_child **told; /* of the round; once forgotten, the port's own */
     size_t told_count;
     bool forgotten;
     struct mapping_work work;
@@ -47,45 +47,45 @@ static struct memory_pending *of(struct pending *base)
 /* True: some waits are over. */
 static bool go_on(struct memory_pending *pending)
 {
-    struct memory_parking *parking = pending->parking;
+    struct memory_children *children = pending->children;
     uint64_t now_ms = clock_now_ms(pending->config.clock);
-    uint64_t gap_ms = parking->has_swept ? now_ms - parking->swept_at_ms : 0;
+    uint64_t gap_ms = children->has_swept ? now_ms - children->swept_at_ms : 0;
     bool due = false;
-    parking->ran_ms += (int64_t)(gap_ms < GAP_MOST_MS ? gap_ms : GAP_MOST_MS);
-    parking->swept_at_ms = now_ms;
-    parking->has_swept = true;
-    for (size_t i = 0; i < parking->count; i++) {
-        struct memory_parked *parked = parking->items[i];
-        if (parked->decided)
+    children->ran_ms += (int64_t)(gap_ms < GAP_MAX_MS ? gap_ms : GAP_MAX_MS);
+    children->swept_at_ms = now_ms;
+    children->has_swept = true;
+    for (size_t i = 0; i < children->count; i++) {
+        struct memory_child *child = children->items[i];
+        if (child->decided)
             continue;
-        if (!parked->has_due)
-            parked->due_ms = parking->ran_ms + (int64_t)pending->config.wait_ms;
-        parked->has_due = true;
-        due = due || pending->is_last || parked->due_ms <= parking->ran_ms;
+        if (!child->has_due)
+            child->due_ms = children->ran_ms + (int64_t)pending->config.wait_ms;
+        child->has_due = true;
+        due = due || pending->is_last || child->due_ms <= children->ran_ms;
     }
     return due;
 }
 
-static void drop_mark(struct memory_parking *parking)
+static void drop_mark(struct memory_children *children)
 {
-    free(parking->mark_ends);
-    parking->mark_ends = NULL;
+    free(children->mark_ends);
+    children->mark_ends = NULL;
 }
 
 static void take_mark(struct memory_pending *pending)
 {
     const struct memory_pending_config *config = &pending->config;
-    struct memory_parking *parking = pending->parking;
+    struct memory_children *children = pending->children;
     int64_t *ends = calloc((size_t)config->partitions + 1, sizeof *ends);
     if (!ends)
         abort();
-    drop_mark(parking);
+    drop_mark(children);
     if (!bus_ends(config->bus, config->topic, ends, config->partitions, ASK_MS)) {
         free(ends);
         return;
     }
-    parking->mark_ends = ends;
-    parking->mark_ms = parking->ran_ms;
+    children->mark_ends = ends;
+    children->mark_ms = children->ran_ms;
 }
 
 /* Messages between the checkpoints and the mark. */
@@ -96,7 +96,7 @@ static uint64_t count_behind(const struct memory_pending *pending)
         const struct memory_checkpoint *checkpoint =
             memory_store_checkpoint(pending->config.store, i);
         int64_t next_offset = checkpoint ? checkpoint->next_offset : 0;
-        int64_t end = pending->parking->mark_ends[i];
+        int64_t end = pending->children->mark_ends[i];
         behind += end > next_offset ? (uint64_t)(end - next_offset) : 0;
     }
     return behind;
@@ -105,13 +105,13 @@ static uint64_t count_behind(const struct memory_pending *pending)
 /* True: everything up to the mark is written. */
 static bool reach_mark(struct memory_pending *pending)
 {
-    struct memory_parking *parking = pending->parking;
+    struct memory_children *children = pending->children;
     if (!go_on(pending))
         return false;
     /* what is produced last is behind an older mark */
-    if (!parking->mark_ends || pending->is_last)
+    if (!children->mark_ends || pending->is_last)
         take_mark(pending);
-    if (!parking->mark_ends)
+    if (!children->mark_ends)
         return false;
     pending->base.result.behind = count_behind(pending);
     return pending->base.result.behind == 0;
@@ -121,19 +121,19 @@ static bool reach_mark(struct memory_pending *pending)
 
 /* What the worker made of it once; another answer now is one more reason to give it up. */
 static void add_item(struct memory_pending *pending, struct batch *batch,
-                     const struct memory_parked *parked, int64_t place)
+                     const struct memory_child *child, int64_t place)
 {
     struct envelope message;
     struct record record;
     struct error err;
     struct batch_item *item = batch_add(batch, place);
     const struct mapping_set *mappings = memory_store_mappings(pending->config.store);
-    memory_parked_view(parked, &message);
+    memory_child_view(child, &message);
     enum outcome outcome = envelope_decode(&message, &record, &err);
     if (outcome == OUT_OK) {
-        record.tenant = parked->tenant;
-        record.entity = parked->entity;
-        record.version = parked->version;
+        record.tenant = child->tenant;
+        record.entity = child->entity;
+        record.version = child->version;
         record.has_version = true;
         item->sealed = record.sealed;
         outcome = record_to_row(mappings, &record, record.version, &pending->work, &batch->arena,
@@ -144,18 +144,18 @@ static void add_item(struct memory_pending *pending, struct batch *batch,
 }
 
 /* True when it is decided by now. */
-static bool take_verdict(struct memory_pending *pending, struct memory_parked *parked,
+static bool take_verdict(struct memory_pending *pending, struct memory_child *child,
                          const struct batch_item *item)
 {
     if (item->verdict == CLASS_WAITING) {
         struct diff_key lacked;
         if (memory_store_lacks(pending->config.store, item->mapping, &item->row, &lacked))
-            parked->lacked = lacked;
+            child->lacked = lacked;
         return false;
     }
-    parked->decided = true;
-    parked->the_class = item->verdict;
-    parked->code = item->err ? item->err->code : ERR_NONE;
+    child->decided = true;
+    child->the_class = item->verdict;
+    child->code = item->err ? item->err->code : ERR_NONE;
     return true;
 }
 
@@ -163,17 +163,17 @@ static bool take_verdict(struct memory_pending *pending, struct memory_parked *p
 static enum outcome try_page(struct memory_pending *pending, struct batch *batch, size_t *at,
                              size_t *got, struct error *err)
 {
-    struct memory_parking *parking = pending->parking;
-    struct memory_parked *page[PAGE];
+    struct memory_children *children = pending->children;
+    struct memory_child *page[PAGE];
     size_t count = 0, bytes = 0;
     batch_reset(batch);
-    for (; *at < parking->count && count < PAGE && bytes < TELL_BYTES; (*at)++) {
-        struct memory_parked *parked = parking->items[*at];
-        if (parked->decided || !memory_store_has(pending->config.store, &parked->lacked))
+    for (; *at < children->count && count < PAGE && bytes < TELL_BYTES; (*at)++) {
+        struct memory_child *child = children->items[*at];
+        if (child->decided || !memory_store_has(pending->config.store, &child->lacked))
             continue;
-        page[count] = parked;
-        bytes += parked->size;
-        add_item(pending, batch, parked, (int64_t)count++);
+        page[count] = child;
+        bytes += child->size;
+        add_item(pending, batch, child, (int64_t)count++);
     }
     batch_close(batch);
     enum outcome outcome = count ? memory_store_settle(pending->config.store, batch, err) : OUT_OK;
@@ -188,7 +188,7 @@ static enum outcome try_all(struct memory_pending *pending, struct error *err)
     struct batch *batch = batch_new(PAGE, TEXT_MAX);
     for (size_t got = 1; got && outcome == OUT_OK;) {
         size_t at = got = 0;
-        while (at < pending->parking->count && outcome == OUT_OK)
+        while (at < pending->children->count && outcome == OUT_OK)
             outcome = try_page(pending, batch, &at, &got, err);
     }
     batch_free(batch);
@@ -209,62 +209,62 @@ static bool is_parent(const struct mapping_set *mappings, struct bytes entity)
 /* When the wait of the next one is over that may be another's parent. */
 static int64_t next_parent_due(const struct memory_pending *pending)
 {
-    const struct memory_parking *parking = pending->parking;
+    const struct memory_children *children = pending->children;
     const struct mapping_set *mappings = memory_store_mappings(pending->config.store);
     int64_t next_ms = INT64_MAX;
-    for (size_t i = 0; i < parking->count && !pending->is_last; i++) {
-        const struct memory_parked *parked = parking->items[i];
-        if (!parked->decided && parked->due_ms > parking->mark_ms && parked->due_ms < next_ms &&
-            is_parent(mappings, parked->entity))
-            next_ms = parked->due_ms;
+    for (size_t i = 0; i < children->count && !pending->is_last; i++) {
+        const struct memory_child *child = children->items[i];
+        if (!child->decided && child->due_ms > children->mark_ms && child->due_ms < next_ms &&
+            is_parent(mappings, child->entity))
+            next_ms = child->due_ms;
     }
     return next_ms;
 }
 
-/* One that is due is spared as long as another waits that may be its parent and was parked within
- * the wait after it: that one's own parent has time to come. */
+/* One that is due is spared as long as another waits that may be its parent and became pending
+ * within the wait after it: that one's own parent has time to come. */
 static void name_orphans(struct memory_pending *pending)
 {
-    struct memory_parking *parking = pending->parking;
+    struct memory_children *children = pending->children;
     int64_t parent_ms = next_parent_due(pending), wait_ms = (int64_t)pending->config.wait_ms;
-    for (size_t i = 0; i < parking->count; i++) {
-        struct memory_parked *parked = parking->items[i];
-        bool over = parked->due_ms <= parking->mark_ms && parent_ms - wait_ms >= parked->due_ms;
-        if (parked->decided || (!over && !pending->is_last))
+    for (size_t i = 0; i < children->count; i++) {
+        struct memory_child *child = children->items[i];
+        bool over = child->due_ms <= children->mark_ms && parent_ms - wait_ms >= child->due_ms;
+        if (child->decided || (!over && !pending->is_last))
             continue;
-        parked->decided = true;
-        parked->the_class = CLASS_DEAD;
-        parked->code = ERR_PG_PARENT;
+        child->decided = true;
+        child->the_class = CLASS_DEAD;
+        child->code = ERR_PG_PARENT;
     }
-    drop_mark(parking);
+    drop_mark(children);
 }
 
 /* ---- telling ----------------------------------------------------------------------------- */
 
 /* The round that is open: what a crash kept from being forgotten is told first, as it was. Else a
  * new one of the next that are decided. 0: nothing to tell. */
-static int64_t open_round(struct memory_parking *parking)
+static int64_t open_round(struct memory_children *children)
 {
     size_t count = 0, bytes = 0;
-    for (size_t i = 0; i < parking->count; i++)
-        if (parking->items[i]->round)
-            return parking->items[i]->round;
-    for (size_t i = 0; i < parking->count && count < TELL_MOST; i++) {
-        struct memory_parked *parked = parking->items[i];
-        if (!parked->decided)
+    for (size_t i = 0; i < children->count; i++)
+        if (children->items[i]->round)
+            return children->items[i]->round;
+    for (size_t i = 0; i < children->count && count < TELL_MAX; i++) {
+        struct memory_child *child = children->items[i];
+        if (!child->decided)
             continue;
-        if (count && bytes + parked->size > TELL_BYTES)
+        if (count && bytes + child->size > TELL_BYTES)
             break;
-        parking->round += count++ == 0;
-        bytes += parked->size;
-        parked->round = parking->round;
+        children->round += count++ == 0;
+        bytes += child->size;
+        child->round = children->round;
     }
-    return count ? parking->round : 0;
+    return count ? children->round : 0;
 }
 
 /* What does not fit is left out: a rebuild brings it. */
 static void keep_row(struct memory_pending *pending, struct pending_applied *applied,
-                     const struct stored *stored)
+                     const struct stored_record *stored)
 {
     struct arena *arena = &pending->arena;
     size_t cells = stored->mapping->column_count;
@@ -288,11 +288,11 @@ static void keep_row(struct memory_pending *pending, struct pending_applied *app
     applied->row = row;
 }
 
-/* A row as the store has it now: what was parked may be older than what is there. */
-static void read_row(struct memory_pending *pending, struct stored_reader *reader,
+/* A row as the store has it now: what became pending may be older than what is there. */
+static void read_row(struct memory_pending *pending, struct store_reader *reader,
                      struct pending_applied *applied)
 {
-    struct stored stored;
+    struct stored_record stored;
     bool found = false;
     bool wanted = applied->mapping && applied->mapping->redis.form != REDIS_NONE;
     if (wanted &&
@@ -302,59 +302,59 @@ static void read_row(struct memory_pending *pending, struct stored_reader *reade
         keep_row(pending, applied, &stored);
 }
 
-static void tell_orphan(const struct memory_parked *parked, struct pending_orphan *orphan)
+static void tell_orphan(const struct memory_child *child, struct pending_orphan *orphan)
 {
-    *orphan = (struct pending_orphan){.partition = parked->partition,
-                                      .offset = parked->offset,
-                                      .tenant = parked->tenant,
-                                      .entity = parked->entity};
-    memory_parked_view(parked, &orphan->message);
-    error_set(&orphan->err, OUT_REJECT, parked->code, "%s", error_code_meaning(parked->code));
-    error_where(&orphan->err, "entity %.*s", BYTES_ARGS(parked->entity));
+    *orphan = (struct pending_orphan){.partition = child->partition,
+                                      .offset = child->offset,
+                                      .tenant = child->tenant,
+                                      .entity = child->entity};
+    memory_child_view(child, &orphan->message);
+    error_set(&orphan->err, OUT_REJECT, child->code, "%s", error_code_meaning(child->code));
+    error_where(&orphan->err, "entity %.*s", BYTES_ARGS(child->entity));
 }
 
-static void tell_applied(struct memory_pending *pending, const struct memory_parked *parked,
+static void tell_applied(struct memory_pending *pending, const struct memory_child *child,
                          struct pending_applied *applied)
 {
     struct envelope message;
     struct record record;
     *applied = (struct pending_applied){
-        .the_class = parked->the_class,
-        .mapping = mapping_set_find(memory_store_mappings(pending->config.store), parked->entity),
-        .tenant = parked->tenant,
-        .version = parked->version,
-        .partition = parked->partition,
-        .offset = parked->offset};
-    memory_parked_view(parked, &message);
+        .the_class = child->the_class,
+        .mapping = mapping_set_find(memory_store_mappings(pending->config.store), child->entity),
+        .tenant = child->tenant,
+        .version = child->version,
+        .partition = child->partition,
+        .offset = child->offset};
+    memory_child_view(child, &message);
     if (envelope_decode(&message, &record, NULL) == OUT_OK)
         applied->id = record.id;
 }
 
 static void tell(struct memory_pending *pending)
 {
-    struct memory_parking *parking = pending->parking;
+    struct memory_children *children = pending->children;
     struct pending_result *result = &pending->base.result;
-    result->round = open_round(parking);
-    for (size_t i = 0; i < parking->count; i++) {
-        struct memory_parked *parked = parking->items[i];
-        result->waiting += !parked->decided;
-        bool is_told = result->round && parked->round == result->round;
-        result->more = result->more || (parked->decided && !is_told);
+    result->round = open_round(children);
+    for (size_t i = 0; i < children->count; i++) {
+        struct memory_child *child = children->items[i];
+        result->waiting += !child->decided;
+        bool is_told = result->round && child->round == result->round;
+        result->more = result->more || (child->decided && !is_told);
         pending->told_count += is_told;
     }
-    pending->told = calloc(pending->told_count + 1, sizeof(struct memory_parked *));
+    pending->told = calloc(pending->told_count + 1, sizeof(struct memory_child *));
     result->applied = calloc(pending->told_count + 1, sizeof *result->applied);
     result->orphans = calloc(pending->told_count + 1, sizeof *result->orphans);
     if (!pending->told || !result->applied || !result->orphans)
         abort();
-    for (size_t i = 0; i < parking->count && result->round; i++) {
-        const struct memory_parked *parked = parking->items[i];
-        if (parked->round != result->round)
+    for (size_t i = 0; i < children->count && result->round; i++) {
+        const struct memory_child *child = children->items[i];
+        if (child->round != result->round)
             continue;
-        if (parked->the_class == CLASS_DEAD)
-            tell_orphan(parked, &result->orphans[result->orphan_count++]);
+        if (child->the_class == CLASS_DEAD)
+            tell_orphan(child, &result->orphans[result->orphan_count++]);
         else
-            tell_applied(pending, parked, &result->applied[result->applied_count++]);
+            tell_applied(pending, child, &result->applied[result->applied_count++]);
     }
 }
 
@@ -364,7 +364,7 @@ static void read_rows(struct memory_pending *pending)
     if (!pending->config.wants_rows || !result->applied_count ||
         !memory_store_keeps_rows(pending->config.store))
         return;
-    struct stored_reader *reader = memory_stored_open(pending->config.store);
+    struct store_reader *reader = memory_store_reader_open(pending->config.store);
     for (size_t i = 0; i < result->applied_count; i++)
         read_row(pending, reader, &result->applied[i]);
     reader->ops->close(reader);
@@ -375,12 +375,12 @@ static void read_rows(struct memory_pending *pending)
 static void do_sweep(struct memory_pending *pending)
 {
     struct pending *base = &pending->base;
-    struct memory_parking *parking = pending->parking;
+    struct memory_children *children = pending->children;
     struct error err;
     enum outcome outcome = OUT_OK;
-    base->result.busy = parking->sweeper && parking->sweeper != pending;
+    base->result.busy = children->sweeper && children->sweeper != pending;
     if (!base->result.busy) {
-        memory_parking_sort(parking);
+        memory_children_sort(children);
         bool reached = reach_mark(pending);
         outcome = try_all(pending, &err);
         if (outcome == OUT_OK && reached)
@@ -389,7 +389,7 @@ static void do_sweep(struct memory_pending *pending)
             tell(pending);
             read_rows(pending);
         }
-        parking->sweeper = base->result.round ? pending : NULL;
+        children->sweeper = base->result.round ? pending : NULL;
     }
     base->events.on_swept(base->owner, outcome, outcome == OUT_OK ? NULL : &err);
 }
@@ -399,7 +399,7 @@ static void do_forget(struct memory_pending *pending)
     struct pending *base = &pending->base;
     size_t removed = 0;
     if (base->result.round && !pending->forgotten)
-        removed = memory_parking_take(pending->parking, base->result.round, pending->told);
+        removed = memory_children_take(pending->children, base->result.round, pending->told);
     pending->forgotten = pending->forgotten || removed > 0;
     base->events.on_forgotten(base->owner, removed, OUT_OK, NULL);
 }
@@ -417,8 +417,8 @@ static void end_round(struct pending *base)
     pending->told = NULL;
     pending->told_count = 0;
     pending->forgotten = false;
-    if (pending->parking->sweeper == pending)
-        pending->parking->sweeper = NULL;
+    if (pending->children->sweeper == pending)
+        pending->children->sweeper = NULL;
 }
 
 static void ask(struct pending *base, enum request request)
@@ -481,7 +481,7 @@ struct pending *memory_pending_new(const struct memory_pending_config *config,
     assert(memory_store_mappings(config->store) && "the store knows no mappings");
     pending->base = (struct pending){.ops = &OPS, .events = *events, .owner = owner};
     pending->config = *config;
-    pending->parking = memory_store_parking(config->store);
+    pending->children = memory_store_children(config->store);
     mapping_work_init(&pending->work);
     arena_init(&pending->arena, TEXT_MAX);
     return &pending->base;

@@ -42,8 +42,8 @@ struct sink_events {
     void (*on_ready)(void *owner);
     /* The store cannot be reached (err) or is back (NULL): for saying so once. */
     void (*on_state)(void *owner, const struct error *err);
-    /* The item's message as it came, for a store that parks records whose parents are missing
-     * (CLASS_WAITING). NULL: such records are refused like any other. */
+    /* The item's message as it came, for a store that keeps records as pending whose parents are
+     * missing (CLASS_WAITING). NULL: such records are refused like any other. */
     void (*view_message)(void *owner, const struct batch_item *item, struct envelope *message);
 };
 

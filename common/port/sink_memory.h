@@ -4,7 +4,7 @@
 /*
  * The sink contract over plain memory (store_memory.h): the reference the other sinks are compared
  * with, and the store of rehearsals, of runs in memory and of the simulation. Children whose
- * parents are not there are parked when the store knows the mappings (memory_store_use_mappings)
+ * parents are not there are pending when the store knows the mappings (memory_store_use_mappings)
  * and the events can view messages; unique indexes of the mappings refuse as PostgreSQL's would.
  */
 

@@ -8,12 +8,12 @@
 #include "common/model/json/canonical.h"
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/diff_content.h"
-#include "common/port/store_memory_parked.h"
+#include "common/port/store_memory_children.h"
 #include "common/port/store_memory_unique.h"
 
-#define PLACE_MOST 8192
+#define PLACE_MAX 8192
 #define FIRST_CAPACITY 64
-#define CONTENT_MOST (512u << 20)
+#define CONTENT_MAX (512u << 20)
 
 struct entry {
     struct diff_key key; /* both 0: free */
@@ -37,7 +37,7 @@ struct undo {
 
 struct memory_store {
     enum memory_keeps keeps;
-    size_t bytes, bytes_most;
+    size_t bytes, bytes_max;
     struct entry *entries; /* open addressing, a power of two */
     size_t capacity, used;
     struct undo *undos;
@@ -49,7 +49,7 @@ struct memory_store {
     uint16_t last_mapping;
     const struct mapping_set *set; /* NULL: they say nothing of each other */
     struct memory_unique *unique;
-    struct memory_parking parking;
+    struct memory_children children;
     struct mapping_work work;
     struct buf place, id, content;
 };
@@ -61,16 +61,16 @@ static void *must(void *memory)
     return memory;
 }
 
-struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_most)
+struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_max)
 {
     static_assert(sizeof(struct entry) == 64, "store_memory.h promises 64 bytes a key");
     struct memory_store *store = must(calloc(1, sizeof *store));
     store->keeps = keeps;
-    store->bytes_most = bytes_most;
+    store->bytes_max = bytes_max;
     mapping_work_init(&store->work);
-    buf_init(&store->place, PLACE_MOST);
-    buf_init(&store->id, PLACE_MOST);
-    buf_init(&store->content, CONTENT_MOST);
+    buf_init(&store->place, PLACE_MAX);
+    buf_init(&store->id, PLACE_MAX);
+    buf_init(&store->content, CONTENT_MAX);
     return store;
 }
 
@@ -87,7 +87,7 @@ void memory_store_free(struct memory_store *store)
     free(store->checkpoints);
     free(store->mappings);
     memory_unique_free(store->unique);
-    memory_parking_free(&store->parking);
+    memory_children_free(&store->children);
     mapping_work_free(&store->work);
     buf_free(&store->place);
     buf_free(&store->id);
@@ -113,20 +113,20 @@ bool memory_store_keeps_rows(const struct memory_store *store)
     return store->keeps == MEMORY_KEEPS_ROWS;
 }
 
-struct memory_parking *memory_store_parking(struct memory_store *store)
+struct memory_children *memory_store_children(struct memory_store *store)
 {
-    return &store->parking;
+    return &store->children;
 }
 
 size_t memory_store_bytes(const struct memory_store *store)
 {
-    return store->bytes + store->parking.bytes + memory_unique_bytes(store->unique);
+    return store->bytes + store->children.bytes + memory_unique_bytes(store->unique);
 }
 
 static bool fits(const struct memory_store *store, size_t more)
 {
     size_t bytes = memory_store_bytes(store);
-    return bytes <= store->bytes_most && more <= store->bytes_most - bytes;
+    return bytes <= store->bytes_max && more <= store->bytes_max - bytes;
 }
 
 static enum outcome refuse_room(struct error *err)
@@ -177,8 +177,8 @@ static void raise_to(int64_t *mark, int64_t reached)
     *mark = reached > *mark ? reached : *mark;
 }
 
-void memory_store_stages(struct memory_store *store, int32_t partition, int64_t epoch,
-                         int64_t redis_next, int64_t results_next)
+void memory_store_advance(struct memory_store *store, int32_t partition, int64_t epoch,
+                          int64_t redis_next, int64_t results_next)
 {
     struct memory_checkpoint *checkpoint = of_epoch(store, partition, epoch);
     if (!checkpoint)
@@ -209,7 +209,7 @@ static enum outcome ask_fence(const struct memory_store *store, const struct bat
     if (outcome == OUT_OK &&
         (find_checkpoint(store, fence->partition)->next_offset != fence->start ||
          fence->end < fence->start))
-        outcome = error_set(err, OUT_FATAL, ERR_PROGRESS,
+        outcome = error_set(err, OUT_FATAL, ERR_CHECKPOINT,
                             "the batch does not begin where the last one ended");
     return outcome;
 }
@@ -281,7 +281,7 @@ const struct memory_row *memory_store_find(const struct memory_store *store, con
                                            struct bytes tenant, struct bytes id)
 {
     struct buf place;
-    buf_init(&place, PLACE_MOST);
+    buf_init(&place, PLACE_MAX);
     struct diff_key key = key_of(&place, bytes_text(entity), tenant, id);
     buf_free(&place);
     const struct entry *entry = find_entry(store, &key);
@@ -495,7 +495,7 @@ static bool parent_key(struct memory_store *store, const struct mapping *parent,
                        const struct mapping_reference *reference, const struct row *row,
                        struct diff_key *key)
 {
-    struct cell cells[MAPPING_COLUMNS_MOST];
+    struct cell cells[MAPPING_COLUMNS_MAX];
     if (reference->column_count != parent->key_count)
         return false;
     for (size_t i = 0; i < parent->column_count; i++)
@@ -546,11 +546,11 @@ static enum outcome write_item(struct memory_store *store, struct batch *batch,
         return OUT_OK;
     }
     key = key_of(&store->place, bytes_text(item->mapping->entity), item->row.tenant, item->row.id);
-    const struct entry *there = find_entry(store, &key);
+    const struct entry *exists = find_entry(store, &key);
     item->decided = true;
-    if (there && there->row.version >= item->row.version) {
-        const struct digest *digest = &there->row.digest;
-        batch_decide_stored(item, there->row.version, bytes_of(digest->bytes, sizeof *digest));
+    if (exists && exists->row.version >= item->row.version) {
+        const struct digest *digest = &exists->row.digest;
+        batch_decide_stored(item, exists->row.version, bytes_of(digest->bytes, sizeof *digest));
         return OUT_OK;
     }
     item->verdict = CLASS_WAITING;
@@ -620,14 +620,15 @@ static void refuse_waiting(struct batch *batch)
 }
 
 static enum outcome write_items(struct memory_store *store, struct batch *batch,
-                                const struct memory_writing *writing, bool parks, struct error *err)
+                                const struct memory_writing *writing, bool keeps_children,
+                                struct error *err)
 {
     size_t first = 0;
     enum outcome outcome;
     do {
         outcome = write_order(store, batch, first, writing, err);
         first = batch->order_count;
-        if (!parks)
+        if (!keeps_children)
             refuse_waiting(batch);
     } while (outcome == OUT_OK && batch_promote(batch));
     if (outcome == OUT_OK)
@@ -635,8 +636,8 @@ static enum outcome write_items(struct memory_store *store, struct batch *batch,
     return outcome;
 }
 
-static enum outcome park(struct memory_store *store, const struct batch *batch,
-                         const struct memory_writing *writing, struct error *err)
+static enum outcome keep_child(struct memory_store *store, const struct batch *batch,
+                               const struct memory_writing *writing, struct error *err)
 {
     struct envelope message;
     for (size_t i = 0; i < batch->count; i++) {
@@ -645,15 +646,15 @@ static enum outcome park(struct memory_store *store, const struct batch *batch,
         if (!item->decided || item->verdict != CLASS_WAITING)
             continue;
         writing->view_message(writing->owner, item, &message);
-        if (!fits(store, memory_parked_size(item, &message)))
+        if (!fits(store, memory_child_size(item, &message)))
             return refuse_room(err);
         memory_store_lacks(store, item->mapping, &item->row, &parent);
-        memory_parking_add(&store->parking, batch->fence.partition, item, &message, &parent);
+        memory_children_add(&store->children, batch->fence.partition, item, &message, &parent);
     }
     return OUT_OK;
 }
 
-/* An earlier call has rolled back what it wrote; whom it refused and parked stands. */
+/* An earlier call has rolled back what it wrote; whom it refused and pending stands. */
 static void undecide_written(struct batch *batch)
 {
     for (size_t i = 0; i < batch->sorted_count; i++) {
@@ -670,7 +671,7 @@ enum outcome memory_store_write(struct memory_store *store, struct batch *batch,
     enum outcome outcome = ask_fence(store, &batch->fence, err);
     if (outcome != OUT_OK)
         return outcome;
-    size_t parked = store->parking.count;
+    size_t child_count = store->children.count;
     undecide_written(batch);
     size_t told = count_class(batch, CLASS_DEAD) + count_class(batch, CLASS_WAITING);
     begin_writing(store);
@@ -679,11 +680,11 @@ enum outcome memory_store_write(struct memory_store *store, struct batch *batch,
         count_class(batch, CLASS_DEAD) + count_class(batch, CLASS_WAITING) > told)
         outcome = OUT_REJECT;
     if (outcome == OUT_OK)
-        outcome = park(store, batch, writing, err);
+        outcome = keep_child(store, batch, writing, err);
     if (outcome == OUT_OK)
         outcome = move_checkpoint(store, &batch->fence, err);
     if (outcome != OUT_OK)
-        memory_parking_cut(&store->parking, parked);
+        memory_children_cut(&store->children, child_count);
     end_writing(store, outcome == OUT_OK);
     return outcome;
 }
@@ -699,36 +700,36 @@ enum outcome memory_store_settle(struct memory_store *store, struct batch *batch
 /* ---- looking at what was written before -------------------------------------------------- */
 
 /* What the answers prove: pg_writer.c. */
-static void look_at(struct memory_store *store, const struct batch *batch, struct batch_item *item)
+static void scan_one(struct memory_store *store, const struct batch *batch, struct batch_item *item)
 {
     struct diff_key key =
         key_of(&store->place, bytes_text(item->mapping->entity), item->row.tenant, item->row.id);
-    const struct entry *there = find_entry(store, &key);
+    const struct entry *exists = find_entry(store, &key);
     bool purged = item->row.deleted && item->mapping->on_delete == DELETE_HARD;
     item->decided = true;
     item->seen = SEEN_NOTHING;
-    if (there) {
-        const struct digest *digest = &there->row.digest;
-        batch_decide_stored(item, there->row.version, bytes_of(digest->bytes, sizeof *digest));
+    if (exists) {
+        const struct digest *digest = &exists->row.digest;
+        batch_decide_stored(item, exists->row.version, bytes_of(digest->bytes, sizeof *digest));
     }
-    if (there && there->row.version >= item->row.version) {
+    if (exists && exists->row.version >= item->row.version) {
         if (item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
-    } else if (item->dead_lettered || (batch->second_look && !purged)) {
+    } else if (item->dead_lettered || (batch->redelivered && !purged)) {
         item->verdict = CLASS_DEAD;
     } else {
         item->verdict = CLASS_APPLIED;
     }
 }
 
-void memory_store_look(struct memory_store *store, struct batch *batch)
+void memory_store_classify(struct memory_store *store, struct batch *batch)
 {
     size_t at = 0;
-    for (size_t i = 0; i < batch->sorted_count && store->parking.count; i++) {
+    for (size_t i = 0; i < batch->sorted_count && store->children.count; i++) {
         struct batch_item *item = &batch->items[batch->sorted[i]];
-        const struct memory_parked *parked =
-            memory_parking_find(&store->parking, batch->fence.partition, item->offset);
-        if (!parked || parked->decided)
+        const struct memory_child *child_count =
+            memory_children_find(&store->children, batch->fence.partition, item->offset);
+        if (!child_count || child_count->decided)
             continue;
         item->decided = item->tried = true;
         item->verdict = CLASS_WAITING;
@@ -737,7 +738,7 @@ void memory_store_look(struct memory_store *store, struct batch *batch)
         for (; at < batch->order_count; at++) {
             struct batch_item *item = &batch->items[batch->order[at]];
             if (!item->decided)
-                look_at(store, batch, item);
+                scan_one(store, batch, item);
         }
     } while (batch_promote(batch));
     batch_settle(batch);
@@ -746,14 +747,14 @@ void memory_store_look(struct memory_store *store, struct batch *batch)
 /* ---- reading back ------------------------------------------------------------------------ */
 
 struct memory_reader {
-    struct stored_reader base;
+    struct store_reader base;
     struct memory_store *store;
     size_t at;
     struct diff_key key; /* of the record given last */
 };
 
-static enum outcome read_progress(struct stored_reader *base, const char *group, const char *topic,
-                                  int32_t partition, int64_t *next_offset, struct error *err)
+static enum outcome read_checkpoint(struct store_reader *base, const char *group, const char *topic,
+                                    int32_t partition, int64_t *next_offset, struct error *err)
 {
     const struct memory_store *store = ((struct memory_reader *)base)->store;
     (void)group;
@@ -767,7 +768,7 @@ static enum outcome read_progress(struct stored_reader *base, const char *group,
 }
 
 /* What was found when it was written: MEMORY_KEEPS_CHECKS. */
-static enum outcome give_check(const struct memory_row *row, struct stored *stored,
+static enum outcome give_check(const struct memory_row *row, struct stored_record *stored,
                                struct error *err)
 {
     if (row->deleted)
@@ -779,7 +780,7 @@ static enum outcome give_check(const struct memory_row *row, struct stored *stor
 }
 
 static enum outcome give_row(struct memory_store *store, const struct kept_row *kept,
-                             struct stored *stored, struct error *err)
+                             struct stored_record *stored, struct error *err)
 {
     yyjson_doc *doc = NULL;
     stored->tenant = kept->row.tenant;
@@ -800,33 +801,35 @@ static enum outcome give_row(struct memory_store *store, const struct kept_row *
 }
 
 static enum outcome give(struct memory_reader *reader, const struct diff_key *key,
-                         const struct memory_row *row, struct stored *stored, struct error *err)
+                         const struct memory_row *row, struct stored_record *stored,
+                         struct error *err)
 {
     struct memory_store *store = reader->store;
     reader->key = *key;
-    *stored = (struct stored){.mapping = store->mappings[row->mapping],
-                              .key = &reader->key,
-                              .version = row->version,
-                              .digest = row->digest,
-                              .deleted = row->deleted};
+    *stored = (struct stored_record){.mapping = store->mappings[row->mapping],
+                                     .key = &reader->key,
+                                     .version = row->version,
+                                     .digest = row->digest,
+                                     .deleted = row->deleted};
     return store->keeps == MEMORY_KEEPS_ROWS ? give_row(store, row->kept, stored, err)
                                              : give_check(row, stored, err);
 }
 
-static enum outcome read_next(struct stored_reader *base, struct stored *stored, struct error *err)
+static enum outcome read_next(struct store_reader *base, struct stored_record *stored,
+                              struct error *err)
 {
     struct memory_reader *reader = (struct memory_reader *)base;
     struct diff_key key;
     const struct memory_row *row = memory_store_next(reader->store, &reader->at, &key);
     if (row)
         return give(reader, &key, row, stored, err);
-    *stored = (struct stored){0};
+    *stored = (struct stored_record){0};
     return OUT_OK;
 }
 
-static enum outcome find(struct stored_reader *base, const struct mapping *mapping,
-                         struct bytes tenant, struct bytes id, struct stored *stored, bool *found,
-                         struct error *err)
+static enum outcome find(struct store_reader *base, const struct mapping *mapping,
+                         struct bytes tenant, struct bytes id, struct stored_record *stored,
+                         bool *found, struct error *err)
 {
     struct memory_reader *reader = (struct memory_reader *)base;
     struct memory_store *store = reader->store;
@@ -836,14 +839,14 @@ static enum outcome find(struct stored_reader *base, const struct mapping *mappi
     return entry ? give(reader, &key, &entry->row, stored, err) : OUT_OK;
 }
 
-static void close_reader(struct stored_reader *base)
+static void close_reader(struct store_reader *base)
 {
     free(base);
 }
 
-struct stored_reader *memory_stored_open(struct memory_store *store)
+struct store_reader *memory_store_reader_open(struct memory_store *store)
 {
-    static const struct stored_ops OPS = {read_progress, read_next, find, close_reader};
+    static const struct store_reader_ops OPS = {read_checkpoint, read_next, find, close_reader};
     assert(store->keeps != MEMORY_KEEPS_VERSIONS);
     struct memory_reader *reader = must(calloc(1, sizeof *reader));
     reader->base.ops = &OPS;

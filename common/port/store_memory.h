@@ -3,7 +3,7 @@
 
 /*
  * A store of plain memory: 64 bytes a key, and the rows themselves when they are to be read back;
- * the checkpoints of a topic; the records that wait for their parents (store_memory_parked.h).
+ * the checkpoints of a topic; the records that wait for their parents (store_memory_children.h).
  * Bounded by bytes. It outlives its ports (sink_memory.h, checkpoint_memory.h, pending_memory.h),
  * as a database outlives its connections. It knows one group and one topic.
  *
@@ -14,10 +14,10 @@
 #include "common/model/message/envelope.h"
 #include "common/policy/apply/batch.h"
 #include "common/policy/verify/diff.h"
-#include "common/port/stored.h"
+#include "common/port/store_reader.h"
 
 struct memory_store;
-struct memory_parking;
+struct memory_children;
 
 enum memory_keeps {
     MEMORY_KEEPS_VERSIONS, /* versions and digests only */
@@ -40,10 +40,10 @@ struct memory_row {
     uint16_t mapping; /* the store's own number of its mapping */
 };
 
-struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_most);
+struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_max);
 void memory_store_free(struct memory_store *store);
 /* From now on what the mappings say of each other and, with `indexes`, of their unique indexes
- * holds as in PostgreSQL: a row without its parent is refused or parked, one whose values another
+ * holds as in PostgreSQL: a row without its parent is refused or pending, one whose values another
  * one has in a unique index is refused. The set outlives the store; nothing may be written yet. */
 void memory_store_use_mappings(struct memory_store *store, const struct mapping_set *mappings,
                                bool indexes);
@@ -63,10 +63,10 @@ bool memory_store_has(const struct memory_store *store, const struct diff_key *k
 const struct memory_row *memory_store_next(const struct memory_store *store, size_t *at,
                                            struct diff_key *key);
 size_t memory_store_count(const struct memory_store *store);
-/* Of rows, indexes, checkpoints and parked messages. */
+/* Of rows, indexes, checkpoints and pending messages. */
 size_t memory_store_bytes(const struct memory_store *store);
 /* Of any store that keeps checks or rows. Sees what is written meanwhile: nothing may be. */
-struct stored_reader *memory_stored_open(struct memory_store *store);
+struct store_reader *memory_store_reader_open(struct memory_store *store);
 
 /* ---- checkpoints ------------------------------------------------------------------------- */
 
@@ -83,8 +83,8 @@ const struct memory_checkpoint *memory_store_checkpoint(const struct memory_stor
 /* A new epoch of a partition; *next_offset is where to go on. */
 int64_t memory_store_claim(struct memory_store *store, int32_t partition, int64_t *next_offset);
 /* Moves the watermarks, never back; nothing when the epoch is over. */
-void memory_store_stages(struct memory_store *store, int32_t partition, int64_t epoch,
-                         int64_t redis_next, int64_t results_next);
+void memory_store_advance(struct memory_store *store, int32_t partition, int64_t epoch,
+                          int64_t redis_next, int64_t results_next);
 /* Gives the partition up; nothing when the epoch is over. */
 void memory_store_release(struct memory_store *store, int32_t partition, int64_t epoch);
 
@@ -98,7 +98,7 @@ struct memory_writing {
     void *owner;
 };
 
-/* Writes what is undecided, sets the verdicts, parks what waits, moves the checkpoint.
+/* Writes what is undecided, sets the verdicts, keeps as pending what waits, moves the checkpoint.
  * OUT_REJECT: some are refused or wait that did not so far; all items have their verdicts, nothing
  * is written: the same call again, once the refused ones are safe, writes (or finds more of them).
  * OUT_FATAL: the fence does not hold (DRV-W001, DRV-W002), or it does not fit (DRV-F003). */
@@ -109,11 +109,11 @@ MUST_USE enum outcome memory_store_has_written(const struct memory_store *store,
                                                const struct batch *batch, bool *written,
                                                struct error *err);
 /* Sets the verdicts of what is undecided in a batch that was written before, from what is there. */
-void memory_store_look(struct memory_store *store, struct batch *batch);
+void memory_store_classify(struct memory_store *store, struct batch *batch);
 
 /* ---- those that wait: for pending_memory.c ------------------------------------------------ */
 
-struct memory_parking *memory_store_parking(struct memory_store *store);
+struct memory_children *memory_store_children(struct memory_store *store);
 /* Writes what can be written of records that waited, and sets the verdicts: CLASS_WAITING, its
  * parent is missing still; CLASS_DEAD, refused. OUT_FATAL DRV-F003: nothing is written. */
 MUST_USE enum outcome memory_store_settle(struct memory_store *store, struct batch *batch,

@@ -9,7 +9,7 @@
 #include "common/policy/verify/diff.h"
 
 #define FIRST_ROOM 64 /* a power of two */
-#define TEXT_MOST ((size_t)1 << 20)
+#define TEXT_MAX ((size_t)1 << 20)
 
 /* Of a record and index: what it holds; of values: who holds them. */
 struct holding {
@@ -22,7 +22,7 @@ struct memory_unique {
     struct holding *items;
     size_t count, room;
     struct buf text;
-    size_t indexes_most; /* of one mapping */
+    size_t indexes_max; /* of one mapping */
     bool noting;
     struct holding *before; /* what was changed since memory_unique_begin, as it was */
     size_t before_count, before_room;
@@ -30,24 +30,24 @@ struct memory_unique {
 
 struct memory_unique *memory_unique_new(const struct mapping_set *mappings)
 {
-    size_t most = 0;
+    size_t max = 0;
     for (size_t i = 0; i < mappings->count; i++) {
         size_t count = 0;
         for (size_t k = 0; k < mappings->items[i]->index_count; k++)
             count += mappings->items[i]->indexes[k].unique;
-        most = count > most ? count : most;
+        max = count > max ? count : max;
     }
-    if (!most)
+    if (!max)
         return NULL;
     struct memory_unique *unique = calloc(1, sizeof *unique);
     size_t room = FIRST_ROOM;
-    while (most * 8 > room) /* so that twice the room is always enough for one row more */
+    while (max * 8 > room) /* so that twice the room is always enough for one row more */
         room *= 2;
     if (!unique || !(unique->items = calloc(room, sizeof *unique->items)))
         abort();
     unique->room = room;
-    unique->indexes_most = most;
-    buf_init(&unique->text, TEXT_MOST);
+    unique->indexes_max = max;
+    buf_init(&unique->text, TEXT_MAX);
     return unique;
 }
 
@@ -82,7 +82,7 @@ static bool is_nothing(const struct holding *holding)
 
 static bool is_full(const struct memory_unique *unique)
 {
-    return (unique->count + 2 * unique->indexes_most) * 4 > unique->room * 3;
+    return (unique->count + 2 * unique->indexes_max) * 4 > unique->room * 3;
 }
 
 size_t memory_unique_growth(const struct memory_unique *unique)
@@ -98,7 +98,7 @@ static void grow(struct memory_unique *unique)
         return;
     for (size_t i = 0; i < unique->room; i++)
         count += !is_nothing(&unique->items[i]);
-    while ((count + 2 * unique->indexes_most) * 2 > room)
+    while ((count + 2 * unique->indexes_max) * 2 > room)
         room *= 2;
     struct holding *items = calloc(room, sizeof *items);
     if (!items)

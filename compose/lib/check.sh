@@ -7,7 +7,7 @@ run_checks() {
     [ -e "$script" ] || continue
     name=$(basename "$script" .sh)
     if output=$(cd "$ROOT" && bash "$script" 2>&1 </dev/null); then
-      good "$name"
+      ok "$name"
       passed=$(( passed + 1 ))
     else
       bad "$name"

@@ -56,7 +56,7 @@ chroot_make() {
   fi
   mount -t proc proc "$CHROOT/proc"
   mount --rbind --make-rslave /dev "$CHROOT/dev"
-  good "Debian $1 in $(since "$began")"
+  ok "Debian $1 in $(since "$began")"
 }
 
 # The last commit, and nothing of what was built or fetched here.

@@ -13,7 +13,7 @@ else
 fi
 
 say()  { printf '%s\n' "$*" >&2; }
-good() { printf '%s✓%s %s\n' "$GREEN" "$PLAIN" "$*" >&2; }
+ok() { printf '%s✓%s %s\n' "$GREEN" "$PLAIN" "$*" >&2; }
 bad()  { printf '%s✗%s %s\n' "$RED" "$PLAIN" "$*" >&2; }
 
 # die CODE TEXT: the last line before a failing exit.

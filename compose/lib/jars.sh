@@ -20,7 +20,7 @@ fetch_jars() {
   fi
   rm -rf "$KAFKA_LIBS" "$KAFKA_ARCHIVE"
   mv "$fresh" "$KAFKA_LIBS"
-  good "Kafka's jars in $(since "$before")"
+  ok "Kafka's jars in $(since "$before")"
   kafka_archive || true
   cp "$KAFKA_POM" "$DEPS/kafka/pom.xml"
 }

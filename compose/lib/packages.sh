@@ -130,7 +130,7 @@ install_packages() {
     # shellcheck disable=SC2086
     quietly_install $packages || { tail -n 20 "$DEPS/apt.log" >&2; die "$EXIT_DEPENDENCY" "apt-get install failed; all of it: $(short_path "$DEPS/apt.log")"; }
   fi
-  good "packages installed in $(since "$before")"
+  ok "packages installed in $(since "$before")"
 }
 
 as_root_is_possible() { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }

@@ -31,7 +31,7 @@ fetch_yyjson() {
   rm -rf "$YYJSON_DOWNLOADED"
   mv "$work/root" "$YYJSON_DOWNLOADED"
   rm -rf "$work"
-  good "yyjson in $(short_path "$YYJSON_DOWNLOADED"), $(since "$before")"
+  ok "yyjson in $(short_path "$YYJSON_DOWNLOADED"), $(since "$before")"
 }
 
 download_yyjson() (

@@ -48,7 +48,7 @@ kafka_archive() (
   choose_ports
   if kafka_start && wait_ready kafka && stop kafka && [ -s "$KAFKA_ARCHIVE_NOW" ]; then
     mv "$KAFKA_ARCHIVE_NOW" "$KAFKA_ARCHIVE"
-    good "Kafka's classes archived in $(since "$began")"
+    ok "Kafka's classes archived in $(since "$began")"
   fi
   crash kafka
   rm -rf "$scratch"

@@ -98,7 +98,7 @@ service_start() {
   fi
 }
 
-report_up() { good "$(printf '%-9s 127.0.0.1:%-6s %s' "$1" "$(port_of "$1")" "$DIM$2$PLAIN")"; }
+report_up() { ok "$(printf '%-9s 127.0.0.1:%-6s %s' "$1" "$(port_of "$1")" "$DIM$2$PLAIN")"; }
 
 report_failure() {
   bad "$1 did not start; the end of $(short_path "$(log_of "$1")"):"

@@ -25,7 +25,7 @@ static void check_config(struct doctor *doctor)
     size_t columns = 0;
     for (size_t i = 0; i < doctor->mappings.count; i++)
         columns += doctor->mappings.items[i]->column_count;
-    doctor_say(doctor, FINDING_GOOD, "config", NULL, "%s, %zu mapping%s, %zu columns",
+    doctor_say(doctor, FINDING_OK, "config", NULL, "%s, %zu mapping%s, %zu columns",
                file ? file : "no drover.yaml", doctor->mappings.count,
                doctor->mappings.count == 1 ? "" : "s", columns);
 }
@@ -43,7 +43,7 @@ static void check_files(struct doctor *doctor)
 {
     const char *dir = doctor->settings->store_dir;
     if (is_writable(dir)) {
-        doctor_say(doctor, FINDING_GOOD, "files", NULL, "store.dir %s can be written", dir);
+        doctor_say(doctor, FINDING_OK, "files", NULL, "store.dir %s can be written", dir);
     } else {
         struct error err;
         error_set(&err, OUT_FATAL, ERR_STORE_FILE, "store.dir cannot be written");
@@ -61,7 +61,7 @@ static void check_report(struct doctor *doctor)
     if (!report_folder_can_write(dir, &err))
         doctor_say_error(doctor, FINDING_PROBLEM, "report", &err);
     else if (dir && dir[0])
-        doctor_say(doctor, FINDING_GOOD, "report", NULL, "verify.report %s can be written", dir);
+        doctor_say(doctor, FINDING_OK, "report", NULL, "verify.report %s can be written", dir);
 }
 
 /* Only what the storage needs; a rehearsal needs nothing. */
@@ -69,7 +69,7 @@ static void check_servers(struct doctor *doctor)
 {
     const struct store *store = store_of(doctor->settings);
     if (store->in_process) {
-        doctor_say(doctor, FINDING_GOOD, "memory", NULL, "storage memory needs no server");
+        doctor_say(doctor, FINDING_OK, "memory", NULL, "storage memory needs no server");
         return;
     }
     doctor_check_kafka(doctor);

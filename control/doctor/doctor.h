@@ -2,7 +2,7 @@
 #define DROVER_CONTROL_DOCTOR_H
 
 /*
- * `drover doctor`: every dependency asked on its own, every answer a line with how to mend it.
+ * `drover doctor`: every dependency asked on its own, every answer a line with how to fix it.
  * Checks go on after a failure where the next answer does not depend on it.
  */
 
@@ -16,7 +16,7 @@
 #include "common/io/settings.h"
 
 enum finding {
-    FINDING_GOOD,
+    FINDING_OK,
     FINDING_WARNING,
     FINDING_PROBLEM,
 };

@@ -59,11 +59,11 @@ static bool connects(const struct addrinfo *address)
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
     int failure = 0;
     socklen_t size = sizeof(failure);
-    bool good = connect(fd, address->ai_addr, address->ai_addrlen) == 0 ||
-                (poll(&ready, 1, TCP_MS) == 1 &&
-                 getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0);
+    bool ok = connect(fd, address->ai_addr, address->ai_addrlen) == 0 ||
+              (poll(&ready, 1, TCP_MS) == 1 &&
+               getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0);
     close(fd);
-    return good;
+    return ok;
 }
 
 /* Milliseconds until connected; a negative number after saying what failed. */
@@ -80,12 +80,12 @@ static double check_tcp(struct doctor *doctor)
     }
     uint64_t began_ns = clock_monotonic_ns();
     int failed = getaddrinfo(broker.host, broker.port, &hints, &found);
-    bool good = false;
-    for (struct addrinfo *at = found; at && !good; at = at->ai_next)
-        good = connects(at);
+    bool ok = false;
+    for (struct addrinfo *at = found; at && !ok; at = at->ai_next)
+        ok = connects(at);
     if (found)
         freeaddrinfo(found);
-    if (good)
+    if (ok)
         return (double)(clock_monotonic_ns() - began_ns) / 1e6;
     error_set(&err, OUT_RETRY, ERR_KAFKA_UNREACHABLE,
               failed ? "the name cannot be resolved" : "the port does not answer");
@@ -121,7 +121,7 @@ static bool check_metadata(struct doctor *doctor, double tcp_ms)
         return false;
     }
     double metadata_ms = (double)(clock_monotonic_ns() - began_ns) / 1e6;
-    doctor_say(doctor, FINDING_GOOD, "kafka", NULL,
+    doctor_say(doctor, FINDING_OK, "kafka", NULL,
                "%s · %d broker%s · %s  (tcp %.1f ms, metadata %.0f ms)", settings->brokers, brokers,
                brokers == 1 ? "" : "s", protocol_of(settings), tcp_ms, metadata_ms);
     return true;
@@ -134,22 +134,23 @@ static void append_name(struct buf *out, const char *name)
 
 /* A dead letter is its message and what is said of it: the dlq topic must take more. */
 static void check_room(struct doctor *doctor, const struct topic_plan *source,
-                       const struct topic_plan *dlq)
+                       const struct topic_plan *dead_letters)
 {
     char fix[600];
-    if (source->message_limit < 0 || dlq->message_limit < 0 ||
-        dlq->message_limit >= source->message_limit + DEAD_LETTER_ADDED_BYTES)
+    if (source->message_limit < 0 || dead_letters->message_limit < 0 ||
+        dead_letters->message_limit >= source->message_limit + DEAD_LETTER_ADDED_BYTES)
         return;
     snprintf(fix, sizeof fix,
              "kafka-configs.sh --bootstrap-server %.100s --alter --topic %s --add-config "
              "max.message.bytes=%lld",
-             doctor->settings->brokers, dlq->name,
+             doctor->settings->brokers, dead_letters->name,
              (long long)source->message_limit + DEAD_LETTER_ROOM_BYTES);
     doctor_say(
         doctor, FINDING_WARNING, "kafka", fix,
         "a dead letter may be too large: max.message.bytes of %s is %lld, that of the source "
         "topic %lld",
-        dlq->name, (long long)dlq->message_limit, (long long)source->message_limit);
+        dead_letters->name, (long long)dead_letters->message_limit,
+        (long long)source->message_limit);
 }
 
 static void check_topics(struct doctor *doctor)
@@ -160,14 +161,14 @@ static void check_topics(struct doctor *doctor)
         doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
         return;
     }
-    struct buf missing, there;
+    struct buf missing, exists;
     buf_init(&missing, 1024);
-    buf_init(&there, 1024);
+    buf_init(&exists, 1024);
     for (int i = 0; i < TOPICS; i++) {
         if (plan[i].state == TOPIC_MISSING)
             append_name(&missing, plan[i].name);
         else if (plan[i].state == TOPIC_AS_PLANNED)
-            append_name(&there, plan[i].name);
+            append_name(&exists, plan[i].name);
         else {
             error_set(&err, OUT_FATAL, ERR_KAFKA_PARTITIONS, "%s has %d partitions, %d are wanted",
                       plan[i].name, plan[i].partitions_now, plan[i].partitions);
@@ -177,12 +178,12 @@ static void check_topics(struct doctor *doctor)
     if (missing.size)
         doctor_say(doctor, FINDING_WARNING, "kafka", "drover topics apply", "topics missing: %s",
                    buf_text(&missing));
-    if (there.size)
-        doctor_say(doctor, FINDING_GOOD, "kafka", NULL, "topics %s · %d partitions",
-                   buf_text(&there), plan[0].partitions);
+    if (exists.size)
+        doctor_say(doctor, FINDING_OK, "kafka", NULL, "topics %s · %d partitions",
+                   buf_text(&exists), plan[0].partitions);
     check_room(doctor, &plan[0], &plan[2]);
     buf_free(&missing);
-    buf_free(&there);
+    buf_free(&exists);
 }
 
 void doctor_check_kafka(struct doctor *doctor)

@@ -22,7 +22,7 @@ static void say_server(struct doctor *doctor, PGconn *connection)
         doctor_say_error(doctor, FINDING_PROBLEM, "postgres", &err);
         return;
     }
-    doctor_say(doctor, FINDING_GOOD, "postgres", NULL, "%.*s as %s@%s · %s", size,
+    doctor_say(doctor, FINDING_OK, "postgres", NULL, "%.*s as %s@%s · %s", size,
                version ? version : "", PQuser(connection), PQdb(connection), encoding);
 }
 
@@ -36,7 +36,7 @@ static bool check_role(struct doctor *doctor, const char *role, const char *comm
     if (outcome == OUT_OK)
         outcome = pg_gate_check(connection, &err);
     if (outcome == OUT_OK)
-        doctor_say(doctor, FINDING_GOOD, "postgres", NULL,
+        doctor_say(doctor, FINDING_OK, "postgres", NULL,
                    "role %s (drover %s) is bound by row level security",
                    role && role[0] ? role : PQuser(connection), command);
     else if (err.code == ERR_PG_SCHEMA)
@@ -66,7 +66,7 @@ static void check_schema(struct doctor *doctor)
                    "schema: %zu change%s needed: %.*s%s", apply.count, apply.count == 1 ? "" : "s",
                    (int)strcspn(changes, "\n"), changes, apply.count > 1 ? ", …" : "");
     else
-        doctor_say(doctor, FINDING_GOOD, "postgres", NULL,
+        doctor_say(doctor, FINDING_OK, "postgres", NULL,
                    "schema is up to date: %zu table%s, policies, functions", doctor->mappings.count,
                    doctor->mappings.count == 1 ? "" : "s");
     schema_apply_free(&apply);

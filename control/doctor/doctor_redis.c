@@ -42,8 +42,7 @@ static void say_version(struct doctor *doctor, struct redis_session *session, co
     struct bytes text = ask(session, INFO, 2, &reply);
     const char *at = text.size ? memmem(text.data, text.size, NAME, strlen(NAME)) : NULL;
     at = at ? at + strlen(NAME) : "(version hidden)";
-    doctor_say(doctor, FINDING_GOOD, "redis", NULL, "%s · %.*s", where, (int)strcspn(at, "\r\n"),
-               at);
+    doctor_say(doctor, FINDING_OK, "redis", NULL, "%s · %.*s", where, (int)strcspn(at, "\r\n"), at);
     freeReplyObject(reply);
 }
 

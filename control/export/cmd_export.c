@@ -7,7 +7,7 @@
 #include "common/io/key_file.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_vault.h"
-#include "common/io/redis/redis_stored.h"
+#include "common/io/redis/redis_store_reader.h"
 #include "common/io/stores.h"
 #include "common/model/json/json.h"
 #include "common/model/message/tenant.h"
@@ -44,11 +44,11 @@ static bool find_box(void *owner, struct bytes tenant, struct bytes reference, s
            box->size && !box->failed;
 }
 
-static void on_piece(void *owner, const struct export_piece *piece)
+static void on_piece(void *owner, const struct export_record_text *part)
 {
     struct export_run *run = owner;
     run->given++;
-    export_sort_add(run->sort, piece);
+    export_sort_add(run->sort, part);
 }
 
 static bool has_outside(const struct mapping *mapping)
@@ -61,7 +61,7 @@ static bool has_outside(const struct mapping *mapping)
     return false;
 }
 
-static enum outcome open_secrets(struct export_run *run, const struct stored *stored,
+static enum outcome open_secrets(struct export_run *run, const struct stored_record *stored,
                                  yyjson_doc **doc, struct error *err)
 {
     const struct secret_place place = {stored->tenant, bytes_text(stored->mapping->entity),
@@ -78,7 +78,7 @@ static enum outcome open_secrets(struct export_run *run, const struct stored *st
     return outcome;
 }
 
-static enum outcome make_pieces(struct export_run *run, const struct stored *stored,
+static enum outcome make_pieces(struct export_run *run, const struct stored_record *stored,
                                 struct error *err)
 {
     yyjson_doc *doc = NULL;
@@ -103,7 +103,7 @@ static size_t mapping_at(const struct export_run *run, const struct mapping *map
     return at;
 }
 
-static bool is_wanted(struct export_run *run, const struct stored *stored)
+static bool is_wanted(struct export_run *run, const struct stored_record *stored)
 {
     const char *entity = run->settings->entity;
     if (!bytes_equal(stored->tenant, buf_view(&run->tenant)) ||
@@ -119,7 +119,7 @@ static bool is_wanted(struct export_run *run, const struct stored *stored)
     return false;
 }
 
-static void take_record(struct export_run *run, const struct stored *stored)
+static void take_record(struct export_run *run, const struct stored_record *stored)
 {
     struct error why = {0};
     if (!is_wanted(run, stored))
@@ -136,7 +136,7 @@ static void take_record(struct export_run *run, const struct stored *stored)
 
 static enum outcome read_records(struct export_run *run, struct error *err)
 {
-    struct stored stored;
+    struct stored_record stored;
     for (;;) {
         enum outcome outcome = run->reader->ops->next(run->reader, &stored, err);
         if (outcome == OUT_REJECT) {
@@ -213,7 +213,7 @@ static enum outcome check_entity(const struct export_run *run, struct error *err
 static enum export_form form_of(const struct settings *settings)
 {
     if (strcmp(settings->export_as, "local_storage") == 0)
-        return EXPORT_LOCAL_STORAGE;
+        return EXPORT_LOCALSTORAGE;
     return strcmp(settings->export_as, "map_dump") == 0 ? EXPORT_MAP_DUMP : EXPORT_FILE;
 }
 

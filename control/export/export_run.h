@@ -12,7 +12,7 @@
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/policy/export/export_secrets.h"
-#include "common/port/stored.h"
+#include "common/port/store_reader.h"
 
 enum {
     EXPORT_PROBLEMS_SHOWN = 20, /* of each kind; all are counted */
@@ -39,13 +39,13 @@ struct export_run {
     enum export_form form;
     struct mapping_set mappings;
     struct buf tenant, plain_tenant; /* isolation key; the id that {tenant} in keys stands for */
-    struct stored_reader *reader;
+    struct store_reader *reader;
     struct export_sort *sort;
     struct export_maker maker;
     struct secret_ring *ring; /* NULL: no key */
     PGconn *vault;            /* NULL: the storage has none that can be read */
     struct export_secrets secrets;
-    const struct stored *stored; /* at work */
+    const struct stored_record *stored; /* at work */
 
     uint64_t *records;                          /* by mapping */
     uint64_t opened, elsewhere, deleted, given; /* given: pieces of records */

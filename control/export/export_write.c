@@ -43,7 +43,7 @@ static enum outcome finish_file(struct writing *writing, struct error *err)
     return outcome;
 }
 
-static enum outcome begin_file(struct writing *writing, const struct export_piece *piece,
+static enum outcome begin_file(struct writing *writing, const struct export_record_text *part,
                                struct error *err)
 {
     char path[PATH_MAX];
@@ -52,7 +52,7 @@ static enum outcome begin_file(struct writing *writing, const struct export_piec
     if (outcome != OUT_OK)
         return outcome;
     buf_reset(&writing->file);
-    buf_append_bytes(&writing->file, piece->file);
+    buf_append_bytes(&writing->file, part->file);
     int size = snprintf(path, sizeof path, "%s/%s", writing->folder, buf_text(&writing->file));
     if (size < 0 || (size_t)size >= sizeof path)
         return error_set(err, OUT_FATAL, ERR_STATE_FILE, "the path of the export is too long");
@@ -60,21 +60,21 @@ static enum outcome begin_file(struct writing *writing, const struct export_piec
     buf_append_text(&run->files, writing->folder[0] ? path : "-");
     buf_append_char(&run->files, '\0');
     run->file_count++;
-    export_writer_begin(&writing->writer, piece->layout);
+    export_writer_begin(&writing->writer, part->layout);
     return outcome;
 }
 
-static enum outcome write_piece(struct writing *writing, const struct export_piece *piece,
+static enum outcome write_piece(struct writing *writing, const struct export_record_text *part,
                                 struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    if (!writing->output || !bytes_equal(buf_view(&writing->file), piece->file))
-        outcome = begin_file(writing, piece, err);
+    if (!writing->output || !bytes_equal(buf_view(&writing->file), part->file))
+        outcome = begin_file(writing, part, err);
     if (outcome != OUT_OK)
         return outcome;
-    if (!export_writer_add(&writing->writer, piece))
-        export_run_problem(writing->run, EXPORT_DROPPED, "", piece->id,
-                           "does not fit what else is under its key", piece->key);
+    if (!export_writer_add(&writing->writer, part))
+        export_run_problem(writing->run, EXPORT_DROPPED, "", part->id,
+                           "does not fit what else is under its key", part->key);
     return writing->writer.out.size < FLUSH_BYTES ? OUT_OK : flush(writing, err);
 }
 
@@ -109,7 +109,7 @@ static enum outcome check_count(struct writing *writing, struct error *err)
 enum outcome export_write(struct export_run *run, struct error *err)
 {
     struct writing writing = {.run = run};
-    struct export_piece piece;
+    struct export_record_text part;
     bool more = true;
     export_writer_init(&writing.writer);
     buf_init(&writing.file, 1u << 20);
@@ -117,9 +117,9 @@ enum outcome export_write(struct export_run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = check_count(&writing, err);
     while (outcome == OUT_OK && more) {
-        outcome = export_sort_next(run->sort, &piece, &more, err);
+        outcome = export_sort_next(run->sort, &part, &more, err);
         if (outcome == OUT_OK && more)
-            outcome = write_piece(&writing, &piece, err);
+            outcome = write_piece(&writing, &part, err);
     }
     if (outcome == OUT_OK)
         outcome = finish_file(&writing, err);

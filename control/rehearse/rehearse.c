@@ -17,7 +17,7 @@
 #include "common/io/terminal.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_text.h"
-#include "common/port/store_memory_parked.h"
+#include "common/port/store_memory_children.h"
 #include "common/port/store_memory_unique.h"
 #include "producer/produce.h"
 
@@ -98,10 +98,10 @@ static enum outcome open_worker(struct rehearsal *rehearsal, struct error *err)
     struct settings *settings = &rehearsal->worker_settings;
     const int32_t ALL[REHEARSE_PARTITIONS] = {0, 1, 2, 3};
     *settings = *rehearsal->settings;
-    settings->storage = STORAGE_MEMORY;
+    settings->storage = STORE_MEMORY;
     settings->storage_name = "memory";
-    settings->breaker = settings->dead_most = 0; /* all of them are counted */
-    settings->until_end = false;                 /* until the producer is done */
+    settings->breaker = settings->dead_max = 0; /* all of them are counted */
+    settings->until_end = false;                /* until the producer is done */
     settings->progress_fd = -1;
     settings->work_memory = settings->outbox_bytes = bus_share(settings);
     const struct memory_worker_config config = {.bus = rehearsal->bus,
@@ -120,20 +120,20 @@ static enum outcome open_worker(struct rehearsal *rehearsal, struct error *err)
 
 /* ---- the verifier ------------------------------------------------------------------------ */
 
-static enum outcome open_reader(void *owner, struct stored_reader **reader, struct error *err)
+static enum outcome open_reader(void *owner, struct store_reader **reader, struct error *err)
 {
     (void)err;
-    *reader = memory_stored_open(((struct rehearsal *)owner)->store);
+    *reader = memory_store_reader_open(((struct rehearsal *)owner)->store);
     return OUT_OK;
 }
 
 /* Also of an orphan until it is dead-lettered. */
 static bool is_pending(void *owner, int32_t partition, int64_t offset)
 {
-    struct memory_parking *parking = memory_store_parking(((struct rehearsal *)owner)->store);
-    memory_parking_sort(parking);
-    const struct memory_parked *parked = memory_parking_find(parking, partition, offset);
-    return parked && (!parked->decided || parked->the_class == CLASS_DEAD);
+    struct memory_children *children = memory_store_children(((struct rehearsal *)owner)->store);
+    memory_children_sort(children);
+    const struct memory_child *pending = memory_children_find(children, partition, offset);
+    return pending && (!pending->decided || pending->the_class == CLASS_DEAD);
 }
 
 static size_t others_bytes(void *owner)
@@ -292,7 +292,7 @@ static void finish(struct rehearsal *rehearsal)
     }
     if (rehearsal->failure.code == ERR_NONE)
         feed(rehearsal);
-    verify_session_note_produced(rehearsal->verifier, &rehearsal->ledger);
+    verify_session_note_produced(rehearsal->verifier, &rehearsal->counters);
     if (rehearsal->failure.code == ERR_NONE &&
         verify_session_conclude(rehearsal->verifier, &err) != OUT_OK)
         fail(rehearsal, &err);
@@ -316,16 +316,16 @@ static void close_rehearsal(struct rehearsal *rehearsal)
 /* `drover run --json` over servers gives the verifier's document before its own, too. */
 static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
 {
-    const struct produce_ledger *ledger = &rehearsal->ledger;
+    const struct produce_counters *counters = &rehearsal->counters;
     struct buf json;
-    buf_init(&json, ANSWER_MOST);
+    buf_init(&json, ANSWER_MAX);
     verify_json_append_document(rehearsal->report, clock_unix_ms(), &json);
     answer_pass_on(answer, bytes_of(json.data, json.size - 1));
     buf_free(&json);
     struct json_out *out = answer_body(answer);
-    const uint64_t produced[PRODUCE_COUNT] = {[PRODUCE_PRODUCED] = ledger->produced,
-                                              [PRODUCE_REJECTED] = ledger->rejected,
-                                              [PRODUCE_WITHHELD] = ledger->withheld};
+    const uint64_t produced[PRODUCE_COUNT] = {[PRODUCE_PRODUCED] = counters->produced,
+                                              [PRODUCE_REJECTED] = counters->rejected,
+                                              [PRODUCE_WITHHELD] = counters->withheld};
     uint64_t worked[WORK_COUNT] = {0};
     totals_add_receipt(worked, rehearsal->worker->worker->counts.classes);
     json_out_text(out, "end", "finished");
@@ -344,8 +344,8 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     struct buf json, text;
     char counts[2][28];
     const struct settings *settings = rehearsal->settings;
-    buf_init(&json, ANSWER_MOST);
-    buf_init(&text, ANSWER_MOST);
+    buf_init(&json, ANSWER_MAX);
+    buf_init(&text, ANSWER_MAX);
     verify_json_append_document(rehearsal->report, clock_unix_ms(), &json);
     char *path = NULL, cwd[PATH_MAX];
     enum outcome outcome = report_folder_write(settings->report_dir, buf_view(&json), &path, err);
@@ -368,7 +368,7 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
             stderr,
             "run in memory: %s read, %s applied; nothing is left of it when this process "
             "ends\n",
-            text_format_count(rehearsal->ledger.read, counts[0]),
+            text_format_count(rehearsal->counters.read, counts[0]),
             text_format_count(rehearsal->worker->worker->counts.classes[CLASS_APPLIED], counts[1]));
     buf_free(&json);
     buf_free(&text);
@@ -379,7 +379,7 @@ static void say_rehearsal(const struct rehearsal *rehearsal)
 {
     struct buf text;
     const struct settings *settings = rehearsal->settings;
-    buf_init(&text, ANSWER_MOST);
+    buf_init(&text, ANSWER_MAX);
     if (settings->json)
         rehearse_json_append(rehearsal, answer_body(settings->answer));
     else if (!settings->quiet)
@@ -397,7 +397,7 @@ static enum exit_code conclude(struct rehearsal *rehearsal, enum memory_keeps ke
     if (keeps != MEMORY_KEEPS_ROWS)
         say_rehearsal(rehearsal);
     fflush(stdout);
-    if (rehearsal->report->source_count == 0 && rehearsal->ledger.failed_sources == 0) {
+    if (rehearsal->report->source_count == 0 && rehearsal->counters.failed_sources == 0) {
         error_set(err, OUT_FATAL, ERR_SOURCE_EMPTY,
                   "the sources hold no record: there is nothing to migrate");
         return EXIT_DISCREPANCY;
@@ -423,7 +423,7 @@ static enum exit_code play(struct rehearsal *rehearsal, enum memory_keeps keeps,
     static const struct produce_options OPTIONS = {.any_key = true, .unreported = true};
     bus_memory_on_poll(rehearsal->bus, on_poll, rehearsal);
     enum exit_code code = produce_run(rehearsal->settings, bus_memory_bus(rehearsal->bus), &OPTIONS,
-                                      &rehearsal->ledger, err);
+                                      &rehearsal->counters, err);
     bool read = err->code == ERR_NONE && (code == EXIT_OK || code == EXIT_DISCREPANCY);
     if (read && rehearsal->failure.code == ERR_NONE)
         finish(rehearsal);

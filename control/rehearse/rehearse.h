@@ -16,13 +16,13 @@
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/model/message/topic.h"
-#include "common/policy/produce_ledger.h"
+#include "common/policy/produce_counters.h"
 #include "common/port/bus_memory.h"
 #include "common/port/store_memory.h"
 #include "verifier/verify_session.h"
 #include "worker/worker_memory.h"
 
-enum { REHEARSE_PLACES = 5, REHEARSE_PARTITIONS = 4, REHEARSE_TOPICS = TOPIC_DLQ + 1 };
+enum { REHEARSE_PLACES = 5, REHEARSE_PARTITIONS = 4, REHEARSE_TOPICS = TOPIC_DEAD_LETTERS + 1 };
 
 /* Dead letters of one code: the first ones' places. */
 struct rehearse_dead {
@@ -50,10 +50,10 @@ struct rehearsal {
     size_t fed_bytes, seen_bytes; /* the bus held when the verifier was fed, at the last poll */
     struct error failure;         /* code ERR_NONE: none */
     struct arena arena;
-    struct rehearse_dead dead[PRODUCE_CODES_MOST];
+    struct rehearse_dead dead[PRODUCE_CODES_MAX];
     uint64_t *orphans; /* by group of the report; room for orphan_groups */
     size_t orphan_groups;
-    struct produce_ledger ledger;
+    struct produce_counters counters;
     struct buf tenant_from; /* where the tenant comes from, for people */
 };
 

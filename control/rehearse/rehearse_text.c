@@ -8,7 +8,7 @@
 #include "common/base/text.h"
 #include "control/rehearse/rehearse.h"
 
-enum { COLUMNS = 9, NAME_MOST = 32, GROUPS_SHOWN = 20 };
+enum { COLUMNS = 9, NAME_BYTES_MAX = 32, GROUPS_SHOWN = 20 };
 
 #define BIT(verdict) (1u << (verdict))
 #define ORPHANS 0u /* not a verdict: those of the dead ones that have no parent */
@@ -19,7 +19,7 @@ static const struct {
 } TABLE[COLUMNS] = {
     {"to write", "to_write",
      BIT(VERDICT_MATCH) | BIT(VERDICT_TOLERANCE) | BIT(VERDICT_DIFFERENT) | BIT(VERDICT_MISSING) |
-         BIT(VERDICT_STALE) | BIT(VERDICT_NEWER)},
+         BIT(VERDICT_STALE) | BIT(VERDICT_TARGET_NEWER)},
     {"superseded", "superseded", BIT(VERDICT_SUPERSEDED)},
     {"unchanged", "unchanged", BIT(VERDICT_UNCHANGED)},
     {"conflict", "conflict", BIT(VERDICT_CONFLICT)},
@@ -53,7 +53,7 @@ static void append_name(struct buf *out, struct bytes name)
 {
     struct buf safe;
     buf_init(&safe, 1024);
-    text_append_safe(&safe, name, NAME_MOST);
+    text_append_safe(&safe, name, NAME_BYTES_MAX);
     buf_append_format(out, "%-22s  ", buf_text(&safe));
     buf_free(&safe);
 }
@@ -109,8 +109,8 @@ static void append_rejected(const struct rehearsal *rehearsal, struct buf *out)
 {
     char text[28];
     bool first = true;
-    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++) {
-        uint64_t count = rehearsal->ledger.by_code[code];
+    for (size_t code = 0; code < PRODUCE_CODES_MAX; code++) {
+        uint64_t count = rehearsal->counters.by_code[code];
         if (!count)
             continue;
         buf_append_text(out,
@@ -140,7 +140,7 @@ static void append_dead(const struct rehearsal *rehearsal, struct buf *out)
 {
     char text[28];
     bool first = true;
-    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++) {
+    for (size_t code = 0; code < PRODUCE_CODES_MAX; code++) {
         const struct rehearse_dead *dead = &rehearsal->dead[code];
         if (!dead->count)
             continue;
@@ -170,9 +170,9 @@ static void append_ambiguous(const struct rehearsal *rehearsal, struct buf *out)
     for (size_t i = 0; i < count && i < REHEARSE_PLACES; i++) {
         const struct verify_sample *sample = &report->samples[VERDICT_AMBIGUOUS][i];
         buf_append_text(out, "  ");
-        text_append_safe(out, sample->tenant, NAME_MOST);
+        text_append_safe(out, sample->tenant, NAME_BYTES_MAX);
         buf_append_char(out, '/');
-        text_append_safe(out, sample->entity, NAME_MOST);
+        text_append_safe(out, sample->entity, NAME_BYTES_MAX);
         buf_append_text(out, " at ");
         text_append_safe(out, sample->origin, 300);
         buf_append_text(out, ": ");
@@ -184,14 +184,14 @@ static void append_ambiguous(const struct rehearsal *rehearsal, struct buf *out)
 static void append_secrets(const struct rehearsal *rehearsal, struct buf *out)
 {
     char text[2][28];
-    const struct produce_ledger *ledger = &rehearsal->ledger;
-    if (ledger->withheld || ledger->withheld_fields)
+    const struct produce_counters *counters = &rehearsal->counters;
+    if (counters->withheld || counters->withheld_fields)
         buf_append_format(out, "tokens withheld: %s records, %s members\n",
-                          text_format_count(ledger->withheld, text[0]),
-                          text_format_count(ledger->withheld_fields, text[1]));
-    if (ledger->sealed_fields)
+                          text_format_count(counters->withheld, text[0]),
+                          text_format_count(counters->withheld_fields, text[1]));
+    if (counters->sealed_fields)
         buf_append_format(out, "secrets sealed: %s members%s\n",
-                          text_format_count(ledger->sealed_fields, text[0]),
+                          text_format_count(counters->sealed_fields, text[0]),
                           rehearsal->settings->key_file
                               ? ""
                               : " (with a key of this rehearsal: a run needs --key-file)");
@@ -202,10 +202,10 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
     char text[2][28];
     uint64_t total[VERDICT_COUNT];
     diff_groups_total(&rehearsal->report->groups, total);
-    uint64_t good = total[VERDICT_MATCH] + total[VERDICT_TOLERANCE];
+    uint64_t ok = total[VERDICT_MATCH] + total[VERDICT_TOLERANCE];
     uint64_t to_write = count_of(total, 0, 0);
     buf_append_format(out, "%s of %s rows give their record back as it was\n",
-                      text_format_count(good, text[0]), text_format_count(to_write, text[1]));
+                      text_format_count(ok, text[0]), text_format_count(to_write, text[1]));
     if (!verify_report_adds_up(rehearsal->report))
         buf_append_format(out, "%s: the classes do not add up to the records read\n",
                           error_code_id(ERR_VERIFY_COUNTS));
@@ -214,12 +214,12 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
                           "without a parent in these sources: %s; such a record waits for it, and "
                           "ends as %s if it never comes\n",
                           text_format_count(orphans, text[0]), error_code_id(ERR_PG_PARENT));
-    if (rehearsal->report->source_count == 0 && rehearsal->ledger.failed_sources == 0) {
+    if (rehearsal->report->source_count == 0 && rehearsal->counters.failed_sources == 0) {
         buf_append_text(out, "NOTHING TO DO  the sources hold no record; no server was touched\n");
         return;
     }
-    bool fine = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphans;
-    buf_append_text(out, fine ? "PASS  nothing would be rejected or dead-lettered; no server was "
+    bool pass = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphans;
+    buf_append_text(out, pass ? "PASS  nothing would be rejected or dead-lettered; no server was "
                                 "touched\nNext:  drover run\n"
                               : "FAIL  see above; no server was touched\n"
                                 "Next:  drover explain CODE, fix, rehearse again\n");
@@ -272,7 +272,7 @@ static void append_groups(const struct rehearsal *rehearsal, struct json_out *ou
 static void append_dead_samples(const struct rehearsal *rehearsal, struct json_out *out)
 {
     json_out_list(out, "dead_letter_samples");
-    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++) {
+    for (size_t code = 0; code < PRODUCE_CODES_MAX; code++) {
         const struct rehearse_dead *dead = &rehearsal->dead[code];
         for (size_t i = 0; i < dead->place_count; i++) {
             const struct rehearse_place *place = &dead->places[i];
@@ -306,9 +306,9 @@ static void append_ambiguous_samples(const struct rehearsal *rehearsal, struct j
 
 static void append_codes(const struct rehearsal *rehearsal, struct json_out *out)
 {
-    produce_ledger_append_json_codes(out, &rehearsal->ledger, "rejected_by_code");
+    produce_counters_append_json_codes(out, &rehearsal->counters, "rejected_by_code");
     json_out_object(out, "dead_letters_by_code");
-    for (size_t code = 0; code < PRODUCE_CODES_MOST; code++)
+    for (size_t code = 0; code < PRODUCE_CODES_MAX; code++)
         if (rehearsal->dead[code].count)
             json_out_count(out, error_code_id((enum error_code)code), rehearsal->dead[code].count);
     json_out_end(out);
@@ -317,18 +317,18 @@ static void append_codes(const struct rehearsal *rehearsal, struct json_out *out
 void rehearse_json_append(const struct rehearsal *rehearsal, struct json_out *out)
 {
     uint64_t total[VERDICT_COUNT], orphan_count = sum_orphans(rehearsal);
-    const struct produce_ledger *ledger = &rehearsal->ledger;
+    const struct produce_counters *counters = &rehearsal->counters;
     diff_groups_total(&rehearsal->report->groups, total);
-    bool fine = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphan_count;
-    json_out_bool(out, "fine", fine);
+    bool pass = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphan_count;
+    json_out_bool(out, "pass", pass);
     json_out_bool(out, "reconciled", verify_report_adds_up(rehearsal->report));
     json_out_object(out, "total");
     append_counts(out, total, orphan_count);
     json_out_end(out);
-    json_out_count(out, "sources", ledger->sources);
-    json_out_count(out, "sources_failed", ledger->failed_sources);
-    json_out_count(out, "withheld_members", ledger->withheld_fields);
-    json_out_count(out, "sealed_members", ledger->sealed_fields);
+    json_out_count(out, "sources", counters->sources);
+    json_out_count(out, "sources_failed", counters->failed_sources);
+    json_out_count(out, "withheld_members", counters->withheld_fields);
+    json_out_count(out, "sealed_members", counters->sealed_fields);
     json_out_bytes(out, "tenant_from", buf_view(&rehearsal->tenant_from));
     append_codes(rehearsal, out);
     append_groups(rehearsal, out);

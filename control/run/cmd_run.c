@@ -24,8 +24,8 @@
 enum {
     TICK_MS = 200,
     WATCH_MS = 1000, /* between looks that only tell what is away */
-    SURVEY_MS = 2000,
-    SURVEY_RESTS = 10,
+    STATUS_MS = 2000,
+    STATUS_RESTS = 10,
     BROKER_MS = 15000,
     WORKER_EXTRA_MS = 4000, /* a worker's stop beyond its drain (docs/architecture.md) */
     PRODUCE_STOP_MS = 10000,
@@ -200,14 +200,14 @@ static void on_child_end(struct run *run, struct run_child *child)
         finish(run);
 }
 
-/* Of the pool's thread: nothing but the survey, which is its own until the look is over. */
-static void on_look(uv_work_t *work)
+/* Of the pool's thread: nothing but the status, which is its own until the poll is over. */
+static void on_poll(uv_work_t *work)
 {
     struct run *run = work->data;
-    run->look_err = run->look_ends_err = (struct error){0};
-    run->look_outcome = survey_look(&run->survey, &run->look_err);
-    if (run->look_outcome == OUT_RETRY && outage_service_of(run->look_err.code) != OUTAGE_KAFKA)
-        (void)!survey_look_at_ends(&run->survey, &run->look_ends_err);
+    run->poll_err = run->poll_ends_err = (struct error){0};
+    run->poll_outcome = status_read(&run->status, &run->poll_err);
+    if (run->poll_outcome == OUT_RETRY && outage_service_of(run->poll_err.code) != OUTAGE_KAFKA)
+        (void)!status_read_ends(&run->status, &run->poll_ends_err);
 }
 
 static bool note_away(struct run *run, const struct error *err)
@@ -218,7 +218,7 @@ static bool note_away(struct run *run, const struct error *err)
     struct buf cause;
     buf_init(&cause, 1024);
     outage_append_cause(&cause, err);
-    outage_see(&run->look_away, service, true, error_code_id(err->code), buf_text(&cause), 0);
+    outage_see(&run->poll_away, service, true, error_code_id(err->code), buf_text(&cause), 0);
     buf_free(&cause);
     return true;
 }
@@ -226,41 +226,41 @@ static bool note_away(struct run *run, const struct error *err)
 /* A server that cannot be reached is a state of the view; the workers wait for it as well. */
 static void note_outages(struct run *run)
 {
-    run->look_away = (struct outages){0};
-    note_away(run, &run->look_ends_err);
-    if (!note_away(run, &run->look_err) && run->look_outcome == OUT_RETRY)
-        log_error(LOG_WARN, "run.look", &run->look_err);
+    run->poll_away = (struct outages){0};
+    note_away(run, &run->poll_ends_err);
+    if (!note_away(run, &run->poll_err) && run->poll_outcome == OUT_RETRY)
+        log_error(LOG_WARN, "run.poll", &run->poll_err);
 }
 
-/* Later on a look only tells what is away: the numbers of the work stay those it ended with. */
+/* Later on a poll only tells what is away: the numbers of the work stay those it ended with. */
 static bool counts(const struct run *run)
 {
     return run->phase == RUN_WORKING || run->phase == RUN_DRAINING;
 }
 
-static void on_looked(uv_work_t *work, int status)
+static void on_polled(uv_work_t *work, int status)
 {
     struct run *run = work->data;
-    run->looking = false;
-    run->looked_ms = clock_monotonic_ms();
+    run->polling = false;
+    run->polled_ms = clock_monotonic_ms();
     if (status != 0 || run->phase == RUN_DONE)
         return;
     note_outages(run);
     if (!counts(run))
         return;
-    run->seen.is_good = run->look_outcome == OUT_OK;
-    if (run->look_outcome == OUT_OK) {
-        run->seen = (struct run_seen){.total = run->survey.total,
-                                      .committed = run->survey.committed,
-                                      .lag = run->survey.lag,
-                                      .waiting = run->survey.waiting,
-                                      .unwritten = run->survey.unwritten,
-                                      .at_ms = run->looked_ms,
-                                      .is_last = run->look_is_last,
-                                      .is_good = true};
-    } else if (run->look_outcome == OUT_FATAL) {
-        run->err = run->look_err;
-        stop(run, command_fail(&run->look_err));
+    run->seen.is_ok = run->poll_outcome == OUT_OK;
+    if (run->poll_outcome == OUT_OK) {
+        run->seen = (struct run_seen){.total = run->status.total,
+                                      .committed = run->status.committed,
+                                      .lag = run->status.lag,
+                                      .waiting = run->status.waiting,
+                                      .unwritten = run->status.unwritten,
+                                      .at_ms = run->polled_ms,
+                                      .is_last = run->poll_is_last,
+                                      .is_ok = true};
+    } else if (run->poll_outcome == OUT_FATAL) {
+        run->err = run->poll_err;
+        stop(run, command_fail(&run->poll_err));
     }
     if (run->seen.committed != run->moved_committed || run->moved_ms == 0) {
         run->moved_committed = run->seen.committed;
@@ -268,13 +268,13 @@ static void on_looked(uv_work_t *work, int status)
     }
 }
 
-static void look(struct run *run)
+static void poll(struct run *run)
 {
-    if (run->looking || (!counts(run) && clock_monotonic_ms() - run->looked_ms < WATCH_MS))
+    if (run->polling || (!counts(run) && clock_monotonic_ms() - run->polled_ms < WATCH_MS))
         return;
-    run->look.data = run;
-    run->look_is_last = run->children[RUN_PRODUCE].ended;
-    run->looking = uv_queue_work(&run->loop, &run->look, on_look, on_looked) == 0;
+    run->poll.data = run;
+    run->poll_is_last = run->children[RUN_PRODUCE].ended;
+    run->polling = uv_queue_work(&run->loop, &run->poll, on_poll, on_polled) == 0;
 }
 
 static bool is_stuck(const struct run *run)
@@ -299,25 +299,25 @@ static void say_nothing_comes(struct run *run)
 static bool files_are_done(struct run *run)
 {
     uint64_t now_ms = clock_monotonic_ms(), unwritten = run->seen.unwritten;
-    if (run->wrote_ms == 0 || unwritten < run->least_unwritten) {
-        run->least_unwritten = unwritten;
+    if (run->wrote_ms == 0 || unwritten < run->min_unwritten) {
+        run->min_unwritten = unwritten;
         run->wrote_ms = now_ms;
     }
     return unwritten == 0 || now_ms - run->wrote_ms > FILES_MS;
 }
 
-static void look_for_end(struct run *run)
+static void find_end(struct run *run)
 {
     const struct run_seen *seen = &run->seen;
     bool produced = run->children[RUN_PRODUCE].ended;
-    bool written = seen->is_good && seen->is_last && seen->lag == 0;
+    bool written = seen->is_ok && seen->is_last && seen->lag == 0;
     if (written && seen->waiting)
         say_nothing_comes(run);
     if (written && seen->waiting == 0 && files_are_done(run)) {
         run->phase = RUN_DRAINING;
         end_workers(run);
     } else if (produced && is_stuck(run)) {
-        error_set(&run->err, OUT_FATAL, ERR_PROGRESS,
+        error_set(&run->err, OUT_FATAL, ERR_CHECKPOINT,
                   "a partition is halted and nothing else is left");
         error_hint(&run->err, "see the worker's message above");
         stop(run, EXIT_RUNTIME);
@@ -340,9 +340,9 @@ static void on_tick(uv_timer_t *timer)
     if (stop_signal() && !run->interrupted)
         interrupt(run);
     if (run->phase != RUN_DONE)
-        look(run);
+        poll(run);
     if (run->phase == RUN_WORKING)
-        look_for_end(run);
+        find_end(run);
     bool late = run->kill_at_ms && clock_monotonic_ms() > run->kill_at_ms;
     if (late && (run->phase == RUN_DRAINING || run->phase == RUN_STOPPING))
         signal_all(run, SIGKILL);
@@ -408,7 +408,7 @@ static void run_loop(struct run *run)
     close_loop(run);
 }
 
-/* A slip in a name should not make tables and topics first. */
+/* A typo in a name should not make tables and topics first. */
 static enum outcome check_source(const char *source, struct error *err)
 {
     bool other = strcmp(source, "-") == 0 || strpbrk(source, "*?[{") || strstr(source, "://");
@@ -463,7 +463,7 @@ static enum outcome prepare(struct run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = prepare_topics(settings, err);
     if (outcome == OUT_OK)
-        outcome = survey_open(settings, SURVEY_MS, SURVEY_RESTS, &run->survey, err);
+        outcome = status_open(settings, STATUS_MS, STATUS_RESTS, &run->status, err);
     return outcome;
 }
 
@@ -505,7 +505,7 @@ enum exit_code run_command(const struct invocation *invocation, struct error *er
         run->code = command_fail(err);
     }
     enum exit_code code = run->code;
-    survey_close(&run->survey);
+    status_close(&run->status);
     free(list);
     free(run);
     return code;

@@ -23,9 +23,9 @@
 #include "common/io/terminal_live.h"
 #include "common/policy/outage.h"
 #include "common/policy/totals.h"
-#include "control/status/survey.h"
+#include "control/status/status.h"
 
-enum { RUN_WORKERS_MOST = 64, RUN_STREAMS = 3 };
+enum { RUN_WORKERS_MAX = 64, RUN_STREAMS = 3 };
 
 /* Also a child's place in run->children; workers go on from RUN_WORK. */
 enum run_role {
@@ -38,7 +38,7 @@ enum run_role {
 struct run_numbers {
     uint64_t read, produced, rejected, withheld, bytes, total_bytes;      /* produce */
     uint64_t applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
-    uint64_t taken, recovered, parked, settled;                           /* work */
+    uint64_t taken, recovered, pending, settled;                          /* work */
     uint64_t compared, total;                                             /* verify */
     struct outages away; /* work: what it cannot reach; since when nobody says */
     bool told;           /* anything at all */
@@ -71,12 +71,12 @@ struct run_sums {
     size_t workers, running; /* that were started; that have not ended */
 };
 
-/* What the last good look saw. */
+/* What the last good poll saw. */
 struct run_seen {
     uint64_t total, committed, lag, waiting, unwritten;
     uint64_t at_ms; /* monotonic; 0: none yet */
     bool is_last;   /* it began when the producer had ended: no message comes any more */
-    bool is_good;   /* nothing failed since */
+    bool is_ok;     /* nothing failed since */
 };
 
 enum run_phase {
@@ -100,22 +100,22 @@ struct run {
     enum exit_code code;
     bool interrupted;
     uint64_t began_ms, produced_ms, drained_ms;
-    uint64_t kill_at_ms;                /* whoever still runs then is killed */
-    uint64_t least_unwritten, wrote_ms; /* files still to be written, and when they became fewer */
-    uint64_t moved_ms;                  /* when the last progress was seen */
+    uint64_t kill_at_ms;              /* whoever still runs then is killed */
+    uint64_t min_unwritten, wrote_ms; /* files still to be written, and when they became fewer */
+    uint64_t moved_ms;                /* when the last progress was seen */
     uint64_t moved_committed;
 
-    /* looks: on a thread of the pool, as servers may be silent; the survey is its own meanwhile */
-    struct survey survey;
-    uv_work_t look;
-    bool looking;
-    uint64_t looked_ms; /* when the last one was over */
-    bool look_is_last;  /* it began when everything was in the topic */
-    enum outcome look_outcome;
-    struct error look_err;
-    struct error look_ends_err; /* of Kafka, where the store has failed before it was asked */
+    /* looks: on a thread of the pool, as servers may be silent; the status is its own meanwhile */
+    struct status status;
+    uv_work_t poll;
+    bool polling;
+    uint64_t polled_ms; /* when the last one was over */
+    bool poll_is_last;  /* it began when everything was in the topic */
+    enum outcome poll_outcome;
+    struct error poll_err;
+    struct error poll_ends_err; /* of Kafka, where the store has failed before it was asked */
     struct run_seen seen;
-    struct outages look_away; /* since when is in `outages` */
+    struct outages poll_away; /* since when is in `outages` */
 
     struct error err; /* why it stops, when it is not a child's own message */
     char failure[96]; /* which child ended it, for the summary */

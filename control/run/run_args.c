@@ -142,12 +142,12 @@ char **run_args_make(const struct run *run, enum run_role role)
 static enum outcome write_all(int file, const struct conf_list *sources, const char *before)
 {
     FILE *out = fdopen(dup(file), "w");
-    bool good = out != NULL;
-    for (size_t i = 0; good && i < sources->count; i++)
-        good = fputs(before, out) >= 0 && fputs(sources->items[i], out) >= 0 && fputc(0, out) == 0;
+    bool ok = out != NULL;
+    for (size_t i = 0; ok && i < sources->count; i++)
+        ok = fputs(before, out) >= 0 && fputs(sources->items[i], out) >= 0 && fputc(0, out) == 0;
     if (out && fclose(out) != 0)
-        good = false;
-    return good ? OUT_OK : OUT_FATAL;
+        ok = false;
+    return ok ? OUT_OK : OUT_FATAL;
 }
 
 enum outcome run_args_more(const struct run *run, enum run_role role, int *file, struct error *err)
@@ -157,9 +157,9 @@ enum outcome run_args_more(const struct run *run, enum run_role role, int *file,
     if (role == RUN_WORK || (role == RUN_VERIFY && reads_standard_input(&run->sources)))
         return OUT_OK;
     *file = memfd_create("drover-arguments", MFD_CLOEXEC);
-    bool good = *file >= 0 && (role == RUN_VERIFY || write(*file, "--", 3) == 3) &&
-                write_all(*file, &run->sources, role == RUN_VERIFY ? "--source=" : "") == OUT_OK;
-    if (good)
+    bool ok = *file >= 0 && (role == RUN_VERIFY || write(*file, "--", 3) == 3) &&
+              write_all(*file, &run->sources, role == RUN_VERIFY ? "--source=" : "") == OUT_OK;
+    if (ok)
         return OUT_OK;
     error_set(err, OUT_FATAL, ERR_INTERNAL, "the sources cannot be handed on");
     error_cause(err, "%s", strerrordesc_np(errno));

@@ -59,7 +59,7 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
     take(root, "withheld", &numbers->withheld);
     take(root, "taken", &numbers->taken);
     take(root, "recovered", &numbers->recovered);
-    take(root, "parked", &numbers->parked);
+    take(root, "pending", &numbers->pending);
     take(root, "settled", &numbers->settled);
     take(root, "mem", &numbers->mem);
     take(root, "halted", &numbers->halted);
@@ -72,12 +72,13 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
 
 /* ---- sums */
 
-/* Where and when a worker parked a record does not matter to the sums: one may be settled by
- * another worker, or by a later run. What that one did not take is counted among its records too.
+/* Where and when a worker kept a record as pending does not matter to the sums: one may be settled
+ * by another worker, or by a later run. What that one did not take is counted among its records
+ * too.
  */
 static void sum_workers(const struct run *run, struct run_sums *sums)
 {
-    uint64_t taken = 0, parked = 0, settled = 0;
+    uint64_t taken = 0, pending = 0, settled = 0;
     for (size_t i = RUN_WORK; i < run->child_count; i++) {
         const struct run_numbers *one = &run->children[i].numbers;
         sums->workers += run->children[i].started;
@@ -91,11 +92,11 @@ static void sum_workers(const struct run *run, struct run_sums *sums)
         sums->halted += one->halted;
         sums->in_flight_bytes += one->mem;
         taken += one->taken;
-        parked += one->parked;
+        pending += one->pending;
         settled += one->settled;
     }
-    sums->work[WORK_PENDING] = parked > settled ? parked - settled : 0;
-    sums->taken = taken + (settled > parked ? settled - parked : 0);
+    sums->work[WORK_PENDING] = pending > settled ? pending - settled : 0;
+    sums->taken = taken + (settled > pending ? settled - pending : 0);
 }
 
 void run_sum(const struct run *run, struct run_sums *sums)

@@ -40,8 +40,8 @@ static void update_rate(struct run *run, uint64_t now_ms)
 
 static const struct outage *find_away(const struct run *run, int service)
 {
-    if (run->look_away.of[service].is_on)
-        return &run->look_away.of[service];
+    if (run->poll_away.of[service].is_on)
+        return &run->poll_away.of[service];
     const struct outage *last = NULL;
     bool any = false;
     for (size_t i = RUN_WORK; i < run->child_count; i++) {

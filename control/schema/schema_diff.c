@@ -89,7 +89,7 @@ static const char CHECKS[] =
     "  WHERE w.conrelid = $2::text::regclass AND w.rule IS DISTINCT FROM e.rule"
     "  ORDER BY w.conname";
 
-/* All contradictions at once, so that they can be mended at once; the error holds as many as fit.
+/* All contradictions at once, so that they can be fixed at once; the error holds as many as fit.
  */
 static enum outcome report(const PGresult *result, struct error *err)
 {

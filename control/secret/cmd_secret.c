@@ -16,9 +16,9 @@
 #include "control/secret/cmd_secret.h"
 
 enum {
-    NAME_MOST = 4096,
-    PLAIN_MOST = 64 << 20,
-    SHOWN_MOST = 64, /* bytes of an id in the list */
+    NAME_BYTES_MAX = 4096,
+    PLAIN_MAX = 64 << 20,
+    SHOWN_MAX = 64, /* bytes of an id in the list */
 };
 
 #define DEFAULT_FILE "drover.key"
@@ -93,7 +93,7 @@ static void print_row(struct buf *line, const struct vault_row *row, const char 
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (i)
             buf_append_text(line, "  ");
-        text_append_safe(line, parts[i].size ? parts[i] : BYTES_LITERAL("-"), SHOWN_MOST);
+        text_append_safe(line, parts[i].size ? parts[i] : BYTES_LITERAL("-"), SHOWN_MAX);
     }
     printf("%s\n", buf_text(line));
 }
@@ -118,7 +118,7 @@ static enum exit_code list(struct secret_run *run, struct error *err)
     struct listing listing = {.answer = run->answer};
     if (secret_run_need_reader(run, err) != OUT_OK)
         return command_fail(err);
-    buf_init(&listing.line, PLAIN_MOST);
+    buf_init(&listing.line, PLAIN_MAX);
     if (run->answer->wanted)
         json_out_list(answer_body(run->answer), "secrets");
     else
@@ -159,7 +159,7 @@ static enum outcome open_row(void *owner, const struct vault_row *row, struct er
     struct secret_place place = secret_run_place(row);
     struct buf plain;
     opening->found = true;
-    buf_init(&plain, PLAIN_MOST);
+    buf_init(&plain, PLAIN_MAX);
     enum outcome outcome = secret_box_open(&opening->run->ring, &place, row->box, &plain, err);
     if (outcome == OUT_OK) {
         if (terminal_is(STDOUT_FILENO))
@@ -203,12 +203,12 @@ static enum exit_code open_secret(struct secret_run *run, const char *reference,
 static int choose(const struct invocation *invocation, struct error *err)
 {
     static const char *const WORDS[] = {"keygen", "list", "open", "rotate", "check", "sweep", NULL};
-    static const size_t MOST[] = {2, 1, 2, 1, 1, 1};
+    static const size_t MAX[] = {2, 1, 2, 1, 1, 1};
     const struct conf_list *words = &invocation->words;
     const char *word = words->count ? words->items[0] : "";
     int count = 0;
     for (; WORDS[count]; count++)
-        if (strcmp(WORDS[count], word) == 0 && words->count <= MOST[count])
+        if (strcmp(WORDS[count], word) == 0 && words->count <= MAX[count])
             return count;
     error_set(err, OUT_FATAL, ERR_USAGE, "drover secret takes: %s", invocation->command->words);
     const char *nearest = word[0] ? text_nearest(word, WORDS, (size_t)count) : NULL;
@@ -245,7 +245,7 @@ enum exit_code secret_command(const struct invocation *invocation, struct error 
         return EXIT_USAGE;
     answer_name(invocation->answer, "secret", words->items[0]);
     run = (struct secret_run){.settings = &invocation->settings, .answer = invocation->answer};
-    buf_init(&run.tenant, NAME_MOST);
+    buf_init(&run.tenant, NAME_BYTES_MAX);
     enum exit_code code = EXIT_USAGE;
     if (name_tenant(&run, err) == OUT_OK)
         code = dispatch(&run, word, words->count > 1 ? words->items[1] : NULL, err);

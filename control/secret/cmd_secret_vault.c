@@ -22,10 +22,10 @@
 #include "control/secret/cmd_secret.h"
 
 enum {
-    TEXT_MOST = 1 << 20,
-    TENANTS_MOST = 64 << 20,
-    GROUP_MOST = 500, /* boxes a transaction */
-    SHOWN_MOST = 20,  /* of each kind of trouble */
+    TEXT_MAX = 1 << 20,
+    TENANTS_MAX = 64 << 20,
+    GROUP_MAX = 500, /* boxes a transaction */
+    SHOWN_MAX = 20,  /* of each kind of trouble */
     PROGRESS_MS = 200,
 };
 
@@ -84,7 +84,7 @@ static enum outcome end_group(struct rotation *rotation, struct error *err)
 static enum outcome begin_group(struct rotation *rotation, struct bytes tenant, struct error *err)
 {
     bool same = rotation->open && bytes_equal(buf_view(&rotation->tenant), tenant);
-    if (same && rotation->in_group < GROUP_MOST)
+    if (same && rotation->in_group < GROUP_MAX)
         return OUT_OK;
     enum outcome outcome = end_group(rotation, err);
     if (outcome == OUT_OK)
@@ -135,7 +135,7 @@ static enum outcome prepare_key(struct rotation *rotation, struct error *err)
     rotation->total = 0;
     if (!secret_ring_add(&run->ring)) {
         return error_set(err, OUT_FATAL, ERR_SECRET_KEY, "the key file is full: it has %d keys",
-                         SECRET_KEYS_MOST);
+                         SECRET_KEYS_MAX);
     }
     outcome = key_file_replace(run->settings->key_file, &run->ring, err);
     if (outcome == OUT_OK)
@@ -164,8 +164,8 @@ enum exit_code secret_rotate(struct secret_run *run, struct error *err)
 {
     struct rotation rotation = {.run = run};
     const struct bytes all = {0};
-    buf_init(&rotation.tenant, TEXT_MOST);
-    buf_init(&rotation.box, TENANTS_MOST);
+    buf_init(&rotation.tenant, TEXT_MAX);
+    buf_init(&rotation.box, TENANTS_MAX);
     terminal_live_open(&rotation.live, STDERR_FILENO);
     enum outcome outcome = secret_run_need_key(run, err);
     if (outcome == OUT_OK)
@@ -198,7 +198,7 @@ struct checking {
 
 static void note_trouble(struct checking *checking, const struct vault_row *row)
 {
-    if (++*checking->count > SHOWN_MOST)
+    if (++*checking->count > SHOWN_MAX)
         return;
     if (checking->run->answer->wanted) {
         struct json_out *out = answer_body(checking->run->answer);
@@ -284,8 +284,8 @@ enum exit_code secret_check(struct secret_run *run, struct error *err)
     struct mapping_set mappings;
     if (mapping_set_load(run->settings, &mappings, err) != OUT_OK)
         return command_fail(err);
-    buf_init(&checking.plain, TENANTS_MOST);
-    buf_init(&checking.troubles, TEXT_MOST);
+    buf_init(&checking.plain, TENANTS_MAX);
+    buf_init(&checking.troubles, TEXT_MAX);
     enum outcome outcome = secret_run_need_key(run, err);
     if (outcome == OUT_OK)
         outcome = secret_run_need_reader(run, err);
@@ -350,8 +350,8 @@ enum exit_code secret_sweep(struct secret_run *run, struct error *err)
     uint64_t removed = 0;
     if (mapping_set_load(run->settings, &mappings, err) != OUT_OK)
         return command_fail(err);
-    buf_init(&sweeping.tenants, TENANTS_MOST);
-    buf_init(&sweeping.last, TEXT_MOST);
+    buf_init(&sweeping.tenants, TENANTS_MAX);
+    buf_init(&sweeping.last, TEXT_MAX);
     enum outcome outcome = secret_run_need_reader(run, err);
     if (outcome == OUT_OK)
         outcome = secret_run_need_writer(run, err);

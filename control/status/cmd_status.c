@@ -14,7 +14,7 @@
 #include "common/io/terminal.h"
 #include "common/io/terminal_live.h"
 #include "control/command.h"
-#include "control/status/survey.h"
+#include "control/status/status.h"
 
 enum {
     TEXT_LIMIT = 1 << 20,
@@ -22,22 +22,22 @@ enum {
     SERVER_MS = 8000,
 };
 
-/* How fast the work went since the last look. */
+/* How fast the work went since the last reading. */
 struct pace {
     uint64_t at_ms;
     uint64_t committed;
     double per_second; /* negative: not known yet */
 };
 
-static void update_pace(struct pace *pace, const struct survey *survey)
+static void update_pace(struct pace *pace, const struct status *status)
 {
     uint64_t now_ms = clock_monotonic_ms();
     pace->per_second = -1;
-    if (pace->at_ms && now_ms > pace->at_ms && survey->committed >= pace->committed)
+    if (pace->at_ms && now_ms > pace->at_ms && status->committed >= pace->committed)
         pace->per_second =
-            (double)(survey->committed - pace->committed) * 1000.0 / (double)(now_ms - pace->at_ms);
+            (double)(status->committed - pace->committed) * 1000.0 / (double)(now_ms - pace->at_ms);
     pace->at_ms = now_ms;
-    pace->committed = survey->committed;
+    pace->committed = status->committed;
 }
 
 static const char *count_text(uint64_t value, char out[28])
@@ -45,7 +45,7 @@ static const char *count_text(uint64_t value, char out[28])
     return text_format_count(value, out);
 }
 
-static void append_owner(struct buf *out, const struct survey_partition *partition)
+static void append_owner(struct buf *out, const struct status_partition *partition)
 {
     if (partition->owner[0])
         text_append_safe(out, bytes_text(partition->owner), sizeof(partition->owner));
@@ -54,80 +54,80 @@ static void append_owner(struct buf *out, const struct survey_partition *partiti
 }
 
 /* A row a partition, and one for what never got into the topic. */
-static void append_partitions(struct buf *out, const struct survey *survey, size_t width)
+static void append_partitions(struct buf *out, const struct status *status, size_t width)
 {
     const struct totals_table table = {.set = &TOTALS_WORK,
                                        .name_titles = {"partition"},
                                        .records_title = "records",
                                        .tail_title = "owner",
                                        .width = width};
-    size_t count = (size_t)survey->partition_count;
+    size_t count = (size_t)status->partition_count;
     struct totals_row *rows = calloc(count + 1, sizeof(*rows));
     char(*names)[24] = calloc(count, sizeof(*names));
     struct buf *owners = calloc(count, sizeof(*owners));
     uint64_t at_source[WORK_COUNT] = {
-        [WORK_REJECTED] = survey->rejected, [WORK_WITHHELD] = survey->withheld};
+        [WORK_REJECTED] = status->rejected, [WORK_WITHHELD] = status->withheld};
     if (!rows || !names || !owners)
         abort();
     for (size_t i = 0; i < count; i++) {
         buf_init(&owners[i], 4096);
-        append_owner(&owners[i], &survey->partitions[i]);
+        append_owner(&owners[i], &status->partitions[i]);
         snprintf(names[i], sizeof(names[i]), "%zu", i);
         rows[i] = (struct totals_row){.names = {bytes_text(names[i])},
-                                      .counts = survey->partitions[i].counts,
+                                      .counts = status->partitions[i].counts,
                                       .tail = buf_view(&owners[i])};
     }
-    if (survey->rejected || survey->withheld)
+    if (status->rejected || status->withheld)
         rows[count++] =
             (struct totals_row){.names = {BYTES_LITERAL("at source")}, .counts = at_source};
     totals_append_table(out, &table, rows, count);
-    for (int32_t i = 0; i < survey->partition_count; i++)
+    for (int32_t i = 0; i < status->partition_count; i++)
         buf_free(&owners[i]);
     free(rows);
     free(names);
     free(owners);
 }
 
-static void append_codes(struct buf *out, const struct survey *survey)
+static void append_codes(struct buf *out, const struct status *status)
 {
     char number[28];
-    if (survey->code_count)
+    if (status->code_count)
         buf_append_text(out, "dead letters:");
-    for (size_t i = 0; i < survey->code_count; i++)
+    for (size_t i = 0; i < status->code_count; i++)
         buf_append_format(out, "%s %s × %s", i ? "," : "",
-                          count_text(survey->codes[i].count, number), survey->codes[i].code);
-    if (survey->code_count)
+                          count_text(status->codes[i].count, number), status->codes[i].code);
+    if (status->code_count)
         buf_append_char(out, '\n');
 }
 
-static uint64_t in_topic(const struct survey *survey)
+static uint64_t in_topic(const struct status *status)
 {
-    return totals_records(&TOTALS_WORK, survey->counts) - survey->rejected - survey->withheld;
+    return totals_records(&TOTALS_WORK, status->counts) - status->rejected - status->withheld;
 }
 
 /* Storage hybrid: messages that are in PostgreSQL and not yet in Redis. */
-static uint64_t behind_in_redis(const struct survey *survey)
+static uint64_t behind_in_redis(const struct status *status)
 {
     uint64_t behind = 0;
-    for (int32_t i = 0; i < survey->partition_count; i++) {
-        const struct survey_partition *partition = &survey->partitions[i];
+    for (int32_t i = 0; i < status->partition_count; i++) {
+        const struct status_partition *partition = &status->partitions[i];
         if (partition->redis_next >= 0 && partition->next_offset > partition->redis_next)
             behind += (uint64_t)(partition->next_offset - partition->redis_next);
     }
-    return store_of(survey->settings)->has_stage ? behind : 0;
+    return store_of(status->settings)->has_stage ? behind : 0;
 }
 
 /* What the sum does not say: offsets of the topic that are no records of it, and the pace. */
-static void append_footnotes(struct buf *out, const struct survey *survey, const struct pace *pace)
+static void append_footnotes(struct buf *out, const struct status *status, const struct pace *pace)
 {
     char numbers[2][28];
-    if (survey->total != in_topic(survey))
+    if (status->total != in_topic(status))
         buf_append_format(out,
                           "%s offsets in the topic, of %s records: the others are markers of "
                           "transactions, or records that are no longer kept\n",
-                          count_text(survey->total, numbers[0]),
-                          count_text(in_topic(survey), numbers[1]));
-    uint64_t behind = behind_in_redis(survey);
+                          count_text(status->total, numbers[0]),
+                          count_text(in_topic(status), numbers[1]));
+    uint64_t behind = behind_in_redis(status);
     if (behind)
         buf_append_format(out, "Redis is %s messages behind PostgreSQL: a worker brings it up\n",
                           count_text(behind, numbers[0]));
@@ -135,25 +135,25 @@ static void append_footnotes(struct buf *out, const struct survey *survey, const
         return;
     buf_append_format(out, "%s records/s",
                       count_text((uint64_t)(pace->per_second + 0.5), numbers[0]));
-    if (pace->per_second > 0.5 && survey->lag)
-        buf_append_format(out, ", about %.0f s left", (double)survey->lag / pace->per_second);
+    if (pace->per_second > 0.5 && status->lag)
+        buf_append_format(out, ", about %.0f s left", (double)status->lag / pace->per_second);
     buf_append_char(out, '\n');
 }
 
-static void append_table(struct buf *out, const struct survey *survey, const struct pace *pace)
+static void append_table(struct buf *out, const struct status *status, const struct pace *pace)
 {
     size_t width = terminal_text_width(STDOUT_FILENO);
-    buf_append_format(out, "%s · group %s\n", survey->topics[TOPIC_SOURCE],
-                      survey->settings->group);
-    append_partitions(out, survey, width);
-    totals_append_identity(out, &TOTALS_WORK, survey->counts,
-                           totals_records(&TOTALS_WORK, survey->counts), "source records", 4,
+    buf_append_format(out, "%s · group %s\n", status->topics[TOPIC_SOURCE],
+                      status->settings->group);
+    append_partitions(out, status, width);
+    totals_append_identity(out, &TOTALS_WORK, status->counts,
+                           totals_records(&TOTALS_WORK, status->counts), "source records", 4,
                            width);
-    append_codes(out, survey);
-    append_footnotes(out, survey, pace);
+    append_codes(out, status);
+    append_footnotes(out, status, pace);
 }
 
-static void append_json_partition(struct json_out *out, const struct survey_partition *partition,
+static void append_json_partition(struct json_out *out, const struct status_partition *partition,
                                   int32_t at)
 {
     json_out_object(out, NULL);
@@ -170,44 +170,44 @@ static void append_json_partition(struct json_out *out, const struct survey_part
     json_out_end(out);
 }
 
-static void append_json(struct json_out *out, const struct survey *survey, const struct pace *pace)
+static void append_json(struct json_out *out, const struct status *status, const struct pace *pace)
 {
-    json_out_text(out, "topic", survey->topics[TOPIC_SOURCE]);
-    json_out_text(out, "group", survey->settings->group);
-    json_out_count(out, "total", survey->total);
-    json_out_count(out, "committed", survey->committed);
-    json_out_count(out, "lag", survey->lag);
-    totals_append_json(out, &TOTALS_WORK, survey->counts);
+    json_out_text(out, "topic", status->topics[TOPIC_SOURCE]);
+    json_out_text(out, "group", status->settings->group);
+    json_out_count(out, "total", status->total);
+    json_out_count(out, "committed", status->committed);
+    json_out_count(out, "lag", status->lag);
+    totals_append_json(out, &TOTALS_WORK, status->counts);
     json_out_object(out, "dead_letters_by_code");
-    for (size_t i = 0; i < survey->code_count; i++)
-        json_out_count(out, survey->codes[i].code, survey->codes[i].count);
+    for (size_t i = 0; i < status->code_count; i++)
+        json_out_count(out, status->codes[i].code, status->codes[i].count);
     json_out_end(out);
     if (pace->per_second >= 0)
         json_out_real(out, "records_per_second", pace->per_second, 1);
     else
         json_out_null(out, "records_per_second");
     json_out_list(out, "partitions");
-    for (int32_t i = 0; i < survey->partition_count; i++)
-        append_json_partition(out, &survey->partitions[i], i);
+    for (int32_t i = 0; i < status->partition_count; i++)
+        append_json_partition(out, &status->partitions[i], i);
     json_out_end(out);
 }
 
-static enum outcome look(struct survey *survey, struct error *err)
+static enum outcome read_now(struct status *status, struct error *err)
 {
-    enum outcome outcome = survey_look(survey, err);
-    return outcome == OUT_OK ? survey_read_receipts(survey, err) : outcome;
+    enum outcome outcome = status_read(status, err);
+    return outcome == OUT_OK ? status_read_receipts(status, err) : outcome;
 }
 
 /* One answer: redrawn in place on a terminal, else below the last one. */
-static void show(const struct survey *survey, const struct pace *pace, struct terminal_live *live)
+static void show(const struct status *status, const struct pace *pace, struct terminal_live *live)
 {
     struct buf out;
-    if (survey->settings->json) {
-        append_json(answer_body(survey->settings->answer), survey, pace);
+    if (status->settings->json) {
+        append_json(answer_body(status->settings->answer), status, pace);
         return;
     }
     buf_init(&out, TEXT_LIMIT);
-    append_table(&out, survey, pace);
+    append_table(&out, status, pace);
     if (live) {
         terminal_live_draw(live, buf_view(&out));
     } else {
@@ -236,9 +236,9 @@ static void say_away(struct terminal_live *live, const struct error *err)
 }
 
 /* A dependency that is away for a moment does not end the watch; it is said and asked again. */
-static enum exit_code watch(struct survey *survey, struct error *err)
+static enum exit_code watch(struct status *status, struct error *err)
 {
-    const struct settings *settings = survey->settings;
+    const struct settings *settings = status->settings;
     struct terminal_live live = {0};
     bool in_place = terminal_is(STDOUT_FILENO) && !settings->json && !settings->plain;
     if (in_place)
@@ -251,15 +251,15 @@ static enum exit_code watch(struct survey *survey, struct error *err)
     sigprocmask(SIG_BLOCK, &ends, NULL);
     do {
         struct error now = {0};
-        enum outcome outcome = look(survey, &now);
+        enum outcome outcome = read_now(status, &now);
         if (outcome == OUT_FATAL) {
             terminal_live_close(&live);
             *err = now;
             return command_fail(err);
         }
         if (outcome == OUT_OK) {
-            update_pace(&pace, survey);
-            show(survey, &pace, in_place ? &live : NULL);
+            update_pace(&pace, status);
+            show(status, &pace, in_place ? &live : NULL);
             answer_next(settings->answer);
         } else {
             say_away(&live, &now);
@@ -270,12 +270,12 @@ static enum exit_code watch(struct survey *survey, struct error *err)
     return EXIT_OK;
 }
 
-static enum exit_code once(struct survey *survey, struct error *err)
+static enum exit_code once(struct status *status, struct error *err)
 {
     const struct pace unknown = {.per_second = -1};
-    if (look(survey, err) != OUT_OK)
+    if (read_now(status, err) != OUT_OK)
         return command_fail(err);
-    show(survey, &unknown, NULL);
+    show(status, &unknown, NULL);
     return EXIT_OK;
 }
 
@@ -283,11 +283,11 @@ enum exit_code status_command(const struct invocation *invocation, struct error 
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
-    struct survey survey;
-    if (survey_open(&invocation->settings, SERVER_MS, invocation->settings.watch ? 1 : 0, &survey,
+    struct status status;
+    if (status_open(&invocation->settings, SERVER_MS, invocation->settings.watch ? 1 : 0, &status,
                     err) != OUT_OK)
         return command_fail(err);
-    enum exit_code code = invocation->settings.watch ? watch(&survey, err) : once(&survey, err);
-    survey_close(&survey);
+    enum exit_code code = invocation->settings.watch ? watch(&status, err) : once(&status, err);
+    status_close(&status);
     return code;
 }

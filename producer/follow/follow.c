@@ -1,4 +1,4 @@
-/* The look at all sources, and the waiting between two looks. */
+/* The scan of all sources, and the waiting between two scans. */
 #include "producer/follow/follow.h"
 
 #include <inttypes.h>
@@ -24,7 +24,7 @@ struct follow {
     struct follow_reader reader;
     struct watch *watch;
     struct followed_list files;
-    struct followed **listed; /* of this look, by place in producer->files */
+    struct followed **listed; /* of this scan, by place in producer->files */
     struct error *errors;     /* of the arguments, as last listed */
     bool *said;               /* that error of an argument */
     size_t unwatched;
@@ -102,7 +102,7 @@ static void forget_lost(struct follow *follow)
     follow->files.count = kept;
 }
 
-/* ---- a look ---- */
+/* ---- a scan ---- */
 
 static void report_arguments(struct follow *follow)
 {
@@ -141,7 +141,7 @@ static void find_listed(struct follow *follow)
 }
 
 /* First: who has another name now keeps what is known of it. */
-static void look_for_moves(struct follow *follow)
+static void find_moves(struct follow *follow)
 {
     struct error err;
     if (follow_moves(follow->state, follow->arguments, &follow->files, &err) != OUT_OK)
@@ -149,14 +149,14 @@ static void look_for_moves(struct follow *follow)
 }
 
 /* Files in the order of their times, so that what is newer gets the greater version. */
-static void take_turn(struct follow *follow, enum look_turn turn, bool scan)
+static void take_turn(struct follow *follow, enum scan_turn turn, bool scan)
 {
     struct source_files *files = &follow->producer->files;
     for (size_t i = 0; i < files->count && !producer_must_stop(follow->producer); i++)
         follow_read_file(&follow->reader, follow->listed[i], &files->items[i], turn, scan);
 }
 
-static void look_at_files(struct follow *follow, bool scan)
+static void scan_files(struct follow *follow, bool scan)
 {
     take_turn(follow, TURN_NEWS, scan);
     follow->reader.unread = 0;
@@ -179,7 +179,7 @@ static void mark_repeats(struct follow *follow)
     }
 }
 
-static void look_for_missing(struct follow *follow)
+static void find_missing(struct follow *follow)
 {
     mark_repeats(follow);
     struct error err;
@@ -187,9 +187,9 @@ static void look_for_missing(struct follow *follow)
     enum outcome outcome = follow_state_paths(follow->state, &paths, &err);
     for (size_t i = 0; paths && paths[i]; i++) {
         struct followed *file = followed_get(follow, paths[i]);
-        bool look = outcome == OUT_OK && !producer_must_stop(follow->producer) && !file->listed &&
+        bool gone = outcome == OUT_OK && !producer_must_stop(follow->producer) && !file->listed &&
                     follow_files_cover(follow->arguments, file->path);
-        if (look)
+        if (gone)
             follow_read_away(&follow->reader, file);
         file->listed = true; /* known: what was seen of it is kept */
     }
@@ -203,16 +203,16 @@ static void count_waiting(struct follow *follow)
 {
     struct follow_reader *reader = &follow->reader;
     follow->waiting_scans = reader->unread > 0 ? follow->waiting_scans + 1 : 0;
-    bool waited = follow->waiting_scans >= LOOK_TRIES_MOST;
+    bool waited = follow->waiting_scans >= SCAN_TRIES_MAX;
     if (waited && !reader->waited)
         log_line(LOG_WARN, "follow.deletes_not_kept_waiting", "unread=%zu scans=%u", reader->unread,
                  follow->waiting_scans);
     reader->waited = waited;
 }
 
-static void look(struct follow *follow, bool scan)
+static void scan_sources(struct follow *follow, bool scan)
 {
-    uint64_t began_ms = follow->reader.look_ms = clock_monotonic_ms(),
+    uint64_t began_ms = follow->reader.scan_began_ms = clock_monotonic_ms(),
              read_before = follow->reader.reading_ms;
     source_files_free(&follow->producer->files);
     follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
@@ -225,10 +225,10 @@ static void look(struct follow *follow, bool scan)
     if (scan)
         report_arguments(follow);
     find_listed(follow);
-    look_for_moves(follow);
-    look_at_files(follow, scan);
+    find_moves(follow);
+    scan_files(follow, scan);
     if (scan && !producer_must_stop(follow->producer)) {
-        look_for_missing(follow);
+        find_missing(follow);
         forget_lost(follow);
         count_waiting(follow);
     }
@@ -265,7 +265,7 @@ static enum outcome unfollow(struct follow *follow, struct error *err)
     return outcome;
 }
 
-/* After the first look: what moved is known by then. */
+/* After the first scan: what moved is known by then. */
 static void say_uncovered(struct follow *follow)
 {
     struct error err;
@@ -326,7 +326,7 @@ static void forget_given(struct follow *follow)
 static void run(struct follow *follow)
 {
     struct producer *producer = follow->producer;
-    look(follow, true); /* first: who holds what may have moved */
+    scan_sources(follow, true); /* first: who holds what may have moved */
     forget_given(follow);
     say_uncovered(follow);
     log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
@@ -339,7 +339,7 @@ static void run(struct follow *follow)
         bool due = changed && clock_monotonic_ms() >= follow->rest_until_ms;
         if ((wake == WATCH_SCAN || due) && !producer_must_stop(producer)) {
             changed = false;
-            look(follow, wake == WATCH_SCAN);
+            scan_sources(follow, wake == WATCH_SCAN);
         }
         log_flush();
     }

@@ -4,9 +4,9 @@
 /*
  * `drover produce --follow`: the sources are read, and then looked at again, when the system says
  * that something changed and every scan_ms at least. What was added and changed is produced, what
- * is gone is produced as a delete; what counts as gone is decided in policy/follow_look.h.
+ * is gone is produced as a delete; what counts as gone is decided in policy/follow_scan.h.
  *
- *   follow.c        the look at all sources, and the waiting between two
+ *   follow.c        the scan of all sources, and the waiting between two
  *   follow_read.c   one file: compared in a first pass, sent in a second
  *   follow_files.c  which files there are, and what stands for their content
  *   follow_state.c  what was produced before, in SQLite

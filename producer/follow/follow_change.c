@@ -56,16 +56,16 @@ enum outcome follow_state_see(struct follow_state *state, const struct follow_se
 struct front {
     sqlite3_stmt *statement;
     struct follow_entry entry;
-    bool there, own;
+    bool exists, own;
     int64_t ordinal;
 };
 
 static enum outcome move_on(struct follow_state *state, struct front *front, bool old,
                             struct error *err)
 {
-    if (follow_sql_step(state, front->statement, &front->there, err) != OUT_OK)
+    if (follow_sql_step(state, front->statement, &front->exists, err) != OUT_OK)
         return OUT_FATAL;
-    if (!front->there)
+    if (!front->exists)
         return OUT_OK;
     int deleted = old ? sqlite3_column_int(front->statement, 3) : 0;
     front->entry = (struct follow_entry){.key = follow_sql_bytes(front->statement, 0),
@@ -136,16 +136,16 @@ static enum outcome add_change(struct follow_state *state, const struct front *s
 }
 
 /* A record with a version of its own that is new in this file, and may have been in another. */
-static enum outcome is_buried(struct follow_state *state, const struct front *now, bool *buried,
-                              struct error *err)
+static enum outcome is_behind_delete(struct follow_state *state, const struct front *now,
+                                     bool *behind, struct error *err)
 {
-    *buried = false;
+    *behind = false;
     if (!now->own)
         return OUT_OK;
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_BURIED);
+    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_BEHIND_DELETE);
     follow_sql_bind_bytes(statement, 1, now->entry.key);
     sqlite3_bind_int64(statement, 2, now->entry.version);
-    enum outcome outcome = follow_sql_step(state, statement, buried, err);
+    enum outcome outcome = follow_sql_step(state, statement, behind, err);
     sqlite3_reset(statement);
     return outcome;
 }
@@ -158,10 +158,10 @@ static enum outcome note_change(struct follow_state *state, enum follow_change c
     int64_t blank;
     bool below;
     if (change == FOLLOW_ADDED) {
-        bool buried;
-        if (is_buried(state, now, &buried, err) != OUT_OK)
+        bool behind;
+        if (is_behind_delete(state, now, &behind, err) != OUT_OK)
             return OUT_FATAL;
-        change = buried ? FOLLOW_BEHIND : change;
+        change = behind ? FOLLOW_BEHIND : change;
     }
     switch (change) {
     case FOLLOW_SAME:
@@ -189,7 +189,7 @@ static enum outcome note_change(struct follow_state *state, enum follow_change c
 }
 
 /* What may be sent from now on, whatever ends this process. The file is known from now on too:
- * should it be away when the next one looks, what it held is deleted. */
+ * should it be away when the next one scans, what it held is deleted. */
 static enum outcome note_intents(struct follow_state *state, struct error *err)
 {
     sqlite3_stmt *intend = follow_sql_fresh(state, SQL_INTEND);
@@ -216,9 +216,9 @@ enum outcome follow_state_compare(struct follow_state *state, bool deletes,
     sqlite3_bind_int64(old.statement, 1, state->file);
     if (move_on(state, &old, true, err) != OUT_OK || move_on(state, &now, false, err) != OUT_OK)
         return OUT_FATAL;
-    while (old.there || now.there) {
-        struct follow_step said =
-            follow_diff_step(old.there ? &old.entry : NULL, now.there ? &now.entry : NULL, now.own);
+    while (old.exists || now.exists) {
+        struct follow_step said = follow_diff_step(old.exists ? &old.entry : NULL,
+                                                   now.exists ? &now.entry : NULL, now.own);
         counts->seen += said.take_now;
         if (note_change(state, said.change, deletes, &old, &now, counts, err) != OUT_OK ||
             (said.take_old && move_on(state, &old, true, err) != OUT_OK) ||
@@ -323,7 +323,7 @@ static enum outcome store_file(struct follow_state *state, const struct follow_k
     sqlite3_stmt *statement = follow_sql_fresh(state, gone ? SQL_FILE_GONE : SQL_FILE_STORED);
     sqlite3_bind_int64(statement, 1, state->file);
     if (!gone) {
-        const struct look_identity *identity = &known->identity;
+        const struct scan_identity *identity = &known->identity;
         sqlite3_bind_int64(statement, 2, (int64_t)identity->device);
         sqlite3_bind_int64(statement, 3, (int64_t)identity->inode);
         sqlite3_bind_int64(statement, 4, (int64_t)identity->size);

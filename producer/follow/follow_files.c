@@ -23,27 +23,27 @@ static char *copy_part(const char *text, size_t size)
 void follow_files_list(const struct conf_list *arguments, const struct source_rules *rules,
                        struct source_files *files, struct error *errors)
 {
-    const char **good = calloc(arguments->count ? arguments->count : 1, sizeof(*good));
-    struct conf_list kept = {.items = good};
+    const char **ok = calloc(arguments->count ? arguments->count : 1, sizeof(*ok));
+    struct conf_list kept = {.items = ok};
     struct error ignored;
-    if (!good)
+    if (!ok)
         abort();
     for (size_t i = 0; i < arguments->count; i++) {
         struct conf_list one = {.items = &arguments->items[i], .count = 1};
         struct source_files found;
         errors[i] = (struct error){0};
         if (source_files_collect(&one, rules, &found, &errors[i]) == OUT_OK) {
-            good[kept.count++] = arguments->items[i];
+            ok[kept.count++] = arguments->items[i];
             errors[i] = (struct error){0};
         } else if (errors[i].code == ERR_SOURCE_EMPTY) {
             errors[i] = (struct error){0};
         }
         source_files_free(&found);
     }
-    /* all together, for their order; one that went away between comes with the next look */
+    /* all together, for their order; one that went away between comes with the next scan */
     if (source_files_collect(&kept, rules, files, &ignored) != OUT_OK)
         *files = (struct source_files){0};
-    free(good);
+    free(ok);
 }
 
 char *follow_files_absolute(const char *path)

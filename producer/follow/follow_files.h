@@ -10,7 +10,7 @@
 #include "common/base/conf.h"
 #include "common/base/error.h"
 #include "common/io/source/source_files.h"
-#include "common/policy/follow_look.h"
+#include "common/policy/follow_scan.h"
 
 /* The files there are, in the order they are read in. An argument that cannot be listed sets its
  * place in `errors` (as many as arguments; code ERR_NONE: fine) and gives none; a folder or pattern

@@ -12,7 +12,7 @@ struct moves {
     size_t count;
 };
 
-static bool same_place(const struct look_identity *a, const struct look_identity *b)
+static bool same_place(const struct scan_identity *a, const struct scan_identity *b)
 {
     return a->device == b->device && a->inode == b->inode;
 }
@@ -21,7 +21,7 @@ static bool same_place(const struct look_identity *a, const struct look_identity
  * are only out of sight, and the next disk may get its device's number: unless the content's size
  * and time are the same, nothing says that it is the same file. */
 static bool has_left(const struct conf_list *sources, const struct follow_namesake *old,
-                     const struct look_identity *identity)
+                     const struct scan_identity *identity)
 {
     uint64_t device;
     if (follow_files_folder_left(sources, old->path, &device) && device == old->folder_device)
@@ -33,9 +33,9 @@ static bool has_left(const struct conf_list *sources, const struct follow_namesa
 /* A name that is still there has not moved: the two are links. An inode is used again for a file
  * that was made later. */
 static bool has_moved(const struct conf_list *sources, const struct follow_namesake *old,
-                      const char *path, const struct look_identity *identity)
+                      const char *path, const struct scan_identity *identity)
 {
-    struct look_identity now;
+    struct scan_identity now;
     if (source_identity_is_born_after(path, old->identity.changed_ns))
         return false;
     return source_identity_read(old->path, &now) ? !same_place(&now, identity)
@@ -55,14 +55,14 @@ static void add(struct moves *moves, int64_t id, const char *path)
     moves->items[moves->count++] = (struct follow_move){id, copy};
 }
 
-static enum outcome look_at(struct follow_state *state, const struct conf_list *sources,
-                            struct followed *file, struct moves *moves, struct error *err)
+static enum outcome scan_one(struct follow_state *state, const struct conf_list *sources,
+                             struct followed *file, struct moves *moves, struct error *err)
 {
-    struct look_identity identity;
+    struct scan_identity identity;
     struct follow_known known;
     struct follow_namesake old;
     if (!source_identity_read(file->path, &identity) ||
-        (file->placed && file->identified && look_identity_equal(&file->identity, &identity)))
+        (file->placed && file->identified && scan_identity_equal(&file->identity, &identity)))
         return OUT_OK;
     enum outcome outcome = follow_state_find(state, file->path, &known, err);
     file->placed = outcome == OUT_OK && same_place(&known.identity, &identity);
@@ -90,7 +90,7 @@ enum outcome follow_moves(struct follow_state *state, const struct conf_list *so
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < files->count && outcome == OUT_OK; i++)
         if (files->items[i]->listed)
-            outcome = look_at(state, sources, files->items[i], &moves, err);
+            outcome = scan_one(state, sources, files->items[i], &moves, err);
     if (outcome == OUT_OK && moves.count > 0)
         outcome = follow_state_move(state, moves.items, moves.count, err);
     for (size_t i = 0; i < moves.count; i++)

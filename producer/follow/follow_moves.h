@@ -4,7 +4,7 @@
 /*
  * Renames. A file is known again by its place (device and inode), so what was produced of it goes
  * with it to its new name: half written there it keeps its records, whole it is compared with them.
- * To be called before the files of a look are read: another file may have the old name already.
+ * To be called before the files of a scan are read: another file may have the old name already.
  */
 
 #include "producer/follow/follow_read.h"

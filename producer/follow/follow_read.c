@@ -47,7 +47,7 @@ static struct digest digest_record(struct follow_reader *reader, const struct so
     append_part(&all, bytes_of(found->mapping->fingerprint.bytes, sizeof(content.bytes)));
     append_part(&all, record->source_key);
     append_part(&all, record->user);
-    append_part(&all, record->storage_origin);
+    append_part(&all, record->localstorage_origin);
     buf_append_be64(&all, (uint64_t)record->index);
     struct digest digest = digest_of(buf_view(&all));
     buf_free(&all);
@@ -196,13 +196,13 @@ static int64_t unix_ns(void)
 /* The first pass. The clock is put back: the second pass stamps the records as plain producing
  * would. */
 static void compare_pass(struct follow_reader *reader, const struct source_file *source,
-                         const struct look_identity *identity)
+                         const struct scan_identity *identity)
 {
     struct version_clock clock = reader->producer->file_clock;
-    struct look_identity after;
+    struct scan_identity after;
     read_pass(reader, source, false);
     reader->producer->file_clock = clock;
-    bool same = source_identity_read(source->path, &after) && look_identity_equal(identity, &after);
+    bool same = source_identity_read(source->path, &after) && scan_identity_equal(identity, &after);
     if (same || reader->unfinished)
         return;
     reader->unfinished = true;
@@ -303,7 +303,7 @@ static void say(const char *what, const char *path, const struct follow_counts *
 /* Sends what compare found and stores it. */
 static enum outcome apply(struct follow_reader *reader, struct followed *file,
                           const struct source_file *source, struct follow_known *known,
-                          const struct look_identity *before, bool settled,
+                          const struct scan_identity *before, bool settled,
                           const struct follow_counts *counts, struct error *err)
 {
     uint64_t rejected = reader->rejected;
@@ -316,7 +316,7 @@ static enum outcome apply(struct follow_reader *reader, struct followed *file,
     }
     if (send_deletes(reader, source->path, err) != OUT_OK)
         return err->outcome;
-    bool racy = look_is_racy(&known->identity, file->read_ns);
+    bool racy = scan_is_racy(&known->identity, file->read_ns);
     known->done = !racy && (counts->waiting == 0 || (rejected > 0 && settled));
     if (counts->waiting > 0 && !known->done && before->inode != 0)
         known->identity = *before;
@@ -329,9 +329,9 @@ static enum outcome apply(struct follow_reader *reader, struct followed *file,
     return outcome;
 }
 
-/* ---- looks ---- */
+/* ---- scans ---- */
 
-static void finish_look(struct follow_reader *reader, enum outcome outcome, const struct error *err)
+static void finish_scan(struct follow_reader *reader, enum outcome outcome, const struct error *err)
 {
     follow_state_abandon(reader->state);
     if (outcome == OUT_FATAL || outcome == OUT_REJECT)
@@ -340,14 +340,14 @@ static void finish_look(struct follow_reader *reader, enum outcome outcome, cons
 
 /* What this process saw of the identity at hand. */
 static void note_identity(const struct follow_reader *reader, struct followed *file,
-                          const struct look_identity *identity)
+                          const struct scan_identity *identity)
 {
-    if (file->identified && look_identity_equal(&file->identity, identity))
+    if (file->identified && scan_identity_equal(&file->identity, identity))
         return;
     file->identity = *identity;
     file->identified = true;
-    file->placed = false; /* the next look at who has moved asks */
-    file->since_ms = reader->look_ms;
+    file->placed = false; /* the next scan of who has moved asks */
+    file->since_ms = reader->scan_began_ms;
     file->failed_same = 0;
     file->refusals_listed = false;
 }
@@ -360,24 +360,24 @@ static void set_unread(struct follow_reader *reader, struct followed *file, bool
 
 /* Nothing to be done with the file now; `why` is said when its time has come. */
 static void put_off(struct follow_reader *reader, struct followed *file,
-                    const struct source_file *source, enum look_verdict verdict, bool scan)
+                    const struct source_file *source, enum scan_verdict verdict, bool scan)
 {
     file->failed_same += scan;
     file->failed += scan;
     /* also when what it held before was said to be broken */
-    set_unread(reader, file, verdict != LOOK_REPORT);
-    if (verdict != LOOK_REPORT || file->reported)
+    set_unread(reader, file, verdict != SCAN_REPORT);
+    if (verdict != SCAN_REPORT || file->reported)
         return;
     error_hint(&reader->why, "what was produced of it before stays as it is");
     producer_reject_source(reader->producer, source->path, &reader->why);
     file->reported = true;
 }
 
-/* A look that began at least a scan before this one saw the same. What was made while that one was
- * at work is in this one's list. */
+/* A scan that began at least `produce.scan` before this one saw the same. What was made while that
+ * one was at work is in this one's list. */
 static bool is_settled(const struct follow_reader *reader, const struct followed *file)
 {
-    return reader->look_ms - file->since_ms >= reader->scan_ms;
+    return reader->scan_began_ms - file->since_ms >= reader->scan_ms;
 }
 
 static bool must_wait(const struct follow_reader *reader)
@@ -387,30 +387,30 @@ static bool must_wait(const struct follow_reader *reader)
 
 static void take_reading(struct follow_reader *reader, struct followed *file,
                          const struct source_file *source, struct follow_known *known,
-                         const struct look_identity *before, bool scan)
+                         const struct scan_identity *before, bool scan)
 {
     struct error err = {0};
     struct follow_counts counts;
-    struct look look = {.whole = !reader->unfinished,
+    struct scan seen = {.whole = !reader->unfinished,
                         .rejected = reader->rejected,
                         .settled = is_settled(reader, file),
                         .others_unread = must_wait(reader),
                         .failed_same = file->failed_same,
                         .failed = file->failed};
-    enum look_verdict verdict = look_judge(&look);
-    if (verdict == LOOK_WAIT || verdict == LOOK_REPORT) {
+    enum scan_verdict verdict = scan_judge(&seen);
+    if (verdict == SCAN_WAIT || verdict == SCAN_REPORT) {
         put_off(reader, file, source, verdict, scan);
-        finish_look(reader, OUT_OK, NULL);
+        finish_scan(reader, OUT_OK, NULL);
         return;
     }
     file->failed_same = file->failed = 0;
     file->reported = file->unread = false;
-    enum outcome outcome = follow_state_compare(reader->state, verdict == LOOK_ALL, &counts, &err);
+    enum outcome outcome = follow_state_compare(reader->state, verdict == SCAN_ALL, &counts, &err);
     if (outcome == OUT_OK)
-        outcome = apply(reader, file, source, known, before, look.settled, &counts, &err);
+        outcome = apply(reader, file, source, known, before, seen.settled, &counts, &err);
     if (outcome == OUT_RETRY)
         set_unread(reader, file, true); /* it changed while it was sent */
-    finish_look(reader, outcome, &err);
+    finish_scan(reader, outcome, &err);
 }
 
 /* A file that was not to be seen is there: false when the state cannot be used. */
@@ -426,56 +426,56 @@ static bool come_back(struct follow_reader *reader, struct followed *file)
     file->absent = outcome != OUT_OK;
     file->reported = false;
     if (outcome != OUT_OK)
-        finish_look(reader, outcome, &err);
+        finish_scan(reader, outcome, &err);
     return outcome == OUT_OK;
 }
 
 void follow_read_file(struct follow_reader *reader, struct followed *file,
-                      const struct source_file *source, enum look_turn turn, bool scan)
+                      const struct source_file *source, enum scan_turn turn, bool scan)
 {
     struct error err = {0};
-    struct look_identity identity;
+    struct scan_identity identity;
     struct follow_known known;
     file->away_scans = 0;
     if (!come_back(reader, file))
         return;
     if (source->problem || !source_identity_read(source->path, &identity))
-        identity = (struct look_identity){0};
-    bool again = file->identified && look_identity_equal(&file->identity, &identity);
+        identity = (struct scan_identity){0};
+    bool again = file->identified && scan_identity_equal(&file->identity, &identity);
     note_identity(reader, file, &identity);
     bool losses = again && is_settled(reader, file);
     if (turn == TURN_LOSSES && !again) {
         set_unread(reader, file, true);
-        file->identified = false; /* changed since the first turn: news for the next look */
+        file->identified = false; /* changed since the first turn: news for the next scan */
     }
     if (losses != (turn == TURN_LOSSES))
         return;
     if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
-        finish_look(reader, OUT_FATAL, &err);
+        finish_scan(reader, OUT_FATAL, &err);
         return;
     }
     /* it is there: whatever kept it from being followed at the start */
     if (known.id && !again && follow_state_follow(reader->state, known.id, &err) != OUT_OK) {
-        finish_look(reader, OUT_FATAL, &err);
+        finish_scan(reader, OUT_FATAL, &err);
         return;
     }
-    bool news = !known.done || !look_identity_equal(&known.identity, &identity);
+    bool news = !known.done || !scan_identity_equal(&known.identity, &identity);
     if (!news)
         file->unread = false;
     if (!news || (again && !scan)) /* the same unfinished file is looked at once a scan */
         return;
     uint64_t began_ms = clock_monotonic_ms();
     file->read_ns = unix_ns();
-    struct look_identity before = known.identity;
+    struct scan_identity before = known.identity;
     known.identity = identity;
     (void)follow_files_folder(source->path, &known.folder_device);
     if (follow_state_begin(reader->state, file->path, &known, &err) != OUT_OK) {
-        finish_look(reader, OUT_FATAL, &err);
+        finish_scan(reader, OUT_FATAL, &err);
         return;
     }
     compare_pass(reader, source, &identity);
     if (producer_must_stop(reader->producer))
-        finish_look(reader, OUT_OK, NULL);
+        finish_scan(reader, OUT_OK, NULL);
     else
         take_reading(reader, file, source, &known, &before, scan);
     reader->reading_ms += clock_monotonic_ms() - began_ms;
@@ -496,7 +496,7 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
         outcome = store(reader, known, true, &err);
     if (outcome == OUT_OK)
         say("follow.deleted", file->path, &counts);
-    finish_look(reader, outcome, &err);
+    finish_scan(reader, outcome, &err);
     if (outcome == OUT_OK)
         (void)come_back(reader, file); /* what comes under this name is a file like any other */
 }
@@ -510,7 +510,7 @@ static bool is_gone(int number)
 bool follow_forget(struct follow_reader *reader, struct followed *file)
 {
     struct error err = {0};
-    struct look_identity identity;
+    struct scan_identity identity;
     struct follow_known known;
     if (source_identity_read(file->path, &identity) || !is_gone(errno))
         return false;
@@ -518,7 +518,7 @@ bool follow_forget(struct follow_reader *reader, struct followed *file)
     if (outcome == OUT_OK && known.id)
         delete_file(reader, file, &known);
     else if (outcome != OUT_OK)
-        finish_look(reader, outcome, &err);
+        finish_scan(reader, outcome, &err);
     return true;
 }
 
@@ -529,7 +529,7 @@ static void hold_no_more(struct follow_reader *reader, struct followed *file, st
     struct error err;
     file->away_scans = 0;
     if (!file->absent && follow_state_unfollow(reader->state, file->path, true, &err) != OUT_OK) {
-        finish_look(reader, OUT_FATAL, &err);
+        finish_scan(reader, OUT_FATAL, &err);
         return;
     }
     file->absent = true;
@@ -540,10 +540,10 @@ static void hold_no_more(struct follow_reader *reader, struct followed *file, st
 
 /* Something is there, but no source. A link to a folder is not followed; a folder may have taken
  * the place of a file, or a profile have lost its database. */
-static void look_at_other(struct follow_reader *reader, struct followed *file, int number)
+static void scan_other(struct follow_reader *reader, struct followed *file, int number)
 {
     struct error why;
-    if (++file->away_scans < LOOK_AWAY_SCANS)
+    if (++file->away_scans < SCANS_AWAY)
         return;
     error_set(&why, OUT_REJECT, ERR_SOURCE_OPEN, "a followed file is none of the sources any more");
     if (number == 0) {
@@ -566,29 +566,29 @@ static void look_at_other(struct follow_reader *reader, struct followed *file, i
 static bool is_read(struct follow_reader *reader, const char *path)
 {
     struct error err = {0};
-    struct look_identity now;
+    struct scan_identity now;
     struct follow_known known;
     enum outcome outcome = follow_state_find(reader->state, path, &known, &err);
     if (outcome != OUT_OK)
-        finish_look(reader, OUT_FATAL, &err);
+        finish_scan(reader, OUT_FATAL, &err);
     return outcome == OUT_OK && known.done && source_identity_read(path, &now) &&
-           look_identity_equal(&known.identity, &now);
+           scan_identity_equal(&known.identity, &now);
 }
 
-static void look_at_missing(struct follow_reader *reader, struct followed *file)
+static void scan_missing(struct follow_reader *reader, struct followed *file)
 {
     struct error err = {0};
     struct follow_known known;
     uint64_t device = 0;
     if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
-        finish_look(reader, OUT_FATAL, &err);
+        finish_scan(reader, OUT_FATAL, &err);
         return;
     }
     bool readable =
         follow_files_folder_left(&reader->producer->settings->sources, file->path, &device);
-    struct look_away away = {readable, device == known.folder_device, ++file->away_scans,
+    struct poll_away away = {readable, device == known.folder_device, ++file->away_scans,
                              must_wait(reader)};
-    switch (look_judge_away(&away)) {
+    switch (scan_judge_away(&away)) {
     case AWAY_WAIT:
         break;
     case AWAY_DELETED:
@@ -606,7 +606,7 @@ static void look_at_missing(struct follow_reader *reader, struct followed *file)
 void follow_read_away(struct follow_reader *reader, struct followed *file)
 {
     struct stat status;
-    struct look_identity identity;
+    struct scan_identity identity;
     int number = source_identity_read(file->path, &identity) ? 0 : errno;
     bool folder = stat(file->path, &status) == 0 && S_ISDIR(status.st_mode);
     uint64_t device;
@@ -621,7 +621,7 @@ void follow_read_away(struct follow_reader *reader, struct followed *file)
             return; /* what it had may be there, under the other name */
     }
     if (file->kept || (is_gone(number) && !folder))
-        look_at_missing(reader, file);
+        scan_missing(reader, file);
     else
-        look_at_other(reader, file, number);
+        scan_other(reader, file, number);
 }

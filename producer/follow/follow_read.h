@@ -7,22 +7,22 @@
 #include "producer/follow/follow_state.h"
 #include "producer/producer.h"
 
-/* What looks of this process saw of one file. */
+/* What scans of this process saw of one file. */
 struct followed {
     char *path; /* absolute: its name in the state */
-    struct look_identity identity;
+    struct scan_identity identity;
     bool identified;
     bool placed;                  /* the state knows the file of that identity under this name */
     bool listed;                  /* in the listing at hand */
     int64_t read_ns;              /* wall clock when the last reading began */
-    uint64_t since_ms;            /* that identity was first seen by the look that began then */
+    uint64_t since_ms;            /* that identity was first seen by the scan that began then */
     unsigned failed_same, failed; /* scans that found it unfinished */
     bool reported;                /* that was said, or that its folder is gone */
     bool unread;          /* it has news that could not be read yet, and that was not said */
     bool refusals_listed; /* of this identity */
     unsigned away_scans;
     bool absent;      /* not to be seen: it holds no record now */
-    const char *kept; /* of this look: the name under which its file is followed */
+    const char *kept; /* of this scan: the name under which its file is followed */
 };
 
 /* Sorted by path. */
@@ -36,9 +36,9 @@ struct follow_reader {
     struct producer *producer;
     struct follow_state *state;
     uint64_t scan_ms;
-    uint64_t look_ms; /* when the look at hand began, before it listed the files */
+    uint64_t scan_began_ms; /* when the scan of hand began, before it listed the files */
     size_t unread; /* files with news that could not be read yet: nothing is deleted meanwhile, */
-    bool waited;   /* unless that has been so for LOOK_TRIES_MOST scans */
+    bool waited;   /* unless that has been so for SCAN_TRIES_MAX scans */
     struct record_gate gate;
     bool sending;      /* the second pass */
     uint64_t rejected; /* of the first pass */
@@ -53,11 +53,11 @@ void follow_reader_init(struct follow_reader *reader, struct producer *producer,
 
 /* All files' news are read before any file's losses are believed: what one lost, another may have.
  */
-enum look_turn { TURN_NEWS, TURN_LOSSES };
-/* Looks at a file that is there. `scan`: this look is a turn of the periodic scan. Between the two
+enum scan_turn { TURN_NEWS, TURN_LOSSES };
+/* Looks at a file that is there. `scan`: this one is a turn of the periodic scan. Between the two
  * turns the caller counts reader->unread. */
 void follow_read_file(struct follow_reader *reader, struct followed *file,
-                      const struct source_file *source, enum look_turn turn, bool scan);
+                      const struct source_file *source, enum scan_turn turn, bool scan);
 /* Deletes what a file that is not there alone held; false when it is there, or cannot be told. */
 bool follow_forget(struct follow_reader *reader, struct followed *file);
 /* Looks at one that is known and none of the sources now, at a turn of the scan. */

@@ -60,8 +60,9 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_FLOOR] = "SELECT max(coalesce((SELECT max(version) FROM record WHERE key = ?1), 0), "
                   "coalesce((SELECT version FROM highest WHERE key = ?1), 0))",
     /* deleted when another file lost it, and nobody has it now */
-    [SQL_BURIED] = "SELECT 1 FROM record WHERE key = ?1 AND deleted = 1 AND version >= ?2 AND NOT "
-                   "EXISTS (SELECT 1 FROM record WHERE key = ?1 AND NOT deleted) LIMIT 1",
+    [SQL_BEHIND_DELETE] =
+        "SELECT 1 FROM record WHERE key = ?1 AND deleted = 1 AND version >= ?2 AND NOT "
+        "EXISTS (SELECT 1 FROM record WHERE key = ?1 AND NOT deleted) LIMIT 1",
     [SQL_OTHER] = "SELECT file, version, digest = ?3 FROM record WHERE key = ?1 AND file <> ?2 "
                   "AND NOT deleted AND file NOT IN (SELECT file FROM temp.unfollowed WHERE NOT "
                   "(away AND own)) ORDER BY version DESC LIMIT 1",

@@ -28,7 +28,7 @@ enum statement {
     SQL_NOW,
     SQL_FOLLOW,
     SQL_FLOOR,
-    SQL_BURIED,
+    SQL_BEHIND_DELETE,
     SQL_OTHER,
     SQL_CHANGE,
     SQL_INTEND,
@@ -66,7 +66,7 @@ struct follow_state {
     int64_t bound;
     int64_t file;           /* of the reading */
     uint64_t folder_device; /* of that file */
-    struct look_identity identity;
+    struct scan_identity identity;
     char last_delete[2048]; /* keys have at most 255 + 63 + 512 bytes, three times that encoded */
     size_t last_size;
     bool open; /* in a transaction */
@@ -76,7 +76,7 @@ struct follow_state {
 enum outcome follow_sql_open(struct follow_state *state, struct error *err);
 void follow_sql_close(struct follow_state *state);
 
-/* The advice for one that cannot be mended; `why` begins it. */
+/* The advice for one that cannot be fixed; `why` begins it. */
 void follow_sql_begin_anew(const struct follow_state *state, const char *why, struct error *err);
 /* The statement, reset and without values. */
 sqlite3_stmt *follow_sql_fresh(struct follow_state *state, enum statement which);

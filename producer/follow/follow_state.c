@@ -15,7 +15,7 @@
 #include "producer/follow/follow_sql.h"
 
 /* Of the clock, 48 bits of milliseconds and 16 bits of counter, with room to count on. */
-#define BOUND_MOST (INT64_MAX - (INT64_C(1) << 40))
+#define BOUND_MAX (INT64_MAX - (INT64_C(1) << 40))
 
 static char *name(const char *folder, const char *migration, const char *ending)
 {
@@ -46,8 +46,8 @@ static enum outcome check_begun(struct follow_state *state, bool *begun, struct 
 {
     struct stat lock, file;
     *begun = fstat(state->lock, &lock) == 0 && lock.st_size > 0;
-    bool there = stat(state->path, &file) == 0 && file.st_size > 0;
-    if (!*begun || there)
+    bool exists = stat(state->path, &file) == 0 && file.st_size > 0;
+    if (!*begun || exists)
         return OUT_OK;
     error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state is gone");
     error_where(err, "%s", state->path);
@@ -77,7 +77,7 @@ static enum outcome open_db(struct follow_state *state, struct error *err)
     if (read_meta(state, "format", &format, err) != OUT_OK ||
         read_meta(state, "bound", &state->bound, err) != OUT_OK)
         return OUT_FATAL;
-    if (format == 1 && state->bound >= 0 && state->bound <= BOUND_MOST)
+    if (format == 1 && state->bound >= 0 && state->bound <= BOUND_MAX)
         return OUT_OK;
     if (format == 1) {
         error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state is damaged");
@@ -226,7 +226,7 @@ enum outcome follow_state_paths(struct follow_state *state, char ***paths, struc
 }
 
 enum outcome follow_state_find_place(struct follow_state *state,
-                                     const struct look_identity *identity, int64_t except,
+                                     const struct scan_identity *identity, int64_t except,
                                      size_t skip, struct follow_namesake *found, struct error *err)
 {
     bool row;

@@ -22,7 +22,7 @@
 #include "common/base/error.h"
 #include "common/io/mappings.h"
 #include "common/policy/follow_diff.h"
-#include "common/policy/follow_look.h"
+#include "common/policy/follow_scan.h"
 
 struct follow_state;
 
@@ -47,7 +47,7 @@ MUST_USE enum outcome follow_state_reserve(struct follow_state *state, int64_t b
  * file's, so that it is known again under another name. */
 struct follow_known {
     int64_t id; /* 0: not known */
-    struct look_identity identity;
+    struct scan_identity identity;
     uint64_t folder_device;
     bool done; /* nothing of that content is left to do */
 };
@@ -74,12 +74,12 @@ MUST_USE enum outcome follow_state_unfollowed(struct follow_state *state, uint64
 struct follow_namesake {
     int64_t id;
     char *path;
-    struct look_identity identity;
+    struct scan_identity identity;
     uint64_t folder_device;
 };
 /* The one behind the first `skip` of them; id 0: none. The caller frees the path. */
 MUST_USE enum outcome follow_state_find_place(struct follow_state *state,
-                                              const struct look_identity *identity, int64_t except,
+                                              const struct scan_identity *identity, int64_t except,
                                               size_t skip, struct follow_namesake *found,
                                               struct error *err);
 /* A known file that has another name now. */

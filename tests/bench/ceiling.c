@@ -24,15 +24,15 @@
 #include "common/policy/apply/batch.h"
 
 #define BATCH_RECORDS 2000
-#define FILE_MOST ((size_t)2 << 30)
-#define PARTITIONS_MOST 256
+#define FILE_MAX ((size_t)2 << 30)
+#define PARTITIONS_MAX 256
 
 /* One statement's parameters, ready to be sent. */
 struct statement {
     struct bytes tenant;
     char *memory;
-    const char *values[PG_LANE_PARAMS_MOST];
-    int sizes[PG_LANE_PARAMS_MOST];
+    const char *values[PG_CONNECTION_PARAMS_MAX];
+    int sizes[PG_CONNECTION_PARAMS_MAX];
     int count;
 };
 
@@ -89,7 +89,7 @@ static void make_statement(const struct batch *batch, const struct batch_group *
                            struct statement *statement)
 {
     struct buf out;
-    size_t starts[PG_LANE_PARAMS_MOST + 1] = {0};
+    size_t starts[PG_CONNECTION_PARAMS_MAX + 1] = {0};
     int count = 0;
     buf_init(&out, 64u << 20);
     starts[count++] = 0;
@@ -127,7 +127,7 @@ static void take_batch(struct batch *batch)
 /* Maps the whole file into batches by partition, as they would come out of the topic. */
 static size_t prepare(struct bytes file, int32_t partitions)
 {
-    struct batch *open[PARTITIONS_MOST];
+    struct batch *open[PARTITIONS_MAX];
     struct mapping_work work;
     struct buf tenant, id, key;
     struct error err;
@@ -171,7 +171,7 @@ static size_t prepare(struct bytes file, int32_t partitions)
 
 static void send_batch(PGconn *connection, const struct prepared_batch *batch)
 {
-    static const int BINARY[PG_LANE_PARAMS_MOST] = {[0 ... PG_LANE_PARAMS_MOST - 1] = 1};
+    static const int BINARY[PG_CONNECTION_PARAMS_MAX] = {[0 ... PG_CONNECTION_PARAMS_MAX - 1] = 1};
     PQsendQueryPrepared(connection, "begin", 0, NULL, NULL, NULL, 1);
     for (size_t i = 0; i < batch->count; i++) {
         const struct statement *statement = &batch->statements[i];
@@ -241,11 +241,11 @@ int main(int argc, char **argv)
     if (argc != 5 || !url)
         die("usage", "DATABASE_URL=… ceiling MAPPING FILE PARTITIONS CONNECTIONS");
     int partitions = (int)strtol(argv[3], NULL, 10), connections = (int)strtol(argv[4], NULL, 10);
-    if (partitions < 1 || partitions > PARTITIONS_MOST || connections < 1 || connections > 64)
+    if (partitions < 1 || partitions > PARTITIONS_MAX || connections < 1 || connections > 64)
         die("usage", "1 to 256 partitions, 1 to 64 connections");
     struct buf yaml_text, file_text;
     if (files_read(argv[1], 1u << 20, &yaml_text, &err) != OUT_OK ||
-        files_read(argv[2], FILE_MOST, &file_text, &err) != OUT_OK)
+        files_read(argv[2], FILE_MAX, &file_text, &err) != OUT_OK)
         die("a file", err.text);
     yaml = buf_view(&yaml_text);
     file = buf_view(&file_text);

@@ -20,8 +20,8 @@
 #include "common/policy/apply/batch.h"
 
 #define BATCH_RECORDS 2000
-#define FILE_MOST ((size_t)2 << 30)
-#define PARTITIONS_MOST 256
+#define FILE_MAX ((size_t)2 << 30)
+#define PARTITIONS_MAX 256
 #define AHEAD 8 /* calls without an answer: about the 4 MiB a worker has in flight */
 
 struct call {
@@ -49,7 +49,7 @@ static void claim(int32_t partition)
     int size = snprintf(key, sizeof key, "drover:progress:bench:ceiling:%d", partition);
     int used = snprintf(tail, sizeof tail, "$1\r\n1\r\n$%d\r\n%s\r\n$5\r\nclaim\r\n$5\r\nbench\r\n",
                         size, key);
-    redis_session_call(&session, SCRIPT_PROGRESS, bytes_of(tail, (size_t)used), 6);
+    redis_session_call(&session, SCRIPT_CHECKPOINT, bytes_of(tail, (size_t)used), 6);
     if (redis_session_take(&session, &reply, &err) != OUT_OK)
         die(err.text, err.cause);
     freeReplyObject(reply);
@@ -86,8 +86,8 @@ static void make_call(struct batch *batch, int32_t partition, int64_t start)
 
 static uint64_t make_calls(struct bytes text, int32_t partitions)
 {
-    static struct batch *open[PARTITIONS_MOST];
-    static int64_t starts[PARTITIONS_MOST];
+    static struct batch *open[PARTITIONS_MAX];
+    static int64_t starts[PARTITIONS_MAX];
     struct mapping_work work;
     struct buf key, tenant, id;
     uint64_t records = 0;
@@ -161,7 +161,7 @@ int main(int argc, char **argv)
         die("usage", "redis_ceiling MAPPING.yaml FILE.ndjson PARTITIONS");
     int32_t partitions = (int32_t)strtol(argv[3], NULL, 10);
     if (files_read(argv[1], 1u << 20, &yaml, &err) != OUT_OK ||
-        files_read(argv[2], FILE_MOST, &text, &err) != OUT_OK ||
+        files_read(argv[2], FILE_MAX, &text, &err) != OUT_OK ||
         mapping_parse(argv[1], buf_view(&yaml), &mapping, &err) != OUT_OK ||
         redis_session_open(getenv("REDIS_URL"), 30000, true, &session, &err) != OUT_OK)
         die(err.text, err.where);

@@ -282,7 +282,7 @@ class Checker:
                         m, r["code"], m and m.refused, m and self.winner.get(m.key()), *span,
                         " recovered" if receipt["recovered"] else ""))
             if receipt["recovered"]:
-                self.notes["receipts of a second look"] += 1
+                self.notes["receipts of a redelivery"] += 1
                 continue
             if span in whole:
                 self.notes["receipts sent twice"] += 1

@@ -45,7 +45,7 @@ class Broken(Exception):
     """The run cannot go on: what is seen then is a finding."""
 
 
-class Lane:
+class Feed:
     """One producer after another: the same command again until it succeeds, then the next chunk's."""
 
     def __init__(self, name, commands):
@@ -114,9 +114,9 @@ class Chaos:
         say("records %d of %d tenants, %d deletes; planted %s" % (
             self.load.count, self.options.tenants, sum(map(len, self.load.deletes)),
             ", ".join("%s %d" % item for item in sorted(self.load.planted.items()))))
-        self.lanes = [Lane("events", self.produce_commands("events", ("event", "memo"))),
-                      Lane("family", self.produce_commands("family", ("purchase", "customer"))),
-                      Lane("deletes", self.delete_commands())]
+        self.feeds = [Feed("events", self.produce_commands("events", ("event", "memo"))),
+                      Feed("family", self.produce_commands("family", ("purchase", "customer"))),
+                      Feed("deletes", self.delete_commands())]
 
     def drover(self, *words):
         return [self.options.drover, *words, "--config", self.settings]
@@ -194,8 +194,8 @@ class Chaos:
         if missing > 0 and not self.replacing:
             self.replacing = True
             self.later(self.random.choice((0, 0, 0.5, 3)), self.replace_worker)
-        for lane in self.lanes:
-            lane.tick(self.gate, self.note_exit)
+        for feed in self.feeds:
+            feed.tick(self.gate, self.note_exit)
 
     def replace_worker(self):
         self.replacing = False
@@ -248,7 +248,7 @@ class Chaos:
 
     def hit_producer(self, seconds, chance):
         def alive():
-            return [lane.process for lane in self.lanes if lane.process and lane.process.alive()]
+            return [feed.process for feed in self.feeds if feed.process and feed.process.alive()]
 
         if not alive():
             self.gate += 1
@@ -395,8 +395,8 @@ class Chaos:
 
     def settle(self):
         stack, patience = self.stack, self.options.parent_wait + self.options.patience
-        if not self.wait_for("producers", lambda: all(lane.done() for lane in self.lanes), self.options.patience * 2,
-                             lambda: [len(lane.commands) for lane in self.lanes]):
+        if not self.wait_for("producers", lambda: all(feed.done() for feed in self.feeds), self.options.patience * 2,
+                             lambda: [len(feed.commands) for feed in self.feeds]):
             raise Broken("the producers did not end")
         self.messages = [message_of(m) for m in stack.topic(self.topic("source"))]
         self.checker = Checker({"source": self.topic("source")}, self.messages, self.options.parent_wait)
@@ -498,7 +498,7 @@ class Chaos:
         return 1 if count else 0
 
     def end(self):
-        for process in [*self.workers.values(), *(lane.process for lane in getattr(self, "lanes", ()) if lane.process)]:
+        for process in [*self.workers.values(), *(feed.process for feed in getattr(self, "feeds", ()) if feed.process)]:
             process.kill()
         if self.stack:
             self.stack.down()

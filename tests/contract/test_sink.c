@@ -14,7 +14,7 @@
 #include "common/io/filestore/file_store.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
-#include "common/io/redis/redis_progress.h"
+#include "common/io/redis/redis_checkpoint.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_sink.h"
 #include "common/io/redis/redis_stage.h"
@@ -37,7 +37,7 @@
 struct store {
     const char *name;
     void (*open)(void); /* an empty store */
-    void (*open_sink)(int lanes);
+    void (*open_sink)(int connections);
     void (*turn)(void); /* lets time pass once */
     int64_t (*claim)(int32_t partition, int64_t *next);
     int64_t (*version_of)(const char *tenant, const char *name); /* -1: no row */
@@ -174,9 +174,9 @@ static void open_memory(void)
     H.memory = memory_store_new(MEMORY_KEEPS_ROWS, SIZE_MAX);
 }
 
-static void open_memory_sink(int lanes)
+static void open_memory_sink(int connections)
 {
-    H.sink = memory_sink_new(H.memory, lanes, refuses, &EVENTS, NULL);
+    H.sink = memory_sink_new(H.memory, connections, refuses, &EVENTS, NULL);
 }
 
 static void turn_memory(void)
@@ -212,10 +212,10 @@ static const struct store MEMORY = {"memory",     open_memory,       open_memory
 
 /* ---- PostgreSQL */
 
-static void open_postgres_sink(int lanes)
+static void open_postgres_sink(int connections)
 {
-    struct pg_lane_config config = {H.url, "drover_worker", "contract", 10000};
-    H.sink = pg_sink_new(&H.loop, &config, lanes, &H.set, &EVENTS, NULL);
+    struct pg_connection_config config = {H.url, "drover_worker", "contract", 10000};
+    H.sink = pg_sink_new(&H.loop, &config, connections, &H.set, &EVENTS, NULL);
     while (!sink_can_submit(H.sink))
         turn_loop();
 }
@@ -280,9 +280,9 @@ static void open_file(void)
                   err.text, err.cause, err.where);
 }
 
-static void open_file_sink(int lanes)
+static void open_file_sink(int connections)
 {
-    (void)lanes;
+    (void)connections;
     H.sink = file_sink_new(&H.loop, H.file, &EVENTS, NULL);
 }
 
@@ -297,7 +297,7 @@ static void on_checked(void *owner)
     (void)owner;
 }
 
-static void on_claimed(void *owner, int32_t partition, const struct progress_row *row)
+static void on_claimed(void *owner, int32_t partition, const struct checkpoint_row *row)
 {
     (void)owner;
     (void)partition;
@@ -312,28 +312,28 @@ static void on_released(void *owner, int32_t partition)
     (void)partition;
 }
 
-static void on_progress_error(void *owner, const struct error *err)
+static void on_checkpoint_error(void *owner, const struct error *err)
 {
     (void)owner;
     ck_abort_msg("%s: %s", err->text, err->cause);
 }
 
-static void on_progress_closed(void *owner)
+static void on_checkpoint_closed(void *owner)
 {
     (void)owner;
     CLAIMED.closed = true;
 }
 
-static const struct progress_events PROGRESS = {on_checked, on_claimed, on_released,
-                                                on_progress_error};
+static const struct checkpoint_events CHECKPOINT = {on_checked, on_claimed, on_released,
+                                                    on_checkpoint_error};
 
-static int64_t claim_once(struct progress *progress, int64_t *next)
+static int64_t claim_once(struct checkpoint *checkpoint, int64_t *next)
 {
     memset(&CLAIMED, 0, sizeof CLAIMED);
-    progress_claim(progress, 0);
+    checkpoint_claim(checkpoint, 0);
     while (!CLAIMED.come)
         turn_loop();
-    progress_close(progress, on_progress_closed);
+    checkpoint_close(checkpoint, on_checkpoint_closed);
     while (!CLAIMED.closed)
         turn_loop();
     *next = CLAIMED.next;
@@ -342,19 +342,20 @@ static int64_t claim_once(struct progress *progress, int64_t *next)
 
 static int64_t claim_file(int32_t partition, int64_t *next)
 {
-    struct file_progress_config config = {"g", "t", "me", 1};
+    struct file_checkpoint_config config = {"g", "t", "me", 1};
     (void)partition;
-    return claim_once(file_progress_new(&H.loop, H.file, &config, &PROGRESS, NULL), next);
+    return claim_once(file_checkpoint_new(&H.loop, H.file, &config, &CHECKPOINT, NULL), next);
 }
 
 static int64_t version_of_file(const char *tenant, const char *name)
 {
     struct error err;
-    struct stored stored;
-    struct stored_reader *reader;
+    struct stored_record stored;
+    struct store_reader *reader;
     bool found;
-    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, FILE_STORED_RECORDS, &reader, &err),
-                     OUT_OK);
+    ck_assert_int_eq(
+        file_store_reader_open(&H.settings, &H.set, FILE_STORE_READER_RECORDS, &reader, &err),
+        OUT_OK);
     ck_assert_int_eq(reader->ops->find(reader, H.mapping, bytes_text(tenant), bytes_text(name),
                                        &stored, &found, &err),
                      OUT_OK);
@@ -386,10 +387,10 @@ static void open_redis(void)
     REDIS_ASK(&H.redis, "LPUSH", "b/thing/bad", "a stranger's");
 }
 
-static void open_redis_sink(int lanes)
+static void open_redis_sink(int connections)
 {
     struct error err;
-    (void)lanes;
+    (void)connections;
     ck_assert_int_eq(redis_sink_new(&H.loop, &H.settings, &EVENTS, NULL, &H.sink, &err), OUT_OK);
     while (!sink_can_submit(H.sink))
         turn_loop();
@@ -397,14 +398,14 @@ static void open_redis_sink(int lanes)
 
 static int64_t claim_redis(int32_t partition, int64_t *next)
 {
-    struct redis_progress_config config = {"g", "t", "me", 1, &H.set};
-    struct progress *progress;
+    struct redis_checkpoint_config config = {"g", "t", "me", 1, &H.set};
+    struct checkpoint *checkpoint;
     struct error err;
     (void)partition;
     ck_assert_int_eq(
-        redis_progress_new(&H.loop, &H.settings, &config, &PROGRESS, NULL, &progress, &err),
+        redis_checkpoint_new(&H.loop, &H.settings, &config, &CHECKPOINT, NULL, &checkpoint, &err),
         OUT_OK);
-    return claim_once(progress, next);
+    return claim_once(checkpoint, next);
 }
 
 static int64_t version_of_redis(const char *tenant, const char *name)
@@ -710,12 +711,12 @@ static void the_fence_holds(void)
     struct batch *ahead = batch_for(epoch, 7);
     put(ahead, "a", "x", 5, 1);
     ck_assert_int_eq(write_out(ahead), OUT_FATAL);
-    ck_assert_int_eq(H.code, ERR_PROGRESS);
+    ck_assert_int_eq(H.code, ERR_CHECKPOINT);
     batch_free(ahead);
     ck_assert_int_eq(H.store->version_of("a", "x"), -1);
 }
 
-static void refused_items_wait_for_their_letters(void)
+static void refused_items_wait_for_their_dead_letters(void)
 {
     int64_t next;
     int64_t epoch = H.store->claim(0, &next);
@@ -780,7 +781,7 @@ static void a_batch_given_up_writes_nothing_and_frees_its_place(void)
     ck_assert_int_eq(H.store->version_of("a", "good"), -1);
 }
 
-static void a_second_look_writes_nothing(void)
+static void what_is_redelivered_writes_nothing(void)
 {
     int64_t next;
     int64_t epoch = H.store->claim(0, &next);
@@ -791,7 +792,7 @@ static void a_second_look_writes_nothing(void)
     epoch = H.store->claim(0, &next);
     batch = batch_for(epoch, 0);
     put(batch, "a", "x", 5, 1);
-    batch->second_look = true;
+    batch->redelivered = true;
     ck_assert_int_eq(write_out(batch), OUT_OK);
     ck_assert_int_eq(batch->items[0].verdict, CLASS_APPLIED);
     batch_free(batch);
@@ -828,7 +829,7 @@ static void a_refused_record_gives_way_to_the_next_of_its_key(void)
     put(batch, "a", "x", 1, 1);
     put(batch, "a", "x", 2, 2);
     put(batch, "a", "x", 4, POISON);
-    batch->second_look = true;
+    batch->redelivered = true;
     ck_assert_int_eq(write_out(batch), OUT_OK);
     ck_assert_int_eq(batch->items[0].verdict, CLASS_SUPERSEDED);
     ck_assert_int_eq(batch->items[1].verdict, CLASS_APPLIED);
@@ -982,7 +983,7 @@ static void closing_answers_what_is_in_flight(void)
         H.store->claim(0, &next); /* it was written or not: who comes next takes it from there */
     batch = batch_for(epoch, 0);
     put(batch, "a", "x", 5, 1);
-    batch->second_look = next == 1;
+    batch->redelivered = next == 1;
     ck_assert_int_eq(write_out(batch), OUT_OK);
     ck_assert_int_eq(H.store->version_of("a", "x"), 5);
     batch_free(batch);
@@ -992,9 +993,9 @@ static void (*const TESTS[])(void) = {
     applies_and_counts,
     the_same_twice_equals_once_and_lower_never_wins,
     the_fence_holds,
-    refused_items_wait_for_their_letters,
+    refused_items_wait_for_their_dead_letters,
     a_batch_given_up_writes_nothing_and_frees_its_place,
-    a_second_look_writes_nothing,
+    what_is_redelivered_writes_nothing,
     a_refused_record_gives_way_to_the_next_of_its_key,
     what_is_written_does_not_depend_on_the_batch_size,
     a_lost_answer_is_asked_for,
@@ -1084,7 +1085,7 @@ START_TEST(a_second_look_brings_redis_what_it_missed)
     epoch = H.store->claim(0, &next);
     ck_assert_int_eq(next, 3);
     struct batch *batch = batch_for(epoch, 0);
-    batch->second_look = true;
+    batch->redelivered = true;
     put(batch, "a", "x", 1, 1);
     put(batch, "a", "x", 2, 2);
     put(batch, "a", "y", 3, 3);

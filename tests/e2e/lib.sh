@@ -137,7 +137,7 @@ SET ROLE $role; SELECT set_config('app.current_tenant_key', '$1', false) \\g /de
 SELECT count(*) FROM public.event;
 EOF
 )
-    [ "$foreign" = 0 ] || { echo "$role sees $foreign foreign rows with the key of $1"; return 1; }
+    [ "$foreign" = 0 ] || { echo "$role sees $foreign rows of unexpected tenants with the key of $1"; return 1; }
     [ "$own" -gt 0 ] || { echo "$role sees none of the rows of $1"; return 1; }
   done
   foreign=$(psql "$ADMIN" -qAtc "SET ROLE e2e_reader; SELECT count(*) FROM public.event")

@@ -199,19 +199,19 @@ i3|-9223372036854775808"
 drover status --json > "$WORK/status.json"
 equal "dead letters by code" "$(jq -cS .dead_letters_by_code "$WORK/status.json")" \
   '{"DRV-V001":1,"DRV-V002":1,"DRV-V003":2,"DRV-V004":1,"DRV-V007":1}'
-kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%h\n' > "$WORK/letters"
-letter() { # CODE FILE LINE COLUMN PATH
+kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%h\n' > "$WORK/dead_letters"
+dead_letter() { # CODE FILE LINE COLUMN PATH
   local where; where="drover-origin=$2:$3:$4@$(byte_of "$2" "$3" "$4"),"
-  grep -F "drover-error-code=$1" "$WORK/letters" | grep -F "$where" | grep -qF "drover-error-path=$5" ||
-    { cat "$WORK/letters"; fail "no dead letter of $1 from $2:$3:$4 at $5"; }
+  grep -F "drover-error-code=$1" "$WORK/dead_letters" | grep -F "$where" | grep -qF "drover-error-path=$5" ||
+    { cat "$WORK/dead_letters"; fail "no dead letter of $1 from $2:$3:$4 at $5"; }
 }
-letter DRV-V001 "$IN/dead.ndjson" 3 1 /kind
-letter DRV-V004 "$IN/dead.ndjson" 4 1 /kind
-letter DRV-V002 "$IN/dead.ndjson" 6 1 /amount
-letter DRV-V003 "$IN/dead.ndjson" 7 3 /amount
-letter DRV-V007 "$IN/dead.ndjson" 8 1 /at
-letter DRV-V003 "$IN/dead.items" 2 6 /count
-! grep -aq "$CANARY" "$WORK/letters" || fail "a value is in a header of a dead letter"
+dead_letter DRV-V001 "$IN/dead.ndjson" 3 1 /kind
+dead_letter DRV-V004 "$IN/dead.ndjson" 4 1 /kind
+dead_letter DRV-V002 "$IN/dead.ndjson" 6 1 /amount
+dead_letter DRV-V003 "$IN/dead.ndjson" 7 3 /amount
+dead_letter DRV-V007 "$IN/dead.ndjson" 8 1 /at
+dead_letter DRV-V003 "$IN/dead.items" 2 6 /count
+! grep -aq "$CANARY" "$WORK/dead_letters" || fail "a value is in a header of a dead letter"
 
 say "no value was said anywhere, and nothing crashed"
 cat "$WORK"/*.log | tr -d '\0' > "$WORK/said"

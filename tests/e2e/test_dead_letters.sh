@@ -31,10 +31,10 @@ equal "dead letters by code" "$CODES" "$(sort <<< "$CODES")"
 equal "dead letters" "$(jq .counts.dead_lettered "$WORK/status.json")" 9
 equal "by code" "$(jq -cS .dead_letters_by_code "$WORK/status.json")" \
   '{"DRV-E001":1,"DRV-J009":1,"DRV-M004":1,"DRV-P110":2,"DRV-V001":1,"DRV-V002":1,"DRV-V003":1,"DRV-V004":1}'
-kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s %h\n' > "$WORK/letters"
-grep -q '^{"id":"bad4","tenant":"t01","rev":1,"kind":"evil","note":"Zürich"} .*__connect.errors.topic=drover.'"$NAME"'.source.*drover-error-code=DRV-P110' "$WORK/letters" \
+kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s %h\n' > "$WORK/dead_letters"
+grep -q '^{"id":"bad4","tenant":"t01","rev":1,"kind":"evil","note":"Zürich"} .*__connect.errors.topic=drover.'"$NAME"'.source.*drover-error-code=DRV-P110' "$WORK/dead_letters" \
   || fail "the dead letter is not the message as it was"
-grep -c 'drover-dlq-id=' "$WORK/letters" | { read -r n; equal "letters with an id" "$n" 9; }
+grep -c 'drover-dlq-id=' "$WORK/dead_letters" | { read -r n; equal "dead letters with an id" "$n" 9; }
 ! grep -q 'Zürich' "$WORK/worker.log" || fail "a value reached the log"
 expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
 equal "verifier's count" "$(jq '.counts.deadLettered // .counts["dead-lettered"] // .counts.dead_lettered' "$WORK/report/report.json")" 9

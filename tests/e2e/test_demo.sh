@@ -90,7 +90,7 @@ expect_exit 5 drover run "$EXPORTS" > "$WORK/again.log" 2>&1
 grep -q "= $matches match" <(sums "$WORK/again.log") || fail "the second run: $(sums "$WORK/again.log")"
 equal "the rows behind the second run" "$(written_rows)" "$before"
 
-say "the way back: a program's maps as they were"
+say "export: a program's maps as they were"
 drover export --tenant initech --as map_dump --to "$WORK/back" > "$WORK/export.log" 2>&1 || true
 canonical() { jq -cS '.projects | if type == "object" and .dataType == "Map" then .value | map({(.[0]): .[1]}) | add elif type == "array" then map({(.[0]): .[1]}) | add else . end' "$1"; }
 back=$(find "$WORK/back" -type f | head -n 1)

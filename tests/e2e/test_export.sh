@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The way back: what was migrated is written again in the form it came in, and is the same.
+# The export: what was migrated is written again in the form it came in, and is the same.
 . "$(dirname "$0")/lib.sh"
 
 SAMPLES=$PWD/schemas/samples

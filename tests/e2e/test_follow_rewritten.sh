@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A dump that is written anew again and again, in place, is at every moment empty, cut or whole: the follower goes on,
-# and has what it holds in the end. (One that was cut between two looks of one reading ended the run: no mapping collects it.)
+# and has what it holds in the end. (One that was cut between two scans of one reading ended the run: no mapping collects it.)
 . "$(dirname "$0")/lib.sh"
 
 IN=$WORK/in

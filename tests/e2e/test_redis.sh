@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# storage redis: no PostgreSQL at all. Progress and records move in one script, so killed workers and a
-# killed Redis cost nothing; foreign keys end as dead letters.
+# storage redis: no PostgreSQL at all. Checkpoint and records move in one script, so killed workers and a
+# killed Redis cost nothing; unowned keys end as dead letters.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/redis_lib.sh"
 
@@ -13,7 +13,7 @@ generate 6000 20 1 "$WORK/one.ndjson"
 generate 6000 20 2 "$WORK/two.ndjson"
 generate 6000 20 3 "$WORK/three.ndjson"
 
-moved() { # records that the progress in Redis has behind it
+moved() { # records that the checkpoint in Redis has behind it
   redis --scan --pattern "drover:progress:*:drover.$DROVER_MIGRATION.source:*" | sed 's/$/ next_offset/; s/^/HGET /' |
     redis | awk '{ n += $1 } END { print n + 0 }'
 }
@@ -22,7 +22,7 @@ has_moved() { [ "$(moved)" -ge "$1" ]; }
 say "one pass until the end"
 drover produce "$WORK/one.ndjson" > "$WORK/produce.log" 2>&1
 expect_exit 0 drover work --until-end > "$WORK/first.log" 2>&1
-equal "records behind the progress" "$(moved)" 6000
+equal "records behind the checkpoint" "$(moved)" 6000
 equal "values that differ" "$(redis_wrong "$WORK/one.ndjson")" 0
 
 say "workers killed under load; the same file again changes nothing"
@@ -80,7 +80,7 @@ redis FLUSHALL > /dev/null
 generate 6000 20 6 "$WORK/six.ndjson"
 drover produce "$WORK/six.ndjson" > "$WORK/produce.log" 2>&1
 wait_until 60 has_moved 33200
-grep -q progress.lost "$WORK/late.log" || fail "the loss was not said"
+grep -q checkpoint.lost "$WORK/late.log" || fail "the loss was not said"
 equal "values that differ" "$(redis_wrong "$WORK"/six.ndjson)" 0
 stop_worker late
 

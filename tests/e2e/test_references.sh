@@ -61,11 +61,11 @@ printf '{"id":"orphan","customer":990001,"basket":9,"tenant":"t0","rev":1}\n' > 
 drover produce "$WORK/basket3.ndjson" >> "$WORK/produce.log" 2>&1
 drover produce "$WORK/article3.ndjson" >> "$WORK/produce.log" 2>&1
 start_worker four --parent-wait 2s
-letters() { kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s\t%h\n' 2>/dev/null; }
-has_letters() { [ "$(letters | grep -c DRV-P111)" = "$1" ]; }
-wait_until 40 has_letters 4
+dead_letters() { kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s\t%h\n' 2>/dev/null; }
+has_dead_letters() { [ "$(dead_letters | grep -c DRV-P111)" = "$1" ]; }
+wait_until 40 has_dead_letters 4
 wait_until 20 is_empty
-letters | grep -q '^{"id":"orphan","customer":990001,"basket":9,"tenant":"t0","rev":1}	' \
+dead_letters | grep -q '^{"id":"orphan","customer":990001,"basket":9,"tenant":"t0","rev":1}	' \
   || fail "the orphan's message is not in its dead letter as it was"
 stop_worker four
 expect_exit 5 drover verify > "$WORK/verify2.log" 2>&1

@@ -148,9 +148,9 @@ grep -raqF "$VISIBLE" "$database/pg_wal" || say "(the WAL of the writes is gone 
 hits "the WAL" "$database/pg_wal"
 psql "$ROOT_URL" -qc CHECKPOINT
 redis SAVE > /dev/null
-kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s %h\n' > "$WORK/letters.log"
+kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s %h\n' > "$WORK/dead_letters.log"
 kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.results" -e -q -f '%s %h\n' > "$WORK/results.log"
-[ -s "$WORK/letters.log" ] && [ -s "$WORK/results.log" ] || fail "no dead letters or no results"
+[ -s "$WORK/dead_letters.log" ] && [ -s "$WORK/results.log" ] || fail "no dead letters or no results"
 kafka=$(./dev stack data kafka)
 oid=$(psql "$ROOT_URL" -Atc "SELECT oid FROM pg_database WHERE datname = '$NAME'")
 grep -raqF "$VISIBLE" "$kafka/drover.$NAME.source-"* || fail "the broker's files are not where they are looked for"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The verifier over every store: redis and file instead of the tables, Redis beside them in hybrid, and what
-# stands beside the records: foreign rows, orphans, sealed values, soft deletes.
+# stands beside the records: rows of unexpected tenants, orphans, sealed values, soft deletes.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/redis_lib.sh"
 

@@ -31,7 +31,7 @@ class Generator:
             if not deck:
                 deck = self.rng.sample(episodes, len(episodes))
             deck.pop()()
-            self.mend()
+            self.fix()
             self.do("quiet")
         return self.out
 
@@ -231,7 +231,7 @@ class Generator:
                 self.do("wait", self.when())
                 self.do("rename", "out/folder%d" % self.outside, folder)
 
-    def mend(self):
+    def fix(self):
         """What is broken becomes whole before most quiet points."""
         self.do("root", "back")
         for name in ("broker", "follower"):

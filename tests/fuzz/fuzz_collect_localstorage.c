@@ -8,7 +8,7 @@
 
 #include "tests/support/collect_chunks.h"
 
-#define RECORD_MOST 300 /* small, so that a fuzzer passes it */
+#define RECORD_MAX 300 /* small, so that a fuzzer passes it */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,8 +39,8 @@ static struct mapping *const MAPPINGS[] = {&agent, &message, &session, &preferen
 
 static uint64_t read_twice(struct bytes input, uint64_t seed)
 {
-    struct collect_config config = {MAPPINGS, MAPPING_COUNT, {0}, NULL, RECORD_MOST, RECORD_MOST};
-    struct collect *collect = collect_new(COLLECT_LOCAL_STORAGE, &config);
+    struct collect_config config = {MAPPINGS, MAPPING_COUNT, {0}, NULL, RECORD_MAX, RECORD_MAX};
+    struct collect *collect = collect_new(COLLECT_LOCALSTORAGE, &config);
     struct error err;
     uint64_t hash = collect_chunks_read(collect, input, seed);
     assert(hash == 0);

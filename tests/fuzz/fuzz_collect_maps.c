@@ -31,8 +31,8 @@ static uint64_t listen(struct bytes input, bool joins, uint64_t seed)
     struct collect_config config = {
         .mappings = mappings,
         .mapping_count = joins ? 1 : 2, /* alone, what is joined has no rows of its own */
-        .record_most = 200,
-        .join_most = 1 << 16,
+        .record_max = 200,
+        .join_max = 1 << 16,
     };
     struct collect *collect = collect_new(COLLECT_MAP_DUMP, &config);
     uint64_t nothing = collect_chunks_read(collect, input, seed);

@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define OUTPUT_MOST ((size_t)64 * 1024 * 1024)
+#define OUTPUT_MAX ((size_t)64 * 1024 * 1024)
 
 static void require(bool condition)
 {
@@ -38,8 +38,8 @@ static yyjson_doc *parse(struct bytes text, enum json_unicode unicode)
 static void check_written(yyjson_val *root)
 {
     struct buf text, form;
-    buf_init(&text, OUTPUT_MOST);
-    buf_init(&form, OUTPUT_MOST);
+    buf_init(&text, OUTPUT_MAX);
+    buf_init(&form, OUTPUT_MAX);
     json_append(&text, root);
     canonical_append(&form, root);
     yyjson_doc *again = parse(buf_view(&text), JSON_UNICODE_REJECT);
@@ -75,7 +75,7 @@ static void check_value(const struct value_type *type, yyjson_val *val, struct a
 static void check_values(yyjson_val *val)
 {
     struct arena arena;
-    arena_init(&arena, OUTPUT_MOST);
+    arena_init(&arena, OUTPUT_MAX);
     for (int base = VALUE_TEXT; base <= VALUE_BYTEA; base++) {
         for (int form = FORM_NATURAL; form <= FORM_EPOCH_US; form++) {
             struct value_type type = {.base = (enum value_base)base, .form = (enum value_form)form};

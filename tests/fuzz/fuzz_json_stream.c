@@ -10,7 +10,7 @@
 #include "common/base/hash.h"
 #include "common/model/json/json_stream.h"
 
-#define RECORD_MOST 200 /* small, so that a fuzzer passes it */
+#define RECORD_MAX 200 /* small, so that a fuzzer passes it */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,22 +26,23 @@ static void add(struct said *said, uint64_t value)
 }
 
 static void note(struct said *said, struct bytes input, enum json_stream_result result,
-                 const struct json_piece *piece, const struct error *err)
+                 const struct json_record_text *record_text, const struct error *err)
 {
-    assert(piece->ordinal == said->count++);
-    assert(piece->byte <= input.size && piece->line >= 1 && piece->column >= 1);
+    assert(record_text->ordinal == said->count++);
+    assert(record_text->byte <= input.size && record_text->line >= 1 && record_text->column >= 1);
     add(said, (uint64_t)result);
-    add(said, piece->byte);
-    add(said, piece->line);
-    add(said, piece->column);
-    add(said, hash64(piece->key));
+    add(said, record_text->byte);
+    add(said, record_text->line);
+    add(said, record_text->column);
+    add(said, hash64(record_text->key));
     if (result == JSON_STREAM_REJECTED) {
         add(said, (uint64_t)err->code);
         return;
     }
-    assert(piece->text.size > 0 && piece->text.size <= RECORD_MOST);
-    assert(piece->byte + piece->text.size <= input.size);
-    assert(memcmp(piece->text.data, input.data + piece->byte, piece->text.size) == 0);
+    assert(record_text->text.size > 0 && record_text->text.size <= RECORD_MAX);
+    assert(record_text->byte + record_text->text.size <= input.size);
+    assert(memcmp(record_text->text.data, input.data + record_text->byte, record_text->text.size) ==
+           0);
 }
 
 /* The next chunk in memory of its own, so that a view kept too long is seen. */
@@ -57,18 +58,18 @@ static size_t next_size(struct bytes input, size_t at, uint64_t *seed)
 
 static struct said listen(struct bytes input, enum json_shape shape, uint64_t seed)
 {
-    struct json_stream *stream = json_stream_new(shape, RECORD_MOST);
+    struct json_stream *stream = json_stream_new(shape, RECORD_MAX);
     struct said said = {0};
     char *chunk = NULL;
     size_t at = 0;
     for (;;) {
-        struct json_piece piece;
+        struct json_record_text text;
         struct error err;
-        enum json_stream_result result = json_stream_next(stream, &piece, &err);
+        enum json_stream_result result = json_stream_next(stream, &text, &err);
         if (result == JSON_STREAM_END)
             break;
         if (result != JSON_STREAM_MORE) {
-            note(&said, input, result, &piece, &err);
+            note(&said, input, result, &text, &err);
             continue;
         }
         free(chunk);

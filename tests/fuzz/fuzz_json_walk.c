@@ -10,7 +10,7 @@
 #include "common/model/json/json_walk.h"
 #include "tests/support/chunks.h"
 
-#define CAPTURE_MOST 60 /* small, so that a fuzzer passes it */
+#define CAPTURE_MAX 60 /* small, so that a fuzzer passes it */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,7 +42,7 @@ static void note(struct said *said, struct bytes input, enum json_walk_result re
         add(said, (uint64_t)err->code);
     if (result != JSON_WALK_CAPTURED)
         return;
-    assert(step->text.size <= CAPTURE_MOST && step->byte + step->text.size <= input.size);
+    assert(step->text.size <= CAPTURE_MAX && step->byte + step->text.size <= input.size);
     assert(memcmp(step->text.data, input.data + step->byte, step->text.size) == 0);
 }
 
@@ -52,7 +52,7 @@ static void choose(struct json_walk *walk, struct said *said, const struct json_
 {
     unsigned choice = (unsigned)(step->byte * 7 + step->index + manner) % 4;
     bool container = step->kind == '{' || step->kind == '[';
-    if (container && choice < 2 && said->depth < JSON_WALK_DEPTH_MOST) {
+    if (container && choice < 2 && said->depth < JSON_WALK_DEPTH_MAX) {
         said->depth++;
         json_walk_enter(walk);
     } else if (step->kind == '"' && choice < 2) {
@@ -66,7 +66,7 @@ static void choose(struct json_walk *walk, struct said *said, const struct json_
 
 static uint64_t listen(struct bytes input, unsigned manner, uint64_t seed)
 {
-    struct json_walk *walk = json_walk_new(CAPTURE_MOST);
+    struct json_walk *walk = json_walk_new(CAPTURE_MAX);
     struct said said = {0};
     char *chunk = NULL;
     size_t at = 0;

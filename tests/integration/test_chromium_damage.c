@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "common/base/buf.h"
-#include "common/io/source/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_internal.h"
 #include "common/io/clock.h"
 #include "tests/support/profile_copies.h"
 #include "tests/support/profile_writer.h"
@@ -19,7 +19,7 @@
 #include "tests/support/suite.h"
 
 #define LIMIT_MS 30000
-#define FILES_MOST 32
+#define FILES_MAX 32
 
 static char folder[64];
 
@@ -118,7 +118,7 @@ static struct file {
     char name[64];
     char *bytes;
     size_t size;
-} files[FILES_MOST];
+} files[FILES_MAX];
 static size_t file_count;
 
 static void path_of(const char *name, char *path, size_t size)
@@ -136,7 +136,7 @@ static void load_files(void)
         char path[400];
         if (!chromium_profile_holds_data(entry->d_name))
             continue;
-        ck_assert_uint_lt(file_count, FILES_MOST);
+        ck_assert_uint_lt(file_count, FILES_MAX);
         path_of(entry->d_name, path, sizeof(path));
         snprintf(file->name, sizeof(file->name), "%.60s", entry->d_name);
         int fd = open(path, O_RDONLY);

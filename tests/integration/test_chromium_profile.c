@@ -380,16 +380,16 @@ END_TEST
 START_TEST(an_entry_makes_another_identity)
 {
     static const char *const NAMES[] = {"p", "p/Default", "p/Default/Local Storage/leveldb"};
-    struct look_identity before, after;
+    struct scan_identity before, after;
     uint64_t device[3], inode[3];
     for (int round = 0; round < 20; round++) {
         PUT("o", "\1k", "\1v");
         ck_assert(source_identity_read("p", &before));
         ck_assert(source_identity_read("p", &after));
-        ck_assert(look_identity_equal(&before, &after));
+        ck_assert(scan_identity_equal(&before, &after));
         PUT("o", "\1k", "\1w");
         ck_assert(source_identity_read("p", &after));
-        ck_assert(!look_identity_equal(&before, &after));
+        ck_assert(!scan_identity_equal(&before, &after));
     }
     for (int i = 0; i < 3; i++) {
         char *watched = source_identity_folder(NAMES[i]);
@@ -411,7 +411,7 @@ START_TEST(other_files_are_the_same_source)
 {
     static const char WANTED[] = BEGIN "{\"origin\":\"o\",\"localStorage\":["
                                        "{\"name\":\"k\",\"value\":\"v\"}]}" END;
-    struct look_identity before, after;
+    struct scan_identity before, after;
     uint64_t device, inode, device_after, inode_after;
     PUT("o", "\1k", "\1v");
     ck_assert(source_identity_place("p", &device, &inode));
@@ -425,7 +425,7 @@ START_TEST(other_files_are_the_same_source)
         }
         PUT("o", "\1k", "\1v");
         ck_assert(source_identity_read("p", &after));
-        ck_assert(!look_identity_equal(&before, &after));
+        ck_assert(!scan_identity_equal(&before, &after));
         ck_assert(source_identity_place("p", &device_after, &inode_after));
         ck_assert(device_after == device && inode_after == inode);
         assert_reads("p", WANTED);
@@ -440,7 +440,7 @@ START_TEST(it_is_detected)
     close_database();
     buf_init(&out, 1 << 20);
     ck_assert_int_eq(read_all("p", &out, &err), OUT_OK);
-    ck_assert_int_eq(collect_detect(buf_view(&out), true, NULL, 0), COLLECT_LOCAL_STORAGE);
+    ck_assert_int_eq(collect_detect(buf_view(&out), true, NULL, 0), COLLECT_LOCALSTORAGE);
     buf_free(&out);
 }
 END_TEST
@@ -544,21 +544,21 @@ static int write_lines(const char *path)
     char *line = NULL;
     size_t room = 0;
     ssize_t size;
-    bool good = open_writer(path);
-    while (good && (size = getline(&line, &room, stdin)) > 0) {
+    bool ok = open_writer(path);
+    while (ok && (size = getline(&line, &room, stdin)) > 0) {
         line[size - 1] = '\0';
         if (strcmp(line, "!again") == 0) {
             close_writer();
-            good = open_writer(path);
+            ok = open_writer(path);
         } else if (strcmp(line, "!compact") == 0) {
             leveldb_compact_range(database, NULL, 0, NULL, 0);
         } else {
-            good = write_entry(line);
+            ok = write_entry(line);
         }
     }
     free(line);
     close_writer();
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int count, char **arguments)

@@ -45,8 +45,8 @@ static struct {
     uv_loop_t loop;
     struct file_store *store;
     struct sink *sink;
-    struct progress *progress;
-    bool done, claimed, sink_closed, progress_closed;
+    struct checkpoint *checkpoint;
+    bool done, claimed, sink_closed, checkpoint_closed;
     enum outcome outcome;
     struct error err, state;
     int64_t epoch, next;
@@ -90,7 +90,7 @@ static void on_checked(void *owner)
     (void)owner;
 }
 
-static void on_claimed(void *owner, int32_t partition, const struct progress_row *row)
+static void on_claimed(void *owner, int32_t partition, const struct checkpoint_row *row)
 {
     (void)owner;
     (void)partition;
@@ -111,10 +111,10 @@ static void on_error(void *owner, const struct error *err)
     H.err = *err;
 }
 
-static void on_progress_closed(void *owner)
+static void on_checkpoint_closed(void *owner)
 {
     (void)owner;
-    H.progress_closed = true;
+    H.checkpoint_closed = true;
 }
 
 static void turn_until(const bool *come)
@@ -138,15 +138,15 @@ static void close_sink(void)
 
 static void open_store(void)
 {
-    static const struct progress_events EVENTS = {on_checked, on_claimed, on_released, on_error};
-    static const struct file_progress_config CONFIG = {"g", "t", "me", 1};
+    static const struct checkpoint_events EVENTS = {on_checked, on_claimed, on_released, on_error};
+    static const struct file_checkpoint_config CONFIG = {"g", "t", "me", 1};
     struct error err;
     uv_loop_init(&H.loop);
     ck_assert_msg(file_store_open(&H.settings, &H.set, &H.store, &err) == OUT_OK, "%s: %s (%s)",
                   err.text, err.cause, err.where);
-    H.claimed = H.progress_closed = false;
-    H.progress = file_progress_new(&H.loop, H.store, &CONFIG, &EVENTS, NULL);
-    progress_claim(H.progress, 0);
+    H.claimed = H.checkpoint_closed = false;
+    H.checkpoint = file_checkpoint_new(&H.loop, H.store, &CONFIG, &EVENTS, NULL);
+    checkpoint_claim(H.checkpoint, 0);
     turn_until(&H.claimed);
     open_sink();
 }
@@ -154,8 +154,8 @@ static void open_store(void)
 static void close_store(void)
 {
     close_sink();
-    progress_close(H.progress, on_progress_closed);
-    turn_until(&H.progress_closed);
+    checkpoint_close(H.checkpoint, on_checkpoint_closed);
+    turn_until(&H.checkpoint_closed);
     file_store_close(H.store);
     ck_assert_int_eq(uv_loop_close(&H.loop), 0);
 }
@@ -306,8 +306,8 @@ END_TEST
 START_TEST(what_is_stored_is_read_back)
 {
     struct error err;
-    struct stored stored;
-    struct stored_reader *reader;
+    struct stored_record stored;
+    struct store_reader *reader;
     int64_t next;
     int records = 0, deleted = 0;
     open_store();
@@ -316,11 +316,12 @@ START_TEST(what_is_stored_is_read_back)
     struct digest digest = item->row.digest;
     put(batch, "thing", "acme", "gone", 3, NULL);
     write_out(batch);
-    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, FILE_STORED_FILES, &reader, &err),
-                     OUT_OK);
-    ck_assert_int_eq(reader->ops->progress(reader, "g", "t", 0, &next, &err), OUT_OK);
+    ck_assert_int_eq(
+        file_store_reader_open(&H.settings, &H.set, FILE_STORE_READER_FILES, &reader, &err),
+        OUT_OK);
+    ck_assert_int_eq(reader->ops->checkpoint(reader, "g", "t", 0, &next, &err), OUT_OK);
     ck_assert_int_eq(next, 2);
-    ck_assert_int_eq(reader->ops->progress(reader, "g", "t", 5, &next, &err), OUT_OK);
+    ck_assert_int_eq(reader->ops->checkpoint(reader, "g", "t", 5, &next, &err), OUT_OK);
     ck_assert_int_eq(next, -1);
     while (reader->ops->next(reader, &stored, &err) == OUT_OK && stored.mapping) {
         records++;
@@ -549,13 +550,14 @@ static int64_t number_in(const char *name)
 static int64_t number_stored(void)
 {
     struct error err;
-    struct stored stored;
-    struct stored_reader *reader;
+    struct stored_record stored;
+    struct store_reader *reader;
     int64_t next, number = 0;
     int count = 0;
-    ck_assert_int_eq(file_stored_open(&H.settings, &H.set, FILE_STORED_FILES, &reader, &err),
-                     OUT_OK);
-    ck_assert_int_eq(reader->ops->progress(reader, "g", "t", 0, &next, &err), OUT_OK);
+    ck_assert_int_eq(
+        file_store_reader_open(&H.settings, &H.set, FILE_STORE_READER_FILES, &reader, &err),
+        OUT_OK);
+    ck_assert_int_eq(reader->ops->checkpoint(reader, "g", "t", 0, &next, &err), OUT_OK);
     while (reader->ops->next(reader, &stored, &err) == OUT_OK && stored.mapping) {
         count++;
         number = stored.version;

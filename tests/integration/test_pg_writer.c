@@ -136,7 +136,7 @@ static const char *ask(const char *sql)
 static void open_sink(const char *url)
 {
     static const struct sink_events EVENTS = {on_rejected, on_done, on_ready, on_state};
-    struct pg_lane_config config = {url, "drover_worker", "writer", 10000};
+    struct pg_connection_config config = {url, "drover_worker", "writer", 10000};
     H.sink = pg_sink_new(&H.loop, &config, 1, &H.set, &EVENTS, NULL);
     while (!sink_can_submit(H.sink))
         turn();
@@ -526,7 +526,7 @@ START_TEST(a_batch_of_as_many_tenants_with_one_refusal)
         snprintf(tenant, sizeof tenant, "t%05d", i);
         put_in(batch, tenant, "x", 1, i == 2000 ? "bad" : "good", NULL);
     }
-    batch->second_look = true;
+    batch->redelivered = true;
     ck_assert_int_eq(write_out(batch), OUT_OK);
     ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), MANY - 1);
     batch_free(batch);

@@ -85,9 +85,9 @@ static void teardown(void)
     buf_free(&T.command);
 }
 
-static void run_until(const int *count, int least)
+static void run_until(const int *count, int min)
 {
-    while (*count < least)
+    while (*count < min)
         uv_run(&T.loop, UV_RUN_ONCE);
 }
 

@@ -1,12 +1,12 @@
 /* The script `apply` on a real server: versions, tombstones, strangers' keys, forms, any bytes; and
- * what is read back by the stored port. */
+ * what is read back by the store reader's port. */
 
 #include <stdlib.h>
 
 #include "common/base/arena.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
-#include "common/io/redis/redis_stored.h"
+#include "common/io/redis/redis_store_reader.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/suite.h"
 
@@ -43,7 +43,7 @@ static void setup(const char *redis)
                   err.text, err.where);
     T.set = (struct mapping_set){&T.mapping, 1};
     redis_server_start(&T.server, NULL);
-    T.settings = (struct settings){.redis_url = T.server.url, .storage = STORAGE_REDIS};
+    T.settings = (struct settings){.redis_url = T.server.url, .storage = STORE_REDIS};
     ck_assert_int_eq(redis_session_open(T.server.url, 5000, true, &T.session, &err), OUT_OK);
     redis_rows_init(&T.rows, true, LIFE_MS);
     mapping_work_init(&T.work);
@@ -179,7 +179,7 @@ START_TEST(versions_of_a_record_follow_each_other_in_one_call)
 }
 END_TEST
 
-START_TEST(looking_writes_nothing)
+START_TEST(classifying_writes_nothing)
 {
     setup("");
     put_size("a", "x", 5, 1);
@@ -368,8 +368,8 @@ enum { STRANGERS = sizeof STRANGE / sizeof *STRANGE };
 
 static void read_back(const char *redis)
 {
-    struct stored_reader *reader;
-    struct stored stored;
+    struct store_reader *reader;
+    struct stored_record stored;
     struct error err;
     int records = 0, deleted = 0;
     bool found;
@@ -383,7 +383,7 @@ static void read_back(const char *redis)
         put("many", name, 1, (struct bytes){0});
     }
     ck_assert_int_eq(call('w')[600], 'a');
-    ck_assert_int_eq(redis_stored_open(&T.settings, &T.set, true, &reader, &err), OUT_OK);
+    ck_assert_int_eq(redis_store_reader_open(&T.settings, &T.set, true, &reader, &err), OUT_OK);
     for (;;) {
         ck_assert_int_eq(reader->ops->next(reader, &stored, &err), OUT_OK);
         if (!stored.mapping)
@@ -395,7 +395,7 @@ static void read_back(const char *redis)
         ck_assert(stored.version >= 0 && stored.version < STRANGERS);
         ck_assert(bytes_equal(stored.tenant, bytes_text(STRANGE[stored.version].tenant)));
         struct bytes id = stored.id, tenant = stored.tenant;
-        struct stored one;
+        struct stored_record one;
         ck_assert_int_eq(reader->ops->find(reader, T.mapping, tenant, id, &one, &found, &err),
                          OUT_OK);
         ck_assert(found && bytes_equal(one.json, stored.json) && one.version == stored.version);
@@ -469,7 +469,7 @@ static Suite *script_suite(void)
     tcase_add_test(tcase, versions_of_64_bits_are_compared_exactly);
     tcase_add_test(tcase, a_tombstone_keeps_the_version);
     tcase_add_test(tcase, versions_of_a_record_follow_each_other_in_one_call);
-    tcase_add_test(tcase, looking_writes_nothing);
+    tcase_add_test(tcase, classifying_writes_nothing);
     tcase_add_test(tcase, writers_out_of_order_never_regress);
     tcase_add_test(tcase, strangers_keys_are_never_touched);
     tcase_add_test(tcase, a_key_has_one_owner);

@@ -104,7 +104,7 @@ static const struct {
     {"MOVED 3999 127.0.0.1:6381", ANSWER_HALT, OUT_FATAL, ERR_REDIS_CONFIG},
     {"ASK 3999 127.0.0.1:6381", ANSWER_HALT, OUT_FATAL, ERR_REDIS_CONFIG},
     {"WRONGTYPE Operation against a key holding the wrong kind of value", ANSWER_RECORD, OUT_REJECT,
-     ERR_REDIS_FOREIGN},
+     ERR_REDIS_UNOWNED},
     {"ERR Error running script (call to f_1): @user_script:7: OOM command not allowed",
      ANSWER_RESOURCE, OUT_RETRY, ERR_REDIS_RESOURCE},
     {"ERR Error running script (call to f_1): @user_script: 7: -READONLY You can't write",

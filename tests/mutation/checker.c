@@ -5,7 +5,7 @@
 
 #include "common/policy/verify/judge.h"
 
-#define ARENA_MOST ((size_t)64 << 20)
+#define ARENA_MAX ((size_t)64 << 20)
 #define TABLE_BYTES ((size_t)1 << 20)
 
 struct message {
@@ -33,8 +33,8 @@ struct checker *checker_new(void)
         abort();
     mapping_work_init(&checker->work);
     judge_work_init(&checker->judge);
-    arena_init(&checker->arena, ARENA_MOST);
-    arena_init(&checker->names, ARENA_MOST);
+    arena_init(&checker->arena, ARENA_MAX);
+    arena_init(&checker->names, ARENA_MAX);
     buf_init(&checker->key, 64u << 10);
     buf_init(&checker->id, 64u << 10);
     return checker;
@@ -140,9 +140,9 @@ static bool read_again(struct checker *checker, int64_t offset, struct reading *
     return false;
 }
 
-/* The second look: what is still wrong is named. */
-static void look_again(struct checker *checker, struct diff_entry *entry, struct judge_row *row,
-                       struct finding *finding)
+/* The recheck: what is still wrong is named. */
+static void recheck(struct checker *checker, struct diff_entry *entry, struct judge_row *row,
+                    struct finding *finding)
 {
     struct reading reading;
     struct judged judged;
@@ -153,8 +153,8 @@ static void look_again(struct checker *checker, struct diff_entry *entry, struct
     bool alike = row->row.deleted == (entry->deleted != 0);
     if (alike && judge_read(checker->mapping, row, &checker->judge, &doc, &why) == OUT_OK)
         why = (struct error){0};
-    judge_look(checker->mapping, entry, &reading.record, &reading.row, row, doc, &why,
-               &checker->judge, &checker->names, &judged);
+    judge_recheck(checker->mapping, entry, &reading.record, &reading.row, row, doc, &why,
+                  &checker->judge, &checker->names, &judged);
     finding->verdict = judged.verdict;
     finding->fields = judged.fields;
     yyjson_doc_free(doc);
@@ -190,7 +190,7 @@ static void take_row(struct checker *checker, const struct table_row *row)
         return;
     struct finding *finding = add_finding(checker, &made.diff.key, verdict);
     if (entry)
-        look_again(checker, entry, &made, finding);
+        recheck(checker, entry, &made, finding);
 }
 
 size_t checker_rows(struct checker *checker, const struct table_row *rows, size_t count,

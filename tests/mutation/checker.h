@@ -36,7 +36,7 @@ struct checker *checker_new(void);
 void checker_free(struct checker *checker);
 /* Forgets everything: another mapping. */
 void checker_begin(struct checker *checker, const struct mapping *mapping);
-/* The next message below the cut, not dead-lettered; lives until checker_begin. False when the
+/* The next message below the snapshot, not dead-lettered; lives until checker_begin. False when the
  * verifier calls the record unusable. */
 bool checker_expect(struct checker *checker, const struct envelope *message, int64_t offset);
 /* Keys the source has. */

@@ -418,7 +418,7 @@ static bool edit_own(struct world *world, struct checker *checker, struct edit *
     case 0:
         row->version++;
         snprintf(what, sizeof what, "drover_version greater%s", state);
-        want(edit, &key, BIT(VERDICT_NEWER), false);
+        want(edit, &key, BIT(VERDICT_TARGET_NEWER), false);
         break;
     case 1:
         row->version--;
@@ -505,7 +505,7 @@ static bool edit_tenant(struct world *world, struct checker *checker, struct edi
         if (checker_key(checker, &edit->rows[i], &other) && diff_key_equal(&other, &moved))
             return false;
     }
-    want(edit, &moved, BIT(VERDICT_EXTRA) | BIT(VERDICT_FOREIGN), false);
+    want(edit, &moved, BIT(VERDICT_EXTRA) | BIT(VERDICT_UNEXPECTED_TENANT), false);
     if (random_below(&world->random, 2)) {
         say(edit, "row copied to another tenant", NULL, row);
         edit->rows[edit->row_count++] = copy;

@@ -19,10 +19,10 @@ struct edit {
     char kind[80];  /* for counting: the same without names and values */
     struct wanted wanted[2];
     size_t wanted_count;
-    bool touched[MAPPING_COLUMNS_MOST]; /* columns that may be named */
-    bool any_path;                      /* the whole record was changed */
-    char member[300];                   /* pointer of a member of rest that was; or "" */
-    const char *own;                    /* Drover's column that was; or NULL */
+    bool touched[MAPPING_COLUMNS_MAX]; /* columns that may be named */
+    bool any_path;                     /* the whole record was changed */
+    char member[300];                  /* pointer of a member of rest that was; or "" */
+    const char *own;                   /* Drover's column that was; or NULL */
 };
 
 /* A random edit of the world's rows. False when the one that was drawn cannot be made here. */

@@ -256,7 +256,7 @@ static void append_time(struct random *random, bool zoned, struct buf *out)
                             : (one_in(random, 2) ? "Z" : ""));
 }
 
-static void append_short_text(struct random *random, int32_t most, struct buf *out)
+static void append_short_text(struct random *random, int32_t max, struct buf *out)
 {
     static const char *const TEXTS[] = {"\"\"",
                                         "\"a\"",
@@ -273,7 +273,7 @@ static void append_short_text(struct random *random, int32_t most, struct buf *o
                                         "\"%2F:/\"",
                                         "\"e\\u0301\"",
                                         "\"1\""};
-    if (most == 0 && one_in(random, 3))
+    if (max == 0 && one_in(random, 3))
         random_string(random, out);
     else
         buf_append_text(out, TEXTS[random_below(random, COUNT(TEXTS))]);

@@ -14,7 +14,7 @@
 #include "common/model/json/canonical.h"
 #include "tests/mutation/edit.h"
 
-enum { EDITS_OF_ONE = 20, SHOWN_MOST = 12, KINDS_MOST = 200 };
+enum { EDITS_OF_ONE = 20, SHOWN_MAX = 12, KINDS_MAX = 200 };
 
 #define CASES 20000u
 #define CASES_FULL 1000000u
@@ -78,7 +78,7 @@ struct test {
     struct edit edit;
     uint64_t seed;
     uint64_t mappings, refused_mappings, cases, failures, messages, refused;
-    struct tally failed[KINDS_MOST], made[KINDS_MOST];
+    struct tally failed[KINDS_MAX], made[KINDS_MAX];
     size_t shown;
 };
 
@@ -86,9 +86,9 @@ struct test {
 static bool count_kind(struct tally *tallies, const char *kind)
 {
     size_t i = 0;
-    while (i < KINDS_MOST && tallies[i].count && strcmp(tallies[i].kind, kind) != 0)
+    while (i < KINDS_MAX && tallies[i].count && strcmp(tallies[i].kind, kind) != 0)
         i++;
-    if (i == KINDS_MOST)
+    if (i == KINDS_MAX)
         return false;
     snprintf(tallies[i].kind, sizeof tallies[i].kind, "%s", kind);
     return ++tallies[i].count == 1;
@@ -150,7 +150,7 @@ static bool is_changed(const struct test *test, const struct table_row *row)
 static void show(struct test *test, const char *what, const struct finding *findings, size_t count)
 {
     const struct world *world = &test->world;
-    if (++test->shown > SHOWN_MOST)
+    if (++test->shown > SHOWN_MAX)
         return;
     printf("---- FAILED: %s; DROVER_SEED=%" PRIu64 " DROVER_CASES=1 repeats it\n%s", what,
            test->seed, buf_text((struct buf *)&world->yaml));
@@ -171,7 +171,7 @@ static void show(struct test *test, const char *what, const struct finding *find
     fflush(stdout);
 }
 
-/* ---- the way back, without the product's own idea of what it must give -------------------- */
+/* ---- the export, without the product's own idea of what it must give -------------------- */
 
 static bool declares_changes(const struct mapping *mapping)
 {
@@ -276,19 +276,19 @@ static void check_edit(struct test *test)
         show(test, test->edit.text, findings, count);
 }
 
-static size_t count_lacking(const struct test *test)
+static size_t count_unreached(const struct test *test)
 {
-    size_t lacking = 0;
+    size_t unreached = 0;
     for (size_t n = 0; n < sizeof NEEDED / sizeof *NEEDED; n++) {
         size_t i = 0;
-        while (i < KINDS_MOST && strcmp(test->made[i].kind, NEEDED[n]) != 0)
+        while (i < KINDS_MAX && strcmp(test->made[i].kind, NEEDED[n]) != 0)
             i++;
-        if (i < KINDS_MOST)
+        if (i < KINDS_MAX)
             continue;
         printf("  never made: %s\n", NEEDED[n]);
-        lacking++;
+        unreached++;
     }
-    return lacking;
+    return unreached;
 }
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
@@ -326,12 +326,12 @@ int main(void)
            " records refused, %" PRIu64 " edits, %" PRIu64 " failures\n",
            test->mappings, test->refused_mappings, test->messages, test->refused, test->cases,
            test->failures);
-    for (size_t i = 0; i < KINDS_MOST && test->failed[i].count; i++)
+    for (size_t i = 0; i < KINDS_MAX && test->failed[i].count; i++)
         printf("  %6" PRIu64 " × %s\n", test->failed[i].count, test->failed[i].kind);
-    size_t lacking = wanted >= CASES ? count_lacking(test) : 0;
-    bool fine = test->failures == 0 && test->cases == wanted && lacking == 0;
+    size_t unreached = wanted >= CASES ? count_unreached(test) : 0;
+    bool pass = test->failures == 0 && test->cases == wanted && unreached == 0;
     checker_free(test->checker);
     world_free(&test->world);
     free(test);
-    return fine ? EXIT_SUCCESS : EXIT_FAILURE;
+    return pass ? EXIT_SUCCESS : EXIT_FAILURE;
 }

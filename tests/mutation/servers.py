@@ -501,7 +501,7 @@ def edit_row(world, mapping, rows):
     return edit
 
 
-MENDED = (0, 1, 6, 7, 8)  # of edit_redis's: what a rebuild may write over; the others make the key a stranger's
+FIXABLE = (0, 1, 6, 7, 8)  # of edit_redis's: what a rebuild may write over; the others make the key a stranger's
 
 
 def edit_redis(world, mapping, rows, choices=range(12)):
@@ -699,7 +699,7 @@ def drop_known(report, known):
 
 def check_rebuilt(world, rows):
     """What is damaged is written anew, and not called unchanged."""
-    edits = [edit_redis(world, m, rows[m.entity], MENDED) for m in world.mappings if m.entity in rows]
+    edits = [edit_redis(world, m, rows[m.entity], FIXABLE) for m in world.mappings if m.entity in rows]
     edits = [edit for edit in edits if edit]
     code, report = world.verify()
     check(world, edits, report, code)

@@ -6,9 +6,9 @@
 #include "common/policy/apply/batch.h"
 #include "common/port/sink_memory.h"
 
-enum { IDENTITIES = 6, VERSIONS_MOST = 4 };
+enum { IDENTITIES = 6, VERSIONS_MAX = 4 };
 
-#define ARENA_MOST ((size_t)64 << 20)
+#define ARENA_MAX ((size_t)64 << 20)
 
 static const char *const TENANTS[] = {"acme", "t%3A1", "o:s:p:h:e", "12"};
 
@@ -16,7 +16,7 @@ void world_init(struct world *world)
 {
     memset(world, 0, sizeof *world);
     buf_init(&world->yaml, 1 << 16);
-    arena_init(&world->arena, ARENA_MOST);
+    arena_init(&world->arena, ARENA_MAX);
     mapping_work_init(&world->work);
     memset(world->ring.identity, 7, sizeof world->ring.identity); /* the same texts in each run */
     memset(&world->ring.keys[0], 9, sizeof world->ring.keys[0]);
@@ -73,7 +73,7 @@ static void make_identity(uint64_t identity, struct bytes tenant, struct arena *
     buf_free(&key);
     record->index = random_below(&random, 4) ? (int64_t)random_below(&random, 9) : -1;
     record->user = bytes_text(USERS[random_below(&random, 3)]);
-    record->storage_origin = bytes_text(ORIGINS[random_below(&random, 3)]);
+    record->localstorage_origin = bytes_text(ORIGINS[random_below(&random, 3)]);
 }
 
 /* One record as the producer sends it; false when it is rejected there. */
@@ -178,8 +178,8 @@ static void on_state(void *owner, const struct error *err)
 
 static void read_back(struct world *world, struct memory_store *store)
 {
-    struct stored stored;
-    struct stored_reader *reader = memory_stored_open(store);
+    struct stored_record stored;
+    struct store_reader *reader = memory_store_reader_open(store);
     while (reader->ops->next(reader, &stored, NULL) == OUT_OK || stored.mapping) {
         if (!stored.mapping)
             break;
@@ -194,7 +194,7 @@ static void read_back(struct world *world, struct memory_store *store)
 
 static void write_batches(struct world *world, struct sink *sink, int64_t epoch, int64_t start)
 {
-    struct batch *batch = batch_new(CHECKER_MESSAGES, ARENA_MOST);
+    struct batch *batch = batch_new(CHECKER_MESSAGES, ARENA_MAX);
     struct error err;
     for (size_t at = 0; at < world->message_count;) {
         size_t end = at + 1 + random_below(&world->random, 8);
@@ -223,7 +223,7 @@ static void run_store(struct world *world)
     static const struct sink_events EVENTS = {on_rejected, on_done, on_nothing, on_state, NULL};
     struct sink *sink = NULL;
     int64_t start;
-    struct memory_store *store = memory_store_new(MEMORY_KEEPS_ROWS, ARENA_MOST);
+    struct memory_store *store = memory_store_new(MEMORY_KEEPS_ROWS, ARENA_MAX);
     sink = memory_sink_new(store, 1, NULL, &EVENTS, &sink);
     int64_t epoch = memory_store_claim(store, 0, &start);
     write_batches(world, sink, epoch, start);
@@ -256,8 +256,8 @@ static void run_soft(struct world *world, struct checker *checker)
             at++;
         if (at < world->row_count && made.version <= world->rows[at].version)
             continue;
-        bool there = at < world->row_count && !world->rows[at].deleted;
-        if (row.deleted && there) {
+        bool exists = at < world->row_count && !world->rows[at].deleted;
+        if (row.deleted && exists) {
             made.cells = world->rows[at].cells;
             made.deleted = false;
             if (value_encode(&mapping->columns[mapping->soft_column].type, mapping->soft_value,
@@ -266,7 +266,7 @@ static void run_soft(struct world *world, struct checker *checker)
                 abort();
         }
         world->rows[at] = made;
-        world->soft[at] = row.deleted && there;
+        world->soft[at] = row.deleted && exists;
         keys[at] = key;
         world->row_count += at == world->row_count;
     }

@@ -43,9 +43,9 @@ struct key {
 struct log {
     struct known *records;
     int64_t count, room;
-    int64_t checkpoint;  /* as last seen */
-    int64_t letters_to;  /* dead ones below have been looked at */
-    int64_t receipts_to; /* counted by receipts up to here */
+    int64_t checkpoint;      /* as last seen */
+    int64_t dead_letters_to; /* dead ones below have been looked at */
+    int64_t receipts_to;     /* counted by receipts up to here */
     struct version_clock clock;
 };
 
@@ -54,7 +54,7 @@ struct model {
     struct key keys[KEYS_MAX];
     int key_count;
     struct log logs[WORLD_PARTITIONS_MAX];
-    int64_t letters_read[WORLD_PARTITIONS_MAX], receipts_read[WORLD_PARTITIONS_MAX];
+    int64_t dead_letters_read[WORLD_PARTITIONS_MAX], receipts_read[WORLD_PARTITIONS_MAX];
     uint64_t counts[CLASS_COUNT];
     uint64_t total;
     bool *settled[WORLD_PARTITIONS_MAX]; /* at the end, by offset */
@@ -137,17 +137,17 @@ static bool read_topic(struct model *model, const char *topic, int32_t partition
     const struct bus_message *message;
     int64_t ends[WORLD_PARTITIONS_MAX];
     struct bus *bus = bus_memory_bus(model->world->bus);
-    bool good = bus_ends(bus, topic, ends, model->world->partitions, 0);
-    struct bus_range range = {partition, from, good ? ends[partition] : 0};
-    if (!good || range.from >= range.to)
-        return good;
+    bool ok = bus_ends(bus, topic, ends, model->world->partitions, 0);
+    struct bus_range range = {partition, from, ok ? ends[partition] : 0};
+    if (!ok || range.from >= range.to)
+        return ok;
     if (bus_open_reader(bus, topic, &range, 1, 0, &reader, &err) != OUT_OK)
         return wrong(model, "%s cannot be read: %s", topic, err.text);
-    while (good && bus_reader_next(reader, 0, &message, &err) == OUT_OK && message)
-        good = take(model, message);
+    while (ok && bus_reader_next(reader, 0, &message, &err) == OUT_OK && message)
+        ok = take(model, message);
     bus_reader_close(reader);
     *next = range.to;
-    return good;
+    return ok;
 }
 
 static struct known *add_known(struct log *log)
@@ -275,7 +275,7 @@ static bool check_checkpoints(struct model *model)
 
 /* ---- dead letters ------------------------------------------------------------------------ */
 
-static bool take_letter(struct model *model, const struct bus_message *message)
+static bool take_dead_letter(struct model *model, const struct bus_message *message)
 {
     struct dead_letter_origin origin = dead_letter_read(&message->envelope);
     if (!origin.has_place || origin.partition < 0 || origin.partition >= model->world->partitions ||
@@ -289,19 +289,19 @@ static bool take_letter(struct model *model, const struct bus_message *message)
     return true;
 }
 
-static bool check_letters(struct model *model)
+static bool check_dead_letters(struct model *model)
 {
     for (int32_t p = 0; p < model->world->partitions; p++)
-        if (!read_topic(model, WORLD_DEAD_LETTERS, p, model->letters_read[p], take_letter,
-                        &model->letters_read[p]))
+        if (!read_topic(model, WORLD_DEAD_LETTERS, p, model->dead_letters_read[p], take_dead_letter,
+                        &model->dead_letters_read[p]))
             return false;
     for (int32_t p = 0; p < model->world->partitions; p++) {
         struct log *log = &model->logs[p];
-        for (; log->letters_to < log->checkpoint; log->letters_to++) {
-            const struct known *known = &log->records[log->letters_to];
+        for (; log->dead_letters_to < log->checkpoint; log->dead_letters_to++) {
+            const struct known *known = &log->records[log->dead_letters_to];
             if (known->kind == KIND_DEAD && !known->dead_lettered)
                 return wrong(model, "I4: %d@%" PRId64 " is dead, committed and has no dead letter",
-                             p, log->letters_to);
+                             p, log->dead_letters_to);
         }
     }
     return true;
@@ -406,7 +406,7 @@ static bool take_receipt(struct model *model, const struct bus_message *message)
             model->counts[i] += receipt.counts[i];
     } else if (!receipt_count_from(json, log->receipts_to, model->counts)) {
         /* of a worker that was frozen between commit and receipt, while another told of a part:
-         * which of its records that were is not known (as survey_receipts.c has it) */
+         * which of its records that were is not known (as status_receipts.c has it) */
         uint64_t known = (uint64_t)(log->receipts_to - receipt.first);
         for (int i = 0; i < CLASS_COUNT; i++) {
             uint64_t drop = receipt.counts[i] < known ? receipt.counts[i] : known;
@@ -438,7 +438,7 @@ bool model_check(struct model *model, char *why, size_t size)
 {
     model->why = why;
     model->why_size = size;
-    return check_checkpoints(model) && check_rows(model) && check_letters(model) &&
+    return check_checkpoints(model) && check_rows(model) && check_dead_letters(model) &&
            check_receipts(model);
 }
 

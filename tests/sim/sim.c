@@ -453,15 +453,15 @@ static bool run_schedule(struct sim *sim, uint64_t seed, int steps)
     sim->world.settings.work_memory = 4096 + below(sim, 16384);
     sim->world.settings.batch_records = 1 + below(sim, 6);
     start(sim, 0);
-    bool good = true;
-    for (int i = 0; i < steps && good; i++) {
+    bool ok = true;
+    for (int i = 0; i < steps && ok; i++) {
         step(sim);
-        good = model_check(sim->model, sim->why, sizeof sim->why) && check_memory(sim);
+        ok = model_check(sim->model, sim->why, sizeof sim->why) && check_memory(sim);
     }
-    good = good && come_to_rest(sim) && finish(sim);
+    ok = ok && come_to_rest(sim) && finish(sim);
     world_close(&sim->world);
     model_free(sim->model);
-    return good;
+    return ok;
 }
 
 static void print_failure(const struct sim *sim)

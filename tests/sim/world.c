@@ -89,7 +89,7 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
                                         .group = "sim.m.worker",
                                         .partitions = (uint64_t)partitions,
                                         .storage_name = "memory",
-                                        .storage = STORAGE_MEMORY,
+                                        .storage = STORE_MEMORY,
                                         .record_bytes = 4096,
                                         .batch_records = 4,
                                         .batch_bytes = 65536,

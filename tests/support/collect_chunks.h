@@ -11,22 +11,22 @@
 #include "common/policy/collect/collect.h"
 #include "tests/support/chunks.h"
 
-static inline void collect_chunks_note(uint64_t *hash, const struct found *found,
+static inline void collect_chunks_note(uint64_t *hash, const struct source_item *item,
                                        const struct error *err)
 {
-    assert(found->kind != FOUND_RECORD || (found->payload.size && found->mapping));
-    assert(found->kind != FOUND_REJECTED || err->code != ERR_SOURCE_CHANGED);
-    chunks_add(hash, (uint64_t)found->kind);
-    chunks_add(hash, hash64(found->name));
-    chunks_add(hash, hash64(found->payload));
-    chunks_add(hash, hash64(found->source_key));
-    chunks_add(hash, hash64(found->storage_origin));
-    chunks_add(hash, hash64(found->tenant));
-    chunks_add(hash, (uint64_t)found->index);
-    chunks_add(hash, found->line);
-    chunks_add(hash, found->column);
-    chunks_add(hash, found->byte);
-    chunks_add(hash, found->kind == FOUND_REJECTED ? (uint64_t)err->code : 0);
+    assert(item->kind != SOURCE_ITEM_RECORD || (item->payload.size && item->mapping));
+    assert(item->kind != SOURCE_ITEM_REJECTED || err->code != ERR_SOURCE_CHANGED);
+    chunks_add(hash, (uint64_t)item->kind);
+    chunks_add(hash, hash64(item->name));
+    chunks_add(hash, hash64(item->payload));
+    chunks_add(hash, hash64(item->source_key));
+    chunks_add(hash, hash64(item->localstorage_origin));
+    chunks_add(hash, hash64(item->tenant));
+    chunks_add(hash, (uint64_t)item->index);
+    chunks_add(hash, item->line);
+    chunks_add(hash, item->column);
+    chunks_add(hash, item->byte);
+    chunks_add(hash, item->kind == SOURCE_ITEM_REJECTED ? (uint64_t)err->code : 0);
 }
 
 static inline uint64_t collect_chunks_read(struct collect *collect, struct bytes input,
@@ -37,15 +37,15 @@ static inline uint64_t collect_chunks_read(struct collect *collect, struct bytes
     char *chunk = NULL;
     size_t at = 0;
     for (;;) {
-        struct found found;
+        struct source_item item;
         struct error err;
-        enum collect_result result = collect_next(collect, &found, &err);
+        enum collect_result result = collect_next(collect, &item, &err);
         if (result == COLLECT_END)
             break;
-        if (result == COLLECT_FOUND) {
-            assert(found.ordinal == ordinal);
-            ordinal += found.kind != FOUND_NOTE;
-            collect_chunks_note(&hash, &found, &err);
+        if (result == COLLECT_ITEM) {
+            assert(item.ordinal == ordinal);
+            ordinal += item.kind != SOURCE_ITEM_NOTE;
+            collect_chunks_note(&hash, &item, &err);
             continue;
         }
         free(chunk);

@@ -10,7 +10,7 @@
 
 struct export_files {
     struct arena arena;
-    struct export_piece *pieces;
+    struct export_record_text *pieces;
     size_t count, room;
     struct export_writer writer; /* its `out` is the text of the file asked for */
 };
@@ -35,7 +35,7 @@ static inline struct bytes export_files_keep(struct export_files *files, struct 
 }
 
 /* An export_take; `owner` is the struct. */
-static inline void export_files_take(void *owner, const struct export_piece *piece)
+static inline void export_files_take(void *owner, const struct export_record_text *part)
 {
     struct export_files *files = owner;
     if (files->count == files->room) {
@@ -43,18 +43,18 @@ static inline void export_files_take(void *owner, const struct export_piece *pie
         files->pieces = realloc(files->pieces, files->room * sizeof *files->pieces);
         ck_assert_ptr_nonnull(files->pieces);
     }
-    struct export_piece *kept = &files->pieces[files->count++];
-    *kept = *piece;
-    kept->file = export_files_keep(files, piece->file);
-    kept->group = export_files_keep(files, piece->group);
-    kept->key = export_files_keep(files, piece->key);
-    kept->id = export_files_keep(files, piece->id);
-    kept->text = export_files_keep(files, piece->text);
+    struct export_record_text *kept = &files->pieces[files->count++];
+    *kept = *part;
+    kept->file = export_files_keep(files, part->file);
+    kept->group = export_files_keep(files, part->group);
+    kept->key = export_files_keep(files, part->key);
+    kept->id = export_files_keep(files, part->id);
+    kept->text = export_files_keep(files, part->text);
 }
 
 static inline int export_files_order(const void *a, const void *b)
 {
-    return export_piece_compare(a, b);
+    return export_record_text_compare(a, b);
 }
 
 /* The text of one file; NULL when there is none of that name. */

@@ -16,17 +16,17 @@
 #include "tests/support/random_json.h"
 
 enum {
-    MAPPINGS_MOST = 16,
-    BOXES_MOST = 64,
+    MAPPINGS_MAX = 16,
+    BOXES_MAX = 64,
 };
 
 struct trip {
-    struct mapping *mappings[MAPPINGS_MOST];
+    struct mapping *mappings[MAPPINGS_MAX];
     size_t mapping_count;
     struct secret_ring ring;
     struct secret_guard guard;
     struct export_secrets secrets;
-    struct sealed_box boxes[BOXES_MOST];
+    struct sealed_box boxes[BOXES_MAX];
     size_t box_count;
     struct mapping_work work;
     struct arena arena;
@@ -114,7 +114,7 @@ static inline void keep_boxes(struct trip *trip, struct bytes sealed)
     bool bad = false;
     struct bytes kept = sealed.size ? arena_copy(&trip->arena, sealed) : sealed;
     while (secret_sealed_next(kept, &at, &box, &bad)) {
-        ck_assert_uint_lt(trip->box_count, BOXES_MOST);
+        ck_assert_uint_lt(trip->box_count, BOXES_MAX);
         trip->boxes[trip->box_count++] = box;
     }
     ck_assert(!bad);
@@ -163,30 +163,31 @@ static inline void carry(struct trip *trip, const struct mapping *mapping, struc
 static inline void read_once(struct trip *trip, struct collect *collect, struct bytes payload,
                              bool second)
 {
-    struct found found;
+    struct source_item item;
     struct error err = {0};
     collect_feed(collect, payload);
     for (;;) {
-        enum collect_result result = collect_next(collect, &found, &err);
+        enum collect_result result = collect_next(collect, &item, &err);
         if (result == COLLECT_MORE)
             collect_finish(collect);
         if (result == COLLECT_END)
             return;
-        if (result != COLLECT_FOUND || found.kind == FOUND_NOTE || found.kind == FOUND_WITHHELD)
+        if (result != COLLECT_ITEM || item.kind == SOURCE_ITEM_NOTE ||
+            item.kind == SOURCE_ITEM_WITHHELD)
             continue;
         ck_assert(second);
-        ck_assert_msg(found.kind == FOUND_RECORD, "%.*s: %s %s in %.*s", BYTES_ARGS(found.name),
+        ck_assert_msg(item.kind == SOURCE_ITEM_RECORD, "%.*s: %s %s in %.*s", BYTES_ARGS(item.name),
                       err.text, err.where, BYTES_ARGS(payload));
         struct record record = {
             .tenant = BYTES_LITERAL("acme"),
-            .entity = bytes_text(found.mapping->entity),
-            .payload = found.payload,
-            .source_key = found.source_key,
-            .index = found.index,
+            .entity = bytes_text(item.mapping->entity),
+            .payload = item.payload,
+            .source_key = item.source_key,
+            .index = item.index,
             .user = BYTES_LITERAL("u1"),
-            .storage_origin = found.storage_origin,
+            .localstorage_origin = item.localstorage_origin,
         };
-        carry(trip, found.mapping, &record);
+        carry(trip, item.mapping, &record);
     }
 }
 
@@ -196,8 +197,8 @@ static inline void read_payload(struct trip *trip, enum collect_form form, struc
         .mappings = trip->mappings,
         .mapping_count = trip->mapping_count,
         .tenant = BYTES_LITERAL("acme"),
-        .record_most = 64u << 10,
-        .join_most = 64u << 10,
+        .record_max = 64u << 10,
+        .join_max = 64u << 10,
     };
     struct error err = {0};
     struct collect *collect = collect_new(form, &config);

@@ -12,8 +12,8 @@
 
 #include "common/base/buf.h"
 
-#define JSON_CASES_MOST 400
-#define NAUGHTY_MOST 600
+#define JSON_CASES_MAX 400
+#define NAUGHTY_MAX 600
 
 struct json_case {
     char name[80];
@@ -22,7 +22,7 @@ struct json_case {
 };
 
 struct json_cases {
-    struct json_case items[JSON_CASES_MOST];
+    struct json_case items[JSON_CASES_MAX];
     size_t count;
 };
 
@@ -60,7 +60,7 @@ static inline void json_cases_load(struct json_cases *cases)
         int times;
         if (line[0] == '#')
             continue;
-        ck_assert_uint_lt(cases->count, JSON_CASES_MOST);
+        ck_assert_uint_lt(cases->count, JSON_CASES_MAX);
         /* the bytes may be none: one case is the empty file */
         ck_assert_msg(sscanf(line, "%79s %11s %11s %d %4095s", item->name, item->strict,
                              item->replaced, &times, base64) >= 4,
@@ -87,7 +87,7 @@ static inline size_t naughty_load(struct buf *strings)
     while (getline(&line, &capacity, file) > 0) {
         if (line[0] == '#')
             continue;
-        ck_assert_uint_lt(count, NAUGHTY_MOST);
+        ck_assert_uint_lt(count, NAUGHTY_MAX);
         buf_init(&strings[count], 4096);
         cases_decode(line, 1, &strings[count++]);
     }

@@ -29,7 +29,7 @@ struct redis_server {
 };
 
 /* A cluster's server listens 10,000 above as well. */
-#define REDIS_PORT_MOST 55535
+#define REDIS_PORT_MAX 55535
 
 static inline int redis_server_free_port(void)
 {
@@ -41,7 +41,7 @@ static inline int redis_server_free_port(void)
         ck_assert(bind(fd, (struct sockaddr *)&address, size) == 0);
         ck_assert(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
         close(fd);
-    } while (ntohs(address.sin_port) > REDIS_PORT_MOST);
+    } while (ntohs(address.sin_port) > REDIS_PORT_MAX);
     return ntohs(address.sin_port);
 }
 
@@ -135,10 +135,10 @@ static inline void redis_server_stop(struct redis_server *server)
 /* Until the server answers nobody: a pause or a sleep has begun. */
 static inline void redis_server_wait_silent(const struct redis_server *server)
 {
-    const struct timeval most = {.tv_usec = 20000};
+    const struct timeval max = {.tv_usec = 20000};
     for (int tries = 0; tries < 1000; tries++) {
-        redisContext *context = redisConnectWithTimeout("127.0.0.1", server->port, most);
-        ck_assert(context && !context->err && redisSetTimeout(context, most) == REDIS_OK);
+        redisContext *context = redisConnectWithTimeout("127.0.0.1", server->port, max);
+        ck_assert(context && !context->err && redisSetTimeout(context, max) == REDIS_OK);
         redisReply *reply = redisCommandArgv(context, 1, (const char *[]){"PING"}, NULL);
         bool silent = reply == NULL;
         freeReplyObject(reply);

@@ -84,15 +84,15 @@ static inline void tv_make(const char *pattern, uint64_t *state, struct token_va
             from = set;
             at += size;
         }
-        size_t count = 1, most;
+        size_t count = 1, max;
         if (*++at == '{') {
             char *end;
-            count = most = strtoul(at + 1, &end, 10);
+            count = max = strtoul(at + 1, &end, 10);
             if (*end == ',')
-                most = end[1] == '}' ? count + 24 : strtoul(end + 1, &end, 10);
-            if (most > count + 24)
-                most = count + 24;
-            count += tv_below(state, most - count + 1);
+                max = end[1] == '}' ? count + 24 : strtoul(end + 1, &end, 10);
+            if (max > count + 24)
+                max = count + 24;
+            count += tv_below(state, max - count + 1);
             at = strchr(at, '}') + 1;
         }
         for (size_t alphabet = strlen(from); count > 0; count--)

@@ -51,7 +51,7 @@ START_TEST(one_row_a_key_the_greatest_version)
 }
 END_TEST
 
-START_TEST(refused_and_parked_ones_give_way_to_the_next)
+START_TEST(refused_and_pending_ones_give_way_to_the_next)
 {
     struct error err;
     struct batch *batch = batch_new(10, 1u << 20);
@@ -71,8 +71,8 @@ START_TEST(refused_and_parked_ones_give_way_to_the_next)
     batch_reject(batch, &batch->items[2], &err);
     ck_assert(batch_promote(batch));
     ck_assert_int_eq(batch->items[batch->order[3]].offset, 3);
-    bool lacking[1] = {true};
-    batch_park(batch, &batch->groups[2], lacking);
+    bool missing_parent[1] = {true};
+    batch_set_pending(batch, &batch->groups[2], missing_parent);
     ck_assert(batch_promote(batch));
     ck_assert_int_eq(batch->items[batch->order[4]].offset, 0);
     ck_assert(!batch_promote(batch));
@@ -134,17 +134,18 @@ END_TEST
 #define KEYS 6
 #define RECORDS 60
 
-/* A record as the model sees it. `refused`: by the store, always. `lacks`: its parent is missing.
+/* A record as the model sees it. `refused`: by the store, always. `is_orphan`: its parent is
+ * missing.
  */
 struct naive {
     int key, version, content;
-    bool deleted, refused, lacks;
+    bool deleted, refused, is_orphan;
     enum record_class verdict;
 };
 
 /* What a store holds of a key: a row, or a tombstone without columns. */
 struct held {
-    bool there, deleted;
+    bool exists, deleted;
     int version, content, columns; /* columns: content of the record they came from; 0: none */
 };
 
@@ -152,16 +153,16 @@ static enum record_class write_naive(struct held *held, const struct naive *reco
 {
     if (record->refused)
         return CLASS_DEAD;
-    if (record->lacks)
+    if (record->is_orphan)
         return CLASS_WAITING;
-    if (held->there && held->version > record->version)
+    if (held->exists && held->version > record->version)
         return CLASS_SUPERSEDED;
-    if (held->there && held->version == record->version)
+    if (held->exists && held->version == record->version)
         return held->content == record->content && held->deleted == record->deleted
                    ? CLASS_UNCHANGED
                    : CLASS_CONFLICT;
     bool keeps = record->deleted && soft;
-    *held = (struct held){.there = true,
+    *held = (struct held){.exists = true,
                           .deleted = record->deleted,
                           .version = record->version,
                           .content = record->content,
@@ -217,7 +218,7 @@ static void write_one_by_one(const struct naive *all, struct held held[KEYS], bo
 
 static bool same_held(const struct held *a, const struct held *b)
 {
-    return a->there == b->there && a->deleted == b->deleted && a->version == b->version &&
+    return a->exists == b->exists && a->deleted == b->deleted && a->version == b->version &&
            a->content == b->content && a->columns == b->columns;
 }
 
@@ -268,7 +269,7 @@ static void check_classes(const struct batch *batch, const struct naive *all,
             continue;
         for (size_t j = 0; j < batch->count; j++) {
             const struct naive *other = &all[batch->items[j].offset];
-            if (other->key == record->key && !other->refused && !other->lacks &&
+            if (other->key == record->key && !other->refused && !other->is_orphan &&
                 (!best || other->version > best->version))
                 best = other;
         }
@@ -277,7 +278,7 @@ static void check_classes(const struct batch *batch, const struct naive *all,
         if (best && (record->version < best->version ||
                      (record->version == best->version && record > best))) {
             /* not tried, whatever it is */
-            if (held.there && held.version >= best->version)
+            if (held.exists && held.version >= best->version)
                 want = write_naive(&held,
                                    &(struct naive){.version = record->version,
                                                    .content = record->content,
@@ -306,7 +307,7 @@ START_TEST(what_is_written_does_not_depend_on_the_batch_size)
     struct naive all[RECORDS];
     struct held want[KEYS] = {0};
     bool soft = _i % 2;
-    int parents = _i % 3; /* 0: no record lacks one */
+    int parents = _i % 3; /* 0: no record misses one */
     srand((unsigned)_i + 1);
     for (int i = 0; i < RECORDS; i++) {
         all[i] = (struct naive){.key = rand() % KEYS,
@@ -314,7 +315,7 @@ START_TEST(what_is_written_does_not_depend_on_the_batch_size)
                                 .content = rand() % 2,
                                 .refused = rand() % 4 == 0,
                                 .deleted = rand() % 4 == 0};
-        all[i].lacks = parents && rand() % 6 == 0;
+        all[i].is_orphan = parents && rand() % 6 == 0;
         if (all[i].deleted)
             all[i].content = 0;
     }
@@ -363,7 +364,7 @@ static Suite *batch_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, one_row_a_key_the_greatest_version);
-    tcase_add_test(tcase, refused_and_parked_ones_give_way_to_the_next);
+    tcase_add_test(tcase, refused_and_pending_ones_give_way_to_the_next);
     tcase_add_test(tcase, an_unknown_outcome_keeps_refusals);
     tcase_add_test(tcase, groups_are_runs_of_one_table_and_tenant);
     tcase_add_loop_test(tcase, what_is_written_does_not_depend_on_the_batch_size, 0, 120);

@@ -25,7 +25,7 @@ static void kill_item(struct batch *batch, size_t at, bool safe)
     batch->items[at].dead_lettered = safe;
 }
 
-START_TEST(a_letter_that_was_never_sent_shuts_the_gate)
+START_TEST(a_dead_letter_that_was_never_sent_shuts_the_gate)
 {
     struct error err;
     struct batch *batch = make_batch(3);
@@ -39,19 +39,19 @@ START_TEST(a_letter_that_was_never_sent_shuts_the_gate)
 }
 END_TEST
 
-/* Of two letters in flight the first fails, the last succeeds. */
-START_TEST(the_last_letters_success_is_not_everybodys)
+/* Of two dead letters in flight the first fails, the last succeeds. */
+START_TEST(the_last_dead_letters_success_is_not_everybodys)
 {
     struct error err;
     struct batch *batch = make_batch(4);
     kill_item(batch, 0, false);
     kill_item(batch, 3, false);
-    batch->letters_pending = 2;
+    batch->dead_letters_pending = 2;
     ck_assert_int_eq(batch_gate_submit(batch, &err), OUT_RETRY);
-    batch->letters_pending = 1; /* the first one failed */
+    batch->dead_letters_pending = 1; /* the first one failed */
     ck_assert_int_eq(batch_gate_commit(batch, &err), OUT_RETRY);
     batch->items[3].dead_lettered = true;
-    batch->letters_pending = 0;
+    batch->dead_letters_pending = 0;
     ck_assert_int_eq(batch_gate_commit(batch, &err), OUT_FATAL);
     ck_assert_str_eq(err.where, "t-0@10");
     batch->items[0].dead_lettered = true;
@@ -61,12 +61,12 @@ START_TEST(the_last_letters_success_is_not_everybodys)
 }
 END_TEST
 
-START_TEST(what_is_read_again_had_its_letters)
+START_TEST(what_is_read_again_had_its_dead_letters)
 {
     struct error err;
     struct batch *batch = make_batch(2);
     kill_item(batch, 1, false);
-    batch->second_look = true;
+    batch->redelivered = true;
     ck_assert_int_eq(batch_gate_submit(batch, &err), OUT_OK);
     ck_assert_int_eq(batch_gate_written(batch, &err), OUT_OK);
     batch->items[0].decided = false;
@@ -127,9 +127,9 @@ static Suite *batch_gate_suite(void)
 {
     Suite *suite = suite_create("batch_gate");
     TCase *tcase = tcase_create("all");
-    tcase_add_test(tcase, a_letter_that_was_never_sent_shuts_the_gate);
-    tcase_add_test(tcase, the_last_letters_success_is_not_everybodys);
-    tcase_add_test(tcase, what_is_read_again_had_its_letters);
+    tcase_add_test(tcase, a_dead_letter_that_was_never_sent_shuts_the_gate);
+    tcase_add_test(tcase, the_last_dead_letters_success_is_not_everybodys);
+    tcase_add_test(tcase, what_is_read_again_had_its_dead_letters);
     tcase_add_loop_test(tcase, random_batches_agree_with_a_model, 0, 200);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -6,10 +6,10 @@
 
 #include "tests/support/suite.h"
 
-#define MOST 2000
+#define MAX 2000
 
-static bool poison[MOST];
-static int written[MOST], refused[MOST];
+static bool poison[MAX];
+static int written[MAX], refused[MAX];
 
 static int search(size_t count)
 {
@@ -25,13 +25,13 @@ static int search(size_t count)
             refused[first]++;
             continue;
         }
-        bool good = true;
+        bool ok = true;
         tries++;
         for (size_t i = first; i < first + part; i++)
-            good = good && !poison[i];
-        for (size_t i = first; good && i < first + part; i++)
+            ok = ok && !poison[i];
+        for (size_t i = first; ok && i < first + part; i++)
             written[i]++;
-        bisect_tell(&bisect, good);
+        bisect_tell(&bisect, ok);
     }
     return tries;
 }
@@ -46,11 +46,11 @@ static void check(size_t count)
 
 START_TEST(one_poison_anywhere)
 {
-    for (size_t at = 0; at < MOST; at += 37) {
+    for (size_t at = 0; at < MAX; at += 37) {
         memset(poison, 0, sizeof poison);
         poison[at] = true;
-        int tries = search(MOST);
-        check(MOST);
+        int tries = search(MAX);
+        check(MAX);
         ck_assert_int_le(tries, 12); /* fault row P07; ceil(log2(2000)) = 11 */
     }
 }
@@ -77,8 +77,8 @@ START_TEST(ten_poisons_in_two_thousand)
     memset(poison, 0, sizeof poison);
     for (int i = 0; i < 10; i++)
         poison[i * 197 + 13] = true;
-    ck_assert_int_le(search(MOST), 120);
-    check(MOST);
+    ck_assert_int_le(search(MAX), 120);
+    check(MAX);
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 #include "common/base/hash.h"
 #include "tests/support/suite.h"
 
-#define MOST 4096
+#define MAX 4096
 
 /* ---- harness ----------------------------------------------------------------------------- */
 
@@ -49,7 +49,7 @@ static void setup(void)
 {
     struct error err;
     memset(&H, 0, sizeof H);
-    H.bus = bus_memory_new(MOST);
+    H.bus = bus_memory_new(MAX);
     bus_memory_make_topic(H.bus, "t", 3);
     struct bus *bus = bus_memory_bus(H.bus);
     ck_assert_int_eq(bus_open_sender(bus, "t", 3, 0, on_delivered, &H, &H.sender, &err), OUT_OK);
@@ -166,7 +166,7 @@ END_TEST
 START_TEST(one_message_larger_than_the_bus_passes_alone)
 {
     struct error err;
-    static char huge[3 * MOST];
+    static char huge[3 * MAX];
     bus_memory_on_poll(H.bus, on_poll, NULL);
     H.reader = read_all();
     for (int i = 0; i < 3; i++) {
@@ -655,7 +655,7 @@ END_TEST
 /* ---- tests of messages ------------------------------------------------------------------- */
 
 static struct {
-    struct header headers[ENVELOPE_HEADERS_MOST + 3];
+    struct header headers[ENVELOPE_HEADERS_MAX + 3];
     int64_t now_ms;
 } M;
 
@@ -673,7 +673,7 @@ START_TEST(ours_come_first_and_all_are_there)
     struct message_view whole;
     struct header *headers;
     struct bus *bus = bus_memory_bus(H.bus);
-    size_t count = ENVELOPE_HEADERS_MOST + 3;
+    size_t count = ENVELOPE_HEADERS_MAX + 3;
     for (size_t i = 0; i < count; i++)
         M.headers[i] = (struct header){bytes_text(i % 2 ? "drover-x" : "theirs"),
                                        bytes_of(&"0123456789"[i % 10], 1)};
@@ -683,7 +683,7 @@ START_TEST(ours_come_first_and_all_are_there)
     join_and_start(&a);
     turn(&a, 1);
     bus_view(bus, a.held[0], &seen);
-    ck_assert_uint_eq(seen.header_count, ENVELOPE_HEADERS_MOST);
+    ck_assert_uint_eq(seen.header_count, ENVELOPE_HEADERS_MAX);
     for (size_t i = 0; i < seen.header_count; i++) {
         size_t from = i < count / 2 ? 2 * i + 1 : 2 * (i - count / 2);
         ck_assert(bytes_equal(seen.headers[i].name, M.headers[from].name));

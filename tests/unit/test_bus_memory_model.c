@@ -414,7 +414,7 @@ static void assign(struct member *member)
     member->assign_due = true;
 }
 
-static void check_turn(const struct member *member, int most)
+static void check_turn(const struct member *member, int max)
 {
     CHECK(!member->revoke_due || member->disturbed);
     CHECK(!member->assign_due || member->owning);
@@ -422,7 +422,7 @@ static void check_turn(const struct member *member, int most)
         if (!is_read(member, p))
             continue;
         CHECK(member->at[p] >= W.low[p] && member->at[p] <= W.end[p]);
-        CHECK(member->at[p] == W.end[p] || member->messages == most);
+        CHECK(member->at[p] == W.end[p] || member->messages == max);
         CHECK(member->at[p] < W.end[p] || !member->end_due[p]);
         for (int q = 0; q < PARTITIONS; q++) /* in turn */
             CHECK(member->at[p] == W.end[p] || member->got[q] <= member->got[p] + 1);
@@ -431,20 +431,20 @@ static void check_turn(const struct member *member, int most)
 
 static void turn(struct member *member)
 {
-    int most = chance(7);
+    int max = chance(7);
     int asked = W.asked - W.answered;
     member->told = member->messages = 0;
     member->disturbed = false;
     memset(member->got, 0, sizeof member->got);
-    bool any = bus_memory_turn(member->consumer, (size_t)most);
+    bool any = bus_memory_turn(member->consumer, (size_t)max);
     CHECK(any == (member->told > 0 || asked > 0));
     CHECK(W.asked == W.answered);
-    CHECK(member->messages <= most);
+    CHECK(member->messages <= max);
     CHECK(member->closed == (member->closing && !member->owning));
     if (member->closed)
         join(member);
     else
-        check_turn(member, most);
+        check_turn(member, max);
 }
 
 static void read_a_range(void)

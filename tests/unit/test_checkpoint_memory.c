@@ -17,7 +17,7 @@ static struct memory_store *store;
 static struct seen {
     int checked, claimed, released, closed, errors;
     int32_t partition;
-    struct progress_row row;
+    struct checkpoint_row row;
     char sequences[64];
 } SEEN[PORTS];
 
@@ -26,7 +26,7 @@ static void on_checked(void *owner)
     ((struct seen *)owner)->checked++;
 }
 
-static void on_claimed(void *owner, int32_t partition, const struct progress_row *row)
+static void on_claimed(void *owner, int32_t partition, const struct checkpoint_row *row)
 {
     struct seen *seen = owner;
     seen->claimed++;
@@ -54,7 +54,7 @@ static void on_closed(void *owner)
     ((struct seen *)owner)->closed++;
 }
 
-static const struct progress_events EVENTS = {on_checked, on_claimed, on_released, on_error};
+static const struct checkpoint_events EVENTS = {on_checked, on_claimed, on_released, on_error};
 
 static void setup(void)
 {
@@ -67,16 +67,16 @@ static void teardown(void)
     memory_store_free(store);
 }
 
-static struct progress *open_port(int port)
+static struct checkpoint *open_port(int port)
 {
     return memory_checkpoint_new(store, &EVENTS, &SEEN[port]);
 }
 
-static void settle(struct progress *progress)
+static void settle(struct checkpoint *checkpoint)
 {
-    while (memory_checkpoint_turn(progress))
+    while (memory_checkpoint_turn(checkpoint))
         ;
-    ck_assert(progress_is_idle(progress));
+    ck_assert(checkpoint_is_idle(checkpoint));
 }
 
 /* A batch without records moves the checkpoint. */
@@ -100,33 +100,33 @@ static enum outcome move(int32_t partition, int64_t epoch, int64_t start, int64_
 START_TEST(it_answers_in_order_and_never_from_inside)
 {
     struct error err;
-    struct progress *progress = open_port(0);
-    progress_claim(progress, 1);
-    progress_stages(progress, 1, 1, 5, 7);
+    struct checkpoint *checkpoint = open_port(0);
+    checkpoint_claim(checkpoint, 1);
+    checkpoint_advance(checkpoint, 1, 1, 5, 7);
     ck_assert_int_eq(SEEN[0].checked + SEEN[0].claimed, 0);
-    ck_assert(memory_checkpoint_turn(progress));
+    ck_assert(memory_checkpoint_turn(checkpoint));
     ck_assert_int_eq(SEEN[0].checked, 1);
-    ck_assert(memory_checkpoint_turn(progress));
+    ck_assert(memory_checkpoint_turn(checkpoint));
     ck_assert_int_eq(SEEN[0].claimed, 1);
     ck_assert_int_eq(SEEN[0].partition, 1);
     ck_assert_int_eq(SEEN[0].row.epoch, 1);
     ck_assert_int_eq(SEEN[0].row.next_offset, 0);
     ck_assert_str_eq(SEEN[0].sequences, "{}");
-    ck_assert(!progress_is_idle(progress));
-    settle(progress);
+    ck_assert(!checkpoint_is_idle(checkpoint));
+    settle(checkpoint);
     ck_assert_int_eq(move(1, 1, 0, 9, "{\"a\":3}", &err), OUT_OK);
-    progress_release(progress, 1, 1, 8, 6); /* watermarks never go back */
-    progress_claim(progress, 1);
-    settle(progress);
+    checkpoint_release(checkpoint, 1, 1, 8, 6); /* watermarks never go back */
+    checkpoint_claim(checkpoint, 1);
+    settle(checkpoint);
     ck_assert_int_eq(SEEN[0].released, 1);
     ck_assert_int_eq(SEEN[0].row.epoch, 2);
     ck_assert_int_eq(SEEN[0].row.next_offset, 9);
     ck_assert_int_eq(SEEN[0].row.redis_next, 8);
     ck_assert_int_eq(SEEN[0].row.results_next, 7);
     ck_assert_str_eq(SEEN[0].sequences, "{\"a\":3}");
-    progress_close(progress, on_closed);
+    checkpoint_close(checkpoint, on_closed);
     ck_assert_int_eq(SEEN[0].closed, 0);
-    ck_assert(memory_checkpoint_turn(progress));
+    ck_assert(memory_checkpoint_turn(checkpoint));
     ck_assert_int_eq(SEEN[0].closed, 1);
     ck_assert_int_eq(SEEN[0].errors, 0);
 }
@@ -135,13 +135,13 @@ END_TEST
 START_TEST(a_stale_epoch_changes_nothing)
 {
     struct error err;
-    struct progress *old = open_port(0), *new = open_port(1);
-    progress_claim(old, 0);
+    struct checkpoint *old = open_port(0), *new = open_port(1);
+    checkpoint_claim(old, 0);
     settle(old);
-    progress_claim(new, 0);
+    checkpoint_claim(new, 0);
     settle(new);
-    progress_stages(old, 0, 1, 50, 50);
-    progress_release(old, 0, 1, 60, 60);
+    checkpoint_advance(old, 0, 1, 50, 50);
+    checkpoint_release(old, 0, 1, 60, 60);
     settle(old);
     ck_assert_int_eq(SEEN[0].released, 1); /* nothing is left to release */
     const struct memory_checkpoint *checkpoint = memory_store_checkpoint(store, 0);
@@ -151,9 +151,9 @@ START_TEST(a_stale_epoch_changes_nothing)
     ck_assert_int_eq(move(0, 1, 0, 4, "{}", &err), OUT_FATAL);
     ck_assert_int_eq(err.code, ERR_FENCED);
     ck_assert_int_eq(move(0, 2, 1, 4, "{}", &err), OUT_FATAL);
-    ck_assert_int_eq(err.code, ERR_PROGRESS);
+    ck_assert_int_eq(err.code, ERR_CHECKPOINT);
     ck_assert_int_eq(move(0, 2, 0, 4, "{}", &err), OUT_OK);
-    progress_release(new, 0, 2, 0, 0);
+    checkpoint_release(new, 0, 2, 0, 0);
     settle(new);
     ck_assert(!memory_store_checkpoint(store, 0)->owned);
     memory_checkpoint_abandon(old);
@@ -163,18 +163,18 @@ END_TEST
 
 START_TEST(forgotten_claims_and_crashes_are_not_answered)
 {
-    struct progress *progress = open_port(0);
-    settle(progress);
-    progress_claim(progress, 0);
-    progress_release(progress, 2, 1, 0, 0);
-    progress_claim(progress, 1);
-    progress_forget_claims(progress);
-    settle(progress);
+    struct checkpoint *checkpoint = open_port(0);
+    settle(checkpoint);
+    checkpoint_claim(checkpoint, 0);
+    checkpoint_release(checkpoint, 2, 1, 0, 0);
+    checkpoint_claim(checkpoint, 1);
+    checkpoint_forget_claims(checkpoint);
+    settle(checkpoint);
     ck_assert_int_eq(SEEN[0].claimed, 0);
     ck_assert_int_eq(SEEN[0].released, 1);
     ck_assert_ptr_null(memory_store_checkpoint(store, 0));
-    progress_claim(progress, 0);
-    memory_checkpoint_abandon(progress);
+    checkpoint_claim(checkpoint, 0);
+    memory_checkpoint_abandon(checkpoint);
     ck_assert_ptr_null(memory_store_checkpoint(store, 0));
 }
 END_TEST
@@ -183,7 +183,7 @@ END_TEST
 START_TEST(any_order_is_as_the_functions_say)
 {
     struct memory_checkpoint model[PARTITIONS] = {{0}};
-    struct progress *ports[PORTS];
+    struct checkpoint *ports[PORTS];
     struct error err;
     random_begin((uint64_t)time(NULL) + (uint64_t)_i * 1000003);
     fprintf(stderr, "# seed %llu\n", (unsigned long long)random_seed);
@@ -195,10 +195,10 @@ START_TEST(any_order_is_as_the_functions_say)
         struct memory_checkpoint *expected = &model[partition];
         int64_t epoch = expected->epoch - (int64_t)(random_below(3) == 0);
         int64_t redis = (int64_t)random_below(100), results = redis / 2;
-        bool good = epoch == expected->epoch && epoch > 0;
+        bool ok = epoch == expected->epoch && epoch > 0;
         switch (random_below(5)) {
         case 0:
-            progress_claim(ports[port], partition);
+            checkpoint_claim(ports[port], partition);
             settle(ports[port]);
             expected->epoch++;
             redis = results = 0;
@@ -208,19 +208,19 @@ START_TEST(any_order_is_as_the_functions_say)
             ck_assert_int_eq(SEEN[port].row.results_next, expected->results_next);
             break;
         case 1:
-            progress_stages(ports[port], partition, epoch, redis, results);
+            checkpoint_advance(ports[port], partition, epoch, redis, results);
             settle(ports[port]);
             break;
         case 2:
-            progress_release(ports[port], partition, epoch, redis, results);
+            checkpoint_release(ports[port], partition, epoch, redis, results);
             settle(ports[port]);
             break;
         case 3: {
             int64_t start = expected->next_offset - (int64_t)(random_below(4) == 0);
             redis = results = start;
-            good = good && start == expected->next_offset;
-            ck_assert_int_eq(move(partition, epoch, start, start + 3, "{}", &err) == OUT_OK, good);
-            expected->next_offset += good ? 3 : 0;
+            ok = ok && start == expected->next_offset;
+            ck_assert_int_eq(move(partition, epoch, start, start + 3, "{}", &err) == OUT_OK, ok);
+            expected->next_offset += ok ? 3 : 0;
             break;
         }
         default:
@@ -228,9 +228,9 @@ START_TEST(any_order_is_as_the_functions_say)
             settle(ports[port] = open_port(port));
             redis = results = 0;
         }
-        if (good && redis > expected->redis_next)
+        if (ok && redis > expected->redis_next)
             expected->redis_next = redis;
-        if (good && results > expected->results_next)
+        if (ok && results > expected->results_next)
             expected->results_next = results;
         const struct memory_checkpoint *is = memory_store_checkpoint(store, partition);
         const struct memory_checkpoint none = {0};

@@ -9,7 +9,7 @@
 #include "common/policy/collect/collect_localstorage.h"
 #include "tests/support/suite.h"
 
-#define RECORD_MOST 2048
+#define RECORD_MAX 2048
 
 /* As schemas/mappings has them, with the columns left out. */
 static const char *const YAMLS[] = {
@@ -52,23 +52,23 @@ static void free_mappings(void)
 
 /* ---- what is said of a payload ---- */
 
-static void describe(struct buf *out, const struct found *found, const struct error *err)
+static void describe(struct buf *out, const struct source_item *item, const struct error *err)
 {
     static const char *const KINDS[] = {"", "rejected ", "withheld ", "note "};
-    buf_append_format(out, "%s%s", out->size ? "\n" : "", KINDS[found->kind]);
-    if (found->mapping && found->kind != FOUND_NOTE &&
-        !bytes_equal(found->name, bytes_text(found->mapping->entity)))
-        buf_append_format(out, "%s ", found->mapping->entity);
-    buf_append_bytes(out, found->name);
-    if (found->storage_origin.size)
-        buf_append_format(out, " @%.*s", BYTES_ARGS(found->storage_origin));
-    if (found->tenant.size)
-        buf_append_format(out, " (%.*s)", BYTES_ARGS(found->tenant));
-    if (found->kind == FOUND_RECORD)
-        buf_append_format(out, " %.*s", BYTES_ARGS(found->payload));
-    if (found->kind == FOUND_REJECTED)
+    buf_append_format(out, "%s%s", out->size ? "\n" : "", KINDS[item->kind]);
+    if (item->mapping && item->kind != SOURCE_ITEM_NOTE &&
+        !bytes_equal(item->name, bytes_text(item->mapping->entity)))
+        buf_append_format(out, "%s ", item->mapping->entity);
+    buf_append_bytes(out, item->name);
+    if (item->localstorage_origin.size)
+        buf_append_format(out, " @%.*s", BYTES_ARGS(item->localstorage_origin));
+    if (item->tenant.size)
+        buf_append_format(out, " (%.*s)", BYTES_ARGS(item->tenant));
+    if (item->kind == SOURCE_ITEM_RECORD)
+        buf_append_format(out, " %.*s", BYTES_ARGS(item->payload));
+    if (item->kind == SOURCE_ITEM_REJECTED)
         buf_append_format(out, " %s", error_code_id(err->code) + 4);
-    if (found->kind == FOUND_NOTE)
+    if (item->kind == SOURCE_ITEM_NOTE)
         buf_append_format(out, ": %s", err->text);
 }
 
@@ -80,16 +80,16 @@ static void read_once(struct collect *collect, struct bytes text, size_t first, 
     size_t at = 0;
     size_t size = first;
     uint64_t ordinal = 0;
-    struct found found;
+    struct source_item item;
     struct error err;
     for (;;) {
-        enum collect_result result = collect_next(collect, &found, &err);
+        enum collect_result result = collect_next(collect, &item, &err);
         if (result == COLLECT_END)
             break;
-        if (result == COLLECT_FOUND) {
-            ck_assert_uint_eq(found.ordinal, ordinal);
-            ordinal += found.kind != FOUND_NOTE;
-            describe(out, &found, &err);
+        if (result == COLLECT_ITEM) {
+            ck_assert_uint_eq(item.ordinal, ordinal);
+            ordinal += item.kind != SOURCE_ITEM_NOTE;
+            describe(out, &item, &err);
             continue;
         }
         free(chunk);
@@ -115,9 +115,9 @@ static const char *origin_wanted;
 
 static char *said(struct bytes text, size_t first, size_t others)
 {
-    struct collect_config config = {mappings,      MAPPINGS,    bytes_text(tenant_given),
-                                    origin_wanted, RECORD_MOST, RECORD_MOST};
-    struct collect *collect = collect_new(COLLECT_LOCAL_STORAGE, &config);
+    struct collect_config config = {mappings,      MAPPINGS,   bytes_text(tenant_given),
+                                    origin_wanted, RECORD_MAX, RECORD_MAX};
+    struct collect *collect = collect_new(COLLECT_LOCALSTORAGE, &config);
     struct buf out;
     struct error err;
     buf_init(&out, 1 << 20);
@@ -325,19 +325,19 @@ START_TEST(finds_have_places)
         "  {\"name\":\"x\"},{\"name\":\"theme\",\"value\":\"t\"}]}],\n:";
     static const uint64_t PLACES[][3] = {{1, 13, 12}, {4, 11, 92},  {4, 11, 92}, {4, 11, 92},
                                          {5, 3, 104}, {5, 40, 141}, {6, 1, 150}};
-    struct collect_config config = {mappings, MAPPINGS, {0}, NULL, RECORD_MOST, RECORD_MOST};
-    struct collect *collect = collect_new(COLLECT_LOCAL_STORAGE, &config);
-    struct found found;
+    struct collect_config config = {mappings, MAPPINGS, {0}, NULL, RECORD_MAX, RECORD_MAX};
+    struct collect *collect = collect_new(COLLECT_LOCALSTORAGE, &config);
+    struct source_item item;
     struct error err;
     size_t count = 0;
     ck_assert_int_eq(collect_rewind(collect, &err), OUT_OK);
     collect_feed(collect, BYTES_LITERAL(TEXT));
     collect_finish(collect);
-    for (; collect_next(collect, &found, &err) == COLLECT_FOUND; count++) {
+    for (; collect_next(collect, &item, &err) == COLLECT_ITEM; count++) {
         const uint64_t *place = PLACES[count];
         ck_assert_uint_lt(count, sizeof(PLACES) / sizeof(PLACES[0]));
-        ck_assert_msg(found.line == place[0] && found.column == place[1] && found.byte == place[2],
-                      "%zu: %lu:%lu, byte %lu", count, found.line, found.column, found.byte);
+        ck_assert_msg(item.line == place[0] && item.column == place[1] && item.byte == place[2],
+                      "%zu: %lu:%lu, byte %lu", count, item.line, item.column, item.byte);
     }
     ck_assert_uint_eq(count, sizeof(PLACES) / sizeof(PLACES[0]));
     collect_free(collect);
@@ -381,12 +381,12 @@ START_TEST(records_have_a_limit)
     buf_append_text(&text, "{\"chat_session_1\":\"[");
     for (int i = 0; i < 4; i++) {
         buf_append_text(&text, i ? ",\\\"" : "\\\"");
-        for (int k = 0; k < (i == 1 ? RECORD_MOST + 1 : RECORD_MOST / 2); k++)
+        for (int k = 0; k < (i == 1 ? RECORD_MAX + 1 : RECORD_MAX / 2); k++)
             buf_append_char(&text, 'a');
         buf_append_text(&text, "\\\"");
     }
     buf_append_text(&text, "]\",\"draft_1\":\"[");
-    for (int k = 0; k < RECORD_MOST; k++)
+    for (int k = 0; k < RECORD_MAX; k++)
         buf_append_text(&text, "1,");
     buf_append_text(&text, "1]\"}");
     char *says = said(buf_view(&text), 0, 0);
@@ -439,20 +439,20 @@ static void feed_some(struct feeder *feeder)
     feeder->step++;
 }
 
-static size_t read_large(struct collect *collect, size_t total, size_t *most)
+static size_t read_large(struct collect *collect, size_t total, size_t *max)
 {
     struct feeder feeder = {collect, total, 0};
-    struct found found;
+    struct source_item item;
     struct error err;
     size_t records = 0;
     for (;;) {
-        enum collect_result result = collect_next(collect, &found, &err);
+        enum collect_result result = collect_next(collect, &item, &err);
         if (result == COLLECT_END)
             return records;
-        if (result == COLLECT_FOUND) {
-            ck_assert_int_eq(found.kind, FOUND_RECORD);
+        if (result == COLLECT_ITEM) {
+            ck_assert_int_eq(item.kind, SOURCE_ITEM_RECORD);
             if (records++ == 0)
-                *most = mallinfo2().uordblks + mallinfo2().hblkhd;
+                *max = mallinfo2().uordblks + mallinfo2().hblkhd;
             continue;
         }
         feed_some(&feeder);
@@ -469,22 +469,22 @@ START_TEST(a_large_body_needs_bounded_memory)
     strcat(element, "\\\"}");
     size_t size = strlen(element);
     size_t total = (size_t)64 << 20;
-    size_t most = 0;
+    size_t max = 0;
     struct collect_config config = {mappings, MAPPINGS, {0}, NULL, 1 << 20, 1 << 20};
     for (; chunk_size + size < sizeof(chunk_of_elements); chunk_size += size)
         memcpy(chunk_of_elements + chunk_size, element, size);
-    struct collect *collect = collect_new(COLLECT_LOCAL_STORAGE, &config);
+    struct collect *collect = collect_new(COLLECT_LOCALSTORAGE, &config);
     size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
     struct error err;
-    ck_assert_uint_eq(read_large(collect, total, &most), 0);
+    ck_assert_uint_eq(read_large(collect, total, &max), 0);
     ck_assert_int_eq(collect_rewind(collect, &err), OUT_OK);
     size_t chunks = (total + chunk_size - 1) / chunk_size;
     size_t elements = chunks * (chunk_size / size);
-    ck_assert_uint_eq(read_large(collect, total, &most), elements + 2); /* "0" and the session */
+    ck_assert_uint_eq(read_large(collect, total, &max), elements + 2); /* "0" and the session */
     collect_free(collect);
     /* sanitizers have an allocator of their own, and mallinfo2 says 0 then */
     size_t bound = 4 * total + ((size_t)32 << 20);
-    ck_assert_msg(most - before < bound, "%zu bytes", most - before);
+    ck_assert_msg(max - before < bound, "%zu bytes", max - before);
 }
 END_TEST
 
@@ -511,15 +511,15 @@ static void read_file(const char *folder, const char *name, const char *ending, 
 /* The kind of each find, its entity and its name; codes of rejections. */
 static void count_finds(struct collect *collect, struct bytes text, struct buf *out)
 {
-    struct found found;
+    struct source_item item;
     struct error err;
     enum collect_result result;
     bool fed = false;
-    while ((result = collect_next(collect, &found, &err)) != COLLECT_END) {
-        if (result == COLLECT_FOUND) {
-            ck_assert(found.kind != FOUND_RECORD || found.payload.size);
-            found.payload = BYTES_LITERAL("+");
-            describe(out, &found, &err);
+    while ((result = collect_next(collect, &item, &err)) != COLLECT_END) {
+        if (result == COLLECT_ITEM) {
+            ck_assert(item.kind != SOURCE_ITEM_RECORD || item.payload.size);
+            item.payload = BYTES_LITERAL("+");
+            describe(out, &item, &err);
         } else if (fed) {
             collect_finish(collect);
         } else {
@@ -592,9 +592,9 @@ START_TEST(samples_are_found)
     buf_init(&out, 1 << 16);
     read_file("samples/local_storage", SAMPLES[_i].file, ".json", &text);
     ck_assert_int_eq(collect_detect(buf_view(&text), true, shipped, SHIPPED_COUNT),
-                     COLLECT_LOCAL_STORAGE);
+                     COLLECT_LOCALSTORAGE);
     struct collect_config config = {shipped, SHIPPED_COUNT, {0}, NULL, 1 << 16, 1 << 16};
-    struct collect *collect = collect_new(COLLECT_LOCAL_STORAGE, &config);
+    struct collect *collect = collect_new(COLLECT_LOCALSTORAGE, &config);
     count_finds(collect, buf_view(&text), &out);
     ck_assert_int_eq(collect_rewind(collect, &err), OUT_OK);
     count_finds(collect, buf_view(&text), &out);
@@ -613,7 +613,7 @@ static const struct {
     const char *text;
     bool whole;
     bool is;
-} LOOKS[] = {
+} DETECTS[] = {
     {"{\"localStorage_data\":{", false, true},
     {"{\"backup_requested\":true,\"localStorage_data\":{}}", true, true},
     {"{\"localStorage_data\":1}", true, false},
@@ -639,9 +639,9 @@ static const struct {
 
 START_TEST(detects_what_it_is_sure_of)
 {
-    struct bytes text = bytes_text(LOOKS[_i].text);
-    bool is = collect_detect(text, LOOKS[_i].whole, mappings, MAPPINGS) == COLLECT_LOCAL_STORAGE;
-    ck_assert_msg(is == LOOKS[_i].is, "%s", LOOKS[_i].text);
+    struct bytes text = bytes_text(DETECTS[_i].text);
+    bool is = collect_detect(text, DETECTS[_i].whole, mappings, MAPPINGS) == COLLECT_LOCALSTORAGE;
+    ck_assert_msg(is == DETECTS[_i].is, "%s", DETECTS[_i].text);
 }
 END_TEST
 
@@ -698,7 +698,7 @@ START_TEST(checks_the_grammar)
 {
     struct bytes text = bytes_text(CHECKS[_i].text);
     struct localstorage_value value;
-    localstorage_value_init(&value, RECORD_MOST);
+    localstorage_value_init(&value, RECORD_MAX);
     localstorage_value_judge(&value, text);
     ck_assert_msg(value.form == CHECKS[_i].form, "%s", CHECKS[_i].text);
     localstorage_value_free(&value);
@@ -711,14 +711,14 @@ END_TEST
 /* That an element is nested too deep is the record's fault, not the list's. */
 START_TEST(nesting_is_the_records)
 {
-    char text[RECORD_MOST];
+    char text[RECORD_MAX];
     struct localstorage_value value;
     struct json_walk_step step;
     struct error err;
     yyjson_doc *doc;
     memset(text, '[', sizeof(text) / 2);
     memset(text + sizeof(text) / 2, ']', sizeof(text) / 2);
-    localstorage_value_init(&value, RECORD_MOST);
+    localstorage_value_init(&value, RECORD_MAX);
     localstorage_value_judge(&value, bytes_of(text, sizeof(text)));
     ck_assert_int_eq(value.form, LOCALSTORAGE_ARRAY);
     localstorage_value_begin_list(&value);
@@ -747,7 +747,7 @@ static Suite *collect_localstorage_suite(void)
     tcase_add_test(payloads, one_origin_of_many);
     tcase_add_test(payloads, records_have_a_limit);
     tcase_add_test(payloads, a_large_body_needs_bounded_memory);
-    tcase_add_loop_test(payloads, detects_what_it_is_sure_of, 0, COUNT(LOOKS));
+    tcase_add_loop_test(payloads, detects_what_it_is_sure_of, 0, COUNT(DETECTS));
     suite_add_tcase(suite, payloads);
     TCase *samples = tcase_create("samples");
     tcase_add_loop_test(samples, samples_are_found, 0, COUNT(SAMPLES));

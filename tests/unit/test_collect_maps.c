@@ -11,7 +11,7 @@
 #include "tests/support/memory.h"
 #include "tests/support/suite.h"
 
-#define RECORD_MOST 256
+#define RECORD_MAX 256
 
 /* ---- mappings: projects with what the marketplace says of them, users, messages ---- */
 
@@ -62,8 +62,8 @@ static struct collect_config config_of(bool joins)
     return (struct collect_config){
         .mappings = joins ? JOINING : ALONE,
         .mapping_count = joins ? 3 : 1,
-        .record_most = RECORD_MOST,
-        .join_most = 1 << 20,
+        .record_max = RECORD_MAX,
+        .join_max = 1 << 20,
     };
 }
 
@@ -94,25 +94,26 @@ static void give_more(struct collect *collect, struct feed *feed)
     feed->at += size;
 }
 
-static void tell(struct buf *out, const struct found *found, const struct error *err, bool places)
+static void tell(struct buf *out, const struct source_item *item, const struct error *err,
+                 bool places)
 {
     if (out->size)
         buf_append_char(out, '\n');
     if (places)
-        buf_append_format(out, "%zu:%zu@%zu ", (size_t)found->line, (size_t)found->column,
-                          (size_t)found->byte);
-    buf_append_bytes(out, found->name);
-    if (found->kind == FOUND_REJECTED) {
+        buf_append_format(out, "%zu:%zu@%zu ", (size_t)item->line, (size_t)item->column,
+                          (size_t)item->byte);
+    buf_append_bytes(out, item->name);
+    if (item->kind == SOURCE_ITEM_REJECTED) {
         buf_append_format(out, " %s", error_code_id(err->code) + 4);
         return;
     }
-    ck_assert_int_eq(found->kind, FOUND_RECORD);
-    buf_append_format(out, " %s", found->mapping->entity);
-    if (found->source_key.size)
-        buf_append_format(out, " %.*s", BYTES_ARGS(found->source_key));
-    if (found->index >= 0)
-        buf_append_format(out, " %d", (int)found->index);
-    buf_append_format(out, " %.*s", BYTES_ARGS(found->payload));
+    ck_assert_int_eq(item->kind, SOURCE_ITEM_RECORD);
+    buf_append_format(out, " %s", item->mapping->entity);
+    if (item->source_key.size)
+        buf_append_format(out, " %.*s", BYTES_ARGS(item->source_key));
+    if (item->index >= 0)
+        buf_append_format(out, " %d", (int)item->index);
+    buf_append_format(out, " %.*s", BYTES_ARGS(item->payload));
 }
 
 static void read_once(struct collect *collect, struct bytes text, size_t first, size_t others,
@@ -121,9 +122,9 @@ static void read_once(struct collect *collect, struct bytes text, size_t first, 
     struct feed feed = {.text = text, .first = first, .others = others};
     uint64_t ordinal = 0;
     for (;;) {
-        struct found found;
+        struct source_item item;
         struct error err = {0};
-        enum collect_result result = collect_next(collect, &found, &err);
+        enum collect_result result = collect_next(collect, &item, &err);
         if (result == COLLECT_END)
             break;
         if (result == COLLECT_MORE) {
@@ -131,8 +132,8 @@ static void read_once(struct collect *collect, struct bytes text, size_t first, 
             continue;
         }
         ck_assert_ptr_nonnull(out); /* the first reading finds nothing */
-        ck_assert_uint_eq(found.ordinal, ordinal++);
-        tell(out, &found, &err, places);
+        ck_assert_uint_eq(item.ordinal, ordinal++);
+        tell(out, &item, &err, places);
     }
     free(feed.chunk);
 }
@@ -409,9 +410,9 @@ START_TEST(without_a_join_the_first_reading_ends_at_once)
     ck_assert(!collect_wants_first_reading(COLLECT_MAP_DUMP, ALONE, 1));
     ck_assert(collect_wants_first_reading(COLLECT_MAP_DUMP, JOINING, 3));
     struct collect *collect = collect_maps_new(&config);
-    struct found found;
+    struct source_item item;
     struct error err;
-    ck_assert_int_eq(collect_next(collect, &found, &err), COLLECT_END);
+    ck_assert_int_eq(collect_next(collect, &item, &err), COLLECT_END);
     ck_assert_int_eq(collect_rewind(collect, &err), OUT_OK);
     struct buf out;
     buf_init(&out, 1 << 16);
@@ -463,8 +464,8 @@ static struct digest sum_of(const char *name, size_t counts[SAMPLED_COUNT])
     mappings[1].join = &market;
     struct collect_config config = {.mappings = pointers,
                                     .mapping_count = SAMPLED_COUNT,
-                                    .record_most = 4096,
-                                    .join_most = 65536};
+                                    .record_max = 4096,
+                                    .join_max = 65536};
     struct buf text;
     buf_init(&text, 1 << 20);
     read_sample(name, &text);
@@ -475,19 +476,19 @@ static struct digest sum_of(const char *name, size_t counts[SAMPLED_COUNT])
     struct digest sum = {0};
     struct feed feed = {.text = buf_view(&text), .first = 777, .others = 777};
     for (;;) {
-        struct found found;
+        struct source_item item;
         struct error err;
-        enum collect_result result = collect_next(collect, &found, &err);
+        enum collect_result result = collect_next(collect, &item, &err);
         if (result == COLLECT_END)
             break;
         if (result == COLLECT_MORE) {
             give_more(collect, &feed);
             continue;
         }
-        ck_assert_int_eq(found.kind, FOUND_RECORD);
-        counts[found.mapping - mappings]++;
+        ck_assert_int_eq(item.kind, SOURCE_ITEM_RECORD);
+        counts[item.mapping - mappings]++;
         yyjson_doc *doc;
-        ck_assert_int_eq(json_parse(found.payload, JSON_UNICODE_REJECT, NULL, &doc, &err), OUT_OK);
+        ck_assert_int_eq(json_parse(item.payload, JSON_UNICODE_REJECT, NULL, &doc, &err), OUT_OK);
         struct buf form;
         buf_init(&form, 1 << 16);
         canonical_append(&form, yyjson_doc_get_root(doc));
@@ -530,7 +531,7 @@ START_TEST(large_records_are_rejected_alone)
                                          "{\"entity\":\"projects\",\"key\":\"a\",\"value\":\""};
     static const char *const AFTER[] = {"\",\"b\":1}}", "\",1]}", "\"],[\"b\",1]]}",
                                         "\"}\n{\"entity\":\"projects\",\"key\":\"b\",\"value\":1}"};
-    static const size_t SIZES[] = {RECORD_MOST - 1, 100 * 1024};
+    static const size_t SIZES[] = {RECORD_MAX - 1, 100 * 1024};
     for (size_t i = 0; i < 4; i++) {
         for (size_t j = 0; j < 2; j++) {
             struct buf text;
@@ -554,7 +555,7 @@ START_TEST(large_joined_records_are_rejected_alone)
     buf_init(&text, 1 << 20);
     buf_append_text(
         &text, "{\"projects\":[{\"id\":1}],\"marketplaceProjects\":[{\"projectId\":1,\"x\":\"");
-    append_filler(&text, RECORD_MOST);
+    append_filler(&text, RECORD_MAX);
     buf_append_text(&text, "\"}]}");
     char *says = found_in(buf_view(&text), true, false, 0, 0);
     ck_assert_str_eq(says, "projects[0] project 0 {\"id\":1}\nmarketplaceProjects[0] J007");
@@ -593,7 +594,7 @@ END_TEST
 START_TEST(joins_over_the_limit_stop_the_run)
 {
     struct collect_config config = config_of(true);
-    config.join_most = 64 << 10;
+    config.join_max = 64 << 10;
     struct buf text;
     buf_init(&text, 1 << 20);
     buf_append_text(&text, "{\"marketplaceProjects\":[");
@@ -615,9 +616,9 @@ START_TEST(a_joined_record_may_be_too_large)
     struct buf text;
     buf_init(&text, 1 << 20);
     buf_append_text(&text, "{\"projects\":[{\"id\":1,\"x\":\"");
-    append_filler(&text, RECORD_MOST / 2);
+    append_filler(&text, RECORD_MAX / 2);
     buf_append_text(&text, "\"}],\"marketplaceProjects\":[{\"projectId\":1,\"x\":\"");
-    append_filler(&text, RECORD_MOST / 2);
+    append_filler(&text, RECORD_MAX / 2);
     buf_append_text(&text, "\"}]}");
     char *says = found_in(buf_view(&text), true, false, 0, 0);
     ck_assert_str_eq(says, "projects[0] J007");
@@ -646,19 +647,19 @@ static void generate(struct buf *text, size_t *record, size_t records)
 }
 
 static size_t read_generated(struct collect *collect, struct buf *text, size_t records,
-                             size_t *most_held)
+                             size_t *max_held)
 {
     size_t record = 0;
     size_t count = 0;
     for (;;) {
-        struct found found;
+        struct source_item item;
         struct error err;
-        enum collect_result result = collect_next(collect, &found, &err);
-        *most_held = MAX(*most_held, memory_held());
+        enum collect_result result = collect_next(collect, &item, &err);
+        *max_held = MAX(*max_held, memory_held());
         if (result == COLLECT_END)
             return count;
-        if (result == COLLECT_FOUND) {
-            ck_assert_int_eq(found.kind, FOUND_RECORD);
+        if (result == COLLECT_ITEM) {
+            ck_assert_int_eq(item.kind, SOURCE_ITEM_RECORD);
             count++;
         } else if (record > records) {
             collect_finish(collect);
@@ -674,15 +675,15 @@ START_TEST(a_dump_needs_little_memory)
 {
     static const size_t RECORDS = 12000;
     struct collect_config config = config_of(true);
-    config.record_most = 64 << 10;
+    config.record_max = 64 << 10;
     struct buf text;
     buf_init(&text, 1 << 20);
     struct collect *collect = collect_maps_new(&config);
-    size_t before = memory_held(), most = before;
-    ck_assert_uint_eq(read_generated(collect, &text, RECORDS, &most), 0);
+    size_t before = memory_held(), max = before;
+    ck_assert_uint_eq(read_generated(collect, &text, RECORDS, &max), 0);
     ck_assert_int_eq(collect_rewind(collect, NULL), OUT_OK);
-    ck_assert_uint_eq(read_generated(collect, &text, RECORDS, &most), RECORDS + 1);
-    ck_assert_msg(most - before < 4u << 20, "%zu bytes more", most - before);
+    ck_assert_uint_eq(read_generated(collect, &text, RECORDS, &max), RECORDS + 1);
+    ck_assert_msg(max - before < 4u << 20, "%zu bytes more", max - before);
     collect_free(collect);
     buf_free(&text);
 }

@@ -1,4 +1,4 @@
-/* Dead letters keep everything, or are cut by one rule: foreign headers, the largest first. */
+/* Dead letters keep everything, or are cut by one rule: headers of others, the largest first. */
 
 #include "common/model/message/dead_letter.h"
 
@@ -8,11 +8,11 @@
 
 #include "tests/support/suite.h"
 
-#define HEADERS_MOST 200
+#define HEADERS_MAX 200
 
 static const struct {
     const char *id;
-    bool good;
+    bool ok;
     int32_t partition;
     int64_t offset;
 } IDS[] = {
@@ -31,13 +31,13 @@ static const struct {
 
 START_TEST(reads_where_it_comes_from)
 {
-    struct envelope letter = {.header_count = 3};
+    struct envelope dead_letter = {.header_count = 3};
     const struct header headers[] = {{BYTES_LITERAL(DEAD_LETTER_ID), BYTES_LITERAL("older-1-1")},
                                      {BYTES_LITERAL(DEAD_LETTER_CODE), BYTES_LITERAL("DRV-V002")},
                                      {BYTES_LITERAL(DEAD_LETTER_ID), bytes_text(IDS[_i].id)}};
-    memcpy(letter.headers, headers, sizeof(headers));
-    const struct dead_letter_origin origin = dead_letter_read(&letter);
-    ck_assert_msg(origin.has_place == IDS[_i].good, "%s", IDS[_i].id);
+    memcpy(dead_letter.headers, headers, sizeof(headers));
+    const struct dead_letter_origin origin = dead_letter_read(&dead_letter);
+    ck_assert_msg(origin.has_place == IDS[_i].ok, "%s", IDS[_i].id);
     ck_assert(bytes_equal(origin.id, bytes_text(IDS[_i].id)));
     ck_assert_int_eq(origin.code, ERR_VALUE_TYPE);
     if (!origin.has_place)
@@ -62,32 +62,33 @@ static const struct header *find(const struct message_view *view, const char *na
 START_TEST(all_headers_are_kept)
 {
     struct error reason, err;
-    char names[HEADERS_MOST][16];
-    struct header headers[HEADERS_MOST];
-    struct dead_letter_message letter;
+    char names[HEADERS_MAX][16];
+    struct header headers[HEADERS_MAX];
+    struct dead_letter_message dead_letter;
     struct message_view message = {BYTES_LITERAL("k"), BYTES_LITERAL("v"), false, headers,
-                                   HEADERS_MOST};
+                                   HEADERS_MAX};
     error_set(&reason, OUT_REJECT, ERR_VALUE_TYPE, "no number");
-    for (int i = 0; i < HEADERS_MOST; i++) {
+    for (int i = 0; i < HEADERS_MAX; i++) {
         snprintf(names[i], sizeof names[i], "h%d", i);
         headers[i] = (struct header){bytes_text(names[i]), bytes_text(names[i])};
     }
-    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 1u << 20, false, &letter, &err),
-                     OUT_OK);
-    for (size_t i = 0; i < HEADERS_MOST; i++) /* in their order */
-        ck_assert(bytes_equal(letter.view.headers[i].value, headers[i].value));
-    ck_assert(find(&letter.view, DEAD_LETTER_CODE));
-    ck_assert(bytes_equal(find(&letter.view, DEAD_LETTER_ID)->value,
+    ck_assert_int_eq(
+        dead_letter_make(&message, &PLACE, &reason, 1, 1u << 20, false, &dead_letter, &err),
+        OUT_OK);
+    for (size_t i = 0; i < HEADERS_MAX; i++) /* in their order */
+        ck_assert(bytes_equal(dead_letter.view.headers[i].value, headers[i].value));
+    ck_assert(find(&dead_letter.view, DEAD_LETTER_CODE));
+    ck_assert(bytes_equal(find(&dead_letter.view, DEAD_LETTER_ID)->value,
                           BYTES_LITERAL("drover.x.source-3-77")));
-    ck_assert(!find(&letter.view, DEAD_LETTER_TRUNCATED));
-    dead_letter_free(&letter);
+    ck_assert(!find(&dead_letter.view, DEAD_LETTER_TRUNCATED));
+    dead_letter_free(&dead_letter);
 }
 END_TEST
 
-START_TEST(the_largest_foreign_headers_go_first)
+START_TEST(the_largest_other_headers_go_first)
 {
     struct error reason, err;
-    struct dead_letter_message letter;
+    struct dead_letter_message dead_letter;
     struct header headers[] = {
         {BYTES_LITERAL("small"), BYTES_LITERAL("s")},
         {BYTES_LITERAL("large"), {big, 9000}},
@@ -96,45 +97,46 @@ START_TEST(the_largest_foreign_headers_go_first)
     };
     struct message_view message = {BYTES_LITERAL("k"), {big, 3000}, false, headers, 4};
     error_set(&reason, OUT_REJECT, ERR_VALUE_TYPE, "no number");
-    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 19000, false, &letter, &err),
-                     OUT_OK);
-    ck_assert_uint_le(message_size(&letter.view), 19000);
-    ck_assert(bytes_equal(find(&letter.view, DEAD_LETTER_TRUNCATED)->value,
+    ck_assert_int_eq(
+        dead_letter_make(&message, &PLACE, &reason, 1, 19000, false, &dead_letter, &err), OUT_OK);
+    ck_assert_uint_le(message_size(&dead_letter.view), 19000);
+    ck_assert(bytes_equal(find(&dead_letter.view, DEAD_LETTER_TRUNCATED)->value,
                           BYTES_LITERAL("larger:12000")));
-    ck_assert(find(&letter.view, "large") && find(&letter.view, "small"));
-    ck_assert_uint_eq(letter.view.value.size, 3000);
-    dead_letter_free(&letter);
+    ck_assert(find(&dead_letter.view, "large") && find(&dead_letter.view, "small"));
+    ck_assert_uint_eq(dead_letter.view.value.size, 3000);
+    dead_letter_free(&dead_letter);
 
-    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 10000, false, &letter, &err),
-                     OUT_OK);
-    ck_assert(bytes_equal(find(&letter.view, DEAD_LETTER_TRUNCATED)->value,
+    ck_assert_int_eq(
+        dead_letter_make(&message, &PLACE, &reason, 1, 10000, false, &dead_letter, &err), OUT_OK);
+    ck_assert(bytes_equal(find(&dead_letter.view, DEAD_LETTER_TRUNCATED)->value,
                           BYTES_LITERAL("larger:12000,large:9000")));
-    ck_assert_uint_eq(find(&letter.view, "drover-sealed")->value.size, 5000);
-    dead_letter_free(&letter);
+    ck_assert_uint_eq(find(&dead_letter.view, "drover-sealed")->value.size, 5000);
+    dead_letter_free(&dead_letter);
 
-    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 1u << 20, true, &letter, &err),
-                     OUT_OK);
-    ck_assert(!find(&letter.view, "small") && find(&letter.view, "drover-sealed"));
-    dead_letter_free(&letter);
+    ck_assert_int_eq(
+        dead_letter_make(&message, &PLACE, &reason, 1, 1u << 20, true, &dead_letter, &err), OUT_OK);
+    ck_assert(!find(&dead_letter.view, "small") && find(&dead_letter.view, "drover-sealed"));
+    dead_letter_free(&dead_letter);
 
-    ck_assert_int_eq(dead_letter_make(&message, &PLACE, &reason, 1, 8000, false, &letter, &err),
-                     OUT_REJECT);
-    ck_assert_int_eq(err.code, ERR_LETTER_SIZE);
+    ck_assert_int_eq(
+        dead_letter_make(&message, &PLACE, &reason, 1, 8000, false, &dead_letter, &err),
+        OUT_REJECT);
+    ck_assert_int_eq(err.code, ERR_DEAD_LETTER_SIZE);
     ck_assert_str_eq(err.where, "drover.x.source-3@77");
-    dead_letter_free(&letter);
+    dead_letter_free(&dead_letter);
 }
 END_TEST
 
-/* Whatever the message and the limit: the letter fits and what is missing is said, or there is
+/* Whatever the message and the limit: the dead letter fits and what is missing is said, or there is
  * none because what must stay does not fit. */
-START_TEST(random_letters_fit_or_are_refused)
+START_TEST(random_dead_letters_fit_or_are_refused)
 {
     struct error reason, err;
-    char names[HEADERS_MOST][40];
-    struct header headers[HEADERS_MOST];
-    struct dead_letter_message letter;
+    char names[HEADERS_MAX][40];
+    struct header headers[HEADERS_MAX];
+    struct dead_letter_message dead_letter;
     srand((unsigned)_i + 1);
-    size_t count = (size_t)(rand() % HEADERS_MOST), must = 0;
+    size_t count = (size_t)(rand() % HEADERS_MAX), must = 0;
     struct message_view message = {{big, (size_t)(rand() % 100)},
                                    {big, (size_t)(rand() % 9000)},
                                    rand() % 5 == 0,
@@ -149,24 +151,25 @@ START_TEST(random_letters_fit_or_are_refused)
     must += message.key.size + (message.null_value ? 0 : message.value.size);
     error_set(&reason, OUT_REJECT, ERR_VALUE_TYPE, "no number");
     error_path(&reason, "/a/b");
-    size_t most = (size_t)(rand() % 40000);
+    size_t max = (size_t)(rand() % 40000);
     enum outcome outcome =
-        dead_letter_make(&message, &PLACE, &reason, 2, most, false, &letter, &err);
+        dead_letter_make(&message, &PLACE, &reason, 2, max, false, &dead_letter, &err);
     if (outcome == OUT_OK) {
-        ck_assert_uint_le(message_size(&letter.view), most);
+        ck_assert_uint_le(message_size(&dead_letter.view), max);
         size_t kept = 0;
         for (size_t i = 0; i < count; i++) {
-            const struct header *found = find(&letter.view, names[i]);
+            const struct header *found = find(&dead_letter.view, names[i]);
             kept += found != NULL;
             ck_assert(found || strncmp(names[i], "drover-", 7) != 0);
         }
-        ck_assert((kept == count) == (find(&letter.view, DEAD_LETTER_TRUNCATED) == NULL));
-        ck_assert(bytes_equal(letter.view.value, message.value));
+        ck_assert((kept == count) == (find(&dead_letter.view, DEAD_LETTER_TRUNCATED) == NULL));
+        ck_assert(bytes_equal(dead_letter.view.value, message.value));
     } else {
-        ck_assert_uint_gt(must + DEAD_LETTER_ADDED_BYTES, most);
+        ck_assert_uint_gt(must + DEAD_LETTER_ADDED_BYTES, max);
     }
-    ck_assert_uint_le(message_size(&letter.view), message_size(&message) + DEAD_LETTER_ADDED_BYTES);
-    dead_letter_free(&letter);
+    ck_assert_uint_le(message_size(&dead_letter.view),
+                      message_size(&message) + DEAD_LETTER_ADDED_BYTES);
+    dead_letter_free(&dead_letter);
 }
 END_TEST
 
@@ -177,8 +180,8 @@ static Suite *dead_letter_suite(void)
     memset(big, 'x', sizeof big);
     tcase_add_loop_test(tcase, reads_where_it_comes_from, 0, (int)(sizeof(IDS) / sizeof(IDS[0])));
     tcase_add_test(tcase, all_headers_are_kept);
-    tcase_add_test(tcase, the_largest_foreign_headers_go_first);
-    tcase_add_loop_test(tcase, random_letters_fit_or_are_refused, 0, 300);
+    tcase_add_test(tcase, the_largest_other_headers_go_first);
+    tcase_add_loop_test(tcase, random_dead_letters_fit_or_are_refused, 0, 300);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -222,7 +222,7 @@ START_TEST(round_trips)
         char text[400];
         size_t size = 0;
         seed = seed * 1103515245 + 12345;
-        int digits = 1 + (int)(seed >> 16) % DECIMAL_DIGITS_MOST;
+        int digits = 1 + (int)(seed >> 16) % DECIMAL_DIGITS_MAX;
         if (round & 1)
             text[size++] = '-';
         for (int i = 0; i < digits; i++) {
@@ -230,8 +230,7 @@ START_TEST(round_trips)
             char digit = (char)('0' + (seed >> 16) % 10);
             text[size++] = i == 0 && digit == '0' ? '7' : digit;
         }
-        int exponent =
-            round % (2 * DECIMAL_EXPONENT_MOST + 1) - DECIMAL_EXPONENT_MOST - (digits - 1);
+        int exponent = round % (2 * DECIMAL_EXPONENT_MAX + 1) - DECIMAL_EXPONENT_MAX - (digits - 1);
         size += (size_t)snprintf(text + size, sizeof(text) - size, "e%d", exponent);
         struct decimal decimal = parsed(text), back;
         struct buf out = {.data = memory, .capacity = 2047, .limit = 2047};

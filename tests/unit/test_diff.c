@@ -41,15 +41,15 @@ struct event {
     bool deleted;
 };
 
-struct stored {
-    bool there, deleted;
+struct stored_record {
+    bool exists, deleted;
     int64_t version;
     uint32_t content;
 };
 
 struct model {
     struct event history[HISTORY];
-    struct stored rows[KEYS];
+    struct stored_record rows[KEYS];
 };
 
 /* What an exact worker makes of the history. */
@@ -57,9 +57,9 @@ static void model_apply(struct model *model)
 {
     for (int i = 0; i < HISTORY; i++) {
         const struct event *event = &model->history[i];
-        struct stored *row = &model->rows[event->key];
-        if (!row->there || event->version > row->version)
-            *row = (struct stored){true, event->deleted, event->version, event->content};
+        struct stored_record *row = &model->rows[event->key];
+        if (!row->exists || event->version > row->version)
+            *row = (struct stored_record){true, event->deleted, event->version, event->content};
     }
 }
 
@@ -106,12 +106,12 @@ static enum verdict model_loser(const struct model *model, int leader, int at)
     return before == leader ? VERDICT_CONFLICT : VERDICT_SUPERSEDED;
 }
 
-static enum verdict model_judge(const struct event *leader, const struct stored *row)
+static enum verdict model_judge(const struct event *leader, const struct stored_record *row)
 {
-    if (!row->there)
+    if (!row->exists)
         return VERDICT_MISSING;
     if (row->version != leader->version)
-        return row->version < leader->version ? VERDICT_STALE : VERDICT_NEWER;
+        return row->version < leader->version ? VERDICT_STALE : VERDICT_TARGET_NEWER;
     if (row->deleted != leader->deleted)
         return VERDICT_DIFFERENT;
     return row->deleted || row->content == leader->content ? VERDICT_MATCH : VERDICT_DIFFERENT;
@@ -122,7 +122,7 @@ static void model_count(const struct model *model, uint64_t counts[VERDICT_COUNT
     for (uint32_t key = 0; key < KEYS; key++) {
         int leader = model_leader(model, key);
         if (leader < 0) {
-            counts[VERDICT_EXTRA] += model->rows[key].there;
+            counts[VERDICT_EXTRA] += model->rows[key].exists;
             continue;
         }
         counts[model_judge(&model->history[leader], &model->rows[key])]++;
@@ -159,14 +159,14 @@ static void core_actual(const struct model *model, struct diff_table *table, uin
 {
     struct diff_entry *entry;
     for (uint32_t key = 0; key < KEYS; key++) {
-        const struct stored *stored = &model->rows[key];
+        const struct stored_record *stored = &model->rows[key];
         struct diff_row row = {
             .key = key_number(key),
             .version = stored->version,
             .digest = content_digest(stored->content),
             .deleted = stored->deleted,
         };
-        if (stored->there && diff_in_pass(&row.key, pass, passes) &&
+        if (stored->exists && diff_in_pass(&row.key, pass, passes) &&
             diff_actual(table, &row, &entry) == VERDICT_EXTRA)
             counts[VERDICT_EXTRA]++;
     }
@@ -208,7 +208,7 @@ struct mutation {
 static void lose(struct model *model, uint32_t a, uint32_t b)
 {
     (void)b;
-    model->rows[a].there = false;
+    model->rows[a].exists = false;
 }
 
 static void add_row(struct model *model, uint32_t a, uint32_t b)
@@ -218,9 +218,9 @@ static void add_row(struct model *model, uint32_t a, uint32_t b)
         if (model->history[i].key == a)
             model->history[i].key = (a + 1) % KEYS;
     for (int i = 0; i < KEYS; i++)
-        model->rows[i] = (struct stored){0};
+        model->rows[i] = (struct stored_record){0};
     model_apply(model);
-    model->rows[a] = (struct stored){true, false, 1, 1};
+    model->rows[a] = (struct stored_record){true, false, 1, 1};
 }
 
 static void change(struct model *model, uint32_t a, uint32_t b)
@@ -238,7 +238,7 @@ static void swap_content(struct model *model, uint32_t a, uint32_t b)
 
 static void swap_rows(struct model *model, uint32_t a, uint32_t b)
 {
-    struct stored row = model->rows[a];
+    struct stored_record row = model->rows[a];
     model->rows[a] = model->rows[b];
     model->rows[b] = row;
 }

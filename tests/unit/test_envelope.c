@@ -15,7 +15,7 @@ static const struct record WHOLE = {
     .source_key = {"chat_session_s:1", 16},
     .index = 6,
     .user = {"u-1", 3},
-    .storage_origin = {"https://app.example", 19},
+    .localstorage_origin = {"https://app.example", 19},
     .sealed = {"\1\0\0\0x", 5},
     .run = {"20261121T130405-0badcafe", 24},
     .sequence = 0,
@@ -79,7 +79,7 @@ static void assert_round_trip(const struct record *record)
     ck_assert(bytes_equal(back.payload, record->payload));
     ck_assert(bytes_equal(back.source_key, record->source_key));
     ck_assert(bytes_equal(back.user, record->user));
-    ck_assert(bytes_equal(back.storage_origin, record->storage_origin));
+    ck_assert(bytes_equal(back.localstorage_origin, record->localstorage_origin));
     ck_assert(bytes_equal(back.sealed, record->sealed));
     ck_assert(bytes_equal(back.run, record->run));
     ck_assert_int_eq(back.has_version, record->has_version);
@@ -147,7 +147,7 @@ static const struct {
     const char *entity;
     const char *id;
     bool null_value;
-} FOREIGN[] = {
+} OTHERS[] = {
     {"the two headers suffice", NULL, {"drover-tenant", "t", "drover-entity", "e"}, "t", "e", ""},
     {"a key of another form is ignored",
      "user-42",
@@ -195,24 +195,24 @@ static const struct {
 
 START_TEST(takes_what_others_send)
 {
-    struct envelope envelope = {.key = bytes_text(FOREIGN[_i].key),
+    struct envelope envelope = {.key = bytes_text(OTHERS[_i].key),
                                 .value = BYTES_LITERAL("{}"),
-                                .null_value = FOREIGN[_i].null_value};
-    for (size_t i = 0; i < 6 && FOREIGN[_i].headers[i]; i += 2)
+                                .null_value = OTHERS[_i].null_value};
+    for (size_t i = 0; i < 6 && OTHERS[_i].headers[i]; i += 2)
         envelope.headers[envelope.header_count++] = (struct header){
-            bytes_text(FOREIGN[_i].headers[i]), bytes_text(FOREIGN[_i].headers[i + 1])};
+            bytes_text(OTHERS[_i].headers[i]), bytes_text(OTHERS[_i].headers[i + 1])};
     struct record record;
     struct error err = {0};
     enum outcome outcome = envelope_decode(&envelope, &record, &err);
-    if (!FOREIGN[_i].tenant) {
-        ck_assert_msg(outcome == OUT_REJECT, "%s", FOREIGN[_i].name);
+    if (!OTHERS[_i].tenant) {
+        ck_assert_msg(outcome == OUT_REJECT, "%s", OTHERS[_i].name);
         ck_assert_int_eq(err.code, ERR_ENVELOPE);
         return;
     }
-    ck_assert_msg(outcome == OUT_OK, "%s: %s", FOREIGN[_i].name, err.text);
-    assert_bytes(record.tenant, FOREIGN[_i].tenant);
-    assert_bytes(record.entity, FOREIGN[_i].entity);
-    assert_bytes(record.id, FOREIGN[_i].id);
+    ck_assert_msg(outcome == OUT_OK, "%s: %s", OTHERS[_i].name, err.text);
+    assert_bytes(record.tenant, OTHERS[_i].tenant);
+    assert_bytes(record.entity, OTHERS[_i].entity);
+    assert_bytes(record.id, OTHERS[_i].id);
     ck_assert(!record.has_version);
     ck_assert_int_eq(record.sequence, -1);
     ck_assert_int_eq(record.index, -1);
@@ -241,11 +241,11 @@ static Suite *envelope_suite(void)
     tcase_add_test(ours, origins_never_break_a_line);
     tcase_add_test(ours, a_key_too_large_is_a_rejection);
     suite_add_tcase(suite, ours);
-    TCase *foreign = tcase_create("foreign");
-    tcase_add_loop_test(foreign, takes_what_others_send, 0,
-                        (int)(sizeof(FOREIGN) / sizeof(FOREIGN[0])));
-    tcase_add_test(foreign, an_odd_origin_is_kept);
-    suite_add_tcase(suite, foreign);
+    TCase *other = tcase_create("foreign");
+    tcase_add_loop_test(other, takes_what_others_send, 0,
+                        (int)(sizeof(OTHERS) / sizeof(OTHERS[0])));
+    tcase_add_test(other, an_odd_origin_is_kept);
+    suite_add_tcase(suite, other);
     return suite;
 }
 

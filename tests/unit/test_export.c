@@ -1,4 +1,4 @@
-#include "common/policy/export/export_piece.h"
+#include "common/policy/export/export_record_text.h"
 
 #include <string.h>
 
@@ -7,38 +7,38 @@
 #include "tests/support/export_files.h"
 #include "tests/support/suite.h"
 
-#define COLUMNS_OF_STORAGE                                                                         \
+#define COLUMNS_OF_LOCALSTORAGE                                                                    \
     "  - { name: user_id, from: $user, type: text }\n"                                             \
     "  - { name: origin, from: $origin, type: text }\n"
 
 static const char AGENT[] =
     "entity: agent\ntable: agent\nkey: [user_id, origin, id]\n"
     "collect: { local_storage: \"ai_agents_{tenant}\" }\n"
-    "columns:\n" COLUMNS_OF_STORAGE "  - { name: id, from: /id, type: text }\n"
+    "columns:\n" COLUMNS_OF_LOCALSTORAGE "  - { name: id, from: /id, type: text }\n"
     "  - { name: sequence, from: $index, type: int4 }\n"
     "rest: extra\n";
 static const char SESSION[] =
     "entity: chat_session\ntable: chat_session\nkey: [user_id, origin, session_id]\n"
     "collect: { local_storage: \"chat_session_*\", expand: container }\n"
-    "columns:\n" COLUMNS_OF_STORAGE "  - { name: session_id, from: $key_suffix, type: text }\n"
+    "columns:\n" COLUMNS_OF_LOCALSTORAGE "  - { name: session_id, from: $key_suffix, type: text }\n"
     "rest: extra\n";
 static const char MESSAGE[] =
     "entity: chat_message\ntable: chat_message\nkey: [user_id, origin, session_id, number]\n"
     "collect: { local_storage: \"chat_session_*\", expand: elements }\n"
-    "columns:\n" COLUMNS_OF_STORAGE "  - { name: session_id, from: $key_suffix, type: text }\n"
+    "columns:\n" COLUMNS_OF_LOCALSTORAGE "  - { name: session_id, from: $key_suffix, type: text }\n"
     "  - { name: number, from: $index1, type: int4 }\n"
     "rest: extra\n";
 static const char ITEM[] =
     "entity: item\ntable: item\nkey: [user_id, origin, key]\n"
     "collect: { local_storage: \"*\", expand: text }\n"
-    "columns:\n" COLUMNS_OF_STORAGE "  - { name: key, from: $key, type: text }\n"
+    "columns:\n" COLUMNS_OF_LOCALSTORAGE "  - { name: key, from: $key, type: text }\n"
     "rest: extra\n";
 static const char PREFERENCES[] =
     "entity: preferences\ntable: preferences\nkey: [user_id, origin]\n"
     "collect:\n  local_storage: [theme, \"*_preferences_*\", \"*_settings_*\"]\n"
     "  expand: merge\n"
     "  merge: { ui: \"*ui_preferences*\", advanced: \"*\" }\n  take: { theme: theme }\n"
-    "columns:\n" COLUMNS_OF_STORAGE "rest: extra\n";
+    "columns:\n" COLUMNS_OF_LOCALSTORAGE "rest: extra\n";
 static const char PROJECT[] = "entity: project\ntable: project\nkey: [id]\n"
                               "collect:\n  map_dump: projects\n"
                               "  join: { map_dump: marketplace, on: /projectId, as: market }\n"
@@ -73,7 +73,7 @@ static void end(void)
     export_files_free(&files);
 }
 
-/* One record through the mapping, as it was read: from storage key `key` at `index`. */
+/* One record through the mapping, as it was read: from localStorage key `key` at `index`. */
 static enum outcome put_with(const char *yaml, const char *payload, const char *key, int64_t index,
                              const char *user, bool cells)
 {
@@ -95,7 +95,7 @@ static enum outcome put_with(const char *yaml, const char *payload, const char *
                             .source_key = key ? bytes_text(key) : (struct bytes){0},
                             .index = index,
                             .user = bytes_text(user),
-                            .storage_origin = BYTES_LITERAL("")};
+                            .localstorage_origin = BYTES_LITERAL("")};
     ck_assert_msg(mapping_forward(mapping, &record, &work, &arena, &row, &err) == OUT_OK, "%s",
                   err.text);
     ck_assert_int_eq(mapping_inverse(mapping, &row, &work, &doc, &err), OUT_OK);
@@ -122,9 +122,9 @@ static void put(const char *yaml, const char *payload, const char *key, int64_t 
     ck_assert_int_eq(put_with(yaml, payload, key, index, "", true), OUT_OK);
 }
 
-START_TEST(storage_values_come_back_under_their_keys)
+START_TEST(localstorage_values_come_back_under_their_keys)
 {
-    begin(EXPORT_LOCAL_STORAGE);
+    begin(EXPORT_LOCALSTORAGE);
     put(AGENT, "{\"id\":\"a\",\"n\":1}", "ai_agents_acme", 1);
     put(AGENT, "{\"id\":\"z\",\"s\":\"say \\\"hi\\\"\"}", "ai_agents_acme", 0);
     put(SESSION, "{\"form\":\"array\"}", "chat_session_s1", -1);
@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(what_was_merged_is_split_again)
 {
-    begin(EXPORT_LOCAL_STORAGE);
+    begin(EXPORT_LOCALSTORAGE);
     put(PREFERENCES,
         "{\"theme\":\"dark\",\"ui\":{\"a\":1,\"b\":2},\"advanced\":{\"c\":3},"
         "\"keys\":{\"theme\":true,\"ui_preferences_1\":{\"a\":1},\"ui_preferences_2\":{\"b\":2},"
@@ -175,7 +175,7 @@ START_TEST(each_user_and_origin_has_a_file)
         {"../x", "local_storage-user-%2E%2E%2Fx.json"},
         {"a-origin-b", "local_storage-user-a%2Dorigin%2Db.json"},
     };
-    begin(EXPORT_LOCAL_STORAGE);
+    begin(EXPORT_LOCALSTORAGE);
     for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(put_with(ITEM, "{\"value\":\"v\"}", "k", -1, NAMES[i][0], false), OUT_OK);
     for (size_t i = 0; i < 4; i++)
@@ -226,7 +226,7 @@ END_TEST
 
 START_TEST(stale_elements_do_not_break_a_value)
 {
-    begin(EXPORT_LOCAL_STORAGE);
+    begin(EXPORT_LOCALSTORAGE);
     put(SESSION, "{\"form\":\"value\",\"value\":1}", "chat_session_x", -1);
     put(MESSAGE, "{\"c\":1}", "chat_session_x", 0);
     ck_assert_str_eq(export_files_write(&files, "local_storage.json"),
@@ -238,7 +238,7 @@ END_TEST
 
 START_TEST(a_key_that_needs_the_tenant_is_refused_without_one)
 {
-    begin(EXPORT_LOCAL_STORAGE);
+    begin(EXPORT_LOCALSTORAGE);
     maker.tenant = BYTES_LITERAL("");
     ck_assert_int_eq(put_with(AGENT, "{\"id\":\"a\"}", "ai_agents_acme", 0, "", true), OUT_REJECT);
     ck_assert_uint_eq(files.count, 0);
@@ -250,7 +250,7 @@ static Suite *export_suite(void)
 {
     Suite *suite = suite_create("export");
     TCase *tcase = tcase_create("export");
-    tcase_add_test(tcase, storage_values_come_back_under_their_keys);
+    tcase_add_test(tcase, localstorage_values_come_back_under_their_keys);
     tcase_add_test(tcase, what_was_merged_is_split_again);
     tcase_add_test(tcase, each_user_and_origin_has_a_file);
     tcase_add_test(tcase, maps_come_back_with_what_was_joined);

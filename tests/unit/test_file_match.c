@@ -7,7 +7,7 @@
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
 
-#define ROWS_MOST 40
+#define ROWS_MAX 40
 #define ROUNDS 3000
 
 static struct digest digest_for(uint64_t value)
@@ -16,9 +16,9 @@ static struct digest digest_for(uint64_t value)
 }
 
 static struct {
-    struct digest rows[ROWS_MOST], elements[2 * ROWS_MOST];
-    uint32_t element_of[ROWS_MOST], row_of[2 * ROWS_MOST], hints[2 * ROWS_MOST];
-    uint32_t want[2 * ROWS_MOST]; /* by element */
+    struct digest rows[ROWS_MAX], elements[2 * ROWS_MAX];
+    uint32_t element_of[ROWS_MAX], row_of[2 * ROWS_MAX], hints[2 * ROWS_MAX];
+    uint32_t want[2 * ROWS_MAX]; /* by element */
     size_t row_count, element_count;
 } H;
 
@@ -47,7 +47,7 @@ static void add(struct digest digest, uint32_t want, uint32_t hint)
 static void edit(bool named)
 {
     bool calm = true; /* the row before was kept */
-    H.row_count = random_below(ROWS_MOST + 1);
+    H.row_count = random_below(ROWS_MAX + 1);
     H.element_count = 0;
     for (uint32_t i = 0; i < H.row_count; i++) {
         uint64_t what = named || calm ? random_below(8) : 7;
@@ -96,7 +96,7 @@ START_TEST(order_and_copies)
 {
     random_begin(3);
     for (int round = 0; round < ROUNDS; round++) {
-        H.row_count = 1 + random_below(ROWS_MOST);
+        H.row_count = 1 + random_below(ROWS_MAX);
         H.element_count = 0;
         for (uint32_t i = 0; i < H.row_count; i++) {
             H.rows[i] = digest_for(i / 2); /* some rows are alike */

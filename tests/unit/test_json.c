@@ -251,7 +251,7 @@ START_TEST(depth)
 {
     static const struct {
         const char *open, *close;
-        int most; /* how often it may be nested */
+        int max; /* how often it may be nested */
     } ROWS[] = {
         {"[", "]", 256},
         {"{\"a\":", "}", 256},
@@ -263,10 +263,10 @@ START_TEST(depth)
     buf_init(&text, 1024 * 1024);
     buf_init(&out, 1024 * 1024);
     for (int i = 0; i < COUNT(ROWS); i++) {
-        nest(&text, ROWS[i].open, ROWS[i].close, ROWS[i].most);
+        nest(&text, ROWS[i].open, ROWS[i].close, ROWS[i].max);
         ck_assert_int_eq(parse_to(buf_view(&text), JSON_UNICODE_REJECT, &out, &err), ERR_NONE);
         ck_assert_uint_eq(out.size, text.size);
-        nest(&text, ROWS[i].open, ROWS[i].close, ROWS[i].most + 1);
+        nest(&text, ROWS[i].open, ROWS[i].close, ROWS[i].max + 1);
         ck_assert_int_eq(parse_to(buf_view(&text), JSON_UNICODE_REJECT, &out, &err),
                          ERR_JSON_DEPTH);
     }

@@ -64,10 +64,10 @@ END_TEST
  */
 static uint64_t state;
 
-static unsigned below(unsigned most)
+static unsigned below(unsigned max)
 {
     state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    return (unsigned)(state >> 33) % most;
+    return (unsigned)(state >> 33) % max;
 }
 
 static void write_one(unsigned number, bool in_list)
@@ -102,12 +102,12 @@ static void write_one(unsigned number, bool in_list)
 
 static size_t count_values(yyjson_val *value)
 {
-    size_t sum = 1, at, most;
+    size_t sum = 1, at, max;
     yyjson_val *key, *item;
     if (yyjson_is_obj(value))
-        yyjson_obj_foreach(value, at, most, key, item) sum += count_values(item);
+        yyjson_obj_foreach(value, at, max, key, item) sum += count_values(item);
     if (yyjson_is_arr(value))
-        yyjson_arr_foreach(value, at, most, item) sum += count_values(item);
+        yyjson_arr_foreach(value, at, max, item) sum += count_values(item);
     return sum;
 }
 
@@ -126,10 +126,10 @@ START_TEST(whatever_is_written_is_json)
             char name[16];
             snprintf(name, sizeof name, "c%u", i);
             unsigned what = below(8);
-            if (what == 0 && out.depth < JSON_OUT_DEPTH_MOST) {
+            if (what == 0 && out.depth < JSON_OUT_DEPTH_MAX) {
                 json_out_object(&out, in_list ? NULL : name);
                 values++;
-            } else if (what == 1 && out.depth < JSON_OUT_DEPTH_MOST) {
+            } else if (what == 1 && out.depth < JSON_OUT_DEPTH_MAX) {
                 json_out_list(&out, in_list ? NULL : name);
                 values++;
             } else if (what == 2 && out.depth > 1) {

@@ -8,17 +8,18 @@
 #define LIMIT 64 /* bytes of a record in these tests */
 
 static void describe(struct buf *out, enum json_stream_result result,
-                     const struct json_piece *piece, const struct error *err)
+                     const struct json_record_text *record_text, const struct error *err)
 {
-    buf_append_format(out, "%s%zu:%zu@%zu#%zu ", out->size ? "\n" : "", (size_t)piece->line,
-                      (size_t)piece->column, (size_t)piece->byte, (size_t)piece->ordinal);
+    buf_append_format(out, "%s%zu:%zu@%zu#%zu ", out->size ? "\n" : "", (size_t)record_text->line,
+                      (size_t)record_text->column, (size_t)record_text->byte,
+                      (size_t)record_text->ordinal);
     if (result == JSON_STREAM_REJECTED) {
         buf_append_text(out, error_code_id(err->code) + 4);
         return;
     }
-    if (piece->key.size)
-        buf_append_format(out, "%.*s=", BYTES_ARGS(piece->key));
-    buf_append_bytes(out, piece->text);
+    if (record_text->key.size)
+        buf_append_format(out, "%.*s=", BYTES_ARGS(record_text->key));
+    buf_append_bytes(out, record_text->text);
 }
 
 /* All that a stream says, fed in chunks of the given sizes in turn (0: the rest). Each chunk is
@@ -33,13 +34,13 @@ static char *said(enum json_shape shape, size_t limit, struct bytes text, size_t
     size_t at = 0;
     size_t size = first;
     for (;;) {
-        struct json_piece piece;
+        struct json_record_text record_text;
         struct error err;
-        enum json_stream_result result = json_stream_next(stream, &piece, &err);
+        enum json_stream_result result = json_stream_next(stream, &record_text, &err);
         if (result == JSON_STREAM_END)
             break;
         if (result != JSON_STREAM_MORE) {
-            describe(&out, result, &piece, &err);
+            describe(&out, result, &record_text, &err);
             continue;
         }
         free(chunk);
@@ -261,7 +262,7 @@ START_TEST(one_bad_byte_costs_few_neighbours)
         "{\"id\":3,\"o\":{\"p\":\"\\\"\"}}", "{\"id\":4,\"e\":[]}", "{\"id\":5,\"s\":\"\"}"};
     char bad = BAD[_i];
     for (size_t at = 1; at + 1 < sizeof(list) - 1; at++) {
-        char good = list[at];
+        char ok = list[at];
         list[at] = bad;
         struct bytes text = bytes_of(list, sizeof(list) - 1);
         char *says = said(JSON_SHAPE_ARRAY, 4096, text, 0, 0);
@@ -273,7 +274,7 @@ START_TEST(one_bad_byte_costs_few_neighbours)
         ck_assert_msg(lost <= 2, "%zu='%c' costs %d:\n%s\n%s", at, bad, lost, list, says);
         free(says);
         free(bytes);
-        list[at] = good;
+        list[at] = ok;
     }
 }
 END_TEST
@@ -337,11 +338,11 @@ START_TEST(tells_the_shape)
     };
     for (size_t i = 0; i < sizeof(SHAPES) / sizeof(SHAPES[0]); i++) {
         struct json_stream *stream = json_stream_new(JSON_SHAPE_DETECT, LIMIT);
-        struct json_piece piece;
+        struct json_record_text record_text;
         json_stream_feed(stream, bytes_text(SHAPES[i].text));
-        enum json_stream_result result = JSON_STREAM_PIECE;
+        enum json_stream_result result = JSON_STREAM_RECORD;
         while (result != JSON_STREAM_END) {
-            result = json_stream_next(stream, &piece, NULL);
+            result = json_stream_next(stream, &record_text, NULL);
             if (result == JSON_STREAM_MORE)
                 json_stream_finish(stream);
         }

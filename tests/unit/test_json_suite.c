@@ -166,14 +166,15 @@ START_TEST(mappings_take_what_the_reader_takes)
 END_TEST
 
 static void describe(struct buf *out, enum json_stream_result result,
-                     const struct json_piece *piece, const struct error *err)
+                     const struct json_record_text *record_text, const struct error *err)
 {
-    buf_append_format(out, "\n%zu:%zu@%zu#%zu ", (size_t)piece->line, (size_t)piece->column,
-                      (size_t)piece->byte, (size_t)piece->ordinal);
+    buf_append_format(out, "\n%zu:%zu@%zu#%zu ", (size_t)record_text->line,
+                      (size_t)record_text->column, (size_t)record_text->byte,
+                      (size_t)record_text->ordinal);
     if (result == JSON_STREAM_REJECTED)
         buf_append_text(out, error_code_id(err->code));
     else
-        buf_append_bytes(out, piece->text);
+        buf_append_bytes(out, record_text->text);
 }
 
 /* All the splitter says, the text fed in two chunks. */
@@ -181,16 +182,16 @@ static void split_said(struct bytes text, size_t split, struct buf *out)
 {
     struct json_stream *stream = json_stream_new(JSON_SHAPE_DETECT, 1 << 20);
     struct bytes chunks[] = {{text.data, split}, {text.data + split, text.size - split}};
-    struct json_piece piece;
+    struct json_record_text record_text;
     struct error err;
     size_t fed = 0;
     buf_reset(out);
     for (;;) {
-        enum json_stream_result result = json_stream_next(stream, &piece, &err);
+        enum json_stream_result result = json_stream_next(stream, &record_text, &err);
         if (result == JSON_STREAM_END)
             break;
         if (result != JSON_STREAM_MORE) {
-            describe(out, result, &piece, &err);
+            describe(out, result, &record_text, &err);
             continue;
         }
         while (fed < 2 && chunks[fed].size == 0)

@@ -372,7 +372,7 @@ START_TEST(zero_bytes_are_kept)
 }
 END_TEST
 
-START_TEST(foreign_encodings_are_named)
+START_TEST(other_encodings_are_named)
 {
     static const char TEXT[] = "\xFF\xFE{\0\"\0";
     struct json_walk *walk = json_walk_new(LIMIT);
@@ -396,13 +396,13 @@ static void fill(char *text, size_t size, const char *pattern)
 /* Names have a limit; what stands behind it does not matter. */
 START_TEST(long_names_are_refused)
 {
-    static char name[JSON_WALK_NAME_MOST + 100];
+    static char name[JSON_WALK_NAME_MAX + 100];
     fill(name, sizeof(name), "name");
     for (int longer = 0; longer <= 1; longer++) {
         struct buf text;
         buf_init(&text, 1 << 20);
         buf_append_text(&text, "{\"");
-        buf_append(&text, name, JSON_WALK_NAME_MOST - 1 + (size_t)longer);
+        buf_append(&text, name, JSON_WALK_NAME_MAX - 1 + (size_t)longer);
         buf_append_text(&text, "\":1}");
         struct json_walk *walk = json_walk_new(LIMIT);
         for (size_t chunk = 0; chunk <= 1000; chunk += 1000) {
@@ -427,7 +427,7 @@ static Suite *json_walk_suite(void)
     TCase *other = tcase_create("other");
     tcase_add_test(other, large_documents_are_said_the_same);
     tcase_add_test(other, zero_bytes_are_kept);
-    tcase_add_test(other, foreign_encodings_are_named);
+    tcase_add_test(other, other_encodings_are_named);
     tcase_add_test(other, long_names_are_refused);
     suite_add_tcase(suite, other);
     return suite;

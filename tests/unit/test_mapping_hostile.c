@@ -141,7 +141,7 @@ static void add_hostile(struct random *random, struct buf *json)
         static const char *const CHARACTERS[] = {"k", "\xc3\xa4", "\xe5\xb1\xb1",
                                                  "%", ":",        "\xf0\x9f\x98\x80"};
         const char *character = CHARACTERS[random_below(random, RANDOM_COUNT(CHARACTERS))];
-        unsigned count = MAPPING_KEY_MOST / (unsigned)strlen(character) + random_below(random, 3);
+        unsigned count = MAPPING_KEY_MAX / (unsigned)strlen(character) + random_below(random, 3);
         buf_append_char(json, '"');
         for (unsigned i = 1; i < count; i++)
             buf_append_text(json, character);
@@ -263,7 +263,7 @@ START_TEST(nothing_made_up_ends_the_process)
                                     .version = some_number(&random),
                                     .source_key = some_text(&random),
                                     .user = some_text(&random),
-                                    .storage_origin = some_text(&random),
+                                    .localstorage_origin = some_text(&random),
                                     .index = random_below(&random, 3) ? 0 : INT64_MAX - 1,
                                     .sequence = -1,
                                     .payload = buf_view(&json)};
@@ -466,7 +466,7 @@ START_TEST(keys_are_bounded_by_their_text)
 {
     static const struct {
         const char *character;
-        int most;
+        int max;
     } ROWS[] = {{"k", 512}, {"\xc3\xa4", 256}, {"\xe5\xb1\xb1", 170}, {"%", 512}, {":", 512}};
     struct way way;
     struct mapping *mapping = compile(KEYED("text"));
@@ -474,7 +474,7 @@ START_TEST(keys_are_bounded_by_their_text)
     way_init(&way);
     buf_init(&json, 1u << 16);
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        for (int count = ROWS[i].most; count <= ROWS[i].most + 1; count++) {
+        for (int count = ROWS[i].max; count <= ROWS[i].max + 1; count++) {
             buf_reset(&json);
             buf_append_text(&json, "{\"id\":\"");
             for (int k = 0; k < count; k++)
@@ -486,7 +486,7 @@ START_TEST(keys_are_bounded_by_their_text)
                                     .sequence = -1,
                                     .payload = buf_view(&json)};
             enum outcome outcome = travel(&way, mapping, record);
-            ck_assert_msg((outcome == OUT_OK) == (count <= ROWS[i].most), "%d of %s", count,
+            ck_assert_msg((outcome == OUT_OK) == (count <= ROWS[i].max), "%d of %s", count,
                           ROWS[i].character);
         }
     }
@@ -570,7 +570,7 @@ END_TEST
 
 static const struct {
     const char *redis;
-    bool good;
+    bool ok;
 } REDIS[] = {
     {"redis: { key: \"m:{isolation_key}:{id}\" }\n", true},
     {"redis: { key: \"m:{isolation_key}:{u}:{id}\" }\n", false}, /* u twice */
@@ -587,7 +587,7 @@ START_TEST(the_whole_id_stands_alone)
              "  - { name: u, from: $user, type: text }\n  - { name: id, from: /id, type: text }\n",
              REDIS[_i].redis);
     enum outcome outcome = mapping_parse("m.yaml", bytes_text(yaml), &mapping, &err);
-    ck_assert_int_eq(outcome, REDIS[_i].good ? OUT_OK : OUT_FATAL);
+    ck_assert_int_eq(outcome, REDIS[_i].ok ? OUT_OK : OUT_FATAL);
     mapping_free(mapping);
 }
 END_TEST

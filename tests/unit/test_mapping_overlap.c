@@ -39,7 +39,7 @@ static struct record record_of(struct bytes json)
                            .index = 3,
                            .source_key = BYTES_LITERAL("k/1"),
                            .user = BYTES_LITERAL("u"),
-                           .storage_origin = BYTES_LITERAL("https://o"),
+                           .localstorage_origin = BYTES_LITERAL("https://o"),
                            .payload = json};
 }
 
@@ -71,8 +71,8 @@ static bool below_a_default(const struct mapping *mapping, const char *path)
         if (!column->fill)
             continue;
         const char *pointer = column->pointers[0];
-        size_t other = strlen(pointer), least = size < other ? size : other;
-        if (memcmp(path, pointer, least) == 0)
+        size_t other = strlen(pointer), min = size < other ? size : other;
+        if (memcmp(path, pointer, min) == 0)
             return true;
     }
     return false;

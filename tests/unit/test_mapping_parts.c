@@ -265,7 +265,7 @@ START_TEST(words_say_where_a_record_was)
     struct record record = {.payload = BYTES_LITERAL("{}"),
                             .index = -1,
                             .user = bytes_text(PLACES[_i].user),
-                            .storage_origin = bytes_text(PLACES[_i].origin),
+                            .localstorage_origin = bytes_text(PLACES[_i].origin),
                             .source_key = bytes_text(PLACES[_i].key)};
     arena_init(&arena, 1u << 20);
     mapping_work_init(&work);

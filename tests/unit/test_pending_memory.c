@@ -1,5 +1,5 @@
-/* Records that wait for their parents, over a store in memory: the sink that parks them, the sweeps
- * that try them again, crashes in between. */
+/* Records that wait for their parents, over a store in memory: the sink that keeps them as pending,
+ * the sweeps that try them again, crashes in between. */
 #include "common/port/pending_memory.h"
 
 #include <stdio.h>
@@ -154,11 +154,11 @@ static void open_port(int port, uint64_t wait_ms)
     H.ports[port] = memory_pending_new(&config, &EVENTS, &H.swept[port]);
 }
 
-static void open_store(size_t bytes_most, bool with_messages)
+static void open_store(size_t bytes_max, bool with_messages)
 {
     static const struct sink_events WITH = {on_rejected, on_done, on_ready, on_state, view_message};
     static const struct sink_events WITHOUT = {on_rejected, on_done, on_ready, on_state, NULL};
-    H.store = memory_store_new(MEMORY_KEEPS_ROWS, bytes_most);
+    H.store = memory_store_new(MEMORY_KEEPS_ROWS, bytes_max);
     memory_store_use_mappings(H.store, &H.set, true);
     H.sink = memory_sink_new(H.store, 2, NULL, with_messages ? &WITH : &WITHOUT, NULL);
     for (int32_t i = 0; i < PARTITIONS; i++)
@@ -306,7 +306,7 @@ static int64_t version_of(const char *entity, const char *id)
 
 /* ---- the sink ---------------------------------------------------------------------------- */
 
-START_TEST(parents_of_the_same_batch_are_enough)
+START_TEST(sweep_of_the_same_batch_are_enough)
 {
     struct batch *batch = begin(0);
     put(batch, "grand", "g", 1, "c");
@@ -395,7 +395,7 @@ START_TEST(without_messages_they_are_refused)
 }
 END_TEST
 
-START_TEST(what_cannot_be_parked_is_not_half_written)
+START_TEST(what_cannot_be_kept_pending_is_not_half_written)
 {
     close_store();
     memset(H.ports, 0, sizeof H.ports);
@@ -413,8 +413,8 @@ START_TEST(what_cannot_be_parked_is_not_half_written)
 }
 END_TEST
 
-/* Whatever is lost: parked once, told once. */
-START_TEST(a_lost_answer_parks_nothing_twice)
+/* Whatever is lost: pending once, told once. */
+START_TEST(a_lost_answer_keeps_nothing_pending_twice)
 {
     struct batch *batch = begin(0);
     put(batch, "child", "c", 1, "p");
@@ -437,7 +437,7 @@ START_TEST(a_lost_answer_parks_nothing_twice)
     batch->fence.start = batch->fence.end = 0;
     put(batch, "child", "c", 1, "p");
     put(batch, "child", "d", 1, NULL);
-    batch->second_look = true;
+    batch->redelivered = true;
     write_out(batch);
     ck_assert_uint_eq(sweep(0, false)->waiting, 1);
     pending_end_round(H.ports[0]);
@@ -679,12 +679,12 @@ static Suite *pending_memory_suite(void)
     Suite *suite = suite_create("pending_memory");
     TCase *tcase = tcase_create("all");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, parents_of_the_same_batch_are_enough);
+    tcase_add_test(tcase, sweep_of_the_same_batch_are_enough);
     tcase_add_test(tcase, who_lacks_a_parent_waits_and_gets_in);
     tcase_add_test(tcase, chains_get_in_at_once_and_the_overtaken_are_told_so);
     tcase_add_test(tcase, without_messages_they_are_refused);
-    tcase_add_test(tcase, what_cannot_be_parked_is_not_half_written);
-    tcase_add_test(tcase, a_lost_answer_parks_nothing_twice);
+    tcase_add_test(tcase, what_cannot_be_kept_pending_is_not_half_written);
+    tcase_add_test(tcase, a_lost_answer_keeps_nothing_pending_twice);
     tcase_add_test(tcase, a_unique_index_refuses_before_anything_is_written);
     tcase_add_test(tcase, a_batch_given_back_frees_its_values);
     tcase_add_test(tcase, an_orphan_is_one_when_its_wait_is_over_and_all_before_is_written);

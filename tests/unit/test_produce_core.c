@@ -1,35 +1,35 @@
 /* What a produce run counts and says, and tenants taken from paths. */
 #include <string.h>
 
-#include "common/policy/produce_ledger.h"
+#include "common/policy/produce_counters.h"
 #include "common/policy/collect/tenant_path.h"
 #include "tests/support/suite.h"
 
 START_TEST(every_record_is_in_one_place)
 {
-    struct produce_ledger ledger = {0};
+    struct produce_counters counters = {0};
     for (int i = 0; i < 5; i++)
-        produce_ledger_queue(&ledger, 100);
-    produce_ledger_reject(&ledger, ERR_JSON_SYNTAX);
-    ck_assert(produce_ledger_adds_up(&ledger, false));
-    ck_assert(!produce_ledger_adds_up(&ledger, true));
+        produce_counters_queue(&counters, 100);
+    produce_counters_reject(&counters, ERR_JSON_SYNTAX);
+    ck_assert(produce_counters_adds_up(&counters, false));
+    ck_assert(!produce_counters_adds_up(&counters, true));
     for (int i = 0; i < 4; i++)
-        produce_ledger_store(&ledger);
-    produce_ledger_refuse(&ledger, ERR_KAFKA_SIZE);
-    produce_ledger_fail_source(&ledger, ERR_SOURCE_OPEN);
-    ck_assert(produce_ledger_adds_up(&ledger, true));
-    ck_assert_uint_eq(ledger.read, 6);
-    ck_assert_uint_eq(ledger.produced, 4);
-    ck_assert_uint_eq(ledger.rejected, 2);
-    ck_assert_uint_eq(ledger.failed_sources, 1);
-    ck_assert_uint_eq(ledger.payload_bytes, 500);
-    ck_assert_uint_eq(ledger.by_code[ERR_KAFKA_SIZE], 1);
-    ledger.rejected--;
-    ck_assert(!produce_ledger_adds_up(&ledger, true));
+        produce_counters_store(&counters);
+    produce_counters_refuse(&counters, ERR_KAFKA_SIZE);
+    produce_counters_fail_source(&counters, ERR_SOURCE_OPEN);
+    ck_assert(produce_counters_adds_up(&counters, true));
+    ck_assert_uint_eq(counters.read, 6);
+    ck_assert_uint_eq(counters.produced, 4);
+    ck_assert_uint_eq(counters.rejected, 2);
+    ck_assert_uint_eq(counters.failed_sources, 1);
+    ck_assert_uint_eq(counters.payload_bytes, 500);
+    ck_assert_uint_eq(counters.by_code[ERR_KAFKA_SIZE], 1);
+    counters.rejected--;
+    ck_assert(!produce_counters_adds_up(&counters, true));
 }
 END_TEST
 
-static const struct produce_ledger SAMPLE = {
+static const struct produce_counters SAMPLE = {
     .read = 12345,
     .produced = 12300,
     .rejected = 45,
@@ -43,14 +43,14 @@ START_TEST(tells_a_parent_how_far_it_is)
     struct buf out;
     buf_init(&out, 1024);
     struct produce_state state = {.source_bytes = 5, .total_bytes = 10};
-    produce_ledger_append_progress(&out, &SAMPLE, &state);
+    produce_counters_append_progress(&out, &SAMPLE, &state);
     ck_assert_str_eq(buf_text(&out),
                      "{\"role\":\"produce\",\"read\":12345,\"produced\":12300,"
                      "\"rejected\":45,\"withheld\":0,\"bytes\":5,\"total_bytes\":10,"
                      "\"done\":false}");
     buf_reset(&out);
     state = (struct produce_state){.source_bytes = 5, .done = true};
-    produce_ledger_append_progress(&out, &SAMPLE, &state);
+    produce_counters_append_progress(&out, &SAMPLE, &state);
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "\"total_bytes\":null,\"done\":true}"));
     buf_free(&out);
 }
@@ -64,7 +64,7 @@ START_TEST(sums_up_for_programs)
     struct json_out json;
     json_out_init(&json, &out);
     json_out_object(&json, NULL);
-    produce_ledger_append_json(&json, &SAMPLE, &state);
+    produce_counters_append_json(&json, &SAMPLE, &state);
     json_out_end(&json);
     ck_assert_str_eq(
         buf_text(&out),
@@ -85,22 +85,22 @@ START_TEST(sums_up_for_people)
     struct buf out;
     buf_init(&out, 4096);
     struct produce_state state = {.run = "r1", .source_bytes = 77, .elapsed_ms = 0};
-    produce_ledger_append_summary(&out, &SAMPLE, &state, 80);
+    produce_counters_append_summary(&out, &SAMPLE, &state, 80);
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "produced run r1\n"));
     ck_assert_ptr_nonnull(
         strstr(buf_text(&out),
                "  12 345 source records = 12 300 produced + 45 rejected   (reconciled)\n"));
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "40 × DRV-J001"));
-    struct produce_ledger unfinished = SAMPLE;
+    struct produce_counters unfinished = SAMPLE;
     unfinished.queued = 1;
     unfinished.read++;
     state.stopped = true;
     buf_reset(&out);
-    produce_ledger_append_summary(&out, &unfinished, &state, 80);
+    produce_counters_append_summary(&out, &unfinished, &state, 80);
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "stopped run r1\n"));
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "+ 45 rejected + 1 not acknowledged"));
     unfinished.read++;
-    produce_ledger_append_summary(&out, &unfinished, &state, 80);
+    produce_counters_append_summary(&out, &unfinished, &state, 80);
     ck_assert_ptr_nonnull(strstr(buf_text(&out), "12 347 source records ≠ 12 300 produced"));
     buf_free(&out);
 }
@@ -112,7 +112,7 @@ START_TEST(shows_progress_in_one_line)
     buf_init(&out, 4096);
     struct produce_state state = {
         .source_bytes = 1 << 20, .total_bytes = 4 << 20, .elapsed_ms = 1000};
-    produce_ledger_append_line(&out, &SAMPLE, &state);
+    produce_counters_append_line(&out, &SAMPLE, &state);
     ck_assert_str_eq(buf_text(&out), "produce  12 345 records read  12 300 produced  45 rejected  "
                                      "1.0 MiB of 4.0 MiB (25 %)  12 300 records/s");
     buf_free(&out);
@@ -170,13 +170,13 @@ END_TEST
 static Suite *produce_core_suite(void)
 {
     Suite *suite = suite_create("produce_core");
-    TCase *ledger = tcase_create("ledger");
-    tcase_add_test(ledger, every_record_is_in_one_place);
-    tcase_add_test(ledger, tells_a_parent_how_far_it_is);
-    tcase_add_test(ledger, sums_up_for_programs);
-    tcase_add_test(ledger, sums_up_for_people);
-    tcase_add_test(ledger, shows_progress_in_one_line);
-    suite_add_tcase(suite, ledger);
+    TCase *counters = tcase_create("counters");
+    tcase_add_test(counters, every_record_is_in_one_place);
+    tcase_add_test(counters, tells_a_parent_how_far_it_is);
+    tcase_add_test(counters, sums_up_for_programs);
+    tcase_add_test(counters, sums_up_for_people);
+    tcase_add_test(counters, shows_progress_in_one_line);
+    suite_add_tcase(suite, counters);
     TCase *paths = tcase_create("paths");
     tcase_add_loop_test(paths, takes_the_tenant_from_the_path, 0,
                         (int)(sizeof(PATHS) / sizeof(PATHS[0])));

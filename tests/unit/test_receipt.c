@@ -63,7 +63,7 @@ END_TEST
  * of the lists in exactly one of them. */
 START_TEST(a_large_receipt_is_cut_into_parts)
 {
-    enum { GROUPS = 700, REJECTS = 900, MOST = 4000 };
+    enum { GROUPS = 700, REJECTS = 900, MAX = 4000 };
     static struct receipt_group groups[GROUPS];
     static struct receipt_reject rejects[REJECTS];
     static char names[GROUPS][24];
@@ -90,8 +90,8 @@ START_TEST(a_large_receipt_is_cut_into_parts)
     uint64_t told = 0, seen_groups = 0, seen_rejects = 0;
     do {
         buf_reset(&text);
-        receipt_append_part(&text, &receipt, MOST, &cursor);
-        ck_assert_uint_le(text.size, MOST);
+        receipt_append_part(&text, &receipt, MAX, &cursor);
+        ck_assert_uint_le(text.size, MAX);
         yyjson_doc *doc = yyjson_read(text.data, text.size, 0);
         yyjson_val *root = yyjson_doc_get_root(doc);
         ck_assert(yyjson_is_obj(root));

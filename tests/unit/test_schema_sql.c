@@ -104,7 +104,7 @@ END_TEST
 
 static const struct {
     const char *column;
-    bool good;
+    bool ok;
 } COLUMNS[] = {
     {"title", true},
     {"title DESC", true},
@@ -139,7 +139,7 @@ START_TEST(an_index_column_stays_in_its_place)
         .table = "cart", .file = "cart.yaml", .indexes = &index, .index_count = 1};
     struct error err = {0};
     enum outcome outcome = schema_index_check(&mapping, &err);
-    ck_assert_msg((outcome == OUT_OK) == COLUMNS[_i].good, "[%s]", COLUMNS[_i].column);
+    ck_assert_msg((outcome == OUT_OK) == COLUMNS[_i].ok, "[%s]", COLUMNS[_i].column);
     if (outcome != OUT_OK)
         ck_assert_int_eq(err.code, ERR_MAPPING);
 }

@@ -322,7 +322,7 @@ START_TEST(too_many_secrets_are_refused)
     struct buf payload;
     buf_init(&payload, 1u << 20);
     buf_append_text(&payload, "{\"id\":1,\"password\":\"");
-    for (int i = 0; i < (int)SECRET_SEALED_MOST; i++)
+    for (int i = 0; i < (int)SECRET_SEALED_MAX; i++)
         buf_append_char(&payload, 'x');
     buf_append_text(&payload, "\"}");
     ck_assert_int_eq(apply(ordinary, buf_text(&payload)), OUT_REJECT);
@@ -411,7 +411,7 @@ START_TEST(a_place_decides_the_form)
 }
 END_TEST
 
-/* With its secret gone the text would be JSON: the way back would look for another field. */
+/* With its secret gone the text would be JSON: the inverse would look for another field. */
 START_TEST(text_that_would_become_json_goes_whole)
 {
     ck_assert_int_eq(apply(ordinary, "{\"id\":1,\"s\":\"{\\\"apiKey\\\":\\\"can\\\\qary12\\\"}\"}"),

@@ -1,7 +1,7 @@
 /*
  * Secrets inside texts: random records under random mappings, with secrets at random places of
  * random members, among texts that hold the letters of a reference themselves. What the mapping
- * accepted it accepts afterwards; nothing is in the clear; the way back gives the record again.
+ * accepted it accepts afterwards; nothing is in the clear; the inverse gives the record again.
  */
 #include "common/policy/secrets/secret_text.h"
 
@@ -18,8 +18,8 @@
 #include "tests/support/suite.h"
 
 #define SEEDS 10
-#define TEXT_MOST (1u << 20)
-#define PLANTS_MOST 64
+#define TEXT_MAX (1u << 20)
+#define PLANTS_MAX 64
 #define REFERENCE "sec_abcdefghijklmnopqrstuvwxyz234567"
 
 static int rounds(void)
@@ -66,10 +66,10 @@ START_TEST(every_text_has_one_spelling)
 {
     struct random random = {(uint64_t)_i};
     struct buf own, spelled, part, back;
-    buf_init(&own, TEXT_MOST);
-    buf_init(&spelled, TEXT_MOST);
-    buf_init(&part, TEXT_MOST);
-    buf_init(&back, TEXT_MOST);
+    buf_init(&own, TEXT_MAX);
+    buf_init(&spelled, TEXT_MAX);
+    buf_init(&part, TEXT_MAX);
+    buf_init(&back, TEXT_MAX);
     for (int round = 0; round < 20 * rounds(); round++) {
         unsigned marks = random_below(&random, 4);
         buf_reset(&own);
@@ -143,7 +143,7 @@ struct plan {
     int kind[MEMBERS]; /* -1: no column */
     bool required[MEMBERS];
     unsigned plants;
-    char planted[PLANTS_MOST][160];
+    char planted[PLANTS_MAX][160];
     bool tokens;
 };
 
@@ -191,7 +191,7 @@ static void append_secret(struct random *random, struct plan *plan, struct buf *
         {"https://x.example/?api_key=", "&page=2"},
         {"DB_PASSWORD=", ""},
     };
-    ck_assert_uint_lt(plan->plants, PLANTS_MOST);
+    ck_assert_uint_lt(plan->plants, PLANTS_MAX);
     char *text = plan->planted[plan->plants++], *at = text;
     unsigned form = random_below(random, RANDOM_COUNT(FORMS));
     append_random(random, ALNUM, 16, &at);
@@ -236,7 +236,7 @@ static void append_json(struct random *random, struct plan *plan, unsigned depth
 static void append_string(struct random *random, struct plan *plan, unsigned depth, struct buf *out)
 {
     struct buf text;
-    buf_init(&text, TEXT_MOST);
+    buf_init(&text, TEXT_MAX);
     unsigned kind = depth ? random_below(random, 6) : 5;
     if (kind <= 1)
         append_json(random, plan, depth - 1, &text);
@@ -280,7 +280,7 @@ static void append_list(struct random *random, struct plan *plan, struct buf *ou
 static void append_value(struct random *random, struct plan *plan, int kind, struct buf *out)
 {
     struct buf text;
-    buf_init(&text, TEXT_MOST);
+    buf_init(&text, TEXT_MAX);
     switch (kind) {
     case 0:
         append_string(random, plan, 2, out);
@@ -403,17 +403,17 @@ static void append_normal(struct buf *out, yyjson_val *val, unsigned strings);
 static yyjson_mut_val *normal(yyjson_val *val, unsigned strings, yyjson_mut_doc *into)
 {
     yyjson_doc *inner = NULL;
-    size_t at, most;
+    size_t at, max;
     yyjson_val *key, *child;
     if (yyjson_is_obj(val)) {
         yyjson_mut_val *made = yyjson_mut_obj(into);
-        yyjson_obj_foreach(val, at, most, key, child)
+        yyjson_obj_foreach(val, at, max, key, child)
             yyjson_mut_obj_add(made, yyjson_val_mut_copy(into, key), normal(child, strings, into));
         return made;
     }
     if (yyjson_is_arr(val)) {
         yyjson_mut_val *made = yyjson_mut_arr(into);
-        yyjson_arr_foreach(val, at, most, child)
+        yyjson_arr_foreach(val, at, max, child)
             yyjson_mut_arr_append(made, normal(child, strings, into));
         return made;
     }
@@ -422,7 +422,7 @@ static yyjson_mut_val *normal(yyjson_val *val, unsigned strings, yyjson_mut_doc 
                    &inner, NULL) != OUT_OK)
         return yyjson_val_mut_copy(into, val);
     struct buf text;
-    buf_init(&text, TEXT_MOST);
+    buf_init(&text, TEXT_MAX);
     append_normal(&text, yyjson_doc_get_root(inner), strings + 1);
     yyjson_mut_val *made = yyjson_mut_strncpy(into, buf_text(&text), text.size);
     buf_free(&text);
@@ -579,9 +579,9 @@ static void trip_init(struct trip *trip)
     trip->secrets.owner = trip;
     mapping_work_init(&trip->work);
     arena_init(&trip->arena, 64u << 20);
-    buf_init(&trip->spare, TEXT_MOST);
-    buf_init(&trip->one, TEXT_MOST);
-    buf_init(&trip->other, TEXT_MOST);
+    buf_init(&trip->spare, TEXT_MAX);
+    buf_init(&trip->one, TEXT_MAX);
+    buf_init(&trip->other, TEXT_MAX);
 }
 
 static void trip_free(struct trip *trip)
@@ -604,8 +604,8 @@ START_TEST(a_record_with_secrets_arrives_and_comes_back)
     struct buf yaml, json;
     struct error err;
     trip_init(&trip);
-    buf_init(&yaml, TEXT_MOST);
-    buf_init(&json, TEXT_MOST);
+    buf_init(&yaml, TEXT_MAX);
+    buf_init(&json, TEXT_MAX);
     for (trip.round = 0; trip.round < rounds(); trip.round++) {
         struct plan plan = {.tokens = random_below(&random, 5) == 0};
         make_mapping(&random, &plan, &yaml);

@@ -1,5 +1,5 @@
 /*
- * The table of settings and what is completed after loading. settings.c stands on the I/O floor
+ * The table of settings and what is completed after loading. settings.c stands on the I/O layer
  * with what it describes, but touches nothing outside: it is included, so that this test stays one
  * of those that need no server's library.
  */
@@ -255,19 +255,19 @@ END_TEST
 static const struct {
     const char *type, *mode, *ci;
     enum storage storage;
-} STORAGES[] = {
-    {NULL, NULL, NULL, STORAGE_DATABASE}, /* the default is no guess */
-    {NULL, "production", "true", STORAGE_DATABASE},
-    {"auto", NULL, NULL, STORAGE_FILE},
-    {"auto", "development", "false", STORAGE_FILE},
-    {"auto", NULL, "true", STORAGE_MEMORY},
-    {"auto", "production", NULL, STORAGE_HYBRID},
-    {"auto", "production", "true", STORAGE_HYBRID},
-    {"database", "production", "true", STORAGE_DATABASE},
-    {"redis", NULL, "true", STORAGE_REDIS},
-    {"hybrid", NULL, "true", STORAGE_HYBRID},
-    {"memory", "production", NULL, STORAGE_MEMORY},
-    {"file", "production", "true", STORAGE_FILE},
+} STORE_NAMES[] = {
+    {NULL, NULL, NULL, STORE_DATABASE}, /* the default is no guess */
+    {NULL, "production", "true", STORE_DATABASE},
+    {"auto", NULL, NULL, STORE_FILE},
+    {"auto", "development", "false", STORE_FILE},
+    {"auto", NULL, "true", STORE_MEMORY},
+    {"auto", "production", NULL, STORE_HYBRID},
+    {"auto", "production", "true", STORE_HYBRID},
+    {"database", "production", "true", STORE_DATABASE},
+    {"redis", NULL, "true", STORE_REDIS},
+    {"hybrid", NULL, "true", STORE_HYBRID},
+    {"memory", "production", NULL, STORE_MEMORY},
+    {"file", "production", "true", STORE_FILE},
 };
 
 static void set_or_not(const char *name, const char *value)
@@ -281,12 +281,12 @@ static void set_or_not(const char *name, const char *value)
 START_TEST(storage_is_chosen_by_the_environment)
 {
     struct error err = {0};
-    set_or_not("AI_STORAGE_TYPE", STORAGES[_i].type);
-    set_or_not("NODE_ENV", STORAGES[_i].mode);
-    set_or_not("CI", STORAGES[_i].ci);
+    set_or_not("AI_STORAGE_TYPE", STORE_NAMES[_i].type);
+    set_or_not("NODE_ENV", STORE_NAMES[_i].mode);
+    set_or_not("CI", STORE_NAMES[_i].ci);
     ck_assert_int_eq(conf_load_env(&conf, environ, NULL, &err), OUT_OK);
     ck_assert_int_eq(settings_complete(&conf, &err), OUT_OK);
-    ck_assert_int_eq(settings.storage, STORAGES[_i].storage);
+    ck_assert_int_eq(settings.storage, STORE_NAMES[_i].storage);
 }
 END_TEST
 
@@ -310,7 +310,7 @@ static Suite *settings_table_suite(void)
     tcase_add_loop_test(tcase, names_that_would_break_something_are_refused, 0,
                         sizeof(REFUSED) / sizeof(REFUSED[0]));
     tcase_add_loop_test(tcase, storage_is_chosen_by_the_environment, 0,
-                        sizeof(STORAGES) / sizeof(STORAGES[0]));
+                        sizeof(STORE_NAMES) / sizeof(STORE_NAMES[0]));
     suite_add_tcase(suite, tcase);
     return suite;
 }

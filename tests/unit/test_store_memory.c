@@ -74,7 +74,7 @@ static const struct memory_row *find(const struct memory_store *store, const cha
 START_TEST(rows_come_back_as_records)
 {
     struct error err;
-    struct stored stored;
+    struct stored_record stored;
     bool found;
     int count = 0;
     struct memory_store *store = memory_store_new(MEMORY_KEEPS_ROWS, SIZE_MAX);
@@ -87,7 +87,7 @@ START_TEST(rows_come_back_as_records)
     put(batch, "a", 2, "{\"name\":\"a\",\"size\":2,\"z\":[1.0]}");
     put(batch, "b", 2, NULL);
     ck_assert_int_eq(write_out(store, batch, &err), OUT_OK);
-    struct stored_reader *reader = memory_stored_open(store);
+    struct store_reader *reader = memory_store_reader_open(store);
     while (reader->ops->next(reader, &stored, &err) == OUT_OK && stored.mapping)
         count++;
     ck_assert_int_eq(count, 2);
@@ -142,7 +142,7 @@ END_TEST
 START_TEST(checks_are_read_back)
 {
     struct error err;
-    struct stored stored;
+    struct stored_record stored;
     bool found;
     int count = 0, unreadable = 0;
     struct memory_store *store = memory_store_new(MEMORY_KEEPS_CHECKS, SIZE_MAX);
@@ -153,7 +153,7 @@ START_TEST(checks_are_read_back)
     batch->items[1].row.cells[1].size = 3; /* no int4 has three bytes */
     put(batch, "c", 7, NULL);
     ck_assert_int_eq(write_out(store, batch, &err), OUT_OK);
-    struct stored_reader *reader = memory_stored_open(store);
+    struct store_reader *reader = memory_store_reader_open(store);
     for (;; count++) {
         enum outcome outcome = reader->ops->next(reader, &stored, &err);
         if (!stored.mapping)
@@ -183,12 +183,12 @@ START_TEST(it_never_holds_more_than_it_may)
 {
     static const struct {
         enum memory_keeps keeps;
-        size_t most;
+        size_t max;
     } ROWS[] = {{MEMORY_KEEPS_VERSIONS, 256u << 10}, {MEMORY_KEEPS_ROWS, 512u << 10}};
     struct error err;
     char name[32], json[64];
     enum outcome outcome = OUT_OK;
-    struct memory_store *store = memory_store_new(ROWS[_i].keeps, ROWS[_i].most);
+    struct memory_store *store = memory_store_new(ROWS[_i].keeps, ROWS[_i].max);
     epoch = memory_store_claim(store, 0, &next);
     size_t before = 0;
     for (int b = 0; outcome == OUT_OK; b++) {
@@ -201,7 +201,7 @@ START_TEST(it_never_holds_more_than_it_may)
             put(batch, name, 1, json);
         }
         outcome = write_out(store, batch, &err);
-        ck_assert_uint_le(memory_store_bytes(store), ROWS[_i].most);
+        ck_assert_uint_le(memory_store_bytes(store), ROWS[_i].max);
     }
     ck_assert_int_eq(outcome, OUT_FATAL);
     ck_assert_int_eq(err.code, ERR_STORE_MEMORY);
@@ -287,7 +287,7 @@ START_TEST(a_table_that_grows_forgets_nothing)
     for (int i = 0; i < 5000; i++) {
         snprintf(key, sizeof key, "k%d", i);
         struct diff_source source = {.key = diff_key_of(bytes_text(key)), .version = i};
-        if (table.used == table.most)
+        if (table.used == table.max)
             ck_assert(diff_table_grow(&table));
         ck_assert(diff_expect(&table, &source, counts, &verdict));
         ck_assert_int_eq(verdict, VERDICT_PENDING);

@@ -21,13 +21,13 @@ static struct tenant context(const char *organization, const char *server, const
 }
 
 /* The key as a NUL-terminated text in `out`; checks that it is a valid key. */
-static const char *key_of(struct tenant tenant, char out[TENANT_KEY_MOST + 1])
+static const char *key_of(struct tenant tenant, char out[TENANT_KEY_MAX + 1])
 {
     struct error err;
     struct buf key;
-    buf_init(&key, TENANT_KEY_MOST);
+    buf_init(&key, TENANT_KEY_MAX);
     ck_assert_msg(tenant_append_key(&tenant, &key, &err) == OUT_OK, "%s", err.text);
-    ck_assert_uint_le(key.size, TENANT_KEY_MOST);
+    ck_assert_uint_le(key.size, TENANT_KEY_MAX);
     ck_assert_msg(tenant_key_is_valid(buf_view(&key)), "%s", buf_text(&key));
     memcpy(out, buf_text(&key), key.size + 1);
     buf_free(&key);
@@ -56,14 +56,14 @@ static const struct {
 
 START_TEST(keys)
 {
-    char key[TENANT_KEY_MOST + 1];
+    char key[TENANT_KEY_MAX + 1];
     ck_assert_str_eq(key_of(plain(KEYS[_i].id), key), KEYS[_i].key);
 }
 END_TEST
 
 START_TEST(context_keys)
 {
-    char key[TENANT_KEY_MOST + 1];
+    char key[TENANT_KEY_MAX + 1];
     struct tenant tenant = {.organization_id = bytes_text("org"),
                             .server_id = bytes_text("s1"),
                             .project_id = bytes_text("p:1"),
@@ -85,7 +85,7 @@ START_TEST(no_collisions)
         {{"Acme", "", ""}, {"acme", "", ""}}, {{"caf\xC3\xA9", "", ""}, {"cafe\xCC\x81", "", ""}},
         {{"t1", "", ""}, {"t10", "", ""}},    {{"a", "", ""}, {"a ", "", ""}},
     };
-    char left[TENANT_KEY_MOST + 1], right[TENANT_KEY_MOST + 1];
+    char left[TENANT_KEY_MAX + 1], right[TENANT_KEY_MAX + 1];
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
         key_of(context(ROWS[i].a[0], ROWS[i].a[1], ROWS[i].a[2]), left);
         key_of(context(ROWS[i].b[0], ROWS[i].b[1], ROWS[i].b[2]), right);
@@ -100,7 +100,7 @@ END_TEST
 START_TEST(long_names_are_cut_and_hashed)
 {
     static char long_a[10 * 1024 + 1], long_b[10 * 1024 + 1];
-    char left[TENANT_KEY_MOST + 1], right[TENANT_KEY_MOST + 1];
+    char left[TENANT_KEY_MAX + 1], right[TENANT_KEY_MAX + 1];
     memset(long_a, 'x', sizeof(long_a) - 1);
     memset(long_b, 'x', sizeof(long_b) - 1);
     long_b[sizeof(long_b) - 2] = 'y';
@@ -122,7 +122,7 @@ END_TEST
 START_TEST(a_hashed_key_cannot_be_taken)
 {
     static char long_name[1025];
-    char key[TENANT_KEY_MOST + 1], forged[TENANT_KEY_MOST + 1];
+    char key[TENANT_KEY_MAX + 1], forged[TENANT_KEY_MAX + 1];
     memset(long_name, 'x', sizeof(long_name) - 1);
     key_of(plain(long_name), key);
     ck_assert_str_ne(key_of(plain(key), forged), key);
@@ -134,7 +134,7 @@ END_TEST
 START_TEST(cuts_inside_an_escape)
 {
     static char name[600];
-    char key[TENANT_KEY_MOST + 1];
+    char key[TENANT_KEY_MAX + 1];
     for (size_t lead = 0; lead < 12; lead++) {
         memset(name, 'x', lead);
         size_t size = lead;
@@ -171,7 +171,7 @@ START_TEST(refused_tenants)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct error err;
         struct buf key;
-        buf_init(&key, TENANT_KEY_MOST);
+        buf_init(&key, TENANT_KEY_MAX);
         ck_assert_int_eq(tenant_append_key(&rows[i].tenant, &key, &err), OUT_REJECT);
         ck_assert_int_eq(err.code, rows[i].code);
         ck_assert_uint_eq(key.size, 0);
@@ -331,7 +331,7 @@ static int by_text(const void *a, const void *b)
 START_TEST(hostile_ids)
 {
     static const char *const FORMS[][2] = {{"", ""}, {"a", ""}, {"", "a"}, {"a", "b"}};
-    static char made[4 * HOSTILE_COUNT][TENANT_KEY_MOST + 1];
+    static char made[4 * HOSTILE_COUNT][TENANT_KEY_MAX + 1];
     size_t count = 0;
     for (size_t i = 0; i < 4 * HOSTILE_COUNT; i++) {
         char id[64];
@@ -364,7 +364,7 @@ START_TEST(ids_about_the_limit)
     static const char *const ENDS[] = {"",         "a",  "A",   "\xC3\xA9",     "e\xCC\x81",
                                        "\xC3\x89", "aa", "%61", "\xEF\xBC\xA1", " "};
     enum { FROM = 15, TO = 262, ENDS_COUNT = sizeof(ENDS) / sizeof(ENDS[0]) };
-    static char made[3 * (TO - FROM) * ENDS_COUNT][TENANT_KEY_MOST + 1];
+    static char made[3 * (TO - FROM) * ENDS_COUNT][TENANT_KEY_MAX + 1];
     size_t count = 0;
     for (size_t unit = 0; unit < 3; unit++) {
         char id[1200] = "";
@@ -407,7 +407,7 @@ START_TEST(a_million_ids)
     size_t wrong = 0, equal = 0;
     ck_assert_ptr_nonnull(tails);
     memset(id, 'x', LEAD);
-    buf_init(&key, TENANT_KEY_MOST);
+    buf_init(&key, TENANT_KEY_MAX);
     for (int i = 0; i < COUNT; i++) {
         bool is_long = i % 16 < 2;
         size_t kept = is_long ? KEPT : 0;

@@ -43,10 +43,10 @@ static const struct {
 START_TEST(knows_utf8)
 {
     size_t at = 999;
-    bool good = text_is_utf8(bytes_of(UTF8[_i].text, UTF8[_i].size), &at);
-    ck_assert_msg(good == (UTF8[_i].bad_at < 0), "%s", UTF8[_i].name);
-    ck_assert_msg(good || at == (size_t)UTF8[_i].bad_at, "%s: at %zu", UTF8[_i].name, at);
-    ck_assert(text_is_utf8(bytes_of(UTF8[_i].text, UTF8[_i].size), NULL) == good);
+    bool ok = text_is_utf8(bytes_of(UTF8[_i].text, UTF8[_i].size), &at);
+    ck_assert_msg(ok == (UTF8[_i].bad_at < 0), "%s", UTF8[_i].name);
+    ck_assert_msg(ok || at == (size_t)UTF8[_i].bad_at, "%s: at %zu", UTF8[_i].name, at);
+    ck_assert(text_is_utf8(bytes_of(UTF8[_i].text, UTF8[_i].size), NULL) == ok);
 }
 END_TEST
 
@@ -108,9 +108,9 @@ START_TEST(percent_decoding_refuses_halves)
 {
     struct buf buf;
     buf_init(&buf, 1000);
-    bool good = text_percent_decode(&buf, bytes_text(DECODES[_i].text));
-    ck_assert_msg(good == (DECODES[_i].decoded != NULL), "%s", DECODES[_i].text);
-    if (good)
+    bool ok = text_percent_decode(&buf, bytes_text(DECODES[_i].text));
+    ck_assert_msg(ok == (DECODES[_i].decoded != NULL), "%s", DECODES[_i].text);
+    if (ok)
         ck_assert_str_eq(buf_text(&buf), DECODES[_i].decoded);
     buf_free(&buf);
 }
@@ -121,7 +121,7 @@ enum number_kind { NUMBER_INT64, NUMBER_SIZE, NUMBER_MILLIS };
 static const struct {
     enum number_kind kind;
     const char *text;
-    bool good;
+    bool ok;
     int64_t value;
 } NUMBERS[] = {
     {NUMBER_INT64, "0", true, 0},
@@ -174,22 +174,22 @@ START_TEST(reads_numbers)
     int64_t value = -7;
     uint64_t positive = (uint64_t)-7;
     struct bytes text = bytes_text(NUMBERS[_i].text);
-    bool good = false;
+    bool ok = false;
     switch (NUMBERS[_i].kind) {
     case NUMBER_INT64:
-        good = text_parse_int64(text, &value);
+        ok = text_parse_int64(text, &value);
         break;
     case NUMBER_SIZE:
-        good = text_parse_size(text, &positive);
+        ok = text_parse_size(text, &positive);
         break;
     case NUMBER_MILLIS:
-        good = text_parse_millis(text, &positive);
+        ok = text_parse_millis(text, &positive);
         break;
     }
     if (NUMBERS[_i].kind != NUMBER_INT64)
         value = (int64_t)positive;
-    ck_assert_msg(good == NUMBERS[_i].good, "\"%s\"", NUMBERS[_i].text);
-    ck_assert_msg(value == (good ? NUMBERS[_i].value : -7), "\"%s\": %lld", NUMBERS[_i].text,
+    ck_assert_msg(ok == NUMBERS[_i].ok, "\"%s\"", NUMBERS[_i].text);
+    ck_assert_msg(value == (ok ? NUMBERS[_i].value : -7), "\"%s\": %lld", NUMBERS[_i].text,
                   (long long)value);
 }
 END_TEST
@@ -301,7 +301,7 @@ END_TEST
 
 static const struct {
     const char *name, *text;
-    size_t size, most;
+    size_t size, max;
     const char *shown;
 } SAFE[] = {
     {"plain", ROW("abc é€😀"), 100, "abc é€😀"},
@@ -325,7 +325,7 @@ START_TEST(shows_text_safely)
 {
     struct buf buf;
     buf_init(&buf, 1000);
-    text_append_safe(&buf, bytes_of(SAFE[_i].text, SAFE[_i].size), SAFE[_i].most);
+    text_append_safe(&buf, bytes_of(SAFE[_i].text, SAFE[_i].size), SAFE[_i].max);
     ck_assert_msg(strcmp(buf_text(&buf), SAFE[_i].shown) == 0, "%s: %s", SAFE[_i].name,
                   buf_text(&buf));
     buf_free(&buf);

@@ -11,7 +11,7 @@ START_TEST(names_the_three_topics)
                                         "drover.shop-1.dlq"};
     char name[TOPIC_NAME_SIZE];
     struct error err;
-    for (int kind = TOPIC_SOURCE; kind <= TOPIC_DLQ; kind++) {
+    for (int kind = TOPIC_SOURCE; kind <= TOPIC_DEAD_LETTERS; kind++) {
         ck_assert_int_eq(topic_format("drover", "shop-1", (enum topic_kind)kind, name, &err),
                          OUT_OK);
         ck_assert_str_eq(name, NAMES[kind]);
@@ -25,10 +25,10 @@ START_TEST(refuses_what_kafka_would)
     char name[TOPIC_NAME_SIZE];
     struct error err;
     for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
-        ck_assert_int_eq(topic_format(BAD[i], "m", TOPIC_DLQ, name, &err), OUT_FATAL);
+        ck_assert_int_eq(topic_format(BAD[i], "m", TOPIC_DEAD_LETTERS, name, &err), OUT_FATAL);
         ck_assert_int_eq(err.code, ERR_CONF_VALUE);
         ck_assert_ptr_nonnull(strstr(err.text, "prefix"));
-        ck_assert_int_eq(topic_format("p", BAD[i], TOPIC_DLQ, name, &err), OUT_FATAL);
+        ck_assert_int_eq(topic_format("p", BAD[i], TOPIC_DEAD_LETTERS, name, &err), OUT_FATAL);
         ck_assert_ptr_nonnull(strstr(err.text, "migration"));
     }
 }

@@ -88,9 +88,9 @@ static uint64_t sum_of_sentence(const char *text, uint64_t *records)
     joined[size] = '\0';
     const char *at = joined;
     ck_assert(read_number(&at, records));
-    char *beside = strstr(joined, "; besides");
-    if (beside)
-        *beside = '\0';
+    char *outside = strstr(joined, "; besides");
+    if (outside)
+        *outside = '\0';
     at = strstr(joined, "= ");
     at = at ? at + 2 : strstr(joined, "≠ ") + strlen("≠ ");
     while (at) {
@@ -182,7 +182,7 @@ START_TEST(tables_add_up_in_rows_and_columns)
         for (size_t r = 0; r < count; r++) {
             random_counts(table.set, counts[r]);
             for (size_t i = 0; i < table.set->count; i++) /* these are of no record */
-                if (table.set->classes[i].beside)
+                if (table.set->classes[i].outside)
                     counts[r][i] = 0;
             snprintf(names[r], sizeof names[r], "t%zu%s", r, random_below(2) ? "é…" : "");
             rows[r] = (struct totals_row){.names = {bytes_text(names[r])}, .counts = counts[r]};
@@ -275,7 +275,7 @@ START_TEST(every_class_has_its_words)
     for (int i = 0; i < VERDICT_COUNT; i++)
         ck_assert_str_eq(TOTALS_VERIFY.classes[i].title, verdict_name((enum verdict)i));
     for (int i = 0; i < VERDICT_COUNT; i++)
-        ck_assert_int_eq(TOTALS_VERIFY.classes[i].beside, i >= VERDICT_BESIDE);
+        ck_assert_int_eq(TOTALS_VERIFY.classes[i].outside, i >= VERDICT_OUTSIDE);
 }
 END_TEST
 
@@ -312,7 +312,7 @@ START_TEST(a_short_sum_adds_up)
                      class->column);
             bool shown = strstr(text, term) != NULL;
             minor_shown |= class->minor && shown;
-            serious_left |= !class->minor && !class->beside && counts[i] && !shown &&
+            serious_left |= !class->minor && !class->outside && counts[i] && !shown &&
                             strncmp(text, term + 3, strlen(term + 3)) != 0;
         }
         ck_assert_msg(!folded || !minor_shown || !serious_left, "%s", text);

@@ -364,8 +364,8 @@ START_TEST(base64_takes_its_alphabet_only)
             bool exact;
             enum outcome outcome =
                 value_encode(&type, yyjson_doc_get_root(doc), &arena, &cell, &exact, NULL);
-            bool good = strchr(ALPHABET, byte) || (byte == '=' && place == 3);
-            ck_assert_msg((outcome == OUT_OK) == good, "byte %d at %d", byte, place);
+            bool ok = strchr(ALPHABET, byte) || (byte == '=' && place == 3);
+            ck_assert_msg((outcome == OUT_OK) == ok, "byte %d at %d", byte, place);
             yyjson_doc_free(doc);
             yyjson_mut_doc_free(made);
         }

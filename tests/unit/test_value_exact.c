@@ -124,7 +124,7 @@ static void random_value(const struct value_type *type, struct buf *out, unsigne
 static const struct {
     const char *type;
     enum value_form form;
-    int exact_least; /* of 2,000, so that the test looks at something */
+    int exact_min; /* of 2,000, so that the test looks at something */
 } PROPERTIES[] = {
     {"int2", NAT, 8},
     {"int4", NAT, 40},
@@ -175,7 +175,7 @@ START_TEST(exact_values_come_back)
         yyjson_doc_free(source);
         yyjson_doc_free(back);
     }
-    ck_assert_msg(exact_count >= PROPERTIES[_i].exact_least, "%s %d: only %d", PROPERTIES[_i].type,
+    ck_assert_msg(exact_count >= PROPERTIES[_i].exact_min, "%s %d: only %d", PROPERTIES[_i].type,
                   type.form, exact_count);
     buf_free(&json);
     buf_free(&out);

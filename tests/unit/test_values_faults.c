@@ -179,7 +179,7 @@ END_TEST
 /* Rows of the decoder capability test of Kuhn, by its section. */
 static const struct {
     const char *section, *json;
-    bool good;
+    bool ok;
 } UTF8[] = {
     {"2.1.3 first of three", "\"\xE0\xA0\x80\"", true},
     {"2.1.4 first of four", "\"\xF0\x90\x80\x80\"", true},
@@ -219,7 +219,7 @@ START_TEST(utf8_as_the_table_says)
     yyjson_doc *doc;
     enum outcome outcome =
         json_parse(bytes_text(UTF8[_i].json), JSON_UNICODE_REJECT, NULL, &doc, &err);
-    ck_assert_msg((outcome == OUT_OK) == UTF8[_i].good, "%s", UTF8[_i].section);
+    ck_assert_msg((outcome == OUT_OK) == UTF8[_i].ok, "%s", UTF8[_i].section);
     ck_assert_msg(outcome == OUT_OK || err.code == ERR_JSON_UNICODE, "%s", UTF8[_i].section);
     yyjson_doc_free(doc);
 }
@@ -302,14 +302,14 @@ END_TEST
 START_TEST(ids_are_bounded)
 {
     struct mapping *mapping = compile(KEYED);
-    for (int size = MAPPING_KEY_MOST; size <= MAPPING_KEY_MOST + 1; size++) {
+    for (int size = MAPPING_KEY_MAX; size <= MAPPING_KEY_MAX + 1; size++) {
         buf_reset(&text);
         buf_append_text(&text, "{\"id\":\"");
         for (int i = 0; i < size; i++)
             buf_append_char(&text, 'k');
         buf_append_text(&text, "\"}");
         enum outcome outcome = through(mapping, buf_view(&text), &id, &back, &err);
-        ck_assert_int_eq(outcome, size <= MAPPING_KEY_MOST ? OUT_OK : OUT_REJECT);
+        ck_assert_int_eq(outcome, size <= MAPPING_KEY_MAX ? OUT_OK : OUT_REJECT);
         ck_assert(outcome == OUT_OK || err.code == ERR_VALUE_KEY);
     }
     mapping_free(mapping);
@@ -429,7 +429,7 @@ END_TEST
 
 /* ---- J22: naughty strings, in every place a string can stand ---- */
 
-static struct buf naughty[NAUGHTY_MOST];
+static struct buf naughty[NAUGHTY_MAX];
 static size_t naughty_count;
 
 static void load_naughty(void)
@@ -466,7 +466,7 @@ START_TEST(naughty_values_and_ids)
         enum outcome outcome = through(mapping, buf_view(&text), &id, &back, &err);
         if (outcome != OUT_OK) {
             bool empty = err.code == ERR_VALUE_REQUIRED && string.size == 0;
-            ck_assert_msg(empty || (err.code == ERR_VALUE_KEY && string.size > MAPPING_KEY_MOST),
+            ck_assert_msg(empty || (err.code == ERR_VALUE_KEY && string.size > MAPPING_KEY_MAX),
                           "%zu: %s", i, err.text);
             continue;
         }
@@ -512,7 +512,7 @@ START_TEST(naughty_headers)
                                  .source_key = string,
                                  .index = -1,
                                  .user = string,
-                                 .storage_origin = string,
+                                 .localstorage_origin = string,
                                  .run = BYTES_LITERAL("r"),
                                  .sequence = 0,
                                  .origin = {string, 3, 4, 5, 6}};
@@ -522,7 +522,7 @@ START_TEST(naughty_headers)
         ck_assert_msg(bytes_equal(got.tenant, record.tenant), "tenant of %zu", i);
         ck_assert_msg(bytes_equal(got.source_key, string), "source key of %zu", i);
         ck_assert_msg(bytes_equal(got.user, string), "user of %zu", i);
-        ck_assert_msg(bytes_equal(got.storage_origin, string), "web origin of %zu", i);
+        ck_assert_msg(bytes_equal(got.localstorage_origin, string), "web origin of %zu", i);
         buf_reset(&back); /* a file's name is percent-encoded where it is not printable */
         ck_assert(text_percent_decode(&back, got.origin.uri));
         ck_assert_msg(bytes_equal(buf_view(&back), string), "file of %zu", i);
@@ -555,7 +555,7 @@ START_TEST(the_hosts_zone_does_not_count)
     static const char *const ZONES[] = {"Asia/Kolkata", "America/New_York", "UTC"};
     static const struct {
         const char *text;
-        bool good;
+        bool ok;
         int64_t unix_s;
     } ROWS[] = {
         {"2024-01-15T10:30:00", false, 0}, /* no zone */
@@ -572,10 +572,10 @@ START_TEST(the_hosts_zone_does_not_count)
     for (int i = 0; i < COUNT(ROWS); i++) {
         int64_t micros;
         bool truncated, exact;
-        bool good =
+        bool ok =
             timestamp_parse(bytes_text(ROWS[i].text), TIMESTAMP_ZONE_REQUIRED, &micros, &truncated);
-        ck_assert_msg(good == ROWS[i].good, "%s", ROWS[i].text);
-        if (good)
+        ck_assert_msg(ok == ROWS[i].ok, "%s", ROWS[i].text);
+        if (ok)
             ck_assert_int_eq(timestamp_to_epoch(micros, 1, &exact), ROWS[i].unix_s);
     }
 }
@@ -585,7 +585,7 @@ END_TEST
  * of a second taken for a millisecond can be seen by nobody: its unit was declared wrongly. */
 static const struct {
     const char *form, *json;
-    bool good;
+    bool ok;
 } EPOCHS[] = {
     {"epoch_s", "1705314600", true},         {"epoch_ms", "1705314600123", true},
     {"epoch_us", "1705314600123456", true},  {"epoch_s", "1705314600123", false},
@@ -605,7 +605,7 @@ START_TEST(units_are_declared)
     snprintf(json, sizeof(json), "{\"id\":\"x\",\"at\":%s}", EPOCHS[_i].json);
     struct mapping *mapping = compile(yaml);
     enum outcome outcome = through(mapping, bytes_text(json), &id, &back, &err);
-    ck_assert_msg((outcome == OUT_OK) == EPOCHS[_i].good, "%s %s", EPOCHS[_i].form, json);
+    ck_assert_msg((outcome == OUT_OK) == EPOCHS[_i].ok, "%s %s", EPOCHS[_i].form, json);
     ck_assert_msg(outcome == OUT_OK || err.code == ERR_VALUE_RANGE, "%s: %s", json, err.text);
     mapping_free(mapping);
 }
@@ -615,7 +615,7 @@ END_TEST
  * and are refused. */
 static const struct {
     const char *text;
-    bool good;
+    bool ok;
 } DATE_TIMES[] = {
     {"1963-06-19T08:30:06.283185Z", true},
     {"1963-06-19T08:30:06Z", true},
@@ -655,7 +655,7 @@ START_TEST(date_times)
     int64_t micros;
     bool truncated;
     ck_assert_msg(timestamp_parse(bytes_text(DATE_TIMES[_i].text), TIMESTAMP_ZONE_REQUIRED, &micros,
-                                  &truncated) == DATE_TIMES[_i].good,
+                                  &truncated) == DATE_TIMES[_i].ok,
                   "%s", DATE_TIMES[_i].text);
 }
 END_TEST

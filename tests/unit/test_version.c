@@ -67,9 +67,9 @@ END_TEST
 START_TEST(holds_the_last_millisecond)
 {
     struct version_clock clock = {0};
-    int64_t most = (INT64_C(1) << 47) - 1;
-    ck_assert_int_gt(version_next(&clock, most), 0);
-    ck_assert_int_eq(version_to_ms(clock.last), most);
+    int64_t max = (INT64_C(1) << 47) - 1;
+    ck_assert_int_gt(version_next(&clock, max), 0);
+    ck_assert_int_eq(version_to_ms(clock.last), max);
 }
 END_TEST
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/io/log.h"
-#include "common/port/store_memory_parked.h"
+#include "common/port/store_memory_children.h"
 #include "tests/sim/world.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
@@ -37,8 +37,8 @@ enum damage {
 };
 
 struct damaged {
-    struct stored_reader base;
-    struct stored_reader *whole;
+    struct store_reader base;
+    struct store_reader *whole;
     struct diff_key key;
     struct digest given_back;
     char json[120];
@@ -56,7 +56,7 @@ static struct diff_key key_of(const char *entity, int key)
 }
 
 /* False: the row is not there. */
-static bool alter(struct damaged *reader, struct stored *stored)
+static bool alter(struct damaged *reader, struct stored_record *stored)
 {
     if (!stored->mapping || !stored->key || !diff_key_equal(stored->key, &damaged_key))
         return true;
@@ -87,21 +87,21 @@ static bool alter(struct damaged *reader, struct stored *stored)
     return true;
 }
 
-static enum outcome damaged_progress(struct stored_reader *base, const char *group,
-                                     const char *topic, int32_t partition, int64_t *next,
-                                     struct error *err)
+static enum outcome damaged_checkpoint(struct store_reader *base, const char *group,
+                                       const char *topic, int32_t partition, int64_t *next,
+                                       struct error *err)
 {
-    struct stored_reader *whole = ((struct damaged *)base)->whole;
-    return whole->ops->progress(whole, group, topic, partition, next, err);
+    struct store_reader *whole = ((struct damaged *)base)->whole;
+    return whole->ops->checkpoint(whole, group, topic, partition, next, err);
 }
 
-static void make_extra(struct damaged *reader, struct stored *stored)
+static void make_extra(struct damaged *reader, struct stored_record *stored)
 {
     bool named = way->keeps == MEMORY_KEEPS_ROWS;
     reader->key = damaged_key;
-    *stored = (struct stored){.mapping = mapping_set_find(W.set, BYTES_LITERAL("item")),
-                              .key = &reader->key,
-                              .version = 1};
+    *stored = (struct stored_record){.mapping = mapping_set_find(W.set, BYTES_LITERAL("item")),
+                                     .key = &reader->key,
+                                     .version = 1};
     if (named) {
         stored->tenant = BYTES_LITERAL("t");
         stored->id = BYTES_LITERAL("k999");
@@ -111,7 +111,7 @@ static void make_extra(struct damaged *reader, struct stored *stored)
     }
 }
 
-static enum outcome damaged_next(struct stored_reader *base, struct stored *stored,
+static enum outcome damaged_next(struct store_reader *base, struct stored_record *stored,
                                  struct error *err)
 {
     struct damaged *reader = (struct damaged *)base;
@@ -126,8 +126,8 @@ static enum outcome damaged_next(struct stored_reader *base, struct stored *stor
     return outcome;
 }
 
-static enum outcome damaged_find(struct stored_reader *base, const struct mapping *mapping,
-                                 struct bytes tenant, struct bytes id, struct stored *stored,
+static enum outcome damaged_find(struct store_reader *base, const struct mapping *mapping,
+                                 struct bytes tenant, struct bytes id, struct stored_record *stored,
                                  bool *found, struct error *err)
 {
     struct damaged *reader = (struct damaged *)base;
@@ -142,31 +142,31 @@ static enum outcome damaged_find(struct stored_reader *base, const struct mappin
     return outcome;
 }
 
-static void damaged_close(struct stored_reader *base)
+static void damaged_close(struct store_reader *base)
 {
     struct damaged *reader = (struct damaged *)base;
     reader->whole->ops->close(reader->whole);
     free(reader);
 }
 
-static enum outcome open_store(void *owner, struct stored_reader **reader, struct error *err)
+static enum outcome open_store(void *owner, struct store_reader **reader, struct error *err)
 {
-    static const struct stored_ops OPS = {damaged_progress, damaged_next, damaged_find,
-                                          damaged_close};
+    static const struct store_reader_ops OPS = {damaged_checkpoint, damaged_next, damaged_find,
+                                                damaged_close};
     struct damaged *made = calloc(1, sizeof *made);
     (void)err;
     made->base.ops = &OPS;
-    made->whole = memory_stored_open(owner);
+    made->whole = memory_store_reader_open(owner);
     *reader = &made->base;
     return OUT_OK;
 }
 
 static bool is_pending(void *owner, int32_t partition, int64_t offset)
 {
-    struct memory_parking *parking = memory_store_parking(owner);
-    memory_parking_sort(parking);
-    const struct memory_parked *parked = memory_parking_find(parking, partition, offset);
-    return parked && (!parked->decided || parked->the_class == CLASS_DEAD);
+    struct memory_children *children = memory_store_children(owner);
+    memory_children_sort(children);
+    const struct memory_child *pending = memory_children_find(children, partition, offset);
+    return pending && (!pending->decided || pending->the_class == CLASS_DEAD);
 }
 
 /* ---- the world --------------------------------------------------------------------------- */
@@ -174,7 +174,7 @@ static bool is_pending(void *owner, int32_t partition, int64_t offset)
 static struct verify_session *session;
 static struct verify_store store;
 static int leaders, letters;
-static char letter_path[64];
+static char dead_letter_path[64];
 
 static void on_dead_letter(void *owner, const struct record *record, enum error_code code,
                            const char *path, bool unusable)
@@ -182,7 +182,7 @@ static void on_dead_letter(void *owner, const struct record *record, enum error_
     (void)owner;
     ck_assert(!unusable && code != ERR_NONE && record->tenant.size);
     letters++;
-    snprintf(letter_path, sizeof letter_path, "%s", path);
+    snprintf(dead_letter_path, sizeof dead_letter_path, "%s", path);
 }
 
 static void on_leader(void *owner, const struct mapping *mapping, const struct row *row,
@@ -276,7 +276,8 @@ static enum outcome feed(struct error *err)
         ck_assert_int_eq(verify_session_fed(session, TOPIC_SOURCE, p), ends[p]);
         bus_memory_drop(W.bus, WORLD_SOURCE, p, ends[p]);
         bus_memory_drop(W.bus, WORLD_RESULTS, p, verify_session_fed(session, TOPIC_RESULTS, p));
-        bus_memory_drop(W.bus, WORLD_DEAD_LETTERS, p, verify_session_fed(session, TOPIC_DLQ, p));
+        bus_memory_drop(W.bus, WORLD_DEAD_LETTERS, p,
+                        verify_session_fed(session, TOPIC_DEAD_LETTERS, p));
     }
     return outcome;
 }
@@ -350,7 +351,7 @@ START_TEST(classes_add_up_over_many_feeds)
     ck_assert_uint_ge(report->sample_counts[VERDICT_DEAD], 1);
     ck_assert_int_eq(report->samples[VERDICT_DEAD][0].code, ERR_VALUE_TYPE);
     if (way->read_once)
-        ck_assert_str_eq(letter_path, "/n");
+        ck_assert_str_eq(dead_letter_path, "/n");
     close_world();
 }
 END_TEST
@@ -362,7 +363,7 @@ static const struct {
                {DAMAGE_MISSING, VERDICT_MISSING},
                {DAMAGE_EXTRA, VERDICT_EXTRA},
                {DAMAGE_STALE, VERDICT_STALE},
-               {DAMAGE_NEWER, VERDICT_NEWER}};
+               {DAMAGE_NEWER, VERDICT_TARGET_NEWER}};
 enum { DAMAGE_COUNT = 5, KEYS_DAMAGED = 2 };
 
 /* One row of fifty is damaged: that one is named, and nothing else. */
@@ -589,8 +590,8 @@ static void send_run_report(const struct produce_receipt *receipt)
 /* A producer's run report, and its books. */
 START_TEST(counts_what_never_came_into_the_topic)
 {
-    struct produce_ledger ledger = {.rejected = 3, .withheld = 2};
-    ledger.by_code[ERR_VALUE_FORM] = 3;
+    struct produce_counters counters = {.rejected = 3, .withheld = 2};
+    counters.by_code[ERR_VALUE_FORM] = 3;
     open_world(&WAYS[_i]);
     open_session();
     start_worker();
@@ -599,7 +600,7 @@ START_TEST(counts_what_never_came_into_the_topic)
     send_run_report(&(struct produce_receipt){
         .run = BYTES_LITERAL("run"), .read = 6, .produced = 1, .rejected = 3, .withheld = 2});
     must_feed();
-    verify_session_note_produced(session, &ledger);
+    verify_session_note_produced(session, &counters);
     const struct verify_report *report = conclude();
     expect(report, VERDICT_REJECTED, 3);
     expect(report, VERDICT_WITHHELD, 2);

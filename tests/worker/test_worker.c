@@ -212,7 +212,7 @@ START_TEST(sends_dead_letters_of_what_the_store_refuses)
 }
 END_TEST
 
-START_TEST(halts_a_partition_whose_letter_cannot_be_had)
+START_TEST(halts_a_partition_whose_dead_letter_cannot_be_had)
 {
     static const struct error TOO_LARGE = {.outcome = OUT_REJECT, .code = ERR_KAFKA_SIZE};
     open_world(2, true);
@@ -232,7 +232,7 @@ START_TEST(halts_a_partition_whose_letter_cannot_be_had)
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 0);
     ck_assert_int_eq(written(1), 1); /* the other goes on */
-    ck_assert_int_eq(worker_at(0)->failure.code, ERR_LETTER_SIZE);
+    ck_assert_int_eq(worker_at(0)->failure.code, ERR_DEAD_LETTER_SIZE);
 }
 END_TEST
 
@@ -423,15 +423,15 @@ START_TEST(pauses_above_its_budget)
     for (int i = 0; i < 100; i++)
         put("item", i % 2, i, 5, i);
     start_with_all(0);
-    size_t most = 0;
+    size_t max = 0;
     for (int i = 0; i < 20; i++) { /* nothing is written */
         memory_worker_consume(W.workers[0].over, 3);
         worker_turn(worker_at(0));
-        if (worker_at(0)->in_flight_bytes > most)
-            most = worker_at(0)->in_flight_bytes;
+        if (worker_at(0)->in_flight_bytes > max)
+            max = worker_at(0)->in_flight_bytes;
     }
     ck_assert(worker_at(0)->over_budget);
-    ck_assert_uint_lt(most, 8192 + 3 * 2048);
+    ck_assert_uint_lt(max, 8192 + 3 * 2048);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 50);
     ck_assert_int_eq(written(1), 50);
@@ -547,7 +547,7 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, goes_on_where_the_last_one_was);
     tcase_add_test(tcase, sends_dead_letters_before_it_writes);
     tcase_add_test(tcase, sends_dead_letters_of_what_the_store_refuses);
-    tcase_add_test(tcase, halts_a_partition_whose_letter_cannot_be_had);
+    tcase_add_test(tcase, halts_a_partition_whose_dead_letter_cannot_be_had);
     tcase_add_test(tcase, breaks_when_everything_is_refused);
     tcase_add_test(tcase, tries_again_what_failed);
     tcase_add_test(tcase, asks_after_a_lost_answer);

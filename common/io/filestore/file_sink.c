@@ -81,13 +81,14 @@ static struct file_sink *of(struct sink *base)
 
 static void go_on_closing(struct file_sink *sink);
 
-/* Away while anything is: batches, files, or the progress, which has no word of its own for it. */
+/* Away while anything is: batches, files, or the checkpoint, which has no word of its own for it.
+ */
 static void say_state(struct file_sink *sink, bool *flag, enum outcome outcome,
                       const struct error *err)
 {
-    bool was = sink->away || sink->files_away || sink->store->progress_away;
+    bool was = sink->away || sink->files_away || sink->store->checkpoint_away;
     *flag = outcome != OUT_OK;
-    bool is = sink->away || sink->files_away || sink->store->progress_away;
+    bool is = sink->away || sink->files_away || sink->store->checkpoint_away;
     if (*flag)
         sink->base.events.on_state(sink->base.owner, err);
     else if (was && !is)
@@ -153,7 +154,7 @@ static enum outcome pass_fence(struct writing *writing, struct error *err)
         return outcome;
     if (epoch != fence->epoch)
         return error_set(err, OUT_FATAL, ERR_FENCED, "another worker has taken the partition over");
-    return error_set(err, OUT_FATAL, ERR_PROGRESS,
+    return error_set(err, OUT_FATAL, ERR_CHECKPOINT,
                      "the batch begins at %" PRId64 ", the store is at %" PRId64, fence->start,
                      next);
 }
@@ -227,7 +228,7 @@ static enum outcome classify(struct writing *writing, struct batch_item *item, s
             item->verdict = CLASS_APPLIED;
     } else if (writing->only_classify) { /* refused before the crash; or ours, and gone since */
         item->decided = true;
-        item->verdict = writing->batch->second_look ? CLASS_DEAD : CLASS_APPLIED;
+        item->verdict = writing->batch->redelivered ? CLASS_DEAD : CLASS_APPLIED;
     } else if (item->row.deleted && item->mapping->on_delete == DELETE_SOFT && row) {
         *soft = soften(writing, item->mapping, file_db_column(row, 2));
     }
@@ -297,7 +298,7 @@ static enum outcome settle_unknown(struct writing *writing, struct error *err)
 static enum outcome write_batch(struct file_store *store, struct batch *batch,
                                 const struct bytes *texts, struct error *err)
 {
-    struct writing writing = {&store->db, batch, texts, batch->second_look, {0}};
+    struct writing writing = {&store->db, batch, texts, batch->redelivered, {0}};
     struct error ignored; /* what went wrong before is what is told */
     buf_init(&writing.scratch, 256u << 20);
     enum outcome outcome = file_store_check_place(store, err);
@@ -347,7 +348,7 @@ static void prepare(struct file_sink *sink)
         abort();
     size_t i = 0;
     do {
-        for (; i < batch->order_count && !batch->second_look; i++) {
+        for (; i < batch->order_count && !batch->redelivered; i++) {
             struct error err;
             struct batch_item *item = &batch->items[batch->order[i]];
             if (item->decided || item->row.deleted)
@@ -357,7 +358,7 @@ static void prepare(struct file_sink *sink)
                 sink->refused = true;
             }
         }
-    } while (!batch->second_look && batch_promote(batch));
+    } while (!batch->redelivered && batch_promote(batch));
 }
 
 /* Pool. */
@@ -475,8 +476,8 @@ static void begin_round(struct file_sink *sink)
 static void on_timer(uv_timer_t *timer)
 {
     struct file_sink *sink = timer->data;
-    if (sink->store->progress_back) {
-        sink->store->progress_back = false;
+    if (sink->store->checkpoint_back) {
+        sink->store->checkpoint_back = false;
         if (!sink->away && !sink->files_away)
             sink->base.events.on_state(sink->base.owner, NULL);
     }

@@ -8,14 +8,14 @@
  *   <dir>/<tenant>/<entity>.json   records in id order, one a line: an array, or for a mapping with
  *                                  $key an object; replaced as a whole, never half written
  *   <dir>/.drover/state.db         SQLite: records with versions, tombstones, sealed boxes,
- *                                  progress, which files are to be written
+ *                                  checkpoint, which files are to be written
  *   <dir>/.drover/lock             one worker at a time
  *
  * SQLite is the store: a batch is one transaction with its fence, and marks its files as dirty.
  * The exporter writes these from their rows: within a second, at most once a second, when the sink
  * closes, and at the next start when a crash came between.
  *
- *   open ─ file_progress_new, file_sink_new ─ (loop) ─ both closed ─ close
+ *   open ─ file_checkpoint_new, file_sink_new ─ (loop) ─ both closed ─ close
  *
  * Everything that touches the disk runs in libuv's pool, one job after the other: a commit waits
  * for the disk (fsync), and a file of a large entity takes long to write, while the loop must go on
@@ -28,9 +28,9 @@
 #include "common/base/error.h"
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
-#include "common/port/progress.h"
+#include "common/port/checkpoint.h"
 #include "common/port/sink.h"
-#include "common/port/stored.h"
+#include "common/port/store_reader.h"
 
 struct file_store;
 
@@ -49,35 +49,35 @@ enum file_state {
 MUST_USE enum outcome file_store_open(const struct settings *settings,
                                       const struct mapping_set *mappings, struct file_store **store,
                                       struct error *err);
-/* After its sink and its progress have called on_closed. NULL is taken. */
+/* After its sink and its checkpoint have called on_closed. NULL is taken. */
 void file_store_close(struct file_store *store);
 
-/* One sink and one progress a store, both on the same loop. */
+/* One sink and one checkpoint a store, both on the same loop. */
 struct sink *file_sink_new(uv_loop_t *loop, struct file_store *store,
                            const struct sink_events *events, void *owner);
 
-struct file_progress_config {
+struct file_checkpoint_config {
     const char *group, *topic, *worker; /* `worker`: the owner's name in the table */
     int32_t partitions;                 /* of the topic, to be pinned */
 };
 
-struct progress *file_progress_new(uv_loop_t *loop, struct file_store *store,
-                                   const struct file_progress_config *config,
-                                   const struct progress_events *events, void *owner);
+struct checkpoint *file_checkpoint_new(uv_loop_t *loop, struct file_store *store,
+                                       const struct file_checkpoint_config *config,
+                                       const struct checkpoint_events *events, void *owner);
 
-enum file_stored_what {
-    FILE_STORED_RECORDS, /* as the database has them */
-    FILE_STORED_FILES,   /* as they lie in the tenants' files */
+enum file_store_reader_what {
+    FILE_STORE_READER_RECORDS, /* as the database has them */
+    FILE_STORE_READER_FILES,   /* as they lie in the tenants' files */
 };
 
 /* A snapshot of what is committed, also while a worker writes; takes no lock. OUT_FATAL DRV-F001,
  * also when there is no store yet. */
-MUST_USE enum outcome file_stored_open(const struct settings *settings,
-                                       const struct mapping_set *mappings,
-                                       enum file_stored_what what, struct stored_reader **reader,
-                                       struct error *err);
+MUST_USE enum outcome file_store_reader_open(const struct settings *settings,
+                                             const struct mapping_set *mappings,
+                                             enum file_store_reader_what what,
+                                             struct store_reader **reader, struct error *err);
 /* How many files wait to be written. */
-uint64_t file_stored_unwritten(struct stored_reader *reader);
+uint64_t file_store_reader_unwritten(struct store_reader *reader);
 
 /* A file of the store, or one that lies among them. Views, valid during the call. */
 struct file_found {
@@ -96,9 +96,9 @@ typedef void file_walk_each(void *owner, const struct file_found *found);
 
 /* Every file of the store and what lies among them; of settings->only_tenant alone when that is
  * set. Waits up to 10 s for a worker that is about to write. OUT_FATAL DRV-F001. */
-MUST_USE enum outcome file_stored_walk(const struct settings *settings,
-                                       const struct mapping_set *mappings, file_walk_each *each,
-                                       void *owner, struct error *err);
+MUST_USE enum outcome file_store_reader_walk(const struct settings *settings,
+                                             const struct mapping_set *mappings,
+                                             file_walk_each *each, void *owner, struct error *err);
 
 /* drover rebuild files: writes every file that is not what its rows give. Holds the lock.
  * `replace_edited`: also where somebody edited it or put something there, which is kept beside.

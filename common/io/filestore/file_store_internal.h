@@ -7,9 +7,9 @@
  *   file_store_db.c    SQLite: schema, statements
  *   file_store.c       the folder, its lock, the pool's queue
  *   file_sink.c        a batch as one transaction, and when files are written
- *   file_progress.c    claims and watermarks
+ *   file_checkpoint.c    claims and watermarks
  *   file_export.c      a tenant's file made from its rows
- *   file_stored.c      rows and files read back and compared; files made anew
+ *   file_store_reader.c      rows and files read back and compared; files made anew
  *
  * "Pool": runs in libuv's pool and may block; one job at a time, so that store and database need no
  * lock.
@@ -105,10 +105,10 @@ struct file_store {
     struct buf entity, tenant; /* the file that the exporter wrote last */
     uv_work_t request;
     uv_loop_t *loop;
-    struct file_job *first, *last;     /* the first one is running */
-    bool dirty;                        /* files wait to be written; the loop's, as all below */
-    bool progress_away, progress_back; /* the progress could not be written; it can again */
-    dev_t database_device;             /* where state.db was when it was opened */
+    struct file_job *first, *last;         /* the first one is running */
+    bool dirty;                            /* files wait to be written; the loop's, as all below */
+    bool checkpoint_away, checkpoint_back; /* the checkpoint could not be written; it can again */
+    dev_t database_device;                 /* where state.db was when it was opened */
     ino_t database_inode;
 };
 

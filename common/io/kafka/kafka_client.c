@@ -19,9 +19,9 @@
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/log.h"
 
-#define SAID_MOST 8
+#define SAID_MAX 8
 #define SAY_AGAIN_MS 30000
-#define HEALS_MS 10000 /* what librdkafka mends itself is told when it has lasted so long */
+#define HEALS_MS 10000 /* what librdkafka fixes itself is told when it has lasted so long */
 /* Around the largest record: key and headers, and what a dead letter adds. A topic's own limit is
  * the lower one, where it is known (kafka_sender.c). */
 #define HEADROOM_BYTES (KAFKA_HEADERS_BYTES + DEAD_LETTER_ROOM_BYTES)
@@ -32,13 +32,13 @@
 
 /* Of the thread that polls; a process has one such thread. */
 static struct {
-    uint64_t hashes[SAID_MOST];
-    uint64_t said_ms[SAID_MOST];
+    uint64_t hashes[SAID_MAX];
+    uint64_t said_ms[SAID_MAX];
     size_t next;
     struct error last;           /* the last trouble, as its cause; "" none */
     rd_kafka_resp_err_t refusal; /* login or TLS refused: waiting does not help */
     bool asking;                 /* its trouble becomes the answer's cause, not a log line */
-    uint64_t ails_since_ms;      /* what it mends itself is said again and again since then */
+    uint64_t ails_since_ms;      /* what it fixes itself is said again and again since then */
     uint64_t ailed_ms;           /* and was last said then */
 } told;
 
@@ -46,12 +46,12 @@ static bool said_lately(struct bytes text)
 {
     uint64_t hash = hash64(text);
     uint64_t now = clock_monotonic_ms();
-    for (size_t i = 0; i < SAID_MOST; i++)
+    for (size_t i = 0; i < SAID_MAX; i++)
         if (told.hashes[i] == hash && told.said_ms[i] && now - told.said_ms[i] < SAY_AGAIN_MS)
             return true;
     told.hashes[told.next] = hash;
     told.said_ms[told.next] = now;
-    told.next = (told.next + 1) % SAID_MOST;
+    told.next = (told.next + 1) % SAID_MAX;
     return false;
 }
 
@@ -239,12 +239,12 @@ rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use 
 }
 
 /* librdkafka wants a second more than fetch.wait.max.ms, which is half of one. */
-#define ANSWER_LEAST_MS 2000
+#define ANSWER_MIN_MS 2000
 
 void kafka_conf_answer_within(rd_kafka_conf_t *conf, int timeout_ms)
 {
     char text[16];
-    snprintf(text, sizeof text, "%d", timeout_ms > ANSWER_LEAST_MS ? timeout_ms : ANSWER_LEAST_MS);
+    snprintf(text, sizeof text, "%d", timeout_ms > ANSWER_MIN_MS ? timeout_ms : ANSWER_MIN_MS);
     rd_kafka_conf_set(conf, "socket.timeout.ms", text, NULL, 0);
 }
 
@@ -538,12 +538,12 @@ bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_
     for (int32_t i = 0; i < count; i++)
         rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_END;
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
-    bool good = code == RD_KAFKA_RESP_ERR_NO_ERROR;
-    for (int i = 0; i < list->cnt && good; i++) {
+    bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < list->cnt && ok; i++) {
         const rd_kafka_topic_partition_t *one = &list->elems[i];
-        good = one->err == RD_KAFKA_RESP_ERR_NO_ERROR && one->offset >= 0;
+        ok = one->err == RD_KAFKA_RESP_ERR_NO_ERROR && one->offset >= 0;
         ends[one->partition] = one->offset;
     }
     rd_kafka_topic_partition_list_destroy(list);
-    return good;
+    return ok;
 }

@@ -202,11 +202,11 @@ static rd_kafka_conf_t *make_conf(const struct settings *settings, const char *g
     rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_CONSUME, err);
     if (!conf)
         return NULL;
-    bool good = rd_kafka_conf_set(conf, "group.id", group, text, sizeof text) == RD_KAFKA_CONF_OK;
-    if (good && settings->instance_id)
-        good = rd_kafka_conf_set(conf, "group.instance.id", settings->instance_id, text,
-                                 sizeof text) == RD_KAFKA_CONF_OK;
-    if (!good) {
+    bool ok = rd_kafka_conf_set(conf, "group.id", group, text, sizeof text) == RD_KAFKA_CONF_OK;
+    if (ok && settings->instance_id)
+        ok = rd_kafka_conf_set(conf, "group.instance.id", settings->instance_id, text,
+                               sizeof text) == RD_KAFKA_CONF_OK;
+    if (!ok) {
         error_set(err, OUT_FATAL, ERR_KAFKA_CONFIG, "%s", text);
         rd_kafka_conf_destroy(conf);
         return NULL;

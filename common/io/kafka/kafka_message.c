@@ -14,7 +14,7 @@ static void take_headers(rd_kafka_headers_t *headers, bool ours, struct envelope
     const char *name;
     const void *value;
     size_t size;
-    for (size_t i = 0; envelope->header_count < ENVELOPE_HEADERS_MOST; i++) {
+    for (size_t i = 0; envelope->header_count < ENVELOPE_HEADERS_MAX; i++) {
         if (rd_kafka_header_get_all(headers, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
             return;
         if (is_ours(name) != ours)

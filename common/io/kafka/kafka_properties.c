@@ -12,12 +12,12 @@
 #include "common/base/text.h"
 #include "common/io/kafka/kafka_client.h"
 
-#define NAMES_MOST 512 /* librdkafka 2.0.2 has 190 */
+#define NAMES_MAX 512 /* librdkafka 2.0.2 has 190 */
 
 struct known {
     char *text; /* the whole table; names and kinds point into it, cut by NULs */
-    const char *names[NAMES_MOST];
-    char kinds[NAMES_MOST]; /* 'C', 'P' or '*' */
+    const char *names[NAMES_MAX];
+    char kinds[NAMES_MAX]; /* 'C', 'P' or '*' */
     size_t count;
 };
 
@@ -33,7 +33,7 @@ static char *trim(char *text)
 static void add_line(struct known *known, char *line)
 {
     char *rest = strchr(line, '|');
-    if (!rest || known->count == NAMES_MOST)
+    if (!rest || known->count == NAMES_MAX)
         return;
     *rest++ = '\0';
     char *end = strchr(rest, '|');

@@ -24,7 +24,7 @@ static const struct {
 } KINDS[TOPICS] = {
     {TOPIC_SOURCE, -1}, /* until the switch: it is what everything else is made from again */
     {TOPIC_RESULTS, 14 * DAY_MS},
-    {TOPIC_DLQ, 30 * DAY_MS},
+    {TOPIC_DEAD_LETTERS, 30 * DAY_MS},
 };
 
 static enum outcome open_client(const struct settings *settings, rd_kafka_t **client,
@@ -116,7 +116,7 @@ static rd_kafka_NewTopic_t *describe(const struct settings *settings, const stru
     set_number(topic, "retention.ms", plan->retention_ms);
     set_number(topic, "retention.bytes", -1);
     int64_t largest = (int64_t)settings->record_bytes + KAFKA_HEADERS_BYTES;
-    if (plan->kind == TOPIC_DLQ) /* a dead letter is its message and more */
+    if (plan->kind == TOPIC_DEAD_LETTERS) /* a dead letter is its message and more */
         largest += DEAD_LETTER_ROOM_BYTES;
     if (plan->kind != TOPIC_RESULTS)
         set_number(topic, "max.message.bytes", largest);

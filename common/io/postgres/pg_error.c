@@ -81,7 +81,7 @@ static enum error_code code_of(enum pg_action action, const char *state)
     case PG_QUARANTINE:
         return ERR_PG_DATA;
     case PG_FENCED:
-        return strcmp(state, "DR002") == 0 ? ERR_PROGRESS : ERR_FENCED;
+        return strcmp(state, "DR002") == 0 ? ERR_CHECKPOINT : ERR_FENCED;
     case PG_HALT:
         break;
     }

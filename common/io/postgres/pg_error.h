@@ -15,7 +15,7 @@
 
 enum pg_action {
     PG_CONNECTION_LOST, /* new connection; an unfinished COMMIT's outcome is unknown: re-read
-                           progress */
+                           checkpoint */
     PG_TX_RETRY,        /* roll back, wait a little, same connection */
     PG_RESOURCE,        /* pause, probe every 5 s */
     PG_REPREPARE,       /* prepared statements are gone: prepare again, retry */
@@ -31,7 +31,7 @@ enum pg_action pg_classify(const char *sqlstate);
 /* Fills err from a failed result: code and outcome by the action, SQLSTATE, primary message without
  * values, table.column or constraint as where. Returns the action. */
 enum pg_action pg_error_from_result(const PGresult *result, struct error *err);
-/* Makes of an error that followed one record through the halving that record's: OUT_REJECT, with
+/* Makes of an error that followed one record through the bisection that record's: OUT_REJECT, with
  * DRV-P110 in place of a code that tells of the server; SQLSTATE and place stay. */
 void pg_error_blame_record(struct error *err);
 /* From a connection that failed: DRV-P001 unreachable, DRV-P002 login refused, DRV-P009. The

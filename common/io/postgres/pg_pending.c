@@ -5,11 +5,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "common/io/postgres/pg_parents.h"
-#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_sweep.h"
+#include "common/io/postgres/pg_store_reader.h"
 
 #define ASK_MS 1000                  /* for the ends of all partitions */
-#define TEXT_MAX ((size_t)512 << 20) /* far above what one sweep tells (TELL_MOST, its bytes) */
+#define TEXT_MAX ((size_t)512 << 20) /* far above what one sweep tells (TELL_MAX, its bytes) */
 
 struct pg_pending {
     struct pending base;
@@ -17,9 +17,9 @@ struct pg_pending {
     uv_loop_t *loop;
     uv_work_t work;
     bool working, forgets;
-    struct parents_config sweep;
+    struct pg_sweep_config sweep;
     atomic_bool stop;
-    struct pg_cutoff cutoff;
+    struct pg_cancel cancel;
     enum outcome outcome;
     struct error err;
     uint64_t removed;
@@ -43,7 +43,7 @@ static bool wants_row(const struct pg_pending *pending, const struct pending_app
 
 /* What does not fit is left out: a rebuild brings it. */
 static void keep_row(struct pg_pending *pending, struct pending_applied *applied,
-                     const struct stored *stored)
+                     const struct stored_record *stored)
 {
     struct arena *arena = &pending->arena;
     size_t cells = stored->mapping->column_count;
@@ -68,10 +68,10 @@ static void keep_row(struct pg_pending *pending, struct pending_applied *applied
     applied->row = row;
 }
 
-static enum outcome read_one(struct pg_pending *pending, struct stored_reader *reader,
+static enum outcome read_one(struct pg_pending *pending, struct store_reader *reader,
                              struct pending_applied *applied, struct error *err)
 {
-    struct stored stored;
+    struct stored_record stored;
     bool found = false;
     enum outcome outcome = reader->ops->find(reader, applied->mapping, applied->tenant, applied->id,
                                              &stored, &found, err);
@@ -80,19 +80,20 @@ static enum outcome read_one(struct pg_pending *pending, struct stored_reader *r
     return outcome == OUT_REJECT ? OUT_OK : outcome; /* no record comes of it: verify names it */
 }
 
-/* Rows as PostgreSQL has them now: what was parked may be older than what is there. Unless all were
- * read, nothing of the sweep may be forgotten: Redis would never hear of them. */
+/* Rows as PostgreSQL has them now: what became pending may be older than what is there. Unless all
+ * were read, nothing of the sweep may be forgotten: Redis would never hear of them. */
 static enum outcome read_rows(struct pg_pending *pending, struct error *err)
 {
-    struct stored_reader *reader = NULL;
+    struct store_reader *reader = NULL;
     struct pending_result *result = &pending->base.result;
     size_t wanted = 0;
     for (size_t i = 0; i < result->applied_count; i++)
         wanted += wants_row(pending, &result->applied[i]);
     if (!wanted || atomic_load(&pending->stop))
         return OUT_OK;
-    enum outcome outcome = pg_stored_open(pending->config.settings, pending->config.mappings->items,
-                                          pending->config.mappings->count, NULL, &reader, err);
+    enum outcome outcome =
+        pg_store_reader_open(pending->config.settings, pending->config.mappings->items,
+                             pending->config.mappings->count, NULL, &reader, err);
     for (size_t i = 0; i < result->applied_count && outcome == OUT_OK; i++)
         if (wants_row(pending, &result->applied[i]))
             outcome = read_one(pending, reader, &result->applied[i], err);
@@ -107,10 +108,10 @@ static void in_pool(uv_work_t *work)
     struct pending_result *result = &pending->base.result;
     if (pending->forgets) {
         pending->outcome =
-            pg_parents_forget(&pending->sweep, result, &pending->removed, &pending->err);
+            pg_sweep_forget(&pending->sweep, result, &pending->removed, &pending->err);
         return;
     }
-    pending->outcome = pg_parents_sweep(&pending->sweep, result, &pending->err);
+    pending->outcome = pg_sweep_run(&pending->sweep, result, &pending->err);
     struct error err;
     enum outcome read = read_rows(pending, &err);
     result->unread = read != OUT_OK;
@@ -129,7 +130,7 @@ static struct pg_pending *of(struct pending *base)
 
 static void end_round(struct pending *base)
 {
-    pg_parents_result_free(&base->result);
+    pg_sweep_result_free(&base->result);
     base->result = (struct pending_result){0};
     arena_reset(&of(base)->arena);
 }
@@ -184,7 +185,7 @@ static void close_pending(struct pending *base, void (*on_closed)(void *owner))
     struct pg_pending *pending = of(base);
     pending->on_closed = on_closed;
     atomic_store(&pending->stop, true);
-    pg_cutoff_now(&pending->cutoff);
+    pg_cancel_now(&pending->cancel);
     if (!pending->working)
         free_pending(pending);
 }
@@ -201,19 +202,19 @@ struct pending *pg_pending_new(uv_loop_t *loop, const struct pg_pending_config *
     pending->config = *config;
     pending->loop = loop;
     pending->work.data = pending;
-    pending->cutoff = PG_CUTOFF_INIT;
-    pending->sweep = (struct parents_config){.url = settings->database_url,
-                                             .role = settings->worker_role,
-                                             .group = config->group,
-                                             .topic = config->topic,
-                                             .mappings = config->mappings,
-                                             .wait_ms = settings->parent_wait_ms,
-                                             .partitions = config->partitions,
-                                             .ends = ask_ends,
-                                             .owner = pending,
-                                             .tombstone_life_ms = settings->tombstone_life_ms,
-                                             .stop = &pending->stop,
-                                             .cutoff = &pending->cutoff};
+    pending->cancel = PG_CANCEL_INIT;
+    pending->sweep = (struct pg_sweep_config){.url = settings->database_url,
+                                              .role = settings->worker_role,
+                                              .group = config->group,
+                                              .topic = config->topic,
+                                              .mappings = config->mappings,
+                                              .wait_ms = settings->parent_wait_ms,
+                                              .partitions = config->partitions,
+                                              .ends = ask_ends,
+                                              .owner = pending,
+                                              .tombstone_life_ms = settings->tombstone_life_ms,
+                                              .stop = &pending->stop,
+                                              .cancel = &pending->cancel};
     arena_init(&pending->arena, TEXT_MAX);
     return &pending->base;
 }

@@ -2,7 +2,7 @@
 #define DROVER_IO_PG_PENDING_H
 
 /*
- * Pending children in PostgreSQL (common/port/pending.h over pg_parents.h): sweeps run in libuv's
+ * Pending children in PostgreSQL (common/port/pending.h over pg_sweep.h): sweeps run in libuv's
  * pool, on connections of their own; rows of what got in are read back there as well.
  */
 

@@ -15,7 +15,7 @@
 
 enum {
     OPTIONS_LIMIT = 8192,
-    PARAMS_MOST = 16,
+    PARAMS_MAX = 16,
     SLICE_MS = 200,         /* how often a wait looks whether the process is to stop */
     OLDEST_SERVER = 140000, /* pipelines are the client's; 14 is the oldest still maintained */
 };
@@ -271,10 +271,10 @@ enum outcome pg_session_answer(PGconn *connection, PGresult **result, struct err
 enum outcome pg_session_query(PGconn *connection, const char *sql, const struct bytes *params,
                               size_t count, bool binary, PGresult **result, struct error *err)
 {
-    assert(count <= PARAMS_MOST);
-    const char *values[PARAMS_MOST] = {0};
-    int lengths[PARAMS_MOST] = {0};
-    int formats[PARAMS_MOST] = {0};
+    assert(count <= PARAMS_MAX);
+    const char *values[PARAMS_MAX] = {0};
+    int lengths[PARAMS_MAX] = {0};
+    int formats[PARAMS_MAX] = {0};
     for (size_t i = 0; i < count; i++) {
         values[i] = params[i].data;
         lengths[i] = (int)params[i].size;

@@ -3,7 +3,7 @@
 
 /*
  * A blocking PostgreSQL session for commands (schema, doctor, status, verify). The worker's own
- * asynchronous lanes are pg_lane.h.
+ * asynchronous connections are pg_connection.h.
  */
 
 #include <libpq-fe.h>

@@ -1,4 +1,5 @@
-/* The sink contract over lanes: who is free, opening and closing. A batch's way is pg_writer.c. */
+/* The sink contract over connections: who is free, opening and closing. A batch's way is
+ * pg_writer.c. */
 
 #include "common/io/postgres/pg_sink.h"
 
@@ -9,8 +10,8 @@
 #include "common/io/postgres/pg_writer.h"
 
 /* Parameters of one group. A batch's arena ends far below (work.batch_bytes has a limit). */
-#define MEMORY_MOST INT_MAX
-#define LANES_MOST 64
+#define MEMORY_MAX INT_MAX
+#define CONNECTIONS_MAX 64
 
 static struct pg_sink *of(struct sink *sink)
 {
@@ -65,11 +66,11 @@ static void free_sink(struct pg_sink *sink)
     free(sink);
 }
 
-static void on_lane_closed(void *owner)
+static void on_connection_closed(void *owner)
 {
     struct writer *writer = owner;
     struct pg_sink *sink = writer->sink;
-    if (--sink->open_lanes)
+    if (--sink->open_connections)
         return;
     void (*on_closed)(void *) = sink->on_closed;
     void *base_owner = sink->base.owner;
@@ -92,32 +93,33 @@ static void close_sink(struct sink *base, void (*on_closed)(void *owner))
             writer->batch->outcome_unknown = true;
             pg_writer_finish(writer, OUT_RETRY, &err);
         }
-        pg_lane_close(writer->lane, on_lane_closed);
+        pg_connection_close(writer->connection, on_connection_closed);
     }
 }
 
-struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_lane_config *config, int lanes,
-                         const struct mapping_set *mappings, const struct sink_events *events,
-                         void *owner)
+struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_connection_config *config,
+                         int connections, const struct mapping_set *mappings,
+                         const struct sink_events *events, void *owner)
 {
     static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
-    assert(lanes >= 1 && lanes <= LANES_MOST);
+    assert(connections >= 1 && connections <= CONNECTIONS_MAX);
     struct pg_sink *sink = calloc(1, sizeof *sink);
     if (!sink)
         abort();
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     sink->mappings = mappings;
     sink->upserts = calloc(mappings->count + 1, sizeof *sink->upserts);
-    sink->writers = calloc((size_t)lanes, sizeof *sink->writers);
+    sink->writers = calloc((size_t)connections, sizeof *sink->writers);
     if (!sink->upserts || !sink->writers)
         abort();
     for (size_t i = 0; i < mappings->count; i++)
         sink->upserts[i] = pg_upsert_new(mappings, i);
-    buf_init(&sink->memory, MEMORY_MOST);
-    sink->writer_count = sink->open_lanes = lanes;
-    for (int i = 0; i < lanes; i++) {
+    buf_init(&sink->memory, MEMORY_MAX);
+    sink->writer_count = sink->open_connections = connections;
+    for (int i = 0; i < connections; i++) {
         sink->writers[i].sink = sink;
-        sink->writers[i].lane = pg_lane_new(loop, config, &PG_WRITER_EVENTS, &sink->writers[i]);
+        sink->writers[i].connection =
+            pg_connection_new(loop, config, &PG_WRITER_EVENTS, &sink->writers[i]);
     }
     return &sink->base;
 }

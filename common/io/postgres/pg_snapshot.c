@@ -9,16 +9,16 @@
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_session.h"
-#include "common/io/postgres/pg_stored.h"
+#include "common/io/postgres/pg_store_reader.h"
 #include "common/io/postgres/pg_vault.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/model/schema/schema_sql.h"
 #include "common/policy/verify/verify_copy.h"
 
-#define ROW_MOST (512u << 20) /* PostgreSQL's own limit of a row is 1 GiB */
-#define SQL_MOST (1u << 20)
-#define KEYS_MOST 33            /* isolation_key and PostgreSQL's 32 columns of an index */
-#define MEMORY_MOST (64u << 20) /* 500 keys of 512 bytes are far below */
+#define ROW_MAX (512u << 20) /* PostgreSQL's own limit of a row is 1 GiB */
+#define SQL_MAX (1u << 20)
+#define KEYS_MAX 33            /* isolation_key and PostgreSQL's 32 columns of an index */
+#define MEMORY_MAX (64u << 20) /* 500 keys of 512 bytes are far below */
 
 struct pg_snapshot {
     PGconn *session; /* open transaction: REPEATABLE READ, READ ONLY */
@@ -84,13 +84,13 @@ enum outcome pg_snapshot_checkpoints(struct pg_snapshot *snapshot, const char *g
                         group, topic, visit, owner, err);
 }
 
-static enum outcome has_table(struct pg_snapshot *snapshot, bool *there, struct error *err)
+static enum outcome has_table(struct pg_snapshot *snapshot, bool *exists, struct error *err)
 {
     PGresult *result = NULL;
     enum outcome outcome =
         pg_session_query(snapshot->session, "SELECT to_regclass('drover.waiting') IS NOT NULL",
                          NULL, 0, false, &result, err);
-    *there = outcome == OUT_OK && PQgetvalue(result, 0, 0)[0] == 't';
+    *exists = outcome == OUT_OK && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     return outcome;
 }
@@ -98,9 +98,9 @@ static enum outcome has_table(struct pg_snapshot *snapshot, bool *there, struct 
 enum outcome pg_snapshot_pending(struct pg_snapshot *snapshot, const char *group, const char *topic,
                                  pg_place_visit *visit, void *owner, struct error *err)
 {
-    bool there = false;
-    enum outcome outcome = has_table(snapshot, &there, err);
-    if (outcome != OUT_OK || !there)
+    bool exists = false;
+    enum outcome outcome = has_table(snapshot, &exists, err);
+    if (outcome != OUT_OK || !exists)
         return outcome;
     return visit_places(snapshot,
                         "SELECT partition, \"offset\" FROM drover.waiting WHERE \"group\" = "
@@ -114,9 +114,9 @@ static enum outcome begin_copy(struct pg_snapshot *snapshot, const struct mappin
                                const char *only_tenant, struct error *err)
 {
     struct buf sql;
-    buf_init(&sql, SQL_MOST);
+    buf_init(&sql, SQL_MAX);
     buf_append_text(&sql, "COPY (");
-    pg_stored_append_select(&sql, mapping, true);
+    pg_store_reader_append_select(&sql, mapping, true);
     if (only_tenant) {
         buf_append_text(&sql, " WHERE t.isolation_key = ");
         schema_sql_literal(&sql, only_tenant);
@@ -156,7 +156,7 @@ static enum outcome visit_piece(const struct mapping *mapping, struct verify_cop
                                 struct cell *cells, pg_cells_visit *visit, void *owner,
                                 struct error *err)
 {
-    size_t count = pg_stored_cell_count(mapping);
+    size_t count = pg_store_reader_cell_count(mapping);
     for (;;) {
         enum outcome outcome;
         switch (verify_copy_next(copy, cells, count)) {
@@ -177,7 +177,7 @@ static enum outcome visit_piece(const struct mapping *mapping, struct verify_cop
 
 static struct cell *make_cells(const struct mapping *mapping)
 {
-    struct cell *cells = calloc(pg_stored_cell_count(mapping), sizeof *cells);
+    struct cell *cells = calloc(pg_store_reader_cell_count(mapping), sizeof *cells);
     if (!cells)
         abort();
     return cells;
@@ -191,7 +191,7 @@ enum outcome pg_snapshot_rows(struct pg_snapshot *snapshot, const struct mapping
     struct cell *cells = make_cells(mapping);
     char *piece = NULL;
     int size;
-    verify_copy_init(&copy, ROW_MOST);
+    verify_copy_init(&copy, ROW_MAX);
     enum outcome outcome = begin_copy(snapshot, mapping, only_tenant, err);
     bool begun = outcome == OUT_OK;
     while (outcome == OUT_OK && (size = PQgetCopyData(snapshot->session, &piece, 0)) > 0) {
@@ -210,7 +210,7 @@ enum outcome pg_snapshot_rows(struct pg_snapshot *snapshot, const struct mapping
 
 static void append_query(struct buf *out, const struct mapping *mapping)
 {
-    pg_stored_append_select(out, mapping, true);
+    pg_store_reader_append_select(out, mapping, true);
     buf_append_text(out, " WHERE (t.isolation_key");
     for (size_t i = 0; i < mapping->key_count; i++) {
         buf_append_text(out, ", t.");
@@ -244,16 +244,16 @@ static enum outcome query_rows(PGconn *session, const struct mapping *mapping,
                                const struct pg_row_key *keys, size_t count, PGresult **result,
                                struct error *err)
 {
-    size_t starts[KEYS_MOST + 1];
-    const char *values[KEYS_MOST];
-    int lengths[KEYS_MOST], formats[KEYS_MOST];
+    size_t starts[KEYS_MAX + 1];
+    const char *values[KEYS_MAX];
+    int lengths[KEYS_MAX], formats[KEYS_MAX];
     size_t params = mapping->key_count + 1;
     struct buf sql, memory;
-    if (params > KEYS_MOST)
+    if (params > KEYS_MAX)
         return error_set(err, OUT_FATAL, ERR_MAPPING_KEY, "a key of %zu columns",
                          mapping->key_count);
-    buf_init(&sql, MEMORY_MOST);
-    buf_init(&memory, MEMORY_MOST);
+    buf_init(&sql, MEMORY_MAX);
+    buf_init(&memory, MEMORY_MAX);
     append_query(&sql, mapping);
     for (size_t p = 0; p < params; p++) {
         starts[p] = memory.size;
@@ -283,7 +283,7 @@ enum outcome pg_snapshot_find(struct pg_snapshot *snapshot, const struct mapping
                               void *owner, struct error *err)
 {
     PGresult *result = NULL;
-    size_t width = pg_stored_cell_count(mapping);
+    size_t width = pg_store_reader_cell_count(mapping);
     enum outcome outcome = query_rows(snapshot->session, mapping, keys, count, &result, err);
     if (outcome != OUT_OK)
         return outcome;
@@ -343,7 +343,7 @@ enum outcome pg_snapshot_count_orphans(struct pg_snapshot *snapshot, const struc
     PGresult *result = NULL;
     int64_t rows = 0;
     struct buf sql;
-    buf_init(&sql, SQL_MOST);
+    buf_init(&sql, SQL_MAX);
     append_orphans(child, reference, parent, only_tenant, &sql);
     enum outcome outcome =
         pg_session_query(snapshot->session, buf_text(&sql), NULL, 0, false, &result, err);

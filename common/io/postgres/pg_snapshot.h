@@ -4,7 +4,8 @@
 /*
  * What the verifier asks of PostgreSQL, in one REPEATABLE READ snapshot as the verifier's role:
  * checkpoints, rows as they lie there, records that wait, orphans, sealed boxes. Nothing of it is
- * judged here. Rows are cells in binary as pg_stored.h selects them, arrays strictly. Blocking.
+ * judged here. Rows are cells in binary as pg_store_reader.h selects them, arrays strictly.
+ * Blocking.
  */
 
 #include <stdbool.h>
@@ -35,8 +36,8 @@ MUST_USE enum outcome pg_snapshot_pending(struct pg_snapshot *snapshot, const ch
                                           const char *topic, pg_place_visit *visit, void *owner,
                                           struct error *err);
 
-/* `cells`: pg_stored_cell_count(mapping), valid during the call. Another outcome than OUT_OK ends
- * the walk with it. */
+/* `cells`: pg_store_reader_cell_count(mapping), valid during the call. Another outcome than OUT_OK
+ * ends the walk with it. */
 typedef enum outcome pg_cells_visit(void *owner, const struct cell *cells, struct error *err);
 /* All rows of a mapping's table; only_tenant, an isolation key, NULL: of all tenants. */
 MUST_USE enum outcome pg_snapshot_rows(struct pg_snapshot *snapshot, const struct mapping *mapping,

@@ -9,7 +9,7 @@
 
 /* Type OIDs of pg_type.dat, part of the wire protocol. */
 
-#define STATEMENT_MOST (1u << 20)
+#define STATEMENT_MAX (1u << 20)
 
 static char *take_text(struct buf *text)
 {
@@ -207,7 +207,7 @@ static char *make_upsert(const struct mapping *mapping, struct buf *sql)
     return take_text(sql);
 }
 
-static char *make_look(const struct mapping *mapping, struct buf *sql)
+static char *make_classify(const struct mapping *mapping, struct buf *sql)
 {
     buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest FROM ROWS FROM (");
     for (size_t k = 0; k < mapping->key_count; k++)
@@ -223,8 +223,8 @@ static char *make_look(const struct mapping *mapping, struct buf *sql)
 
 /* Columns of all references, one after the other, are c0, c1 …; NULL in one of them: no reference.
  */
-static void append_lacks(struct buf *sql, const struct mapping_reference *reference,
-                         const struct mapping *parent, size_t at)
+static void append_missing_parent(struct buf *sql, const struct mapping_reference *reference,
+                                  const struct mapping *parent, size_t at)
 {
     buf_append_char(sql, '(');
     for (size_t i = 0; i < reference->column_count; i++)
@@ -237,8 +237,8 @@ static void append_lacks(struct buf *sql, const struct mapping_reference *refere
     buf_append_text(sql, "))");
 }
 
-static char *make_lack(const struct mapping_set *mappings, const struct mapping *mapping,
-                       struct buf *sql)
+static char *make_missing_parent(const struct mapping_set *mappings, const struct mapping *mapping,
+                                 struct buf *sql)
 {
     size_t count = 0;
     buf_append_text(sql, "SELECT u.o FROM ROWS FROM (");
@@ -255,7 +255,8 @@ static char *make_lack(const struct mapping_set *mappings, const struct mapping 
     for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
         const struct mapping_reference *reference = &mapping->references[r];
         buf_append_text(sql, " OR ");
-        append_lacks(sql, reference, mapping_set_find(mappings, bytes_text(reference->entity)), at);
+        append_missing_parent(sql, reference,
+                              mapping_set_find(mappings, bytes_text(reference->entity)), at);
         at += reference->column_count;
     }
     return take_text(sql);
@@ -268,18 +269,18 @@ struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t numbe
     struct buf sql;
     if (!upsert)
         abort();
-    buf_init(&sql, STATEMENT_MOST);
+    buf_init(&sql, STATEMENT_MAX);
     upsert->mapping = mapping;
     upsert->upsert_sql = make_upsert(mapping, &sql);
-    upsert->look_sql = make_look(mapping, &sql);
+    upsert->classify_sql = make_classify(mapping, &sql);
     buf_append_format(&sql, "drover_upsert_%zu", number);
     upsert->upsert_name = take_text(&sql);
     buf_append_format(&sql, "drover_look_%zu", number);
-    upsert->look_name = take_text(&sql);
+    upsert->classify_name = take_text(&sql);
     if (mapping->reference_count) {
-        upsert->lack_sql = make_lack(mappings, mapping, &sql);
+        upsert->missing_parent_sql = make_missing_parent(mappings, mapping, &sql);
         buf_append_format(&sql, "drover_lack_%zu", number);
-        upsert->lack_name = take_text(&sql);
+        upsert->missing_parent_name = take_text(&sql);
     }
     buf_free(&sql);
     return upsert;
@@ -291,10 +292,10 @@ void pg_upsert_free(struct pg_upsert *upsert)
         return;
     free(upsert->upsert_name);
     free(upsert->upsert_sql);
-    free(upsert->look_name);
-    free(upsert->look_sql);
-    free(upsert->lack_name);
-    free(upsert->lack_sql);
+    free(upsert->classify_name);
+    free(upsert->classify_sql);
+    free(upsert->missing_parent_name);
+    free(upsert->missing_parent_sql);
     free(upsert);
 }
 
@@ -303,14 +304,14 @@ void pg_upsert_free(struct pg_upsert *upsert)
 /* Positions are noted as offsets while the buffer may still move. */
 struct param_list {
     struct buf *memory;
-    size_t starts[PG_LANE_PARAMS_MOST];
-    int sizes[PG_LANE_PARAMS_MOST];
+    size_t starts[PG_CONNECTION_PARAMS_MAX];
+    int sizes[PG_CONNECTION_PARAMS_MAX];
     int count;
 };
 
 static void begin_param(struct param_list *list)
 {
-    assert(list->count < PG_LANE_PARAMS_MOST);
+    assert(list->count < PG_CONNECTION_PARAMS_MAX);
     list->starts[list->count] = list->memory->size;
 }
 
@@ -377,7 +378,7 @@ static int finish(const struct param_list *list, struct pg_param *params)
 
 int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, struct bytes tenant,
                      const uint32_t *order, size_t count, struct buf *memory,
-                     struct pg_param params[PG_LANE_PARAMS_MOST])
+                     struct pg_param params[PG_CONNECTION_PARAMS_MAX])
 {
     const struct mapping *mapping = upsert->mapping;
     struct param_list list = {.memory = memory, .count = 0};
@@ -390,33 +391,35 @@ int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, 
     return finish(&list, params);
 }
 
-void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
+void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_connection *connection,
                      const struct batch *batch, struct bytes tenant, const uint32_t *order,
                      size_t count, struct buf *memory)
 {
-    struct pg_param params[PG_LANE_PARAMS_MOST];
+    struct pg_param params[PG_CONNECTION_PARAMS_MAX];
     int param_count = pg_upsert_params(upsert, batch, tenant, order, count, memory, params);
-    pg_lane_query(lane, upsert->upsert_name, upsert->upsert_sql, params, param_count);
+    pg_connection_query(connection, upsert->upsert_name, upsert->upsert_sql, params, param_count);
 }
 
-void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
-                          const struct batch *batch, struct bytes tenant, const uint32_t *order,
-                          size_t count, struct buf *memory)
+void pg_upsert_queue_classify(const struct pg_upsert *upsert, struct pg_connection *connection,
+                              const struct batch *batch, struct bytes tenant, const uint32_t *order,
+                              size_t count, struct buf *memory)
 {
     const struct mapping *mapping = upsert->mapping;
-    struct pg_param params[PG_LANE_PARAMS_MOST];
+    struct pg_param params[PG_CONNECTION_PARAMS_MAX];
     struct param_list list = {.memory = memory, .count = 0};
     buf_reset(memory);
     append_tenant(&list, tenant);
     for (size_t k = 0; k < mapping->key_count; k++)
         append_cells(&list, batch, mapping->key[k],
                      value_type_param_oid(&mapping->columns[mapping->key[k]].type), order, count);
-    pg_lane_query(lane, upsert->look_name, upsert->look_sql, params, finish(&list, params));
+    pg_connection_query(connection, upsert->classify_name, upsert->classify_sql, params,
+                        finish(&list, params));
 }
 
-int pg_upsert_lack_params(const struct pg_upsert *upsert, const struct batch *batch,
-                          struct bytes tenant, const uint32_t *order, size_t count,
-                          struct buf *memory, struct pg_param params[PG_LANE_PARAMS_MOST])
+int pg_upsert_missing_parent_params(const struct pg_upsert *upsert, const struct batch *batch,
+                                    struct bytes tenant, const uint32_t *order, size_t count,
+                                    struct buf *memory,
+                                    struct pg_param params[PG_CONNECTION_PARAMS_MAX])
 {
     const struct mapping *mapping = upsert->mapping;
     struct param_list list = {.memory = memory, .count = 0};

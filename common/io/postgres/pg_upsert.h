@@ -11,14 +11,14 @@
 
 #include "common/base/buf.h"
 #include "common/io/mappings.h"
-#include "common/io/postgres/pg_lane.h"
+#include "common/io/postgres/pg_connection.h"
 #include "common/policy/apply/batch.h"
 
 struct pg_upsert {
     const struct mapping *mapping;
     char *upsert_name, *upsert_sql;
-    char *look_name, *look_sql;
-    char *lack_name, *lack_sql; /* NULL when the mapping refers to nothing */
+    char *classify_name, *classify_sql;
+    char *missing_parent_name, *missing_parent_sql; /* NULL when the mapping refers to nothing */
 };
 
 /* For the mapping at `number` of the set. Caller frees with pg_upsert_free. */
@@ -30,24 +30,25 @@ void pg_upsert_free(struct pg_upsert *upsert);
  * is not less; columns, binary: ordinal int8 (from 1), stored version int8, stored digest bytea,
  * and one without meaning. All others of the `count` were written as they are, or the query fails
  * with DR003. No rows (`count` 0): whether the table and the rights are there. */
-void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_lane *lane,
+void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_connection *connection,
                      const struct batch *batch, struct bytes tenant, const uint32_t *order,
                      size_t count, struct buf *memory);
 /* The same statement's parameters, for whoever sends it otherwise; views into `memory`. Returns
  * their number. */
 int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, struct bytes tenant,
                      const uint32_t *order, size_t count, struct buf *memory,
-                     struct pg_param params[PG_LANE_PARAMS_MOST]);
+                     struct pg_param params[PG_CONNECTION_PARAMS_MAX]);
 /* Queues the look-up of the same rows. Result columns, binary: ordinal int8 (from 1), version int8,
  * digest bytea. Rows that do not exist are absent. */
-void pg_upsert_queue_look(const struct pg_upsert *upsert, struct pg_lane *lane,
-                          const struct batch *batch, struct bytes tenant, const uint32_t *order,
-                          size_t count, struct buf *memory);
+void pg_upsert_queue_classify(const struct pg_upsert *upsert, struct pg_connection *connection,
+                              const struct batch *batch, struct bytes tenant, const uint32_t *order,
+                              size_t count, struct buf *memory);
 
-/* Parameters of lack_sql, which gives the ordinals (int8, from 1) of rows that refer to a parent
- * that is not there. Returns their number. */
-int pg_upsert_lack_params(const struct pg_upsert *upsert, const struct batch *batch,
-                          struct bytes tenant, const uint32_t *order, size_t count,
-                          struct buf *memory, struct pg_param params[PG_LANE_PARAMS_MOST]);
+/* Parameters of missing_parent_sql, which gives the ordinals (int8, from 1) of rows that refer to a
+ * parent that is not there. Returns their number. */
+int pg_upsert_missing_parent_params(const struct pg_upsert *upsert, const struct batch *batch,
+                                    struct bytes tenant, const uint32_t *order, size_t count,
+                                    struct buf *memory,
+                                    struct pg_param params[PG_CONNECTION_PARAMS_MAX]);
 
 #endif

@@ -102,5 +102,5 @@ void pg_vault_queue(struct writer *writer, const struct batch_group *group, size
     struct pg_param params[PG_VAULT_PARAMS];
     int used = pg_vault_params(writer->batch, group, first, count, &writer->sink->memory, params);
     if (used)
-        pg_lane_query(writer->lane, "drover_vault", PG_VAULT_INSERT, params, used);
+        pg_connection_query(writer->connection, "drover_vault", PG_VAULT_INSERT, params, used);
 }

@@ -10,11 +10,11 @@
 #include "common/io/postgres/pg_vault.h"
 #include "common/model/schema/schema_sql.h"
 
-#define SQL_MOST (4u << 20)
+#define SQL_MAX (4u << 20)
 #define PAGE "500"
 #define AGE "interval '1 hour'"
-/* m: behind a run of '$' and "{sealed:", or on its own. Of an even run it is the text's own letters
- * (policy/secrets/secret_text.h). */
+/* m: behind a run of '$' and "{sealed:", or on its own. Of an even run it is the text's own dead
+ * letters (policy/secrets/secret_text.h). */
 #define REFERENCE_FORM "'([$]*)[{]sealed:(sec_[a-z2-7]{32})|(sec_[a-z2-7]{32})', 'g'"
 #define REFERENCE "coalesce(m[3], m[2])"
 #define IS_REFERENCE "(m[3] IS NOT NULL OR pg_catalog.length(m[1]) % 2 = 1)"
@@ -78,8 +78,8 @@ enum outcome pg_vault_each(PGconn *reader, struct bytes tenant, struct bytes ref
     struct buf after[2];
     enum outcome outcome = OUT_OK;
     bool more = true;
-    buf_init(&after[0], SQL_MOST);
-    buf_init(&after[1], SQL_MOST);
+    buf_init(&after[0], SQL_MAX);
+    buf_init(&after[1], SQL_MAX);
     while (outcome == OUT_OK && more) {
         PGresult *page = NULL;
         outcome = read_page(reader, tenant, reference, after, &page, err);
@@ -179,7 +179,7 @@ enum outcome pg_vault_orphans(PGconn *reader, const struct mapping_set *mappings
                               struct error *err)
 {
     struct buf sql;
-    buf_init(&sql, SQL_MOST);
+    buf_init(&sql, SQL_MAX);
     append_references(&sql, mappings);
     buf_append_text(&sql, "SELECT v.isolation_key, v.reference FROM drover.credential_vault AS v"
                           " WHERE ($1::text = '' OR v.isolation_key = $1::text)");
@@ -195,7 +195,7 @@ enum outcome pg_vault_dangling(PGconn *reader, const struct mapping_set *mapping
                                struct error *err)
 {
     struct buf sql;
-    buf_init(&sql, SQL_MOST);
+    buf_init(&sql, SQL_MAX);
     append_references(&sql, mappings);
     buf_append_text(&sql,
                     "SELECT DISTINCT refs.k, refs.r FROM refs"
@@ -211,7 +211,7 @@ enum outcome pg_vault_sweep(PGconn *writer, const struct mapping_set *mappings, 
                             uint64_t *removed, struct error *err)
 {
     struct buf sql;
-    buf_init(&sql, SQL_MOST);
+    buf_init(&sql, SQL_MAX);
     append_references(&sql, mappings);
     buf_append_text(&sql, "DELETE FROM drover.credential_vault AS v WHERE v.isolation_key = "
                           "$1::text AND v.created_at < clock_timestamp() - " AGE);

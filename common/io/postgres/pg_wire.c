@@ -11,13 +11,13 @@ void pg_wire_init(struct pg_wire *wire)
 
 void pg_wire_text(struct pg_wire *wire, struct bytes text)
 {
-    assert(wire->count < PG_WIRE_MOST);
+    assert(wire->count < PG_WIRE_MAX);
     wire->params[wire->count++] = (struct pg_param){text.data, (int)text.size};
 }
 
 static void add_number(struct pg_wire *wire, const void *bytes, int size)
 {
-    assert(wire->count < PG_WIRE_MOST);
+    assert(wire->count < PG_WIRE_MAX);
     memcpy(wire->numbers[wire->count], bytes, (size_t)size);
     wire->params[wire->count] = (struct pg_param){wire->numbers[wire->count], size};
     wire->count++;

@@ -9,13 +9,13 @@
 
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
-#include "common/io/postgres/pg_lane.h"
+#include "common/io/postgres/pg_connection.h"
 
-#define PG_WIRE_MOST 16
+#define PG_WIRE_MAX 16
 
 struct pg_wire {
-    struct pg_param params[PG_WIRE_MOST];
-    char numbers[PG_WIRE_MOST][8];
+    struct pg_param params[PG_WIRE_MAX];
+    char numbers[PG_WIRE_MAX][8];
     int count;
 };
 

@@ -1,10 +1,10 @@
 /*
- * One batch on one lane:
+ * One batch on one connection:
  *
  *   submit ─► (CHECK) ─► WRITE ─────────────────────────────────────────────────────► done OK
  *                          │ refused
  *                          ▼
- *                      ROLLBACK ─► search ─► waits for commit ─► (PARK) ─► COMMIT ─► done OK
+ *                      ROLLBACK ─► search ─► waits for commit ─► (PENDING) ─► COMMIT ─► done OK
  *
  * WRITE is the usual case, one round trip: BEGIN, fence, for each tenant set_config + upsert,
  * COMMIT (several, for batches of more than PG_WRITER_GROUPS statements). Each upsert tells which
@@ -15,11 +15,11 @@
  * those that come at COMMIT only. A refusal that may pass (a lock, a deadlock, a resource) is first
  * answered by OUT_RETRY; when it comes again, one of the records may be what raises it.
  *
- * CHECK asks whether a COMMIT whose answer was lost took place; when it did, LOOK classifies what
- * has no verdict yet. The first backend may still be at it: CHECK locks the progress row, so it
- * waits for a transaction that has passed the fence; one that has not will be refused by the fence,
- * or pass it while our next attempt waits for its lock. Then the attempt gets DR002, which after
- * any COMMIT of ours means: check again.
+ * CHECK asks whether a COMMIT whose answer was lost took place; when it did, CLASSIFY classifies
+ * what has no verdict yet. The first backend may still be at it: CHECK locks the checkpoint row, so
+ * it waits for a transaction that has passed the fence; one that has not will be refused by the
+ * fence, or pass it while our next attempt waits for its lock. Then the attempt gets DR002, which
+ * after any COMMIT of ours means: check again.
  */
 #include "common/io/postgres/pg_writer.h"
 
@@ -27,21 +27,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/postgres/pg_parents_park.h"
+#include "common/io/postgres/pg_pending_put.h"
 #include "common/io/postgres/pg_vault.h"
 #include "common/io/postgres/pg_wire.h"
 
-/* ---- LOOK: what an earlier attempt or another process has committed ---- */
+/* ---- CLASSIFY: what an earlier attempt or another process has committed ---- */
 
 /*
  * Classes of a batch that is committed but whose verdicts are not known: the COMMIT's answer was
  * lost together with those of the upserts, or another process wrote it before a crash (second
- * look). The table is asked for each key, the waiting room for each offset. What the answers prove:
+ * look). The table is asked for each key, the pending children for each offset. What the answers
+ * prove:
  *
  *   the row has this version and content     applied: by this record, or by one that says the same
  *   this version, other content              conflict: the other one was first
  *   a greater version                        superseded (by now; it may have stood there a while)
- *   the offset is in the waiting room        waiting
+ *   the offset is pending        waiting
  *   an older row, or none                    not in the store
  *
  * What is not in the store: a record whose dead letter this process sent is dead. In a batch of
@@ -63,7 +64,7 @@ static size_t gather(const struct batch *batch, const struct batch_group *group,
     return count;
 }
 
-/* Which of the batch's records are in the waiting room. */
+/* Which of the batch's records are among the pending children. */
 static void ask_waiting(struct writer *writer)
 {
     const struct batch_fence *at = &writer->batch->fence;
@@ -74,14 +75,14 @@ static void ask_waiting(struct writer *writer)
     pg_wire_int4(&wire, at->partition);
     pg_wire_int8(&wire, at->start);
     pg_wire_int8(&wire, at->end);
-    pg_lane_query(writer->lane, "drover_waiting",
-                  "SELECT \"offset\" FROM drover.waiting WHERE \"group\" = $1::text AND "
-                  "topic = $2::text AND partition = $3::int4 AND \"offset\" >= $4::int8 AND "
-                  "\"offset\" < $5::int8 AND state IS NULL",
-                  wire.params, wire.count);
+    pg_connection_query(writer->connection, "drover_waiting",
+                        "SELECT \"offset\" FROM drover.waiting WHERE \"group\" = $1::text AND "
+                        "topic = $2::text AND partition = $3::int4 AND \"offset\" >= $4::int8 AND "
+                        "\"offset\" < $5::int8 AND state IS NULL",
+                        wire.params, wire.count);
 }
 
-static void look_at_groups(struct writer *writer)
+static void classify_groups(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     size_t g = writer->group;
@@ -92,15 +93,16 @@ static void look_at_groups(struct writer *writer)
         if (count == 0)
             continue;
         pg_writer_set_tenant(writer, group->tenant);
-        pg_upsert_queue_look(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch,
-                             group->tenant, subset, count, &writer->sink->memory);
+        pg_upsert_queue_classify(pg_writer_upsert_of(writer->sink, group->mapping),
+                                 writer->connection, batch, group->tenant, subset, count,
+                                 &writer->sink->memory);
     }
     writer->group_end = g;
     if (g == batch->group_count) {
         ask_waiting(writer);
         pg_writer_plain(writer, "COMMIT");
     }
-    pg_writer_enter(writer, PHASE_LOOK);
+    pg_writer_enter(writer, PHASE_CLASSIFY);
 }
 
 static void start_look(struct writer *writer)
@@ -112,7 +114,7 @@ static void start_look(struct writer *writer)
     writer->group = 0;
     writer->head = 1;
     pg_writer_plain(writer, "BEGIN READ ONLY");
-    look_at_groups(writer);
+    classify_groups(writer);
 }
 
 static int by_offset(const void *offset, const void *item)
@@ -143,7 +145,7 @@ static void decide(const struct batch *batch, struct batch_item *item)
         item->verdict = batch_classify(&item->row, item->stored_version, digest);
         if (item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
-    } else if (item->dead_lettered || (batch->second_look && !purged)) {
+    } else if (item->dead_lettered || (batch->redelivered && !purged)) {
         item->verdict = CLASS_DEAD;
     } else {
         item->verdict = CLASS_APPLIED;
@@ -172,9 +174,9 @@ static void take_seen(struct batch_item *item, const PGresult *result, int row)
     item->decided = false; /* decide() knows more */
 }
 
-/* Replies: (BEGIN)? then tenant, look-up per group with undecided records, (the waiting room,
+/* Replies: (BEGIN)? then tenant, look-up per group with undecided records, (the pending children,
  * COMMIT)? */
-static void on_looked(struct writer *writer, const struct pg_reply *reply)
+static void on_polled(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch *batch = writer->batch;
     int at = writer->head;
@@ -196,7 +198,7 @@ static void on_looked(struct writer *writer, const struct pg_reply *reply)
     }
     writer->head = 0;
     if (writer->group < batch->group_count) {
-        look_at_groups(writer);
+        classify_groups(writer);
         return;
     }
     note_waiting(batch, reply->results[at]);
@@ -209,12 +211,12 @@ static void on_looked(struct writer *writer, const struct pg_reply *reply)
 /*
  * The search for refused records. One transaction; parts of the batch under savepoints:
  *
- *   pass      every group as one part, in one exchange; the first refused group is halved until
+ *   pass      every group as one part, in one exchange; the first refused group is bisected until
  *             its poison stands alone; then the groups behind it
  *   aside     what was refused may have wanted what came behind it, or met a row that another
  *             session wrote meanwhile: again, one by one, until that brings nothing more, then all
  *             together
- *   promote   of keys whose records were refused or parked the next candidates: a pass of theirs
+ *   promote   of keys whose records were refused or pending the next candidates: a pass of theirs
  *   end       the refused ones go to the dead letters; then COMMIT
  *
  * A part is: SAVEPOINT, the tenant, sealed boxes, the upsert, SET CONSTRAINTS ALL IMMEDIATE (what
@@ -225,7 +227,7 @@ static void on_looked(struct writer *writer, const struct pg_reply *reply)
  *
  *   - a missing right, table, column, function: the same statement is tried without rows. Refused
  *     too: it is the table, and the partition halts. Taken: some row raises it, and is found by
- *     halving. (A RESTRICTIVE policy's 42501; 45000, PT409, P0002, 0A000 of a trigger.)
+ *     bisection. (A RESTRICTIVE policy's 42501; 45000, PT409, P0002, 0A000 of a trigger.)
  *   - what may pass (40001, 57014, 55P03, 53100 …): the record must fail alone ALONE_TRIES times,
  *     in attempts with the worker's pauses between, while the rest of its batch was taken. Where
  *     that is all the proof there is of a server in good order (out of a resource, of its
@@ -236,11 +238,11 @@ static void on_looked(struct writer *writer, const struct pg_reply *reply)
 /* A failing record is tried alone so often, when the failure may pass (FAULTS P22: three). */
 #define ALONE_TRIES 3
 /* Records set aside that are tried together at most: they go out in one exchange. */
-#define TOGETHER_MOST 500
+#define TOGETHER_MAX 500
 
 static size_t rows_of(const struct batch_group *group)
 {
-    return group->count - group->parked;
+    return group->count - group->pending;
 }
 
 static struct batch_item *item_at(const struct writer *writer, size_t place)
@@ -323,7 +325,7 @@ static bool see_refusal(struct writer *writer, const PGresult *result, int step,
     return true;
 }
 
-static bool can_park(const struct writer *writer)
+static bool can_keep_pending(const struct writer *writer)
 {
     return writer->failure.code == ERR_PG_PARENT && writer->sink->base.events.view_message;
 }
@@ -332,7 +334,8 @@ static bool can_park(const struct writer *writer)
 static bool refuse(struct writer *writer, size_t place, enum pg_action action)
 {
     struct batch_item *item = item_at(writer, place);
-    if (can_park(writer)) { /* its parent went, or stands in the same statement: it may come yet */
+    if (can_keep_pending(
+            writer)) { /* its parent went, or stands in the same statement: it may come yet */
         item->decided = true;
         item->verdict = CLASS_WAITING;
         return true;
@@ -370,16 +373,16 @@ static void start_pass(struct writer *writer)
     }
     writer->group_end = g;
     if (any)
-        pg_writer_enter(writer, PHASE_CAREFUL);
+        pg_writer_enter(writer, PHASE_SAVEPOINT);
     else
         pass_done(writer);
 }
 
-static void begin_careful(struct writer *writer)
+static void begin_savepoint_pass(struct writer *writer)
 {
     batch_rewind(writer->batch);
     writer->group = writer->written = 0;
-    writer->lack_asked = writer->probed = writer->undo = false;
+    writer->missing_parent_asked = writer->probed = writer->undo = false;
     writer->deferred = writer->system = false;
     pg_writer_begin(writer);
     pg_writer_fence(writer);
@@ -428,19 +431,21 @@ static void on_probed(struct writer *writer, const struct pg_reply *reply)
     pg_writer_fail(writer, result);
 }
 
-static void ask_lack(struct writer *writer)
+static void ask_missing_parent(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     const struct batch_group *group = &batch->groups[writer->group];
     const struct pg_upsert *upsert = pg_writer_upsert_of(writer->sink, group->mapping);
-    struct pg_param params[PG_LANE_PARAMS_MOST];
-    writer->lack_asked = true;
+    struct pg_param params[PG_CONNECTION_PARAMS_MAX];
+    writer->missing_parent_asked = true;
     pg_writer_plain(writer, "ROLLBACK TO SAVEPOINT part");
     pg_writer_set_tenant(writer, group->tenant);
-    int count = pg_upsert_lack_params(upsert, batch, group->tenant, batch->order + group->first,
-                                      rows_of(group), &writer->sink->memory, params);
-    pg_lane_query(writer->lane, upsert->lack_name, upsert->lack_sql, params, count);
-    pg_writer_enter(writer, PHASE_LACK);
+    int count =
+        pg_upsert_missing_parent_params(upsert, batch, group->tenant, batch->order + group->first,
+                                        rows_of(group), &writer->sink->memory, params);
+    pg_connection_query(writer->connection, upsert->missing_parent_name, upsert->missing_parent_sql,
+                        params, count);
+    pg_writer_enter(writer, PHASE_MISSING_PARENT);
 }
 
 /* Replies: ROLLBACK TO, tenant, ordinals. */
@@ -452,23 +457,23 @@ static void on_lacked(struct writer *writer, const struct pg_reply *reply)
         return;
     }
     const PGresult *result = reply->results[2];
-    bool *lacking = calloc(group->count + 1, sizeof *lacking);
-    if (!lacking)
+    bool *missing_parent = calloc(group->count + 1, sizeof *missing_parent);
+    if (!missing_parent)
         abort();
     for (int row = 0; row < PQntuples(result); row++) {
         int64_t ordinal = pg_wire_get_int8(result, row, 0);
         if (ordinal >= 1 && (uint64_t)ordinal <= group->count)
-            lacking[ordinal - 1] = true;
+            missing_parent[ordinal - 1] = true;
     }
-    batch_park(writer->batch, group, lacking);
-    free(lacking);
+    batch_set_pending(writer->batch, group, missing_parent);
+    free(missing_parent);
     writer->undo = true; /* the savepoint still stands */
     writer->head = 0;
     start_pass(writer);
 }
 
 /* Replies: (BEGIN, fence)? then a part per group that has rows. */
-static void on_careful(struct writer *writer, const struct pg_reply *reply)
+static void on_savepoint_pass(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch *batch = writer->batch;
     int at = writer->head;
@@ -488,8 +493,8 @@ static void on_careful(struct writer *writer, const struct pg_reply *reply)
             if (!see_refusal(writer, reply->results[reply->failed], reply->failed - at, upsert,
                              &action))
                 return;
-            if (can_park(writer) && !writer->lack_asked)
-                ask_lack(writer);
+            if (can_keep_pending(writer) && !writer->missing_parent_asked)
+                ask_missing_parent(writer);
             else if (!is_record(action) && !is_passing(action) && !writer->probed)
                 probe(writer);
             else
@@ -497,7 +502,7 @@ static void on_careful(struct writer *writer, const struct pg_reply *reply)
             return;
         }
         pg_writer_take(writer, group->first, rows, reply->results[at + upsert]);
-        writer->lack_asked = writer->probed = false;
+        writer->missing_parent_asked = writer->probed = false;
         at += steps;
     }
     writer->head = 0;
@@ -507,12 +512,12 @@ static void on_careful(struct writer *writer, const struct pg_reply *reply)
         pass_done(writer);
 }
 
-/* ---- halving ---- */
+/* ---- bisection ---- */
 
 static void group_done(struct writer *writer)
 {
     writer->group++;
-    writer->lack_asked = writer->probed = false;
+    writer->missing_parent_asked = writer->probed = false;
     writer->head = 0;
     if (writer->group < writer->batch->group_count)
         start_pass(writer);
@@ -546,11 +551,11 @@ static void next_part(struct writer *writer, enum pg_action action)
     writer->part_first = first;
     writer->part_count = count;
     queue_part(writer, &writer->batch->groups[writer->group], first, count);
-    pg_writer_enter(writer, PHASE_HALVE);
+    pg_writer_enter(writer, PHASE_BISECT);
 }
 
 /* Replies: a part's. */
-static void on_halved(struct writer *writer, const struct pg_reply *reply)
+static void on_bisected(struct writer *writer, const struct pg_reply *reply)
 {
     size_t first = writer->part_first, count = writer->part_count;
     int upsert = step_of_upsert(writer, first, count);
@@ -571,7 +576,7 @@ static void on_halved(struct writer *writer, const struct pg_reply *reply)
 
 /* ---- aside ---- */
 
-static void careful_done(struct writer *writer);
+static void savepoint_pass_done(struct writer *writer);
 
 static void aside_done(struct writer *writer)
 {
@@ -580,7 +585,7 @@ static void aside_done(struct writer *writer)
         item_at(writer, i)->aside = false;
     writer->deferred = false;
     if (!batch_promote(batch)) {
-        careful_done(writer);
+        savepoint_pass_done(writer);
         return;
     }
     writer->head = 0;
@@ -625,8 +630,8 @@ static void next_aside(struct writer *writer)
     const struct batch *batch = writer->batch;
     while (writer->aside_at < batch->order_count && !item_at(writer, writer->aside_at)->aside)
         writer->aside_at++;
-    if (writer->aside_at == batch->order_count && writer->aside_progress) {
-        writer->aside_progress = false;
+    if (writer->aside_at == batch->order_count && writer->aside_checkpoint) {
+        writer->aside_checkpoint = false;
         writer->aside_at = 0;
         next_aside(writer); /* once: what is aside now is fewer */
         return;
@@ -638,7 +643,7 @@ static void next_aside(struct writer *writer)
         return;
     }
     size_t count = count_together(writer);
-    if (!writer->aside_together && count > 1 && count <= TOGETHER_MOST)
+    if (!writer->aside_together && count > 1 && count <= TOGETHER_MAX)
         try_together(writer);
     else
         aside_done(writer);
@@ -663,7 +668,7 @@ static void on_together(struct writer *writer, const struct pg_reply *reply)
         at += upsert + 1;
     }
     writer->aside_at = 0;
-    writer->aside_progress = false;
+    writer->aside_checkpoint = false;
     if (reply->failed < 0)
         next_aside(writer); /* the others may have wanted these */
     else
@@ -682,7 +687,7 @@ static void on_aside(struct writer *writer, const struct pg_reply *reply)
     int upsert = step_of_upsert(writer, place, 1);
     if (reply->failed < 0) {
         take_aside(writer, place, reply->results[upsert]);
-        writer->aside_progress = true;
+        writer->aside_checkpoint = true;
     } else {
         if (!see_refusal(writer, reply->results[reply->failed], reply->failed, upsert, &action) ||
             !refuse(writer, place, action))
@@ -697,7 +702,7 @@ static void on_aside(struct writer *writer, const struct pg_reply *reply)
 static void pass_done(struct writer *writer)
 {
     writer->aside_at = 0;
-    writer->aside_progress = writer->aside_together = false;
+    writer->aside_checkpoint = writer->aside_together = false;
     if (writer->deferred)
         next_aside(writer);
     else
@@ -707,7 +712,7 @@ static void pass_done(struct writer *writer)
 /* ---- end ---- */
 
 /* All candidates are written or refused. */
-static void careful_done(struct writer *writer)
+static void savepoint_pass_done(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     bool refused = false;
@@ -752,7 +757,7 @@ static void write_groups(struct writer *writer)
         pg_writer_upsert(writer, group, group->first, group->count);
     }
     if (writer->group_end == batch->group_count) {
-        pg_lane_query(writer->lane, "drover_commit", "COMMIT", NULL, 0);
+        pg_connection_query(writer->connection, "drover_commit", "COMMIT", NULL, 0);
         writer->commit_sent = true;
     }
     pg_writer_enter(writer, PHASE_WRITE);
@@ -762,7 +767,7 @@ static void start_write(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     if (batch->refusals > PLAIN_TRIES) {
-        begin_careful(writer);
+        begin_savepoint_pass(writer);
         return;
     }
     while (batch_promote(batch)) /* soft deletes, after the records they leave */
@@ -789,7 +794,7 @@ static void on_refused(struct writer *writer, const PGresult *result)
         return;
     }
     batch->refusals = PLAIN_TRIES + 1;
-    pg_writer_roll_back(writer, AFTER_CAREFUL);
+    pg_writer_roll_back(writer, AFTER_SAVEPOINT);
 }
 
 /* Replies: (BEGIN, fence)? then tenant, (vault), upsert per group, (COMMIT)? */
@@ -832,11 +837,12 @@ static void start_check(struct writer *writer)
     pg_wire_text(&wire, bytes_text(at->group));
     pg_wire_text(&wire, bytes_text(at->topic));
     pg_wire_int4(&wire, at->partition);
-    pg_lane_query(writer->lane, NULL,
-                  "SELECT next_offset, epoch FROM drover.partition_progress "
-                  "WHERE \"group\" = $1::text AND topic = $2::text AND \"partition\" = $3::int4 "
-                  "FOR UPDATE",
-                  wire.params, wire.count);
+    pg_connection_query(
+        writer->connection, NULL,
+        "SELECT next_offset, epoch FROM drover.partition_progress "
+        "WHERE \"group\" = $1::text AND topic = $2::text AND \"partition\" = $3::int4 "
+        "FOR UPDATE",
+        wire.params, wire.count);
     pg_writer_enter(writer, PHASE_CHECK);
 }
 
@@ -864,20 +870,20 @@ static void on_checked(struct writer *writer, const struct pg_reply *reply)
     start_write(writer);
 }
 
-static void on_parked(struct writer *writer, const struct pg_reply *reply)
+static void on_pending_put(struct writer *writer, const struct pg_reply *reply)
 {
     if (reply->failed >= 0)
         pg_writer_fail(writer, reply->results[reply->failed]);
     else
-        pg_writer_park_or_commit(writer);
+        pg_writer_put_pending_or_commit(writer);
 }
 
 static void on_rolled_back(struct writer *writer, const struct pg_reply *reply)
 {
     (void)
         reply; /* outside a transaction ROLLBACK is a warning; nothing else can go wrong with it */
-    if (writer->after == AFTER_CAREFUL)
-        begin_careful(writer);
+    if (writer->after == AFTER_SAVEPOINT)
+        begin_savepoint_pass(writer);
     else
         pg_writer_finish(writer, writer->failure.outcome, &writer->failure);
 }
@@ -892,10 +898,10 @@ static void on_committed(struct writer *writer, const struct pg_reply *reply)
     pg_writer_fail(writer, reply->results[reply->failed]);
 }
 
-static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *reply)
+static void on_reply(void *owner, struct pg_connection *connection, const struct pg_reply *reply)
 {
     struct writer *writer = owner;
-    (void)lane;
+    (void)connection;
     switch (writer->phase) {
     case PHASE_CHECK:
         on_checked(writer, reply);
@@ -906,32 +912,32 @@ static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *r
     case PHASE_ROLLBACK:
         on_rolled_back(writer, reply);
         break;
-    case PHASE_CAREFUL:
-        on_careful(writer, reply);
+    case PHASE_SAVEPOINT:
+        on_savepoint_pass(writer, reply);
         break;
     case PHASE_PROBE:
         on_probed(writer, reply);
         break;
-    case PHASE_LACK:
+    case PHASE_MISSING_PARENT:
         on_lacked(writer, reply);
         break;
-    case PHASE_HALVE:
-        on_halved(writer, reply);
+    case PHASE_BISECT:
+        on_bisected(writer, reply);
         break;
     case PHASE_ASIDE:
         on_aside(writer, reply);
         break;
-    case PHASE_PARK:
-        on_parked(writer, reply);
+    case PHASE_PENDING:
+        on_pending_put(writer, reply);
         break;
     case PHASE_COMMIT:
         on_committed(writer, reply);
         break;
-    case PHASE_LOOK:
+    case PHASE_CLASSIFY:
         if (reply->failed >= 0)
             pg_writer_fail(writer, reply->results[reply->failed]);
         else
-            on_looked(writer, reply);
+            on_polled(writer, reply);
         break;
     case PHASE_FREE:
     case PHASE_WAIT:
@@ -939,11 +945,11 @@ static void on_reply(void *owner, struct pg_lane *lane, const struct pg_reply *r
     }
 }
 
-static void on_lane_ready(void *owner, struct pg_lane *lane)
+static void on_connection_ready(void *owner, struct pg_connection *connection)
 {
     struct writer *writer = owner;
     struct sink *sink = &writer->sink->base;
-    (void)lane;
+    (void)connection;
     writer->is_ready = true;
     if (writer->sink->lost) {
         writer->sink->lost = false;
@@ -952,18 +958,19 @@ static void on_lane_ready(void *owner, struct pg_lane *lane)
     sink->events.on_ready(sink->owner);
 }
 
-static void on_lane_lost(void *owner, struct pg_lane *lane, const struct error *err)
+static void on_connection_lost(void *owner, struct pg_connection *connection,
+                               const struct error *err)
 {
     struct writer *writer = owner;
     struct sink *sink = &writer->sink->base;
-    (void)lane;
+    (void)connection;
     writer->is_ready = false;
     writer->sink->lost = true;
     sink->events.on_state(sink->owner, err);
     if (!writer->batch)
         return;
-    /* LOOK comes after COMMIT: it was committed for sure, and is looked at again */
-    if (writer->commit_sent || writer->phase == PHASE_LOOK)
+    /* CLASSIFY comes after COMMIT: it was committed for sure, and is classified */
+    if (writer->commit_sent || writer->phase == PHASE_CLASSIFY)
         writer->batch->outcome_unknown = writer->batch->commit_lost = true;
     struct error lost = *err;
     lost.outcome = OUT_RETRY;
@@ -976,7 +983,7 @@ void pg_writer_start(struct writer *writer)
     writer->commit_sent = false;
     writer->undo = false;
     writer->written = 0;
-    if (batch->second_look)
+    if (batch->redelivered)
         start_look(writer);
     else if (batch->outcome_unknown)
         start_check(writer);
@@ -984,4 +991,5 @@ void pg_writer_start(struct writer *writer)
         start_write(writer);
 }
 
-const struct pg_lane_events PG_WRITER_EVENTS = {on_lane_ready, on_reply, on_lane_lost};
+const struct pg_connection_events PG_WRITER_EVENTS = {on_connection_ready, on_reply,
+                                                      on_connection_lost};

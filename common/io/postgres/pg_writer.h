@@ -2,9 +2,10 @@
 #define DROVER_IO_PG_WRITER_H
 
 /*
- * One lane of the PostgreSQL sink at work: the phases a batch goes through, with the search for
- * refused records and the look at what an earlier attempt or another process has committed
- * (pg_writer.c), over the steps they are all made of (pg_writer_step.c). Internal to pg_sink.
+ * One connection of the PostgreSQL sink at work: the phases a batch goes through, with the search
+ * for refused records and the classification of what an earlier attempt or another process has
+ * committed (pg_writer.c), over the steps they are all made of (pg_writer_step.c). Internal to
+ * pg_sink.
  */
 
 #include "common/io/postgres/pg_error.h"
@@ -17,55 +18,57 @@ enum phase {
     PHASE_CHECK,
     PHASE_WRITE,
     PHASE_ROLLBACK,
-    PHASE_CAREFUL,
-    PHASE_PROBE, /* is it the rows at all? */
-    PHASE_LACK,  /* which rows of the refused group have no parent yet */
-    PHASE_HALVE,
+    PHASE_SAVEPOINT,
+    PHASE_PROBE,          /* is it the rows at all? */
+    PHASE_MISSING_PARENT, /* which rows of the refused group have no parent yet */
+    PHASE_BISECT,
     PHASE_ASIDE, /* once more, what may have been refused for want of the others */
     PHASE_WAIT,  /* refused records are on their way to the dead letters */
-    PHASE_PARK,
+    PHASE_PENDING,
     PHASE_COMMIT,
-    PHASE_LOOK,
+    PHASE_CLASSIFY,
 };
 
 /* What follows ROLLBACK. */
 enum after {
     AFTER_FINISH, /* done, with `failure` */
-    AFTER_CAREFUL,
+    AFTER_SAVEPOINT,
 };
 
-/* Groups of one exchange at most: what a lane holds of results is bounded, whatever a batch's. */
+/* Groups of one exchange at most: what a connection holds of results is bounded, whatever a
+ * batch's. */
 #define PG_WRITER_GROUPS 512
 
 struct pg_sink;
 
 struct writer {
     struct pg_sink *sink;
-    struct pg_lane *lane;
+    struct pg_connection *connection;
     enum phase phase;
     struct batch *batch;
-    bool commit_sent; /* and not answered: its outcome is unknown when the lane is lost */
+    bool commit_sent; /* and not answered: its outcome is unknown when the connection is lost */
     enum after after;
-    struct error failure;    /* of the last query that failed */
-    size_t group, group_end; /* WRITE, LOOK: of the exchange; CAREFUL: first not yet written */
-    int head;                /* replies before the first group's */
+    struct error failure; /* of the last query that failed */
+    size_t group,
+        group_end; /* WRITE, CLASSIFY: of the exchange; SAVEPOINT: first not yet written */
+    int head;      /* replies before the first group's */
 
     /* the search for refused records */
-    size_t written;  /* rows accepted by this attempt */
-    bool lack_asked; /* of `group` */
-    bool probed;     /* of `group`: table and rights are there */
-    bool undo;       /* the savepoint must be rolled back first */
-    bool deferred;   /* something was refused that may pass when it is tried again */
-    bool system;     /* something was refused that could be the server's trouble as well */
+    size_t written;            /* rows accepted by this attempt */
+    bool missing_parent_asked; /* of `group` */
+    bool probed;               /* of `group`: table and rights are there */
+    bool undo;                 /* the savepoint must be rolled back first */
+    bool deferred;             /* something was refused that may pass when it is tried again */
+    bool system; /* something was refused that could be the server's trouble as well */
     struct bisect bisect;
     size_t part_first, part_count;
     bool put_off;    /* the last refusal came from a check that could wait for COMMIT */
     bool sure;       /* the last refusal is a record's, whichever half it was seen in */
     size_t aside_at; /* ASIDE: place in order */
-    bool aside_progress, aside_together;
+    bool aside_checkpoint, aside_together;
 
-    size_t park_at;   /* PARK: next item */
-    uint32_t *subset; /* LOOK: undecided items, group by group */
+    size_t pending_at; /* PENDING: next item */
+    uint32_t *subset;  /* CLASSIFY: undecided items, group by group */
     bool is_ready;
 };
 
@@ -74,7 +77,7 @@ struct pg_sink {
     const struct mapping_set *mappings;
     struct pg_upsert **upserts; /* by position in mappings */
     struct writer *writers;
-    int writer_count, open_lanes;
+    int writer_count, open_connections;
     struct buf memory;
     bool lost;
     void (*on_closed)(void *owner);
@@ -97,8 +100,8 @@ void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct 
 void pg_writer_fail(struct writer *writer, const PGresult *result);
 /* What follows when the server has answered. */
 void pg_writer_roll_back(struct writer *writer, enum after after);
-/* The next of the records to be parked, or COMMIT when none is left. */
-void pg_writer_park_or_commit(struct writer *writer);
+/* The next of the records to be kept as pending, or COMMIT when none is left. */
+void pg_writer_put_pending_or_commit(struct writer *writer);
 /* Gives the attempt up for now: rolls back, then done OUT_RETRY with `failure`. */
 void pg_writer_try_later(struct writer *writer, enum pg_action action);
 /* Decides `count` records from order[first] on by what their upsert said. */
@@ -108,6 +111,6 @@ void pg_writer_start_commit(struct writer *writer);
 /* ---- pg_writer.c */
 void pg_writer_start(struct writer *writer);
 void pg_writer_give_up(struct writer *writer);
-extern const struct pg_lane_events PG_WRITER_EVENTS;
+extern const struct pg_connection_events PG_WRITER_EVENTS;
 
 #endif

@@ -2,12 +2,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "common/io/postgres/pg_parents_park.h"
+#include "common/io/postgres/pg_pending_put.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/io/postgres/pg_writer.h"
 
-/* Records parked in one exchange at most. */
-#define PARKS_MOST 500
+/* Records kept in one exchange at most. */
+#define PENDING_MAX 500
 
 const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
                                             const struct mapping *mapping)
@@ -21,12 +21,12 @@ const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
 
 void pg_writer_plain(struct writer *writer, const char *sql)
 {
-    pg_lane_query(writer->lane, NULL, sql, NULL, 0);
+    pg_connection_query(writer->connection, NULL, sql, NULL, 0);
 }
 
 void pg_writer_begin(struct writer *writer)
 {
-    pg_lane_query(writer->lane, "drover_begin", "BEGIN", NULL, 0);
+    pg_connection_query(writer->connection, "drover_begin", "BEGIN", NULL, 0);
 }
 
 void pg_writer_fence(struct writer *writer)
@@ -47,9 +47,9 @@ void pg_writer_fence(struct writer *writer)
     pg_wire_int8(&wire, at->redis_next);
     pg_wire_int8(&wire, at->results_next);
     pg_wire_text(&wire, buf_view(json));
-    pg_lane_query(writer->lane, "drover_fence",
-                  "SELECT drover.fence($1, $2, $3, $4, $5, $6, $7, $8, $9)", wire.params,
-                  wire.count);
+    pg_connection_query(writer->connection, "drover_fence",
+                        "SELECT drover.fence($1, $2, $3, $4, $5, $6, $7, $8, $9)", wire.params,
+                        wire.count);
 }
 
 void pg_writer_set_tenant(struct writer *writer, struct bytes tenant)
@@ -57,23 +57,23 @@ void pg_writer_set_tenant(struct writer *writer, struct bytes tenant)
     struct pg_wire wire;
     pg_wire_init(&wire);
     pg_wire_text(&wire, tenant);
-    pg_lane_query(writer->lane, "drover_tenant",
-                  "SELECT pg_catalog.set_config('app.current_tenant_key', $1, true)", wire.params,
-                  wire.count);
+    pg_connection_query(writer->connection, "drover_tenant",
+                        "SELECT pg_catalog.set_config('app.current_tenant_key', $1, true)",
+                        wire.params, wire.count);
 }
 
 void pg_writer_upsert(struct writer *writer, const struct batch_group *group, size_t first,
                       size_t count)
 {
     struct batch *batch = writer->batch;
-    pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->lane, batch,
+    pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->connection, batch,
                     group->tenant, batch->order + first, count, &writer->sink->memory);
 }
 
 void pg_writer_enter(struct writer *writer, enum phase phase)
 {
     writer->phase = phase;
-    pg_lane_sync(writer->lane);
+    pg_connection_sync(writer->connection);
 }
 
 void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct error *err)
@@ -105,7 +105,7 @@ void pg_writer_try_later(struct writer *writer, enum pg_action action)
         return;
     }
     /* a standby after a failover, statements that are gone: the next connection finds better */
-    pg_lane_reconnect(writer->lane);
+    pg_connection_reconnect(writer->connection);
     writer->is_ready = false;
     pg_writer_finish(writer, OUT_RETRY, &writer->failure);
 }
@@ -114,9 +114,9 @@ void pg_writer_fail(struct writer *writer, const PGresult *result)
 {
     struct batch *batch = writer->batch;
     enum pg_action action = pg_error_from_result(result, &writer->failure);
-    if (writer->phase == PHASE_LOOK)
+    if (writer->phase == PHASE_CLASSIFY)
         batch->outcome_unknown = true; /* it is committed: never write it again */
-    if (action == PG_FENCED && writer->failure.code == ERR_PROGRESS && batch->commit_lost) {
+    if (action == PG_FENCED && writer->failure.code == ERR_CHECKPOINT && batch->commit_lost) {
         batch->outcome_unknown = true; /* it was perhaps ourselves who moved it */
         action = PG_TX_RETRY;
     }
@@ -151,28 +151,28 @@ void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGr
     writer->written += count;
 }
 
-/* Records whose parents are missing go to the waiting room with their batch, as they came. */
-static size_t park_some(struct writer *writer)
+/* Records whose parents are missing go to the pending children with their batch, as they came. */
+static size_t put_some_pending(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     const struct sink *sink = &writer->sink->base;
-    size_t parked = 0;
-    for (; writer->park_at < batch->count && parked < PARKS_MOST; writer->park_at++) {
-        const struct batch_item *item = &batch->items[writer->park_at];
+    size_t pending = 0;
+    for (; writer->pending_at < batch->count && pending < PENDING_MAX; writer->pending_at++) {
+        const struct batch_item *item = &batch->items[writer->pending_at];
         struct envelope message;
         if (!item->decided || item->verdict != CLASS_WAITING)
             continue;
         sink->events.view_message(sink->owner, item, &message);
-        pg_parents_park(writer->lane, &batch->fence, item, &message, &writer->sink->memory);
-        parked++;
+        pg_pending_put(writer->connection, &batch->fence, item, &message, &writer->sink->memory);
+        pending++;
     }
-    return parked;
+    return pending;
 }
 
-void pg_writer_park_or_commit(struct writer *writer)
+void pg_writer_put_pending_or_commit(struct writer *writer)
 {
-    if (park_some(writer) == PARKS_MOST) {
-        pg_writer_enter(writer, PHASE_PARK);
+    if (put_some_pending(writer) == PENDING_MAX) {
+        pg_writer_enter(writer, PHASE_PENDING);
         return;
     }
     pg_writer_plain(writer, "COMMIT");
@@ -182,9 +182,9 @@ void pg_writer_park_or_commit(struct writer *writer)
 
 void pg_writer_start_commit(struct writer *writer)
 {
-    writer->park_at = 0;
+    writer->pending_at = 0;
     if (writer->undo)
         pg_writer_plain(writer, "ROLLBACK TO SAVEPOINT part");
     writer->undo = false;
-    pg_writer_park_or_commit(writer);
+    pg_writer_put_pending_or_commit(writer);
 }

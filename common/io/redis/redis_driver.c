@@ -72,7 +72,7 @@ struct socket {
     struct redis_driver *driver;
     redisReader *reader;
     size_t fed; /* bytes since the last whole reply */
-    bool closing, looking_up, handle_open;
+    bool closing, in_lookup, handle_open;
     char memory[READ_SIZE];
 };
 
@@ -172,9 +172,9 @@ static struct bytes field_of(const redisReply *reply, const char *name)
 
 static enum outcome check_memory(const redisReply *reply, struct error *err)
 {
-    int64_t most = 0;
+    int64_t max = 0;
     struct bytes policy = field_of(reply, "maxmemory_policy");
-    if (!text_parse_int64(field_of(reply, "maxmemory"), &most) || most == 0 || policy.size == 0 ||
+    if (!text_parse_int64(field_of(reply, "maxmemory"), &max) || max == 0 || policy.size == 0 ||
         bytes_equal(policy, BYTES_LITERAL("noeviction")))
         return OUT_OK;
     error_set(err, OUT_FATAL, ERR_REDIS_CONFIG,
@@ -351,7 +351,7 @@ static void handle_closed(struct redis_driver *driver)
 static void free_socket_when_over(struct socket *socket)
 {
     struct redis_driver *driver = socket->driver;
-    if (!socket->closing || socket->looking_up || socket->handle_open)
+    if (!socket->closing || socket->in_lookup || socket->handle_open)
         return;
     redisReaderFree(socket->reader);
     uv_freeaddrinfo(socket->found);
@@ -374,7 +374,7 @@ static void drop_socket(struct redis_driver *driver)
     if (!socket)
         return;
     socket->closing = true;
-    if (socket->looking_up)
+    if (socket->in_lookup)
         uv_cancel((uv_req_t *)&socket->lookup);
     if (!uv_is_closing(&socket->uv.handle)) /* for the next address */
         uv_close(&socket->uv.handle, on_socket_closed);
@@ -583,10 +583,10 @@ static void connect_to(struct socket *socket)
         lose_for(socket->driver, uv_strerror(status));
 }
 
-static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
 {
     struct socket *socket = lookup->data;
-    socket->looking_up = false;
+    socket->in_lookup = false;
     socket->found = socket->address = found;
     if (socket->closing)
         free_socket_when_over(socket);
@@ -596,7 +596,7 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
         connect_to(socket);
 }
 
-static void look_up(struct socket *socket)
+static void lookup_name(struct socket *socket)
 {
     char port[8];
     struct redis_driver *driver = socket->driver;
@@ -604,8 +604,8 @@ static void look_up(struct socket *socket)
     snprintf(port, sizeof port, "%u", driver->url.port);
     socket->lookup.data = socket;
     int status =
-        uv_getaddrinfo(driver->loop, &socket->lookup, on_looked_up, driver->url.host, port, &hints);
-    socket->looking_up = status == 0;
+        uv_getaddrinfo(driver->loop, &socket->lookup, on_lookup, driver->url.host, port, &hints);
+    socket->in_lookup = status == 0;
     if (status != 0)
         lose_for(driver, uv_strerror(status));
 }
@@ -627,7 +627,7 @@ static void connect_now(struct redis_driver *driver)
     if (driver->url.host[0]) {
         uv_tcp_init(driver->loop, &socket->uv.tcp);
         socket->uv.handle.data = socket;
-        look_up(socket);
+        lookup_name(socket);
     } else {
         uv_pipe_init(driver->loop, &socket->uv.pipe, 0);
         socket->uv.handle.data = socket;
@@ -674,7 +674,7 @@ enum outcome redis_driver_new(uv_loop_t *loop, const struct redis_driver_config 
     driver->events = *events;
     driver->owner = owner;
     driver->backoff = BACKOFF_CONNECTION;
-    driver->backoff.most_ms = 2000; /* fault rows R04 to R07: back within seconds */
+    driver->backoff.max_ms = 2000; /* fault rows R04 to R07: back within seconds */
     uv_timer_init(loop, &driver->timer);
     driver->timer.data = driver;
     driver->open_handles = 1;

@@ -3,7 +3,7 @@
 
 /*
  * All that writing into Redis needs of a connection, once: the sink of storage redis and its
- * progress, the stage of storage hybrid and `drover rebuild redis` are what they send.
+ * checkpoint, the stage of storage hybrid and `drover rebuild redis` are what they send.
  *
  * It connects and greets by itself, and again after a loss, with backoff. Calls
  * are pipelined; each is answered exactly once, in order: by a reply, or by nothing when the

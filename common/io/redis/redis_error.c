@@ -38,7 +38,7 @@ static const struct rule RULES[] = {
     {"MOVED ", ANSWER_HALT, ERR_REDIS_CONFIG},
     {"ASK ", ANSWER_HALT, ERR_REDIS_CONFIG},
     {"DENIED ", ANSWER_HALT, ERR_REDIS_CONFIG},
-    {"WRONGTYPE ", ANSWER_RECORD, ERR_REDIS_FOREIGN},
+    {"WRONGTYPE ", ANSWER_RECORD, ERR_REDIS_UNOWNED},
 };
 
 static bool begins(struct bytes reply, const char *begin)

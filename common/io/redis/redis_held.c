@@ -14,10 +14,10 @@
 
 #define ANSWER_MS 30000
 #define SCAN_COUNT "512"
-#define ASKED_MOST 256
+#define ASKED_MAX 256
 #define ASKED_BYTES ((size_t)1 << 20) /* of words: values come back as large as they are */
-#define TEXTS_MOST ((size_t)4 << 20)
-#define QUESTIONS_MOST 4
+#define TEXTS_MAX ((size_t)4 << 20)
+#define QUESTIONS_MAX 4
 
 /* One row that was asked for. Places in rows->keys and rows->words, which may move. */
 struct asked {
@@ -34,7 +34,7 @@ struct redis_held {
     const struct settings *settings;
     struct redis_session session;
     struct redis_rows rows; /* what must be there, of all that are asked */
-    struct asked asked[ASKED_MOST];
+    struct asked asked[ASKED_MAX];
     size_t count, taken;
     struct arena texts;
     struct buf command, key;
@@ -53,7 +53,7 @@ enum outcome redis_held_open(const struct settings *settings, struct redis_held 
     }
     made->settings = settings;
     redis_rows_init(&made->rows, false, settings->redis_tombstone_ms);
-    arena_init(&made->texts, TEXTS_MOST);
+    arena_init(&made->texts, TEXTS_MAX);
     buf_init(&made->command, (size_t)1 << 20);
     buf_init(&made->key, 64u << 10);
     *held = made;
@@ -108,8 +108,8 @@ static void ask(struct redis_held *held, const char *command, struct bytes key, 
 
 bool redis_held_is_full(const struct redis_held *held)
 {
-    return held->count == ASKED_MOST || held->rows.words.size > ASKED_BYTES ||
-           held->texts.used > TEXTS_MOST / 2;
+    return held->count == ASKED_MAX || held->rows.words.size > ASKED_BYTES ||
+           held->texts.used > TEXTS_MAX / 2;
 }
 
 static void begin(struct redis_held *held)
@@ -131,7 +131,7 @@ static int send_questions(struct redis_held *held, const struct mapping *mapping
         return 2;
     ask(held, "PTTL", key, "");
     ask(held, "PTTL", key, ":v");
-    return QUESTIONS_MOST;
+    return QUESTIONS_MAX;
 }
 
 enum outcome redis_held_ask(struct redis_held *held, const struct mapping *mapping,
@@ -198,7 +198,7 @@ static bool meta_is_right(struct redis_finding *finding, struct bytes meta, stru
     if (!same)
         say(finding, REDIS_OTHER, "the key holds another record");
     else if (is.version != finding->version)
-        say(finding, is.version < finding->version ? REDIS_OLDER : REDIS_NEWER,
+        say(finding, is.version < finding->version ? REDIS_STALE : REDIS_TARGET_NEWER,
             "its meta has another version");
     else
         say(finding, REDIS_OTHER, "its meta has another digest or mark");
@@ -326,7 +326,7 @@ static void judge_deleted(const struct redis_held *held, size_t at, redisReply *
     else if (!is_nil(answers[1]) && !meta_is_right(finding, text_of(answers[1]), must))
         return;
     else if (answers[0]->type != REDIS_REPLY_INTEGER || answers[0]->integer != 0)
-        say(finding, REDIS_OLDER, "the record is deleted, its key is there");
+        say(finding, REDIS_STALE, "the record is deleted, its key is there");
 }
 
 static void judge(const struct redis_held *held, const struct asked *asked,
@@ -345,7 +345,7 @@ static void judge(const struct redis_held *held, const struct asked *asked,
 enum outcome redis_held_take(struct redis_held *held, struct redis_finding *finding, bool *found,
                              struct error *err)
 {
-    redisReply *answers[QUESTIONS_MOST] = {0};
+    redisReply *answers[QUESTIONS_MAX] = {0};
     enum outcome outcome = OUT_OK;
     *found = held->taken < held->count;
     if (!*found)
@@ -363,7 +363,7 @@ enum outcome redis_held_take(struct redis_held *held, struct redis_finding *find
                                       .owner = asked->owner};
     if (outcome == OUT_OK)
         judge(held, asked, answers, finding);
-    for (int i = 0; i < QUESTIONS_MOST; i++)
+    for (int i = 0; i < QUESTIONS_MAX; i++)
         freeReplyObject(answers[i]);
     return outcome == OUT_OK ? OUT_OK : OUT_FATAL;
 }
@@ -377,17 +377,17 @@ static enum outcome take_names(struct redis_held *held, char cursor[24],
     redisReply *reply = NULL;
     if (redis_session_take(&held->session, &reply, err) != OUT_OK)
         return OUT_FATAL;
-    bool good = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-                reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len < 24 &&
-                reply->element[1]->type == REDIS_REPLY_ARRAY;
-    if (good)
+    bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+              reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len < 24 &&
+              reply->element[1]->type == REDIS_REPLY_ARRAY;
+    if (ok)
         memcpy(cursor, reply->element[0]->str, reply->element[0]->len + 1);
-    for (size_t i = 0; good && i < reply->element[1]->elements; i++)
+    for (size_t i = 0; ok && i < reply->element[1]->elements; i++)
         each(owner, text_of(reply->element[1]->element[i]));
     freeReplyObject(reply);
-    return good ? OUT_OK
-                : error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,
-                            "Redis answered SCAN with something else");
+    return ok ? OUT_OK
+              : error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,
+                          "Redis answered SCAN with something else");
 }
 
 enum outcome redis_held_scan(struct redis_held *held, const struct mapping *mapping,
@@ -414,22 +414,22 @@ enum outcome redis_held_scan(struct redis_held *held, const struct mapping *mapp
 }
 
 enum {
-    LOOKS = 4
+    FINDS = 4
 }; /* the name's existence, the value's, its meta beside it, and the one in a hash */
 
-static enum outcome take_look(struct redis_held *held, redisReply *answers[LOOKS],
+static enum outcome take_find(struct redis_held *held, redisReply *answers[FINDS],
                               struct error *err)
 {
-    for (int i = 0; i < LOOKS; i++)
+    for (int i = 0; i < FINDS; i++)
         if (redis_session_take_any(&held->session, &answers[i], err) != OUT_OK)
             return OUT_FATAL;
     return OUT_OK;
 }
 
-enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *there,
+enum outcome redis_held_find(struct redis_held *held, struct bytes name, bool *exists,
                              bool *tombstone, struct buf *place, struct error *err)
 {
-    redisReply *answers[LOOKS] = {0};
+    redisReply *answers[FINDS] = {0};
     struct redis_meta meta;
     struct bytes stem = name;
     if (name.size > 2 && memcmp(name.data + name.size - 2, ":v", 2) == 0)
@@ -443,8 +443,8 @@ enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *t
     redis_wire_word(&held->command, stem);
     redis_wire_text(&held->command, "_v");
     redis_session_send(&held->session, buf_view(&held->command));
-    enum outcome outcome = take_look(held, answers, err);
-    *there = outcome == OUT_OK && answers[0]->type == REDIS_REPLY_INTEGER && answers[0]->integer;
+    enum outcome outcome = take_find(held, answers, err);
+    *exists = outcome == OUT_OK && answers[0]->type == REDIS_REPLY_INTEGER && answers[0]->integer;
     *tombstone = false;
     buf_reset(place);
     if (outcome == OUT_OK && (redis_meta_parse(text_of(answers[2]), &meta) ||
@@ -457,7 +457,7 @@ enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *t
         buf_append_char(place, '/');
         buf_append_bytes(place, meta.id);
     }
-    for (int i = 0; i < LOOKS; i++)
+    for (int i = 0; i < FINDS; i++)
         freeReplyObject(answers[i]);
     return outcome;
 }

@@ -16,8 +16,8 @@
 enum redis_state {
     REDIS_RIGHT,
     REDIS_ABSENT, /* the value is not there; where the mapping has a ttl, that may have taken it */
-    REDIS_OLDER,  /* another version, as its meta says */
-    REDIS_NEWER,
+    REDIS_STALE,  /* another version, as its meta says */
+    REDIS_TARGET_NEWER,
     REDIS_OTHER, /* anything else; `reason` says what */
 };
 
@@ -57,7 +57,7 @@ MUST_USE enum outcome redis_held_scan(struct redis_held *held, const struct mapp
 /* Whether a key is there, and whose record it says it is: `place`, "isolation_key/entity/id" in its
  * meta, is empty when it has none; *tombstone when that is all there is
  * and says that the record was deleted. */
-MUST_USE enum outcome redis_held_look(struct redis_held *held, struct bytes name, bool *there,
+MUST_USE enum outcome redis_held_find(struct redis_held *held, struct bytes name, bool *exists,
                                       bool *tombstone, struct buf *place, struct error *err);
 /* Whether the mark is there that says that this Redis was filled for the migration. */
 MUST_USE enum outcome redis_held_is_marked(struct redis_held *held, bool *marked,

@@ -19,7 +19,7 @@ struct redis_rebuild {
     const char *program;
     uv_process_t process;
     bool running;
-    void (*on_ended)(void *owner, bool good);
+    void (*on_ended)(void *owner, bool ok);
     void (*on_closed)(void *owner);
     void *owner;
 };
@@ -113,20 +113,20 @@ static void on_handle_closed(uv_handle_t *handle)
 static void on_exit_status(uv_process_t *process, int64_t status, int number)
 {
     struct redis_rebuild *rebuild = process->data;
-    bool good = status == 0 && number == 0;
+    bool ok = status == 0 && number == 0;
     if (status == EXIT_STOPPED && number == 0)
         log_line(LOG_DEBUG, "rebuild.elsewhere", "process=%d", (int)process->pid);
     else
-        log_line(good ? LOG_INFO : LOG_WARN, "rebuild.ended", "exit=%" PRId64 " signal=%d", status,
+        log_line(ok ? LOG_INFO : LOG_WARN, "rebuild.ended", "exit=%" PRId64 " signal=%d", status,
                  number);
     if (!rebuild->on_closed)
-        rebuild->on_ended(rebuild->owner, good);
+        rebuild->on_ended(rebuild->owner, ok);
     uv_close((uv_handle_t *)process, on_handle_closed);
 }
 
 struct redis_rebuild *redis_rebuild_new(uv_loop_t *loop, const struct settings *settings,
-                                        const char *program,
-                                        void (*on_ended)(void *owner, bool good), void *owner)
+                                        const char *program, void (*on_ended)(void *owner, bool ok),
+                                        void *owner)
 {
     struct redis_rebuild *rebuild = calloc(1, sizeof *rebuild);
     if (!rebuild)

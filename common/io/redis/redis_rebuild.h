@@ -13,8 +13,8 @@
 struct redis_rebuild;
 
 struct redis_rebuild *redis_rebuild_new(uv_loop_t *loop, const struct settings *settings,
-                                        const char *program,
-                                        void (*on_ended)(void *owner, bool good), void *owner);
+                                        const char *program, void (*on_ended)(void *owner, bool ok),
+                                        void *owner);
 /* Nothing when it is running already. */
 void redis_rebuild_start(struct redis_rebuild *rebuild);
 bool redis_rebuild_is_running(const struct redis_rebuild *rebuild);

@@ -15,8 +15,8 @@
 #include "common/model/value/timestamp.h"
 #include "common/model/value/value_scalar.h"
 
-#define CALL_MOST ((size_t)480 << 20) /* Redis takes 512 MiB in a word; a call is far below */
-#define RECORD_MOST (256u << 20)
+#define CALL_MAX ((size_t)480 << 20) /* Redis takes 512 MiB in a word; a call is far below */
+#define RECORD_MAX (256u << 20)
 #define DEFAULT_KEY "{isolation_key}/{entity}/{id}"
 #define VERSION_DIGITS 16
 #define DIGEST_DIGITS 32
@@ -25,10 +25,10 @@
 void redis_rows_init(struct redis_rows *rows, bool all, uint64_t life_ms)
 {
     *rows = (struct redis_rows){.all = all, .life_ms = life_ms};
-    buf_init(&rows->keys, CALL_MOST);
-    buf_init(&rows->words, CALL_MOST);
+    buf_init(&rows->keys, CALL_MAX);
+    buf_init(&rows->words, CALL_MAX);
     buf_init(&rows->key, 64u << 10);
-    buf_init(&rows->text, RECORD_MOST);
+    buf_init(&rows->text, RECORD_MAX);
     mapping_work_init(&rows->work);
 }
 
@@ -165,19 +165,19 @@ void redis_rows_append_field(struct buf *out, struct bytes text)
 bool redis_rows_append_fields(struct buf *out, const struct mapping *mapping,
                               const struct cell *cells)
 {
-    bool good = true;
+    bool ok = true;
     struct buf value;
-    buf_init(&value, RECORD_MOST);
-    for (size_t i = 0; good && i < mapping->column_count; i++) {
+    buf_init(&value, RECORD_MAX);
+    for (size_t i = 0; ok && i < mapping->column_count; i++) {
         buf_reset(&value);
         if (cells[i].size >= 0)
-            good = append_cell(&value, &mapping->columns[i].type, cells[i]);
+            ok = append_cell(&value, &mapping->columns[i].type, cells[i]);
         redis_rows_append_field(out, cells[i].size < 0 ? (struct bytes){0}
                                                        : bytes_of(buf_text(&value), value.size));
     }
-    good = good && !value.failed && !out->failed;
+    ok = ok && !value.failed && !out->failed;
     buf_free(&value);
-    return good;
+    return ok;
 }
 
 /* (field value)… of the columns that have one, then the names of those that have none. */
@@ -185,18 +185,18 @@ static bool add_fields(struct redis_rows *rows, const struct mapping *mapping,
                        const struct row *row, struct bytes json)
 {
     size_t set = 0;
-    bool good = true;
+    bool ok = true;
     for (size_t i = 0; i < mapping->column_count; i++)
         set += row->cells[i].size >= 0;
     add_number(rows, 2 * set + 2);
     add_word(rows, BYTES_LITERAL(JSON_FIELD));
     add_word(rows, json);
-    for (size_t i = 0; good && i < mapping->column_count; i++) {
+    for (size_t i = 0; ok && i < mapping->column_count; i++) {
         if (row->cells[i].size < 0)
             continue;
         struct buf value;
-        buf_init(&value, RECORD_MOST);
-        good = append_cell(&value, &mapping->columns[i].type, row->cells[i]) && !value.failed;
+        buf_init(&value, RECORD_MAX);
+        ok = append_cell(&value, &mapping->columns[i].type, row->cells[i]) && !value.failed;
         add_word(rows, bytes_text(mapping->columns[i].name));
         add_word(rows, buf_view(&value));
         buf_free(&value);
@@ -205,7 +205,7 @@ static bool add_fields(struct redis_rows *rows, const struct mapping *mapping,
     for (size_t i = 0; i < mapping->column_count; i++)
         if (row->cells[i].size < 0)
             add_word(rows, bytes_text(mapping->columns[i].name));
-    return good;
+    return ok;
 }
 
 /* ---- records ----------------------------------------------------------------------------- */
@@ -259,10 +259,10 @@ enum outcome redis_rows_add(struct redis_rows *rows, const struct mapping *mappi
     if (outcome != OUT_OK)
         return outcome;
     buf_reset(&rows->key);
-    bool good = redis_rows_append_key(&rows->key, mapping, row->tenant, row->id, row->cells);
+    bool ok = redis_rows_append_key(&rows->key, mapping, row->tenant, row->id, row->cells);
     redis_wire_word(&rows->keys, buf_view(&rows->key));
     rows->key_count++;
-    if (good && add_value(rows, mapping, row, json) && !rows->keys.failed && !rows->words.failed)
+    if (ok && add_value(rows, mapping, row, json) && !rows->keys.failed && !rows->words.failed)
         return OUT_OK;
     rows->keys.size = before.keys.size; /* as if it had never been */
     rows->words.size = before.words.size;
@@ -316,8 +316,8 @@ bool redis_rows_append_call(const struct redis_rows *rows, char mode,
     if (fence) {
         struct buf key;
         buf_init(&key, 4096);
-        redis_rows_append_progress_key(&key, fence->at->group, fence->at->topic,
-                                       fence->at->partition);
+        redis_rows_append_checkpoint_key(&key, fence->at->group, fence->at->topic,
+                                         fence->at->partition);
         redis_wire_word(out, buf_view(&key));
         buf_free(&key);
     }
@@ -372,11 +372,11 @@ static bool append_column(struct buf *out, const struct mapping *mapping, struct
         if (!bytes_equal(bytes_text(column->name), name))
             continue;
         buf_init(&text, 64u << 10);
-        bool good = cell->size >= 0 && value_append_key(&column->type, *cell, &text);
+        bool ok = cell->size >= 0 && value_append_key(&column->type, *cell, &text);
         text_percent_encode(out, buf_view(&text));
-        good = good && !text.failed;
+        ok = ok && !text.failed;
         buf_free(&text);
-        return good;
+        return ok;
     }
     return false;
 }
@@ -385,8 +385,8 @@ bool redis_rows_append_key(struct buf *out, const struct mapping *mapping, struc
                            struct bytes id, const struct cell *cells)
 {
     struct bytes part;
-    bool placeholder, good = true;
-    for (const char *at = template_of(mapping); good && next_part(&at, &part, &placeholder);) {
+    bool placeholder, ok = true;
+    for (const char *at = template_of(mapping); ok && next_part(&at, &part, &placeholder);) {
         if (!placeholder)
             buf_append_bytes(out, part);
         else if (bytes_equal(part, BYTES_LITERAL("isolation_key")))
@@ -396,9 +396,9 @@ bool redis_rows_append_key(struct buf *out, const struct mapping *mapping, struc
         else if (bytes_equal(part, BYTES_LITERAL("entity")))
             text_percent_encode(out, bytes_text(mapping->entity));
         else
-            good = append_column(out, mapping, part, cells);
+            ok = append_column(out, mapping, part, cells);
     }
-    return good && !out->failed;
+    return ok && !out->failed;
 }
 
 void redis_rows_append_glob(struct buf *out, const struct mapping *mapping)
@@ -419,8 +419,8 @@ void redis_rows_append_glob(struct buf *out, const struct mapping *mapping)
     buf_append_char(out, '*'); /* the meta beside it ends in :v */
 }
 
-void redis_rows_append_progress_key(struct buf *out, const char *group, const char *topic,
-                                    int32_t partition)
+void redis_rows_append_checkpoint_key(struct buf *out, const char *group, const char *topic,
+                                      int32_t partition)
 {
     buf_append_format(out, "drover:progress:%s:%s:%" PRId32, group, topic, partition);
 }

@@ -33,8 +33,8 @@ struct redis_fence {
 
 #define REDIS_MODE_WRITE 'w' /* see redis_script.h */
 #define REDIS_MODE_SKIP 's'
-#define REDIS_MODE_MEND 'r'
-#define REDIS_MODE_LOOK 'l'
+#define REDIS_MODE_FIX 'r'
+#define REDIS_MODE_CLASSIFY 'l'
 
 void redis_rows_init(struct redis_rows *rows, bool all, uint64_t life_ms);
 void redis_rows_reset(struct redis_rows *rows);
@@ -75,8 +75,8 @@ MUST_USE bool redis_rows_append_key(struct buf *out, const struct mapping *mappi
                                     struct bytes tenant, struct bytes id, const struct cell *cells);
 /* A pattern for SCAN that fits all keys of the mapping. */
 void redis_rows_append_glob(struct buf *out, const struct mapping *mapping);
-void redis_rows_append_progress_key(struct buf *out, const char *group, const char *topic,
-                                    int32_t partition);
+void redis_rows_append_checkpoint_key(struct buf *out, const char *group, const char *topic,
+                                      int32_t partition);
 /* The sentinel's value is `<id of the rebuild> <run_id>`: of another run of the server, whose data
  * may be those of an older snapshot or of a replica that lagged, it does not count. A run_id that
  * an ACL hides, from either side, is no objection. */

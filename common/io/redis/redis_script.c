@@ -15,8 +15,8 @@ static const char APPLY[] =
     "  at, first = 11, 2\n"
     "end\n"
     "local sub = string.sub\n"
-    /* the meta that is there (nil: foreign, false: none), and whether the value is there */
-    "local function look(k, beside, hash)\n"
+    /* the meta that is there (nil: unowned, false: none), and whether the value is there */
+    "local function find(k, beside, hash)\n"
     "  if hash then\n"
     "    local kind = redis.call('TYPE', k).ok\n"
     "    if kind ~= 'none' and kind ~= 'hash' then return nil end\n"
@@ -74,7 +74,7 @@ static const char APPLY[] =
     "    if form == 'j' then redis.call('PEXPIRE', beside, ttl + life) end\n"
     "  end\n"
     "end\n"
-    "local codes, starts, names, seen, foreign = {status}, {}, {}, {}, false\n"
+    "local codes, starts, names, seen, unowned = {status}, {}, {}, {}, false\n"
     "for i = first, #KEYS do\n"
     "  local k, form, code = KEYS[i], ARGV[at], nil\n"
     "  starts[i] = at\n"
@@ -86,7 +86,7 @@ static const char APPLY[] =
     "    local hash = form == 'h' or (form == 'x' and ARGV[at + 2] == 'h')\n"
     "    local beside = k .. ':v'\n"
     "    names[i] = beside\n"
-    "    local meta, has, there = ARGV[at + 1], look(k, beside, hash)\n"
+    "    local meta, has, there = ARGV[at + 1], find(k, beside, hash)\n"
     /* a record's versions may follow each other in one call, two records may not share a key */
     "    local own, before = sub(meta, 50), seen[k]\n"
     "    if before and mode ~= 'l' then has, there = before, sub(before, 49, 49) ~= 'd' end\n"
@@ -102,11 +102,11 @@ static const char APPLY[] =
     "      at = at + 1 + tonumber(ARGV[at])\n"
     "    end\n"
     "  end\n"
-    "  foreign = foreign or code == 'f'\n"
+    "  unowned = unowned or code == 'f'\n"
     "  codes[#codes + 1] = code\n"
     "end\n"
     "if mode == 'l' then return table.concat(codes) end\n"
-    "if foreign and mode == 'w' then\n"
+    "if unowned and mode == 'w' then\n"
     "  codes[1] = 'f'\n"
     "  return table.concat(codes)\n"
     "end\n"
@@ -146,7 +146,7 @@ static const char APPLY[] =
     "end\n"
     "return table.concat(codes)\n";
 
-static const char PROGRESS[] =
+static const char CHECKPOINT[] =
     "local k = KEYS[1]\n"
     "if ARGV[1] == 'claim' then\n"
     "  redis.call('HSET', k, 'owner', ARGV[2])\n"
@@ -164,7 +164,7 @@ static const char PROGRESS[] =
 
 const char *redis_script_text(enum redis_script script)
 {
-    return script == SCRIPT_APPLY ? APPLY : PROGRESS;
+    return script == SCRIPT_APPLY ? APPLY : CHECKPOINT;
 }
 
 void redis_script_append_head(struct buf *out, enum redis_script script, size_t words,

@@ -15,7 +15,7 @@
  * key without a meta of this record is somebody else's: never written, never deleted. A value that
  * is unchanged gets the ttl its mapping has now, when it has none or more, or should have none.
  *
- *   apply      KEYS  [progress key] key…
+ *   apply      KEYS  [checkpoint key] key…
  *              ARGV  mode, tombstone's life in ms, fence 0|1,
  *                    [epoch, start, end, redis_next, results_next, sequences, in doubt 0|1],
  *                    then for each key:
@@ -23,21 +23,21 @@
  *                      h meta ttl n (field value)… m absent-field…      a hash
  *                      x meta form                                      a delete, form j or h
  *                      s reference box                                  a sealed value
- *              mode  w: nothing when one key is foreign   s: all but the foreign ones
+ *              mode  w: nothing when one key is unowned   s: all but the unowned ones
  *                    r: as s, and what is there of the same version is written anew when it is not
  *                       what a write would leave there: value, fields, digest, ttl
- *                    l: only look
+ *                    l: only classify
  *              gives a status and a code a key:
- *                    k done   f foreign ones, nothing done   d done before (in doubt)
- *                    m no progress   e other epoch   o other offset
- *                    a applied  u unchanged  s superseded  c conflict  f foreign  n not there
- *   progress   KEYS  progress key
+ *                    k done   f unowned ones, nothing done   d done before (in doubt)
+ *                    m no checkpoint   e other epoch   o other offset
+ *                    a applied  u unchanged  s superseded  c conflict  f unowned  n not there
+ *   checkpoint   KEYS  checkpoint key
  *              ARGV  claim owner | stages epoch redis results | release epoch redis results
  */
 
 enum redis_script {
     SCRIPT_APPLY,
-    SCRIPT_PROGRESS,
+    SCRIPT_CHECKPOINT,
     SCRIPT_COUNT,
 };
 

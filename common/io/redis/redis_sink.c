@@ -2,7 +2,7 @@
  * One batch in a place:
  *
  *   submit ─► SENT ──────────────────────► done OK
- *              │ foreign keys: nothing was written
+ *              │ unowned keys: nothing was written
  *              ▼
  *           WAITING (for sink_commit) ─► SENT, without them
  *
@@ -101,21 +101,21 @@ static size_t sealed_count(const struct batch *batch, const struct batch_item *i
     size_t at = 0, count = 0;
     bool bad = false;
     struct sealed_box box;
-    while (!batch->second_look && secret_sealed_next(item->sealed, &at, &box, &bad))
+    while (!batch->redelivered && secret_sealed_next(item->sealed, &at, &box, &bad))
         count++;
     return count;
 }
 
-/* The records of a call: what is to be written, in order; of a second look every candidate, as only
+/* The records of a call: what is to be written, in order; of a redelivery every candidate, as only
  * the answers tell which of a key was written. */
 static size_t called_count(const struct batch *batch)
 {
-    return batch->second_look ? batch->sorted_count : batch->order_count;
+    return batch->redelivered ? batch->sorted_count : batch->order_count;
 }
 
 static struct batch_item *called(const struct batch *batch, size_t at)
 {
-    return &batch->items[(batch->second_look ? batch->sorted : batch->order)[at]];
+    return &batch->items[(batch->redelivered ? batch->sorted : batch->order)[at]];
 }
 
 /* Words of all undecided items of the call, in its order. False when some have none: they are dead.
@@ -135,11 +135,11 @@ static bool put_rows(struct redis_sink *sink, struct batch *batch)
                 OUT_OK) {
                 batch_reject(batch, item, &err);
                 all = false;
-            } else if (!batch->second_look) {
+            } else if (!batch->redelivered) {
                 add_sealed(sink, item);
             }
         }
-    } while (!batch->second_look && batch_promote(batch));
+    } while (!batch->redelivered && batch_promote(batch));
     return all;
 }
 
@@ -158,14 +158,14 @@ static void send_batch(struct place *place)
     struct batch *batch = place->batch;
     struct redis_fence fence = {&batch->fence, batch->outcome_unknown};
     size_t words;
-    bool look = batch->second_look;
-    if (!put_rows(sink, batch) && !look) {
+    bool classify = batch->redelivered;
+    if (!put_rows(sink, batch) && !classify) {
         say_later(place, PHASE_REFUSED);
         return;
     }
     buf_reset(&sink->call);
-    if (!redis_rows_append_call(&sink->rows, look ? REDIS_MODE_LOOK : REDIS_MODE_WRITE,
-                                look ? NULL : &fence, &sink->call, &words)) {
+    if (!redis_rows_append_call(&sink->rows, classify ? REDIS_MODE_CLASSIFY : REDIS_MODE_WRITE,
+                                classify ? NULL : &fence, &sink->call, &words)) {
         error_set(&place->failure, OUT_FATAL, ERR_JSON_SIZE,
                   "a batch is too large for one call of Redis");
         say_later(place, PHASE_BROKEN);
@@ -189,7 +189,7 @@ static enum record_class class_of(const struct batch *batch, const struct batch_
     case 'u':
         return unsure ? CLASS_APPLIED : CLASS_UNCHANGED;
     case 'n': /* written once and gone since, or refused before the crash */
-        return batch->second_look && !fades ? CLASS_DEAD : CLASS_APPLIED;
+        return batch->redelivered && !fades ? CLASS_DEAD : CLASS_APPLIED;
     case 'f':
         return CLASS_DEAD;
     default:
@@ -222,13 +222,13 @@ static size_t key_count(const struct batch *batch)
     return count;
 }
 
-/* Items with a foreign key among theirs are dead; nothing was written. */
-static void reject_foreign(struct place *place, const char *codes)
+/* Items with a unowned key among theirs are dead; nothing was written. */
+static void reject_unowned(struct place *place, const char *codes)
 {
     struct sink *base = &place->sink->base;
     struct batch *batch = place->batch;
     struct error err;
-    error_set(&err, OUT_REJECT, ERR_REDIS_FOREIGN, "the record's Redis key is somebody else's");
+    error_set(&err, OUT_REJECT, ERR_REDIS_UNOWNED, "the record's Redis key is somebody else's");
     for (size_t i = 0; i < called_count(batch); i++) {
         struct batch_item *item = called(batch, i);
         if (item->decided)
@@ -248,10 +248,10 @@ static void refuse(struct place *place, char status)
     if (status == 'e')
         error_set(err, OUT_FATAL, ERR_FENCED, "another worker has taken the partition over");
     else if (status == 'o')
-        error_set(err, OUT_FATAL, ERR_PROGRESS,
+        error_set(err, OUT_FATAL, ERR_CHECKPOINT,
                   "the batch does not begin where the last one ended");
     else {
-        error_set(err, OUT_FATAL, ERR_PROGRESS, "the progress is gone: Redis was emptied");
+        error_set(err, OUT_FATAL, ERR_CHECKPOINT, "the checkpoint is gone: Redis was emptied");
     }
     finish(place, OUT_FATAL, err);
 }
@@ -264,9 +264,9 @@ static void on_codes(struct place *place, const redisReply *reply)
     if (status == 'e' || status == 'o' || status == 'm') {
         refuse(place, status);
     } else if (status == 'f' && whole) {
-        reject_foreign(place, reply->str + 1);
+        reject_unowned(place, reply->str + 1);
     } else if ((status == 'k' || status == 'd') && whole) {
-        decide(batch, reply->str + 1, status == 'd' || batch->second_look);
+        decide(batch, reply->str + 1, status == 'd' || batch->redelivered);
         batch->outcome_unknown = status == 'd'; /* 'k': it was written now, not before */
         finish(place, OUT_OK, NULL);
     } else {

@@ -2,7 +2,7 @@
 #define DROVER_IO_REDIS_SINK_H
 
 /*
- * storage: redis. The sink port over Redis alone (its progress: redis_progress.h): a batch is one
+ * storage: redis. The sink port over Redis alone (its progress: redis_checkpoint.h): a batch is one
  * run of the script `apply`, which checks the epoch and the start, writes every record by its
  * version and moves the partition's next_offset, all or nothing. See redis_script.h for what is
  * kept.

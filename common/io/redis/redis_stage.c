@@ -43,7 +43,7 @@ struct redis_stage {
     uint64_t records;
     size_t bytes;
     uint64_t retry_at_ms, ask_at_ms;
-    bool asking, sentinel_there;
+    bool asking, sentinel_exists;
     struct redis_rebuild *rebuild;
     int open_parts;
     void (*on_closed)(void *owner);
@@ -98,7 +98,7 @@ static void push(struct redis_stage *stage, const struct batch *batch)
         fits = redis_rows_append_call(&stage->rows, REDIS_MODE_SKIP, NULL, &stage->call, &words);
     struct chunk *chunk = malloc(sizeof *chunk + stage->call.size);
     if (!chunk || !fits)
-        abort(); /* a batch is far below; the second look after the restart brings it again */
+        abort(); /* a batch is far below; the redelivery after the restart brings it again */
     *chunk = (struct chunk){.state = stage->rows.key_count ? CHUNK_WAITING : CHUNK_DONE,
                             .partition = batch ? batch->fence.partition : -1,
                             .epoch = batch ? batch->fence.epoch : 0,
@@ -132,12 +132,12 @@ static void add(struct redis_stage *stage, const struct mapping *mapping, const 
 void redis_stage_take(struct redis_stage *stage, const struct batch *batch, int64_t from)
 {
     if (batch->fence.end <= from)
-        return; /* a second look for the receipts' sake */
+        return; /* a redelivery for the receipts' sake */
     redis_rows_reset(&stage->rows);
     for (size_t i = 0; i < batch->order_count; i++) {
         const struct batch_item *item = &batch->items[batch->order[i]];
         if (item->verdict == CLASS_APPLIED ||
-            (batch->second_look && item->verdict == CLASS_UNCHANGED))
+            (batch->redelivered && item->verdict == CLASS_UNCHANGED))
             add(stage, item->mapping, &item->row, (struct bytes){0});
     }
     push(stage, batch);
@@ -178,7 +178,7 @@ static void count_unowned(struct redis_stage *stage, const struct chunk *chunk, 
         unowned += codes.data[i] == 'f';
     if (!unowned)
         return;
-    error_set(&err, OUT_REJECT, ERR_REDIS_FOREIGN, "%zu of %zu Redis keys are somebody else's",
+    error_set(&err, OUT_REJECT, ERR_REDIS_UNOWNED, "%zu of %zu Redis keys are somebody else's",
               (size_t)unowned, chunk->records);
     log_error(LOG_ERROR, "redis.unowned", &err);
     stage->events.on_unowned(stage->owner, unowned);
@@ -212,12 +212,12 @@ static void on_sentinel(void *owner, void *item, const redisReply *reply, const 
     if (err)
         return;
     bool known = reply->type == REDIS_REPLY_STRING;
-    bool there = known && redis_rows_is_whole(bytes_of(reply->str, reply->len),
-                                              redis_driver_run_id(stage->driver));
-    if (!there && stage->sentinel_there)
+    bool exists = known && redis_rows_is_whole(bytes_of(reply->str, reply->len),
+                                               redis_driver_run_id(stage->driver));
+    if (!exists && stage->sentinel_exists)
         log_line(LOG_WARN, known ? "redis.restarted" : "redis.emptied", "rebuild=yes");
-    stage->sentinel_there = there;
-    if (!there)
+    stage->sentinel_exists = exists;
+    if (!exists)
         redis_rebuild_start(stage->rebuild);
 }
 
@@ -239,10 +239,10 @@ static void ask_sentinel(struct redis_stage *stage, uint64_t now_ms)
     buf_free(&command);
 }
 
-static void on_rebuilt(void *owner, bool good)
+static void on_rebuilt(void *owner, bool ok)
 {
     struct redis_stage *stage = owner;
-    if (good)
+    if (ok)
         stage->ask_at_ms = 0;
 }
 
@@ -344,7 +344,7 @@ bool redis_stage_is_busy(const struct redis_stage *stage)
 
 bool redis_stage_is_settled(const struct redis_stage *stage)
 {
-    return !stage->first && stage->sentinel_there && !redis_rebuild_is_running(stage->rebuild);
+    return !stage->first && stage->sentinel_exists && !redis_rebuild_is_running(stage->rebuild);
 }
 
 const struct error *redis_stage_trouble(const struct redis_stage *stage)

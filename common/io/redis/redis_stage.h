@@ -5,7 +5,7 @@
  * Storage hybrid: what PostgreSQL has committed goes to Redis, in the order of the commits, while
  * PostgreSQL goes on. What is on its way is kept as the very words of the calls, up to
  * redis.lag_records and redis.lag_bytes; then partitions wait. A partition's redis_next follows the
- * acknowledgements, so a crash costs a second look at the offsets between, never a record.
+ * acknowledgements, so a crash costs a redelivery at the offsets between, never a record.
  *
  * A sentinel key says that this Redis has been filled for this migration. It is asked for every
  * three seconds and after each connect; when it is missing (a new Redis, FLUSHALL) or of another
@@ -38,7 +38,7 @@ MUST_USE enum outcome redis_stage_new(uv_loop_t *loop, const struct settings *se
 /* What has not been sent is forgotten; on_closed on a later turn, nothing after it. */
 void redis_stage_close(struct redis_stage *stage, void (*on_closed)(void *owner));
 
-/* Takes what was applied by a batch just committed (or seen again by a second look); nothing when
+/* Takes what was applied by a batch just committed (or seen again by a redelivery); nothing when
  * the batch ends at or below `from`, up to where its partition is in Redis. */
 void redis_stage_take(struct redis_stage *stage, const struct batch *batch, int64_t from);
 /* The same for a record that has no batch (any more); `json` is its canonical form. Gives a mark

@@ -6,21 +6,21 @@
 #include "common/base/text.h"
 
 #define DEFAULT_PORT 6379
-#define DATABASE_MOST 65535
+#define DATABASE_MAX 65535
 
 /* `part` percent-decoded, with its NUL; false when it does not fit or holds a NUL. */
 static bool decode(struct bytes part, char *out, size_t size)
 {
     struct buf decoded;
     buf_init(&decoded, size - 1);
-    bool good = text_percent_decode(&decoded, part) && !decoded.failed &&
-                (decoded.size == 0 || !memchr(decoded.data, '\0', decoded.size));
-    if (good)
+    bool ok = text_percent_decode(&decoded, part) && !decoded.failed &&
+              (decoded.size == 0 || !memchr(decoded.data, '\0', decoded.size));
+    if (ok)
         snprintf(out, size, "%s", buf_text(&decoded));
     if (decoded.size)
         explicit_bzero(decoded.data, decoded.size);
     buf_free(&decoded);
-    return good;
+    return ok;
 }
 
 /* Cuts `rest` at the first `c`; the part before it, or all of it when there is none. */
@@ -39,8 +39,8 @@ static bool take_login(struct bytes *rest, struct redis_url *out)
 {
     bool found;
     const char *slash = rest->size ? memchr(rest->data, '/', rest->size) : NULL;
-    size_t most = slash ? (size_t)(slash - rest->data) : rest->size;
-    const char *at = most ? memrchr(rest->data, '@', most) : NULL;
+    size_t max = slash ? (size_t)(slash - rest->data) : rest->size;
+    const char *at = max ? memrchr(rest->data, '@', max) : NULL;
     if (!at)
         return true;
     size_t size = (size_t)(at - rest->data);
@@ -51,15 +51,15 @@ static bool take_login(struct bytes *rest, struct redis_url *out)
            (!found || decode(login, out->password, sizeof out->password));
 }
 
-static bool take_number(struct bytes text, int64_t least, int64_t most, int64_t *value)
+static bool take_number(struct bytes text, int64_t min, int64_t max, int64_t *value)
 {
-    return text_parse_int64(text, value) && *value >= least && *value <= most;
+    return text_parse_int64(text, value) && *value >= min && *value <= max;
 }
 
 static bool take_database(struct bytes text, struct redis_url *out)
 {
     int64_t number = 0;
-    if (text.size && !take_number(text, 0, DATABASE_MOST, &number))
+    if (text.size && !take_number(text, 0, DATABASE_MAX, &number))
         return false;
     out->database = (uint32_t)number;
     return true;
@@ -116,15 +116,15 @@ enum outcome redis_url_parse(const char *url, struct redis_url *out, struct erro
         error_hint(err, "set REDIS_URL, or redis.url in drover.yaml");
         return OUT_FATAL;
     }
-    bool good = false;
+    bool ok = false;
     if (strncmp(url, "rediss://", 9) == 0)
         return error_set(err, OUT_FATAL, ERR_REDIS_TLS,
                          "redis.url asks for TLS, which this build's hiredis does not have");
     if (strncmp(url, "redis://", 8) == 0)
-        good = parse_tcp(bytes_text(url + 8), out);
+        ok = parse_tcp(bytes_text(url + 8), out);
     else if (strncmp(url, "unix://", 7) == 0)
-        good = parse_unix(bytes_text(url + 7), out);
-    if (good)
+        ok = parse_unix(bytes_text(url + 7), out);
+    if (ok)
         return OUT_OK;
     redis_url_wipe(out);
     return error_set(err, OUT_FATAL, ERR_CONF_VALUE,

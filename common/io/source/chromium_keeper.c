@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/io/source/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_internal.h"
 
-#define OPENINGS_MOST 3 /* a browser that runs may remove a file while it is copied */
+#define OPENINGS_MAX 3 /* a browser that runs may remove a file while it is copied */
 #define WORDS_FD 3
 
 struct keeper {
@@ -141,7 +141,7 @@ static void keep(struct keeper *keeper)
 {
     struct error err;
     enum outcome outcome = OUT_RETRY;
-    for (int i = 0; i < OPENINGS_MOST && !keeper->opened && !keeper->unwanted; i++) {
+    for (int i = 0; i < OPENINGS_MAX && !keeper->opened && !keeper->unwanted; i++) {
         chromium_copy_measure(keeper->database, &keeper->files);
         outcome = chromium_copy_make(keeper->database, keeper->owner, keeper->files.size,
                                      &keeper->copy, &err);

@@ -17,13 +17,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/io/source/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_internal.h"
 #include "common/io/clock.h"
 #include "common/io/stop.h"
 
 #define KEEPER_NAME "drover-profile"
 #define CHUNK_SIZE ((size_t)64 << 10)
-#define PATH_MOST 4096
+#define PATH_BYTES_MAX 4096
 #define TURN_MS 100
 /* Copying and opening 1 GiB took 1.4 s. */
 #define WAIT_MS 60000
@@ -53,7 +53,7 @@ void chromium_profile_begin(int argc, char **argv)
 bool chromium_profile_is(const char *folder, struct chromium_files *files)
 {
     struct buf path;
-    buf_init(&path, PATH_MOST);
+    buf_init(&path, PATH_BYTES_MAX);
     bool found = chromium_copy_find(folder, &path) && chromium_copy_measure(buf_text(&path), files);
     buf_free(&path);
     return found;
@@ -72,13 +72,13 @@ const struct chromium_files *chromium_profile_files(const struct chromium_profil
 /* ---- the keeper's start ---- */
 
 /* What it needs, and none of the secrets beside it. */
-static void pick_environment(char *picked[], size_t most)
+static void pick_environment(char *picked[], size_t max)
 {
     static const char *const NAMES[] = {
         "TMPDIR=", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS="};
     size_t count = 0;
     for (char **at = environ; *at; at++)
-        for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]) && count + 1 < most; i++)
+        for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]) && count + 1 < max; i++)
             if (strncmp(*at, NAMES[i], strlen(NAMES[i])) == 0)
                 picked[count++] = *at;
     picked[count] = NULL;
@@ -230,11 +230,11 @@ static enum outcome silent(const struct chromium_profile *profile, struct error 
 }
 
 /* Looks once for bytes of `fd`; OUT_RETRY: none came. *size 0: it was closed. */
-static enum outcome take(struct chromium_profile *profile, int fd, void *to, size_t most,
+static enum outcome take(struct chromium_profile *profile, int fd, void *to, size_t max,
                          size_t *size, struct error *err)
 {
     struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    ssize_t got = poll(&wanted, 1, TURN_MS) > 0 ? read(fd, to, most) : -1;
+    ssize_t got = poll(&wanted, 1, TURN_MS) > 0 ? read(fd, to, max) : -1;
     uint64_t now_ms = clock_monotonic_ms();
     *size = got > 0 ? (size_t)got : 0;
     if (got >= 0 || profile->silent_since_ms == 0)
@@ -281,7 +281,7 @@ enum outcome chromium_profile_open_within(const char *folder, unsigned wait_ms,
         abort();
     profile->document = profile->words = -1;
     profile->wait_ms = wait_ms;
-    buf_init(&path, PATH_MOST);
+    buf_init(&path, PATH_BYTES_MAX);
     enum outcome outcome = OUT_REJECT;
     if (chromium_copy_find(folder, &path))
         outcome = start(profile, (char *)(uintptr_t)buf_text(&path), err);

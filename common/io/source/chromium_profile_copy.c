@@ -11,7 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "common/io/source/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_internal.h"
 #include "common/io/files.h"
 
 #define NAME_BEGIN "drover-profile-"

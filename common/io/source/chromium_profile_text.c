@@ -1,5 +1,5 @@
 /* Strings of Blink's storage as JSON: UTF-16LE or Latin-1, by their first byte (fault row L03). */
-#include "common/io/source/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_internal.h"
 
 #define IS_HIGH(unit) ((unit) >= 0xD800 && (unit) <= 0xDBFF)
 #define IS_LOW(unit) ((unit) >= 0xDC00 && (unit) <= 0xDFFF)
@@ -60,12 +60,12 @@ static size_t append_utf16(struct buf *out, struct bytes stored, size_t at)
     return 2;
 }
 
-size_t chromium_text_append(struct buf *out, struct bytes stored, size_t at, size_t most)
+size_t chromium_text_append(struct buf *out, struct bytes stored, size_t at, size_t max)
 {
     bool wide = stored.data[0] == CHROMIUM_UTF16;
     if (at == 0)
         at = 1;
-    while (at < stored.size && out->size < most) {
+    while (at < stored.size && out->size < max) {
         if (wide) {
             at += append_utf16(out, stored, at);
         } else {

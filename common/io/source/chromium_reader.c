@@ -22,24 +22,24 @@
 
 #include <leveldb/c.h>
 
-#include "common/io/source/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_internal.h"
 
 #define CHUNK_SIZE ((size_t)64 << 10)
-#define ORIGIN_MOST ((size_t)64 << 10)
+#define ORIGIN_MAX ((size_t)64 << 10)
 /* What LevelDB maps of the files comes on top. Reading 1 GiB of values of 1 MiB took 68 MiB of real
  * memory, the mapped files among it. */
-#define MEMORY_MOST ((rlim_t)512 << 20)
+#define MEMORY_MAX ((rlim_t)512 << 20)
 /* A document may be larger than its files: zeros shrink to a 21st by LevelDB's compression and
  * become six letters each, and keys share their beginnings. Measured of 100 MiB of zeros: 104
  * times. */
-#define LARGER_MOST 1000
+#define LARGER_MAX 1000
 #define LARGER_FREE ((uint64_t)64 << 20)
 
 struct reader {
     leveldb_t *database;
     leveldb_iterator_t *iterator;
     int out, words;
-    uint64_t written, most;
+    uint64_t written, max;
     struct buf origin; /* of the last entry */
     bool in_origin;    /* its list is open */
     bool in_list;      /* behind an entry of it */
@@ -74,12 +74,12 @@ _Noreturn static void end_damaged(struct reader *reader, char *message, const ch
 /* ---- the document ---- */
 
 /* A closed pipe ends the process by SIGPIPE: nobody reads any more. */
-static void flush(struct reader *reader, size_t least)
+static void flush(struct reader *reader, size_t min)
 {
     struct bytes left = buf_view(&reader->text);
-    if (left.size < least)
+    if (left.size < min)
         return;
-    if (reader->text.failed || left.size > reader->most - reader->written)
+    if (reader->text.failed || left.size > reader->max - reader->written)
         end_failed(reader, "the browser profile's database is damaged",
                    "it gives far more than its files can hold");
     reader->written += left.size;
@@ -130,7 +130,7 @@ static void enter_origin(struct reader *reader, struct bytes origin)
     bool more = reader->origin.size > 0;
     if (reader->in_origin && bytes_equal(buf_view(&reader->origin), origin))
         return;
-    if (origin.size > ORIGIN_MOST)
+    if (origin.size > ORIGIN_MAX)
         end_failed(reader, "the browser profile's database is damaged", "an origin is too long");
     leave_origin(reader);
     buf_reset(&reader->origin);
@@ -220,21 +220,21 @@ static void bound_memory(uint64_t size)
         return;
     bool known = fscanf(file, "%lu", &pages) == 1;
     fclose(file);
-    rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + MEMORY_MOST + size;
+    rlim_t max = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + MEMORY_MAX + size;
     if (known)
-        setrlimit(RLIMIT_AS, &(struct rlimit){most, most});
+        setrlimit(RLIMIT_AS, &(struct rlimit){max, max});
 }
 
 void chromium_reader_run(const char *folder, uint64_t size, int out, int words)
 {
-    struct reader reader = {.out = out, .words = words, .most = LARGER_FREE + size * LARGER_MOST};
+    struct reader reader = {.out = out, .words = words, .max = LARGER_FREE + size * LARGER_MAX};
     struct chromium_word word = {.said = CHROMIUM_OPENED};
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
     signal(SIGPIPE, SIG_DFL);
     if (nowhere >= 0) /* an assertion's text would stand in the middle of a person's screen */
         dup2(nowhere, STDERR_FILENO);
     bound_memory(size);
-    buf_init(&reader.origin, ORIGIN_MOST);
+    buf_init(&reader.origin, ORIGIN_MAX);
     buf_init(&reader.text, CHUNK_SIZE * 8);
     open_database(&reader, folder);
     if (write(words, &word, sizeof(word)) != (ssize_t)sizeof(word))

@@ -1,7 +1,7 @@
 /* What the processes of the profile reader say to each other when something is wrong. */
 #include <string.h>
 
-#include "common/io/source/chromium_profile_parts.h"
+#include "common/io/source/chromium_profile_internal.h"
 
 void chromium_word_fail(struct chromium_word *word, const char *text, const char *cause)
 {

@@ -11,9 +11,9 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define RATIO_MOST 100             /* fault row S17 */
+#define RATIO_MAX 100              /* fault row S17 */
 #define RATIO_FROM (64u << 20)     /* small files of one repeated line are honest */
-#define ZSTD_WINDOW_LOG_MOST 25    /* 32 MiB; zstd -19 needs 8 MiB, only --long and --ultra more */
+#define ZSTD_WINDOW_LOG_MAX 25     /* 32 MiB; zstd -19 needs 8 MiB, only --long and --ultra more */
 #define GZIP_WINDOW_BITS (15 + 16) /* zlib's way to ask for the gzip format */
 
 struct inflater {
@@ -48,7 +48,7 @@ struct inflater *inflater_new(enum inflater_kind kind)
         inflater->zstd = ZSTD_createDStream();
         if (!inflater->zstd)
             abort();
-        ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MOST);
+        ZSTD_DCtx_setParameter(inflater->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
     }
     return inflater;
 }
@@ -138,7 +138,7 @@ static enum outcome step_zstd(struct inflater *inflater, struct bytes *input, ch
 
 static enum outcome check_growth(const struct inflater *inflater, struct error *err)
 {
-    if (inflater->made <= RATIO_FROM || inflater->made / RATIO_MOST <= inflater->taken)
+    if (inflater->made <= RATIO_FROM || inflater->made / RATIO_MAX <= inflater->taken)
         return OUT_OK;
     damaged(err, "grows more than a hundredfold", NULL);
     error_hint(err, "if it is honest, decompress it first and pipe it: … | drover produce … -");

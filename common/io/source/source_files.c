@@ -15,8 +15,8 @@
 #include "common/io/files.h"
 #include "common/io/source/source_identity.h"
 
-#define WAY_MOST ((size_t)64 << 10)
-#define DEPTH_MOST 64 /* folders in folders; links to folders are not followed, so no loop */
+#define WAY_MAX ((size_t)64 << 10)
+#define DEPTH_MAX 64 /* folders in folders; links to folders are not followed, so no loop */
 
 static void identify(struct source_file *file, const struct stat *status)
 {
@@ -117,9 +117,9 @@ static void add_folder(struct source_files *files, const char *folder, int depth
 {
     if (add_profile(files, folder))
         return;
-    DIR *open = depth < DEPTH_MOST ? opendir(folder) : NULL;
+    DIR *open = depth < DEPTH_MAX ? opendir(folder) : NULL;
     if (!open) {
-        add(files, copy(folder), NULL, depth < DEPTH_MOST ? errno : ELOOP);
+        add(files, copy(folder), NULL, depth < DEPTH_MAX ? errno : ELOOP);
         return;
     }
     struct dirent *entry;
@@ -259,7 +259,7 @@ static void drop_repeats(struct source_files *files, const struct source_rules *
         abort();
     for (size_t i = 0; i < files->count; i++) {
         all[i] = (struct identity){.file = &files->items[i], .at = i};
-        buf_init(&all[i].way, WAY_MOST);
+        buf_init(&all[i].way, WAY_MAX);
         if (rules)
             source_rules_append_way(rules, files->items[i].path, &all[i].way);
     }

@@ -43,9 +43,9 @@ static bool is_folder(const char *path, struct stat *status)
     return stat(path, status) == 0 && S_ISDIR(status->st_mode);
 }
 
-static void take(const struct stat *status, struct look_identity *identity)
+static void take(const struct stat *status, struct scan_identity *identity)
 {
-    *identity = (struct look_identity){.device = (uint64_t)status->st_dev,
+    *identity = (struct scan_identity){.device = (uint64_t)status->st_dev,
                                        .inode = (uint64_t)status->st_ino,
                                        .size = (uint64_t)status->st_size,
                                        .modified_ns = files_time_ns(&status->st_mtim),
@@ -65,10 +65,10 @@ static int is_data(const struct dirent *entry)
 /* One data file of a database: its name and all that stat tells into `all`; nothing of one that has
  * just gone. */
 static void add_file(const char *database, const char *name, struct buf *path, struct buf *all,
-                     struct look_identity *identity)
+                     struct scan_identity *identity)
 {
     struct stat status;
-    struct look_identity file;
+    struct scan_identity file;
     buf_reset(path);
     buf_append_format(path, "%s/%s", database, name);
     if (path->failed || stat(buf_text(path), &status) != 0)
@@ -84,7 +84,7 @@ static void add_file(const char *database, const char *name, struct buf *path, s
     identity->changed_ns = MAX(identity->changed_ns, file.changed_ns);
 }
 
-static bool read_database(const char *database, struct look_identity *identity)
+static bool read_database(const char *database, struct scan_identity *identity)
 {
     struct dirent **names;
     struct stat status;
@@ -96,7 +96,7 @@ static bool read_database(const char *database, struct look_identity *identity)
         return false;
     buf_init(&path, PATH_BYTES);
     buf_init(&all, LISTING_BYTES);
-    *identity = (struct look_identity){
+    *identity = (struct scan_identity){
         .device = (uint64_t)status.st_dev, .modified_ns = INT64_MIN, .changed_ns = INT64_MIN};
     buf_append_be64(&all, (uint64_t)status.st_ino);
     for (int i = 0; i < count; i++) {
@@ -111,7 +111,7 @@ static bool read_database(const char *database, struct look_identity *identity)
     return true;
 }
 
-bool source_identity_read(const char *path, struct look_identity *identity)
+bool source_identity_read(const char *path, struct scan_identity *identity)
 {
     struct stat status;
     if (stat(path, &status) != 0)

@@ -14,12 +14,12 @@
 
 #include <stdbool.h>
 
-#include "common/policy/follow_look.h"
+#include "common/policy/follow_scan.h"
 
 /* Of a profile `inode` is a hash over the names, inodes, sizes and times of its data files, size
  * their sum and the times those of the newest: an entry appended inside it is another identity.
  * False with errno; ENOENT also for a folder that is no profile. */
-bool source_identity_read(const char *path, struct look_identity *identity);
+bool source_identity_read(const char *path, struct scan_identity *identity);
 /* Device and inode of what the source lies in: the file, or the profile's database. False with
  * errno. */
 bool source_identity_place(const char *path, uint64_t *device, uint64_t *inode);

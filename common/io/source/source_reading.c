@@ -16,11 +16,11 @@
 #include "common/model/message/tenant.h"
 
 #define HEAD_BYTES ((size_t)64 << 10) /* looked at for the form */
-#define HEAD_MOST (HEAD_BYTES + 2 * BYTE_SOURCE_CHUNK)
-#define TENANT_MOST ((size_t)64 << 10)
+#define HEAD_MAX (HEAD_BYTES + 2 * BYTE_SOURCE_CHUNK)
+#define TENANT_MAX ((size_t)64 << 10)
 
 enum stage {
-    STAGE_LOOKING, /* for the form */
+    STAGE_DETECTING, /* for the form */
     STAGE_LEARNING,
     STAGE_FINDING,
     STAGE_ENDED,
@@ -74,7 +74,7 @@ static bool form_by_name(const struct source_reading *reading, enum collect_form
     const char *format = settings->format;
     *form = COLLECT_FILES;
     if (strcmp(format, "local_storage") == 0)
-        *form = COLLECT_LOCAL_STORAGE;
+        *form = COLLECT_LOCALSTORAGE;
     else if (strcmp(format, "map_dump") == 0)
         *form = COLLECT_MAP_DUMP;
     else
@@ -110,8 +110,8 @@ static enum outcome begin_collect(struct source_reading *reading, struct error *
         .mapping_count = reading->rules->mappings->count,
         .tenant = reading->tenant_id,
         .web_origin = settings->web_origin,
-        .record_most = settings->record_bytes,
-        .join_most = settings->join_bytes,
+        .record_max = settings->record_bytes,
+        .join_max = settings->join_bytes,
     };
     reading->collect = collect_new(reading->form, &config);
     return OUT_OK;
@@ -144,9 +144,9 @@ enum outcome source_reading_open(const struct source_rules *rules, const struct 
     reading->rules = rules;
     reading->file = file;
     reading->copy = -1;
-    buf_init(&reading->head, HEAD_MOST);
-    buf_init(&reading->tenant, TENANT_MOST);
-    buf_init(&reading->named_tenant, TENANT_MOST);
+    buf_init(&reading->head, HEAD_MAX);
+    buf_init(&reading->tenant, TENANT_MAX);
+    buf_init(&reading->named_tenant, TENANT_MAX);
     enum outcome outcome = OUT_OK;
     if (file->problem) {
         outcome = error_set(err, OUT_REJECT, ERR_SOURCE_OPEN, "the source cannot be opened");
@@ -195,7 +195,7 @@ static enum outcome keep(struct source_reading *reading, struct bytes chunk, str
 {
     uint64_t max = reading->rules->settings->body_bytes;
     bool copies = reading->stage == STAGE_LEARNING && byte_source_is_stream(reading->bytes);
-    if (!copies && reading->form != COLLECT_LOCAL_STORAGE)
+    if (!copies && reading->form != COLLECT_LOCALSTORAGE)
         return OUT_OK;
     if ((uint64_t)reading->kept + chunk.size > max)
         return error_set(err, OUT_REJECT, ERR_SOURCE_BODY, "the payload has more than %llu bytes",
@@ -292,7 +292,7 @@ static enum source_result feed_next(struct source_reading *reading, struct error
 }
 
 /* Gathers the first bytes until the form can be told. */
-static enum source_result look(struct source_reading *reading, struct error *err)
+static enum source_result detect(struct source_reading *reading, struct error *err)
 {
     struct bytes chunk;
     enum outcome outcome = byte_source_next(reading->bytes, &chunk, err);
@@ -347,8 +347,8 @@ static enum source_result begin_again(struct source_reading *reading, struct err
 static enum source_result next_piece(struct source_reading *reading, struct source_record *record,
                                      struct error *err)
 {
-    struct json_piece piece;
-    enum json_stream_result result = json_stream_next(reading->stream, &piece, err);
+    struct json_record_text record_text;
+    enum json_stream_result result = json_stream_next(reading->stream, &record_text, err);
     if (result == JSON_STREAM_MORE)
         return feed_next(reading, err);
     if (result == JSON_STREAM_END) {
@@ -357,26 +357,26 @@ static enum source_result next_piece(struct source_reading *reading, struct sour
     }
     *record = (struct source_record){
         .mapping = reading->mapping,
-        .payload = piece.text,
+        .payload = record_text.text,
         .tenant = buf_view(&reading->tenant),
-        .source_key = piece.key,
-        .index = (int64_t)piece.ordinal,
-        .line = piece.line,
-        .column = piece.column,
-        .byte = piece.byte,
-        .ordinal = piece.ordinal,
+        .source_key = record_text.key,
+        .index = (int64_t)record_text.ordinal,
+        .line = record_text.line,
+        .column = record_text.column,
+        .byte = record_text.byte,
+        .ordinal = record_text.ordinal,
     };
-    return result == JSON_STREAM_PIECE ? SOURCE_RECORD : SOURCE_REJECTED;
+    return result == JSON_STREAM_RECORD ? SOURCE_RECORD : SOURCE_REJECTED;
 }
 
 /* The tenant the payload names, else the one given; a record may name its own besides, by a member
  * of its mapping. A payload that names another than the one given is not taken for it. */
-static enum outcome tenant_of(struct source_reading *reading, const struct found *found,
+static enum outcome tenant_of(struct source_reading *reading, const struct source_item *item,
                               struct bytes *tenant, struct error *err)
 {
-    struct tenant named = {.tenant_id = found->tenant};
+    struct tenant named = {.tenant_id = item->tenant};
     *tenant = buf_view(&reading->tenant);
-    if (found->tenant.size == 0)
+    if (item->tenant.size == 0)
         return OUT_OK;
     buf_reset(&reading->named_tenant);
     enum outcome outcome = tenant_append_key(&named, &reading->named_tenant, err);
@@ -391,14 +391,14 @@ static enum outcome tenant_of(struct source_reading *reading, const struct found
     return outcome;
 }
 
-static enum source_result next_found(struct source_reading *reading, struct source_record *record,
-                                     struct error *err)
+static enum source_result next_item(struct source_reading *reading, struct source_record *record,
+                                    struct error *err)
 {
     static const enum source_result RESULTS[] = {SOURCE_RECORD, SOURCE_REJECTED, SOURCE_WITHHELD,
                                                  SOURCE_NOTE};
     const char *user = reading->rules->settings->user;
-    struct found found = {0};
-    enum collect_result result = collect_next(reading->collect, &found, err);
+    struct source_item item = {0};
+    enum collect_result result = collect_next(reading->collect, &item, err);
     if (result == COLLECT_MORE)
         return feed_next(reading, err);
     if (result == COLLECT_END && reading->stage == STAGE_LEARNING)
@@ -408,27 +408,29 @@ static enum source_result next_found(struct source_reading *reading, struct sour
         return SOURCE_END;
     }
     *record = (struct source_record){
-        .mapping = found.mapping,
-        .payload = found.payload,
-        .source_key = found.source_key,
+        .mapping = item.mapping,
+        .payload = item.payload,
+        .source_key = item.source_key,
         .user =
-            reading->form == COLLECT_LOCAL_STORAGE && user ? bytes_text(user) : (struct bytes){0},
-        .storage_origin = found.storage_origin,
-        .name = found.name,
-        .index = found.index,
-        .line = found.line,
-        .column = found.column,
-        .byte = found.byte,
-        .ordinal = found.ordinal,
+            reading->form == COLLECT_LOCALSTORAGE && user ? bytes_text(user) : (struct bytes){0},
+        .localstorage_origin = item.localstorage_origin,
+        .name = item.name,
+        .index = item.index,
+        .line = item.line,
+        .column = item.column,
+        .byte = item.byte,
+        .ordinal = item.ordinal,
     };
-    if (found.kind == FOUND_RECORD && tenant_of(reading, &found, &record->tenant, err) != OUT_OK)
+    if (item.kind == SOURCE_ITEM_RECORD &&
+        tenant_of(reading, &item, &record->tenant, err) != OUT_OK)
         return SOURCE_REJECTED;
-    if (found.kind == FOUND_RECORD && record->tenant.size == 0 && !found.mapping->tenant_pointer) {
+    if (item.kind == SOURCE_ITEM_RECORD && record->tenant.size == 0 &&
+        !item.mapping->tenant_pointer) {
         error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "nothing names the record's tenant");
         error_hint(err, "give --tenant or --tenant-path");
         return SOURCE_REJECTED;
     }
-    return RESULTS[found.kind];
+    return RESULTS[item.kind];
 }
 
 enum source_result source_reading_next(struct source_reading *reading, struct source_record *record,
@@ -436,9 +438,9 @@ enum source_result source_reading_next(struct source_reading *reading, struct so
 {
     if (reading->stage == STAGE_ENDED)
         return SOURCE_END;
-    if (reading->stage == STAGE_LOOKING)
-        return look(reading, err);
-    return reading->stream ? next_piece(reading, record, err) : next_found(reading, record, err);
+    if (reading->stage == STAGE_DETECTING)
+        return detect(reading, err);
+    return reading->stream ? next_piece(reading, record, err) : next_item(reading, record, err);
 }
 
 enum outcome source_reading_check(const struct source_rules *rules, const struct source_file *file,
@@ -448,8 +450,8 @@ enum outcome source_reading_check(const struct source_rules *rules, const struct
     struct source_reading *reading = NULL;
     enum outcome outcome = source_reading_open(rules, file, &reading, err);
     bool waits = outcome == OUT_OK && byte_source_is_stream(reading->bytes);
-    while (outcome == OUT_OK && !waits && reading->stage == STAGE_LOOKING) {
-        enum source_result result = look(reading, err);
+    while (outcome == OUT_OK && !waits && reading->stage == STAGE_DETECTING) {
+        enum source_result result = detect(reading, err);
         if (result == SOURCE_BROKEN || result == SOURCE_FATAL)
             outcome = result == SOURCE_FATAL ? OUT_FATAL : OUT_REJECT;
     }

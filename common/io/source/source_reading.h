@@ -40,7 +40,7 @@ struct source_record {
         tenant; /* isolation key; empty: the record names its own (tenant: of the mapping) */
     struct bytes source_key;
     struct bytes user;
-    struct bytes storage_origin;
+    struct bytes localstorage_origin;
     struct bytes name; /* for people, of records in a storage or dump; else empty */
     int64_t index;     /* -1: none */
     uint64_t line, column, byte;

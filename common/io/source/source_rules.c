@@ -277,12 +277,12 @@ void source_rules_say_tenant(const struct source_rules *rules, struct buf *out)
     const struct settings *settings = rules->settings;
     const struct given_tenant *given = &settings->given;
     const struct mapping_set *mappings = rules->mappings;
-    bool members = false, storage = false;
+    bool members = false, localstorage = false;
     for (size_t i = 0; i < mappings->count; i++) {
         const struct mapping *mapping = mappings->items[i];
         bool used = !settings->entity || strcmp(settings->entity, mapping->entity) == 0;
         members = members || (used && mapping->tenant_pointer);
-        storage = storage || (used && mapping->collect_key_count);
+        localstorage = localstorage || (used && mapping->collect_key_count);
     }
     if (given->path) {
         buf_append_text(out, "from the path (");
@@ -293,7 +293,7 @@ void source_rules_say_tenant(const struct source_rules *rules, struct buf *out)
         buf_append_format(out, ", from %s", given->from);
     }
     if (given->from) {
-        buf_append_text(out, members || storage ? ", for records that name none" : "");
+        buf_append_text(out, members || localstorage ? ", for records that name none" : "");
         return;
     }
     if (members) {
@@ -301,9 +301,9 @@ void source_rules_say_tenant(const struct source_rules *rules, struct buf *out)
         append_members(mappings, out);
         buf_append_char(out, ')');
     }
-    if (storage)
+    if (localstorage)
         buf_append_format(out, "%sfrom each storage (current_tenant_id)", members ? ", " : "");
-    if (!members && !storage)
+    if (!members && !localstorage)
         buf_append_text(out, "nobody says");
 }
 

@@ -32,11 +32,11 @@ struct breach {
 
 static void append_step(struct buf *path, yyjson_val *key)
 {
-    static const size_t KEY_MOST = 40;
+    static const size_t KEY_MAX = 40;
     struct bytes name = bytes_of(unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key));
     struct buf shown; /* the whole name is masked, then cut: half a secret is not known as one */
-    buf_init(&shown, 16 * KEY_MOST);
-    text_append_safe(&shown, name, KEY_MOST);
+    buf_init(&shown, 16 * KEY_MAX);
+    text_append_safe(&shown, name, KEY_MAX);
     buf_append_char(path, '/');
     text_append_pointer_name(path, buf_view(&shown));
     buf_free(&shown);
@@ -92,7 +92,7 @@ static bool has_duplicate(yyjson_val *object, struct breach *breach)
 static bool is_number_kept(yyjson_val *val)
 {
     struct bytes text = bytes_of(unsafe_yyjson_get_raw(val), unsafe_yyjson_get_len(val));
-    bool plain = text.size <= DECIMAL_DIGITS_MOST;
+    bool plain = text.size <= DECIMAL_DIGITS_MAX;
     for (size_t i = 0; plain && i < text.size; i++)
         plain = (text.data[i] | 0x20) != 'e';
     struct decimal ignored;
@@ -125,7 +125,7 @@ static bool breaks_rule(yyjson_val *val, struct breach *breach)
 
 static bool find_breach(yyjson_doc *doc, struct breach *breach)
 {
-    yyjson_val *ends[JSON_DEPTH_MOST];
+    yyjson_val *ends[JSON_DEPTH_MAX];
     size_t depth = 0;
     yyjson_val *val = yyjson_doc_get_root(doc);
     yyjson_val *end = val + yyjson_doc_get_val_count(doc);
@@ -133,7 +133,7 @@ static bool find_breach(yyjson_doc *doc, struct breach *breach)
         while (depth > 0 && val >= ends[depth - 1])
             depth--;
         if (unsafe_yyjson_is_ctn(val)) {
-            if (depth == JSON_DEPTH_MOST) {
+            if (depth == JSON_DEPTH_MAX) {
                 *breach = (struct breach){ERR_JSON_DEPTH, "more than 256 levels of nesting", val};
                 return true;
             }
@@ -178,7 +178,7 @@ static enum outcome check_depth(struct bytes text, struct error *err)
 {
     struct json_text_facts scan;
     json_text_scan(text, &scan);
-    if (scan.deepest <= JSON_DEPTH_MOST)
+    if (scan.deepest <= JSON_DEPTH_MAX)
         return OUT_OK;
     return reject_at(err, ERR_JSON_DEPTH, "more than 256 levels of nesting", scan.deepest_at);
 }

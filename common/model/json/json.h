@@ -16,7 +16,7 @@
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 
-#define JSON_DEPTH_MOST 256 /* fault row J17; PostgreSQL itself fails somewhere above 10,000 */
+#define JSON_DEPTH_MAX 256 /* fault row J17; PostgreSQL itself fails somewhere above 10,000 */
 
 /* What happens to a lone surrogate, an invalid UTF-8 byte or a NUL character. */
 enum json_unicode {

@@ -42,16 +42,15 @@ static inline uint64_t bits_like(struct block block, char c)
                 _mm_cmpeq_epi8(block.c, wanted), _mm_cmpeq_epi8(block.d, wanted));
 }
 
-static inline __m128i at_most(__m128i lane, __m128i most)
+static inline __m128i up_to(__m128i lane, __m128i max)
 {
-    return _mm_cmpeq_epi8(_mm_min_epu8(lane, most), lane);
+    return _mm_cmpeq_epi8(_mm_min_epu8(lane, max), lane);
 }
 
-static inline uint64_t bits_at_most(struct block block, char c)
+static inline uint64_t bits_up_to(struct block block, char c)
 {
-    __m128i most = _mm_set1_epi8(c);
-    return bits(at_most(block.a, most), at_most(block.b, most), at_most(block.c, most),
-                at_most(block.d, most));
+    __m128i max = _mm_set1_epi8(c);
+    return bits(up_to(block.a, max), up_to(block.b, max), up_to(block.c, max), up_to(block.d, max));
 }
 
 static inline __m128i load(const char *lane)
@@ -70,9 +69,9 @@ static inline struct masks masks_of(const char *start)
     masks.backslashes = bits_like(block, '\\');
     masks.opens = bits_like(folded, '{');
     masks.closes = bits_like(folded, '}');
-    masks.controls = bits_at_most(block, 0x1F);
+    masks.controls = bits_up_to(block, 0x1F);
     masks.follows =
-        masks.closes | bits_at_most(block, ' ') | bits_like(block, ',') | bits_like(block, ':');
+        masks.closes | bits_up_to(block, ' ') | bits_like(block, ',') | bits_like(block, ':');
     return masks;
 }
 

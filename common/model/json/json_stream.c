@@ -41,7 +41,7 @@ enum json_stream_state {
 
 /* What a step asks of the loop; the first four are the answers of json_stream_next. */
 enum json_stream_verdict {
-    SAY_PIECE = JSON_STREAM_PIECE,
+    SAY_RECORD = JSON_STREAM_RECORD,
     SAY_REJECTED = JSON_STREAM_REJECTED,
     NEED_TEXT = JSON_STREAM_MORE,
     SAY_END = JSON_STREAM_END,
@@ -52,7 +52,7 @@ struct json_stream {
     struct json_window window;
     enum json_stream_state state;
     enum json_layout layout;
-    size_t record_most;
+    size_t record_max;
     size_t detect_at; /* size of the view at which detecting is tried again */
     size_t spent;     /* bytes of the piece last returned */
 
@@ -100,31 +100,32 @@ static inline char closer_of(const struct json_stream *stream)
     return stream->layout == JSON_LAYOUT_KEYED ? '}' : 0;
 }
 
-static inline void json_stream_locate(struct json_piece *piece, const struct json_place *place)
+static inline void json_stream_locate(struct json_record_text *text, const struct json_place *place)
 {
-    piece->line = place->line;
-    piece->column = place->byte - place->line_start + 1;
-    piece->byte = place->byte;
+    text->line = place->line;
+    text->column = place->byte - place->line_start + 1;
+    text->byte = place->byte;
 }
 
 static inline enum json_stream_verdict
-reject_at(struct json_stream *stream, struct json_piece *piece, const struct json_place *place)
+reject_at(struct json_stream *stream, struct json_record_text *text, const struct json_place *place)
 {
-    *piece = (struct json_piece){.ordinal = stream->ordinal++};
-    json_stream_locate(piece, place);
+    *text = (struct json_record_text){.ordinal = stream->ordinal++};
+    json_stream_locate(text, place);
     return SAY_REJECTED;
 }
 
-static inline enum json_stream_verdict reject(struct json_stream *stream, struct json_piece *piece)
+static inline enum json_stream_verdict reject(struct json_stream *stream,
+                                              struct json_record_text *text)
 {
-    return reject_at(stream, piece, &stream->window.here);
+    return reject_at(stream, text, &stream->window.here);
 }
 
 static inline enum json_stream_verdict reject_rest(struct json_stream *stream,
-                                                   struct json_piece *piece)
+                                                   struct json_record_text *text)
 {
     stream->state = STATE_REST;
-    return reject(stream, piece);
+    return reject(stream, text);
 }
 
 static enum json_layout layout_of(enum json_shape shape)
@@ -137,15 +138,15 @@ static enum json_layout layout_of(enum json_shape shape)
     return LAYOUTS[shape];
 }
 
-struct json_stream *json_stream_new(enum json_shape shape, size_t record_most)
+struct json_stream *json_stream_new(enum json_shape shape, size_t record_max)
 {
     struct json_stream *stream = calloc(1, sizeof(*stream));
     if (!stream)
         abort();
-    stream->record_most = record_most;
+    stream->record_max = record_max;
     stream->layout = layout_of(shape);
     json_window_init(&stream->window);
-    buf_init(&stream->key, record_most + 1);
+    buf_init(&stream->key, record_max + 1);
     return stream;
 }
 
@@ -191,50 +192,51 @@ void json_stream_finish(struct json_stream *stream)
 /* ---- answers ---- */
 
 /* The piece begins `skip` bytes into the view. */
-static enum json_stream_verdict give(struct json_stream *stream, struct json_piece *piece,
-                                     struct bytes text, size_t skip)
+static enum json_stream_verdict give(struct json_stream *stream,
+                                     struct json_record_text *record_text, struct bytes text,
+                                     size_t skip)
 {
     struct json_place place = json_window_place(&stream->window, skip);
-    piece->text = text;
-    json_stream_locate(piece, &place);
-    piece->ordinal = stream->ordinal++;
-    return SAY_PIECE;
+    record_text->text = text;
+    json_stream_locate(record_text, &place);
+    record_text->ordinal = stream->ordinal++;
+    return SAY_RECORD;
 }
 
-static enum json_stream_verdict reject_large(struct json_stream *stream, struct json_piece *piece,
-                                             struct error *err)
+static enum json_stream_verdict reject_large(struct json_stream *stream,
+                                             struct json_record_text *text, struct error *err)
 {
     struct json_place from = stream->large ? stream->large_from : stream->window.here;
     stream->large = false;
     error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is larger than the limit of %zu bytes",
-              stream->record_most);
-    return reject_at(stream, piece, &from);
+              stream->record_max);
+    return reject_at(stream, text, &from);
 }
 
-static enum json_stream_verdict reject_broken(struct json_stream *stream, struct json_piece *piece,
-                                              struct error *err)
+static enum json_stream_verdict reject_broken(struct json_stream *stream,
+                                              struct json_record_text *text, struct error *err)
 {
     struct json_place place = json_window_place(&stream->window, stream->scan.broken_at);
     error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: %s", stream->scan.broken);
     error_cause(err, "seen at line %" PRIu64 ", column %" PRIu64 " (byte %" PRIu64 ")", place.line,
                 place.byte - place.line_start + 1, place.byte);
-    return reject(stream, piece);
+    return reject(stream, text);
 }
 
 /* ---- until the first record: byte order mark, shape, opening bracket ---- */
 
 /* The steps before the first record. */
-static enum json_stream_verdict step_begin(struct json_stream *stream, struct json_piece *piece,
-                                           struct error *err)
+static enum json_stream_verdict step_begin(struct json_stream *stream,
+                                           struct json_record_text *record_text, struct error *err)
 {
     struct bytes text = view(stream);
     if (text.size < 4 && !is_last(stream))
         return NEED_TEXT;
-    const char *foreign = json_detect_foreign(text);
-    if (foreign) {
-        error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source is written in %s", foreign);
-        error_hint(err, "convert it to UTF-8: iconv -f %s -t UTF-8", foreign);
-        return reject_rest(stream, piece);
+    const char *other = json_detect_encoding(text);
+    if (other) {
+        error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source is written in %s", other);
+        error_hint(err, "convert it to UTF-8: iconv -f %s -t UTF-8", other);
+        return reject_rest(stream, record_text);
     }
     if (text.size >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0) {
         consume(stream, 3);
@@ -245,8 +247,8 @@ static enum json_stream_verdict step_begin(struct json_stream *stream, struct js
     return GO_ON;
 }
 
-static enum json_stream_verdict step_detect(struct json_stream *stream, struct json_piece *piece,
-                                            struct error *err)
+static enum json_stream_verdict step_detect(struct json_stream *stream,
+                                            struct json_record_text *record_text, struct error *err)
 {
     if (!skip_space(stream, false)) {
         stream->state = is_last(stream) ? STATE_DONE : stream->state;
@@ -257,7 +259,7 @@ static enum json_stream_verdict step_detect(struct json_stream *stream, struct j
     if (worth)
         stream->layout = json_detect(text, is_last(stream));
     if (stream->layout == JSON_LAYOUT_UNKNOWN) {
-        stream->detect_at = text.size * 2 < JSON_DETECT_MOST ? text.size * 2 : JSON_DETECT_MOST;
+        stream->detect_at = text.size * 2 < JSON_DETECT_MAX ? text.size * 2 : JSON_DETECT_MAX;
         return NEED_TEXT;
     }
     stream->state = STATE_OPENING;
@@ -265,10 +267,10 @@ static enum json_stream_verdict step_detect(struct json_stream *stream, struct j
         return GO_ON;
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source does not begin as JSON does");
     error_cause(err, "its first byte is 0x%02X, not '[' or '{'", (unsigned char)text.data[0]);
-    return reject_rest(stream, piece);
+    return reject_rest(stream, record_text);
 }
 
-static enum json_stream_verdict step_open(struct json_stream *stream, struct json_piece *piece,
+static enum json_stream_verdict step_open(struct json_stream *stream, struct json_record_text *text,
                                           struct error *err)
 {
     char closer = closer_of(stream);
@@ -285,7 +287,7 @@ static enum json_stream_verdict step_open(struct json_stream *stream, struct jso
         error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source does not begin with '%c'",
                   opener);
         error_hint(err, "leave --format away, or give the one the source has");
-        return reject_rest(stream, piece);
+        return reject_rest(stream, text);
     }
     consume(stream, 1);
     stream->state = STATE_BETWEEN;
@@ -301,8 +303,8 @@ static struct bytes trimmed(struct bytes text)
 
 /* ---- steps ---- */
 
-static enum json_stream_verdict step_between(struct json_stream *stream, struct json_piece *piece,
-                                             struct error *err)
+static enum json_stream_verdict step_between(struct json_stream *stream,
+                                             struct json_record_text *text, struct error *err)
 {
     char closer = closer_of(stream);
     if (!skip_space(stream, stream->layout != JSON_LAYOUT_SINGLE)) {
@@ -313,7 +315,7 @@ static enum json_stream_verdict step_between(struct json_stream *stream, struct 
             return GO_ON;
         error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED,
                   "the input ends before the list's closing '%c'", closer);
-        return reject(stream, piece);
+        return reject(stream, text);
     }
     char first = view(stream).data[0];
     if (closer && first == closer) {
@@ -327,20 +329,21 @@ static enum json_stream_verdict step_between(struct json_stream *stream, struct 
     return GO_ON;
 }
 
-static enum json_stream_verdict give_member(struct json_stream *stream, struct json_piece *piece,
-                                            struct bytes text, struct error *err)
+static enum json_stream_verdict give_member(struct json_stream *stream,
+                                            struct json_record_text *record_text, struct bytes text,
+                                            struct error *err)
 {
     struct json_member member;
     if (!json_member_split(text, &member)) {
         error_set(err, OUT_REJECT, ERR_JSON_SYNTAX,
                   "broken JSON: not a member of the form \"id\": value");
-        return reject(stream, piece);
+        return reject(stream, record_text);
     }
     buf_reset(&stream->key);
     if (json_member_name(member.name, &stream->key, err) != OUT_OK)
-        return reject(stream, piece);
-    piece->key = bytes_there(buf_view(&stream->key));
-    return give(stream, piece, member.value, member.value_at);
+        return reject(stream, record_text);
+    record_text->key = bytes_or_empty(buf_view(&stream->key));
+    return give(stream, record_text, member.value, member.value_at);
 }
 
 /* The first byte of view[*at…] that is not white space, 0 when there is none in view. */
@@ -368,8 +371,8 @@ static bool passes_probation(struct json_stream *stream, bool *wait)
 }
 
 /* The element is view[0, scan.at). */
-static enum json_stream_verdict end_element(struct json_stream *stream, struct json_piece *piece,
-                                            struct error *err)
+static enum json_stream_verdict end_element(struct json_stream *stream,
+                                            struct json_record_text *record_text, struct error *err)
 {
     bool wait = false;
     bool alone = stream->probation && !stream->scan.broken && !passes_probation(stream, &wait);
@@ -379,18 +382,18 @@ static enum json_stream_verdict end_element(struct json_stream *stream, struct j
     stream->spent = stream->scan.at;
     stream->state = stream->layout == JSON_LAYOUT_SINGLE ? STATE_AFTER : STATE_BETWEEN;
     stream->probation = stream->scan.broken || alone;
-    if (stream->large || text.size > stream->record_most)
-        return reject_large(stream, piece, err);
+    if (stream->large || text.size > stream->record_max)
+        return reject_large(stream, record_text, err);
     if (stream->scan.broken)
-        return reject_broken(stream, piece, err);
+        return reject_broken(stream, record_text, err);
     if (alone) {
         error_set(err, OUT_REJECT, ERR_JSON_SYNTAX,
                   "broken JSON: belongs to the broken element before it");
-        return reject(stream, piece);
+        return reject(stream, record_text);
     }
     if (stream->layout == JSON_LAYOUT_KEYED)
-        return give_member(stream, piece, text, err);
-    return give(stream, piece, text, 0);
+        return give_member(stream, record_text, text, err);
+    return give(stream, record_text, text, 0);
 }
 
 /* An element without end may have taken its neighbours in (json_resume.c). */
@@ -419,28 +422,28 @@ static void forget_element(struct json_stream *stream, struct bytes text)
     consume(stream, json_scan_drop(&stream->scan, text));
 }
 
-static enum json_stream_verdict cut_element(struct json_stream *stream, struct json_piece *piece,
-                                            struct error *err)
+static enum json_stream_verdict cut_element(struct json_stream *stream,
+                                            struct json_record_text *text, struct error *err)
 {
     stream->spent = view(stream).size;
     stream->state = STATE_DONE;
     if (stream->large)
-        return reject_large(stream, piece, err);
+        return reject_large(stream, text, err);
     error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED, "the input ends in the middle of a record");
     if (stream->scan.broken)
         error_cause(err, "before that: %s", stream->scan.broken);
-    return reject(stream, piece);
+    return reject(stream, text);
 }
 
-static enum json_stream_verdict step_element(struct json_stream *stream, struct json_piece *piece,
-                                             struct error *err)
+static enum json_stream_verdict
+step_element(struct json_stream *stream, struct json_record_text *record_text, struct error *err)
 {
     if (stream->ended)
-        return end_element(stream, piece, err);
+        return end_element(stream, record_text, err);
     struct bytes text = view(stream);
-    bool full = !stream->large && text.size > stream->record_most;
+    bool full = !stream->large && text.size > stream->record_max;
     if (full)
-        text.size = stream->record_most + 1;
+        text.size = stream->record_max + 1;
     enum json_scan_result result = json_scan_step(&stream->scan, text, is_last(stream) && !full);
     if (result == JSON_SCAN_END || result == JSON_SCAN_BOUNDARY) {
         stream->ended = true;
@@ -450,35 +453,36 @@ static enum json_stream_verdict step_element(struct json_stream *stream, struct 
     if ((full || cut) && resume(stream, text, cut))
         return GO_ON;
     if (cut)
-        return cut_element(stream, piece, err);
+        return cut_element(stream, record_text, err);
     if (full || stream->large)
         forget_element(stream, text);
     return full ? GO_ON : NEED_TEXT;
 }
 
 /* view[0, size) is a line without its newline, `spent` with it. */
-static enum json_stream_verdict end_line(struct json_stream *stream, struct json_piece *piece,
-                                         size_t size, size_t spent, struct error *err)
+static enum json_stream_verdict end_line(struct json_stream *stream,
+                                         struct json_record_text *record_text, size_t size,
+                                         size_t spent, struct error *err)
 {
     struct bytes text = trimmed(bytes_of(view(stream).data, size));
     stream->spent = spent;
     stream->scan.at = 0;
-    if (stream->large || size > stream->record_most)
-        return reject_large(stream, piece, err);
+    if (stream->large || size > stream->record_max)
+        return reject_large(stream, record_text, err);
     if (size == spent) { /* the last line, without newline: whole, or cut? */
         struct json_scan scan;
         json_scan_init(&scan, text.data[0], 0, false);
         if (json_scan_step(&scan, text, true) == JSON_SCAN_CUT) {
             error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED,
                       "the input ends in the middle of a record");
-            return reject(stream, piece);
+            return reject(stream, record_text);
         }
     }
-    return give(stream, piece, text, 0);
+    return give(stream, record_text, text, 0);
 }
 
-static enum json_stream_verdict step_line(struct json_stream *stream, struct json_piece *piece,
-                                          struct error *err)
+static enum json_stream_verdict step_line(struct json_stream *stream,
+                                          struct json_record_text *record_text, struct error *err)
 {
     if (!stream->large && stream->scan.at == 0 && !skip_space(stream, false)) {
         stream->state = is_last(stream) ? STATE_DONE : stream->state;
@@ -490,18 +494,18 @@ static enum json_stream_verdict step_line(struct json_stream *stream, struct jso
         end = memchr(text.data + stream->scan.at, '\n', text.size - stream->scan.at);
     if (end) {
         size_t size = (size_t)(end - text.data);
-        return end_line(stream, piece, size, size + 1, err);
+        return end_line(stream, record_text, size, size + 1, err);
     }
     if (is_last(stream))
-        return end_line(stream, piece, text.size, text.size, err);
+        return end_line(stream, record_text, text.size, text.size, err);
     stream->scan.at = text.size;
-    if (stream->large || text.size > stream->record_most)
+    if (stream->large || text.size > stream->record_max)
         forget_element(stream, text);
     return NEED_TEXT;
 }
 
-static enum json_stream_verdict step_after(struct json_stream *stream, struct json_piece *piece,
-                                           struct error *err)
+static enum json_stream_verdict step_after(struct json_stream *stream,
+                                           struct json_record_text *text, struct error *err)
 {
     if (!skip_space(stream, false)) {
         stream->state = is_last(stream) ? STATE_DONE : stream->state;
@@ -516,13 +520,13 @@ static enum json_stream_verdict step_after(struct json_stream *stream, struct js
     if (next == ',' && closer_of(stream)) {
         stream->state = STATE_BETWEEN;
         error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: the list goes on behind its end");
-        return reject(stream, piece);
+        return reject(stream, text);
     }
     error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: bytes behind the end of the %s",
               stream->layout == JSON_LAYOUT_SINGLE ? "record" : "list");
     stream->goes_on = stream->layout == JSON_LAYOUT_ARRAY;
     stream->before = 0;
-    return reject_rest(stream, piece);
+    return reject_rest(stream, text);
 }
 
 static enum json_stream_verdict step_rest(struct json_stream *stream)
@@ -547,24 +551,24 @@ static enum json_stream_verdict step_rest(struct json_stream *stream)
     return GO_ON;
 }
 
-static enum json_stream_verdict step(struct json_stream *stream, struct json_piece *piece,
+static enum json_stream_verdict step(struct json_stream *stream, struct json_record_text *text,
                                      struct error *err)
 {
     switch (stream->state) {
     case STATE_BEGIN:
-        return step_begin(stream, piece, err);
+        return step_begin(stream, text, err);
     case STATE_DETECT:
-        return step_detect(stream, piece, err);
+        return step_detect(stream, text, err);
     case STATE_OPENING:
-        return step_open(stream, piece, err);
+        return step_open(stream, text, err);
     case STATE_BETWEEN:
-        return step_between(stream, piece, err);
+        return step_between(stream, text, err);
     case STATE_ELEMENT:
-        return step_element(stream, piece, err);
+        return step_element(stream, text, err);
     case STATE_LINE:
-        return step_line(stream, piece, err);
+        return step_line(stream, text, err);
     case STATE_AFTER:
-        return step_after(stream, piece, err);
+        return step_after(stream, text, err);
     case STATE_REST:
         return step_rest(stream);
     case STATE_DONE:
@@ -573,14 +577,14 @@ static enum json_stream_verdict step(struct json_stream *stream, struct json_pie
     return SAY_END;
 }
 
-enum json_stream_result json_stream_next(struct json_stream *stream, struct json_piece *piece,
+enum json_stream_result json_stream_next(struct json_stream *stream, struct json_record_text *text,
                                          struct error *err)
 {
     consume(stream, stream->spent);
     stream->spent = 0;
-    *piece = (struct json_piece){0};
+    *text = (struct json_record_text){0};
     for (;;) {
-        enum json_stream_verdict verdict = step(stream, piece, err);
+        enum json_stream_verdict verdict = step(stream, text, err);
         if (verdict == NEED_TEXT && (json_window_take_more(&stream->window) || is_last(stream)))
             continue;
         if (verdict != GO_ON)

@@ -7,7 +7,7 @@
  * record costs one record, and the splitter finds the next (resynchronisation rules in the .c).
  *
  * Shapes: array of values, object keyed by id (each member one record, the member name is its
- * source_key), NDJSON, one single value. Memory: one record at most, `record_most` bytes.
+ * source_key), NDJSON, one single value. Memory: one record at most, `record_max` bytes.
  */
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ enum json_shape {
     JSON_SHAPE_SINGLE,
 };
 
-struct json_piece {
+struct json_record_text {
     struct bytes text; /* the record's bytes as read, without surrounding white space; valid until
                           the next call */
     struct bytes key;  /* keyed: member name, escapes decoded, may be ""; else data NULL */
@@ -39,7 +39,7 @@ struct json_piece {
 
 struct json_stream;
 
-struct json_stream *json_stream_new(enum json_shape shape, size_t record_most);
+struct json_stream *json_stream_new(enum json_shape shape, size_t record_max);
 void json_stream_free(struct json_stream *stream);
 /* The shape found, JSON_SHAPE_DETECT while not known. */
 enum json_shape json_stream_shape(const struct json_stream *stream);
@@ -50,13 +50,13 @@ void json_stream_feed(struct json_stream *stream, struct bytes chunk);
 void json_stream_finish(struct json_stream *stream);
 
 enum json_stream_result {
-    JSON_STREAM_PIECE,    /* *piece is a record's text */
-    JSON_STREAM_REJECTED, /* *piece says where; err says why (too large DRV-J007, broken DRV-J001,
-                             cut DRV-J009, …); the stream goes on */
+    JSON_STREAM_RECORD,   /* *record_text is a record's text */
+    JSON_STREAM_REJECTED, /* *record_text says where; err says why (too large DRV-J007, broken
+                             DRV-J001, cut DRV-J009, …); the stream goes on */
     JSON_STREAM_MORE,     /* feed or finish */
     JSON_STREAM_END,
 };
-enum json_stream_result json_stream_next(struct json_stream *stream, struct json_piece *piece,
-                                         struct error *err);
+enum json_stream_result json_stream_next(struct json_stream *stream,
+                                         struct json_record_text *record_text, struct error *err);
 
 #endif

@@ -26,7 +26,7 @@ static size_t space_size(struct bytes text)
     return at;
 }
 
-const char *json_detect_foreign(struct bytes start)
+const char *json_detect_encoding(struct bytes start)
 {
     const unsigned char *p = (const unsigned char *)start.data;
     if (start.size >= 4 && !p[0] && !p[1] && (p[2] || p[3]))
@@ -131,9 +131,9 @@ static enum json_layout by_follower(struct bytes sample, size_t size, bool last,
 
 enum json_layout json_detect(struct bytes sample, bool last)
 {
-    bool full = sample.size >= JSON_DETECT_MOST;
-    if (sample.size > JSON_DETECT_MOST) {
-        sample.size = JSON_DETECT_MOST;
+    bool full = sample.size >= JSON_DETECT_MAX;
+    if (sample.size > JSON_DETECT_MAX) {
+        sample.size = JSON_DETECT_MAX;
         last = false;
     }
     if (sample.data[0] == '[')

@@ -7,7 +7,7 @@
 
 #include "common/base/bytes.h"
 
-#define JSON_DETECT_MOST (64 * 1024)
+#define JSON_DETECT_MAX (64 * 1024)
 
 enum json_layout {
     JSON_LAYOUT_UNKNOWN, /* more bytes are needed */
@@ -19,14 +19,14 @@ enum json_layout {
     JSON_LAYOUT_NONE, /* nothing that could be read */
 };
 
-/* `sample` begins with the first byte that is not white space; at most JSON_DETECT_MOST of it are
+/* `sample` begins with the first byte that is not white space; at most JSON_DETECT_MAX of it are
  * looked at. `last`: nothing follows it. The answer for a longer sample is the same, once it is
  * not UNKNOWN. */
 enum json_layout json_detect(struct bytes sample, bool last);
 
 /* The encoding's name when the stream begins as one that is not UTF-8, else NULL. At least four
  * bytes, if there are so many. */
-const char *json_detect_foreign(struct bytes start);
+const char *json_detect_encoding(struct bytes start);
 
 bool json_is_space(char c);
 

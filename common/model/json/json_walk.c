@@ -22,8 +22,9 @@
 #include "common/model/json/json_string.h"
 #include "common/model/json/json_window.h"
 
-#define JSON_WALK_PIECE_MOST                                                                       \
-    (16 * 1024) /* of a string read piecewise: fits the first-level cache */
+#define JSON_WALK_CHUNK_MAX                                                                        \
+    (16 * 1024) /* of a string read piecewise: fits the first-level cache                          \
+                 */
 
 enum json_walk_state {
     STATE_BEGIN,
@@ -65,9 +66,9 @@ struct json_walk {
     struct json_window window;
     enum json_walk_state state;
     bool many;
-    size_t capture_most;
+    size_t capture_max;
     size_t depth;
-    struct json_walk_level levels[JSON_WALK_DEPTH_MOST + 1]; /* [0]: the top, [n]: entered n deep */
+    struct json_walk_level levels[JSON_WALK_DEPTH_MAX + 1]; /* [0]: the top, [n]: entered n deep */
 
     /* the value offered */
     char kind;
@@ -78,7 +79,7 @@ struct json_walk {
     size_t at; /* of a string or scalar: next byte to look at, from the view's first */
     struct json_scan scan;
     size_t spent; /* bytes of the text last given */
-    char piece[JSON_WALK_PIECE_MOST];
+    char piece[JSON_WALK_CHUNK_MAX];
 };
 
 static inline struct bytes view(const struct json_walk *walk)
@@ -132,15 +133,15 @@ static inline bool is_scalar(char c)
            c == '.';
 }
 
-struct json_walk *json_walk_new(size_t capture_most)
+struct json_walk *json_walk_new(size_t capture_max)
 {
     struct json_walk *walk = calloc(1, sizeof(*walk));
     if (!walk)
         abort();
-    walk->capture_most = capture_most;
+    walk->capture_max = capture_max;
     json_window_init(&walk->window);
-    for (size_t i = 0; i <= JSON_WALK_DEPTH_MOST; i++)
-        buf_init(&walk->levels[i].name, JSON_WALK_NAME_MOST);
+    for (size_t i = 0; i <= JSON_WALK_DEPTH_MAX; i++)
+        buf_init(&walk->levels[i].name, JSON_WALK_NAME_MAX);
     return walk;
 }
 
@@ -149,7 +150,7 @@ void json_walk_free(struct json_walk *walk)
     if (!walk)
         return;
     json_window_free(&walk->window);
-    for (size_t i = 0; i <= JSON_WALK_DEPTH_MOST; i++)
+    for (size_t i = 0; i <= JSON_WALK_DEPTH_MAX; i++)
         buf_free(&walk->levels[i].name);
     free(walk);
 }
@@ -217,9 +218,9 @@ static enum json_walk_verdict end_value(struct json_walk *walk, struct json_walk
     if (!walk->capture)
         return GO_ON;
     describe(walk, step);
-    if (walk->large || size > walk->capture_most) {
+    if (walk->large || size > walk->capture_max) {
         error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the value is larger than the limit of %zu bytes",
-                  walk->capture_most);
+                  walk->capture_max);
         return SAY_REJECTED;
     }
     step->text = bytes_of(view(walk).data, size);
@@ -229,7 +230,7 @@ static enum json_walk_verdict end_value(struct json_walk *walk, struct json_walk
 /* The bytes up to `at` belong to the value, which has not ended. Whether they may go. */
 static bool may_drop(struct json_walk *walk, size_t at)
 {
-    walk->large = walk->large || (walk->capture && at > walk->capture_most);
+    walk->large = walk->large || (walk->capture && at > walk->capture_max);
     return !walk->capture || walk->large;
 }
 
@@ -308,7 +309,7 @@ static enum json_walk_verdict step_read(struct json_walk *walk, struct json_walk
     size_t at = 0;
     size_t size = 0;
     enum json_string_result result =
-        json_string_decode(view(walk), &at, walk->piece, JSON_WALK_PIECE_MOST, &size);
+        json_string_decode(view(walk), &at, walk->piece, JSON_WALK_CHUNK_MAX, &size);
     if (result == JSON_STRING_CLOSED) {
         consume(walk, at + 1);
         return give_part(walk, step, size, true);
@@ -375,7 +376,7 @@ void json_walk_read(struct json_walk *walk)
 void json_walk_enter(struct json_walk *walk)
 {
     assert(walk->state == STATE_OFFERED && (walk->kind == '{' || walk->kind == '['));
-    assert(walk->depth < JSON_WALK_DEPTH_MOST);
+    assert(walk->depth < JSON_WALK_DEPTH_MAX);
     walk->spent = 1;
     walk->depth++;
     top(walk)->object = walk->kind == '{';
@@ -403,11 +404,11 @@ static enum json_walk_verdict step_begin(struct json_walk *walk, struct json_wal
     struct bytes text = view(walk);
     if (text.size < 4 && !is_last(walk))
         return NEED_TEXT;
-    const char *foreign = json_detect_foreign(text);
-    if (foreign) {
+    const char *other = json_detect_encoding(text);
+    if (other) {
         (void)answer_broken(walk, step, 0, err, "");
-        error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source is written in %s", foreign);
-        error_hint(err, "convert it to UTF-8: iconv -f %s -t UTF-8", foreign);
+        error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source is written in %s", other);
+        error_hint(err, "convert it to UTF-8: iconv -f %s -t UTF-8", other);
         return SAY_BROKEN;
     }
     if (text.size >= 3 && memcmp(text.data, "\xEF\xBB\xBF", 3) == 0) {
@@ -492,7 +493,7 @@ static bool decode_name(struct json_walk *walk, struct bytes text, size_t *at)
     enum json_string_result result;
     do {
         size_t size = 0;
-        result = json_string_decode(text, at, walk->piece, JSON_WALK_PIECE_MOST, &size);
+        result = json_string_decode(text, at, walk->piece, JSON_WALK_CHUNK_MAX, &size);
         buf_append(name, walk->piece, size);
     } while (result == JSON_STRING_FULL);
     return result == JSON_STRING_CLOSED;
@@ -507,7 +508,7 @@ static enum json_walk_verdict step_name(struct json_walk *walk, struct json_walk
     if (text.data[0] != '"')
         return answer_broken(walk, step, 0, err, "a member's name is missing");
     enum json_string_result result = json_string_close(text, &walk->at);
-    if (walk->at > JSON_WALK_NAME_MOST)
+    if (walk->at > JSON_WALK_NAME_MAX)
         return answer_broken(walk, step, 0, err, "a member's name has more than 64 KiB");
     if (result == JSON_STRING_CONTROL)
         return answer_broken(walk, step, walk->at, err, "a control character in a member's name");

@@ -4,7 +4,7 @@
 /*
  * Walks through one JSON document that arrives in chunks, without building it: the caller steps
  * into containers, takes whole values as text, reads strings piece by piece, or skips. Memory: the
- * value being captured, `capture_most` bytes, and one member name.
+ * value being captured, `capture_max` bytes, and one member name.
  *
  * Like json_stream it knows strings and brackets: a captured value's own text is checked later by
  * json_parse. What it must understand itself (the structure it steps into, names, strings read
@@ -21,7 +21,7 @@
  *                        come as their three-byte form (invalid UTF-8), U+0000 as a zero byte: the
  *                        reader of the pieces decides.
  *   JSON_WALK_LEFT       the container entered last has ended
- *   JSON_WALK_REJECTED   a captured value was larger than capture_most (DRV-J007): it was skipped,
+ *   JSON_WALK_REJECTED   a captured value was larger than capture_max (DRV-J007): it was skipped,
  *                        the walk goes on; or a string read piecewise has a bad escape (DRV-J001):
  *                        its rest is skipped
  *   JSON_WALK_BROKEN     the structure is broken or cut (DRV-J001, DRV-J009): nothing more comes
@@ -36,9 +36,9 @@
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 
-#define JSON_WALK_DEPTH_MOST                                                                       \
+#define JSON_WALK_DEPTH_MAX                                                                        \
     16 /* containers entered; values captured may nest as deep as JSON may */
-#define JSON_WALK_NAME_MOST (64u << 10)
+#define JSON_WALK_NAME_MAX (64u << 10)
 
 struct json_walk;
 
@@ -62,7 +62,7 @@ struct json_walk_step {
     uint64_t line, column, byte; /* of the value's first byte, as in json_stream.h */
 };
 
-struct json_walk *json_walk_new(size_t capture_most);
+struct json_walk *json_walk_new(size_t capture_max);
 void json_walk_free(struct json_walk *walk);
 /* Begins again at byte 0. */
 void json_walk_reset(struct json_walk *walk);

@@ -5,7 +5,7 @@
 
 #include "common/model/json/json_scan.h"
 
-#define BITE_LEAST 4096 /* first helping of a chunk that completes a record in `carry` */
+#define BITE_MIN 4096 /* first helping of a chunk that completes a record in `carry` */
 
 void json_window_init(struct json_window *window)
 {
@@ -103,7 +103,7 @@ bool json_window_take_more(struct json_window *window)
         return false;
     }
     size_t held = window->carry.size - window->carry_at;
-    size_t bite = held > BITE_LEAST ? held : BITE_LEAST;
+    size_t bite = held > BITE_MIN ? held : BITE_MIN;
     append_to_carry(window, bite < left ? bite : left);
     return true;
 }

@@ -111,12 +111,12 @@ static enum outcome parse_merge(struct parse *parse, struct yaml_at at, struct e
                           ERR_MAPPING, "expand: merge and the maps merge and take go together");
     if (!any)
         return OUT_OK;
-    size_t most = 0;
+    size_t max = 0;
     if (yaml_has(merge) && yaml_kind_of(merge) == YAML_MAP)
-        most += yaml_count(merge);
+        max += yaml_count(merge);
     if (yaml_has(take) && yaml_kind_of(take) == YAML_MAP)
-        most += yaml_count(take);
-    mapping->merges = arena_array(&mapping->arena, most + 1, sizeof *mapping->merges);
+        max += yaml_count(take);
+    mapping->merges = arena_array(&mapping->arena, max + 1, sizeof *mapping->merges);
     enum outcome outcome = parse_members(parse, merge, false, err);
     return outcome == OUT_OK ? parse_members(parse, take, true, err) : outcome;
 }

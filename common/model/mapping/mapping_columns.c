@@ -252,7 +252,7 @@ static enum outcome parse_decode(struct yaml_at at, struct column *column, struc
         return OUT_OK;
     if (!bytes_equal(parse_scalar(node), BYTES_LITERAL("json")))
         return parse_fail(node, err, ERR_MAPPING, "decode is json");
-    if (column->has_least || column->has_most || yaml_has(yaml_find(at, "allow")))
+    if (column->has_min || column->has_max || yaml_has(yaml_find(at, "allow")))
         return parse_fail(node, err, ERR_MAPPING,
                           "decode: json does not go with allow, min and max");
     column->decode_json = true;
@@ -299,11 +299,11 @@ static void parse_column(struct parse *parse, struct yaml_at at, struct column *
     if (parse_keep(parse, outcome, err) != OUT_OK)
         parse_is_unclear(parse, column);
     parse_keep(parse, parse_flag(yaml_find(at, "required"), &column->required, err), err);
-    outcome = parse_decimal_option(yaml_find(at, "min"), &column->has_least, &column->least, err);
+    outcome = parse_decimal_option(yaml_find(at, "min"), &column->has_min, &column->min, err);
     parse_keep(parse, outcome, err);
-    outcome = parse_decimal_option(yaml_find(at, "max"), &column->has_most, &column->most, err);
-    if (outcome == OUT_OK && column->has_least && column->has_most &&
-        decimal_compare(&column->least, &column->most) > 0)
+    outcome = parse_decimal_option(yaml_find(at, "max"), &column->has_max, &column->max, err);
+    if (outcome == OUT_OK && column->has_min && column->has_max &&
+        decimal_compare(&column->min, &column->max) > 0)
         outcome = parse_fail(yaml_find(at, "max"), err, ERR_MAPPING, "max is less than min");
     parse_keep(parse, outcome, err);
     parse_keep(parse, parse_tolerance(yaml_find(at, "tolerance"), column, err), err);
@@ -465,7 +465,7 @@ enum outcome parse_columns(struct parse *parse, struct error *err)
         return parse_fail(yaml_has(list) ? list : parse->root, err, ERR_MAPPING,
                           "columns must list at least one column");
     size_t count = yaml_count(list);
-    if (count >= MAPPING_COLUMNS_MOST)
+    if (count >= MAPPING_COLUMNS_MAX)
         return parse_fail(list, err, ERR_MAPPING, "a mapping may have 199 columns");
     mapping->columns = arena_array(&mapping->arena, count + 1, sizeof *mapping->columns);
     mapping->generated = arena_array(&mapping->arena, count, sizeof *mapping->generated);

@@ -160,7 +160,7 @@ enum outcome column_derive(const struct mapping *mapping, const struct column *c
         outcome = value_parse_key(&column->type, record->user, arena, cell, err);
         break;
     case FROM_ORIGIN:
-        outcome = value_parse_key(&column->type, record->storage_origin, arena, cell, err);
+        outcome = value_parse_key(&column->type, record->localstorage_origin, arena, cell, err);
         break;
     default:
         *cell = CELL_NULL;

@@ -1,7 +1,7 @@
 /*
  * The column program forward: a record's JSON becomes a row. Every member a column takes leaves the
  * record unless it would not come back as it was; what is left goes to the rest column. See
- * mapping.h for the rule and why it makes the way back exact.
+ * mapping.h for the rule and why it makes the inverse exact.
  */
 
 #include "common/model/mapping/mapping.h"
@@ -17,7 +17,7 @@
 
 /* Values that have left the record: they are compared by address, so nested members work too. */
 struct taken {
-    yyjson_val *vals[MAPPING_COLUMNS_MOST];
+    yyjson_val *vals[MAPPING_COLUMNS_MAX];
     size_t count;
 };
 
@@ -202,7 +202,7 @@ enum outcome document_cells(const struct mapping *mapping, yyjson_val *root,
                             struct mapping_work *work, struct arena *arena, struct cell *cells,
                             struct error *err)
 {
-    struct reading readings[MAPPING_COLUMNS_MOST];
+    struct reading readings[MAPPING_COLUMNS_MAX];
     struct taken taken;
     bool exact, respelled;
     for (size_t i = 0; i < mapping->column_count; i++) {
@@ -294,9 +294,9 @@ static enum outcome finish_id(const struct mapping *mapping, const struct cell *
     size_t size = text_size(bytes_of(out->data + before, out->size - before));
     if (size == 0)
         outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED, "the key of the record is empty");
-    else if (size > MAPPING_KEY_MOST)
+    else if (size > MAPPING_KEY_MAX)
         outcome = error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key has %zu bytes, %d are allowed",
-                            size, MAPPING_KEY_MOST);
+                            size, MAPPING_KEY_MAX);
     if (outcome != OUT_OK)
         column_blame(mapping, &mapping->columns[mapping->key[0]], 0, err);
     return outcome;

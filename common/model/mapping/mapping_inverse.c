@@ -155,8 +155,8 @@ static enum outcome malformed(const struct mapping *mapping, const struct column
 
 /* What only a default speaks of: no member, or (where no other column reads it) one of that value,
  * which is the declared difference between a record and what comes back. */
-static bool is_filled(const struct column *column, const struct found *kept, struct cell cell,
-                      yyjson_mut_doc *doc)
+static bool is_filled(const struct column *column, const struct found_member *kept,
+                      struct cell cell, yyjson_mut_doc *doc)
 {
     return column->fill && !kept->val && cells_same(&column->type, cell, column->fill_cell, doc);
 }
@@ -182,7 +182,7 @@ static enum outcome put_column(const struct mapping *mapping, const struct colum
                                struct cell cell, const struct giving *to, yyjson_mut_doc *doc,
                                struct mapping_work *work, struct error *err)
 {
-    struct found kept = to->rest ? column_find(column, to->rest) : (struct found){0};
+    struct found_member kept = to->rest ? column_find(column, to->rest) : (struct found_member){0};
     if (column->withhold && cell.size < 0)
         return OUT_OK; /* its mark is in rest, when there was one */
     if (kept.val && kept_agrees(column, kept.val, cell, doc, work))
@@ -344,7 +344,7 @@ static enum outcome contradicts(const struct mapping *mapping, const struct colu
 static enum outcome check_cells(const struct mapping *mapping, const struct row *row,
                                 yyjson_val *root, struct mapping_work *work, struct error *err)
 {
-    struct cell cells[MAPPING_COLUMNS_MOST];
+    struct cell cells[MAPPING_COLUMNS_MAX];
     enum outcome outcome = document_cells(mapping, root, work, &work->arena, cells, err);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     for (size_t i = 0; i < mapping->column_count && outcome == OUT_OK; i++) {
@@ -399,8 +399,8 @@ static bool touched_by_others(const struct mapping *mapping, yyjson_val *root, s
         const struct column *other = &mapping->columns[i];
         if (other->source == FROM_VALUE)
             return true;
-        struct found found =
-            i != at && other->shares ? column_find(other, root) : (struct found){0};
+        struct found_member found =
+            i != at && other->shares ? column_find(other, root) : (struct found_member){0};
         if (found.val && pointers_touch(pointer, other->pointers[found.pointer]))
             return true;
     }
@@ -412,7 +412,7 @@ static enum outcome respell(const struct mapping *mapping, size_t at, yyjson_val
                             struct mapping_work *work, yyjson_mut_doc *doc, struct error *err)
 {
     const struct column *column = &mapping->columns[at];
-    struct found found = column_find(column, root);
+    struct found_member found = column_find(column, root);
     struct cell cell = CELL_NULL;
     bool exact, respelled;
     if (!found.val || yyjson_is_null(found.val) || mark_is_beside(column, found.val))

@@ -1,6 +1,6 @@
 /*
  * Which members of a record columns read, and which of them may leave it. The rule and why it makes
- * the way back exact are told in mapping.h and at enum member_fate.
+ * the inverse exact are told in mapping.h and at enum member_fate.
  */
 
 #include <string.h>
@@ -24,9 +24,9 @@ static yyjson_val *follow(yyjson_val *root, const char *pointer, bool *through_a
     return found;
 }
 
-struct found column_find(const struct column *column, yyjson_val *root)
+struct found_member column_find(const struct column *column, yyjson_val *root)
 {
-    struct found found = {0};
+    struct found_member found = {0};
     for (size_t i = 0; i < column->pointer_count; i++) {
         bool through_array;
         yyjson_val *val = follow(root, column->pointers[i], &through_array);
@@ -43,7 +43,7 @@ struct found column_find(const struct column *column, yyjson_val *root)
     return found;
 }
 
-enum member_fate member_fate_of(const struct found *found, bool exact, bool respelled)
+enum member_fate member_fate_of(const struct found_member *found, bool exact, bool respelled)
 {
     if (!found->val)
         return MEMBER_ABSENT;

@@ -15,7 +15,7 @@
 #include "common/model/mapping/mapping_parse.h"
 
 /* A mapping is a page of YAML; 4 MiB of compiled form is far above any. */
-#define MAPPING_ARENA_MOST (4u << 20)
+#define MAPPING_ARENA_MAX (4u << 20)
 
 static const char *const TOP_KEYS[] = {
     "entity",      "collect", "table",    "key",        "version",
@@ -181,7 +181,7 @@ enum outcome mapping_parse_all(const char *file, struct bytes text, struct mappi
     parse.mapping = calloc(1, sizeof *parse.mapping);
     if (!parse.mapping)
         abort();
-    arena_init(&parse.mapping->arena, MAPPING_ARENA_MOST);
+    arena_init(&parse.mapping->arena, MAPPING_ARENA_MAX);
     parse.mapping->file = parse_copy(&parse.mapping->arena, bytes_text(file));
     parse.mapping->rest_at = -1;
     parse.mapping->fingerprint = digest_of(text);

@@ -9,17 +9,17 @@
 
 /* The reader goes on behind a mistake: each part adds its own to `mistakes` (parse_keep) and is
  * left; what follows from it is not told as well. */
-enum { PARSE_ODD_MOST = 256 };
+enum { PARSE_ODD_MAX = 256 };
 
 struct parse {
     struct mapping *mapping;
     struct yaml_at root;
     struct error_list *mistakes;
     bool unnamed; /* a column has no name, or another's: it may be the one that is missed */
-    const char *odd[PARSE_ODD_MOST]; /* places of maps with unknown keys: what is missed there may
+    const char *odd[PARSE_ODD_MAX]; /* places of maps with unknown keys: what is missed there may
                                         stand under one of them, and is not told as well */
     size_t odd_count;
-    bool unclear[MAPPING_COLUMNS_MOST]; /* by column: its type or source could not be read */
+    bool unclear[MAPPING_COLUMNS_MAX]; /* by column: its type or source could not be read */
 };
 
 /* ---- mapping_yaml.c */

@@ -5,11 +5,11 @@
 #include "common/base/text.h"
 #include "common/model/mapping/mapping_parse.h"
 
-#define TTL_MOST_S (366ull * 86400)
+#define TTL_MAX_S (366ull * 86400)
 
 struct placeholders {
     bool tenant, id;
-    bool columns[MAPPING_COLUMNS_MOST];
+    bool columns[MAPPING_COLUMNS_MAX];
 };
 
 static bool note(const struct mapping *mapping, struct bytes name, struct placeholders *seen)
@@ -30,7 +30,7 @@ static bool note(const struct mapping *mapping, struct bytes name, struct placeh
 static bool may_be_unnamed(const struct parse *parse, struct bytes name)
 {
     const struct mapping *mapping = parse->mapping;
-    const char *names[MAPPING_COLUMNS_MOST + 3] = {"isolation_key", "entity", "id"};
+    const char *names[MAPPING_COLUMNS_MAX + 3] = {"isolation_key", "entity", "id"};
     char text[64];
     if (!parse->unnamed || name.size >= sizeof text)
         return false;
@@ -81,7 +81,7 @@ static enum outcome parse_ttl(struct yaml_at node, uint64_t *ttl_s, struct error
     if (!yaml_has(node))
         return OUT_OK;
     if (!text_parse_millis(parse_scalar(node), &ms) || ms < 1000 || ms % 1000 ||
-        ms / 1000 > TTL_MOST_S)
+        ms / 1000 > TTL_MAX_S)
         return parse_fail(node, err, ERR_MAPPING,
                           "redis.ttl is whole seconds up to a year, such as 90s or 24h");
     *ttl_s = ms / 1000;

@@ -85,8 +85,8 @@ static enum outcome parse_reference(struct parse *parse, struct yaml_at at,
     for (size_t i = 0; i < yaml_count(list); i++) {
         struct yaml_at item = yaml_item(list, i);
         struct column *column = parse_find_column(mapping, parse_scalar(item));
-        bool there = column && column->source != FROM_REST;
-        if (!there) {
+        bool exists = column && column->source != FROM_REST;
+        if (!exists) {
             parse_keep(
                 parse,
                 parse_no_column(parse, item, parse_scalar(item), "the reference", ERR_MAPPING, err),
@@ -130,16 +130,16 @@ static enum outcome gather(struct parse *parse, struct yaml_at list, bool seal,
                            const char *const **pointers, size_t *count, struct error *err)
 {
     struct mapping *mapping = parse->mapping;
-    size_t most = 0;
+    size_t max = 0;
     if (yaml_has(list)) {
         if (yaml_kind_of(list) != YAML_LIST)
             return parse_fail(list, err, ERR_MAPPING, "seal and withhold are lists of pointers");
-        most = yaml_count(list);
+        max = yaml_count(list);
     }
-    size_t listed = most;
+    size_t listed = max;
     for (size_t i = 0; i < mapping->column_count; i++)
-        most += mapping->columns[i].pointer_count;
-    const char **found = arena_array(&mapping->arena, most + 1, sizeof *found);
+        max += mapping->columns[i].pointer_count;
+    const char **found = arena_array(&mapping->arena, max + 1, sizeof *found);
     for (*count = 0; *count < listed; ++*count)
         parse_keep(parse, parse_pointer(parse, yaml_item(list, *count), &found[*count], err), err);
     for (size_t i = 0; i < mapping->column_count; i++) {

@@ -24,8 +24,8 @@ const struct mapping *mapping_set_find(const struct mapping_set *set, struct byt
 struct digest mapping_set_fingerprint(const struct mapping_set *set);
 
 #define MAPPING_PIN_SIZE 48
-/* What a group is pinned to: its mappings and, where two storages keep their progress in one place
- * (database and hybrid), which of them it is. The digest's 32 hex digits come first. */
+/* What a group is pinned to: its mappings and, where two storages keep their checkpoint in one
+ * place (database and hybrid), which of them it is. The digest's 32 hex digits come first. */
 void mapping_set_pin(const struct mapping_set *set, bool hybrid, char pin[MAPPING_PIN_SIZE]);
 /* Name of the entity nearest to `word`, for suggestions, or NULL. */
 const char *mapping_set_nearest(const struct mapping_set *set, struct bytes word);

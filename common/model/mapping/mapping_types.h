@@ -19,13 +19,13 @@
 #include "common/base/hash.h"
 #include "common/model/value/decimal.h"
 #include "common/model/json/json.h"
-#include "common/model/mapping/mapping_parts.h"
+#include "common/model/mapping/mapping_internal.h"
 #include "common/model/value/value.h"
 
 /* Bytes of a key's text, its columns joined with ':' (fault row P28: PostgreSQL's index row is
  * 2,704). As an id, percent-encoded, it is at most three times as long. */
-#define MAPPING_KEY_MOST 512
-#define MAPPING_COLUMNS_MOST 200
+#define MAPPING_KEY_MAX 512
+#define MAPPING_COLUMNS_MAX 200
 
 enum column_source {
     FROM_POINTERS,   /* from: /a or [/a, /b/c]: the first that is there */
@@ -56,10 +56,10 @@ struct column {
     yyjson_val *fill; /* default, or NULL */
     struct cell fill_cell; /* the cell it gives */
     yyjson_val *allow;     /* JSON array, or NULL */
-    bool has_least;        /* min / max: numbers, compared exactly */
-    bool has_most;
-    struct decimal least;
-    struct decimal most;
+    bool has_min;          /* min / max: numbers, compared exactly */
+    bool has_max;
+    struct decimal min;
+    struct decimal max;
     double tolerance; /* absolute; 0 = exact */
     int line;         /* of the mapping file */
 };

@@ -11,7 +11,7 @@
 /* yyjson needs about 12 bytes for a byte of text; records that would not fit use malloc. */
 #define POOL_SIZE (1u << 20)
 #define POOL_FACTOR 20
-#define WORK_TEXT_MOST (256u << 20)
+#define WORK_TEXT_MAX (256u << 20)
 
 struct pool {
     yyjson_alc alc;
@@ -20,9 +20,9 @@ struct pool {
 
 void mapping_work_init(struct mapping_work *work)
 {
-    buf_init(&work->text, WORK_TEXT_MOST);
-    buf_init(&work->scratch, WORK_TEXT_MOST);
-    arena_init(&work->arena, WORK_TEXT_MOST);
+    buf_init(&work->text, WORK_TEXT_MAX);
+    buf_init(&work->scratch, WORK_TEXT_MAX);
+    arena_init(&work->arena, WORK_TEXT_MAX);
     struct pool *pool = malloc(sizeof *pool);
     if (!pool)
         abort();
@@ -72,14 +72,14 @@ static struct bytes number_text(yyjson_val *val)
 static enum outcome check_limits(const struct column *column, yyjson_val *val, struct error *err)
 {
     struct decimal number;
-    if (!column->has_least && !column->has_most)
+    if (!column->has_min && !column->has_max)
         return OUT_OK;
     if (!decimal_parse(number_text(val), &number))
         return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "column %s has min/max and takes numbers",
                          column->name);
-    if (column->has_least && decimal_compare(&number, &column->least) < 0)
+    if (column->has_min && decimal_compare(&number, &column->min) < 0)
         return error_set(err, OUT_REJECT, ERR_VALUE_LIMIT, "the value is below the column's min");
-    if (column->has_most && decimal_compare(&number, &column->most) > 0)
+    if (column->has_max && decimal_compare(&number, &column->max) > 0)
         return error_set(err, OUT_REJECT, ERR_VALUE_LIMIT, "the value is above the column's max");
     return OUT_OK;
 }
@@ -167,20 +167,20 @@ bool mapping_append_id(const struct mapping *mapping, const struct cell *cells, 
 {
     struct buf part;
     buf_init(&part, 1u << 20);
-    bool good = true;
-    for (size_t i = 0; i < mapping->key_count && good; i++) {
+    bool ok = true;
+    for (size_t i = 0; i < mapping->key_count && ok; i++) {
         const struct column *column = &mapping->columns[mapping->key[i]];
         struct cell cell = cells[mapping->key[i]];
         buf_reset(&part);
-        good = cell.size >= 0 && value_append_key(&column->type, cell, &part);
+        ok = cell.size >= 0 && value_append_key(&column->type, cell, &part);
         if (i)
             buf_append_char(out, ':');
-        if (good)
+        if (ok)
             text_percent_encode(out, buf_view(&part));
     }
-    good = good && !part.failed && !out->failed;
+    ok = ok && !part.failed && !out->failed;
     buf_free(&part);
-    return good;
+    return ok;
 }
 
 /* Other producers write a number's sign out. */
@@ -198,7 +198,7 @@ enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id, st
                               struct cell *cells, struct error *err)
 {
     struct buf part;
-    buf_init(&part, MAPPING_KEY_MOST * 4);
+    buf_init(&part, MAPPING_KEY_MAX * 4);
     enum outcome outcome = OUT_OK;
     const char *at = id.data, *end = id.data + id.size;
     for (size_t i = 0; i < mapping->key_count && outcome == OUT_OK; i++) {

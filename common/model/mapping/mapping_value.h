@@ -8,14 +8,14 @@
 #include "common/model/mapping/secret_mark.h"
 
 /* Where a column's value was found in a document. */
-struct found {
+struct found_member {
     yyjson_val *val;    /* NULL: none of the pointers leads anywhere */
     size_t pointer;     /* which of column->pointers */
     bool through_array; /* an array is on the way: the member cannot leave the record */
     bool others;        /* a later alternative is there as well */
 };
 
-struct found column_find(const struct column *column, yyjson_val *root);
+struct found_member column_find(const struct column *column, yyjson_val *root);
 
 /* Encodes a found, non-null value: decode: json, type, allow, min, max. *exact: the cell gives the
  * very value back. *respelled (decode: json only, never with exact): it gives back a string that
@@ -27,7 +27,7 @@ MUST_USE enum outcome column_encode(const struct column *column, yyjson_val *val
 /*
  * What becomes of the member a column reads. A column that reads a member which does not come back
  * from its cell as it was needs it in the rest; and a member that one column needs there is taken
- * by none, nor is anything inside it or around it. So the way back finds in the rest exactly what
+ * by none, nor is anything inside it or around it. So the inverse finds in the rest exactly what
  * the way there found in the record, whatever the pointers of a mapping have in common.
  */
 enum member_fate {
@@ -38,12 +38,12 @@ enum member_fate {
 };
 
 struct reading {
-    struct found found;
+    struct found_member found;
     enum member_fate fate;
 };
 
 /* What the column's own reading says: `exact` and `respelled` as column_encode gave them. */
-enum member_fate member_fate_of(const struct found *found, bool exact, bool respelled);
+enum member_fate member_fate_of(const struct found_member *found, bool exact, bool respelled);
 /* Keeps what others need. Readings of columns that are none of members stay as they are
  * (MEMBER_ABSENT); `readings` is in the order of mapping->columns. */
 void members_settle(const struct mapping *mapping, struct reading *readings);
@@ -84,7 +84,7 @@ MUST_USE enum outcome column_derive(const struct mapping *mapping, const struct 
                                     const struct record *record, struct bytes tenant,
                                     struct arena *arena, struct cell *cell, struct error *err);
 
-/* Key cells from an id, in any percent-encoding and spelling: the way back for deletes. */
+/* Key cells from an id, in any percent-encoding and spelling: the inverse for deletes. */
 MUST_USE enum outcome mapping_parse_id(const struct mapping *mapping, struct bytes id,
                                        struct arena *arena, struct cell *cells, struct error *err);
 

@@ -41,9 +41,9 @@ enum outcome parse_keep(struct parse *parse, enum outcome outcome, const struct 
 void parse_keys(struct parse *parse, struct yaml_at map, const char *inside,
                 const char *const *known)
 {
-    yaml_mend_cuts(map, parse->mistakes);
+    yaml_fix_cuts(map, parse->mistakes);
     struct error at;
-    if (yaml_mend_keys(map, inside, known, parse->mistakes) || parse->odd_count == PARSE_ODD_MOST)
+    if (yaml_fix_keys(map, inside, known, parse->mistakes) || parse->odd_count == PARSE_ODD_MAX)
         return;
     yaml_where(map, &at);
     parse->odd[parse->odd_count++] = parse_copy(&parse->mapping->arena, bytes_text(at.where));
@@ -53,7 +53,7 @@ enum outcome parse_no_column(struct parse *parse, struct yaml_at node, struct by
                              const char *what, enum error_code code, struct error *err)
 {
     const struct mapping *mapping = parse->mapping;
-    const char *names[MAPPING_COLUMNS_MOST];
+    const char *names[MAPPING_COLUMNS_MAX];
     struct buf safe;
     char word[64] = "";
     for (size_t i = 0; i < mapping->column_count; i++)
@@ -160,7 +160,7 @@ enum outcome parse_name(struct parse *parse, struct yaml_at node, const char *wh
 }
 
 /* RFC 6901: behind ~ stands 0 or 1. */
-static bool escapes_are_good(struct bytes pointer)
+static bool escapes_are_valid(struct bytes pointer)
 {
     for (size_t i = 0; i < pointer.size; i++)
         if (pointer.data[i] == '~' &&
@@ -176,7 +176,7 @@ enum outcome parse_pointer(struct parse *parse, struct yaml_at node, const char 
     if (yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR)
         text = yaml_scalar(node, NULL);
     if (text.size < 2 || text.size > 250 || text.data[0] != '/' || strlen(text.data) != text.size ||
-        !escapes_are_good(text))
+        !escapes_are_valid(text))
         return parse_fail(yaml_has(node) ? node : parse->root, err, ERR_MAPPING,
                           "a member is named by a JSON pointer such as /name or /meta/name");
     *pointer = parse_copy(&parse->mapping->arena, text);

@@ -8,8 +8,8 @@
 
 #include "common/base/text.h"
 
-#define ADDED 11         /* headers a dead letter has besides the message's */
-#define NAMED_MOST 2048u /* bytes of the list of what was left out */
+#define ADDED 11        /* headers a dead letter has besides the message's */
+#define NAMED_MAX 2048u /* bytes of the list of what was left out */
 
 /* Where in the pipeline it failed, in Connect's words. */
 static const char *stage_of(enum error_code code)
@@ -32,7 +32,7 @@ static struct bytes keep(struct buf *text, const char *format, ...) PRINTF_LIKE(
 static struct bytes keep(struct buf *text, const char *format, ...)
 {
     va_list args;
-    char line[NAMED_MOST + 16];
+    char line[NAMED_MAX + 16];
     va_start(args, format);
     int size = vsnprintf(line, sizeof line, format, args);
     va_end(args);
@@ -44,28 +44,31 @@ static struct bytes keep(struct buf *text, const char *format, ...)
     return bytes_of(copy, used);
 }
 
-static void add(struct dead_letter_message *letter, const char *name, struct bytes value)
+static void add(struct dead_letter_message *dead_letter, const char *name, struct bytes value)
 {
-    letter->headers[letter->view.header_count++] = (struct header){bytes_text(name), value};
+    dead_letter->headers[dead_letter->view.header_count++] =
+        (struct header){bytes_text(name), value};
 }
 
-static void add_reason(struct dead_letter_message *letter, const struct dead_letter_place *place,
-                       const struct error *reason, int attempts)
+static void add_reason(struct dead_letter_message *dead_letter,
+                       const struct dead_letter_place *place, const struct error *reason,
+                       int attempts)
 {
-    struct buf *text = &letter->text;
-    add(letter, DEAD_LETTER_PREFIX "topic", keep(text, "%s", place->topic));
-    add(letter, DEAD_LETTER_PREFIX "partition", keep(text, "%d", place->partition));
-    add(letter, DEAD_LETTER_PREFIX "offset", keep(text, "%" PRId64, place->offset));
-    add(letter, DEAD_LETTER_PREFIX "stage", bytes_text(stage_of(reason->code)));
-    add(letter, DEAD_LETTER_PREFIX "exception.class.name", bytes_text(error_code_id(reason->code)));
-    add(letter, DEAD_LETTER_PREFIX "exception.message",
+    struct buf *text = &dead_letter->text;
+    add(dead_letter, DEAD_LETTER_PREFIX "topic", keep(text, "%s", place->topic));
+    add(dead_letter, DEAD_LETTER_PREFIX "partition", keep(text, "%d", place->partition));
+    add(dead_letter, DEAD_LETTER_PREFIX "offset", keep(text, "%" PRId64, place->offset));
+    add(dead_letter, DEAD_LETTER_PREFIX "stage", bytes_text(stage_of(reason->code)));
+    add(dead_letter, DEAD_LETTER_PREFIX "exception.class.name",
+        bytes_text(error_code_id(reason->code)));
+    add(dead_letter, DEAD_LETTER_PREFIX "exception.message",
         keep(text, "%s%s%s%s%s%s", reason->text, reason->cause[0] ? ": " : "", reason->cause,
              reason->where[0] ? " (" : "", reason->where, reason->where[0] ? ")" : ""));
-    add(letter, DEAD_LETTER_CODE, bytes_text(error_code_id(reason->code)));
+    add(dead_letter, DEAD_LETTER_CODE, bytes_text(error_code_id(reason->code)));
     if (reason->path[0])
-        add(letter, DEAD_LETTER_PATH, keep(text, "%s", reason->path));
-    add(letter, DEAD_LETTER_ATTEMPTS, keep(text, "%d", attempts));
-    add(letter, DEAD_LETTER_ID,
+        add(dead_letter, DEAD_LETTER_PATH, keep(text, "%s", reason->path));
+    add(dead_letter, DEAD_LETTER_ATTEMPTS, keep(text, "%d", attempts));
+    add(dead_letter, DEAD_LETTER_ID,
         keep(text, "%s-%d-%" PRId64, place->topic, place->partition, place->offset));
 }
 
@@ -90,7 +93,7 @@ static struct header *find_largest(struct header *headers, size_t count)
 /* "name:bytes", for the list of what went; what the list has no room for is an ellipsis. */
 static void name_lost(struct buf *lost, const struct header *header)
 {
-    if (lost->size + header->name.size + 40 > NAMED_MOST) {
+    if (lost->size + header->name.size + 40 > NAMED_MAX) {
         if (lost->size == 0 || lost->data[lost->size - 1] != '.')
             buf_append_text(lost, lost->size ? ",..." : "...");
         return;
@@ -99,16 +102,16 @@ static void name_lost(struct buf *lost, const struct header *header)
                       header->value.size);
 }
 
-/* Leaves headers out until the letter fits; `own` of them are the message's. */
-static void cut(struct dead_letter_message *letter, size_t own, size_t most)
+/* Leaves headers out until the dead letter fits; `own` of them are the message's. */
+static void cut(struct dead_letter_message *dead_letter, size_t own, size_t max)
 {
     struct buf lost;
-    struct message_view *view = &letter->view;
-    buf_init(&lost, NAMED_MOST + 16);
+    struct message_view *view = &dead_letter->view;
+    buf_init(&lost, NAMED_MAX + 16);
     size_t size = message_size(view);
     const struct header truncated = {BYTES_LITERAL(DEAD_LETTER_TRUNCATED), {0}};
-    while (size + message_header_size(&truncated) + lost.size > most) {
-        struct header *largest = find_largest(letter->headers, own);
+    while (size + message_header_size(&truncated) + lost.size > max) {
+        struct header *largest = find_largest(dead_letter->headers, own);
         if (!largest)
             break;
         size -= message_header_size(largest);
@@ -117,46 +120,46 @@ static void cut(struct dead_letter_message *letter, size_t own, size_t most)
     }
     size_t kept = 0;
     for (size_t i = 0; i < view->header_count; i++)
-        if (letter->headers[i].name.data)
-            letter->headers[kept++] = letter->headers[i];
+        if (dead_letter->headers[i].name.data)
+            dead_letter->headers[kept++] = dead_letter->headers[i];
     view->header_count = kept;
     if (lost.size)
-        add(letter, DEAD_LETTER_TRUNCATED, keep(&letter->text, "%s", buf_text(&lost)));
+        add(dead_letter, DEAD_LETTER_TRUNCATED, keep(&dead_letter->text, "%s", buf_text(&lost)));
     buf_free(&lost);
 }
 
 enum outcome dead_letter_make(const struct message_view *message,
                               const struct dead_letter_place *place, const struct error *reason,
-                              int attempts, size_t most, bool bare,
-                              struct dead_letter_message *letter, struct error *err)
+                              int attempts, size_t max, bool bare,
+                              struct dead_letter_message *dead_letter, struct error *err)
 {
     size_t own = message->header_count;
-    letter->view = *message;
-    letter->headers = calloc(own + ADDED, sizeof *letter->headers);
-    buf_init(&letter->text, DEAD_LETTER_ADDED_BYTES);
-    if (!letter->headers || !buf_extend(&letter->text, DEAD_LETTER_ADDED_BYTES))
+    dead_letter->view = *message;
+    dead_letter->headers = calloc(own + ADDED, sizeof *dead_letter->headers);
+    buf_init(&dead_letter->text, DEAD_LETTER_ADDED_BYTES);
+    if (!dead_letter->headers || !buf_extend(&dead_letter->text, DEAD_LETTER_ADDED_BYTES))
         abort();
-    buf_reset(&letter->text);
+    buf_reset(&dead_letter->text);
     if (own)
-        memcpy(letter->headers, message->headers, own * sizeof *letter->headers);
-    letter->view.headers = letter->headers;
-    add_reason(letter, place, reason, attempts);
-    if (bare || message_size(&letter->view) > most)
-        cut(letter, own, bare ? 0 : most);
-    if (message_size(&letter->view) <= most)
+        memcpy(dead_letter->headers, message->headers, own * sizeof *dead_letter->headers);
+    dead_letter->view.headers = dead_letter->headers;
+    add_reason(dead_letter, place, reason, attempts);
+    if (bare || message_size(&dead_letter->view) > max)
+        cut(dead_letter, own, bare ? 0 : max);
+    if (message_size(&dead_letter->view) <= max)
         return OUT_OK;
-    error_set(err, OUT_REJECT, ERR_LETTER_SIZE,
+    error_set(err, OUT_REJECT, ERR_DEAD_LETTER_SIZE,
               "the dead letter of a record has %zu bytes, its topic takes %zu",
-              message_size(&letter->view), most);
+              message_size(&dead_letter->view), max);
     error_where(err, "%s-%d@%" PRId64, place->topic, place->partition, place->offset);
     return OUT_REJECT;
 }
 
-void dead_letter_free(struct dead_letter_message *letter)
+void dead_letter_free(struct dead_letter_message *dead_letter)
 {
-    free(letter->headers);
-    letter->headers = NULL;
-    buf_free(&letter->text);
+    free(dead_letter->headers);
+    dead_letter->headers = NULL;
+    buf_free(&dead_letter->text);
 }
 
 /* Takes "-<number>" off the end of `text`. */
@@ -181,12 +184,12 @@ static enum error_code parse_code(struct bytes text)
     return error_code_find(id, &code) ? code : ERR_NONE;
 }
 
-struct dead_letter_origin dead_letter_read(const struct envelope *letter)
+struct dead_letter_origin dead_letter_read(const struct envelope *dead_letter)
 {
     int64_t partition;
     struct dead_letter_origin origin = {.code = ERR_NONE};
-    for (size_t i = 0; i < letter->header_count; i++) {
-        const struct header *header = &letter->headers[i];
+    for (size_t i = 0; i < dead_letter->header_count; i++) {
+        const struct header *header = &dead_letter->headers[i];
         if (bytes_equal(header->name, BYTES_LITERAL(DEAD_LETTER_ID)))
             origin.id = header->value;
         else if (bytes_equal(header->name, BYTES_LITERAL(DEAD_LETTER_CODE)))

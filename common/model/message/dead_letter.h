@@ -5,10 +5,10 @@
  * A dead letter: key and value bytes unchanged, all headers kept, plus Kafka Connect's names and
  * ours, so that existing tools can read it. Written by the worker, read by the verifier and status.
  *
- * A letter that is larger than its topic takes is cut by one rule: headers that are not Drover's
- * own (drover-…) go, the largest first, until it fits, and the header drover-dlq-truncated names
- * what went. Key, value and drover-… headers are never touched: when they alone do not fit, there
- * is no letter.
+ * A dead letter that is larger than its topic takes is cut by one rule: headers that are not
+ * Drover's own (drover-…) go, the largest first, until it fits, and the header drover-dlq-truncated
+ * names what went. Key, value and drover-… headers are never touched: when they alone do not fit,
+ * there is no dead letter.
  */
 
 #include "common/base/attributes.h"
@@ -23,9 +23,9 @@
 #define DEAD_LETTER_ID "drover-dlq-id"
 #define DEAD_LETTER_TRUNCATED "drover-dlq-truncated" /* name:bytes,… of the headers left out */
 
-/* What a letter's own headers may take at most: the error's texts (four of 240 bytes), a topic's
- * name (249) twice, the list of what was left out (2,048), names and numbers. The dlq topic takes
- * this much more than the source topic. */
+/* What a dead letter's own headers may take at most: the error's texts (four of 240 bytes), a
+ * topic's name (249) twice, the list of what was left out (2,048), names and numbers. The dlq topic
+ * takes this much more than the source topic. */
 #define DEAD_LETTER_ADDED_BYTES 8192
 /* And what its topic should take beyond the source topic: those, and what a batch adds. */
 #define DEAD_LETTER_ROOM_BYTES (16u * 1024)
@@ -44,13 +44,13 @@ struct dead_letter_message {
     struct buf text;
 };
 
-/* Makes the letter of `message`, of at most `most` bytes (message_size); `bare`: cut as far as the
- * rule allows, whatever fits (the broker takes less than it was thought to). OUT_REJECT DRV-K010:
- * key, value and drover-… headers alone are larger. dead_letter_free in every case. */
+/* Makes the dead letter of `message`, of at most `most` bytes (message_size); `bare`: cut as far as
+ * the rule allows, whatever fits (the broker takes less than it was thought to). OUT_REJECT
+ * DRV-K010: key, value and drover-… headers alone are larger. dead_letter_free in every case. */
 MUST_USE enum outcome dead_letter_make(const struct message_view *message,
                                        const struct dead_letter_place *place,
-                                       const struct error *reason, int attempts, size_t most,
-                                       bool bare, struct dead_letter_message *letter,
+                                       const struct error *reason, int attempts, size_t max,
+                                       bool bare, struct dead_letter_message *dead_letter,
                                        struct error *err);
 /* Where a dead letter says that it comes from. Views into the message. */
 struct dead_letter_origin {
@@ -63,7 +63,7 @@ struct dead_letter_origin {
 };
 /* Of a header that is there several times the last one counts: a record that was a dead letter
  * before brought its old ones along. */
-struct dead_letter_origin dead_letter_read(const struct envelope *letter);
-void dead_letter_free(struct dead_letter_message *letter);
+struct dead_letter_origin dead_letter_read(const struct envelope *dead_letter);
+void dead_letter_free(struct dead_letter_message *dead_letter);
 
 #endif

@@ -22,13 +22,13 @@ struct draft {
 
 struct drafts {
     struct buf *text;
-    struct draft items[ENVELOPE_HEADERS_MOST];
+    struct draft items[ENVELOPE_HEADERS_MAX];
     size_t count;
 };
 
 static void begin_header(struct drafts *drafts, const char *name)
 {
-    assert(drafts->count < ENVELOPE_HEADERS_MOST);
+    assert(drafts->count < ENVELOPE_HEADERS_MAX);
     drafts->items[drafts->count++] = (struct draft){.name = name, .at = drafts->text->size};
 }
 
@@ -122,8 +122,8 @@ static void add_headers(struct drafts *drafts, const struct record *record)
         add_number(drafts, HEADER_INDEX, record->index);
     if (record->user.size)
         add_bytes(drafts, HEADER_USER, record->user);
-    if (record->storage_origin.size)
-        add_bytes(drafts, HEADER_STORAGE_ORIGIN, record->storage_origin);
+    if (record->localstorage_origin.size)
+        add_bytes(drafts, HEADER_LOCALSTORAGE_ORIGIN, record->localstorage_origin);
     if (record->sealed.size)
         add_bytes(drafts, HEADER_SEALED, record->sealed);
     add_bytes(drafts, HEADER_CONTENT_TYPE, BYTES_LITERAL("application/json"));
@@ -254,7 +254,7 @@ static enum outcome decode_names(const struct envelope *envelope, struct record 
         find(envelope, HEADER_RUN, &record->run, err) != OUT_OK ||
         find(envelope, HEADER_SOURCE_KEY, &record->source_key, err) != OUT_OK ||
         find(envelope, HEADER_USER, &record->user, err) != OUT_OK ||
-        find(envelope, HEADER_STORAGE_ORIGIN, &record->storage_origin, err) != OUT_OK ||
+        find(envelope, HEADER_LOCALSTORAGE_ORIGIN, &record->localstorage_origin, err) != OUT_OK ||
         find(envelope, HEADER_SEALED, &record->sealed, err) != OUT_OK ||
         merge_key(envelope, record, err) != OUT_OK)
         return OUT_REJECT;

@@ -24,15 +24,15 @@
 #define HEADER_VERSION "drover-version"
 #define HEADER_RUN "drover-run"
 #define HEADER_SEQUENCE "drover-seq"
-#define HEADER_ORIGIN "drover-origin"                 /* uri:line:column@byte */
-#define HEADER_SOURCE_KEY "drover-source-key"         /* $key, when there is one */
-#define HEADER_INDEX "drover-index"                   /* $index, when there is one */
-#define HEADER_USER "drover-user"                     /* $user, when there is one */
-#define HEADER_STORAGE_ORIGIN "drover-storage-origin" /* $origin, when there is one */
-#define HEADER_SEALED "drover-sealed"                 /* sealed secrets the payload refers to */
+#define HEADER_ORIGIN "drover-origin"                      /* uri:line:column@byte */
+#define HEADER_SOURCE_KEY "drover-source-key"              /* $key, when there is one */
+#define HEADER_INDEX "drover-index"                        /* $index, when there is one */
+#define HEADER_USER "drover-user"                          /* $user, when there is one */
+#define HEADER_LOCALSTORAGE_ORIGIN "drover-storage-origin" /* $origin, when there is one */
+#define HEADER_SEALED "drover-sealed" /* sealed secrets the payload refers to */
 #define HEADER_CONTENT_TYPE "content-type"
 
-#define ENVELOPE_HEADERS_MOST 64 /* dead letters keep a message's headers and add theirs */
+#define ENVELOPE_HEADERS_MAX 64 /* dead letters keep a message's headers and add theirs */
 
 struct header {
     struct bytes name; /* NUL-terminated literals when made here */
@@ -44,7 +44,7 @@ struct envelope {
     struct bytes key;
     struct bytes value;
     bool null_value;
-    struct header headers[ENVELOPE_HEADERS_MOST];
+    struct header headers[ENVELOPE_HEADERS_MAX];
     size_t header_count;
 };
 

@@ -41,10 +41,10 @@ static void append_reject(struct buf *out, const struct receipt_reject *reject)
 }
 
 /* What a message has behind its lists, at most. */
-#define TAIL_MOST 160
+#define TAIL_MAX 160
 
 /* One list as far as there is room; *at is where it stands. */
-static void append_list(struct buf *out, const struct receipt *receipt, bool groups, size_t most,
+static void append_list(struct buf *out, const struct receipt *receipt, bool groups, size_t max,
                         bool *any, size_t *at)
 {
     size_t count = groups ? receipt->group_count : receipt->reject_count;
@@ -57,7 +57,7 @@ static void append_list(struct buf *out, const struct receipt *receipt, bool gro
             append_group(out, &receipt->groups[*at]);
         else
             append_reject(out, &receipt->rejects[*at]);
-        if (*any && out->size + TAIL_MOST > most) {
+        if (*any && out->size + TAIL_MAX > max) {
             out->size = before;
             break;
         }
@@ -89,7 +89,7 @@ void receipt_add_run(struct receipt *receipt, int64_t offset, enum record_class 
 
 /* Runs that would fill more than half of a message are left out: who reads them does without.
  * "runs":{"recovered":[[17,4],[30,1]],"dead_lettered":[[21,9]]} */
-static void append_runs(struct buf *out, const struct receipt *receipt, size_t most)
+static void append_runs(struct buf *out, const struct receipt *receipt, size_t max)
 {
     bool any = false;
     size_t before = out->size;
@@ -110,11 +110,11 @@ static void append_runs(struct buf *out, const struct receipt *receipt, size_t m
             buf_append_char(out, ']');
     }
     buf_append_text(out, "},");
-    if (out->size > most / 2)
+    if (out->size > max / 2)
         out->size = before;
 }
 
-void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t most,
+void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t max,
                          struct receipt_cursor *cursor)
 {
     bool any = false;
@@ -130,10 +130,10 @@ void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t 
     else
         append_counts(out, receipt);
     if (!cursor->part && receipt->recovered)
-        append_runs(out, receipt, most);
-    append_list(out, receipt, true, most, &any, &cursor->group);
+        append_runs(out, receipt, max);
+    append_list(out, receipt, true, max, &any, &cursor->group);
     if (cursor->group == receipt->group_count)
-        append_list(out, receipt, false, most, &any, &cursor->reject);
+        append_list(out, receipt, false, max, &any, &cursor->reject);
     else
         buf_append_text(out, "\"rejected\":[],");
     cursor->more = cursor->group < receipt->group_count || cursor->reject < receipt->reject_count;
@@ -179,9 +179,9 @@ void receipt_append_settled(struct buf *out, const struct settled_receipt *recei
 static void take_settled(yyjson_val *places, enum record_class the_class,
                          struct settled_receipt *receipt)
 {
-    size_t at, most;
+    size_t at, max;
     yyjson_val *place;
-    yyjson_arr_foreach(places, at, most, place)
+    yyjson_arr_foreach(places, at, max, place)
     {
         yyjson_val *partition = yyjson_arr_get(place, 0), *offset = yyjson_arr_get(place, 1);
         if (!yyjson_is_int(partition) || !yyjson_is_int(offset))
@@ -238,11 +238,11 @@ bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_C
 {
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
     yyjson_val *runs = yyjson_obj_get(yyjson_doc_get_root(doc), "runs");
-    bool there = yyjson_is_obj(runs);
+    bool exists = yyjson_is_obj(runs);
     for (int class = 0; class < CLASS_COUNT; class ++) {
-        size_t at, most;
+        size_t at, max;
         yyjson_val *run;
-        yyjson_arr_foreach(yyjson_obj_get(runs, CLASS_NAMES[class]), at, most, run)
+        yyjson_arr_foreach(yyjson_obj_get(runs, CLASS_NAMES[class]), at, max, run)
         {
             int64_t first = yyjson_get_sint(yyjson_arr_get(run, 0));
             uint64_t count = yyjson_get_uint(yyjson_arr_get(run, 1));
@@ -251,7 +251,7 @@ bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_C
         }
     }
     yyjson_doc_free(doc);
-    return there;
+    return exists;
 }
 
 static void parse_batch(yyjson_val *root, struct receipt_summary *summary)

@@ -25,7 +25,7 @@ enum record_class {
     CLASS_DEAD,       /* dead-lettered */
     CLASS_REJECTED,   /* rejected at the source (producer receipts) */
     CLASS_WITHHELD,   /* tokens (producer receipts) */
-    CLASS_WAITING,    /* parked until its parent comes (drover.waiting); applied or dead later */
+    CLASS_WAITING,    /* pending until its parent comes (drover.waiting); applied or dead later */
     CLASS_RECOVERED,  /* in a receipt made after a crash or a lost answer: stored, but whether as
                          applied, superseded or unchanged is not known any more */
     CLASS_COUNT
@@ -55,7 +55,7 @@ struct receipt_run {
 
 struct receipt {
     struct bytes worker; /* owner id */
-    struct bytes group;  /* of consumers: whose progress the batch moved */
+    struct bytes group;  /* of consumers: whose checkpoint the batch moved */
     struct bytes topic;
     int32_t partition;
     int64_t first, next; /* offsets [first, next) */
@@ -119,7 +119,7 @@ void receipt_append(struct buf *out, const struct receipt *receipt);
  * counts; groups and rejected offsets go as far as there is room, the rest follows in messages of
  * kind "batch_part" (schemas/wire.md). A message has at least one entry of a list, however small
  * `most` is, so this ends. */
-void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t most,
+void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t max,
                          struct receipt_cursor *cursor);
 void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt);
 

@@ -36,18 +36,18 @@ struct record {
     struct bytes key_id; /* of a delete: the id in the message's key when a header says one too; or
                             empty */
     int64_t version;
-    bool has_version; /* false: a foreign producer left it out and the mapping must derive it */
+    bool has_version; /* false: another producer left it out and the mapping must derive it */
     enum operation operation;
     struct bytes payload; /* the source's JSON bytes, untouched; empty for a delete */
     /* $key: member name of an object keyed by id, storage key. It may be "", which both may be:
      * then data is not NULL. data NULL: none. */
     struct bytes source_key;
-    int64_t index;               /* $index: position in its list from 0; -1 = none */
-    struct bytes user;           /* $user: whose localStorage it was; or empty */
-    struct bytes storage_origin; /* $origin: web origin of a localStorage record; or empty */
-    struct bytes sealed;         /* sealed secrets of the payload (secret_guard.h); or empty */
-    struct bytes run;            /* producer run id; a follower's ends in RECORD_RUN_FOLLOWS */
-    int64_t sequence;            /* per run and partition from 0; -1 = none */
+    int64_t index;                    /* $index: position in its list from 0; -1 = none */
+    struct bytes user;                /* $user: whose localStorage it was; or empty */
+    struct bytes localstorage_origin; /* $origin: web origin of a localStorage record; or empty */
+    struct bytes sealed;              /* sealed secrets of the payload (secret_guard.h); or empty */
+    struct bytes run;                 /* producer run id; a follower's ends in RECORD_RUN_FOLLOWS */
+    int64_t sequence;                 /* per run and partition from 0; -1 = none */
     struct origin origin;
 };
 

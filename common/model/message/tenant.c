@@ -15,11 +15,11 @@
 enum {
     PARTS = 5,
     HEX_SIZE = 32,
-    CUT_SIZE = TENANT_KEY_MOST - 1 - HEX_SIZE, /* 222 */
+    CUT_SIZE = TENANT_KEY_MAX - 1 - HEX_SIZE, /* 222 */
 };
 
 /* Of one component, before encoding. */
-#define PART_MOST ((size_t)64 * 1024)
+#define PART_MAX ((size_t)64 * 1024)
 
 static bool is_hex(char c)
 {
@@ -29,7 +29,7 @@ static bool is_hex(char c)
 /* Has the form of a cut key: '~' and the digest at its end. */
 static bool looks_cut(struct bytes key)
 {
-    if (key.size != TENANT_KEY_MOST || key.data[CUT_SIZE] != '~')
+    if (key.size != TENANT_KEY_MAX || key.data[CUT_SIZE] != '~')
         return false;
     for (size_t i = CUT_SIZE + 1; i < key.size; i++) {
         if (!is_hex(key.data[i]))
@@ -40,7 +40,7 @@ static bool looks_cut(struct bytes key)
 
 static enum outcome check_part(struct bytes part, struct error *err)
 {
-    if (part.size > PART_MOST)
+    if (part.size > PART_MAX)
         return error_set(err, OUT_REJECT, ERR_TENANT_FORM, "a part of the tenant is over 64 KiB");
     if (part.size > 0 && memchr(part.data, '\0', part.size))
         return error_set(err, OUT_REJECT, ERR_TENANT_FORM, "the tenant holds the NUL character");
@@ -51,7 +51,7 @@ static enum outcome check_part(struct bytes part, struct error *err)
 
 static void append_short_key(struct buf *out, struct bytes key)
 {
-    if (key.size <= TENANT_KEY_MOST && !looks_cut(key)) {
+    if (key.size <= TENANT_KEY_MAX && !looks_cut(key)) {
         buf_append_bytes(out, key);
         return;
     }
@@ -67,7 +67,7 @@ static enum outcome append_parts(const struct bytes *parts, size_t count, struct
                                  struct error *err)
 {
     struct buf key;
-    buf_init(&key, PARTS * (PART_MOST * 3 + 1));
+    buf_init(&key, PARTS * (PART_MAX * 3 + 1));
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
         outcome = check_part(parts[i], err);
@@ -148,7 +148,7 @@ static size_t count_colons(struct bytes key)
 
 bool tenant_key_is_valid(struct bytes isolation_key)
 {
-    if (isolation_key.size == 0 || isolation_key.size > TENANT_KEY_MOST)
+    if (isolation_key.size == 0 || isolation_key.size > TENANT_KEY_MAX)
         return false;
     size_t colons = count_colons(isolation_key);
     struct bytes text = isolation_key;
@@ -165,7 +165,7 @@ bool tenant_key_is_valid(struct bytes isolation_key)
     } else if ((colons != 0 && colons != PARTS - 1) || colons == isolation_key.size) {
         return false;
     }
-    char decoded[TENANT_KEY_MOST];
+    char decoded[TENANT_KEY_MAX];
     size_t size, bad_at;
     if (!decode_strictly(text, decoded, &size))
         return false;
@@ -187,7 +187,7 @@ static void append_member(struct buf *out, const char *name, struct bytes encode
     if (encoded.size == 0)
         return; /* an absent part */
     struct buf decoded;
-    buf_init(&decoded, TENANT_KEY_MOST);
+    buf_init(&decoded, TENANT_KEY_MAX);
     if (!text_percent_decode(&decoded, encoded))
         out->failed = true;
     buf_append_char(out, *first ? '{' : ',');

@@ -13,7 +13,7 @@
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 
-#define TENANT_KEY_MOST 255
+#define TENANT_KEY_MAX 255
 
 /* Absent parts are empty. Either `tenant_id` alone, or the five of the context. */
 struct tenant {

@@ -11,7 +11,7 @@ static const char *kind_name(enum topic_kind kind)
     static const char *const NAMES[] = {
         [TOPIC_SOURCE] = "source",
         [TOPIC_RESULTS] = "results",
-        [TOPIC_DLQ] = "dlq",
+        [TOPIC_DEAD_LETTERS] = "dlq",
     };
     return NAMES[kind];
 }

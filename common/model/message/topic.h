@@ -12,7 +12,7 @@
 enum topic_kind {
     TOPIC_SOURCE,
     TOPIC_RESULTS,
-    TOPIC_DLQ,
+    TOPIC_DEAD_LETTERS,
 };
 
 /* OUT_FATAL DRV-C008 when prefix or migration hold other characters or the name is too long. */

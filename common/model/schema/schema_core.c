@@ -32,7 +32,7 @@ static const struct schema_core_table TABLES[] = {
      "    pinned_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()\n",
      "SELECT, INSERT"},
     /* Records whose parents have not come yet, with their messages
-     * (common/io/postgres/pg_parents.h). state: NULL waits; a class ('applied', 'superseded'…):
+     * (common/io/postgres/pg_sweep.h). state: NULL waits; a class ('applied', 'superseded'…):
      * what became of it, Redis has still to hear of it; otherwise the error code of an orphan,
      * whose dead letter is on its way. due_ms: on the clock of drover.sweep, when its wait is over.
      * round: the receipt that tells of it. */
@@ -54,8 +54,9 @@ static const struct schema_core_table TABLES[] = {
      "    round bigint,\n"
      "    PRIMARY KEY (\"group\", topic, partition, \"offset\")\n",
      "SELECT, INSERT, UPDATE, DELETE", .tenants = true, .queue = true},
-    /* The waiting room's clock, which runs only while sweeps succeed; the mark: where the log ended
-     * when waits were over, to be written before anybody is an orphan; the last round told. */
+    /* The pending children's clock, which runs only while sweeps succeed; the mark: where the log
+     * ended when waits were over, to be written before anybody is an orphan; the last round told.
+     */
     {"sweep",
      "    \"group\" text COLLATE \"C\" NOT NULL,\n"
      "    topic text COLLATE \"C\" NOT NULL,\n"

@@ -36,12 +36,12 @@ static struct item take_apart(const char *text)
 
 static bool is_name(struct bytes text)
 {
-    bool good = text.size > 0 && text.size <= 63 && !isdigit((unsigned char)text.data[0]);
-    for (size_t i = 0; i < text.size && good; i++) {
+    bool ok = text.size > 0 && text.size <= 63 && !isdigit((unsigned char)text.data[0]);
+    for (size_t i = 0; i < text.size && ok; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        good = islower(c) || isdigit(c) || c == '_';
+        ok = islower(c) || isdigit(c) || c == '_';
     }
-    return good;
+    return ok;
 }
 
 /* The expression must end where its first parenthesis closes, and hold nothing that ends a

@@ -3,7 +3,7 @@
 
 /*
  * The SQL of everything Drover needs in PostgreSQL, as text, from the mappings: two roles, the
- * schema `drover` (progress, pins, and the functions workers call), one table a mapping with its
+ * schema `drover` (checkpoint, pins, and the functions workers call), one table a mapping with its
  * policies. Each piece alone, because `drover schema apply` makes only what is missing, and all in
  * order, because `drover schema print` shows them for an empty database. Statements end in ";\n".
  *

@@ -12,9 +12,9 @@
 
 enum {
     GROUP = 4, /* decimal digits in one base-10000 digit of a numeric */
-    GROUPS_MOST = DECIMAL_DIGITS_MOST / GROUP + 2, /* not aligned */
-    PLAIN_MOST = 40, /* canonical form: powers of the leading digit written without exponent */
-    CANONICAL_ROOM = DECIMAL_DIGITS_MOST + 64 /* "-0." + 39 zeros + digits, or "-" "." "e-308" */
+    GROUPS_MAX = DECIMAL_DIGITS_MAX / GROUP + 2, /* not aligned */
+    PLAIN_MAX = 40, /* canonical form: powers of the leading digit written without exponent */
+    CANONICAL_ROOM = DECIMAL_DIGITS_MAX + 64 /* "-0." + 39 zeros + digits, or "-" "." "e-308" */
 };
 
 /* Signs in numeric_send (PostgreSQL, numeric.c); other values are NaN and infinities. */
@@ -38,7 +38,7 @@ static bool take_digit(struct intake *intake, char digit)
         intake->zeros += decimal->count > 0;
         return true;
     }
-    if (decimal->count + intake->zeros + 1 > DECIMAL_DIGITS_MOST)
+    if (decimal->count + intake->zeros + 1 > DECIMAL_DIGITS_MAX)
         return false;
     memset(decimal->digits + decimal->count, '0', (size_t)intake->zeros);
     decimal->count = (uint16_t)(decimal->count + intake->zeros);
@@ -75,9 +75,9 @@ static bool take_exponent(struct bytes text, size_t *at, int64_t *exponent)
     return *at > from;
 }
 
-static bool within(int64_t value, int64_t most)
+static bool within(int64_t value, int64_t max)
 {
-    return value >= -most && value <= most;
+    return value >= -max && value <= max;
 }
 
 /* Sets exponent and scale; `exponent` is that of the last digit written, zeros included. */
@@ -94,7 +94,7 @@ static bool settle(struct intake *intake, int64_t exponent)
         leading = exponent > 0 ? exponent : 0; /* 0e5; of 0.000 the scale is the limit */
         exponent = 0;
     }
-    if (!within(leading, DECIMAL_EXPONENT_MOST) || scale > DECIMAL_SCALE_MOST)
+    if (!within(leading, DECIMAL_EXPONENT_MAX) || scale > DECIMAL_SCALE_MAX)
         return false;
     decimal->exponent = (int32_t)exponent;
     decimal->scale = (int32_t)scale;
@@ -181,7 +181,7 @@ void decimal_append_canonical(struct buf *out, const struct decimal *decimal)
     int leading = decimal->exponent + decimal->count - 1;
     if (decimal->count == 0) {
         *at++ = '0';
-    } else if (within(leading, PLAIN_MOST)) {
+    } else if (within(leading, PLAIN_MAX)) {
         at = put_plain(at, decimal);
     } else {
         *at++ = decimal->digits[0];
@@ -203,7 +203,7 @@ static int fraction_digits(const struct decimal *decimal)
 
 void decimal_append_plain(struct buf *out, const struct decimal *decimal)
 {
-    char text[DECIMAL_EXPONENT_MOST + DECIMAL_DIGITS_MOST + DECIMAL_SCALE_MOST + 8];
+    char text[DECIMAL_EXPONENT_MAX + DECIMAL_DIGITS_MAX + DECIMAL_SCALE_MAX + 8];
     char *at = text;
     if (decimal->negative)
         *at++ = '-';
@@ -229,7 +229,7 @@ static int group_of(int power)
 
 void decimal_append_numeric(struct buf *out, const struct decimal *decimal)
 {
-    uint16_t groups[GROUPS_MOST] = {0};
+    uint16_t groups[GROUPS_MAX] = {0};
     int weight = 0;
     int count = 0;
     if (decimal->count > 0) {
@@ -277,7 +277,7 @@ bool decimal_from_numeric(struct bytes binary, struct decimal *out)
     int weight = (int16_t)be16(binary.data + 2);
     unsigned sign = be16(binary.data + 4);
     unsigned scale = be16(binary.data + 6);
-    if (binary.size != HEADER + 2UL * count || scale > DECIMAL_SCALE_MOST ||
+    if (binary.size != HEADER + 2UL * count || scale > DECIMAL_SCALE_MAX ||
         (sign != NUMERIC_POSITIVE && sign != NUMERIC_NEGATIVE))
         return false;
     out->negative = sign == NUMERIC_NEGATIVE;

@@ -14,16 +14,16 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 
-#define DECIMAL_EXPONENT_MOST 308 /* fault row J10: magnitude of the first digit's power of ten */
-#define DECIMAL_DIGITS_MOST 309   /* all digits of the largest whole number; 2^256 has 78 */
-#define DECIMAL_SCALE_MOST 1000   /* fraction digits written; most that numeric(p,s) declares */
+#define DECIMAL_EXPONENT_MAX 308 /* fault row J10: magnitude of the first digit's power of ten */
+#define DECIMAL_DIGITS_MAX 309   /* all digits of the largest whole number; 2^256 has 78 */
+#define DECIMAL_SCALE_MAX 1000   /* fraction digits written; most that numeric(p,s) declares */
 
 struct decimal {
     bool negative;  /* false for zero */
     uint16_t count; /* digits used; 0 = zero */
     int32_t exponent;
-    int32_t scale;                    /* >= 0 */
-    char digits[DECIMAL_DIGITS_MOST]; /* '0'..'9' */
+    int32_t scale;                   /* >= 0 */
+    char digits[DECIMAL_DIGITS_MAX]; /* '0'..'9' */
 };
 
 /* Parses a JSON number (`-12.50e3`). False when it is not one, or outside the two limits. */

@@ -150,7 +150,7 @@ static bool take_zone(struct bytes text, size_t at, int64_t *offset)
 
 bool timestamp_is_usable(int64_t micros)
 {
-    return micros >= DATE_LEAST * DAY && micros < (DATE_MOST + 1) * DAY;
+    return micros >= DATE_MIN * DAY && micros < (DATE_MAX + 1) * DAY;
 }
 
 bool timestamp_parse(struct bytes text, enum timestamp_zone zone, int64_t *micros, bool *truncated)
@@ -239,9 +239,9 @@ bool timestamp_from_epoch(int64_t value, int64_t units_per_second, int64_t *micr
 {
     int64_t unit = SECOND / units_per_second;
     /* The range in units first, so that the product cannot overflow. */
-    int64_t most = (DATE_MOST + 1 + EPOCH_DAYS) * (DAY / unit);
-    int64_t least = (DATE_LEAST + EPOCH_DAYS) * (DAY / unit);
-    if (value < least || value >= most)
+    int64_t max = (DATE_MAX + 1 + EPOCH_DAYS) * (DAY / unit);
+    int64_t min = (DATE_MIN + EPOCH_DAYS) * (DAY / unit);
+    if (value < min || value >= max)
         return false;
     *micros = value * unit - EPOCH_DAYS * DAY;
     return true;

@@ -16,8 +16,8 @@
 #include "common/base/bytes.h"
 
 /* 0001-01-01 and 9999-12-31 in days since 2000-01-01. */
-#define DATE_LEAST (-730119)
-#define DATE_MOST 2921939
+#define DATE_MIN (-730119)
+#define DATE_MAX 2921939
 
 enum timestamp_zone {
     TIMESTAMP_ZONE_REQUIRED, /* timestamptz: Z or an offset */

@@ -18,7 +18,7 @@ static enum value_form form_of(const struct value_type *type, yyjson_val *val)
  * is 1973-03-03 at 10^11. Zero is the same instant in each unit. */
 static enum outcome check_unit(yyjson_val *val, struct error *err)
 {
-    static const struct decimal LEAST = {.count = 1, .exponent = 11, .digits = {'1'}};
+    static const struct decimal MIN = {.count = 1, .exponent = 11, .digits = {'1'}};
     char memory[24];
     struct bytes text;
     struct decimal number;
@@ -26,7 +26,7 @@ static enum outcome check_unit(yyjson_val *val, struct error *err)
         number.count == 0)
         return OUT_OK; /* refused, or taken, by the encoding */
     number.negative = false;
-    if (decimal_compare(&number, &LEAST) >= 0)
+    if (decimal_compare(&number, &MIN) >= 0)
         return OUT_OK;
     error_set(err, OUT_REJECT, ERR_VALUE_RANGE,
               "as: loose takes a number for Unix milliseconds, and this one would be near January "

@@ -101,7 +101,7 @@ MUST_USE yyjson_mut_val *value_decode(const struct value_type *type, struct cell
  * trailing zeros, uuid in lower case, times as epoch microseconds, bytea as hex). Not for arrays,
  * jsonb. */
 MUST_USE bool value_append_key(const struct value_type *type, struct cell cell, struct buf *out);
-/* The way back, for deletes that carry only an id. */
+/* The inverse, for deletes that carry only an id. */
 MUST_USE enum outcome value_parse_key(const struct value_type *type, struct bytes text,
                                       struct arena *arena, struct cell *cell, struct error *err);
 

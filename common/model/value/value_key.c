@@ -27,7 +27,7 @@ static bool append_time(struct cell cell, struct buf *out)
 static bool append_date(struct cell cell, struct buf *out)
 {
     int64_t days = cell.size == 4 ? value_be_read(cell.data, 4) : INT64_MAX;
-    if (days < DATE_LEAST || days > DATE_MOST)
+    if (days < DATE_MIN || days > DATE_MAX)
         return false;
     timestamp_append_date(out, (int32_t)days);
     return true;
@@ -196,13 +196,13 @@ static void append_json_of(const struct value_type *type, struct bytes text, boo
 yyjson_mut_val *value_from_yaml(const struct value_type *type, struct bytes text, bool plain,
                                 yyjson_mut_doc *doc)
 {
-    enum { SCALAR_MOST = 1024 * 1024 };
-    if (text.size > SCALAR_MOST)
+    enum { SCALAR_MAX = 1024 * 1024 };
+    if (text.size > SCALAR_MAX)
         return NULL;
     struct buf json;
     struct arena arena;
-    buf_init(&json, SCALAR_MOST * 6 + 2);
-    arena_init(&arena, SCALAR_MOST * 16);
+    buf_init(&json, SCALAR_MAX * 6 + 2);
+    arena_init(&arena, SCALAR_MAX * 16);
     append_json_of(type, text, plain, &json);
     yyjson_doc *parsed = NULL;
     yyjson_mut_val *val = NULL;

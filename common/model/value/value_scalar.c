@@ -3,7 +3,7 @@
  * says is refused, never converted (fault row J21), and a number that does not fit is never
  * rounded. No message holds any part of the value.
  *
- * The way back gives the JSON value that the mapping's form says. A cell that is malformed or holds
+ * The inverse gives the JSON value that the mapping's form says. A cell that is malformed or holds
  * what no source could have given (NaN, infinity, a year beyond 9999) is NULL: somebody else wrote
  * it.
  */
@@ -200,7 +200,7 @@ static bool from_short(const struct decimal *number, double *value)
 
 /* Mantissa and exponent as integers: strtod must not meet a decimal point, which is the locale's.
  */
-enum { STRTOD_ROOM = DECIMAL_DIGITS_MOST + 32 };
+enum { STRTOD_ROOM = DECIMAL_DIGITS_MAX + 32 };
 
 static void format_for_strtod(const struct decimal *number, char out[STRTOD_ROOM])
 {
@@ -269,9 +269,9 @@ static bool print_long(double value, bool single, struct decimal *number)
     /* Up to DBL_DIG digits are always kept by a normal number, so that many, without the zeros at
      * their end, are the shortest form if they read back at all; subnormals keep fewer. */
     bool subnormal = fabs(value) < (single ? (double)FLT_MIN : DBL_MIN);
-    int least = subnormal ? 1 : (single ? FLT_DIG : DBL_DIG);
-    int most = single ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
-    for (int digits = least; digits <= most; digits++) {
+    int min = subnormal ? 1 : (single ? FLT_DIG : DBL_DIG);
+    int max = single ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
+    for (int digits = min; digits <= max; digits++) {
         if (print_digits(value, digits, single, number))
             return true;
     }
@@ -346,7 +346,7 @@ static enum outcome encode_numeric(const struct value_target *to, struct decimal
 {
     if (!fit_numeric(to->type, number))
         return out_of_range(to);
-    char memory[2 * DECIMAL_DIGITS_MOST]; /* a header of 8 bytes, two for every four digits */
+    char memory[2 * DECIMAL_DIGITS_MAX]; /* a header of 8 bytes, two for every four digits */
     struct buf binary = value_buf_over(memory, sizeof(memory));
     decimal_append_numeric(&binary, number);
     return value_store(to, binary.data, binary.size);
@@ -435,14 +435,14 @@ bool value_number_text(yyjson_val *val, char memory[24], struct bytes *text)
 
 /* ---- text ---- */
 
-bool value_is_longer(struct bytes text, int32_t most)
+bool value_is_longer(struct bytes text, int32_t max)
 {
-    if (text.size <= (size_t)most)
+    if (text.size <= (size_t)max)
         return false;
     size_t characters = 0;
     for (size_t i = 0; i < text.size; i++)
         characters += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-    return characters > (size_t)most;
+    return characters > (size_t)max;
 }
 
 static enum outcome encode_text(const struct value_target *to, yyjson_val *val)
@@ -523,8 +523,8 @@ static enum outcome store_micros(const struct value_target *to, int64_t micros)
 }
 
 /* Fault row T02: a number of another unit than declared lands thousands of years away. */
-#define EPOCH_LEAST (INT64_C(-2208988800) * 1000000)   /* 1900-01-01 */
-#define EPOCH_MOST (INT64_C(7258118400) * 1000000 - 1) /* before 2200-01-01 */
+#define EPOCH_MIN (INT64_C(-2208988800) * 1000000)    /* 1900-01-01 */
+#define EPOCH_MAX (INT64_C(7258118400) * 1000000 - 1) /* before 2200-01-01 */
 
 /* Unix time in s, ms or us; fractions down to microseconds are kept (time.time() writes them). */
 static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
@@ -543,8 +543,8 @@ static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
         number.count -= number.count > 0;
         number.exponent = number.count > 0 ? number.exponent + 1 : 0;
     }
-    if (!usable || !decimal_to_int64(&number, &unix_micros) || unix_micros < EPOCH_LEAST ||
-        unix_micros > EPOCH_MOST || !timestamp_from_epoch(unix_micros, 1000000, &micros))
+    if (!usable || !decimal_to_int64(&number, &unix_micros) || unix_micros < EPOCH_MIN ||
+        unix_micros > EPOCH_MAX || !timestamp_from_epoch(unix_micros, 1000000, &micros))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
                          "the time is outside the years 1900 to 2199: is the unit right?");
     return store_micros(to, micros);
@@ -752,7 +752,7 @@ static yyjson_mut_val *decode_timestamp(const struct value_type *type, struct ce
 static yyjson_mut_val *decode_date(struct cell cell, yyjson_mut_doc *doc)
 {
     int64_t days = cell.size == 4 ? value_be_read(cell.data, 4) : INT64_MAX;
-    if (days < DATE_LEAST || days > DATE_MOST)
+    if (days < DATE_MIN || days > DATE_MAX)
         return NULL;
     char memory[64];
     struct buf text = value_buf_over(memory, sizeof(memory));

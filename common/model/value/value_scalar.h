@@ -32,7 +32,7 @@ MUST_USE yyjson_mut_val *value_decode_array(const struct value_type *type, struc
 MUST_USE yyjson_doc *value_parse_jsonb(struct cell cell, const yyjson_alc *alc);
 
 /* More than `most` characters? */
-bool value_is_longer(struct bytes text, int32_t most);
+bool value_is_longer(struct bytes text, int32_t max);
 /* Copies into the arena; a full arena is the answer DRV-J007. */
 MUST_USE enum outcome value_store(const struct value_target *to, const void *binary, size_t size);
 /* The text of a number; `memory` is for documents built in memory, whose numbers are not raw. False

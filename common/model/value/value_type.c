@@ -9,9 +9,9 @@
 #include "common/model/value/value_scalar.h"
 
 enum {
-    VARCHAR_MOST = 10485760, /* PostgreSQL: MaxAttrSize */
-    PRECISION_MOST =
-        DECIMAL_DIGITS_MOST, /* PostgreSQL takes 1000, of which no record could use all */
+    VARCHAR_MAX = 10485760, /* PostgreSQL: MaxAttrSize */
+    PRECISION_MAX =
+        DECIMAL_DIGITS_MAX, /* PostgreSQL takes 1000, of which no record could use all */
     NAME_ROOM = 64,
 };
 
@@ -128,9 +128,9 @@ static bool set_modifier(struct value_type *type, int count, const int64_t numbe
         return true;
     if (type->base == VALUE_VARCHAR) {
         type->length = (int32_t)numbers[0];
-        return count == 1 && numbers[0] >= 1 && numbers[0] <= VARCHAR_MOST;
+        return count == 1 && numbers[0] >= 1 && numbers[0] <= VARCHAR_MAX;
     }
-    if (type->base != VALUE_NUMERIC || numbers[0] < 1 || numbers[0] > PRECISION_MOST)
+    if (type->base != VALUE_NUMERIC || numbers[0] < 1 || numbers[0] > PRECISION_MAX)
         return false;
     int64_t scale = count == 2 ? numbers[1] : 0;
     type->precision = (int32_t)numbers[0];

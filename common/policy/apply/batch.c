@@ -11,14 +11,14 @@ static void *must(void *memory)
     return memory;
 }
 
-struct batch *batch_new(size_t capacity, size_t memory_most)
+struct batch *batch_new(size_t capacity, size_t memory_max)
 {
     struct batch *batch = must(calloc(1, sizeof *batch));
     batch->items = must(calloc(capacity, sizeof *batch->items));
     batch->sorted = must(calloc(capacity, sizeof *batch->sorted));
     batch->order = must(calloc(capacity, sizeof *batch->order));
     batch->capacity = capacity;
-    arena_init(&batch->arena, memory_most);
+    arena_init(&batch->arena, memory_max);
     return batch;
 }
 
@@ -52,8 +52,8 @@ void batch_reset(struct batch *batch)
     batch->count = batch->sorted_count = batch->contest_count = 0;
     batch->order_count = batch->group_count = batch->first_order = batch->first_groups = 0;
     batch->bytes = batch->held = 0;
-    batch->second_look = batch->outcome_unknown = batch->commit_lost = batch->in_sink = false;
-    batch->letters_pending = 0;
+    batch->redelivered = batch->outcome_unknown = batch->commit_lost = batch->in_sink = false;
+    batch->dead_letters_pending = 0;
     batch->attempts = 0;
     batch->refusals = 0;
     batch->owner = batch->sink_state = NULL;
@@ -77,7 +77,7 @@ static void decide(struct batch_item *item, enum record_class verdict)
 }
 
 /* Not in the arena: what its limit leaves no room for would lose its code on the way to the dead
- * letters, and each retry makes errors anew. */
+ * dead letters, and each retry makes errors anew. */
 void batch_reject(struct batch *batch, struct batch_item *item, const struct error *err)
 {
     (void)batch;
@@ -256,32 +256,32 @@ bool batch_promote(struct batch *batch)
     return batch->order_count > order_before;
 }
 
-/* Undoes what parking did to a group's order: rows are locked in one order everywhere. */
+/* Undoes what becoming pending did to a group's order: rows are locked in one order everywhere. */
 static void unpark(struct batch *batch, struct batch_group *group)
 {
-    if (group->parked)
+    if (group->pending)
         qsort_r(batch->order + group->first, group->count, sizeof *batch->order, compare_items,
                 batch->items);
-    group->parked = 0;
+    group->pending = 0;
 }
 
-void batch_park(struct batch *batch, struct batch_group *group, const bool *lacking)
+void batch_set_pending(struct batch *batch, struct batch_group *group, const bool *missing_parent)
 {
     uint32_t *order = batch->order + group->first;
     size_t kept = 0, left = 0;
-    uint32_t *parked = must(malloc((group->count + 1) * sizeof *parked));
+    uint32_t *pending = must(malloc((group->count + 1) * sizeof *pending));
     for (size_t i = 0; i < group->count; i++) {
-        bool lacks = i >= group->count - group->parked || lacking[i];
-        if (!lacks) {
+        bool is_orphan = i >= group->count - group->pending || missing_parent[i];
+        if (!is_orphan) {
             order[kept++] = order[i];
             continue;
         }
-        parked[left++] = order[i];
+        pending[left++] = order[i];
         decide(&batch->items[order[i]], CLASS_WAITING);
     }
-    memcpy(order + kept, parked, left * sizeof *parked);
-    free(parked);
-    group->parked = left;
+    memcpy(order + kept, pending, left * sizeof *pending);
+    free(pending);
+    group->pending = left;
 }
 
 void batch_rewind(struct batch *batch)
@@ -390,7 +390,7 @@ void batch_settle(struct batch *batch)
 
 bool batch_is_recovered(const struct batch *batch)
 {
-    return batch->second_look || batch->outcome_unknown;
+    return batch->redelivered || batch->outcome_unknown;
 }
 
 enum record_class batch_told_class(const struct batch *batch, const struct batch_item *item)

@@ -13,9 +13,9 @@
  *   groups     runs of `order` with the same mapping and tenant: one statement each
  *
  * The others of a key are its further candidates, from the greatest version down. They are nothing
- * yet: when the store refuses (or parks) what was tried, batch_promote appends the next one to
- * order, in groups of its own; when the store took it, batch_settle says what became of the rest.
- * So what is written does not depend on how records are cut into batches.
+ * yet: when the store refuses (or keeps as pending) what was tried, batch_promote appends the next
+ * one to order, in groups of its own; when the store took it, batch_settle says what became of the
+ * rest. So what is written does not depend on how records are cut into batches.
  *
  * A soft delete leaves the row with the columns it has, so there every record before it counts: of
  * a key with a soft delete in the batch all candidates are tried, in the order of their offsets,
@@ -63,7 +63,7 @@ struct batch_group {
     const struct mapping *mapping;
     struct bytes tenant;
     size_t first, count; /* in order */
-    size_t parked;       /* the last ones of them wait for their parents */
+    size_t pending;      /* the last ones of them wait for their parents */
 };
 
 /* A key with several candidates, in `sorted`. */
@@ -100,21 +100,21 @@ struct batch {
     size_t first_order, first_groups; /* how many of them there were before any promotion */
     size_t bytes;                     /* of messages: what closes a batch */
     size_t held;                      /* messages and rows: what a worker's memory budget counts */
-    bool second_look;                 /* already in the store: only classify (after a crash) */
-    bool outcome_unknown; /* a COMMIT was sent and its answer lost: ask for the progress first */
+    bool redelivered;                 /* already in the store: only classify (after a crash) */
+    bool outcome_unknown; /* a COMMIT was sent and its answer lost: ask for the checkpoint first */
     bool commit_lost;     /* the answer to some attempt's: it may take place at any time */
     int attempts;
-    unsigned refusals;       /* the sink's: attempts that the store refused for a passing reason */
-    void *owner;             /* the worker's partition; NULL once it was given up */
-    bool in_sink;            /* the worker's: between submit and on_done */
-    size_t letters_pending;  /* the worker's: dead letters not yet acknowledged */
-    void *sink_state;        /* the sink's, while it holds the batch */
-    struct batch *next;      /* in its partition's queue */
-    struct batch *next_made; /* all batches of a worker, for its end */
+    unsigned refusals; /* the sink's: attempts that the store refused for a passing reason */
+    void *owner;       /* the worker's partition; NULL once it was given up */
+    bool in_sink;      /* the worker's: between submit and on_done */
+    size_t dead_letters_pending; /* the worker's: dead letters not yet acknowledged */
+    void *sink_state;            /* the sink's, while it holds the batch */
+    struct batch *next;          /* in its partition's queue */
+    struct batch *next_made;     /* all batches of a worker, for its end */
 };
 
-/* `capacity` records at most; the arena may grow to `memory_most`. */
-struct batch *batch_new(size_t capacity, size_t memory_most);
+/* `capacity` records at most; the arena may grow to `memory_max`. */
+struct batch *batch_new(size_t capacity, size_t memory_max);
 void batch_free(struct batch *batch);
 /* Empties a batch for reuse, keeping its memory. */
 void batch_reset(struct batch *batch);
@@ -141,14 +141,14 @@ void batch_settle(struct batch *batch);
 /* What the store said of an item it did not write: a row of this version and digest. Classifies. */
 void batch_decide_stored(struct batch_item *item, int64_t version, struct bytes digest);
 
-/* Decides those rows of a group as waiting whose `lacking` is set (by place in the group), and puts
- * them behind the others. */
-void batch_park(struct batch *batch, struct batch_group *group, const bool *lacking);
+/* Decides those rows of a group as waiting whose `missing_parent` is set (by place in the group),
+ * and puts them behind the others. */
+void batch_set_pending(struct batch *batch, struct batch_group *group, const bool *missing_parent);
 
 /* As closing left it: no verdict, no promotion. */
 void batch_rewind(struct batch *batch);
-/* After a failed try: rewinds, unless the outcome is unknown. Then what was refused or parked stays
- * so, as it was to be committed; the store is asked for the rest. */
+/* After a failed try: rewinds, unless the outcome is unknown. Then what was refused or pending
+ * stays so, as it was to be committed; the store is asked for the rest. */
 void batch_retry(struct batch *batch);
 
 /* Verdict of a row the store did not write, from what the store holds. */

@@ -11,10 +11,10 @@ static enum outcome refuse(const struct batch *batch, int64_t offset, const char
     return OUT_FATAL;
 }
 
-/* The first dead record without its letter; NULL when there is none. */
+/* The first dead record without its dead letter; NULL when there is none. */
 static const struct batch_item *find_unsafe(const struct batch *batch)
 {
-    if (batch->second_look)
+    if (batch->redelivered)
         return NULL;
     for (size_t i = 0; i < batch->count; i++) {
         const struct batch_item *item = &batch->items[i];
@@ -24,23 +24,24 @@ static const struct batch_item *find_unsafe(const struct batch *batch)
     return NULL;
 }
 
-static enum outcome ask_letters(const struct batch *batch, const char *what, struct error *err)
+static enum outcome ask_dead_letters(const struct batch *batch, const char *what, struct error *err)
 {
     const struct batch_item *unsafe = find_unsafe(batch);
-    if (batch->letters_pending)
+    if (batch->dead_letters_pending)
         return OUT_RETRY;
     return unsafe ? refuse(batch, unsafe->offset, what, err) : OUT_OK;
 }
 
 enum outcome batch_gate_submit(const struct batch *batch, struct error *err)
 {
-    return ask_letters(batch, "a refused record has no dead letter: its batch is not written", err);
+    return ask_dead_letters(batch, "a refused record has no dead letter: its batch is not written",
+                            err);
 }
 
 enum outcome batch_gate_commit(const struct batch *batch, struct error *err)
 {
-    return ask_letters(batch, "a refused record has no dead letter: its batch is not committed",
-                       err);
+    return ask_dead_letters(batch,
+                            "a refused record has no dead letter: its batch is not committed", err);
 }
 
 /* The classes a batch's record can end in; the others are the producer's. */

@@ -2,7 +2,7 @@
 #define DROVER_POLICY_BISECT_H
 
 /*
- * Finds the records a store refuses among `count` sorted ones, by halving: good parts are written
+ * Finds the records a store refuses among `count` sorted ones, by bisection: good parts are written
  * once (each under a savepoint), a refused part of one record is poison. Of two halves whose parent
  * was refused, when the first turned out good the second is known to hold the fault and is split
  * without being tried; second halves left over are tried together. One poison in 2,000 takes 12
@@ -14,7 +14,7 @@
 
 #include "common/base/attributes.h"
 
-/* Halving a batch of 2^30 needs 31 levels; each level leaves one part waiting. */
+/* Bisection a batch of 2^30 needs 31 levels; each level leaves one part waiting. */
 #define BISECT_DEPTH 40
 
 struct bisect_part {

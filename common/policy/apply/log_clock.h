@@ -7,7 +7,7 @@
  *
  *   log_clock_take   each message that decodes and brings no version, in the log's order
  *   log_clock_mark   at the end of each batch: gives the newest mark at or below all watermarks, to
- *                    be kept with the progress; reading again begins there, where messages below
+ *                    be kept with the checkpoint; reading again begins there, where messages below
  *                    the position wanted only move the clock
  */
 
@@ -23,7 +23,7 @@ struct log_mark {
     int64_t clock; /* version_clock.last; 0: no message had used it */
 };
 
-/* What is kept with the progress. */
+/* What is kept with the checkpoint. */
 struct log_place {
     struct log_mark from; /* where reading begins again */
     struct log_mark next; /* behind the last batch written: the clock is never below it from there
@@ -42,7 +42,7 @@ struct log_clock {
     struct log_mark floor; /* the clock at least, from there on */
 };
 
-/* Reading begins at `from`. `stored` is what was kept with the progress. Returns where to begin
+/* Reading begins at `from`. `stored` is what was kept with the checkpoint. Returns where to begin
  * reading for the clock's sake: at stored->from, when that is below `from`. */
 int64_t log_clock_start(struct log_clock *log, int64_t from, const struct log_place *stored);
 /* The version of a message that brings none. */

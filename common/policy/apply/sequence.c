@@ -12,7 +12,7 @@
 
 static bool is_plain(struct bytes name)
 {
-    if (name.size == 0 || name.size > SEQUENCE_RUN_MOST)
+    if (name.size == 0 || name.size > SEQUENCE_RUN_MAX)
         return false;
     for (size_t i = 0; i < name.size; i++) {
         char c = name.data[i];
@@ -24,7 +24,7 @@ static bool is_plain(struct bytes name)
 }
 
 /* What is kept of a run's name. */
-static void keep_name(struct bytes run, char name[SEQUENCE_RUN_MOST + 1])
+static void keep_name(struct bytes run, char name[SEQUENCE_RUN_MAX + 1])
 {
     if (is_plain(run)) {
         memcpy(name, run.data, run.size);
@@ -64,7 +64,7 @@ static int64_t after(int64_t sequence)
 enum sequence_result sequence_see(struct sequences *sequences, struct bytes run, int64_t sequence,
                                   int64_t *missing)
 {
-    char name[SEQUENCE_RUN_MOST + 1];
+    char name[SEQUENCE_RUN_MAX + 1];
     *missing = 0;
     if (run.size == 0 || sequence == -1)
         return SEQUENCE_OK;
@@ -91,7 +91,7 @@ enum sequence_result sequence_see(struct sequences *sequences, struct bytes run,
 
 void sequence_accept(struct sequences *sequences, struct bytes run, int64_t sequence)
 {
-    char name[SEQUENCE_RUN_MOST + 1];
+    char name[SEQUENCE_RUN_MAX + 1];
     keep_name(run, name);
     touch(sequences, find(sequences, name), name, after(sequence));
 }
@@ -135,7 +135,7 @@ static bool is_digest(struct bytes name)
 
 static bool parse_run(struct bytes run, yyjson_val *next, struct sequences *sequences)
 {
-    char name[SEQUENCE_RUN_MOST + 1];
+    char name[SEQUENCE_RUN_MAX + 1];
     if (!yyjson_is_int(next))
         return false;
     if (run.size == 0) /* an earlier version's, of a name that began with NUL */
@@ -156,15 +156,15 @@ bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_p
     *place = LOG_PLACE_NONE;
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
     yyjson_val *root = yyjson_doc_get_root(doc);
-    bool good = yyjson_is_obj(root);
+    bool ok = yyjson_is_obj(root);
     yyjson_obj_iter each = yyjson_obj_iter_with(root);
-    for (yyjson_val *key; good && (key = yyjson_obj_iter_next(&each));) {
+    for (yyjson_val *key; ok && (key = yyjson_obj_iter_next(&each));) {
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, LOG_NAME))
-            good = parse_place(value, place);
+            ok = parse_place(value, place);
         else
-            good = parse_run(bytes_of(yyjson_get_str(key), yyjson_get_len(key)), value, sequences);
+            ok = parse_run(bytes_of(yyjson_get_str(key), yyjson_get_len(key)), value, sequences);
     }
     yyjson_doc_free(doc);
-    return good;
+    return ok;
 }

@@ -4,7 +4,7 @@
 /*
  * Are a producer's messages all there? Each run numbers its messages per partition from 0 without
  * gaps (header drover-seq); the worker keeps the next number of the last 32 runs with the
- * partition's progress. A gap means lost messages; a repeat is a producer's retry that was stored
+ * partition's checkpoint. A gap means lost messages; a repeat is a producer's retry that was stored
  * twice, which the version guard absorbs.
  *
  * Whatever bytes a run's name has, what is kept of it is plain text: the name itself when it is
@@ -20,12 +20,12 @@
 #include "common/policy/apply/log_clock.h"
 
 #define SEQUENCE_RUNS 32
-#define SEQUENCE_RUN_MOST 64 /* bytes of a name that is kept as it is */
+#define SEQUENCE_RUN_MAX 64  /* bytes of a name that is kept as it is */
 #define SEQUENCE_UNREAD (-2) /* a number that is there and cannot be read */
 
 struct sequences {
     struct {
-        char run[SEQUENCE_RUN_MOST + 1]; /* as kept: plain, never empty */
+        char run[SEQUENCE_RUN_MAX + 1]; /* as kept: plain, never empty */
         int64_t next;
     } runs[SEQUENCE_RUNS]; /* most recently seen first */
     size_t count;
@@ -47,7 +47,7 @@ enum sequence_result sequence_see(struct sequences *sequences, struct bytes run,
 /* Goes on behind a gap. */
 void sequence_accept(struct sequences *sequences, struct bytes run, int64_t sequence);
 
-/* {"run": next, …, "~log": [offset, clock, next, clock there]}, as stored with the progress; the
+/* {"run": next, …, "~log": [offset, clock, next, clock there]}, as stored with the checkpoint; the
  * last one is left out when `place` is LOG_PLACE_NONE. Plain ASCII. */
 void sequence_append(const struct sequences *sequences, const struct log_place *place,
                      struct buf *out);

@@ -6,8 +6,8 @@
 struct collect *collect_new(enum collect_form form, const struct collect_config *config)
 {
     assert(form != COLLECT_FILES);
-    return form == COLLECT_LOCAL_STORAGE ? collect_localstorage_new(config)
-                                         : collect_maps_new(config);
+    return form == COLLECT_LOCALSTORAGE ? collect_localstorage_new(config)
+                                        : collect_maps_new(config);
 }
 
 void collect_free(struct collect *collect)
@@ -26,9 +26,10 @@ void collect_finish(struct collect *collect)
     collect->ops->finish(collect);
 }
 
-enum collect_result collect_next(struct collect *collect, struct found *found, struct error *err)
+enum collect_result collect_next(struct collect *collect, struct source_item *item,
+                                 struct error *err)
 {
-    return collect->ops->next(collect, found, err);
+    return collect->ops->next(collect, item, err);
 }
 
 enum outcome collect_rewind(struct collect *collect, struct error *err)
@@ -40,7 +41,7 @@ enum collect_form collect_detect(struct bytes first, bool whole, struct mapping 
                                  size_t mapping_count)
 {
     if (collect_localstorage_detect(first, mappings, mapping_count))
-        return COLLECT_LOCAL_STORAGE;
+        return COLLECT_LOCALSTORAGE;
     if (collect_maps_detect(first, whole, mappings, mapping_count))
         return COLLECT_MAP_DUMP;
     return COLLECT_FILES;

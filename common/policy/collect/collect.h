@@ -14,8 +14,8 @@
  *   collect_new ─ feed… finish ─ next… END ─ collect_rewind ─ feed… finish ─ next… END
  *
  * Memory of a localStorage: the body and its values decoded (four times the body at most), 64 bytes
- * a key, and what is merged (record_most). Of a dump: one record (record_most) and what is joined
- * (join_most).
+ * a key, and what is merged (record_max). Of a dump: one record (record_max) and what is joined
+ * (join_max).
  */
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@
 
 enum collect_form {
     COLLECT_FILES, /* one entity: json_stream */
-    COLLECT_LOCAL_STORAGE,
+    COLLECT_LOCALSTORAGE,
     COLLECT_MAP_DUMP,
 };
 
@@ -38,25 +38,25 @@ struct collect_config {
     struct bytes tenant;    /* plain tenant id that {tenant} in keys must be; empty: the payload's
                                current_tenant_id */
     const char *web_origin; /* take only this one; NULL: all */
-    size_t record_most;
-    size_t join_most;
+    size_t record_max;
+    size_t join_max;
 };
 
-enum found_kind {
-    FOUND_RECORD,   /* for a mapping */
-    FOUND_REJECTED, /* err says why */
-    FOUND_WITHHELD, /* a token: `name` is all that is said of it */
-    FOUND_NOTE,     /* something to be told, not a record: err is a text (unknown key kept as
+enum source_item_kind {
+    SOURCE_ITEM_RECORD,   /* for a mapping */
+    SOURCE_ITEM_REJECTED, /* err says why */
+    SOURCE_ITEM_WITHHELD, /* a token: `name` is all that is said of it */
+    SOURCE_ITEM_NOTE,     /* something to be told, not a record: err is a text (unknown key kept as
                        local_storage_item; two keys that disagree) */
 };
 
 /* Everything valid until the next call. */
-struct found {
-    enum found_kind kind;
+struct source_item {
+    enum source_item_kind kind;
     const struct mapping *mapping;
     struct bytes payload;
-    struct bytes source_key; /* storage key, or map key, either may be ""; data NULL: none */
-    struct bytes storage_origin;
+    struct bytes source_key; /* localStorage key, or map key, either may be ""; data NULL: none */
+    struct bytes localstorage_origin;
     struct bytes tenant;         /* plain tenant id the payload names; empty: config's or none */
     int64_t index;               /* -1: none */
     struct bytes name;           /* for people: "ai_agents_acme[3]", "projects/p1" */
@@ -64,7 +64,7 @@ struct found {
     uint64_t ordinal;            /* finds before it, all kinds but notes */
 };
 
-enum collect_result { COLLECT_FOUND, COLLECT_MORE, COLLECT_END };
+enum collect_result { COLLECT_ITEM, COLLECT_MORE, COLLECT_END };
 
 struct collect;
 
@@ -73,8 +73,9 @@ struct collect *collect_new(enum collect_form form, const struct collect_config 
 void collect_free(struct collect *collect);
 void collect_feed(struct collect *collect, struct bytes chunk);
 void collect_finish(struct collect *collect);
-/* FOUND with *found (and *err for REJECTED and NOTE). */
-enum collect_result collect_next(struct collect *collect, struct found *found, struct error *err);
+/* FOUND with *item (and *err for REJECTED and NOTE). */
+enum collect_result collect_next(struct collect *collect, struct source_item *item,
+                                 struct error *err);
 /* After END of the first reading. OUT_FATAL DRV-S010 (join memory): the run cannot go on so. */
 MUST_USE enum outcome collect_rewind(struct collect *collect, struct error *err);
 
@@ -92,7 +93,8 @@ enum collect_form collect_detect(struct bytes first, bool whole, struct mapping 
 struct collect_ops {
     void (*feed)(struct collect *collect, struct bytes chunk);
     void (*finish)(struct collect *collect);
-    enum collect_result (*next)(struct collect *collect, struct found *found, struct error *err);
+    enum collect_result (*next)(struct collect *collect, struct source_item *item,
+                                struct error *err);
     enum outcome (*rewind)(struct collect *collect, struct error *err);
     void (*free)(struct collect *collect);
 };

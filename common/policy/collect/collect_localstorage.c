@@ -103,277 +103,283 @@ static struct collect_localstorage *of(struct collect *collect)
 
 /* ---- the body's parts ---- */
 
-static struct bytes copy_name(struct collect_localstorage *storage, struct bytes text)
+static struct bytes copy_name(struct collect_localstorage *localstorage, struct bytes text)
 {
-    struct bytes copy = arena_copy(&storage->names, text);
+    struct bytes copy = arena_copy(&localstorage->names, text);
     if (!copy.data)
         abort(); /* it has no limit but the body's */
     return copy;
 }
 
 /* Placed where the walk is. */
-static struct part *add_part(struct collect_localstorage *storage, enum part_kind kind)
+static struct part *add_part(struct collect_localstorage *localstorage, enum part_kind kind)
 {
-    if (storage->count == storage->capacity) {
-        storage->capacity = storage->capacity ? storage->capacity * 2 : 64;
-        storage->parts = reallocarray(storage->parts, storage->capacity, sizeof(*storage->parts));
-        if (!storage->parts)
+    if (localstorage->count == localstorage->capacity) {
+        localstorage->capacity = localstorage->capacity ? localstorage->capacity * 2 : 64;
+        localstorage->parts =
+            reallocarray(localstorage->parts, localstorage->capacity, sizeof(*localstorage->parts));
+        if (!localstorage->parts)
             abort();
     }
-    struct part *part = &storage->parts[storage->count++];
-    const struct json_walk_step *at = &storage->at;
+    struct part *part = &localstorage->parts[localstorage->count++];
+    const struct json_walk_step *at = &localstorage->at;
     *part = (struct part){
         .kind = (uint8_t)kind,
         .place = {(uint32_t)at->line, (uint32_t)at->column, (uint32_t)at->byte},
-        .slot = storage->slot,
+        .slot = localstorage->slot,
     };
     return part;
 }
 
-static void add_bad(struct collect_localstorage *storage, const char *what)
+static void add_bad(struct collect_localstorage *localstorage, const char *what)
 {
-    add_part(storage, PART_BAD)->text = bytes_text(what);
+    add_part(localstorage, PART_BAD)->text = bytes_text(what);
 }
 
-static void add_slot_end(struct collect_localstorage *storage)
+static void add_slot_end(struct collect_localstorage *localstorage)
 {
-    add_part(storage, PART_SLOT_END)->place = (struct place){0};
+    add_part(localstorage, PART_SLOT_END)->place = (struct place){0};
 }
 
 /* Steps to the next value of the container entered last. False: it has ended, or the payload is
  * broken (then the containers around it end as well). */
-static bool next_value(struct collect_localstorage *storage)
+static bool next_value(struct collect_localstorage *localstorage)
 {
-    enum json_walk_result result = json_walk_next(storage->walk, &storage->at, &storage->broken);
+    enum json_walk_result result =
+        json_walk_next(localstorage->walk, &localstorage->at, &localstorage->broken);
     if (result == JSON_WALK_BROKEN)
-        add_part(storage, PART_BROKEN);
+        add_part(localstorage, PART_BROKEN);
     return result == JSON_WALK_VALUE;
 }
 
-static bool is_broken(const struct collect_localstorage *storage)
+static bool is_broken(const struct collect_localstorage *localstorage)
 {
-    return storage->count && storage->parts[storage->count - 1].kind == PART_BROKEN;
+    return localstorage->count && localstorage->parts[localstorage->count - 1].kind == PART_BROKEN;
 }
 
 /* The string that the walk stands before. False: it does not end. */
-static bool take_string(struct collect_localstorage *storage, struct bytes *quoted)
+static bool take_string(struct collect_localstorage *localstorage, struct bytes *quoted)
 {
-    json_walk_capture(storage->walk);
-    enum json_walk_result result = json_walk_next(storage->walk, &storage->at, &storage->broken);
-    *quoted = storage->at.text;
+    json_walk_capture(localstorage->walk);
+    enum json_walk_result result =
+        json_walk_next(localstorage->walk, &localstorage->at, &localstorage->broken);
+    *quoted = localstorage->at.text;
     if (result == JSON_WALK_BROKEN)
-        add_part(storage, PART_BROKEN);
+        add_part(localstorage, PART_BROKEN);
     return result == JSON_WALK_CAPTURED;
 }
 
-static bool is_named(const struct collect_localstorage *storage, const char *name, char type)
+static bool is_named(const struct collect_localstorage *localstorage, const char *name, char type)
 {
-    return storage->at.kind == type && bytes_equal(storage->at.name, bytes_text(name));
+    return localstorage->at.kind == type && bytes_equal(localstorage->at.name, bytes_text(name));
 }
 
-static void read_key(struct collect_localstorage *storage, struct bytes key, uint32_t slot)
+static void read_key(struct collect_localstorage *localstorage, struct bytes key, uint32_t slot)
 {
-    size_t index = storage->count;
-    struct part *part = add_part(storage, PART_KEY);
+    size_t index = localstorage->count;
+    struct part *part = add_part(localstorage, PART_KEY);
     part->slot = slot;
     part->key = key;
-    part->type = storage->at.kind;
+    part->type = localstorage->at.kind;
     if (part->type != '"') {
-        json_walk_skip(storage->walk);
+        json_walk_skip(localstorage->walk);
         return;
     }
     struct bytes text;
-    bool whole = take_string(storage, &text);
-    storage->parts[index].text = text;
-    storage->parts[index].unfinished = !whole;
+    bool whole = take_string(localstorage, &text);
+    localstorage->parts[index].text = text;
+    localstorage->parts[index].unfinished = !whole;
 }
 
-static void read_items(struct collect_localstorage *storage)
+static void read_items(struct collect_localstorage *localstorage)
 {
-    storage->slot = SLOT_BODY;
-    json_walk_enter(storage->walk);
-    while (next_value(storage))
-        read_key(storage, copy_name(storage, storage->at.name), SLOT_BODY);
-    if (!is_broken(storage))
-        add_slot_end(storage);
+    localstorage->slot = SLOT_BODY;
+    json_walk_enter(localstorage->walk);
+    while (next_value(localstorage))
+        read_key(localstorage, copy_name(localstorage, localstorage->at.name), SLOT_BODY);
+    if (!is_broken(localstorage))
+        add_slot_end(localstorage);
 }
 
 /* An entry's name; one that is too large is none. False: it cannot be read, which is said. */
-static bool read_name(struct collect_localstorage *storage, struct bytes *name)
+static bool read_name(struct collect_localstorage *localstorage, struct bytes *name)
 {
     struct bytes quoted;
-    if (!take_string(storage, &quoted))
+    if (!take_string(localstorage, &quoted))
         return false;
-    bool sound = localstorage_value_decode(&storage->value, quoted);
+    bool sound = localstorage_value_decode(&localstorage->value, quoted);
     if (!sound)
-        add_bad(storage, BAD_ESCAPE);
-    if (sound && storage->value.text.size <= JSON_WALK_NAME_MOST)
-        *name = copy_name(storage, storage->value.text);
+        add_bad(localstorage, BAD_ESCAPE);
+    if (sound && localstorage->value.text.size <= JSON_WALK_NAME_MAX)
+        *name = copy_name(localstorage, localstorage->value.text);
     return sound;
 }
 
-static void read_entry_value(struct collect_localstorage *storage, struct bytes name)
+static void read_entry_value(struct collect_localstorage *localstorage, struct bytes name)
 {
     if (name.data) {
-        read_key(storage, name, storage->slot);
+        read_key(localstorage, name, localstorage->slot);
         return;
     }
-    add_bad(storage, "an entry's value stands before its name");
-    json_walk_skip(storage->walk);
+    add_bad(localstorage, "an entry's value stands before its name");
+    json_walk_skip(localstorage->walk);
 }
 
 /* {"name": …, "value": …}, of localStorage or a cookie. */
-static void read_entry(struct collect_localstorage *storage, bool cookie)
+static void read_entry(struct collect_localstorage *localstorage, bool cookie)
 {
     struct bytes name = {0};
-    struct json_walk_step from = storage->at;
+    struct json_walk_step from = localstorage->at;
     bool has_value = false;
-    json_walk_enter(storage->walk);
-    while (next_value(storage)) {
-        storage->is_sure |= cookie && is_named(storage, "domain", '"');
-        if (is_named(storage, "name", '"') && !name.data) {
-            if (!read_name(storage, &name)) {
+    json_walk_enter(localstorage->walk);
+    while (next_value(localstorage)) {
+        localstorage->is_sure |= cookie && is_named(localstorage, "domain", '"');
+        if (is_named(localstorage, "name", '"') && !name.data) {
+            if (!read_name(localstorage, &name)) {
                 has_value = true; /* as good as seen: it has no key */
-                from = storage->at;
+                from = localstorage->at;
             }
-        } else if (cookie || has_value || !bytes_equal(storage->at.name, BYTES_LITERAL("value"))) {
-            json_walk_skip(storage->walk);
+        } else if (cookie || has_value ||
+                   !bytes_equal(localstorage->at.name, BYTES_LITERAL("value"))) {
+            json_walk_skip(localstorage->walk);
         } else {
             has_value = true;
-            read_entry_value(storage, name);
+            read_entry_value(localstorage, name);
         }
     }
-    if (is_broken(storage))
+    if (is_broken(localstorage))
         return;
-    storage->at = from;
+    localstorage->at = from;
     if (cookie)
-        add_part(storage, PART_COOKIE)->key = name;
+        add_part(localstorage, PART_COOKIE)->key = name;
     else if (!has_value)
-        add_bad(storage, "an entry has no value");
+        add_bad(localstorage, "an entry has no value");
 }
 
-static void read_entries(struct collect_localstorage *storage, bool cookies)
+static void read_entries(struct collect_localstorage *localstorage, bool cookies)
 {
-    json_walk_enter(storage->walk);
-    while (next_value(storage)) {
-        if (storage->at.kind == '{') {
-            read_entry(storage, cookies);
+    json_walk_enter(localstorage->walk);
+    while (next_value(localstorage)) {
+        if (localstorage->at.kind == '{') {
+            read_entry(localstorage, cookies);
         } else {
-            add_bad(storage, "an entry is an object with a name");
-            json_walk_skip(storage->walk);
+            add_bad(localstorage, "an entry is an object with a name");
+            json_walk_skip(localstorage->walk);
         }
     }
 }
 
-static struct slot *slot_at(struct collect_localstorage *storage, size_t index)
+static struct slot *slot_at(struct collect_localstorage *localstorage, size_t index)
 {
-    if (index >= storage->slot_count) {
+    if (index >= localstorage->slot_count) {
         size_t count = index < 8 ? 8 : index * 2;
-        storage->slots = reallocarray(storage->slots, count, sizeof(*storage->slots));
-        if (!storage->slots)
+        localstorage->slots =
+            reallocarray(localstorage->slots, count, sizeof(*localstorage->slots));
+        if (!localstorage->slots)
             abort();
-        memset(storage->slots + storage->slot_count, 0,
-               (count - storage->slot_count) * sizeof(*storage->slots));
-        storage->slot_count = count;
+        memset(localstorage->slots + localstorage->slot_count, 0,
+               (count - localstorage->slot_count) * sizeof(*localstorage->slots));
+        localstorage->slot_count = count;
     }
-    return &storage->slots[index];
+    return &localstorage->slots[index];
 }
 
-static void read_origin_name(struct collect_localstorage *storage)
+static void read_origin_name(struct collect_localstorage *localstorage)
 {
     struct bytes quoted;
-    if (!take_string(storage, &quoted) || !localstorage_value_decode(&storage->value, quoted))
+    if (!take_string(localstorage, &quoted) ||
+        !localstorage_value_decode(&localstorage->value, quoted))
         return;
-    struct bytes name = storage->value.text;
+    struct bytes name = localstorage->value.text;
     if (name.size > ORIGIN_MAX)
         for (name.size = ORIGIN_MAX; (name.data[name.size] & 0xC0) == 0x80; name.size--)
             ;
-    slot_at(storage, storage->slot)->origin = copy_name(storage, name);
+    slot_at(localstorage, localstorage->slot)->origin = copy_name(localstorage, name);
 }
 
-static void read_origin(struct collect_localstorage *storage)
+static void read_origin(struct collect_localstorage *localstorage)
 {
-    size_t index = storage->count;
-    add_part(storage, PART_ORIGIN);
-    json_walk_enter(storage->walk);
-    while (next_value(storage)) {
-        if (is_named(storage, "localStorage", '[')) {
-            storage->is_sure = true;
-            read_entries(storage, false);
-        } else if (is_named(storage, "origin", '"')) {
-            storage->is_sure = true;
-            read_origin_name(storage);
+    size_t index = localstorage->count;
+    add_part(localstorage, PART_ORIGIN);
+    json_walk_enter(localstorage->walk);
+    while (next_value(localstorage)) {
+        if (is_named(localstorage, "localStorage", '[')) {
+            localstorage->is_sure = true;
+            read_entries(localstorage, false);
+        } else if (is_named(localstorage, "origin", '"')) {
+            localstorage->is_sure = true;
+            read_origin_name(localstorage);
         } else {
-            if (bytes_equal(storage->at.name, BYTES_LITERAL("indexedDB")))
-                add_part(storage, PART_INDEXED)->place = (struct place){0};
-            json_walk_skip(storage->walk);
+            if (bytes_equal(localstorage->at.name, BYTES_LITERAL("indexedDB")))
+                add_part(localstorage, PART_INDEXED)->place = (struct place){0};
+            json_walk_skip(localstorage->walk);
         }
     }
-    storage->parts[index].key = slot_at(storage, storage->slot)->origin;
-    if (!is_broken(storage))
-        add_slot_end(storage);
+    localstorage->parts[index].key = slot_at(localstorage, localstorage->slot)->origin;
+    if (!is_broken(localstorage))
+        add_slot_end(localstorage);
 }
 
-static void read_origins(struct collect_localstorage *storage)
+static void read_origins(struct collect_localstorage *localstorage)
 {
-    json_walk_enter(storage->walk);
-    while (next_value(storage)) {
-        storage->slot = (uint32_t)(SLOT_ORIGINS + storage->at.index);
-        slot_at(storage, storage->slot);
-        if (storage->at.kind == '{') {
-            read_origin(storage);
+    json_walk_enter(localstorage->walk);
+    while (next_value(localstorage)) {
+        localstorage->slot = (uint32_t)(SLOT_ORIGINS + localstorage->at.index);
+        slot_at(localstorage, localstorage->slot);
+        if (localstorage->at.kind == '{') {
+            read_origin(localstorage);
         } else {
-            add_bad(storage, "an origin is an object");
-            json_walk_skip(storage->walk);
+            add_bad(localstorage, "an origin is an object");
+            json_walk_skip(localstorage->walk);
         }
     }
 }
 
-static void read_top(struct collect_localstorage *storage)
+static void read_top(struct collect_localstorage *localstorage)
 {
     bool has_origins = false;
     bool has_cookies = false;
-    json_walk_enter(storage->walk);
-    while (next_value(storage)) {
-        bool items = is_named(storage, "localStorage_data", '{');
-        bool origins = is_named(storage, "origins", '[');
-        bool cookies = is_named(storage, "cookies", '[');
+    json_walk_enter(localstorage->walk);
+    while (next_value(localstorage)) {
+        bool items = is_named(localstorage, "localStorage_data", '{');
+        bool origins = is_named(localstorage, "origins", '[');
+        bool cookies = is_named(localstorage, "cookies", '[');
         has_origins |= origins;
         has_cookies |= cookies;
-        storage->envelope |= items || origins || cookies;
-        storage->is_sure |= items || (has_origins && has_cookies);
+        localstorage->envelope |= items || origins || cookies;
+        localstorage->is_sure |= items || (has_origins && has_cookies);
         if (origins || cookies)
-            storage->slot = SLOT_TOP;
+            localstorage->slot = SLOT_TOP;
         if (items)
-            read_items(storage);
+            read_items(localstorage);
         else if (origins)
-            read_origins(storage);
+            read_origins(localstorage);
         else if (cookies)
-            read_entries(storage, true);
+            read_entries(localstorage, true);
         else
-            read_key(storage, copy_name(storage, storage->at.name), SLOT_TOP);
+            read_key(localstorage, copy_name(localstorage, localstorage->at.name), SLOT_TOP);
     }
-    if (!storage->envelope && !is_broken(storage))
-        add_slot_end(storage);
+    if (!localstorage->envelope && !is_broken(localstorage))
+        add_slot_end(localstorage);
 }
 
-static void read_payload(struct collect_localstorage *storage)
+static void read_payload(struct collect_localstorage *localstorage)
 {
-    slot_at(storage, SLOT_ORIGINS);
-    if (storage->body.failed) {
-        error_set(&storage->broken, OUT_REJECT, ERR_SOURCE_BODY,
+    slot_at(localstorage, SLOT_ORIGINS);
+    if (localstorage->body.failed) {
+        error_set(&localstorage->broken, OUT_REJECT, ERR_SOURCE_BODY,
                   "the payload is larger than 1 GiB");
-        add_part(storage, PART_BROKEN);
+        add_part(localstorage, PART_BROKEN);
         return;
     }
-    json_walk_feed(storage->walk, buf_view(&storage->body));
-    json_walk_finish(storage->walk);
-    while (next_value(storage)) {
-        if (storage->at.kind == '{') {
-            read_top(storage);
+    json_walk_feed(localstorage->walk, buf_view(&localstorage->body));
+    json_walk_finish(localstorage->walk);
+    while (next_value(localstorage)) {
+        if (localstorage->at.kind == '{') {
+            read_top(localstorage);
         } else {
-            add_bad(storage, "a localStorage payload is an object");
-            json_walk_skip(storage->walk);
+            add_bad(localstorage, "a localStorage payload is an object");
+            json_walk_skip(localstorage->walk);
         }
     }
 }
@@ -385,24 +391,24 @@ static bool is_tenant_key(const struct part *part)
     return bytes_equal(part->key, BYTES_LITERAL(LOCALSTORAGE_TENANT_KEY));
 }
 
-static void learn_tenants(struct collect_localstorage *storage)
+static void learn_tenants(struct collect_localstorage *localstorage)
 {
-    for (size_t i = 0; i < storage->count; i++) {
-        const struct part *part = &storage->parts[i];
+    for (size_t i = 0; i < localstorage->count; i++) {
+        const struct part *part = &localstorage->parts[i];
         struct bytes other;
         if (part->kind != PART_KEY || part->type != '"' || part->unfinished)
             continue;
-        if (localstorage_names_tenant(&storage->config, part->key, &other))
-            localstorage_tenants_add(&storage->tenants, other);
-        if (!is_tenant_key(part) || !localstorage_value_decode(&storage->value, part->text))
+        if (localstorage_names_tenant(&localstorage->config, part->key, &other))
+            localstorage_tenants_add(&localstorage->tenants, other);
+        if (!is_tenant_key(part) || !localstorage_value_decode(&localstorage->value, part->text))
             continue;
-        struct bytes tenant = storage->value.text;
+        struct bytes tenant = localstorage->value.text;
         if (!tenant.size || tenant.size > LOCALSTORAGE_TENANT_MAX)
             continue;
-        localstorage_tenants_add(&storage->tenants, tenant);
-        storage->slots[part->slot].tenant = copy_name(storage, tenant);
+        localstorage_tenants_add(&localstorage->tenants, tenant);
+        localstorage->slots[part->slot].tenant = copy_name(localstorage, tenant);
     }
-    localstorage_tenants_sort(&storage->tenants);
+    localstorage_tenants_sort(&localstorage->tenants);
 }
 
 /* Keys by their storage and name; origins by their name alone. */
@@ -424,14 +430,14 @@ static int compare_parts(const void *left, const void *right)
 }
 
 /* Also by a value that does not end: which of the two is meant nobody can tell. */
-static void mark_repeated(struct collect_localstorage *storage)
+static void mark_repeated(struct collect_localstorage *localstorage)
 {
-    struct part **sorted = calloc(storage->count + 1, sizeof(struct part *));
+    struct part **sorted = calloc(localstorage->count + 1, sizeof(struct part *));
     size_t count = 0;
     if (!sorted)
         abort();
-    for (size_t i = 0; i < storage->count; i++) {
-        struct part *part = &storage->parts[i];
+    for (size_t i = 0; i < localstorage->count; i++) {
+        struct part *part = &localstorage->parts[i];
         if ((part->kind == PART_KEY && part->type == '"') ||
             (part->kind == PART_ORIGIN && part->key.size))
             sorted[count++] = part;
@@ -448,53 +454,53 @@ static void mark_repeated(struct collect_localstorage *storage)
 
 /* ---- finds ---- */
 
-static struct bytes shown(struct collect_localstorage *storage, struct bytes key)
+static struct bytes shown(struct collect_localstorage *localstorage, struct bytes key)
 {
-    buf_reset(&storage->name);
-    text_append_safe(&storage->name, key, LOCALSTORAGE_SHOWN_MAX);
-    return buf_view(&storage->name);
+    buf_reset(&localstorage->name);
+    text_append_safe(&localstorage->name, key, LOCALSTORAGE_SHOWN_MAX);
+    return buf_view(&localstorage->name);
 }
 
-static const struct part *part_at_hand(const struct collect_localstorage *storage)
+static const struct part *part_at_hand(const struct collect_localstorage *localstorage)
 {
-    return &storage->parts[storage->next];
+    return &localstorage->parts[localstorage->next];
 }
 
 /* `name` for people. *err is set, but for records. */
-static bool give(struct collect_localstorage *storage, struct found *found, enum found_kind kind,
-                 const struct mapping *mapping, struct bytes name)
+static bool give(struct collect_localstorage *localstorage, struct source_item *item,
+                 enum source_item_kind kind, const struct mapping *mapping, struct bytes name)
 {
-    const struct slot *slot = &storage->slots[part_at_hand(storage)->slot];
-    *found = (struct found){.kind = kind,
-                            .mapping = mapping,
-                            .storage_origin = slot->origin,
-                            .index = -1,
-                            .name = name,
-                            .line = storage->place.line,
-                            .column = storage->place.column,
-                            .byte = storage->place.byte,
-                            .ordinal = storage->ordinal};
-    if (!storage->config.tenant.size)
-        found->tenant = slot->tenant;
-    storage->ordinal += kind != FOUND_NOTE;
+    const struct slot *slot = &localstorage->slots[part_at_hand(localstorage)->slot];
+    *item = (struct source_item){.kind = kind,
+                                 .mapping = mapping,
+                                 .localstorage_origin = slot->origin,
+                                 .index = -1,
+                                 .name = name,
+                                 .line = localstorage->place.line,
+                                 .column = localstorage->place.column,
+                                 .byte = localstorage->place.byte,
+                                 .ordinal = localstorage->ordinal};
+    if (!localstorage->config.tenant.size)
+        item->tenant = slot->tenant;
+    localstorage->ordinal += kind != SOURCE_ITEM_NOTE;
     return true;
 }
 
 /* Of the part's key. */
-static bool give_key(struct collect_localstorage *storage, struct found *found,
-                     enum found_kind kind, const struct mapping *mapping)
+static bool give_key(struct collect_localstorage *localstorage, struct source_item *item,
+                     enum source_item_kind kind, const struct mapping *mapping)
 {
-    struct bytes key = part_at_hand(storage)->key;
-    give(storage, found, kind, mapping, shown(storage, key));
-    found->source_key = bytes_there(key);
+    struct bytes key = part_at_hand(localstorage)->key;
+    give(localstorage, item, kind, mapping, shown(localstorage, key));
+    item->source_key = bytes_or_empty(key);
     return true;
 }
 
-static bool give_record(struct collect_localstorage *storage, struct found *found,
+static bool give_record(struct collect_localstorage *localstorage, struct source_item *item,
                         struct bytes payload)
 {
-    give_key(storage, found, FOUND_RECORD, storage->choice.mapping);
-    found->payload = payload;
+    give_key(localstorage, item, SOURCE_ITEM_RECORD, localstorage->choice.mapping);
+    item->payload = payload;
     return true;
 }
 
@@ -512,7 +518,7 @@ static bool refuses_key(const struct localstorage_choice *choice, struct bytes k
 {
     switch (choice->use) {
     case LOCALSTORAGE_UNOWNED:
-        error_set(err, OUT_REJECT, ERR_TENANT_FOREIGN, "the key %.*s belongs to another tenant",
+        error_set(err, OUT_REJECT, ERR_TENANT_UNEXPECTED, "the key %.*s belongs to another tenant",
                   BYTES_ARGS(key));
         return true;
     case LOCALSTORAGE_OTHER:
@@ -549,7 +555,7 @@ static bool refuses_form(const struct localstorage_choice *choice,
     if (!broken && (!list || value->form == LOCALSTORAGE_ARRAY) &&
         (!object || value->form == LOCALSTORAGE_OBJECT))
         return false;
-    error_set(err, OUT_REJECT, ERR_SOURCE_STORAGE, "the value is not %s",
+    error_set(err, OUT_REJECT, ERR_SOURCE_LOCALSTORAGE, "the value is not %s",
               list     ? "a JSON array"
               : object ? "a JSON object"
                        : "JSON");
@@ -561,20 +567,20 @@ static bool refuses_form(const struct localstorage_choice *choice,
 }
 
 /* True when nothing is made of the key, and why; else its value has been decoded and judged. */
-static bool refuses(struct collect_localstorage *storage, struct error *err)
+static bool refuses(struct collect_localstorage *localstorage, struct error *err)
 {
-    const struct part *part = part_at_hand(storage);
-    struct localstorage_value *value = &storage->value;
-    struct bytes key = shown(storage, part->key);
+    const struct part *part = part_at_hand(localstorage);
+    struct localstorage_value *value = &localstorage->value;
+    struct bytes key = shown(localstorage, part->key);
     if (part->type != '"') {
-        error_set(err, OUT_REJECT, ERR_SOURCE_STORAGE,
+        error_set(err, OUT_REJECT, ERR_SOURCE_LOCALSTORAGE,
                   "the value is %s; localStorage holds strings",
                   part->type == '{'   ? "an object"
                   : part->type == '[' ? "an array"
                                       : "no string");
         return true;
     }
-    if (refuses_key(&storage->choice, key, err))
+    if (refuses_key(&localstorage->choice, key, err))
         return true;
     if (part->repeated) {
         error_set(err, OUT_REJECT, ERR_JSON_DUPLICATE, "the key %.*s is there twice",
@@ -582,26 +588,28 @@ static bool refuses(struct collect_localstorage *storage, struct error *err)
         return true;
     }
     if (!localstorage_value_decode(value, part->text)) {
-        error_set(err, OUT_REJECT, ERR_SOURCE_STORAGE, "the string has an escape that is not JSON");
+        error_set(err, OUT_REJECT, ERR_SOURCE_LOCALSTORAGE,
+                  "the string has an escape that is not JSON");
         return true;
     }
-    if (wants_text(&storage->choice))
+    if (wants_text(&localstorage->choice))
         return false;
     localstorage_value_judge(value, value->text);
-    return refuses_form(&storage->choice, value, err);
+    return refuses_form(&localstorage->choice, value, err);
 }
 
-static bool has_token_name(const struct collect_localstorage *storage)
+static bool has_token_name(const struct collect_localstorage *localstorage)
 {
-    return !storage->choice.named && token_shape_of_name(part_at_hand(storage)->key) == SHAPE_TOKEN;
+    return !localstorage->choice.named &&
+           token_shape_of_name(part_at_hand(localstorage)->key) == SHAPE_TOKEN;
 }
 
 /* Something to be told before the record? */
-static bool has_note(struct collect_localstorage *storage, struct error *err)
+static bool has_note(struct collect_localstorage *localstorage, struct error *err)
 {
-    const struct localstorage_choice *choice = &storage->choice;
-    const struct part *part = part_at_hand(storage);
-    struct bytes key = shown(storage, part->key);
+    const struct localstorage_choice *choice = &localstorage->choice;
+    const struct part *part = part_at_hand(localstorage);
+    struct bytes key = shown(localstorage, part->key);
     if (is_tenant_key(part))
         return false;
     if (choice->any) {
@@ -609,21 +617,21 @@ static bool has_note(struct collect_localstorage *storage, struct error *err)
                   BYTES_ARGS(key), choice->mapping->entity);
         return true;
     }
-    if (!storage->value.levels)
+    if (!localstorage->value.levels)
         return false;
     error_set(err, OUT_OK, ERR_NONE,
               "the value of %.*s is JSON inside %s; what is inside is migrated", BYTES_ARGS(key),
-              storage->value.levels > 1 ? "JSON strings, twice" : "a JSON string");
+              localstorage->value.levels > 1 ? "JSON strings, twice" : "a JSON string");
     return true;
 }
 
-static struct localstorage_choice choose(const struct collect_localstorage *storage)
+static struct localstorage_choice choose(const struct collect_localstorage *localstorage)
 {
-    const struct part *part = part_at_hand(storage);
-    struct bytes given = storage->config.tenant;
-    struct bytes own = storage->slots[part->slot].tenant;
+    const struct part *part = part_at_hand(localstorage);
+    struct bytes given = localstorage->config.tenant;
+    struct bytes own = localstorage->slots[part->slot].tenant;
     struct localstorage_choice choice = localstorage_choose(
-        &storage->config, part->key, given.size ? given : own, &storage->tenants);
+        &localstorage->config, part->key, given.size ? given : own, &localstorage->tenants);
     /* what the storage holds is its own tenant's, but for keys that name the one given */
     if (choice.use == LOCALSTORAGE_TAKEN && given.size && own.size && !bytes_equal(given, own) &&
         !choice.own)
@@ -633,247 +641,255 @@ static struct localstorage_choice choose(const struct collect_localstorage *stor
 
 /* ---- a key's value ---- */
 
-static struct localstorage_merge *merge_of(struct collect_localstorage *storage)
+static struct localstorage_merge *merge_of(struct collect_localstorage *localstorage)
 {
     size_t at = 0;
-    while (storage->config.mappings[at] != storage->choice.mapping)
+    while (localstorage->config.mappings[at] != localstorage->choice.mapping)
         at++;
-    if (!storage->merges[at])
-        storage->merges[at] =
-            localstorage_merge_new(storage->config.mappings[at], storage->config.record_most);
-    return storage->merges[at];
+    if (!localstorage->merges[at])
+        localstorage->merges[at] = localstorage_merge_new(localstorage->config.mappings[at],
+                                                          localstorage->config.record_max);
+    return localstorage->merges[at];
 }
 
-static bool give_too_large(struct collect_localstorage *storage, struct found *found,
+static bool give_too_large(struct collect_localstorage *localstorage, struct source_item *item,
                            struct error *err)
 {
     error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the value is larger than the limit of %zu bytes",
-              storage->config.record_most);
-    return give_key(storage, found, FOUND_REJECTED, storage->choice.mapping);
+              localstorage->config.record_max);
+    return give_key(localstorage, item, SOURCE_ITEM_REJECTED, localstorage->choice.mapping);
 }
 
-static bool give_whole(struct collect_localstorage *storage, struct found *found, struct error *err)
+static bool give_whole(struct collect_localstorage *localstorage, struct source_item *item,
+                       struct error *err)
 {
-    const struct localstorage_choice *choice = &storage->choice;
-    struct bytes text = storage->value.text;
-    struct buf *payload = &storage->payload;
-    if (text.size > storage->config.record_most)
-        return give_too_large(storage, found, err);
+    const struct localstorage_choice *choice = &localstorage->choice;
+    struct bytes text = localstorage->value.text;
+    struct buf *payload = &localstorage->payload;
+    if (text.size > localstorage->config.record_max)
+        return give_too_large(localstorage, item, err);
     if (wants_text(choice) && token_shape_of_value(text) == SHAPE_TOKEN)
-        return give_key(storage, found, FOUND_WITHHELD, choice->mapping);
+        return give_key(localstorage, item, SOURCE_ITEM_WITHHELD, choice->mapping);
     if (choice->merge)
-        return localstorage_merge_add(merge_of(storage), choice->merge, part_at_hand(storage)->key,
-                                      text, err) != OUT_OK &&
-               give_key(storage, found, FOUND_REJECTED, choice->mapping);
+        return localstorage_merge_add(merge_of(localstorage), choice->merge,
+                                      part_at_hand(localstorage)->key, text, err) != OUT_OK &&
+               give_key(localstorage, item, SOURCE_ITEM_REJECTED, choice->mapping);
     if (choice->mapping->expand == EXPAND_VALUE)
-        return give_record(storage, found, localstorage_escape_surrogates(text, &storage->scratch));
+        return give_record(localstorage, item,
+                           localstorage_escape_surrogates(text, &localstorage->scratch));
     buf_reset(payload);
     if (choice->mapping->expand == EXPAND_TEXT) {
         buf_append_text(payload, "{\"value\":");
         localstorage_append_string(payload, text);
     } else {
         buf_append_text(payload, "{\"form\":\"value\",\"value\":");
-        buf_append_bytes(payload, localstorage_escape_surrogates(text, &storage->scratch));
+        buf_append_bytes(payload, localstorage_escape_surrogates(text, &localstorage->scratch));
     }
     buf_append_char(payload, '}');
     if (payload->failed)
-        return give_too_large(storage, found, err);
-    return give_record(storage, found, buf_view(payload));
+        return give_too_large(localstorage, item, err);
+    return give_record(localstorage, item, buf_view(payload));
 }
 
 /* An element, as a record or as a rejection. */
-static bool give_element(struct collect_localstorage *storage, struct found *found,
+static bool give_element(struct collect_localstorage *localstorage, struct source_item *item,
                          struct error *err)
 {
-    const struct localstorage_choice *choice = &storage->choice;
+    const struct localstorage_choice *choice = &localstorage->choice;
     struct json_walk_step step;
-    enum json_walk_result result = localstorage_value_next(&storage->value, &step, err);
+    enum json_walk_result result = localstorage_value_next(&localstorage->value, &step, err);
     if (result != JSON_WALK_CAPTURED && result != JSON_WALK_REJECTED) {
-        storage->step = STEP_OVER;
+        localstorage->step = STEP_OVER;
         return false;
     }
     bool record = result == JSON_WALK_CAPTURED;
-    give_key(storage, found, record ? FOUND_RECORD : FOUND_REJECTED,
+    give_key(localstorage, item, record ? SOURCE_ITEM_RECORD : SOURCE_ITEM_REJECTED,
              choice->elements ? choice->elements : choice->mapping);
-    found->index = (int64_t)step.index;
-    buf_append_format(&storage->name, "[%" PRId64 "]", found->index);
-    found->name = buf_view(&storage->name);
+    item->index = (int64_t)step.index;
+    buf_append_format(&localstorage->name, "[%" PRId64 "]", item->index);
+    item->name = buf_view(&localstorage->name);
     if (record)
-        found->payload = localstorage_escape_surrogates(step.text, &storage->scratch);
+        item->payload = localstorage_escape_surrogates(step.text, &localstorage->scratch);
     return true;
 }
 
-static bool give_value(struct collect_localstorage *storage, struct found *found, struct error *err)
+static bool give_value(struct collect_localstorage *localstorage, struct source_item *item,
+                       struct error *err)
 {
-    enum collect_expand expand = storage->choice.mapping->expand;
+    enum collect_expand expand = localstorage->choice.mapping->expand;
     bool container = expand == EXPAND_CONTAINER;
-    storage->step = STEP_OVER;
-    if (storage->value.form != LOCALSTORAGE_ARRAY || (!container && expand != EXPAND_ELEMENTS))
-        return give_whole(storage, found, err);
-    localstorage_value_begin_list(&storage->value);
-    if (!container || storage->choice.elements)
-        storage->step = STEP_LIST;
+    localstorage->step = STEP_OVER;
+    if (localstorage->value.form != LOCALSTORAGE_ARRAY || (!container && expand != EXPAND_ELEMENTS))
+        return give_whole(localstorage, item, err);
+    localstorage_value_begin_list(&localstorage->value);
+    if (!container || localstorage->choice.elements)
+        localstorage->step = STEP_LIST;
     if (container)
-        return give_record(storage, found, BYTES_LITERAL("{\"form\":\"array\"}"));
-    return give_element(storage, found, err);
+        return give_record(localstorage, item, BYTES_LITERAL("{\"form\":\"array\"}"));
+    return give_element(localstorage, item, err);
 }
 
-static bool find_key(struct collect_localstorage *storage, struct found *found, struct error *err)
+static bool find_key(struct collect_localstorage *localstorage, struct source_item *item,
+                     struct error *err)
 {
-    const struct part *part = part_at_hand(storage);
-    bool around = storage->envelope && part->slot == SLOT_TOP; /* said around the keys */
-    if (storage->step == STEP_LIST)
-        return give_element(storage, found, err);
-    if (storage->step == STEP_VALUE)
-        return give_value(storage, found, err);
-    storage->step = STEP_OVER;
+    const struct part *part = part_at_hand(localstorage);
+    bool around = localstorage->envelope && part->slot == SLOT_TOP; /* said around the keys */
+    if (localstorage->step == STEP_LIST)
+        return give_element(localstorage, item, err);
+    if (localstorage->step == STEP_VALUE)
+        return give_value(localstorage, item, err);
+    localstorage->step = STEP_OVER;
     if (around || (part->unfinished && !part->repeated)) /* that is said when the payload ends */
         return false;
-    storage->choice = choose(storage);
-    if (has_token_name(storage))
-        return give_key(storage, found, FOUND_WITHHELD, storage->choice.mapping);
-    if (refuses(storage, err)) {
-        if (storage->choice.use == LOCALSTORAGE_UNKNOWN && is_tenant_key(part))
+    localstorage->choice = choose(localstorage);
+    if (has_token_name(localstorage))
+        return give_key(localstorage, item, SOURCE_ITEM_WITHHELD, localstorage->choice.mapping);
+    if (refuses(localstorage, err)) {
+        if (localstorage->choice.use == LOCALSTORAGE_UNKNOWN && is_tenant_key(part))
             return false; /* no mapping keeps it, but it has served */
-        return give_key(storage, found, FOUND_REJECTED, storage->choice.mapping);
+        return give_key(localstorage, item, SOURCE_ITEM_REJECTED, localstorage->choice.mapping);
     }
-    storage->step = STEP_VALUE;
-    if (has_note(storage, err))
-        return give_key(storage, found, FOUND_NOTE, storage->choice.mapping);
-    return give_value(storage, found, err);
+    localstorage->step = STEP_VALUE;
+    if (has_note(localstorage, err))
+        return give_key(localstorage, item, SOURCE_ITEM_NOTE, localstorage->choice.mapping);
+    return give_value(localstorage, item, err);
 }
 
 /* ---- the end of a storage ---- */
 
-static bool give_merge(struct collect_localstorage *storage, struct localstorage_merge *merge,
-                       struct found *found, struct error *err)
+static bool give_merge(struct collect_localstorage *localstorage, struct localstorage_merge *merge,
+                       struct source_item *item, struct error *err)
 {
-    const struct mapping *mapping = storage->config.mappings[storage->merge_at];
-    struct bytes name = shown(storage, bytes_text(mapping->entity));
-    enum found_kind kind = FOUND_RECORD;
-    if (part_at_hand(storage)->kind == PART_BROKEN) {
+    const struct mapping *mapping = localstorage->config.mappings[localstorage->merge_at];
+    struct bytes name = shown(localstorage, bytes_text(mapping->entity));
+    enum source_item_kind kind = SOURCE_ITEM_RECORD;
+    if (part_at_hand(localstorage)->kind == PART_BROKEN) {
         error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED,
                   "keys that are part of the %s may be missing: the payload is not whole",
                   mapping->entity);
-        kind = FOUND_REJECTED;
-    } else if (!storage->merge_made && localstorage_merge_finish(merge, err) != OUT_OK) {
-        kind = FOUND_REJECTED;
+        kind = SOURCE_ITEM_REJECTED;
+    } else if (!localstorage->merge_made && localstorage_merge_finish(merge, err) != OUT_OK) {
+        kind = SOURCE_ITEM_REJECTED;
     } else if (localstorage_merge_note(merge, err)) {
-        storage->merge_made = true;
-        return give(storage, found, FOUND_NOTE, mapping, name);
+        localstorage->merge_made = true;
+        return give(localstorage, item, SOURCE_ITEM_NOTE, mapping, name);
     }
-    give(storage, found, kind, mapping, name);
-    if (kind == FOUND_RECORD)
-        found->payload = localstorage_merge_record(merge);
-    storage->merge_made = false;
-    storage->merge_at++;
+    give(localstorage, item, kind, mapping, name);
+    if (kind == SOURCE_ITEM_RECORD)
+        item->payload = localstorage_merge_record(merge);
+    localstorage->merge_made = false;
+    localstorage->merge_at++;
     return true;
 }
 
 /* The record given last was the merge's own memory: it is emptied only when asked for more. */
-static bool find_merges(struct collect_localstorage *storage, struct found *found,
+static bool find_merges(struct collect_localstorage *localstorage, struct source_item *item,
                         struct error *err)
 {
-    for (; storage->merge_at < storage->config.mapping_count; storage->merge_at++) {
-        struct localstorage_merge *merge = storage->merges[storage->merge_at];
+    for (; localstorage->merge_at < localstorage->config.mapping_count; localstorage->merge_at++) {
+        struct localstorage_merge *merge = localstorage->merges[localstorage->merge_at];
         if (merge && !localstorage_merge_is_empty(merge))
-            return give_merge(storage, merge, found, err);
+            return give_merge(localstorage, merge, item, err);
     }
-    for (size_t i = 0; i < storage->config.mapping_count; i++)
-        if (storage->merges[i])
-            localstorage_merge_reset(storage->merges[i]);
-    storage->merge_at = 0;
+    for (size_t i = 0; i < localstorage->config.mapping_count; i++)
+        if (localstorage->merges[i])
+            localstorage_merge_reset(localstorage->merges[i]);
+    localstorage->merge_at = 0;
     return false;
 }
 
 /* ---- parts ---- */
 
 /* An origin that is not taken; the parts of one that is come by themselves. */
-static bool find_origin(struct collect_localstorage *storage, struct found *found,
+static bool find_origin(struct collect_localstorage *localstorage, struct source_item *item,
                         struct error *err)
 {
-    const struct part *part = part_at_hand(storage);
-    struct bytes wanted = bytes_text(storage->config.web_origin);
+    const struct part *part = part_at_hand(localstorage);
+    struct bytes wanted = bytes_text(localstorage->config.web_origin);
     struct bytes origin = part->key;
     bool left_out = wanted.size && origin.size && !bytes_equal(origin, wanted);
     if (!left_out && !part->repeated)
         return false;
     if (!left_out) {
         error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the origin is there twice");
-        give(storage, found, FOUND_REJECTED, NULL, (struct bytes){0});
+        give(localstorage, item, SOURCE_ITEM_REJECTED, NULL, (struct bytes){0});
     } else {
-        struct bytes name = shown(storage, origin);
-        error_set(err, OUT_OK, ERR_NONE, "the origin %s is left out", buf_text(&storage->name));
-        give(storage, found, FOUND_NOTE, NULL, name);
+        struct bytes name = shown(localstorage, origin);
+        error_set(err, OUT_OK, ERR_NONE, "the origin %s is left out",
+                  buf_text(&localstorage->name));
+        give(localstorage, item, SOURCE_ITEM_NOTE, NULL, name);
     }
-    while (part_at_hand(storage)->kind != PART_SLOT_END &&
-           storage->parts[storage->next + 1].kind != PART_BROKEN)
-        storage->next++;
+    while (part_at_hand(localstorage)->kind != PART_SLOT_END &&
+           localstorage->parts[localstorage->next + 1].kind != PART_BROKEN)
+        localstorage->next++;
     return true;
 }
 
-static bool find_cookie(struct collect_localstorage *storage, struct found *found)
+static bool find_cookie(struct collect_localstorage *localstorage, struct source_item *item)
 {
-    struct bytes key = part_at_hand(storage)->key;
-    buf_reset(&storage->name);
-    buf_append_text(&storage->name, "cookie ");
+    struct bytes key = part_at_hand(localstorage)->key;
+    buf_reset(&localstorage->name);
+    buf_append_text(&localstorage->name, "cookie ");
     if (key.data)
-        text_append_safe(&storage->name, key, LOCALSTORAGE_SHOWN_MAX);
-    return give(storage, found, FOUND_WITHHELD, NULL, buf_view(&storage->name));
+        text_append_safe(&localstorage->name, key, LOCALSTORAGE_SHOWN_MAX);
+    return give(localstorage, item, SOURCE_ITEM_WITHHELD, NULL, buf_view(&localstorage->name));
 }
 
 /* False: the part has nothing more to be said. */
-static bool find_part(struct collect_localstorage *storage, struct found *found, struct error *err)
+static bool find_part(struct collect_localstorage *localstorage, struct source_item *item,
+                      struct error *err)
 {
-    const struct part *part = part_at_hand(storage);
+    const struct part *part = part_at_hand(localstorage);
     enum part_kind kind = (enum part_kind)part->kind;
     if (part->place.line)
-        storage->place = part->place;
+        localstorage->place = part->place;
     if (kind == PART_KEY)
-        return find_key(storage, found, err);
-    if ((kind == PART_SLOT_END || kind == PART_BROKEN) && find_merges(storage, found, err))
+        return find_key(localstorage, item, err);
+    if ((kind == PART_SLOT_END || kind == PART_BROKEN) && find_merges(localstorage, item, err))
         return true;
-    storage->step = STEP_OVER;
+    localstorage->step = STEP_OVER;
     switch (kind) {
     case PART_COOKIE:
-        return find_cookie(storage, found);
+        return find_cookie(localstorage, item);
     case PART_ORIGIN:
-        return find_origin(storage, found, err);
+        return find_origin(localstorage, item, err);
     case PART_INDEXED:
         error_set(err, OUT_OK, ERR_NONE, "the origin's indexedDB is not read");
-        return give(storage, found, FOUND_NOTE, NULL, (struct bytes){0});
+        return give(localstorage, item, SOURCE_ITEM_NOTE, NULL, (struct bytes){0});
     case PART_BAD:
         error_set(err, OUT_REJECT,
                   part->text.data == BAD_ESCAPE ? ERR_JSON_SYNTAX : ERR_SOURCE_FORMAT, "%s",
                   part->text.data);
         break;
     case PART_BROKEN:
-        *err = storage->broken;
+        *err = localstorage->broken;
         break;
     case PART_KEY:
     case PART_SLOT_END:
         return false;
     }
-    return give(storage, found, FOUND_REJECTED, NULL, (struct bytes){0});
+    return give(localstorage, item, SOURCE_ITEM_REJECTED, NULL, (struct bytes){0});
 }
 
 /* ---- the codec ---- */
 
-static enum collect_result next(struct collect *collect, struct found *found, struct error *err)
+static enum collect_result next(struct collect *collect, struct source_item *item,
+                                struct error *err)
 {
-    struct collect_localstorage *storage = of(collect);
-    if (!storage->second)
+    struct collect_localstorage *localstorage = of(collect);
+    if (!localstorage->second)
         return COLLECT_END;
-    if (!storage->finished)
+    if (!localstorage->finished)
         return COLLECT_MORE;
-    if (!storage->slots) {
-        read_payload(storage);
-        learn_tenants(storage);
-        mark_repeated(storage);
+    if (!localstorage->slots) {
+        read_payload(localstorage);
+        learn_tenants(localstorage);
+        mark_repeated(localstorage);
     }
-    for (; storage->next < storage->count; storage->next++, storage->step = STEP_BEGIN)
-        if (storage->step != STEP_OVER && find_part(storage, found, err))
-            return COLLECT_FOUND;
+    for (; localstorage->next < localstorage->count;
+         localstorage->next++, localstorage->step = STEP_BEGIN)
+        if (localstorage->step != STEP_OVER && find_part(localstorage, item, err))
+            return COLLECT_ITEM;
     return COLLECT_END;
 }
 
@@ -897,42 +913,42 @@ static enum outcome rewind_reading(struct collect *collect, struct error *err)
 
 static void free_codec(struct collect *collect)
 {
-    struct collect_localstorage *storage = of(collect);
-    json_walk_free(storage->walk);
-    arena_free(&storage->names);
-    localstorage_value_free(&storage->value);
-    for (size_t i = 0; i < storage->config.mapping_count; i++)
-        localstorage_merge_free(storage->merges[i]);
-    free(storage->merges);
-    free(storage->parts);
-    free(storage->slots);
-    free(storage->tenants.hashes);
-    buf_free(&storage->body);
-    buf_free(&storage->name);
-    buf_free(&storage->payload);
-    buf_free(&storage->scratch);
-    free(storage);
+    struct collect_localstorage *localstorage = of(collect);
+    json_walk_free(localstorage->walk);
+    arena_free(&localstorage->names);
+    localstorage_value_free(&localstorage->value);
+    for (size_t i = 0; i < localstorage->config.mapping_count; i++)
+        localstorage_merge_free(localstorage->merges[i]);
+    free(localstorage->merges);
+    free(localstorage->parts);
+    free(localstorage->slots);
+    free(localstorage->tenants.hashes);
+    buf_free(&localstorage->body);
+    buf_free(&localstorage->name);
+    buf_free(&localstorage->payload);
+    buf_free(&localstorage->scratch);
+    free(localstorage);
 }
 
 struct collect *collect_localstorage_new(const struct collect_config *config)
 {
     static const struct collect_ops OPS = {feed, finish, next, rewind_reading, free_codec};
-    struct collect_localstorage *storage = calloc(1, sizeof(*storage));
-    if (!storage)
+    struct collect_localstorage *localstorage = calloc(1, sizeof(*localstorage));
+    if (!localstorage)
         abort();
-    storage->base.ops = &OPS;
-    storage->config = *config;
-    storage->merges = calloc(config->mapping_count + 1, sizeof(struct localstorage_merge *));
-    if (!storage->merges)
+    localstorage->base.ops = &OPS;
+    localstorage->config = *config;
+    localstorage->merges = calloc(config->mapping_count + 1, sizeof(struct localstorage_merge *));
+    if (!localstorage->merges)
         abort();
-    storage->walk = json_walk_new(BODY_MAX);
-    localstorage_value_init(&storage->value, config->record_most);
-    arena_init(&storage->names, SIZE_MAX / 4);
-    buf_init(&storage->body, BODY_MAX);
-    buf_init(&storage->name, LOCALSTORAGE_SHOWN_MAX * 8);
-    buf_init(&storage->payload, config->record_most);
-    buf_init(&storage->scratch, config->record_most * 2);
-    return &storage->base;
+    localstorage->walk = json_walk_new(BODY_MAX);
+    localstorage_value_init(&localstorage->value, config->record_max);
+    arena_init(&localstorage->names, SIZE_MAX / 4);
+    buf_init(&localstorage->body, BODY_MAX);
+    buf_init(&localstorage->name, LOCALSTORAGE_SHOWN_MAX * 8);
+    buf_init(&localstorage->payload, config->record_max);
+    buf_init(&localstorage->scratch, config->record_max * 2);
+    return &localstorage->base;
 }
 
 /* Only what can hardly be anything else is said to be one: the envelope's member names with the
@@ -943,15 +959,15 @@ bool collect_localstorage_detect(struct bytes first, struct mapping *const *mapp
 {
     struct collect_config config = {.mappings = mappings, .mapping_count = mapping_count};
     struct collect *collect = collect_localstorage_new(&config);
-    struct collect_localstorage *storage = of(collect);
+    struct collect_localstorage *localstorage = of(collect);
     size_t keys = 0;
     size_t named = 0; /* keys that are a mapping's by their whole name */
     bool known = false;
     bool other = false;
-    buf_append_bytes(&storage->body, first);
-    read_payload(storage);
-    for (size_t i = 0; i < storage->count; i++) {
-        const struct part *part = &storage->parts[i];
+    buf_append_bytes(&localstorage->body, first);
+    read_payload(localstorage);
+    for (size_t i = 0; i < localstorage->count; i++) {
+        const struct part *part = &localstorage->parts[i];
         bool open = true;
         if (part->kind != PART_KEY || part->slot != SLOT_TOP)
             continue;
@@ -962,7 +978,7 @@ bool collect_localstorage_detect(struct bytes first, struct mapping *const *mapp
         other |= part->type != '"';
         keys++;
     }
-    bool is = storage->is_sure || (keys && !other && (known || named == keys));
+    bool is = localstorage->is_sure || (keys && !other && (known || named == keys));
     free_codec(collect);
     return is;
 }

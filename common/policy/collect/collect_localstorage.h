@@ -31,7 +31,7 @@ enum localstorage_use {
     LOCALSTORAGE_UNKNOWN, /* no mapping takes it */
     LOCALSTORAGE_TAKEN,
     LOCALSTORAGE_UNOWNED,   /* another tenant's */
-    LOCALSTORAGE_OTHER,     /* of a storage whose tenant is another than the one given */
+    LOCALSTORAGE_OTHER,     /* of a localStorage whose tenant is another than the one given */
     LOCALSTORAGE_NO_TENANT, /* a tenant's, and nobody says which one is meant */
 };
 

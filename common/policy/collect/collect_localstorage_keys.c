@@ -1,5 +1,5 @@
 /*
- * Whose a storage key is. The patterns of all mappings, the most specific first:
+ * Whose a localStorage key is. The patterns of all mappings, the most specific first:
  *
  *   theme                 the name itself
  *   ai_agents_{tenant}    with the tenant in it; who fits but for the tenant is another tenant's

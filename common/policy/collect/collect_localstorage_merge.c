@@ -111,7 +111,7 @@ static enum outcome read_object(struct localstorage_merge *merge, struct bytes t
     text = localstorage_escape_surrogates(text, &merge->scratch);
     enum outcome outcome = json_parse(text, merge->mapping->unicode, NULL, doc, err);
     if (outcome == OUT_OK && !yyjson_is_obj(yyjson_doc_get_root(*doc)))
-        return error_set(err, OUT_REJECT, ERR_SOURCE_STORAGE, "the value is no JSON object");
+        return error_set(err, OUT_REJECT, ERR_SOURCE_LOCALSTORAGE, "the value is no JSON object");
     return outcome;
 }
 

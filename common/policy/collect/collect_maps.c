@@ -20,9 +20,9 @@
 #include "common/model/json/json_stream.h"
 #include "common/policy/collect/collect_maps_peek.h"
 
-#define MAPS_SHOWN_MOST 80   /* bytes of a name or key that people are shown */
-#define MAPS_FRAMES_MOST 8   /* wrapper, list, pair of the top and of a collection, and two spare */
-#define MAPS_UNKNOWN_MOST 64 /* names of lines' entities told once; further ones are told again */
+#define MAPS_SHOWN_MAX 80   /* bytes of a name or key that people are shown */
+#define MAPS_FRAMES_MAX 8   /* wrapper, list, pair of the top and of a collection, and two spare */
+#define MAPS_UNKNOWN_MAX 64 /* names of lines' entities told once; further ones are told again */
 
 struct maps_joined {
     struct maps_joined *next; /* in the order read */
@@ -74,7 +74,7 @@ enum maps_wait {
 struct maps {
     struct collect base;
     struct collect_config config;
-    size_t capture_most; /* a record with its key around it */
+    size_t capture_max; /* a record with its key around it */
 
     bool second;  /* reading */
     bool over;    /* this reading */
@@ -89,7 +89,7 @@ struct maps {
     struct json_stream *lines; /* of NDJSON */
     struct json_walk *peek;
 
-    struct maps_frame frames[MAPS_FRAMES_MOST];
+    struct maps_frame frames[MAPS_FRAMES_MAX];
     size_t depth;
     enum maps_wait wait;
     struct buf collection; /* its name */
@@ -101,7 +101,7 @@ struct maps {
     struct buf id;
     struct buf joined; /* a record with what was joined to it */
     struct buf name;   /* for people */
-    uint64_t unknown[MAPS_UNKNOWN_MOST];
+    uint64_t unknown[MAPS_UNKNOWN_MAX];
     size_t unknown_count;
     uint64_t ordinal;
 };
@@ -230,20 +230,20 @@ static void maps_joins_add(struct maps_joins *joins, const struct maps_joined *j
 static struct bytes name_of(struct maps *maps, const struct maps_record *record)
 {
     buf_reset(&maps->name);
-    text_append_safe(&maps->name, record->collection, MAPS_SHOWN_MOST);
+    text_append_safe(&maps->name, record->collection, MAPS_SHOWN_MAX);
     if (record->keyed) {
         buf_append_char(&maps->name, '/');
-        text_append_safe(&maps->name, record->key, MAPS_SHOWN_MOST);
+        text_append_safe(&maps->name, record->key, MAPS_SHOWN_MAX);
     } else if (record->index >= 0) {
         buf_append_format(&maps->name, "[%lld]", (long long)record->index);
     }
     return buf_view(&maps->name);
 }
 
-static bool give(struct maps *maps, const struct maps_record *record, enum found_kind kind,
-                 struct found *found)
+static bool give(struct maps *maps, const struct maps_record *record, enum source_item_kind kind,
+                 struct source_item *item)
 {
-    *found = (struct found){
+    *item = (struct source_item){
         .kind = kind,
         .mapping = record->role.mapping ? record->role.mapping : record->role.join_target,
         .index = record->index,
@@ -258,14 +258,14 @@ static bool give(struct maps *maps, const struct maps_record *record, enum found
 
 /* Rejects it for what is in `err`. */
 static bool maps_record_reject(struct maps *maps, const struct maps_record *record,
-                               struct found *found)
+                               struct source_item *item)
 {
-    return give(maps, record, FOUND_REJECTED, found);
+    return give(maps, record, SOURCE_ITEM_REJECTED, item);
 }
 
 /* The same, for what is no record: the source, or a collection. */
 static bool maps_reject(struct maps *maps, struct bytes name, const struct json_walk_step *step,
-                        struct found *found)
+                        struct source_item *item)
 {
     struct maps_record record = {
         .collection = name,
@@ -274,15 +274,15 @@ static bool maps_reject(struct maps *maps, struct bytes name, const struct json_
         .column = step->column,
         .byte = step->byte,
     };
-    return give(maps, &record, FOUND_REJECTED, found);
+    return give(maps, &record, SOURCE_ITEM_REJECTED, item);
 }
 
 /* Sets *err: no mapping takes it. */
 static void maps_unknown(struct bytes name, struct error *err)
 {
     struct buf text;
-    buf_init(&text, MAPS_SHOWN_MOST * 8);
-    text_append_safe(&text, name, MAPS_SHOWN_MOST);
+    buf_init(&text, MAPS_SHOWN_MAX * 8);
+    text_append_safe(&text, name, MAPS_SHOWN_MAX);
     error_set(err, OUT_REJECT, ERR_SOURCE_COLLECTION, "no mapping collects '%s'", buf_text(&text));
     buf_free(&text);
 }
@@ -307,10 +307,10 @@ static enum outcome check(const struct maps *maps, const struct maps_record *rec
     if (record->keyed && !record->key_sound)
         return error_set(err, OUT_REJECT, ERR_SOURCE_MAP_KEY,
                          "a map's key is no string, number or boolean that can be kept");
-    if (record->payload.size > maps->config.record_most)
+    if (record->payload.size > maps->config.record_max)
         return error_set(err, OUT_REJECT, ERR_JSON_SIZE,
                          "the record is larger than the limit of %zu bytes",
-                         maps->config.record_most);
+                         maps->config.record_max);
     return OUT_OK;
 }
 
@@ -395,7 +395,7 @@ static enum outcome judge(struct maps *maps, const struct maps_record *record, s
 }
 
 /* A joined record that fitted none; false: there is no further one. */
-static bool maps_record_unmatched(struct maps *maps, struct found *found, struct error *err)
+static bool maps_record_unmatched(struct maps *maps, struct source_item *item, struct error *err)
 {
     while (maps->unmatched && (maps->unmatched->matched || maps->unmatched->own_row))
         maps->unmatched = maps->unmatched->next;
@@ -405,8 +405,8 @@ static bool maps_record_unmatched(struct maps *maps, struct found *found, struct
     maps->unmatched = joined->next;
     error_set(err, OUT_REJECT, ERR_SOURCE_JOIN, "the dump has no %s with the id that %s names",
               joined->target->entity, joined->target->join->pointer);
-    *found = (struct found){
-        .kind = FOUND_REJECTED,
+    *item = (struct source_item){
+        .kind = SOURCE_ITEM_REJECTED,
         .mapping = joined->target,
         .index = -1,
         .name = joined->name,
@@ -495,35 +495,35 @@ static struct bytes join(struct maps *maps, const struct maps_record *record)
     return splice(maps, payload, mapping->join->member, joined->text);
 }
 
-static bool give_record(struct maps *maps, const struct maps_record *record, struct found *found,
-                        struct error *err)
+static bool give_record(struct maps *maps, const struct maps_record *record,
+                        struct source_item *item, struct error *err)
 {
     struct bytes payload = join(maps, record);
-    if (payload.size > maps->config.record_most || maps->joined.failed) {
+    if (payload.size > maps->config.record_max || maps->joined.failed) {
         error_set(err, OUT_REJECT, ERR_JSON_SIZE,
                   "the record with what is joined to it is larger than the limit of %zu bytes",
-                  maps->config.record_most);
-        return maps_record_reject(maps, record, found);
+                  maps->config.record_max);
+        return maps_record_reject(maps, record, item);
     }
-    give(maps, record, FOUND_RECORD, found);
-    found->payload = payload;
-    found->source_key = record->keyed ? bytes_there(record->key) : (struct bytes){0};
+    give(maps, record, SOURCE_ITEM_RECORD, item);
+    item->payload = payload;
+    item->source_key = record->keyed ? bytes_or_empty(record->key) : (struct bytes){0};
     return true;
 }
 
-/* True when there is something to tell: *found (and *err). */
+/* True when there is something to tell: *item (and *err). */
 static bool maps_record_take(struct maps *maps, const struct maps_record *record,
-                             struct found *found, struct error *err)
+                             struct source_item *item, struct error *err)
 {
     if (!maps->second) {
         learn(maps, record);
         return false;
     }
     if (!record->role.mapping)
-        return judge(maps, record, err) != OUT_OK && maps_record_reject(maps, record, found);
+        return judge(maps, record, err) != OUT_OK && maps_record_reject(maps, record, item);
     if (check(maps, record, err) != OUT_OK)
-        return maps_record_reject(maps, record, found);
-    return give_record(maps, record, found, err);
+        return maps_record_reject(maps, record, item);
+    return give_record(maps, record, item, err);
 }
 
 /* ---- trees ---- */
@@ -547,7 +547,7 @@ static struct maps_frame *top(struct maps *maps)
 
 static bool enter(struct maps *maps, enum maps_frame_kind kind, bool plain)
 {
-    assert(maps->depth < MAPS_FRAMES_MOST);
+    assert(maps->depth < MAPS_FRAMES_MAX);
     maps->frames[maps->depth++] = (struct maps_frame){.kind = kind, .plain = plain};
     json_walk_enter(maps->walk);
     return false;
@@ -568,10 +568,10 @@ static bool skip(struct maps *maps)
 
 /* Skips the value offered, and says why in the second reading. */
 static bool refuse(struct maps *maps, struct bytes name, const struct json_walk_step *step,
-                   struct found *found)
+                   struct source_item *item)
 {
     json_walk_skip(maps->walk);
-    return maps->second && maps_reject(maps, name, step, found);
+    return maps->second && maps_reject(maps, name, step, item);
 }
 
 static bool is_wrapper_type(const struct maps_frame *frame, const struct json_walk_step *step)
@@ -582,24 +582,24 @@ static bool is_wrapper_type(const struct maps_frame *frame, const struct json_wa
 
 /* ---- down to the collections ---- */
 
-static bool see_source(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                       struct error *err)
+static bool see_source(struct maps *maps, const struct json_walk_step *step,
+                       struct source_item *item, struct error *err)
 {
     if (step->kind == '{')
         return enter(maps, FRAME_TOP, false);
     if (step->kind == '[')
         return enter(maps, FRAME_TOP_PAIRS, false);
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source is no dump of maps");
-    return refuse(maps, (struct bytes){0}, step, found);
+    return refuse(maps, (struct bytes){0}, step, item);
 }
 
 static bool see_collection(struct maps *maps, struct bytes name, const struct json_walk_step *step,
-                           struct found *found, struct error *err)
+                           struct source_item *item, struct error *err)
 {
     maps->role = maps_role_of(maps->config.mappings, maps->config.mapping_count, name, true);
     if (!maps->role.mapping && !maps->role.join_target) {
         maps_unknown(name, err);
-        return refuse(maps, name, step, found);
+        return refuse(maps, name, step, item);
     }
     if (!maps_is_wanted(maps, &maps->role))
         return skip(maps);
@@ -608,31 +608,31 @@ static bool see_collection(struct maps *maps, struct bytes name, const struct js
     if (step->kind == '[')
         return enter(maps, FRAME_LIST, false);
     error_set(err, OUT_REJECT, ERR_JSON_KIND, "a collection is an object or a list");
-    return refuse(maps, name, step, found);
+    return refuse(maps, name, step, item);
 }
 
-static bool see_named(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                      struct error *err)
+static bool see_named(struct maps *maps, const struct json_walk_step *step,
+                      struct source_item *item, struct error *err)
 {
     if (is_wrapper_type(top(maps), step))
         return capture(maps, MAPS_WAIT_TYPE);
     buf_reset(&maps->collection);
     buf_append_bytes(&maps->collection, step->name);
-    return see_collection(maps, step->name, step, found, err);
+    return see_collection(maps, step->name, step, item, err);
 }
 
-static bool see_top_pairs(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                          struct error *err)
+static bool see_top_pairs(struct maps *maps, const struct json_walk_step *step,
+                          struct source_item *item, struct error *err)
 {
     if (step->kind == '[')
         return enter(maps, FRAME_TOP_PAIR, false);
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT,
               "a dump's list holds pairs of a name and a collection");
-    return refuse(maps, (struct bytes){0}, step, found);
+    return refuse(maps, (struct bytes){0}, step, item);
 }
 
-static bool see_top_pair(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                         struct error *err)
+static bool see_top_pair(struct maps *maps, const struct json_walk_step *step,
+                         struct source_item *item, struct error *err)
 {
     if (step->index == 0 && step->kind == '"') {
         buf_reset(&maps->collection);
@@ -642,15 +642,15 @@ static bool see_top_pair(struct maps *maps, const struct json_walk_step *step, s
     if (top(maps)->ended)
         return skip(maps);
     if (step->index == 1)
-        return see_collection(maps, buf_view(&maps->collection), step, found, err);
+        return see_collection(maps, buf_view(&maps->collection), step, item, err);
     top(maps)->ended = true;
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "not a pair of a name and a collection");
-    return refuse(maps, (struct bytes){0}, step, found);
+    return refuse(maps, (struct bytes){0}, step, item);
 }
 
 /* The members behind dataType. */
-static bool see_wrapped(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                        struct error *err)
+static bool see_wrapped(struct maps *maps, const struct json_walk_step *step,
+                        struct source_item *item, struct error *err)
 {
     struct maps_frame *frame = top(maps);
     enum maps_frame_kind inside = frame->inside;
@@ -664,25 +664,25 @@ static bool see_wrapped(struct maps *maps, const struct json_walk_step *step, st
         return enter(maps, inside, true);
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT,
               "behind its dataType a map has its entries in the member value");
-    return refuse(maps, collection, step, found);
+    return refuse(maps, collection, step, item);
 }
 
-static bool see_value(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                      struct error *err)
+static bool see_value(struct maps *maps, const struct json_walk_step *step,
+                      struct source_item *item, struct error *err)
 {
     const struct maps_frame *frame = top(maps);
     if (!frame)
-        return see_source(maps, step, found, err);
+        return see_source(maps, step, item, err);
     switch (frame->kind) {
     case FRAME_TOP:
-        return see_named(maps, step, found, err);
+        return see_named(maps, step, item, err);
     case FRAME_TOP_PAIRS:
-        return see_top_pairs(maps, step, found, err);
+        return see_top_pairs(maps, step, item, err);
     case FRAME_TOP_PAIR:
-        return see_top_pair(maps, step, found, err);
+        return see_top_pair(maps, step, item, err);
     case FRAME_TOP_WRAP:
     case FRAME_KEYED_WRAP:
-        return see_wrapped(maps, step, found, err);
+        return see_wrapped(maps, step, item, err);
     case FRAME_KEYED:
         return capture(maps, is_wrapper_type(frame, step) ? MAPS_WAIT_TYPE : MAPS_WAIT_RECORD);
     case FRAME_LIST:
@@ -697,8 +697,8 @@ static bool see_value(struct maps *maps, const struct json_walk_step *step, stru
 
 /* The text of dataType says what the object is: a record or collection of that name never is a
  * string. */
-static bool take_type(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                      struct error *err)
+static bool take_type(struct maps *maps, const struct json_walk_step *step,
+                      struct source_item *item, struct error *err)
 {
     struct maps_frame *frame = top(maps);
     bool collections = frame->kind == FRAME_TOP;
@@ -718,7 +718,7 @@ static bool take_type(struct maps *maps, const struct json_walk_step *step, stru
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "its dataType is not one that holds %s",
               collections ? "collections" : "records");
     struct bytes name = collections ? (struct bytes){0} : buf_view(&maps->collection);
-    return maps->second && maps_reject(maps, name, step, found);
+    return maps->second && maps_reject(maps, name, step, item);
 }
 
 static struct maps_record record_at(struct maps *maps, const struct json_walk_step *step)
@@ -734,8 +734,8 @@ static struct maps_record record_at(struct maps *maps, const struct json_walk_st
     };
 }
 
-static bool take_element(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                         struct error *err)
+static bool take_element(struct maps *maps, const struct json_walk_step *step,
+                         struct source_item *item, struct error *err)
 {
     struct maps_frame *frame = top(maps);
     struct maps_record record = record_at(maps, step);
@@ -748,82 +748,84 @@ static bool take_element(struct maps *maps, const struct json_walk_step *step, s
         frame->kind = peek == PEEK_FOUND ? FRAME_PAIRS : FRAME_RECORDS;
     if (frame->kind == FRAME_RECORDS) {
         record.index = (int64_t)step->index;
-        return maps_record_take(maps, &record, found, err);
+        return maps_record_take(maps, &record, item, err);
     }
     if (peek == PEEK_FOUND) {
         record.keyed = true;
         record.key = entry.key;
         record.key_sound = entry.key_sound;
         maps_record_place(&record, &entry);
-        return maps_record_take(maps, &record, found, err);
+        return maps_record_take(maps, &record, item, err);
     }
     record.index = (int64_t)step->index;
     if (peek == PEEK_ABSENT)
         error_set(err, OUT_REJECT, ERR_SOURCE_MAP_KEY, "not a pair of a key and a value");
-    return maps->second && maps_record_reject(maps, &record, found);
+    return maps->second && maps_record_reject(maps, &record, item);
 }
 
-static bool take_member(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                        struct error *err)
+static bool take_member(struct maps *maps, const struct json_walk_step *step,
+                        struct source_item *item, struct error *err)
 {
     struct maps_record record = record_at(maps, step);
     record.keyed = true;
     record.key = step->name;
     record.key_sound = maps_is_key(step->name);
-    return maps_record_take(maps, &record, found, err);
+    return maps_record_take(maps, &record, item, err);
 }
 
-static bool take_captured(struct maps *maps, const struct json_walk_step *step, struct found *found,
-                          struct error *err)
+static bool take_captured(struct maps *maps, const struct json_walk_step *step,
+                          struct source_item *item, struct error *err)
 {
     enum maps_wait wait = maps->wait;
     maps->wait = MAPS_WAIT_NOTHING;
     if (wait == MAPS_WAIT_TYPE)
-        return take_type(maps, step, found, err);
+        return take_type(maps, step, item, err);
     if (top(maps)->kind == FRAME_KEYED)
-        return take_member(maps, step, found, err);
-    return take_element(maps, step, found, err);
+        return take_member(maps, step, item, err);
+    return take_element(maps, step, item, err);
 }
 
 /* Too large to be captured, or a name with a bad escape. */
-static bool take_rejected(struct maps *maps, const struct json_walk_step *step, struct found *found)
+static bool take_rejected(struct maps *maps, const struct json_walk_step *step,
+                          struct source_item *item)
 {
     struct maps_frame *frame = top(maps);
     struct maps_record record = record_at(maps, step);
     if (frame->kind == FRAME_TOP_PAIR)
         frame->ended = true;
     if (frame->kind == FRAME_TOP_PAIR || frame->kind == FRAME_TOP)
-        return maps->second && maps_reject(maps, (struct bytes){0}, step, found);
+        return maps->second && maps_reject(maps, (struct bytes){0}, step, item);
     record.keyed = frame->kind == FRAME_KEYED;
     record.key = step->name;
     record.index = record.keyed ? -1 : (int64_t)step->index;
-    return maps->second && maps_record_reject(maps, &record, found);
+    return maps->second && maps_record_reject(maps, &record, item);
 }
 
 /* One answer of the walk. True when there is something to tell. */
 static bool maps_tree_on(struct maps *maps, enum json_walk_result result,
-                         const struct json_walk_step *step, struct found *found, struct error *err)
+                         const struct json_walk_step *step, struct source_item *item,
+                         struct error *err)
 {
     switch (result) {
     case JSON_WALK_VALUE:
-        return see_value(maps, step, found, err);
+        return see_value(maps, step, item, err);
     case JSON_WALK_CAPTURED:
-        return take_captured(maps, step, found, err);
+        return take_captured(maps, step, item, err);
     case JSON_WALK_PART:
         buf_append_bytes(&maps->collection, step->text);
         return false;
     case JSON_WALK_REJECTED:
-        return take_rejected(maps, step, found);
+        return take_rejected(maps, step, item);
     case JSON_WALK_LEFT:
         maps->depth--;
         return false;
     default:
         assert(result == JSON_WALK_BROKEN);
-        return maps->second && maps_reject(maps, (struct bytes){0}, step, found);
+        return maps->second && maps_reject(maps, (struct bytes){0}, step, item);
     }
 }
 
-#define KEY_SLACK ((size_t)JSON_WALK_NAME_MOST + 4096) /* what stands around a record: its key */
+#define KEY_SLACK ((size_t)JSON_WALK_NAME_MAX + 4096) /* what stands around a record: its key */
 
 static struct maps *maps_of(struct collect *collect)
 {
@@ -843,7 +845,7 @@ static void begin(struct maps *maps)
     maps_probe_reset(maps->probe);
     json_walk_reset(maps->walk);
     json_stream_free(maps->lines);
-    maps->lines = json_stream_new(JSON_SHAPE_NDJSON, maps->capture_most);
+    maps->lines = json_stream_new(JSON_SHAPE_NDJSON, maps->capture_max);
     maps->over =
         !maps->second && !collect_wants_first_reading(COLLECT_MAP_DUMP, maps->config.mappings,
                                                       maps->config.mapping_count);
@@ -857,7 +859,7 @@ static enum outcome maps_rewind(struct collect *collect, struct error *err)
     if (maps->joins.over)
         return error_set(err, OUT_FATAL, ERR_SOURCE_JOIN_MEMORY,
                          "the records to be joined need more than %zu bytes",
-                         maps->config.join_most);
+                         maps->config.join_max);
     maps->second = true;
     begin(maps);
     return OUT_OK;
@@ -880,12 +882,12 @@ static void maps_finish(struct collect *collect)
 /* False when more must be fed before the form is known. */
 static bool find_form(struct maps *maps)
 {
-    size_t most = MAPS_PROBE_MOST - maps->head.size;
+    size_t max = MAPS_PROBE_MAX - maps->head.size;
     struct bytes part = maps->chunk;
-    if (part.size > most)
-        part.size = most;
+    if (part.size > max)
+        part.size = max;
     bool known; /* the form was declared: it matters no more what it names */
-    bool last = maps->finished || part.size == most;
+    bool last = maps->finished || part.size == max;
     maps->form = maps_probe_step(maps->probe, part, last, &known);
     buf_append_bytes(&maps->head, part);
     maps->chunk.size -= part.size;
@@ -926,7 +928,8 @@ static bool refill(struct maps *maps)
 
 /* ---- the next of a tree ---- */
 
-static enum collect_result next_of_tree(struct maps *maps, struct found *found, struct error *err)
+static enum collect_result next_of_tree(struct maps *maps, struct source_item *item,
+                                        struct error *err)
 {
     for (;;) {
         struct json_walk_step step;
@@ -934,8 +937,8 @@ static enum collect_result next_of_tree(struct maps *maps, struct found *found, 
         if (result == JSON_WALK_END)
             return COLLECT_END;
         if (result != JSON_WALK_MORE) {
-            if (maps_tree_on(maps, result, &step, found, err))
-                return COLLECT_FOUND;
+            if (maps_tree_on(maps, result, &step, item, err))
+                return COLLECT_ITEM;
         } else if (!refill(maps)) {
             return COLLECT_MORE;
         }
@@ -951,24 +954,27 @@ static bool is_told(struct maps *maps, struct bytes entity)
     for (size_t i = 0; i < maps->unknown_count; i++)
         if (maps->unknown[i] == hash)
             return true;
-    if (maps->unknown_count < MAPS_UNKNOWN_MOST)
+    if (maps->unknown_count < MAPS_UNKNOWN_MAX)
         maps->unknown[maps->unknown_count++] = hash;
     return false;
 }
 
-static bool reject_line(struct maps *maps, const struct maps_record *record, struct found *found)
+static bool reject_line(struct maps *maps, const struct maps_record *record,
+                        struct source_item *item)
 {
-    return maps->second && maps_record_reject(maps, record, found);
+    return maps->second && maps_record_reject(maps, record, item);
 }
 
-static bool take_line(struct maps *maps, const struct json_piece *piece, struct found *found,
-                      struct error *err)
+static bool take_line(struct maps *maps, const struct json_record_text *record_text,
+                      struct source_item *found, struct error *err)
 {
     struct maps_entry entry;
-    struct maps_record record = {
-        .index = -1, .line = piece->line, .column = piece->column, .byte = piece->byte};
+    struct maps_record record = {.index = -1,
+                                 .line = record_text->line,
+                                 .column = record_text->column,
+                                 .byte = record_text->byte};
     buf_reset(&maps->key);
-    enum maps_peek peek = maps_peek_line(maps->peek, piece->text, &maps->key, &entry, err);
+    enum maps_peek peek = maps_peek_line(maps->peek, record_text->text, &maps->key, &entry, err);
     if (peek == PEEK_ABSENT)
         error_set(err, OUT_REJECT, ERR_SOURCE_COLLECTION, "the line has no member entity");
     if (peek != PEEK_FOUND)
@@ -989,33 +995,35 @@ static bool take_line(struct maps *maps, const struct json_piece *piece, struct 
     return maps_record_take(maps, &record, found, err);
 }
 
-static bool reject_piece(struct maps *maps, const struct json_piece *piece, struct found *found)
+static bool reject_record(struct maps *maps, const struct json_record_text *text,
+                          struct source_item *found)
 {
     struct maps_record record = {
-        .index = -1, .line = piece->line, .column = piece->column, .byte = piece->byte};
+        .index = -1, .line = text->line, .column = text->column, .byte = text->byte};
     return reject_line(maps, &record, found);
 }
 
-static enum collect_result next_of_lines(struct maps *maps, struct found *found, struct error *err)
+static enum collect_result next_of_lines(struct maps *maps, struct source_item *found,
+                                         struct error *err)
 {
     for (;;) {
-        struct json_piece piece;
-        enum json_stream_result result = json_stream_next(maps->lines, &piece, err);
+        struct json_record_text text;
+        enum json_stream_result result = json_stream_next(maps->lines, &text, err);
         if (result == JSON_STREAM_END)
             return COLLECT_END;
         if (result == JSON_STREAM_MORE) {
             if (!refill(maps))
                 return COLLECT_MORE;
-        } else if (result == JSON_STREAM_PIECE ? take_line(maps, &piece, found, err)
-                                               : reject_piece(maps, &piece, found)) {
-            return COLLECT_FOUND;
+        } else if (result == JSON_STREAM_RECORD ? take_line(maps, &text, found, err)
+                                                : reject_record(maps, &text, found)) {
+            return COLLECT_ITEM;
         }
     }
 }
 
 /* ---- the codec ---- */
 
-static enum collect_result maps_next(struct collect *collect, struct found *found,
+static enum collect_result maps_next(struct collect *collect, struct source_item *item,
                                      struct error *err)
 {
     struct maps *maps = maps_of(collect);
@@ -1023,13 +1031,13 @@ static enum collect_result maps_next(struct collect *collect, struct found *foun
         return COLLECT_MORE;
     enum collect_result result = COLLECT_END;
     if (!maps->over)
-        result = maps->form == MAPS_TREE ? next_of_tree(maps, found, err)
-                                         : next_of_lines(maps, found, err);
+        result = maps->form == MAPS_TREE ? next_of_tree(maps, item, err)
+                                         : next_of_lines(maps, item, err);
     if (result != COLLECT_END)
         return result;
     maps->over = true;
-    if (maps->pending && maps_record_unmatched(maps, found, err))
-        return COLLECT_FOUND;
+    if (maps->pending && maps_record_unmatched(maps, item, err))
+        return COLLECT_ITEM;
     maps->pending = false;
     return COLLECT_END;
 }
@@ -1065,17 +1073,17 @@ struct collect *collect_maps_new(const struct collect_config *config)
         abort();
     maps->base.ops = &OPS;
     maps->config = *config;
-    maps->capture_most = config->record_most + KEY_SLACK;
+    maps->capture_max = config->record_max + KEY_SLACK;
     maps->probe = maps_probe_new(config->mappings, config->mapping_count);
-    maps->walk = json_walk_new(maps->capture_most);
-    maps->peek = json_walk_new(maps->capture_most);
-    maps_joins_init(&maps->joins, config->join_most);
-    buf_init(&maps->head, MAPS_PROBE_MOST);
-    buf_init(&maps->collection, JSON_WALK_NAME_MOST);
-    buf_init(&maps->key, 2 * (size_t)JSON_WALK_NAME_MOST);
-    buf_init(&maps->id, JSON_WALK_NAME_MOST);
-    buf_init(&maps->joined, config->record_most * 2 + JSON_WALK_NAME_MOST);
-    buf_init(&maps->name, MAPS_SHOWN_MOST * 32);
+    maps->walk = json_walk_new(maps->capture_max);
+    maps->peek = json_walk_new(maps->capture_max);
+    maps_joins_init(&maps->joins, config->join_max);
+    buf_init(&maps->head, MAPS_PROBE_MAX);
+    buf_init(&maps->collection, JSON_WALK_NAME_MAX);
+    buf_init(&maps->key, 2 * (size_t)JSON_WALK_NAME_MAX);
+    buf_init(&maps->id, JSON_WALK_NAME_MAX);
+    buf_init(&maps->joined, config->record_max * 2 + JSON_WALK_NAME_MAX);
+    buf_init(&maps->name, MAPS_SHOWN_MAX * 32);
     begin(maps);
     return &maps->base;
 }

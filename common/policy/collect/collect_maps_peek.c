@@ -18,7 +18,7 @@
  * The answer is given at the byte that decides it, wherever the chunks end.
  */
 
-#define NAME_MOST 4096 /* of an entity; longer ones are none */
+#define NAME_BYTES_MAX 4096 /* of an entity; longer ones are none */
 
 static bool is_named(const char *name, struct bytes text)
 {
@@ -74,7 +74,7 @@ struct maps_probe *maps_probe_new(struct mapping *const *mappings, size_t count)
         abort();
     probe->mappings = mappings;
     probe->count = count;
-    probe->walk = json_walk_new(NAME_MOST);
+    probe->walk = json_walk_new(NAME_BYTES_MAX);
     return probe;
 }
 
@@ -191,8 +191,8 @@ bool collect_maps_detect(struct bytes first, bool whole, struct mapping *const *
     (void)whole; /* what decides stands at the beginning */
     struct maps_probe *probe = maps_probe_new(mappings, mapping_count);
     bool known;
-    if (first.size > MAPS_PROBE_MOST)
-        first.size = MAPS_PROBE_MOST;
+    if (first.size > MAPS_PROBE_MAX)
+        first.size = MAPS_PROBE_MAX;
     (void)maps_probe_step(probe, first, true, &known);
     maps_probe_free(probe);
     return known;
@@ -303,7 +303,7 @@ enum maps_peek maps_peek_at(struct json_walk *walk, struct bytes text, const cha
             pointer = part;
         if (*pointer == '\0')
             return take_value(walk, step.kind, out, err);
-        if ((step.kind != '{' && step.kind != '[') || depth == JSON_WALK_DEPTH_MOST)
+        if ((step.kind != '{' && step.kind != '[') || depth == JSON_WALK_DEPTH_MAX)
             return PEEK_ABSENT;
         in_object = step.kind == '{';
         depth++;

@@ -24,7 +24,7 @@ struct maps_role maps_role_of(struct mapping *const *mappings, size_t count, str
 
 /* ---- which form a source has ---- */
 
-#define MAPS_PROBE_MOST (64u << 10)
+#define MAPS_PROBE_MAX (64u << 10)
 
 enum maps_form {
     MAPS_UNKNOWN, /* feed more */

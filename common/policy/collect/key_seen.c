@@ -8,10 +8,10 @@
 
 void key_seen_init(struct key_seen *seen, size_t bytes)
 {
-    size_t most = CAPACITY_MIN;
-    while (2 * most * sizeof(struct key_seen_entry) <= bytes)
-        most *= 2;
-    *seen = (struct key_seen){.max = most / 2}; /* half of the places stay free */
+    size_t max = CAPACITY_MIN;
+    while (2 * max * sizeof(struct key_seen_entry) <= bytes)
+        max *= 2;
+    *seen = (struct key_seen){.max = max / 2}; /* half of the places stay free */
 }
 
 void key_seen_free(struct key_seen *seen)

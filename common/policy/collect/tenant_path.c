@@ -15,11 +15,11 @@ static bool begins_with_mark(const char *pattern)
 static bool match(const char *pattern, const char *path, struct bytes *tenant);
 
 /* `rest` is the pattern behind a '*' or {tenant}; at least `least` bytes are taken. */
-static bool match_run(const char *rest, const char *path, size_t least, struct bytes *taken,
+static bool match_run(const char *rest, const char *path, size_t min, struct bytes *taken,
                       struct bytes *tenant)
 {
     for (size_t size = 0;; size++) {
-        if (size >= least && match(rest, path + size, tenant)) {
+        if (size >= min && match(rest, path + size, tenant)) {
             if (taken)
                 *taken = bytes_of(path, size);
             return true;

@@ -1,16 +1,16 @@
-/* Records as entries of a program's maps: policy/collect/collect_maps.c's way back. */
+/* Records as entries of a program's maps: policy/collect/collect_maps.c's inverse. */
 #include <string.h>
 
 #include "common/base/text.h"
 #include "common/model/json/json.h"
-#include "common/policy/export/export_piece.h"
+#include "common/policy/export/export_record_text.h"
 
 #define MAPS_FILE BYTES_LITERAL("maps.json")
 
 static enum outcome give(struct export_maker *maker, const struct export_record *record,
                          const char *collection, struct bytes key, struct error *err)
 {
-    struct export_piece piece = {
+    struct export_record_text part = {
         .file = MAPS_FILE,
         .layout = EXPORT_LAYOUT_MAPS,
         .group = bytes_text(collection),
@@ -20,7 +20,7 @@ static enum outcome give(struct export_maker *maker, const struct export_record 
         .id = record->id,
         .text = buf_view(&maker->text),
     };
-    return export_give(maker, &piece, err);
+    return export_give(maker, &part, err);
 }
 
 /* The map's key: the one it had, or the id, which a key of one column decodes to. */

@@ -10,16 +10,16 @@
 #include "common/model/mapping/secret_mark.h"
 #include "common/policy/secrets/secret_text.h"
 
-#define POINTER_MOST (1u << 20)
-#define PLAIN_MOST (64u << 20)
+#define POINTER_MAX (1u << 20)
+#define PLAIN_MAX (64u << 20)
 #define STRING_LEVELS 3 /* as deep as the guard looks into strings */
 
 void export_secrets_init(struct export_secrets *secrets, const struct secret_ring *ring)
 {
     *secrets = (struct export_secrets){.ring = ring};
-    buf_init(&secrets->pointer, POINTER_MOST);
-    buf_init(&secrets->box, PLAIN_MOST);
-    buf_init(&secrets->plain, PLAIN_MOST);
+    buf_init(&secrets->pointer, POINTER_MAX);
+    buf_init(&secrets->box, PLAIN_MAX);
+    buf_init(&secrets->plain, PLAIN_MAX);
 }
 
 void export_secrets_free(struct export_secrets *secrets)
@@ -117,7 +117,7 @@ static yyjson_mut_val *copy_text(struct export_secrets *secrets, yyjson_val *val
         return whole ? whole : yyjson_val_mut_copy(into, val);
     }
     struct buf out;
-    buf_init(&out, PLAIN_MOST);
+    buf_init(&out, PLAIN_MAX);
     while (secret_text_next(spelled, &at, &mark)) {
         secret_text_append_own(&out, bytes_of(spelled.data + read, mark.start - read), true);
         append_part(secrets, &mark, spelled, ++number, &out);
@@ -198,7 +198,7 @@ static yyjson_mut_val *copy_string(struct export_secrets *secrets, yyjson_val *v
         made = yyjson_val_mut_copy(into, val); /* as it was written */
     } else if (root) {
         struct buf out;
-        buf_init(&out, PLAIN_MOST);
+        buf_init(&out, PLAIN_MAX);
         yyjson_mut_doc_set_root(inner, root);
         opened = yyjson_mut_doc_imut_copy(inner, NULL);
         json_append(&out, yyjson_doc_get_root(opened));

@@ -2,7 +2,7 @@
 #define DROVER_POLICY_EXPORT_SECRETS_H
 
 /*
- * secret_guard.h's way back: {"$sealed":"sec_…"} becomes the value again when the key and its box
+ * secret_guard.h's inverse: {"$sealed":"sec_…"} becomes the value again when the key and its box
  * are there, else it stays; {"$withheld":"token"} is left out, in a list it becomes null. Both also
  * in JSON inside strings. In a text ${sealed:sec_…} becomes its part again, or stays; a
  * ${withheld:token} stays: a text is never left out.

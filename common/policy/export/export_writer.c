@@ -4,15 +4,15 @@
 
 #include "common/model/json/json.h"
 
-#define OUT_MOST (1ull << 30) /* what is not taken in time; a piece is far smaller */
+#define OUT_MAX (1ull << 30) /* what is not taken in time; a piece is far smaller */
 
 void export_writer_init(struct export_writer *writer)
 {
     *writer = (struct export_writer){0};
-    buf_init(&writer->out, OUT_MOST);
+    buf_init(&writer->out, OUT_MAX);
     buf_init(&writer->group, 1u << 20);
     buf_init(&writer->key, 1u << 20);
-    buf_init(&writer->scratch, OUT_MOST);
+    buf_init(&writer->scratch, OUT_MAX);
 }
 
 void export_writer_free(struct export_writer *writer)
@@ -62,7 +62,7 @@ static void remember(struct buf *kept, struct bytes text)
     buf_append_bytes(kept, text);
 }
 
-/* ---- a storage's values */
+/* ---- a localStorage's values */
 
 static void close_value(struct export_writer *writer)
 {
@@ -73,83 +73,83 @@ static void close_value(struct export_writer *writer)
     writer->open = false;
 }
 
-static void open_value(struct export_writer *writer, const struct export_piece *piece)
+static void open_value(struct export_writer *writer, const struct export_record_text *part)
 {
     close_value(writer);
     append_separator(writer);
-    append_name(writer, piece->key);
+    append_name(writer, part->key);
     buf_append_char(&writer->out, '"');
-    remember(&writer->key, piece->key);
+    remember(&writer->key, part->key);
     writer->open = true;
     writer->elements = false;
-    writer->whole = piece->kind == EXPORT_TEXT || piece->kind == EXPORT_JSON;
+    writer->whole = part->kind == EXPORT_TEXT || part->kind == EXPORT_JSON;
     if (!writer->whole)
         buf_append_char(&writer->out, '[');
 }
 
-static bool add_to_storage(struct export_writer *writer, const struct export_piece *piece)
+static bool add_to_localstorage(struct export_writer *writer, const struct export_record_text *part)
 {
-    bool first = !writer->open || !bytes_equal(buf_view(&writer->key), piece->key);
+    bool first = !writer->open || !bytes_equal(buf_view(&writer->key), part->key);
     if (first)
-        open_value(writer, piece);
-    else if (writer->whole || piece->kind != EXPORT_ELEMENT)
+        open_value(writer, part);
+    else if (writer->whole || part->kind != EXPORT_ELEMENT)
         return false;
-    if (piece->kind == EXPORT_ARRAY)
+    if (part->kind == EXPORT_ARRAY)
         return true;
-    if (piece->kind == EXPORT_ELEMENT && writer->elements)
+    if (part->kind == EXPORT_ELEMENT && writer->elements)
         buf_append_char(&writer->out, ',');
     writer->elements = true;
-    append_inside(writer, piece->text);
+    append_inside(writer, part->text);
     return true;
 }
 
 /* ---- maps and keyed records */
 
-static void enter_group(struct export_writer *writer, const struct export_piece *piece)
+static void enter_group(struct export_writer *writer, const struct export_record_text *part)
 {
-    if (writer->any_group && bytes_equal(buf_view(&writer->group), piece->group))
+    if (writer->any_group && bytes_equal(buf_view(&writer->group), part->group))
         return;
     if (writer->any_group)
         buf_append_text(&writer->out, "\n}");
     append_separator(writer);
-    append_name(writer, piece->group);
+    append_name(writer, part->group);
     buf_append_text(&writer->out, "{\n");
-    remember(&writer->group, piece->group);
+    remember(&writer->group, part->group);
     writer->any_group = true;
     writer->any = writer->open = false;
 }
 
-static bool add_keyed(struct export_writer *writer, const struct export_piece *piece)
+static bool add_keyed(struct export_writer *writer, const struct export_record_text *part)
 {
     if (writer->layout == EXPORT_LAYOUT_MAPS)
-        enter_group(writer, piece);
-    if (writer->open && bytes_equal(buf_view(&writer->key), piece->key))
+        enter_group(writer, part);
+    if (writer->open && bytes_equal(buf_view(&writer->key), part->key))
         return false;
     append_separator(writer);
-    append_name(writer, piece->key);
-    buf_append_bytes(&writer->out, piece->text);
-    remember(&writer->key, piece->key);
+    append_name(writer, part->key);
+    buf_append_bytes(&writer->out, part->text);
+    remember(&writer->key, part->key);
     writer->open = true;
     return true;
 }
 
-bool export_writer_add(struct export_writer *writer, const struct export_piece *piece)
+bool export_writer_add(struct export_writer *writer, const struct export_record_text *part)
 {
     bool added = true;
     switch (writer->layout) {
-    case EXPORT_LAYOUT_STORAGE:
-        added = add_to_storage(writer, piece);
+    case EXPORT_LAYOUT_LOCALSTORAGE:
+        added = add_to_localstorage(writer, part);
         break;
     case EXPORT_LAYOUT_MAPS:
     case EXPORT_LAYOUT_KEYED:
-        added = add_keyed(writer, piece);
+        added = add_keyed(writer, part);
         break;
     case EXPORT_LAYOUT_LIST:
         append_separator(writer);
-        buf_append_bytes(&writer->out, piece->text);
+        buf_append_bytes(&writer->out, part->text);
         break;
     case EXPORT_LAYOUT_LINES:
-        buf_append_bytes(&writer->out, piece->text);
+        buf_append_bytes(&writer->out, part->text);
         buf_append_char(&writer->out, '\n');
         break;
     }
@@ -159,7 +159,7 @@ bool export_writer_add(struct export_writer *writer, const struct export_piece *
 
 void export_writer_finish(struct export_writer *writer)
 {
-    if (writer->layout == EXPORT_LAYOUT_STORAGE)
+    if (writer->layout == EXPORT_LAYOUT_LOCALSTORAGE)
         close_value(writer);
     if (writer->any_group)
         buf_append_text(&writer->out, "\n}");

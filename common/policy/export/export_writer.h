@@ -2,7 +2,7 @@
 #define DROVER_POLICY_EXPORT_WRITER_H
 
 /*
- * The way back, second half: pieces of one file, in their order, as the file's text. What is ready
+ * Export, second half: pieces of one file, in their order, as the file's text. What is ready
  * is in `out`; the caller takes it from there whenever it likes.
  */
 
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "common/base/buf.h"
-#include "common/policy/export/export_piece.h"
+#include "common/policy/export/export_record_text.h"
 
 struct export_writer {
     struct buf out;
@@ -26,7 +26,7 @@ void export_writer_init(struct export_writer *writer);
 void export_writer_free(struct export_writer *writer);
 void export_writer_begin(struct export_writer *writer, enum export_layout layout);
 /* False when it was dropped. */
-bool export_writer_add(struct export_writer *writer, const struct export_piece *piece);
+bool export_writer_add(struct export_writer *writer, const struct export_record_text *part);
 void export_writer_finish(struct export_writer *writer);
 
 #endif

@@ -8,8 +8,8 @@
 #define TAG_SIZE crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define HEAD_SIZE (1 + SECRET_KEY_ID_SIZE)
 #define PLAIN_AT (HEAD_SIZE + NONCE_SIZE)
-#define PLACE_MOST (1u << 20) /* ids and pointers are far below it */
-#define HASH_SIZE 20          /* of a reference: 160 bits are 32 base32 digits */
+#define PLACE_MAX (1u << 20) /* ids and pointers are far below it */
+#define HASH_SIZE 20         /* of a reference: 160 bits are 32 base32 digits */
 
 _Static_assert(SECRET_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one key size");
 _Static_assert(SECRET_REFERENCE_SIZE == 4 + HASH_SIZE * 8 / 5, "the reference's digits");
@@ -103,7 +103,7 @@ void secret_box_seal(const struct secret_ring *ring, const struct secret_place *
                      struct bytes plain, char reference[SECRET_REFERENCE_SIZE + 1], struct buf *box)
 {
     struct buf bytes;
-    buf_init(&bytes, PLACE_MOST);
+    buf_init(&bytes, PLACE_MAX);
     append_place(&bytes, place);
     make_reference(ring, buf_view(&bytes), plain, reference);
     seal(&ring->keys[ring->count - 1], &bytes, plain, box);
@@ -153,7 +153,7 @@ enum outcome secret_box_open(const struct secret_ring *ring, const struct secret
     const struct secret_key *key = secret_ring_find(ring, id);
     if (!key)
         return refuse(err, "the key file does not have its key");
-    buf_init(&bytes, PLACE_MOST);
+    buf_init(&bytes, PLACE_MAX);
     append_place(&bytes, place);
     bool opened = open_box(key, &bytes, box, plain);
     buf_free(&bytes);

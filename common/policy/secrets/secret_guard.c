@@ -22,7 +22,7 @@
 #include "common/model/mapping/secret_mark.h"
 #include "common/policy/secrets/secret_text.h"
 
-#define PAYLOAD_MOST (256u << 20)
+#define PAYLOAD_MAX (256u << 20)
 #define GUARD_STRING_LEVELS 3 /* JSON in a string in a string in a string */
 
 /* In document order, so that writing meets them one after the other. */
@@ -119,7 +119,7 @@ static void seal(struct guard_job *job, char reference[SECRET_REFERENCE_SIZE + 1
     const struct record *record = job->record;
     struct secret_place place = {record->tenant, record->entity, record->id, buf_view(&job->path)};
     struct buf box;
-    buf_init(&box, SECRET_SEALED_MOST);
+    buf_init(&box, SECRET_SEALED_MAX);
     secret_box_seal(guard->ring, &place, buf_view(&guard->scratch), reference, &box);
     append_size(&guard->sealed, place.field.size);
     buf_append_bytes(&guard->sealed, place.field);
@@ -247,7 +247,7 @@ static yyjson_val *member_of(const struct guard_job *job, const struct column *c
     *pointer = "";
     if (column->source == FROM_VALUE)
         return job->root;
-    struct found found = column_find(column, job->root);
+    struct found_member found = column_find(column, job->root);
     if (found.val)
         *pointer = column->pointers[found.pointer];
     return found.val;
@@ -255,11 +255,11 @@ static yyjson_val *member_of(const struct guard_job *job, const struct column *c
 
 static bool is_element(yyjson_val *array, yyjson_val *val)
 {
-    size_t at, most;
+    size_t at, max;
     yyjson_val *child;
     if (!yyjson_is_arr(array))
         return false;
-    yyjson_arr_foreach(array, at, most,
+    yyjson_arr_foreach(array, at, max,
                        child) if (child == val || is_element(child, val)) return true;
     return false;
 }
@@ -344,11 +344,11 @@ static enum guard_form form_of(const struct mapping *mapping, const struct colum
 
 static bool is_allowed(const struct column *column, yyjson_val *val)
 {
-    size_t at, most;
+    size_t at, max;
     yyjson_val *allowed;
     if (!column->allow)
         return false;
-    yyjson_arr_foreach(column->allow, at, most,
+    yyjson_arr_foreach(column->allow, at, max,
                        allowed) if (canonical_equal(allowed, val)) return true;
     return false;
 }
@@ -639,7 +639,7 @@ static enum outcome respell(struct guard_job *job, yyjson_val *val, unsigned str
         return OUT_REJECT;
     }
     struct guard_place place = guard_place_of(job, val, strings);
-    buf_init(&out, PAYLOAD_MOST);
+    buf_init(&out, PAYLOAD_MAX);
     secret_text_append_spelled(&out, text, false);
     if (place.length && characters(buf_view(&out)) > (size_t)place.length)
         outcome = take_whole(job, val, SHAPE_SECRET, &place, strings, err);
@@ -663,7 +663,7 @@ static enum outcome guard_text(struct guard_job *job, yyjson_val *val, unsigned 
         token_scan_init_broken(&scan, text);
     else
         token_scan_init(&scan, text);
-    buf_init(&parts.out, PAYLOAD_MOST);
+    buf_init(&parts.out, PAYLOAD_MAX);
     while (outcome == OUT_OK && job->guard->detect && token_scan_next(&scan, &span))
         outcome = parts.count == 0 && guard_is_key(job, val)
                       ? guard_refuse_key(job, err)
@@ -681,9 +681,9 @@ static enum outcome guard_text(struct guard_job *job, yyjson_val *val, unsigned 
 
 /* ---- finding: which values go ---- */
 
-#define NAME_SIZE_MAX 64    /* of what names the next element; longer is a text */
-#define KEY_SECRET_LEAST 16 /* a member's name that is a secret itself is at least so long */
-#define NUMBER_DIGITS_LEAST 4
+#define NAME_SIZE_MAX 64  /* of what names the next element; longer is a text */
+#define KEY_SECRET_MIN 16 /* a member's name that is a secret itself is at least so long */
+#define NUMBER_DIGITS_MIN 4
 
 struct place {
     unsigned strings;
@@ -731,13 +731,13 @@ static bool holds_text(yyjson_val *val)
 {
     if (yyjson_is_str(val))
         return yyjson_get_len(val) > 0;
-    size_t at, most;
+    size_t at, max;
     yyjson_val *key, *child;
     bool found = false;
     if (yyjson_is_arr(val))
-        yyjson_arr_foreach(val, at, most, child) found = found || holds_text(child);
+        yyjson_arr_foreach(val, at, max, child) found = found || holds_text(child);
     if (yyjson_is_obj(val))
-        yyjson_obj_foreach(val, at, most, key, child) found = found || holds_text(child);
+        yyjson_obj_foreach(val, at, max, key, child) found = found || holds_text(child);
     return found;
 }
 
@@ -753,12 +753,12 @@ static bool is_schema(yyjson_val *val)
     return yyjson_obj_get(val, "$ref") != NULL;
 }
 
-static bool has_digits(struct bytes number, size_t least)
+static bool has_digits(struct bytes number, size_t min)
 {
     size_t digits = 0;
     for (size_t i = 0; i < number.size; i++)
         digits += isdigit((unsigned char)number.data[i]) != 0;
-    return digits >= least;
+    return digits >= min;
 }
 
 /* Of what is no string. Flags, nulls, small numbers ("token": 512 counts) stay. */
@@ -770,8 +770,7 @@ static enum shape shape_under_name(yyjson_val *val, struct bytes name)
         enum shape with = token_shape_of_name_with(name, number); /* "pin": 4930 */
         if (with != SHAPE_PLAIN)
             return with;
-        return shape == SHAPE_SECRET && has_digits(number, NUMBER_DIGITS_LEAST) ? shape
-                                                                                : SHAPE_PLAIN;
+        return shape == SHAPE_SECRET && has_digits(number, NUMBER_DIGITS_MIN) ? shape : SHAPE_PLAIN;
     }
     return shape != SHAPE_PLAIN && yyjson_is_ctn(val) && holds_text(val) && !is_schema(val)
                ? shape
@@ -799,7 +798,7 @@ static enum outcome find_in_json(struct guard_job *job, yyjson_val *val, struct 
     job->path.size = path;
     if (outcome == OUT_OK && job->count > before.takes) {
         struct buf out;
-        buf_init(&out, PAYLOAD_MOST);
+        buf_init(&out, PAYLOAD_MAX);
         guard_write(job, root, before.takes, &out);
         outcome = guard_json_text(job, val, place.strings - 1, buf_view(&out), &before, err);
         buf_free(&out);
@@ -847,7 +846,7 @@ static enum outcome check_names(struct guard_job *job, yyjson_val *object,
             error_path(err, "%s", buf_text(&job->path));
             return OUT_REJECT;
         }
-        if (job->guard->detect && yyjson_get_len(key) >= KEY_SECRET_LEAST && *shape == SHAPE_PLAIN)
+        if (job->guard->detect && yyjson_get_len(key) >= KEY_SECRET_MIN && *shape == SHAPE_PLAIN)
             *shape = token_shape_of_value(text_of(key));
     }
     return OUT_OK;
@@ -904,10 +903,10 @@ static struct bytes name_from_before(yyjson_val *array, yyjson_val *before, yyjs
 static enum outcome find_in_array(struct guard_job *job, yyjson_val *array, struct place place,
                                   struct error *err)
 {
-    size_t above = job->path.size, at, most;
+    size_t above = job->path.size, at, max;
     yyjson_val *val, *before = NULL;
     struct bytes name = place.name;
-    yyjson_arr_foreach(array, at, most, val)
+    yyjson_arr_foreach(array, at, max, val)
     {
         place.name = job->guard->detect ? name_from_before(array, before, val) : name;
         if (place.name.size == 0)
@@ -969,9 +968,9 @@ static enum outcome guard_find(struct guard_job *job, yyjson_val *root, unsigned
 void secret_guard_init(struct secret_guard *guard, const struct secret_ring *ring, bool detect)
 {
     *guard = (struct secret_guard){.ring = ring, .detect = detect};
-    buf_init(&guard->payload, PAYLOAD_MOST);
-    buf_init(&guard->sealed, SECRET_SEALED_MOST);
-    buf_init(&guard->scratch, PAYLOAD_MOST);
+    buf_init(&guard->payload, PAYLOAD_MAX);
+    buf_init(&guard->sealed, SECRET_SEALED_MAX);
+    buf_init(&guard->scratch, PAYLOAD_MAX);
 }
 
 void secret_guard_free(struct secret_guard *guard)
@@ -1057,8 +1056,8 @@ static enum outcome guard_document(struct secret_guard *guard, const struct mapp
                             .root = yyjson_doc_get_root(doc),
                             .spells = secret_text_may_need_spelling(record->payload),
                             .alc = &WIPING};
-    buf_init(&job.texts, PAYLOAD_MOST);
-    buf_init(&job.path, SECRET_FIELD_MOST);
+    buf_init(&job.texts, PAYLOAD_MAX);
+    buf_init(&job.path, SECRET_FIELD_MAX);
     enum outcome outcome = guard_find(&job, job.root, 0, err);
     if (outcome == OUT_OK)
         outcome = finish(&job, out, err);

@@ -32,7 +32,7 @@ static void name_key(const unsigned char key[SECRET_KEY_SIZE], const unsigned ch
 
 bool secret_ring_add(struct secret_ring *ring)
 {
-    if (ring->count == SECRET_KEYS_MOST)
+    if (ring->count == SECRET_KEYS_MAX)
         return false;
     struct secret_key *key = &ring->keys[ring->count++];
     randombytes_buf(key->bytes, sizeof key->bytes);
@@ -156,7 +156,7 @@ static bool take_key(struct bytes line, struct secret_ring *ring)
 {
     unsigned char id[SECRET_KEY_ID_SIZE];
     const size_t id_text = sizeof(id) * 2;
-    if (ring->count == SECRET_KEYS_MOST || line.size <= id_text || line.data[id_text] != ' ')
+    if (ring->count == SECRET_KEYS_MAX || line.size <= id_text || line.data[id_text] != ' ')
         return false;
     struct secret_key *key = &ring->keys[ring->count];
     if (!take_hex(bytes_of(line.data, id_text), id, sizeof id) ||

@@ -18,7 +18,7 @@
 
 #define SECRET_KEY_SIZE 32
 #define SECRET_KEY_ID_SIZE 8 /* first bytes of BLAKE2b of the key; hex in texts */
-#define SECRET_KEYS_MOST 64
+#define SECRET_KEYS_MAX 64
 
 struct secret_key {
     unsigned char id[SECRET_KEY_ID_SIZE];
@@ -27,7 +27,7 @@ struct secret_key {
 
 struct secret_ring {
     unsigned char identity[SECRET_KEY_SIZE];
-    struct secret_key keys[SECRET_KEYS_MOST];
+    struct secret_key keys[SECRET_KEYS_MAX];
     size_t count; /* the last one seals */
 };
 

@@ -8,7 +8,7 @@
 #include "common/policy/secrets/secret_box.h"
 #include "common/policy/secrets/secret_text.h"
 
-static bool take_size(struct bytes sealed, size_t *at, size_t most, size_t *size)
+static bool take_size(struct bytes sealed, size_t *at, size_t max, size_t *size)
 {
     if (sealed.size - *at < 4)
         return false;
@@ -16,13 +16,13 @@ static bool take_size(struct bytes sealed, size_t *at, size_t most, size_t *size
     *size =
         (size_t)bytes[0] | (size_t)bytes[1] << 8 | (size_t)bytes[2] << 16 | (size_t)bytes[3] << 24;
     *at += 4;
-    return *size <= most && *size <= sealed.size - *at;
+    return *size <= max && *size <= sealed.size - *at;
 }
 
 static bool take_box(struct bytes sealed, size_t *at, struct sealed_box *box)
 {
     size_t size;
-    if (!take_size(sealed, at, SECRET_FIELD_MOST, &size))
+    if (!take_size(sealed, at, SECRET_FIELD_MAX, &size))
         return false;
     box->field = bytes_of(sealed.data + *at, size);
     *at += size;
@@ -30,7 +30,7 @@ static bool take_box(struct bytes sealed, size_t *at, struct sealed_box *box)
         return false;
     box->reference = bytes_of(sealed.data + *at, SECRET_REFERENCE_SIZE);
     *at += SECRET_REFERENCE_SIZE;
-    if (!take_size(sealed, at, SECRET_SEALED_MOST, &size))
+    if (!take_size(sealed, at, SECRET_SEALED_MAX, &size))
         return false;
     box->box = bytes_of(sealed.data + *at, size);
     *at += size;

@@ -15,8 +15,8 @@
 #include "common/base/error.h"
 #include "common/model/mapping/mapping.h"
 
-#define SECRET_SEALED_MOST (256u << 10) /* bytes of the header */
-#define SECRET_FIELD_MOST (1u << 20)    /* bytes of a field pointer */
+#define SECRET_SEALED_MAX (256u << 10) /* bytes of the header */
+#define SECRET_FIELD_MAX (1u << 20)    /* bytes of a field pointer */
 
 /* Reading the header: *at from 0; false at its end or when it is malformed (*bad). */
 struct sealed_box {

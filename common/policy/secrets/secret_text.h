@@ -42,7 +42,7 @@ bool secret_text_is_mark(struct bytes text, struct secret_text_mark *mark);
 
 /* The source's own text, spelled; `before_mark`: a reference follows at once. */
 void secret_text_append_spelled(struct buf *out, struct bytes own, bool before_mark);
-/* The way back, of what stands between two references. */
+/* The inverse, of what stands between two references. */
 void secret_text_append_own(struct buf *out, struct bytes spelled, bool before_mark);
 void secret_text_append_sealed(struct buf *out, const char *reference);
 void secret_text_append_withheld(struct buf *out);

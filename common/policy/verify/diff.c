@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFLICTS_MOST ((1u << 14) - 1)
+#define CONFLICTS_MAX ((1u << 14) - 1)
 
 static uint64_t read_be64(const uint8_t *bytes)
 {
@@ -142,8 +142,8 @@ struct diff_entry *diff_find(const struct diff_table *table, const struct diff_k
 
 static void lead(struct diff_entry *entry, const struct diff_source *source)
 {
-    assert(source->group < DIFF_GROUPS_MOST);
-    assert(source->partition >= 0 && (uint32_t)source->partition < DIFF_PARTITIONS_MOST);
+    assert(source->group < DIFF_GROUPS_MAX);
+    assert(source->partition >= 0 && (uint32_t)source->partition < DIFF_PARTITIONS_MAX);
     *entry = (struct diff_entry){
         .key = source->key,
         .version = source->version,
@@ -151,7 +151,7 @@ static void lead(struct diff_entry *entry, const struct diff_source *source)
         .source_tag = source->source_tag,
         .reading = source->reading,
         .offset = source->offset,
-        .partition = (uint32_t)source->partition & (DIFF_PARTITIONS_MOST - 1),
+        .partition = (uint32_t)source->partition & (DIFF_PARTITIONS_MAX - 1),
         .verdict = VERDICT_PENDING,
         .deleted = source->deleted,
         .may_be_gone = source->may_be_gone,
@@ -220,8 +220,7 @@ static void replace(struct diff_entry *entry, const struct diff_source *source,
         counts[VERDICT_SUPERSEDED]++;
     }
     if (ambiguous && before.ambiguous) {
-        entry->conflicts =
-            before.conflicts < CONFLICTS_MOST ? before.conflicts + 1u : CONFLICTS_MOST;
+        entry->conflicts = before.conflicts < CONFLICTS_MAX ? before.conflicts + 1u : CONFLICTS_MAX;
         return;
     }
     counts[before.ambiguous ? VERDICT_AMBIGUOUS : VERDICT_CONFLICT] -= before.conflicts;
@@ -232,7 +231,7 @@ bool diff_expect(struct diff_table *table, const struct diff_source *source,
                  uint64_t counts[VERDICT_COUNT], enum verdict *verdict)
 {
     *verdict = VERDICT_PENDING;
-    if (table->used >= table->most)
+    if (table->used >= table->max)
         return false;
     struct diff_entry *entry = place_of(table, &source->key);
     if (is_free(entry)) {
@@ -250,7 +249,7 @@ bool diff_expect(struct diff_table *table, const struct diff_source *source,
         *verdict = VERDICT_UNCHANGED;
     } else {
         *verdict = VERDICT_CONFLICT;
-        if (!entry->ambiguous && entry->conflicts < CONFLICTS_MOST)
+        if (!entry->ambiguous && entry->conflicts < CONFLICTS_MAX)
             entry->conflicts++;
     }
     counts[*verdict]++;
@@ -261,9 +260,9 @@ bool diff_expect(struct diff_table *table, const struct diff_source *source,
 
 int64_t diff_pack_place(uint64_t line, uint64_t column)
 {
-    const uint64_t column_most = (1u << COLUMN_BITS) - 1, line_most = INT64_MAX >> COLUMN_BITS;
-    uint64_t kept = line < line_most ? line : line_most;
-    return (int64_t)(kept << COLUMN_BITS | (column < column_most ? column : column_most));
+    const uint64_t column_max = (1u << COLUMN_BITS) - 1, line_max = INT64_MAX >> COLUMN_BITS;
+    uint64_t kept = line < line_max ? line : line_max;
+    return (int64_t)(kept << COLUMN_BITS | (column < column_max ? column : column_max));
 }
 
 void diff_unpack_place(int64_t packed, uint64_t *line, uint64_t *column)
@@ -277,7 +276,7 @@ enum verdict diff_judge(const struct diff_entry *entry, const struct diff_row *r
     if (row->version < entry->version)
         return VERDICT_STALE;
     if (row->version > entry->version)
-        return VERDICT_NEWER;
+        return VERDICT_TARGET_NEWER;
     if (row->deleted != (entry->deleted != 0) || row->unreadable)
         return VERDICT_DIFFERENT;
     if (row->has_claim && row->claimed_tag != entry->source_tag)

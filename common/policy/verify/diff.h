@@ -60,7 +60,7 @@ struct diff_entry {
     uint32_t partition : 20;
     uint32_t verdict : 5;
     uint32_t deleted : 1;
-    uint32_t looked : 1; /* second look done */
+    uint32_t seen : 1;   /* recheck done */
     uint32_t marked : 1; /* the caller's */
     uint32_t may_be_gone : 1;
     uint32_t broken_box : 1;
@@ -70,14 +70,14 @@ struct diff_entry {
     uint32_t conflicts : 14; /* records in conflict with the winner */
 };
 
-#define DIFF_GROUPS_MOST (1u << 18)
-#define DIFF_PARTITIONS_MOST (1u << 20)
+#define DIFF_GROUPS_MAX (1u << 18)
+#define DIFF_PARTITIONS_MAX (1u << 20)
 
 struct diff_table {
     struct diff_entry *entries;
     size_t capacity;
     size_t used;
-    size_t most; /* of `used` */
+    size_t max; /* of `used` */
 };
 
 /* Entries that `bytes` of memory hold, and passes needed for that many records (>= 1). */

@@ -8,14 +8,14 @@
 #define FREE_OFFSET (-1)
 #define CAPACITY_FIRST 256
 
-void diff_dead_init(struct diff_dead *dead, size_t bytes_most)
+void diff_dead_init(struct diff_dead *dead, size_t bytes_max)
 {
-    *dead = (struct diff_dead){.bytes_most = bytes_most};
+    *dead = (struct diff_dead){.bytes_max = bytes_max};
 }
 
 void diff_dead_free(struct diff_dead *dead)
 {
-    free(dead->letters);
+    free(dead->dead_letters);
     *dead = (struct diff_dead){0};
 }
 
@@ -29,10 +29,10 @@ static struct dead_letter *place_of(const struct diff_dead *dead, int32_t partit
 {
     size_t at = slot_of(partition, offset, dead->capacity);
     for (;; at = (at + 1) & (dead->capacity - 1)) {
-        struct dead_letter *letter = &dead->letters[at];
-        if (letter->offset == FREE_OFFSET ||
-            (letter->offset == offset && letter->partition == partition))
-            return letter;
+        struct dead_letter *dead_letter = &dead->dead_letters[at];
+        if (dead_letter->offset == FREE_OFFSET ||
+            (dead_letter->offset == offset && dead_letter->partition == partition))
+            return dead_letter;
     }
 }
 
@@ -41,31 +41,31 @@ static bool grow(struct diff_dead *dead)
 {
     struct diff_dead bigger = *dead;
     bigger.capacity = dead->capacity ? dead->capacity * 2 : CAPACITY_FIRST;
-    if ((dead->capacity + bigger.capacity) * sizeof *dead->letters > dead->bytes_most)
+    if ((dead->capacity + bigger.capacity) * sizeof *dead->dead_letters > dead->bytes_max)
         return false;
-    bigger.letters = malloc(bigger.capacity * sizeof *bigger.letters);
-    if (!bigger.letters)
+    bigger.dead_letters = malloc(bigger.capacity * sizeof *bigger.dead_letters);
+    if (!bigger.dead_letters)
         return false;
     for (size_t i = 0; i < bigger.capacity; i++)
-        bigger.letters[i].offset = FREE_OFFSET;
+        bigger.dead_letters[i].offset = FREE_OFFSET;
     for (size_t i = 0; i < dead->capacity; i++) {
-        const struct dead_letter *letter = &dead->letters[i];
-        if (letter->offset != FREE_OFFSET)
-            *place_of(&bigger, letter->partition, letter->offset) = *letter;
+        const struct dead_letter *dead_letter = &dead->dead_letters[i];
+        if (dead_letter->offset != FREE_OFFSET)
+            *place_of(&bigger, dead_letter->partition, dead_letter->offset) = *dead_letter;
     }
-    free(dead->letters);
+    free(dead->dead_letters);
     *dead = bigger;
     return true;
 }
 
-bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *letter)
+bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *dead_letter)
 {
     if ((dead->count + 1) * 4 > dead->capacity * 3 && !grow(dead))
         return false;
-    struct dead_letter *place = place_of(dead, letter->partition, letter->offset);
+    struct dead_letter *place = place_of(dead, dead_letter->partition, dead_letter->offset);
     if (place->offset != FREE_OFFSET)
         return true;
-    *place = *letter;
+    *place = *dead_letter;
     dead->count++;
     return true;
 }
@@ -75,6 +75,6 @@ const struct dead_letter *diff_dead_find(const struct diff_dead *dead, int32_t p
 {
     if (dead->count == 0)
         return NULL;
-    const struct dead_letter *letter = place_of(dead, partition, offset);
-    return letter->offset == FREE_OFFSET ? NULL : letter;
+    const struct dead_letter *dead_letter = place_of(dead, partition, offset);
+    return dead_letter->offset == FREE_OFFSET ? NULL : dead_letter;
 }

@@ -3,7 +3,7 @@
 
 /*
  * Which source records were dead-lettered, and why: a set of (partition, offset), 24 bytes a dead
- * letter. A repeated dead letter (the worker died before it could commit) changes nothing.
+ * dead letter. A repeated dead letter (the worker died before it could commit) changes nothing.
  */
 
 #include <stdbool.h>
@@ -22,16 +22,16 @@ struct dead_letter {
 };
 
 struct diff_dead {
-    struct dead_letter *letters; /* open addressing; offset -1 = free */
+    struct dead_letter *dead_letters; /* open addressing; offset -1 = free */
     size_t capacity;
     size_t count;
-    size_t bytes_most;
+    size_t bytes_max;
 };
 
-void diff_dead_init(struct diff_dead *dead, size_t bytes_most);
+void diff_dead_init(struct diff_dead *dead, size_t bytes_max);
 void diff_dead_free(struct diff_dead *dead);
-/* False when it would need more than `bytes_most`. */
-MUST_USE bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *letter);
+/* False when it would need more than `bytes_max`. */
+MUST_USE bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *dead_letter);
 const struct dead_letter *diff_dead_find(const struct diff_dead *dead, int32_t partition,
                                          int64_t offset);
 

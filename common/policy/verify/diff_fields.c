@@ -46,7 +46,7 @@ static void note(struct walk *walk, yyjson_val *expected, yyjson_val *actual)
         rule = NULL;
     fields->total++;
     fields->tolerated += rule != NULL;
-    if (fields->count == DIFF_FIELDS_MOST)
+    if (fields->count == DIFF_FIELDS_MAX)
         return;
     fields->items[fields->count++] =
         (struct diff_field){arena_copy(walk->arena, buf_view(&walk->path)),
@@ -90,7 +90,7 @@ static void walk_objects(struct walk *walk, yyjson_val *expected, yyjson_val *ac
             walk_member(walk, key, NULL, yyjson_obj_iter_get_val(key));
 }
 
-/* Depth is bounded by json_parse (JSON_DEPTH_MOST). */
+/* Depth is bounded by json_parse (JSON_DEPTH_MAX). */
 static void walk_values(struct walk *walk, yyjson_val *expected, yyjson_val *actual)
 {
     if (expected && actual && yyjson_is_obj(expected) && yyjson_is_obj(actual))
@@ -162,7 +162,7 @@ static void note_column(struct walk *walk, const char *name, struct bytes expect
 {
     struct diff_fields *fields = walk->fields;
     fields->total++;
-    if (fields->count == DIFF_FIELDS_MOST)
+    if (fields->count == DIFF_FIELDS_MAX)
         return;
     buf_reset(&walk->path);
     buf_append_format(&walk->path, "column %s", name);
@@ -199,6 +199,6 @@ void diff_fields_find(const struct mapping *mapping, struct diff_side expected,
 void diff_fields_note(struct diff_fields *fields, struct bytes path)
 {
     fields->total++;
-    if (fields->count < DIFF_FIELDS_MOST)
+    if (fields->count < DIFF_FIELDS_MAX)
         fields->items[fields->count++] = (struct diff_field){.path = path};
 }

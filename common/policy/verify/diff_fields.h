@@ -9,7 +9,7 @@
 #include "common/base/arena.h"
 #include "common/model/mapping/mapping.h"
 
-#define DIFF_FIELDS_MOST 8
+#define DIFF_FIELDS_MAX 8
 
 /* One member that differs. Texts are JSON; size 0 = the member is not there. */
 struct diff_field {
@@ -20,7 +20,7 @@ struct diff_field {
 };
 
 struct diff_fields {
-    struct diff_field items[DIFF_FIELDS_MOST];
+    struct diff_field items[DIFF_FIELDS_MAX];
     size_t count;     /* in items */
     size_t total;     /* all that differ */
     size_t tolerated; /* of total */

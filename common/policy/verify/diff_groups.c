@@ -2,14 +2,14 @@
 
 #include <stdlib.h>
 
-void diff_groups_init(struct diff_groups *groups, size_t most)
+void diff_groups_init(struct diff_groups *groups, size_t max)
 {
-    *groups = (struct diff_groups){.room = 16, .place_count = 64, .most = most};
+    *groups = (struct diff_groups){.room = 16, .place_count = 64, .max = max};
     groups->items = calloc(groups->room, sizeof *groups->items);
     groups->places = calloc(groups->place_count, sizeof *groups->places);
     if (!groups->items || !groups->places)
         abort();
-    arena_init(&groups->names, GROUPS_BYTES_MOST);
+    arena_init(&groups->names, GROUPS_BYTES_MAX);
     groups->items[0].tenant = BYTES_LITERAL("(other)");
     groups->items[0].entity = BYTES_LITERAL("(other)");
     groups->count = 1;
@@ -67,7 +67,7 @@ uint32_t diff_groups_find(struct diff_groups *groups, struct bytes tenant, struc
     if (*place)
         return *place - 1;
     struct bytes names[2] = {{0}};
-    if (groups->count < groups->most) {
+    if (groups->count < groups->max) {
         names[0] = arena_copy(&groups->names, tenant);
         names[1] = arena_copy(&groups->names, entity);
     }
@@ -94,7 +94,7 @@ void diff_groups_total(const struct diff_groups *groups, uint64_t counts[VERDICT
 uint64_t diff_counts_records(const uint64_t counts[VERDICT_COUNT])
 {
     uint64_t sum = 0;
-    for (int i = 0; i < VERDICT_BESIDE; i++)
+    for (int i = 0; i < VERDICT_OUTSIDE; i++)
         sum += counts[i];
     return sum;
 }

@@ -2,7 +2,7 @@
 #define DROVER_POLICY_DIFF_GROUPS_H
 
 /*
- * Counters by tenant and entity. Bounded: tenants beyond GROUPS_MOST groups (or GROUPS_BYTES_MOST
+ * Counters by tenant and entity. Bounded: tenants beyond GROUPS_MAX groups (or GROUPS_BYTES_MAX
  * of names) are summed in group 0, "other", so that a hostile number of tenants costs no memory
  * and no record is left out of the totals.
  */
@@ -15,8 +15,8 @@
 #include "common/base/bytes.h"
 #include "common/policy/verify/diff.h"
 
-#define GROUPS_MOST 100000
-#define GROUPS_BYTES_MOST (16u << 20)
+#define GROUPS_MAX 100000
+#define GROUPS_BYTES_MAX (16u << 20)
 
 struct diff_group {
     struct bytes tenant;
@@ -30,19 +30,19 @@ struct diff_groups {
     size_t room;
     uint32_t *places; /* open addressing: index + 1, 0 = free */
     size_t place_count;
-    size_t most;
+    size_t max;
     struct arena names;
     uint64_t overflowed; /* lookups answered with group 0 */
 };
 
-/* `most` groups at most, GROUPS_MOST but in tests. */
-void diff_groups_init(struct diff_groups *groups, size_t most);
+/* `most` groups at most, GROUPS_MAX but in tests. */
+void diff_groups_init(struct diff_groups *groups, size_t max);
 void diff_groups_free(struct diff_groups *groups);
 /* The group's index; makes it when new; 0 when there is no room. */
 uint32_t diff_groups_find(struct diff_groups *groups, struct bytes tenant, struct bytes entity);
 /* Sums over all groups. */
 void diff_groups_total(const struct diff_groups *groups, uint64_t counts[VERDICT_COUNT]);
-/* Source records of a group: everything below VERDICT_BESIDE. */
+/* Source records of a group: everything below VERDICT_OUTSIDE. */
 uint64_t diff_counts_records(const uint64_t counts[VERDICT_COUNT]);
 /* Of those, and such rows: how many are problems. */
 uint64_t diff_counts_problems(const uint64_t counts[VERDICT_COUNT]);

@@ -90,10 +90,10 @@ static bool parse_double(double value, struct decimal *out)
 
 bool diff_within(yyjson_val *a, yyjson_val *b, double tolerance)
 {
-    struct decimal left, right, most;
-    if (!parse_value(a, &left) || !parse_value(b, &right) || !parse_double(tolerance, &most))
+    struct decimal left, right, max;
+    if (!parse_value(a, &left) || !parse_value(b, &right) || !parse_double(tolerance, &max))
         return false;
-    struct fixed x = lay_out(&left), y = lay_out(&right), limit = lay_out(&most);
+    struct fixed x = lay_out(&left), y = lay_out(&right), limit = lay_out(&max);
     struct fixed distance;
     if (left.negative != right.negative)
         distance = add(&x, &y);

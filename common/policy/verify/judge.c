@@ -4,13 +4,13 @@
 
 #include "common/policy/verify/diff_content.h"
 
-#define CONTENT_MOST (512u << 20)
+#define CONTENT_MAX (512u << 20)
 
 void judge_work_init(struct judge_work *work)
 {
     mapping_work_init(&work->source);
     mapping_work_init(&work->row);
-    buf_init(&work->content, CONTENT_MOST);
+    buf_init(&work->content, CONTENT_MAX);
 }
 
 void judge_work_free(struct judge_work *work)
@@ -120,7 +120,7 @@ enum outcome judge_read(const struct mapping *mapping, struct judge_row *row,
     return outcome;
 }
 
-/* ---- the second look --------------------------------------------------------------------- */
+/* ---- the recheck --------------------------------------------------------------------- */
 
 /* Both documents member by member, then the cells. */
 static void name_members(const struct mapping *mapping, const struct record *record,
@@ -149,10 +149,10 @@ static struct bytes path_of(const struct error *why, struct arena *arena)
     return copy;
 }
 
-void judge_look(const struct mapping *mapping, const struct diff_entry *entry,
-                const struct record *record, const struct row *made, const struct judge_row *row,
-                yyjson_doc *doc, const struct error *why, struct judge_work *work,
-                struct arena *arena, struct judged *judged)
+void judge_recheck(const struct mapping *mapping, const struct diff_entry *entry,
+                   const struct record *record, const struct row *made, const struct judge_row *row,
+                   yyjson_doc *doc, const struct error *why, struct judge_work *work,
+                   struct arena *arena, struct judged *judged)
 {
     struct diff_fields *fields = &judged->fields;
     bool other_claim = row->diff.has_claim && row->diff.claimed_tag != entry->source_tag;
@@ -166,7 +166,7 @@ void judge_look(const struct mapping *mapping, const struct diff_entry *entry,
     } else if (doc && !entry->deleted) {
         name_members(mapping, record, made, row, doc, work, arena, fields);
     }
-    if (judged->verdict == VERDICT_NEWER) {
+    if (judged->verdict == VERDICT_TARGET_NEWER) {
         judged->reason = BYTES_LITERAL("no source record has the stored version");
         return;
     }

@@ -56,12 +56,12 @@ struct judged {
     struct bytes reason; /* a sentence without values, or empty */
 };
 
-/* The second look at one row: `entry` is what was expected, `made` the record run forward, `doc`
+/* The recheck of one row: `entry` is what was expected, `made` the record run forward, `doc`
  * what the row gives back (NULL: none), `why` judge_read's error (code ERR_NONE: none). Differences
  * that a tolerance covers are VERDICT_TOLERANCE. */
-void judge_look(const struct mapping *mapping, const struct diff_entry *entry,
-                const struct record *record, const struct row *made, const struct judge_row *row,
-                yyjson_doc *doc, const struct error *why, struct judge_work *work,
-                struct arena *arena, struct judged *judged);
+void judge_recheck(const struct mapping *mapping, const struct diff_entry *entry,
+                   const struct record *record, const struct row *made, const struct judge_row *row,
+                   yyjson_doc *doc, const struct error *why, struct judge_work *work,
+                   struct arena *arena, struct judged *judged);
 
 #endif

@@ -11,7 +11,7 @@ static const struct {
     [VERDICT_UNCHANGED] = {"unchanged", false, false},
     [VERDICT_DIFFERENT] = {"different", true, true},
     [VERDICT_STALE] = {"stale", true, true},
-    [VERDICT_NEWER] = {"target newer", true, true},
+    [VERDICT_TARGET_NEWER] = {"target newer", true, true},
     [VERDICT_MISSING] = {"missing", true, true},
     [VERDICT_UNUSABLE] = {"unusable", true, false},
     [VERDICT_CONFLICT] = {"conflict", true, false},
@@ -24,7 +24,7 @@ static const struct {
     [VERDICT_LAGGING] = {"lagging", true, false},
     [VERDICT_WAITING] = {"pending", true, false},
     [VERDICT_EXTRA] = {"extra", true, true},
-    [VERDICT_FOREIGN] = {"unexpected tenant", true, false},
+    [VERDICT_UNEXPECTED_TENANT] = {"unexpected tenant", true, false},
     [VERDICT_GONE] = {"gone from the source", true, false},
     [VERDICT_ELSEWHERE] = {"of other sources", false, false},
 };

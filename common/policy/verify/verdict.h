@@ -11,26 +11,26 @@ enum verdict {
     VERDICT_SUPERSEDED, /* a greater version of the key is in the source */
     VERDICT_UNCHANGED,  /* the same version and content came before */
     VERDICT_DIFFERENT,
-    VERDICT_STALE,      /* the row has a lower version */
-    VERDICT_NEWER,      /* target newer: the row has a version the source does not know */
-    VERDICT_MISSING,    /* no row (for a delete: no tombstone) */
-    VERDICT_UNUSABLE,   /* the mapping refuses the record, and nobody dead-lettered it */
-    VERDICT_CONFLICT,   /* the same version as another record of the key, other content */
-    VERDICT_AMBIGUOUS,  /* one of two records of one reading under one key, other content, no
-                           version of their own: nobody can tell which is meant */
-    VERDICT_DEAD,       /* dead-lettered */
-    VERDICT_REJECTED,   /* rejected at the source: never got into the topic */
-    VERDICT_WITHHELD,   /* tokens the producer kept back */
-    VERDICT_UNPRODUCED, /* in the source files, but not in the topic */
-    VERDICT_OVERTAKEN,  /* in the source files, but a newer record of the topic says otherwise */
-    VERDICT_LAGGING,    /* at or above the cut: not yet the worker's turn */
-    VERDICT_WAITING,    /* its parent has not come yet: in the waiting room, for a while */
-    VERDICT_EXTRA,      /* a row no source record explains; no part of the source count */
-    VERDICT_FOREIGN,    /* the same, of a tenant that the source does not have */
-    VERDICT_GONE,       /* in the topic, from a source read again that no longer has it; no part */
-    VERDICT_ELSEWHERE,  /* in the topic, from a source that was not read again; no part */
+    VERDICT_STALE,        /* the row has a lower version */
+    VERDICT_TARGET_NEWER, /* target newer: the row has a version the source does not know */
+    VERDICT_MISSING,      /* no row (for a delete: no tombstone) */
+    VERDICT_UNUSABLE,     /* the mapping refuses the record, and nobody dead-lettered it */
+    VERDICT_CONFLICT,     /* the same version as another record of the key, other content */
+    VERDICT_AMBIGUOUS,    /* one of two records of one reading under one key, other content, no
+                             version of their own: nobody can tell which is meant */
+    VERDICT_DEAD,         /* dead-lettered */
+    VERDICT_REJECTED,     /* rejected at the source: never got into the topic */
+    VERDICT_WITHHELD,     /* tokens the producer kept back */
+    VERDICT_UNPRODUCED,   /* in the source files, but not in the topic */
+    VERDICT_OVERTAKEN,    /* in the source files, but a newer record of the topic says otherwise */
+    VERDICT_LAGGING,      /* at or above the snapshot: not yet the worker's turn */
+    VERDICT_WAITING,      /* its parent has not come yet: among the pending children, for a while */
+    VERDICT_EXTRA,        /* a row no source record explains; no part of the source count */
+    VERDICT_UNEXPECTED_TENANT, /* the same, of a tenant that the source does not have */
+    VERDICT_GONE,      /* in the topic, from a source read again that no longer has it; no part */
+    VERDICT_ELSEWHERE, /* in the topic, from a source that was not read again; no part */
     VERDICT_COUNT,
-    VERDICT_BESIDE = VERDICT_EXTRA,  /* from here on: no source records, counted beside them */
+    VERDICT_OUTSIDE = VERDICT_EXTRA, /* from here on: no source records, counted beside them */
     VERDICT_PENDING = VERDICT_COUNT, /* of an entry: not looked up yet */
 };
 
@@ -38,7 +38,7 @@ enum verdict {
 const char *verdict_name(enum verdict verdict);
 /* True for those that keep a run from being a verified match. */
 bool verdict_is_problem(enum verdict verdict);
-/* True for those that a second look may change. */
+/* True for those that a recheck may change. */
 bool verdict_is_suspect(enum verdict verdict);
 
 #endif

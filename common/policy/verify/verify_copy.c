@@ -7,10 +7,10 @@
 #define SIGNATURE_SIZE 11
 #define HEADER_SIZE (SIGNATURE_SIZE + 8)
 
-void verify_copy_init(struct verify_copy *copy, size_t row_most)
+void verify_copy_init(struct verify_copy *copy, size_t row_max)
 {
     memset(copy, 0, sizeof *copy);
-    buf_init(&copy->pending, row_most);
+    buf_init(&copy->pending, row_max);
 }
 
 void verify_copy_free(struct verify_copy *copy)

@@ -23,7 +23,7 @@ struct verify_copy {
     bool ended;
 };
 
-void verify_copy_init(struct verify_copy *copy, size_t row_most);
+void verify_copy_init(struct verify_copy *copy, size_t row_max);
 void verify_copy_free(struct verify_copy *copy);
 
 /* The next piece, borrowed until verify_copy_next has said VERIFY_COPY_MORE. */

@@ -27,7 +27,7 @@ static void append_value(const struct verify_report *report, struct json_out *ou
                          struct bytes value)
 {
     struct buf text;
-    buf_init(&text, 16 * VERIFY_VALUE_MOST + 64);
+    buf_init(&text, 16 * VERIFY_VALUE_MAX + 64);
     verify_mask_append_json(&text, report, value);
     json_out_raw(out, name, buf_view(&text));
     buf_free(&text);
@@ -157,7 +157,7 @@ static void append_groups(const struct verify_report *report, struct json_out *o
     for (size_t i = 0; i < count; i++) {
         const struct diff_group *group = &report->groups.items[order[i]];
         bool bad = diff_counts_problems(group->counts) > 0;
-        if (!bad || listed == report->groups_most) {
+        if (!bad || listed == report->groups_max) {
             add_group(bad ? &left_out : &matching, group);
             continue;
         }
@@ -183,7 +183,7 @@ static void append_partitions(const struct verify_report *report, struct json_ou
         json_out_object(out, NULL);
         json_out_int(out, "partition", at->partition);
         json_out_int(out, "low", at->low);
-        json_out_int(out, "cut", at->cut);
+        json_out_int(out, "cut", at->snapshot_end);
         json_out_int(out, "high", at->high);
         json_out_end(out);
     }
@@ -204,7 +204,7 @@ static void append_run(const struct verify_report *report, struct json_out *out)
     json_out_count(out, "compared", report->compared);
     json_out_count(out, "evicted", report->evicted);
     json_out_count(out, "changed", report->changed);
-    json_out_count(out, "not_looked", report->not_looked);
+    json_out_count(out, "not_looked", report->not_rechecked);
 }
 
 void verify_json_append(const struct verify_report *report, struct json_out *out)
@@ -232,7 +232,7 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     append_list(report, VERIFY_LIST_REDIS, VERIFY_LIST_REDIS + 1, "redis_samples", out);
     append_list(report, VERIFY_LIST_SEALED, VERIFY_LIST_SEALED + 1, "sealed_samples", out);
     append_list(report, VERIFY_LIST_FILES, VERIFY_LIST_FILES + 1, "file_samples", out);
-    verify_beside_append_json(&report->beside, out);
+    verify_side_checks_append_json(&report->side_checks, out);
 }
 
 void verify_json_append_document(const struct verify_report *report, int64_t unix_ms,

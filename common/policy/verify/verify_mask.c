@@ -68,7 +68,7 @@ static void append(struct buf *out, const struct verify_report *report, struct b
     if (value.size == 0)
         buf_append_text(out, "absent");
     else if (report->show_values)
-        text_append_safe(out, value, VERIFY_VALUE_MOST);
+        text_append_safe(out, value, VERIFY_VALUE_MAX);
     else
         append_masked(out, report, value, for_people);
 }
@@ -86,7 +86,7 @@ void verify_mask_append_json(struct buf *out, const struct verify_report *report
         buf_append_text(out, "null");
         return;
     }
-    buf_init(&text, 16 * VERIFY_VALUE_MOST + 64);
+    buf_init(&text, 16 * VERIFY_VALUE_MAX + 64);
     append(&text, report, value, false);
     buf_append_json(out, buf_view(&text));
     buf_free(&text);

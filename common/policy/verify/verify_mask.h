@@ -16,7 +16,7 @@
 #include "common/base/buf.h"
 #include "common/policy/verify/verify_report.h"
 
-#define VERIFY_VALUE_MOST 200 /* bytes of a value shown; JSON reports hold the same */
+#define VERIFY_VALUE_MAX 200 /* bytes of a value shown; JSON reports hold the same */
 
 /* Without a key file: a key of this report's own. */
 void verify_mask_draw_key(struct verify_report *report);

@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MOST (64u << 20)
+#define ARENA_MAX (64u << 20)
 #define WARNING_SIZE 400
 
-void verify_report_init(struct verify_report *report, size_t samples_most, size_t groups_most)
+void verify_report_init(struct verify_report *report, size_t samples_max, size_t groups_max)
 {
     memset(report, 0, sizeof *report);
-    arena_init(&report->arena, ARENA_MOST);
-    diff_groups_init(&report->groups, GROUPS_MOST);
-    report->samples_most = samples_most;
-    report->groups_most = groups_most;
+    arena_init(&report->arena, ARENA_MAX);
+    diff_groups_init(&report->groups, GROUPS_MAX);
+    report->samples_max = samples_max;
+    report->groups_max = groups_max;
 }
 
 void verify_report_free(struct verify_report *report)
@@ -33,9 +33,9 @@ void verify_report_warn(struct verify_report *report, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (report->warning_count == VERIFY_WARNINGS_MOST)
+    if (report->warning_count == VERIFY_WARNINGS_MAX)
         return;
-    if (report->warning_count == VERIFY_WARNINGS_MOST - 1)
+    if (report->warning_count == VERIFY_WARNINGS_MAX - 1)
         snprintf(text, sizeof text, "further warnings are left out");
     for (size_t i = 0; i < report->warning_count; i++)
         if (strcmp(report->warnings[i], text) == 0)
@@ -118,7 +118,7 @@ static struct verify_sample *add_sample(struct verify_report *report, size_t lis
                                         enum verdict verdict)
 {
     size_t *count = &report->sample_counts[list];
-    if (*count >= report->samples_most)
+    if (*count >= report->samples_max)
         return NULL;
     /* doubles: room at 0, 1, 2, 4 … */
     if ((*count & (*count - 1)) == 0) {
@@ -165,8 +165,8 @@ struct verify_sample *verify_report_sample(struct verify_report *report, enum ve
     return sample;
 }
 
-struct verify_sample *verify_report_sample_beside(struct verify_report *report,
-                                                  enum verify_list list, enum verdict verdict)
+struct verify_sample *verify_report_sample_side(struct verify_report *report, enum verify_list list,
+                                                enum verdict verdict)
 {
     return add_sample(report, list, verdict);
 }
@@ -189,7 +189,7 @@ enum verify_result verify_report_result(const struct verify_report *report)
     diff_groups_total(&report->groups, counts);
     if (report->compared == 0)
         return VERIFY_NOTHING;
-    if (diff_counts_problems(counts) || verify_beside_problems(&report->beside) ||
+    if (diff_counts_problems(counts) || verify_side_checks_problems(&report->side_checks) ||
         report->evicted || report->broken || !verify_report_adds_up(report))
         return VERIFY_DISCREPANCY;
     return counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE] ? VERIFY_MATCH : VERIFY_NOTHING;

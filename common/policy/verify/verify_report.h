@@ -19,7 +19,7 @@
 #include "common/policy/verify/diff.h"
 #include "common/policy/verify/diff_fields.h"
 #include "common/policy/verify/diff_groups.h"
-#include "common/policy/verify/verify_beside.h"
+#include "common/policy/verify/verify_side_checks.h"
 
 #define VERIFY_MASK_KEY_SIZE 32
 
@@ -31,7 +31,7 @@ enum verify_list {
     VERIFY_LIST_FILES,
     VERIFY_LIST_COUNT,
 };
-#define VERIFY_WARNINGS_MOST 64
+#define VERIFY_WARNINGS_MAX 64
 #define VERIFY_CODES_MAX 256 /* of all verdicts; problems of more count without their code */
 
 /* One record shown as an example of its verdict. All views into the report's arena. */
@@ -65,10 +65,10 @@ struct verify_code {
 
 struct verify_partition {
     int32_t partition;
-    int64_t low, cut, high;
+    int64_t low, snapshot_end, high;
 };
 
-/* The last word. */
+/* The verdict. */
 enum verify_result {
     VERIFY_MATCH, /* every source record is accounted for and is what it should be */
     VERIFY_DISCREPANCY,
@@ -80,8 +80,8 @@ struct verify_report {
     struct diff_groups groups;
     struct verify_sample *samples[VERIFY_LIST_COUNT];
     size_t sample_counts[VERIFY_LIST_COUNT];
-    size_t samples_most; /* a list */
-    size_t groups_most;  /* tenants and entities with problems that are listed; more are a sum */
+    size_t samples_max; /* a list */
+    size_t groups_max;  /* tenants and entities with problems that are listed; more are a sum */
     struct verify_code codes[VERIFY_CODES_MAX];
     size_t code_count;
     bool show_values;
@@ -95,19 +95,19 @@ struct verify_report {
     uint32_t passes;
     uint64_t memory_bytes;
 
-    uint64_t source_count; /* read one by one, apart from the classes */
-    uint64_t rows;         /* read of the tables, in scope */
-    uint64_t compared;     /* keys looked up */
-    uint64_t evicted;      /* offsets below the topic's begin: can be read no more */
-    uint64_t changed;      /* suspects that were fine at the second look */
-    uint64_t not_looked;   /* suspects beyond the number looked at again */
-    struct verify_beside beside;
+    uint64_t source_count;  /* read one by one, apart from the classes */
+    uint64_t rows;          /* read of the tables, in scope */
+    uint64_t compared;      /* keys looked up */
+    uint64_t evicted;       /* offsets below the topic's begin: can be read no more */
+    uint64_t changed;       /* suspects that were right at the recheck */
+    uint64_t not_rechecked; /* suspects beyond the number looked at again */
+    struct verify_side_checks side_checks;
     bool broken; /* something kept the run from being whole; said in a warning */
-    const char *warnings[VERIFY_WARNINGS_MOST];
+    const char *warnings[VERIFY_WARNINGS_MAX];
     size_t warning_count;
 };
 
-void verify_report_init(struct verify_report *report, size_t samples_most, size_t groups_most);
+void verify_report_init(struct verify_report *report, size_t samples_max, size_t groups_max);
 void verify_report_free(struct verify_report *report);
 
 /* Keeps a warning (each text once; those beyond the limit are dropped after one that says so). */
@@ -126,8 +126,8 @@ struct verify_code *verify_report_problems(const struct verify_report *report, s
 struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict,
                                            enum error_code code);
 /* The same in a list beside them. */
-struct verify_sample *verify_report_sample_beside(struct verify_report *report,
-                                                  enum verify_list list, enum verdict verdict);
+struct verify_sample *verify_report_sample_side(struct verify_report *report, enum verify_list list,
+                                                enum verdict verdict);
 /* A copy in the report's memory; empty when that is full. */
 struct bytes verify_report_copy(struct verify_report *report, struct bytes text);
 

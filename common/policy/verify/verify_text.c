@@ -11,8 +11,8 @@
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_mask.h"
 
-#define NAME_MOST 32     /* characters of a tenant or entity in a sample */
-#define WARNING_MOST 400 /* as verify_report.c keeps them */
+#define NAME_BYTES_MAX 32 /* characters of a tenant or entity in a sample */
+#define WARNING_MAX 400   /* as verify_report.c keeps them */
 
 /* What is being written, for all of this file. */
 struct screen {
@@ -69,12 +69,12 @@ static void append_fields(const struct screen *screen, const struct verify_sampl
                           sample->field_total - sample->field_count);
 }
 
-static void put_safe(struct text_line *line, const char *before, struct bytes text, size_t most)
+static void put_safe(struct text_line *line, const char *before, struct bytes text, size_t max)
 {
     struct buf piece;
     buf_init(&piece, 16384);
     buf_append_text(&piece, before);
-    text_append_safe(&piece, text, most);
+    text_append_safe(&piece, text, max);
     text_line_put(line, buf_view(&piece));
     buf_free(&piece);
 }
@@ -84,18 +84,18 @@ static void put_identity(const struct screen *screen, const struct verify_sample
 {
     const struct verify_report *report = screen->report;
     if (sample->file.size) {
-        put_safe(line, " ", sample->file, VERIFY_VALUE_MOST);
+        put_safe(line, " ", sample->file, VERIFY_VALUE_MAX);
         return;
     }
-    put_safe(line, "", sample->tenant, NAME_MOST);
-    put_safe(line, sample->tenant.size ? "/" : "", sample->entity, NAME_MOST);
+    put_safe(line, "", sample->tenant, NAME_BYTES_MAX);
+    put_safe(line, sample->tenant.size ? "/" : "", sample->entity, NAME_BYTES_MAX);
     if (sample->tenant.size || sample->id.size) /* else it was not known whose it is */
         text_line_format(line, " key h:%08x",
                          (unsigned)(verify_mask_hash_key(report, &sample->key) >> 32));
     if (report->show_values && sample->id.size)
-        put_safe(line, " id=", sample->id, VERIFY_VALUE_MOST);
+        put_safe(line, " id=", sample->id, VERIFY_VALUE_MAX);
     if (sample->name.size && (report->show_values || sample->name.data[0] == '/'))
-        put_safe(line, " name=", sample->name, VERIFY_VALUE_MOST);
+        put_safe(line, " name=", sample->name, VERIFY_VALUE_MAX);
 }
 
 /* The reason without the code and its meaning, which stand above. */
@@ -123,7 +123,7 @@ static void append_sample(const struct screen *screen, const struct verify_sampl
         text_line_format(&line, "  %s-%d@%" PRId64, screen->report->topic, sample->partition,
                          sample->offset);
     if (sample->origin.size)
-        put_safe(&line, "  from ", relative(screen, sample->origin), VERIFY_VALUE_MOST);
+        put_safe(&line, "  from ", relative(screen, sample->origin), VERIFY_VALUE_MAX);
     if (!sample->has_place && sample->table)
         text_line_format(&line, "  table %s", sample->table);
     text_line_end(&line);
@@ -153,11 +153,11 @@ static void append_sample(const struct screen *screen, const struct verify_sampl
 
 /* Samples of the problem, at most `most`; their number. */
 static size_t append_examples(const struct screen *screen, const struct verify_code *problem,
-                              size_t most)
+                              size_t max)
 {
     size_t shown = 0;
     const struct verify_report *report = screen->report;
-    for (size_t i = 0; i < report->sample_counts[problem->verdict] && shown < most; i++) {
+    for (size_t i = 0; i < report->sample_counts[problem->verdict] && shown < max; i++) {
         const struct verify_sample *sample = &report->samples[problem->verdict][i];
         if (sample->code != problem->code)
             continue;
@@ -177,7 +177,7 @@ static void append_rest(const struct screen *screen, uint64_t rest, bool listed)
 }
 
 static void append_problem(const struct screen *screen, const struct verify_code *problem,
-                           size_t most)
+                           size_t max)
 {
     const struct verify_report *report = screen->report;
     bool has_code = problem->code != ERR_NONE;
@@ -192,10 +192,10 @@ static void append_problem(const struct screen *screen, const struct verify_code
         text_line_words(&line, bytes_text(error_code_meaning(problem->code)));
     }
     text_line_end(&line);
-    size_t shown = append_examples(screen, problem, most);
+    size_t shown = append_examples(screen, problem, max);
     bool listed = report->sample_counts[problem->verdict] > shown;
     append_rest(screen, shown ? problem->count - shown : 0, listed);
-    bool extra = problem->verdict == VERDICT_EXTRA || problem->verdict == VERDICT_FOREIGN;
+    bool extra = problem->verdict == VERDICT_EXTRA || problem->verdict == VERDICT_UNEXPECTED_TENANT;
     if (extra && shown && !report->show_values)
         buf_append_text(screen->out, "    (their ids are shown with --show-values)\n");
 }
@@ -255,8 +255,8 @@ static void append_tenants(const struct screen *screen)
                                        .width = screen->options->width};
     const struct diff_groups *groups = &screen->report->groups;
     struct totals_row rows[VERIFY_TEXT_GROUPS + 2];
-    uint64_t more[VERDICT_COUNT] = {0}, good[VERDICT_COUNT] = {0};
-    size_t count, shown = 0, more_count = 0, good_count = 0;
+    uint64_t more[VERDICT_COUNT] = {0}, ok[VERDICT_COUNT] = {0};
+    size_t count, shown = 0, more_count = 0, ok_count = 0;
     char names[2][64];
     uint32_t *order = diff_groups_order(groups, &count);
     for (size_t i = 0; i < count; i++) {
@@ -266,19 +266,19 @@ static void append_tenants(const struct screen *screen)
             rows[shown++] = (struct totals_row){.names = {group->tenant, group->entity},
                                                 .counts = group->counts};
         else
-            add_counts(bad ? more : good, group->counts);
+            add_counts(bad ? more : ok, group->counts);
         more_count += bad && i >= VERIFY_TEXT_GROUPS;
-        good_count += !bad;
+        ok_count += !bad;
     }
     free(order);
     if (!shown)
         return;
     name_rest(names[0], more_count, "more with problems");
-    name_rest(names[1], good_count, "without a problem");
+    name_rest(names[1], ok_count, "without a problem");
     if (more_count)
         rows[shown++] = (struct totals_row){.names = {bytes_text(names[0])}, .counts = more};
-    if (good_count)
-        rows[shown++] = (struct totals_row){.names = {bytes_text(names[1])}, .counts = good};
+    if (ok_count)
+        rows[shown++] = (struct totals_row){.names = {bytes_text(names[1])}, .counts = ok};
     totals_append_table(screen->out, &table, rows, shown);
 }
 
@@ -311,7 +311,7 @@ static void append_first_lines(const struct screen *screen)
     for (size_t i = 0; i < report->warning_count; i++) {
         struct buf text;
         buf_init(&text, 8192);
-        text_append_safe(&text, bytes_text(report->warnings[i]), WARNING_MOST);
+        text_append_safe(&text, bytes_text(report->warnings[i]), WARNING_MAX);
         buf_append_text(out, "warning: ");
         struct text_line line = text_line_begin(out, 4, screen->options->width);
         text_line_words(&line, buf_view(&text));
@@ -332,16 +332,17 @@ static void put_problem(struct text_line *line, uint64_t count, const char *what
 static void put_problems(const struct screen *screen, struct text_line *line)
 {
     bool first = true;
-    const struct verify_beside *beside = &screen->report->beside;
+    const struct verify_side_checks *side_checks = &screen->report->side_checks;
     for (int v = 0; v < VERDICT_COUNT; v++) {
         if (verdict_is_problem((enum verdict)v))
             put_problem(line, screen->total[v], TOTALS_VERIFY.classes[v].title, &first);
     }
-    put_problem(line, verify_beside_redis_problems(beside), "wrong in Redis", &first);
-    put_problem(line, beside->sealed.missing + beside->sealed.different, "wrong in the vault",
+    put_problem(line, verify_side_checks_redis_problems(side_checks), "wrong in Redis", &first);
+    put_problem(line, side_checks->sealed.missing + side_checks->sealed.different,
+                "wrong in the vault", &first);
+    put_problem(line, verify_side_checks_file_problems(side_checks), "wrong in the store's folder",
                 &first);
-    put_problem(line, verify_beside_file_problems(beside), "wrong in the store's folder", &first);
-    put_problem(line, verify_beside_orphan_rows(beside), "orphans", &first);
+    put_problem(line, verify_side_checks_orphan_rows(side_checks), "orphans", &first);
     if (first)
         text_line_put(line, BYTES_LITERAL("see the first lines"));
 }
@@ -399,8 +400,8 @@ static void append_run(const struct screen *screen)
                      report->rows == 1 ? "row read" : "rows read");
     if (report->passes > 1)
         text_line_format(&line, " in each of %u passes", report->passes);
-    put_also(&line, report->changed, "changed while verifying and were looked at again");
-    put_also(&line, report->not_looked, "differences counted without naming their members");
+    put_also(&line, report->changed, "changed while verifying and were rechecked");
+    put_also(&line, report->not_rechecked, "differences counted without naming their members");
     text_line_end(&line);
     if (screen->options->report_path) {
         struct bytes path = relative(screen, bytes_text(screen->options->report_path));
@@ -418,7 +419,7 @@ void verify_text_append(const struct verify_report *report,
     append_tenants(&screen);
     if (verify_report_adds_up(report))
         append_identity(&screen);
-    verify_beside_append_text(&report->beside, options->width, out);
+    verify_side_checks_append_text(&report->side_checks, options->width, out);
     append_run(&screen);
     append_verdict(&screen);
 }

@@ -1,0 +1,85 @@
+#ifndef DROVER_PORT_CHECKPOINT_H
+#define DROVER_PORT_CHECKPOINT_H
+
+/*
+ * A worker's dealings with a store's checkpoint besides batches: start-up checks, claims,
+ * watermarks, releases. Requests run in order and are repeated until they are answered (all are
+ * idempotent) or forgotten. Callbacks never come from inside a request.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+
+struct checkpoint;
+
+struct checkpoint_row {
+    int64_t next_offset, redis_next, results_next, epoch;
+    struct bytes sequences; /* JSON; valid during the call */
+};
+
+struct checkpoint_events {
+    /* The store is there and may be written, the partition count and the mappings are those
+     * pinned. Called once, after the first connection. */
+    void (*on_checked)(void *owner);
+    void (*on_claimed)(void *owner, int32_t partition, const struct checkpoint_row *row);
+    void (*on_released)(void *owner, int32_t partition);
+    /* OUT_RETRY: the store is away (said again by each try); OUT_FATAL: nothing will come of it. */
+    void (*on_error)(void *owner, const struct error *err);
+};
+
+struct checkpoint_ops {
+    void (*claim)(struct checkpoint *checkpoint, int32_t partition);
+    /* Moves the watermarks; no answer. */
+    void (*advance)(struct checkpoint *checkpoint, int32_t partition, int64_t epoch,
+                    int64_t redis_next, int64_t results_next);
+    /* The same, and gives the partition up. */
+    void (*release)(struct checkpoint *checkpoint, int32_t partition, int64_t epoch,
+                    int64_t redis_next, int64_t results_next);
+    /* Drops claims not yet answered (a rebalance overtook them). */
+    void (*forget_claims)(struct checkpoint *checkpoint);
+    bool (*is_idle)(const struct checkpoint *checkpoint);
+    void (*close)(struct checkpoint *checkpoint, void (*on_closed)(void *owner));
+};
+
+struct checkpoint {
+    const struct checkpoint_ops *ops;
+    struct checkpoint_events events;
+    void *owner;
+};
+
+static inline void checkpoint_claim(struct checkpoint *checkpoint, int32_t partition)
+{
+    checkpoint->ops->claim(checkpoint, partition);
+}
+
+static inline void checkpoint_advance(struct checkpoint *checkpoint, int32_t partition,
+                                      int64_t epoch, int64_t redis_next, int64_t results_next)
+{
+    checkpoint->ops->advance(checkpoint, partition, epoch, redis_next, results_next);
+}
+
+static inline void checkpoint_release(struct checkpoint *checkpoint, int32_t partition,
+                                      int64_t epoch, int64_t redis_next, int64_t results_next)
+{
+    checkpoint->ops->release(checkpoint, partition, epoch, redis_next, results_next);
+}
+
+static inline void checkpoint_forget_claims(struct checkpoint *checkpoint)
+{
+    checkpoint->ops->forget_claims(checkpoint);
+}
+
+static inline bool checkpoint_is_idle(const struct checkpoint *checkpoint)
+{
+    return checkpoint->ops->is_idle(checkpoint);
+}
+
+static inline void checkpoint_close(struct checkpoint *checkpoint, void (*on_closed)(void *owner))
+{
+    checkpoint->ops->close(checkpoint, on_closed);
+}
+
+#endif

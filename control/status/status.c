@@ -1,0 +1,141 @@
+#include "control/status/status.h"
+
+#include <stdlib.h>
+
+#include "common/io/kafka/kafka_bus.h"
+#include "common/io/kafka/kafka_topics.h"
+
+/* Offsets that are read to find out whether any is a message: two markers a transaction. */
+#define MARKERS_MAX 1000
+
+static enum outcome open_kafka(struct status *status, struct error *err)
+{
+    status->bus = kafka_bus_new(status->settings, NULL);
+    kafka_bus_answer_within(status->bus, status->timeout_ms);
+    enum outcome outcome = bus_partition_count(status->bus, status->topics[TOPIC_SOURCE],
+                                               status->timeout_ms, &status->partition_count, err);
+    if (outcome == OUT_OK && status->partition_count == 0)
+        outcome = kafka_topics_no_migration(status->settings, err);
+    return outcome;
+}
+
+enum outcome status_open(const struct settings *settings, int timeout_ms, unsigned rests,
+                         struct status *status, struct error *err)
+{
+    *status = (struct status){.settings = settings, .timeout_ms = timeout_ms, .rests = rests};
+    enum outcome outcome = OUT_OK;
+    for (int kind = 0; kind < 3 && outcome == OUT_OK; kind++)
+        outcome = topic_format(settings->prefix, settings->migration, (enum topic_kind)kind,
+                               status->topics[kind], err);
+    if (outcome == OUT_OK)
+        outcome = open_kafka(status, err);
+    if (outcome != OUT_OK) {
+        status_close(status);
+        return outcome;
+    }
+    size_t count = (size_t)status->partition_count;
+    status->partitions = calloc(count, sizeof(status->partitions[0]));
+    status->results_read = calloc(count, sizeof(status->results_read[0]));
+    status->dead_read = calloc(count, sizeof(status->dead_read[0]));
+    if (!status->partitions || !status->results_read || !status->dead_read)
+        abort();
+    return OUT_OK;
+}
+
+void status_close(struct status *status)
+{
+    PQfinish(status->connection);
+    kafka_bus_free(status->bus);
+    free(status->partitions);
+    free(status->results_read);
+    free(status->dead_read);
+    free(status->dead_ids);
+    *status = (struct status){0};
+}
+
+enum outcome status_read_ends(struct status *status, struct error *err)
+{
+    struct bus_range *ranges = NULL;
+    size_t count = 0;
+    const char *topic = status->topics[TOPIC_SOURCE];
+    enum outcome outcome = bus_ranges(status->bus, topic, status->timeout_ms, &ranges, &count, err);
+    if (outcome == OUT_OK && count < (size_t)status->partition_count) {
+        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic is gone");
+        error_where(err, "%s", topic);
+    }
+    for (int32_t i = 0; i < status->partition_count && outcome == OUT_OK; i++) {
+        status->partitions[i].low = ranges[i].from;
+        status->partitions[i].high = ranges[i].to;
+    }
+    free(ranges);
+    return outcome;
+}
+
+static void sum_up(struct status *status)
+{
+    status->total = status->committed = status->lag = 0;
+    for (int32_t i = 0; i < status->partition_count; i++) {
+        struct status_partition *partition = &status->partitions[i];
+        int64_t next = partition->next_offset;
+        next = next < partition->low ? partition->low : next;
+        next = next > partition->high ? partition->high : next;
+        partition->lag = partition->high - next;
+        status->total += (uint64_t)(partition->high - partition->low);
+        status->committed += (uint64_t)(next - partition->low);
+        status->lag += (uint64_t)partition->lag;
+    }
+}
+
+/* ---- offsets that are no messages -------------------------------------------------------- */
+
+/* Whether there is a message between what is committed and the end. */
+static enum outcome ask_for_messages(struct status *status, int32_t at, struct error *err)
+{
+    struct status_partition *partition = &status->partitions[at];
+    const struct bus_range range = {at, partition->high - partition->lag, partition->high};
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
+    enum outcome outcome = bus_open_reader(status->bus, status->topics[TOPIC_SOURCE], &range, 1,
+                                           status->timeout_ms, &reader, err);
+    if (outcome == OUT_OK)
+        outcome = bus_reader_next(reader, status->timeout_ms, &message, err);
+    partition->nothing_left = outcome == OUT_OK && !message;
+    bus_reader_close(reader);
+    return outcome;
+}
+
+/* A partition whose last offsets are markers of transactions never gets to its end, as nobody
+ * commits a marker. Asked once for each place where it rests, when few offsets are left. */
+static enum outcome leave_out_markers(struct status *status, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (int32_t i = 0; i < status->partition_count && outcome == OUT_OK; i++) {
+        struct status_partition *partition = &status->partitions[i];
+        bool moved = partition->seen_next != partition->next_offset ||
+                     partition->seen_high != partition->high;
+        partition->seen_next = partition->next_offset;
+        partition->seen_high = partition->high;
+        partition->rested = moved ? 0 : partition->rested + 1;
+        partition->nothing_left = partition->nothing_left && !moved;
+        if (partition->rested == status->rests && partition->lag > 0 &&
+            partition->lag <= MARKERS_MAX)
+            outcome = ask_for_messages(status, i, err);
+        if (!partition->nothing_left)
+            continue;
+        status->lag -= (uint64_t)partition->lag;
+        status->committed += (uint64_t)partition->lag;
+        partition->lag = 0;
+    }
+    return outcome;
+}
+
+enum outcome status_read(struct status *status, struct error *err)
+{
+    /* Checkpoint first: ends read later are never behind it. */
+    enum outcome outcome = status_read_checkpoints(status, err);
+    if (outcome == OUT_OK)
+        outcome = status_read_ends(status, err);
+    if (outcome == OUT_OK)
+        sum_up(status);
+    return outcome == OUT_OK ? leave_out_markers(status, err) : outcome;
+}

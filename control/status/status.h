@@ -1,0 +1,89 @@
+#ifndef DROVER_CONTROL_STATUS_H
+#define DROVER_CONTROL_STATUS_H
+
+/*
+ * Where a migration stands, seen from outside its workers: how far each partition is committed
+ * (the store), where its log ends (Kafka), and what the receipts say became of the records. Reads
+ * only; takes part in no group; works while other hosts do the work.
+ */
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/io/settings.h"
+#include "common/model/message/receipt.h"
+#include "common/model/message/topic.h"
+#include "common/policy/totals.h"
+#include "common/port/bus.h"
+
+struct status_partition {
+    int64_t low, high;   /* of the source topic */
+    int64_t next_offset; /* committed in the store up to here */
+    int64_t redis_next;
+    int64_t results_next;
+    int64_t epoch;
+    char owner[96]; /* empty: nobody's now */
+    int64_t lag;
+    uint64_t told[CLASS_COUNT];    /* by the receipts of its batches; waiting: who ever did */
+    uint64_t settled[CLASS_COUNT]; /* what became of those that waited */
+    int64_t receipts_to;           /* offsets of the source topic the receipts cover */
+    uint64_t gaps;                 /* offsets below that no receipt covers */
+    uint64_t counts[WORK_COUNT];   /* all of its source records, of the last reading */
+    int64_t seen_next, seen_high;  /* at the last reading */
+    unsigned rested;               /* readings in a row that found it there */
+    bool nothing_left;             /* there is no message between them */
+};
+
+struct status_code {
+    char code[16]; /* "DRV-V001" */
+    uint64_t count;
+};
+
+struct status {
+    const struct settings *settings;
+    int timeout_ms; /* of each question to a server */
+    unsigned rests; /* readings */
+    char topics[3][TOPIC_NAME_SIZE];
+    struct bus *bus;
+    PGconn *connection;
+    int32_t partition_count;
+    struct status_partition *partitions;
+    int64_t *results_read;        /* per partition of the results topic */
+    int64_t *dead_read;           /* the same of the dead letter topic */
+    struct status_code codes[64]; /* dead letters by code, sorted */
+    size_t code_count;
+    uint64_t *dead_ids; /* hashes of drover-dlq-id, sorted: a dead letter may come twice */
+    size_t dead_id_count, dead_id_room;
+    int64_t settled_round;       /* of the last receipt of records that waited */
+    uint64_t rejected, withheld; /* at the source, by the producers' receipts */
+
+    /* sums of the last reading */
+    uint64_t total; /* offsets of the source topic: its messages, and markers of transactions */
+    uint64_t committed;
+    uint64_t lag;
+    uint64_t unwritten; /* storage file: files whose records have moved on */
+    uint64_t waiting;   /* records among the pending children: their parents are not there yet */
+    uint64_t counts[WORK_COUNT]; /* partitions, and what never got into the topic */
+};
+
+/* Connects to Kafka only; the store follows at the first reading. Of a partition that has not moved
+ * for `rests` readings (0: at the first one) it is asked whether what is left of it are messages at
+ * all. */
+MUST_USE enum outcome status_open(const struct settings *settings, int timeout_ms, unsigned rests,
+                                  struct status *status, struct error *err);
+void status_close(struct status *status);
+
+/* One reading at checkpoint and ends. After OUT_RETRY the next reading connects anew. */
+MUST_USE enum outcome status_read(struct status *status, struct error *err);
+/* Only the ends of the topic: whether Kafka is there, when the store is not. */
+MUST_USE enum outcome status_read_ends(struct status *status, struct error *err);
+/* status_checkpoints.c, internal: the stores' part of a reading. */
+MUST_USE enum outcome status_read_checkpoints(struct status *status, struct error *err);
+/* Reads the receipts and dead letters that are new, and counts: the classes of each partition sum
+ * to its records by themselves. OUT_RETRY DRV-W012: the receipts are ahead of the store, which so
+ * is another one. */
+MUST_USE enum outcome status_read_receipts(struct status *status, struct error *err);
+#endif

@@ -1,0 +1,126 @@
+/*
+ * What `drover status` counts, against librdkafka's own mock cluster: two brokers, so that one can
+ * fail while the other has already answered.
+ */
+
+#include "control/status/status.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#include "tests/support/random.h"
+#include "tests/support/suite.h"
+
+enum {
+    PARTITIONS = 2,
+    WAIT_MS = 10000,
+    QUESTION_MS = 2000,
+    FETCH = 1,          /* the protocol's number of that request */
+    FAILED_FETCHES = 6, /* each is tried again after fetch.error.backoff.ms, 500 ms */
+};
+
+#define NO_LEADER RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 0
+
+static rd_kafka_t *producer;
+static rd_kafka_mock_cluster_t *cluster;
+static struct settings settings;
+
+static void make_topic(const char *name)
+{
+    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, name, PARTITIONS, 1), 0);
+    for (int32_t i = 0; i < PARTITIONS; i++)
+        ck_assert_int_eq(rd_kafka_mock_partition_set_leader(cluster, name, i, i + 1), 0);
+}
+
+static void setup(void)
+{
+    char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    ck_assert_int_eq(rd_kafka_conf_set(conf, "test.mock.num.brokers", "2", text, sizeof text),
+                     RD_KAFKA_CONF_OK);
+    producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    ck_assert_msg(producer != NULL, "%s", text);
+    cluster = rd_kafka_handle_mock_cluster(producer);
+    make_topic("drover.m.source");
+    make_topic("drover.m.results");
+    make_topic("drover.m.dlq");
+    settings = (struct settings){
+        .brokers = rd_kafka_mock_cluster_bootstraps(cluster),
+        .prefix = "drover",
+        .migration = "m",
+        .group = "drover.m.worker",
+        .record_bytes = 16u << 20,
+        .queue_bytes = 32u << 20,
+        .work_memory = 64u << 20,
+        .batch_bytes = 1u << 20,
+        .progress_fd = -1,
+    };
+}
+
+static void teardown(void)
+{
+    rd_kafka_destroy(producer);
+}
+
+static void put_receipt(int32_t partition, uint64_t rejected, uint64_t withheld)
+{
+    struct buf value;
+    const struct produce_receipt receipt = {.run = BYTES_LITERAL("r"),
+                                            .read = rejected + withheld + 5,
+                                            .produced = 5,
+                                            .rejected = rejected,
+                                            .withheld = withheld};
+    buf_init(&value, 4096);
+    receipt_append_produce(&value, &receipt);
+    ck_assert_int_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC("drover.m.results"),
+                                       RD_KAFKA_V_PARTITION(partition),
+                                       RD_KAFKA_V_VALUE(value.data, value.size),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
+    buf_free(&value);
+}
+
+/* A look that fails half-way has taken some receipts; the next one does not take them again. */
+START_TEST(counts_each_receipt_once)
+{
+    struct status status;
+    struct error err = {0};
+    uint64_t rejected = 0, withheld = 0;
+    int failed = 0;
+    random_begin((uint64_t)_i + 1);
+    for (int i = 0; i < 60; i++) {
+        uint64_t more[2] = {random_below(9), random_below(9)};
+        put_receipt((int32_t)random_below(PARTITIONS), more[0], more[1]);
+        rejected += more[0];
+        withheld += more[1];
+    }
+    ck_assert_int_eq(rd_kafka_flush(producer, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(status_open(&settings, QUESTION_MS, 0, &status, &err), OUT_OK);
+    rd_kafka_mock_broker_push_request_error_rtts(cluster, 2, FETCH, FAILED_FETCHES, NO_LEADER,
+                                                 NO_LEADER, NO_LEADER, NO_LEADER, NO_LEADER,
+                                                 NO_LEADER);
+    while (status_read_receipts(&status, &err) != OUT_OK) {
+        ck_assert_msg(err.outcome == OUT_RETRY && failed < FAILED_FETCHES, "%s", err.text);
+        failed++;
+    }
+    ck_assert_msg(failed > 0, "no look failed");
+    ck_assert_int_eq(status_read_receipts(&status, &err), OUT_OK); /* nothing is new */
+    ck_assert_msg(status.rejected == rejected && status.withheld == withheld,
+                  "seed %lu, %d looks failed: %lu of %lu rejected, %lu of %lu withheld",
+                  (unsigned long)random_seed, failed, (unsigned long)status.rejected,
+                  (unsigned long)rejected, (unsigned long)status.withheld, (unsigned long)withheld);
+    status_close(&status);
+}
+END_TEST
+
+static Suite *status_suite(void)
+{
+    Suite *suite = suite_create("status");
+    TCase *tcase = tcase_create("receipts");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, counts_each_receipt_once, 0, 1);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(status_suite)
