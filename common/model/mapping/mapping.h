@@ -47,7 +47,6 @@ struct mapping_work {
     struct buf scratch;
     struct arena arena; /* cells that live for one call */
     void *pool;         /* for yyjson */
-    size_t pool_size;
     bool keep_json; /* mapping_forward sets row.json; false at first */
 };
 

@@ -23,12 +23,7 @@ void mapping_work_init(struct mapping_work *work)
     buf_init(&work->text, WORK_TEXT_MAX);
     buf_init(&work->scratch, WORK_TEXT_MAX);
     arena_init(&work->arena, WORK_TEXT_MAX);
-    struct pool *pool = malloc(sizeof *pool);
-    if (!pool)
-        abort();
-    yyjson_alc_pool_init(&pool->alc, pool->memory, sizeof pool->memory);
-    work->pool = pool;
-    work->pool_size = POOL_SIZE;
+    work->pool = NULL; /* made when something is parsed */
     work->keep_json = false;
 }
 
@@ -41,12 +36,23 @@ void mapping_work_free(struct mapping_work *work)
     work->pool = NULL;
 }
 
+static const yyjson_alc *pool_of(struct mapping_work *work)
+{
+    struct pool *pool = work->pool;
+    if (!pool) {
+        work->pool = pool = malloc(sizeof *pool);
+        if (!pool)
+            abort();
+        yyjson_alc_pool_init(&pool->alc, pool->memory, sizeof pool->memory);
+    }
+    return &pool->alc;
+}
+
 enum outcome work_parse(struct mapping_work *work, struct bytes text, enum json_unicode unicode,
                         yyjson_doc **doc, struct error *err)
 {
-    struct pool *pool = work->pool;
-    bool fits = text.size < work->pool_size / POOL_FACTOR;
-    return json_parse(text, unicode, fits ? &pool->alc : NULL, doc, err);
+    bool fits = text.size < POOL_SIZE / POOL_FACTOR;
+    return json_parse(text, unicode, fits ? pool_of(work) : NULL, doc, err);
 }
 
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
