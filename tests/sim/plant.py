@@ -17,12 +17,12 @@ PLANTS = {
     ),
     "no_version_guard": (
         "common/port/store_memory.c",
-        "    item->decided = true;\n    if (there && there->row.version >= item->row.version) {\n",
-        "    item->decided = true;\n    if (there && false) {\n",
+        "    item->decided = true;\n    if (exists && exists->row.version >= item->row.version) {\n",
+        "    item->decided = true;\n    if (exists && false) {\n",
     ),
     "commit_before_dead_letter": (
         "common/policy/apply/batch_gate.c",
-        "    if (batch->letters_pending)\n        return OUT_RETRY;\n    return unsafe ?",
+        "    if (batch->dead_letters_pending)\n        return OUT_RETRY;\n    return unsafe ?",
         "    unsafe = NULL;\n    return unsafe ?",
     ),
     "dropped_resume": (
