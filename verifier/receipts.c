@@ -189,7 +189,8 @@ void receipts_test(struct verify_run *run)
     uint64_t holes = join_batches(receipts, run);
     settle_batches(receipts);
     test_store(receipts, run);
-    if ((holes && !run->holes.overflowed) || receipts->overflowed)
+    bool hushed = run->options.read_once && receipts->overflowed; /* its worker is beside it */
+    if (((holes && !run->holes.overflowed) || receipts->overflowed) && !hushed)
         verify_report_warn(report,
                            "hints incomplete: receipts of %" PRIu64
                            " records are not in %s (the verdicts do not need them)",

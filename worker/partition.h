@@ -30,13 +30,13 @@ struct partition {
     int64_t wanted;      /* what lies below it is read to set the clock, and nothing else */
     int64_t batch_start; /* start of the next batch to be opened */
     int64_t
-        redelivered_until; /* offsets below are in the store already: redelivered, receipts only */
-    int64_t receipts_from; /* offsets below have their receipts */
-    int64_t next_offset;   /* committed in the store */
-    int64_t redis_next;    /* hybrid: in Redis up to here; else next_offset */
-    int64_t redis_store_reader; /* the same, as the store knows it */
-    int64_t results_next;       /* receipts acknowledged up to here */
-    int64_t results_stored;     /* the same, as the store knows it */
+        redelivered_until;  /* offsets below are in the store already: redelivered, receipts only */
+    int64_t receipts_from;  /* offsets below have their receipts */
+    int64_t next_offset;    /* committed in the store */
+    int64_t redis_next;     /* hybrid: in Redis up to here; else next_offset */
+    int64_t redis_stored;   /* the same, as the store knows it */
+    int64_t results_next;   /* receipts acknowledged up to here */
+    int64_t results_stored; /* the same, as the store knows it */
     struct sequences sequences;
     struct log_clock log; /* versions of messages that bring none */
     struct batch *open;

@@ -142,7 +142,7 @@ static void act(struct stalls *stalls, struct partition *partition, uint64_t sti
     bool claims = partition->state != PARTITION_CLAIMING && !in_sink && !dead_letters;
     log_each(LOG_WARN, "partition.stalled",
              "partition=%d state=%s still_ms=%" PRIu64 " epoch=%" PRId64 " position=%" PRId64
-             " next=%" PRId64 " end=%" PRId64 " queued=%zu current=%s letters=%zu paused=%s "
+             " next=%" PRId64 " end=%" PRId64 " queued=%zu current=%s dead_letters=%zu paused=%s "
              "over_budget=%s in_flight_bytes=%zu action=%s",
              partition->number, state_name(partition->state), still_ms, partition->epoch,
              partition->position, partition->next_offset, end_of(stalls, partition->number),

@@ -40,6 +40,13 @@ static enum outcome check_redis(const struct worker *worker, struct error *err)
     return outcome;
 }
 
+/* All that a start waits for together has START_MS. */
+static uint64_t start_left_ms(const struct worker *worker)
+{
+    uint64_t gone_ms = clock_now_ms(worker->clock) - worker->started_ms;
+    return gone_ms < START_MS ? START_MS - gone_ms : 0;
+}
+
 static enum outcome check_stores(struct worker *worker, struct error *err)
 {
     enum outcome outcome = OUT_OK;
@@ -50,7 +57,7 @@ static enum outcome check_stores(struct worker *worker, struct error *err)
     if (store->has_redis)
         outcome = check_redis(worker, err);
     if (outcome == OUT_OK && store->has_tables)
-        outcome = pg_gate_pass(worker->settings, START_MS, err);
+        outcome = pg_gate_pass(worker->settings, start_left_ms(worker), err);
     if (outcome == OUT_OK && store->has_files)
         outcome = file_store_open(worker->settings, &worker->mappings, &file_store, err);
     return outcome;

@@ -264,7 +264,7 @@ struct bus_ops {
     void (*view)(const void *held, struct envelope *envelope);
     void (*view_whole)(const void *held, struct header **headers, struct message_view *message);
     void (*release)(void *held);
-    enum outcome (*ranges)(struct bus *bus, const char *topic, int timeout_ms,
+    enum outcome (*ranges)(struct bus *bus, const char *topic, size_t known, int timeout_ms,
                            struct bus_range **ranges, size_t *count, struct error *err);
     enum outcome (*partition_count)(struct bus *bus, const char *topic, int timeout_ms,
                                     int32_t *count, struct error *err);
@@ -333,7 +333,15 @@ MUST_USE static inline enum outcome bus_ranges(struct bus *bus, const char *topi
                                                struct bus_range **ranges, size_t *count,
                                                struct error *err)
 {
-    return bus->ops->ranges(bus, topic, timeout_ms, ranges, count, err);
+    return bus->ops->ranges(bus, topic, 0, timeout_ms, ranges, count, err);
+}
+
+/* The same of the partitions 0 to count - 1, which are known: they alone are asked for. */
+MUST_USE static inline enum outcome bus_ranges_known(struct bus *bus, const char *topic,
+                                                     size_t count, int timeout_ms,
+                                                     struct bus_range **ranges, struct error *err)
+{
+    return bus->ops->ranges(bus, topic, count, timeout_ms, ranges, &count, err);
 }
 
 /* 0 when the topic does not exist (it is never created). */

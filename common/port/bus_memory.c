@@ -34,6 +34,7 @@ struct memory_topic {
     int32_t partition_count;
     struct memory_partition *partitions;
     struct memory_topic *next;
+    bool always_takes;
 };
 
 /* bus_ask_ends, not yet answered. */
@@ -313,9 +314,10 @@ static enum outcome send(struct bus_sender *base, int32_t number, const struct m
     struct memory_sender *sender = sender_of(base);
     struct bus_memory *bus = sender->bus;
     size_t taken = bus->bytes + bus->unstored_bytes;
-    bool full = taken > 0 && taken + weight_of(view) > bus->bytes_max;
+    bool full =
+        !sender->topic->always_takes && taken > 0 && taken + weight_of(view) > bus->bytes_max;
     if (full && bus->on_poll)
-        return OUT_RETRY;
+        return error_set(err, OUT_RETRY, ERR_STORE_MEMORY, "the messages on their way are many");
     if (full)
         return error_set(err, OUT_FATAL, ERR_STORE_MEMORY,
                          "the messages do not fit the memory storage");
@@ -625,10 +627,11 @@ void bus_memory_reader_free(struct bus_memory_reader *reader)
 
 /* ---- questions --------------------------------------------------------------------------- */
 
-static enum outcome ranges_of(struct bus *base, const char *name, int timeout_ms,
+static enum outcome ranges_of(struct bus *base, const char *name, size_t known, int timeout_ms,
                               struct bus_range **ranges, size_t *count, struct error *err)
 {
     const struct memory_topic *topic = find_topic(of(base), name);
+    (void)known;
     (void)timeout_ms;
     (void)err;
     *count = topic ? (size_t)topic->partition_count : 0;
@@ -1104,4 +1107,9 @@ void bus_memory_drop(struct bus_memory *bus, const char *name, int32_t partition
 size_t bus_memory_bytes(const struct bus_memory *bus)
 {
     return bus->bytes;
+}
+
+void bus_memory_always_takes(struct bus_memory *bus, const char *name)
+{
+    find_topic(bus, name)->always_takes = true;
 }

@@ -26,6 +26,9 @@ struct bus_memory *bus_memory_new(size_t bytes_max);
 /* All that was opened of it is closed before, and every held message released. */
 void bus_memory_free(struct bus_memory *bus);
 void bus_memory_make_topic(struct bus_memory *bus, const char *topic, int32_t partitions);
+/* What is sent to the topic is always taken: for what readers of another topic send, who would else
+ * wait for room that only they can make. Its bytes count all the same. */
+void bus_memory_always_takes(struct bus_memory *bus, const char *topic);
 /* Called at the end of each poll and flush of a sender; not from inside itself. */
 void bus_memory_on_poll(struct bus_memory *bus, void (*on_poll)(void *owner), void *owner);
 /* Stamps messages with its wall clock; without one they have no time (-1). */

@@ -1,5 +1,5 @@
 /*
- * One turn does what PostgreSQL's sweep does in a pool thread (pg_parents*.c): the clock and the
+ * One turn does what PostgreSQL's sweep does in a pool thread (pg_sweep.c): the clock and the
  * mark, tries as long as one gets in, who is an orphan, what is told.
  */
 #include "common/port/pending_memory.h"

@@ -727,9 +727,9 @@ void memory_store_classify(struct memory_store *store, struct batch *batch)
     size_t at = 0;
     for (size_t i = 0; i < batch->sorted_count && store->children.count; i++) {
         struct batch_item *item = &batch->items[batch->sorted[i]];
-        const struct memory_child *child_count =
+        const struct memory_child *child =
             memory_children_find(&store->children, batch->fence.partition, item->offset);
-        if (!child_count || child_count->decided)
+        if (!child || child->decided)
             continue;
         item->decided = item->tried = true;
         item->verdict = CLASS_WAITING;

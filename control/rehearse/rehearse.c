@@ -13,6 +13,7 @@
 #include "common/io/log.h"
 #include "common/io/report_folder.h"
 #include "common/io/source/source_rules.h"
+#include "common/io/stop.h"
 #include "common/io/stores.h"
 #include "common/io/terminal.h"
 #include "common/policy/totals.h"
@@ -26,9 +27,8 @@
 #define FEED_SHARE 4 /* of the bus's: what the verifier is given at once */
 #define ARENA_MAX ((size_t)1 << 20)
 #define CONNECTIONS 1
-#define END_MAX_MS                                                                                 \
-    (24u * 60 * 60 * 1000) /* of the clock that does not wait: never, as all ends                  \
-                            */
+#define END_MAX_MS (24u * 60 * 60 * 1000) /* of the clock that does not wait */
+#define STANDS_MAX 1000                   /* polls without a byte more or less */
 
 /* ---- time: the machine's; at the end nobody waits for it --------------------------------- */
 
@@ -80,6 +80,8 @@ static enum outcome open_topics(struct rehearsal *rehearsal, struct error *err)
                          rehearsal->topics[kind], err) != OUT_OK)
             return OUT_FATAL;
         bus_memory_make_topic(rehearsal->bus, rehearsal->topics[kind], REHEARSE_PARTITIONS);
+        if (kind != TOPIC_SOURCE) /* else a dead letter would wait for its own record to go */
+            bus_memory_always_takes(rehearsal->bus, rehearsal->topics[kind]);
     }
     return OUT_OK;
 }
@@ -103,6 +105,7 @@ static enum outcome open_worker(struct rehearsal *rehearsal, struct error *err)
     settings->breaker = settings->dead_max = 0; /* all of them are counted */
     settings->until_end = false;                /* until the producer is done */
     settings->progress_fd = -1;
+    settings->parent_wait_ms = UINT64_MAX / 4; /* who has no parent is known at the end */
     settings->work_memory = settings->outbox_bytes = bus_share(settings);
     const struct memory_worker_config config = {.bus = rehearsal->bus,
                                                 .store = rehearsal->store,
@@ -261,11 +264,21 @@ static void work(struct rehearsal *rehearsal)
         fail(rehearsal, &rehearsal->worker->worker->failure);
 }
 
+/* Whatever it is: nobody waits for ever. */
+static void fail_standing(struct rehearsal *rehearsal)
+{
+    struct error err;
+    error_set(&err, OUT_FATAL, ERR_STORE_MEMORY, "what is on its way does not get written");
+    fail(rehearsal, &err);
+}
+
 /* The others' turn, whenever the producer polls. After a failure the bus fills, and the producer
  * ends by that, or at the end of its sources. */
 static void on_poll(void *owner)
 {
     struct rehearsal *rehearsal = owner;
+    if (rehearsal->finishing)
+        return;
     size_t before = bus_memory_bytes(rehearsal->bus);
     work(rehearsal);
     bool stands = before == rehearsal->seen_bytes; /* it waits for room */
@@ -273,6 +286,9 @@ static void on_poll(void *owner)
         (stands || before - rehearsal->fed_bytes > bus_share(rehearsal->settings) / FEED_SHARE))
         feed(rehearsal);
     rehearsal->seen_bytes = bus_memory_bytes(rehearsal->bus);
+    rehearsal->stands = stands && rehearsal->seen_bytes == before ? rehearsal->stands + 1 : 0;
+    if (before && rehearsal->stands == STANDS_MAX)
+        fail_standing(rehearsal);
     if (rehearsal->failure.code != ERR_NONE)
         bus_memory_on_poll(rehearsal->bus, NULL, NULL);
 }
@@ -281,9 +297,13 @@ static void on_poll(void *owner)
 static void finish(struct rehearsal *rehearsal)
 {
     struct error err;
+    rehearsal->finishing = true;
     rehearsal->worker_settings.until_end = true;
-    while (!rehearsal->worker->ended && rehearsal->failure.code == ERR_NONE &&
-           rehearsal->ahead_ms < END_MAX_MS) {
+    while (!rehearsal->worker->ended && rehearsal->failure.code == ERR_NONE) {
+        if (stop_signal())
+            return;
+        if (rehearsal->ahead_ms > END_MAX_MS)
+            fail_standing(rehearsal);
         rehearsal->ahead_ms += WORKER_TICK_MS;
         work(rehearsal);
         if (bus_memory_bytes(rehearsal->bus) - rehearsal->fed_bytes >
@@ -431,6 +451,8 @@ static enum exit_code play(struct rehearsal *rehearsal, enum memory_keeps keeps,
         *err = rehearsal->failure;
         return error_code_exit(err->code);
     }
+    if (read && stop_signal())
+        return (enum exit_code)(128 + stop_signal());
     /* when it did not read them all, whatever it had read is not judged */
     return read ? conclude(rehearsal, keeps, code, err) : code;
 }
@@ -446,7 +468,9 @@ enum exit_code rehearse_main(const struct settings *given, enum memory_keeps kee
                              struct error *err)
 {
     struct settings settings = *given;
-    settings.partitions = 0; /* of the topics in memory: their own number */
+    settings.partitions = 0;     /* of the topics in memory: their own number */
+    settings.only_tenant = NULL; /* what `verify` would narrow or read besides */
+    settings.verify_sources.count = 0;
     struct rehearsal *rehearsal = calloc(1, sizeof *rehearsal);
     if (!rehearsal)
         abort();

@@ -48,7 +48,9 @@ struct rehearsal {
     struct verify_store verify_store;
     struct verify_listener listener;
     size_t fed_bytes, seen_bytes; /* the bus held when the verifier was fed, at the last poll */
-    struct error failure;         /* code ERR_NONE: none */
+    unsigned stands;              /* polls since then in which nothing moved */
+    bool finishing;
+    struct error failure; /* code ERR_NONE: none */
     struct arena arena;
     struct rehearse_dead dead[PRODUCE_CODES_MAX];
     uint64_t *orphans; /* by group of the report; room for orphan_groups */

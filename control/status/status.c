@@ -56,13 +56,9 @@ void status_close(struct status *status)
 enum outcome status_read_ends(struct status *status, struct error *err)
 {
     struct bus_range *ranges = NULL;
-    size_t count = 0;
-    const char *topic = status->topics[TOPIC_SOURCE];
-    enum outcome outcome = bus_ranges(status->bus, topic, status->timeout_ms, &ranges, &count, err);
-    if (outcome == OUT_OK && count < (size_t)status->partition_count) {
-        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic is gone");
-        error_where(err, "%s", topic);
-    }
+    enum outcome outcome =
+        bus_ranges_known(status->bus, status->topics[TOPIC_SOURCE], (size_t)status->partition_count,
+                         status->timeout_ms, &ranges, err);
     for (int32_t i = 0; i < status->partition_count && outcome == OUT_OK; i++) {
         status->partitions[i].low = ranges[i].from;
         status->partitions[i].high = ranges[i].to;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What time took from Redis is no fault, also when the same records are produced again; what waits in the
-# pending children is no match, and has its sealed values when it gets in; a topic that ends before what was
+# What time took from Redis is no fault, also when the same records are produced again; what is
+# pending is no match, and has its sealed values when it gets in; a topic that ends before what was
 # committed halts its partition.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/redis_lib.sh"

@@ -131,7 +131,7 @@ wait_until 60 x_is_stamped
 wait_until 60 is_drained
 VERSION=$(version_of_x)
 [ "$VERSION" -lt $(( 1 << 62 )) ] || fail "x has version $VERSION: another record's"
-for marker in 1 2 3; do # a scan of a scan each, at least
+for marker in 1 2 3; do # a scan each, at least
   printf '{"tenant":"t","id":"m","rev":%d}\n' $marker | replace "$IN/things-m.ndjson"
   wait_until 60 row_is "SELECT rev FROM thing WHERE id = 'm'" $marker
 done

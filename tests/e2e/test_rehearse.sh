@@ -83,6 +83,27 @@ grep -q DRV-F003 many.log || fail "no DRV-F003"
 expect_exit 0 "$DROVER" rehearse --store-memory 64MiB "${ITEMS[@]}" many.ndjson > many.txt 2> many.log
 grep -q '60 000 of 60 000 rows' many.txt || fail "not all rows"
 
+say "a dead letter that does not fit beside its own record holds nobody up"
+awk 'BEGIN { printf "{\"name\":\"big\",\"rev\":1,\"parent\":[1],\"more\":\""; for (i = 0; i < 40000; i++) printf "x"; print "\"}"
+             for (i = 0; i < 300; i++) printf "{\"name\":\"m%d\",\"rev\":1}\n", i }' > large.ndjson
+for _ in 1 2 3; do cat large.ndjson; done > larger.ndjson
+expect_exit 5 timeout 60 "$DROVER" rehearse --store-memory 1MiB "${ITEMS[@]}" --json larger.ndjson > large.json 2> large.log
+equal "classes" "$(jq -c '.total | [.source_records, .to_write, .dead_lettered]' large.json)" '[903,300,3]'
+expect_exit 5 timeout 60 "$DROVER" run --storage memory --store-memory 1MiB "${ITEMS[@]}" large.ndjson > large.txt 2> large.log
+
+say "a parent that comes later in the sources is no missing one, whatever work.parent_wait says"
+{ echo '{"name":"child","rev":1,"parent":"late"}'; awk 'BEGIN { for (i = 0; i < 30000; i++) printf "{\"name\":\"n%d\",\"rev\":1}\n", i }'
+  echo '{"name":"late","rev":1}'; } > late.ndjson
+printf 'migration: x\nmappings: [item.yaml]\ntenant: { id: acme }\nwork: { parent_wait: 1ms }\n' > hasty.yaml
+expect_exit 0 "$DROVER" rehearse --config hasty.yaml late.ndjson > late.txt 2> late.log
+grep -q '^PASS' late.txt || fail "an orphan was made"
+
+say "what the settings say of a verification is not for a rehearsal"
+printf 'migration: x\nmappings: [item.yaml]\ntenant: { id: acme }\nverify: { sources: [good.ndjson], only_tenant: nobody }\n' > with_sources.yaml
+printf '{"name":"z","rev":1}\n{"name":\n' > broken.ndjson
+expect_exit 5 "$DROVER" rehearse --config with_sources.yaml --json broken.ndjson > broken.json 2> broken.log
+equal "classes" "$(jq -c '[.pass, .total.to_write, .total.rejected]' broken.json)" '[false,1,1]'
+
 say "what is no rehearsal of anything is said as a run says it"
 expect_exit 2 "$DROVER" rehearse "${ITEMS[@]}" > none.txt 2> none.log
 expect_exit 3 "$DROVER" rehearse --mapping missing.yaml --tenant acme good.ndjson > none.txt 2> none.log

@@ -77,14 +77,15 @@ static enum outcome open_asker(struct kafka_bus *bus, struct error *err)
     return bus->asker ? OUT_OK : OUT_FATAL;
 }
 
-static enum outcome ranges_of(struct bus *base, const char *topic, int timeout_ms,
+static enum outcome ranges_of(struct bus *base, const char *topic, size_t known, int timeout_ms,
                               struct bus_range **ranges, size_t *count, struct error *err)
 {
     enum outcome outcome = open_asker(of(base), err);
     *ranges = NULL;
     *count = 0;
-    return outcome == OUT_OK ? kafka_ranges(of(base)->asker, topic, timeout_ms, ranges, count, err)
-                             : outcome;
+    return outcome == OUT_OK
+               ? kafka_ranges(of(base)->asker, topic, known, timeout_ms, ranges, count, err)
+               : outcome;
 }
 
 static enum outcome partition_count(struct bus *base, const char *topic, int timeout_ms,

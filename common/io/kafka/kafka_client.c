@@ -464,13 +464,16 @@ enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t par
     return kafka_classify(code, NULL, topic, err);
 }
 
-enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, int timeout_ms,
+enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, size_t known, int timeout_ms,
                           struct bus_range **ranges, size_t *count, struct error *err)
 {
-    int32_t partitions = 0;
+    int32_t partitions = (int32_t)known;
+    uint64_t until_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
+    enum outcome outcome = OUT_OK;
     *ranges = NULL;
     *count = 0;
-    enum outcome outcome = kafka_partition_count(client, topic, timeout_ms, &partitions, err);
+    if (partitions == 0)
+        outcome = kafka_partition_count(client, topic, timeout_ms, &partitions, err);
     if (outcome != OUT_OK || partitions == 0)
         return outcome;
     struct bus_range *made = calloc((size_t)partitions, sizeof *made);
@@ -478,7 +481,10 @@ enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, int timeout_ms,
         abort();
     for (int32_t i = 0; i < partitions && outcome == OUT_OK; i++) {
         made[i].partition = i;
-        outcome = kafka_watermarks(client, topic, i, timeout_ms, &made[i].from, &made[i].to, err);
+        uint64_t now_ms = clock_monotonic_ms();
+        outcome =
+            kafka_watermarks(client, topic, i, now_ms < until_ms ? (int)(until_ms - now_ms) : 0,
+                             &made[i].from, &made[i].to, err);
     }
     if (outcome != OUT_OK) {
         free(made);

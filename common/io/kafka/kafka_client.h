@@ -55,8 +55,9 @@ int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int tim
 MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,
                                        int timeout_ms, int64_t *low, int64_t *high,
                                        struct error *err);
-/* As bus_ranges; timeout_ms is each question's. */
-MUST_USE enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, int timeout_ms,
+/* As bus_ranges and bus_ranges_known; all of it within about timeout_ms. */
+MUST_USE enum outcome kafka_ranges(rd_kafka_t *client, const char *topic,
+                                   size_t known /* 0: it is asked how many */, int timeout_ms,
                                    struct bus_range **ranges, size_t *count, struct error *err);
 /* Where the partitions 0 to count - 1 end, all in one question; false when not all were told.
  * Blocks; any thread, as long as the client lives; says nothing. */

@@ -47,7 +47,7 @@ struct mapping_work {
     struct buf scratch;
     struct arena arena; /* cells that live for one call */
     void *pool;         /* for yyjson */
-    bool keep_json; /* mapping_forward sets row.json; false at first */
+    bool keep_json;     /* mapping_forward sets row.json; false at first */
 };
 
 void mapping_work_init(struct mapping_work *work);
