@@ -138,7 +138,7 @@ void membership_on_claimed(void *owner, int32_t number, const struct checkpoint_
     partition->receipts_from = row->results_next;
     /* only hybrid has a Redis that may be behind */
     partition->redis_next = worker->stage ? row->redis_next : row->next_offset;
-    partition->redis_stored = row->redis_next;
+    partition->redis_saved = row->redis_next;
     partition->wanted = partition->batch_start =
         min(min(row->next_offset, row->results_next), partition->redis_next);
     bool known = take_sequences(partition, row->sequences);

@@ -217,11 +217,11 @@ void receipts_store(struct partition *partition)
 {
     bool idle = !partition->current && !partition->queue_first;
     bool moved = partition->results_next > partition->results_stored ||
-                 partition->redis_next > partition->redis_stored;
+                 partition->redis_next > partition->redis_saved;
     if (!idle || !moved)
         return;
     partition->results_stored = partition->results_next;
-    partition->redis_stored = partition->redis_next;
+    partition->redis_saved = partition->redis_next;
     checkpoint_advance(partition->worker->checkpoint, partition->number, partition->epoch,
                        partition_redis_next(partition, partition->redis_next),
                        partition->results_next);
