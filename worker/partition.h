@@ -34,7 +34,7 @@ struct partition {
     int64_t receipts_from;  /* offsets below have their receipts */
     int64_t next_offset;    /* committed in the store */
     int64_t redis_next;     /* hybrid: in Redis up to here; else next_offset */
-    int64_t redis_saved;   /* the same, as the store knows it */
+    int64_t redis_saved;    /* the same, as the store knows it */
     int64_t results_next;   /* receipts acknowledged up to here */
     int64_t results_stored; /* the same, as the store knows it */
     struct sequences sequences;
