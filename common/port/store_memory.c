@@ -293,19 +293,6 @@ bool memory_store_has(const struct memory_store *store, const struct diff_key *k
     return find_entry(store, key) != NULL;
 }
 
-const struct memory_row *memory_store_next(const struct memory_store *store, size_t *at,
-                                           struct diff_key *key)
-{
-    while (*at < store->capacity) {
-        const struct entry *entry = &store->entries[(*at)++];
-        if (is_free(entry))
-            continue;
-        *key = entry->key;
-        return &entry->row;
-    }
-    return NULL;
-}
-
 size_t memory_store_count(const struct memory_store *store)
 {
     return store->used;
@@ -815,12 +802,26 @@ static enum outcome give(struct memory_reader *reader, const struct diff_key *ke
                                              : give_check(row, stored, err);
 }
 
+/* The next row from *at on, which then stands behind it; NULL at the end. In no order. */
+static const struct memory_row *next_row(const struct memory_store *store, size_t *at,
+                                         struct diff_key *key)
+{
+    while (*at < store->capacity) {
+        const struct entry *entry = &store->entries[(*at)++];
+        if (is_free(entry))
+            continue;
+        *key = entry->key;
+        return &entry->row;
+    }
+    return NULL;
+}
+
 static enum outcome read_next(struct store_reader *base, struct stored_record *stored,
                               struct error *err)
 {
     struct memory_reader *reader = (struct memory_reader *)base;
     struct diff_key key;
-    const struct memory_row *row = memory_store_next(reader->store, &reader->at, &key);
+    const struct memory_row *row = next_row(reader->store, &reader->at, &key);
     if (row)
         return give(reader, &key, row, stored, err);
     *stored = (struct stored_record){0};

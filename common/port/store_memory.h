@@ -59,9 +59,6 @@ const struct memory_row *memory_store_find(const struct memory_store *store, con
                                            struct bytes tenant, struct bytes id);
 /* Whether there is a row, by the hash of its place. */
 bool memory_store_has(const struct memory_store *store, const struct diff_key *key);
-/* The next row from *at on, which then stands behind it; NULL at the end. In no order. */
-const struct memory_row *memory_store_next(const struct memory_store *store, size_t *at,
-                                           struct diff_key *key);
 size_t memory_store_count(const struct memory_store *store);
 /* Of rows, indexes, checkpoints and pending messages. */
 size_t memory_store_bytes(const struct memory_store *store);

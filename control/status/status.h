@@ -30,6 +30,7 @@ struct status_partition {
     uint64_t told[CLASS_COUNT];    /* by the receipts of its batches; waiting: who ever did */
     uint64_t settled[CLASS_COUNT]; /* what became of those that waited */
     int64_t receipts_to;           /* offsets of the source topic the receipts cover */
+    int64_t told_epoch;            /* of the last of them */
     uint64_t gaps;                 /* offsets below that no receipt covers */
     uint64_t counts[WORK_COUNT];   /* all of its source records, of the last reading */
     int64_t seen_next, seen_high;  /* at the last reading */

@@ -54,6 +54,11 @@ static void take_batch(struct status *status, struct bytes json, struct receipt_
         partition->receipts_to > partition->low ? partition->receipts_to : partition->low;
     if (summary->next <= partition->receipts_to)
         return;
+    /* of a worker that was frozen between commit and receipt: the claim after its own tells all of
+     * it again, record by record, and has told a part of it already */
+    if (summary->first < partition->receipts_to && summary->epoch < partition->told_epoch)
+        return;
+    partition->told_epoch = summary->epoch;
     if (summary->first > told)
         partition->gaps += (uint64_t)(summary->first - told);
     else if (summary->first < partition->receipts_to)

@@ -45,7 +45,8 @@ struct log {
     int64_t count, room;
     int64_t checkpoint;      /* as last seen */
     int64_t dead_letters_to; /* dead ones below have been looked at */
-    int64_t receipts_to;     /* counted by receipts up to here */
+    int64_t receipts_to;     /* counted by receipts up to here, */
+    int64_t told_epoch;      /* the last of them by the worker of this claim */
     struct version_clock clock;
 };
 
@@ -397,6 +398,10 @@ static bool take_receipt(struct model *model, const struct bus_message *message)
     struct log *log = &model->logs[receipt.partition];
     if (receipt.next <= log->receipts_to) /* told again */
         return true;
+    if (receipt.first < log->receipts_to && receipt.epoch < log->told_epoch)
+        return true; /* of a worker that was frozen: the claim after its own tells all of it again
+                      */
+    log->told_epoch = receipt.epoch;
     if (!check_classes(model, &receipt))
         return false;
     if (receipt.first > log->receipts_to) /* one before was refused: what it said is told again */
@@ -405,14 +410,9 @@ static bool take_receipt(struct model *model, const struct bus_message *message)
         for (int i = 0; i < CLASS_COUNT; i++)
             model->counts[i] += receipt.counts[i];
     } else if (!receipt_count_from(json, log->receipts_to, model->counts)) {
-        /* of a worker that was frozen between commit and receipt, while another told of a part:
-         * which of its records that were is not known (as status_receipts.c has it) */
-        uint64_t known = (uint64_t)(log->receipts_to - receipt.first);
-        for (int i = 0; i < CLASS_COUNT; i++) {
-            uint64_t drop = receipt.counts[i] < known ? receipt.counts[i] : known;
-            known -= drop;
-            model->counts[i] += receipt.counts[i] - drop;
-        }
+        return wrong(model,
+                     "I5: receipts of %d overlap at %" PRId64 ": told up to %" PRId64 ", %.*s",
+                     receipt.partition, receipt.first, log->receipts_to, BYTES_ARGS(json));
     }
     log->receipts_to = receipt.next;
     return true;

@@ -264,6 +264,7 @@ static void parse_batch(yyjson_val *root, struct receipt_summary *summary)
     summary->partition = (int32_t)yyjson_get_sint(yyjson_obj_get(root, "partition"));
     summary->first = yyjson_get_sint(yyjson_obj_get(root, "first"));
     summary->next = yyjson_get_sint(yyjson_obj_get(root, "next"));
+    summary->epoch = yyjson_get_sint(yyjson_obj_get(root, "epoch"));
     summary->committed_ms = yyjson_get_sint(yyjson_obj_get(root, "committed_ms"));
     summary->lag = yyjson_get_sint(yyjson_obj_get(root, "lag"));
 }

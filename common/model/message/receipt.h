@@ -129,6 +129,7 @@ struct receipt_summary {
     bool is_settled; /* nothing else is known of it here: receipt_parse_settled */
     int32_t partition;
     int64_t first, next;
+    int64_t epoch;                /* batch only: of the claim that wrote it */
     uint64_t counts[CLASS_COUNT]; /* produce: CLASS_REJECTED, CLASS_WITHHELD */
     uint64_t read, produced;      /* produce only */
     int64_t committed_ms;
