@@ -6,7 +6,7 @@
  * store, as a row to be judged. Stores that keep documents are compared by them alone.
  */
 
-#include "verifier/verify_internal.h"
+#include "verifier/verify_run.h"
 
 /* A row no source record explains, kept to be rechecked. In report.arena. */
 struct actual_extra {

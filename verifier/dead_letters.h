@@ -1,7 +1,7 @@
 #ifndef DROVER_VERIFIER_DEAD_LETTERS_H
 #define DROVER_VERIFIER_DEAD_LETTERS_H
 
-#include "verifier/verify_internal.h"
+#include "verifier/verify_run.h"
 
 /* Reads what is in the dead-letter topic since the last call into run->dead. A dead letter is
  * acknowledged before its batch commits, so reading after the snapshot finds every one below the

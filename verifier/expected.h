@@ -3,7 +3,7 @@
 
 /* The source side: what each record of the topic says a row must be. */
 
-#include "verifier/verify_internal.h"
+#include "verifier/verify_run.h"
 
 /* One source record, decoded. Views into the message and run->arena. */
 struct expected {

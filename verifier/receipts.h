@@ -7,7 +7,7 @@
  * that does not hold is a warning about the worker, never a verdict about a record.
  */
 
-#include "verifier/verify_internal.h"
+#include "verifier/verify_run.h"
 
 /* Of all producers' runs, each once. */
 struct receipts_produced {

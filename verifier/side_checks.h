@@ -5,7 +5,7 @@
  * report.side_checks. All but side_unexpected are of the settings' store: nothing of another one.
  */
 
-#include "verifier/verify_internal.h"
+#include "verifier/verify_run.h"
 
 /* Places of the records that wait for their parents, into run->waiting; nothing without tables. */
 MUST_USE enum outcome side_pending(struct verify_run *run, struct error *err);

@@ -16,7 +16,7 @@
  * receipts.
  */
 
-#include "verifier/verify_internal.h"
+#include "verifier/verify_run.h"
 
 /* Adds them and `rejected` to the report's groups, the first two and that to its source count too.
  * A file that cannot be read whole makes the report broken. */

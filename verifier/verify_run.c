@@ -1,5 +1,5 @@
 /* What the parts of a verification ask of it: its scope, its store, its topics. */
-#include "verifier/verify_internal.h"
+#include "verifier/verify_run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -16,62 +16,14 @@
  * once. Blocking, on the caller's thread.
  */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "common/base/attributes.h"
-#include "common/base/error.h"
 #include "common/io/settings.h"
-#include "common/model/mapping/mapping_set.h"
 #include "common/model/message/topic.h"
 #include "common/policy/produce_counters.h"
 #include "common/policy/verify/verify_report.h"
-#include "common/port/bus.h"
-#include "common/port/store_reader.h"
+#include "verifier/verify_options.h"
 
 struct verify_session;
-
-/* A store other than the one of settings->storage. */
-struct verify_store {
-    /* A reader of all that it holds by now, from its beginning, which the session closes: one a
-     * pass, one for the recheck. It may give json and cells, json alone, or given_back (with `key`
-     * instead of texts). */
-    enum outcome (*open)(void *owner, struct store_reader **reader, struct error *err);
-    /* Whether the record at this place of the source topic waits for its parents by now; NULL: none
-     * ever does. */
-    bool (*is_pending)(void *owner, int32_t partition, int64_t offset);
-    bool has_cells; /* what columns hold from outside of the record is compared too */
-    void *owner;
-};
-
-/* Told during feed (on_dead_letter: during conclude too, of records that waited). Any may be NULL.
- * Views are valid during the call. */
-struct verify_listener {
-    /* A record that is a dead letter, or should be one (`unusable`): why, and "/member" or "". */
-    void (*on_dead_letter)(void *owner, const struct record *record, enum error_code code,
-                           const char *path, bool unusable);
-    /* A record that leads its key by now, and does not wait. `group`: of the report's groups. */
-    void (*on_leader)(void *owner, const struct mapping *mapping, const struct row *row,
-                      uint32_t group);
-    void *owner;
-};
-
-/* All of it outlives the session. */
-struct verify_options {
-    struct bus *bus;
-    const struct mapping_set *mappings; /* NULL: those of the settings, loaded by open */
-    const struct verify_store *store;   /* NULL: the store of settings->storage, with its snapshot,
-                                           vault, Redis and files, as far as it has them */
-    /* Messages are gone when feed has returned: one pass, no recheck; a sample says the record's
-     * place in its source instead of naming members. Memory is settings->store_memory then, which
-     * others use as well: others_bytes says how much of it by now (NULL: nothing). Else it is
-     * settings->verify_memory. */
-    bool read_once;
-    size_t (*others_bytes)(void *owner);
-    void *others;
-    const struct verify_listener *listener; /* NULL: nobody */
-};
 
 /* Loads the mappings, opens the store's snapshot (of the settings' store) and takes the topics'
  * begins. *session is NULL after a failure. DRV-K003 when there is no source topic. */

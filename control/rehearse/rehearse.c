@@ -16,11 +16,16 @@
 #include "common/io/stop.h"
 #include "common/io/stores.h"
 #include "common/io/terminal.h"
+#include "common/io/mappings.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_text.h"
+#include "common/port/bus_memory.h"
 #include "common/port/store_memory_children.h"
 #include "common/port/store_memory_unique.h"
+#include "control/rehearse/rehearse_text.h"
 #include "producer/produce.h"
+#include "verifier/verify_session.h"
+#include "worker/worker_memory.h"
 
 #define BUS_SHARE 16 /* of store.memory: messages on their way */
 #define BUS_MAX ((size_t)16 << 20)
@@ -29,6 +34,30 @@
 #define CONNECTIONS 1
 #define END_MAX_MS (24u * 60 * 60 * 1000) /* of the clock that does not wait */
 #define STANDS_MAX 1000                   /* polls without a byte more or less */
+
+enum { REHEARSE_PARTITIONS = 4, REHEARSE_TOPICS = TOPIC_DEAD_LETTERS + 1 };
+
+struct rehearsal {
+    struct clock clock; /* the machine's, moved on at the end instead of waiting; stays first */
+    uint64_t ahead_ms;
+    const struct settings *settings;
+    struct settings worker_settings;
+    struct mapping_set mappings;
+    char topics[REHEARSE_TOPICS][TOPIC_NAME_SIZE];
+    struct bus_memory *bus;
+    struct memory_store *store;
+    struct memory_worker *worker;
+    struct verify_session *verifier;
+    struct verify_report *report; /* the verifier's */
+    struct verify_store verify_store;
+    struct verify_listener listener;
+    size_t fed_bytes, seen_bytes; /* the bus held when the verifier was fed, at the last poll */
+    unsigned stands;              /* polls since then in which nothing moved */
+    bool finishing;
+    struct error failure; /* code ERR_NONE: none */
+    struct arena arena;   /* of what is found */
+    struct rehearse_findings findings;
+};
 
 /* ---- time: the machine's; at the end nobody waits for it --------------------------------- */
 
@@ -147,16 +176,17 @@ static size_t others_bytes(void *owner)
 static void count_orphan(struct rehearsal *rehearsal, const struct record *record)
 {
     uint32_t group = diff_groups_find(&rehearsal->report->groups, record->tenant, record->entity);
-    if (group >= rehearsal->orphan_groups) {
+    if (group >= rehearsal->findings.orphan_groups) {
         size_t room = 2 * (size_t)group + 16;
-        rehearsal->orphans = realloc(rehearsal->orphans, room * sizeof *rehearsal->orphans);
-        if (!rehearsal->orphans)
+        rehearsal->findings.orphans =
+            realloc(rehearsal->findings.orphans, room * sizeof *rehearsal->findings.orphans);
+        if (!rehearsal->findings.orphans)
             abort();
-        memset(rehearsal->orphans + rehearsal->orphan_groups, 0,
-               (room - rehearsal->orphan_groups) * sizeof *rehearsal->orphans);
-        rehearsal->orphan_groups = room;
+        memset(rehearsal->findings.orphans + rehearsal->findings.orphan_groups, 0,
+               (room - rehearsal->findings.orphan_groups) * sizeof *rehearsal->findings.orphans);
+        rehearsal->findings.orphan_groups = room;
     }
-    rehearsal->orphans[group]++;
+    rehearsal->findings.orphans[group]++;
 }
 
 /* "exports/acme.json:3:1" */
@@ -192,7 +222,7 @@ static void on_dead_letter(void *owner, const struct record *record, enum error_
         count_orphan(rehearsal, record);
         return;
     }
-    struct rehearse_dead *dead = &rehearsal->dead[code];
+    struct rehearse_dead *dead = &rehearsal->findings.dead[code];
     dead->count++;
     if (dead->place_count < REHEARSE_PLACES)
         note_place(rehearsal, dead, record, path);
@@ -230,6 +260,7 @@ static enum outcome open_verifier(struct rehearsal *rehearsal, struct error *err
     if (outcome != OUT_OK)
         return outcome;
     rehearsal->report = verify_session_report(rehearsal->verifier);
+    rehearsal->findings.report = rehearsal->report;
     warn_of_indexes(rehearsal);
     return OUT_OK;
 }
@@ -312,7 +343,7 @@ static void finish(struct rehearsal *rehearsal)
     }
     if (rehearsal->failure.code == ERR_NONE)
         feed(rehearsal);
-    verify_session_note_produced(rehearsal->verifier, &rehearsal->counters);
+    verify_session_note_produced(rehearsal->verifier, &rehearsal->findings.counters);
     if (rehearsal->failure.code == ERR_NONE &&
         verify_session_conclude(rehearsal->verifier, &err) != OUT_OK)
         fail(rehearsal, &err);
@@ -326,8 +357,8 @@ static void close_rehearsal(struct rehearsal *rehearsal)
     bus_memory_free(rehearsal->bus);
     mapping_set_free(&rehearsal->mappings);
     arena_free(&rehearsal->arena);
-    buf_free(&rehearsal->tenant_from);
-    free(rehearsal->orphans);
+    buf_free(&rehearsal->findings.tenant_from);
+    free(rehearsal->findings.orphans);
     free(rehearsal);
 }
 
@@ -336,7 +367,7 @@ static void close_rehearsal(struct rehearsal *rehearsal)
 /* `drover run --json` over servers gives the verifier's document before its own, too. */
 static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
 {
-    const struct produce_counters *counters = &rehearsal->counters;
+    const struct produce_counters *counters = &rehearsal->findings.counters;
     struct buf json;
     buf_init(&json, ANSWER_MAX);
     verify_json_append_document(rehearsal->report, clock_unix_ms(), &json);
@@ -382,13 +413,14 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     else if (!settings->quiet)
         fputs(buf_text(&text), stdout);
     if (!settings->quiet)
-        fprintf(stderr, "  tenant   %s\n", buf_text((struct buf *)&rehearsal->tenant_from));
+        fprintf(stderr, "  tenant   %s\n",
+                buf_text((struct buf *)&rehearsal->findings.tenant_from));
     if (!settings->quiet)
         fprintf(
             stderr,
             "run in memory: %s read, %s applied; nothing is left of it when this process "
             "ends\n",
-            text_format_count(rehearsal->counters.read, counts[0]),
+            text_format_count(rehearsal->findings.counters.read, counts[0]),
             text_format_count(rehearsal->worker->worker->counts.classes[CLASS_APPLIED], counts[1]));
     buf_free(&json);
     buf_free(&text);
@@ -401,9 +433,9 @@ static void say_rehearsal(const struct rehearsal *rehearsal)
     const struct settings *settings = rehearsal->settings;
     buf_init(&text, ANSWER_MAX);
     if (settings->json)
-        rehearse_json_append(rehearsal, answer_body(settings->answer));
+        rehearse_json_append(&rehearsal->findings, answer_body(settings->answer));
     else if (!settings->quiet)
-        rehearse_text_append(rehearsal, &text);
+        rehearse_text_append(&rehearsal->findings, &text);
     fputs(buf_text(&text), stdout);
     buf_free(&text);
 }
@@ -417,7 +449,7 @@ static enum exit_code conclude(struct rehearsal *rehearsal, enum memory_keeps ke
     if (keeps != MEMORY_KEEPS_ROWS)
         say_rehearsal(rehearsal);
     fflush(stdout);
-    if (rehearsal->report->source_count == 0 && rehearsal->counters.failed_sources == 0) {
+    if (rehearsal->report->source_count == 0 && rehearsal->findings.counters.failed_sources == 0) {
         error_set(err, OUT_FATAL, ERR_SOURCE_EMPTY,
                   "the sources hold no record: there is nothing to migrate");
         return EXIT_DISCREPANCY;
@@ -431,7 +463,7 @@ static enum outcome find_tenant(struct rehearsal *rehearsal, struct error *err)
     enum outcome outcome =
         source_rules_init(&rules, rehearsal->settings, &rehearsal->mappings, err);
     if (outcome == OUT_OK)
-        source_rules_say_tenant(&rules, &rehearsal->tenant_from);
+        source_rules_say_tenant(&rules, &rehearsal->findings.tenant_from);
     source_rules_free(&rules);
     return outcome;
 }
@@ -443,7 +475,7 @@ static enum exit_code play(struct rehearsal *rehearsal, enum memory_keeps keeps,
     static const struct produce_options OPTIONS = {.any_key = true, .unreported = true};
     bus_memory_on_poll(rehearsal->bus, on_poll, rehearsal);
     enum exit_code code = produce_run(rehearsal->settings, bus_memory_bus(rehearsal->bus), &OPTIONS,
-                                      &rehearsal->counters, err);
+                                      &rehearsal->findings.counters, err);
     bool read = err->code == ERR_NONE && (code == EXIT_OK || code == EXIT_DISCREPANCY);
     if (read && rehearsal->failure.code == ERR_NONE)
         finish(rehearsal);
@@ -476,8 +508,9 @@ enum exit_code rehearse_main(const struct settings *given, enum memory_keeps kee
         abort();
     rehearsal->clock = (struct clock){monotonic_ms, unix_ms, random_bits};
     rehearsal->settings = &settings;
+    rehearsal->findings.has_key = settings.key_file != NULL;
     arena_init(&rehearsal->arena, ARENA_MAX);
-    buf_init(&rehearsal->tenant_from, 4096);
+    buf_init(&rehearsal->findings.tenant_from, 4096);
     log_setup_names("rehearse", log_level(&settings), settings.log_format);
     bool reports = keeps == MEMORY_KEEPS_ROWS;
     enum outcome outcome = mapping_set_load(&settings, &rehearsal->mappings, err);

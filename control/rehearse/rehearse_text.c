@@ -6,7 +6,7 @@
 
 #include "common/base/error_json.h"
 #include "common/base/text.h"
-#include "control/rehearse/rehearse.h"
+#include "control/rehearse/rehearse_text.h"
 
 enum { COLUMNS = 9, NAME_BYTES_MAX = 32, GROUPS_SHOWN = 20 };
 
@@ -39,11 +39,17 @@ static uint64_t count_of(const uint64_t counts[VERDICT_COUNT], int column, uint6
     return TABLE[column].verdicts & BIT(VERDICT_DEAD) ? sum - orphans : sum;
 }
 
-static uint64_t sum_orphans(const struct rehearsal *rehearsal)
+/* Records without a parent in the sources, of one group of the report. */
+static uint64_t orphans_of(const struct rehearse_findings *findings, size_t group)
+{
+    return group < findings->orphan_groups ? findings->orphans[group] : 0;
+}
+
+static uint64_t sum_orphans(const struct rehearse_findings *findings)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < rehearsal->report->groups.count; i++)
-        sum += rehearse_orphans(rehearsal, i);
+    for (size_t i = 0; i < findings->report->groups.count; i++)
+        sum += orphans_of(findings, i);
     return sum;
 }
 
@@ -80,13 +86,13 @@ static void append_row(struct buf *out, const bool shown[COLUMNS], const struct 
     buf_append_char(out, '\n');
 }
 
-static void append_table(const struct rehearsal *rehearsal, struct buf *out)
+static void append_table(const struct rehearse_findings *findings, struct buf *out)
 {
     size_t count;
     bool shown[COLUMNS];
     struct diff_group total = {.tenant = BYTES_LITERAL("(total)")};
-    uint64_t all_orphans = sum_orphans(rehearsal);
-    const struct diff_groups *groups = &rehearsal->report->groups;
+    uint64_t all_orphans = sum_orphans(findings);
+    const struct diff_groups *groups = &findings->report->groups;
     uint32_t *order = diff_groups_order(groups, &count);
     diff_groups_total(groups, total.counts);
     buf_append_format(out, "%-22s  %-22s  %10s", "tenant", "entity", "records");
@@ -98,19 +104,19 @@ static void append_table(const struct rehearsal *rehearsal, struct buf *out)
     buf_append_char(out, '\n');
     append_row(out, shown, &total, all_orphans);
     for (size_t i = 0; i < count && i < GROUPS_SHOWN; i++)
-        append_row(out, shown, &groups->items[order[i]], rehearse_orphans(rehearsal, order[i]));
+        append_row(out, shown, &groups->items[order[i]], orphans_of(findings, order[i]));
     if (count > GROUPS_SHOWN)
         buf_append_format(out, "… and %zu more tenants and entities (--json has all)\n",
                           count - GROUPS_SHOWN);
     free(order);
 }
 
-static void append_rejected(const struct rehearsal *rehearsal, struct buf *out)
+static void append_rejected(const struct rehearse_findings *findings, struct buf *out)
 {
     char text[28];
     bool first = true;
     for (size_t code = 0; code < PRODUCE_CODES_MAX; code++) {
-        uint64_t count = rehearsal->counters.by_code[code];
+        uint64_t count = findings->counters.by_code[code];
         if (!count)
             continue;
         buf_append_text(out,
@@ -136,12 +142,12 @@ static void append_place(const struct rehearse_place *place, struct buf *out)
     buf_append_char(out, '\n');
 }
 
-static void append_dead(const struct rehearsal *rehearsal, struct buf *out)
+static void append_dead(const struct rehearse_findings *findings, struct buf *out)
 {
     char text[28];
     bool first = true;
     for (size_t code = 0; code < PRODUCE_CODES_MAX; code++) {
-        const struct rehearse_dead *dead = &rehearsal->dead[code];
+        const struct rehearse_dead *dead = &findings->dead[code];
         if (!dead->count)
             continue;
         buf_append_text(out, first ? "dead letters there would be:\n" : "");
@@ -159,9 +165,9 @@ static void append_dead(const struct rehearsal *rehearsal, struct buf *out)
 }
 
 /* Two records of one source under one key: which of them counts is nobody's word. */
-static void append_ambiguous(const struct rehearsal *rehearsal, struct buf *out)
+static void append_ambiguous(const struct rehearse_findings *findings, struct buf *out)
 {
-    const struct verify_report *report = rehearsal->report;
+    const struct verify_report *report = findings->report;
     size_t count = report->sample_counts[VERDICT_AMBIGUOUS];
     if (count)
         buf_append_text(out,
@@ -181,32 +187,32 @@ static void append_ambiguous(const struct rehearsal *rehearsal, struct buf *out)
     }
 }
 
-static void append_secrets(const struct rehearsal *rehearsal, struct buf *out)
+static void append_secrets(const struct rehearse_findings *findings, struct buf *out)
 {
     char text[2][28];
-    const struct produce_counters *counters = &rehearsal->counters;
+    const struct produce_counters *counters = &findings->counters;
     if (counters->withheld || counters->withheld_fields)
         buf_append_format(out, "tokens withheld: %s records, %s members\n",
                           text_format_count(counters->withheld, text[0]),
                           text_format_count(counters->withheld_fields, text[1]));
     if (counters->sealed_fields)
-        buf_append_format(out, "secrets sealed: %s members%s\n",
-                          text_format_count(counters->sealed_fields, text[0]),
-                          rehearsal->settings->key_file
-                              ? ""
-                              : " (with a key of this rehearsal: a run needs --key-file)");
+        buf_append_format(
+            out, "secrets sealed: %s members%s\n",
+            text_format_count(counters->sealed_fields, text[0]),
+            findings->has_key ? "" : " (with a key of this rehearsal: a run needs --key-file)");
 }
 
-static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, struct buf *out)
+static void append_verdict(const struct rehearse_findings *findings, uint64_t orphans,
+                           struct buf *out)
 {
     char text[2][28];
     uint64_t total[VERDICT_COUNT];
-    diff_groups_total(&rehearsal->report->groups, total);
+    diff_groups_total(&findings->report->groups, total);
     uint64_t ok = total[VERDICT_MATCH] + total[VERDICT_TOLERANCE];
     uint64_t to_write = count_of(total, 0, 0);
     buf_append_format(out, "%s of %s rows give their record back as it was\n",
                       text_format_count(ok, text[0]), text_format_count(to_write, text[1]));
-    if (!verify_report_adds_up(rehearsal->report))
+    if (!verify_report_adds_up(findings->report))
         buf_append_format(out, "%s: the classes do not add up to the records read\n",
                           error_code_id(ERR_VERIFY_COUNTS));
     if (orphans)
@@ -214,30 +220,30 @@ static void append_verdict(const struct rehearsal *rehearsal, uint64_t orphans, 
                           "without a parent in these sources: %s; such a record waits for it, and "
                           "ends as %s if it never comes\n",
                           text_format_count(orphans, text[0]), error_code_id(ERR_PG_PARENT));
-    if (rehearsal->report->source_count == 0 && rehearsal->counters.failed_sources == 0) {
+    if (findings->report->source_count == 0 && findings->counters.failed_sources == 0) {
         buf_append_text(out, "NOTHING TO DO  the sources hold no record; no server was touched\n");
         return;
     }
-    bool pass = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphans;
+    bool pass = verify_report_result(findings->report) == VERIFY_MATCH && !orphans;
     buf_append_text(out, pass ? "PASS  nothing would be rejected or dead-lettered; no server was "
                                 "touched\nNext:  drover run\n"
                               : "FAIL  see above; no server was touched\n"
                                 "Next:  drover explain CODE, fix, rehearse again\n");
 }
 
-void rehearse_text_append(const struct rehearsal *rehearsal, struct buf *out)
+void rehearse_text_append(const struct rehearse_findings *findings, struct buf *out)
 {
     buf_append_text(out, "tenant: ");
-    buf_append_bytes(out, buf_view(&rehearsal->tenant_from));
+    buf_append_bytes(out, buf_view(&findings->tenant_from));
     buf_append_char(out, '\n');
-    append_table(rehearsal, out);
-    append_rejected(rehearsal, out);
-    append_dead(rehearsal, out);
-    append_ambiguous(rehearsal, out);
-    append_secrets(rehearsal, out);
-    for (size_t i = 0; i < rehearsal->report->warning_count; i++)
-        buf_append_format(out, "warning: %s\n", rehearsal->report->warnings[i]);
-    append_verdict(rehearsal, sum_orphans(rehearsal), out);
+    append_table(findings, out);
+    append_rejected(findings, out);
+    append_dead(findings, out);
+    append_ambiguous(findings, out);
+    append_secrets(findings, out);
+    for (size_t i = 0; i < findings->report->warning_count; i++)
+        buf_append_format(out, "warning: %s\n", findings->report->warnings[i]);
+    append_verdict(findings, sum_orphans(findings), out);
 }
 
 /* ---- for machines ------------------------------------------------------------------------ */
@@ -251,10 +257,10 @@ static void append_counts(struct json_out *out, const uint64_t counts[VERDICT_CO
     json_out_count(out, "give_back", counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE]);
 }
 
-static void append_groups(const struct rehearsal *rehearsal, struct json_out *out)
+static void append_groups(const struct rehearse_findings *findings, struct json_out *out)
 {
     size_t count;
-    const struct diff_groups *groups = &rehearsal->report->groups;
+    const struct diff_groups *groups = &findings->report->groups;
     uint32_t *order = diff_groups_order(groups, &count);
     json_out_list(out, "groups");
     for (size_t i = 0; i < count; i++) {
@@ -262,18 +268,18 @@ static void append_groups(const struct rehearsal *rehearsal, struct json_out *ou
         json_out_object(out, NULL);
         json_out_bytes(out, "tenant", group->tenant);
         json_out_bytes(out, "entity", group->entity);
-        append_counts(out, group->counts, rehearse_orphans(rehearsal, order[i]));
+        append_counts(out, group->counts, orphans_of(findings, order[i]));
         json_out_end(out);
     }
     json_out_end(out);
     free(order);
 }
 
-static void append_dead_samples(const struct rehearsal *rehearsal, struct json_out *out)
+static void append_dead_samples(const struct rehearse_findings *findings, struct json_out *out)
 {
     json_out_list(out, "dead_letter_samples");
     for (size_t code = 0; code < PRODUCE_CODES_MAX; code++) {
-        const struct rehearse_dead *dead = &rehearsal->dead[code];
+        const struct rehearse_dead *dead = &findings->dead[code];
         for (size_t i = 0; i < dead->place_count; i++) {
             const struct rehearse_place *place = &dead->places[i];
             json_out_object(out, NULL);
@@ -287,9 +293,9 @@ static void append_dead_samples(const struct rehearsal *rehearsal, struct json_o
     json_out_end(out);
 }
 
-static void append_ambiguous_samples(const struct rehearsal *rehearsal, struct json_out *out)
+static void append_ambiguous_samples(const struct rehearse_findings *findings, struct json_out *out)
 {
-    const struct verify_report *report = rehearsal->report;
+    const struct verify_report *report = findings->report;
     json_out_list(out, "ambiguous_samples");
     for (size_t i = 0; i < report->sample_counts[VERDICT_AMBIGUOUS] && i < REHEARSE_PLACES; i++) {
         const struct verify_sample *sample = &report->samples[VERDICT_AMBIGUOUS][i];
@@ -304,24 +310,24 @@ static void append_ambiguous_samples(const struct rehearsal *rehearsal, struct j
     json_out_end(out);
 }
 
-static void append_codes(const struct rehearsal *rehearsal, struct json_out *out)
+static void append_codes(const struct rehearse_findings *findings, struct json_out *out)
 {
-    produce_counters_append_json_codes(out, &rehearsal->counters, "rejected_by_code");
+    produce_counters_append_json_codes(out, &findings->counters, "rejected_by_code");
     json_out_object(out, "dead_letters_by_code");
     for (size_t code = 0; code < PRODUCE_CODES_MAX; code++)
-        if (rehearsal->dead[code].count)
-            json_out_count(out, error_code_id((enum error_code)code), rehearsal->dead[code].count);
+        if (findings->dead[code].count)
+            json_out_count(out, error_code_id((enum error_code)code), findings->dead[code].count);
     json_out_end(out);
 }
 
-void rehearse_json_append(const struct rehearsal *rehearsal, struct json_out *out)
+void rehearse_json_append(const struct rehearse_findings *findings, struct json_out *out)
 {
-    uint64_t total[VERDICT_COUNT], orphan_count = sum_orphans(rehearsal);
-    const struct produce_counters *counters = &rehearsal->counters;
-    diff_groups_total(&rehearsal->report->groups, total);
-    bool pass = verify_report_result(rehearsal->report) == VERIFY_MATCH && !orphan_count;
+    uint64_t total[VERDICT_COUNT], orphan_count = sum_orphans(findings);
+    const struct produce_counters *counters = &findings->counters;
+    diff_groups_total(&findings->report->groups, total);
+    bool pass = verify_report_result(findings->report) == VERIFY_MATCH && !orphan_count;
     json_out_bool(out, "pass", pass);
-    json_out_bool(out, "reconciled", verify_report_adds_up(rehearsal->report));
+    json_out_bool(out, "reconciled", verify_report_adds_up(findings->report));
     json_out_object(out, "total");
     append_counts(out, total, orphan_count);
     json_out_end(out);
@@ -329,13 +335,13 @@ void rehearse_json_append(const struct rehearsal *rehearsal, struct json_out *ou
     json_out_count(out, "sources_failed", counters->failed_sources);
     json_out_count(out, "withheld_members", counters->withheld_fields);
     json_out_count(out, "sealed_members", counters->sealed_fields);
-    json_out_bytes(out, "tenant_from", buf_view(&rehearsal->tenant_from));
-    append_codes(rehearsal, out);
-    append_groups(rehearsal, out);
-    append_dead_samples(rehearsal, out);
-    append_ambiguous_samples(rehearsal, out);
+    json_out_bytes(out, "tenant_from", buf_view(&findings->tenant_from));
+    append_codes(findings, out);
+    append_groups(findings, out);
+    append_dead_samples(findings, out);
+    append_ambiguous_samples(findings, out);
     json_out_list(out, "warnings");
-    for (size_t i = 0; i < rehearsal->report->warning_count; i++)
-        json_out_text(out, NULL, rehearsal->report->warnings[i]);
+    for (size_t i = 0; i < findings->report->warning_count; i++)
+        json_out_text(out, NULL, findings->report->warnings[i]);
     json_out_end(out);
 }

@@ -6,10 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/io/filestore/file_store_internal.h"
+#include "common/io/filestore/file_store_db.h"
 
 /* A reader's snapshot never blocks; a checkpoint of another may, shortly. */
 #define BUSY_MS 5000

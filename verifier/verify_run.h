@@ -5,13 +5,16 @@
 
 #include "common/base/arena.h"
 #include "common/io/postgres/pg_snapshot.h"
+#include "common/io/settings.h"
+#include "common/model/message/topic.h"
 #include "common/policy/verify/diff.h"
 #include "common/policy/verify/diff_dead.h"
 #include "common/policy/verify/judge.h"
+#include "common/policy/verify/verify_report.h"
 #include "common/policy/version.h"
 #include "verifier/holes.h"
+#include "verifier/verify_options.h"
 #include "verifier/verify_progress.h"
-#include "verifier/verify_session.h"
 
 enum {
     VERIFY_BUS_MS = 15000,      /* for a broker, and for the next message */
