@@ -26,6 +26,7 @@
 #include "common/model/mapping/mapping.h"
 #include "common/model/message/envelope.h"
 #include "common/model/message/receipt.h"
+#include "common/port/store_reader.h"
 
 /* A pending record that is in its table now, or that another version has overtaken there. */
 struct pending_applied {
@@ -111,5 +112,10 @@ static inline void pending_close(struct pending *pending, void (*on_closed)(void
 {
     pending->ops->close(pending, on_closed);
 }
+
+/* For implementations: `applied` has a copy of what is stored, in the arena. What does not fit is left
+ * out: a rebuild brings it. */
+void pending_keep_row(struct pending_applied *applied, const struct stored_record *stored,
+                      struct arena *arena);
 
 #endif

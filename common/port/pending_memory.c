@@ -262,32 +262,6 @@ static int64_t open_round(struct memory_children *children)
     return count ? children->round : 0;
 }
 
-/* What does not fit is left out: a rebuild brings it. */
-static void keep_row(struct memory_pending *pending, struct pending_applied *applied,
-                     const struct stored_record *stored)
-{
-    struct arena *arena = &pending->arena;
-    size_t cells = stored->mapping->column_count;
-    struct row *row = arena_array(arena, 1, sizeof *row);
-    struct cell *copies = arena_array(arena, cells, sizeof *copies);
-    applied->json = arena_copy(arena, stored->json);
-    if (!row || !copies || !applied->json.data)
-        return;
-    *row = (struct row){.tenant = arena_copy(arena, stored->tenant),
-                        .id = arena_copy(arena, stored->id),
-                        .version = stored->version,
-                        .digest = stored->digest,
-                        .deleted = stored->deleted,
-                        .cells = copies};
-    for (size_t i = 0; i < cells; i++) {
-        struct bytes view = bytes_of(stored->cells[i].data, (size_t)stored->cells[i].size);
-        copies[i] = CELL_NULL;
-        if (stored->cells[i].size >= 0)
-            copies[i] = (struct cell){arena_copy(arena, view).data, stored->cells[i].size};
-    }
-    applied->row = row;
-}
-
 /* A row as the store has it now: what became pending may be older than what is there. */
 static void read_row(struct memory_pending *pending, struct store_reader *reader,
                      struct pending_applied *applied)
@@ -299,7 +273,7 @@ static void read_row(struct memory_pending *pending, struct store_reader *reader
         reader->ops->find(reader, applied->mapping, applied->tenant, applied->id, &stored, &found,
                           NULL) == OUT_OK &&
         found && stored.cells)
-        keep_row(pending, applied, &stored);
+        pending_keep_row(applied, &stored, &pending->arena);
 }
 
 static void tell_orphan(const struct memory_child *child, struct pending_orphan *orphan)

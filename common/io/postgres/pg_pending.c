@@ -41,33 +41,6 @@ static bool wants_row(const struct pg_pending *pending, const struct pending_app
            applied->mapping->redis.form != REDIS_NONE;
 }
 
-/* What does not fit is left out: a rebuild brings it. */
-static void keep_row(struct pg_pending *pending, struct pending_applied *applied,
-                     const struct stored_record *stored)
-{
-    struct arena *arena = &pending->arena;
-    size_t cells = stored->mapping->column_count;
-    struct row *row = arena_array(arena, 1, sizeof *row);
-    struct cell *copies = arena_array(arena, cells, sizeof *copies);
-    applied->json = arena_copy(arena, stored->json);
-    if (!row || !copies || !applied->json.data)
-        return;
-    *row = (struct row){.tenant = arena_copy(arena, stored->tenant),
-                        .id = arena_copy(arena, stored->id),
-                        .version = stored->version,
-                        .digest = stored->digest,
-                        .deleted = stored->deleted,
-                        .cells = copies};
-    for (size_t i = 0; i < cells; i++) {
-        struct bytes view = bytes_of(stored->cells[i].data, (size_t)stored->cells[i].size);
-        copies[i] = CELL_NULL;
-        if (stored->cells[i].size >= 0)
-            copies[i] = (struct cell){arena_copy(arena, view).data, stored->cells[i].size};
-    }
-    applied->mapping = stored->mapping;
-    applied->row = row;
-}
-
 static enum outcome read_one(struct pg_pending *pending, struct store_reader *reader,
                              struct pending_applied *applied, struct error *err)
 {
@@ -76,7 +49,7 @@ static enum outcome read_one(struct pg_pending *pending, struct store_reader *re
     enum outcome outcome = reader->ops->find(reader, applied->mapping, applied->tenant, applied->id,
                                              &stored, &found, err);
     if (outcome == OUT_OK && found && stored.cells)
-        keep_row(pending, applied, &stored);
+        pending_keep_row(applied, &stored, &pending->arena);
     return outcome == OUT_REJECT ? OUT_OK : outcome; /* no record comes of it: verify names it */
 }
 
