@@ -42,6 +42,15 @@ static void start_with_all(int place)
         ;
 }
 
+/* The same, and what there is has been taken: a batch of each partition is with the sink, as far as
+ * there are connections. */
+static void start_and_submit(int place)
+{
+    start_with_all(place);
+    memory_worker_consume(W.workers[place].over, 100);
+    worker_turn(worker_at(place));
+}
+
 static int64_t put(const char *entity, int32_t partition, int key, int64_t version, int n)
 {
     return world_produce(&W, &(struct world_message){.entity = entity,
@@ -195,9 +204,7 @@ START_TEST(sends_dead_letters_of_what_the_store_refuses)
     open_world(1, true);
     put("item", 0, 1, 5, 1);
     put("item", 0, 2, 5, WORLD_POISON);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0));
+    start_and_submit(0);
     ck_assert(memory_worker_write(W.workers[0].over, 0,
                                   FATE_DONE)); /* it is refused, and nothing is written */
     worker_turn(worker_at(0));
@@ -218,9 +225,7 @@ START_TEST(halts_a_partition_whose_dead_letter_cannot_be_had)
     open_world(2, true);
     put_broken(0, 1);
     put("item", 1, 2, 5, 1);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0));
+    start_and_submit(0);
     for (int tries = 0; tries < 2; tries++) { /* whole, and cut as far as the rule allows */
         ck_assert_uint_eq(bus_memory_unstored_senders(W.bus), 1);
         ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_READING);
@@ -279,9 +284,7 @@ START_TEST(asks_after_a_lost_answer)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0));
+    start_and_submit(0);
     ck_assert(memory_worker_write(W.workers[0].over, 0, FATE_ANSWER_LOST));
     ck_assert_int_eq(written(0), 1); /* it is there, and the worker does not know */
     ck_assert_uint_eq(told(CLASS_APPLIED), 0);
@@ -299,9 +302,7 @@ START_TEST(changes_nothing_once_another_has_claimed)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0)); /* its batch is with the sink */
+    start_and_submit(0); /* its batch is with the sink */
     start_with_all(1);
     world_worker_settle(&W, 1);
     ck_assert_int_eq(written(0), 1);
@@ -319,9 +320,7 @@ START_TEST(claims_again_what_the_group_still_gives_it)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0));
+    start_and_submit(0);
     int64_t next;
     memory_store_claim(W.store, 0, &next); /* somebody who is gone by now */
     memory_worker_write(W.workers[0].over, 0, FATE_DONE);
@@ -377,9 +376,7 @@ START_TEST(drains_what_is_with_the_store)
     open_world(1, false);
     for (int i = 0; i < 8; i++)
         put("item", 0, i, 5, i);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0)); /* one batch is with the sink, another waits */
+    start_and_submit(0); /* one batch is with the sink, another waits */
     worker_stop(worker_at(0));
     memory_worker_tick(W.workers[0].over);
     ck_assert_int_eq(worker_at(0)->phase, WORKER_DRAINING);
@@ -396,9 +393,7 @@ START_TEST(stops_in_time_when_the_store_is_silent)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0));
+    start_and_submit(0);
     worker_stop(worker_at(0));
     uint64_t began_ms = W.now_ms;
     while (!W.workers[0].over->ended && W.now_ms - began_ms < 20000) {
@@ -444,9 +439,7 @@ START_TEST(gives_connections_to_partitions_in_turn)
     open_world(4, false);
     for (int i = 0; i < 40; i++)
         put("item", i % 4, i, 5, i);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0)); /* two connections: partitions 0 and 1 */
+    start_and_submit(0); /* two connections: partitions 0 and 1 */
     for (int i = 0; i < 60; i++) {
         if (memory_sink_steps(W.workers[0].over->sink) > 1) /* the first one is never answered */
             memory_worker_write(W.workers[0].over, 1, FATE_DONE);
@@ -481,9 +474,7 @@ START_TEST(waits_with_a_revocation_for_the_store)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0));
+    start_and_submit(0);
     bus_memory_revoke(worker_at(0)->consumer);
     memory_worker_consume(W.workers[0].over, 0);
     ck_assert(bus_memory_is_revoking(worker_at(0)->consumer));
@@ -503,9 +494,7 @@ START_TEST(gives_up_at_last)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
-    memory_worker_consume(W.workers[0].over, 100);
-    worker_turn(worker_at(0));
+    start_and_submit(0);
     bus_memory_revoke(worker_at(0)->consumer);
     memory_worker_consume(W.workers[0].over, 0);
     W.now_ms += 5100; /* fault row K01 */
