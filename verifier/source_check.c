@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/kafka/kafka_reader.h"
 #include "common/io/key_file.h"
 #include "common/io/source/source_guard.h"
 #include "common/io/source/source_reading.h"

@@ -113,8 +113,8 @@ static inline void pending_close(struct pending *pending, void (*on_closed)(void
     pending->ops->close(pending, on_closed);
 }
 
-/* For implementations: `applied` has a copy of what is stored, in the arena. What does not fit is left
- * out: a rebuild brings it. */
+/* For implementations: `applied` has a copy of what is stored, in the arena. What does not fit is
+ * left out: a rebuild brings it. */
 void pending_keep_row(struct pending_applied *applied, const struct stored_record *stored,
                       struct arena *arena);
 

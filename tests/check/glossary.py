@@ -34,7 +34,7 @@ PARTS = [
 ]
 # Whole names.
 NAMES = [
-    (r"(?:\w+_)?second_look|look_until|only_look|PHASE_LOOK|look_(?:chunk|extra|item|stores|again|name|sql|identity|verdict|judge\w*)|(?:file|follow|judge)_look\w*|survey_look\w*", "scan, classify, redelivered, recheck"),
+    (r"\w*second_look\w*|\w*last_word(?!s)\w*|look_until|only_look|PHASE_LOOK|look_(?:chunk|extra|item|stores|again|name|sql|identity|verdict|judge\w*)|(?:file|follow|judge)_look\w*|survey_look\w*", "scan, classify, redelivered, recheck"),
     (r"pg_parents\w*|parents_\w+|PARENTS_\w+|rehearse_parents\w*", "pending (children), sweep"),
     (r"claims_read|batch_claim|cut_(?:read|take)\w*|beside_\w+|verify_beside\w*|VERDICT_BESIDE|fetch_(?:rows|cells|key)|actual_judge|rows_take",
      "receipts, snapshot, side checks, row lookup, judge, row content"),
@@ -70,8 +70,8 @@ def judge_name(name, path):
     for pattern, instead in NAMES:
         if re.fullmatch(pattern, name):
             return instead
-    if re.fullmatch(r"[a-z_0-9]+", name) and name.count("_") > 3 or re.fullmatch(r"DROVER_\w+_H", name):
-        return None  # a test's name is a sentence; a guard is its file's name
+    if re.fullmatch(r"DROVER_\w+_H", name):
+        return None  # a guard is its file's name
     for part, instead, names, paths in PARTS:
         if re.search(r"(?:^|_)(?:%s)(?:_|$)" % part, name, re.I) and not (names and re.search(names, name)) and not (paths and re.search(paths, path)):
             return instead

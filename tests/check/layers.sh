@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Includes only point down: common/base < model < policy < port < io < the roles < control.
 # Roles do not know each other; the layers below io do no I/O, so they do not see its headers,
-# and the roles know Kafka, PostgreSQL and Redis by their ports alone.
+# and of the servers' folders the roles see what names a store, or asks one for more than its port gives.
 . "$(dirname -- "$0")/lib.bash"
 
 check() {
@@ -27,6 +27,9 @@ check() {
       split($0, part, "\""); to = part[2]; here = level(FILENAME)
       if (level(to) == 0) offend("includes \"" to "\", which is not rooted at the top folder")
       else if (level(to) > here) offend("reaches up to " to)
+      else if (here == 6 && to ~ /^common\/io\/(kafka|postgres|redis|filestore)\// && FILENAME != "worker/worker_stores.c" &&
+               to !~ /\/(kafka_bus|kafka_topics|redis_stage|pg_snapshot|pg_store_reader|redis_held|redis_rows|file_store)\.h$/)
+        offend("reaches behind a port: " to)
       else if (here == 6 && level(to) == 6 && top(to) != top(FILENAME))
         offend("reaches into another role: " to)
     }
@@ -50,6 +53,7 @@ self_test() {
   plant common/base/text.h '#include <string.h>'
   plant common/io/loop.c '#include <uv.h>'
   plant worker/core.c '#include "common/base/text.h"'
+  plant worker/worker_stores.c '#include "common/io/postgres/pg_sink.h"'
   plant control/run/run.c '#include "worker/core.h"'
   prove_it_passes "$TREE"
   plant common/base/up.c '#include "worker/core.h"'
@@ -57,11 +61,12 @@ self_test() {
   plant producer/peer.c '#include "verifier/core.h"'
   plant verifier/over.c '#  include "control/run/run.h"'
   plant common/policy/io.c '#include <librdkafka/rdkafka.h>'
+  plant verifier/behind.c '#include "common/io/kafka/kafka_reader.h"'
   plant worker/server.c '#include <libpq-fe.h>'
   plant common/other/x.c ''
   plant worker/near.c '#include "core.h"'
   prove_it_fails "$TREE" common/base/up.c:1 common/model/level.c:1 producer/peer.c:1 \
-    verifier/over.c:1 common/policy/io.c:1 worker/server.c:1 common/other/x.c:1 worker/near.c:1
+    verifier/over.c:1 common/policy/io.c:1 worker/server.c:1 verifier/behind.c:1 common/other/x.c:1 worker/near.c:1
 }
 
 run_check check self_test "$@"

@@ -48,7 +48,7 @@ timeout 90 "$DROVER" work --until-end --config "$WORK/drover.yaml" > "$WORK/cut.
 equal "offset" "$(next 0)" 2
 dead_letters > "$WORK/cut.dead_letters"
 equal "dead letters" "$(wc -l < "$WORK/cut.dead_letters")" 1
-grep -q 'drover-dlq-truncated=h' "$WORK/cut.dead_letters" || fail "the letter does not say what went"
+grep -q 'drover-dlq-truncated=h' "$WORK/cut.dead_letters" || fail "the dead letter does not say what went"
 equal "bytes of the value" "$(cut -f2 "$WORK/cut.dead_letters")" "$(message 0 a2 'a kind that is too long' 500 0 0 | jq -j .value | wc -c)"
 
 begin headers
@@ -64,7 +64,7 @@ timeout 120 "$DROVER" work --until-end --config "$WORK/drover.yaml" -X queue.buf
 equal "dead letters" "$(dead_letters | wc -l)" 3
 equal "offset" "$(next 0)" 3
 # a dead letter owns its bytes: none left with another's headers
-equal "each letter tells of its own record" \
+equal "each dead letter tells of its own record" \
   "$(kcat -C -b "$KAFKA_BROKERS" -t "$TOPIC.dlq" -e -q -f '%s %h\n' | sed -E 's/.*"id":"a([0-9]+)".*drover-dlq-id=[^,]*-([0-9]+).*/\1 \2/' | sort | tr '\n' ',')" "1 0,2 1,3 2,"
 
 "$TOOL" create "drover.${NAME}_receipts.results" 6 max.message.bytes=9000 cleanup.policy=delete

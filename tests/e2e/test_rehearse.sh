@@ -67,10 +67,10 @@ echo '{"theme":{"dark":true},"count":5,"list":[1,2],"none":null,"text":"x"}' > a
 expect_exit 0 "$DROVER" rehearse --mapping "$MAPPINGS" --tenant acme attribute_index.json > kv.txt 2> kv.log
 grep -Eq '^acme +key_value +5 +5 ' kv.txt || fail "not five records"
 
-say "all fine is 0"
+say "a PASS is 0"
 grep -v 'nowhere\|content' items.ndjson > good.ndjson
 expect_exit 0 "$DROVER" rehearse "${ITEMS[@]}" good.ndjson > good.txt 2> good.log
-grep -q '^PASS' good.txt || fail "not fine"
+grep -q '^PASS' good.txt || fail "no PASS"
 expect_exit 0 "$DROVER" run --storage memory "${ITEMS[@]}" good.ndjson > good.txt 2> good.log
 grep -q '^MATCH' good.txt || fail "no match"
 

@@ -1,5 +1,5 @@
 /*
- * Foreign keys and delete policies in PostgreSQL: the sink, the pending children and its sweeps,
+ * Foreign keys and delete policies in PostgreSQL: the sink, the pending children and their sweeps,
  * with no Kafka. Needs DATABASE_URL (./dev test starts a server).
  */
 
@@ -338,7 +338,7 @@ static void forget(const struct pending_result *result)
 
 /* ---- parents ----------------------------------------------------------------------------- */
 
-START_TEST(sweep_of_the_same_batch_are_written_first)
+START_TEST(a_parent_of_the_same_batch_is_written_first)
 {
     enum record_class verdicts[3];
     struct batch *batch = batch_new_at();
@@ -893,7 +893,7 @@ static Suite *pending_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, sweep_of_the_same_batch_are_written_first);
+    tcase_add_test(tcase, a_parent_of_the_same_batch_is_written_first);
     tcase_add_test(tcase, children_wait_and_get_in_once_their_parents_are_there);
     tcase_add_test(tcase, an_orphan_is_told_with_its_message_and_never_tried_again);
     tcase_add_test(tcase, a_backlog_makes_no_orphans);

@@ -520,7 +520,7 @@ START_TEST(a_batch_of_as_many_tenants_with_one_refusal)
     ck_assert_int_eq(batch->items[2000].verdict, CLASS_DEAD);
     batch_free(batch);
     claim();
-    batch = batch_of(MANY); /* and the look after a crash */
+    batch = batch_of(MANY); /* and the redelivery after a crash */
     batch->fence.start = 0;
     for (int i = 0; i < MANY; i++) {
         snprintf(tenant, sizeof tenant, "t%05d", i);

@@ -7,7 +7,8 @@
  * of workers. At any moment:
  *
  *   I1  no row goes back: its version never falls, and no version is written twice
- *   I2  a row is what one committed message says: the first one of its version
+ *   I2  a row is what one committed message says: the first one of its version; of children any one
+ *       of that version, as those that wait may come in behind others
  *   I3  checkpoints never go back
  *   I4  every dead record below a checkpoint has its dead letter in the topic
  *   I5  every record below the receipts' watermark is counted by a receipt in the topic, in a class
@@ -18,6 +19,11 @@
  *   I6  each key has the greatest version that the store does not refuse; refused ones and orphans
  *       have their dead letters, and nothing else has one
  *   I7  every record is in exactly one class
+ *
+ * The scheduler (sim.c) looks at two things more:
+ *
+ *   I8  a worker holds no more than work.memory and what one turn brings
+ *   I9  when nothing happens any more, those who are there write all
  */
 
 #include <stdbool.h>

@@ -33,7 +33,7 @@ PLANTS = {
     "unchanged_from_xmin": (
         "common/policy/apply/batch.c",
         "    if (stored_version > row->version)\n        return CLASS_SUPERSEDED;\n",
-        "    if (stored_version > row->version)\n        return CLASS_UNCHANGED;\n",
+        "    if (stored_version >= row->version) /* its xmin is not this transaction's */\n        return CLASS_UNCHANGED;\n",
     ),
 }
 

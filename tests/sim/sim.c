@@ -356,7 +356,7 @@ static bool somebody_is_halted(const struct sim *sim)
     for (int i = 0; i < WORLD_WORKERS; i++) {
         const struct memory_worker *over = sim->world.workers[i].over;
         const struct worker *worker = over ? over->worker : NULL;
-        if (worker && worker->failure.code != ERR_NONE)
+        if (worker && worker->failure.code == ERR_DEAD_LETTER_SIZE)
             return true;
     }
     return false;

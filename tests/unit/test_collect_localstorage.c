@@ -1,12 +1,12 @@
 /* localStorage payloads as records: every form, every key of the product, every way to be wrong. */
 #include "common/policy/collect/collect.h"
 
-#include <malloc.h>
 #include <stdio.h>
 
 #include "common/base/text.h"
 #include "common/model/json/json.h"
 #include "common/policy/collect/collect_localstorage.h"
+#include "tests/support/memory.h"
 #include "tests/support/suite.h"
 
 #define RECORD_MAX 2048
@@ -452,7 +452,7 @@ static size_t read_large(struct collect *collect, size_t total, size_t *max)
         if (result == COLLECT_ITEM) {
             ck_assert_int_eq(item.kind, SOURCE_ITEM_RECORD);
             if (records++ == 0)
-                *max = mallinfo2().uordblks + mallinfo2().hblkhd;
+                *max = memory_held();
             continue;
         }
         feed_some(&feeder);
@@ -474,7 +474,7 @@ START_TEST(a_large_body_needs_bounded_memory)
     for (; chunk_size + size < sizeof(chunk_of_elements); chunk_size += size)
         memcpy(chunk_of_elements + chunk_size, element, size);
     struct collect *collect = collect_new(COLLECT_LOCALSTORAGE, &config);
-    size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    size_t before = memory_held();
     struct error err;
     ck_assert_uint_eq(read_large(collect, total, &max), 0);
     ck_assert_int_eq(collect_rewind(collect, &err), OUT_OK);
@@ -482,7 +482,6 @@ START_TEST(a_large_body_needs_bounded_memory)
     size_t elements = chunks * (chunk_size / size);
     ck_assert_uint_eq(read_large(collect, total, &max), elements + 2); /* "0" and the session */
     collect_free(collect);
-    /* sanitizers have an allocator of their own, and mallinfo2 says 0 then */
     size_t bound = 4 * total + ((size_t)32 << 20);
     ck_assert_msg(max - before < bound, "%zu bytes", max - before);
 }

@@ -95,8 +95,8 @@ END_TEST
 
 static Suite *follow_scan_suite(void)
 {
-    Suite *suite = suite_create("follow_look");
-    TCase *tcase = tcase_create("follow_look");
+    Suite *suite = suite_create("follow_scan");
+    TCase *tcase = tcase_create("follow_scan");
     tcase_add_loop_test(tcase, scans, 0, COUNT(SCANS));
     tcase_add_loop_test(tcase, aways, 0, COUNT(AWAYS));
     tcase_add_test(tcase, identities);

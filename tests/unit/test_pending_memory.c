@@ -306,7 +306,7 @@ static int64_t version_of(const char *entity, const char *id)
 
 /* ---- the sink ---------------------------------------------------------------------------- */
 
-START_TEST(sweep_of_the_same_batch_are_enough)
+START_TEST(a_parent_of_the_same_batch_is_enough)
 {
     struct batch *batch = begin(0);
     put(batch, "grand", "g", 1, "c");
@@ -679,7 +679,7 @@ static Suite *pending_memory_suite(void)
     Suite *suite = suite_create("pending_memory");
     TCase *tcase = tcase_create("all");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, sweep_of_the_same_batch_are_enough);
+    tcase_add_test(tcase, a_parent_of_the_same_batch_is_enough);
     tcase_add_test(tcase, who_lacks_a_parent_waits_and_gets_in);
     tcase_add_test(tcase, chains_get_in_at_once_and_the_overtaken_are_told_so);
     tcase_add_test(tcase, without_messages_they_are_refused);

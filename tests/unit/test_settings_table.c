@@ -1,5 +1,5 @@
 /*
- * The table of settings and what is completed after loading. settings.c stands on the I/O layer
+ * The table of settings and what is completed after loading. settings.c stands in the I/O layer
  * with what it describes, but touches nothing outside: it is included, so that this test stays one
  * of those that need no server's library.
  */

@@ -37,7 +37,7 @@ START_TEST(what_is_no_fault_is_no_problem)
 }
 END_TEST
 
-START_TEST(each_problem_counts_for_the_last_word)
+START_TEST(each_problem_counts_for_the_verdict)
 {
     static const struct verify_side_checks PROBLEMS[] = {
         {.redis = {.different = 1}},    {.redis = {.stale = 1}},
@@ -102,7 +102,7 @@ static Suite *verify_side_checks_suite(void)
     TCase *tcase = tcase_create("verify_beside");
     tcase_add_test(tcase, nothing_to_tell_is_nothing);
     tcase_add_test(tcase, what_is_no_fault_is_no_problem);
-    tcase_add_test(tcase, each_problem_counts_for_the_last_word);
+    tcase_add_test(tcase, each_problem_counts_for_the_verdict);
     tcase_add_test(tcase, orphans_beyond_the_room_are_summed);
     tcase_add_test(tcase, what_stands_for_a_secret_is_made_the_same);
     suite_add_tcase(suite, tcase);

@@ -7,11 +7,11 @@
  * materialized view with a column isolation_key through which rows could be seen past the policies.
  */
 
-#include <libpq-fe.h>
-
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
+
+typedef struct pg_conn PGconn; /* libpq's */
 
 /* pg_session_check_role and pg_gate_check_relations. */
 MUST_USE enum outcome pg_gate_check(PGconn *connection, struct error *err);

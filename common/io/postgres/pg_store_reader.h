@@ -3,7 +3,7 @@
 
 /*
  * What PostgreSQL holds, read back in one REPEATABLE READ snapshot as the verifier's role: the
- * stored port over mappings' tables. Rows come through binary cursors, table after table, as many
+ * store reader over mappings' tables. Rows come through binary cursors, table after table, as many
  * at once as keeps memory small; a mapping's inverse makes the record.
  */
 

@@ -222,7 +222,7 @@ static size_t key_count(const struct batch *batch)
     return count;
 }
 
-/* Items with a unowned key among theirs are dead; nothing was written. */
+/* Items with an unowned key among theirs are dead; nothing was written. */
 static void reject_unowned(struct place *place, const char *codes)
 {
     struct sink *base = &place->sink->base;

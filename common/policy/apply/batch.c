@@ -370,7 +370,7 @@ static void settle_replayed(struct batch *batch, const struct batch_contest *con
         if (!item->tried || !item->decided || item->verdict != CLASS_APPLIED)
             continue;
         if (last && item->row.version < last->row.version) {
-            item->verdict = CLASS_SUPERSEDED; /* as a look finds it */
+            item->verdict = CLASS_SUPERSEDED; /* as a redelivery finds it */
             continue;
         }
         if (last)

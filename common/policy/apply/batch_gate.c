@@ -64,7 +64,7 @@ enum outcome batch_gate_written(const struct batch *batch, struct error *err)
     }
     if (next != batch->fence.end)
         return refuse(batch, next, "a batch says it ends where no record of it does", err);
-    return unsafe
-               ? refuse(batch, unsafe->offset, "a dead record was written without its letter", err)
-               : OUT_OK;
+    return unsafe ? refuse(batch, unsafe->offset,
+                           "a dead record was written without its dead letter", err)
+                  : OUT_OK;
 }
