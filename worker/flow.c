@@ -168,7 +168,7 @@ static void count_classes(struct worker *worker, const struct batch *batch)
         worker->counts.dead_in_a_row = dead ? worker->counts.dead_in_a_row + 1 : 0;
         note_dead(worker, batch, item);
     }
-    worker->counts.batches++;
+    worker->counts.metrics[METRIC_BATCHES]++;
     worker->counts.taken += batch->count;
 }
 
@@ -231,7 +231,7 @@ static void on_retry(struct partition *partition, struct batch *batch, const str
     struct worker *worker = partition->worker;
     bool resource = err->code == ERR_PG_RESOURCE || err->code == ERR_REDIS_RESOURCE;
     batch_retry(batch);
-    worker->counts.retries++;
+    worker->counts.metrics[METRIC_RETRIES]++;
     struct backoff probe = BACKOFF_RESOURCE;
     uint32_t wait_ms =
         backoff_next_ms(resource ? &probe : &partition->backoff, clock_random(worker->clock));

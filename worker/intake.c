@@ -38,7 +38,6 @@ static bool check_sequence(struct partition *partition, const struct envelope *e
         return true;
     switch (sequence_see(&partition->sequences, run, sequence, &missing)) {
     case SEQUENCE_REPEAT:
-        worker->counts.repeats++;
         return true;
     case SEQUENCE_GAP:
         if (!worker->settings->accept_gap) {

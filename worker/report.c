@@ -8,19 +8,20 @@
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/policy/outage.h"
-#include "common/policy/totals.h"
 #include "worker/pending_children.h"
 
 #define REPORT_MS 250
 #define LINE_MS 10000
 #define LINE_LIMIT 4096
 
-static size_t halted_count(const struct worker *worker)
+/* Metrics that nobody counts as they happen. */
+static void ask_metrics(const struct worker *worker, uint64_t metrics[METRIC_COUNT])
 {
-    size_t count = 0;
+    metrics[METRIC_IN_FLIGHT] = worker->in_flight_bytes;
+    metrics[METRIC_HALTED] = 0;
     for (int32_t i = 0; i < worker->partition_total; i++)
-        count += worker->held[i] && worker->partitions[i].state == PARTITION_HALTED;
-    return count;
+        metrics[METRIC_HALTED] +=
+            worker->held[i] && worker->partitions[i].state == PARTITION_HALTED;
 }
 
 /* Of those this worker keeps as pending; another one may have settled them. */
@@ -66,25 +67,16 @@ static void append_outages(struct json_out *out, const struct worker *worker)
     json_out_end(out);
 }
 
+/* What `run` sums of its workers: by the names of the same tables (run_numbers.c). */
 static void append_numbers(struct json_out *out, const struct worker *worker)
 {
-    const uint64_t *classes = worker->counts.classes;
-    json_out_count(out, "polled", worker->counts.polled);
-    json_out_count(out, "applied", classes[CLASS_APPLIED]);
-    json_out_count(out, "unchanged", classes[CLASS_UNCHANGED]);
-    json_out_count(out, "superseded", classes[CLASS_SUPERSEDED]);
-    json_out_count(out, "conflict", classes[CLASS_CONFLICT]);
-    json_out_count(out, "dead", classes[CLASS_DEAD]);
-    json_out_count(out, "recovered", classes[CLASS_RECOVERED]);
+    uint64_t classes[WORK_COUNT] = {0};
+    totals_add_receipt(classes, worker->counts.classes);
+    for (int i = 0; i < WORK_COUNT; i++)
+        json_out_count(out, TOTALS_WORK.classes[i].name, classes[i]);
     json_out_count(out, "taken", worker->counts.taken);
-    json_out_count(out, "pending", classes[CLASS_WAITING]);
     json_out_count(out, "settled", worker->counts.settled);
-    json_out_count(out, "waiting", waiting_count(worker));
-    json_out_count(out, "redis_lag", worker->stage ? redis_stage_records(worker->stage) : 0);
-    json_out_count(out, "redis_unowned", worker->counts.unowned);
-    json_out_count(out, "partitions", worker->held_count);
-    json_out_count(out, "halted", halted_count(worker));
-    json_out_count(out, "mem", worker->in_flight_bytes);
+    totals_append_metrics(out, worker->counts.metrics, METRIC_OF_WORK | METRIC_OF_RUN);
 }
 
 static void write_line(const struct worker *worker, bool done)
@@ -110,6 +102,7 @@ void report_progress(struct worker *worker, uint64_t now_ms, bool done)
     if (worker->settings->progress_fd >= 0 &&
         (done || now_ms - worker->last_report_ms >= REPORT_MS)) {
         worker->last_report_ms = now_ms;
+        ask_metrics(worker, worker->counts.metrics);
         write_line(worker, done);
     }
     bool changed = worker->counts.polled != 0;
@@ -125,7 +118,8 @@ void report_progress(struct worker *worker, uint64_t now_ms, bool done)
              worker->counts.taken, settled_before(worker), classes[CLASS_APPLIED],
              classes[CLASS_UNCHANGED], classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT],
              classes[CLASS_DEAD], classes[CLASS_RECOVERED], waiting_count(worker),
-             worker->counts.batches, worker->counts.retries, worker->in_flight_bytes);
+             worker->counts.metrics[METRIC_BATCHES], worker->counts.metrics[METRIC_RETRIES],
+             worker->in_flight_bytes);
 }
 
 void report_answer(const struct worker *worker)
@@ -143,8 +137,6 @@ void report_answer(const struct worker *worker)
     totals_add_receipt(classes, counts->classes);
     classes[WORK_PENDING] = waiting_count(worker);
     totals_append_json(out, &TOTALS_WORK, classes);
-    json_out_count(out, "batches", counts->batches);
-    json_out_count(out, "retries", counts->retries);
-    json_out_count(out, "redis_unowned", counts->unowned);
+    totals_append_metrics(out, counts->metrics, METRIC_OF_WORK);
     json_out_seconds(out, "duration_seconds", clock_now_ms(worker->clock) - worker->started_ms);
 }

@@ -34,6 +34,7 @@
 #include "common/port/checkpoint.h"
 #include "common/model/message/receipt.h"
 #include "common/model/message/topic.h"
+#include "common/policy/totals.h"
 #include "common/port/sink.h"
 #include "worker/partition.h"
 
@@ -47,8 +48,8 @@ struct worker_counts {
     uint64_t polled;
     uint64_t taken; /* of them: in batches that were written */
     uint64_t classes[CLASS_COUNT];
-    uint64_t batches, retries, repeats, fenced;
-    uint64_t unowned; /* Redis keys that are somebody else's */
+    uint64_t metrics[METRIC_COUNT];
+    uint64_t fenced;
     uint64_t dead_in_a_row;
     uint64_t same_in_a_row; /* of those the last ones, of one code */
     struct error last_dead; /* where: topic-partition@offset */

@@ -76,7 +76,7 @@ static void on_advanced(void *owner, int32_t number, int64_t epoch, int64_t next
 static void on_unowned(void *owner, uint64_t keys)
 {
     struct worker *worker = owner;
-    worker->counts.unowned += keys;
+    worker->counts.metrics[METRIC_REDIS_UNOWNED] += keys;
 }
 
 static void on_stage_failed(void *owner, const struct error *err)

@@ -9,8 +9,9 @@
  *   20 437 source records = 14 990 applied + 5 400 unchanged + 47 dead-lettered   (reconciled)
  *
  * There are three sets of classes: what a producer did with a record, what became of it on its way
- * (`run`, `work`, `status`), and what the store holds of it now (`verify`). Their words and order
- * are the tables here, and nowhere else. Pure; widths are in characters.
+ * (`run`, `work`, `status`), and what the store holds of it now (`verify`); and metrics, which are
+ * of a worker and of no record. Their words and order are the tables here, and nowhere else. Pure;
+ * widths are in characters.
  */
 
 #include <stdbool.h>
@@ -65,6 +66,23 @@ enum work_class {
     WORK_COUNT,
 };
 
+/* What a worker counts beside its records' classes: the name in JSON, and whose --json shows it. A
+ * worker tells `run` all of them, which sums them. */
+enum { METRIC_OF_WORK = 1, METRIC_OF_RUN = 2 };
+#define WORK_METRICS(X)                                                                            \
+    X(BATCHES, "batches", METRIC_OF_WORK)                                                          \
+    X(RETRIES, "retries", METRIC_OF_WORK)                                                          \
+    X(REDIS_UNOWNED, "redis_unowned", METRIC_OF_WORK) /* Redis keys that are somebody else's */    \
+    X(HALTED, "halted_partitions", METRIC_OF_RUN)                                                  \
+    X(IN_FLIGHT, "in_flight_bytes", METRIC_OF_RUN)
+
+enum work_metric {
+#define X(metric, name, shown) METRIC_##metric,
+    WORK_METRICS(X)
+#undef X
+        METRIC_COUNT
+};
+
 extern const struct totals_set TOTALS_PRODUCE; /* by enum produce_class */
 extern const struct totals_set TOTALS_WORK;    /* by enum work_class */
 extern const struct totals_set TOTALS_VERIFY;  /* by enum verdict */
@@ -115,6 +133,9 @@ void totals_append_table(struct buf *out, const struct totals_table *table,
  * zero; then "beside":{…} when the set has such. Members of an object that the caller begins and
  * ends. */
 void totals_append_json(struct json_out *out, const struct totals_set *set, const uint64_t *counts);
+/* Members for each that one of `shown` shows. */
+void totals_append_metrics(struct json_out *out, const uint64_t metrics[METRIC_COUNT], int shown);
+const char *totals_metric_name(enum work_metric metric);
 /* "counts" and "beside" alone; without `zeros` those that are not zero. */
 void totals_append_json_counts(struct json_out *out, const struct totals_set *set,
                                const uint64_t *counts, bool zeros);

@@ -283,7 +283,7 @@ static bool is_stuck(const struct run *run)
     if (run->moved_ms == 0)
         return false; /* no look yet */
     run_sum(run, &sums);
-    return sums.halted && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
+    return sums.metrics[METRIC_HALTED] && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
 }
 
 /* Children that still wait for their parents need not: everything is in the topic, and written. To

@@ -36,10 +36,10 @@ enum run_role {
 
 /* The last progress a child told; unused members are zero. */
 struct run_numbers {
-    uint64_t read, produced, rejected, withheld, bytes, total_bytes;      /* produce */
-    uint64_t applied, unchanged, superseded, conflict, dead, mem, halted; /* work */
-    uint64_t taken, recovered, pending, settled;                          /* work */
-    uint64_t compared, total;                                             /* verify */
+    uint64_t read, bytes, total_bytes, produce[PRODUCE_COUNT]; /* produce */
+    uint64_t taken, settled, work[WORK_COUNT];                 /* work */
+    uint64_t metrics[METRIC_COUNT];                            /* work */
+    uint64_t compared, total;                                  /* verify */
     struct outages away; /* work: what it cannot reach; since when nobody says */
     bool told;           /* anything at all */
     bool done;
@@ -67,7 +67,7 @@ struct run_child {
 struct run_sums {
     uint64_t read, produce[PRODUCE_COUNT]; /* source records, and what became of them */
     uint64_t taken, work[WORK_COUNT];      /* the same of the workers */
-    uint64_t halted, in_flight_bytes;
+    uint64_t metrics[METRIC_COUNT];
     size_t workers, running; /* that were started; that have not ended */
 };
 

@@ -31,8 +31,7 @@ static void append_work(struct json_out *out, const struct run_sums *sums)
     json_out_object(out, "work");
     json_out_count(out, "workers", sums->workers);
     totals_append_json(out, &TOTALS_WORK, sums->work);
-    json_out_count(out, "halted_partitions", sums->halted);
-    json_out_count(out, "in_flight_bytes", sums->in_flight_bytes);
+    totals_append_metrics(out, sums->metrics, METRIC_OF_RUN);
     json_out_end(out);
 }
 

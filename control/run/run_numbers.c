@@ -1,6 +1,7 @@
 /* Progress lines of children, and their sums. Tolerant: a line that is none is nobody's fault worth
  * stopping for. */
 #include <stdio.h>
+#include <string.h>
 
 #include <yyjson.h>
 
@@ -46,23 +47,17 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
     yyjson_val *root = yyjson_doc_get_root(doc); /* NULL goes through all of these */
     numbers->told = numbers->told || root;
+    for (size_t i = 0; i < TOTALS_PRODUCE.count; i++)
+        take(root, TOTALS_PRODUCE.classes[i].name, &numbers->produce[i]);
+    for (size_t i = 0; i < TOTALS_WORK.count; i++)
+        take(root, TOTALS_WORK.classes[i].name, &numbers->work[i]);
+    for (int i = 0; i < METRIC_COUNT; i++)
+        take(root, totals_metric_name((enum work_metric)i), &numbers->metrics[i]);
     take(root, "read", &numbers->read);
-    take(root, "produced", &numbers->produced);
-    take(root, "rejected", &numbers->rejected);
     take(root, "bytes", &numbers->bytes);
     take(root, "total_bytes", &numbers->total_bytes);
-    take(root, "applied", &numbers->applied);
-    take(root, "unchanged", &numbers->unchanged);
-    take(root, "superseded", &numbers->superseded);
-    take(root, "conflict", &numbers->conflict);
-    take(root, "dead", &numbers->dead);
-    take(root, "withheld", &numbers->withheld);
     take(root, "taken", &numbers->taken);
-    take(root, "recovered", &numbers->recovered);
-    take(root, "pending", &numbers->pending);
     take(root, "settled", &numbers->settled);
-    take(root, "mem", &numbers->mem);
-    take(root, "halted", &numbers->halted);
     take(root, "compared", &numbers->compared);
     take(root, "total", &numbers->total);
     take_away(root, numbers);
@@ -78,36 +73,29 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
  */
 static void sum_workers(const struct run *run, struct run_sums *sums)
 {
-    uint64_t taken = 0, pending = 0, settled = 0;
+    uint64_t settled = 0;
     for (size_t i = RUN_WORK; i < run->child_count; i++) {
         const struct run_numbers *one = &run->children[i].numbers;
         sums->workers += run->children[i].started;
         sums->running += run_child_is_running(&run->children[i]);
-        sums->work[WORK_APPLIED] += one->applied;
-        sums->work[WORK_UNCHANGED] += one->unchanged;
-        sums->work[WORK_SUPERSEDED] += one->superseded;
-        sums->work[WORK_RECOVERED] += one->recovered;
-        sums->work[WORK_CONFLICT] += one->conflict;
-        sums->work[WORK_DEAD] += one->dead;
-        sums->halted += one->halted;
-        sums->in_flight_bytes += one->mem;
-        taken += one->taken;
-        pending += one->pending;
+        for (int c = 0; c < WORK_COUNT; c++)
+            sums->work[c] += one->work[c];
+        for (int m = 0; m < METRIC_COUNT; m++)
+            sums->metrics[m] += one->metrics[m];
+        sums->taken += one->taken;
         settled += one->settled;
     }
+    uint64_t pending = sums->work[WORK_PENDING];
     sums->work[WORK_PENDING] = pending > settled ? pending - settled : 0;
-    sums->taken = taken + (settled > pending ? settled - pending : 0);
+    sums->taken += settled > pending ? settled - pending : 0;
 }
 
 void run_sum(const struct run *run, struct run_sums *sums)
 {
     const struct run_numbers *numbers = &run->children[RUN_PRODUCE].numbers;
-    uint64_t told = numbers->produced + numbers->rejected + numbers->withheld;
-    *sums = (struct run_sums){
-        .read = numbers->read,
-        .produce = {[PRODUCE_PRODUCED] = numbers->produced,
-                    [PRODUCE_REJECTED] = numbers->rejected,
-                    [PRODUCE_WITHHELD] = numbers->withheld,
-                    [PRODUCE_ON_WAY] = numbers->read > told ? numbers->read - told : 0}};
+    uint64_t told = totals_records(&TOTALS_PRODUCE, numbers->produce);
+    *sums = (struct run_sums){.read = numbers->read};
+    memcpy(sums->produce, numbers->produce, sizeof(sums->produce));
+    sums->produce[PRODUCE_ON_WAY] = numbers->read > told ? numbers->read - told : 0;
     sum_workers(run, sums);
 }

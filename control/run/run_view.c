@@ -111,7 +111,7 @@ static struct live_state state_of(const struct run *run, uint64_t now_ms)
         .compared = verified->compared,
         .to_compare = verified->total,
         .workers = sums.running,
-        .in_flight_bytes = sums.in_flight_bytes,
+        .in_flight_bytes = sums.metrics[METRIC_IN_FLIGHT],
         .in_flight_max_bytes = run->settings->work_memory * run->settings->workers,
         .is_stopping = run->phase == RUN_STOPPING,
         .outages = run->outages,

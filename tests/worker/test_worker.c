@@ -118,7 +118,7 @@ START_TEST(writes_in_batches_and_says_so)
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 10);
     ck_assert_uint_eq(memory_store_count(W.store), 10);
-    ck_assert_uint_eq(worker_at(0)->counts.batches, 3); /* of 4, 4 and 2 */
+    ck_assert_uint_eq(worker_at(0)->counts.metrics[METRIC_BATCHES], 3); /* of 4, 4 and 2 */
     ck_assert_int_eq(count_messages(WORLD_RESULTS), 3);
     ck_assert_uint_eq(told(CLASS_APPLIED), 10);
     ck_assert_uint_eq(worker_at(0)->in_flight_bytes, 0);
@@ -272,7 +272,7 @@ START_TEST(tries_again_what_failed)
         ck_assert(!memory_worker_write(W.workers[0].over, 0, FATE_DONE)); /* it waits */
         W.now_ms += 60000;
     }
-    ck_assert_uint_eq(worker_at(0)->counts.retries, 3);
+    ck_assert_uint_eq(worker_at(0)->counts.metrics[METRIC_RETRIES], 3);
     ck_assert_int_eq(written(0), 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 1);
