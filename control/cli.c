@@ -355,6 +355,20 @@ static enum exit_code conclude(struct invocation *invocation, struct error_list 
     return answer_end(invocation->answer, errors, code);
 }
 
+static enum exit_code run_command_of(const struct invocation *invocation, struct error *err)
+{
+    switch (invocation->command->bit) {
+#define X(bit, upper, name, words, summary, examples)                                              \
+    case CMD_##upper:                                                                              \
+        return name##_command(invocation, err);
+        COMMANDS(X)
+#undef X
+    case CMD_ALL:
+        break;
+    }
+    abort(); /* no command has all bits */
+}
+
 static enum exit_code run_loaded(struct invocation *invocation, int argc, char **argv,
                                  char **environment)
 {
@@ -378,7 +392,7 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
         tell_old_names(invocation);
         log_watched(progress_fd >= 0);
         log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
-        code = command_run(invocation, &err);
+        code = run_command_of(invocation, &err);
         log_finish();
         if (err.code != ERR_NONE)
             collect_failure(invocation, &err, &errors);

@@ -1,9 +1,41 @@
-/* What every command does alike: failing, choosing by a word, refusing words. */
+/* What is asked of the commands, and what each does alike: failing, choosing by a word, refusing
+ * words. */
 #include "control/command.h"
 
 #include <string.h>
 
 #include "common/base/text.h"
+
+static const struct command TABLE[] = {
+#define X(bit, upper, name, words, summary, examples)                                              \
+    {#name, CMD_##upper, words, summary, examples},
+    COMMANDS(X)
+#undef X
+};
+
+const struct command *command_table(size_t *count)
+{
+    *count = sizeof(TABLE) / sizeof(TABLE[0]);
+    return TABLE;
+}
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(TABLE) / sizeof(TABLE[0]); i++)
+        if (strcmp(TABLE[i].name, name) == 0)
+            return &TABLE[i];
+    return NULL;
+}
+
+const char *const *command_names(void)
+{
+    static const char *const NAMES[32] = {
+#define X(bit, upper, name, words, summary, examples) [bit] = #name,
+        COMMANDS(X)
+#undef X
+    };
+    return NAMES;
+}
 
 enum exit_code command_fail(const struct error *err)
 {

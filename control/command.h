@@ -2,10 +2,11 @@
 #define DROVER_CONTROL_COMMAND_H
 
 /*
- * The commands of the program, as one table: parsing, help and suggestions come from it. A command
- * gets its settings loaded and checked, writes its answer to standard output (with --json the
- * members of its document into `answer`) and everything else to standard error, and returns the
- * exit code; `err` is printed when the command filled it, and is in the document.
+ * The commands of the program: parsing, help, suggestions and the functions below come from one
+ * list (common/io/commands.h). A command gets its settings loaded and checked, writes its answer to
+ * standard output (with --json the members of its document into `answer`) and everything else to
+ * standard error, and returns the exit code; `err` is printed when the command filled it, and is in
+ * the document.
  */
 
 #include <stdint.h>
@@ -26,13 +27,10 @@ struct invocation {
 struct command {
     const char *name;
     enum command_bit bit;
-    const char *words;    /* "print|apply", "[SOURCE…]", or "" */
+    const char *words;
     const char *summary;  /* one line, lower case */
     const char *examples; /* lines of help */
 };
-
-/* Runs invocation->command. */
-enum exit_code command_run(const struct invocation *invocation, struct error *err);
 
 const struct command *command_table(size_t *count);
 const struct command *command_find(const char *name);
@@ -47,15 +45,9 @@ int command_choose(const struct invocation *invocation, const char *const *choic
 /* No words allowed: false after filling err. */
 int command_takes_no_words(const struct invocation *invocation, struct error *err);
 
-enum exit_code run_command(const struct invocation *invocation, struct error *err);
-enum exit_code status_command(const struct invocation *invocation, struct error *err);
-enum exit_code doctor_command(const struct invocation *invocation, struct error *err);
-enum exit_code config_command(const struct invocation *invocation, struct error *err);
-enum exit_code schema_command(const struct invocation *invocation, struct error *err);
-enum exit_code topics_command(const struct invocation *invocation, struct error *err);
-enum exit_code rebuild_command(const struct invocation *invocation, struct error *err);
-enum exit_code secret_command(const struct invocation *invocation, struct error *err);
-enum exit_code export_command(const struct invocation *invocation, struct error *err);
-enum exit_code rehearse_command(const struct invocation *invocation, struct error *err);
+#define X(bit, upper, name, words, summary, examples)                                              \
+    enum exit_code name##_command(const struct invocation *invocation, struct error *err);
+COMMANDS(X)
+#undef X
 
 #endif

@@ -1,7 +1,6 @@
 #include "control/command.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <libpq-fe.h>
@@ -26,20 +25,20 @@ static struct settings with_sources(const struct invocation *invocation)
     return settings;
 }
 
-static enum exit_code produce_command(const struct invocation *invocation, struct error *err)
+enum exit_code produce_command(const struct invocation *invocation, struct error *err)
 {
     struct settings settings = with_sources(invocation);
     return produce_main(&settings, err);
 }
 
-static enum exit_code work_command(const struct invocation *invocation, struct error *err)
+enum exit_code work_command(const struct invocation *invocation, struct error *err)
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
     return work_main(&invocation->settings, err);
 }
 
-static enum exit_code verify_command(const struct invocation *invocation, struct error *err)
+enum exit_code verify_command(const struct invocation *invocation, struct error *err)
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
@@ -97,7 +96,7 @@ static void explain_all(struct answer *answer, const char *const *ids, size_t co
         json_out_end(answer_body(answer));
 }
 
-static enum exit_code explain_command(const struct invocation *invocation, struct error *err)
+enum exit_code explain_command(const struct invocation *invocation, struct error *err)
 {
     enum error_code code;
     size_t count;
@@ -132,7 +131,7 @@ static enum exit_code explain_command(const struct invocation *invocation, struc
     return EXIT_OK;
 }
 
-static enum exit_code version_command(const struct invocation *invocation, struct error *err)
+enum exit_code version_command(const struct invocation *invocation, struct error *err)
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
@@ -147,25 +146,4 @@ static enum exit_code version_command(const struct invocation *invocation, struc
     printf("drover %s (librdkafka %s, libpq %d)\n", DROVER_VERSION, kafka_topics_library(),
            PQlibVersion() / 10000);
     return EXIT_OK;
-}
-
-enum exit_code command_run(const struct invocation *invocation, struct error *err)
-{
-    static const struct {
-        enum command_bit bit;
-        enum exit_code (*run)(const struct invocation *invocation, struct error *err);
-    } RUN[] = {
-        {CMD_RUN, run_command},         {CMD_REHEARSE, rehearse_command},
-        {CMD_PRODUCE, produce_command}, {CMD_WORK, work_command},
-        {CMD_VERIFY, verify_command},   {CMD_STATUS, status_command},
-        {CMD_DOCTOR, doctor_command},   {CMD_CONFIG, config_command},
-        {CMD_SCHEMA, schema_command},   {CMD_TOPICS, topics_command},
-        {CMD_EXPORT, export_command},   {CMD_SECRET, secret_command},
-        {CMD_REBUILD, rebuild_command}, {CMD_EXPLAIN, explain_command},
-        {CMD_VERSION, version_command},
-    };
-    for (size_t i = 0; i < sizeof(RUN) / sizeof(RUN[0]); i++)
-        if (RUN[i].bit == invocation->command->bit)
-            return RUN[i].run(invocation, err);
-    abort(); /* every row of the table has its function: e2e.json runs each */
 }

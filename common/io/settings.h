@@ -10,27 +10,8 @@
 #include <stdint.h>
 
 #include "common/base/conf.h"
+#include "common/io/commands.h"
 #include "common/model/message/tenant.h"
-
-/* Which commands a flag belongs to; also the order of help. */
-enum command_bit {
-    CMD_PRODUCE = 1u << 0,
-    CMD_WORK = 1u << 1,
-    CMD_VERIFY = 1u << 2,
-    CMD_RUN = 1u << 3,
-    CMD_STATUS = 1u << 4,
-    CMD_DOCTOR = 1u << 5,
-    CMD_CONFIG = 1u << 6,
-    CMD_SCHEMA = 1u << 7,
-    CMD_TOPICS = 1u << 8,
-    CMD_EXPLAIN = 1u << 9,
-    CMD_VERSION = 1u << 10,
-    CMD_EXPORT = 1u << 11,
-    CMD_REBUILD = 1u << 12,
-    CMD_SECRET = 1u << 13,
-    CMD_REHEARSE = 1u << 14,
-    CMD_ALL = (1u << 15) - 1,
-};
 
 /* The store of settings->storage, after `auto` was decided. */
 enum storage {

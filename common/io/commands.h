@@ -1,0 +1,79 @@
+#ifndef DROVER_IO_COMMANDS_H
+#define DROVER_IO_COMMANDS_H
+
+/*
+ * The commands of the program, in the order of help: X(bit, NAME, name, words, summary, examples).
+ * The bits say which commands a setting belongs to (CMD_NAME), and are the order in which those
+ * are named; `name` is also that of its function, name_command (control/command.h). `words`:
+ * "print|apply", "[SOURCE…]", or "".
+ */
+/* clang-format off */
+#define COMMANDS(X) \
+    X(3, RUN, run, "[SOURCE…]", "everything on this host: produce, work, verify", \
+      "  drover run exports/*.json\n" \
+      "  drover run --tenant acme carts.ndjson      all records belong to one tenant\n" \
+      "  drover run --workers 4                     sources from drover.yaml\n") \
+    X(14, REHEARSE, rehearse, "[SOURCE…]", "what a run would do, without any server", \
+      "  drover rehearse exports/*.json\n" \
+      "  drover rehearse --json --tenant acme storage.json\n") \
+    X(0, PRODUCE, produce, "[SOURCE…]", "read the sources into the source topic", \
+      "  drover produce exports/*.json\n" \
+      "  drover produce --tenant-path 'exports/{tenant}/*.json'\n" \
+      "  drover produce --follow exports/           stay, and follow what changes\n" \
+      "  zcat dump.gz | drover produce --format ndjson --entity cart -\n") \
+    X(1, WORK, work, "", "apply the source topic to the stores (start as many as you like)", \
+      "  drover work\n" \
+      "  drover work --until-end                    stop when all there is is applied\n") \
+    X(2, VERIFY, verify, "", "compare sources and stores, write the report", \
+      "  drover verify --source 'exports/*.json'\n" \
+      "  drover verify                              against the source topic\n") \
+    X(4, STATUS, status, "", "where each partition stands, also when other hosts work", \
+      "  drover status\n" \
+      "  drover status --watch\n" \
+      "  drover status --json\n") \
+    X(5, DOCTOR, doctor, "", "check settings, mappings and servers, and say how to fix them", \
+      "  drover doctor\n" \
+      "  drover doctor -X security.protocol=ssl\n") \
+    X(6, CONFIG, config, "show|check", "show the settings in effect, or check them and the mappings", \
+      "  drover config show --origins\n" \
+      "  drover config check\n") \
+    X(7, SCHEMA, schema, "print|apply", "the tables, policies and functions in PostgreSQL", \
+      "  drover schema print                        the SQL for an empty database\n" \
+      "  drover schema apply --dry-run\n" \
+      "  drover schema apply\n") \
+    X(8, TOPICS, topics, "print|apply", "the three topics in Kafka", \
+      "  drover topics print\n" \
+      "  drover topics apply --partitions 24 --replication 3\n") \
+    X(11, EXPORT, export, "", "write a tenant's records back in the form they came in", \
+      "  drover export --tenant acme --as local_storage --to exports\n" \
+      "  drover export --tenant acme --as map_dump --to -\n" \
+      "  drover export --tenant acme --as file --key-file drover.key\n") \
+    X(13, SECRET, secret, "keygen|list|open|rotate|check|sweep", "the key that seals secrets, and the vault they are kept in", \
+      "  drover secret keygen drover.key            a new key file; none is overwritten\n" \
+      "  drover secret list --tenant acme           what is sealed, never the values\n" \
+      "  drover secret open sec_… --tenant acme     one value, on standard output\n" \
+      "  drover secret rotate                       a new key seals everything anew\n" \
+      "  drover secret check                        every value opens, none is missing\n" \
+      "  drover secret sweep                        removes what no row refers to\n") \
+    X(12, REBUILD, rebuild, "redis|files", "fill Redis from PostgreSQL, or the files from their database", \
+      "  drover rebuild redis\n" \
+      "  drover rebuild redis --only-tenant acme    the others stay as they are\n" \
+      "  drover rebuild files --dry-run             what is missing or different\n" \
+      "  drover rebuild files --replace-edited      also what was edited\n") \
+    X(9, EXPLAIN, explain, "[CODE…]", "what error codes mean", \
+      "  drover explain DRV-J002\n" \
+      "  drover explain                             all of them\n") \
+    X(10, VERSION, version, "", "the versions of the program and its libraries", \
+      "  drover version\n")
+/* clang-format on */
+
+enum command_bit {
+#define X(bit, upper, name, words, summary, examples) CMD_##upper = 1u << (bit),
+    COMMANDS(X)
+#undef X
+#define X(bit, upper, name, words, summary, examples) | CMD_##upper
+        CMD_ALL = 0 COMMANDS(X)
+#undef X
+};
+
+#endif
