@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/model/json/json_stream.h"
 #include "common/model/message/topic.h"
 
 #define AT(member) offsetof(struct settings, member)
+#define CHOICE(name, word) "|" word
 
 enum {
     ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_TOPICS,
@@ -113,7 +115,7 @@ static const struct conf_field FIELDS[] = {
     {"produce.sources", NULL, 0, NULL, CONF_LIST, AT(sources), NULL, 0, 0, NULL, "PATH",
      "files, folders or patterns to read when the command names none", PRODUCES},
     {"produce.format", "format", 'f', NULL, CONF_CHOICE, AT(format), "auto", 0, 0,
-     "auto|array|keyed|ndjson|single|local_storage|map_dump", "FORM", "form of the source files",
+     "auto" JSON_SHAPES(CHOICE) "|local_storage|map_dump", "FORM", "form of the source files",
      READS_SOURCES | CMD_EXPORT},
     {"produce.entity", "entity", 'e', NULL, CONF_TEXT, AT(entity), NULL, 0, 0, NULL, "NAME",
      "mapping to use when several could apply", READS_SOURCES | CMD_EXPORT},

@@ -79,7 +79,7 @@ struct settings {
 
     /* produce */
     struct conf_list sources; /* produce.sources or the positionals */
-    const char *format;       /* auto|array|keyed|ndjson|single */
+    const char *format;       /* auto, a word of JSON_SHAPES, local_storage or map_dump */
     const char *entity;       /* when several mappings could apply */
     const char *tenant_path;  /* pattern with {tenant}: exports/{tenant}/x.json */
     uint64_t record_bytes;    /* max_record_bytes, default 16 MiB */

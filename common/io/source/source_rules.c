@@ -319,10 +319,9 @@ enum json_shape source_rules_shape(const struct source_rules *rules, const struc
         const char *name;
         enum json_shape shape;
     } FORMATS[] = {
-        {"array", JSON_SHAPE_ARRAY},
-        {"keyed", JSON_SHAPE_KEYED},
-        {"ndjson", JSON_SHAPE_NDJSON},
-        {"single", JSON_SHAPE_SINGLE},
+#define X(shape, word) {word, JSON_SHAPE_##shape},
+        JSON_SHAPES(X)
+#undef X
     };
     const char *format = rules->settings->format;
     for (size_t i = 0; format && i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++)

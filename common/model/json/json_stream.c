@@ -51,7 +51,7 @@ enum json_stream_verdict {
 struct json_stream {
     struct json_window window;
     enum json_stream_state state;
-    enum json_layout layout;
+    enum json_shape shape;
     size_t record_max;
     size_t detect_at; /* size of the view at which detecting is tried again */
     size_t spent;     /* bytes of the piece last returned */
@@ -95,9 +95,9 @@ static inline bool skip_space(struct json_stream *stream, bool commas)
 
 static inline char closer_of(const struct json_stream *stream)
 {
-    if (stream->layout == JSON_LAYOUT_ARRAY)
+    if (stream->shape == JSON_SHAPE_ARRAY)
         return ']';
-    return stream->layout == JSON_LAYOUT_KEYED ? '}' : 0;
+    return stream->shape == JSON_SHAPE_KEYED ? '}' : 0;
 }
 
 static inline void json_stream_locate(struct json_record_text *text, const struct json_place *place)
@@ -128,23 +128,13 @@ static inline enum json_stream_verdict reject_rest(struct json_stream *stream,
     return reject(stream, text);
 }
 
-static enum json_layout layout_of(enum json_shape shape)
-{
-    static const enum json_layout LAYOUTS[] = {
-        [JSON_SHAPE_DETECT] = JSON_LAYOUT_UNKNOWN, [JSON_SHAPE_ARRAY] = JSON_LAYOUT_ARRAY,
-        [JSON_SHAPE_KEYED] = JSON_LAYOUT_KEYED,    [JSON_SHAPE_NDJSON] = JSON_LAYOUT_LINES,
-        [JSON_SHAPE_SINGLE] = JSON_LAYOUT_SINGLE,
-    };
-    return LAYOUTS[shape];
-}
-
 struct json_stream *json_stream_new(enum json_shape shape, size_t record_max)
 {
     struct json_stream *stream = calloc(1, sizeof(*stream));
     if (!stream)
         abort();
     stream->record_max = record_max;
-    stream->layout = layout_of(shape);
+    stream->shape = shape;
     json_window_init(&stream->window);
     buf_init(&stream->key, record_max + 1);
     return stream;
@@ -161,22 +151,9 @@ void json_stream_free(struct json_stream *stream)
 
 enum json_shape json_stream_shape(const struct json_stream *stream)
 {
-    switch (stream->layout) {
-    case JSON_LAYOUT_ARRAY:
-        return JSON_SHAPE_ARRAY;
-    case JSON_LAYOUT_KEYED:
-        return JSON_SHAPE_KEYED;
-    case JSON_LAYOUT_LINES:
-        return JSON_SHAPE_NDJSON;
-    case JSON_LAYOUT_VALUES:
+    if (stream->shape == JSON_SHAPE_VALUES)
         return stream->ordinal > 1 ? JSON_SHAPE_NDJSON : JSON_SHAPE_SINGLE;
-    case JSON_LAYOUT_SINGLE:
-        return JSON_SHAPE_SINGLE;
-    case JSON_LAYOUT_UNKNOWN:
-    case JSON_LAYOUT_NONE:
-        break;
-    }
-    return JSON_SHAPE_DETECT;
+    return stream->shape == JSON_SHAPE_NONE ? JSON_SHAPE_DETECT : stream->shape;
 }
 
 void json_stream_feed(struct json_stream *stream, struct bytes chunk)
@@ -243,7 +220,7 @@ static enum json_stream_verdict step_begin(struct json_stream *stream,
         stream->window.here.line_start = 3;
     }
     stream->detect_at = 256;
-    stream->state = stream->layout == JSON_LAYOUT_UNKNOWN ? STATE_DETECT : STATE_OPENING;
+    stream->state = stream->shape == JSON_SHAPE_DETECT ? STATE_DETECT : STATE_OPENING;
     return GO_ON;
 }
 
@@ -257,13 +234,13 @@ static enum json_stream_verdict step_detect(struct json_stream *stream,
     struct bytes text = view(stream);
     bool worth = text.data[0] == '[' || text.size >= stream->detect_at || is_last(stream);
     if (worth)
-        stream->layout = json_detect(text, is_last(stream));
-    if (stream->layout == JSON_LAYOUT_UNKNOWN) {
+        stream->shape = json_detect(text, is_last(stream));
+    if (stream->shape == JSON_SHAPE_DETECT) {
         stream->detect_at = text.size * 2 < JSON_DETECT_MAX ? text.size * 2 : JSON_DETECT_MAX;
         return NEED_TEXT;
     }
     stream->state = STATE_OPENING;
-    if (stream->layout != JSON_LAYOUT_NONE)
+    if (stream->shape != JSON_SHAPE_NONE)
         return GO_ON;
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source does not begin as JSON does");
     error_cause(err, "its first byte is 0x%02X, not '[' or '{'", (unsigned char)text.data[0]);
@@ -274,7 +251,7 @@ static enum json_stream_verdict step_open(struct json_stream *stream, struct jso
                                           struct error *err)
 {
     char closer = closer_of(stream);
-    stream->state = stream->layout == JSON_LAYOUT_LINES ? STATE_LINE : STATE_BETWEEN;
+    stream->state = stream->shape == JSON_SHAPE_NDJSON ? STATE_LINE : STATE_BETWEEN;
     if (!closer)
         return GO_ON;
     stream->state = STATE_OPENING;
@@ -307,7 +284,7 @@ static enum json_stream_verdict step_between(struct json_stream *stream,
                                              struct json_record_text *text, struct error *err)
 {
     char closer = closer_of(stream);
-    if (!skip_space(stream, stream->layout != JSON_LAYOUT_SINGLE)) {
+    if (!skip_space(stream, stream->shape != JSON_SHAPE_SINGLE)) {
         if (!is_last(stream))
             return NEED_TEXT;
         stream->state = STATE_DONE;
@@ -380,7 +357,7 @@ static enum json_stream_verdict end_element(struct json_stream *stream,
         return NEED_TEXT;
     struct bytes text = trimmed(bytes_of(view(stream).data, stream->scan.at));
     stream->spent = stream->scan.at;
-    stream->state = stream->layout == JSON_LAYOUT_SINGLE ? STATE_AFTER : STATE_BETWEEN;
+    stream->state = stream->shape == JSON_SHAPE_SINGLE ? STATE_AFTER : STATE_BETWEEN;
     stream->probation = stream->scan.broken || alone;
     if (stream->large || text.size > stream->record_max)
         return reject_large(stream, record_text, err);
@@ -391,7 +368,7 @@ static enum json_stream_verdict end_element(struct json_stream *stream,
                   "broken JSON: belongs to the broken element before it");
         return reject(stream, record_text);
     }
-    if (stream->layout == JSON_LAYOUT_KEYED)
+    if (stream->shape == JSON_SHAPE_KEYED)
         return give_member(stream, record_text, text, err);
     return give(stream, record_text, text, 0);
 }
@@ -399,7 +376,7 @@ static enum json_stream_verdict end_element(struct json_stream *stream,
 /* An element without end may have taken its neighbours in (json_resume.c). */
 static bool resume(struct json_stream *stream, struct bytes text, bool cut)
 {
-    if (stream->large || stream->layout == JSON_LAYOUT_SINGLE)
+    if (stream->large || stream->shape == JSON_SHAPE_SINGLE)
         return false;
     enum json_endless endless = stream->scan.broken ? JSON_ENDLESS_BROKEN : JSON_ENDLESS_LARGE;
     const struct json_place *here = &stream->window.here;
@@ -512,7 +489,7 @@ static enum json_stream_verdict step_after(struct json_stream *stream,
         return is_last(stream) ? GO_ON : NEED_TEXT;
     }
     char next = view(stream).data[0];
-    if (next == '[' && stream->layout == JSON_LAYOUT_ARRAY) { /* one array behind the other */
+    if (next == '[' && stream->shape == JSON_SHAPE_ARRAY) { /* one array behind the other */
         consume(stream, 1);
         stream->state = STATE_BETWEEN;
         return GO_ON;
@@ -523,8 +500,8 @@ static enum json_stream_verdict step_after(struct json_stream *stream,
         return reject(stream, text);
     }
     error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: bytes behind the end of the %s",
-              stream->layout == JSON_LAYOUT_SINGLE ? "record" : "list");
-    stream->goes_on = stream->layout == JSON_LAYOUT_ARRAY;
+              stream->shape == JSON_SHAPE_SINGLE ? "record" : "list");
+    stream->goes_on = stream->shape == JSON_SHAPE_ARRAY;
     stream->before = 0;
     return reject_rest(stream, text);
 }

@@ -18,14 +18,23 @@
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 
+/* Each with its word in produce.format. */
+#define JSON_SHAPES(X)                                                                             \
+    X(ARRAY, "array")                                                                              \
+    X(KEYED, "keyed")                                                                              \
+    X(NDJSON, "ndjson")                                                                            \
+    X(SINGLE, "single")
+
 enum json_shape {
     JSON_SHAPE_DETECT, /* '[' = array; '{' = NDJSON if a second top-level value follows, keyed if
                           every member of the first 64 KiB is an object and there are two or more,
                           else single */
-    JSON_SHAPE_ARRAY,
-    JSON_SHAPE_KEYED,
-    JSON_SHAPE_NDJSON,
-    JSON_SHAPE_SINGLE,
+#define X(shape, word) JSON_SHAPE_##shape,
+    JSON_SHAPES(X)
+#undef X
+        JSON_SHAPE_VALUES, /* only detected: values one after the other, told apart by their
+                              brackets */
+    JSON_SHAPE_NONE,       /* only detected: nothing that could be read */
 };
 
 struct json_record_text {

@@ -111,8 +111,8 @@ static bool some_line_is_object(struct bytes sample)
     return false;
 }
 
-/* The first value is text[0, size); what follows it tells the layout. */
-static enum json_layout by_follower(struct bytes sample, size_t size, bool last, bool full)
+/* The first value is text[0, size); what follows it tells the shape. */
+static enum json_shape by_follower(struct bytes sample, size_t size, bool last, bool full)
 {
     struct bytes value = bytes_of(sample.data, size);
     struct bytes rest = behind(sample, size);
@@ -120,16 +120,16 @@ static enum json_layout by_follower(struct bytes sample, size_t size, bool last,
     bool spans_lines = memchr(value.data, '\n', value.size) != NULL;
     bool new_line = gap > 0 && memchr(rest.data, '\n', gap) != NULL;
     if (gap == rest.size && !last)
-        return full ? JSON_LAYOUT_VALUES : JSON_LAYOUT_UNKNOWN;
+        return full ? JSON_SHAPE_VALUES : JSON_SHAPE_DETECT;
     char next = gap < rest.size ? rest.data[gap] : 0;
     if (next && new_line && !spans_lines)
-        return JSON_LAYOUT_LINES;
+        return JSON_SHAPE_NDJSON;
     if (next == '{' || next == ',')
-        return JSON_LAYOUT_VALUES;
-    return looks_keyed(value) ? JSON_LAYOUT_KEYED : JSON_LAYOUT_SINGLE;
+        return JSON_SHAPE_VALUES;
+    return looks_keyed(value) ? JSON_SHAPE_KEYED : JSON_SHAPE_SINGLE;
 }
 
-enum json_layout json_detect(struct bytes sample, bool last)
+enum json_shape json_detect(struct bytes sample, bool last)
 {
     bool full = sample.size >= JSON_DETECT_MAX;
     if (sample.size > JSON_DETECT_MAX) {
@@ -137,11 +137,11 @@ enum json_layout json_detect(struct bytes sample, bool last)
         last = false;
     }
     if (sample.data[0] == '[')
-        return JSON_LAYOUT_ARRAY;
+        return JSON_SHAPE_ARRAY;
     if (sample.data[0] != '{') {
         if (!full && !last)
-            return JSON_LAYOUT_UNKNOWN;
-        return some_line_is_object(sample) ? JSON_LAYOUT_LINES : JSON_LAYOUT_NONE;
+            return JSON_SHAPE_DETECT;
+        return some_line_is_object(sample) ? JSON_SHAPE_NDJSON : JSON_SHAPE_NONE;
     }
     struct json_scan scan;
     json_scan_init(&scan, '{', 0, false);
@@ -149,8 +149,8 @@ enum json_layout json_detect(struct bytes sample, bool last)
     if (result == JSON_SCAN_END && !scan.broken)
         return by_follower(sample, scan.at, last, full);
     if (!full && !last)
-        return JSON_LAYOUT_UNKNOWN;
+        return JSON_SHAPE_DETECT;
     if (second_line_is_object(sample))
-        return JSON_LAYOUT_LINES;
-    return looks_keyed(sample) ? JSON_LAYOUT_KEYED : JSON_LAYOUT_VALUES;
+        return JSON_SHAPE_NDJSON;
+    return looks_keyed(sample) ? JSON_SHAPE_KEYED : JSON_SHAPE_VALUES;
 }

@@ -6,23 +6,14 @@
 #include <stdbool.h>
 
 #include "common/base/bytes.h"
+#include "common/model/json/json_stream.h"
 
 #define JSON_DETECT_MAX (64 * 1024)
 
-enum json_layout {
-    JSON_LAYOUT_UNKNOWN, /* more bytes are needed */
-    JSON_LAYOUT_ARRAY,
-    JSON_LAYOUT_KEYED,
-    JSON_LAYOUT_LINES,
-    JSON_LAYOUT_VALUES, /* values one after the other, told apart by their brackets */
-    JSON_LAYOUT_SINGLE,
-    JSON_LAYOUT_NONE, /* nothing that could be read */
-};
-
 /* `sample` begins with the first byte that is not white space; at most JSON_DETECT_MAX of it are
  * looked at. `last`: nothing follows it. The answer for a longer sample is the same, once it is
- * not UNKNOWN. */
-enum json_layout json_detect(struct bytes sample, bool last);
+ * not DETECT: more bytes are needed. */
+enum json_shape json_detect(struct bytes sample, bool last);
 
 /* The encoding's name when the stream begins as one that is not UTF-8, else NULL. At least four
  * bytes, if there are so many. */
