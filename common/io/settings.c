@@ -11,6 +11,7 @@
 
 #define AT(member) offsetof(struct settings, member)
 #define CHOICE(name, word) "|" word
+#define WORD(name, word) word,
 
 enum {
     ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_TOPICS,
@@ -74,7 +75,7 @@ static const struct conf_field FIELDS[] = {
      "any librdkafka property; may be repeated", ON_KAFKA},
 
     {"storage", "storage", 0, "AI_STORAGE_TYPE", CONF_CHOICE, AT(storage_name), "database", 0, 0,
-     "auto|database|redis|hybrid|memory|file", "TYPE",
+     "auto" STORAGES(CHOICE), "TYPE",
      "where records go; auto: hybrid when NODE_ENV is production, memory when CI is true, else "
      "file",
      ON_STORES | CMD_SCHEMA | CMD_REBUILD},
@@ -355,7 +356,7 @@ static enum outcome check_roles(const struct conf *conf, struct error *err)
  * variable and has won by now; production is hybrid, a CI run memory, all else a file. */
 static void choose_storage(struct settings *settings)
 {
-    static const char *const NAMES[] = {"database", "redis", "hybrid", "memory", "file"};
+    static const char *const NAMES[] = {STORAGES(WORD)};
     const char *mode = getenv("NODE_ENV");
     const char *ci = getenv("CI");
     settings->storage = STORE_FILE;

@@ -13,13 +13,18 @@
 #include "common/io/commands.h"
 #include "common/model/message/tenant.h"
 
-/* The store of settings->storage, after `auto` was decided. */
+/* The store of settings->storage, after `auto` was decided; each with its word. */
+#define STORAGES(X)                                                                                \
+    X(DATABASE, "database")                                                                        \
+    X(REDIS, "redis")                                                                              \
+    X(HYBRID, "hybrid")                                                                            \
+    X(MEMORY, "memory")                                                                            \
+    X(FILE, "file")
+
 enum storage {
-    STORE_DATABASE,
-    STORE_REDIS,
-    STORE_HYBRID,
-    STORE_MEMORY,
-    STORE_FILE,
+#define X(store, word) STORE_##store,
+    STORAGES(X)
+#undef X
 };
 
 /* The tenant given from outside, for the records that name none: the one of the highest origin
@@ -59,7 +64,7 @@ struct settings {
     struct conf_map kafka;   /* kafka.conf and -X: any librdkafka property */
 
     /* stores */
-    const char *storage_name; /* auto|database|redis|hybrid|memory|file */
+    const char *storage_name; /* auto, or a word of STORAGES */
     enum storage storage;     /* what it comes to */
     const char *store_dir;    /* file: where tenants' files are */
     uint64_t store_memory;    /* memory: bytes of rows and messages */
