@@ -296,8 +296,7 @@ static void free_producer(struct producer *producer)
     source_guard_free(&producer->guard);
     key_seen_free(&producer->keys);
     secret_ring_wipe(&producer->ring);
-    buf_free(&producer->tenant);
-    buf_free(&producer->id);
+    source_intake_free(producer->intake);
     buf_free(&producer->headers);
     free(producer->sequences);
     arena_free(&producer->sents);
@@ -324,8 +323,7 @@ static struct producer *producer_new(const struct settings *settings)
     producer->settings = settings;
     producer->clock_file.lock = -1;
     mapping_work_init(&producer->work);
-    buf_init(&producer->tenant, ENVELOPE_BYTES);
-    buf_init(&producer->id, ENVELOPE_BYTES);
+    producer->intake = source_intake_new(&producer->rules, &producer->work);
     buf_init(&producer->headers, ENVELOPE_BYTES);
     arena_init(&producer->sents, SENTS_BYTES);
     name_run(producer->run, settings->follow);

@@ -19,6 +19,7 @@
 #include "common/io/mappings.h"
 #include "common/io/source/source_files.h"
 #include "common/io/source/source_guard.h"
+#include "common/io/source/source_intake.h"
 #include "common/io/source/source_reading.h"
 #include "common/io/source/source_rules.h"
 #include "common/model/message/topic.h"
@@ -85,8 +86,7 @@ struct producer {
     struct source_guard guard;
     struct key_seen keys; /* of mappings without a version */
     struct mapping_work work;
-    struct buf tenant; /* of the record at hand */
-    struct buf id;
+    struct source_intake *intake;
     struct buf headers;
     struct arena sents; /* in-flight items: as many as the queue holds */
     struct sent *free_sent;

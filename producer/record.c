@@ -91,30 +91,18 @@ static enum outcome stamp(struct producer *producer, int64_t *version, struct er
     return outcome;
 }
 
-/* Fills tenant, id and version. */
-static enum outcome identify(struct producer *producer, const struct mapping *mapping,
+/* Fills all but the sequence. Where the mapping has no version it is the time of reading. */
+static enum outcome identify(struct producer *producer, const struct source_record *found,
                              struct record *record, struct error *err)
 {
-    bool stamped = mapping->version_source == VERSION_STAMPED;
-    if (stamped && stamp(producer, &record->version, err) != OUT_OK)
+    int64_t stamped = 0;
+    if (found->mapping->version_source == VERSION_STAMPED &&
+        stamp(producer, &stamped, err) != OUT_OK)
         return OUT_FATAL;
-    bool has_version = false;
-    int64_t version = 0;
-    buf_reset(&producer->tenant);
-    buf_reset(&producer->id);
-    enum outcome outcome = mapping_identify(mapping, record, &producer->work, &producer->tenant,
-                                            &producer->id, &version, &has_version, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    if (record->tenant.size == 0)
-        record->tenant = buf_view(&producer->tenant);
-    record->id = buf_view(&producer->id);
-    if (has_version)
-        record->version = version;
-    record->has_version = has_version || stamped;
-    if (record->tenant.size == 0)
-        return error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
-    return OUT_OK;
+    enum outcome outcome = source_intake_record(producer->intake, found, stamped, record, err);
+    record->run = bytes_text(producer->run);
+    record->origin.uri = bytes_text(producer->reading.path);
+    return outcome;
 }
 
 /* Where the mapping has no version, a key that comes again, written otherwise, is worth a word. The
@@ -144,13 +132,11 @@ static void find_key(struct producer *producer, const struct mapping *mapping,
 }
 
 /* With a tenant given from outside: is it for this record, or does it name its own? */
-static void count_tenant(struct producer *producer, const struct mapping *mapping)
+static void count_tenant(struct producer *producer, const struct source_record *found)
 {
-    bool named = producer->tenant.size > 0;
-    if (!producer->settings->given.from || !mapping->tenant_pointer)
-        return;
-    producer->counters.tenant_named += named;
-    producer->counters.tenant_given += !named;
+    bool asked, named = source_intake_names_tenant(producer->intake, found, &asked);
+    producer->counters.tenant_named += asked && named;
+    producer->counters.tenant_given += asked && !named;
 }
 
 /* Secrets and tokens leave the payload here, before anything is queued. */
@@ -213,35 +199,14 @@ enum outcome producer_send_record(struct producer *producer, struct record *reco
     return OUT_OK;
 }
 
-static bool uses_index(const struct mapping *mapping)
-{
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (mapping->columns[i].source == FROM_INDEX || mapping->columns[i].source == FROM_INDEX1)
-            return true;
-    return false;
-}
-
 static enum outcome take(struct producer *producer, const struct source_record *found,
                          struct error *err)
 {
-    struct record record = {
-        .tenant = found->tenant,
-        .entity = bytes_text(found->mapping->entity),
-        .operation = OP_UPSERT,
-        .payload = found->payload,
-        .source_key = found->source_key,
-        .index = uses_index(found->mapping) ? found->index : -1,
-        .user = found->user,
-        .localstorage_origin = found->localstorage_origin,
-        .run = bytes_text(producer->run),
-        .sequence = -1,
-        .origin = {bytes_text(producer->reading.path), found->line, found->column, found->byte,
-                   found->ordinal},
-    };
+    struct record record;
     bool send = true;
-    enum outcome outcome = identify(producer, found->mapping, &record, err);
+    enum outcome outcome = identify(producer, found, &record, err);
     if (outcome == OUT_OK) {
-        count_tenant(producer, found->mapping);
+        count_tenant(producer, found);
         find_key(producer, found->mapping, &record);
     }
     if (outcome == OUT_OK && producer->gate)

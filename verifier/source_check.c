@@ -6,13 +6,13 @@
 
 #include "common/io/key_file.h"
 #include "common/io/source/source_guard.h"
-#include "common/io/source/source_reading.h"
+#include "common/io/source/source_intake.h"
 #include "common/model/json/canonical.h"
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/verify_secrets.h"
 #include "verifier/expected.h"
 
-#define TENANT_MAX (64u << 10)
+#define ID_MAX (64u << 10)
 #define PASSES_MAX 4096u
 #define MASKED_MAX (512u << 20)
 #define NAMES_MAX (64u << 20)
@@ -30,7 +30,8 @@ struct source_check {
 
     size_t file; /* being read */
     struct source_reading *reading;
-    struct buf tenant, id, masked;
+    struct source_intake *intake;
+    struct buf id, masked;
     int64_t order;      /* records before: a later one wins where the mapping has no version */
     bool whole;         /* the file being read, until now */
     struct bytes *read; /* sorted: what a message may call the files that were read whole */
@@ -94,27 +95,6 @@ static enum outcome digest_payload(struct source_check *check, const struct mapp
     if (content->failed || check->masked.failed)
         return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
     *digest = digest_of(buf_view(check->has_key ? content : &check->masked));
-    return OUT_OK;
-}
-
-/* Tenant, id and version as the producer finds them. */
-static enum outcome identify(struct source_check *check, const struct mapping *mapping,
-                             struct record *record, struct error *err)
-{
-    buf_reset(&check->tenant);
-    buf_reset(&check->id);
-    enum outcome outcome =
-        mapping_identify(mapping, record, &check->run->judge.source, &check->tenant, &check->id,
-                         &record->version, &record->has_version, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    if (record->tenant.size == 0)
-        record->tenant = buf_view(&check->tenant);
-    record->id = buf_view(&check->id);
-    if (!record->has_version)
-        record->version = check->order;
-    if (record->tenant.size == 0)
-        return error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
     return OUT_OK;
 }
 
@@ -183,20 +163,9 @@ static void take_record(struct source_check *check, const struct source_record *
 {
     struct error why = {0};
     struct digest digest;
-    struct record record = {
-        .tenant = found->tenant,
-        .entity = bytes_text(found->mapping->entity),
-        .operation = OP_UPSERT,
-        .payload = found->payload,
-        .source_key = found->source_key,
-        .index = found->index,
-        .user = found->user,
-        .localstorage_origin = found->localstorage_origin,
-        .sequence = -1,
-        .origin = {.line = found->line, .column = found->column},
-    };
+    struct record record;
     check->order++;
-    enum outcome outcome = identify(check, found->mapping, &record, &why);
+    enum outcome outcome = source_intake_record(check->intake, found, check->order, &record, &why);
     if (outcome == OUT_OK && !verify_run_in_scope(check->run, record.tenant))
         return;
     if (outcome == OUT_OK)
@@ -290,6 +259,8 @@ static enum outcome read_files(struct source_check *check, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     check->order = 0;
+    source_intake_free(check->intake);
+    check->intake = source_intake_new(&check->rules, &check->run->judge.source);
     check->read_count = 0;
     arena_reset(&check->names);
     for (check->file = 0; check->file < check->files.count && outcome == OUT_OK; check->file++) {
@@ -595,7 +566,7 @@ static void source_check_free(struct source_check *check)
     source_guard_free(&check->guard);
     secret_ring_wipe(check->ring);
     free(check->ring);
-    buf_free(&check->tenant);
+    source_intake_free(check->intake);
     buf_free(&check->id);
     buf_free(&check->masked);
     arena_free(&check->names);
@@ -610,8 +581,7 @@ enum outcome source_check_run(struct verify_run *run, struct error *err)
     check.rejected = calloc(run->mappings.count + 1, sizeof *check.rejected);
     if (!check.rejected)
         abort();
-    buf_init(&check.tenant, TENANT_MAX);
-    buf_init(&check.id, TENANT_MAX);
+    buf_init(&check.id, ID_MAX);
     buf_init(&check.masked, MASKED_MAX);
     arena_init(&check.names, NAMES_MAX);
     enum outcome outcome = open_keys(&check, err);

@@ -1,0 +1,83 @@
+/* See the header. */
+#include "common/io/source/source_intake.h"
+
+#include <stdlib.h>
+
+enum { PART_BYTES = 64 * 1024 };
+
+struct source_intake {
+    const struct source_rules *rules;
+    struct mapping_work *work;
+    struct buf tenant, id; /* the record's own */
+};
+
+struct source_intake *source_intake_new(const struct source_rules *rules, struct mapping_work *work)
+{
+    struct source_intake *intake = calloc(1, sizeof(*intake));
+    if (!intake)
+        abort();
+    intake->rules = rules;
+    intake->work = work;
+    buf_init(&intake->tenant, PART_BYTES);
+    buf_init(&intake->id, PART_BYTES);
+    return intake;
+}
+
+void source_intake_free(struct source_intake *intake)
+{
+    if (!intake)
+        return;
+    buf_free(&intake->tenant);
+    buf_free(&intake->id);
+    free(intake);
+}
+
+static bool uses_index(const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].source == FROM_INDEX || mapping->columns[i].source == FROM_INDEX1)
+            return true;
+    return false;
+}
+
+enum outcome source_intake_record(struct source_intake *intake, const struct source_record *found,
+                                  int64_t stamp, struct record *record, struct error *err)
+{
+    bool has_version = false;
+    int64_t version = 0;
+    *record = (struct record){
+        .tenant = found->tenant,
+        .entity = bytes_text(found->mapping->entity),
+        .version = stamp,
+        .operation = OP_UPSERT,
+        .payload = found->payload,
+        .source_key = found->source_key,
+        .index = uses_index(found->mapping) ? found->index : -1,
+        .user = found->user,
+        .localstorage_origin = found->localstorage_origin,
+        .sequence = -1,
+        .origin = {(struct bytes){0}, found->line, found->column, found->byte, found->ordinal},
+    };
+    buf_reset(&intake->tenant);
+    buf_reset(&intake->id);
+    enum outcome outcome = mapping_identify(found->mapping, record, intake->work, &intake->tenant,
+                                            &intake->id, &version, &has_version, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    if (record->tenant.size == 0)
+        record->tenant = buf_view(&intake->tenant);
+    record->id = buf_view(&intake->id);
+    if (has_version)
+        record->version = version;
+    record->has_version = has_version || found->mapping->version_source == VERSION_STAMPED;
+    if (record->tenant.size == 0)
+        return error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
+    return OUT_OK;
+}
+
+bool source_intake_names_tenant(const struct source_intake *intake,
+                                const struct source_record *found, bool *asked)
+{
+    *asked = intake->rules->settings->given.from && found->mapping->tenant_pointer;
+    return intake->tenant.size > 0;
+}
