@@ -206,10 +206,10 @@ static void take_record(struct verify_run *run, const struct stored_record *stor
                         struct actual_extras *extras)
 {
     struct judge_row row;
-    const struct verify_mapping *item =
-        verify_run_mapping(run, bytes_text(stored->mapping->entity));
+    struct bytes entity = bytes_text(stored->mapping->entity);
+    const struct verify_mapping *item = verify_run_mapping(run, entity);
     verify_progress_step(&run->progress);
-    if (stored->tenant.size && !verify_run_in_scope(run, stored->tenant))
+    if (stored->tenant.size && !verify_run_in_scope(run, stored->tenant, entity))
         return;
     run->report.rows += run->pass == 0;
     actual_take_stored(run, item, stored, readable, &row, NULL);

@@ -384,7 +384,10 @@ static bool see_message(struct verify_run *run, const struct bus_message *messag
     verify_progress_step(&run->progress);
     if (run->pass == 0)
         holes_see(&run->holes, message->partition, message->offset);
-    return !run->settings->only_tenant || verify_run_in_scope(run, peek(message).tenant);
+    if (!verify_run_is_narrowed(run))
+        return true;
+    struct record record = peek(message);
+    return verify_run_in_scope(run, record.tenant, record.entity);
 }
 
 static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)

@@ -347,21 +347,19 @@ static enum outcome judge_stray(struct redis_check *check, const struct stray *s
 {
     bool exists = false, tombstone = false;
     struct verify_redis *counts = &check->run->report.side_checks.redis;
-    const char *only = check->run->settings->only_tenant;
     enum outcome outcome =
         redis_held_find(check->held, stray->text, &exists, &tombstone, &check->name, err);
     if (outcome != OUT_OK || !exists || tombstone) /* a delete is remembered a while longer */
         return outcome;
     struct bytes place = buf_view(&check->name);
     struct bytes tenant = part_of(&place), entity = part_of(&place);
-    if (only && !bytes_equal(tenant, bytes_text(only)))
+    if (!verify_run_in_scope(check->run, tenant, entity))
         return OUT_OK;
     struct redis_finding finding = {.mapping = stray->mapping, .key = stray->text};
     if (tenant.size)
         finding.reason = "the key holds a record that no row has, or one of another key";
     else
         finding.reason = "the key fits a mapping's pattern and holds no record of Drover's";
-    (void)entity;
     counts->extra += tenant.size > 0;
     counts->unexpected += tenant.size == 0;
     finding.tenant = tenant;

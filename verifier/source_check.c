@@ -166,7 +166,7 @@ static void take_record(struct source_check *check, const struct source_record *
     struct record record;
     check->order++;
     enum outcome outcome = source_intake_record(check->intake, found, check->order, &record, &why);
-    if (outcome == OUT_OK && !verify_run_in_scope(check->run, record.tenant))
+    if (outcome == OUT_OK && !verify_run_in_scope(check->run, record.tenant, record.entity))
         return;
     if (outcome == OUT_OK)
         outcome =
@@ -375,7 +375,7 @@ static enum outcome answer(void *owner, const struct bus_message *message, struc
     (void)err;
     expected_tick(run, message);
     const struct verify_mapping *item = identify_message(check, message, &record, &version);
-    if (!item || !verify_run_in_scope(run, record.tenant))
+    if (!item || !verify_run_in_scope(run, record.tenant, record.entity))
         return OUT_OK;
     struct diff_key key = key_of(run, &record);
     struct diff_entry *entry = diff_find(&run->table, &key);

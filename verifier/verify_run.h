@@ -89,8 +89,10 @@ struct verify_run {
     struct verify_progress progress;
 };
 
-/* Tells whether records of this tenant are in the report's scope. */
-bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant);
+/* Whether some records are out of the report's scope, and whether this tenant's of an entity are in
+ * it. */
+bool verify_run_is_narrowed(const struct verify_run *run);
+bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant, struct bytes entity);
 /* NULL when there is none. */
 const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity);
 /* Another reader of the store that is no table; the caller closes it. */

@@ -412,7 +412,7 @@ static void count_produced(struct verify_run *run)
     struct diff_groups *groups = &run->report.groups;
     const struct receipts_produced produced = receipts_produced(run);
     uint64_t rejected = run->settings->verify_sources.count ? 0 : produced.rejected;
-    if (run->settings->only_tenant || (!rejected && !produced.withheld))
+    if (verify_run_is_narrowed(run) || (!rejected && !produced.withheld))
         return;
     uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, BYTES_LITERAL(""));
     groups->items[group].counts[VERDICT_REJECTED] += rejected;
