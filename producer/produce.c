@@ -179,7 +179,7 @@ static void say_repeats(struct producer *producer)
 {
     for (size_t i = 0; i < producer->files.repeat_count; i++) {
         const struct source_repeat *repeat = &producer->files.repeats[i];
-        struct reject_place place = {.source = repeat->path};
+        struct origin place = {.uri = bytes_text(repeat->path)};
         struct error err;
         struct buf safe;
         buf_init(&safe, 1024);

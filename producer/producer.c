@@ -58,7 +58,7 @@ static bool is_silent(struct producer *producer, const struct error *err, bool w
 
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err)
 {
-    struct reject_place place = {.source = path};
+    struct origin place = {.uri = bytes_text(path)};
     if (is_silent(producer, err, true))
         return;
     produce_counters_fail_source(&producer->counters, err->code);
@@ -66,12 +66,12 @@ void producer_reject_source(struct producer *producer, const char *path, const s
     rejects_add(&producer->rejects, &place, err);
 }
 
-void producer_reject_record(struct producer *producer, const struct reject_place *place,
+void producer_reject_record(struct producer *producer, const struct origin *origin,
                             const struct error *err)
 {
     if (is_silent(producer, err, false))
         return;
     produce_counters_reject(&producer->counters, err->code);
     progress_clear(&producer->progress);
-    rejects_add(&producer->rejects, place, err);
+    rejects_add(&producer->rejects, origin, err);
 }

@@ -34,8 +34,7 @@
 
 /* A record on its way: where it came from, should Kafka refuse it. */
 struct sent {
-    const char *source;
-    uint64_t line, column, byte, ordinal;
+    struct origin origin;
     struct sent *next; /* in the pool of free ones */
 };
 
@@ -104,7 +103,7 @@ void producer_fail(struct producer *producer, const struct error *err);
 /* Serves reports for up to wait_ms, shows progress. */
 void producer_breathe(struct producer *producer, int wait_ms);
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err);
-void producer_reject_record(struct producer *producer, const struct reject_place *place,
+void producer_reject_record(struct producer *producer, const struct origin *origin,
                             const struct error *err);
 /* Waits until all is stored; false when the run must stop before. */
 bool producer_settle(struct producer *producer);

@@ -16,16 +16,6 @@
 #define POLL_EVERY 64    /* reports served soon leave their memory warm for the next records */
 #define FULL_WAIT_MS 100 /* at most; a report ends the wait */
 
-static struct reject_place place_of(const struct producer *producer,
-                                    const struct source_record *found)
-{
-    return (struct reject_place){.source = producer->reading.path,
-                                 .line = found->line,
-                                 .column = found->column,
-                                 .byte = found->byte,
-                                 .ordinal = found->ordinal};
-}
-
 static struct sent *sent_new(struct producer *producer, const struct origin *origin)
 {
     struct sent *sent = producer->free_sent;
@@ -35,11 +25,8 @@ static struct sent *sent_new(struct producer *producer, const struct origin *ori
         sent = arena_alloc(&producer->sents, sizeof(*sent));
     if (!sent)
         abort();
-    *sent = (struct sent){.source = producer->reading.path,
-                          .line = origin->line,
-                          .column = origin->column,
-                          .byte = origin->byte,
-                          .ordinal = origin->ordinal};
+    sent->origin = *origin; /* of a delete, the file's name goes before it is acknowledged */
+    sent->origin.uri = bytes_text(producer->reading.path);
     return sent;
 }
 
@@ -59,11 +46,9 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
     if (outcome == OUT_OK) {
         produce_counters_store(&producer->counters);
     } else if (outcome == OUT_REJECT) {
-        struct reject_place place = {sent->source, sent->line, sent->column, sent->byte,
-                                     sent->ordinal};
         produce_counters_refuse(&producer->counters, err->code);
         progress_clear(&producer->progress);
-        rejects_add(&producer->rejects, &place, err);
+        rejects_add(&producer->rejects, &sent->origin, err);
     } else {
         producer_fail(producer, err);
     }
@@ -101,7 +86,6 @@ static enum outcome identify(struct producer *producer, const struct source_reco
         return OUT_FATAL;
     enum outcome outcome = source_intake_record(producer->intake, found, stamped, record, err);
     record->run = bytes_text(producer->run);
-    record->origin.uri = bytes_text(producer->reading.path);
     return outcome;
 }
 
@@ -112,8 +96,6 @@ static void find_key(struct producer *producer, const struct mapping *mapping,
 {
     struct error err;
     struct produce_counters *counters = &producer->counters;
-    struct reject_place place = {producer->reading.path, record->origin.line, record->origin.column,
-                                 record->origin.byte, record->origin.ordinal};
     if (mapping->version_source != VERSION_STAMPED || producer->gate)
         return;
     buf_reset(&producer->headers);
@@ -128,7 +110,7 @@ static void find_key(struct producer *producer, const struct mapping *mapping,
     error_set(&err, OUT_OK, ERR_NONE, "its key came before in %s, written otherwise",
               result == KEY_TWICE ? "this source" : "another source");
     progress_clear(&producer->progress);
-    rejects_note(&producer->rejects, &place, &err);
+    rejects_note(&producer->rejects, &record->origin, &err);
 }
 
 /* With a tenant given from outside: is it for this record, or does it name its own? */
@@ -235,32 +217,19 @@ static void locate_in_source(const struct source_record *found, struct error *er
         return;
     size_t last = 0;
     size_t lines = json_scan_lines(bytes_of(found->payload.data, at), &last);
-    uint64_t column = lines ? at - last + 1 : found->column + at;
+    uint64_t column = lines ? at - last + 1 : found->origin.column + at;
     err->where[0] = '\0';
     if (!err->cause[0])
         error_cause(err, "seen at line %" PRIu64 ", column %" PRIu64 " (byte %" PRIu64 ")",
-                    found->line + lines, column, found->byte + at);
-}
-
-/* To the JSON reader the record is the whole input, and an early end a cut one. But the splitter
- * names cut inputs itself: here it is a line that ends too early, and the source goes on. */
-static void blame_line(struct error *err)
-{
-    char where[sizeof(err->where)];
-    if (err->code != ERR_JSON_TRUNCATED)
-        return;
-    memcpy(where, err->where, sizeof(where));
-    error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: the line ends inside the record");
-    error_where(err, "%s", where);
+                    found->origin.line + lines, column, found->origin.byte + at);
 }
 
 void producer_refuse_record(struct producer *producer, const struct source_record *found,
                             struct error *err)
 {
-    struct reject_place place = place_of(producer, found);
     if (found->name.size)
         locate_in_source(found, err);
-    producer_reject_record(producer, &place, err);
+    producer_reject_record(producer, &found->origin, err);
 }
 
 bool producer_take_record(struct producer *producer, const struct source_record *found)
@@ -269,13 +238,10 @@ bool producer_take_record(struct producer *producer, const struct source_record 
     switch (take(producer, found, &err)) {
     case OUT_OK:
         return true;
-    case OUT_REJECT: {
-        struct reject_place place = place_of(producer, found);
-        blame_line(&err);
+    case OUT_REJECT:
         locate_in_source(found, &err);
-        producer_reject_record(producer, &place, &err);
+        producer_reject_record(producer, &found->origin, &err);
         return true;
-    }
     case OUT_FATAL:
         producer_fail(producer, &err);
         return false;

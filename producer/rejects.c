@@ -26,7 +26,7 @@ enum outcome rejects_open(struct rejects *rejects, const struct settings *settin
 }
 
 /* As errors are in documents (common/base/error_json.h), with the source's whole name. */
-static void append_json(struct buf *line, const struct reject_place *place, const struct error *err)
+static void append_json(struct buf *line, const struct origin *origin, const struct error *err)
 {
     struct json_out out;
     const char *advice = err->hint[0] ? err->hint : error_code_advice(err->code);
@@ -38,12 +38,12 @@ static void append_json(struct buf *line, const struct reject_place *place, cons
     json_out_object(&out, "where");
     if (err->where[0])
         json_out_text(&out, "text", err->where);
-    json_out_text(&out, "file", place->source);
-    if (place->line) {
-        json_out_count(&out, "line", place->line);
-        json_out_count(&out, "column", place->column);
-        json_out_count(&out, "byte", place->byte);
-        json_out_count(&out, "record", place->ordinal + 1);
+    json_out_bytes(&out, "file", origin->uri);
+    if (origin->line) {
+        json_out_count(&out, "line", origin->line);
+        json_out_count(&out, "column", origin->column);
+        json_out_count(&out, "byte", origin->byte);
+        json_out_count(&out, "record", origin->ordinal + 1);
     }
     if (err->path[0])
         json_out_text(&out, "path", err->path);
@@ -55,35 +55,36 @@ static void append_json(struct buf *line, const struct reject_place *place, cons
 }
 
 /* The place for people goes to `where`; what the error said there itself is kept as a cause. */
-static void locate(struct error *err, const struct reject_place *place)
+static void locate(struct error *err, const struct origin *origin)
 {
     struct buf safe;
     buf_init(&safe, 1024);
-    text_append_safe(&safe, bytes_text(place->source), 150);
+    text_append_safe(&safe, origin->uri, 150);
     if (err->where[0] && !err->cause[0])
         error_cause(err, "at %s", err->where);
-    if (place->line)
+    if (origin->line)
         error_where(err, "%s:%" PRIu64 ":%" PRIu64 " (byte %" PRIu64 ", record %" PRIu64 ")",
-                    buf_text(&safe), place->line, place->column, place->byte, place->ordinal + 1);
+                    buf_text(&safe), origin->line, origin->column, origin->byte,
+                    origin->ordinal + 1);
     else
         error_where(err, "%s", buf_text(&safe));
     buf_free(&safe);
 }
 
-static void show(const struct reject_place *place, const struct error *err)
+static void show(const struct origin *origin, const struct error *err)
 {
     struct error located = *err;
     char text[2048];
-    locate(&located, place);
+    locate(&located, origin);
     error_format(&located, text, sizeof(text));
     fprintf(stderr, "%s\n", text);
 }
 
-void rejects_add(struct rejects *rejects, const struct reject_place *place, const struct error *err)
+void rejects_add(struct rejects *rejects, const struct origin *origin, const struct error *err)
 {
     if (rejects->shown < rejects->shown_max) {
         rejects->shown++;
-        show(place, err);
+        show(origin, err);
     } else {
         rejects->hidden++;
     }
@@ -91,14 +92,13 @@ void rejects_add(struct rejects *rejects, const struct reject_place *place, cons
         return;
     struct buf line;
     buf_init(&line, 16 * 1024);
-    append_json(&line, place, err);
+    append_json(&line, origin, err);
     if (fwrite(line.data, 1, line.size, rejects->file) != line.size)
         rejects->failed = true;
     buf_free(&line);
 }
 
-void rejects_note(struct rejects *rejects, const struct reject_place *place,
-                  const struct error *err)
+void rejects_note(struct rejects *rejects, const struct origin *origin, const struct error *err)
 {
     struct buf line;
     if (rejects->noted++ >= rejects->shown_max) {
@@ -109,9 +109,9 @@ void rejects_note(struct rejects *rejects, const struct reject_place *place,
     buf_append_text(&line, "note: ");
     text_append_safe(&line, bytes_text(err->text), sizeof(err->text));
     buf_append_text(&line, " (");
-    text_append_safe(&line, bytes_text(place->source), 150);
-    if (place->line)
-        buf_append_format(&line, ":%" PRIu64 ":%" PRIu64, place->line, place->column);
+    text_append_safe(&line, origin->uri, 150);
+    if (origin->line)
+        buf_append_format(&line, ":%" PRIu64 ":%" PRIu64, origin->line, origin->column);
     fprintf(stderr, "%s)\n", buf_text(&line));
     buf_free(&line);
 }

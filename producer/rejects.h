@@ -12,6 +12,7 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
+#include "common/model/message/record.h"
 
 struct rejects {
     FILE *file; /* NULL: none */
@@ -23,23 +24,13 @@ struct rejects {
     bool failed; /* the file could not be written */
 };
 
-/* Where a rejected record began; line 0: the source as a whole. */
-struct reject_place {
-    const char *source;
-    uint64_t line;
-    uint64_t column;
-    uint64_t byte;
-    uint64_t ordinal;
-};
-
 /* OUT_FATAL DRV-X004 when the file cannot be made. */
 MUST_USE enum outcome rejects_open(struct rejects *rejects, const struct settings *settings,
                                    struct error *err);
-void rejects_add(struct rejects *rejects, const struct reject_place *place,
-                 const struct error *err);
+/* `origin`: where the record began; line 0: the source as a whole. */
+void rejects_add(struct rejects *rejects, const struct origin *origin, const struct error *err);
 /* Something to be told that is no rejection; shown within the same bound, not in the file. */
-void rejects_note(struct rejects *rejects, const struct reject_place *place,
-                  const struct error *err);
+void rejects_note(struct rejects *rejects, const struct origin *origin, const struct error *err);
 /* Says how many were not shown. OUT_FATAL DRV-X004 when the file is not complete. */
 MUST_USE enum outcome rejects_close(struct rejects *rejects, struct error *err);
 

@@ -16,25 +16,21 @@ static void check_not_empty(struct producer *producer, uint64_t records)
 static void withhold(struct producer *producer, const struct source_record *found)
 {
     struct error err;
-    struct reject_place place = {producer->reading.path, found->line, found->column, found->byte,
-                                 found->ordinal};
     if (producer->gate && producer->gate->silent)
         return;
     produce_counters_withhold(&producer->counters);
     error_set(&err, OUT_OK, ERR_NONE, "a token is withheld: %.*s", BYTES_ARGS(found->name));
     progress_clear(&producer->progress);
-    rejects_note(&producer->rejects, &place, &err);
+    rejects_note(&producer->rejects, &found->origin, &err);
 }
 
 static void note(struct producer *producer, const struct source_record *found,
                  const struct error *err)
 {
-    struct reject_place place = {producer->reading.path, found->line, found->column, found->byte,
-                                 found->ordinal};
     if (producer->gate && producer->gate->silent)
         return;
     progress_clear(&producer->progress);
-    rejects_note(&producer->rejects, &place, err);
+    rejects_note(&producer->rejects, &found->origin, err);
 }
 
 /* A followed file that is of no mapping, or names no tenant, when it is read was fine when it was

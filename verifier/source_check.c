@@ -64,9 +64,7 @@ static void reject(struct source_check *check, const struct source_record *found
     check->rejected[at]++;
     struct record record = {
         .entity = found->mapping ? bytes_text(found->mapping->entity) : UNKNOWN_ENTITY,
-        .origin = {.uri = bytes_text(check->files.items[check->file].path),
-                   .line = found->line,
-                   .column = found->column},
+        .origin = found->origin,
     };
     verify_report_count_code(&check->run->report, VERDICT_REJECTED, why->code, 1);
     struct verify_sample *sample =
@@ -113,14 +111,12 @@ static void ambiguous(struct source_check *check, const struct record *record,
     uint64_t line, column;
     struct verify_report *report = &check->run->report;
     bool counted = report->groups.items[group].counts[VERDICT_AMBIGUOUS] > 0;
-    struct record named = *record;
-    named.origin.uri = bytes_text(check->files.items[check->file].path);
     if (!counted) { /* an older topic, a producer that names no run */
         report->groups.items[group].counts[VERDICT_AMBIGUOUS]++;
         report->source_count++;
     }
     struct verify_sample *sample =
-        expected_sample(check->run, VERDICT_AMBIGUOUS, ERR_NONE, &named, 0, 0);
+        expected_sample(check->run, VERDICT_AMBIGUOUS, ERR_NONE, record, 0, 0);
     if (!sample)
         return;
     sample->has_place = false;
@@ -147,7 +143,7 @@ static void expect(struct source_check *check, const struct record *record,
         .source_tag = diff_tag_of(digest),
         .reading = found->mapping->version_source == VERSION_STAMPED ? (uint32_t)file + 1 : 0,
         .partition = (int32_t)file,
-        .offset = diff_pack_place(found->line, found->column),
+        .offset = diff_pack_place(found->origin.line, found->origin.column),
     };
     if (!diff_in_pass(&source.key, check->pass, check->passes))
         return;
@@ -176,12 +172,8 @@ static void take_record(struct source_check *check, const struct source_record *
         outcome = digest_payload(check, found->mapping, record.payload, &digest, &why);
     if (outcome == OUT_OK)
         expect(check, &record, found, &digest);
-    if (outcome == OUT_OK)
-        return;
-    /* as the producer says it: the record ends too early, not the source */
-    if (why.code == ERR_JSON_TRUNCATED)
-        why.code = ERR_JSON_SYNTAX;
-    reject(check, found, &why);
+    if (outcome != OUT_OK)
+        reject(check, found, &why);
 }
 
 static void warn_file(struct source_check *check, const struct error *why)

@@ -420,25 +420,17 @@ void totals_append_json(struct json_out *out, const struct totals_set *set, cons
     totals_append_json_counts(out, set, counts, true);
 }
 
-static const struct {
-    const char *name;
-    int shown;
-} METRICS[METRIC_COUNT] = {
+const struct work_metric_row WORK_METRIC[METRIC_COUNT] = {
 #define X(metric, name, shown) {name, shown},
     WORK_METRICS(X)
 #undef X
 };
 
-const char *totals_metric_name(enum work_metric metric)
-{
-    return METRICS[metric].name;
-}
-
 void totals_append_metrics(struct json_out *out, const uint64_t metrics[METRIC_COUNT], int shown)
 {
     for (int i = 0; i < METRIC_COUNT; i++)
-        if (METRICS[i].shown & shown)
-            json_out_count(out, METRICS[i].name, metrics[i]);
+        if (WORK_METRIC[i].shown & shown)
+            json_out_count(out, WORK_METRIC[i].name, metrics[i]);
 }
 
 /* ---- pace -------------------------------------------------------------------------------- */

@@ -83,6 +83,11 @@ enum work_metric {
         METRIC_COUNT
 };
 
+extern const struct work_metric_row {
+    const char *name;
+    int shown;
+} WORK_METRIC[METRIC_COUNT];
+
 extern const struct totals_set TOTALS_PRODUCE; /* by enum produce_class */
 extern const struct totals_set TOTALS_WORK;    /* by enum work_class */
 extern const struct totals_set TOTALS_VERIFY;  /* by enum verdict */
@@ -135,7 +140,6 @@ void totals_append_table(struct buf *out, const struct totals_table *table,
 void totals_append_json(struct json_out *out, const struct totals_set *set, const uint64_t *counts);
 /* Members for each that one of `shown` shows. */
 void totals_append_metrics(struct json_out *out, const uint64_t metrics[METRIC_COUNT], int shown);
-const char *totals_metric_name(enum work_metric metric);
 /* "counts" and "beside" alone; without `zeros` those that are not zero. */
 void totals_append_json_counts(struct json_out *out, const struct totals_set *set,
                                const uint64_t *counts, bool zeros);

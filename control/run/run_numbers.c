@@ -52,7 +52,7 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
     for (size_t i = 0; i < TOTALS_WORK.count; i++)
         take(root, TOTALS_WORK.classes[i].name, &numbers->work[i]);
     for (int i = 0; i < METRIC_COUNT; i++)
-        take(root, totals_metric_name((enum work_metric)i), &numbers->metrics[i]);
+        take(root, WORK_METRIC[i].name, &numbers->metrics[i]);
     take(root, "read", &numbers->read);
     take(root, "bytes", &numbers->bytes);
     take(root, "total_bytes", &numbers->total_bytes);

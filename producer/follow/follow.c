@@ -242,7 +242,7 @@ static void scan_sources(struct follow *follow, bool scan)
 static void name_uncovered(struct follow *follow, const char *path)
 {
     struct error err;
-    struct reject_place place = {.source = path};
+    struct origin place = {.uri = bytes_text(path)};
     error_set(&err, OUT_OK, ERR_NONE,
               "no source covers this file any more: what only it held stays as it is");
     rejects_note(&follow->producer->rejects, &place, &err);
@@ -284,7 +284,7 @@ static void say_uncovered(struct follow *follow)
 static void note_of(struct follow *follow, const char *path, const char *text)
 {
     struct error note;
-    struct reject_place place = {.source = path};
+    struct origin place = {.uri = bytes_text(path)};
     error_set(&note, OUT_OK, ERR_NONE, "%s", text);
     rejects_note(&follow->producer->rejects, &place, &note);
 }

@@ -76,7 +76,7 @@ static void say_behind(struct follow_reader *reader, struct bytes key, const str
     struct error note;
     struct buf safe;
     char *path = strndup(record->origin.uri.data, record->origin.uri.size);
-    struct reject_place place = {.source = path ? path : ""};
+    struct origin place = {.uri = record->origin.uri};
     buf_init(&safe, 4096);
     text_append_safe(&safe, key, 150);
     error_set(&note, OUT_OK, ERR_NONE,
@@ -85,7 +85,7 @@ static void say_behind(struct follow_reader *reader, struct bytes key, const str
               buf_text(&safe), record->version, floor);
     progress_clear(&reader->producer->progress);
     rejects_note(&reader->producer->rejects, &place, &note);
-    log_quoted(LOG_WARN, "follow.behind", "path", place.source,
+    log_quoted(LOG_WARN, "follow.behind", "path", path ? path : "",
                "version=%" PRId64 " given=%" PRId64, record->version, floor);
     buf_free(&safe);
     free(path);
@@ -136,7 +136,7 @@ static enum outcome on_record(void *owner, const struct source_record *found, st
     struct follow_seen seen = {.key = buf_view(&key),
                                .digest = digest_record(reader, found, record),
                                .version = record->version,
-                               .ordinal = found->ordinal,
+                               .ordinal = found->origin.ordinal,
                                .own = found->mapping->version_source != VERSION_STAMPED};
     *send = false;
     enum outcome outcome = reader->sending ? send_wanted(reader, &seen, record, send, err)
@@ -250,7 +250,7 @@ static enum outcome keep_last(struct follow_reader *reader, struct bytes key, co
 {
     struct error why;
     struct buf safe;
-    struct reject_place place = {.source = path};
+    struct origin place = {.uri = bytes_text(path)};
     buf_init(&safe, 4096);
     text_append_safe(&safe, key, 150);
     error_set(&why, OUT_REJECT, ERR_VERSION_LAST,

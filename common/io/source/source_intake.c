@@ -2,6 +2,7 @@
 #include "common/io/source/source_intake.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { PART_BYTES = 64 * 1024 };
 
@@ -40,6 +41,18 @@ static bool uses_index(const struct mapping *mapping)
     return false;
 }
 
+/* To the JSON reader the record is the whole input, and an early end a cut one. But the splitter
+ * names cut inputs itself: here it is a line that ends too early, and the source goes on. */
+static void say_line(struct error *err)
+{
+    char where[sizeof(err->where)];
+    if (err->code != ERR_JSON_TRUNCATED)
+        return;
+    memcpy(where, err->where, sizeof(where));
+    error_set(err, OUT_REJECT, ERR_JSON_SYNTAX, "broken JSON: the line ends inside the record");
+    error_where(err, "%s", where);
+}
+
 enum outcome source_intake_record(struct source_intake *intake, const struct source_record *found,
                                   int64_t stamp, struct record *record, struct error *err)
 {
@@ -56,14 +69,16 @@ enum outcome source_intake_record(struct source_intake *intake, const struct sou
         .user = found->user,
         .localstorage_origin = found->localstorage_origin,
         .sequence = -1,
-        .origin = {(struct bytes){0}, found->line, found->column, found->byte, found->ordinal},
+        .origin = found->origin,
     };
     buf_reset(&intake->tenant);
     buf_reset(&intake->id);
     enum outcome outcome = mapping_identify(found->mapping, record, intake->work, &intake->tenant,
                                             &intake->id, &version, &has_version, err);
-    if (outcome != OUT_OK)
+    if (outcome != OUT_OK) {
+        say_line(err);
         return outcome;
+    }
     if (record->tenant.size == 0)
         record->tenant = buf_view(&intake->tenant);
     record->id = buf_view(&intake->id);

@@ -18,9 +18,9 @@ struct source_intake *source_intake_new(const struct source_rules *rules,
                                         struct mapping_work *work);
 void source_intake_free(struct source_intake *intake);
 
-/* Fills *record, views valid until the next call: all but what belongs to a run (`run`, `sequence`,
- * the origin's file). `stamp`: the version where the mapping finds none in the record. OUT_REJECT:
- * as of mapping_identify, DRV-T001. */
+/* Fills *record, views valid until the next call: all but what belongs to a run (`run`,
+ * `sequence`). `stamp`: the version where the mapping finds none in the record. OUT_REJECT: as of
+ * mapping_identify, DRV-T001. */
 MUST_USE enum outcome source_intake_record(struct source_intake *intake,
                                            const struct source_record *found, int64_t stamp,
                                            struct record *record, struct error *err);

@@ -361,10 +361,8 @@ static enum source_result next_piece(struct source_reading *reading, struct sour
         .tenant = buf_view(&reading->tenant),
         .source_key = record_text.key,
         .index = (int64_t)record_text.ordinal,
-        .line = record_text.line,
-        .column = record_text.column,
-        .byte = record_text.byte,
-        .ordinal = record_text.ordinal,
+        .origin = {bytes_text(reading->file->path), record_text.line, record_text.column,
+                   record_text.byte, record_text.ordinal},
     };
     return result == JSON_STREAM_RECORD ? SOURCE_RECORD : SOURCE_REJECTED;
 }
@@ -416,10 +414,8 @@ static enum source_result next_item(struct source_reading *reading, struct sourc
         .localstorage_origin = item.localstorage_origin,
         .name = item.name,
         .index = item.index,
-        .line = item.line,
-        .column = item.column,
-        .byte = item.byte,
-        .ordinal = item.ordinal,
+        .origin = {bytes_text(reading->file->path), item.line, item.column, item.byte,
+                   item.ordinal},
     };
     if (item.kind == SOURCE_ITEM_RECORD &&
         tenant_of(reading, &item, &record->tenant, err) != OUT_OK)

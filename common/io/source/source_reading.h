@@ -17,6 +17,7 @@
 #include "common/io/settings.h"
 #include "common/io/source/source_files.h"
 #include "common/io/source/source_rules.h"
+#include "common/model/message/record.h"
 #include "common/policy/collect/collect.h"
 
 struct source_reading;
@@ -41,10 +42,9 @@ struct source_record {
     struct bytes source_key;
     struct bytes user;
     struct bytes localstorage_origin;
-    struct bytes name; /* for people, of records in a storage or dump; else empty */
-    int64_t index;     /* -1: none */
-    uint64_t line, column, byte;
-    uint64_t ordinal;
+    struct bytes name;    /* for people, of records in a storage or dump; else empty */
+    int64_t index;        /* -1: none */
+    struct origin origin; /* where it stands as it was read */
 };
 
 /* OUT_FATAL: no mapping or tenant rule fits (DRV-M004, DRV-C009); OUT_REJECT: the source cannot be

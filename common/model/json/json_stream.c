@@ -93,6 +93,14 @@ static inline bool skip_space(struct json_stream *stream, bool commas)
     return at < text.size;
 }
 
+static enum json_stream_verdict wait_or_end(struct json_stream *stream)
+{
+    if (!is_last(stream))
+        return NEED_TEXT;
+    stream->state = STATE_DONE;
+    return GO_ON;
+}
+
 static inline char closer_of(const struct json_stream *stream)
 {
     if (stream->shape == JSON_SHAPE_ARRAY)
@@ -227,10 +235,8 @@ static enum json_stream_verdict step_begin(struct json_stream *stream,
 static enum json_stream_verdict step_detect(struct json_stream *stream,
                                             struct json_record_text *record_text, struct error *err)
 {
-    if (!skip_space(stream, false)) {
-        stream->state = is_last(stream) ? STATE_DONE : stream->state;
-        return is_last(stream) ? GO_ON : NEED_TEXT;
-    }
+    if (!skip_space(stream, false))
+        return wait_or_end(stream);
     struct bytes text = view(stream);
     bool worth = text.data[0] == '[' || text.size >= stream->detect_at || is_last(stream);
     if (worth)
@@ -255,10 +261,8 @@ static enum json_stream_verdict step_open(struct json_stream *stream, struct jso
     if (!closer)
         return GO_ON;
     stream->state = STATE_OPENING;
-    if (!skip_space(stream, false)) {
-        stream->state = is_last(stream) ? STATE_DONE : stream->state;
-        return is_last(stream) ? GO_ON : NEED_TEXT;
-    }
+    if (!skip_space(stream, false))
+        return wait_or_end(stream);
     char opener = closer == ']' ? '[' : '{';
     if (view(stream).data[0] != opener) {
         error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the source does not begin with '%c'",
@@ -461,10 +465,8 @@ static enum json_stream_verdict end_line(struct json_stream *stream,
 static enum json_stream_verdict step_line(struct json_stream *stream,
                                           struct json_record_text *record_text, struct error *err)
 {
-    if (!stream->large && stream->scan.at == 0 && !skip_space(stream, false)) {
-        stream->state = is_last(stream) ? STATE_DONE : stream->state;
-        return is_last(stream) ? GO_ON : NEED_TEXT;
-    }
+    if (!stream->large && stream->scan.at == 0 && !skip_space(stream, false))
+        return wait_or_end(stream);
     struct bytes text = view(stream);
     const char *end = NULL;
     if (text.size > stream->scan.at)
@@ -484,10 +486,8 @@ static enum json_stream_verdict step_line(struct json_stream *stream,
 static enum json_stream_verdict step_after(struct json_stream *stream,
                                            struct json_record_text *text, struct error *err)
 {
-    if (!skip_space(stream, false)) {
-        stream->state = is_last(stream) ? STATE_DONE : stream->state;
-        return is_last(stream) ? GO_ON : NEED_TEXT;
-    }
+    if (!skip_space(stream, false))
+        return wait_or_end(stream);
     char next = view(stream).data[0];
     if (next == '[' && stream->shape == JSON_SHAPE_ARRAY) { /* one array behind the other */
         consume(stream, 1);
@@ -522,10 +522,7 @@ static enum json_stream_verdict step_rest(struct json_stream *stream)
             stream->before = c;
     }
     consume(stream, text.size);
-    if (!is_last(stream))
-        return NEED_TEXT;
-    stream->state = STATE_DONE;
-    return GO_ON;
+    return wait_or_end(stream);
 }
 
 static enum json_stream_verdict step(struct json_stream *stream, struct json_record_text *text,
