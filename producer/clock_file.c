@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/files.h"
 
@@ -51,14 +52,6 @@ static enum outcome write_bound(const struct clock_file *file, int64_t bound, st
     return files_write(file->path, bytes_of(text, (size_t)size), err);
 }
 
-static char *name(const char *folder, const char *migration, const char *ending)
-{
-    char *path;
-    if (asprintf(&path, "%s/%s.%s", folder, migration, ending) < 0)
-        abort();
-    return path;
-}
-
 static enum outcome lock(struct clock_file *file, const char *path, struct error *err)
 {
     file->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -97,8 +90,8 @@ enum outcome clock_file_open(struct clock_file *file, const char *folder, const 
     *file = (struct clock_file){.lock = -1};
     if (files_make_folder(folder, err) != OUT_OK)
         return OUT_FATAL;
-    char *lock_path = name(folder, migration, "clock.lock");
-    file->path = name(folder, migration, "clock");
+    char *lock_path = mem_format("%s/%s.clock.lock", folder, migration);
+    file->path = mem_format("%s/%s.clock", folder, migration);
     enum outcome outcome = lock(file, lock_path, err);
     free(lock_path);
     if (outcome == OUT_OK)

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/answer.h"
 #include "common/io/clock.h"
@@ -168,9 +169,7 @@ static enum outcome open_bus(struct producer *producer, struct error *err)
     if (outcome != OUT_OK)
         return outcome;
     producer->sequences =
-        calloc((size_t)bus_sender_partitions(producer->sender), sizeof(*producer->sequences));
-    if (!producer->sequences)
-        abort();
+        mem_array((size_t)bus_sender_partitions(producer->sender), sizeof(*producer->sequences));
     return OUT_OK;
 }
 
@@ -317,9 +316,7 @@ static enum exit_code exit_code_of(const struct producer *producer, struct error
 
 static struct producer *producer_new(const struct settings *settings)
 {
-    struct producer *producer = calloc(1, sizeof(*producer));
-    if (!producer)
-        abort();
+    struct producer *producer = mem_new(sizeof(*producer));
     producer->settings = settings;
     producer->clock_file.lock = -1;
     mapping_work_init(&producer->work);

@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
+
 struct export_sort {
     sqlite3 *db;
     sqlite3_stmt *insert, *select;
@@ -30,9 +32,7 @@ static enum outcome fail(const struct export_sort *sort, struct error *err)
 
 enum outcome export_sort_new(struct export_sort **out, struct error *err)
 {
-    struct export_sort *sort = calloc(1, sizeof *sort);
-    if (!sort)
-        abort();
+    struct export_sort *sort = mem_new(sizeof *sort);
     *out = sort;
     /* an empty name is a temporary file that SQLite unlinks as it opens it */
     if (sqlite3_open("", &sort->db) != SQLITE_OK ||

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
+
 struct file_output {
     int fd;
     bool pending; /* `temporary` is to be renamed or removed */
@@ -28,9 +30,7 @@ static enum outcome fail(const struct file_output *output, struct error *err)
 
 enum outcome file_output_open(const char *path, struct file_output **out, struct error *err)
 {
-    struct file_output *output = calloc(1, sizeof *output);
-    if (!output)
-        abort();
+    struct file_output *output = mem_new(sizeof *output);
     *out = output;
     output->fd = STDOUT_FILENO;
     if (!path)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
+
 enum {
     READ_STEP = 16384,
     SECRET_LIMIT = 65536,
@@ -78,9 +80,7 @@ static bool write_all(int fd, struct bytes content)
 /* A rename is durable only when its folder is on disk as well. */
 static bool sync_folder_of(const char *path)
 {
-    char *copy = strdup(path);
-    if (!copy)
-        abort();
+    char *copy = mem_text(path);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(copy);
     if (fd < 0)
@@ -164,9 +164,7 @@ static char *take_secret(const char *path, struct buf *content, struct error *er
         error_where(err, "%s", path);
         return NULL;
     }
-    char *secret = strndup(text.data, text.size);
-    if (!secret)
-        abort();
+    char *secret = mem_text_part(text.data, text.size);
     return secret;
 }
 

@@ -11,6 +11,7 @@
 
 #include <sodium.h>
 
+#include "common/base/mem.h"
 #include "common/io/files.h"
 
 #define TEXT_MAX 65536 /* 64 keys of 86 bytes, and remarks */
@@ -153,10 +154,7 @@ enum outcome key_file_replace(const char *path, const struct secret_ring *ring, 
 
 static char *pin_path(const struct settings *settings)
 {
-    char *path;
-    if (asprintf(&path, "%s/%s.identity", settings->state_dir, settings->migration) < 0)
-        abort();
-    return path;
+    return mem_format("%s/%s.identity", settings->state_dir, settings->migration);
 }
 
 static enum outcome refuse_identity(struct error *err, const char *path, const char *found,

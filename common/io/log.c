@@ -18,6 +18,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/terminal.h"
@@ -329,9 +330,7 @@ static void log_args(enum log_level level, const char *event, bool each, const c
     int length = vsnprintf(room, sizeof(room), format, args);
     struct bytes fields = bytes_of(room, length < 0 ? 0 : (size_t)length);
     if (fields.size >= sizeof(room)) {
-        longer = malloc(fields.size + 1);
-        if (!longer)
-            abort();
+        longer = mem_alloc(fields.size + 1);
         vsnprintf(longer, fields.size + 1, format, again);
         fields.data = longer;
     }

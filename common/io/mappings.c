@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/files.h"
 #include "common/model/mapping/mapping_mistakes.h"
@@ -234,9 +235,7 @@ static void load_all(const struct settings *settings, struct mapping_set *set,
 {
     struct error err;
     struct loading loading = {.set = set, .mistakes = mistakes};
-    *set = (struct mapping_set){.items = calloc(MAPPING_SET_MAX, sizeof(set->items[0]))};
-    if (!set->items)
-        abort();
+    *set = (struct mapping_set){.items = mem_array(MAPPING_SET_MAX, sizeof(set->items[0]))};
     for (size_t i = 0; i < settings->mappings.count; i++)
         add_place(&loading, settings->mappings.items[i]);
     if (set->count == 0 && mistakes->count == 0) {

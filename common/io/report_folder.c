@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/files.h"
 
 #define FILE_NAME "report.json"
@@ -85,11 +86,7 @@ enum outcome report_folder_write(const char *folder, struct bytes json, char **p
     *path = NULL;
     if (!folder || !folder[0])
         return OUT_OK;
-    size_t size = strlen(folder) + sizeof "/" FILE_NAME;
-    char *file = malloc(size);
-    if (!file)
-        abort();
-    snprintf(file, size, "%s/" FILE_NAME, folder);
+    char *file = mem_format("%s/" FILE_NAME, folder);
     if (files_make_folder(folder, &why) != OUT_OK || files_write(file, json, &why) != OUT_OK) {
         refuse(file, why.cause, err);
         free(file);

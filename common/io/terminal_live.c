@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/base/text_width.h"
 #include "common/io/log.h"
 #include "common/io/terminal.h"
@@ -123,9 +124,7 @@ static void remember(struct terminal_live *live, int width)
 {
     if (live->line_count == live->line_room) {
         live->line_room = live->line_room ? live->line_room * 2 : 16;
-        live->widths = reallocarray(live->widths, live->line_room, sizeof(live->widths[0]));
-        if (!live->widths)
-            abort();
+        live->widths = mem_resize(live->widths, live->line_room, sizeof(live->widths[0]));
     }
     live->widths[live->line_count++] = width;
 }
@@ -198,9 +197,7 @@ static void redraw(struct terminal_live *live, const struct bytes *line)
     live->line_room = 0;
     buf_init(&out, SCREEN_LIMIT);
     if (before.line_count) { /* append_up goes over them */
-        live->widths = reallocarray(NULL, before.line_count, sizeof(live->widths[0]));
-        if (!live->widths)
-            abort();
+        live->widths = mem_resize(NULL, before.line_count, sizeof(live->widths[0]));
         memcpy(live->widths, before.widths, before.line_count * sizeof(live->widths[0]));
         live->line_room = before.line_count;
     }

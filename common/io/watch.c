@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "common/base/mem.h"
+
 struct folder {
     uv_fs_event_t handle;
     struct watch *watch;
@@ -53,9 +55,7 @@ static void on_closed(uv_handle_t *handle)
 
 enum outcome watch_open(uint64_t scan_ms, struct watch **watch, struct error *err)
 {
-    struct watch *made = calloc(1, sizeof(*made));
-    if (!made)
-        abort();
+    struct watch *made = mem_new(sizeof(*made));
     int failed = uv_loop_init(&made->loop);
     if (failed) {
         free(made);
@@ -96,9 +96,8 @@ void watch_close(struct watch *watch)
 
 static struct folder *add(struct watch *watch, const char *path)
 {
-    struct folder *folder = calloc(1, sizeof(*folder));
-    if (!folder || !(folder->path = strdup(path)))
-        abort();
+    struct folder *folder = mem_new(sizeof(*folder));
+    folder->path = mem_text(path);
     folder->watch = watch;
     uv_fs_event_init(&watch->loop, &folder->handle);
     folder->handle.data = folder;
@@ -109,9 +108,7 @@ static struct folder *add(struct watch *watch, const char *path)
 /* Both lists are sorted: those of one only are added or dropped. A failed one is tried again. */
 size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count)
 {
-    struct folder **kept = calloc(count ? count : 1, sizeof(struct folder *));
-    if (!kept)
-        abort();
+    struct folder **kept = mem_array(count, sizeof(struct folder *));
     size_t old = 0, failed = 0;
     for (size_t i = 0; i < count; i++) {
         while (old < watch->count && strcmp(watch->folders[old]->path, folders[i]) < 0)

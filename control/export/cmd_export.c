@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/key_file.h"
@@ -186,9 +187,7 @@ static enum outcome open_vault(struct export_run *run, struct error *err)
 {
     bool present = false;
     const struct settings *settings = run->settings;
-    struct secret_ring *ring = calloc(1, sizeof *ring);
-    if (!ring)
-        abort();
+    struct secret_ring *ring = mem_new(sizeof *ring);
     run->ring = ring;
     enum outcome outcome = key_file_load(settings, ring, &present, err);
     if (outcome == OUT_OK && present && store_of(settings)->has_tables)
@@ -253,9 +252,7 @@ static enum outcome run_export(struct export_run *run, struct error *err)
         outcome = open_store(run, err);
     if (outcome != OUT_OK)
         return outcome;
-    run->records = calloc(run->mappings.count, sizeof *run->records);
-    if (!run->records)
-        abort();
+    run->records = mem_array(run->mappings.count, sizeof *run->records);
     run->maker.tenant = buf_view(&run->plain_tenant);
     run->maker.user = run->settings->user;
     run->maker.web_origin = run->settings->web_origin;
@@ -297,9 +294,7 @@ enum exit_code export_command(const struct invocation *invocation, struct error 
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
-    struct export_run *run = calloc(1, sizeof *run);
-    if (!run)
-        abort();
+    struct export_run *run = mem_new(sizeof *run);
     run->settings = &invocation->settings;
     run->answer = invocation->answer;
     run->form = form_of(run->settings);

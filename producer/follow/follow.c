@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/io/watch.h"
@@ -43,9 +44,7 @@ enum outcome follow_collect(struct producer *producer, struct error *err)
         error_hint(err, "leave --follow out: it is read as long as something comes");
         return OUT_FATAL;
     }
-    struct error *errors = calloc(arguments->count, sizeof(*errors));
-    if (!errors)
-        abort();
+    struct error *errors = mem_array(arguments->count, sizeof(*errors));
     follow_files_list(arguments, &producer->rules, &producer->files, errors);
     free(errors);
     return OUT_OK;
@@ -74,11 +73,9 @@ static struct followed *followed_get(struct follow *follow, char *path)
         free(path);
         return follow->files.items[at];
     }
-    struct followed *file = calloc(1, sizeof(*file));
+    struct followed *file = mem_new(sizeof(*file));
     follow->files.items =
-        reallocarray(follow->files.items, follow->files.count + 1, sizeof(*follow->files.items));
-    if (!file || !follow->files.items)
-        abort();
+        mem_resize(follow->files.items, follow->files.count + 1, sizeof(*follow->files.items));
     memmove(&follow->files.items[at + 1], &follow->files.items[at],
             (follow->files.count - at) * sizeof(*follow->files.items));
     file->path = path;
@@ -131,9 +128,7 @@ static void watch_folders(struct follow *follow)
 static void find_listed(struct follow *follow)
 {
     const struct source_files *files = &follow->producer->files;
-    follow->listed = reallocarray(follow->listed, files->count + 1, sizeof(*follow->listed));
-    if (!follow->listed)
-        abort();
+    follow->listed = mem_resize(follow->listed, files->count + 1, sizeof(*follow->listed));
     for (size_t i = 0; i < files->count; i++) {
         follow->listed[i] = followed_get(follow, follow_files_absolute(files->items[i].path));
         follow->listed[i]->listed = true;
@@ -352,10 +347,8 @@ void follow_sources(struct producer *producer)
     struct error err;
     const struct settings *settings = producer->settings;
     struct follow follow = {.producer = producer, .arguments = &settings->sources};
-    follow.errors = calloc(follow.arguments->count, sizeof(*follow.errors));
-    follow.said = calloc(follow.arguments->count, sizeof(*follow.said));
-    if (!follow.errors || !follow.said)
-        abort();
+    follow.errors = mem_array(follow.arguments->count, sizeof(*follow.errors));
+    follow.said = mem_array(follow.arguments->count, sizeof(*follow.said));
     enum outcome outcome =
         follow_state_open(settings->state_dir, settings->migration, &follow.state, &err);
     if (outcome == OUT_OK)

@@ -9,25 +9,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/files.h"
 #include "common/io/source/source_identity.h"
-
-static char *copy_part(const char *text, size_t size)
-{
-    char *made = strndup(text, size);
-    if (!made)
-        abort();
-    return made;
-}
 
 void follow_files_list(const struct conf_list *arguments, const struct source_rules *rules,
                        struct source_files *files, struct error *errors)
 {
-    const char **ok = calloc(arguments->count ? arguments->count : 1, sizeof(*ok));
+    const char **ok = mem_array(arguments->count, sizeof(*ok));
     struct conf_list kept = {.items = ok};
     struct error ignored;
-    if (!ok)
-        abort();
     for (size_t i = 0; i < arguments->count; i++) {
         struct conf_list one = {.items = &arguments->items[i], .count = 1};
         struct source_files found;
@@ -49,13 +40,11 @@ void follow_files_list(const struct conf_list *arguments, const struct source_ru
 char *follow_files_absolute(const char *path)
 {
     char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
-    char *made = NULL;
     if (!folder)
-        return copy_part(path, strlen(path));
+        return mem_text(path);
     while (path[0] == '.' && path[1] == '/')
         path += 2;
-    if (asprintf(&made, "%s/%s", folder, path) < 0)
-        abort();
+    char *made = mem_format("%s/%s", folder, path);
     free(folder);
     return made;
 }
@@ -82,7 +71,7 @@ bool follow_files_cover(const struct conf_list *arguments, const char *path)
         size_t size = strlen(argument);
         while (size > 1 && argument[size - 1] == '/')
             argument[--size] = '\0';
-        char *whole = copy_part(path, strlen(path));
+        char *whole = mem_text(path);
         covers = strcmp(argument, path) == 0 ||
                  (strncmp(argument, path, size) == 0 && path[size] == '/') ||
                  pattern_covers(argument, whole);
@@ -96,8 +85,8 @@ static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash)
-        return copy_part(".", 1);
-    return copy_part(path, slash == path ? 1 : (size_t)(slash - path));
+        return mem_text(".");
+    return mem_text_part(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
 bool follow_files_folder(const char *path, uint64_t *device)
@@ -150,7 +139,7 @@ bool follow_files_folder_left(const struct conf_list *arguments, const char *pat
         size_t size = root_size(arguments->items[i], path);
         root = size > 0 && size < root ? size : root;
     }
-    char *at = copy_part(path, strlen(path));
+    char *at = mem_text(path);
     bool readable;
     for (;;) {
         readable = follow_files_folder(at, device);
@@ -172,9 +161,7 @@ static int compare_names(const void *a, const void *b)
 /* Takes `name`. */
 static void add_name(struct folder_names *names, char *name)
 {
-    names->items = reallocarray(names->items, names->count + 1, sizeof(char *));
-    if (!names->items)
-        abort();
+    names->items = mem_resize(names->items, names->count + 1, sizeof(char *));
     names->items[names->count++] = name;
 }
 
@@ -185,7 +172,7 @@ void follow_files_folders(const struct conf_list *arguments, const struct source
     for (size_t i = 0; i < arguments->count; i++) {
         const char *argument = arguments->items[i];
         if (files_is_folder(argument))
-            add_name(names, copy_part(argument, strlen(argument)));
+            add_name(names, mem_text(argument));
         else
             add_name(names, folder_of(argument));
     }

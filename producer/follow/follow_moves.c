@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/log.h"
 #include "common/io/source/source_identity.h"
 #include "producer/follow/follow_files.h"
@@ -48,11 +49,8 @@ static void add(struct moves *moves, int64_t id, const char *path)
     for (size_t i = 0; i < moves->count; i++)
         if (moves->items[i].id == id)
             return; /* two names of it: the first that is looked at */
-    moves->items = reallocarray(moves->items, moves->count + 1, sizeof(*moves->items));
-    char *copy = strdup(path);
-    if (!moves->items || !copy)
-        abort();
-    moves->items[moves->count++] = (struct follow_move){id, copy};
+    moves->items = mem_resize(moves->items, moves->count + 1, sizeof(*moves->items));
+    moves->items[moves->count++] = (struct follow_move){id, mem_text(path)};
 }
 
 static enum outcome scan_one(struct follow_state *state, const struct conf_list *sources,

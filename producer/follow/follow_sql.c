@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
+
 static const char SCHEMA[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=FILE;"
     "PRAGMA cache_size=-4000; PRAGMA temp.cache_size=-4000;"
@@ -138,9 +140,8 @@ void follow_sql_begin_anew(const struct follow_state *state, const char *why, st
 static bool is_writable(const struct follow_state *state)
 {
     const char *slash = strrchr(state->path, '/');
-    char *folder = slash ? strndup(state->path, (size_t)(slash - state->path) + 1) : strdup(".");
-    if (!folder)
-        abort();
+    char *folder =
+        slash ? mem_text_part(state->path, (size_t)(slash - state->path) + 1) : mem_text(".");
     bool writable = access(state->path, W_OK) == 0 && access(folder, W_OK) == 0;
     free(folder);
     return writable;

@@ -11,19 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/files.h"
 #include "producer/follow/follow_sql.h"
 
 /* Of the clock, 48 bits of milliseconds and 16 bits of counter, with room to count on. */
 #define BOUND_MAX (INT64_MAX - (INT64_C(1) << 40))
-
-static char *name(const char *folder, const char *migration, const char *ending)
-{
-    char *path;
-    if (asprintf(&path, "%s/%s.%s", folder, migration, ending) < 0)
-        abort();
-    return path;
-}
 
 static enum outcome take_lock(struct follow_state *state, struct error *err)
 {
@@ -110,12 +103,10 @@ enum outcome follow_state_open(const char *folder, const char *migration,
     if (files_make_folder(folder, err) != OUT_OK)
         return OUT_FATAL;
     bool begun = false;
-    struct follow_state *made = calloc(1, sizeof(*made));
-    if (!made)
-        abort();
+    struct follow_state *made = mem_new(sizeof(*made));
     made->lock = -1;
-    made->path = name(folder, migration, "follow.db");
-    made->lock_path = name(folder, migration, "follow.lock");
+    made->path = mem_format("%s/%s.follow.db", folder, migration);
+    made->lock_path = mem_format("%s/%s.follow.lock", folder, migration);
     enum outcome outcome = take_lock(made, err);
     if (outcome == OUT_OK)
         outcome = check_begun(made, &begun, err);
@@ -207,18 +198,17 @@ enum outcome follow_state_find(struct follow_state *state, const char *path,
 enum outcome follow_state_paths(struct follow_state *state, char ***paths, struct error *err)
 {
     size_t count = 0, capacity = 64;
-    char **list = calloc(capacity, sizeof(*list));
+    char **list = mem_array(capacity, sizeof(*list));
     sqlite3_stmt *statement = follow_sql_fresh(state, SQL_PATHS);
     enum outcome outcome;
     bool row;
     while ((outcome = follow_sql_step(state, statement, &row, err)) == OUT_OK && row) {
         struct bytes path = follow_sql_bytes(statement, 0);
-        if (list && count + 1 == capacity) {
+        if (count + 1 == capacity) {
             capacity *= 2;
-            list = reallocarray(list, capacity, sizeof(*list));
+            list = mem_resize(list, capacity, sizeof(*list));
         }
-        if (!list || !(list[count++] = strndup(path.data, path.size)))
-            abort();
+        list[count++] = mem_text_part(path.data, path.size);
     }
     list[count] = NULL;
     *paths = list;
@@ -241,14 +231,12 @@ enum outcome follow_state_find_place(struct follow_state *state,
     if (row) {
         struct bytes path = follow_sql_bytes(statement, 1);
         *found = (struct follow_namesake){.id = sqlite3_column_int64(statement, 0),
-                                          .path = strndup(path.data, path.size),
+                                          .path = mem_text_part(path.data, path.size),
                                           .identity = *identity};
         found->identity.size = (uint64_t)sqlite3_column_int64(statement, 2);
         found->identity.modified_ns = sqlite3_column_int64(statement, 3);
         found->identity.changed_ns = sqlite3_column_int64(statement, 4);
         found->folder_device = (uint64_t)sqlite3_column_int64(statement, 5);
-        if (!found->path)
-            abort();
     }
     sqlite3_reset(statement);
     return OUT_OK;

@@ -1,6 +1,7 @@
 /* The checkpoint port over the file store's database. One request at a time, in order. */
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/filestore/file_store_internal.h"
 #include "common/port/checkpoint_queue.h"
 
@@ -230,9 +231,7 @@ struct checkpoint *file_checkpoint_new(uv_loop_t *loop, struct file_store *store
     static const struct checkpoint_ops OPS = {
         checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
         checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
-    struct file_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
-    if (!checkpoint)
-        abort();
+    struct file_checkpoint *checkpoint = mem_new(sizeof *checkpoint);
     store->loop = loop;
     checkpoint->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
     checkpoint->queue.pump = pump;

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/filestore/file_store_internal.h"
@@ -99,11 +100,9 @@ int file_place_open(int folder, const char *name)
 bool file_place_read(int fd, struct digest *digest, struct buf *content)
 {
     struct digest_parts *parts = digest_begin();
-    char *part = malloc(READ_BYTES);
+    char *part = mem_alloc(READ_BYTES);
     off_t at = 0;
     ssize_t got;
-    if (!part)
-        abort();
     while ((got = pread(fd, part, READ_BYTES, at)) > 0 || (got < 0 && errno == EINTR)) {
         if (got < 0)
             continue;

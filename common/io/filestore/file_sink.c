@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/filestore/file_store_internal.h"
 #include "common/io/log.h"
 #include "common/model/json/canonical.h"
@@ -611,9 +612,7 @@ struct sink *file_sink_new(uv_loop_t *loop, struct file_store *store,
                            const struct sink_events *events, void *owner)
 {
     static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink, settle};
-    struct file_sink *sink = calloc(1, sizeof *sink);
-    if (!sink)
-        abort();
+    struct file_sink *sink = mem_new(sizeof *sink);
     store->loop = loop;
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     sink->store = store;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/filestore/file_store_internal.h"
 #include "common/io/files.h"
 
@@ -143,9 +144,7 @@ static enum outcome forget_deletes(struct file_store *store, struct error *err)
 enum outcome file_store_open(const struct settings *settings, const struct mapping_set *mappings,
                              struct file_store **out, struct error *err)
 {
-    struct file_store *store = calloc(1, sizeof *store);
-    if (!store)
-        abort();
+    struct file_store *store = mem_new(sizeof *store);
     store->settings = settings;
     store->mappings = mappings;
     store->folder = store->lock = -1;

@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/filestore/file_store_internal.h"
 #include "common/model/json/canonical.h"
@@ -106,10 +107,8 @@ static bool add(struct inspection *at, struct list *list, struct bytes text, str
         return false;
     if ((count & (count - 1)) == 0) { /* twice as many at each power of two */
         size_t room = count ? 2 * count : 1;
-        list->texts = realloc(list->texts, room * sizeof *list->texts);
-        list->digests = realloc(list->digests, room * sizeof *list->digests);
-        if (!list->texts || !list->digests)
-            abort();
+        list->texts = mem_resize(list->texts, room, sizeof *list->texts);
+        list->digests = mem_resize(list->digests, room, sizeof *list->digests);
     }
     list->texts[count] = copy;
     list->digests[count] = digest;
@@ -238,22 +237,17 @@ static uint32_t hint_of(struct inspection *at, size_t element)
     return find_row(at, buf_view(&at->scratch));
 }
 
-static uint32_t *room_for(size_t count)
-{
-    uint32_t *room = malloc((count + 1) * sizeof *room);
-    if (!room)
-        abort();
-    return room;
-}
-
 static void match_all(struct inspection *at)
 {
     struct file_match *match = &at->match;
-    uint32_t *hints = room_for(at->elements.count);
+    uint32_t *hints = mem_array(at->elements.count, sizeof *hints);
     bool names = names_its_id(at->place.mapping);
-    *match = (struct file_match){at->rows.digests,         at->elements.digests,
-                                 at->rows.count,           at->elements.count,
-                                 room_for(at->rows.count), room_for(at->elements.count)};
+    *match = (struct file_match){at->rows.digests,
+                                 at->elements.digests,
+                                 at->rows.count,
+                                 at->elements.count,
+                                 mem_array(at->rows.count, sizeof(uint32_t)),
+                                 mem_array(at->elements.count, sizeof(uint32_t))};
     file_match_same(match);
     for (size_t i = 0; i < match->element_count; i++)
         hints[i] = names && match->row_of[i] == FILE_MATCH_NONE ? hint_of(at, i) : FILE_MATCH_NONE;
@@ -568,9 +562,7 @@ enum outcome file_store_reader_open(const struct settings *settings,
                                     struct error *err)
 {
     static const struct store_reader_ops OPS = {read_checkpoint, read_next, find, close_reader};
-    struct file_reader *reader = calloc(1, sizeof *reader);
-    if (!reader)
-        abort();
+    struct file_reader *reader = mem_new(sizeof *reader);
     reader->base.ops = &OPS;
     reader->files = what == FILE_STORE_READER_FILES;
     enum outcome outcome = view_open(&reader->view, settings, mappings, err);
@@ -647,9 +639,7 @@ static void add_name(struct walk *walk, struct bytes entity, struct bytes tenant
     struct file_place place;
     if ((walk->name_count & (walk->name_count - 1)) == 0) {
         size_t room = walk->name_count ? 2 * walk->name_count : 1;
-        walk->names = realloc(walk->names, room * sizeof *walk->names);
-        if (!walk->names)
-            abort();
+        walk->names = mem_resize(walk->names, room, sizeof *walk->names);
     }
     file_place_init(&place, walk->view.mappings, entity, tenant);
     walk->names[walk->name_count++] = digest_name(place.folder, place.name);

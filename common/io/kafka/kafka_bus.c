@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/kafka/kafka_client.h"
 #include "common/io/kafka/kafka_consumer.h"
 #include "common/io/kafka/kafka_destroy.h"
@@ -142,10 +143,7 @@ static void after_pool(uv_work_t *work, int status)
 static void ask_ends(struct bus *base, const char *topic, int32_t count, int timeout_ms,
                      bus_ends_told told, void *owner)
 {
-    struct question *question =
-        calloc(1, sizeof *question + (size_t)count * sizeof *question->ends);
-    if (!question)
-        abort();
+    struct question *question = mem_new(sizeof *question + (size_t)count * sizeof *question->ends);
     question->work.data = question;
     question->bus = base;
     question->topic = topic;
@@ -179,9 +177,7 @@ struct bus *kafka_bus_new(const struct settings *settings, uv_loop_t *loop)
         .ask_ends = ask_ends,
         .poll = poll_log,
     };
-    struct kafka_bus *bus = calloc(1, sizeof *bus);
-    if (!bus)
-        abort();
+    struct kafka_bus *bus = mem_new(sizeof *bus);
     *bus =
         (struct kafka_bus){.base = {&OPS}, .settings = settings, .loop = loop, .answer_ms = ASK_MS};
     return &bus->base;

@@ -13,6 +13,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_properties.h"
@@ -476,9 +477,7 @@ enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, size_t known, i
         outcome = kafka_partition_count(client, topic, timeout_ms, &partitions, err);
     if (outcome != OUT_OK || partitions == 0)
         return outcome;
-    struct bus_range *made = calloc((size_t)partitions, sizeof *made);
-    if (!made)
-        abort();
+    struct bus_range *made = mem_array((size_t)partitions, sizeof *made);
     for (int32_t i = 0; i < partitions && outcome == OUT_OK; i++) {
         made[i].partition = i;
         uint64_t now_ms = clock_monotonic_ms();

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_client.h"
 #include "common/io/kafka/kafka_destroy.h"
@@ -77,9 +78,7 @@ static void on_handle_closed(uv_handle_t *handle)
 static void tell_assigned(struct kafka_consumer *consumer,
                           const rd_kafka_topic_partition_list_t *list)
 {
-    int32_t *partitions = calloc((size_t)list->cnt + 1, sizeof *partitions);
-    if (!partitions)
-        abort();
+    int32_t *partitions = mem_array((size_t)list->cnt + 1, sizeof *partitions);
     for (int i = 0; i < list->cnt; i++)
         partitions[i] = list->elems[i].partition;
     consumer->events.on_assigned(consumer->owner, partitions, (size_t)list->cnt);
@@ -319,13 +318,11 @@ enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *setting
 {
     static const struct bus_consumer_ops OPS = {
         start_reading, give_up, pause_those, resume_those, commit_offsets, end_of, close_consumer};
-    struct kafka_consumer *consumer = calloc(1, sizeof *consumer);
-    if (!consumer)
-        abort();
+    struct kafka_consumer *consumer = mem_new(sizeof *consumer);
     consumer->base.ops = &OPS;
     consumer->events = *events;
     consumer->owner = owner;
-    consumer->topic = strdup(topic);
+    consumer->topic = mem_text(topic);
     rd_kafka_conf_t *conf = make_conf(settings, group, consumer, err);
     consumer->client = conf ? kafka_client_new(KAFKA_CONSUME, conf, err) : NULL;
     if (!consumer->client) {

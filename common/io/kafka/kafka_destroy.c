@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/stop.h"
 
@@ -52,9 +53,7 @@ static struct ending *make_ending(rd_kafka_t *client, int flags, void (*release)
                                   void *held)
 {
     pthread_condattr_t attributes;
-    struct ending *ending = calloc(1, sizeof *ending);
-    if (!ending)
-        abort();
+    struct ending *ending = mem_new(sizeof *ending);
     ending->client = client;
     ending->flags = flags;
     ending->release = release;

@@ -1,7 +1,8 @@
 #include "common/io/kafka/kafka_message.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/base/mem.h"
 
 static bool is_ours(const char *name)
 {
@@ -46,9 +47,7 @@ void kafka_message_whole(const rd_kafka_message_t *message, struct header **out,
     size_t size;
     bool any = rd_kafka_message_headers(message, &all) == RD_KAFKA_RESP_ERR_NO_ERROR;
     size_t count = any ? rd_kafka_header_cnt(all) : 0;
-    struct header *headers = calloc(count + 1, sizeof *headers);
-    if (!headers)
-        abort();
+    struct header *headers = mem_array(count + 1, sizeof *headers);
     *view = (struct message_view){
         .key = bytes_of(message->key, message->key ? message->key_len : 0),
         .value = bytes_of(message->payload, message->payload ? message->len : 0),

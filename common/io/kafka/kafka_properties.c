@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/kafka/kafka_client.h"
 
@@ -49,9 +50,9 @@ static void add_line(struct known *known, char *line)
 
 static struct known *known_new(void)
 {
-    struct known *known = calloc(1, sizeof(*known));
+    struct known *known = mem_new(sizeof(*known));
     size_t size = 0;
-    FILE *stream = known ? open_memstream(&known->text, &size) : NULL;
+    FILE *stream = open_memstream(&known->text, &size);
     if (!stream)
         abort();
     rd_kafka_conf_properties_show(stream);

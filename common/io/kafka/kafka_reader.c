@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_client.h"
 #include "common/io/kafka/kafka_destroy.h"
@@ -293,10 +294,9 @@ enum outcome kafka_reader_open(const struct settings *settings, const char *topi
                                struct bus_reader **reader, struct error *err)
 {
     static const struct bus_reader_ops OPS = {next, close_reader};
-    struct kafka_reader *made = calloc(1, sizeof *made);
+    struct kafka_reader *made = mem_new(sizeof *made);
     *reader = NULL;
-    if (!made || !(made->readings = calloc(count ? count : 1, sizeof *made->readings)))
-        abort();
+    made->readings = mem_array(count, sizeof *made->readings);
     made->base.ops = &OPS;
     enum outcome outcome = client_open(settings, timeout_ms, &made->client, err);
     if (outcome == OUT_OK)

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_client.h"
@@ -235,16 +236,14 @@ enum outcome kafka_sender_open(const struct settings *settings, const char *topi
 {
     static const struct bus_sender_ops OPS = {partitions, message_max, send_message, poll_reports,
                                               fd,         flush,       pending,      close_sender};
-    struct kafka_sender *sender = calloc(1, sizeof(*sender));
-    if (!sender)
-        abort();
+    struct kafka_sender *sender = mem_new(sizeof(*sender));
     sender->base.ops = &OPS;
     sender->message_max = SIZE_MAX;
     sender->on_delivered = on_delivered;
     sender->owner = owner;
     sender->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    sender->name = strdup(topic);
-    if (sender->fd < 0 || !sender->name)
+    sender->name = mem_text(topic);
+    if (sender->fd < 0)
         abort();
     enum outcome outcome = OUT_FATAL;
     if (connect_client(sender, settings, err))

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/redis/redis_driver.h"
 #include "common/io/redis/redis_rows.h"
@@ -241,9 +242,7 @@ enum outcome redis_checkpoint_new(uv_loop_t *loop, const struct settings *settin
         checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
     static const struct redis_driver_events EVENTS = {on_ready, on_away};
     struct redis_driver_config driver = {settings->redis_url, CONNECT_MS, ANSWER_MS};
-    struct redis_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
-    if (!checkpoint)
-        abort();
+    struct redis_checkpoint *checkpoint = mem_new(sizeof *checkpoint);
     enum outcome outcome =
         redis_driver_new(loop, &driver, &EVENTS, checkpoint, &checkpoint->driver, err);
     if (outcome != OUT_OK) {

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
 #include "common/io/redis/redis_error.h"
@@ -240,9 +241,7 @@ static void enter(struct redis_driver *driver, enum state state, uint32_t max_ms
 
 static struct call *new_call(struct bytes bytes, redis_answered on_answer, void *item)
 {
-    struct call *call = malloc(sizeof *call + bytes.size);
-    if (!call)
-        abort();
+    struct call *call = mem_alloc(sizeof *call + bytes.size);
     *call = (struct call){
         .on_answer = on_answer, .item = item, .script = SCRIPT_COUNT, .due = 1, .size = bytes.size};
     buf_init(&call->head, (size_t)1 << 20);
@@ -612,9 +611,7 @@ static void lookup_name(struct socket *socket)
 
 static void connect_now(struct redis_driver *driver)
 {
-    struct socket *socket = calloc(1, sizeof *socket);
-    if (!socket)
-        abort();
+    struct socket *socket = mem_new(sizeof *socket);
     socket->driver = driver;
     socket->connecting.data = socket;
     socket->reader = redisReaderCreate();
@@ -662,9 +659,7 @@ enum outcome redis_driver_new(uv_loop_t *loop, const struct redis_driver_config 
     *out = NULL;
     if (outcome != OUT_OK)
         return outcome;
-    struct redis_driver *driver = calloc(1, sizeof *driver);
-    if (!driver)
-        abort();
+    struct redis_driver *driver = mem_new(sizeof *driver);
     driver->loop = loop;
     driver->url = url;
     redis_url_wipe(&url);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_script.h"
@@ -43,10 +44,8 @@ struct redis_held {
 enum outcome redis_held_open(const struct settings *settings, struct redis_held **held,
                              struct error *err)
 {
-    struct redis_held *made = calloc(1, sizeof *made);
+    struct redis_held *made = mem_new(sizeof *made);
     *held = NULL;
-    if (!made)
-        abort();
     if (redis_session_open(settings->redis_url, ANSWER_MS, false, &made->session, err) != OUT_OK) {
         free(made);
         return OUT_FATAL;

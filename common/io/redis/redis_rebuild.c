@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/mem.h"
 #include "common/io/log.h"
 
 #define WORDS_MAX 4096
@@ -31,11 +32,7 @@ struct words {
 
 static void add(struct words *words, const char *name, const char *value)
 {
-    size_t size = strlen(name) + strlen(value) + 1;
-    char *word = malloc(size);
-    if (!word)
-        abort();
-    snprintf(word, size, "%s%s", name, value);
+    char *word = mem_format("%s%s", name, value);
     if (words->count < WORDS_MAX)
         words->items[words->count++] = word;
     else
@@ -51,18 +48,10 @@ static void free_words(struct words *words)
     free(words);
 }
 
-static struct words *new_words(void)
-{
-    struct words *words = calloc(1, sizeof *words);
-    if (!words)
-        abort();
-    return words;
-}
-
 static struct words *make_args(const struct settings *settings)
 {
     char number[32];
-    struct words *args = new_words();
+    struct words *args = mem_new(sizeof(struct words));
     add(args, "drover", "");
     add(args, "rebuild", "");
     add(args, "redis", "");
@@ -84,7 +73,7 @@ static struct words *make_environment(const struct settings *settings)
 {
     static const char *const OURS[] = {"DATABASE_URL=",   "DATABASE_URL_FILE=",  "REDIS_URL=",
                                        "REDIS_URL_FILE=", "DROVER_PROGRESS_FD=", "DROVER_SPAWNED="};
-    struct words *environment = new_words();
+    struct words *environment = mem_new(sizeof(struct words));
     for (char **at = environ; *at; at++) {
         bool ours = false;
         for (size_t i = 0; i < sizeof(OURS) / sizeof(OURS[0]); i++)
@@ -128,9 +117,7 @@ struct redis_rebuild *redis_rebuild_new(uv_loop_t *loop, const struct settings *
                                         const char *program, void (*on_ended)(void *owner, bool ok),
                                         void *owner)
 {
-    struct redis_rebuild *rebuild = calloc(1, sizeof *rebuild);
-    if (!rebuild)
-        abort();
+    struct redis_rebuild *rebuild = mem_new(sizeof *rebuild);
     rebuild->loop = loop;
     rebuild->settings = settings;
     rebuild->program = program;

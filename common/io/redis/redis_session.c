@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/redis/redis_error.h"
 
 #define OUT_SIZE ((size_t)64 << 10) /* then they are sent */
@@ -86,9 +87,8 @@ static void on_reply(void *owner, void *item, const redisReply *reply, const str
         return;
     if (session->count == session->capacity) {
         session->capacity = session->capacity ? 2 * session->capacity : 64;
-        session->replies = realloc(session->replies, session->capacity * sizeof *session->replies);
-        if (!session->replies)
-            abort();
+        session->replies =
+            mem_resize(session->replies, session->capacity, sizeof *session->replies);
     }
     session->replies[session->count++] = redis_driver_keep(session->driver);
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/redis/redis_driver.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/policy/secrets/secret_guard.h"
@@ -400,9 +401,7 @@ enum outcome redis_sink_new(uv_loop_t *loop, const struct settings *settings,
     static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
     static const struct redis_driver_events EVENTS = {on_ready, on_away};
     struct redis_driver_config config = {settings->redis_url, CONNECT_MS, ANSWER_MS};
-    struct redis_sink *sink = calloc(1, sizeof *sink);
-    if (!sink)
-        abort();
+    struct redis_sink *sink = mem_new(sizeof *sink);
     enum outcome outcome = redis_driver_new(loop, &config, &EVENTS, sink, &sink->driver, err);
     if (outcome != OUT_OK) {
         free(sink);

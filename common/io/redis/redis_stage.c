@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/io/redis/redis_driver.h"
@@ -96,9 +97,9 @@ static void push(struct redis_stage *stage, const struct batch *batch)
     buf_reset(&stage->call);
     if (stage->rows.key_count)
         fits = redis_rows_append_call(&stage->rows, REDIS_MODE_SKIP, NULL, &stage->call, &words);
-    struct chunk *chunk = malloc(sizeof *chunk + stage->call.size);
-    if (!chunk || !fits)
+    if (!fits)
         abort(); /* a batch is far below; the redelivery after the restart brings it again */
+    struct chunk *chunk = mem_alloc(sizeof *chunk + stage->call.size);
     *chunk = (struct chunk){.state = stage->rows.key_count ? CHUNK_WAITING : CHUNK_DONE,
                             .partition = batch ? batch->fence.partition : -1,
                             .epoch = batch ? batch->fence.epoch : 0,
@@ -273,9 +274,7 @@ enum outcome redis_stage_new(uv_loop_t *loop, const struct settings *settings, c
 {
     static const struct redis_driver_events EVENTS = {on_ready, on_away};
     struct redis_driver_config config = {settings->redis_url, CONNECT_MS, ANSWER_MS};
-    struct redis_stage *stage = calloc(1, sizeof *stage);
-    if (!stage)
-        abort();
+    struct redis_stage *stage = mem_new(sizeof *stage);
     stage->settings = settings;
     stage->events = *events;
     stage->owner = owner;

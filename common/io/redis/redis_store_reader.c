@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
@@ -79,9 +80,7 @@ static void grow(struct seen *seen)
 {
     static const struct digest FREE;
     size_t capacity = seen->capacity ? seen->capacity * 2 : 4096;
-    struct digest *slots = calloc(capacity, sizeof *slots);
-    if (!slots)
-        abort();
+    struct digest *slots = mem_array(capacity, sizeof *slots);
     for (size_t i = 0; i < seen->capacity; i++)
         if (!digest_equal(&seen->slots[i], &FREE))
             *slot_of(slots, capacity, &seen->slots[i]) = seen->slots[i];
@@ -185,9 +184,7 @@ static void forget_answers(struct redis_store_reader *stored)
 static enum outcome take_answers(struct redis_store_reader *stored, size_t count, struct error *err)
 {
     if (count > stored->answer_room) {
-        stored->answers = realloc(stored->answers, count * sizeof(redisReply *));
-        if (!stored->answers)
-            abort();
+        stored->answers = mem_resize(stored->answers, count, sizeof(redisReply *));
         stored->answer_room = count;
     }
     enum outcome outcome = OUT_OK;
@@ -205,9 +202,7 @@ static enum outcome fetch(struct redis_store_reader *stored, const struct mappin
     size_t count = 0;
     enum redis_form form = redis_rows_form(mapping);
     free(stored->candidates);
-    stored->candidates = calloc(keys->elements + 1, sizeof *stored->candidates);
-    if (!stored->candidates)
-        abort();
+    stored->candidates = mem_array(keys->elements + 1, sizeof *stored->candidates);
     for (size_t i = 0; i < keys->elements; i++) {
         struct bytes key = bytes_of(keys->element[i]->str, keys->element[i]->len);
         bool bare = form != REDIS_HASH && !is_beside(key);
@@ -556,9 +551,7 @@ enum outcome redis_store_reader_open(const struct settings *settings,
                                      struct store_reader **reader, struct error *err)
 {
     static const struct store_reader_ops OPS = {checkpoint, read_next, find, close_reader};
-    struct redis_store_reader *stored = calloc(1, sizeof *stored);
-    if (!stored)
-        abort();
+    struct redis_store_reader *stored = mem_new(sizeof *stored);
     *reader = NULL;
     if (redis_session_open(settings->redis_url, ANSWER_MS, false, &stored->session, err) !=
         OUT_OK) {

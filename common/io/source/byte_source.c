@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/source/chromium_profile.h"
 #include "common/io/files.h"
 #include "common/io/source/inflater.h"
@@ -44,14 +45,6 @@ static const char *kind_name(mode_t mode)
     return "a device";
 }
 
-static char *buffer_new(void)
-{
-    char *buffer = malloc(BYTE_SOURCE_CHUNK);
-    if (!buffer)
-        abort();
-    return buffer;
-}
-
 static enum outcome cannot_open(struct error *err)
 {
     error_set(err, OUT_REJECT, ERR_SOURCE_OPEN, "the source cannot be opened");
@@ -76,9 +69,7 @@ static enum outcome open_file(struct byte_source *source, const char *path, stru
 
 enum outcome byte_source_open(const char *path, struct byte_source **out, struct error *err)
 {
-    struct byte_source *source = calloc(1, sizeof(*source));
-    if (!source)
-        abort();
+    struct byte_source *source = mem_new(sizeof(*source));
     struct chromium_files files;
     source->stream = strcmp(path, "-") == 0;
     source->fd = source->stream ? STDIN_FILENO : -1;
@@ -90,7 +81,7 @@ enum outcome byte_source_open(const char *path, struct byte_source **out, struct
         byte_source_close(source);
         return OUT_REJECT;
     }
-    source->raw = buffer_new();
+    source->raw = mem_alloc(BYTE_SOURCE_CHUNK);
     *out = source;
     return OUT_OK;
 }
@@ -171,7 +162,7 @@ static enum outcome read_start(struct byte_source *source, struct error *err)
     if (kind == INFLATER_NONE)
         return OUT_OK;
     source->inflater = inflater_new(kind);
-    source->plain = buffer_new();
+    source->plain = mem_alloc(BYTE_SOURCE_CHUNK);
     return OUT_OK;
 }
 

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/io/source/chromium_profile_internal.h"
 #include "common/io/clock.h"
 #include "common/io/stop.h"
@@ -275,10 +276,8 @@ enum outcome chromium_profile_open_within(const char *folder, unsigned wait_ms,
                                           struct chromium_profile **out, struct error *err)
 {
     struct buf path;
-    struct chromium_profile *profile = calloc(1, sizeof(*profile));
+    struct chromium_profile *profile = mem_new(sizeof(*profile));
     assert(can_begin);
-    if (!profile)
-        abort();
     profile->document = profile->words = -1;
     profile->wait_ms = wait_ms;
     buf_init(&path, PATH_BYTES_MAX);

@@ -11,6 +11,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "common/base/mem.h"
+
 #define RATIO_MAX 100              /* fault row S17 */
 #define RATIO_FROM (64u << 20)     /* small files of one repeated line are honest */
 #define ZSTD_WINDOW_LOG_MAX 25     /* 32 MiB; zstd -19 needs 8 MiB, only --long and --ultra more */
@@ -37,9 +39,7 @@ enum inflater_kind inflater_detect(struct bytes start)
 
 struct inflater *inflater_new(enum inflater_kind kind)
 {
-    struct inflater *inflater = calloc(1, sizeof(*inflater));
-    if (!inflater)
-        abort();
+    struct inflater *inflater = mem_new(sizeof(*inflater));
     inflater->kind = kind;
     inflater->inside = true;
     if (kind == INFLATER_GZIP && inflateInit2(&inflater->gzip, GZIP_WINDOW_BITS) != Z_OK)

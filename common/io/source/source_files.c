@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/base/buf.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/source/chromium_profile.h"
 #include "common/io/files.h"
@@ -29,9 +30,7 @@ static void add(struct source_files *files, char *path, const struct stat *statu
 {
     if (files->count == files->capacity) {
         files->capacity = files->capacity ? files->capacity * 2 : 64;
-        files->items = reallocarray(files->items, files->capacity, sizeof(*files->items));
-        if (!files->items)
-            abort();
+        files->items = mem_resize(files->items, files->capacity, sizeof(*files->items));
     }
     struct source_file *file = &files->items[files->count++];
     *file = (struct source_file){.path = path, .problem = problem, .modified_ns = INT64_MAX};
@@ -42,21 +41,10 @@ static void add(struct source_files *files, char *path, const struct stat *statu
     identify(file, status);
 }
 
-static char *copy(const char *text)
-{
-    char *made = strdup(text);
-    if (!made)
-        abort();
-    return made;
-}
-
 static char *join(const char *folder, const char *name)
 {
-    char *path;
     const char *slash = folder[0] && folder[strlen(folder) - 1] == '/' ? "" : "/";
-    if (asprintf(&path, "%s%s%s", folder, slash, name) < 0)
-        abort();
-    return path;
+    return mem_format("%s%s%s", folder, slash, name);
 }
 
 static bool ends_with(const char *name, size_t size, const char *ending)
@@ -105,7 +93,7 @@ static bool add_profile(struct source_files *files, const char *folder)
     struct chromium_files profile;
     if (!chromium_profile_is(folder, &profile))
         return false;
-    add(files, copy(folder), NULL, 0);
+    add(files, mem_text(folder), NULL, 0);
     struct source_file *file = &files->items[files->count - 1];
     file->modified_ns = profile.modified_ns;
     file->size = profile.size;
@@ -119,7 +107,7 @@ static void add_folder(struct source_files *files, const char *folder, int depth
         return;
     DIR *open = depth < DEPTH_MAX ? opendir(folder) : NULL;
     if (!open) {
-        add(files, copy(folder), NULL, depth < DEPTH_MAX ? errno : ELOOP);
+        add(files, mem_text(folder), NULL, depth < DEPTH_MAX ? errno : ELOOP);
         return;
     }
     struct dirent *entry;
@@ -154,11 +142,11 @@ static enum outcome add_pattern(struct source_files *files, const char *pattern,
     for (size_t i = 0; i < found.gl_pathc; i++) {
         struct stat status;
         if (stat(found.gl_pathv[i], &status) != 0)
-            add(files, copy(found.gl_pathv[i]), NULL, errno);
+            add(files, mem_text(found.gl_pathv[i]), NULL, errno);
         else if (S_ISDIR(status.st_mode))
             add_folder(files, found.gl_pathv[i], 0);
         else
-            add(files, copy(found.gl_pathv[i]), &status, 0);
+            add(files, mem_text(found.gl_pathv[i]), &status, 0);
     }
     globfree(&found);
     return OUT_OK;
@@ -169,13 +157,13 @@ static enum outcome add_argument(struct source_files *files, const char *path, s
     struct stat status;
     size_t before = files->count;
     if (strcmp(path, "-") == 0) {
-        add(files, copy(path), NULL, 0);
+        add(files, mem_text(path), NULL, 0);
         return OUT_OK;
     }
     if (stat(path, &status) != 0)
         return add_pattern(files, path, err);
     if (S_ISREG(status.st_mode)) {
-        add(files, copy(path), &status, 0);
+        add(files, mem_text(path), &status, 0);
         return OUT_OK;
     }
     if (S_ISDIR(status.st_mode)) {
@@ -245,18 +233,14 @@ static int compare_identities(const void *left, const void *right)
 
 static void note_repeat(struct source_files *files, char *path, const char *kept)
 {
-    files->repeats = reallocarray(files->repeats, files->repeat_count + 1, sizeof(*files->repeats));
-    if (!files->repeats)
-        abort();
-    files->repeats[files->repeat_count++] = (struct source_repeat){path, copy(kept)};
+    files->repeats = mem_resize(files->repeats, files->repeat_count + 1, sizeof(*files->repeats));
+    files->repeats[files->repeat_count++] = (struct source_repeat){path, mem_text(kept)};
 }
 
 /* A file named twice is one source: else its records would come as a second version. */
 static void drop_repeats(struct source_files *files, const struct source_rules *rules)
 {
-    struct identity *all = calloc(files->count + 1, sizeof(*all));
-    if (!all)
-        abort();
+    struct identity *all = mem_array(files->count + 1, sizeof(*all));
     for (size_t i = 0; i < files->count; i++) {
         all[i] = (struct identity){.file = &files->items[i], .at = i};
         buf_init(&all[i].way, WAY_MAX);

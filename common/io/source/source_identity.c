@@ -10,19 +10,12 @@
 
 #include "common/base/buf.h"
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/io/source/chromium_profile.h"
 #include "common/io/files.h"
 
 #define PATH_BYTES 8192
 #define LISTING_BYTES (8u << 20) /* some 100,000 data files */
-
-static char *copy_part(const char *text, size_t size)
-{
-    char *made = strndup(text, size);
-    if (!made)
-        abort();
-    return made;
-}
 
 /* Where a folder that is a profile has its database; NULL, with errno: it is none. The caller
  * frees. */
@@ -31,7 +24,7 @@ static char *database_of(const char *folder)
     struct buf path;
     buf_init(&path, PATH_BYTES);
     char *found =
-        chromium_profile_database(folder, &path) ? copy_part(buf_text(&path), path.size) : NULL;
+        chromium_profile_database(folder, &path) ? mem_text_part(buf_text(&path), path.size) : NULL;
     int failed = errno;
     buf_free(&path);
     errno = failed;
@@ -162,6 +155,6 @@ char *source_identity_folder(const char *path)
         return database;
     const char *slash = strrchr(path, '/');
     if (!slash)
-        return copy_part(".", 1);
-    return copy_part(path, slash == path ? 1 : (size_t)(slash - path));
+        return mem_text(".");
+    return mem_text_part(path, slash == path ? 1 : (size_t)(slash - path));
 }

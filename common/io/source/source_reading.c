@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/model/json/json_stream.h"
 #include "common/model/message/tenant.h"
 
@@ -137,10 +138,8 @@ static enum outcome begin(struct source_reading *reading, enum collect_form form
 enum outcome source_reading_open(const struct source_rules *rules, const struct source_file *file,
                                  struct source_reading **out, struct error *err)
 {
-    struct source_reading *reading = calloc(1, sizeof *reading);
+    struct source_reading *reading = mem_new(sizeof *reading);
     enum collect_form form;
-    if (!reading)
-        abort();
     reading->rules = rules;
     reading->file = file;
     reading->copy = -1;
@@ -217,8 +216,8 @@ static enum outcome keep(struct source_reading *reading, struct bytes chunk, str
 static enum outcome read_copy(struct source_reading *reading, struct bytes *chunk,
                               struct error *err)
 {
-    if (!reading->replay && !(reading->replay = malloc(BYTE_SOURCE_CHUNK)))
-        abort();
+    if (!reading->replay)
+        reading->replay = mem_alloc(BYTE_SOURCE_CHUNK);
     ssize_t size;
     do
         size = pread(reading->copy, reading->replay, BYTE_SOURCE_CHUNK, reading->replayed);

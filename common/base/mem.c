@@ -1,0 +1,54 @@
+/* The one place where no memory ends the process. */
+#include "common/base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *sure(void *memory)
+{
+    if (!memory)
+        abort();
+    return memory;
+}
+
+void *mem_new(size_t size)
+{
+    return sure(calloc(1, size));
+}
+
+void *mem_array(size_t count, size_t size)
+{
+    return sure(calloc(count ? count : 1, size));
+}
+
+void *mem_alloc(size_t size)
+{
+    return sure(malloc(size));
+}
+
+void *mem_resize(void *old, size_t count, size_t size)
+{
+    return sure(reallocarray(old, count ? count : 1, size));
+}
+
+char *mem_text(const char *text)
+{
+    return sure(strdup(text));
+}
+
+char *mem_text_part(const char *text, size_t size)
+{
+    return sure(strndup(text, size));
+}
+
+char *mem_format(const char *format, ...)
+{
+    char *made = NULL;
+    va_list args;
+    va_start(args, format);
+    int size = vasprintf(&made, format, args);
+    va_end(args);
+    return sure(size < 0 ? NULL : made);
+}

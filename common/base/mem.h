@@ -1,0 +1,30 @@
+#ifndef DROVER_BASE_MEM_H
+#define DROVER_BASE_MEM_H
+
+/*
+ * Small memory, of which the process needs what it asks for whatever it reads: without it there is
+ * no going on, so these abort instead of failing. What was not committed is read again. What input
+ * may make large comes from an arena or a buf, which have limits.
+ *
+ * All of it is the caller's, who frees it with free().
+ */
+
+#include <stddef.h>
+
+#include "common/base/attributes.h"
+
+/* Zeroes. */
+MUST_USE void *mem_new(size_t size);
+/* `count` zeroed items of `size` bytes; never NULL, also of none. */
+MUST_USE void *mem_array(size_t count, size_t size);
+/* Not zeroed. */
+MUST_USE void *mem_alloc(size_t size);
+/* `old` (which may be NULL) with room for `count` items; what is new of it is not zeroed. */
+MUST_USE void *mem_resize(void *old, size_t count, size_t size);
+/* A copy with its NUL: of a whole text, of `size` bytes. */
+MUST_USE char *mem_text(const char *text);
+MUST_USE char *mem_text_part(const char *text, size_t size);
+/* A new text of any length. */
+MUST_USE char *mem_format(const char *format, ...) PRINTF_LIKE(1, 2);
+
+#endif

@@ -1,0 +1,39 @@
+/* Memory that is there, or the process ends. */
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "tests/support/suite.h"
+
+START_TEST(gives_what_is_asked_for)
+{
+    char *zeroes = mem_new(3), *none = mem_array(0, 8), *part = mem_text_part("abc", 2);
+    uint64_t *numbers = mem_array(2, sizeof *numbers);
+    ck_assert(zeroes[0] == 0 && zeroes[2] == 0 && numbers[1] == 0);
+    ck_assert_ptr_nonnull(none);
+    numbers[1] = 7;
+    numbers = mem_resize(numbers, 1000, sizeof *numbers);
+    ck_assert_uint_eq(numbers[1], 7);
+    ck_assert_str_eq(part, "ab");
+    char *text = mem_format("%s-%d", part, 5), *copy = mem_text(text);
+    ck_assert_str_eq(copy, "ab-5");
+    free(zeroes);
+    free(none);
+    free(part);
+    free(numbers);
+    free(text);
+    free(copy);
+}
+END_TEST
+
+static Suite *mem_suite(void)
+{
+    Suite *suite = suite_create("mem");
+    TCase *tcase = tcase_create("mem");
+    tcase_add_test(tcase, gives_what_is_asked_for);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(mem_suite)
