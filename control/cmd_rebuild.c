@@ -19,7 +19,6 @@
 #include "common/io/postgres/pg_store_reader.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
-#include "common/io/redis/redis_wire.h"
 #include "control/cmd_rebuild.h"
 
 enum {
@@ -88,37 +87,27 @@ static enum outcome take_lock(struct rebuild *rebuild, struct error *err)
 
 /* ---- the marks --------------------------------------------------------------------------- */
 
-static void put_name(struct rebuild *rebuild, const char *what)
+/* The caller frees `name`, which is viewed. */
+static struct bytes name_of(const struct rebuild *rebuild, const char *what, struct buf *name)
 {
-    struct buf name;
-    buf_init(&name, 4096);
-    redis_rows_append_name(&name, what, rebuild->settings->migration);
-    redis_wire_word(&rebuild->command, buf_view(&name));
-    buf_free(&name);
-}
-
-static enum outcome ask(struct rebuild *rebuild, bool *yes, struct error *err)
-{
-    redisReply *reply = NULL;
-    redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
-    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
-    *yes = outcome == OUT_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer == 1);
-    freeReplyObject(reply);
-    return outcome;
+    buf_init(name, 4096);
+    redis_rows_append_name(name, what, rebuild->settings->migration);
+    return buf_view(name);
 }
 
 static enum outcome mark_begin(struct rebuild *rebuild, struct error *err)
 {
-    bool yes;
+    struct buf name;
+    redisReply *reply = NULL;
     unsigned char random[16];
     randombytes_buf(random, sizeof random);
     sodium_bin2hex(rebuild->id, sizeof rebuild->id, random, sizeof random);
-    buf_reset(&rebuild->command);
-    redis_wire_begin(&rebuild->command, 3);
-    redis_wire_text(&rebuild->command, "SET");
-    put_name(rebuild, "rebuild");
-    redis_wire_text(&rebuild->command, rebuild->id);
-    return ask(rebuild, &yes, err);
+    redis_session_ask(&rebuild->redis, BYTES_LITERAL("SET"), name_of(rebuild, "rebuild", &name),
+                      bytes_text(rebuild->id));
+    buf_free(&name);
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    freeReplyObject(reply);
+    return outcome;
 }
 
 /* *whole: our mark was still there, so nothing was thrown away since, and the sentinel is set. */
@@ -128,33 +117,34 @@ static enum outcome mark_end(struct rebuild *rebuild, bool *whole, struct error 
                                  "redis.call('SET', KEYS[2], ARGV[2])\n"
                                  "redis.call('DEL', KEYS[1])\n"
                                  "return 1\n";
-    buf_reset(&rebuild->command);
+    struct buf mark, sentinel;
+    redisReply *reply = NULL;
     char value[sizeof rebuild->id + REDIS_SHA_SIZE];
-    redis_wire_begin(&rebuild->command, 7);
-    redis_wire_text(&rebuild->command, "EVAL");
-    redis_wire_text(&rebuild->command, SCRIPT);
-    redis_wire_text(&rebuild->command, "2");
-    put_name(rebuild, "rebuild");
-    put_name(rebuild, "sentinel");
-    redis_wire_text(&rebuild->command, rebuild->id);
     snprintf(value, sizeof value, "%s %s", rebuild->id, redis_driver_run_id(rebuild->redis.driver));
-    redis_wire_text(&rebuild->command, value);
-    return ask(rebuild, whole, err);
+    struct bytes keys[] = {name_of(rebuild, "rebuild", &mark),
+                           name_of(rebuild, "sentinel", &sentinel)};
+    redis_session_ask(&rebuild->redis, BYTES_LITERAL("EVAL"), bytes_text(SCRIPT),
+                      BYTES_LITERAL("2"), keys[0], keys[1], bytes_text(rebuild->id),
+                      bytes_text(value));
+    buf_free(&mark);
+    buf_free(&sentinel);
+    enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
+    *whole = outcome == OUT_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer == 1);
+    freeReplyObject(reply);
+    return outcome;
 }
 
 /* For a worker's child that waited for its turn: the one before it has done everything. */
 static enum outcome see_if_whole(struct rebuild *rebuild, struct error *err)
 {
+    struct buf name;
     redisReply *reply = NULL;
-    buf_reset(&rebuild->command);
-    redis_wire_begin(&rebuild->command, 2);
-    redis_wire_text(&rebuild->command, "GET");
-    put_name(rebuild, "sentinel");
-    redis_session_send(&rebuild->redis, buf_view(&rebuild->command));
+    redis_session_ask(&rebuild->redis, BYTES_LITERAL("GET"), name_of(rebuild, "sentinel", &name));
+    buf_free(&name);
     enum outcome outcome = redis_session_take(&rebuild->redis, &reply, err);
-    rebuild->needless = outcome == OUT_OK && reply->type == REDIS_REPLY_STRING &&
-                        redis_rows_is_whole(bytes_of(reply->str, reply->len),
-                                            redis_driver_run_id(rebuild->redis.driver));
+    rebuild->needless =
+        outcome == OUT_OK && reply->type == REDIS_REPLY_STRING &&
+        redis_rows_is_whole(redis_reply_text(reply), redis_driver_run_id(rebuild->redis.driver));
     freeReplyObject(reply);
     return outcome;
 }

@@ -10,8 +10,8 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "common/io/redis/redis_driver.h"
 #include "common/io/redis/redis_rows.h"
+#include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_wire.h"
 #include "common/port/checkpoint_queue.h"
 
@@ -114,9 +114,8 @@ static void fail(struct redis_checkpoint *checkpoint, const struct error *err)
 
 static struct bytes element(const redisReply *reply, size_t at)
 {
-    bool exists = reply->type == REDIS_REPLY_ARRAY && at < reply->elements &&
-                  reply->element[at]->type == REDIS_REPLY_STRING;
-    return exists ? bytes_of(reply->element[at]->str, reply->element[at]->len) : (struct bytes){0};
+    bool exists = reply->type == REDIS_REPLY_ARRAY && at < reply->elements;
+    return redis_reply_text(exists ? reply->element[at] : NULL);
 }
 
 static void on_pinned(struct redis_checkpoint *checkpoint, const redisReply *reply)

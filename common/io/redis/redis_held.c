@@ -9,12 +9,11 @@
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_script.h"
 #include "common/io/redis/redis_session.h"
-#include "common/io/redis/redis_wire.h"
 #include "common/model/json/canonical.h"
 #include "common/model/json/json.h"
 
 #define ANSWER_MS 30000
-#define SCAN_COUNT "512"
+#define SCAN_COUNT 512
 #define ASKED_MAX 256
 #define ASKED_BYTES ((size_t)1 << 20) /* of words: values come back as large as they are */
 #define TEXTS_MAX ((size_t)4 << 20)
@@ -38,7 +37,7 @@ struct redis_held {
     struct asked asked[ASKED_MAX];
     size_t count, taken;
     struct arena texts;
-    struct buf command, key;
+    struct buf key;
 };
 
 enum outcome redis_held_open(const struct settings *settings, struct redis_held **held,
@@ -53,7 +52,6 @@ enum outcome redis_held_open(const struct settings *settings, struct redis_held 
     made->settings = settings;
     redis_rows_init(&made->rows, false, settings->redis_tombstone_ms);
     arena_init(&made->texts, TEXTS_MAX);
-    buf_init(&made->command, (size_t)1 << 20);
     buf_init(&made->key, 64u << 10);
     *held = made;
     return OUT_OK;
@@ -66,7 +64,6 @@ void redis_held_close(struct redis_held *held)
     redis_session_close(&held->session);
     redis_rows_free(&held->rows);
     arena_free(&held->texts);
-    buf_free(&held->command);
     buf_free(&held->key);
     free(held);
 }
@@ -98,11 +95,7 @@ static void ask(struct redis_held *held, const char *command, struct bytes key, 
     buf_reset(&held->key);
     buf_append_bytes(&held->key, key);
     buf_append_text(&held->key, suffix);
-    buf_reset(&held->command);
-    redis_wire_begin(&held->command, 2);
-    redis_wire_text(&held->command, command);
-    redis_wire_word(&held->command, buf_view(&held->key));
-    redis_session_send(&held->session, buf_view(&held->command));
+    redis_session_ask(&held->session, bytes_text(command), buf_view(&held->key));
 }
 
 bool redis_held_is_full(const struct redis_held *held)
@@ -159,12 +152,6 @@ enum outcome redis_held_ask(struct redis_held *held, const struct mapping *mappi
 
 /* ---- answers ----------------------------------------------------------------------------- */
 
-static struct bytes text_of(const redisReply *reply)
-{
-    bool text = reply && reply->type == REDIS_REPLY_STRING;
-    return text ? bytes_of(reply->str, reply->len) : (struct bytes){0};
-}
-
 static bool is_error(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_ERROR; /* WRONGTYPE: a value of another type */
@@ -218,14 +205,9 @@ static bool same_json(struct bytes is, struct bytes must)
     return same;
 }
 
-/* Since it was written some of the ttl has run off: how much is not known here. */
 static bool ttl_is_right(const redisReply *left, uint64_t ttl_ms)
 {
-    if (left->type != REDIS_REPLY_INTEGER)
-        return false;
-    if (ttl_ms == 0)
-        return left->integer == -1;
-    return left->integer >= 0 && (uint64_t)left->integer <= ttl_ms;
+    return left->type == REDIS_REPLY_INTEGER && redis_rows_ttl_fits(left->integer, ttl_ms);
 }
 
 /* A meta goes with its value or outlives it. */
@@ -247,32 +229,16 @@ static void judge_json(const struct redis_held *held, size_t at, redisReply *con
         say(finding, REDIS_ABSENT, "nothing is there");
     else if (is_nil(answers[1]))
         say(finding, REDIS_OTHER, "its meta is gone");
-    else if (!meta_is_right(finding, text_of(answers[1]), must))
+    else if (!meta_is_right(finding, redis_reply_text(answers[1]), must))
         return;
     else if (is_nil(answers[0]))
         say(finding, REDIS_ABSENT, "the value is gone, its meta is there");
-    else if (!same_json(text_of(answers[0]), value))
+    else if (!same_json(redis_reply_text(answers[0]), value))
         say(finding, REDIS_OTHER, "the value is another");
     else if (!ttl_is_right(answers[2], ttl_ms))
         say(finding, REDIS_OTHER, "the ttl is not the mapping's");
     else if (ttl_ms == 0 ? answers[3]->integer != -1 : !meta_outlives(answers[3], answers[2]))
         say(finding, REDIS_OTHER, "the meta's ttl is shorter than the value's");
-}
-
-static struct bytes field_of(const redisReply *hash, struct bytes name)
-{
-    for (size_t i = 0; i + 1 < hash->elements; i += 2)
-        if (bytes_equal(text_of(hash->element[i]), name))
-            return text_of(hash->element[i + 1]);
-    return (struct bytes){0};
-}
-
-static bool has_field(const redisReply *hash, struct bytes name)
-{
-    for (size_t i = 0; i + 1 < hash->elements; i += 2)
-        if (bytes_equal(text_of(hash->element[i]), name))
-            return true;
-    return false;
 }
 
 static bool fields_are_right(const struct buf *words, size_t at, const redisReply *hash)
@@ -282,7 +248,8 @@ static bool fields_are_right(const struct buf *words, size_t at, const redisRepl
         return false;
     for (uint64_t i = 0; i < count; i += 2) {
         struct bytes name = next_word(words, &at), value = next_word(words, &at);
-        if (!has_field(hash, name) || !bytes_equal(field_of(hash, name), value))
+        struct bytes is = redis_reply_field(hash, name);
+        if (!is.data || !bytes_equal(is, value))
             return false;
     }
     return true;
@@ -292,8 +259,8 @@ static void judge_hash(const struct redis_held *held, size_t at, redisReply *con
                        struct redis_finding *finding)
 {
     const struct buf *words = &held->rows.words;
-    const struct bytes meta_name = BYTES_LITERAL("_v");
     const redisReply *hash = answers[0];
+    struct bytes meta = redis_reply_field(hash, BYTES_LITERAL("_v"));
     struct bytes must = next_word(words, &at);
     uint64_t ttl_ms = next_number(words, &at);
     bool fields = hash->type == REDIS_REPLY_ARRAY && hash->elements > 0;
@@ -301,10 +268,9 @@ static void judge_hash(const struct redis_held *held, size_t at, redisReply *con
         say(finding, REDIS_OTHER, "the key holds a value of another type");
     else if (!fields && is_nil(answers[1]))
         say(finding, REDIS_ABSENT, "nothing is there");
-    else if (fields && !has_field(hash, meta_name))
+    else if (fields && !meta.data)
         say(finding, REDIS_OTHER, "its meta is gone");
-    else if (!meta_is_right(finding, fields ? field_of(hash, meta_name) : text_of(answers[1]),
-                            must))
+    else if (!meta_is_right(finding, fields ? meta : redis_reply_text(answers[1]), must))
         return;
     else if (!fields)
         say(finding, REDIS_ABSENT, "the value is gone, its meta is there");
@@ -322,7 +288,7 @@ static void judge_deleted(const struct redis_held *held, size_t at, redisReply *
     struct bytes must = next_word(&held->rows.words, &at);
     if (is_error(answers[1]))
         say(finding, REDIS_OTHER, "a value of another type stands where the meta is");
-    else if (!is_nil(answers[1]) && !meta_is_right(finding, text_of(answers[1]), must))
+    else if (!is_nil(answers[1]) && !meta_is_right(finding, redis_reply_text(answers[1]), must))
         return;
     else if (answers[0]->type != REDIS_REPLY_INTEGER || answers[0]->integer != 0)
         say(finding, REDIS_STALE, "the record is deleted, its key is there");
@@ -369,61 +335,28 @@ enum outcome redis_held_take(struct redis_held *held, struct redis_finding *find
 
 /* ---- names ------------------------------------------------------------------------------- */
 
-static enum outcome take_names(struct redis_held *held, char cursor[24],
-                               void (*each)(void *owner, struct bytes name), void *owner,
-                               struct error *err)
-{
-    redisReply *reply = NULL;
-    if (redis_session_take(&held->session, &reply, err) != OUT_OK)
-        return OUT_FATAL;
-    bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-              reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len < 24 &&
-              reply->element[1]->type == REDIS_REPLY_ARRAY;
-    if (ok)
-        memcpy(cursor, reply->element[0]->str, reply->element[0]->len + 1);
-    for (size_t i = 0; ok && i < reply->element[1]->elements; i++)
-        each(owner, text_of(reply->element[1]->element[i]));
-    freeReplyObject(reply);
-    return ok ? OUT_OK
-              : error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,
-                          "Redis answered SCAN with something else");
-}
-
 enum outcome redis_held_scan(struct redis_held *held, const struct mapping *mapping,
                              void (*each)(void *owner, struct bytes name), void *owner,
                              struct error *err)
 {
-    char cursor[24] = "0";
-    enum outcome outcome;
+    char cursor[REDIS_CURSOR_SIZE] = "0";
+    redisReply *page;
+    buf_reset(&held->key);
+    redis_rows_append_glob(&held->key, mapping);
     do {
-        buf_reset(&held->key);
-        redis_rows_append_glob(&held->key, mapping);
-        buf_reset(&held->command);
-        redis_wire_begin(&held->command, 6);
-        redis_wire_text(&held->command, "SCAN");
-        redis_wire_text(&held->command, cursor);
-        redis_wire_text(&held->command, "MATCH");
-        redis_wire_word(&held->command, buf_view(&held->key));
-        redis_wire_text(&held->command, "COUNT");
-        redis_wire_text(&held->command, SCAN_COUNT);
-        redis_session_send(&held->session, buf_view(&held->command));
-        outcome = take_names(held, cursor, each, owner, err);
-    } while (outcome == OUT_OK && strcmp(cursor, "0") != 0);
-    return outcome;
+        if (redis_session_scan(&held->session, buf_view(&held->key), SCAN_COUNT, cursor, &page,
+                               err) != OUT_OK)
+            return OUT_FATAL;
+        for (size_t i = 0; i < page->element[1]->elements; i++)
+            each(owner, redis_reply_text(page->element[1]->element[i]));
+        freeReplyObject(page);
+    } while (strcmp(cursor, "0") != 0);
+    return OUT_OK;
 }
 
 enum {
     FINDS = 4
 }; /* the name's existence, the value's, its meta beside it, and the one in a hash */
-
-static enum outcome take_find(struct redis_held *held, redisReply *answers[FINDS],
-                              struct error *err)
-{
-    for (int i = 0; i < FINDS; i++)
-        if (redis_session_take_any(&held->session, &answers[i], err) != OUT_OK)
-            return OUT_FATAL;
-    return OUT_OK;
-}
 
 enum outcome redis_held_find(struct redis_held *held, struct bytes name, bool *exists,
                              bool *tombstone, struct buf *place, struct error *err)
@@ -436,18 +369,15 @@ enum outcome redis_held_find(struct redis_held *held, struct bytes name, bool *e
     ask(held, "EXISTS", name, "");
     ask(held, "EXISTS", stem, "");
     ask(held, "GET", stem, ":v");
-    buf_reset(&held->command);
-    redis_wire_begin(&held->command, 3);
-    redis_wire_text(&held->command, "HGET");
-    redis_wire_word(&held->command, stem);
-    redis_wire_text(&held->command, "_v");
-    redis_session_send(&held->session, buf_view(&held->command));
-    enum outcome outcome = take_find(held, answers, err);
+    redis_session_ask(&held->session, BYTES_LITERAL("HGET"), stem, BYTES_LITERAL("_v"));
+    enum outcome outcome = OUT_OK;
+    for (int i = 0; i < FINDS && outcome == OUT_OK; i++)
+        outcome = redis_session_take_any(&held->session, &answers[i], err);
     *exists = outcome == OUT_OK && answers[0]->type == REDIS_REPLY_INTEGER && answers[0]->integer;
     *tombstone = false;
     buf_reset(place);
-    if (outcome == OUT_OK && (redis_meta_parse(text_of(answers[2]), &meta) ||
-                              redis_meta_parse(text_of(answers[3]), &meta))) {
+    if (outcome == OUT_OK && (redis_meta_parse(redis_reply_text(answers[2]), &meta) ||
+                              redis_meta_parse(redis_reply_text(answers[3]), &meta))) {
         *tombstone = meta.deleted && answers[1]->type == REDIS_REPLY_INTEGER &&
                      answers[1]->integer == 0; /* a value beside it is a value */
         buf_append_bytes(place, meta.tenant);
@@ -458,7 +388,7 @@ enum outcome redis_held_find(struct redis_held *held, struct bytes name, bool *e
     }
     for (int i = 0; i < FINDS; i++)
         freeReplyObject(answers[i]);
-    return outcome;
+    return outcome == OUT_OK ? OUT_OK : OUT_FATAL;
 }
 
 enum outcome redis_held_is_marked(struct redis_held *held, bool *marked, struct error *err)

@@ -340,6 +340,11 @@ bool redis_rows_is_whole(struct bytes sentinel, const char *run_id)
     return size == 0 || bytes_equal(bytes_of(space + 1, size), bytes_text(run_id));
 }
 
+bool redis_rows_ttl_fits(int64_t left_ms, uint64_t ttl_ms)
+{
+    return ttl_ms ? left_ms >= 0 && (uint64_t)left_ms <= ttl_ms : left_ms == -1;
+}
+
 /* ---- names of keys ------------------------------------------------------------------------ */
 
 static const char *template_of(const struct mapping *mapping)

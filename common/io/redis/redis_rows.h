@@ -81,6 +81,9 @@ void redis_rows_append_checkpoint_key(struct buf *out, const char *group, const 
  * may be those of an older snapshot or of a replica that lagged, it does not count. A run_id that
  * an ACL hides, from either side, is no objection. */
 bool redis_rows_is_whole(struct bytes sentinel, const char *run_id);
+/* Whether what PTTL says of a key fits its mapping's ttl, 0 for none: some of it has run off since
+ * the key was written, how much is not known. */
+bool redis_rows_ttl_fits(int64_t left_ms, uint64_t ttl_ms);
 /* drover:sentinel:<migration> and drover:rebuild:<migration> */
 void redis_rows_append_name(struct buf *out, const char *what, const char *migration);
 

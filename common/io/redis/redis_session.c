@@ -1,10 +1,12 @@
 #include "common/io/redis/redis_session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
 #include "common/io/redis/redis_error.h"
+#include "common/io/redis/redis_wire.h"
 
 #define OUT_SIZE ((size_t)64 << 10) /* then they are sent */
 
@@ -102,12 +104,25 @@ static void send_out(struct redis_session *session)
     session->out_count = 0;
 }
 
-void redis_session_send(struct redis_session *session, struct bytes command)
+static void queued(struct redis_session *session)
 {
-    buf_append_bytes(&session->out, command);
     session->out_count++;
     if (session->out.size >= OUT_SIZE)
         send_out(session);
+}
+
+void redis_session_send(struct redis_session *session, struct bytes command)
+{
+    buf_append_bytes(&session->out, command);
+    queued(session);
+}
+
+void redis_session_ask_words(struct redis_session *session, const struct bytes *words, size_t count)
+{
+    redis_wire_begin(&session->out, count);
+    for (size_t i = 0; i < count; i++)
+        redis_wire_word(&session->out, words[i]);
+    queued(session);
 }
 
 void redis_session_call(struct redis_session *session, enum redis_script script, struct bytes tail,
@@ -145,4 +160,42 @@ enum outcome redis_session_take(struct redis_session *session, redisReply **repl
     freeReplyObject(*reply);
     *reply = NULL;
     return err->outcome;
+}
+
+enum outcome redis_session_scan(struct redis_session *session, struct bytes glob, int count,
+                                char cursor[REDIS_CURSOR_SIZE], redisReply **page,
+                                struct error *err)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", count);
+    redis_session_ask(session, BYTES_LITERAL("SCAN"), bytes_text(cursor), BYTES_LITERAL("MATCH"),
+                      glob, BYTES_LITERAL("COUNT"), bytes_text(number));
+    enum outcome outcome = redis_session_take(session, page, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    const redisReply *reply = *page;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+        reply->element[0]->type == REDIS_REPLY_STRING &&
+        reply->element[0]->len < REDIS_CURSOR_SIZE &&
+        reply->element[1]->type == REDIS_REPLY_ARRAY) {
+        memcpy(cursor, reply->element[0]->str, reply->element[0]->len + 1);
+        return OUT_OK;
+    }
+    freeReplyObject(*page);
+    *page = NULL;
+    return error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL, "Redis answered SCAN with something else");
+}
+
+struct bytes redis_reply_text(const redisReply *reply)
+{
+    bool text = reply && reply->type == REDIS_REPLY_STRING;
+    return text ? bytes_of(reply->str, reply->len) : (struct bytes){0};
+}
+
+struct bytes redis_reply_field(const redisReply *hash, struct bytes name)
+{
+    for (size_t i = 0; hash->type == REDIS_REPLY_ARRAY && i + 1 < hash->elements; i += 2)
+        if (bytes_equal(redis_reply_text(hash->element[i]), name))
+            return redis_reply_text(hash->element[i + 1]);
+    return (struct bytes){0};
 }

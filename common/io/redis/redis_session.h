@@ -9,6 +9,8 @@
 
 #include "common/io/redis/redis_driver.h"
 
+#define REDIS_CURSOR_SIZE 24
+
 struct redis_session {
     uv_loop_t loop;
     struct redis_driver *driver; /* NULL: closed */
@@ -27,8 +29,13 @@ MUST_USE enum outcome redis_session_open(const char *url, int timeout_ms, bool s
 /* Nothing when it is not open. */
 void redis_session_close(struct redis_session *session);
 
-/* Queues a command as redis_wire makes it, or a call of a script (redis_driver_call); each has one
- * reply. */
+/* Queues a command: of the words given (struct bytes), or as redis_wire makes it, or a call of a
+ * script (redis_driver_call). Each has one reply. */
+#define redis_session_ask(session, ...)                                                            \
+    redis_session_ask_words((session), (const struct bytes[]){__VA_ARGS__},                        \
+                            sizeof((const struct bytes[]){__VA_ARGS__}) / sizeof(struct bytes))
+void redis_session_ask_words(struct redis_session *session, const struct bytes *words,
+                             size_t count);
 void redis_session_send(struct redis_session *session, struct bytes command);
 void redis_session_call(struct redis_session *session, enum redis_script script, struct bytes tail,
                         size_t words);
@@ -38,5 +45,15 @@ MUST_USE enum outcome redis_session_take(struct redis_session *session, redisRep
 /* The same, but an error reply is handed out: the caller looks at it. */
 MUST_USE enum outcome redis_session_take_any(struct redis_session *session, redisReply **reply,
                                              struct error *err);
+
+/* Some more names of keys that fit `glob`, about `count` of them: page->element[1], the caller's as
+ * any reply. `cursor` is "0" before the first page, and again with the last one. */
+MUST_USE enum outcome redis_session_scan(struct redis_session *session, struct bytes glob,
+                                         int count, char cursor[REDIS_CURSOR_SIZE],
+                                         redisReply **page, struct error *err);
+
+/* Views of a reply, NULL data when it is no text, or no hash (HGETALL) with such a field. */
+struct bytes redis_reply_text(const redisReply *reply);
+struct bytes redis_reply_field(const redisReply *hash, struct bytes name);
 
 #endif

@@ -14,7 +14,6 @@
 #include "common/base/text.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
-#include "common/io/redis/redis_wire.h"
 #include "common/policy/apply/record_row.h"
 
 #define ANSWER_MS 30000
@@ -42,7 +41,7 @@ struct redis_store_reader {
     struct redis_session session;
     struct seen seen;
     size_t mapping; /* being read */
-    char cursor[24];
+    char cursor[REDIS_CURSOR_SIZE];
     bool scanning, strays;
     redisReply **answers; /* QUESTIONS of each candidate, one of a bare one */
     size_t answer_count, answer_room;
@@ -52,7 +51,7 @@ struct redis_store_reader {
     struct buf place;  /* name of the key that a record's meta stands for */
     struct buf fields; /* of the last record that is a hash */
     redisReply *found[QUESTIONS];
-    struct buf command, key;
+    struct buf key;
     struct mapping_work work;
     struct arena arena;
 };
@@ -105,40 +104,21 @@ static bool see(struct seen *seen, struct bytes owner)
 
 /* ---- asking ------------------------------------------------------------------------------ */
 
-static void send_words(struct redis_store_reader *stored, size_t count, const struct bytes *words)
+static void ask(struct redis_store_reader *stored, const char *command, struct bytes key)
 {
-    buf_reset(&stored->command);
-    redis_wire_begin(&stored->command, count);
-    for (size_t i = 0; i < count; i++)
-        redis_wire_word(&stored->command, words[i]);
-    redis_session_send(&stored->session, buf_view(&stored->command));
+    redis_session_ask(&stored->session, bytes_text(command), key);
 }
 
-static void send_get(struct redis_store_reader *stored, struct bytes key)
+/* `beside` is where its meta is, or, of a hash, its tombstone. */
+static void send_questions(struct redis_store_reader *stored, bool hash, struct bytes key,
+                           struct bytes beside)
 {
-    struct bytes words[] = {BYTES_LITERAL("GET"), key};
-    send_words(stored, 2, words);
-}
-
-static void send_fields(struct redis_store_reader *stored, struct bytes key)
-{
-    struct bytes words[] = {BYTES_LITERAL("HGETALL"), key};
-    send_words(stored, 2, words);
-}
-
-static void send_ttl(struct redis_store_reader *stored, struct bytes key)
-{
-    struct bytes words[] = {BYTES_LITERAL("PTTL"), key};
-    send_words(stored, 2, words);
-}
-
-/* `beside` is the key with its ":v". */
-static void send_json(struct redis_store_reader *stored, struct bytes beside)
-{
-    struct bytes key = bytes_of(beside.data, beside.size - 2);
-    send_get(stored, beside);
-    send_get(stored, key);
-    send_ttl(stored, key);
+    if (hash)
+        ask(stored, "HGETALL", key);
+    ask(stored, "GET", beside);
+    if (!hash)
+        ask(stored, "GET", key);
+    ask(stored, "PTTL", key);
 }
 
 static bool is_own(struct bytes key)
@@ -152,25 +132,12 @@ static bool is_beside(struct bytes key)
     return key.size > 2 && memcmp(key.data + key.size - 2, ":v", 2) == 0;
 }
 
-static void send_candidate(struct redis_store_reader *stored, enum redis_form form,
-                           struct bytes key)
-{
-    if (form == REDIS_HASH) {
-        send_fields(stored, key);
-        send_get(stored, key);
-        send_ttl(stored, key);
-    } else {
-        send_json(stored, key);
-    }
-}
-
 static void send_bare(struct redis_store_reader *stored, struct bytes key)
 {
     buf_reset(&stored->key);
     buf_append_bytes(&stored->key, key);
     buf_append_text(&stored->key, ":v");
-    struct bytes words[] = {BYTES_LITERAL("EXISTS"), buf_view(&stored->key)};
-    send_words(stored, 2, words);
+    ask(stored, "EXISTS", buf_view(&stored->key));
 }
 
 static void forget_answers(struct redis_store_reader *stored)
@@ -200,18 +167,18 @@ static enum outcome fetch(struct redis_store_reader *stored, const struct mappin
                           const redisReply *keys, struct error *err)
 {
     size_t count = 0;
-    enum redis_form form = redis_rows_form(mapping);
+    bool hash = redis_rows_form(mapping) == REDIS_HASH;
     free(stored->candidates);
     stored->candidates = mem_array(keys->elements + 1, sizeof *stored->candidates);
     for (size_t i = 0; i < keys->elements; i++) {
         struct bytes key = bytes_of(keys->element[i]->str, keys->element[i]->len);
-        bool bare = form != REDIS_HASH && !is_beside(key);
+        bool bare = !hash && !is_beside(key);
         if (is_own(key) || (bare && !stored->strays))
             continue;
         if (bare)
             send_bare(stored, key);
         else
-            send_candidate(stored, form, key);
+            send_questions(stored, hash, hash ? key : bytes_of(key.data, key.size - 2), key);
         stored->candidates[stored->candidate_count++] = (struct candidate){i, count, bare};
         count += bare ? 1 : QUESTIONS;
     }
@@ -222,46 +189,16 @@ static enum outcome fetch(struct redis_store_reader *stored, const struct mappin
 static enum outcome scan(struct redis_store_reader *stored, const struct mapping *mapping,
                          struct error *err)
 {
-    redisReply *reply = NULL;
-    char count[16];
-    int size = snprintf(count, sizeof count, "%d", SCAN_COUNT);
     buf_reset(&stored->key);
     redis_rows_append_glob(&stored->key, mapping);
-    struct bytes words[] = {BYTES_LITERAL("SCAN"),  bytes_text(stored->cursor),
-                            BYTES_LITERAL("MATCH"), buf_view(&stored->key),
-                            BYTES_LITERAL("COUNT"), bytes_of(count, (size_t)size)};
-    send_words(stored, 6, words);
-    enum outcome outcome = redis_session_take(&stored->session, &reply, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    bool ok = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[0]->str;
-    if (ok) {
-        snprintf(stored->cursor, sizeof stored->cursor, "%s", reply->element[0]->str);
-        outcome = fetch(stored, mapping, reply->element[1], err);
-    } else {
-        outcome = error_set(err, OUT_FATAL, ERR_REDIS_PROTOCOL,
-                            "Redis answered SCAN with something else");
-    }
     freeReplyObject(stored->page);
-    stored->page = reply;
-    return outcome;
+    stored->page = NULL;
+    enum outcome outcome = redis_session_scan(&stored->session, buf_view(&stored->key), SCAN_COUNT,
+                                              stored->cursor, &stored->page, err);
+    return outcome == OUT_OK ? fetch(stored, mapping, stored->page->element[1], err) : outcome;
 }
 
 /* ---- reading ----------------------------------------------------------------------------- */
-
-static struct bytes text_of(const redisReply *reply)
-{
-    bool text = reply && reply->type == REDIS_REPLY_STRING;
-    return text ? bytes_of(reply->str, reply->len) : (struct bytes){0};
-}
-
-static struct bytes field_of(const redisReply *hash, const char *name)
-{
-    for (size_t i = 0; hash->type == REDIS_REPLY_ARRAY && i + 1 < hash->elements; i += 2)
-        if (bytes_equal(text_of(hash->element[i]), bytes_text(name)))
-            return text_of(hash->element[i + 1]);
-    return (struct bytes){0};
-}
 
 /* Column by column, and how many fields are no column's. */
 static struct bytes read_fields(struct redis_store_reader *reader, const struct mapping *mapping,
@@ -270,7 +207,7 @@ static struct bytes read_fields(struct redis_store_reader *reader, const struct 
     size_t others = hash->elements / 2;
     buf_reset(&reader->fields);
     for (size_t i = 0; i < mapping->column_count; i++) {
-        struct bytes text = field_of(hash, mapping->columns[i].name);
+        struct bytes text = redis_reply_field(hash, bytes_text(mapping->columns[i].name));
         redis_rows_append_field(&reader->fields, text);
         others -= text.data != NULL;
     }
@@ -285,11 +222,10 @@ static const char *flaw_of(const struct mapping *mapping, const redisReply *left
     uint64_t ttl_ms = mapping->redis.ttl_s * 1000;
     if (left->type != REDIS_REPLY_INTEGER || left->integer == -2) /* faded just now */
         return NULL;
-    if (ttl_ms == 0)
-        return left->integer == -1 ? NULL : "the key has a ttl, its mapping has none";
-    return left->integer >= 0 && (uint64_t)left->integer <= ttl_ms
-               ? NULL
-               : "the key's ttl is not the mapping's";
+    if (redis_rows_ttl_fits(left->integer, ttl_ms))
+        return NULL;
+    return ttl_ms ? "the key's ttl is not the mapping's"
+                  : "the key has a ttl, its mapping has none";
 }
 
 /* Of a candidate's answers; false when they are no record of the mapping. */
@@ -298,14 +234,14 @@ static bool read_answers(struct redis_store_reader *reader, const struct mapping
 {
     bool hash = redis_rows_form(mapping) == REDIS_HASH;
     bool fields = hash && pair[0]->type == REDIS_REPLY_ARRAY && pair[0]->elements > 0;
-    struct bytes meta_text = fields ? field_of(pair[0], "_v") : (struct bytes){0};
-    struct bytes json = fields ? field_of(pair[0], "_j") : (struct bytes){0};
+    struct bytes meta_text = redis_reply_field(pair[0], BYTES_LITERAL("_v"));
+    struct bytes json = redis_reply_field(pair[0], BYTES_LITERAL("_j"));
     struct redis_meta meta;
     if (hash && !meta_text.size) {
-        meta_text = text_of(pair[1]); /* only a tombstone stands there */
+        meta_text = redis_reply_text(pair[1]); /* only a tombstone stands there */
     } else if (!hash) {
-        meta_text = text_of(pair[0]);
-        json = text_of(pair[1]);
+        meta_text = redis_reply_text(pair[0]);
+        json = redis_reply_text(pair[1]);
     }
     if (!redis_meta_parse(meta_text, &meta) ||
         !bytes_equal(meta.entity, bytes_text(mapping->entity)) || (!meta.deleted && !json.size))
@@ -363,10 +299,11 @@ static bool is_stray(const struct redis_store_reader *stored, const struct mappi
     if (candidate->bare)
         return answers[0]->type == REDIS_REPLY_INTEGER && answers[0]->integer == 0;
     if (redis_rows_form(mapping) != REDIS_HASH)
-        return answers[0]->type != REDIS_REPLY_NIL && !redis_meta_parse(text_of(answers[0]), &meta);
+        return answers[0]->type != REDIS_REPLY_NIL &&
+               !redis_meta_parse(redis_reply_text(answers[0]), &meta);
     bool gone = answers[0]->type == REDIS_REPLY_ARRAY && answers[0]->elements == 0;
-    return !gone && !redis_meta_parse(field_of(answers[0], "_v"), &meta) &&
-           !redis_meta_parse(text_of(answers[1]), &meta);
+    return !gone && !redis_meta_parse(redis_reply_field(answers[0], BYTES_LITERAL("_v")), &meta) &&
+           !redis_meta_parse(redis_reply_text(answers[1]), &meta);
 }
 
 static enum outcome say_stray(struct redis_store_reader *stored, const struct mapping *mapping,
@@ -470,21 +407,6 @@ static void forget_found(struct redis_store_reader *stored)
     }
 }
 
-/* As send_candidate, for the key of one record. */
-static void send_find(struct redis_store_reader *stored, enum redis_form form)
-{
-    buf_append_text(&stored->key, ":v");
-    struct bytes beside = buf_view(&stored->key);
-    struct bytes key = bytes_of(beside.data, beside.size - 2);
-    if (form == REDIS_HASH) {
-        send_fields(stored, key);
-        send_get(stored, beside);
-        send_ttl(stored, key);
-    } else {
-        send_json(stored, beside);
-    }
-}
-
 static enum outcome find(struct store_reader *base, const struct mapping *mapping,
                          struct bytes tenant, struct bytes id, struct stored_record *record,
                          bool *found, struct error *err)
@@ -495,7 +417,10 @@ static enum outcome find(struct store_reader *base, const struct mapping *mappin
     if (outcome != OUT_OK)
         return outcome;
     forget_found(stored);
-    send_find(stored, redis_rows_form(mapping));
+    buf_append_text(&stored->key, ":v");
+    struct bytes beside = buf_view(&stored->key);
+    send_questions(stored, redis_rows_form(mapping) == REDIS_HASH,
+                   bytes_of(beside.data, beside.size - 2), beside);
     for (int i = 0; i < QUESTIONS && outcome == OUT_OK; i++)
         outcome = redis_session_take_any(&stored->session, &stored->found[i], err);
     if (outcome != OUT_OK)
@@ -513,13 +438,13 @@ static enum outcome checkpoint(struct store_reader *base, const char *group, con
     *next_offset = -1;
     buf_reset(&stored->key);
     redis_rows_append_checkpoint_key(&stored->key, group, topic, partition);
-    struct bytes words[] = {BYTES_LITERAL("HGET"), buf_view(&stored->key),
-                            BYTES_LITERAL("next_offset")};
-    send_words(stored, 3, words);
+    redis_session_ask(&stored->session, BYTES_LITERAL("HGET"), buf_view(&stored->key),
+                      BYTES_LITERAL("next_offset"));
     enum outcome outcome = redis_session_take(&stored->session, &reply, err);
     if (outcome != OUT_OK)
         return OUT_FATAL;
-    if (reply->type == REDIS_REPLY_STRING && !text_parse_int64(text_of(reply), next_offset))
+    if (reply->type == REDIS_REPLY_STRING &&
+        !text_parse_int64(redis_reply_text(reply), next_offset))
         *next_offset = -1;
     freeReplyObject(reply);
     return OUT_OK;
@@ -539,7 +464,6 @@ static void close_reader(struct store_reader *base)
     forget_found(stored);
     free(stored->seen.slots);
     redis_session_close(&stored->session);
-    buf_free(&stored->command);
     buf_free(&stored->key);
     mapping_work_free(&stored->work);
     arena_free(&stored->arena);
@@ -562,7 +486,6 @@ enum outcome redis_store_reader_open(const struct settings *settings,
     stored->settings = settings;
     stored->strays = strays;
     stored->mappings = mappings;
-    buf_init(&stored->command, 1u << 20);
     buf_init(&stored->key, 1u << 16);
     buf_init(&stored->place, 1u << 16);
     buf_init(&stored->fields, FIELDS_MAX);
