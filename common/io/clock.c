@@ -25,6 +25,12 @@ uint64_t clock_monotonic_ns(void)
     return read_clock_ns(CLOCK_MONOTONIC);
 }
 
+int clock_left_ms(uint64_t until_ms)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
+}
+
 static uint64_t monotonic_ms(const struct clock *clock)
 {
     (void)clock;

@@ -60,9 +60,8 @@ int terminal_height(int fd)
 static bool wait_until_taken(int fd, uint64_t end_ms)
 {
     while (!stop_signal()) {
-        uint64_t now_ms = clock_monotonic_ms();
         struct pollfd output = {.fd = fd, .events = POLLOUT};
-        int ready = poll(&output, 1, now_ms < end_ms ? (int)(end_ms - now_ms) : 0);
+        int ready = poll(&output, 1, clock_left_ms(end_ms));
         if (ready > 0 || (ready < 0 && errno != EINTR))
             return ready > 0;
         if (ready == 0)

@@ -50,16 +50,6 @@ static enum outcome open_consumer(struct bus *base, const char *topic, const cha
                                err);
 }
 
-static void view(const void *held, struct envelope *envelope)
-{
-    kafka_message_view(held, envelope);
-}
-
-static void view_whole(const void *held, struct header **headers, struct message_view *message)
-{
-    kafka_message_whole(held, headers, message);
-}
-
 static void release(void *held)
 {
     rd_kafka_message_destroy(held);
@@ -69,13 +59,7 @@ static void release(void *held)
 
 static enum outcome open_asker(struct kafka_bus *bus, struct error *err)
 {
-    if (bus->asker)
-        return OUT_OK;
-    rd_kafka_conf_t *conf = kafka_conf_new(bus->settings, KAFKA_READ, err);
-    if (conf)
-        kafka_conf_answer_within(conf, bus->answer_ms);
-    bus->asker = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
-    return bus->asker ? OUT_OK : OUT_FATAL;
+    return bus->asker ? OUT_OK : kafka_client_open(bus->settings, bus->answer_ms, &bus->asker, err);
 }
 
 static enum outcome ranges_of(struct bus *base, const char *topic, size_t known, int timeout_ms,
@@ -144,13 +128,8 @@ static void ask_ends(struct bus *base, const char *topic, int32_t count, int tim
                      bus_ends_told told, void *owner)
 {
     struct question *question = mem_new(sizeof *question + (size_t)count * sizeof *question->ends);
-    question->work.data = question;
-    question->bus = base;
-    question->topic = topic;
-    question->timeout_ms = timeout_ms;
-    question->told = told;
-    question->owner = owner;
-    question->count = count;
+    *question =
+        (struct question){{.data = question}, base, topic, timeout_ms, told, owner, .count = count};
     if (uv_queue_work(of(base)->loop, &question->work, in_pool, after_pool) != 0)
         abort();
 }
@@ -167,8 +146,8 @@ struct bus *kafka_bus_new(const struct settings *settings, uv_loop_t *loop)
         .open_sender = open_sender,
         .open_reader = open_reader,
         .open_consumer = open_consumer,
-        .view = view,
-        .view_whole = view_whole,
+        .view = kafka_message_view,
+        .view_whole = kafka_message_whole,
         .release = release,
         .ranges = ranges_of,
         .partition_count = partition_count,

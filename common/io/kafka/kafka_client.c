@@ -264,6 +264,16 @@ rd_kafka_t *kafka_client_new(enum kafka_use use, rd_kafka_conf_t *conf, struct e
     return client;
 }
 
+enum outcome kafka_client_open(const struct settings *settings, int answer_ms, rd_kafka_t **client,
+                               struct error *err)
+{
+    rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
+    if (conf && answer_ms)
+        kafka_conf_answer_within(conf, answer_ms);
+    *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    return *client ? OUT_OK : OUT_FATAL;
+}
+
 /* ---- codes ---- */
 
 static enum outcome meaning(rd_kafka_resp_err_t code, enum error_code *as)
@@ -359,6 +369,14 @@ static void serve_log(rd_kafka_t *client)
         rd_kafka_poll(client, 0);
 }
 
+/* What it says of a question that got no answer is the cause of that. */
+static void hear_why(rd_kafka_t *client)
+{
+    told.asking = true;
+    serve_log(client);
+    told.asking = false;
+}
+
 static enum outcome unreachable(rd_kafka_t *client, struct error *err)
 {
     char brokers[KAFKA_TEXT_SIZE] = "";
@@ -384,15 +402,12 @@ static enum outcome ask_metadata(rd_kafka_t *client, int timeout_ms,
     told.refusal = RD_KAFKA_RESP_ERR_NO_ERROR;
     told.last = (struct error){0};
     for (;;) {
-        uint64_t now = clock_monotonic_ms();
-        int left = now < until ? (int)(until - now) : 0;
+        int left = clock_left_ms(until);
         int slice = left < SLICE_MS ? left : SLICE_MS;
         rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, metadata, slice);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return OUT_OK;
-        told.asking = true;
-        serve_log(client);
-        told.asking = false;
+        hear_why(client);
         if (left <= slice || told.refusal)
             return unreachable(client, err);
     }
@@ -418,12 +433,6 @@ enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int ti
     return outcome;
 }
 
-static int left_ms(uint64_t until_ms)
-{
-    uint64_t now_ms = clock_monotonic_ms();
-    return now_ms < until_ms ? (int)(until_ms - now_ms) : 0;
-}
-
 /* rd_kafka_query_watermark_offsets waits for a silent broker far beyond its timeout (2.0.2: its
  * request is repeated); this call keeps its own. `which`: RD_KAFKA_OFFSET_BEGINNING or _END. */
 static rd_kafka_resp_err_t ask_offset(rd_kafka_t *client, const char *topic, int32_t partition,
@@ -446,20 +455,18 @@ enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t par
     uint64_t until_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
     rd_kafka_resp_err_t code;
     for (;;) {
-        code =
-            ask_offset(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, left_ms(until_ms), low);
+        code = ask_offset(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING,
+                          clock_left_ms(until_ms), low);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-            code =
-                ask_offset(client, topic, partition, RD_KAFKA_OFFSET_END, left_ms(until_ms), high);
-        if (!is_choosing(code) || left_ms(until_ms) <= CHOOSING_MS)
+            code = ask_offset(client, topic, partition, RD_KAFKA_OFFSET_END,
+                              clock_left_ms(until_ms), high);
+        if (!is_choosing(code) || clock_left_ms(until_ms) <= CHOOSING_MS)
             break;
         poll(NULL, 0, CHOOSING_MS);
     }
     if (code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
         code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        told.asking = true;
-        serve_log(client);
-        told.asking = false;
+        hear_why(client);
         return unreachable(client, err);
     }
     return kafka_classify(code, NULL, topic, err);
@@ -480,10 +487,8 @@ enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, size_t known, i
     struct bus_range *made = mem_array((size_t)partitions, sizeof *made);
     for (int32_t i = 0; i < partitions && outcome == OUT_OK; i++) {
         made[i].partition = i;
-        uint64_t now_ms = clock_monotonic_ms();
-        outcome =
-            kafka_watermarks(client, topic, i, now_ms < until_ms ? (int)(until_ms - now_ms) : 0,
-                             &made[i].from, &made[i].to, err);
+        outcome = kafka_watermarks(client, topic, i, clock_left_ms(until_ms), &made[i].from,
+                                   &made[i].to, err);
     }
     if (outcome != OUT_OK) {
         free(made);

@@ -40,6 +40,9 @@ rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use 
 void kafka_conf_answer_within(rd_kafka_conf_t *conf, int timeout_ms);
 /* Takes `conf`, also on failure. NULL after filling err. */
 rd_kafka_t *kafka_client_new(enum kafka_use use, rd_kafka_conf_t *conf, struct error *err);
+/* All three, for who only asks; `answer_ms` 0: as socket.timeout.ms. OUT_FATAL. */
+MUST_USE enum outcome kafka_client_open(const struct settings *settings, int answer_ms,
+                                        rd_kafka_t **client, struct error *err);
 
 /* What a code means for us (table in FAULTS 3.3); sets err with the topic named in where. OUT_OK
  * for NO_ERROR. */

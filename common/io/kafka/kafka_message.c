@@ -2,62 +2,71 @@
 
 #include <string.h>
 
+#include <librdkafka/rdkafka.h>
+
 #include "common/base/mem.h"
 
-static bool is_ours(const char *name)
+/* The message's headers; NULL: it has none. */
+static rd_kafka_headers_t *headers_of(const rd_kafka_message_t *message)
 {
-    return strncmp(name, "drover-", 7) == 0;
+    rd_kafka_headers_t *headers = NULL;
+    return rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR ? headers
+                                                                                     : NULL;
 }
 
-/* Appends the headers whose name is (or is not) one of ours while there is room. */
-static void take_headers(rd_kafka_headers_t *headers, bool ours, struct envelope *envelope)
+static bool header_at(const rd_kafka_headers_t *headers, size_t at, struct header *header)
 {
     const char *name;
     const void *value;
     size_t size;
+    if (!headers ||
+        rd_kafka_header_get_all(headers, at, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    *header = (struct header){bytes_text(name), bytes_of(value, value ? size : 0)};
+    return true;
+}
+
+static bool is_ours(struct bytes name)
+{
+    return name.size >= 7 && memcmp(name.data, "drover-", 7) == 0;
+}
+
+/* Appends the headers whose name is (or is not) one of ours while there is room. */
+static void take_headers(const rd_kafka_headers_t *headers, bool ours, struct envelope *envelope)
+{
+    struct header header;
     for (size_t i = 0; envelope->header_count < ENVELOPE_HEADERS_MAX; i++) {
-        if (rd_kafka_header_get_all(headers, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (!header_at(headers, i, &header))
             return;
-        if (is_ours(name) != ours)
-            continue;
-        envelope->headers[envelope->header_count++] =
-            (struct header){bytes_text(name), bytes_of(value, value ? size : 0)};
+        if (is_ours(header.name) == ours)
+            envelope->headers[envelope->header_count++] = header;
     }
 }
 
-void kafka_message_view(const rd_kafka_message_t *message, struct envelope *envelope)
+void kafka_message_view(const void *held, struct envelope *envelope)
 {
-    rd_kafka_headers_t *headers = NULL;
+    const rd_kafka_message_t *message = held;
+    rd_kafka_headers_t *headers = headers_of(message);
     envelope->key = bytes_of(message->key, message->key ? message->key_len : 0);
     envelope->value = bytes_of(message->payload, message->payload ? message->len : 0);
     envelope->null_value = message->payload == NULL;
     envelope->header_count = 0;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return;
     take_headers(headers, true, envelope);
     take_headers(headers, false, envelope);
 }
 
-void kafka_message_whole(const rd_kafka_message_t *message, struct header **out,
-                         struct message_view *view)
+void kafka_message_whole(const void *held, struct header **out, struct message_view *view)
 {
-    rd_kafka_headers_t *all = NULL;
-    const char *name;
-    const void *value;
-    size_t size;
-    bool any = rd_kafka_message_headers(message, &all) == RD_KAFKA_RESP_ERR_NO_ERROR;
-    size_t count = any ? rd_kafka_header_cnt(all) : 0;
-    struct header *headers = mem_array(count + 1, sizeof *headers);
+    const rd_kafka_message_t *message = held;
+    rd_kafka_headers_t *all = headers_of(message);
+    struct header *headers = mem_array(all ? rd_kafka_header_cnt(all) : 0, sizeof *headers);
     *view = (struct message_view){
         .key = bytes_of(message->key, message->key ? message->key_len : 0),
         .value = bytes_of(message->payload, message->payload ? message->len : 0),
         .null_value = message->payload == NULL,
         .headers = headers,
     };
-    for (size_t i = 0; i < count && rd_kafka_header_get_all(all, i, &name, &value, &size) ==
-                                        RD_KAFKA_RESP_ERR_NO_ERROR;
-         i++)
-        headers[view->header_count++] =
-            (struct header){bytes_text(name), bytes_of(value, value ? size : 0)};
+    while (header_at(all, view->header_count, &headers[view->header_count]))
+        view->header_count++;
     *out = headers;
 }

@@ -64,12 +64,6 @@ static enum outcome client_open(const struct settings *settings, int timeout_ms,
     return *client ? OUT_OK : OUT_FATAL;
 }
 
-static int left_ms(uint64_t deadline_ms)
-{
-    uint64_t now = clock_monotonic_ms();
-    return now < deadline_ms ? (int)(deadline_ms - now) : 0;
-}
-
 static enum outcome offset_gone(const char *topic, int32_t partition, int64_t from, int64_t low,
                                 struct error *err)
 {
@@ -88,7 +82,7 @@ static enum outcome check_ranges(rd_kafka_t *client, const char *topic,
 {
     int32_t partitions;
     enum outcome outcome =
-        kafka_partition_count(client, topic, left_ms(deadline_ms), &partitions, err);
+        kafka_partition_count(client, topic, clock_left_ms(deadline_ms), &partitions, err);
     if (outcome != OUT_OK)
         return outcome;
     if (partitions == 0) {
@@ -104,8 +98,8 @@ static enum outcome check_ranges(rd_kafka_t *client, const char *topic,
             return error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
                              "%s has %d partitions, partition %d is asked for", topic, partitions,
                              ranges[i].partition);
-        outcome = kafka_watermarks(client, topic, ranges[i].partition, left_ms(deadline_ms), &low,
-                                   &high, err);
+        outcome = kafka_watermarks(client, topic, ranges[i].partition, clock_left_ms(deadline_ms),
+                                   &low, &high, err);
         if (outcome != OUT_OK)
             return outcome;
         if (ranges[i].from < low)
@@ -272,9 +266,9 @@ static enum outcome next(struct bus_reader *base, int timeout_ms,
                 deadline_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
                 wake(reader);
             }
-            int wait_ms = left_ms(deadline_ms);
+            int wait_ms = clock_left_ms(deadline_ms);
             outcome = step(reader, wait_ms, &taken, err);
-            if (outcome == OUT_RETRY && left_ms(deadline_ms) == 0) {
+            if (outcome == OUT_RETRY && clock_left_ms(deadline_ms) == 0) {
                 outcome = error_set(err, OUT_RETRY, ERR_KAFKA_UNREACHABLE,
                                     "Kafka sent nothing for %d ms", timeout_ms);
                 error_where(err, "%s", rd_kafka_topic_name(reader->topic));

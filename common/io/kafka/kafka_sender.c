@@ -214,10 +214,10 @@ static bool flush(struct bus_sender *base, int timeout_ms)
     struct kafka_sender *sender = of(base);
     uint64_t until = clock_monotonic_ms() + (uint64_t)timeout_ms;
     while (sender->pending > 0) {
-        uint64_t now = clock_monotonic_ms();
-        if (now >= until && timeout_ms > 0)
+        int left_ms = clock_left_ms(until);
+        if (left_ms == 0 && timeout_ms > 0)
             return false;
-        rd_kafka_flush(sender->client, now < until ? (int)(until - now) : 0);
+        rd_kafka_flush(sender->client, left_ms);
         if (timeout_ms == 0)
             break;
     }

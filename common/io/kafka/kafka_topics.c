@@ -27,14 +27,6 @@ static const struct {
     {TOPIC_DEAD_LETTERS, 30 * DAY_MS},
 };
 
-static enum outcome open_client(const struct settings *settings, rd_kafka_t **client,
-                                struct error *err)
-{
-    rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
-    *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
-    return *client ? OUT_OK : OUT_FATAL;
-}
-
 static void judge(struct topic_plan *plan)
 {
     if (plan->partitions_now == 0)
@@ -86,7 +78,7 @@ enum outcome kafka_topics_plan(const struct settings *settings, int timeout_ms,
                                struct topic_plan plan[TOPICS], struct error *err)
 {
     rd_kafka_t *client;
-    enum outcome outcome = open_client(settings, &client, err);
+    enum outcome outcome = kafka_client_open(settings, 0, &client, err);
     if (outcome != OUT_OK)
         return outcome;
     outcome = ask(client, settings, timeout_ms, plan, err);
@@ -237,7 +229,7 @@ enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
                                 struct topic_plan plan[TOPICS], struct error *err)
 {
     rd_kafka_t *client;
-    enum outcome outcome = open_client(settings, &client, err);
+    enum outcome outcome = kafka_client_open(settings, 0, &client, err);
     if (outcome != OUT_OK)
         return outcome;
     uint64_t deadline_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
@@ -272,7 +264,7 @@ static void append_migrations(struct buf *out, const struct settings *settings)
     rd_kafka_t *client = NULL;
     const struct rd_kafka_metadata *metadata = NULL;
     int named = 0;
-    if (open_client(settings, &client, &ignored) != OUT_OK)
+    if (kafka_client_open(settings, 0, &client, &ignored) != OUT_OK)
         return;
     if (rd_kafka_metadata(client, 1, NULL, &metadata, LIMIT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         for (int i = 0; i < metadata->topic_cnt; i++) {
@@ -309,13 +301,12 @@ enum outcome kafka_topics_no_migration(const struct settings *settings, struct e
 enum outcome kafka_topics_count_brokers(const struct settings *settings, int timeout_ms, int *count,
                                         struct error *err)
 {
-    rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
-    rd_kafka_t *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    rd_kafka_t *client;
     const struct rd_kafka_metadata *metadata = NULL;
-    if (!client)
-        return OUT_FATAL;
+    enum outcome outcome = kafka_client_open(settings, 0, &client, err);
+    if (outcome != OUT_OK)
+        return outcome;
     rd_kafka_resp_err_t code = rd_kafka_metadata(client, 0, NULL, &metadata, timeout_ms);
-    enum outcome outcome = OUT_OK;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         outcome = kafka_classify(code, rd_kafka_err2str(code), "", err);
     } else {
