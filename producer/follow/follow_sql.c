@@ -147,9 +147,10 @@ static bool is_writable(const struct follow_state *state)
     return writable;
 }
 
-static void advise(struct follow_state *state, struct error *err)
+static void advise(const struct follow_state *state, struct error *err)
 {
-    int code = state->db ? sqlite3_errcode(state->db) & 0xff : SQLITE_NOMEM;
+    sqlite3 *connection = state->db.connection;
+    int code = connection ? sqlite3_errcode(connection) & 0xff : SQLITE_NOMEM;
     switch (code == SQLITE_READONLY && is_writable(state) ? SQLITE_CORRUPT : code) {
     case SQLITE_FULL:
         error_hint(err, "make room on its disk, and start again: nothing is lost");
@@ -179,89 +180,39 @@ static void advise(struct follow_state *state, struct error *err)
     }
 }
 
-/* Sets err by SQLite's last message; OUT_FATAL. */
-static enum outcome broken(struct follow_state *state, struct error *err)
+static enum outcome failed(const struct sqlite_db *db, struct error *err)
 {
+    const struct follow_state *state = (const struct follow_state *)db;
     error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's state cannot be used");
     error_where(err, "%s", state->path);
-    error_cause(err, "%s", state->db ? sqlite3_errmsg(state->db) : "no memory");
+    error_cause(err, "%s", db->connection ? sqlite3_errmsg(db->connection) : "no memory");
     advise(state, err);
     return OUT_FATAL;
 }
 
-sqlite3_stmt *follow_sql_fresh(struct follow_state *state, enum statement which)
+enum outcome follow_sql_get(struct follow_state *state, enum statement which,
+                            const struct sqlite_value *values, size_t count, sqlite3_stmt **row,
+                            struct error *err)
 {
-    sqlite3_stmt *statement = state->statements[which];
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    return statement;
+    return sqlite_get(&state->db, TEXTS[which], values, count, row, err);
 }
 
-void follow_sql_bind_bytes(sqlite3_stmt *statement, int at, struct bytes bytes)
+enum outcome follow_sql_run(struct follow_state *state, enum statement which,
+                            const struct sqlite_value *values, size_t count, struct error *err)
 {
-    sqlite3_bind_blob64(statement, at, bytes.size ? bytes.data : "", bytes.size, SQLITE_STATIC);
-}
-
-void follow_sql_bind_digest(sqlite3_stmt *statement, int at, const struct digest *digest)
-{
-    sqlite3_bind_blob(statement, at, digest->bytes, sizeof(digest->bytes), SQLITE_TRANSIENT);
-}
-
-/* One row at most is wanted; *row tells whether there is one. The statement stays open for it. */
-enum outcome follow_sql_step(struct follow_state *state, sqlite3_stmt *statement, bool *row,
-                             struct error *err)
-{
-    int result = sqlite3_step(statement);
-    if (row)
-        *row = result == SQLITE_ROW;
-    if (result == SQLITE_ROW)
-        return OUT_OK;
-    enum outcome outcome = result == SQLITE_DONE ? OUT_OK : broken(state, err);
-    sqlite3_reset(statement);
-    return outcome;
-}
-
-enum outcome follow_sql_run(struct follow_state *state, const char *sql, struct error *err)
-{
-    return sqlite3_exec(state->db, sql, NULL, NULL, NULL) == SQLITE_OK ? OUT_OK
-                                                                       : broken(state, err);
-}
-
-struct bytes follow_sql_bytes(sqlite3_stmt *statement, int at)
-{
-    const void *data = sqlite3_column_blob(statement, at);
-    return bytes_of(data, (size_t)sqlite3_column_bytes(statement, at));
-}
-
-struct digest follow_sql_digest(sqlite3_stmt *statement, int at)
-{
-    struct digest digest = {0}; /* of a blanked one: nothing has it */
-    struct bytes bytes = follow_sql_bytes(statement, at);
-    if (bytes.size == sizeof(digest.bytes))
-        memcpy(digest.bytes, bytes.data, bytes.size);
-    return digest;
+    return sqlite_run(&state->db, TEXTS[which], values, count, err);
 }
 
 /* Readable by its owner alone: keys are in it. */
 enum outcome follow_sql_open(struct follow_state *state, struct error *err)
 {
     mode_t old = umask(0077);
-    int opened = sqlite3_open(state->path, &state->db);
-    if (opened == SQLITE_OK)
-        opened = sqlite3_exec(state->db, SCHEMA, NULL, NULL, NULL);
+    enum outcome outcome = sqlite_open(&state->db, state->path,
+                                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, failed, err);
+    if (outcome == OUT_OK)
+        outcome = sqlite_exec(&state->db, SCHEMA, err);
     umask(old);
-    if (opened != SQLITE_OK)
-        return broken(state, err);
-    for (int i = 0; i < STATEMENTS; i++)
-        if (sqlite3_prepare_v3(state->db, TEXTS[i], -1, SQLITE_PREPARE_PERSISTENT,
-                               &state->statements[i], NULL) != SQLITE_OK)
-            return broken(state, err);
-    return OUT_OK;
-}
-
-void follow_sql_close(struct follow_state *state)
-{
-    for (int i = 0; i < STATEMENTS; i++)
-        sqlite3_finalize(state->statements[i]);
-    sqlite3_close(state->db);
+    for (int i = 0; i < STATEMENTS && outcome == OUT_OK; i++)
+        outcome = sqlite_prepare(&state->db, TEXTS[i], err);
+    return outcome;
 }

@@ -3,8 +3,7 @@
 
 /* The follower's statements and how they are run; for follow_state.c and follow_change.c only. */
 
-#include <sqlite3.h>
-
+#include "common/io/sqlite.h"
 #include "producer/follow/follow_state.h"
 
 /* change.kind */
@@ -59,8 +58,7 @@ enum statement {
 };
 
 struct follow_state {
-    sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENTS];
+    struct sqlite_db db; /* first: what failed knows by it whose it is */
     char *path, *lock_path;
     int lock;
     int64_t bound;
@@ -74,19 +72,15 @@ struct follow_state {
 
 /* Opens the database at state->path, makes its tables, prepares all statements. */
 enum outcome follow_sql_open(struct follow_state *state, struct error *err);
-void follow_sql_close(struct follow_state *state);
 
 /* The advice for one that cannot be fixed; `why` begins it. */
 void follow_sql_begin_anew(const struct follow_state *state, const char *why, struct error *err);
-/* The statement, reset and without values. */
-sqlite3_stmt *follow_sql_fresh(struct follow_state *state, enum statement which);
-void follow_sql_bind_bytes(sqlite3_stmt *statement, int at, struct bytes bytes);
-void follow_sql_bind_digest(sqlite3_stmt *statement, int at, const struct digest *digest);
-/* *row (may be NULL) tells whether there is a row; the statement stays open for it. */
-enum outcome follow_sql_step(struct follow_state *state, sqlite3_stmt *statement, bool *row,
-                             struct error *err);
-enum outcome follow_sql_run(struct follow_state *state, const char *sql, struct error *err);
-struct bytes follow_sql_bytes(sqlite3_stmt *statement, int at);
-struct digest follow_sql_digest(sqlite3_stmt *statement, int at);
+/* As sqlite_get and sqlite_run. */
+MUST_USE enum outcome follow_sql_get(struct follow_state *state, enum statement which,
+                                     const struct sqlite_value *values, size_t count,
+                                     sqlite3_stmt **row, struct error *err);
+MUST_USE enum outcome follow_sql_run(struct follow_state *state, enum statement which,
+                                     const struct sqlite_value *values, size_t count,
+                                     struct error *err);
 
 #endif

@@ -52,14 +52,11 @@ static enum outcome check_begun(struct follow_state *state, bool *begun, struct 
 static enum outcome read_meta(struct follow_state *state, const char *what, int64_t *value,
                               struct error *err)
 {
-    bool row;
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_META);
-    sqlite3_bind_text(statement, 1, what, -1, SQLITE_STATIC);
-    if (follow_sql_step(state, statement, &row, err) != OUT_OK)
-        return OUT_FATAL;
-    *value = row ? sqlite3_column_int64(statement, 0) : -1;
-    sqlite3_reset(statement);
-    return OUT_OK;
+    sqlite3_stmt *row;
+    enum outcome outcome = follow_sql_get(state, SQL_META, VALUES(NAME(what)), &row, err);
+    *value = row ? sqlite3_column_int64(row, 0) : -1;
+    sqlite3_reset(row);
+    return outcome;
 }
 
 static enum outcome open_db(struct follow_state *state, struct error *err)
@@ -138,14 +135,14 @@ enum outcome follow_state_mapped(struct follow_state *state, const struct mappin
              "BEGIN; UPDATE file SET done = 0;"
              "INSERT OR REPLACE INTO meta VALUES ('mappings', %" PRId64 "); COMMIT",
              now);
-    return follow_sql_run(state, sql, err);
+    return sqlite_exec(&state->db, sql, err);
 }
 
 void follow_state_close(struct follow_state *state)
 {
     if (!state)
         return;
-    follow_sql_close(state);
+    sqlite_close(&state->db);
     if (state->lock >= 0)
         close(state->lock);
     free(state->path);
@@ -162,9 +159,7 @@ enum outcome follow_state_reserve(struct follow_state *state, int64_t bound, str
 {
     if (bound <= state->bound)
         return OUT_OK;
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_RESERVE);
-    sqlite3_bind_int64(statement, 1, bound);
-    enum outcome outcome = follow_sql_step(state, statement, NULL, err);
+    enum outcome outcome = follow_sql_run(state, SQL_RESERVE, VALUES(NUMBER(bound)), err);
     if (outcome == OUT_OK)
         state->bound = bound;
     return outcome;
@@ -172,26 +167,30 @@ enum outcome follow_state_reserve(struct follow_state *state, int64_t bound, str
 
 /* ---- files ---- */
 
+/* Of the columns from `at` on: size and the two times. */
+static void read_content(sqlite3_stmt *row, int at, struct scan_identity *identity)
+{
+    identity->size = (uint64_t)sqlite3_column_int64(row, at);
+    identity->modified_ns = sqlite3_column_int64(row, at + 1);
+    identity->changed_ns = sqlite3_column_int64(row, at + 2);
+}
+
 enum outcome follow_state_find(struct follow_state *state, const char *path,
                                struct follow_known *known, struct error *err)
 {
-    bool row;
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_FIND);
+    sqlite3_stmt *row;
     *known = (struct follow_known){0};
-    follow_sql_bind_bytes(statement, 1, bytes_text(path));
-    if (follow_sql_step(state, statement, &row, err) != OUT_OK)
-        return OUT_FATAL;
-    if (row)
-        *known = (struct follow_known){
-            .id = sqlite3_column_int64(statement, 0),
-            .identity = {.device = (uint64_t)sqlite3_column_int64(statement, 1),
-                         .inode = (uint64_t)sqlite3_column_int64(statement, 2),
-                         .size = (uint64_t)sqlite3_column_int64(statement, 3),
-                         .modified_ns = sqlite3_column_int64(statement, 4),
-                         .changed_ns = sqlite3_column_int64(statement, 5)},
-            .folder_device = (uint64_t)sqlite3_column_int64(statement, 6),
-            .done = sqlite3_column_int(statement, 7)};
-    sqlite3_reset(statement);
+    enum outcome outcome =
+        follow_sql_get(state, SQL_FIND, VALUES(BLOB(bytes_text(path))), &row, err);
+    if (!row)
+        return outcome;
+    *known = (struct follow_known){.id = sqlite3_column_int64(row, 0),
+                                   .identity = {.device = (uint64_t)sqlite3_column_int64(row, 1),
+                                                .inode = (uint64_t)sqlite3_column_int64(row, 2)},
+                                   .folder_device = (uint64_t)sqlite3_column_int64(row, 6),
+                                   .done = sqlite3_column_int(row, 7)};
+    read_content(row, 3, &known->identity);
+    sqlite3_reset(row);
     return OUT_OK;
 }
 
@@ -199,11 +198,10 @@ enum outcome follow_state_paths(struct follow_state *state, char ***paths, struc
 {
     size_t count = 0, capacity = 64;
     char **list = mem_array(capacity, sizeof(*list));
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_PATHS);
-    enum outcome outcome;
-    bool row;
-    while ((outcome = follow_sql_step(state, statement, &row, err)) == OUT_OK && row) {
-        struct bytes path = follow_sql_bytes(statement, 0);
+    sqlite3_stmt *row;
+    enum outcome outcome = follow_sql_get(state, SQL_PATHS, NO_VALUES, &row, err);
+    for (; row; outcome = sqlite_next(&state->db, &row, err)) {
+        struct bytes path = sqlite_bytes(row, 0);
         if (count + 1 == capacity) {
             capacity *= 2;
             list = mem_resize(list, capacity, sizeof(*list));
@@ -219,37 +217,22 @@ enum outcome follow_state_find_place(struct follow_state *state,
                                      const struct scan_identity *identity, int64_t except,
                                      size_t skip, struct follow_namesake *found, struct error *err)
 {
-    bool row;
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_PLACE);
+    sqlite3_stmt *row;
     *found = (struct follow_namesake){0};
-    sqlite3_bind_int64(statement, 1, (int64_t)identity->device);
-    sqlite3_bind_int64(statement, 2, (int64_t)identity->inode);
-    sqlite3_bind_int64(statement, 3, except);
-    sqlite3_bind_int64(statement, 4, (int64_t)skip);
-    if (follow_sql_step(state, statement, &row, err) != OUT_OK)
-        return OUT_FATAL;
-    if (row) {
-        struct bytes path = follow_sql_bytes(statement, 1);
-        *found = (struct follow_namesake){.id = sqlite3_column_int64(statement, 0),
-                                          .path = mem_text_part(path.data, path.size),
-                                          .identity = *identity};
-        found->identity.size = (uint64_t)sqlite3_column_int64(statement, 2);
-        found->identity.modified_ns = sqlite3_column_int64(statement, 3);
-        found->identity.changed_ns = sqlite3_column_int64(statement, 4);
-        found->folder_device = (uint64_t)sqlite3_column_int64(statement, 5);
-    }
-    sqlite3_reset(statement);
+    enum outcome outcome = follow_sql_get(
+        state, SQL_PLACE,
+        VALUES(NUMBER(identity->device), NUMBER(identity->inode), NUMBER(except), NUMBER(skip)),
+        &row, err);
+    if (!row)
+        return outcome;
+    struct bytes path = sqlite_bytes(row, 1);
+    *found = (struct follow_namesake){.id = sqlite3_column_int64(row, 0),
+                                      .path = mem_text_part(path.data, path.size),
+                                      .identity = *identity,
+                                      .folder_device = (uint64_t)sqlite3_column_int64(row, 5)};
+    read_content(row, 2, &found->identity);
+    sqlite3_reset(row);
     return OUT_OK;
-}
-
-static enum outcome run_ids(struct follow_state *state, enum statement which, int64_t first,
-                            int64_t second, struct error *err)
-{
-    sqlite3_stmt *statement = follow_sql_fresh(state, which);
-    sqlite3_bind_int64(statement, 1, first);
-    if (sqlite3_bind_parameter_count(statement) > 1)
-        sqlite3_bind_int64(statement, 2, second);
-    return follow_sql_step(state, statement, NULL, err);
 }
 
 static enum outcome move(struct follow_state *state, const struct follow_move *move,
@@ -260,15 +243,12 @@ static enum outcome move(struct follow_state *state, const struct follow_move *m
     struct follow_known other; /* that had the name; id 0 has no records */
     enum outcome outcome = follow_state_find(state, move->path, &other, err);
     for (size_t i = 0; i < sizeof(JOIN) / sizeof(JOIN[0]) && outcome == OUT_OK; i++)
-        outcome = run_ids(state, JOIN[i], move->id, other.id, err);
+        outcome = follow_sql_run(state, JOIN[i], VALUES(NUMBER(move->id), NUMBER(other.id)), err);
     for (size_t i = 0; i < sizeof(DROP) / sizeof(DROP[0]) && outcome == OUT_OK; i++)
-        outcome = run_ids(state, DROP[i], other.id, 0, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    sqlite3_stmt *named = follow_sql_fresh(state, SQL_MOVE_NAME);
-    sqlite3_bind_int64(named, 1, move->id);
-    follow_sql_bind_bytes(named, 2, bytes_text(move->path));
-    outcome = follow_sql_step(state, named, NULL, err);
+        outcome = follow_sql_run(state, DROP[i], VALUES(NUMBER(other.id)), err);
+    if (outcome == OUT_OK)
+        outcome = follow_sql_run(state, SQL_MOVE_NAME,
+                                 VALUES(NUMBER(move->id), BLOB(bytes_text(move->path))), err);
     if (outcome == OUT_OK)
         outcome = follow_state_follow(state, move->id, err);
     return outcome == OUT_OK ? follow_state_follow(state, other.id, err)
@@ -279,14 +259,14 @@ enum outcome follow_state_move(struct follow_state *state, const struct follow_m
                                size_t count, struct error *err)
 {
     follow_state_abandon(state);
-    enum outcome outcome = follow_sql_run(state, "BEGIN IMMEDIATE", err);
+    enum outcome outcome = sqlite_exec(&state->db, "BEGIN IMMEDIATE", err);
     state->open = outcome == OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)
-        outcome = run_ids(state, SQL_MOVE_OFF, moves[i].id, 0, err);
+        outcome = follow_sql_run(state, SQL_MOVE_OFF, VALUES(NUMBER(moves[i].id)), err);
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)
         outcome = move(state, &moves[i], err);
     if (outcome == OUT_OK)
-        outcome = follow_sql_run(state, "COMMIT", err);
+        outcome = sqlite_exec(&state->db, "COMMIT", err);
     state->open = state->open && outcome != OUT_OK;
     follow_state_abandon(state);
     return outcome;
@@ -295,26 +275,20 @@ enum outcome follow_state_move(struct follow_state *state, const struct follow_m
 enum outcome follow_state_unfollow(struct follow_state *state, const char *path, bool away,
                                    struct error *err)
 {
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_UNFOLLOW);
-    follow_sql_bind_bytes(statement, 1, bytes_text(path));
-    sqlite3_bind_int(statement, 2, away);
-    return follow_sql_step(state, statement, NULL, err);
+    return follow_sql_run(state, SQL_UNFOLLOW, VALUES(BLOB(bytes_text(path)), NUMBER(away)), err);
 }
 
 enum outcome follow_state_follow(struct follow_state *state, int64_t id, struct error *err)
 {
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_FOLLOW);
-    sqlite3_bind_int64(statement, 1, id);
-    return follow_sql_step(state, statement, NULL, err);
+    return follow_sql_run(state, SQL_FOLLOW, VALUES(NUMBER(id)), err);
 }
 
 enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
                                      struct error *err)
 {
-    bool row;
-    sqlite3_stmt *statement = follow_sql_fresh(state, SQL_UNFOLLOWED);
-    enum outcome outcome = follow_sql_step(state, statement, &row, err);
-    *records = outcome == OUT_OK && row ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_reset(statement);
+    sqlite3_stmt *row;
+    enum outcome outcome = follow_sql_get(state, SQL_UNFOLLOWED, NO_VALUES, &row, err);
+    *records = row ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
+    sqlite3_reset(row);
     return outcome;
 }

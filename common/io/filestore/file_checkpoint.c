@@ -46,14 +46,14 @@ static const char RELEASE[] =
 static enum outcome check_topic(struct file_checkpoint *checkpoint, struct error *err)
 {
     sqlite3_stmt *row;
-    struct file_db *db = &checkpoint->store->db;
+    struct sqlite_db *db = &checkpoint->store->db;
     const struct file_checkpoint_config *config = &checkpoint->config;
-    enum outcome outcome = file_db_get(
+    enum outcome outcome = sqlite_get(
         db, PIN_TOPIC, VALUES(NAME(config->topic), NUMBER(config->partitions)), &row, err);
     if (!row)
         return outcome;
     int pinned = sqlite3_column_int(row, 0);
-    if (file_db_end(db, row, err) != OUT_OK)
+    if (sqlite_end(db, row, err) != OUT_OK)
         return err->outcome;
     if (pinned == config->partitions)
         return OUT_OK;
@@ -66,15 +66,15 @@ static enum outcome check_mappings(struct file_checkpoint *checkpoint, struct er
 {
     char hex[33];
     sqlite3_stmt *row;
-    struct file_db *db = &checkpoint->store->db;
+    struct sqlite_db *db = &checkpoint->store->db;
     struct digest digest = mapping_set_fingerprint(checkpoint->store->mappings);
     digest_format(&digest, hex);
     enum outcome outcome =
-        file_db_get(db, PIN_GROUP, VALUES(NAME(checkpoint->config.group), NAME(hex)), &row, err);
+        sqlite_get(db, PIN_GROUP, VALUES(NAME(checkpoint->config.group), NAME(hex)), &row, err);
     if (!row)
         return outcome;
-    bool same = bytes_equal(file_db_column(row, 0), bytes_text(hex));
-    if (file_db_end(db, row, err) != OUT_OK)
+    bool same = bytes_equal(sqlite_bytes(row, 0), bytes_text(hex));
+    if (sqlite_end(db, row, err) != OUT_OK)
         return err->outcome;
     if (same)
         return OUT_OK;
@@ -91,13 +91,13 @@ static enum outcome check_mappings(struct file_checkpoint *checkpoint, struct er
 static enum outcome claim(struct file_checkpoint *checkpoint, struct error *err)
 {
     sqlite3_stmt *row;
-    struct file_db *db = &checkpoint->store->db;
-    enum outcome outcome = file_db_get(
-        db, CLAIM, VALUES(PARTITION_VALUES, NAME(checkpoint->config.worker)), &row, err);
+    struct sqlite_db *db = &checkpoint->store->db;
+    enum outcome outcome =
+        sqlite_get(db, CLAIM, VALUES(PARTITION_VALUES, NAME(checkpoint->config.worker)), &row, err);
     if (!row)
         return outcome;
     buf_reset(&checkpoint->sequences);
-    buf_append_bytes(&checkpoint->sequences, file_db_column(row, 4));
+    buf_append_bytes(&checkpoint->sequences, sqlite_bytes(row, 4));
     checkpoint->row = (struct checkpoint_row){
         .next_offset = sqlite3_column_int64(row, 0),
         .redis_next = sqlite3_column_int64(row, 1),
@@ -105,21 +105,21 @@ static enum outcome claim(struct file_checkpoint *checkpoint, struct error *err)
         .epoch = sqlite3_column_int64(row, 3),
         .sequences = buf_view(&checkpoint->sequences),
     };
-    return file_db_end(db, row, err);
+    return sqlite_end(db, row, err);
 }
 
 /* A worker whose epoch is over moves nothing, and need not know. */
 static enum outcome move(struct file_checkpoint *checkpoint, struct error *err)
 {
     const struct checkpoint_request *request = &checkpoint->request;
-    struct file_db *db = &checkpoint->store->db;
+    struct sqlite_db *db = &checkpoint->store->db;
     enum outcome outcome =
-        file_db_run(db, STAGES,
-                    VALUES(PARTITION_VALUES, NUMBER(request->epoch), NUMBER(request->redis_next),
-                           NUMBER(request->results_next)),
-                    err);
+        sqlite_run(db, STAGES,
+                   VALUES(PARTITION_VALUES, NUMBER(request->epoch), NUMBER(request->redis_next),
+                          NUMBER(request->results_next)),
+                   err);
     if (outcome == OUT_OK && request->kind == REQUEST_RELEASE)
-        outcome = file_db_run(db, RELEASE, VALUES(PARTITION_VALUES, NUMBER(request->epoch)), err);
+        outcome = sqlite_run(db, RELEASE, VALUES(PARTITION_VALUES, NUMBER(request->epoch)), err);
     return outcome;
 }
 

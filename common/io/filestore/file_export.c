@@ -56,26 +56,17 @@ bool file_place_is_keyed(const struct file_place *place)
            mapping->columns[mapping->key[0]].source == FROM_KEY;
 }
 
-static struct digest digest_at(sqlite3_stmt *row, int at)
-{
-    struct digest digest = {0};
-    struct bytes bytes = file_db_column(row, at);
-    if (bytes.size == sizeof digest.bytes)
-        memcpy(digest.bytes, bytes.data, sizeof digest.bytes);
-    return digest;
-}
-
-enum outcome file_place_note(struct file_db *db, const struct file_place *place,
+enum outcome file_place_note(struct sqlite_db *db, const struct file_place *place,
                              struct file_note *note, struct error *err)
 {
     static const char SQL[] = "SELECT dirty, ours, digest, next_digest FROM file WHERE " FILE_KEY;
     sqlite3_stmt *row;
     *note = (struct file_note){0};
-    enum outcome outcome = file_db_get(db, SQL, VALUES(FILE_OF(place)), &row, err);
+    enum outcome outcome = sqlite_get(db, SQL, VALUES(FILE_OF(place)), &row, err);
     if (!row)
         return outcome;
     *note = (struct file_note){sqlite3_column_int(row, 0), sqlite3_column_int(row, 1),
-                               digest_at(row, 2), digest_at(row, 3)};
+                               sqlite_digest(row, 2), sqlite_digest(row, 3)};
     sqlite3_reset(row);
     return OUT_OK;
 }
@@ -144,7 +135,7 @@ static void print_key(struct printer *printer, struct bytes id)
     print(printer, buf_view(&printer->key));
 }
 
-enum outcome file_place_render(struct file_db *db, const struct file_place *place, FILE *file,
+enum outcome file_place_render(struct sqlite_db *db, const struct file_place *place, FILE *file,
                                struct digest *digest, struct error *err)
 {
     bool keyed = file_place_is_keyed(place);
@@ -159,11 +150,11 @@ enum outcome file_place_render(struct file_db *db, const struct file_place *plac
         print(&printer, before);
         before = BYTES_LITERAL(",\n");
         if (keyed)
-            print_key(&printer, file_db_column(row, 0));
-        print(&printer, file_db_column(row, 1));
+            print_key(&printer, sqlite_bytes(row, 0));
+        print(&printer, sqlite_bytes(row, 1));
         if (file && ferror(file))
             break;
-        outcome = file_db_next(db, &row, err);
+        outcome = sqlite_next(db, &row, err);
     }
     sqlite3_reset(row);
     if (before.size > 1)
@@ -299,10 +290,8 @@ static enum outcome note_next(const struct target *target, const struct digest *
     static const char SQL[] = "UPDATE file SET ours = 1, next_digest = ?3, digest = CASE WHEN "
                               "?4 THEN next_digest ELSE digest END WHERE " FILE_KEY;
     const struct file_place *place = &target->place;
-    return file_db_run(&target->store->db, SQL,
-                       VALUES(FILE_OF(place), BLOB(bytes_of(digest->bytes, sizeof digest->bytes)),
-                              NUMBER(target->is_next)),
-                       err);
+    return sqlite_run(&target->store->db, SQL,
+                      VALUES(FILE_OF(place), DIGEST(digest), NUMBER(target->is_next)), err);
 }
 
 /* Lost when the machine stops now: then the file is written once more, which changes nothing. So
@@ -312,12 +301,12 @@ static enum outcome mark_clean(const struct target *target, struct error *err)
     static const char SQL[] = "UPDATE file SET dirty = 0, digest = next_digest, "
                               "next_digest = NULL, problem = NULL WHERE " FILE_KEY;
     struct error again;
-    struct file_db *db = &target->store->db;
+    struct sqlite_db *db = &target->store->db;
     const struct file_place *place = &target->place;
-    enum outcome outcome = file_db_exec(db, "PRAGMA synchronous = NORMAL", err);
+    enum outcome outcome = sqlite_exec(db, "PRAGMA synchronous = NORMAL", err);
     if (outcome == OUT_OK)
-        outcome = file_db_run(db, SQL, VALUES(FILE_OF(place)), err);
-    if (file_db_exec(db, "PRAGMA synchronous = FULL", &again) != OUT_OK && outcome == OUT_OK) {
+        outcome = sqlite_run(db, SQL, VALUES(FILE_OF(place)), err);
+    if (sqlite_exec(db, "PRAGMA synchronous = FULL", &again) != OUT_OK && outcome == OUT_OK) {
         *err = again;
         outcome = again.outcome;
     }
@@ -349,11 +338,11 @@ static enum outcome note_problem(const struct target *target, const struct error
     char text[sizeof why->text + sizeof why->cause + 8];
     snprintf(text, sizeof text, "%s %s", why->text, why->cause);
     sqlite3_stmt *row;
-    struct file_db *db = &target->store->db;
+    struct sqlite_db *db = &target->store->db;
     enum outcome outcome =
-        file_db_get(db, SQL, VALUES(FILE_OF(&target->place), NAME(text)), &row, err);
+        sqlite_get(db, SQL, VALUES(FILE_OF(&target->place), NAME(text)), &row, err);
     *fresh = row != NULL;
-    return row ? file_db_end(db, row, err) : outcome;
+    return row ? sqlite_end(db, row, err) : outcome;
 }
 
 static enum outcome write_target(struct target *target, bool replace_edited, bool *kept,
@@ -400,15 +389,15 @@ enum outcome file_export_next(struct file_store *store, bool *any, struct file_w
         "SELECT entity, tenant FROM file WHERE dirty = 1 AND (entity, tenant) > (?1, ?2) "
         "ORDER BY entity, tenant LIMIT 1";
     sqlite3_stmt *row;
-    enum outcome outcome = file_db_get(
+    enum outcome outcome = sqlite_get(
         &store->db, SQL, VALUES(TEXT(buf_view(&store->entity)), TEXT(buf_view(&store->tenant))),
         &row, err);
     *any = row != NULL;
     if (!row)
         return outcome;
     file_export_rewind(store);
-    buf_append_bytes(&store->entity, file_db_column(row, 0));
-    buf_append_bytes(&store->tenant, file_db_column(row, 1));
+    buf_append_bytes(&store->entity, sqlite_bytes(row, 0));
+    buf_append_bytes(&store->tenant, sqlite_bytes(row, 1));
     sqlite3_reset(row);
     return file_export(store, buf_view(&store->entity), buf_view(&store->tenant), false, written,
                        err);

@@ -117,7 +117,7 @@ static const char MARK_DIRTY[] = "INSERT INTO file (entity, tenant, dirty) VALUE
                                  "ON CONFLICT (entity, tenant) DO UPDATE SET dirty = 1";
 
 struct writing {
-    struct file_db *db;
+    struct sqlite_db *db;
     struct batch *batch;
     const struct bytes *texts; /* by place in its order */
     bool only_classify;        /* it is in the store already: what became of it? */
@@ -142,13 +142,13 @@ static enum outcome pass_fence(struct writing *writing, struct error *err)
     const struct batch_fence *fence = &writing->batch->fence;
     struct bytes sequences = fence->sequences.size ? fence->sequences : BYTES_LITERAL("{}");
     enum outcome outcome =
-        file_db_get(writing->db, PASS_FENCE,
-                    VALUES(NAME(fence->group), NAME(fence->topic), NUMBER(fence->partition),
-                           NUMBER(fence->epoch), NUMBER(fence->start), NUMBER(fence->end),
-                           NUMBER(fence->redis_next), NUMBER(fence->results_next), TEXT(sequences)),
-                    &row, err);
+        sqlite_get(writing->db, PASS_FENCE,
+                   VALUES(NAME(fence->group), NAME(fence->topic), NUMBER(fence->partition),
+                          NUMBER(fence->epoch), NUMBER(fence->start), NUMBER(fence->end),
+                          NUMBER(fence->redis_next), NUMBER(fence->results_next), TEXT(sequences)),
+                   &row, err);
     if (row)
-        return file_db_end(writing->db, row, err);
+        return sqlite_end(writing->db, row, err);
     if (outcome == OUT_OK)
         outcome = checkpoint_of(writing, &epoch, &next, err);
     if (outcome != OUT_OK)
@@ -186,14 +186,13 @@ static struct bytes soften(struct writing *writing, const struct mapping *mappin
 static enum outcome put_record(struct writing *writing, const struct batch_item *item,
                                struct bytes json, struct error *err)
 {
-    struct file_value text = TEXT(json);
+    struct sqlite_value text = TEXT(json);
     if (!json.size)
         text.kind = BIND_NULL;
-    struct bytes digest = bytes_of(item->row.digest.bytes, sizeof item->row.digest.bytes);
-    return file_db_run(writing->db, PUT_RECORD,
-                       VALUES(RECORD_VALUES(item), NUMBER(item->row.version), BLOB(digest),
-                              NUMBER(item->row.deleted), text),
-                       err);
+    return sqlite_run(writing->db, PUT_RECORD,
+                      VALUES(RECORD_VALUES(item), NUMBER(item->row.version),
+                             DIGEST(&item->row.digest), NUMBER(item->row.deleted), text),
+                      err);
 }
 
 static enum outcome put_boxes(struct writing *writing, const struct batch_item *item,
@@ -204,11 +203,11 @@ static enum outcome put_boxes(struct writing *writing, const struct batch_item *
     struct sealed_box box;
     enum outcome outcome = OUT_OK;
     while (outcome == OUT_OK && secret_sealed_next(item->sealed, &at, &box, &bad))
-        outcome = file_db_run(writing->db, PUT_BOX,
-                              VALUES(TEXT(item->row.tenant), TEXT(box.reference),
-                                     NAME(item->mapping->entity), TEXT(item->row.id),
-                                     TEXT(box.field), BLOB(box.box)),
-                              err);
+        outcome = sqlite_run(writing->db, PUT_BOX,
+                             VALUES(TEXT(item->row.tenant), TEXT(box.reference),
+                                    NAME(item->mapping->entity), TEXT(item->row.id),
+                                    TEXT(box.field), BLOB(box.box)),
+                             err);
     return outcome;
 }
 
@@ -219,19 +218,19 @@ static enum outcome classify(struct writing *writing, struct batch_item *item, s
     sqlite3_stmt *row;
     *soft = (struct bytes){0};
     enum outcome outcome =
-        file_db_get(writing->db, SEE_RECORD, VALUES(RECORD_VALUES(item)), &row, err);
+        sqlite_get(writing->db, SEE_RECORD, VALUES(RECORD_VALUES(item)), &row, err);
     if (outcome != OUT_OK)
         return outcome;
     int64_t version = row ? sqlite3_column_int64(row, 0) : INT64_MIN;
     if (row && version >= item->row.version) {
-        batch_decide_stored(item, version, file_db_column(row, 1));
+        batch_decide_stored(item, version, sqlite_bytes(row, 1));
         if (writing->only_classify && item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
     } else if (writing->only_classify) { /* refused before the crash; or ours, and gone since */
         item->decided = true;
         item->verdict = writing->batch->redelivered ? CLASS_DEAD : CLASS_APPLIED;
     } else if (item->row.deleted && item->mapping->on_delete == DELETE_SOFT && row) {
-        *soft = soften(writing, item->mapping, file_db_column(row, 2));
+        *soft = soften(writing, item->mapping, sqlite_bytes(row, 2));
     }
     sqlite3_reset(row);
     return OUT_OK;
@@ -265,8 +264,8 @@ static enum outcome write_group(struct writing *writing, const struct batch_grou
         any = any || item->verdict == CLASS_APPLIED;
     }
     if (outcome == OUT_OK && any && !writing->only_classify)
-        outcome = file_db_run(writing->db, MARK_DIRTY,
-                              VALUES(NAME(group->mapping->entity), TEXT(group->tenant)), err);
+        outcome = sqlite_run(writing->db, MARK_DIRTY,
+                             VALUES(NAME(group->mapping->entity), TEXT(group->tenant)), err);
     return outcome;
 }
 
@@ -304,17 +303,17 @@ static enum outcome write_batch(struct file_store *store, struct batch *batch,
     buf_init(&writing.scratch, 256u << 20);
     enum outcome outcome = file_store_check_place(store, err);
     if (outcome == OUT_OK)
-        outcome = file_db_exec(&store->db, "BEGIN IMMEDIATE", err);
+        outcome = sqlite_exec(&store->db, "BEGIN IMMEDIATE", err);
     if (outcome == OUT_OK)
         outcome = settle_unknown(&writing, err);
     if (outcome == OUT_OK)
         outcome = write_all(&writing, err);
     if (outcome == OUT_OK) {
-        outcome = file_db_exec(&store->db, "COMMIT", err);
+        outcome = sqlite_exec(&store->db, "COMMIT", err);
         batch->outcome_unknown = outcome != OUT_OK || writing.only_classify;
     }
     if (outcome != OUT_OK && !sqlite3_get_autocommit(store->db.connection))
-        (void)!file_db_exec(&store->db, "ROLLBACK", &ignored);
+        (void)!sqlite_exec(&store->db, "ROLLBACK", &ignored);
     buf_free(&writing.scratch);
     return outcome;
 }

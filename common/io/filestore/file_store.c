@@ -136,7 +136,7 @@ static enum outcome forget_deletes(struct file_store *store, struct error *err)
         const struct mapping *mapping = store->mappings->items[i];
         if (mapping->on_delete == DELETE_HARD)
             outcome =
-                file_db_run(&store->db, SQL, VALUES(NAME(mapping->entity), NUMBER(life_s)), err);
+                sqlite_run(&store->db, SQL, VALUES(NAME(mapping->entity), NUMBER(life_s)), err);
     }
     return outcome;
 }
@@ -173,7 +173,7 @@ void file_store_close(struct file_store *store)
 {
     if (!store)
         return;
-    file_db_close(&store->db);
+    sqlite_close(&store->db);
     mapping_work_free(&store->work);
     buf_free(&store->entity);
     buf_free(&store->tenant);

@@ -35,7 +35,7 @@ struct file_store {
     const struct settings *settings;
     const struct mapping_set *mappings;
     int folder, lock; /* descriptors */
-    struct file_db db;
+    struct sqlite_db db;
     struct mapping_work work;
     struct buf entity, tenant; /* the file that the exporter wrote last */
     uv_work_t request;
@@ -76,7 +76,7 @@ void file_place_init(struct file_place *place, const struct mapping_set *mapping
                      struct bytes entity, struct bytes tenant);
 /* Records under their own key, in an object: only when the key is all there is to the id. */
 bool file_place_is_keyed(const struct file_place *place);
-MUST_USE enum outcome file_place_note(struct file_db *db, const struct file_place *place,
+MUST_USE enum outcome file_place_note(struct sqlite_db *db, const struct file_place *place,
                                       struct file_note *note, struct error *err);
 bool file_note_has(const struct file_note *note, const struct digest *digest);
 /* What lies there, in the tenant's folder. -1 with errno; ELOOP: it is no file. */
@@ -86,7 +86,7 @@ int file_place_open(int folder, const char *name);
 bool file_place_read(int fd, struct digest *digest, struct buf *content);
 /* What the rows give, into `file` when there is one; what that says (ferror) is the caller's to
  * ask. */
-MUST_USE enum outcome file_place_render(struct file_db *db, const struct file_place *place,
+MUST_USE enum outcome file_place_render(struct sqlite_db *db, const struct file_place *place,
                                         FILE *file, struct digest *digest, struct error *err);
 
 /* How a writing went, besides its outcome. */

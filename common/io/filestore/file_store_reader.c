@@ -3,9 +3,10 @@
  *
  *   inspection   one file: right, pending, edited, …; an edited one is taken apart, and each of its
  *                records is matched with the row it is of (policy/file_match.h)
- *   reader       the store reader's port: one read transaction is the snapshot, and with
- * FILE_STORE_READER_FILES a record is what lies in its tenant's file; rows say which there should
- * be walk         every file, and what else lies among them that a reader would take for records
+ *   reader       the store reader's port: one read transaction is the snapshot; of
+ *                FILE_STORE_READER_FILES a record is what lies in its tenant's file, and rows say
+ *                which there should be
+ *   walk         every file, and what else lies among them that a reader would take for records
  *   rebuild      a walk that writes what is not right
  *
  * Blocking, on the caller's thread. Nothing here writes but rebuild, through the exporter.
@@ -38,8 +39,8 @@
 struct view {
     const struct settings *settings;
     const struct mapping_set *mappings;
-    struct file_db db;     /* in a snapshot, */
-    struct file_db latest; /* and in none: a worker may have written since */
+    struct sqlite_db db;     /* in a snapshot, */
+    struct sqlite_db latest; /* and in none: a worker may have written since */
     int folder;
 };
 
@@ -63,8 +64,8 @@ static enum outcome view_open(struct view *view, const struct settings *settings
 
 static void view_close(struct view *view)
 {
-    file_db_close(&view->db);
-    file_db_close(&view->latest);
+    sqlite_close(&view->db);
+    sqlite_close(&view->latest);
     if (view->folder >= 0)
         close(view->folder);
 }
@@ -184,12 +185,12 @@ static bool add_content(struct inspection *at, struct bytes content)
 static enum outcome add_rows(struct inspection *at, bool *all, struct error *err)
 {
     sqlite3_stmt *row;
-    struct file_db *db = &at->view->db;
+    struct sqlite_db *db = &at->view->db;
     enum outcome outcome = file_db_records(db, at->place.entity, at->place.tenant, &row, err);
     *all = true;
     while (row && *all) {
-        *all = add(at, &at->rows, file_db_column(row, 0), digest_of(file_db_column(row, 1)));
-        outcome = file_db_next(db, &row, err);
+        *all = add(at, &at->rows, sqlite_bytes(row, 0), digest_of(sqlite_bytes(row, 1)));
+        outcome = sqlite_next(db, &row, err);
     }
     sqlite3_reset(row);
     return outcome;
@@ -453,16 +454,16 @@ static enum outcome read_checkpoint(struct store_reader *base, const char *group
 static enum outcome take_row(sqlite3_stmt *row, const struct mapping *mapping,
                              struct stored_record *stored, struct error *err)
 {
-    struct bytes digest = file_db_column(row, 4);
+    struct bytes digest = sqlite_bytes(row, 4);
     *stored = (struct stored_record){
         .mapping = mapping,
-        .tenant = file_db_column(row, 1),
-        .id = file_db_column(row, 2),
+        .tenant = sqlite_bytes(row, 1),
+        .id = sqlite_bytes(row, 2),
         .version = sqlite3_column_int64(row, 3),
         .deleted = sqlite3_column_int(row, 5) != 0,
     };
     if (!stored->deleted)
-        stored->json = file_db_column(row, 6);
+        stored->json = sqlite_bytes(row, 6);
     if (digest.size == sizeof stored->digest.bytes && (stored->deleted || stored->json.size)) {
         memcpy(stored->digest.bytes, digest.data, digest.size);
         return OUT_OK;
@@ -504,19 +505,19 @@ static enum outcome read_next(struct store_reader *base, struct stored_record *s
 {
     static const char SQL[] = SELECT_RECORDS "ORDER BY entity, tenant, id";
     struct file_reader *reader = of(base);
-    struct file_db *db = &reader->view.db;
+    struct sqlite_db *db = &reader->view.db;
     enum outcome outcome = OUT_OK;
     *stored = (struct stored_record){0};
     for (;;) {
         if (!reader->begun)
-            outcome = file_db_get(db, SQL, NO_VALUES, &reader->row, err);
+            outcome = sqlite_get(db, SQL, NO_VALUES, &reader->row, err);
         else if (reader->row)
-            outcome = file_db_next(db, &reader->row, err);
+            outcome = sqlite_next(db, &reader->row, err);
         reader->begun = true;
         if (!reader->row)
             return outcome;
         const struct mapping *mapping =
-            mapping_set_find(reader->view.mappings, file_db_column(reader->row, 0));
+            mapping_set_find(reader->view.mappings, sqlite_bytes(reader->row, 0));
         if (!mapping)
             continue;
         bool exists = true;
@@ -536,7 +537,7 @@ static enum outcome find(struct store_reader *base, const struct mapping *mappin
     static const char SQL[] = SELECT_RECORDS "WHERE " FILE_KEY " AND id = ?3";
     sqlite3_stmt *row;
     struct file_reader *reader = of(base);
-    enum outcome outcome = file_db_get(
+    enum outcome outcome = sqlite_get(
         &reader->view.db, SQL, VALUES(NAME(mapping->entity), TEXT(tenant), TEXT(id)), &row, err);
     *found = row != NULL;
     if (!row)
@@ -576,17 +577,13 @@ enum outcome file_store_reader_open(const struct settings *settings,
     return outcome;
 }
 
-static uint64_t count_dirty(struct file_db *db)
+static uint64_t count_dirty(struct sqlite_db *db)
 {
-    static const char SQL[] = "SELECT count(*) FROM file WHERE dirty = 1";
     struct error ignored;
-    sqlite3_stmt *row;
-    uint64_t count = 0;
-    if (file_db_get(db, SQL, NO_VALUES, &row, &ignored) == OUT_OK && row) {
-        count = (uint64_t)sqlite3_column_int64(row, 0);
-        sqlite3_reset(row); /* ends the read: the next one sees what came since */
-    }
-    return count;
+    int64_t count;
+    (void)!sqlite_number(db, "SELECT count(*) FROM file WHERE dirty = 1", NO_VALUES, 0, &count,
+                         &ignored);
+    return (uint64_t)count;
 }
 
 uint64_t file_store_reader_unwritten(struct store_reader *base)
@@ -649,13 +646,13 @@ static enum outcome walk_files(struct walk *walk, struct error *err)
 {
     static const char SQL[] = "SELECT entity, tenant FROM file ORDER BY entity, tenant";
     sqlite3_stmt *row = NULL;
-    struct file_db *db = &walk->view.db;
+    struct sqlite_db *db = &walk->view.db;
     enum outcome outcome = file_db_snapshot(db, err);
     inspection_init(&walk->file, &walk->view);
     if (outcome == OUT_OK)
-        outcome = file_db_get(db, SQL, NO_VALUES, &row, err);
+        outcome = sqlite_get(db, SQL, NO_VALUES, &row, err);
     while (outcome == OUT_OK && row) {
-        struct bytes entity = file_db_column(row, 0), tenant = file_db_column(row, 1);
+        struct bytes entity = sqlite_bytes(row, 0), tenant = sqlite_bytes(row, 1);
         add_name(walk, entity, tenant);
         if (mapping_set_find(walk->view.mappings, entity) && is_wanted(&walk->view, tenant)) {
             outcome = inspect(&walk->file, entity, tenant, err);
@@ -663,7 +660,7 @@ static enum outcome walk_files(struct walk *walk, struct error *err)
                 walk->each(walk->owner, &walk->file.found);
         }
         if (outcome == OUT_OK)
-            outcome = file_db_next(db, &row, err);
+            outcome = sqlite_next(db, &row, err);
     }
     return outcome;
 }
@@ -807,7 +804,7 @@ enum outcome file_store_rebuild(const struct settings *settings, const struct ma
     if (outcome == OUT_OK)
         outcome = file_store_open(settings, mappings, &rebuilding.store, err);
     if (outcome == OUT_OK && !dry)
-        outcome = file_db_run(&rebuilding.store->db, SQL, NO_VALUES, err);
+        outcome = sqlite_run(&rebuilding.store->db, SQL, NO_VALUES, err);
     if (outcome == OUT_OK)
         outcome = walk_files(&walk, err);
     walk_close(&walk);
