@@ -1,4 +1,8 @@
 /*
+ * `drover rebuild files`: the tenants' files of storage file, made anew from the store's records
+ * where they are missing or different. What somebody edited, or put in a file's place, is left and
+ * named, unless --replace-edited says otherwise; then it is kept beside under another name.
+ *
  * `drover rebuild redis`: every row of PostgreSQL that Redis is to hold, written with the script
  * the workers use, so that both may do it at the same time: the greater version stays, and what
  * Redis holds of the same version is written anew when it is not what the row gives. At its end,
@@ -14,12 +18,13 @@
 
 #include "common/base/text.h"
 #include "common/io/clock.h"
+#include "common/io/filestore/file_store.h"
 #include "common/io/mappings.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_store_reader.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
-#include "control/cmd_rebuild.h"
+#include "control/command.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -329,6 +334,93 @@ static enum outcome run(struct rebuild *rebuild, struct error *err)
     return outcome;
 }
 
+/* ---- files ---------------------------------------------------------------------------- */
+
+#define SHOWN 50 /* files named one by one; all are counted */
+
+struct rebuild_files {
+    const struct settings *settings;
+    uint64_t counts[FILE_REBUILT_COUNT];
+    uint64_t shown;
+    struct error left; /* the first */
+};
+
+static const char *const FILE_NAMES[FILE_REBUILT_COUNT] = {"same", "written", "kept", "left"};
+
+static void on_file(void *owner, struct bytes path, enum file_rebuilt how, const struct error *err)
+{
+    struct rebuild_files *rebuild = owner;
+    if (how == FILE_REBUILT_LEFT && rebuild->counts[how] == 0)
+        rebuild->left = *err;
+    rebuild->counts[how]++;
+    if (how == FILE_REBUILT_SAME || rebuild->settings->quiet || rebuild->settings->json ||
+        rebuild->shown++ >= SHOWN)
+        return;
+    struct buf line;
+    buf_init(&line, 4096);
+    buf_append_format(&line, "%-8s ", FILE_NAMES[how]);
+    text_append_safe(&line, path, 1000);
+    if (err)
+        buf_append_format(&line, "  %s %s%s%s", error_code_id(err->code), err->text,
+                          err->cause[0] ? ": " : "", err->cause);
+    printf("%s\n", buf_text(&line));
+    buf_free(&line);
+}
+
+static void answer_files(const struct rebuild_files *rebuild, struct json_out *out)
+{
+    for (int i = 0; i < FILE_REBUILT_COUNT; i++)
+        json_out_count(out, FILE_NAMES[i], rebuild->counts[i]);
+    json_out_bool(out, "dry_run", rebuild->settings->dry_run);
+}
+
+static void print_files(const struct rebuild_files *rebuild)
+{
+    if (rebuild->shown > SHOWN)
+        printf("… and %" PRIu64 " more\n", rebuild->shown - SHOWN);
+    for (int i = 0; i < FILE_REBUILT_COUNT; i++)
+        printf("%-12s %" PRIu64 "%s\n", FILE_NAMES[i], rebuild->counts[i],
+               rebuild->settings->dry_run && i != FILE_REBUILT_SAME && rebuild->counts[i]
+                   ? "   (dry run: nothing was changed)"
+                   : "");
+}
+
+static enum exit_code judge_files(struct rebuild_files *rebuild, struct error *err)
+{
+    uint64_t left = rebuild->counts[FILE_REBUILT_LEFT];
+    if (left == 0)
+        return EXIT_OK;
+    *err = rebuild->left;
+    if (left > 1)
+        error_set(err, OUT_REJECT, rebuild->left.code,
+                  "%" PRIu64 " files were left as they are, the first: %s", left,
+                  rebuild->left.text);
+    error_where(err, "%s", rebuild->left.where);
+    error_cause(err, "%s", rebuild->left.cause);
+    return command_fail(err);
+}
+
+static enum exit_code rebuild_files(const struct invocation *invocation, struct error *err)
+{
+    const struct settings *settings = &invocation->settings;
+    struct rebuild_files rebuild = {.settings = settings};
+    struct mapping_set mappings = {0};
+    enum outcome outcome = mapping_set_load(settings, &mappings, err);
+    if (outcome == OUT_OK)
+        outcome = file_store_rebuild(settings, &mappings, settings->replace_edited,
+                                     settings->dry_run, on_file, &rebuild, err);
+    mapping_set_free(&mappings);
+    if (outcome != OUT_OK)
+        return command_fail(err);
+    if (invocation->answer->wanted)
+        answer_files(&rebuild, answer_body(invocation->answer));
+    else if (!settings->quiet)
+        print_files(&rebuild);
+    return judge_files(&rebuild, err);
+}
+
+/* ---- both ----------------------------------------------------------------------------- */
+
 enum exit_code rebuild_command(const struct invocation *invocation, struct error *err)
 {
     static const char *const WORDS[] = {"redis", "files", NULL};
@@ -338,7 +430,7 @@ enum exit_code rebuild_command(const struct invocation *invocation, struct error
         return EXIT_USAGE;
     answer_name(invocation->answer, "rebuild", WORDS[word]);
     if (word == 1)
-        return rebuild_files_run(invocation, err);
+        return rebuild_files(invocation, err);
     if (rebuild.settings->dry_run || rebuild.settings->replace_edited) {
         error_set(err, OUT_FATAL, ERR_USAGE,
                   "--dry-run and --replace-edited are for rebuild files");

@@ -169,7 +169,7 @@ static enum outcome open_bus(struct producer *producer, struct error *err)
     if (outcome != OUT_OK)
         return outcome;
     producer->sequences =
-        mem_array((size_t)bus_sender_partitions(producer->sender), sizeof(*producer->sequences));
+        mem_zeroed((size_t)bus_sender_partitions(producer->sender), sizeof(*producer->sequences));
     return OUT_OK;
 }
 

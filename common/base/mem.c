@@ -18,7 +18,7 @@ void *mem_new(size_t size)
     return sure(calloc(1, size));
 }
 
-void *mem_array(size_t count, size_t size)
+void *mem_zeroed(size_t count, size_t size)
 {
     return sure(calloc(count ? count : 1, size));
 }
@@ -31,6 +31,14 @@ void *mem_alloc(size_t size)
 void *mem_resize(void *old, size_t count, size_t size)
 {
     return sure(reallocarray(old, count ? count : 1, size));
+}
+
+void *mem_grown(void *items, size_t *room, size_t wanted, size_t size)
+{
+    if (wanted <= *room)
+        return items;
+    *room = wanted < 32 ? 64 : 2 * wanted;
+    return mem_resize(items, *room, size);
 }
 
 char *mem_text(const char *text)

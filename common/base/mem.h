@@ -16,11 +16,13 @@
 /* Zeroes. */
 MUST_USE void *mem_new(size_t size);
 /* `count` zeroed items of `size` bytes; never NULL, also of none. */
-MUST_USE void *mem_array(size_t count, size_t size);
+MUST_USE void *mem_zeroed(size_t count, size_t size);
 /* Not zeroed. */
 MUST_USE void *mem_alloc(size_t size);
 /* `old` (which may be NULL) with room for `count` items; what is new of it is not zeroed. */
 MUST_USE void *mem_resize(void *old, size_t count, size_t size);
+/* Room for `wanted` items in an array that is full at *room: twice as many when it has to move. */
+MUST_USE void *mem_grown(void *items, size_t *room, size_t wanted, size_t size);
 /* A copy with its NUL: of a whole text, of `size` bytes. */
 MUST_USE char *mem_text(const char *text);
 MUST_USE char *mem_text_part(const char *text, size_t size);

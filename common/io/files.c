@@ -64,60 +64,103 @@ enum outcome files_read(const char *path, size_t limit, struct buf *content, str
     return outcome;
 }
 
-static bool write_all(int fd, struct bytes content)
+/* ---- writing ----------------------------------------------------------------------------- */
+
+struct file_output {
+    int fd;
+    bool pending; /* `temporary` is to be renamed or removed */
+    char path[PATH_MAX];
+    char temporary[PATH_MAX];
+};
+
+static enum outcome not_written(const struct file_output *output, struct error *err)
+{
+    return system_error(err, ERR_STATE_FILE, "the file cannot be written",
+                        output->path[0] ? output->path : "standard output");
+}
+
+enum outcome file_output_open(const char *path, struct file_output **out, struct error *err)
+{
+    struct file_output *output = *out = mem_new(sizeof *output);
+    output->fd = STDOUT_FILENO;
+    if (!path)
+        return OUT_OK;
+    int size = snprintf(output->path, sizeof output->path, "%s", path);
+    int temporary =
+        snprintf(output->temporary, sizeof output->temporary, "%s.%ld.new", path, (long)getpid());
+    if (size < 0 || temporary < 0 || (size_t)temporary >= sizeof output->temporary) {
+        errno = ENAMETOOLONG;
+        output->fd = -1;
+        return not_written(output, err);
+    }
+    output->fd =
+        open(output->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    output->pending = output->fd >= 0;
+    return output->fd < 0 ? not_written(output, err) : OUT_OK;
+}
+
+enum outcome file_output_write(struct file_output *output, struct bytes content, struct error *err)
 {
     size_t done = 0;
     while (done < content.size) {
-        ssize_t count = write(fd, content.data + done, content.size - done);
+        ssize_t count = write(output->fd, content.data + done, content.size - done);
         if (count >= 0)
             done += (size_t)count;
         else if (errno != EINTR)
-            return false;
+            return not_written(output, err);
     }
-    return true;
+    return OUT_OK;
 }
 
 /* A rename is durable only when its folder is on disk as well. */
-static bool sync_folder_of(const char *path)
+static bool sync_folder(const struct file_output *output)
 {
-    char *copy = mem_text(path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(copy);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", output->path);
+    int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return false;
     bool ok = fsync(fd) == 0;
+    int number = errno;
     close(fd);
+    errno = number;
     return ok;
+}
+
+enum outcome file_output_commit(struct file_output *output, struct error *err)
+{
+    if (!output->pending)
+        return OUT_OK;
+    if (fsync(output->fd) != 0 || rename(output->temporary, output->path) != 0)
+        return not_written(output, err);
+    output->pending = false;
+    return sync_folder(output) ? OUT_OK : not_written(output, err);
+}
+
+void file_output_close(struct file_output *output)
+{
+    if (!output)
+        return;
+    if (output->pending)
+        unlink(output->temporary);
+    if (output->fd > STDERR_FILENO)
+        close(output->fd);
+    free(output);
 }
 
 enum outcome files_write(const char *path, struct bytes content, struct error *err)
 {
-    char temporary[PATH_MAX];
-    int size = snprintf(temporary, sizeof(temporary), "%s.%ld.new", path, (long)getpid());
-    if (size < 0 || (size_t)size >= sizeof(temporary)) {
-        errno = ENAMETOOLONG;
-        return system_error(err, ERR_STATE_FILE, "the file cannot be written", path);
-    }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-    if (fd < 0)
-        return system_error(err, ERR_STATE_FILE, "the file cannot be written", path);
-
-    bool ok = write_all(fd, content) && fsync(fd) == 0;
-    int number = errno;
-    if (close(fd) != 0 && ok) {
-        ok = false;
-        number = errno;
-    }
-    if (ok && (rename(temporary, path) != 0 || !sync_folder_of(path))) {
-        ok = false;
-        number = errno;
-    }
-    if (ok)
-        return OUT_OK;
-    unlink(temporary);
-    errno = number;
-    return system_error(err, ERR_STATE_FILE, "the file cannot be written", path);
+    struct file_output *output;
+    enum outcome outcome = file_output_open(path, &output, err);
+    if (outcome == OUT_OK)
+        outcome = file_output_write(output, content, err);
+    if (outcome == OUT_OK)
+        outcome = file_output_commit(output, err);
+    file_output_close(output);
+    return outcome;
 }
+
+/* ---- folders and secrets ----------------------------------------------------------------- */
 
 enum outcome files_make_folder(const char *path, struct error *err)
 {

@@ -2,9 +2,10 @@
 #define DROVER_IO_FILES_H
 
 /*
- * Whole small files: configuration, mappings, secrets, state, reports. A file written here is
- * either the old one or the new one after any crash, never a part (temporary name, fsync, rename,
- * fsync of the folder), and readable by its owner only.
+ * Whole small files: configuration, mappings, secrets, state, reports; and those of any size that
+ * are written piece by piece. A file written here is either the old one or the new one after any
+ * crash, never a part (temporary name, fsync, rename, fsync of the folder), and readable by its
+ * owner only.
  */
 
 #include <stdbool.h>
@@ -23,6 +24,20 @@ MUST_USE enum outcome files_read(const char *path, size_t limit, struct buf *con
                                  struct error *err);
 /* OUT_FATAL DRV-X004. */
 MUST_USE enum outcome files_write(const char *path, struct bytes content, struct error *err);
+
+/* The same, piece by piece. */
+struct file_output;
+/* `path` NULL: standard output, of which all this is not true. OUT_FATAL DRV-X004, here and below.
+ */
+MUST_USE enum outcome file_output_open(const char *path, struct file_output **output,
+                                       struct error *err);
+MUST_USE enum outcome file_output_write(struct file_output *output, struct bytes content,
+                                        struct error *err);
+/* Makes it the file at `path`. */
+MUST_USE enum outcome file_output_commit(struct file_output *output, struct error *err);
+/* What was not committed is removed. NULL is taken; open has set *output also when it failed. */
+void file_output_close(struct file_output *output);
+
 /* Makes the folder and those above it (0700). OUT_FATAL DRV-X004. */
 MUST_USE enum outcome files_make_folder(const char *path, struct error *err);
 

@@ -235,7 +235,7 @@ static void load_all(const struct settings *settings, struct mapping_set *set,
 {
     struct error err;
     struct loading loading = {.set = set, .mistakes = mistakes};
-    *set = (struct mapping_set){.items = mem_array(MAPPING_SET_MAX, sizeof(set->items[0]))};
+    *set = (struct mapping_set){.items = mem_zeroed(MAPPING_SET_MAX, sizeof(set->items[0]))};
     for (size_t i = 0; i < settings->mappings.count; i++)
         add_place(&loading, settings->mappings.items[i]);
     if (set->count == 0 && mistakes->count == 0) {

@@ -122,10 +122,8 @@ static void append_up(struct buf *out, struct terminal_live *live, int width)
 
 static void remember(struct terminal_live *live, int width)
 {
-    if (live->line_count == live->line_room) {
-        live->line_room = live->line_room ? live->line_room * 2 : 16;
-        live->widths = mem_resize(live->widths, live->line_room, sizeof(live->widths[0]));
-    }
+    live->widths =
+        mem_grown(live->widths, &live->line_room, live->line_count + 1, sizeof(live->widths[0]));
     live->widths[live->line_count++] = width;
 }
 

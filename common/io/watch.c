@@ -108,7 +108,7 @@ static struct folder *add(struct watch *watch, const char *path)
 /* Both lists are sorted: those of one only are added or dropped. A failed one is tried again. */
 size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count)
 {
-    struct folder **kept = mem_array(count, sizeof(struct folder *));
+    struct folder **kept = mem_zeroed(count, sizeof(struct folder *));
     size_t old = 0, failed = 0;
     for (size_t i = 0; i < count; i++) {
         while (old < watch->count && strcmp(watch->folders[old]->path, folders[i]) < 0)

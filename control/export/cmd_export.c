@@ -252,7 +252,7 @@ static enum outcome run_export(struct export_run *run, struct error *err)
         outcome = open_store(run, err);
     if (outcome != OUT_OK)
         return outcome;
-    run->records = mem_array(run->mappings.count, sizeof *run->records);
+    run->records = mem_zeroed(run->mappings.count, sizeof *run->records);
     run->maker.tenant = buf_view(&run->plain_tenant);
     run->maker.user = run->settings->user;
     run->maker.web_origin = run->settings->web_origin;

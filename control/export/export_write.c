@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/io/file_output.h"
 #include "common/io/files.h"
 #include "common/policy/export/export_writer.h"
 #include "control/export/export_run.h"

@@ -16,7 +16,7 @@
 void follow_files_list(const struct conf_list *arguments, const struct source_rules *rules,
                        struct source_files *files, struct error *errors)
 {
-    const char **ok = mem_array(arguments->count, sizeof(*ok));
+    const char **ok = mem_zeroed(arguments->count, sizeof(*ok));
     struct conf_list kept = {.items = ok};
     struct error ignored;
     for (size_t i = 0; i < arguments->count; i++) {

@@ -196,16 +196,13 @@ enum outcome follow_state_find(struct follow_state *state, const char *path,
 
 enum outcome follow_state_paths(struct follow_state *state, char ***paths, struct error *err)
 {
-    size_t count = 0, capacity = 64;
-    char **list = mem_array(capacity, sizeof(*list));
+    size_t count = 0, room = 0;
+    char **list = mem_grown(NULL, &room, 1, sizeof(*list));
     sqlite3_stmt *row;
     enum outcome outcome = follow_sql_get(state, SQL_PATHS, NO_VALUES, &row, err);
     for (; row; outcome = sqlite_next(&state->db, &row, err)) {
         struct bytes path = sqlite_bytes(row, 0);
-        if (count + 1 == capacity) {
-            capacity *= 2;
-            list = mem_resize(list, capacity, sizeof(*list));
-        }
+        list = mem_grown(list, &room, count + 2, sizeof(*list)); /* and the NULL at its end */
         list[count++] = mem_text_part(path.data, path.size);
     }
     list[count] = NULL;

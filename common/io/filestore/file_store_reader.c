@@ -81,7 +81,7 @@ static bool is_wanted(const struct view *view, struct bytes tenant)
 struct list {
     struct bytes *texts;    /* of rows: their ids; of a file: its records in canonical form */
     struct digest *digests; /* of the canonical forms */
-    size_t count;
+    size_t count, room;
 };
 
 struct inspection {
@@ -106,11 +106,9 @@ static bool add(struct inspection *at, struct list *list, struct bytes text, str
     struct bytes copy = arena_copy(&at->texts, text);
     if (!copy.data || count >= RECORDS_MAX)
         return false;
-    if ((count & (count - 1)) == 0) { /* twice as many at each power of two */
-        size_t room = count ? 2 * count : 1;
-        list->texts = mem_resize(list->texts, room, sizeof *list->texts);
-        list->digests = mem_resize(list->digests, room, sizeof *list->digests);
-    }
+    size_t room = list->room; /* the same for both */
+    list->texts = mem_grown(list->texts, &room, count + 1, sizeof *list->texts);
+    list->digests = mem_grown(list->digests, &list->room, count + 1, sizeof *list->digests);
     list->texts[count] = copy;
     list->digests[count] = digest;
     list->count++;
@@ -241,14 +239,14 @@ static uint32_t hint_of(struct inspection *at, size_t element)
 static void match_all(struct inspection *at)
 {
     struct file_match *match = &at->match;
-    uint32_t *hints = mem_array(at->elements.count, sizeof *hints);
+    uint32_t *hints = mem_zeroed(at->elements.count, sizeof *hints);
     bool names = names_its_id(at->place.mapping);
     *match = (struct file_match){at->rows.digests,
                                  at->elements.digests,
                                  at->rows.count,
                                  at->elements.count,
-                                 mem_array(at->rows.count, sizeof(uint32_t)),
-                                 mem_array(at->elements.count, sizeof(uint32_t))};
+                                 mem_zeroed(at->rows.count, sizeof(uint32_t)),
+                                 mem_zeroed(at->elements.count, sizeof(uint32_t))};
     file_match_same(match);
     for (size_t i = 0; i < match->element_count; i++)
         hints[i] = names && match->row_of[i] == FILE_MATCH_NONE ? hint_of(at, i) : FILE_MATCH_NONE;
@@ -597,7 +595,7 @@ struct walk {
     struct view view;
     struct inspection file;
     struct digest *names; /* of the files the store has: folder/name */
-    size_t name_count;
+    size_t name_count, name_room;
     file_walk_each *each;
     void *owner;
 };
@@ -634,10 +632,8 @@ static int compare_digests(const void *left, const void *right)
 static void add_name(struct walk *walk, struct bytes entity, struct bytes tenant)
 {
     struct file_place place;
-    if ((walk->name_count & (walk->name_count - 1)) == 0) {
-        size_t room = walk->name_count ? 2 * walk->name_count : 1;
-        walk->names = mem_resize(walk->names, room, sizeof *walk->names);
-    }
+    walk->names =
+        mem_grown(walk->names, &walk->name_room, walk->name_count + 1, sizeof *walk->names);
     file_place_init(&place, walk->view.mappings, entity, tenant);
     walk->names[walk->name_count++] = digest_name(place.folder, place.name);
 }

@@ -484,7 +484,7 @@ enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, size_t known, i
         outcome = kafka_partition_count(client, topic, timeout_ms, &partitions, err);
     if (outcome != OUT_OK || partitions == 0)
         return outcome;
-    struct bus_range *made = mem_array((size_t)partitions, sizeof *made);
+    struct bus_range *made = mem_zeroed((size_t)partitions, sizeof *made);
     for (int32_t i = 0; i < partitions && outcome == OUT_OK; i++) {
         made[i].partition = i;
         outcome = kafka_watermarks(client, topic, i, clock_left_ms(until_ms), &made[i].from,

@@ -78,7 +78,7 @@ static void on_handle_closed(uv_handle_t *handle)
 static void tell_assigned(struct kafka_consumer *consumer,
                           const rd_kafka_topic_partition_list_t *list)
 {
-    int32_t *partitions = mem_array((size_t)list->cnt + 1, sizeof *partitions);
+    int32_t *partitions = mem_zeroed((size_t)list->cnt + 1, sizeof *partitions);
     for (int i = 0; i < list->cnt; i++)
         partitions[i] = list->elems[i].partition;
     consumer->events.on_assigned(consumer->owner, partitions, (size_t)list->cnt);

@@ -59,7 +59,7 @@ void kafka_message_whole(const void *held, struct header **out, struct message_v
 {
     const rd_kafka_message_t *message = held;
     rd_kafka_headers_t *all = headers_of(message);
-    struct header *headers = mem_array(all ? rd_kafka_header_cnt(all) : 0, sizeof *headers);
+    struct header *headers = mem_zeroed(all ? rd_kafka_header_cnt(all) : 0, sizeof *headers);
     *view = (struct message_view){
         .key = bytes_of(message->key, message->key ? message->key_len : 0),
         .value = bytes_of(message->payload, message->payload ? message->len : 0),

@@ -290,7 +290,7 @@ enum outcome kafka_reader_open(const struct settings *settings, const char *topi
     static const struct bus_reader_ops OPS = {next, close_reader};
     struct kafka_reader *made = mem_new(sizeof *made);
     *reader = NULL;
-    made->readings = mem_array(count, sizeof *made->readings);
+    made->readings = mem_zeroed(count, sizeof *made->readings);
     made->base.ops = &OPS;
     enum outcome outcome = client_open(settings, timeout_ms, &made->client, err);
     if (outcome == OUT_OK)

@@ -87,11 +87,8 @@ static void on_reply(void *owner, void *item, const redisReply *reply, const str
     (void)err;
     if (!reply)
         return;
-    if (session->count == session->capacity) {
-        session->capacity = session->capacity ? 2 * session->capacity : 64;
-        session->replies =
-            mem_resize(session->replies, session->capacity, sizeof *session->replies);
-    }
+    session->replies = mem_grown(session->replies, &session->capacity, session->count + 1,
+                                 sizeof *session->replies);
     session->replies[session->count++] = redis_driver_keep(session->driver);
 }
 

@@ -79,7 +79,7 @@ static void grow(struct seen *seen)
 {
     static const struct digest FREE;
     size_t capacity = seen->capacity ? seen->capacity * 2 : 4096;
-    struct digest *slots = mem_array(capacity, sizeof *slots);
+    struct digest *slots = mem_zeroed(capacity, sizeof *slots);
     for (size_t i = 0; i < seen->capacity; i++)
         if (!digest_equal(&seen->slots[i], &FREE))
             *slot_of(slots, capacity, &seen->slots[i]) = seen->slots[i];
@@ -150,10 +150,7 @@ static void forget_answers(struct redis_store_reader *stored)
 
 static enum outcome take_answers(struct redis_store_reader *stored, size_t count, struct error *err)
 {
-    if (count > stored->answer_room) {
-        stored->answers = mem_resize(stored->answers, count, sizeof(redisReply *));
-        stored->answer_room = count;
-    }
+    stored->answers = mem_grown(stored->answers, &stored->answer_room, count, sizeof(redisReply *));
     enum outcome outcome = OUT_OK;
     while (outcome == OUT_OK && stored->answer_count < count) {
         outcome =
@@ -169,7 +166,7 @@ static enum outcome fetch(struct redis_store_reader *stored, const struct mappin
     size_t count = 0;
     bool hash = redis_rows_form(mapping) == REDIS_HASH;
     free(stored->candidates);
-    stored->candidates = mem_array(keys->elements + 1, sizeof *stored->candidates);
+    stored->candidates = mem_zeroed(keys->elements + 1, sizeof *stored->candidates);
     for (size_t i = 0; i < keys->elements; i++) {
         struct bytes key = bytes_of(keys->element[i]->str, keys->element[i]->len);
         bool bare = !hash && !is_beside(key);

@@ -55,14 +55,10 @@ bool chromium_profile_is(const char *folder, struct chromium_files *files)
 {
     struct buf path;
     buf_init(&path, PATH_BYTES_MAX);
-    bool found = chromium_copy_find(folder, &path) && chromium_copy_measure(buf_text(&path), files);
+    bool found =
+        chromium_profile_database(folder, &path) && chromium_copy_measure(buf_text(&path), files);
     buf_free(&path);
     return found;
-}
-
-bool chromium_profile_database(const char *folder, struct buf *path)
-{
-    return chromium_copy_find(folder, path);
 }
 
 const struct chromium_files *chromium_profile_files(const struct chromium_profile *profile)
@@ -282,7 +278,7 @@ enum outcome chromium_profile_open_within(const char *folder, unsigned wait_ms,
     profile->wait_ms = wait_ms;
     buf_init(&path, PATH_BYTES_MAX);
     enum outcome outcome = OUT_REJECT;
-    if (chromium_copy_find(folder, &path))
+    if (chromium_profile_database(folder, &path))
         outcome = start(profile, (char *)(uintptr_t)buf_text(&path), err);
     else
         error_set(err, OUT_REJECT, ERR_SOURCE_PROFILE, "the folder is no browser profile");

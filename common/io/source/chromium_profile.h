@@ -35,7 +35,8 @@ struct chromium_files {
 /* True for a profile, the folder above its Default, or its "Local Storage/leveldb". */
 bool chromium_profile_is(const char *folder, struct chromium_files *files);
 
-/* The folder of its database, as that function finds it. False with errno; ENOENT: it has none. */
+/* The folder of its database, as that function finds it; ends in a NUL in `path`. False with errno;
+ * ENOENT: it has none. */
 bool chromium_profile_database(const char *folder, struct buf *path);
 /* Of a file's name in there: not the lock, and not the log for people. */
 bool chromium_profile_holds_data(const char *name);

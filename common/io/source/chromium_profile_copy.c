@@ -54,7 +54,7 @@ static bool is_database(const char *current)
     return got == (ssize_t)sizeof(text) && memcmp(text, BEGIN, sizeof(text)) == 0;
 }
 
-bool chromium_copy_find(const char *folder, struct buf *path)
+bool chromium_profile_database(const char *folder, struct buf *path)
 {
     static const char *const BELOW[] = {"/Local Storage/leveldb", "/Default/Local Storage/leveldb",
                                         ""};

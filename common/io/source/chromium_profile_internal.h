@@ -19,8 +19,6 @@
 
 /* ---- chromium_profile_copy.c ---- */
 
-/* Where a folder's database is: the path to it ends in a NUL in `path`; false: nowhere. */
-bool chromium_copy_find(const char *folder, struct buf *path);
 /* Newest time and size of the files that hold data. */
 bool chromium_copy_measure(const char *database, struct chromium_files *files);
 /* Copies into a new folder that only we can read, and keeps it locked: a copy that nobody has
@@ -66,7 +64,7 @@ struct chromium_word {
     char text[240], cause[240];  /* as in struct error */
 };
 
-/* chromium_word.c: sets said, text and cause; `cause` may be NULL. */
+/* chromium_reader.c, for the keeper too: sets said, text and cause; `cause` may be NULL. */
 void chromium_word_fail(struct chromium_word *word, const char *text, const char *cause);
 
 /* chromium_keeper.c: the whole life of that process; its exit code. `owner` is its parent. */

@@ -48,6 +48,16 @@ struct reader {
 
 /* ---- words ---- */
 
+void chromium_word_fail(struct chromium_word *word, const char *text, const char *cause)
+{
+    struct error whole; /* masks before it cuts */
+    error_set(&whole, OUT_REJECT, ERR_NONE, "%s", text);
+    error_cause(&whole, "%s", cause ? cause : "");
+    word->said = CHROMIUM_FAILED;
+    memcpy(word->text, whole.text, sizeof(word->text));
+    memcpy(word->cause, whole.cause, sizeof(word->cause));
+}
+
 _Noreturn static void end_with(struct reader *reader, const struct chromium_word *word)
 {
     ssize_t said = write(reader->words, word, sizeof(*word));

@@ -28,10 +28,8 @@ static void identify(struct source_file *file, const struct stat *status)
 
 static void add(struct source_files *files, char *path, const struct stat *status, int problem)
 {
-    if (files->count == files->capacity) {
-        files->capacity = files->capacity ? files->capacity * 2 : 64;
-        files->items = mem_resize(files->items, files->capacity, sizeof(*files->items));
-    }
+    files->items =
+        mem_grown(files->items, &files->capacity, files->count + 1, sizeof(*files->items));
     struct source_file *file = &files->items[files->count++];
     *file = (struct source_file){.path = path, .problem = problem, .modified_ns = INT64_MAX};
     if (!status)
@@ -240,7 +238,7 @@ static void note_repeat(struct source_files *files, char *path, const char *kept
 /* A file named twice is one source: else its records would come as a second version. */
 static void drop_repeats(struct source_files *files, const struct source_rules *rules)
 {
-    struct identity *all = mem_array(files->count + 1, sizeof(*all));
+    struct identity *all = mem_zeroed(files->count + 1, sizeof(*all));
     for (size_t i = 0; i < files->count; i++) {
         all[i] = (struct identity){.file = &files->items[i], .at = i};
         buf_init(&all[i].way, WAY_MAX);
