@@ -261,11 +261,24 @@ static void on_released(void *owner, int32_t partition)
     (void)partition;
 }
 
-static const struct worker_events EVENTS = {
-    .sink = {dead_letters_on_rejected, flow_on_done, on_sink_ready, on_store_state, view_message},
-    .checkpoint = {on_checked, membership_on_claimed, on_released, on_checkpoint_error},
-    .on_closed = on_store_closed,
-};
+static void on_stage_advanced(void *owner, int32_t number, int64_t epoch, int64_t next)
+{
+    struct worker *worker = owner;
+    struct partition *partition = &worker->partitions[number];
+    if (worker->held[number] && partition->epoch == epoch && next > partition->redis_next)
+        partition->redis_next = next;
+}
+
+static void on_unowned(void *owner, uint64_t keys)
+{
+    struct worker *worker = owner;
+    worker->counts.metrics[METRIC_REDIS_UNOWNED] += keys;
+}
+
+static void on_stage_failed(void *owner, const struct error *err)
+{
+    worker_fail(owner, err);
+}
 
 void worker_turn(struct worker *worker)
 {
@@ -412,12 +425,62 @@ struct worker *worker_new(const struct settings *settings, const struct worker_w
     worker->bus = world->bus;
     worker->clock = world->clock;
     worker->store = store_of(settings);
-    worker->events = &EVENTS;
     mapping_work_init(&worker->work);
     worker->work.keep_json = worker->store->has_redis;
     buf_init(&worker->text, 1u << 20);
     worker->started_ms = clock_now_ms(worker->clock);
     return worker;
+}
+
+/* All that a start waits for together has START_MS. */
+static struct store_opening opening_of(struct worker *worker)
+{
+    static const struct sink_events SINK = {dead_letters_on_rejected, flow_on_done, on_sink_ready,
+                                            on_store_state, view_message};
+    static const struct checkpoint_events CHECKPOINT = {on_checked, membership_on_claimed,
+                                                        on_released, on_checkpoint_error};
+    static const struct redis_stage_events STAGE = {on_stage_advanced, on_unowned, on_stage_failed};
+    uint64_t gone_ms = clock_now_ms(worker->clock) - worker->started_ms;
+    return (struct store_opening){
+        .settings = worker->settings,
+        .mappings = &worker->mappings,
+        .group = worker->group,
+        .topic = worker->source,
+        .worker = worker->name,
+        .partitions = worker->partition_total,
+        .wait_ms = gone_ms < START_MS ? START_MS - gone_ms : 0,
+        .bus = worker->bus,
+        .loop = worker->world.loop,
+        .sink_events = &SINK,
+        .checkpoint_events = &CHECKPOINT,
+        .stage_events = &STAGE,
+        .pending_events = pending_children_are_needed(worker) ? &PENDING_CHILDREN_EVENTS : NULL,
+        .owner = worker,
+    };
+}
+
+static enum outcome check_store(struct worker *worker, struct error *err)
+{
+    const struct store_opening opening = opening_of(worker);
+    if (worker->world.open)
+        return OUT_OK;
+    if (worker->store->in_process)
+        return error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+                         "storage memory lives in one process: it serves drover run");
+    return worker->store->check(&opening, err);
+}
+
+static enum outcome open_store(struct worker *worker, struct error *err)
+{
+    const struct store_opening opening = opening_of(worker);
+    struct store_parts parts = {0};
+    store_open *open = worker->world.open ? worker->world.open : worker->store->open;
+    enum outcome outcome = open(&opening, &parts, err);
+    worker->sink = parts.sink;
+    worker->checkpoint = parts.checkpoint;
+    worker->stage = parts.stage;
+    worker->pending = parts.pending ? pending_children_new(worker, parts.pending) : NULL;
+    return outcome;
 }
 
 enum outcome worker_open(struct worker *worker, struct error *err)
@@ -432,7 +495,7 @@ enum outcome worker_open(struct worker *worker, struct error *err)
     if (outcome == OUT_OK)
         outcome = open_topics(worker, err);
     if (outcome == OUT_OK)
-        outcome = worker->world.stores->check(worker, err);
+        outcome = check_store(worker, err);
     return outcome;
 }
 
@@ -440,7 +503,7 @@ void worker_start(struct worker *worker)
 {
     struct error err;
     worker->stalls = stalls_new(worker, membership_claim_one);
-    if (worker->world.stores->open(worker, &err) != OUT_OK)
+    if (open_store(worker, &err) != OUT_OK)
         worker_fail(worker, &err);
     log_line(LOG_INFO, "worker.started", "group=%s topic=%s partitions=%d storage=%s",
              worker->group, worker->source, worker->partition_total,
@@ -462,7 +525,8 @@ void worker_free(struct worker *worker)
         mapping_set_free(&worker->mappings);
     stalls_free(worker->stalls);
     pending_children_free(worker->pending);
-    worker->world.stores->free(worker);
+    if (worker->store->free)
+        worker->store->free();
     buf_free(&worker->text);
     free(worker->partitions);
     free(worker->held);

@@ -61,19 +61,15 @@ static void on_message_told(struct pending_children *children, bool ok)
     children->messages_broken = children->messages_broken || !ok;
 }
 
-struct pending_children *pending_children_new(struct worker *worker)
+struct pending_children *pending_children_new(struct worker *worker, struct pending *port)
 {
     struct pending_children *children = calloc(1, sizeof *children);
     if (!children)
         abort();
     children->worker = worker;
+    children->port = port;
     worker->pending_told = on_message_told;
     return children;
-}
-
-void pending_children_use(struct pending_children *children, struct pending *port)
-{
-    children->port = port;
 }
 
 static void end_round(struct pending_children *children)
@@ -196,7 +192,7 @@ static void say_outcome(struct pending_children *children, enum outcome outcome,
 
 static void on_swept(void *owner, enum outcome outcome, const struct error *err)
 {
-    struct pending_children *children = owner;
+    struct pending_children *children = ((struct worker *)owner)->pending;
     const struct pending_result *result = &children->port->result;
     if (!result->unread)
         take_result(children, outcome);
@@ -221,7 +217,7 @@ static void count_settled(struct pending_children *children)
 static void on_forgotten(void *owner, uint64_t removed, enum outcome outcome,
                          const struct error *err)
 {
-    struct pending_children *children = owner;
+    struct pending_children *children = ((struct worker *)owner)->pending;
     say_outcome(children, outcome, err);
     if (removed)
         count_settled(children);
@@ -266,8 +262,8 @@ void pending_children_free(struct pending_children *children)
 
 static void on_port_closed(void *owner)
 {
-    struct pending_children *children = owner;
-    struct worker *worker = children->worker;
+    struct worker *worker = owner;
+    struct pending_children *children = worker->pending;
     void (*on_closed)(void *) = children->on_closed;
     free(children);
     worker->pending = NULL; /* its messages may still be told */

@@ -18,11 +18,10 @@ struct worker;
 
 /* Whether a mapping of the worker's needs it. */
 bool pending_children_are_needed(const struct worker *worker);
-/* What the port is to tell; its owner is what pending_children_new made. */
+/* What the port is to tell; its owner is the worker. */
 extern const struct pending_events PENDING_CHILDREN_EVENTS;
-struct pending_children *pending_children_new(struct worker *worker);
-/* Right after the port was opened, with PENDING_CHILDREN_EVENTS. */
-void pending_children_use(struct pending_children *children, struct pending *port);
+/* Of a port that was just opened with them. */
+struct pending_children *pending_children_new(struct worker *worker, struct pending *port);
 void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner));
 /* Without closing: of a worker that is given up. NULL is allowed. */
 void pending_children_free(struct pending_children *children);

@@ -16,7 +16,6 @@
 #include "worker/outbox.h"
 #include "worker/report.h"
 #include "worker/worker.h"
-#include "worker/worker_stores.h"
 
 #define END_MS 500 /* handles */
 
@@ -149,7 +148,6 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
     struct bus *bus = kafka_bus_new(settings, &work->loop);
     const struct worker_world world = {.bus = bus,
                                        .clock = &CLOCK_MACHINE,
-                                       .stores = &WORKER_STORES_SERVERS,
                                        .loop = &work->loop,
                                        .owner = work,
                                        .on_ended = on_ended};

@@ -14,9 +14,9 @@
  *   stall.c    is each partition that is ours being read?
  *   membership.c  assigned ─► claimed ─► reading; revoked ─► drained ─► given up
  *   life.c     start, turns, stop     worker.c  failing, phases
- *   work.c     `drover work`: the loop, signals, servers     worker_stores.c  their stores
+ *   work.c     `drover work`: the loop, signals, Kafka
  *
- * All of it but work.c and worker_stores.c knows ports only (common/port), so that the same worker
+ * All of it but work.c knows ports only (common/port, common/io/stores.h), so that the same worker
  * runs over memory: in a rehearsal, in unit tests and in the simulation (tests/sim).
  *
  * A partition's batches:  open ─► queued … ─► current (dead letters, sink, retries) ─► recycled
@@ -67,33 +67,14 @@ enum worker_phase {
     WORKER_ENDED,
 };
 
-/* What the stores tell, and whom (life.c). */
-struct worker_events {
-    struct sink_events sink;
-    struct checkpoint_events checkpoint;
-    void (*on_closed)(void *owner); /* one of open_parts */
-};
-
-struct worker;
-
-/* Opens what the storage consists of: sink, checkpoint, and where it has them stage and pending. */
-struct worker_stores {
-    /* What must hold before anything is opened: row level security, a lock. May block. */
-    enum outcome (*check)(struct worker *worker, struct error *err);
-    /* With worker->events, and the worker as their owner. */
-    enum outcome (*open)(struct worker *worker, struct error *err);
-    /* When all that was opened is closed. */
-    void (*free)(struct worker *worker);
-};
-
 /* What a worker needs of the world; all of it outlives the worker. */
 struct worker_world {
     struct bus *bus;
     const struct clock *clock;
-    const struct worker_stores *stores;
+    store_open *open;                   /* NULL: the store of the settings is checked and opened */
     const struct mapping_set *mappings; /* NULL: those of the settings are read */
-    struct uv_loop_s *loop;             /* the stores'; NULL over memory */
-    void *owner;                        /* of the stores and of on_ended */
+    struct uv_loop_s *loop;             /* the store's; NULL over memory */
+    void *owner;                        /* of on_ended, and of who has an `open` of its own */
     /* Nothing of the worker calls anybody any more: free it. left: what did not end in its time and
      * may still be using the worker, which is not freed then; NULL: nothing. */
     void (*on_ended)(void *owner, const char *left);
@@ -105,7 +86,6 @@ struct worker {
     struct bus *bus;           /* world's */
     const struct clock *clock; /* world's */
     const struct store *store;
-    const struct worker_events *events;
     struct mapping_set mappings;
     int open_parts; /* stores still to close */
     struct bus_consumer *consumer;

@@ -6,45 +6,31 @@
 
 #include "common/port/checkpoint_memory.h"
 #include "common/port/pending_memory.h"
-#include "worker/pending_children.h"
 
 #define MESSAGES_A_TURN 1000
 
-static enum outcome check_stores(struct worker *worker, struct error *err)
+static enum outcome open_store(const struct store_opening *opening, struct store_parts *parts,
+                               struct error *err)
 {
-    (void)worker;
-    (void)err;
-    return OUT_OK;
-}
-
-static enum outcome open_stores(struct worker *worker, struct error *err)
-{
-    (void)err;
+    struct worker *worker = opening->owner;
     struct memory_worker *over = worker->world.owner;
     const struct memory_pending_config config = {
         .store = over->config.store,
-        .bus = worker->bus,
-        .topic = worker->source,
-        .partitions = worker->partition_total,
-        .wait_ms = worker->settings->parent_wait_ms,
+        .bus = opening->bus,
+        .topic = opening->topic,
+        .partitions = opening->partitions,
+        .wait_ms = opening->settings->parent_wait_ms,
         .clock = worker->clock,
     };
-    worker->checkpoint = over->checkpoint =
-        memory_checkpoint_new(over->config.store, &worker->events->checkpoint, worker);
-    worker->sink = over->sink =
-        memory_sink_new(over->config.store, over->config.connections, over->config.refuses,
-                        &worker->events->sink, worker);
-    if (!pending_children_are_needed(worker))
-        return OUT_OK;
-    worker->pending = pending_children_new(worker);
-    over->pending = memory_pending_new(&config, &PENDING_CHILDREN_EVENTS, worker->pending);
-    pending_children_use(worker->pending, over->pending);
+    (void)err;
+    parts->checkpoint = over->checkpoint =
+        memory_checkpoint_new(over->config.store, opening->checkpoint_events, worker);
+    parts->sink = over->sink = memory_sink_new(over->config.store, over->config.connections,
+                                               over->config.refuses, opening->sink_events, worker);
+    if (opening->pending_events)
+        parts->pending = over->pending =
+            memory_pending_new(&config, opening->pending_events, worker);
     return OUT_OK;
-}
-
-static void free_stores(struct worker *worker)
-{
-    (void)worker;
 }
 
 /* What was left behind is ended as by a crash. */
@@ -59,14 +45,13 @@ enum outcome memory_worker_start(const struct settings *settings,
                                  const struct memory_worker_config *config,
                                  struct memory_worker **out, struct error *err)
 {
-    static const struct worker_stores STORES = {check_stores, open_stores, free_stores};
     struct memory_worker *over = calloc(1, sizeof *over);
     if (!over)
         abort();
     over->config = *config;
     const struct worker_world world = {.bus = bus_memory_bus(config->bus),
                                        .clock = config->clock,
-                                       .stores = &STORES,
+                                       .open = open_store,
                                        .mappings = config->mappings,
                                        .owner = over,
                                        .on_ended = on_ended};

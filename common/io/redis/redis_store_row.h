@@ -1,0 +1,11 @@
+#ifndef DROVER_IO_REDIS_STORE_ROW_H
+#define DROVER_IO_REDIS_STORE_ROW_H
+
+/* What the row of storage redis (common/io/stores.h) shares with that of hybrid. */
+
+#include "common/io/stores.h"
+
+/* The row's `check`: OUT_FATAL when redis.url cannot be used. Asks no server. */
+MUST_USE enum outcome redis_store_row_check(const struct store_opening *opening, struct error *err);
+
+#endif
