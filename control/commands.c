@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <libpq-fe.h>
-
 #include "common/base/text.h"
 #include "common/io/kafka/kafka_topics.h"
+#include "common/io/postgres/pg_schema.h"
 #include "common/policy/text_line.h"
 #include "producer/produce.h"
 #include "verifier/verify.h"
@@ -139,11 +138,11 @@ enum exit_code version_command(const struct invocation *invocation, struct error
         struct json_out *out = answer_body(invocation->answer);
         json_out_object(out, "libraries");
         json_out_text(out, "librdkafka", kafka_topics_library());
-        json_out_int(out, "libpq", PQlibVersion() / 10000);
+        json_out_int(out, "libpq", pg_schema_library());
         json_out_end(out);
         return EXIT_OK;
     }
     printf("drover %s (librdkafka %s, libpq %d)\n", DROVER_VERSION, kafka_topics_library(),
-           PQlibVersion() / 10000);
+           pg_schema_library());
     return EXIT_OK;
 }

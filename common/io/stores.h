@@ -2,9 +2,10 @@
 #define DROVER_IO_STORES_H
 
 /*
- * The stores there are, one row each: what a store enforces, how a worker opens it, and how it is
- * read back. Who needs to know what a store can do asks its row. A new store is a folder of
- * common/io, whose *_store_row.c is its row, and a line of the table in stores.c.
+ * The stores there are, one row each: what a store enforces, how a worker opens it, how it is read
+ * back, how far it tells that its workers are, and what `drover doctor` looks at. Who needs to know
+ * what a store can do asks its row. A new store is a folder of common/io, whose *_store_row.c is
+ * its row, and a line of the table in stores.c.
  */
 
 #include <stdbool.h>
@@ -12,11 +13,12 @@
 
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
+#include "common/port/checkpoint.h"
 #include "common/port/store_reader.h"
 
 struct uv_loop_s;
+struct pg_conn;
 struct sink_events;
-struct checkpoint_events;
 struct redis_stage_events;
 struct pending_events;
 
@@ -54,6 +56,40 @@ struct store_reading {
     bool as_it_lies;
 };
 
+/* How far the group's workers are, from outside of them. */
+struct store_status {
+    const struct settings *settings;
+    const char *topic;
+    int32_t partitions;
+    int timeout_ms; /* of each question to a server */
+    /* Each partition that it knows; what the store does not keep is 0. `holder` empty: nobody's now
+     */
+    void (*tell)(struct store_status *status, int32_t partition, const struct checkpoint_row *row,
+                 const char *holder);
+    uint64_t waiting;        /* records among the pending children: their parents are not there */
+    uint64_t unwritten;      /* files whose records have moved on */
+    struct pg_conn *session; /* PostgreSQL's, from one reading to the next; NULL at first */
+};
+
+enum finding {
+    FINDING_OK,
+    FINDING_WARNING,
+    FINDING_PROBLEM,
+};
+
+/* Whom `drover doctor` has told what it finds. Checks go on after a failure where the next answer
+ * does not depend on it. */
+struct findings {
+    const struct settings *settings;
+    struct mapping_set mappings; /* empty when they could not be loaded */
+    /* One line about `part` ("kafka"). `fix` NULL: there is nothing to do. */
+    void (*say)(struct findings *findings, enum finding finding, const char *part, const char *fix,
+                const char *format, ...) PRINTF_LIKE(5, 6);
+    /* The same from an error; the exit code follows the error's code. */
+    void (*say_error)(struct findings *findings, enum finding finding, const char *part,
+                      const struct error *err);
+};
+
 struct store {
     const char *name;        /* the setting's word */
     const char *away, *back; /* the events of an outage; kept by the log, so they last for ever */
@@ -77,6 +113,11 @@ struct store {
     enum outcome (*open_reader)(const struct settings *settings, const struct mapping_set *mappings,
                                 const struct store_reading *reading, struct store_reader **reader,
                                 struct error *err);
+    /* NULL as open_reader. Blocks; after OUT_RETRY the next reading connects anew. */
+    enum outcome (*read_status)(struct store_status *status, struct error *err);
+    void (*end_status)(struct store_status *status); /* after the last; NULL: nothing is left */
+    /* Can it be used as it is set up? Blocks. NULL: there is nothing to ask. */
+    void (*examine)(struct findings *findings);
 };
 
 /* The row of settings->storage. */
@@ -89,6 +130,22 @@ extern const struct store PG_STORE_ROW, PG_STORE_ROW_HYBRID, REDIS_STORE_ROW, FI
 static inline uint64_t store_tombstone_life_ms(const struct settings *settings, bool hard)
 {
     return hard ? settings->tombstone_life_ms : UINT64_MAX / 2;
+}
+
+/* read_status of a reader that was opened for it; closes it. */
+static inline enum outcome store_read_checkpoints(struct store_status *status,
+                                                  struct store_reader *reader, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (int32_t i = 0; i < status->partitions && outcome == OUT_OK; i++) {
+        int64_t next = 0;
+        outcome =
+            reader->ops->checkpoint(reader, status->settings->group, status->topic, i, &next, err);
+        const struct checkpoint_row row = {.next_offset = next > 0 ? next : 0};
+        status->tell(status, i, &row, "");
+    }
+    reader->ops->close(reader);
+    return outcome;
 }
 
 /* Records are kept whole, as JSON, and compared by their digest: there are no cells. */

@@ -10,7 +10,7 @@
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/model/message/dead_letter.h"
-#include "control/doctor/doctor.h"
+#include "control/doctor/doctor_kafka.h"
 
 enum {
     TCP_MS = 3000,
@@ -67,15 +67,15 @@ static bool connects(const struct addrinfo *address)
 }
 
 /* Milliseconds until connected; a negative number after saying what failed. */
-static double check_tcp(struct doctor *doctor)
+static double check_tcp(struct findings *findings)
 {
     struct host_port broker;
-    const char *brokers = doctor->settings->brokers;
+    const char *brokers = findings->settings->brokers;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
     struct error err;
     if (!parse_first_broker(brokers, &broker)) {
         error_set(&err, OUT_FATAL, ERR_CONF_VALUE, "kafka.brokers names no host");
-        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+        findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
         return -1;
     }
     uint64_t began_ns = clock_monotonic_ns();
@@ -93,7 +93,7 @@ static double check_tcp(struct doctor *doctor)
     if (failed)
         error_cause(&err, "%s", gai_strerror(failed));
     error_hint(&err, "start Kafka, or set kafka.brokers (KAFKA_BROKERS, --brokers)");
-    doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+    findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
     return -1;
 }
 
@@ -105,9 +105,9 @@ static const char *protocol_of(const struct settings *settings)
     return "plaintext";
 }
 
-static bool check_metadata(struct doctor *doctor, double tcp_ms)
+static bool check_metadata(struct findings *findings, double tcp_ms)
 {
-    const struct settings *settings = doctor->settings;
+    const struct settings *settings = findings->settings;
     struct error err = {0};
     int brokers = 0;
     uint64_t began_ns = clock_monotonic_ns();
@@ -117,13 +117,13 @@ static bool check_metadata(struct doctor *doctor, double tcp_ms)
                        "the port answers, but not as Kafka does with security.protocol=%s: "
                        "check the kafka.conf security settings",
                        protocol_of(settings));
-        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+        findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
         return false;
     }
     double metadata_ms = (double)(clock_monotonic_ns() - began_ns) / 1e6;
-    doctor_say(doctor, FINDING_OK, "kafka", NULL,
-               "%s · %d broker%s · %s  (tcp %.1f ms, metadata %.0f ms)", settings->brokers, brokers,
-               brokers == 1 ? "" : "s", protocol_of(settings), tcp_ms, metadata_ms);
+    findings->say(findings, FINDING_OK, "kafka", NULL,
+                  "%s · %d broker%s · %s  (tcp %.1f ms, metadata %.0f ms)", settings->brokers,
+                  brokers, brokers == 1 ? "" : "s", protocol_of(settings), tcp_ms, metadata_ms);
     return true;
 }
 
@@ -133,7 +133,7 @@ static void append_name(struct buf *out, const char *name)
 }
 
 /* A dead letter is its message and what is said of it: the dlq topic must take more. */
-static void check_room(struct doctor *doctor, const struct topic_plan *source,
+static void check_room(struct findings *findings, const struct topic_plan *source,
                        const struct topic_plan *dead_letters)
 {
     char fix[600];
@@ -143,22 +143,22 @@ static void check_room(struct doctor *doctor, const struct topic_plan *source,
     snprintf(fix, sizeof fix,
              "kafka-configs.sh --bootstrap-server %.100s --alter --topic %s --add-config "
              "max.message.bytes=%lld",
-             doctor->settings->brokers, dead_letters->name,
+             findings->settings->brokers, dead_letters->name,
              (long long)source->message_limit + DEAD_LETTER_ROOM_BYTES);
-    doctor_say(
-        doctor, FINDING_WARNING, "kafka", fix,
+    findings->say(
+        findings, FINDING_WARNING, "kafka", fix,
         "a dead letter may be too large: max.message.bytes of %s is %lld, that of the source "
         "topic %lld",
         dead_letters->name, (long long)dead_letters->message_limit,
         (long long)source->message_limit);
 }
 
-static void check_topics(struct doctor *doctor)
+static void check_topics(struct findings *findings)
 {
     struct topic_plan plan[TOPICS];
     struct error err = {0};
-    if (kafka_topics_plan(doctor->settings, METADATA_MS, plan, &err) != OUT_OK) {
-        doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+    if (kafka_topics_plan(findings->settings, METADATA_MS, plan, &err) != OUT_OK) {
+        findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
         return;
     }
     struct buf missing, exists;
@@ -172,23 +172,23 @@ static void check_topics(struct doctor *doctor)
         else {
             error_set(&err, OUT_FATAL, ERR_KAFKA_PARTITIONS, "%s has %d partitions, %d are wanted",
                       plan[i].name, plan[i].partitions_now, plan[i].partitions);
-            doctor_say_error(doctor, FINDING_PROBLEM, "kafka", &err);
+            findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
         }
     }
     if (missing.size)
-        doctor_say(doctor, FINDING_WARNING, "kafka", "drover topics apply", "topics missing: %s",
-                   buf_text(&missing));
+        findings->say(findings, FINDING_WARNING, "kafka", "drover topics apply",
+                      "topics missing: %s", buf_text(&missing));
     if (exists.size)
-        doctor_say(doctor, FINDING_OK, "kafka", NULL, "topics %s · %d partitions",
-                   buf_text(&exists), plan[0].partitions);
-    check_room(doctor, &plan[0], &plan[2]);
+        findings->say(findings, FINDING_OK, "kafka", NULL, "topics %s · %d partitions",
+                      buf_text(&exists), plan[0].partitions);
+    check_room(findings, &plan[0], &plan[2]);
     buf_free(&missing);
     buf_free(&exists);
 }
 
-void doctor_check_kafka(struct doctor *doctor)
+void doctor_check_kafka(struct findings *findings)
 {
-    double tcp_ms = check_tcp(doctor);
-    if (tcp_ms >= 0 && check_metadata(doctor, tcp_ms))
-        check_topics(doctor);
+    double tcp_ms = check_tcp(findings);
+    if (tcp_ms >= 0 && check_metadata(findings, tcp_ms))
+        check_topics(findings);
 }

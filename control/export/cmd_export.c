@@ -4,11 +4,8 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "common/io/filestore/file_store.h"
 #include "common/io/key_file.h"
-#include "common/io/postgres/pg_session.h"
-#include "common/io/postgres/pg_vault.h"
-#include "common/io/redis/redis_store_reader.h"
+#include "common/io/postgres/pg_snapshot.h"
 #include "common/io/stores.h"
 #include "common/model/json/json.h"
 #include "common/model/message/tenant.h"
@@ -29,19 +26,11 @@ static void on_secret(void *owner, enum export_secret what, struct bytes pointer
         export_run_problem(run, EXPORT_WITHHELD, entity, run->stored->id, "absent", pointer);
 }
 
-static enum outcome keep_box(void *owner, const struct vault_row *row, struct error *err)
-{
-    (void)err;
-    buf_append_bytes(owner, row->box);
-    return OUT_OK;
-}
-
 static bool find_box(void *owner, struct bytes tenant, struct bytes reference, struct buf *box)
 {
     struct export_run *run = owner;
     struct error ignored;
-    return run->vault &&
-           pg_vault_each(run->vault, tenant, reference, keep_box, box, &ignored) == OUT_OK &&
+    return run->vault && pg_snapshot_box(run->vault, tenant, reference, box, &ignored) == OUT_OK &&
            box->size && !box->failed;
 }
 
@@ -191,7 +180,7 @@ static enum outcome open_vault(struct export_run *run, struct error *err)
     run->ring = ring;
     enum outcome outcome = key_file_load(settings, ring, &present, err);
     if (outcome == OUT_OK && present && store_of(settings)->has_tables)
-        outcome = pg_session_snapshot(settings, "drover-export", &run->vault, err);
+        outcome = pg_snapshot_open(settings, "drover-export", &run->vault, err);
     if (outcome == OUT_OK && present)
         run->secrets.ring = ring;
     return outcome;
@@ -273,7 +262,7 @@ static void free_run(struct export_run *run)
     if (run->ring)
         secret_ring_wipe(run->ring);
     free(run->ring);
-    PQfinish(run->vault);
+    pg_snapshot_close(run->vault);
     mapping_set_free(&run->mappings);
     buf_free(&run->tenant);
     buf_free(&run->plain_tenant);

@@ -5,14 +5,14 @@
 
 #include <stdint.h>
 
-#include <libpq-fe.h>
-
 #include "common/io/answer.h"
 #include "common/io/export_sort.h"
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/policy/export/export_secrets.h"
 #include "common/port/store_reader.h"
+
+struct pg_snapshot;
 
 enum {
     EXPORT_PROBLEMS_SHOWN = 20, /* of each kind; all are counted */
@@ -42,8 +42,8 @@ struct export_run {
     struct store_reader *reader;
     struct export_sort *sort;
     struct export_maker maker;
-    struct secret_ring *ring; /* NULL: no key */
-    PGconn *vault;            /* NULL: the storage has none that can be read */
+    struct secret_ring *ring;  /* NULL: no key */
+    struct pg_snapshot *vault; /* NULL: the storage has none that can be read */
     struct export_secrets secrets;
     const struct stored_record *stored; /* at work */
 

@@ -9,6 +9,7 @@
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/log.h"
 #include "common/io/mappings.h"
+#include "common/io/postgres/pg_schema.h"
 #include "common/io/redis/redis_url.h"
 #include "common/io/report_folder.h"
 #include "common/io/source/source_rules.h"
@@ -19,7 +20,6 @@
 #include "control/rehearse/rehearse.h"
 #include "common/io/terminal.h"
 #include "control/run/run.h"
-#include "control/schema/schema_apply.h"
 
 enum {
     TICK_MS = 200,
@@ -37,7 +37,7 @@ enum {
 
 /* ---- before anything runs */
 
-static void say_changes(const struct schema_apply *apply)
+static void say_changes(const struct pg_schema *apply)
 {
     if (apply->count == 0)
         return;
@@ -55,11 +55,11 @@ static enum outcome prepare_schema(const struct settings *settings, struct error
     enum outcome outcome = mapping_set_load(settings, &mappings, err);
     if (outcome != OUT_OK)
         return outcome;
-    struct schema_apply apply;
-    outcome = schema_apply_run(settings, &mappings, &apply, err);
+    struct pg_schema apply;
+    outcome = pg_schema_apply(settings, &mappings, store_of(settings)->has_stage, &apply, err);
     if (outcome == OUT_OK && !settings->quiet)
         say_changes(&apply);
-    schema_apply_free(&apply);
+    pg_schema_free(&apply);
     mapping_set_free(&mappings);
     return outcome;
 }
@@ -253,8 +253,8 @@ static void on_polled(uv_work_t *work, int status)
         run->seen = (struct run_seen){.total = run->status.total,
                                       .committed = run->status.committed,
                                       .lag = run->status.lag,
-                                      .waiting = run->status.waiting,
-                                      .unwritten = run->status.unwritten,
+                                      .waiting = run->status.store.waiting,
+                                      .unwritten = run->status.store.unwritten,
                                       .at_ms = run->polled_ms,
                                       .is_last = run->poll_is_last,
                                       .is_ok = true};

@@ -2,8 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/io/postgres/pg_schema.h"
+#include "common/io/stores.h"
 #include "control/command.h"
-#include "control/schema/schema_apply.h"
 
 enum { PRINT_LIMIT = 16 << 20 };
 
@@ -13,7 +14,7 @@ static enum exit_code print(const struct invocation *invocation, const struct ma
     for (size_t i = 0; i < mappings->count; i++)
         if (schema_index_check(mappings->items[i], err) != OUT_OK)
             return command_fail(err);
-    struct schema_roles roles = schema_apply_roles(&invocation->settings);
+    struct schema_roles roles = pg_schema_roles(&invocation->settings);
     struct buf sql;
     buf_init(&sql, PRINT_LIMIT);
     schema_sql_all(&sql, mappings->items, mappings->count, &roles);
@@ -34,7 +35,7 @@ static struct bytes next_line(struct bytes *rest)
     return line;
 }
 
-static void append_changes(struct json_out *out, const struct schema_apply *apply, bool dry_run)
+static void append_changes(struct json_out *out, const struct pg_schema *apply, bool dry_run)
 {
     json_out_bool(out, "applied", !dry_run);
     json_out_list(out, "changes");
@@ -43,7 +44,7 @@ static void append_changes(struct json_out *out, const struct schema_apply *appl
     json_out_end(out);
 }
 
-static void print_changes(const struct schema_apply *apply, bool dry_run)
+static void print_changes(const struct pg_schema *apply, bool dry_run)
 {
     struct bytes rest = buf_view(&apply->changes);
     while (rest.size) {
@@ -61,13 +62,14 @@ static enum exit_code apply_schema(const struct invocation *invocation,
                                    const struct mapping_set *mappings, struct error *err)
 {
     const struct settings *settings = &invocation->settings;
-    struct schema_apply apply;
-    enum outcome outcome = schema_apply_run(settings, mappings, &apply, err);
+    struct pg_schema apply;
+    enum outcome outcome =
+        pg_schema_apply(settings, mappings, store_of(settings)->has_stage, &apply, err);
     if (outcome == OUT_OK && invocation->answer->wanted)
         append_changes(answer_body(invocation->answer), &apply, settings->dry_run);
     else if (outcome == OUT_OK)
         print_changes(&apply, settings->dry_run);
-    schema_apply_free(&apply);
+    pg_schema_free(&apply);
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }
 

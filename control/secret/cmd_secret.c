@@ -9,7 +9,6 @@
 
 #include "common/base/text.h"
 #include "common/io/key_file.h"
-#include "common/io/postgres/pg_session.h"
 #include "common/io/terminal.h"
 #include "common/model/json/json.h"
 #include "common/model/message/tenant.h"
@@ -116,7 +115,7 @@ static enum outcome list_row(void *owner, const struct vault_row *row, struct er
 static enum exit_code list(struct secret_run *run, struct error *err)
 {
     struct listing listing = {.answer = run->answer};
-    if (secret_run_need_reader(run, err) != OUT_OK)
+    if (pg_vault_open(run->settings, false, &run->reader, err) != OUT_OK)
         return command_fail(err);
     buf_init(&listing.line, PLAIN_MAX);
     if (run->answer->wanted)
@@ -186,7 +185,7 @@ static enum exit_code open_secret(struct secret_run *run, const char *reference,
     }
     enum outcome outcome = secret_run_need_key(run, err);
     if (outcome == OUT_OK)
-        outcome = secret_run_need_reader(run, err);
+        outcome = pg_vault_open(run->settings, false, &run->reader, err);
     if (outcome == OUT_OK)
         outcome = pg_vault_each(run->reader, buf_view(&run->tenant), bytes_text(reference),
                                 open_row, &opening, err);
@@ -251,8 +250,8 @@ enum exit_code secret_command(const struct invocation *invocation, struct error 
         code = dispatch(&run, word, words->count > 1 ? words->items[1] : NULL, err);
     else
         code = command_fail(err);
-    PQfinish(run.reader);
-    PQfinish(run.writer);
+    pg_vault_close(run.reader);
+    pg_vault_close(run.writer);
     secret_ring_wipe(&run.ring);
     buf_free(&run.tenant);
     return code;

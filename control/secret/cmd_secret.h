@@ -12,15 +12,12 @@ struct secret_run {
     struct answer *answer;
     struct secret_ring ring;
     bool has_ring;
-    struct buf tenant; /* isolation key; empty: none named */
-    PGconn *reader;    /* the verifier's role: all tenants, no writing */
-    PGconn *writer;    /* the worker's role */
+    struct buf tenant;               /* isolation key; empty: none named */
+    struct pg_conn *reader, *writer; /* of the vault (pg_vault_open) */
 };
 
 /* DRV-X005 when there is no key. */
 MUST_USE enum outcome secret_run_need_key(struct secret_run *run, struct error *err);
-MUST_USE enum outcome secret_run_need_reader(struct secret_run *run, struct error *err);
-MUST_USE enum outcome secret_run_need_writer(struct secret_run *run, struct error *err);
 struct secret_place secret_run_place(const struct vault_row *row);
 
 enum exit_code secret_rotate(struct secret_run *run, struct error *err);

@@ -16,7 +16,6 @@
 #include "common/io/clock.h"
 #include "common/io/key_file.h"
 #include "common/io/mappings.h"
-#include "common/io/postgres/pg_session.h"
 #include "common/io/terminal.h"
 #include "common/io/terminal_live.h"
 #include "control/secret/cmd_secret.h"
@@ -28,6 +27,21 @@ enum {
     SHOWN_MAX = 20,  /* of each kind of trouble */
     PROGRESS_MS = 200,
 };
+
+enum outcome secret_run_need_key(struct secret_run *run, struct error *err)
+{
+    enum outcome outcome = key_file_load(run->settings, &run->ring, &run->has_ring, err);
+    if (outcome != OUT_OK || run->has_ring)
+        return outcome;
+    error_set(err, OUT_FATAL, ERR_SECRET_KEY, "no key file is named");
+    error_hint(err, "give --key-file FILE, or secrets.key_file in drover.yaml");
+    return OUT_FATAL;
+}
+
+struct secret_place secret_run_place(const struct vault_row *row)
+{
+    return (struct secret_place){row->tenant, row->entity, row->id, row->field};
+}
 
 static const unsigned char *newest(const struct secret_run *run)
 {
@@ -78,7 +92,7 @@ static enum outcome end_group(struct rotation *rotation, struct error *err)
         return OUT_OK;
     rotation->open = false;
     rotation->in_group = 0;
-    return pg_session_run(rotation->run->writer, "COMMIT", err);
+    return pg_vault_commit(rotation->run->writer, err);
 }
 
 static enum outcome begin_group(struct rotation *rotation, struct bytes tenant, struct error *err)
@@ -169,9 +183,9 @@ enum exit_code secret_rotate(struct secret_run *run, struct error *err)
     terminal_live_open(&rotation.live, STDERR_FILENO);
     enum outcome outcome = secret_run_need_key(run, err);
     if (outcome == OUT_OK)
-        outcome = secret_run_need_reader(run, err);
+        outcome = pg_vault_open(run->settings, false, &run->reader, err);
     if (outcome == OUT_OK)
-        outcome = secret_run_need_writer(run, err);
+        outcome = pg_vault_open(run->settings, true, &run->writer, err);
     if (outcome == OUT_OK)
         outcome = prepare_key(&rotation, err);
     if (outcome == OUT_OK)
@@ -244,7 +258,7 @@ static void begin_walk(struct checking *checking, const char *trouble, uint64_t 
 static enum outcome check_all(struct checking *checking, const struct mapping_set *mappings,
                               struct error *err)
 {
-    PGconn *reader = checking->run->reader;
+    struct pg_conn *reader = checking->run->reader;
     struct bytes tenant = buf_view(&checking->run->tenant);
     begin_walk(checking, "does not open", &checking->closed);
     enum outcome outcome =
@@ -288,7 +302,7 @@ enum exit_code secret_check(struct secret_run *run, struct error *err)
     buf_init(&checking.troubles, TEXT_MAX);
     enum outcome outcome = secret_run_need_key(run, err);
     if (outcome == OUT_OK)
-        outcome = secret_run_need_reader(run, err);
+        outcome = pg_vault_open(run->settings, false, &run->reader, err);
     if (outcome == OUT_OK && run->answer->wanted)
         json_out_list(answer_body(run->answer), "troubles");
     if (outcome == OUT_OK)
@@ -337,7 +351,7 @@ static enum outcome sweep_tenants(struct secret_run *run, const struct sweeping 
         at += sizeof size + size;
         outcome = pg_vault_sweep(run->writer, mappings, tenant, &gone, err);
         if (outcome == OUT_OK)
-            outcome = pg_session_run(run->writer, "COMMIT", err);
+            outcome = pg_vault_commit(run->writer, err);
         *removed += gone;
     }
     return outcome;
@@ -352,9 +366,9 @@ enum exit_code secret_sweep(struct secret_run *run, struct error *err)
         return command_fail(err);
     buf_init(&sweeping.tenants, TENANTS_MAX);
     buf_init(&sweeping.last, TEXT_MAX);
-    enum outcome outcome = secret_run_need_reader(run, err);
+    enum outcome outcome = pg_vault_open(run->settings, false, &run->reader, err);
     if (outcome == OUT_OK)
-        outcome = secret_run_need_writer(run, err);
+        outcome = pg_vault_open(run->settings, true, &run->writer, err);
     if (outcome == OUT_OK)
         outcome = pg_vault_orphans(run->reader, &mappings, buf_view(&run->tenant), note_tenant,
                                    &sweeping, err);

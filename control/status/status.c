@@ -1,5 +1,7 @@
 #include "control/status/status.h"
 
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/io/kafka/kafka_bus.h"
@@ -17,6 +19,18 @@ static enum outcome open_kafka(struct status *status, struct error *err)
     if (outcome == OUT_OK && status->partition_count == 0)
         outcome = kafka_topics_no_migration(status->settings, err);
     return outcome;
+}
+
+static void take_checkpoint(struct store_status *store, int32_t number,
+                            const struct checkpoint_row *row, const char *holder)
+{
+    struct status *status = (struct status *)((char *)store - offsetof(struct status, store));
+    struct status_partition *partition = &status->partitions[number];
+    partition->next_offset = row->next_offset;
+    partition->redis_next = row->redis_next;
+    partition->results_next = row->results_next;
+    partition->epoch = row->epoch;
+    snprintf(partition->owner, sizeof(partition->owner), "%s", holder);
 }
 
 enum outcome status_open(const struct settings *settings, int timeout_ms, unsigned rests,
@@ -37,6 +51,11 @@ enum outcome status_open(const struct settings *settings, int timeout_ms, unsign
     status->partitions = calloc(count, sizeof(status->partitions[0]));
     status->results_read = calloc(count, sizeof(status->results_read[0]));
     status->dead_read = calloc(count, sizeof(status->dead_read[0]));
+    status->store = (struct store_status){.settings = settings,
+                                          .topic = status->topics[TOPIC_SOURCE],
+                                          .partitions = status->partition_count,
+                                          .timeout_ms = timeout_ms,
+                                          .tell = take_checkpoint};
     if (!status->partitions || !status->results_read || !status->dead_read)
         abort();
     return OUT_OK;
@@ -44,7 +63,8 @@ enum outcome status_open(const struct settings *settings, int timeout_ms, unsign
 
 void status_close(struct status *status)
 {
-    PQfinish(status->connection);
+    if (status->store.session)
+        store_of(status->settings)->end_status(&status->store);
     kafka_bus_free(status->bus);
     free(status->partitions);
     free(status->results_read);
@@ -128,7 +148,11 @@ static enum outcome leave_out_markers(struct status *status, struct error *err)
 enum outcome status_read(struct status *status, struct error *err)
 {
     /* Checkpoint first: ends read later are never behind it. */
-    enum outcome outcome = status_read_checkpoints(status, err);
+    const struct store *store = store_of(status->settings);
+    if (!store->read_status)
+        return error_set(err, OUT_FATAL, ERR_USAGE,
+                         "storage memory ends with the run that filled it");
+    enum outcome outcome = store->read_status(&status->store, err);
     if (outcome == OUT_OK)
         outcome = status_read_ends(status, err);
     if (outcome == OUT_OK)

@@ -7,13 +7,12 @@
  * only; takes part in no group; works while other hosts do the work.
  */
 
-#include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
-#include "common/io/settings.h"
+#include "common/io/stores.h"
 #include "common/model/message/receipt.h"
 #include "common/model/message/topic.h"
 #include "common/policy/totals.h"
@@ -49,7 +48,7 @@ struct status {
     unsigned rests; /* readings */
     char topics[3][TOPIC_NAME_SIZE];
     struct bus *bus;
-    PGconn *connection;
+    struct store_status store;
     int32_t partition_count;
     struct status_partition *partitions;
     int64_t *results_read;        /* per partition of the results topic */
@@ -65,8 +64,6 @@ struct status {
     uint64_t total; /* offsets of the source topic: its messages, and markers of transactions */
     uint64_t committed;
     uint64_t lag;
-    uint64_t unwritten; /* storage file: files whose records have moved on */
-    uint64_t waiting;   /* records among the pending children: their parents are not there yet */
     uint64_t counts[WORK_COUNT]; /* partitions, and what never got into the topic */
 };
 
@@ -81,8 +78,6 @@ void status_close(struct status *status);
 MUST_USE enum outcome status_read(struct status *status, struct error *err);
 /* Only the ends of the topic: whether Kafka is there, when the store is not. */
 MUST_USE enum outcome status_read_ends(struct status *status, struct error *err);
-/* status_checkpoints.c, internal: the stores' part of a reading. */
-MUST_USE enum outcome status_read_checkpoints(struct status *status, struct error *err);
 /* Reads the receipts and dead letters that are new, and counts: the classes of each partition sum
  * to its records by themselves. OUT_RETRY DRV-W012: the receipts are ahead of the store, which so
  * is another one. */

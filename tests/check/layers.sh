@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Includes only point down: common/base < model < policy < port < io < the roles < control.
-# Roles do not know each other; the layers below io do no I/O, so they do not see its headers,
-# and of the servers' folders the roles see what names a store, or asks one for more than its port gives.
+# Roles do not know each other; the layers below io do no I/O, so they do not see its headers; those
+# above it do not see the servers', and of the servers' folders the roles see what names a store, or
+# asks one for more than its port gives.
 . "$(dirname -- "$0")/lib.bash"
 
 check() {
@@ -40,7 +41,7 @@ check() {
         offend("does I/O below the I/O layer: " part[2])
       }
     }
-    /^[ \t]*#[ \t]*include[ \t]*</ && level(FILENAME) == 6 && $0 ~ /<(libpq-fe\.h|librdkafka\/|hiredis\/)/ {
+    /^[ \t]*#[ \t]*include[ \t]*</ && level(FILENAME) >= 6 && $0 ~ /<(libpq-fe\.h|librdkafka\/|hiredis\/)/ {
       split($0, part, /[<>]/)
       offend("knows a server behind a port: " part[2])
     }
@@ -63,10 +64,13 @@ self_test() {
   plant verifier/behind.c '#include "common/io/kafka/kafka_reader.h"'
   plant worker/stores.c '#include "common/io/postgres/pg_sink.h"'
   plant worker/server.c '#include <libpq-fe.h>'
+  plant control/status/server.c '#include <libpq-fe.h>'
+  plant control/cmd_server.c '#include <hiredis/hiredis.h>'
   plant common/other/x.c ''
   plant worker/near.c '#include "core.h"'
   prove_it_fails "$TREE" common/base/up.c:1 common/model/level.c:1 producer/peer.c:1 \
-    verifier/over.c:1 common/policy/io.c:1 worker/server.c:1 verifier/behind.c:1 worker/stores.c:1 common/other/x.c:1 worker/near.c:1
+    verifier/over.c:1 common/policy/io.c:1 worker/server.c:1 verifier/behind.c:1 worker/stores.c:1 \
+    control/status/server.c:1 control/cmd_server.c:1 common/other/x.c:1 worker/near.c:1
 }
 
 run_check check self_test "$@"

@@ -2,7 +2,7 @@
  * `drover schema apply` on a real server: complete, idempotent, repairing, never destroying; and
  * what the schema promises: tenants apart, the fence, the gate.
  */
-#include "control/schema/schema_apply.h"
+#include "common/io/postgres/pg_schema.h"
 
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_gate.h"
@@ -62,12 +62,12 @@ static void tear_down(void)
 /* Applies and returns how many changes it took. */
 static size_t apply(void)
 {
-    struct schema_apply done;
+    struct pg_schema done;
     struct error err = {0};
-    enum outcome outcome = schema_apply_run(&settings, &SET, &done, &err);
+    enum outcome outcome = pg_schema_apply(&settings, &SET, false, &done, &err);
     ck_assert_msg(outcome == OUT_OK, "%s %s %s %s", err.text, err.cause, err.where, err.hint);
     size_t count = done.count;
-    schema_apply_free(&done);
+    pg_schema_free(&done);
     return count;
 }
 
@@ -120,7 +120,7 @@ END_TEST
 START_TEST(the_script_makes_what_apply_wants)
 {
     struct buf sql;
-    struct schema_roles roles = schema_apply_roles(&settings);
+    struct schema_roles roles = pg_schema_roles(&settings);
     buf_init(&sql, 1 << 20);
     schema_sql_all(&sql, mappings, 1, &roles);
     database_run(database.url, buf_text(&sql));
@@ -187,10 +187,10 @@ START_TEST(a_contradiction_is_named_and_nothing_done)
     database_run(database.url, CONTRADICTIONS[_i].sql);
     database_run(database.url,
                  "DROP TABLE drover.pinned_group"); /* made before the table is seen */
-    struct schema_apply done;
+    struct pg_schema done;
     struct error err = {0};
-    ck_assert_int_eq(schema_apply_run(&settings, &SET, &done, &err), OUT_FATAL);
-    schema_apply_free(&done);
+    ck_assert_int_eq(pg_schema_apply(&settings, &SET, false, &done, &err), OUT_FATAL);
+    pg_schema_free(&done);
     ck_assert_int_eq(err.code, ERR_PG_SCHEMA);
     ck_assert_msg(strstr(err.text, CONTRADICTIONS[_i].names) != NULL, "%s", err.text);
     PGconn *connection = log_in("");

@@ -1,5 +1,11 @@
 /* The file store as a store: storage `file`. */
 
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/io/files.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/stores.h"
 
@@ -38,6 +44,45 @@ static enum outcome open_reader(const struct settings *settings, const struct ma
         reading->as_it_lies ? FILE_STORE_READER_FILES : FILE_STORE_READER_RECORDS, reader, err);
 }
 
+/* Before the first worker there is no store, and no checkpoint. No mapping's records are read. */
+static enum outcome read_status(struct store_status *status, struct error *err)
+{
+    static const struct mapping_set NONE;
+    struct store_reader *reader = NULL;
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/.drover/state.db", status->settings->store_dir);
+    if (!files_exist(path))
+        return OUT_OK;
+    if (file_store_reader_open(status->settings, &NONE, FILE_STORE_READER_RECORDS, &reader, err) !=
+        OUT_OK)
+        return OUT_RETRY; /* the worker is just making it; a damaged one the worker names */
+    status->unwritten = file_store_reader_unwritten(reader);
+    return store_read_checkpoints(status, reader, err);
+}
+
+static bool is_writable(const char *dir)
+{
+    if (files_exist(dir))
+        return files_is_folder(dir) && access(dir, W_OK | X_OK) == 0;
+    char copy[PATH_MAX];
+    snprintf(copy, sizeof(copy), "%s", dir);
+    return is_writable(dirname(copy)); /* ends at "." or "/" */
+}
+
+static void examine(struct findings *findings)
+{
+    const char *dir = findings->settings->store_dir;
+    if (is_writable(dir)) {
+        findings->say(findings, FINDING_OK, "files", NULL, "store.dir %s can be written", dir);
+    } else {
+        struct error err;
+        error_set(&err, OUT_FATAL, ERR_STORE_FILE, "store.dir cannot be written");
+        error_where(&err, "%s", dir);
+        error_hint(&err, "give another store.dir, or its rights");
+        findings->say_error(findings, FINDING_PROBLEM, "files", &err);
+    }
+}
+
 const struct store FILE_STORE_ROW = {.name = "file",
                                      .away = "file.away",
                                      .back = "file.back",
@@ -47,4 +92,6 @@ const struct store FILE_STORE_ROW = {.name = "file",
                                      .check = check,
                                      .open = open_store,
                                      .free = free_store,
-                                     .open_reader = open_reader};
+                                     .open_reader = open_reader,
+                                     .read_status = read_status,
+                                     .examine = examine};

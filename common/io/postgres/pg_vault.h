@@ -10,14 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <libpq-fe.h>
-
 #include "common/base/attributes.h"
 #include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/io/mappings.h"
+#include "common/io/settings.h"
 #include "common/policy/secrets/secret_box.h"
 
+typedef struct pg_conn PGconn; /* libpq's */
 struct writer;
 struct batch;
 struct batch_group;
@@ -35,8 +35,15 @@ int pg_vault_params(const struct batch *batch, const struct batch_group *group, 
 void pg_vault_queue(struct writer *writer, const struct batch_group *group, size_t first,
                     size_t count);
 
-/* ---- for commands, on sessions of their own (pg_session.h): a reader has the verifier's role and
- * sees all tenants, a writer has the worker's and sees the one it entered */
+/* ---- for commands, on sessions of their own: a reader has the verifier's role and sees all
+ * tenants, a writer has the worker's and sees the one it entered. Failures are those of pg_session,
+ * and of `visit`. */
+
+/* *session is the caller's (pg_vault_close), NULL after a failure. */
+MUST_USE enum outcome pg_vault_open(const struct settings *settings, bool writer, PGconn **session,
+                                    struct error *err);
+/* NULL is taken. */
+void pg_vault_close(PGconn *session);
 
 struct vault_row {
     struct bytes tenant, reference, entity, id, field, key_id, box;
@@ -52,6 +59,7 @@ MUST_USE enum outcome pg_vault_each(PGconn *reader, struct bytes tenant, struct 
 
 /* Begins a transaction that acts for this tenant. */
 MUST_USE enum outcome pg_vault_begin(PGconn *writer, struct bytes tenant, struct error *err);
+MUST_USE enum outcome pg_vault_commit(PGconn *writer, struct error *err);
 /* Puts `box` in the place of the row's, unless somebody else was faster. */
 MUST_USE enum outcome pg_vault_reseal(PGconn *writer, const struct vault_row *row, struct bytes box,
                                       struct error *err);

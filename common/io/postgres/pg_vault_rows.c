@@ -10,6 +10,7 @@
 #include "common/io/postgres/pg_vault.h"
 #include "common/model/schema/schema_sql.h"
 
+#define CONNECT_MS 10000
 #define SQL_MAX (4u << 20)
 #define PAGE "500"
 #define AGE "interval '1 hour'"
@@ -31,6 +32,19 @@ static const char PAGE_SQL[] =
                                                  " AND (isolation_key, reference) > ($3::text, "
                                                  "$4::text)"
                                                  " ORDER BY isolation_key, reference LIMIT " PAGE;
+
+enum outcome pg_vault_open(const struct settings *settings, bool writer, PGconn **session,
+                           struct error *err)
+{
+    return pg_session_open(settings->database_url,
+                           writer ? settings->worker_role : settings->verifier_role,
+                           "drover-secret", CONNECT_MS, session, err);
+}
+
+void pg_vault_close(PGconn *session)
+{
+    PQfinish(session);
+}
 
 static struct bytes cell(const PGresult *result, int row, int column)
 {
@@ -115,6 +129,11 @@ enum outcome pg_vault_begin(PGconn *writer, struct bytes tenant, struct error *e
         outcome = run(writer, "SELECT pg_catalog.set_config('app.current_tenant_key', $1, true)",
                       &tenant, 1, NULL, err);
     return outcome;
+}
+
+enum outcome pg_vault_commit(PGconn *writer, struct error *err)
+{
+    return pg_session_run(writer, "COMMIT", err);
 }
 
 enum outcome pg_vault_reseal(PGconn *writer, const struct vault_row *row, struct bytes box,

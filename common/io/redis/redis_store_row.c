@@ -2,11 +2,18 @@
 
 #include "common/io/redis/redis_store_row.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/io/log.h"
 #include "common/io/redis/redis_checkpoint.h"
+#include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_sink.h"
 #include "common/io/redis/redis_store_reader.h"
 #include "common/io/redis/redis_url.h"
+#include "common/io/redis/redis_wire.h"
+
+#define EXAMINE_MS 3000 /* an answer to the doctor */
 
 static uint64_t tombstone_life_ms(const struct settings *settings, bool hard)
 {
@@ -51,6 +58,99 @@ static enum outcome open_reader(const struct settings *settings, const struct ma
     return redis_store_reader_open(settings, mappings, reading->as_it_lies && all, reader, err);
 }
 
+/* No mapping's records are read. */
+static enum outcome read_status(struct store_status *status, struct error *err)
+{
+    static const struct mapping_set NONE;
+    struct store_reader *reader = NULL;
+    enum outcome outcome = redis_store_reader_open(status->settings, &NONE, false, &reader, err);
+    if (outcome != OUT_OK)
+        return error_code_exit(err->code) == EXIT_UNREACHABLE ? OUT_RETRY : outcome;
+    return store_read_checkpoints(status, reader, err);
+}
+
+/* ---- the doctor -------------------------------------------------------------------------- */
+
+/* The answer's text; empty when Redis will not say. */
+static struct bytes ask(struct redis_session *session, const char *const *words, size_t count,
+                        redisReply **reply)
+{
+    struct error err;
+    struct buf command;
+    buf_init(&command, 4096);
+    redis_wire_command(&command, count, words);
+    redis_session_send(session, buf_view(&command));
+    buf_free(&command);
+    if (redis_session_take(session, reply, &err) != OUT_OK)
+        return (struct bytes){0};
+    const redisReply *text = *reply;
+    if (text->type == REDIS_REPLY_ARRAY && text->elements == 2)
+        text = text->element[1];
+    return text->type == REDIS_REPLY_STRING ? bytes_of(text->str, text->len) : (struct bytes){0};
+}
+
+static void say_version(struct findings *findings, struct redis_session *session, const char *where)
+{
+    static const char *const INFO[] = {"INFO", "server"};
+    static const char NAME[] = "redis_version:";
+    redisReply *reply = NULL;
+    struct bytes text = ask(session, INFO, 2, &reply);
+    const char *at = text.size ? memmem(text.data, text.size, NAME, strlen(NAME)) : NULL;
+    at = at ? at + strlen(NAME) : "(version hidden)";
+    findings->say(findings, FINDING_OK, "redis", NULL, "%s · %.*s", where, (int)strcspn(at, "\r\n"),
+                  at);
+    freeReplyObject(reply);
+}
+
+/* Without a memory limit nothing is thrown away yet, but it would be once there is one. */
+static void check_policy(struct findings *findings, struct redis_session *session)
+{
+    static const char *const POLICY[] = {"CONFIG", "GET", "maxmemory-policy"};
+    redisReply *reply = NULL;
+    struct bytes policy = ask(session, POLICY, 3, &reply);
+    if (policy.size && !bytes_equal(policy, BYTES_LITERAL("noeviction")))
+        findings->say(findings, FINDING_WARNING, "redis", "CONFIG SET maxmemory-policy noeviction",
+                      "maxmemory-policy is %.*s: keys may vanish and would be reported missing",
+                      BYTES_ARGS(policy));
+    freeReplyObject(reply);
+}
+
+static void check_reach(struct findings *findings, const struct redis_url *url)
+{
+    if (!redis_url_is_local(url))
+        findings->say(findings, FINDING_WARNING, "redis", "a local tunnel, or a unix socket",
+                      "what is sent to Redis leaves this machine in the clear");
+}
+
+void redis_store_row_examine(struct findings *findings, bool needed)
+{
+    struct error err;
+    struct redis_url url;
+    struct redis_session session;
+    char where[300];
+    const char *text = findings->settings->redis_url;
+    enum outcome outcome = redis_url_parse(text, &url, &err);
+    redis_url_format(&url, where, sizeof where);
+    /* with the scripts: a user who may not load them cannot work */
+    if (outcome == OUT_OK)
+        outcome = redis_session_open(text, EXAMINE_MS, needed, &session, &err);
+    if (outcome != OUT_OK) {
+        findings->say_error(findings, FINDING_PROBLEM, "redis", &err);
+        redis_url_wipe(&url);
+        return;
+    }
+    say_version(findings, &session, where);
+    check_policy(findings, &session);
+    check_reach(findings, &url);
+    redis_session_close(&session);
+    redis_url_wipe(&url);
+}
+
+static void examine(struct findings *findings)
+{
+    redis_store_row_examine(findings, true);
+}
+
 const struct store REDIS_STORE_ROW = {.name = "redis",
                                       .away = "redis.away",
                                       .back = "redis.back",
@@ -59,4 +159,6 @@ const struct store REDIS_STORE_ROW = {.name = "redis",
                                       .tombstone_life_ms = tombstone_life_ms,
                                       .check = redis_store_row_check,
                                       .open = open_store,
-                                      .open_reader = open_reader};
+                                      .open_reader = open_reader,
+                                      .read_status = read_status,
+                                      .examine = examine};

@@ -7,5 +7,7 @@
 
 /* The row's `check`: OUT_FATAL when redis.url cannot be used. Asks no server. */
 MUST_USE enum outcome redis_store_row_check(const struct store_opening *opening, struct error *err);
+/* The row's `examine`; `needed`: with the scripts, as who may not load them cannot work. */
+void redis_store_row_examine(struct findings *findings, bool needed);
 
 #endif

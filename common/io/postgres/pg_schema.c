@@ -1,11 +1,10 @@
-#include "control/schema/schema_apply.h"
+#include "common/io/postgres/pg_schema.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/io/postgres/pg_session.h"
-#include "common/io/stores.h"
 
 enum {
     CONNECT_MS = 10000,
@@ -18,7 +17,7 @@ enum {
 /* Two applies at once would both see a table missing. The number is this program's alone. */
 #define LOCK "SELECT pg_catalog.pg_advisory_xact_lock(7242026112100)"
 
-struct schema_roles schema_apply_roles(const struct settings *settings)
+struct schema_roles pg_schema_roles(const struct settings *settings)
 {
     bool worker = settings->worker_role && settings->worker_role[0];
     bool verifier = settings->verifier_role && settings->verifier_role[0];
@@ -40,13 +39,13 @@ static enum outcome refuse_strong_role(const char *role, struct error *err)
 
 /* The login user must be able to become the role. Without inheriting from it where that can be
  * said, as it would otherwise act under the role's policies without becoming it. */
-static enum outcome join_role(struct schema_apply *apply, const char *role, struct error *err)
+static enum outcome join_role(struct pg_schema *apply, const char *role, struct error *err)
 {
     bool options = PQserverVersion(apply->connection) >= PER_GRANT_OPTIONS;
     const struct bytes params[] = {bytes_text(role), bytes_text(options ? "SET" : "MEMBER")};
     struct buf text;
     buf_init(&text, TEXT_LIMIT);
-    enum outcome outcome = schema_apply_ask(
+    enum outcome outcome = pg_schema_ask(
         apply, "SELECT pg_has_role(current_user, $1::text::name, $2::text)", params, 2, &text, err);
     if (outcome == OUT_OK && strcmp(buf_text(&text), "f") == 0) {
         buf_reset(&text);
@@ -54,19 +53,19 @@ static enum outcome join_role(struct schema_apply *apply, const char *role, stru
         schema_sql_identifier(&text, role);
         buf_append_format(&text, " TO CURRENT_USER%s",
                           options ? " WITH INHERIT FALSE, SET TRUE" : "");
-        outcome = schema_apply_change(apply, buf_text(&text), err, "let %s take the role %s",
-                                      PQuser(apply->connection), role);
+        outcome = pg_schema_change(apply, buf_text(&text), err, "let %s take the role %s",
+                                   PQuser(apply->connection), role);
     }
     buf_free(&text);
     return outcome;
 }
 
-static enum outcome apply_role(struct schema_apply *apply, const char *role, struct error *err)
+static enum outcome apply_role(struct pg_schema *apply, const char *role, struct error *err)
 {
     const struct bytes params[] = {bytes_text(role)};
     struct buf text;
     buf_init(&text, TEXT_LIMIT);
-    enum outcome outcome = schema_apply_ask(
+    enum outcome outcome = pg_schema_ask(
         apply, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = $1::text", params, 1,
         &text, err);
     if (outcome == OUT_OK && strcmp(buf_text(&text), "t") == 0) {
@@ -74,14 +73,14 @@ static enum outcome apply_role(struct schema_apply *apply, const char *role, str
     } else if (outcome == OUT_OK && text.size == 0) {
         buf_reset(&text);
         schema_sql_role(&text, role);
-        outcome = schema_apply_change(apply, buf_text(&text), err, "create role %s", role);
+        outcome = pg_schema_change(apply, buf_text(&text), err, "create role %s", role);
     }
     buf_free(&text);
     return outcome == OUT_OK ? join_role(apply, role, err) : outcome;
 }
 
-static enum outcome apply_core_table(struct schema_apply *apply,
-                                     const struct schema_core_table *table, struct error *err)
+static enum outcome apply_core_table(struct pg_schema *apply, const struct schema_core_table *table,
+                                     struct error *err)
 {
     char name[128], twin[128];
     snprintf(name, sizeof(name), "drover.%s", table->name);
@@ -90,7 +89,7 @@ static enum outcome apply_core_table(struct schema_apply *apply,
     struct buf text;
     buf_init(&text, TEXT_LIMIT);
     enum outcome outcome =
-        schema_apply_ask(apply, "SELECT to_regclass($1::text)", params, 1, &text, err);
+        pg_schema_ask(apply, "SELECT to_regclass($1::text)", params, 1, &text, err);
     bool missing = text.size == 0;
     buf_reset(&text);
     schema_core_table_sql(&text, table, missing ? "drover" : "pg_temp");
@@ -101,31 +100,31 @@ static enum outcome apply_core_table(struct schema_apply *apply,
         schema_sql_policy(&text, &mapping, (enum schema_policy)policy, &apply->roles,
                           missing ? "drover" : "pg_temp");
     if (outcome == OUT_OK && missing)
-        outcome = schema_apply_change(apply, buf_text(&text), err, "create table %s", name);
+        outcome = pg_schema_change(apply, buf_text(&text), err, "create table %s", name);
     else if (outcome == OUT_OK)
         outcome = pg_session_run(apply->connection, buf_text(&text), err);
     buf_free(&text);
     if (outcome == OUT_OK && !missing)
-        outcome = schema_diff_apply(apply, name, twin, err);
+        outcome = pg_schema_diff(apply, name, twin, err);
     if (outcome == OUT_OK && !missing && table->tenants)
-        outcome = schema_table_protect(apply, &mapping, err);
+        outcome = pg_schema_protect(apply, &mapping, err);
     if (outcome == OUT_OK && !missing)
-        outcome = schema_apply_drop_twin(apply, twin, err);
+        outcome = pg_schema_drop_twin(apply, twin, err);
     if (outcome == OUT_OK)
-        outcome = schema_apply_grant(apply, table->worker_rights, name, apply->roles.worker, err);
+        outcome = pg_schema_grant(apply, table->worker_rights, name, apply->roles.worker, err);
     if (outcome == OUT_OK)
-        outcome = schema_apply_grant(apply, "SELECT", name, apply->roles.verifier, err);
+        outcome = pg_schema_grant(apply, "SELECT", name, apply->roles.verifier, err);
     return outcome;
 }
 
 /* "same", "other" (its code was changed), "drop" (its arguments or result are), or "missing". */
-static enum outcome ask_function(struct schema_apply *apply, const struct schema_function *function,
+static enum outcome ask_function(struct pg_schema *apply, const struct schema_function *function,
                                  struct buf *state, struct error *err)
 {
     const struct bytes params[] = {bytes_text(function->name), bytes_text(function->arguments),
                                    bytes_text(function->result), bytes_text(function->body),
                                    bytes_text(apply->roles.worker)};
-    return schema_apply_ask(
+    return pg_schema_ask(
         apply,
         "SELECT coalesce((SELECT CASE"
         "    WHEN pg_get_function_identity_arguments(p.oid) <> $2::text"
@@ -139,8 +138,8 @@ static enum outcome ask_function(struct schema_apply *apply, const struct schema
         params, 5, state, err);
 }
 
-static enum outcome apply_function(struct schema_apply *apply,
-                                   const struct schema_function *function, struct error *err)
+static enum outcome apply_function(struct pg_schema *apply, const struct schema_function *function,
+                                   struct error *err)
 {
     struct buf state, text;
     buf_init(&state, TEXT_LIMIT);
@@ -160,18 +159,18 @@ static enum outcome apply_function(struct schema_apply *apply,
         buf_append_format(&text, "GRANT EXECUTE ON FUNCTION drover.%s(%s) TO ", function->name,
                           function->arguments);
         schema_sql_identifier(&text, apply->roles.worker);
-        outcome = schema_apply_change(apply, buf_text(&text), err, "%s function drover.%s",
-                                      strcmp(found, "missing") == 0 ? "create" : "replace",
-                                      function->name);
+        outcome =
+            pg_schema_change(apply, buf_text(&text), err, "%s function drover.%s",
+                             strcmp(found, "missing") == 0 ? "create" : "replace", function->name);
     }
     buf_free(&text);
     buf_free(&state);
     return outcome;
 }
 
-static enum outcome apply_core(struct schema_apply *apply, struct error *err)
+static enum outcome apply_core(struct pg_schema *apply, struct error *err)
 {
-    enum outcome outcome = schema_apply_namespace(apply, "drover", err);
+    enum outcome outcome = pg_schema_namespace(apply, "drover", err);
     size_t count;
     const struct schema_core_table *tables = schema_core_tables(&count);
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)
@@ -182,8 +181,36 @@ static enum outcome apply_core(struct schema_apply *apply, struct error *err)
     return outcome;
 }
 
-static enum outcome apply_all(struct schema_apply *apply, const struct settings *settings,
-                              const struct mapping_set *mappings, struct error *err)
+/* A group is pinned to the mappings and the storage its workers started with; applying new ones
+ * lets it go on. */
+static enum outcome release_pins(struct pg_schema *apply, const struct mapping_set *mappings,
+                                 const char *group, bool hybrid, struct error *err)
+{
+    char pin[MAPPING_PIN_SIZE];
+    struct buf answer;
+    mapping_set_pin(mappings, hybrid, pin);
+    const struct bytes params[] = {bytes_text(group), bytes_text(pin)};
+    buf_init(&answer, 4096);
+    enum outcome outcome =
+        pg_schema_ask(apply,
+                      "WITH gone AS (DELETE FROM drover.pinned_group WHERE \"group\" = $1::text"
+                      " AND fingerprint <> $2::text RETURNING split_part(fingerprint, ' ', 1)"
+                      " <> split_part($2::text, ' ', 1) AS others) SELECT CASE WHEN count(*) = 0"
+                      " THEN '' WHEN bool_or(others) THEN 'mappings' ELSE 'storage' END FROM"
+                      " gone",
+                      params, 2, &answer, err);
+    if (outcome == OUT_OK && answer.size > 0) {
+        buf_append_format(&apply->changes,
+                          "take the new %s over for group %s (restart its workers)\n",
+                          buf_text(&answer), group);
+        apply->count++;
+    }
+    buf_free(&answer);
+    return outcome;
+}
+
+static enum outcome apply_all(struct pg_schema *apply, const struct settings *settings,
+                              const struct mapping_set *mappings, bool hybrid, struct error *err)
 {
     enum outcome outcome = pg_session_run(apply->connection, "BEGIN; " LOCK, err);
     if (outcome == OUT_OK)
@@ -193,12 +220,11 @@ static enum outcome apply_all(struct schema_apply *apply, const struct settings 
     if (outcome == OUT_OK)
         outcome = apply_core(apply, err);
     for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++)
-        outcome = schema_table_apply(apply, mappings->items[i], err);
+        outcome = pg_schema_table(apply, mappings->items[i], err);
     if (outcome == OUT_OK)
-        outcome = schema_references_apply(apply, mappings, err);
+        outcome = pg_schema_references(apply, mappings, err);
     if (outcome == OUT_OK)
-        outcome = schema_pins_release(apply, mappings, settings->group,
-                                      store_of(settings)->has_stage, err);
+        outcome = release_pins(apply, mappings, settings->group, hybrid, err);
     return outcome;
 }
 
@@ -212,10 +238,10 @@ static enum outcome check_server(PGconn *connection, struct error *err)
                      version / 10000, encoding ? encoding : "unknown");
 }
 
-enum outcome schema_apply_run(const struct settings *settings, const struct mapping_set *mappings,
-                              struct schema_apply *apply, struct error *err)
+enum outcome pg_schema_apply(const struct settings *settings, const struct mapping_set *mappings,
+                             bool hybrid, struct pg_schema *apply, struct error *err)
 {
-    *apply = (struct schema_apply){.roles = schema_apply_roles(settings)};
+    *apply = (struct pg_schema){.roles = pg_schema_roles(settings)};
     buf_init(&apply->changes, TEXT_LIMIT);
     for (size_t i = 0; i < mappings->count; i++)
         if (schema_index_check(mappings->items[i], err) != OUT_OK)
@@ -229,7 +255,7 @@ enum outcome schema_apply_run(const struct settings *settings, const struct mapp
     for (int attempt = 0; connected && attempt < ATTEMPTS; attempt++) {
         buf_reset(&apply->changes);
         apply->count = 0;
-        outcome = apply_all(apply, settings, mappings, err);
+        outcome = apply_all(apply, settings, mappings, hybrid, err);
         bool keep = outcome == OUT_OK && !settings->dry_run;
         enum outcome end = pg_session_run(apply->connection, keep ? "COMMIT" : "ROLLBACK",
                                           outcome == OUT_OK ? err : NULL);
@@ -243,7 +269,12 @@ enum outcome schema_apply_run(const struct settings *settings, const struct mapp
     return outcome;
 }
 
-void schema_apply_free(struct schema_apply *apply)
+int pg_schema_library(void)
+{
+    return PQlibVersion() / 10000;
+}
+
+void pg_schema_free(struct pg_schema *apply)
 {
     buf_free(&apply->changes);
 }

@@ -1,6 +1,6 @@
 /* Foreign keys between the mappings' tables. They are Drover's by their name, so one that is not as
  * the mappings want it is replaced. */
-#include "control/schema/schema_apply.h"
+#include "common/io/postgres/pg_schema.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,14 +57,14 @@ static void wanted_free(struct wanted *wanted)
     buf_free(&wanted->parent_columns);
 }
 
-static enum outcome apply_one(struct schema_apply *apply, struct wanted *wanted, struct error *err)
+static enum outcome apply_one(struct pg_schema *apply, struct wanted *wanted, struct error *err)
 {
     const struct bytes params[] = {buf_view(&wanted->table), bytes_text(wanted->name),
                                    buf_view(&wanted->parent_table), buf_view(&wanted->columns),
                                    buf_view(&wanted->parent_columns)};
     struct buf text;
     buf_init(&text, TEXT_LIMIT);
-    enum outcome outcome = schema_apply_ask(apply, STATE, params, 5, &text, err);
+    enum outcome outcome = pg_schema_ask(apply, STATE, params, 5, &text, err);
     bool missing = strcmp(buf_text(&text), "missing") == 0;
     if (outcome == OUT_OK && strcmp(buf_text(&text), "same") != 0) {
         buf_reset(&text);
@@ -72,17 +72,17 @@ static enum outcome apply_one(struct schema_apply *apply, struct wanted *wanted,
             buf_append_format(&text, "ALTER TABLE %s DROP CONSTRAINT %s;\n",
                               buf_text(&wanted->table), wanted->name);
         schema_reference_sql(&text, wanted->mapping, wanted->number, wanted->parent);
-        outcome = schema_apply_change(
-            apply, buf_text(&text), err, "%s foreign key %s from %s.%s to %s.%s",
-            missing ? "create" : "replace", wanted->name, wanted->mapping->schema,
-            wanted->mapping->table, wanted->parent->schema, wanted->parent->table);
+        outcome =
+            pg_schema_change(apply, buf_text(&text), err, "%s foreign key %s from %s.%s to %s.%s",
+                             missing ? "create" : "replace", wanted->name, wanted->mapping->schema,
+                             wanted->mapping->table, wanted->parent->schema, wanted->parent->table);
     }
     buf_free(&text);
     return outcome;
 }
 
 /* References the mapping no longer has. */
-static enum outcome drop_others(struct schema_apply *apply, const struct mapping *mapping,
+static enum outcome drop_others(struct pg_schema *apply, const struct mapping *mapping,
                                 struct error *err)
 {
     struct buf table;
@@ -101,15 +101,15 @@ static enum outcome drop_others(struct schema_apply *apply, const struct mapping
         "   AND substr(conname, length('" SCHEMA_REFERENCE "') + 1)::int > $2::text::int",
         params, 2, false, &result, err);
     for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++)
-        outcome = schema_apply_change(apply, PQgetvalue(result, row, 1), err, "%s",
-                                      PQgetvalue(result, row, 0));
+        outcome = pg_schema_change(apply, PQgetvalue(result, row, 1), err, "%s",
+                                   PQgetvalue(result, row, 0));
     PQclear(result);
     buf_free(&table);
     return outcome;
 }
 
-enum outcome schema_references_apply(struct schema_apply *apply, const struct mapping_set *mappings,
-                                     struct error *err)
+enum outcome pg_schema_references(struct pg_schema *apply, const struct mapping_set *mappings,
+                                  struct error *err)
 {
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++) {

@@ -3,7 +3,7 @@
  * finished statements, spelled by the server; each row says whether it is a change to make or a
  * contradiction that nobody but the owner of the data can resolve.
  */
-#include "control/schema/schema_apply.h"
+#include "common/io/postgres/pg_schema.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +110,7 @@ static enum outcome report(const PGresult *result, struct error *err)
     return outcome;
 }
 
-static enum outcome apply_query(struct schema_apply *apply, const char *sql, const char *table,
+static enum outcome apply_query(struct pg_schema *apply, const char *sql, const char *table,
                                 const char *twin, struct error *err)
 {
     const struct bytes params[] = {bytes_text(table), bytes_text(twin)};
@@ -119,14 +119,14 @@ static enum outcome apply_query(struct schema_apply *apply, const char *sql, con
     if (outcome == OUT_OK)
         outcome = report(result, err);
     for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++)
-        outcome = schema_apply_change(apply, PQgetvalue(result, row, 2), err, "%s",
-                                      PQgetvalue(result, row, 1));
+        outcome = pg_schema_change(apply, PQgetvalue(result, row, 2), err, "%s",
+                                   PQgetvalue(result, row, 1));
     PQclear(result);
     return outcome;
 }
 
-enum outcome schema_diff_apply(struct schema_apply *apply, const char *table, const char *twin,
-                               struct error *err)
+enum outcome pg_schema_diff(struct pg_schema *apply, const char *table, const char *twin,
+                            struct error *err)
 {
     enum outcome outcome = apply_query(apply, PRIMARY_KEY, table, twin, err);
     if (outcome == OUT_OK)

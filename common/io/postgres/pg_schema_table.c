@@ -1,5 +1,5 @@
 /* One mapping's table: made when it is missing, otherwise compared piece by piece. */
-#include "control/schema/schema_apply.h"
+#include "common/io/postgres/pg_schema.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static void append_whole_table(struct buf *out, const struct mapping *mapping,
         schema_sql_policy(out, mapping, (enum schema_policy)policy, roles, schema);
 }
 
-static enum outcome create_table(struct schema_apply *apply, const struct mapping *mapping,
+static enum outcome create_table(struct pg_schema *apply, const struct mapping *mapping,
                                  struct names *names, struct error *err)
 {
     struct buf sql;
@@ -51,7 +51,7 @@ static enum outcome create_table(struct schema_apply *apply, const struct mappin
     /* isolation_key and the columns of Drover */
     size_t columns =
         mapping->column_count + mapping->generated_count + 4 + (mapping->on_delete == DELETE_HARD);
-    enum outcome outcome = schema_apply_change(
+    enum outcome outcome = pg_schema_change(
         apply, buf_text(&sql), err, "create table %s with %zu columns, %zu indexes and %d policies",
         names->shown, columns, mapping->index_count + 1, POLICY_COUNT);
     buf_free(&sql);
@@ -59,29 +59,29 @@ static enum outcome create_table(struct schema_apply *apply, const struct mappin
 }
 
 /* Two flags: RLS at all, and for the owner as well (FAULTS I02). */
-static enum outcome repair_flags(struct schema_apply *apply, struct names *names, struct error *err)
+static enum outcome repair_flags(struct pg_schema *apply, struct names *names, struct error *err)
 {
     const struct bytes params[] = {buf_view(&names->table)};
     struct buf text;
     buf_init(&text, TEXT_LIMIT);
     enum outcome outcome =
-        schema_apply_ask(apply,
-                         "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class"
-                         " WHERE oid = $1::text::regclass",
-                         params, 1, &text, err);
+        pg_schema_ask(apply,
+                      "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class"
+                      " WHERE oid = $1::text::regclass",
+                      params, 1, &text, err);
     if (outcome == OUT_OK && strcmp(buf_text(&text), "t") != 0) {
         buf_reset(&text);
         buf_append_format(&text,
                           "ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
                           buf_text(&names->table));
-        outcome = schema_apply_change(apply, buf_text(&text), err,
-                                      "enable and force row level security on %s", names->shown);
+        outcome = pg_schema_change(apply, buf_text(&text), err,
+                                   "enable and force row level security on %s", names->shown);
     }
     buf_free(&text);
     return outcome;
 }
 
-static enum outcome repair_policy(struct schema_apply *apply, const struct mapping *mapping,
+static enum outcome repair_policy(struct pg_schema *apply, const struct mapping *mapping,
                                   enum schema_policy policy, struct names *names, struct error *err)
 {
     const char *name = schema_sql_policy_name(policy);
@@ -89,7 +89,7 @@ static enum outcome repair_policy(struct schema_apply *apply, const struct mappi
                                    bytes_text(name)};
     struct buf text;
     buf_init(&text, TEXT_LIMIT);
-    enum outcome outcome = schema_apply_ask(
+    enum outcome outcome = pg_schema_ask(
         apply,
         "WITH p AS (SELECT polrelid, (polpermissive, polcmd, polroles,"
         "                  pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, "
@@ -106,19 +106,19 @@ static enum outcome repair_policy(struct schema_apply *apply, const struct mappi
         if (!missing)
             buf_append_format(&text, "DROP POLICY %s ON %s;\n", name, buf_text(&names->table));
         schema_sql_policy(&text, mapping, policy, &apply->roles, mapping->schema);
-        outcome = schema_apply_change(apply, buf_text(&text), err, "%s policy %s on %s",
-                                      missing ? "create" : "replace", name, names->shown);
+        outcome = pg_schema_change(apply, buf_text(&text), err, "%s policy %s on %s",
+                                   missing ? "create" : "replace", name, names->shown);
     }
     buf_free(&text);
     return outcome;
 }
 
-static enum outcome ask_index(struct schema_apply *apply, const struct mapping *mapping,
+static enum outcome ask_index(struct pg_schema *apply, const struct mapping *mapping,
                               const struct mapping_index *index, struct buf *state,
                               struct error *err)
 {
     const struct bytes params[] = {bytes_text(mapping->schema), bytes_text(index->name)};
-    return schema_apply_ask(
+    return pg_schema_ask(
         apply,
         "WITH i AS (SELECT c.relnamespace, c.relname, t.relname AS of_table, i.indisvalid,"
         "    (i.indisunique, i.indoption::text, i.indclass::text, i.indcollation::text,"
@@ -135,7 +135,7 @@ static enum outcome ask_index(struct schema_apply *apply, const struct mapping *
         params, 2, state, err);
 }
 
-static enum outcome repair_index(struct schema_apply *apply, const struct mapping *mapping,
+static enum outcome repair_index(struct pg_schema *apply, const struct mapping *mapping,
                                  const struct mapping_index *index, struct names *names,
                                  struct error *err)
 {
@@ -150,15 +150,15 @@ static enum outcome repair_index(struct schema_apply *apply, const struct mappin
     } else if (outcome == OUT_OK && strcmp(buf_text(&text), "missing") == 0) {
         buf_reset(&text);
         schema_index_sql(&text, mapping, index, mapping->schema);
-        outcome = schema_apply_change(apply, buf_text(&text), err, "create index %s on %s",
-                                      index->name, names->shown);
+        outcome = pg_schema_change(apply, buf_text(&text), err, "create index %s on %s",
+                                   index->name, names->shown);
     }
     buf_free(&text);
     return outcome;
 }
 
-enum outcome schema_table_protect(struct schema_apply *apply, const struct mapping *mapping,
-                                  struct error *err)
+enum outcome pg_schema_protect(struct pg_schema *apply, const struct mapping *mapping,
+                               struct error *err)
 {
     struct names names;
     enum outcome outcome = OUT_OK;
@@ -171,7 +171,7 @@ enum outcome schema_table_protect(struct schema_apply *apply, const struct mappi
     return outcome;
 }
 
-static enum outcome repair_table(struct schema_apply *apply, const struct mapping *mapping,
+static enum outcome repair_table(struct pg_schema *apply, const struct mapping *mapping,
                                  struct names *names, struct error *err)
 {
     struct buf sql;
@@ -180,22 +180,22 @@ static enum outcome repair_table(struct schema_apply *apply, const struct mappin
     enum outcome outcome = pg_session_run(apply->connection, buf_text(&sql), err);
     buf_free(&sql);
     if (outcome == OUT_OK)
-        outcome = schema_diff_apply(apply, buf_text(&names->table), buf_text(&names->twin), err);
+        outcome = pg_schema_diff(apply, buf_text(&names->table), buf_text(&names->twin), err);
     for (size_t i = 0; i < mapping->index_count && outcome == OUT_OK; i++)
         outcome = repair_index(apply, mapping, &mapping->indexes[i], names, err);
     if (outcome == OUT_OK)
-        outcome = schema_table_protect(apply, mapping, err);
+        outcome = pg_schema_protect(apply, mapping, err);
     if (outcome == OUT_OK)
-        outcome = schema_apply_drop_twin(apply, buf_text(&names->twin), err);
+        outcome = pg_schema_drop_twin(apply, buf_text(&names->twin), err);
     return outcome;
 }
 
 /* "missing", "table", or what stands in its place. */
-static enum outcome ask_kind(struct schema_apply *apply, struct names *names, struct buf *kind,
+static enum outcome ask_kind(struct pg_schema *apply, struct names *names, struct buf *kind,
                              struct error *err)
 {
     const struct bytes params[] = {buf_view(&names->table)};
-    return schema_apply_ask(
+    return pg_schema_ask(
         apply,
         "SELECT coalesce((SELECT CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table'"
         "    WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'other relation' END"
@@ -203,14 +203,14 @@ static enum outcome ask_kind(struct schema_apply *apply, struct names *names, st
         params, 1, kind, err);
 }
 
-enum outcome schema_table_apply(struct schema_apply *apply, const struct mapping *mapping,
-                                struct error *err)
+enum outcome pg_schema_table(struct pg_schema *apply, const struct mapping *mapping,
+                             struct error *err)
 {
     struct names names;
     names_init(&names, mapping);
     struct buf kind;
     buf_init(&kind, TEXT_LIMIT);
-    enum outcome outcome = schema_apply_namespace(apply, mapping->schema, err);
+    enum outcome outcome = pg_schema_namespace(apply, mapping->schema, err);
     if (outcome == OUT_OK)
         outcome = ask_kind(apply, &names, &kind, err);
     const char *found = buf_text(&kind);
@@ -223,10 +223,10 @@ enum outcome schema_table_apply(struct schema_apply *apply, const struct mapping
             error_set(err, OUT_FATAL, ERR_PG_SCHEMA, "%s is a %s, not a table", names.shown, found);
     const char *table = buf_text(&names.table);
     if (outcome == OUT_OK)
-        outcome = schema_apply_grant(apply, schema_worker_rights(mapping), table,
-                                     apply->roles.worker, err);
+        outcome =
+            pg_schema_grant(apply, schema_worker_rights(mapping), table, apply->roles.worker, err);
     if (outcome == OUT_OK)
-        outcome = schema_apply_grant(apply, "SELECT", table, apply->roles.verifier, err);
+        outcome = pg_schema_grant(apply, "SELECT", table, apply->roles.verifier, err);
     if (outcome != OUT_OK && err && !err->where[0])
         error_where(err, "%s, %s", names.shown, mapping->file);
     buf_free(&kind);
