@@ -443,11 +443,8 @@ static struct store_opening opening_of(struct worker *worker)
     uint64_t gone_ms = clock_now_ms(worker->clock) - worker->started_ms;
     return (struct store_opening){
         .settings = worker->settings,
-        .mappings = &worker->mappings,
-        .group = worker->group,
-        .topic = worker->source,
-        .worker = worker->name,
-        .partitions = worker->partition_total,
+        .checkpoint = {worker->group, worker->source, worker->name, worker->partition_total,
+                       &worker->mappings},
         .wait_ms = gone_ms < START_MS ? START_MS - gone_ms : 0,
         .bus = worker->bus,
         .loop = worker->world.loop,

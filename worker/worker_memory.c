@@ -17,8 +17,8 @@ static enum outcome open_store(const struct store_opening *opening, struct store
     const struct memory_pending_config config = {
         .store = over->config.store,
         .bus = opening->bus,
-        .topic = opening->topic,
-        .partitions = opening->partitions,
+        .topic = opening->checkpoint.topic,
+        .partitions = opening->checkpoint.partitions,
         .wait_ms = opening->settings->parent_wait_ms,
         .clock = worker->clock,
     };

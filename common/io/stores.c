@@ -1,8 +1,7 @@
 /* The table of stores. */
 #include "common/io/stores.h"
 
-static const struct store MEMORY = {.name = "memory",
-                                    .away = "memory.away",
+static const struct store MEMORY = {.away = "memory.away",
                                     .back = "memory.back",
                                     .in_process = true,
                                     .tombstone_life_ms = store_tombstone_life_ms};

@@ -25,10 +25,8 @@ struct pending_events;
 /* What a worker opens its store with. All of it outlives what is opened. */
 struct store_opening {
     const struct settings *settings;
-    const struct mapping_set *mappings;
-    const char *group, *topic, *worker; /* `worker`: the owner's name, as others see it */
-    int32_t partitions;                 /* of the topic, to be pinned */
-    uint64_t wait_ms;                   /* for a server that is away, in `check`; at most */
+    struct checkpoint_config checkpoint;
+    uint64_t wait_ms; /* for a server that is away, in `check`; at most */
     struct bus *bus;
     struct uv_loop_s *loop; /* NULL over memory */
     const struct sink_events *sink_events;
@@ -91,7 +89,6 @@ struct findings {
 };
 
 struct store {
-    const char *name;        /* the setting's word */
     const char *away, *back; /* the events of an outage; kept by the log, so they last for ever */
     bool has_tables;         /* records are rows in PostgreSQL */
     bool has_redis;          /* redis.url is needed */

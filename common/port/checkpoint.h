@@ -14,6 +14,14 @@
 #include "common/base/error.h"
 
 struct checkpoint;
+struct mapping_set;
+
+/* Whose it is, and what is pinned for the group. Texts and mappings outlive the checkpoint. */
+struct checkpoint_config {
+    const char *group, *topic, *worker; /* `worker`: the owner's name, as others see it */
+    int32_t partitions;                 /* of the topic */
+    const struct mapping_set *mappings;
+};
 
 struct checkpoint_row {
     int64_t next_offset, redis_next, results_next, epoch;

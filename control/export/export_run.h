@@ -58,9 +58,11 @@ struct export_run {
     uint64_t bytes;
 };
 
+/* ---- export_write.c */
+/* Counts what could not be exported, and keeps the first of each kind to be shown. */
 void export_run_problem(struct export_run *run, enum export_problem_kind kind, const char *entity,
                         struct bytes id, const char *what, struct bytes place);
-/* export_write.c: the sorted pieces as files. */
+/* The sorted pieces as files. */
 MUST_USE enum outcome export_write(struct export_run *run, struct error *err);
 /* export_summary.c */
 void export_summary_print(const struct export_run *run);

@@ -342,7 +342,7 @@ static int64_t claim_once(struct checkpoint *checkpoint, int64_t *next)
 
 static int64_t claim_file(int32_t partition, int64_t *next)
 {
-    struct file_checkpoint_config config = {"g", "t", "me", 1};
+    struct checkpoint_config config = {"g", "t", "me", 1};
     (void)partition;
     return claim_once(file_checkpoint_new(&H.loop, H.file, &config, &CHECKPOINT, NULL), next);
 }
@@ -398,7 +398,7 @@ static void open_redis_sink(int connections)
 
 static int64_t claim_redis(int32_t partition, int64_t *next)
 {
-    struct redis_checkpoint_config config = {"g", "t", "me", 1, &H.set};
+    struct checkpoint_config config = {"g", "t", "me", 1, &H.set};
     struct checkpoint *checkpoint;
     struct error err;
     (void)partition;

@@ -139,7 +139,7 @@ static void close_sink(void)
 static void open_store(void)
 {
     static const struct checkpoint_events EVENTS = {on_checked, on_claimed, on_released, on_error};
-    static const struct file_checkpoint_config CONFIG = {"g", "t", "me", 1};
+    static const struct checkpoint_config CONFIG = {"g", "t", "me", 1};
     struct error err;
     uv_loop_init(&H.loop);
     ck_assert_msg(file_store_open(&H.settings, &H.set, &H.store, &err) == OUT_OK, "%s: %s (%s)",

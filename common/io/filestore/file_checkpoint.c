@@ -10,7 +10,7 @@
 struct file_checkpoint {
     struct checkpoint_queue queue;
     struct file_store *store;
-    struct file_checkpoint_config config;
+    struct checkpoint_config config;
 
     /* the request that runs: the queue's first */
     struct file_job job;
@@ -47,7 +47,7 @@ static enum outcome check_topic(struct file_checkpoint *checkpoint, struct error
 {
     sqlite3_stmt *row;
     struct sqlite_db *db = &checkpoint->store->db;
-    const struct file_checkpoint_config *config = &checkpoint->config;
+    const struct checkpoint_config *config = &checkpoint->config;
     enum outcome outcome = sqlite_get(
         db, PIN_TOPIC, VALUES(NAME(config->topic), NUMBER(config->partitions)), &row, err);
     if (!row)
@@ -225,7 +225,7 @@ static void close_checkpoint(struct checkpoint *base, void (*on_closed)(void *ow
 }
 
 struct checkpoint *file_checkpoint_new(uv_loop_t *loop, struct file_store *store,
-                                       const struct file_checkpoint_config *config,
+                                       const struct checkpoint_config *config,
                                        const struct checkpoint_events *events, void *owner)
 {
     static const struct checkpoint_ops OPS = {

@@ -56,13 +56,9 @@ void file_store_close(struct file_store *store);
 struct sink *file_sink_new(uv_loop_t *loop, struct file_store *store,
                            const struct sink_events *events, void *owner);
 
-struct file_checkpoint_config {
-    const char *group, *topic, *worker; /* `worker`: the owner's name in the table */
-    int32_t partitions;                 /* of the topic, to be pinned */
-};
-
+/* The mappings are the store's. */
 struct checkpoint *file_checkpoint_new(uv_loop_t *loop, struct file_store *store,
-                                       const struct file_checkpoint_config *config,
+                                       const struct checkpoint_config *config,
                                        const struct checkpoint_events *events, void *owner);
 
 enum file_store_reader_what {

@@ -14,16 +14,14 @@ static struct file_store *store;
 
 static enum outcome check(const struct store_opening *opening, struct error *err)
 {
-    return file_store_open(opening->settings, opening->mappings, &store, err);
+    return file_store_open(opening->settings, opening->checkpoint.mappings, &store, err);
 }
 
 static enum outcome open_store(const struct store_opening *opening, struct store_parts *parts,
                                struct error *err)
 {
-    const struct file_checkpoint_config config = {opening->group, opening->topic, opening->worker,
-                                                  opening->partitions};
     (void)err;
-    parts->checkpoint = file_checkpoint_new(opening->loop, store, &config,
+    parts->checkpoint = file_checkpoint_new(opening->loop, store, &opening->checkpoint,
                                             opening->checkpoint_events, opening->owner);
     parts->sink = file_sink_new(opening->loop, store, opening->sink_events, opening->owner);
     return OUT_OK;
@@ -83,8 +81,7 @@ static void examine(struct findings *findings)
     }
 }
 
-const struct store FILE_STORE_ROW = {.name = "file",
-                                     .away = "file.away",
+const struct store FILE_STORE_ROW = {.away = "file.away",
                                      .back = "file.back",
                                      .has_files = true,
                                      .one_writer = true,

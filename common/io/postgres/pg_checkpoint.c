@@ -6,6 +6,7 @@
 
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_wire.h"
+#include "common/model/mapping/mapping_set.h"
 #include "common/port/checkpoint_queue.h"
 
 #define RETRY_MS                                                                                   \
@@ -15,7 +16,8 @@ struct pg_checkpoint {
     struct checkpoint_queue queue;
     struct pg_connection *connection;
     uv_timer_t timer;
-    struct pg_checkpoint_config config;
+    struct checkpoint_config config;
+    bool hybrid;
     int open_handles;
     void (*on_closed)(void *owner);
 };
@@ -45,7 +47,7 @@ static struct pg_checkpoint *of(struct checkpoint *checkpoint)
 
 static void pin_of(const struct pg_checkpoint *checkpoint, char pin[MAPPING_PIN_SIZE])
 {
-    mapping_set_pin(checkpoint->config.mappings, checkpoint->config.hybrid, pin);
+    mapping_set_pin(checkpoint->config.mappings, checkpoint->hybrid, pin);
 }
 
 static void send_check(struct pg_checkpoint *checkpoint)
@@ -78,7 +80,7 @@ static void send_check(struct pg_checkpoint *checkpoint)
 /* One of them would move the checkpoint without writing what the other writes. */
 static enum outcome refuse_storage(const struct pg_checkpoint *checkpoint, struct error *err)
 {
-    bool hybrid = checkpoint->config.hybrid;
+    bool hybrid = checkpoint->hybrid;
     error_set(err, OUT_FATAL, ERR_STORAGE_MIXED,
               "group %s works with storage %s, this worker with storage %s",
               checkpoint->config.group, hybrid ? "database" : "hybrid",
@@ -306,7 +308,8 @@ static void close_checkpoint(struct checkpoint *base, void (*on_closed)(void *ow
     uv_close((uv_handle_t *)&checkpoint->timer, on_timer_closed);
 }
 
-struct checkpoint *pg_checkpoint_new(uv_loop_t *loop, const struct pg_checkpoint_config *config,
+struct checkpoint *pg_checkpoint_new(uv_loop_t *loop, const struct pg_connection_config *connection,
+                                     const struct checkpoint_config *config, bool hybrid,
                                      const struct checkpoint_events *events, void *owner)
 {
     static const struct pg_connection_events CONNECTION_EVENTS = {on_ready, on_reply, on_lost};
@@ -319,11 +322,11 @@ struct checkpoint *pg_checkpoint_new(uv_loop_t *loop, const struct pg_checkpoint
     checkpoint->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
     checkpoint->queue.pump = pump;
     checkpoint->config = *config;
+    checkpoint->hybrid = hybrid;
     uv_timer_init(loop, &checkpoint->timer);
     checkpoint->timer.data = checkpoint;
     checkpoint->open_handles = 2;
-    checkpoint->connection =
-        pg_connection_new(loop, &config->connection, &CONNECTION_EVENTS, checkpoint);
+    checkpoint->connection = pg_connection_new(loop, connection, &CONNECTION_EVENTS, checkpoint);
     checkpoint_queue_push(&checkpoint->queue, (struct checkpoint_request){.kind = REQUEST_CHECK});
     return &checkpoint->queue.base;
 }

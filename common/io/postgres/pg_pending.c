@@ -32,7 +32,7 @@ struct pg_pending {
 static bool ask_ends(void *owner, int64_t *ends, int32_t count)
 {
     const struct pg_pending *pending = owner;
-    return bus_ends(pending->config.bus, pending->config.topic, ends, count, ASK_MS);
+    return bus_ends(pending->config.bus, pending->config.checkpoint.topic, ends, count, ASK_MS);
 }
 
 static bool wants_row(const struct pg_pending *pending, const struct pending_applied *applied)
@@ -65,8 +65,8 @@ static enum outcome read_rows(struct pg_pending *pending, struct error *err)
     if (!wanted || atomic_load(&pending->stop))
         return OUT_OK;
     enum outcome outcome =
-        pg_store_reader_open(pending->config.settings, pending->config.mappings->items,
-                             pending->config.mappings->count, NULL, &reader, err);
+        pg_store_reader_open(pending->config.settings, pending->config.checkpoint.mappings->items,
+                             pending->config.checkpoint.mappings->count, NULL, &reader, err);
     for (size_t i = 0; i < result->applied_count && outcome == OUT_OK; i++)
         if (wants_row(pending, &result->applied[i]))
             outcome = read_one(pending, reader, &result->applied[i], err);
@@ -178,11 +178,11 @@ struct pending *pg_pending_new(uv_loop_t *loop, const struct pg_pending_config *
     pending->cancel = PG_CANCEL_INIT;
     pending->sweep = (struct pg_sweep_config){.url = settings->database_url,
                                               .role = settings->worker_role,
-                                              .group = config->group,
-                                              .topic = config->topic,
-                                              .mappings = config->mappings,
+                                              .group = config->checkpoint.group,
+                                              .topic = config->checkpoint.topic,
+                                              .mappings = config->checkpoint.mappings,
                                               .wait_ms = settings->parent_wait_ms,
-                                              .partitions = config->partitions,
+                                              .partitions = config->checkpoint.partitions,
                                               .ends = ask_ends,
                                               .owner = pending,
                                               .tombstone_life_ms = settings->tombstone_life_ms,

@@ -11,16 +11,15 @@
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/port/bus.h"
+#include "common/port/checkpoint.h"
 #include "common/port/pending.h"
 
 /* All of it outlives the port. */
 struct pg_pending_config {
     const struct settings *settings;
-    const struct mapping_set *mappings;
-    const char *group, *topic;
-    int32_t partitions;
-    struct bus *bus; /* asked, in the pool, where the topic ends */
-    bool wants_rows; /* of what got in, and has a Redis form */
+    struct checkpoint_config checkpoint; /* the group's */
+    struct bus *bus;                     /* asked, in the pool, where the topic ends */
+    bool wants_rows;                     /* of what got in, and has a Redis form */
 };
 
 struct pending *pg_pending_new(uv_loop_t *loop, const struct pg_pending_config *config,

@@ -30,39 +30,21 @@ static enum outcome check_hybrid(const struct store_opening *opening, struct err
     return outcome == OUT_OK ? check(opening, err) : outcome;
 }
 
-static struct pending *open_pending(const struct store_opening *opening, bool hybrid)
-{
-    const struct pg_pending_config config = {.settings = opening->settings,
-                                             .mappings = opening->mappings,
-                                             .group = opening->group,
-                                             .topic = opening->topic,
-                                             .partitions = opening->partitions,
-                                             .bus = opening->bus,
-                                             .wants_rows = hybrid};
-    return pg_pending_new(opening->loop, &config, opening->pending_events, opening->owner);
-}
-
 static void open_tables(const struct store_opening *opening, bool hybrid, struct store_parts *parts)
 {
     const struct settings *settings = opening->settings;
-    const struct pg_checkpoint_config config = {
-        .connection = {.url = settings->database_url,
-                       .role = settings->worker_role,
-                       .application = "drover-worker",
-                       .connect_ms = CONNECT_MS},
-        .group = opening->group,
-        .topic = opening->topic,
-        .worker = opening->worker,
-        .partitions = opening->partitions,
-        .mappings = opening->mappings,
-        .hybrid = hybrid,
-    };
-    parts->checkpoint =
-        pg_checkpoint_new(opening->loop, &config, opening->checkpoint_events, opening->owner);
-    parts->sink = pg_sink_new(opening->loop, &config.connection, (int)settings->connections,
-                              opening->mappings, opening->sink_events, opening->owner);
+    const struct pg_connection_config connection = {.url = settings->database_url,
+                                                    .role = settings->worker_role,
+                                                    .application = "drover-worker",
+                                                    .connect_ms = CONNECT_MS};
+    const struct pg_pending_config pending = {settings, opening->checkpoint, opening->bus, hybrid};
+    parts->checkpoint = pg_checkpoint_new(opening->loop, &connection, &opening->checkpoint, hybrid,
+                                          opening->checkpoint_events, opening->owner);
+    parts->sink = pg_sink_new(opening->loop, &connection, (int)settings->connections,
+                              opening->checkpoint.mappings, opening->sink_events, opening->owner);
     if (opening->pending_events)
-        parts->pending = open_pending(opening, hybrid);
+        parts->pending =
+            pg_pending_new(opening->loop, &pending, opening->pending_events, opening->owner);
 }
 
 static enum outcome open_store(const struct store_opening *opening, struct store_parts *parts,
@@ -293,8 +275,7 @@ static void examine_hybrid(struct findings *findings)
     redis_store_row_examine(findings, true);
 }
 
-const struct store PG_STORE_ROW = {.name = "database",
-                                   .away = "postgres.away",
+const struct store PG_STORE_ROW = {.away = "postgres.away",
                                    .back = "postgres.back",
                                    .has_tables = true,
                                    .tombstone_life_ms = store_tombstone_life_ms,
@@ -305,8 +286,7 @@ const struct store PG_STORE_ROW = {.name = "database",
                                    .end_status = end_status,
                                    .examine = examine};
 
-const struct store PG_STORE_ROW_HYBRID = {.name = "hybrid",
-                                          .away = "postgres.away",
+const struct store PG_STORE_ROW_HYBRID = {.away = "postgres.away",
                                           .back = "postgres.back",
                                           .has_tables = true,
                                           .has_redis = true,

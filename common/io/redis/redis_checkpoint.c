@@ -13,6 +13,7 @@
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_wire.h"
+#include "common/model/mapping/mapping_set.h"
 #include "common/port/checkpoint_queue.h"
 
 #define CONNECT_MS 5000
@@ -22,7 +23,7 @@
 struct redis_checkpoint {
     struct checkpoint_queue queue;
     struct redis_driver *driver;
-    struct redis_checkpoint_config config;
+    struct checkpoint_config config;
     uv_timer_t timer;
     bool over;
     char fingerprint[33];
@@ -232,7 +233,7 @@ static void close_checkpoint(struct checkpoint *base, void (*on_closed)(void *ow
 }
 
 enum outcome redis_checkpoint_new(uv_loop_t *loop, const struct settings *settings,
-                                  const struct redis_checkpoint_config *config,
+                                  const struct checkpoint_config *config,
                                   const struct checkpoint_events *events, void *owner,
                                   struct checkpoint **out, struct error *err)
 {

@@ -5,19 +5,12 @@
 
 #include <uv.h>
 
-#include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/port/checkpoint.h"
 
-struct redis_checkpoint_config {
-    const char *group, *topic, *worker; /* `worker`: the owner's name */
-    int32_t partitions;                 /* of the topic, to be pinned */
-    const struct mapping_set *mappings;
-};
-
-/* Texts and mappings must outlive it. */
+/* `settings` must outlive it. OUT_FATAL when the url cannot be used. */
 MUST_USE enum outcome redis_checkpoint_new(uv_loop_t *loop, const struct settings *settings,
-                                           const struct redis_checkpoint_config *config,
+                                           const struct checkpoint_config *config,
                                            const struct checkpoint_events *events, void *owner,
                                            struct checkpoint **checkpoint, struct error *err);
 

@@ -38,11 +38,9 @@ enum outcome redis_store_row_check(const struct store_opening *opening, struct e
 static enum outcome open_store(const struct store_opening *opening, struct store_parts *parts,
                                struct error *err)
 {
-    const struct redis_checkpoint_config config = {opening->group, opening->topic, opening->worker,
-                                                   opening->partitions, opening->mappings};
     enum outcome outcome =
-        redis_checkpoint_new(opening->loop, opening->settings, &config, opening->checkpoint_events,
-                             opening->owner, &parts->checkpoint, err);
+        redis_checkpoint_new(opening->loop, opening->settings, &opening->checkpoint,
+                             opening->checkpoint_events, opening->owner, &parts->checkpoint, err);
     if (outcome == OUT_OK)
         outcome = redis_sink_new(opening->loop, opening->settings, opening->sink_events,
                                  opening->owner, &parts->sink, err);
@@ -151,8 +149,7 @@ static void examine(struct findings *findings)
     redis_store_row_examine(findings, true);
 }
 
-const struct store REDIS_STORE_ROW = {.name = "redis",
-                                      .away = "redis.away",
+const struct store REDIS_STORE_ROW = {.away = "redis.away",
                                       .back = "redis.back",
                                       .has_redis = true,
                                       .may_forget = true,
