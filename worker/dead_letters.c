@@ -9,21 +9,22 @@
  *                          then its partition halts and nothing of its batch is written
  */
 
+#include "worker/dead_letters.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/policy/apply/batch_gate.h"
 #include "common/model/message/dead_letter.h"
-#include "worker/outbox.h"
-#include "worker/pending_children.h"
-#include "worker/worker.h"
+#include "common/port/sink.h"
 
 /* Whose dead letter is on its way. A batch is recycled only when none of its own is left. */
 struct dead_letter_sending {
     struct batch *batch; /* with `item`; NULL: the dead letter of `orphan` */
     struct batch_item *item;
     const struct pending_orphan *orphan;
-    bool bare; /* it was refused once: headers that may go are left out */
+    struct outbox_tally *tally; /* of `orphan` */
+    bool bare;                  /* it was refused once: headers that may go are left out */
 };
 
 static bool is_waiting(const struct batch_item *item)
@@ -32,71 +33,80 @@ static bool is_waiting(const struct batch_item *item)
 }
 
 /* Makes the dead letter and puts it into the outbox, which owns a copy of all of it. */
-static enum outcome queue_dead_letter(struct worker *worker, const struct message_view *message,
+static enum outcome queue_dead_letter(struct dead_letters *dead_letters,
+                                      const struct message_view *message,
                                       const struct dead_letter_place *place,
                                       const struct error *reason, int attempts,
                                       const struct dead_letter_sending *way, struct error *err)
 {
     struct dead_letter_message dead_letter;
     enum outcome outcome =
-        dead_letter_make(message, place, reason, attempts, outbox_message_max(worker->dead_letters),
+        dead_letter_make(message, place, reason, attempts, outbox_message_max(dead_letters->outbox),
                          way->bare, &dead_letter, err);
     if (outcome == OUT_OK) {
         struct dead_letter_sending *kept = malloc(sizeof *kept);
         if (!kept)
             abort();
         *kept = *way;
-        outbox_put(worker->dead_letters, place->partition % outbox_partitions(worker->dead_letters),
+        outbox_put(dead_letters->outbox, place->partition % outbox_partitions(dead_letters->outbox),
                    &dead_letter.view, kept);
     }
     dead_letter_free(&dead_letter);
     return outcome;
 }
 
-static enum outcome queue_item(struct worker *worker, const struct dead_letter_sending *way,
-                               struct error *err)
+static enum outcome queue_item(struct dead_letters *dead_letters,
+                               const struct dead_letter_sending *way, struct error *err)
 {
     static const struct error UNKNOWN = {.code = ERR_PG_DATA};
     struct batch *batch = way->batch;
     const struct batch_item *item = way->item;
-    struct dead_letter_place place = {worker->source, batch->fence.partition, item->offset};
+    struct dead_letter_place place = {dead_letters->partitions->config->source,
+                                      batch->fence.partition, item->offset};
     struct message_view message;
     struct header *headers;
-    bus_view_whole(worker->bus, item->message, &headers, &message);
-    enum outcome outcome = queue_dead_letter(
-        worker, &message, &place, item->err ? item->err : &UNKNOWN, batch->attempts + 1, way, err);
+    bus_view_whole(dead_letters->partitions->config->bus, item->message, &headers, &message);
+    enum outcome outcome =
+        queue_dead_letter(dead_letters, &message, &place, item->err ? item->err : &UNKNOWN,
+                          batch->attempts + 1, way, err);
     free(headers);
     if (outcome == OUT_OK)
         batch->dead_letters_pending++;
     return outcome;
 }
 
-static enum outcome queue_orphan(struct worker *worker, const struct dead_letter_sending *way,
-                                 struct error *err)
+static enum outcome queue_orphan(struct dead_letters *dead_letters,
+                                 const struct dead_letter_sending *way, struct error *err)
 {
     const struct pending_orphan *orphan = way->orphan;
-    struct dead_letter_place place = {worker->source, orphan->partition, orphan->offset};
+    struct dead_letter_place place = {dead_letters->partitions->config->source, orphan->partition,
+                                      orphan->offset};
     struct message_view message = message_of(&orphan->message);
-    return queue_dead_letter(worker, &message, &place, &orphan->err, 1, way, err);
+    return queue_dead_letter(dead_letters, &message, &place, &orphan->err, 1, way, err);
 }
 
-enum outcome dead_letters_send_orphan(struct worker *worker, const struct pending_orphan *orphan,
-                                      struct error *err)
+enum outcome dead_letters_send_orphan(struct dead_letters *dead_letters,
+                                      const struct pending_orphan *orphan,
+                                      struct outbox_tally *tally, struct error *err)
 {
-    return queue_orphan(worker, &(struct dead_letter_sending){.orphan = orphan}, err);
+    const struct dead_letter_sending way = {.orphan = orphan, .tally = tally};
+    enum outcome outcome = queue_orphan(dead_letters, &way, err);
+    tally->on_way += outcome == OUT_OK;
+    return outcome;
 }
 
 /* The dead letter of a batch's record cannot be had: its batch is not written. */
-static void give_up_batch(struct worker *worker, struct batch *batch, const struct error *err)
+static void give_up_batch(struct dead_letters *dead_letters, struct batch *batch,
+                          const struct error *err)
 {
     struct partition *partition = batch->owner;
     if (err->outcome == OUT_REJECT && partition)
         partition_halt(partition, err); /* the others go on */
     else if (err->outcome != OUT_REJECT)
-        worker_fail(worker, err);
+        state_fail(dead_letters->partitions->state, err);
 }
 
-void dead_letters_send(struct partition *partition)
+void dead_letters_send(struct dead_letters *dead_letters, struct partition *partition)
 {
     struct error err;
     struct batch *batch = partition->current;
@@ -104,74 +114,75 @@ void dead_letters_send(struct partition *partition)
         return;
     for (size_t i = 0; i < batch->count; i++) {
         struct dead_letter_sending way = {.batch = batch, .item = &batch->items[i]};
-        if (!is_waiting(way.item) || queue_item(partition->worker, &way, &err) == OUT_OK)
+        if (!is_waiting(way.item) || queue_item(dead_letters, &way, &err) == OUT_OK)
             continue;
-        give_up_batch(partition->worker, batch, &err);
+        give_up_batch(dead_letters, batch, &err);
         return;
     }
 }
 
 /* None of the batch's dead letters is on its way any more. */
-static void settle(struct worker *worker, struct batch *batch)
+static void settle(struct dead_letters *dead_letters, struct batch *batch)
 {
     struct error err;
     if (!batch->in_sink) {
         if (!batch->owner)
-            partition_orphan(worker, batch);
+            partition_orphan(dead_letters->partitions, batch);
         return; /* else the loop's turn goes on with it */
     }
     if (batch->owner && batch_gate_commit(batch, &err) == OUT_OK) {
-        sink_commit(worker->sink, batch);
+        sink_commit(dead_letters->ports->sink, batch);
         return;
     }
     if (batch->owner)
-        give_up_batch(worker, batch, &err);
-    sink_give_up(worker->sink, batch);
+        give_up_batch(dead_letters, batch, &err);
+    sink_give_up(dead_letters->ports->sink, batch);
 }
 
-void dead_letters_on_rejected(void *owner, struct batch *batch)
+void dead_letters_on_rejected(struct dead_letters *dead_letters, struct batch *batch)
 {
-    struct worker *worker = owner;
     if (batch->owner)
-        dead_letters_send(batch->owner);
+        dead_letters_send(dead_letters, batch->owner);
     if (!batch->dead_letters_pending)
-        settle(worker, batch);
+        settle(dead_letters, batch);
 }
 
 /* True when the dead letter is on its way once more. */
-static bool send_bare(struct worker *worker, struct dead_letter_sending *way, struct error *err)
+static bool send_bare(struct dead_letters *dead_letters, struct dead_letter_sending *way,
+                      struct error *err)
 {
     if (err->outcome != OUT_REJECT || way->bare || (way->batch && !way->batch->owner))
         return false;
     way->bare = true;
-    return (way->batch ? queue_item(worker, way, err) : queue_orphan(worker, way, err)) == OUT_OK;
+    return (way->batch ? queue_item(dead_letters, way, err)
+                       : queue_orphan(dead_letters, way, err)) == OUT_OK;
 }
 
-static void on_told_batch(struct worker *worker, struct dead_letter_sending *way,
+static void on_told_batch(struct dead_letters *dead_letters, struct dead_letter_sending *way,
                           enum outcome outcome, struct error *err)
 {
     struct batch *batch = way->batch;
     if (outcome == OUT_OK)
         way->item->dead_lettered = true;
-    else if (!send_bare(worker, way, err))
-        give_up_batch(worker, batch, err);
+    else if (!send_bare(dead_letters, way, err))
+        give_up_batch(dead_letters, batch, err);
     if (--batch->dead_letters_pending == 0) /* last: until then nobody recycles the batch */
-        settle(worker, batch);
+        settle(dead_letters, batch);
 }
 
-static void on_told_orphan(struct worker *worker, struct dead_letter_sending *way,
+static void on_told_orphan(struct dead_letters *dead_letters, struct dead_letter_sending *way,
                            enum outcome outcome, struct error *err)
 {
-    if (outcome != OUT_OK && send_bare(worker, way, err))
+    if (outcome != OUT_OK && send_bare(dead_letters, way, err))
         return;
-    worker->pending_told(worker->pending, outcome == OUT_OK);
+    outbox_tally_told(way->tally, outcome);
     if (outcome != OUT_OK)
-        worker_fail(worker, err);
+        state_fail(dead_letters->partitions->state, err);
 }
 
 void dead_letters_on_told(void *owner, void *item, enum outcome outcome, const struct error *err)
 {
-    struct worker *worker = owner;
+    struct dead_letters *dead_letters = owner;
     struct dead_letter_sending *way = item;
     struct error why = {0};
     if (outcome != OUT_OK) {
@@ -182,8 +193,8 @@ void dead_letters_on_told(void *owner, void *item, enum outcome outcome, const s
         }
     }
     if (way->batch)
-        on_told_batch(worker, way, outcome, &why);
-    else if (worker->pending)
-        on_told_orphan(worker, way, outcome, &why);
+        on_told_batch(dead_letters, way, outcome, &why);
+    else
+        on_told_orphan(dead_letters, way, outcome, &why);
     free(way);
 }

@@ -3,13 +3,14 @@
  * with the reason; it stays in its batch, because the batch's offsets include it.
  */
 
+#include "worker/intake.h"
+
 #include <assert.h>
 #include <inttypes.h>
-#include <string.h>
 
 #include "common/io/log.h"
 #include "common/policy/apply/record_row.h"
-#include "worker/worker.h"
+#include "worker/membership.h"
 
 /* What librdkafka keeps for a message with nine headers besides its bytes, about (measured by RSS).
  */
@@ -20,8 +21,8 @@ static void halt_at_gap(struct partition *partition, int64_t offset, int64_t mis
     struct error err;
     error_set(&err, OUT_FATAL, ERR_SEQUENCE_GAP,
               "%" PRId64 " messages of a producer are missing in the topic", missing);
-    error_where(&err, "%s-%d before offset %" PRId64, partition->worker->source, partition->number,
-                offset);
+    error_where(&err, "%s-%d before offset %" PRId64, partition->all->config->source,
+                partition->number, offset);
     partition_halt(partition, &err);
 }
 
@@ -30,17 +31,14 @@ static void halt_at_gap(struct partition *partition, int64_t offset, int64_t mis
 static bool check_sequence(struct partition *partition, const struct envelope *envelope,
                            int64_t offset)
 {
-    struct worker *worker = partition->worker;
     struct bytes run;
     int64_t missing, sequence = envelope_sequence(envelope, &run);
     if (offset <
         partition->redelivered_until) /* the stored numbers are those behind redelivered_until */
         return true;
     switch (sequence_see(&partition->sequences, run, sequence, &missing)) {
-    case SEQUENCE_REPEAT:
-        return true;
     case SEQUENCE_GAP:
-        if (!worker->settings->accept_gap) {
+        if (!partition->all->config->settings->accept_gap) {
             halt_at_gap(partition, offset, missing);
             return false;
         }
@@ -53,12 +51,11 @@ static bool check_sequence(struct partition *partition, const struct envelope *e
     }
 }
 
-static bool is_full(const struct worker *worker, const struct batch *batch)
+static bool is_full(const struct settings *settings, const struct batch *batch)
 {
-    return batch->count >= worker->settings->batch_records ||
-           batch->bytes >= worker->settings->batch_bytes ||
-           /* the largest record's row has room beside what is there (BATCH_MEMORY in flow.c) */
-           batch->arena.used + worker->settings->record_bytes * 4 >= batch->arena.limit;
+    return batch->count >= settings->batch_records || batch->bytes >= settings->batch_bytes ||
+           /* the largest record's row has room beside what is there (BATCH_MEMORY, partition.c) */
+           batch->arena.used + settings->record_bytes * 4 >= batch->arena.limit;
 }
 
 static void open_batch(struct partition *partition, int64_t offset)
@@ -69,7 +66,7 @@ static void open_batch(struct partition *partition, int64_t offset)
         partition->batch_start < partition->redelivered_until)
         partition->batch_start =
             partition->redelivered_until; /* the last offsets below it are holes */
-    partition->open = partition_new_batch(partition->worker);
+    partition->open = partition_new_batch(partition->all);
     partition->open->owner = partition;
     partition->open->fence.start = partition->batch_start;
     partition->open->redelivered = partition->batch_start < partition->redelivered_until;
@@ -77,9 +74,8 @@ static void open_batch(struct partition *partition, int64_t offset)
 
 /* What is stored with the batch: the runs' numbers behind it, and where reading begins again for
  * the clock's sake. Watermarks only grow, so those of now are safe when it is written. */
-static void keep_sequences(struct partition *partition, struct batch *batch)
+static void keep_sequences(struct buf *text, struct partition *partition, struct batch *batch)
 {
-    struct buf *text = &partition->worker->text;
     int64_t watermark = partition->results_next < partition->redis_next ? partition->results_next
                                                                         : partition->redis_next;
     struct log_place place = log_clock_mark(&partition->log, batch->fence.end, watermark);
@@ -91,18 +87,17 @@ static void keep_sequences(struct partition *partition, struct batch *batch)
     batch->arena.limit = limit;
 }
 
-void intake_close(struct partition *partition)
+void intake_close(struct intake *intake, struct partition *partition)
 {
     struct batch *batch = partition->open;
-    struct worker *worker = partition->worker;
     if (!batch || batch->count == 0)
         return;
     partition->open = NULL;
-    batch->fence.group = worker->group;
-    batch->fence.topic = worker->source;
+    batch->fence.group = partition->all->config->group;
+    batch->fence.topic = partition->all->config->source;
     batch->fence.partition = partition->number;
     batch->fence.end = batch->items[batch->count - 1].offset + 1;
-    keep_sequences(partition, batch);
+    keep_sequences(&intake->text, partition, batch);
     partition->batch_start = batch->fence.end;
     batch_close(batch);
     if (partition->queue_last)
@@ -117,11 +112,13 @@ static size_t weight_of(const struct bus_arrival *arrival)
     return arrival->size + MESSAGE_OVERHEAD;
 }
 
-static void add_message(struct partition *partition, const struct bus_arrival *arrival,
+static void add_message(struct intake *intake, const struct bus_arrival *arrival,
                         struct record *record, int64_t log_version, enum outcome decoded,
                         struct error *err)
 {
-    struct worker *worker = partition->worker;
+    struct partition *partition = &intake->partitions->items[arrival->partition];
+    const struct worker_config *config = intake->partitions->config;
+    struct worker_state *state = intake->partitions->state;
     open_batch(partition, arrival->offset);
     struct batch *batch = partition->open;
     struct batch_item *item = batch_add(batch, arrival->offset);
@@ -130,12 +127,12 @@ static void add_message(struct partition *partition, const struct bus_arrival *a
     size_t rows_before = batch->arena.used;
     if (decoded == OUT_OK) {
         item->sealed = record->sealed;
-        enum outcome made = record_to_row(&worker->mappings, record, log_version, &worker->work,
+        enum outcome made = record_to_row(&config->mappings, record, log_version, &intake->work,
                                           &batch->arena, &item->mapping, &item->row, err);
         if (made != OUT_OK && batch->arena.refused && batch->count > 1) {
             batch->count--; /* it did not fit beside the others: the next batch has the room */
-            intake_close(partition);
-            add_message(partition, arrival, record, log_version, decoded, err);
+            intake_close(intake, partition);
+            add_message(intake, arrival, record, log_version, decoded, err);
             return;
         }
         if (made != OUT_OK && batch->arena.refused)
@@ -148,67 +145,54 @@ static void add_message(struct partition *partition, const struct bus_arrival *a
     size_t held = weight_of(arrival) + batch->arena.used - rows_before;
     batch->bytes += arrival->size + item->sealed.size;
     batch->held += held;
-    worker->in_flight_bytes += held;
+    state->in_flight_bytes += held;
     partition->position = arrival->offset + 1;
-    worker->counts.polled++;
-    if (is_full(worker, batch) || partition->position == partition->redelivered_until)
-        intake_close(partition);
+    state->counts.polled++;
+    if (is_full(config->settings, batch) || partition->position == partition->redelivered_until)
+        intake_close(intake, partition);
 }
 
 /* A batch lies on one side of what was written before and of what has its receipts. (The last
  * offset below may be hidden by a transaction's or compaction's hole.) */
-static void close_at_bounds(struct partition *partition, int64_t offset)
+static void close_at_bounds(struct intake *intake, struct partition *partition, int64_t offset)
 {
     const int64_t bounds[] = {partition->redelivered_until, partition->receipts_from};
     for (int i = 0; i < 2; i++)
         if (partition->open && partition->open->fence.start < bounds[i] && offset >= bounds[i])
-            intake_close(partition);
+            intake_close(intake, partition);
 }
 
-void intake_message(void *owner, const struct bus_arrival *arrival)
+void intake_message(struct intake *intake, const struct bus_arrival *arrival)
 {
-    struct worker *worker = owner;
     struct error err;
     struct envelope envelope;
     struct record record;
-    struct partition *partition =
-        arrival->partition < worker->partition_total && worker->held[arrival->partition]
-            ? &worker->partitions[arrival->partition]
-            : NULL;
-    bool wanted = partition && partition->state == PARTITION_READING && !worker->revoking &&
-                  worker->phase == WORKER_RUNNING && arrival->offset >= partition->position;
+    const struct partitions *all = intake->partitions;
+    struct bus *bus = all->config->bus;
+    struct partition *partition = partitions_find(all, arrival->partition);
+    bool wanted = partition && partition->state == PARTITION_READING &&
+                  state_is_working(all->state) && arrival->offset >= partition->position;
     if (!wanted) {
-        bus_release(worker->bus, arrival->held);
+        bus_release(bus, arrival->held);
         return;
     }
     partition->at_end = false;
-    bus_view(worker->bus, arrival->held, &envelope);
+    bus_view(bus, arrival->held, &envelope);
     enum outcome decoded = envelope_decode(&envelope, &record, &err);
     int64_t log_version = 0;
     if (decoded == OUT_OK && !record.has_version)
         log_version = log_clock_take(&partition->log, arrival->timestamp_ms, arrival->offset);
     if (arrival->offset < partition->wanted) { /* read for the clock's sake only */
         partition->position = arrival->offset + 1;
-        bus_release(worker->bus, arrival->held);
+        bus_release(bus, arrival->held);
         return;
     }
-    close_at_bounds(partition, arrival->offset);
+    close_at_bounds(intake, partition, arrival->offset);
     if (!check_sequence(partition, &envelope, arrival->offset)) {
-        bus_release(worker->bus, arrival->held);
+        bus_release(bus, arrival->held);
         return;
     }
-    add_message(partition, arrival, &record, log_version, decoded, &err);
-}
-
-bool intake_skip_to_wanted(struct partition *partition)
-{
-    if (partition->state != PARTITION_READING || partition->position >= partition->wanted)
-        return false;
-    log_line(LOG_INFO, "partition.head_gone", "partition=%d from=%" PRId64 " to=%" PRId64,
-             partition->number, partition->position, partition->wanted);
-    partition->position = partition->wanted;
-    membership_read_again(partition->worker);
-    return true;
+    add_message(intake, arrival, &record, log_version, decoded, &err);
 }
 
 /* What was committed lies behind the topic's end: the topic was made anew, or has lost its tail.
@@ -219,22 +203,58 @@ static void halt_behind_end(struct partition *partition, int64_t end)
     error_set(&err, OUT_FATAL, ERR_KAFKA_OFFSET,
               "the topic ends at %" PRId64 ", but %" PRId64 " has been committed", end,
               partition->next_offset);
-    error_where(&err, "%s-%d", partition->worker->source, partition->number);
+    error_where(&err, "%s-%d", partition->all->config->source, partition->number);
     error_hint(&err, "was the topic made anew? a new migration name begins anew as well");
     partition_halt(partition, &err);
 }
 
-void intake_end(void *owner, int32_t number)
+void intake_end(struct intake *intake, int32_t number)
 {
-    struct worker *worker = owner;
-    if (number < 0 || number >= worker->partition_total || !worker->held[number] ||
-        worker->partitions[number].state != PARTITION_READING)
+    struct partition *partition = partitions_find(intake->partitions, number);
+    if (!partition || partition->state != PARTITION_READING)
         return;
-    struct partition *partition = &worker->partitions[number];
-    int64_t end = bus_consumer_end(worker->consumer, number);
+    int64_t end = bus_consumer_end(intake->partitions->consumer, number);
     if (end >= 0 && end < partition->next_offset) {
         halt_behind_end(partition, end);
         return;
     }
     partition->at_end = true;
+}
+
+/* The log's head is gone, and was to be read for the clock's sake only: goes on at the first one
+ * wanted. False when that one is gone. */
+static bool skip_to_wanted(struct partition *partition)
+{
+    if (partition->state != PARTITION_READING || partition->position >= partition->wanted)
+        return false;
+    log_line(LOG_INFO, "partition.head_gone", "partition=%d from=%" PRId64 " to=%" PRId64,
+             partition->number, partition->position, partition->wanted);
+    partition->position = partition->wanted;
+    membership_read_again(partition->all);
+    return true;
+}
+
+void intake_on_error(struct intake *intake, int32_t number, const struct error *err)
+{
+    struct partition *partition = partitions_find(intake->partitions, number);
+    if (err->outcome != OUT_FATAL)
+        log_away("kafka.away", err);
+    else if (!partition)
+        state_fail(intake->partitions->state, err);
+    else if (err->code != ERR_KAFKA_OFFSET || !skip_to_wanted(partition))
+        partition_halt(partition, err);
+}
+
+void intake_init(struct intake *intake, struct partitions *partitions)
+{
+    *intake = (struct intake){.partitions = partitions};
+    mapping_work_init(&intake->work);
+    intake->work.keep_json = partitions->config->store->has_redis;
+    buf_init(&intake->text, 1u << 20);
+}
+
+void intake_reset(struct intake *intake)
+{
+    mapping_work_free(&intake->work);
+    buf_free(&intake->text);
 }

@@ -20,7 +20,6 @@
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/model/message/dead_letter.h"
-#include "worker/outbox.h"
 #include "worker/pending_children.h"
 #include "worker/stall.h"
 
@@ -39,38 +38,36 @@
 static void leave_behind(struct worker *worker, const char *what)
 {
     log_line(LOG_WARN, "worker.left_behind", "what=%s parts=%d", what, worker->open_parts);
-    worker->phase = WORKER_ENDED;
+    worker->state.phase = WORKER_ENDED;
     worker->world.on_ended(worker->world.owner, what);
 }
 
 static void end(struct worker *worker)
 {
-    worker->phase = WORKER_ENDED;
+    worker->state.phase = WORKER_ENDED;
     worker->world.on_ended(worker->world.owner, NULL);
 }
 
 static void on_consumer_closed(void *owner)
 {
     struct worker *worker = owner;
-    worker->consumer = NULL;
-    if (worker->phase == WORKER_LEAVING)
+    worker->partitions.consumer = NULL;
+    if (worker->state.phase == WORKER_LEAVING)
         end(worker);
 }
 
 static void begin_leave(struct worker *worker)
 {
-    uint64_t now_ms = clock_now_ms(worker->clock);
-    worker->sink = NULL;
-    worker->checkpoint = NULL;
-    worker->stage = NULL;
-    worker->pending = NULL;
-    worker->stalls = NULL;
+    uint64_t now_ms = clock_now_ms(worker->config.clock);
+    worker->ports.sink = NULL;
+    worker->ports.checkpoint = NULL;
+    worker->ports.stage = NULL;
     uint64_t wait_ms = worker->leave_by_ms > now_ms ? worker->leave_by_ms - now_ms : 0;
-    worker_enter(worker, WORKER_LEAVING,
-                 wait_ms + LEFT_MS); /* the consumer keeps the time itself */
-    partitions_let_go(worker);
-    if (worker->consumer)
-        bus_consumer_close(worker->consumer, (uint32_t)wait_ms, on_consumer_closed);
+    state_enter(&worker->state, WORKER_LEAVING,
+                wait_ms + LEFT_MS); /* the consumer keeps the time itself */
+    partitions_let_go(&worker->partitions);
+    if (worker->partitions.consumer)
+        bus_consumer_close(worker->partitions.consumer, (uint32_t)wait_ms, on_consumer_closed);
     else
         end(worker);
 }
@@ -78,46 +75,44 @@ static void begin_leave(struct worker *worker)
 static void on_store_closed(void *owner)
 {
     struct worker *worker = owner;
-    if (--worker->open_parts == 0 && worker->phase == WORKER_CLOSING)
+    if (--worker->open_parts == 0 && worker->state.phase == WORKER_CLOSING)
         begin_leave(worker);
 }
 
 static void on_stage_closed(void *owner)
 {
     struct worker *worker = owner;
-    worker->stage = NULL; /* the last report asks for it */
+    worker->ports.stage = NULL; /* the last report asks for it */
     on_store_closed(worker);
 }
 
 static void close_stores(struct worker *worker)
 {
     void (*on_closed)(void *) = on_store_closed;
-    if (worker->sink) {
+    if (worker->ports.sink) {
         worker->open_parts++;
-        sink_close(worker->sink, on_closed);
+        sink_close(worker->ports.sink, on_closed);
     }
-    if (worker->checkpoint) {
+    if (worker->ports.checkpoint) {
         worker->open_parts++;
-        checkpoint_close(worker->checkpoint, on_closed);
+        checkpoint_close(worker->ports.checkpoint, on_closed);
     }
-    if (worker->stage) {
+    if (worker->ports.stage) {
         worker->open_parts++;
-        redis_stage_close(worker->stage, on_stage_closed);
+        redis_stage_close(worker->ports.stage, on_stage_closed);
     }
-    if (worker->pending) {
+    if (worker->ports.pending) {
         worker->open_parts++;
-        pending_children_close(worker->pending, on_closed);
+        pending_children_close(worker->ports.pending, on_closed, worker);
     }
-    if (worker->stalls) {
-        worker->open_parts++;
-        stalls_close(worker->stalls, on_closed);
-    }
+    worker->open_parts++;
+    stalls_close(worker->stalls, on_closed, worker);
 }
 
 static void begin_close(struct worker *worker)
 {
-    worker_enter(worker, WORKER_CLOSING, CLOSE_MS);
-    worker->leave_by_ms = clock_now_ms(worker->clock) + LEAVE_MS;
+    state_enter(&worker->state, WORKER_CLOSING, CLOSE_MS);
+    worker->leave_by_ms = clock_now_ms(worker->config.clock) + LEAVE_MS;
     worker->open_parts = 1; /* until all are told */
     close_stores(worker);
     on_store_closed(worker);
@@ -125,28 +120,22 @@ static void begin_close(struct worker *worker)
 
 static void begin_release(struct worker *worker)
 {
-    worker_enter(worker, WORKER_RELEASING, RELEASE_MS);
-    if (worker->consumer)
-        membership_commit(worker);
-    if (worker->checkpoint)
-        membership_release(worker);
-    if (worker->revoking)
-        bus_consumer_give_up(worker->consumer);
-    worker->revoking = false;
+    state_enter(&worker->state, WORKER_RELEASING, RELEASE_MS);
+    membership_leave(&worker->membership);
 }
 
 static bool is_over(const struct worker *worker)
 {
     struct error unsettled;
-    switch (worker->phase) {
+    switch (worker->state.phase) {
     case WORKER_DRAINING:
-        return !partitions_are_busy(worker) &&
-               !(worker->stage && redis_stage_is_busy(worker->stage)) &&
-               !(worker->sink && sink_settle(worker->sink, &unsettled) == OUT_RETRY);
+        return !partitions_are_busy(&worker->partitions) &&
+               !(worker->ports.stage && redis_stage_is_busy(worker->ports.stage)) &&
+               !(worker->ports.sink && sink_settle(worker->ports.sink, &unsettled) == OUT_RETRY);
     case WORKER_FLUSHING:
-        return !worker->results || outbox_is_empty(worker->results);
+        return !worker->receipts.outbox || outbox_is_empty(worker->receipts.outbox);
     case WORKER_RELEASING:
-        return !worker->checkpoint || checkpoint_is_idle(worker->checkpoint);
+        return !worker->ports.checkpoint || checkpoint_is_idle(worker->ports.checkpoint);
     default: /* it ends by itself */
         return false;
     }
@@ -155,13 +144,13 @@ static bool is_over(const struct worker *worker)
 /* Moves a stopping worker on when its phase is over, or its time is. */
 static void check_stop(struct worker *worker, uint64_t now_ms)
 {
-    bool late = now_ms >= worker->phase_by_ms;
-    if (worker->phase < WORKER_DRAINING || worker->phase == WORKER_ENDED ||
+    bool late = now_ms >= worker->state.phase_by_ms;
+    if (worker->state.phase < WORKER_DRAINING || worker->state.phase == WORKER_ENDED ||
         !(late || is_over(worker)))
         return;
-    switch (worker->phase) {
+    switch (worker->state.phase) {
     case WORKER_DRAINING:
-        worker_enter(worker, WORKER_FLUSHING, FLUSH_MS);
+        state_enter(&worker->state, WORKER_FLUSHING, FLUSH_MS);
         break;
     case WORKER_FLUSHING: /* the acknowledgements are in: the watermarks stored are the last ones */
         begin_release(worker);
@@ -179,53 +168,67 @@ static void check_stop(struct worker *worker, uint64_t now_ms)
 
 /* ---- running ----------------------------------------------------------------------------- */
 
-static void on_kafka_error(void *owner, int32_t number, const struct error *err)
+static void on_assigned(void *owner, const int32_t *partitions, size_t count)
 {
     struct worker *worker = owner;
-    if (err->outcome != OUT_FATAL) {
-        log_away("kafka.away", err);
-    } else if (number >= 0 && number < worker->partition_total && worker->held[number]) {
-        if (err->code != ERR_KAFKA_OFFSET || !intake_skip_to_wanted(&worker->partitions[number]))
-            partition_halt(&worker->partitions[number], err);
-    } else {
-        worker_fail(worker, err);
-    }
+    stalls_begin(worker->stalls, partitions, count);
+    membership_on_assigned(&worker->membership, partitions, count);
+}
+
+static void on_revoked(void *owner)
+{
+    membership_on_revoked(&((struct worker *)owner)->membership);
+}
+
+static void on_message(void *owner, const struct bus_arrival *arrival)
+{
+    intake_message(&((struct worker *)owner)->intake, arrival);
+}
+
+static void on_end(void *owner, int32_t partition)
+{
+    intake_end(&((struct worker *)owner)->intake, partition);
+}
+
+static void on_kafka_error(void *owner, int32_t partition, const struct error *err)
+{
+    intake_on_error(&((struct worker *)owner)->intake, partition, err);
 }
 
 static void join_group(struct worker *worker)
 {
-    static const struct bus_consumer_events EVENTS = {membership_on_assigned, membership_on_revoked,
-                                                      intake_message, intake_end, on_kafka_error};
+    static const struct bus_consumer_events EVENTS = {on_assigned, on_revoked, on_message, on_end,
+                                                      on_kafka_error};
     struct error err;
-    worker_enter(worker, WORKER_RUNNING, 0);
-    if (bus_open_consumer(worker->bus, worker->source, worker->group, &EVENTS, worker,
-                          &worker->consumer, &err) != OUT_OK)
-        worker_fail(worker, &err);
+    state_enter(&worker->state, WORKER_RUNNING, 0);
+    if (bus_open_consumer(worker->config.bus, worker->config.source, worker->config.group, &EVENTS,
+                          worker, &worker->partitions.consumer, &err) != OUT_OK)
+        state_fail(&worker->state, &err);
 }
 
 static void on_checked(void *owner)
 {
     struct worker *worker = owner;
     worker->checked = true;
-    if (worker->phase == WORKER_STARTING)
+    if (worker->state.phase == WORKER_STARTING)
         join_group(worker);
 }
 
 static void lose_store(struct worker *worker, const struct error *err)
 {
-    worker->store_lost = true;
-    worker->store_trouble = *err;
-    log_away(worker->store->away, err);
+    worker->state.store_lost = true;
+    worker->state.store_trouble = *err;
+    log_away(worker->config.store->away, err);
 }
 
 static void on_checkpoint_error(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
     if (err->outcome == OUT_FATAL)
-        worker_fail(worker, err);
-    else if (!worker->checked && clock_now_ms(worker->clock) - worker->started_ms > START_MS)
-        worker_fail(worker, err);
-    else if (!worker->store_lost)
+        state_fail(&worker->state, err);
+    else if (!worker->checked && clock_now_ms(worker->config.clock) - worker->started_ms > START_MS)
+        state_fail(&worker->state, err);
+    else if (!worker->state.store_lost)
         lose_store(worker, err);
 }
 
@@ -233,26 +236,41 @@ static void on_store_state(void *owner, const struct error *err)
 {
     struct worker *worker = owner;
     if (err && err->outcome == OUT_FATAL) {
-        worker_fail(worker, err);
-    } else if (err && !worker->store_lost) {
+        state_fail(&worker->state, err);
+    } else if (err && !worker->state.store_lost) {
         lose_store(worker, err);
-    } else if (!err && worker->store_lost) {
-        worker->store_lost = false;
-        log_back(worker->store->back, "waited=yes");
-        if (worker->store->may_forget)
-            membership_claim_again(worker);
+    } else if (!err && worker->state.store_lost) {
+        worker->state.store_lost = false;
+        log_back(worker->config.store->back, "waited=yes");
+        if (worker->config.store->may_forget)
+            membership_claim_again(&worker->membership);
     }
+}
+
+static void on_rejected(void *owner, struct batch *batch)
+{
+    dead_letters_on_rejected(&((struct worker *)owner)->dead_letters, batch);
+}
+
+static void on_done(void *owner, struct batch *batch, enum outcome outcome, const struct error *err)
+{
+    flow_on_done(&((struct worker *)owner)->flow, batch, outcome, err);
 }
 
 static void on_sink_ready(void *owner)
 {
-    flow_pump(owner);
+    flow_pump(&((struct worker *)owner)->flow);
+}
+
+static void on_claimed(void *owner, int32_t partition, const struct checkpoint_row *row)
+{
+    membership_on_claimed(&((struct worker *)owner)->membership, partition, row);
 }
 
 static void view_message(void *owner, const struct batch_item *item, struct envelope *message)
 {
     const struct worker *worker = owner;
-    bus_view(worker->bus, item->message, message);
+    bus_view(worker->config.bus, item->message, message);
 }
 
 static void on_released(void *owner, int32_t partition)
@@ -263,156 +281,166 @@ static void on_released(void *owner, int32_t partition)
 
 static void on_stage_advanced(void *owner, int32_t number, int64_t epoch, int64_t next)
 {
-    struct worker *worker = owner;
-    struct partition *partition = &worker->partitions[number];
-    if (worker->held[number] && partition->epoch == epoch && next > partition->redis_next)
+    struct partition *partition = partitions_find(&((struct worker *)owner)->partitions, number);
+    if (partition && partition->epoch == epoch && next > partition->redis_next)
         partition->redis_next = next;
 }
 
 static void on_unowned(void *owner, uint64_t keys)
 {
-    struct worker *worker = owner;
-    worker->counts.metrics[METRIC_REDIS_UNOWNED] += keys;
+    ((struct worker *)owner)->state.counts.metrics[METRIC_REDIS_UNOWNED] += keys;
 }
 
 static void on_stage_failed(void *owner, const struct error *err)
 {
-    worker_fail(owner, err);
+    state_fail(&((struct worker *)owner)->state, err);
 }
 
 void worker_turn(struct worker *worker)
 {
-    bool sends = worker->results && worker->dead_letters && worker->phase < WORKER_CLOSING;
+    bool sends = worker->receipts.outbox && worker->dead_letters.outbox &&
+                 worker->state.phase < WORKER_CLOSING;
     if (sends)
-        outbox_turn(worker->dead_letters);
-    flow_check_budget(worker);
-    flow_pump(worker);
+        outbox_turn(worker->dead_letters.outbox);
+    flow_check_budget(&worker->flow);
+    flow_pump(&worker->flow);
     if (sends) {
-        outbox_turn(worker->dead_letters);
-        outbox_turn(worker->results);
+        outbox_turn(worker->dead_letters.outbox);
+        outbox_turn(worker->receipts.outbox);
     }
 }
 
-static void every_second(struct worker *worker, uint64_t now_ms)
+static void every_commit(struct worker *worker, uint64_t now_ms)
 {
-    if (now_ms - worker->last_commit_ms < COMMIT_MS || worker->phase != WORKER_RUNNING ||
-        worker->revoking || !worker->consumer)
+    if (now_ms - worker->last_commit_ms < COMMIT_MS || !state_is_working(&worker->state) ||
+        !worker->partitions.consumer)
         return;
     worker->last_commit_ms = now_ms;
-    membership_commit(worker);
-    for (int32_t i = 0; i < worker->partition_total; i++)
-        if (worker->held[i] && worker->partitions[i].state == PARTITION_READING)
-            receipts_store(&worker->partitions[i]);
+    membership_commit(&worker->membership);
+    for (struct partition *next = NULL; (next = partitions_next(&worker->partitions, next));)
+        if (next->state == PARTITION_READING)
+            receipts_store(&worker->receipts, next);
 }
 
 /* What was halted is not written, nor are files whose place is bad: the exit code says it. */
 static void end_at_end(struct worker *worker)
 {
     struct error unsettled;
-    enum outcome outcome = sink_settle(worker->sink, &unsettled);
+    enum outcome outcome = sink_settle(worker->ports.sink, &unsettled);
     if (outcome == OUT_RETRY)
         return;
     if (outcome != OUT_OK)
-        worker_fail(worker, &unsettled);
-    for (int32_t i = 0; i < worker->partition_total; i++)
-        if (worker->held[i] && worker->partitions[i].state == PARTITION_HALTED &&
-            worker->failure.code != ERR_NONE) {
-            struct error halted = worker->failure;
-            worker_fail(worker, &halted);
+        state_fail(&worker->state, &unsettled);
+    for (struct partition *next = NULL; (next = partitions_next(&worker->partitions, next));)
+        if (next->state == PARTITION_HALTED && worker->state.failure.code != ERR_NONE) {
+            struct error halted = worker->state.failure;
+            state_fail(&worker->state, &halted);
         }
-    worker_stop(worker);
+    state_stop(&worker->state);
 }
 
 void worker_tick(struct worker *worker)
 {
-    uint64_t now_ms = clock_now_ms(worker->clock);
-    if (worker->phase == WORKER_ENDED)
+    uint64_t now_ms = clock_now_ms(worker->config.clock);
+    if (worker->state.phase == WORKER_ENDED)
         return;
-    membership_check_revoked(worker, now_ms);
-    if (worker->stage && worker->phase < WORKER_CLOSING)
-        redis_stage_tick(worker->stage, now_ms);
-    if (worker->phase == WORKER_RUNNING)
-        pending_children_tick(worker->pending, now_ms);
-    if (worker->stalls && worker->phase == WORKER_RUNNING) /* behind it, it may be closed */
+    membership_check_revoked(&worker->membership, now_ms);
+    if (worker->ports.stage && worker->state.phase < WORKER_CLOSING)
+        redis_stage_tick(worker->ports.stage, now_ms);
+    if (worker->state.phase == WORKER_RUNNING)
+        pending_children_tick(worker->ports.pending, now_ms);
+    if (worker->state.phase == WORKER_RUNNING) /* no child has made it fail */
         stalls_tick(worker->stalls, now_ms);
     worker_turn(worker);
-    every_second(worker, now_ms);
-    if (worker->settings->until_end && worker->phase == WORKER_RUNNING && worker->held_count &&
-        membership_at_end(worker))
+    every_commit(worker, now_ms);
+    if (worker->config.settings->until_end && worker->state.phase == WORKER_RUNNING &&
+        worker->partitions.held_count && membership_at_end(&worker->membership))
         end_at_end(worker);
     check_stop(worker, now_ms);
 }
 
 /* ---- starting ---------------------------------------------------------------------------- */
 
-static enum outcome name_things(struct worker *worker, struct error *err)
-{
-    const struct settings *settings = worker->settings;
-    worker->group = settings->group;
-    enum outcome outcome =
-        topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, worker->source, err);
-    if (outcome == OUT_OK)
-        outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS,
-                               worker->results_topic, err);
-    if (outcome == OUT_OK)
-        outcome = topic_format(settings->prefix, settings->migration, TOPIC_DEAD_LETTERS,
-                               worker->dead_letters_topic, err);
-    return outcome;
-}
-
 /* A dead letter is its message and what is said of it. Said once at the start; what does not fit is
  * cut or halts its partition, and nothing is lost. */
-static void check_room(struct worker *worker)
+static void check_room(const struct worker_config *config, const char *topic)
 {
     struct error err;
-    int64_t source = bus_message_limit(worker->bus, worker->source, LIMIT_MS);
-    int64_t dead_letters = bus_message_limit(worker->bus, worker->dead_letters_topic, LIMIT_MS);
+    int64_t source = bus_message_limit(config->bus, config->source, LIMIT_MS);
+    int64_t dead_letters = bus_message_limit(config->bus, topic, LIMIT_MS);
     if (source < 0 || dead_letters < 0 || dead_letters >= source + DEAD_LETTER_ADDED_BYTES)
         return;
     error_set(&err, OUT_REJECT, ERR_DEAD_LETTER_SIZE,
               "a dead letter may be too large: %s takes %" PRId64
               " bytes, the source topic %" PRId64,
-              worker->dead_letters_topic, dead_letters, source);
+              topic, dead_letters, source);
     error_hint(&err, "raise its max.message.bytes to %" PRId64, source + DEAD_LETTER_ROOM_BYTES);
     log_error(LOG_WARN, "dead_letters.room", &err);
 }
 
-static enum outcome count_partitions(struct worker *worker, struct error *err)
+static enum outcome count_partitions(struct worker_config *config, struct error *err)
 {
-    enum outcome outcome =
-        bus_partition_count(worker->bus, worker->source, START_MS, &worker->partition_total, err);
-    if (outcome == OUT_OK && worker->partition_total)
-        check_room(worker);
-    int32_t pinned = (int32_t)worker->settings->partitions;
-    if (outcome == OUT_OK && worker->partition_total == 0) {
+    int32_t pinned = (int32_t)config->settings->partitions, *total = &config->partition_total;
+    enum outcome outcome = bus_partition_count(config->bus, config->source, START_MS, total, err);
+    if (outcome == OUT_OK && *total == 0)
         outcome =
-            error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic %s is missing", worker->source);
-    } else if (outcome == OUT_OK && pinned && pinned != worker->partition_total) {
+            error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic %s is missing", config->source);
+    else if (outcome == OUT_OK && pinned && pinned != *total)
         outcome = error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
-                            "topic %s has %d partitions, the settings say %d", worker->source,
-                            worker->partition_total, pinned);
-    }
+                            "topic %s has %d partitions, the settings say %d", config->source,
+                            *total, pinned);
     return outcome;
 }
 
 static enum outcome open_topics(struct worker *worker, struct error *err)
 {
-    const struct settings *settings = worker->settings;
-    enum outcome outcome = count_partitions(worker, err);
+    struct worker_config *config = &worker->config;
+    const struct settings *settings = config->settings;
+    const char *prefix = settings->prefix, *migration = settings->migration;
+    char results[TOPIC_NAME_SIZE], dead_letters[TOPIC_NAME_SIZE];
+    enum outcome outcome = topic_format(prefix, migration, TOPIC_SOURCE, config->source, err);
     if (outcome == OUT_OK)
-        outcome = outbox_open(worker->bus, worker->results_topic, START_MS, settings->outbox_bytes,
-                              receipts_on_told, worker, &worker->results, err);
+        outcome = topic_format(prefix, migration, TOPIC_RESULTS, results, err);
     if (outcome == OUT_OK)
-        outcome =
-            outbox_open(worker->bus, worker->dead_letters_topic, START_MS, settings->outbox_bytes,
-                        dead_letters_on_told, worker, &worker->dead_letters, err);
+        outcome = topic_format(prefix, migration, TOPIC_DEAD_LETTERS, dead_letters, err);
+    if (outcome == OUT_OK)
+        outcome = count_partitions(config, err);
+    if (outcome == OUT_OK)
+        check_room(config, dead_letters);
+    if (outcome == OUT_OK)
+        outcome = outbox_open(config->bus, results, START_MS, settings->outbox_bytes,
+                              receipts_on_told, &worker->receipts, &worker->receipts.outbox, err);
+    if (outcome == OUT_OK)
+        outcome = outbox_open(config->bus, dead_letters, START_MS, settings->outbox_bytes,
+                              dead_letters_on_told, &worker->dead_letters,
+                              &worker->dead_letters.outbox, err);
     if (outcome != OUT_OK)
         return outcome;
-    worker->partitions = calloc((size_t)worker->partition_total, sizeof *worker->partitions);
-    worker->held = calloc((size_t)worker->partition_total, sizeof *worker->held);
-    if (!worker->partitions || !worker->held)
+    worker->membership.results = worker->receipts.outbox;
+    worker->partitions.items =
+        calloc((size_t)config->partition_total, sizeof *worker->partitions.items);
+    if (!worker->partitions.items)
         abort();
     return OUT_OK;
+}
+
+/* What each part has of the others. */
+static void put_together(struct worker *worker)
+{
+    struct partitions *partitions = &worker->partitions;
+    const struct worker_ports *ports = &worker->ports;
+    worker->state.config = &worker->config;
+    *partitions = (struct partitions){.config = &worker->config, .state = &worker->state};
+    worker->dead_letters = (struct dead_letters){.partitions = partitions, .ports = ports};
+    worker->receipts = (struct receipts){.partitions = partitions, .ports = ports};
+    worker->membership = (struct membership){.partitions = partitions, .ports = ports};
+    intake_init(&worker->intake, partitions);
+    worker->flow = (struct flow){.partitions = partitions,
+                                 .ports = ports,
+                                 .intake = &worker->intake,
+                                 .dead_letters = &worker->dead_letters,
+                                 .receipts = &worker->receipts,
+                                 .membership = &worker->membership};
 }
 
 struct worker *worker_new(const struct settings *settings, const struct worker_world *world)
@@ -420,38 +448,37 @@ struct worker *worker_new(const struct settings *settings, const struct worker_w
     struct worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         abort();
-    worker->settings = settings;
     worker->world = *world;
-    worker->bus = world->bus;
-    worker->clock = world->clock;
-    worker->store = store_of(settings);
-    mapping_work_init(&worker->work);
-    worker->work.keep_json = worker->store->has_redis;
-    buf_init(&worker->text, 1u << 20);
-    worker->started_ms = clock_now_ms(worker->clock);
+    worker->config = (struct worker_config){.settings = settings,
+                                            .bus = world->bus,
+                                            .clock = world->clock,
+                                            .store = store_of(settings),
+                                            .group = settings->group};
+    put_together(worker);
+    worker->started_ms = clock_now_ms(world->clock);
     return worker;
 }
 
 /* All that a start waits for together has START_MS. */
 static struct store_opening opening_of(struct worker *worker)
 {
-    static const struct sink_events SINK = {dead_letters_on_rejected, flow_on_done, on_sink_ready,
-                                            on_store_state, view_message};
-    static const struct checkpoint_events CHECKPOINT = {on_checked, membership_on_claimed,
-                                                        on_released, on_checkpoint_error};
+    static const struct sink_events SINK = {on_rejected, on_done, on_sink_ready, on_store_state,
+                                            view_message};
+    static const struct checkpoint_events CHECKPOINT = {on_checked, on_claimed, on_released,
+                                                        on_checkpoint_error};
     static const struct redis_stage_events STAGE = {on_stage_advanced, on_unowned, on_stage_failed};
-    uint64_t gone_ms = clock_now_ms(worker->clock) - worker->started_ms;
+    struct worker_config *config = &worker->config;
+    uint64_t gone_ms = clock_now_ms(config->clock) - worker->started_ms;
     return (struct store_opening){
-        .settings = worker->settings,
-        .checkpoint = {worker->group, worker->source, worker->name, worker->partition_total,
-                       &worker->mappings},
+        .settings = config->settings,
+        .checkpoint = {config->group, config->source, config->name, config->partition_total,
+                       &config->mappings},
         .wait_ms = gone_ms < START_MS ? START_MS - gone_ms : 0,
-        .bus = worker->bus,
+        .bus = config->bus,
         .loop = worker->world.loop,
         .sink_events = &SINK,
         .checkpoint_events = &CHECKPOINT,
         .stage_events = &STAGE,
-        .pending_events = pending_children_are_needed(worker) ? &PENDING_CHILDREN_EVENTS : NULL,
         .owner = worker,
     };
 }
@@ -461,22 +488,33 @@ static enum outcome check_store(struct worker *worker, struct error *err)
     const struct store_opening opening = opening_of(worker);
     if (worker->world.open)
         return OUT_OK;
-    if (worker->store->in_process)
+    if (worker->config.store->in_process)
         return error_set(err, OUT_FATAL, ERR_CONF_VALUE,
                          "storage memory lives in one process: it serves drover run");
-    return worker->store->check(&opening, err);
+    return worker->config.store->check(&opening, err);
 }
 
 static enum outcome open_store(struct worker *worker, struct error *err)
 {
-    const struct store_opening opening = opening_of(worker);
+    struct store_opening opening = opening_of(worker);
     struct store_parts parts = {0};
-    store_open *open = worker->world.open ? worker->world.open : worker->store->open;
+    struct worker_ports *ports = &worker->ports;
+    store_open *open = worker->world.open ? worker->world.open : worker->config.store->open;
+    if (pending_children_are_needed(&worker->config.mappings)) {
+        ports->pending = pending_children_new(&worker->dead_letters, &worker->receipts);
+        opening.pending_events = &PENDING_CHILDREN_EVENTS;
+        opening.pending_owner = ports->pending;
+    }
     enum outcome outcome = open(&opening, &parts, err);
-    worker->sink = parts.sink;
-    worker->checkpoint = parts.checkpoint;
-    worker->stage = parts.stage;
-    worker->pending = parts.pending ? pending_children_new(worker, parts.pending) : NULL;
+    ports->sink = parts.sink;
+    ports->checkpoint = parts.checkpoint;
+    ports->stage = parts.stage;
+    if (parts.pending) {
+        pending_children_use(ports->pending, parts.pending);
+    } else {
+        pending_children_free(ports->pending);
+        ports->pending = NULL;
+    }
     return outcome;
 }
 
@@ -484,11 +522,9 @@ enum outcome worker_open(struct worker *worker, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     if (worker->world.mappings)
-        worker->mappings = *worker->world.mappings;
+        worker->config.mappings = *worker->world.mappings;
     else
-        outcome = mapping_set_load(worker->settings, &worker->mappings, err);
-    if (outcome == OUT_OK)
-        outcome = name_things(worker, err);
+        outcome = mapping_set_load(worker->config.settings, &worker->config.mappings, err);
     if (outcome == OUT_OK)
         outcome = open_topics(worker, err);
     if (outcome == OUT_OK)
@@ -499,33 +535,25 @@ enum outcome worker_open(struct worker *worker, struct error *err)
 void worker_start(struct worker *worker)
 {
     struct error err;
-    worker->stalls = stalls_new(worker, membership_claim_one);
+    worker->stalls = stalls_new(&worker->membership);
     if (open_store(worker, &err) != OUT_OK)
-        worker_fail(worker, &err);
+        state_fail(&worker->state, &err);
     log_line(LOG_INFO, "worker.started", "group=%s topic=%s partitions=%d storage=%s",
-             worker->group, worker->source, worker->partition_total,
-             worker->settings->storage_name);
+             worker->config.group, worker->config.source, worker->config.partition_total,
+             worker->config.settings->storage_name);
 }
 
 void worker_free(struct worker *worker)
 {
-    outbox_close(worker->results, free);
-    outbox_close(worker->dead_letters, free);
-    partitions_let_go(worker);
-    while (worker->made) {
-        struct batch *batch = worker->made;
-        worker->made = batch->next_made;
-        batch_free(batch);
-    }
-    mapping_work_free(&worker->work);
+    outbox_close(worker->receipts.outbox, free);
+    outbox_close(worker->dead_letters.outbox, free);
+    partitions_free(&worker->partitions);
+    intake_reset(&worker->intake);
     if (!worker->world.mappings)
-        mapping_set_free(&worker->mappings);
+        mapping_set_free(&worker->config.mappings);
     stalls_free(worker->stalls);
-    pending_children_free(worker->pending);
-    if (worker->store->free)
-        worker->store->free();
-    buf_free(&worker->text);
-    free(worker->partitions);
-    free(worker->held);
+    pending_children_free(worker->ports.pending);
+    if (worker->config.store->free)
+        worker->config.store->free();
     free(worker);
 }

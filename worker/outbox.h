@@ -27,6 +27,18 @@ struct outbox;
  * client is dead. `err` is NULL with OUT_OK. May put new messages. */
 typedef void (*outbox_told)(void *owner, void *item, enum outcome outcome, const struct error *err);
 
+/* For whoever waits until all of several messages are told. */
+struct outbox_tally {
+    size_t on_way;
+    bool broken; /* one was not stored */
+};
+
+static inline void outbox_tally_told(struct outbox_tally *tally, enum outcome outcome)
+{
+    tally->on_way--;
+    tally->broken = tally->broken || outcome != OUT_OK;
+}
+
 /* Checks that the topic exists; waits at most timeout_ms for a broker (bus_open_sender). `most`:
  * bytes not yet acknowledged above which the outbox is full. */
 MUST_USE enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t max,

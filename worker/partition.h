@@ -1,7 +1,13 @@
 #ifndef DROVER_WORKER_PARTITION_H
 #define DROVER_WORKER_PARTITION_H
 
-/* One partition a worker holds: where it stands, and the batches on their way. */
+/*
+ * The partitions of the topic: where each one stands that the worker holds, and its batches.
+ *
+ *   a partition's batches:  open ─► queued … ─► current (dead letters, sink, retries) ─► recycled
+ *
+ * One current batch a partition, so its offsets commit in order; partitions run side by side.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,10 +16,10 @@
 #include "common/policy/apply/batch.h"
 #include "common/policy/apply/log_clock.h"
 #include "common/policy/apply/sequence.h"
-
-struct worker;
+#include "worker/state.h"
 
 enum partition_state {
+    PARTITION_AWAY,     /* it is not ours; only its number and epoch may be asked for */
     PARTITION_CLAIMING, /* assigned; the store has not said where to go on */
     PARTITION_READING,
     PARTITION_HALTED, /* something is wrong with its messages: nothing more is taken */
@@ -22,7 +28,7 @@ enum partition_state {
 };
 
 struct partition {
-    struct worker *worker;
+    struct partitions *all;
     int32_t number;
     enum partition_state state;
     int64_t epoch;
@@ -50,20 +56,39 @@ struct partition {
     bool paused;
 };
 
+/* All of them; the parts of a worker that have these have its config and its state too. */
+struct partitions {
+    const struct worker_config *config;
+    struct worker_state *state;
+    struct bus_consumer *consumer; /* NULL: not in the group yet, or no longer */
+    struct partition *items;       /* by number, config->partition_total of them */
+    size_t held_count;             /* those that are not AWAY */
+    struct batch *spare;           /* recycled batches */
+    struct batch *made;            /* every batch there is */
+    bool over_budget;              /* fetching is paused until some are written */
+};
+
+/* The next one that is held, behind `partition` or from the first (NULL); NULL: there is none. */
+struct partition *partitions_next(const struct partitions *all, const struct partition *partition);
+/* NULL when it is not held. */
+struct partition *partitions_find(const struct partitions *all, int32_t number);
+
 /* What the store is told of Redis: in storage database nothing, as nothing is written there; `next`
  * where the store is Redis itself. */
 int64_t partition_redis_next(const struct partition *partition, int64_t next);
-struct batch *partition_new_batch(struct worker *worker);
+struct batch *partition_new_batch(struct partitions *all);
 /* Destroys the batch's messages and keeps its memory for the next. */
-void partition_recycle(struct worker *worker, struct batch *batch);
+void partition_recycle(struct partitions *all, struct batch *batch);
 /* Drops everything a partition holds; a batch with the sink is orphaned and recycled when done. */
 void partition_drop(struct partition *partition);
 /* Recycles a batch whose partition was given up, once neither sink nor dead letters refer to it. */
-void partition_orphan(struct worker *worker, struct batch *batch);
+void partition_orphan(struct partitions *all, struct batch *batch);
 /* Nothing more is taken of it. When it was the last one, the worker fails. */
 void partition_halt(struct partition *partition, const struct error *err);
-bool partitions_are_busy(const struct worker *worker);
+bool partitions_are_busy(const struct partitions *all);
 /* At the end: lets go of every message, so that the consumer can be destroyed. */
-void partitions_let_go(struct worker *worker);
+void partitions_let_go(struct partitions *all);
+/* No worker is left, and nobody refers to a batch. */
+void partitions_free(struct partitions *all);
 
 #endif

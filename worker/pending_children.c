@@ -10,11 +10,9 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
-#include "worker/worker.h"
 
 #define SWEEP_MS 1000
 #define SAY_MS 10000  /* how often it is said that some wait */
@@ -28,7 +26,9 @@ enum phase {
 };
 
 struct pending_children {
-    struct worker *worker;
+    struct dead_letters *dead_letters;
+    struct receipts *receipts;
+    struct worker_state *state;
     struct pending *port;
     enum phase phase;
     bool is_last;
@@ -37,39 +37,38 @@ struct pending_children {
     bool more;        /* the last sweep could not tell all */
     bool known;       /* `waiting` is what a sweep saw */
     uint64_t waiting;
-    bool mirrored;          /* some of the round were given to Redis, */
-    uint64_t mark;          /* the last one of them as this */
-    size_t messages_on_way; /* dead letters, and the receipt */
-    bool messages_broken;
-    uint64_t said_ms; /* that some wait */
-    uint64_t failed;  /* sweeps in a row: an outage is said once */
+    bool mirrored;                /* some of the round were given to Redis, */
+    uint64_t mark;                /* the last one of them as this */
+    struct outbox_tally messages; /* dead letters, and the receipt */
+    uint64_t said_ms;             /* that some wait */
+    uint64_t failed;              /* sweeps in a row: an outage is said once */
     void (*on_closed)(void *owner);
+    void *owner;
 };
 
-bool pending_children_are_needed(const struct worker *worker)
+bool pending_children_are_needed(const struct mapping_set *mappings)
 {
-    for (size_t i = 0; i < worker->mappings.count; i++)
-        if (worker->mappings.items[i]->reference_count ||
-            worker->mappings.items[i]->on_delete == DELETE_HARD)
+    for (size_t i = 0; i < mappings->count; i++)
+        if (mappings->items[i]->reference_count || mappings->items[i]->on_delete == DELETE_HARD)
             return true;
     return false;
 }
 
-static void on_message_told(struct pending_children *children, bool ok)
-{
-    children->messages_on_way--;
-    children->messages_broken = children->messages_broken || !ok;
-}
-
-struct pending_children *pending_children_new(struct worker *worker, struct pending *port)
+struct pending_children *pending_children_new(struct dead_letters *dead_letters,
+                                              struct receipts *receipts)
 {
     struct pending_children *children = calloc(1, sizeof *children);
     if (!children)
         abort();
-    children->worker = worker;
-    children->port = port;
-    worker->pending_told = on_message_told;
+    children->dead_letters = dead_letters;
+    children->receipts = receipts;
+    children->state = dead_letters->partitions->state;
     return children;
+}
+
+void pending_children_use(struct pending_children *children, struct pending *port)
+{
+    children->port = port;
 }
 
 static void end_round(struct pending_children *children)
@@ -77,16 +76,16 @@ static void end_round(struct pending_children *children)
     pending_end_round(children->port);
     children->phase = PHASE_IDLE;
     bool some = children->waiting || children->new_pending || children->more || !children->known;
-    children->next_ms = clock_now_ms(children->worker->clock) + (some ? SWEEP_MS : REST_MS);
+    children->next_ms = clock_now_ms(children->state->config->clock) + (some ? SWEEP_MS : REST_MS);
 }
 
 static void after_telling(struct pending_children *children)
 {
-    const struct redis_stage *stage = children->worker->stage;
+    const struct redis_stage *stage = children->receipts->ports->stage;
     bool in_redis = !children->mirrored || !stage || redis_stage_has_sent(stage, children->mark);
-    if (children->phase != PHASE_TELLING || children->messages_on_way || !in_redis)
+    if (children->phase != PHASE_TELLING || children->messages.on_way || !in_redis)
         return;
-    if (children->messages_broken) {
+    if (children->messages.broken) {
         end_round(children);
         return;
     }
@@ -108,8 +107,7 @@ static void send_receipt(struct pending_children *children)
     for (size_t i = 0; i < result->orphan_count; i++)
         items[count++] = (struct settled_item){result->orphans[i].partition,
                                                result->orphans[i].offset, CLASS_DEAD};
-    children->messages_on_way++;
-    receipts_send_settled(children->worker, result->round, items, count);
+    receipts_send_settled(children->receipts, result->round, items, count, &children->messages);
     free(items);
 }
 
@@ -118,14 +116,13 @@ static void tell(struct pending_children *children)
     struct error err;
     const struct pending_result *result = &children->port->result;
     children->phase = PHASE_TELLING;
-    children->messages_broken = false;
+    children->messages.broken = false;
     for (size_t i = 0; i < result->orphan_count; i++) {
-        if (dead_letters_send_orphan(children->worker, &result->orphans[i], &err) == OUT_OK) {
-            children->messages_on_way++;
+        if (dead_letters_send_orphan(children->dead_letters, &result->orphans[i],
+                                     &children->messages, &err) == OUT_OK)
             continue;
-        }
-        children->messages_broken = true;
-        worker_fail(children->worker, &err);
+        children->messages.broken = true;
+        state_fail(children->state, &err);
         break;
     }
     send_receipt(children);
@@ -135,7 +132,7 @@ static void tell(struct pending_children *children)
 /* behind: messages that have to be written before the waits that are over end. */
 static void say_waiting(struct pending_children *children)
 {
-    uint64_t now_ms = clock_now_ms(children->worker->clock);
+    uint64_t now_ms = clock_now_ms(children->state->config->clock);
     bool said = children->said_ms && now_ms - children->said_ms < SAY_MS;
     if (children->waiting == 0)
         children->said_ms = 0;
@@ -144,14 +141,14 @@ static void say_waiting(struct pending_children *children)
         log_line(LOG_INFO, "parents.waiting",
                  "records=%" PRIu64 " behind=%" PRIu64 " wait_ms=%" PRIu64, children->waiting,
                  children->port->result.behind,
-                 children->is_last ? 0 : children->worker->settings->parent_wait_ms);
+                 children->is_last ? 0 : children->state->config->settings->parent_wait_ms);
     }
 }
 
 /* What Redis is to have of those that got in. */
 static void mirror(struct pending_children *children)
 {
-    struct redis_stage *stage = children->worker->stage;
+    struct redis_stage *stage = children->receipts->ports->stage;
     const struct pending_result *result = &children->port->result;
     children->mirrored = false;
     for (size_t i = 0; stage && i < result->applied_count; i++) {
@@ -180,7 +177,7 @@ static void say_outcome(struct pending_children *children, enum outcome outcome,
                         const struct error *err)
 {
     if (outcome == OUT_FATAL) {
-        worker_fail(children->worker, err);
+        state_fail(children->state, err);
     } else if (outcome != OUT_OK) {
         if (children->failed++ == 0)
             log_away("parents.away", err);
@@ -192,7 +189,7 @@ static void say_outcome(struct pending_children *children, enum outcome outcome,
 
 static void on_swept(void *owner, enum outcome outcome, const struct error *err)
 {
-    struct pending_children *children = ((struct worker *)owner)->pending;
+    struct pending_children *children = owner;
     const struct pending_result *result = &children->port->result;
     if (!result->unread)
         take_result(children, outcome);
@@ -207,7 +204,7 @@ static void on_swept(void *owner, enum outcome outcome, const struct error *err)
 static void count_settled(struct pending_children *children)
 {
     const struct pending_result *result = &children->port->result;
-    struct worker_counts *counts = &children->worker->counts;
+    struct worker_counts *counts = &children->state->counts;
     for (size_t i = 0; i < result->applied_count; i++)
         counts->classes[result->applied[i].the_class]++;
     counts->classes[CLASS_DEAD] += result->orphan_count;
@@ -217,7 +214,7 @@ static void count_settled(struct pending_children *children)
 static void on_forgotten(void *owner, uint64_t removed, enum outcome outcome,
                          const struct error *err)
 {
-    struct pending_children *children = ((struct worker *)owner)->pending;
+    struct pending_children *children = owner;
     say_outcome(children, outcome, err);
     if (removed)
         count_settled(children);
@@ -231,7 +228,7 @@ void pending_children_note(struct pending_children *children, const struct batch
     if (!children || batch_count(batch, CLASS_WAITING) == 0)
         return;
     children->new_pending = true;
-    uint64_t soon_ms = clock_now_ms(children->worker->clock) + SWEEP_MS;
+    uint64_t soon_ms = clock_now_ms(children->state->config->clock) + SWEEP_MS;
     if (children->next_ms > soon_ms)
         children->next_ms = soon_ms;
 }
@@ -244,7 +241,7 @@ void pending_children_tick(struct pending_children *children, uint64_t now_ms)
     if (children->phase != PHASE_IDLE || now_ms < children->next_ms)
         return;
     children->new_pending = children->known = false;
-    children->is_last = children->worker->settings->until_end || work_nothing_comes();
+    children->is_last = children->state->config->settings->until_end || state_nothing_comes();
     children->phase = PHASE_SWEEPING;
     pending_sweep(children->port, children->is_last);
 }
@@ -262,16 +259,14 @@ void pending_children_free(struct pending_children *children)
 
 static void on_port_closed(void *owner)
 {
-    struct worker *worker = owner;
-    struct pending_children *children = worker->pending;
-    void (*on_closed)(void *) = children->on_closed;
-    free(children);
-    worker->pending = NULL; /* its messages may still be told */
-    on_closed(worker);
+    struct pending_children *children = owner;
+    children->on_closed(children->owner);
 }
 
-void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner))
+void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner),
+                            void *owner)
 {
     children->on_closed = on_closed;
+    children->owner = owner;
     pending_close(children->port, on_port_closed);
 }

@@ -7,23 +7,24 @@
  * came, and Redis for those that got in.
  */
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "common/policy/apply/batch.h"
 #include "common/port/pending.h"
+#include "worker/dead_letters.h"
+#include "worker/receipts.h"
 
 struct pending_children;
-struct worker;
 
-/* Whether a mapping of the worker's needs it. */
-bool pending_children_are_needed(const struct worker *worker);
-/* What the port is to tell; its owner is the worker. */
+/* Whether one of the mappings needs it. */
+bool pending_children_are_needed(const struct mapping_set *mappings);
+/* What the port is to tell; its owner is what pending_children_new made. */
 extern const struct pending_events PENDING_CHILDREN_EVENTS;
-/* Of a port that was just opened with them. */
-struct pending_children *pending_children_new(struct worker *worker, struct pending *port);
-void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner));
-/* Without closing: of a worker that is given up. NULL is allowed. */
+/* The state and the stage are asked for by way of the two that send. */
+struct pending_children *pending_children_new(struct dead_letters *dead_letters,
+                                              struct receipts *receipts);
+/* Right after the port was opened, with PENDING_CHILDREN_EVENTS. */
+void pending_children_use(struct pending_children *children, struct pending *port);
+void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner),
+                            void *owner);
+/* Of a worker that has ended, or is given up. NULL is allowed. */
 void pending_children_free(struct pending_children *children);
 /* Some of a batch's records became pending. NULL: there are none. */
 void pending_children_note(struct pending_children *children, const struct batch *batch);

@@ -5,6 +5,8 @@
  * with the next batch, or by itself when nothing else comes.
  */
 
+#include "worker/receipts.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +14,7 @@
 
 #include "common/io/log.h"
 #include "common/policy/apply/batch_gate.h"
-#include "worker/outbox.h"
-#include "worker/pending_children.h"
-#include "worker/worker.h"
+#include "common/port/checkpoint.h"
 
 /* A message of a receipt has at most this many bytes; less when the topic takes less. */
 #define PART_MAX ((size_t)512 << 10)
@@ -25,6 +25,7 @@
 struct receipt_way {
     int32_t partition;
     int64_t epoch, next;
+    struct outbox_tally *tally; /* of records that waited; else NULL */
 };
 
 static struct receipt_group *find_group(struct receipt *receipt, const struct batch_item *item)
@@ -71,19 +72,20 @@ static void list_rejects(struct receipt *receipt, const struct batch *batch)
     }
 }
 
-static void fill(struct receipt *receipt, struct partition *partition, const struct batch *batch)
+static void fill(struct receipt *receipt, const struct partition *partition,
+                 const struct batch *batch)
 {
-    struct worker *worker = partition->worker;
-    int64_t end = bus_consumer_end(worker->consumer, partition->number);
+    const struct worker_config *config = partition->all->config;
+    int64_t end = bus_consumer_end(partition->all->consumer, partition->number);
     *receipt = (struct receipt){
-        .worker = bytes_text(worker->name),
-        .topic = bytes_text(worker->source),
-        .group = bytes_text(worker->group),
+        .worker = bytes_text(config->name),
+        .topic = bytes_text(config->source),
+        .group = bytes_text(config->group),
         .partition = partition->number,
         .first = batch->fence.start,
         .next = batch->fence.end,
         .epoch = partition->epoch,
-        .committed_ms = clock_wall_ms(worker->clock),
+        .committed_ms = clock_wall_ms(config->clock),
         .lag = end > batch->fence.end ? end - batch->fence.end : 0,
         .recovered = batch_is_recovered(batch),
     };
@@ -96,62 +98,52 @@ static void fill(struct receipt *receipt, struct partition *partition, const str
     sum_groups(receipt, batch);
 }
 
-/* Those who read them need them in order: always the first partition. */
-#define SETTLED_PARTITION (-1)
-
-void receipts_send_settled(struct worker *worker, int64_t round, struct settled_item *items,
-                           size_t count)
+/* Hands the outbox one message, and `way` with it. */
+static void put(struct receipts *receipts, int32_t partition, const char *key,
+                const struct buf *text, const struct receipt_way *way)
 {
     static const struct header TYPE = {BYTES_LITERAL(HEADER_CONTENT_TYPE),
                                        BYTES_LITERAL("application/json")};
-    struct buf text;
-    struct receipt_way *way = malloc(sizeof *way);
-    struct settled_receipt receipt = {bytes_text(worker->name), bytes_text(worker->source), round,
-                                      items, count};
-    if (!way)
+    const struct message_view message = {
+        .key = bytes_text(key), .value = buf_view(text), .headers = &TYPE, .header_count = 1};
+    struct receipt_way *kept = malloc(sizeof *kept);
+    if (!kept)
         abort();
-    *way = (struct receipt_way){SETTLED_PARTITION, 0, 0};
+    *kept = *way;
+    outbox_put(receipts->outbox, partition, &message, kept);
+}
+
+void receipts_send_settled(struct receipts *receipts, int64_t round, struct settled_item *items,
+                           size_t count, struct outbox_tally *tally)
+{
+    struct buf text;
+    const struct worker_config *config = receipts->partitions->config;
+    struct settled_receipt receipt = {bytes_text(config->name), bytes_text(config->source), round,
+                                      items, count};
     buf_init(&text, PART_MAX);
     receipt_append_settled(&text, &receipt);
-    struct message_view message = {.key = BYTES_LITERAL("settled"),
-                                   .value = buf_view(&text),
-                                   .headers = &TYPE,
-                                   .header_count = 1};
-    outbox_put(worker->results, 0, &message, way);
+    tally->on_way++;
+    /* those who read them need them in order: always the first partition */
+    put(receipts, 0, "settled", &text, &(struct receipt_way){.tally = tally});
     buf_free(&text);
 }
 
-static void put_part(struct partition *partition, const struct buf *text, int64_t next)
+static void put_receipt(struct receipts *receipts, const struct receipt *receipt)
 {
-    static const struct header TYPE = {BYTES_LITERAL(HEADER_CONTENT_TYPE),
-                                       BYTES_LITERAL("application/json")};
-    struct worker *worker = partition->worker;
     char key[16];
-    struct receipt_way *way = malloc(sizeof *way);
-    if (!way)
-        abort();
-    *way = (struct receipt_way){partition->number, partition->epoch, next};
-    int size = snprintf(key, sizeof key, "%d", partition->number);
-    struct message_view message = {.key = bytes_of(key, (size_t)size),
-                                   .value = buf_view(text),
-                                   .headers = &TYPE,
-                                   .header_count = 1};
-    outbox_put(worker->results, partition->number % outbox_partitions(worker->results), &message,
-               way);
-}
-
-static void put_receipt(struct partition *partition, const struct receipt *receipt)
-{
     struct buf text;
     struct receipt_cursor cursor = {0};
-    size_t max = outbox_message_max(partition->worker->results);
+    size_t max = outbox_message_max(receipts->outbox);
     max = max > PART_MAX ? PART_MAX : max;
     max = max > PART_AROUND ? max - PART_AROUND : 0;
+    snprintf(key, sizeof key, "%d", receipt->partition);
     buf_init(&text, 2 * PART_MAX); /* what has no list is not cut */
     do {
         buf_reset(&text);
         receipt_append_part(&text, receipt, max, &cursor);
-        put_part(partition, &text, cursor.more ? -1 : receipt->next);
+        struct receipt_way way = {receipt->partition, receipt->epoch,
+                                  cursor.more ? -1 : receipt->next, NULL};
+        put(receipts, receipt->partition % outbox_partitions(receipts->outbox), key, &text, &way);
     } while (cursor.more);
     buf_free(&text);
 }
@@ -173,8 +165,8 @@ static enum outcome check_counts(const struct receipt *receipt, const struct bat
     return OUT_FATAL;
 }
 
-enum outcome receipts_send(struct partition *partition, const struct batch *batch,
-                           struct error *err)
+enum outcome receipts_send(struct receipts *receipts, const struct partition *partition,
+                           const struct batch *batch, struct error *err)
 {
     struct receipt receipt;
     if (batch->fence.end <= partition->receipts_from)
@@ -185,7 +177,7 @@ enum outcome receipts_send(struct partition *partition, const struct batch *batc
     fill(&receipt, partition, batch);
     outcome = check_counts(&receipt, batch, err);
     if (outcome == OUT_OK)
-        put_receipt(partition, &receipt);
+        put_receipt(receipts, &receipt);
     free(receipt.groups);
     free(receipt.rejects);
     free(receipt.runs);
@@ -194,26 +186,23 @@ enum outcome receipts_send(struct partition *partition, const struct batch *batc
 
 void receipts_on_told(void *owner, void *item, enum outcome outcome, const struct error *err)
 {
-    struct worker *worker = owner;
+    const struct receipts *receipts = owner;
     struct receipt_way *way = item;
-    if (way->partition == SETTLED_PARTITION) {
-        if (worker->pending)
-            worker->pending_told(worker->pending, outcome == OUT_OK);
-        free(way);
-        return;
-    }
-    struct partition *partition = &worker->partitions[way->partition];
-    bool ours = worker->held[way->partition] && partition->epoch == way->epoch;
-    if (outcome != OUT_OK) {
+    struct partition *partition = partitions_find(receipts->partitions, way->partition);
+    bool ours = partition && partition->epoch == way->epoch;
+    if (way->tally) {
+        outbox_tally_told(way->tally, outcome);
+    } else if (outcome != OUT_OK) {
         log_error(LOG_WARN, "receipt.lost", err);
-        partition->receipts_broken = ours || partition->receipts_broken;
+        if (ours)
+            partition->receipts_broken = true;
     } else if (ours && !partition->receipts_broken && way->next > partition->results_next) {
         partition->results_next = way->next;
     }
     free(way);
 }
 
-void receipts_store(struct partition *partition)
+void receipts_store(struct receipts *receipts, struct partition *partition)
 {
     bool idle = !partition->current && !partition->queue_first;
     bool moved = partition->results_next > partition->results_stored ||
@@ -222,7 +211,7 @@ void receipts_store(struct partition *partition)
         return;
     partition->results_stored = partition->results_next;
     partition->redis_saved = partition->redis_next;
-    checkpoint_advance(partition->worker->checkpoint, partition->number, partition->epoch,
+    checkpoint_advance(receipts->ports->checkpoint, partition->number, partition->epoch,
                        partition_redis_next(partition, partition->redis_next),
                        partition->results_next);
 }

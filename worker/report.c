@@ -8,7 +8,6 @@
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/policy/outage.h"
-#include "worker/pending_children.h"
 
 #define REPORT_MS 250
 #define LINE_MS 10000
@@ -17,26 +16,25 @@
 /* Metrics that nobody counts as they happen. */
 static void ask_metrics(const struct worker *worker, uint64_t metrics[METRIC_COUNT])
 {
-    metrics[METRIC_IN_FLIGHT] = worker->in_flight_bytes;
+    metrics[METRIC_IN_FLIGHT] = worker->state.in_flight_bytes;
     metrics[METRIC_HALTED] = 0;
-    for (int32_t i = 0; i < worker->partition_total; i++)
-        metrics[METRIC_HALTED] +=
-            worker->held[i] && worker->partitions[i].state == PARTITION_HALTED;
+    for (struct partition *next = NULL; (next = partitions_next(&worker->partitions, next));)
+        metrics[METRIC_HALTED] += next->state == PARTITION_HALTED;
 }
 
 /* Of those this worker keeps as pending; another one may have settled them. */
 static uint64_t waiting_count(const struct worker *worker)
 {
-    uint64_t pending = worker->counts.classes[CLASS_WAITING];
-    return pending > worker->counts.settled ? pending - worker->counts.settled : 0;
+    uint64_t pending = worker->state.counts.classes[CLASS_WAITING];
+    return pending > worker->state.counts.settled ? pending - worker->state.counts.settled : 0;
 }
 
 /* Records that somebody else kept as pending, or this worker's forerunner: they are counted in
  * their class, and were not taken by this one. */
 static uint64_t settled_before(const struct worker *worker)
 {
-    uint64_t pending = worker->counts.classes[CLASS_WAITING];
-    return worker->counts.settled > pending ? worker->counts.settled - pending : 0;
+    uint64_t pending = worker->state.counts.classes[CLASS_WAITING];
+    return worker->state.counts.settled > pending ? worker->state.counts.settled - pending : 0;
 }
 
 /* One server that is away. */
@@ -58,10 +56,11 @@ static void append_away(struct json_out *out, const struct error *err)
 
 static void append_outages(struct json_out *out, const struct worker *worker)
 {
-    const struct error *redis = worker->stage ? redis_stage_trouble(worker->stage) : NULL;
+    const struct error *redis =
+        worker->ports.stage ? redis_stage_trouble(worker->ports.stage) : NULL;
     json_out_list(out, "away");
-    if (worker->store_lost)
-        append_away(out, &worker->store_trouble);
+    if (worker->state.store_lost)
+        append_away(out, &worker->state.store_trouble);
     if (redis)
         append_away(out, redis);
     json_out_end(out);
@@ -71,12 +70,12 @@ static void append_outages(struct json_out *out, const struct worker *worker)
 static void append_numbers(struct json_out *out, const struct worker *worker)
 {
     uint64_t classes[WORK_COUNT] = {0};
-    totals_add_receipt(classes, worker->counts.classes);
+    totals_add_receipt(classes, worker->state.counts.classes);
     for (int i = 0; i < WORK_COUNT; i++)
         json_out_count(out, TOTALS_WORK.classes[i].name, classes[i]);
-    json_out_count(out, "taken", worker->counts.taken);
-    json_out_count(out, "settled", worker->counts.settled);
-    totals_append_metrics(out, worker->counts.metrics, METRIC_OF_WORK | METRIC_OF_RUN);
+    json_out_count(out, "taken", worker->state.counts.taken);
+    json_out_count(out, "settled", worker->state.counts.settled);
+    totals_append_metrics(out, worker->state.counts.metrics, METRIC_OF_WORK | METRIC_OF_RUN);
 }
 
 static void write_line(const struct worker *worker, bool done)
@@ -92,44 +91,45 @@ static void write_line(const struct worker *worker, bool done)
     append_outages(&out, worker);
     json_out_end(&out);
     buf_append_char(&line, '\n');
-    ssize_t written = write(worker->settings->progress_fd, line.data, line.size);
+    ssize_t written = write(worker->config.settings->progress_fd, line.data, line.size);
     (void)written; /* a parent that is gone does not stop the work */
     buf_free(&line);
 }
 
-void report_progress(struct worker *worker, uint64_t now_ms, bool done)
+void report_progress(struct report *report, uint64_t now_ms, bool done)
 {
-    if (worker->settings->progress_fd >= 0 &&
-        (done || now_ms - worker->last_report_ms >= REPORT_MS)) {
-        worker->last_report_ms = now_ms;
-        ask_metrics(worker, worker->counts.metrics);
+    struct worker *worker = report->worker;
+    if (worker->config.settings->progress_fd >= 0 &&
+        (done || now_ms - report->last_report_ms >= REPORT_MS)) {
+        report->last_report_ms = now_ms;
+        ask_metrics(worker, worker->state.counts.metrics);
         write_line(worker, done);
     }
-    bool changed = worker->counts.polled != 0;
-    if (!done && (now_ms - worker->last_line_ms < LINE_MS || !changed))
+    bool changed = worker->state.counts.polled != 0;
+    if (!done && (now_ms - report->last_line_ms < LINE_MS || !changed))
         return;
-    worker->last_line_ms = now_ms;
-    const uint64_t *classes = worker->counts.classes;
+    report->last_line_ms = now_ms;
+    const uint64_t *classes = worker->state.counts.classes;
     /* taken + settled_before = applied + … + dead + recovered + pending */
     log_line(LOG_INFO, done ? "worker.stopped" : "worker.progress",
              "taken=%" PRIu64 " settled_before=%" PRIu64 " applied=%" PRIu64 " unchanged=%" PRIu64
              " superseded=%" PRIu64 " conflict=%" PRIu64 " dead=%" PRIu64 " recovered=%" PRIu64
              " pending=%" PRIu64 " batches=%" PRIu64 " retries=%" PRIu64 " in_flight_bytes=%zu",
-             worker->counts.taken, settled_before(worker), classes[CLASS_APPLIED],
+             worker->state.counts.taken, settled_before(worker), classes[CLASS_APPLIED],
              classes[CLASS_UNCHANGED], classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT],
              classes[CLASS_DEAD], classes[CLASS_RECOVERED], waiting_count(worker),
-             worker->counts.metrics[METRIC_BATCHES], worker->counts.metrics[METRIC_RETRIES],
-             worker->in_flight_bytes);
+             worker->state.counts.metrics[METRIC_BATCHES],
+             worker->state.counts.metrics[METRIC_RETRIES], worker->state.in_flight_bytes);
 }
 
 void report_answer(const struct worker *worker)
 {
-    const struct worker_counts *counts = &worker->counts;
-    if (!worker->settings->json)
+    const struct worker_counts *counts = &worker->state.counts;
+    if (!worker->config.settings->json)
         return;
-    struct json_out *out = answer_body(worker->settings->answer);
-    json_out_text(out, "group", worker->group);
-    json_out_text(out, "topic", worker->source);
+    struct json_out *out = answer_body(worker->config.settings->answer);
+    json_out_text(out, "group", worker->config.group);
+    json_out_text(out, "topic", worker->config.source);
     json_out_count(out, "polled", counts->polled);
     json_out_count(out, "taken", counts->taken);
     json_out_count(out, "settled_before", settled_before(worker));
@@ -138,5 +138,6 @@ void report_answer(const struct worker *worker)
     classes[WORK_PENDING] = waiting_count(worker);
     totals_append_json(out, &TOTALS_WORK, classes);
     totals_append_metrics(out, counts->metrics, METRIC_OF_WORK);
-    json_out_seconds(out, "duration_seconds", clock_now_ms(worker->clock) - worker->started_ms);
+    json_out_seconds(out, "duration_seconds",
+                     clock_now_ms(worker->config.clock) - worker->started_ms);
 }

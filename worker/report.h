@@ -6,7 +6,12 @@
 
 #include "worker/worker.h"
 
-void report_progress(struct worker *worker, uint64_t now_ms, bool done);
+struct report {
+    struct worker *worker;
+    uint64_t last_report_ms, last_line_ms;
+};
+
+void report_progress(struct report *report, uint64_t now_ms, bool done);
 /* With --json: the members of the answer, at the end. */
 void report_answer(const struct worker *worker);
 

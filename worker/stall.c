@@ -6,7 +6,6 @@
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/policy/watchdog.h"
-#include "worker/worker.h"
 
 #define CHECK_EVERY_MS 250
 #define ASK_MS 1000 /* a stopping worker waits for it */
@@ -19,37 +18,29 @@ struct stall {
 };
 
 struct stalls {
-    struct worker *worker;
-    bool (*claim)(struct worker *worker, int32_t partition);
+    struct membership *membership;
+    const struct partitions *partitions;
     struct stall *items; /* by partition */
     uint64_t polled_ms;
     uint64_t moved_ms; /* any of them */
     bool is_asking;
     void (*on_closed)(void *owner);
+    void *owner;
 };
 
-struct stalls *stalls_new(struct worker *worker,
-                          bool (*claim)(struct worker *worker, int32_t partition))
+struct stalls *stalls_new(struct membership *membership)
 {
     struct stalls *stalls = calloc(1, sizeof *stalls);
-    size_t count = (size_t)worker->partition_total;
-    if (!stalls || !(stalls->items = calloc(count, sizeof *stalls->items)))
+    if (!stalls)
         abort();
-    stalls->worker = worker;
-    stalls->claim = claim;
+    stalls->membership = membership;
+    stalls->partitions = membership->partitions;
+    stalls->items =
+        calloc((size_t)stalls->partitions->config->partition_total, sizeof *stalls->items);
+    if (!stalls->items)
+        abort();
     return stalls;
 }
-
-void stalls_begin(struct stalls *stalls, int32_t partition)
-{
-    struct stall *stall = &stalls->items[partition];
-    uint64_t now_ms = clock_now_ms(stalls->worker->clock);
-    stall->furthest = stall->end = -1;
-    stall->asked_ms = now_ms;
-    watchdog_init(&stall->watchdog, stalls->worker->settings->stall_ms, now_ms);
-}
-
-/* ---- where the log ends ------------------------------------------------------------------ */
 
 void stalls_free(struct stalls *stalls)
 {
@@ -59,37 +50,44 @@ void stalls_free(struct stalls *stalls)
     free(stalls);
 }
 
-static void end(struct stalls *stalls)
+void stalls_begin(struct stalls *stalls, const int32_t *partitions, size_t count)
 {
-    void (*on_closed)(void *) = stalls->on_closed;
-    struct worker *worker = stalls->worker;
-    stalls_free(stalls);
-    worker->stalls = NULL;
-    on_closed(worker);
+    const struct worker_config *config = stalls->partitions->config;
+    uint64_t now_ms = clock_now_ms(config->clock);
+    for (size_t i = 0; i < count; i++) {
+        if (partitions[i] >= config->partition_total) /* said by who claims it */
+            continue;
+        struct stall *stall = &stalls->items[partitions[i]];
+        stall->furthest = stall->end = -1;
+        stall->asked_ms = now_ms;
+        watchdog_init(&stall->watchdog, config->settings->stall_ms, now_ms);
+    }
 }
+
+/* ---- where the log ends ------------------------------------------------------------------ */
 
 static void on_ends(void *owner, const int64_t *ends)
 {
     struct stalls *stalls = owner;
     stalls->is_asking = false;
-    for (int32_t i = 0; ends && i < stalls->worker->partition_total; i++)
+    for (int32_t i = 0; ends && i < stalls->partitions->config->partition_total; i++)
         stalls->items[i].end = ends[i];
     if (stalls->on_closed)
-        end(stalls);
+        stalls->on_closed(stalls->owner);
 }
 
 static void ask(struct stalls *stalls)
 {
+    const struct worker_config *config = stalls->partitions->config;
     stalls->is_asking = true;
-    bus_ask_ends(stalls->worker->bus, stalls->worker->source, stalls->worker->partition_total,
-                 ASK_MS, on_ends, stalls);
+    bus_ask_ends(config->bus, config->source, config->partition_total, ASK_MS, on_ends, stalls);
 }
 
 /* ---- checking ----------------------------------------------------------------------------- */
 
 static int64_t end_of(const struct stalls *stalls, int32_t number)
 {
-    int64_t heard = bus_consumer_end(stalls->worker->consumer, number);
+    int64_t heard = bus_consumer_end(stalls->partitions->consumer, number);
     int64_t asked = stalls->items[number].end;
     return heard > asked ? heard : asked;
 }
@@ -111,16 +109,17 @@ static bool has_work(const struct partition *partition, int64_t end)
 static bool is_excused(const struct stalls *stalls, const struct partition *partition,
                        uint64_t now_ms)
 {
-    const struct worker *worker = stalls->worker;
-    bool redis = worker->stage && redis_stage_is_full(worker->stage);
+    const struct worker_state *state = stalls->partitions->state;
+    const struct redis_stage *stage = stalls->membership->ports->stage;
+    bool redis = stage && redis_stage_is_full(stage);
     bool retries = partition->current && partition->current->attempts > 0; /* each is logged */
-    bool others = now_ms - stalls->moved_ms < worker->settings->stall_ms;
-    return worker->store_lost || redis || retries || (worker->over_budget && others);
+    bool others = now_ms - stalls->moved_ms < state->config->settings->stall_ms;
+    return state->store_lost || redis || retries || (stalls->partitions->over_budget && others);
 }
 
 static const char *state_name(enum partition_state state)
 {
-    static const char *const NAMES[] = {"claiming", "reading", "halted", "fenced"};
+    static const char *const NAMES[] = {"away", "claiming", "reading", "halted", "fenced"};
     return NAMES[state];
 }
 
@@ -135,7 +134,7 @@ static size_t queued(const struct partition *partition)
 /* What the sink or Kafka still has of it ends by itself, and would be written twice for nothing. */
 static void act(struct stalls *stalls, struct partition *partition, uint64_t still_ms)
 {
-    struct worker *worker = stalls->worker;
+    const struct partitions *all = stalls->partitions;
     const struct batch *current = partition->current;
     bool in_sink = current && current->in_sink;
     size_t dead_letters = current ? (size_t)current->dead_letters_pending : 0;
@@ -150,16 +149,15 @@ static void act(struct stalls *stalls, struct partition *partition, uint64_t sti
              in_sink   ? "sink"
              : current ? "yes"
                        : "no",
-             dead_letters, partition->paused ? "yes" : "no", worker->over_budget ? "yes" : "no",
-             worker->in_flight_bytes, claims ? "claim" : "wait");
+             dead_letters, partition->paused ? "yes" : "no", all->over_budget ? "yes" : "no",
+             all->state->in_flight_bytes, claims ? "claim" : "wait");
     if (claims)
-        stalls->claim(worker, partition->number);
+        membership_claim_one(stalls->membership, partition);
 }
 
 /* True when it should be asked where the log ends. */
 static bool check(struct stalls *stalls, struct partition *partition, uint64_t now_ms)
 {
-    struct worker *worker = stalls->worker;
     struct stall *stall = &stalls->items[partition->number];
     if (partition->position > stall->furthest)
         stall->furthest = partition->position;
@@ -174,20 +172,20 @@ static bool check(struct stalls *stalls, struct partition *partition, uint64_t n
     if (watchdog_step(&stall->watchdog, &view, now_ms))
         act(stalls, partition, still_ms);
     return !view.has_work && partition->state == PARTITION_READING &&
-           now_ms - stall->asked_ms >= worker->settings->stall_ms;
+           now_ms - stall->asked_ms >= partition->all->config->settings->stall_ms;
 }
 
 void stalls_tick(struct stalls *stalls, uint64_t now_ms)
 {
-    struct worker *worker = stalls->worker;
+    const struct partitions *all = stalls->partitions;
     bool asks = false;
-    if (now_ms - stalls->polled_ms < CHECK_EVERY_MS || worker->phase != WORKER_RUNNING ||
-        worker->revoking || !worker->consumer || stalls->is_asking)
+    if (now_ms - stalls->polled_ms < CHECK_EVERY_MS || !state_is_working(all->state) ||
+        !all->consumer || stalls->is_asking)
         return;
     stalls->polled_ms = now_ms;
-    for (int32_t i = 0; i < worker->partition_total; i++) {
-        if (worker->held[i] && check(stalls, &worker->partitions[i], now_ms)) {
-            stalls->items[i].asked_ms = now_ms;
+    for (struct partition *next = NULL; (next = partitions_next(all, next));) {
+        if (check(stalls, next, now_ms)) {
+            stalls->items[next->number].asked_ms = now_ms;
             asks = true;
         }
     }
@@ -195,9 +193,10 @@ void stalls_tick(struct stalls *stalls, uint64_t now_ms)
         ask(stalls);
 }
 
-void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner))
+void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner), void *owner)
 {
     stalls->on_closed = on_closed;
+    stalls->owner = owner;
     if (!stalls->is_asking)
-        end(stalls);
+        on_closed(owner);
 }

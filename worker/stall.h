@@ -12,24 +12,18 @@
  * asked.
  */
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "worker/membership.h"
 
 struct stalls;
-struct worker;
 
-/* After the worker knows how many partitions there are. */
-/* `claim` claims a partition anew; false when it is not the time for it. */
-struct stalls *stalls_new(struct worker *worker,
-                          bool (*claim)(struct worker *worker, int32_t partition));
-/* A partition was assigned. */
-void stalls_begin(struct stalls *stalls, int32_t partition);
+/* After the worker knows how many partitions there are. `membership` claims one anew. */
+struct stalls *stalls_new(struct membership *membership);
+/* NULL is allowed. A question on its way must have been answered, or never will be. */
+void stalls_free(struct stalls *stalls);
+/* These were assigned. */
+void stalls_begin(struct stalls *stalls, const int32_t *partitions, size_t count);
 void stalls_tick(struct stalls *stalls, uint64_t now_ms);
 /* A question on its way is waited for. */
-void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner));
-
-/* Without closing: of a worker that is given up. A question on its way is never answered then. NULL
- * is allowed. */
-void stalls_free(struct stalls *stalls);
+void stalls_close(struct stalls *stalls, void (*on_closed)(void *owner), void *owner);
 
 #endif

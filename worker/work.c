@@ -13,7 +13,6 @@
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/log.h"
 #include "common/io/stop.h"
-#include "worker/outbox.h"
 #include "worker/report.h"
 #include "worker/worker.h"
 
@@ -21,6 +20,7 @@
 
 struct work {
     struct worker *worker;
+    struct report report;
     uv_loop_t loop;
     uv_check_t check;
     uv_timer_t timer;
@@ -80,9 +80,9 @@ static void on_timer(uv_timer_t *timer)
         return;
     }
     if (stop_signal())
-        worker_stop(work->worker);
-    bus_poll(work->worker->bus); /* its log */
-    report_progress(work->worker, now_ms, false);
+        state_stop(&work->worker->state);
+    bus_poll(work->worker->config.bus); /* its log */
+    report_progress(&work->report, now_ms, false);
     worker_tick(work->worker);
     log_flush();
 }
@@ -113,8 +113,8 @@ static void start_loop(struct work *work)
     stop_install(); /* the timer sees the first one, the handler ends with the second */
     uv_check_start(&work->check, on_check);
     uv_timer_start(&work->timer, on_timer, WORKER_TICK_MS, WORKER_TICK_MS);
-    watch_outbox(work, work->worker->results, &work->polls[0]);
-    watch_outbox(work, work->worker->dead_letters, &work->polls[1]);
+    watch_outbox(work, work->worker->receipts.outbox, &work->polls[0]);
+    watch_outbox(work, work->worker->dead_letters.outbox, &work->polls[1]);
 }
 
 /* Runs until the loop has nothing left, or until something must be left behind. */
@@ -124,15 +124,15 @@ static enum exit_code run(struct work *work, struct error *err)
     start_loop(work);
     worker_start(worker);
     uv_run(&work->loop, UV_RUN_DEFAULT);
-    report_progress(worker, clock_monotonic_ms(), true);
+    report_progress(&work->report, clock_monotonic_ms(), true);
     report_answer(worker);
-    *err = worker->failure;
+    *err = worker->state.failure;
     if (!work->left_behind) {
         close_handle(&work->timer);
         uv_run(&work->loop, UV_RUN_NOWAIT);
     }
     log_finish();
-    return worker->exit_code;
+    return worker->state.exit_code;
 }
 
 enum exit_code work_main(const struct settings *settings, struct error *err)
@@ -143,7 +143,7 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
         abort();
     log_setup_names("worker", settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGUSR1, worker_on_nothing_comes);
+    signal(SIGUSR1, state_on_nothing_comes);
     uv_loop_init(&work->loop);
     struct bus *bus = kafka_bus_new(settings, &work->loop);
     const struct worker_world world = {.bus = bus,
@@ -152,8 +152,9 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
                                        .owner = work,
                                        .on_ended = on_ended};
     struct worker *worker = work->worker = worker_new(settings, &world);
+    work->report.worker = worker;
     gethostname(host, sizeof host - 1);
-    snprintf(worker->name, sizeof worker->name, "%s-%d", host, (int)getpid());
+    snprintf(worker->config.name, sizeof worker->config.name, "%s-%d", host, (int)getpid());
     enum exit_code code =
         worker_open(worker, err) == OUT_OK ? run(work, err) : error_code_exit(err->code);
     if (work->left_behind)

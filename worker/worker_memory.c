@@ -20,7 +20,7 @@ static enum outcome open_store(const struct store_opening *opening, struct store
         .topic = opening->checkpoint.topic,
         .partitions = opening->checkpoint.partitions,
         .wait_ms = opening->settings->parent_wait_ms,
-        .clock = worker->clock,
+        .clock = worker->config.clock,
     };
     (void)err;
     parts->checkpoint = over->checkpoint =
@@ -29,7 +29,7 @@ static enum outcome open_store(const struct store_opening *opening, struct store
                                                over->config.refuses, opening->sink_events, worker);
     if (opening->pending_events)
         parts->pending = over->pending =
-            memory_pending_new(&config, opening->pending_events, worker);
+            memory_pending_new(&config, opening->pending_events, opening->pending_owner);
     return OUT_OK;
 }
 
@@ -56,7 +56,7 @@ enum outcome memory_worker_start(const struct settings *settings,
                                        .owner = over,
                                        .on_ended = on_ended};
     over->worker = worker_new(settings, &world);
-    snprintf(over->worker->name, sizeof over->worker->name, "%s", config->name);
+    snprintf(over->worker->config.name, sizeof over->worker->config.name, "%s", config->name);
     enum outcome outcome = worker_open(over->worker, err);
     if (outcome != OUT_OK) {
         memory_worker_free(over);
@@ -79,15 +79,15 @@ void memory_worker_free(struct memory_worker *over)
         memory_checkpoint_abandon(over->checkpoint);
     if (over->pending)
         memory_pending_abandon(over->pending);
-    if (over->worker->consumer)
-        bus_memory_abandon(over->worker->consumer);
+    if (over->worker->partitions.consumer)
+        bus_memory_abandon(over->worker->partitions.consumer);
     worker_free(over->worker);
     free(over);
 }
 
 bool memory_worker_is_member(const struct memory_worker *over)
 {
-    return over->worker->consumer && over->worker->phase == WORKER_RUNNING;
+    return over->worker->partitions.consumer && over->worker->state.phase == WORKER_RUNNING;
 }
 
 /* ---- turns ------------------------------------------------------------------------------- */
@@ -101,18 +101,18 @@ struct turn {
 
 static struct turn begin_turn(const struct memory_worker *over)
 {
-    return (struct turn){over->worker, over->worker->open_parts, over->worker->phase};
+    return (struct turn){over->worker, over->worker->open_parts, over->worker->state.phase};
 }
 
 static bool has_closed(const struct turn *turn)
 {
     return turn->phase == WORKER_CLOSING &&
-           (turn->worker->phase != WORKER_CLOSING || turn->worker->open_parts < turn->open_parts);
+           (turn->worker->state.phase != WORKER_CLOSING || turn->worker->open_parts < turn->open_parts);
 }
 
 bool memory_worker_consume(struct memory_worker *over, size_t messages_max)
 {
-    return over->worker->consumer && bus_memory_turn(over->worker->consumer, messages_max);
+    return over->worker->partitions.consumer && bus_memory_turn(over->worker->partitions.consumer, messages_max);
 }
 
 bool memory_worker_checkpoint(struct memory_worker *over)
@@ -167,6 +167,6 @@ void memory_worker_settle(struct memory_worker *over)
 
 void memory_worker_tick(struct memory_worker *over)
 {
-    bus_poll(over->worker->bus);
+    bus_poll(over->worker->config.bus);
     worker_tick(over->worker);
 }

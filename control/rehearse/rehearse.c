@@ -146,7 +146,7 @@ static enum outcome open_worker(struct rehearsal *rehearsal, struct error *err)
     if (outcome != OUT_OK)
         return outcome;
     memory_worker_settle(rehearsal->worker);
-    bus_memory_assign(rehearsal->worker->worker->consumer, ALL, REHEARSE_PARTITIONS);
+    bus_memory_assign(rehearsal->worker->worker->partitions.consumer, ALL, REHEARSE_PARTITIONS);
     return OUT_OK;
 }
 
@@ -291,8 +291,8 @@ static void work(struct rehearsal *rehearsal)
 {
     memory_worker_tick(rehearsal->worker);
     memory_worker_settle(rehearsal->worker);
-    if (rehearsal->worker->worker->exit_code != EXIT_OK)
-        fail(rehearsal, &rehearsal->worker->worker->failure);
+    if (rehearsal->worker->worker->state.exit_code != EXIT_OK)
+        fail(rehearsal, &rehearsal->worker->worker->state.failure);
 }
 
 /* Whatever it is: nobody waits for ever. */
@@ -378,7 +378,7 @@ static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
                                               [PRODUCE_REJECTED] = counters->rejected,
                                               [PRODUCE_WITHHELD] = counters->withheld};
     uint64_t worked[WORK_COUNT] = {0};
-    totals_add_receipt(worked, rehearsal->worker->worker->counts.classes);
+    totals_add_receipt(worked, rehearsal->worker->worker->state.counts.classes);
     json_out_text(out, "end", "finished");
     json_out_object(out, "produce");
     totals_append_json(out, &TOTALS_PRODUCE, produced);
@@ -416,12 +416,12 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
         fprintf(stderr, "  tenant   %s\n",
                 buf_text((struct buf *)&rehearsal->findings.tenant_from));
     if (!settings->quiet)
-        fprintf(
-            stderr,
-            "run in memory: %s read, %s applied; nothing is left of it when this process "
-            "ends\n",
-            text_format_count(rehearsal->findings.counters.read, counts[0]),
-            text_format_count(rehearsal->worker->worker->counts.classes[CLASS_APPLIED], counts[1]));
+        fprintf(stderr,
+                "run in memory: %s read, %s applied; nothing is left of it when this process "
+                "ends\n",
+                text_format_count(rehearsal->findings.counters.read, counts[0]),
+                text_format_count(rehearsal->worker->worker->state.counts.classes[CLASS_APPLIED],
+                                  counts[1]));
     buf_free(&json);
     buf_free(&text);
     return outcome;

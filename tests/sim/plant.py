@@ -27,7 +27,7 @@ PLANTS = {
     ),
     "dropped_resume": (
         "worker/membership.c",
-        "    bus_consumer_resume(worker->consumer, numbers, count);\n",
+        "    bus_consumer_resume(all->consumer, places.numbers, places.count);\n",
         "",
     ),
     "unchanged_from_xmin": (

@@ -110,7 +110,7 @@ static bool is_there(const struct sim *sim, int place)
 
 static struct bus_consumer *consumer_of(struct sim *sim, int place)
 {
-    return sim->world.workers[place].over->worker->consumer;
+    return sim->world.workers[place].over->worker->partitions.consumer;
 }
 
 /* Everybody who hears it gives up what he has; a frozen one does not, and is put out of the group.
@@ -229,7 +229,7 @@ static void work_step(struct sim *sim, int place)
 {
     struct world *world = &sim->world;
     if (world->workers[place].over->ended) {
-        say(sim, "ended %d: %d", place, (int)world->workers[place].over->worker->exit_code);
+        say(sim, "ended %d: %d", place, (int)world->workers[place].over->worker->state.exit_code);
         world_worker_end(world, place);
         gone(sim, place);
         return;
@@ -288,7 +288,7 @@ static void rare_step(struct sim *sim, int place)
         }
     } else if (which < 8 && !sim->frozen[place]) {
         say(sim, "stop %d", place);
-        worker_stop(world->workers[place].over->worker);
+        state_stop(&world->workers[place].over->worker->state);
     } else {
         uint64_t ms = 1 + below(sim, chance(sim, 10) ? 20000 : 400);
         say(sim, "time %" PRIu64, ms);
@@ -322,12 +322,12 @@ static bool check_memory(struct sim *sim)
         const struct memory_worker *over = sim->world.workers[i].over;
         const struct worker *worker = over ? over->worker : NULL;
         const struct settings *settings = &sim->world.settings;
-        if (!worker || worker->phase >= WORKER_CLOSING)
+        if (!worker || worker->state.phase >= WORKER_CLOSING)
             continue;
         /* above the budget nothing is fetched; what a turn had been given comes on top */
-        if (worker->in_flight_bytes > settings->work_memory + 6 * 2048u) {
+        if (worker->state.in_flight_bytes > settings->work_memory + 6 * 2048u) {
             snprintf(sim->why, sizeof sim->why, "I8: worker %d holds %zu bytes of %" PRIu64, i,
-                     worker->in_flight_bytes, settings->work_memory);
+                     worker->state.in_flight_bytes, settings->work_memory);
             return false;
         }
     }
@@ -356,7 +356,7 @@ static bool somebody_is_halted(const struct sim *sim)
     for (int i = 0; i < WORLD_WORKERS; i++) {
         const struct memory_worker *over = sim->world.workers[i].over;
         const struct worker *worker = over ? over->worker : NULL;
-        if (worker && worker->failure.code == ERR_DEAD_LETTER_SIZE)
+        if (worker && worker->state.failure.code == ERR_DEAD_LETTER_SIZE)
             return true;
     }
     return false;
@@ -430,12 +430,12 @@ static bool finish(struct sim *sim)
     const struct worker *worker = world->workers[0].over->worker;
     if (!world->workers[0].over->ended) {
         snprintf(sim->why, sizeof sim->why, "the last worker does not end: phase %d, held %zu",
-                 worker->phase, worker->held_count);
+                 worker->state.phase, worker->partitions.held_count);
         return false;
     }
-    if (worker->exit_code != EXIT_OK) {
+    if (worker->state.exit_code != EXIT_OK) {
         snprintf(sim->why, sizeof sim->why, "the last worker ends with %d: %s %s",
-                 worker->exit_code, worker->failure.text, worker->failure.where);
+                 worker->state.exit_code, worker->state.failure.text, worker->state.failure.where);
         return false;
     }
     return model_check_end(sim->model, sim->why, sizeof sim->why);

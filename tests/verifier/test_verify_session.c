@@ -238,7 +238,7 @@ static void start_worker(void)
     world_worker_start(&W, 0);
     while (memory_worker_checkpoint(W.workers[0].over))
         ;
-    bus_memory_assign(W.workers[0].over->worker->consumer, ALL, 2);
+    bus_memory_assign(W.workers[0].over->worker->partitions.consumer, ALL, 2);
     memory_worker_consume(W.workers[0].over, 0);
     world_worker_settle(&W, 0);
 }

@@ -36,7 +36,7 @@ static void start_with_all(int place)
     while (memory_worker_checkpoint(W.workers[place].over))
         ;
     ck_assert(memory_worker_is_member(W.workers[place].over));
-    bus_memory_assign(worker_at(place)->consumer, all, (size_t)W.partitions);
+    bus_memory_assign(worker_at(place)->partitions.consumer, all, (size_t)W.partitions);
     memory_worker_consume(W.workers[place].over, 0);
     while (memory_worker_checkpoint(W.workers[place].over))
         ;
@@ -104,7 +104,7 @@ static int64_t version_of(const char *entity, int key)
 
 static uint64_t told(enum record_class the_class)
 {
-    return worker_at(0)->counts.classes[the_class];
+    return worker_at(0)->state.counts.classes[the_class];
 }
 
 /* ---- batches ----------------------------------------------------------------------------- */
@@ -118,10 +118,10 @@ START_TEST(writes_in_batches_and_says_so)
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 10);
     ck_assert_uint_eq(memory_store_count(W.store), 10);
-    ck_assert_uint_eq(worker_at(0)->counts.metrics[METRIC_BATCHES], 3); /* of 4, 4 and 2 */
+    ck_assert_uint_eq(worker_at(0)->state.counts.metrics[METRIC_BATCHES], 3); /* of 4, 4 and 2 */
     ck_assert_int_eq(count_messages(WORLD_RESULTS), 3);
     ck_assert_uint_eq(told(CLASS_APPLIED), 10);
-    ck_assert_uint_eq(worker_at(0)->in_flight_bytes, 0);
+    ck_assert_uint_eq(worker_at(0)->state.in_flight_bytes, 0);
 }
 END_TEST
 
@@ -228,16 +228,16 @@ START_TEST(halts_a_partition_whose_dead_letter_cannot_be_had)
     start_and_submit(0);
     for (int tries = 0; tries < 2; tries++) { /* whole, and cut as far as the rule allows */
         ck_assert_uint_eq(bus_memory_unstored_senders(W.bus), 1);
-        ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_READING);
+        ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_READING);
         bus_memory_refuse_one(W.bus, 0, &TOO_LARGE);
         worker_turn(worker_at(0));
         worker_turn(worker_at(0));
     }
-    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_HALTED);
+    ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 0);
     ck_assert_int_eq(written(1), 1); /* the other goes on */
-    ck_assert_int_eq(worker_at(0)->failure.code, ERR_DEAD_LETTER_SIZE);
+    ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_DEAD_LETTER_SIZE);
 }
 END_TEST
 
@@ -251,8 +251,8 @@ START_TEST(breaks_when_everything_is_refused)
     world_worker_settle(&W, 0);
     pass(3000, 0);
     ck_assert(W.workers[0].over->ended);
-    ck_assert_int_eq(worker_at(0)->failure.code, ERR_BREAKER);
-    ck_assert_int_eq(worker_at(0)->exit_code, error_code_exit(ERR_BREAKER));
+    ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_BREAKER);
+    ck_assert_int_eq(worker_at(0)->state.exit_code, error_code_exit(ERR_BREAKER));
     ck_assert_int_eq(written(0), 8); /* two batches */
 }
 END_TEST
@@ -272,7 +272,7 @@ START_TEST(tries_again_what_failed)
         ck_assert(!memory_worker_write(W.workers[0].over, 0, FATE_DONE)); /* it waits */
         W.now_ms += 60000;
     }
-    ck_assert_uint_eq(worker_at(0)->counts.metrics[METRIC_RETRIES], 3);
+    ck_assert_uint_eq(worker_at(0)->state.counts.metrics[METRIC_RETRIES], 3);
     ck_assert_int_eq(written(0), 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 1);
@@ -308,8 +308,8 @@ START_TEST(changes_nothing_once_another_has_claimed)
     ck_assert_int_eq(written(0), 1);
     put("item", 0, 1, 9, 2);
     ck_assert(memory_worker_write(W.workers[0].over, 0, FATE_DONE)); /* late */
-    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_FENCED);
-    ck_assert_uint_eq(worker_at(0)->counts.fenced, 1);
+    ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_FENCED);
+    ck_assert_uint_eq(worker_at(0)->state.counts.fenced, 1);
     ck_assert_int_eq(written(0), 1);
     world_worker_settle(&W, 1);
     ck_assert_int_eq(version_of("item", 1), 9);
@@ -324,7 +324,7 @@ START_TEST(claims_again_what_the_group_still_gives_it)
     int64_t next;
     memory_store_claim(W.store, 0, &next); /* somebody who is gone by now */
     memory_worker_write(W.workers[0].over, 0, FATE_DONE);
-    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_FENCED);
+    ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_FENCED);
     pass(4500, 0);
     ck_assert_int_eq(written(0), 0);
     pass(2000, 0); /* work.stall_after is five seconds */
@@ -348,7 +348,7 @@ START_TEST(lets_children_in_behind_their_parents)
     world_worker_settle(&W, 0);
     pass(2500, 0);
     ck_assert_int_eq(version_of("child", 1), 5);
-    ck_assert_uint_eq(worker_at(0)->counts.settled, 1);
+    ck_assert_uint_eq(worker_at(0)->state.counts.settled, 1);
     ck_assert_int_eq(count_messages(WORLD_RESULTS), 3); /* two batches, one that settles */
     ck_assert_int_eq(count_messages(WORLD_DEAD_LETTERS), 0);
 }
@@ -377,12 +377,12 @@ START_TEST(drains_what_is_with_the_store)
     for (int i = 0; i < 8; i++)
         put("item", 0, i, 5, i);
     start_and_submit(0); /* one batch is with the sink, another waits */
-    worker_stop(worker_at(0));
+    state_stop(&worker_at(0)->state);
     memory_worker_tick(W.workers[0].over);
-    ck_assert_int_eq(worker_at(0)->phase, WORKER_DRAINING);
+    ck_assert_int_eq(worker_at(0)->state.phase, WORKER_DRAINING);
     pass(3000, 0);
     ck_assert(W.workers[0].over->ended);
-    ck_assert_int_eq(worker_at(0)->exit_code, EXIT_OK);
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
     ck_assert_int_eq(written(0), 4);
     ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 4);
     ck_assert(!memory_store_checkpoint(W.store, 0)->owned);
@@ -394,14 +394,14 @@ START_TEST(stops_in_time_when_the_store_is_silent)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_and_submit(0);
-    worker_stop(worker_at(0));
+    state_stop(&worker_at(0)->state);
     uint64_t began_ms = W.now_ms;
     while (!W.workers[0].over->ended && W.now_ms - began_ms < 20000) {
         W.now_ms += WORKER_TICK_MS;
         memory_worker_tick(W.workers[0].over); /* its batch is never answered */
         memory_worker_checkpoint(W.workers[0].over);
         memory_worker_pending(W.workers[0].over);
-        if (worker_at(0)->phase == WORKER_CLOSING)
+        if (worker_at(0)->state.phase == WORKER_CLOSING)
             memory_worker_write(W.workers[0].over, 0, FATE_FAILED);
         memory_worker_consume(W.workers[0].over, 10);
     }
@@ -422,15 +422,15 @@ START_TEST(pauses_above_its_budget)
     for (int i = 0; i < 20; i++) { /* nothing is written */
         memory_worker_consume(W.workers[0].over, 3);
         worker_turn(worker_at(0));
-        if (worker_at(0)->in_flight_bytes > max)
-            max = worker_at(0)->in_flight_bytes;
+        if (worker_at(0)->state.in_flight_bytes > max)
+            max = worker_at(0)->state.in_flight_bytes;
     }
-    ck_assert(worker_at(0)->over_budget);
+    ck_assert(worker_at(0)->partitions.over_budget);
     ck_assert_uint_lt(max, 8192 + 3 * 2048);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 50);
     ck_assert_int_eq(written(1), 50);
-    ck_assert(!worker_at(0)->over_budget);
+    ck_assert(!worker_at(0)->partitions.over_budget);
 }
 END_TEST
 
@@ -464,8 +464,8 @@ START_TEST(halts_at_a_gap)
     put("item", 1, 3, 5, 1);
     start_with_all(0);
     world_worker_settle(&W, 0);
-    ck_assert_int_eq(worker_at(0)->partitions[0].state, PARTITION_HALTED);
-    ck_assert_int_eq(worker_at(0)->failure.code, ERR_SEQUENCE_GAP);
+    ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
+    ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_SEQUENCE_GAP);
     ck_assert_int_eq(written(1), 1);
 }
 END_TEST
@@ -475,15 +475,15 @@ START_TEST(waits_with_a_revocation_for_the_store)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_and_submit(0);
-    bus_memory_revoke(worker_at(0)->consumer);
+    bus_memory_revoke(worker_at(0)->partitions.consumer);
     memory_worker_consume(W.workers[0].over, 0);
-    ck_assert(bus_memory_is_revoking(worker_at(0)->consumer));
+    ck_assert(bus_memory_is_revoking(worker_at(0)->partitions.consumer));
     W.now_ms += 1000;
     memory_worker_tick(W.workers[0].over);
-    ck_assert(bus_memory_is_revoking(worker_at(0)->consumer));
+    ck_assert(bus_memory_is_revoking(worker_at(0)->partitions.consumer));
     memory_worker_write(W.workers[0].over, 0, FATE_DONE);
     memory_worker_tick(W.workers[0].over);
-    ck_assert(!bus_memory_is_revoking(worker_at(0)->consumer));
+    ck_assert(!bus_memory_is_revoking(worker_at(0)->partitions.consumer));
     memory_worker_checkpoint(W.workers[0].over);
     ck_assert_int_eq(written(0), 1);
     ck_assert(!memory_store_checkpoint(W.store, 0)->owned);
@@ -495,11 +495,11 @@ START_TEST(gives_up_at_last)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_and_submit(0);
-    bus_memory_revoke(worker_at(0)->consumer);
+    bus_memory_revoke(worker_at(0)->partitions.consumer);
     memory_worker_consume(W.workers[0].over, 0);
     W.now_ms += 5100; /* fault row K01 */
     memory_worker_tick(W.workers[0].over);
-    ck_assert(!bus_memory_is_revoking(worker_at(0)->consumer));
+    ck_assert(!bus_memory_is_revoking(worker_at(0)->partitions.consumer));
     memory_worker_checkpoint(W.workers[0].over); /* released */
     ck_assert_int_eq(written(0), 0);
     start_with_all(1);
@@ -519,7 +519,7 @@ START_TEST(ends_at_the_end)
     start_with_all(0);
     pass(8000, 0);
     ck_assert(W.workers[0].over->ended);
-    ck_assert_int_eq(worker_at(0)->exit_code, EXIT_OK);
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
     ck_assert_int_eq(written(0) + written(1), 10);
     ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 5);
 }
