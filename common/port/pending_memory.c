@@ -56,13 +56,12 @@ static bool go_on(struct memory_pending *pending)
     children->has_swept = true;
     for (size_t i = 0; i < children->count; i++) {
         struct memory_child *child = children->items[i];
-        if (child->decided)
-            continue;
         if (!child->has_due)
             child->due_ms = children->ran_ms + (int64_t)pending->config.wait_ms;
         child->has_due = true;
         due = due || pending->is_last || child->due_ms <= children->ran_ms;
     }
+    children->visits += children->count;
     return due;
 }
 
@@ -169,7 +168,7 @@ static enum outcome try_page(struct memory_pending *pending, struct batch *batch
     batch_reset(batch);
     for (; *at < children->count && count < PAGE && bytes < TELL_BYTES; (*at)++) {
         struct memory_child *child = children->items[*at];
-        if (child->decided || !memory_store_has(pending->config.store, &child->lacked))
+        if (!memory_store_has(pending->config.store, &child->lacked))
             continue;
         page[count] = child;
         bytes += child->size;
@@ -190,6 +189,8 @@ static enum outcome try_all(struct memory_pending *pending, struct error *err)
         size_t at = got = 0;
         while (at < pending->children->count && outcome == OUT_OK)
             outcome = try_page(pending, batch, &at, &got, err);
+        pending->children->visits += at;
+        memory_children_decide(pending->children);
     }
     batch_free(batch);
     return outcome;
@@ -214,7 +215,7 @@ static int64_t next_parent_due(const struct memory_pending *pending)
     int64_t next_ms = INT64_MAX;
     for (size_t i = 0; i < children->count && !pending->is_last; i++) {
         const struct memory_child *child = children->items[i];
-        if (!child->decided && child->due_ms > children->mark_ms && child->due_ms < next_ms &&
+        if (child->due_ms > children->mark_ms && child->due_ms < next_ms &&
             is_parent(mappings, child->entity))
             next_ms = child->due_ms;
     }
@@ -230,36 +231,36 @@ static void name_orphans(struct memory_pending *pending)
     for (size_t i = 0; i < children->count; i++) {
         struct memory_child *child = children->items[i];
         bool over = child->due_ms <= children->mark_ms && parent_ms - wait_ms >= child->due_ms;
-        if (child->decided || (!over && !pending->is_last))
+        if (!over && !pending->is_last)
             continue;
         child->decided = true;
         child->the_class = CLASS_DEAD;
         child->code = ERR_PG_PARENT;
     }
+    children->visits += 2 * children->count; /* and for next_parent_due */
+    memory_children_decide(children);
     drop_mark(children);
 }
 
 /* ---- telling ----------------------------------------------------------------------------- */
 
-/* The round that is open: what a crash kept from being forgotten is told first, as it was. Else a
- * new one of the next that are decided. 0: nothing to tell. */
-static int64_t open_round(struct memory_children *children)
+/* How many the open round has: what a crash kept from being forgotten is told first, as it was.
+ * Else a new one of the next that are decided. */
+static size_t open_round(struct memory_children *children)
 {
     size_t count = 0, bytes = 0;
-    for (size_t i = 0; i < children->count; i++)
-        if (children->items[i]->round)
-            return children->items[i]->round;
-    for (size_t i = 0; i < children->count && count < TELL_MAX; i++) {
-        struct memory_child *child = children->items[i];
-        if (!child->decided)
-            continue;
-        if (count && bytes + child->size > TELL_BYTES)
+    struct memory_child *child = children->decided;
+    bool is_new = child && !child->round;
+    children->round += is_new;
+    for (; child && (is_new ? count < TELL_MAX : child->round != 0); child = child->next) {
+        if (is_new && count && bytes + child->size > TELL_BYTES)
             break;
-        children->round += count++ == 0;
+        if (is_new)
+            child->round = children->round;
         bytes += child->size;
-        child->round = children->round;
+        count++;
     }
-    return count ? children->round : 0;
+    return count;
 }
 
 /* A row as the store has it now: what became pending may be older than what is there. */
@@ -308,28 +309,22 @@ static void tell(struct memory_pending *pending)
 {
     struct memory_children *children = pending->children;
     struct pending_result *result = &pending->base.result;
-    result->round = open_round(children);
-    for (size_t i = 0; i < children->count; i++) {
-        struct memory_child *child = children->items[i];
-        result->waiting += !child->decided;
-        bool is_told = result->round && child->round == result->round;
-        result->more = result->more || (child->decided && !is_told);
-        pending->told_count += is_told;
-    }
-    pending->told = calloc(pending->told_count + 1, sizeof(struct memory_child *));
-    result->applied = calloc(pending->told_count + 1, sizeof *result->applied);
-    result->orphans = calloc(pending->told_count + 1, sizeof *result->orphans);
+    const struct memory_child *child = children->decided;
+    size_t count = pending->told_count = open_round(children);
+    result->waiting = children->count;
+    result->round = count ? child->round : 0;
+    pending->told = calloc(count + 1, sizeof(struct memory_child *));
+    result->applied = calloc(count + 1, sizeof *result->applied);
+    result->orphans = calloc(count + 1, sizeof *result->orphans);
     if (!pending->told || !result->applied || !result->orphans)
         abort();
-    for (size_t i = 0; i < children->count && result->round; i++) {
-        const struct memory_child *child = children->items[i];
-        if (child->round != result->round)
-            continue;
+    for (size_t i = 0; i < count; i++, child = child->next)
         if (child->the_class == CLASS_DEAD)
             tell_orphan(child, &result->orphans[result->orphan_count++]);
         else
             tell_applied(pending, child, &result->applied[result->applied_count++]);
-    }
+    result->more = child != NULL;
+    children->visits += 2 * count;
 }
 
 static void read_rows(struct memory_pending *pending)

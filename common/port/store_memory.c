@@ -716,7 +716,7 @@ void memory_store_classify(struct memory_store *store, struct batch *batch)
         struct batch_item *item = &batch->items[batch->sorted[i]];
         const struct memory_child *child =
             memory_children_find(&store->children, batch->fence.partition, item->offset);
-        if (!child || child->decided)
+        if (!child)
             continue;
         item->decided = item->tried = true;
         item->verdict = CLASS_WAITING;

@@ -85,6 +85,25 @@ void memory_children_sort(struct memory_children *children)
     children->unsorted = false;
 }
 
+void memory_children_decide(struct memory_children *children)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < children->count; i++) {
+        struct memory_child *child = children->items[i];
+        if (!child->decided) {
+            children->items[left++] = child;
+            continue;
+        }
+        if (children->decided)
+            children->last_decided->next = child;
+        else
+            children->decided = child;
+        children->last_decided = child;
+    }
+    children->visits += children->count;
+    children->count = left;
+}
+
 struct memory_child *memory_children_find(struct memory_children *children, int32_t partition,
                                           int64_t offset)
 {
@@ -105,17 +124,12 @@ struct memory_child *memory_children_find(struct memory_children *children, int3
 size_t memory_children_take(struct memory_children *children, int64_t round,
                             struct memory_child **taken)
 {
-    size_t left = 0, count = 0;
-    for (size_t i = 0; i < children->count; i++) {
-        struct memory_child *child = children->items[i];
-        if (child->round != round) {
-            children->items[left++] = child;
-            continue;
-        }
+    size_t count = 0;
+    for (struct memory_child *child; (child = children->decided) && child->round == round;) {
+        children->decided = child->next;
         children->bytes -= child->size;
         taken[count++] = child;
     }
-    children->count = left;
     return count;
 }
 
@@ -131,6 +145,10 @@ void memory_child_view(const struct memory_child *child, struct envelope *messag
 void memory_children_free(struct memory_children *children)
 {
     memory_children_cut(children, 0);
+    for (struct memory_child *child; (child = children->decided);) {
+        children->decided = child->next;
+        free(child);
+    }
     free(children->items);
     free(children->mark_ends);
     *children = (struct memory_children){0};

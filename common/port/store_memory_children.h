@@ -19,8 +19,9 @@ struct memory_child {
     int64_t due_ms;              /* of the sweeps' clock: when its wait is over */
     enum record_class the_class; /* decided; CLASS_DEAD: an orphan, for `code` */
     enum error_code code;
-    int64_t round; /* it is told in; 0: not yet */
-    size_t size;   /* of this block, which all views lie in */
+    int64_t round;             /* it is told in; 0: not yet */
+    struct memory_child *next; /* of those decided */
+    size_t size;               /* of this block, which all views lie in */
     struct bytes key, value;
     bool null_value;
     size_t header_count;
@@ -28,9 +29,13 @@ struct memory_child {
 };
 
 struct memory_children {
-    struct memory_child **items; /* by partition and offset, once sorted */
-    size_t count, room, bytes;
+    struct memory_child **items; /* undecided; by partition and offset, once sorted */
+    size_t count, room;
     bool unsorted;
+    struct memory_child *decided,
+        *last_decided; /* to be told in this order; the open round first */
+    size_t bytes;      /* of all */
+    uint64_t visits;   /* of a sweep to a child: what sweeps cost */
     /* the sweeps' clock, which runs only while there are sweeps, and the mark (pg_sweep.c)
      */
     int64_t ran_ms, mark_ms;
@@ -49,10 +54,13 @@ void memory_children_add(struct memory_children *children, int32_t partition,
 /* Removes what was added since there were `count`. */
 void memory_children_cut(struct memory_children *children, size_t count);
 void memory_children_sort(struct memory_children *children);
-/* NULL when it is not there. */
+/* Moves those that were marked as decided behind the others that are to be told. */
+void memory_children_decide(struct memory_children *children);
+/* NULL when it is not among the undecided. */
 struct memory_child *memory_children_find(struct memory_children *children, int32_t partition,
                                           int64_t offset);
-/* Takes those of a round out; they are the caller's, who has room for all. Returns how many. */
+/* Takes those of the open round out; they are the caller's, who has room for all. Returns how many;
+ * 0 when another one is open. */
 size_t memory_children_take(struct memory_children *children, int64_t round,
                             struct memory_child **taken);
 /* The message as it became pending: views into it. */

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/port/sink_memory.h"
+#include "common/port/store_memory_children.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
 
@@ -594,6 +595,32 @@ START_TEST(a_thousand_are_told_at_once)
 }
 END_TEST
 
+/* What is told a thousand at a time is not looked through for each thousand. */
+START_TEST(what_is_to_be_told_is_not_visited_again)
+{
+    enum { MANY = 6000, EACH_MAX = 10 };
+    const uint64_t *visits = &memory_store_children(H.store)->visits;
+    uint64_t told = 0;
+    char id[16];
+    for (int i = 0; i < MANY;) {
+        struct batch *batch = begin(0);
+        for (int end = i + 2000; i < end; i++) {
+            snprintf(id, sizeof id, "c%d", i);
+            put(batch, "child", id, 1, i % 2 ? "p" : "never");
+        }
+        write_out(batch);
+    }
+    ck_assert_int_eq(write_one("parent", "p", 1, NULL), CLASS_APPLIED);
+    for (bool more = true; more;) {
+        more = sweep(0, true)->more;
+        told += forget(0);
+    }
+    ck_assert_uint_eq(told, MANY);
+    ck_assert_uint_ge(*visits, MANY);
+    ck_assert_uint_le(*visits, MANY * EACH_MAX);
+}
+END_TEST
+
 /* ---- generated --------------------------------------------------------------------------- */
 
 #define IDS 12
@@ -692,6 +719,7 @@ static Suite *pending_memory_suite(void)
     tcase_add_test(tcase, nobody_is_an_orphan_while_the_ends_are_unknown);
     tcase_add_test(tcase, one_sweeps_at_a_time_and_a_crash_tells_the_same_again);
     tcase_add_test(tcase, a_thousand_are_told_at_once);
+    tcase_add_test(tcase, what_is_to_be_told_is_not_visited_again);
     tcase_add_loop_test(tcase, each_is_told_once_whatever_crashes, 0, 40);
     suite_add_tcase(suite, tcase);
     return suite;
