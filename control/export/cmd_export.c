@@ -166,8 +166,7 @@ static enum outcome open_store(struct export_run *run, struct error *err)
     const struct store *store = store_of(settings);
     if (store->open_reader)
         return store->open_reader(settings, &run->mappings, &reading, &run->reader, err);
-    return error_set(err, OUT_FATAL, ERR_USAGE,
-                     "there is nothing to export from storage: memory");
+    return error_set(err, OUT_FATAL, ERR_USAGE, "there is nothing to export from storage: memory");
 }
 
 /* The key is optional: what it would open stays sealed, and is listed. */

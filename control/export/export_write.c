@@ -1,4 +1,4 @@
-/* The sorted pieces of an export as files below <to>/<tenant>, or as one text on standard output. */
+/* The sorted pieces of an export: files below <to>/<tenant>, or one text on standard output. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
