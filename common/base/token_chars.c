@@ -2,8 +2,6 @@
 
 #include "common/base/token_chars.h"
 
-#include <assert.h>
-
 /* clang-format off */
 const uint16_t TOKEN_CHARS[256] = {
     0x1000, 0x000, 0x000, 0x000, 0x000, 0x000, 0x000, 0x000, 0x000, 0x400, 0x400, 0x400, 0x400, 0x400, 0x000, 0x000,
@@ -29,33 +27,4 @@ bool token_chars_hold(struct bytes text, unsigned flags)
 bool token_chars_are_mixed(struct bytes text)
 {
     return token_chars_hold(text, CHAR_CAPITAL | CHAR_SMALL) && token_chars_hold(text, CHAR_DIGIT);
-}
-
-unsigned token_class(char letter)
-{
-    switch (letter) {
-    case 'd':
-        return CHAR_DIGIT;
-    case 'a':
-        return CHAR_ALNUM;
-    case 'u':
-        return CHAR_CAPITAL | CHAR_DIGIT;
-    case 'l':
-        return CHAR_SMALL | CHAR_DIGIT;
-    case 'x':
-        return CHAR_HEX;
-    case 'h':
-        return CHAR_HEX_ANY;
-    case 'w':
-        return CHAR_WORD;
-    case 'j':
-        return CHAR_WORD | CHAR_DOT;
-    case 't':
-        return CHAR_WORD | CHAR_DOT | CHAR_TILDE | CHAR_BASE64;
-    case 'b':
-        return CHAR_ALNUM | CHAR_BASE64;
-    default:
-        assert(!"a class that patterns do not have");
-        return 0;
-    }
 }

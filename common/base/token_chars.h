@@ -36,7 +36,4 @@ static inline bool token_char_is(char c, unsigned flags)
 bool token_chars_hold(struct bytes text, unsigned flags);
 bool token_chars_are_mixed(struct bytes text);
 
-/* Of a class's letter in a pattern (token_kinds.h). */
-unsigned token_class(char letter);
-
 #endif

@@ -2,8 +2,8 @@
 #define DROVER_BASE_TOKEN_KINDS_H
 
 /*
- * The kinds of keys and tokens that can be told by how they are written: one row each, with a
- * source. A new kind is a new row; the tests make values of it by themselves.
+ * The kinds of keys and tokens that can be told by how they are written: one row each, with its
+ * source above it. A new kind is a new row; the tests make values of it by themselves.
  *
  * A pattern is matched from a word's beginning, greedily and without going back:
  *
@@ -27,9 +27,6 @@ struct token_kind {
     const char *name;    /* issuer, and what it is */
     const char *pattern; /* see above */
     enum shape shape;
-    /* A public page where the form was read, or "see " and the issuer's documentation in general.
-     */
-    const char *source;
 };
 
 extern const struct token_kind TOKEN_KINDS[];

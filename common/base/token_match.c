@@ -39,6 +39,35 @@ struct element {
 /* The classes, in the order of struct token_runs. */
 static const char CLASSES[TOKEN_RUNS + 1] = "aulxhwjtbd";
 
+static unsigned class_of(char letter)
+{
+    switch (letter) {
+    case 'd':
+        return CHAR_DIGIT;
+    case 'a':
+        return CHAR_ALNUM;
+    case 'u':
+        return CHAR_CAPITAL | CHAR_DIGIT;
+    case 'l':
+        return CHAR_SMALL | CHAR_DIGIT;
+    case 'x':
+        return CHAR_HEX;
+    case 'h':
+        return CHAR_HEX_ANY;
+    case 'w':
+        return CHAR_WORD;
+    case 'j':
+        return CHAR_WORD | CHAR_DOT;
+    case 't':
+        return CHAR_WORD | CHAR_DOT | CHAR_TILDE | CHAR_BASE64;
+    case 'b':
+        return CHAR_ALNUM | CHAR_BASE64;
+    default:
+        assert(!"a class that patterns do not have");
+        return 0;
+    }
+}
+
 static size_t number(const char **at)
 {
     char *end;
@@ -70,7 +99,7 @@ static void read_element(const char **at, struct element *element)
     element->class = 0;
     element->literal = **at;
     if (**at == '%') {
-        element->class = token_class(*++*at);
+        element->class = class_of(*++*at);
         element->run = (size_t)(strchr(CLASSES, **at) - CLASSES);
     } else if (**at == '[') {
         element->set = ++*at;
