@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
+
 enum {
     ALIGNMENT = 16,
     FIRST_BLOCK = 4096,          /* a page: a compiled mapping or a small batch fits */
@@ -77,9 +79,7 @@ static struct arena_block *add_block(struct arena *arena, size_t size)
     size_t usual = next_capacity(arena);
     bool own = size > usual;
     size_t capacity = own ? size : usual;
-    struct arena_block *block = malloc(sizeof(*block) + capacity);
-    if (!block)
-        abort();
+    struct arena_block *block = must(malloc(sizeof(*block) + capacity));
     block->capacity = capacity;
     block->used = 0;
     arena->held += capacity;

@@ -46,6 +46,16 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
+/* Copies into a block that has room; *at moves behind the copy. What is NULL stays so. */
+static inline struct bytes bytes_put(char **at, struct bytes part)
+{
+    char *start = *at;
+    if (part.size)
+        memcpy(start, part.data, part.size);
+    *at += part.size;
+    return bytes_of(part.data ? start : NULL, part.size);
+}
+
 /* For printf("%.*s"): BYTES_ARGS(view). Only for text known to be printable. */
 #define BYTES_ARGS(view) (int)(view).size, (view).data
 

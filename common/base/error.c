@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "common/base/buf.h"
+#include "common/base/memory.h"
 #include "common/base/text.h"
 
 struct code_row {
@@ -52,9 +53,7 @@ static struct bytes PRINTF_LIKE(3, 0)
     struct bytes all = bytes_of(room, length < 0 ? 0 : (size_t)length);
     *longer = NULL;
     if (all.size >= FORMAT_ROOM) {
-        *longer = malloc(all.size + 1);
-        if (!*longer)
-            abort();
+        *longer = must(malloc(all.size + 1));
         vsnprintf(*longer, all.size + 1, format, again);
         all.data = *longer;
     }

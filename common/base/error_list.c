@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
 
 void error_list_init(struct error_list *list)
 {
@@ -23,12 +25,7 @@ void error_list_add(struct error_list *list, const struct error *err)
         list->dropped++;
         return;
     }
-    if (list->count == list->room) {
-        list->room = list->room ? list->room * 2 : 8;
-        list->items = reallocarray(list->items, list->room, sizeof(*list->items));
-        if (!list->items)
-            abort();
-    }
+    MAKE_ROOM(list->items, list->count, list->room);
     list->items[list->count++] = *err;
 }
 
@@ -43,30 +40,17 @@ bool error_list_has(const struct error_list *list, const struct error *err)
 
 struct place {
     struct bytes file;
-    unsigned long line, column;
+    uint64_t line, column;
 };
-
-/* Takes ":NUMBER" from the end. */
-static bool cut_number(struct bytes *text, unsigned long *number)
-{
-    size_t at = text->size;
-    while (at > 0 && text->data[at - 1] >= '0' && text->data[at - 1] <= '9')
-        at--;
-    if (at == text->size || at == 0 || text->data[at - 1] != ':')
-        return false;
-    *number = strtoul(text->data + at, NULL, 10);
-    text->size = at - 1;
-    return true;
-}
 
 static struct place place_of(const struct error *err)
 {
     struct place place = {.file = bytes_text(err->where)};
-    unsigned long last, line;
-    if (!cut_number(&place.file, &last))
+    uint64_t last, line;
+    if (!text_cut_number(&place.file, ":", &last))
         return place;
     place.line = last;
-    if (cut_number(&place.file, &line)) {
+    if (text_cut_number(&place.file, ":", &line)) {
         place.line = line;
         place.column = last;
     }

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "common/base/hex.h"
+#include "common/base/memory.h"
 
 static struct digest from_hash(XXH128_hash_t hash)
 {
@@ -24,9 +25,7 @@ struct digest digest_of(struct bytes input)
 
 struct digest_parts *digest_begin(void)
 {
-    XXH3_state_t *state = XXH3_createState();
-    if (!state)
-        abort();
+    XXH3_state_t *state = must(XXH3_createState());
     XXH3_128bits_reset(state);
     return (struct digest_parts *)state;
 }
@@ -61,11 +60,7 @@ void digest_add(struct digest *sum, const struct digest *part)
 
 void digest_format(const struct digest *digest, char out[33])
 {
-    for (size_t i = 0; i < sizeof(digest->bytes); i++) {
-        out[2 * i] = HEX_DIGITS[digest->bytes[i] >> 4];
-        out[2 * i + 1] = HEX_DIGITS[digest->bytes[i] & 15];
-    }
-    out[32] = '\0';
+    *hex_put(out, digest->bytes, sizeof(digest->bytes)) = '\0';
 }
 
 bool digest_parse(struct bytes hex, struct digest *digest)
@@ -74,11 +69,10 @@ bool digest_parse(struct bytes hex, struct digest *digest)
     if (hex.size != 2 * sizeof(parsed.bytes))
         return false;
     for (size_t i = 0; i < sizeof(parsed.bytes); i++) {
-        int high = hex_value(hex.data[2 * i]);
-        int low = hex_value(hex.data[2 * i + 1]);
-        if (high < 0 || low < 0)
+        int byte = hex_byte(hex.data + 2 * i);
+        if (byte < 0)
             return false;
-        parsed.bytes[i] = (uint8_t)(high << 4 | low);
+        parsed.bytes[i] = (uint8_t)byte;
     }
     *digest = parsed;
     return true;

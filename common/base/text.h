@@ -30,6 +30,9 @@ void text_append_pointer_name(struct buf *out, struct bytes name);
 
 /* Whole text must be a decimal integer in range; no spaces, no '+'. */
 bool text_parse_int64(struct bytes text, int64_t *value);
+/* Takes `mark` and the decimal number behind it off the end of the text. False, and it stays as it
+ * is, when it does not end so, or the number passes INT64_MAX. */
+bool text_cut_number(struct bytes *text, const char *mark, uint64_t *number);
 /* "64", "64k", "16MiB", "1.5 GB" not accepted: digits then optional k|m|g[i][b], powers of 1024. */
 bool text_parse_size(struct bytes text, uint64_t *value);
 /* "250ms" "10s" "5m" "24h" "7d"; a bare number is milliseconds. */
