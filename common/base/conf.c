@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/base/yaml.h"
 
@@ -503,10 +504,8 @@ static enum outcome put_many(struct conf *conf, size_t index, struct yaml_at nod
                              struct error *err)
 {
     size_t count = yaml_count(node);
-    struct bytes *keys = calloc(count + 1, sizeof(*keys));
-    struct bytes *items = calloc(count + 1, sizeof(*items));
-    if (!keys || !items)
-        abort();
+    struct bytes *keys = must(calloc(count + 1, sizeof(*keys)));
+    struct bytes *items = must(calloc(count + 1, sizeof(*items)));
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
         struct yaml_at item = is_map ? yaml_value(node, i) : yaml_item(node, i);
@@ -575,10 +574,8 @@ static void suggest_path(const struct conf *conf, const char *prefix, const char
                          char meant[LONGEST_PATH], struct error *err)
 {
     static const size_t NAMES_SIZE = NEIGHBOURS_MAX;
-    char(*names)[LONGEST_PATH] = calloc(NAMES_SIZE, sizeof(*names));
+    char(*names)[LONGEST_PATH] = must(calloc(NAMES_SIZE, sizeof(*names)));
     const char *views[NEIGHBOURS_MAX];
-    if (!names)
-        abort();
     size_t count = 0;
     const char *elsewhere = NULL;
     for (size_t i = 0; i < conf->field_count; i++) {
@@ -694,19 +691,6 @@ enum outcome conf_load_yaml_all(struct conf *conf, const char *file, struct byte
     return mistakes->count == before ? OUT_OK : OUT_FATAL;
 }
 
-enum outcome conf_load_yaml(struct conf *conf, const char *file, struct bytes text,
-                            struct error *err)
-{
-    struct error_list mistakes;
-    bool is_yaml;
-    error_list_init(&mistakes);
-    enum outcome outcome = conf_load_yaml_all(conf, file, text, &is_yaml, &mistakes);
-    if (mistakes.count && err)
-        *err = mistakes.items[0];
-    error_list_free(&mistakes);
-    return outcome;
-}
-
 /* ---- from the environment: a field's own variable, then DROVER_ and its path ---- */
 
 static const char PREFIX[] = "DROVER_";
@@ -813,10 +797,8 @@ static bool is_variable_of(const struct conf_field *field, struct bytes name)
 /* Compared without the prefix, which would make every name look alike. */
 static void suggest_variable(const struct conf *conf, const char *word, struct error *err)
 {
-    char(*names)[80] = calloc(conf->field_count + 1, sizeof(*names));
-    const char **views = calloc(conf->field_count + 1, sizeof(const char *));
-    if (!names || !views)
-        abort();
+    char(*names)[80] = must(calloc(conf->field_count + 1, sizeof(*names)));
+    const char **views = must(calloc(conf->field_count + 1, sizeof(const char *)));
     for (size_t i = 0; i < conf->field_count; i++) {
         if (conf_variable(conf->fields[i].path, names[i]))
             views[i] = names[i] + sizeof(PREFIX) - 1;
@@ -873,18 +855,6 @@ enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
             error_list_add(mistakes, &err);
     }
     return mistakes->count == before && !mistakes->dropped ? OUT_OK : OUT_FATAL;
-}
-
-enum outcome conf_load_env(struct conf *conf, char *const *environment,
-                           conf_read_secret read_secret, struct error *err)
-{
-    struct error_list mistakes;
-    error_list_init(&mistakes);
-    enum outcome outcome = conf_load_env_all(conf, environment, read_secret, &mistakes);
-    if (mistakes.count && err)
-        *err = mistakes.items[0];
-    error_list_free(&mistakes);
-    return outcome;
 }
 
 /* ---- from the command line ---- */
@@ -1087,51 +1057,34 @@ static enum outcome load_letters(struct command_line *line, const char *argument
     return OUT_OK;
 }
 
-/* Each mistake goes to `mistakes`; without such a list the first one ends it. */
-static enum outcome load(struct command_line *line, struct conf_list *positionals,
-                         struct error_list *mistakes)
-{
-    *positionals = (struct conf_list){0};
-    positionals->items =
-        arena_array(&line->conf->arena, (size_t)line->argc + 1, sizeof(const char *));
-    if (!positionals->items)
-        return error_set(line->err, OUT_FATAL, ERR_USAGE, "the command line is too long");
-    bool flags_ended = false;
-    enum outcome all = OUT_OK;
-    while (line->at < line->argc && (all == OUT_OK || mistakes)) {
-        const char *argument = line->argv[line->at++];
-        enum outcome outcome = OUT_OK;
-        if (!flags_ended && strcmp(argument, "--") == 0)
-            flags_ended = true;
-        else if (!flags_ended && strncmp(argument, "--", 2) == 0)
-            outcome = load_long(line, argument);
-        else if (!flags_ended && argument[0] == '-' && argument[1])
-            outcome = load_letters(line, argument);
-        else
-            positionals->items[positionals->count++] = argument;
-        if (outcome != OUT_OK && mistakes)
-            error_list_add(mistakes, line->err);
-        all = outcome == OUT_OK ? all : outcome;
-    }
-    return all;
-}
-
-enum outcome conf_load_flags(struct conf *conf, int argc, char *const *argv, uint32_t command,
-                             const char *const *command_names, struct conf_list *positionals,
-                             struct error *err)
-{
-    struct command_line line = {conf, argc, argv, 0, command, command_names, err};
-    return load(&line, positionals, NULL);
-}
-
 enum outcome conf_load_flags_all(struct conf *conf, int argc, char *const *argv, uint32_t command,
                                  const char *const *command_names, struct conf_list *positionals,
                                  struct error_list *mistakes)
 {
     struct error err = {0};
     struct command_line line = {conf, argc, argv, 0, command, command_names, &err};
-    enum outcome outcome = load(&line, positionals, mistakes);
-    if (outcome != OUT_OK && mistakes->count == 0)
+    bool flags_ended = false;
+    enum outcome all = OUT_OK;
+    *positionals = (struct conf_list){
+        .items = arena_array(&conf->arena, (size_t)argc + 1, sizeof(const char *))};
+    if (!positionals->items) {
+        all = error_set(&err, OUT_FATAL, ERR_USAGE, "the command line is too long");
         error_list_add(mistakes, &err);
-    return outcome;
+    }
+    while (positionals->items && line.at < argc) {
+        const char *argument = argv[line.at++];
+        enum outcome outcome = OUT_OK;
+        if (!flags_ended && strcmp(argument, "--") == 0)
+            flags_ended = true;
+        else if (!flags_ended && strncmp(argument, "--", 2) == 0)
+            outcome = load_long(&line, argument);
+        else if (!flags_ended && argument[0] == '-' && argument[1])
+            outcome = load_letters(&line, argument);
+        else
+            positionals->items[positionals->count++] = argument;
+        if (outcome != OUT_OK)
+            error_list_add(mistakes, &err);
+        all = outcome == OUT_OK ? all : outcome;
+    }
+    return all;
 }

@@ -107,34 +107,25 @@ void conf_free(struct conf *conf);
 /* The loads may come in any order: precedence is by origin, not by time. A map is merged key by
  * key, a list is replaced as a whole (the flags of one command line add up). What a higher origin
  * overrides is checked all the same.
- * Each returns OUT_OK, or OUT_FATAL with a place: in the file and the environment DRV-C003
- * (syntax), DRV-C007 (unknown key), DRV-C008 (value), DRV-C010 (secret file); on the command line
- * always DRV-C001. */
-MUST_USE enum outcome conf_load_yaml(struct conf *conf, const char *file, struct bytes text,
-                                     struct error *err);
+ * They go on behind a mistake: all are added to the list, and what is right is loaded. OUT_FATAL
+ * when there was one. Each has a place; in the file and the environment it is DRV-C003 (syntax),
+ * DRV-C007 (unknown key), DRV-C008 (value), DRV-C010 (secret file), on the command line always
+ * DRV-C001. */
 
+/* *is_yaml false: nothing of the file could be read. */
+MUST_USE enum outcome conf_load_yaml_all(struct conf *conf, const char *file, struct bytes text,
+                                         bool *is_yaml, struct error_list *mistakes);
 /* Reads a *_FILE: malloc'ed text without its final newline, or NULL after filling err. */
 typedef char *(*conf_read_secret)(const char *path, struct error *err);
 /* `environment` as in environ(7); an empty variable counts as unset. read_secret may be NULL:
  * *_FILE variables are then errors. Unknown DROVER_ variables are errors with a suggestion, but
  * for those of the stack, the tests and the program itself (STACK_*, KEEP_*, TEST_*, ADMIN_*,
  * SOURCE_DIR, BINARY_DIR, PROGRESS_FD) and those Kubernetes sets for services named drover-x. */
-MUST_USE enum outcome conf_load_env(struct conf *conf, char *const *environment,
-                                    conf_read_secret read_secret, struct error *err);
+MUST_USE enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
+                                        conf_read_secret read_secret, struct error_list *mistakes);
 /* argv without program and command names. --flag value, --flag=value, -X value, -Xvalue; "--" ends
  * flags; "-" is positional. Abbreviations are refused. A flag of another command is an error that
  * says which commands take it (`command_names[bit]`). *positionals views argv. */
-MUST_USE enum outcome conf_load_flags(struct conf *conf, int argc, char *const *argv,
-                                      uint32_t command, const char *const *command_names,
-                                      struct conf_list *positionals, struct error *err);
-
-/* As conf_load_yaml, conf_load_env and conf_load_flags, but they go on behind a mistake: all are
- * added to the list, and what is right is loaded. OUT_FATAL when there was one.
- * *is_yaml false: nothing of the file could be read. */
-MUST_USE enum outcome conf_load_yaml_all(struct conf *conf, const char *file, struct bytes text,
-                                         bool *is_yaml, struct error_list *mistakes);
-MUST_USE enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
-                                        conf_read_secret read_secret, struct error_list *mistakes);
 MUST_USE enum outcome conf_load_flags_all(struct conf *conf, int argc, char *const *argv,
                                           uint32_t command, const char *const *command_names,
                                           struct conf_list *positionals,

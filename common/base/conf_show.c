@@ -10,6 +10,7 @@
 
 #include "common/base/error_json.h"
 #include "common/base/text.h"
+#include "common/base/text_width.h"
 
 /* ---- without the secret ---- */
 
@@ -228,25 +229,18 @@ static void append_masked_value(struct buf *out, const char *secret)
 /* In the largest unit that divides it: 16m, 24h. */
 static void append_amount(struct buf *out, enum conf_kind kind, uint64_t amount)
 {
-    static const struct {
+    static const struct unit {
         const char *name;
         uint64_t factor;
     } SIZES[] = {{"GiB", 1u << 30}, {"MiB", 1u << 20}, {"KiB", 1u << 10}, {"", 1}},
-      TIMES[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
-    size_t i = 0;
-    if (kind == CONF_COUNT || amount == 0) {
-        buf_append_format(out, "%llu", (unsigned long long)amount);
-    } else if (kind == CONF_SIZE) {
-        while (amount % SIZES[i].factor)
-            i++;
-        buf_append_format(out, "%llu%s", (unsigned long long)(amount / SIZES[i].factor),
-                          SIZES[i].name);
-    } else {
-        while (amount % TIMES[i].factor)
-            i++;
-        buf_append_format(out, "%llu%s", (unsigned long long)(amount / TIMES[i].factor),
-                          TIMES[i].name);
-    }
+      TIMES[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}},
+      PLAIN = {"", 1};
+    const struct unit *unit = kind == CONF_COUNT || amount == 0 ? &PLAIN
+                              : kind == CONF_SIZE               ? SIZES
+                                                                : TIMES;
+    while (amount % unit->factor)
+        unit++;
+    buf_append_format(out, "%llu%s", (unsigned long long)(amount / unit->factor), unit->name);
 }
 
 static void append_list(struct buf *out, const struct conf_list *list)
@@ -482,13 +476,9 @@ enum {
     LONGEST_TEXT = 4096,
 };
 
-/* Columns of UTF-8 text; all our texts are of narrow characters. */
 static size_t width_of(struct bytes text)
 {
-    size_t width = 0;
-    for (size_t i = 0; i < text.size; i++)
-        width += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-    return width;
+    return (size_t)text_width(text);
 }
 
 static const char *placeholder_of(const struct conf_field *field)

@@ -18,13 +18,13 @@ void json_out_init(struct json_out *out, struct buf *buf)
 /* What stands before a value: the comma, the name. */
 static void begin_value(struct json_out *out, const char *name)
 {
-    if (!out->first && !out->named)
+    if (!out->first)
         buf_append_char(out->buf, ',');
     if (name) {
         buf_append_json(out->buf, bytes_text(name));
         buf_append_char(out->buf, ':');
     }
-    out->first = out->named = false;
+    out->first = false;
 }
 
 static void open_container(struct json_out *out, const char *name, char opener, char closer)
@@ -51,24 +51,14 @@ void json_out_end(struct json_out *out)
 {
     if (out->depth == 0)
         abort();
-    if (out->named) /* a failure came between a name and its value */
-        buf_append_text(out->buf, "null");
     buf_append_char(out->buf, out->closers[--out->depth]);
-    out->first = out->named = false;
+    out->first = false;
 }
 
 void json_out_end_to(struct json_out *out, unsigned depth)
 {
     while (out->depth > depth)
         json_out_end(out);
-}
-
-void json_out_name(struct json_out *out, struct bytes name)
-{
-    begin_value(out, NULL);
-    buf_append_json(out->buf, name);
-    buf_append_char(out->buf, ':');
-    out->named = true;
 }
 
 void json_out_null(struct json_out *out, const char *name)

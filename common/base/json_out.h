@@ -12,7 +12,7 @@
  *   durations                seconds; the name ends in _seconds
  *
  * `name` is the member's in an object and NULL in a list. Names are literals of the program, in
- * snake_case; those that come from data (entities, codes) go through json_out_name.
+ * snake_case.
  * The buffer's sticky `failed` is the only failure.
  */
 
@@ -29,7 +29,6 @@ struct json_out {
     char closers[JSON_OUT_DEPTH_MAX]; /* of what is open, outermost first */
     unsigned depth;
     bool first; /* the next item opens its container: no comma */
-    bool named; /* json_out_name was called: the value follows */
 };
 
 /* The buffer stays the caller's. */
@@ -41,9 +40,6 @@ void json_out_list(struct json_out *out, const char *name);
 void json_out_end(struct json_out *out);
 /* Closes until so many are open: also what a failure left open. */
 void json_out_end_to(struct json_out *out, unsigned depth);
-
-/* The name of the next value, which is then given with NULL. */
-void json_out_name(struct json_out *out, struct bytes name);
 
 void json_out_null(struct json_out *out, const char *name);
 void json_out_bool(struct json_out *out, const char *name, bool value);

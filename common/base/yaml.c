@@ -16,6 +16,7 @@
 
 #include <yaml.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 
 struct yaml_file {
@@ -40,7 +41,7 @@ struct shape {
 struct check {
     const struct yaml_file *file;
     struct shape *shapes;     /* by node number - 1 */
-    struct error_list *twice; /* keys that are written twice; NULL: the first of them is refused */
+    struct error_list *twice; /* keys that are written twice */
     struct error *err;
 };
 
@@ -82,10 +83,7 @@ static void refuse_twice(const struct check *check, const yaml_node_t *key)
               (const char *)key->data.scalar.value);
     yaml_where((struct yaml_at){check->file, at}, &err);
     error_hint(&err, "remove one of the two");
-    if (check->twice)
-        error_list_add(check->twice, &err);
-    else if (check->err)
-        *check->err = err;
+    error_list_add(check->twice, &err);
     check->shapes[at - 1].twice = true;
 }
 
@@ -93,14 +91,12 @@ static void refuse_twice(const struct check *check, const yaml_node_t *key)
  * keys that are written twice. */
 static bool check_twice(const struct check *check, const yaml_node_t *map, size_t count)
 {
-    const yaml_node_t **keys = malloc((count + 1) * sizeof(const yaml_node_t *));
-    if (!keys)
-        abort();
+    const yaml_node_t **keys = must(malloc((count + 1) * sizeof(const yaml_node_t *)));
     for (size_t i = 0; i < count; i++)
         keys[i] = node_at(check, map->data.mapping.pairs.start[i].key);
     qsort(keys, count, sizeof(const yaml_node_t *), compare_keys);
     bool once = true;
-    for (size_t i = 1; i < count && (once || check->twice); i++) {
+    for (size_t i = 1; i < count; i++) {
         if (!same_key(keys[i - 1], keys[i]))
             continue;
         refuse_twice(check, keys[i]);
@@ -130,11 +126,9 @@ static enum outcome check_keys(const struct check *check, int at)
         if (node_at(check, key)->type != YAML_SCALAR_NODE)
             return refuse(check, key, "a key must be a single word or text");
     }
-    if (check_twice(check, map, count))
-        return OUT_OK;
-    if (check->twice)
+    if (!check_twice(check, map, count))
         drop_twice(check, at);
-    return check->twice ? OUT_OK : OUT_FATAL;
+    return OUT_OK;
 }
 
 static enum outcome check_scalar(const struct check *check, int at)
@@ -206,14 +200,12 @@ static enum outcome check_node(const struct check *check, int at, unsigned depth
 }
 
 /* Refuses trees the view does not promise to handle (yaml.h says which). Keys that are written
- * twice are added to `twice` and taken out of the tree; NULL: the first of them is refused. */
+ * twice are added to `twice` and taken out of the tree. */
 static enum outcome check_tree(const struct yaml_file *file, struct error_list *twice,
                                struct error *err)
 {
     size_t count = (size_t)(file->document.nodes.top - file->document.nodes.start);
-    struct check check = {file, calloc(count, sizeof(struct shape)), twice, err};
-    if (!check.shapes)
-        abort();
+    struct check check = {file, must(calloc(count, sizeof(struct shape))), twice, err};
     enum outcome outcome = check_node(&check, 1, 1);
     free(check.shapes);
     return outcome;
@@ -396,9 +388,8 @@ static enum outcome parse_file(const char *name, struct bytes text, struct yaml_
     enum outcome outcome = check_events(name, text, err);
     if (outcome != OUT_OK)
         return outcome;
-    struct yaml_file *parsed = calloc(1, sizeof(*parsed));
-    if (!parsed || !(parsed->name = strdup(name)))
-        abort();
+    struct yaml_file *parsed = must(calloc(1, sizeof(*parsed)));
+    parsed->name = must(strdup(name));
     outcome = load(parsed, text, err);
     if (outcome == OUT_OK)
         outcome = check_tree(parsed, twice, err);
@@ -407,12 +398,6 @@ static enum outcome parse_file(const char *name, struct bytes text, struct yaml_
     else
         yaml_file_free(parsed);
     return outcome;
-}
-
-enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
-                        struct error *err)
-{
-    return parse_file(name, text, file, NULL, err);
 }
 
 enum outcome yaml_parse_all(const char *name, struct bytes text, struct yaml_file **file,
@@ -544,46 +529,13 @@ static bool is_known(struct bytes key, const char *const *known, size_t count)
     return false;
 }
 
-/* NULL: nothing is near enough to be meant. */
-static const char *refuse_key(struct yaml_at key, const char *inside, const char *const *known,
-                              size_t known_count, struct error *err)
-{
-    struct bytes text = yaml_scalar(key, NULL);
-    error_set(err, OUT_FATAL, ERR_CONF_UNKNOWN, "unknown key \"%.100s\"%s%s", text.data,
-              inside[0] ? " under " : "", inside);
-    yaml_where(key, err);
-    const char *nearest = text_nearest(text.data, known, known_count);
-    if (nearest)
-        error_hint(err, "did you mean \"%s\"?", nearest);
-    return nearest;
-}
-
-enum outcome yaml_check_keys(struct yaml_at map, const char *inside, const char *const *known,
-                             struct error *err)
-{
-    size_t known_count = 0;
-    while (known[known_count])
-        known_count++;
-    size_t count = yaml_count(map);
-    for (size_t i = 0; i < count; i++) {
-        struct yaml_at key = yaml_key(map, i);
-        if (is_known(yaml_scalar(key, NULL), known, known_count))
-            continue;
-        (void)refuse_key(key, inside, known, known_count, err);
-        return OUT_FATAL;
-    }
-    return OUT_OK;
-}
-
 /* ---- reading on behind a mistake ---- */
 
 /* libyaml's nodes are ours to change until the file is freed; what it frees is malloc'ed. */
 static void put_scalar(struct yaml_at node, const char *text)
 {
     yaml_node_t *scalar = node.file->document.nodes.start + node.at - 1;
-    char *copy = strdup(text);
-    if (!copy)
-        abort();
+    char *copy = must(strdup(text));
     free(scalar->data.scalar.value);
     scalar->data.scalar.value = (yaml_char_t *)copy;
     scalar->data.scalar.length = strlen(copy);
@@ -601,7 +553,13 @@ bool yaml_fix_keys(struct yaml_at map, const char *inside, const char *const *kn
         struct yaml_at key = yaml_key(map, i);
         if (is_known(yaml_scalar(key, NULL), known, known_count))
             continue;
-        const char *nearest = refuse_key(key, inside, known, known_count, &err);
+        struct bytes text = yaml_scalar(key, NULL);
+        const char *nearest = text_nearest(text.data, known, known_count);
+        error_set(&err, OUT_FATAL, ERR_CONF_UNKNOWN, "unknown key \"%.100s\"%s%s", text.data,
+                  inside[0] ? " under " : "", inside);
+        yaml_where(key, &err);
+        if (nearest)
+            error_hint(&err, "did you mean \"%s\"?", nearest);
         error_list_add(mistakes, &err);
         if (nearest && !yaml_has(yaml_find(map, nearest)))
             put_scalar(key, nearest);

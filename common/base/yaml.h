@@ -30,12 +30,9 @@ struct yaml_at {
     int at;
 };
 
-/* Parses; errors are OUT_FATAL DRV-C003 with name:line:column. `name` is copied. An empty text is
- * an empty map. */
-MUST_USE enum outcome yaml_parse(const char *name, struct bytes text, struct yaml_file **file,
-                                 struct error *err);
-/* The same, but keys that are written twice are added to the list, and the first of each is read.
- * OUT_FATAL (also added): there is no tree. */
+/* Parses; mistakes are added to the list: OUT_FATAL DRV-C003 with name:line:column. Of keys that
+ * are written twice the first is read; with any other mistake there is no tree (OUT_FATAL). `name`
+ * is copied. An empty text is an empty map. */
 MUST_USE enum outcome yaml_parse_all(const char *name, struct bytes text, struct yaml_file **file,
                                      struct error_list *mistakes);
 /* Not yaml_free: libyaml exports that name, and would call ours in place of its own. */
@@ -57,14 +54,10 @@ struct yaml_at yaml_find(struct yaml_at map, const char *key);
 bool yaml_has(struct yaml_at node);
 /* "file:line:column" of the node into err's where. */
 void yaml_where(struct yaml_at node, struct error *err);
-/* Refuses keys of `map` not in `known` (NULL-terminated): DRV-C007 with a suggestion ("did you
- * mean"); `inside` names the map. */
-MUST_USE enum outcome yaml_check_keys(struct yaml_at map, const char *inside,
-                                      const char *const *known, struct error *err);
-
-/* The same for all of them: each is added to the list, and where the right spelling is not there
- * beside it, the key is read from now on as if it had been written rightly. False when there are
- * others: what is missed in the map may stand under one of them. */
+/* Keys of `map` not in `known` (NULL-terminated) are added to the list: DRV-C007 with a suggestion
+ * ("did you mean"); `inside` names the map. Where the right spelling is not there beside it, the
+ * key is read from now on as if it had been written rightly. False when there are others: what is
+ * missed in the map may stand under one of them. */
 bool yaml_fix_keys(struct yaml_at map, const char *inside, const char *const *known,
                    struct error_list *mistakes);
 /* Within { } a plain numeric(12,2) is cut at its comma, into a value and a key of its own: put

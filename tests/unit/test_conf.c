@@ -6,6 +6,8 @@
 
 #include "tests/support/suite.h"
 
+#include "tests/support/first_mistake.h"
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 enum { PRODUCE = 1u << 0, WORK = 1u << 1, VERIFY = 1u << 2, EVERY = 7 };

@@ -46,8 +46,7 @@ START_TEST(values_have_one_form)
     json_out_text(&out, "nothing", NULL);
     json_out_list(&out, "list");
     json_out_end(&out);
-    json_out_name(&out, BYTES_LITERAL("DRV-J001"));
-    json_out_raw(&out, NULL, BYTES_LITERAL("[1]"));
+    json_out_raw(&out, "raw", BYTES_LITERAL("[1]"));
     json_out_end(&out);
     ck_assert_str_eq(buf_text(&text),
                      "{\"none\":null,\"yes\":true,\"exact\":9007199254740991,"
@@ -56,7 +55,7 @@ START_TEST(values_have_one_form)
                      "\"share\":0.26,\"no_number\":null,"
                      "\"took_seconds\":61.005,\"at\":\"2023-11-14T22:13:20.042Z\",\"never\":null,"
                      "\"text\":\"a\\\"\\n\xEF\xBF\xBD\",\"nothing\":null,\"list\":[],"
-                     "\"DRV-J001\":[1]}");
+                     "\"raw\":[1]}");
 }
 END_TEST
 
@@ -75,10 +74,6 @@ static void write_one(unsigned number, bool in_list)
     char name[16];
     snprintf(name, sizeof name, "m%u", number);
     const char *given = in_list ? NULL : name;
-    if (!in_list && below(4) == 0) {
-        json_out_name(&out, bytes_text(name));
-        given = NULL;
-    }
     switch (below(6)) {
     case 0:
         json_out_count(&out, given, (uint64_t)below(1000) << below(50));
@@ -198,12 +193,12 @@ START_TEST(half_a_document_is_one)
     json_document_begin(&out, "topics_print", 0);
     json_out_list(&out, "topics");
     json_out_object(&out, NULL);
-    json_out_name(&out, BYTES_LITERAL("name"));
+    json_out_text(&out, "name", "n");
     json_document_end(&out, &errors, &code);
     ck_assert_str_eq(buf_text(&text),
                      "{\"schema\":\"drover/topics_print/1\",\"kind\":\"topics_print\","
                      "\"version\":\"" DROVER_VERSION "\",\"time\":\"1970-01-01T00:00:00.000Z\","
-                     "\"topics\":[{\"name\":null}],\"errors\":[{\"code\":\"DRV-K001\","
+                     "\"topics\":[{\"name\":\"n\"}],\"errors\":[{\"code\":\"DRV-K001\","
                      "\"message\":\"away\",\"cause\":null,\"where\":null,"
                      "\"try\":\"check kafka.brokers and that the broker runs: drover doctor\","
                      "\"exit_code\":4}],\"exit_code\":4}");

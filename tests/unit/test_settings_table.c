@@ -10,6 +10,8 @@
 
 #include "tests/support/suite.h"
 
+#include "tests/support/first_mistake.h"
+
 static struct settings settings;
 static struct conf conf;
 

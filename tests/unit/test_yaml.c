@@ -7,6 +7,8 @@
 #include "common/base/buf.h"
 #include "tests/support/suite.h"
 
+#include "tests/support/first_mistake.h"
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static struct yaml_file *parse(const char *text)
@@ -246,7 +248,9 @@ START_TEST(checks_keys)
     for (size_t i = 0; i < COUNT(ROWS); i++) {
         struct yaml_file *file = parse(ROWS[i].text);
         struct error err = {0};
-        enum outcome outcome = yaml_check_keys(yaml_root(file), ROWS[i].inside, KNOWN, &err);
+        struct error_list mistakes = {0};
+        (void)yaml_fix_keys(yaml_root(file), ROWS[i].inside, KNOWN, &mistakes);
+        enum outcome outcome = first_mistake(&mistakes, &err);
         ck_assert_int_eq(outcome, ROWS[i].sentence ? OUT_FATAL : OUT_OK);
         if (ROWS[i].sentence) {
             ck_assert_int_eq(err.code, ERR_CONF_UNKNOWN);
