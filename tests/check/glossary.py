@@ -21,7 +21,7 @@ PARTS = [
     (r"letters?", "dead_letter", r"(?i:dead_letter)|^(?:letters?|is_letter|\w*LETTERS\w*|letters_of_its_own|count_letters|load_letters)$", ""),
     (r"bury|buried|dlq", "dead_letter", "", ""),
     (r"progress", "checkpoint", r"^(?:progress_fd|produce_counters_append_progress)$", r"producer/|verifier/(?!snapshot)|control/|worker/(report|life|work)\.|io/settings|tests/unit/test_(produce|export|settings)"),
-    (r"lanes?", "connection", "", r"json_scan_blocks"),
+    (r"lanes?", "connection", "", r"json_scan\.c"),
     (r"careful|halved?|lack|lacking", "savepoint pass, bisect, missing parent", "", ""),
     (r"park|parks|parked|parking", "pending", "", ""),
     (r"cutoff", "cancel", "", ""),
@@ -52,7 +52,7 @@ FILES = [
 ]
 # Comments, strings and documents: (phrase, instead, paths on which it is not asked).
 PHRASES = [
-    (r"\blanes?\b(?!\")", "connection", r"json_scan_blocks|docs/configuration|CHANGELOG|tests/(unit/test_conf|e2e/test_config)|io/settings\.c"),
+    (r"\blanes?\b(?!\")", "connection", r"json_scan\.c|docs/configuration|CHANGELOG|tests/(unit/test_conf|e2e/test_config)|io/settings\.c"),
     (r"\bwaiting room\b|\bpark(?:s|ed|ing)\b", "pending (children)", ""),
     (r"\bsecond look\b|\bin the snapshot of the cut\b|\b(?:at one|a later|the later) cut\b", "recheck, redelivery, snapshot", ""),
     (r"\bstored progress\b|\bprogress (?:row|port)\b|\bprogress\.lost\b", "checkpoint", ""),

@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/base/hex.h"
 #include "common/base/text.h"
 #include "common/model/value/decimal.h"
-#include "common/model/json/json_text.h"
 #include "common/model/json/members.h"
 
 /* From this size on the depth is looked at before parsing: yyjson takes 16 bytes a value, so
@@ -33,7 +33,7 @@ struct breach {
 static void append_step(struct buf *path, yyjson_val *key)
 {
     static const size_t KEY_MAX = 40;
-    struct bytes name = bytes_of(unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key));
+    struct bytes name = json_text_of(key);
     struct buf shown; /* the whole name is masked, then cut: half a secret is not known as one */
     buf_init(&shown, 16 * KEY_MAX);
     text_append_safe(&shown, name, KEY_MAX);
@@ -91,7 +91,7 @@ static bool has_duplicate(yyjson_val *object, struct breach *breach)
 
 static bool is_number_kept(yyjson_val *val)
 {
-    struct bytes text = bytes_of(unsafe_yyjson_get_raw(val), unsafe_yyjson_get_len(val));
+    struct bytes text = json_text_of(val);
     bool plain = text.size <= DECIMAL_DIGITS_MAX;
     for (size_t i = 0; plain && i < text.size; i++)
         plain = (text.data[i] | 0x20) != 'e';
@@ -145,6 +145,136 @@ static bool find_breach(yyjson_doc *doc, struct breach *breach)
     return false;
 }
 
+/*
+ * ---- a text looked at byte by byte, without believing it. For texts that failed or that are too
+ * large to be parsed on trust, and for the repair that JSON_UNICODE_REPLACE asks for; never on the
+ * fast path ----
+ */
+
+struct text_facts {
+    size_t fault_at;   /* first lone surrogate or invalid UTF-8 in a string; SIZE_MAX when none */
+    size_t deepest;    /* most brackets open at once */
+    size_t deepest_at; /* the byte that opened them */
+    bool complete;     /* no bracket or string is open at the end */
+};
+
+/* What starts at a byte inside a string. */
+enum piece_kind {
+    PIECE_PLAIN,
+    PIECE_END,     /* the closing quote */
+    PIECE_NUL,     /* \u0000 */
+    PIECE_INVALID, /* a lone surrogate escape, a byte that is not UTF-8 */
+};
+
+struct piece {
+    enum piece_kind kind;
+    size_t size;
+};
+
+/* The code unit of a \uXXXX at `at`, or -1. */
+static int code_unit(struct bytes text, size_t at)
+{
+    if (text.size - at < 6 || text.data[at] != '\\' || text.data[at + 1] != 'u')
+        return -1;
+    int unit = 0;
+    for (size_t i = at + 2; i < at + 6; i++) {
+        int digit = hex_value(text.data[i]);
+        if (digit < 0)
+            return -1;
+        unit = unit << 4 | digit;
+    }
+    return unit;
+}
+
+static bool is_high(int unit)
+{
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+
+static bool is_low(int unit)
+{
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+
+static struct piece escape_at(struct bytes text, size_t at)
+{
+    int unit = code_unit(text, at);
+    if (unit == 0)
+        return (struct piece){PIECE_NUL, 6};
+    if (is_high(unit) && is_low(code_unit(text, at + 6)))
+        return (struct piece){PIECE_PLAIN, 12};
+    if (is_high(unit) || is_low(unit))
+        return (struct piece){PIECE_INVALID, 6};
+    return (struct piece){PIECE_PLAIN, text.size - at < 2 ? 1 : 2};
+}
+
+static struct piece piece_at(struct bytes text, size_t at)
+{
+    char c = text.data[at];
+    if (c == '"')
+        return (struct piece){PIECE_END, 1};
+    if (c == '\\')
+        return escape_at(text, at);
+    size_t size = text_utf8_size(text, at);
+    return size ? (struct piece){PIECE_PLAIN, size} : (struct piece){PIECE_INVALID, 1};
+}
+
+static void open_bracket(struct text_facts *scan, size_t *depth, size_t at)
+{
+    if (++*depth > scan->deepest) {
+        scan->deepest = *depth;
+        scan->deepest_at = at;
+    }
+}
+
+static void scan_text(struct bytes text, struct text_facts *scan)
+{
+    *scan = (struct text_facts){.fault_at = SIZE_MAX};
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t at = 0; at < text.size;) {
+        if (in_string) {
+            struct piece piece = piece_at(text, at);
+            if (piece.kind == PIECE_INVALID && scan->fault_at == SIZE_MAX)
+                scan->fault_at = at;
+            in_string = piece.kind != PIECE_END;
+            at += piece.size;
+            continue;
+        }
+        char c = text.data[at];
+        in_string = c == '"';
+        if (c == '[' || c == '{')
+            open_bracket(scan, &depth, at);
+        else if ((c == ']' || c == '}') && depth > 0)
+            depth--;
+        at++;
+    }
+    scan->complete = depth == 0 && !in_string;
+}
+
+/* Appends `text` with each lone surrogate escape, each invalid UTF-8 byte of a string and each
+ * \u0000 replaced by U+FFFD. Everything else stays, valid or not. */
+static void repair_text(struct bytes text, struct buf *out)
+{
+    bool in_string = false;
+    size_t kept = 0; /* start of bytes not yet appended that stay as they are */
+    for (size_t at = 0; at < text.size;) {
+        if (!in_string) {
+            in_string = text.data[at++] == '"';
+            continue;
+        }
+        struct piece piece = piece_at(text, at);
+        in_string = piece.kind != PIECE_END;
+        if (piece.kind == PIECE_NUL || piece.kind == PIECE_INVALID) {
+            buf_append(out, text.data + kept, at - kept);
+            buf_append(out, "\xEF\xBF\xBD", 3); /* U+FFFD */
+            kept = at + piece.size;
+        }
+        at += piece.size;
+    }
+    buf_append(out, text.data + kept, text.size - kept);
+}
+
 /* ---- failures of the grammar ---- */
 
 static enum outcome reject_at(struct error *err, enum error_code code, const char *text, size_t at)
@@ -159,8 +289,8 @@ static enum outcome explain(struct bytes text, const yyjson_read_err *why, enum 
                             struct error *err)
 {
     static const size_t ESCAPE_SIZE = 6; /* yyjson may point behind a surrogate's escape */
-    struct json_text_facts scan;
-    json_text_scan(text, &scan);
+    struct text_facts scan;
+    scan_text(text, &scan);
     *code = ERR_JSON_SYNTAX;
     if (why->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION) {
         *code = ERR_JSON_SIZE;
@@ -176,8 +306,8 @@ static enum outcome explain(struct bytes text, const yyjson_read_err *why, enum 
 
 static enum outcome check_depth(struct bytes text, struct error *err)
 {
-    struct json_text_facts scan;
-    json_text_scan(text, &scan);
+    struct text_facts scan;
+    scan_text(text, &scan);
     if (scan.deepest <= JSON_DEPTH_MAX)
         return OUT_OK;
     return reject_at(err, ERR_JSON_DEPTH, "more than 256 levels of nesting", scan.deepest_at);
@@ -231,7 +361,7 @@ enum outcome json_parse(struct bytes text, enum json_unicode unicode, const yyjs
         return outcome;
     struct buf repaired;
     buf_init(&repaired, text.size * 3); /* an invalid byte becomes the three of U+FFFD */
-    json_text_repair(text, &repaired);
+    repair_text(text, &repaired);
     outcome = parse_strict(buf_view(&repaired), alc, doc, &code, err);
     buf_free(&repaired);
     return outcome;

@@ -41,6 +41,15 @@ void json_append_string(struct buf *out, struct bytes text);
 /* A member's start: `before` ('{' or ','), the key, a colon. */
 void json_append_key(struct buf *out, char before, yyjson_val *key);
 
+/* The text of a string, or of a number that is raw; none (NULL) of anything else. Of the document's
+ * memory. */
+static inline struct bytes json_text_of(yyjson_val *val)
+{
+    bool text = yyjson_is_str(val) || yyjson_is_raw(val);
+    return text ? bytes_of(unsafe_yyjson_get_str(val), unsafe_yyjson_get_len(val))
+                : (struct bytes){0};
+}
+
 /* Follows an RFC 6901 pointer ("" = the whole value); NULL when a part is absent. */
 yyjson_val *json_at(yyjson_val *root, struct bytes pointer);
 

@@ -1,39 +1,18 @@
 /*
- * JSON text from a document. Strings have one form, the same in compact text and in canonical
- * text: only `"`, `\` and bytes below 0x20 are escaped. Recursion is bounded by the document's
+ * JSON text from a document, as it is and in the canonical form. Strings have one form, the same in
+ * both: only `"`, `\` and bytes below 0x20 are escaped. Recursion is bounded by the document's
  * depth, which json_parse has checked.
  */
-
-#include "common/base/hex.h"
-#include "common/model/json/json.h"
 
 #include <assert.h>
 #include <inttypes.h>
 
-static bool needs_escape(char c)
-{
-    return (unsigned char)c < 0x20 || c == '"' || c == '\\';
-}
-
-/* Index of the first byte from `at` that may need an escape; whole words without one are skipped.
- * A word is looked at with the classic test for a zero byte (Mycroft): it never misses one. */
-static size_t skip_plain(struct bytes text, size_t at)
-{
-    const uint64_t ONES = UINT64_C(0x0101010101010101), HIGHS = UINT64_C(0x8080808080808080);
-    uint64_t word;
-    while (text.size - at >= sizeof(word)) {
-        memcpy(&word, text.data + at, sizeof(word));
-        uint64_t quote = word ^ ONES * '"', slash = word ^ ONES * '\\';
-        uint64_t hits =
-            ((word - ONES * 0x20) & ~word) | ((quote - ONES) & ~quote) | ((slash - ONES) & ~slash);
-        if (hits & HIGHS)
-            break;
-        at += sizeof(word);
-    }
-    while (at < text.size && !needs_escape(text.data[at]))
-        at++;
-    return at;
-}
+#include "common/base/hex.h"
+#include "common/model/json/canonical.h"
+#include "common/model/json/json.h"
+#include "common/model/json/json_scan.h"
+#include "common/model/json/members.h"
+#include "common/model/value/decimal.h"
 
 static void append_escaped(struct buf *out, unsigned char c)
 {
@@ -56,7 +35,7 @@ static void append_quoted(struct buf *out, struct bytes text)
 
 void json_append_string(struct buf *out, struct bytes text)
 {
-    size_t at = skip_plain(text, 0);
+    size_t at = json_scan_in_string(text, 0);
     if (at == text.size) {
         append_quoted(out, text);
         return;
@@ -67,7 +46,7 @@ void json_append_string(struct buf *out, struct bytes text)
         buf_append(out, text.data + plain, at - plain);
         append_escaped(out, (unsigned char)text.data[at]);
         plain = at + 1;
-        at = skip_plain(text, plain);
+        at = json_scan_in_string(text, plain);
     }
     buf_append(out, text.data + plain, text.size - plain);
     buf_append_char(out, '"');
@@ -126,40 +105,127 @@ void json_append_key(struct buf *out, char before, yyjson_val *key)
     place[size + 3] = ':';
 }
 
-static void append_object(struct buf *out, yyjson_val *object)
+static void append_value(struct buf *out, yyjson_val *val, bool canonical);
+
+static void append_object(struct buf *out, yyjson_val *object, bool canonical)
 {
+    struct members members;
     char before = '{';
-    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
-        json_append_key(out, before, key);
-        json_append(out, yyjson_obj_iter_get_val(key));
-        before = ',';
+    if (canonical) {
+        members_sort(&members, object);
+        for (size_t i = 0; i < members.count; i++, before = ',') {
+            json_append_key(out, before, members.list[i].key);
+            append_value(out, yyjson_obj_iter_get_val(members.list[i].key), true);
+        }
+        members_free(&members);
+    } else {
+        yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+        for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)); before = ',') {
+            json_append_key(out, before, key);
+            append_value(out, yyjson_obj_iter_get_val(key), false);
+        }
     }
-    if (before == '{')
-        buf_append_char(out, '{');
-    buf_append_char(out, '}');
+    buf_append_text(out, before == '{' ? "{}" : "}");
 }
 
-static void append_array(struct buf *out, yyjson_val *array)
+static void append_array(struct buf *out, yyjson_val *array, bool canonical)
 {
     char before = '[';
     yyjson_arr_iter iter = yyjson_arr_iter_with(array);
-    for (yyjson_val *item; (item = yyjson_arr_iter_next(&iter));) {
+    for (yyjson_val *item; (item = yyjson_arr_iter_next(&iter)); before = ',') {
         buf_append_char(out, before);
-        json_append(out, item);
-        before = ',';
+        append_value(out, item, canonical);
     }
-    if (before == '[')
-        buf_append_char(out, '[');
-    buf_append_char(out, ']');
+    buf_append_text(out, before == '[' ? "[]" : "]");
+}
+
+/* An integer as short as this is canonical as it is written: no exponent, no leading zero. */
+#define PLAIN_DIGITS 40
+
+static bool is_plain_integer(struct bytes text)
+{
+    size_t sign = text.data[0] == '-';
+    if (text.size - sign > PLAIN_DIGITS || text.data[sign] == '0')
+        return false;
+    for (size_t i = sign; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    }
+    return true;
+}
+
+static void append_number(struct buf *out, yyjson_val *raw, bool canonical)
+{
+    struct bytes text = json_text_of(raw);
+    struct decimal decimal;
+    if (!canonical || is_plain_integer(text) || !decimal_parse(text, &decimal))
+        buf_append_bytes(out, text); /* json_parse lets no other number through */
+    else
+        decimal_append_canonical(out, &decimal);
+}
+
+static void append_value(struct buf *out, yyjson_val *val, bool canonical)
+{
+    switch (unsafe_yyjson_get_type(val)) {
+    case YYJSON_TYPE_OBJ:
+        append_object(out, val, canonical);
+        break;
+    case YYJSON_TYPE_ARR:
+        append_array(out, val, canonical);
+        break;
+    case YYJSON_TYPE_RAW:
+        append_number(out, val, canonical);
+        break;
+    default:
+        json_append_scalar(out, val);
+    }
 }
 
 void json_append(struct buf *out, yyjson_val *val)
 {
-    if (unsafe_yyjson_is_obj(val))
-        append_object(out, val);
-    else if (unsafe_yyjson_is_arr(val))
-        append_array(out, val);
-    else
-        json_append_scalar(out, val);
+    append_value(out, val, false);
+}
+
+/* ---- the canonical form ---- */
+
+void canonical_append(struct buf *out, yyjson_val *val)
+{
+    append_value(out, val, true);
+}
+
+bool canonical_digest(yyjson_val *val, struct buf *scratch, struct digest *digest)
+{
+    buf_reset(scratch);
+    canonical_append(scratch, val);
+    if (scratch->failed)
+        return false;
+    *digest = digest_of(buf_view(scratch));
+    return true;
+}
+
+/* Scalars without escapes or digits to think about; -1 when only the forms can tell. */
+static int compare_quickly(yyjson_val *a, yyjson_val *b)
+{
+    if (unsafe_yyjson_is_str(a) && unsafe_yyjson_is_str(b))
+        return bytes_equal(json_text_of(a), json_text_of(b));
+    if (unsafe_yyjson_is_str(a) || unsafe_yyjson_is_str(b))
+        return false;
+    return -1;
+}
+
+bool canonical_equal(yyjson_val *a, yyjson_val *b)
+{
+    int known = compare_quickly(a, b);
+    if (known >= 0)
+        return known;
+    /* Bounded by the record limit the documents were read under. */
+    struct buf form_a, form_b;
+    buf_init(&form_a, SIZE_MAX / 4);
+    buf_init(&form_b, SIZE_MAX / 4);
+    canonical_append(&form_a, a);
+    canonical_append(&form_b, b);
+    bool equal = bytes_equal(buf_view(&form_a), buf_view(&form_b));
+    buf_free(&form_a);
+    buf_free(&form_b);
+    return equal;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
+#include "common/base/memory.h"
 
 static uint64_t be32(const char *at)
 {
@@ -54,9 +55,8 @@ void members_sort(struct members *members, yyjson_val *object)
     members->list = members->few;
     size_t count = unsafe_yyjson_get_len(object);
     if (count > MEMBERS_FEW) {
-        members->list = malloc(count * sizeof(*members->list));
-        if (!members->list)
-            abort(); /* a few times the parsed document, which fitted */
+        /* a few times the parsed document, which fitted */
+        members->list = must(malloc(count * sizeof(*members->list)));
     }
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {
