@@ -23,31 +23,20 @@ static bool append_input_text(const struct value_type *type, struct cell cell, s
     struct bytes view = bytes_of(cell.data, (size_t)cell.size);
     struct decimal number;
     switch (type->base) {
-    case VALUE_TEXT:
-    case VALUE_VARCHAR:
-        buf_append_bytes(out, view);
-        return true;
     case VALUE_JSONB:
         buf_append(out, cell.data + 1, view.size - 1);
-        return true;
-    case VALUE_BOOL:
-        buf_append_text(out, cell.data[0] ? "true" : "false");
-        return true;
-    case VALUE_DATE:
-        timestamp_append_date(out, (int32_t)value_be_read(cell.data, 4));
         return true;
     case VALUE_TIMESTAMP:
     case VALUE_TIMESTAMPTZ:
         timestamp_append(out, value_be_read(cell.data, 8), type->base == VALUE_TIMESTAMPTZ);
-        return true;
-    case VALUE_UUID:
-        value_uuid_append(out, cell.data);
         return true;
     case VALUE_BYTEA:
         buf_append_text(out, "\\x");
         value_hex_append(out, view);
         return true;
     default:
+        if (!value_is_number(type)) /* a key's text is the input text as well */
+            return value_append_key(type, cell, out);
         if (!value_cell_decimal(type, cell, &number))
             return false;
         value_append_number(type, &number, out);

@@ -85,10 +85,7 @@ static enum outcome store_time(const struct value_target *to, struct bytes text)
     int64_t value, micros;
     if (!text_parse_int64(text, &value) || !timestamp_from_epoch(value, EPOCH_UNITS, &micros))
         return reject_key(to);
-    char memory[16];
-    struct buf binary = value_buf_over(memory, sizeof(memory));
-    buf_append_be64(&binary, (uint64_t)micros);
-    return value_store(to, binary.data, binary.size);
+    return value_store_be(to, (uint64_t)micros, 8);
 }
 
 static enum outcome store_date(const struct value_target *to, struct bytes text)
@@ -96,10 +93,7 @@ static enum outcome store_date(const struct value_target *to, struct bytes text)
     int32_t days;
     if (!timestamp_parse_date(text, &days))
         return reject_key(to);
-    char memory[16];
-    struct buf binary = value_buf_over(memory, sizeof(memory));
-    buf_append_be32(&binary, (uint32_t)days);
-    return value_store(to, binary.data, binary.size);
+    return value_store_be(to, (uint32_t)days, 4);
 }
 
 static enum outcome store_hex(const struct value_target *to, struct bytes text)

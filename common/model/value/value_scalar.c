@@ -34,28 +34,24 @@ bool value_uuid_parse(struct bytes text, unsigned char uuid[16])
 {
     if (text.size != 36)
         return false;
-    size_t at = 0;
-    for (size_t i = 0; i < 16; i++) {
+    for (size_t i = 0, at = 0; i < 16; i++, at += 2) {
         if (is_dash_place(at) && text.data[at++] != '-')
             return false;
-        int high = hex_value(text.data[at++]);
-        int low = hex_value(text.data[at++]);
-        if (high < 0 || low < 0)
+        int byte = hex_byte(text.data + at);
+        if (byte < 0)
             return false;
-        uuid[i] = (unsigned char)(high << 4 | low);
+        uuid[i] = (unsigned char)byte;
     }
     return true;
 }
 
 void value_uuid_append(struct buf *out, const char *uuid)
 {
-    char text[36];
-    size_t at = 0;
+    char text[36], *at = text;
     for (size_t i = 0; i < 16; i++) {
-        if (is_dash_place(at))
-            text[at++] = '-';
-        text[at++] = HEX_DIGITS[(unsigned char)uuid[i] >> 4];
-        text[at++] = HEX_DIGITS[(unsigned char)uuid[i] & 15];
+        if (is_dash_place((size_t)(at - text)))
+            *at++ = '-';
+        at = hex_put(at, uuid + i, 1);
     }
     buf_append(out, text, sizeof(text));
 }
@@ -63,10 +59,8 @@ void value_uuid_append(struct buf *out, const char *uuid)
 void value_hex_append(struct buf *out, struct bytes binary)
 {
     char *place = buf_extend(out, binary.size * 2);
-    for (size_t i = 0; place && i < binary.size; i++) {
-        *place++ = HEX_DIGITS[(unsigned char)binary.data[i] >> 4];
-        *place++ = HEX_DIGITS[(unsigned char)binary.data[i] & 15];
-    }
+    if (place)
+        hex_put(place, binary.data, binary.size);
 }
 
 bool value_hex_parse(struct bytes hex, struct buf *out)
@@ -74,11 +68,10 @@ bool value_hex_parse(struct bytes hex, struct buf *out)
     if (hex.size % 2 != 0)
         return false;
     for (size_t i = 0; i < hex.size; i += 2) {
-        int high = hex_value(hex.data[i]);
-        int low = hex_value(hex.data[i + 1]);
-        if (high < 0 || low < 0)
+        int byte = hex_byte(hex.data + i);
+        if (byte < 0)
             return false;
-        buf_append_char(out, (char)(high << 4 | low));
+        buf_append_char(out, (char)byte);
     }
     return true;
 }
@@ -151,7 +144,7 @@ static enum outcome out_of_range(const struct value_target *to)
     return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE, "the number does not fit the column");
 }
 
-static enum outcome store_be(const struct value_target *to, uint64_t value, int size)
+enum outcome value_store_be(const struct value_target *to, uint64_t value, int size)
 {
     unsigned char binary[8];
     for (int i = size - 1; i >= 0; i--, value >>= 8)
@@ -173,7 +166,7 @@ static enum outcome encode_int(const struct value_target *to, const struct decim
         (size < 8 &&
          (value < -(INT64_C(1) << (8 * size - 1)) || value >= INT64_C(1) << (8 * size - 1))))
         return out_of_range(to);
-    return store_be(to, (uint64_t)value, size);
+    return value_store_be(to, (uint64_t)value, size);
 }
 
 /* ---- floats ---- */
@@ -314,7 +307,7 @@ static enum outcome encode_float(const struct value_target *to, const struct dec
     uint32_t narrow_bits = 0;
     memcpy(&bits, &value, sizeof(value));
     memcpy(&narrow_bits, &narrow, sizeof(narrow));
-    return single ? store_be(to, narrow_bits, 4) : store_be(to, bits, 8);
+    return single ? value_store_be(to, narrow_bits, 4) : value_store_be(to, bits, 8);
 }
 
 static bool float_cell(struct cell cell, bool single, struct decimal *number)
@@ -413,16 +406,11 @@ static enum outcome reject_form(const struct value_target *to, const char *expec
     return error_set(to->err, OUT_REJECT, ERR_VALUE_FORM, "expected %s", expected);
 }
 
-static struct bytes string_of(yyjson_val *val)
-{
-    return bytes_of(unsafe_yyjson_get_str(val), unsafe_yyjson_get_len(val));
-}
-
 bool value_number_text(yyjson_val *val, char memory[24], struct bytes *text)
 {
     int size = 0;
     if (yyjson_is_raw(val)) {
-        *text = bytes_of(unsafe_yyjson_get_raw(val), unsafe_yyjson_get_len(val));
+        *text = json_text_of(val);
         return true;
     }
     if (yyjson_is_uint(val))
@@ -453,7 +441,7 @@ static enum outcome encode_text(const struct value_target *to, yyjson_val *val)
         if (!value_number_text(val, memory, &text))
             return value_reject_kind(to, "a number", val);
     } else if (yyjson_is_str(val)) {
-        text = string_of(val);
+        text = json_text_of(val);
     } else {
         return value_reject_kind(to, "a string", val);
     }
@@ -471,8 +459,8 @@ static enum outcome encode_bool(const struct value_target *to, yyjson_val *val)
     if (to->type->form == FORM_STRING) {
         if (!yyjson_is_str(val))
             return value_reject_kind(to, "a string holding true or false", val);
-        truth = bytes_equal(string_of(val), BYTES_LITERAL("true"));
-        if (!truth && !bytes_equal(string_of(val), BYTES_LITERAL("false")))
+        truth = bytes_equal(json_text_of(val), BYTES_LITERAL("true"));
+        if (!truth && !bytes_equal(json_text_of(val), BYTES_LITERAL("false")))
             return reject_form(to, "the string to be true or false");
     } else if (!yyjson_is_bool(val)) {
         return value_reject_kind(to, "a boolean", val);
@@ -498,7 +486,7 @@ static enum outcome encode_number(const struct value_target *to, yyjson_val *val
     if (string ? !yyjson_is_str(val) : !value_number_text(val, memory, &text))
         return value_reject_kind(to, string ? "a string holding a number" : "a number", val);
     if (string)
-        text = string_of(val);
+        text = json_text_of(val);
     struct decimal number;
     if (!decimal_parse(text, &number))
         return string ? reject_form(to, "the string to hold a number as JSON writes it, of at most "
@@ -512,15 +500,6 @@ static enum outcome encode_number(const struct value_target *to, yyjson_val *val
 }
 
 /* ---- times ---- */
-
-static enum outcome store_micros(const struct value_target *to, int64_t micros)
-{
-    unsigned char binary[8];
-    uint64_t value = (uint64_t)micros;
-    for (int i = 7; i >= 0; i--, value >>= 8)
-        binary[i] = (unsigned char)value;
-    return value_store(to, binary, sizeof(binary));
-}
 
 /* Fault row T02: a number of another unit than declared lands thousands of years away. */
 #define EPOCH_MIN (INT64_C(-2208988800) * 1000000)    /* 1900-01-01 */
@@ -547,7 +526,7 @@ static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
         unix_micros > EPOCH_MAX || !timestamp_from_epoch(unix_micros, 1000000, &micros))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
                          "the time is outside the years 1900 to 2199: is the unit right?");
-    return store_micros(to, micros);
+    return value_store_be(to, (uint64_t)micros, 8);
 }
 
 static enum outcome encode_timestamp(const struct value_target *to, yyjson_val *val)
@@ -560,14 +539,14 @@ static enum outcome encode_timestamp(const struct value_target *to, yyjson_val *
     enum timestamp_zone zone = zoned ? TIMESTAMP_ZONE_REQUIRED : TIMESTAMP_ZONE_NONE;
     int64_t micros;
     bool truncated;
-    if (!timestamp_parse(string_of(val), zone, &micros, &truncated))
+    if (!timestamp_parse(json_text_of(val), zone, &micros, &truncated))
         return reject_form(to, zoned ? "a time with its zone, like 2024-01-15T10:30:00Z"
                                      : "a time without a zone, like 2024-01-15T10:30:00");
     char memory[64];
     struct buf printed = value_buf_over(memory, sizeof(memory));
     timestamp_append(&printed, micros, zoned);
-    *to->exact = !truncated && bytes_equal(buf_view(&printed), string_of(val));
-    return store_micros(to, micros);
+    *to->exact = !truncated && bytes_equal(buf_view(&printed), json_text_of(val));
+    return value_store_be(to, (uint64_t)micros, 8);
 }
 
 static enum outcome encode_date(const struct value_target *to, yyjson_val *val)
@@ -575,11 +554,9 @@ static enum outcome encode_date(const struct value_target *to, yyjson_val *val)
     if (!yyjson_is_str(val))
         return value_reject_kind(to, "a string holding a date", val);
     int32_t days;
-    if (!timestamp_parse_date(string_of(val), &days))
+    if (!timestamp_parse_date(json_text_of(val), &days))
         return reject_form(to, "a date like 2024-01-15");
-    uint32_t bits = (uint32_t)days;
-    char binary[4] = {(char)(bits >> 24), (char)(bits >> 16), (char)(bits >> 8), (char)bits};
-    return value_store(to, binary, sizeof(binary));
+    return value_store_be(to, (uint32_t)days, 4);
 }
 
 /* ---- the others ---- */
@@ -589,9 +566,9 @@ static enum outcome encode_uuid(const struct value_target *to, yyjson_val *val)
     if (!yyjson_is_str(val))
         return value_reject_kind(to, "a string holding a UUID", val);
     unsigned char uuid[16];
-    if (!value_uuid_parse(string_of(val), uuid))
+    if (!value_uuid_parse(json_text_of(val), uuid))
         return reject_form(to, "a UUID like 123e4567-e89b-42d3-a456-426614174000");
-    struct bytes text = string_of(val);
+    struct bytes text = json_text_of(val);
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] >= 'A' && text.data[i] <= 'F')
             *to->exact = false;
@@ -612,7 +589,7 @@ static enum outcome encode_bytea(const struct value_target *to, yyjson_val *val)
 {
     if (!yyjson_is_str(val))
         return value_reject_kind(to, "a string holding base64", val);
-    struct bytes text = string_of(val);
+    struct bytes text = json_text_of(val);
     size_t room = text.size / 4 * 3;
     unsigned char *binary = arena_alloc(to->arena, room + 1);
     if (!binary)
@@ -749,25 +726,13 @@ static yyjson_mut_val *decode_timestamp(const struct value_type *type, struct ce
     return make_string(doc, buf_view(&text));
 }
 
-static yyjson_mut_val *decode_date(struct cell cell, yyjson_mut_doc *doc)
+/* What JSON has in the same form as a key. */
+static yyjson_mut_val *decode_as_key(const struct value_type *type, struct cell cell,
+                                     yyjson_mut_doc *doc)
 {
-    int64_t days = cell.size == 4 ? value_be_read(cell.data, 4) : INT64_MAX;
-    if (days < DATE_MIN || days > DATE_MAX)
-        return NULL;
     char memory[64];
     struct buf text = value_buf_over(memory, sizeof(memory));
-    timestamp_append_date(&text, (int32_t)days);
-    return make_string(doc, buf_view(&text));
-}
-
-static yyjson_mut_val *decode_uuid(struct cell cell, yyjson_mut_doc *doc)
-{
-    if (cell.size != 16)
-        return NULL;
-    char memory[64];
-    struct buf text = value_buf_over(memory, sizeof(memory));
-    value_uuid_append(&text, cell.data);
-    return make_string(doc, buf_view(&text));
+    return value_append_key(type, cell, &text) ? make_string(doc, buf_view(&text)) : NULL;
 }
 
 static yyjson_mut_val *decode_bytea(struct bytes binary, yyjson_mut_doc *doc)
@@ -814,12 +779,11 @@ yyjson_mut_val *value_decode_scalar(const struct value_type *type, struct cell c
     case VALUE_BOOL:
         return decode_bool(type, cell, doc);
     case VALUE_DATE:
-        return decode_date(cell, doc);
+    case VALUE_UUID:
+        return decode_as_key(type, cell, doc);
     case VALUE_TIMESTAMP:
     case VALUE_TIMESTAMPTZ:
         return decode_timestamp(type, cell, doc);
-    case VALUE_UUID:
-        return decode_uuid(cell, doc);
     case VALUE_JSONB:
         return decode_jsonb(cell, doc);
     case VALUE_BYTEA:

@@ -35,6 +35,8 @@ MUST_USE yyjson_doc *value_parse_jsonb(struct cell cell, const yyjson_alc *alc);
 bool value_is_longer(struct bytes text, int32_t max);
 /* Copies into the arena; a full arena is the answer DRV-J007. */
 MUST_USE enum outcome value_store(const struct value_target *to, const void *binary, size_t size);
+/* The lower `size` bytes, at most 8, in network byte order. */
+MUST_USE enum outcome value_store_be(const struct value_target *to, uint64_t value, int size);
 /* The text of a number; `memory` is for documents built in memory, whose numbers are not raw. False
  * for what is none. */
 bool value_number_text(yyjson_val *val, char memory[24], struct bytes *text);

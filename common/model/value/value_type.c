@@ -38,37 +38,28 @@ static const struct {
     [VALUE_BYTEA] = {"bytea", "bytea[]", 17},
 };
 
+/* What a mapping may call them. */
+/* clang-format off */
+#define TYPE_NAMES(X) \
+    X("text", VALUE_TEXT) X("varchar", VALUE_VARCHAR) X("character varying", VALUE_VARCHAR) \
+    X("bool", VALUE_BOOL) X("boolean", VALUE_BOOL) X("int2", VALUE_INT2) \
+    X("smallint", VALUE_INT2) X("int4", VALUE_INT4) X("int", VALUE_INT4) \
+    X("integer", VALUE_INT4) X("int8", VALUE_INT8) X("bigint", VALUE_INT8) \
+    X("float4", VALUE_FLOAT4) X("real", VALUE_FLOAT4) X("float8", VALUE_FLOAT8) \
+    X("float", VALUE_FLOAT8) X("double precision", VALUE_FLOAT8) X("numeric", VALUE_NUMERIC) \
+    X("decimal", VALUE_NUMERIC) X("date", VALUE_DATE) X("timestamp", VALUE_TIMESTAMP) \
+    X("timestamp without time zone", VALUE_TIMESTAMP) X("timestamptz", VALUE_TIMESTAMPTZ) \
+    X("timestamp with time zone", VALUE_TIMESTAMPTZ) X("uuid", VALUE_UUID) \
+    X("jsonb", VALUE_JSONB) X("bytea", VALUE_BYTEA)
+/* clang-format on */
+
 static const struct {
     const char *name;
     enum value_base base;
 } NAMES[] = {
-    {"text", VALUE_TEXT},
-    {"varchar", VALUE_VARCHAR},
-    {"character varying", VALUE_VARCHAR},
-    {"bool", VALUE_BOOL},
-    {"boolean", VALUE_BOOL},
-    {"int2", VALUE_INT2},
-    {"smallint", VALUE_INT2},
-    {"int4", VALUE_INT4},
-    {"int", VALUE_INT4},
-    {"integer", VALUE_INT4},
-    {"int8", VALUE_INT8},
-    {"bigint", VALUE_INT8},
-    {"float4", VALUE_FLOAT4},
-    {"real", VALUE_FLOAT4},
-    {"float8", VALUE_FLOAT8},
-    {"float", VALUE_FLOAT8},
-    {"double precision", VALUE_FLOAT8},
-    {"numeric", VALUE_NUMERIC},
-    {"decimal", VALUE_NUMERIC},
-    {"date", VALUE_DATE},
-    {"timestamp", VALUE_TIMESTAMP},
-    {"timestamp without time zone", VALUE_TIMESTAMP},
-    {"timestamptz", VALUE_TIMESTAMPTZ},
-    {"timestamp with time zone", VALUE_TIMESTAMPTZ},
-    {"uuid", VALUE_UUID},
-    {"jsonb", VALUE_JSONB},
-    {"bytea", VALUE_BYTEA},
+#define X(name, base) {name, base},
+    TYPE_NAMES(X)
+#undef X
 };
 
 enum { NAME_COUNT = sizeof(NAMES) / sizeof(NAMES[0]) };
@@ -164,15 +155,10 @@ bool value_type_parse(struct bytes text, struct value_type *type)
 const char *const *value_type_names(void)
 {
     static const char *const LIST[] = {
-        "text",        "varchar", "character varying",
-        "bool",        "boolean", "int2",
-        "smallint",    "int4",    "int",
-        "integer",     "int8",    "bigint",
-        "float4",      "real",    "float8",
-        "float",       "numeric", "double precision",
-        "decimal",     "date",    "timestamp",
-        "timestamptz", "uuid",    "jsonb",
-        "bytea",       NULL,
+#define X(name, base) name,
+        TYPE_NAMES(X)
+#undef X
+            NULL,
     };
     return LIST;
 }
