@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 
 #define ADDED 11        /* headers a dead letter has besides the message's */
@@ -135,10 +136,9 @@ enum outcome dead_letter_make(const struct message_view *message,
 {
     size_t own = message->header_count;
     dead_letter->view = *message;
-    dead_letter->headers = calloc(own + ADDED, sizeof *dead_letter->headers);
+    dead_letter->headers = must(calloc(own + ADDED, sizeof *dead_letter->headers));
     buf_init(&dead_letter->text, DEAD_LETTER_ADDED_BYTES);
-    if (!dead_letter->headers || !buf_extend(&dead_letter->text, DEAD_LETTER_ADDED_BYTES))
-        abort();
+    must(buf_extend(&dead_letter->text, DEAD_LETTER_ADDED_BYTES));
     buf_reset(&dead_letter->text);
     if (own)
         memcpy(dead_letter->headers, message->headers, own * sizeof *dead_letter->headers);
@@ -162,18 +162,6 @@ void dead_letter_free(struct dead_letter_message *dead_letter)
     buf_free(&dead_letter->text);
 }
 
-/* Takes "-<number>" off the end of `text`. */
-static bool take_number(struct bytes *text, int64_t *number)
-{
-    size_t at = text->size;
-    while (at > 0 && text->data[at - 1] != '-')
-        at--;
-    if (at == 0 || !text_parse_int64(bytes_of(text->data + at, text->size - at), number))
-        return false;
-    text->size = at - 1;
-    return *number >= 0;
-}
-
 static enum error_code parse_code(struct bytes text)
 {
     char id[16] = "";
@@ -186,7 +174,7 @@ static enum error_code parse_code(struct bytes text)
 
 struct dead_letter_origin dead_letter_read(const struct envelope *dead_letter)
 {
-    int64_t partition;
+    uint64_t partition, offset;
     struct dead_letter_origin origin = {.code = ERR_NONE};
     for (size_t i = 0; i < dead_letter->header_count; i++) {
         const struct header *header = &dead_letter->headers[i];
@@ -196,8 +184,9 @@ struct dead_letter_origin dead_letter_read(const struct envelope *dead_letter)
             origin.code = parse_code(header->value);
     }
     origin.topic = origin.id;
-    origin.has_place = take_number(&origin.topic, &origin.offset) &&
-                       take_number(&origin.topic, &partition) && partition <= INT32_MAX;
+    origin.has_place = text_cut_number(&origin.topic, "-", &offset) &&
+                       text_cut_number(&origin.topic, "-", &partition) && partition <= INT32_MAX;
+    origin.offset = origin.has_place ? (int64_t)offset : 0;
     origin.partition = origin.has_place ? (int32_t)partition : 0;
     return origin;
 }

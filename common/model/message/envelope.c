@@ -269,27 +269,13 @@ static enum outcome decode_names(const struct envelope *envelope, struct record 
     return OUT_OK;
 }
 
-/* Cuts the number behind the last `mark` off `text`. */
-static bool cut_number(struct bytes *text, char mark, uint64_t *number)
-{
-    const char *at = text->size ? memrchr(text->data, mark, text->size) : NULL;
-    int64_t value;
-    if (!at)
-        return false;
-    size_t size = (size_t)(at - text->data);
-    if (!text_parse_int64(bytes_of(at + 1, text->size - size - 1), &value) || value < 0)
-        return false;
-    *number = (uint64_t)value;
-    text->size = size;
-    return true;
-}
-
 /* An origin is for people: one that is not of our form is kept as it is. */
 static void decode_origin(struct bytes text, struct origin *origin)
 {
     struct bytes rest = text;
-    if (cut_number(&rest, '@', &origin->byte) && cut_number(&rest, ':', &origin->column) &&
-        cut_number(&rest, ':', &origin->line)) {
+    if (text_cut_number(&rest, "@", &origin->byte) &&
+        text_cut_number(&rest, ":", &origin->column) &&
+        text_cut_number(&rest, ":", &origin->line)) {
         origin->uri = rest;
         return;
     }

@@ -7,6 +7,8 @@
 
 #include <yyjson.h>
 
+#include "common/base/memory.h"
+
 static const char *const CLASS_NAMES[CLASS_COUNT] = {
     "applied",  "superseded", "unchanged", "conflict",  "dead_lettered",
     "rejected", "withheld",   "waiting",   "recovered",
@@ -144,12 +146,6 @@ void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t 
                       receipt->recovered ? "true" : "false", receipt->committed_ms, receipt->lag);
 }
 
-void receipt_append(struct buf *out, const struct receipt *receipt)
-{
-    struct receipt_cursor cursor = {0};
-    receipt_append_part(out, receipt, SIZE_MAX, &cursor);
-}
-
 /* Partitions and offsets in one list each for a class: {"applied":[[0,17],[3,4]],…}. */
 void receipt_append_settled(struct buf *out, const struct settled_receipt *receipt)
 {
@@ -207,9 +203,7 @@ enum outcome receipt_parse_settled(struct bytes json, struct settled_receipt *re
     receipt->round = yyjson_get_sint(yyjson_obj_get(root, "round"));
     for (int class = 0; class < CLASS_COUNT; class ++)
         room += yyjson_arr_size(yyjson_obj_get(settled, CLASS_NAMES[class]));
-    receipt->items = calloc(room, sizeof *receipt->items);
-    if (!receipt->items)
-        abort();
+    receipt->items = must(calloc(room, sizeof *receipt->items));
     for (int class = 0; class < CLASS_COUNT; class ++)
         take_settled(yyjson_obj_get(settled, CLASS_NAMES[class]), (enum record_class) class,
                      receipt);

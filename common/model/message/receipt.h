@@ -113,8 +113,6 @@ struct receipt_cursor {
     bool more; /* another message follows the one just written */
 };
 
-/* The whole receipt as one message. */
-void receipt_append(struct buf *out, const struct receipt *receipt);
 /* The next message of a receipt whose messages have at most `most` bytes. The first one says all
  * counts; groups and rejected offsets go as far as there is room, the rest follows in messages of
  * kind "batch_part" (schemas/wire.md). A message has at least one entry of a list, however small
