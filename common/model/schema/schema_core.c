@@ -185,18 +185,11 @@ const struct schema_function *schema_core_functions(size_t *count)
 void schema_core_table_sql(struct buf *out, const struct schema_core_table *table,
                            const char *schema)
 {
-    buf_append_text(out, "CREATE TABLE ");
-    schema_sql_identifier(out, schema);
-    buf_append_char(out, '.');
-    schema_sql_identifier(out, table->name);
-    buf_append_format(out, " (\n%s);\n", table->columns);
-    if (!table->tenants)
-        return;
-    buf_append_text(out, "ALTER TABLE ");
-    schema_sql_identifier(out, schema);
-    buf_append_char(out, '.');
-    schema_sql_identifier(out, table->name);
-    buf_append_text(out, " ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;\n");
+    schema_sql_append(out, "CREATE TABLE %i.%i (\n%s);\n", schema, table->name, table->columns);
+    if (table->tenants)
+        schema_sql_append(
+            out, "ALTER TABLE %i.%i ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;\n", schema,
+            table->name);
 }
 
 struct mapping schema_core_mapping(const struct schema_core_table *table)
@@ -218,16 +211,13 @@ bool schema_core_is_queue(const struct mapping *mapping)
  * a user could have put something else. */
 void schema_core_function_sql(struct buf *out, const struct schema_function *function)
 {
-    buf_append_text(out, "CREATE OR REPLACE FUNCTION drover.");
-    schema_sql_identifier(out, function->name);
-    buf_append_format(
+    schema_sql_append(
         out,
-        "(%s)\n"
+        "CREATE OR REPLACE FUNCTION drover.%i(%s)\n"
         "RETURNS %s\n"
         "LANGUAGE %s VOLATILE SECURITY INVOKER SET search_path = pg_catalog, pg_temp\n"
-        "AS $drover$%s$drover$;\n",
-        function->arguments, function->result, function->language, function->body);
-    buf_append_text(out, "REVOKE ALL ON FUNCTION drover.");
-    schema_sql_identifier(out, function->name);
-    buf_append_format(out, "(%s) FROM PUBLIC;\n", function->arguments);
+        "AS $drover$%s$drover$;\n"
+        "REVOKE ALL ON FUNCTION drover.%i(%s) FROM PUBLIC;\n",
+        function->name, function->arguments, function->result, function->language, function->body,
+        function->name, function->arguments);
 }

@@ -1,5 +1,11 @@
+/*
+ * Statements are written with a format of our own (schema_sql_append), so that they read as the SQL
+ * they become and no name or text can leave its quotes.
+ */
 #include "common/model/schema/schema_sql.h"
 
+#include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,45 +13,110 @@
  * unset, hence nullif (FAULTS I05). */
 #define TENANT_IS_OURS "isolation_key = nullif(current_setting('app.current_tenant_key', true), '')"
 
+/* ---- names and literals ---- */
+
+static void quote(struct buf *out, const char *text, char mark)
+{
+    buf_append_char(out, mark);
+    for (; *text; text++) {
+        if (*text == mark)
+            buf_append_char(out, mark);
+        buf_append_char(out, *text);
+    }
+    buf_append_char(out, mark);
+}
+
+void schema_sql_identifier(struct buf *out, const char *name)
+{
+    quote(out, name, '"');
+}
+
+/* Sessions have standard_conforming_strings on, so a backslash is itself. */
+void schema_sql_literal(struct buf *out, const char *text)
+{
+    quote(out, text, '\'');
+}
+
+void schema_sql_append(struct buf *out, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    for (; *format; format++) {
+        if (*format != '%') {
+            buf_append_char(out, *format);
+            continue;
+        }
+        const char *text = va_arg(args, const char *);
+        switch (*++format) {
+        case 'i':
+            schema_sql_identifier(out, text);
+            break;
+        case 'l':
+            schema_sql_literal(out, text);
+            break;
+        default: /* 's' */
+            buf_append_text(out, text);
+            break;
+        }
+    }
+    va_end(args);
+}
+
+void schema_sql_table_name(struct buf *out, const struct mapping *mapping)
+{
+    schema_sql_append(out, "%i.%i", mapping->schema, mapping->table);
+}
+
+/* ---- roles and rights ---- */
+
 /* Roles belong to the whole server, where another database's apply may make them at the same time.
  */
 void schema_sql_role(struct buf *out, const char *role)
 {
-    buf_append_text(out, "DO $drover$ BEGIN\n"
-                         "  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ");
-    schema_sql_literal(out, role);
-    buf_append_text(out, ") THEN\n    CREATE ROLE ");
-    schema_sql_identifier(out, role);
-    buf_append_text(out, " NOLOGIN NOSUPERUSER NOBYPASSRLS NOINHERIT;\n"
-                         "  END IF;\n"
-                         "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;\n"
-                         "END $drover$;\n");
+    schema_sql_append(out,
+                      "DO $drover$ BEGIN\n"
+                      "  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %l) THEN\n"
+                      "    CREATE ROLE %i NOLOGIN NOSUPERUSER NOBYPASSRLS NOINHERIT;\n"
+                      "  END IF;\n"
+                      "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;\n"
+                      "END $drover$;\n",
+                      role, role);
 }
 
-static bool is_key_text(const struct column *column)
+const char *schema_worker_rights(const struct mapping *mapping)
 {
-    bool text = column->type.base == VALUE_TEXT || column->type.base == VALUE_VARCHAR;
-    return column->key_at >= 0 && text && !column->type.array;
+    return mapping->on_delete == DELETE_HARD ? SCHEMA_WORKER_RIGHTS ", DELETE"
+                                             : SCHEMA_WORKER_RIGHTS;
 }
+
+void schema_sql_grants(struct buf *out, const char *table, const char *worker_rights,
+                       const struct schema_roles *roles)
+{
+    schema_sql_append(out, "GRANT %s ON %s TO %i;\nGRANT SELECT ON %s TO %i;\n", worker_rights,
+                      table, roles->worker, table, roles->verifier);
+}
+
+void schema_sql_namespace(struct buf *out, const char *schema, const struct schema_roles *roles)
+{
+    schema_sql_append(out, "CREATE SCHEMA IF NOT EXISTS %i;\nGRANT USAGE ON SCHEMA %i TO %i, %i;\n",
+                      schema, schema, roles->worker, roles->verifier);
+}
+
+/* ---- a mapping's table ---- */
 
 static void append_column(struct buf *out, const struct column *column)
 {
-    buf_append_text(out, "    ");
-    schema_sql_identifier(out, column->name);
-    buf_append_char(out, ' ');
+    bool text = column->type.base == VALUE_TEXT || column->type.base == VALUE_VARCHAR;
+    schema_sql_append(out, "    %i ", column->name);
     value_type_append_sql(out, &column->type);
-    if (is_key_text(column))
-        buf_append_text(out, " COLLATE \"C\"");
     if (column->key_at >= 0)
-        buf_append_text(out, " NOT NULL");
+        buf_append_text(out, text && !column->type.array ? " COLLATE \"C\" NOT NULL" : " NOT NULL");
     buf_append_text(out, ",\n");
 }
 
 static void append_generated(struct buf *out, const struct generated_column *column)
 {
-    buf_append_text(out, "    ");
-    schema_sql_identifier(out, column->name);
-    buf_append_char(out, ' ');
+    schema_sql_append(out, "    %i ", column->name);
     value_type_append_sql(out, &column->type);
     buf_append_text(out, column->kind == GENERATED_IDENTITY
                              ? " GENERATED BY DEFAULT AS IDENTITY,\n"
@@ -55,26 +126,33 @@ static void append_generated(struct buf *out, const struct generated_column *col
 /* Tombstones keep the key and hold NULLs, so what is required is required of living rows only. */
 static void append_required(struct buf *out, const struct mapping *mapping)
 {
-    bool first = true;
+    const char *before = "    CONSTRAINT drover_required CHECK (drover_deleted OR (";
+    bool any = false;
     for (size_t i = 0; i < mapping->column_count; i++) {
         const struct column *column = &mapping->columns[i];
         if (!column->required || column->key_at >= 0)
             continue;
-        buf_append_text(out, first ? "    CONSTRAINT drover_required CHECK (drover_deleted OR ("
-                                   : " AND ");
-        schema_sql_identifier(out, column->name);
-        buf_append_text(out, " IS NOT NULL");
-        first = false;
+        schema_sql_append(out, "%s%i IS NOT NULL", any ? " AND " : before, column->name);
+        any = true;
     }
-    if (!first)
+    if (any)
         buf_append_text(out, ")),\n");
+}
+
+/* (isolation_key, "id", "line"): the tenant is the first column of every key. */
+static void append_key(struct buf *out, const struct mapping *mapping, const size_t *columns,
+                       size_t count)
+{
+    buf_append_text(out, "(isolation_key");
+    for (size_t i = 0; i < count; i++)
+        schema_sql_append(out, ", %i", mapping->columns[columns[i]].name);
+    buf_append_char(out, ')');
 }
 
 void schema_sql_table(struct buf *out, const struct mapping *mapping, const char *schema)
 {
-    buf_append_text(out, "CREATE TABLE ");
-    schema_sql_table_in(out, mapping, schema);
-    buf_append_text(out, " (\n    isolation_key text COLLATE \"C\" NOT NULL,\n");
+    schema_sql_append(out, "CREATE TABLE %i.%i (\n    isolation_key text COLLATE \"C\" NOT NULL,\n",
+                      schema, mapping->table);
     for (size_t i = 0; i < mapping->column_count; i++)
         append_column(out, &mapping->columns[i]);
     for (size_t i = 0; i < mapping->generated_count; i++)
@@ -86,15 +164,160 @@ void schema_sql_table(struct buf *out, const struct mapping *mapping, const char
         buf_append_text(out, "    drover_deleted_at timestamp with time zone,\n");
     buf_append_text(out, "    CONSTRAINT drover_tenant_given CHECK (isolation_key <> ''),\n");
     append_required(out, mapping);
-    buf_append_text(out, "    PRIMARY KEY (isolation_key");
-    for (size_t i = 0; i < mapping->key_count; i++) {
-        buf_append_text(out, ", ");
-        schema_sql_identifier(out, mapping->columns[mapping->key[i]].name);
-    }
-    buf_append_text(out, ")\n);\nALTER TABLE ");
-    schema_sql_table_in(out, mapping, schema);
-    buf_append_text(out, " ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;\n");
+    buf_append_text(out, "    PRIMARY KEY ");
+    append_key(out, mapping, mapping->key, mapping->key_count);
+    schema_sql_append(out,
+                      "\n);\n"
+                      "ALTER TABLE %i.%i ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;\n",
+                      schema, mapping->table);
 }
+
+/* ---- foreign keys, within the tenant: a key never reaches over to another one ---- */
+
+void schema_reference_sql(struct buf *out, const struct mapping *mapping, size_t number,
+                          const struct mapping *parent)
+{
+    const struct mapping_reference *reference = &mapping->references[number];
+    schema_sql_append(out, "ALTER TABLE %i.%i", mapping->schema, mapping->table);
+    buf_append_format(out, " ADD CONSTRAINT " SCHEMA_REFERENCE "%zu FOREIGN KEY ", number + 1);
+    append_key(out, mapping, reference->columns, reference->column_count);
+    schema_sql_append(out, "\n    REFERENCES %i.%i ", parent->schema, parent->table);
+    append_key(out, parent, parent->key, parent->key_count);
+    buf_append_text(out, " ON DELETE NO ACTION;\n");
+}
+
+static const struct mapping *find_parent(const struct mapping_reference *reference,
+                                         struct mapping *const *mappings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(mappings[i]->entity, reference->entity) == 0)
+            return mappings[i];
+    return NULL;
+}
+
+/* ---- indexes. The tenant comes first in each: without it a unique index would tell one tenant
+ * what another has (FAULTS I07), and a plain one would not help, as every query names the tenant.
+ * ---- */
+
+/* An index item taken apart: `name` or `(expression)`, then nothing or a direction. */
+struct item {
+    struct bytes body;
+    bool expression;
+    const char *direction; /* "", " DESC" */
+};
+
+static bool ends_with(struct bytes text, const char *end)
+{
+    size_t size = strlen(end);
+    return text.size > size && memcmp(text.data + text.size - size, end, size) == 0;
+}
+
+static struct item take_apart(const char *text)
+{
+    struct item item = {.body = bytes_text(text), .direction = ""};
+    if (ends_with(item.body, " DESC")) {
+        item.direction = " DESC";
+        item.body.size -= strlen(" DESC");
+    } else if (ends_with(item.body, " ASC")) {
+        item.body.size -= strlen(" ASC");
+    }
+    item.expression = item.body.size && item.body.data[0] == '(';
+    return item;
+}
+
+static bool is_name(struct bytes text)
+{
+    bool ok = text.size > 0 && text.size <= 63 && !isdigit((unsigned char)text.data[0]);
+    for (size_t i = 0; i < text.size && ok; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        ok = islower(c) || isdigit(c) || c == '_';
+    }
+    return ok;
+}
+
+/* The expression must end where its first parenthesis closes, and hold nothing that ends a
+ * statement, begins a comment or another way of quoting: so it stays where it is put. */
+static bool is_enclosed(struct bytes text)
+{
+    int depth = 0;
+    char quote = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        char next = i + 1 < text.size ? text.data[i + 1] : 0;
+        if (quote) {
+            quote = c == quote ? 0 : quote;
+            continue;
+        }
+        if (c == '\'' || c == '"')
+            quote = c;
+        bool comment = (c == '-' && next == '-') || (c == '/' && next == '*');
+        if (comment || strchr(";\\$", c) || iscntrl((unsigned char)c))
+            return false;
+        depth += (c == '(') - (c == ')');
+        if (depth == 0 && i + 1 < text.size)
+            return false;
+    }
+    return depth == 0 && !quote;
+}
+
+enum outcome schema_index_check(const struct mapping *mapping, struct error *err)
+{
+    for (size_t i = 0; i < mapping->index_count; i++) {
+        const struct mapping_index *index = &mapping->indexes[i];
+        for (size_t j = 0; j < index->column_count; j++) {
+            struct item item = take_apart(index->columns[j]);
+            if (item.expression ? is_enclosed(item.body) : is_name(item.body))
+                continue;
+            enum outcome outcome = error_set(err, OUT_FATAL, ERR_MAPPING,
+                                             "index %s has a column that is neither a "
+                                             "name nor an expression in parentheses",
+                                             index->name);
+            error_where(err, "%s", mapping->file);
+            error_hint(err,
+                       "write a column, \"column DESC\", or \"(lower(column))\"; no semicolon, "
+                       "comment, backslash or dollar sign");
+            return outcome;
+        }
+    }
+    return OUT_OK;
+}
+
+static bool names_tenant(const struct mapping_index *index)
+{
+    for (size_t i = 0; i < index->column_count; i++)
+        if (strstr(index->columns[i], "isolation_key"))
+            return true;
+    return false;
+}
+
+static bool begins_with_tenant(const struct mapping_index *index)
+{
+    return index->column_count && strcmp(index->columns[0], "isolation_key") == 0;
+}
+
+static void append_item(struct buf *out, const char *text)
+{
+    struct item item = take_apart(text);
+    const char *mark = item.expression ? "" : "\"";
+    buf_append_text(out, mark);
+    buf_append_bytes(out, item.body);
+    schema_sql_append(out, "%s%s", mark, item.direction);
+}
+
+void schema_index_sql(struct buf *out, const struct mapping *mapping,
+                      const struct mapping_index *index, const char *schema)
+{
+    bool given = index->unique ? begins_with_tenant(index) : names_tenant(index);
+    schema_sql_append(out, "CREATE %sINDEX %i ON %i.%i (%s", index->unique ? "UNIQUE " : "",
+                      index->name, schema, mapping->table, given ? "" : "isolation_key, ");
+    for (size_t i = 0; i < index->column_count; i++) {
+        buf_append_text(out, i ? ", " : "");
+        append_item(out, index->columns[i]);
+    }
+    buf_append_text(out, ");\n");
+}
+
+/* ---- policies ---- */
 
 const char *schema_sql_policy_name(enum schema_policy policy)
 {
@@ -103,67 +326,34 @@ const char *schema_sql_policy_name(enum schema_policy policy)
     return NAMES[policy];
 }
 
-static void append_role_check(struct buf *out, const char *role)
-{
-    buf_append_text(out, "current_user = ");
-    schema_sql_literal(out, role);
-}
-
 void schema_sql_policy(struct buf *out, const struct mapping *mapping, enum schema_policy policy,
                        const struct schema_roles *roles, const char *schema)
 {
     const char *tenant = schema_core_is_queue(mapping) ? "" : TENANT_IS_OURS " AND ";
-    buf_append_format(out, "CREATE POLICY %s ON ", schema_sql_policy_name(policy));
-    schema_sql_table_in(out, mapping, schema);
+    schema_sql_append(out, "CREATE POLICY %s ON %i.%i", schema_sql_policy_name(policy), schema,
+                      mapping->table);
     switch (policy) {
-    case POLICY_TENANT:
-        buf_append_text(out, " FOR ALL TO PUBLIC\n    USING (" TENANT_IS_OURS);
-        if (mapping->column_count) /* tables of Drover's own have no tombstones */
-            buf_append_text(out, " AND NOT drover_deleted");
-        buf_append_text(out, ")\n    WITH CHECK (" TENANT_IS_OURS ");\n");
+    case POLICY_TENANT: /* tables of Drover's own have no tombstones */
+        schema_sql_append(out,
+                          " FOR ALL TO PUBLIC\n    USING (" TENANT_IS_OURS "%s)\n"
+                          "    WITH CHECK (" TENANT_IS_OURS ");\n",
+                          mapping->column_count ? " AND NOT drover_deleted" : "");
         break;
     case POLICY_WORKER: /* sees tombstones: a late older version must not bring a deleted row back
                          */
-        buf_append_text(out, " FOR ALL TO ");
-        schema_sql_identifier(out, roles->worker);
-        buf_append_format(out, "\n    USING (%s", tenant);
-        append_role_check(out, roles->worker);
-        buf_append_format(out, ")\n    WITH CHECK (%s", tenant);
-        append_role_check(out, roles->worker);
-        buf_append_text(out, ");\n");
+        schema_sql_append(out,
+                          " FOR ALL TO %i\n    USING (%scurrent_user = %l)\n"
+                          "    WITH CHECK (%scurrent_user = %l);\n",
+                          roles->worker, tenant, roles->worker, tenant, roles->worker);
         break;
     default:
-        buf_append_text(out, " FOR SELECT TO ");
-        schema_sql_identifier(out, roles->verifier);
-        buf_append_text(out, "\n    USING (");
-        append_role_check(out, roles->verifier);
-        buf_append_text(out, ");\n");
+        schema_sql_append(out, " FOR SELECT TO %i\n    USING (current_user = %l);\n",
+                          roles->verifier, roles->verifier);
         break;
     }
 }
 
-void schema_sql_grants(struct buf *out, const char *table, const char *worker_rights,
-                       const struct schema_roles *roles)
-{
-    buf_append_format(out, "GRANT %s ON %s TO ", worker_rights, table);
-    schema_sql_identifier(out, roles->worker);
-    buf_append_format(out, ";\nGRANT SELECT ON %s TO ", table);
-    schema_sql_identifier(out, roles->verifier);
-    buf_append_text(out, ";\n");
-}
-
-void schema_sql_namespace(struct buf *out, const char *schema, const struct schema_roles *roles)
-{
-    buf_append_text(out, "CREATE SCHEMA IF NOT EXISTS ");
-    schema_sql_identifier(out, schema);
-    buf_append_text(out, ";\nGRANT USAGE ON SCHEMA ");
-    schema_sql_identifier(out, schema);
-    buf_append_text(out, " TO ");
-    schema_sql_identifier(out, roles->worker);
-    buf_append_text(out, ", ");
-    schema_sql_identifier(out, roles->verifier);
-    buf_append_text(out, ";\n");
-}
+/* ---- all of it ---- */
 
 static void append_core(struct buf *out, const struct schema_roles *roles)
 {
@@ -181,10 +371,8 @@ static void append_core(struct buf *out, const struct schema_roles *roles)
     const struct schema_function *functions = schema_core_functions(&count);
     for (size_t i = 0; i < count; i++) {
         schema_core_function_sql(out, &functions[i]);
-        buf_append_format(out, "GRANT EXECUTE ON FUNCTION drover.%s(%s) TO ", functions[i].name,
-                          functions[i].arguments);
-        schema_sql_identifier(out, roles->worker);
-        buf_append_text(out, ";\n");
+        schema_sql_append(out, "GRANT EXECUTE ON FUNCTION drover.%s(%s) TO %i;\n",
+                          functions[i].name, functions[i].arguments, roles->worker);
     }
 }
 
@@ -193,7 +381,7 @@ static void append_references(struct buf *out, struct mapping *const *mappings, 
     for (size_t i = 0; i < count; i++) {
         for (size_t r = 0; r < mappings[i]->reference_count; r++) {
             const struct mapping *parent =
-                schema_reference_parent(&mappings[i]->references[r], mappings, count);
+                find_parent(&mappings[i]->references[r], mappings, count);
             if (parent)
                 schema_reference_sql(out, mappings[i], r, parent);
         }
@@ -206,11 +394,7 @@ void schema_sql_all(struct buf *out, struct mapping *const *mappings, size_t cou
     buf_append_text(out, "BEGIN;\n");
     schema_sql_role(out, roles->worker);
     schema_sql_role(out, roles->verifier);
-    buf_append_text(out, "GRANT ");
-    schema_sql_identifier(out, roles->worker);
-    buf_append_text(out, ", ");
-    schema_sql_identifier(out, roles->verifier);
-    buf_append_text(out, " TO CURRENT_USER;\n\n");
+    schema_sql_append(out, "GRANT %i, %i TO CURRENT_USER;\n\n", roles->worker, roles->verifier);
     schema_sql_namespace(out, "drover", roles);
     append_core(out, roles);
     for (size_t i = 0; i < count; i++) {

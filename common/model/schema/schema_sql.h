@@ -29,10 +29,11 @@ struct schema_roles {
 /* "name" and 'text', with their own quotes doubled. */
 void schema_sql_identifier(struct buf *out, const char *name);
 void schema_sql_literal(struct buf *out, const char *text);
+/* SQL with texts (const char *) in it: %i an identifier, %l a literal, %s as it is. No other '%'.
+ */
+void schema_sql_append(struct buf *out, const char *format, ...);
 /* "schema"."table" */
 void schema_sql_table_name(struct buf *out, const struct mapping *mapping);
-/* The same in another schema than the mapping says. */
-void schema_sql_table_in(struct buf *out, const struct mapping *mapping, const char *schema);
 
 /* The role when it is missing. */
 void schema_sql_role(struct buf *out, const char *role);
@@ -74,9 +75,6 @@ void schema_index_sql(struct buf *out, const struct mapping *mapping,
 #define SCHEMA_REFERENCE "drover_fk_"
 void schema_reference_sql(struct buf *out, const struct mapping *mapping, size_t number,
                           const struct mapping *parent);
-/* NULL when it is not among them. */
-const struct mapping *schema_reference_parent(const struct mapping_reference *reference,
-                                              struct mapping *const *mappings, size_t count);
 enum schema_policy {
     POLICY_TENANT,
     POLICY_WORKER,
