@@ -8,7 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/files.h"
-#include "common/model/mapping/mapping_mistakes.h"
+#include "common/model/mapping/mapping.h"
 
 enum {
     MAPPING_SIZE_MAX = 1 << 20,

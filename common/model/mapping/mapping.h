@@ -20,6 +20,7 @@
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
+#include "common/base/error_list.h"
 #include "common/model/mapping/mapping_types.h"
 #include "common/model/message/record.h"
 
@@ -27,6 +28,11 @@
  * DRV-M…, with file:line:column and a suggestion for misspelt keys. Caller owns *mapping. */
 MUST_USE enum outcome mapping_parse(const char *file, struct bytes text, struct mapping **mapping,
                                     struct error *err);
+/* The same, but every mistake is added to the list. OUT_FATAL when there was one: *mapping is then
+ * what could be made of it, for its entity and table alone (NULL: the file is no YAML); the caller
+ * frees it. */
+MUST_USE enum outcome mapping_parse_all(const char *file, struct bytes text,
+                                        struct mapping **mapping, struct error_list *mistakes);
 void mapping_free(struct mapping *mapping);
 
 /* One record as a row: `cells` in the order of mapping->columns. */

@@ -41,7 +41,7 @@ enum outcome marks_check(const struct mapping *mapping, yyjson_val *root, struct
     return outcome;
 }
 
-/* Of the patterns only one has a '*' when a column asks for it (mapping_collect.c), so that the key
+/* Of the patterns only one has a '*' when a column asks for it (mapping_parse.c), so that the key
  * can be made again from the suffix. */
 /* $key_suffix: what the '*' of the mapping's key pattern matches in `key`; without such a pattern
  * the whole key. False when the pattern does not fit. */

@@ -243,10 +243,7 @@ static enum outcome find_version(const struct mapping *mapping, yyjson_val *root
     if (record->has_version || mapping->version_source == VERSION_STAMPED)
         return OUT_OK;
     yyjson_val *val = json_at(root, bytes_text(mapping->version_pointer));
-    struct bytes text = {0};
-    if (yyjson_is_raw(val) || yyjson_is_str(val))
-        text = bytes_of(yyjson_is_raw(val) ? yyjson_get_raw(val) : yyjson_get_str(val),
-                        yyjson_get_len(val));
+    struct bytes text = json_text_of(val);
     bool truncated;
     struct decimal number;
     *has = true;
@@ -421,10 +418,7 @@ static bool tenant_parts(yyjson_val *val, struct tenant *parts)
     };
     size_t at, count, known = 0;
     yyjson_val *name, *part;
-    if (yyjson_is_raw(val))
-        parts->tenant_id = bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
-    else if (yyjson_is_str(val))
-        parts->tenant_id = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
+    parts->tenant_id = json_text_of(val);
     if (!yyjson_is_obj(val))
         return parts->tenant_id.size > 0;
     yyjson_obj_foreach(val, at, count, name, part)

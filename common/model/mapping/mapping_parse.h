@@ -1,8 +1,8 @@
 #ifndef DROVER_MODEL_MAPPING_PARSE_H
 #define DROVER_MODEL_MAPPING_PARSE_H
 
-/* Pieces of the mapping's reader: mapping_yaml.c has the tools, mapping_parse.c the small parts,
- * the others a file each. */
+/* Pieces of the mapping's reader: mapping_yaml.c has the tools, mapping_columns.c the columns,
+ * mapping_parse.c everything else. */
 
 #include "common/base/yaml.h"
 #include "common/model/mapping/mapping.h"
@@ -53,17 +53,10 @@ MUST_USE enum outcome parse_flag(struct yaml_at node, bool *flag, struct error *
 yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column, struct yaml_at node,
                               struct error *err);
 
-/* ---- mapping_columns.c, mapping_index.c, mapping_collect.c, mapping_relations.c, mapping_redis.c
- */
+/* ---- mapping_columns.c */
 MUST_USE enum outcome parse_columns(struct parse *parse, struct error *err);
-MUST_USE enum outcome parse_indexes(struct parse *parse, struct error *err);
-MUST_USE enum outcome parse_collect(struct parse *parse, struct yaml_at node, struct error *err);
-/* What needs the columns: $key_suffix and the patterns. */
-MUST_USE enum outcome parse_check_collect(struct parse *parse, struct error *err);
+/* ---- mapping_parse.c: belongs to the columns, as its value is one of their literals */
 MUST_USE enum outcome parse_on_delete(struct parse *parse, yyjson_mut_val *gathered,
                                       struct error *err);
-MUST_USE enum outcome parse_references(struct parse *parse, struct error *err);
-MUST_USE enum outcome parse_secrets(struct parse *parse, struct error *err);
-MUST_USE enum outcome parse_redis(struct parse *parse, struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/model/json/canonical.h"
 #include "common/model/value/decimal.h"
@@ -40,9 +41,7 @@ static const yyjson_alc *pool_of(struct mapping_work *work)
 {
     struct pool *pool = work->pool;
     if (!pool) {
-        work->pool = pool = malloc(sizeof *pool);
-        if (!pool)
-            abort();
+        work->pool = pool = must(malloc(sizeof *pool));
         yyjson_alc_pool_init(&pool->alc, pool->memory, sizeof pool->memory);
     }
     return &pool->alc;
@@ -65,22 +64,12 @@ void column_blame(const struct mapping *mapping, const struct column *column, si
         error_path(err, "%s", column->pointers[pointer]);
 }
 
-/* The number text of a value, in whichever way the column's form holds it; empty when none. */
-static struct bytes number_text(yyjson_val *val)
-{
-    if (yyjson_is_raw(val))
-        return bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
-    if (yyjson_is_str(val))
-        return bytes_of(yyjson_get_str(val), yyjson_get_len(val));
-    return (struct bytes){0};
-}
-
 static enum outcome check_limits(const struct column *column, yyjson_val *val, struct error *err)
 {
     struct decimal number;
     if (!column->has_min && !column->has_max)
         return OUT_OK;
-    if (!decimal_parse(number_text(val), &number))
+    if (!decimal_parse(json_text_of(val), &number))
         return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "column %s has min/max and takes numbers",
                          column->name);
     if (column->has_min && decimal_compare(&number, &column->min) < 0)

@@ -146,9 +146,7 @@ enum outcome parse_word(struct yaml_at node, const char *what, const char *const
 enum outcome parse_name(struct parse *parse, struct yaml_at node, const char *what,
                         const char **name, struct error *err)
 {
-    struct bytes text = {0};
-    if (yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR)
-        text = yaml_scalar(node, NULL);
+    struct bytes text = parse_scalar(node);
     if (!parse_is_name(text)) {
         error_set(err, OUT_FATAL, ERR_MAPPING,
                   "%s must be a name of a-z, 0-9 and _, at most 63 bytes", what);
@@ -172,9 +170,7 @@ static bool escapes_are_valid(struct bytes pointer)
 enum outcome parse_pointer(struct parse *parse, struct yaml_at node, const char **pointer,
                            struct error *err)
 {
-    struct bytes text = {0};
-    if (yaml_has(node) && yaml_kind_of(node) == YAML_SCALAR)
-        text = yaml_scalar(node, NULL);
+    struct bytes text = parse_scalar(node);
     if (text.size < 2 || text.size > 250 || text.data[0] != '/' || strlen(text.data) != text.size ||
         !escapes_are_valid(text))
         return parse_fail(yaml_has(node) ? node : parse->root, err, ERR_MAPPING,
