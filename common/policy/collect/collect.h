@@ -84,6 +84,10 @@ MUST_USE enum outcome collect_rewind(struct collect *collect, struct error *err)
 bool collect_wants_first_reading(enum collect_form form, struct mapping *const *mappings,
                                  size_t mapping_count);
 
+/* What a key of a localStorage is merged by (expand: merge); NULL: by nothing. Texts that are taken
+ * come first, as a pattern of merges may fit any key. */
+const struct collect_merge *collect_merge_of(const struct mapping *mapping, struct bytes key);
+
 /* Which form a source has that nobody declared, from its first bytes (up to 64 KiB; `whole` when
  * they are all there are). A file whose name a mapping's collect.files takes is not asked about. */
 enum collect_form collect_detect(struct bytes first, bool whole, struct mapping *const *mappings,

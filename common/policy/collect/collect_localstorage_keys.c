@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/policy/collect/collect_localstorage.h"
 
@@ -22,12 +23,7 @@ enum rank { RANK_NAME, RANK_TENANT, RANK_PART, RANK_ANY, RANKS };
 
 void localstorage_tenants_add(struct localstorage_tenants *tenants, struct bytes tenant)
 {
-    if (tenants->count == tenants->capacity) {
-        tenants->capacity = tenants->capacity ? tenants->capacity * 2 : 64;
-        tenants->hashes = reallocarray(tenants->hashes, tenants->capacity, sizeof(uint64_t));
-        if (!tenants->hashes)
-            abort();
-    }
+    MAKE_ROOM(tenants->hashes, tenants->count, tenants->capacity);
     tenants->hashes[tenants->count++] = hash64(tenant);
 }
 
@@ -117,8 +113,7 @@ static bool fits_at(enum rank rank, const char *pattern, struct bytes key, struc
 
 /* ---- choosing ---- */
 
-/* Texts that are taken come first: a pattern of merges may fit any key. */
-static const struct collect_merge *merge_of(const struct mapping *mapping, struct bytes key)
+const struct collect_merge *collect_merge_of(const struct mapping *mapping, struct bytes key)
 {
     for (int taken = 1; taken >= 0; taken--)
         for (size_t i = 0; i < mapping->merge_count; i++)
@@ -130,7 +125,7 @@ static const struct collect_merge *merge_of(const struct mapping *mapping, struc
 static bool mapping_takes(const struct mapping *mapping, enum rank rank, struct bytes key,
                           struct bytes tenant)
 {
-    if (mapping->expand == EXPAND_MERGE && !merge_of(mapping, key))
+    if (mapping->expand == EXPAND_MERGE && !collect_merge_of(mapping, key))
         return false;
     for (size_t i = 0; i < mapping->collect_key_count; i++)
         if (fits_at(rank, mapping->collect_keys[i], key, tenant))
@@ -228,7 +223,7 @@ static void set_mapping(struct localstorage_choice *choice, const struct collect
     choice->use = LOCALSTORAGE_TAKEN;
     choice->mapping = mapping;
     if (mapping->expand == EXPAND_MERGE)
-        choice->merge = merge_of(mapping, key);
+        choice->merge = collect_merge_of(mapping, key);
     if (mapping->expand == EXPAND_CONTAINER)
         choice->elements = partner_of(config, EXPAND_ELEMENTS, key, tenant);
     if (mapping->expand != EXPAND_ELEMENTS)

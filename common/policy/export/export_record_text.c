@@ -1,13 +1,15 @@
-/* What stands outside the record ($key, $index, $user …), and the file form. */
+/* What stands outside the record ($key, $index, $user …), and the forms. */
 #include "common/policy/export/export_record_text.h"
 
 #include <string.h>
 
 #include "common/base/text.h"
 #include "common/model/json/json.h"
+#include "common/policy/collect/collect.h"
 
 #define NAME_BYTES_MAX (1u << 20)
 #define TEXT_MAX (512u << 20)
+#define FILE_NAME_MAX 200 /* file systems take 255 bytes; the folder's own files need an ending */
 
 static int compare_numbers(int64_t a, int64_t b)
 {
@@ -135,6 +137,304 @@ static void read_outside(struct export_maker *maker, const struct export_record 
     }
 }
 
+/* Hands a piece over that was made of maker's buffers. */
+static enum outcome hand_over(struct export_maker *maker,
+                              const struct export_record_text *record_text, struct error *err)
+{
+    if (maker->text.failed || maker->key.failed || maker->file.failed || maker->part.failed)
+        return error_set(err, OUT_REJECT, ERR_EXPORT, "the record is too large to be exported");
+    maker->take(maker->owner, record_text);
+    return OUT_OK;
+}
+
+/* ---- values of a browser's localStorage, as collect_localstorage.c reads them */
+
+/* ---- whose storage it is */
+
+static void append_plain(struct buf *out, struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '-' || text.data[i] == '.')
+            buf_append_format(out, "%%%02X", (unsigned char)text.data[i]);
+        else
+            text_percent_encode(out, bytes_of(text.data + i, 1));
+    }
+}
+
+/* local_storage.json, local_storage-user-U.json, local_storage-origin-O.json or both: encoded so
+ * that no two of them share a name, too long ones by their digest. */
+static void name_storage(struct export_maker *maker)
+{
+    struct buf *file = &maker->file;
+    buf_reset(file);
+    if (maker->user_text.size) {
+        buf_append_text(file, "-user-");
+        append_plain(file, buf_view(&maker->user_text));
+    }
+    if (maker->origin_text.size) {
+        buf_append_text(file, "-origin-");
+        append_plain(file, buf_view(&maker->origin_text));
+    }
+    char digest[33] = "";
+    if (file->size > FILE_NAME_MAX) {
+        struct digest whole = digest_of(buf_view(file));
+        digest_format(&whole, digest);
+        buf_reset(file);
+        buf_append_text(file, "-");
+    }
+    buf_reset(&maker->part);
+    buf_append_text(&maker->part, "local_storage");
+    buf_append_bytes(&maker->part, buf_view(file));
+    buf_append_format(&maker->part, "%s.json", digest);
+    buf_reset(file);
+    buf_append_bytes(file, buf_view(&maker->part));
+}
+
+/* ---- which key */
+
+/* `pattern` with the tenant and, for '*', what it matched. */
+static bool fill_pattern(const struct export_maker *maker, const char *pattern,
+                         const struct bytes *suffix, struct buf *out)
+{
+    buf_reset(out);
+    for (const char *at = pattern; *at; at++) {
+        if (strncmp(at, "{tenant}", 8) == 0) {
+            if (maker->tenant.size == 0)
+                return false;
+            buf_append_bytes(out, maker->tenant);
+            at += 7;
+        } else if (*at == '*' && suffix) {
+            buf_append_bytes(out, *suffix);
+        } else {
+            buf_append_char(out, *at);
+        }
+    }
+    return !out->failed;
+}
+
+static bool is_localstorage_key(struct export_maker *maker, const struct mapping *mapping,
+                                struct bytes key)
+{
+    for (size_t i = 0; i < mapping->collect_key_count; i++)
+        if (fill_pattern(maker, mapping->collect_keys[i], NULL, &maker->part) &&
+            text_glob(buf_text(&maker->part), key))
+            return true;
+    return false;
+}
+
+/* The localStorage key of a record that is (part of) one key's value, into maker->key. */
+static enum outcome find_localstorage_key(struct export_maker *maker,
+                                          const struct export_record *record, struct error *err)
+{
+    const struct mapping *mapping = record->mapping;
+    struct bytes suffix = buf_view(&maker->key);
+    if (maker->has_key)
+        return OUT_OK;
+    for (size_t i = 0; i < mapping->collect_key_count; i++) {
+        const char *pattern = mapping->collect_keys[i];
+        if ((strchr(pattern, '*') != NULL) != maker->has_suffix)
+            continue;
+        if (!fill_pattern(maker, pattern, &suffix, &maker->part))
+            continue;
+        buf_reset(&maker->key);
+        buf_append_bytes(&maker->key, buf_view(&maker->part));
+        return OUT_OK;
+    }
+    return error_set(err, OUT_REJECT, ERR_EXPORT, "the record's storage key is not known");
+}
+
+/* ---- the forms */
+
+static enum outcome give_localstorage(struct export_maker *maker,
+                                      const struct export_record *record, struct bytes key,
+                                      int64_t index, enum export_kind kind, struct error *err)
+{
+    struct export_record_text part = {
+        .file = buf_view(&maker->file),
+        .layout = EXPORT_LAYOUT_LOCALSTORAGE,
+        .key = key,
+        .index = index,
+        .kind = kind,
+        .id = record->id,
+        .text = buf_view(&maker->text),
+    };
+    return hand_over(maker, &part, err);
+}
+
+static enum outcome give_value(struct export_maker *maker, const struct export_record *record,
+                               struct bytes key, yyjson_val *val, struct error *err)
+{
+    buf_reset(&maker->text);
+    json_append(&maker->text, val);
+    return give_localstorage(maker, record, key, -1, EXPORT_JSON, err);
+}
+
+static enum outcome give_text(struct export_maker *maker, const struct export_record *record,
+                              struct bytes key, yyjson_val *val, struct error *err)
+{
+    if (!yyjson_is_str(val))
+        return error_set(err, OUT_REJECT, ERR_EXPORT, "the record holds no text");
+    buf_reset(&maker->text);
+    buf_append(&maker->text, yyjson_get_str(val), yyjson_get_len(val));
+    return give_localstorage(maker, record, key, -1, EXPORT_TEXT, err);
+}
+
+static enum outcome give_container(struct export_maker *maker, const struct export_record *record,
+                                   struct error *err)
+{
+    yyjson_val *form = yyjson_obj_get(record->root, "form");
+    yyjson_val *value = yyjson_obj_get(record->root, "value");
+    struct bytes key = buf_view(&maker->key);
+    buf_reset(&maker->text);
+    if (yyjson_equals_str(form, "array"))
+        return give_localstorage(maker, record, key, -1, EXPORT_ARRAY, err);
+    if (yyjson_equals_str(form, "value") && value)
+        return give_value(maker, record, key, value, err);
+    return error_set(err, OUT_REJECT, ERR_EXPORT, "the record does not say what its key held");
+}
+
+/* ---- what was merged */
+
+static enum outcome give_merged(struct export_maker *maker, const struct export_record *record,
+                                struct bytes key, yyjson_val *held, struct error *err)
+{
+    const struct collect_merge *merge = collect_merge_of(record->mapping, key);
+    yyjson_val *val = held;
+    if (yyjson_is_true(held))
+        val = merge ? yyjson_obj_get(record->root, merge->member) : NULL;
+    if (!val)
+        return error_set(err, OUT_REJECT, ERR_EXPORT,
+                         "a key the record was merged from has nothing left in it");
+    return merge && merge->take ? give_text(maker, record, key, val, err)
+                                : give_value(maker, record, key, val, err);
+}
+
+static enum outcome give_keys(struct export_maker *maker, const struct export_record *record,
+                              struct error *err)
+{
+    yyjson_val *keys = yyjson_obj_get(record->root, "keys"), *key;
+    yyjson_obj_iter iter;
+    enum outcome outcome = OUT_OK;
+    if (!yyjson_is_obj(keys))
+        return error_set(err, OUT_REJECT, ERR_EXPORT,
+                         "the record does not say which keys it was merged from");
+    yyjson_obj_iter_init(keys, &iter);
+    while (outcome == OUT_OK && (key = yyjson_obj_iter_next(&iter)))
+        outcome = give_merged(maker, record, json_text_of(key), yyjson_obj_iter_get_val(key), err);
+    return outcome;
+}
+
+static enum outcome make_localstorage(struct export_maker *maker,
+                                      const struct export_record *record, struct error *err)
+{
+    name_storage(maker);
+    if (record->mapping->expand == EXPAND_MERGE)
+        return give_keys(maker, record, err);
+    enum outcome outcome = find_localstorage_key(maker, record, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    struct bytes key = buf_view(&maker->key);
+    switch (record->mapping->expand) {
+    case EXPAND_TEXT:
+        return give_text(maker, record, key, yyjson_obj_get(record->root, "value"), err);
+    case EXPAND_CONTAINER:
+        return give_container(maker, record, err);
+    case EXPAND_ELEMENTS:
+        buf_reset(&maker->text);
+        json_append(&maker->text, record->root);
+        return give_localstorage(maker, record, key, maker->index < 0 ? 0 : maker->index,
+                                 EXPORT_ELEMENT, err);
+    case EXPAND_VALUE:
+    case EXPAND_MERGE:
+        break;
+    }
+    return give_value(maker, record, key, record->root, err);
+}
+
+/* ---- entries of a program's maps: collect_maps.c's inverse */
+
+#define MAPS_FILE BYTES_LITERAL("maps.json")
+
+static enum outcome give_entry(struct export_maker *maker, const struct export_record *record,
+                               const char *collection, struct bytes key, struct error *err)
+{
+    struct export_record_text part = {
+        .file = MAPS_FILE,
+        .layout = EXPORT_LAYOUT_MAPS,
+        .group = bytes_text(collection),
+        .key = key,
+        .index = maker->index,
+        .kind = EXPORT_JSON,
+        .id = record->id,
+        .text = buf_view(&maker->text),
+    };
+    return hand_over(maker, &part, err);
+}
+
+/* The map's key: the one it had, or the id, which a key of one column decodes to. */
+static void find_map_key(struct export_maker *maker, const struct export_record *record)
+{
+    if (maker->has_key)
+        return;
+    buf_reset(&maker->key);
+    if (record->mapping->key_count != 1 || !text_percent_decode(&maker->key, record->id)) {
+        buf_reset(&maker->key);
+        buf_append_bytes(&maker->key, record->id);
+    }
+}
+
+/* The record without its member `name`. */
+static void append_without(struct buf *out, yyjson_val *object, const char *name)
+{
+    yyjson_obj_iter iter;
+    yyjson_val *key;
+    char before = '{';
+    yyjson_obj_iter_init(object, &iter);
+    while ((key = yyjson_obj_iter_next(&iter))) {
+        if (yyjson_equals_str(key, name))
+            continue;
+        json_append_key(out, before, key);
+        json_append(out, yyjson_obj_iter_get_val(key));
+        before = ',';
+    }
+    buf_append_text(out, before == '{' ? "{}" : "}");
+}
+
+/* The joined record's own name in its collection. */
+static bool joined_key(yyjson_val *joined, struct buf *out)
+{
+    struct bytes id = json_text_of(yyjson_obj_get(joined, "id"));
+    buf_reset(out);
+    buf_append_bytes(out, id);
+    return id.data != NULL;
+}
+
+static enum outcome make_maps(struct export_maker *maker, const struct export_record *record,
+                              struct error *err)
+{
+    const struct mapping *mapping = record->mapping;
+    const struct collect_join *join = mapping->join;
+    yyjson_val *joined =
+        join && yyjson_is_obj(record->root) ? yyjson_obj_get(record->root, join->member) : NULL;
+    find_map_key(maker, record);
+    buf_reset(&maker->text);
+    if (joined)
+        append_without(&maker->text, record->root, join->member);
+    else
+        json_append(&maker->text, record->root);
+    enum outcome outcome =
+        give_entry(maker, record, mapping->collect_maps[0], buf_view(&maker->key), err);
+    if (outcome != OUT_OK || !joined)
+        return outcome;
+    if (!joined_key(joined, &maker->key))
+        return error_set(err, OUT_REJECT, ERR_EXPORT, "a joined record has no id of its own");
+    buf_reset(&maker->text);
+    json_append(&maker->text, joined);
+    return give_entry(maker, record, join->collection, buf_view(&maker->key), err);
+}
+
+/* ---- which record is wanted */
+
 /* A mapping of both forms keeps in one column what was a localStorage key or a map's. */
 static bool came_otherwise(struct export_maker *maker, const struct export_record *record)
 {
@@ -143,7 +443,7 @@ static bool came_otherwise(struct export_maker *maker, const struct export_recor
         mapping->collect_map_count == 0 || !record->cells)
         return false;
     bool localstorage =
-        maker->has_key && export_is_localstorage_key(maker, mapping, buf_view(&maker->key));
+        maker->has_key && is_localstorage_key(maker, mapping, buf_view(&maker->key));
     return localstorage != (maker->form == EXPORT_LOCALSTORAGE);
 }
 
@@ -212,7 +512,7 @@ static enum outcome make_file(struct export_maker *maker, const struct export_re
     buf_reset(&maker->text);
     json_append(&maker->text, record->root);
     part.text = buf_view(&maker->text);
-    return export_give(maker, &part, err);
+    return hand_over(maker, &part, err);
 }
 
 enum outcome export_make(struct export_maker *maker, const struct export_record *record,
@@ -227,9 +527,9 @@ enum outcome export_make(struct export_maker *maker, const struct export_record 
         return OUT_OK;
     switch (maker->form) {
     case EXPORT_LOCALSTORAGE:
-        return export_make_localstorage(maker, record, err);
+        return make_localstorage(maker, record, err);
     case EXPORT_MAP_DUMP:
-        return export_make_maps(maker, record, err);
+        return make_maps(maker, record, err);
     case EXPORT_FILE:
         break;
     }

@@ -94,18 +94,4 @@ bool export_wants(struct export_maker *maker, const struct export_record *record
 MUST_USE enum outcome export_make(struct export_maker *maker, const struct export_record *record,
                                   struct error *err);
 
-/* export_localstorage.c, export_maps.c: of one form. maker's key, index … are filled. */
-MUST_USE enum outcome export_make_localstorage(struct export_maker *maker,
-                                               const struct export_record *record,
-                                               struct error *err);
-MUST_USE enum outcome export_make_maps(struct export_maker *maker,
-                                       const struct export_record *record, struct error *err);
-/* Whether a key of localStorage that the mapping collects can be called so. */
-bool export_is_localstorage_key(struct export_maker *maker, const struct mapping *mapping,
-                                struct bytes key);
-/* Hands a piece over that was made of maker's buffers. OUT_REJECT when one of them was too small.
- */
-MUST_USE enum outcome export_give(struct export_maker *maker,
-                                  const struct export_record_text *record_text, struct error *err);
-
 #endif

@@ -42,15 +42,6 @@ bool export_secrets_concern(struct bytes json)
            holds(json, "${withheld:");
 }
 
-/* The text of {"<mark>": text}, or NULL. */
-static yyjson_val *marked(yyjson_val *val, const char *mark)
-{
-    if (!yyjson_is_obj(val) || yyjson_obj_size(val) != 1)
-        return NULL;
-    yyjson_val *text = yyjson_obj_get(val, mark);
-    return yyjson_is_str(text) ? text : NULL;
-}
-
 static void tell(const struct export_secrets *secrets, enum export_secret what)
 {
     if (secrets->tell)
@@ -151,7 +142,7 @@ static yyjson_mut_val *copy_object(struct export_secrets *secrets, yyjson_val *o
     size_t above = secrets->pointer.size;
     yyjson_val *key;
     while ((key = yyjson_obj_iter_next(&iter))) {
-        struct bytes name = bytes_of(yyjson_get_str(key), yyjson_get_len(key));
+        struct bytes name = json_text_of(key);
         append_step(&secrets->pointer, name);
         yyjson_mut_val *member = copy(secrets, yyjson_obj_iter_get_val(key), strings, into);
         if (member)
@@ -217,13 +208,12 @@ static yyjson_mut_val *copy_string(struct export_secrets *secrets, yyjson_val *v
 static yyjson_mut_val *copy(struct export_secrets *secrets, yyjson_val *val, unsigned strings,
                             yyjson_mut_doc *into)
 {
-    yyjson_val *reference = marked(val, MARK_SEALED);
-    if (reference) {
-        yyjson_mut_val *opened = open_sealed(
-            secrets, bytes_of(yyjson_get_str(reference), yyjson_get_len(reference)), into);
+    struct bytes reference = mark_text(val, MARK_SEALED);
+    if (reference.data) {
+        yyjson_mut_val *opened = open_sealed(secrets, reference, into);
         return opened ? opened : yyjson_val_mut_copy(into, val);
     }
-    if (marked(val, MARK_WITHHELD)) {
+    if (mark_text(val, MARK_WITHHELD).data) {
         tell(secrets, EXPORT_ABSENT);
         secrets->changes++;
         return NULL;
