@@ -18,11 +18,6 @@ void version_observe(struct version_clock *clock, int64_t version)
         clock->last = version;
 }
 
-int64_t version_to_ms(int64_t version)
-{
-    return version >> VERSION_COUNTER_BITS;
-}
-
 /* A timestamp is the producer's to choose: one beyond the clock's range counts as its end. */
 static int64_t physical_of(int64_t timestamp_ms)
 {

@@ -24,7 +24,6 @@ struct version_clock {
 int64_t version_next(struct version_clock *clock, int64_t now_ms);
 /* Never gives a version <= `version` again (what a state file or the past run says). */
 void version_observe(struct version_clock *clock, int64_t version);
-int64_t version_to_ms(int64_t version);
 
 /* Version of a message that brings none and whose mapping names none: its place in the log, as a
  * clock of its partition. The physical part is the Kafka timestamp, the counter the low bits of the

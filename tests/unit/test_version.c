@@ -3,6 +3,11 @@
 
 #include "tests/support/suite.h"
 
+static int64_t version_to_ms(int64_t version)
+{
+    return version >> VERSION_COUNTER_BITS;
+}
+
 START_TEST(follows_physical_time)
 {
     struct version_clock clock = {0};

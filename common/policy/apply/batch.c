@@ -4,12 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
+#include "common/base/memory.h"
 
 struct batch *batch_new(size_t capacity, size_t memory_max)
 {
@@ -163,11 +158,7 @@ static void note_contest(struct batch *batch, size_t first, size_t count)
         contest.replays = contest.replays || is_soft_delete(candidate(batch, i));
     if (contest.replays)
         qsort(batch->sorted + first, count, sizeof *batch->sorted, compare_offsets);
-    if (batch->contest_count == batch->contest_capacity) {
-        batch->contest_capacity = batch->contest_capacity * 2 + 64;
-        batch->contests =
-            must(realloc(batch->contests, batch->contest_capacity * sizeof *batch->contests));
-    }
+    MAKE_ROOM(batch->contests, batch->contest_count, batch->contest_capacity);
     batch->contests[batch->contest_count++] = contest;
 }
 
@@ -204,10 +195,7 @@ static void append_order(struct batch *batch, size_t sorted_at, size_t first_gro
         last->count++;
         return;
     }
-    if (batch->group_count == batch->group_capacity) {
-        batch->group_capacity = batch->group_capacity * 2 + 64;
-        batch->groups = must(realloc(batch->groups, batch->group_capacity * sizeof *batch->groups));
-    }
+    MAKE_ROOM(batch->groups, batch->group_count, batch->group_capacity);
     batch->groups[batch->group_count++] = (struct batch_group){.mapping = item->mapping,
                                                                .tenant = item->row.tenant,
                                                                .first = batch->order_count - 1,

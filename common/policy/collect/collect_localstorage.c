@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/base/token_shape.h"
 #include "common/policy/collect/collect_localstorage.h"
@@ -103,283 +104,269 @@ static struct collect_localstorage *of(struct collect *collect)
 
 /* ---- the body's parts ---- */
 
-static struct bytes copy_name(struct collect_localstorage *localstorage, struct bytes text)
+static struct bytes copy_name(struct collect_localstorage *codec, struct bytes text)
 {
-    struct bytes copy = arena_copy(&localstorage->names, text);
+    struct bytes copy = arena_copy(&codec->names, text);
     if (!copy.data)
         abort(); /* it has no limit but the body's */
     return copy;
 }
 
 /* Placed where the walk is. */
-static struct part *add_part(struct collect_localstorage *localstorage, enum part_kind kind)
+static struct part *add_part(struct collect_localstorage *codec, enum part_kind kind)
 {
-    if (localstorage->count == localstorage->capacity) {
-        localstorage->capacity = localstorage->capacity ? localstorage->capacity * 2 : 64;
-        localstorage->parts =
-            reallocarray(localstorage->parts, localstorage->capacity, sizeof(*localstorage->parts));
-        if (!localstorage->parts)
-            abort();
-    }
-    struct part *part = &localstorage->parts[localstorage->count++];
-    const struct json_walk_step *at = &localstorage->at;
+    MAKE_ROOM(codec->parts, codec->count, codec->capacity);
+    struct part *part = &codec->parts[codec->count++];
+    const struct json_walk_step *at = &codec->at;
     *part = (struct part){
         .kind = (uint8_t)kind,
         .place = {(uint32_t)at->line, (uint32_t)at->column, (uint32_t)at->byte},
-        .slot = localstorage->slot,
+        .slot = codec->slot,
     };
     return part;
 }
 
-static void add_bad(struct collect_localstorage *localstorage, const char *what)
+static void add_bad(struct collect_localstorage *codec, const char *what)
 {
-    add_part(localstorage, PART_BAD)->text = bytes_text(what);
+    add_part(codec, PART_BAD)->text = bytes_text(what);
 }
 
-static void add_slot_end(struct collect_localstorage *localstorage)
+static void add_slot_end(struct collect_localstorage *codec)
 {
-    add_part(localstorage, PART_SLOT_END)->place = (struct place){0};
+    add_part(codec, PART_SLOT_END)->place = (struct place){0};
 }
 
 /* Steps to the next value of the container entered last. False: it has ended, or the payload is
  * broken (then the containers around it end as well). */
-static bool next_value(struct collect_localstorage *localstorage)
+static bool next_value(struct collect_localstorage *codec)
 {
-    enum json_walk_result result =
-        json_walk_next(localstorage->walk, &localstorage->at, &localstorage->broken);
+    enum json_walk_result result = json_walk_next(codec->walk, &codec->at, &codec->broken);
     if (result == JSON_WALK_BROKEN)
-        add_part(localstorage, PART_BROKEN);
+        add_part(codec, PART_BROKEN);
     return result == JSON_WALK_VALUE;
 }
 
-static bool is_broken(const struct collect_localstorage *localstorage)
+static bool is_broken(const struct collect_localstorage *codec)
 {
-    return localstorage->count && localstorage->parts[localstorage->count - 1].kind == PART_BROKEN;
+    return codec->count && codec->parts[codec->count - 1].kind == PART_BROKEN;
 }
 
 /* The string that the walk stands before. False: it does not end. */
-static bool take_string(struct collect_localstorage *localstorage, struct bytes *quoted)
+static bool take_string(struct collect_localstorage *codec, struct bytes *quoted)
 {
-    json_walk_capture(localstorage->walk);
-    enum json_walk_result result =
-        json_walk_next(localstorage->walk, &localstorage->at, &localstorage->broken);
-    *quoted = localstorage->at.text;
+    json_walk_capture(codec->walk);
+    enum json_walk_result result = json_walk_next(codec->walk, &codec->at, &codec->broken);
+    *quoted = codec->at.text;
     if (result == JSON_WALK_BROKEN)
-        add_part(localstorage, PART_BROKEN);
+        add_part(codec, PART_BROKEN);
     return result == JSON_WALK_CAPTURED;
 }
 
-static bool is_named(const struct collect_localstorage *localstorage, const char *name, char type)
+static bool is_named(const struct collect_localstorage *codec, const char *name, char type)
 {
-    return localstorage->at.kind == type && bytes_equal(localstorage->at.name, bytes_text(name));
+    return codec->at.kind == type && bytes_equal(codec->at.name, bytes_text(name));
 }
 
-static void read_key(struct collect_localstorage *localstorage, struct bytes key, uint32_t slot)
+static void read_key(struct collect_localstorage *codec, struct bytes key, uint32_t slot)
 {
-    size_t index = localstorage->count;
-    struct part *part = add_part(localstorage, PART_KEY);
+    size_t index = codec->count;
+    struct part *part = add_part(codec, PART_KEY);
     part->slot = slot;
     part->key = key;
-    part->type = localstorage->at.kind;
+    part->type = codec->at.kind;
     if (part->type != '"') {
-        json_walk_skip(localstorage->walk);
+        json_walk_skip(codec->walk);
         return;
     }
     struct bytes text;
-    bool whole = take_string(localstorage, &text);
-    localstorage->parts[index].text = text;
-    localstorage->parts[index].unfinished = !whole;
+    bool whole = take_string(codec, &text);
+    codec->parts[index].text = text;
+    codec->parts[index].unfinished = !whole;
 }
 
-static void read_items(struct collect_localstorage *localstorage)
+static void read_items(struct collect_localstorage *codec)
 {
-    localstorage->slot = SLOT_BODY;
-    json_walk_enter(localstorage->walk);
-    while (next_value(localstorage))
-        read_key(localstorage, copy_name(localstorage, localstorage->at.name), SLOT_BODY);
-    if (!is_broken(localstorage))
-        add_slot_end(localstorage);
+    codec->slot = SLOT_BODY;
+    json_walk_enter(codec->walk);
+    while (next_value(codec))
+        read_key(codec, copy_name(codec, codec->at.name), SLOT_BODY);
+    if (!is_broken(codec))
+        add_slot_end(codec);
 }
 
 /* An entry's name; one that is too large is none. False: it cannot be read, which is said. */
-static bool read_name(struct collect_localstorage *localstorage, struct bytes *name)
+static bool read_name(struct collect_localstorage *codec, struct bytes *name)
 {
     struct bytes quoted;
-    if (!take_string(localstorage, &quoted))
+    if (!take_string(codec, &quoted))
         return false;
-    bool sound = localstorage_value_decode(&localstorage->value, quoted);
+    bool sound = localstorage_value_decode(&codec->value, quoted);
     if (!sound)
-        add_bad(localstorage, BAD_ESCAPE);
-    if (sound && localstorage->value.text.size <= JSON_WALK_NAME_MAX)
-        *name = copy_name(localstorage, localstorage->value.text);
+        add_bad(codec, BAD_ESCAPE);
+    if (sound && codec->value.text.size <= JSON_WALK_NAME_MAX)
+        *name = copy_name(codec, codec->value.text);
     return sound;
 }
 
-static void read_entry_value(struct collect_localstorage *localstorage, struct bytes name)
+static void read_entry_value(struct collect_localstorage *codec, struct bytes name)
 {
     if (name.data) {
-        read_key(localstorage, name, localstorage->slot);
+        read_key(codec, name, codec->slot);
         return;
     }
-    add_bad(localstorage, "an entry's value stands before its name");
-    json_walk_skip(localstorage->walk);
+    add_bad(codec, "an entry's value stands before its name");
+    json_walk_skip(codec->walk);
 }
 
 /* {"name": …, "value": …}, of localStorage or a cookie. */
-static void read_entry(struct collect_localstorage *localstorage, bool cookie)
+static void read_entry(struct collect_localstorage *codec, bool cookie)
 {
     struct bytes name = {0};
-    struct json_walk_step from = localstorage->at;
+    struct json_walk_step from = codec->at;
     bool has_value = false;
-    json_walk_enter(localstorage->walk);
-    while (next_value(localstorage)) {
-        localstorage->is_sure |= cookie && is_named(localstorage, "domain", '"');
-        if (is_named(localstorage, "name", '"') && !name.data) {
-            if (!read_name(localstorage, &name)) {
+    json_walk_enter(codec->walk);
+    while (next_value(codec)) {
+        codec->is_sure |= cookie && is_named(codec, "domain", '"');
+        if (is_named(codec, "name", '"') && !name.data) {
+            if (!read_name(codec, &name)) {
                 has_value = true; /* as good as seen: it has no key */
-                from = localstorage->at;
+                from = codec->at;
             }
-        } else if (cookie || has_value ||
-                   !bytes_equal(localstorage->at.name, BYTES_LITERAL("value"))) {
-            json_walk_skip(localstorage->walk);
+        } else if (cookie || has_value || !bytes_equal(codec->at.name, BYTES_LITERAL("value"))) {
+            json_walk_skip(codec->walk);
         } else {
             has_value = true;
-            read_entry_value(localstorage, name);
+            read_entry_value(codec, name);
         }
     }
-    if (is_broken(localstorage))
+    if (is_broken(codec))
         return;
-    localstorage->at = from;
+    codec->at = from;
     if (cookie)
-        add_part(localstorage, PART_COOKIE)->key = name;
+        add_part(codec, PART_COOKIE)->key = name;
     else if (!has_value)
-        add_bad(localstorage, "an entry has no value");
+        add_bad(codec, "an entry has no value");
 }
 
-static void read_entries(struct collect_localstorage *localstorage, bool cookies)
+static void read_entries(struct collect_localstorage *codec, bool cookies)
 {
-    json_walk_enter(localstorage->walk);
-    while (next_value(localstorage)) {
-        if (localstorage->at.kind == '{') {
-            read_entry(localstorage, cookies);
+    json_walk_enter(codec->walk);
+    while (next_value(codec)) {
+        if (codec->at.kind == '{') {
+            read_entry(codec, cookies);
         } else {
-            add_bad(localstorage, "an entry is an object with a name");
-            json_walk_skip(localstorage->walk);
+            add_bad(codec, "an entry is an object with a name");
+            json_walk_skip(codec->walk);
         }
     }
 }
 
-static struct slot *slot_at(struct collect_localstorage *localstorage, size_t index)
+static struct slot *slot_at(struct collect_localstorage *codec, size_t index)
 {
-    if (index >= localstorage->slot_count) {
+    if (index >= codec->slot_count) {
         size_t count = index < 8 ? 8 : index * 2;
-        localstorage->slots =
-            reallocarray(localstorage->slots, count, sizeof(*localstorage->slots));
-        if (!localstorage->slots)
-            abort();
-        memset(localstorage->slots + localstorage->slot_count, 0,
-               (count - localstorage->slot_count) * sizeof(*localstorage->slots));
-        localstorage->slot_count = count;
+        codec->slots = must(reallocarray(codec->slots, count, sizeof(*codec->slots)));
+        memset(codec->slots + codec->slot_count, 0,
+               (count - codec->slot_count) * sizeof(*codec->slots));
+        codec->slot_count = count;
     }
-    return &localstorage->slots[index];
+    return &codec->slots[index];
 }
 
-static void read_origin_name(struct collect_localstorage *localstorage)
+static void read_origin_name(struct collect_localstorage *codec)
 {
     struct bytes quoted;
-    if (!take_string(localstorage, &quoted) ||
-        !localstorage_value_decode(&localstorage->value, quoted))
+    if (!take_string(codec, &quoted) || !localstorage_value_decode(&codec->value, quoted))
         return;
-    struct bytes name = localstorage->value.text;
+    struct bytes name = codec->value.text;
     if (name.size > ORIGIN_MAX)
         for (name.size = ORIGIN_MAX; (name.data[name.size] & 0xC0) == 0x80; name.size--)
             ;
-    slot_at(localstorage, localstorage->slot)->origin = copy_name(localstorage, name);
+    slot_at(codec, codec->slot)->origin = copy_name(codec, name);
 }
 
-static void read_origin(struct collect_localstorage *localstorage)
+static void read_origin(struct collect_localstorage *codec)
 {
-    size_t index = localstorage->count;
-    add_part(localstorage, PART_ORIGIN);
-    json_walk_enter(localstorage->walk);
-    while (next_value(localstorage)) {
-        if (is_named(localstorage, "localStorage", '[')) {
-            localstorage->is_sure = true;
-            read_entries(localstorage, false);
-        } else if (is_named(localstorage, "origin", '"')) {
-            localstorage->is_sure = true;
-            read_origin_name(localstorage);
+    size_t index = codec->count;
+    add_part(codec, PART_ORIGIN);
+    json_walk_enter(codec->walk);
+    while (next_value(codec)) {
+        if (is_named(codec, "localStorage", '[')) {
+            codec->is_sure = true;
+            read_entries(codec, false);
+        } else if (is_named(codec, "origin", '"')) {
+            codec->is_sure = true;
+            read_origin_name(codec);
         } else {
-            if (bytes_equal(localstorage->at.name, BYTES_LITERAL("indexedDB")))
-                add_part(localstorage, PART_INDEXED)->place = (struct place){0};
-            json_walk_skip(localstorage->walk);
+            if (bytes_equal(codec->at.name, BYTES_LITERAL("indexedDB")))
+                add_part(codec, PART_INDEXED)->place = (struct place){0};
+            json_walk_skip(codec->walk);
         }
     }
-    localstorage->parts[index].key = slot_at(localstorage, localstorage->slot)->origin;
-    if (!is_broken(localstorage))
-        add_slot_end(localstorage);
+    codec->parts[index].key = slot_at(codec, codec->slot)->origin;
+    if (!is_broken(codec))
+        add_slot_end(codec);
 }
 
-static void read_origins(struct collect_localstorage *localstorage)
+static void read_origins(struct collect_localstorage *codec)
 {
-    json_walk_enter(localstorage->walk);
-    while (next_value(localstorage)) {
-        localstorage->slot = (uint32_t)(SLOT_ORIGINS + localstorage->at.index);
-        slot_at(localstorage, localstorage->slot);
-        if (localstorage->at.kind == '{') {
-            read_origin(localstorage);
+    json_walk_enter(codec->walk);
+    while (next_value(codec)) {
+        codec->slot = (uint32_t)(SLOT_ORIGINS + codec->at.index);
+        slot_at(codec, codec->slot);
+        if (codec->at.kind == '{') {
+            read_origin(codec);
         } else {
-            add_bad(localstorage, "an origin is an object");
-            json_walk_skip(localstorage->walk);
+            add_bad(codec, "an origin is an object");
+            json_walk_skip(codec->walk);
         }
     }
 }
 
-static void read_top(struct collect_localstorage *localstorage)
+static void read_top(struct collect_localstorage *codec)
 {
     bool has_origins = false;
     bool has_cookies = false;
-    json_walk_enter(localstorage->walk);
-    while (next_value(localstorage)) {
-        bool items = is_named(localstorage, "localStorage_data", '{');
-        bool origins = is_named(localstorage, "origins", '[');
-        bool cookies = is_named(localstorage, "cookies", '[');
+    json_walk_enter(codec->walk);
+    while (next_value(codec)) {
+        bool items = is_named(codec, "localStorage_data", '{');
+        bool origins = is_named(codec, "origins", '[');
+        bool cookies = is_named(codec, "cookies", '[');
         has_origins |= origins;
         has_cookies |= cookies;
-        localstorage->envelope |= items || origins || cookies;
-        localstorage->is_sure |= items || (has_origins && has_cookies);
+        codec->envelope |= items || origins || cookies;
+        codec->is_sure |= items || (has_origins && has_cookies);
         if (origins || cookies)
-            localstorage->slot = SLOT_TOP;
+            codec->slot = SLOT_TOP;
         if (items)
-            read_items(localstorage);
+            read_items(codec);
         else if (origins)
-            read_origins(localstorage);
+            read_origins(codec);
         else if (cookies)
-            read_entries(localstorage, true);
+            read_entries(codec, true);
         else
-            read_key(localstorage, copy_name(localstorage, localstorage->at.name), SLOT_TOP);
+            read_key(codec, copy_name(codec, codec->at.name), SLOT_TOP);
     }
-    if (!localstorage->envelope && !is_broken(localstorage))
-        add_slot_end(localstorage);
+    if (!codec->envelope && !is_broken(codec))
+        add_slot_end(codec);
 }
 
-static void read_payload(struct collect_localstorage *localstorage)
+static void read_payload(struct collect_localstorage *codec)
 {
-    slot_at(localstorage, SLOT_ORIGINS);
-    if (localstorage->body.failed) {
-        error_set(&localstorage->broken, OUT_REJECT, ERR_SOURCE_BODY,
-                  "the payload is larger than 1 GiB");
-        add_part(localstorage, PART_BROKEN);
+    slot_at(codec, SLOT_ORIGINS);
+    if (codec->body.failed) {
+        error_set(&codec->broken, OUT_REJECT, ERR_SOURCE_BODY, "the payload is larger than 1 GiB");
+        add_part(codec, PART_BROKEN);
         return;
     }
-    json_walk_feed(localstorage->walk, buf_view(&localstorage->body));
-    json_walk_finish(localstorage->walk);
-    while (next_value(localstorage)) {
-        if (localstorage->at.kind == '{') {
-            read_top(localstorage);
+    json_walk_feed(codec->walk, buf_view(&codec->body));
+    json_walk_finish(codec->walk);
+    while (next_value(codec)) {
+        if (codec->at.kind == '{') {
+            read_top(codec);
         } else {
-            add_bad(localstorage, "a localStorage payload is an object");
-            json_walk_skip(localstorage->walk);
+            add_bad(codec, "a localStorage payload is an object");
+            json_walk_skip(codec->walk);
         }
     }
 }
@@ -391,24 +378,24 @@ static bool is_tenant_key(const struct part *part)
     return bytes_equal(part->key, BYTES_LITERAL(LOCALSTORAGE_TENANT_KEY));
 }
 
-static void learn_tenants(struct collect_localstorage *localstorage)
+static void learn_tenants(struct collect_localstorage *codec)
 {
-    for (size_t i = 0; i < localstorage->count; i++) {
-        const struct part *part = &localstorage->parts[i];
+    for (size_t i = 0; i < codec->count; i++) {
+        const struct part *part = &codec->parts[i];
         struct bytes other;
         if (part->kind != PART_KEY || part->type != '"' || part->unfinished)
             continue;
-        if (localstorage_names_tenant(&localstorage->config, part->key, &other))
-            localstorage_tenants_add(&localstorage->tenants, other);
-        if (!is_tenant_key(part) || !localstorage_value_decode(&localstorage->value, part->text))
+        if (localstorage_names_tenant(&codec->config, part->key, &other))
+            localstorage_tenants_add(&codec->tenants, other);
+        if (!is_tenant_key(part) || !localstorage_value_decode(&codec->value, part->text))
             continue;
-        struct bytes tenant = localstorage->value.text;
+        struct bytes tenant = codec->value.text;
         if (!tenant.size || tenant.size > LOCALSTORAGE_TENANT_MAX)
             continue;
-        localstorage_tenants_add(&localstorage->tenants, tenant);
-        localstorage->slots[part->slot].tenant = copy_name(localstorage, tenant);
+        localstorage_tenants_add(&codec->tenants, tenant);
+        codec->slots[part->slot].tenant = copy_name(codec, tenant);
     }
-    localstorage_tenants_sort(&localstorage->tenants);
+    localstorage_tenants_sort(&codec->tenants);
 }
 
 /* Keys by their storage and name; origins by their name alone. */
@@ -430,14 +417,12 @@ static int compare_parts(const void *left, const void *right)
 }
 
 /* Also by a value that does not end: which of the two is meant nobody can tell. */
-static void mark_repeated(struct collect_localstorage *localstorage)
+static void mark_repeated(struct collect_localstorage *codec)
 {
-    struct part **sorted = calloc(localstorage->count + 1, sizeof(struct part *));
+    struct part **sorted = must(calloc(codec->count + 1, sizeof(struct part *)));
     size_t count = 0;
-    if (!sorted)
-        abort();
-    for (size_t i = 0; i < localstorage->count; i++) {
-        struct part *part = &localstorage->parts[i];
+    for (size_t i = 0; i < codec->count; i++) {
+        struct part *part = &codec->parts[i];
         if ((part->kind == PART_KEY && part->type == '"') ||
             (part->kind == PART_ORIGIN && part->key.size))
             sorted[count++] = part;
@@ -454,52 +439,52 @@ static void mark_repeated(struct collect_localstorage *localstorage)
 
 /* ---- finds ---- */
 
-static struct bytes shown(struct collect_localstorage *localstorage, struct bytes key)
+static struct bytes shown(struct collect_localstorage *codec, struct bytes key)
 {
-    buf_reset(&localstorage->name);
-    text_append_safe(&localstorage->name, key, LOCALSTORAGE_SHOWN_MAX);
-    return buf_view(&localstorage->name);
+    buf_reset(&codec->name);
+    text_append_safe(&codec->name, key, LOCALSTORAGE_SHOWN_MAX);
+    return buf_view(&codec->name);
 }
 
-static const struct part *part_at_hand(const struct collect_localstorage *localstorage)
+static const struct part *part_at_hand(const struct collect_localstorage *codec)
 {
-    return &localstorage->parts[localstorage->next];
+    return &codec->parts[codec->next];
 }
 
 /* `name` for people. *err is set, but for records. */
-static bool give(struct collect_localstorage *localstorage, struct source_item *item,
+static bool give(struct collect_localstorage *codec, struct source_item *item,
                  enum source_item_kind kind, const struct mapping *mapping, struct bytes name)
 {
-    const struct slot *slot = &localstorage->slots[part_at_hand(localstorage)->slot];
+    const struct slot *slot = &codec->slots[part_at_hand(codec)->slot];
     *item = (struct source_item){.kind = kind,
                                  .mapping = mapping,
                                  .localstorage_origin = slot->origin,
                                  .index = -1,
                                  .name = name,
-                                 .line = localstorage->place.line,
-                                 .column = localstorage->place.column,
-                                 .byte = localstorage->place.byte,
-                                 .ordinal = localstorage->ordinal};
-    if (!localstorage->config.tenant.size)
+                                 .line = codec->place.line,
+                                 .column = codec->place.column,
+                                 .byte = codec->place.byte,
+                                 .ordinal = codec->ordinal};
+    if (!codec->config.tenant.size)
         item->tenant = slot->tenant;
-    localstorage->ordinal += kind != SOURCE_ITEM_NOTE;
+    codec->ordinal += kind != SOURCE_ITEM_NOTE;
     return true;
 }
 
 /* Of the part's key. */
-static bool give_key(struct collect_localstorage *localstorage, struct source_item *item,
+static bool give_key(struct collect_localstorage *codec, struct source_item *item,
                      enum source_item_kind kind, const struct mapping *mapping)
 {
-    struct bytes key = part_at_hand(localstorage)->key;
-    give(localstorage, item, kind, mapping, shown(localstorage, key));
+    struct bytes key = part_at_hand(codec)->key;
+    give(codec, item, kind, mapping, shown(codec, key));
     item->source_key = bytes_or_empty(key);
     return true;
 }
 
-static bool give_record(struct collect_localstorage *localstorage, struct source_item *item,
+static bool give_record(struct collect_localstorage *codec, struct source_item *item,
                         struct bytes payload)
 {
-    give_key(localstorage, item, SOURCE_ITEM_RECORD, localstorage->choice.mapping);
+    give_key(codec, item, SOURCE_ITEM_RECORD, codec->choice.mapping);
     item->payload = payload;
     return true;
 }
@@ -567,11 +552,11 @@ static bool refuses_form(const struct localstorage_choice *choice,
 }
 
 /* True when nothing is made of the key, and why; else its value has been decoded and judged. */
-static bool refuses(struct collect_localstorage *localstorage, struct error *err)
+static bool refuses(struct collect_localstorage *codec, struct error *err)
 {
-    const struct part *part = part_at_hand(localstorage);
-    struct localstorage_value *value = &localstorage->value;
-    struct bytes key = shown(localstorage, part->key);
+    const struct part *part = part_at_hand(codec);
+    struct localstorage_value *value = &codec->value;
+    struct bytes key = shown(codec, part->key);
     if (part->type != '"') {
         error_set(err, OUT_REJECT, ERR_SOURCE_LOCALSTORAGE,
                   "the value is %s; localStorage holds strings",
@@ -580,7 +565,7 @@ static bool refuses(struct collect_localstorage *localstorage, struct error *err
                                       : "no string");
         return true;
     }
-    if (refuses_key(&localstorage->choice, key, err))
+    if (refuses_key(&codec->choice, key, err))
         return true;
     if (part->repeated) {
         error_set(err, OUT_REJECT, ERR_JSON_DUPLICATE, "the key %.*s is there twice",
@@ -592,24 +577,23 @@ static bool refuses(struct collect_localstorage *localstorage, struct error *err
                   "the string has an escape that is not JSON");
         return true;
     }
-    if (wants_text(&localstorage->choice))
+    if (wants_text(&codec->choice))
         return false;
     localstorage_value_judge(value, value->text);
-    return refuses_form(&localstorage->choice, value, err);
+    return refuses_form(&codec->choice, value, err);
 }
 
-static bool has_token_name(const struct collect_localstorage *localstorage)
+static bool has_token_name(const struct collect_localstorage *codec)
 {
-    return !localstorage->choice.named &&
-           token_shape_of_name(part_at_hand(localstorage)->key) == SHAPE_TOKEN;
+    return !codec->choice.named && token_shape_of_name(part_at_hand(codec)->key) == SHAPE_TOKEN;
 }
 
 /* Something to be told before the record? */
-static bool has_note(struct collect_localstorage *localstorage, struct error *err)
+static bool has_note(struct collect_localstorage *codec, struct error *err)
 {
-    const struct localstorage_choice *choice = &localstorage->choice;
-    const struct part *part = part_at_hand(localstorage);
-    struct bytes key = shown(localstorage, part->key);
+    const struct localstorage_choice *choice = &codec->choice;
+    const struct part *part = part_at_hand(codec);
+    struct bytes key = shown(codec, part->key);
     if (is_tenant_key(part))
         return false;
     if (choice->any) {
@@ -617,21 +601,21 @@ static bool has_note(struct collect_localstorage *localstorage, struct error *er
                   BYTES_ARGS(key), choice->mapping->entity);
         return true;
     }
-    if (!localstorage->value.levels)
+    if (!codec->value.levels)
         return false;
     error_set(err, OUT_OK, ERR_NONE,
               "the value of %.*s is JSON inside %s; what is inside is migrated", BYTES_ARGS(key),
-              localstorage->value.levels > 1 ? "JSON strings, twice" : "a JSON string");
+              codec->value.levels > 1 ? "JSON strings, twice" : "a JSON string");
     return true;
 }
 
-static struct localstorage_choice choose(const struct collect_localstorage *localstorage)
+static struct localstorage_choice choose(const struct collect_localstorage *codec)
 {
-    const struct part *part = part_at_hand(localstorage);
-    struct bytes given = localstorage->config.tenant;
-    struct bytes own = localstorage->slots[part->slot].tenant;
-    struct localstorage_choice choice = localstorage_choose(
-        &localstorage->config, part->key, given.size ? given : own, &localstorage->tenants);
+    const struct part *part = part_at_hand(codec);
+    struct bytes given = codec->config.tenant;
+    struct bytes own = codec->slots[part->slot].tenant;
+    struct localstorage_choice choice =
+        localstorage_choose(&codec->config, part->key, given.size ? given : own, &codec->tenants);
     /* what the storage holds is its own tenant's, but for keys that name the one given */
     if (choice.use == LOCALSTORAGE_TAKEN && given.size && own.size && !bytes_equal(given, own) &&
         !choice.own)
@@ -641,234 +625,232 @@ static struct localstorage_choice choose(const struct collect_localstorage *loca
 
 /* ---- a key's value ---- */
 
-static struct localstorage_merge *merge_of(struct collect_localstorage *localstorage)
+static struct localstorage_merge *merge_of(struct collect_localstorage *codec)
 {
     size_t at = 0;
-    while (localstorage->config.mappings[at] != localstorage->choice.mapping)
+    while (codec->config.mappings[at] != codec->choice.mapping)
         at++;
-    if (!localstorage->merges[at])
-        localstorage->merges[at] = localstorage_merge_new(localstorage->config.mappings[at],
-                                                          localstorage->config.record_max);
-    return localstorage->merges[at];
+    if (!codec->merges[at])
+        codec->merges[at] =
+            localstorage_merge_new(codec->config.mappings[at], codec->config.record_max);
+    return codec->merges[at];
 }
 
-static bool give_too_large(struct collect_localstorage *localstorage, struct source_item *item,
+static bool give_too_large(struct collect_localstorage *codec, struct source_item *item,
                            struct error *err)
 {
     error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the value is larger than the limit of %zu bytes",
-              localstorage->config.record_max);
-    return give_key(localstorage, item, SOURCE_ITEM_REJECTED, localstorage->choice.mapping);
+              codec->config.record_max);
+    return give_key(codec, item, SOURCE_ITEM_REJECTED, codec->choice.mapping);
 }
 
-static bool give_whole(struct collect_localstorage *localstorage, struct source_item *item,
+static bool give_whole(struct collect_localstorage *codec, struct source_item *item,
                        struct error *err)
 {
-    const struct localstorage_choice *choice = &localstorage->choice;
-    struct bytes text = localstorage->value.text;
-    struct buf *payload = &localstorage->payload;
-    if (text.size > localstorage->config.record_max)
-        return give_too_large(localstorage, item, err);
+    const struct localstorage_choice *choice = &codec->choice;
+    struct bytes text = codec->value.text;
+    struct buf *payload = &codec->payload;
+    if (text.size > codec->config.record_max)
+        return give_too_large(codec, item, err);
     if (wants_text(choice) && token_shape_of_value(text) == SHAPE_TOKEN)
-        return give_key(localstorage, item, SOURCE_ITEM_WITHHELD, choice->mapping);
+        return give_key(codec, item, SOURCE_ITEM_WITHHELD, choice->mapping);
     if (choice->merge)
-        return localstorage_merge_add(merge_of(localstorage), choice->merge,
-                                      part_at_hand(localstorage)->key, text, err) != OUT_OK &&
-               give_key(localstorage, item, SOURCE_ITEM_REJECTED, choice->mapping);
+        return localstorage_merge_add(merge_of(codec), choice->merge, part_at_hand(codec)->key,
+                                      text, err) != OUT_OK &&
+               give_key(codec, item, SOURCE_ITEM_REJECTED, choice->mapping);
     if (choice->mapping->expand == EXPAND_VALUE)
-        return give_record(localstorage, item,
-                           localstorage_escape_surrogates(text, &localstorage->scratch));
+        return give_record(codec, item, localstorage_escape_surrogates(text, &codec->scratch));
     buf_reset(payload);
     if (choice->mapping->expand == EXPAND_TEXT) {
         buf_append_text(payload, "{\"value\":");
         localstorage_append_string(payload, text);
     } else {
         buf_append_text(payload, "{\"form\":\"value\",\"value\":");
-        buf_append_bytes(payload, localstorage_escape_surrogates(text, &localstorage->scratch));
+        buf_append_bytes(payload, localstorage_escape_surrogates(text, &codec->scratch));
     }
     buf_append_char(payload, '}');
     if (payload->failed)
-        return give_too_large(localstorage, item, err);
-    return give_record(localstorage, item, buf_view(payload));
+        return give_too_large(codec, item, err);
+    return give_record(codec, item, buf_view(payload));
 }
 
 /* An element, as a record or as a rejection. */
-static bool give_element(struct collect_localstorage *localstorage, struct source_item *item,
+static bool give_element(struct collect_localstorage *codec, struct source_item *item,
                          struct error *err)
 {
-    const struct localstorage_choice *choice = &localstorage->choice;
+    const struct localstorage_choice *choice = &codec->choice;
     struct json_walk_step step;
-    enum json_walk_result result = localstorage_value_next(&localstorage->value, &step, err);
+    enum json_walk_result result = localstorage_value_next(&codec->value, &step, err);
     if (result != JSON_WALK_CAPTURED && result != JSON_WALK_REJECTED) {
-        localstorage->step = STEP_OVER;
+        codec->step = STEP_OVER;
         return false;
     }
     bool record = result == JSON_WALK_CAPTURED;
-    give_key(localstorage, item, record ? SOURCE_ITEM_RECORD : SOURCE_ITEM_REJECTED,
+    give_key(codec, item, record ? SOURCE_ITEM_RECORD : SOURCE_ITEM_REJECTED,
              choice->elements ? choice->elements : choice->mapping);
     item->index = (int64_t)step.index;
-    buf_append_format(&localstorage->name, "[%" PRId64 "]", item->index);
-    item->name = buf_view(&localstorage->name);
+    buf_append_format(&codec->name, "[%" PRId64 "]", item->index);
+    item->name = buf_view(&codec->name);
     if (record)
-        item->payload = localstorage_escape_surrogates(step.text, &localstorage->scratch);
+        item->payload = localstorage_escape_surrogates(step.text, &codec->scratch);
     return true;
 }
 
-static bool give_value(struct collect_localstorage *localstorage, struct source_item *item,
+static bool give_value(struct collect_localstorage *codec, struct source_item *item,
                        struct error *err)
 {
-    enum collect_expand expand = localstorage->choice.mapping->expand;
+    enum collect_expand expand = codec->choice.mapping->expand;
     bool container = expand == EXPAND_CONTAINER;
-    localstorage->step = STEP_OVER;
-    if (localstorage->value.form != LOCALSTORAGE_ARRAY || (!container && expand != EXPAND_ELEMENTS))
-        return give_whole(localstorage, item, err);
-    localstorage_value_begin_list(&localstorage->value);
-    if (!container || localstorage->choice.elements)
-        localstorage->step = STEP_LIST;
+    codec->step = STEP_OVER;
+    if (codec->value.form != LOCALSTORAGE_ARRAY || (!container && expand != EXPAND_ELEMENTS))
+        return give_whole(codec, item, err);
+    localstorage_value_begin_list(&codec->value);
+    if (!container || codec->choice.elements)
+        codec->step = STEP_LIST;
     if (container)
-        return give_record(localstorage, item, BYTES_LITERAL("{\"form\":\"array\"}"));
-    return give_element(localstorage, item, err);
+        return give_record(codec, item, BYTES_LITERAL("{\"form\":\"array\"}"));
+    return give_element(codec, item, err);
 }
 
-static bool find_key(struct collect_localstorage *localstorage, struct source_item *item,
+static bool find_key(struct collect_localstorage *codec, struct source_item *item,
                      struct error *err)
 {
-    const struct part *part = part_at_hand(localstorage);
-    bool around = localstorage->envelope && part->slot == SLOT_TOP; /* said around the keys */
-    if (localstorage->step == STEP_LIST)
-        return give_element(localstorage, item, err);
-    if (localstorage->step == STEP_VALUE)
-        return give_value(localstorage, item, err);
-    localstorage->step = STEP_OVER;
+    const struct part *part = part_at_hand(codec);
+    bool around = codec->envelope && part->slot == SLOT_TOP; /* said around the keys */
+    if (codec->step == STEP_LIST)
+        return give_element(codec, item, err);
+    if (codec->step == STEP_VALUE)
+        return give_value(codec, item, err);
+    codec->step = STEP_OVER;
     if (around || (part->unfinished && !part->repeated)) /* that is said when the payload ends */
         return false;
-    localstorage->choice = choose(localstorage);
-    if (has_token_name(localstorage))
-        return give_key(localstorage, item, SOURCE_ITEM_WITHHELD, localstorage->choice.mapping);
-    if (refuses(localstorage, err)) {
-        if (localstorage->choice.use == LOCALSTORAGE_UNKNOWN && is_tenant_key(part))
+    codec->choice = choose(codec);
+    if (has_token_name(codec))
+        return give_key(codec, item, SOURCE_ITEM_WITHHELD, codec->choice.mapping);
+    if (refuses(codec, err)) {
+        if (codec->choice.use == LOCALSTORAGE_UNKNOWN && is_tenant_key(part))
             return false; /* no mapping keeps it, but it has served */
-        return give_key(localstorage, item, SOURCE_ITEM_REJECTED, localstorage->choice.mapping);
+        return give_key(codec, item, SOURCE_ITEM_REJECTED, codec->choice.mapping);
     }
-    localstorage->step = STEP_VALUE;
-    if (has_note(localstorage, err))
-        return give_key(localstorage, item, SOURCE_ITEM_NOTE, localstorage->choice.mapping);
-    return give_value(localstorage, item, err);
+    codec->step = STEP_VALUE;
+    if (has_note(codec, err))
+        return give_key(codec, item, SOURCE_ITEM_NOTE, codec->choice.mapping);
+    return give_value(codec, item, err);
 }
 
 /* ---- the end of a storage ---- */
 
-static bool give_merge(struct collect_localstorage *localstorage, struct localstorage_merge *merge,
+static bool give_merge(struct collect_localstorage *codec, struct localstorage_merge *merge,
                        struct source_item *item, struct error *err)
 {
-    const struct mapping *mapping = localstorage->config.mappings[localstorage->merge_at];
-    struct bytes name = shown(localstorage, bytes_text(mapping->entity));
+    const struct mapping *mapping = codec->config.mappings[codec->merge_at];
+    struct bytes name = shown(codec, bytes_text(mapping->entity));
     enum source_item_kind kind = SOURCE_ITEM_RECORD;
-    if (part_at_hand(localstorage)->kind == PART_BROKEN) {
+    if (part_at_hand(codec)->kind == PART_BROKEN) {
         error_set(err, OUT_REJECT, ERR_JSON_TRUNCATED,
                   "keys that are part of the %s may be missing: the payload is not whole",
                   mapping->entity);
         kind = SOURCE_ITEM_REJECTED;
-    } else if (!localstorage->merge_made && localstorage_merge_finish(merge, err) != OUT_OK) {
+    } else if (!codec->merge_made && localstorage_merge_finish(merge, err) != OUT_OK) {
         kind = SOURCE_ITEM_REJECTED;
     } else if (localstorage_merge_note(merge, err)) {
-        localstorage->merge_made = true;
-        return give(localstorage, item, SOURCE_ITEM_NOTE, mapping, name);
+        codec->merge_made = true;
+        return give(codec, item, SOURCE_ITEM_NOTE, mapping, name);
     }
-    give(localstorage, item, kind, mapping, name);
+    give(codec, item, kind, mapping, name);
     if (kind == SOURCE_ITEM_RECORD)
         item->payload = localstorage_merge_record(merge);
-    localstorage->merge_made = false;
-    localstorage->merge_at++;
+    codec->merge_made = false;
+    codec->merge_at++;
     return true;
 }
 
 /* The record given last was the merge's own memory: it is emptied only when asked for more. */
-static bool find_merges(struct collect_localstorage *localstorage, struct source_item *item,
+static bool find_merges(struct collect_localstorage *codec, struct source_item *item,
                         struct error *err)
 {
-    for (; localstorage->merge_at < localstorage->config.mapping_count; localstorage->merge_at++) {
-        struct localstorage_merge *merge = localstorage->merges[localstorage->merge_at];
+    for (; codec->merge_at < codec->config.mapping_count; codec->merge_at++) {
+        struct localstorage_merge *merge = codec->merges[codec->merge_at];
         if (merge && !localstorage_merge_is_empty(merge))
-            return give_merge(localstorage, merge, item, err);
+            return give_merge(codec, merge, item, err);
     }
-    for (size_t i = 0; i < localstorage->config.mapping_count; i++)
-        if (localstorage->merges[i])
-            localstorage_merge_reset(localstorage->merges[i]);
-    localstorage->merge_at = 0;
+    for (size_t i = 0; i < codec->config.mapping_count; i++)
+        if (codec->merges[i])
+            localstorage_merge_reset(codec->merges[i]);
+    codec->merge_at = 0;
     return false;
 }
 
 /* ---- parts ---- */
 
 /* An origin that is not taken; the parts of one that is come by themselves. */
-static bool find_origin(struct collect_localstorage *localstorage, struct source_item *item,
+static bool find_origin(struct collect_localstorage *codec, struct source_item *item,
                         struct error *err)
 {
-    const struct part *part = part_at_hand(localstorage);
-    struct bytes wanted = bytes_text(localstorage->config.web_origin);
+    const struct part *part = part_at_hand(codec);
+    struct bytes wanted = bytes_text(codec->config.web_origin);
     struct bytes origin = part->key;
     bool left_out = wanted.size && origin.size && !bytes_equal(origin, wanted);
     if (!left_out && !part->repeated)
         return false;
     if (!left_out) {
         error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "the origin is there twice");
-        give(localstorage, item, SOURCE_ITEM_REJECTED, NULL, (struct bytes){0});
+        give(codec, item, SOURCE_ITEM_REJECTED, NULL, (struct bytes){0});
     } else {
-        struct bytes name = shown(localstorage, origin);
-        error_set(err, OUT_OK, ERR_NONE, "the origin %s is left out",
-                  buf_text(&localstorage->name));
-        give(localstorage, item, SOURCE_ITEM_NOTE, NULL, name);
+        struct bytes name = shown(codec, origin);
+        error_set(err, OUT_OK, ERR_NONE, "the origin %s is left out", buf_text(&codec->name));
+        give(codec, item, SOURCE_ITEM_NOTE, NULL, name);
     }
-    while (part_at_hand(localstorage)->kind != PART_SLOT_END &&
-           localstorage->parts[localstorage->next + 1].kind != PART_BROKEN)
-        localstorage->next++;
+    while (part_at_hand(codec)->kind != PART_SLOT_END &&
+           codec->parts[codec->next + 1].kind != PART_BROKEN)
+        codec->next++;
     return true;
 }
 
-static bool find_cookie(struct collect_localstorage *localstorage, struct source_item *item)
+static bool find_cookie(struct collect_localstorage *codec, struct source_item *item)
 {
-    struct bytes key = part_at_hand(localstorage)->key;
-    buf_reset(&localstorage->name);
-    buf_append_text(&localstorage->name, "cookie ");
+    struct bytes key = part_at_hand(codec)->key;
+    buf_reset(&codec->name);
+    buf_append_text(&codec->name, "cookie ");
     if (key.data)
-        text_append_safe(&localstorage->name, key, LOCALSTORAGE_SHOWN_MAX);
-    return give(localstorage, item, SOURCE_ITEM_WITHHELD, NULL, buf_view(&localstorage->name));
+        text_append_safe(&codec->name, key, LOCALSTORAGE_SHOWN_MAX);
+    return give(codec, item, SOURCE_ITEM_WITHHELD, NULL, buf_view(&codec->name));
 }
 
 /* False: the part has nothing more to be said. */
-static bool find_part(struct collect_localstorage *localstorage, struct source_item *item,
+static bool find_part(struct collect_localstorage *codec, struct source_item *item,
                       struct error *err)
 {
-    const struct part *part = part_at_hand(localstorage);
+    const struct part *part = part_at_hand(codec);
     enum part_kind kind = (enum part_kind)part->kind;
     if (part->place.line)
-        localstorage->place = part->place;
+        codec->place = part->place;
     if (kind == PART_KEY)
-        return find_key(localstorage, item, err);
-    if ((kind == PART_SLOT_END || kind == PART_BROKEN) && find_merges(localstorage, item, err))
+        return find_key(codec, item, err);
+    if ((kind == PART_SLOT_END || kind == PART_BROKEN) && find_merges(codec, item, err))
         return true;
-    localstorage->step = STEP_OVER;
+    codec->step = STEP_OVER;
     switch (kind) {
     case PART_COOKIE:
-        return find_cookie(localstorage, item);
+        return find_cookie(codec, item);
     case PART_ORIGIN:
-        return find_origin(localstorage, item, err);
+        return find_origin(codec, item, err);
     case PART_INDEXED:
         error_set(err, OUT_OK, ERR_NONE, "the origin's indexedDB is not read");
-        return give(localstorage, item, SOURCE_ITEM_NOTE, NULL, (struct bytes){0});
+        return give(codec, item, SOURCE_ITEM_NOTE, NULL, (struct bytes){0});
     case PART_BAD:
         error_set(err, OUT_REJECT,
                   part->text.data == BAD_ESCAPE ? ERR_JSON_SYNTAX : ERR_SOURCE_FORMAT, "%s",
                   part->text.data);
         break;
     case PART_BROKEN:
-        *err = localstorage->broken;
+        *err = codec->broken;
         break;
     case PART_KEY:
     case PART_SLOT_END:
         return false;
     }
-    return give(localstorage, item, SOURCE_ITEM_REJECTED, NULL, (struct bytes){0});
+    return give(codec, item, SOURCE_ITEM_REJECTED, NULL, (struct bytes){0});
 }
 
 /* ---- the codec ---- */
@@ -876,19 +858,18 @@ static bool find_part(struct collect_localstorage *localstorage, struct source_i
 static enum collect_result next(struct collect *collect, struct source_item *item,
                                 struct error *err)
 {
-    struct collect_localstorage *localstorage = of(collect);
-    if (!localstorage->second)
+    struct collect_localstorage *codec = of(collect);
+    if (!codec->second)
         return COLLECT_END;
-    if (!localstorage->finished)
+    if (!codec->finished)
         return COLLECT_MORE;
-    if (!localstorage->slots) {
-        read_payload(localstorage);
-        learn_tenants(localstorage);
-        mark_repeated(localstorage);
+    if (!codec->slots) {
+        read_payload(codec);
+        learn_tenants(codec);
+        mark_repeated(codec);
     }
-    for (; localstorage->next < localstorage->count;
-         localstorage->next++, localstorage->step = STEP_BEGIN)
-        if (localstorage->step != STEP_OVER && find_part(localstorage, item, err))
+    for (; codec->next < codec->count; codec->next++, codec->step = STEP_BEGIN)
+        if (codec->step != STEP_OVER && find_part(codec, item, err))
             return COLLECT_ITEM;
     return COLLECT_END;
 }
@@ -913,42 +894,38 @@ static enum outcome rewind_reading(struct collect *collect, struct error *err)
 
 static void free_codec(struct collect *collect)
 {
-    struct collect_localstorage *localstorage = of(collect);
-    json_walk_free(localstorage->walk);
-    arena_free(&localstorage->names);
-    localstorage_value_free(&localstorage->value);
-    for (size_t i = 0; i < localstorage->config.mapping_count; i++)
-        localstorage_merge_free(localstorage->merges[i]);
-    free(localstorage->merges);
-    free(localstorage->parts);
-    free(localstorage->slots);
-    free(localstorage->tenants.hashes);
-    buf_free(&localstorage->body);
-    buf_free(&localstorage->name);
-    buf_free(&localstorage->payload);
-    buf_free(&localstorage->scratch);
-    free(localstorage);
+    struct collect_localstorage *codec = of(collect);
+    json_walk_free(codec->walk);
+    arena_free(&codec->names);
+    localstorage_value_free(&codec->value);
+    for (size_t i = 0; i < codec->config.mapping_count; i++)
+        localstorage_merge_free(codec->merges[i]);
+    free(codec->merges);
+    free(codec->parts);
+    free(codec->slots);
+    free(codec->tenants.hashes);
+    buf_free(&codec->body);
+    buf_free(&codec->name);
+    buf_free(&codec->payload);
+    buf_free(&codec->scratch);
+    free(codec);
 }
 
 struct collect *collect_localstorage_new(const struct collect_config *config)
 {
     static const struct collect_ops OPS = {feed, finish, next, rewind_reading, free_codec};
-    struct collect_localstorage *localstorage = calloc(1, sizeof(*localstorage));
-    if (!localstorage)
-        abort();
-    localstorage->base.ops = &OPS;
-    localstorage->config = *config;
-    localstorage->merges = calloc(config->mapping_count + 1, sizeof(struct localstorage_merge *));
-    if (!localstorage->merges)
-        abort();
-    localstorage->walk = json_walk_new(BODY_MAX);
-    localstorage_value_init(&localstorage->value, config->record_max);
-    arena_init(&localstorage->names, SIZE_MAX / 4);
-    buf_init(&localstorage->body, BODY_MAX);
-    buf_init(&localstorage->name, LOCALSTORAGE_SHOWN_MAX * 8);
-    buf_init(&localstorage->payload, config->record_max);
-    buf_init(&localstorage->scratch, config->record_max * 2);
-    return &localstorage->base;
+    struct collect_localstorage *codec = must(calloc(1, sizeof(*codec)));
+    codec->base.ops = &OPS;
+    codec->config = *config;
+    codec->merges = must(calloc(config->mapping_count + 1, sizeof(struct localstorage_merge *)));
+    codec->walk = json_walk_new(BODY_MAX);
+    localstorage_value_init(&codec->value, config->record_max);
+    arena_init(&codec->names, SIZE_MAX / 4);
+    buf_init(&codec->body, BODY_MAX);
+    buf_init(&codec->name, LOCALSTORAGE_SHOWN_MAX * 8);
+    buf_init(&codec->payload, config->record_max);
+    buf_init(&codec->scratch, config->record_max * 2);
+    return &codec->base;
 }
 
 /* Only what can hardly be anything else is said to be one: the envelope's member names with the
@@ -959,15 +936,15 @@ bool collect_localstorage_detect(struct bytes first, struct mapping *const *mapp
 {
     struct collect_config config = {.mappings = mappings, .mapping_count = mapping_count};
     struct collect *collect = collect_localstorage_new(&config);
-    struct collect_localstorage *localstorage = of(collect);
+    struct collect_localstorage *codec = of(collect);
     size_t keys = 0;
     size_t named = 0; /* keys that are a mapping's by their whole name */
     bool known = false;
     bool other = false;
-    buf_append_bytes(&localstorage->body, first);
-    read_payload(localstorage);
-    for (size_t i = 0; i < localstorage->count; i++) {
-        const struct part *part = &localstorage->parts[i];
+    buf_append_bytes(&codec->body, first);
+    read_payload(codec);
+    for (size_t i = 0; i < codec->count; i++) {
+        const struct part *part = &codec->parts[i];
         bool open = true;
         if (part->kind != PART_KEY || part->slot != SLOT_TOP)
             continue;
@@ -978,7 +955,7 @@ bool collect_localstorage_detect(struct bytes first, struct mapping *const *mapp
         other |= part->type != '"';
         keys++;
     }
-    bool is = localstorage->is_sure || (keys && !other && (known || named == keys));
+    bool is = codec->is_sure || (keys && !other && (known || named == keys));
     free_codec(collect);
     return is;
 }

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/model/json/canonical.h"
 #include "common/model/json/json.h"
@@ -42,9 +43,7 @@ struct localstorage_merge {
 
 struct localstorage_merge *localstorage_merge_new(const struct mapping *mapping, size_t record_max)
 {
-    struct localstorage_merge *merge = calloc(1, sizeof(*merge));
-    if (!merge)
-        abort();
+    struct localstorage_merge *merge = must(calloc(1, sizeof(*merge)));
     merge->mapping = mapping;
     buf_init(&merge->record, record_max);
     buf_init(&merge->scratch, record_max * 2);
@@ -96,12 +95,7 @@ static enum outcome too_large(const struct localstorage_merge *merge, struct err
 
 static struct part *new_part(struct localstorage_merge *merge)
 {
-    if (merge->count == merge->capacity) {
-        merge->capacity = merge->capacity ? merge->capacity * 2 : 16;
-        merge->parts = reallocarray(merge->parts, merge->capacity, sizeof(*merge->parts));
-        if (!merge->parts)
-            abort();
-    }
+    MAKE_ROOM(merge->parts, merge->count, merge->capacity);
     return &merge->parts[merge->count];
 }
 
@@ -204,8 +198,7 @@ static int compare_entries(const void *left, const void *right)
 {
     const struct entry *a = left;
     const struct entry *b = right;
-    int order = bytes_compare(bytes_of(yyjson_get_str(a->name), yyjson_get_len(a->name)),
-                              bytes_of(yyjson_get_str(b->name), yyjson_get_len(b->name)));
+    int order = bytes_compare(json_text_of(a->name), json_text_of(b->name));
     return order ? order : (a->part > b->part) - (a->part < b->part);
 }
 
@@ -221,9 +214,7 @@ static struct entry *sorted_entries(const struct localstorage_merge *merge, cons
     size_t max = 0;
     for (size_t i = 0; i < merge->count; i++)
         max += yyjson_obj_size(yyjson_doc_get_root(merge->parts[i].value));
-    struct entry *entries = calloc(max + 1, sizeof(*entries));
-    if (!entries)
-        abort();
+    struct entry *entries = must(calloc(max + 1, sizeof(*entries)));
     *count = 0;
     for (size_t i = 0; i < merge->count; i++) {
         const struct part *part = &merge->parts[i];
@@ -247,8 +238,7 @@ static void append_merged(struct localstorage_merge *merge, const char *member)
     for (size_t i = 0; i < count; i++) {
         bool same_name = i + 1 < count && yyjson_equals(entries[i].name, entries[i + 1].name);
         if (same_name && !canonical_equal(entries[i].value, entries[i + 1].value))
-            note(merge, entries[i].part, entries[i + 1].part,
-                 bytes_of(yyjson_get_str(entries[i].name), yyjson_get_len(entries[i].name)));
+            note(merge, entries[i].part, entries[i + 1].part, json_text_of(entries[i].name));
         if (same_name)
             continue;
         json_append_key(&merge->record, before, entries[i].name);

@@ -233,24 +233,11 @@ struct bytes localstorage_escape_surrogates(struct bytes text, struct buf *out)
 
 void localstorage_append_string(struct buf *out, struct bytes text)
 {
-    size_t from = 0;
-    buf_append_char(out, '"');
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        bool surrogate = c == 0xED && is_surrogate(text, i);
-        if (c >= 0x20 && c != '"' && c != '\\' && !surrogate)
-            continue;
-        buf_append(out, text.data + from, i - from);
-        if (surrogate)
-            append_surrogate(out, text.data + i);
-        else if (c < 0x20)
-            buf_append_format(out, "\\u%04x", c);
-        else
-            buf_append(out, (char[]){'\\', (char)c}, 2);
-        i += surrogate ? 2 : 0;
-        from = i + 1;
-    }
-    if (from < text.size)
-        buf_append(out, text.data + from, text.size - from);
-    buf_append_char(out, '"');
+    struct buf quoted, escaped;
+    buf_init(&quoted, SIZE_MAX / 4);
+    buf_init(&escaped, SIZE_MAX / 4);
+    json_append_string(&quoted, text);
+    buf_append_bytes(out, localstorage_escape_surrogates(buf_view(&quoted), &escaped));
+    buf_free(&quoted);
+    buf_free(&escaped);
 }

@@ -8,6 +8,7 @@
  * is joined; without a join it ends at once. Broken structure ends a tree: what came before stays,
  * and of lines only the broken one is lost.
  */
+#include "common/base/memory.h"
 #include "common/policy/collect/collect.h"
 
 #include <assert.h>
@@ -171,9 +172,7 @@ static bool make_room(struct maps_joins *joins)
     if (joins->arena.used + capacity * sizeof(*joins->slots) > joins->arena.limit)
         return false;
     free(joins->slots);
-    joins->slots = calloc(capacity, sizeof(*joins->slots));
-    if (!joins->slots)
-        abort();
+    joins->slots = must(calloc(capacity, sizeof(*joins->slots)));
     joins->capacity = capacity;
     for (struct maps_joined *joined = joins->first; joined; joined = joined->next)
         joins->slots[slot_of(joins, joined->target, joined->hash, joined->id)] = joined;
@@ -256,11 +255,11 @@ static bool give(struct maps *maps, const struct maps_record *record, enum sourc
     return true;
 }
 
-/* Rejects it for what is in `err`. */
+/* Rejects it for what is in `err`; the first reading tells nothing. */
 static bool maps_record_reject(struct maps *maps, const struct maps_record *record,
                                struct source_item *item)
 {
-    return give(maps, record, SOURCE_ITEM_REJECTED, item);
+    return maps->second && give(maps, record, SOURCE_ITEM_REJECTED, item);
 }
 
 /* The same, for what is no record: the source, or a collection. */
@@ -274,7 +273,7 @@ static bool maps_reject(struct maps *maps, struct bytes name, const struct json_
         .column = step->column,
         .byte = step->byte,
     };
-    return give(maps, &record, SOURCE_ITEM_REJECTED, item);
+    return maps_record_reject(maps, &record, item);
 }
 
 /* Sets *err: no mapping takes it. */
@@ -317,15 +316,9 @@ static enum outcome check(const struct maps *maps, const struct maps_record *rec
 /* The text of a scalar of a checked document; false for what is none. */
 static bool scalar_text(yyjson_val *val, struct bytes *text)
 {
-    if (yyjson_is_str(val))
-        *text = bytes_of(yyjson_get_str(val), yyjson_get_len(val));
-    else if (yyjson_is_raw(val))
-        *text = bytes_of(yyjson_get_raw(val), yyjson_get_len(val));
-    else if (yyjson_is_bool(val))
-        *text = bytes_text(yyjson_get_bool(val) ? "true" : "false");
-    else
-        return false;
-    return true;
+    *text = yyjson_is_bool(val) ? bytes_text(yyjson_get_bool(val) ? "true" : "false")
+                                : json_text_of(val);
+    return text->data != NULL;
 }
 
 static enum outcome find_target(struct maps *maps, const struct maps_record *record,
@@ -566,12 +559,12 @@ static bool skip(struct maps *maps)
     return false;
 }
 
-/* Skips the value offered, and says why in the second reading. */
+/* Skips the value offered, and says why. */
 static bool refuse(struct maps *maps, struct bytes name, const struct json_walk_step *step,
                    struct source_item *item)
 {
     json_walk_skip(maps->walk);
-    return maps->second && maps_reject(maps, name, step, item);
+    return maps_reject(maps, name, step, item);
 }
 
 static bool is_wrapper_type(const struct maps_frame *frame, const struct json_walk_step *step)
@@ -718,7 +711,7 @@ static bool take_type(struct maps *maps, const struct json_walk_step *step,
     error_set(err, OUT_REJECT, ERR_SOURCE_FORMAT, "its dataType is not one that holds %s",
               collections ? "collections" : "records");
     struct bytes name = collections ? (struct bytes){0} : buf_view(&maps->collection);
-    return maps->second && maps_reject(maps, name, step, item);
+    return maps_reject(maps, name, step, item);
 }
 
 static struct maps_record record_at(struct maps *maps, const struct json_walk_step *step)
@@ -760,7 +753,7 @@ static bool take_element(struct maps *maps, const struct json_walk_step *step,
     record.index = (int64_t)step->index;
     if (peek == PEEK_ABSENT)
         error_set(err, OUT_REJECT, ERR_SOURCE_MAP_KEY, "not a pair of a key and a value");
-    return maps->second && maps_record_reject(maps, &record, item);
+    return maps_record_reject(maps, &record, item);
 }
 
 static bool take_member(struct maps *maps, const struct json_walk_step *step,
@@ -794,11 +787,11 @@ static bool take_rejected(struct maps *maps, const struct json_walk_step *step,
     if (frame->kind == FRAME_TOP_PAIR)
         frame->ended = true;
     if (frame->kind == FRAME_TOP_PAIR || frame->kind == FRAME_TOP)
-        return maps->second && maps_reject(maps, (struct bytes){0}, step, item);
+        return maps_reject(maps, (struct bytes){0}, step, item);
     record.keyed = frame->kind == FRAME_KEYED;
     record.key = step->name;
     record.index = record.keyed ? -1 : (int64_t)step->index;
-    return maps->second && maps_record_reject(maps, &record, item);
+    return maps_record_reject(maps, &record, item);
 }
 
 /* One answer of the walk. True when there is something to tell. */
@@ -821,7 +814,7 @@ static bool maps_tree_on(struct maps *maps, enum json_walk_result result,
         return false;
     default:
         assert(result == JSON_WALK_BROKEN);
-        return maps->second && maps_reject(maps, (struct bytes){0}, step, item);
+        return maps_reject(maps, (struct bytes){0}, step, item);
     }
 }
 
@@ -959,32 +952,29 @@ static bool is_told(struct maps *maps, struct bytes entity)
     return false;
 }
 
-static bool reject_line(struct maps *maps, const struct maps_record *record,
-                        struct source_item *item)
+static struct maps_record record_of_line(const struct json_record_text *text)
 {
-    return maps->second && maps_record_reject(maps, record, item);
+    return (struct maps_record){
+        .index = -1, .line = text->line, .column = text->column, .byte = text->byte};
 }
 
 static bool take_line(struct maps *maps, const struct json_record_text *record_text,
                       struct source_item *found, struct error *err)
 {
     struct maps_entry entry;
-    struct maps_record record = {.index = -1,
-                                 .line = record_text->line,
-                                 .column = record_text->column,
-                                 .byte = record_text->byte};
+    struct maps_record record = record_of_line(record_text);
     buf_reset(&maps->key);
     enum maps_peek peek = maps_peek_line(maps->peek, record_text->text, &maps->key, &entry, err);
     if (peek == PEEK_ABSENT)
         error_set(err, OUT_REJECT, ERR_SOURCE_COLLECTION, "the line has no member entity");
     if (peek != PEEK_FOUND)
-        return reject_line(maps, &record, found);
+        return maps_record_reject(maps, &record, found);
     record.collection = entry.entity;
     record.role =
         maps_role_of(maps->config.mappings, maps->config.mapping_count, entry.entity, true);
     if (!record.role.mapping && !record.role.join_target) {
         maps_unknown(entry.entity, err);
-        return !is_told(maps, entry.entity) && reject_line(maps, &record, found);
+        return !is_told(maps, entry.entity) && maps_record_reject(maps, &record, found);
     }
     if (!maps_is_wanted(maps, &record.role))
         return false;
@@ -995,29 +985,24 @@ static bool take_line(struct maps *maps, const struct json_record_text *record_t
     return maps_record_take(maps, &record, found, err);
 }
 
-static bool reject_record(struct maps *maps, const struct json_record_text *text,
-                          struct source_item *found)
-{
-    struct maps_record record = {
-        .index = -1, .line = text->line, .column = text->column, .byte = text->byte};
-    return reject_line(maps, &record, found);
-}
-
 static enum collect_result next_of_lines(struct maps *maps, struct source_item *found,
                                          struct error *err)
 {
     for (;;) {
         struct json_record_text text;
+        struct maps_record record;
         enum json_stream_result result = json_stream_next(maps->lines, &text, err);
         if (result == JSON_STREAM_END)
             return COLLECT_END;
         if (result == JSON_STREAM_MORE) {
             if (!refill(maps))
                 return COLLECT_MORE;
-        } else if (result == JSON_STREAM_RECORD ? take_line(maps, &text, found, err)
-                                                : reject_record(maps, &text, found)) {
-            return COLLECT_ITEM;
+            continue;
         }
+        record = record_of_line(&text);
+        if (result == JSON_STREAM_RECORD ? take_line(maps, &text, found, err)
+                                         : maps_record_reject(maps, &record, found))
+            return COLLECT_ITEM;
     }
 }
 
@@ -1068,9 +1053,7 @@ struct collect *collect_maps_new(const struct collect_config *config)
         .rewind = maps_rewind,
         .free = maps_free,
     };
-    struct maps *maps = calloc(1, sizeof(*maps));
-    if (!maps)
-        abort();
+    struct maps *maps = must(calloc(1, sizeof(*maps)));
     maps->base.ops = &OPS;
     maps->config = *config;
     maps->capture_max = config->record_max + KEY_SLACK;

@@ -14,6 +14,7 @@
 #include <sodium.h>
 #include <yyjson.h>
 
+#include "common/base/memory.h"
 #include "common/base/text.h"
 #include "common/base/token_shape.h"
 #include "common/model/json/canonical.h"
@@ -95,12 +96,7 @@ static void guard_wipe(struct buf *buf, size_t used)
 
 static void note(struct guard_job *job, yyjson_val *val, size_t at)
 {
-    if (job->count == job->capacity) {
-        job->capacity = job->capacity ? job->capacity * 2 : 16;
-        job->takes = realloc(job->takes, job->capacity * sizeof *job->takes);
-        if (!job->takes)
-            abort();
-    }
+    MAKE_ROOM(job->takes, job->count, job->capacity);
     job->takes[job->count++] = (struct guard_take){val, at, job->texts.size - at};
 }
 
@@ -196,6 +192,7 @@ static void guard_rewrite(struct guard_job *job, yyjson_val *val, struct bytes t
     note(job, val, at);
 }
 
+/* The value with what the takes from *next on say. */
 static void write_value(const struct guard_job *job, yyjson_val *val, size_t *next, struct buf *out)
 {
     const struct guard_take *take = *next < job->count ? &job->takes[*next] : NULL;
@@ -222,13 +219,6 @@ static void write_value(const struct guard_job *job, yyjson_val *val, size_t *ne
     } else {
         json_append_scalar(out, val);
     }
-}
-
-/* The document with what the takes from `first` on say. */
-static void guard_write(const struct guard_job *job, yyjson_val *root, size_t first,
-                        struct buf *out)
-{
-    write_value(job, root, &first, out);
 }
 
 /* ---- places: what the mapping's columns make of a value; asked only where something was found
@@ -418,8 +408,7 @@ static enum outcome refuse_mark(struct guard_job *job, const struct column *colu
                   "this member looks like a secret, and column %s can neither hold a reference to "
                   "it nor be empty",
                   column->name);
-        error_where(err, "%s.%s (%s:%d)", mapping->table, column->name, mapping->file,
-                    column->line);
+        column_blame(mapping, column, column->pointer_count, err);
     } else {
         error_set(err, OUT_REJECT, ERR_SECRET_PLAIN,
                   "this member looks like a secret, and the mapping of %s has no rest to keep a "
@@ -696,8 +685,7 @@ static enum outcome find_value(struct guard_job *job, yyjson_val *val, struct pl
 
 static struct bytes text_of(yyjson_val *val)
 {
-    return yyjson_is_str(val) ? bytes_of(yyjson_get_str(val), yyjson_get_len(val))
-                              : (struct bytes){0};
+    return yyjson_is_str(val) ? json_text_of(val) : (struct bytes){0};
 }
 
 static void append_step(struct buf *path, struct bytes name)
@@ -798,8 +786,9 @@ static enum outcome find_in_json(struct guard_job *job, yyjson_val *val, struct 
     job->path.size = path;
     if (outcome == OUT_OK && job->count > before.takes) {
         struct buf out;
+        size_t next = before.takes;
         buf_init(&out, PAYLOAD_MAX);
-        guard_write(job, root, before.takes, &out);
+        write_value(job, root, &next, &out);
         outcome = guard_json_text(job, val, place.strings - 1, buf_view(&out), &before, err);
         buf_free(&out);
     }
@@ -952,15 +941,13 @@ static enum outcome find_value(struct guard_job *job, yyjson_val *val, struct pl
                                                   : outcome;
 }
 
-/* Walks the document at `root`, `strings` levels of strings deep. */
-static enum outcome guard_find(struct guard_job *job, yyjson_val *root, unsigned strings,
-                               struct error *err)
+static enum outcome guard_find(struct guard_job *job, struct error *err)
 {
     const struct record *record = job->record;
     if (job->guard->detect && (token_shape_of_value(record->id) != SHAPE_PLAIN ||
                                token_shape_of_value(record->source_key) != SHAPE_PLAIN))
         return guard_refuse_key(job, err);
-    return find_value(job, root, (struct place){strings, record->source_key}, err);
+    return find_value(job, job->root, (struct place){0, record->source_key}, err);
 }
 
 /* ---- the guard ---- */
@@ -1035,7 +1022,8 @@ static enum outcome finish(struct guard_job *job, struct guarded *out, struct er
     struct secret_guard *guard = job->guard;
     if (job->count == 0)
         return OUT_OK;
-    guard_write(job, job->root, 0, &guard->payload);
+    size_t next = 0;
+    write_value(job, job->root, &next, &guard->payload);
     if (guard->payload.failed || job->texts.failed || job->path.failed)
         return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to be sealed");
     out->changed = true;
@@ -1058,7 +1046,7 @@ static enum outcome guard_document(struct secret_guard *guard, const struct mapp
                             .alc = &WIPING};
     buf_init(&job.texts, PAYLOAD_MAX);
     buf_init(&job.path, SECRET_FIELD_MAX);
-    enum outcome outcome = guard_find(&job, job.root, 0, err);
+    enum outcome outcome = guard_find(&job, err);
     if (outcome == OUT_OK)
         outcome = finish(&job, out, err);
     free(job.takes);
