@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/hash.h"
+#include "common/base/memory.h"
 
 /* One message: its bytes follow the headers in the same block. */
 struct memory_message {
@@ -81,13 +82,6 @@ struct memory_sender {
     struct memory_sender *next;
 };
 
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
-
 static struct bus_memory *of(struct bus *base)
 {
     return (struct bus_memory *)base;
@@ -121,15 +115,6 @@ static size_t weight_of(const struct message_view *message)
 }
 
 /* What is NULL stays so. */
-static struct bytes put(char **at, struct bytes part)
-{
-    char *start = *at;
-    if (part.size)
-        memcpy(start, part.data, part.size);
-    *at += part.size;
-    return bytes_of(part.data ? start : NULL, part.size);
-}
-
 static struct memory_message *copy_of(const struct message_view *view)
 {
     struct memory_message *message = must(malloc(block_of(view)));
@@ -138,12 +123,12 @@ static struct memory_message *copy_of(const struct message_view *view)
                                        .null_value = view->null_value,
                                        .header_count = view->header_count};
     char *at = (char *)&message->headers[view->header_count];
-    message->key = put(&at, view->key);
+    message->key = bytes_put(&at, view->key);
     if (!view->null_value)
-        message->value = put(&at, bytes_or_empty(view->value));
+        message->value = bytes_put(&at, bytes_or_empty(view->value));
     for (size_t i = 0; i < view->header_count; i++) {
-        message->headers[i].name = put(&at, view->headers[i].name);
-        message->headers[i].value = put(&at, view->headers[i].value);
+        message->headers[i].name = bytes_put(&at, view->headers[i].name);
+        message->headers[i].value = bytes_put(&at, view->headers[i].value);
     }
     return message;
 }
@@ -570,59 +555,6 @@ static enum outcome open_reader(struct bus *base, const char *name, const struct
     reader->bus->opened++;
     *out = &reader->base;
     return OUT_OK;
-}
-
-/* ---- a reader of its own kind ------------------------------------------------------------ */
-
-struct bus_memory_reader {
-    struct bus_memory *bus;
-    struct memory_topic *topic;
-    struct bus_range *ranges; /* `from` moves */
-    size_t count;
-};
-
-struct bus_memory_reader *bus_memory_reader_new(struct bus_memory *bus, const char *topic,
-                                                const struct bus_range *ranges, size_t count)
-{
-    struct bus_memory_reader *reader = must(calloc(1, sizeof *reader));
-    reader->bus = bus;
-    reader->topic = find_topic(bus, topic);
-    assert(reader->topic);
-    reader->ranges = must(calloc(count + 1, sizeof *ranges));
-    if (count)
-        memcpy(reader->ranges, ranges, count * sizeof *ranges);
-    reader->count = count;
-    return reader;
-}
-
-bool bus_memory_next(struct bus_memory_reader *reader, struct bus_message *message)
-{
-    for (size_t i = 0; i < reader->count; i++) {
-        struct bus_range *range = &reader->ranges[i];
-        const struct memory_partition *partition = partition_of(reader->topic, range->partition);
-        int64_t offset = range->from > partition->low ? range->from : partition->low;
-        if (offset >= range->to || offset >= partition->end)
-            continue;
-        view_at(*slot(partition, offset), range->partition, message);
-        range->from = offset + 1;
-        return true;
-    }
-    return false;
-}
-
-void bus_memory_release(struct bus_memory_reader *reader)
-{
-    for (size_t i = 0; i < reader->count; i++)
-        drop_below(reader->bus, partition_of(reader->topic, reader->ranges[i].partition),
-                   reader->ranges[i].from);
-}
-
-void bus_memory_reader_free(struct bus_memory_reader *reader)
-{
-    if (!reader)
-        return;
-    free(reader->ranges);
-    free(reader);
 }
 
 /* ---- questions --------------------------------------------------------------------------- */

@@ -41,20 +41,6 @@ void bus_memory_drop(struct bus_memory *bus, const char *topic, int32_t partitio
 /* Bytes of all messages that are in topics. */
 size_t bus_memory_bytes(const struct bus_memory *bus);
 
-/* ---- a reader of its own kind, which frees what it has read (rehearsals) ------------------- */
-
-struct bus_memory_reader;
-
-/* The topic must be there. A range's `to` may be INT64_MAX: all that is there when next is called.
- */
-struct bus_memory_reader *bus_memory_reader_new(struct bus_memory *bus, const char *topic,
-                                                const struct bus_range *ranges, size_t count);
-/* Partition after partition, in the order of offsets; false when there is no more by now. */
-bool bus_memory_next(struct bus_memory_reader *reader, struct bus_message *message);
-/* Frees what this reader has been given, the last message too. Nobody can read it again. */
-void bus_memory_release(struct bus_memory_reader *reader);
-void bus_memory_reader_free(struct bus_memory_reader *reader);
-
 /* ---- a consumer's turns ------------------------------------------------------------------ */
 
 /* Partitions come: told (on_assigned) by the next turn, after give_up. What it had was revoked

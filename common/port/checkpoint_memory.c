@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "common/base/memory.h"
 #include "common/port/checkpoint_queue.h"
 
 struct memory_checkpoint_port {
@@ -95,9 +96,7 @@ struct checkpoint *memory_checkpoint_new(struct memory_store *store,
     static const struct checkpoint_ops OPS = {
         checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
         checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
-    struct memory_checkpoint_port *port = calloc(1, sizeof *port);
-    if (!port)
-        abort();
+    struct memory_checkpoint_port *port = must(calloc(1, sizeof *port));
     port->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
     port->queue.pump = pump;
     port->store = store;

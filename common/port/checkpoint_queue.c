@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/base/memory.h"
+
 static struct checkpoint_queue *of(struct checkpoint *base)
 {
     return (struct checkpoint_queue *)base;
@@ -10,9 +12,7 @@ static struct checkpoint_queue *of(struct checkpoint *base)
 
 void checkpoint_queue_push(struct checkpoint_queue *queue, struct checkpoint_request value)
 {
-    struct checkpoint_request *request = malloc(sizeof *request);
-    if (!request)
-        abort();
+    struct checkpoint_request *request = must(malloc(sizeof *request));
     *request = value;
     request->next = NULL;
     if (queue->last)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "common/model/json/canonical.h"
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/diff_content.h"
@@ -53,13 +54,6 @@ struct memory_store {
     struct mapping_work work;
     struct buf place, id, content;
 };
-
-static void *must(void *memory)
-{
-    if (!memory)
-        abort();
-    return memory;
-}
 
 struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_max)
 {
@@ -331,15 +325,6 @@ static size_t kept_size(const struct batch_item *item)
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
-static struct bytes put(char **at, struct bytes part)
-{
-    char *start = *at;
-    if (part.size)
-        memcpy(start, part.data, part.size);
-    *at += part.size;
-    return bytes_of(start, part.size);
-}
-
 static struct kept_row *keep(const struct batch_item *item)
 {
     size_t size = kept_size(item), count = item->mapping->column_count;
@@ -348,14 +333,14 @@ static struct kept_row *keep(const struct batch_item *item)
     kept->mapping = item->mapping;
     kept->size = size;
     kept->row = item->row;
-    kept->row.tenant = put(&at, item->row.tenant);
-    kept->row.id = put(&at, item->row.id);
+    kept->row.tenant = bytes_put(&at, item->row.tenant);
+    kept->row.id = bytes_put(&at, item->row.id);
     kept->row.cells = kept->cells;
     for (size_t i = 0; i < count; i++) {
         struct cell cell = item->row.cells[i];
         kept->cells[i] = cell;
         if (cell.size > 0)
-            kept->cells[i].data = put(&at, bytes_of(cell.data, (size_t)cell.size)).data;
+            kept->cells[i].data = bytes_put(&at, bytes_of(cell.data, (size_t)cell.size)).data;
     }
     return kept;
 }
@@ -392,10 +377,7 @@ static uint16_t number_of(struct memory_store *store, const struct mapping *mapp
 
 static void note_undo(struct memory_store *store, const struct entry *entry)
 {
-    if (store->undo_count == store->undo_room) {
-        store->undo_room = store->undo_room * 2 + 64;
-        store->undos = must(realloc(store->undos, store->undo_room * sizeof *store->undos));
-    }
+    MAKE_ROOM(store->undos, store->undo_count, store->undo_room);
     store->undos[store->undo_count++] =
         (struct undo){.key = entry->key, .was_there = !is_free(entry), .row = entry->row};
 }

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
+
 size_t memory_child_size(const struct batch_item *item, const struct envelope *message)
 {
     size_t size = sizeof(struct memory_child) + sizeof(struct memory_child *) +
@@ -13,28 +15,13 @@ size_t memory_child_size(const struct batch_item *item, const struct envelope *m
     return size;
 }
 
-/* What is no text stays none: a message without a key is not one with an empty key. */
-static struct bytes put(char **at, struct bytes part)
-{
-    char *start = *at;
-    if (part.size)
-        memcpy(start, part.data, part.size);
-    *at += part.size;
-    return bytes_of(part.data ? start : NULL, part.size);
-}
-
 void memory_children_add(struct memory_children *children, int32_t partition,
                          const struct batch_item *item, const struct envelope *message,
                          const struct diff_key *lacked)
 {
     size_t size = memory_child_size(item, message);
-    struct memory_child *child = malloc(size);
-    if (children->count == children->room) {
-        children->room = children->room * 2 + 64;
-        children->items = realloc(children->items, children->room * sizeof *children->items);
-    }
-    if (!child || !children->items)
-        abort();
+    struct memory_child *child = must(malloc(size));
+    MAKE_ROOM(children->items, children->count, children->room);
     char *at = (char *)&child->headers[message->header_count];
     *child = (struct memory_child){.partition = partition,
                                    .offset = item->offset,
@@ -43,13 +30,13 @@ void memory_children_add(struct memory_children *children, int32_t partition,
                                    .size = size,
                                    .null_value = message->null_value,
                                    .header_count = message->header_count};
-    child->tenant = put(&at, item->row.tenant);
-    child->entity = put(&at, bytes_text(item->mapping->entity));
-    child->key = put(&at, message->key);
-    child->value = put(&at, message->value);
+    child->tenant = bytes_put(&at, item->row.tenant);
+    child->entity = bytes_put(&at, bytes_text(item->mapping->entity));
+    child->key = bytes_put(&at, message->key);
+    child->value = bytes_put(&at, message->value);
     for (size_t i = 0; i < message->header_count; i++) {
-        child->headers[i].name = put(&at, message->headers[i].name);
-        child->headers[i].value = put(&at, message->headers[i].value);
+        child->headers[i].name = bytes_put(&at, message->headers[i].name);
+        child->headers[i].value = bytes_put(&at, message->headers[i].value);
     }
     children->items[children->count++] = child;
     children->bytes += size;

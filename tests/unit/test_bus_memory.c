@@ -18,7 +18,7 @@ static struct {
     int32_t partition;
     int64_t offset;
     void *item;
-    struct bus_memory_reader *reader; /* drained by each poll when it is set */
+    struct bus_reader *reader; /* drained by each poll when it is set */
     int drained;
 } H;
 
@@ -34,15 +34,25 @@ static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t 
     H.offset = offset;
 }
 
+/* The next message that is there; NULL: there is none. */
+static const struct bus_message *next_message(struct bus_reader *reader)
+{
+    struct error err;
+    const struct bus_message *message;
+    enum outcome outcome = bus_reader_next(reader, 0, &message, &err);
+    ck_assert(outcome == OUT_OK || outcome == OUT_RETRY);
+    return message;
+}
+
 static void on_poll(void *owner)
 {
-    struct bus_message message;
+    const struct bus_message *message;
     (void)owner;
     H.polls++;
-    while (H.reader && bus_memory_next(H.reader, &message))
+    while (H.reader && (message = next_message(H.reader))) {
+        bus_memory_drop(H.bus, "t", message->partition, message->offset + 1);
         H.drained++;
-    if (H.reader)
-        bus_memory_release(H.reader);
+    }
 }
 
 static void setup(void)
@@ -58,7 +68,8 @@ static void setup(void)
 static void teardown(void)
 {
     bus_sender_close(H.sender);
-    bus_memory_reader_free(H.reader);
+    if (H.reader)
+        bus_reader_close(H.reader);
     bus_memory_free(H.bus);
 }
 
@@ -71,11 +82,20 @@ static enum outcome put(int32_t partition, const char *key, struct bytes value, 
     return bus_sender_send(H.sender, partition, &envelope, (void *)key, err);
 }
 
-static struct bus_memory_reader *read_all(void)
+static struct bus_reader *read_ranges(const struct bus_range *ranges, size_t count)
+{
+    struct error err;
+    struct bus_reader *reader;
+    ck_assert_int_eq(bus_open_reader(bus_memory_bus(H.bus), "t", ranges, count, 0, &reader, &err),
+                     OUT_OK);
+    return reader;
+}
+
+static struct bus_reader *read_all(void)
 {
     static const struct bus_range RANGES[] = {
         {0, 0, INT64_MAX}, {1, 0, INT64_MAX}, {2, 0, INT64_MAX}};
-    return bus_memory_reader_new(H.bus, "t", RANGES, 3);
+    return read_ranges(RANGES, 3);
 }
 
 /* ---- tests ------------------------------------------------------------------------------- */
@@ -101,38 +121,38 @@ START_TEST(a_message_is_what_was_sent)
 {
     struct error err;
     char value[] = "{\"a\":1}";
-    struct bus_message message;
+    const struct bus_message *message;
     ck_assert_int_eq(put(2, "k", bytes_text(value), &err), OUT_OK);
     memset(value, 'x', sizeof value - 1); /* the sender's memory is its own again */
     H.reader = read_all();
-    ck_assert(bus_memory_next(H.reader, &message));
-    ck_assert_int_eq(message.partition, 2);
-    ck_assert_int_eq(message.offset, 0);
-    ck_assert(bytes_equal(message.envelope.key, BYTES_LITERAL("k")));
-    ck_assert(bytes_equal(message.envelope.value, BYTES_LITERAL("{\"a\":1}")));
-    ck_assert(!message.envelope.null_value);
-    ck_assert_uint_eq(message.envelope.header_count, 1);
-    ck_assert(bytes_equal(message.envelope.headers[0].value, BYTES_LITERAL("acme")));
-    ck_assert(!bus_memory_next(H.reader, &message));
+    ck_assert_ptr_nonnull(message = next_message(H.reader));
+    ck_assert_int_eq(message->partition, 2);
+    ck_assert_int_eq(message->offset, 0);
+    ck_assert(bytes_equal(message->envelope.key, BYTES_LITERAL("k")));
+    ck_assert(bytes_equal(message->envelope.value, BYTES_LITERAL("{\"a\":1}")));
+    ck_assert(!message->envelope.null_value);
+    ck_assert_uint_eq(message->envelope.header_count, 1);
+    ck_assert(bytes_equal(message->envelope.headers[0].value, BYTES_LITERAL("acme")));
+    ck_assert_ptr_null(next_message(H.reader));
 }
 END_TEST
 
 START_TEST(a_reader_gets_its_ranges_in_order)
 {
     struct error err;
-    struct bus_message message;
+    const struct bus_message *message;
     static const struct bus_range RANGES[] = {{2, 1, 3}, {0, 0, 1}};
     for (int i = 0; i < 4; i++)
         for (int32_t p = 0; p < 3; p++)
             ck_assert_int_eq(put(p, "k", BYTES_LITERAL("v"), &err), OUT_OK);
-    H.reader = bus_memory_reader_new(H.bus, "t", RANGES, 2);
+    H.reader = read_ranges(RANGES, 2);
     static const int64_t WANTED[][2] = {{2, 1}, {2, 2}, {0, 0}};
     for (int i = 0; i < 3; i++) {
-        ck_assert(bus_memory_next(H.reader, &message));
-        ck_assert_int_eq(message.partition, WANTED[i][0]);
-        ck_assert_int_eq(message.offset, WANTED[i][1]);
+        ck_assert_ptr_nonnull(message = next_message(H.reader));
+        ck_assert_int_eq(message->partition, WANTED[i][0]);
+        ck_assert_int_eq(message->offset, WANTED[i][1]);
     }
-    ck_assert(!bus_memory_next(H.reader, &message));
+    ck_assert_ptr_null(next_message(H.reader));
 }
 END_TEST
 
@@ -178,21 +198,23 @@ START_TEST(one_message_larger_than_the_bus_passes_alone)
 }
 END_TEST
 
-START_TEST(what_was_released_is_gone_for_all)
+START_TEST(what_was_dropped_is_gone_for_all)
 {
     struct error err;
-    struct bus_message message;
-    struct bus_memory_reader *second = read_all();
+    const struct bus_message *message;
+    struct bus_reader *second = read_all();
     H.reader = read_all();
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(put(0, "k", BYTES_LITERAL("v"), &err), OUT_OK);
-    ck_assert(bus_memory_next(second, &message));
-    ck_assert(bus_memory_next(H.reader, &message));
-    ck_assert(bus_memory_next(H.reader, &message));
-    bus_memory_release(H.reader);
-    ck_assert(bus_memory_next(second, &message));
-    ck_assert_int_eq(message.offset, 2);
-    bus_memory_reader_free(second);
+    ck_assert_ptr_nonnull(next_message(second));
+    ck_assert_ptr_nonnull(next_message(H.reader));
+    ck_assert_ptr_nonnull(next_message(H.reader));
+    bus_memory_drop(H.bus, "t", 0, 2);
+    ck_assert_ptr_nonnull(message = next_message(H.reader));
+    ck_assert_int_eq(message->offset, 2);
+    ck_assert_int_eq(bus_reader_next(second, 0, &message, &err), OUT_FATAL);
+    ck_assert_int_eq(err.code, ERR_KAFKA_OFFSET);
+    bus_reader_close(second);
 }
 END_TEST
 
@@ -1198,7 +1220,7 @@ static Suite *bus_memory_suite(void)
     tcase_add_test(tcase, full_without_a_reader_is_the_end);
     tcase_add_test(tcase, full_with_a_reader_waits_for_it);
     tcase_add_test(tcase, one_message_larger_than_the_bus_passes_alone);
-    tcase_add_test(tcase, what_was_released_is_gone_for_all);
+    tcase_add_test(tcase, what_was_dropped_is_gone_for_all);
     tcase_add_test(tcase, topics_are_checked);
     tcase_add_test(tcase, a_key_has_one_partition);
     tcase_add_test(tcase, a_consumer_is_told_by_its_turns_alone);
