@@ -7,6 +7,16 @@
 /* ---- the parts of a place ---------------------------------------------------------------------
  */
 
+/* As text_cut_number, but something must be left. */
+static bool take_number(struct bytes *text, const char *mark, uint64_t *number)
+{
+    struct bytes rest = *text;
+    if (!text_cut_number(&rest, mark, number) || rest.size == 0)
+        return false;
+    *text = rest;
+    return true;
+}
+
 /* "… (byte 12, record 3)" */
 static void take_bytes(struct bytes *text, struct json_out *out)
 {
@@ -15,7 +25,7 @@ static void take_bytes(struct bytes *text, struct json_out *out)
     if (!rest.size || rest.data[rest.size - 1] != ')')
         return;
     rest.size--;
-    if (!text_cut_number(&rest, ", record ", &record) || !text_cut_number(&rest, " (byte ", &byte))
+    if (!take_number(&rest, ", record ", &record) || !take_number(&rest, " (byte ", &byte))
         return;
     json_out_count(out, "byte", byte);
     json_out_count(out, "record", record);
@@ -33,14 +43,14 @@ static void append_file(enum error_code code, struct bytes text, struct json_out
     uint64_t line, column;
     take_bytes(&text, out);
     struct bytes rest = text;
-    if (text_cut_number(&rest, ":", &column) && text_cut_number(&rest, ":", &line)) {
+    if (take_number(&rest, ":", &column) && take_number(&rest, ":", &line)) {
         json_out_bytes(out, "file", rest);
         json_out_count(out, "line", line);
         json_out_count(out, "column", column);
         return;
     }
     rest = text;
-    if (text_cut_number(&rest, ":", &line)) {
+    if (take_number(&rest, ":", &line)) {
         json_out_bytes(out, "file", rest);
         json_out_count(out, "line", line);
     } else if (is_of_files(code)) {
@@ -57,7 +67,7 @@ static bool append_named(enum error_code code, struct bytes text, struct json_ou
     struct bytes file = bytes_of(open + 1, (size_t)(text.data + text.size - 1 - (open + 1)));
     struct bytes probe = file;
     uint64_t line;
-    if (!text_cut_number(&probe, ":", &line))
+    if (!take_number(&probe, ":", &line))
         return false;
     json_out_bytes(out, "name", bytes_of(text.data, (size_t)(open - 1 - text.data)));
     append_file(code, file, out);
@@ -68,7 +78,7 @@ static bool append_offset(struct bytes text, struct json_out *out)
 {
     uint64_t partition, offset;
     struct bytes rest = text;
-    if (!text_cut_number(&rest, "@", &offset) || !text_cut_number(&rest, "-", &partition))
+    if (!take_number(&rest, "@", &offset) || !take_number(&rest, "-", &partition))
         return false;
     json_out_bytes(out, "topic", rest);
     json_out_count(out, "partition", partition);
@@ -90,11 +100,11 @@ static void append_parts(enum error_code code, struct bytes text, struct json_ou
     if (append_offset(text, out) || append_named(code, text, out))
         return;
     if (text.size > sizeof BYTE && memcmp(text.data, BYTE, sizeof BYTE - 1) == 0 &&
-        text_cut_number(&rest, " ", &number))
+        take_number(&rest, " ", &number))
         json_out_count(out, "byte", number);
     else if (!is_of_server(code))
         append_file(code, text, out);
-    else if (text_cut_number(&rest, ":", &number) && !memchr(rest.data, ':', rest.size))
+    else if (take_number(&rest, ":", &number) && !memchr(rest.data, ':', rest.size))
         json_out_bytes(out, "address", text);
     else
         append_file(code, text, out);
