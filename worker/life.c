@@ -103,7 +103,7 @@ static void close_stores(struct worker *worker)
     }
     if (worker->ports.pending) {
         worker->open_parts++;
-        pending_children_close(worker->ports.pending, on_closed, worker);
+        pending_children_close(worker->ports.pending, on_closed);
     }
     worker->open_parts++;
     stalls_close(worker->stalls, on_closed, worker);
@@ -281,19 +281,32 @@ static void on_released(void *owner, int32_t partition)
 
 static void on_stage_advanced(void *owner, int32_t number, int64_t epoch, int64_t next)
 {
-    struct partition *partition = partitions_find(&((struct worker *)owner)->partitions, number);
+    const struct worker *worker = owner;
+    struct partition *partition = partitions_find(&worker->partitions, number);
     if (partition && partition->epoch == epoch && next > partition->redis_next)
         partition->redis_next = next;
 }
 
 static void on_unowned(void *owner, uint64_t keys)
 {
-    ((struct worker *)owner)->state.counts.metrics[METRIC_REDIS_UNOWNED] += keys;
+    struct worker *worker = owner;
+    worker->state.counts.metrics[METRIC_REDIS_UNOWNED] += keys;
 }
 
 static void on_stage_failed(void *owner, const struct error *err)
 {
     state_fail(&((struct worker *)owner)->state, err);
+}
+
+static void on_swept(void *owner, enum outcome outcome, const struct error *err)
+{
+    pending_children_on_swept(((struct worker *)owner)->ports.pending, outcome, err);
+}
+
+static void on_forgotten(void *owner, uint64_t removed, enum outcome outcome,
+                         const struct error *err)
+{
+    pending_children_on_forgotten(((struct worker *)owner)->ports.pending, removed, outcome, err);
 }
 
 void worker_turn(struct worker *worker)
@@ -467,7 +480,8 @@ static struct store_opening opening_of(struct worker *worker)
     static const struct checkpoint_events CHECKPOINT = {on_checked, on_claimed, on_released,
                                                         on_checkpoint_error};
     static const struct redis_stage_events STAGE = {on_stage_advanced, on_unowned, on_stage_failed};
-    struct worker_config *config = &worker->config;
+    static const struct pending_events PENDING = {on_swept, on_forgotten};
+    const struct worker_config *config = &worker->config;
     uint64_t gone_ms = clock_now_ms(config->clock) - worker->started_ms;
     return (struct store_opening){
         .settings = config->settings,
@@ -479,42 +493,34 @@ static struct store_opening opening_of(struct worker *worker)
         .sink_events = &SINK,
         .checkpoint_events = &CHECKPOINT,
         .stage_events = &STAGE,
+        .pending_events = pending_children_are_needed(&config->mappings) ? &PENDING : NULL,
         .owner = worker,
     };
 }
 
 static enum outcome check_store(struct worker *worker, struct error *err)
 {
+    const struct store *store = worker->config.store;
     const struct store_opening opening = opening_of(worker);
     if (worker->world.open)
         return OUT_OK;
-    if (worker->config.store->in_process)
+    if (store->in_process)
         return error_set(err, OUT_FATAL, ERR_CONF_VALUE,
                          "storage memory lives in one process: it serves drover run");
-    return worker->config.store->check(&opening, err);
+    return store->check(&opening, err);
 }
 
 static enum outcome open_store(struct worker *worker, struct error *err)
 {
-    struct store_opening opening = opening_of(worker);
+    const struct store_opening opening = opening_of(worker);
     struct store_parts parts = {0};
-    struct worker_ports *ports = &worker->ports;
     store_open *open = worker->world.open ? worker->world.open : worker->config.store->open;
-    if (pending_children_are_needed(&worker->config.mappings)) {
-        ports->pending = pending_children_new(&worker->dead_letters, &worker->receipts);
-        opening.pending_events = &PENDING_CHILDREN_EVENTS;
-        opening.pending_owner = ports->pending;
-    }
     enum outcome outcome = open(&opening, &parts, err);
-    ports->sink = parts.sink;
-    ports->checkpoint = parts.checkpoint;
-    ports->stage = parts.stage;
-    if (parts.pending) {
-        pending_children_use(ports->pending, parts.pending);
-    } else {
-        pending_children_free(ports->pending);
-        ports->pending = NULL;
-    }
+    worker->ports = (struct worker_ports){
+        .sink = parts.sink, .checkpoint = parts.checkpoint, .stage = parts.stage};
+    if (parts.pending)
+        worker->ports.pending =
+            pending_children_new(&worker->dead_letters, &worker->receipts, parts.pending);
     return outcome;
 }
 

@@ -42,8 +42,6 @@ struct pending_children {
     struct outbox_tally messages; /* dead letters, and the receipt */
     uint64_t said_ms;             /* that some wait */
     uint64_t failed;              /* sweeps in a row: an outage is said once */
-    void (*on_closed)(void *owner);
-    void *owner;
 };
 
 bool pending_children_are_needed(const struct mapping_set *mappings)
@@ -55,7 +53,7 @@ bool pending_children_are_needed(const struct mapping_set *mappings)
 }
 
 struct pending_children *pending_children_new(struct dead_letters *dead_letters,
-                                              struct receipts *receipts)
+                                              struct receipts *receipts, struct pending *port)
 {
     struct pending_children *children = calloc(1, sizeof *children);
     if (!children)
@@ -63,12 +61,8 @@ struct pending_children *pending_children_new(struct dead_letters *dead_letters,
     children->dead_letters = dead_letters;
     children->receipts = receipts;
     children->state = dead_letters->partitions->state;
-    return children;
-}
-
-void pending_children_use(struct pending_children *children, struct pending *port)
-{
     children->port = port;
+    return children;
 }
 
 static void end_round(struct pending_children *children)
@@ -187,9 +181,9 @@ static void say_outcome(struct pending_children *children, enum outcome outcome,
     }
 }
 
-static void on_swept(void *owner, enum outcome outcome, const struct error *err)
+void pending_children_on_swept(struct pending_children *children, enum outcome outcome,
+                               const struct error *err)
 {
-    struct pending_children *children = owner;
     const struct pending_result *result = &children->port->result;
     if (!result->unread)
         take_result(children, outcome);
@@ -211,17 +205,14 @@ static void count_settled(struct pending_children *children)
     counts->settled += result->applied_count + result->orphan_count;
 }
 
-static void on_forgotten(void *owner, uint64_t removed, enum outcome outcome,
-                         const struct error *err)
+void pending_children_on_forgotten(struct pending_children *children, uint64_t removed,
+                                   enum outcome outcome, const struct error *err)
 {
-    struct pending_children *children = owner;
     say_outcome(children, outcome, err);
     if (removed)
         count_settled(children);
     end_round(children);
 }
-
-const struct pending_events PENDING_CHILDREN_EVENTS = {on_swept, on_forgotten};
 
 void pending_children_note(struct pending_children *children, const struct batch *batch)
 {
@@ -257,16 +248,7 @@ void pending_children_free(struct pending_children *children)
     free(children);
 }
 
-static void on_port_closed(void *owner)
+void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner))
 {
-    struct pending_children *children = owner;
-    children->on_closed(children->owner);
-}
-
-void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner),
-                            void *owner)
-{
-    children->on_closed = on_closed;
-    children->owner = owner;
-    pending_close(children->port, on_port_closed);
+    pending_close(children->port, on_closed);
 }

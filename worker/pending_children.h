@@ -15,15 +15,16 @@ struct pending_children;
 
 /* Whether one of the mappings needs it. */
 bool pending_children_are_needed(const struct mapping_set *mappings);
-/* What the port is to tell; its owner is what pending_children_new made. */
-extern const struct pending_events PENDING_CHILDREN_EVENTS;
 /* The state and the stage are asked for by way of the two that send. */
 struct pending_children *pending_children_new(struct dead_letters *dead_letters,
-                                              struct receipts *receipts);
-/* Right after the port was opened, with PENDING_CHILDREN_EVENTS. */
-void pending_children_use(struct pending_children *children, struct pending *port);
-void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner),
-                            void *owner);
+                                              struct receipts *receipts, struct pending *port);
+/* The port's events. */
+void pending_children_on_swept(struct pending_children *children, enum outcome outcome,
+                               const struct error *err);
+void pending_children_on_forgotten(struct pending_children *children, uint64_t removed,
+                                   enum outcome outcome, const struct error *err);
+/* Closes the port, whose owner is told. */
+void pending_children_close(struct pending_children *children, void (*on_closed)(void *owner));
 /* Of a worker that has ended, or is given up. NULL is allowed. */
 void pending_children_free(struct pending_children *children);
 /* Some of a batch's records became pending. NULL: there are none. */

@@ -28,7 +28,6 @@
 
 struct stalls;
 struct uv_loop_s;
-struct worker;
 
 /* What a worker needs of the world; all of it outlives the worker. */
 struct worker_world {

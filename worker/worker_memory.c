@@ -29,7 +29,7 @@ static enum outcome open_store(const struct store_opening *opening, struct store
                                                over->config.refuses, opening->sink_events, worker);
     if (opening->pending_events)
         parts->pending = over->pending =
-            memory_pending_new(&config, opening->pending_events, opening->pending_owner);
+            memory_pending_new(&config, opening->pending_events, worker);
     return OUT_OK;
 }
 
@@ -106,13 +106,14 @@ static struct turn begin_turn(const struct memory_worker *over)
 
 static bool has_closed(const struct turn *turn)
 {
-    return turn->phase == WORKER_CLOSING &&
-           (turn->worker->state.phase != WORKER_CLOSING || turn->worker->open_parts < turn->open_parts);
+    return turn->phase == WORKER_CLOSING && (turn->worker->state.phase != WORKER_CLOSING ||
+                                             turn->worker->open_parts < turn->open_parts);
 }
 
 bool memory_worker_consume(struct memory_worker *over, size_t messages_max)
 {
-    return over->worker->partitions.consumer && bus_memory_turn(over->worker->partitions.consumer, messages_max);
+    return over->worker->partitions.consumer &&
+           bus_memory_turn(over->worker->partitions.consumer, messages_max);
 }
 
 bool memory_worker_checkpoint(struct memory_worker *over)

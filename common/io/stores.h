@@ -33,8 +33,7 @@ struct store_opening {
     const struct checkpoint_events *checkpoint_events;
     const struct redis_stage_events *stage_events;
     const struct pending_events *pending_events; /* NULL: no record can wait for another */
-    void *owner;                                 /* of all events but pending's, */
-    void *pending_owner;                         /* who has these */
+    void *owner;                                 /* of all events */
 };
 
 /* The caller's, each closed by its port. */

@@ -44,7 +44,7 @@ static void open_tables(const struct store_opening *opening, bool hybrid, struct
                               opening->checkpoint.mappings, opening->sink_events, opening->owner);
     if (opening->pending_events)
         parts->pending =
-            pg_pending_new(opening->loop, &pending, opening->pending_events, opening->pending_owner);
+            pg_pending_new(opening->loop, &pending, opening->pending_events, opening->owner);
 }
 
 static enum outcome open_store(const struct store_opening *opening, struct store_parts *parts,
