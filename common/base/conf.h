@@ -28,7 +28,7 @@ enum conf_kind {
     CONF_SECRET, /* the same; shown as *** (of a URL the password only); NAME_FILE in the
                     environment names a file holding it */
     CONF_BOOL,   /* bool; true/false; as a flag without a value, --no-x turns it off */
-    CONF_COUNT,  /* uint64_t within least..most */
+    CONF_COUNT,  /* uint64_t within min..max */
     CONF_SIZE,   /* uint64_t bytes, text_parse_size */
     CONF_MILLIS, /* uint64_t milliseconds, text_parse_millis */
     CONF_CHOICE, /* const char *, one of `choices` ("auto|json|logfmt") */
@@ -65,7 +65,7 @@ struct conf_field {
     enum conf_kind kind;
     size_t offset;
     const char *fallback; /* default as text, NULL = unset/empty/false */
-    uint64_t min, max;    /* of COUNT, SIZE, MILLIS; most 0 = no limit */
+    uint64_t min, max;    /* of COUNT, SIZE, MILLIS; max 0 = no limit */
     const char *choices;
     const char *placeholder; /* "HOST:PORT,…" in help */
     const char *help;        /* one line, lower case, no full stop */

@@ -8,7 +8,7 @@
  * - a file that is cut, empty, unreadable or changes while it is read is no news: wait and look
  *   again; after SCAN_TRIES scans say so, and keep what was known;
  * - what is there may be produced at once;
- * - what is gone is deleted only when a redelivery, a scan later, finds the same file, and when
+ * - what is gone is deleted only when a second scan, later, finds the same file, and when
  *   every record of it could be identified;
  * - and when no other source has news that could not be read yet: the record may be there now, and
  *   one that brings its own version could not come back. One that was reported is not waited for;

@@ -23,7 +23,7 @@
 
 enum {
     TICK_MS = 200,
-    WATCH_MS = 1000, /* between looks that only tell what is away */
+    WATCH_MS = 1000, /* between polls that only tell what is away */
     STATUS_MS = 2000,
     STATUS_RESTS = 10,
     BROKER_MS = 15000,
@@ -268,7 +268,7 @@ static void on_polled(uv_work_t *work, int status)
     }
 }
 
-static void poll(struct run *run)
+static void start_poll(struct run *run)
 {
     if (run->polling || (!counts(run) && clock_monotonic_ms() - run->polled_ms < WATCH_MS))
         return;
@@ -281,7 +281,7 @@ static bool is_stuck(const struct run *run)
 {
     struct run_sums sums;
     if (run->moved_ms == 0)
-        return false; /* no look yet */
+        return false; /* no poll yet */
     run_sum(run, &sums);
     return sums.metrics[METRIC_HALTED] && clock_monotonic_ms() - run->moved_ms > HALTED_MS;
 }
@@ -340,7 +340,7 @@ static void on_tick(uv_timer_t *timer)
     if (stop_signal() && !run->interrupted)
         interrupt(run);
     if (run->phase != RUN_DONE)
-        poll(run);
+        start_poll(run);
     if (run->phase == RUN_WORKING)
         find_end(run);
     bool late = run->kill_at_ms && clock_monotonic_ms() > run->kill_at_ms;

@@ -3,7 +3,7 @@
 
 /*
  * `drover run`: every role on this host, each a process of its own, so that a fault of one is its
- * own and this one only looks, counts and ends things in order:
+ * own and this one only watches, counts and ends things in order:
  *
  *   produce ─────────► done
  *   work × N ────────────────► everything committed ─► told to stop ─► drained
@@ -105,7 +105,7 @@ struct run {
     uint64_t moved_ms;                /* when the last progress was seen */
     uint64_t moved_committed;
 
-    /* looks: on a thread of the pool, as servers may be silent; the status is its own meanwhile */
+    /* polls: on a thread of the pool, as servers may be silent; the status is its own meanwhile */
     struct status status;
     uv_work_t poll;
     bool polling;

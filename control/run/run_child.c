@@ -12,7 +12,7 @@ extern char **environ;
 enum {
     LINE_LIMIT = 1 << 20,
     STDIO_COUNT = 5, /* the last one only where there are more arguments */
-    CHECKPOINT = 2,  /* the third stream */
+    PROGRESS = 2,    /* the third stream */
 };
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -36,7 +36,7 @@ static void on_stream_closed(uv_handle_t *handle)
 static void take_line(struct run_stream *stream)
 {
     struct run_child *child = stream->child;
-    if (stream == &child->streams[CHECKPOINT])
+    if (stream == &child->streams[PROGRESS])
         run_numbers_parse(&child->numbers, buf_view(&stream->line));
     else if (stream == &child->streams[0] && child->run->settings->json)
         answer_pass_on(child->run->settings->answer, buf_view(&stream->line));

@@ -36,7 +36,7 @@ static void update_rate(struct run *run, uint64_t now_ms)
     }
 }
 
-/* ---- outages: seen by this process's own looks and by the workers */
+/* ---- outages: seen by this process's own polls and by the workers */
 
 static const struct outage *find_away(const struct run *run, int service)
 {

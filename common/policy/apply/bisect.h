@@ -14,7 +14,7 @@
 
 #include "common/base/attributes.h"
 
-/* Bisection a batch of 2^30 needs 31 levels; each level leaves one part waiting. */
+/* A batch of 2^30 needs 31 levels; each level leaves one part waiting. */
 #define BISECT_DEPTH 40
 
 struct bisect_part {

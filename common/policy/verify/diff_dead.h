@@ -2,8 +2,8 @@
 #define DROVER_POLICY_DIFF_DEAD_H
 
 /*
- * Which source records were dead-lettered, and why: a set of (partition, offset), 24 bytes a dead
- * dead letter. A repeated dead letter (the worker died before it could commit) changes nothing.
+ * Which source records were dead-lettered, and why: a set of (partition, offset), 24 bytes each. A
+ * repeated dead letter (the worker died before it could commit) changes nothing.
  */
 
 #include <stdbool.h>

@@ -35,7 +35,7 @@ struct diff_groups {
     uint64_t overflowed; /* lookups answered with group 0 */
 };
 
-/* `most` groups at most, GROUPS_MAX but in tests. */
+/* `max` groups at most, GROUPS_MAX but in tests. */
 void diff_groups_init(struct diff_groups *groups, size_t max);
 void diff_groups_free(struct diff_groups *groups);
 /* The group's index; makes it when new; 0 when there is no room. */

@@ -151,7 +151,7 @@ static void append_sample(const struct screen *screen, const struct verify_sampl
 
 /* ---- problems ---------------------------------------------------------------------------- */
 
-/* Samples of the problem, at most `most`; their number. */
+/* Samples of the problem, at most `max`; their number. */
 static size_t append_examples(const struct screen *screen, const struct verify_code *problem,
                               size_t max)
 {
