@@ -104,8 +104,7 @@ static enum outcome check_pins(const struct pg_checkpoint *checkpoint, const str
                   checkpoint->config.topic, checkpoint->config.partitions, (int)pinned);
         return OUT_FATAL;
     }
-    struct bytes seen =
-        bytes_of(PQgetvalue(reply->results[3], 0, 0), (size_t)PQgetlength(reply->results[3], 0, 0));
+    struct bytes seen = pg_wire_get_bytes(reply->results[3], 0, 0);
     if (bytes_equal(seen, bytes_text(pin)))
         return OUT_OK;
     if (seen.size >= HEX_SIZE && memcmp(seen.data, pin, HEX_SIZE) == 0)
@@ -208,7 +207,7 @@ static void on_claimed(struct pg_checkpoint *checkpoint, int32_t partition, cons
         .redis_next = pg_wire_get_int8(result, 0, 1),
         .results_next = pg_wire_get_int8(result, 0, 2),
         .epoch = pg_wire_get_int8(result, 0, 3),
-        .sequences = bytes_of(PQgetvalue(result, 0, 4), (size_t)PQgetlength(result, 0, 4)),
+        .sequences = pg_wire_get_bytes(result, 0, 4),
     };
     checkpoint->queue.base.events.on_claimed(checkpoint->queue.base.owner, partition, &row);
 }

@@ -15,7 +15,7 @@
 
 enum {
     OPTIONS_LIMIT = 8192,
-    PARAMS_MAX = 16,
+    PARAMS_MAX = 33,        /* a tenant, and PostgreSQL's 32 columns of a key */
     SLICE_MS = 200,         /* how often a wait looks whether the process is to stop */
     OLDEST_SERVER = 140000, /* pipelines are the client's; 14 is the oldest still maintained */
 };

@@ -55,19 +55,14 @@ static bool sweep_is_stopped(const struct sweep *sweep)
     return sweep->config->stop && atomic_load(sweep->config->stop);
 }
 
-static struct bytes sweep_bytes(const PGresult *result, int row, int column)
-{
-    return bytes_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
-}
-
 /* A row of drover.waiting as a message; columns as SWEEP_COLUMNS says. False: malformed. */
 static bool sweep_take_message(const PGresult *result, int row, struct envelope *message)
 {
     bool has_key = pg_wire_get_int8(result, row, 9) == 0;
-    message->key = has_key ? sweep_bytes(result, row, 5) : (struct bytes){0};
+    message->key = has_key ? pg_wire_get_bytes(result, row, 5) : (struct bytes){0};
     message->null_value = PQgetisnull(result, row, 6);
-    message->value = message->null_value ? (struct bytes){0} : sweep_bytes(result, row, 6);
-    return pg_pending_unpack_headers(sweep_bytes(result, row, 7), message);
+    message->value = message->null_value ? (struct bytes){0} : pg_wire_get_bytes(result, row, 6);
+    return pg_pending_unpack_headers(pg_wire_get_bytes(result, row, 7), message);
 }
 
 static enum outcome sweep_set_tenant(struct sweep *sweep, struct bytes tenant, struct error *err)
@@ -161,8 +156,8 @@ static void add_row(struct sweep *sweep, struct page *page, int row)
     else
         ok = envelope_decode(&message, &record, &err) == OUT_OK;
     if (ok) {
-        record.tenant = sweep_bytes(page->rows, row, 2);
-        record.entity = sweep_bytes(page->rows, row, 3);
+        record.tenant = pg_wire_get_bytes(page->rows, row, 2);
+        record.entity = pg_wire_get_bytes(page->rows, row, 3);
         record.version = pg_wire_get_int8(page->rows, row, 4);
         record.has_version = true;
         item->sealed = record.sealed;
@@ -223,7 +218,7 @@ static void take_answer(struct page *page, size_t first, size_t count, const PGr
         struct batch_item *item = &batch->items[batch->order[first + (size_t)ordinal - 1]];
         settle(page, item,
                batch_classify(&item->row, pg_wire_get_int8(result, row, 1),
-                              sweep_bytes(result, row, 2)));
+                              pg_wire_get_bytes(result, row, 2)));
     }
 }
 
@@ -713,8 +708,8 @@ static enum outcome purge_mapping(struct sweep *sweep, const struct mapping *map
         " ORDER BY oldest LIMIT " TENANTS_MAX,
         which, 4, false, &tenants, err);
     for (int row = 0; outcome == OUT_OK && row < PQntuples(tenants); row++) {
-        const struct bytes params[] = {which[0], which[1], sweep_bytes(tenants, row, 0), life,
-                                       sweep_bytes(tenants, row, 1)};
+        const struct bytes params[] = {which[0], which[1], pg_wire_get_bytes(tenants, row, 0), life,
+                                       pg_wire_get_bytes(tenants, row, 1)};
         outcome = pg_session_run(sweep->connection, "BEGIN", err);
         if (outcome == OUT_OK)
             outcome = sweep_set_tenant(sweep, params[2], err);
@@ -836,11 +831,11 @@ static void tell_orphan(const PGresult *result, int row, struct pending_orphan *
 {
     *orphan = (struct pending_orphan){.partition = (int32_t)pg_wire_get_int8(result, row, 0),
                                       .offset = pg_wire_get_int8(result, row, 1),
-                                      .tenant = sweep_bytes(result, row, 2),
-                                      .entity = sweep_bytes(result, row, 3)};
+                                      .tenant = pg_wire_get_bytes(result, row, 2),
+                                      .entity = pg_wire_get_bytes(result, row, 3)};
     if (!sweep_take_message(result, row, &orphan->message))
         orphan->message.header_count = 0;
-    enum error_code code = code_of(sweep_bytes(result, row, 8));
+    enum error_code code = code_of(pg_wire_get_bytes(result, row, 8));
     error_set(&orphan->err, OUT_REJECT, code, "%s", error_code_meaning(code));
     error_where(&orphan->err, "entity %.*s", BYTES_ARGS(orphan->entity));
 }
@@ -859,12 +854,12 @@ static void tell_applied(const struct mapping_set *mappings, const PGresult *res
 {
     struct envelope message;
     struct record record;
-    *applied = (struct pending_applied){.the_class = class_of(sweep_bytes(result, row, 8)),
+    *applied = (struct pending_applied){.the_class = class_of(pg_wire_get_bytes(result, row, 8)),
                                         .partition = (int32_t)pg_wire_get_int8(result, row, 0),
                                         .offset = pg_wire_get_int8(result, row, 1),
-                                        .tenant = sweep_bytes(result, row, 2),
+                                        .tenant = pg_wire_get_bytes(result, row, 2),
                                         .version = pg_wire_get_int8(result, row, 4)};
-    applied->mapping = mapping_set_find(mappings, sweep_bytes(result, row, 3));
+    applied->mapping = mapping_set_find(mappings, pg_wire_get_bytes(result, row, 3));
     if (sweep_take_message(result, row, &message) &&
         envelope_decode(&message, &record, NULL) == OUT_OK)
         applied->id = record.id;
@@ -936,7 +931,7 @@ static enum outcome tell(struct sweep *sweep, struct pending_result *told, struc
     if (!told->applied || !told->orphans)
         abort();
     for (int row = 0; row < rows; row++) {
-        if (class_of(sweep_bytes(result, row, 8)) != CLASS_DEAD)
+        if (class_of(pg_wire_get_bytes(result, row, 8)) != CLASS_DEAD)
             tell_applied(sweep->config->mappings, result, row,
                          &told->applied[told->applied_count++]);
         else

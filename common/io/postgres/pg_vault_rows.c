@@ -8,13 +8,14 @@
 
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_vault.h"
+#include "common/io/postgres/pg_wire.h"
 #include "common/model/schema/schema_sql.h"
 
 #define CONNECT_MS 10000
 #define SQL_MAX (4u << 20)
 #define PAGE "500"
 #define AGE "interval '1 hour'"
-/* m: behind a run of '$' and "{sealed:", or on its own. Of an even run it is the text's own dead
+/* m: behind a run of '$' and "{sealed:", or on its own. Of an even run it is the text's own
  * letters (policy/secrets/secret_text.h). */
 #define REFERENCE_FORM "'([$]*)[{]sealed:(sec_[a-z2-7]{32})|(sec_[a-z2-7]{32})', 'g'"
 #define REFERENCE "coalesce(m[3], m[2])"
@@ -46,22 +47,17 @@ void pg_vault_close(PGconn *session)
     PQfinish(session);
 }
 
-static struct bytes cell(const PGresult *result, int row, int column)
-{
-    return bytes_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
-}
-
 static struct vault_row row_of(const PGresult *result, int row)
 {
-    return (struct vault_row){.tenant = cell(result, row, 0),
-                              .reference = cell(result, row, 1),
-                              .entity = cell(result, row, 2),
-                              .id = cell(result, row, 3),
-                              .field = cell(result, row, 4),
-                              .key_id = cell(result, row, 5),
-                              .box = cell(result, row, 6),
-                              .created = cell(result, row, 7),
-                              .rotated = cell(result, row, 8)};
+    return (struct vault_row){.tenant = pg_wire_get_bytes(result, row, 0),
+                              .reference = pg_wire_get_bytes(result, row, 1),
+                              .entity = pg_wire_get_bytes(result, row, 2),
+                              .id = pg_wire_get_bytes(result, row, 3),
+                              .field = pg_wire_get_bytes(result, row, 4),
+                              .key_id = pg_wire_get_bytes(result, row, 5),
+                              .box = pg_wire_get_bytes(result, row, 6),
+                              .created = pg_wire_get_bytes(result, row, 7),
+                              .rotated = pg_wire_get_bytes(result, row, 8)};
 }
 
 /* pg_session takes a NULL pointer for SQL's NULL. */
@@ -81,7 +77,7 @@ static enum outcome read_page(PGconn *reader, struct bytes tenant, struct bytes 
     int rows = outcome == OUT_OK ? PQntuples(*page) : 0;
     for (int part = 0; part < 2 && rows > 0; part++) {
         buf_reset(&after[part]);
-        buf_append_bytes(&after[part], cell(*page, rows - 1, part));
+        buf_append_bytes(&after[part], pg_wire_get_bytes(*page, rows - 1, part));
     }
     return outcome;
 }
@@ -186,7 +182,8 @@ static enum outcome visit_pairs(PGconn *reader, const char *sql, struct bytes te
     struct bytes param = not_null(tenant);
     enum outcome outcome = pg_session_query(reader, sql, &param, 1, true, &result, err);
     for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++) {
-        struct vault_row pair = {.tenant = cell(result, row, 0), .reference = cell(result, row, 1)};
+        struct vault_row pair = {.tenant = pg_wire_get_bytes(result, row, 0),
+                                 .reference = pg_wire_get_bytes(result, row, 1)};
         outcome = visit(owner, &pair, err);
     }
     PQclear(result);

@@ -67,3 +67,17 @@ void pg_wire_append_element(struct buf *out, const void *data, int32_t size)
     if (size > 0)
         buf_append(out, data, (size_t)size);
 }
+
+struct bytes pg_wire_get_bytes(const PGresult *result, int row, int column)
+{
+    return bytes_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+}
+
+void pg_wire_get_cells(const PGresult *result, int row, struct cell *cells, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        cells[i] =
+            PQgetisnull(result, row, (int)i)
+                ? CELL_NULL
+                : (struct cell){PQgetvalue(result, row, (int)i), PQgetlength(result, row, (int)i)};
+}

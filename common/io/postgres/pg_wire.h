@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/io/postgres/pg_connection.h"
+#include "common/model/value/value.h"
 
 #define PG_WIRE_MAX 16
 
@@ -35,5 +36,8 @@ void pg_wire_append_element(struct buf *out, const void *data, int32_t size);
 
 /* A binary int8 (or int4) result; 0 when it is NULL or of another size. */
 int64_t pg_wire_get_int8(const PGresult *result, int row, int column);
+/* Views into the result: a value (empty when it is NULL), and a row's first `count` ones. */
+struct bytes pg_wire_get_bytes(const PGresult *result, int row, int column);
+void pg_wire_get_cells(const PGresult *result, int row, struct cell *cells, size_t count);
 
 #endif

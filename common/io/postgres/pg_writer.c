@@ -35,9 +35,8 @@
 
 /*
  * Classes of a batch that is committed but whose verdicts are not known: the COMMIT's answer was
- * lost together with those of the upserts, or another process wrote it before a crash (second
- * look). The table is asked for each key, the pending children for each offset. What the answers
- * prove:
+ * lost together with those of the upserts, or another process wrote it before a crash. The table is
+ * asked for each key, the pending children for each offset. What the answers prove:
  *
  *   the row has this version and content     applied: by this record, or by one that says the same
  *   this version, other content              conflict: the other one was first
@@ -105,7 +104,7 @@ static void classify_groups(struct writer *writer)
     pg_writer_enter(writer, PHASE_CLASSIFY);
 }
 
-static void start_look(struct writer *writer)
+static void start_classify(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     writer->subset = calloc(batch->order_count + 1, sizeof *writer->subset);
@@ -169,14 +168,13 @@ static void decide_all(struct batch *batch)
 
 static void take_seen(struct batch_item *item, const PGresult *result, int row)
 {
-    struct bytes digest = bytes_of(PQgetvalue(result, row, 2), (size_t)PQgetlength(result, row, 2));
-    batch_decide_stored(item, pg_wire_get_int8(result, row, 1), digest);
+    batch_decide_stored(item, pg_wire_get_int8(result, row, 1), pg_wire_get_bytes(result, row, 2));
     item->decided = false; /* decide() knows more */
 }
 
 /* Replies: (BEGIN)? then tenant, look-up per group with undecided records, (the pending children,
  * COMMIT)? */
-static void on_polled(struct writer *writer, const struct pg_reply *reply)
+static void on_classified(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch *batch = writer->batch;
     int at = writer->head;
@@ -392,7 +390,7 @@ static void begin_savepoint_pass(struct writer *writer)
 
 static void next_part(struct writer *writer, enum pg_action action);
 
-static void start_halving(struct writer *writer, enum pg_action action)
+static void start_bisect(struct writer *writer, enum pg_action action)
 {
     const struct batch_group *group = &writer->batch->groups[writer->group];
     bisect_init(&writer->bisect, group->first, rows_of(group));
@@ -417,7 +415,7 @@ static void on_probed(struct writer *writer, const struct pg_reply *reply)
 {
     if (reply->failed < 0) {
         writer->probed = true;
-        start_halving(writer, PG_HALT);
+        start_bisect(writer, PG_HALT);
         return;
     }
     const PGresult *result = reply->results[reply->failed];
@@ -449,7 +447,7 @@ static void ask_missing_parent(struct writer *writer)
 }
 
 /* Replies: ROLLBACK TO, tenant, ordinals. */
-static void on_lacked(struct writer *writer, const struct pg_reply *reply)
+static void on_missing_parent(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch_group *group = &writer->batch->groups[writer->group];
     if (reply->failed >= 0) {
@@ -498,7 +496,7 @@ static void on_savepoint_pass(struct writer *writer, const struct pg_reply *repl
             else if (!is_record(action) && !is_passing(action) && !writer->probed)
                 probe(writer);
             else
-                start_halving(writer, action);
+                start_bisect(writer, action);
             return;
         }
         pg_writer_take(writer, group->first, rows, reply->results[at + upsert]);
@@ -630,8 +628,8 @@ static void next_aside(struct writer *writer)
     const struct batch *batch = writer->batch;
     while (writer->aside_at < batch->order_count && !item_at(writer, writer->aside_at)->aside)
         writer->aside_at++;
-    if (writer->aside_at == batch->order_count && writer->aside_checkpoint) {
-        writer->aside_checkpoint = false;
+    if (writer->aside_at == batch->order_count && writer->aside_moved) {
+        writer->aside_moved = false;
         writer->aside_at = 0;
         next_aside(writer); /* once: what is aside now is fewer */
         return;
@@ -668,7 +666,7 @@ static void on_together(struct writer *writer, const struct pg_reply *reply)
         at += upsert + 1;
     }
     writer->aside_at = 0;
-    writer->aside_checkpoint = false;
+    writer->aside_moved = false;
     if (reply->failed < 0)
         next_aside(writer); /* the others may have wanted these */
     else
@@ -687,7 +685,7 @@ static void on_aside(struct writer *writer, const struct pg_reply *reply)
     int upsert = step_of_upsert(writer, place, 1);
     if (reply->failed < 0) {
         take_aside(writer, place, reply->results[upsert]);
-        writer->aside_checkpoint = true;
+        writer->aside_moved = true;
     } else {
         if (!see_refusal(writer, reply->results[reply->failed], reply->failed, upsert, &action) ||
             !refuse(writer, place, action))
@@ -702,7 +700,7 @@ static void on_aside(struct writer *writer, const struct pg_reply *reply)
 static void pass_done(struct writer *writer)
 {
     writer->aside_at = 0;
-    writer->aside_checkpoint = writer->aside_together = false;
+    writer->aside_moved = writer->aside_together = false;
     if (writer->deferred)
         next_aside(writer);
     else
@@ -862,7 +860,7 @@ static void on_checked(struct writer *writer, const struct pg_reply *reply)
     }
     /* with our epoch only this batch can have moved it there */
     if (pg_wire_get_int8(result, 0, 0) == batch->fence.end) {
-        start_look(writer);
+        start_classify(writer);
         return;
     }
     batch->outcome_unknown = false;
@@ -919,7 +917,7 @@ static void on_reply(void *owner, struct pg_connection *connection, const struct
         on_probed(writer, reply);
         break;
     case PHASE_MISSING_PARENT:
-        on_lacked(writer, reply);
+        on_missing_parent(writer, reply);
         break;
     case PHASE_BISECT:
         on_bisected(writer, reply);
@@ -937,7 +935,7 @@ static void on_reply(void *owner, struct pg_connection *connection, const struct
         if (reply->failed >= 0)
             pg_writer_fail(writer, reply->results[reply->failed]);
         else
-            on_polled(writer, reply);
+            on_classified(writer, reply);
         break;
     case PHASE_FREE:
     case PHASE_WAIT:
@@ -984,7 +982,7 @@ void pg_writer_start(struct writer *writer)
     writer->undo = false;
     writer->written = 0;
     if (batch->redelivered)
-        start_look(writer);
+        start_classify(writer);
     else if (batch->outcome_unknown)
         start_check(writer);
     else

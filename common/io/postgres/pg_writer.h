@@ -65,7 +65,7 @@ struct writer {
     bool put_off;    /* the last refusal came from a check that could wait for COMMIT */
     bool sure;       /* the last refusal is a record's, whichever half it was seen in */
     size_t aside_at; /* ASIDE: place in order */
-    bool aside_checkpoint, aside_together;
+    bool aside_moved, aside_together;
 
     size_t pending_at; /* PENDING: next item */
     uint32_t *subset;  /* CLASSIFY: undecided items, group by group */

@@ -137,10 +137,8 @@ void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGr
         int64_t ordinal = pg_wire_get_int8(result, row, 0);
         if (ordinal < 1 || (uint64_t)ordinal > count)
             continue;
-        struct bytes digest =
-            bytes_of(PQgetvalue(result, row, 2), (size_t)PQgetlength(result, row, 2));
         batch_decide_stored(&batch->items[batch->order[first + (size_t)ordinal - 1]],
-                            pg_wire_get_int8(result, row, 1), digest);
+                            pg_wire_get_int8(result, row, 1), pg_wire_get_bytes(result, row, 2));
     }
     for (size_t i = first; i < first + count; i++) {
         struct batch_item *item = &batch->items[batch->order[i]];
