@@ -2,27 +2,26 @@
 
 #include "common/io/postgres/pg_store_reader.h"
 #include "common/model/json/json.h"
-#include "common/model/message/envelope.h"
 #include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/verify_copy.h"
 
 /* ---- a row against what the topic says of its key ----------------------------------------- */
 
 /* Rows of a store that keeps no texts are summed: nobody can tell whose they are. */
-static void take_extra(struct verify_run *run, const struct verify_mapping *item,
+static void take_extra(struct verify_run *run, const struct mapping *mapping,
                        const struct judge_row *row, struct actual_extras *extras)
 {
     struct diff_groups *groups = &run->report.groups;
-    uint32_t group = row->row.tenant.size ? diff_groups_find(groups, row->row.tenant,
-                                                             bytes_text(item->mapping->entity))
-                                          : 0;
+    uint32_t group = row->row.tenant.size
+                         ? diff_groups_find(groups, row->row.tenant, bytes_text(mapping->entity))
+                         : 0;
     groups->items[group].counts[VERDICT_EXTRA]++;
     if (extras->count == VERIFY_RECHECK_MAX) {
         run->report.not_rechecked++;
         return;
     }
     extras->items[extras->count++] = (struct actual_extra){
-        .item = item,
+        .mapping = mapping,
         .key = row->diff.key,
         .tenant = verify_report_copy(&run->report, row->row.tenant),
         .id = verify_report_copy(&run->report, row->row.id),
@@ -50,13 +49,23 @@ static bool is_pending_one(const struct verify_run *run, const struct diff_entry
     return false;
 }
 
-static void judge(struct verify_run *run, const struct verify_mapping *item,
+/* Counts the row; of a store that keeps no texts every one is in the scope. */
+static bool see_row(struct verify_run *run, const struct mapping *mapping, struct bytes tenant)
+{
+    const struct record record = {.tenant = tenant, .entity = bytes_text(mapping->entity)};
+    bool in_scope = !tenant.size || scope_has(&run->scope, &record);
+    verify_progress_step(&run->progress);
+    run->report.rows += in_scope && run->pass == 0;
+    return in_scope;
+}
+
+static void judge(struct verify_run *run, const struct mapping *mapping,
                   const struct judge_row *row, struct actual_extras *extras)
 {
     struct diff_entry *entry;
     enum verdict verdict = diff_actual(&run->table, &row->diff, &entry);
     if (verdict == VERDICT_EXTRA) {
-        take_extra(run, item, row, extras);
+        take_extra(run, mapping, row, extras);
         return;
     }
     run->report.compared++;
@@ -80,11 +89,9 @@ bool actual_take_cells(struct verify_run *run, const struct mapping *mapping,
     buf_reset(&run->judge.content);
     if (!mapping_append_id(mapping, row->row.cells, &run->judge.content))
         return false;
-    buf_reset(&run->key);
     row->row.id = buf_view(&run->judge.content);
-    envelope_append_key(&run->key, row->row.tenant, bytes_text(mapping->entity), row->row.id);
     row->diff = (struct diff_row){
-        .key = diff_key_of(buf_view(&run->key)),
+        .key = verify_run_key(run, row->row.tenant, bytes_text(mapping->entity), row->row.id),
         .version = row->row.version,
         .deleted = row->row.deleted,
         .has_claim = true,
@@ -97,7 +104,7 @@ bool actual_take_cells(struct verify_run *run, const struct mapping *mapping,
 
 struct table_reading {
     struct verify_run *run;
-    const struct verify_mapping *item;
+    const struct mapping *mapping;
     struct actual_extras *extras;
 };
 
@@ -105,22 +112,21 @@ static enum outcome take_row(void *owner, const struct cell *cells, struct error
 {
     struct table_reading *reading = owner;
     struct verify_run *run = reading->run;
-    const struct mapping *mapping = reading->item->mapping;
+    const struct mapping *mapping = reading->mapping;
     struct judge_row row;
-    verify_progress_step(&run->progress);
     if (!actual_take_cells(run, mapping, cells, &row))
         return error_set(err, OUT_FATAL, ERR_PG_PROTOCOL,
                          "a row of %s has no usable key, version or mark of deletion",
                          mapping->table);
-    run->report.rows += run->pass == 0;
-    if (!diff_in_pass(&row.diff.key, run->pass, run->report.passes))
+    if (!see_row(run, mapping, row.row.tenant) ||
+        !diff_in_pass(&row.diff.key, run->pass, run->report.passes))
         return OUT_OK;
     const struct diff_entry *entry = diff_find(&run->table, &row.diff.key);
     /* what is decided by the version alone need not be run backwards */
     if (entry && row.row.deleted == (entry->deleted != 0) && entry->version == row.row.version &&
         judge_read(mapping, &row, &run->judge, NULL, NULL) == OUT_FATAL)
         return error_set(err, OUT_FATAL, ERR_INTERNAL, "a row could not be run backwards");
-    judge(run, reading->item, &row, reading->extras);
+    judge(run, mapping, &row, reading->extras);
     return OUT_OK;
 }
 
@@ -128,10 +134,10 @@ static enum outcome read_tables(struct verify_run *run, struct actual_extras *ex
                                 struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < run->mappings.count && outcome == OUT_OK; i++) {
-        struct table_reading reading = {run, &run->items[i], extras};
-        outcome = pg_snapshot_rows(run->snapshot, reading.item->mapping, run->settings->only_tenant,
-                                   take_row, &reading, err);
+    for (size_t i = 0; i < run->scope.mappings->count && outcome == OUT_OK; i++) {
+        struct table_reading reading = {run, run->scope.mappings->items[i], extras};
+        outcome = pg_snapshot_rows(run->snapshot, reading.mapping, run->scope.tenant, take_row,
+                                   &reading, err);
     }
     return outcome;
 }
@@ -147,13 +153,12 @@ void actual_join_fields(struct bytes fields, struct digest *digest)
 }
 
 /* The digest of what is stored; false when it is no record. */
-static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
-                          const struct stored_record *stored, struct judge_row *row,
-                          yyjson_doc **doc)
+static bool digest_stored(struct verify_run *run, const struct stored_record *stored,
+                          struct judge_row *row, yyjson_doc **doc)
 {
     yyjson_doc *made = NULL;
     bool ok = json_parse(stored->json, JSON_UNICODE_REJECT, NULL, &made, NULL) == OUT_OK &&
-              diff_content_digest(mapping, yyjson_doc_get_root(made),
+              diff_content_digest(stored->mapping, yyjson_doc_get_root(made),
                                   run->has_cells ? stored->cells : NULL, &run->judge.content,
                                   &row->diff.digest);
     if (ok)
@@ -167,9 +172,8 @@ static bool digest_stored(struct verify_run *run, const struct mapping *mapping,
     return ok;
 }
 
-void actual_take_stored(struct verify_run *run, const struct verify_mapping *item,
-                        const struct stored_record *stored, bool readable, struct judge_row *row,
-                        yyjson_doc **doc)
+void actual_take_stored(struct verify_run *run, const struct stored_record *stored, bool readable,
+                        struct judge_row *row, yyjson_doc **doc)
 {
     if (doc)
         *doc = NULL;
@@ -186,35 +190,26 @@ void actual_take_stored(struct verify_run *run, const struct verify_mapping *ite
                  .has_claim = true,
                  .claimed_tag = diff_tag_of(&stored->digest)},
     };
-    if (stored->key) {
-        row->diff.key = *stored->key;
-    } else {
-        buf_reset(&run->key);
-        envelope_append_key(&run->key, stored->tenant, bytes_text(item->mapping->entity),
-                            stored->id);
-        row->diff.key = diff_key_of(buf_view(&run->key));
-    }
+    row->diff.key = stored->key ? *stored->key
+                                : verify_run_key(run, stored->tenant,
+                                                 bytes_text(stored->mapping->entity), stored->id);
     if (stored->deleted)
         return;
     if (stored->given_back)
         row->diff.digest = *stored->given_back;
     row->diff.unreadable =
-        !readable || (!stored->given_back && !digest_stored(run, item->mapping, stored, row, doc));
+        !readable || (!stored->given_back && !digest_stored(run, stored, row, doc));
 }
 
 static void take_record(struct verify_run *run, const struct stored_record *stored, bool readable,
                         struct actual_extras *extras)
 {
     struct judge_row row;
-    struct bytes entity = bytes_text(stored->mapping->entity);
-    const struct verify_mapping *item = verify_run_mapping(run, entity);
-    verify_progress_step(&run->progress);
-    if (stored->tenant.size && !verify_run_in_scope(run, stored->tenant, entity))
+    if (!see_row(run, stored->mapping, stored->tenant))
         return;
-    run->report.rows += run->pass == 0;
-    actual_take_stored(run, item, stored, readable, &row, NULL);
+    actual_take_stored(run, stored, readable, &row, NULL);
     if (diff_in_pass(&row.diff.key, run->pass, run->report.passes))
-        judge(run, item, &row, extras);
+        judge(run, stored->mapping, &row, extras);
 }
 
 /* A key of Redis that holds no record, or another key's: named by its name. */
@@ -280,7 +275,7 @@ enum outcome actual_read(struct verify_run *run, struct actual_extras *extras, s
         return outcome;
     size_t at = 0;
     for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
-        if (entry->verdict != VERDICT_PENDING)
+        if (entry->verdict != VERDICT_UNDECIDED)
             continue;
         entry->verdict = entry->may_be_gone ? VERDICT_MATCH : VERDICT_MISSING;
         run->report.compared++;

@@ -10,7 +10,7 @@
 
 /* A row no source record explains, kept to be rechecked. In report.arena. */
 struct actual_extra {
-    const struct verify_mapping *item;
+    const struct mapping *mapping;
     struct diff_key key;
     struct bytes tenant, id; /* empty: the store keeps no texts */
     int64_t version;
@@ -34,11 +34,10 @@ MUST_USE enum outcome actual_read(struct verify_run *run, struct actual_extras *
  * own is malformed. */
 MUST_USE bool actual_take_cells(struct verify_run *run, const struct mapping *mapping,
                                 const struct cell *cells, struct judge_row *row);
-/* A stored record as a row; `doc` may be NULL, else the caller frees what it got (NULL when it is
- * deleted or cannot be read back). */
-void actual_take_stored(struct verify_run *run, const struct verify_mapping *item,
-                        const struct stored_record *stored, bool readable, struct judge_row *row,
-                        yyjson_doc **doc);
+/* A stored record of a mapping as a row; `doc` may be NULL, else the caller frees what it got (NULL
+ * when it is deleted or cannot be read back). */
+void actual_take_stored(struct verify_run *run, const struct stored_record *stored, bool readable,
+                        struct judge_row *row, yyjson_doc **doc);
 /* A record's digest with that of its hash's fields, on both sides of the comparison; *digest stays
  * when there are none. */
 void actual_join_fields(struct bytes fields, struct digest *digest);

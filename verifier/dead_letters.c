@@ -21,9 +21,9 @@ static enum outcome take_dead_letter(void *owner, const struct bus_message *mess
 {
     struct verify_run *run = owner;
     const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
-    if (!origin.has_place || !bytes_equal(origin.topic, bytes_text(run->source_topic))) {
+    if (!origin.has_place || !bytes_equal(origin.topic, bytes_text(run->topics[TOPIC_SOURCE]))) {
         verify_report_warn(&run->report, "%s-%d@%" PRId64 " is no dead letter of this migration",
-                           run->dead_letter_topic, message->partition, message->offset);
+                           run->topics[TOPIC_DEAD_LETTERS], message->partition, message->offset);
         return OUT_OK;
     }
     struct bus_message as_read = *message;
@@ -39,7 +39,5 @@ static enum outcome take_dead_letter(void *owner, const struct bus_message *mess
 
 enum outcome dead_letters_read(struct verify_run *run, struct error *err)
 {
-    run->dead_cursor.topic = run->dead_letter_topic;
-    run->dead_cursor.lost = "their records are shown as unusable";
-    return verify_run_read_new(run, &run->dead_cursor, take_dead_letter, run, err);
+    return verify_run_read_new(run, TOPIC_DEAD_LETTERS, take_dead_letter, err);
 }

@@ -1,10 +1,9 @@
 #include "verifier/expected.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/stores.h"
 #include "common/policy/apply/record_row.h"
@@ -20,7 +19,7 @@
 static bool may_be_gone(const struct verify_run *run, const struct expected *expected,
                         int64_t produced_ms)
 {
-    bool hard = expected->item->mapping->on_delete == DELETE_HARD;
+    bool hard = expected->mapping->on_delete == DELETE_HARD;
     if (run->options.store)
         return false; /* as young as this process */
     uint64_t life_ms = store_of(run->settings)->tombstone_life_ms(run->settings, hard);
@@ -45,7 +44,7 @@ void expected_tick(struct verify_run *run, const struct bus_message *message)
 static enum outcome join_fields(struct verify_run *run, struct expected *expected,
                                 struct error *err)
 {
-    const struct mapping *mapping = expected->item->mapping;
+    const struct mapping *mapping = expected->mapping;
     const struct store *store = store_of(run->settings);
     if (run->options.store || !store->has_redis || store->has_tables ||
         redis_rows_form(mapping) != REDIS_HASH || expected->row.deleted)
@@ -60,24 +59,20 @@ static enum outcome join_fields(struct verify_run *run, struct expected *expecte
 enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                            struct expected *expected, struct error *err)
 {
-    expected->item = NULL;
     expected->record = (struct record){.tenant = UNREADABLE, .entity = UNREADABLE};
     arena_reset(&run->arena);
     enum outcome outcome = envelope_decode(&message->envelope, &expected->record, err);
     if (outcome != OUT_OK)
         return outcome;
     struct record *record = &expected->record;
-    const struct mapping *mapping;
     outcome = record_to_row(&run->mappings, record, run->log_version, &run->judge.source,
-                            &run->arena, &mapping, &expected->row, err);
+                            &run->arena, &expected->mapping, &expected->row, err);
     if (outcome != OUT_OK)
         return outcome;
-    expected->item = verify_run_mapping(run, record->entity);
+    const struct mapping *mapping = expected->mapping;
     record->id = expected->row.id;
-    buf_reset(&run->key);
-    envelope_append_key(&run->key, record->tenant, record->entity, record->id);
     expected->source = (struct diff_source){
-        .key = diff_key_of(buf_view(&run->key)),
+        .key = verify_run_key(run, record->tenant, record->entity, record->id),
         .version = expected->row.version,
         .source_tag = diff_tag_of(&expected->row.digest),
         .deleted = expected->row.deleted,
@@ -104,17 +99,13 @@ struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdi
     struct verify_sample *sample = verify_report_sample(report, verdict, code);
     if (!sample)
         return NULL;
-    struct buf key;
-    buf_init(&key, 64u << 10);
-    envelope_append_key(&key, record->tenant, record->entity, record->id);
-    sample->key = diff_key_of(buf_view(&key));
-    buf_reset(&key);
-    buf_append_bytes(&key, record->origin.uri);
+    sample->key = verify_run_key(run, record->tenant, record->entity, record->id);
+    buf_reset(&run->key);
+    buf_append_bytes(&run->key, record->origin.uri);
     if (record->origin.line)
-        buf_append_format(&key, ":%" PRIu64 ":%" PRIu64, record->origin.line,
+        buf_append_format(&run->key, ":%" PRIu64 ":%" PRIu64, record->origin.line,
                           record->origin.column);
-    sample->origin = verify_report_copy(report, buf_view(&key));
-    buf_free(&key);
+    sample->origin = verify_report_copy(report, buf_view(&run->key));
     sample->tenant = verify_report_copy(report, record->tenant);
     sample->entity = verify_report_copy(report, record->entity);
     sample->id = verify_report_copy(report, record->id);
@@ -134,6 +125,19 @@ void expected_reason(struct verify_run *run, struct verify_sample *sample, enum 
         sample->reason = verify_report_copy(&run->report, bytes_text(text));
 }
 
+void expected_reason_ambiguous(struct verify_run *run, struct verify_sample *sample,
+                               const struct diff_entry *first)
+{
+    char text[200];
+    uint64_t line, column;
+    diff_unpack_place(first->offset, &line, &column);
+    snprintf(text, sizeof text,
+             "the key came before at %" PRIu64 ":%" PRIu64 " of this source with other content, "
+             "and no version tells which is meant",
+             line, column);
+    sample->reason = verify_report_copy(&run->report, bytes_text(text));
+}
+
 static void count_one(struct verify_run *run, const struct record *record, enum verdict verdict)
 {
     struct diff_groups *groups = &run->report.groups;
@@ -151,11 +155,11 @@ static struct record peek(const struct bus_message *message)
 }
 
 static void tell_dead(const struct verify_run *run, const struct record *record,
-                      enum error_code code, const char *path, bool unusable)
+                      enum error_code code, const char *path)
 {
     const struct verify_listener *listener = run->options.listener;
-    if (listener && listener->on_dead_letter)
-        listener->on_dead_letter(listener->owner, record, code, path, unusable);
+    if (listener)
+        listener->on_dead_letter(listener->owner, record, code, path);
 }
 
 /* Why it is one is known without its dead letter, when it is the mapping's word. */
@@ -176,7 +180,7 @@ static void count_dead(struct verify_run *run, const struct bus_message *message
     struct record record = peek(message);
     count_one(run, &record, VERDICT_DEAD);
     verify_report_count_code(&run->report, VERDICT_DEAD, code, 1);
-    tell_dead(run, &record, code, path, false);
+    tell_dead(run, &record, code, path);
     struct verify_sample *sample =
         expected_sample(run, VERDICT_DEAD, code, &record, message->partition, message->offset);
     if (sample && code != ERR_NONE)
@@ -192,7 +196,7 @@ static void take_dead(struct verify_run *run, const struct bus_message *message,
         verify_report_warn(&run->report,
                            "the dead letter of %s-%d@%" PRId64
                            " does not hold the source record's bytes",
-                           run->source_topic, message->partition, message->offset);
+                           run->topics[TOPIC_SOURCE], message->partition, message->offset);
     count_dead(run, message, (enum error_code)dead_letter->code);
 }
 
@@ -203,7 +207,7 @@ static void take_unusable(struct verify_run *run, const struct bus_message *mess
         return;
     count_one(run, &expected->record, VERDICT_UNUSABLE);
     verify_report_count_code(&run->report, VERDICT_UNUSABLE, why->code, 1);
-    tell_dead(run, &expected->record, why->code, why->path, true);
+    tell_dead(run, &expected->record, why->code, why->path);
     struct verify_sample *sample = expected_sample(
         run, VERDICT_UNUSABLE, why->code, &expected->record, message->partition, message->offset);
     if (sample)
@@ -242,8 +246,6 @@ static enum outcome take_key(struct verify_run *run, const struct diff_source *s
 static void sample_ambiguous(struct verify_run *run, const struct expected *expected,
                              const struct diff_entry *first)
 {
-    char text[300];
-    uint64_t line, column;
     bool gone = run->options.read_once;
     struct verify_sample *sample =
         expected_sample(run, VERDICT_AMBIGUOUS, ERR_NONE, &expected->record,
@@ -251,17 +253,12 @@ static void sample_ambiguous(struct verify_run *run, const struct expected *expe
     if (!sample)
         return;
     sample->has_place = !gone;
-    sample->reason =
-        BYTES_LITERAL("one reading has this key twice with other content and no version: in the "
-                      "message named, and again where the source is named");
-    if (!gone)
-        return;
-    diff_unpack_place(first->offset, &line, &column);
-    snprintf(text, sizeof text,
-             "the key came before at %" PRIu64 ":%" PRIu64 " of this source with other content, "
-             "and no version tells which is meant",
-             line, column);
-    sample->reason = verify_report_copy(&run->report, bytes_text(text));
+    if (gone)
+        expected_reason_ambiguous(run, sample, first);
+    else
+        sample->reason =
+            BYTES_LITERAL("one reading has this key twice with other content and no version: in "
+                          "the message named, and again where the source is named");
 }
 
 static enum outcome take_usable(struct verify_run *run, struct expected *expected,
@@ -270,7 +267,6 @@ static enum outcome take_usable(struct verify_run *run, struct expected *expecte
     enum verdict verdict;
     struct diff_source *source = &expected->source;
     struct diff_groups *groups = &run->report.groups;
-    const struct verify_listener *listener = run->options.listener;
     if (!diff_in_pass(&source->key, run->pass, run->report.passes))
         return OUT_OK;
     if (run->sealed && expected->record.sealed.size &&
@@ -284,9 +280,6 @@ static enum outcome take_usable(struct verify_run *run, struct expected *expecte
     if (outcome == OUT_OK && verdict == VERDICT_CONFLICT)
         expected_sample(run, VERDICT_CONFLICT, ERR_NONE, &expected->record, source->partition,
                         source->offset);
-    if (outcome == OUT_OK && verdict == VERDICT_PENDING && listener && listener->on_leader)
-        listener->on_leader(listener->owner, expected->item->mapping, &expected->row,
-                            source->group);
     return outcome;
 }
 
@@ -302,12 +295,8 @@ static bool is_pending(const struct verify_run *run, int32_t partition, int64_t 
 
 static void keep_pending(struct verify_run *run, struct expected *expected, int64_t offset)
 {
-    if (run->pending_count == run->pending_room) {
-        run->pending_room = run->pending_room ? 2 * run->pending_room : 64;
-        run->pending = realloc(run->pending, run->pending_room * sizeof *run->pending);
-        if (!run->pending)
-            abort();
-    }
+    run->pending =
+        mem_grown(run->pending, &run->pending_room, run->pending_count + 1, sizeof *run->pending);
     expected->source.group =
         diff_groups_find(&run->report.groups, expected->record.tenant, expected->record.entity);
     run->pending[run->pending_count++] = (struct verify_pending){expected->source, offset, false};
@@ -361,7 +350,7 @@ enum outcome expected_settle_pending(struct verify_run *run, struct error *err)
     enum outcome outcome = OUT_OK;
     size_t kept = 0;
     for (size_t i = 0; i < run->pending_count && outcome == OUT_OK; i++) {
-        enum verdict verdict = VERDICT_PENDING;
+        enum verdict verdict = VERDICT_UNDECIDED;
         const struct verify_pending *pending = &run->pending[i];
         if (pending->is_dead)
             continue;
@@ -384,10 +373,10 @@ static bool see_message(struct verify_run *run, const struct bus_message *messag
     verify_progress_step(&run->progress);
     if (run->pass == 0)
         holes_see(&run->holes, message->partition, message->offset);
-    if (!verify_run_is_narrowed(run))
+    if (scope_is_whole(&run->scope))
         return true;
-    struct record record = peek(message);
-    return verify_run_in_scope(run, record.tenant, record.entity);
+    const struct record record = peek(message);
+    return scope_has(&run->scope, &record);
 }
 
 static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)
@@ -433,34 +422,27 @@ void expected_begin(struct verify_run *run)
     const struct verify_report *report = &run->report;
     size_t count = report->partition_count;
     free(run->clocks);
-    run->clocks = calloc(count + 1, sizeof *run->clocks);
-    if (!run->clocks)
-        abort();
+    run->clocks = mem_zeroed(count, sizeof *run->clocks);
     if (run->pass == 0)
         holes_begin(&run->holes, count);
     for (size_t i = 0; i < count; i++) {
-        run->fed[i] = report->partitions[i].low;
+        run->cursors[TOPIC_SOURCE].next[i] = report->partitions[i].low;
         if (run->pass == 0)
-            holes_start(&run->holes, report->partitions[i].partition, run->fed[i]);
+            holes_start(&run->holes, report->partitions[i].partition, report->partitions[i].low);
     }
 }
 
 static enum outcome read_topic(struct verify_run *run, bool lagging, struct error *err)
 {
-    struct verify_report *report = &run->report;
-    struct bus_range *ranges = calloc(report->partition_count + 1, sizeof *ranges);
-    if (!ranges)
-        abort();
-    for (size_t i = 0; i < report->partition_count; i++) {
-        const struct verify_partition *at = &report->partitions[i];
-        ranges[i] = lagging ? (struct bus_range){at->partition, at->snapshot_end, at->high}
-                            : (struct bus_range){at->partition, run->fed[i], at->snapshot_end};
-        run->fed[i] = at->snapshot_end;
+    int64_t *next = run->cursors[TOPIC_SOURCE].next;
+    struct bus_range *ranges = verify_run_ranges(run);
+    for (size_t i = 0; i < run->report.partition_count; i++) {
+        int64_t end = run->report.partitions[i].snapshot_end;
+        ranges[i].from = lagging ? end : next[i];
+        ranges[i].to = lagging ? ranges[i].to : end;
+        next[i] = end;
     }
-    enum outcome outcome = verify_run_read(run, run->source_topic, ranges, report->partition_count,
-                                           lagging ? take_lagging : take_message, run, err);
-    free(ranges);
-    return outcome;
+    return verify_run_read(run, ranges, lagging ? take_lagging : take_message, run, err);
 }
 
 enum outcome expected_read(struct verify_run *run, struct error *err)

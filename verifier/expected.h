@@ -8,7 +8,7 @@
 /* One source record, decoded. Views into the message and run->arena. */
 struct expected {
     struct record record;
-    const struct verify_mapping *item;
+    const struct mapping *mapping;
     struct row row;
     struct diff_source source;
 };
@@ -19,16 +19,15 @@ struct expected {
 void expected_tick(struct verify_run *run, const struct bus_message *message);
 
 /* Decodes and runs the mapping; run->log_version is the version of a message that brings none.
- * OUT_REJECT: the record is unusable, `err` says why; as far as they
- * could be read, record.tenant and record.entity are set. */
+ * OUT_REJECT: the record is unusable, `err` says why; as far as they could be read, record.tenant
+ * and record.entity are set. */
 MUST_USE enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                                     struct expected *expected, struct error *err);
 
 /* Before the first reading of run->pass: from the topic's begin. */
 void expected_begin(struct verify_run *run);
 /* Reads each partition from where it was read to up to its `snapshot_end`, into the table and the
- * counters.
- */
+ * counters. */
 MUST_USE enum outcome expected_read(struct verify_run *run, struct error *err);
 /* What lies behind the snapshot is counted: once, when all before it was read. */
 MUST_USE enum outcome expected_read_lagging(struct verify_run *run, struct error *err);
@@ -45,6 +44,9 @@ struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdi
                                       enum error_code code, const struct record *record,
                                       int32_t partition, int64_t offset);
 
+/* Where the key came before in the source, as the reason of an ambiguous record's sample. */
+void expected_reason_ambiguous(struct verify_run *run, struct verify_sample *sample,
+                               const struct diff_entry *first);
 /* "DRV-V001: a required member is missing at /kind" as the sample's reason. */
 void expected_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,
                      const char *path);

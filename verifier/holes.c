@@ -2,14 +2,14 @@
 
 #include <stdlib.h>
 
+#include "common/base/mem.h"
+
 #define HOLES_MAX 200000 /* 24 bytes each */
 
 void holes_begin(struct holes *holes, size_t partitions)
 {
     holes_free(holes);
-    holes->next = calloc(partitions + 1, sizeof *holes->next);
-    if (!holes->next)
-        abort();
+    holes->next = mem_zeroed(partitions, sizeof *holes->next);
 }
 
 void holes_start(struct holes *holes, int32_t partition, int64_t low)
@@ -23,12 +23,7 @@ static void add(struct holes *holes, const struct hole *hole)
         holes->overflowed = true;
         return;
     }
-    if (holes->count == holes->room) {
-        holes->room = holes->room ? 2 * holes->room : 64;
-        holes->items = realloc(holes->items, holes->room * sizeof *holes->items);
-        if (!holes->items)
-            abort();
-    }
+    holes->items = mem_grown(holes->items, &holes->room, holes->count + 1, sizeof *holes->items);
     holes->items[holes->count++] = *hole;
 }
 

@@ -1,9 +1,9 @@
 #include "verifier/receipts.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/model/message/receipt.h"
 
 #define BATCHES_MAX 200000 /* 40 bytes each; more are not tested */
@@ -45,12 +45,8 @@ static void take_batch(struct receipts *receipts, const struct receipt_summary *
         receipts->overflowed = true;
         return;
     }
-    if (receipts->count == receipts->room) {
-        receipts->room = receipts->room ? 2 * receipts->room : 64;
-        receipts->batches = realloc(receipts->batches, receipts->room * sizeof *receipts->batches);
-        if (!receipts->batches)
-            abort();
-    }
+    receipts->batches = mem_grown(receipts->batches, &receipts->room, receipts->count + 1,
+                                  sizeof *receipts->batches);
     receipts->batches[receipts->count++] = receipt;
 }
 
@@ -62,16 +58,12 @@ static void take_settled(struct receipts *receipts, struct bytes json)
         return;
     bool is_new = receipt.round > receipts->settled_round;
     size_t wanted = receipts->settled_count + receipt.count;
-    if (is_new && wanted > receipts->settled_room && wanted <= SETTLED_MAX) {
-        receipts->settled_room = 2 * wanted;
-        receipts->settled =
-            realloc(receipts->settled, receipts->settled_room * sizeof *receipts->settled);
-        if (!receipts->settled)
-            abort();
-    }
-    if (is_new && wanted <= SETTLED_MAX)
+    if (is_new && wanted <= SETTLED_MAX) {
+        receipts->settled = mem_grown(receipts->settled, &receipts->settled_room, wanted,
+                                      sizeof *receipts->settled);
         for (size_t i = 0; i < receipt.count; i++)
             receipts->settled[receipts->settled_count++] = receipt.items[i];
+    }
     receipts->overflowed = receipts->overflowed || wanted > SETTLED_MAX;
     if (is_new)
         receipts->settled_round = receipt.round;
@@ -88,9 +80,7 @@ static void take_produce(struct receipts *receipts, const struct receipt_summary
         return;
     }
     if (!receipts->runs)
-        receipts->runs = calloc(RUNS_MAX, sizeof *receipts->runs);
-    if (!receipts->runs)
-        abort();
+        receipts->runs = mem_zeroed(RUNS_MAX, sizeof *receipts->runs);
     memcpy(receipts->runs[receipts->run_count++], summary->run, sizeof *receipts->runs);
     receipts->produced.rejected += summary->counts[CLASS_REJECTED];
     receipts->produced.withheld += summary->counts[CLASS_WITHHELD];
@@ -176,7 +166,7 @@ static void test_store(const struct receipts *receipts, struct verify_run *run)
                            "%s: the receipts tell of records up to offset %" PRId64
                            " of %s-%d, the store has committed none: it was emptied, or is another",
                            error_code_id(ERR_STORE_OTHER), receipts->batches[0].next,
-                           run->source_topic, receipts->batches[0].partition);
+                           run->topics[TOPIC_SOURCE], receipts->batches[0].partition);
 }
 
 /* Only batches below the snapshot are known in full. */
@@ -194,7 +184,7 @@ void receipts_test(struct verify_run *run)
         verify_report_warn(report,
                            "hints incomplete: receipts of %" PRIu64
                            " records are not in %s (the verdicts do not need them)",
-                           holes, run->results_topic);
+                           holes, run->topics[TOPIC_RESULTS]);
     for (size_t i = 0; i < receipts->count; i++) {
         const struct batch_receipt *receipt = &receipts->batches[i];
         if (receipt->next > report->partitions[receipt->partition].snapshot_end)
@@ -202,18 +192,19 @@ void receipts_test(struct verify_run *run)
         uint64_t records = (uint64_t)(receipt->next - receipt->first) -
                            holes_in(&run->holes, receipt->partition, receipt->first, receipt->next);
         if (receipt->counted != records && !run->holes.overflowed)
-            verify_report_warn(
-                report,
-                "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64 " records of %" PRIu64,
-                run->source_topic, receipt->partition, receipt->first, receipt->counted, records);
+            verify_report_warn(report,
+                               "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64
+                               " records of %" PRIu64,
+                               run->topics[TOPIC_SOURCE], receipt->partition, receipt->first,
+                               receipt->counted, records);
         uint64_t dead = found_dead(run, receipt);
         /* an orphan's dead letter is there before its receipt */
         if (dead < receipt->dead || dead > receipt->dead + receipt->waiting)
             verify_report_warn(report,
                                "the worker's receipt of %s-%d@%" PRId64 " counts %" PRIu64
                                " dead letters, the topic holds %" PRIu64,
-                               run->source_topic, receipt->partition, receipt->first, receipt->dead,
-                               dead);
+                               run->topics[TOPIC_SOURCE], receipt->partition, receipt->first,
+                               receipt->dead, dead);
     }
 }
 
@@ -238,12 +229,9 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
 
 enum outcome receipts_read(struct verify_run *run, struct error *err)
 {
-    run->receipts_cursor.topic = run->results_topic;
     if (!run->receipts)
-        run->receipts = calloc(1, sizeof *run->receipts);
-    if (!run->receipts)
-        abort();
-    return verify_run_read_new(run, &run->receipts_cursor, take_message, run, err);
+        run->receipts = mem_zeroed(1, sizeof *run->receipts);
+    return verify_run_read_new(run, TOPIC_RESULTS, take_message, err);
 }
 
 struct receipts_produced receipts_produced(const struct verify_run *run)

@@ -1,11 +1,12 @@
 #include "verifier/recheck.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/model/message/tenant.h"
 #include "common/policy/apply/record_row.h"
+#include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/diff_fields.h"
 #include "verifier/dead_letters.h"
 #include "verifier/expected.h"
@@ -15,7 +16,6 @@
 #define CHUNK_BYTES ((size_t)8 << 20)
 /* One record may have max_record_bytes, its cells as many again. */
 #define CHUNK_ARENA_MAX ((size_t)256 << 20)
-#define EXTRA_ARENA_MAX ((size_t)16 << 20)
 
 /* What the recheck reads: a later snapshot of the tables, or the store once more. */
 struct recheck_stores {
@@ -23,33 +23,35 @@ struct recheck_stores {
     struct store_reader *store;   /* NULL with `snapshot` */
 };
 
-/* ---- suspects together: their source records, then their rows in one query a mapping, then their
- * verdicts and samples ---- */
+/* ---- what is looked up together: suspects, whose source records were read again, and extra rows.
+ * Their rows come in one query a mapping; then each has its verdict, and its sample. ---- */
 
-/* One suspect; everything it points at is in the chunk's arena. */
-struct suspect {
-    struct diff_entry *entry;
-    const struct verify_mapping *item;
-    struct record record;
-    struct row row; /* the source record run forward: its key cells find the stored row */
+/* Everything it points at is in the chunk's arena, or the report's. */
+struct sought {
+    const struct mapping *mapping;
+    struct diff_key key;
+    struct record record;       /* of an extra row tenant and id alone */
+    struct row row;             /* its key cells find the stored row; of a suspect run forward */
+    struct diff_entry *entry;   /* a suspect; else NULL */
+    struct actual_extra *extra; /* an extra row; else NULL */
     bool found;
 };
 
-struct suspect_chunk {
+struct chunk {
     struct verify_run *run;
     const struct recheck_stores *stores;
     struct arena arena;
-    struct suspect items[CHUNK_RECORDS];
+    struct sought items[CHUNK_RECORDS];
     size_t count;
     const struct mapping *mapping; /* whose rows are fetched now */
 };
 
-static struct bytes keep(struct suspect_chunk *chunk, struct bytes text)
+static struct bytes keep(struct chunk *chunk, struct bytes text)
 {
     return text.size ? arena_copy(&chunk->arena, text) : text;
 }
 
-static void keep_record(struct suspect_chunk *chunk, const struct record *from, struct record *to)
+static void keep_record(struct chunk *chunk, const struct record *from, struct record *to)
 {
     *to = *from;
     to->tenant = keep(chunk, from->tenant);
@@ -65,9 +67,9 @@ static void keep_record(struct suspect_chunk *chunk, const struct record *from, 
 }
 
 /* A sample with the members that differ, in the report's memory. */
-static void add_sample(struct suspect_chunk *chunk, const struct suspect *item,
-                       enum verdict verdict, const struct judge_row *row,
-                       const struct diff_fields *fields, struct bytes reason)
+static void add_sample(struct chunk *chunk, const struct sought *item, enum verdict verdict,
+                       const struct judge_row *row, const struct diff_fields *fields,
+                       struct bytes reason)
 {
     struct verify_report *report = &chunk->run->report;
     struct verify_sample *sample =
@@ -75,7 +77,7 @@ static void add_sample(struct suspect_chunk *chunk, const struct suspect *item,
                         (int32_t)item->entry->partition, item->entry->offset);
     if (!sample)
         return;
-    sample->table = item->item->mapping->table;
+    sample->table = item->mapping->table;
     sample->has_expected = true;
     sample->expected_version = item->entry->version;
     sample->has_actual = row != NULL;
@@ -93,7 +95,7 @@ static void add_sample(struct suspect_chunk *chunk, const struct suspect *item,
 
 /* What is found now decides. A record whose key a later one has taken over, and rightly, is
  * superseded. */
-static void settle(struct suspect_chunk *chunk, struct suspect *item, enum verdict verdict)
+static void settle(struct chunk *chunk, struct sought *item, enum verdict verdict)
 {
     struct diff_entry *entry = item->entry;
     bool cleared = verdict == VERDICT_MATCH || entry->seen;
@@ -105,7 +107,7 @@ static void settle(struct suspect_chunk *chunk, struct suspect *item, enum verdi
     entry->verdict = verdict;
 }
 
-static void judge_missing(struct suspect_chunk *chunk, struct suspect *item)
+static void judge_missing(struct chunk *chunk, struct sought *item)
 {
     if (item->entry->may_be_gone) {
         settle(chunk, item, VERDICT_MATCH);
@@ -121,11 +123,11 @@ static void judge_missing(struct suspect_chunk *chunk, struct suspect *item)
 
 /* `doc` is what the row gives back, NULL when it is none; `why` says why it is no row of Drover's.
  */
-static void judge_stored(struct suspect_chunk *chunk, struct suspect *item,
-                         const struct judge_row *row, yyjson_doc *doc, const struct error *why)
+static void judge_stored(struct chunk *chunk, struct sought *item, const struct judge_row *row,
+                         yyjson_doc *doc, const struct error *why)
 {
     struct judged judged;
-    judge_recheck(item->item->mapping, item->entry, &item->record, &item->row, row, doc, why,
+    judge_recheck(item->mapping, item->entry, &item->record, &item->row, row, doc, why,
                   &chunk->run->judge, &chunk->arena, &judged);
     if (judged.verdict == VERDICT_DIFFERENT && !judged.fields.total && !judged.reason.size)
         judged.reason =
@@ -135,134 +137,16 @@ static void judge_stored(struct suspect_chunk *chunk, struct suspect *item,
     settle(chunk, item, judged.verdict);
 }
 
-static void judge_row(struct suspect_chunk *chunk, struct suspect *item, struct judge_row *row)
+static void judge_row(struct chunk *chunk, struct sought *item, struct judge_row *row)
 {
     struct error why = {0};
     yyjson_doc *doc = NULL;
     bool alike = row->row.deleted == (item->entry->deleted != 0);
-    if (alike && judge_read(item->item->mapping, row, &chunk->run->judge, &doc, &why) == OUT_OK)
+    if (alike && judge_read(item->mapping, row, &chunk->run->judge, &doc, &why) == OUT_OK)
         why = (struct error){0};
     judge_stored(chunk, item, row, doc, &why);
     yyjson_doc_free(doc);
 }
-
-/* One by one: the other stores have no query for many keys. */
-static enum outcome judge_in_store(struct suspect_chunk *chunk, struct error *err)
-{
-    struct store_reader *store = chunk->stores->store;
-    for (size_t i = 0; i < chunk->count; i++) {
-        struct suspect *item = &chunk->items[i];
-        struct stored_record stored = {0};
-        struct judge_row row;
-        struct error why = {0};
-        yyjson_doc *doc = NULL;
-        enum outcome outcome = store->ops->find(store, item->item->mapping, item->record.tenant,
-                                                item->record.id, &stored, &item->found, &why);
-        if (outcome != OUT_OK && outcome != OUT_REJECT) {
-            *err = why;
-            return outcome;
-        }
-        if (!item->found)
-            continue;
-        actual_take_stored(chunk->run, item->item, &stored, outcome == OUT_OK, &row, &doc);
-        judge_stored(chunk, item, &row, doc, &why);
-        yyjson_doc_free(doc);
-    }
-    return OUT_OK;
-}
-
-static struct suspect *find_item(struct suspect_chunk *chunk, const struct diff_key *key)
-{
-    for (size_t i = 0; i < chunk->count; i++)
-        if (diff_key_equal(&chunk->items[i].entry->key, key) && !chunk->items[i].found)
-            return &chunk->items[i];
-    return NULL;
-}
-
-/* One row of a mapping's table. */
-static enum outcome take_row(void *owner, const struct cell *cells, struct error *err)
-{
-    struct suspect_chunk *chunk = owner;
-    struct judge_row row;
-    (void)err;
-    if (!actual_take_cells(chunk->run, chunk->mapping, cells, &row))
-        return OUT_OK;
-    struct suspect *item = find_item(chunk, &row.diff.key);
-    if (!item)
-        return OUT_OK;
-    item->found = true;
-    judge_row(chunk, item, &row);
-    return OUT_OK;
-}
-
-/* All items of one mapping. */
-static enum outcome judge_mapping(struct suspect_chunk *chunk, const struct verify_mapping *mapping,
-                                  struct error *err)
-{
-    struct pg_row_key keys[CHUNK_RECORDS];
-    size_t count = 0;
-    for (size_t i = 0; i < chunk->count; i++)
-        if (chunk->items[i].item == mapping)
-            keys[count++] =
-                (struct pg_row_key){chunk->items[i].record.tenant, chunk->items[i].row.cells};
-    chunk->mapping = mapping->mapping;
-    return count ? pg_snapshot_find(chunk->stores->snapshot, chunk->mapping, keys, count, take_row,
-                                    chunk, err)
-                 : OUT_OK;
-}
-
-static enum outcome judge_chunk(struct suspect_chunk *chunk, struct error *err)
-{
-    bool in_store = chunk->stores->store != NULL;
-    enum outcome outcome = in_store ? judge_in_store(chunk, err) : OUT_OK;
-    for (size_t i = 0; !in_store && i < chunk->run->mappings.count && outcome == OUT_OK; i++)
-        outcome = judge_mapping(chunk, &chunk->run->items[i], err);
-    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
-        if (!chunk->items[i].found)
-            judge_missing(chunk, &chunk->items[i]);
-    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
-        if (chunk->items[i].entry->broken_box)
-            outcome = side_sealed_recheck(chunk->run, &chunk->items[i].record, err);
-    chunk->count = 0;
-    arena_reset(&chunk->arena);
-    return outcome;
-}
-
-static enum outcome add_suspect(struct suspect_chunk *chunk, struct diff_entry *entry,
-                                const struct bus_message *message, struct error *err)
-{
-    struct expected expected;
-    if (chunk->count == CHUNK_RECORDS || chunk->arena.used > CHUNK_BYTES) {
-        enum outcome outcome = judge_chunk(chunk, err);
-        if (outcome != OUT_OK)
-            return outcome;
-    }
-    chunk->run->log_version = entry->version; /* as it was when it was read in its order */
-    /* It was usable when it was read first; if not now, its first verdict stays. */
-    if (expected_make(chunk->run, message, &expected, NULL) != OUT_OK)
-        return OUT_OK;
-    struct suspect *item = &chunk->items[chunk->count];
-    *item = (struct suspect){.entry = entry, .item = expected.item};
-    keep_record(chunk, &expected.record, &item->record);
-    if (mapping_forward(item->item->mapping, &item->record, &chunk->run->judge.source,
-                        &chunk->arena, &item->row, NULL) == OUT_OK)
-        chunk->count++;
-    return OUT_OK;
-}
-
-/* ---- extra rows -------------------------------------------------------------------------- */
-
-/* Extra rows of one mapping, looked up together. */
-struct extra_chunk {
-    struct verify_run *run;
-    const struct recheck_stores *stores;
-    const struct verify_mapping *item;
-    struct actual_extra *extras[CHUNK_RECORDS];
-    struct pg_row_key keys[CHUNK_RECORDS];
-    bool found[CHUNK_RECORDS];
-    size_t count;
-    struct arena arena;
-};
 
 static void clear_extra(struct verify_run *run, const struct actual_extra *extra)
 {
@@ -276,10 +160,10 @@ static void confirm_extra(struct verify_run *run, const struct actual_extra *ext
     if (!sample)
         return;
     sample->tenant = extra->tenant;
-    sample->entity = bytes_text(extra->item->mapping->entity);
+    sample->entity = bytes_text(extra->mapping->entity);
     sample->id = extra->id;
     sample->key = extra->key;
-    sample->table = extra->item->mapping->table;
+    sample->table = extra->mapping->table;
     sample->has_actual = true;
     sample->actual_version = extra->version;
     bool nameless = run->options.store && !extra->tenant.size;
@@ -287,105 +171,142 @@ static void confirm_extra(struct verify_run *run, const struct actual_extra *ext
         sample->reason = BYTES_LITERAL("its isolation_key is no tenant's key");
 }
 
-static void mark_found(struct extra_chunk *chunk, const struct diff_key *key)
-{
-    for (size_t i = 0; i < chunk->count; i++)
-        if (diff_key_equal(&chunk->extras[i]->key, key))
-            chunk->found[i] = true;
-}
-
-static enum outcome take_extra_row(void *owner, const struct cell *cells, struct error *err)
-{
-    struct extra_chunk *chunk = owner;
-    struct judge_row row;
-    (void)err;
-    if (actual_take_cells(chunk->run, chunk->item->mapping, cells, &row))
-        mark_found(chunk, &row.diff.key);
-    return OUT_OK;
-}
-
-static enum outcome find_in_store(struct extra_chunk *chunk, struct error *err)
+/* One by one: the other stores have no query for many keys. */
+static enum outcome judge_in_store(struct chunk *chunk, struct error *err)
 {
     struct store_reader *store = chunk->stores->store;
     for (size_t i = 0; i < chunk->count; i++) {
-        struct stored_record stored;
-        enum outcome outcome =
-            store->ops->find(store, chunk->item->mapping, chunk->extras[i]->tenant,
-                             chunk->extras[i]->id, &stored, &chunk->found[i], err);
-        if (outcome != OUT_OK && outcome != OUT_REJECT)
+        struct sought *item = &chunk->items[i];
+        struct stored_record stored = {0};
+        struct judge_row row;
+        struct error why = {0};
+        yyjson_doc *doc = NULL;
+        enum outcome outcome = store->ops->find(store, item->mapping, item->record.tenant,
+                                                item->record.id, &stored, &item->found, &why);
+        if (outcome != OUT_OK && outcome != OUT_REJECT) {
+            *err = why;
             return outcome;
-        chunk->found[i] = chunk->found[i] || outcome == OUT_REJECT;
+        }
+        stored.mapping = item->mapping;
+        if (item->extra) {
+            item->found = item->found || outcome == OUT_REJECT;
+        } else if (item->found) {
+            actual_take_stored(chunk->run, &stored, outcome == OUT_OK, &row, &doc);
+            judge_stored(chunk, item, &row, doc, &why);
+            yyjson_doc_free(doc);
+        }
     }
     return OUT_OK;
 }
 
-static enum outcome judge_extras(struct extra_chunk *chunk, struct error *err)
+/* One row of a mapping's table. */
+static enum outcome take_row(void *owner, const struct cell *cells, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    if (chunk->stores->store)
-        outcome = find_in_store(chunk, err);
-    else if (chunk->count)
-        outcome = pg_snapshot_find(chunk->stores->snapshot, chunk->item->mapping, chunk->keys,
-                                   chunk->count, take_extra_row, chunk, err);
-    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++) {
-        if (chunk->found[i])
-            confirm_extra(chunk->run, chunk->extras[i]);
-        else
-            clear_extra(chunk->run, chunk->extras[i]);
+    struct chunk *chunk = owner;
+    struct judge_row row;
+    (void)err;
+    if (!actual_take_cells(chunk->run, chunk->mapping, cells, &row))
+        return OUT_OK;
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct sought *item = &chunk->items[i];
+        if (item->found || !diff_key_equal(&item->key, &row.diff.key))
+            continue;
+        item->found = true;
+        if (item->entry)
+            judge_row(chunk, item, &row);
     }
+    return OUT_OK;
+}
+
+/* All items of one mapping. */
+static enum outcome judge_mapping(struct chunk *chunk, const struct mapping *mapping,
+                                  struct error *err)
+{
+    struct pg_row_key keys[CHUNK_RECORDS];
+    size_t count = 0;
+    for (size_t i = 0; i < chunk->count; i++)
+        if (chunk->items[i].mapping == mapping)
+            keys[count++] =
+                (struct pg_row_key){chunk->items[i].record.tenant, chunk->items[i].row.cells};
+    chunk->mapping = mapping;
+    return count ? pg_snapshot_find(chunk->stores->snapshot, mapping, keys, count, take_row, chunk,
+                                    err)
+                 : OUT_OK;
+}
+
+/* What was not found, and extra rows that were; what is wrong with a suspect's boxes. */
+static enum outcome conclude_item(struct chunk *chunk, struct sought *item, struct error *err)
+{
+    if (item->extra && item->found)
+        confirm_extra(chunk->run, item->extra);
+    else if (item->extra)
+        clear_extra(chunk->run, item->extra);
+    else if (!item->found)
+        judge_missing(chunk, item);
+    return item->entry && item->entry->broken_box
+               ? side_sealed_recheck(chunk->run, &item->record, err)
+               : OUT_OK;
+}
+
+static enum outcome judge_chunk(struct chunk *chunk, struct error *err)
+{
+    const struct mapping_set *mappings = chunk->run->scope.mappings;
+    bool in_store = chunk->stores->store != NULL;
+    enum outcome outcome = in_store ? judge_in_store(chunk, err) : OUT_OK;
+    for (size_t i = 0; !in_store && i < mappings->count && outcome == OUT_OK; i++)
+        outcome = judge_mapping(chunk, mappings->items[i], err);
+    for (size_t i = 0; i < chunk->count && outcome == OUT_OK; i++)
+        outcome = conclude_item(chunk, &chunk->items[i], err);
     chunk->count = 0;
     arena_reset(&chunk->arena);
     return outcome;
 }
 
-/* The key cells of a row known by its id, as a delete's are made. */
-static bool add_extra(struct extra_chunk *chunk, struct actual_extra *extra)
+static enum outcome make_room(struct chunk *chunk, struct error *err)
 {
-    struct row row;
-    if (record_key_row(chunk->item->mapping, extra->tenant, extra->id, &chunk->run->judge.source,
-                       &chunk->arena, &row, NULL) != OUT_OK)
-        return false;
-    chunk->extras[chunk->count] = extra;
-    chunk->found[chunk->count] = false;
-    chunk->keys[chunk->count++] = (struct pg_row_key){extra->tenant, row.cells};
-    return true;
+    bool is_full = chunk->count == CHUNK_RECORDS || chunk->arena.used > CHUNK_BYTES;
+    return is_full ? judge_chunk(chunk, err) : OUT_OK;
 }
 
-static enum outcome judge_extras_of(struct extra_chunk *chunk, struct actual_extras *extras,
-                                    struct error *err)
+static enum outcome add_suspect(struct chunk *chunk, struct diff_entry *entry,
+                                const struct bus_message *message, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < extras->count && outcome == OUT_OK; i++) {
-        struct actual_extra *extra = &extras->items[i];
-        if (extra->item != chunk->item)
-            continue;
-        if (extra->explained)
-            clear_extra(chunk->run, extra);
-        else if (!add_extra(chunk, extra))
-            confirm_extra(chunk->run, extra);
-        if (chunk->count == CHUNK_RECORDS)
-            outcome = judge_extras(chunk, err);
-    }
-    return outcome == OUT_OK ? judge_extras(chunk, err) : outcome;
+    struct expected expected;
+    enum outcome outcome = make_room(chunk, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    chunk->run->log_version = entry->version; /* as it was when it was read in its order */
+    /* It was usable when it was read first; if not now, its first verdict stays. */
+    if (expected_make(chunk->run, message, &expected, NULL) != OUT_OK)
+        return OUT_OK;
+    struct sought *item = &chunk->items[chunk->count];
+    *item = (struct sought){.mapping = expected.mapping, .key = entry->key, .entry = entry};
+    keep_record(chunk, &expected.record, &item->record);
+    if (mapping_forward(item->mapping, &item->record, &chunk->run->judge.source, &chunk->arena,
+                        &item->row, NULL) == OUT_OK)
+        chunk->count++;
+    return OUT_OK;
 }
 
-static enum outcome recheck_extras(struct verify_run *run, const struct recheck_stores *stores,
-                                   struct actual_extras *extras, struct error *err)
+/* The key cells of an extra row are made of its id, as a delete's are. */
+static enum outcome add_extra(struct chunk *chunk, struct actual_extra *extra, struct error *err)
 {
-    struct extra_chunk *chunk = calloc(1, sizeof *chunk);
-    enum outcome outcome = OUT_OK;
-    if (!chunk)
-        abort();
-    chunk->run = run;
-    chunk->stores = stores;
-    arena_init(&chunk->arena, EXTRA_ARENA_MAX);
-    for (size_t i = 0; i < run->mappings.count && outcome == OUT_OK; i++) {
-        chunk->item = &run->items[i];
-        outcome = judge_extras_of(chunk, extras, err);
-    }
-    arena_free(&chunk->arena);
-    free(chunk);
-    return outcome;
+    enum outcome outcome = make_room(chunk, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    struct sought *item = &chunk->items[chunk->count];
+    *item = (struct sought){.mapping = extra->mapping,
+                            .key = extra->key,
+                            .record = {.tenant = extra->tenant, .id = extra->id},
+                            .extra = extra};
+    if (extra->explained)
+        clear_extra(chunk->run, extra);
+    else if (record_key_row(extra->mapping, extra->tenant, extra->id, &chunk->run->judge.source,
+                            &chunk->arena, &item->row, NULL) != OUT_OK)
+        confirm_extra(chunk->run, extra);
+    else
+        chunk->count++;
+    return OUT_OK;
 }
 
 /* ---- which are suspects ------------------------------------------------------------------ */
@@ -396,18 +317,14 @@ struct suspects {
     size_t count;
 };
 
-static bool is_tolerable(const struct verify_run *run, const struct diff_entry *entry)
+/* `any`: there is a mapping with a tolerance; that of a group 0, which is many, may be one. */
+static bool is_tolerable(const struct verify_run *run, const struct diff_entry *entry, bool any)
 {
-    if (entry->verdict != VERDICT_DIFFERENT)
+    if (entry->verdict != VERDICT_DIFFERENT || !any)
         return false;
-    const struct diff_group *group = &run->report.groups.items[entry->group];
-    const struct verify_mapping *item = verify_run_mapping(run, group->entity);
-    if (item)
-        return item->tolerates;
-    for (size_t i = 0; i < run->mappings.count; i++) /* group 0: any mapping */
-        if (run->items[i].tolerates)
-            return true;
-    return false;
+    struct bytes entity = run->report.groups.items[entry->group].entity;
+    const struct mapping *mapping = mapping_set_find(&run->mappings, entity);
+    return !mapping || diff_content_tolerates(mapping);
 }
 
 /* Marks the entries to recheck and counts them. */
@@ -416,6 +333,9 @@ static size_t mark_suspects(struct verify_run *run)
     size_t at = 0, count = 0;
     uint64_t seen[VERDICT_COUNT] = {0};
     size_t boxes = 0;
+    bool any = false;
+    for (size_t i = 0; i < run->mappings.count; i++)
+        any = any || diff_content_tolerates(run->mappings.items[i]);
     for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
         if (entry->broken_box && boxes++ < VERIFY_RECHECK_MAX) {
             entry->marked = 1;
@@ -425,7 +345,7 @@ static size_t mark_suspects(struct verify_run *run)
         }
         if (!verdict_is_suspect(entry->verdict) || entry->marked)
             continue;
-        if (seen[entry->verdict]++ < VERIFY_RECHECK_MAX || is_tolerable(run, entry)) {
+        if (seen[entry->verdict]++ < VERIFY_RECHECK_MAX || is_tolerable(run, entry, any)) {
             entry->marked = 1;
             count++;
         } else {
@@ -447,9 +367,7 @@ static int compare_places(const void *left, const void *right)
 static void sort_suspects(const struct verify_run *run, size_t count, struct suspects *suspects)
 {
     size_t at = 0;
-    suspects->items = malloc((count ? count : 1) * sizeof *suspects->items);
-    if (!suspects->items)
-        abort();
+    suspects->items = mem_zeroed(count, sizeof *suspects->items);
     for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));)
         if (entry->marked)
             suspects->items[suspects->count++] = entry;
@@ -467,8 +385,7 @@ static struct diff_entry *find_suspect(const struct suspects *suspects,
     return found ? *found : NULL;
 }
 
-/* ---- what came between the two snapshots -------------------------------------------------------
- */
+/* ---- what came between the two snapshots -------------------------------------------------- */
 
 struct later_reading {
     struct verify_run *run;
@@ -515,22 +432,17 @@ static enum outcome take_later(void *owner, const struct bus_message *message, s
 static enum outcome read_between(struct verify_run *run, const struct verify_partition *later,
                                  struct actual_extras *extras, struct error *err)
 {
-    size_t count = run->report.partition_count;
-    struct bus_range *ranges = calloc(count, sizeof *ranges);
+    struct bus_range *ranges = verify_run_ranges(run);
     struct later_reading reading = {run, extras};
     bool moved = false; /* of a topic that does not fit the progress nothing more can be read */
-    if (!ranges)
-        abort();
-    for (size_t i = 0; i < count; i++) {
-        ranges[i] = (struct bus_range){later[i].partition, run->report.partitions[i].snapshot_end,
-                                       later[i].snapshot_end};
+    for (size_t i = 0; i < run->report.partition_count; i++) {
+        ranges[i].from = run->report.partitions[i].snapshot_end;
+        ranges[i].to = later[i].snapshot_end;
         moved = moved || (!run->report.broken && ranges[i].from < ranges[i].to);
     }
-    enum outcome outcome = OUT_OK;
-    if (moved)
-        outcome = dead_letters_read(run, err);
+    enum outcome outcome = moved ? dead_letters_read(run, err) : OUT_OK;
     if (moved && outcome == OUT_OK)
-        outcome = verify_run_read(run, run->source_topic, ranges, count, take_later, &reading, err);
+        return verify_run_read(run, ranges, take_later, &reading, err);
     free(ranges);
     return outcome;
 }
@@ -539,24 +451,22 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
 
 struct suspect_reading {
     const struct suspects *suspects;
-    struct suspect_chunk chunk;
+    struct chunk *chunk;
 };
 
 static enum outcome take_suspect(void *owner, const struct bus_message *message, struct error *err)
 {
-    struct suspect_reading *reading = owner;
+    const struct suspect_reading *reading = owner;
     struct diff_entry *entry = find_suspect(reading->suspects, message);
-    return entry ? add_suspect(&reading->chunk, entry, message, err) : OUT_OK;
+    return entry ? add_suspect(reading->chunk, entry, message, err) : OUT_OK;
 }
 
 /* From each partition's first suspect to its last. */
 static struct bus_range *ranges_of(const struct verify_run *run, const struct suspects *suspects)
 {
-    struct bus_range *ranges = calloc(run->report.partition_count, sizeof *ranges);
-    if (!ranges)
-        abort();
+    struct bus_range *ranges = verify_run_ranges(run);
     for (size_t i = 0; i < run->report.partition_count; i++)
-        ranges[i].partition = (int32_t)i;
+        ranges[i].from = ranges[i].to = 0;
     for (size_t i = 0; i < suspects->count; i++) {
         const struct diff_entry *entry = suspects->items[i];
         struct bus_range *range = &ranges[entry->partition];
@@ -567,24 +477,24 @@ static struct bus_range *ranges_of(const struct verify_run *run, const struct su
     return ranges;
 }
 
-static enum outcome judge_suspects(struct verify_run *run, const struct recheck_stores *stores,
-                                   const struct suspects *suspects, struct error *err)
+static enum outcome judge_all(struct verify_run *run, const struct recheck_stores *stores,
+                              const struct suspects *suspects, struct actual_extras *extras,
+                              struct error *err)
 {
-    struct bus_range *ranges = ranges_of(run, suspects);
-    struct suspect_reading *reading = calloc(1, sizeof *reading);
-    if (!reading)
-        abort();
-    reading->suspects = suspects;
-    reading->chunk.run = run;
-    reading->chunk.stores = stores;
-    arena_init(&reading->chunk.arena, CHUNK_ARENA_MAX);
-    enum outcome outcome = verify_run_read(run, run->source_topic, ranges,
-                                           run->report.partition_count, take_suspect, reading, err);
+    enum outcome outcome = OUT_OK;
+    struct chunk *chunk = mem_zeroed(1, sizeof *chunk);
+    struct suspect_reading reading = {suspects, chunk};
+    chunk->run = run;
+    chunk->stores = stores;
+    arena_init(&chunk->arena, CHUNK_ARENA_MAX);
+    if (suspects->count)
+        outcome = verify_run_read(run, ranges_of(run, suspects), take_suspect, &reading, err);
+    for (size_t i = 0; i < extras->count && outcome == OUT_OK; i++)
+        outcome = add_extra(chunk, &extras->items[i], err);
     if (outcome == OUT_OK)
-        outcome = judge_chunk(&reading->chunk, err);
-    arena_free(&reading->chunk.arena);
-    free(reading);
-    free(ranges);
+        outcome = judge_chunk(chunk, err);
+    arena_free(&chunk->arena);
+    free(chunk);
     return outcome;
 }
 
@@ -595,7 +505,7 @@ static enum outcome open_later(struct verify_run *run, struct recheck_stores *st
                                struct verify_partition *later, struct error *err)
 {
     enum outcome outcome =
-        run->snapshot ? pg_snapshot_open(run->settings, "drover-verify", &stores->snapshot, err)
+        run->snapshot ? pg_snapshot_open(run->settings, VERIFY_APPLICATION, &stores->snapshot, err)
                       : verify_run_open_store(run, &stores->store, err);
     if (outcome == OUT_OK && !run->options.store)
         outcome = verify_run_checkpoints(run, stores->snapshot, stores->store, later, err);
@@ -610,19 +520,14 @@ enum outcome recheck_run(struct verify_run *run, struct actual_extras *extras, s
     struct recheck_stores stores = {0};
     if (count == 0 && extras->count == 0)
         return OUT_OK;
-    struct verify_partition *later = malloc(partitions * sizeof *later);
-    if (!later)
-        abort();
+    struct verify_partition *later = mem_zeroed(partitions, sizeof *later);
     memcpy(later, run->report.partitions, partitions * sizeof *later);
     enum outcome outcome = open_later(run, &stores, later, err);
     if (outcome == OUT_OK)
         outcome = read_between(run, later, extras, err);
+    sort_suspects(run, count, &suspects);
     if (outcome == OUT_OK)
-        sort_suspects(run, count, &suspects);
-    if (outcome == OUT_OK && suspects.count)
-        outcome = judge_suspects(run, &stores, &suspects, err);
-    if (outcome == OUT_OK)
-        outcome = recheck_extras(run, &stores, extras, err);
+        outcome = judge_all(run, &stores, &suspects, extras, err);
     pg_snapshot_close(stores.snapshot);
     if (stores.store)
         stores.store->ops->close(stores.store);
@@ -645,10 +550,15 @@ static void name_entry(struct verify_run *run, const struct diff_entry *entry)
     sample->entity = report->groups.items[entry->group].entity;
     sample->key = entry->key;
     diff_unpack_place(entry->offset, &line, &column);
-    snprintf(text, sizeof text,
-             "the row does not give the record of line %" PRIu64 ", column %" PRIu64
-             " back as it was",
-             line, column);
+    const char *words = entry->verdict == VERDICT_MISSING && entry->deleted
+                            ? "no tombstone is left of the delete of"
+                        : entry->verdict == VERDICT_MISSING ? "no row is there for"
+                        : entry->verdict == VERDICT_STALE   ? "the row is older than"
+                        : entry->verdict == VERDICT_TARGET_NEWER
+                            ? "the row has a version above that of"
+                            : "the row does not give back as it was";
+    snprintf(text, sizeof text, "%s the record of line %" PRIu64 ", column %" PRIu64, words, line,
+             column);
     sample->reason = verify_report_copy(report, bytes_text(text));
 }
 

@@ -10,9 +10,9 @@
  * not there although its mapping has a ttl may have faded: the topic's time says whether it can.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/postgres/pg_store_reader.h"
 #include "common/io/redis/redis_held.h"
@@ -44,7 +44,7 @@ struct gone {
 
 struct redis_check {
     struct verify_run *run;
-    struct mapping **mappings; /* those that Redis holds */
+    struct mapping **mappings; /* of the scope's, those that Redis holds */
     size_t count;
     struct redis_held *held;
     uint32_t pass, passes;
@@ -92,9 +92,7 @@ static void add_sample(struct redis_check *check, const struct redis_finding *fi
     sample->name = verify_report_copy(report, finding->key);
     sample->table = finding->mapping->table;
     sample->reason = bytes_text(finding->reason);
-    buf_reset(&check->run->key);
-    envelope_append_key(&check->run->key, finding->tenant, sample->entity, finding->id);
-    sample->key = diff_key_of(buf_view(&check->run->key));
+    sample->key = verify_run_key(check->run, finding->tenant, sample->entity, finding->id);
 }
 
 static void keep_gone(struct redis_check *check, const struct redis_finding *finding)
@@ -112,40 +110,30 @@ static void keep_gone(struct redis_check *check, const struct redis_finding *fin
         check->run->report.not_rechecked++;
         return;
     }
-    buf_reset(&check->run->key);
-    envelope_append_key(&check->run->key, finding->tenant, bytes_text(finding->mapping->entity),
-                        finding->id);
-    gone->record = diff_key_of(buf_view(&check->run->key));
+    gone->record = verify_run_key(check->run, finding->tenant, bytes_text(finding->mapping->entity),
+                                  finding->id);
     check->gone_count++;
 }
 
 static void count_finding(struct redis_check *check, const struct redis_finding *finding)
 {
     struct verify_redis *counts = &check->run->report.side_checks.redis;
-    switch (finding->state) {
-    case REDIS_RIGHT:
+    const struct {
+        uint64_t *count;
+        enum verdict verdict;
+    } WRONG[] = {
+        [REDIS_ABSENT] = {&counts->missing, VERDICT_MISSING},
+        [REDIS_STALE] = {&counts->stale, VERDICT_STALE},
+        [REDIS_TARGET_NEWER] = {&counts->target_newer, VERDICT_TARGET_NEWER},
+        [REDIS_OTHER] = {&counts->different, VERDICT_DIFFERENT},
+    };
+    if (finding->state == REDIS_RIGHT) {
         counts->match += !finding->deleted;
-        return;
-    case REDIS_ABSENT:
-        if (finding->mapping->redis.ttl_s) {
-            keep_gone(check, finding);
-            return;
-        }
-        counts->missing++;
-        add_sample(check, finding, VERDICT_MISSING);
-        return;
-    case REDIS_STALE:
-        counts->stale++;
-        add_sample(check, finding, VERDICT_STALE);
-        return;
-    case REDIS_TARGET_NEWER:
-        counts->target_newer++;
-        add_sample(check, finding, VERDICT_TARGET_NEWER);
-        return;
-    case REDIS_OTHER:
-        counts->different++;
-        add_sample(check, finding, VERDICT_DIFFERENT);
-        return;
+    } else if (finding->state == REDIS_ABSENT && finding->mapping->redis.ttl_s) {
+        keep_gone(check, finding);
+    } else {
+        ++*WRONG[finding->state].count;
+        add_sample(check, finding, WRONG[finding->state].verdict);
     }
 }
 
@@ -206,7 +194,7 @@ static enum outcome first_pass(struct redis_check *check, const struct stored_re
 }
 
 /* Suspects of the first pass, and rows that came since. */
-static enum outcome redelivered(struct redis_check *check, const struct stored_record *stored,
+static enum outcome second_pass(struct redis_check *check, const struct stored_record *stored,
                                 bool readable, const struct diff_key *key, struct error *err)
 {
     const struct diff_entry *entry = diff_find(&check->run->table, key);
@@ -238,8 +226,8 @@ static int compare_aliases(const void *left, const void *right)
 }
 
 /* All rows against the names that nobody had. */
-static enum outcome explain_recheck(struct redis_check *check, const struct stored_record *stored,
-                                    bool readable, const struct diff_key *key, struct error *err)
+static enum outcome explain_strays(struct redis_check *check, const struct stored_record *stored,
+                                   bool readable, const struct diff_key *key, struct error *err)
 {
     struct alias wanted = {.key = *key};
     (void)stored;
@@ -257,11 +245,11 @@ static enum outcome explain_recheck(struct redis_check *check, const struct stor
     return OUT_OK;
 }
 
-typedef enum outcome recheck_row(struct redis_check *check, const struct stored_record *stored,
-                                 bool readable, const struct diff_key *key, struct error *err);
+typedef enum outcome row_visit(struct redis_check *check, const struct stored_record *stored,
+                               bool readable, const struct diff_key *key, struct error *err);
 
 static enum outcome read_rows(struct redis_check *check, struct store_reader *reader,
-                              recheck_row *each, struct error *err)
+                              row_visit *each, struct error *err)
 {
     struct stored_record stored;
     struct diff_key key;
@@ -272,7 +260,7 @@ static enum outcome read_rows(struct redis_check *check, struct store_reader *re
         if (outcome != OUT_OK && outcome != OUT_REJECT)
             return outcome;
         if (!stored.mapping || !name_of(check, &stored, &key) ||
-            (each != explain_recheck && !in_pass(check, &key)))
+            (each != explain_strays && !in_pass(check, &key)))
             continue;
         outcome = each(check, &stored, outcome == OUT_OK, &key, err);
         if (outcome != OUT_OK)
@@ -280,11 +268,11 @@ static enum outcome read_rows(struct redis_check *check, struct store_reader *re
     }
 }
 
-static enum outcome read_tables(struct redis_check *check, recheck_row *each, struct error *err)
+static enum outcome read_tables(struct redis_check *check, row_visit *each, struct error *err)
 {
     struct store_reader *reader = NULL;
     enum outcome outcome = pg_store_reader_open(check->run->settings, check->mappings, check->count,
-                                                check->run->settings->only_tenant, &reader, err);
+                                                check->run->scope.tenant, &reader, err);
     if (outcome == OUT_OK)
         outcome = read_rows(check, reader, each, err);
     if (reader)
@@ -352,18 +340,20 @@ static enum outcome judge_stray(struct redis_check *check, const struct stray *s
     if (outcome != OUT_OK || !exists || tombstone) /* a delete is remembered a while longer */
         return outcome;
     struct bytes place = buf_view(&check->name);
-    struct bytes tenant = part_of(&place), entity = part_of(&place);
-    if (!verify_run_in_scope(check->run, tenant, entity))
+    struct record record = {.tenant = part_of(&place)};
+    record.entity = part_of(&place);
+    if (!scope_has(&check->run->scope, &record))
         return OUT_OK;
-    struct redis_finding finding = {.mapping = stray->mapping, .key = stray->text};
-    if (tenant.size)
-        finding.reason = "the key holds a record that no row has, or one of another key";
-    else
-        finding.reason = "the key fits a mapping's pattern and holds no record of Drover's";
-    counts->extra += tenant.size > 0;
-    counts->unexpected += tenant.size == 0;
-    finding.tenant = tenant;
-    finding.id = place;
+    bool named = record.tenant.size > 0;
+    const struct redis_finding finding = {
+        .mapping = stray->mapping,
+        .key = stray->text,
+        .tenant = record.tenant,
+        .id = place,
+        .reason = named ? "the key holds a record that no row has, or one of another key"
+                        : "the key fits a mapping's pattern and holds no record of Drover's"};
+    counts->extra += named;
+    counts->unexpected += !named;
     add_sample(check, &finding, VERDICT_EXTRA);
     return OUT_OK;
 }
@@ -377,7 +367,7 @@ static enum outcome judge_strays(struct redis_check *check, struct error *err)
         check->aliases[2 * i + 1] = (struct alias){check->strays[i].stem, &check->strays[i]};
     }
     qsort(check->aliases, 2 * check->stray_count, sizeof *check->aliases, compare_aliases);
-    enum outcome outcome = read_tables(check, explain_recheck, err);
+    enum outcome outcome = read_tables(check, explain_strays, err);
     for (size_t i = 0; i < check->stray_count && outcome == OUT_OK; i++)
         if (!check->strays[i].explained)
             outcome = judge_stray(check, &check->strays[i], err);
@@ -416,29 +406,15 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     return OUT_OK;
 }
 
-static enum outcome read_times(struct redis_check *check, struct error *err)
-{
-    const struct verify_report *report = &check->run->report;
-    struct bus_range *ranges = calloc(report->partition_count, sizeof *ranges);
-    if (!ranges)
-        abort();
-    check->now_ms = (int64_t)clock_unix_ms();
-    for (size_t i = 0; i < report->partition_count; i++)
-        ranges[i] = (struct bus_range){report->partitions[i].partition, report->partitions[i].low,
-                                       report->partitions[i].high};
-    enum outcome outcome = verify_run_read(check->run, check->run->source_topic, ranges,
-                                           report->partition_count, take_message, check, err);
-    free(ranges);
-    return outcome;
-}
-
 static enum outcome judge_gone(struct redis_check *check, struct error *err)
 {
     struct verify_redis *counts = &check->run->report.side_checks.redis;
     if (check->gone_count == 0)
         return OUT_OK;
     qsort(check->gone, check->gone_count, sizeof *check->gone, compare_gone);
-    enum outcome outcome = read_times(check, err);
+    check->now_ms = (int64_t)clock_unix_ms();
+    enum outcome outcome =
+        verify_run_read(check->run, verify_run_ranges(check->run), take_message, check, err);
     for (size_t i = 0; i < check->gone_count && outcome == OUT_OK; i++) {
         bool lives = check->gone[i].is_young && !check->gone[i].is_old;
         counts->expired += !lives;
@@ -459,7 +435,7 @@ static enum outcome run_pass(struct redis_check *check, struct error *err)
     if (outcome == OUT_OK)
         outcome = scan_names(check, err);
     check->second = true;
-    return outcome == OUT_OK ? read_tables(check, redelivered, err) : outcome;
+    return outcome == OUT_OK ? read_tables(check, second_pass, err) : outcome;
 }
 
 static enum outcome run_passes(struct redis_check *check, struct error *err)
@@ -468,24 +444,12 @@ static enum outcome run_passes(struct redis_check *check, struct error *err)
     size_t bytes = VERIFY_TABLE_SHARE(run->settings->verify_memory);
     uint64_t rows = run->report.rows + run->report.rows / 8 + ROWS_SPARE;
     check->passes = diff_passes(rows, bytes);
-    diff_table_free(&run->table);
-    if (!diff_table_init(&run->table, rows, bytes))
-        return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
-                         "the system does not give the memory asked for");
-    enum outcome outcome = OUT_OK;
+    enum outcome outcome = verify_run_make_table(run, rows, bytes, err);
     for (check->pass = 0; check->pass < check->passes && outcome == OUT_OK; check->pass++)
         outcome = run_pass(check, err);
     if (outcome == OUT_OK)
         outcome = judge_strays(check, err);
     return outcome == OUT_OK ? judge_gone(check, err) : outcome;
-}
-
-static void *room_for(size_t count, size_t size)
-{
-    void *room = calloc(count ? count : 1, size);
-    if (!room)
-        abort();
-    return room;
 }
 
 static enum outcome check_redis(struct redis_check *check, struct error *err)
@@ -504,13 +468,13 @@ enum outcome side_redis(struct verify_run *run, struct error *err)
     enum outcome outcome = OUT_OK;
     if (run->options.store || !store_of(run->settings)->has_stage)
         return OUT_OK;
-    check.mappings = room_for(run->mappings.count, sizeof *check.mappings);
-    check.strays = room_for(VERIFY_RECHECK_MAX, sizeof *check.strays);
-    check.aliases = room_for(2 * (size_t)VERIFY_RECHECK_MAX, sizeof *check.aliases);
-    check.gone = room_for(VERIFY_RECHECK_MAX, sizeof *check.gone);
-    for (size_t i = 0; i < run->mappings.count; i++)
-        if (run->mappings.items[i]->redis.form != REDIS_NONE)
-            check.mappings[check.count++] = run->mappings.items[i];
+    check.mappings = mem_zeroed(run->scope.mappings->count, sizeof *check.mappings);
+    check.strays = mem_zeroed(VERIFY_RECHECK_MAX, sizeof *check.strays);
+    check.aliases = mem_zeroed(2 * (size_t)VERIFY_RECHECK_MAX, sizeof *check.aliases);
+    check.gone = mem_zeroed(VERIFY_RECHECK_MAX, sizeof *check.gone);
+    for (size_t i = 0; i < run->scope.mappings->count; i++)
+        if (run->scope.mappings->items[i]->redis.form != REDIS_NONE)
+            check.mappings[check.count++] = run->scope.mappings->items[i];
     arena_init(&check.names, NAMES_MAX);
     buf_init(&check.name, 64u << 10);
     run->report.side_checks.redis.compared = true;

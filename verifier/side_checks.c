@@ -2,14 +2,12 @@
  * file store's files. */
 #include "verifier/side_checks.h"
 
-#include <stdlib.h>
-
 #include <sodium.h>
 
+#include "common/base/mem.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/key_file.h"
 #include "common/io/stores.h"
-#include "common/model/message/envelope.h"
 #include "common/policy/secrets/secret_guard.h"
 
 /* ---- records that wait for their parents: their place in the topic is behind the snapshot, their
@@ -33,8 +31,8 @@ enum outcome side_pending(struct verify_run *run, struct error *err)
     struct pending_reading reading = {run, false};
     if (!run->snapshot)
         return OUT_OK;
-    enum outcome outcome = pg_snapshot_pending(run->snapshot, run->settings->group,
-                                               run->source_topic, keep_place, &reading, err);
+    enum outcome outcome = pg_snapshot_pending(
+        run->snapshot, run->settings->group, run->topics[TOPIC_SOURCE], keep_place, &reading, err);
     if (outcome == OUT_OK && reading.is_full)
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                          "the records that wait for their parents do not fit the memory budget");
@@ -55,7 +53,7 @@ static enum outcome count_orphans(struct verify_run *run, const struct mapping *
         return OUT_OK;
     }
     enum outcome outcome = pg_snapshot_count_orphans(run->snapshot, child, reference, parent,
-                                                     run->settings->only_tenant, &rows, err);
+                                                     run->scope.tenant, &rows, err);
     if (outcome == OUT_OK)
         verify_side_checks_orphans(&run->report.side_checks, child->entity, parent->entity, rows);
     return outcome;
@@ -64,8 +62,8 @@ static enum outcome count_orphans(struct verify_run *run, const struct mapping *
 enum outcome side_orphans(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    for (size_t i = 0; run->snapshot && i < run->mappings.count; i++) {
-        const struct mapping *child = run->mappings.items[i];
+    for (size_t i = 0; run->snapshot && i < run->scope.mappings->count; i++) {
+        const struct mapping *child = run->scope.mappings->items[i];
         for (size_t r = 0; r < child->reference_count && outcome == OUT_OK; r++)
             outcome = count_orphans(run, child, &child->references[r], err);
     }
@@ -124,9 +122,7 @@ void side_unexpected(struct verify_run *run)
     /* with groups summed in "other" nobody can tell which tenants the source has */
     if (groups->overflowed || count < 2)
         return;
-    struct diff_group **sorted = malloc(count * sizeof *sorted);
-    if (!sorted)
-        abort();
+    struct diff_group **sorted = mem_zeroed(count, sizeof *sorted);
     for (size_t i = 1; i < count; i++)
         sorted[i - 1] = &groups->items[i];
     qsort(sorted, count - 1, sizeof *sorted, compare_tenants);
@@ -159,9 +155,7 @@ static void wipe(struct buf *buf)
 enum outcome side_sealed_open(struct verify_run *run, struct error *err)
 {
     bool present = false;
-    struct verify_sealed_check *check = calloc(1, sizeof *check);
-    if (!check)
-        abort();
+    struct verify_sealed_check *check = mem_zeroed(1, sizeof *check);
     buf_init(&check->box, BOX_MAX);
     buf_init(&check->left, BOX_MAX);
     buf_init(&check->right, BOX_MAX);
@@ -170,7 +164,7 @@ enum outcome side_sealed_open(struct verify_run *run, struct error *err)
         return OUT_OK;
     enum outcome outcome = key_file_load(run->settings, &check->ring, &present, err);
     if (outcome == OUT_OK && present)
-        outcome = pg_snapshot_open(run->settings, "drover-verify", &check->vault, err);
+        outcome = pg_snapshot_open(run->settings, VERIFY_APPLICATION, &check->vault, err);
     return outcome;
 }
 
@@ -217,8 +211,29 @@ static enum outcome compare_box(struct verify_run *run, const struct record *rec
     return OUT_OK;
 }
 
-enum outcome side_sealed(struct verify_run *run, const struct record *record, bool *broken,
-                         struct error *err)
+static void sample_box(struct verify_run *run, const struct record *record,
+                       const struct sealed_box *sealed, enum box_state state)
+{
+    struct verify_report *report = &run->report;
+    struct verify_sample *sample = verify_report_sample_side(
+        report, VERIFY_LIST_SEALED, state == BOX_MISSING ? VERDICT_MISSING : VERDICT_DIFFERENT);
+    if (!sample)
+        return;
+    sample->key = verify_run_key(run, record->tenant, record->entity, record->id);
+    sample->tenant = verify_report_copy(report, record->tenant);
+    sample->entity = verify_report_copy(report, record->entity);
+    sample->id = verify_report_copy(report, record->id);
+    sample->name = verify_report_copy(report, sealed->field);
+    sample->reason = bytes_text(state == BOX_MISSING
+                                    ? "the row's reference has no box in the vault"
+                                    : "the box in the vault does not open to the source's value at "
+                                      "this place");
+}
+
+/* Every box of a record; `broken` NULL: at the recheck, where what is wrong is counted and named.
+ */
+static enum outcome compare_boxes(struct verify_run *run, const struct record *record, bool *broken,
+                                  struct error *err)
 {
     size_t at = 0;
     bool bad = false;
@@ -226,39 +241,39 @@ enum outcome side_sealed(struct verify_run *run, const struct record *record, bo
     enum box_state state = BOX_MATCH;
     struct verify_sealed *counts = &run->report.side_checks.sealed;
     enum outcome outcome = OUT_OK;
-    *broken = false;
     while (outcome == OUT_OK && secret_sealed_next(record->sealed, &at, &sealed, &bad)) {
         if (!run->sealed->vault) {
             counts->not_compared++;
             continue;
         }
         outcome = compare_box(run, record, &sealed, &state, err);
-        counts->match += state == BOX_MATCH;
-        *broken = *broken || state != BOX_MATCH;
+        if (broken) {
+            counts->match += state == BOX_MATCH;
+            *broken = *broken || state != BOX_MATCH;
+        } else if (outcome == OUT_OK && state != BOX_MATCH) {
+            counts->missing += state == BOX_MISSING;
+            counts->different += state == BOX_DIFFERENT;
+            sample_box(run, record, &sealed, state);
+        }
     }
-    *broken = *broken || bad;
+    if (broken)
+        *broken = *broken || bad;
+    else
+        counts->different += bad;
     return outcome;
 }
 
-static void sample_box(struct verify_run *run, const struct record *record,
-                       const struct sealed_box *sealed, enum box_state state)
+enum outcome side_sealed(struct verify_run *run, const struct record *record, bool *broken,
+                         struct error *err)
 {
-    struct verify_sample *sample =
-        verify_report_sample_side(&run->report, VERIFY_LIST_SEALED,
-                                  state == BOX_MISSING ? VERDICT_MISSING : VERDICT_DIFFERENT);
-    if (!sample)
-        return;
-    buf_reset(&run->key);
-    envelope_append_key(&run->key, record->tenant, record->entity, record->id);
-    sample->key = diff_key_of(buf_view(&run->key));
-    sample->tenant = verify_report_copy(&run->report, record->tenant);
-    sample->entity = verify_report_copy(&run->report, record->entity);
-    sample->id = verify_report_copy(&run->report, record->id);
-    sample->name = verify_report_copy(&run->report, sealed->field);
-    sample->reason = bytes_text(state == BOX_MISSING
-                                    ? "the row's reference has no box in the vault"
-                                    : "the box in the vault does not open to the source's value at "
-                                      "this place");
+    *broken = false;
+    return compare_boxes(run, record, broken, err);
+}
+
+enum outcome side_sealed_recheck(struct verify_run *run, const struct record *record,
+                                 struct error *err)
+{
+    return run->sealed->vault ? compare_boxes(run, record, NULL, err) : OUT_OK;
 }
 
 enum outcome side_sealed_refresh(struct verify_run *run, struct error *err)
@@ -268,60 +283,12 @@ enum outcome side_sealed_refresh(struct verify_run *run, struct error *err)
         return OUT_OK;
     pg_snapshot_close(check->vault);
     check->vault = NULL;
-    return pg_snapshot_open(run->settings, "drover-verify", &check->vault, err);
-}
-
-enum outcome side_sealed_recheck(struct verify_run *run, const struct record *record,
-                                 struct error *err)
-{
-    size_t at = 0;
-    bool bad = false;
-    struct sealed_box sealed;
-    enum box_state state = BOX_MATCH;
-    struct verify_sealed *counts = &run->report.side_checks.sealed;
-    enum outcome outcome = OUT_OK;
-    while (outcome == OUT_OK && run->sealed->vault &&
-           secret_sealed_next(record->sealed, &at, &sealed, &bad)) {
-        outcome = compare_box(run, record, &sealed, &state, err);
-        if (outcome != OUT_OK || state == BOX_MATCH)
-            continue;
-        counts->missing += state == BOX_MISSING;
-        counts->different += state == BOX_DIFFERENT;
-        sample_box(run, record, &sealed, state);
-    }
-    counts->different += bad;
-    return outcome;
+    return pg_snapshot_open(run->settings, VERIFY_APPLICATION, &check->vault, err);
 }
 
 /* ---- storage file: what lies in the store's folder, file by file. The verdicts are over records
  * as they lie there (file_store_reader_open); this names the files that are not as they were
  * written, those that are not written yet, and what lies among them that is not the store's ---- */
-
-static const char WHOLE[] = "its records are the same";
-
-static void count_file(struct verify_files *counts, const struct file_found *found)
-{
-    switch (found->state) {
-    case FILE_RIGHT:
-        counts->match++;
-        break;
-    case FILE_PENDING:
-        counts->unwritten++;
-        break;
-    case FILE_EDITED:
-        counts->edited++;
-        break;
-    case FILE_MISSING:
-        counts->missing++;
-        break;
-    case FILE_UNOWNED:
-        counts->unowned++;
-        break;
-    case FILE_UNREADABLE:
-        counts->unreadable++;
-        break;
-    }
-}
 
 /* "edited since it was written: 1 record differs, 2 are not there" */
 static struct bytes explain(struct verify_report *report, const struct file_found *found)
@@ -330,7 +297,7 @@ static struct bytes explain(struct verify_report *report, const struct file_foun
     buf_init(&text, 1024);
     buf_append_text(&text, found->reason);
     if (found->state == FILE_EDITED && !found->changed && !found->gone && !found->more)
-        buf_append_format(&text, "; %s", WHOLE);
+        buf_append_text(&text, "; its records are the same");
     if (found->changed)
         buf_append_format(&text, "; records that differ: %zu", found->changed);
     if (found->gone)
@@ -346,7 +313,13 @@ static void take_file(void *owner, const struct file_found *found)
 {
     struct verify_run *run = owner;
     struct verify_report *report = &run->report;
-    count_file(&report->side_checks.files, found);
+    struct verify_files *counts = &report->side_checks.files;
+    uint64_t *const COUNTS[] = {
+        [FILE_RIGHT] = &counts->match,     [FILE_PENDING] = &counts->unwritten,
+        [FILE_EDITED] = &counts->edited,   [FILE_MISSING] = &counts->missing,
+        [FILE_UNOWNED] = &counts->unowned, [FILE_UNREADABLE] = &counts->unreadable,
+    };
+    ++*COUNTS[found->state];
     if (found->state == FILE_RIGHT)
         return;
     bool missing = found->state == FILE_MISSING || found->state == FILE_PENDING;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/key_file.h"
 #include "common/io/source/source_guard.h"
 #include "common/io/source/source_intake.h"
@@ -96,19 +97,10 @@ static enum outcome digest_payload(struct source_check *check, const struct mapp
     return OUT_OK;
 }
 
-static struct diff_key key_of(struct verify_run *run, const struct record *record)
-{
-    buf_reset(&run->key);
-    envelope_append_key(&run->key, record->tenant, record->entity, record->id);
-    return diff_key_of(buf_view(&run->key));
-}
-
 /* Counted with the messages, where the topic has them; here both places are known. */
 static void ambiguous(struct source_check *check, const struct record *record,
                       const struct diff_entry *first, uint32_t group)
 {
-    char text[200];
-    uint64_t line, column;
     struct verify_report *report = &check->run->report;
     bool counted = report->groups.items[group].counts[VERDICT_AMBIGUOUS] > 0;
     if (!counted) { /* an older topic, a producer that names no run */
@@ -120,12 +112,7 @@ static void ambiguous(struct source_check *check, const struct record *record,
     if (!sample)
         return;
     sample->has_place = false;
-    diff_unpack_place(first->offset, &line, &column);
-    snprintf(text, sizeof text,
-             "the key came before at %" PRIu64 ":%" PRIu64
-             " of this source with other content, and no version tells which is meant",
-             line, column);
-    sample->reason = verify_report_copy(report, bytes_text(text));
+    expected_reason_ambiguous(check->run, sample, first);
 }
 
 static void expect(struct source_check *check, const struct record *record,
@@ -137,7 +124,7 @@ static void expect(struct source_check *check, const struct record *record,
     enum verdict verdict;
     size_t file = check->file < DIFF_PARTITIONS_MAX ? check->file : DIFF_PARTITIONS_MAX - 1;
     struct diff_source source = {
-        .key = key_of(run, record),
+        .key = verify_run_key(run, record->tenant, record->entity, record->id),
         .version = record->version,
         .digest = *digest,
         .source_tag = diff_tag_of(digest),
@@ -162,7 +149,7 @@ static void take_record(struct source_check *check, const struct source_record *
     struct record record;
     check->order++;
     enum outcome outcome = source_intake_record(check->intake, found, check->order, &record, &why);
-    if (outcome == OUT_OK && !verify_run_in_scope(check->run, record.tenant, record.entity))
+    if (outcome == OUT_OK && !scope_has(&check->run->scope, &record))
         return;
     if (outcome == OUT_OK)
         outcome =
@@ -273,7 +260,7 @@ static enum outcome read_files(struct source_check *check, struct error *err)
 
 /* What the table says of a key while the topic is read, in an entry's own words:
  *   version    of the topic's newest record so far
- *   verdict    PENDING: no record of the topic has the key yet; MATCH: the newest says what the
+ *   verdict    UNDECIDED: no record of the topic has the key yet; MATCH: the newest says what the
  *              files say; OVERTAKEN: it says something else; GONE, ELSEWHERE: no file has the key
  *   seen       the files have the key, and partition and offset are its place there */
 static void begin_topic(struct source_check *check)
@@ -281,7 +268,7 @@ static void begin_topic(struct source_check *check)
     size_t at = 0;
     for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
         entry->seen = 1;
-        entry->verdict = VERDICT_PENDING;
+        entry->verdict = VERDICT_UNDECIDED;
         entry->version = INT64_MIN;
         entry->deleted = 0;
     }
@@ -326,7 +313,7 @@ static void take_other(struct source_check *check, const struct diff_key *key,
         return;
     }
     struct diff_entry *entry = diff_find(&run->table, key);
-    if (verdict != VERDICT_PENDING || !entry)
+    if (verdict != VERDICT_UNDECIDED || !entry)
         return;
     entry->seen = 0;
     entry->verdict = came_from_here(check, record) ? VERDICT_GONE : VERDICT_ELSEWHERE;
@@ -334,9 +321,9 @@ static void take_other(struct source_check *check, const struct diff_key *key,
 
 /* The key and the version that the worker gives a message; of one that the mapping refuses, as far
  * as the producer finds them. NULL: it has none. */
-static const struct verify_mapping *identify_message(struct source_check *check,
-                                                     const struct bus_message *message,
-                                                     struct record *record, int64_t *version)
+static const struct mapping *identify_message(struct source_check *check,
+                                              const struct bus_message *message,
+                                              struct record *record, int64_t *version)
 {
     bool has_version;
     struct expected expected;
@@ -344,17 +331,17 @@ static const struct verify_mapping *identify_message(struct source_check *check,
     if (expected_make(run, message, &expected, NULL) == OUT_OK) {
         *record = expected.record;
         *version = expected.source.version;
-        return expected.item;
+        return expected.mapping;
     }
     if (message->envelope.null_value || envelope_decode(&message->envelope, record, NULL) != OUT_OK)
         return NULL;
-    const struct verify_mapping *item = verify_run_mapping(run, record->entity);
+    const struct mapping *mapping = mapping_set_find(&run->mappings, record->entity);
     buf_reset(&check->id);
-    if (!item || mapping_identify(item->mapping, record, &run->judge.source, NULL, &check->id,
-                                  version, &has_version, NULL) != OUT_OK)
+    if (!mapping || mapping_identify(mapping, record, &run->judge.source, NULL, &check->id, version,
+                                     &has_version, NULL) != OUT_OK)
         return NULL;
     record->id = buf_view(&check->id);
-    return item;
+    return mapping;
 }
 
 static enum outcome answer(void *owner, const struct bus_message *message, struct error *err)
@@ -366,21 +353,21 @@ static enum outcome answer(void *owner, const struct bus_message *message, struc
     int64_t version;
     (void)err;
     expected_tick(run, message);
-    const struct verify_mapping *item = identify_message(check, message, &record, &version);
-    if (!item || !verify_run_in_scope(run, record.tenant, record.entity))
+    const struct mapping *mapping = identify_message(check, message, &record, &version);
+    if (!mapping || !scope_has(&run->scope, &record))
         return OUT_OK;
-    struct diff_key key = key_of(run, &record);
+    struct diff_key key = verify_run_key(run, record.tenant, record.entity, record.id);
     struct diff_entry *entry = diff_find(&run->table, &key);
     if (!entry || !entry->seen) {
         take_other(check, &key, &record, version, message);
         return OUT_OK;
     }
-    if (entry->verdict != VERDICT_PENDING && version <= entry->version)
+    if (entry->verdict != VERDICT_UNDECIDED && version <= entry->version)
         return OUT_OK; /* the first of equal ones is the one that was written */
     entry->version = version;
     entry->deleted = record.operation == OP_DELETE;
     bool same = !entry->deleted &&
-                digest_payload(check, item->mapping, record.payload, &digest, NULL) == OUT_OK &&
+                digest_payload(check, mapping, record.payload, &digest, NULL) == OUT_OK &&
                 digest_equal(&entry->digest, &digest);
     entry->verdict = same ? VERDICT_MATCH : VERDICT_OVERTAKEN;
     return OUT_OK;
@@ -389,19 +376,9 @@ static enum outcome answer(void *owner, const struct bus_message *message, struc
 static enum outcome read_topic(struct source_check *check, struct error *err)
 {
     struct verify_run *run = check->run;
-    size_t count = run->report.partition_count;
-    struct bus_range *ranges = calloc(count, sizeof *ranges);
-    if (!ranges)
-        abort();
-    memset(run->clocks, 0, count * sizeof *run->clocks); /* from the topic's head again */
-    for (size_t i = 0; i < count; i++) {
-        const struct verify_partition *at = &run->report.partitions[i];
-        ranges[i] = (struct bus_range){at->partition, at->low, at->high};
-    }
-    enum outcome outcome =
-        verify_run_read(run, run->source_topic, ranges, count, answer, check, err);
-    free(ranges);
-    return outcome;
+    /* from the topic's head again */
+    memset(run->clocks, 0, run->report.partition_count * sizeof *run->clocks);
+    return verify_run_read(run, verify_run_ranges(run), answer, check, err);
 }
 
 static void sample_of_file(struct source_check *check, const struct diff_entry *entry,
@@ -450,7 +427,7 @@ static void count_answers(struct source_check *check)
     for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
         uint64_t *counts = report->groups.items[entry->group].counts;
         enum verdict verdict =
-            entry->verdict == VERDICT_PENDING ? VERDICT_UNPRODUCED : (enum verdict)entry->verdict;
+            entry->verdict == VERDICT_UNDECIDED ? VERDICT_UNPRODUCED : (enum verdict)entry->verdict;
         if (verdict == VERDICT_MATCH || (!entry->seen && entry->deleted))
             continue; /* what is deleted and in no file is as it should be */
         counts[verdict]++;
@@ -466,13 +443,8 @@ static void count_answers(struct source_check *check)
 
 static enum outcome make_table(struct source_check *check, uint64_t records, struct error *err)
 {
-    struct diff_table *table = &check->run->table;
     size_t bytes = VERIFY_TABLE_SHARE(check->run->settings->verify_memory);
-    diff_table_free(table);
-    if (diff_table_init(table, records, bytes))
-        return OUT_OK;
-    return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
-                     "the system does not give the memory asked for");
+    return verify_run_make_table(check->run, records, bytes, err);
 }
 
 /* How many records the files hold is not known before. When they do not fit, the table first gets
@@ -541,9 +513,7 @@ static enum outcome compare(struct source_check *check, struct error *err)
 
 static enum outcome open_keys(struct source_check *check, struct error *err)
 {
-    check->ring = calloc(1, sizeof *check->ring);
-    if (!check->ring)
-        abort();
+    check->ring = mem_zeroed(1, sizeof *check->ring);
     enum outcome outcome = key_file_load(check->run->settings, check->ring, &check->has_key, err);
     if (outcome == OUT_OK && !check->has_key)
         secret_ring_generate(check->ring);
@@ -570,9 +540,9 @@ enum outcome source_check_run(struct verify_run *run, struct error *err)
 {
     struct source_check check = {.run = run,
                                  .ambiguous_before = run->report.sample_counts[VERDICT_AMBIGUOUS]};
-    check.rejected = calloc(run->mappings.count + 1, sizeof *check.rejected);
-    if (!check.rejected)
-        abort();
+    if (run->options.read_once || run->settings->verify_sources.count == 0)
+        return OUT_OK;
+    check.rejected = mem_zeroed(run->mappings.count + 1, sizeof *check.rejected);
     buf_init(&check.id, ID_MAX);
     buf_init(&check.masked, MASKED_MAX);
     arena_init(&check.names, NAMES_MAX);
@@ -582,9 +552,7 @@ enum outcome source_check_run(struct verify_run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome =
             source_files_collect(&run->settings->verify_sources, &check.rules, &check.files, err);
-    check.read = calloc(2 * check.files.count + 1, sizeof *check.read);
-    if (!check.read)
-        abort();
+    check.read = mem_zeroed(2 * check.files.count, sizeof *check.read);
     if (outcome == OUT_OK)
         outcome = compare(&check, err);
     source_check_free(&check);

@@ -18,8 +18,9 @@
 
 #include "verifier/verify_run.h"
 
-/* Adds them and `rejected` to the report's groups, the first two and that to its source count too.
- * A file that cannot be read whole makes the report broken. */
+/* Nothing without --source, or of a session that reads once. Adds them and `rejected` to the
+ * report's groups, the first two and that to its source count too. A file that cannot be read whole
+ * makes the report broken. */
 MUST_USE enum outcome source_check_run(struct verify_run *run, struct error *err);
 
 #endif

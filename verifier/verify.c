@@ -9,13 +9,12 @@
 #include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
-#include "common/io/kafka/kafka_topics.h"
 #include "common/io/report_folder.h"
 #include "common/io/terminal.h"
 #include "common/policy/verify/verify_text.h"
+#include "verifier/verify_run.h"
 #include "verifier/verify_session.h"
 
-#define BROKER_MS 15000 /* a broker may be silent at a question */
 #define TEXT_MAX (4u << 20)
 
 static enum outcome print(struct bytes text, struct error *err)
@@ -34,31 +33,45 @@ static struct bytes last_line(struct bytes text)
     return bytes_of(text.data + skip, text.size - skip);
 }
 
-/* What is printed goes first: the verdict is there whatever becomes of the file. */
+enum outcome verify_save(const struct settings *settings, const struct verify_report *report,
+                         struct buf *json, char **path, struct error *err)
+{
+    *path = NULL;
+    verify_json_append_document(report, clock_unix_ms(), json);
+    if (json->failed)
+        return error_set(err, OUT_FATAL, ERR_REPORT, "the report is too large");
+    return report_folder_write(settings->report_dir, buf_view(json), path, err);
+}
+
+void verify_append_text(const struct settings *settings, const struct verify_report *report,
+                        const char *path, struct buf *out)
+{
+    char folder[PATH_MAX];
+    const struct verify_text_options options = {
+        .report_path = path,
+        .folder = getcwd(folder, sizeof folder),
+        .colour = !settings->plain && terminal_colour(STDOUT_FILENO),
+        .width = terminal_text_width(STDOUT_FILENO),
+    };
+    verify_text_append(report, &options, out);
+}
+
+/* The report to standard output: as a table, or with --json as the same members of the answer. What
+ * is printed goes before what became of the file: the verdict is there whatever that is. */
 static enum outcome write_report(const struct settings *settings,
                                  const struct verify_report *report, struct error *err)
 {
     struct buf json, text;
-    char *path = NULL;
+    char *path;
     struct error of_file = {0};
     buf_init(&json, ANSWER_MAX);
     buf_init(&text, TEXT_MAX);
-    verify_json_append_document(report, clock_unix_ms(), &json);
-    enum outcome written =
-        json.failed ? error_set(&of_file, OUT_FATAL, ERR_REPORT, "the report is too large")
-                    : report_folder_write(settings->report_dir, buf_view(&json), &path, &of_file);
+    enum outcome written = verify_save(settings, report, &json, &path, &of_file);
     enum outcome outcome = OUT_OK;
     if (settings->json) {
         verify_json_append(report, answer_body(settings->answer));
     } else {
-        char folder[PATH_MAX];
-        const struct verify_text_options options = {
-            .report_path = path,
-            .folder = getcwd(folder, sizeof folder),
-            .colour = !settings->plain && terminal_colour(STDOUT_FILENO),
-            .width = terminal_text_width(STDOUT_FILENO),
-        };
-        verify_text_append(report, &options, &text);
+        verify_append_text(settings, report, path, &text);
         outcome = print(settings->quiet ? last_line(buf_view(&text)) : buf_view(&text), err);
     }
     if (written != OUT_OK && outcome == OUT_OK) {
@@ -71,8 +84,6 @@ static enum outcome write_report(const struct settings *settings,
     return outcome;
 }
 
-/* Writes report.json (readable by the owner alone), then the report to standard output: as a table,
- * or with --json as the same members of the answer. */
 static enum exit_code say(const struct settings *settings, const struct verify_report *report,
                           struct error *err)
 {
@@ -82,28 +93,17 @@ static enum exit_code say(const struct settings *settings, const struct verify_r
     return match ? EXIT_OK : EXIT_DISCREPANCY;
 }
 
-static enum outcome compare(const struct settings *settings, struct bus *bus,
-                            struct verify_session **session, struct error *err)
-{
-    const struct verify_options options = {.bus = bus};
-    enum outcome outcome = report_folder_try(settings->report_dir, err);
-    if (outcome == OUT_OK)
-        outcome = verify_session_open(settings, &options, session, err);
-    if (outcome == OUT_FATAL && err->code == ERR_KAFKA_TOPIC && !*session)
-        return kafka_topics_no_migration(settings, err);
-    if (outcome == OUT_OK)
-        outcome = verify_session_feed(*session, NULL, err);
-    return outcome == OUT_OK ? verify_session_conclude(*session, err) : outcome;
-}
-
 enum exit_code verify_main(const struct settings *settings, struct error *err)
 {
     struct bus *bus = kafka_bus_new(settings, NULL);
-    kafka_bus_answer_within(bus, BROKER_MS);
+    kafka_bus_answer_within(bus, VERIFY_BUS_MS);
     struct verify_session *session = NULL;
-    enum exit_code code = compare(settings, bus, &session, err) == OUT_OK
-                              ? say(settings, verify_session_report(session), err)
-                              : error_code_exit(err->code);
+    const struct verify_options options = {.bus = bus};
+    enum outcome outcome = verify_session_open(settings, &options, &session, err);
+    if (outcome == OUT_OK)
+        outcome = verify_session_conclude(session, err);
+    enum exit_code code = outcome == OUT_OK ? say(settings, verify_session_report(session), err)
+                                            : error_code_exit(err->code);
     verify_session_close(session);
     kafka_bus_free(bus);
     return code;

@@ -26,15 +26,11 @@ struct verify_store {
     void *owner;
 };
 
-/* Told during feed (on_dead_letter: during conclude too, of records that waited). Any may be NULL.
- * Views are valid during the call. */
+/* Told during feed, and during conclude of records that waited. Views are valid during the call. */
 struct verify_listener {
-    /* A record that is a dead letter, or should be one (`unusable`): why, and "/member" or "". */
+    /* A record that is a dead letter, or should be one: why, and "/member" or "". */
     void (*on_dead_letter)(void *owner, const struct record *record, enum error_code code,
-                           const char *path, bool unusable);
-    /* A record that leads its key by now, and does not wait. `group`: of the report's groups. */
-    void (*on_leader)(void *owner, const struct mapping *mapping, const struct row *row,
-                      uint32_t group);
+                           const char *path);
     void *owner;
 };
 

@@ -2,42 +2,29 @@
 #include "verifier/verify_run.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/stores.h"
+#include "common/model/message/envelope.h"
 
-bool verify_run_is_narrowed(const struct verify_run *run)
+struct diff_key verify_run_key(struct verify_run *run, struct bytes tenant, struct bytes entity,
+                               struct bytes id)
 {
-    return run->settings->only_tenant && run->settings->only_tenant[0];
-}
-
-bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant, struct bytes entity)
-{
-    (void)entity; /* no setting narrows them */
-    return !verify_run_is_narrowed(run) ||
-           bytes_equal(tenant, bytes_text(run->settings->only_tenant));
-}
-
-const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity)
-{
-    const struct mapping *mapping = mapping_set_find(&run->mappings, entity);
-    for (size_t i = 0; mapping && i < run->mappings.count; i++)
-        if (run->items[i].mapping == mapping)
-            return &run->items[i];
-    return NULL;
+    buf_reset(&run->key);
+    envelope_append_key(&run->key, tenant, entity, id);
+    return diff_key_of(buf_view(&run->key));
 }
 
 enum outcome verify_run_open_store(const struct verify_run *run, struct store_reader **store,
                                    struct error *err)
 {
     const struct verify_store *given = run->options.store;
-    const struct store_reading reading = {.only_tenant = run->settings->only_tenant,
-                                          .as_it_lies = true};
+    const struct store_reading reading = {.only_tenant = run->scope.tenant, .as_it_lies = true};
     *store = NULL;
     if (given)
         return given->open(given->owner, store, err);
     return store_of(run->settings)
-        ->open_reader(run->settings, &run->mappings, &reading, store, err);
+        ->open_reader(run->settings, run->scope.mappings, &reading, store, err);
 }
 
 /* ---- checkpoints ------------------------------------------------------------------------- */
@@ -76,15 +63,26 @@ enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_snapshot *
     for (size_t i = 0; i < count; i++)
         partitions[i].snapshot_end = partitions[i].low;
     if (snapshot)
-        return pg_snapshot_checkpoints(snapshot, group, run->source_topic, take_checkpoint,
+        return pg_snapshot_checkpoints(snapshot, group, run->topics[TOPIC_SOURCE], take_checkpoint,
                                        &checkpoints, err);
     for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
         int64_t next = -1;
-        outcome = store->ops->checkpoint(store, group, run->source_topic, (int32_t)i, &next, err);
+        outcome =
+            store->ops->checkpoint(store, group, run->topics[TOPIC_SOURCE], (int32_t)i, &next, err);
         if (next > partitions[i].low)
             partitions[i].snapshot_end = next;
     }
     return outcome;
+}
+
+enum outcome verify_run_make_table(struct verify_run *run, uint64_t records, size_t bytes,
+                                   struct error *err)
+{
+    diff_table_free(&run->table);
+    if (diff_table_init(&run->table, records, bytes))
+        return OUT_OK;
+    return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
+                     "the system does not give the memory asked for");
 }
 
 size_t verify_run_bytes(const struct verify_run *run)
@@ -105,54 +103,72 @@ bool verify_run_fits(const struct verify_run *run, size_t more)
 
 /* ---- topics ------------------------------------------------------------------------------ */
 
-enum outcome verify_run_read(struct verify_run *run, const char *topic,
-                             const struct bus_range *ranges, size_t count,
-                             verify_message_visit *visit, void *owner, struct error *err)
+static enum outcome read_ranges(struct verify_run *run, enum topic_kind kind,
+                                struct bus_range *ranges, size_t count, verify_message_visit *visit,
+                                void *owner, struct error *err)
 {
     struct bus_reader *reader = NULL;
     const struct bus_message *message = NULL;
+    enum outcome outcome = OUT_OK;
     size_t at = 0;
     while (at < count && ranges[at].from >= ranges[at].to)
         at++;
-    if (at == count)
-        return OUT_OK;
-    enum outcome outcome =
-        bus_open_reader(run->options.bus, topic, ranges, count, VERIFY_BUS_MS, &reader, err);
-    while (outcome == OUT_OK) {
+    if (at < count)
+        outcome = bus_open_reader(run->options.bus, run->topics[kind], ranges, count, VERIFY_BUS_MS,
+                                  &reader, err);
+    while (reader && outcome == OUT_OK) {
         outcome = bus_reader_next(reader, VERIFY_BUS_MS, &message, err);
         if (outcome != OUT_OK || !message)
             break;
         outcome = visit(owner, message, err);
     }
     bus_reader_close(reader);
+    free(ranges);
     return outcome;
 }
 
-static void begin_cursor(struct verify_run *run, struct verify_cursor *cursor,
-                         const struct bus_range *ranges, size_t count)
+struct bus_range *verify_run_ranges(const struct verify_run *run)
 {
-    cursor->next = calloc(count, sizeof *cursor->next);
-    if (!cursor->next)
-        abort();
-    cursor->count = count;
-    for (size_t i = 0; i < count && cursor->lost; i++)
-        if (ranges[i].from > 0)
-            verify_report_warn(&run->report,
-                               "%" PRId64 " dead letters at the begin of %s-%zu are gone: %s",
-                               ranges[i].from, cursor->topic, i, cursor->lost);
+    const struct verify_report *report = &run->report;
+    struct bus_range *ranges = mem_zeroed(report->partition_count, sizeof *ranges);
+    for (size_t i = 0; i < report->partition_count; i++) {
+        const struct verify_partition *at = &report->partitions[i];
+        ranges[i] = (struct bus_range){at->partition, at->low, at->high};
+    }
+    return ranges;
 }
 
-enum outcome verify_run_read_new(struct verify_run *run, struct verify_cursor *cursor,
-                                 verify_message_visit *visit, void *owner, struct error *err)
+enum outcome verify_run_read(struct verify_run *run, struct bus_range *ranges,
+                             verify_message_visit *visit, void *owner, struct error *err)
+{
+    return read_ranges(run, TOPIC_SOURCE, ranges, run->report.partition_count, visit, owner, err);
+}
+
+static void begin_cursor(struct verify_run *run, enum topic_kind kind,
+                         const struct bus_range *ranges, size_t count)
+{
+    run->cursors[kind] =
+        (struct verify_cursor){mem_zeroed(count, sizeof *run->cursors[kind].next), count};
+    for (size_t i = 0; i < count && kind == TOPIC_DEAD_LETTERS; i++)
+        if (ranges[i].from > 0)
+            verify_report_warn(&run->report,
+                               "%" PRId64 " dead letters at the begin of %s-%zu are gone: their "
+                               "records are shown as unusable",
+                               ranges[i].from, run->topics[kind], i);
+}
+
+enum outcome verify_run_read_new(struct verify_run *run, enum topic_kind kind,
+                                 verify_message_visit *visit, struct error *err)
 {
     struct bus_range *ranges = NULL;
+    struct verify_cursor *cursor = &run->cursors[kind];
     size_t count;
     enum outcome outcome =
-        bus_ranges(run->options.bus, cursor->topic, VERIFY_BUS_MS, &ranges, &count, err);
+        bus_ranges(run->options.bus, run->topics[kind], VERIFY_BUS_MS, &ranges, &count, err);
     if (outcome != OUT_OK || count == 0)
         return outcome;
     if (!cursor->next)
-        begin_cursor(run, cursor, ranges, count);
+        begin_cursor(run, kind, ranges, count);
     if (count > cursor->count)
         count = cursor->count;
     for (size_t i = 0; i < count; i++) {
@@ -160,7 +176,5 @@ enum outcome verify_run_read_new(struct verify_run *run, struct verify_cursor *c
             ranges[i].from = cursor->next[i];
         cursor->next[i] = ranges[i].to;
     }
-    outcome = verify_run_read(run, cursor->topic, ranges, count, visit, owner, err);
-    free(ranges);
-    return outcome;
+    return read_ranges(run, kind, ranges, count, visit, run, err);
 }

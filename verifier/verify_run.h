@@ -1,5 +1,5 @@
-#ifndef DROVER_VERIFIER_VERIFY_INTERNAL_H
-#define DROVER_VERIFIER_VERIFY_INTERNAL_H
+#ifndef DROVER_VERIFIER_VERIFY_RUN_H
+#define DROVER_VERIFIER_VERIFY_RUN_H
 
 /* The state of one verification, shared by the verifier's parts. Internal to verifier/. */
 
@@ -13,6 +13,7 @@
 #include "common/policy/verify/verify_report.h"
 #include "common/policy/version.h"
 #include "verifier/holes.h"
+#include "verifier/scope.h"
 #include "verifier/verify_options.h"
 #include "verifier/verify_progress.h"
 
@@ -20,6 +21,8 @@ enum {
     VERIFY_BUS_MS = 15000,      /* for a broker, and for the next message */
     VERIFY_RECHECK_MAX = 10000, /* suspects a verdict that are compared member by member */
 };
+
+#define VERIFY_APPLICATION "drover-verify" /* to PostgreSQL */
 
 /* Half of the memory holds the keys, a sixteenth the dead letters; the rest is for the bus's
  * queue, one record on each side and the report. */
@@ -29,17 +32,9 @@ enum {
 /* Records that never got into the topic have no tenant to be counted under. */
 #define VERIFY_AT_SOURCE BYTES_LITERAL("(at the source)")
 
-/* A mapping and what the comparison needs to know of it. */
-struct verify_mapping {
-    const struct mapping *mapping;
-    bool tolerates; /* has a column with a tolerance */
-};
-
-/* How far a topic was read that is read to its end whenever there is more. */
+/* How far a topic was read. */
 struct verify_cursor {
-    const char *topic;
-    const char *lost; /* what it means that its first ones, dead letters, are gone; else NULL */
-    int64_t *next;    /* by partition */
+    int64_t *next; /* by partition; NULL: not at all */
     size_t count;
 };
 
@@ -55,11 +50,10 @@ struct verify_run {
     const struct settings *settings;
     struct verify_options options;
     uint64_t memory_max;
-    struct mapping_set mappings;  /* the session's own, or as options.mappings */
-    struct verify_mapping *items; /* as mappings.items */
-    char source_topic[TOPIC_NAME_SIZE];
-    char results_topic[TOPIC_NAME_SIZE];
-    char dead_letter_topic[TOPIC_NAME_SIZE];
+    struct mapping_set mappings; /* all: the session's own, or as options.mappings */
+    struct scope scope;
+    char topics[TOPIC_KINDS][TOPIC_NAME_SIZE];
+    struct verify_cursor cursors[TOPIC_KINDS];
 
     bool has_cells;               /* the store keeps rows, not documents alone */
     struct pg_snapshot *snapshot; /* of the settings' store, where it has tables; else NULL */
@@ -70,12 +64,9 @@ struct verify_run {
     struct diff_dead waiting; /* places only: records that wait for their parents (in tables) */
     struct verify_pending *pending;
     size_t pending_count, pending_room;
-    struct verify_sealed_check *sealed;   /* side_checks.c's */
-    struct verify_cursor dead_cursor;     /* of the dead letters */
-    struct verify_cursor receipts_cursor; /* of the results */
-    struct receipts *receipts;            /* receipts.c's */
-    size_t receipts_bytes;                /* held by it */
-    int64_t *fed;                         /* by partition of the source: read up to here */
+    struct verify_sealed_check *sealed; /* side_checks.c's */
+    struct receipts *receipts;          /* receipts.c's */
+    size_t receipts_bytes;              /* held by it */
     uint32_t pass;
     struct holes holes;           /* offsets below `high` that are no messages */
     struct version_clock *clocks; /* by partition: versions of messages that bring none */
@@ -89,12 +80,10 @@ struct verify_run {
     struct verify_progress progress;
 };
 
-/* Whether some records are out of the report's scope, and whether this tenant's of an entity are in
- * it. */
-bool verify_run_is_narrowed(const struct verify_run *run);
-bool verify_run_in_scope(const struct verify_run *run, struct bytes tenant, struct bytes entity);
-/* NULL when there is none. */
-const struct verify_mapping *verify_run_mapping(const struct verify_run *run, struct bytes entity);
+/* The key that a record is compared under. run->key is overwritten; `failed` when it is too long.
+ */
+struct diff_key verify_run_key(struct verify_run *run, struct bytes tenant, struct bytes entity,
+                               struct bytes id);
 /* Another reader of the store that is no table; the caller closes it. */
 MUST_USE enum outcome verify_run_open_store(const struct verify_run *run,
                                             struct store_reader **store, struct error *err);
@@ -104,6 +93,9 @@ MUST_USE enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_s
                                              struct store_reader *store,
                                              struct verify_partition *partitions,
                                              struct error *err);
+/* run->table anew, empty, for that many records, within `bytes`. */
+MUST_USE enum outcome verify_run_make_table(struct verify_run *run, uint64_t records, size_t bytes,
+                                            struct error *err);
 size_t verify_run_bytes(const struct verify_run *run);
 /* read_once: whether `more` bytes fit the memory that others use too. Else true: each part has its
  * share. */
@@ -112,13 +104,15 @@ bool verify_run_fits(const struct verify_run *run, size_t more);
 /* Another outcome than OUT_OK ends the reading with it. */
 typedef enum outcome verify_message_visit(void *owner, const struct bus_message *message,
                                           struct error *err);
-/* Every message of these ranges; opens nothing when all are empty. */
-MUST_USE enum outcome verify_run_read(struct verify_run *run, const char *topic,
-                                      const struct bus_range *ranges, size_t count,
+/* One range a partition of the source: all that it held when the session was opened. malloc'ed. */
+struct bus_range *verify_run_ranges(const struct verify_run *run);
+/* Every message of these ranges, one a partition of the source, which are freed; opens nothing when
+ * all are empty. */
+MUST_USE enum outcome verify_run_read(struct verify_run *run, struct bus_range *ranges,
                                       verify_message_visit *visit, void *owner, struct error *err);
-/* What the topic holds since the last call; nothing when there is no such topic. */
-MUST_USE enum outcome verify_run_read_new(struct verify_run *run, struct verify_cursor *cursor,
-                                          verify_message_visit *visit, void *owner,
-                                          struct error *err);
+/* What a topic of another kind holds since the last call, with `run` as the visit's owner; nothing
+ * when there is no such topic. */
+MUST_USE enum outcome verify_run_read_new(struct verify_run *run, enum topic_kind kind,
+                                          verify_message_visit *visit, struct error *err);
 
 #endif

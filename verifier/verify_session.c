@@ -3,12 +3,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
+#include "common/io/kafka/kafka_topics.h"
 #include "common/io/key_file.h"
 #include "common/io/mappings.h"
+#include "common/io/report_folder.h"
 #include "common/io/stores.h"
-#include "common/model/message/tenant.h"
-#include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/verify_mask.h"
 #include "verifier/actual.h"
 #include "verifier/dead_letters.h"
@@ -32,52 +33,18 @@ struct verify_session {
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
-static enum outcome take_mappings(struct verify_run *run, struct error *err)
+static enum outcome check_memory(struct verify_run *run, struct error *err)
 {
-    enum outcome outcome = OUT_OK;
-    if (run->options.mappings)
-        run->mappings = *run->options.mappings;
-    else
-        outcome = mapping_set_load(run->settings, &run->mappings, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    run->items = calloc(run->mappings.count + 1, sizeof *run->items);
-    if (!run->items)
-        abort();
-    for (size_t i = 0; i < run->mappings.count; i++) {
-        const struct mapping *mapping = run->mappings.items[i];
-        run->items[i] = (struct verify_mapping){
-            .mapping = mapping,
-            .tolerates = diff_content_tolerates(mapping),
-        };
-    }
-    return OUT_OK;
-}
-
-static enum outcome name_topics(struct verify_run *run, struct error *err)
-{
-    const struct settings *settings = run->settings;
-    enum outcome outcome =
-        topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, run->source_topic, err);
-    if (outcome == OUT_OK)
-        outcome = topic_format(settings->prefix, settings->migration, TOPIC_RESULTS,
-                               run->results_topic, err);
-    if (outcome == OUT_OK)
-        outcome = topic_format(settings->prefix, settings->migration, TOPIC_DEAD_LETTERS,
-                               run->dead_letter_topic, err);
-    return outcome;
-}
-
-static enum outcome check_settings(const struct verify_run *run, struct error *err)
-{
-    const char *only = run->settings->only_tenant;
     if (!run->options.read_once && run->memory_max < MEMORY_MIN)
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY, "the memory budget is below 16 MiB");
-    if (only && only[0] && !tenant_key_is_valid(bytes_text(only)))
-        return error_set(err, OUT_FATAL, ERR_CONF_VALUE,
-                         "--only-tenant is not an isolation key (components percent-encoded, "
-                         "joined with ':')");
     return OUT_OK;
+}
+
+static enum outcome take_scope(struct verify_run *run, struct error *err)
+{
+    enum outcome outcome = scope_init(&run->scope, run->settings, &run->mappings, err);
+    run->report.only_tenant = run->scope.tenant;
+    return outcome;
 }
 
 /* With a key file a record has the same hash in every report of the migration. */
@@ -90,6 +57,25 @@ static enum outcome take_mask_key(struct verify_run *run, struct error *err)
         return outcome;
     secret_ring_report_key(&ring, run->report.mask_key);
     secret_ring_wipe(&ring);
+    return OUT_OK;
+}
+
+/* Before any work: what takes hours would end there. Who reads once has tried it. */
+static enum outcome try_report_folder(struct verify_run *run, struct error *err)
+{
+    return run->options.read_once ? OUT_OK : report_folder_try(run->settings->report_dir, err);
+}
+
+static enum outcome name_topics(struct verify_run *run, struct error *err)
+{
+    return topic_format_all(run->settings->prefix, run->settings->migration, run->topics, err);
+}
+
+static enum outcome take_mappings(struct verify_run *run, struct error *err)
+{
+    if (!run->options.mappings)
+        return mapping_set_load(run->settings, &run->mappings, err);
+    run->mappings = *run->options.mappings;
     return OUT_OK;
 }
 
@@ -106,8 +92,7 @@ static void init_run(struct verify_run *run, const struct settings *settings,
     verify_mask_draw_key(report);
     report->migration = settings->migration;
     report->group = settings->group;
-    report->topic = run->source_topic;
-    report->only_tenant = settings->only_tenant;
+    report->topic = run->topics[TOPIC_SOURCE];
     report->started_ms = clock_unix_ms();
     report->memory_bytes = run->memory_max;
     report->passes = 1;
@@ -128,7 +113,7 @@ static enum outcome open_store(struct verify_run *run, struct error *err)
     run->has_cells = given ? given->has_cells : !store_keeps_documents(store_of(run->settings));
     if (given)
         return OUT_OK; /* when it is read */
-    return run->has_cells ? pg_snapshot_open(run->settings, "drover-verify", &run->snapshot, err)
+    return run->has_cells ? pg_snapshot_open(run->settings, VERIFY_APPLICATION, &run->snapshot, err)
                           : verify_run_open_store(run, &run->store, err);
 }
 
@@ -137,17 +122,15 @@ static enum outcome take_ranges(struct verify_run *run, struct error *err)
     struct verify_report *report = &run->report;
     struct bus_range *ranges = NULL;
     size_t count = 0;
-    enum outcome outcome =
-        bus_ranges(run->options.bus, run->source_topic, VERIFY_BUS_MS, &ranges, &count, err);
+    const char *topic = run->topics[TOPIC_SOURCE];
+    struct verify_cursor *cursor = &run->cursors[TOPIC_SOURCE];
+    enum outcome outcome = bus_ranges(run->options.bus, topic, VERIFY_BUS_MS, &ranges, &count, err);
     if (outcome == OUT_OK && count == 0)
-        outcome =
-            error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "there is no topic %s", run->source_topic);
+        outcome = kafka_topics_no_migration(run->settings, err);
     if (outcome != OUT_OK)
         return outcome;
-    report->partitions = calloc(count, sizeof *report->partitions);
-    run->fed = calloc(count, sizeof *run->fed);
-    if (!report->partitions || !run->fed)
-        abort();
+    report->partitions = mem_zeroed(count, sizeof *report->partitions);
+    *cursor = (struct verify_cursor){mem_zeroed(count, sizeof *cursor->next), count};
     report->partition_count = count;
     for (size_t i = 0; i < count; i++) {
         report->partitions[i] = (struct verify_partition){ranges[i].partition, ranges[i].from,
@@ -158,7 +141,7 @@ static enum outcome take_ranges(struct verify_run *run, struct error *err)
     return OUT_OK;
 }
 
-/* The topic's end is below what was committed: it was made anew under the old progress. */
+/* Of a topic whose end is below what was committed: it was made anew under the old progress. */
 static void check_ends(struct verify_run *run)
 {
     struct verify_report *report = &run->report;
@@ -170,17 +153,15 @@ static void check_ends(struct verify_run *run)
         verify_report_warn(report,
                            "%s-%d ends at %" PRId64 ", but the group has committed %" PRId64
                            ": the topic was made anew, or is another one",
-                           run->source_topic, at->partition, at->high, at->snapshot_end);
+                           run->topics[TOPIC_SOURCE], at->partition, at->high, at->snapshot_end);
         at->snapshot_end = at->high;
     }
 }
 
-static enum outcome take_cut(struct verify_run *run, struct error *err)
+static enum outcome take_checkpoints(struct verify_run *run, struct error *err)
 {
-    enum outcome outcome = open_store(run, err);
-    if (outcome == OUT_OK)
-        outcome = take_ranges(run, err);
-    if (outcome == OUT_OK && !run->options.store)
+    enum outcome outcome = OUT_OK;
+    if (!run->options.store)
         outcome =
             verify_run_checkpoints(run, run->snapshot, run->store, run->report.partitions, err);
     if (outcome == OUT_OK)
@@ -188,25 +169,29 @@ static enum outcome take_cut(struct verify_run *run, struct error *err)
     return outcome;
 }
 
+typedef enum outcome session_step(struct verify_run *run, struct error *err);
+
+/* Until NULL, or a failure. */
+static enum outcome take_steps(session_step *const *steps, struct verify_run *run,
+                               struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    while (outcome == OUT_OK && *steps)
+        outcome = (*steps++)(run, err);
+    return outcome;
+}
+
 enum outcome verify_session_open(const struct settings *settings,
                                  const struct verify_options *options,
                                  struct verify_session **session, struct error *err)
 {
-    struct verify_session *made = calloc(1, sizeof *made);
-    if (!made)
-        abort();
-    struct verify_run *run = &made->run;
+    static session_step *const STEPS[] = {
+        check_memory,  take_scope, try_report_folder, take_mask_key,    name_topics,
+        take_mappings, open_store, take_ranges,       take_checkpoints, NULL};
+    struct verify_session *made = mem_zeroed(1, sizeof *made);
     made->opened_ms = clock_monotonic_ms();
-    init_run(run, settings, options);
-    enum outcome outcome = check_settings(run, err);
-    if (outcome == OUT_OK)
-        outcome = take_mask_key(run, err);
-    if (outcome == OUT_OK)
-        outcome = name_topics(run, err);
-    if (outcome == OUT_OK)
-        outcome = take_mappings(run, err);
-    if (outcome == OUT_OK)
-        outcome = take_cut(run, err);
+    init_run(&made->run, settings, options);
+    enum outcome outcome = take_steps(STEPS, &made->run, err);
     *session = outcome == OUT_OK ? made : NULL;
     if (outcome != OUT_OK)
         verify_session_close(made);
@@ -228,15 +213,13 @@ void verify_session_close(struct verify_session *session)
     side_sealed_close(run);
     receipts_free(run);
     free(run->pending);
-    free(run->dead_cursor.next);
-    free(run->receipts_cursor.next);
-    free(run->fed);
+    for (int kind = 0; kind < TOPIC_KINDS; kind++)
+        free(run->cursors[kind].next);
     judge_work_free(&run->judge);
     free(run->clocks);
     holes_free(&run->holes);
     arena_free(&run->arena);
     buf_free(&run->key);
-    free(run->items);
     if (!run->options.mappings)
         mapping_set_free(&run->mappings);
     verify_report_free(&run->report);
@@ -261,10 +244,7 @@ static enum outcome make_table(struct verify_run *run, struct error *err)
         report->passes = diff_passes(below, bytes);
         verify_progress_expect(&run->progress, all, report->passes);
     }
-    if (!diff_table_init(&run->table, below, bytes))
-        return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
-                         "the system does not give the memory asked for");
-    return OUT_OK;
+    return verify_run_make_table(run, below, bytes, err);
 }
 
 /* What is known before any message is read. */
@@ -305,11 +285,7 @@ enum outcome verify_session_feed(struct verify_session *session, const int64_t *
 int64_t verify_session_fed(const struct verify_session *session, enum topic_kind kind,
                            int32_t partition)
 {
-    const struct verify_run *run = &session->run;
-    const struct verify_cursor *cursor =
-        kind == TOPIC_DEAD_LETTERS ? &run->dead_cursor : &run->receipts_cursor;
-    if (kind == TOPIC_SOURCE)
-        return run->fed[partition];
+    const struct verify_cursor *cursor = &session->run.cursors[kind];
     return (size_t)partition < cursor->count ? cursor->next[partition] : 0;
 }
 
@@ -345,10 +321,7 @@ static void count_verdicts(struct verify_run *run)
 
 static enum outcome judge_pass(struct verify_run *run, struct error *err)
 {
-    struct actual_extras extras = {0};
-    extras.items = malloc(VERIFY_RECHECK_MAX * sizeof *extras.items);
-    if (!extras.items)
-        abort();
+    struct actual_extras extras = {mem_zeroed(VERIFY_RECHECK_MAX, sizeof *extras.items), 0};
     enum outcome outcome = actual_read(run, &extras, err);
     if (outcome == OUT_OK && run->options.read_once)
         recheck_name_only(run, &extras);
@@ -381,8 +354,8 @@ static enum outcome read_rest(struct verify_run *run, struct error *err)
     size_t count = 0;
     enum outcome outcome = OUT_OK;
     if (run->options.read_once)
-        outcome =
-            bus_ranges(run->options.bus, run->source_topic, VERIFY_BUS_MS, &ranges, &count, err);
+        outcome = bus_ranges(run->options.bus, run->topics[TOPIC_SOURCE], VERIFY_BUS_MS, &ranges,
+                             &count, err);
     for (size_t i = 0; i < count && i < run->report.partition_count; i++)
         run->report.partitions[i].high = ranges[i].to;
     free(ranges);
@@ -393,15 +366,12 @@ static enum outcome read_rest(struct verify_run *run, struct error *err)
     return outcome == OUT_OK ? expected_settle_pending(run, err) : outcome;
 }
 
-static enum outcome check_sides(struct verify_run *run, struct error *err)
+/* After the topic was read: which of its offsets are no messages is known then. */
+static enum outcome test_receipts(struct verify_run *run, struct error *err)
 {
-    enum outcome outcome = side_orphans(run, err);
+    enum outcome outcome = receipts_read(run, err);
     if (outcome == OUT_OK)
-        outcome = side_redis(run, err);
-    if (outcome == OUT_OK)
-        outcome = side_files(run, err);
-    if (outcome == OUT_OK)
-        side_unexpected(run);
+        receipts_test(run);
     return outcome;
 }
 
@@ -412,7 +382,7 @@ static void count_produced(struct verify_run *run)
     struct diff_groups *groups = &run->report.groups;
     const struct receipts_produced produced = receipts_produced(run);
     uint64_t rejected = run->settings->verify_sources.count ? 0 : produced.rejected;
-    if (verify_run_is_narrowed(run) || (!rejected && !produced.withheld))
+    if (!scope_is_whole(&run->scope) || (!rejected && !produced.withheld))
         return;
     uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, BYTES_LITERAL(""));
     groups->items[group].counts[VERDICT_REJECTED] += rejected;
@@ -420,36 +390,29 @@ static void count_produced(struct verify_run *run)
     run->report.source_count += rejected + produced.withheld;
 }
 
-/* Policies hide rows without an error. */
-static void warn_of_no_rows(struct verify_run *run)
+/* What needs no further reading. Policies hide rows without an error. */
+static enum outcome count_beside(struct verify_run *run, struct error *err)
 {
+    (void)err;
+    side_unexpected(run);
+    count_produced(run);
     if (!run->options.store && run->report.rows == 0 && run->report.compared > 0)
         verify_report_warn(&run->report,
                            "no row can be seen: if the tables are not empty, the role %s lacks "
                            "its policies (drover schema apply)",
                            run->settings->verifier_role);
+    return OUT_OK;
 }
 
 enum outcome verify_session_conclude(struct verify_session *session, struct error *err)
 {
+    static session_step *const STEPS[] = {read_rest,    judge_passes,     test_receipts,
+                                          side_orphans, side_redis,       side_files,
+                                          count_beside, source_check_run, NULL};
     struct verify_run *run = &session->run;
     enum outcome outcome = session->fed ? OUT_OK : verify_session_feed(session, NULL, err);
     if (outcome == OUT_OK)
-        outcome = read_rest(run, err);
-    if (outcome == OUT_OK)
-        outcome = judge_passes(run, err);
-    if (outcome == OUT_OK) /* after the topic was read: which of its offsets are no messages */
-        outcome = receipts_read(run, err);
-    if (outcome == OUT_OK)
-        receipts_test(run);
-    if (outcome == OUT_OK)
-        outcome = check_sides(run, err);
-    if (outcome == OUT_OK) {
-        count_produced(run);
-        warn_of_no_rows(run);
-    }
-    if (outcome == OUT_OK && !run->options.read_once && run->settings->verify_sources.count)
-        outcome = source_check_run(run, err);
+        outcome = take_steps(STEPS, run, err);
     run->report.duration_ms = clock_monotonic_ms() - session->opened_ms;
     if (outcome == OUT_OK)
         verify_progress_finish(&run->progress);

@@ -12,8 +12,8 @@
  *
  * `drover verify` feeds once, up to the checkpoints of the store's snapshot, reads the topic again
  * where that is needed (further passes, the recheck), and judges the store of the settings. A
- * rehearsal and a run in memory feed whenever their worker has committed, and read each message
- * once. Blocking, on the caller's thread.
+ * rehearsal and a run in memory feed what their worker has committed whenever there is enough of
+ * it, and each message is read once. Blocking, on the caller's thread.
  */
 
 #include "common/base/attributes.h"
@@ -25,8 +25,10 @@
 
 struct verify_session;
 
-/* Loads the mappings, opens the store's snapshot (of the settings' store) and takes the topics'
- * begins. *session is NULL after a failure. DRV-K003 when there is no source topic. */
+/* Loads the mappings unless they are given, takes the snapshot of the settings' store, where it is
+ * that one, its checkpoints, and then the begins and ends of the source topic. *session is NULL
+ * after a failure. Without read_once the report's folder is tried before. DRV-K003 when there is no
+ * source topic. */
 MUST_USE enum outcome verify_session_open(const struct settings *settings,
                                           const struct verify_options *options,
                                           struct verify_session **session, struct error *err);

@@ -1,11 +1,9 @@
 #include "control/rehearse/rehearse.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/text.h"
 #include "common/io/answer.h"
@@ -18,12 +16,12 @@
 #include "common/io/terminal.h"
 #include "common/io/mappings.h"
 #include "common/policy/totals.h"
-#include "common/policy/verify/verify_text.h"
 #include "common/port/bus_memory.h"
 #include "common/port/store_memory_children.h"
 #include "common/port/store_memory_unique.h"
 #include "control/rehearse/rehearse_text.h"
 #include "producer/produce.h"
+#include "verifier/verify.h"
 #include "verifier/verify_session.h"
 #include "worker/worker_memory.h"
 
@@ -35,7 +33,7 @@
 #define END_MAX_MS (24u * 60 * 60 * 1000) /* of the clock that does not wait */
 #define STANDS_MAX 1000                   /* polls without a byte more or less */
 
-enum { REHEARSE_PARTITIONS = 4, REHEARSE_TOPICS = TOPIC_DEAD_LETTERS + 1 };
+enum { REHEARSE_PARTITIONS = 4 };
 
 struct rehearsal {
     struct clock clock; /* the machine's, moved on at the end instead of waiting; stays first */
@@ -43,12 +41,11 @@ struct rehearsal {
     const struct settings *settings;
     struct settings worker_settings;
     struct mapping_set mappings;
-    char topics[REHEARSE_TOPICS][TOPIC_NAME_SIZE];
+    char topics[TOPIC_KINDS][TOPIC_NAME_SIZE];
     struct bus_memory *bus;
     struct memory_store *store;
     struct memory_worker *worker;
     struct verify_session *verifier;
-    struct verify_report *report; /* the verifier's */
     struct verify_store verify_store;
     struct verify_listener listener;
     size_t fed_bytes, seen_bytes; /* the bus held when the verifier was fed, at the last poll */
@@ -104,10 +101,9 @@ static enum outcome open_topics(struct rehearsal *rehearsal, struct error *err)
     const struct settings *settings = rehearsal->settings;
     rehearsal->bus = bus_memory_new(bus_share(settings));
     bus_memory_use_clock(rehearsal->bus, &rehearsal->clock);
-    for (int kind = 0; kind < REHEARSE_TOPICS; kind++) {
-        if (topic_format(settings->prefix, settings->migration, (enum topic_kind)kind,
-                         rehearsal->topics[kind], err) != OUT_OK)
-            return OUT_FATAL;
+    if (topic_format_all(settings->prefix, settings->migration, rehearsal->topics, err) != OUT_OK)
+        return OUT_FATAL;
+    for (int kind = 0; kind < TOPIC_KINDS; kind++) {
         bus_memory_make_topic(rehearsal->bus, rehearsal->topics[kind], REHEARSE_PARTITIONS);
         if (kind != TOPIC_SOURCE) /* else a dead letter would wait for its own record to go */
             bus_memory_always_takes(rehearsal->bus, rehearsal->topics[kind]);
@@ -163,7 +159,6 @@ static enum outcome open_reader(void *owner, struct store_reader **reader, struc
 static bool is_pending(void *owner, int32_t partition, int64_t offset)
 {
     struct memory_children *children = memory_store_children(((struct rehearsal *)owner)->store);
-    memory_children_sort(children);
     const struct memory_child *pending = memory_children_find(children, partition, offset);
     return pending && (!pending->decided || pending->the_class == CLASS_DEAD);
 }
@@ -175,7 +170,8 @@ static size_t others_bytes(void *owner)
 
 static void count_orphan(struct rehearsal *rehearsal, const struct record *record)
 {
-    uint32_t group = diff_groups_find(&rehearsal->report->groups, record->tenant, record->entity);
+    uint32_t group =
+        diff_groups_find(&rehearsal->findings.report->groups, record->tenant, record->entity);
     if (group >= rehearsal->findings.orphan_groups) {
         size_t room = 2 * (size_t)group + 16;
         rehearsal->findings.orphans =
@@ -214,10 +210,9 @@ static void note_place(struct rehearsal *rehearsal, struct rehearse_dead *dead,
 }
 
 static void on_dead_letter(void *owner, const struct record *record, enum error_code code,
-                           const char *path, bool unusable)
+                           const char *path)
 {
     struct rehearsal *rehearsal = owner;
-    (void)unusable;
     if (code == ERR_PG_PARENT) {
         count_orphan(rehearsal, record);
         return;
@@ -234,7 +229,7 @@ static void warn_of_indexes(struct rehearsal *rehearsal)
         const struct mapping *mapping = rehearsal->mappings.items[i];
         for (size_t k = 0; k < mapping->index_count; k++)
             if (mapping->indexes[k].unique && !memory_unique_can(mapping, &mapping->indexes[k]))
-                verify_report_warn(rehearsal->report,
+                verify_report_warn(rehearsal->findings.report,
                                    "the unique index %s is not rehearsed: PostgreSQL alone knows "
                                    "its values",
                                    mapping->indexes[k].name);
@@ -243,11 +238,9 @@ static void warn_of_indexes(struct rehearsal *rehearsal)
 
 static enum outcome open_verifier(struct rehearsal *rehearsal, struct error *err)
 {
-    static const struct verify_listener LISTENER = {.on_dead_letter = on_dead_letter};
     rehearsal->verify_store = (struct verify_store){
         .open = open_reader, .is_pending = is_pending, .has_cells = true, .owner = rehearsal};
-    rehearsal->listener = LISTENER;
-    rehearsal->listener.owner = rehearsal;
+    rehearsal->listener = (struct verify_listener){on_dead_letter, rehearsal};
     const struct verify_options options = {.bus = bus_memory_bus(rehearsal->bus),
                                            .mappings = &rehearsal->mappings,
                                            .store = &rehearsal->verify_store,
@@ -259,8 +252,7 @@ static enum outcome open_verifier(struct rehearsal *rehearsal, struct error *err
         verify_session_open(rehearsal->settings, &options, &rehearsal->verifier, err);
     if (outcome != OUT_OK)
         return outcome;
-    rehearsal->report = verify_session_report(rehearsal->verifier);
-    rehearsal->findings.report = rehearsal->report;
+    rehearsal->findings.report = verify_session_report(rehearsal->verifier);
     warn_of_indexes(rehearsal);
     return OUT_OK;
 }
@@ -278,7 +270,7 @@ static void feed(struct rehearsal *rehearsal)
         fail(rehearsal, &err);
         return;
     }
-    for (int kind = 0; kind < REHEARSE_TOPICS; kind++)
+    for (int kind = 0; kind < TOPIC_KINDS; kind++)
         for (int32_t p = 0; p < REHEARSE_PARTITIONS; p++)
             bus_memory_drop(rehearsal->bus, rehearsal->topics[kind], p,
                             verify_session_fed(rehearsal->verifier, (enum topic_kind)kind, p));
@@ -365,14 +357,12 @@ static void close_rehearsal(struct rehearsal *rehearsal)
 /* ---- what is said ------------------------------------------------------------------------ */
 
 /* `drover run --json` over servers gives the verifier's document before its own, too. */
-static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
+static void answer_run(const struct rehearsal *rehearsal, const struct buf *document,
+                       struct answer *answer)
 {
     const struct produce_counters *counters = &rehearsal->findings.counters;
-    struct buf json;
-    buf_init(&json, ANSWER_MAX);
-    verify_json_append_document(rehearsal->report, clock_unix_ms(), &json);
-    answer_pass_on(answer, bytes_of(json.data, json.size - 1));
-    buf_free(&json);
+    if (!document->failed)
+        answer_pass_on(answer, bytes_of(document->data, document->size - 1));
     struct json_out *out = answer_body(answer);
     const uint64_t produced[PRODUCE_COUNT] = {[PRODUCE_PRODUCED] = counters->produced,
                                               [PRODUCE_REJECTED] = counters->rejected,
@@ -386,7 +376,7 @@ static void answer_run(const struct rehearsal *rehearsal, struct answer *answer)
     json_out_object(out, "work");
     totals_append_json(out, &TOTALS_WORK, worked);
     json_out_end(out);
-    json_out_seconds(out, "duration_seconds", rehearsal->report->duration_ms);
+    json_out_seconds(out, "duration_seconds", rehearsal->findings.report->duration_ms);
 }
 
 /* As `drover verify` says it. */
@@ -397,19 +387,12 @@ static enum outcome say_run(const struct rehearsal *rehearsal, struct error *err
     const struct settings *settings = rehearsal->settings;
     buf_init(&json, ANSWER_MAX);
     buf_init(&text, ANSWER_MAX);
-    verify_json_append_document(rehearsal->report, clock_unix_ms(), &json);
-    char *path = NULL, cwd[PATH_MAX];
-    enum outcome outcome = report_folder_write(settings->report_dir, buf_view(&json), &path, err);
-    const struct verify_text_options options = {
-        .report_path = path,
-        .folder = getcwd(cwd, sizeof cwd),
-        .colour = !settings->plain && terminal_colour(STDOUT_FILENO),
-        .width = terminal_text_width(STDOUT_FILENO),
-    };
-    verify_text_append(rehearsal->report, &options, &text);
+    char *path;
+    enum outcome outcome = verify_save(settings, rehearsal->findings.report, &json, &path, err);
+    verify_append_text(settings, rehearsal->findings.report, path, &text);
     free(path);
     if (settings->json)
-        answer_run(rehearsal, settings->answer);
+        answer_run(rehearsal, &json, settings->answer);
     else if (!settings->quiet)
         fputs(buf_text(&text), stdout);
     if (!settings->quiet)
@@ -443,13 +426,14 @@ static void say_rehearsal(const struct rehearsal *rehearsal)
 static enum exit_code conclude(struct rehearsal *rehearsal, enum memory_keeps keeps,
                                enum exit_code produced, struct error *err)
 {
-    bool match = verify_report_result(rehearsal->report) == VERIFY_MATCH;
+    bool match = verify_report_result(rehearsal->findings.report) == VERIFY_MATCH;
     if (keeps == MEMORY_KEEPS_ROWS && say_run(rehearsal, err) != OUT_OK)
         return match ? error_code_exit(err->code) : EXIT_DISCREPANCY;
     if (keeps != MEMORY_KEEPS_ROWS)
         say_rehearsal(rehearsal);
     fflush(stdout);
-    if (rehearsal->report->source_count == 0 && rehearsal->findings.counters.failed_sources == 0) {
+    if (rehearsal->findings.report->source_count == 0 &&
+        rehearsal->findings.counters.failed_sources == 0) {
         error_set(err, OUT_FATAL, ERR_SOURCE_EMPTY,
                   "the sources hold no record: there is nothing to migrate");
         return EXIT_DISCREPANCY;

@@ -20,7 +20,7 @@ struct rehearse_dead {
 
 /* Of whoever rehearses. */
 struct rehearse_findings {
-    const struct verify_report *report;
+    struct verify_report *report;
     struct produce_counters counters;
     struct rehearse_dead dead[PRODUCE_CODES_MAX]; /* by code; without the orphans */
     uint64_t *orphans;      /* by group of the report: those without a parent in the sources */

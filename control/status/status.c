@@ -37,10 +37,8 @@ enum outcome status_open(const struct settings *settings, int timeout_ms, unsign
                          struct status *status, struct error *err)
 {
     *status = (struct status){.settings = settings, .timeout_ms = timeout_ms, .rests = rests};
-    enum outcome outcome = OUT_OK;
-    for (int kind = 0; kind < 3 && outcome == OUT_OK; kind++)
-        outcome = topic_format(settings->prefix, settings->migration, (enum topic_kind)kind,
-                               status->topics[kind], err);
+    enum outcome outcome =
+        topic_format_all(settings->prefix, settings->migration, status->topics, err);
     if (outcome == OUT_OK)
         outcome = open_kafka(status, err);
     if (outcome != OUT_OK) {

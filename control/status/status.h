@@ -46,7 +46,7 @@ struct status {
     const struct settings *settings;
     int timeout_ms; /* of each question to a server */
     unsigned rests; /* readings */
-    char topics[3][TOPIC_NAME_SIZE];
+    char topics[TOPIC_KINDS][TOPIC_NAME_SIZE];
     struct bus *bus;
     struct store_status store;
     int32_t partition_count;

@@ -15,6 +15,8 @@ grep -q '^3 000 source records = 3 000 match' "$WORK/verify.log" || fail "no ide
 expect_exit 0 drover verify --memory 16m > "$WORK/verify.log"
 expect_exit 0 drover verify --only-tenant t04 > "$WORK/verify.log"
 equal "records of one tenant" "$(report .source_records)" 300
+expect_exit 0 drover verify --only-tenant '' > "$WORK/verify.log"
+equal "no tenant named: records and rows of all" "$(report '[.source_records, .rows] | join(" ")')" "3000 3000"
 equal "mode of the report" "$(stat -c %a "$WORK/report/report.json")" 600
 
 say "each kind of damage is found and named"

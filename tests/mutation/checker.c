@@ -200,13 +200,13 @@ size_t checker_rows(struct checker *checker, const struct table_row *rows, size_
     checker->finding_count = 0;
     arena_reset(&checker->names);
     for (struct diff_entry *entry; (entry = diff_next(&checker->table, &at));)
-        entry->verdict = VERDICT_PENDING;
+        entry->verdict = VERDICT_UNDECIDED;
     for (size_t i = 0; i < count; i++)
         take_row(checker, &rows[i]);
     at = *matches = 0;
     for (struct diff_entry *entry; (entry = diff_next(&checker->table, &at));) {
         *matches += entry->verdict == VERDICT_MATCH;
-        if (entry->verdict == VERDICT_PENDING)
+        if (entry->verdict == VERDICT_UNDECIDED)
             add_finding(checker, &entry->key, VERDICT_MISSING);
     }
     *findings = checker->findings;

@@ -172,7 +172,7 @@ static void core_actual(const struct model *model, struct diff_table *table, uin
     }
     size_t at = 0;
     while ((entry = diff_next(table, &at)))
-        counts[entry->verdict == VERDICT_PENDING ? VERDICT_MISSING : entry->verdict]++;
+        counts[entry->verdict == VERDICT_UNDECIDED ? VERDICT_MISSING : entry->verdict]++;
 }
 
 static void core_count(const struct model *model, uint32_t passes, uint64_t counts[VERDICT_COUNT])
@@ -387,7 +387,7 @@ START_TEST(a_second_row_of_a_key_is_extra)
     struct diff_row row = {.key = key_number(1), .version = 4};
     ck_assert(diff_table_init(&table, 10, 1u << 16));
     ck_assert(diff_expect(&table, &source, counts, &verdict));
-    ck_assert_int_eq(verdict, VERDICT_PENDING);
+    ck_assert_int_eq(verdict, VERDICT_UNDECIDED);
     ck_assert_int_eq(diff_actual(&table, &row, &entry), VERDICT_MATCH);
     ck_assert_int_eq(diff_actual(&table, &row, &entry), VERDICT_EXTRA);
     ck_assert_ptr_null(entry);

@@ -9,13 +9,12 @@ START_TEST(names_the_three_topics)
 {
     static const char *const NAMES[] = {"drover.shop-1.source", "drover.shop-1.results",
                                         "drover.shop-1.dlq"};
-    char name[TOPIC_NAME_SIZE];
+    char names[TOPIC_KINDS][TOPIC_NAME_SIZE];
     struct error err;
-    for (int kind = TOPIC_SOURCE; kind <= TOPIC_DEAD_LETTERS; kind++) {
-        ck_assert_int_eq(topic_format("drover", "shop-1", (enum topic_kind)kind, name, &err),
-                         OUT_OK);
-        ck_assert_str_eq(name, NAMES[kind]);
-    }
+    ck_assert_int_eq(topic_format_all("drover", "shop-1", names, &err), OUT_OK);
+    for (int kind = 0; kind < TOPIC_KINDS; kind++)
+        ck_assert_str_eq(names[kind], NAMES[kind]);
+    ck_assert_int_eq(topic_format_all("drover", "shop/1", names, &err), OUT_FATAL);
 }
 END_TEST
 

@@ -51,9 +51,7 @@ void pg_snapshot_close(struct pg_snapshot *snapshot)
 
 static bool read_number(const PGresult *result, int row, int column, int64_t *number)
 {
-    return text_parse_int64(
-        bytes_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)),
-        number);
+    return text_parse_int64(pg_wire_get_bytes(result, row, column), number);
 }
 
 /* Two numbers a row. */
@@ -117,10 +115,7 @@ static enum outcome begin_copy(struct pg_snapshot *snapshot, const struct mappin
     buf_init(&sql, SQL_MAX);
     buf_append_text(&sql, "COPY (");
     pg_store_reader_append_select(&sql, mapping, true);
-    if (only_tenant) {
-        buf_append_text(&sql, " WHERE t.isolation_key = ");
-        schema_sql_literal(&sql, only_tenant);
-    }
+    pg_store_reader_append_tenant(&sql, " WHERE t", only_tenant);
     buf_append_text(&sql, ") TO STDOUT (FORMAT binary)");
     PGresult *result = PQexec(snapshot->session, buf_text(&sql));
     buf_free(&sql);
@@ -244,35 +239,24 @@ static enum outcome query_rows(PGconn *session, const struct mapping *mapping,
                                const struct pg_row_key *keys, size_t count, PGresult **result,
                                struct error *err)
 {
-    size_t starts[KEYS_MAX + 1];
-    const char *values[KEYS_MAX];
-    int lengths[KEYS_MAX], formats[KEYS_MAX];
+    size_t ends[KEYS_MAX];
+    struct bytes values[KEYS_MAX];
     size_t params = mapping->key_count + 1;
     struct buf sql, memory;
     if (params > KEYS_MAX)
         return error_set(err, OUT_FATAL, ERR_MAPPING_KEY, "a key of %zu columns",
                          mapping->key_count);
-    buf_init(&sql, MEMORY_MAX);
+    buf_init(&sql, SQL_MAX);
     buf_init(&memory, MEMORY_MAX);
     append_query(&sql, mapping);
     for (size_t p = 0; p < params; p++) {
-        starts[p] = memory.size;
         append_param(&memory, mapping, p, keys, count);
+        ends[p] = memory.size;
     }
-    starts[params] = memory.size;
-    for (size_t p = 0; p < params; p++) {
-        values[p] = memory.data + starts[p];
-        lengths[p] = (int)(starts[p + 1] - starts[p]);
-        formats[p] = 1;
-    }
-    enum outcome outcome = OUT_OK;
-    *result = PQexecParams(session, buf_text(&sql), (int)params, NULL, values, lengths, formats, 1);
-    if (PQresultStatus(*result) != PGRES_TUPLES_OK) {
-        pg_error_from_result(*result, err);
-        outcome = err->outcome;
-        PQclear(*result);
-        *result = NULL;
-    }
+    for (size_t p = 0, from = 0; p < params; from = ends[p++]) /* it moves while it grows */
+        values[p] = bytes_of(memory.data + from, ends[p] - from);
+    enum outcome outcome =
+        pg_session_query(session, buf_text(&sql), values, params, true, result, err);
     buf_free(&sql);
     buf_free(&memory);
     return outcome;
@@ -289,11 +273,7 @@ enum outcome pg_snapshot_find(struct pg_snapshot *snapshot, const struct mapping
         return outcome;
     struct cell *cells = make_cells(mapping);
     for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++) {
-        for (size_t i = 0; i < width; i++)
-            cells[i] = PQgetisnull(result, row, (int)i)
-                           ? CELL_NULL
-                           : (struct cell){PQgetvalue(result, row, (int)i),
-                                           PQgetlength(result, row, (int)i)};
+        pg_wire_get_cells(result, row, cells, width);
         outcome = visit(owner, cells, err);
     }
     free(cells);
@@ -317,10 +297,7 @@ static void append_orphans(const struct mapping *child, const struct mapping_ref
     buf_append_text(sql, "SELECT count(*) FROM ");
     schema_sql_table_name(sql, child);
     buf_append_text(sql, " AS c WHERE NOT c.drover_deleted");
-    if (only_tenant) {
-        buf_append_text(sql, " AND c.isolation_key = ");
-        schema_sql_literal(sql, only_tenant);
-    }
+    pg_store_reader_append_tenant(sql, " AND c", only_tenant);
     for (size_t i = 0; i < reference->column_count; i++) {
         buf_append_text(sql, " AND c.");
         schema_sql_identifier(sql, child->columns[reference->columns[i]].name);

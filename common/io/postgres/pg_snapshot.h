@@ -39,7 +39,8 @@ MUST_USE enum outcome pg_snapshot_pending(struct pg_snapshot *snapshot, const ch
 /* `cells`: pg_store_reader_cell_count(mapping), valid during the call. Another outcome than OUT_OK
  * ends the walk with it. */
 typedef enum outcome pg_cells_visit(void *owner, const struct cell *cells, struct error *err);
-/* All rows of a mapping's table; only_tenant, an isolation key, NULL: of all tenants. */
+/* All rows of a mapping's table; only_tenant: an isolation key, NULL (or empty): of all
+ * tenants. */
 MUST_USE enum outcome pg_snapshot_rows(struct pg_snapshot *snapshot, const struct mapping *mapping,
                                        const char *only_tenant, pg_cells_visit *visit, void *owner,
                                        struct error *err);

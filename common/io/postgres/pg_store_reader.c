@@ -8,6 +8,7 @@
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_wire.h"
 #include "common/model/json/canonical.h"
 #include "common/model/schema/schema_sql.h"
 #include "common/policy/apply/record_row.h"
@@ -67,6 +68,14 @@ void pg_store_reader_append_select(struct buf *out, const struct mapping *mappin
     buf_append_text(out, " AS t");
 }
 
+void pg_store_reader_append_tenant(struct buf *out, const char *before, const char *only_tenant)
+{
+    if (!only_tenant || !only_tenant[0])
+        return;
+    buf_append_format(out, "%s.isolation_key = ", before);
+    schema_sql_literal(out, only_tenant);
+}
+
 size_t pg_store_reader_cell_count(const struct mapping *mapping)
 {
     return mapping->column_count + OWN_COLUMNS;
@@ -99,11 +108,7 @@ static void take_cells(struct pg_store_reader *stored, int row, size_t count)
             abort();
         stored->cell_room = count;
     }
-    for (size_t i = 0; i < count; i++)
-        stored->cells[i] = PQgetisnull(stored->rows, row, (int)i)
-                               ? CELL_NULL
-                               : (struct cell){PQgetvalue(stored->rows, row, (int)i),
-                                               PQgetlength(stored->rows, row, (int)i)};
+    pg_wire_get_cells(stored->rows, row, stored->cells, count);
 }
 
 static enum outcome give_back(struct pg_store_reader *stored, const struct mapping *mapping,
@@ -163,10 +168,7 @@ static enum outcome open_cursor(struct pg_store_reader *stored, struct error *er
     buf_reset(&stored->sql);
     buf_append_text(&stored->sql, "DECLARE drover_stored BINARY NO SCROLL CURSOR FOR ");
     pg_store_reader_append_select(&stored->sql, stored->mappings[stored->at], false);
-    if (stored->only_tenant) {
-        buf_append_text(&stored->sql, " WHERE t.isolation_key = ");
-        schema_sql_literal(&stored->sql, stored->only_tenant);
-    }
+    pg_store_reader_append_tenant(&stored->sql, " WHERE t", stored->only_tenant);
     enum outcome outcome = pg_session_run(stored->session, buf_text(&stored->sql), err);
     stored->open = outcome == OUT_OK;
     stored->last = false;
@@ -353,7 +355,7 @@ enum outcome pg_store_reader_open(const struct settings *settings, struct mappin
     stored->session = session;
     stored->mappings = mappings;
     stored->count = count;
-    stored->only_tenant = only_tenant && only_tenant[0] ? only_tenant : NULL;
+    stored->only_tenant = only_tenant;
     mapping_work_init(&stored->work);
     arena_init(&stored->arena, 1u << 20);
     buf_init(&stored->id, 64u << 10);

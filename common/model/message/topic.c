@@ -43,3 +43,12 @@ enum outcome topic_format(const char *prefix, const char *migration, enum topic_
                          TOPIC_NAME_SIZE - 1);
     return OUT_OK;
 }
+
+enum outcome topic_format_all(const char *prefix, const char *migration,
+                              char out[TOPIC_KINDS][TOPIC_NAME_SIZE], struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (int kind = 0; kind < TOPIC_KINDS && outcome == OUT_OK; kind++)
+        outcome = topic_format(prefix, migration, (enum topic_kind)kind, out[kind], err);
+    return outcome;
+}

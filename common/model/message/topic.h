@@ -9,14 +9,13 @@
 
 #define TOPIC_NAME_SIZE 250
 
-enum topic_kind {
-    TOPIC_SOURCE,
-    TOPIC_RESULTS,
-    TOPIC_DEAD_LETTERS,
-};
+enum topic_kind { TOPIC_SOURCE, TOPIC_RESULTS, TOPIC_DEAD_LETTERS, TOPIC_KINDS };
 
 /* OUT_FATAL DRV-C008 when prefix or migration hold other characters or the name is too long. */
 MUST_USE enum outcome topic_format(const char *prefix, const char *migration, enum topic_kind kind,
                                    char out[TOPIC_NAME_SIZE], struct error *err);
+/* All of a migration's, by kind. */
+MUST_USE enum outcome topic_format_all(const char *prefix, const char *migration,
+                                       char out[TOPIC_KINDS][TOPIC_NAME_SIZE], struct error *err);
 
 #endif

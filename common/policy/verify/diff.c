@@ -152,7 +152,7 @@ static void lead(struct diff_entry *entry, const struct diff_source *source)
         .reading = source->reading,
         .offset = source->offset,
         .partition = (uint32_t)source->partition & (DIFF_PARTITIONS_MAX - 1),
-        .verdict = VERDICT_PENDING,
+        .verdict = VERDICT_UNDECIDED,
         .deleted = source->deleted,
         .may_be_gone = source->may_be_gone,
         .broken_box = source->broken_box,
@@ -230,7 +230,7 @@ static void replace(struct diff_entry *entry, const struct diff_source *source,
 bool diff_expect(struct diff_table *table, const struct diff_source *source,
                  uint64_t counts[VERDICT_COUNT], enum verdict *verdict)
 {
-    *verdict = VERDICT_PENDING;
+    *verdict = VERDICT_UNDECIDED;
     if (table->used >= table->max)
         return false;
     struct diff_entry *entry = place_of(table, &source->key);
@@ -292,7 +292,7 @@ enum verdict diff_actual(struct diff_table *table, const struct diff_row *row,
                          struct diff_entry **entry)
 {
     *entry = diff_find(table, &row->key);
-    if (*entry && (*entry)->verdict != VERDICT_PENDING)
+    if (*entry && (*entry)->verdict != VERDICT_UNDECIDED)
         *entry = NULL; /* a second row of one key: the first took the place */
     if (!*entry)
         return VERDICT_EXTRA;

@@ -60,8 +60,8 @@ struct diff_entry {
     uint32_t partition : 20;
     uint32_t verdict : 5;
     uint32_t deleted : 1;
-    uint32_t seen : 1;   /* recheck done */
-    uint32_t marked : 1; /* the caller's */
+    uint32_t seen : 1; /* the caller's: a later record took the key over (recheck), files have it */
+    uint32_t marked : 1; /* the caller's: to be rechecked */
     uint32_t may_be_gone : 1;
     uint32_t broken_box : 1;
     uint32_t ambiguous : 1; /* `conflicts` are ambiguous records */
@@ -104,7 +104,7 @@ bool diff_is_ambiguous(const struct diff_entry *leader, const struct diff_source
 
 /* Adds to `counts` (of the record's group) what is decided by now: superseded, unchanged, conflict
  * and ambiguous, of this record or of the one it replaces. *verdict is this record's own, or
- * VERDICT_PENDING when it leads its key. False when the table is full. */
+ * VERDICT_UNDECIDED when it leads its key. False when the table is full. */
 MUST_USE bool diff_expect(struct diff_table *table, const struct diff_source *source,
                           uint64_t counts[VERDICT_COUNT], enum verdict *verdict);
 

@@ -30,8 +30,8 @@ enum verdict {
     VERDICT_GONE,      /* in the topic, from a source read again that no longer has it; no part */
     VERDICT_ELSEWHERE, /* in the topic, from a source that was not read again; no part */
     VERDICT_COUNT,
-    VERDICT_OUTSIDE = VERDICT_EXTRA, /* from here on: no source records, counted beside them */
-    VERDICT_PENDING = VERDICT_COUNT, /* of an entry: not looked up yet */
+    VERDICT_OUTSIDE = VERDICT_EXTRA,   /* from here on: no source records, counted beside them */
+    VERDICT_UNDECIDED = VERDICT_COUNT, /* of an entry: not looked up yet */
 };
 
 /* "match", "within tolerance", "dead-lettered" … */
