@@ -1,11 +1,13 @@
 #include "verifier/expected.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/stores.h"
+#include "common/model/message/dead_letter.h"
 #include "common/policy/apply/record_row.h"
 #include "common/policy/version.h"
 #include "verifier/actual.h"
@@ -99,16 +101,13 @@ struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdi
     struct verify_sample *sample = verify_report_sample(report, verdict, code);
     if (!sample)
         return NULL;
-    sample->key = verify_run_key(run, record->tenant, record->entity, record->id);
+    verify_run_name_sample(run, sample, record->tenant, record->entity, record->id);
     buf_reset(&run->key);
     buf_append_bytes(&run->key, record->origin.uri);
     if (record->origin.line)
         buf_append_format(&run->key, ":%" PRIu64 ":%" PRIu64, record->origin.line,
                           record->origin.column);
     sample->origin = verify_report_copy(report, buf_view(&run->key));
-    sample->tenant = verify_report_copy(report, record->tenant);
-    sample->entity = verify_report_copy(report, record->entity);
-    sample->id = verify_report_copy(report, record->id);
     sample->has_place = true;
     sample->partition = partition;
     sample->offset = offset;
@@ -154,37 +153,32 @@ static struct record peek(const struct bus_message *message)
     return record;
 }
 
-static void tell_dead(const struct verify_run *run, const struct record *record,
-                      enum error_code code, const char *path)
+/* A dead letter, or what should be one: `path` is "/member" or "". */
+static void count_dead_one(struct verify_run *run, const struct bus_message *message,
+                           enum verdict verdict, enum error_code code, const char *path,
+                           const struct record *record)
 {
     const struct verify_listener *listener = run->options.listener;
+    count_one(run, record, verdict);
+    verify_report_count_code(&run->report, verdict, code, 1);
     if (listener)
         listener->on_dead_letter(listener->owner, record, code, path);
+    struct verify_sample *sample =
+        expected_sample(run, verdict, code, record, message->partition, message->offset);
+    if (sample && code != ERR_NONE)
+        expected_reason(run, sample, code, path);
 }
 
 /* Why it is one is known without its dead letter, when it is the mapping's word. */
-static const char *path_of_dead(struct verify_run *run, const struct bus_message *message,
-                                enum error_code code, struct error *why)
-{
-    struct expected expected;
-    bool same = run->options.read_once && expected_make(run, message, &expected, why) != OUT_OK &&
-                why->code == code;
-    return same ? why->path : "";
-}
-
 static void count_dead(struct verify_run *run, const struct bus_message *message,
                        enum error_code code)
 {
+    struct expected expected;
     struct error why = {0};
-    const char *path = path_of_dead(run, message, code, &why);
+    bool same = run->options.read_once && expected_make(run, message, &expected, &why) != OUT_OK &&
+                why.code == code;
     struct record record = peek(message);
-    count_one(run, &record, VERDICT_DEAD);
-    verify_report_count_code(&run->report, VERDICT_DEAD, code, 1);
-    tell_dead(run, &record, code, path);
-    struct verify_sample *sample =
-        expected_sample(run, VERDICT_DEAD, code, &record, message->partition, message->offset);
-    if (sample && code != ERR_NONE)
-        expected_reason(run, sample, code, path);
+    count_dead_one(run, message, VERDICT_DEAD, code, same ? why.path : "", &record);
 }
 
 static void take_dead(struct verify_run *run, const struct bus_message *message,
@@ -203,15 +197,8 @@ static void take_dead(struct verify_run *run, const struct bus_message *message,
 static void take_unusable(struct verify_run *run, const struct bus_message *message,
                           const struct expected *expected, const struct error *why)
 {
-    if (run->pass != 0)
-        return;
-    count_one(run, &expected->record, VERDICT_UNUSABLE);
-    verify_report_count_code(&run->report, VERDICT_UNUSABLE, why->code, 1);
-    tell_dead(run, &expected->record, why->code, why->path);
-    struct verify_sample *sample = expected_sample(
-        run, VERDICT_UNUSABLE, why->code, &expected->record, message->partition, message->offset);
-    if (sample)
-        expected_reason(run, sample, why->code, why->path);
+    if (run->pass == 0)
+        count_dead_one(run, message, VERDICT_UNUSABLE, why->code, why->path, &expected->record);
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -323,24 +310,8 @@ static void take_pending(struct verify_run *run, const struct bus_message *messa
 static int compare_pending(const void *left, const void *right)
 {
     const struct verify_pending *a = left, *b = right;
-    if (a->source.partition != b->source.partition)
-        return a->source.partition < b->source.partition ? -1 : 1;
-    return (a->offset > b->offset) - (a->offset < b->offset);
-}
-
-void expected_dead_letter_pending(struct verify_run *run, const struct bus_message *message,
-                                  enum error_code code)
-{
-    const struct verify_pending place = {.source = {.partition = message->partition},
-                                         .offset = message->offset};
-    struct verify_pending *pending = run->pending_count
-                                         ? bsearch(&place, run->pending, run->pending_count,
-                                                   sizeof *run->pending, compare_pending)
-                                         : NULL;
-    if (!pending || pending->is_dead)
-        return;
-    pending->is_dead = true;
-    count_dead(run, message, code);
+    return verify_run_compare_places(a->source.partition, a->offset, b->source.partition,
+                                     b->offset);
 }
 
 /* Which of two records with one version was written first only the store knows, when one of them
@@ -363,6 +334,60 @@ enum outcome expected_settle_pending(struct verify_run *run, struct error *err)
     }
     run->pending_count = kept;
     return outcome;
+}
+
+/* ---- dead letters ------------------------------------------------------------------------ */
+
+/* read_once: a dead letter of a record that was read before and waited for its parents; `message`
+ * has the record's own place. Nothing when no such record waits. */
+static void take_dead_pending(struct verify_run *run, const struct bus_message *message,
+                              enum error_code code)
+{
+    const struct verify_pending place = {.source = {.partition = message->partition},
+                                         .offset = message->offset};
+    struct verify_pending *pending = run->pending_count
+                                         ? bsearch(&place, run->pending, run->pending_count,
+                                                   sizeof *run->pending, compare_pending)
+                                         : NULL;
+    if (!pending || pending->is_dead)
+        return;
+    pending->is_dead = true;
+    count_dead(run, message, code);
+}
+
+static enum outcome refuse_dead(const struct verify_run *run, struct error *err)
+{
+    error_set(err, OUT_FATAL, run->options.read_once ? ERR_STORE_MEMORY : ERR_VERIFY_MEMORY,
+              "more than %zu dead letters do not fit the memory budget", run->dead.count);
+    if (!run->options.read_once)
+        error_hint(err, "give --memory %zum", (size_t)(run->settings->verify_memory >> 19));
+    return OUT_FATAL;
+}
+
+static enum outcome take_dead_letter(void *owner, const struct bus_message *message,
+                                     struct error *err)
+{
+    struct verify_run *run = owner;
+    const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
+    if (!origin.has_place || !bytes_equal(origin.topic, bytes_text(run->topics[TOPIC_SOURCE]))) {
+        verify_report_warn(&run->report, "%s-%d@%" PRId64 " is no dead letter of this migration",
+                           run->topics[TOPIC_DEAD_LETTERS], message->partition, message->offset);
+        return OUT_OK;
+    }
+    struct bus_message as_read = *message;
+    as_read.partition = origin.partition;
+    as_read.offset = origin.offset;
+    take_dead_pending(run, &as_read, origin.code);
+    const struct dead_letter dead_letter = {.offset = origin.offset,
+                                            .partition = origin.partition,
+                                            .code = origin.code,
+                                            .tag = hash64(message->envelope.value)};
+    return diff_dead_add(&run->dead, &dead_letter) ? OUT_OK : refuse_dead(run, err);
+}
+
+enum outcome expected_read_dead_letters(struct verify_run *run, struct error *err)
+{
+    return verify_run_read_new(run, TOPIC_DEAD_LETTERS, take_dead_letter, err);
 }
 
 /* ---- messages ---------------------------------------------------------------------------- */
@@ -390,19 +415,15 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     run->report.source_count += run->pass == 0;
     const struct dead_letter *dead_letter =
         diff_dead_find(&run->dead, message->partition, message->offset);
-    if (dead_letter) {
+    if (dead_letter)
         take_dead(run, message, dead_letter);
-        return OUT_OK;
-    }
-    if (is_pending(run, message->partition, message->offset)) {
+    else if (is_pending(run, message->partition, message->offset))
         take_pending(run, message);
-        return OUT_OK;
-    }
-    if (expected_make(run, message, &expected, &why) != OUT_OK) {
+    else if (expected_make(run, message, &expected, &why) != OUT_OK)
         take_unusable(run, message, &expected, &why);
-        return OUT_OK;
-    }
-    return take_usable(run, &expected, err);
+    else
+        return take_usable(run, &expected, err);
+    return OUT_OK;
 }
 
 static enum outcome take_lagging(void *owner, const struct bus_message *message, struct error *err)

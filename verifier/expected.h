@@ -32,10 +32,10 @@ MUST_USE enum outcome expected_read(struct verify_run *run, struct error *err);
 /* What lies behind the snapshot is counted: once, when all before it was read. */
 MUST_USE enum outcome expected_read_lagging(struct verify_run *run, struct error *err);
 
-/* read_once: a dead letter of a record that was read before and waited for its parents; `message`
- * has the record's own place. Nothing when no such record waits. */
-void expected_dead_letter_pending(struct verify_run *run, const struct bus_message *message,
-                                  enum error_code code);
+/* Reads what is in the dead-letter topic since the last call into run->dead. A dead letter is
+ * acknowledged before its batch commits, so reading after the snapshot finds every one below it.
+ * OUT_FATAL DRV-Y001 (read_once: DRV-F003) when they do not fit their share of the memory. */
+MUST_USE enum outcome expected_read_dead_letters(struct verify_run *run, struct error *err);
 /* read_once: records that waited and have their row now, or still wait. At the end. */
 MUST_USE enum outcome expected_settle_pending(struct verify_run *run, struct error *err);
 

@@ -17,21 +17,17 @@ void holes_start(struct holes *holes, int32_t partition, int64_t low)
     holes->next[partition] = low;
 }
 
-static void add(struct holes *holes, const struct hole *hole)
-{
-    if (holes->count == HOLES_MAX) {
-        holes->overflowed = true;
-        return;
-    }
-    holes->items = mem_grown(holes->items, &holes->room, holes->count + 1, sizeof *holes->items);
-    holes->items[holes->count++] = *hole;
-}
-
 void holes_see(struct holes *holes, int32_t partition, int64_t offset)
 {
-    if (offset > holes->next[partition])
-        add(holes, &(struct hole){partition, holes->next[partition], offset});
+    int64_t from = holes->next[partition];
     holes->next[partition] = offset + 1;
+    if (offset <= from)
+        return;
+    holes->overflowed = holes->overflowed || holes->count == HOLES_MAX;
+    if (holes->count == HOLES_MAX)
+        return;
+    holes->items = mem_grown(holes->items, &holes->room, holes->count + 1, sizeof *holes->items);
+    holes->items[holes->count++] = (struct hole){partition, from, offset};
 }
 
 static int compare(const void *left, const void *right)

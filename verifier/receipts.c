@@ -1,6 +1,7 @@
 #include "verifier/receipts.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
@@ -29,7 +30,6 @@ struct receipts {
     struct settled_item *settled; /* what became of records that waited */
     size_t settled_count, settled_room;
     int64_t settled_round;
-    struct receipts_produced produced;
 };
 
 static void take_batch(struct receipts *receipts, const struct receipt_summary *summary)
@@ -70,8 +70,9 @@ static void take_settled(struct receipts *receipts, struct bytes json)
     receipt_free_settled(&receipt);
 }
 
-static void take_produce(struct receipts *receipts, const struct receipt_summary *summary)
+static void take_produce(struct verify_run *run, const struct receipt_summary *summary)
 {
+    struct receipts *receipts = run->receipts;
     for (size_t i = 0; i < receipts->run_count; i++)
         if (strcmp(receipts->runs[i], summary->run) == 0)
             return;
@@ -82,16 +83,14 @@ static void take_produce(struct receipts *receipts, const struct receipt_summary
     if (!receipts->runs)
         receipts->runs = mem_zeroed(RUNS_MAX, sizeof *receipts->runs);
     memcpy(receipts->runs[receipts->run_count++], summary->run, sizeof *receipts->runs);
-    receipts->produced.rejected += summary->counts[CLASS_REJECTED];
-    receipts->produced.withheld += summary->counts[CLASS_WITHHELD];
+    run->rejected += summary->counts[CLASS_REJECTED];
+    run->withheld += summary->counts[CLASS_WITHHELD];
 }
 
 static int compare_batches(const void *left, const void *right)
 {
     const struct batch_receipt *a = left, *b = right;
-    if (a->partition != b->partition)
-        return a->partition < b->partition ? -1 : 1;
-    return (a->first > b->first) - (a->first < b->first);
+    return verify_run_compare_places(a->partition, a->first, b->partition, b->first);
 }
 
 /* Drops repeats, and counts the offsets no receipt tells of although a later one is there. */
@@ -219,7 +218,7 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     if (summary.is_settled)
         take_settled(receipts, message->envelope.value);
     else if (summary.is_produce)
-        take_produce(receipts, &summary);
+        take_produce(run, &summary);
     else
         take_batch(receipts, &summary);
     run->receipts_bytes = receipts->room * sizeof *receipts->batches +
@@ -232,11 +231,6 @@ enum outcome receipts_read(struct verify_run *run, struct error *err)
     if (!run->receipts)
         run->receipts = mem_zeroed(1, sizeof *run->receipts);
     return verify_run_read_new(run, TOPIC_RESULTS, take_message, err);
-}
-
-struct receipts_produced receipts_produced(const struct verify_run *run)
-{
-    return run->receipts ? run->receipts->produced : (struct receipts_produced){0};
 }
 
 void receipts_free(struct verify_run *run)

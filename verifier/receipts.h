@@ -9,17 +9,11 @@
 
 #include "verifier/verify_run.h"
 
-/* Of all producers' runs, each once. */
-struct receipts_produced {
-    uint64_t rejected, withheld;
-};
-
 /* Reads what the results topic holds since the last call. A missing topic is no failure. */
 MUST_USE enum outcome receipts_read(struct verify_run *run, struct error *err);
 /* Warns of receipts that do not hold, once the source was read: which of its offsets are no
  * messages is known then. */
 void receipts_test(struct verify_run *run);
-struct receipts_produced receipts_produced(const struct verify_run *run);
 void receipts_free(struct verify_run *run);
 
 #endif

@@ -1,6 +1,7 @@
 #include "verifier/recheck.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
@@ -8,7 +9,6 @@
 #include "common/policy/apply/record_row.h"
 #include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/diff_fields.h"
-#include "verifier/dead_letters.h"
 #include "verifier/expected.h"
 #include "verifier/side_checks.h"
 
@@ -17,10 +17,10 @@
 /* One record may have max_record_bytes, its cells as many again. */
 #define CHUNK_ARENA_MAX ((size_t)256 << 20)
 
-/* What the recheck reads: a later snapshot of the tables, or the store once more. */
-struct recheck_stores {
-    struct pg_snapshot *snapshot; /* NULL with `store` */
-    struct store_reader *store;   /* NULL with `snapshot` */
+/* Entries of the table by place in the topic. */
+struct suspects {
+    struct diff_entry **items;
+    size_t count;
 };
 
 /* ---- what is looked up together: suspects, whose source records were read again, and extra rows.
@@ -39,31 +39,25 @@ struct sought {
 
 struct chunk {
     struct verify_run *run;
-    const struct recheck_stores *stores;
+    struct pg_snapshot *snapshot; /* a later one; NULL with `store` */
+    struct store_reader *store;   /* once more; NULL with `snapshot` */
+    struct suspects suspects;
     struct arena arena;
     struct sought items[CHUNK_RECORDS];
     size_t count;
     const struct mapping *mapping; /* whose rows are fetched now */
 };
 
-static struct bytes keep(struct chunk *chunk, struct bytes text)
-{
-    return text.size ? arena_copy(&chunk->arena, text) : text;
-}
-
 static void keep_record(struct chunk *chunk, const struct record *from, struct record *to)
 {
+    struct bytes *const TEXTS[] = {
+        &to->tenant,     &to->entity,     &to->id,   &to->payload,
+        &to->source_key, &to->origin.uri, &to->user, &to->localstorage_origin,
+        &to->sealed,     &to->run};
     *to = *from;
-    to->tenant = keep(chunk, from->tenant);
-    to->entity = keep(chunk, from->entity);
-    to->id = keep(chunk, from->id);
-    to->payload = keep(chunk, from->payload);
-    to->source_key = keep(chunk, from->source_key);
-    to->origin.uri = keep(chunk, from->origin.uri);
-    to->user = keep(chunk, from->user);
-    to->localstorage_origin = keep(chunk, from->localstorage_origin);
-    to->sealed = keep(chunk, from->sealed);
-    to->run = keep(chunk, from->run);
+    for (size_t i = 0; i < sizeof TEXTS / sizeof *TEXTS; i++)
+        if (TEXTS[i]->size)
+            *TEXTS[i] = arena_copy(&chunk->arena, *TEXTS[i]);
 }
 
 /* A sample with the members that differ, in the report's memory. */
@@ -113,11 +107,8 @@ static void judge_missing(struct chunk *chunk, struct sought *item)
         settle(chunk, item, VERDICT_MATCH);
         return;
     }
-    struct diff_fields none = {0};
-    struct bytes reason = {0};
-    if (item->entry->deleted)
-        reason = BYTES_LITERAL("the delete left no tombstone");
-    add_sample(chunk, item, VERDICT_MISSING, NULL, &none, reason);
+    const char *reason = item->entry->deleted ? "the delete left no tombstone" : "";
+    add_sample(chunk, item, VERDICT_MISSING, NULL, &(struct diff_fields){0}, bytes_text(reason));
     settle(chunk, item, VERDICT_MISSING);
 }
 
@@ -174,7 +165,7 @@ static void confirm_extra(struct verify_run *run, const struct actual_extra *ext
 /* One by one: the other stores have no query for many keys. */
 static enum outcome judge_in_store(struct chunk *chunk, struct error *err)
 {
-    struct store_reader *store = chunk->stores->store;
+    struct store_reader *store = chunk->store;
     for (size_t i = 0; i < chunk->count; i++) {
         struct sought *item = &chunk->items[i];
         struct stored_record stored = {0};
@@ -229,8 +220,7 @@ static enum outcome judge_mapping(struct chunk *chunk, const struct mapping *map
             keys[count++] =
                 (struct pg_row_key){chunk->items[i].record.tenant, chunk->items[i].row.cells};
     chunk->mapping = mapping;
-    return count ? pg_snapshot_find(chunk->stores->snapshot, mapping, keys, count, take_row, chunk,
-                                    err)
+    return count ? pg_snapshot_find(chunk->snapshot, mapping, keys, count, take_row, chunk, err)
                  : OUT_OK;
 }
 
@@ -251,7 +241,7 @@ static enum outcome conclude_item(struct chunk *chunk, struct sought *item, stru
 static enum outcome judge_chunk(struct chunk *chunk, struct error *err)
 {
     const struct mapping_set *mappings = chunk->run->scope.mappings;
-    bool in_store = chunk->stores->store != NULL;
+    bool in_store = chunk->store != NULL;
     enum outcome outcome = in_store ? judge_in_store(chunk, err) : OUT_OK;
     for (size_t i = 0; !in_store && i < mappings->count && outcome == OUT_OK; i++)
         outcome = judge_mapping(chunk, mappings->items[i], err);
@@ -311,12 +301,6 @@ static enum outcome add_extra(struct chunk *chunk, struct actual_extra *extra, s
 
 /* ---- which are suspects ------------------------------------------------------------------ */
 
-/* Entries of the table by place in the topic. */
-struct suspects {
-    struct diff_entry **items;
-    size_t count;
-};
-
 /* `any`: there is a mapping with a tolerance; that of a group 0, which is many, may be one. */
 static bool is_tolerable(const struct verify_run *run, const struct diff_entry *entry, bool any)
 {
@@ -337,20 +321,13 @@ static size_t mark_suspects(struct verify_run *run)
     for (size_t i = 0; i < run->mappings.count; i++)
         any = any || diff_content_tolerates(run->mappings.items[i]);
     for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
-        if (entry->broken_box && boxes++ < VERIFY_RECHECK_MAX) {
-            entry->marked = 1;
-            count++;
-        } else if (entry->broken_box) {
-            run->report.side_checks.sealed.different++;
-        }
-        if (!verdict_is_suspect(entry->verdict) || entry->marked)
-            continue;
-        if (seen[entry->verdict]++ < VERIFY_RECHECK_MAX || is_tolerable(run, entry, any)) {
-            entry->marked = 1;
-            count++;
-        } else {
-            run->report.not_rechecked++;
-        }
+        bool box = entry->broken_box && boxes++ < VERIFY_RECHECK_MAX;
+        bool suspect = !box && verdict_is_suspect(entry->verdict);
+        entry->marked = box || (suspect && (seen[entry->verdict]++ < VERIFY_RECHECK_MAX ||
+                                            is_tolerable(run, entry, any)));
+        run->report.side_checks.sealed.different += entry->broken_box && !box;
+        run->report.not_rechecked += suspect && !entry->marked;
+        count += entry->marked;
     }
     return count;
 }
@@ -359,9 +336,7 @@ static int compare_places(const void *left, const void *right)
 {
     const struct diff_entry *a = *(struct diff_entry *const *)left;
     const struct diff_entry *b = *(struct diff_entry *const *)right;
-    if (a->partition != b->partition)
-        return a->partition < b->partition ? -1 : 1;
-    return (a->offset > b->offset) - (a->offset < b->offset);
+    return verify_run_compare_places(a->partition, a->offset, b->partition, b->offset);
 }
 
 static void sort_suspects(const struct verify_run *run, size_t count, struct suspects *suspects)
@@ -440,7 +415,7 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
         ranges[i].to = later[i].snapshot_end;
         moved = moved || (!run->report.broken && ranges[i].from < ranges[i].to);
     }
-    enum outcome outcome = moved ? dead_letters_read(run, err) : OUT_OK;
+    enum outcome outcome = moved ? expected_read_dead_letters(run, err) : OUT_OK;
     if (moved && outcome == OUT_OK)
         return verify_run_read(run, ranges, take_later, &reading, err);
     free(ranges);
@@ -449,16 +424,11 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
 
 /* ---- the suspects' own records ----------------------------------------------------------- */
 
-struct suspect_reading {
-    const struct suspects *suspects;
-    struct chunk *chunk;
-};
-
 static enum outcome take_suspect(void *owner, const struct bus_message *message, struct error *err)
 {
-    const struct suspect_reading *reading = owner;
-    struct diff_entry *entry = find_suspect(reading->suspects, message);
-    return entry ? add_suspect(reading->chunk, entry, message, err) : OUT_OK;
+    struct chunk *chunk = owner;
+    struct diff_entry *entry = find_suspect(&chunk->suspects, message);
+    return entry ? add_suspect(chunk, entry, message, err) : OUT_OK;
 }
 
 /* From each partition's first suspect to its last. */
@@ -477,38 +447,29 @@ static struct bus_range *ranges_of(const struct verify_run *run, const struct su
     return ranges;
 }
 
-static enum outcome judge_all(struct verify_run *run, const struct recheck_stores *stores,
-                              const struct suspects *suspects, struct actual_extras *extras,
-                              struct error *err)
+static enum outcome judge_all(struct chunk *chunk, struct actual_extras *extras, struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    struct chunk *chunk = mem_zeroed(1, sizeof *chunk);
-    struct suspect_reading reading = {suspects, chunk};
-    chunk->run = run;
-    chunk->stores = stores;
-    arena_init(&chunk->arena, CHUNK_ARENA_MAX);
-    if (suspects->count)
-        outcome = verify_run_read(run, ranges_of(run, suspects), take_suspect, &reading, err);
+    if (chunk->suspects.count)
+        outcome = verify_run_read(chunk->run, ranges_of(chunk->run, &chunk->suspects), take_suspect,
+                                  chunk, err);
     for (size_t i = 0; i < extras->count && outcome == OUT_OK; i++)
         outcome = add_extra(chunk, &extras->items[i], err);
-    if (outcome == OUT_OK)
-        outcome = judge_chunk(chunk, err);
-    arena_free(&chunk->arena);
-    free(chunk);
-    return outcome;
+    return outcome == OUT_OK ? judge_chunk(chunk, err) : outcome;
 }
 
 /* ---- all of it --------------------------------------------------------------------------- */
 
 /* The store as it is now, and where it is. A given one stands still. */
-static enum outcome open_later(struct verify_run *run, struct recheck_stores *stores,
-                               struct verify_partition *later, struct error *err)
+static enum outcome open_later(struct chunk *chunk, struct verify_partition *later,
+                               struct error *err)
 {
+    struct verify_run *run = chunk->run;
     enum outcome outcome =
-        run->snapshot ? pg_snapshot_open(run->settings, VERIFY_APPLICATION, &stores->snapshot, err)
-                      : verify_run_open_store(run, &stores->store, err);
+        run->snapshot ? pg_snapshot_open(run->settings, VERIFY_APPLICATION, &chunk->snapshot, err)
+                      : verify_run_open_store(run, &chunk->store, err);
     if (outcome == OUT_OK && !run->options.store)
-        outcome = verify_run_checkpoints(run, stores->snapshot, stores->store, later, err);
+        outcome = verify_run_checkpoints(run, chunk->snapshot, chunk->store, later, err);
     return outcome == OUT_OK && run->sealed ? side_sealed_refresh(run, err) : outcome;
 }
 
@@ -516,22 +477,25 @@ enum outcome recheck_run(struct verify_run *run, struct actual_extras *extras, s
 {
     size_t partitions = run->report.partition_count;
     size_t count = mark_suspects(run);
-    struct suspects suspects = {0};
-    struct recheck_stores stores = {0};
     if (count == 0 && extras->count == 0)
         return OUT_OK;
+    struct chunk *chunk = mem_zeroed(1, sizeof *chunk);
     struct verify_partition *later = mem_zeroed(partitions, sizeof *later);
     memcpy(later, run->report.partitions, partitions * sizeof *later);
-    enum outcome outcome = open_later(run, &stores, later, err);
+    chunk->run = run;
+    arena_init(&chunk->arena, CHUNK_ARENA_MAX);
+    enum outcome outcome = open_later(chunk, later, err);
     if (outcome == OUT_OK)
         outcome = read_between(run, later, extras, err);
-    sort_suspects(run, count, &suspects);
+    sort_suspects(run, count, &chunk->suspects);
     if (outcome == OUT_OK)
-        outcome = judge_all(run, &stores, &suspects, extras, err);
-    pg_snapshot_close(stores.snapshot);
-    if (stores.store)
-        stores.store->ops->close(stores.store);
-    free(suspects.items);
+        outcome = judge_all(chunk, extras, err);
+    pg_snapshot_close(chunk->snapshot);
+    if (chunk->store)
+        chunk->store->ops->close(chunk->store);
+    arena_free(&chunk->arena);
+    free(chunk->suspects.items);
+    free(chunk);
     free(later);
     return outcome;
 }

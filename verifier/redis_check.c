@@ -10,6 +10,7 @@
  * not there although its mapping has a ttl may have faded: the topic's time says whether it can.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
@@ -28,7 +29,7 @@
 
 /* A key whose name no row has. */
 struct stray {
-    struct diff_key name, stem; /* hashes; the stem is the name without the meta's ":v" */
+    struct diff_key name, stem; /* hashes */
     struct bytes text;
     const struct mapping *mapping; /* whose pattern it fits */
     bool explained;
@@ -51,7 +52,6 @@ struct redis_check {
     bool second; /* the recheck: what is found counts */
     struct stray *strays;
     size_t stray_count;
-    struct alias *aliases; /* two of each stray, sorted */
     struct gone *gone;
     size_t gone_count;
     int64_t now_ms; /* when the topic's times are read */
@@ -59,11 +59,6 @@ struct redis_check {
     struct arena names;
     struct buf name;
 };
-
-static bool in_pass(const struct redis_check *check, const struct diff_key *key)
-{
-    return diff_in_pass(key, check->pass, check->passes);
-}
 
 /* The hash of the key's name in Redis; false when the row's cells make none. */
 static bool name_of(struct redis_check *check, const struct stored_record *stored,
@@ -86,13 +81,11 @@ static void add_sample(struct redis_check *check, const struct redis_finding *fi
     struct verify_sample *sample = verify_report_sample_side(report, VERIFY_LIST_REDIS, verdict);
     if (!sample)
         return;
-    sample->tenant = verify_report_copy(report, finding->tenant);
-    sample->entity = bytes_text(finding->mapping->entity);
-    sample->id = verify_report_copy(report, finding->id);
+    verify_run_name_sample(check->run, sample, finding->tenant,
+                           bytes_text(finding->mapping->entity), finding->id);
     sample->name = verify_report_copy(report, finding->key);
     sample->table = finding->mapping->table;
     sample->reason = bytes_text(finding->reason);
-    sample->key = verify_run_key(check->run, finding->tenant, sample->entity, finding->id);
 }
 
 static void keep_gone(struct redis_check *check, const struct redis_finding *finding)
@@ -213,35 +206,38 @@ static int compare_keys(const struct diff_key *a, const struct diff_key *b)
     return (a->low > b->low) - (a->low < b->low);
 }
 
-/* A name or a stem of a stray, to be found by its hash. */
-struct alias {
-    struct diff_key key;
-    struct stray *stray;
-};
-
-static int compare_aliases(const void *left, const void *right)
+static int compare_stems(const void *left, const void *right)
 {
-    const struct alias *a = left, *b = right;
-    return compare_keys(&a->key, &b->key);
+    const struct stray *a = left, *b = right;
+    return compare_keys(&a->stem, &b->stem);
 }
 
-/* All rows against the names that nobody had. */
+static struct stray *find_stray(const struct redis_check *check, const struct diff_key *stem)
+{
+    const struct stray wanted = {.stem = *stem};
+    return bsearch(&wanted, check->strays, check->stray_count, sizeof wanted, compare_stems);
+}
+
+/* A meta's name without its ":v". */
+static struct bytes stem_of(struct bytes name)
+{
+    bool is_meta = name.size > 2 && memcmp(name.data + name.size - 2, ":v", 2) == 0;
+    return is_meta ? bytes_of(name.data, name.size - 2) : name;
+}
+
+/* All rows against the names that nobody had: a row explains its own name and that of its meta. */
 static enum outcome explain_strays(struct redis_check *check, const struct stored_record *stored,
                                    bool readable, const struct diff_key *key, struct error *err)
 {
-    struct alias wanted = {.key = *key};
     (void)stored;
     (void)readable;
     (void)err;
-    const struct alias *end = check->aliases + 2 * check->stray_count;
-    struct alias *found = bsearch(&wanted, check->aliases, 2 * check->stray_count,
-                                  sizeof *check->aliases, compare_aliases);
-    if (!found)
-        return OUT_OK;
-    while (found > check->aliases && compare_aliases(found - 1, &wanted) == 0)
-        found--;
-    for (; found < end && compare_aliases(found, &wanted) == 0; found++)
-        found->stray->explained = true;
+    const struct diff_key stem = diff_key_of(stem_of(buf_view(&check->name)));
+    struct stray *found = find_stray(check, key), *own = find_stray(check, &stem);
+    if (found)
+        found->explained = true;
+    if (own && diff_key_equal(&own->name, key))
+        own->explained = true;
     return OUT_OK;
 }
 
@@ -260,7 +256,7 @@ static enum outcome read_rows(struct redis_check *check, struct store_reader *re
         if (outcome != OUT_OK && outcome != OUT_REJECT)
             return outcome;
         if (!stored.mapping || !name_of(check, &stored, &key) ||
-            (each != explain_strays && !in_pass(check, &key)))
+            (each != explain_strays && !diff_in_pass(&key, check->pass, check->passes)))
             continue;
         outcome = each(check, &stored, outcome == OUT_OK, &key, err);
         if (outcome != OUT_OK)
@@ -294,15 +290,14 @@ static bool is_kept(const struct redis_check *check, const struct diff_key *stem
 static void take_name(void *owner, struct bytes name)
 {
     struct redis_check *check = owner;
-    struct bytes own = BYTES_LITERAL("drover:"), stem = name;
+    struct bytes own = BYTES_LITERAL("drover:");
     if (name.size >= own.size && memcmp(name.data, own.data, own.size) == 0)
         return;
-    if (name.size > 2 && memcmp(name.data + name.size - 2, ":v", 2) == 0)
-        stem.size -= 2;
     struct stray stray = {
-        .name = diff_key_of(name), .stem = diff_key_of(stem), .mapping = check->scanned};
-    if (!in_pass(check, &stray.stem) || diff_find(&check->run->table, &stray.stem) ||
-        diff_find(&check->run->table, &stray.name) || is_kept(check, &stray.stem))
+        .name = diff_key_of(name), .stem = diff_key_of(stem_of(name)), .mapping = check->scanned};
+    if (!diff_in_pass(&stray.stem, check->pass, check->passes) ||
+        diff_find(&check->run->table, &stray.stem) || diff_find(&check->run->table, &stray.name) ||
+        is_kept(check, &stray.stem))
         return;
     stray.text = arena_copy(&check->names, name);
     if (check->stray_count == VERIFY_RECHECK_MAX || !stray.text.data)
@@ -362,11 +357,7 @@ static enum outcome judge_strays(struct redis_check *check, struct error *err)
 {
     if (check->stray_count == 0)
         return OUT_OK;
-    for (size_t i = 0; i < check->stray_count; i++) {
-        check->aliases[2 * i] = (struct alias){check->strays[i].name, &check->strays[i]};
-        check->aliases[2 * i + 1] = (struct alias){check->strays[i].stem, &check->strays[i]};
-    }
-    qsort(check->aliases, 2 * check->stray_count, sizeof *check->aliases, compare_aliases);
+    qsort(check->strays, check->stray_count, sizeof *check->strays, compare_stems);
     enum outcome outcome = read_tables(check, explain_strays, err);
     for (size_t i = 0; i < check->stray_count && outcome == OUT_OK; i++)
         if (!check->strays[i].explained)
@@ -441,10 +432,9 @@ static enum outcome run_pass(struct redis_check *check, struct error *err)
 static enum outcome run_passes(struct redis_check *check, struct error *err)
 {
     struct verify_run *run = check->run;
-    size_t bytes = VERIFY_TABLE_SHARE(run->settings->verify_memory);
     uint64_t rows = run->report.rows + run->report.rows / 8 + ROWS_SPARE;
-    check->passes = diff_passes(rows, bytes);
-    enum outcome outcome = verify_run_make_table(run, rows, bytes, err);
+    check->passes = diff_passes(rows, VERIFY_TABLE_SHARE(run->memory_max));
+    enum outcome outcome = verify_run_make_table(run, rows, err);
     for (check->pass = 0; check->pass < check->passes && outcome == OUT_OK; check->pass++)
         outcome = run_pass(check, err);
     if (outcome == OUT_OK)
@@ -470,7 +460,6 @@ enum outcome side_redis(struct verify_run *run, struct error *err)
         return OUT_OK;
     check.mappings = mem_zeroed(run->scope.mappings->count, sizeof *check.mappings);
     check.strays = mem_zeroed(VERIFY_RECHECK_MAX, sizeof *check.strays);
-    check.aliases = mem_zeroed(2 * (size_t)VERIFY_RECHECK_MAX, sizeof *check.aliases);
     check.gone = mem_zeroed(VERIFY_RECHECK_MAX, sizeof *check.gone);
     for (size_t i = 0; i < run->scope.mappings->count; i++)
         if (run->scope.mappings->items[i]->redis.form != REDIS_NONE)
@@ -485,7 +474,6 @@ enum outcome side_redis(struct verify_run *run, struct error *err)
     buf_free(&check.name);
     free(check.mappings);
     free(check.strays);
-    free(check.aliases);
     free(check.gone);
     return outcome;
 }

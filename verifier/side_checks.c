@@ -2,6 +2,8 @@
  * file store's files. */
 #include "verifier/side_checks.h"
 
+#include <stdlib.h>
+
 #include <sodium.h>
 
 #include "common/base/mem.h"
@@ -219,10 +221,7 @@ static void sample_box(struct verify_run *run, const struct record *record,
         report, VERIFY_LIST_SEALED, state == BOX_MISSING ? VERDICT_MISSING : VERDICT_DIFFERENT);
     if (!sample)
         return;
-    sample->key = verify_run_key(run, record->tenant, record->entity, record->id);
-    sample->tenant = verify_report_copy(report, record->tenant);
-    sample->entity = verify_report_copy(report, record->entity);
-    sample->id = verify_report_copy(report, record->id);
+    verify_run_name_sample(run, sample, record->tenant, record->entity, record->id);
     sample->name = verify_report_copy(report, sealed->field);
     sample->reason = bytes_text(state == BOX_MISSING
                                     ? "the row's reference has no box in the vault"

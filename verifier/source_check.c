@@ -381,43 +381,31 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
     return verify_run_read(run, verify_run_ranges(run), answer, check, err);
 }
 
-static void sample_of_file(struct source_check *check, const struct diff_entry *entry,
-                           enum verdict verdict)
+/* Of what the files have the place there, of all others that in the topic. */
+static void add_sample(struct source_check *check, const struct diff_entry *entry,
+                       enum verdict verdict)
 {
     const struct diff_group *group = &check->run->report.groups.items[entry->group];
-    struct record record = {
-        .tenant = group->tenant,
-        .entity = group->entity,
-        .origin = {.uri = bytes_text(check->files.items[entry->partition].path)},
-    };
-    diff_unpack_place(entry->offset, &record.origin.line, &record.origin.column);
-    struct verify_sample *sample = expected_sample(check->run, verdict, ERR_NONE, &record, 0, 0);
+    struct record record = {.tenant = group->tenant, .entity = group->entity};
+    if (entry->seen) {
+        record.origin.uri = bytes_text(check->files.items[entry->partition].path);
+        diff_unpack_place(entry->offset, &record.origin.line, &record.origin.column);
+    }
+    struct verify_sample *sample = expected_sample(check->run, verdict, ERR_NONE, &record,
+                                                   (int32_t)entry->partition, entry->offset);
     if (!sample)
         return;
-    sample->has_place = false;
+    sample->has_place = !entry->seen;
     sample->key = entry->key;
     sample->has_actual = verdict == VERDICT_OVERTAKEN;
     sample->actual_version = entry->version;
     sample->reason = bytes_text(
         verdict == VERDICT_UNPRODUCED ? "no record of the topic has this key"
-        : entry->deleted              ? "the newest record of this key in the topic deletes it"
+        : verdict == VERDICT_GONE
+            ? "the source it came from was read again and no longer has this key"
+        : verdict == VERDICT_ELSEWHERE ? "none of the sources that were read has this key"
+        : entry->deleted               ? "the newest record of this key in the topic deletes it"
                          : "the newest record of this key in the topic has other content");
-}
-
-static void sample_of_topic(struct source_check *check, const struct diff_entry *entry)
-{
-    const struct diff_group *group = &check->run->report.groups.items[entry->group];
-    struct record record = {.tenant = group->tenant, .entity = group->entity};
-    struct verify_sample *sample =
-        expected_sample(check->run, (enum verdict)entry->verdict, ERR_NONE, &record,
-                        (int32_t)entry->partition, entry->offset);
-    if (!sample)
-        return;
-    sample->key = entry->key;
-    sample->reason =
-        bytes_text(entry->verdict == VERDICT_GONE
-                       ? "the source it came from was read again and no longer has this key"
-                       : "none of the sources that were read has this key");
 }
 
 static void count_answers(struct source_check *check)
@@ -432,26 +420,17 @@ static void count_answers(struct source_check *check)
             continue; /* what is deleted and in no file is as it should be */
         counts[verdict]++;
         report->source_count += entry->seen;
-        if (entry->seen)
-            sample_of_file(check, entry, verdict);
-        else
-            sample_of_topic(check, entry);
+        add_sample(check, entry, verdict);
     }
 }
 
 /* ---- both */
 
-static enum outcome make_table(struct source_check *check, uint64_t records, struct error *err)
-{
-    size_t bytes = VERIFY_TABLE_SHARE(check->run->settings->verify_memory);
-    return verify_run_make_table(check->run, records, bytes, err);
-}
-
 /* How many records the files hold is not known before. When they do not fit, the table first gets
  * all of its share of the memory, then the work is done in twice the passes. */
 static enum outcome make_room(struct source_check *check, struct error *err)
 {
-    size_t max = diff_capacity(VERIFY_TABLE_SHARE(check->run->settings->verify_memory));
+    size_t max = diff_capacity(VERIFY_TABLE_SHARE(check->run->memory_max));
     if (check->pass != 0 || check->passes >= PASSES_MAX)
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                          "the files' keys do not fit the memory planned for them");
@@ -459,7 +438,7 @@ static enum outcome make_room(struct source_check *check, struct error *err)
     verify_report_forget(&check->run->report, VERDICT_REJECTED, 0);
     verify_report_forget(&check->run->report, VERDICT_AMBIGUOUS, check->ambiguous_before);
     if (check->run->table.capacity < max)
-        return make_table(check, max, err);
+        return verify_run_make_table(check->run, max, err);
     check->passes *= 2;
     return OUT_OK;
 }
@@ -499,7 +478,7 @@ static void count_rejected(struct source_check *check)
 static enum outcome compare(struct source_check *check, struct error *err)
 {
     /* usually the files hold what the topic holds */
-    enum outcome outcome = make_table(check, check->run->report.source_count, err);
+    enum outcome outcome = verify_run_make_table(check->run, check->run->report.source_count, err);
     check->passes = 1;
     for (check->pass = 0; check->pass < check->passes && outcome == OUT_OK; check->pass++) {
         outcome = read_pass(check, err);

@@ -50,8 +50,7 @@ static void send_line(const struct verify_progress *progress, uint64_t done, boo
     json_out_count(&out, "total", progress->records);
     json_out_end(&out);
     buf_append_char(&line, '\n');
-    ssize_t ignored = write(progress->fd, line.data, line.size);
-    (void)ignored;
+    (void)!write(progress->fd, line.data, line.size);
     buf_free(&line);
 }
 

@@ -2,6 +2,7 @@
 #include "verifier/verify_run.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "common/base/mem.h"
 #include "common/io/stores.h"
@@ -13,6 +14,15 @@ struct diff_key verify_run_key(struct verify_run *run, struct bytes tenant, stru
     buf_reset(&run->key);
     envelope_append_key(&run->key, tenant, entity, id);
     return diff_key_of(buf_view(&run->key));
+}
+
+void verify_run_name_sample(struct verify_run *run, struct verify_sample *sample,
+                            struct bytes tenant, struct bytes entity, struct bytes id)
+{
+    sample->key = verify_run_key(run, tenant, entity, id);
+    sample->tenant = verify_report_copy(&run->report, tenant);
+    sample->entity = verify_report_copy(&run->report, entity);
+    sample->id = verify_report_copy(&run->report, id);
 }
 
 enum outcome verify_run_open_store(const struct verify_run *run, struct store_reader **store,
@@ -69,17 +79,15 @@ enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_snapshot *
         int64_t next = -1;
         outcome =
             store->ops->checkpoint(store, group, run->topics[TOPIC_SOURCE], (int32_t)i, &next, err);
-        if (next > partitions[i].low)
-            partitions[i].snapshot_end = next;
+        take_checkpoint(&checkpoints, (int64_t)i, next);
     }
     return outcome;
 }
 
-enum outcome verify_run_make_table(struct verify_run *run, uint64_t records, size_t bytes,
-                                   struct error *err)
+enum outcome verify_run_make_table(struct verify_run *run, uint64_t records, struct error *err)
 {
     diff_table_free(&run->table);
-    if (diff_table_init(&run->table, records, bytes))
+    if (diff_table_init(&run->table, records, VERIFY_TABLE_SHARE(run->memory_max)))
         return OUT_OK;
     return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                      "the system does not give the memory asked for");

@@ -67,6 +67,7 @@ struct verify_run {
     struct verify_sealed_check *sealed; /* side_checks.c's */
     struct receipts *receipts;          /* receipts.c's */
     size_t receipts_bytes;              /* held by it */
+    uint64_t rejected, withheld;        /* as producers' runs say, each once */
     uint32_t pass;
     struct holes holes;           /* offsets below `high` that are no messages */
     struct version_clock *clocks; /* by partition: versions of messages that bring none */
@@ -84,6 +85,9 @@ struct verify_run {
  */
 struct diff_key verify_run_key(struct verify_run *run, struct bytes tenant, struct bytes entity,
                                struct bytes id);
+/* Says whose sample it is; copies. */
+void verify_run_name_sample(struct verify_run *run, struct verify_sample *sample,
+                            struct bytes tenant, struct bytes entity, struct bytes id);
 /* Another reader of the store that is no table; the caller closes it. */
 MUST_USE enum outcome verify_run_open_store(const struct verify_run *run,
                                             struct store_reader **store, struct error *err);
@@ -93,13 +97,22 @@ MUST_USE enum outcome verify_run_checkpoints(struct verify_run *run, struct pg_s
                                              struct store_reader *store,
                                              struct verify_partition *partitions,
                                              struct error *err);
-/* run->table anew, empty, for that many records, within `bytes`. */
-MUST_USE enum outcome verify_run_make_table(struct verify_run *run, uint64_t records, size_t bytes,
+/* run->table anew, empty, for that many records, within its share of the memory. */
+MUST_USE enum outcome verify_run_make_table(struct verify_run *run, uint64_t records,
                                             struct error *err);
 size_t verify_run_bytes(const struct verify_run *run);
 /* read_once: whether `more` bytes fit the memory that others use too. Else true: each part has its
  * share. */
 bool verify_run_fits(const struct verify_run *run, size_t more);
+
+/* For qsort and bsearch: by partition, then by offset. */
+static inline int verify_run_compare_places(int64_t a_partition, int64_t a_offset,
+                                            int64_t b_partition, int64_t b_offset)
+{
+    if (a_partition != b_partition)
+        return a_partition < b_partition ? -1 : 1;
+    return (a_offset > b_offset) - (a_offset < b_offset);
+}
 
 /* Another outcome than OUT_OK ends the reading with it. */
 typedef enum outcome verify_message_visit(void *owner, const struct bus_message *message,

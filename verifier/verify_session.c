@@ -12,7 +12,6 @@
 #include "common/io/stores.h"
 #include "common/policy/verify/verify_mask.h"
 #include "verifier/actual.h"
-#include "verifier/dead_letters.h"
 #include "verifier/expected.h"
 #include "verifier/receipts.h"
 #include "verifier/recheck.h"
@@ -23,7 +22,6 @@
 #define RECORD_MAX (512u << 20)
 #define MEMORY_MIN (16u << 20)
 #define FIRST_KEYS 4096 /* read_once: the table grows */
-#define FIRST_BYTES ((size_t)FIRST_KEYS * 80)
 
 struct verify_session {
     struct verify_run run;
@@ -231,7 +229,6 @@ void verify_session_close(struct verify_session *session)
 static enum outcome make_table(struct verify_run *run, struct error *err)
 {
     struct verify_report *report = &run->report;
-    size_t bytes = VERIFY_TABLE_SHARE(run->memory_max);
     uint64_t below = 0, all = 0;
     for (size_t i = 0; i < report->partition_count; i++) {
         below += (uint64_t)(report->partitions[i].snapshot_end - report->partitions[i].low);
@@ -239,12 +236,11 @@ static enum outcome make_table(struct verify_run *run, struct error *err)
     }
     if (run->options.read_once) {
         below = FIRST_KEYS;
-        bytes = FIRST_BYTES;
     } else {
-        report->passes = diff_passes(below, bytes);
+        report->passes = diff_passes(below, VERIFY_TABLE_SHARE(run->memory_max));
         verify_progress_expect(&run->progress, all, report->passes);
     }
-    return verify_run_make_table(run, below, bytes, err);
+    return verify_run_make_table(run, below, err);
 }
 
 /* What is known before any message is read. */
@@ -268,7 +264,7 @@ enum outcome verify_session_feed(struct verify_session *session, const int64_t *
     for (size_t i = 0; ends && i < report->partition_count; i++)
         if (ends[i] > report->partitions[i].snapshot_end)
             report->partitions[i].snapshot_end = ends[i];
-    enum outcome outcome = dead_letters_read(run, err);
+    enum outcome outcome = expected_read_dead_letters(run, err);
     if (outcome == OUT_OK && !session->fed)
         outcome = begin(run, err);
     session->fed = true;
@@ -311,14 +307,6 @@ void verify_session_note_produced(struct verify_session *session,
 
 /* ---- concluding -------------------------------------------------------------------------- */
 
-/* Adds the verdicts of the pass's keys to their groups. */
-static void count_verdicts(struct verify_run *run)
-{
-    size_t at = 0;
-    for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));)
-        run->report.groups.items[entry->group].counts[entry->verdict]++;
-}
-
 static enum outcome judge_pass(struct verify_run *run, struct error *err)
 {
     struct actual_extras extras = {mem_zeroed(VERIFY_RECHECK_MAX, sizeof *extras.items), 0};
@@ -327,8 +315,9 @@ static enum outcome judge_pass(struct verify_run *run, struct error *err)
         recheck_name_only(run, &extras);
     else if (outcome == OUT_OK)
         outcome = recheck_run(run, &extras, err);
-    if (outcome == OUT_OK)
-        count_verdicts(run);
+    size_t at = 0;
+    for (struct diff_entry *entry; outcome == OUT_OK && (entry = diff_next(&run->table, &at));)
+        run->report.groups.items[entry->group].counts[entry->verdict]++;
     free(extras.items);
     return outcome;
 }
@@ -362,7 +351,7 @@ static enum outcome read_rest(struct verify_run *run, struct error *err)
     if (outcome == OUT_OK)
         outcome = expected_read_lagging(run, err);
     if (outcome == OUT_OK && run->options.read_once)
-        outcome = dead_letters_read(run, err);
+        outcome = expected_read_dead_letters(run, err);
     return outcome == OUT_OK ? expected_settle_pending(run, err) : outcome;
 }
 
@@ -380,14 +369,13 @@ static enum outcome test_receipts(struct verify_run *run, struct error *err)
 static void count_produced(struct verify_run *run)
 {
     struct diff_groups *groups = &run->report.groups;
-    const struct receipts_produced produced = receipts_produced(run);
-    uint64_t rejected = run->settings->verify_sources.count ? 0 : produced.rejected;
-    if (!scope_is_whole(&run->scope) || (!rejected && !produced.withheld))
+    uint64_t rejected = run->settings->verify_sources.count ? 0 : run->rejected;
+    if (!scope_is_whole(&run->scope) || (!rejected && !run->withheld))
         return;
     uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, BYTES_LITERAL(""));
     groups->items[group].counts[VERDICT_REJECTED] += rejected;
-    groups->items[group].counts[VERDICT_WITHHELD] += produced.withheld;
-    run->report.source_count += rejected + produced.withheld;
+    groups->items[group].counts[VERDICT_WITHHELD] += run->withheld;
+    run->report.source_count += rejected + run->withheld;
 }
 
 /* What needs no further reading. Policies hide rows without an error. */
