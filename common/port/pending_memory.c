@@ -158,7 +158,14 @@ static bool take_verdict(struct memory_pending *pending, struct memory_child *ch
     return true;
 }
 
-/* The next ones from *at on whose parents came. */
+/* Its parent came, or a later record of its key has overtaken it. */
+static bool is_ready(const struct memory_store *store, const struct memory_child *child)
+{
+    return memory_store_has(store, &child->lacked, INT64_MIN) ||
+           memory_store_has(store, &child->own, child->version);
+}
+
+/* The next ones from *at on that have something to wait for no more. */
 static enum outcome try_page(struct memory_pending *pending, struct batch *batch, size_t *at,
                              size_t *got, struct error *err)
 {
@@ -168,7 +175,7 @@ static enum outcome try_page(struct memory_pending *pending, struct batch *batch
     batch_reset(batch);
     for (; *at < children->count && count < PAGE && bytes < TELL_BYTES; (*at)++) {
         struct memory_child *child = children->items[*at];
-        if (!memory_store_has(pending->config.store, &child->lacked))
+        if (!is_ready(pending->config.store, child))
             continue;
         page[count] = child;
         bytes += child->size;

@@ -282,9 +282,10 @@ const struct memory_row *memory_store_find(const struct memory_store *store, con
     return entry ? &entry->row : NULL;
 }
 
-bool memory_store_has(const struct memory_store *store, const struct diff_key *key)
+bool memory_store_has(const struct memory_store *store, const struct diff_key *key, int64_t version)
 {
-    return find_entry(store, key) != NULL;
+    const struct entry *entry = find_entry(store, key);
+    return entry && entry->row.version >= version;
 }
 
 size_t memory_store_count(const struct memory_store *store)
@@ -618,7 +619,10 @@ static enum outcome keep_child(struct memory_store *store, const struct batch *b
         if (!fits(store, memory_child_size(item, &message)))
             return refuse_room(err);
         memory_store_lacks(store, item->mapping, &item->row, &parent);
-        memory_children_add(&store->children, batch->fence.partition, item, &message, &parent);
+        struct diff_key own = key_of(&store->place, bytes_text(item->mapping->entity),
+                                     item->row.tenant, item->row.id);
+        memory_children_add(&store->children, batch->fence.partition, item, &message, &own,
+                            &parent);
     }
     return OUT_OK;
 }

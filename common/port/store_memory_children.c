@@ -17,7 +17,7 @@ size_t memory_child_size(const struct batch_item *item, const struct envelope *m
 
 void memory_children_add(struct memory_children *children, int32_t partition,
                          const struct batch_item *item, const struct envelope *message,
-                         const struct diff_key *lacked)
+                         const struct diff_key *own, const struct diff_key *lacked)
 {
     size_t size = memory_child_size(item, message);
     struct memory_child *child = must(malloc(size));
@@ -26,6 +26,7 @@ void memory_children_add(struct memory_children *children, int32_t partition,
     *child = (struct memory_child){.partition = partition,
                                    .offset = item->offset,
                                    .version = item->row.version,
+                                   .own = *own,
                                    .lacked = *lacked,
                                    .size = size,
                                    .null_value = message->null_value,

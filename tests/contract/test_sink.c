@@ -30,6 +30,13 @@
     "  - { name: name, from: /name, type: text }\n"                                                \
     "  - { name: size, from: /size, type: int4 }\n"
 
+/* Of stores that know references: its parent is a thing. */
+#define PART                                                                                       \
+    "entity: part\ntable: part\nkey: [name]\nrest: extra\ncolumns:\n"                              \
+    "  - { name: name, from: /name, type: text }\n"                                                \
+    "  - { name: thing, from: /thing, type: text }\n"                                              \
+    "references: [ { columns: [thing], entity: thing } ]\n"
+
 #define POISON (-666) /* a size that makes a record one that every store refuses */
 
 /* ---- harness ----------------------------------------------------------------------------- */
@@ -51,8 +58,8 @@ struct store {
 static struct {
     const struct store *store;
     struct sink *sink;
-    struct mapping *mapping;
-    struct mapping_set set;
+    struct mapping *mapping, *mappings[2];
+    struct mapping_set set; /* of both: children are kept as pending */
     struct mapping_work work;
     struct memory_store *memory;
     struct file_store *file;
@@ -116,7 +123,20 @@ static void on_closed(void *owner)
     H.closed = true;
 }
 
+static void view_message(void *owner, const struct batch_item *item, struct envelope *message)
+{
+    (void)owner;
+    *message = (struct envelope){.key = item->row.id, .value = BYTES_LITERAL("{}")};
+}
+
 static const struct sink_events EVENTS = {on_rejected, on_done, on_ready, on_state};
+static const struct sink_events PENDING_EVENTS = {on_rejected, on_done, on_ready, on_state,
+                                                  view_message};
+
+static const struct sink_events *events(void)
+{
+    return H.set.count > 1 ? &PENDING_EVENTS : &EVENTS;
+}
 
 static void must_run(PGconn *connection, const char *sql)
 {
@@ -149,7 +169,7 @@ static void make_database(void)
     snprintf(H.url, sizeof H.url, "%.*s/%s", (int)(slash - url), url, H.database);
     PGconn *connection = must_open(H.url, "");
     buf_init(&text, 1u << 20);
-    schema_sql_all(&text, H.set.items, 1, &roles);
+    schema_sql_all(&text, H.set.items, H.set.count, &roles);
     must_run(connection, buf_text(&text));
     must_run(connection, "ALTER TABLE public.thing ADD CHECK (name <> 'bad')");
     PQfinish(connection);
@@ -172,11 +192,13 @@ static bool refuses(const struct batch_item *item)
 static void open_memory(void)
 {
     H.memory = memory_store_new(MEMORY_KEEPS_ROWS, SIZE_MAX);
+    if (H.set.count > 1)
+        memory_store_use_mappings(H.memory, &H.set, true);
 }
 
 static void open_memory_sink(int connections)
 {
-    H.sink = memory_sink_new(H.memory, connections, refuses, &EVENTS, NULL);
+    H.sink = memory_sink_new(H.memory, connections, refuses, events(), NULL);
 }
 
 static void turn_memory(void)
@@ -215,7 +237,7 @@ static const struct store MEMORY = {"memory",     open_memory,       open_memory
 static void open_postgres_sink(int connections)
 {
     struct pg_connection_config config = {H.url, "drover_worker", "contract", 10000};
-    H.sink = pg_sink_new(&H.loop, &config, connections, &H.set, &EVENTS, NULL);
+    H.sink = pg_sink_new(&H.loop, &config, connections, &H.set, events(), NULL);
     while (!sink_can_submit(H.sink))
         turn_loop();
 }
@@ -547,18 +569,26 @@ static const struct store HYBRID = {"hybrid",     open_hybrid,  open_postgres_si
 
 /* ---- what all have in common */
 
-static void setup(const struct store *store)
+static void setup_mappings(const struct store *store, size_t mappings)
 {
     struct error err;
     memset(&H, 0, sizeof H);
     H.store = store;
     H.commit_at_once = true;
     ck_assert_int_eq(mapping_parse("thing.yaml", bytes_text(MAPPING), &H.mapping, &err), OUT_OK);
-    H.set = (struct mapping_set){&H.mapping, 1};
+    ck_assert_int_eq(mapping_parse("part.yaml", bytes_text(PART), &H.mappings[0], &err), OUT_OK);
+    H.mappings[0]->rank = 1;
+    H.mappings[1] = H.mapping;
+    H.set = (struct mapping_set){mappings > 1 ? H.mappings : &H.mapping, mappings};
     mapping_work_init(&H.work);
     uv_loop_init(&H.loop);
     store->open();
     store->open_sink(1);
+}
+
+static void setup(const struct store *store)
+{
+    setup_mappings(store, 1);
 }
 
 static void close_and_wait(void)
@@ -578,6 +608,7 @@ static void teardown(void)
     H.store->close();
     mapping_work_free(&H.work);
     mapping_free(H.mapping);
+    mapping_free(H.mappings[0]);
 }
 
 static struct batch *batch_for(int64_t epoch, int64_t start)
@@ -608,6 +639,22 @@ static void put(struct batch *batch, const char *tenant, const char *name, int64
         item->row.cells[1].size = 4 - H.store->breaks_cells; /* an int4 of three bytes */
     if (size == POISON)
         item->row.cells[1].size = 3; /* what no store takes */
+}
+
+static void put_part(struct batch *batch, const char *name, int64_t version, const char *thing)
+{
+    char json[128];
+    struct error err;
+    snprintf(json, sizeof json, "{\"name\":\"%s\",\"thing\":\"%s\"}", name, thing);
+    struct batch_item *item = batch_add(batch, batch->fence.end++);
+    struct record record = {.tenant = BYTES_LITERAL("a"),
+                            .version = version,
+                            .has_version = true,
+                            .index = -1,
+                            .payload = bytes_text(json)};
+    item->mapping = H.mappings[0];
+    ck_assert_int_eq(
+        mapping_forward(item->mapping, &record, &H.work, &batch->arena, &item->row, &err), OUT_OK);
 }
 
 static void put_delete(struct batch *batch, const char *tenant, const char *name, int64_t version)
@@ -1026,6 +1073,46 @@ START_TEST(holds)
 }
 END_TEST
 
+/* ---- stores that know references --------------------------------------------------------- */
+
+static const struct store *const STORES_OF_REFERENCES[] = {&MEMORY, &POSTGRES};
+#define REFERENCES_COUNT (int)(sizeof STORES_OF_REFERENCES / sizeof *STORES_OF_REFERENCES)
+
+/* What it lacks does not matter of a record that would not be written: its class is the same
+ * whether or not another one of its batch lacks a parent. */
+START_TEST(an_overtaken_child_does_not_wait)
+{
+    static const enum record_class WANT[] = {CLASS_SUPERSEDED, CLASS_UNCHANGED, CLASS_CONFLICT,
+                                             CLASS_APPLIED};
+    for (int waits = 0; waits < 2; waits++) {
+        int64_t next;
+        setup_mappings(STORES_OF_REFERENCES[_i], 2);
+        int64_t epoch = H.store->claim(0, &next);
+        struct batch *batch = batch_for(epoch, 0);
+        put(batch, "a", "t", 1, 1);
+        put_part(batch, "old", 5, "t");
+        put_part(batch, "same", 5, "t");
+        put_part(batch, "other", 5, "t");
+        ck_assert_int_eq(write_out(batch), OUT_OK);
+        batch_free(batch);
+        batch = batch_for(epoch, 4);
+        put_part(batch, "old", 3, "missing");
+        put_part(batch, "same", 5, "t");
+        put_part(batch, "other", 5, "missing");
+        put_part(batch, "new", 5, "t");
+        if (waits)
+            put_part(batch, "waits", 5, "missing");
+        ck_assert_int_eq(write_out(batch), OUT_OK);
+        for (size_t i = 0; i < 4; i++)
+            ck_assert_msg(batch->items[i].verdict == WANT[i], "%s, %d waits: item %zu: %s",
+                          H.store->name, waits, i, record_class_name(batch->items[i].verdict));
+        ck_assert_uint_eq(batch_count(batch, CLASS_WAITING), waits);
+        batch_free(batch);
+        teardown();
+    }
+}
+END_TEST
+
 /* ---- what only hybrid has ---------------------------------------------------------------- */
 
 static void put_in_redis(int64_t epoch, int64_t start, const char *name, int64_t version)
@@ -1144,6 +1231,10 @@ static Suite *sink_suite(void)
     tcase_add_test(tcase, a_lost_connection_costs_nothing);
     tcase_add_test(tcase, a_redelivery_brings_redis_what_it_missed);
     tcase_add_test(tcase, what_redis_is_behind_is_bounded);
+    suite_add_tcase(suite, tcase);
+    tcase = tcase_create("references");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, an_overtaken_child_does_not_wait, 0, REFERENCES_COUNT);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -380,6 +380,17 @@ START_TEST(chains_get_in_at_once_and_the_overtaken_are_told_so)
 }
 END_TEST
 
+START_TEST(an_overtaken_one_waits_for_no_parent)
+{
+    ck_assert_int_eq(write_one("child", "c", 1, "p"), CLASS_WAITING);
+    ck_assert_int_eq(write_one("child", "c", 2, NULL), CLASS_APPLIED);
+    const struct pending_result *result = sweep(0, false);
+    ck_assert_uint_eq(result->applied_count, 1);
+    ck_assert_int_eq(result->applied[0].the_class, CLASS_SUPERSEDED);
+    ck_assert_uint_eq(forget(0), 1);
+}
+END_TEST
+
 START_TEST(without_messages_they_are_refused)
 {
     close_store();
@@ -709,6 +720,7 @@ static Suite *pending_memory_suite(void)
     tcase_add_test(tcase, a_parent_of_the_same_batch_is_enough);
     tcase_add_test(tcase, who_lacks_a_parent_waits_and_gets_in);
     tcase_add_test(tcase, chains_get_in_at_once_and_the_overtaken_are_told_so);
+    tcase_add_test(tcase, an_overtaken_one_waits_for_no_parent);
     tcase_add_test(tcase, without_messages_they_are_refused);
     tcase_add_test(tcase, what_cannot_be_kept_pending_is_not_half_written);
     tcase_add_test(tcase, a_lost_answer_keeps_nothing_pending_twice);

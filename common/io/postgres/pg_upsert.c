@@ -237,21 +237,30 @@ static void append_missing_parent(struct buf *sql, const struct mapping_referenc
     buf_append_text(sql, "))");
 }
 
+/* A row that the table holds with a version that is not less is not written, and lacks nothing. */
 static char *make_missing_parent(const struct mapping_set *mappings, const struct mapping *mapping,
                                  struct buf *sql)
 {
-    size_t count = 0;
+    size_t number = 2, count = 0;
     buf_append_text(sql, "SELECT u.o FROM ROWS FROM (");
+    for (size_t k = 0; k < mapping->key_count; k++)
+        append_unnest(sql, number++,
+                      value_type_param_array(&mapping->columns[mapping->key[k]].type));
+    append_unnest(sql, number++, "int8[]");
     for (size_t r = 0; r < mapping->reference_count; r++)
         for (size_t i = 0; i < mapping->references[r].column_count; i++, count++)
             append_unnest(
-                sql, count + 2,
+                sql, number++,
                 value_type_param_array(&mapping->columns[mapping->references[r].columns[i]].type));
     sql->size -= 2; /* the last comma */
     buf_append_text(sql, ") WITH ORDINALITY AS u(");
+    append_keys(sql, mapping, "");
+    buf_append_text(sql, "v, ");
     for (size_t i = 0; i < count; i++)
         buf_append_format(sql, "c%zu, ", i);
-    buf_append_text(sql, "o) WHERE $1::text IS NULL");
+    buf_append_text(sql, "o)");
+    append_stored(sql, mapping);
+    buf_append_text(sql, " WHERE (s.drover_version IS NULL OR s.drover_version < u.v) AND (false");
     for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
         const struct mapping_reference *reference = &mapping->references[r];
         buf_append_text(sql, " OR ");
@@ -259,6 +268,7 @@ static char *make_missing_parent(const struct mapping_set *mappings, const struc
                               mapping_set_find(mappings, bytes_text(reference->entity)), at);
         at += reference->column_count;
     }
+    buf_append_char(sql, ')');
     return take_text(sql);
 }
 
@@ -341,8 +351,16 @@ static void append_cells(struct param_list *list, const struct batch *batch, siz
     finish_param(list);
 }
 
-static void append_own(struct param_list *list, const struct batch *batch, const uint32_t *order,
-                       size_t count)
+static void append_key_cells(struct param_list *list, const struct mapping *mapping,
+                             const struct batch *batch, const uint32_t *order, size_t count)
+{
+    for (size_t k = 0; k < mapping->key_count; k++)
+        append_cells(list, batch, mapping->key[k],
+                     value_type_param_oid(&mapping->columns[mapping->key[k]].type), order, count);
+}
+
+static void append_versions(struct param_list *list, const struct batch *batch,
+                            const uint32_t *order, size_t count)
 {
     struct buf *out = list->memory;
     begin_param(list);
@@ -352,6 +370,13 @@ static void append_own(struct param_list *list, const struct batch *batch, const
         buf_append_be64(out, (uint64_t)batch->items[order[i]].row.version);
     }
     finish_param(list);
+}
+
+static void append_own(struct param_list *list, const struct batch *batch, const uint32_t *order,
+                       size_t count)
+{
+    struct buf *out = list->memory;
+    append_versions(list, batch, order, count);
     begin_param(list);
     pg_wire_append_array(out, OID_BYTEA, count, false);
     for (size_t i = 0; i < count; i++) {
@@ -404,14 +429,11 @@ void pg_upsert_queue_classify(const struct pg_upsert *upsert, struct pg_connecti
                               const struct batch *batch, struct bytes tenant, const uint32_t *order,
                               size_t count, struct buf *memory)
 {
-    const struct mapping *mapping = upsert->mapping;
     struct pg_param params[PG_CONNECTION_PARAMS_MAX];
     struct param_list list = {.memory = memory, .count = 0};
     buf_reset(memory);
     append_tenant(&list, tenant);
-    for (size_t k = 0; k < mapping->key_count; k++)
-        append_cells(&list, batch, mapping->key[k],
-                     value_type_param_oid(&mapping->columns[mapping->key[k]].type), order, count);
+    append_key_cells(&list, upsert->mapping, batch, order, count);
     pg_connection_query(connection, upsert->classify_name, upsert->classify_sql, params,
                         finish(&list, params));
 }
@@ -425,6 +447,8 @@ int pg_upsert_missing_parent_params(const struct pg_upsert *upsert, const struct
     struct param_list list = {.memory = memory, .count = 0};
     buf_reset(memory);
     append_tenant(&list, tenant);
+    append_key_cells(&list, mapping, batch, order, count);
+    append_versions(&list, batch, order, count);
     for (size_t r = 0; r < mapping->reference_count; r++)
         for (size_t i = 0; i < mapping->references[r].column_count; i++) {
             size_t column = mapping->references[r].columns[i];

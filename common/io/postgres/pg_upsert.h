@@ -44,8 +44,8 @@ void pg_upsert_queue_classify(const struct pg_upsert *upsert, struct pg_connecti
                               const struct batch *batch, struct bytes tenant, const uint32_t *order,
                               size_t count, struct buf *memory);
 
-/* Parameters of missing_parent_sql, which gives the ordinals (int8, from 1) of rows that refer to a
- * parent that is not there. Returns their number. */
+/* Parameters of missing_parent_sql, which gives the ordinals (int8, from 1) of rows that would
+ * be written and refer to a parent that is not there. Returns their number. */
 int pg_upsert_missing_parent_params(const struct pg_upsert *upsert, const struct batch *batch,
                                     struct bytes tenant, const uint32_t *order, size_t count,
                                     struct buf *memory,
