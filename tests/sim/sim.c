@@ -224,20 +224,31 @@ static void write_step(struct sim *sim, int place)
         say(sim, "write %d.%zu %s", place, which, FATES[fate]);
 }
 
+/* Makes room where a worker has ended; false when it ended by a fault of its own. A dead letter
+ * that is refused halts a partition by design. */
+static bool bury(struct sim *sim, int place)
+{
+    const struct worker *worker = sim->world.workers[place].over->worker;
+    bool ok = worker->state.exit_code == EXIT_OK || worker->state.failure.code == ERR_DEAD_LETTER_SIZE;
+    say(sim, "ended %d: %d", place, (int)worker->state.exit_code);
+    if (!ok)
+        snprintf(sim->why, sizeof sim->why, "a worker ends with %d: %s %s", worker->state.exit_code,
+                 worker->state.failure.text, worker->state.failure.where);
+    world_worker_end(&sim->world, place);
+    gone(sim, place);
+    return ok;
+}
+
 /* A worker's own steps; a frozen one has none, but what it sent may still be written. */
-static void work_step(struct sim *sim, int place)
+static bool work_step(struct sim *sim, int place)
 {
     struct world *world = &sim->world;
-    if (world->workers[place].over->ended) {
-        say(sim, "ended %d: %d", place, (int)world->workers[place].over->worker->state.exit_code);
-        world_worker_end(world, place);
-        gone(sim, place);
-        return;
-    }
+    if (world->workers[place].over->ended)
+        return bury(sim, place);
     if (sim->frozen[place]) {
         if (chance(sim, 4)) /* much later than the others go on */
             write_step(sim, place);
-        return;
+        return true;
     }
     switch (below(sim, 8)) {
     case 0:
@@ -263,6 +274,7 @@ static void work_step(struct sim *sim, int place)
         say(sim, "tick %d", place);
         memory_worker_tick(world->workers[place].over);
     }
+    return true;
 }
 
 static void rare_step(struct sim *sim, int place)
@@ -296,8 +308,9 @@ static void rare_step(struct sim *sim, int place)
     }
 }
 
-static void step(struct sim *sim)
+static bool step(struct sim *sim)
 {
+    bool ok = true;
     int place = (int)below(sim, WORLD_WORKERS);
     if (sim->rebalancing)
         end_rebalance(sim);
@@ -310,9 +323,10 @@ static void step(struct sim *sim)
     if (chance(sim, 6))
         rare_step(sim, place);
     else if (sim->world.workers[place].over)
-        work_step(sim, place);
+        ok = work_step(sim, place);
     if (chance(sim, 20))
         sim->world.now_ms += below(sim, 60);
+    return ok;
 }
 
 /* Memory is bounded: what is taken and not written, and what is not told. */
@@ -377,8 +391,8 @@ static bool come_to_rest(struct sim *sim)
             if (!world->workers[i].over)
                 continue;
             if (world->workers[i].over->ended) {
-                world_worker_end(world, i);
-                gone(sim, i);
+                if (!bury(sim, i))
+                    return false;
                 continue;
             }
             if (is_there(sim, i) && sim->share[i] == OUT && !sim->rebalancing) {
@@ -455,8 +469,7 @@ static bool run_schedule(struct sim *sim, uint64_t seed, int steps)
     start(sim, 0);
     bool ok = true;
     for (int i = 0; i < steps && ok; i++) {
-        step(sim);
-        ok = model_check(sim->model, sim->why, sizeof sim->why) && check_memory(sim);
+        ok = step(sim) && model_check(sim->model, sim->why, sizeof sim->why) && check_memory(sim);
     }
     ok = ok && come_to_rest(sim) && finish(sim);
     world_close(&sim->world);

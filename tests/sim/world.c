@@ -82,6 +82,7 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
         SHARED[0] = parse(CHILD);
         SHARED[1] = parse(ITEM);
         SHARED[2] = parse(PARENT);
+        SHARED[0]->rank = 1; /* as mapping_set_load gives it: behind its parent */
     }
     world->set = &SET;
     world->settings = (struct settings){.migration = "m",
