@@ -28,6 +28,12 @@ struct known {
     int64_t version;
     struct digest digest;
     bool dead_lettered; /* a dead letter of it is in the topic */
+    uint64_t produced_ms, committed_ms;
+    int parent;                /* of a child: of keys[] */
+    enum record_class told;    /* by a receipt with runs, */
+    int64_t told_in;           /* or in the ordinary one that begins here; */
+    uint64_t waiting;          /* of the one that begins with this record: not yet settled */
+    enum record_class settled; /* CLASS_COUNT, here and in told: not */
 };
 
 /* A key, and the most that its records may make of it. */
@@ -56,9 +62,6 @@ struct model {
     int key_count;
     struct log logs[WORLD_PARTITIONS_MAX];
     int64_t dead_letters_read[WORLD_PARTITIONS_MAX], receipts_read[WORLD_PARTITIONS_MAX];
-    uint64_t counts[CLASS_COUNT];
-    uint64_t total;
-    bool *settled[WORLD_PARTITIONS_MAX]; /* at the end, by offset */
     struct mapping_work work;
     struct arena arena;
     char *why;
@@ -78,10 +81,8 @@ struct model *model_new(struct world *world)
 
 void model_free(struct model *model)
 {
-    for (int i = 0; i < WORLD_PARTITIONS_MAX; i++) {
+    for (int i = 0; i < WORLD_PARTITIONS_MAX; i++)
         free(model->logs[i].records);
-        free(model->settled[i]);
-    }
     mapping_work_free(&model->work);
     arena_free(&model->arena);
     free(model);
@@ -160,7 +161,8 @@ static struct known *add_known(struct log *log)
             abort();
     }
     struct known *known = &log->records[log->count++];
-    *known = (struct known){.kind = KIND_DEAD, .key = -1};
+    *known = (struct known){
+        .kind = KIND_DEAD, .key = -1, .parent = -1, .told = CLASS_COUNT, .settled = CLASS_COUNT};
     return known;
 }
 
@@ -187,8 +189,8 @@ void model_note(struct model *model, const struct world_message *message, int64_
     if (!read_topic(model, WORLD_SOURCE, message->partition, offset, take_produced, &next) ||
         log->count != offset + 1)
         abort();
-    model->total++;
     struct known *known = &log->records[offset];
+    known->produced_ms = model->world->now_ms;
     if (known->kind == KIND_DEAD)
         return;
     if (message->n == WORLD_POISON && !message->deleted) {
@@ -205,8 +207,10 @@ void model_note(struct model *model, const struct world_message *message, int64_
     } else {
         known->kind = digest_equal(&known->digest, &key->digest) ? KIND_SAME : KIND_OTHER;
     }
-    if (strcmp(message->entity, "child") == 0)
+    if (strcmp(message->entity, "child") == 0) {
         known->kind = KIND_CHILD;
+        known->parent = key_of(model, "parent", message->parent);
+    }
 }
 
 /* ---- the store --------------------------------------------------------------------------- */
@@ -269,12 +273,34 @@ static bool check_checkpoints(struct model *model)
             continue;
         if (seen->next_offset < model->logs[p].checkpoint)
             return wrong(model, "I3: the checkpoint of %d went back", p);
+        for (int64_t i = model->logs[p].checkpoint; i < seen->next_offset; i++)
+            model->logs[p].records[i].committed_ms = model->world->now_ms;
         model->logs[p].checkpoint = seen->next_offset;
     }
     return true;
 }
 
 /* ---- dead letters ------------------------------------------------------------------------ */
+
+/* A child is no orphan before its wait is over, and never when its parent was produced by then. */
+static bool check_orphan(struct model *model, const struct log *log, const struct known *child)
+{
+    const struct world *world = model->world;
+    uint64_t due_ms = child->committed_ms + world->settings.parent_wait_ms;
+    if (child - log->records >= log->checkpoint)
+        return wrong(model, "I6: an orphan is not committed");
+    if (world->now_ms < due_ms && !world->settings.until_end)
+        return wrong(model, "I6: an orphan of %s k%d did not wait", model->keys[child->key].entity,
+                     model->keys[child->key].number);
+    for (int32_t p = 0; p < world->partitions; p++)
+        for (int64_t i = 0; i < model->logs[p].count; i++) {
+            const struct known *other = &model->logs[p].records[i];
+            if (other->key == child->parent && other->produced_ms <= due_ms)
+                return wrong(model, "I6: an orphan of %s k%d has its parent at %d@%" PRId64,
+                             model->keys[child->key].entity, model->keys[child->key].number, p, i);
+        }
+    return true;
+}
 
 static bool take_dead_letter(struct model *model, const struct bus_message *message)
 {
@@ -286,6 +312,9 @@ static bool take_dead_letter(struct model *model, const struct bus_message *mess
     if (known->kind != KIND_DEAD && known->kind != KIND_CHILD)
         return wrong(model, "I6: a dead letter of %d@%" PRId64 ", which is good", origin.partition,
                      origin.offset);
+    if (known->kind == KIND_CHILD && !known->dead_lettered &&
+        !check_orphan(model, &model->logs[origin.partition], known))
+        return false;
     known->dead_lettered = true;
     return true;
 }
@@ -331,57 +360,89 @@ static struct range_kinds kinds_of(const struct log *log, int64_t first, int64_t
     return range;
 }
 
-/* What a receipt of an ordinary batch says is possible for its records. */
-static bool check_classes(struct model *model, const struct receipt_summary *receipt)
+/* What a receipt of an ordinary batch says is possible for its records: a child may be in any class
+ * but dead, as it waits for a parent that is missing. */
+static bool check_classes(struct model *model, const struct receipt_summary *receipt, bool has_runs)
 {
     const struct log *log = &model->logs[receipt->partition];
     struct range_kinds range = kinds_of(log, receipt->first, receipt->next);
     const uint64_t *counts = receipt->counts;
+    uint64_t children = range.kinds[KIND_CHILD];
     uint64_t sum = 0;
     for (int i = 0; i < CLASS_COUNT; i++)
         sum += counts[i];
     if (sum != (uint64_t)(receipt->next - receipt->first))
         return wrong(model, "I5: the receipt of %d@%" PRId64 " counts %" PRIu64 " of %" PRId64,
                      receipt->partition, receipt->first, sum, receipt->next - receipt->first);
-    if (counts[CLASS_RECOVERED] || range.kinds[KIND_CHILD])
+    if (has_runs) /* check_run */
         return true;
-    if (counts[CLASS_DEAD] != range.kinds[KIND_DEAD] || counts[CLASS_APPLIED] != range.new_keys ||
-        counts[CLASS_UNCHANGED] > range.kinds[KIND_SAME] ||
-        counts[CLASS_CONFLICT] > range.kinds[KIND_OTHER] ||
-        counts[CLASS_SUPERSEDED] < range.kinds[KIND_OLD])
-        return wrong(model,
-                     "I5: the receipt of %d@%" PRId64 "-%" PRId64 " says applied %" PRIu64
-                     " unchanged %" PRIu64 " superseded %" PRIu64 " conflict %" PRIu64
-                     " dead %" PRIu64 "; keys with news %" PRIu64 ", same %" PRIu64
-                     ", other %" PRIu64 ", old %" PRIu64 ", dead %" PRIu64,
-                     receipt->partition, receipt->first, receipt->next, counts[CLASS_APPLIED],
-                     counts[CLASS_UNCHANGED], counts[CLASS_SUPERSEDED], counts[CLASS_CONFLICT],
-                     counts[CLASS_DEAD], range.new_keys, range.kinds[KIND_SAME],
-                     range.kinds[KIND_OTHER], range.kinds[KIND_OLD], range.kinds[KIND_DEAD]);
+    if (counts[CLASS_RECOVERED] || counts[CLASS_DEAD] != range.kinds[KIND_DEAD] ||
+        counts[CLASS_APPLIED] < range.new_keys ||
+        counts[CLASS_APPLIED] > range.new_keys + children ||
+        counts[CLASS_UNCHANGED] > range.kinds[KIND_SAME] + children ||
+        counts[CLASS_CONFLICT] > range.kinds[KIND_OTHER] + children ||
+        counts[CLASS_SUPERSEDED] < range.kinds[KIND_OLD] || counts[CLASS_WAITING] > children)
+        return wrong(
+            model,
+            "I5: the receipt of %d@%" PRId64 "-%" PRId64 " says applied %" PRIu64
+            " unchanged %" PRIu64 " superseded %" PRIu64 " conflict %" PRIu64 " dead %" PRIu64
+            " waiting %" PRIu64 "; keys with news %" PRIu64 ", same %" PRIu64 ", other %" PRIu64
+            ", old %" PRIu64 ", dead %" PRIu64 ", children %" PRIu64,
+            receipt->partition, receipt->first, receipt->next, counts[CLASS_APPLIED],
+            counts[CLASS_UNCHANGED], counts[CLASS_SUPERSEDED], counts[CLASS_CONFLICT],
+            counts[CLASS_DEAD], counts[CLASS_WAITING], range.new_keys, range.kinds[KIND_SAME],
+            range.kinds[KIND_OTHER], range.kinds[KIND_OLD], range.kinds[KIND_DEAD], children);
     return true;
 }
 
-static void take_settled(struct model *model, struct bytes json)
+static bool take_settled(struct model *model, struct bytes json)
 {
     struct error err;
     struct settled_receipt settled;
+    bool ok = true;
     if (receipt_parse_settled(json, &settled, &err) != OUT_OK)
         abort();
-    for (size_t i = 0; i < settled.count; i++) {
+    for (size_t i = 0; i < settled.count && ok; i++) {
         const struct settled_item *item = &settled.items[i];
         struct log *log = &model->logs[item->partition];
-        bool **marks = &model->settled[item->partition];
-        if (!*marks && !(*marks = calloc(4096, 1)))
-            abort();
-        if (item->offset >= log->count || item->offset >= 4096)
-            abort();
-        if ((*marks)[item->offset])
-            continue;
-        (*marks)[item->offset] = true;
-        model->counts[item->the_class]++;
-        model->counts[CLASS_WAITING]--;
+        struct known *known = item->offset < log->checkpoint ? &log->records[item->offset] : NULL;
+        ok = known && known->kind == KIND_CHILD &&
+             (known->settled == CLASS_COUNT || known->settled == item->the_class);
+        if (ok)
+            known->settled = item->the_class;
+        else
+            wrong(model, "I7: %d@%" PRId64 " is settled as %s, and cannot be", item->partition,
+                  item->offset, record_class_name(item->the_class));
     }
     receipt_free_settled(&settled);
+    return ok;
+}
+
+/* The class that a receipt with runs gives to one record; CLASS_COUNT: none. */
+static enum record_class class_in_runs(struct bytes json, int64_t offset)
+{
+    uint64_t from[CLASS_COUNT] = {0}, behind[CLASS_COUNT] = {0};
+    int the_class = 0;
+    if (!receipt_count_from(json, offset, from) || !receipt_count_from(json, offset + 1, behind))
+        return CLASS_COUNT;
+    while (the_class < CLASS_COUNT && from[the_class] == behind[the_class])
+        the_class++;
+    return (enum record_class)the_class;
+}
+
+/* Of a receipt that was made after a crash or a lost answer: each record has its class. */
+static bool check_run(struct model *model, int32_t partition, int64_t offset,
+                      enum record_class told)
+{
+    struct known *known = &model->logs[partition].records[offset];
+    bool possible = told == CLASS_RECOVERED ? known->kind != KIND_DEAD
+                    : told == CLASS_DEAD    ? known->kind == KIND_DEAD || known->kind == KIND_CHILD
+                    : told == CLASS_CONFLICT
+                        ? known->kind == KIND_OTHER || known->kind == KIND_CHILD
+                        : told == CLASS_WAITING && known->kind == KIND_CHILD;
+    known->told = told;
+    return possible || wrong(model, "I5: %d@%" PRId64 " is told of as %s, and is of kind %d",
+                             partition, offset, record_class_name(told), (int)known->kind);
 }
 
 static bool take_receipt(struct model *model, const struct bus_message *message)
@@ -391,10 +452,8 @@ static bool take_receipt(struct model *model, const struct bus_message *message)
     struct bytes json = message->envelope.value;
     if (receipt_parse(json, &receipt, &err) != OUT_OK)
         return wrong(model, "I5: a receipt cannot be read: %s", err.text);
-    if (receipt.is_settled) {
-        take_settled(model, json);
-        return true;
-    }
+    if (receipt.is_settled)
+        return take_settled(model, json);
     struct log *log = &model->logs[receipt.partition];
     if (receipt.next <= log->receipts_to) /* told again */
         return true;
@@ -402,18 +461,22 @@ static bool take_receipt(struct model *model, const struct bus_message *message)
         return true; /* of a worker that was frozen: the claim after its own tells all of it again
                       */
     log->told_epoch = receipt.epoch;
-    if (!check_classes(model, &receipt))
+    bool has_runs = class_in_runs(json, receipt.first) != CLASS_COUNT;
+    if (!check_classes(model, &receipt, has_runs))
         return false;
     if (receipt.first > log->receipts_to) /* one before was refused: what it said is told again */
         return true;
-    if (receipt.first == log->receipts_to) {
-        for (int i = 0; i < CLASS_COUNT; i++)
-            model->counts[i] += receipt.counts[i];
-    } else if (!receipt_count_from(json, log->receipts_to, model->counts)) {
+    if (receipt.first < log->receipts_to && !has_runs)
         return wrong(model,
                      "I5: receipts of %d overlap at %" PRId64 ": told up to %" PRId64 ", %.*s",
                      receipt.partition, receipt.first, log->receipts_to, BYTES_ARGS(json));
-    }
+    for (int64_t i = log->receipts_to; i < receipt.next && has_runs; i++)
+        if (!check_run(model, receipt.partition, i, class_in_runs(json, i)))
+            return false;
+    for (int64_t i = receipt.first; i < receipt.next && !has_runs; i++)
+        log->records[i].told_in = receipt.first;
+    if (!has_runs)
+        log->records[receipt.first].waiting = receipt.counts[CLASS_WAITING];
     log->receipts_to = receipt.next;
     return true;
 }
@@ -470,9 +533,36 @@ static bool check_key(struct model *model, int number)
     return true; /* I2 has looked at what it says */
 }
 
+/* Every record is told of once; who waited there is settled, and nobody else. After a crash one may
+ * be told of as what it had become meanwhile, recovered, a conflict or dead, and be settled all the
+ * same. */
+static bool check_settled(struct model *model, int32_t partition)
+{
+    struct log *log = &model->logs[partition];
+    for (int64_t i = 0; i < log->count; i++) {
+        struct known *known = &log->records[i];
+        bool settled = known->settled != CLASS_COUNT, has_run = known->told != CLASS_COUNT;
+        bool may_be = known->told == CLASS_RECOVERED || known->told == CLASS_CONFLICT ||
+                      known->told == CLASS_DEAD;
+        if (settled && !has_run && log->records[known->told_in].waiting-- == 0)
+            return wrong(model, "I7: %d@%" PRId64 " is settled and did not wait", partition, i);
+        if (has_run && !may_be && settled != (known->told == CLASS_WAITING))
+            return wrong(model, "I7: %d@%" PRId64 " is told of as %s and is %ssettled", partition,
+                         i, record_class_name(known->told), settled ? "" : "not ");
+        bool is_dead = (settled ? known->settled : known->told) == CLASS_DEAD;
+        if (known->kind == KIND_CHILD && (settled || has_run) && is_dead != known->dead_lettered)
+            return wrong(model, "I6: %d@%" PRId64 " is %sdead and has %s dead letter", partition, i,
+                         is_dead ? "" : "not ", known->dead_lettered ? "a" : "no");
+    }
+    for (int64_t i = 0; i < log->count; i++)
+        if (log->records[i].waiting)
+            return wrong(model, "I7: %" PRIu64 " that were told of at %d@%" PRId64 " still wait",
+                         log->records[i].waiting, partition, i);
+    return true;
+}
+
 bool model_check_end(struct model *model, char *why, size_t size)
 {
-    uint64_t sum = 0;
     if (!model_check(model, why, size))
         return false;
     for (int32_t p = 0; p < model->world->partitions; p++)
@@ -484,18 +574,8 @@ bool model_check_end(struct model *model, char *why, size_t size)
     for (int i = 0; i < model->key_count; i++)
         if (!check_key(model, i))
             return false;
-    /* More may be settled than was told of as pending: a worker crashed, and before the receipt of
-     * their batch was made again they had got in, or were dead. There they count a second time. */
-    uint64_t *counts = model->counts, twice = 0 - counts[CLASS_WAITING];
-    if (twice <= counts[CLASS_RECOVERED] + counts[CLASS_DEAD])
-        counts[CLASS_WAITING] = 0;
-    else
-        twice = 0;
-    for (int i = 0; i < CLASS_COUNT; i++)
-        sum += counts[i];
-    if (sum - twice != model->total || counts[CLASS_WAITING])
-        return wrong(model,
-                     "I7: %" PRIu64 " records are counted of %" PRIu64 ", %" PRIu64 " are waiting",
-                     sum, model->total, counts[CLASS_WAITING]);
+    for (int32_t p = 0; p < model->world->partitions; p++)
+        if (!check_settled(model, p))
+            return false;
     return true;
 }

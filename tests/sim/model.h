@@ -11,14 +11,19 @@
  *       of that version, as those that wait may come in behind others
  *   I3  checkpoints never go back
  *   I4  every dead record below a checkpoint has its dead letter in the topic
- *   I5  every record below the receipts' watermark is counted by a receipt in the topic, in a class
- *       that is possible for it, and of the records of a receipt the classes add up
+ *   I5  every record below the receipts' watermark is counted by a receipt in the topic, and the
+ *       classes of its records add up and are possible for them: of children, which may wait, an
+ *       ordinary receipt tells how many are in a class, not which
  *
  * and in the end, when everything was written:
  *
- *   I6  each key has the greatest version that the store does not refuse; refused ones and orphans
- *       have their dead letters, and nothing else has one
- *   I7  every record is in exactly one class
+ *   I6  each key has the greatest version that the store does not refuse and that is no orphan's;
+ *       refused ones and orphans have their dead letters, and nothing else has one. An orphan is a
+ *       committed child whose wait is over, or all is, and whose parent was not produced by then
+ *       (looked at when its dead letter comes)
+ *   I7  every record is in exactly one class: told of once, and settled once when it waited there,
+ *       else not. Only committed children are settled. (One may count twice that was told of after
+ *       a crash as what it had become by then: recovered, a conflict or dead)
  *
  * The scheduler (sim.c) looks at two things more:
  *
