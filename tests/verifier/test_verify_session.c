@@ -666,6 +666,7 @@ START_TEST(pieces_say_what_the_whole_says)
     uint64_t whole[VERDICT_COUNT], pieces[VERDICT_COUNT], of_children;
     play((uint64_t)_i, &WAYS[2], whole, &of_children);
     ck_assert_uint_eq(whole[VERDICT_DIFFERENT], of_children);
+    ck_assert_uint_le(of_children, whole[VERDICT_CONFLICT]); /* the other one of two */
     whole[VERDICT_MATCH] += whole[VERDICT_DIFFERENT];
     whole[VERDICT_DIFFERENT] = 0;
     for (int i = 0; i < 2; i++) {

@@ -466,6 +466,8 @@ START_TEST(halts_at_a_gap)
     world_worker_settle(&W, 0);
     ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
     ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_SEQUENCE_GAP);
+    ck_assert_int_le(written(0), 1); /* nothing behind the gap */
+    ck_assert_int_eq(version_of("item", 2), -1);
     ck_assert_int_eq(written(1), 1);
 }
 END_TEST
