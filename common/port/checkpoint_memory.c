@@ -1,6 +1,7 @@
 #include "common/port/checkpoint_memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/memory.h"
 #include "common/port/checkpoint_queue.h"
@@ -8,6 +9,7 @@
 struct memory_checkpoint_port {
     struct checkpoint_queue queue; /* stays the first member */
     struct memory_store *store;
+    struct checkpoint_row claimed; /* by the claim in flight; the sequences are the port's */
     void (*on_closed)(void *owner);
 };
 
@@ -19,42 +21,58 @@ static struct memory_checkpoint_port *of(struct checkpoint *base)
 static void free_checkpoint(struct memory_checkpoint_port *port)
 {
     checkpoint_queue_clear(&port->queue);
+    free((char *)port->claimed.sequences.data);
     free(port);
 }
 
 static void claim(struct memory_checkpoint_port *port, int32_t partition)
 {
-    const struct checkpoint *base = &port->queue.base;
     int64_t next_offset, epoch = memory_store_claim(port->store, partition, &next_offset);
     const struct memory_checkpoint *checkpoint = memory_store_checkpoint(port->store, partition);
-    bool has_sequences = checkpoint->sequences.size > 0;
-    const struct checkpoint_row row = {
+    struct bytes sequences =
+        checkpoint->sequences.size ? checkpoint->sequences : BYTES_LITERAL("{}");
+    char *copy = malloc(sequences.size);
+    if (!copy)
+        abort();
+    memcpy(copy, sequences.data, sequences.size);
+    port->claimed = (struct checkpoint_row){
         .next_offset = next_offset,
         .redis_next = checkpoint->redis_next,
         .results_next = checkpoint->results_next,
         .epoch = epoch,
-        .sequences = has_sequences ? checkpoint->sequences : BYTES_LITERAL("{}"),
+        .sequences = bytes_of(copy, sequences.size),
     };
-    base->events.on_claimed(base->owner, partition, &row);
 }
 
-static void answer(struct memory_checkpoint_port *port, const struct checkpoint_request *request)
+/* The request is done in the store; its answer is on its way. */
+static void execute(struct memory_checkpoint_port *port, const struct checkpoint_request *request)
+{
+    port->queue.in_flight = true;
+    if (request->kind == REQUEST_CLAIM)
+        claim(port, request->partition);
+    if (request->kind == REQUEST_ADVANCE || request->kind == REQUEST_RELEASE)
+        memory_store_advance(port->store, request->partition, request->epoch, request->redis_next,
+                             request->results_next);
+    if (request->kind == REQUEST_RELEASE)
+        memory_store_release(port->store, request->partition, request->epoch);
+}
+
+/* A claim that was forgotten meanwhile is told to nobody. */
+static void answer(struct memory_checkpoint_port *port)
 {
     const struct checkpoint *base = &port->queue.base;
-    if (request->kind == REQUEST_CHECK) {
+    struct checkpoint_request done = checkpoint_queue_pop(&port->queue);
+    struct checkpoint_row claimed = port->claimed;
+    bool forgotten = port->queue.forgotten;
+    port->queue.forgotten = false;
+    port->claimed = (struct checkpoint_row){0};
+    if (done.kind == REQUEST_CHECK)
         base->events.on_checked(base->owner);
-        return;
-    }
-    if (request->kind == REQUEST_CLAIM) {
-        claim(port, request->partition);
-        return;
-    }
-    memory_store_advance(port->store, request->partition, request->epoch, request->redis_next,
-                         request->results_next);
-    if (request->kind != REQUEST_RELEASE)
-        return;
-    memory_store_release(port->store, request->partition, request->epoch);
-    base->events.on_released(base->owner, request->partition);
+    else if (done.kind == REQUEST_CLAIM && !forgotten)
+        base->events.on_claimed(base->owner, done.partition, &claimed);
+    else if (done.kind == REQUEST_RELEASE)
+        base->events.on_released(base->owner, done.partition);
+    free((char *)claimed.sequences.data);
 }
 
 bool memory_checkpoint_turn(struct checkpoint *base)
@@ -69,8 +87,10 @@ bool memory_checkpoint_turn(struct checkpoint *base)
     }
     if (!port->queue.first)
         return false;
-    struct checkpoint_request request = checkpoint_queue_pop(&port->queue);
-    answer(port, &request);
+    if (port->queue.in_flight)
+        answer(port);
+    else
+        execute(port, port->queue.first);
     return true;
 }
 

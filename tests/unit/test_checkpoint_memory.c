@@ -103,9 +103,12 @@ START_TEST(it_answers_in_order_and_never_from_inside)
     struct checkpoint *checkpoint = open_port(0);
     checkpoint_claim(checkpoint, 1);
     checkpoint_advance(checkpoint, 1, 1, 5, 7);
+    ck_assert(memory_checkpoint_turn(checkpoint)); /* done in the store */
     ck_assert_int_eq(SEEN[0].checked + SEEN[0].claimed, 0);
-    ck_assert(memory_checkpoint_turn(checkpoint));
+    ck_assert(memory_checkpoint_turn(checkpoint)); /* and answered */
     ck_assert_int_eq(SEEN[0].checked, 1);
+    ck_assert(memory_checkpoint_turn(checkpoint));
+    ck_assert_int_eq(SEEN[0].claimed, 0);
     ck_assert(memory_checkpoint_turn(checkpoint));
     ck_assert_int_eq(SEEN[0].claimed, 1);
     ck_assert_int_eq(SEEN[0].partition, 1);
@@ -129,6 +132,22 @@ START_TEST(it_answers_in_order_and_never_from_inside)
     ck_assert(memory_checkpoint_turn(checkpoint));
     ck_assert_int_eq(SEEN[0].closed, 1);
     ck_assert_int_eq(SEEN[0].errors, 0);
+}
+END_TEST
+
+START_TEST(a_claim_that_is_forgotten_on_its_way_is_not_told)
+{
+    struct checkpoint *checkpoint = open_port(0);
+    checkpoint_claim(checkpoint, 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert(memory_checkpoint_turn(checkpoint));
+    ck_assert_int_eq(memory_store_checkpoint(store, 0)->epoch, 1);
+    checkpoint_forget_claims(checkpoint);
+    checkpoint_claim(checkpoint, 0);
+    settle(checkpoint);
+    ck_assert_int_eq(SEEN[0].claimed, 1);
+    ck_assert_int_eq(SEEN[0].row.epoch, 2);
+    memory_checkpoint_abandon(checkpoint);
 }
 END_TEST
 
@@ -251,6 +270,7 @@ static Suite *checkpoint_memory_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, it_answers_in_order_and_never_from_inside);
+    tcase_add_test(tcase, a_claim_that_is_forgotten_on_its_way_is_not_told);
     tcase_add_test(tcase, a_stale_epoch_changes_nothing);
     tcase_add_test(tcase, forgotten_claims_and_crashes_are_not_answered);
     tcase_add_loop_test(tcase, any_order_is_as_the_functions_say, 0, 5);
