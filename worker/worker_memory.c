@@ -127,12 +127,12 @@ bool memory_worker_checkpoint(struct memory_worker *over)
     return any;
 }
 
-bool memory_worker_pending(struct memory_worker *over)
+bool memory_worker_pending(struct memory_worker *over, enum memory_fate fate)
 {
     if (!over->pending)
         return false;
     struct turn turn = begin_turn(over);
-    bool any = memory_pending_turn(over->pending);
+    bool any = memory_pending_turn(over->pending, fate);
     if (has_closed(&turn))
         over->pending = NULL;
     return any;
@@ -161,7 +161,7 @@ void memory_worker_settle(struct memory_worker *over)
         more = memory_worker_consume(over, MESSAGES_A_TURN) || more;
         worker_turn(over->worker);
         more = memory_worker_write(over, 0, FATE_DONE) || more;
-        more = memory_worker_pending(over) || more;
+        more = memory_worker_pending(over, FATE_DONE) || more;
         worker_turn(over->worker);
     }
 }

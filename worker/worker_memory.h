@@ -49,7 +49,7 @@ bool memory_worker_is_member(const struct memory_worker *worker);
 /* Each does one thing of a worker's loop; false when there was nothing to do. */
 bool memory_worker_consume(struct memory_worker *worker, size_t messages_max);
 bool memory_worker_checkpoint(struct memory_worker *worker);
-bool memory_worker_pending(struct memory_worker *worker);
+bool memory_worker_pending(struct memory_worker *worker, enum memory_fate fate);
 /* The step of the `which`th connection that has one. */
 bool memory_worker_write(struct memory_worker *worker, size_t which, enum memory_fate fate);
 /* All of it until nothing is left to do at this time. */

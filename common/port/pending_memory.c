@@ -348,7 +348,9 @@ static void read_rows(struct memory_pending *pending)
 
 /* ---- a round ----------------------------------------------------------------------------- */
 
-static void do_sweep(struct memory_pending *pending)
+static void end_round(struct pending *base);
+
+static void do_sweep(struct memory_pending *pending, enum memory_fate fate)
 {
     struct pending *base = &pending->base;
     struct memory_children *children = pending->children;
@@ -367,17 +369,28 @@ static void do_sweep(struct memory_pending *pending)
         }
         children->sweeper = base->result.round ? pending : NULL;
     }
+    if (fate == FATE_ANSWER_LOST) { /* what it decided stays, and is told by a later one */
+        end_round(base);
+        outcome =
+            error_set(&err, OUT_RETRY, ERR_PG_UNREACHABLE, "the answer of the sweep was lost");
+    }
     base->events.on_swept(base->owner, outcome, outcome == OUT_OK ? NULL : &err);
 }
 
-static void do_forget(struct memory_pending *pending)
+static void do_forget(struct memory_pending *pending, enum memory_fate fate)
 {
     struct pending *base = &pending->base;
     size_t removed = 0;
     if (base->result.round && !pending->forgotten)
         removed = memory_children_take(pending->children, base->result.round, pending->told);
     pending->forgotten = pending->forgotten || removed > 0;
-    base->events.on_forgotten(base->owner, removed, OUT_OK, NULL);
+    struct error err;
+    if (fate == FATE_DONE)
+        base->events.on_forgotten(base->owner, removed, OUT_OK, NULL);
+    else
+        base->events.on_forgotten(
+            base->owner, 0, error_set(&err, OUT_RETRY, ERR_PG_UNREACHABLE, "the answer was lost"),
+            &err);
 }
 
 static void end_round(struct pending *base)
@@ -423,7 +436,18 @@ void memory_pending_abandon(struct pending *base)
     free(pending);
 }
 
-bool memory_pending_turn(struct pending *base)
+/* Nothing of it was done. */
+static void fail(struct pending *base, enum request request)
+{
+    struct error err;
+    error_set(&err, OUT_RETRY, ERR_PG_UNREACHABLE, "the store is away");
+    if (request == REQUEST_SWEEP)
+        base->events.on_swept(base->owner, OUT_RETRY, &err);
+    else
+        base->events.on_forgotten(base->owner, 0, OUT_RETRY, &err);
+}
+
+bool memory_pending_turn(struct pending *base, enum memory_fate fate)
 {
     struct memory_pending *pending = of(base);
     enum request request = pending->request;
@@ -435,10 +459,12 @@ bool memory_pending_turn(struct pending *base)
         on_closed(owner);
         return true;
     }
-    if (request == REQUEST_SWEEP)
-        do_sweep(pending);
+    if (fate == FATE_FAILED && request != REQUEST_NONE)
+        fail(base, request);
+    else if (request == REQUEST_SWEEP)
+        do_sweep(pending, fate);
     else if (request == REQUEST_FORGET)
-        do_forget(pending);
+        do_forget(pending, fate);
     return request != REQUEST_NONE;
 }
 

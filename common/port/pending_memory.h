@@ -6,6 +6,7 @@
 #include "common/port/bus.h"
 #include "common/port/clock.h"
 #include "common/port/pending.h"
+#include "common/port/sink_memory.h"
 #include "common/port/store_memory.h"
 
 /* All of it outlives the port. */
@@ -21,8 +22,8 @@ struct memory_pending_config {
 
 struct pending *memory_pending_new(const struct memory_pending_config *config,
                                    const struct pending_events *events, void *owner);
-/* Does what was asked for and tells it; false when nothing was. */
-bool memory_pending_turn(struct pending *pending);
+/* Does what was asked for and tells it, unless `fate` is another; false when nothing was. */
+bool memory_pending_turn(struct pending *pending, enum memory_fate fate);
 /* A crash: it is gone, nothing is told; others may sweep. */
 void memory_pending_abandon(struct pending *pending);
 

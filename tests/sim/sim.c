@@ -261,7 +261,7 @@ static bool work_step(struct sim *sim, int place)
         memory_worker_checkpoint(world->workers[place].over);
         break;
     case 3:
-        memory_worker_pending(world->workers[place].over);
+        memory_worker_pending(world->workers[place].over, fate_of(sim));
         break;
     case 4:
     case 5:

@@ -49,7 +49,7 @@ static struct {
     struct memory_store *store;
     struct sink *sink;
     int64_t epochs[PARTITIONS], nexts[PARTITIONS], ends[PARTITIONS];
-    bool knows_ends;
+    bool knows_ends, lost;
     uint64_t now_ms;
     int done, rejected;
     enum outcome outcome;
@@ -123,7 +123,7 @@ static void view_message(void *owner, const struct batch_item *item, struct enve
 
 static void on_swept(void *owner, enum outcome outcome, const struct error *err)
 {
-    ck_assert_msg(outcome == OUT_OK, "%s", err ? err->text : "");
+    ck_assert_msg(outcome == (H.lost ? OUT_RETRY : OUT_OK), "%s", err ? err->text : "");
     ++*(int *)owner;
 }
 
@@ -131,7 +131,7 @@ static void on_forgotten(void *owner, uint64_t removed, enum outcome outcome,
                          const struct error *err)
 {
     (void)err;
-    ck_assert_int_eq(outcome, OUT_OK);
+    ck_assert_int_eq(outcome, H.lost ? OUT_RETRY : OUT_OK);
     H.forgotten[(int *)owner - H.swept]++;
     H.removed = removed;
 }
@@ -285,7 +285,7 @@ static const struct pending_result *sweep(int port, bool is_last)
     int before = H.swept[port];
     pending_sweep(H.ports[port], is_last);
     ck_assert_int_eq(H.swept[port], before);
-    ck_assert(memory_pending_turn(H.ports[port]));
+    ck_assert(memory_pending_turn(H.ports[port], FATE_DONE));
     ck_assert_int_eq(H.swept[port], before + 1);
     return &H.ports[port]->result;
 }
@@ -293,7 +293,7 @@ static const struct pending_result *sweep(int port, bool is_last)
 static uint64_t forget(int port)
 {
     pending_forget(H.ports[port]);
-    ck_assert(memory_pending_turn(H.ports[port]));
+    ck_assert(memory_pending_turn(H.ports[port], FATE_DONE));
     pending_end_round(H.ports[port]);
     return H.removed;
 }
@@ -377,6 +377,31 @@ START_TEST(chains_get_in_at_once_and_the_overtaken_are_told_so)
     for (size_t i = 0; i < 5; i++)
         ck_assert_int_eq(result->applied[i].the_class, WANT[i]);
     ck_assert_uint_eq(forget(0), 5);
+}
+END_TEST
+
+/* What it decided is told by the next sweep, and what it forgot is gone. */
+START_TEST(lost_answers_are_made_up_for)
+{
+    ck_assert_int_eq(write_one("child", "c", 1, "p"), CLASS_WAITING);
+    ck_assert_int_eq(write_one("parent", "p", 1, NULL), CLASS_APPLIED);
+    for (enum memory_fate fate = FATE_ANSWER_LOST; fate <= FATE_FAILED; fate++) {
+        H.lost = true;
+        pending_sweep(H.ports[0], false);
+        ck_assert(memory_pending_turn(H.ports[0], fate));
+        ck_assert_uint_eq(H.ports[0]->result.applied_count, 0);
+        ck_assert_int_eq(version_of("child", "c"), 1);
+    }
+    H.lost = false;
+    ck_assert_uint_eq(sweep(1, false)->applied_count, 1);
+    H.lost = true;
+    pending_forget(H.ports[1]);
+    ck_assert(memory_pending_turn(H.ports[1], FATE_ANSWER_LOST));
+    ck_assert_uint_eq(H.removed, 0);
+    pending_end_round(H.ports[1]);
+    H.lost = false;
+    ck_assert_uint_eq(sweep(0, false)->applied_count + H.ports[0]->result.waiting, 0);
+    pending_end_round(H.ports[0]);
 }
 END_TEST
 
@@ -575,7 +600,7 @@ START_TEST(one_sweeps_at_a_time_and_a_crash_tells_the_same_again)
     ck_assert_uint_eq(result->orphan_count, 1);
     ck_assert(!result->more);
     pending_close(H.ports[0], on_closed);
-    ck_assert(memory_pending_turn(H.ports[0]));
+    ck_assert(memory_pending_turn(H.ports[0], FATE_DONE));
     ck_assert_int_eq(H.closed, 1);
     H.ports[0] = NULL;
     ck_assert_int_eq(sweep(1, true)->round, 2);
@@ -720,6 +745,7 @@ static Suite *pending_memory_suite(void)
     tcase_add_test(tcase, a_parent_of_the_same_batch_is_enough);
     tcase_add_test(tcase, who_lacks_a_parent_waits_and_gets_in);
     tcase_add_test(tcase, chains_get_in_at_once_and_the_overtaken_are_told_so);
+    tcase_add_test(tcase, lost_answers_are_made_up_for);
     tcase_add_test(tcase, an_overtaken_one_waits_for_no_parent);
     tcase_add_test(tcase, without_messages_they_are_refused);
     tcase_add_test(tcase, what_cannot_be_kept_pending_is_not_half_written);

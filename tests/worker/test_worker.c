@@ -400,7 +400,7 @@ START_TEST(stops_in_time_when_the_store_is_silent)
         W.now_ms += WORKER_TICK_MS;
         memory_worker_tick(W.workers[0].over); /* its batch is never answered */
         memory_worker_checkpoint(W.workers[0].over);
-        memory_worker_pending(W.workers[0].over);
+        memory_worker_pending(W.workers[0].over, FATE_DONE);
         if (worker_at(0)->state.phase == WORKER_CLOSING)
             memory_worker_write(W.workers[0].over, 0, FATE_FAILED);
         memory_worker_consume(W.workers[0].over, 10);
