@@ -27,8 +27,11 @@
  *
  * The scheduler (sim.c) looks at two things more:
  *
- *   I8  a worker holds no more than work.memory and what one turn brings
+ *   I8  while things happen, a worker counts no more bytes of batches than work.memory and what one
+ *       turn brings (its outboxes are not looked at)
  *   I9  when nothing happens any more, those who are there write all
+ *
+ * and a worker that ends, other than for a dead letter that is refused, ends with 0.
  */
 
 #include <stdbool.h>
