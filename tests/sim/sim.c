@@ -226,10 +226,11 @@ static void write_step(struct sim *sim, int place)
 
 /* Makes room where a worker has ended; false when it ended by a fault of its own. A dead letter
  * that is refused halts a partition by design. */
-static bool bury(struct sim *sim, int place)
+static bool see_ended(struct sim *sim, int place)
 {
     const struct worker *worker = sim->world.workers[place].over->worker;
-    bool ok = worker->state.exit_code == EXIT_OK || worker->state.failure.code == ERR_DEAD_LETTER_SIZE;
+    bool ok =
+        worker->state.exit_code == EXIT_OK || worker->state.failure.code == ERR_DEAD_LETTER_SIZE;
     say(sim, "ended %d: %d", place, (int)worker->state.exit_code);
     if (!ok)
         snprintf(sim->why, sizeof sim->why, "a worker ends with %d: %s %s", worker->state.exit_code,
@@ -244,7 +245,7 @@ static bool work_step(struct sim *sim, int place)
 {
     struct world *world = &sim->world;
     if (world->workers[place].over->ended)
-        return bury(sim, place);
+        return see_ended(sim, place);
     if (sim->frozen[place]) {
         if (chance(sim, 4)) /* much later than the others go on */
             write_step(sim, place);
@@ -391,7 +392,7 @@ static bool come_to_rest(struct sim *sim)
             if (!world->workers[i].over)
                 continue;
             if (world->workers[i].over->ended) {
-                if (!bury(sim, i))
+                if (!see_ended(sim, i))
                     return false;
                 continue;
             }
