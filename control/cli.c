@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/base/conf.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/files.h"
 #include "common/io/log.h"
@@ -231,9 +232,7 @@ static char *read_all(int fd, size_t *size)
     struct stat status;
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
         return NULL;
-    char *text = malloc((size_t)status.st_size + 1);
-    if (!text)
-        abort();
+    char *text = mem_alloc((size_t)status.st_size + 1);
     *size = 0;
     while (*size < (size_t)status.st_size) {
         ssize_t got = pread(fd, text + *size, (size_t)status.st_size - *size, (off_t)*size);
@@ -263,9 +262,7 @@ static enum outcome take_more_args(int argc, char **argv, struct more_args *more
     close((int)fd);
     for (size_t i = 0; i < size; i++)
         count += more->text[i] == '\0';
-    more->argv = calloc((size_t)argc + count + 1, sizeof(char *));
-    if (!more->argv)
-        abort();
+    more->argv = mem_zeroed((size_t)argc + count + 1, sizeof(char *));
     for (; more->argc < argc; more->argc++)
         more->argv[more->argc] = argv[more->argc];
     for (size_t at = 0; at < size; at += strlen(more->text + at) + 1)
@@ -406,9 +403,7 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
 static enum exit_code run_named(const struct command *command, int argc, char **argv,
                                 char **environment)
 {
-    struct invocation *invocation = calloc(1, sizeof(*invocation));
-    if (!invocation)
-        abort();
+    struct invocation *invocation = mem_new(sizeof(*invocation));
     size_t count;
     const struct conf_field *fields = settings_fields(&count);
     struct answer answer;
@@ -480,9 +475,7 @@ enum exit_code cli_main(int argc, char **argv, char **environment)
         help_print_commands(stderr);
         return EXIT_USAGE;
     }
-    char **words = calloc((size_t)argc + 1, sizeof(char *));
-    if (!words)
-        abort();
+    char **words = mem_zeroed((size_t)argc + 1, sizeof(char *));
     words[0] = argv[at];
     memcpy(words + 1, argv + 1, (size_t)(at - 1) * sizeof(char *));
     memcpy(words + at, argv + at + 1, (size_t)(argc - at - 1) * sizeof(char *));

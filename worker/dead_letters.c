@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/policy/apply/batch_gate.h"
 #include "common/model/message/dead_letter.h"
 #include "common/port/sink.h"
@@ -44,9 +45,7 @@ static enum outcome queue_dead_letter(struct dead_letters *dead_letters,
         dead_letter_make(message, place, reason, attempts, outbox_message_max(dead_letters->outbox),
                          way->bare, &dead_letter, err);
     if (outcome == OUT_OK) {
-        struct dead_letter_sending *kept = malloc(sizeof *kept);
-        if (!kept)
-            abort();
+        struct dead_letter_sending *kept = mem_alloc(sizeof *kept);
         *kept = *way;
         outbox_put(dead_letters->outbox, place->partition % outbox_partitions(dead_letters->outbox),
                    &dead_letter.view, kept);

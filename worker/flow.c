@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/policy/apply/batch_gate.h"
@@ -98,10 +99,8 @@ void flow_pump(struct flow *flow)
 
 static void set_paused(const struct partitions *all, bool paused)
 {
-    int32_t *numbers = calloc(all->held_count + 1, sizeof *numbers);
+    int32_t *numbers = mem_zeroed(all->held_count + 1, sizeof *numbers);
     size_t count = 0;
-    if (!numbers)
-        abort();
     for (struct partition *next = NULL; (next = partitions_next(all, next));) {
         if (next->state != PARTITION_READING || next->paused == paused)
             continue;

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/model/message/dead_letter.h"
@@ -431,9 +432,7 @@ static enum outcome open_topics(struct worker *worker, struct error *err)
         return outcome;
     worker->membership.results = worker->receipts.outbox;
     worker->partitions.items =
-        calloc((size_t)config->partition_total, sizeof *worker->partitions.items);
-    if (!worker->partitions.items)
-        abort();
+        mem_zeroed((size_t)config->partition_total, sizeof *worker->partitions.items);
     return OUT_OK;
 }
 
@@ -458,9 +457,7 @@ static void put_together(struct worker *worker)
 
 struct worker *worker_new(const struct settings *settings, const struct worker_world *world)
 {
-    struct worker *worker = calloc(1, sizeof *worker);
-    if (!worker)
-        abort();
+    struct worker *worker = mem_new(sizeof *worker);
     worker->world = *world;
     worker->config = (struct worker_config){.settings = settings,
                                             .bus = world->bus,

@@ -1,3 +1,4 @@
+#include "common/base/mem.h"
 #include "worker/outbox.h"
 
 #include <stdlib.h>
@@ -62,9 +63,7 @@ static void note(struct entry *entry, enum outcome outcome, const struct error *
 {
     entry->outcome = outcome;
     if (outcome != OUT_OK) {
-        entry->err = malloc(sizeof *entry->err);
-        if (!entry->err)
-            abort();
+        entry->err = mem_alloc(sizeof *entry->err);
         *entry->err = *err;
     }
     append(&entry->outbox->reported, entry);
@@ -85,9 +84,7 @@ static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t 
 enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t max,
                          outbox_told told, void *owner, struct outbox **out, struct error *err)
 {
-    struct outbox *outbox = calloc(1, sizeof *outbox);
-    if (!outbox)
-        abort();
+    struct outbox *outbox = mem_new(sizeof *outbox);
     outbox->told = told;
     outbox->owner = owner;
     outbox->max = max;
@@ -162,9 +159,7 @@ static void copy_message(struct entry *entry, const struct message_view *message
 {
     size_t count = message->header_count;
     size_t list = count * sizeof(struct header);
-    entry->memory = malloc(list + message_size(message) + 1);
-    if (!entry->memory)
-        abort();
+    entry->memory = mem_alloc(list + message_size(message) + 1);
     struct header *headers = (struct header *)(void *)entry->memory;
     char *at = entry->memory + list;
     entry->message = (struct message_view){.key = copy_bytes(&at, message->key),
@@ -182,9 +177,7 @@ static void copy_message(struct entry *entry, const struct message_view *message
 void outbox_put(struct outbox *outbox, int32_t partition, const struct message_view *message,
                 void *item)
 {
-    struct entry *entry = calloc(1, sizeof *entry);
-    if (!entry)
-        abort();
+    struct entry *entry = mem_new(sizeof *entry);
     entry->outbox = outbox;
     entry->item = item;
     entry->partition = partition;

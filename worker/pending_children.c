@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 
@@ -55,9 +56,7 @@ bool pending_children_are_needed(const struct mapping_set *mappings)
 struct pending_children *pending_children_new(struct dead_letters *dead_letters,
                                               struct receipts *receipts, struct pending *port)
 {
-    struct pending_children *children = calloc(1, sizeof *children);
-    if (!children)
-        abort();
+    struct pending_children *children = mem_new(sizeof *children);
     children->dead_letters = dead_letters;
     children->receipts = receipts;
     children->state = dead_letters->partitions->state;
@@ -92,9 +91,7 @@ static void send_receipt(struct pending_children *children)
     const struct pending_result *result = &children->port->result;
     size_t count = 0;
     struct settled_item *items =
-        calloc(result->applied_count + result->orphan_count + 1, sizeof *items);
-    if (!items)
-        abort();
+        mem_zeroed(result->applied_count + result->orphan_count + 1, sizeof *items);
     for (size_t i = 0; i < result->applied_count; i++)
         items[count++] = (struct settled_item){
             result->applied[i].partition, result->applied[i].offset, result->applied[i].the_class};

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/log.h"
 #include "common/policy/apply/batch_gate.h"
 #include "common/port/checkpoint.h"
@@ -106,9 +107,7 @@ static void put(struct receipts *receipts, int32_t partition, const char *key,
                                        BYTES_LITERAL("application/json")};
     const struct message_view message = {
         .key = bytes_text(key), .value = buf_view(text), .headers = &TYPE, .header_count = 1};
-    struct receipt_way *kept = malloc(sizeof *kept);
-    if (!kept)
-        abort();
+    struct receipt_way *kept = mem_alloc(sizeof *kept);
     *kept = *way;
     outbox_put(receipts->outbox, partition, &message, kept);
 }

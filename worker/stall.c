@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/log.h"
 #include "common/io/redis/redis_stage.h"
 #include "common/policy/watchdog.h"
@@ -30,15 +31,11 @@ struct stalls {
 
 struct stalls *stalls_new(struct membership *membership)
 {
-    struct stalls *stalls = calloc(1, sizeof *stalls);
-    if (!stalls)
-        abort();
+    struct stalls *stalls = mem_new(sizeof *stalls);
     stalls->membership = membership;
     stalls->partitions = membership->partitions;
     stalls->items =
-        calloc((size_t)stalls->partitions->config->partition_total, sizeof *stalls->items);
-    if (!stalls->items)
-        abort();
+        mem_zeroed((size_t)stalls->partitions->config->partition_total, sizeof *stalls->items);
     return stalls;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/log.h"
@@ -137,10 +138,8 @@ static enum exit_code run(struct work *work, struct error *err)
 
 enum exit_code work_main(const struct settings *settings, struct error *err)
 {
-    struct work *work = calloc(1, sizeof *work);
+    struct work *work = mem_new(sizeof *work);
     char host[64] = "host";
-    if (!work)
-        abort();
     log_setup_names("worker", settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, state_on_nothing_comes);

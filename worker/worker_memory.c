@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/port/checkpoint_memory.h"
 #include "common/port/pending_memory.h"
 
@@ -45,9 +46,7 @@ enum outcome memory_worker_start(const struct settings *settings,
                                  const struct memory_worker_config *config,
                                  struct memory_worker **out, struct error *err)
 {
-    struct memory_worker *over = calloc(1, sizeof *over);
-    if (!over)
-        abort();
+    struct memory_worker *over = mem_new(sizeof *over);
     over->config = *config;
     const struct worker_world world = {.bus = bus_memory_bus(config->bus),
                                        .clock = config->clock,

@@ -1,4 +1,5 @@
 #include "common/base/arena.h"
+#include "common/base/mem.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -6,8 +7,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "common/base/memory.h"
 
 enum {
     ALIGNMENT = 16,
@@ -79,7 +78,7 @@ static struct arena_block *add_block(struct arena *arena, size_t size)
     size_t usual = next_capacity(arena);
     bool own = size > usual;
     size_t capacity = own ? size : usual;
-    struct arena_block *block = must(malloc(sizeof(*block) + capacity));
+    struct arena_block *block = mem_alloc(sizeof(*block) + capacity);
     block->capacity = capacity;
     block->used = 0;
     arena->held += capacity;

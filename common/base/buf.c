@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 
 enum { FIRST_CAPACITY = 64 };
@@ -33,7 +33,7 @@ static void grow(struct buf *buf, size_t needed)
     size_t capacity = buf->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : buf->capacity;
     while (capacity < needed)
         capacity = capacity > buf->limit / 2 ? buf->limit : capacity * 2;
-    char *data = must(realloc(buf->data, capacity + 1));
+    char *data = mem_resize(buf->data, capacity + 1, 1);
     buf->data = data;
     buf->capacity = capacity;
 }

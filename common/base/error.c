@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "common/base/buf.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 
 struct code_row {
@@ -53,7 +53,7 @@ static struct bytes PRINTF_LIKE(3, 0)
     struct bytes all = bytes_of(room, length < 0 ? 0 : (size_t)length);
     *longer = NULL;
     if (all.size >= FORMAT_ROOM) {
-        *longer = must(malloc(all.size + 1));
+        *longer = mem_alloc(all.size + 1);
         vsnprintf(*longer, all.size + 1, format, again);
         all.data = *longer;
     }

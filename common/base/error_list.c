@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 
 void error_list_init(struct error_list *list)
@@ -25,7 +25,7 @@ void error_list_add(struct error_list *list, const struct error *err)
         list->dropped++;
         return;
     }
-    MAKE_ROOM(list->items, list->count, list->room);
+    list->items = mem_grown(list->items, &list->room, list->count + 1, sizeof *list->items);
     list->items[list->count++] = *err;
 }
 

@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #include "common/base/hex.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 
 static struct digest from_hash(XXH128_hash_t hash)
 {
@@ -25,7 +25,7 @@ struct digest digest_of(struct bytes input)
 
 struct digest_parts *digest_begin(void)
 {
-    XXH3_state_t *state = must(XXH3_createState());
+    XXH3_state_t *state = mem_sure(XXH3_createState());
     XXH3_128bits_reset(state);
     return (struct digest_parts *)state;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *sure(void *memory)
+void *mem_sure(void *memory)
 {
     if (!memory)
         abort();
@@ -15,22 +15,22 @@ static void *sure(void *memory)
 
 void *mem_new(size_t size)
 {
-    return sure(calloc(1, size));
+    return mem_sure(calloc(1, size));
 }
 
 void *mem_zeroed(size_t count, size_t size)
 {
-    return sure(calloc(count ? count : 1, size));
+    return mem_sure(calloc(count ? count : 1, size));
 }
 
 void *mem_alloc(size_t size)
 {
-    return sure(malloc(size));
+    return mem_sure(malloc(size));
 }
 
 void *mem_resize(void *old, size_t count, size_t size)
 {
-    return sure(reallocarray(old, count ? count : 1, size));
+    return mem_sure(reallocarray(old, count ? count : 1, size));
 }
 
 void *mem_grown(void *items, size_t *room, size_t wanted, size_t size)
@@ -43,12 +43,12 @@ void *mem_grown(void *items, size_t *room, size_t wanted, size_t size)
 
 char *mem_text(const char *text)
 {
-    return sure(strdup(text));
+    return mem_sure(strdup(text));
 }
 
 char *mem_text_part(const char *text, size_t size)
 {
-    return sure(strndup(text, size));
+    return mem_sure(strndup(text, size));
 }
 
 char *mem_format(const char *format, ...)
@@ -58,5 +58,5 @@ char *mem_format(const char *format, ...)
     va_start(args, format);
     int size = vasprintf(&made, format, args);
     va_end(args);
-    return sure(size < 0 ? NULL : made);
+    return mem_sure(size < 0 ? NULL : made);
 }

@@ -13,6 +13,8 @@
 
 #include "common/base/attributes.h"
 
+/* What somebody else's function made of memory; never NULL. */
+void *mem_sure(void *memory);
 /* Zeroes. */
 MUST_USE void *mem_new(size_t size);
 /* `count` zeroed items of `size` bytes; never NULL, also of none. */

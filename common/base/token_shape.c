@@ -17,7 +17,7 @@
 #include <sodium.h>
 
 #include "common/base/buf.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/token_chars.h"
 
@@ -134,7 +134,7 @@ static bool base64_json_at(struct token_scan *scan, size_t at, struct token_span
     scan->base64_until = at + size;
     if (size < 24 || size == DECODE_MAX)
         return false;
-    unsigned char *plain = must(malloc(size));
+    unsigned char *plain = mem_alloc(size);
     bool url = memchr(text.data + at, '-', size) || memchr(text.data + at, '_', size);
     size_t digits = size;
     while (digits && text.data[at + digits - 1] == '=')

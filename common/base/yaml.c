@@ -16,7 +16,7 @@
 
 #include <yaml.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 
 struct yaml_file {
@@ -91,7 +91,7 @@ static void refuse_twice(const struct check *check, const yaml_node_t *key)
  * keys that are written twice. */
 static bool check_twice(const struct check *check, const yaml_node_t *map, size_t count)
 {
-    const yaml_node_t **keys = must(malloc((count + 1) * sizeof(const yaml_node_t *)));
+    const yaml_node_t **keys = mem_alloc((count + 1) * sizeof(const yaml_node_t *));
     for (size_t i = 0; i < count; i++)
         keys[i] = node_at(check, map->data.mapping.pairs.start[i].key);
     qsort(keys, count, sizeof(const yaml_node_t *), compare_keys);
@@ -205,7 +205,7 @@ static enum outcome check_tree(const struct yaml_file *file, struct error_list *
                                struct error *err)
 {
     size_t count = (size_t)(file->document.nodes.top - file->document.nodes.start);
-    struct check check = {file, must(calloc(count, sizeof(struct shape))), twice, err};
+    struct check check = {file, mem_zeroed(count, sizeof(struct shape)), twice, err};
     enum outcome outcome = check_node(&check, 1, 1);
     free(check.shapes);
     return outcome;
@@ -388,8 +388,8 @@ static enum outcome parse_file(const char *name, struct bytes text, struct yaml_
     enum outcome outcome = check_events(name, text, err);
     if (outcome != OUT_OK)
         return outcome;
-    struct yaml_file *parsed = must(calloc(1, sizeof(*parsed)));
-    parsed->name = must(strdup(name));
+    struct yaml_file *parsed = mem_new(sizeof(*parsed));
+    parsed->name = mem_text(name);
     outcome = load(parsed, text, err);
     if (outcome == OUT_OK)
         outcome = check_tree(parsed, twice, err);
@@ -535,7 +535,7 @@ static bool is_known(struct bytes key, const char *const *known, size_t count)
 static void put_scalar(struct yaml_at node, const char *text)
 {
     yaml_node_t *scalar = node.file->document.nodes.start + node.at - 1;
-    char *copy = must(strdup(text));
+    char *copy = mem_text(text);
     free(scalar->data.scalar.value);
     scalar->data.scalar.value = (yaml_char_t *)copy;
     scalar->data.scalar.length = strlen(copy);

@@ -1,9 +1,8 @@
+#include "common/base/mem.h"
 #include "common/policy/file_match.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "common/base/memory.h"
 
 /* A row by its digest; of several with one digest the first is taken first. */
 struct place {
@@ -39,9 +38,9 @@ static void pair(struct file_match *match, uint32_t row, uint32_t element)
 
 void file_match_same(struct file_match *match)
 {
-    struct place *places = must(calloc(match->row_count + 1, sizeof *places));
+    struct place *places = mem_zeroed(match->row_count + 1, sizeof *places);
     /* of the digest that begins here */
-    size_t *used = must(calloc(match->row_count + 1, sizeof *used));
+    size_t *used = mem_zeroed(match->row_count + 1, sizeof *used);
     for (size_t i = 0; i < match->row_count; i++) {
         places[i] = (struct place){match->rows[i], (uint32_t)i};
         match->element_of[i] = FILE_MATCH_NONE;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/base/hash.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 
 /* One message: its bytes follow the headers in the same block. */
 struct memory_message {
@@ -117,7 +117,7 @@ static size_t weight_of(const struct message_view *message)
 /* What is NULL stays so. */
 static struct memory_message *copy_of(const struct message_view *view)
 {
-    struct memory_message *message = must(malloc(block_of(view)));
+    struct memory_message *message = mem_alloc(block_of(view));
     *message = (struct memory_message){.uses = 1,
                                        .size = weight_of(view),
                                        .null_value = view->null_value,
@@ -175,7 +175,7 @@ static void view_whole(const void *held, struct header **headers, struct message
 {
     const struct memory_message *message = held;
     size_t size = message->header_count * sizeof **headers;
-    *headers = must(malloc(size + 1));
+    *headers = mem_alloc(size + 1);
     if (size)
         memcpy(*headers, message->headers, size);
     *whole = (struct message_view){message->key, message->value, message->null_value, *headers,
@@ -202,7 +202,7 @@ static void grow(struct memory_partition *partition)
 {
     struct memory_partition larger = *partition;
     larger.room = partition->room ? partition->room * 2 : 16;
-    larger.ring = must(calloc(larger.room, sizeof(struct memory_message *)));
+    larger.ring = mem_zeroed(larger.room, sizeof(struct memory_message *));
     for (int64_t i = partition->low; i < partition->end; i++)
         *slot(&larger, i) = *slot(partition, i);
     free(partition->ring);
@@ -267,7 +267,7 @@ static struct sent *note(struct memory_sender *sender)
     if (sender->sent - sender->told == sender->room) {
         struct memory_sender larger = *sender;
         larger.room = sender->room ? sender->room * 2 : 16;
-        larger.ring = must(calloc(larger.room, sizeof *larger.ring));
+        larger.ring = mem_zeroed(larger.room, sizeof *larger.ring);
         for (uint64_t i = sender->told; i < sender->sent; i++)
             *sent_at(&larger, i) = *sent_at(sender, i);
         free(sender->ring);
@@ -398,7 +398,7 @@ static enum outcome open_sender(struct bus *base, const char *name, int32_t pinn
         return error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
                          "topic %s has %d partitions, the settings say %d", name,
                          topic->partition_count, pinned);
-    struct memory_sender *sender = must(calloc(1, sizeof *sender));
+    struct memory_sender *sender = mem_new(sizeof *sender);
     *sender = (struct memory_sender){.base = {&OPS},
                                      .bus = of(base),
                                      .topic = topic,
@@ -444,7 +444,7 @@ void bus_memory_store_one(struct bus_memory *bus, size_t which)
 void bus_memory_refuse_one(struct bus_memory *bus, size_t which, const struct error *err)
 {
     struct sent *sent = settle_oldest(unstored_sender(bus, which));
-    sent->err = must(malloc(sizeof *sent->err));
+    sent->err = mem_alloc(sizeof *sent->err);
     if (err)
         *sent->err = *err;
     else
@@ -544,11 +544,11 @@ static enum outcome open_reader(struct bus *base, const char *name, const struct
             outcome = check_range(topic, &ranges[i], err);
     if (outcome != OUT_OK)
         return outcome;
-    struct memory_reader *reader = must(calloc(1, sizeof *reader));
+    struct memory_reader *reader = mem_new(sizeof *reader);
     reader->base.ops = &OPS;
     reader->bus = of(base);
     reader->topic = topic;
-    reader->ranges = must(calloc(count + 1, sizeof *ranges));
+    reader->ranges = mem_zeroed(count + 1, sizeof *ranges);
     for (size_t i = 0; i < count; i++)
         if (ranges[i].from < ranges[i].to)
             reader->ranges[reader->count++] = ranges[i];
@@ -567,7 +567,7 @@ static enum outcome ranges_of(struct bus *base, const char *name, size_t known, 
     (void)timeout_ms;
     (void)err;
     *count = topic ? (size_t)topic->partition_count : 0;
-    *ranges = topic ? must(calloc(*count, sizeof **ranges)) : NULL;
+    *ranges = topic ? mem_zeroed(*count, sizeof **ranges) : NULL;
     for (size_t i = 0; i < *count; i++)
         (*ranges)[i] =
             (struct bus_range){(int32_t)i, topic->partitions[i].low, topic->partitions[i].end};
@@ -612,7 +612,7 @@ static void ask_ends(struct bus *base, const char *topic, int32_t count, int tim
     (void)timeout_ms;
     while (*last)
         last = &(*last)->next;
-    *last = must(malloc(sizeof **last));
+    *last = mem_alloc(sizeof **last);
     **last = (struct question){topic, count, told, owner, NULL};
 }
 
@@ -626,7 +626,7 @@ static bool answer(struct bus_memory *bus)
     for (; left > 0 && bus->questions; left--) {
         struct question *question = bus->questions;
         bus->questions = question->next;
-        int64_t *ends = must(calloc((size_t)question->count + 1, sizeof *ends));
+        int64_t *ends = mem_zeroed((size_t)question->count + 1, sizeof *ends);
         bool told = ends_of(&bus->base, question->topic, ends, question->count, 0);
         question->told(question->owner, told ? ends : NULL);
         free(ends);
@@ -772,12 +772,12 @@ static enum outcome open_consumer(struct bus *base, const char *name, const char
     *out = NULL;
     if (!topic)
         return topic_missing(name, err);
-    struct memory_consumer *consumer = must(calloc(1, sizeof *consumer));
+    struct memory_consumer *consumer = mem_new(sizeof *consumer);
     *consumer = (struct memory_consumer){
         .base = {&OPS}, .bus = of(base), .topic = topic, .events = *events, .owner = owner};
     size_t count = (size_t)topic->partition_count;
-    consumer->readings = must(calloc(count, sizeof *consumer->readings));
-    consumer->numbers = must(calloc(count, sizeof *consumer->numbers));
+    consumer->readings = mem_zeroed(count, sizeof *consumer->readings);
+    consumer->numbers = mem_zeroed(count, sizeof *consumer->numbers);
     for (size_t i = 0; i < count; i++)
         consumer->readings[i].end = -1;
     of(base)->opened++;
@@ -975,7 +975,7 @@ struct bus_memory *bus_memory_new(size_t bytes_max)
         .ask_ends = ask_ends,
         .poll = poll_bus,
     };
-    struct bus_memory *bus = must(calloc(1, sizeof *bus));
+    struct bus_memory *bus = mem_new(sizeof *bus);
     bus->base.ops = &OPS;
     bus->bytes_max = bytes_max;
     return bus;
@@ -1005,10 +1005,10 @@ void bus_memory_free(struct bus_memory *bus)
 void bus_memory_make_topic(struct bus_memory *bus, const char *name, int32_t count)
 {
     assert(count >= 1 && !find_topic(bus, name));
-    struct memory_topic *topic = must(calloc(1, sizeof *topic));
-    topic->name = must(strdup(name));
+    struct memory_topic *topic = mem_new(sizeof *topic);
+    topic->name = mem_text(name);
     topic->partition_count = count;
-    topic->partitions = must(calloc((size_t)count, sizeof *topic->partitions));
+    topic->partitions = mem_zeroed((size_t)count, sizeof *topic->partitions);
     topic->next = bus->topics;
     bus->topics = topic;
 }

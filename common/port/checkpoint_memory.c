@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/port/checkpoint_queue.h"
 
 struct memory_checkpoint_port {
@@ -31,9 +31,7 @@ static void claim(struct memory_checkpoint_port *port, int32_t partition)
     const struct memory_checkpoint *checkpoint = memory_store_checkpoint(port->store, partition);
     struct bytes sequences =
         checkpoint->sequences.size ? checkpoint->sequences : BYTES_LITERAL("{}");
-    char *copy = malloc(sequences.size);
-    if (!copy)
-        abort();
+    char *copy = mem_alloc(sequences.size);
     memcpy(copy, sequences.data, sequences.size);
     port->claimed = (struct checkpoint_row){
         .next_offset = next_offset,
@@ -116,7 +114,7 @@ struct checkpoint *memory_checkpoint_new(struct memory_store *store,
     static const struct checkpoint_ops OPS = {
         checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
         checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
-    struct memory_checkpoint_port *port = must(calloc(1, sizeof *port));
+    struct memory_checkpoint_port *port = mem_new(sizeof *port);
     port->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
     port->queue.pump = pump;
     port->store = store;

@@ -1,9 +1,8 @@
 /* See the header. */
+#include "common/base/mem.h"
 #include "common/port/checkpoint_queue.h"
 
 #include <stdlib.h>
-
-#include "common/base/memory.h"
 
 static struct checkpoint_queue *of(struct checkpoint *base)
 {
@@ -12,7 +11,7 @@ static struct checkpoint_queue *of(struct checkpoint *base)
 
 void checkpoint_queue_push(struct checkpoint_queue *queue, struct checkpoint_request value)
 {
-    struct checkpoint_request *request = must(malloc(sizeof *request));
+    struct checkpoint_request *request = mem_alloc(sizeof *request);
     *request = value;
     request->next = NULL;
     if (queue->last)

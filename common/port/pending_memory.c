@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/policy/apply/record_row.h"
 #include "common/port/store_memory_children.h"
 
@@ -75,9 +76,7 @@ static void take_mark(struct memory_pending *pending)
 {
     const struct memory_pending_config *config = &pending->config;
     struct memory_children *children = pending->children;
-    int64_t *ends = calloc((size_t)config->partitions + 1, sizeof *ends);
-    if (!ends)
-        abort();
+    int64_t *ends = mem_zeroed((size_t)config->partitions + 1, sizeof *ends);
     drop_mark(children);
     if (!bus_ends(config->bus, config->topic, ends, config->partitions, ASK_MS)) {
         free(ends);
@@ -320,11 +319,9 @@ static void tell(struct memory_pending *pending)
     size_t count = pending->told_count = open_round(children);
     result->waiting = children->count;
     result->round = count ? child->round : 0;
-    pending->told = calloc(count + 1, sizeof(struct memory_child *));
-    result->applied = calloc(count + 1, sizeof *result->applied);
-    result->orphans = calloc(count + 1, sizeof *result->orphans);
-    if (!pending->told || !result->applied || !result->orphans)
-        abort();
+    pending->told = mem_zeroed(count + 1, sizeof(struct memory_child *));
+    result->applied = mem_zeroed(count + 1, sizeof *result->applied);
+    result->orphans = mem_zeroed(count + 1, sizeof *result->orphans);
     for (size_t i = 0; i < count; i++, child = child->next)
         if (child->the_class == CLASS_DEAD)
             tell_orphan(child, &result->orphans[result->orphan_count++]);
@@ -477,9 +474,7 @@ struct pending *memory_pending_new(const struct memory_pending_config *config,
                                    const struct pending_events *events, void *owner)
 {
     static const struct pending_ops OPS = {sweep, forget, end_round, close_pending};
-    struct memory_pending *pending = calloc(1, sizeof *pending);
-    if (!pending)
-        abort();
+    struct memory_pending *pending = mem_new(sizeof *pending);
     assert(memory_store_mappings(config->store) && "the store knows no mappings");
     pending->base = (struct pending){.ops = &OPS, .events = *events, .owner = owner};
     pending->config = *config;

@@ -1,9 +1,8 @@
+#include "common/base/mem.h"
 #include "common/port/sink_memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-#include "common/base/memory.h"
 
 #define CONNECTIONS_MAX 64
 
@@ -234,7 +233,7 @@ struct sink *memory_sink_new(struct memory_store *store, int connections,
 {
     static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink, NULL};
     assert(connections >= 1 && connections <= CONNECTIONS_MAX);
-    struct memory_sink *sink = must(calloc(1, sizeof *sink));
+    struct memory_sink *sink = mem_new(sizeof *sink);
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     sink->store = store;
     sink->writing = (struct memory_writing){refuses, events->view_message, owner};

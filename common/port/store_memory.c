@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/model/json/canonical.h"
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/diff_content.h"
@@ -58,7 +58,7 @@ struct memory_store {
 struct memory_store *memory_store_new(enum memory_keeps keeps, size_t bytes_max)
 {
     static_assert(sizeof(struct entry) == 64, "store_memory.h promises 64 bytes a key");
-    struct memory_store *store = must(calloc(1, sizeof *store));
+    struct memory_store *store = mem_new(sizeof *store);
     store->keeps = keeps;
     store->bytes_max = bytes_max;
     mapping_work_init(&store->work);
@@ -149,8 +149,8 @@ int64_t memory_store_claim(struct memory_store *store, int32_t partition, int64_
 {
     struct memory_checkpoint *checkpoint = find_checkpoint(store, partition);
     if (!checkpoint) {
-        store->checkpoints = must(realloc(store->checkpoints, (store->checkpoint_count + 1) *
-                                                                  sizeof *store->checkpoints));
+        store->checkpoints =
+            mem_resize(store->checkpoints, store->checkpoint_count + 1, sizeof *store->checkpoints);
         checkpoint = &store->checkpoints[store->checkpoint_count++];
         *checkpoint = (struct memory_checkpoint){.partition = partition};
     }
@@ -216,7 +216,7 @@ static enum outcome move_checkpoint(struct memory_store *store, const struct bat
     if (!bytes_equal(old, new)) {
         if (new.size > old.size && !fits(store, new.size - old.size))
             return refuse_room(err);
-        char *copy = must(malloc(new.size + 1));
+        char *copy = mem_alloc(new.size + 1);
         memcpy(copy, new.size ? new.data : "", new.size);
         free((char *)old.data);
         checkpoint->sequences = bytes_of(copy, new.size);
@@ -304,7 +304,7 @@ static bool make_room(struct memory_store *store)
     size_t bytes = capacity * sizeof(struct entry);
     if (!fits(store, bytes))
         return false;
-    struct entry *entries = must(calloc(capacity, sizeof *entries));
+    struct entry *entries = mem_zeroed(capacity, sizeof *entries);
     for (size_t i = 0; i < store->capacity; i++)
         if (!is_free(&store->entries[i]))
             *slot_of(entries, capacity, &store->entries[i].key) = store->entries[i];
@@ -329,7 +329,7 @@ static size_t kept_size(const struct batch_item *item)
 static struct kept_row *keep(const struct batch_item *item)
 {
     size_t size = kept_size(item), count = item->mapping->column_count;
-    struct kept_row *kept = must(malloc(size));
+    struct kept_row *kept = mem_alloc(size);
     char *at = (char *)&kept->cells[count];
     kept->mapping = item->mapping;
     kept->size = size;
@@ -370,7 +370,7 @@ static uint16_t number_of(struct memory_store *store, const struct mapping *mapp
     assert(at <= UINT16_MAX);
     if (at == store->mapping_count) {
         store->mappings =
-            must(realloc(store->mappings, (store->mapping_count + 1) * sizeof *store->mappings));
+            mem_resize(store->mappings, store->mapping_count + 1, sizeof *store->mappings);
         store->mappings[store->mapping_count++] = mapping;
     }
     return store->last_mapping = (uint16_t)at;
@@ -378,7 +378,8 @@ static uint16_t number_of(struct memory_store *store, const struct mapping *mapp
 
 static void note_undo(struct memory_store *store, const struct entry *entry)
 {
-    MAKE_ROOM(store->undos, store->undo_count, store->undo_room);
+    store->undos =
+        mem_grown(store->undos, &store->undo_room, store->undo_count + 1, sizeof *store->undos);
     store->undos[store->undo_count++] =
         (struct undo){.key = entry->key, .was_there = !is_free(entry), .row = entry->row};
 }
@@ -835,7 +836,7 @@ struct store_reader *memory_store_reader_open(struct memory_store *store)
 {
     static const struct store_reader_ops OPS = {read_checkpoint, read_next, find, close_reader};
     assert(store->keeps != MEMORY_KEEPS_VERSIONS);
-    struct memory_reader *reader = must(calloc(1, sizeof *reader));
+    struct memory_reader *reader = mem_new(sizeof *reader);
     reader->base.ops = &OPS;
     reader->store = store;
     return &reader->base;

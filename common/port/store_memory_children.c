@@ -1,9 +1,8 @@
+#include "common/base/mem.h"
 #include "common/port/store_memory_children.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "common/base/memory.h"
 
 size_t memory_child_size(const struct batch_item *item, const struct envelope *message)
 {
@@ -20,8 +19,9 @@ void memory_children_add(struct memory_children *children, int32_t partition,
                          const struct diff_key *own, const struct diff_key *lacked)
 {
     size_t size = memory_child_size(item, message);
-    struct memory_child *child = must(malloc(size));
-    MAKE_ROOM(children->items, children->count, children->room);
+    struct memory_child *child = mem_alloc(size);
+    children->items =
+        mem_grown(children->items, &children->room, children->count + 1, sizeof *children->items);
     char *at = (char *)&child->headers[message->header_count];
     *child = (struct memory_child){.partition = partition,
                                    .offset = item->offset,

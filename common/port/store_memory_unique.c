@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/diff.h"
 
@@ -40,11 +40,11 @@ struct memory_unique *memory_unique_new(const struct mapping_set *mappings)
     }
     if (!max)
         return NULL;
-    struct memory_unique *unique = must(calloc(1, sizeof *unique));
+    struct memory_unique *unique = mem_new(sizeof *unique);
     size_t room = FIRST_ROOM;
     while (max * 8 > room) /* so that twice the room is always enough for one row more */
         room *= 2;
-    unique->items = must(calloc(room, sizeof *unique->items));
+    unique->items = mem_zeroed(room, sizeof *unique->items);
     unique->room = room;
     unique->indexes_max = max;
     buf_init(&unique->text, TEXT_MAX);
@@ -100,7 +100,7 @@ static void grow(struct memory_unique *unique)
         count += !is_nothing(&unique->items[i]);
     while ((count + 2 * unique->indexes_max) * 2 > room)
         room *= 2;
-    struct holding *items = must(calloc(room, sizeof *items));
+    struct holding *items = mem_zeroed(room, sizeof *items);
     for (size_t i = 0; i < unique->room; i++)
         if (!is_nothing(&unique->items[i]))
             *place_of(items, room, &unique->items[i].key) = unique->items[i];
@@ -124,7 +124,8 @@ static void note(struct memory_unique *unique, const struct holding *holding)
 {
     if (!unique->noting)
         return;
-    MAKE_ROOM(unique->before, unique->before_count, unique->before_room);
+    unique->before = mem_grown(unique->before, &unique->before_room, unique->before_count + 1,
+                               sizeof *unique->before);
     unique->before[unique->before_count++] = *holding;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/answer.h"
 #include "common/io/clock.h"
@@ -175,9 +176,7 @@ static void count_orphan(struct rehearsal *rehearsal, const struct record *recor
     if (group >= rehearsal->findings.orphan_groups) {
         size_t room = 2 * (size_t)group + 16;
         rehearsal->findings.orphans =
-            realloc(rehearsal->findings.orphans, room * sizeof *rehearsal->findings.orphans);
-        if (!rehearsal->findings.orphans)
-            abort();
+            mem_resize(rehearsal->findings.orphans, room, sizeof *rehearsal->findings.orphans);
         memset(rehearsal->findings.orphans + rehearsal->findings.orphan_groups, 0,
                (room - rehearsal->findings.orphan_groups) * sizeof *rehearsal->findings.orphans);
         rehearsal->findings.orphan_groups = room;
@@ -487,9 +486,7 @@ enum exit_code rehearse_main(const struct settings *given, enum memory_keeps kee
     settings.partitions = 0;     /* of the topics in memory: their own number */
     settings.only_tenant = NULL; /* what `verify` would narrow or read besides */
     settings.verify_sources.count = 0;
-    struct rehearsal *rehearsal = calloc(1, sizeof *rehearsal);
-    if (!rehearsal)
-        abort();
+    struct rehearsal *rehearsal = mem_new(sizeof *rehearsal);
     rehearsal->clock = (struct clock){monotonic_ms, unix_ms, random_bits};
     rehearsal->settings = &settings;
     rehearsal->findings.has_key = settings.key_file != NULL;

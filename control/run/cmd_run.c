@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/io/clock.h"
+#include "common/base/mem.h"
 #include "common/io/files.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/log.h"
@@ -481,12 +482,10 @@ enum exit_code run_command(const struct invocation *invocation, struct error *er
     const struct settings *settings = &invocation->settings;
     if (store_of(settings)->in_process)
         return run_in_memory(invocation, err);
-    struct run *run = calloc(1, sizeof(*run));
+    struct run *run = mem_new(sizeof(*run));
     size_t workers = store_of(settings)->one_writer ? 1 : settings->workers;
     size_t children = RUN_WORK + workers;
-    struct run_child *list = calloc(children, sizeof(*list));
-    if (!run || !list)
-        abort();
+    struct run_child *list = mem_zeroed(children, sizeof(*list));
     *run = (struct run){.settings = settings,
                         .on_child_end = on_child_end,
                         .conf = &invocation->conf,

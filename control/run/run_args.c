@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "control/run/run.h"
 
 struct args {
@@ -23,9 +24,7 @@ static void add_bytes(struct args *args, struct bytes text)
 {
     if (args->count + 1 >= args->room) {
         args->room = args->room ? args->room * 2 : 64;
-        args->items = reallocarray(args->items, args->room, sizeof(char *));
-        if (!args->items)
-            abort();
+        args->items = mem_resize(args->items, args->room, sizeof(char *));
     }
     char *copy = text.size ? strndup(text.data, text.size) : strdup("");
     if (!copy)

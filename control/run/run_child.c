@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/io/answer.h"
+#include "common/base/mem.h"
 #include "control/run/run.h"
 
 extern char **environ;
@@ -98,9 +99,7 @@ static char **make_environment(bool more_arguments)
     size_t count = 0;
     while (environ[count])
         count++;
-    char **copy = calloc(count + 3, sizeof(char *));
-    if (!copy)
-        abort();
+    char **copy = mem_zeroed(count + 3, sizeof(char *));
     memcpy(copy, environ, count * sizeof(char *));
     copy[count] = progress;
     copy[count + 1] = more_arguments ? arguments : NULL;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
 
@@ -46,16 +47,14 @@ enum outcome status_open(const struct settings *settings, int timeout_ms, unsign
         return outcome;
     }
     size_t count = (size_t)status->partition_count;
-    status->partitions = calloc(count, sizeof(status->partitions[0]));
-    status->results_read = calloc(count, sizeof(status->results_read[0]));
-    status->dead_read = calloc(count, sizeof(status->dead_read[0]));
+    status->partitions = mem_zeroed(count, sizeof(status->partitions[0]));
+    status->results_read = mem_zeroed(count, sizeof(status->results_read[0]));
+    status->dead_read = mem_zeroed(count, sizeof(status->dead_read[0]));
     status->store = (struct store_status){.settings = settings,
                                           .topic = status->topics[TOPIC_SOURCE],
                                           .partitions = status->partition_count,
                                           .timeout_ms = timeout_ms,
                                           .tell = take_checkpoint};
-    if (!status->partitions || !status->results_read || !status->dead_read)
-        abort();
     return OUT_OK;
 }
 

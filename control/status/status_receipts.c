@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/model/message/dead_letter.h"
 #include "control/status/status.h"
 
@@ -175,9 +176,7 @@ static bool add_id(struct status *status, struct bytes id)
     if (status->dead_id_count == status->dead_id_room) {
         status->dead_id_room = status->dead_id_room ? status->dead_id_room * 2 : 256;
         status->dead_ids =
-            realloc(status->dead_ids, status->dead_id_room * sizeof(status->dead_ids[0]));
-        if (!status->dead_ids)
-            abort();
+            mem_resize(status->dead_ids, status->dead_id_room, sizeof(status->dead_ids[0]));
     }
     memmove(&status->dead_ids[low + 1], &status->dead_ids[low],
             (status->dead_id_count - low) * sizeof(status->dead_ids[0]));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/model/mapping/mapping_set.h"
@@ -315,9 +316,7 @@ struct checkpoint *pg_checkpoint_new(uv_loop_t *loop, const struct pg_connection
     static const struct checkpoint_ops OPS = {
         checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
         checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
-    struct pg_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
-    if (!checkpoint)
-        abort();
+    struct pg_checkpoint *checkpoint = mem_new(sizeof *checkpoint);
     checkpoint->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
     checkpoint->queue.pump = pump;
     checkpoint->config = *config;

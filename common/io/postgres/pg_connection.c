@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/policy/backoff.h"
@@ -317,18 +318,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static char *copy_text(const char *text)
 {
-    char *copy = strdup(text ? text : "");
-    if (!copy)
-        abort();
+    char *copy = mem_text(text ? text : "");
     return copy;
 }
 
 struct pg_connection *pg_connection_new(uv_loop_t *loop, const struct pg_connection_config *config,
                                         const struct pg_connection_events *events, void *owner)
 {
-    struct pg_connection *self = calloc(1, sizeof *self);
-    if (!self)
-        abort();
+    struct pg_connection *self = mem_new(sizeof *self);
     self->loop = loop;
     self->events = *events;
     self->owner = owner;
@@ -389,10 +386,8 @@ static void note_query(struct pg_connection *self, const char *prepares)
     assert(self->queued < RESULTS_MAX);
     if (self->queued == self->capacity) {
         self->capacity = self->capacity ? self->capacity * 2 : 64;
-        self->results = realloc(self->results, (size_t)self->capacity * sizeof *self->results);
-        self->prepares = realloc(self->prepares, (size_t)self->capacity * sizeof *self->prepares);
-        if (!self->results || !self->prepares)
-            abort();
+        self->results = mem_resize(self->results, (size_t)self->capacity, sizeof *self->results);
+        self->prepares = mem_resize(self->prepares, (size_t)self->capacity, sizeof *self->prepares);
     }
     self->results[self->queued] = NULL;
     self->prepares[self->queued++] = prepares;
@@ -405,9 +400,7 @@ static void prepare_once(struct pg_connection *self, const char *name, const cha
             return;
     if (self->name_count == self->name_capacity) {
         self->name_capacity = self->name_capacity * 2 + 64;
-        self->names = realloc(self->names, (size_t)self->name_capacity * sizeof *self->names);
-        if (!self->names)
-            abort();
+        self->names = mem_resize(self->names, (size_t)self->name_capacity, sizeof *self->names);
     }
     self->names[self->name_count++] = name;
     note_query(self, name);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/postgres/pg_sweep.h"
 #include "common/io/postgres/pg_store_reader.h"
 
@@ -167,10 +168,8 @@ struct pending *pg_pending_new(uv_loop_t *loop, const struct pg_pending_config *
                                const struct pending_events *events, void *owner)
 {
     static const struct pending_ops OPS = {sweep, forget, end_round, close_pending};
-    struct pg_pending *pending = calloc(1, sizeof *pending);
+    struct pg_pending *pending = mem_new(sizeof *pending);
     const struct settings *settings = config->settings;
-    if (!pending)
-        abort();
     pending->base = (struct pending){.ops = &OPS, .events = *events, .owner = owner};
     pending->config = *config;
     pending->loop = loop;

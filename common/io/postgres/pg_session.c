@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/stop.h"
@@ -89,10 +90,8 @@ static char *make_options(const char *url, const char *role)
         buf_append_text(&options, " -c role=");
         append_escaped(&options, role);
     }
-    char *text = strdup(buf_text(&options));
+    char *text = mem_text(buf_text(&options));
     buf_free(&options);
-    if (!text)
-        abort();
     return text;
 }
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/io/postgres/pg_writer.h"
 
 /* Parameters of one group. A batch's arena ends far below (work.batch_bytes has a limit). */
@@ -103,15 +104,11 @@ struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_connection_config *con
 {
     static const struct sink_ops OPS = {can_submit, submit, commit, give_up, close_sink};
     assert(connections >= 1 && connections <= CONNECTIONS_MAX);
-    struct pg_sink *sink = calloc(1, sizeof *sink);
-    if (!sink)
-        abort();
+    struct pg_sink *sink = mem_new(sizeof *sink);
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     sink->mappings = mappings;
-    sink->upserts = calloc(mappings->count + 1, sizeof *sink->upserts);
-    sink->writers = calloc((size_t)connections, sizeof *sink->writers);
-    if (!sink->upserts || !sink->writers)
-        abort();
+    sink->upserts = mem_zeroed(mappings->count + 1, sizeof *sink->upserts);
+    sink->writers = mem_zeroed((size_t)connections, sizeof *sink->writers);
     for (size_t i = 0; i < mappings->count; i++)
         sink->upserts[i] = pg_upsert_new(mappings, i);
     buf_init(&sink->memory, MEMORY_MAX);

@@ -6,6 +6,7 @@
 
 #include <libpq-fe.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_session.h"
@@ -32,9 +33,7 @@ enum outcome pg_snapshot_open(const struct settings *settings, const char *appli
     enum outcome outcome = pg_session_snapshot(settings, application, &session, err);
     if (outcome != OUT_OK)
         return outcome;
-    *snapshot = calloc(1, sizeof **snapshot);
-    if (!*snapshot)
-        abort();
+    *snapshot = mem_new(sizeof **snapshot);
     (*snapshot)->session = session;
     return OUT_OK;
 }
@@ -172,9 +171,7 @@ static enum outcome visit_piece(const struct mapping *mapping, struct verify_cop
 
 static struct cell *make_cells(const struct mapping *mapping)
 {
-    struct cell *cells = calloc(pg_store_reader_cell_count(mapping), sizeof *cells);
-    if (!cells)
-        abort();
+    struct cell *cells = mem_zeroed(pg_store_reader_cell_count(mapping), sizeof *cells);
     return cells;
 }
 

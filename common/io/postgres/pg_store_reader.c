@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_session.h"
@@ -103,9 +104,7 @@ static void take_cells(struct pg_store_reader *stored, int row, size_t count)
 {
     if (stored->cell_room < count) {
         free(stored->cells);
-        stored->cells = calloc(count, sizeof *stored->cells);
-        if (!stored->cells)
-            abort();
+        stored->cells = mem_zeroed(count, sizeof *stored->cells);
         stored->cell_room = count;
     }
     pg_wire_get_cells(stored->rows, row, stored->cells, count);
@@ -271,9 +270,7 @@ static enum outcome find_row(struct store_reader *reader, const struct mapping *
                              bool *found, struct error *err)
 {
     struct pg_store_reader *stored = (struct pg_store_reader *)reader;
-    struct bytes *params = calloc(mapping->key_count + 1, sizeof *params);
-    if (!params)
-        abort();
+    struct bytes *params = mem_zeroed(mapping->key_count + 1, sizeof *params);
     *found = false;
     *out = (struct stored_record){.mapping = mapping, .tenant = tenant, .id = id};
     enum outcome outcome = key_cells(stored, mapping, tenant, id, params, err);
@@ -348,9 +345,7 @@ enum outcome pg_store_reader_open(const struct settings *settings, struct mappin
     enum outcome outcome = pg_session_snapshot(settings, "drover-stored", &session, err);
     if (outcome != OUT_OK)
         return outcome;
-    struct pg_store_reader *stored = calloc(1, sizeof *stored);
-    if (!stored)
-        abort();
+    struct pg_store_reader *stored = mem_new(sizeof *stored);
     stored->reader.ops = &OPS;
     stored->session = session;
     stored->mappings = mappings;

@@ -11,6 +11,7 @@
 
 #include <libpq-fe.h>
 
+#include "common/base/mem.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_pending_put.h"
 #include "common/io/postgres/pg_session.h"
@@ -507,13 +508,11 @@ static enum outcome go_on(struct sweep *sweep, bool *due, bool *marked, struct e
 static enum outcome take_mark(struct sweep *sweep, bool *known, struct error *err)
 {
     const struct pg_sweep_config *config = sweep->config;
-    int64_t *ends = calloc((size_t)config->partitions + 1, sizeof *ends);
+    int64_t *ends = mem_zeroed((size_t)config->partitions + 1, sizeof *ends);
     char ran_ms[24];
     struct buf list;
     PGresult *result = NULL;
     enum outcome outcome = OUT_OK;
-    if (!ends)
-        abort();
     buf_init(&list, 1u << 24);
     *known = config->ends && config->ends(config->owner, ends, config->partitions);
     for (int32_t i = 0; i < config->partitions; i++)
@@ -747,9 +746,7 @@ static enum outcome open_sweep(struct sweep *sweep, const struct pg_sweep_config
                                struct error *err)
 {
     *sweep = (struct sweep){.config = config};
-    sweep->upserts = calloc(config->mappings->count + 1, sizeof *sweep->upserts);
-    if (!sweep->upserts)
-        abort();
+    sweep->upserts = mem_zeroed(config->mappings->count + 1, sizeof *sweep->upserts);
     mapping_work_init(&sweep->work);
     buf_init(&sweep->memory, MEMORY_MAX);
     enum outcome outcome = pg_session_open(config->url, config->role, "drover-parents", CONNECT_MS,
@@ -926,10 +923,8 @@ static enum outcome tell(struct sweep *sweep, struct pending_result *told, struc
         return outcome;
     int rows = PQntuples(result);
     told->memory = result;
-    told->applied = calloc((size_t)rows + 1, sizeof *told->applied);
-    told->orphans = calloc((size_t)rows + 1, sizeof *told->orphans);
-    if (!told->applied || !told->orphans)
-        abort();
+    told->applied = mem_zeroed((size_t)rows + 1, sizeof *told->applied);
+    told->orphans = mem_zeroed((size_t)rows + 1, sizeof *told->orphans);
     for (int row = 0; row < rows; row++) {
         if (class_of(pg_wire_get_bytes(result, row, 8)) != CLASS_DEAD)
             tell_applied(sweep->config->mappings, result, row,

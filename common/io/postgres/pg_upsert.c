@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/model/schema/schema_sql.h"
 
@@ -275,10 +276,8 @@ static char *make_missing_parent(const struct mapping_set *mappings, const struc
 struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t number)
 {
     const struct mapping *mapping = mappings->items[number];
-    struct pg_upsert *upsert = calloc(1, sizeof *upsert);
+    struct pg_upsert *upsert = mem_new(sizeof *upsert);
     struct buf sql;
-    if (!upsert)
-        abort();
     buf_init(&sql, STATEMENT_MAX);
     upsert->mapping = mapping;
     upsert->upsert_sql = make_upsert(mapping, &sql);

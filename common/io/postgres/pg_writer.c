@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/io/postgres/pg_pending_put.h"
 #include "common/io/postgres/pg_vault.h"
 #include "common/io/postgres/pg_wire.h"
@@ -107,9 +108,7 @@ static void classify_groups(struct writer *writer)
 static void start_classify(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    writer->subset = calloc(batch->order_count + 1, sizeof *writer->subset);
-    if (!writer->subset)
-        abort();
+    writer->subset = mem_zeroed(batch->order_count + 1, sizeof *writer->subset);
     writer->group = 0;
     writer->head = 1;
     pg_writer_plain(writer, "BEGIN READ ONLY");
@@ -455,9 +454,7 @@ static void on_missing_parent(struct writer *writer, const struct pg_reply *repl
         return;
     }
     const PGresult *result = reply->results[2];
-    bool *missing_parent = calloc(group->count + 1, sizeof *missing_parent);
-    if (!missing_parent)
-        abort();
+    bool *missing_parent = mem_zeroed(group->count + 1, sizeof *missing_parent);
     for (int row = 0; row < PQntuples(result); row++) {
         int64_t ordinal = pg_wire_get_int8(result, row, 0);
         if (ordinal >= 1 && (uint64_t)ordinal <= group->count)

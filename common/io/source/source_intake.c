@@ -1,4 +1,5 @@
 /* See the header. */
+#include "common/base/mem.h"
 #include "common/io/source/source_intake.h"
 
 #include <stdlib.h>
@@ -14,9 +15,7 @@ struct source_intake {
 
 struct source_intake *source_intake_new(const struct source_rules *rules, struct mapping_work *work)
 {
-    struct source_intake *intake = calloc(1, sizeof(*intake));
-    if (!intake)
-        abort();
+    struct source_intake *intake = mem_new(sizeof(*intake));
     intake->rules = rules;
     intake->work = work;
     buf_init(&intake->tenant, PART_BYTES);

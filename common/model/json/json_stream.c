@@ -21,6 +21,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/mem.h"
 #include "common/model/json/json_member.h"
 #include "common/model/json/json_resume.h"
 #include "common/model/json/json_scan.h"
@@ -138,9 +139,7 @@ static inline enum json_stream_verdict reject_rest(struct json_stream *stream,
 
 struct json_stream *json_stream_new(enum json_shape shape, size_t record_max)
 {
-    struct json_stream *stream = calloc(1, sizeof(*stream));
-    if (!stream)
-        abort();
+    struct json_stream *stream = mem_new(sizeof(*stream));
     stream->record_max = record_max;
     stream->shape = shape;
     json_window_init(&stream->window);

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #include "common/base/buf.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/model/json/json_scan.h"
 #include "common/model/json/json_stream_detect.h"
 #include "common/model/json/json_string.h"
@@ -136,7 +136,7 @@ static inline bool is_scalar(char c)
 
 struct json_walk *json_walk_new(size_t capture_max)
 {
-    struct json_walk *walk = must(calloc(1, sizeof(*walk)));
+    struct json_walk *walk = mem_new(sizeof(*walk));
     walk->capture_max = capture_max;
     json_window_init(&walk->window);
     for (size_t i = 0; i <= JSON_WALK_DEPTH_MAX; i++)

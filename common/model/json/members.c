@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/base/bytes.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 
 static uint64_t be32(const char *at)
 {
@@ -56,7 +56,7 @@ void members_sort(struct members *members, yyjson_val *object)
     size_t count = unsafe_yyjson_get_len(object);
     if (count > MEMBERS_FEW) {
         /* a few times the parsed document, which fitted */
-        members->list = must(malloc(count * sizeof(*members->list)));
+        members->list = mem_alloc(count * sizeof(*members->list));
     }
     yyjson_obj_iter iter = yyjson_obj_iter_with(object);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/yaml.h"
 #include "common/model/mapping/mapping_parse.h"
@@ -748,7 +748,7 @@ enum outcome mapping_parse_all(const char *file, struct bytes text, struct mappi
     *mapping = NULL;
     if (yaml_parse_all(file, text, &yaml, mistakes) != OUT_OK)
         return OUT_FATAL;
-    parse.mapping = must(calloc(1, sizeof *parse.mapping));
+    parse.mapping = mem_new(sizeof *parse.mapping);
     arena_init(&parse.mapping->arena, MAPPING_ARENA_MAX);
     parse.mapping->file = parse_copy(&parse.mapping->arena, bytes_text(file));
     parse.mapping->rest_at = -1;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/model/json/canonical.h"
 #include "common/model/value/decimal.h"
@@ -41,7 +41,7 @@ static const yyjson_alc *pool_of(struct mapping_work *work)
 {
     struct pool *pool = work->pool;
     if (!pool) {
-        work->pool = pool = must(malloc(sizeof *pool));
+        work->pool = pool = mem_alloc(sizeof *pool);
         yyjson_alc_pool_init(&pool->alc, pool->memory, sizeof pool->memory);
     }
     return &pool->alc;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 
 #define ADDED 11        /* headers a dead letter has besides the message's */
@@ -136,9 +136,9 @@ enum outcome dead_letter_make(const struct message_view *message,
 {
     size_t own = message->header_count;
     dead_letter->view = *message;
-    dead_letter->headers = must(calloc(own + ADDED, sizeof *dead_letter->headers));
+    dead_letter->headers = mem_zeroed(own + ADDED, sizeof *dead_letter->headers);
     buf_init(&dead_letter->text, DEAD_LETTER_ADDED_BYTES);
-    must(buf_extend(&dead_letter->text, DEAD_LETTER_ADDED_BYTES));
+    mem_sure(buf_extend(&dead_letter->text, DEAD_LETTER_ADDED_BYTES));
     buf_reset(&dead_letter->text);
     if (own)
         memcpy(dead_letter->headers, message->headers, own * sizeof *dead_letter->headers);

@@ -1,3 +1,4 @@
+#include "common/base/mem.h"
 #include "common/model/message/receipt.h"
 
 #include <inttypes.h>
@@ -6,8 +7,6 @@
 #include <string.h>
 
 #include <yyjson.h>
-
-#include "common/base/memory.h"
 
 static const char *const CLASS_NAMES[CLASS_COUNT] = {
     "applied",  "superseded", "unchanged", "conflict",  "dead_lettered",
@@ -203,7 +202,7 @@ enum outcome receipt_parse_settled(struct bytes json, struct settled_receipt *re
     receipt->round = yyjson_get_sint(yyjson_obj_get(root, "round"));
     for (int class = 0; class < CLASS_COUNT; class ++)
         room += yyjson_arr_size(yyjson_obj_get(settled, CLASS_NAMES[class]));
-    receipt->items = must(calloc(room, sizeof *receipt->items));
+    receipt->items = mem_zeroed(room, sizeof *receipt->items);
     for (int class = 0; class < CLASS_COUNT; class ++)
         take_settled(yyjson_obj_get(settled, CLASS_NAMES[class]), (enum record_class) class,
                      receipt);

@@ -1,17 +1,16 @@
+#include "common/base/mem.h"
 #include "common/policy/apply/batch.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
-
 struct batch *batch_new(size_t capacity, size_t memory_max)
 {
-    struct batch *batch = must(calloc(1, sizeof *batch));
-    batch->items = must(calloc(capacity, sizeof *batch->items));
-    batch->sorted = must(calloc(capacity, sizeof *batch->sorted));
-    batch->order = must(calloc(capacity, sizeof *batch->order));
+    struct batch *batch = mem_new(sizeof *batch);
+    batch->items = mem_zeroed(capacity, sizeof *batch->items);
+    batch->sorted = mem_zeroed(capacity, sizeof *batch->sorted);
+    batch->order = mem_zeroed(capacity, sizeof *batch->order);
     batch->capacity = capacity;
     arena_init(&batch->arena, memory_max);
     return batch;
@@ -78,7 +77,7 @@ void batch_reject(struct batch *batch, struct batch_item *item, const struct err
     (void)batch;
     decide(item, CLASS_DEAD);
     if (!item->err)
-        item->err = must(malloc(sizeof *item->err));
+        item->err = mem_alloc(sizeof *item->err);
     *item->err = *err;
 }
 
@@ -158,7 +157,8 @@ static void note_contest(struct batch *batch, size_t first, size_t count)
         contest.replays = contest.replays || is_soft_delete(candidate(batch, i));
     if (contest.replays)
         qsort(batch->sorted + first, count, sizeof *batch->sorted, compare_offsets);
-    MAKE_ROOM(batch->contests, batch->contest_count, batch->contest_capacity);
+    batch->contests = mem_grown(batch->contests, &batch->contest_capacity, batch->contest_count + 1,
+                                sizeof *batch->contests);
     batch->contests[batch->contest_count++] = contest;
 }
 
@@ -195,7 +195,8 @@ static void append_order(struct batch *batch, size_t sorted_at, size_t first_gro
         last->count++;
         return;
     }
-    MAKE_ROOM(batch->groups, batch->group_count, batch->group_capacity);
+    batch->groups = mem_grown(batch->groups, &batch->group_capacity, batch->group_count + 1,
+                              sizeof *batch->groups);
     batch->groups[batch->group_count++] = (struct batch_group){.mapping = item->mapping,
                                                                .tenant = item->row.tenant,
                                                                .first = batch->order_count - 1,
@@ -257,7 +258,7 @@ void batch_set_pending(struct batch *batch, struct batch_group *group, const boo
 {
     uint32_t *order = batch->order + group->first;
     size_t kept = 0, left = 0;
-    uint32_t *pending = must(malloc((group->count + 1) * sizeof *pending));
+    uint32_t *pending = mem_alloc((group->count + 1) * sizeof *pending);
     for (size_t i = 0; i < group->count; i++) {
         bool is_orphan = i >= group->count - group->pending || missing_parent[i];
         if (!is_orphan) {

@@ -8,7 +8,6 @@
  * is joined; without a join it ends at once. Broken structure ends a tree: what came before stays,
  * and of lines only the broken one is lost.
  */
-#include "common/base/memory.h"
 #include "common/policy/collect/collect.h"
 
 #include <assert.h>
@@ -16,6 +15,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/hash.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/model/json/json.h"
 #include "common/model/json/json_stream.h"
@@ -172,7 +172,7 @@ static bool make_room(struct maps_joins *joins)
     if (joins->arena.used + capacity * sizeof(*joins->slots) > joins->arena.limit)
         return false;
     free(joins->slots);
-    joins->slots = must(calloc(capacity, sizeof(*joins->slots)));
+    joins->slots = mem_zeroed(capacity, sizeof(*joins->slots));
     joins->capacity = capacity;
     for (struct maps_joined *joined = joins->first; joined; joined = joined->next)
         joins->slots[slot_of(joins, joined->target, joined->hash, joined->id)] = joined;
@@ -1053,7 +1053,7 @@ struct collect *collect_maps_new(const struct collect_config *config)
         .rewind = maps_rewind,
         .free = maps_free,
     };
-    struct maps *maps = must(calloc(1, sizeof(*maps)));
+    struct maps *maps = mem_new(sizeof(*maps));
     maps->base.ops = &OPS;
     maps->config = *config;
     maps->capture_max = config->record_max + KEY_SLACK;

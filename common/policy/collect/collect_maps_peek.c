@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 
 /* ---- the form of a source, and whose a collection is ---- */
@@ -70,7 +70,7 @@ struct maps_probe {
 
 struct maps_probe *maps_probe_new(struct mapping *const *mappings, size_t count)
 {
-    struct maps_probe *probe = must(calloc(1, sizeof(*probe)));
+    struct maps_probe *probe = mem_new(sizeof(*probe));
     probe->mappings = mappings;
     probe->count = count;
     probe->walk = json_walk_new(NAME_BYTES_MAX);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 
 #define CAPACITY_MIN 128
 
@@ -33,7 +33,7 @@ static void grow(struct key_seen *seen)
 {
     struct key_seen before = *seen;
     seen->capacity = before.capacity ? 2 * before.capacity : CAPACITY_MIN;
-    seen->entries = must(calloc(seen->capacity, sizeof *seen->entries));
+    seen->entries = mem_zeroed(seen->capacity, sizeof *seen->entries);
     for (size_t i = 0; i < before.capacity; i++)
         if (before.entries[i].key)
             *find(seen, before.entries[i].key) = before.entries[i];

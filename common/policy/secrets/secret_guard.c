@@ -14,7 +14,7 @@
 #include <sodium.h>
 #include <yyjson.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/token_shape.h"
 #include "common/model/json/canonical.h"
@@ -96,7 +96,7 @@ static void guard_wipe(struct buf *buf, size_t used)
 
 static void note(struct guard_job *job, yyjson_val *val, size_t at)
 {
-    MAKE_ROOM(job->takes, job->count, job->capacity);
+    job->takes = mem_grown(job->takes, &job->capacity, job->count + 1, sizeof *job->takes);
     job->takes[job->count++] = (struct guard_take){val, at, job->texts.size - at};
 }
 

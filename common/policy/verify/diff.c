@@ -1,3 +1,4 @@
+#include "common/base/mem.h"
 #include "common/policy/verify/diff.h"
 
 #include <assert.h>
@@ -85,9 +86,7 @@ void diff_table_clear(struct diff_table *table)
 {
     /* calloc gives untouched pages back to the system, which memset would not */
     free(table->entries);
-    table->entries = calloc(table->capacity ? table->capacity : 1, sizeof *table->entries);
-    if (!table->entries)
-        abort();
+    table->entries = mem_zeroed(table->capacity ? table->capacity : 1, sizeof *table->entries);
     table->used = 0;
 }
 

@@ -1,3 +1,4 @@
+#include "common/base/mem.h"
 #include "common/policy/verify/diff_groups.h"
 
 #include <stdlib.h>
@@ -5,10 +6,8 @@
 void diff_groups_init(struct diff_groups *groups, size_t max)
 {
     *groups = (struct diff_groups){.room = 16, .place_count = 64, .max = max};
-    groups->items = calloc(groups->room, sizeof *groups->items);
-    groups->places = calloc(groups->place_count, sizeof *groups->places);
-    if (!groups->items || !groups->places)
-        abort();
+    groups->items = mem_zeroed(groups->room, sizeof *groups->items);
+    groups->places = mem_zeroed(groups->place_count, sizeof *groups->places);
     arena_init(&groups->names, GROUPS_BYTES_MAX);
     groups->items[0].tenant = BYTES_LITERAL("(other)");
     groups->items[0].entity = BYTES_LITERAL("(other)");
@@ -45,18 +44,14 @@ static uint32_t *find_place(const struct diff_groups *groups, struct bytes tenan
 static void grow(struct diff_groups *groups)
 {
     if (groups->count == groups->room) {
-        groups->items = realloc(groups->items, 2 * groups->room * sizeof *groups->items);
-        if (!groups->items)
-            abort();
+        groups->items = mem_resize(groups->items, 2 * groups->room, sizeof *groups->items);
         groups->room *= 2;
     }
     if (groups->count * 2 < groups->place_count)
         return;
     free(groups->places);
     groups->place_count *= 2;
-    groups->places = calloc(groups->place_count, sizeof *groups->places);
-    if (!groups->places)
-        abort();
+    groups->places = mem_zeroed(groups->place_count, sizeof *groups->places);
     for (size_t i = 1; i < groups->count; i++)
         *find_place(groups, groups->items[i].tenant, groups->items[i].entity) = (uint32_t)i + 1;
 }
@@ -132,10 +127,8 @@ static bool has_any(const uint64_t counts[VERDICT_COUNT])
 
 uint32_t *diff_groups_order(const struct diff_groups *groups, size_t *count)
 {
-    struct ranked *ranked = malloc(groups->count * sizeof *ranked);
-    uint32_t *order = malloc(groups->count * sizeof *order);
-    if (!ranked || !order)
-        abort();
+    struct ranked *ranked = mem_alloc(groups->count * sizeof *ranked);
+    uint32_t *order = mem_alloc(groups->count * sizeof *order);
     *count = 0;
     for (size_t i = 0; i < groups->count; i++) {
         const struct diff_group *group = &groups->items[i];

@@ -1,3 +1,4 @@
+#include "common/base/mem.h"
 #include "common/policy/verify/verify_report.h"
 
 #include <stdarg.h>
@@ -92,9 +93,7 @@ static int compare_problems(const void *left, const void *right)
 struct verify_code *verify_report_problems(const struct verify_report *report, size_t *count)
 {
     uint64_t total[VERDICT_COUNT];
-    struct verify_code *problems = calloc(VERIFY_CODES_MAX + VERDICT_COUNT, sizeof *problems);
-    if (!problems)
-        abort();
+    struct verify_code *problems = mem_zeroed(VERIFY_CODES_MAX + VERDICT_COUNT, sizeof *problems);
     *count = 0;
     diff_groups_total(&report->groups, total);
     for (int v = 0; v < VERDICT_COUNT; v++) {
@@ -124,9 +123,7 @@ static struct verify_sample *add_sample(struct verify_report *report, size_t lis
     if ((*count & (*count - 1)) == 0) {
         size_t room = *count ? 2 * *count : 1;
         struct verify_sample *grown =
-            realloc(report->samples[list], room * sizeof **report->samples);
-        if (!grown)
-            abort();
+            mem_resize(report->samples[list], room, sizeof **report->samples);
         report->samples[list] = grown;
     }
     struct verify_sample *sample = &report->samples[list][(*count)++];
