@@ -25,7 +25,7 @@
 #include "worker/stall.h"
 
 #define START_MS 30000  /* longest wait for a dependency at the start */
-#define COMMIT_MS 5000  /* UX 2.3: the advisory commit */
+#define COMMIT_MS 5000  /* the advisory commit to the group */
 #define FLUSH_MS 1000   /* receipts when stopping */
 #define RELEASE_MS 1000 /* watermarks and releases */
 #define CLOSE_MS 800    /* the stores, */

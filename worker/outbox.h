@@ -10,7 +10,7 @@
  *
  * Every message is told exactly once, from outbox_turn alone: no callback of the library reaches
  * the worker's decisions. The client may be full or Kafka away for as long as it is; the outbox
- * says when it holds more than `most` bytes, and the worker then begins nothing that adds to it.
+ * says when it holds more than `max` bytes, and the worker then begins nothing that adds to it.
  */
 
 #include <stdbool.h>
@@ -39,7 +39,7 @@ static inline void outbox_tally_told(struct outbox_tally *tally, enum outcome ou
     tally->broken = tally->broken || outcome != OUT_OK;
 }
 
-/* Checks that the topic exists; waits at most timeout_ms for a broker (bus_open_sender). `most`:
+/* Checks that the topic exists; waits at most timeout_ms for a broker (bus_open_sender). `max`:
  * bytes not yet acknowledged above which the outbox is full. */
 MUST_USE enum outcome outbox_open(struct bus *bus, const char *topic, int timeout_ms, size_t max,
                                   outbox_told told, void *owner, struct outbox **outbox,

@@ -129,7 +129,7 @@ static void say_waiting(struct pending_children *children)
         children->said_ms = 0;
     else if (!said) {
         children->said_ms = now_ms;
-        log_line(LOG_INFO, "parents.waiting",
+        log_line(LOG_INFO, "pending.waiting",
                  "records=%" PRIu64 " behind=%" PRIu64 " wait_ms=%" PRIu64, children->waiting,
                  children->port->result.behind,
                  children->is_last ? 0 : children->state->config->settings->parent_wait_ms);
@@ -171,9 +171,9 @@ static void say_outcome(struct pending_children *children, enum outcome outcome,
         state_fail(children->state, err);
     } else if (outcome != OUT_OK) {
         if (children->failed++ == 0)
-            log_away("parents.away", err);
+            log_away("pending.away", err);
     } else if (children->failed) {
-        log_back("parents.back", "tries=%" PRIu64, children->failed);
+        log_back("pending.back", "tries=%" PRIu64, children->failed);
         children->failed = 0;
     }
 }

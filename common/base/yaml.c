@@ -544,7 +544,7 @@ static void put_scalar(struct yaml_at node, const char *text)
 bool yaml_fix_keys(struct yaml_at map, const char *inside, const char *const *known,
                    struct error_list *mistakes)
 {
-    bool mended = true;
+    bool fixed = true;
     size_t known_count = 0;
     while (known[known_count])
         known_count++;
@@ -564,9 +564,9 @@ bool yaml_fix_keys(struct yaml_at map, const char *inside, const char *const *kn
         if (nearest && !yaml_has(yaml_find(map, nearest)))
             put_scalar(key, nearest);
         else
-            mended = false;
+            fixed = false;
     }
-    return mended;
+    return fixed;
 }
 
 /* "numeric(12" and behind it the key "2)" without a value. */

@@ -146,9 +146,10 @@ static bool take_verdict(struct memory_pending *pending, struct memory_child *ch
                          const struct batch_item *item)
 {
     if (item->verdict == CLASS_WAITING) {
-        struct diff_key lacked;
-        if (memory_store_lacks(pending->config.store, item->mapping, &item->row, &lacked))
-            child->lacked = lacked;
+        struct diff_key missing_parent;
+        if (memory_store_missing_parent(pending->config.store, item->mapping, &item->row,
+                                        &missing_parent))
+            child->missing_parent = missing_parent;
         return false;
     }
     child->decided = true;
@@ -160,7 +161,7 @@ static bool take_verdict(struct memory_pending *pending, struct memory_child *ch
 /* Its parent came, or a later record of its key has overtaken it. */
 static bool is_ready(const struct memory_store *store, const struct memory_child *child)
 {
-    return memory_store_has(store, &child->lacked, INT64_MIN) ||
+    return memory_store_has(store, &child->missing_parent, INT64_MIN) ||
            memory_store_has(store, &child->own, child->version);
 }
 

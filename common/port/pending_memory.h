@@ -1,7 +1,7 @@
 #ifndef DROVER_PORT_PENDING_MEMORY_H
 #define DROVER_PORT_PENDING_MEMORY_H
 
-/* The pending contract (pending.h) over a store in memory, which keeps what its sinks pending. */
+/* The pending contract (pending.h) over a store in memory, which keeps children pending. */
 
 #include "common/port/bus.h"
 #include "common/port/clock.h"

@@ -6,25 +6,24 @@
  * (tests/contract):
  *
  * 1. Each submitted batch gets on_done exactly once, never from inside submit, commit or
- * give_up.
+ *    give_up.
  * 2. on_done(OUT_OK) means durable, and every item is decided.
  * 3. Items the store refuses are decided CLASS_DEAD first, with nothing committed; on_rejected is
  *    called, and the sink waits for sink_commit, so that dead letters are safe before the offsets
  *    move. It may be called again, when the next candidates of those keys are refused too.
  * 4. The same record twice equals once; a lower version never overwrites; the fence holds: a batch
  *    of another epoch, or one that does not start at the stored offset, is OUT_FATAL and changes
- * nothing.
- *    What is written does not depend on how records are cut into batches: of the records of one key
- *    the newest that the store does not refuse is written, and nobody's refusal costs another
- *    record (policy/apply/batch.h).
+ *    nothing. What is written does not depend on how records are cut into batches: of the
+ *    records of one key the newest that the store does not refuse is written, and nobody's
+ *    refusal costs another record (policy/apply/batch.h).
  * 5. on_done(OUT_RETRY): nothing of it may be assumed; the same batch may be submitted again
  *    (batch_retry first), also after a lost answer to COMMIT.
  * 6. sink_give_up ends a batch that waits for sink_commit with on_done(OUT_RETRY): nothing of it is
- * written, and its place is free again.
+ *    written, and its place is free again.
  * 7. settle tells whether everything committed is where it shall be seen, for a store that shows it
  *    elsewhere a little later (files): OUT_RETRY, not yet; OUT_REJECT, never by itself (err).
  * 8. close ends batches in flight with on_done (OUT_RETRY, unless they were committed just then),
- * then calls on_closed; nothing is called after that.
+ *    then calls on_closed; nothing is called after that.
  */
 
 #include <stdbool.h>

@@ -58,8 +58,8 @@ static void end_with(struct memory_sink *sink, struct connection *connection, en
 
 /* A batch that may be in the store already is only looked at when it is. False: it is to be
  * written. */
-static bool look(struct memory_sink *sink, struct batch *batch, enum outcome *outcome,
-                 struct error *err)
+static bool classify_written(struct memory_sink *sink, struct batch *batch, enum outcome *outcome,
+                             struct error *err)
 {
     bool written = batch->redelivered;
     *outcome = OUT_OK;
@@ -100,7 +100,7 @@ static void do_write(struct memory_sink *sink, struct connection *connection, en
     struct batch *batch = connection->batch;
     struct error err;
     enum outcome outcome;
-    if (connection->step == STEP_COMMIT || !look(sink, batch, &outcome, &err))
+    if (connection->step == STEP_COMMIT || !classify_written(sink, batch, &outcome, &err))
         outcome = memory_store_write(sink->store, batch, &sink->writing, &err);
     if (fate == FATE_ANSWER_LOST) {
         lose(sink, connection, outcome);

@@ -484,8 +484,8 @@ static bool parent_key(struct memory_store *store, const struct mapping *parent,
     return made || store->id.failed;
 }
 
-bool memory_store_lacks(struct memory_store *store, const struct mapping *mapping,
-                        const struct row *row, struct diff_key *key)
+bool memory_store_missing_parent(struct memory_store *store, const struct mapping *mapping,
+                                 const struct row *row, struct diff_key *key)
 {
     for (size_t i = 0; store->set && i < mapping->reference_count; i++) {
         const struct mapping_reference *reference = &mapping->references[i];
@@ -525,7 +525,7 @@ static enum outcome write_item(struct memory_store *store, struct batch *batch,
         return OUT_OK;
     }
     item->verdict = CLASS_WAITING;
-    if (memory_store_lacks(store, item->mapping, &item->row, &parent))
+    if (memory_store_missing_parent(store, item->mapping, &item->row, &parent))
         return OUT_OK;
     if (!fits(store, memory_unique_growth(store->unique)))
         return refuse_room(err);
@@ -557,7 +557,8 @@ static enum outcome write_order(struct memory_store *store, struct batch *batch,
         any = false;
         for (size_t i = first; i < batch->order_count && outcome == OUT_OK; i++) {
             struct batch_item *item = &batch->items[batch->order[i]];
-            if (!item->aside || memory_store_lacks(store, item->mapping, &item->row, &parent))
+            if (!item->aside ||
+                memory_store_missing_parent(store, item->mapping, &item->row, &parent))
                 continue;
             outcome = write_item(store, batch, item, writing, err);
             item->aside = false;
@@ -619,7 +620,7 @@ static enum outcome keep_child(struct memory_store *store, const struct batch *b
         writing->view_message(writing->owner, item, &message);
         if (!fits(store, memory_child_size(item, &message)))
             return refuse_room(err);
-        memory_store_lacks(store, item->mapping, &item->row, &parent);
+        memory_store_missing_parent(store, item->mapping, &item->row, &parent);
         struct diff_key own = key_of(&store->place, bytes_text(item->mapping->entity),
                                      item->row.tenant, item->row.id);
         memory_children_add(&store->children, batch->fence.partition, item, &message, &own,
@@ -628,7 +629,7 @@ static enum outcome keep_child(struct memory_store *store, const struct batch *b
     return OUT_OK;
 }
 
-/* An earlier call has rolled back what it wrote; whom it refused and pending stands. */
+/* An earlier call has rolled back what it wrote; what it refused or kept pending stands. */
 static void undecide_written(struct batch *batch)
 {
     for (size_t i = 0; i < batch->sorted_count; i++) {

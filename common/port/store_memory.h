@@ -117,7 +117,7 @@ struct memory_children *memory_store_children(struct memory_store *store);
 MUST_USE enum outcome memory_store_settle(struct memory_store *store, struct batch *batch,
                                           struct error *err);
 /* The place of the first parent of a row that is not there; false when all are. */
-bool memory_store_lacks(struct memory_store *store, const struct mapping *mapping,
-                        const struct row *row, struct diff_key *parent);
+bool memory_store_missing_parent(struct memory_store *store, const struct mapping *mapping,
+                                 const struct row *row, struct diff_key *parent);
 
 #endif

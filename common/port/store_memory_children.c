@@ -16,7 +16,7 @@ size_t memory_child_size(const struct batch_item *item, const struct envelope *m
 
 void memory_children_add(struct memory_children *children, int32_t partition,
                          const struct batch_item *item, const struct envelope *message,
-                         const struct diff_key *own, const struct diff_key *lacked)
+                         const struct diff_key *own, const struct diff_key *missing_parent)
 {
     size_t size = memory_child_size(item, message);
     struct memory_child *child = mem_alloc(size);
@@ -27,7 +27,7 @@ void memory_children_add(struct memory_children *children, int32_t partition,
                                    .offset = item->offset,
                                    .version = item->row.version,
                                    .own = *own,
-                                   .lacked = *lacked,
+                                   .missing_parent = *missing_parent,
                                    .size = size,
                                    .null_value = message->null_value,
                                    .header_count = message->header_count};

@@ -14,8 +14,8 @@ struct memory_child {
     int32_t partition;
     int64_t offset, version;
     struct bytes tenant, entity;
-    struct diff_key own;    /* the place of its row */
-    struct diff_key lacked; /* a parent that was not there when it was tried last */
+    struct diff_key own;            /* the place of its row */
+    struct diff_key missing_parent; /* a parent that was not there when it was tried last */
     bool has_due, decided;
     int64_t due_ms;              /* of the sweeps' clock: when its wait is over */
     enum record_class the_class; /* decided; CLASS_DEAD: an orphan, for `code` */
@@ -51,7 +51,7 @@ struct memory_children {
 size_t memory_child_size(const struct batch_item *item, const struct envelope *message);
 void memory_children_add(struct memory_children *children, int32_t partition,
                          const struct batch_item *item, const struct envelope *message,
-                         const struct diff_key *own, const struct diff_key *lacked);
+                         const struct diff_key *own, const struct diff_key *missing_parent);
 /* Removes what was added since there were `count`. */
 void memory_children_cut(struct memory_children *children, size_t count);
 void memory_children_sort(struct memory_children *children);

@@ -34,7 +34,7 @@ static bool find_box(void *owner, struct bytes tenant, struct bytes reference, s
            box->size && !box->failed;
 }
 
-static void on_piece(void *owner, const struct export_record_text *part)
+static void on_text(void *owner, const struct export_record_text *part)
 {
     struct export_run *run = owner;
     run->given++;
@@ -68,8 +68,8 @@ static enum outcome open_secrets(struct export_run *run, const struct stored_rec
     return outcome;
 }
 
-static enum outcome make_pieces(struct export_run *run, const struct stored_record *stored,
-                                struct error *err)
+static enum outcome make_texts(struct export_run *run, const struct stored_record *stored,
+                               struct error *err)
 {
     yyjson_doc *doc = NULL;
     enum outcome outcome = json_parse(stored->json, JSON_UNICODE_REPLACE, NULL, &doc, err);
@@ -117,7 +117,7 @@ static void take_record(struct export_run *run, const struct stored_record *stor
     uint64_t given = run->given;
     run->stored = stored;
     run->unordered = run->unordered || (!stored->cells && has_outside(stored->mapping));
-    if (make_pieces(run, stored, &why) == OUT_OK)
+    if (make_texts(run, stored, &why) == OUT_OK)
         run->records[mapping_at(run, stored->mapping)] += run->given > given;
     else
         export_run_problem(run, EXPORT_UNREADABLE, stored->mapping->entity, stored->id, why.text,
@@ -288,7 +288,7 @@ enum exit_code export_command(const struct invocation *invocation, struct error 
     buf_init(&run->tenant, 4096);
     buf_init(&run->plain_tenant, 4096);
     buf_init(&run->files, 64u << 20);
-    export_maker_init(&run->maker, run->form, (struct bytes){0}, on_piece, run);
+    export_maker_init(&run->maker, run->form, (struct bytes){0}, on_text, run);
     export_secrets_init(&run->secrets, NULL);
     run->secrets.find_box = find_box;
     run->secrets.tell = on_secret;

@@ -22,7 +22,7 @@ enum export_problem_kind {
     EXPORT_UNREADABLE, /* a record that could not be given back */
     EXPORT_SEALED,     /* a value that stays sealed */
     EXPORT_WITHHELD,   /* a token, which was never stored */
-    EXPORT_DROPPED,    /* a piece that does not fit what else is under its key */
+    EXPORT_DROPPED,    /* a text that does not fit what else is under its key */
     EXPORT_PROBLEM_KINDS,
 };
 
@@ -48,7 +48,7 @@ struct export_run {
     const struct stored_record *stored; /* at work */
 
     uint64_t *records;                          /* by mapping */
-    uint64_t opened, elsewhere, deleted, given; /* given: pieces of records */
+    uint64_t opened, elsewhere, deleted, given; /* given: texts of records */
     bool found;                                 /* anything of the tenant, deleted or not */
     bool unordered; /* the store does not keep what stands outside of records */
     uint64_t problem_counts[EXPORT_PROBLEM_KINDS];
@@ -62,7 +62,7 @@ struct export_run {
 /* Counts what could not be exported, and keeps the first of each kind to be shown. */
 void export_run_problem(struct export_run *run, enum export_problem_kind kind, const char *entity,
                         struct bytes id, const char *what, struct bytes place);
-/* The sorted pieces as files. */
+/* The sorted texts as files. */
 MUST_USE enum outcome export_write(struct export_run *run, struct error *err);
 /* export_summary.c */
 void export_summary_print(const struct export_run *run);

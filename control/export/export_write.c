@@ -1,4 +1,4 @@
-/* The sorted pieces of an export: files below <to>/<tenant>, or one text on standard output. */
+/* The sorted texts of an export: files below <to>/<tenant>, or one text on standard output. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,8 +62,8 @@ static enum outcome begin_file(struct writing *writing, const struct export_reco
     return outcome;
 }
 
-static enum outcome write_piece(struct writing *writing, const struct export_record_text *part,
-                                struct error *err)
+static enum outcome write_text(struct writing *writing, const struct export_record_text *part,
+                               struct error *err)
 {
     enum outcome outcome = OUT_OK;
     if (!writing->output || !bytes_equal(buf_view(&writing->file), part->file))
@@ -117,7 +117,7 @@ enum outcome export_write(struct export_run *run, struct error *err)
     while (outcome == OUT_OK && more) {
         outcome = export_sort_next(run->sort, &part, &more, err);
         if (outcome == OUT_OK && more)
-            outcome = write_piece(&writing, &part, err);
+            outcome = write_text(&writing, &part, err);
     }
     if (outcome == OUT_OK)
         outcome = finish_file(&writing, err);

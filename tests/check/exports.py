@@ -18,9 +18,9 @@ from circles import ROOT, read_symbols
 
 def find(build, folders, root=None):
     defines = read_symbols(folders, root)[0]
-    lacked = set().union(*read_symbols([build])[1].values())
+    wanted = set().union(*read_symbols([build])[1].values())
     found = [(unit, name) for unit, names in sorted(defines.items()) for name in sorted(names)
-             if not name.startswith("_") and name not in lacked]
+             if not name.startswith("_") and name not in wanted]
     for unit, name in found:
         print("%s: %s is used there alone: make it static, or remove it" % (unit, name))
     return found

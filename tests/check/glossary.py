@@ -22,14 +22,14 @@ PARTS = [
     (r"bury|buried|dlq", "dead_letter", "", ""),
     (r"progress", "checkpoint", r"^(?:progress_fd|produce_counters_append_progress)$", r"producer/|verifier/(?!snapshot)|control/|worker/(report|life|work)\.|io/settings|tests/unit/test_(produce|export|settings)"),
     (r"lanes?", "connection", "", r"json_scan\.c"),
-    (r"careful|halved?|lack|lacking", "savepoint pass, bisect, missing parent", "", ""),
-    (r"park|parks|parked|parking", "pending", "", ""),
+    (r"careful|halv\w*|lack\w*", "savepoint pass, bisect, missing parent", "", ""),
+    (r"(?:un)?park(?:s|ed|ing)?", "pending", "", ""),
     (r"cutoff", "cancel", "", ""),
     (r"survey", "status", "", ""),
     (r"ledger", "counters", "", ""),
     (r"foreign", "unowned (keys), unexpected (tenants)", r"foreign_key", ""),
     (r"most|least", "max, min", r"", ""),
-    (r"mend|slip", "fix, typo", "", ""),
+    (r"mend\w*|slip", "fix, typo", "", ""),
     (r"storage", "localstorage (of browsers), store", r"^(storage|storage_name|\w+_storage|STORAGES?|ERR_STORAGE_MIXED|storage_is_chosen_by_the_environment)$", ""),
 ]
 # Whole names.
@@ -38,7 +38,7 @@ NAMES = [
     (r"pg_parents\w*|parents_\w+|PARENTS_\w+|rehearse_parents\w*", "pending (children), sweep"),
     (r"claims_read|batch_claim|cut_(?:read|take)\w*|beside_\w+|verify_beside\w*|VERDICT_BESIDE|fetch_(?:rows|cells|key)|actual_judge|rows_take",
      "receipts, snapshot, side checks, row lookup, judge, row content"),
-    (r"FOUND_\w+|found_kind|COLLECT_FOUND|(?:export|json)_piece\w*|JSON_STREAM_PIECE|stored_(?:reader|ops)|(?:pg|redis|file|memory)_stored\w*", "source item, record text, store reader"),
+    (r"FOUND_\w+|found_kind|COLLECT_FOUND|(?:export|json|on|make|write)_piece\w*|JSON_STREAM_PIECE|stored_(?:reader|ops)|(?:pg|redis|file|memory)_stored\w*", "source item, record text, store reader"),
     (r"VERDICT_NEWER|REDIS_(?:OLDER|NEWER)|FINDING_GOOD|bytes_there|good|there|fine", "superseded, target newer; OK, exists, PASS"),
 ]
 FILES = [

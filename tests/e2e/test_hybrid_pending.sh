@@ -65,7 +65,7 @@ LOCK_PID=$!
 PIDS+=("$LOCK_PID")
 sweep_waits() {
   [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_stat_activity WHERE datname = '$NAME' AND
-    application_name = 'drover-parents' AND wait_event_type = 'Lock'")" -gt 0 ]
+    application_name = 'drover-pending' AND wait_event_type = 'Lock'")" -gt 0 ]
 }
 wait_until 20 sweep_waits
 stop_worker B

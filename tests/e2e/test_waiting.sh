@@ -52,7 +52,7 @@ wait_until 60 waits_for 30
 psql "$ROOT_URL" -qc "ALTER DATABASE $NAME WITH ALLOW_CONNECTIONS false"
 psql "$ROOT_URL" -Atqc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$NAME'" > "$WORK/kill.log"
 wait_until 30 grep -q postgres.away "$WORK/A.log"
-wait_until 30 grep -q parents.away "$WORK/A.log"
+wait_until 30 grep -q pending.away "$WORK/A.log"
 produce "$WORK/customer.ndjson"
 OUTAGE=$(( SECONDS + 4 ))
 is_long() { [ "$SECONDS" -gt "$OUTAGE" ]; }
@@ -62,8 +62,8 @@ wait_until 120 waits_for 0
 wait_until 60 is_drained
 equal "children that got in" "$(rows basket)" 90
 equal "dead letters" "$(dead)" 0
-[ "$(grep -c parents.away "$WORK/A.log")" -le 2 ] || fail "an outage was said again and again"
-grep -q 'parents.back tries=' "$WORK/A.log" || fail "nothing was said when the outage was over"
+[ "$(grep -c pending.away "$WORK/A.log")" -le 2 ] || fail "an outage was said again and again"
+grep -q 'pending.back tries=' "$WORK/A.log" || fail "nothing was said when the outage was over"
 
 say "nothing else is produced: who has no parent is named when the wait is over"
 echo '{"customer":4711,"no":1,"tenant":"t1","rev":1}' > "$WORK/basket.ndjson"

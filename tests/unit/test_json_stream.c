@@ -238,13 +238,13 @@ START_TEST(says_the_same_wherever_chunks_end)
 {
     struct bytes text = row_text(_i);
     for (size_t split = 0; split <= text.size; split++) {
-        char *halves = said(ROWS[_i].shape, LIMIT, text, split, 0);
+        char *parts = said(ROWS[_i].shape, LIMIT, text, split, 0);
         char *bytes = said(ROWS[_i].shape, LIMIT, text, split, 1);
-        ck_assert_msg(strcmp(halves, ROWS[_i].says) == 0, "%s split at %zu:\n%s", ROWS[_i].name,
-                      split, halves);
+        ck_assert_msg(strcmp(parts, ROWS[_i].says) == 0, "%s split at %zu:\n%s", ROWS[_i].name,
+                      split, parts);
         ck_assert_msg(strcmp(bytes, ROWS[_i].says) == 0, "%s in bytes from %zu:\n%s", ROWS[_i].name,
                       split, bytes);
-        free(halves);
+        free(parts);
         free(bytes);
     }
 }

@@ -325,7 +325,7 @@ START_TEST(a_parent_of_the_same_batch_is_enough)
 }
 END_TEST
 
-START_TEST(who_lacks_a_parent_waits_and_gets_in)
+START_TEST(who_has_no_parent_waits_and_gets_in)
 {
     struct batch *batch = begin(0);
     size_t before = memory_store_bytes(H.store);
@@ -743,7 +743,7 @@ static Suite *pending_memory_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_parent_of_the_same_batch_is_enough);
-    tcase_add_test(tcase, who_lacks_a_parent_waits_and_gets_in);
+    tcase_add_test(tcase, who_has_no_parent_waits_and_gets_in);
     tcase_add_test(tcase, chains_get_in_at_once_and_the_overtaken_are_told_so);
     tcase_add_test(tcase, lost_answers_are_made_up_for);
     tcase_add_test(tcase, an_overtaken_one_waits_for_no_parent);

@@ -104,7 +104,7 @@ static const struct {
     {"%%41", NULL},   {"", ""},    {"+", "+"},    {"%4%31", NULL},
 };
 
-START_TEST(percent_decoding_refuses_halves)
+START_TEST(percent_decoding_refuses_what_is_cut)
 {
     struct buf buf;
     buf_init(&buf, 1000);
@@ -392,7 +392,7 @@ static Suite *text_suite(void)
     tcase_add_loop_test(tcase, knows_utf8, 0, COUNT(UTF8));
     tcase_add_loop_test(tcase, percent_encoding_goes_both_ways, 0, COUNT(PERCENT));
     tcase_add_test(tcase, every_byte_survives_percent_encoding);
-    tcase_add_loop_test(tcase, percent_decoding_refuses_halves, 0, COUNT(DECODES));
+    tcase_add_loop_test(tcase, percent_decoding_refuses_what_is_cut, 0, COUNT(DECODES));
     tcase_add_loop_test(tcase, reads_numbers, 0, COUNT(NUMBERS));
     tcase_add_test(tcase, no_bytes_are_no_number);
     tcase_add_loop_test(tcase, counts_edits, 0, COUNT(DISTANCES));

@@ -172,7 +172,7 @@ static bool is_pending(void *owner, int32_t partition, int64_t offset)
 
 static struct verify_session *session;
 static struct verify_store store;
-static int letters;
+static int dead_letters;
 static char dead_letter_path[64];
 
 static void on_dead_letter(void *owner, const struct record *record, enum error_code code,
@@ -180,7 +180,7 @@ static void on_dead_letter(void *owner, const struct record *record, enum error_
 {
     (void)owner;
     ck_assert(code != ERR_NONE && record->tenant.size);
-    letters++;
+    dead_letters++;
     snprintf(dead_letter_path, sizeof dead_letter_path, "%s", path);
 }
 
@@ -202,7 +202,7 @@ static void open_world(const struct way *which)
 {
     way = which;
     damage = DAMAGE_NONE;
-    letters = 0;
+    dead_letters = 0;
     log_setup_names("verify", "error", "logfmt");
     world_open(&W, 2, false);
     memory_store_free(W.store);
@@ -337,7 +337,7 @@ START_TEST(classes_add_up_over_many_feeds)
     expect(report, VERDICT_MATCH, 20);
     expect(report, VERDICT_UNCHANGED, 5);
     ck_assert_uint_eq(report->source_count, 5 * 23);
-    ck_assert_int_eq(letters, 5);
+    ck_assert_int_eq(dead_letters, 5);
     ck_assert_uint_ge(report->sample_counts[VERDICT_DEAD], 1);
     ck_assert_int_eq(report->samples[VERDICT_DEAD][0].code, ERR_VALUE_TYPE);
     if (way->read_once)
@@ -433,7 +433,7 @@ START_TEST(what_waits_is_what_becomes_of_it)
     expect(report, VERDICT_DEAD, 1);
     expect(report, VERDICT_WAITING, 1);
     ck_assert_int_eq(report->samples[VERDICT_DEAD][0].code, ERR_PG_PARENT);
-    ck_assert_int_eq(letters, 1);
+    ck_assert_int_eq(dead_letters, 1);
     close_world();
 }
 END_TEST

@@ -78,7 +78,7 @@ static const char *kind_of(const struct known *known, const char *name)
     return NULL;
 }
 
-/* Those that exactness rests on (DESIGN section 5, FAULTS 3.3), and why. */
+/* Those that exactness rests on, and why. */
 static const struct {
     const char *name;
     const char *allowed; /* values that change nothing, between bars */

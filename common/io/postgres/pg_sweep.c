@@ -749,7 +749,7 @@ static enum outcome open_sweep(struct sweep *sweep, const struct pg_sweep_config
     sweep->upserts = mem_zeroed(config->mappings->count + 1, sizeof *sweep->upserts);
     mapping_work_init(&sweep->work);
     buf_init(&sweep->memory, MEMORY_MAX);
-    enum outcome outcome = pg_session_open(config->url, config->role, "drover-parents", CONNECT_MS,
+    enum outcome outcome = pg_session_open(config->url, config->role, "drover-pending", CONNECT_MS,
                                            &sweep->connection, err);
     pg_cancel_watch(config->cancel, sweep->connection);
     return outcome;

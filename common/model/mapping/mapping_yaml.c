@@ -8,7 +8,7 @@
 #include "common/base/text.h"
 #include "common/model/mapping/mapping_parse.h"
 
-/* Columns every table has besides the mapping's (DESIGN section 3). */
+/* Columns every table has besides the mapping's. */
 static const char *const OWN_COLUMNS[] = {"isolation_key",  "drover_version",    "drover_digest",
                                           "drover_deleted", "drover_deleted_at", NULL};
 

@@ -44,7 +44,7 @@ struct dead_letter_message {
     struct buf text;
 };
 
-/* Makes the dead letter of `message`, of at most `most` bytes (message_size); `bare`: cut as far as
+/* Makes the dead letter of `message`, of at most `max` bytes (message_size); `bare`: cut as far as
  * the rule allows, whatever fits (the broker takes less than it was thought to). OUT_REJECT
  * DRV-K010: key, value and drover-… headers alone are larger. dead_letter_free in every case. */
 MUST_USE enum outcome dead_letter_make(const struct message_view *message,

@@ -113,10 +113,10 @@ struct receipt_cursor {
     bool more; /* another message follows the one just written */
 };
 
-/* The next message of a receipt whose messages have at most `most` bytes. The first one says all
+/* The next message of a receipt whose messages have at most `max` bytes. The first one says all
  * counts; groups and rejected offsets go as far as there is room, the rest follows in messages of
  * kind "batch_part" (schemas/wire.md). A message has at least one entry of a list, however small
- * `most` is, so this ends. */
+ * `max` is, so this ends. */
 void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t max,
                          struct receipt_cursor *cursor);
 void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt);

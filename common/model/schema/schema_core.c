@@ -1,6 +1,6 @@
 /*
  * The schema `drover`: where each partition's reading stands, what is pinned, and the functions
- * through which workers move it (DESIGN section 5). The functions are the fence: whoever does not
+ * through which workers move it. The functions are the fence: whoever does not
  * hold the newest epoch, or does not begin where the last batch ended, changes nothing.
  */
 #include "common/model/schema/schema_sql.h"

@@ -70,7 +70,7 @@ static void decide(struct batch_item *item, enum record_class verdict)
     item->verdict = verdict;
 }
 
-/* Not in the arena: what its limit leaves no room for would lose its code on the way to the dead
+/* Not in the arena: what its limit leaves no room for would lose its code on the way to the
  * dead letters, and each retry makes errors anew. */
 void batch_reject(struct batch *batch, struct batch_item *item, const struct error *err)
 {
@@ -246,7 +246,7 @@ bool batch_promote(struct batch *batch)
 }
 
 /* Undoes what becoming pending did to a group's order: rows are locked in one order everywhere. */
-static void unpark(struct batch *batch, struct batch_group *group)
+static void take_back_pending(struct batch *batch, struct batch_group *group)
 {
     if (group->pending)
         qsort_r(batch->order + group->first, group->count, sizeof *batch->order, compare_items,
@@ -280,7 +280,7 @@ void batch_rewind(struct batch *batch)
     batch->order_count = batch->first_order;
     batch->group_count = batch->first_groups;
     for (size_t i = 0; i < batch->group_count; i++)
-        unpark(batch, &batch->groups[i]);
+        take_back_pending(batch, &batch->groups[i]);
     for (size_t i = 0; i < batch->order_count; i++)
         batch->items[batch->order[i]].tried = true;
     for (size_t i = 0; i < batch->contest_count; i++)

@@ -137,7 +137,7 @@ static void read_outside(struct export_maker *maker, const struct export_record 
     }
 }
 
-/* Hands a piece over that was made of maker's buffers. */
+/* Hands a text over that was made of maker's buffers. */
 static enum outcome hand_over(struct export_maker *maker,
                               const struct export_record_text *record_text, struct error *err)
 {

@@ -2,11 +2,11 @@
 #define DROVER_POLICY_EXPORT_RECORD_TEXT_H
 
 /*
- * Export, first half: a stored record becomes pieces of the form it came in. A piece says
- * which file it belongs to and where in it; pieces sorted by place are what export_writer.h puts
+ * Export, first half: a stored record becomes texts of the form it came in. A text says
+ * which file it belongs to and where in it; texts sorted by place are what export_writer.h puts
  * together again. So an export of any size needs one record's memory and somebody who sorts.
  *
- *   stored record ─ export_make ─► pieces ─ sort by export_record_text_compare ─► export_writer
+ *   stored record ─ export_make ─► texts ─ sort by export_record_text_compare ─► export_writer
  *
  *   form           file                group        key
  *   file           collect.files'name  -            $key of the record
@@ -27,11 +27,11 @@
 
 enum export_form { EXPORT_FILE, EXPORT_LOCALSTORAGE, EXPORT_MAP_DUMP };
 
-/* In the order in which pieces of one key and index stand. */
+/* In the order in which texts of one key and index stand. */
 enum export_kind {
     EXPORT_TEXT,    /* a localStorage value as it is */
     EXPORT_JSON,    /* a value's JSON text */
-    EXPORT_ARRAY,   /* says that the value is an array, whose elements are pieces of their own */
+    EXPORT_ARRAY,   /* says that the value is an array, whose elements are texts of their own */
     EXPORT_ELEMENT, /* one of them */
 };
 
@@ -80,7 +80,7 @@ struct export_maker {
     struct buf file, key, text, user_text, origin_text, part;
     bool has_key, has_suffix;
     int64_t index;
-    uint64_t elsewhere; /* records that came in another form: no pieces */
+    uint64_t elsewhere; /* records that came in another form: no texts */
 };
 
 void export_maker_init(struct export_maker *maker, enum export_form form, struct bytes tenant,

@@ -1,10 +1,10 @@
-/* See the header. A storage value is written while its pieces come: `open` says that its string is
+/* See the header. A storage value is written while its texts come: `open` says that its string is
  * begun, `whole` that nothing more belongs to it. */
 #include "common/policy/export/export_writer.h"
 
 #include "common/model/json/json.h"
 
-#define OUT_MAX (1ull << 30) /* what is not taken in time; a piece is far smaller */
+#define OUT_MAX (1ull << 30) /* what is not taken in time; a text is far smaller */
 
 void export_writer_init(struct export_writer *writer)
 {

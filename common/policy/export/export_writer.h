@@ -2,7 +2,7 @@
 #define DROVER_POLICY_EXPORT_WRITER_H
 
 /*
- * Export, second half: pieces of one file, in their order, as the file's text. What is ready
+ * Export, second half: texts of one file, in their order, as the file's text. What is ready
  * is in `out`; the caller takes it from there whenever it likes.
  */
 
@@ -19,7 +19,7 @@ struct export_writer {
     bool whole;                /* the open value is complete: it takes no more */
     bool elements;             /* the open value's array has elements */
     struct buf group, key, scratch;
-    uint64_t dropped; /* pieces that do not fit what stands under their key */
+    uint64_t dropped; /* texts that do not fit what stands under their key */
 };
 
 void export_writer_init(struct export_writer *writer);
