@@ -260,6 +260,22 @@ static const struct payload {
      "prefs @https://a/^0https://b {\"ui\":{\"a\":1},\"keys\":{\"ui_preferences_1\":true}}"},
     {"an origin twice", "{\"origins\":[{\"origin\":\"a\"},{\"origin\":\"a\",\"localStorage\":[]}]}",
      "rejected  @a S004"},
+    /* which of two is meant nobody can tell */
+    {"origins that are there twice",
+     "{\"origins\":[{\"origin\":\"A\",\"localStorage\":[{\"name\":\"current_tenant_id\",\"value\":"
+     "\"acme\"},{\"name\":\"draft_1\",\"value\":\"1\"}]}],\"origins\":[{\"origin\":\"B\","
+     "\"localStorage\":[{\"name\":\"current_tenant_id\",\"value\":\"beta\"}]}]}",
+     "item current_tenant_id @A (acme) {\"value\":\"acme\"}\ndraft draft_1 @A (acme) 1\n"
+     "rejected  J005"},
+    {"data that is there twice",
+     "{\"localStorage_data\":{\"draft_1\":\"1\"},\"localStorage_data\":{" ACME ",\"theme\":\"x\"}}",
+     "draft draft_1 1\nrejected  J005"},
+    {"an origin with two names",
+     "{\"origins\":[{\"origin\":\"A\",\"localStorage\":[{\"name\":\"draft_1\",\"value\":\"1\"}],"
+     "\"origin\":\"B\"}]}",
+     "draft draft_1 @A 1\nrejected  @A J005"},
+    {"two tenants", "{" ACME ",\"draft_1\":\"1\",\"current_tenant_id\":\"beta\"}",
+     "rejected item current_tenant_id J005\ndraft draft_1 1\nrejected item current_tenant_id J005"},
     {"entries that are none",
      "{\"origins\":[7,{\"origin\":\"a\",\"localStorage\":[1,{},"
      "{\"value\":\"1\",\"name\":\"draft_1\"},{\"name\":\"x\"}]}]}",
@@ -360,6 +376,26 @@ START_TEST(the_tenant_given_takes_nothing_of_another)
 }
 END_TEST
 
+/* The storage's own tenant may be another than the one given; and no mapping takes its key. */
+START_TEST(a_tenant_that_is_there_twice_is_none)
+{
+    static const char TEXT[] = "{" ACME ",\"draft_1\":\"1\",\"current_tenant_id\":\"beta\"}";
+    struct mapping *item = mappings[3];
+    mappings[3] = mappings[5]; /* the draft, instead of the one that takes every key */
+    char *text = said(bytes_text(TEXT), 0, 0);
+    ck_assert_str_eq(text, "rejected current_tenant_id J005\ndraft draft_1 1\n"
+                           "rejected current_tenant_id J005");
+    free(text);
+    tenant_given = "beta";
+    text = said(bytes_text(TEXT), 0, 0);
+    ck_assert_str_eq(text, "rejected current_tenant_id J005\nrejected draft draft_1 T004\n"
+                           "rejected current_tenant_id J005");
+    free(text);
+    tenant_given = NULL;
+    mappings[3] = item;
+}
+END_TEST
+
 START_TEST(one_origin_of_many)
 {
     origin_wanted = "b";
@@ -439,6 +475,12 @@ static void feed_some(struct feeder *feeder)
     feeder->step++;
 }
 
+static void note_held(size_t *max)
+{
+    size_t held = memory_held();
+    *max = held > *max ? held : *max;
+}
+
 static size_t read_large(struct collect *collect, size_t total, size_t *max)
 {
     struct feeder feeder = {collect, total, 0};
@@ -451,11 +493,12 @@ static size_t read_large(struct collect *collect, size_t total, size_t *max)
             return records;
         if (result == COLLECT_ITEM) {
             ck_assert_int_eq(item.kind, SOURCE_ITEM_RECORD);
-            if (records++ == 0)
-                *max = memory_held();
+            if (records++ % 1000 == 0)
+                note_held(max);
             continue;
         }
         feed_some(&feeder);
+        note_held(max);
     }
 }
 
@@ -482,6 +525,71 @@ START_TEST(a_large_body_needs_bounded_memory)
     size_t elements = chunks * (chunk_size / size);
     ck_assert_uint_eq(read_large(collect, total, &max), elements + 2); /* "0" and the session */
     collect_free(collect);
+    size_t bound = 4 * total + ((size_t)32 << 20);
+    ck_assert_msg(max - before < bound, "%zu bytes", max - before);
+}
+END_TEST
+
+#define NAME_OF_100                                                                                \
+    "a name of a hundred bytes, of which five and some make the most that a key may be called by " \
+    "here: .."
+
+/* Bodies of many parts, with little or much beside them. What is held is asked for after each call.
+ */
+static const struct {
+    const char *opening, *part, *closing;
+    bool value;       /* behind some parts, one value up to the end */
+    const char *says; /* the first find, what it begins with */
+} MANY[] = {
+    {"{\"cookies\":[1", ",1", "]}", false, "rejected  S014"},
+    {"{\"localStorage_data\":{\"a\":\"\"", ",\"a\":\"\"", "}}", false, "rejected  S014"},
+    {"{\"origins\":[{}", ",{}", "]}", false, "rejected  S014"},
+    {"{\"a\":\"\"", ",\"current_tenant_id\":\"acme\"", "}", false, "rejected  S014"},
+    {"{\"x\":\"\"",
+     ",\"" NAME_OF_100 NAME_OF_100 NAME_OF_100 NAME_OF_100 NAME_OF_100 "1234567890\":\"\"", "}",
+     false, "note x: "},
+    {"{\"cookies\":[1", ",1", "],\"localStorage_data\":{\"draft_1\":\"\\\"\\\\\\\"", true,
+     "rejected  S004"},
+};
+
+START_TEST(many_parts_need_bounded_memory)
+{
+    size_t total = (size_t)64 << 20;
+    size_t many = MANY[_i].value ? (size_t)5 << 16 : total;
+    size_t size = strlen(MANY[_i].part);
+    struct collect_config config = {mappings, MAPPINGS, {0}, NULL, 1 << 20, 1 << 20};
+    struct collect *collect = collect_new(COLLECT_LOCALSTORAGE, &config);
+    struct source_item item;
+    struct error err;
+    struct buf first;
+    size_t before = memory_held(), max = 0;
+    buf_init(&first, 1 << 10);
+    ck_assert_int_eq(collect_rewind(collect, &err), OUT_OK);
+    collect_feed(collect, bytes_text(MANY[_i].opening));
+    for (chunk_size = 0; chunk_size + size < sizeof(chunk_of_elements); chunk_size += size)
+        memcpy(chunk_of_elements + chunk_size, MANY[_i].part, size);
+    for (size_t at = 0; at + chunk_size < many; at += chunk_size)
+        collect_feed(collect, bytes_of(chunk_of_elements, chunk_size));
+    collect_feed(collect, bytes_text(MANY[_i].closing));
+    memset(chunk_of_elements, 'x', sizeof(chunk_of_elements));
+    for (size_t at = many + 2 * sizeof(chunk_of_elements); at < total;
+         at += sizeof(chunk_of_elements))
+        collect_feed(collect, bytes_of(chunk_of_elements, sizeof(chunk_of_elements)));
+    if (MANY[_i].value)
+        collect_feed(collect, BYTES_LITERAL("\\\\\\\"\\\"\"}}"));
+    collect_finish(collect);
+    note_held(&max);
+    for (size_t i = 0; collect_next(collect, &item, &err) == COLLECT_ITEM; i++) {
+        if (i % 1000 == 0)
+            note_held(&max);
+        if (!first.size)
+            describe(&first, &item, &err);
+    }
+    note_held(&max);
+    collect_free(collect);
+    ck_assert_msg(strncmp(buf_text(&first), MANY[_i].says, strlen(MANY[_i].says)) == 0, "%s",
+                  buf_text(&first));
+    buf_free(&first);
     size_t bound = 4 * total + ((size_t)32 << 20);
     ck_assert_msg(max - before < bound, "%zu bytes", max - before);
 }
@@ -707,6 +815,24 @@ START_TEST(checks_the_grammar)
 }
 END_TEST
 
+/* The space between two elements is not looked at with them: it may be larger than a record. */
+START_TEST(space_between_elements_is_no_fault)
+{
+    static char text[3 << 16];
+    struct localstorage_value value;
+    memset(text, ' ', sizeof(text));
+    text[0] = '[';
+    text[1] = '1';
+    text[2] = ',';
+    text[sizeof(text) - 2] = '2';
+    text[sizeof(text) - 1] = ']';
+    localstorage_value_init(&value, RECORD_MAX);
+    localstorage_value_judge(&value, bytes_of(text, sizeof(text)));
+    ck_assert_int_eq(value.form, LOCALSTORAGE_ARRAY);
+    localstorage_value_free(&value);
+}
+END_TEST
+
 /* That an element is nested too deep is the record's fault, not the list's. */
 START_TEST(nesting_is_the_records)
 {
@@ -743,9 +869,11 @@ static Suite *collect_localstorage_suite(void)
     tcase_add_test(payloads, cut_anywhere);
     tcase_add_test(payloads, finds_have_places);
     tcase_add_test(payloads, the_tenant_given_takes_nothing_of_another);
+    tcase_add_test(payloads, a_tenant_that_is_there_twice_is_none);
     tcase_add_test(payloads, one_origin_of_many);
     tcase_add_test(payloads, records_have_a_limit);
     tcase_add_test(payloads, a_large_body_needs_bounded_memory);
+    tcase_add_loop_test(payloads, many_parts_need_bounded_memory, 0, COUNT(MANY));
     tcase_add_loop_test(payloads, detects_what_it_is_sure_of, 0, COUNT(DETECTS));
     suite_add_tcase(suite, payloads);
     TCase *samples = tcase_create("samples");
@@ -753,6 +881,7 @@ static Suite *collect_localstorage_suite(void)
     suite_add_tcase(suite, samples);
     TCase *grammar = tcase_create("grammar");
     tcase_add_loop_test(grammar, checks_the_grammar, 0, COUNT(CHECKS));
+    tcase_add_test(grammar, space_between_elements_is_no_fault);
     tcase_add_test(grammar, nesting_is_the_records);
     suite_add_tcase(suite, grammar);
     return suite;

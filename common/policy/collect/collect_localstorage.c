@@ -25,10 +25,13 @@
 #include "common/base/token_shape.h"
 #include "common/policy/collect/collect_localstorage.h"
 
-#define BODY_MAX ((size_t)1 << 30) /* the most that produce.body may be */
-#define ORIGIN_MAX 4096            /* bytes of a web origin, with the partition it is in */
+#define BODY_MAX ((size_t)1 << 30)   /* the most that produce.body may be */
+#define ORIGIN_MAX 4096              /* bytes of a web origin, with the partition it is in */
+#define PARTS_MIN ((size_t)64 << 10) /* that any payload may have, and one more … */
+#define PART_BYTES 512               /* … for so many of its bytes */
 
 static const char BAD_ESCAPE[] = "broken JSON: a bad escape in a string"; /* of an entry's name */
+static const char TWICE[] = "the member is there twice";
 
 enum part_kind {
     PART_KEY,
@@ -58,7 +61,7 @@ struct part {
 /* One localStorage: the payload's own members, those of localStorage_data, then each origin. */
 struct slot {
     struct bytes origin;
-    struct bytes tenant; /* current_tenant_id */
+    struct bytes tenant; /* current_tenant_id; not NULL but empty: it has two */
 };
 
 enum { SLOT_TOP, SLOT_BODY, SLOT_ORIGINS };
@@ -136,19 +139,35 @@ static void add_slot_end(struct collect_localstorage *codec)
     add_part(codec, PART_SLOT_END)->place = (struct place){0};
 }
 
+static bool is_broken(const struct collect_localstorage *codec)
+{
+    return codec->count && codec->parts[codec->count - 1].kind == PART_BROKEN;
+}
+
+/* Parts need more memory than the two bytes that one may be written with. */
+static bool has_too_many_parts(struct collect_localstorage *codec)
+{
+    size_t max = PARTS_MIN + codec->body.size / PART_BYTES;
+    if (codec->count <= max)
+        return false;
+    error_set(&codec->broken, OUT_REJECT, ERR_SOURCE_BODY,
+              "the payload has more than %zu keys and entries", max);
+    error_hint(&codec->broken, "divide it: so many are taken of a payload of its size");
+    codec->count = 0; /* nothing of it is sent */
+    add_part(codec, PART_BROKEN);
+    return true;
+}
+
 /* Steps to the next value of the container entered last. False: it has ended, or the payload is
  * broken (then the containers around it end as well). */
 static bool next_value(struct collect_localstorage *codec)
 {
+    if (is_broken(codec) || has_too_many_parts(codec))
+        return false;
     enum json_walk_result result = json_walk_next(codec->walk, &codec->at, &codec->broken);
     if (result == JSON_WALK_BROKEN)
         add_part(codec, PART_BROKEN);
     return result == JSON_WALK_VALUE;
-}
-
-static bool is_broken(const struct collect_localstorage *codec)
-{
-    return codec->count && codec->parts[codec->count - 1].kind == PART_BROKEN;
 }
 
 /* The string that the walk stands before. False: it does not end. */
@@ -182,6 +201,16 @@ static void read_key(struct collect_localstorage *codec, struct bytes key, uint3
     bool whole = take_string(codec, &text);
     codec->parts[index].text = text;
     codec->parts[index].unfinished = !whole;
+}
+
+/* True when the member at hand was there before, which is said: which is meant nobody can tell. */
+static bool is_again(struct collect_localstorage *codec, bool before)
+{
+    if (before) {
+        add_bad(codec, TWICE);
+        json_walk_skip(codec->walk);
+    }
+    return before;
 }
 
 static void read_items(struct collect_localstorage *codec)
@@ -296,7 +325,8 @@ static void read_origin(struct collect_localstorage *codec)
             read_entries(codec, false);
         } else if (is_named(codec, "origin", '"')) {
             codec->is_sure = true;
-            read_origin_name(codec);
+            if (!is_again(codec, slot_at(codec, codec->slot)->origin.data))
+                read_origin_name(codec);
         } else {
             if (bytes_equal(codec->at.name, BYTES_LITERAL("indexedDB")))
                 add_part(codec, PART_INDEXED)->place = (struct place){0};
@@ -325,6 +355,7 @@ static void read_origins(struct collect_localstorage *codec)
 
 static void read_top(struct collect_localstorage *codec)
 {
+    bool has_items = false;
     bool has_origins = false;
     bool has_cookies = false;
     json_walk_enter(codec->walk);
@@ -332,12 +363,16 @@ static void read_top(struct collect_localstorage *codec)
         bool items = is_named(codec, "localStorage_data", '{');
         bool origins = is_named(codec, "origins", '[');
         bool cookies = is_named(codec, "cookies", '[');
+        bool before = (items && has_items) || (origins && has_origins);
+        has_items |= items;
         has_origins |= origins;
         has_cookies |= cookies;
         codec->envelope |= items || origins || cookies;
         codec->is_sure |= items || (has_origins && has_cookies);
-        if (origins || cookies)
+        if (items || origins || cookies)
             codec->slot = SLOT_TOP;
+        if (is_again(codec, before))
+            continue;
         if (items)
             read_items(codec);
         else if (origins)
@@ -378,22 +413,32 @@ static bool is_tenant_key(const struct part *part)
     return bytes_equal(part->key, BYTES_LITERAL(LOCALSTORAGE_TENANT_KEY));
 }
 
+/* The storage's own; empty when its key is there twice with values that differ. */
+static void learn_tenant(struct collect_localstorage *codec, const struct part *part)
+{
+    struct slot *slot = &codec->slots[part->slot];
+    bool whole = !part->unfinished && localstorage_value_decode(&codec->value, part->text);
+    struct bytes tenant = codec->value.text;
+    bool usable = whole && tenant.size && tenant.size <= LOCALSTORAGE_TENANT_MAX;
+    if (usable)
+        localstorage_tenants_add(&codec->tenants, tenant);
+    if (usable && !slot->tenant.data)
+        slot->tenant = copy_name(codec, tenant);
+    else if (part->repeated && !(usable && bytes_equal(slot->tenant, tenant)))
+        slot->tenant = BYTES_LITERAL("");
+}
+
 static void learn_tenants(struct collect_localstorage *codec)
 {
     for (size_t i = 0; i < codec->count; i++) {
         const struct part *part = &codec->parts[i];
         struct bytes other;
-        if (part->kind != PART_KEY || part->type != '"' || part->unfinished)
+        if (part->kind != PART_KEY || part->type != '"')
             continue;
-        if (localstorage_names_tenant(&codec->config, part->key, &other))
+        if (!part->unfinished && localstorage_names_tenant(&codec->config, part->key, &other))
             localstorage_tenants_add(&codec->tenants, other);
-        if (!is_tenant_key(part) || !localstorage_value_decode(&codec->value, part->text))
-            continue;
-        struct bytes tenant = codec->value.text;
-        if (!tenant.size || tenant.size > LOCALSTORAGE_TENANT_MAX)
-            continue;
-        localstorage_tenants_add(&codec->tenants, tenant);
-        codec->slots[part->slot].tenant = copy_name(codec, tenant);
+        if (is_tenant_key(part))
+            learn_tenant(codec, part);
     }
     localstorage_tenants_sort(&codec->tenants);
 }
@@ -565,13 +610,13 @@ static bool refuses(struct collect_localstorage *codec, struct error *err)
                                       : "no string");
         return true;
     }
-    if (refuses_key(&codec->choice, key, err))
-        return true;
-    if (part->repeated) {
+    if (part->repeated && (codec->choice.use == LOCALSTORAGE_TAKEN || is_tenant_key(part))) {
         error_set(err, OUT_REJECT, ERR_JSON_DUPLICATE, "the key %.*s is there twice",
                   BYTES_ARGS(key));
         return true;
     }
+    if (refuses_key(&codec->choice, key, err))
+        return true;
     if (!localstorage_value_decode(value, part->text)) {
         error_set(err, OUT_REJECT, ERR_SOURCE_LOCALSTORAGE,
                   "the string has an escape that is not JSON");
@@ -617,7 +662,7 @@ static struct localstorage_choice choose(const struct collect_localstorage *code
     struct localstorage_choice choice =
         localstorage_choose(&codec->config, part->key, given.size ? given : own, &codec->tenants);
     /* what the storage holds is its own tenant's, but for keys that name the one given */
-    if (choice.use == LOCALSTORAGE_TAKEN && given.size && own.size && !bytes_equal(given, own) &&
+    if (choice.use == LOCALSTORAGE_TAKEN && given.size && own.data && !bytes_equal(given, own) &&
         !choice.own)
         choice.use = LOCALSTORAGE_OTHER;
     return choice;
@@ -728,7 +773,7 @@ static bool find_key(struct collect_localstorage *codec, struct source_item *ite
     if (has_token_name(codec))
         return give_key(codec, item, SOURCE_ITEM_WITHHELD, codec->choice.mapping);
     if (refuses(codec, err)) {
-        if (codec->choice.use == LOCALSTORAGE_UNKNOWN && is_tenant_key(part))
+        if (codec->choice.use == LOCALSTORAGE_UNKNOWN && is_tenant_key(part) && !part->repeated)
             return false; /* no mapping keeps it, but it has served */
         return give_key(codec, item, SOURCE_ITEM_REJECTED, codec->choice.mapping);
     }
@@ -840,8 +885,10 @@ static bool find_part(struct collect_localstorage *codec, struct source_item *it
         return give(codec, item, SOURCE_ITEM_NOTE, NULL, (struct bytes){0});
     case PART_BAD:
         error_set(err, OUT_REJECT,
-                  part->text.data == BAD_ESCAPE ? ERR_JSON_SYNTAX : ERR_SOURCE_FORMAT, "%s",
-                  part->text.data);
+                  part->text.data == BAD_ESCAPE ? ERR_JSON_SYNTAX
+                  : part->text.data == TWICE    ? ERR_JSON_DUPLICATE
+                                                : ERR_SOURCE_FORMAT,
+                  "%s", part->text.data);
         break;
     case PART_BROKEN:
         *err = codec->broken;
@@ -865,8 +912,8 @@ static enum collect_result next(struct collect *collect, struct source_item *ite
         return COLLECT_MORE;
     if (!codec->slots) {
         read_payload(codec);
-        learn_tenants(codec);
         mark_repeated(codec);
+        learn_tenants(codec);
     }
     for (; codec->next < codec->count; codec->next++, codec->step = STEP_BEGIN)
         if (codec->step != STEP_OVER && find_part(codec, item, err))

@@ -128,7 +128,8 @@ static bool is_list(struct localstorage_value *value, size_t *broken_at)
     for (;;) {
         enum json_walk_result result = localstorage_value_next(value, &step, &err);
         bool taken = result == JSON_WALK_CAPTURED;
-        if (to > from && (!taken || to - from >= SLICE_BYTES)) {
+        size_t end = taken ? (size_t)step.byte + step.text.size : 0;
+        if (to > from && (!taken || end - from > SLICE_BYTES)) {
             if (!is_slice(value, from, to, broken_at))
                 return false;
             to = 0;
@@ -141,7 +142,7 @@ static bool is_list(struct localstorage_value *value, size_t *broken_at)
         if (!taken)
             continue; /* too large for a record: only its brackets are known */
         from = to ? from : (size_t)step.byte;
-        to = (size_t)step.byte + step.text.size;
+        to = end;
     }
 }
 
