@@ -630,17 +630,26 @@ static enum match find_path(const struct conf *conf, const char *path, size_t *i
 static void walk(struct conf *conf, struct yaml_at map, const char *prefix,
                  struct error_list *mistakes);
 
-/* False: there is no such path. */
+/* False: there is no such path. A field that the file has set already has two names, as YAML lets
+ * no key be there twice: which value is meant nobody can tell. */
 static bool take(struct conf *conf, const char *path, struct yaml_at value,
                  struct error_list *mistakes)
 {
     struct error err;
     size_t index;
     enum match match = find_path(conf, path, &index);
-    if (match == FIELD && put_field(conf, index, value, &err) != OUT_OK)
+    const struct conf_field *field = &conf->fields[match == FIELD ? index : 0];
+    if (match == FIELD && field->old_path && conf->origins[index] == CONF_FROM_FILE) {
+        error_set(&err, OUT_FATAL, ERR_CONF_VALUE, "%s and %s are one setting, written twice",
+                  field->old_path, field->path);
+        yaml_where(value, &err);
+        error_hint(&err, "remove %s", field->old_path);
         error_list_add(mistakes, &err);
-    else if (match == FIELD && strcmp(path, conf->fields[index].path) != 0)
-        conf_note_old(conf, index, path, conf->fields[index].path, source_of(value, &err).place);
+    } else if (match == FIELD && put_field(conf, index, value, &err) != OUT_OK) {
+        error_list_add(mistakes, &err);
+    } else if (match == FIELD && strcmp(path, field->path) != 0) {
+        conf_note_old(conf, index, path, field->path, source_of(value, &err).place);
+    }
     if (match == PARENT_OF_FIELDS)
         walk(conf, value, path, mistakes);
     return match != NO_FIELD;

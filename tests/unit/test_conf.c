@@ -309,6 +309,12 @@ static const struct {
      "drover.yaml:1:15", ""},
     {"produce: {sources: [[a]]}\n", ERR_CONF_VALUE,
      "produce.sources must be a single value, not a list", "drover.yaml:1:21", ""},
+    {"work: {connections: 2, lanes: 3}\n", ERR_CONF_VALUE,
+     "work.lanes and work.connections are one setting, written twice", "drover.yaml:1:31",
+     "remove work.lanes"},
+    {"work: {lanes: 3, connections: 2}\n", ERR_CONF_VALUE,
+     "work.lanes and work.connections are one setting, written twice", "drover.yaml:1:31",
+     "remove work.lanes"},
     {"a: 1\na: 2\n", ERR_CONF_SYNTAX, "key \"a\" is written twice", "drover.yaml:2:1",
      "remove one of the two"},
 };
