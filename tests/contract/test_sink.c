@@ -30,12 +30,13 @@
     "  - { name: name, from: /name, type: text }\n"                                                \
     "  - { name: size, from: /size, type: int4 }\n"
 
-/* Of stores that know references: its parent is a thing. */
+/* Of stores that know references: its parents are a thing and a part. */
 #define PART                                                                                       \
     "entity: part\ntable: part\nkey: [name]\nrest: extra\ncolumns:\n"                              \
     "  - { name: name, from: /name, type: text }\n"                                                \
     "  - { name: thing, from: /thing, type: text }\n"                                              \
-    "references: [ { columns: [thing], entity: thing } ]\n"
+    "  - { name: whole, from: /whole, type: text }\n"                                              \
+    "references: [ { columns: [thing], entity: thing }, { columns: [whole], entity: part } ]\n"
 
 #define POISON (-666) /* a size that makes a record one that every store refuses */
 
@@ -641,11 +642,12 @@ static void put(struct batch *batch, const char *tenant, const char *name, int64
         item->row.cells[1].size = 3; /* what no store takes */
 }
 
-static void put_part(struct batch *batch, const char *name, int64_t version, const char *thing)
+static void put_part_of(struct batch *batch, const char *name, int64_t version, const char *member,
+                        const char *parent)
 {
     char json[128];
     struct error err;
-    snprintf(json, sizeof json, "{\"name\":\"%s\",\"thing\":\"%s\"}", name, thing);
+    snprintf(json, sizeof json, "{\"name\":\"%s\",\"%s\":\"%s\"}", name, member, parent);
     struct batch_item *item = batch_add(batch, batch->fence.end++);
     struct record record = {.tenant = BYTES_LITERAL("a"),
                             .version = version,
@@ -655,6 +657,11 @@ static void put_part(struct batch *batch, const char *name, int64_t version, con
     item->mapping = H.mappings[0];
     ck_assert_int_eq(
         mapping_forward(item->mapping, &record, &H.work, &batch->arena, &item->row, &err), OUT_OK);
+}
+
+static void put_part(struct batch *batch, const char *name, int64_t version, const char *thing)
+{
+    put_part_of(batch, name, version, "thing", thing);
 }
 
 static void put_delete(struct batch *batch, const char *tenant, const char *name, int64_t version)
@@ -1113,6 +1120,22 @@ START_TEST(an_overtaken_child_does_not_wait)
 }
 END_TEST
 
+/* Also when another one of its batch lacks a parent. */
+START_TEST(what_refers_to_itself_does_not_wait)
+{
+    int64_t next;
+    setup_mappings(STORES_OF_REFERENCES[_i], 2);
+    struct batch *batch = batch_for(H.store->claim(0, &next), 0);
+    put_part_of(batch, "self", 1, "whole", "self");
+    put_part_of(batch, "waits", 1, "whole", "missing");
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_str_eq(record_class_name(batch->items[0].verdict), record_class_name(CLASS_APPLIED));
+    ck_assert_str_eq(record_class_name(batch->items[1].verdict), record_class_name(CLASS_WAITING));
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
 /* ---- what only hybrid has ---------------------------------------------------------------- */
 
 static void put_in_redis(int64_t epoch, int64_t start, const char *name, int64_t version)
@@ -1235,6 +1258,7 @@ static Suite *sink_suite(void)
     tcase = tcase_create("references");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, an_overtaken_child_does_not_wait, 0, REFERENCES_COUNT);
+    tcase_add_loop_test(tcase, what_refers_to_itself_does_not_wait, 0, REFERENCES_COUNT);
     suite_add_tcase(suite, tcase);
     return suite;
 }

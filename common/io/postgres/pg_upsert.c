@@ -223,11 +223,16 @@ static char *make_classify(const struct mapping *mapping, struct buf *sql)
 }
 
 /* Columns of all references, one after the other, are c0, c1 …; NULL in one of them: no reference.
- */
+ * A row that refers to itself brings its parent. */
 static void append_missing_parent(struct buf *sql, const struct mapping_reference *reference,
-                                  const struct mapping *parent, size_t at)
+                                  const struct mapping *mapping, const struct mapping *parent,
+                                  size_t at)
 {
     buf_append_char(sql, '(');
+    for (size_t i = 0; parent == mapping && i < reference->column_count; i++)
+        buf_append_format(sql, "%su.c%zu = u.k%zu", i ? " AND " : "NOT (", at + i, i);
+    if (parent == mapping)
+        buf_append_text(sql, ") AND ");
     for (size_t i = 0; i < reference->column_count; i++)
         buf_append_format(sql, "u.c%zu IS NOT NULL AND ", at + i);
     buf_append_format(sql, "NOT EXISTS (SELECT FROM \"%s\".\"%s\" AS p WHERE p.isolation_key = $1",
@@ -265,7 +270,7 @@ static char *make_missing_parent(const struct mapping_set *mappings, const struc
     for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
         const struct mapping_reference *reference = &mapping->references[r];
         buf_append_text(sql, " OR ");
-        append_missing_parent(sql, reference,
+        append_missing_parent(sql, reference, mapping,
                               mapping_set_find(mappings, bytes_text(reference->entity)), at);
         at += reference->column_count;
     }
