@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/yaml.h"
 
@@ -504,8 +504,8 @@ static enum outcome put_many(struct conf *conf, size_t index, struct yaml_at nod
                              struct error *err)
 {
     size_t count = yaml_count(node);
-    struct bytes *keys = must(calloc(count + 1, sizeof(*keys)));
-    struct bytes *items = must(calloc(count + 1, sizeof(*items)));
+    struct bytes *keys = mem_zeroed(count + 1, sizeof(*keys));
+    struct bytes *items = mem_zeroed(count + 1, sizeof(*items));
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++) {
         struct yaml_at item = is_map ? yaml_value(node, i) : yaml_item(node, i);
@@ -574,7 +574,7 @@ static void suggest_path(const struct conf *conf, const char *prefix, const char
                          char meant[LONGEST_PATH], struct error *err)
 {
     static const size_t NAMES_SIZE = NEIGHBOURS_MAX;
-    char(*names)[LONGEST_PATH] = must(calloc(NAMES_SIZE, sizeof(*names)));
+    char(*names)[LONGEST_PATH] = mem_zeroed(NAMES_SIZE, sizeof(*names));
     const char *views[NEIGHBOURS_MAX];
     size_t count = 0;
     const char *elsewhere = NULL;
@@ -806,8 +806,8 @@ static bool is_variable_of(const struct conf_field *field, struct bytes name)
 /* Compared without the prefix, which would make every name look alike. */
 static void suggest_variable(const struct conf *conf, const char *word, struct error *err)
 {
-    char(*names)[80] = must(calloc(conf->field_count + 1, sizeof(*names)));
-    const char **views = must(calloc(conf->field_count + 1, sizeof(const char *)));
+    char(*names)[80] = mem_zeroed(conf->field_count + 1, sizeof(*names));
+    const char **views = mem_zeroed(conf->field_count + 1, sizeof(const char *));
     for (size_t i = 0; i < conf->field_count; i++) {
         if (conf_variable(conf->fields[i].path, names[i]))
             views[i] = names[i] + sizeof(PREFIX) - 1;

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/token_shape.h"
 #include "common/policy/collect/collect_localstorage.h"
@@ -118,7 +118,8 @@ static struct bytes copy_name(struct collect_localstorage *codec, struct bytes t
 /* Placed where the walk is. */
 static struct part *add_part(struct collect_localstorage *codec, enum part_kind kind)
 {
-    MAKE_ROOM(codec->parts, codec->count, codec->capacity);
+    codec->parts =
+        mem_grown(codec->parts, &codec->capacity, codec->count + 1, sizeof *codec->parts);
     struct part *part = &codec->parts[codec->count++];
     const struct json_walk_step *at = &codec->at;
     *part = (struct part){
@@ -294,7 +295,7 @@ static struct slot *slot_at(struct collect_localstorage *codec, size_t index)
 {
     if (index >= codec->slot_count) {
         size_t count = index < 8 ? 8 : index * 2;
-        codec->slots = must(reallocarray(codec->slots, count, sizeof(*codec->slots)));
+        codec->slots = mem_resize(codec->slots, count, sizeof(*codec->slots));
         memset(codec->slots + codec->slot_count, 0,
                (count - codec->slot_count) * sizeof(*codec->slots));
         codec->slot_count = count;
@@ -464,7 +465,7 @@ static int compare_parts(const void *left, const void *right)
 /* Also by a value that does not end: which of the two is meant nobody can tell. */
 static void mark_repeated(struct collect_localstorage *codec)
 {
-    struct part **sorted = must(calloc(codec->count + 1, sizeof(struct part *)));
+    struct part **sorted = mem_zeroed(codec->count + 1, sizeof(struct part *));
     size_t count = 0;
     for (size_t i = 0; i < codec->count; i++) {
         struct part *part = &codec->parts[i];
@@ -961,10 +962,10 @@ static void free_codec(struct collect *collect)
 struct collect *collect_localstorage_new(const struct collect_config *config)
 {
     static const struct collect_ops OPS = {feed, finish, next, rewind_reading, free_codec};
-    struct collect_localstorage *codec = must(calloc(1, sizeof(*codec)));
+    struct collect_localstorage *codec = mem_new(sizeof(*codec));
     codec->base.ops = &OPS;
     codec->config = *config;
-    codec->merges = must(calloc(config->mapping_count + 1, sizeof(struct localstorage_merge *)));
+    codec->merges = mem_zeroed(config->mapping_count + 1, sizeof(struct localstorage_merge *));
     codec->walk = json_walk_new(BODY_MAX);
     localstorage_value_init(&codec->value, config->record_max);
     arena_init(&codec->names, SIZE_MAX / 4);

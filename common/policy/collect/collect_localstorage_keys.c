@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
-#include "common/base/memory.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/policy/collect/collect_localstorage.h"
 
@@ -23,7 +23,8 @@ enum rank { RANK_NAME, RANK_TENANT, RANK_PART, RANK_ANY, RANKS };
 
 void localstorage_tenants_add(struct localstorage_tenants *tenants, struct bytes tenant)
 {
-    MAKE_ROOM(tenants->hashes, tenants->count, tenants->capacity);
+    tenants->hashes =
+        mem_grown(tenants->hashes, &tenants->capacity, tenants->count + 1, sizeof *tenants->hashes);
     tenants->hashes[tenants->count++] = hash64(tenant);
 }
 

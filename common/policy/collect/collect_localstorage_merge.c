@@ -5,8 +5,8 @@
  */
 #include <stdlib.h>
 
-#include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/base/mem.h"
 #include "common/model/json/canonical.h"
 #include "common/model/json/json.h"
 #include "common/policy/collect/collect_localstorage.h"
@@ -43,7 +43,7 @@ struct localstorage_merge {
 
 struct localstorage_merge *localstorage_merge_new(const struct mapping *mapping, size_t record_max)
 {
-    struct localstorage_merge *merge = must(calloc(1, sizeof(*merge)));
+    struct localstorage_merge *merge = mem_new(sizeof(*merge));
     merge->mapping = mapping;
     buf_init(&merge->record, record_max);
     buf_init(&merge->scratch, record_max * 2);
@@ -95,7 +95,8 @@ static enum outcome too_large(const struct localstorage_merge *merge, struct err
 
 static struct part *new_part(struct localstorage_merge *merge)
 {
-    MAKE_ROOM(merge->parts, merge->count, merge->capacity);
+    merge->parts =
+        mem_grown(merge->parts, &merge->capacity, merge->count + 1, sizeof *merge->parts);
     return &merge->parts[merge->count];
 }
 
@@ -214,7 +215,7 @@ static struct entry *sorted_entries(const struct localstorage_merge *merge, cons
     size_t max = 0;
     for (size_t i = 0; i < merge->count; i++)
         max += yyjson_obj_size(yyjson_doc_get_root(merge->parts[i].value));
-    struct entry *entries = must(calloc(max + 1, sizeof(*entries)));
+    struct entry *entries = mem_zeroed(max + 1, sizeof(*entries));
     *count = 0;
     for (size_t i = 0; i < merge->count; i++) {
         const struct part *part = &merge->parts[i];
