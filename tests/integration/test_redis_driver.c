@@ -24,16 +24,16 @@ static struct {
 } T;
 
 /* libuv asks this one: a name may have an address where nobody listens before the server's. */
-static bool has_two_addresses;
+static const char *other_address; /* NULL: it has one */
 
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found)
 {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
-    if (!has_two_addresses)
+    if (!other_address)
         return real(node, service, hints, found);
-    int status = real("127.0.0.2", service, hints, found);
+    int status = real(other_address, service, hints, found);
     return status ? status : real(node, service, hints, &(*found)->ai_next);
 }
 
@@ -217,16 +217,19 @@ START_TEST(it_comes_back_after_a_restart)
 }
 END_TEST
 
+/* Refused later, and at once: there is no way to connect to a broadcast address. */
+static const char *const OTHERS[] = {"127.0.0.2", "255.255.255.255"};
+
 START_TEST(every_address_of_a_name_is_tried)
 {
     setup(NULL);
-    has_two_addresses = true;
+    other_address = OTHERS[_i];
     open_driver(T.server.url, 1000);
     run_until(&T.ready, 1);
     ck_assert_int_eq(T.lost, 0);
     redis_server_kill(&T.server);
-    run_until(&T.lost, 2);     /* then none of them answers */
-    has_two_addresses = false; /* the test's own connection takes the first */
+    run_until(&T.lost, 2); /* then none of them answers */
+    other_address = NULL;  /* the test's own connection takes the first */
     redis_server_launch(&T.server, NULL);
     run_until(&T.ready, 2);
     teardown();
@@ -263,6 +266,50 @@ START_TEST(a_replica_is_left_and_tried_again)
     ck_assert_int_eq(T.nothing, 1);
     ck_assert_int_eq(T.err.outcome, OUT_RETRY);
     run_until(&T.ready, 2);
+    teardown();
+}
+END_TEST
+
+/* A server that greets, and answers the first command byte by byte, 50 ms each. */
+static void answer_slowly(int listener)
+{
+    static const char GREETING[] = "+OK\r\n+OK\r\n+OK\r\n", ANSWER[] = "$12\r\n000000000007\r\n";
+    char asked[4096];
+    int fd = accept(listener, NULL, NULL);
+    if (read(fd, asked, sizeof asked) <= 0 ||
+        write(fd, GREETING, sizeof GREETING - 1) != (ssize_t)sizeof GREETING - 1 ||
+        read(fd, asked, sizeof asked) <= 0)
+        _exit(1);
+    for (size_t i = 0; i < sizeof ANSWER - 1; i++, usleep(50000))
+        if (write(fd, ANSWER + i, 1) != 1)
+            _exit(1);
+    _exit(0);
+}
+
+START_TEST(a_slow_answer_is_no_silence)
+{
+    char url[64];
+    struct error err;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    static const struct redis_driver_events EVENTS = {on_ready, on_away};
+    setup(NULL);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    pid_t child = fork();
+    if (child == 0)
+        answer_slowly(listener);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(address.sin_port));
+    struct redis_driver_config config = {url, 2000, 500, .no_scripts = true};
+    ck_assert_int_eq(redis_driver_new(&T.loop, &config, &EVENTS, NULL, &T.driver, &err), OUT_OK);
+    run_until(&T.ready, 1);
+    echo(7);
+    run_until(&T.answers, 1);
+    ck_assert_int_eq(T.nothing + T.errors + T.mismatches, 0);
+    waitpid(child, NULL, 0);
+    close(listener);
     teardown();
 }
 END_TEST
@@ -355,7 +402,8 @@ static Suite *driver_suite(void)
     tcase_add_test(tcase, a_late_answer_is_never_another_commands);
     tcase_add_test(tcase, what_waits_for_an_answer_is_bounded);
     tcase_add_test(tcase, it_comes_back_after_a_restart);
-    tcase_add_test(tcase, every_address_of_a_name_is_tried);
+    tcase_add_loop_test(tcase, every_address_of_a_name_is_tried, 0, 2);
+    tcase_add_test(tcase, a_slow_answer_is_no_silence);
     tcase_add_test(tcase, too_many_clients_is_waited_for);
     tcase_add_test(tcase, a_replica_is_left_and_tried_again);
     tcase_add_test(tcase, a_script_that_is_not_known_is_sent_whole);

@@ -179,6 +179,53 @@ START_TEST(versions_of_a_record_follow_each_other_in_one_call)
 }
 END_TEST
 
+/* SCRIPT FLUSH costs the call its place among the answers, not among what is taken. */
+START_TEST(replies_are_taken_in_the_order_of_the_commands)
+{
+    struct error err;
+    redisReply *reply;
+    setup("");
+    for (int i = 1; i <= 3; i++) {
+        ck_assert_str_eq(REDIS_ASK(&T.server, "SCRIPT", "FLUSH"), "OK");
+        put_size("a", "x", i, 1);
+        send_call(&T.session, 'w');
+        redis_session_ask(&T.session, BYTES_LITERAL("PING"));
+        redis_session_ask(&T.session, BYTES_LITERAL("GET"), BYTES_LITERAL("none"));
+        ck_assert_int_eq(redis_session_take(&T.session, &reply, &err), OUT_OK);
+        ck_assert_str_eq(reply->str, "ka");
+        freeReplyObject(reply);
+        ck_assert_int_eq(redis_session_take(&T.session, &reply, &err), OUT_OK);
+        ck_assert_str_eq(reply->str, "PONG");
+        freeReplyObject(reply);
+        ck_assert_int_eq(redis_session_take(&T.session, &reply, &err), OUT_OK);
+        ck_assert_int_eq(reply->type, REDIS_REPLY_NIL);
+        freeReplyObject(reply);
+    }
+    teardown();
+}
+END_TEST
+
+START_TEST(offsets_never_go_back)
+{
+    const char *checkpoint = redis_script_text(SCRIPT_CHECKPOINT);
+    const char *apply = redis_script_text(SCRIPT_APPLY);
+    setup("");
+    REDIS_ASK(&T.server, "EVAL", checkpoint, "1", "p", "claim", "me");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "EVAL", checkpoint, "1", "p", "set", "1", "10", "8"),
+                     "k");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "EVAL", checkpoint, "1", "p", "set", "1", "9", "12"),
+                     "k");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "HGET", "p", "redis_next"), "10");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "HGET", "p", "results_next"), "12");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "EVAL", apply, "1", "p", "w", "0", "1", "1", "0", "20",
+                               "15", "9", "{}", "0"),
+                     "k");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "HGET", "p", "redis_next"), "15");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "HGET", "p", "results_next"), "12");
+    teardown();
+}
+END_TEST
+
 START_TEST(classifying_writes_nothing)
 {
     setup("");
@@ -469,6 +516,8 @@ static Suite *script_suite(void)
     tcase_add_test(tcase, versions_of_64_bits_are_compared_exactly);
     tcase_add_test(tcase, a_tombstone_keeps_the_version);
     tcase_add_test(tcase, versions_of_a_record_follow_each_other_in_one_call);
+    tcase_add_test(tcase, replies_are_taken_in_the_order_of_the_commands);
+    tcase_add_test(tcase, offsets_never_go_back);
     tcase_add_test(tcase, classifying_writes_nothing);
     tcase_add_test(tcase, writers_out_of_order_never_regress);
     tcase_add_test(tcase, strangers_keys_are_never_touched);

@@ -477,7 +477,6 @@ static void take_answer(struct redis_driver *driver, const redisReply *reply)
 
 static void on_reply(struct redis_driver *driver, const redisReply *reply)
 {
-    driver->heard_ms = clock_monotonic_ms();
     if (driver->state == GREETING)
         on_greeted(driver, reply);
     else if (!driver->first)
@@ -520,6 +519,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
                  size == UV_EOF ? "it closed the connection" : uv_strerror((int)size));
         return;
     }
+    socket->driver->heard_ms = clock_monotonic_ms();
     socket->fed += (size_t)size;
     if (redisReaderFeed(socket->reader, buf->base, (size_t)size) != REDIS_OK ||
         socket->fed > socket->driver->config.reply_max)
@@ -554,18 +554,26 @@ static void on_address_closed(uv_handle_t *handle)
     connect_to(socket);
 }
 
+static void connect_failed(struct socket *socket, int status)
+{
+    if (socket->address && socket->address->ai_next) {
+        socket->address = socket->address->ai_next;
+        uv_close(&socket->uv.handle, on_address_closed);
+    } else {
+        lose_for(socket->driver, uv_strerror(status));
+    }
+}
+
 static void on_connect(uv_connect_t *request, int status)
 {
     struct socket *socket = request->data;
     if (socket->closing)
         return;
-    if (status != 0 && socket->address && socket->address->ai_next) {
-        socket->address = socket->address->ai_next;
-        uv_close(&socket->uv.handle, on_address_closed);
+    if (status != 0) {
+        connect_failed(socket, status);
         return;
     }
-    if (status == 0)
-        status = uv_read_start(&socket->uv.stream, on_allocate, on_read);
+    status = uv_read_start(&socket->uv.stream, on_allocate, on_read);
     if (status != 0)
         lose_for(socket->driver, uv_strerror(status));
     else
@@ -579,7 +587,7 @@ static void connect_to(struct socket *socket)
     int status =
         uv_tcp_connect(&socket->connecting, &socket->uv.tcp, socket->address->ai_addr, on_connect);
     if (status != 0)
-        lose_for(socket->driver, uv_strerror(status));
+        connect_failed(socket, status);
 }
 
 static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)

@@ -6,12 +6,12 @@
  * checkpoint, the stage of storage hybrid and `drover rebuild redis` are what they send.
  *
  * It connects and greets by itself, and again after a loss, with backoff. Calls
- * are pipelined; each is answered exactly once, in order: by a reply, or by nothing when the
- * connection went before one came. A script goes by its name; where the server does not know it
- * (any more) its text follows, and the caller sees one answer. What an error reply means is said
- * with it (redis_error.h); one that says that this is not the server to write to costs the
- * connection. After a timeout the connection is closed, so that a late reply can never be taken for
- * another call's.
+ * are pipelined; each is answered exactly once: by a reply, or by nothing when the connection went
+ * before one came. A script goes by its name; where the server does not know it (any more) its text
+ * follows, and the caller sees one answer, behind those of calls that were on their way by then;
+ * all others come in order. What an error reply means is said with it (redis_error.h); one that
+ * says that this is not the server to write to costs the connection. After a timeout the connection
+ * is closed, so that a late reply can never be taken for another call's.
  *
  * The socket is libuv's, the protocol's replies hiredis's reader's; hiredis 0.14 has no timeouts
  * for its own asynchronous connections. For who has no loop and wants to wait: redis_session.h.

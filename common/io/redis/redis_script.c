@@ -2,6 +2,12 @@
 
 #include "common/io/redis/redis_wire.h"
 
+/* Offsets never go back, as in the other stores. */
+#define LATER                                                                                      \
+    "local function later(old, new)\n"                                                             \
+    "  return tonumber(old or 0) > tonumber(new) and old or new\n"                                 \
+    "end\n"
+
 static const char APPLY[] =
     "local mode, life, at, first, status = ARGV[1], tonumber(ARGV[2]), 4, 1, 'k'\n"
     "if ARGV[3] == '1' then\n"
@@ -140,9 +146,10 @@ static const char APPLY[] =
     "    redis.call('HSET', k, ARGV[p + 1], ARGV[p + 2])\n"
     "  end\n"
     "end\n"
-    "if first == 2 then\n"
-    "  redis.call('HSET', KEYS[1], 'next_offset', ARGV[6], 'redis_next', ARGV[7],\n"
-    "    'results_next', ARGV[8], 'sequences', ARGV[9])\n"
+    "if first == 2 then\n" LATER
+    "  local p = redis.call('HMGET', KEYS[1], 'redis_next', 'results_next')\n"
+    "  redis.call('HSET', KEYS[1], 'next_offset', ARGV[6], 'redis_next', later(p[1], ARGV[7]),\n"
+    "    'results_next', later(p[2], ARGV[8]), 'sequences', ARGV[9])\n"
     "end\n"
     "return table.concat(codes)\n";
 
@@ -157,8 +164,10 @@ static const char CHECKPOINT[] =
     "  return redis.call('HMGET', k, 'next_offset', 'redis_next', 'results_next', 'epoch',\n"
     "    'sequences')\n"
     "end\n"
-    "if redis.call('HGET', k, 'epoch') ~= ARGV[2] then return 'e' end\n"
-    "redis.call('HSET', k, 'redis_next', ARGV[3], 'results_next', ARGV[4])\n"
+    "if redis.call('HGET', k, 'epoch') ~= ARGV[2] then return 'e' end\n" LATER
+    "local p = redis.call('HMGET', k, 'redis_next', 'results_next')\n"
+    "redis.call('HSET', k, 'redis_next', later(p[1], ARGV[3]),\n"
+    "  'results_next', later(p[2], ARGV[4]))\n"
     "if ARGV[1] == 'release' then redis.call('HSET', k, 'owner', '') end\n"
     "return 'k'\n";
 

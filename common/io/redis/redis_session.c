@@ -79,24 +79,49 @@ void redis_session_close(struct redis_session *session)
 
 /* ---- commands and replies ---------------------------------------------------------------- */
 
-/* Kept until it is taken; one that never came is the loss's, which on_away tells. */
+/* Kept until it is taken; one that never came is the loss's, which on_away tells. `item` is the
+ * number of the first command it was sent with: a script that was not known is answered later. */
 static void on_reply(void *owner, void *item, const redisReply *reply, const struct error *err)
 {
     struct redis_session *session = owner;
-    (void)item;
+    size_t at = (size_t)(uintptr_t)item;
     (void)err;
     if (!reply)
         return;
-    session->replies = mem_grown(session->replies, &session->capacity, session->count + 1,
+    at = at > session->first + session->filled ? at - session->first : session->filled;
+    while (session->replies[at])
+        at++;
+    session->replies[at] = redis_driver_keep(session->driver);
+    while (session->filled < session->count && session->replies[session->filled])
+        session->filled++;
+}
+
+/* Room for the replies of `count` commands; the number of the first. */
+static void *expect(struct redis_session *session, size_t count)
+{
+    size_t left = session->count - session->taken;
+    if (session->taken >= left) { /* else it is not yet worth the move */
+        if (left)
+            memmove(session->replies, session->replies + session->taken,
+                    left * sizeof *session->replies);
+        session->first += session->taken;
+        session->filled -= session->taken;
+        session->count = left;
+        session->taken = 0;
+    }
+    size_t number = session->first + session->count;
+    session->replies = mem_grown(session->replies, &session->capacity, session->count + count,
                                  sizeof *session->replies);
-    session->replies[session->count++] = redis_driver_keep(session->driver);
+    for (size_t i = 0; i < count; i++)
+        session->replies[session->count++] = NULL;
+    return (void *)(uintptr_t)number;
 }
 
 static void send_out(struct redis_session *session)
 {
     if (session->out_count && redis_driver_is_ready(session->driver))
         redis_driver_send(session->driver, buf_view(&session->out), session->out_count, on_reply,
-                          NULL);
+                          expect(session, session->out_count));
     buf_reset(&session->out);
     session->out_count = 0;
 }
@@ -127,7 +152,7 @@ void redis_session_call(struct redis_session *session, enum redis_script script,
 {
     send_out(session);
     if (redis_driver_is_ready(session->driver))
-        redis_driver_call(session->driver, script, tail, words, on_reply, NULL);
+        redis_driver_call(session->driver, script, tail, words, on_reply, expect(session, 1));
 }
 
 enum outcome redis_session_take_any(struct redis_session *session, redisReply **reply,
@@ -135,15 +160,13 @@ enum outcome redis_session_take_any(struct redis_session *session, redisReply **
 {
     *reply = NULL;
     send_out(session);
-    while (session->taken == session->count && !is_lost(session))
+    while (session->taken == session->filled && !is_lost(session))
         uv_run(&session->loop, UV_RUN_ONCE);
-    if (session->taken == session->count) {
+    if (session->taken == session->filled) {
         *err = session->failure;
         return err->outcome;
     }
     *reply = session->replies[session->taken++];
-    if (session->taken == session->count)
-        session->taken = session->count = 0;
     return OUT_OK;
 }
 

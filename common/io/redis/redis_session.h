@@ -4,7 +4,8 @@
 /*
  * The driver (redis_driver.h) for who has no loop: commands that ask and wait (doctor, rebuild,
  * verify, export). It has a loop of its own, which runs while an answer is waited for. Commands go
- * out together; answers are taken in their order. A connection that was lost stays lost.
+ * out together; answers are taken in the order of the commands. A connection that was lost stays
+ * lost.
  */
 
 #include "common/io/redis/redis_driver.h"
@@ -16,8 +17,9 @@ struct redis_session {
     struct redis_driver *driver; /* NULL: closed */
     struct buf out;              /* commands that wait for being sent */
     size_t out_count;
-    redisReply **replies; /* come and not taken, from `taken` on */
-    size_t count, taken, capacity;
+    redisReply **replies; /* of what was sent, from `taken` on; NULL: it has not come */
+    size_t count, taken, filled, capacity;
+    size_t first; /* the number of replies[0] among all */
     bool ready, closed;
     struct error failure; /* once it is lost */
 };
