@@ -35,7 +35,6 @@ struct kafka_consumer {
     uv_idle_t idle;
     uv_timer_t timer;
     bool idling;
-    bool assigned; /* between rd_kafka_assign(list) and give_up */
     bool closing;
     uint64_t close_by_ms;
     int open_handles;
@@ -247,14 +246,12 @@ static enum outcome start_reading(struct bus_consumer *base, const int32_t *part
     rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, offsets, count);
     rd_kafka_resp_err_t code = rd_kafka_assign(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
-    consumer->assigned = true;
     return kafka_classify(code, rd_kafka_err2str(code), consumer->topic, err);
 }
 
 static void give_up(struct bus_consumer *base)
 {
     struct kafka_consumer *consumer = (struct kafka_consumer *)base;
-    consumer->assigned = false;
     rd_kafka_assign(consumer->client, NULL);
 }
 
