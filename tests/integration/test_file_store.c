@@ -2,8 +2,11 @@
  * The file store beyond the sink contract: the files it leaves, what a stranger's file or a link in
  * their place does, a full disk, and a writer that is killed again and again.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +28,7 @@
     "  - { name: name, from: /name, type: text }\n"                                                \
     "  - { name: size, from: /size, type: int8 }\n"
 #define KEYED                                                                                      \
-    "entity: note\ntable: note\nkey: [name]\nrest: extra\ncolumns:\n"                              \
+    "entity: note\ntable: note\nkey: [name]\nrest: extra\non_delete: hard\ncolumns:\n"             \
     "  - { name: name, from: $key, type: text }\n"                                                 \
     "  - { name: body, from: /body, type: text }\n"
 #define SOFT                                                                                       \
@@ -610,6 +613,113 @@ START_TEST(a_killed_writer_tears_and_loses_nothing)
 }
 END_TEST
 
+/* Whose name begins so has no room left. */
+static const char *full;
+
+int mkdirat(int folder, const char *name, mode_t mode)
+{
+    int (*real)(int, const char *, mode_t);
+    *(void **)&real = dlsym(RTLD_NEXT, "mkdirat");
+    if (!full || strncmp(name, full, strlen(full)) != 0)
+        return real(folder, name, mode);
+    errno = EDQUOT;
+    return -1;
+}
+
+/* However many do not fit, the others are written, and what is told is the disk. */
+START_TEST(what_does_not_fit_holds_up_nothing)
+{
+    char path[256], tenant[16];
+    path_of("stranger", path);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    path_of("stranger/thing.json", path);
+    FILE *file = fopen(path, "w");
+    fputs("mine", file);
+    fclose(file);
+    full = "full";
+    open_store();
+    struct batch *batch = begin();
+    for (int i = 0; i < (_i ? 7 : 1); i++) {
+        snprintf(tenant, sizeof tenant, "full%d", i);
+        put(batch, "thing", tenant, "a", 1, "{\"name\":\"a\"}");
+    }
+    put(batch, "thing", "good", "a", 1, "{\"name\":\"a\"}");
+    put(batch, "thing", "stranger", "a", 1, "{\"name\":\"a\"}");
+    write_out(batch);
+    uint64_t begin_ms = clock_monotonic_ms();
+    while (!H.state.code ||
+           (!content_of("good/thing.json")[0] && clock_monotonic_ms() - begin_ms < 15000))
+        uv_run(&H.loop, UV_RUN_ONCE);
+    ck_assert_str_eq(content_of("good/thing.json"), "[\n{\"name\":\"a\"}\n]\n");
+    ck_assert_int_eq(H.state.code, ERR_STORE_UNWRITTEN);
+    full = NULL;
+    close_store();
+    ck_assert_str_ne(content_of("full0/thing.json"), "");
+}
+END_TEST
+
+/* ---- the database ------------------------------------------------------------------------ */
+
+static int sql(const char *text)
+{
+    char path[256];
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    path_of(".drover/state.db", path);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, text, -1, &statement, NULL), SQLITE_OK);
+    int number = sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int(statement, 0) : -1;
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return number;
+}
+
+START_TEST(a_later_schema_is_left_alone)
+{
+    struct error err;
+    open_store();
+    close_store();
+    sql("PRAGMA user_version = 3");
+    ck_assert_int_eq(file_store_open(&H.settings, &H.set, &H.store, &err), OUT_FATAL);
+    ck_assert_int_eq(err.code, ERR_STORE_FILE);
+    ck_assert_int_eq(sql("PRAGMA user_version"), 3);
+}
+END_TEST
+
+static void on_rebuilt(void *owner, struct bytes path, enum file_rebuilt how,
+                       const struct error *err)
+{
+    (void)path;
+    (void)err;
+    *(int *)owner += how == FILE_REBUILT_WRITTEN;
+}
+
+START_TEST(a_dry_rebuild_writes_nothing)
+{
+    int written = 0;
+    struct error err;
+    char path[256];
+    open_store();
+    struct batch *batch = begin();
+    put(batch, "thing", "acme", "a", 1, "{\"name\":\"a\"}");
+    put(batch, "note", "acme", "b", 1, NULL);
+    write_out(batch);
+    close_store();
+    sql("UPDATE record SET written_at = 0");
+    path_of("acme/thing.json", path);
+    ck_assert_int_eq(unlink(path), 0);
+    for (int dry = 1; dry >= 0; dry--) {
+        ck_assert_int_eq(
+            file_store_rebuild(&H.settings, &H.set, false, dry, on_rebuilt, &written, &err),
+            OUT_OK);
+        int records = sql("SELECT count(*) FROM record");
+        ck_assert_int_eq(records, dry ? 2 : 1);
+        ck_assert_int_eq(access(path, F_OK), dry ? -1 : 0);
+    }
+    ck_assert_int_eq(written, 2);
+}
+END_TEST
+
 /* ---- the exporter ------------------------------------------------------------------------ */
 
 enum { BATCHES = 30, BATCH_MS = 100, BEHIND_MS = 1000, GRACE_MS = 500 /* of a busy machine */ };
@@ -675,6 +785,9 @@ static Suite *file_store_suite(void)
     tcase_add_test(tcase, a_link_is_not_followed);
     tcase_add_test(tcase, a_full_disk_is_waited_for);
     tcase_add_test(tcase, a_killed_writer_tears_and_loses_nothing);
+    tcase_add_loop_test(tcase, what_does_not_fit_holds_up_nothing, 0, 2);
+    tcase_add_test(tcase, a_later_schema_is_left_alone);
+    tcase_add_test(tcase, a_dry_rebuild_writes_nothing);
     tcase_add_test(tcase, files_are_a_second_behind_and_no_more);
     suite_add_tcase(suite, tcase);
     return suite;

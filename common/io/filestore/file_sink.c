@@ -9,8 +9,8 @@
  *
  * One pass over the dirty files is a round: a second after the last one at the earliest, and a
  * second after a batch at the latest, but that large files leave batches four fifths of the time. A
- * file whose place is bad is told of, left, and tried again later; the others go on. A full disk
- * ends the round, which is tried again.
+ * file whose place is bad is told of, left, and tried again later; the others go on. Files that do
+ * not fit end the round; the next one goes on behind them, and comes to them again at its end.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -65,6 +65,8 @@ struct file_sink {
     bool between;          /* a batch ended during the round: they share the time */
     int failures;          /* of the round */
     int failed_rounds;     /* one after the other */
+    bool from_start;       /* the round has all files before it */
+    struct error failure;  /* the first of the round */
     uint64_t left;         /* files that the last round left, */
     struct error left_err; /* the first of them, or what ended the round */
     uint64_t left_at_ms;   /* when they are tried again */
@@ -469,7 +471,9 @@ static void begin_round(struct file_sink *sink)
     sink->failures = 0;
     sink->left = 0;
     sink->round_began_ms = uv_now(sink->timer.loop);
-    file_export_rewind(sink->store);
+    sink->from_start = sink->failed_rounds == 0; /* else on behind what failed */
+    if (sink->from_start)
+        file_export_rewind(sink->store);
     file_store_post(sink->store, &sink->files_job);
 }
 
@@ -491,7 +495,8 @@ static void next_round(struct file_sink *sink, bool failed)
 {
     uint64_t took_ms = uv_now(sink->timer.loop) - sink->round_began_ms;
     uint64_t share_ms = sink->between ? took_ms * 4 : 0;
-    uint64_t wait_ms = failed ? RETRY_MS : share_ms > ROUND_MS ? share_ms : ROUND_MS;
+    uint64_t rest_ms = took_ms < ROUND_MS ? ROUND_MS - took_ms : 0;
+    uint64_t wait_ms = failed ? RETRY_MS : share_ms > rest_ms ? share_ms : rest_ms;
     uv_timer_start(&sink->timer, on_timer, wait_ms, ROUND_MS);
 }
 
@@ -530,19 +535,24 @@ static void file_worked(struct file_job *job)
         leave_file(sink);
     bool failed = sink->files_outcome != OUT_OK && !bad_place;
     if (failed && sink->failures++ == 0)
-        sink->left_err = sink->files_err;
-    bool over = !sink->any_file || sink->failures >= FAILURES_MAX ||
+        sink->failure = sink->files_err;
+    bool wraps = !sink->any_file && !failed && !sink->from_start;
+    bool over = (!sink->any_file && !wraps) || sink->failures >= FAILURES_MAX ||
                 (failed && sink->files_outcome == OUT_FATAL);
     if (sink->closing && !over && uv_now(sink->timer.loop) >= sink->close_by_ms) {
         log_line(LOG_INFO, "file.unwritten", "written=next_start");
         over = true;
     }
-    if (!over) {
-        file_store_post(sink->store, &sink->files_job);
+    if (over) {
+        end_round(sink, sink->failures ? &sink->failure : NULL);
         return;
     }
-    struct error failure = sink->left_err;
-    end_round(sink, sink->failures ? &failure : NULL);
+    if (wraps) {
+        sink->from_start = true;
+        sink->left = 0; /* they come again */
+        file_export_rewind(sink->store);
+    }
+    file_store_post(sink->store, &sink->files_job);
 }
 
 static enum outcome settle(struct sink *base, struct error *err)

@@ -141,7 +141,7 @@ static enum outcome forget_deletes(struct file_store *store, struct error *err)
     return outcome;
 }
 
-enum outcome file_store_open(const struct settings *settings, const struct mapping_set *mappings,
+enum outcome file_store_hold(const struct settings *settings, const struct mapping_set *mappings,
                              struct file_store **out, struct error *err)
 {
     struct file_store *store = mem_new(sizeof *store);
@@ -152,7 +152,19 @@ enum outcome file_store_open(const struct settings *settings, const struct mappi
     mapping_work_init(&store->work);
     buf_init(&store->entity, 1024);
     buf_init(&store->tenant, 4096);
-    enum outcome outcome = open_folder(store, settings->store_dir, err);
+    *out = store;
+    if (open_folder(store, settings->store_dir, err) == OUT_OK)
+        return OUT_OK;
+    file_store_close(store);
+    *out = NULL;
+    return OUT_FATAL;
+}
+
+enum outcome file_store_open(const struct settings *settings, const struct mapping_set *mappings,
+                             struct file_store **out, struct error *err)
+{
+    struct file_store *store;
+    enum outcome outcome = file_store_hold(settings, mappings, &store, err);
     if (outcome == OUT_OK)
         outcome = file_db_open(&store->db, settings->store_dir, err);
     struct stat status;

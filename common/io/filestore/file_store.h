@@ -98,7 +98,8 @@ MUST_USE enum outcome file_store_reader_walk(const struct settings *settings,
 
 /* drover rebuild files: writes every file that is not what its rows give. Holds the lock.
  * `replace_edited`: also where somebody edited it or put something there, which is kept beside.
- * `dry`: only tells. `each` is told of every file and how it went. */
+ * `dry`: only tells, and leaves the database as it is. `each` is told of every file and how it
+ * went. */
 enum file_rebuilt {
     FILE_REBUILT_SAME,
     FILE_REBUILT_WRITTEN,

@@ -110,9 +110,12 @@ static enum outcome make_schema(struct sqlite_db *db, struct error *err)
         sqlite_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
     if (outcome == OUT_OK)
         outcome = sqlite_get(db, "PRAGMA user_version", NO_VALUES, &row, err);
-    bool of_version_1 = row && sqlite3_column_int(row, 0) == 1;
+    int version = row ? sqlite3_column_int(row, 0) : 0;
     sqlite3_reset(row);
-    if (of_version_1)
+    if (outcome == OUT_OK && version > 2)
+        return error_set(err, OUT_FATAL, ERR_STORE_FILE,
+                         "the file store was made by a later version of drover");
+    if (version == 1)
         outcome = sqlite_exec(db, SCHEMA_FROM_1, err);
     return outcome == OUT_OK ? sqlite_exec(db, "BEGIN;" SCHEMA "COMMIT;", err) : outcome;
 }

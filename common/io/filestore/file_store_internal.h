@@ -57,6 +57,11 @@ MUST_USE enum outcome file_store_check_place(const struct file_store *store, str
 #define FILE_NAME_SIZE 80    /* an entity has at most 63 bytes */
 #define FILE_PATH_SIZE (FILE_FOLDER_SIZE + FILE_NAME_SIZE)
 
+/* file_store_open without the database: the folder and its lock, for who only tells. */
+MUST_USE enum outcome file_store_hold(const struct settings *settings,
+                                      const struct mapping_set *mappings, struct file_store **store,
+                                      struct error *err);
+
 /* A file of the store. Views of whoever made it. */
 struct file_place {
     struct bytes entity, tenant;

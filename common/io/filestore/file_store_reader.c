@@ -798,7 +798,8 @@ enum outcome file_store_rebuild(const struct settings *settings, const struct ma
     /* first: rebuilding a store that is not there makes none */
     enum outcome outcome = view_open(&walk.view, settings, mappings, err);
     if (outcome == OUT_OK)
-        outcome = file_store_open(settings, mappings, &rebuilding.store, err);
+        outcome =
+            (dry ? file_store_hold : file_store_open)(settings, mappings, &rebuilding.store, err);
     if (outcome == OUT_OK && !dry)
         outcome = sqlite_run(&rebuilding.store->db, SQL, NO_VALUES, err);
     if (outcome == OUT_OK)
