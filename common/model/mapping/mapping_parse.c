@@ -384,63 +384,6 @@ static enum outcome parse_indexes(struct parse *parse, struct error *err)
     return OUT_OK;
 }
 
-/* ---- on_delete --------------------------------------------------------------------------- */
-
-static bool can_be_soft(const struct column *column)
-{
-    enum value_base base = column->type.base;
-    bool kind = base == VALUE_TEXT || base == VALUE_VARCHAR || base == VALUE_BOOL ||
-                base == VALUE_INT2 || base == VALUE_INT4 || base == VALUE_INT8;
-    return kind && !column->type.array && column->type.form == FORM_NATURAL &&
-           column->source == FROM_POINTERS && column->key_at < 0 && !column->seal &&
-           !column->withhold;
-}
-
-static enum outcome parse_soft(struct parse *parse, struct yaml_at node, yyjson_mut_val *gathered,
-                               struct error *err)
-{
-    static const char *const KEYS[] = {"column", "value", NULL};
-    struct mapping *mapping = parse->mapping;
-    parse_keys(parse, node, "on_delete", KEYS);
-    struct yaml_at name = yaml_find(node, "column"), value = yaml_find(node, "value");
-    struct column *column = parse_find_column(mapping, parse_scalar(name));
-    if (!yaml_has(name))
-        return parse_fail(node, err, ERR_MAPPING, "on_delete names no column");
-    if (!column)
-        return parse_no_column(parse, name, parse_scalar(name), "on_delete", ERR_MAPPING, err);
-    if (parse->unclear[column - mapping->columns])
-        return OUT_OK;
-    if (!can_be_soft(column))
-        return parse_fail(name, err, ERR_MAPPING,
-                          "a soft delete sets a text, bool or integer column made of a member");
-    if (!yaml_has(value))
-        return parse_fail(node, err, ERR_MAPPING, "on_delete has no value for the column");
-    yyjson_mut_val *literal = parse_literal(parse, column, value, err);
-    if (!literal)
-        return OUT_FATAL;
-    yyjson_mut_arr_append(gathered, literal);
-    mapping->on_delete = DELETE_SOFT;
-    mapping->soft_column = (int)(column - mapping->columns);
-    return OUT_OK;
-}
-
-enum outcome parse_on_delete(struct parse *parse, yyjson_mut_val *gathered, struct error *err)
-{
-    static const char *const NAMES[] = {"tombstone", "hard", NULL};
-    struct yaml_at node = yaml_find(parse->root, "on_delete");
-    size_t which;
-    parse->mapping->soft_column = -1;
-    if (!yaml_has(node))
-        return OUT_OK;
-    if (yaml_kind_of(node) == YAML_MAP)
-        return parse_soft(parse, node, gathered, err);
-    enum outcome outcome =
-        parse_word(node, "on_delete, if not {column, value},", NAMES, &which, err);
-    if (outcome == OUT_OK)
-        parse->mapping->on_delete = which ? DELETE_HARD : DELETE_TOMBSTONE;
-    return outcome;
-}
-
 /* ---- references -------------------------------------------------------------------------- */
 
 static enum outcome parse_reference(struct parse *parse, struct yaml_at at,

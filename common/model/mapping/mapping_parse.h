@@ -55,8 +55,5 @@ yyjson_mut_val *parse_literal(struct parse *parse, const struct column *column, 
 
 /* ---- mapping_columns.c */
 MUST_USE enum outcome parse_columns(struct parse *parse, struct error *err);
-/* ---- mapping_parse.c: belongs to the columns, as its value is one of their literals */
-MUST_USE enum outcome parse_on_delete(struct parse *parse, yyjson_mut_val *gathered,
-                                      struct error *err);
 
 #endif

@@ -20,18 +20,13 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/model/mapping/mapping.h"
+#include "common/model/schema/schema_text.h"
 
 struct schema_roles {
     const char *worker;
     const char *verifier;
 };
 
-/* "name" and 'text', with their own quotes doubled. */
-void schema_sql_identifier(struct buf *out, const char *name);
-void schema_sql_literal(struct buf *out, const char *text);
-/* SQL with texts (const char *) in it: %i an identifier, %l a literal, %s as it is. No other '%'.
- */
-void schema_sql_append(struct buf *out, const char *format, ...);
 /* "schema"."table" */
 void schema_sql_table_name(struct buf *out, const struct mapping *mapping);
 

@@ -1,6 +1,8 @@
-/* A value of any column: arrays, scalars, and the loose form, which is decided value by value. */
+/* A value of any column: arrays, scalars, and the loose form, which is decided value by value; and
+ * scalars written in YAML. */
 #include "common/model/value/value.h"
 
+#include "common/model/json/json.h"
 #include "common/model/value/value_scalar.h"
 
 /* The form that a value of a loose column has. */
@@ -65,4 +67,51 @@ yyjson_mut_val *value_decode(const struct value_type *type, struct cell cell, yy
     if (cell.size < 0 || (cell.size > 0 && !cell.data))
         return NULL;
     return type->array ? value_decode_array(type, cell, doc) : value_decode_scalar(type, cell, doc);
+}
+
+/* ---- YAML ---- */
+
+/* The JSON text a YAML scalar stands for, by the kind the column's form takes. */
+static void append_json_of(const struct value_type *type, struct bytes text, bool plain,
+                           struct buf *out)
+{
+    bool bare = type->form >= FORM_NUMBER ||
+                (type->form <= FORM_LOOSE && (value_is_number(type) || type->base == VALUE_BOOL));
+    yyjson_doc *parsed;
+    if (type->array || type->base == VALUE_JSONB) {
+        bare = json_parse(text, JSON_UNICODE_REJECT, NULL, &parsed, NULL) == OUT_OK;
+        if (bare)
+            yyjson_doc_free(parsed);
+    } else if (bare && !plain) {
+        bare = false; /* "5" is a string, which the column then refuses */
+    }
+    if (bare)
+        buf_append_bytes(out, text);
+    else
+        json_append_string(out, text);
+}
+
+yyjson_mut_val *value_from_yaml(const struct value_type *type, struct bytes text, bool plain,
+                                yyjson_mut_doc *doc)
+{
+    enum { SCALAR_MAX = 1024 * 1024 };
+    if (text.size > SCALAR_MAX)
+        return NULL;
+    struct buf json;
+    struct arena arena;
+    buf_init(&json, SCALAR_MAX * 6 + 2);
+    arena_init(&arena, SCALAR_MAX * 16);
+    append_json_of(type, text, plain, &json);
+    yyjson_doc *parsed = NULL;
+    yyjson_mut_val *val = NULL;
+    struct cell cell;
+    bool exact;
+    /* The encoder says whether the column takes it. */
+    if (json_parse(buf_view(&json), JSON_UNICODE_REJECT, NULL, &parsed, NULL) == OUT_OK &&
+        value_encode(type, yyjson_doc_get_root(parsed), &arena, &cell, &exact, NULL) == OUT_OK)
+        val = yyjson_val_mut_copy(doc, yyjson_doc_get_root(parsed));
+    yyjson_doc_free(parsed);
+    arena_free(&arena);
+    buf_free(&json);
+    return val;
 }

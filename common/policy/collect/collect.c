@@ -46,12 +46,3 @@ enum collect_form collect_detect(struct bytes first, bool whole, struct mapping 
         return COLLECT_MAP_DUMP;
     return COLLECT_FILES;
 }
-
-bool collect_wants_first_reading(enum collect_form form, struct mapping *const *mappings,
-                                 size_t mapping_count)
-{
-    for (size_t i = 0; form == COLLECT_MAP_DUMP && i < mapping_count; i++)
-        if (mappings[i]->join)
-            return true;
-    return false;
-}

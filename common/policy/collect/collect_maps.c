@@ -825,6 +825,15 @@ static struct maps *maps_of(struct collect *collect)
     return (struct maps *)collect;
 }
 
+bool collect_wants_first_reading(enum collect_form form, struct mapping *const *mappings,
+                                 size_t mapping_count)
+{
+    for (size_t i = 0; form == COLLECT_MAP_DUMP && i < mapping_count; i++)
+        if (mappings[i]->join)
+            return true;
+    return false;
+}
+
 /* ---- a reading's beginning ---- */
 
 static void begin(struct maps *maps)
