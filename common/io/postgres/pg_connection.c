@@ -82,17 +82,24 @@ static void drop_watch(struct pg_connection *self)
     uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
 }
 
+/* libpq closes its socket as soon as it finds the connection broken, whatever it was asked for;
+ * from then on the number is another's. */
+static void drop_closed(struct pg_connection *self)
+{
+    if (self->watch && PQsocket(self->connection) != self->watched_fd)
+        drop_watch(self);
+}
+
 static void watch_for(struct pg_connection *self, int events)
 {
     int fd = PQsocket(self->connection);
-    if (self->watch && self->watched_fd != fd)
-        drop_watch(self);
+    drop_closed(self);
     if (fd < 0)
         return;
     if (!self->watch) {
-        struct watch *watch = calloc(1, sizeof *watch);
-        if (!watch || uv_poll_init(self->loop, &watch->poll, fd) != 0)
-            abort();
+        struct watch *watch = mem_new(sizeof *watch);
+        if (uv_poll_init(self->loop, &watch->poll, fd) != 0)
+            abort(); /* somebody else watches it: drop_closed was forgotten */
         watch->poll.data = watch;
         watch->self = self;
         self->watch = watch;
@@ -162,6 +169,7 @@ static void become_ready(struct pg_connection *self)
 
 static void advance_connecting(struct pg_connection *self)
 {
+    drop_watch(self); /* the next address's socket has the same number as a rule */
     switch (PQconnectPoll(self->connection)) {
     case PGRES_POLLING_OK:
         become_ready(self);
@@ -427,6 +435,7 @@ void pg_connection_query(struct pg_connection *self, const char *name, const cha
         PQsendQueryPrepared(self->connection, name, count, values, sizes, formats, 1);
     else
         PQsendQueryParams(self->connection, sql, count, NULL, values, sizes, formats, 1);
+    drop_closed(self);
 }
 
 void pg_connection_sync(struct pg_connection *self)
@@ -435,6 +444,7 @@ void pg_connection_sync(struct pg_connection *self)
         return;
     self->state = CONNECTION_BUSY;
     PQpipelineSync(self->connection);
+    drop_closed(self);
     /* Sent, and a failure reported, on the next turn: nobody is called from inside their own call.
      * libpq writes while a long exchange is queued, and may have found the connection broken: then
      * there is no socket left to wake us. */
