@@ -262,12 +262,14 @@ static enum outcome read_files(struct source_check *check, struct error *err)
  *   version    of the topic's newest record so far
  *   verdict    UNDECIDED: no record of the topic has the key yet; MATCH: the newest says what the
  *              files say; OVERTAKEN: it says something else; GONE, ELSEWHERE: no file has the key
+ *   marked     that newest record is a dead letter
  *   seen       the files have the key, and partition and offset are its place there */
 static void begin_topic(struct source_check *check)
 {
     size_t at = 0;
     for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
         entry->seen = 1;
+        entry->marked = 0;
         entry->verdict = VERDICT_UNDECIDED;
         entry->version = INT64_MIN;
         entry->deleted = 0;
@@ -362,8 +364,12 @@ static enum outcome answer(void *owner, const struct bus_message *message, struc
         take_other(check, &key, &record, version, message);
         return OUT_OK;
     }
-    if (entry->verdict != VERDICT_UNDECIDED && version <= entry->version)
-        return OUT_OK; /* the first of equal ones is the one that was written */
+    /* The first of equal ones is the one that was written, if it was not refused. */
+    bool dead = diff_dead_find(&run->dead, message->partition, message->offset);
+    if (entry->verdict != VERDICT_UNDECIDED &&
+        (version < entry->version || (version == entry->version && (dead || !entry->marked))))
+        return OUT_OK;
+    entry->marked = dead;
     entry->version = version;
     entry->deleted = record.operation == OP_DELETE;
     bool same = !entry->deleted &&

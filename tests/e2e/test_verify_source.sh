@@ -163,4 +163,30 @@ for round in $(seq 1 "${ROUNDS:-12}"); do
   equal "seed $SEED, round $round" "$(report '(.counts + .beside) | {not_produced, overtaken, gone_from_the_source, of_other_sources} | tojson')" "$want"
   seen=$(( seen + wrong ))
 done
+
+say "a record that was refused, fixed in its file under the same version"
+cat > "$WORK/fixed.yaml" <<'EOF'
+entity: fixed
+collect: { files: ["*"] }
+table: fixed
+key: [id]
+version: { from: /rev, as: number }
+columns:
+  - { name: id, from: /id, type: int8 }
+  - { name: rev, from: /rev, type: int8 }
+  - { name: total, from: /total, type: int4, required: true }
+EOF
+sed -i "s|^mappings: .*|mappings: [$WORK/fixed.yaml]|" "$WORK/drover.yaml"
+export DROVER_MIGRATION=${NAME}_fixed
+prepare
+rm "$WORK"/src/*
+put a.json '[{"id":1,"rev":1,"total":"much"},{"id":2,"rev":1,"total":2}]' 2024-01-01
+produce; work
+expect_exit 5 verify
+equal "refused" "$(counts)" "1 0 0 0 0"
+put a.json '[{"id":1,"rev":1,"total":1},{"id":2,"rev":1,"total":2}]' 2024-01-02
+produce; work
+expect_exit 5 verify
+equal "fixed" "$(counts) $(report .counts.dead_lettered)" "2 0 0 0 0 1"
+
 say "done: $seen differences in all"
