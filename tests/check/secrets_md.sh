@@ -47,7 +47,7 @@ table() {
   local folder status
   folder=$(mktemp -d)
   # shellcheck disable=SC2046 # flags, one a word
-  program | ${CC:-cc} -std=c17 -O1 -D_GNU_SOURCE -I. -x c - -x none common/base/token_*.c common/base/buf.c \
+  program | ${CC:-cc} -std=c17 -O1 -D_GNU_SOURCE -I. -x c - -x none common/base/token_*.c common/base/buf.c common/base/mem.c \
     common/base/text.c common/base/text_utf8.c $(pkg-config --cflags --libs libsodium) -lm -o "$folder/measure" && "$folder/measure"
   status=$?
   rm -rf -- "$folder"
