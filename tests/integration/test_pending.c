@@ -3,6 +3,7 @@
  * with no Kafka. Needs DATABASE_URL (./dev test starts a server).
  */
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -625,6 +626,50 @@ START_TEST(one_that_waited_and_is_refused_costs_itself)
 }
 END_TEST
 
+static void *commit_when_waited_for(void *owner)
+{
+    PGconn *watcher = must_open(H.url, "");
+    PGresult *result;
+    struct error err;
+    int waiting = 0;
+    while (!waiting) {
+        ck_assert_int_eq(pg_session_query(watcher,
+                                          "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = "
+                                          "'Lock' AND application_name = 'drover-pending'",
+                                          NULL, 0, false, &result, &err),
+                         OUT_OK);
+        waiting = PQntuples(result);
+        PQclear(result);
+    }
+    must_run(owner, "COMMIT");
+    PQfinish(watcher);
+    return NULL;
+}
+
+/* A row that another session writes while it is tried alone: the statement that waited for it sees
+ * neither that row nor its own. */
+START_TEST(what_another_session_wrote_meanwhile_is_no_fault_of_the_record)
+{
+    struct pending_result result;
+    pthread_t thread;
+    ck_assert_int_eq(write_one("child", "c", 0, "{\"id\":\"c\"}"), CLASS_APPLIED);
+    make_three_pending();
+    refuse_b("22003", "TRIGGER refuse BEFORE INSERT OR UPDATE"); /* so c is tried alone */
+    PGconn *other = must_open(H.url, "");
+    must_run(other, "SET app.current_tenant_key = 't1'");
+    must_run(other, "BEGIN");
+    must_run(other, "UPDATE public.child SET drover_version = 1 WHERE id = 'c'");
+    ck_assert_int_eq(pthread_create(&thread, NULL, commit_when_waited_for, other), 0);
+    sweep(LONG_MS, &result);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(result.applied_count, 2);
+    ck_assert_int_eq(result.applied[1].the_class, CLASS_CONFLICT);
+    ck_assert_uint_eq(result.orphan_count, 1);
+    pg_sweep_result_free(&result);
+    PQfinish(other);
+}
+END_TEST
+
 START_TEST(what_is_checked_at_commit_costs_one_that_waited)
 {
     make_three_pending();
@@ -906,6 +951,7 @@ static Suite *pending_suite(void)
     tcase_add_test(tcase, an_older_version_is_superseded);
     tcase_add_loop_test(tcase, one_that_waited_and_is_refused_costs_itself, 0,
                         (int)(sizeof RAISED / sizeof *RAISED));
+    tcase_add_test(tcase, what_another_session_wrote_meanwhile_is_no_fault_of_the_record);
     tcase_add_test(tcase, what_is_checked_at_commit_costs_one_that_waited);
     tcase_add_test(tcase, a_missing_right_is_no_record_s);
     tcase_add_test(tcase, a_message_without_a_key_has_none_when_it_comes_back);

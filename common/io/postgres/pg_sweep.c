@@ -294,6 +294,10 @@ static enum outcome blame(struct sweep *sweep, struct page *page, const struct b
     return OUT_OK;
 }
 
+/* What another session wrote at the same instant, which the statement had to wait for, is seen by
+ * the next statement; a trigger that skips the row does so each time. */
+#define SKIPPED_TRIES 3
+
 /* One refusal costs one record. What may pass (a lock, a time-out) is left to wait for the next
  * sweep. Out of a resource is the server, and ends the sweep (time does not count then), unless
  * others were taken in it. */
@@ -304,9 +308,13 @@ static enum outcome write_one_by_one(struct sweep *sweep, struct page *page,
     bool exhausted = false;
     for (size_t i = group->first; i < group->first + count; i++) {
         struct batch_item *item = &page->batch->items[page->batch->order[i]];
-        struct error said;
+        struct error said = {.code = ERR_PG_SKIPPED};
         bool broken = false;
-        enum outcome outcome = write_rows(sweep, page, group, i, 1, &broken, &said);
+        enum outcome outcome = OUT_REJECT;
+        for (int tries = 0;
+             tries < SKIPPED_TRIES && outcome != OUT_OK && !broken && said.code == ERR_PG_SKIPPED;
+             tries++)
+            outcome = write_rows(sweep, page, group, i, 1, &broken, &said);
         if (outcome != OUT_OK && broken) {
             *err = said;
             return OUT_RETRY;
