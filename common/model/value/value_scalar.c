@@ -145,7 +145,8 @@ static enum outcome out_of_range(const struct value_target *to)
     return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE, "the number does not fit the column");
 }
 
-enum outcome value_store_be(const struct value_target *to, uint64_t value, int size)
+/* The lower `size` bytes, at most 8, in network byte order. */
+static enum outcome store_be(const struct value_target *to, uint64_t value, int size)
 {
     unsigned char binary[8];
     for (int i = size - 1; i >= 0; i--, value >>= 8)
@@ -167,7 +168,7 @@ static enum outcome encode_int(const struct value_target *to, const struct decim
         (size < 8 &&
          (value < -(INT64_C(1) << (8 * size - 1)) || value >= INT64_C(1) << (8 * size - 1))))
         return out_of_range(to);
-    return value_store_be(to, (uint64_t)value, size);
+    return store_be(to, (uint64_t)value, size);
 }
 
 /* ---- floats ---- */
@@ -308,7 +309,7 @@ static enum outcome encode_float(const struct value_target *to, const struct dec
     uint32_t narrow_bits = 0;
     memcpy(&bits, &value, sizeof(value));
     memcpy(&narrow_bits, &narrow, sizeof(narrow));
-    return single ? value_store_be(to, narrow_bits, 4) : value_store_be(to, bits, 8);
+    return single ? store_be(to, narrow_bits, 4) : store_be(to, bits, 8);
 }
 
 static bool float_cell(struct cell cell, bool single, struct decimal *number)
@@ -348,7 +349,8 @@ static enum outcome encode_numeric(const struct value_target *to, struct decimal
 
 /* ---- all of them ---- */
 
-enum outcome value_encode_decimal(const struct value_target *to, struct decimal *number)
+/* A number as the cell of the target's numeric type (integers, floats, numeric). */
+static enum outcome encode_decimal(const struct value_target *to, struct decimal *number)
 {
     switch (to->type->base) {
     case VALUE_FLOAT4:
@@ -424,7 +426,8 @@ bool value_number_text(yyjson_val *val, char memory[24], struct bytes *text)
 
 /* ---- text ---- */
 
-bool value_is_longer(struct bytes text, int32_t max)
+/* More than `max` characters? */
+static bool is_longer(struct bytes text, int32_t max)
 {
     if (text.size <= (size_t)max)
         return false;
@@ -446,7 +449,7 @@ static enum outcome encode_text(const struct value_target *to, yyjson_val *val)
     } else {
         return value_reject_kind(to, "a string", val);
     }
-    if (to->type->length > 0 && value_is_longer(text, to->type->length))
+    if (to->type->length > 0 && is_longer(text, to->type->length))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_LENGTH,
                          "the string has more than %d characters", to->type->length);
     return value_store(to, text.data, text.size);
@@ -494,7 +497,7 @@ static enum outcome encode_number(const struct value_target *to, yyjson_val *val
                                         "309 digits and exponents within 308")
                       : error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
                                   "the number has too many digits or too large an exponent");
-    enum outcome outcome = value_encode_decimal(to, &number);
+    enum outcome outcome = encode_decimal(to, &number);
     if (outcome == OUT_OK && string && *to->exact)
         *to->exact = is_printed_as(to->type, &number, text);
     return outcome;
@@ -527,7 +530,7 @@ static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
         unix_micros > EPOCH_MAX || !timestamp_from_epoch(unix_micros, 1000000, &micros))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
                          "the time is outside the years 1900 to 2199: is the unit right?");
-    return value_store_be(to, (uint64_t)micros, 8);
+    return store_be(to, (uint64_t)micros, 8);
 }
 
 static enum outcome encode_timestamp(const struct value_target *to, yyjson_val *val)
@@ -547,7 +550,7 @@ static enum outcome encode_timestamp(const struct value_target *to, yyjson_val *
     struct buf printed = value_buf_over(memory, sizeof(memory));
     timestamp_append(&printed, micros, zoned);
     *to->exact = !truncated && bytes_equal(buf_view(&printed), json_text_of(val));
-    return value_store_be(to, (uint64_t)micros, 8);
+    return store_be(to, (uint64_t)micros, 8);
 }
 
 static enum outcome encode_date(const struct value_target *to, yyjson_val *val)
@@ -557,7 +560,7 @@ static enum outcome encode_date(const struct value_target *to, yyjson_val *val)
     int32_t days;
     if (!timestamp_parse_date(json_text_of(val), &days))
         return reject_form(to, "a date like 2024-01-15");
-    return value_store_be(to, (uint32_t)days, 4);
+    return store_be(to, (uint32_t)days, 4);
 }
 
 /* ---- the others ---- */
@@ -805,7 +808,7 @@ static enum outcome store_time(const struct value_target *to, struct bytes text)
     int64_t value, micros;
     if (!text_parse_int64(text, &value) || !timestamp_from_epoch(value, EPOCH_UNITS, &micros))
         return reject_key(to);
-    return value_store_be(to, (uint64_t)micros, 8);
+    return store_be(to, (uint64_t)micros, 8);
 }
 
 static enum outcome store_date(const struct value_target *to, struct bytes text)
@@ -813,7 +816,7 @@ static enum outcome store_date(const struct value_target *to, struct bytes text)
     int32_t days;
     if (!timestamp_parse_date(text, &days))
         return reject_key(to);
-    return value_store_be(to, (uint32_t)days, 4);
+    return store_be(to, (uint32_t)days, 4);
 }
 
 static enum outcome store_hex(const struct value_target *to, struct bytes text)
@@ -846,7 +849,7 @@ static enum outcome store_text(const struct value_target *to, struct bytes text)
     size_t at;
     if (!text_is_utf8(text, &at) || (text.size && memchr(text.data, '\0', text.size)))
         return reject_key(to);
-    if (to->type->length > 0 && value_is_longer(text, to->type->length))
+    if (to->type->length > 0 && is_longer(text, to->type->length))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_LENGTH,
                          "the id has more than %d characters", to->type->length);
     return value_store(to, text.data ? text.data : "", text.size);
@@ -881,7 +884,7 @@ enum outcome value_parse_key(const struct value_type *type, struct bytes text, s
     default:
         if (!decimal_parse(text, &number))
             return reject_key(&to);
-        return value_encode_decimal(&to, &number);
+        return encode_decimal(&to, &number);
     }
 }
 

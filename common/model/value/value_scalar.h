@@ -31,12 +31,8 @@ MUST_USE yyjson_mut_val *value_decode_array(const struct value_type *type, struc
 /* The document of a jsonb cell, numbers raw; NULL when malformed. */
 MUST_USE yyjson_doc *value_parse_jsonb(struct cell cell, const yyjson_alc *alc);
 
-/* More than `most` characters? */
-bool value_is_longer(struct bytes text, int32_t max);
 /* Copies into the arena; a full arena is the answer DRV-J007. */
 MUST_USE enum outcome value_store(const struct value_target *to, const void *binary, size_t size);
-/* The lower `size` bytes, at most 8, in network byte order. */
-MUST_USE enum outcome value_store_be(const struct value_target *to, uint64_t value, int size);
 /* The text of a number; `memory` is for documents built in memory, whose numbers are not raw. False
  * for what is none. */
 bool value_number_text(yyjson_val *val, char memory[24], struct bytes *text);
@@ -44,8 +40,6 @@ bool value_number_text(yyjson_val *val, char memory[24], struct bytes *text);
 enum outcome value_reject_kind(const struct value_target *to, const char *expected,
                                yyjson_val *found);
 
-/* A number as the cell of the target's numeric type (integers, floats, numeric). */
-MUST_USE enum outcome value_encode_decimal(const struct value_target *to, struct decimal *number);
 /* A finite number cell of such a type; false when malformed. */
 MUST_USE bool value_cell_decimal(const struct value_type *type, struct cell cell,
                                  struct decimal *number);
