@@ -294,9 +294,21 @@ static enum outcome blame(struct sweep *sweep, struct page *page, const struct b
     return OUT_OK;
 }
 
-/* What another session wrote at the same instant, which the statement had to wait for, is seen by
- * the next statement; a trigger that skips the row does so each time. */
 #define SKIPPED_TRIES 3
+
+/* write_rows of one. What another session wrote at the same instant, which the statement had to
+ * wait for, is seen by the next statement; a trigger that skips the row does so each time. */
+static enum outcome write_alone(struct sweep *sweep, struct page *page,
+                                const struct batch_group *group, size_t place, bool *broken,
+                                struct error *err)
+{
+    enum outcome outcome;
+    int tries = 0;
+    do
+        outcome = write_rows(sweep, page, group, place, 1, broken, err);
+    while (outcome != OUT_OK && !*broken && err->code == ERR_PG_SKIPPED && ++tries < SKIPPED_TRIES);
+    return outcome;
+}
 
 /* One refusal costs one record. What may pass (a lock, a time-out) is left to wait for the next
  * sweep. Out of a resource is the server, and ends the sweep (time does not count then), unless
@@ -308,13 +320,9 @@ static enum outcome write_one_by_one(struct sweep *sweep, struct page *page,
     bool exhausted = false;
     for (size_t i = group->first; i < group->first + count; i++) {
         struct batch_item *item = &page->batch->items[page->batch->order[i]];
-        struct error said = {.code = ERR_PG_SKIPPED};
-        bool broken = false;
-        enum outcome outcome = OUT_REJECT;
-        for (int tries = 0;
-             tries < SKIPPED_TRIES && outcome != OUT_OK && !broken && said.code == ERR_PG_SKIPPED;
-             tries++)
-            outcome = write_rows(sweep, page, group, i, 1, &broken, &said);
+        struct error said;
+        bool broken;
+        enum outcome outcome = write_alone(sweep, page, group, i, &broken, &said);
         if (outcome != OUT_OK && broken) {
             *err = said;
             return OUT_RETRY;
