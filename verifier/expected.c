@@ -33,10 +33,8 @@ static bool may_be_gone(const struct verify_run *run, const struct expected *exp
 void expected_tick(struct verify_run *run, const struct bus_message *message)
 {
     struct record record;
-    for (size_t i = 0; i < message->envelope.header_count; i++)
-        if (message->envelope.headers[i].value.size &&
-            bytes_equal(message->envelope.headers[i].name, BYTES_LITERAL(HEADER_VERSION)))
-            return;
+    if (envelope_has_version(&message->envelope))
+        return;
     if (envelope_decode(&message->envelope, &record, NULL) == OUT_OK)
         run->log_version = version_in_log(&run->clocks[message->partition], message->timestamp_ms,
                                           message->offset);

@@ -147,16 +147,12 @@ static void release(void *held)
         free(message);
 }
 
-static bool is_ours(const struct header *header)
-{
-    return header->name.size >= 7 && memcmp(header->name.data, "drover-", 7) == 0;
-}
-
 /* Appends the headers whose name is (or is not) one of ours while there is room. */
 static void take_headers(const struct memory_message *message, bool ours, struct envelope *envelope)
 {
     for (size_t i = 0; i < message->header_count; i++)
-        if (envelope->header_count < ENVELOPE_HEADERS_MAX && is_ours(&message->headers[i]) == ours)
+        if (envelope->header_count < ENVELOPE_HEADERS_MAX &&
+            envelope_is_ours(message->headers[i].name) == ours)
             envelope->headers[envelope->header_count++] = message->headers[i];
 }
 

@@ -32,7 +32,7 @@ def message_of(raw):
     message.text = raw["payload"]
     message.record = load.load_json(raw["payload"]) if raw["payload"] is not None else None
     headers = dict(zip(raw["headers"][::2], raw["headers"][1::2]))
-    stated = int(headers["drover-version"])
+    stated = load.version_of(headers)
     message.version = stated
     if message.record is not None and message.entity not in load.STAMPED:
         message.version = message.record["rev"]

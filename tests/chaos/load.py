@@ -297,5 +297,10 @@ def dump(record):
     return json.dumps(record, ensure_ascii=False, default=float)
 
 
+def version_of(headers):
+    """The version that a producer gave a message."""
+    return int(headers["drover"].split(" ")[0] if "drover" in headers else headers["drover-version"])
+
+
 def load_json(text):
     return json.loads(text, parse_float=Decimal)

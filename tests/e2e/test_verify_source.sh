@@ -123,12 +123,12 @@ def expect():
     for name in order:
         for record in json.load(open(f"{src}/{name}")):
             have[str(record["id"])] = record
-    out = subprocess.run(["kcat", "-C", "-b", brokers, "-t", topic, "-e", "-q", "-f", "%h\t%S\t%s\n"], capture_output=True, check=True, text=True).stdout
+    out = subprocess.run(["kcat", "-C", "-b", brokers, "-t", topic, "-e", "-q", "-f", "%k\t%h\t%S\t%s\n"], capture_output=True, check=True, text=True).stdout
     newest = {}
     for line in out.splitlines():
-        headers, size, value = line.split("\t", 2)
+        name, headers, size, value = line.split("\t", 3)
         h = dict(part.split("=", 1) for part in headers.split(","))
-        version, key = int(h["drover-version"]), h["drover-id"]
+        version, key = int(h.get("drover-version") or h["drover"].split(" ")[0]), name.split("/")[2]
         if key not in newest or version > newest[key][0]:
             newest[key] = (version, None if size == "-1" else json.loads(value), h.get("drover-origin", ""))
     n = {"not_produced": 0, "overtaken": 0, "gone_from_the_source": 0, "of_other_sources": 0}

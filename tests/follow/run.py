@@ -71,7 +71,7 @@ class Topic:
         for line in self.kcat.stdout:
             raw = json.loads(line)
             headers = dict(zip(raw["headers"][::2], raw["headers"][1::2]))
-            version, text = int(headers["drover-version"]), raw["payload"]
+            version, text = int(headers["drover"].split(" ")[0]), raw["payload"]
             with self.news:
                 key = raw["key"]
                 self.history[key].append((raw["partition"], raw["offset"], version, text))

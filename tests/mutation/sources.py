@@ -150,7 +150,7 @@ def read_topic():
         message = json.loads(line)
         headers = dict(zip(message["headers"][::2], message["headers"][1::2]))
         tenant, entity, key = message["key"].split("/")
-        version = int(headers["drover-version"])
+        version = int(headers["drover-version"] if "drover-version" in headers else headers["drover"].split(" ")[0])
         place = (entity, tenant, key)
         topic.places[message["partition"], message["offset"]] = place
         if place in versions and versions[place] >= version:

@@ -46,20 +46,14 @@ START_TEST(encodes_as_documented)
     assert_bytes(envelope.key, "acme%20inc/chat_message/s%3A1:7");
     ck_assert(bytes_equal(envelope.value, WHOLE.payload));
     ck_assert(!envelope.null_value);
-    assert_bytes(value_of(&envelope, "drover-tenant"), "acme%20inc");
-    assert_bytes(value_of(&envelope, "drover-entity"), "chat_message");
-    assert_bytes(value_of(&envelope, "drover-id"), "s%3A1:7");
-    assert_bytes(value_of(&envelope, "drover-version"), "9223372036854775807");
-    assert_bytes(value_of(&envelope, "drover-run"), "20261121T130405-0badcafe");
-    assert_bytes(value_of(&envelope, "drover-seq"), "0");
+    assert_bytes(value_of(&envelope, "drover"), "9223372036854775807 20261121T130405-0badcafe 0");
     assert_bytes(value_of(&envelope, "drover-origin"), "in/a b.json:3:7@90");
     assert_bytes(value_of(&envelope, "drover-source-key"), "chat_session_s:1");
     assert_bytes(value_of(&envelope, "drover-index"), "6");
-    assert_bytes(value_of(&envelope, "content-type"), "application/json");
     assert_bytes(value_of(&envelope, "drover-user"), "u-1");
     assert_bytes(value_of(&envelope, "drover-storage-origin"), "https://app.example");
     ck_assert(bytes_equal(value_of(&envelope, "drover-sealed"), WHOLE.sealed));
-    ck_assert_uint_eq(envelope.header_count, 13);
+    ck_assert_uint_eq(envelope.header_count, 7);
     buf_free(&text);
 }
 END_TEST
@@ -98,6 +92,15 @@ START_TEST(comes_back_as_it_was)
     struct record record = WHOLE;
     record.version = INT64_MIN;
     record.entity = bytes_text("odd/entity name");
+    assert_round_trip(&record);
+    record.run = bytes_text(" a run of  words ");
+    assert_round_trip(&record);
+    record.has_version = false;
+    record.version = 0;
+    assert_round_trip(&record);
+    record.run = (struct bytes){0};
+    assert_round_trip(&record);
+    record.sequence = -1;
     assert_round_trip(&record);
     struct record bare = {.tenant = BYTES_LITERAL("t"),
                           .entity = BYTES_LITERAL("e"),
@@ -232,6 +235,76 @@ START_TEST(an_odd_origin_is_kept)
 }
 END_TEST
 
+/* Forms of the packed header, beside headers of their own: what comes of them. */
+static const struct {
+    const char *packed;
+    const char *headers[4];
+    bool taken;
+    bool has_version;
+    int64_t version;
+    const char *run;
+    int64_t sequence; /* of the record */
+    int64_t told;     /* by envelope_sequence, whether taken or not */
+    const char *told_run;
+} PACKED[] = {
+    {"12 r 3", {0}, true, true, 12, "r", 3, 3, "r"},
+    {"-12 a b 3", {0}, true, true, -12, "a b", 3, 3, "a b"},
+    {"-  -", {0}, true, false, 0, "", -1, -1, ""},
+    {"- r 0", {0}, true, false, 0, "r", 0, 0, "r"},
+    {"12 r -", {0}, true, true, 12, "r", -1, -1, "r"},
+    {"12 r 3", {"drover-version", "12", "drover-seq", "3"}, true, true, 12, "r", 3, 3, "r"},
+    {"-  -", {"drover-version", "7", "drover-run", "q"}, true, true, 7, "q", -1, -1, "q"},
+    {"12 r 3", {"drover-version", "13"}, false, true, 0, "", 0, 3, "r"},
+    {"12 r 3", {"drover-run", "q"}, false, true, 0, "", 0, 3, "r"},
+    {"12 r 3", {"drover-seq", "4"}, false, true, 0, "", 0, 3, "r"},
+    {"12 r", {0}, false, true, 0, "", 0, -1, ""},
+    {"", {0}, false, false, 0, "", 0, -1, ""},
+    {" r 3", {0}, false, true, 0, "", 0, 3, "r"},
+    {"1.5 r 3", {0}, false, true, 0, "", 0, 3, "r"},
+    {"12 r x", {0}, false, true, 0, "", 0, -2, "r"},
+    {"12 r -2", {0}, false, true, 0, "", 0, -2, "r"},
+    {"12 r ", {0}, false, true, 0, "", 0, -1, "r"},
+};
+
+START_TEST(takes_the_packed_header)
+{
+    struct envelope envelope = {
+        .key = BYTES_LITERAL("t/e/7"),
+        .value = BYTES_LITERAL("{}"),
+        .headers = {{BYTES_LITERAL("drover"), bytes_text(PACKED[_i].packed)}},
+        .header_count = 1};
+    for (size_t i = 0; i < 4 && PACKED[_i].headers[i]; i += 2)
+        envelope.headers[envelope.header_count++] = (struct header){
+            bytes_text(PACKED[_i].headers[i]), bytes_text(PACKED[_i].headers[i + 1])};
+    struct record record;
+    struct bytes run;
+    struct error err = {0};
+    enum outcome outcome = envelope_decode(&envelope, &record, &err);
+    ck_assert_int_eq(envelope_sequence(&envelope, &run), PACKED[_i].told);
+    assert_bytes(run, PACKED[_i].told_run);
+    ck_assert_int_eq(envelope_has_version(&envelope), PACKED[_i].has_version);
+    ck_assert_msg((outcome == OUT_OK) == PACKED[_i].taken, "%s", err.text);
+    if (outcome != OUT_OK) {
+        ck_assert_int_eq(err.code, ERR_ENVELOPE);
+        return;
+    }
+    ck_assert_int_eq(record.has_version, PACKED[_i].has_version);
+    ck_assert_int_eq(record.version, PACKED[_i].version);
+    assert_bytes(record.run, PACKED[_i].run);
+    ck_assert_int_eq(record.sequence, PACKED[_i].sequence);
+}
+END_TEST
+
+START_TEST(tells_its_own_headers)
+{
+    ck_assert(envelope_is_ours(bytes_text("drover")));
+    ck_assert(envelope_is_ours(bytes_text("drover-sealed")));
+    ck_assert(!envelope_is_ours(bytes_text("drovers")));
+    ck_assert(!envelope_is_ours(bytes_text("drove")));
+    ck_assert(!envelope_is_ours(bytes_text("traceparent")));
+}
+END_TEST
+
 static Suite *envelope_suite(void)
 {
     Suite *suite = suite_create("envelope");
@@ -245,6 +318,8 @@ static Suite *envelope_suite(void)
     tcase_add_loop_test(other, takes_what_others_send, 0,
                         (int)(sizeof(OTHERS) / sizeof(OTHERS[0])));
     tcase_add_test(other, an_odd_origin_is_kept);
+    tcase_add_loop_test(other, takes_the_packed_header, 0, (int)(sizeof PACKED / sizeof PACKED[0]));
+    tcase_add_test(other, tells_its_own_headers);
     suite_add_tcase(suite, other);
     return suite;
 }

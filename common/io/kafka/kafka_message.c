@@ -26,19 +26,21 @@ static bool header_at(const rd_kafka_headers_t *headers, size_t at, struct heade
     return true;
 }
 
-static bool is_ours(struct bytes name)
-{
-    return name.size >= 7 && memcmp(name.data, "drover-", 7) == 0;
-}
+/* Appends all headers, or those whose name is (or is not) one of ours, while there is room. */
+enum choice {
+    CHOOSE_ALL,
+    CHOOSE_OURS,
+    CHOOSE_OTHERS,
+};
 
-/* Appends the headers whose name is (or is not) one of ours while there is room. */
-static void take_headers(const rd_kafka_headers_t *headers, bool ours, struct envelope *envelope)
+static void take_headers(const rd_kafka_headers_t *headers, enum choice choice,
+                         struct envelope *envelope)
 {
     struct header header;
     for (size_t i = 0; envelope->header_count < ENVELOPE_HEADERS_MAX; i++) {
         if (!header_at(headers, i, &header))
             return;
-        if (is_ours(header.name) == ours)
+        if (choice == CHOOSE_ALL || envelope_is_ours(header.name) == (choice == CHOOSE_OURS))
             envelope->headers[envelope->header_count++] = header;
     }
 }
@@ -51,8 +53,12 @@ void kafka_message_view(const void *held, struct envelope *envelope)
     envelope->value = bytes_of(message->payload, message->payload ? message->len : 0);
     envelope->null_value = message->payload == NULL;
     envelope->header_count = 0;
-    take_headers(headers, true, envelope);
-    take_headers(headers, false, envelope);
+    if (headers && rd_kafka_header_cnt(headers) > ENVELOPE_HEADERS_MAX) {
+        take_headers(headers, CHOOSE_OURS, envelope);
+        take_headers(headers, CHOOSE_OTHERS, envelope);
+    } else {
+        take_headers(headers, CHOOSE_ALL, envelope);
+    }
 }
 
 void kafka_message_whole(const void *held, struct header **out, struct message_view *view)

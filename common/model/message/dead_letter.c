@@ -73,19 +73,12 @@ static void add_reason(struct dead_letter_message *dead_letter,
         keep(text, "%s-%d-%" PRId64, place->topic, place->partition, place->offset));
 }
 
-static bool is_ours(const struct header *header)
-{
-    struct bytes prefix = BYTES_LITERAL("drover-");
-    return header->name.size >= prefix.size &&
-           memcmp(header->name.data, prefix.data, prefix.size) == 0;
-}
-
 /* The largest of the message's own headers (the first `count`) that may go; NULL when none may. */
 static struct header *find_largest(struct header *headers, size_t count)
 {
     struct header *largest = NULL;
     for (size_t i = 0; i < count; i++)
-        if (headers[i].name.data && !is_ours(&headers[i]) &&
+        if (headers[i].name.data && !envelope_is_ours(headers[i].name) &&
             (!largest || message_header_size(&headers[i]) > message_header_size(largest)))
             largest = &headers[i];
     return largest;

@@ -6,6 +6,7 @@
 #include "common/model/message/envelope.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "common/base/text.h"
 #include "common/model/message/tenant.h"
@@ -56,12 +57,17 @@ static void append_number(struct buf *out, uint64_t value)
     buf_append(out, digits + at, sizeof(digits) - at);
 }
 
+static void append_signed(struct buf *out, int64_t value)
+{
+    if (value < 0)
+        buf_append_char(out, '-');
+    append_number(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
 static void add_number(struct drafts *drafts, const char *name, int64_t value)
 {
     begin_header(drafts, name);
-    if (value < 0)
-        buf_append_char(drafts->text, '-');
-    append_number(drafts->text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+    append_signed(drafts->text, value);
     finish_header(drafts);
 }
 
@@ -103,17 +109,30 @@ void envelope_append_key(struct buf *out, struct bytes tenant, struct bytes enti
     buf_append_bytes(out, id);
 }
 
-static void add_headers(struct drafts *drafts, const struct record *record)
+/* "version run sequence"; '-' for what the record does not have. */
+static void add_packed(struct drafts *drafts, const struct record *record)
 {
-    add_bytes(drafts, HEADER_TENANT, record->tenant);
-    add_bytes(drafts, HEADER_ENTITY, record->entity);
-    add_bytes(drafts, HEADER_ID, record->id);
+    begin_header(drafts, HEADER_PACKED);
     if (record->has_version)
-        add_number(drafts, HEADER_VERSION, record->version);
-    if (record->run.size)
-        add_bytes(drafts, HEADER_RUN, record->run);
+        append_signed(drafts->text, record->version);
+    else
+        buf_append_char(drafts->text, '-');
+    buf_append_char(drafts->text, ' ');
+    buf_append_bytes(drafts->text, record->run);
+    buf_append_char(drafts->text, ' ');
     if (record->sequence >= 0)
-        add_number(drafts, HEADER_SEQUENCE, record->sequence);
+        append_number(drafts->text, (uint64_t)record->sequence);
+    else
+        buf_append_char(drafts->text, '-');
+    finish_header(drafts);
+}
+
+static void add_headers(struct drafts *drafts, const struct record *record, struct bytes in_key)
+{
+    if (!bytes_equal(in_key, record->entity)) /* percent-encoded there */
+        add_bytes(drafts, HEADER_ENTITY, record->entity);
+    if (record->has_version || record->run.size || record->sequence >= 0)
+        add_packed(drafts, record);
     if (record->origin.uri.size)
         add_origin(drafts, &record->origin);
     if (record->source_key.data)
@@ -126,7 +145,6 @@ static void add_headers(struct drafts *drafts, const struct record *record)
         add_bytes(drafts, HEADER_LOCALSTORAGE_ORIGIN, record->localstorage_origin);
     if (record->sealed.size)
         add_bytes(drafts, HEADER_SEALED, record->sealed);
-    add_bytes(drafts, HEADER_CONTENT_TYPE, BYTES_LITERAL("application/json"));
 }
 
 enum outcome envelope_encode(const struct record *record, struct buf *text, struct envelope *out,
@@ -137,8 +155,12 @@ enum outcome envelope_encode(const struct record *record, struct buf *text, stru
     buf_reset(text);
     envelope_append_key(text, record->tenant, record->entity, record->id);
     size_t key_size = text->size;
-    struct drafts drafts = {.text = text};
-    add_headers(&drafts, record);
+    size_t entity_size = key_size - record->tenant.size - record->id.size - 2;
+    struct drafts drafts;
+    drafts.text = text;
+    drafts.count = 0;
+    add_headers(&drafts, record,
+                bytes_of(text->data + record->tenant.size + 1, text->failed ? 0 : entity_size));
     if (text->failed)
         return error_set(err, OUT_REJECT, ERR_ENVELOPE, "key and headers are larger than %zu bytes",
                          text->limit);
@@ -154,6 +176,13 @@ enum outcome envelope_encode(const struct record *record, struct buf *text, stru
     return OUT_OK;
 }
 
+bool envelope_is_ours(struct bytes name)
+{
+    static const size_t SIZE = sizeof HEADER_PACKED - 1;
+    return name.size >= SIZE && memcmp(name.data, HEADER_PACKED, SIZE) == 0 &&
+           (name.size == SIZE || name.data[SIZE] == '-');
+}
+
 /* ---- decode ---- */
 
 static enum outcome bad(struct error *err, const char *header, const char *what)
@@ -161,35 +190,132 @@ static enum outcome bad(struct error *err, const char *header, const char *what)
     return error_set(err, OUT_REJECT, ERR_ENVELOPE, "the header %s %s", header, what);
 }
 
-/* *value has no data when the header is absent. Twice the same header could mean two tenants. */
-static enum outcome find(const struct envelope *envelope, const char *name, struct bytes *value,
-                         struct error *err)
+/* The headers that have a meaning, by place in NAMES. */
+enum known {
+    KNOWN_PACKED,
+    KNOWN_TENANT,
+    KNOWN_ENTITY,
+    KNOWN_ID,
+    KNOWN_VERSION,
+    KNOWN_RUN,
+    KNOWN_SEQUENCE,
+    KNOWN_ORIGIN,
+    KNOWN_SOURCE_KEY,
+    KNOWN_INDEX,
+    KNOWN_USER,
+    KNOWN_LOCALSTORAGE_ORIGIN,
+    KNOWN_SEALED,
+    KNOWN_COUNT,
+};
+
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+static const struct bytes NAMES[KNOWN_COUNT] = {
+    [KNOWN_PACKED] = NAME(HEADER_PACKED),
+    [KNOWN_TENANT] = NAME(HEADER_TENANT),
+    [KNOWN_ENTITY] = NAME(HEADER_ENTITY),
+    [KNOWN_ID] = NAME(HEADER_ID),
+    [KNOWN_VERSION] = NAME(HEADER_VERSION),
+    [KNOWN_RUN] = NAME(HEADER_RUN),
+    [KNOWN_SEQUENCE] = NAME(HEADER_SEQUENCE),
+    [KNOWN_ORIGIN] = NAME(HEADER_ORIGIN),
+    [KNOWN_SOURCE_KEY] = NAME(HEADER_SOURCE_KEY),
+    [KNOWN_INDEX] = NAME(HEADER_INDEX),
+    [KNOWN_USER] = NAME(HEADER_USER),
+    [KNOWN_LOCALSTORAGE_ORIGIN] = NAME(HEADER_LOCALSTORAGE_ORIGIN),
+    [KNOWN_SEALED] = NAME(HEADER_SEALED),
+};
+
+/* Values by enum known; no data: absent. */
+struct found {
+    struct bytes values[KNOWN_COUNT];
+    const char
+        *contested; /* the first, in order of NAMES, that is there with two values; or NULL */
+};
+
+static enum known known_of(struct bytes name)
 {
-    struct bytes wanted = bytes_text(name);
-    bool found = false;
-    *value = (struct bytes){0};
+    int i = KNOWN_PACKED;
+    while (i < KNOWN_COUNT && !bytes_equal(NAMES[i], name))
+        i++;
+    return (enum known)i;
+}
+
+static void find_headers(const struct envelope *envelope, struct found *found)
+{
+    int contested = KNOWN_COUNT;
+    unsigned seen = 0;
+    memset(found, 0, sizeof *found);
     for (size_t i = 0; i < envelope->header_count; i++) {
         const struct header *header = &envelope->headers[i];
-        if (!bytes_equal(header->name, wanted))
+        enum known known = known_of(header->name);
+        if (known == KNOWN_COUNT)
             continue;
-        if (found && !bytes_equal(*value, header->value))
-            return bad(err, name, "is there twice");
-        *value = header->value;
-        found = true;
+        struct bytes *value = &found->values[known];
+        bool again = seen & 1u << known;
+        if (again && !bytes_equal(*value, header->value) && (int)known < contested)
+            contested = (int)known;
+        if (!again)
+            *value = header->value;
+        seen |= 1u << known;
     }
+    if (contested < KNOWN_COUNT)
+        found->contested = NAMES[contested].data;
+}
+
+/* "version run sequence": the run may hold any byte, spaces too. False: of another form. */
+static bool split_packed(struct bytes packed, struct bytes parts[3])
+{
+    const char *first = packed.size ? memchr(packed.data, ' ', packed.size) : NULL;
+    const char *last = packed.size ? memrchr(packed.data, ' ', packed.size) : NULL;
+    if (!first || first == last)
+        return false;
+    parts[0] = bytes_of(packed.data, (size_t)(first - packed.data));
+    parts[1] = bytes_of(first + 1, (size_t)(last - first - 1));
+    parts[2] = bytes_of(last + 1, (size_t)(packed.data + packed.size - last - 1));
+    return true;
+}
+
+static bool is_none(struct bytes part)
+{
+    return part.size == 1 && part.data[0] == '-';
+}
+
+/* A header of its own goes on beside the packed one when it says the same. */
+static enum outcome take_part(struct found *found, enum known known, struct bytes part,
+                              struct error *err)
+{
+    struct bytes *value = &found->values[known];
+    if (value->data && !bytes_equal(*value, part))
+        return bad(err, NAMES[known].data, "contradicts " HEADER_PACKED);
+    *value = part;
     return OUT_OK;
 }
 
-/* *value keeps its value when the header is absent. */
-static enum outcome find_number(const struct envelope *envelope, const char *name, int64_t *value,
-                                bool *found, struct error *err)
+static enum outcome unpack(struct found *found, struct error *err)
 {
-    struct bytes text;
-    if (find(envelope, name, &text, err) != OUT_OK)
+    struct bytes parts[3];
+    if (!found->values[KNOWN_PACKED].data)
+        return OUT_OK;
+    if (!split_packed(found->values[KNOWN_PACKED], parts))
+        return bad(err, HEADER_PACKED, "is not \"version run sequence\"");
+    if (!is_none(parts[0]) && take_part(found, KNOWN_VERSION, parts[0], err) != OUT_OK)
         return OUT_REJECT;
-    *found = text.data != NULL;
-    if (*found && !text_parse_int64(text, value))
-        return bad(err, name, "is not a whole number of 64 bits");
+    if (parts[1].size && take_part(found, KNOWN_RUN, parts[1], err) != OUT_OK)
+        return OUT_REJECT;
+    return is_none(parts[2]) ? OUT_OK : take_part(found, KNOWN_SEQUENCE, parts[2], err);
+}
+
+/* *value keeps its value when the header is absent. */
+static enum outcome take_number(const struct found *found, enum known known, int64_t *value,
+                                bool *has, struct error *err)
+{
+    struct bytes text = found->values[known];
+    *has = text.data != NULL;
+    if (*has && !text_parse_int64(text, value))
+        return bad(err, NAMES[known].data, "is not a whole number of 64 bits");
     return OUT_OK;
 }
 
@@ -245,18 +371,18 @@ static enum outcome merge_key(const struct envelope *envelope, struct record *re
     return OUT_OK;
 }
 
-static enum outcome decode_names(const struct envelope *envelope, struct record *record,
-                                 struct error *err)
+static enum outcome decode_names(const struct envelope *envelope, const struct found *found,
+                                 struct record *record, struct error *err)
 {
-    if (find(envelope, HEADER_TENANT, &record->tenant, err) != OUT_OK ||
-        find(envelope, HEADER_ENTITY, &record->entity, err) != OUT_OK ||
-        find(envelope, HEADER_ID, &record->id, err) != OUT_OK ||
-        find(envelope, HEADER_RUN, &record->run, err) != OUT_OK ||
-        find(envelope, HEADER_SOURCE_KEY, &record->source_key, err) != OUT_OK ||
-        find(envelope, HEADER_USER, &record->user, err) != OUT_OK ||
-        find(envelope, HEADER_LOCALSTORAGE_ORIGIN, &record->localstorage_origin, err) != OUT_OK ||
-        find(envelope, HEADER_SEALED, &record->sealed, err) != OUT_OK ||
-        merge_key(envelope, record, err) != OUT_OK)
+    record->tenant = found->values[KNOWN_TENANT];
+    record->entity = found->values[KNOWN_ENTITY];
+    record->id = found->values[KNOWN_ID];
+    record->run = found->values[KNOWN_RUN];
+    record->source_key = found->values[KNOWN_SOURCE_KEY];
+    record->user = found->values[KNOWN_USER];
+    record->localstorage_origin = found->values[KNOWN_LOCALSTORAGE_ORIGIN];
+    record->sealed = found->values[KNOWN_SEALED];
+    if (merge_key(envelope, record, err) != OUT_OK)
         return OUT_REJECT;
     if (!record->tenant.size)
         return bad(err, HEADER_TENANT, "is missing");
@@ -291,25 +417,27 @@ enum outcome envelope_decode(const struct envelope *envelope, struct record *rec
         .index = -1,
         .sequence = -1,
     };
-    struct bytes origin;
-    bool found;
-    if (decode_names(envelope, record, err) != OUT_OK ||
-        find_number(envelope, HEADER_VERSION, &record->version, &record->has_version, err) !=
-            OUT_OK ||
-        find_number(envelope, HEADER_SEQUENCE, &record->sequence, &found, err) != OUT_OK ||
-        find_number(envelope, HEADER_INDEX, &record->index, &found, err) != OUT_OK ||
-        find(envelope, HEADER_ORIGIN, &origin, err) != OUT_OK)
+    struct found found;
+    bool has;
+    find_headers(envelope, &found);
+    if (found.contested)
+        return bad(err, found.contested, "is there twice");
+    if (unpack(&found, err) != OUT_OK || decode_names(envelope, &found, record, err) != OUT_OK ||
+        take_number(&found, KNOWN_VERSION, &record->version, &record->has_version, err) != OUT_OK ||
+        take_number(&found, KNOWN_SEQUENCE, &record->sequence, &has, err) != OUT_OK ||
+        take_number(&found, KNOWN_INDEX, &record->index, &has, err) != OUT_OK)
         return OUT_REJECT;
     if (record->sequence < -1 || record->index < -1)
         return bad(err, record->index < -1 ? HEADER_INDEX : HEADER_SEQUENCE, "is negative");
-    decode_origin(origin, &record->origin);
+    decode_origin(found.values[KNOWN_ORIGIN], &record->origin);
     return OUT_OK;
 }
 
-static struct bytes find_first(const struct envelope *envelope, const char *name)
+/* The value of the first header of this name; no data: there is none. */
+static struct bytes find_first(const struct envelope *envelope, enum known known)
 {
     for (size_t i = 0; i < envelope->header_count; i++)
-        if (bytes_equal(envelope->headers[i].name, bytes_text(name)))
+        if (bytes_equal(envelope->headers[i].name, NAMES[known]))
             return envelope->headers[i].value;
     return (struct bytes){0};
 }
@@ -317,9 +445,21 @@ static struct bytes find_first(const struct envelope *envelope, const char *name
 int64_t envelope_sequence(const struct envelope *envelope, struct bytes *run)
 {
     int64_t sequence;
-    struct bytes text = find_first(envelope, HEADER_SEQUENCE);
-    *run = find_first(envelope, HEADER_RUN);
+    struct bytes parts[3] = {{0}}, text = find_first(envelope, KNOWN_SEQUENCE);
+    *run = find_first(envelope, KNOWN_RUN);
+    if (split_packed(find_first(envelope, KNOWN_PACKED), parts)) {
+        *run = parts[1].size ? parts[1] : *run;
+        text = is_none(parts[2]) ? text : parts[2];
+    }
     if (text.size == 0)
         return -1;
     return text_parse_int64(text, &sequence) && sequence >= 0 ? sequence : -2;
+}
+
+bool envelope_has_version(const struct envelope *envelope)
+{
+    struct bytes packed = find_first(envelope, KNOWN_PACKED);
+    bool none =
+        packed.size == 0 || (packed.size > 1 && packed.data[0] == '-' && packed.data[1] == ' ');
+    return !none || find_first(envelope, KNOWN_VERSION).size > 0;
 }

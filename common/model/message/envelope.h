@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "common/model/message/record.h"
 
+#define HEADER_PACKED "drover" /* "version run sequence", '-' for none: what the producer sends */
 #define HEADER_TENANT "drover-tenant"
 #define HEADER_ENTITY "drover-entity"
 #define HEADER_ID "drover-id"
@@ -63,6 +64,14 @@ MUST_USE enum outcome envelope_decode(const struct envelope *envelope, struct re
 /* Whose message it is in a run and which number it has, whatever else is wrong with it: views; the
  * first header of each name counts. -1: it has no number; -2: it has one that cannot be read. */
 int64_t envelope_sequence(const struct envelope *envelope, struct bytes *run);
+
+/* Whether the message brings its version: what it says may still be refused. */
+bool envelope_has_version(const struct envelope *envelope);
+
+/* Whether a header of this name has a meaning for Drover: it goes with a dead letter, however
+ * large.
+ */
+bool envelope_is_ours(struct bytes name);
 
 /* isolation_key/entity/id */
 void envelope_append_key(struct buf *out, struct bytes tenant, struct bytes entity,
