@@ -2,10 +2,12 @@
 
 #include "common/policy/apply/batch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/random.h"
 #include "tests/support/suite.h"
 
 static struct mapping MAPPINGS[3] = {
@@ -358,6 +360,61 @@ START_TEST(rows_not_written_are_classified)
 }
 END_TEST
 
+/* ---- the order, against the whole comparison --------------------------------------------- */
+
+static int compare_whole(const void *left, const void *right, void *items)
+{
+    const struct batch_item *a = (struct batch_item *)items + *(const uint32_t *)left;
+    const struct batch_item *b = (struct batch_item *)items + *(const uint32_t *)right;
+    int order = (a->mapping->rank > b->mapping->rank) - (a->mapping->rank < b->mapping->rank);
+    order = order ? order : strcmp(a->mapping->entity, b->mapping->entity);
+    order = order ? order : bytes_compare(a->row.tenant, b->row.tenant);
+    order = order ? order : bytes_compare(a->row.id, b->row.id);
+    order = order ? order : (a->row.version < b->row.version) - (a->row.version > b->row.version);
+    return order ? order : (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* Ids that begin alike, end in zeros, are each other's beginning, or come again. */
+static struct bytes random_text(char *memory, size_t most)
+{
+    size_t size = 0, stem = random_below(12);
+    for (; size < stem && size < most; size++)
+        memory[size] = 'k';
+    for (size_t more = random_below(12); more > 0 && size < most; more--)
+        memory[size++] = "\0ab\xFF"[random_below(4)];
+    return bytes_of(memory, size);
+}
+
+START_TEST(sorts_as_the_whole_comparison)
+{
+    random_begin(20261129);
+    static struct mapping mappings[4] = {
+        {.entity = "p", .rank = 1}, {.entity = "a"}, {.entity = "c"}, {.entity = "b"}};
+    struct batch_sorter sorter = {0};
+    for (int round = 0; round < 2000; round++) {
+        static struct batch_item items[300];
+        static char ids[300][24], tenants[300][4];
+        uint32_t sorted[300], wanted[300];
+        size_t count = random_below(300), alike = 1 + random_below(40);
+        for (size_t i = 0; i < count; i++) {
+            struct batch_item *item = &items[i];
+            *item =
+                (struct batch_item){.offset = (int64_t)i, .mapping = &mappings[random_below(4)]};
+            item->row.id = random_below(4) && i >= alike ? items[i % alike].row.id
+                                                         : random_text(ids[i], sizeof ids[i]);
+            item->row.tenant = random_text(tenants[i], random_below(sizeof tenants[i]));
+            item->row.version = (int64_t)random_below(3);
+            sorted[i] = wanted[i] = (uint32_t)i;
+        }
+        qsort_r(wanted, count, sizeof *wanted, compare_whole, items);
+        batch_sort(&sorter, items, sorted, count);
+        ck_assert_msg(memcmp(sorted, wanted, count * sizeof *sorted) == 0,
+                      "seed %" PRIu64 ", round %d", random_seed, round);
+    }
+    batch_sorter_free(&sorter);
+}
+END_TEST
+
 static Suite *batch_suite(void)
 {
     Suite *suite = suite_create("batch");
@@ -369,6 +426,7 @@ static Suite *batch_suite(void)
     tcase_add_test(tcase, groups_are_runs_of_one_table_and_tenant);
     tcase_add_loop_test(tcase, what_is_written_does_not_depend_on_the_batch_size, 0, 120);
     tcase_add_test(tcase, rows_not_written_are_classified);
+    tcase_add_test(tcase, sorts_as_the_whole_comparison);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -34,6 +34,7 @@ void batch_free(struct batch *batch)
     free(batch->contests);
     free(batch->order);
     free(batch->groups);
+    batch_sorter_free(&batch->sorter);
     free(batch);
 }
 
@@ -90,29 +91,6 @@ static void undecide(struct batch_item *item)
 
 /* ---- candidates -------------------------------------------------------------------------- */
 
-static int compare_places(const struct batch_item *a, const struct batch_item *b)
-{
-    if (a->mapping->rank != b->mapping->rank) /* parents before their children */
-        return a->mapping->rank < b->mapping->rank ? -1 : 1;
-    if (a->mapping != b->mapping)
-        return strcmp(a->mapping->entity, b->mapping->entity);
-    int order = bytes_compare(a->row.tenant, b->row.tenant);
-    return order ? order : bytes_compare(a->row.id, b->row.id);
-}
-
-/* By place, then the winner of a place first: greatest version, then the earliest offset. */
-static int compare_items(const void *left, const void *right, void *items)
-{
-    const struct batch_item *a = (const struct batch_item *)items + *(const uint32_t *)left;
-    const struct batch_item *b = (const struct batch_item *)items + *(const uint32_t *)right;
-    int order = compare_places(a, b);
-    if (order)
-        return order;
-    if (a->row.version != b->row.version)
-        return a->row.version > b->row.version ? -1 : 1;
-    return (a->offset > b->offset) - (a->offset < b->offset);
-}
-
 static bool same_content(const struct row *a, const struct row *b)
 {
     return a->deleted == b->deleted && digest_equal(&a->digest, &b->digest);
@@ -167,7 +145,7 @@ static void note_contests(struct batch *batch)
     batch->contest_count = 0;
     for (size_t i = 0, first = 0; i < batch->sorted_count; i++) {
         bool last = i + 1 == batch->sorted_count ||
-                    compare_places(candidate(batch, i), candidate(batch, i + 1)) != 0;
+                    !batch_same_place(candidate(batch, i), candidate(batch, i + 1));
         if (!last)
             continue;
         if (i > first)
@@ -209,7 +187,7 @@ void batch_close(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         if (!batch->items[i].decided)
             batch->sorted[batch->sorted_count++] = (uint32_t)i;
-    qsort_r(batch->sorted, batch->sorted_count, sizeof *batch->sorted, compare_items, batch->items);
+    batch_sort(&batch->sorter, batch->items, batch->sorted, batch->sorted_count);
     note_contests(batch);
     struct batch_contest *contest = batch->contests;
     for (size_t i = 0, left = batch->contest_count; i < batch->sorted_count;) {
@@ -249,8 +227,7 @@ bool batch_promote(struct batch *batch)
 static void take_back_pending(struct batch *batch, struct batch_group *group)
 {
     if (group->pending)
-        qsort_r(batch->order + group->first, group->count, sizeof *batch->order, compare_items,
-                batch->items);
+        batch_sort(&batch->sorter, batch->items, batch->order + group->first, group->count);
     group->pending = 0;
 }
 

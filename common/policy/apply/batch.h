@@ -30,6 +30,7 @@
 #include "common/base/error.h"
 #include "common/model/mapping/mapping.h"
 #include "common/model/message/receipt.h"
+#include "common/policy/apply/batch_sort.h"
 
 /* What a store said it holds of an item's key when it did not write the item. */
 enum batch_seen {
@@ -91,6 +92,7 @@ struct batch {
     size_t count, capacity;
     uint32_t *sorted; /* all that closing found undecided, by key, in the order they are tried */
     size_t sorted_count;
+    struct batch_sorter sorter;
     struct batch_contest *contests;
     size_t contest_count, contest_capacity;
     uint32_t *order;
