@@ -23,6 +23,11 @@ void canonical_append(struct buf *out, yyjson_val *val);
  * fit the scratch buffer's limit. */
 MUST_USE bool canonical_digest(yyjson_val *val, struct buf *scratch, struct digest *digest);
 
+struct members;
+/* The same of an object whose members are sorted already (json_parse_members). */
+MUST_USE bool canonical_digest_members(const struct members *members, struct buf *scratch,
+                                       struct digest *digest);
+
 /* True when two values have the same canonical form (numbers compared as numbers). */
 bool canonical_equal(yyjson_val *a, yyjson_val *b);
 

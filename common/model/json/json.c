@@ -76,14 +76,15 @@ static void set_path(yyjson_doc *doc, yyjson_val *val, struct error *err)
 
 /* ---- the rules beyond the grammar ---- */
 
-static bool has_duplicate(yyjson_val *object, struct breach *breach)
+static bool has_duplicate(yyjson_val *object, struct members *kept, struct breach *breach)
 {
-    if (unsafe_yyjson_get_len(object) < 2)
+    if (unsafe_yyjson_get_len(object) < 2 && !kept)
         return false;
-    struct members members;
-    members_sort(&members, object);
-    yyjson_val *key = members_find_duplicate(&members);
-    members_free(&members);
+    struct members own, *members = kept ? kept : &own;
+    members_sort(members, object);
+    yyjson_val *key = members_find_duplicate(members);
+    if (!kept)
+        members_free(members);
     if (key)
         *breach = (struct breach){ERR_JSON_DUPLICATE, "an object has the same member twice", key};
     return key != NULL;
@@ -106,11 +107,11 @@ static bool has_nul(yyjson_val *val)
            memchr(unsafe_yyjson_get_str(val), '\0', unsafe_yyjson_get_len(val));
 }
 
-static bool breaks_rule(yyjson_val *val, struct breach *breach)
+static bool breaks_rule(yyjson_val *val, struct members *kept, struct breach *breach)
 {
     switch (unsafe_yyjson_get_type(val)) {
     case YYJSON_TYPE_OBJ:
-        return has_duplicate(val, breach);
+        return has_duplicate(val, kept, breach);
     case YYJSON_TYPE_STR:
         *breach = (struct breach){ERR_JSON_NUL, "a string holds the NUL character", val};
         return has_nul(val);
@@ -123,7 +124,8 @@ static bool breaks_rule(yyjson_val *val, struct breach *breach)
     }
 }
 
-static bool find_breach(yyjson_doc *doc, struct breach *breach)
+/* `members`, unless NULL, are the root's afterwards. */
+static bool find_breach(yyjson_doc *doc, struct members *members, struct breach *breach)
 {
     yyjson_val *ends[JSON_DEPTH_MAX];
     size_t depth = 0;
@@ -139,8 +141,9 @@ static bool find_breach(yyjson_doc *doc, struct breach *breach)
             }
             ends[depth++] = unsafe_yyjson_get_next(val);
         }
-        if (breaks_rule(val, breach))
+        if (breaks_rule(val, members, breach))
             return true;
+        members = NULL; /* the root came first */
     }
     return false;
 }
@@ -324,7 +327,7 @@ static yyjson_doc *read_text(struct bytes text, const yyjson_alc *alc, yyjson_re
 }
 
 static enum outcome parse_strict(struct bytes text, const yyjson_alc *alc, yyjson_doc **doc,
-                                 enum error_code *code, struct error *err)
+                                 struct members *members, enum error_code *code, struct error *err)
 {
     *code = ERR_JSON_DEPTH;
     if (text.size > SCAN_FIRST_BYTES && check_depth(text, err) != OUT_OK)
@@ -338,10 +341,12 @@ static enum outcome parse_strict(struct bytes text, const yyjson_alc *alc, yyjso
     if (!made)
         return explain(text, &why, code, err);
     struct breach breach;
-    if (!find_breach(made, &breach)) {
+    if (!find_breach(made, members, &breach)) {
         *doc = made;
         return OUT_OK;
     }
+    if (members)
+        members_reset(members);
     *code = breach.code;
     (void)error_set(err, OUT_REJECT, breach.code, "%s", breach.text);
     if (err)
@@ -350,21 +355,29 @@ static enum outcome parse_strict(struct bytes text, const yyjson_alc *alc, yyjso
     return OUT_REJECT;
 }
 
-enum outcome json_parse(struct bytes text, enum json_unicode unicode, const yyjson_alc *alc,
-                        yyjson_doc **doc, struct error *err)
+enum outcome json_parse_members(struct bytes text, enum json_unicode unicode, const yyjson_alc *alc,
+                                yyjson_doc **doc, struct members *members, struct error *err)
 {
     *doc = NULL;
     enum error_code code;
-    enum outcome outcome = parse_strict(text, alc, doc, &code, err);
+    if (members)
+        members_reset(members);
+    enum outcome outcome = parse_strict(text, alc, doc, members, &code, err);
     if (outcome == OUT_OK || unicode == JSON_UNICODE_REJECT ||
         (code != ERR_JSON_UNICODE && code != ERR_JSON_NUL))
         return outcome;
     struct buf repaired;
     buf_init(&repaired, text.size * 3); /* an invalid byte becomes the three of U+FFFD */
     repair_text(text, &repaired);
-    outcome = parse_strict(buf_view(&repaired), alc, doc, &code, err);
+    outcome = parse_strict(buf_view(&repaired), alc, doc, members, &code, err);
     buf_free(&repaired);
     return outcome;
+}
+
+enum outcome json_parse(struct bytes text, enum json_unicode unicode, const yyjson_alc *alc,
+                        yyjson_doc **doc, struct error *err)
+{
+    return json_parse_members(text, unicode, alc, doc, NULL, err);
 }
 
 yyjson_val *json_at(yyjson_val *root, struct bytes pointer)

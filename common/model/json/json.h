@@ -16,6 +16,8 @@
 #include "common/base/bytes.h"
 #include "common/base/error.h"
 
+struct members;
+
 #define JSON_DEPTH_MAX 256 /* fault row J17; PostgreSQL itself fails somewhere above 10,000 */
 
 /* What happens to a lone surrogate, an invalid UTF-8 byte or a NUL character. */
@@ -30,6 +32,13 @@ enum json_unicode {
  * The document does not refer to `text` afterwards. */
 MUST_USE enum outcome json_parse(struct bytes text, enum json_unicode unicode,
                                  const yyjson_alc *alc, yyjson_doc **doc, struct error *err);
+
+/* json_parse, which sorts the members of every object to find duplicates: those of the root stay in
+ * `members` (reset or zero-length before; none when the root is no object). They live as long as
+ * the document. */
+MUST_USE enum outcome json_parse_members(struct bytes text, enum json_unicode unicode,
+                                         const yyjson_alc *alc, yyjson_doc **doc,
+                                         struct members *members, struct error *err);
 
 /* Writes the value of `val` as compact JSON text (numbers as they were). */
 void json_append(struct buf *out, yyjson_val *val);

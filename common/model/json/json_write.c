@@ -107,16 +107,23 @@ void json_append_key(struct buf *out, char before, yyjson_val *key)
 
 static void append_value(struct buf *out, yyjson_val *val, bool canonical);
 
+static void append_members(struct buf *out, const struct members *members)
+{
+    char before = '{';
+    for (size_t i = 0; i < members->count; i++, before = ',') {
+        json_append_key(out, before, members->list[i].key);
+        append_value(out, yyjson_obj_iter_get_val(members->list[i].key), true);
+    }
+    buf_append_text(out, before == '{' ? "{}" : "}");
+}
+
 static void append_object(struct buf *out, yyjson_val *object, bool canonical)
 {
     struct members members;
     char before = '{';
     if (canonical) {
         members_sort(&members, object);
-        for (size_t i = 0; i < members.count; i++, before = ',') {
-            json_append_key(out, before, members.list[i].key);
-            append_value(out, yyjson_obj_iter_get_val(members.list[i].key), true);
-        }
+        append_members(out, &members);
         members_free(&members);
     } else {
         yyjson_obj_iter iter = yyjson_obj_iter_with(object);
@@ -124,8 +131,8 @@ static void append_object(struct buf *out, yyjson_val *object, bool canonical)
             json_append_key(out, before, key);
             append_value(out, yyjson_obj_iter_get_val(key), false);
         }
+        buf_append_text(out, before == '{' ? "{}" : "}");
     }
-    buf_append_text(out, before == '{' ? "{}" : "}");
 }
 
 static void append_array(struct buf *out, yyjson_val *array, bool canonical)
@@ -193,14 +200,27 @@ void canonical_append(struct buf *out, yyjson_val *val)
     append_value(out, val, true);
 }
 
-bool canonical_digest(yyjson_val *val, struct buf *scratch, struct digest *digest)
+static bool digest_scratch(const struct buf *scratch, struct digest *digest)
 {
-    buf_reset(scratch);
-    canonical_append(scratch, val);
     if (scratch->failed)
         return false;
     *digest = digest_of(buf_view(scratch));
     return true;
+}
+
+bool canonical_digest(yyjson_val *val, struct buf *scratch, struct digest *digest)
+{
+    buf_reset(scratch);
+    canonical_append(scratch, val);
+    return digest_scratch(scratch, digest);
+}
+
+bool canonical_digest_members(const struct members *members, struct buf *scratch,
+                              struct digest *digest)
+{
+    buf_reset(scratch);
+    append_members(scratch, members);
+    return digest_scratch(scratch, digest);
 }
 
 /* Scalars without escapes or digits to think about; -1 when only the forms can tell. */

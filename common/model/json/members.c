@@ -1,5 +1,6 @@
 #include "common/model/json/members.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,41 @@ static int compare(const struct member *a, const struct member *b)
         return a->prefix < b->prefix ? -1 : 1;
     return bytes_compare(bytes_of(unsafe_yyjson_get_str(a->key), unsafe_yyjson_get_len(a->key)),
                          bytes_of(unsafe_yyjson_get_str(b->key), unsafe_yyjson_get_len(b->key)));
+}
+
+static bool is_named(const struct member *member, const struct member_name *name)
+{
+    return member->prefix == name->prefix &&
+           unsafe_yyjson_get_len(member->key) == name->text.size &&
+           (name->text.size <= 8 ||
+            memcmp(unsafe_yyjson_get_str(member->key), name->text.data, name->text.size) == 0);
+}
+
+struct member_name member_name_of(struct bytes text)
+{
+    return (struct member_name){prefix_of(text.data, text.size), text};
+}
+
+yyjson_val *members_find(const struct members *members, const struct member_name *name,
+                         uint16_t *hint)
+{
+    if (*hint < members->count && is_named(&members->list[*hint], name))
+        return yyjson_obj_iter_get_val(members->list[*hint].key);
+    size_t from = 0, to = members->count; /* the first that is not less */
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        const struct member *member = &members->list[middle];
+        struct bytes key =
+            bytes_of(unsafe_yyjson_get_str(member->key), unsafe_yyjson_get_len(member->key));
+        bool less = member->prefix != name->prefix ? member->prefix < name->prefix
+                                                   : bytes_compare(key, name->text) < 0;
+        from = less ? middle + 1 : from;
+        to = less ? to : middle;
+    }
+    if (from == members->count || !is_named(&members->list[from], name))
+        return NULL;
+    *hint = (uint16_t)from;
+    return yyjson_obj_iter_get_val(members->list[from].key);
 }
 
 static int compare_for_qsort(const void *a, const void *b)
@@ -73,6 +109,13 @@ void members_free(struct members *members)
 {
     if (members->list != members->few)
         free(members->list);
+}
+
+void members_reset(struct members *members)
+{
+    members_free(members);
+    members->list = members->few;
+    members->count = 0;
 }
 
 yyjson_val *members_find_duplicate(const struct members *members)

@@ -12,6 +12,8 @@
 
 #include <yyjson.h>
 
+#include "common/base/bytes.h"
+
 /* Objects up to this size need no memory from the heap. */
 #define MEMBERS_FEW 32
 
@@ -29,7 +31,20 @@ struct members {
 /* Collects and sorts. `members` holds pointers into itself: not to be copied. */
 void members_sort(struct members *members, yyjson_val *object);
 void members_free(struct members *members);
+/* Frees them, and leaves a list of none. */
+void members_reset(struct members *members);
 /* The second of two equal keys of a sorted list, or NULL. */
 yyjson_val *members_find_duplicate(const struct members *members);
+
+/* A member's name, prepared to be looked for; the text outlives it. */
+struct member_name {
+    uint64_t prefix;
+    struct bytes text;
+};
+struct member_name member_name_of(struct bytes text);
+/* The value of the member of that name in a sorted list without duplicates, or NULL. `*hint`, any
+ * number, is looked at first and becomes its place: records of one kind have it in the same. */
+yyjson_val *members_find(const struct members *members, const struct member_name *name,
+                         uint16_t *hint);
 
 #endif

@@ -51,9 +51,13 @@ struct row {
 struct mapping_work {
     struct buf text;
     struct buf scratch;
-    struct arena arena; /* cells that live for one call */
-    void *pool;         /* for yyjson */
-    bool keep_json;     /* mapping_forward sets row.json; false at first */
+    struct arena arena;                  /* cells that live for one call */
+    void *pool;                          /* for yyjson */
+    struct members members;              /* of the last root that was parsed */
+    uint16_t hints[MAPPING_COLUMNS_MAX]; /* where columns' members were among them */
+    uint64_t *taken;                     /* a bit a value of a document */
+    size_t taken_words;
+    bool keep_json; /* mapping_forward sets row.json; false at first */
 };
 
 void mapping_work_init(struct mapping_work *work);

@@ -358,6 +358,25 @@ static bool columns_touch(const struct column *a, const struct column *b)
     return false;
 }
 
+/* The first names of a column's pointers: "/a~1b/c" begins with "a/b". */
+static void prepare_steps(struct mapping *mapping, struct column *column)
+{
+    struct first_step *steps = arena_array(&mapping->arena, column->pointer_count, sizeof *steps);
+    for (size_t i = 0; i < column->pointer_count; i++) {
+        const char *at = column->pointers[i] + (column->pointers[i][0] == '/');
+        size_t size = strcspn(at, "/"), kept = 0;
+        char *name = arena_alloc(&mapping->arena, size + 1);
+        for (size_t k = 0; k < size; k++) {
+            bool escape = at[k] == '~' && (at[k + 1] == '0' || at[k + 1] == '1');
+            name[kept++] = !escape ? at[k] : at[k + 1] == '0' ? '~' : '/';
+            k += escape;
+        }
+        name[kept] = '\0';
+        steps[i] = (struct first_step){member_name_of(bytes_of(name, kept)), at[size] == '/'};
+    }
+    column->steps = steps;
+}
+
 /* What the program asks of the columns' pointers, once: which of them have members in common, and
  * an order in which what is inside comes after what is around it. */
 static void order_members(struct mapping *mapping)
@@ -368,6 +387,7 @@ static void order_members(struct mapping *mapping)
         struct column *column = &mapping->columns[i];
         if (column->source != FROM_POINTERS)
             continue;
+        prepare_steps(mapping, column);
         for (size_t k = 0; k < mapping->column_count && !column->shares; k++)
             column->shares = mapping->columns[k].source == FROM_VALUE ||
                              columns_touch(column, &mapping->columns[k]);

@@ -9,24 +9,25 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/model/json/canonical.h"
 #include "common/model/mapping/mapping_value.h"
 #include "common/model/message/tenant.h"
 #include "common/model/value/timestamp.h"
 
-/* Values that have left the record: they are compared by address, so nested members work too. */
+/* Values that have left the record: a bit for each of its values, which stand in one block behind
+ * the root, so nested members work too. */
 struct taken {
-    yyjson_val *vals[MAPPING_COLUMNS_MAX];
-    size_t count;
+    const yyjson_val *root;
+    uint64_t *bits;
+    bool nested; /* one of them is no member of the root */
 };
 
 static bool is_taken(const struct taken *taken, const yyjson_val *val)
 {
-    for (size_t i = 0; i < taken->count; i++)
-        if (taken->vals[i] == val)
-            return true;
-    return false;
+    size_t at = (size_t)(val - taken->root);
+    return taken->bits[at / 64] >> at % 64 & 1;
 }
 
 /* True when something of `val` is still to be written once the taken values are out. An object
@@ -35,7 +36,7 @@ static bool has_left(yyjson_val *val, const struct taken *taken)
 {
     if (is_taken(taken, val))
         return false;
-    if (!yyjson_is_obj(val) || yyjson_obj_size(val) == 0)
+    if (!yyjson_is_obj(val) || yyjson_obj_size(val) == 0 || (val != taken->root && !taken->nested))
         return true;
     yyjson_obj_iter each = yyjson_obj_iter_with(val);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));)
@@ -46,24 +47,20 @@ static bool has_left(yyjson_val *val, const struct taken *taken)
 
 static void append_left(struct buf *out, yyjson_val *object, const struct taken *taken)
 {
-    bool first = true;
-    buf_append_char(out, '{');
+    char before = '{';
     yyjson_obj_iter each = yyjson_obj_iter_with(object);
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));) {
         yyjson_val *val = yyjson_obj_iter_get_val(key);
         if (!has_left(val, taken))
             continue;
-        if (!first)
-            buf_append_char(out, ',');
-        first = false;
-        json_append(out, key);
-        buf_append_char(out, ':');
-        if (yyjson_is_obj(val) && yyjson_obj_size(val))
+        json_append_key(out, before, key);
+        before = ',';
+        if (taken->nested && yyjson_is_obj(val) && yyjson_obj_size(val))
             append_left(out, val, taken);
         else
             json_append(out, val);
     }
-    buf_append_char(out, '}');
+    buf_append_text(out, before == '{' ? "{}" : "}");
 }
 
 /* A $value column holds the record as it is: nothing is lost without rest. */
@@ -160,10 +157,10 @@ static enum outcome fill_absent(const struct mapping *mapping, const struct colu
 
 /* One FROM_POINTERS column: finds, encodes, says whether its member could leave the record. */
 static enum outcome read_column(const struct mapping *mapping, const struct column *column,
-                                yyjson_val *root, struct arena *arena, struct cell *cell,
+                                struct found_member found, struct arena *arena, struct cell *cell,
                                 struct reading *reading, struct error *err)
 {
-    reading->found = column_find(column, root);
+    reading->found = found;
     reading->fate = member_fate_of(&reading->found, false, false);
     if (!reading->found.val)
         return fill_absent(mapping, column, cell, err);
@@ -188,35 +185,47 @@ static enum outcome read_column(const struct mapping *mapping, const struct colu
     return OUT_OK;
 }
 
-static void gather_taken(const struct mapping *mapping, struct reading *readings,
-                         struct taken *taken)
+static struct taken gather_taken(const struct mapping *mapping, struct reading *readings,
+                                 yyjson_val *root, struct mapping_work *work)
 {
+    struct taken taken = {.root = root};
+    size_t words = (size_t)(unsafe_yyjson_get_next(root) - root) / 64 + 1;
+    work->taken = mem_grown(work->taken, &work->taken_words, words, sizeof *work->taken);
+    taken.bits = work->taken;
+    memset(taken.bits, 0, words * sizeof *taken.bits);
     members_settle(mapping, readings);
-    taken->count = 0;
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (readings[i].fate >= MEMBER_TAKEN)
-            taken->vals[taken->count++] = readings[i].found.val;
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        if (readings[i].fate < MEMBER_TAKEN)
+            continue;
+        size_t at = (size_t)(readings[i].found.val - root);
+        taken.bits[at / 64] |= UINT64_C(1) << at % 64;
+        taken.nested = taken.nested || mapping->columns[i].steps[0].deep;
+    }
+    return taken;
 }
 
 enum outcome document_cells(const struct mapping *mapping, yyjson_val *root,
-                            struct mapping_work *work, struct arena *arena, struct cell *cells,
-                            struct error *err)
+                            const struct members *members, struct mapping_work *work,
+                            struct arena *arena, struct cell *cells, struct error *err)
 {
     struct reading readings[MAPPING_COLUMNS_MAX];
-    struct taken taken;
     bool exact, respelled;
     for (size_t i = 0; i < mapping->column_count; i++) {
         const struct column *column = &mapping->columns[i];
         enum outcome outcome = OUT_OK;
-        readings[i] = (struct reading){0};
+        readings[i].fate = MEMBER_ABSENT;
         if (column->source == FROM_POINTERS)
-            outcome = read_column(mapping, column, root, arena, &cells[i], &readings[i], err);
+            outcome =
+                read_column(mapping, column,
+                            members ? column_find_sorted(column, root, members, &work->hints[i])
+                                    : column_find(column, root),
+                            arena, &cells[i], &readings[i], err);
         else if (column->source == FROM_VALUE)
             outcome = column_encode(column, root, arena, &cells[i], &exact, &respelled, err);
         if (outcome != OUT_OK)
             return outcome;
     }
-    gather_taken(mapping, readings, &taken);
+    struct taken taken = gather_taken(mapping, readings, root, work);
     return make_rest(mapping, root, &taken, work, arena, cells, err);
 }
 
@@ -247,6 +256,9 @@ static enum outcome find_version(const struct mapping *mapping, yyjson_val *root
     bool truncated;
     struct decimal number;
     *has = true;
+    if ((mapping->version_source == VERSION_NUMBER || yyjson_is_raw(val)) &&
+        decimal_short_int64(text, version))
+        return OUT_OK;
     if (mapping->version_source == VERSION_TIMESTAMP && yyjson_is_str(val) &&
         timestamp_parse(text, TIMESTAMP_ZONE_REQUIRED, version, &truncated)) {
         bool exact;
@@ -350,13 +362,21 @@ static bool changes_nothing(const struct mapping *mapping)
     return mapping->seal_count == 0 && mapping->withhold_count == 0;
 }
 
+static bool digest_root(yyjson_val *root, const struct members *members, struct buf *scratch,
+                        struct digest *digest)
+{
+    return members ? canonical_digest_members(members, scratch, digest)
+                   : canonical_digest(root, scratch, digest);
+}
+
 static enum outcome forward_upsert(const struct mapping *mapping, const struct record *record,
                                    yyjson_val *root, struct mapping_work *work, struct arena *arena,
                                    struct row *row, struct error *err)
 {
     bool has_version;
+    const struct members *members = yyjson_is_obj(root) ? &work->members : NULL;
     enum outcome outcome = check_root(mapping, root, err);
-    if (outcome == OUT_OK && !canonical_digest(root, &work->scratch, &row->digest))
+    if (outcome == OUT_OK && !digest_root(root, members, &work->scratch, &row->digest))
         outcome = error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
     if (outcome == OUT_OK && work->keep_json && changes_nothing(mapping))
         row->json =
@@ -364,7 +384,7 @@ static enum outcome forward_upsert(const struct mapping *mapping, const struct r
     if (outcome == OUT_OK)
         outcome = marks_check(mapping, root, err);
     if (outcome == OUT_OK)
-        outcome = document_cells(mapping, root, work, arena, row->cells, err);
+        outcome = document_cells(mapping, root, members, work, arena, row->cells, err);
     if (outcome == OUT_OK)
         outcome = derive_columns(mapping, record, arena, row, err);
     if (outcome == OUT_OK)
@@ -478,7 +498,8 @@ static enum outcome identify_key(const struct mapping *mapping, const struct rec
         size_t at = mapping->key[i];
         const struct column *column = &mapping->columns[at];
         if (column->source == FROM_POINTERS)
-            outcome = read_column(mapping, column, root, arena, &cells[at], &unused, err);
+            outcome = read_column(mapping, column, column_find(column, root), arena, &cells[at],
+                                  &unused, err);
         else
             outcome = column_derive(mapping, column, record, tenant, arena, &cells[at], err);
     }

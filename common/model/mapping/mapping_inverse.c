@@ -345,7 +345,7 @@ static enum outcome check_cells(const struct mapping *mapping, const struct row 
                                 yyjson_val *root, struct mapping_work *work, struct error *err)
 {
     struct cell cells[MAPPING_COLUMNS_MAX];
-    enum outcome outcome = document_cells(mapping, root, work, &work->arena, cells, err);
+    enum outcome outcome = document_cells(mapping, root, NULL, work, &work->arena, cells, err);
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     for (size_t i = 0; i < mapping->column_count && outcome == OUT_OK; i++) {
         const struct column *column = &mapping->columns[i];

@@ -43,6 +43,28 @@ struct found_member column_find(const struct column *column, yyjson_val *root)
     return found;
 }
 
+struct found_member column_find_sorted(const struct column *column, yyjson_val *root,
+                                       const struct members *members, uint16_t *hint)
+{
+    struct found_member found = {0};
+    for (size_t i = 0; i < column->pointer_count; i++) {
+        const struct first_step *step = &column->steps[i];
+        bool through_array = false;
+        uint16_t nowhere = UINT16_MAX;
+        yyjson_val *val = members_find(members, &step->name, i == 0 ? hint : &nowhere);
+        if (val && step->deep)
+            val = follow(root, column->pointers[i], &through_array);
+        if (!val)
+            continue;
+        if (found.val) {
+            found.others = true;
+            break;
+        }
+        found = (struct found_member){.val = val, .pointer = i, .through_array = through_array};
+    }
+    return found;
+}
+
 enum member_fate member_fate_of(const struct found_member *found, bool exact, bool respelled)
 {
     if (!found->val)

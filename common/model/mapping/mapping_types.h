@@ -19,6 +19,7 @@
 #include "common/base/hash.h"
 #include "common/model/value/decimal.h"
 #include "common/model/json/json.h"
+#include "common/model/json/members.h"
 #include "common/model/mapping/mapping_internal.h"
 #include "common/model/value/value.h"
 
@@ -41,12 +42,19 @@ enum column_source {
     FROM_ORIGIN,         /* $origin: web origin of a localStorage record; '' when unknown */
 };
 
+/* A pointer's first step, prepared. */
+struct first_step {
+    struct member_name name;
+    bool deep; /* the pointer goes on behind it */
+};
+
 struct column {
     const char *name;
     struct value_type type;
     enum column_source source;
     const char *const *pointers; /* RFC 6901, `pointer_count` of them */
     size_t pointer_count;
+    const struct first_step *steps; /* of the pointers */
     bool required;
     bool decode_json; /* decode: json: the member is a string holding JSON */
     bool seal;        /* the member is a secret: the cell is its vault reference */

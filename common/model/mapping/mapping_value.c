@@ -26,6 +26,11 @@ void mapping_work_init(struct mapping_work *work)
     arena_init(&work->arena, WORK_TEXT_MAX);
     work->pool = NULL; /* made when something is parsed */
     work->keep_json = false;
+    work->members.list = work->members.few;
+    work->members.count = 0;
+    memset(work->hints, 0, sizeof work->hints);
+    work->taken = NULL;
+    work->taken_words = 0;
 }
 
 void mapping_work_free(struct mapping_work *work)
@@ -35,6 +40,10 @@ void mapping_work_free(struct mapping_work *work)
     arena_free(&work->arena);
     free(work->pool);
     work->pool = NULL;
+    members_reset(&work->members);
+    free(work->taken);
+    work->taken = NULL;
+    work->taken_words = 0;
 }
 
 static const yyjson_alc *pool_of(struct mapping_work *work)
@@ -51,7 +60,7 @@ enum outcome work_parse(struct mapping_work *work, struct bytes text, enum json_
                         yyjson_doc **doc, struct error *err)
 {
     bool fits = text.size < POOL_SIZE / POOL_FACTOR;
-    return json_parse(text, unicode, fits ? pool_of(work) : NULL, doc, err);
+    return json_parse_members(text, unicode, fits ? pool_of(work) : NULL, doc, &work->members, err);
 }
 
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
@@ -160,18 +169,20 @@ bool mapping_row_is_deleted(const struct mapping *mapping, bool drover_deleted, 
 
 bool mapping_append_id(const struct mapping *mapping, const struct cell *cells, struct buf *out)
 {
-    struct buf part;
+    struct buf part; /* stays empty for texts, which most keys are */
     buf_init(&part, 1u << 20);
     bool ok = true;
     for (size_t i = 0; i < mapping->key_count && ok; i++) {
-        const struct column *column = &mapping->columns[mapping->key[i]];
+        const struct value_type *type = &mapping->columns[mapping->key[i]].type;
         struct cell cell = cells[mapping->key[i]];
+        bool text = !type->array && (type->base == VALUE_TEXT || type->base == VALUE_VARCHAR);
         buf_reset(&part);
-        ok = cell.size >= 0 && value_append_key(&column->type, cell, &part);
+        ok = cell.size >= 0 && (text || value_append_key(type, cell, &part));
         if (i)
             buf_append_char(out, ':');
         if (ok)
-            text_percent_encode(out, buf_view(&part));
+            text_percent_encode(out,
+                                text ? bytes_of(cell.data, (size_t)cell.size) : buf_view(&part));
     }
     ok = ok && !part.failed && !out->failed;
     buf_free(&part);

@@ -16,6 +16,9 @@ struct found_member {
 };
 
 struct found_member column_find(const struct column *column, yyjson_val *root);
+/* The same in a document whose root's members are sorted. `hint`: members_find's, of the column. */
+struct found_member column_find_sorted(const struct column *column, yyjson_val *root,
+                                       const struct members *members, uint16_t *hint);
 
 /* Encodes a found, non-null value: decode: json, type, allow, min, max. *exact: the cell gives the
  * very value back. *respelled (decode: json only, never with exact): it gives back a string that
@@ -58,10 +61,11 @@ bool cells_same(const struct value_type *type, struct cell a, struct cell b, yyj
 bool pointers_touch(const char *a, const char *b);
 
 /* The cells that a document gives: of members, $value and rest (derived columns are left alone).
- * `cells` has room for every column. Same failures as mapping_forward. */
+ * `members`: the root's, sorted; or NULL. `cells` has room for every column. Same failures as
+ * mapping_forward. */
 MUST_USE enum outcome document_cells(const struct mapping *mapping, yyjson_val *root,
-                                     struct mapping_work *work, struct arena *arena,
-                                     struct cell *cells, struct error *err);
+                                     const struct members *members, struct mapping_work *work,
+                                     struct arena *arena, struct cell *cells, struct error *err);
 
 /* A mark that the column cannot hold: it is left empty, and the mark stays in the rest. */
 bool mark_is_beside(const struct column *column, yyjson_val *val);
@@ -73,7 +77,7 @@ MUST_USE enum outcome marks_check(const struct mapping *mapping, yyjson_val *roo
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,
                   struct error *err);
 
-/* Parses the payload with the work's pool when it fits. */
+/* Parses the payload with the work's pool when it fits; work->members are the root's. */
 MUST_USE enum outcome work_parse(struct mapping_work *work, struct bytes text,
                                  enum json_unicode unicode, yyjson_doc **doc, struct error *err);
 

@@ -333,3 +333,20 @@ int decimal_compare(const struct decimal *a, const struct decimal *b)
     order = (order > 0) - (order < 0);
     return a->negative ? -order : order;
 }
+
+bool decimal_short_int64(struct bytes text, int64_t *value)
+{
+    size_t sign = text.size > 0 && text.data[0] == '-';
+    size_t count = text.size - sign;
+    if (count == 0 || count > 18 || (text.data[sign] == '0' && text.size > 1))
+        return false;
+    int64_t sum = 0;
+    for (size_t i = sign; i < text.size; i++) {
+        unsigned digit = (unsigned char)text.data[i] - (unsigned)'0';
+        if (digit > 9)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *value = sign ? -sum : sum;
+    return true;
+}

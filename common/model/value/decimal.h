@@ -42,6 +42,9 @@ MUST_USE bool decimal_from_numeric(struct bytes binary, struct decimal *out);
 
 /* Exact; false when there is a fraction or it does not fit. */
 bool decimal_to_int64(const struct decimal *decimal, int64_t *value);
+/* The value of text that is a plain integer of at most 18 digits, as decimal_parse and
+ * decimal_to_int64 give it; false for all other text, which may still be a number. */
+MUST_USE bool decimal_short_int64(struct bytes text, int64_t *value);
 int decimal_compare(const struct decimal *a, const struct decimal *b);
 
 #endif

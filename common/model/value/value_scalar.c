@@ -154,6 +154,15 @@ static enum outcome store_be(const struct value_target *to, uint64_t value, int 
     return value_store(to, binary, (size_t)size);
 }
 
+static enum outcome store_int(const struct value_target *to, int64_t value)
+{
+    int size = int_size(to->type);
+    if (size < 8 &&
+        (value < -(INT64_C(1) << (8 * size - 1)) || value >= INT64_C(1) << (8 * size - 1)))
+        return out_of_range(to);
+    return store_be(to, (uint64_t)value, size);
+}
+
 static enum outcome encode_int(const struct value_target *to, const struct decimal *number)
 {
     if (number->exponent < 0) {
@@ -162,13 +171,8 @@ static enum outcome encode_int(const struct value_target *to, const struct decim
         error_hint(to->err, "make the column numeric, or fix the source");
         return OUT_REJECT;
     }
-    int size = int_size(to->type);
     int64_t value;
-    if (!decimal_to_int64(number, &value) ||
-        (size < 8 &&
-         (value < -(INT64_C(1) << (8 * size - 1)) || value >= INT64_C(1) << (8 * size - 1))))
-        return out_of_range(to);
-    return store_be(to, (uint64_t)value, size);
+    return decimal_to_int64(number, &value) ? store_int(to, value) : out_of_range(to);
 }
 
 /* ---- floats ---- */
@@ -492,6 +496,9 @@ static enum outcome encode_number(const struct value_target *to, yyjson_val *val
     if (string)
         text = json_text_of(val);
     struct decimal number;
+    int64_t whole;
+    if (to->type->base <= VALUE_INT8 && decimal_short_int64(text, &whole))
+        return store_int(to, whole); /* and a string of this form is how it is printed */
     if (!decimal_parse(text, &number))
         return string ? reject_form(to, "the string to hold a number as JSON writes it, of at most "
                                         "309 digits and exponents within 308")
@@ -509,16 +516,33 @@ static enum outcome encode_number(const struct value_target *to, yyjson_val *val
 #define EPOCH_MIN (INT64_C(-2208988800) * 1000000)    /* 1900-01-01 */
 #define EPOCH_MAX (INT64_C(7258118400) * 1000000 - 1) /* before 2200-01-01 */
 
+static enum outcome encode_epoch_micros(const struct value_target *to, bool usable,
+                                        int64_t unix_micros)
+{
+    int64_t micros;
+    if (!usable || unix_micros < EPOCH_MIN || unix_micros > EPOCH_MAX ||
+        !timestamp_from_epoch(unix_micros, 1000000, &micros))
+        return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
+                         "the time is outside the years 1900 to 2199: is the unit right?");
+    return store_be(to, (uint64_t)micros, 8);
+}
+
 /* Unix time in s, ms or us; fractions down to microseconds are kept (time.time() writes them). */
 static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
 {
     static const int SHIFT[] = {[FORM_EPOCH_S] = 6, [FORM_EPOCH_MS] = 3, [FORM_EPOCH_US] = 0};
+    static const int64_t UNIT[] = {
+        [FORM_EPOCH_S] = 1000000, [FORM_EPOCH_MS] = 1000, [FORM_EPOCH_US] = 1};
     char memory[24];
     struct bytes text;
     if (!value_number_text(val, memory, &text))
         return value_reject_kind(to, "a Unix time number", val);
     struct decimal number;
-    int64_t unix_micros, micros;
+    int64_t whole, unix_micros;
+    if (decimal_short_int64(text, &whole)) {
+        bool fits = !__builtin_mul_overflow(whole, UNIT[to->type->form], &unix_micros);
+        return encode_epoch_micros(to, fits, unix_micros);
+    }
     bool usable = decimal_parse(text, &number);
     number.exponent += usable && number.count > 0 ? SHIFT[to->type->form] : 0;
     while (usable && number.exponent < 0) { /* digits below a microsecond: cut, never rounded */
@@ -526,11 +550,8 @@ static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
         number.count -= number.count > 0;
         number.exponent = number.count > 0 ? number.exponent + 1 : 0;
     }
-    if (!usable || !decimal_to_int64(&number, &unix_micros) || unix_micros < EPOCH_MIN ||
-        unix_micros > EPOCH_MAX || !timestamp_from_epoch(unix_micros, 1000000, &micros))
-        return error_set(to->err, OUT_REJECT, ERR_VALUE_RANGE,
-                         "the time is outside the years 1900 to 2199: is the unit right?");
-    return store_be(to, (uint64_t)micros, 8);
+    usable = usable && decimal_to_int64(&number, &unix_micros);
+    return encode_epoch_micros(to, usable, usable ? unix_micros : 0);
 }
 
 static enum outcome encode_timestamp(const struct value_target *to, yyjson_val *val)

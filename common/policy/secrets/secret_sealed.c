@@ -96,6 +96,8 @@ static bool has_boxes(struct bytes sealed, const struct column *column, struct b
 {
     if (column->seal)
         return has_box(sealed, cell);
+    if (cell.size == 0 || !memchr(cell.data, '$', cell.size))
+        return true; /* every mark has one */
     enum value_base base = column->type.base;
     if (base != VALUE_TEXT && base != VALUE_VARCHAR && base != VALUE_JSONB)
         return true;
