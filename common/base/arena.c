@@ -12,6 +12,7 @@ enum {
     ALIGNMENT = 16,
     FIRST_BLOCK = 4096,          /* a page: a compiled mapping or a small batch fits */
     LARGEST_BLOCK = 1024 * 1024, /* more would hold memory that is rarely used to its end */
+    LARGEST_WANTED = 4 * LARGEST_BLOCK,
 };
 
 struct arena_block {
@@ -47,6 +48,11 @@ void arena_reset(struct arena *arena)
         if (block->capacity > largest->capacity)
             largest = block;
     }
+    /* what took several blocks finds one that holds it all the next time */
+    if (largest && largest->capacity < arena->used && arena->used <= LARGEST_WANTED) {
+        arena->wanted = arena->used;
+        largest = NULL;
+    }
     free_blocks(arena, largest);
     if (largest) {
         largest->next = NULL;
@@ -64,10 +70,13 @@ void arena_free(struct arena *arena)
     arena_init(arena, arena->limit);
 }
 
-/* The usual capacity of the next block: twice the current one, within bounds. */
+/* The usual capacity of the next block: what was used before the reset, then twice the current
+ * one, within bounds. */
 static size_t next_capacity(const struct arena *arena)
 {
-    size_t capacity = arena->blocks ? arena->blocks->capacity * 2 : FIRST_BLOCK;
+    if (!arena->blocks)
+        return arena->wanted > FIRST_BLOCK ? arena->wanted : FIRST_BLOCK;
+    size_t capacity = arena->blocks->capacity * 2;
     return capacity < LARGEST_BLOCK ? capacity : LARGEST_BLOCK;
 }
 

@@ -18,14 +18,16 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks;
-    size_t used;  /* bytes handed out, rounded up to 16 */
-    size_t held;  /* bytes asked of the system */
-    size_t limit; /* of `used` */
-    bool refused; /* something did not fit since the last reset */
+    size_t used;   /* bytes handed out, rounded up to 16 */
+    size_t held;   /* bytes asked of the system */
+    size_t limit;  /* of `used` */
+    bool refused;  /* something did not fit since the last reset */
+    size_t wanted; /* capacity of the first block; 0: the usual one */
 };
 
 void arena_init(struct arena *arena, size_t limit);
-/* Frees everything but the largest block, which is kept for the next unit of work. */
+/* Frees everything but the largest block, which is kept for the next unit of work; where several
+ * were needed (up to 4 MiB together) the next unit gets one of that size. */
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);
 

@@ -133,11 +133,32 @@ START_TEST(copies_end_in_a_nul)
 }
 END_TEST
 
+START_TEST(what_took_several_blocks_takes_one_the_next_time)
+{
+    struct arena arena;
+    arena_init(&arena, 64u << 20);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < 3000; i++)
+            ck_assert_ptr_nonnull(arena_alloc(&arena, 300));
+        if (round > 1)
+            ck_assert_uint_eq(arena.held, arena.used);
+        arena_reset(&arena);
+        ck_assert_uint_eq(arena.used, 0);
+    }
+    for (int i = 0; i < 20; i++)
+        ck_assert_ptr_nonnull(arena_alloc(&arena, 300000));
+    arena_reset(&arena); /* too much to be held for ever: the largest block stays */
+    ck_assert_uint_le(arena.held, 2u << 20);
+    arena_free(&arena);
+}
+END_TEST
+
 static Suite *arena_suite(void)
 {
     Suite *suite = suite_create("arena");
     TCase *tcase = tcase_create("arena");
     tcase_add_test(tcase, every_size_is_aligned_and_writable);
+    tcase_add_test(tcase, what_took_several_blocks_takes_one_the_next_time);
     tcase_add_loop_test(tcase, the_limit_answers_null, 0, sizeof(LIMITS) / sizeof(LIMITS[0]));
     tcase_add_test(tcase, blocks_double_and_the_largest_is_kept);
     tcase_add_test(tcase, a_large_request_leaves_the_current_block_in_use);

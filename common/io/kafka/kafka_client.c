@@ -162,6 +162,16 @@ static const struct property CONSUMING[] = {
     {NULL, NULL},
 };
 
+/* A worker pauses above its budget, and librdkafka then throws away what it had fetched: so it
+ * fetches little ahead. (Below what is read in a second it must not stop by itself: a full queue
+ * keeps 2.0.2 from fetching for up to a second, confluentinc/librdkafka#2879.) A reader that never
+ * pauses keeps the larger queue of CONSUMING and librdkafka's fetches of a MiB. */
+static const struct property WORKING[] = {
+    {"queued.max.messages.kbytes", "4096"},
+    {"fetch.message.max.bytes", "131072"},
+    {NULL, NULL},
+};
+
 static enum outcome set(rd_kafka_conf_t *conf, const char *name, const char *value,
                         struct error *err)
 {
@@ -210,10 +220,10 @@ static enum outcome set_sending(rd_kafka_conf_t *conf, const struct settings *se
 
 /* The largest message must fit a fetch, or it would be read as a fetch of its own only. */
 static enum outcome set_consuming(rd_kafka_conf_t *conf, const struct settings *settings,
-                                  struct error *err)
+                                  bool works, struct error *err)
 {
     uint64_t largest = settings->record_bytes + HEADROOM_BYTES;
-    if (set_all(conf, CONSUMING, err) != OUT_OK)
+    if (set_all(conf, CONSUMING, err) != OUT_OK || (works && set_all(conf, WORKING, err) != OUT_OK))
         return OUT_FATAL;
     return set_number(conf, "message.max.bytes", largest, err);
 }
@@ -227,7 +237,8 @@ rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use 
     if (outcome == OUT_OK)
         outcome = set(conf, "bootstrap.servers", settings->brokers, err);
     if (outcome == OUT_OK)
-        outcome = sends ? set_sending(conf, settings, err) : set_consuming(conf, settings, err);
+        outcome = sends ? set_sending(conf, settings, err)
+                        : set_consuming(conf, settings, use == KAFKA_CONSUME, err);
     if (outcome == OUT_OK)
         outcome = kafka_properties_apply(&settings->kafka, sends, conf, err);
     if (outcome != OUT_OK) {
