@@ -29,16 +29,21 @@ struct receipt_way {
     struct outbox_tally *tally; /* of records that waited; else NULL */
 };
 
-static struct receipt_group *find_group(struct receipt *receipt, const struct batch_item *item)
+/* The group of the item's tenant, or of its share when `shared`. */
+static struct receipt_group *find_group(struct receipt *receipt, const struct batch_item *item,
+                                        bool shared)
 {
     struct bytes entity = bytes_text(item->mapping->entity);
+    struct bytes tenant = shared ? (struct bytes){0} : item->row.tenant;
+    int share = shared ? (int)(hash64(item->row.tenant) % RECEIPT_SHARES) : 0;
     for (size_t i = receipt->group_count; i-- > 0;) {
         struct receipt_group *group = &receipt->groups[i];
-        if (bytes_equal(group->tenant, item->row.tenant) && bytes_equal(group->entity, entity))
+        if (group->share == share && bytes_equal(group->tenant, tenant) &&
+            bytes_equal(group->entity, entity))
             return group;
     }
     struct receipt_group *group = &receipt->groups[receipt->group_count++];
-    *group = (struct receipt_group){.tenant = item->row.tenant, .entity = entity};
+    *group = (struct receipt_group){.tenant = tenant, .share = share, .entity = entity};
     return group;
 }
 
@@ -49,7 +54,8 @@ static void sum_groups(struct receipt *receipt, const struct batch *batch)
         const struct batch_item *item = &batch->items[batch->order[i]];
         if (item->verdict != CLASS_APPLIED)
             continue;
-        struct receipt_group *group = find_group(receipt, item);
+        struct receipt_group *group =
+            find_group(receipt, item, batch->group_count > RECEIPT_GROUPS_MAX);
         group->applied++;
         digest_add(&group->sum, &item->row.digest);
     }
@@ -90,7 +96,7 @@ static void fill(struct receipt *receipt, const struct partition *partition,
         .lag = end > batch->fence.end ? end - batch->fence.end : 0,
         .recovered = batch_is_recovered(batch),
     };
-    receipt->groups = calloc(batch->group_count + 1, sizeof *receipt->groups);
+    receipt->groups = calloc(batch->group_count + 1, sizeof *receipt->groups); /* shares: fewer */
     receipt->rejects = calloc(batch->count + 1, sizeof *receipt->rejects);
     receipt->runs = receipt->recovered ? calloc(batch->count + 1, sizeof *receipt->runs) : NULL;
     if (!receipt->groups || !receipt->rejects || (receipt->recovered && !receipt->runs))

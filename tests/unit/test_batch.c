@@ -375,12 +375,12 @@ static int compare_whole(const void *left, const void *right, void *items)
 }
 
 /* Ids that begin alike, end in zeros, are each other's beginning, or come again. */
-static struct bytes random_text(char *memory, size_t most)
+static struct bytes random_text(char *memory, size_t max)
 {
     size_t size = 0, stem = random_below(12);
-    for (; size < stem && size < most; size++)
+    for (; size < stem && size < max; size++)
         memory[size] = 'k';
-    for (size_t more = random_below(12); more > 0 && size < most; more--)
+    for (size_t more = random_below(12); more > 0 && size < max; more--)
         memory[size++] = "\0ab\xFF"[random_below(4)];
     return bytes_of(memory, size);
 }

@@ -12,7 +12,7 @@ START_TEST(a_batch_receipt_is_read_again)
     struct error err;
     struct buf text;
     struct receipt_summary summary;
-    struct receipt_group group = {BYTES_LITERAL("t\"1"), BYTES_LITERAL("city"), 3, {{9}}};
+    struct receipt_group group = {BYTES_LITERAL("t\"1"), 0, BYTES_LITERAL("city"), 3, {{9}}};
     struct receipt_reject reject = {17, "DRV-V001", CLASS_DEAD};
     struct receipt receipt = {.worker = BYTES_LITERAL("w"),
                               .topic = BYTES_LITERAL("drover.x.source"),
@@ -82,7 +82,8 @@ START_TEST(a_large_receipt_is_cut_into_parts)
                               .reject_count = REJECTS};
     for (int i = 0; i < GROUPS; i++) {
         snprintf(names[i], sizeof names[i], "tenant-%d", i);
-        groups[i] = (struct receipt_group){bytes_text(names[i]), BYTES_LITERAL("city"), 1, {{1}}};
+        groups[i] =
+            (struct receipt_group){bytes_text(names[i]), 0, BYTES_LITERAL("city"), 1, {{1}}};
     }
     for (int i = 0; i < REJECTS; i++)
         rejects[i] = (struct receipt_reject){10 + i, "DRV-V001", CLASS_DEAD};

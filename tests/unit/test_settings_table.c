@@ -44,7 +44,7 @@ START_TEST(defaults_are_those_promised)
     ck_assert_uint_eq(settings.queue_bytes, 32u << 20);
     ck_assert_uint_eq(settings.batch_records, 2000);
     ck_assert_uint_eq(settings.batch_bytes, 1u << 20);
-    ck_assert_uint_eq(settings.work_memory, 64u << 20);
+    ck_assert_uint_eq(settings.work_memory, 40u << 20);
     ck_assert_uint_eq(settings.drain_ms, 8000);
     ck_assert_uint_eq(settings.verify_memory, 256u << 20);
     ck_assert_uint_eq(settings.samples, 20);

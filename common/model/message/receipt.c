@@ -30,7 +30,10 @@ static void append_group(struct buf *out, const struct receipt_group *group)
     char hex[33];
     digest_format(&group->sum, hex);
     buf_append_char(out, '{');
-    append_text(out, "tenant", group->tenant);
+    if (group->tenant.size)
+        append_text(out, "tenant", group->tenant);
+    else
+        buf_append_format(out, "\"share\":[%d,%d],", group->share, RECEIPT_SHARES);
     append_text(out, "entity", group->entity);
     buf_append_format(out, "\"applied\":%" PRIu64 ",\"sum\":\"%s\"}", group->applied, hex);
 }

@@ -33,8 +33,14 @@ enum record_class {
 
 const char *record_class_name(enum record_class record_class);
 
+/* A receipt of more groups than RECEIPT_GROUPS_MAX sums them by entity and share of the tenants
+ * instead: of a tenant for every record it would be as large as the records. */
+#define RECEIPT_GROUPS_MAX 64
+#define RECEIPT_SHARES 32
+
 struct receipt_group {
-    struct bytes tenant;
+    struct bytes tenant; /* empty: all tenants of a share */
+    int share;           /* hash64 (XXH3) of the tenant modulo RECEIPT_SHARES */
     struct bytes entity;
     uint64_t applied;
     struct digest sum; /* digest_add over applied records */

@@ -126,12 +126,12 @@ static void scatter(struct batch_sorter *sorter, const uint32_t *places, size_t 
 
 /* ---- within a group ---------------------------------------------------------------------- */
 
-static size_t common_size(struct bytes a, struct bytes b, size_t most)
+static size_t common_size(struct bytes a, struct bytes b, size_t max)
 {
     size_t size = 0;
-    most = a.size < most ? a.size : most;
-    most = b.size < most ? b.size : most;
-    while (size < most && a.data[size] == b.data[size])
+    max = a.size < max ? a.size : max;
+    max = b.size < max ? b.size : max;
+    while (size < max && a.data[size] == b.data[size])
         size++;
     return size;
 }
