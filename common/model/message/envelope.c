@@ -386,7 +386,7 @@ static enum outcome decode_names(const struct envelope *envelope, const struct f
         return OUT_REJECT;
     if (!record->tenant.size)
         return bad(err, HEADER_TENANT, "is missing");
-    if (!tenant_key_is_valid(record->tenant))
+    if (found->values[KNOWN_TENANT].size && !tenant_key_is_valid(record->tenant)) /* a key's is */
         return bad(err, HEADER_TENANT, "is not an isolation key");
     if (!record->entity.size)
         return bad(err, HEADER_ENTITY, "is missing");
