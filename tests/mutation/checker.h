@@ -45,6 +45,8 @@ size_t checker_keys(const struct checker *checker);
  * *matches: keys whose row is right. */
 size_t checker_rows(struct checker *checker, const struct table_row *rows, size_t count,
                     const struct finding **findings, size_t *matches);
+/* Rows that were judged by the text of their record, and by the document. */
+void checker_count(const struct checker *checker, uint64_t *texts, uint64_t *documents);
 /* The key of a row; false when its cells give none. */
 bool checker_key(struct checker *checker, const struct table_row *row, struct diff_key *key);
 

@@ -93,6 +93,13 @@ MUST_USE enum outcome mapping_inverse(const struct mapping *mapping, const struc
                                       struct mapping_work *work, yyjson_doc **doc,
                                       struct error *err);
 
+/* Appends the canonical form of what mapping_inverse gives, without making the document. False,
+ * with whatever of it in `out`, when only mapping_inverse can tell: columns share members, the rest
+ * holds another value than a cell, a cell is malformed. Derived columns are not looked at, as
+ * nothing comes out of them. `out` is none of work's but `text`. */
+MUST_USE bool mapping_inverse_append(const struct mapping *mapping, const struct row *row,
+                                     struct mapping_work *work, struct buf *out);
+
 /* Is it a row that mapping_forward writes? `root` is what mapping_inverse gave for it: run forward
  * again it must give each cell of the row, by value, rest and $value included. OUT_REJECT DRV-V010
  * with the first column that it does not in path (another DRV-V code and a member's path when the

@@ -398,6 +398,7 @@ static void order_members(struct mapping *mapping)
     }
     mapping->by_depth = order;
     mapping->by_depth_count = count;
+    members_plan(mapping);
 }
 
 /* The literal arrays become immutable, so that columns can point into them. */

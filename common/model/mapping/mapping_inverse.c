@@ -11,8 +11,7 @@
 #include "common/model/json/canonical.h"
 #include "common/model/mapping/mapping_value.h"
 
-/* Decodes one reference token (~1 = '/', ~0 = '~') into `out`; returns where the next begins. */
-static const char *next_token(const char *pointer, char *out, size_t size, struct bytes *token)
+const char *pointer_token(const char *pointer, char *out, size_t size, struct bytes *token)
 {
     size_t used = 0;
     const char *at = pointer + 1;
@@ -56,7 +55,7 @@ static bool crosses_array(yyjson_mut_val *root, const char *pointer)
     char token_text[256];
     struct bytes token;
     while (root && *pointer && !yyjson_mut_is_arr(root)) {
-        pointer = next_token(pointer, token_text, sizeof token_text, &token);
+        pointer = pointer_token(pointer, token_text, sizeof token_text, &token);
         root = step(root, token);
     }
     return root && *pointer;
@@ -79,7 +78,7 @@ static bool put_at(yyjson_mut_doc *doc, const char *pointer, yyjson_mut_val *val
     struct bytes token;
     yyjson_mut_val *parent = yyjson_mut_doc_get_root(doc);
     for (;;) {
-        pointer = next_token(pointer, token_text, sizeof token_text, &token);
+        pointer = pointer_token(pointer, token_text, sizeof token_text, &token);
         if (*pointer == '\0')
             return set_step(doc, parent, token, val);
         yyjson_mut_val *child = step(parent, token);
@@ -104,8 +103,8 @@ static yyjson_mut_val *as_string(yyjson_mut_doc *doc, yyjson_mut_val *val, struc
     return scratch->failed ? NULL : yyjson_mut_strncpy(doc, scratch->data, scratch->size);
 }
 
-static yyjson_mut_val *decode_cell(const struct column *column, struct cell cell,
-                                   yyjson_mut_doc *doc, struct buf *scratch)
+yyjson_mut_val *column_decode(const struct column *column, struct cell cell, yyjson_mut_doc *doc,
+                              struct buf *scratch)
 {
     yyjson_mut_val *val = value_decode(&column->type, cell, doc);
     if (val && column->seal) {
@@ -129,9 +128,8 @@ static bool agrees(const struct value_type *type, struct cell a, struct cell b, 
            decimal_compare(&left, &right) == 0;
 }
 
-/* True when the member kept in rest encodes to the cell stored. */
-static bool kept_agrees(const struct column *column, yyjson_val *kept, struct cell cell,
-                        yyjson_mut_doc *doc, struct mapping_work *work)
+bool column_agrees(const struct column *column, yyjson_val *kept, struct cell cell,
+                   yyjson_mut_doc *doc, struct mapping_work *work)
 {
     bool exact, respelled;
     struct cell again = CELL_NULL;
@@ -166,7 +164,7 @@ static void put_fill(const struct column *column, yyjson_mut_doc *doc, struct bu
     yyjson_mut_val *val =
         column->shares || crosses_array(yyjson_mut_doc_get_root(doc), column->pointers[0])
             ? NULL
-            : decode_cell(column, column->fill_cell, doc, scratch);
+            : column_decode(column, column->fill_cell, doc, scratch);
     if (val)
         put_at(doc, column->pointers[0], val);
 }
@@ -185,7 +183,7 @@ static enum outcome put_column(const struct mapping *mapping, const struct colum
     struct found_member kept = to->rest ? column_find(column, to->rest) : (struct found_member){0};
     if (column->withhold && cell.size < 0)
         return OUT_OK; /* its mark is in rest, when there was one */
-    if (kept.val && kept_agrees(column, kept.val, cell, doc, work))
+    if (kept.val && column_agrees(column, kept.val, cell, doc, work))
         return OUT_OK;
     if (is_filled(column, &kept, cell, doc)) {
         if (to->fills)
@@ -199,7 +197,7 @@ static enum outcome put_column(const struct mapping *mapping, const struct colum
             put_at(doc, pointer, yyjson_mut_null(doc));
         return OUT_OK;
     }
-    yyjson_mut_val *val = decode_cell(column, cell, doc, &work->scratch);
+    yyjson_mut_val *val = column_decode(column, cell, doc, &work->scratch);
     if (!val)
         return malformed(mapping, column, err);
     put_at(doc, pointer, val);
@@ -261,7 +259,7 @@ static enum outcome start_document(const struct mapping *mapping, const struct r
     if (cell.size < 2 || cell.data[0] != 1)
         return malformed(mapping, column, err);
     if (whole && column->decode_json) { /* the record was a string */
-        yyjson_mut_val *val = decode_cell(column, cell, doc, &work->scratch);
+        yyjson_mut_val *val = column_decode(column, cell, doc, &work->scratch);
         yyjson_mut_doc_set_root(doc, val);
         return val ? OUT_OK : malformed(mapping, column, err);
     }
@@ -423,7 +421,7 @@ static enum outcome respell(const struct mapping *mapping, size_t at, yyjson_val
         is_default_of_shared(column, cell) ||
         (column->shares && touched_by_others(mapping, root, at, column->pointers[0])))
         return outcome;
-    yyjson_mut_val *val = decode_cell(column, cell, doc, &work->scratch);
+    yyjson_mut_val *val = column_decode(column, cell, doc, &work->scratch);
     if (val)
         put_at(doc, column->pointers[0], val);
     return OUT_OK;
@@ -440,7 +438,8 @@ static enum outcome respell_root(const struct mapping *mapping, yyjson_val *root
         return OUT_OK;
     enum outcome outcome =
         column_encode(column, root, &work->arena, &cell, &exact, &respelled, err);
-    yyjson_mut_val *val = outcome == OUT_OK ? decode_cell(column, cell, doc, &work->scratch) : NULL;
+    yyjson_mut_val *val =
+        outcome == OUT_OK ? column_decode(column, cell, doc, &work->scratch) : NULL;
     if (val)
         yyjson_mut_doc_set_root(doc, val);
     return outcome;

@@ -99,6 +99,15 @@ enum version_source {
     VERSION_NUMBER,    /* from + as: number (int64; also in a string) */
 };
 
+/* A member of the record that columns give back, in the order of the canonical form. */
+struct mapping_member {
+    struct bytes name;
+    struct bytes spelled; /* "name": */
+    int column;           /* its position; -1: an object, made of `inside` */
+    const struct mapping_member *inside;
+    size_t inside_count;
+};
+
 struct mapping {
     const char *entity;
     const char *schema; /* "public" */
@@ -108,6 +117,9 @@ struct mapping {
     size_t column_count; /* in file order; the rest column last */
     size_t *by_depth;    /* positions of the columns made of members, outer members first */
     size_t by_depth_count;
+    const struct mapping_member *members; /* NULL: columns have members in common, or one takes the
+                                             whole record */
+    size_t member_count;
     size_t *key; /* column positions, in key order */
     size_t key_count;
     struct generated_column *generated;

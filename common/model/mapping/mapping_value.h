@@ -57,6 +57,18 @@ bool is_default_of_shared(const struct column *column, struct cell cell);
 /* Two cells of a type say the same: the same bytes, or two spellings of the same value (jsonb and
  * arrays come back from PostgreSQL in another one). Values are made in `doc`. */
 bool cells_same(const struct value_type *type, struct cell a, struct cell b, yyjson_mut_doc *doc);
+/* The JSON value that a non-null cell gives back, made in `doc`; NULL when the cell is malformed.
+ * `scratch` is reset. */
+yyjson_mut_val *column_decode(const struct column *column, struct cell cell, yyjson_mut_doc *doc,
+                              struct buf *scratch);
+/* True when the member kept in rest encodes to the cell stored; cells in work's arena, values in
+ * `doc`. */
+bool column_agrees(const struct column *column, yyjson_val *kept, struct cell cell,
+                   yyjson_mut_doc *doc, struct mapping_work *work);
+
+/* Decodes one reference token (~1 = '/', ~0 = '~') of a pointer into `out`, cut to `size`; returns
+ * where the next begins. */
+const char *pointer_token(const char *pointer, char *out, size_t size, struct bytes *token);
 /* True when the two pointers name the same member or one inside the other. */
 bool pointers_touch(const char *a, const char *b);
 
@@ -72,6 +84,9 @@ bool mark_is_beside(const struct column *column, yyjson_val *val);
 /* OUT_REJECT DRV-X008 when a member to be sealed or withheld is there as it is. */
 MUST_USE enum outcome marks_check(const struct mapping *mapping, yyjson_val *root,
                                   struct error *err);
+
+/* Fills mapping->members, once the columns know which of them share. */
+void members_plan(struct mapping *mapping);
 
 /* Puts the column's place into err: the member, and table.column of the mapping. */
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,

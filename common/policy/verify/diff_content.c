@@ -5,8 +5,13 @@
 #include "common/model/json/canonical.h"
 #include "common/model/value/value_scalar.h"
 
+#define SMALL_JSONB 1024
+#define POOL_ROOM (16 * 1024) /* yyjson takes 12 bytes a byte of text */
+
 static bool append_json(const struct value_type *type, struct cell cell, struct buf *out)
 {
+    char pool[POOL_ROOM];
+    yyjson_alc alc;
     yyjson_doc *doc = NULL;
     if (type->array) {
         yyjson_mut_doc *made = yyjson_mut_doc_new(NULL);
@@ -14,7 +19,8 @@ static bool append_json(const struct value_type *type, struct cell cell, struct 
         doc = val ? yyjson_mut_val_imut_copy(val, NULL) : NULL;
         yyjson_mut_doc_free(made);
     } else {
-        doc = value_parse_jsonb(cell, NULL);
+        bool small = cell.size <= SMALL_JSONB && yyjson_alc_pool_init(&alc, pool, sizeof pool);
+        doc = value_parse_jsonb(cell, small ? &alc : NULL);
     }
     if (doc)
         canonical_append(out, yyjson_doc_get_root(doc));
@@ -44,9 +50,14 @@ void diff_content_append_cell(const struct value_type *type, struct cell cell, s
         }
         out->size = before;
     }
-    buf_append_char(out, 'b');
-    buf_append_be32(out, (uint32_t)cell.size);
-    buf_append(out, cell.data, (size_t)cell.size);
+    char head[5] = {'b', (char)(cell.size >> 24), (char)(cell.size >> 16), (char)(cell.size >> 8),
+                    (char)cell.size};
+    char *place = buf_extend(out, sizeof head + (size_t)cell.size);
+    if (!place)
+        return;
+    memcpy(place, head, sizeof head);
+    if (cell.size > 0)
+        memcpy(place + sizeof head, cell.data, (size_t)cell.size);
 }
 
 #define KEPT_AT 8

@@ -49,6 +49,10 @@ struct judge_row {
 MUST_USE enum outcome judge_read(const struct mapping *mapping, struct judge_row *row,
                                  struct judge_work *work, yyjson_doc **doc, struct error *err);
 
+/* The same for diff_judge alone, which gives the same verdict: a row that needs no document is read
+ * without one (true), and what would be said about a row that Drover does not write is not. */
+bool judge_digest(const struct mapping *mapping, struct judge_row *row, struct judge_work *work);
+
 /* A verdict, with what people need to see why. Views into `arena` or literals. */
 struct judged {
     enum verdict verdict;
