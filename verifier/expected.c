@@ -56,8 +56,8 @@ static enum outcome join_fields(struct verify_run *run, struct expected *expecte
     return OUT_OK;
 }
 
-enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
-                           struct expected *expected, struct error *err)
+enum outcome expected_identify(struct verify_run *run, const struct bus_message *message,
+                               struct expected *expected, struct error *err)
 {
     expected->record = (struct record){.tenant = UNREADABLE, .entity = UNREADABLE};
     arena_reset(&run->arena);
@@ -69,21 +69,30 @@ enum outcome expected_make(struct verify_run *run, const struct bus_message *mes
                             &run->arena, &expected->mapping, &expected->row, err);
     if (outcome != OUT_OK)
         return outcome;
-    const struct mapping *mapping = expected->mapping;
     record->id = expected->row.id;
     expected->source = (struct diff_source){
         .key = verify_run_key(run, record->tenant, record->entity, record->id),
         .version = expected->row.version,
         .source_tag = diff_tag_of(&expected->row.digest),
         .deleted = expected->row.deleted,
-        .softly = mapping->on_delete == DELETE_SOFT,
+        .softly = expected->mapping->on_delete == DELETE_SOFT,
         .partition = message->partition,
         .offset = run->options.read_once
                       ? diff_pack_place(record->origin.line, record->origin.column)
                       : message->offset,
     };
-    if (run->key.failed)
-        return error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key is too long");
+    return run->key.failed ? error_set(err, OUT_REJECT, ERR_VALUE_KEY, "the key is too long")
+                           : OUT_OK;
+}
+
+enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
+                           struct expected *expected, struct error *err)
+{
+    enum outcome outcome = expected_identify(run, message, expected, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    const struct mapping *mapping = expected->mapping;
+    const struct record *record = &expected->record;
     expected->source.reading = diff_reading_of(mapping, record);
     expected->source.may_be_gone = may_be_gone(run, expected, message->timestamp_ms);
     outcome = judge_expect(mapping, record, &expected->row, run->has_cells, &run->judge,
@@ -402,6 +411,29 @@ static bool see_message(struct verify_run *run, const struct bus_message *messag
     return scope_has(&run->scope, &record);
 }
 
+/* What else is made of a message; before the reading goes on with it. */
+static void tell_watcher(struct verify_run *run, const struct bus_message *message,
+                         const struct expected *made)
+{
+    if (run->watcher.see)
+        run->watcher.see(run->watcher.owner, message, made);
+}
+
+/* Dead letters, and what waits for its parents. */
+static bool take_apart(struct verify_run *run, const struct bus_message *message)
+{
+    const struct dead_letter *dead_letter =
+        diff_dead_find(&run->dead, message->partition, message->offset);
+    if (!dead_letter && !is_pending(run, message->partition, message->offset))
+        return false;
+    tell_watcher(run, message, NULL);
+    if (dead_letter)
+        take_dead(run, message, dead_letter);
+    else
+        take_pending(run, message);
+    return true;
+}
+
 static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)
 {
     struct verify_run *run = owner;
@@ -411,16 +443,14 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     if (!see_message(run, message))
         return OUT_OK;
     run->report.source_count += run->pass == 0;
-    const struct dead_letter *dead_letter =
-        diff_dead_find(&run->dead, message->partition, message->offset);
-    if (dead_letter)
-        take_dead(run, message, dead_letter);
-    else if (is_pending(run, message->partition, message->offset))
-        take_pending(run, message);
-    else if (expected_make(run, message, &expected, &why) != OUT_OK)
-        take_unusable(run, message, &expected, &why);
-    else
+    if (take_apart(run, message))
+        return OUT_OK;
+    if (expected_make(run, message, &expected, &why) == OUT_OK) {
+        tell_watcher(run, message, &expected);
         return take_usable(run, &expected, err);
+    }
+    take_unusable(run, message, &expected, &why);
+    tell_watcher(run, message, NULL);
     return OUT_OK;
 }
 
@@ -428,11 +458,14 @@ static enum outcome take_lagging(void *owner, const struct bus_message *message,
 {
     struct verify_run *run = owner;
     (void)err;
+    if (run->watcher.see)
+        expected_tick(run, message);
     if (!see_message(run, message))
         return OUT_OK;
     struct record record = peek(message);
     run->report.source_count++;
     count_one(run, &record, VERDICT_LAGGING);
+    tell_watcher(run, message, NULL);
     return OUT_OK;
 }
 

@@ -18,6 +18,10 @@ struct expected {
  * worker's. expected_read does it. */
 void expected_tick(struct verify_run *run, const struct bus_message *message);
 
+/* Decodes and runs the mapping: all of `expected` but source.digest, reading and may_be_gone. As
+ * expected_make. */
+MUST_USE enum outcome expected_identify(struct verify_run *run, const struct bus_message *message,
+                                        struct expected *expected, struct error *err);
 /* Decodes and runs the mapping; run->log_version is the version of a message that brings none.
  * OUT_REJECT: the record is unusable, `err` says why; as far as they could be read, record.tenant
  * and record.entity are set. */

@@ -1,3 +1,13 @@
+/*
+ * The original files against the topic: the record that wins a key in the files must be the one
+ * that wins it in the topic.
+ *
+ * Usually the files are read first, into a table of their own, and the messages are compared as
+ * they are read for the rows (source_check_begin). That takes room for both tables, and files
+ * without two records of one key whose order nobody knows, which need to be seen after those of the
+ * topic. Else the files are read at the end, in as many passes as it takes, and the topic after
+ * them once more in each (source_check_run).
+ */
 #include "verifier/source_check.h"
 
 #include <inttypes.h>
@@ -22,11 +32,14 @@
 /* One reading of the files. Every pass reads all of them and keeps the keys of its range. */
 struct source_check {
     struct verify_run *run;
+    struct diff_table *table; /* own, or run's when that one is done with */
+    struct diff_table own;
     struct source_rules rules;
     struct source_files files;
     uint32_t pass, passes;
+    uint32_t readings;       /* of the files, before this one */
     uint64_t *rejected;      /* by mapping; the last one of no mapping */
-    bool full;               /* the table took no more */
+    bool full;               /* the table took no more, or an own one is not enough */
     size_t ambiguous_before; /* samples that the topic gave */
 
     size_t file; /* being read */
@@ -76,19 +89,29 @@ static void reject(struct source_check *check, const struct source_record *found
     expected_reason(check->run, sample, why->code, why->path);
 }
 
+static enum outcome append_canonical(const struct mapping *mapping, struct bytes payload,
+                                     struct buf *content, struct error *err)
+{
+    yyjson_doc *doc = NULL;
+    if (mapping->unicode == JSON_UNICODE_REJECT && canonical_append_text(content, payload))
+        return OUT_OK;
+    enum outcome outcome = json_parse(payload, mapping->unicode, NULL, &doc, err);
+    if (outcome == OUT_OK)
+        canonical_append(content, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    return outcome;
+}
+
 /* The digest of the payload alone: that is what must be the same in file and topic. */
 static enum outcome digest_payload(struct source_check *check, const struct mapping *mapping,
                                    struct bytes payload, struct digest *digest, struct error *err)
 {
-    yyjson_doc *doc = NULL;
     struct buf *content = &check->run->judge.content;
-    enum outcome outcome = json_parse(payload, mapping->unicode, NULL, &doc, err);
-    if (outcome != OUT_OK)
-        return outcome;
     buf_reset(content);
     buf_reset(&check->masked);
-    canonical_append(content, yyjson_doc_get_root(doc));
-    yyjson_doc_free(doc);
+    enum outcome outcome = append_canonical(mapping, payload, content, err);
+    if (outcome != OUT_OK)
+        return outcome;
     if (!check->has_key)
         verify_secrets_append(&check->masked, buf_view(content));
     if (content->failed || check->masked.failed)
@@ -97,11 +120,39 @@ static enum outcome digest_payload(struct source_check *check, const struct mapp
     return OUT_OK;
 }
 
+/* Nothing in the canonical form can stand for a secret: each of those has a '$', which JSON spells
+ * as it is, or with a \u. */
+static bool has_no_mark(struct bytes payload)
+{
+    const char *at = payload.data, *end = at + payload.size;
+    if (memchr(at, '$', payload.size))
+        return false;
+    while ((at = memchr(at, '\\', (size_t)(end - at))) && at + 1 < end && at[1] != 'u')
+        at += 2;
+    return !at;
+}
+
+/* The same of a message; usually it is the digest that the mapping has taken. */
+static bool digest_message(struct source_check *check, const struct expected *message,
+                           struct digest *digest)
+{
+    struct bytes payload = message->record.payload;
+    if (message->row.cells && payload.size && (check->has_key || has_no_mark(payload))) {
+        *digest = message->row.digest;
+        return true;
+    }
+    return digest_payload(check, message->mapping, payload, digest, NULL) == OUT_OK;
+}
+
 /* Counted with the messages, where the topic has them; here both places are known. */
 static void ambiguous(struct source_check *check, const struct record *record,
                       const struct diff_entry *first, uint32_t group)
 {
     struct verify_report *report = &check->run->report;
+    if (check->table == &check->own) {
+        check->full = true;
+        return;
+    }
     bool counted = report->groups.items[group].counts[VERDICT_AMBIGUOUS] > 0;
     if (!counted) { /* an older topic, a producer that names no run */
         report->groups.items[group].counts[VERDICT_AMBIGUOUS]++;
@@ -135,10 +186,10 @@ static void expect(struct source_check *check, const struct record *record,
     if (!diff_in_pass(&source.key, check->pass, check->passes))
         return;
     source.group = diff_groups_find(groups, record->tenant, record->entity);
-    const struct diff_entry *leader = source.reading ? diff_find(&run->table, &source.key) : NULL;
+    const struct diff_entry *leader = source.reading ? diff_find(check->table, &source.key) : NULL;
     if (leader && diff_is_ambiguous(leader, &source))
         ambiguous(check, record, leader, source.group);
-    if (!diff_expect(&run->table, &source, ignored, &verdict))
+    if (!diff_expect(check->table, &source, ignored, &verdict))
         check->full = true;
 }
 
@@ -167,6 +218,8 @@ static void warn_file(struct source_check *check, const struct error *why)
 {
     check->whole = false;
     check->run->report.broken = true;
+    if (check->readings)
+        return;
     verify_report_warn(&check->run->report, "%s: %s: %s", check->files.items[check->file].path,
                        error_code_id(why->code), why->text);
 }
@@ -251,6 +304,7 @@ static enum outcome read_files(struct source_check *check, struct error *err)
         }
         note_read(check);
     }
+    check->readings++;
     if (check->read_count)
         qsort(check->read, check->read_count, sizeof *check->read, compare_names);
     return outcome;
@@ -267,7 +321,7 @@ static enum outcome read_files(struct source_check *check, struct error *err)
 static void begin_topic(struct source_check *check)
 {
     size_t at = 0;
-    for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
+    for (struct diff_entry *entry; (entry = diff_next(check->table, &at));) {
         entry->seen = 1;
         entry->marked = 0;
         entry->verdict = VERDICT_UNDECIDED;
@@ -310,11 +364,11 @@ static void take_other(struct source_check *check, const struct diff_key *key,
         .offset = message->offset,
         .group = diff_groups_find(&run->report.groups, record->tenant, record->entity),
     };
-    if (!diff_expect(&run->table, &source, ignored, &verdict)) {
+    if (!diff_expect(check->table, &source, ignored, &verdict)) {
         check->full = true;
         return;
     }
-    struct diff_entry *entry = diff_find(&run->table, key);
+    struct diff_entry *entry = diff_find(check->table, key);
     if (verdict != VERDICT_UNDECIDED || !entry)
         return;
     entry->seen = 0;
@@ -322,60 +376,74 @@ static void take_other(struct source_check *check, const struct diff_key *key,
 }
 
 /* The key and the version that the worker gives a message; of one that the mapping refuses, as far
- * as the producer finds them. NULL: it has none. */
-static const struct mapping *identify_message(struct source_check *check,
-                                              const struct bus_message *message,
-                                              struct record *record, int64_t *version)
+ * as the producer finds them, and without cells. False: it has none. */
+static bool identify_message(struct source_check *check, const struct bus_message *message,
+                             struct expected *found)
 {
     bool has_version;
-    struct expected expected;
     struct verify_run *run = check->run;
-    if (expected_make(run, message, &expected, NULL) == OUT_OK) {
-        *record = expected.record;
-        *version = expected.source.version;
-        return expected.mapping;
-    }
+    if (expected_identify(run, message, found, NULL) == OUT_OK)
+        return true;
+    struct record *record = &found->record;
+    *found = (struct expected){0};
     if (message->envelope.null_value || envelope_decode(&message->envelope, record, NULL) != OUT_OK)
-        return NULL;
-    const struct mapping *mapping = mapping_set_find(&run->mappings, record->entity);
+        return false;
     buf_reset(&check->id);
-    if (!mapping || mapping_identify(mapping, record, &run->judge.source, NULL, &check->id, version,
-                                     &has_version, NULL) != OUT_OK)
-        return NULL;
+    found->mapping = mapping_set_find(&run->mappings, record->entity);
+    if (!found->mapping ||
+        mapping_identify(found->mapping, record, &run->judge.source, NULL, &check->id,
+                         &found->source.version, &has_version, NULL) != OUT_OK)
+        return false;
     record->id = buf_view(&check->id);
-    return mapping;
+    found->source.key = verify_run_key(run, record->tenant, record->entity, record->id);
+    return true;
 }
 
-static enum outcome answer(void *owner, const struct bus_message *message, struct error *err)
+static void answer(struct source_check *check, const struct bus_message *message,
+                   const struct expected *found)
 {
-    struct source_check *check = owner;
     struct verify_run *run = check->run;
-    struct record record;
+    const struct record *record = &found->record;
+    const struct diff_key *key = &found->source.key;
+    int64_t version = found->source.version;
     struct digest digest;
-    int64_t version;
-    (void)err;
-    expected_tick(run, message);
-    const struct mapping *mapping = identify_message(check, message, &record, &version);
-    if (!mapping || !scope_has(&run->scope, &record))
-        return OUT_OK;
-    struct diff_key key = verify_run_key(run, record.tenant, record.entity, record.id);
-    struct diff_entry *entry = diff_find(&run->table, &key);
+    struct diff_entry *entry = diff_find(check->table, key);
     if (!entry || !entry->seen) {
-        take_other(check, &key, &record, version, message);
-        return OUT_OK;
+        take_other(check, key, record, version, message);
+        return;
     }
     /* The first of equal ones is the one that was written, if it was not refused. */
     bool dead = diff_dead_find(&run->dead, message->partition, message->offset);
     if (entry->verdict != VERDICT_UNDECIDED &&
         (version < entry->version || (version == entry->version && (dead || !entry->marked))))
-        return OUT_OK;
+        return;
     entry->marked = dead;
     entry->version = version;
-    entry->deleted = record.operation == OP_DELETE;
-    bool same = !entry->deleted &&
-                digest_payload(check, mapping, record.payload, &digest, NULL) == OUT_OK &&
+    entry->deleted = record->operation == OP_DELETE;
+    bool same = !entry->deleted && digest_message(check, found, &digest) &&
                 digest_equal(&entry->digest, &digest);
     entry->verdict = same ? VERDICT_MATCH : VERDICT_OVERTAKEN;
+}
+
+/* A message while the topic is read for the rows; `made` NULL: nobody knows yet what it is. */
+static void see(void *owner, const struct bus_message *message, const struct expected *made)
+{
+    struct source_check *check = owner;
+    struct expected found;
+    if (check->full)
+        return;
+    if (!made && identify_message(check, message, &found))
+        made = &found;
+    if (made && scope_has(&check->run->scope, &made->record))
+        answer(check, message, made);
+}
+
+static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)
+{
+    struct source_check *check = owner;
+    (void)err;
+    expected_tick(check->run, message);
+    see(check, message, NULL);
     return OUT_OK;
 }
 
@@ -384,7 +452,7 @@ static enum outcome read_topic(struct source_check *check, struct error *err)
     struct verify_run *run = check->run;
     /* from the topic's head again */
     memset(run->clocks, 0, run->report.partition_count * sizeof *run->clocks);
-    return verify_run_read(run, verify_run_ranges(run), answer, check, err);
+    return verify_run_read(run, verify_run_ranges(run), take_message, check, err);
 }
 
 /* Of what the files have the place there, of all others that in the topic. */
@@ -418,7 +486,7 @@ static void count_answers(struct source_check *check)
 {
     size_t at = 0;
     struct verify_report *report = &check->run->report;
-    for (struct diff_entry *entry; (entry = diff_next(&check->run->table, &at));) {
+    for (struct diff_entry *entry; (entry = diff_next(check->table, &at));) {
         uint64_t *counts = report->groups.items[entry->group].counts;
         enum verdict verdict =
             entry->verdict == VERDICT_UNDECIDED ? VERDICT_UNPRODUCED : (enum verdict)entry->verdict;
@@ -432,6 +500,13 @@ static void count_answers(struct source_check *check)
 
 /* ---- both */
 
+/* The files are read anew. */
+static void forget_rejected(struct source_check *check)
+{
+    memset(check->rejected, 0, (check->run->mappings.count + 1) * sizeof *check->rejected);
+    verify_report_forget(&check->run->report, VERDICT_REJECTED, 0);
+}
+
 /* How many records the files hold is not known before. When they do not fit, the table first gets
  * all of its share of the memory, then the work is done in twice the passes. */
 static enum outcome make_room(struct source_check *check, struct error *err)
@@ -440,8 +515,7 @@ static enum outcome make_room(struct source_check *check, struct error *err)
     if (check->pass != 0 || check->passes >= PASSES_MAX)
         return error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
                          "the files' keys do not fit the memory planned for them");
-    memset(check->rejected, 0, (check->run->mappings.count + 1) * sizeof *check->rejected);
-    verify_report_forget(&check->run->report, VERDICT_REJECTED, 0);
+    forget_rejected(check);
     verify_report_forget(&check->run->report, VERDICT_AMBIGUOUS, check->ambiguous_before);
     if (check->run->table.capacity < max)
         return verify_run_make_table(check->run, max, err);
@@ -506,8 +580,11 @@ static enum outcome open_keys(struct source_check *check, struct error *err)
     return outcome;
 }
 
-static void source_check_free(struct source_check *check)
+void source_check_free(struct source_check *check)
 {
+    if (!check)
+        return;
+    diff_table_free(&check->own);
     source_files_free(&check->files);
     source_rules_free(&check->rules);
     source_guard_free(&check->guard);
@@ -519,27 +596,68 @@ static void source_check_free(struct source_check *check)
     arena_free(&check->names);
     free(check->read);
     free(check->rejected);
+    free(check);
+}
+
+static enum outcome check_open(struct verify_run *run, struct source_check **made,
+                               struct error *err)
+{
+    struct source_check *check = *made = mem_zeroed(1, sizeof *check);
+    check->run = run;
+    check->passes = 1; /* of all keys, if there is room */
+    check->rejected = mem_zeroed(run->mappings.count + 1, sizeof *check->rejected);
+    buf_init(&check->id, ID_MAX);
+    buf_init(&check->masked, MASKED_MAX);
+    arena_init(&check->names, NAMES_MAX);
+    enum outcome outcome = open_keys(check, err);
+    if (outcome == OUT_OK)
+        outcome = source_rules_init(&check->rules, run->settings, &run->mappings, err);
+    if (outcome == OUT_OK)
+        outcome =
+            source_files_collect(&run->settings->verify_sources, &check->rules, &check->files, err);
+    check->read = mem_zeroed(2 * check->files.count, sizeof *check->read);
+    return outcome;
+}
+
+/* Whether the share of the memory holds a second table as well. */
+static bool has_room(const struct verify_run *run)
+{
+    size_t size = run->table.capacity * sizeof *run->table.entries;
+    return run->report.passes == 1 && 2 * size <= VERIFY_TABLE_SHARE(run->memory_max);
+}
+
+enum outcome source_check_begin(struct verify_run *run, struct error *err)
+{
+    if (run->options.read_once || run->settings->verify_sources.count == 0)
+        return OUT_OK;
+    enum outcome outcome = check_open(run, &run->source_check, err);
+    struct source_check *check = run->source_check;
+    if (outcome != OUT_OK || !has_room(run))
+        return outcome;
+    check->table = &check->own;
+    if (!diff_table_init(&check->own, run->table.max, VERIFY_TABLE_SHARE(run->memory_max) / 2))
+        return OUT_OK; /* at the end there is the other one */
+    outcome = read_files(check, err);
+    begin_topic(check);
+    if (outcome == OUT_OK && !check->full)
+        run->watcher = (struct verify_watcher){see, check};
+    return outcome;
 }
 
 enum outcome source_check_run(struct verify_run *run, struct error *err)
 {
-    struct source_check check = {.run = run,
-                                 .ambiguous_before = run->report.sample_counts[VERDICT_AMBIGUOUS]};
-    if (run->options.read_once || run->settings->verify_sources.count == 0)
+    struct source_check *check = run->source_check;
+    if (!check)
         return OUT_OK;
-    check.rejected = mem_zeroed(run->mappings.count + 1, sizeof *check.rejected);
-    buf_init(&check.id, ID_MAX);
-    buf_init(&check.masked, MASKED_MAX);
-    arena_init(&check.names, NAMES_MAX);
-    enum outcome outcome = open_keys(&check, err);
-    if (outcome == OUT_OK)
-        outcome = source_rules_init(&check.rules, run->settings, &run->mappings, err);
-    if (outcome == OUT_OK)
-        outcome =
-            source_files_collect(&run->settings->verify_sources, &check.rules, &check.files, err);
-    check.read = mem_zeroed(2 * check.files.count, sizeof *check.read);
-    if (outcome == OUT_OK)
-        outcome = compare(&check, err);
-    source_check_free(&check);
-    return outcome;
+    if (run->watcher.see && !check->full) {
+        count_answers(check);
+        count_rejected(check);
+        return OUT_OK;
+    }
+    run->watcher.see = NULL;
+    diff_table_free(&check->own);
+    forget_rejected(check);
+    check->table = &run->table;
+    check->ambiguous_before = run->report.sample_counts[VERDICT_AMBIGUOUS];
+    return compare(check, err);
 }

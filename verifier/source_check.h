@@ -18,9 +18,17 @@
 
 #include "verifier/verify_run.h"
 
-/* Nothing without --source, or of a session that reads once. Adds them and `rejected` to the
- * report's groups, the first two and that to its source count too. A file that cannot be read whole
- * makes the report broken. */
+struct source_check;
+
+/* Before the topic is read for the rows: reads the files, where there is room for their keys beside
+ * those of the topic, and has run->watcher compare each message as it comes. Nothing without
+ * --source, or of a session that reads once. */
+MUST_USE enum outcome source_check_begin(struct verify_run *run, struct error *err);
+/* When all else is done: adds them and `rejected` to the report's groups, the first two and that to
+ * its source count too. Reads files and topic itself when that was not done on the way. A file that
+ * cannot be read whole makes the report broken. */
 MUST_USE enum outcome source_check_run(struct verify_run *run, struct error *err);
+/* NULL is allowed. */
+void source_check_free(struct source_check *check);
 
 #endif

@@ -46,6 +46,14 @@ struct verify_pending {
     bool is_dead;   /* it got its dead letter, and is counted */
 };
 
+struct expected;
+
+/* Told of each message in the scope as it is read; `made` NULL when it became no row. */
+struct verify_watcher {
+    void (*see)(void *owner, const struct bus_message *message, const struct expected *made);
+    void *owner;
+};
+
 struct verify_run {
     const struct settings *settings;
     struct verify_options options;
@@ -65,6 +73,8 @@ struct verify_run {
     struct verify_pending *pending;
     size_t pending_count, pending_room;
     struct verify_sealed_check *sealed; /* side_checks.c's */
+    struct source_check *source_check;  /* source_check.c's */
+    struct verify_watcher watcher;      /* see NULL: nobody */
     struct receipts *receipts;          /* receipts.c's */
     size_t receipts_bytes;              /* held by it */
     uint64_t rejected, withheld;        /* as producers' runs say, each once */

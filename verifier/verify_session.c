@@ -209,6 +209,7 @@ void verify_session_close(struct verify_session *session)
     diff_dead_free(&run->dead);
     diff_dead_free(&run->waiting);
     side_sealed_close(run);
+    source_check_free(run->source_check);
     receipts_free(run);
     free(run->pending);
     for (int kind = 0; kind < TOPIC_KINDS; kind++)
@@ -253,7 +254,7 @@ static enum outcome begin(struct verify_run *run, struct error *err)
         outcome = make_table(run, err);
     if (outcome == OUT_OK)
         expected_begin(run);
-    return outcome;
+    return outcome == OUT_OK ? source_check_begin(run, err) : outcome;
 }
 
 enum outcome verify_session_feed(struct verify_session *session, const int64_t *ends,

@@ -1,9 +1,11 @@
 /* The canonical form: equal content has equal bytes, different content has not (J09, J12, J13). */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/model/json/canonical.h"
 #include "common/model/json/json.h"
+#include "tests/support/random_json.h"
 #include "tests/support/suite.h"
 
 #define COUNT(table) (int)(sizeof(table) / sizeof((table)[0]))
@@ -233,12 +235,118 @@ START_TEST(a_form_too_large_for_the_scratch)
 }
 END_TEST
 
+/* ---- without a document ------------------------------------------------------------------- */
+
+/* What json_parse refuses is refused; else the form is that of the document, or there is none. */
+static bool told_from_text(struct bytes text, struct buf *by_text, struct buf *by_document)
+{
+    yyjson_doc *doc = NULL;
+    buf_reset(by_text);
+    buf_reset(by_document);
+    bool told = canonical_append_text(by_text, text);
+    bool is_json = json_parse(text, JSON_UNICODE_REJECT, NULL, &doc, NULL) == OUT_OK;
+    if (is_json)
+        canonical_append(by_document, yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    ck_assert_msg(!told || is_json, "no JSON: %.*s", BYTES_ARGS(text));
+    ck_assert_msg(!told || bytes_equal(buf_view(by_text), buf_view(by_document)),
+                  "%.*s\n by text     %s\n by document %s", BYTES_ARGS(text), buf_text(by_text),
+                  buf_text(by_document));
+    ck_assert(told || by_text->size == 0);
+    return told;
+}
+
+static const struct {
+    const char *text, *form; /* NULL: it is left to the document */
+} TEXTS[] = {
+    {"{}", "{}"},
+    {" { } ", "{}"},
+    {"[ ]", "[]"},
+    {"{\"b\":1,\"a\":{\"y\":[1, 2],\"x\":null}}", "{\"a\":{\"x\":null,\"y\":[1,2]},\"b\":1}"},
+    {"{\"a\":1,\"a\":2}", NULL},
+    {"{\"b\":1,\"a\":2,\"b\":3}", NULL},
+    {"{\"a\":1,}", NULL},
+    {"{\"a\" 1}", NULL},
+    {"{\"a\":1", NULL},
+    {"[1,]", NULL},
+    {"[1 2]", NULL},
+    {"01", NULL},
+    {"-0", "0"},
+    {"-0.00", "0"},
+    {"-0.50", "-0.5"},
+    {"-", NULL},
+    {"1.", NULL},
+    {".5", NULL},
+    {"1.5.2", NULL},
+    {"1e2", NULL},
+    {"123456789012345678", "123456789012345678"},
+    {"12345678901234567890", NULL},
+    {"\"a\\n\\\"\\/\\\\\"", "\"a\\u000a\\\"/\\\\\""},
+    {"\"\\u0041\"", NULL},
+    {"\"a", NULL},
+    {"\"\t\"", NULL},
+    {"\"\xff\"", NULL},
+    {"\"\xed\xa0\x80\"", NULL},
+    {"\"\xc3\xa4\"", "\"\xc3\xa4\""},
+    {"tru", NULL},
+    {"true false", NULL},
+    {"", NULL},
+    {"[[[[[[[[[1]]]]]]]]]", NULL},
+};
+
+START_TEST(texts)
+{
+    struct buf by_text, by_document;
+    buf_init(&by_text, 4096);
+    buf_init(&by_document, 4096);
+    struct bytes text = bytes_text(TEXTS[_i].text);
+    bool told = told_from_text(text, &by_text, &by_document);
+    ck_assert_msg(told == (TEXTS[_i].form != NULL), "%s", TEXTS[_i].text);
+    if (told)
+        ck_assert_str_eq(buf_text(&by_text), TEXTS[_i].form);
+    buf_free(&by_text);
+    buf_free(&by_document);
+}
+END_TEST
+
+/* CANONICAL_SEED runs another. */
+START_TEST(random_texts)
+{
+    const char *given = getenv("CANONICAL_SEED");
+    struct random random = {given ? strtoull(given, NULL, 10) : 20261129};
+    struct buf text, by_text, by_document;
+    unsigned told = 0, broken = 0;
+    printf("seed %" PRIu64 "\n", random.state);
+    buf_init(&text, 1u << 20);
+    buf_init(&by_text, 1u << 20);
+    buf_init(&by_document, 1u << 20);
+    for (unsigned i = 0; i < 40000; i++) {
+        static const char ODD[] = "{}[]\",:\\ u0-.eE\x01\x80\xc3";
+        buf_reset(&text);
+        random_value(&random, 4, &text);
+        bool breaks = random_below(&random, 3) == 0;
+        for (unsigned n = breaks ? 1 + random_below(&random, 3) : 0; n > 0; n--)
+            text.data[random_below(&random, (unsigned)text.size)] =
+                ODD[random_below(&random, sizeof ODD - 1)];
+        bool it = told_from_text(buf_view(&text), &by_text, &by_document);
+        told += it && !breaks;
+        broken += it && breaks;
+    }
+    ck_assert_msg(told > 4000 && broken > 400, "%u and %u", told, broken);
+    buf_free(&text);
+    buf_free(&by_text);
+    buf_free(&by_document);
+}
+END_TEST
+
 static Suite *canonical_suite(void)
 {
     Suite *suite = suite_create("canonical");
     TCase *tcase = tcase_create("canonical");
     tcase_add_loop_test(tcase, forms, 0, COUNT(FORMS));
     tcase_add_loop_test(tcase, pairs, 0, COUNT(PAIRS));
+    tcase_add_loop_test(tcase, texts, 0, COUNT(TEXTS));
+    tcase_add_test(tcase, random_texts);
     tcase_add_test(tcase, any_order_of_members);
     tcase_add_test(tcase, members_ascend);
     tcase_add_test(tcase, documents_built_in_memory);

@@ -19,6 +19,11 @@
  * Numbers of kind uint/sint (documents built in memory) are taken as well; reals are a bug. */
 void canonical_append(struct buf *out, yyjson_val *val);
 
+/* The same of JSON text that has no need to be parsed for it; false, with `out` as it was (but for
+ * `failed`), when it has: json_parse says what is to be said of it, also that it is no JSON. What
+ * is true here json_parse takes, with JSON_UNICODE_REJECT. */
+MUST_USE bool canonical_append_text(struct buf *out, struct bytes text);
+
 /* The digest of that form. `scratch` is used for the form and reset first; false when it did not
  * fit the scratch buffer's limit. */
 MUST_USE bool canonical_digest(yyjson_val *val, struct buf *scratch, struct digest *digest);

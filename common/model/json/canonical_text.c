@@ -1,0 +1,294 @@
+/*
+ * The canonical form of JSON text that is nearly in it already, without a document in between. It
+ * is as strict as json_parse, and where a rule is not seen to hold at a glance (an escape by
+ * number, a number with an exponent, many members, deep nesting, the same name twice) it leaves
+ * the text to it.
+ */
+
+#include "common/model/json/canonical.h"
+
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/model/json/json.h"
+#include "common/model/json/json_scan.h"
+
+enum { DEPTH_MAX = 8, MEMBERS_MAX = 48, DIGITS_MAX = 18 };
+
+struct scan {
+    const char *at, *end;
+    char *to; /* there is room: no byte of the text becomes more than BYTES_MAX */
+};
+
+enum { BYTES_MAX = 3 }; /* \n, two bytes, becomes \u000a */
+
+/* A member as it was written. */
+struct written {
+    uint64_t prefix; /* first eight bytes of the name, big endian */
+    const char *name, *begin, *end;
+    size_t name_size;
+};
+
+static void skip_space(struct scan *scan)
+{
+    while (scan->at < scan->end &&
+           (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
+        scan->at++;
+}
+
+static bool take(struct scan *scan, char c)
+{
+    if (scan->at == scan->end || *scan->at != c)
+        return false;
+    scan->at++;
+    return true;
+}
+
+static void put(struct scan *scan, const char *data, size_t size)
+{
+    memcpy(scan->to, data, size);
+    scan->to += size;
+}
+
+/* At a backslash. */
+static bool put_escape(struct scan *scan)
+{
+    if (scan->end - scan->at < 2)
+        return false;
+    char c = scan->at[1];
+    scan->at += 2;
+    switch (c) {
+    case '"':
+    case '\\':
+        put(scan, (char[]){'\\', c}, 2);
+        return true;
+    case '/':
+        *scan->to++ = '/';
+        return true;
+    case 'n':
+        put(scan, "\\u000a", 6);
+        return true;
+    case 't':
+        put(scan, "\\u0009", 6);
+        return true;
+    case 'r':
+        put(scan, "\\u000d", 6);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* At its first quote. `escapes`: whether it may have any. */
+static bool put_string(struct scan *scan, bool escapes)
+{
+    scan->at++;
+    *scan->to++ = '"';
+    for (;;) {
+        struct bytes left = bytes_of(scan->at, (size_t)(scan->end - scan->at));
+        size_t size = json_scan_in_string(left, 0);
+        put(scan, left.data, size);
+        scan->at += size;
+        if (take(scan, '"'))
+            break;
+        if (!escapes || scan->at == scan->end || *scan->at != '\\' || !put_escape(scan))
+            return false;
+    }
+    *scan->to++ = '"';
+    return true;
+}
+
+static size_t count_digits(const struct scan *scan, const char *from)
+{
+    const char *at = from;
+    while (at < scan->end && *at >= '0' && *at <= '9')
+        at++;
+    return (size_t)(at - from);
+}
+
+/* Few digits, a fraction or none, no exponent. */
+static bool put_number(struct scan *scan)
+{
+    const char *first = scan->at, *whole = first + (*first == '-'), *at;
+    size_t count = count_digits(scan, whole), fraction = 0;
+    if (count == 0 || count > DIGITS_MAX || (*whole == '0' && count > 1))
+        return false;
+    at = whole + count;
+    if (at < scan->end && *at == '.') {
+        fraction = count_digits(scan, at + 1);
+        if (fraction == 0 || fraction > DIGITS_MAX)
+            return false;
+        at += 1 + fraction;
+    }
+    if (at < scan->end && (*at == 'e' || *at == 'E' || *at == '.'))
+        return false;
+    scan->at = at;
+    while (fraction && at[-1] == '0') {
+        at--;
+        fraction--;
+    }
+    if (fraction == 0)
+        at = whole + count;
+    if (fraction == 0 && *whole == '0')
+        first = whole; /* -0 is 0 */
+    put(scan, first, (size_t)(at - first));
+    return true;
+}
+
+static bool put_word(struct scan *scan, const char *word, size_t size)
+{
+    if ((size_t)(scan->end - scan->at) < size || memcmp(scan->at, word, size) != 0)
+        return false;
+    put(scan, word, size);
+    scan->at += size;
+    return true;
+}
+
+static bool put_value(struct scan *scan, int depth);
+
+static bool put_array(struct scan *scan, int depth)
+{
+    scan->at++;
+    *scan->to++ = '[';
+    skip_space(scan);
+    if (take(scan, ']')) {
+        *scan->to++ = ']';
+        return true;
+    }
+    for (;;) {
+        if (!put_value(scan, depth))
+            return false;
+        if (!take(scan, ','))
+            break;
+        *scan->to++ = ',';
+    }
+    *scan->to++ = ']';
+    return take(scan, ']');
+}
+
+static uint64_t prefix_of(const char *name, size_t size)
+{
+    uint64_t prefix = 0;
+    for (size_t i = 0; i < 8 && i < size; i++)
+        prefix |= (uint64_t)(unsigned char)name[i] << (56 - 8 * i);
+    return prefix;
+}
+
+static int compare(const struct written *a, const struct written *b)
+{
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    return bytes_compare(bytes_of(a->name, a->name_size), bytes_of(b->name, b->name_size));
+}
+
+/* Puts the members, which stand one behind the other, in their order: they are written once more
+ * behind themselves, then moved. False: two have one name. */
+static bool sort_members(struct scan *scan, const struct written *members, size_t count)
+{
+    uint8_t order[MEMBERS_MAX];
+    bool sorted = true;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i;
+        for (; at > 0; at--) {
+            int side = compare(&members[i], &members[order[at - 1]]);
+            if (side == 0)
+                return false;
+            if (side > 0)
+                break;
+            order[at] = order[at - 1];
+        }
+        order[at] = (uint8_t)i;
+        sorted = sorted && at == i;
+    }
+    if (sorted)
+        return true;
+    char *place = scan->to, *begin = scan->to - (members[count - 1].end - members[0].begin);
+    for (size_t i = 0; i < count; i++) {
+        const struct written *member = &members[order[i]];
+        size_t size = (size_t)(member->end - member->begin);
+        memcpy(place, member->begin, size);
+        *place = i ? ',' : '{';
+        place += size;
+    }
+    memcpy(begin, scan->to, (size_t)(scan->to - begin));
+    return true;
+}
+
+static bool put_object(struct scan *scan, int depth)
+{
+    struct written members[MEMBERS_MAX];
+    size_t count = 0;
+    scan->at++;
+    skip_space(scan);
+    if (take(scan, '}')) {
+        put(scan, "{}", 2);
+        return true;
+    }
+    do {
+        skip_space(scan);
+        if (count == MEMBERS_MAX || scan->at == scan->end || *scan->at != '"')
+            return false;
+        struct written *member = &members[count];
+        member->begin = scan->to;
+        *scan->to++ = count++ ? ',' : '{';
+        member->name = scan->to + 1;
+        if (!put_string(scan, false))
+            return false;
+        member->name_size = (size_t)(scan->to - 1 - member->name);
+        member->prefix = prefix_of(member->name, member->name_size);
+        skip_space(scan);
+        *scan->to++ = ':';
+        if (!take(scan, ':') || !put_value(scan, depth))
+            return false;
+        member->end = scan->to;
+    } while (take(scan, ','));
+    if (!take(scan, '}') || !sort_members(scan, members, count))
+        return false;
+    *scan->to++ = '}';
+    return true;
+}
+
+/* With the white space around it. */
+static bool put_value(struct scan *scan, int depth)
+{
+    bool done = false;
+    skip_space(scan);
+    if (scan->at == scan->end || depth == DEPTH_MAX)
+        return false;
+    switch (*scan->at) {
+    case '{':
+        done = put_object(scan, depth + 1);
+        break;
+    case '[':
+        done = put_array(scan, depth + 1);
+        break;
+    case '"':
+        done = put_string(scan, true);
+        break;
+    case 't':
+        done = put_word(scan, "true", 4);
+        break;
+    case 'f':
+        done = put_word(scan, "false", 5);
+        break;
+    case 'n':
+        done = put_word(scan, "null", 4);
+        break;
+    default:
+        done = put_number(scan);
+        break;
+    }
+    skip_space(scan);
+    return done;
+}
+
+bool canonical_append_text(struct buf *out, struct bytes text)
+{
+    size_t before = out->size, room = 2 * BYTES_MAX * text.size; /* twice: to sort members */
+    char *place = text.size ? buf_extend(out, room) : NULL;
+    struct scan scan = {text.data, text.data + text.size, place};
+    bool told = place && put_value(&scan, 0) && scan.at == scan.end && text_is_utf8(text, NULL);
+    if (place)
+        out->size = told ? before + (size_t)(scan.to - place) : before;
+    return told;
+}
