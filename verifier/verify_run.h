@@ -13,6 +13,7 @@
 #include "common/policy/verify/verify_report.h"
 #include "common/policy/version.h"
 #include "verifier/holes.h"
+#include "verifier/pass_map.h"
 #include "verifier/scope.h"
 #include "verifier/verify_options.h"
 #include "verifier/verify_progress.h"
@@ -28,6 +29,7 @@ enum {
  * queue, one record on each side and the report. */
 #define VERIFY_TABLE_SHARE(memory) ((memory) / 2)
 #define VERIFY_DEAD_SHARE(memory) ((memory) / 16)
+#define VERIFY_PASS_SHARE(memory) ((memory) / 8) /* of the map of passes, if there are several */
 
 /* Records that never got into the topic have no tenant to be counted under. */
 #define VERIFY_AT_SOURCE BYTES_LITERAL("(at the source)")
@@ -79,6 +81,7 @@ struct verify_run {
     size_t receipts_bytes;              /* held by it */
     uint64_t rejected, withheld;        /* as producers' runs say, each once */
     uint32_t pass;
+    struct pass_map pass_map;
     struct holes holes;           /* offsets below `high` that are no messages */
     struct version_clock *clocks; /* by partition: versions of messages that bring none */
     int64_t log_version;          /* of the message that expected_make is given, if it needs one */

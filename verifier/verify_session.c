@@ -217,6 +217,7 @@ void verify_session_close(struct verify_session *session)
     judge_work_free(&run->judge);
     free(run->clocks);
     holes_free(&run->holes);
+    pass_map_free(&run->pass_map);
     arena_free(&run->arena);
     buf_free(&run->key);
     if (!run->options.mappings)
@@ -240,6 +241,8 @@ static enum outcome make_table(struct verify_run *run, struct error *err)
     } else {
         report->passes = diff_passes(below, VERIFY_TABLE_SHARE(run->memory_max));
         verify_progress_expect(&run->progress, all, report->passes);
+        pass_map_begin(&run->pass_map, report->partitions, report->partition_count, report->passes,
+                       VERIFY_PASS_SHARE(run->memory_max));
     }
     return verify_run_make_table(run, below, err);
 }

@@ -63,9 +63,14 @@ uint32_t diff_passes(uint64_t records, size_t bytes)
     return passes > UINT32_MAX ? UINT32_MAX : (uint32_t)passes;
 }
 
+uint32_t diff_pass_of(const struct diff_key *key, uint32_t passes)
+{
+    return (uint32_t)(((key->high >> 32) * passes) >> 32);
+}
+
 bool diff_in_pass(const struct diff_key *key, uint32_t pass, uint32_t passes)
 {
-    return ((key->high >> 32) * passes) >> 32 == pass;
+    return diff_pass_of(key, passes) == pass;
 }
 
 bool diff_table_init(struct diff_table *table, uint64_t records, size_t bytes)

@@ -83,6 +83,7 @@ struct diff_table {
 /* Entries that `bytes` of memory hold, and passes needed for that many records (>= 1). */
 size_t diff_capacity(size_t bytes);
 uint32_t diff_passes(uint64_t records, size_t bytes);
+uint32_t diff_pass_of(const struct diff_key *key, uint32_t passes);
 bool diff_in_pass(const struct diff_key *key, uint32_t pass, uint32_t passes);
 
 /* Room for up to `records` of one pass, never more than `bytes`. False when the system refuses. */
