@@ -23,3 +23,8 @@ bool scope_has(const struct scope *scope, const struct record *record)
 {
     return !scope->tenant || bytes_equal(record->tenant, bytes_text(scope->tenant));
 }
+
+bool scope_has_rejected(const struct scope *scope, struct bytes tenant)
+{
+    return !scope->tenant || bytes_equal(tenant, bytes_text(scope->tenant));
+}

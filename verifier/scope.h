@@ -23,5 +23,8 @@ MUST_USE enum outcome scope_init(struct scope *scope, const struct settings *set
 bool scope_is_whole(const struct scope *scope);
 /* Asks for tenant and entity. */
 bool scope_has(const struct scope *scope, const struct record *record);
+/* Of a record that never got into the topic; `tenant` empty: nobody knows whose it was, so it is
+ * one's of no part. */
+bool scope_has_rejected(const struct scope *scope, struct bytes tenant);
 
 #endif

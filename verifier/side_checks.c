@@ -341,5 +341,6 @@ enum outcome side_files(struct verify_run *run, struct error *err)
     if (run->options.store || !store_of(run->settings)->has_files)
         return OUT_OK;
     run->report.side_checks.files.compared = true;
-    return file_store_reader_walk(run->settings, &run->mappings, take_file, run, err);
+    return file_store_reader_walk(run->settings, run->scope.mappings, run->scope.tenant, take_file,
+                                  run, err);
 }

@@ -69,10 +69,13 @@ static size_t mapping_at(const struct source_check *check, const struct mapping 
 
 /* ---- the files */
 
+/* `tenant`: as far as it was found; else all of the run's may have one. */
 static void reject(struct source_check *check, const struct source_record *found,
-                   const struct error *why)
+                   struct bytes tenant, const struct error *why)
 {
-    if (check->pass != 0)
+    if (!tenant.size)
+        tenant = buf_view(&check->rules.fixed);
+    if (check->pass != 0 || !scope_has_rejected(&check->run->scope, tenant))
         return;
     size_t at = mapping_at(check, found->mapping);
     check->rejected[at]++;
@@ -211,7 +214,7 @@ static void take_record(struct source_check *check, const struct source_record *
     if (outcome == OUT_OK)
         expect(check, &record, found, &digest);
     if (outcome != OUT_OK)
-        reject(check, found, &why);
+        reject(check, found, record.tenant, &why);
 }
 
 static void warn_file(struct source_check *check, const struct error *why)
@@ -234,7 +237,7 @@ static enum outcome read_records(struct source_check *check, struct error *err)
             take_record(check, &found);
             break;
         case SOURCE_REJECTED:
-            reject(check, &found, &why);
+            reject(check, &found, (struct bytes){0}, &why);
             break;
         case SOURCE_WITHHELD: /* counted by the producer's own word */
         case SOURCE_NOTE:

@@ -9,6 +9,7 @@
 #include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
+#include "common/io/kafka/kafka_topics.h"
 #include "common/io/report_folder.h"
 #include "common/io/terminal.h"
 #include "common/policy/verify/verify_text.h"
@@ -100,6 +101,8 @@ enum exit_code verify_main(const struct settings *settings, struct error *err)
     struct verify_session *session = NULL;
     const struct verify_options options = {.bus = bus};
     enum outcome outcome = verify_session_open(settings, &options, &session, err);
+    if (outcome != OUT_OK && err->code == ERR_KAFKA_TOPIC)
+        outcome = kafka_topics_no_migration(settings, err); /* names those there are */
     if (outcome == OUT_OK)
         outcome = verify_session_conclude(session, err);
     enum exit_code code = outcome == OUT_OK ? say(settings, verify_session_report(session), err)

@@ -5,7 +5,6 @@
 
 #include "common/base/mem.h"
 #include "common/io/clock.h"
-#include "common/io/kafka/kafka_topics.h"
 #include "common/io/key_file.h"
 #include "common/io/mappings.h"
 #include "common/io/report_folder.h"
@@ -123,8 +122,11 @@ static enum outcome take_ranges(struct verify_run *run, struct error *err)
     const char *topic = run->topics[TOPIC_SOURCE];
     struct verify_cursor *cursor = &run->cursors[TOPIC_SOURCE];
     enum outcome outcome = bus_ranges(run->options.bus, topic, VERIFY_BUS_MS, &ranges, &count, err);
-    if (outcome == OUT_OK && count == 0)
-        outcome = kafka_topics_no_migration(run->settings, err);
+    if (outcome == OUT_OK && count == 0) {
+        outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC,
+                            "there is no migration %s: it has no topic", run->settings->migration);
+        error_where(err, "%s", topic);
+    }
     if (outcome != OUT_OK)
         return outcome;
     report->partitions = mem_zeroed(count, sizeof *report->partitions);
@@ -374,7 +376,7 @@ static void count_produced(struct verify_run *run)
 {
     struct diff_groups *groups = &run->report.groups;
     uint64_t rejected = run->settings->verify_sources.count ? 0 : run->rejected;
-    if (!scope_is_whole(&run->scope) || (!rejected && !run->withheld))
+    if (!scope_has_rejected(&run->scope, (struct bytes){0}) || (!rejected && !run->withheld))
         return;
     uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, BYTES_LITERAL(""));
     groups->items[group].counts[VERDICT_REJECTED] += rejected;

@@ -184,6 +184,18 @@ put a.json '[{"id":1,"rev":1,"total":"much"},{"id":2,"rev":1,"total":2}]' 2024-0
 produce; work
 expect_exit 5 verify
 equal "refused" "$(counts)" "1 0 0 0 0"
+
+say "what the rules of the files refuse belongs to the tenant they are read for"
+put b.json '[{"id":"no number","rev":1,"total":1}]' 2024-01-01
+expect_exit 5 verify
+equal "rejected" "$(report .counts.rejected)" 1
+for tenant in t1 t2; do
+  expect_exit 5 drover verify --tenant t1 --only-tenant "$tenant" --source "$WORK/src" > "$WORK/verify.log"
+  equal "rejected of $tenant" "$(report .counts.rejected)" "$([ "$tenant" = t1 ] && echo 1 || echo 0)"
+done
+rm "$WORK/src/b.json"
+
+say "fixed under the same version"
 put a.json '[{"id":1,"rev":1,"total":1},{"id":2,"rev":1,"total":2}]' 2024-01-02
 produce; work
 expect_exit 5 verify

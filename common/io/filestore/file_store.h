@@ -90,11 +90,12 @@ struct file_found {
 
 typedef void file_walk_each(void *owner, const struct file_found *found);
 
-/* Every file of the store and what lies among them; of settings->only_tenant alone when that is
- * set. Waits up to 10 s for a worker that is about to write. OUT_FATAL DRV-F001. */
+/* Every file of the store and what lies among them; of one tenant alone (an isolation key), or of
+ * all: NULL. Waits up to 10 s for a worker that is about to write. OUT_FATAL DRV-F001. */
 MUST_USE enum outcome file_store_reader_walk(const struct settings *settings,
                                              const struct mapping_set *mappings,
-                                             file_walk_each *each, void *owner, struct error *err);
+                                             const char *only_tenant, file_walk_each *each,
+                                             void *owner, struct error *err);
 
 /* drover rebuild files: writes every file that is not what its rows give. Holds the lock.
  * `replace_edited`: also where somebody edited it or put something there, which is kept beside.

@@ -70,12 +70,6 @@ static void view_close(struct view *view)
         close(view->folder);
 }
 
-static bool is_wanted(const struct view *view, struct bytes tenant)
-{
-    const char *only = view->settings->only_tenant;
-    return !only || !only[0] || bytes_equal(tenant, bytes_text(only));
-}
-
 /* ---- an edited file's records ------------------------------------------------------------ */
 
 struct list {
@@ -596,9 +590,15 @@ struct walk {
     struct inspection file;
     struct digest *names; /* of the files the store has: folder/name */
     size_t name_count, name_room;
+    const char *only_tenant; /* NULL: of all */
     file_walk_each *each;
     void *owner;
 };
+
+static bool is_wanted(const struct walk *walk, struct bytes tenant)
+{
+    return !walk->only_tenant || bytes_equal(tenant, bytes_text(walk->only_tenant));
+}
 
 /* While a worker has the store it is about to write what is dirty. */
 static bool is_in_use(const struct view *view)
@@ -650,7 +650,7 @@ static enum outcome walk_files(struct walk *walk, struct error *err)
     while (outcome == OUT_OK && row) {
         struct bytes entity = sqlite_bytes(row, 0), tenant = sqlite_bytes(row, 1);
         add_name(walk, entity, tenant);
-        if (mapping_set_find(walk->view.mappings, entity) && is_wanted(&walk->view, tenant)) {
+        if (mapping_set_find(walk->view.mappings, entity) && is_wanted(walk, tenant)) {
             outcome = inspect(&walk->file, entity, tenant, err);
             if (outcome == OUT_OK)
                 walk->each(walk->owner, &walk->file.found);
@@ -690,7 +690,7 @@ static void walk_folder(struct walk *walk, const char *folder)
     while (entries && (entry = readdir(entries))) {
         struct digest digest = digest_name(folder, entry->d_name);
         if (folder[0] == '\0' && entry->d_name[0] != '.' && !is_json(entry->d_name)) {
-            if (is_wanted(&walk->view, (struct bytes){0}))
+            if (is_wanted(walk, (struct bytes){0}))
                 walk_folder(walk, entry->d_name);
         } else if (is_json(entry->d_name) && !bsearch(&digest, walk->names, walk->name_count,
                                                       sizeof digest, compare_digests)) {
@@ -704,9 +704,8 @@ static void walk_folder(struct walk *walk, const char *folder)
 static void walk_strays(struct walk *walk)
 {
     char folder[FILE_FOLDER_SIZE] = "";
-    const char *only = walk->view.settings->only_tenant;
-    if (only && only[0])
-        file_place_folder(bytes_text(only), folder);
+    if (walk->only_tenant)
+        file_place_folder(bytes_text(walk->only_tenant), folder);
     if (walk->name_count)
         qsort(walk->names, walk->name_count, sizeof *walk->names, compare_digests);
     walk_folder(walk, folder);
@@ -720,10 +719,10 @@ static void walk_close(struct walk *walk)
 }
 
 enum outcome file_store_reader_walk(const struct settings *settings,
-                                    const struct mapping_set *mappings, file_walk_each *each,
-                                    void *owner, struct error *err)
+                                    const struct mapping_set *mappings, const char *only_tenant,
+                                    file_walk_each *each, void *owner, struct error *err)
 {
-    struct walk walk = {.each = each, .owner = owner};
+    struct walk walk = {.only_tenant = only_tenant, .each = each, .owner = owner};
     enum outcome outcome = view_open(&walk.view, settings, mappings, err);
     if (outcome == OUT_OK) {
         wait_for_writer(&walk.view);
@@ -794,7 +793,9 @@ enum outcome file_store_rebuild(const struct settings *settings, const struct ma
                               "ON CONFLICT (entity, tenant) DO NOTHING";
     struct rebuilding rebuilding = {
         .replace_edited = replace_edited, .dry = dry, .each = each, .owner = owner, .err = err};
-    struct walk walk = {.each = rebuild_file, .owner = &rebuilding};
+    const char *only = settings->only_tenant;
+    struct walk walk = {
+        .only_tenant = only && only[0] ? only : NULL, .each = rebuild_file, .owner = &rebuilding};
     /* first: rebuilding a store that is not there makes none */
     enum outcome outcome = view_open(&walk.view, settings, mappings, err);
     if (outcome == OUT_OK)
