@@ -215,6 +215,8 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     (void)err;
     if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
         return OUT_OK;
+    if (summary.is_loaded) /* of classes between which no verdict makes a difference */
+        return OUT_OK;
     if (summary.is_settled)
         take_settled(receipts, message->envelope.value);
     else if (summary.is_produce)

@@ -14,13 +14,14 @@
 #define WORD(name, word) word,
 
 enum {
-    ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_TOPICS,
+    ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_TOPICS |
+               CMD_LOAD,
     ON_MAPPINGS = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG |
-                  CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE | CMD_SECRET,
+                  CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE | CMD_SECRET | CMD_LOAD,
     ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_EXPORT,
     ON_KEYS = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_EXPORT | CMD_SECRET | CMD_REHEARSE,
     READS_SOURCES = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_REHEARSE,
-    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS,
+    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_LOAD,
     ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_REHEARSE | CMD_REBUILD | CMD_EXPORT,
     PRODUCES = CMD_PRODUCE | CMD_RUN | CMD_REHEARSE,
     WORKS = CMD_WORK | CMD_RUN,
@@ -78,21 +79,21 @@ static const struct conf_field FIELDS[] = {
      "auto" STORAGES(CHOICE), "TYPE",
      "where records go; auto: hybrid when NODE_ENV is production, memory when CI is true, else "
      "file",
-     ON_STORES | CMD_SCHEMA | CMD_REBUILD},
+     ON_STORES | CMD_SCHEMA | CMD_LOAD | CMD_REBUILD},
     {"store.dir", "store-dir", 0, NULL, CONF_TEXT, AT(store_dir), "drover-store", 0, 0, NULL, "DIR",
      "storage file: the folder of the tenants' files", ON_STORES | CMD_REBUILD},
     {"store.memory", "store-memory", 0, NULL, CONF_SIZE, AT(store_memory), "1GiB", 1u << 20,
      (uint64_t)64 << 30, NULL, "SIZE", "storage memory: most it may hold", CMD_RUN | CMD_REHEARSE},
     {"database.url", NULL, 0, "DATABASE_URL", CONF_SECRET, AT(database_url), NULL, 0, 0, NULL,
      "URL", "PostgreSQL, as a URL or libpq keywords",
-     ON_STORES | CMD_SCHEMA | CMD_SECRET | CMD_REBUILD},
+     ON_STORES | CMD_SCHEMA | CMD_LOAD | CMD_SECRET | CMD_REBUILD},
     {"database.worker_role", "worker-role", 0, NULL, CONF_TEXT, AT(worker_role), "drover_worker", 0,
      0, NULL, "ROLE", "role a worker takes after login; empty = stay the login user",
-     WORKS | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS | CMD_SECRET},
+     WORKS | CMD_DOCTOR | CMD_SCHEMA | CMD_LOAD | CMD_STATUS | CMD_SECRET},
     {"database.verifier_role", "verifier-role", 0, NULL, CONF_TEXT, AT(verifier_role),
      "drover_verifier", 0, 0, NULL, "ROLE",
      "role the verifier takes after login; empty = stay the login user",
-     VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_STATUS | CMD_SECRET | CMD_EXPORT | CMD_REBUILD},
+     VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_LOAD | CMD_STATUS | CMD_SECRET | CMD_EXPORT | CMD_REBUILD},
     {"database.connections", "connections", 0, NULL, CONF_COUNT, AT(connections), "4", 1, 64, NULL,
      "N", "PostgreSQL connections of one worker", WORKS, "database.lanes", "lanes"},
     {"redis.url", NULL, 0, "REDIS_URL", CONF_SECRET, AT(redis_url), NULL, 0, 0, NULL, "URL",
@@ -197,6 +198,8 @@ static const struct conf_field FIELDS[] = {
 
     {"run.workers", "workers", 0, NULL, CONF_COUNT, AT(workers), "2", 1, 64, NULL, "N",
      "workers on this host", CMD_RUN},
+    {"load", "load", 0, NULL, CONF_CHOICE, AT(load), "upsert", 0, 0, "upsert|bulk|auto", "WAY",
+     "how empty tables are filled; auto: bulk those that this run makes", CMD_RUN},
 
     {"log.level", "log-level", 0, NULL, CONF_CHOICE, AT(log_level), "info", 0, 0,
      "error|warn|info|debug", "LEVEL", "least level that is logged", ROLES},

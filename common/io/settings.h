@@ -128,6 +128,7 @@ struct settings {
 
     /* run */
     uint64_t workers; /* default 2 */
+    const char *load; /* upsert|bulk|auto: how empty tables are filled (pg_load.h) */
 
     /* output */
     const char *log_level;  /* error|warn|info|debug */

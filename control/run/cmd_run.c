@@ -38,14 +38,12 @@ enum {
 
 /* ---- before anything runs */
 
-static void say_changes(const struct pg_schema *apply)
+static void say_lines(const char *title, struct buf *lines)
 {
-    if (apply->count == 0)
-        return;
-    const char *at = buf_text((struct buf *)&apply->changes);
+    const char *at = buf_text(lines);
     while (*at) {
         size_t size = strcspn(at, "\n");
-        fprintf(stderr, "  schema   %.*s\n", (int)size, at);
+        fprintf(stderr, "  %-8s %.*s\n", title, (int)size, at);
         at += size + (at[size] == '\n');
     }
 }
@@ -59,7 +57,9 @@ static enum outcome prepare_schema(const struct settings *settings, struct error
     struct pg_schema apply;
     outcome = pg_schema_apply(settings, &mappings, store_of(settings)->has_stage, &apply, err);
     if (outcome == OUT_OK && !settings->quiet)
-        say_changes(&apply);
+        say_lines("schema", &apply.changes);
+    if (outcome == OUT_OK && !settings->quiet)
+        say_lines("load", &apply.notes);
     pg_schema_free(&apply);
     mapping_set_free(&mappings);
     return outcome;
@@ -312,9 +312,15 @@ static void find_end(struct run *run)
     const struct run_seen *seen = &run->seen;
     bool produced = run->children[RUN_PRODUCE].ended;
     bool written = seen->is_ok && seen->is_last && seen->lag == 0;
+    bool loaded = written && (!store_of(run->settings)->has_tables || run_load_step(run));
+    if (run->load.has_failed) {
+        run->err = run->load.err;
+        stop(run, command_fail(&run->err));
+        return;
+    }
     if (written && seen->waiting)
         say_nothing_comes(run);
-    if (written && seen->waiting == 0 && files_are_done(run)) {
+    if (loaded && seen->waiting == 0 && files_are_done(run)) {
         run->phase = RUN_DRAINING;
         end_workers(run);
     } else if (produced && is_stuck(run)) {

@@ -23,6 +23,7 @@
 #include "common/io/terminal_live.h"
 #include "common/policy/outage.h"
 #include "common/policy/totals.h"
+#include "common/io/postgres/pg_load.h"
 #include "control/status/status.h"
 
 enum { RUN_WORKERS_MAX = 64, RUN_STREAMS = 3 };
@@ -79,6 +80,17 @@ struct run_seen {
     bool is_ok;     /* nothing failed since */
 };
 
+/* The end of a bulk load; report and err are the pool's thread's while it runs. */
+struct run_load {
+    uv_work_t work;
+    bool is_running, is_done, has_failed;
+    enum outcome outcome;
+    struct error err;
+    struct pg_load_report report;
+    uint64_t again_ms;
+    uint64_t left[CLASS_COUNT]; /* records that are no rows, by class */
+};
+
 enum run_phase {
     RUN_WORKING,
     RUN_DRAINING,
@@ -117,6 +129,8 @@ struct run {
     struct run_seen seen;
     struct outages poll_away; /* since when is in `outages` */
 
+    struct run_load load;
+
     struct error err; /* why it stops, when it is not a child's own message */
     char failure[96]; /* which child ended it, for the summary */
 
@@ -154,6 +168,10 @@ void run_args_free(char **args);
 void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
 /* Of one moment, so that what is shown of it adds up. */
 void run_sum(const struct run *run, struct run_sums *sums);
+
+/* run_load.c */
+/* Finishes what is being loaded; true when that is done, or there was nothing. */
+bool run_load_step(struct run *run);
 
 /* run_view.c */
 void run_view_open(struct run *run);

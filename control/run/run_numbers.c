@@ -90,6 +90,20 @@ static void sum_workers(const struct run *run, struct run_sums *sums)
     sums->taken += settled > pending ? settled - pending : 0;
 }
 
+/* What the workers appended, and told as applied, was superseded, unchanged or in conflict. */
+static void move_loaded(const struct run *run, struct run_sums *sums)
+{
+    uint64_t left = 0;
+    totals_add_receipt(sums->work, run->load.left);
+    for (int i = 0; i < CLASS_COUNT; i++)
+        left += run->load.left[i];
+    uint64_t applied = left < sums->work[WORK_APPLIED] ? left : sums->work[WORK_APPLIED];
+    uint64_t others = left - applied;
+    sums->work[WORK_APPLIED] -= applied;
+    sums->work[WORK_RECOVERED] -=
+        others < sums->work[WORK_RECOVERED] ? others : sums->work[WORK_RECOVERED];
+}
+
 void run_sum(const struct run *run, struct run_sums *sums)
 {
     const struct run_numbers *numbers = &run->children[RUN_PRODUCE].numbers;
@@ -98,4 +112,5 @@ void run_sum(const struct run *run, struct run_sums *sums)
     memcpy(sums->produce, numbers->produce, sizeof(sums->produce));
     sums->produce[PRODUCE_ON_WAY] = numbers->read > told ? numbers->read - told : 0;
     sum_workers(run, sums);
+    move_loaded(run, sums);
 }

@@ -28,6 +28,7 @@ struct status_partition {
     int64_t lag;
     uint64_t told[CLASS_COUNT];    /* by the receipts of its batches; waiting: who ever did */
     uint64_t settled[CLASS_COUNT]; /* what became of those that waited */
+    uint64_t loaded[CLASS_COUNT];  /* what finishing a load found of those told as applied */
     int64_t receipts_to;           /* offsets of the source topic the receipts cover */
     int64_t told_epoch;            /* of the last of them */
     uint64_t gaps;                 /* offsets below that no receipt covers */
@@ -58,6 +59,7 @@ struct status {
     uint64_t *dead_ids; /* hashes of drover-dlq-id, sorted: a dead letter may come twice */
     size_t dead_id_count, dead_id_room;
     int64_t settled_round;       /* of the last receipt of records that waited */
+    int64_t loaded_number;       /* of the last receipt of a load */
     uint64_t rejected, withheld; /* at the source, by the producers' receipts */
 
     /* sums of the last reading */

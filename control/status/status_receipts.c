@@ -69,6 +69,22 @@ static void take_batch(struct status *status, struct bytes json, struct receipt_
         partition->told[i] += summary->counts[i];
 }
 
+/* They come in order, in one partition; one that was sent again has the number of the first. */
+static void take_loaded(struct status *status, struct bytes json)
+{
+    struct loaded_receipt receipt;
+    if (receipt_parse_loaded(json, bytes_text(status->settings->group), &receipt, NULL) != OUT_OK)
+        return;
+    for (size_t i = 0; i < receipt.count && receipt.number > status->loaded_number; i++) {
+        const struct loaded_item *item = &receipt.items[i];
+        if (item->partition >= 0 && item->partition < status->partition_count)
+            status->partitions[item->partition].loaded[item->the_class] += item->count;
+    }
+    if (receipt.number > status->loaded_number)
+        status->loaded_number = receipt.number;
+    free(receipt.items);
+}
+
 static void take_receipt(struct status *status, const struct bus_message *message)
 {
     struct receipt_summary summary;
@@ -76,6 +92,8 @@ static void take_receipt(struct status *status, const struct bus_message *messag
         return;
     if (summary.is_settled) {
         take_settled(status, message->envelope.value);
+    } else if (summary.is_loaded) {
+        take_loaded(status, message->envelope.value);
     } else if (summary.is_produce) {
         status->rejected += summary.counts[CLASS_REJECTED];
         status->withheld += summary.counts[CLASS_WITHHELD];
@@ -94,6 +112,17 @@ static void take_from(uint64_t *count, uint64_t *excess)
     *excess -= taken;
 }
 
+/* They were told as applied, or as recovered. */
+static void count_loaded(struct status_partition *partition)
+{
+    uint64_t left = 0;
+    totals_add_receipt(partition->counts, partition->loaded);
+    for (int i = 0; i < CLASS_COUNT; i++)
+        left += partition->loaded[i];
+    take_from(&partition->counts[WORK_APPLIED], &left);
+    take_from(&partition->counts[WORK_RECOVERED], &left);
+}
+
 /* More may be settled than were told of as pending: a worker crashed, and before their batch's
  * receipt was made again they had got in, or were dead. There they count a second time. */
 static void count_partition(struct status_partition *partition)
@@ -108,6 +137,7 @@ static void count_partition(struct status_partition *partition)
     partition->counts[WORK_PENDING] = settled < pending ? pending - settled : 0;
     take_from(&partition->counts[WORK_RECOVERED], &excess);
     take_from(&partition->counts[WORK_DEAD], &excess);
+    count_loaded(partition);
     /* behind the last committed message there may be markers alone */
     int64_t next =
         partition->nothing_left ? partition->next_offset : partition->high - partition->lag;

@@ -30,9 +30,11 @@ static struct pg_checkpoint *of(struct checkpoint *checkpoint)
 
 /* ---- start-up checks --------------------------------------------------------------------- */
 
+/* The worker's own, or being loaded (pg_load.h). */
 #define CHECK_TABLE                                                                                \
-    "SELECT "                                                                                      \
-    "pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE')::int4 "                               \
+    "SELECT (pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE') OR EXISTS (SELECT FROM "      \
+    "drover.load AS l WHERE l.table_schema = $1::text AND l.table_name = $2::text "                \
+    "AND l.state <> 'done'))::int4 "                                                               \
     "FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "   \
     "WHERE n.nspname = $1::text AND c.relname = $2::text"
 #define PIN_TOPIC                                                                                  \

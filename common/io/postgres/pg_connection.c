@@ -14,6 +14,7 @@
 #include "common/io/postgres/pg_connection.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,9 @@
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/policy/backoff.h"
+
+/* What libpq takes at once. A batch ends far below (work.batch_bytes has a limit). */
+#define COPY_MAX ((size_t)INT_MAX)
 
 /* Queries of one exchange at most: callers send what may be more in several (PG_WRITER_GROUPS). */
 #define RESULTS_MAX 16384
@@ -59,6 +63,8 @@ struct pg_connection {
     int queued, capacity;
     int read; /* queries whose NULL was seen */
     PGresult *current;
+    pg_connection_fill *fill; /* of the exchange, which is not in pipeline mode; else NULL */
+    int copies;               /* COPY statements that got their rows */
     void (*on_closed)(void *owner);
 };
 
@@ -119,6 +125,7 @@ static void clear_exchange(struct pg_connection *self)
     self->current = NULL;
     self->queued = 0;
     self->read = 0;
+    self->fill = NULL;
 }
 
 static void disconnect(struct pg_connection *self)
@@ -247,6 +254,8 @@ static void gather_reply(struct pg_connection *self, struct pg_reply *reply)
     }
 }
 
+static void note_query(struct pg_connection *self, const char *prepares);
+
 static void finish_exchange(struct pg_connection *self)
 {
     struct pg_reply reply = {.results = self->results, .failed = -1};
@@ -262,6 +271,52 @@ static void finish_exchange(struct pg_connection *self)
     for (int i = 0; i < kept; i++)
         PQclear(mine[i]);
     free(mine);
+}
+
+/* The head and the end are copyto.c's: signature, flags, no extension; -1. False: it broke. */
+static bool put_rows(struct pg_connection *self)
+{
+    static const char HEAD[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+    struct buf rows;
+    buf_init(&rows, COPY_MAX);
+    buf_append(&rows, HEAD, sizeof HEAD - 1);
+    self->fill(self->owner, self->copies++, &rows);
+    buf_append_be16(&rows, UINT16_MAX);
+    assert(!rows.failed);
+    bool ok = PQputCopyData(self->connection, rows.data, (int)rows.size) == 1 &&
+              PQputCopyEnd(self->connection, NULL) == 1;
+    buf_free(&rows);
+    int flushed = ok ? PQflush(self->connection) : -1;
+    if (flushed >= 0)
+        watch_for(self, flushed ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+    return flushed >= 0;
+}
+
+/* The same for an exchange with COPY: a result a statement, then NULL; after a failure no more. */
+static bool take_copy_results(struct pg_connection *self)
+{
+    while (!PQisBusy(self->connection)) {
+        PGresult *result = PQgetResult(self->connection);
+        bool wants_rows = PQresultStatus(result) == PGRES_COPY_IN;
+        if (PQstatus(self->connection) == CONNECTION_BAD || (wants_rows && !put_rows(self)) ||
+            (!result && PQenterPipelineMode(self->connection) != 1)) {
+            PQclear(result);
+            lose_connection(self);
+            return true;
+        }
+        if (!result) {
+            self->fill = NULL;
+            finish_exchange(self);
+            return true;
+        }
+        if (wants_rows) {
+            PQclear(result);
+            continue;
+        }
+        note_query(self, NULL);
+        self->results[self->queued - 1] = result;
+    }
+    return false;
 }
 
 /* Takes what has arrived; true when the exchange ended and the connection may be gone. */
@@ -303,7 +358,8 @@ static void advance_io(struct pg_connection *self, int events)
         return;
     }
     watch_for(self, flushed ? UV_READABLE | UV_WRITABLE : UV_READABLE);
-    bool ended = self->state == CONNECTION_BUSY && take_results(self);
+    bool ended = self->state == CONNECTION_BUSY &&
+                 (self->fill ? take_copy_results(self) : take_results(self));
     if (!ended && PQstatus(self->connection) == CONNECTION_BAD)
         lose_connection(self);
 }
@@ -449,6 +505,22 @@ void pg_connection_sync(struct pg_connection *self)
      * libpq writes while a long exchange is queued, and may have found the connection broken: then
      * there is no socket left to wake us. */
     if (PQsocket(self->connection) < 0 || PQstatus(self->connection) == CONNECTION_BAD)
+        uv_timer_start(&self->timer, on_timer, 0, 0);
+    else
+        watch_for(self, UV_READABLE | UV_WRITABLE);
+}
+
+void pg_connection_copy(struct pg_connection *self, const char *sql, pg_connection_fill *fill)
+{
+    assert(self->queued == 0);
+    if (self->state != CONNECTION_IDLE)
+        return;
+    self->state = CONNECTION_BUSY;
+    self->fill = fill;
+    self->copies = 0;
+    bool sent = PQexitPipelineMode(self->connection) == 1 && PQsendQuery(self->connection, sql) == 1;
+    drop_closed(self);
+    if (!sent || PQsocket(self->connection) < 0 || PQstatus(self->connection) == CONNECTION_BAD)
         uv_timer_start(&self->timer, on_timer, 0, 0);
     else
         watch_for(self, UV_READABLE | UV_WRITABLE);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "common/base/buf.h"
 #include "common/base/error.h"
 
 struct pg_connection;
@@ -67,6 +68,13 @@ struct pg_param {
  * in binary. Does nothing on a connection that is not connected (on_lost follows). */
 void pg_connection_query(struct pg_connection *connection, const char *name, const char *sql,
                          const struct pg_param *params, int count);
+/* An exchange of its own, outside of pipeline mode, in which COPY is refused: statements separated
+ * by semicolons, in which COPY … FROM STDIN takes what `fill` appends for it (`number`: from 0, in
+ * their order), in binary form without its head and end. Nothing may be queued. on_reply gets a
+ * result a statement. */
+typedef void pg_connection_fill(void *owner, int number, struct buf *rows);
+void pg_connection_copy(struct pg_connection *connection, const char *sql,
+                        pg_connection_fill *fill);
 /* Ends the exchange. */
 void pg_connection_sync(struct pg_connection *connection);
 /* Drops the connection and makes a new one: for lost prepared statements and a state nobody knows.

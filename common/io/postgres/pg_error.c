@@ -20,6 +20,7 @@ static const struct state_rule STATES[] = {
     {"DR001", PG_FENCED},
     {"DR002", PG_FENCED},
     {"DR003", PG_RECORD}, /* drover.not_written() */
+    {"DR004", PG_TX_RETRY}, /* drover.load_fence() */
     {"25P04", PG_CONNECTION_LOST},
     {"57P01", PG_CONNECTION_LOST},
     {"57P02", PG_CONNECTION_LOST},
@@ -145,6 +146,8 @@ enum pg_action pg_error_from_result(const PGresult *result, struct error *err)
         code = ERR_PG_PARENT; /* a reference of the mapping: the parent may still come */
     if (strcmp(state, "DR003") == 0)
         code = ERR_PG_SKIPPED;
+    if (strcmp(state, "DR004") == 0)
+        code = ERR_PG_LOADING;
     error_set(err, outcome_of(action), code, "%s", error_code_meaning(code));
     message = message ? message : "";
     error_cause(err, "%s %.*s", state, safe_length(state, message, raised_by), message);

@@ -2,8 +2,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
+#include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_session.h"
 
 enum {
@@ -209,6 +212,25 @@ static enum outcome release_pins(struct pg_schema *apply, const struct mapping_s
     return outcome;
 }
 
+/* With the ways they are written in at first. */
+static enum outcome apply_tables(struct pg_schema *apply, const struct settings *settings,
+                                 const struct mapping_set *mappings, bool hybrid,
+                                 struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    bool *made = mem_zeroed(mappings->count + 1, sizeof *made);
+    for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++) {
+        outcome = pg_schema_table(apply, mappings->items[i], err);
+        made[i] = apply->made;
+    }
+    if (outcome == OUT_OK)
+        outcome = pg_schema_references(apply, mappings, err);
+    if (outcome == OUT_OK)
+        outcome = pg_load_begin(apply, settings, mappings, hybrid, made, err);
+    free(made);
+    return outcome;
+}
+
 static enum outcome apply_all(struct pg_schema *apply, const struct settings *settings,
                               const struct mapping_set *mappings, bool hybrid, struct error *err)
 {
@@ -219,10 +241,8 @@ static enum outcome apply_all(struct pg_schema *apply, const struct settings *se
         outcome = apply_role(apply, apply->roles.verifier, err);
     if (outcome == OUT_OK)
         outcome = apply_core(apply, err);
-    for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++)
-        outcome = pg_schema_table(apply, mappings->items[i], err);
     if (outcome == OUT_OK)
-        outcome = pg_schema_references(apply, mappings, err);
+        outcome = apply_tables(apply, settings, mappings, hybrid, err);
     if (outcome == OUT_OK)
         outcome = release_pins(apply, mappings, settings->group, hybrid, err);
     return outcome;
@@ -243,6 +263,7 @@ enum outcome pg_schema_apply(const struct settings *settings, const struct mappi
 {
     *apply = (struct pg_schema){.roles = pg_schema_roles(settings)};
     buf_init(&apply->changes, TEXT_LIMIT);
+    buf_init(&apply->notes, TEXT_LIMIT);
     for (size_t i = 0; i < mappings->count; i++)
         if (schema_index_check(mappings->items[i], err) != OUT_OK)
             return OUT_FATAL;
@@ -254,6 +275,7 @@ enum outcome pg_schema_apply(const struct settings *settings, const struct mappi
     /* Another database's apply may touch the same roles at the same moment: once more, then. */
     for (int attempt = 0; connected && attempt < ATTEMPTS; attempt++) {
         buf_reset(&apply->changes);
+        buf_reset(&apply->notes);
         apply->count = 0;
         outcome = apply_all(apply, settings, mappings, hybrid, err);
         bool keep = outcome == OUT_OK && !settings->dry_run;
@@ -277,4 +299,5 @@ int pg_schema_library(void)
 void pg_schema_free(struct pg_schema *apply)
 {
     buf_free(&apply->changes);
+    buf_free(&apply->notes);
 }

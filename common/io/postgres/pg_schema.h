@@ -25,6 +25,8 @@ struct pg_schema {
     struct schema_roles roles;
     struct buf changes; /* one line each */
     size_t count;
+    bool made;        /* the last table that was looked at was not there */
+    struct buf notes; /* which way tables are written, one line each (pg_load.h) */
 };
 
 struct schema_roles pg_schema_roles(const struct settings *settings);

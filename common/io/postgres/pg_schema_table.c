@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_session.h"
 
 enum { TEXT_LIMIT = 1 << 20 };
@@ -337,9 +338,33 @@ static enum outcome ask_kind(struct pg_schema *apply, struct names *names, struc
         params, 1, kind, err);
 }
 
+/* What takes its place when it is loaded was made like it as it is. */
+static enum outcome check_loading(struct pg_schema *apply, const struct mapping *mapping,
+                                  struct names *names, struct error *err)
+{
+    size_t before = apply->count;
+    enum outcome outcome = repair_table(apply, mapping, names, err);
+    if (outcome != OUT_OK || apply->count == before)
+        return outcome;
+    outcome = error_set(err, OUT_FATAL, ERR_PG_LOADING,
+                        "the table cannot be changed while it is being loaded");
+    error_where(err, "%s", names->shown);
+    return outcome;
+}
+
+static enum outcome grant_table(struct pg_schema *apply, const struct mapping *mapping,
+                                const char *table, bool loading, struct error *err)
+{
+    const char *worker = loading ? "SELECT" : schema_worker_rights(mapping);
+    enum outcome outcome = pg_schema_grant(apply, worker, table, apply->roles.worker, err);
+    return outcome == OUT_OK ? pg_schema_grant(apply, "SELECT", table, apply->roles.verifier, err)
+                             : outcome;
+}
+
 enum outcome pg_schema_table(struct pg_schema *apply, const struct mapping *mapping,
                              struct error *err)
 {
+    bool loading = false;
     struct names names;
     names_init(&names, mapping);
     struct buf kind;
@@ -347,20 +372,21 @@ enum outcome pg_schema_table(struct pg_schema *apply, const struct mapping *mapp
     enum outcome outcome = pg_schema_namespace(apply, mapping->schema, err);
     if (outcome == OUT_OK)
         outcome = ask_kind(apply, &names, &kind, err);
+    if (outcome == OUT_OK)
+        outcome = pg_load_is_open(apply, mapping, &loading, err);
     const char *found = buf_text(&kind);
-    if (outcome == OUT_OK && strcmp(found, "missing") == 0)
+    apply->made = strcmp(found, "missing") == 0;
+    if (outcome == OUT_OK && apply->made)
         outcome = create_table(apply, mapping, &names, err);
+    else if (outcome == OUT_OK && loading)
+        outcome = check_loading(apply, mapping, &names, err);
     else if (outcome == OUT_OK && strcmp(found, "table") == 0)
         outcome = repair_table(apply, mapping, &names, err);
     else if (outcome == OUT_OK)
         outcome =
             error_set(err, OUT_FATAL, ERR_PG_SCHEMA, "%s is a %s, not a table", names.shown, found);
-    const char *table = buf_text(&names.table);
     if (outcome == OUT_OK)
-        outcome =
-            pg_schema_grant(apply, schema_worker_rights(mapping), table, apply->roles.worker, err);
-    if (outcome == OUT_OK)
-        outcome = pg_schema_grant(apply, "SELECT", table, apply->roles.verifier, err);
+        outcome = grant_table(apply, mapping, buf_text(&names.table), loading, err);
     if (outcome != OUT_OK && err && !err->where[0])
         error_where(err, "%s, %s", names.shown, mapping->file);
     buf_free(&kind);

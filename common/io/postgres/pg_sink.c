@@ -62,6 +62,7 @@ static void free_sink(struct pg_sink *sink)
     for (size_t i = 0; i < sink->mappings->count; i++)
         pg_upsert_free(sink->upserts[i]);
     free(sink->upserts);
+    pg_bulk_free(sink->bulk);
     free(sink->writers);
     buf_free(&sink->memory);
     free(sink);
@@ -111,6 +112,7 @@ struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_connection_config *con
     sink->writers = mem_zeroed((size_t)connections, sizeof *sink->writers);
     for (size_t i = 0; i < mappings->count; i++)
         sink->upserts[i] = pg_upsert_new(mappings, i);
+    sink->bulk = pg_bulk_new(mappings);
     buf_init(&sink->memory, MEMORY_MAX);
     sink->writer_count = sink->open_connections = connections;
     for (int i = 0; i < connections; i++) {

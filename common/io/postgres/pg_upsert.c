@@ -6,7 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/io/postgres/pg_wire.h"
-#include "common/model/schema/schema_sql.h"
+#include "common/model/schema/schema_load.h"
 
 /* Type OIDs of pg_type.dat, part of the wire protocol. */
 
@@ -50,7 +50,7 @@ static void append_unnest(struct buf *sql, size_t number, const char *type)
     buf_append_format(sql, "pg_catalog.unnest($%zu::%s), ", number, type);
 }
 
-static void append_source(struct buf *sql, const struct mapping *mapping)
+static void append_source(struct buf *sql, const struct mapping *mapping, bool offsets)
 {
     size_t count = mapping->column_count;
     buf_append_text(sql, " FROM ROWS FROM (");
@@ -59,11 +59,13 @@ static void append_source(struct buf *sql, const struct mapping *mapping)
     append_unnest(sql, count + 2, "int8[]");
     append_unnest(sql, count + 3, "bytea[]");
     append_unnest(sql, count + 4, "bool[]");
+    if (offsets)
+        append_unnest(sql, count + 6, "int8[]");
     sql->size -= 2; /* the last comma */
     buf_append_text(sql, ") AS u(");
     for (size_t i = 0; i < count; i++)
         buf_append_format(sql, "c%zu, ", i);
-    buf_append_text(sql, "v, d, x)");
+    buf_append_text(sql, offsets ? "v, d, x, o)" : "v, d, x)");
 }
 
 /* The literal a soft delete sets; a mapping takes text, bool and integers only. */
@@ -142,7 +144,7 @@ static void append_insert(struct buf *sql, const struct mapping *mapping)
     buf_append_text(sql, ", u.v, u.d, u.x");
     if (hard)
         buf_append_text(sql, ", CASE WHEN u.x THEN pg_catalog.clock_timestamp() END");
-    append_source(sql, mapping);
+    append_source(sql, mapping, false);
     buf_append_text(sql, " ON CONFLICT (isolation_key, ");
     append_key_columns(sql, mapping, "");
     buf_append_text(sql, ") DO UPDATE SET ");
@@ -206,6 +208,26 @@ static char *make_upsert(const struct mapping *mapping, struct buf *sql)
     append_keys(sql, mapping, "w.");
     buf_append_text(sql, "w.v FROM written AS w)");
     return take_text(sql);
+}
+
+char *pg_upsert_make_append(const struct mapping *mapping, int number)
+{
+    struct buf sql;
+    buf_init(&sql, STATEMENT_MAX);
+    buf_append_text(&sql, "INSERT INTO ");
+    schema_load_name(&sql, number);
+    buf_append_char(&sql, ' ');
+    schema_load_columns(&sql, mapping);
+    buf_append_text(&sql, " SELECT $1::text");
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        buf_append_text(&sql, ", ");
+        append_selected(&sql, &mapping->columns[i], i);
+    }
+    buf_append_format(&sql, ", u.v, u.d, u.x, $%zu::int4, u.o", mapping->column_count + 5);
+    append_source(&sql, mapping, true);
+    char *text = take_text(&sql);
+    buf_free(&sql);
+    return text;
 }
 
 static char *make_classify(const struct mapping *mapping, struct buf *sql)

@@ -38,6 +38,10 @@ void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_connection *conne
 int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, struct bytes tenant,
                      const uint32_t *order, size_t count, struct buf *memory,
                      struct pg_param params[PG_CONNECTION_PARAMS_MAX]);
+/* The statement that appends the same rows to the load table of that number, whatever it holds; its
+ * parameters are the upsert's, then the partition (int4) and the rows' offsets (int8[]). Result: no
+ * rows. Caller frees. */
+char *pg_upsert_make_append(const struct mapping *mapping, int number);
 /* Queues the look-up of the same rows. Result columns, binary: ordinal int8 (from 1), version int8,
  * digest bytea. Rows that do not exist are absent. */
 void pg_upsert_queue_classify(const struct pg_upsert *upsert, struct pg_connection *connection,

@@ -15,6 +15,9 @@
  * those that come at COMMIT only. A refusal that may pass (a lock, a deadlock, a resource) is first
  * answered by OUT_RETRY; when it comes again, one of the records may be what raises it.
  *
+ * Tables that are being loaded get their rows by COPY instead, in one exchange that is like WRITE
+ * (pg_bulk.h); the search appends where it would upsert.
+ *
  * CHECK asks whether a COMMIT whose answer was lost took place; when it did, CLASSIFY classifies
  * what has no verdict yet. The first backend may still be at it: CHECK locks the checkpoint row, so
  * it waits for a transaction that has passed the fence; one that has not will be refused by the
@@ -43,6 +46,7 @@
  *   this version, other content              conflict: the other one was first
  *   a greater version                        superseded (by now; it may have stood there a while)
  *   the offset is pending        waiting
+ *   its table is being loaded    applied; dead when its offset is among the refused ones
  *   an older row, or none                    not in the store
  *
  * What is not in the store: a record whose dead letter this process sent is dead. In a batch of
@@ -52,10 +56,14 @@
  * mapping that removes its tombstones was applied.
  */
 
-/* Undecided items of a group into subset; their number. */
-static size_t gather(const struct batch *batch, const struct batch_group *group, uint32_t *subset)
+/* Undecided items of a group into subset; their number. A table that is being loaded cannot be
+ * asked. */
+static size_t gather(const struct writer *writer, const struct batch_group *group, uint32_t *subset)
 {
+    const struct batch *batch = writer->batch;
     size_t count = 0;
+    if (pg_bulk_has(writer->sink->bulk, group->mapping))
+        return 0;
     for (size_t i = 0; i < group->count; i++) {
         uint32_t at = batch->order[group->first + i];
         if (!batch->items[at].decided)
@@ -89,7 +97,7 @@ static void classify_groups(struct writer *writer)
     for (; g < batch->group_count && g < writer->group + PG_WRITER_GROUPS; g++) {
         struct batch_group *group = &batch->groups[g];
         uint32_t *subset = writer->subset + group->first;
-        size_t count = gather(batch, group, subset);
+        size_t count = gather(writer, group, subset);
         if (count == 0)
             continue;
         pg_writer_set_tenant(writer, group->tenant);
@@ -100,6 +108,7 @@ static void classify_groups(struct writer *writer)
     writer->group_end = g;
     if (g == batch->group_count) {
         ask_waiting(writer);
+        (void)pg_bulk_queue_ask_refused(writer);
         pg_writer_plain(writer, "COMMIT");
     }
     pg_writer_enter(writer, PHASE_CLASSIFY);
@@ -134,16 +143,18 @@ static void note_waiting(struct batch *batch, const PGresult *result)
     }
 }
 
-static void decide(const struct batch *batch, struct batch_item *item)
+static void decide(const struct writer *writer, struct batch_item *item)
 {
+    const struct batch *batch = writer->batch;
     bool purged = item->row.deleted && item->mapping->on_delete == DELETE_HARD;
+    bool loading = pg_bulk_has(writer->sink->bulk, item->mapping);
     item->decided = true;
     if (item->seen == SEEN_ROW && item->stored_version >= item->row.version) {
         struct bytes digest = bytes_of(item->stored_digest.bytes, sizeof item->stored_digest.bytes);
         item->verdict = batch_classify(&item->row, item->stored_version, digest);
         if (item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
-    } else if (item->dead_lettered || (batch->redelivered && !purged)) {
+    } else if (item->dead_lettered || (batch->redelivered && !purged && !loading)) {
         item->verdict = CLASS_DEAD;
     } else {
         item->verdict = CLASS_APPLIED;
@@ -152,14 +163,15 @@ static void decide(const struct batch *batch, struct batch_item *item)
 
 /* The candidates of a key one after the other, as they were tried: what is in the store is at or
  * below the first one that is not dead. */
-static void decide_all(struct batch *batch)
+static void decide_all(struct writer *writer)
 {
+    struct batch *batch = writer->batch;
     size_t first = 0;
     do {
         for (; first < batch->order_count; first++) {
             struct batch_item *item = &batch->items[batch->order[first]];
             if (!item->decided)
-                decide(batch, item);
+                decide(writer, item);
         }
     } while (batch_promote(batch));
     batch_settle(batch);
@@ -180,7 +192,7 @@ static void on_classified(struct writer *writer, const struct pg_reply *reply)
     for (; writer->group < writer->group_end; writer->group++) {
         struct batch_group *group = &batch->groups[writer->group];
         uint32_t *subset = writer->subset + group->first;
-        size_t count = gather(batch, group, subset);
+        size_t count = gather(writer, group, subset);
         if (count == 0)
             continue;
         const PGresult *result = reply->results[at + 1];
@@ -199,7 +211,15 @@ static void on_classified(struct writer *writer, const struct pg_reply *reply)
         return;
     }
     note_waiting(batch, reply->results[at]);
-    decide_all(batch);
+    bool asked_refused = at + 2 < reply->count;
+    if (asked_refused && !pg_bulk_take_refused(writer, reply->results[at + 1])) {
+        pg_bulk_forget(writer->sink->bulk);
+        batch->outcome_unknown = true; /* it is committed: never write it again */
+        error_set(&writer->failure, OUT_RETRY, ERR_PG_LOADING, "the table is loaded by now");
+        pg_writer_finish(writer, OUT_RETRY, &writer->failure);
+        return;
+    }
+    decide_all(writer);
     pg_writer_finish(writer, OUT_OK, NULL);
 }
 
@@ -378,12 +398,13 @@ static void start_pass(struct writer *writer)
 static void begin_savepoint_pass(struct writer *writer)
 {
     batch_rewind(writer->batch);
+    batch_promote_equals(writer->batch, pg_bulk_has, writer->sink->bulk);
     writer->group = writer->written = 0;
     writer->missing_parent_asked = writer->probed = writer->undo = false;
     writer->deferred = writer->system = false;
     pg_writer_begin(writer);
     pg_writer_fence(writer);
-    writer->head = 2;
+    writer->head = 2 + pg_bulk_queue_fence(writer);
     start_pass(writer);
 }
 
@@ -765,11 +786,18 @@ static void start_write(struct writer *writer)
         begin_savepoint_pass(writer);
         return;
     }
+    batch_promote_equals(batch, pg_bulk_has, writer->sink->bulk);
+    if (pg_bulk_can_copy(writer)) {
+        pg_bulk_copy(writer);
+        writer->phase = PHASE_COPY;
+        writer->commit_sent = true;
+        return;
+    }
     while (batch_promote(batch)) /* soft deletes, after the records they leave */
         ;
     pg_writer_begin(writer);
     pg_writer_fence(writer);
-    writer->head = 2;
+    writer->head = 2 + pg_bulk_queue_fence(writer);
     writer->group = 0;
     write_groups(writer);
 }
@@ -818,6 +846,26 @@ static void on_written(struct writer *writer, const struct pg_reply *reply)
         write_groups(writer);
         return;
     }
+    batch_settle(batch);
+    pg_writer_finish(writer, OUT_OK, NULL);
+}
+
+/* Replies: BEGIN, the fences, a COPY for each run of groups, COMMIT; none behind a failure. */
+static void on_copied(struct writer *writer, const struct pg_reply *reply)
+{
+    struct batch *batch = writer->batch;
+    if (reply->failed >= 0)
+        writer->commit_sent = false;
+    if (reply->failed >= 0 && reply->failed < PG_BULK_HEAD) {
+        pg_writer_fail(writer, reply->results[reply->failed]);
+        return;
+    }
+    if (reply->failed >= 0) {
+        on_refused(writer, reply->results[reply->failed]);
+        return;
+    }
+    for (size_t g = 0; g < batch->group_count; g++)
+        pg_writer_take(writer, batch->groups[g].first, batch->groups[g].count, NULL);
     batch_settle(batch);
     pg_writer_finish(writer, OUT_OK, NULL);
 }
@@ -893,16 +941,43 @@ static void on_committed(struct writer *writer, const struct pg_reply *reply)
     pg_writer_fail(writer, reply->results[reply->failed]);
 }
 
+static void start_known(struct writer *writer)
+{
+    struct batch *batch = writer->batch;
+    if (batch->redelivered)
+        start_classify(writer);
+    else if (batch->outcome_unknown)
+        start_check(writer);
+    else
+        start_write(writer);
+}
+
+static void on_loads(struct writer *writer, const struct pg_reply *reply)
+{
+    if (reply->failed >= 0) {
+        pg_writer_fail(writer, reply->results[reply->failed]);
+        return;
+    }
+    pg_bulk_take_answer(writer->sink->bulk, reply->results[0]);
+    start_known(writer);
+}
+
 static void on_reply(void *owner, struct pg_connection *connection, const struct pg_reply *reply)
 {
     struct writer *writer = owner;
     (void)connection;
     switch (writer->phase) {
+    case PHASE_ASK_LOADS:
+        on_loads(writer, reply);
+        break;
     case PHASE_CHECK:
         on_checked(writer, reply);
         break;
     case PHASE_WRITE:
         on_written(writer, reply);
+        break;
+    case PHASE_COPY:
+        on_copied(writer, reply);
         break;
     case PHASE_ROLLBACK:
         on_rolled_back(writer, reply);
@@ -974,16 +1049,15 @@ static void on_connection_lost(void *owner, struct pg_connection *connection,
 
 void pg_writer_start(struct writer *writer)
 {
-    struct batch *batch = writer->batch;
     writer->commit_sent = false;
     writer->undo = false;
     writer->written = 0;
-    if (batch->redelivered)
-        start_classify(writer);
-    else if (batch->outcome_unknown)
-        start_check(writer);
-    else
-        start_write(writer);
+    if (pg_bulk_is_known(writer->sink->bulk)) {
+        start_known(writer);
+        return;
+    }
+    pg_bulk_queue_ask(writer);
+    pg_writer_enter(writer, PHASE_ASK_LOADS);
 }
 
 const struct pg_connection_events PG_WRITER_EVENTS = {on_connection_ready, on_reply,

@@ -8,6 +8,7 @@
  * pg_sink.
  */
 
+#include "common/io/postgres/pg_bulk.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_sink.h"
 #include "common/io/postgres/pg_upsert.h"
@@ -15,8 +16,10 @@
 
 enum phase {
     PHASE_FREE,
+    PHASE_ASK_LOADS, /* which tables are being loaded (pg_bulk.h) */
     PHASE_CHECK,
     PHASE_WRITE,
+    PHASE_COPY,
     PHASE_ROLLBACK,
     PHASE_SAVEPOINT,
     PHASE_PROBE,          /* is it the rows at all? */
@@ -76,6 +79,7 @@ struct pg_sink {
     struct sink base;
     const struct mapping_set *mappings;
     struct pg_upsert **upserts; /* by position in mappings */
+    struct pg_bulk *bulk;
     struct writer *writers;
     int writer_count, open_connections;
     struct buf memory;

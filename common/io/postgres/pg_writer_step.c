@@ -66,6 +66,10 @@ void pg_writer_upsert(struct writer *writer, const struct batch_group *group, si
                       size_t count)
 {
     struct batch *batch = writer->batch;
+    if (pg_bulk_has(writer->sink->bulk, group->mapping)) {
+        pg_bulk_queue_rows(writer, group, first, count);
+        return;
+    }
     pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->connection, batch,
                     group->tenant, batch->order + first, count, &writer->sink->memory);
 }
@@ -114,6 +118,8 @@ void pg_writer_fail(struct writer *writer, const PGresult *result)
 {
     struct batch *batch = writer->batch;
     enum pg_action action = pg_error_from_result(result, &writer->failure);
+    if (writer->failure.code == ERR_PG_LOADING)
+        pg_bulk_forget(writer->sink->bulk); /* it is over, or will be soon */
     if (writer->phase == PHASE_CLASSIFY)
         batch->outcome_unknown = true; /* it is committed: never write it again */
     if (action == PG_FENCED && writer->failure.code == ERR_CHECKPOINT && batch->commit_lost) {
@@ -173,6 +179,7 @@ void pg_writer_put_pending_or_commit(struct writer *writer)
         pg_writer_enter(writer, PHASE_PENDING);
         return;
     }
+    pg_bulk_queue_refused(writer);
     pg_writer_plain(writer, "COMMIT");
     writer->commit_sent = true;
     pg_writer_enter(writer, PHASE_COMMIT);

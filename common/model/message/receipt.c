@@ -219,6 +219,52 @@ void receipt_free_settled(struct settled_receipt *receipt)
     *receipt = (struct settled_receipt){0};
 }
 
+/* {"superseded":[[0,17],[3,1]],…}: partition and count. */
+void receipt_append_loaded(struct buf *out, const struct loaded_receipt *receipt)
+{
+    buf_append_text(out, "{\"kind\":\"loaded\",");
+    append_text(out, "topic", receipt->topic);
+    append_text(out, "group", receipt->group);
+    buf_append_format(out, "\"number\":%" PRId64 ",\"left_out\":[", receipt->number);
+    for (size_t i = 0; i < receipt->count; i++)
+        buf_append_format(out, "%s[\"%s\",%" PRId32 ",%" PRIu64 "]", i ? "," : "",
+                          CLASS_NAMES[receipt->items[i].the_class], receipt->items[i].partition,
+                          receipt->items[i].count);
+    buf_append_text(out, "]}");
+}
+
+static void take_loaded(yyjson_val *entry, struct loaded_receipt *receipt)
+{
+    const char *name = yyjson_get_str(yyjson_arr_get(entry, 0));
+    yyjson_val *partition = yyjson_arr_get(entry, 1), *count = yyjson_arr_get(entry, 2);
+    for (int class = 0; name && class < CLASS_COUNT; class ++)
+        if (strcmp(CLASS_NAMES[class], name) == 0 && yyjson_is_int(partition) &&
+            yyjson_is_uint(count))
+            receipt->items[receipt->count++] =
+                (struct loaded_item){(int32_t)yyjson_get_sint(partition), (enum record_class) class,
+                                     yyjson_get_uint(count)};
+}
+
+enum outcome receipt_parse_loaded(struct bytes json, struct bytes group,
+                                  struct loaded_receipt *receipt, struct error *err)
+{
+    *receipt = (struct loaded_receipt){0};
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *list = yyjson_obj_get(root, "left_out"), *entry;
+    size_t at, max;
+    bool ours = yyjson_equals_str(yyjson_obj_get(root, "kind"), "loaded") &&
+                yyjson_equals_strn(yyjson_obj_get(root, "group"), group.data, group.size);
+    receipt->number = yyjson_get_sint(yyjson_obj_get(root, "number"));
+    receipt->items = mem_zeroed(yyjson_arr_size(list) + 1, sizeof *receipt->items);
+    yyjson_arr_foreach(list, at, max, entry) take_loaded(entry, receipt);
+    yyjson_doc_free(doc);
+    if (ours)
+        return OUT_OK;
+    free(receipt->items);
+    *receipt = (struct loaded_receipt){0};
+    return error_set(err, OUT_REJECT, ERR_ENVELOPE, "the message is no receipt of a load");
+}
+
 void receipt_append_produce(struct buf *out, const struct produce_receipt *receipt)
 {
     buf_append_text(out, "{\"kind\":\"produce\",");
@@ -290,6 +336,8 @@ enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary, s
         parse_produce(root, summary);
     else if (yyjson_equals_str(kind, "settled"))
         summary->is_settled = true;
+    else if (yyjson_equals_str(kind, "loaded"))
+        summary->is_loaded = true;
     else
         outcome = error_set(err, OUT_REJECT, ERR_ENVELOPE, "the message is no receipt");
     yyjson_doc_free(doc);

@@ -112,6 +112,27 @@ MUST_USE enum outcome receipt_parse_settled(struct bytes json, struct settled_re
                                             struct error *err);
 void receipt_free_settled(struct settled_receipt *receipt);
 
+/* What finishing the bulk load of a table found of a partition's records: they were told as applied
+ * (or recovered) in the receipts of their batches, and are in these classes. */
+struct loaded_item {
+    int32_t partition;
+    enum record_class the_class;
+    uint64_t count;
+};
+
+struct loaded_receipt {
+    struct bytes group, topic;
+    int64_t number; /* of the load: grows; the same receipt may come twice */
+    struct loaded_item *items;
+    size_t count;
+};
+
+void receipt_append_loaded(struct buf *out, const struct loaded_receipt *receipt);
+/* Number and items, to be freed by the caller (items), and whether it is of this group. OUT_REJECT
+ * DRV-E001 when it is no such receipt, or of another one. */
+MUST_USE enum outcome receipt_parse_loaded(struct bytes json, struct bytes group,
+                                           struct loaded_receipt *receipt, struct error *err);
+
 /* Where a receipt that is cut into several messages goes on; zeroed at first. */
 struct receipt_cursor {
     size_t group, reject;
@@ -130,7 +151,8 @@ void receipt_append_produce(struct buf *out, const struct produce_receipt *recei
 /* What a reader needs of either kind. */
 struct receipt_summary {
     bool is_produce;
-    bool is_settled; /* nothing else is known of it here: receipt_parse_settled */
+    bool is_settled; /* nothing else is known of it here: receipt_parse_settled, */
+    bool is_loaded;  /* receipt_parse_loaded */
     int32_t partition;
     int64_t first, next;
     int64_t epoch;                /* batch only: of the claim that wrote it */

@@ -223,6 +223,36 @@ bool batch_promote(struct batch *batch)
     return batch->order_count > order_before;
 }
 
+/* How many candidates have the version of the first; 1 when they say the same. */
+static uint32_t count_equals(const struct batch *batch, const struct batch_contest *contest)
+{
+    const struct batch_item *first = candidate(batch, contest->first);
+    bool differ = false;
+    uint32_t count = 1;
+    for (; count < contest->count; count++) {
+        const struct batch_item *item = candidate(batch, (size_t)contest->first + count);
+        if (item->row.version != first->row.version)
+            break;
+        differ = differ || !same_content(&item->row, &first->row);
+    }
+    return differ ? count : 1;
+}
+
+void batch_promote_equals(struct batch *batch,
+                          bool (*keeps)(const void *owner, const struct mapping *mapping),
+                          const void *owner)
+{
+    size_t groups_before = batch->group_count;
+    for (size_t i = 0; i < batch->contest_count; i++) {
+        struct batch_contest *contest = &batch->contests[i];
+        if (contest->replays || !keeps(owner, candidate(batch, contest->first)->mapping))
+            continue;
+        uint32_t count = count_equals(batch, contest);
+        for (; contest->tried < count; contest->tried++)
+            append_order(batch, (size_t)contest->first + contest->tried, groups_before);
+    }
+}
+
 /* Undoes what becoming pending did to a group's order: rows are locked in one order everywhere. */
 static void take_back_pending(struct batch *batch, struct batch_group *group)
 {

@@ -134,6 +134,12 @@ void batch_close(struct batch *batch);
  * promotes before it begins too, which brings those with soft deletes alone. What was seen of a
  * key goes over to the candidate. */
 bool batch_promote(struct batch *batch);
+/* For a store that keeps all it is given of the mappings `keeps` names, and says later what each
+ * was: of keys whose greatest version comes with several contents, puts all of that version into
+ * order, in new groups. Only as closing left the batch. */
+void batch_promote_equals(struct batch *batch,
+                          bool (*keeps)(const void *owner, const struct mapping *mapping),
+                          const void *owner);
 /* Decides the candidates that were never tried by what the store was found to hold: superseded,
  * unchanged (same version and content), conflict (same version, other content). Of a key whose
  * candidates were written one over the other, the last alone is applied. All that was tried must

@@ -1,0 +1,432 @@
+/* See the header. */
+#include "common/io/postgres/pg_load.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/io/clock.h"
+#include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_session.h"
+#include "common/model/schema/schema_load.h"
+
+enum {
+    CONNECT_MS = 10000,
+    TEXT_LIMIT = 1 << 20,
+    NUMBER_SIZE = 24,
+};
+
+/* ---- finish ---- */
+
+struct finish {
+    const struct settings *settings;
+    const struct mapping_set *mappings;
+    struct schema_roles roles;
+    PGconn *connection;
+    struct buf text; /* a statement */
+};
+
+static enum outcome ask(struct finish *finish, const char *sql, const struct bytes *params,
+                        size_t count, PGresult **result, struct error *err)
+{
+    return pg_session_query(finish->connection, sql, params, count, false, result, err);
+}
+
+static enum outcome run_text(struct finish *finish, struct error *err)
+{
+    enum outcome outcome = pg_session_run(finish->connection, buf_text(&finish->text), err);
+    buf_reset(&finish->text);
+    return outcome;
+}
+
+/* One statement with the load's number as its parameter. */
+static enum outcome change(struct finish *finish, const char *sql,
+                           const struct pg_load_table *table, struct error *err)
+{
+    char number[NUMBER_SIZE];
+    PGresult *result = NULL;
+    snprintf(number, sizeof number, "%d", table->number);
+    const struct bytes params[] = {bytes_text(number)};
+    enum outcome outcome = ask(finish, sql, params, 1, &result, err);
+    PQclear(result);
+    return outcome;
+}
+
+static enum outcome ask_number(struct finish *finish, const char *sql, const struct bytes *params,
+                               size_t count, uint64_t *number, struct error *err)
+{
+    PGresult *result = NULL;
+    int64_t value = 0;
+    enum outcome outcome = ask(finish, sql, params, count, &result, err);
+    if (outcome == OUT_OK && PQntuples(result) == 1)
+        (void)!text_parse_int64(bytes_text(PQgetvalue(result, 0, 0)), &value);
+    PQclear(result);
+    *number = (uint64_t)value;
+    return outcome;
+}
+
+/* Everything that comes after sees the new state; what passed the fence before is waited for. */
+static enum outcome keep_workers_out(struct finish *finish, const struct pg_load_table *table,
+                                     struct error *err)
+{
+    enum outcome outcome =
+        change(finish,
+               "UPDATE drover.load SET state = 'finalising', changed_at = clock_timestamp()"
+               " WHERE number = $1::text::int AND state = 'loading'",
+               table, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    return change(finish,
+                  "SELECT pg_advisory_xact_lock(" PG_LOAD_LOCK ", $1::text::int)", table, err);
+}
+
+static void add_left(struct pg_load_table *table, const char *class, int64_t partition,
+                     int64_t count)
+{
+    for (int i = 0; i < CLASS_COUNT; i++) {
+        if (strcmp(record_class_name((enum record_class)i), class) != 0)
+            continue;
+        table->left =
+            mem_resize(table->left, table->left_count + 1, sizeof *table->left);
+        table->left[table->left_count++] =
+            (struct pg_load_left){(enum record_class)i, (int32_t)partition, (uint64_t)count};
+    }
+}
+
+/* Columns: class, partition, count. */
+static void take_left(struct pg_load_table *table, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        int64_t partition = 0, count = 0;
+        if (text_parse_int64(bytes_text(PQgetvalue(result, row, 1)), &partition) &&
+            text_parse_int64(bytes_text(PQgetvalue(result, row, 2)), &count))
+            add_left(table, PQgetvalue(result, row, 0), partition, count);
+    }
+}
+
+static enum outcome thin_out(struct finish *finish, const struct mapping *mapping,
+                             struct pg_load_table *table, struct error *err)
+{
+    PGresult *result = NULL;
+    schema_load_thin(&finish->text, mapping, table->number);
+    enum outcome outcome = ask(finish, buf_text(&finish->text), NULL, 0, &result, err);
+    buf_reset(&finish->text);
+    if (outcome == OUT_OK)
+        take_left(table, result);
+    PQclear(result);
+    return outcome;
+}
+
+/* A first load has each key once as a rule: what is not so, the index finds. */
+static enum outcome make_key(struct finish *finish, const struct mapping *mapping,
+                             struct pg_load_table *table, struct error *err)
+{
+    PGresult *result = NULL;
+    enum outcome outcome = pg_session_run(finish->connection, "SAVEPOINT key", err);
+    if (outcome != OUT_OK)
+        return outcome;
+    schema_load_key(&finish->text, mapping, table->number);
+    outcome = pg_session_query(finish->connection, buf_text(&finish->text), NULL, 0, false, &result,
+                               err);
+    PQclear(result);
+    if (outcome != OUT_REJECT || err->code != ERR_PG_DATA) {
+        buf_reset(&finish->text);
+        return outcome;
+    }
+    buf_reset(&finish->text);
+    outcome = pg_session_run(finish->connection, "ROLLBACK TO SAVEPOINT key", err);
+    if (outcome == OUT_OK)
+        outcome = thin_out(finish, mapping, table, err);
+    if (outcome == OUT_OK) {
+        schema_load_key(&finish->text, mapping, table->number);
+        outcome = run_text(finish, err);
+    }
+    return outcome;
+}
+
+/* Nobody can have written it since the loading began: its rights were taken away. */
+static enum outcome check_target(struct finish *finish, const struct mapping *mapping,
+                                 char key[80], struct error *err)
+{
+    struct buf name;
+    PGresult *result = NULL;
+    buf_init(&name, 512);
+    schema_sql_table_name(&name, mapping);
+    const struct bytes params[] = {buf_view(&name)};
+    schema_sql_append(&finish->text, "LOCK TABLE %i.%i IN ACCESS EXCLUSIVE MODE", mapping->schema,
+                      mapping->table);
+    enum outcome outcome = run_text(finish, err);
+    if (outcome == OUT_OK)
+        outcome = ask(finish,
+                      "SELECT pg_relation_size(c.oid) > 0, k.conname FROM pg_class AS c JOIN"
+                      " pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'"
+                      " WHERE c.oid = $1::text::regclass",
+                      params, 1, &result, err);
+    if (outcome == OUT_OK && (PQntuples(result) != 1 || PQgetvalue(result, 0, 0)[0] == 't')) {
+        outcome = error_set(err, OUT_FATAL, ERR_PG_SCHEMA,
+                            "rows were written into the table while it was loaded");
+        error_where(err, "%s.%s", mapping->schema, mapping->table);
+        error_hint(err, "TRUNCATE it, when they may go, and finish again");
+    } else if (outcome == OUT_OK) {
+        snprintf(key, 80, "%s", PQgetvalue(result, 0, 1));
+    }
+    PQclear(result);
+    buf_free(&name);
+    return outcome;
+}
+
+static enum outcome note_done(struct finish *finish, const struct pg_load_table *table,
+                              struct error *err)
+{
+    struct buf left;
+    char number[NUMBER_SIZE], rows[NUMBER_SIZE];
+    PGresult *result = NULL;
+    buf_init(&left, TEXT_LIMIT);
+    buf_append_char(&left, '[');
+    for (size_t i = 0; i < table->left_count; i++)
+        buf_append_format(&left, "%s[\"%s\",%d,%llu]", i ? "," : "",
+                          record_class_name(table->left[i].the_class), table->left[i].partition,
+                          (unsigned long long)table->left[i].count);
+    buf_append_char(&left, ']');
+    snprintf(number, sizeof number, "%d", table->number);
+    snprintf(rows, sizeof rows, "%llu", (unsigned long long)table->rows);
+    const struct bytes params[] = {bytes_text(number), bytes_text(rows), buf_view(&left)};
+    enum outcome outcome =
+        ask(finish,
+            "UPDATE drover.load SET state = 'done', rows = $2::text::bigint, left_out ="
+            " $3::text::jsonb, changed_at = clock_timestamp() WHERE number = $1::text::int",
+            params, 3, &result, err);
+    PQclear(result);
+    buf_free(&left);
+    return outcome;
+}
+
+/* In the transaction; its COMMIT brings all of it at once. */
+static enum outcome build(struct finish *finish, const struct mapping *mapping,
+                          struct pg_load_table *table, struct error *err)
+{
+    char key[80];
+    enum outcome outcome = make_key(finish, mapping, table, err);
+    schema_load_indexes(&finish->text, mapping, table->number);
+    table->indexes = mapping->index_count + 1;
+    if (outcome == OUT_OK)
+        outcome = run_text(finish, err);
+    buf_reset(&finish->text);
+    buf_append_text(&finish->text, "SELECT count(*) FROM ");
+    schema_load_name(&finish->text, table->number);
+    if (outcome == OUT_OK)
+        outcome = ask_number(finish, buf_text(&finish->text), NULL, 0, &table->rows, err);
+    buf_reset(&finish->text);
+    if (outcome == OUT_OK)
+        outcome = check_target(finish, mapping, key, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    schema_load_swap(&finish->text, mapping, table->number, key, &finish->roles);
+    outcome = run_text(finish, err);
+    if (outcome == OUT_OK)
+        outcome = note_done(finish, table, err);
+    return outcome == OUT_OK ? change(finish,
+                                      "DELETE FROM drover.load_refused WHERE number = "
+                                      "$1::text::int",
+                                      table, err)
+                             : outcome;
+}
+
+/* Sorts want memory more than the server's default; what the operator gave more is kept. */
+static const char BEGIN_BUILD[] =
+    "BEGIN;"
+    "SELECT set_config('maintenance_work_mem', greatest(262144, setting::bigint)::text, true)"
+    "  FROM pg_settings WHERE name = 'maintenance_work_mem';"
+    "SELECT set_config('work_mem', greatest(65536, setting::bigint)::text, true)"
+    "  FROM pg_settings WHERE name = 'work_mem'";
+
+/* The row is locked to the end: of two that finish, the second finds it done. */
+static enum outcome take_row(struct finish *finish, const struct pg_load_table *table, bool *done,
+                             struct error *err)
+{
+    char number[NUMBER_SIZE];
+    PGresult *result = NULL;
+    snprintf(number, sizeof number, "%d", table->number);
+    const struct bytes params[] = {bytes_text(number)};
+    enum outcome outcome =
+        ask(finish, "SELECT state = 'done' FROM drover.load WHERE number = $1::text::int FOR UPDATE",
+            params, 1, &result, err);
+    *done = outcome == OUT_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return outcome;
+}
+
+static enum outcome finish_table(struct finish *finish, const struct mapping *mapping,
+                                 struct pg_load_table *table, struct error *err)
+{
+    bool done = false;
+    uint64_t began_ms = clock_monotonic_ms();
+    enum outcome outcome = keep_workers_out(finish, table, err);
+    if (outcome == OUT_OK)
+        outcome = pg_session_run(finish->connection, BEGIN_BUILD, err);
+    if (outcome == OUT_OK)
+        outcome = take_row(finish, table, &done, err);
+    if (outcome == OUT_OK && !done)
+        outcome = build(finish, mapping, table, err);
+    enum outcome end = pg_session_run(finish->connection, outcome == OUT_OK ? "COMMIT" : "ROLLBACK",
+                                      outcome == OUT_OK ? err : NULL);
+    if (outcome == OUT_OK)
+        outcome = end;
+    if (outcome != OUT_OK || done)
+        return outcome;
+    table->took_ms = clock_monotonic_ms() - began_ms;
+    schema_sql_append(&finish->text, "ANALYZE %i.%i", mapping->schema, mapping->table);
+    return run_text(finish, err);
+}
+
+static const struct mapping *find_mapping(const struct mapping_set *mappings, const char *schema,
+                                          const char *table)
+{
+    for (size_t i = 0; i < mappings->count; i++)
+        if (strcmp(mappings->items[i]->schema, schema) == 0 &&
+            strcmp(mappings->items[i]->table, table) == 0)
+            return mappings->items[i];
+    return NULL;
+}
+
+static enum outcome finish_row(struct finish *finish, const PGresult *rows, int row,
+                               struct error *err)
+{
+    const char *schema = PQgetvalue(rows, row, 1), *name = PQgetvalue(rows, row, 2);
+    const struct mapping *mapping = find_mapping(finish->mappings, schema, name);
+    struct pg_load_table table = {.number = (int)strtol(PQgetvalue(rows, row, 0), NULL, 10)};
+    enum outcome outcome = OUT_OK;
+    if (!mapping)
+        outcome = error_set(err, OUT_FATAL, ERR_MAPPING,
+                            "no mapping has the table that is being loaded");
+    else
+        outcome = finish_table(finish, mapping, &table, err);
+    if (outcome != OUT_OK && err && !err->where[0])
+        error_where(err, "%s.%s", schema, name);
+    free(table.left);
+    return outcome;
+}
+
+/* ---- what was finished ---- */
+
+static void take_table(struct pg_load_report *report, const PGresult *rows, int row)
+{
+    int64_t number = 0, count = 0;
+    struct pg_load_table *last = report->count ? &report->tables[report->count - 1] : NULL;
+    (void)!text_parse_int64(bytes_text(PQgetvalue(rows, row, 0)), &number);
+    if (!last || last->number != (int)number) {
+        report->tables = mem_resize(report->tables, report->count + 1, sizeof *report->tables);
+        last = &report->tables[report->count++];
+        *last = (struct pg_load_table){.number = (int)number};
+        snprintf(last->name, sizeof last->name, "%s", PQgetvalue(rows, row, 1));
+        (void)!text_parse_int64(bytes_text(PQgetvalue(rows, row, 2)), &count);
+        last->rows = (uint64_t)count;
+    }
+    int64_t partition = 0;
+    if (!PQgetisnull(rows, row, 3) &&
+        text_parse_int64(bytes_text(PQgetvalue(rows, row, 4)), &partition) &&
+        text_parse_int64(bytes_text(PQgetvalue(rows, row, 5)), &count))
+        add_left(last, PQgetvalue(rows, row, 3), partition, count);
+}
+
+static enum outcome read_report(struct finish *finish, struct pg_load_report *report,
+                                struct error *err)
+{
+    const struct bytes params[] = {bytes_text(finish->settings->group)};
+    PGresult *rows = NULL;
+    enum outcome outcome =
+        ask(finish,
+            "SELECT l.number, l.table_schema || '.' || l.table_name, l.rows, e.left_out ->> 0,"
+            " e.left_out ->> 1, e.left_out ->> 2 FROM drover.load AS l LEFT JOIN LATERAL"
+            " jsonb_array_elements(l.left_out) AS e(left_out) ON true"
+            " WHERE l.\"group\" = $1::text AND l.state = 'done' AND NOT l.told ORDER BY l.number",
+            params, 1, &rows, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(rows); row++)
+        take_table(report, rows, row);
+    PQclear(rows);
+    return outcome;
+}
+
+static enum outcome open_finish(const struct settings *settings, struct finish *finish,
+                                struct error *err)
+{
+    finish->roles = pg_schema_roles(settings);
+    return pg_session_open(settings->database_url, "", "drover-load", CONNECT_MS,
+                           &finish->connection, err);
+}
+
+enum outcome pg_load_finish(const struct settings *settings, const struct mapping_set *mappings,
+                            struct pg_load_report *report, struct error *err)
+{
+    struct finish finish = {.settings = settings, .mappings = mappings};
+    PGresult *rows = NULL;
+    *report = (struct pg_load_report){0};
+    buf_init(&finish.text, TEXT_LIMIT);
+    const struct bytes params[] = {bytes_text(settings->group)};
+    enum outcome outcome = open_finish(settings, &finish, err);
+    if (outcome == OUT_OK)
+        outcome = ask(&finish,
+                      "SELECT number, table_schema, table_name FROM drover.load"
+                      " WHERE \"group\" = $1::text AND state <> 'done' ORDER BY number",
+                      params, 1, &rows, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(rows); row++)
+        outcome = finish_row(&finish, rows, row, err);
+    PQclear(rows);
+    if (outcome == OUT_OK)
+        outcome = read_report(&finish, report, err);
+    PQfinish(finish.connection);
+    buf_free(&finish.text);
+    return outcome;
+}
+
+enum outcome pg_load_note_told(const struct settings *settings, const struct pg_load_report *report,
+                               struct error *err)
+{
+    struct finish finish = {.settings = settings};
+    enum outcome outcome = open_finish(settings, &finish, err);
+    for (size_t i = 0; i < report->count && outcome == OUT_OK; i++)
+        outcome = change(&finish, "UPDATE drover.load SET told = true WHERE number = $1::text::int",
+                         &report->tables[i], err);
+    PQfinish(finish.connection);
+    return outcome;
+}
+
+void pg_load_free(struct pg_load_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        free(report->tables[i].left);
+    free(report->tables);
+    *report = (struct pg_load_report){0};
+}
+
+/* ---- who reads tables ---- */
+
+enum outcome pg_load_refuse_open(struct pg_conn *session, const struct mapping_set *mappings,
+                                 struct error *err)
+{
+    PGresult *rows = NULL;
+    enum outcome outcome = pg_session_query(
+        session, "SELECT to_regclass('drover.load') IS NOT NULL", NULL, 0, false, &rows, err);
+    bool exists = outcome == OUT_OK && PQgetvalue(rows, 0, 0)[0] == 't';
+    PQclear(rows);
+    rows = NULL;
+    if (!exists)
+        return outcome;
+    outcome = pg_session_query(session,
+                               "SELECT table_schema, table_name, state FROM drover.load"
+                               " WHERE state <> 'done' ORDER BY number",
+                               NULL, 0, false, &rows, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(rows); row++) {
+        const char *schema = PQgetvalue(rows, row, 0), *table = PQgetvalue(rows, row, 1);
+        if (mappings && !find_mapping(mappings, schema, table))
+            continue;
+        outcome = error_set(err, OUT_FATAL, ERR_PG_LOADING, "%s",
+                            error_code_meaning(ERR_PG_LOADING));
+        error_where(err, "%s.%s, %s", schema, table, PQgetvalue(rows, row, 2));
+    }
+    PQclear(rows);
+    return outcome;
+}

@@ -1,0 +1,182 @@
+/* Which tables are loaded and which are written by upserts, and why; the load tables. */
+#include "common/io/postgres/pg_load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/io/postgres/pg_session.h"
+#include "common/model/schema/schema_load.h"
+
+enum { TEXT_LIMIT = 1 << 20 };
+
+/* ---- which way ---- */
+
+/* Of the mapping alone: what appending cannot end in the same classes, or the same rows. */
+static const char *find_reason(const struct mapping_set *mappings, const struct mapping *mapping)
+{
+    if (mapping->reference_count)
+        return "its records refer to others";
+    for (size_t i = 0; i < mappings->count; i++)
+        for (size_t r = 0; r < mappings->items[i]->reference_count; r++)
+            if (strcmp(mappings->items[i]->references[r].entity, mapping->entity) == 0)
+                return "other records refer to it";
+    if (mapping->on_delete == DELETE_SOFT)
+        return "a delete keeps the row that is there (on_delete)";
+    if (mapping->on_delete == DELETE_HARD)
+        return "its tombstones are removed one day (on_delete: hard)";
+    for (size_t i = 0; i < mapping->index_count; i++)
+        if (mapping->indexes[i].unique)
+            return "it has a further unique index";
+    for (size_t i = 0; i < mapping->generated_count; i++)
+        if (mapping->generated[i].kind == GENERATED_IDENTITY)
+            return "it has an identity column";
+    return NULL;
+}
+
+/* $1 the table, $2 the names of its mapping's indexes: why it cannot be put aside for another, or
+ * nothing. */
+static const char TABLE_REASON[] =
+    "SELECT CASE"
+    " WHEN c.relkind <> 'r' OR c.relispartition OR EXISTS (SELECT FROM pg_inherits AS i"
+    "   WHERE c.oid IN (i.inhrelid, i.inhparent)) THEN 'it is partitioned or inherits'"
+    " WHEN c.relowner <> (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)"
+    "   THEN 'it belongs to another role'"
+    " WHEN pg_relation_size(c.oid) > 0 THEN 'it is not empty, or was not once'"
+    " WHEN EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)"
+    "   THEN 'it has triggers'"
+    " WHEN EXISTS (SELECT FROM pg_constraint AS k WHERE c.oid IN (k.conrelid, k.confrelid)"
+    "   AND k.contype NOT IN ('c', 'p')) THEN 'it has constraints of its own'"
+    " WHEN EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname NOT IN"
+    "   ('drover_tenant', 'drover_worker', 'drover_verifier')) THEN 'it has policies of its own'"
+    " WHEN EXISTS (SELECT FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid"
+    "   WHERE i.indrelid = c.oid AND NOT i.indisprimary"
+    "   AND x.relname <> ALL (string_to_array($2::text, ' '))) THEN 'it has indexes of its own'"
+    " WHEN EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL)"
+    "   THEN 'rights are given on its columns'"
+    " WHEN EXISTS (SELECT FROM pg_publication_rel AS p WHERE p.prrelid = c.oid)"
+    "   THEN 'it is published'"
+    " WHEN c.relreplident <> 'd' OR c.reloptions IS NOT NULL OR c.relpersistence <> 'p'"
+    "   OR c.reltablespace <> 0 OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = c.oid)"
+    "   OR obj_description(c.oid, 'pg_class') IS NOT NULL"
+    "   THEN 'it has storage, rules or a comment of its own'"
+    " ELSE '' END FROM pg_class AS c WHERE c.oid = $1::text::regclass";
+
+static enum outcome ask_table(struct pg_schema *apply, const struct mapping *mapping,
+                              struct buf *reason, struct error *err)
+{
+    struct buf table, indexes;
+    buf_init(&table, 512);
+    buf_init(&indexes, TEXT_LIMIT);
+    schema_sql_table_name(&table, mapping);
+    for (size_t i = 0; i < mapping->index_count; i++)
+        buf_append_format(&indexes, "%s%s", i ? " " : "", mapping->indexes[i].name);
+    const struct bytes params[] = {buf_view(&table), buf_view(&indexes)};
+    enum outcome outcome = pg_schema_ask(apply, TABLE_REASON, params, 2, reason, err);
+    buf_free(&indexes);
+    buf_free(&table);
+    return outcome;
+}
+
+/* What else may depend on it only PostgreSQL knows: it is tried, and taken back. */
+static enum outcome ask_drop(struct pg_schema *apply, const struct mapping *mapping,
+                             struct buf *reason, struct error *err)
+{
+    struct buf sql;
+    buf_init(&sql, TEXT_LIMIT);
+    schema_sql_append(&sql, "SAVEPOINT load_try; DROP TABLE %i.%i", mapping->schema,
+                      mapping->table);
+    enum outcome outcome = pg_session_run(apply->connection, buf_text(&sql), err);
+    if (outcome != OUT_OK && outcome != OUT_RETRY)
+        buf_append_text(reason, "other objects depend on it");
+    buf_free(&sql);
+    if (outcome == OUT_RETRY)
+        return outcome;
+    return pg_session_run(apply->connection, "ROLLBACK TO SAVEPOINT load_try", err);
+}
+
+/* ---- begin ---- */
+
+enum outcome pg_load_is_open(struct pg_schema *apply, const struct mapping *mapping, bool *open,
+                             struct error *err)
+{
+    const struct bytes params[] = {bytes_text(mapping->schema), bytes_text(mapping->table)};
+    struct buf answer;
+    buf_init(&answer, 64);
+    enum outcome outcome =
+        pg_schema_ask(apply,
+                      "SELECT EXISTS (SELECT FROM drover.load WHERE table_schema = $1::text AND "
+                      "table_name = $2::text AND state <> 'done')",
+                      params, 2, &answer, err);
+    *open = strcmp(buf_text(&answer), "t") == 0;
+    buf_free(&answer);
+    return outcome;
+}
+
+static enum outcome begin_table(struct pg_schema *apply, const char *group,
+                                const struct mapping *mapping, struct error *err)
+{
+    const struct bytes params[] = {bytes_text(group), bytes_text(mapping->schema),
+                                   bytes_text(mapping->table)};
+    struct buf text;
+    buf_init(&text, TEXT_LIMIT);
+    enum outcome outcome =
+        pg_schema_ask(apply,
+                      "INSERT INTO drover.load (\"group\", table_schema, table_name) VALUES "
+                      "($1::text, $2::text, $3::text) RETURNING number",
+                      params, 3, &text, err);
+    int number = (int)strtol(buf_text(&text), NULL, 10);
+    buf_reset(&text);
+    schema_load_sql(&text, mapping, number, &apply->roles);
+    if (outcome == OUT_OK)
+        outcome = pg_schema_change(apply, buf_text(&text), err, "begin the bulk load of %s.%s",
+                                   mapping->schema, mapping->table);
+    buf_free(&text);
+    return outcome;
+}
+
+static void note(struct pg_schema *apply, const struct mapping *mapping, const char *reason)
+{
+    buf_append_format(&apply->notes, "%s.%s: %s%s\n", mapping->schema, mapping->table,
+                      reason[0] ? "upsert, because " : "bulk", reason);
+}
+
+static enum outcome decide_table(struct pg_schema *apply, const struct settings *settings,
+                                 const struct mapping_set *mappings, const struct mapping *mapping,
+                                 struct error *err)
+{
+    bool open = false;
+    struct buf reason;
+    buf_init(&reason, 4096);
+    enum outcome outcome = pg_load_is_open(apply, mapping, &open, err);
+    const char *known = find_reason(mappings, mapping);
+    if (outcome == OUT_OK && !open && known)
+        buf_append_text(&reason, known);
+    else if (outcome == OUT_OK && !open)
+        outcome = ask_table(apply, mapping, &reason, err);
+    if (outcome == OUT_OK && !open && reason.size == 0)
+        outcome = ask_drop(apply, mapping, &reason, err);
+    if (outcome == OUT_OK && !open && reason.size == 0)
+        outcome = begin_table(apply, settings->group, mapping, err);
+    if (outcome == OUT_OK)
+        note(apply, mapping, buf_text(&reason));
+    buf_free(&reason);
+    return outcome;
+}
+
+enum outcome pg_load_begin(struct pg_schema *apply, const struct settings *settings,
+                           const struct mapping_set *mappings, bool hybrid, const bool *made,
+                           struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    bool always = strcmp(settings->load, "bulk") == 0;
+    if (!always && strcmp(settings->load, "auto") != 0)
+        return OUT_OK;
+    for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++) {
+        const struct mapping *mapping = mappings->items[i];
+        if (hybrid && always)
+            note(apply, mapping, "Redis follows it (storage: hybrid)");
+        else if (!hybrid && (always || made[i]))
+            outcome = decide_table(apply, settings, mappings, mapping, err);
+    }
+    return outcome;
+}

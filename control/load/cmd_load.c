@@ -1,0 +1,109 @@
+/* `drover load begin|finish`: what `drover run --load bulk` does by itself, for workers that are
+ * started by hand */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/io/stores.h"
+#include "control/command.h"
+#include "control/load/load_finish.h"
+
+enum { TEXT_LIMIT = 1 << 20 };
+
+static void print_lines(const char *lines)
+{
+    while (*lines) {
+        size_t size = strcspn(lines, "\n");
+        printf("%.*s\n", (int)size, lines);
+        lines += size + (lines[size] == '\n');
+    }
+}
+
+static void append_lines(struct json_out *out, const char *name, const char *lines)
+{
+    json_out_list(out, name);
+    while (*lines) {
+        size_t size = strcspn(lines, "\n");
+        json_out_bytes(out, NULL, bytes_of(lines, size));
+        lines += size + (lines[size] == '\n');
+    }
+    json_out_end(out);
+}
+
+static enum exit_code begin(const struct invocation *invocation, struct error *err)
+{
+    struct settings settings = invocation->settings;
+    struct mapping_set mappings;
+    struct pg_schema apply;
+    settings.load = "bulk";
+    if (mapping_set_load(&settings, &mappings, err) != OUT_OK)
+        return command_fail(err);
+    enum outcome outcome =
+        pg_schema_apply(&settings, &mappings, store_of(&settings)->has_stage, &apply, err);
+    if (outcome == OUT_OK && invocation->answer->wanted) {
+        append_lines(answer_body(invocation->answer), "changes", buf_text(&apply.changes));
+        append_lines(answer_body(invocation->answer), "ways", buf_text(&apply.notes));
+    } else if (outcome == OUT_OK) {
+        print_lines(buf_text(&apply.changes));
+        print_lines(buf_text(&apply.notes));
+    }
+    pg_schema_free(&apply);
+    mapping_set_free(&mappings);
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
+}
+
+static void append_report(struct json_out *out, const struct pg_load_report *report)
+{
+    json_out_list(out, "tables");
+    for (size_t i = 0; i < report->count; i++) {
+        const struct pg_load_table *table = &report->tables[i];
+        uint64_t counts[CLASS_COUNT] = {0};
+        for (size_t j = 0; j < table->left_count; j++)
+            counts[table->left[j].the_class] += table->left[j].count;
+        json_out_object(out, NULL);
+        json_out_text(out, "table", table->name);
+        json_out_count(out, "rows", table->rows);
+        json_out_count(out, "superseded", counts[CLASS_SUPERSEDED]);
+        json_out_count(out, "unchanged", counts[CLASS_UNCHANGED]);
+        json_out_count(out, "conflict", counts[CLASS_CONFLICT]);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
+static void print_report(const struct pg_load_report *report)
+{
+    struct buf text;
+    buf_init(&text, TEXT_LIMIT);
+    for (size_t i = 0; i < report->count; i++) {
+        load_append_table(&text, &report->tables[i]);
+        buf_append_char(&text, '\n');
+    }
+    printf("%s", report->count ? buf_text(&text) : "no table is being loaded\n");
+    buf_free(&text);
+}
+
+static enum exit_code finish(const struct invocation *invocation, struct error *err)
+{
+    struct pg_load_report report;
+    enum outcome outcome = load_finish(&invocation->settings, &report, err);
+    if (outcome == OUT_OK && invocation->answer->wanted)
+        append_report(answer_body(invocation->answer), &report);
+    else if (outcome == OUT_OK)
+        print_report(&report);
+    pg_load_free(&report);
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
+}
+
+enum exit_code load_command(const struct invocation *invocation, struct error *err)
+{
+    static const char *const WORDS[] = {"begin", "finish", NULL};
+    int word = command_choose(invocation, WORDS, err);
+    if (word < 0)
+        return EXIT_USAGE;
+    answer_name(invocation->answer, "load", WORDS[word]);
+    if (!store_of(&invocation->settings)->has_tables) {
+        error_set(err, OUT_FATAL, ERR_USAGE, "this storage has no tables to be loaded");
+        return EXIT_USAGE;
+    }
+    return word == 0 ? begin(invocation, err) : finish(invocation, err);
+}

@@ -1,0 +1,65 @@
+/* The end of a bulk load in a run: on a thread of the pool, once everything is committed, while the
+ * workers still run; they go on by upserts. */
+#include <string.h>
+
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "control/load/load_finish.h"
+#include "control/run/run.h"
+
+enum { AGAIN_MS = 1000, TEXT_LIMIT = 1 << 20 };
+
+/* Of the pool's thread. */
+static void on_work(uv_work_t *work)
+{
+    struct run *run = work->data;
+    run->load.err = (struct error){0};
+    run->load.outcome = load_finish(run->settings, &run->load.report, &run->load.err);
+}
+
+static void say_table(struct run *run, const struct pg_load_table *table)
+{
+    struct buf text;
+    buf_init(&text, TEXT_LIMIT);
+    buf_append_text(&text, "  load     ");
+    load_append_table(&text, table);
+    if (!run->settings->quiet)
+        run_view_print(run, buf_view(&text));
+    buf_free(&text);
+}
+
+static void take_report(struct run *run)
+{
+    for (size_t i = 0; i < run->load.report.count; i++) {
+        const struct pg_load_table *table = &run->load.report.tables[i];
+        say_table(run, table);
+        for (size_t j = 0; j < table->left_count; j++)
+            run->load.left[table->left[j].the_class] += table->left[j].count;
+    }
+}
+
+static void on_worked(uv_work_t *work, int status)
+{
+    struct run *run = work->data;
+    run->load.is_running = false;
+    if (status == 0 && run->load.outcome == OUT_OK) {
+        take_report(run);
+        run->load.is_done = true;
+    } else if (run->load.outcome == OUT_RETRY) {
+        log_error(LOG_WARN, "run.load", &run->load.err);
+        run->load.again_ms = clock_monotonic_ms() + AGAIN_MS;
+    } else {
+        run->load.has_failed = true;
+    }
+    pg_load_free(&run->load.report);
+}
+
+bool run_load_step(struct run *run)
+{
+    if (run->load.is_done || run->load.is_running || run->load.has_failed ||
+        clock_monotonic_ms() < run->load.again_ms)
+        return run->load.is_done;
+    run->load.work.data = run;
+    run->load.is_running = uv_queue_work(&run->loop, &run->load.work, on_work, on_worked) == 0;
+    return false;
+}
