@@ -11,7 +11,7 @@
 MUST_USE enum outcome load_finish(const struct settings *settings, struct pg_load_report *report,
                                   struct error *err);
 
-/* "public.cart  1000000 rows, 2 indexes, 3.2 s; left out: 17 superseded, 1 conflict" */
+/* "public.cart: 1000000 rows; left out: 17 superseded, 1 conflict" */
 void load_append_table(struct buf *out, const struct pg_load_table *table);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "common/io/clock.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/model/schema/schema_load.h"
@@ -211,8 +210,7 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
     char key[80];
     enum outcome outcome = make_key(finish, mapping, table, err);
     schema_load_indexes(&finish->text, mapping, table->number);
-    table->indexes = mapping->index_count + 1;
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && finish->text.size)
         outcome = run_text(finish, err);
     buf_reset(&finish->text);
     buf_append_text(&finish->text, "SELECT count(*) FROM ");
@@ -263,7 +261,6 @@ static enum outcome finish_table(struct finish *finish, const struct mapping *ma
                                  struct pg_load_table *table, struct error *err)
 {
     bool done = false;
-    uint64_t began_ms = clock_monotonic_ms();
     enum outcome outcome = keep_workers_out(finish, table, err);
     if (outcome == OUT_OK)
         outcome = pg_session_run(finish->connection, BEGIN_BUILD, err);
@@ -277,7 +274,6 @@ static enum outcome finish_table(struct finish *finish, const struct mapping *ma
         outcome = end;
     if (outcome != OUT_OK || done)
         return outcome;
-    table->took_ms = clock_monotonic_ms() - began_ms;
     schema_sql_append(&finish->text, "ANALYZE %i.%i", mapping->schema, mapping->table);
     return run_text(finish, err);
 }

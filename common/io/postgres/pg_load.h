@@ -43,8 +43,7 @@ struct pg_load_left {
 struct pg_load_table {
     int number;
     char name[200]; /* public.cart */
-    uint64_t rows, indexes, took_ms;
-    bool told;
+    uint64_t rows;
     struct pg_load_left *left;
     size_t left_count;
 };

@@ -11,6 +11,12 @@ static const char *name_of(int number, char name[NAME_SIZE])
     return name;
 }
 
+static const char *key_name(int number, char name[NAME_SIZE])
+{
+    snprintf(name, NAME_SIZE, "load_%d_key", number);
+    return name;
+}
+
 void schema_load_name(struct buf *out, int number)
 {
     char name[NAME_SIZE];
@@ -70,10 +76,10 @@ static void append_key(struct buf *out, const struct mapping *mapping, const cha
 
 void schema_load_key(struct buf *out, const struct mapping *mapping, int number)
 {
-    char name[NAME_SIZE];
+    char name[NAME_SIZE], its_name[NAME_SIZE];
     name_of(number, name);
     schema_sql_append(out, "ALTER TABLE " SCHEMA_LOAD ".%i ADD CONSTRAINT %i PRIMARY KEY (", name,
-                      name);
+                      key_name(number, its_name));
     append_key(out, mapping, "");
     buf_append_text(out, ");\n");
 }
@@ -188,8 +194,8 @@ void schema_load_swap(struct buf *out, const struct mapping *mapping, int number
                       "ALTER TABLE %s DROP COLUMN drover_load_offset, DROP COLUMN "
                       "drover_load_partition;\n"
                       "ALTER TABLE %s RENAME CONSTRAINT %i TO %i;\n",
-                      mapping->schema, mapping->table, buf_text(&table), buf_text(&table), name,
-                      key);
+                      mapping->schema, mapping->table, buf_text(&table), buf_text(&table),
+                      key_name(number, its_name), key);
     for (size_t i = 0; i < mapping->index_count; i++) {
         index_name(number, i, its_name);
         schema_sql_append(out, "ALTER INDEX " SCHEMA_LOAD ".%i RENAME TO %i;\n", its_name,
