@@ -14,8 +14,8 @@
 #define WORD(name, word) word,
 
 enum {
-    ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_TOPICS |
-               CMD_LOAD,
+    ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR |
+               CMD_TOPICS | CMD_LOAD,
     ON_MAPPINGS = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG |
                   CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE | CMD_SECRET | CMD_LOAD,
     ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_EXPORT,
@@ -93,7 +93,8 @@ static const struct conf_field FIELDS[] = {
     {"database.verifier_role", "verifier-role", 0, NULL, CONF_TEXT, AT(verifier_role),
      "drover_verifier", 0, 0, NULL, "ROLE",
      "role the verifier takes after login; empty = stay the login user",
-     VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_LOAD | CMD_STATUS | CMD_SECRET | CMD_EXPORT | CMD_REBUILD},
+     VERIFIES | CMD_DOCTOR | CMD_SCHEMA | CMD_LOAD | CMD_STATUS | CMD_SECRET | CMD_EXPORT |
+         CMD_REBUILD},
     {"database.connections", "connections", 0, NULL, CONF_COUNT, AT(connections), "4", 1, 64, NULL,
      "N", "PostgreSQL connections of one worker", WORKS, "database.lanes", "lanes"},
     {"redis.url", NULL, 0, "REDIS_URL", CONF_SECRET, AT(redis_url), NULL, 0, 0, NULL, "URL",

@@ -65,6 +65,7 @@ struct store_status {
     void (*tell)(struct store_status *status, int32_t partition, const struct checkpoint_row *row,
                  const char *holder);
     uint64_t waiting;        /* records among the pending children: their parents are not there */
+    char loading[200];       /* tables that are being loaded (pg_load.h), one a line, or empty */
     uint64_t unwritten;      /* files whose records have moved on */
     struct pg_conn *session; /* PostgreSQL's, from one reading to the next; NULL at first */
 };

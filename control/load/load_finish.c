@@ -63,8 +63,7 @@ static enum outcome send_receipts(struct bus *bus, const struct settings *settin
     char topics[TOPIC_KINDS][TOPIC_NAME_SIZE];
     struct bus_sender *sender = NULL;
     struct telling telling = {0};
-    enum outcome outcome =
-        topic_format_all(settings->prefix, settings->migration, topics, err);
+    enum outcome outcome = topic_format_all(settings->prefix, settings->migration, topics, err);
     if (outcome == OUT_OK)
         outcome = bus_open_sender(bus, topics[TOPIC_RESULTS], 0, BROKER_MS, on_delivered, &telling,
                                   &sender, err);

@@ -131,6 +131,9 @@ static void append_footnotes(struct buf *out, const struct status *status, const
     if (behind)
         buf_append_format(out, "Redis is %s messages behind PostgreSQL: a worker brings it up\n",
                           count_text(behind, numbers[0]));
+    for (const char *at = status->store.loading; *at; at += strcspn(at, "\n") + 1)
+        buf_append_format(out, "%.*s is still being loaded: drover load finish makes it whole\n",
+                          (int)strcspn(at, "\n"), at);
     if (pace->per_second < 0)
         return;
     buf_append_format(out, "%s records/s",
@@ -178,6 +181,12 @@ static void append_json(struct json_out *out, const struct status *status, const
     json_out_count(out, "committed", status->committed);
     json_out_count(out, "lag", status->lag);
     totals_append_json(out, &TOTALS_WORK, status->counts);
+    if (status->store.loading[0]) {
+        json_out_list(out, "loading");
+        for (const char *at = status->store.loading; *at; at += strcspn(at, "\n") + 1)
+            json_out_bytes(out, NULL, bytes_of(at, strcspn(at, "\n")));
+        json_out_end(out);
+    }
     json_out_object(out, "dead_letters_by_code");
     for (size_t i = 0; i < status->code_count; i++)
         json_out_count(out, status->codes[i].code, status->codes[i].count);

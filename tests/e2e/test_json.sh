@@ -84,6 +84,7 @@ answers config_show 0 config_show config show
 answers config_check 0 config_check config check
 answers config 2 - config chek
 answers config 2 - config --nosuch --group show # a flag's value is not the word
+answers load 2 - load
 answers config_show 2 - config show --nosuch
 answers schema_print 0 schema_print schema print
 answers rehearse 5 rehearse rehearse "$WORK/in"
@@ -99,6 +100,7 @@ WAITED=()
 away schema_apply schema apply
 away status status --brokers 127.0.0.1:1
 away doctor doctor --brokers 127.0.0.1:1
+away load_finish load finish --brokers 127.0.0.1:1
 away verify verify --brokers 127.0.0.1:1
 away topics_apply topics apply --brokers 127.0.0.1:1
 away produce produce "$WORK/in" --brokers 127.0.0.1:1
@@ -115,6 +117,7 @@ answers topics_print 0 - topics print
 answers topics_apply 0 - topics apply
 answers schema_apply 0 - schema apply
 answers schema_apply 0 schema_apply schema apply --dry-run
+answers load_finish 0 - load finish
 answers doctor 0 doctor doctor
 answers produce 5 produce produce "$WORK/in" --rejects "$WORK/rejects.ndjson"
 python3 "$CHECKER" --errors "$WORK/rejects.ndjson" >&"$TELL" || fail "the list of rejected records"

@@ -518,7 +518,8 @@ void pg_connection_copy(struct pg_connection *self, const char *sql, pg_connecti
     self->state = CONNECTION_BUSY;
     self->fill = fill;
     self->copies = 0;
-    bool sent = PQexitPipelineMode(self->connection) == 1 && PQsendQuery(self->connection, sql) == 1;
+    bool sent =
+        PQexitPipelineMode(self->connection) == 1 && PQsendQuery(self->connection, sql) == 1;
     drop_closed(self);
     if (!sent || PQsocket(self->connection) < 0 || PQstatus(self->connection) == CONNECTION_BAD)
         uv_timer_start(&self->timer, on_timer, 0, 0);

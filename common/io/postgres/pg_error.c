@@ -19,7 +19,7 @@ struct state_rule {
 static const struct state_rule STATES[] = {
     {"DR001", PG_FENCED},
     {"DR002", PG_FENCED},
-    {"DR003", PG_RECORD}, /* drover.not_written() */
+    {"DR003", PG_RECORD},   /* drover.not_written() */
     {"DR004", PG_TX_RETRY}, /* drover.load_fence() */
     {"25P04", PG_CONNECTION_LOST},
     {"57P01", PG_CONNECTION_LOST},

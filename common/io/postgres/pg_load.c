@@ -78,8 +78,8 @@ static enum outcome keep_workers_out(struct finish *finish, const struct pg_load
                table, err);
     if (outcome != OUT_OK)
         return outcome;
-    return change(finish,
-                  "SELECT pg_advisory_xact_lock(" PG_LOAD_LOCK ", $1::text::int)", table, err);
+    return change(finish, "SELECT pg_advisory_xact_lock(" PG_LOAD_LOCK ", $1::text::int)", table,
+                  err);
 }
 
 static void add_left(struct pg_load_table *table, const char *class, int64_t partition,
@@ -88,8 +88,7 @@ static void add_left(struct pg_load_table *table, const char *class, int64_t par
     for (int i = 0; i < CLASS_COUNT; i++) {
         if (strcmp(record_class_name((enum record_class)i), class) != 0)
             continue;
-        table->left =
-            mem_resize(table->left, table->left_count + 1, sizeof *table->left);
+        table->left = mem_resize(table->left, table->left_count + 1, sizeof *table->left);
         table->left[table->left_count++] =
             (struct pg_load_left){(enum record_class)i, (int32_t)partition, (uint64_t)count};
     }
@@ -128,8 +127,8 @@ static enum outcome make_key(struct finish *finish, const struct mapping *mappin
     if (outcome != OUT_OK)
         return outcome;
     schema_load_key(&finish->text, mapping, table->number);
-    outcome = pg_session_query(finish->connection, buf_text(&finish->text), NULL, 0, false, &result,
-                               err);
+    outcome =
+        pg_session_query(finish->connection, buf_text(&finish->text), NULL, 0, false, &result, err);
     PQclear(result);
     if (outcome != OUT_REJECT || err->code != ERR_PG_DATA) {
         buf_reset(&finish->text);
@@ -147,8 +146,8 @@ static enum outcome make_key(struct finish *finish, const struct mapping *mappin
 }
 
 /* Nobody can have written it since the loading began: its rights were taken away. */
-static enum outcome check_target(struct finish *finish, const struct mapping *mapping,
-                                 char key[80], struct error *err)
+static enum outcome check_target(struct finish *finish, const struct mapping *mapping, char key[80],
+                                 struct error *err)
 {
     struct buf name;
     PGresult *result = NULL;
@@ -249,9 +248,9 @@ static enum outcome take_row(struct finish *finish, const struct pg_load_table *
     PGresult *result = NULL;
     snprintf(number, sizeof number, "%d", table->number);
     const struct bytes params[] = {bytes_text(number)};
-    enum outcome outcome =
-        ask(finish, "SELECT state = 'done' FROM drover.load WHERE number = $1::text::int FOR UPDATE",
-            params, 1, &result, err);
+    enum outcome outcome = ask(
+        finish, "SELECT state = 'done' FROM drover.load WHERE number = $1::text::int FOR UPDATE",
+        params, 1, &result, err);
     *done = outcome == OUT_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     return outcome;
@@ -296,8 +295,8 @@ static enum outcome finish_row(struct finish *finish, const PGresult *rows, int 
     struct pg_load_table table = {.number = (int)strtol(PQgetvalue(rows, row, 0), NULL, 10)};
     enum outcome outcome = OUT_OK;
     if (!mapping)
-        outcome = error_set(err, OUT_FATAL, ERR_MAPPING,
-                            "no mapping has the table that is being loaded");
+        outcome =
+            error_set(err, OUT_FATAL, ERR_MAPPING, "no mapping has the table that is being loaded");
     else
         outcome = finish_table(finish, mapping, &table, err);
     if (outcome != OUT_OK && err && !err->where[0])
@@ -400,29 +399,58 @@ void pg_load_free(struct pg_load_report *report)
 
 /* ---- who reads tables ---- */
 
-enum outcome pg_load_refuse_open(struct pg_conn *session, const struct mapping_set *mappings,
-                                 struct error *err)
+static bool names_one(struct mapping *const *mappings, size_t count, const char *schema,
+                      const char *table)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(mappings[i]->schema, schema) == 0 && strcmp(mappings[i]->table, table) == 0)
+            return true;
+    return false;
+}
+
+static enum outcome has_loads(PGconn *session, bool *exists, struct error *err)
+{
+    PGresult *result = NULL;
+    enum outcome outcome = pg_session_query(
+        session, "SELECT to_regclass('drover.load') IS NOT NULL", NULL, 0, false, &result, err);
+    *exists = outcome == OUT_OK && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return outcome;
+}
+
+enum outcome pg_load_list_open(PGconn *session, const char *group, struct mapping *const *mappings,
+                               size_t count, struct buf *names, struct error *err)
 {
     PGresult *rows = NULL;
-    enum outcome outcome = pg_session_query(
-        session, "SELECT to_regclass('drover.load') IS NOT NULL", NULL, 0, false, &rows, err);
-    bool exists = outcome == OUT_OK && PQgetvalue(rows, 0, 0)[0] == 't';
-    PQclear(rows);
-    rows = NULL;
-    if (!exists)
+    bool exists = false;
+    const struct bytes params[] = {bytes_text(group ? group : "")};
+    enum outcome outcome = has_loads(session, &exists, err);
+    if (outcome != OUT_OK || !exists)
         return outcome;
     outcome = pg_session_query(session,
-                               "SELECT table_schema, table_name, state FROM drover.load"
-                               " WHERE state <> 'done' ORDER BY number",
-                               NULL, 0, false, &rows, err);
+                               "SELECT table_schema, table_name FROM drover.load WHERE state <>"
+                               " 'done' AND $1::text IN (\"group\", '') ORDER BY number",
+                               params, 1, false, &rows, err);
     for (int row = 0; outcome == OUT_OK && row < PQntuples(rows); row++) {
         const char *schema = PQgetvalue(rows, row, 0), *table = PQgetvalue(rows, row, 1);
-        if (mappings && !find_mapping(mappings, schema, table))
-            continue;
-        outcome = error_set(err, OUT_FATAL, ERR_PG_LOADING, "%s",
-                            error_code_meaning(ERR_PG_LOADING));
-        error_where(err, "%s.%s, %s", schema, table, PQgetvalue(rows, row, 2));
+        if (group || names_one(mappings, count, schema, table))
+            buf_append_format(names, "%s.%s\n", schema, table);
     }
     PQclear(rows);
+    return outcome;
+}
+
+enum outcome pg_load_refuse_open(PGconn *session, const char *group,
+                                 struct mapping *const *mappings, size_t count, struct error *err)
+{
+    struct buf names;
+    buf_init(&names, TEXT_LIMIT);
+    enum outcome outcome = pg_load_list_open(session, group, mappings, count, &names, err);
+    if (outcome == OUT_OK && names.size) {
+        outcome =
+            error_set(err, OUT_FATAL, ERR_PG_LOADING, "%s", error_code_meaning(ERR_PG_LOADING));
+        error_where(err, "%.*s", (int)strcspn(buf_text(&names), "\n"), buf_text(&names));
+    }
+    buf_free(&names);
     return outcome;
 }

@@ -4,7 +4,8 @@
 /*
  * Loading an empty table: rows are appended to a load table without indexes
  * (common/model/schema/schema_load.h, pg_bulk.h), and when all are there the owner of the schema
- * leaves one row a key, builds the indexes and puts it in the table's place. Its row in drover.load:
+ * leaves one row a key, builds the indexes and puts it in the table's place. Its row in
+ * drover.load:
  *
  *   (none) ── begin ──► loading ── finish ──► finalising ─────────► done
  *                       workers append        batches are refused    workers upsert
@@ -65,9 +66,14 @@ MUST_USE enum outcome pg_load_note_told(const struct settings *settings,
                                         const struct pg_load_report *report, struct error *err);
 void pg_load_free(struct pg_load_report *report);
 
-/* OUT_REJECT DRV-P010 with the name of a table that a group is loading, of those of the mappings
- * (all when `mappings` is NULL). A schema from before has none. */
-MUST_USE enum outcome pg_load_refuse_open(struct pg_conn *session,
-                                          const struct mapping_set *mappings, struct error *err);
+/* The tables that are being loaded, one name ("public.cart") a line, appended: the group's, or of
+ * all groups (NULL) those of the mappings. A schema from before has none. */
+MUST_USE enum outcome pg_load_list_open(struct pg_conn *session, const char *group,
+                                        struct mapping *const *mappings, size_t count,
+                                        struct buf *names, struct error *err);
+/* OUT_FATAL DRV-P010 when there is one: what is read would be another table. */
+MUST_USE enum outcome pg_load_refuse_open(struct pg_conn *session, const char *group,
+                                          struct mapping *const *mappings, size_t count,
+                                          struct error *err);
 
 #endif

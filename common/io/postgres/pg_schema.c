@@ -214,8 +214,7 @@ static enum outcome release_pins(struct pg_schema *apply, const struct mapping_s
 
 /* With the ways they are written in at first. */
 static enum outcome apply_tables(struct pg_schema *apply, const struct settings *settings,
-                                 const struct mapping_set *mappings, bool hybrid,
-                                 struct error *err)
+                                 const struct mapping_set *mappings, bool hybrid, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     bool *made = mem_zeroed(mappings->count + 1, sizeof *made);

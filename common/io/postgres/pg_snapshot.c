@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_store_reader.h"
 #include "common/io/postgres/pg_vault.h"
@@ -31,8 +32,12 @@ enum outcome pg_snapshot_open(const struct settings *settings, const char *appli
     PGconn *session = NULL;
     *snapshot = NULL;
     enum outcome outcome = pg_session_snapshot(settings, application, &session, err);
-    if (outcome != OUT_OK)
+    if (outcome == OUT_OK)
+        outcome = pg_load_refuse_open(session, settings->group, NULL, 0, err);
+    if (outcome != OUT_OK) {
+        PQfinish(session);
         return outcome;
+    }
     *snapshot = mem_new(sizeof **snapshot);
     (*snapshot)->session = session;
     return OUT_OK;

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/model/json/canonical.h"
@@ -343,8 +344,12 @@ enum outcome pg_store_reader_open(const struct settings *settings, struct mappin
     PGconn *session = NULL;
     *reader = NULL;
     enum outcome outcome = pg_session_snapshot(settings, "drover-stored", &session, err);
-    if (outcome != OUT_OK)
+    if (outcome == OUT_OK)
+        outcome = pg_load_refuse_open(session, NULL, mappings, count, err);
+    if (outcome != OUT_OK) {
+        PQfinish(session);
         return outcome;
+    }
     struct pg_store_reader *stored = mem_new(sizeof *stored);
     stored->reader.ops = &OPS;
     stored->session = session;

@@ -1,10 +1,12 @@
 /* PostgreSQL as a store: `database`, and `hybrid`, where Redis is written behind it. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/text.h"
 #include "common/io/postgres/pg_checkpoint.h"
 #include "common/io/postgres/pg_gate.h"
+#include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_pending.h"
 #include "common/io/postgres/pg_schema.h"
 #include "common/io/postgres/pg_session.h"
@@ -117,6 +119,21 @@ static enum outcome read_waiting(struct store_status *status, const struct bytes
     return outcome;
 }
 
+static enum outcome read_loading(struct store_status *status, struct error *err)
+{
+    struct buf names;
+    buf_init(&names, 64u << 10);
+    enum outcome outcome =
+        pg_load_list_open(status->session, status->settings->group, NULL, 0, &names, err);
+    while (names.size >= sizeof status->loading) /* whole lines */
+        do
+            names.size--;
+        while (names.size && names.data[names.size - 1] != '\n');
+    snprintf(status->loading, sizeof status->loading, "%s", buf_text(&names));
+    buf_free(&names);
+    return outcome;
+}
+
 static void end_status(struct store_status *status)
 {
     PQfinish(status->session);
@@ -145,6 +162,8 @@ static enum outcome read_status(struct store_status *status, struct error *err)
     PQclear(result);
     if (outcome == OUT_OK)
         outcome = read_waiting(status, params, err);
+    if (outcome == OUT_OK)
+        outcome = read_loading(status, err);
     if (outcome == OUT_RETRY)
         end_status(status);
     return outcome;
@@ -216,6 +235,20 @@ static void check_schema(struct findings *findings, bool hybrid)
     pg_schema_free(&apply);
 }
 
+/* What is read of such a table is not what was loaded. */
+static void check_loading(struct findings *findings, PGconn *connection)
+{
+    struct error err = {0};
+    struct buf names;
+    buf_init(&names, 64u << 10);
+    (void)!pg_load_list_open(connection, NULL, findings->mappings.items, findings->mappings.count,
+                             &names, &err);
+    if (names.size)
+        findings->say(findings, FINDING_WARNING, "postgres", "drover load finish",
+                      "still being loaded: %.*s", (int)(names.size - 1), buf_text(&names));
+    buf_free(&names);
+}
+
 /* Policies add up: one more that lets a row through lets it through (permissive is the default). */
 static void check_policies(struct findings *findings, PGconn *connection)
 {
@@ -255,6 +288,7 @@ static void examine_tables(struct findings *findings, bool hybrid)
     }
     say_server(findings, connection);
     check_policies(findings, connection);
+    check_loading(findings, connection);
     PQfinish(connection);
     check_role(findings, settings->worker_role, "work");
     check_role(findings, settings->verifier_role, "verify");

@@ -41,7 +41,8 @@ static void append_revokes(struct buf *out, int number)
                       "  FOR g IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC'\n"
                       "      ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS name\n"
                       "    FROM pg_class c CROSS JOIN aclexplode(c.relacl) AS a\n"
-                      "   WHERE c.oid = '" SCHEMA_LOAD ".%s'::regclass AND a.grantee <> c.relowner\n"
+                      "   WHERE c.oid = '" SCHEMA_LOAD
+                      ".%s'::regclass AND a.grantee <> c.relowner\n"
                       "  LOOP EXECUTE 'REVOKE ALL ON " SCHEMA_LOAD ".%s FROM ' || g.name;\n"
                       "  END LOOP;\n"
                       "END $drover$;\n",
@@ -114,14 +115,15 @@ void schema_load_thin(struct buf *out, const struct mapping *mapping, int number
     append_key(out, mapping, "l.");
     buf_append_text(out, ") IN (SELECT ");
     append_key(out, mapping, "m.");
-    schema_sql_append(out,
-                      " FROM many AS m)), gone AS (DELETE FROM " SCHEMA_LOAD ".%i AS l USING seen"
-                      " WHERE l.ctid = seen.place AND seen.best > 1)"
-                      " SELECT c.class, c.partition, count(*) FROM (SELECT s.partition, CASE"
-                      " WHEN s.version < s.newest THEN 'superseded'"
-                      " WHEN s.digest = s.first_digest THEN 'unchanged' ELSE 'conflict' END AS class"
-                      " FROM seen AS s WHERE s.version <= s.newest) AS c GROUP BY 1, 2 ORDER BY 1, 2",
-                      name);
+    schema_sql_append(
+        out,
+        " FROM many AS m)), gone AS (DELETE FROM " SCHEMA_LOAD ".%i AS l USING seen"
+        " WHERE l.ctid = seen.place AND seen.best > 1)"
+        " SELECT c.class, c.partition, count(*) FROM (SELECT s.partition, CASE"
+        " WHEN s.version < s.newest THEN 'superseded'"
+        " WHEN s.digest = s.first_digest THEN 'unchanged' ELSE 'conflict' END AS class"
+        " FROM seen AS s WHERE s.version <= s.newest) AS c GROUP BY 1, 2 ORDER BY 1, 2",
+        name);
 }
 
 /* Index names are a schema's: two tables' may be alike, and here is a schema for all of them. */
@@ -157,19 +159,20 @@ static void append_rights(struct buf *out, const struct mapping *mapping, const 
     struct buf table;
     buf_init(&table, 512);
     schema_sql_table_name(&table, mapping);
-    schema_sql_append(out,
-                      "DO $drover$ DECLARE g record; BEGIN\n"
-                      "  FOR g IN SELECT a.privilege_type AS its_right, CASE a.grantee WHEN 0 THEN "
-                      "'PUBLIC'\n"
-                      "      ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS name,\n"
-                      "      CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS more\n"
-                      "    FROM pg_class c CROSS JOIN aclexplode(c.relacl) AS a\n"
-                      "   WHERE c.oid = %l::regclass AND a.grantee <> c.relowner\n"
-                      "  LOOP EXECUTE 'GRANT ' || g.its_right || ' ON " SCHEMA_LOAD ".%s TO '\n"
-                      "    || g.name || g.more;\n"
-                      "  END LOOP;\n"
-                      "END $drover$;\n",
-                      buf_text(&table), name);
+    schema_sql_append(
+        out,
+        "DO $drover$ DECLARE g record; BEGIN\n"
+        "  FOR g IN SELECT a.privilege_type AS its_right, CASE a.grantee WHEN 0 THEN "
+        "'PUBLIC'\n"
+        "      ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS name,\n"
+        "      CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS more\n"
+        "    FROM pg_class c CROSS JOIN aclexplode(c.relacl) AS a\n"
+        "   WHERE c.oid = %l::regclass AND a.grantee <> c.relowner\n"
+        "  LOOP EXECUTE 'GRANT ' || g.its_right || ' ON " SCHEMA_LOAD ".%s TO '\n"
+        "    || g.name || g.more;\n"
+        "  END LOOP;\n"
+        "END $drover$;\n",
+        buf_text(&table), name);
     buf_free(&table);
 }
 
