@@ -81,6 +81,7 @@ static const struct {
     {"DR001", PG_FENCED},
     {"DR002", PG_FENCED},
     {"DR003", PG_RECORD},
+    {"DR004", PG_TX_RETRY},
     {"25P04", PG_CONNECTION_LOST},
     {"ZZ999", PG_HALT},
 };
