@@ -121,3 +121,45 @@ notes 6000 10 8 4.50 "$WORK/c.notes"
 drover run "$WORK/c.notes" --load bulk > "$WORK/later.out" 2> "$WORK/later.log" || true
 grep -q 'public.note: upsert, because it is not empty' "$WORK/later.log" || fail "the run does not say why it does not load in bulk"
 equal "rows of the later run" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.note WHERE rev = 8")" 10
+
+say "by hand: killed workers, a killed finish, records that come meanwhile"
+use kills
+drover load begin > "$WORK/begin.log" 2>&1 || fail "load begin: exit $?"
+grep -q 'public.note: bulk' "$WORK/begin.log" || fail "load begin does not say which way"
+drover load begin > "$WORK/begin2.log" 2>&1 || fail "a second load begin: exit $?"
+expect_exit 5 drover verify > "$WORK/verify_open.log" 2>&1
+grep -q 'DRV-P010' "$WORK/verify_open.log" || fail "verify does not say that a table is being loaded"
+drover status | grep -q 'public.note is still being loaded' || fail "status does not say that a table is being loaded"
+start_worker A "${BATCH[@]}"
+drover produce "$WORK/a.notes" "$WORK/b.ndjson" > "$WORK/produce.log" 2>&1 &
+PRODUCER=$!
+for turn in 1 2 3; do
+  wait_until 60 has_committed $(( turn * 2000 + RANDOM % 1500 ))
+  kill -9 "$A_PID"
+  start_worker A "${BATCH[@]}"
+done
+wait "$PRODUCER" || fail "produce failed"
+wait_until 90 is_drained
+for turn in 1 2 3; do # one of them may be through before it is killed
+  "$DROVER" load finish --config "$WORK/drover.yaml" > "$WORK/finish.log" 2>&1 &
+  FINISH=$!
+  read -rt "0.$(( RANDOM % 9 + 1 ))" <> <(:) || true
+  kill -9 "$FINISH" 2> /dev/null || true
+  wait "$FINISH" 2> /dev/null || true
+done
+notes 7000 500 9 5.50 "$WORK/d.notes"
+notes 9500 500 5 5.50 "$WORK/d.notes"
+drover produce "$WORK/d.notes" > "$WORK/produce_d.log" 2>&1
+drover load finish > "$WORK/finish_end.log" 2>&1 || fail "load finish: exit $?"
+wait_until 90 is_drained
+stop_worker A
+rows > "$WORK/rows_kills"
+equal "tables that are still loaded" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM drover.load WHERE state <> 'done' OR NOT told")" 0
+
+use plain
+start_worker B "${BATCH[@]}"
+drover produce "$WORK/a.notes" "$WORK/b.ndjson" "$WORK/d.notes" > "$WORK/produce_plain.log" 2>&1
+wait_until 90 is_drained
+stop_worker B
+rows > "$WORK/rows_plain"
+cmp "$WORK/rows_plain" "$WORK/rows_kills" || fail "the rows after kills are not what upserts give"
