@@ -61,8 +61,10 @@ static void print_changes(const struct pg_schema *apply, bool dry_run)
 static enum exit_code apply_schema(const struct invocation *invocation,
                                    const struct mapping_set *mappings, struct error *err)
 {
-    const struct settings *settings = &invocation->settings;
+    struct settings mine = invocation->settings;
+    const struct settings *settings = &mine;
     struct pg_schema apply;
+    mine.load = NULL; /* begun by those who end it: run, or drover load */
     enum outcome outcome =
         pg_schema_apply(settings, mappings, store_of(settings)->has_stage, &apply, err);
     if (outcome == OUT_OK && invocation->answer->wanted)

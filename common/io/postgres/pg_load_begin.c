@@ -168,8 +168,9 @@ enum outcome pg_load_begin(struct pg_schema *apply, const struct settings *setti
                            struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    bool always = strcmp(settings->load, "bulk") == 0;
-    if (!always && strcmp(settings->load, "auto") != 0)
+    const char *load = settings->load ? settings->load : "upsert";
+    bool always = strcmp(load, "bulk") == 0;
+    if (!always && strcmp(load, "auto") != 0)
         return OUT_OK;
     for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++) {
         const struct mapping *mapping = mappings->items[i];

@@ -215,6 +215,7 @@ static void check_schema(struct findings *findings, bool hybrid)
         return;
     struct settings settings = *findings->settings;
     settings.dry_run = true;
+    settings.load = NULL; /* that is no change of the schema */
     struct pg_schema apply;
     struct error err = {0};
     enum outcome outcome = pg_schema_apply(&settings, &findings->mappings, hybrid, &apply, &err);
