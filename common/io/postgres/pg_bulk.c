@@ -1,6 +1,7 @@
 /* See the header. */
 #include "common/io/postgres/pg_bulk.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,12 +259,17 @@ static void append_row(struct buf *out, const struct mapping *mapping, int32_t p
     buf_append_be64(out, (uint64_t)item->offset);
 }
 
-/* Asked by the connection when the server waits for the rows of the next COPY. */
-static void fill_rows(void *owner, int number, struct buf *rows)
+/* Asked by the connection when the server waits for the rows of the next COPY. The head and the end
+ * are those of copyto.c: signature, flags, no extension; -1. */
+static struct bytes fill_rows(void *owner, int number)
 {
+    static const char HEAD[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
     const struct writer *writer = owner;
     const struct batch *batch = writer->batch;
+    struct buf *rows = &writer->sink->memory;
     size_t group = 0;
+    buf_reset(rows);
+    buf_append(rows, HEAD, sizeof HEAD - 1);
     for (int i = 0; i < number; i++)
         group = end_of_run(batch, group);
     const struct mapping *mapping = batch->groups[group].mapping;
@@ -271,6 +277,9 @@ static void fill_rows(void *owner, int number, struct buf *rows)
     const struct batch_group *last = &batch->groups[end - 1];
     for (size_t i = first; i < last->first + last->count; i++)
         append_row(rows, mapping, batch->fence.partition, &batch->items[batch->order[i]]);
+    buf_append_be16(rows, UINT16_MAX);
+    assert(!rows->failed);
+    return buf_view(rows);
 }
 
 void pg_bulk_copy(struct writer *writer)

@@ -23,9 +23,6 @@
 #include "common/io/postgres/pg_session.h"
 #include "common/policy/backoff.h"
 
-/* What libpq takes at once. A batch ends far below (work.batch_bytes has a limit). */
-#define COPY_MAX ((size_t)INT_MAX)
-
 /* Queries of one exchange at most: callers send what may be more in several (PG_WRITER_GROUPS). */
 #define RESULTS_MAX 16384
 
@@ -273,19 +270,13 @@ static void finish_exchange(struct pg_connection *self)
     free(mine);
 }
 
-/* The head and the end are copyto.c's: signature, flags, no extension; -1. False: it broke. */
+/* False: it broke. */
 static bool put_rows(struct pg_connection *self)
 {
-    static const char HEAD[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
-    struct buf rows;
-    buf_init(&rows, COPY_MAX);
-    buf_append(&rows, HEAD, sizeof HEAD - 1);
-    self->fill(self->owner, self->copies++, &rows);
-    buf_append_be16(&rows, UINT16_MAX);
-    assert(!rows.failed);
+    struct bytes rows = self->fill(self->owner, self->copies++);
+    assert(rows.size <= INT_MAX); /* a batch ends far below (work.batch_bytes has a limit) */
     bool ok = PQputCopyData(self->connection, rows.data, (int)rows.size) == 1 &&
               PQputCopyEnd(self->connection, NULL) == 1;
-    buf_free(&rows);
     int flushed = ok ? PQflush(self->connection) : -1;
     if (flushed >= 0)
         watch_for(self, flushed ? UV_READABLE | UV_WRITABLE : UV_READABLE);

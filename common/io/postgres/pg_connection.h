@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "common/base/buf.h"
+#include "common/base/bytes.h"
 #include "common/base/error.h"
 
 struct pg_connection;
@@ -69,10 +69,10 @@ struct pg_param {
 void pg_connection_query(struct pg_connection *connection, const char *name, const char *sql,
                          const struct pg_param *params, int count);
 /* An exchange of its own, outside of pipeline mode, in which COPY is refused: statements separated
- * by semicolons, in which COPY … FROM STDIN takes what `fill` appends for it (`number`: from 0, in
- * their order), in binary form without its head and end. Nothing may be queued. on_reply gets a
- * result a statement. */
-typedef void pg_connection_fill(void *owner, int number, struct buf *rows);
+ * by semicolons, in which COPY … FROM STDIN takes what `fill` gives for it (`number`: from 0, in
+ * their order): all of it, copied before `fill` is called again. Nothing may be queued. on_reply
+ * gets a result a statement. */
+typedef struct bytes pg_connection_fill(void *owner, int number);
 void pg_connection_copy(struct pg_connection *connection, const char *sql,
                         pg_connection_fill *fill);
 /* Ends the exchange. */

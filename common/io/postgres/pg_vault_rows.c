@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_vault.h"
 #include "common/io/postgres/pg_wire.h"
@@ -190,6 +191,13 @@ static enum outcome visit_pairs(PGconn *reader, const char *sql, struct bytes te
     return outcome;
 }
 
+/* Rows of a table that is being loaded are in nobody's sight: their entries would be orphans. */
+static enum outcome refuse_loading(PGconn *session, const struct mapping_set *mappings,
+                                   struct error *err)
+{
+    return pg_load_refuse_open(session, NULL, mappings->items, mappings->count, err);
+}
+
 enum outcome pg_vault_orphans(PGconn *reader, const struct mapping_set *mappings,
                               struct bytes tenant, vault_visit *visit, void *owner,
                               struct error *err)
@@ -201,7 +209,9 @@ enum outcome pg_vault_orphans(PGconn *reader, const struct mapping_set *mappings
                           " WHERE ($1::text = '' OR v.isolation_key = $1::text)");
     append_orphan_rule(&sql, mappings);
     buf_append_text(&sql, " ORDER BY 1, 2");
-    enum outcome outcome = visit_pairs(reader, buf_text(&sql), tenant, visit, owner, err);
+    enum outcome outcome = refuse_loading(reader, mappings, err);
+    if (outcome == OUT_OK)
+        outcome = visit_pairs(reader, buf_text(&sql), tenant, visit, owner, err);
     buf_free(&sql);
     return outcome;
 }
@@ -236,6 +246,8 @@ enum outcome pg_vault_sweep(PGconn *writer, const struct mapping_set *mappings, 
     if (outcome == OUT_OK)
         outcome = pg_session_run(
             writer, "LOCK TABLE drover.credential_vault IN SHARE ROW EXCLUSIVE MODE", err);
+    if (outcome == OUT_OK)
+        outcome = refuse_loading(writer, mappings, err);
     if (outcome == OUT_OK)
         outcome = run(writer, buf_text(&sql), &tenant, 1, removed, err);
     buf_free(&sql);
