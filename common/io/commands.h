@@ -41,8 +41,8 @@
       "  drover schema print                        the SQL for an empty database\n" \
       "  drover schema apply --dry-run\n" \
       "  drover schema apply\n") \
-    X(15, LOAD, load, "begin|finish", "fill empty tables in bulk: make them ready, make them whole", \
-      "  drover load begin                          then drover work, on any number of hosts\n" \
+    X(15, LOAD, load, "begin|finish", "fill empty tables in bulk, with drover work in between", \
+      "  drover load begin                          then drover work, on any host\n" \
       "  drover load finish                         one row a key, indexes, policies\n") \
     X(8, TOPICS, topics, "print|apply", "the three topics in Kafka", \
       "  drover topics print\n" \
