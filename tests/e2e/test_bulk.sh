@@ -30,6 +30,8 @@ notes 4000 1000 5 1.50 "$WORK/a.notes" # unchanged
 notes 2000 50 5 2.50 "$WORK/a.notes"   # a conflict
 notes 5000 30 7 9999 "$WORK/a.notes"   # refused by the check below
 notes 2000 50 5 1.50 "$WORK/a.notes"   # unchanged: the first of the two versions
+for _ in 1 2; do notes 8000 40 5 2.50 "$WORK/a.notes"; done # conflicts, also where both are in one batch,
+notes 8000 40 5 1.50 "$WORK/a.notes"                         # and unchanged behind them
 generate 3000 20 5 "$WORK/b.ndjson"
 generate 1000 20 4 "$WORK/b2.ndjson"
 cat "$WORK/b2.ndjson" >> "$WORK/b.ndjson"

@@ -53,6 +53,42 @@ START_TEST(one_row_a_key_the_greatest_version)
 }
 END_TEST
 
+static bool keeps_a(const void *owner, const struct mapping *mapping)
+{
+    return mapping == owner;
+}
+
+START_TEST(all_of_the_greatest_version_go_where_all_are_kept)
+{
+    struct batch *batch = batch_new(10, 1u << 20);
+    add(batch, 0, 0, "t", "k", 5, 1);
+    add(batch, 1, 0, "t", "k", 7, 2);
+    add(batch, 2, 0, "t", "k", 7, 2);
+    add(batch, 3, 0, "t", "k", 7, 3);
+    add(batch, 4, 1, "t", "k", 7, 2); /* of a mapping that keeps one */
+    add(batch, 5, 1, "t", "k", 7, 3);
+    batch_close(batch);
+    for (int turn = 0; turn < 2; turn++) {
+        ck_assert_uint_eq(batch->order_count, 2);
+        batch_promote_equals(batch, keeps_a, &MAPPINGS[0]);
+        ck_assert_uint_eq(batch->order_count, 4);
+        ck_assert_int_eq(batch->items[batch->order[2]].offset, 2);
+        ck_assert_int_eq(batch->items[batch->order[3]].offset, 3);
+        if (turn == 0)
+            batch_rewind(batch);
+    }
+    for (size_t i = 0; i < batch->order_count; i++)
+        decide(&batch->items[batch->order[i]], CLASS_APPLIED);
+    ck_assert(!batch_promote(batch));
+    batch_settle(batch);
+    ck_assert(batch_is_decided(batch));
+    ck_assert(batch->items[0].verdict == CLASS_SUPERSEDED);
+    ck_assert(batch->items[3].verdict == CLASS_APPLIED);
+    ck_assert(batch->items[5].verdict == CLASS_CONFLICT);
+    batch_free(batch);
+}
+END_TEST
+
 START_TEST(refused_and_pending_ones_give_way_to_the_next)
 {
     struct error err;
@@ -421,6 +457,7 @@ static Suite *batch_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, one_row_a_key_the_greatest_version);
+    tcase_add_test(tcase, all_of_the_greatest_version_go_where_all_are_kept);
     tcase_add_test(tcase, refused_and_pending_ones_give_way_to_the_next);
     tcase_add_test(tcase, an_unknown_outcome_keeps_refusals);
     tcase_add_test(tcase, groups_are_runs_of_one_table_and_tenant);

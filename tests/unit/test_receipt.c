@@ -165,12 +165,38 @@ START_TEST(a_recovered_receipt_counts_from_any_offset)
 }
 END_TEST
 
+START_TEST(a_loads_receipt_is_read_again_by_its_group)
+{
+    struct error err;
+    struct buf text;
+    struct receipt_summary summary;
+    struct loaded_receipt read;
+    struct loaded_item items[] = {{0, CLASS_SUPERSEDED, 17}, {3, CLASS_CONFLICT, UINT32_MAX}};
+    struct loaded_receipt receipt = {BYTES_LITERAL("g\""), BYTES_LITERAL("t"), 7, items, 2};
+    buf_init(&text, 1u << 16);
+    receipt_append_loaded(&text, &receipt);
+    ck_assert_int_eq(receipt_parse(buf_view(&text), &summary, &err), OUT_OK);
+    ck_assert(summary.is_loaded);
+    ck_assert_int_eq(receipt_parse_loaded(buf_view(&text), BYTES_LITERAL("g\""), &read, &err),
+                     OUT_OK);
+    ck_assert_int_eq(read.number, 7);
+    ck_assert_uint_eq(read.count, 2);
+    ck_assert_mem_eq(read.items, items, sizeof items);
+    free(read.items);
+    ck_assert_int_eq(receipt_parse_loaded(buf_view(&text), BYTES_LITERAL("h"), &read, &err),
+                     OUT_REJECT);
+    ck_assert_ptr_null(read.items);
+    buf_free(&text);
+}
+END_TEST
+
 static Suite *receipt_suite(void)
 {
     Suite *suite = suite_create("receipt");
     TCase *tcase = tcase_create("all");
     tcase_add_test(tcase, a_batch_receipt_is_read_again);
     tcase_add_test(tcase, a_producers_receipt_is_read_again);
+    tcase_add_test(tcase, a_loads_receipt_is_read_again_by_its_group);
     tcase_add_test(tcase, a_recovered_receipt_counts_from_any_offset);
     tcase_add_test(tcase, a_large_receipt_is_cut_into_parts);
     suite_add_tcase(suite, tcase);

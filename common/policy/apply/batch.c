@@ -223,19 +223,15 @@ bool batch_promote(struct batch *batch)
     return batch->order_count > order_before;
 }
 
-/* How many candidates have the version of the first; 1 when they say the same. */
+/* How many candidates have the version of the first. */
 static uint32_t count_equals(const struct batch *batch, const struct batch_contest *contest)
 {
-    const struct batch_item *first = candidate(batch, contest->first);
-    bool differ = false;
+    int64_t version = candidate(batch, contest->first)->row.version;
     uint32_t count = 1;
-    for (; count < contest->count; count++) {
-        const struct batch_item *item = candidate(batch, (size_t)contest->first + count);
-        if (item->row.version != first->row.version)
-            break;
-        differ = differ || !same_content(&item->row, &first->row);
-    }
-    return differ ? count : 1;
+    while (count < contest->count &&
+           candidate(batch, (size_t)contest->first + count)->row.version == version)
+        count++;
+    return count;
 }
 
 void batch_promote_equals(struct batch *batch,

@@ -135,8 +135,9 @@ void batch_close(struct batch *batch);
  * key goes over to the candidate. */
 bool batch_promote(struct batch *batch);
 /* For a store that keeps all it is given of the mappings `keeps` names, and says later what each
- * was: of keys whose greatest version comes with several contents, puts all of that version into
- * order, in new groups. Only as closing left the batch. */
+ * was: of keys whose greatest version comes several times, puts all of that version into order, in
+ * new groups: which of them are unchanged and which in conflict depends on what was there before.
+ * Only as closing left the batch. */
 void batch_promote_equals(struct batch *batch,
                           bool (*keeps)(const void *owner, const struct mapping *mapping),
                           const void *owner);
