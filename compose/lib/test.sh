@@ -35,6 +35,7 @@ run_bench() {
   for word in "$@"; do
     case $word in -h|--help|--page) exec "$ROOT/tests/bench/run" "$@" ;; esac
   done
+  BENCH_WORDS_ONLY=1 "$ROOT/tests/bench/run" "$@" || exit
   setup
   bench_packages
   build release

@@ -75,7 +75,7 @@ by_python() {
 }
 
 by_node() {
-  local count=$(( RECORDS < 50000 ? RECORDS : 50000 ))
+  local count=$(( RECORDS < 20000 ? RECORDS : 20000 ))
   head -n "$count" "$WORK/chat.ndjson" > "$WORK/node.ndjson"
   empty_database
   peer_table

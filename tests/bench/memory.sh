@@ -17,7 +17,7 @@ bench_memory() {
   drain memory bench.memory "$CHAT"
   record memory full worker peak_mib "$PEAK_MIB"
   measured verify "$DROVER" verify --group bench.memory --config "$WORK/drover.yaml"
-  record memory "records_$RECORDS" verifier peak_mib "$(jq .peak_mib "$WORK/verify.json")"
+  record memory full verifier peak_mib "$(jq .peak_mib "$WORK/verify.json")"
   delete_topics "drover\.memory\..*"
   memory_of_sources
 }

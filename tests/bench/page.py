@@ -41,6 +41,7 @@ FIGURES = [
     ("rows written by *repeat*", ("drain", "repeat", "drover", "rows_written"), (LOWER, 0)),
     ("peak memory, worker at full load, MiB", ("memory", "full", "worker", "peak_mib"), (LOWER, 96)),
     ("peak memory, worker idle, MiB", ("memory", "idle", "worker", "peak_mib"), (LOWER, 20)),
+    ("peak memory, verifier, MiB", ("memory", "full", "verifier", "peak_mib"), (LOWER, 256)),
     ("peak memory, producer, an array as a file, MiB", ("memory", "file", "producer", "peak_mib"), (LOWER, 64)),
     ("receipts, bytes a record, 1 tenant", ("receipts", "tenants_1", "drover", "bytes_a_record"), (LOWER, 2)),
     ("receipts, 2,000 tenants", ("receipts", "tenants_2000", "drover", "bytes_a_record"), (LOWER, 4)),
@@ -199,7 +200,7 @@ def main(source, page):
             "Written by `./dev bench` (`./dev bench --help` says what each is and how long it takes). Everything is of one run on one machine, which broker, "
             "PostgreSQL and clients share: ratios count, figures are for proportion. Contestants take turns; a ratio is taken round by round.", "",
             machine(about), "",
-            f"Data: {number(about['records'])} records a set (*wide*: a quarter), random keys, from one seeded generator (`tests/bench/dataset.c`); "
+            f"Data: {number(about['records'])} records a set (*wide*: a quarter, *many*: a tenth), random keys, from one seeded generator (`tests/bench/dataset.c`); "
             f"{about['partitions']} partitions, {about['connections']} PostgreSQL connections, {about['rounds']} rounds. Drover and the write ceiling "
             "(bare libpq, the same statements and rows in the same order, from memory) under forced row level security; the other tools without any, into a "
             "table with the same indexes. A contestant whose table does not end right, compared in SQL, is not counted.", ""]

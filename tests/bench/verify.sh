@@ -8,7 +8,6 @@ bench_verify() {
   fresh_database
   drain verify bench.verify "$CHAT"
   configure verify "$CHAT"
-  echo 'kafka: { group: bench.verify }' > "$WORK/group.yaml"
   for (( round = 1; round <= ROUNDS; round++ )); do
     verified topic
     verified source --source "$WORK/chat.ndjson"

@@ -1,9 +1,9 @@
-"""The script somebody writes who knows COPY: confluent-kafka and psycopg 3, batches of 2,000 into a staging table, then one upsert
-that keeps the greater version; offsets are committed after the rows. Several of it share the topic as one group.
+"""The script somebody writes who knows COPY: confluent-kafka and psycopg 3, batches of 2,000 as they came into a staging table, then
+one upsert that takes them apart and keeps the greater version; offsets are committed after the rows. Several of it share the topic as
+one group. Taking records apart in Python and copying columns was tried: a little more CPU in all, on both sides.
 
     copy_upsert.py TOPIC GROUP      (KAFKA_BROKERS, DATABASE_URL)      ends at the topic's end, when nothing has come for 5 s
 """
-import json
 import os
 import sys
 
@@ -12,28 +12,23 @@ from confluent_kafka import Consumer, KafkaError
 
 COLUMNS = ("tenant", "id", "rev", "session", "role", "content", "at", "tokens", "model", "flags")
 NAMES = ", ".join(COLUMNS)
-UPSERT = (f"INSERT INTO chat ({NAMES}) SELECT {NAMES} FROM stage ORDER BY tenant, id ON CONFLICT (tenant, id) DO UPDATE SET "
+UPSERT = (f"INSERT INTO chat ({NAMES}) SELECT DISTINCT ON (tenant, id) {NAMES.replace('flags', 'flags::jsonb')} FROM stage, jsonb_to_record(doc) "
+          "AS r(tenant text, id text, rev int8, session text, role text, content text, at timestamptz, tokens int4, model text, flags text) "
+          "ORDER BY tenant, id, rev DESC ON CONFLICT (tenant, id) DO UPDATE SET "
           + ", ".join(f"{name} = EXCLUDED.{name}" for name in COLUMNS[2:]) + " WHERE chat.rev < EXCLUDED.rev")
 
 
 def write(connection, messages):
-    rows = {}
-    for message in messages:
-        row = json.loads(message.value())
-        key = row["tenant"], row["id"]
-        if key not in rows or rows[key]["rev"] < row["rev"]:
-            rows[key] = row
     with connection.transaction(), connection.cursor() as cursor:
-        with cursor.copy(f"COPY stage ({NAMES}) FROM STDIN") as copy:
-            for row in rows.values():
-                copy.write_row([row[name] for name in COLUMNS])
+        with cursor.copy("COPY stage FROM STDIN (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')") as copy:
+            copy.write(b"\n".join(message.value() for message in messages) + b"\n")
         cursor.execute(UPSERT)
         cursor.execute("TRUNCATE stage")
 
 
 def main(topic, group):
     connection = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-    connection.execute("CREATE TEMP TABLE stage (LIKE chat)")
+    connection.execute("CREATE TEMP TABLE stage (doc jsonb)")
     consumer = Consumer({"bootstrap.servers": os.environ["KAFKA_BROKERS"], "group.id": group, "auto.offset.reset": "earliest",
                          "enable.auto.commit": False, "enable.partition.eof": True})
     consumer.subscribe([topic])
