@@ -24,6 +24,8 @@ RATIOS = [
     ("bulk load, first record to last index, against the write ceiling", ("bulk", "chat", "drover_bulk", "rate"), ("bulk", "chat", "ceiling", "rate"), (HIGHER, 1.6)),
     ("worker against Debezium's JDBC sink", ("contestants", "chat", "drover", "rate"), ("contestants", "chat", "debezium", "rate"), (HIGHER, 2.8)),
     ("worker against a Python script with COPY, two processes", ("contestants", "chat", "drover", "rate"), ("contestants", "chat", "python", "rate"), (HIGHER, 1.6)),
+    ("bulk load against Debezium's JDBC sink", ("contestants", "chat", "drover_bulk", "rate"), ("contestants", "chat", "debezium", "rate"), (HIGHER, 5)),
+    ("bulk load against the Python script", ("contestants", "chat", "drover_bulk", "rate"), ("contestants", "chat", "python", "rate"), (HIGHER, 3)),
     ("worker against the seeds' loop (Node)", ("contestants", "chat", "drover", "rate"), ("contestants", "chat", "node", "rate"), None),
     ("`drover run`, files to verified report, against the ceiling's write time", ("run", "chat", "drover", "seconds"), ("run", "chat", "ceiling", "seconds"), (LOWER, 2.2)),
     ("the same with bulk load", ("run", "chat", "drover_bulk", "seconds"), ("run", "chat", "ceiling", "seconds"), (LOWER, 1.5)),
@@ -169,7 +171,7 @@ def escape(text):
 
 
 PLOTS = [("contestants", "records/s, chat, topic to table", "contestants", "rate", lambda data, who: WHO.get(who, who)),
-         ("drain", "records/s by data set", "drain", "rate", lambda data, who: f"{WHO.get(who, who)}, {data}"),
+         ("drain", "records/s by data set", "drain", "rate", lambda data, who: f"{WHO.get(who, who)}, {data.replace('_', ' ')}"),
          ("cpu", "CPU a record, µs, of the program itself", "contestants", "cpu_us", lambda data, who: WHO.get(who, who)),
          ("growth", "Drover, records/s, as things grow", "growth", "rate", lambda data, who: f"{WHO.get(who, who)}, {data.replace('_', ' ')}")]
 

@@ -80,7 +80,7 @@ admin_drover() { psql "$ADMIN_SERVER/drover" -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
 # Until the table has not changed for 5 s.
 until_still() {
-  local last=-1 now same=0 limit=$(( SECONDS + ${STILL_LIMIT:-1200} ))
+  local last=-1 now same=0 limit=$(( SECONDS + 1200 ))
   while [ "$SECONDS" -lt "$limit" ]; do
     nap 1
     now=$(admin -c "SELECT coalesce(sum(n_tup_ins + n_tup_upd), 0) FROM pg_stat_user_tables WHERE relname = 'chat'")
