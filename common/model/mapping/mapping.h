@@ -57,6 +57,7 @@ struct mapping_work {
     uint16_t hints[MAPPING_COLUMNS_MAX]; /* where columns' members were among them */
     uint64_t *taken;                     /* a bit a value of a document */
     size_t taken_words;
+    struct json_picker *picker;
     bool keep_json; /* mapping_forward sets row.json; false at first */
 };
 

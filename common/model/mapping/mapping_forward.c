@@ -506,16 +506,13 @@ static enum outcome identify_key(const struct mapping *mapping, const struct rec
     return outcome == OUT_OK ? finish_id(mapping, cells, id, before, err) : outcome;
 }
 
-enum outcome mapping_identify(const struct mapping *mapping, const struct record *record,
-                              struct mapping_work *work, struct buf *tenant, struct buf *id,
-                              int64_t *version, bool *has_version, struct error *err)
+/* `root` has the members that key, tenant and version are read from, if the record has them. */
+static enum outcome identify_root(const struct mapping *mapping, const struct record *record,
+                                  yyjson_val *root, struct mapping_work *work, struct buf *tenant,
+                                  struct buf *id, int64_t *version, bool *has_version,
+                                  struct error *err)
 {
-    yyjson_doc *doc = NULL;
-    enum outcome outcome = work_parse(work, record->payload, mapping->unicode, &doc, err);
-    if (outcome != OUT_OK)
-        return outcome;
-    yyjson_val *root = yyjson_doc_get_root(doc);
-    outcome = check_root(mapping, root, err);
+    enum outcome outcome = check_root(mapping, root, err);
     if (outcome == OUT_OK)
         outcome = identify_tenant(mapping, record->tenant, root, tenant, err);
     struct bytes whose = record->tenant.size || !tenant ? record->tenant : buf_view(tenant);
@@ -523,6 +520,21 @@ enum outcome mapping_identify(const struct mapping *mapping, const struct record
         outcome = identify_key(mapping, record, whose, root, &work->arena, id, err);
     if (outcome == OUT_OK)
         outcome = find_version(mapping, root, record, version, has_version, err);
+    return outcome;
+}
+
+enum outcome mapping_identify(const struct mapping *mapping, const struct record *record,
+                              struct mapping_work *work, struct buf *tenant, struct buf *id,
+                              int64_t *version, bool *has_version, struct error *err)
+{
+    yyjson_doc *doc = NULL;
+    yyjson_val *root = work_pick(work, mapping, record->payload);
+    if (root)
+        return identify_root(mapping, record, root, work, tenant, id, version, has_version, err);
+    enum outcome outcome = work_parse(work, record->payload, mapping->unicode, &doc, err);
+    if (outcome == OUT_OK)
+        outcome = identify_root(mapping, record, yyjson_doc_get_root(doc), work, tenant, id,
+                                version, has_version, err);
     yyjson_doc_free(doc);
     return outcome;
 }

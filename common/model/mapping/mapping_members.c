@@ -115,6 +115,49 @@ void members_settle(const struct mapping *mapping, struct reading *readings)
     }
 }
 
+/* ---- who a record is ---- */
+
+static bool has_name(const struct mapping *mapping, struct bytes name)
+{
+    for (size_t i = 0; i < mapping->identity_count; i++)
+        if (bytes_equal(mapping->identity[i], name))
+            return true;
+    return false;
+}
+
+/* A pointer leads through the member that its first part names. */
+static void add_identity(struct mapping *mapping, const char *pointer)
+{
+    if (!pointer)
+        return;
+    struct bytes name = bytes_text(pointer + (*pointer == '/'));
+    const char *slash = name.size ? memchr(name.data, '/', name.size) : NULL;
+    if (slash)
+        name.size = (size_t)(slash - name.data);
+    if (*pointer != '/' || (name.size && memchr(name.data, '~', name.size)))
+        mapping->identity_is_whole = true; /* the record itself, or a name that is spelled */
+    else if (!has_name(mapping, name))
+        mapping->identity[mapping->identity_count++] = name;
+}
+
+void members_of_identity(struct mapping *mapping)
+{
+    size_t max = 2; /* tenant, version */
+    for (size_t i = 0; i < mapping->key_count; i++)
+        max += mapping->columns[mapping->key[i]].pointer_count;
+    mapping->identity = arena_array(&mapping->arena, max, sizeof *mapping->identity);
+    mapping->identity_is_whole = !mapping->identity;
+    if (!mapping->identity)
+        return;
+    add_identity(mapping, mapping->tenant_pointer);
+    add_identity(mapping, mapping->version_pointer);
+    for (size_t i = 0; i < mapping->key_count; i++) {
+        const struct column *column = &mapping->columns[mapping->key[i]];
+        for (size_t p = 0; p < column->pointer_count; p++)
+            add_identity(mapping, column->pointers[p]);
+    }
+}
+
 static bool same_value(yyjson_mut_val *a, yyjson_mut_val *b)
 {
     yyjson_doc *left = yyjson_mut_val_imut_copy(a, NULL);

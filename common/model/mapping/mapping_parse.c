@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 #include "common/base/yaml.h"
 #include "common/model/mapping/mapping_parse.h"
+#include "common/model/mapping/mapping_value.h"
 
 /* A mapping is a page of YAML; 4 MiB of compiled form is far above any. */
 #define MAPPING_ARENA_MAX (4u << 20)
@@ -699,6 +700,7 @@ enum outcome mapping_parse_all(const char *file, struct bytes text, struct mappi
     parse.root = yaml_root(yaml);
     parse_all(&parse);
     yaml_file_free(yaml);
+    members_of_identity(parse.mapping);
     *mapping = parse.mapping;
     return mistakes->count == before && !mistakes->dropped ? OUT_OK : OUT_FATAL;
 }

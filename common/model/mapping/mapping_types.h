@@ -129,6 +129,10 @@ struct mapping {
     enum version_source version_source;
     const char *version_pointer;
     const char *tenant_pointer; /* tenant: {from: /country}; NULL without */
+    struct bytes *identity; /* names of the record's own members that key, tenant and version are
+                               read from */
+    size_t identity_count;
+    bool identity_is_whole; /* they are read from something else as well */
     const char *const
         *collect_files; /* collect: {files: [...]}: file name patterns of this entity */
     size_t collect_file_count;

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/model/json/canonical.h"
+#include "common/model/json/json_pick.h"
 #include "common/model/value/decimal.h"
 #include "common/model/value/value_scalar.h"
 
@@ -25,6 +26,7 @@ void mapping_work_init(struct mapping_work *work)
     buf_init(&work->scratch, WORK_TEXT_MAX);
     arena_init(&work->arena, WORK_TEXT_MAX);
     work->pool = NULL; /* made when something is parsed */
+    work->picker = NULL;
     work->keep_json = false;
     work->members.list = work->members.few;
     work->members.count = 0;
@@ -44,6 +46,8 @@ void mapping_work_free(struct mapping_work *work)
     free(work->taken);
     work->taken = NULL;
     work->taken_words = 0;
+    json_picker_free(work->picker);
+    work->picker = NULL;
 }
 
 static const yyjson_alc *pool_of(struct mapping_work *work)
@@ -61,6 +65,16 @@ enum outcome work_parse(struct mapping_work *work, struct bytes text, enum json_
 {
     bool fits = text.size < POOL_SIZE / POOL_FACTOR;
     return json_parse_members(text, unicode, fits ? pool_of(work) : NULL, doc, &work->members, err);
+}
+
+yyjson_val *work_pick(struct mapping_work *work, const struct mapping *mapping,
+                      struct bytes payload)
+{
+    if (mapping->identity_is_whole)
+        return NULL;
+    if (!work->picker)
+        work->picker = json_picker_new();
+    return json_pick(work->picker, payload, mapping->identity, mapping->identity_count);
 }
 
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,

@@ -69,6 +69,8 @@ bool column_agrees(const struct column *column, yyjson_val *kept, struct cell ce
 /* Decodes one reference token (~1 = '/', ~0 = '~') of a pointer into `out`, cut to `size`; returns
  * where the next begins. */
 const char *pointer_token(const char *pointer, char *out, size_t size, struct bytes *token);
+/* Fills the mapping's `identity`, once all else of it is there. */
+void members_of_identity(struct mapping *mapping);
 /* True when the two pointers name the same member or one inside the other. */
 bool pointers_touch(const char *a, const char *b);
 
@@ -95,6 +97,11 @@ void column_blame(const struct mapping *mapping, const struct column *column, si
 /* Parses the payload with the work's pool when it fits; work->members are the root's. */
 MUST_USE enum outcome work_parse(struct mapping_work *work, struct bytes text,
                                  enum json_unicode unicode, yyjson_doc **doc, struct error *err);
+
+/* The members that say who a record is, of a payload that is sound and usual; a view of it, until
+ * the work's next use. NULL: work_parse must be asked. */
+yyjson_val *work_pick(struct mapping_work *work, const struct mapping *mapping,
+                      struct bytes payload);
 
 /* True for a column whose value is not in the payload ($key, $index, $tenant_context …). */
 bool column_is_derived(const struct column *column);

@@ -1,0 +1,28 @@
+#ifndef DROVER_MODEL_JSON_PICK_H
+#define DROVER_MODEL_JSON_PICK_H
+
+/*
+ * The few members of a record that say who it is, without a document of the rest: one pass checks
+ * the text by all of json_parse's rules and keeps the members asked for. It only ever says yes:
+ * what breaks a rule, and what is unusual enough to need a closer look, is left to json_parse,
+ * which also knows how to say what is wrong and where.
+ */
+
+#include <yyjson.h>
+
+#include "common/base/bytes.h"
+
+struct json_picker;
+
+/* Memory for one record at a time (24 KiB), used again for the next. Not shared between threads. */
+struct json_picker *json_picker_new(void);
+void json_picker_free(struct json_picker *picker);
+
+/* The members of the object `text` whose names are among `names` (compared as they are: a name in
+ * the text that has an escape is not known), in its order, each value whole, as json_parse gives
+ * them. Views of `text` and of the picker, valid until its next use; strings have no NUL behind
+ * them. NULL: json_parse must be asked. */
+yyjson_val *json_pick(struct json_picker *picker, struct bytes text, const struct bytes *names,
+                      size_t count);
+
+#endif
