@@ -38,6 +38,17 @@ static void grow(struct buf *buf, size_t needed)
     buf->capacity = capacity;
 }
 
+/* Where there is room already, as there most often is; NULL: buf_extend must be asked. */
+static inline char *extend_within(struct buf *buf, size_t size)
+{
+    if (buf->failed || !buf->data || size > buf->capacity - buf->size ||
+        size > buf->limit - buf->size) /* the first capacity may pass the limit */
+        return NULL;
+    char *place = buf->data + buf->size;
+    buf->size += size;
+    return place;
+}
+
 char *buf_extend(struct buf *buf, size_t size)
 {
     if (buf->failed || size > buf->limit - buf->size) {
@@ -55,7 +66,9 @@ void buf_append(struct buf *buf, const void *data, size_t size)
 {
     if (size == 0)
         return;
-    char *place = buf_extend(buf, size);
+    char *place = extend_within(buf, size);
+    if (!place)
+        place = buf_extend(buf, size);
     if (place)
         memcpy(place, data, size);
 }
@@ -72,7 +85,9 @@ void buf_append_text(struct buf *buf, const char *text)
 
 void buf_append_char(struct buf *buf, char c)
 {
-    char *place = buf_extend(buf, 1);
+    char *place = extend_within(buf, 1);
+    if (!place)
+        place = buf_extend(buf, 1);
     if (place)
         *place = c;
 }

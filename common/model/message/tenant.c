@@ -96,6 +96,12 @@ enum outcome tenant_append_key(const struct tenant *tenant, struct buf *out, str
     if (given > 0 && tenant->tenant_id.size > 0)
         return error_set(err, OUT_REJECT, ERR_TENANT_FORM,
                          "the record names both a tenantId and a tenant context");
+    bool is_short = 3 * tenant->tenant_id.size < TENANT_KEY_MAX; /* never cut */
+    if (given == 0 && is_short && check_part(tenant->tenant_id, err) == OUT_OK) {
+        text_percent_encode(out, tenant->tenant_id);
+        if (!out->failed)
+            return OUT_OK;
+    }
     if (given == 0)
         return append_parts(&tenant->tenant_id, 1, out, err);
     return append_parts(parts, PARTS, out, err);
