@@ -141,13 +141,10 @@ static const struct property COMMON[] = {
 };
 
 static const struct property SENDING[] = {
-    {"enable.idempotence", "true"},
-    {"acks", "all"},
+    {"enable.idempotence", "true"},    {"acks", "all"},
     {"partitioner", "murmur2_random"}, /* random for messages without key: receipts */
     {"message.timeout.ms", "0"},       /* never drops what was accepted */
-    {"compression.codec", "lz4"},
-    {"linger.ms", "20"},
-    {NULL, NULL},
+    {"compression.codec", "lz4"},      {NULL, NULL},
 };
 
 static const struct property CONSUMING[] = {
@@ -205,6 +202,16 @@ static enum outcome set_all(rd_kafka_conf_t *conf, const struct property *proper
  * and the number of messages is bounded so that the other half suffices. */
 #define MESSAGE_COST_BYTES 1024
 
+/* A batch waits for what follows it: for records that somebody types or another program writes when
+ * they come, not as long as for those of a file. */
+static const char *linger_ms(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->sources.count; i++)
+        if (strcmp(settings->sources.items[i], "-") == 0)
+            return "1";
+    return "5";
+}
+
 static enum outcome set_sending(rd_kafka_conf_t *conf, const struct settings *settings,
                                 struct error *err)
 {
@@ -212,6 +219,7 @@ static enum outcome set_sending(rd_kafka_conf_t *conf, const struct settings *se
     uint64_t half = settings->queue_bytes / 2;
     uint64_t bytes = half > largest ? half : largest;
     if (set_all(conf, SENDING, err) != OUT_OK ||
+        set(conf, "linger.ms", linger_ms(settings), err) != OUT_OK ||
         set_number(conf, "message.max.bytes", largest, err) != OUT_OK ||
         set_number(conf, "queue.buffering.max.kbytes", (bytes + 1023) / 1024, err) != OUT_OK)
         return OUT_FATAL;
