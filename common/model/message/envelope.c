@@ -74,17 +74,20 @@ static void add_number(struct drafts *drafts, const char *name, int64_t value)
 /* File names may hold any byte: those that would break a line or a decoder are percent-encoded. */
 static void append_uri(struct buf *out, struct bytes uri)
 {
+    size_t plain = 0; /* start of the run that stays as it is */
     for (size_t at = 0; at < uri.size;) {
-        size_t size = text_utf8_size(uri, at);
         unsigned char c = (unsigned char)uri.data[at];
-        if (size == 0 || c < 0x20 || c == 0x7F || c == '%') {
-            buf_append_format(out, "%%%02X", c);
-            at++;
+        size_t size = c < 0x80 ? 1 : text_utf8_size(uri, at);
+        if (size != 0 && c >= 0x20 && c != 0x7F && c != '%') {
+            at += size;
             continue;
         }
-        buf_append(out, uri.data + at, size);
-        at += size;
+        buf_append(out, uri.data + plain, at - plain);
+        buf_append_format(out, "%%%02X", c);
+        plain = ++at;
     }
+    if (plain < uri.size)
+        buf_append(out, uri.data + plain, uri.size - plain);
 }
 
 static void add_origin(struct drafts *drafts, const struct origin *origin)
