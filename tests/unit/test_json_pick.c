@@ -407,6 +407,27 @@ START_TEST(only_what_is_sound_and_usual_is_picked)
 }
 END_TEST
 
+/* More names than a shape remembers, more than the table takes. */
+START_TEST(a_record_of_many_members_is_picked_or_left)
+{
+    static const struct bytes NAMES[] = {{"m1", 2}};
+    struct json_picker *picker = json_picker_new();
+    for (unsigned count = 250; count < 1100; count += 7)
+        for (int round = 0; round < 3; round++) {
+            struct buf text;
+            buf_init(&text, 1 << 20);
+            for (unsigned i = 0; i < count; i++)
+                buf_append_format(&text, "%c\"m%u\":%u", i ? ',' : '{', i, i);
+            buf_append_text(&text, round == 2 ? ",\"m7\":1}" : "}");
+            yyjson_val *root = json_pick(picker, buf_view(&text), NAMES, 1);
+            ck_assert_msg((root != NULL) == (round < 2 && count <= 1024), "%u members", count);
+            ck_assert(!root || unsafe_yyjson_get_len(root) == 1);
+            buf_free(&text);
+        }
+    json_picker_free(picker);
+}
+END_TEST
+
 /* Every lead byte with every second one, and the borders of the third: as yyjson takes them. */
 START_TEST(what_is_text_is_what_json_parse_takes)
 {
@@ -439,6 +460,7 @@ static Suite *pick_suite(void)
     tcase_add_test(tcase, who_a_record_is_does_not_depend_on_the_way);
     tcase_add_test(tcase, what_is_picked_is_in_the_document);
     tcase_add_test(tcase, only_what_is_sound_and_usual_is_picked);
+    tcase_add_test(tcase, a_record_of_many_members_is_picked_or_left);
     tcase_add_test(tcase, what_is_text_is_what_json_parse_takes);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -373,10 +373,11 @@ static inline bool same_text(const char *a, const char *b, size_t size)
 static inline bool take_same_name(struct json_picker *picker, uint32_t object, struct bytes *name,
                                   bool *wanted)
 {
+    if (!picker->like_before || picker->name_at >= picker->shape_count)
+        return false;
     const struct shape_name *before = &picker->shape[picker->name_at];
     const char *start = picker->at + 1;
-    if (!picker->like_before || picker->name_at >= picker->shape_count ||
-        before->object != object || (size_t)(picker->end - start) <= before->size ||
+    if (before->object != object || (size_t)(picker->end - start) <= before->size ||
         start[before->size] != '"' ||
         !same_text(start, picker->shape_text + before->at, before->size))
         return false;
