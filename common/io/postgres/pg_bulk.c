@@ -208,8 +208,9 @@ void pg_bulk_queue_rows(struct writer *writer, const struct batch_group *group, 
     const uint32_t *order = batch->order + first;
     struct pg_param params[PG_CONNECTION_PARAMS_MAX];
     struct pg_wire wire;
-    int used = pg_upsert_params(pg_writer_upsert_of(writer->sink, group->mapping), batch,
-                                group->tenant, order, count, &writer->sink->memory, params);
+    int used = pg_upsert_params(
+        pg_upsert_of(writer->sink->mappings, writer->sink->upserts, group->mapping), batch,
+        group->tenant, order, count, &writer->sink->memory, params);
     append_offsets(&bulk->list, batch, order, count);
     pg_wire_init(&wire);
     pg_wire_int4(&wire, batch->fence.partition);

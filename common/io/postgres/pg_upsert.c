@@ -322,6 +322,17 @@ struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t numbe
     return upsert;
 }
 
+const struct pg_upsert *pg_upsert_of(const struct mapping_set *mappings,
+                                     struct pg_upsert *const *upserts,
+                                     const struct mapping *mapping)
+{
+    for (size_t i = 0; i < mappings->count; i++)
+        if (mappings->items[i] == mapping)
+            return upserts[i];
+    assert(!"a batch holds a mapping the sink does not know");
+    return NULL;
+}
+
 void pg_upsert_free(struct pg_upsert *upsert)
 {
     if (!upsert)

@@ -23,6 +23,10 @@ struct pg_upsert {
 
 /* For the mapping at `number` of the set. Caller frees with pg_upsert_free. */
 struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t number);
+/* Of `upserts`, by position in `mappings`, the mapping's. */
+const struct pg_upsert *pg_upsert_of(const struct mapping_set *mappings,
+                                     struct pg_upsert *const *upserts,
+                                     const struct mapping *mapping);
 void pg_upsert_free(struct pg_upsert *upsert);
 
 /* Queues the upsert of `count` items (indexes into batch->items) of one tenant. `memory` is

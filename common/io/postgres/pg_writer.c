@@ -101,9 +101,9 @@ static void classify_groups(struct writer *writer)
         if (count == 0)
             continue;
         pg_writer_set_tenant(writer, group->tenant);
-        pg_upsert_queue_classify(pg_writer_upsert_of(writer->sink, group->mapping),
-                                 writer->connection, batch, group->tenant, subset, count,
-                                 &writer->sink->memory);
+        pg_upsert_queue_classify(
+            pg_upsert_of(writer->sink->mappings, writer->sink->upserts, group->mapping),
+            writer->connection, batch, group->tenant, subset, count, &writer->sink->memory);
     }
     writer->group_end = g;
     if (g == batch->group_count) {
@@ -453,7 +453,8 @@ static void ask_missing_parent(struct writer *writer)
 {
     struct batch *batch = writer->batch;
     const struct batch_group *group = &batch->groups[writer->group];
-    const struct pg_upsert *upsert = pg_writer_upsert_of(writer->sink, group->mapping);
+    const struct pg_upsert *upsert =
+        pg_upsert_of(writer->sink->mappings, writer->sink->upserts, group->mapping);
     struct pg_param params[PG_CONNECTION_PARAMS_MAX];
     writer->missing_parent_asked = true;
     pg_writer_plain(writer, "ROLLBACK TO SAVEPOINT part");

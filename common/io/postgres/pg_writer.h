@@ -95,8 +95,6 @@ void pg_writer_fence(struct writer *writer);
 void pg_writer_set_tenant(struct writer *writer, struct bytes tenant);
 void pg_writer_upsert(struct writer *writer, const struct batch_group *group, size_t first,
                       size_t count);
-const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
-                                            const struct mapping *mapping);
 /* Sends the exchange; its reply is the phase's. */
 void pg_writer_enter(struct writer *writer, enum phase phase);
 void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct error *err);

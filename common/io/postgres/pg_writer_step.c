@@ -9,16 +9,6 @@
 /* Records kept in one exchange at most. */
 #define PENDING_MAX 500
 
-const struct pg_upsert *pg_writer_upsert_of(const struct pg_sink *sink,
-                                            const struct mapping *mapping)
-{
-    for (size_t i = 0; i < sink->mappings->count; i++)
-        if (sink->mappings->items[i] == mapping)
-            return sink->upserts[i];
-    assert(!"a batch holds a mapping the sink does not know");
-    return NULL;
-}
-
 void pg_writer_plain(struct writer *writer, const char *sql)
 {
     pg_connection_query(writer->connection, NULL, sql, NULL, 0);
@@ -70,8 +60,9 @@ void pg_writer_upsert(struct writer *writer, const struct batch_group *group, si
         pg_bulk_queue_rows(writer, group, first, count);
         return;
     }
-    pg_upsert_queue(pg_writer_upsert_of(writer->sink, group->mapping), writer->connection, batch,
-                    group->tenant, batch->order + first, count, &writer->sink->memory);
+    pg_upsert_queue(pg_upsert_of(writer->sink->mappings, writer->sink->upserts, group->mapping),
+                    writer->connection, batch, group->tenant, batch->order + first, count,
+                    &writer->sink->memory);
 }
 
 void pg_writer_enter(struct writer *writer, enum phase phase)
