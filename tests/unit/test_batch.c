@@ -427,6 +427,7 @@ START_TEST(sorts_as_the_whole_comparison)
     static struct mapping mappings[4] = {
         {.entity = "p", .rank = 1}, {.entity = "a"}, {.entity = "c"}, {.entity = "b"}};
     struct batch_sorter sorter = {0};
+    batch_sort(&sorter, NULL, NULL, 0);
     for (int round = 0; round < 2000; round++) {
         static struct batch_item items[300];
         static char ids[300][24], tenants[300][4];

@@ -176,6 +176,8 @@ static void sort_group(struct sort_key *keys, size_t count, const struct batch_i
 void batch_sort(struct batch_sorter *sorter, const struct batch_item *items, uint32_t *places,
                 size_t count)
 {
+    if (count == 0)
+        return; /* everything was refused */
     make_room(sorter, count);
     size_t group_count = find_groups(sorter, items, places, count);
     scatter(sorter, places, count, group_count);
