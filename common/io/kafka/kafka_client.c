@@ -160,9 +160,8 @@ static const struct property CONSUMING[] = {
 };
 
 /* A worker pauses above its budget, and librdkafka then throws away what it had fetched: so it
- * fetches little ahead. (Below what is read in a second it must not stop by itself: a full queue
- * keeps 2.0.2 from fetching for up to a second, confluentinc/librdkafka#2879.) A reader that never
- * pauses keeps the larger queue of CONSUMING and librdkafka's fetches of a MiB. */
+ * fetches little ahead; kafka_wake.h keeps it from waiting when that queue was full. A reader that
+ * never pauses keeps the larger queue of CONSUMING and librdkafka's fetches of a MiB. */
 static const struct property WORKING[] = {
     {"queued.max.messages.kbytes", "4096"},
     {"fetch.message.max.bytes", "131072"},

@@ -16,6 +16,7 @@
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_client.h"
 #include "common/io/kafka/kafka_destroy.h"
+#include "common/io/kafka/kafka_wake.h"
 
 #define TURN_BUDGET                                                                                \
     1000 /* messages a turn: about 1 ms, so that timers and PostgreSQL get theirs                  \
@@ -28,6 +29,7 @@ struct kafka_consumer {
     rd_kafka_queue_t *queue;
     rd_kafka_queue_t *closing_queue; /* the consumer's queue is forwarded to it; never to itself */
     char *topic;
+    struct kafka_wake wake;
     struct bus_consumer_events events;
     void *owner;
     int fd;
@@ -122,6 +124,7 @@ static void hand_over(struct kafka_consumer *consumer, rd_kafka_message_t *messa
     struct bus_arrival arrival = {message->partition, message->offset,
                                   rd_kafka_message_timestamp(message, NULL),
                                   message->len + message->key_len, message};
+    kafka_wake_took(&consumer->wake, consumer->client, consumer->topic, message);
     consumer->events.on_message(consumer->owner, &arrival);
 }
 
@@ -209,6 +212,7 @@ static rd_kafka_conf_t *make_conf(const struct settings *settings, const char *g
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
+    kafka_wake_init(&consumer->wake, conf);
     rd_kafka_conf_set_opaque(conf, consumer);
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
     return conf;
@@ -269,6 +273,7 @@ static void resume_those(struct bus_consumer *base, const int32_t *partitions, s
     rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, NULL, count);
     rd_kafka_resume_partitions(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
+    kafka_wake_now(&consumer->wake, consumer->client, consumer->topic);
 }
 
 static void commit_offsets(struct bus_consumer *base, const int32_t *partitions,

@@ -17,6 +17,7 @@
 #include "common/io/kafka/kafka_client.h"
 #include "common/io/kafka/kafka_destroy.h"
 #include "common/io/kafka/kafka_message.h"
+#include "common/io/kafka/kafka_wake.h"
 
 struct partition_reading {
     int32_t partition;
@@ -33,6 +34,7 @@ struct kafka_reader {
     struct partition_reading *readings;
     size_t count;
     size_t open; /* readings not done */
+    struct kafka_wake wake;
     rd_kafka_message_t *held;
     struct bus_message message;
 };
@@ -41,7 +43,6 @@ struct kafka_reader {
  * queued.max.messages.kbytes does not count, so the library's own 100,000 would be 200 MB. */
 #define QUEUED_MESSAGES "16000"
 #define QUEUED_MESSAGES_DEFAULT "100000"
-#define WAKE_MS 200
 
 static void bound_queue(rd_kafka_conf_t *conf)
 {
@@ -52,16 +53,17 @@ static void bound_queue(rd_kafka_conf_t *conf)
         rd_kafka_conf_set(conf, "queued.min.messages", QUEUED_MESSAGES, NULL, 0);
 }
 
-static enum outcome client_open(const struct settings *settings, int timeout_ms,
-                                rd_kafka_t **client, struct error *err)
+static enum outcome client_open(struct kafka_reader *reader, const struct settings *settings,
+                                int timeout_ms, struct error *err)
 {
     rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_READ, err);
     if (conf) {
         bound_queue(conf);
         kafka_conf_answer_within(conf, timeout_ms);
+        kafka_wake_init(&reader->wake, conf);
     }
-    *client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
-    return *client ? OUT_OK : OUT_FATAL;
+    reader->client = conf ? kafka_client_new(KAFKA_READ, conf, err) : NULL;
+    return reader->client ? OUT_OK : OUT_FATAL;
 }
 
 static enum outcome offset_gone(const char *topic, int32_t partition, int64_t from, int64_t low,
@@ -218,20 +220,6 @@ static bool take_message(struct kafka_reader *reader, rd_kafka_message_t *messag
     return true;
 }
 
-/* After its queue was full the library looks only once a second whether there is room again, or
- * when its broker thread is woken: any request does that, and this one costs one round trip. */
-static void wake(struct kafka_reader *reader)
-{
-    int64_t low, high;
-    for (size_t i = 0; i < reader->count; i++) {
-        if (reader->readings[i].done)
-            continue;
-        (void)!kafka_watermarks(reader->client, rd_kafka_topic_name(reader->topic),
-                                reader->readings[i].partition, WAKE_MS, &low, &high, NULL);
-        return;
-    }
-}
-
 /* One step: *taken tells whether reader->message is set. OUT_RETRY when nothing was there. */
 static enum outcome step(struct kafka_reader *reader, int wait_ms, bool *taken, struct error *err)
 {
@@ -241,6 +229,7 @@ static enum outcome step(struct kafka_reader *reader, int wait_ms, bool *taken, 
         return OUT_RETRY;
     }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        kafka_wake_took(&reader->wake, reader->client, rd_kafka_topic_name(reader->topic), message);
         *taken = take_message(reader, message);
         if (!*taken)
             rd_kafka_message_destroy(message);
@@ -264,7 +253,7 @@ static enum outcome next(struct bus_reader *base, int timeout_ms,
         if (outcome == OUT_RETRY) {
             if (deadline_ms == 0) {
                 deadline_ms = clock_monotonic_ms() + (uint64_t)timeout_ms;
-                wake(reader);
+                kafka_wake_now(&reader->wake, reader->client, rd_kafka_topic_name(reader->topic));
             }
             int wait_ms = clock_left_ms(deadline_ms);
             outcome = step(reader, wait_ms, &taken, err);
@@ -292,7 +281,7 @@ enum outcome kafka_reader_open(const struct settings *settings, const char *topi
     *reader = NULL;
     made->readings = mem_zeroed(count, sizeof *made->readings);
     made->base.ops = &OPS;
-    enum outcome outcome = client_open(settings, timeout_ms, &made->client, err);
+    enum outcome outcome = client_open(made, settings, timeout_ms, err);
     if (outcome == OUT_OK)
         outcome = check_ranges(made->client, topic, ranges, count,
                                clock_monotonic_ms() + (uint64_t)timeout_ms, err);
