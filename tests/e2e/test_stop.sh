@@ -95,10 +95,13 @@ total() { drover status --json 2> "$WORK/status.err" | jq -e .total || echo -1; 
 topic_is_known() { TOTAL=$(total); [ "$TOTAL" -ge 0 ]; }
 topic_grows() { [ "$(total)" -gt "$TOTAL" ]; }
 
+# More than any machine produces before Kafka is frozen
+without_end() { while cat "$WORK/two.ndjson" 2>/dev/null; do :; done; }
+
 say "produce, Kafka frozen"
 wait_until 60 topic_is_known
 generate 60000 8 2 "$WORK/two.ndjson"
-"$DROVER" produce "$WORK/two.ndjson" --config "$WORK/drover.yaml" > "$WORK/half.log" 2>&1 &
+"$DROVER" produce - --entity event --config "$WORK/drover.yaml" < <(without_end) > "$WORK/half.log" 2>&1 &
 follow_pid
 wait_until 60 topic_grows
 freeze kafka
@@ -107,7 +110,7 @@ kill -TERM "$PID"
 ends_within "produce, Kafka frozen" $(( 12000 + SLACK )) "$PID"
 thaw
 wait_until 60 topic_is_known
-"$DROVER" produce "$WORK/two.ndjson" --config "$WORK/drover.yaml" > "$WORK/half2.log" 2>&1 &
+"$DROVER" produce - --entity event --config "$WORK/drover.yaml" < <(without_end) > "$WORK/half2.log" 2>&1 &
 follow_pid
 wait_until 60 topic_grows
 freeze kafka

