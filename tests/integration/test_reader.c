@@ -3,11 +3,13 @@
  * partition and forgets the oldest batches, which serves here to lose the begin of a topic.
  */
 
+#include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_reader.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <poll.h>
 #include <stdio.h>
 
 #include "tests/support/suite.h"
@@ -251,6 +253,35 @@ START_TEST(tells_the_ranges)
 }
 END_TEST
 
+/* A queue that is full must not stop the fetching until librdkafka looks again, which it does once
+ * a second: of 240 fetches each of which fills it, that would be minutes. */
+START_TEST(a_full_queue_is_filled_again_at_once)
+{
+    enum { MESSAGES = 480, BYTES = 10000, LIMIT_MS = 30000 };
+    static const struct bus_range RANGE = {0, 0, MESSAGES};
+    static const char *names[] = {"queued.max.messages.kbytes", "fetch.message.max.bytes"};
+    static const char *values[] = {"16", "16000"};
+    struct error err = {0};
+    const struct bus_message *message;
+    static char value[BYTES];
+    for (int i = 0; i < MESSAGES; i++) {
+        put(0, value, sizeof value);
+        if (i % 2)
+            flush(); /* a fetch brings whole batches: they must be small */
+    }
+    settings.kafka = (struct conf_map){names, values, 2};
+    uint64_t begin_ms = clock_monotonic_ms();
+    struct bus_reader *reader = open_reader(&RANGE, 1);
+    for (int i = 0; i < MESSAGES; i++) {
+        ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+        ck_assert_int_eq(message->offset, i);
+        poll(NULL, 0, 1); /* the queue is full again before it is asked */
+    }
+    ck_assert_uint_lt(clock_monotonic_ms() - begin_ms, LIMIT_MS);
+    bus_reader_close(reader);
+}
+END_TEST
+
 static Suite *reader_suite(void)
 {
     Suite *suite = suite_create("reader");
@@ -264,6 +295,7 @@ static Suite *reader_suite(void)
     tcase_add_test(tcase, refuses_what_is_not_there);
     tcase_add_test(tcase, says_that_the_begin_is_gone);
     tcase_add_test(tcase, tells_the_ranges);
+    tcase_add_test(tcase, a_full_queue_is_filled_again_at_once);
     suite_add_tcase(suite, tcase);
     return suite;
 }
