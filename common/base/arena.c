@@ -9,7 +9,6 @@
 #include <string.h>
 
 enum {
-    ALIGNMENT = 16,
     FIRST_BLOCK = 4096,          /* a page: a compiled mapping or a small batch fits */
     LARGEST_BLOCK = 1024 * 1024, /* more would hold memory that is rarely used to its end */
     LARGEST_WANTED = 4 * LARGEST_BLOCK,
@@ -17,13 +16,12 @@ enum {
 
 struct arena_block {
     struct arena_block *next;
-    size_t capacity;
-    size_t used;
-    alignas(ALIGNMENT) char data[];
+    size_t capacity; /* a multiple of the alignment */
+    alignas(ARENA_ALIGNMENT) char data[];
 };
 
 /* What a request of no bytes gets: not NULL, and not to be written to. */
-static alignas(ALIGNMENT) char nothing[ALIGNMENT];
+static alignas(ARENA_ALIGNMENT) char nothing[ARENA_ALIGNMENT];
 
 void arena_init(struct arena *arena, size_t limit)
 {
@@ -41,6 +39,13 @@ static void free_blocks(struct arena *arena, struct arena_block *kept)
     }
 }
 
+static void begin_block(struct arena *arena, struct arena_block *block)
+{
+    arena->blocks = block;
+    arena->next = block ? block->data : NULL;
+    arena->room = block ? block->capacity : 0;
+}
+
 void arena_reset(struct arena *arena)
 {
     struct arena_block *largest = arena->blocks;
@@ -54,13 +59,12 @@ void arena_reset(struct arena *arena)
         largest = NULL;
     }
     free_blocks(arena, largest);
-    if (largest) {
+    if (largest)
         largest->next = NULL;
-        largest->used = 0;
-    }
-    arena->blocks = largest;
+    begin_block(arena, largest);
     arena->used = 0;
     arena->refused = false;
+    arena->lasting = (struct bytes){0};
     arena->held = largest ? largest->capacity : 0;
 }
 
@@ -82,43 +86,33 @@ static size_t next_capacity(const struct arena *arena)
 
 /* A request above the usual capacity gets a block of its own behind the current one, so that
  * what is left of the current block is still used. */
-static struct arena_block *add_block(struct arena *arena, size_t size)
+static void *alloc_own(struct arena *arena, struct arena_block *block)
 {
-    size_t usual = next_capacity(arena);
-    bool own = size > usual;
-    size_t capacity = own ? size : usual;
-    struct arena_block *block = mem_alloc(sizeof(*block) + capacity);
-    block->capacity = capacity;
-    block->used = 0;
-    arena->held += capacity;
-    if (own && arena->blocks) {
-        block->next = arena->blocks->next;
-        arena->blocks->next = block;
-    } else {
-        block->next = arena->blocks;
-        arena->blocks = block;
-    }
-    return block;
+    block->next = arena->blocks->next;
+    arena->blocks->next = block;
+    arena->used += block->capacity;
+    return block->data;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_alloc_slowly(struct arena *arena, size_t size)
 {
     if (size == 0)
         return nothing;
-    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size_t rounded = (size + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
     if (rounded < size || arena->used > arena->limit || rounded > arena->limit - arena->used) {
         arena->refused = true;
         return NULL;
     }
-
-    struct arena_block *block = arena->blocks;
-    if (!block || rounded > block->capacity - block->used)
-        block = add_block(arena, rounded);
-    void *place = block->data + block->used;
-    block->used += rounded;
-    arena->used += rounded;
-    assert(arena->used <= arena->limit);
-    return place;
+    size_t usual = next_capacity(arena);
+    size_t capacity = rounded > usual ? rounded : usual;
+    struct arena_block *block = mem_alloc(sizeof(*block) + capacity);
+    block->capacity = capacity;
+    arena->held += capacity;
+    if (rounded > usual && arena->blocks)
+        return alloc_own(arena, block);
+    block->next = arena->blocks;
+    begin_block(arena, block);
+    return arena_alloc(arena, size);
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size)

@@ -38,18 +38,7 @@ static void grow(struct buf *buf, size_t needed)
     buf->capacity = capacity;
 }
 
-/* Where there is room already, as there most often is; NULL: buf_extend must be asked. */
-static inline char *extend_within(struct buf *buf, size_t size)
-{
-    if (buf->failed || !buf->data || size > buf->capacity - buf->size ||
-        size > buf->limit - buf->size) /* the first capacity may pass the limit */
-        return NULL;
-    char *place = buf->data + buf->size;
-    buf->size += size;
-    return place;
-}
-
-char *buf_extend(struct buf *buf, size_t size)
+char *buf_extend_slowly(struct buf *buf, size_t size)
 {
     if (buf->failed || size > buf->limit - buf->size) {
         buf->failed = true;
@@ -60,36 +49,6 @@ char *buf_extend(struct buf *buf, size_t size)
     char *place = buf->data + buf->size;
     buf->size += size;
     return place;
-}
-
-void buf_append(struct buf *buf, const void *data, size_t size)
-{
-    if (size == 0)
-        return;
-    char *place = extend_within(buf, size);
-    if (!place)
-        place = buf_extend(buf, size);
-    if (place)
-        memcpy(place, data, size);
-}
-
-void buf_append_bytes(struct buf *buf, struct bytes bytes)
-{
-    buf_append(buf, bytes.data, bytes.size);
-}
-
-void buf_append_text(struct buf *buf, const char *text)
-{
-    buf_append(buf, text, strlen(text));
-}
-
-void buf_append_char(struct buf *buf, char c)
-{
-    char *place = extend_within(buf, 1);
-    if (!place)
-        place = buf_extend(buf, 1);
-    if (place)
-        *place = c;
 }
 
 void buf_append_format(struct buf *buf, const char *format, ...)

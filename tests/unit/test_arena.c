@@ -35,6 +35,28 @@ START_TEST(every_size_is_aligned_and_writable)
 }
 END_TEST
 
+START_TEST(what_lasts_is_not_copied)
+{
+    static const char TEXT[] = "a text of somebody else";
+    struct arena arena;
+    arena_init(&arena, 1024);
+    struct bytes part = bytes_of(TEXT + 2, 4), outside = bytes_of(TEXT, 3);
+    ck_assert(arena_keep(&arena, part).data != part.data);
+    arena.lasting = bytes_of(TEXT + 2, 10);
+    size_t used = arena.used;
+    ck_assert_ptr_eq(arena_keep(&arena, part).data, part.data);
+    ck_assert_ptr_eq(arena_keep(&arena, bytes_of(TEXT + 2, 10)).data, TEXT + 2);
+    ck_assert_ptr_eq(arena_keep(&arena, bytes_of(TEXT + 12, 0)).data, TEXT + 12);
+    ck_assert_uint_eq(arena.used, used);
+    ck_assert(arena_keep(&arena, outside).data != outside.data);
+    ck_assert(arena_keep(&arena, bytes_of(TEXT + 2, 11)).data != TEXT + 2);
+    ck_assert_ptr_nonnull(arena_keep(&arena, (struct bytes){0}).data);
+    arena_reset(&arena);
+    ck_assert(arena_keep(&arena, part).data != part.data);
+    arena_free(&arena);
+}
+END_TEST
+
 static const struct {
     const char *name;
     size_t limit, first, second;
@@ -161,6 +183,7 @@ static Suite *arena_suite(void)
     Suite *suite = suite_create("arena");
     TCase *tcase = tcase_create("arena");
     tcase_add_test(tcase, every_size_is_aligned_and_writable);
+    tcase_add_test(tcase, what_lasts_is_not_copied);
     tcase_add_test(tcase, what_took_several_blocks_takes_one_the_next_time);
     tcase_add_loop_test(tcase, the_limit_answers_null, 0, sizeof(LIMITS) / sizeof(LIMITS[0]));
     tcase_add_test(tcase, blocks_double_and_become_one);
