@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/model/json/canonical.h"
 #include "common/model/json/json.h"
+#include "common/model/json/members.h"
 #include "common/model/mapping/mapping.h"
 #include "tests/support/random_json.h"
 #include "tests/support/suite.h"
@@ -452,12 +454,155 @@ START_TEST(what_is_text_is_what_json_parse_takes)
 }
 END_TEST
 
+/* ---- the whole record: its members, its forms, its row ---- */
+
+static void append_sorted(const struct members *members, struct buf *out)
+{
+    for (size_t i = 0; i < members->count; i++)
+        json_append_key(out, ',', members->list[i].key);
+}
+
+START_TEST(all_that_is_picked_is_the_document)
+{
+    unsigned long seed = number_of("DROVER_SEED", 11), cases = number_of("DROVER_CASES", CASES);
+    unsigned long sound = 0, picked = 0;
+    struct maker maker = {.random = {seed}};
+    struct json_picker *picker = json_picker_new();
+    struct members members = {.list = members.few}, wanted = {.list = wanted.few};
+    struct buf forms[2];
+    buf_init(&maker.text, 1 << 20);
+    buf_init(&forms[0], 1 << 20);
+    buf_init(&forms[1], 1 << 20);
+    for (unsigned long i = 0; i < cases; i++) {
+        struct bytes text = make_record(&maker);
+        yyjson_doc *doc = NULL;
+        yyjson_val *root = json_pick_all(picker, text);
+        bool parses = json_parse(text, JSON_UNICODE_REJECT, NULL, &doc, NULL) == OUT_OK;
+        ck_assert_msg(!root || parses, "seed %lu, record %lu: %.*s", seed, i, BYTES_ARGS(text));
+        sound += parses;
+        picked += root != NULL;
+        buf_reset(&forms[0]);
+        buf_reset(&forms[1]);
+        yyjson_val *const roots[] = {root, yyjson_doc_get_root(doc)};
+        for (size_t k = 0; root && k < 2; k++) {
+            json_append(&forms[k], roots[k]);
+            canonical_append(&forms[k], roots[k]);
+        }
+        if (root) {
+            members_sort_again(&members, root);
+            append_sorted(&members, &forms[0]);
+            members_sort(&wanted, yyjson_doc_get_root(doc));
+            append_sorted(&wanted, &forms[1]);
+            members_reset(&wanted);
+        }
+        ck_assert_msg(bytes_equal(buf_view(&forms[0]), buf_view(&forms[1])),
+                      "seed %lu, record %lu: %s, wanted %s, of %.*s", seed, i, buf_text(&forms[0]),
+                      buf_text(&forms[1]), BYTES_ARGS(text));
+        yyjson_doc_free(doc);
+        free((void *)(uintptr_t)text.data);
+    }
+    ck_assert_msg(picked > sound / 2, "%lu picked, %lu sound", picked, sound);
+    members_reset(&members);
+    buf_free(&maker.text);
+    buf_free(&forms[0]);
+    buf_free(&forms[1]);
+    json_picker_free(picker);
+}
+END_TEST
+
+static const char ROWS[] = "entity: e\ntable: t\nkey: [id]\n"
+                           "version: { from: /rev, as: number }\n"
+                           "columns:\n"
+                           "  - { name: id, from: [/id, /_id], type: text }\n"
+                           "  - { name: tenant, from: /who/tenant, type: text }\n"
+                           "  - { name: part, from: /who/at/1, type: int8 }\n"
+                           "  - { name: title, from: /title, type: text, as: loose }\n"
+                           "  - { name: deep, from: /metadata_of_the_record/a/b, type: jsonb }\n"
+                           "  - { name: n, from: /n1, type: numeric, as: loose }\n"
+                           "  - { name: open, from: /open, type: jsonb }\n"
+                           "rest: extra\n";
+
+static void append_row(const struct mapping *mapping, const struct row *row, struct buf *out)
+{
+    for (size_t i = 0; i < mapping->column_count; i++) {
+        buf_append_format(out, "%d:", row->cells[i].size);
+        if (row->cells[i].size > 0)
+            buf_append(out, row->cells[i].data, (size_t)row->cells[i].size);
+    }
+    buf_append(out, row->digest.bytes, sizeof row->digest.bytes);
+    buf_append_bytes(out, row->id);
+    buf_append_bytes(out, row->json);
+    buf_append_format(out, "%lld", (long long)row->version);
+}
+
+/* Text that begins with white space is parsed. Of the one that is picked the cells may be where the
+ * text is. */
+START_TEST(a_row_does_not_depend_on_the_way)
+{
+    unsigned long seed = number_of("DROVER_SEED", 12), cases = number_of("DROVER_CASES", CASES);
+    unsigned long made = 0, kept = 0;
+    struct maker maker = {.random = {seed}};
+    struct mapping *mapping = NULL;
+    struct mapping_work work, other;
+    struct arena arena, parsed;
+    struct error err, why;
+    struct buf mine, wanted, spaced;
+    ck_assert(mapping_parse("m.yaml", bytes_text(ROWS), &mapping, &err) == OUT_OK);
+    mapping_work_init(&work);
+    mapping_work_init(&other);
+    work.keep_json = other.keep_json = true;
+    arena_init(&arena, 1 << 20);
+    arena_init(&parsed, 1 << 20);
+    struct buf *const bufs[] = {&mine, &wanted, &spaced, &maker.text};
+    for (size_t i = 0; i < 4; i++)
+        buf_init(bufs[i], 1 << 20);
+    for (unsigned long i = 0; i < cases; i++) {
+        struct bytes text = make_record(&maker);
+        struct row row, same;
+        for (size_t k = 0; k < 3; k++)
+            buf_reset(bufs[k]);
+        buf_append_char(&spaced, ' ');
+        buf_append_bytes(&spaced, text);
+        arena_reset(&arena);
+        arena_reset(&parsed);
+        arena.lasting = text;
+        struct record record = {.payload = text, .index = -1};
+        enum outcome outcome = mapping_forward(mapping, &record, &work, &arena, &row, &err);
+        record.payload = buf_view(&spaced);
+        ck_assert_int_eq(outcome, mapping_forward(mapping, &record, &other, &parsed, &same, &why));
+        if (outcome == OUT_OK) {
+            append_row(mapping, &row, &mine);
+            append_row(mapping, &same, &wanted);
+            kept += row.cells[0].data >= text.data && row.cells[0].data < text.data + text.size;
+        } else {
+            buf_append_text(&mine, error_code_id(err.code));
+            buf_append_text(&wanted, error_code_id(why.code));
+        }
+        made += outcome == OUT_OK;
+        ck_assert_msg(bytes_equal(buf_view(&mine), buf_view(&wanted)), "seed %lu, record %lu: %.*s",
+                      seed, i, BYTES_ARGS(text));
+        free((void *)(uintptr_t)text.data);
+    }
+    ck_assert_msg(made > cases / 8 && kept > made / 2, "%lu rows, %lu of them in their text", made,
+                  kept);
+    for (size_t i = 0; i < 4; i++)
+        buf_free(bufs[i]);
+    arena_free(&arena);
+    arena_free(&parsed);
+    mapping_work_free(&work);
+    mapping_work_free(&other);
+    mapping_free(mapping);
+}
+END_TEST
+
 static Suite *pick_suite(void)
 {
     Suite *suite = suite_create("json_pick");
     TCase *tcase = tcase_create("pick");
     tcase_set_timeout(tcase, 100);
     tcase_add_test(tcase, who_a_record_is_does_not_depend_on_the_way);
+    tcase_add_test(tcase, all_that_is_picked_is_the_document);
+    tcase_add_test(tcase, a_row_does_not_depend_on_the_way);
     tcase_add_test(tcase, what_is_picked_is_in_the_document);
     tcase_add_test(tcase, only_what_is_sound_and_usual_is_picked);
     tcase_add_test(tcase, a_record_of_many_members_is_picked_or_left);

@@ -49,6 +49,8 @@ void json_append_scalar(struct buf *out, yyjson_val *val);
 void json_append_string(struct buf *out, struct bytes text);
 /* A member's start: `before` ('{' or ','), the key, a colon. */
 void json_append_key(struct buf *out, char before, yyjson_val *key);
+/* That and its value. */
+void json_append_member(struct buf *out, char before, yyjson_val *key, yyjson_val *val);
 
 /* The text of a string, or of a number that is raw; none (NULL) of anything else. Of the document's
  * memory. */

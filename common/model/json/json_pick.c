@@ -29,8 +29,9 @@
 #include "common/model/value/decimal.h"
 
 #define LEVELS_MAX 64
-#define VALUES_MAX 128
-#define DECODED_MAX 2048
+#define VALUES_FIRST 128
+#define VALUES_MAX 32768 /* 512 KiB */
+#define DECODED_MAX (256u << 10)
 #define NAMES_SEEN 2048 /* places of the table; half of them are used */
 #define SHAPE_NAMES_MAX 256
 #define SHAPE_TEXT_MAX 4096
@@ -51,17 +52,17 @@ struct shape_name {
 };
 
 struct json_picker {
-    const char *at, *end;
-    const struct bytes *names;
+    const char *start, *at, *end;
+    const struct bytes *names; /* NULL: every member is kept */
     size_t name_count;
 
     struct level levels[LEVELS_MAX];
     size_t depth;
     bool keeps; /* the value being read is kept */
-    yyjson_val values[VALUES_MAX];
-    size_t value_count;
-    char decoded[DECODED_MAX]; /* of strings kept that have escapes */
-    size_t decoded_size;
+    yyjson_val *values;
+    size_t value_count, value_capacity;
+    char *decoded; /* of strings kept that have escapes */
+    size_t decoded_size, decoded_capacity;
 
     struct shape_name shape[SHAPE_NAMES_MAX];
     size_t shape_count;
@@ -84,14 +85,27 @@ struct json_picker *json_picker_new(void)
 
 void json_picker_free(struct json_picker *picker)
 {
+    if (!picker)
+        return;
+    free(picker->values);
+    free(picker->decoded);
     free(picker);
 }
 
 /* ---- what is kept ---- */
 
+static bool grow_values(struct json_picker *picker)
+{
+    if (picker->value_capacity == VALUES_MAX)
+        return false;
+    picker->value_capacity = picker->value_capacity ? 2 * picker->value_capacity : VALUES_FIRST;
+    picker->values = mem_resize(picker->values, picker->value_capacity, sizeof(*picker->values));
+    return true;
+}
+
 static bool keep(struct json_picker *picker, uint8_t type, size_t size, const char *text)
 {
-    if (picker->value_count == VALUES_MAX)
+    if (picker->value_count == picker->value_capacity && !grow_values(picker))
         return false;
     yyjson_val *val = &picker->values[picker->value_count++];
     val->tag = (uint64_t)size << YYJSON_TAG_BIT | type;
@@ -208,15 +222,25 @@ static bool take_string(struct json_picker *picker, struct bytes *text, bool *es
     return true;
 }
 
+/* Room for all strings of a text, none of which is longer than it was written: made before the
+ * first one of a record, as what is decoded does not move. */
+static void make_room_for_decoded(struct json_picker *picker)
+{
+    size_t size = (size_t)(picker->end - picker->start);
+    size_t wanted = (size < DECODED_MAX ? size : DECODED_MAX) + JSON_STRING_ROOM;
+    if (picker->decoded_size == 0)
+        picker->decoded = mem_grown(picker->decoded, &picker->decoded_capacity, wanted, 1);
+}
+
 static bool keep_string(struct json_picker *picker, struct bytes text, bool escaped)
 {
     if (!escaped)
         return keep(picker, YYJSON_TYPE_STR | YYJSON_SUBTYPE_NOESC, text.size, text.data);
+    make_room_for_decoded(picker);
     char *out = picker->decoded + picker->decoded_size;
-    size_t room = DECODED_MAX - picker->decoded_size, at = 0, size = 0;
+    size_t room = picker->decoded_capacity - picker->decoded_size, at = 0, size = 0;
     struct bytes quoted = bytes_of(text.data, text.size + 1); /* with its closing quote */
-    if (room < JSON_STRING_ROOM ||
-        json_string_decode(quoted, &at, out, room, &size) != JSON_STRING_CLOSED)
+    if (json_string_decode(quoted, &at, out, room, &size) != JSON_STRING_CLOSED)
         return false;
     picker->decoded_size += size;
     return keep(picker, YYJSON_TYPE_STR, size, out);
@@ -401,7 +425,7 @@ static bool take_name(struct json_picker *picker)
         return false;
     picker->name_at++;
     if (picker->depth == 1)
-        picker->keeps = wanted;
+        picker->keeps = wanted || !picker->names;
     if (picker->keeps && !keep_string(picker, name, false))
         return false;
     level->count += picker->keeps;
@@ -532,7 +556,7 @@ static bool walk(struct json_picker *picker)
 
 static void begin(struct json_picker *picker, struct bytes text)
 {
-    picker->at = text.data;
+    picker->start = picker->at = text.data;
     picker->end = text.data + text.size;
     picker->depth = 0;
     picker->value_count = 0;
@@ -549,8 +573,8 @@ static void begin(struct json_picker *picker, struct bytes text)
     }
 }
 
-yyjson_val *json_pick(struct json_picker *picker, struct bytes text, const struct bytes *names,
-                      size_t count)
+static yyjson_val *pick(struct json_picker *picker, struct bytes text, const struct bytes *names,
+                        size_t count)
 {
     if (text.size == 0 || text.data[0] != '{')
         return NULL;
@@ -562,6 +586,18 @@ yyjson_val *json_pick(struct json_picker *picker, struct bytes text, const struc
     picker->keeps = true;
     if (!enter(picker, true))
         return NULL;
-    picker->keeps = false;
+    picker->keeps = !names;
     return walk(picker) ? picker->values : NULL;
+}
+
+yyjson_val *json_pick(struct json_picker *picker, struct bytes text, const struct bytes *names,
+                      size_t count)
+{
+    static const struct bytes NONE;
+    return pick(picker, text, count ? names : &NONE, count);
+}
+
+yyjson_val *json_pick_all(struct json_picker *picker, struct bytes text)
+{
+    return pick(picker, text, NULL, 0);
 }

@@ -2,10 +2,10 @@
 #define DROVER_MODEL_JSON_PICK_H
 
 /*
- * The few members of a record that say who it is, without a document of the rest: one pass checks
- * the text by all of json_parse's rules and keeps the members asked for. It only ever says yes:
- * what breaks a rule, and what is unusual enough to need a closer look, is left to json_parse,
- * which also knows how to say what is wrong and where.
+ * A record's members, all of them or the few that say who it is: one pass checks the text by all of
+ * json_parse's rules and keeps what is asked for. It only ever says yes: what breaks a rule, and
+ * what is unusual enough to need a closer look, is left to json_parse, which also knows how to say
+ * what is wrong and where.
  */
 
 #include <yyjson.h>
@@ -14,7 +14,8 @@
 
 struct json_picker;
 
-/* Memory for one record at a time (24 KiB), used again for the next. Not shared between threads. */
+/* Memory for one record at a time (24 KiB, and what is kept of the largest one: at most 1 MiB),
+ * used again for the next. Not shared between threads. */
 struct json_picker *json_picker_new(void);
 void json_picker_free(struct json_picker *picker);
 
@@ -24,5 +25,9 @@ void json_picker_free(struct json_picker *picker);
  * them. NULL: json_parse must be asked. */
 yyjson_val *json_pick(struct json_picker *picker, struct bytes text, const struct bytes *names,
                       size_t count);
+
+/* The same of all members: the root of what json_parse gives as a document, whose strings are those
+ * of `text` where they have no escapes. */
+yyjson_val *json_pick_all(struct json_picker *picker, struct bytes text);
 
 #endif

@@ -107,12 +107,76 @@ void json_append_key(struct buf *out, char before, yyjson_val *key)
 
 static void append_value(struct buf *out, yyjson_val *val, bool canonical);
 
+/* A number as short as this is canonical when it has no exponent, no zero at its end, and is no -0.
+ */
+#define PLAIN_DIGITS 40
+
+static size_t count_digits(struct bytes text, size_t from)
+{
+    size_t at = from;
+    while (at < text.size && text.data[at] >= '0' && text.data[at] <= '9')
+        at++;
+    return at - from;
+}
+
+static bool is_plain_number(struct bytes text)
+{
+    size_t sign = text.data[0] == '-', whole = count_digits(text, sign), at = sign + whole;
+    if (text.size - sign > PLAIN_DIGITS)
+        return false;
+    if (at == text.size)
+        return text.data[sign] != '0' || text.size == 1;
+    return text.data[at] == '.' && at + 1 + count_digits(text, at + 1) == text.size &&
+           text.data[text.size - 1] != '0';
+}
+
+/* The size of a value's text and of its quotes, when it is written as it was read; else 0. */
+static size_t size_as_read(yyjson_val *val, bool canonical, size_t *quotes)
+{
+    struct bytes text = bytes_of(unsafe_yyjson_get_str(val), unsafe_yyjson_get_len(val));
+    uint8_t tag = unsafe_yyjson_get_tag(val);
+    *quotes = tag == (YYJSON_TYPE_STR | YYJSON_SUBTYPE_NOESC);
+    if (*quotes)
+        return text.size + 2;
+    return tag == YYJSON_TYPE_RAW && (!canonical || is_plain_number(text)) ? text.size : 0;
+}
+
+/* A member that stands in the text it was picked from as it is written here: "name":"value" is one
+ * piece then. A document of yyjson's has no such text: it puts a NUL behind each name. */
+static bool append_as_read(struct buf *out, char before, yyjson_val *key, yyjson_val *val,
+                           bool canonical)
+{
+    const char *name = unsafe_yyjson_get_str(key);
+    size_t name_size = unsafe_yyjson_get_len(key), quotes, size;
+    if (unsafe_yyjson_get_tag(key) != (YYJSON_TYPE_STR | YYJSON_SUBTYPE_NOESC) ||
+        name[name_size] != '"' || (size = size_as_read(val, canonical, &quotes)) == 0 ||
+        unsafe_yyjson_get_str(val) != name + name_size + 2 + quotes)
+        return false;
+    char *place = buf_extend(out, name_size + size + 4);
+    if (place) {
+        *place = before;
+        memcpy(place + 1, name - 1, name_size + size + 3);
+    }
+    return true;
+}
+
+void json_append_member(struct buf *out, char before, yyjson_val *key, yyjson_val *val)
+{
+    if (append_as_read(out, before, key, val, false))
+        return;
+    json_append_key(out, before, key);
+    append_value(out, val, false);
+}
+
 static void append_members(struct buf *out, const struct members *members)
 {
     char before = '{';
     for (size_t i = 0; i < members->count; i++, before = ',') {
-        json_append_key(out, before, members->list[i].key);
-        append_value(out, yyjson_obj_iter_get_val(members->list[i].key), true);
+        yyjson_val *key = members->list[i].key, *val = key + 1;
+        if (append_as_read(out, before, key, val, true))
+            continue;
+        json_append_key(out, before, key);
+        append_value(out, val, true);
     }
     buf_append_text(out, before == '{' ? "{}" : "}");
 }
@@ -127,10 +191,8 @@ static void append_object(struct buf *out, yyjson_val *object, bool canonical)
         members_free(&members);
     } else {
         yyjson_obj_iter iter = yyjson_obj_iter_with(object);
-        for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)); before = ',') {
-            json_append_key(out, before, key);
-            append_value(out, yyjson_obj_iter_get_val(key), false);
-        }
+        for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)); before = ',')
+            json_append_member(out, before, key, yyjson_obj_iter_get_val(key));
         buf_append_text(out, before == '{' ? "{}" : "}");
     }
 }
@@ -146,26 +208,11 @@ static void append_array(struct buf *out, yyjson_val *array, bool canonical)
     buf_append_text(out, before == '[' ? "[]" : "]");
 }
 
-/* An integer as short as this is canonical as it is written: no exponent, no leading zero. */
-#define PLAIN_DIGITS 40
-
-static bool is_plain_integer(struct bytes text)
-{
-    size_t sign = text.data[0] == '-';
-    if (text.size - sign > PLAIN_DIGITS || text.data[sign] == '0')
-        return false;
-    for (size_t i = sign; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return false;
-    }
-    return true;
-}
-
 static void append_number(struct buf *out, yyjson_val *raw, bool canonical)
 {
     struct bytes text = json_text_of(raw);
     struct decimal decimal;
-    if (!canonical || is_plain_integer(text) || !decimal_parse(text, &decimal))
+    if (!canonical || is_plain_number(text) || !decimal_parse(text, &decimal))
         buf_append_bytes(out, text); /* json_parse lets no other number through */
     else
         decimal_append_canonical(out, &decimal);

@@ -105,6 +105,52 @@ void members_sort(struct members *members, yyjson_val *object)
         insertion_sort(members->list, members->count);
 }
 
+/* Puts the members where those of the object before were. False: that is not their order, or two
+ * have one name. */
+static bool put_as_before(struct members *members, yyjson_val *object)
+{
+    yyjson_val *keys[MEMBERS_FEW];
+    size_t count = 0;
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter));)
+        keys[count++] = key;
+    for (size_t i = 0; i < count; i++) {
+        yyjson_val *key = keys[members->order[i]];
+        struct member *member = &members->few[i];
+        *member =
+            (struct member){prefix_of(unsafe_yyjson_get_str(key), unsafe_yyjson_get_len(key)), key};
+        if (i > 0 && compare(&member[-1], member) >= 0)
+            return false;
+    }
+    members->list = members->few;
+    members->count = count;
+    return true;
+}
+
+/* Where each of the sorted members stands in the object. */
+static void note_order(struct members *members, yyjson_val *object)
+{
+    uint8_t place = 0;
+    members->ordered = members->count;
+    yyjson_obj_iter iter = yyjson_obj_iter_with(object);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&iter)); place++)
+        for (size_t i = 0; i < members->count; i++)
+            if (members->list[i].key == key)
+                members->order[i] = place;
+}
+
+void members_sort_again(struct members *members, yyjson_val *object)
+{
+    size_t count = unsafe_yyjson_get_len(object);
+    members_reset(members);
+    if (count > 0 && count == members->ordered && put_as_before(members, object))
+        return;
+    members_sort(members, object);
+    members->ordered = 0;
+    if (count <= MEMBERS_FEW)
+        note_order(members, object);
+}
+
 void members_free(struct members *members)
 {
     if (members->list != members->few)

@@ -26,10 +26,15 @@ struct members {
     struct member *list;
     size_t count;
     struct member few[MEMBERS_FEW];
+    uint8_t order[MEMBERS_FEW]; /* of members_sort_again: places in the object */
+    size_t ordered;             /* how many; 0 at first */
 };
 
 /* Collects and sorts. `members` holds pointers into itself: not to be copied. */
 void members_sort(struct members *members, yyjson_val *object);
+/* The same, for objects that are alike as records of a source are: the order of the object before
+ * is tried first. */
+void members_sort_again(struct members *members, yyjson_val *object);
 void members_free(struct members *members);
 /* Frees them, and leaves a list of none. */
 void members_reset(struct members *members);

@@ -69,8 +69,8 @@ void mapping_work_free(struct mapping_work *work);
  * id, in whichever spelling, is parsed into them (the other cells are NULL). The record's version
  * goes before the member that the mapping names; without either it is refused: who knows the place
  * in the log of a mapping without `version` puts it in. Row memory lives in `arena`, a default's
- * cell in the mapping. OUT_REJECT with DRV-J/V/E codes, the path and the column; a key that is
- * empty is DRV-V001. */
+ * cell in the mapping, a text's in the payload where that is what arena->lasting says. OUT_REJECT
+ * with DRV-J/V/E codes, the path and the column; a key that is empty is DRV-V001. */
 MUST_USE enum outcome mapping_forward(const struct mapping *mapping, const struct record *record,
                                       struct mapping_work *work, struct arena *arena,
                                       struct row *row, struct error *err);

@@ -53,12 +53,13 @@ static void append_left(struct buf *out, yyjson_val *object, const struct taken 
         yyjson_val *val = yyjson_obj_iter_get_val(key);
         if (!has_left(val, taken))
             continue;
-        json_append_key(out, before, key);
-        before = ',';
-        if (taken->nested && yyjson_is_obj(val) && yyjson_obj_size(val))
+        if (taken->nested && yyjson_is_obj(val) && yyjson_obj_size(val)) {
+            json_append_key(out, before, key);
             append_left(out, val, taken);
-        else
-            json_append(out, val);
+        } else {
+            json_append_member(out, before, key, val);
+        }
+        before = ',';
     }
     buf_append_text(out, before == '{' ? "{}" : "}");
 }
@@ -413,6 +414,9 @@ enum outcome mapping_forward(const struct mapping *mapping, const struct record 
     if (record->operation == OP_DELETE)
         return forward_delete(mapping, record, work, arena, row, err);
     yyjson_doc *doc = NULL;
+    yyjson_val *root = work_pick_all(work, record->payload);
+    if (root)
+        return forward_upsert(mapping, record, root, work, arena, row, err);
     enum outcome outcome = work_parse(work, record->payload, mapping->unicode, &doc, err);
     if (outcome != OUT_OK)
         return outcome;

@@ -43,6 +43,25 @@ struct found_member column_find(const struct column *column, yyjson_val *root)
     return found;
 }
 
+/* follow, from the member of the root that the pointer's first part names. Parts without escapes
+ * are looked for here; what they do not lead to is looked for by the whole pointer. */
+static yyjson_val *follow_on(yyjson_val *root, yyjson_val *first, const char *pointer,
+                             bool *through_array)
+{
+    yyjson_val *val = first;
+    const char *at = strchr(pointer + 1, '/');
+    while (at && yyjson_is_obj(val)) {
+        const char *part = at + 1;
+        size_t size = strcspn(part, "/~");
+        if (part[size] == '~')
+            break;
+        val = yyjson_obj_getn(val, part, size);
+        at = part[size] ? part + size : NULL;
+    }
+    *through_array = false;
+    return !val || !at ? val : follow(root, pointer, through_array);
+}
+
 struct found_member column_find_sorted(const struct column *column, yyjson_val *root,
                                        const struct members *members, uint16_t *hint)
 {
@@ -53,7 +72,7 @@ struct found_member column_find_sorted(const struct column *column, yyjson_val *
         uint16_t nowhere = UINT16_MAX;
         yyjson_val *val = members_find(members, &step->name, i == 0 ? hint : &nowhere);
         if (val && step->deep)
-            val = follow(root, column->pointers[i], &through_array);
+            val = follow_on(root, val, column->pointers[i], &through_array);
         if (!val)
             continue;
         if (found.val) {

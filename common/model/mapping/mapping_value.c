@@ -29,7 +29,7 @@ void mapping_work_init(struct mapping_work *work)
     work->picker = NULL;
     work->keep_json = false;
     work->members.list = work->members.few;
-    work->members.count = 0;
+    work->members.count = work->members.ordered = 0;
     memset(work->hints, 0, sizeof work->hints);
     work->taken = NULL;
     work->taken_words = 0;
@@ -67,14 +67,27 @@ enum outcome work_parse(struct mapping_work *work, struct bytes text, enum json_
     return json_parse_members(text, unicode, fits ? pool_of(work) : NULL, doc, &work->members, err);
 }
 
+static struct json_picker *picker_of(struct mapping_work *work)
+{
+    if (!work->picker)
+        work->picker = json_picker_new();
+    return work->picker;
+}
+
 yyjson_val *work_pick(struct mapping_work *work, const struct mapping *mapping,
                       struct bytes payload)
 {
     if (mapping->identity_is_whole)
         return NULL;
-    if (!work->picker)
-        work->picker = json_picker_new();
-    return json_pick(work->picker, payload, mapping->identity, mapping->identity_count);
+    return json_pick(picker_of(work), payload, mapping->identity, mapping->identity_count);
+}
+
+yyjson_val *work_pick_all(struct mapping_work *work, struct bytes payload)
+{
+    yyjson_val *root = json_pick_all(picker_of(work), payload);
+    if (root)
+        members_sort_again(&work->members, root);
+    return root;
 }
 
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,

@@ -103,6 +103,9 @@ MUST_USE enum outcome work_parse(struct mapping_work *work, struct bytes text,
 yyjson_val *work_pick(struct mapping_work *work, const struct mapping *mapping,
                       struct bytes payload);
 
+/* The same of all members; work->members are the root's. */
+yyjson_val *work_pick_all(struct mapping_work *work, struct bytes payload);
+
 /* True for a column whose value is not in the payload ($key, $index, $tenant_context …). */
 bool column_is_derived(const struct column *column);
 /* The cell of such a column. */

@@ -79,16 +79,21 @@ bool value_hex_parse(struct bytes hex, struct buf *out)
 
 /* ---- what every encoding ends in: the cell, or why it is none ---- */
 
+static enum outcome store_bytes(const struct value_target *to, struct bytes bytes)
+{
+    if (!bytes.data)
+        return error_set(to->err, OUT_REJECT, ERR_JSON_SIZE,
+                         "the value does not fit the memory of a batch");
+    *to->cell = (struct cell){bytes.data, (int32_t)bytes.size};
+    return OUT_OK;
+}
+
 enum outcome value_store(const struct value_target *to, const void *binary, size_t size)
 {
     struct bytes copy = {0};
     if (size <= INT32_MAX)
         copy = arena_copy(to->arena, bytes_of(binary, size));
-    if (!copy.data)
-        return error_set(to->err, OUT_REJECT, ERR_JSON_SIZE,
-                         "the value does not fit the memory of a batch");
-    *to->cell = (struct cell){copy.data, (int32_t)size};
-    return OUT_OK;
+    return store_bytes(to, copy);
 }
 
 static const char *kind_of(yyjson_val *val)
@@ -456,7 +461,8 @@ static enum outcome encode_text(const struct value_target *to, yyjson_val *val)
     if (to->type->length > 0 && is_longer(text, to->type->length))
         return error_set(to->err, OUT_REJECT, ERR_VALUE_LENGTH,
                          "the string has more than %d characters", to->type->length);
-    return value_store(to, text.data, text.size);
+    return store_bytes(to,
+                       text.size <= INT32_MAX ? arena_keep(to->arena, text) : (struct bytes){0});
 }
 
 /* ---- bool and numbers ---- */
