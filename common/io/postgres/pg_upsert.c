@@ -1,6 +1,7 @@
 #include "common/io/postgres/pg_upsert.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -378,12 +379,15 @@ static void append_tenant(struct param_list *list, struct bytes tenant)
 static void append_cells(struct param_list *list, const struct batch *batch, size_t column,
                          uint32_t oid, const uint32_t *order, size_t count)
 {
-    struct buf *out = list->memory;
+    size_t size = 0;
     begin_param(list);
-    pg_wire_append_array(out, oid, count, true);
-    for (size_t i = 0; i < count; i++) {
+    pg_wire_append_array(list->memory, oid, count, true);
+    for (size_t i = 0; i < count; i++)
+        size += pg_wire_element_size(batch->items[order[i]].row.cells[column].size);
+    char *place = buf_extend(list->memory, size);
+    for (size_t i = 0; place && i < count; i++) {
         struct cell cell = batch->items[order[i]].row.cells[column];
-        pg_wire_append_element(out, cell.data, cell.size);
+        place = pg_wire_put_element(place, cell.data, cell.size);
     }
     finish_param(list);
 }
@@ -399,12 +403,12 @@ static void append_key_cells(struct param_list *list, const struct mapping *mapp
 static void append_versions(struct param_list *list, const struct batch *batch,
                             const uint32_t *order, size_t count)
 {
-    struct buf *out = list->memory;
     begin_param(list);
-    pg_wire_append_array(out, OID_INT8, count, false);
-    for (size_t i = 0; i < count; i++) {
-        buf_append_be32(out, 8);
-        buf_append_be64(out, (uint64_t)batch->items[order[i]].row.version);
+    pg_wire_append_array(list->memory, OID_INT8, count, false);
+    char *place = buf_extend(list->memory, count * pg_wire_element_size(8));
+    for (size_t i = 0; place && i < count; i++) {
+        uint64_t version = htobe64((uint64_t)batch->items[order[i]].row.version);
+        place = pg_wire_put_element(place, &version, 8);
     }
     finish_param(list);
 }
@@ -412,21 +416,20 @@ static void append_versions(struct param_list *list, const struct batch *batch,
 static void append_own(struct param_list *list, const struct batch *batch, const uint32_t *order,
                        size_t count)
 {
-    struct buf *out = list->memory;
     append_versions(list, batch, order, count);
     begin_param(list);
-    pg_wire_append_array(out, OID_BYTEA, count, false);
-    for (size_t i = 0; i < count; i++) {
+    pg_wire_append_array(list->memory, OID_BYTEA, count, false);
+    char *place = buf_extend(list->memory, count * pg_wire_element_size(sizeof(struct digest)));
+    for (size_t i = 0; place && i < count; i++) {
         const struct digest *digest = &batch->items[order[i]].row.digest;
-        pg_wire_append_element(out, digest->bytes, sizeof digest->bytes);
+        place = pg_wire_put_element(place, digest->bytes, sizeof digest->bytes);
     }
     finish_param(list);
     begin_param(list);
-    pg_wire_append_array(out, OID_BOOL, count, false);
-    for (size_t i = 0; i < count; i++) {
-        buf_append_be32(out, 1);
-        buf_append_char(out, batch->items[order[i]].row.deleted);
-    }
+    pg_wire_append_array(list->memory, OID_BOOL, count, false);
+    place = buf_extend(list->memory, count * pg_wire_element_size(1));
+    for (size_t i = 0; place && i < count; i++)
+        place = pg_wire_put_element(place, &batch->items[order[i]].row.deleted, 1);
     finish_param(list);
 }
 

@@ -4,8 +4,10 @@
 /* PostgreSQL's binary formats: parameters and results of small queries, whose values are kept in
  * the struct itself, and arrays of any length. */
 
+#include <endian.h>
 #include <libpq-fe.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
@@ -33,6 +35,22 @@ enum { OID_BOOL = 16, OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25 };
 void pg_wire_append_array(struct buf *out, uint32_t oid, size_t count, bool nulls);
 /* An element; of size -1: NULL. */
 void pg_wire_append_element(struct buf *out, const void *data, int32_t size);
+
+/* The same where there is room for it, of pg_wire_element_size; returns what is behind it. */
+static inline size_t pg_wire_element_size(int32_t size)
+{
+    return 4 + (size > 0 ? (size_t)size : 0);
+}
+static inline char *pg_wire_put_element(char *place, const void *data, int32_t size)
+{
+    uint32_t big = htobe32((uint32_t)size);
+    memcpy(place, &big, 4);
+    if (size == 8) /* in one move */
+        memcpy(place + 4, data, 8);
+    else if (size > 0)
+        memcpy(place + 4, data, (size_t)size);
+    return place + pg_wire_element_size(size);
+}
 
 /* A binary int8 (or int4) result; 0 when it is NULL or of another size. */
 int64_t pg_wire_get_int8(const PGresult *result, int row, int column);
