@@ -29,10 +29,10 @@ static void halt_at_gap(struct partition *partition, int64_t offset, int64_t mis
 /* Counts the message in its run, also one that is refused. False when the partition must not go
  * on. */
 static bool check_sequence(struct partition *partition, const struct envelope *envelope,
-                           int64_t offset)
+                           const struct record *decoded, int64_t offset)
 {
-    struct bytes run;
-    int64_t missing, sequence = envelope_sequence(envelope, &run);
+    struct bytes run = decoded ? decoded->run : (struct bytes){0};
+    int64_t missing, sequence = decoded ? decoded->sequence : envelope_sequence(envelope, &run);
     if (offset <
         partition->redelivered_until) /* the stored numbers are those behind redelivered_until */
         return true;
@@ -127,6 +127,7 @@ static void add_message(struct intake *intake, const struct bus_arrival *arrival
     size_t rows_before = batch->arena.used;
     if (decoded == OUT_OK) {
         item->sealed = record->sealed;
+        batch->arena.lasting = record->payload; /* its message is held until the batch is done */
         enum outcome made = record_to_row(&config->mappings, record, log_version, &intake->work,
                                           &batch->arena, &item->mapping, &item->row, err);
         if (made != OUT_OK && batch->arena.refused && batch->count > 1) {
@@ -188,7 +189,8 @@ void intake_message(struct intake *intake, const struct bus_arrival *arrival)
         return;
     }
     close_at_bounds(intake, partition, arrival->offset);
-    if (!check_sequence(partition, &envelope, arrival->offset)) {
+    if (!check_sequence(partition, &envelope, decoded == OUT_OK ? &record : NULL,
+                        arrival->offset)) {
         bus_release(bus, arrival->held);
         return;
     }
