@@ -103,8 +103,6 @@ void column_blame(const struct mapping *mapping, const struct column *column, si
 static enum outcome check_limits(const struct column *column, yyjson_val *val, struct error *err)
 {
     struct decimal number;
-    if (!column->has_min && !column->has_max)
-        return OUT_OK;
     if (!decimal_parse(json_text_of(val), &number))
         return error_set(err, OUT_REJECT, ERR_VALUE_TYPE, "column %s has min/max and takes numbers",
                          column->name);
@@ -117,8 +115,6 @@ static enum outcome check_limits(const struct column *column, yyjson_val *val, s
 
 static enum outcome check_allowed(const struct column *column, yyjson_val *val, struct error *err)
 {
-    if (!column->allow)
-        return OUT_OK;
     yyjson_arr_iter each = yyjson_arr_iter_with(column->allow);
     for (yyjson_val *allowed; (allowed = yyjson_arr_iter_next(&each));)
         if (canonical_equal(allowed, val))
@@ -179,9 +175,9 @@ enum outcome column_encode(const struct column *column, yyjson_val *val, struct 
     if (column->decode_json)
         return encode_decoded(column, val, arena, cell, exact, respelled, err);
     enum outcome outcome = value_encode(&column->type, val, arena, cell, exact, err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && column->allow)
         outcome = check_allowed(column, val, err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && (column->has_min || column->has_max))
         outcome = check_limits(column, val, err);
     return outcome;
 }

@@ -560,6 +560,22 @@ static enum outcome encode_epoch(const struct value_target *to, yyjson_val *val)
     return encode_epoch_micros(to, usable, usable ? unix_micros : 0);
 }
 
+/* Milliseconds, as JavaScript and timestamp_append write them. Of a text that was taken for a time
+ * these places say so. */
+static bool is_in_milliseconds(struct bytes text, bool zoned)
+{
+    return text.size == 23 + (size_t)zoned && text.data[10] == 'T' && text.data[19] == '.' &&
+           (zoned ? text.data[23] == 'Z' : text.data[22] <= '9');
+}
+
+static bool is_time_printed_as(int64_t micros, bool zoned, struct bytes text)
+{
+    char memory[64];
+    struct buf printed = value_buf_over(memory, sizeof(memory));
+    timestamp_append(&printed, micros, zoned);
+    return bytes_equal(buf_view(&printed), text);
+}
+
 static enum outcome encode_timestamp(const struct value_target *to, yyjson_val *val)
 {
     if (to->type->form >= FORM_EPOCH_S)
@@ -573,10 +589,8 @@ static enum outcome encode_timestamp(const struct value_target *to, yyjson_val *
     if (!timestamp_parse(json_text_of(val), zone, &micros, &truncated))
         return reject_form(to, zoned ? "a time with its zone, like 2024-01-15T10:30:00Z"
                                      : "a time without a zone, like 2024-01-15T10:30:00");
-    char memory[64];
-    struct buf printed = value_buf_over(memory, sizeof(memory));
-    timestamp_append(&printed, micros, zoned);
-    *to->exact = !truncated && bytes_equal(buf_view(&printed), json_text_of(val));
+    *to->exact = is_in_milliseconds(json_text_of(val), zoned) ||
+                 (!truncated && is_time_printed_as(micros, zoned, json_text_of(val)));
     return store_be(to, (uint64_t)micros, 8);
 }
 
