@@ -53,9 +53,10 @@ void arena_reset(struct arena *arena)
         if (block->capacity > largest->capacity)
             largest = block;
     }
-    /* what took several blocks finds one that holds it all the next time */
+    /* what took several blocks finds one that holds it all the next time, and a little more: units
+     * of work are alike, not the same */
     if (largest && largest->capacity < arena->used && arena->used <= LARGEST_WANTED) {
-        arena->wanted = arena->used;
+        arena->wanted = (arena->used + arena->used / 8) & ~(size_t)(ARENA_ALIGNMENT - 1);
         largest = NULL;
     }
     free_blocks(arena, largest);
