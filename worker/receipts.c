@@ -29,13 +29,13 @@ struct receipt_way {
     struct outbox_tally *tally; /* of records that waited; else NULL */
 };
 
-/* The group of the item's tenant, or of its share when `shared`. */
-static struct receipt_group *find_group(struct receipt *receipt, const struct batch_item *item,
+/* The group of the rows' tenant, or of its share when `shared`. */
+static struct receipt_group *find_group(struct receipt *receipt, const struct batch_group *rows,
                                         bool shared)
 {
-    struct bytes entity = bytes_text(item->mapping->entity);
-    struct bytes tenant = shared ? (struct bytes){0} : item->row.tenant;
-    int share = shared ? (int)(hash64(item->row.tenant) % RECEIPT_SHARES) : 0;
+    struct bytes entity = bytes_text(rows->mapping->entity);
+    struct bytes tenant = shared ? (struct bytes){0} : rows->tenant;
+    int share = shared ? (int)(hash64(rows->tenant) % RECEIPT_SHARES) : 0;
     for (size_t i = receipt->group_count; i-- > 0;) {
         struct receipt_group *group = &receipt->groups[i];
         if (group->share == share && bytes_equal(group->tenant, tenant) &&
@@ -47,17 +47,20 @@ static struct receipt_group *find_group(struct receipt *receipt, const struct ba
     return group;
 }
 
-/* Items in order are sorted by entity and tenant, so the newest group is nearly always the one. */
 static void sum_groups(struct receipt *receipt, const struct batch *batch)
 {
-    for (size_t i = 0; i < batch->order_count; i++) {
-        const struct batch_item *item = &batch->items[batch->order[i]];
-        if (item->verdict != CLASS_APPLIED)
-            continue;
-        struct receipt_group *group =
-            find_group(receipt, item, batch->group_count > RECEIPT_GROUPS_MAX);
-        group->applied++;
-        digest_add(&group->sum, &item->row.digest);
+    bool shared = batch->group_count > RECEIPT_GROUPS_MAX;
+    for (size_t g = 0; g < batch->group_count; g++) {
+        const struct batch_group *rows = &batch->groups[g];
+        struct receipt_group *group = NULL; /* made when one of them was applied */
+        for (size_t i = rows->first; i < rows->first + rows->count; i++) {
+            const struct batch_item *item = &batch->items[batch->order[i]];
+            if (item->verdict != CLASS_APPLIED)
+                continue;
+            group = group ? group : find_group(receipt, rows, shared);
+            group->applied++;
+            digest_add(&group->sum, &item->row.digest);
+        }
     }
 }
 

@@ -382,8 +382,11 @@ static void append_cells(struct param_list *list, const struct batch *batch, siz
     size_t size = 0;
     begin_param(list);
     pg_wire_append_array(list->memory, oid, count, true);
-    for (size_t i = 0; i < count; i++)
-        size += pg_wire_element_size(batch->items[order[i]].row.cells[column].size);
+    for (size_t i = 0; i < count; i++) {
+        struct cell cell = batch->items[order[i]].row.cells[column];
+        __builtin_prefetch(cell.data); /* it was made, or came, when the batch was filled */
+        size += pg_wire_element_size(cell.size);
+    }
     char *place = buf_extend(list->memory, size);
     for (size_t i = 0; place && i < count; i++) {
         struct cell cell = batch->items[order[i]].row.cells[column];
