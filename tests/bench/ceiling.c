@@ -27,13 +27,16 @@
 #define FILE_MAX ((size_t)2 << 30)
 #define PARTITIONS_MAX 256
 
-/* One statement's parameters, ready to be sent. */
-struct statement {
-    struct bytes tenant;
+/* Parameters, ready to be sent. */
+struct query {
     char *memory;
     const char *values[PG_CONNECTION_PARAMS_MAX];
     int sizes[PG_CONNECTION_PARAMS_MAX];
     int count;
+};
+
+struct statement {
+    struct query enter, write;
 };
 
 struct prepared_batch {
@@ -54,60 +57,36 @@ static void die(const char *what, const char *why)
     exit(1);
 }
 
-/* ---- the same arrays a worker sends ------------------------------------------------------ */
+/* ---- the same statements a worker sends --------------------------------------------------- */
 
-static void add_array(struct buf *out, const struct batch *batch, const struct batch_group *group,
-                      uint32_t oid, int column, size_t *starts, int *count)
+static void keep(struct query *query, const struct buf *memory, const struct pg_param *params,
+                 int count)
 {
-    starts[(*count)++] = out->size;
-    buf_append_be32(out, 1);
-    buf_append_be32(out, 1);
-    buf_append_be32(out, oid);
-    buf_append_be32(out, (uint32_t)group->count);
-    buf_append_be32(out, 1);
-    for (size_t i = 0; i < group->count; i++) {
-        const struct row *row = &batch->items[batch->order[group->first + i]].row;
-        if (column >= 0) {
-            struct cell cell = row->cells[column];
-            buf_append_be32(out, (uint32_t)cell.size);
-            if (cell.size > 0)
-                buf_append(out, cell.data, (size_t)cell.size);
-        } else if (column == -1) {
-            buf_append_be32(out, 8);
-            buf_append_be64(out, (uint64_t)row->version);
-        } else if (column == -2) {
-            buf_append_be32(out, 16);
-            buf_append(out, row->digest.bytes, 16);
-        } else {
-            buf_append_be32(out, 1);
-            buf_append_char(out, 0);
-        }
+    query->count = count;
+    query->memory = malloc(memory->size + 1);
+    memcpy(query->memory, memory->data, memory->size);
+    for (int i = 0; i < count; i++) {
+        query->values[i] = query->memory + (params[i].data - memory->data);
+        query->sizes[i] = params[i].size;
     }
 }
 
-static void make_statement(const struct batch *batch, const struct batch_group *group,
+/* The groups [group, end) as a worker writes them: their tenants, then their rows. */
+static void make_statement(const struct batch *batch, size_t group, size_t end,
                            struct statement *statement)
 {
-    struct buf out;
-    size_t starts[PG_CONNECTION_PARAMS_MAX + 1] = {0};
-    int count = 0;
-    buf_init(&out, 64u << 20);
-    starts[count++] = 0;
-    buf_append_bytes(&out, group->tenant);
-    for (size_t i = 0; i < mapping->column_count; i++)
-        add_array(&out, batch, group, value_type_param_oid(&mapping->columns[i].type), (int)i,
-                  starts, &count);
-    add_array(&out, batch, group, 20, -1, starts, &count);
-    add_array(&out, batch, group, 17, -2, starts, &count);
-    add_array(&out, batch, group, 16, -3, starts, &count);
-    starts[count] = out.size;
-    statement->memory = out.data;
-    statement->count = count;
-    for (int i = 0; i < count; i++) {
-        statement->values[i] = out.data + starts[i];
-        statement->sizes[i] = (int)(starts[i + 1] - starts[i]);
-    }
-    statement->tenant = bytes_of(out.data, group->tenant.size);
+    const struct batch_group *first = &batch->groups[group], *last = &batch->groups[end - 1];
+    struct pg_param params[PG_CONNECTION_PARAMS_MAX];
+    struct buf memory;
+    buf_init(&memory, 64u << 20);
+    pg_upsert_append_tenants(&memory, batch, group, end);
+    struct pg_param list = {memory.data, (int)memory.size}, none = {memory.data, 0};
+    keep(&statement->enter, &memory,
+         end == group + 1 ? (struct pg_param[]){list, none} : (struct pg_param[]){none, list}, 2);
+    int count = pg_upsert_params(upsert, batch, batch->order + first->first,
+                                 last->first + last->count - first->first, &memory, params);
+    keep(&statement->write, &memory, params, count);
+    buf_free(&memory);
 }
 
 static void take_batch(struct batch *batch)
@@ -117,10 +96,12 @@ static void take_batch(struct batch *batch)
     batch_close(batch);
     batches = realloc(batches, (made_count + 1) * sizeof *batches);
     struct prepared_batch *made = &batches[made_count++];
-    made->count = batch->group_count;
+    made->count = 0;
     made->statements = calloc(batch->group_count, sizeof *made->statements);
-    for (size_t g = 0; g < batch->group_count; g++)
-        make_statement(batch, &batch->groups[g], &made->statements[g]);
+    for (size_t g = 0, end; g < batch->group_count; g = end) {
+        end = pg_upsert_span(batch, g);
+        make_statement(batch, g, end, &made->statements[made->count++]);
+    }
     batch_reset(batch);
 }
 
@@ -169,16 +150,19 @@ static size_t prepare(struct bytes file, int32_t partitions)
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
-static void send_batch(PGconn *connection, const struct prepared_batch *batch)
+static void send_query(PGconn *connection, const char *name, const struct query *query)
 {
     static const int BINARY[PG_CONNECTION_PARAMS_MAX] = {[0 ... PG_CONNECTION_PARAMS_MAX - 1] = 1};
+    PQsendQueryPrepared(connection, name, query->count, query->values, query->sizes, BINARY, 1);
+}
+
+static void send_batch(PGconn *connection, const struct prepared_batch *batch)
+{
     PQsendQueryPrepared(connection, "begin", 0, NULL, NULL, NULL, 1);
     for (size_t i = 0; i < batch->count; i++) {
         const struct statement *statement = &batch->statements[i];
-        int size = (int)statement->tenant.size;
-        PQsendQueryPrepared(connection, "tenant", 1, &statement->tenant.data, &size, BINARY, 1);
-        PQsendQueryPrepared(connection, "upsert", statement->count, statement->values,
-                            statement->sizes, BINARY, 1);
+        send_query(connection, "enter", &statement->enter);
+        send_query(connection, "upsert", &statement->write);
     }
     PQsendQueryPrepared(connection, "commit", 0, NULL, NULL, NULL, 1);
     PQpipelineSync(connection);
@@ -215,8 +199,7 @@ static void *write_batches(void *url)
         die("PostgreSQL", err.text);
     prepare_one(connection, "begin", "BEGIN");
     prepare_one(connection, "commit", "COMMIT");
-    prepare_one(connection, "tenant",
-                "SELECT pg_catalog.set_config('app.current_tenant_key', $1, true)");
+    prepare_one(connection, "enter", PG_UPSERT_ENTER);
     prepare_one(connection, "upsert", upsert->upsert_sql);
     PQenterPipelineMode(connection);
     for (;;) {

@@ -157,13 +157,13 @@ static void close_sink(void)
         turn();
 }
 
-static void setup(void)
+static void setup_with(const char *mapping)
 {
     struct error err;
     struct buf text;
     struct schema_roles roles = {"drover_worker", "drover_verifier"};
     memset(&H, 0, sizeof H);
-    ck_assert_int_eq(mapping_parse("thing.yaml", bytes_text(MAPPING), &H.mapping, &err), OUT_OK);
+    ck_assert_int_eq(mapping_parse("thing.yaml", bytes_text(mapping), &H.mapping, &err), OUT_OK);
     H.set = (struct mapping_set){&H.mapping, 1};
     mapping_work_init(&H.work);
     uv_loop_init(&H.loop);
@@ -174,6 +174,11 @@ static void setup(void)
     buf_free(&text);
     open_sink(H.database.url);
     claim();
+}
+
+static void setup(void)
+{
+    setup_with(MAPPING);
 }
 
 static void teardown(void)
@@ -534,6 +539,363 @@ START_TEST(a_batch_of_as_many_tenants_with_one_refusal)
 }
 END_TEST
 
+/* ---- several tenants in a statement ------------------------------------------------------- */
+
+/* What an isolation key never is (but for the letters), and what lists and arrays are made of. */
+static const char *const TENANTS[] = {
+    "a",     "A",     "a ",  " ",    "a,b",       ",",        "'",           "a'b",
+    "\\",    "a\\b",  "{a}", "{",    "}",         "NULL",     "null",        "%2C",
+    "$1",    "a%2Cb", "a;b", "-- a", "org:srv:p", "\303\251", "\001\t\n",    "b\na",
+    "\\054", "*",     "%",   "_",    "a\\,b",     "ABC",      "\"a\",\"b\"", "(SELECT 1)",
+};
+#define TENANTS_COUNT (sizeof TENANTS / sizeof *TENANTS)
+enum { MODEL_IDS = 4, MODEL_ROUNDS = 40, SEED = 15 };
+
+struct held {
+    int64_t version;
+    int note;
+};
+
+static enum record_class expect_class(struct held *held, int64_t version, int note)
+{
+    if (version < held->version)
+        return CLASS_SUPERSEDED;
+    if (version == held->version)
+        return note == held->note ? CLASS_UNCHANGED : CLASS_CONFLICT;
+    *held = (struct held){version, note};
+    return CLASS_APPLIED;
+}
+
+static size_t count_held(struct held held[TENANTS_COUNT][MODEL_IDS])
+{
+    size_t count = 0;
+    for (size_t t = 0; t < TENANTS_COUNT; t++)
+        for (size_t i = 0; i < MODEL_IDS; i++)
+            count += held[t][i].version > 0;
+    return count;
+}
+
+static void must_hold(const char *tenant, size_t id, struct held held)
+{
+    char sql[400], want[64];
+    PGconn *connection = PQconnectdb(H.database.url);
+    char *literal = PQescapeLiteral(connection, tenant, strlen(tenant));
+    snprintf(sql, sizeof sql,
+             "SELECT note || ' ' || drover_version FROM public.thing WHERE isolation_key = %s AND "
+             "id = 'i%d'",
+             literal, (int)id);
+    PQfreemem(literal);
+    PQfinish(connection);
+    snprintf(want, sizeof want, "n%d %d", held.note, (int)held.version);
+    ck_assert_msg(strcmp(ask(sql), held.version ? want : "(none)") == 0, "%s %d: %s, wanted %s",
+                  tenant, (int)id, ask(sql), held.version ? want : "(none)");
+}
+
+/* Rounds of many new records, and of many that are there: both ways of writing are taken. */
+START_TEST(several_tenants_in_a_statement_against_a_model)
+{
+    struct held held[TENANTS_COUNT][MODEL_IDS] = {0};
+    char note[16], id[16], want[16];
+    setup();
+    srand(SEED);
+    for (int round = 0; round < MODEL_ROUNDS; round++) {
+        struct batch *batch = batch_of(TENANTS_COUNT * MODEL_IDS);
+        enum record_class wanted[TENANTS_COUNT * MODEL_IDS];
+        for (size_t t = 0; t < TENANTS_COUNT; t++)
+            for (size_t i = 0; i < MODEL_IDS; i++) {
+                bool repeat = round % 4 > 1 && rand() % 10 && held[t][i].version;
+                int64_t version = repeat ? held[t][i].version : 1 + rand() % (round + 2);
+                int said = repeat ? held[t][i].note : rand() % 2;
+                if (rand() % 3 == 0)
+                    continue;
+                snprintf(id, sizeof id, "i%d", (int)i);
+                snprintf(note, sizeof note, "n%d", said);
+                wanted[batch->count] = expect_class(&held[t][i], version, said);
+                put_in(batch, TENANTS[t], id, version, note, NULL);
+            }
+        ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+        for (size_t i = 0; i < batch->count; i++)
+            ck_assert_msg(batch->items[i].verdict == wanted[i], "seed %d round %d %.*s: %s", SEED,
+                          round, (int)batch->items[i].row.tenant.size,
+                          batch->items[i].row.tenant.data, class_of(batch, i));
+        batch_free(batch);
+    }
+    ck_assert_int_eq(H.rejected, 0);
+    snprintf(want, sizeof want, "%zu", count_held(held));
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), want);
+    for (size_t t = 0; t < TENANTS_COUNT; t++)
+        for (size_t i = 0; i < MODEL_IDS; i++)
+            must_hold(TENANTS[t], i, held[t][i]);
+    teardown();
+}
+END_TEST
+
+static struct batch *three_tenants(int64_t version)
+{
+    struct batch *batch = batch_of(20);
+    put_in(batch, "a", "1", version, "n-1", NULL);
+    put_in(batch, "b", "1", version, "n-1", NULL);
+    put_in(batch, "b", "2", version, "n-1", NULL);
+    put_in(batch, "c", "1", version, "n-1", NULL);
+    return batch;
+}
+
+#define WORKERS "current_user = 'drover_worker'"
+#define ONE "isolation_key = nullif(current_setting('app.current_tenant_key', true), '')"
+#define LISTED                                                                                     \
+    "isolation_key IN (SELECT unnest(string_to_array(current_setting('drover.batch_tenants', "     \
+    "true), ',')))"
+
+/* Whatever the database has of its own, or an earlier Drover made: written, and nobody is refused.
+ * The third row's policy takes listed tenants alone: it shows that they are. */
+static const char *const GUARDS[] = {
+    "SELECT 1",
+    "ALTER POLICY drover_worker ON public.thing USING (" ONE " AND " WORKERS ") WITH CHECK (" ONE
+    " AND " WORKERS ")",
+    "ALTER POLICY drover_worker ON public.thing USING (" LISTED " AND " WORKERS ") WITH CHECK "
+    "(" LISTED " AND " WORKERS ")",
+    "CREATE POLICY own ON public.thing AS RESTRICTIVE FOR ALL USING (" ONE " OR "
+    "current_user <> 'drover_worker') WITH CHECK (" ONE ")",
+    "CREATE FUNCTION public.asks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+    "current_setting('app.current_tenant_key') <> NEW.isolation_key THEN RAISE EXCEPTION 'whose?'; "
+    "END IF; RETURN NEW; END $$; CREATE TRIGGER asks AFTER INSERT OR UPDATE ON public.thing FOR "
+    "EACH ROW EXECUTE FUNCTION public.asks()",
+    "ALTER TABLE public.thing ADD whose text, ADD CHECK (whose = isolation_key); ALTER TABLE "
+    "public.thing ALTER whose SET DEFAULT current_setting('app.current_tenant_key', true)",
+    "ALTER TABLE public.thing ADD CHECK (isolation_key = "
+    "current_setting('app.current_tenant_key')) NOT VALID",
+};
+
+START_TEST(a_table_with_guards_of_its_own_is_written_tenant_by_tenant)
+{
+    setup();
+    run(GUARDS[_i]);
+    for (int64_t version = 1; version < 3; version++) {
+        struct batch *batch = three_tenants(version);
+        batch_close(batch);
+        submit(batch);
+        ck_assert_msg(H.outcome == OUT_OK, "%s: %s (%s)", GUARDS[_i], H.err.text, H.err.cause);
+        ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 4);
+        ck_assert_uint_eq(batch->refusals, 0);
+        H.next = batch->fence.end;
+        batch_free(batch);
+    }
+    ck_assert_int_eq(H.rejected, 0);
+    teardown();
+}
+END_TEST
+
+/* The same, when the table gets them while a worker is at it. */
+START_TEST(guards_that_come_later_cost_no_record)
+{
+    setup();
+    struct batch *batch = three_tenants(1);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    run(GUARDS[_i]);
+    for (int64_t version = 2; version < 5; version++) {
+        batch = three_tenants(version);
+        ck_assert_msg(write_out(batch) == OUT_OK, "%s: %s (%s)", GUARDS[_i], H.err.text,
+                      H.err.cause);
+        ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 4);
+        ck_assert_msg(version == 2 || batch->refusals == 0, "%s", GUARDS[_i]);
+        batch_free(batch);
+    }
+    ck_assert_int_eq(H.rejected, 0);
+    teardown();
+}
+END_TEST
+
+/* A fault of ours: a row of a tenant that its batch does not have. The list, and the search's one
+ * tenant, are made of the groups; the row says its own. */
+START_TEST(a_row_of_a_tenant_that_is_not_listed_is_refused)
+{
+    setup();
+    struct batch *batch = three_tenants(1);
+    batch_close(batch);
+    batch->items[2].row.tenant = BYTES_LITERAL("z");
+    submit(batch);
+    ck_assert_msg(H.outcome == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_int_eq(batch->items[2].verdict, CLASS_DEAD);
+    ck_assert_int_eq(strncmp(batch->items[2].err->cause, "42501", 5), 0);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 3);
+    ck_assert_str_eq(
+        ask("SELECT string_agg(isolation_key || id, ' ' ORDER BY 1) FROM public.thing"),
+        "a1 b1 c1");
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+START_TEST(a_list_of_very_many_long_tenants)
+{
+    char tenant[256];
+    setup();
+    struct batch *batch = batch_of(MANY);
+    for (int i = 0; i < MANY; i++) {
+        memset(tenant, 't', 255);
+        snprintf(tenant + 200, 56, "%055d", i);
+        put_in(batch, tenant, "x", 1, "n-1", NULL);
+    }
+    batch_close(batch);
+    submit(batch);
+    ck_assert_msg(H.outcome == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_uint_eq(batch->groups[0].together, MANY);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), MANY);
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* Tombstones that are to go are noted for each tenant that has some. */
+START_TEST(tombstones_of_several_tenants_are_noted)
+{
+    setup_with(MAPPING "on_delete: hard\n");
+    struct batch *batch = three_tenants(1);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    batch = three_tenants(2);
+    batch->items[0].row.deleted = batch->items[3].row.deleted = true;
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 4);
+    batch_free(batch);
+    ck_assert_str_eq(
+        ask_as("drover_worker",
+               "SELECT string_agg(isolation_key, ' ' ORDER BY isolation_key) FROM drover.purge"),
+        "a c");
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing WHERE drover_deleted_at IS NOT NULL"),
+                     "2");
+    teardown();
+}
+END_TEST
+
+/* ---- what the table has already ----------------------------------------------------------- */
+
+static void write_three(int64_t version, enum record_class want)
+{
+    struct batch *batch = three_tenants(version);
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_uint_eq(batch_count(batch, want), 4);
+    batch_free(batch);
+}
+
+static const char LOCKS[] =
+    "SELECT string_agg(ctid || ' ' || xmin || ' ' || xmax, ',' ORDER BY isolation_key, id) FROM "
+    "public.thing";
+
+/* The first repetition locks what it meets; from the second on rows are left as they are. */
+START_TEST(a_repetition_locks_nothing)
+{
+    char before[512];
+    setup();
+    write_three(2, CLASS_APPLIED);
+    write_three(2, CLASS_UNCHANGED);
+    snprintf(before, sizeof before, "%s", ask(LOCKS));
+    write_three(2, CLASS_UNCHANGED);
+    ck_assert_str_eq(ask(LOCKS), before);
+    write_three(1, CLASS_SUPERSEDED);
+    ck_assert_str_eq(ask(LOCKS), before);
+    write_three(3, CLASS_APPLIED);
+    ck_assert_str_ne(ask(LOCKS), before);
+    teardown();
+}
+END_TEST
+
+/* An emptied table that was vacuumed has statistics that say so; nobody analyses it meanwhile. */
+START_TEST(a_plan_made_for_an_empty_table_does_not_stay)
+{
+    enum { BATCHES = 40, EACH = 50 };
+    char id[16];
+    setup();
+    run("ALTER TABLE public.thing SET (autovacuum_enabled = off)");
+    run("VACUUM public.thing");
+    ck_assert_str_eq(ask("SELECT reltuples FROM pg_class WHERE relname = 'thing'"), "0");
+    for (int i = 0; i < 2 * BATCHES; i++) {
+        struct batch *batch = batch_of(EACH);
+        for (int k = 0; k < EACH; k++) {
+            snprintf(id, sizeof id, "%05d", i % BATCHES * EACH + k);
+            put(batch, id, 1, "n-1");
+        }
+        ck_assert_int_eq(write_out(batch), OUT_OK);
+        ck_assert_uint_eq(batch_count(batch, i < BATCHES ? CLASS_APPLIED : CLASS_UNCHANGED), EACH);
+        batch_free(batch);
+    }
+    close_sink(); /* the backend tells what it read */
+    open_sink(H.database.url);
+    const char *sql = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'thing'";
+    while (strcmp(ask("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'thing'"),
+                  "2000") != 0)
+        usleep(100000);
+    ck_assert_msg(strtoll(ask(sql), NULL, 10) <= 2 * BATCHES * EACH, "%s", ask(sql));
+    teardown();
+}
+END_TEST
+
+/* Others at the same rows, whose transaction is not over when the batch looks: `sql` of another
+ * worker, and what then becomes of tenant a's row and b's. */
+static const struct {
+    const char *sql;
+    int64_t version;
+    enum record_class a, b;
+    bool waits;
+} OTHERS[] = {
+    /* newer, when the batch's is newer than what is seen */
+    {"UPDATE public.thing SET drover_version = 9 WHERE isolation_key = 'a'", 5, CLASS_SUPERSEDED,
+     CLASS_APPLIED, true},
+    /* the same version with other content */
+    {"UPDATE public.thing SET drover_version = 5, drover_digest = 'x' WHERE isolation_key = 'a'", 5,
+     CLASS_CONFLICT, CLASS_APPLIED, true},
+    /* a row that is not there yet */
+    {"INSERT INTO public.thing (isolation_key, id, note, drover_version, drover_digest) VALUES "
+     "('a', '7', 'x', 9, 'x')",
+     2, CLASS_SUPERSEDED, CLASS_UNCHANGED, true},
+    /* what is unchanged waits for nobody */
+    {"UPDATE public.thing SET drover_version = 9 WHERE isolation_key = 'a'", 2, CLASS_UNCHANGED,
+     CLASS_UNCHANGED, false},
+};
+
+START_TEST(a_look_is_no_promise)
+{
+    setup();
+    write_three(2, CLASS_APPLIED);
+    write_three(2, CLASS_UNCHANGED);
+    write_three(2, CLASS_UNCHANGED);
+    PGconn *other = PQconnectdb(H.database.url);
+    PQclear(PQexec(other, "SET ROLE drover_worker; SET app.current_tenant_key = 'a'; BEGIN"));
+    PGresult *result = PQexec(other, OTHERS[_i].sql);
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(other));
+    ck_assert_str_eq(PQcmdTuples(result), "1");
+    PQclear(result);
+    struct batch *batch = batch_of(20);
+    put_in(batch, "a", strstr(OTHERS[_i].sql, "INSERT") ? "7" : "1", OTHERS[_i].version, "n-1",
+           NULL);
+    put_in(batch, "b", "1", OTHERS[_i].version, "n-1", NULL);
+    batch_close(batch);
+    int before = H.done;
+    sink_submit(H.sink, batch);
+    for (int i = 0; i < 40 && H.done == before; i++) {
+        usleep(10000);
+        uv_run(&H.loop, UV_RUN_NOWAIT);
+    }
+    ck_assert_int_eq(H.done > before, !OTHERS[_i].waits);
+    PQclear(PQexec(other, "COMMIT"));
+    PQfinish(other);
+    while (H.done == before)
+        turn();
+    for (int tries = 0; H.outcome == OUT_RETRY && tries < 5; tries++) {
+        batch_retry(batch);
+        submit(batch);
+    }
+    ck_assert_msg(H.outcome == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_msg(batch->items[0].verdict == OTHERS[_i].a, "%s: %s", OTHERS[_i].sql,
+                  class_of(batch, 0));
+    ck_assert_msg(batch->items[1].verdict == OTHERS[_i].b, "%s: %s", OTHERS[_i].sql,
+                  class_of(batch, 1));
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
 /* ---- W12: the answer to COMMIT is lost while the server commits ---------------------------- */
 
 /* One connection after the other, byte by byte; `cut` breaks the client's side and leaves the
@@ -729,6 +1091,17 @@ static Suite *pg_writer_suite(void)
                         sizeof SKIPS / sizeof *SKIPS);
     tcase_add_test(tcase, a_refused_record_changes_no_other_s_class);
     tcase_add_test(tcase, a_batch_of_as_many_tenants_with_one_refusal);
+    tcase_add_test(tcase, several_tenants_in_a_statement_against_a_model);
+    tcase_add_loop_test(tcase, a_table_with_guards_of_its_own_is_written_tenant_by_tenant, 0,
+                        sizeof GUARDS / sizeof *GUARDS);
+    tcase_add_loop_test(tcase, guards_that_come_later_cost_no_record, 0,
+                        sizeof GUARDS / sizeof *GUARDS);
+    tcase_add_test(tcase, a_row_of_a_tenant_that_is_not_listed_is_refused);
+    tcase_add_test(tcase, a_list_of_very_many_long_tenants);
+    tcase_add_test(tcase, tombstones_of_several_tenants_are_noted);
+    tcase_add_test(tcase, a_repetition_locks_nothing);
+    tcase_add_test(tcase, a_plan_made_for_an_empty_table_does_not_stay);
+    tcase_add_loop_test(tcase, a_look_is_no_promise, 0, sizeof OTHERS / sizeof *OTHERS);
     tcase_add_test(tcase, a_commit_whose_answer_is_lost_is_asked_for_until_it_is_over);
     tcase_add_test(tcase, a_role_s_settings_do_not_reach_the_writer);
     tcase_add_test(tcase, a_connection_to_a_standby_is_dropped);

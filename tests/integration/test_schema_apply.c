@@ -135,6 +135,11 @@ static const char *const DAMAGES[] = {
     "DROP POLICY drover_tenant ON shop.cart",
     "ALTER POLICY drover_verifier ON shop.cart USING (true)",
     "ALTER POLICY drover_worker ON shop.cart TO PUBLIC",
+    /* as an earlier Drover made it */
+    "ALTER POLICY drover_worker ON shop.cart USING (isolation_key = nullif(current_setting("
+    "'app.current_tenant_key', true), '') AND current_user = 'drover_worker')"
+    " WITH CHECK (isolation_key = nullif(current_setting("
+    "'app.current_tenant_key', true), '') AND current_user = 'drover_worker')",
     "ALTER POLICY drover_tenant ON shop.cart WITH CHECK (true)",
     "ALTER TABLE shop.cart DROP COLUMN total",
     "ALTER TABLE shop.cart ALTER COLUMN made DROP DEFAULT",
@@ -223,6 +228,34 @@ START_TEST(tenants_are_apart)
     ck_assert_str_eq(ask(worker, "a", "DELETE FROM shop.cart"), "42501");
     PQfinish(worker);
     PQfinish(verifier);
+    PQfinish(owner);
+}
+END_TEST
+
+/* The list is the workers' alone: whoever else sets it sees and writes no more than before. */
+START_TEST(a_list_of_tenants_opens_those_to_workers_alone)
+{
+    static const char LIST[] = "SELECT set_config('drover.batch_tenants', 'a,b', false)";
+    apply();
+    PGconn *worker = log_in("drover_worker");
+    PGconn *owner = log_in("");
+    ask(worker, NULL, LIST);
+    ask(owner, NULL, LIST);
+    ck_assert_str_eq(ask(worker, NULL, INSERT_AS "('a', '1', 1, 1, ''), ('b', '1', 2, 1, '')"),
+                     "2");
+    ck_assert_str_eq(ask(worker, NULL, INSERT_AS "('a', '2', 1, 1, ''), ('c', '1', 2, 1, '')"),
+                     "42501");
+    ck_assert_str_eq(ask(worker, NULL, INSERT_AS "('a,b', '2', 1, 1, '')"), "42501");
+    ck_assert_str_eq(ask(worker, NULL, INSERT_AS "('', '2', 1, 1, '')"), "42501");
+    ck_assert_str_eq(ask(worker, NULL, "UPDATE shop.cart SET isolation_key = 'c'"), "42501");
+    ck_assert_str_eq(ask(worker, "c", INSERT_AS "('c', '1', 4, 1, '')"), "1");
+    ck_assert_str_eq(ask(worker, NULL, "SELECT sum(total) FROM shop.cart"), "3.00");
+    ck_assert_str_eq(ask(owner, NULL, "SELECT count(*) FROM shop.cart"), "0");
+    ck_assert_str_eq(ask(owner, "a", "SELECT sum(total) FROM shop.cart"), "1.00");
+    ck_assert_str_eq(ask(owner, "a", INSERT_AS "('b', '3', 2, 1, '')"), "42501");
+    ck_assert_str_eq(ask(owner, "a", "UPDATE shop.cart SET total = 9 WHERE id = '1'"), "1");
+    ck_assert_str_eq(ask(owner, "b", "SELECT sum(total) FROM shop.cart"), "2.00");
+    PQfinish(worker);
     PQfinish(owner);
 }
 END_TEST
@@ -343,6 +376,7 @@ static Suite *schema_apply_suite(void)
     tcase_add_loop_test(tcase, a_contradiction_is_named_and_nothing_done, 0,
                         sizeof(CONTRADICTIONS) / sizeof(CONTRADICTIONS[0]));
     tcase_add_test(tcase, tenants_are_apart);
+    tcase_add_test(tcase, a_list_of_tenants_opens_those_to_workers_alone);
     tcase_add_test(tcase, tombstones_are_the_workers_alone);
     tcase_add_test(tcase, the_fence_holds);
     tcase_add_test(tcase, the_functions_are_not_everybodys);

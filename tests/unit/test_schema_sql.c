@@ -180,9 +180,15 @@ START_TEST(policies_bind_the_role_itself)
     schema_sql_policy(&sql, mapping, (enum schema_policy)_i, &ROLES, "shop");
     expect(&sql, PARTS[_i][0]);
     expect(&sql, PARTS[_i][1]);
-    if (_i != POLICY_VERIFIER)
+    if (_i == POLICY_TENANT)
         expect(&sql, "WITH CHECK (isolation_key = nullif(current_setting('app.current_tenant_key', "
-                     "true), '')");
+                     "true), ''));");
+    if (_i == POLICY_WORKER)
+        expect(&sql,
+               "WITH CHECK ((isolation_key = nullif(current_setting('app.current_tenant_key', "
+               "true), '')\n        OR isolation_key IN (SELECT unnest(string_to_array("
+               "current_setting('drover.batch_tenants', true), ',')))) AND current_user = ");
+    ck_assert((strstr(buf_text(&sql), "batch_tenants") != NULL) == (_i == POLICY_WORKER));
     buf_free(&sql);
     mapping_free(mapping);
 }

@@ -209,8 +209,8 @@ void pg_bulk_queue_rows(struct writer *writer, const struct batch_group *group, 
     struct pg_param params[PG_CONNECTION_PARAMS_MAX];
     struct pg_wire wire;
     int used = pg_upsert_params(
-        pg_upsert_of(writer->sink->mappings, writer->sink->upserts, group->mapping), batch,
-        group->tenant, order, count, &writer->sink->memory, params);
+        pg_upsert_of(writer->sink->mappings, writer->sink->upserts, group->mapping), batch, order,
+        count, &writer->sink->memory, params);
     append_offsets(&bulk->list, batch, order, count);
     pg_wire_init(&wire);
     pg_wire_int4(&wire, batch->fence.partition);

@@ -62,7 +62,9 @@ static void free_sink(struct pg_sink *sink)
     for (size_t i = 0; i < sink->mappings->count; i++)
         pg_upsert_free(sink->upserts[i]);
     free(sink->upserts);
+    free(sink->repeats);
     pg_bulk_free(sink->bulk);
+    pg_tenants_free(sink->tenants);
     free(sink->writers);
     buf_free(&sink->memory);
     free(sink);
@@ -109,10 +111,12 @@ struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_connection_config *con
     sink->base = (struct sink){.ops = &OPS, .events = *events, .owner = owner};
     sink->mappings = mappings;
     sink->upserts = mem_zeroed(mappings->count + 1, sizeof *sink->upserts);
+    sink->repeats = mem_zeroed(mappings->count + 1, sizeof *sink->repeats);
     sink->writers = mem_zeroed((size_t)connections, sizeof *sink->writers);
     for (size_t i = 0; i < mappings->count; i++)
         sink->upserts[i] = pg_upsert_new(mappings, i);
     sink->bulk = pg_bulk_new(mappings);
+    sink->tenants = pg_tenants_new(mappings);
     buf_init(&sink->memory, MEMORY_MAX);
     sink->writer_count = sink->open_connections = connections;
     for (int i = 0; i < connections; i++) {

@@ -259,8 +259,8 @@ static enum outcome write_rows(struct sweep *sweep, struct page *page,
         return outcome;
     outcome = write_boxes(sweep, page->batch, group, first, count, err);
     if (outcome == OUT_OK) {
-        int used = pg_upsert_params(upsert, page->batch, group->tenant, page->batch->order + first,
-                                    count, &sweep->memory, params);
+        int used = pg_upsert_params(upsert, page->batch, page->batch->order + first, count,
+                                    &sweep->memory, params);
         outcome = query(sweep, upsert->upsert_sql, params, used, &result, err);
     }
     if (outcome == OUT_OK)

@@ -8,6 +8,7 @@
 #include "common/base/mem.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/model/schema/schema_load.h"
+#include "common/model/schema/schema_sql.h"
 
 /* Type OIDs of pg_type.dat, part of the wire protocol. */
 
@@ -51,22 +52,26 @@ static void append_unnest(struct buf *sql, size_t number, const char *type)
     buf_append_format(sql, "pg_catalog.unnest($%zu::%s), ", number, type);
 }
 
-static void append_source(struct buf *sql, const struct mapping *mapping, bool offsets)
+enum source { SOURCE_ROWS, SOURCE_OFFSETS, SOURCE_ORDINALS };
+
+static void append_source(struct buf *sql, const struct mapping *mapping, enum source source)
 {
+    static const char *const LAST[] = {"v, d, x)", "v, d, x, o)", "v, d, x, o)"};
     size_t count = mapping->column_count;
     buf_append_text(sql, " FROM ROWS FROM (");
+    append_unnest(sql, 1, "text[]");
     for (size_t i = 0; i < count; i++)
         append_unnest(sql, i + 2, value_type_param_array(&mapping->columns[i].type));
     append_unnest(sql, count + 2, "int8[]");
     append_unnest(sql, count + 3, "bytea[]");
     append_unnest(sql, count + 4, "bool[]");
-    if (offsets)
+    if (source == SOURCE_OFFSETS)
         append_unnest(sql, count + 6, "int8[]");
     sql->size -= 2; /* the last comma */
-    buf_append_text(sql, ") AS u(");
+    buf_append_format(sql, ")%s AS u(t, ", source == SOURCE_ORDINALS ? " WITH ORDINALITY" : "");
     for (size_t i = 0; i < count; i++)
         buf_append_format(sql, "c%zu, ", i);
-    buf_append_text(sql, offsets ? "v, d, x, o)" : "v, d, x)");
+    buf_append_text(sql, LAST[source]);
 }
 
 /* The literal a soft delete sets; a mapping takes text, bool and integers only. */
@@ -114,7 +119,8 @@ static void append_updates(struct buf *sql, const struct mapping *mapping)
 }
 
 /* Tombstones that are to go one day are found again by their tenant; the row is locked until the
- * batch's end, so that the housekeeper cannot drop the mark of a tombstone it does not see yet. */
+ * batch's end, so that the housekeeper cannot drop the mark of a tombstone it does not see yet. In
+ * the order of their bytes, as groups are: batches lock in one order. */
 static void append_mark(struct buf *sql, const struct mapping *mapping)
 {
     buf_append_text(sql, "WITH mark AS (INSERT INTO drover.purge AS p (table_schema, table_name, "
@@ -123,20 +129,21 @@ static void append_mark(struct buf *sql, const struct mapping *mapping)
     buf_append_text(sql, "::text, ");
     schema_sql_literal(sql, mapping->table);
     buf_append_format(sql,
-                      "::text, $1::text WHERE true = ANY ($%zu::bool[]) ON CONFLICT (table_schema, "
-                      "table_name, isolation_key) DO UPDATE SET marked_at = "
-                      "pg_catalog.clock_timestamp()) ",
+                      "::text, u.t FROM ROWS FROM (pg_catalog.unnest($1::text[]), "
+                      "pg_catalog.unnest($%zu::bool[])) AS u(t, x) WHERE u.x GROUP BY u.t ORDER BY "
+                      "u.t COLLATE \"C\" ON CONFLICT (table_schema, table_name, isolation_key) DO "
+                      "UPDATE SET marked_at = pg_catalog.clock_timestamp()) ",
                       mapping->column_count + 4);
 }
 
-static void append_insert(struct buf *sql, const struct mapping *mapping)
+static void append_insert(struct buf *sql, const struct mapping *mapping, bool looking)
 {
     bool hard = mapping->on_delete == DELETE_HARD;
     buf_append_format(sql, "INSERT INTO \"%s\".\"%s\" AS t (isolation_key", mapping->schema,
                       mapping->table);
     for (size_t i = 0; i < mapping->column_count; i++)
         buf_append_format(sql, ", \"%s\"", mapping->columns[i].name);
-    buf_append_format(sql, ", drover_version, drover_digest, drover_deleted%s) SELECT $1::text",
+    buf_append_format(sql, ", drover_version, drover_digest, drover_deleted%s) SELECT u.t",
                       hard ? ", drover_deleted_at" : "");
     for (size_t i = 0; i < mapping->column_count; i++) {
         buf_append_text(sql, ", ");
@@ -145,7 +152,9 @@ static void append_insert(struct buf *sql, const struct mapping *mapping)
     buf_append_text(sql, ", u.v, u.d, u.x");
     if (hard)
         buf_append_text(sql, ", CASE WHEN u.x THEN pg_catalog.clock_timestamp() END");
-    append_source(sql, mapping, false);
+    append_source(sql, mapping, looking ? SOURCE_ORDINALS : SOURCE_ROWS);
+    if (looking)
+        buf_append_text(sql, " WHERE u.o NOT IN (SELECT f.o FROM found AS f)");
     buf_append_text(sql, " ON CONFLICT (isolation_key, ");
     append_key_columns(sql, mapping, "");
     buf_append_text(sql, ") DO UPDATE SET ");
@@ -154,12 +163,12 @@ static void append_insert(struct buf *sql, const struct mapping *mapping)
 }
 
 /* What the table holds of a key, by probes of its index whatever the statistics say. */
-static void append_stored(struct buf *sql, const struct mapping *mapping)
+static void append_stored(struct buf *sql, const struct mapping *mapping, const char *tenant)
 {
     buf_append_format(sql,
                       " LEFT JOIN LATERAL (SELECT t.drover_version, t.drover_digest FROM "
-                      "\"%s\".\"%s\" AS t WHERE t.isolation_key = $1::text",
-                      mapping->schema, mapping->table);
+                      "\"%s\".\"%s\" AS t WHERE t.isolation_key = %s",
+                      mapping->schema, mapping->table, tenant);
     for (size_t k = 0; k < mapping->key_count; k++)
         buf_append_format(sql, " AND t.\"%s\" = u.k%zu", mapping->columns[mapping->key[k]].name, k);
     buf_append_text(sql, " OFFSET 0) AS s ON true");
@@ -171,43 +180,66 @@ static void append_keys(struct buf *sql, const struct mapping *mapping, const ch
         buf_append_format(sql, "%sk%zu, ", prefix, k);
 }
 
+/* FROM the keys of what is sent, numbered, LEFT JOIN what the table holds of them. */
+static void append_held(struct buf *sql, const struct mapping *mapping)
+{
+    buf_append_text(sql, " FROM ROWS FROM (");
+    append_unnest(sql, 1, "text[]");
+    for (size_t k = 0; k < mapping->key_count; k++)
+        append_unnest(sql, mapping->key[k] + 2,
+                      value_type_param_array(&mapping->columns[mapping->key[k]].type));
+    append_unnest(sql, mapping->column_count + 2, "int8[]");
+    sql->size -= 2; /* the last comma */
+    buf_append_text(sql, ") WITH ORDINALITY AS u(t, ");
+    append_keys(sql, mapping, "");
+    buf_append_text(sql, "v, o)");
+    append_stored(sql, mapping, "u.t");
+}
+
 /*
- * The statement itself tells what it did not write, and why not. RETURNING gives the key and the
+ * The statement itself tells what it did not write, and why not. RETURNING gives tenant, key and
  * version of each row written; what was sent and is not among them is looked up. NOT IN over a
  * subquery is hashed whatever the planner believes of sizes: a join could become a nested loop.
  * The look-up sees the table as it was when the statement began: the row is there with a version
  * that is not less, or nobody can say why it was not written (a trigger that returned NULL or
  * changed key or version; a row of the same instant): not_written() raises DR003, nothing of it
  * stands, and the search for refused records asks again.
+ *
+ * A conflict locks the row it meets, which writes to the table's page and the log even when the
+ * row stays as it is. `looking` keeps what the table had when the statement began (found) away from
+ * that: a row that is newer, or of the same version, stays so, and says the same a moment later.
+ * What comes in between is met by the conflict, as ever.
  */
-static char *make_upsert(const struct mapping *mapping, struct buf *sql)
+static char *make_upsert(const struct mapping *mapping, bool looking, struct buf *sql)
 {
     bool hard = mapping->on_delete == DELETE_HARD;
-    size_t count = mapping->column_count;
     if (hard)
         append_mark(sql, mapping);
-    buf_append_text(sql, hard ? ", written AS (" : "WITH written AS (");
-    append_insert(sql, mapping);
-    buf_append_text(sql, " RETURNING ");
+    buf_append_text(sql, hard ? ", " : "WITH ");
+    if (looking) {
+        buf_append_text(sql, "found AS MATERIALIZED (SELECT u.o, s.drover_version AS v, "
+                             "s.drover_digest AS d");
+        append_held(sql, mapping);
+        buf_append_text(sql, " WHERE s.drover_version >= u.v), ");
+    }
+    buf_append_text(sql, "written AS (");
+    append_insert(sql, mapping, looking);
+    buf_append_text(sql, " RETURNING t.isolation_key AS t, ");
     for (size_t k = 0; k < mapping->key_count; k++)
         buf_append_format(sql, "t.\"%s\" AS k%zu, ", mapping->columns[mapping->key[k]].name, k);
-    buf_append_text(sql, "t.drover_version AS v) SELECT u.o, s.drover_version, s.drover_digest, "
-                         "CASE WHEN s.drover_version >= u.v THEN NULL ELSE drover.not_written() "
-                         "END FROM ROWS FROM (");
-    for (size_t k = 0; k < mapping->key_count; k++)
-        append_unnest(sql, mapping->key[k] + 2,
-                      value_type_param_array(&mapping->columns[mapping->key[k]].type));
-    append_unnest(sql, count + 2, "int8[]");
-    sql->size -= 2; /* the last comma */
-    buf_append_text(sql, ") WITH ORDINALITY AS u(");
-    append_keys(sql, mapping, "");
-    buf_append_text(sql, "v, o)");
-    append_stored(sql, mapping);
-    buf_append_text(sql, " WHERE (");
+    buf_append_text(sql, "t.drover_version AS v) ");
+    if (looking)
+        buf_append_text(sql, "SELECT f.o, f.v, f.d, NULL FROM found AS f UNION ALL ");
+    buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest, CASE WHEN "
+                         "s.drover_version >= u.v THEN NULL ELSE drover.not_written() END");
+    append_held(sql, mapping);
+    buf_append_text(sql, " WHERE (u.t, ");
     append_keys(sql, mapping, "u.");
-    buf_append_text(sql, "u.v) NOT IN (SELECT ");
+    buf_append_text(sql, "u.v) NOT IN (SELECT w.t, ");
     append_keys(sql, mapping, "w.");
     buf_append_text(sql, "w.v FROM written AS w)");
+    if (looking)
+        buf_append_text(sql, " AND u.o NOT IN (SELECT f.o FROM found AS f)");
     return take_text(sql);
 }
 
@@ -219,13 +251,13 @@ char *pg_upsert_make_append(const struct mapping *mapping, int number)
     schema_load_name(&sql, number);
     buf_append_char(&sql, ' ');
     schema_load_columns(&sql, mapping);
-    buf_append_text(&sql, " SELECT $1::text");
+    buf_append_text(&sql, " SELECT u.t");
     for (size_t i = 0; i < mapping->column_count; i++) {
         buf_append_text(&sql, ", ");
         append_selected(&sql, &mapping->columns[i], i);
     }
     buf_append_format(&sql, ", u.v, u.d, u.x, $%zu::int4, u.o", mapping->column_count + 5);
-    append_source(&sql, mapping, true);
+    append_source(&sql, mapping, SOURCE_OFFSETS);
     char *text = take_text(&sql);
     buf_free(&sql);
     return text;
@@ -240,7 +272,7 @@ static char *make_classify(const struct mapping *mapping, struct buf *sql)
     buf_append_text(sql, ") WITH ORDINALITY AS u(");
     append_keys(sql, mapping, "");
     buf_append_text(sql, "o)");
-    append_stored(sql, mapping);
+    append_stored(sql, mapping, "$1::text");
     buf_append_text(sql, " WHERE s.drover_version IS NOT NULL");
     return take_text(sql);
 }
@@ -288,7 +320,7 @@ static char *make_missing_parent(const struct mapping_set *mappings, const struc
     for (size_t i = 0; i < count; i++)
         buf_append_format(sql, "c%zu, ", i);
     buf_append_text(sql, "o)");
-    append_stored(sql, mapping);
+    append_stored(sql, mapping, "$1::text");
     buf_append_text(sql, " WHERE (s.drover_version IS NULL OR s.drover_version < u.v) AND (false");
     for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
         const struct mapping_reference *reference = &mapping->references[r];
@@ -308,10 +340,13 @@ struct pg_upsert *pg_upsert_new(const struct mapping_set *mappings, size_t numbe
     struct buf sql;
     buf_init(&sql, STATEMENT_MAX);
     upsert->mapping = mapping;
-    upsert->upsert_sql = make_upsert(mapping, &sql);
+    upsert->upsert_sql = make_upsert(mapping, false, &sql);
+    upsert->looking_sql = make_upsert(mapping, true, &sql);
     upsert->classify_sql = make_classify(mapping, &sql);
     buf_append_format(&sql, "drover_upsert_%zu", number);
     upsert->upsert_name = take_text(&sql);
+    buf_append_format(&sql, "drover_looking_%zu", number);
+    upsert->looking_name = take_text(&sql);
     buf_append_format(&sql, "drover_look_%zu", number);
     upsert->classify_name = take_text(&sql);
     if (mapping->reference_count) {
@@ -334,12 +369,52 @@ const struct pg_upsert *pg_upsert_of(const struct mapping_set *mappings,
     return NULL;
 }
 
+/* ---- tenants ----------------------------------------------------------------------------- */
+
+const char PG_UPSERT_ENTER[] =
+    "SELECT pg_catalog.set_config('app.current_tenant_key', $1::text, true), "
+    "pg_catalog.set_config('" SCHEMA_TENANTS_SETTING "', $2::text, true)";
+
+/* Isolation keys are percent-encoded; whatever else is there goes alone. */
+static bool can_be_listed(struct bytes tenant)
+{
+    return tenant.size && !memchr(tenant.data, ',', tenant.size);
+}
+
+/* Tenants must ascend: groups that a promotion appended begin again, and hold keys that an earlier
+ * group had; one statement must not have a key twice. */
+size_t pg_upsert_span(const struct batch *batch, size_t group)
+{
+    const struct batch_group *first = &batch->groups[group];
+    size_t end = group + 1;
+    if (!can_be_listed(first->tenant))
+        return end;
+    for (; end < batch->group_count; end++) {
+        const struct batch_group *next = &batch->groups[end];
+        if (next->mapping != first->mapping || !can_be_listed(next->tenant) ||
+            bytes_compare(batch->groups[end - 1].tenant, next->tenant) >= 0)
+            break;
+    }
+    return end;
+}
+
+void pg_upsert_append_tenants(struct buf *out, const struct batch *batch, size_t group, size_t end)
+{
+    for (size_t g = group; g < end; g++) {
+        if (g > group)
+            buf_append_char(out, ',');
+        buf_append_bytes(out, batch->groups[g].tenant);
+    }
+}
+
 void pg_upsert_free(struct pg_upsert *upsert)
 {
     if (!upsert)
         return;
     free(upsert->upsert_name);
     free(upsert->upsert_sql);
+    free(upsert->looking_name);
+    free(upsert->looking_sql);
     free(upsert->classify_name);
     free(upsert->classify_sql);
     free(upsert->missing_parent_name);
@@ -373,6 +448,18 @@ static void append_tenant(struct param_list *list, struct bytes tenant)
 {
     begin_param(list);
     buf_append_bytes(list->memory, tenant);
+    finish_param(list);
+}
+
+static void append_tenants(struct param_list *list, const struct batch *batch,
+                           const uint32_t *order, size_t count)
+{
+    begin_param(list);
+    pg_wire_append_array(list->memory, OID_TEXT, count, false);
+    for (size_t i = 0; i < count; i++) {
+        struct bytes tenant = batch->items[order[i]].row.tenant;
+        pg_wire_append_element(list->memory, tenant.data, (int32_t)tenant.size);
+    }
     finish_param(list);
 }
 
@@ -444,14 +531,14 @@ static int finish(const struct param_list *list, struct pg_param *params)
     return list->count;
 }
 
-int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, struct bytes tenant,
+int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch,
                      const uint32_t *order, size_t count, struct buf *memory,
                      struct pg_param params[PG_CONNECTION_PARAMS_MAX])
 {
     const struct mapping *mapping = upsert->mapping;
     struct param_list list = {.memory = memory, .count = 0};
     buf_reset(memory);
-    append_tenant(&list, tenant);
+    append_tenants(&list, batch, order, count);
     for (size_t i = 0; i < mapping->column_count; i++)
         append_cells(&list, batch, i, value_type_param_oid(&mapping->columns[i].type), order,
                      count);
@@ -460,12 +547,13 @@ int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch, 
 }
 
 void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_connection *connection,
-                     const struct batch *batch, struct bytes tenant, const uint32_t *order,
-                     size_t count, struct buf *memory)
+                     const struct batch *batch, const uint32_t *order, size_t count, bool looking,
+                     struct buf *memory)
 {
     struct pg_param params[PG_CONNECTION_PARAMS_MAX];
-    int param_count = pg_upsert_params(upsert, batch, tenant, order, count, memory, params);
-    pg_connection_query(connection, upsert->upsert_name, upsert->upsert_sql, params, param_count);
+    int param_count = pg_upsert_params(upsert, batch, order, count, memory, params);
+    pg_connection_query(connection, looking ? upsert->looking_name : upsert->upsert_name,
+                        looking ? upsert->looking_sql : upsert->upsert_sql, params, param_count);
 }
 
 void pg_upsert_queue_classify(const struct pg_upsert *upsert, struct pg_connection *connection,

@@ -11,12 +11,14 @@
 #include "common/io/postgres/pg_bulk.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_sink.h"
+#include "common/io/postgres/pg_tenants.h"
 #include "common/io/postgres/pg_upsert.h"
 #include "common/policy/apply/bisect.h"
+#include "common/policy/apply/repeats.h"
 
 enum phase {
     PHASE_FREE,
-    PHASE_ASK_LOADS, /* which tables are being loaded (pg_bulk.h) */
+    PHASE_ASK_TABLES, /* which are being loaded (pg_bulk.h), which take several tenants at once */
     PHASE_CHECK,
     PHASE_WRITE,
     PHASE_COPY,
@@ -38,8 +40,8 @@ enum after {
     AFTER_SAVEPOINT,
 };
 
-/* Groups of one exchange at most: what a connection holds of results is bounded, whatever a
- * batch's. */
+/* Groups, or statements, of one exchange at most: what a connection holds of results is bounded,
+ * whatever a batch's. */
 #define PG_WRITER_GROUPS 512
 
 struct pg_sink;
@@ -73,13 +75,16 @@ struct writer {
     size_t pending_at; /* PENDING: next item */
     uint32_t *subset;  /* CLASSIFY: undecided items, group by group */
     bool is_ready;
+    size_t plans_age; /* WRITE: exchanges of this connection */
 };
 
 struct pg_sink {
     struct sink base;
     const struct mapping_set *mappings;
     struct pg_upsert **upserts; /* by position in mappings */
+    struct repeats *repeats;    /* the same */
     struct pg_bulk *bulk;
+    struct pg_tenants *tenants;
     struct writer *writers;
     int writer_count, open_connections;
     struct buf memory;
@@ -93,6 +98,10 @@ void pg_writer_plain(struct writer *writer, const char *sql);
 void pg_writer_begin(struct writer *writer);
 void pg_writer_fence(struct writer *writer);
 void pg_writer_set_tenant(struct writer *writer, struct bytes tenant);
+/* Whether the mapping's table is being sent what it has. */
+struct repeats *pg_writer_repeats(const struct writer *writer, const struct mapping *mapping);
+/* Writes the groups [group, end) in one statement: their tenants, then their rows. */
+void pg_writer_upsert_several(struct writer *writer, size_t group, size_t end);
 void pg_writer_upsert(struct writer *writer, const struct batch_group *group, size_t first,
                       size_t count);
 /* Sends the exchange; its reply is the phase's. */

@@ -42,14 +42,42 @@ void pg_writer_fence(struct writer *writer)
                         wire.count);
 }
 
-void pg_writer_set_tenant(struct writer *writer, struct bytes tenant)
+static void enter(struct writer *writer, struct bytes tenant, struct bytes tenants)
 {
     struct pg_wire wire;
     pg_wire_init(&wire);
     pg_wire_text(&wire, tenant);
-    pg_connection_query(writer->connection, "drover_tenant",
-                        "SELECT pg_catalog.set_config('app.current_tenant_key', $1, true)",
-                        wire.params, wire.count);
+    pg_wire_text(&wire, tenants);
+    pg_connection_query(writer->connection, "drover_enter", PG_UPSERT_ENTER, wire.params,
+                        wire.count);
+}
+
+void pg_writer_set_tenant(struct writer *writer, struct bytes tenant)
+{
+    enter(writer, tenant, BYTES_LITERAL(""));
+}
+
+struct repeats *pg_writer_repeats(const struct writer *writer, const struct mapping *mapping)
+{
+    const struct pg_sink *sink = writer->sink;
+    size_t i = 0;
+    while (sink->mappings->items[i] != mapping)
+        i++;
+    return &sink->repeats[i];
+}
+
+void pg_writer_upsert_several(struct writer *writer, size_t group, size_t end)
+{
+    const struct batch *batch = writer->batch;
+    const struct batch_group *first = &batch->groups[group], *last = &batch->groups[end - 1];
+    struct buf *memory = &writer->sink->memory;
+    buf_reset(memory);
+    pg_upsert_append_tenants(memory, batch, group, end);
+    enter(writer, BYTES_LITERAL(""), buf_view(memory));
+    pg_upsert_queue(pg_upsert_of(writer->sink->mappings, writer->sink->upserts, first->mapping),
+                    writer->connection, batch, batch->order + first->first,
+                    last->first + last->count - first->first,
+                    pg_writer_repeats(writer, first->mapping)->expected, memory);
 }
 
 void pg_writer_upsert(struct writer *writer, const struct batch_group *group, size_t first,
@@ -61,8 +89,8 @@ void pg_writer_upsert(struct writer *writer, const struct batch_group *group, si
         return;
     }
     pg_upsert_queue(pg_upsert_of(writer->sink->mappings, writer->sink->upserts, group->mapping),
-                    writer->connection, batch, group->tenant, batch->order + first, count,
-                    &writer->sink->memory);
+                    writer->connection, batch, batch->order + first, count,
+                    pg_writer_repeats(writer, group->mapping)->expected, &writer->sink->memory);
 }
 
 void pg_writer_enter(struct writer *writer, enum phase phase)

@@ -8,6 +8,12 @@
 /* The tenant of the session. After a transaction's set_config the setting reads '' instead of being
  * unset, hence nullif (FAULTS I05). */
 #define TENANT_IS_OURS "isolation_key = nullif(current_setting('app.current_tenant_key', true), '')"
+/* Or, for workers alone: one of those a statement names beforehand, so that it may write rows of
+ * several tenants. IN of a sub-select is made into a hash table once a statement; = ANY of an array
+ * would be searched from its beginning for each row. No isolation key holds a comma. */
+#define TENANT_IS_LISTED                                                                           \
+    "isolation_key IN (SELECT unnest(string_to_array(current_setting('" SCHEMA_TENANTS_SETTING     \
+    "', true), ',')))"
 
 void schema_sql_table_name(struct buf *out, const struct mapping *mapping)
 {
@@ -276,7 +282,9 @@ const char *schema_sql_policy_name(enum schema_policy policy)
 void schema_sql_policy(struct buf *out, const struct mapping *mapping, enum schema_policy policy,
                        const struct schema_roles *roles, const char *schema)
 {
-    const char *tenant = schema_core_is_queue(mapping) ? "" : TENANT_IS_OURS " AND ";
+    const char *tenant = schema_core_is_queue(mapping) ? ""
+                                                       : "(" TENANT_IS_OURS
+                                                         "\n        OR " TENANT_IS_LISTED ") AND ";
     schema_sql_append(out, "CREATE POLICY %s ON %i.%i", schema_sql_policy_name(policy), schema,
                       mapping->table);
     switch (policy) {

@@ -76,6 +76,9 @@ enum schema_policy {
     POLICY_VERIFIER,
     POLICY_COUNT,
 };
+/* The setting with which a worker names the tenants of a statement that writes rows of several,
+ * separated by commas. Only the workers' policy asks for it. */
+#define SCHEMA_TENANTS_SETTING "drover.batch_tenants"
 const char *schema_sql_policy_name(enum schema_policy policy);
 void schema_sql_policy(struct buf *out, const struct mapping *mapping, enum schema_policy policy,
                        const struct schema_roles *roles, const char *schema);

@@ -10,7 +10,7 @@
  *   order      what is given to the store: of each key one record, its greatest version, sorted by
  *              (mapping, tenant, id), so that concurrent batches lock rows in one order; a mapping
  *              comes after those it refers to
- *   groups     runs of `order` with the same mapping and tenant: one statement each
+ *   groups     runs of `order` with the same mapping and tenant
  *
  * The others of a key are its further candidates, from the greatest version down. They are nothing
  * yet: when the store refuses (or keeps as pending) what was tried, batch_promote appends the next
@@ -59,12 +59,13 @@ struct batch_item {
     struct bytes sealed; /* sealed secrets (secret_guard.h), in the message; or empty */
 };
 
-/* Rows to write in one statement. */
+/* Rows of one mapping and tenant. */
 struct batch_group {
     const struct mapping *mapping;
     struct bytes tenant;
     size_t first, count; /* in order */
     size_t pending;      /* the last ones of them wait for their parents */
+    size_t together;     /* the sink's: groups from this one on that went in one statement */
 };
 
 /* A key with several candidates, in `sorted`. */
