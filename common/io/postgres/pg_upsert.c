@@ -136,6 +136,10 @@ static void append_mark(struct buf *sql, const struct mapping *mapping)
                       mapping->column_count + 4);
 }
 
+/* Asked once a statement: when all is found, the rows' columns are not even taken apart. */
+#define NOT_ALL_FOUND                                                                              \
+    " AND (SELECT pg_catalog.count(*) FROM found) < pg_catalog.cardinality($1::text[])"
+
 static void append_insert(struct buf *sql, const struct mapping *mapping, bool looking)
 {
     bool hard = mapping->on_delete == DELETE_HARD;
@@ -154,7 +158,7 @@ static void append_insert(struct buf *sql, const struct mapping *mapping, bool l
         buf_append_text(sql, ", CASE WHEN u.x THEN pg_catalog.clock_timestamp() END");
     append_source(sql, mapping, looking ? SOURCE_ORDINALS : SOURCE_ROWS);
     if (looking)
-        buf_append_text(sql, " WHERE u.o NOT IN (SELECT f.o FROM found AS f)");
+        buf_append_text(sql, " WHERE u.o NOT IN (SELECT f.o FROM found AS f)" NOT_ALL_FOUND);
     buf_append_text(sql, " ON CONFLICT (isolation_key, ");
     append_key_columns(sql, mapping, "");
     buf_append_text(sql, ") DO UPDATE SET ");
@@ -239,7 +243,7 @@ static char *make_upsert(const struct mapping *mapping, bool looking, struct buf
     append_keys(sql, mapping, "w.");
     buf_append_text(sql, "w.v FROM written AS w)");
     if (looking)
-        buf_append_text(sql, " AND u.o NOT IN (SELECT f.o FROM found AS f)");
+        buf_append_text(sql, " AND u.o NOT IN (SELECT f.o FROM found AS f)" NOT_ALL_FOUND);
     return take_text(sql);
 }
 
