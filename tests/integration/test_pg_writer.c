@@ -1,8 +1,8 @@
 /*
  * The PostgreSQL sink against what a database of one's own may do to a row: triggers that raise any
  * SQLSTATE, that skip rows or change them, checks that wait for COMMIT, policies, rights, settings
- * of a role, and a connection that breaks while the server commits. Needs DATABASE_URL (./dev test
- * starts a server).
+ * of a role, plans that are kept, and a connection that breaks while the server commits. Needs
+ * DATABASE_URL (./dev test starts a server).
  */
 
 #include <arpa/inet.h>
@@ -1076,6 +1076,48 @@ START_TEST(a_connection_to_a_standby_is_dropped)
 }
 END_TEST
 
+static void put_many(int first, int count)
+{
+    char id[32];
+    struct batch *batch = batch_of((size_t)count);
+    for (int i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "%06d", first + i);
+        put(batch, id, 1, "n-1");
+    }
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    batch_free(batch);
+}
+
+/* The plan kept is from when the table had a page, which nobody reads by its index. */
+START_TEST(a_plan_is_made_once_and_probes_the_key_however_the_table_grows)
+{
+    char before[512];
+    setup();
+    run("CREATE TABLE public.plans (custom bigint, kept bigint);"
+        "CREATE FUNCTION public.note_plans() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
+        "$$ BEGIN INSERT INTO public.plans SELECT custom_plans, generic_plans FROM "
+        "pg_catalog.pg_prepared_statements WHERE name LIKE 'drover_upsert%'; RETURN NULL; END $$;"
+        "CREATE TRIGGER plans AFTER INSERT ON public.thing EXECUTE FUNCTION public.note_plans();"
+        "GRANT SELECT ON public.plans TO drover_verifier");
+    put_many(0, 3);
+    close_sink();
+    run("VACUUM ANALYZE public.thing");
+    open_sink(H.database.url);
+    put_many(0, 3);
+    snprintf(before, sizeof before, "%s",
+             ask("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'thing'"));
+    for (int i = 0; i < 8; i++)
+        put_many(i * 1000, 2000); /* half of them are there and looked up */
+    close_sink();
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.plans WHERE kept > 8"), "1");
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.plans WHERE custom > 0"), "0");
+    ck_assert_str_eq(ask("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'thing'"),
+                     before);
+    open_sink(H.database.url);
+    teardown();
+}
+END_TEST
+
 static Suite *pg_writer_suite(void)
 {
     Suite *suite = suite_create("pg_writer");
@@ -1105,6 +1147,7 @@ static Suite *pg_writer_suite(void)
     tcase_add_test(tcase, a_commit_whose_answer_is_lost_is_asked_for_until_it_is_over);
     tcase_add_test(tcase, a_role_s_settings_do_not_reach_the_writer);
     tcase_add_test(tcase, a_connection_to_a_standby_is_dropped);
+    tcase_add_test(tcase, a_plan_is_made_once_and_probes_the_key_however_the_table_grows);
     suite_add_tcase(suite, tcase);
     return suite;
 }

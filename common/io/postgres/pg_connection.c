@@ -390,7 +390,7 @@ struct pg_connection *pg_connection_new(uv_loop_t *loop, const struct pg_connect
     self->connect_ms = config->connect_ms;
     self->watched_fd = -1;
     self->backoff = BACKOFF_CONNECTION;
-    pg_params_init(&self->params, self->url, self->role, self->application);
+    pg_params_init(&self->params, self->url, self->role, self->application, config->defaults);
     uv_timer_init(loop, &self->timer);
     self->timer.data = self;
     connect_soon(self, 0);

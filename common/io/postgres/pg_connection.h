@@ -42,7 +42,8 @@ struct pg_connection_config {
     const char *url;
     const char *role;
     const char *application;
-    uint32_t connect_ms; /* give up one try after this */
+    uint32_t connect_ms;  /* give up one try after this */
+    const char *defaults; /* of the session (pg_params_init), static; NULL: none */
 };
 
 /* Starts connecting on the next turn of the loop. Texts of the config are copied. */

@@ -72,12 +72,14 @@ static void append_escaped(struct buf *out, const char *value)
 }
 
 /* Of one option the last one counts: defaults, the user's, the fixed ones. */
-static char *make_options(const char *url, const char *role)
+static char *make_options(const char *url, const char *role, const char *defaults)
 {
     struct buf options;
     buf_init(&options, OPTIONS_LIMIT);
     for (size_t i = 0; i < sizeof(DEFAULT_OPTIONS) / sizeof(DEFAULT_OPTIONS[0]); i++)
         buf_append_format(&options, "-c %s ", DEFAULT_OPTIONS[i]);
+    if (defaults)
+        buf_append_format(&options, "%s ", defaults);
     char *of_user = options_of(url);
     if (of_user) {
         buf_append_text(&options, of_user);
@@ -96,9 +98,9 @@ static char *make_options(const char *url, const char *role)
 }
 
 void pg_params_init(struct pg_params *params, const char *url, const char *role,
-                    const char *application)
+                    const char *application, const char *defaults)
 {
-    *params = (struct pg_params){.options = make_options(url, role)};
+    *params = (struct pg_params){.options = make_options(url, role, defaults)};
     const char *const pairs[][2] = {
         {"dbname", url}, /* first: what follows is stronger */
         {"fallback_application_name", application},
@@ -173,7 +175,7 @@ enum outcome pg_session_open(const char *url, const char *role, const char *appl
         return outcome;
     }
     struct pg_params params;
-    pg_params_init(&params, url, role, application);
+    pg_params_init(&params, url, role, application, NULL);
     PGconn *opened = PQconnectStartParams(params.keywords, params.values, 1);
     pg_params_free(&params);
     if (!opened)

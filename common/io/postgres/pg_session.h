@@ -19,14 +19,15 @@
  * search_path=pg_catalog, standard_conforming_strings=on, lock_timeout=30s,
  * idle_in_transaction_session_timeout=5s (so that a frozen worker cannot hold a partition's row,
  * FAULTS K03; one who holds a snapshot for long sets it to 0) and, when not empty, role. The user's
- * own `options` come first and lose against ours. Memory: freed by pg_params_free. */
+ * own `options` come first and lose against ours; they win against `defaults` ("-c name=value …" or
+ * NULL). Memory: freed by pg_params_free. */
 struct pg_params {
     const char *keywords[16];
     const char *values[16];
     char *options;
 };
 void pg_params_init(struct pg_params *params, const char *url, const char *role,
-                    const char *application);
+                    const char *application, const char *defaults);
 void pg_params_free(struct pg_params *params);
 
 /* Connects and waits at most timeout_ms. *connection is the caller's (PQfinish). */
