@@ -287,6 +287,26 @@ START_TEST(checks_properties)
 }
 END_TEST
 
+/* What comes through standard input waits for nothing. */
+START_TEST(lingers_for_files_only)
+{
+    const char *sources[] = {"a.json", "-"};
+    const char *expected[] = {"5", "0"};
+    for (size_t count = 1; count <= 2; count++) {
+        char value[16] = "";
+        size_t size = sizeof value;
+        struct error err;
+        settings.sources.items = sources;
+        settings.sources.count = count;
+        rd_kafka_conf_t *conf = kafka_conf_new(&settings, KAFKA_SEND, &err);
+        ck_assert_ptr_nonnull(conf);
+        ck_assert_int_eq(rd_kafka_conf_get(conf, "linger.ms", value, &size), RD_KAFKA_CONF_OK);
+        ck_assert_str_eq(value, expected[count - 1]);
+        rd_kafka_conf_destroy(conf);
+    }
+}
+END_TEST
+
 START_TEST(secrets_are_not_repeated)
 {
     const char *names[] = {"security.protocol", "ssl.key.pem"};
@@ -343,6 +363,7 @@ static Suite *sender_suite(void)
     tcase_add_test(opening, says_that_nobody_is_there);
     tcase_add_loop_test(opening, checks_properties, 0,
                         (int)(sizeof(PROPERTIES) / sizeof(PROPERTIES[0])));
+    tcase_add_test(opening, lingers_for_files_only);
     tcase_add_test(opening, secrets_are_not_repeated);
     tcase_add_loop_test(opening, what_librdkafka_says_is_masked_before_it_is_cut, 0, 5);
     suite_add_tcase(suite, opening);

@@ -201,13 +201,14 @@ static enum outcome set_all(rd_kafka_conf_t *conf, const struct property *proper
  * and the number of messages is bounded so that the other half suffices. */
 #define MESSAGE_COST_BYTES 1024
 
-/* A batch waits for what follows it: for records that somebody types or another program writes when
- * they come, not as long as for those of a file. */
+/* A batch waits for what follows it: not for records that somebody types or another program writes
+ * when they come. (librdkafka sleeps whole milliseconds, so any wait is one of 1 to 2 ms. A file
+ * that comes through a pipe fills its batches anyhow, while the requests before are answered.) */
 static const char *linger_ms(const struct settings *settings)
 {
     for (size_t i = 0; i < settings->sources.count; i++)
         if (strcmp(settings->sources.items[i], "-") == 0)
-            return "1";
+            return "0";
     return "5";
 }
 
