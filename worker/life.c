@@ -310,7 +310,18 @@ static void on_forgotten(void *owner, uint64_t removed, enum outcome outcome,
     pending_children_on_forgotten(((struct worker *)owner)->ports.pending, removed, outcome, err);
 }
 
-void worker_turn(struct worker *worker)
+/* Nobody waits for a receipt while the worker runs, so they go out together, a tick's at once: of
+ * small batches each would cost Kafka as much as the records it is about. */
+static void send_receipts(struct worker *worker, bool tick)
+{
+    struct outbox *outbox = worker->receipts.outbox;
+    if (tick || worker->state.phase != WORKER_RUNNING || !outbox_has_room(outbox))
+        outbox_turn(outbox);
+    else
+        outbox_listen(outbox);
+}
+
+static void take_turn(struct worker *worker, bool tick)
 {
     bool sends = worker->receipts.outbox && worker->dead_letters.outbox &&
                  worker->state.phase < WORKER_CLOSING;
@@ -320,8 +331,13 @@ void worker_turn(struct worker *worker)
     flow_pump(&worker->flow);
     if (sends) {
         outbox_turn(worker->dead_letters.outbox);
-        outbox_turn(worker->receipts.outbox);
+        send_receipts(worker, tick);
     }
+}
+
+void worker_turn(struct worker *worker)
+{
+    take_turn(worker, false);
 }
 
 static void every_commit(struct worker *worker, uint64_t now_ms)
@@ -365,7 +381,7 @@ void worker_tick(struct worker *worker)
         pending_children_tick(worker->ports.pending, now_ms);
     if (worker->state.phase == WORKER_RUNNING) /* no child has made it fail */
         stalls_tick(worker->stalls, now_ms);
-    worker_turn(worker);
+    take_turn(worker, true);
     every_commit(worker, now_ms);
     if (worker->config.settings->until_end && worker->state.phase == WORKER_RUNNING &&
         worker->partitions.held_count && membership_at_end(&worker->membership))

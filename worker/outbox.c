@@ -215,15 +215,26 @@ static void tell_reported(struct outbox *outbox)
     }
 }
 
-void outbox_turn(struct outbox *outbox)
+static void turn(struct outbox *outbox, bool sends)
 {
     if (outbox->turning)
         return;
     outbox->turning = true;
     bus_sender_poll(outbox->sender, 0);
     tell_reported(outbox);
-    send_unsent(outbox);
+    if (sends)
+        send_unsent(outbox);
     outbox->turning = false;
+}
+
+void outbox_listen(struct outbox *outbox)
+{
+    turn(outbox, false);
+}
+
+void outbox_turn(struct outbox *outbox)
+{
+    turn(outbox, true);
 }
 
 bool outbox_is_full(const struct outbox *outbox)

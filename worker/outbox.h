@@ -57,6 +57,8 @@ int outbox_fd(struct outbox *outbox);
 /* Copies the message; never fails, never sends, never tells. */
 void outbox_put(struct outbox *outbox, int32_t partition, const struct message_view *message,
                 void *item);
+/* Tells what the client has reported, and keeps back what was put in. */
+void outbox_listen(struct outbox *outbox);
 /* Hands to the client what it has room for, and tells what it has reported. Once a loop turn. */
 void outbox_turn(struct outbox *outbox);
 

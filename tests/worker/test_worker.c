@@ -119,6 +119,8 @@ START_TEST(writes_in_batches_and_says_so)
     ck_assert_int_eq(written(0), 10);
     ck_assert_uint_eq(memory_store_count(W.store), 10);
     ck_assert_uint_eq(worker_at(0)->state.counts.metrics[METRIC_BATCHES], 3); /* of 4, 4 and 2 */
+    ck_assert_int_eq(count_messages(WORLD_RESULTS), 0); /* a tick sends them together */
+    pass(WORKER_TICK_MS, 0);
     ck_assert_int_eq(count_messages(WORLD_RESULTS), 3);
     ck_assert_uint_eq(told(CLASS_APPLIED), 10);
     ck_assert_uint_eq(worker_at(0)->state.in_flight_bytes, 0);
@@ -291,6 +293,7 @@ START_TEST(asks_after_a_lost_answer)
     W.now_ms += 60000;
     world_worker_settle(&W, 0);
     ck_assert_uint_eq(told(CLASS_RECOVERED), 1);
+    pass(WORKER_TICK_MS, 0);
     ck_assert_int_eq(count_messages(WORLD_RESULTS), 1);
     const struct memory_row *row =
         memory_store_find(W.store, "item", BYTES_LITERAL("t"), BYTES_LITERAL("k1"));
