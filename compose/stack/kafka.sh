@@ -30,9 +30,11 @@ kafka_classpath() { printf '%s:' "$KAFKA_LIBS"/*.jar; }
 #
 # Measured on two cores, 10 million records of 250 bytes each way: with the first compiler only (C1), the broker
 # starts in half the time and takes a third less CPU, at the same throughput. A node that runs for days wants both.
+# The serial collector stopped the broker for 10 ms every 0.6 s at 1,000 single messages a second, and that was the 99th
+# percentile of everybody's latency; the parallel one with a small young generation stops it for 2.4 ms, and takes 8 MB more.
 kafka_options() {
   local -n options=$1
-  options=(-Xms128m -Xmx384m -XX:MaxDirectMemorySize=128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+  options=(-Xms128m -Xmx384m -XX:MaxDirectMemorySize=128m -XX:+UseParallelGC -Xmn32m -XX:TieredStopAtLevel=1
            "-Dlog4j2.configurationFile=$ROOT/compose/kafka/log4j2.properties")
   [ ! -e "$KAFKA_ARCHIVE" ] || options+=("-XX:SharedArchiveFile=$KAFKA_ARCHIVE")
 }
