@@ -145,7 +145,7 @@ static enum outcome encode(struct producer *producer, struct record *record, int
     *partition =
         hash_partition(buf_view(&producer->headers), bus_sender_partitions(producer->sender));
     record->sequence = producer->sequences[*partition];
-    return envelope_encode(record, &producer->headers, envelope, err);
+    return envelope_encode_keyed(record, &producer->headers, envelope, err);
 }
 
 /* OUT_RETRY: the run must stop, and the record is still here. */

@@ -46,28 +46,37 @@ static void add_bytes(struct drafts *drafts, const char *name, struct bytes valu
     drafts->items[drafts->count - 1].size = value.size;
 }
 
-/* Four numbers a record: printf would be a tenth of the producer's time. */
-static void append_number(struct buf *out, uint64_t value)
+#define DIGITS_MAX 20 /* of 64 bits, or 19 and a sign */
+
+/* Five numbers a record: printf would be a tenth of the producer's time. What stands between them
+ * is written with them, from its end on: `put_…` gives where what was written begins. */
+static char *put_number(char *end, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
     do
-        digits[--at] = (char)('0' + value % 10);
+        *--end = (char)('0' + value % 10);
     while (value /= 10);
-    buf_append(out, digits + at, sizeof(digits) - at);
+    return end;
 }
 
-static void append_signed(struct buf *out, int64_t value)
+static char *put_signed(char *end, int64_t value)
 {
+    char *at = put_number(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
     if (value < 0)
-        buf_append_char(out, '-');
-    append_number(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+        *--at = '-';
+    return at;
+}
+
+static char *put_char(char *end, char c)
+{
+    *--end = c;
+    return end;
 }
 
 static void add_number(struct drafts *drafts, const char *name, int64_t value)
 {
+    char digits[DIGITS_MAX], *end = digits + sizeof digits, *at = put_signed(end, value);
     begin_header(drafts, name);
-    append_signed(drafts->text, value);
+    buf_append(drafts->text, at, (size_t)(end - at));
     finish_header(drafts);
 }
 
@@ -92,14 +101,13 @@ static void append_uri(struct buf *out, struct bytes uri)
 
 static void add_origin(struct drafts *drafts, const struct origin *origin)
 {
+    char place[3 * (1 + DIGITS_MAX)], *end = place + sizeof place;
+    char *at = put_char(put_number(end, origin->byte), '@');
+    at = put_char(put_number(at, origin->column), ':');
+    at = put_char(put_number(at, origin->line), ':');
     begin_header(drafts, HEADER_ORIGIN);
     append_uri(drafts->text, origin->uri);
-    buf_append_char(drafts->text, ':');
-    append_number(drafts->text, origin->line);
-    buf_append_char(drafts->text, ':');
-    append_number(drafts->text, origin->column);
-    buf_append_char(drafts->text, '@');
-    append_number(drafts->text, origin->byte);
+    buf_append(drafts->text, at, (size_t)(end - at));
     finish_header(drafts);
 }
 
@@ -115,18 +123,14 @@ void envelope_append_key(struct buf *out, struct bytes tenant, struct bytes enti
 /* "version run sequence"; '-' for what the record does not have. */
 static void add_packed(struct drafts *drafts, const struct record *record)
 {
+    char before[DIGITS_MAX + 1], *end = before + sizeof before, *at = put_char(end, ' ');
+    at = record->has_version ? put_signed(at, record->version) : put_char(at, '-');
     begin_header(drafts, HEADER_PACKED);
-    if (record->has_version)
-        append_signed(drafts->text, record->version);
-    else
-        buf_append_char(drafts->text, '-');
-    buf_append_char(drafts->text, ' ');
+    buf_append(drafts->text, at, (size_t)(end - at));
     buf_append_bytes(drafts->text, record->run);
-    buf_append_char(drafts->text, ' ');
-    if (record->sequence >= 0)
-        append_number(drafts->text, (uint64_t)record->sequence);
-    else
-        buf_append_char(drafts->text, '-');
+    at = record->sequence < 0 ? put_char(end, '-') : put_number(end, (uint64_t)record->sequence);
+    at = put_char(at, ' ');
+    buf_append(drafts->text, at, (size_t)(end - at));
     finish_header(drafts);
 }
 
@@ -153,10 +157,16 @@ static void add_headers(struct drafts *drafts, const struct record *record, stru
 enum outcome envelope_encode(const struct record *record, struct buf *text, struct envelope *out,
                              struct error *err)
 {
-    if (record->id.size == 0 || record->tenant.size == 0 || record->entity.size == 0)
-        return error_set(err, OUT_REJECT, ERR_ENVELOPE, "a message needs tenant, entity and id");
     buf_reset(text);
     envelope_append_key(text, record->tenant, record->entity, record->id);
+    return envelope_encode_keyed(record, text, out, err);
+}
+
+enum outcome envelope_encode_keyed(const struct record *record, struct buf *text,
+                                   struct envelope *out, struct error *err)
+{
+    if (record->id.size == 0 || record->tenant.size == 0 || record->entity.size == 0)
+        return error_set(err, OUT_REJECT, ERR_ENVELOPE, "a message needs tenant, entity and id");
     size_t key_size = text->size;
     size_t entity_size = key_size - record->tenant.size - record->id.size - 2;
     struct drafts drafts;

@@ -53,6 +53,10 @@ struct envelope {
  * OUT_REJECT DRV-E001 without tenant, entity and id, or when they do not fit. */
 MUST_USE enum outcome envelope_encode(const struct record *record, struct buf *text,
                                       struct envelope *out, struct error *err);
+/* The same, when `text` holds the record's key (envelope_append_key) and nothing else: a sender
+ * asks it for the partition first. */
+MUST_USE enum outcome envelope_encode_keyed(const struct record *record, struct buf *text,
+                                            struct envelope *out, struct error *err);
 
 /* Views into `envelope`. Only drover-tenant and drover-entity are required (the key's parts are
  * taken when they are absent); a value that is no number where one is needed, a tenant that is
