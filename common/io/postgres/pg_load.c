@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_load_reason.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/model/schema/schema_load.h"
 
@@ -145,24 +146,50 @@ static enum outcome make_key(struct finish *finish, const struct mapping *mappin
     return outcome;
 }
 
-/* Nobody can have written it since the loading began: its rights were taken away. */
-static enum outcome check_target(struct finish *finish, const struct mapping *mapping, char key[80],
+static enum outcome refuse_swap(const struct mapping *mapping, const char *reason,
+                                struct error *err)
+{
+    enum outcome outcome = error_set(
+        err, OUT_FATAL, ERR_PG_SCHEMA,
+        "what was loaded cannot take the table's place, because %s; nothing was changed", reason);
+    error_where(err, "%s.%s", mapping->schema, mapping->table);
+    error_hint(err, "take that away, and finish again");
+    return outcome;
+}
+
+/* What the catalogs tell against it. Before the work begins, and again under the lock. */
+static enum outcome check_reason(struct finish *finish, const struct mapping *mapping,
+                                 const struct pg_load_table *table, bool is_locked,
                                  struct error *err)
+{
+    struct buf reason;
+    buf_init(&reason, TEXT_LIMIT);
+    enum outcome outcome = pg_load_ask_reason(finish->connection, mapping, &reason, err);
+    if (outcome == OUT_OK && reason.size == 0)
+        outcome = pg_load_ask_change(finish->connection, mapping, table->number, &reason, err);
+    if (outcome == OUT_OK && reason.size == 0 && is_locked)
+        outcome = pg_load_try_drop(finish->connection, mapping, &reason, err);
+    if (outcome == OUT_OK && reason.size)
+        outcome = refuse_swap(mapping, buf_text(&reason), err);
+    buf_free(&reason);
+    return outcome;
+}
+
+/* Nobody can have written it since the loading began: its rights were taken away. */
+static enum outcome check_empty(struct finish *finish, const struct mapping *mapping, char key[80],
+                                struct error *err)
 {
     struct buf name;
     PGresult *result = NULL;
     buf_init(&name, 512);
     schema_sql_table_name(&name, mapping);
     const struct bytes params[] = {buf_view(&name)};
-    schema_sql_append(&finish->text, "LOCK TABLE %i.%i IN ACCESS EXCLUSIVE MODE", mapping->schema,
-                      mapping->table);
-    enum outcome outcome = run_text(finish, err);
-    if (outcome == OUT_OK)
-        outcome = ask(finish,
-                      "SELECT pg_relation_size(c.oid) > 0, k.conname FROM pg_class AS c JOIN"
-                      " pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'"
-                      " WHERE c.oid = $1::text::regclass",
-                      params, 1, &result, err);
+    enum outcome outcome =
+        ask(finish,
+            "SELECT pg_relation_size(c.oid) > 0, k.conname FROM pg_class AS c JOIN"
+            " pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'p'"
+            " WHERE c.oid = $1::text::regclass",
+            params, 1, &result, err);
     if (outcome == OUT_OK && (PQntuples(result) != 1 || PQgetvalue(result, 0, 0)[0] == 't')) {
         outcome = error_set(err, OUT_FATAL, ERR_PG_SCHEMA,
                             "rows were written into the table while it was loaded");
@@ -174,6 +201,14 @@ static enum outcome check_target(struct finish *finish, const struct mapping *ma
     PQclear(result);
     buf_free(&name);
     return outcome;
+}
+
+static enum outcome check_target(struct finish *finish, const struct mapping *mapping,
+                                 const struct pg_load_table *table, bool is_locked, char key[80],
+                                 struct error *err)
+{
+    enum outcome outcome = check_empty(finish, mapping, key, err);
+    return outcome == OUT_OK ? check_reason(finish, mapping, table, is_locked, err) : outcome;
 }
 
 static enum outcome note_done(struct finish *finish, const struct pg_load_table *table,
@@ -207,7 +242,9 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
                           struct pg_load_table *table, struct error *err)
 {
     char key[80];
-    enum outcome outcome = make_key(finish, mapping, table, err);
+    enum outcome outcome = check_target(finish, mapping, table, false, key, err);
+    if (outcome == OUT_OK)
+        outcome = make_key(finish, mapping, table, err);
     schema_load_indexes(&finish->text, mapping, table->number);
     if (outcome == OUT_OK && finish->text.size)
         outcome = run_text(finish, err);
@@ -218,7 +255,9 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
         outcome = ask_number(finish, buf_text(&finish->text), NULL, 0, &table->rows, err);
     buf_reset(&finish->text);
     if (outcome == OUT_OK)
-        outcome = check_target(finish, mapping, key, err);
+        outcome = pg_load_lock(finish->connection, mapping, err);
+    if (outcome == OUT_OK)
+        outcome = check_target(finish, mapping, table, true, key, err);
     if (outcome != OUT_OK)
         return outcome;
     schema_load_swap(&finish->text, mapping, table->number, key, &finish->roles);

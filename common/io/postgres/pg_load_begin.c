@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/postgres/pg_session.h"
+#include "common/io/postgres/pg_load_reason.h"
 #include "common/model/schema/schema_load.h"
 
 enum { TEXT_LIMIT = 1 << 20 };
@@ -33,65 +33,19 @@ static const char *find_reason(const struct mapping_set *mappings, const struct 
     return NULL;
 }
 
-/* $1 the table, $2 the names of its mapping's indexes: why it cannot be put aside for another, or
- * nothing. */
-static const char TABLE_REASON[] =
-    "SELECT CASE"
-    " WHEN c.relkind <> 'r' OR c.relispartition OR EXISTS (SELECT FROM pg_inherits AS i"
-    "   WHERE c.oid IN (i.inhrelid, i.inhparent)) THEN 'it is partitioned or inherits'"
-    " WHEN c.relowner <> (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = current_user)"
-    "   THEN 'it belongs to another role'"
-    " WHEN pg_relation_size(c.oid) > 0 THEN 'it is not empty, or was not once'"
-    " WHEN EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)"
-    "   THEN 'it has triggers'"
-    " WHEN EXISTS (SELECT FROM pg_constraint AS k WHERE c.oid IN (k.conrelid, k.confrelid)"
-    "   AND k.contype NOT IN ('c', 'p')) THEN 'it has constraints of its own'"
-    " WHEN EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname NOT IN"
-    "   ('drover_tenant', 'drover_worker', 'drover_verifier')) THEN 'it has policies of its own'"
-    " WHEN EXISTS (SELECT FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid"
-    "   WHERE i.indrelid = c.oid AND NOT i.indisprimary"
-    "   AND x.relname <> ALL (string_to_array($2::text, ' '))) THEN 'it has indexes of its own'"
-    " WHEN EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL)"
-    "   THEN 'rights are given on its columns'"
-    " WHEN EXISTS (SELECT FROM pg_publication_rel AS p WHERE p.prrelid = c.oid)"
-    "   THEN 'it is published'"
-    " WHEN c.relreplident <> 'd' OR c.reloptions IS NOT NULL OR c.relpersistence <> 'p'"
-    "   OR c.reltablespace <> 0 OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = c.oid)"
-    "   OR obj_description(c.oid, 'pg_class') IS NOT NULL"
-    "   THEN 'it has storage, rules or a comment of its own'"
-    " ELSE '' END FROM pg_class AS c WHERE c.oid = $1::text::regclass";
-
-static enum outcome ask_table(struct pg_schema *apply, const struct mapping *mapping,
-                              struct buf *reason, struct error *err)
+/* Asked before it is locked, as only its owner may lock it; and once nobody can change the answer,
+ * until the load table is there and the rights to write this one are gone. */
+static enum outcome ask_locked(struct pg_schema *apply, const struct mapping *mapping,
+                               struct buf *reason, struct error *err)
 {
-    struct buf table, indexes;
-    buf_init(&table, 512);
-    buf_init(&indexes, TEXT_LIMIT);
-    schema_sql_table_name(&table, mapping);
-    for (size_t i = 0; i < mapping->index_count; i++)
-        buf_append_format(&indexes, "%s%s", i ? " " : "", mapping->indexes[i].name);
-    const struct bytes params[] = {buf_view(&table), buf_view(&indexes)};
-    enum outcome outcome = pg_schema_ask(apply, TABLE_REASON, params, 2, reason, err);
-    buf_free(&indexes);
-    buf_free(&table);
+    enum outcome outcome = pg_load_ask_reason(apply->connection, mapping, reason, err);
+    if (outcome == OUT_OK && reason->size == 0)
+        outcome = pg_load_lock(apply->connection, mapping, err);
+    if (outcome == OUT_OK && reason->size == 0)
+        outcome = pg_load_ask_reason(apply->connection, mapping, reason, err);
+    if (outcome == OUT_OK && reason->size == 0)
+        outcome = pg_load_try_drop(apply->connection, mapping, reason, err);
     return outcome;
-}
-
-/* What else may depend on it only PostgreSQL knows: it is tried, and taken back. */
-static enum outcome ask_drop(struct pg_schema *apply, const struct mapping *mapping,
-                             struct buf *reason, struct error *err)
-{
-    struct buf sql;
-    buf_init(&sql, TEXT_LIMIT);
-    schema_sql_append(&sql, "SAVEPOINT load_try; DROP TABLE %i.%i", mapping->schema,
-                      mapping->table);
-    enum outcome outcome = pg_session_run(apply->connection, buf_text(&sql), err);
-    if (outcome != OUT_OK && outcome != OUT_RETRY)
-        buf_append_text(reason, "other objects depend on it");
-    buf_free(&sql);
-    if (outcome == OUT_RETRY)
-        return outcome;
-    return pg_session_run(apply->connection, "ROLLBACK TO SAVEPOINT load_try", err);
 }
 
 /* ---- begin ---- */
@@ -152,9 +106,7 @@ static enum outcome decide_table(struct pg_schema *apply, const struct settings 
     if (outcome == OUT_OK && !open && known)
         buf_append_text(&reason, known);
     else if (outcome == OUT_OK && !open)
-        outcome = ask_table(apply, mapping, &reason, err);
-    if (outcome == OUT_OK && !open && reason.size == 0)
-        outcome = ask_drop(apply, mapping, &reason, err);
+        outcome = ask_locked(apply, mapping, &reason, err);
     if (outcome == OUT_OK && !open && reason.size == 0)
         outcome = begin_table(apply, settings->group, mapping, err);
     if (outcome == OUT_OK)
