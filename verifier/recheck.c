@@ -465,9 +465,9 @@ static enum outcome open_later(struct chunk *chunk, struct verify_partition *lat
                                struct error *err)
 {
     struct verify_run *run = chunk->run;
-    enum outcome outcome =
-        run->snapshot ? pg_snapshot_open(run->settings, VERIFY_APPLICATION, &chunk->snapshot, err)
-                      : verify_run_open_store(run, &chunk->store, err);
+    enum outcome outcome = run->snapshot ? pg_snapshot_open(run->settings, VERIFY_APPLICATION,
+                                                            &run->mappings, &chunk->snapshot, err)
+                                         : verify_run_open_store(run, &chunk->store, err);
     if (outcome == OUT_OK && !run->options.store)
         outcome = verify_run_checkpoints(run, chunk->snapshot, chunk->store, later, err);
     return outcome == OUT_OK && run->sealed ? side_sealed_refresh(run, err) : outcome;

@@ -166,7 +166,7 @@ enum outcome side_sealed_open(struct verify_run *run, struct error *err)
         return OUT_OK;
     enum outcome outcome = key_file_load(run->settings, &check->ring, &present, err);
     if (outcome == OUT_OK && present)
-        outcome = pg_snapshot_open(run->settings, VERIFY_APPLICATION, &check->vault, err);
+        outcome = pg_snapshot_open(run->settings, VERIFY_APPLICATION, NULL, &check->vault, err);
     return outcome;
 }
 
@@ -282,7 +282,7 @@ enum outcome side_sealed_refresh(struct verify_run *run, struct error *err)
         return OUT_OK;
     pg_snapshot_close(check->vault);
     check->vault = NULL;
-    return pg_snapshot_open(run->settings, VERIFY_APPLICATION, &check->vault, err);
+    return pg_snapshot_open(run->settings, VERIFY_APPLICATION, NULL, &check->vault, err);
 }
 
 /* ---- storage file: what lies in the store's folder, file by file. The verdicts are over records

@@ -178,7 +178,7 @@ static enum outcome open_vault(struct export_run *run, struct error *err)
     run->ring = ring;
     enum outcome outcome = key_file_load(settings, ring, &present, err);
     if (outcome == OUT_OK && present && store_of(settings)->has_tables)
-        outcome = pg_snapshot_open(settings, "drover-export", &run->vault, err);
+        outcome = pg_snapshot_open(settings, "drover-export", NULL, &run->vault, err);
     if (outcome == OUT_OK && present)
         run->secrets.ring = ring;
     return outcome;

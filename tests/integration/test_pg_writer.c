@@ -18,7 +18,7 @@
 
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
-#include "common/model/schema/schema_sql.h"
+#include "common/model/schema/schema_load.h"
 #include "tests/support/database.h"
 #include "tests/support/suite.h"
 
@@ -1118,6 +1118,90 @@ START_TEST(a_plan_is_made_once_and_probes_the_key_however_the_table_grows)
 }
 END_TEST
 
+/* ---- loads that begin and end while the sink is open (pg_load.h) --------------------------- */
+
+/* As another process begins one. */
+static void begin_load(const char *group)
+{
+    static const struct schema_roles ROLES = {"drover_worker", "drover_verifier"};
+    struct buf sql;
+    buf_init(&sql, 1u << 20);
+    schema_sql_append(&sql,
+                      "INSERT INTO drover.load (\"group\", table_schema, table_name) VALUES (%l,"
+                      " 'public', 'thing');",
+                      group);
+    schema_load_sql(&sql, H.mapping, 1, &ROLES);
+    run(buf_text(&sql));
+    buf_free(&sql);
+}
+
+static void write_one(const char *id)
+{
+    struct batch *batch = batch_of(1);
+    put(batch, id, 1, "n-1");
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s: %s (%s)", id, H.err.text, H.err.cause);
+    ck_assert_str_eq(class_of(batch, 0), record_class_name(CLASS_APPLIED));
+    batch_free(batch);
+}
+
+START_TEST(a_load_of_the_group_that_begins_is_taken_up)
+{
+    setup();
+    write_one("1");
+    begin_load("g");
+    write_one("2");
+    write_one("3");
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), "1");
+    ck_assert_str_eq(
+        ask_as("drover", "SELECT string_agg(id, ',' ORDER BY id) FROM drover_load.load_1"), "2,3");
+    teardown();
+}
+END_TEST
+
+START_TEST(a_load_of_another_group_is_waited_for)
+{
+    setup();
+    write_one("1");
+    begin_load("other");
+    struct batch *batch = batch_of(1);
+    put(batch, "2", 1, "n-1");
+    batch_close(batch);
+    for (int i = 0; i < 3; i++) {
+        submit(batch);
+        ck_assert_int_eq(H.outcome, OUT_RETRY);
+        ck_assert_int_eq(H.err.code, ERR_PG_LOADING);
+        ck_assert_str_eq(H.err.where, "public.thing");
+        batch_retry(batch);
+    }
+    run("UPDATE drover.load SET state = 'done';"
+        "GRANT INSERT, UPDATE ON public.thing TO drover_worker");
+    submit(batch);
+    ck_assert_msg(H.outcome == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), "2");
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
+/* Appended by a worker that knew of the load, which died before its receipt. */
+START_TEST(what_another_worker_appended_is_no_dead_letter)
+{
+    setup();
+    write_one("1");
+    begin_load("g");
+    run("INSERT INTO drover_load.load_1 (isolation_key, id, note, drover_version, drover_digest,"
+        " drover_deleted, drover_load_partition, drover_load_offset) VALUES"
+        " ('a', '2', 'n-1', 1, '', false, 0, 1)");
+    struct batch *batch = batch_of(1);
+    put(batch, "2", 1, "n-1");
+    batch->redelivered = true;
+    ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+    ck_assert_str_eq(class_of(batch, 0), record_class_name(CLASS_APPLIED));
+    batch_free(batch);
+    teardown();
+}
+END_TEST
+
 static Suite *pg_writer_suite(void)
 {
     Suite *suite = suite_create("pg_writer");
@@ -1149,6 +1233,12 @@ static Suite *pg_writer_suite(void)
     tcase_add_test(tcase, a_connection_to_a_standby_is_dropped);
     tcase_add_test(tcase, a_plan_is_made_once_and_probes_the_key_however_the_table_grows);
     suite_add_tcase(suite, tcase);
+    TCase *loads = tcase_create("loads");
+    tcase_set_timeout(loads, 60);
+    tcase_add_test(loads, a_load_of_the_group_that_begins_is_taken_up);
+    tcase_add_test(loads, a_load_of_another_group_is_waited_for);
+    tcase_add_test(loads, what_another_worker_appended_is_no_dead_letter);
+    suite_add_tcase(suite, loads);
     return suite;
 }
 

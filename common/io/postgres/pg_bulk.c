@@ -14,9 +14,10 @@
 
 enum { TEXT_LIMIT = 1 << 20, LIST_LIMIT = 64 << 20 };
 
-/* A mapping's load table; number 0: it has none. */
+/* A mapping's load table; number 0: it has none, or another group's. */
 struct bulk_table {
     int number;
+    bool is_foreign;  /* another group loads it */
     const char *name; /* of the prepared statement */
     char *append_sql, *copy_sql;
     bool has_arrays; /* which travel as jsonb (pg_upsert.h): COPY does not take them */
@@ -26,6 +27,7 @@ struct pg_bulk {
     const struct mapping_set *mappings;
     struct bulk_table *tables; /* by position in the mappings */
     bool known;
+    uint64_t generation;
     size_t count;    /* tables with a number */
     struct buf list; /* scratch: a parameter */
     char **names;    /* of statements: connections remember them longer than the tables */
@@ -80,8 +82,8 @@ void pg_bulk_queue_ask(struct writer *writer)
     pg_wire_init(&wire);
     pg_wire_text(&wire, bytes_text(writer->batch->fence.group));
     pg_connection_query(writer->connection, NULL,
-                        "SELECT table_schema, table_name, number FROM drover.load"
-                        " WHERE \"group\" = $1::text AND state <> 'done'",
+                        "SELECT table_schema, table_name, CASE \"group\" WHEN $1::text THEN"
+                        " number ELSE 0 END FROM drover.load WHERE state <> 'done'",
                         wire.params, wire.count);
 }
 
@@ -124,19 +126,58 @@ static void fill_table(struct pg_bulk *bulk, size_t at, int number)
         table->has_arrays = table->has_arrays || mapping->columns[i].type.array;
 }
 
+/* The row about the mapping's table, or -1: a table has one load at a time. */
+static int find_row(const PGresult *result, const struct mapping *mapping)
+{
+    for (int row = 0; row < PQntuples(result); row++)
+        if (bytes_equal(pg_wire_get_bytes(result, row, 0), bytes_text(mapping->schema)) &&
+            bytes_equal(pg_wire_get_bytes(result, row, 1), bytes_text(mapping->table)))
+            return row;
+    return -1;
+}
+
+static bool is_same(const struct pg_bulk *bulk, const PGresult *result)
+{
+    for (size_t i = 0; i < bulk->mappings->count; i++) {
+        int row = find_row(result, bulk->mappings->items[i]);
+        int number = row < 0 ? 0 : (int)pg_wire_get_int8(result, row, 2);
+        if (number != bulk->tables[i].number ||
+            bulk->tables[i].is_foreign != (row >= 0 && number == 0))
+            return false;
+    }
+    return true;
+}
+
 void pg_bulk_take_answer(struct pg_bulk *bulk, const PGresult *result)
 {
-    drop_tables(bulk);
-    for (int row = 0; row < PQntuples(result); row++)
-        for (size_t i = 0; i < bulk->mappings->count; i++) {
-            const struct mapping *mapping = bulk->mappings->items[i];
-            if (!bytes_equal(pg_wire_get_bytes(result, row, 0), bytes_text(mapping->schema)) ||
-                !bytes_equal(pg_wire_get_bytes(result, row, 1), bytes_text(mapping->table)))
-                continue;
-            fill_table(bulk, i, (int)pg_wire_get_int8(result, row, 2));
-            bulk->count++;
-        }
     bulk->known = true;
+    if (is_same(bulk, result))
+        return;
+    drop_tables(bulk);
+    bulk->generation++;
+    for (size_t i = 0; i < bulk->mappings->count; i++) {
+        int row = find_row(result, bulk->mappings->items[i]);
+        int number = row < 0 ? 0 : (int)pg_wire_get_int8(result, row, 2);
+        bulk->tables[i].is_foreign = row >= 0 && number == 0;
+        if (number == 0)
+            continue;
+        fill_table(bulk, i, number);
+        bulk->count++;
+    }
+}
+
+uint64_t pg_bulk_generation(const struct pg_bulk *bulk)
+{
+    return bulk->generation;
+}
+
+const struct mapping *pg_bulk_find_foreign(const struct pg_bulk *bulk, const struct batch *batch)
+{
+    for (size_t g = 0; g < batch->group_count; g++)
+        for (size_t i = 0; i < bulk->mappings->count; i++)
+            if (bulk->mappings->items[i] == batch->groups[g].mapping && bulk->tables[i].is_foreign)
+                return bulk->mappings->items[i];
+    return NULL;
 }
 
 static const struct bulk_table *find_table(const struct pg_bulk *bulk,

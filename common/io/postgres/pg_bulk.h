@@ -10,8 +10,11 @@
  *                    refused records, and beside upserts, sealed values and array columns
  *
  * What is appended is told as applied. What upserts would have found superseded, unchanged or in
- * conflict is found, and told, when the loading is finished. Which tables are being loaded is asked
- * once, and again when load_fence says that it is no longer so. Internal to pg_sink.
+ * conflict is found, and told, when the loading is finished. Which tables are being loaded, and by
+ * which group, is asked once, and again when load_fence says that it is no longer so, when a right
+ * to write is gone (a load has begun), and before what is in a store is classified: a load may
+ * begin and end at any time. A table that another group loads has to be waited for. Internal to
+ * pg_sink.
  */
 
 #include "common/io/mappings.h"
@@ -30,6 +33,10 @@ bool pg_bulk_is_known(const struct pg_bulk *bulk);
 void pg_bulk_forget(struct pg_bulk *bulk);
 void pg_bulk_queue_ask(struct writer *writer);
 void pg_bulk_take_answer(struct pg_bulk *bulk, const PGresult *result);
+/* Grows with each answer that is another one than the last. */
+uint64_t pg_bulk_generation(const struct pg_bulk *bulk);
+/* The first mapping of the batch whose table another group loads, or NULL. */
+const struct mapping *pg_bulk_find_foreign(const struct pg_bulk *bulk, const struct batch *batch);
 
 /* `bulk` is a struct pg_bulk (batch_promote_equals calls it). */
 bool pg_bulk_has(const void *bulk, const struct mapping *mapping);

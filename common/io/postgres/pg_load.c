@@ -457,24 +457,35 @@ static enum outcome has_loads(PGconn *session, bool *exists, struct error *err)
     return outcome;
 }
 
+/* Rows of the open loads: schema, table, group; *rows NULL where there is no schema for them. */
+static enum outcome read_open(PGconn *session, PGresult **rows, struct error *err)
+{
+    bool exists = false;
+    *rows = NULL;
+    enum outcome outcome = has_loads(session, &exists, err);
+    if (outcome != OUT_OK || !exists)
+        return outcome;
+    return pg_session_query(session,
+                            "SELECT table_schema, table_name, \"group\" FROM drover.load"
+                            " WHERE state <> 'done' ORDER BY number",
+                            NULL, 0, false, rows, err);
+}
+
+static bool concerns(const PGresult *rows, int row, const char *group,
+                     struct mapping *const *mappings, size_t count)
+{
+    return (group && strcmp(PQgetvalue(rows, row, 2), group) == 0) ||
+           names_one(mappings, count, PQgetvalue(rows, row, 0), PQgetvalue(rows, row, 1));
+}
+
 enum outcome pg_load_list_open(PGconn *session, const char *group, struct mapping *const *mappings,
                                size_t count, struct buf *names, struct error *err)
 {
     PGresult *rows = NULL;
-    bool exists = false;
-    const struct bytes params[] = {bytes_text(group ? group : "")};
-    enum outcome outcome = has_loads(session, &exists, err);
-    if (outcome != OUT_OK || !exists)
-        return outcome;
-    outcome = pg_session_query(session,
-                               "SELECT table_schema, table_name FROM drover.load WHERE state <>"
-                               " 'done' AND $1::text IN (\"group\", '') ORDER BY number",
-                               params, 1, false, &rows, err);
-    for (int row = 0; outcome == OUT_OK && row < PQntuples(rows); row++) {
-        const char *schema = PQgetvalue(rows, row, 0), *table = PQgetvalue(rows, row, 1);
-        if (group || names_one(mappings, count, schema, table))
-            buf_append_format(names, "%s.%s\n", schema, table);
-    }
+    enum outcome outcome = read_open(session, &rows, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(rows); row++)
+        if (concerns(rows, row, group, mappings, count))
+            buf_append_format(names, "%s.%s\n", PQgetvalue(rows, row, 0), PQgetvalue(rows, row, 1));
     PQclear(rows);
     return outcome;
 }
@@ -482,14 +493,18 @@ enum outcome pg_load_list_open(PGconn *session, const char *group, struct mappin
 enum outcome pg_load_refuse_open(PGconn *session, const char *group,
                                  struct mapping *const *mappings, size_t count, struct error *err)
 {
-    struct buf names;
-    buf_init(&names, TEXT_LIMIT);
-    enum outcome outcome = pg_load_list_open(session, group, mappings, count, &names, err);
-    if (outcome == OUT_OK && names.size) {
+    PGresult *rows = NULL;
+    enum outcome outcome = read_open(session, &rows, err);
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(rows); row++) {
+        if (!concerns(rows, row, group, mappings, count))
+            continue;
         outcome =
             error_set(err, OUT_FATAL, ERR_PG_LOADING, "%s", error_code_meaning(ERR_PG_LOADING));
-        error_where(err, "%.*s", (int)strcspn(buf_text(&names), "\n"), buf_text(&names));
+        error_where(err, "%s.%s", PQgetvalue(rows, row, 0), PQgetvalue(rows, row, 1));
+        if (!group || strcmp(PQgetvalue(rows, row, 2), group) != 0)
+            error_cause(err, "group %s loads it, and the table is empty until that is finished",
+                        PQgetvalue(rows, row, 2));
     }
-    buf_free(&names);
+    PQclear(rows);
     return outcome;
 }

@@ -66,8 +66,8 @@ MUST_USE enum outcome pg_load_note_told(const struct settings *settings,
                                         const struct pg_load_report *report, struct error *err);
 void pg_load_free(struct pg_load_report *report);
 
-/* The tables that are being loaded, one name ("public.cart") a line, appended: the group's, or of
- * all groups (NULL) those of the mappings. A schema from before has none. */
+/* The tables that are being loaded, one name ("public.cart") a line, appended: the group's (NULL:
+ * no group's), and those of the mappings, whoever loads them. A schema from before has none. */
 MUST_USE enum outcome pg_load_list_open(struct pg_conn *session, const char *group,
                                         struct mapping *const *mappings, size_t count,
                                         struct buf *names, struct error *err);

@@ -50,19 +50,26 @@ static enum outcome ask_locked(struct pg_schema *apply, const struct mapping *ma
 
 /* ---- begin ---- */
 
+/* Which group loads it, or nothing. */
+static enum outcome ask_group(struct pg_schema *apply, const struct mapping *mapping,
+                              struct buf *group, struct error *err)
+{
+    const struct bytes params[] = {bytes_text(mapping->schema), bytes_text(mapping->table)};
+    return pg_schema_ask(apply,
+                         "SELECT coalesce((SELECT l.\"group\" FROM drover.load AS l WHERE"
+                         " l.table_schema = $1::text AND l.table_name = $2::text"
+                         " AND l.state <> 'done' LIMIT 1), '')",
+                         params, 2, group, err);
+}
+
 enum outcome pg_load_is_open(struct pg_schema *apply, const struct mapping *mapping, bool *open,
                              struct error *err)
 {
-    const struct bytes params[] = {bytes_text(mapping->schema), bytes_text(mapping->table)};
-    struct buf answer;
-    buf_init(&answer, 64);
-    enum outcome outcome =
-        pg_schema_ask(apply,
-                      "SELECT EXISTS (SELECT FROM drover.load WHERE table_schema = $1::text AND "
-                      "table_name = $2::text AND state <> 'done')",
-                      params, 2, &answer, err);
-    *open = strcmp(buf_text(&answer), "t") == 0;
-    buf_free(&answer);
+    struct buf group;
+    buf_init(&group, TEXT_LIMIT);
+    enum outcome outcome = ask_group(apply, mapping, &group, err);
+    *open = group.size > 0;
+    buf_free(&group);
     return outcome;
 }
 
@@ -98,12 +105,16 @@ static enum outcome decide_table(struct pg_schema *apply, const struct settings 
                                  const struct mapping_set *mappings, const struct mapping *mapping,
                                  struct error *err)
 {
-    bool open = false;
-    struct buf reason;
+    struct buf reason, group;
     buf_init(&reason, 4096);
-    enum outcome outcome = pg_load_is_open(apply, mapping, &open, err);
+    buf_init(&group, TEXT_LIMIT);
+    enum outcome outcome = ask_group(apply, mapping, &group, err);
+    bool open = group.size > 0;
     const char *known = find_reason(mappings, mapping);
-    if (outcome == OUT_OK && !open && known)
+    if (open && strcmp(buf_text(&group), settings->group) != 0)
+        buf_append_format(&reason, "group %s loads it: until that is finished its records wait",
+                          buf_text(&group));
+    else if (outcome == OUT_OK && !open && known)
         buf_append_text(&reason, known);
     else if (outcome == OUT_OK && !open)
         outcome = ask_locked(apply, mapping, &reason, err);
@@ -111,6 +122,7 @@ static enum outcome decide_table(struct pg_schema *apply, const struct settings 
         outcome = begin_table(apply, settings->group, mapping, err);
     if (outcome == OUT_OK)
         note(apply, mapping, buf_text(&reason));
+    buf_free(&group);
     buf_free(&reason);
     return outcome;
 }

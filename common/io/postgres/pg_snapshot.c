@@ -27,13 +27,15 @@ struct pg_snapshot {
 };
 
 enum outcome pg_snapshot_open(const struct settings *settings, const char *application,
-                              struct pg_snapshot **snapshot, struct error *err)
+                              const struct mapping_set *mappings, struct pg_snapshot **snapshot,
+                              struct error *err)
 {
     PGconn *session = NULL;
     *snapshot = NULL;
     enum outcome outcome = pg_session_snapshot(settings, application, &session, err);
     if (outcome == OUT_OK)
-        outcome = pg_load_refuse_open(session, settings->group, NULL, 0, err);
+        outcome = pg_load_refuse_open(session, settings->group, mappings ? mappings->items : NULL,
+                                      mappings ? mappings->count : 0, err);
     if (outcome != OUT_OK) {
         PQfinish(session);
         return outcome;

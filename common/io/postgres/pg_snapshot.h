@@ -16,12 +16,14 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
-#include "common/model/mapping/mapping.h"
+#include "common/model/mapping/mapping_set.h"
 
 struct pg_snapshot;
 
-/* `application` as pg_stat_activity shows it. *snapshot is NULL after a failure. */
+/* `application` as pg_stat_activity shows it; `mappings` (may be NULL): whose tables are read.
+ * *snapshot is NULL after a failure: also DRV-P010, one of them is being loaded. */
 MUST_USE enum outcome pg_snapshot_open(const struct settings *settings, const char *application,
+                                       const struct mapping_set *mappings,
                                        struct pg_snapshot **snapshot, struct error *err);
 /* NULL is allowed. */
 void pg_snapshot_close(struct pg_snapshot *snapshot);

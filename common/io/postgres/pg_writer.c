@@ -847,6 +847,8 @@ static void start_write(struct writer *writer)
 static void on_refused(struct writer *writer, const PGresult *result)
 {
     struct batch *batch = writer->batch;
+    if (pg_writer_ask_loads_again(writer, result))
+        return;
     enum pg_action action = pg_error_from_result(result, &writer->failure);
     pg_tenants_forget(writer->sink->tenants); /* a policy of one's own, since they were asked? */
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -967,12 +969,21 @@ static void on_pending_put(struct writer *writer, const struct pg_reply *reply)
         pg_writer_put_pending_or_commit(writer);
 }
 
+static void ask_tables(struct writer *writer)
+{
+    pg_bulk_queue_ask(writer);
+    pg_tenants_queue_ask(writer->sink->tenants, writer->connection);
+    pg_writer_enter(writer, PHASE_ASK_TABLES);
+}
+
 static void on_rolled_back(struct writer *writer, const struct pg_reply *reply)
 {
     (void)
         reply; /* outside a transaction ROLLBACK is a warning; nothing else can go wrong with it */
     if (writer->after == AFTER_SAVEPOINT)
         begin_savepoint_pass(writer);
+    else if (writer->after == AFTER_ASK_TABLES)
+        ask_tables(writer);
     else
         pg_writer_finish(writer, writer->failure.outcome, &writer->failure);
 }
@@ -990,6 +1001,16 @@ static void on_committed(struct writer *writer, const struct pg_reply *reply)
 static void start_known(struct writer *writer)
 {
     struct batch *batch = writer->batch;
+    const struct mapping *foreign = pg_bulk_find_foreign(writer->sink->bulk, batch);
+    writer->loads_seen = pg_bulk_generation(writer->sink->bulk);
+    if (foreign) { /* its rows are not in the table yet, and nobody may write it */
+        pg_bulk_forget(writer->sink->bulk);
+        error_set(&writer->failure, OUT_RETRY, ERR_PG_LOADING,
+                  "another group loads the table; its records wait until that is finished");
+        error_where(&writer->failure, "%s.%s", foreign->schema, foreign->table);
+        pg_writer_finish(writer, OUT_RETRY, &writer->failure);
+        return;
+    }
     if (batch->redelivered)
         start_classify(writer);
     else if (batch->outcome_unknown)
@@ -1006,6 +1027,14 @@ static void on_tables(struct writer *writer, const struct pg_reply *reply)
     }
     pg_bulk_take_answer(writer->sink->bulk, reply->results[0]);
     pg_tenants_take_answer(writer->sink->tenants, reply->results[1]);
+    bool is_same = writer->loads_seen == pg_bulk_generation(writer->sink->bulk);
+    if (writer->was_denied && is_same) { /* so it is the table, or a record */
+        writer->batch->refusals = PLAIN_TRIES + 1;
+        begin_savepoint_pass(writer);
+        return;
+    }
+    if (writer->was_denied)
+        batch_rewind(writer->batch);
     start_known(writer);
 }
 
@@ -1101,13 +1130,14 @@ void pg_writer_start(struct writer *writer)
     writer->commit_sent = false;
     writer->undo = false;
     writer->written = 0;
-    if (pg_bulk_is_known(writer->sink->bulk) && pg_tenants_is_known(writer->sink->tenants)) {
+    writer->was_denied = false;
+    /* what is classified may have been written by somebody who knew of a load that began since */
+    bool classifies = writer->batch->redelivered || writer->batch->outcome_unknown;
+    if (pg_bulk_is_known(writer->sink->bulk) && pg_tenants_is_known(writer->sink->tenants) &&
+        !classifies)
         start_known(writer);
-        return;
-    }
-    pg_bulk_queue_ask(writer);
-    pg_tenants_queue_ask(writer->sink->tenants, writer->connection);
-    pg_writer_enter(writer, PHASE_ASK_TABLES);
+    else
+        ask_tables(writer);
 }
 
 const struct pg_connection_events PG_WRITER_EVENTS = {on_connection_ready, on_reply,

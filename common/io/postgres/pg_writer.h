@@ -38,6 +38,7 @@ enum phase {
 enum after {
     AFTER_FINISH, /* done, with `failure` */
     AFTER_SAVEPOINT,
+    AFTER_ASK_TABLES,
 };
 
 /* Groups, or statements, of one exchange at most: what a connection holds of results is bounded,
@@ -55,8 +56,10 @@ struct writer {
     enum after after;
     struct error failure; /* of the last query that failed */
     size_t group,
-        group_end; /* WRITE, CLASSIFY: of the exchange; SAVEPOINT: first not yet written */
-    int head;      /* replies before the first group's */
+        group_end;       /* WRITE, CLASSIFY: of the exchange; SAVEPOINT: first not yet written */
+    int head;            /* replies before the first group's */
+    uint64_t loads_seen; /* pg_bulk_generation that the attempt goes by */
+    bool was_denied;     /* a right was missing: which tables are loaded was asked once more */
 
     /* the search for refused records */
     size_t written;            /* rows accepted by this attempt */
@@ -111,6 +114,9 @@ void pg_writer_finish(struct writer *writer, enum outcome outcome, const struct 
 void pg_writer_fail(struct writer *writer, const PGresult *result);
 /* What follows when the server has answered. */
 void pg_writer_roll_back(struct writer *writer, enum after after);
+/* A right that is missing may have gone because a load has begun: rolls back and asks, once in an
+ * attempt; false: that is not it. */
+bool pg_writer_ask_loads_again(struct writer *writer, const PGresult *result);
 /* The next of the records to be kept as pending, or COMMIT when none is left. */
 void pg_writer_put_pending_or_commit(struct writer *writer);
 /* Gives the attempt up for now: rolls back, then done OUT_RETRY with `failure`. */

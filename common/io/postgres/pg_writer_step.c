@@ -1,6 +1,7 @@
 /* The steps that every way of writing a batch is made of: statements sent, phases entered, ends. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/io/postgres/pg_pending_put.h"
 #include "common/io/postgres/pg_wire.h"
@@ -133,10 +134,25 @@ void pg_writer_try_later(struct writer *writer, enum pg_action action)
     pg_writer_finish(writer, OUT_RETRY, &writer->failure);
 }
 
+bool pg_writer_ask_loads_again(struct writer *writer, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const struct batch *batch = writer->batch;
+    bool writes = !batch->redelivered && !batch->outcome_unknown;
+    if (!writes || writer->was_denied || !state || strcmp(state, "42501") != 0)
+        return false;
+    writer->was_denied = true;
+    writer->undo = false;
+    pg_writer_roll_back(writer, AFTER_ASK_TABLES);
+    return true;
+}
+
 void pg_writer_fail(struct writer *writer, const PGresult *result)
 {
     struct batch *batch = writer->batch;
     enum pg_action action = pg_error_from_result(result, &writer->failure);
+    if (pg_writer_ask_loads_again(writer, result))
+        return;
     if (writer->failure.code == ERR_PG_LOADING)
         pg_bulk_forget(writer->sink->bulk); /* it is over, or will be soon */
     if (writer->phase == PHASE_CLASSIFY)
