@@ -1,5 +1,6 @@
-/* `drover load begin|finish`: what `drover run --load bulk` does by itself, for workers that are
- * started by hand */
+/* `drover load begin|finish|abort`: what `drover run --load bulk` does by itself, for workers that
+ * are started by hand; and the way out of a load that cannot be finished. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -94,9 +95,48 @@ static enum exit_code finish(const struct invocation *invocation, struct error *
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }
 
+static void print_abort(const struct settings *settings, struct pg_load_abort *done)
+{
+    const char *tables = buf_text(&done->tables);
+    if (!tables[0])
+        printf("no table is being loaded\n");
+    while (*tables) {
+        size_t size = strcspn(tables, "\n");
+        printf("%.*s: upsert, what was loaded is dropped\n", (int)size, tables);
+        tables += size + (tables[size] == '\n');
+    }
+    if (done->partitions)
+        printf("group %s: %" PRIu64 " record%s in %" PRIu64 " partition%s are read again (restart "
+               "its workers)\n",
+               settings->group, done->records, done->records == 1 ? "" : "s", done->partitions,
+               done->partitions == 1 ? "" : "s");
+}
+
+static enum exit_code give_up(const struct invocation *invocation, struct error *err)
+{
+    struct pg_load_abort done;
+    struct mapping_set mappings;
+    if (mapping_set_load(&invocation->settings, &mappings, err) != OUT_OK)
+        return command_fail(err);
+    enum outcome outcome = pg_load_abort(&invocation->settings, &mappings, &done, err);
+    if (outcome == OUT_OK && invocation->answer->wanted) {
+        struct json_out *out = answer_body(invocation->answer);
+        append_lines(out, "tables", buf_text(&done.tables));
+        json_out_count(out, "partitions", done.partitions);
+        json_out_count(out, "records", done.records);
+    } else if (outcome == OUT_OK) {
+        print_abort(&invocation->settings, &done);
+    }
+    pg_load_abort_free(&done);
+    mapping_set_free(&mappings);
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
+}
+
 enum exit_code load_command(const struct invocation *invocation, struct error *err)
 {
-    static const char *const WORDS[] = {"begin", "finish", NULL};
+    static const char *const WORDS[] = {"begin", "finish", "abort", NULL};
+    static enum exit_code (*const WAYS[])(const struct invocation *,
+                                          struct error *) = {begin, finish, give_up};
     int word = command_choose(invocation, WORDS, err);
     if (word < 0)
         return EXIT_USAGE;
@@ -105,5 +145,5 @@ enum exit_code load_command(const struct invocation *invocation, struct error *e
         error_set(err, OUT_FATAL, ERR_USAGE, "this storage has no tables to be loaded");
         return EXIT_USAGE;
     }
-    return word == 0 ? begin(invocation, err) : finish(invocation, err);
+    return WAYS[word](invocation, err);
 }

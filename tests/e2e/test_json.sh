@@ -118,6 +118,7 @@ answers topics_apply 0 - topics apply
 answers schema_apply 0 - schema apply
 answers schema_apply 0 schema_apply schema apply --dry-run
 answers load_finish 0 - load finish
+answers load_abort 0 - load abort
 answers doctor 0 doctor doctor
 answers produce 5 produce produce "$WORK/in" --rejects "$WORK/rejects.ndjson"
 python3 "$CHECKER" --errors "$WORK/rejects.ndjson" >&"$TELL" || fail "the list of rejected records"

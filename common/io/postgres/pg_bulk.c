@@ -410,7 +410,8 @@ int pg_bulk_queue_ask_refused(struct writer *writer)
         "SELECT r.\"offset\" FROM drover.load_refused AS r WHERE r.number = ANY"
         " ($1::text::int4[]) AND r.topic = $2::text AND r.partition = $3::int4 AND"
         " r.\"offset\" >= $4::int8 AND r.\"offset\" < $5::int8 UNION ALL SELECT -1::int8 FROM"
-        " drover.load AS l WHERE l.number = ANY ($1::text::int4[]) AND l.state = 'done'",
+        " pg_catalog.unnest($1::text::int4[]) AS n(number) LEFT JOIN drover.load AS l USING"
+        " (number) WHERE l.state IS NULL OR l.state = 'done'",
         wire.params, wire.count);
     return 1;
 }

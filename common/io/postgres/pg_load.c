@@ -9,6 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
+#include "common/io/postgres/pg_load_index.h"
 #include "common/io/postgres/pg_load_reason.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/model/schema/schema_load.h"
@@ -121,28 +122,17 @@ static enum outcome thin_out(struct finish *finish, const struct mapping *mappin
 
 /* A first load has each key once as a rule: what is not so, the index finds. */
 static enum outcome make_key(struct finish *finish, const struct mapping *mapping,
-                             struct pg_load_table *table, struct error *err)
+                             struct pg_load_table *table, const char *key, struct error *err)
 {
-    PGresult *result = NULL;
-    enum outcome outcome = pg_session_run(finish->connection, "SAVEPOINT key", err);
-    if (outcome != OUT_OK)
-        return outcome;
-    schema_load_key(&finish->text, mapping, table->number);
-    outcome =
-        pg_session_query(finish->connection, buf_text(&finish->text), NULL, 0, false, &result, err);
-    PQclear(result);
-    if (outcome != OUT_REJECT || err->code != ERR_PG_DATA) {
-        buf_reset(&finish->text);
-        return outcome;
-    }
-    buf_reset(&finish->text);
-    outcome = pg_session_run(finish->connection, "ROLLBACK TO SAVEPOINT key", err);
-    if (outcome == OUT_OK)
+    bool has_many = false;
+    enum outcome outcome =
+        pg_load_make_key(finish->connection, mapping, table->number, key, &has_many, err);
+    if (outcome == OUT_OK && has_many)
         outcome = thin_out(finish, mapping, table, err);
-    if (outcome == OUT_OK) {
-        schema_load_key(&finish->text, mapping, table->number);
-        outcome = run_text(finish, err);
-    }
+    if (outcome == OUT_OK && has_many)
+        outcome = pg_load_make_key(finish->connection, mapping, table->number, key, &has_many, err);
+    if (outcome == OUT_OK && has_many)
+        outcome = error_set(err, OUT_FATAL, ERR_INTERNAL, "a key has several rows after all");
     return outcome;
 }
 
@@ -244,11 +234,9 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
     char key[80];
     enum outcome outcome = check_target(finish, mapping, table, false, key, err);
     if (outcome == OUT_OK)
-        outcome = make_key(finish, mapping, table, err);
-    schema_load_indexes(&finish->text, mapping, table->number);
-    if (outcome == OUT_OK && finish->text.size)
-        outcome = run_text(finish, err);
-    buf_reset(&finish->text);
+        outcome = make_key(finish, mapping, table, key, err);
+    if (outcome == OUT_OK)
+        outcome = pg_load_make_indexes(finish->connection, mapping, table->number, err);
     buf_append_text(&finish->text, "SELECT count(*) FROM ");
     schema_load_name(&finish->text, table->number);
     if (outcome == OUT_OK)
@@ -279,7 +267,8 @@ static const char BEGIN_BUILD[] =
     "SELECT set_config('work_mem', greatest(65536, setting::bigint)::text, true)"
     "  FROM pg_settings WHERE name = 'work_mem'";
 
-/* The row is locked to the end: of two that finish, the second finds it done. */
+/* The row is locked to the end: of two that finish, the second finds it done; or gone, as the load
+ * was given up. */
 static enum outcome take_row(struct finish *finish, const struct pg_load_table *table, bool *done,
                              struct error *err)
 {
@@ -290,7 +279,7 @@ static enum outcome take_row(struct finish *finish, const struct pg_load_table *
     enum outcome outcome = ask(
         finish, "SELECT state = 'done' FROM drover.load WHERE number = $1::text::int FOR UPDATE",
         params, 1, &result, err);
-    *done = outcome == OUT_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+    *done = outcome == OUT_OK && (PQntuples(result) == 0 || PQgetvalue(result, 0, 0)[0] == 't');
     PQclear(result);
     return outcome;
 }

@@ -10,6 +10,8 @@
  *   (none) ── begin ──► loading ── finish ──► finalising ─────────► done
  *                       workers append        batches are refused    workers upsert
  *
+ * Or back to (none), by abort: the load table is dropped, and what was appended is read again.
+ *
  * What finalising does is one transaction: killed at any point it is as if it had not begun, and
  * it begins again. The table is in nobody's sight before it has its policies.
  */
@@ -65,6 +67,20 @@ MUST_USE enum outcome pg_load_finish(const struct settings *settings,
 MUST_USE enum outcome pg_load_note_told(const struct settings *settings,
                                         const struct pg_load_report *report, struct error *err);
 void pg_load_free(struct pg_load_report *report);
+
+struct pg_load_abort {
+    struct buf tables;   /* that were being loaded, one name a line */
+    uint64_t partitions; /* whose checkpoints went back, by */
+    uint64_t records;    /* offsets in sum */
+};
+
+/* As the owner of the tables: gives up what the group loads. Fills `done` (pg_load_abort_free, also
+ * after a failure). OUT_RETRY (also: a finish is at work) and OUT_FATAL: nothing was dropped, and
+ * the batches of the loads stay refused until it is called again, or pg_load_finish. */
+MUST_USE enum outcome pg_load_abort(const struct settings *settings,
+                                    const struct mapping_set *mappings, struct pg_load_abort *done,
+                                    struct error *err);
+void pg_load_abort_free(struct pg_load_abort *done);
 
 /* The tables that are being loaded, one name ("public.cart") a line, appended: the group's (NULL:
  * no group's), and those of the mappings, whoever loads them. A schema from before has none. */

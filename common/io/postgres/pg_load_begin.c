@@ -82,8 +82,11 @@ static enum outcome begin_table(struct pg_schema *apply, const char *group,
     buf_init(&text, TEXT_LIMIT);
     enum outcome outcome =
         pg_schema_ask(apply,
-                      "INSERT INTO drover.load (\"group\", table_schema, table_name) VALUES "
-                      "($1::text, $2::text, $3::text) RETURNING number",
+                      "INSERT INTO drover.load (\"group\", table_schema, table_name, starts)"
+                      " SELECT $1::text, $2::text, $3::text, coalesce((SELECT"
+                      " jsonb_agg(jsonb_build_array(p.topic, p.partition, p.next_offset,"
+                      " p.sequences)) FROM drover.partition_progress AS p WHERE p.\"group\" ="
+                      " $1::text), '[]') RETURNING number",
                       params, 3, &text, err);
     int number = (int)strtol(buf_text(&text), NULL, 10);
     buf_reset(&text);

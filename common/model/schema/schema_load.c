@@ -141,16 +141,72 @@ static struct mapping twin_of(const struct mapping *mapping, const char *name)
     return twin;
 }
 
-void schema_load_indexes(struct buf *out, const struct mapping *mapping, int number)
+void schema_load_index(struct buf *out, const struct mapping *mapping, int number, size_t at)
 {
     char name[NAME_SIZE], its_name[NAME_SIZE];
     const struct mapping twin = twin_of(mapping, name_of(number, name));
-    for (size_t i = 0; i < mapping->index_count; i++) {
-        struct mapping_index index = mapping->indexes[i];
-        index_name(number, i, its_name);
-        index.name = its_name;
-        schema_index_sql(out, &twin, &index, SCHEMA_LOAD);
+    struct mapping_index index = mapping->indexes[at];
+    index_name(number, at, its_name);
+    index.name = its_name;
+    schema_index_sql(out, &twin, &index, SCHEMA_LOAD);
+}
+
+/* Blocks of the load table are halved until one has the row: what was taken stays in, so no row is
+ * tried often. */
+static const char FIND[] =
+    "  high := greatest(1, pg_relation_size('" SCHEMA_LOAD ".%s'::regclass)\n"
+    "    / current_setting('block_size')::bigint);\n"
+    "  WHILE high - low > 1 LOOP\n"
+    "    middle := (low + high) / 2;\n"
+    "    BEGIN\n"
+    "      INSERT INTO " SCHEMA_LOAD ".load_try SELECT * FROM " SCHEMA_LOAD ".%s AS l\n"
+    "       WHERE l.ctid >= ('(' || low || ',0)')::tid AND l.ctid < ('(' || "
+    "middle || ',0)')::tid;\n"
+    "      low := middle;\n"
+    "    EXCEPTION WHEN OTHERS THEN high := middle;\n"
+    "    END;\n"
+    "  END LOOP;\n"
+    "  FOR found IN SELECT l.ctid AS place, l.drover_load_partition AS partition,\n"
+    "      l.drover_load_offset AS its_offset, ";
+
+void schema_load_try(struct buf *out, const struct mapping *mapping, int number,
+                     const struct mapping_index *index)
+{
+    char name[NAME_SIZE];
+    const struct mapping twin = twin_of(mapping, "load_try");
+    name_of(number, name);
+    schema_sql_append(out, "CREATE TABLE " SCHEMA_LOAD ".load_try (LIKE " SCHEMA_LOAD ".%i);\n",
+                      name);
+    struct mapping_index its = index ? *index : (struct mapping_index){0};
+    its.name = "load_try_index";
+    if (index) {
+        schema_index_sql(out, &twin, &its, SCHEMA_LOAD);
+    } else {
+        buf_append_text(out, "CREATE INDEX ON " SCHEMA_LOAD ".load_try (");
+        append_key(out, mapping, "");
+        buf_append_text(out, ");\n");
     }
+    buf_append_text(out, "DO $drover$ DECLARE low bigint := 0; high bigint; middle bigint; found "
+                         "record; BEGIN\n");
+    schema_sql_append(out, FIND, name, name);
+    buf_append_text(out, "concat_ws('/', ");
+    append_key(out, mapping, "l.");
+    schema_sql_append(
+        out,
+        ") AS key FROM " SCHEMA_LOAD ".%s AS l\n"
+        "    WHERE l.ctid >= ('(' || low || ',0)')::tid\n"
+        "      AND l.ctid < ('(' || (low + 1) || ',0)')::tid LOOP\n"
+        "    BEGIN\n"
+        "      INSERT INTO " SCHEMA_LOAD ".load_try SELECT * FROM " SCHEMA_LOAD
+        ".%s AS l WHERE l.ctid = found.place;\n"
+        "    EXCEPTION WHEN OTHERS THEN\n"
+        "      PERFORM set_config('drover.refused', jsonb_build_array(left(found.key, "
+        "100),\n        found.partition, found.its_offset)::text, true);\n"
+        "      RETURN;\n"
+        "    END;\n"
+        "  END LOOP;\n"
+        "END $drover$;\n",
+        name, name);
 }
 
 /* Rights that others have on the table, as its owner gave them. */

@@ -29,8 +29,12 @@ void schema_load_key(struct buf *out, const struct mapping *mapping, int number)
  * greatest version the first. One statement; rows: class, partition, count of what upserts would
  * have found superseded, unchanged or in conflict. */
 void schema_load_thin(struct buf *out, const struct mapping *mapping, int number);
-/* The other indexes. */
-void schema_load_indexes(struct buf *out, const struct mapping *mapping, int number);
+/* One of the other indexes, by its position in the mapping. */
+void schema_load_index(struct buf *out, const struct mapping *mapping, int number, size_t at);
+/* Looks for the first row that the index (NULL: the primary key) does not take: sets
+ * drover.refused in the transaction to [key, partition, offset] as JSON, or leaves it unset. */
+void schema_load_try(struct buf *out, const struct mapping *mapping, int number,
+                     const struct mapping_index *index);
 /* Flags, policies and rights, then the mapping's table goes and this one has its name. `key`: the
  * name the primary key had. For one transaction. */
 void schema_load_swap(struct buf *out, const struct mapping *mapping, int number, const char *key,
