@@ -138,6 +138,43 @@ START_TEST(compares_columns_from_outside)
 }
 END_TEST
 
+/* Two columns of one member: what is within the tolerance of one is not within the other's, who has
+ * none. */
+START_TEST(tolerates_a_column_for_itself_alone)
+{
+    static const char SHARED[] = "entity: reading\n"
+                                 "table: reading\n"
+                                 "key: [name]\n"
+                                 "columns:\n"
+                                 "  - { name: name, from: /name, type: text }\n"
+                                 "  - { name: rough, from: /b, type: int4, tolerance: 2 }\n"
+                                 "  - { name: exact, from: /b, type: int4 }\n"
+                                 "rest: extra\n";
+    static const struct cell TWO = {"\0\0\0\2", 4}, THREE = {"\0\0\0\3", 4};
+    struct cell expected[4] = {{"x", 1}, TWO, TWO, CELL_NULL};
+    struct cell first[4] = {{"x", 1}, THREE, TWO, CELL_NULL};
+    struct cell second[4] = {{"x", 1}, TWO, THREE, CELL_NULL};
+    struct error err = {0};
+    struct diff_fields fields;
+    struct mapping *shared;
+    ck_assert(mapping_parse("shared.yaml", bytes_text(SHARED), &shared, &err) == OUT_OK);
+    yyjson_doc *a = parse("{\"name\":\"x\",\"b\":2}"), *b = parse("{\"name\":\"x\",\"b\":3}");
+    yyjson_val *two = yyjson_doc_get_root(a), *three = yyjson_doc_get_root(b);
+    diff_fields_find(shared, (struct diff_side){two, expected}, (struct diff_side){three, first},
+                     &arena, &fields);
+    ck_assert_uint_eq(fields.total, 1);
+    ck_assert_uint_eq(fields.tolerated, 1);
+    diff_fields_find(shared, (struct diff_side){two, expected}, (struct diff_side){three, second},
+                     &arena, &fields);
+    ck_assert_uint_eq(fields.total, 2);
+    ck_assert_uint_eq(fields.tolerated, 1);
+    ck_assert(bytes_equal(fields.items[1].path, BYTES_LITERAL("column exact")));
+    yyjson_doc_free(a);
+    yyjson_doc_free(b);
+    mapping_free(shared);
+}
+END_TEST
+
 START_TEST(knows_what_a_mapping_does)
 {
     ck_assert(diff_content_tolerates(mapping));
@@ -153,6 +190,7 @@ static Suite *diff_fields_suite(void)
     tcase_add_loop_test(tcase, names_what_differs, 0, (int)(sizeof ROWS / sizeof *ROWS));
     tcase_add_test(tcase, counts_what_it_does_not_show);
     tcase_add_test(tcase, compares_columns_from_outside);
+    tcase_add_test(tcase, tolerates_a_column_for_itself_alone);
     tcase_add_test(tcase, knows_what_a_mapping_does);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -144,6 +144,13 @@ static bool is_related(struct bytes a, struct bytes b)
            (shorter.size == longer.size || longer.data[shorter.size] == '/');
 }
 
+/* A member that another column's tolerance covers says nothing for this one, which may have none.
+ */
+static bool is_of(const struct column *column, const struct diff_field *field)
+{
+    return !field->rule || field->rule == column;
+}
+
 /* Whether a member that has been named explains why this column's cell differs. What rest holds is
  * members, so any of them does. */
 static bool is_explained(const struct column *column, const struct diff_fields *fields)
@@ -152,7 +159,8 @@ static bool is_explained(const struct column *column, const struct diff_fields *
         return fields->count > 0;
     for (size_t i = 0; i < fields->count; i++)
         for (size_t p = 0; p < column->pointer_count; p++)
-            if (is_related(fields->items[i].path, bytes_text(column->pointers[p])))
+            if (is_of(column, &fields->items[i]) &&
+                is_related(fields->items[i].path, bytes_text(column->pointers[p])))
                 return true;
     return fields->total > fields->count && column->pointer_count;
 }
