@@ -40,20 +40,36 @@ void expected_tick(struct verify_run *run, const struct bus_message *message)
                                           message->offset);
 }
 
-/* Storage redis, a mapping whose records are hashes: the fields are compared too. */
+/* Storage redis: what fields a hash has is made of the cells. */
+static bool compares_fields(const struct verify_run *run)
+{
+    const struct store *store = store_of(run->settings);
+    return !run->options.store && store->has_redis && !store->has_tables;
+}
+
+/* A mapping whose records are hashes: the fields are compared too. */
 static enum outcome join_fields(struct verify_run *run, struct expected *expected,
                                 struct error *err)
 {
     const struct mapping *mapping = expected->mapping;
-    const struct store *store = store_of(run->settings);
-    if (run->options.store || !store->has_redis || store->has_tables ||
-        redis_rows_form(mapping) != REDIS_HASH || expected->row.deleted)
+    if (!compares_fields(run) || redis_rows_form(mapping) != REDIS_HASH || expected->row.deleted)
         return OUT_OK;
     buf_reset(&run->judge.content);
     if (!redis_rows_append_fields(&run->judge.content, mapping, expected->row.cells))
         return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the record is too large to compare");
     actual_join_fields(buf_view(&run->judge.content), &expected->source.digest);
     return OUT_OK;
+}
+
+static enum outcome make_row(struct verify_run *run, struct expected *expected, struct error *err)
+{
+    struct mapping_work *work = &run->judge.source;
+    if (!compares_fields(run) &&
+        record_to_told_row(&run->mappings, &expected->record, run->log_version, work, &run->arena,
+                           &expected->mapping, &expected->row))
+        return OUT_OK;
+    return record_to_row(&run->mappings, &expected->record, run->log_version, work, &run->arena,
+                         &expected->mapping, &expected->row, err);
 }
 
 enum outcome expected_identify(struct verify_run *run, const struct bus_message *message,
@@ -65,8 +81,7 @@ enum outcome expected_identify(struct verify_run *run, const struct bus_message 
     if (outcome != OUT_OK)
         return outcome;
     struct record *record = &expected->record;
-    outcome = record_to_row(&run->mappings, record, run->log_version, &run->judge.source,
-                            &run->arena, &expected->mapping, &expected->row, err);
+    outcome = make_row(run, expected, err);
     if (outcome != OUT_OK)
         return outcome;
     record->id = expected->row.id;
@@ -95,6 +110,9 @@ enum outcome expected_make(struct verify_run *run, const struct bus_message *mes
     const struct record *record = &expected->record;
     expected->source.reading = diff_reading_of(mapping, record);
     expected->source.may_be_gone = may_be_gone(run, expected, message->timestamp_ms);
+    expected->source.digest = expected->row.digest;
+    if (!expected->row.cells)
+        return OUT_OK; /* of the record alone, which tells the row's cells */
     outcome = judge_expect(mapping, record, &expected->row, run->has_cells, &run->judge,
                            &expected->source.digest, err);
     return outcome == OUT_OK ? join_fields(run, expected, err) : outcome;
@@ -437,6 +455,16 @@ static bool take_apart(struct verify_run *run, const struct bus_message *message
     return true;
 }
 
+/* Where Drover itself wrote the message its key is the one that it is compared under: what is known
+ * of it comes near while the message is read. */
+static void prefetch(const struct verify_run *run, const struct bus_message *message)
+{
+    const struct diff_key key = diff_key_of(message->envelope.key);
+    diff_prefetch(&run->table, &key);
+    if (run->watcher.other)
+        diff_prefetch(run->watcher.other, &key);
+}
+
 static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)
 {
     struct verify_run *run = owner;
@@ -447,6 +475,7 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
         verify_progress_step(&run->progress);
         return OUT_OK;
     }
+    prefetch(run, message);
     if (!see_message(run, message))
         return OUT_OK;
     run->report.source_count += run->pass == 0;

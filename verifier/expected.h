@@ -5,7 +5,8 @@
 
 #include "verifier/verify_run.h"
 
-/* One source record, decoded. Views into the message and run->arena. */
+/* One source record, decoded. Views into the message and run->arena. The row has no cells when it
+ * was told without them. */
 struct expected {
     struct record record;
     const struct mapping *mapping;

@@ -140,7 +140,7 @@ static bool digest_message(struct source_check *check, const struct expected *me
                            struct digest *digest)
 {
     struct bytes payload = message->record.payload;
-    if (message->row.cells && payload.size && (check->has_key || has_no_mark(payload))) {
+    if (message->row.id.size && payload.size && (check->has_key || has_no_mark(payload))) {
         *digest = message->row.digest;
         return true;
     }
@@ -169,8 +169,9 @@ static void ambiguous(struct source_check *check, const struct record *record,
     expected_reason_ambiguous(check->run, sample, first);
 }
 
-static void expect(struct source_check *check, const struct record *record,
-                   const struct source_record *found, const struct digest *digest)
+static void expect(struct source_check *check, const struct diff_key *key,
+                   const struct record *record, const struct source_record *found,
+                   const struct digest *digest)
 {
     struct verify_run *run = check->run;
     struct diff_groups *groups = &run->report.groups;
@@ -178,7 +179,7 @@ static void expect(struct source_check *check, const struct record *record,
     enum verdict verdict;
     size_t file = check->file < DIFF_PARTITIONS_MAX ? check->file : DIFF_PARTITIONS_MAX - 1;
     struct diff_source source = {
-        .key = verify_run_key(run, record->tenant, record->entity, record->id),
+        .key = *key,
         .version = record->version,
         .digest = *digest,
         .source_tag = diff_tag_of(digest),
@@ -201,10 +202,15 @@ static void take_record(struct source_check *check, const struct source_record *
     struct error why = {0};
     struct digest digest;
     struct record record;
+    struct diff_key key;
     check->order++;
     enum outcome outcome = source_intake_record(check->intake, found, check->order, &record, &why);
     if (outcome == OUT_OK && !scope_has(&check->run->scope, &record))
         return;
+    if (outcome == OUT_OK) {
+        key = verify_run_key(check->run, record.tenant, record.entity, record.id);
+        diff_prefetch(check->table, &key); /* until the content's digest is known */
+    }
     if (outcome == OUT_OK)
         outcome =
             source_guard_apply(&check->guard, &check->rules, source_reading_form(check->reading),
@@ -212,7 +218,7 @@ static void take_record(struct source_check *check, const struct source_record *
     if (outcome == OUT_OK)
         outcome = digest_payload(check, found->mapping, record.payload, &digest, &why);
     if (outcome == OUT_OK)
-        expect(check, &record, found, &digest);
+        expect(check, &key, &record, found, &digest);
     if (outcome != OUT_OK)
         reject(check, found, record.tenant, &why);
 }
@@ -643,7 +649,7 @@ enum outcome source_check_begin(struct verify_run *run, struct error *err)
     outcome = read_files(check, err);
     begin_topic(check);
     if (outcome == OUT_OK && !check->full)
-        run->watcher = (struct verify_watcher){see, check};
+        run->watcher = (struct verify_watcher){see, check, check->table};
     return outcome;
 }
 
@@ -657,7 +663,7 @@ enum outcome source_check_run(struct verify_run *run, struct error *err)
         count_rejected(check);
         return OUT_OK;
     }
-    run->watcher.see = NULL;
+    run->watcher = (struct verify_watcher){0};
     diff_table_free(&check->own);
     forget_rejected(check);
     check->table = &run->table;

@@ -54,6 +54,7 @@ struct expected;
 struct verify_watcher {
     void (*see)(void *owner, const struct bus_message *message, const struct expected *made);
     void *owner;
+    const struct diff_table *other; /* in which it will look for the message's key; or NULL */
 };
 
 struct verify_run {

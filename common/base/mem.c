@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 void *mem_sure(void *memory)
 {
@@ -59,4 +60,20 @@ char *mem_format(const char *format, ...)
     int size = vasprintf(&made, format, args);
     va_end(args);
     return mem_sure(size < 0 ? NULL : made);
+}
+
+void *mem_table_new(size_t size)
+{
+    void *memory =
+        mmap(NULL, size ? size : 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    (void)madvise(memory, size, MADV_HUGEPAGE); /* a wish */
+    return memory;
+}
+
+void mem_table_free(void *memory, size_t size)
+{
+    if (memory)
+        munmap(memory, size ? size : 1);
 }

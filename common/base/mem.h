@@ -31,4 +31,10 @@ MUST_USE char *mem_text_part(const char *text, size_t size);
 /* A new text of any length. */
 MUST_USE char *mem_format(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/* Zeroed memory of the system's own for a large table that is read here and there: in large pages
+ * where there are any; what is never touched takes none. NULL when the system refuses. Freed with
+ * the same size. */
+MUST_USE void *mem_table_new(size_t size);
+void mem_table_free(void *memory, size_t size);
+
 #endif

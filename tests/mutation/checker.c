@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/policy/apply/record_row.h"
 #include "common/policy/verify/judge.h"
+#include "tests/mutation/generate.h"
 
 #define ARENA_MAX ((size_t)64 << 20)
 #define TABLE_BYTES ((size_t)1 << 20)
@@ -23,8 +25,8 @@ struct checker {
     struct mapping_work work;
     struct judge_work judge;
     struct arena arena, names;
-    struct buf key, id;
-    uint64_t texts, documents;
+    struct buf key, id, stripped;
+    uint64_t texts, documents, told;
 };
 
 struct checker *checker_new(void)
@@ -38,6 +40,7 @@ struct checker *checker_new(void)
     arena_init(&checker->names, ARENA_MAX);
     buf_init(&checker->key, 64u << 10);
     buf_init(&checker->id, 64u << 10);
+    buf_init(&checker->stripped, 1u << 20);
     return checker;
 }
 
@@ -50,6 +53,7 @@ void checker_free(struct checker *checker)
     arena_free(&checker->names);
     buf_free(&checker->key);
     buf_free(&checker->id);
+    buf_free(&checker->stripped);
     free(checker);
 }
 
@@ -67,6 +71,25 @@ struct reading {
     struct row row;
     struct diff_source source;
 };
+
+/* What is told of a message without its cells is what the mapping makes of it, and nothing of it is
+ * in the rest; of one that the mapping refuses nothing is told. */
+static bool is_told_alike(struct checker *checker, struct record record, bool usable,
+                          const struct row *row, const struct digest *must)
+{
+    struct row told;
+    bool alike = true;
+    const struct mapping *mapping;
+    struct mapping *only = (struct mapping *)checker->mapping;
+    const struct mapping_set set = {&only, 1};
+    if (!record_to_told_row(&set, &record, 0, &checker->work, &checker->arena, &mapping, &told))
+        return true;
+    checker->told++;
+    alike = usable && mapping == checker->mapping && !told.cells && !told.deleted && !row->deleted;
+    return alike && told.version == row->version && bytes_equal(told.id, row->id) &&
+           bytes_equal(told.tenant, row->tenant) && digest_equal(&told.digest, &row->digest) &&
+           digest_equal(&told.digest, must) && mapping_row_is_told(mapping, row->cells);
+}
 
 static bool read_message(struct checker *checker, const struct message *message,
                          struct reading *reading)
@@ -90,6 +113,26 @@ static bool read_message(struct checker *checker, const struct message *message,
     };
     return judge_expect(checker->mapping, &reading->record, &reading->row, true, &checker->judge,
                         &reading->source.digest, NULL) == OUT_OK;
+}
+
+bool checker_is_told(struct checker *checker, const struct envelope *envelope)
+{
+    struct reading reading;
+    struct message message = {envelope, 0};
+    bool usable = read_message(checker, &message, &reading);
+    bool told =
+        is_told_alike(checker, reading.record, usable, &reading.row, &reading.source.digest);
+    struct envelope stripped = *envelope;
+    buf_reset(&checker->stripped);
+    generate_stripped(checker->mapping, false, envelope->value, &checker->stripped);
+    stripped.value = buf_view(&checker->stripped);
+    message.envelope = &stripped;
+    if (stripped.value.size) {
+        usable = read_message(checker, &message, &reading);
+        told = told &&
+               is_told_alike(checker, reading.record, usable, &reading.row, &reading.source.digest);
+    }
+    return told;
 }
 
 bool checker_expect(struct checker *checker, const struct envelope *envelope, int64_t offset)
@@ -214,8 +257,10 @@ static void take_row(struct checker *checker, const struct table_row *row)
         recheck(checker, entry, &made, finding);
 }
 
-void checker_count(const struct checker *checker, uint64_t *texts, uint64_t *documents)
+void checker_count(const struct checker *checker, uint64_t *texts, uint64_t *documents,
+                   uint64_t *told)
 {
+    *told = checker->told;
     *texts = checker->texts;
     *documents = checker->documents;
 }

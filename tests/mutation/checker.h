@@ -39,14 +39,18 @@ void checker_begin(struct checker *checker, const struct mapping *mapping);
 /* The next message below the snapshot, not dead-lettered; lives until checker_begin. False when the
  * verifier calls the record unusable. */
 bool checker_expect(struct checker *checker, const struct envelope *message, int64_t offset);
+/* False: what is told of the message without its cells is not what the mapping makes of it. */
+bool checker_is_told(struct checker *checker, const struct envelope *message);
 /* Keys the source has. */
 size_t checker_keys(const struct checker *checker);
 /* All rows against all that was expected. Findings live until the next call; returns how many.
  * *matches: keys whose row is right. */
 size_t checker_rows(struct checker *checker, const struct table_row *rows, size_t count,
                     const struct finding **findings, size_t *matches);
-/* Rows that were judged by the text of their record, and by the document. */
-void checker_count(const struct checker *checker, uint64_t *texts, uint64_t *documents);
+/* Rows that were judged by the text of their record, and by the document; messages that were told
+ * without their cells. */
+void checker_count(const struct checker *checker, uint64_t *texts, uint64_t *documents,
+                   uint64_t *told);
 /* The key of a row; false when its cells give none. */
 bool checker_key(struct checker *checker, const struct table_row *row, struct diff_key *key);
 

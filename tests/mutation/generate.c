@@ -494,3 +494,38 @@ void generate_payload(struct random *random, const struct mapping *mapping, uint
     yyjson_mut_doc_free(doc);
     buf_free(&text);
 }
+
+static bool is_pointed_at(const char *pointer, struct bytes name)
+{
+    return pointer && bytes_equal(bytes_text(pointer + 1), name);
+}
+
+static bool is_wanted(const struct mapping *mapping, bool identity, struct bytes name)
+{
+    if (identity && (is_pointed_at(mapping->tenant_pointer, name) ||
+                     is_pointed_at(mapping->version_pointer, name)))
+        return true;
+    for (size_t i = 0; i < mapping->column_count; i++)
+        if (mapping->columns[i].source == FROM_POINTERS &&
+            is_pointed_at(mapping->columns[i].pointers[0], name))
+            return true;
+    return false;
+}
+
+void generate_stripped(const struct mapping *mapping, bool identity, struct bytes payload,
+                       struct buf *out)
+{
+    yyjson_doc *doc = yyjson_read(payload.data, payload.size, YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_mut_doc *kept = yyjson_mut_doc_new(NULL);
+    yyjson_mut_val *root = yyjson_mut_obj(kept);
+    yyjson_obj_iter each = yyjson_obj_iter_with(yyjson_doc_get_root(doc));
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&each));)
+        if (is_wanted(mapping, identity, bytes_of(yyjson_get_str(key), yyjson_get_len(key))))
+            yyjson_mut_obj_add(root, yyjson_val_mut_copy(kept, key),
+                               yyjson_val_mut_copy(kept, yyjson_obj_iter_get_val(key)));
+    yyjson_mut_doc_set_root(kept, root);
+    if (yyjson_is_obj(yyjson_doc_get_root(doc)))
+        append_document(kept, out);
+    yyjson_mut_doc_free(kept);
+    yyjson_doc_free(doc);
+}

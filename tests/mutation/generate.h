@@ -24,4 +24,11 @@ void generate_value(struct random *random, const struct column *column, bool fre
 void generate_payload(struct random *random, const struct mapping *mapping, uint64_t identity,
                       unsigned rev, struct buf *out);
 
+/* The payload without the members of its root that no column is made of, so that nothing of it goes
+ * to the rest; with `identity` those stay that say tenant and version. Nothing of what is no
+ * object.
+ */
+void generate_stripped(const struct mapping *mapping, bool identity, struct bytes payload,
+                       struct buf *out);
+
 #endif

@@ -239,6 +239,13 @@ static bool check_unedited(struct test *test)
     }
     test->messages += world->message_count;
     test->refused += world->refused;
+    for (size_t i = 0; i < world->message_count; i++) {
+        if (checker_is_told(test->checker, &world->messages[i]))
+            continue;
+        if (count_failure(test, "a message is told otherwise than its row"))
+            show(test, "a message is told otherwise than its row", NULL, 0);
+        return false;
+    }
     keys = checker_keys(test->checker);
     size_t count = checker_rows(test->checker, world->rows, world->row_count, &findings, &matches);
     if (count == 0 && matches == keys && keys == world->row_count)
@@ -328,12 +335,14 @@ int main(void)
            test->failures);
     for (size_t i = 0; i < KINDS_MAX && test->failed[i].count; i++)
         printf("  %6" PRIu64 " × %s\n", test->failed[i].count, test->failed[i].kind);
-    uint64_t texts, documents;
-    checker_count(test->checker, &texts, &documents);
-    printf("%" PRIu64 " rows judged by text, %" PRIu64 " by document\n", texts, documents);
+    uint64_t texts, documents, told;
+    checker_count(test->checker, &texts, &documents, &told);
+    printf("%" PRIu64 " rows judged by text, %" PRIu64 " by document; %" PRIu64
+           " messages told without cells\n",
+           texts, documents, told);
     size_t unreached = wanted >= CASES ? count_unreached(test) : 0;
     /* Half as many rows as edits: the text is the usual way, and takes what it can. */
-    unreached += wanted >= CASES && (texts < CASES / 2 || documents < CASES / 2);
+    unreached += wanted >= CASES && (texts < CASES / 2 || documents < CASES / 2 || told == 0);
     bool pass = test->failures == 0 && test->cases == wanted && unreached == 0;
     checker_free(test->checker);
     world_free(&test->world);

@@ -90,6 +90,13 @@ static bool produce(struct world *world, uint64_t identity, unsigned rev, bool d
     const char *fixed = TENANTS[identity % 3];
     make_identity(identity, bytes_text(fixed), &world->arena, &record);
     generate_payload(&world->random, world->mapping, identity, rev, &payload);
+    if (world->strips) {
+        struct bytes whole = keep(world, buf_view(&payload));
+        buf_reset(&payload);
+        generate_stripped(world->mapping, true, whole, &payload);
+        if (!payload.size)
+            buf_append_bytes(&payload, whole);
+    }
     record.payload = keep(world, buf_view(&payload));
     if (mapping_identify(world->mapping, &record, &world->work,
                          world->mapping->tenant_pointer ? &tenant : NULL, &id, &version,
@@ -298,6 +305,7 @@ bool world_make(struct world *world, uint64_t seed)
     mapping_free(world->mapping);
     world->mapping = NULL;
     world->random = (struct random){seed};
+    world->strips = seed % 4 == 1;
     world->message_count = world->row_count = world->refused = 0;
     buf_reset(&world->yaml);
     arena_reset(&world->arena);

@@ -13,6 +13,7 @@
 struct world {
     struct random random;
     struct buf yaml;
+    bool strips; /* payloads have little but what columns take */
     struct mapping *mapping;
     struct arena arena;
     struct envelope messages[CHECKER_MESSAGES];

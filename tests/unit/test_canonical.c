@@ -237,6 +237,29 @@ END_TEST
 
 /* ---- without a document ------------------------------------------------------------------- */
 
+/* The members of an object stand in its form as they are told; what is no object has none. */
+static void check_members(struct bytes text, const struct buf *form)
+{
+    struct canonical_member members[CANONICAL_MEMBERS_MAX];
+    struct buf again, joined;
+    size_t count = 0;
+    buf_init(&again, 1 << 20);
+    buf_init(&joined, 1 << 20);
+    bool told = canonical_append_members(&again, text, members, &count);
+    ck_assert_int_eq(told, form->data[0] == '{');
+    ck_assert(told || again.size == 0);
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(&joined, i ? ",\"" : "{\"");
+        buf_append_bytes(&joined, members[i].name);
+        buf_append_text(&joined, "\":");
+        buf_append_bytes(&joined, members[i].value);
+    }
+    buf_append_text(&joined, count ? "}" : "{}");
+    ck_assert(!told || bytes_equal(buf_view(&joined), buf_view(form)));
+    buf_free(&again);
+    buf_free(&joined);
+}
+
 /* What json_parse refuses is refused; else the form is that of the document, or there is none. */
 static bool told_from_text(struct bytes text, struct buf *by_text, struct buf *by_document)
 {
@@ -253,6 +276,8 @@ static bool told_from_text(struct bytes text, struct buf *by_text, struct buf *b
                   "%.*s\n by text     %s\n by document %s", BYTES_ARGS(text), buf_text(by_text),
                   buf_text(by_document));
     ck_assert(told || by_text->size == 0);
+    if (told)
+        check_members(text, by_text);
     return told;
 }
 

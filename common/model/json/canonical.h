@@ -24,6 +24,17 @@ void canonical_append(struct buf *out, yyjson_val *val);
  * is true here json_parse takes, with JSON_UNICODE_REJECT. */
 MUST_USE bool canonical_append_text(struct buf *out, struct bytes text);
 
+/* A member of the root in the form's order; views into the form, the name without its quotes. */
+struct canonical_member {
+    struct bytes name, value;
+};
+#define CANONICAL_MEMBERS_MAX 48 /* of one object that is told without a document */
+
+/* The same of an object, whose members are told too: there is room for CANONICAL_MEMBERS_MAX. False
+ * also for what is no object. */
+MUST_USE bool canonical_append_members(struct buf *out, struct bytes text,
+                                       struct canonical_member *members, size_t *count);
+
 /* The digest of that form. `scratch` is used for the form and reset first; false when it did not
  * fit the scratch buffer's limit. */
 MUST_USE bool canonical_digest(yyjson_val *val, struct buf *scratch, struct digest *digest);

@@ -9,15 +9,22 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "common/base/text.h"
 #include "common/model/json/json.h"
 #include "common/model/json/json_scan.h"
 
-enum { DEPTH_MAX = 8, MEMBERS_MAX = 48, DIGITS_MAX = 18 };
+enum { DEPTH_MAX = 8, MEMBERS_MAX = CANONICAL_MEMBERS_MAX, DIGITS_MAX = 18 };
 
 struct scan {
     const char *at, *end;
-    char *to; /* there is room: no byte of the text becomes more than BYTES_MAX */
+    char *to;   /* there is room: no byte of the text becomes more than BYTES_MAX */
+    bool ascii; /* all strings until now */
+    struct canonical_member *told; /* of the root; NULL: nobody asks */
+    size_t told_count;
 };
 
 enum { BYTES_MAX = 3 }; /* \n, two bytes, becomes \u000a */
@@ -79,16 +86,42 @@ static bool put_escape(struct scan *scan)
     }
 }
 
+/* Puts what stands for itself in a string. */
+static void put_plain(struct scan *scan)
+{
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+    const __m128i control = _mm_set1_epi8(0x1F);
+    while (scan->end - scan->at >= 16) {
+        const __m128i word = _mm_loadu_si128((const __m128i *)(const void *)scan->at);
+        const __m128i special =
+            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(word, quote), _mm_cmpeq_epi8(word, backslash)),
+                         _mm_cmpeq_epi8(_mm_min_epu8(word, control), word));
+        unsigned stops = (unsigned)_mm_movemask_epi8(special);
+        int size = stops ? __builtin_ctz(stops) : 16;
+        _mm_storeu_si128((__m128i *)(void *)scan->to, word); /* what is too much is written over */
+        scan->ascii = scan->ascii && !_mm_movemask_epi8(word);
+        scan->at += size;
+        scan->to += size;
+        if (stops)
+            return;
+    }
+#endif
+    struct bytes left = bytes_of(scan->at, (size_t)(scan->end - scan->at));
+    size_t size = json_scan_in_string(left, 0);
+    for (size_t i = 0; i < size; i++)
+        scan->ascii = scan->ascii && (unsigned char)left.data[i] < 0x80;
+    put(scan, left.data, size);
+    scan->at += size;
+}
+
 /* At its first quote. `escapes`: whether it may have any. */
 static bool put_string(struct scan *scan, bool escapes)
 {
     scan->at++;
     *scan->to++ = '"';
     for (;;) {
-        struct bytes left = bytes_of(scan->at, (size_t)(scan->end - scan->at));
-        size_t size = json_scan_in_string(left, 0);
-        put(scan, left.data, size);
-        scan->at += size;
+        put_plain(scan);
         if (take(scan, '"'))
             break;
         if (!escapes || scan->at == scan->end || *scan->at != '\\' || !put_escape(scan))
@@ -168,9 +201,11 @@ static bool put_array(struct scan *scan, int depth)
 
 static uint64_t prefix_of(const char *name, size_t size)
 {
+    unsigned char first[8] = {0};
     uint64_t prefix = 0;
-    for (size_t i = 0; i < 8 && i < size; i++)
-        prefix |= (uint64_t)(unsigned char)name[i] << (56 - 8 * i);
+    memcpy(first, name, size < sizeof first ? size : sizeof first);
+    for (size_t i = 0; i < sizeof first; i++)
+        prefix = prefix << 8 | first[i];
     return prefix;
 }
 
@@ -181,12 +216,36 @@ static int compare(const struct written *a, const struct written *b)
     return bytes_compare(bytes_of(a->name, a->name_size), bytes_of(b->name, b->name_size));
 }
 
-/* Puts the members, which stand one behind the other, in their order: they are written once more
- * behind themselves, then moved. False: two have one name. */
-static bool sort_members(struct scan *scan, const struct written *members, size_t count)
+#define RANKED_MAX 24
+
+/* The order by the names' beginnings alone: each member's place is the number of those before it,
+ * which takes no branch that depends on the names. False: two begin alike. */
+static bool rank_members(const struct written *members, size_t count, uint8_t *order, bool *sorted)
 {
-    uint8_t order[MEMBERS_MAX];
-    bool sorted = true;
+    uint64_t prefixes[RANKED_MAX];
+    uint32_t places = 0;
+    *sorted = true;
+    if (count > RANKED_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        prefixes[i] = members[i].prefix;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        for (size_t k = 0; k < count; k++)
+            at += prefixes[k] < prefixes[i];
+        order[at] = (uint8_t)i;
+        places |= UINT32_C(1) << at;
+        *sorted = *sorted && at == i;
+    }
+    return places == (UINT32_C(1) << count) - 1;
+}
+
+/* The members' order by name. False: two have one name. */
+static bool order_members(const struct written *members, size_t count, uint8_t *order, bool *sorted)
+{
+    if (rank_members(members, count, order, sorted))
+        return true;
+    *sorted = true;
     for (size_t i = 0; i < count; i++) {
         size_t at = i;
         for (; at > 0; at--) {
@@ -198,10 +257,16 @@ static bool sort_members(struct scan *scan, const struct written *members, size_
             order[at] = order[at - 1];
         }
         order[at] = (uint8_t)i;
-        sorted = sorted && at == i;
+        *sorted = *sorted && at == i;
     }
-    if (sorted)
-        return true;
+    return true;
+}
+
+/* Puts the members, which stand one behind the other, in their order: they are written once more
+ * behind themselves, then moved. */
+static void move_members(struct scan *scan, const struct written *members, size_t count,
+                         const uint8_t *order)
+{
     char *place = scan->to, *begin = scan->to - (members[count - 1].end - members[0].begin);
     for (size_t i = 0; i < count; i++) {
         const struct written *member = &members[order[i]];
@@ -211,13 +276,30 @@ static bool sort_members(struct scan *scan, const struct written *members, size_
         place += size;
     }
     memcpy(begin, scan->to, (size_t)(scan->to - begin));
-    return true;
+}
+
+/* Where the root's members are now. */
+static void tell_members(struct scan *scan, const struct written *members, size_t count,
+                         const uint8_t *order)
+{
+    const char *at = members[0].begin;
+    for (size_t i = 0; i < count; i++) {
+        const struct written *member = &members[order[i]];
+        size_t name = member->name_size, size = (size_t)(member->end - member->begin);
+        size_t before = name + 4; /* a separator, two quotes, the colon */
+        scan->told[i] =
+            (struct canonical_member){bytes_of(at + 2, name), bytes_of(at + before, size - before)};
+        at += size;
+    }
+    scan->told_count = count;
 }
 
 static bool put_object(struct scan *scan, int depth)
 {
     struct written members[MEMBERS_MAX];
+    uint8_t order[MEMBERS_MAX];
     size_t count = 0;
+    bool sorted;
     scan->at++;
     skip_space(scan);
     if (take(scan, '}')) {
@@ -242,8 +324,12 @@ static bool put_object(struct scan *scan, int depth)
             return false;
         member->end = scan->to;
     } while (take(scan, ','));
-    if (!take(scan, '}') || !sort_members(scan, members, count))
+    if (!take(scan, '}') || !order_members(members, count, order, &sorted))
         return false;
+    if (!sorted)
+        move_members(scan, members, count, order);
+    if (depth == 1 && scan->told)
+        tell_members(scan, members, count, order);
     *scan->to++ = '}';
     return true;
 }
@@ -282,13 +368,36 @@ static bool put_value(struct scan *scan, int depth)
     return done;
 }
 
-bool canonical_append_text(struct buf *out, struct bytes text)
+static bool append_text(struct buf *out, struct bytes text, struct scan *scan)
 {
     size_t before = out->size, room = 2 * BYTES_MAX * text.size; /* twice: to sort members */
     char *place = text.size ? buf_extend(out, room) : NULL;
-    struct scan scan = {text.data, text.data + text.size, place};
-    bool told = place && put_value(&scan, 0) && scan.at == scan.end && text_is_utf8(text, NULL);
+    scan->at = text.data;
+    scan->end = text.data + text.size;
+    scan->to = place;
+    scan->ascii = true;
+    bool told = place && put_value(scan, 0) && scan->at == scan->end &&
+                (scan->ascii || text_is_utf8(text, NULL));
     if (place)
-        out->size = told ? before + (size_t)(scan.to - place) : before;
+        out->size = told ? before + (size_t)(scan->to - place) : before;
     return told;
+}
+
+bool canonical_append_text(struct buf *out, struct bytes text)
+{
+    struct scan scan = {0};
+    return append_text(out, text, &scan);
+}
+
+bool canonical_append_members(struct buf *out, struct bytes text, struct canonical_member *members,
+                              size_t *count)
+{
+    struct scan scan = {.told = members};
+    size_t before = out->size;
+    bool told = append_text(out, text, &scan);
+    bool object = told && out->data[before] == '{';
+    if (told && !object)
+        out->size = before;
+    *count = scan.told_count;
+    return object;
 }

@@ -75,6 +75,15 @@ MUST_USE enum outcome mapping_forward(const struct mapping *mapping, const struc
                                       struct mapping_work *work, struct arena *arena,
                                       struct row *row, struct error *err);
 
+/* The same for who asks no cells: all of `row` but them, without making a document. False, with
+ * `row` as it was, when only mapping_forward can tell; what it takes here mapping_forward takes,
+ * with nothing left for the rest. `record` has its version. Uses work's text and scratch. */
+MUST_USE bool mapping_forward_text(const struct mapping *mapping, const struct record *record,
+                                   struct mapping_work *work, struct arena *arena, struct row *row);
+/* True when the record that the row gives back tells what is in every cell but those of the key:
+ * two such rows that give back the same record have the same cells. */
+bool mapping_row_is_told(const struct mapping *mapping, const struct cell *cells);
+
 /* What the producer needs of a record, without making cells for the rest: checks the JSON, appends
  * tenant (isolation key of the one the record names; skipped when `tenant` is NULL, or the mapping
  * names no member), id and version (*has_version false: to be stamped). `record->tenant` is the one

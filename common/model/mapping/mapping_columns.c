@@ -399,6 +399,7 @@ static void order_members(struct mapping *mapping)
     mapping->by_depth = order;
     mapping->by_depth_count = count;
     members_plan(mapping);
+    members_judge(mapping);
 }
 
 /* The literal arrays become immutable, so that columns can point into them. */

@@ -193,6 +193,9 @@ static bool append_jsonb(struct cell cell, struct buf *out)
 {
     char pool[POOL_ROOM];
     yyjson_alc alc;
+    if (cell.size > 1 && cell.data[0] == 1 &&
+        canonical_append_text(out, bytes_of(cell.data + 1, (size_t)cell.size - 1)))
+        return true;
     bool small = cell.size <= SMALL_JSONB && yyjson_alc_pool_init(&alc, pool, sizeof pool);
     yyjson_doc *doc = value_parse_jsonb(cell, small ? &alc : NULL);
     if (doc)

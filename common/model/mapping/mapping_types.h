@@ -120,7 +120,9 @@ struct mapping {
     const struct mapping_member *members; /* NULL: columns have members in common, or one takes the
                                              whole record */
     size_t member_count;
-    size_t *key; /* column positions, in key order */
+    bool told_by_document; /* every cell but those of the key and the rest, when that is NULL */
+    bool flat;             /* each column is one member of the root, or the rest */
+    size_t *key;           /* column positions, in key order */
     size_t key_count;
     struct generated_column *generated;
     size_t generated_count;

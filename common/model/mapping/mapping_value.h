@@ -87,8 +87,9 @@ bool mark_is_beside(const struct column *column, yyjson_val *val);
 MUST_USE enum outcome marks_check(const struct mapping *mapping, yyjson_val *root,
                                   struct error *err);
 
-/* Fills mapping->members, once the columns know which of them share. */
+/* Fills mapping->members, once the columns know which of them share; then what they tell. */
 void members_plan(struct mapping *mapping);
+void members_judge(struct mapping *mapping);
 
 /* Puts the column's place into err: the member, and table.column of the mapping. */
 void column_blame(const struct mapping *mapping, const struct column *column, size_t pointer,

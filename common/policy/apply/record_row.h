@@ -21,6 +21,13 @@ MUST_USE enum outcome record_to_row(const struct mapping_set *mappings, struct r
                                     struct arena *arena, const struct mapping **mapping,
                                     struct row *row, struct error *err);
 
+/* The same for who asks no cells, without making a document of the message (mapping_forward_text).
+ * False when only record_to_row can tell. */
+MUST_USE bool record_to_told_row(const struct mapping_set *mappings, struct record *record,
+                                 int64_t log_version, struct mapping_work *work,
+                                 struct arena *arena, const struct mapping **mapping,
+                                 struct row *row);
+
 /* The row of a record of which only tenant and id are known, as its delete is one: its key cells
  * are those of the record's row. */
 MUST_USE enum outcome record_key_row(const struct mapping *mapping, struct bytes tenant,

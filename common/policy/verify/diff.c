@@ -73,6 +73,11 @@ bool diff_in_pass(const struct diff_key *key, uint32_t pass, uint32_t passes)
     return diff_pass_of(key, passes) == pass;
 }
 
+static struct diff_entry *entries_new(size_t capacity)
+{
+    return mem_table_new(capacity * sizeof(struct diff_entry));
+}
+
 bool diff_table_init(struct diff_table *table, uint64_t records, size_t bytes)
 {
     static_assert(sizeof(struct diff_entry) == 64, "diff.h promises 64 bytes a key");
@@ -82,22 +87,21 @@ bool diff_table_init(struct diff_table *table, uint64_t records, size_t bytes)
         capacity = (size_t)wanted;
     if (capacity > UINT32_MAX)
         capacity = UINT32_MAX; /* place_of multiplies 32 bits by 32 */
-    *table = (struct diff_table){calloc(capacity ? capacity : 1, sizeof *table->entries), capacity,
-                                 0, usable(capacity)};
+    *table = (struct diff_table){entries_new(capacity), capacity, 0, usable(capacity)};
     return table->entries != NULL;
 }
 
 void diff_table_clear(struct diff_table *table)
 {
-    /* calloc gives untouched pages back to the system, which memset would not */
-    free(table->entries);
-    table->entries = mem_zeroed(table->capacity ? table->capacity : 1, sizeof *table->entries);
+    /* gives the pages back to the system, which memset would not */
+    mem_table_free(table->entries, table->capacity * sizeof *table->entries);
+    table->entries = mem_sure(entries_new(table->capacity));
     table->used = 0;
 }
 
 void diff_table_free(struct diff_table *table)
 {
-    free(table->entries);
+    mem_table_free(table->entries, table->capacity * sizeof *table->entries);
     *table = (struct diff_table){0};
 }
 
@@ -106,10 +110,21 @@ static bool is_free(const struct diff_entry *entry)
     return entry->key.high == 0 && entry->key.low == 0;
 }
 
+static size_t first_place(const struct diff_table *table, const struct diff_key *key)
+{
+    return (size_t)(((key->low >> 32) * table->capacity) >> 32);
+}
+
+void diff_prefetch(const struct diff_table *table, const struct diff_key *key)
+{
+    if (table->capacity)
+        __builtin_prefetch(&table->entries[first_place(table, key)], 1);
+}
+
 /* The key's entry, or the free place where it belongs. There is always a free place. */
 static struct diff_entry *place_of(const struct diff_table *table, const struct diff_key *key)
 {
-    size_t at = (size_t)(((key->low >> 32) * table->capacity) >> 32);
+    size_t at = first_place(table, key);
     for (;;) {
         struct diff_entry *entry = &table->entries[at];
         if (is_free(entry) || diff_key_equal(&entry->key, key))
@@ -122,16 +137,15 @@ static struct diff_entry *place_of(const struct diff_table *table, const struct 
 bool diff_table_grow(struct diff_table *table)
 {
     size_t capacity = table->capacity < UINT32_MAX / 2 ? table->capacity * 2 : UINT32_MAX;
-    struct diff_table grown = {calloc(capacity, sizeof *grown.entries), capacity, table->used,
-                               usable(capacity)};
-    if (!grown.entries || capacity == table->capacity) {
-        free(grown.entries);
+    if (capacity == table->capacity)
         return false;
-    }
+    struct diff_table grown = {entries_new(capacity), capacity, table->used, usable(capacity)};
+    if (!grown.entries)
+        return false;
     for (size_t i = 0; i < table->capacity; i++)
         if (!is_free(&table->entries[i]))
             *place_of(&grown, &table->entries[i].key) = table->entries[i];
-    free(table->entries);
+    mem_table_free(table->entries, table->capacity * sizeof *table->entries);
     *table = grown;
     return true;
 }

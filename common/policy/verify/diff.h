@@ -93,6 +93,8 @@ MUST_USE bool diff_table_init(struct diff_table *table, uint64_t records, size_t
 MUST_USE bool diff_table_grow(struct diff_table *table);
 void diff_table_clear(struct diff_table *table);
 void diff_table_free(struct diff_table *table);
+/* Brings the key's place near while something else is done: far memory is what a look-up costs. */
+void diff_prefetch(const struct diff_table *table, const struct diff_key *key);
 struct diff_entry *diff_find(const struct diff_table *table, const struct diff_key *key);
 
 /* The reading a record came from: 32 bits made of its run and its source, never 0, when its version

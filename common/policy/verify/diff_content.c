@@ -18,6 +18,9 @@ static bool append_json(const struct value_type *type, struct cell cell, struct 
         yyjson_mut_val *val = value_decode(type, cell, made);
         doc = val ? yyjson_mut_val_imut_copy(val, NULL) : NULL;
         yyjson_mut_doc_free(made);
+    } else if (cell.size > 1 && cell.data[0] == 1 &&
+               canonical_append_text(out, bytes_of(cell.data + 1, (size_t)cell.size - 1))) {
+        return true;
     } else {
         bool small = cell.size <= SMALL_JSONB && yyjson_alc_pool_init(&alc, pool, sizeof pool);
         doc = value_parse_jsonb(cell, small ? &alc : NULL);
@@ -86,7 +89,7 @@ bool diff_content_join(const struct mapping *mapping, const struct digest *docum
                        const struct cell *cells, struct buf *scratch, struct digest *digest)
 {
     *digest = *document;
-    if (!cells)
+    if (!cells || mapping_row_is_told(mapping, cells))
         return true;
     buf_reset(scratch);
     buf_append(scratch, document->bytes, sizeof document->bytes);

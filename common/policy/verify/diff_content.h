@@ -21,7 +21,8 @@
 MUST_USE bool diff_content_digest(const struct mapping *mapping, yyjson_val *root,
                                   const struct cell *cells, struct buf *scratch,
                                   struct digest *digest);
-/* The same, for a document whose digest is known. */
+/* The same, for a document whose digest is known: it is that one where the document tells the cells
+ * (mapping_row_is_told). */
 MUST_USE bool diff_content_join(const struct mapping *mapping, const struct digest *document,
                                 const struct cell *cells, struct buf *scratch,
                                 struct digest *digest);
