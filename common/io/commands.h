@@ -44,7 +44,7 @@
     X(15, LOAD, load, "begin|finish|abort", "fill empty tables in bulk, with drover work in between", \
       "  drover load begin                          then drover work, on any host\n" \
       "  drover load finish                         one row a key, indexes, policies\n" \
-      "  drover load abort                          back to upserts; what was loaded is read again\n") \
+      "  drover load abort                          back to upserts; all is read again\n") \
     X(8, TOPICS, topics, "print|apply", "the three topics in Kafka", \
       "  drover topics print\n" \
       "  drover topics apply --partitions 24 --replication 3\n") \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/io/log.h"
 #include "common/io/stores.h"
 #include "control/command.h"
 #include "control/load/load_finish.h"
@@ -83,10 +84,17 @@ static void print_report(const struct pg_load_report *report)
     buf_free(&text);
 }
 
+static void say_waiting(void *unused, const struct error *err)
+{
+    (void)unused;
+    log_error(LOG_WARN, "load.waiting", err);
+}
+
 static enum exit_code finish(const struct invocation *invocation, struct error *err)
 {
+    static const struct pg_load_waiting WAITING = {say_waiting, NULL};
     struct pg_load_report report;
-    enum outcome outcome = load_finish(&invocation->settings, &report, err);
+    enum outcome outcome = load_finish(&invocation->settings, &WAITING, &report, err);
     if (outcome == OUT_OK && invocation->answer->wanted)
         append_report(answer_body(invocation->answer), &report);
     else if (outcome == OUT_OK)

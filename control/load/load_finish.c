@@ -91,15 +91,15 @@ static enum outcome tell(const struct settings *settings, const struct pg_load_r
     return outcome == OUT_OK ? pg_load_note_told(settings, report, err) : outcome;
 }
 
-enum outcome load_finish(const struct settings *settings, struct pg_load_report *report,
-                         struct error *err)
+enum outcome load_finish(const struct settings *settings, const struct pg_load_waiting *waiting,
+                         struct pg_load_report *report, struct error *err)
 {
     struct mapping_set mappings;
     *report = (struct pg_load_report){0};
     enum outcome outcome = mapping_set_load(settings, &mappings, err);
     if (outcome != OUT_OK)
         return outcome;
-    outcome = pg_load_finish(settings, &mappings, report, err);
+    outcome = pg_load_finish(settings, &mappings, waiting, report, err);
     mapping_set_free(&mappings);
     return outcome == OUT_OK ? tell(settings, report, err) : outcome;
 }

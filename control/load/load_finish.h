@@ -8,8 +8,9 @@
 /* Finishes what the group loads (pg_load_finish, with its failures) and sends the receipt of each
  * table; a table whose receipt could not be stored is told of by the next call. Blocks. `report`
  * has the tables that were finished or told of; pg_load_free, also after a failure. */
-MUST_USE enum outcome load_finish(const struct settings *settings, struct pg_load_report *report,
-                                  struct error *err);
+MUST_USE enum outcome load_finish(const struct settings *settings,
+                                  const struct pg_load_waiting *waiting,
+                                  struct pg_load_report *report, struct error *err);
 
 /* "public.cart: 1000000 rows; left out: 17 superseded, 1 conflict" */
 void load_append_table(struct buf *out, const struct pg_load_table *table);

@@ -24,6 +24,7 @@
 #include "common/policy/outage.h"
 #include "common/policy/totals.h"
 #include "common/io/postgres/pg_load.h"
+#include "common/policy/backoff.h"
 #include "control/status/status.h"
 
 enum { RUN_WORKERS_MAX = 64, RUN_STREAMS = 3 };
@@ -87,7 +88,10 @@ struct run_load {
     enum outcome outcome;
     struct error err;
     struct pg_load_report report;
+    uv_mutex_t lock;      /* while it runs: of `waiting` */
+    struct error waiting; /* who is in its way, to be said; OUT_OK: nobody */
     uint64_t again_ms;
+    struct backoff backoff;
     uint64_t left[CLASS_COUNT]; /* records that are no rows, by class */
 };
 

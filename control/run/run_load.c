@@ -7,14 +7,37 @@
 #include "control/load/load_finish.h"
 #include "control/run/run.h"
 
-enum { AGAIN_MS = 1000, TEXT_LIMIT = 1 << 20 };
+enum { TEXT_LIMIT = 1 << 20 };
+
+/* Each try may build all indexes anew, and meets the same full disk or lock. */
+#define BACKOFF ((struct backoff){.min_ms = 2000, .max_ms = 60000})
+
+/* Of the pool's thread; the log is the loop's. */
+static void on_waiting(void *owner, const struct error *err)
+{
+    struct run *run = owner;
+    uv_mutex_lock(&run->load.lock);
+    run->load.waiting = *err;
+    uv_mutex_unlock(&run->load.lock);
+}
 
 /* Of the pool's thread. */
 static void on_work(uv_work_t *work)
 {
     struct run *run = work->data;
+    const struct pg_load_waiting waiting = {on_waiting, run};
     run->load.err = (struct error){0};
-    run->load.outcome = load_finish(run->settings, &run->load.report, &run->load.err);
+    run->load.outcome = load_finish(run->settings, &waiting, &run->load.report, &run->load.err);
+}
+
+static void say_waiting(struct run *run)
+{
+    uv_mutex_lock(&run->load.lock);
+    struct error waiting = run->load.waiting;
+    run->load.waiting.outcome = OUT_OK;
+    uv_mutex_unlock(&run->load.lock);
+    if (waiting.outcome != OUT_OK)
+        log_error(LOG_WARN, "run.load", &waiting);
 }
 
 static void say_table(struct run *run, const struct pg_load_table *table)
@@ -42,12 +65,16 @@ static void on_worked(uv_work_t *work, int status)
 {
     struct run *run = work->data;
     run->load.is_running = false;
+    uv_mutex_destroy(&run->load.lock);
     if (status == 0 && run->load.outcome == OUT_OK) {
         take_report(run);
         run->load.is_done = true;
     } else if (run->load.outcome == OUT_RETRY) {
         log_error(LOG_WARN, "run.load", &run->load.err);
-        run->load.again_ms = clock_monotonic_ms() + AGAIN_MS;
+        if (run->load.backoff.max_ms == 0)
+            run->load.backoff = BACKOFF;
+        run->load.again_ms =
+            clock_monotonic_ms() + backoff_next_ms(&run->load.backoff, UINT32_MAX / 2);
     } else {
         run->load.has_failed = true;
     }
@@ -56,10 +83,16 @@ static void on_worked(uv_work_t *work, int status)
 
 bool run_load_step(struct run *run)
 {
+    if (run->load.is_running)
+        say_waiting(run);
     if (run->load.is_done || run->load.is_running || run->load.has_failed ||
         clock_monotonic_ms() < run->load.again_ms)
         return run->load.is_done;
     run->load.work.data = run;
+    if (uv_mutex_init(&run->load.lock) != 0)
+        return false;
     run->load.is_running = uv_queue_work(&run->loop, &run->load.work, on_work, on_worked) == 0;
+    if (!run->load.is_running)
+        uv_mutex_destroy(&run->load.lock);
     return false;
 }

@@ -4,6 +4,7 @@
  */
 #include "common/io/postgres/pg_load.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "common/io/postgres/pg_session.h"
@@ -89,10 +90,18 @@ static const char *begin(void)
     return notes;
 }
 
+static void say_waiting(void *unused, const struct error *err)
+{
+    (void)unused;
+    fprintf(stderr, "%s\n", err->text);
+    fflush(stderr); /* its process ends without more */
+}
+
 static enum outcome finish(struct error *err)
 {
+    static const struct pg_load_waiting WAITING = {say_waiting, NULL};
     struct pg_load_report report;
-    enum outcome outcome = pg_load_finish(&settings, &SET, &report, err);
+    enum outcome outcome = pg_load_finish(&settings, &SET, &WAITING, &report, err);
     pg_load_free(&report);
     return outcome;
 }
@@ -300,6 +309,112 @@ START_TEST(a_writer_does_not_slip_in)
 }
 END_TEST
 
+/* ---- the end ---- */
+
+static bool wait_for(const char *sql, const char *answer, int tries)
+{
+    for (; tries > 0 && strcmp(ask(admin_url, sql), answer) != 0; tries--)
+        usleep(50000);
+    return tries > 0;
+}
+
+/* A finish as a process of its own, which says on `log` what it does. */
+static pid_t finish_beside(const char *log)
+{
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        struct error err = {0};
+        if (!freopen(log, "w", stderr))
+            _exit(2);
+        _exit(finish(&err) != OUT_OK);
+    }
+    return child;
+}
+
+static bool ends_well(pid_t child)
+{
+    int status = 0;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+#define FINISHES "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drover-load'"
+
+/* Somebody reads for long: the finish waits, with its indexes, and does not keep others out. */
+START_TEST(a_long_reader_is_waited_for_and_named)
+{
+    char log[64], line[400] = "", wanted[64], all[4000] = "";
+    snprintf(log, sizeof log, "/tmp/pg_load_%ld.log", (long)getpid());
+    ck_assert_str_eq(begin(), "shop.item: bulk\n");
+    PGconn *reader = PQconnectdb(database.url);
+    PQclear(PQexec(reader, "BEGIN; SELECT count(*) FROM shop.item"));
+    snprintf(wanted, sizeof wanted, "held by pid %d (user drover, idle in transaction for",
+             PQbackendPID(reader));
+    pid_t child = finish_beside(log);
+    ck_assert(wait_for("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+                       " 'drover-load' AND query LIKE '%LOCK TABLE%'",
+                       "1", 400));
+    ck_assert_str_eq(ask(admin_url, "SET lock_timeout = '5s'; SELECT count(*) FROM shop.item"),
+                     "0");
+    ck_assert(wait_for("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+                       " 'drover-load' AND query LIKE '%pg_sleep%'",
+                       "1", 400));
+    PQclear(PQexec(reader, "COMMIT"));
+    PQfinish(reader);
+    ck_assert(ends_well(child));
+    ck_assert_str_eq(ask(admin_url, "SELECT state FROM drover.load"), "done");
+    FILE *file = fopen(log, "r");
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file))
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s", line);
+    fclose(file);
+    unlink(log);
+    ck_assert_msg(strstr(all, wanted) != NULL, "%s not in: %s", wanted, all);
+}
+END_TEST
+
+/* Its server does not go on for the hours that an index may take. */
+START_TEST(a_finish_that_is_killed_ends_on_the_server)
+{
+    struct error err = {0};
+    struct mapping_index *index = mappings[0]->indexes;
+    const char *const *plain = index->columns, *const slow[] = {"(other.slow(note))"};
+    database_run(admin_url, "CREATE FUNCTION other.slow(text) RETURNS text IMMUTABLE LANGUAGE"
+                            " plpgsql AS 'BEGIN PERFORM pg_sleep(0.1); RETURN $1; END'");
+    ck_assert_str_eq(begin(), "shop.item: bulk\n");
+    database_run(admin_url, "INSERT INTO drover_load.load_1 (isolation_key, id, drover_version,"
+                            " drover_digest, drover_load_partition, drover_load_offset) SELECT 'a',"
+                            " i::text, 1, '', 0, i FROM generate_series(1, 600) AS i");
+    index->columns = slow;
+    pid_t child = finish_beside("/dev/null");
+    ck_assert(wait_for("SELECT count(*) FROM pg_stat_activity WHERE application_name ="
+                       " 'drover-load' AND query LIKE 'CREATE INDEX%'",
+                       "1", 400));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    bool ended = wait_for(FINISHES, "0", 200);
+    index->columns = plain;
+    ck_assert_msg(ended, "the index is still being built");
+    ck_assert_msg(finish(&err) == OUT_OK, "%s %s", err.text, err.cause);
+    ck_assert_str_eq(ask(admin_url, "SELECT rows FROM drover.load"), "600");
+}
+END_TEST
+
+/* Of the tables that the apply makes. */
+START_TEST(auto_loads_what_is_made)
+{
+    struct pg_schema done;
+    apply("auto", &done);
+    ck_assert_str_eq(buf_text(&done.notes), "");
+    pg_schema_free(&done);
+    database_run(database.url, "DROP TABLE shop.item");
+    apply("auto", &done);
+    ck_assert_str_eq(buf_text(&done.notes), "shop.item: bulk\n");
+    pg_schema_free(&done);
+}
+END_TEST
+
 static Suite *pg_load_suite(void)
 {
     Suite *suite = suite_create("pg_load");
@@ -313,6 +428,9 @@ static Suite *pg_load_suite(void)
     tcase_add_test(tcase, what_the_copy_has_is_no_reason);
     tcase_add_test(tcase, a_constraint_for_not_null_is_no_reason);
     tcase_add_test(tcase, a_writer_does_not_slip_in);
+    tcase_add_test(tcase, a_long_reader_is_waited_for_and_named);
+    tcase_add_test(tcase, a_finish_that_is_killed_ends_on_the_server);
+    tcase_add_test(tcase, auto_loads_what_is_made);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -972,14 +972,17 @@ static void start_proxy(char url[600])
     pthread_create(&PROXY.thread, NULL, proxy, NULL);
 }
 
-START_TEST(a_commit_whose_answer_is_lost_is_asked_for_until_it_is_over)
+/* `table` has the rows in the end, which `role` sees. */
+static void lose_a_commit(const char *table, const char *role)
 {
-    char url[600];
-    setup();
-    run("CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "PERFORM pg_sleep(3); RETURN NULL; END $$;"
-        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON public.thing DEFERRABLE INITIALLY DEFERRED "
-        "FOR EACH ROW WHEN (NEW.note = 'slow') EXECUTE FUNCTION public.slow()");
+    char url[600], sql[400];
+    snprintf(sql, sizeof sql,
+             "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+             "PERFORM pg_sleep(3); RETURN NULL; END $$;"
+             "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON %s DEFERRABLE INITIALLY DEFERRED "
+             "FOR EACH ROW WHEN (NEW.note = 'slow') EXECUTE FUNCTION public.slow()",
+             table);
+    run(sql);
     close_sink();
     start_proxy(url);
     open_sink(url);
@@ -1006,13 +1009,20 @@ START_TEST(a_commit_whose_answer_is_lost_is_asked_for_until_it_is_over)
                   H.err.cause);
     ck_assert_uint_eq(batch_count(batch, CLASS_APPLIED), 2);
     ck_assert_str_eq(ask("SELECT next_offset FROM drover.partition_progress"), "2");
-    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), "2");
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    ck_assert_str_eq(ask_as(role, sql), "2");
     batch_free(batch);
     close_sink();
     atomic_store(&PROXY.stop, true);
     pthread_join(PROXY.thread, NULL);
     close(PROXY.listener);
     open_sink(H.database.url);
+}
+
+START_TEST(a_commit_whose_answer_is_lost_is_asked_for_until_it_is_over)
+{
+    setup();
+    lose_a_commit("public.thing", "drover_verifier");
     teardown();
 }
 END_TEST
@@ -1202,6 +1212,16 @@ START_TEST(what_another_worker_appended_is_no_dead_letter)
 }
 END_TEST
 
+START_TEST(a_copy_whose_commit_is_lost_is_asked_for_until_it_is_over)
+{
+    setup();
+    begin_load("g");
+    lose_a_commit("drover_load.load_1", "drover");
+    ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), "0");
+    teardown();
+}
+END_TEST
+
 static Suite *pg_writer_suite(void)
 {
     Suite *suite = suite_create("pg_writer");
@@ -1238,6 +1258,7 @@ static Suite *pg_writer_suite(void)
     tcase_add_test(loads, a_load_of_the_group_that_begins_is_taken_up);
     tcase_add_test(loads, a_load_of_another_group_is_waited_for);
     tcase_add_test(loads, what_another_worker_appended_is_no_dead_letter);
+    tcase_add_test(loads, a_copy_whose_commit_is_lost_is_asked_for_until_it_is_over);
     suite_add_tcase(suite, loads);
     return suite;
 }

@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_load_index.h"
+#include "common/io/postgres/pg_load_lock.h"
 #include "common/io/postgres/pg_load_reason.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/model/schema/schema_load.h"
@@ -25,6 +26,7 @@ enum {
 struct finish {
     const struct settings *settings;
     const struct mapping_set *mappings;
+    const struct pg_load_waiting *waiting;
     struct schema_roles roles;
     PGconn *connection;
     struct buf text; /* a statement */
@@ -243,7 +245,7 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
         outcome = ask_number(finish, buf_text(&finish->text), NULL, 0, &table->rows, err);
     buf_reset(&finish->text);
     if (outcome == OUT_OK)
-        outcome = pg_load_lock(finish->connection, mapping, err);
+        outcome = pg_load_lock_patiently(finish->connection, mapping, finish->waiting, err);
     if (outcome == OUT_OK)
         outcome = check_target(finish, mapping, table, true, key, err);
     if (outcome != OUT_OK)
@@ -259,8 +261,11 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
                              : outcome;
 }
 
-/* Sorts want memory more than the server's default; what the operator gave more is kept. */
+/* Sorts want memory more than the server's default; what the operator gave more is kept. A server
+ * that builds an index does not look whether anybody still waits for it, unless it is told to: it
+ * would go on for hours after the end of this process, and hold the load. */
 static const char BEGIN_BUILD[] =
+    "SET client_connection_check_interval = '1s';"
     "BEGIN;"
     "SELECT set_config('maintenance_work_mem', greatest(262144, setting::bigint)::text, true)"
     "  FROM pg_settings WHERE name = 'maintenance_work_mem';"
@@ -382,9 +387,10 @@ static enum outcome open_finish(const struct settings *settings, struct finish *
 }
 
 enum outcome pg_load_finish(const struct settings *settings, const struct mapping_set *mappings,
-                            struct pg_load_report *report, struct error *err)
+                            const struct pg_load_waiting *waiting, struct pg_load_report *report,
+                            struct error *err)
 {
-    struct finish finish = {.settings = settings, .mappings = mappings};
+    struct finish finish = {.settings = settings, .mappings = mappings, .waiting = waiting};
     PGresult *rows = NULL;
     *report = (struct pg_load_report){0};
     buf_init(&finish.text, TEXT_LIMIT);

@@ -56,12 +56,19 @@ struct pg_load_report {
     size_t count;
 };
 
+/* Somebody is in the way of a finish, which waits: who, in `err`. On the finish's thread. */
+struct pg_load_waiting {
+    void (*say)(void *owner, const struct error *err);
+    void *owner;
+};
+
 /* As the owner of the tables: finishes every table that the group of the settings loads. Blocks,
  * for as long as indexes take. Fills `report` (pg_load_free, also after a failure) with those that
  * are finished by then. OUT_RETRY: the server is away or a lock was not to be had; OUT_FATAL. Safe
  * to be called again, and by two at once. */
 MUST_USE enum outcome pg_load_finish(const struct settings *settings,
                                      const struct mapping_set *mappings,
+                                     const struct pg_load_waiting *waiting,
                                      struct pg_load_report *report, struct error *err);
 /* The receipt of these tables is stored. */
 MUST_USE enum outcome pg_load_note_told(const struct settings *settings,

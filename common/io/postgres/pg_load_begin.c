@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/io/postgres/pg_load_lock.h"
 #include "common/io/postgres/pg_load_reason.h"
 #include "common/model/schema/schema_load.h"
 

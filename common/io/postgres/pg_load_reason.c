@@ -169,14 +169,3 @@ enum outcome pg_load_try_drop(PGconn *session, const struct mapping *mapping, st
         return outcome;
     return pg_session_run(session, "ROLLBACK TO SAVEPOINT load_try", err);
 }
-
-enum outcome pg_load_lock(PGconn *session, const struct mapping *mapping, struct error *err)
-{
-    struct buf sql;
-    buf_init(&sql, 512);
-    schema_sql_append(&sql, "LOCK TABLE %i.%i IN ACCESS EXCLUSIVE MODE", mapping->schema,
-                      mapping->table);
-    enum outcome outcome = pg_session_run(session, buf_text(&sql), err);
-    buf_free(&sql);
-    return outcome;
-}

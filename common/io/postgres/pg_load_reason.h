@@ -28,8 +28,4 @@ MUST_USE enum outcome pg_load_try_drop(struct pg_conn *session, const struct map
 MUST_USE enum outcome pg_load_ask_change(struct pg_conn *session, const struct mapping *mapping,
                                          int number, struct buf *reason, struct error *err);
 
-/* Nobody else reads or writes it until the transaction is over. */
-MUST_USE enum outcome pg_load_lock(struct pg_conn *session, const struct mapping *mapping,
-                                   struct error *err);
-
 #endif
