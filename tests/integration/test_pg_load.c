@@ -283,7 +283,7 @@ END_TEST
 /* ---- writers */
 
 /* A writer that was there first is waited for, and what it wrote is seen. */
-START_TEST(a_writer_does_not_slip_in)
+START_TEST(no_writer_comes_in_between)
 {
     PGconn *writer = PQconnectdb(admin_url);
     PQclear(PQexec(writer, "BEGIN; LOCK TABLE shop.item IN ROW EXCLUSIVE MODE"));
@@ -427,7 +427,7 @@ static Suite *pg_load_suite(void)
                         sizeof(CHANGES) / sizeof(CHANGES[0]));
     tcase_add_test(tcase, what_the_copy_has_is_no_reason);
     tcase_add_test(tcase, a_constraint_for_not_null_is_no_reason);
-    tcase_add_test(tcase, a_writer_does_not_slip_in);
+    tcase_add_test(tcase, no_writer_comes_in_between);
     tcase_add_test(tcase, a_long_reader_is_waited_for_and_named);
     tcase_add_test(tcase, a_finish_that_is_killed_ends_on_the_server);
     tcase_add_test(tcase, auto_loads_what_is_made);

@@ -17,7 +17,7 @@ enum { TEXT_LIMIT = 1 << 20, LIST_LIMIT = 64 << 20 };
 /* A mapping's load table; number 0: it has none, or another group's. */
 struct bulk_table {
     int number;
-    bool is_foreign;  /* another group loads it */
+    bool is_others;   /* another group loads it */
     const char *name; /* of the prepared statement */
     char *append_sql, *copy_sql;
     bool has_arrays; /* which travel as jsonb (pg_upsert.h): COPY does not take them */
@@ -142,7 +142,7 @@ static bool is_same(const struct pg_bulk *bulk, const PGresult *result)
         int row = find_row(result, bulk->mappings->items[i]);
         int number = row < 0 ? 0 : (int)pg_wire_get_int8(result, row, 2);
         if (number != bulk->tables[i].number ||
-            bulk->tables[i].is_foreign != (row >= 0 && number == 0))
+            bulk->tables[i].is_others != (row >= 0 && number == 0))
             return false;
     }
     return true;
@@ -158,7 +158,7 @@ void pg_bulk_take_answer(struct pg_bulk *bulk, const PGresult *result)
     for (size_t i = 0; i < bulk->mappings->count; i++) {
         int row = find_row(result, bulk->mappings->items[i]);
         int number = row < 0 ? 0 : (int)pg_wire_get_int8(result, row, 2);
-        bulk->tables[i].is_foreign = row >= 0 && number == 0;
+        bulk->tables[i].is_others = row >= 0 && number == 0;
         if (number == 0)
             continue;
         fill_table(bulk, i, number);
@@ -171,11 +171,11 @@ uint64_t pg_bulk_generation(const struct pg_bulk *bulk)
     return bulk->generation;
 }
 
-const struct mapping *pg_bulk_find_foreign(const struct pg_bulk *bulk, const struct batch *batch)
+const struct mapping *pg_bulk_find_other_load(const struct pg_bulk *bulk, const struct batch *batch)
 {
     for (size_t g = 0; g < batch->group_count; g++)
         for (size_t i = 0; i < bulk->mappings->count; i++)
-            if (bulk->mappings->items[i] == batch->groups[g].mapping && bulk->tables[i].is_foreign)
+            if (bulk->mappings->items[i] == batch->groups[g].mapping && bulk->tables[i].is_others)
                 return bulk->mappings->items[i];
     return NULL;
 }

@@ -1001,13 +1001,13 @@ static void on_committed(struct writer *writer, const struct pg_reply *reply)
 static void start_known(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    const struct mapping *foreign = pg_bulk_find_foreign(writer->sink->bulk, batch);
+    const struct mapping *other = pg_bulk_find_other_load(writer->sink->bulk, batch);
     writer->loads_seen = pg_bulk_generation(writer->sink->bulk);
-    if (foreign) { /* its rows are not in the table yet, and nobody may write it */
+    if (other) { /* its rows are not in the table yet, and nobody may write it */
         pg_bulk_forget(writer->sink->bulk);
         error_set(&writer->failure, OUT_RETRY, ERR_PG_LOADING,
                   "another group loads the table; its records wait until that is finished");
-        error_where(&writer->failure, "%s.%s", foreign->schema, foreign->table);
+        error_where(&writer->failure, "%s.%s", other->schema, other->table);
         pg_writer_finish(writer, OUT_RETRY, &writer->failure);
         return;
     }
