@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/arena.h"
+#include "common/io/redis/redis_held.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_store_reader.h"
@@ -63,7 +64,7 @@ static void teardown(void)
 }
 
 /* `payload` NULL: a delete of `id`. */
-static void put(const char *tenant, const char *id, int64_t version, struct bytes payload)
+static struct row row_of(const char *tenant, const char *id, int64_t version, struct bytes payload)
 {
     struct error err;
     struct row row;
@@ -76,7 +77,14 @@ static void put(const char *tenant, const char *id, int64_t version, struct byte
                             .payload = payload};
     enum outcome outcome = mapping_forward(T.mapping, &record, &T.work, &T.arena, &row, &err);
     ck_assert_msg(outcome == OUT_OK, "%s %s", err.text, err.path);
-    outcome = redis_rows_add(&T.rows, T.mapping, &row, (struct bytes){0}, &err);
+    return row;
+}
+
+static void put(const char *tenant, const char *id, int64_t version, struct bytes payload)
+{
+    struct error err;
+    struct row row = row_of(tenant, id, version, payload);
+    enum outcome outcome = redis_rows_add(&T.rows, T.mapping, &row, (struct bytes){0}, &err);
     ck_assert_msg(outcome == OUT_OK, "%s", err.text);
 }
 
@@ -285,6 +293,65 @@ START_TEST(writers_out_of_order_never_regress)
 }
 END_TEST
 
+/* More strings than one question is asked about: what a run has in common is no more than its form;
+ * all new ones, the same again, and a mixture in which each has its own answer. */
+START_TEST(each_of_a_long_run_has_its_own_answer)
+{
+    enum { RECORDS = 1200 };
+    char name[16], want[RECORDS + 2];
+    setup("");
+    for (int pass = 0; pass < 3; pass++) {
+        memset(want, pass == 1 ? 'u' : 'a', sizeof want);
+        want[0] = 'k';
+        want[RECORDS + 1] = '\0';
+        for (int i = 0; i < RECORDS; i++) {
+            snprintf(name, sizeof name, "%s%d", pass == 2 && i % 5 == 0 ? "new" : "k", i);
+            if (pass == 2 && i % 5 == 1)
+                put("a", name, 6, (struct bytes){0});
+            else if (pass == 2 && i % 5 == 2)
+                put_size("a", name, 4, i);
+            else if (pass == 2 && i % 5 == 3)
+                put_size("a", name, 5, i + 1);
+            else
+                put_size("a", name, pass == 2 ? 6 : 5, i);
+            if (pass == 2)
+                want[i + 1] = "aasca"[i % 5];
+        }
+        ck_assert_str_eq(call('w'), want);
+    }
+    ck_assert_str_eq(REDIS_ASK(&T.server, "EXISTS", "a/thing/k1196"), "0");
+    ck_assert_str_eq(GET("a/thing/new1195"), "{\"name\":\"new1195\",\"size\":1195}");
+    ck_assert_str_eq(GET("a/thing/k1199"), "{\"name\":\"k1199\",\"size\":1199}");
+    ck_assert_int_eq(strncmp(GET("a/thing/k1199:v"), "8000000000000006", 16), 0);
+    ck_assert_int_eq(strncmp(GET("a/thing/k1197:v"), "8000000000000005", 16), 0);
+    ck_assert_str_eq(REDIS_ASK(&T.server, "DBSIZE"), "2640"); /* of each two, a tombstone has one */
+    teardown();
+}
+END_TEST
+
+/* A key that comes again in a later run of the same call: of the same record, and of another. */
+START_TEST(versions_follow_each_other_across_runs)
+{
+    char name[16];
+    setup("redis: { key: \"t:{isolation_key}{name}\" }\n");
+    for (int i = 0; i < 500; i++) {
+        snprintf(name, sizeof name, "k%d", i);
+        put_size("a", name, 5, i);
+    }
+    put_size("a", "k499", 6, 1);
+    put_size("a", "k0", 4, 1);
+    put_size("ak", "1", 9, 1);
+    put_size("a", "k2", 5, 2);
+    const char *codes = call('s');
+    ck_assert_str_eq(codes + 501, "asfu");
+    ck_assert_str_eq(GET("t:ak499"), "{\"name\":\"k499\",\"size\":1}");
+    ck_assert_str_eq(GET("t:ak0"), "{\"name\":\"k0\",\"size\":0}");
+    ck_assert_str_eq(GET("t:ak1"), "{\"name\":\"k1\",\"size\":1}");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "DBSIZE"), "1000");
+    teardown();
+}
+END_TEST
+
 /* ---- strangers --------------------------------------------------------------------------- */
 
 START_TEST(strangers_keys_are_never_touched)
@@ -323,6 +390,26 @@ START_TEST(strangers_keys_are_never_touched)
     ck_assert_str_eq(REDIS_ASK(&T.server, "HGET", "a/thing/k2", "f"), "theirs");
     ck_assert_str_eq(REDIS_ASK(&T.server, "SCARD", "a/thing/k3"), "1");
     ck_assert_str_eq(REDIS_ASK(&T.server, "DBSIZE"), "102");
+    teardown();
+}
+END_TEST
+
+/* Two versions of a record whose key is a stranger's: the second one finds no better ground. */
+START_TEST(a_strangers_key_is_one_for_each_version)
+{
+    setup("");
+    REDIS_ASK(&T.server, "SET", "a/thing/x", "theirs");
+    REDIS_ASK(&T.server, "LPUSH", "a/thing/y:v", "theirs");
+    for (int version = 5; version < 7; version++) {
+        put_size("a", "x", version, 1);
+        put_size("a", "y", version, 1);
+        put_size("a", "z", version, 1);
+    }
+    ck_assert_str_eq(call('s'), "kffaffa");
+    ck_assert_str_eq(GET("a/thing/x"), "theirs");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "EXISTS", "a/thing/y"), "0");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "LLEN", "a/thing/y:v"), "1");
+    ck_assert_str_eq(REDIS_ASK(&T.server, "DBSIZE"), "4");
     teardown();
 }
 END_TEST
@@ -469,6 +556,56 @@ START_TEST(any_bytes_come_back_from_hashes)
 }
 END_TEST
 
+/* What a worker's call leaves in Redis is what the verifier expects there, of each row of a run. */
+static void compare_with_what_is_held(const char *redis)
+{
+    enum { ROWS = 40 };
+    struct redis_held *held;
+    struct redis_finding finding;
+    struct error err;
+    char name[16];
+    bool found;
+    setup(redis);
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass)
+            ck_assert_int_eq(redis_held_open(&T.settings, &held, &err), OUT_OK);
+        for (int i = 0; i < ROWS; i++) {
+            snprintf(name, sizeof name, "k%d", i);
+            bool deleted = i % 8 == 7;
+            char json[64];
+            snprintf(json, sizeof json, "{\"name\":\"%s\",\"size\":%d}", name,
+                     i + (pass && i % 8 == 3));
+            struct bytes payload = deleted ? (struct bytes){0} : bytes_text(json);
+            int64_t version = 5 + (pass && i % 8 == 4);
+            struct row row = row_of("a", deleted ? name : "", version, payload);
+            if (pass)
+                ck_assert_int_eq(redis_held_ask(held, T.mapping, &row, payload, NULL, &err),
+                                 OUT_OK);
+            else
+                ck_assert_int_eq(redis_rows_add(&T.rows, T.mapping, &row, payload, &err), OUT_OK);
+        }
+        if (!pass)
+            call('w');
+    }
+    for (int i = 0; i < ROWS; i++) {
+        ck_assert_int_eq(redis_held_take(held, &finding, &found, &err), OUT_OK);
+        enum redis_state want = i % 8 == 3 ? REDIS_OTHER : i % 8 == 4 ? REDIS_STALE : REDIS_RIGHT;
+        ck_assert_msg(found && finding.state == want, "%d: %d %s", i, finding.state,
+                      finding.reason ? finding.reason : "");
+    }
+    redis_held_close(held);
+    teardown();
+}
+
+START_TEST(what_is_written_is_what_must_be_held)
+{
+    compare_with_what_is_held("redis: { key: \"t:{isolation_key}:{name}\" }\n");
+    compare_with_what_is_held("redis: { key: \"t:{isolation_key}:{name}\", ttl: 90s }\n");
+    compare_with_what_is_held(
+        "redis: { key: \"t:{isolation_key}:{name}\", value: hash, ttl: 9h }\n");
+}
+END_TEST
+
 /* What mapping_forward keeps is what the inverse gives, and it keeps nothing where they differ. */
 START_TEST(kept_json_is_what_the_row_gives_back)
 {
@@ -520,10 +657,14 @@ static Suite *script_suite(void)
     tcase_add_test(tcase, offsets_never_go_back);
     tcase_add_test(tcase, classifying_writes_nothing);
     tcase_add_test(tcase, writers_out_of_order_never_regress);
+    tcase_add_test(tcase, each_of_a_long_run_has_its_own_answer);
+    tcase_add_test(tcase, versions_follow_each_other_across_runs);
     tcase_add_test(tcase, strangers_keys_are_never_touched);
+    tcase_add_test(tcase, a_strangers_key_is_one_for_each_version);
     tcase_add_test(tcase, a_key_has_one_owner);
     tcase_add_test(tcase, a_hash_has_a_field_a_column);
     tcase_add_test(tcase, a_value_fades_before_its_version);
+    tcase_add_test(tcase, what_is_written_is_what_must_be_held);
     tcase_add_test(tcase, kept_json_is_what_the_row_gives_back);
     tcase_add_test(tcase, any_bytes_come_back_from_strings);
     tcase_add_test(tcase, any_bytes_come_back_from_hashes);

@@ -19,7 +19,8 @@
 #define TEXTS_MAX ((size_t)4 << 20)
 #define QUESTIONS_MAX 4
 
-/* One row that was asked for. Places in rows->keys and rows->words, which may move. */
+/* One row that was asked for. Places in rows->keys and rows->words, which may move: of its key and
+ * of its own words, which its meta begins. */
 struct asked {
     const struct mapping *mapping;
     size_t key, words;
@@ -134,7 +135,6 @@ enum outcome redis_held_ask(struct redis_held *held, const struct mapping *mappi
     struct asked *asked = &held->asked[held->count];
     *asked = (struct asked){.mapping = mapping,
                             .key = held->rows.keys.size,
-                            .words = held->rows.words.size,
                             .tenant = arena_copy(&held->texts, row->tenant),
                             .id = arena_copy(&held->texts, row->id),
                             .version = row->version,
@@ -144,6 +144,7 @@ enum outcome redis_held_ask(struct redis_held *held, const struct mapping *mappi
         return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the key is too long");
     if (redis_rows_add(&held->rows, mapping, row, json, err) != OUT_OK)
         return OUT_REJECT;
+    asked->words = held->rows.record_at;
     size_t at = asked->key;
     asked->questions = send_questions(held, mapping, row, next_word(&held->rows.keys, &at));
     held->count++;
@@ -221,7 +222,7 @@ static void judge_json(const struct redis_held *held, size_t at, redisReply *con
 {
     const struct buf *words = &held->rows.words;
     struct bytes must = next_word(words, &at);
-    uint64_t ttl_ms = next_number(words, &at);
+    uint64_t ttl_ms = redis_rows_ttl_ms(finding->mapping);
     struct bytes value = next_word(words, &at);
     if (is_error(answers[0]) || is_error(answers[1]))
         say(finding, REDIS_OTHER, "the key holds a value of another type");
@@ -262,7 +263,7 @@ static void judge_hash(const struct redis_held *held, size_t at, redisReply *con
     const redisReply *hash = answers[0];
     struct bytes meta = redis_reply_field(hash, BYTES_LITERAL("_v"));
     struct bytes must = next_word(words, &at);
-    uint64_t ttl_ms = next_number(words, &at);
+    uint64_t ttl_ms = redis_rows_ttl_ms(finding->mapping);
     bool fields = hash->type == REDIS_REPLY_ARRAY && hash->elements > 0;
     if (is_error(hash) || is_error(answers[1]))
         say(finding, REDIS_OTHER, "the key holds a value of another type");
@@ -297,14 +298,12 @@ static void judge_deleted(const struct redis_held *held, size_t at, redisReply *
 static void judge(const struct redis_held *held, const struct asked *asked,
                   redisReply *const *answers, struct redis_finding *finding)
 {
-    size_t at = asked->words;
-    struct bytes form = next_word(&held->rows.words, &at);
-    if (form.data[0] == 'x')
-        judge_deleted(held, at, answers, finding);
-    else if (form.data[0] == 'h')
-        judge_hash(held, at, answers, finding);
+    if (asked->deleted)
+        judge_deleted(held, asked->words, answers, finding);
+    else if (redis_rows_form(asked->mapping) == REDIS_HASH)
+        judge_hash(held, asked->words, answers, finding);
     else
-        judge_json(held, at, answers, finding);
+        judge_json(held, asked->words, answers, finding);
 }
 
 enum outcome redis_held_take(struct redis_held *held, struct redis_finding *finding, bool *found,

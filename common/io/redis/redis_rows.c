@@ -20,6 +20,8 @@
 #define DEFAULT_KEY "{isolation_key}/{entity}/{id}"
 #define VERSION_DIGITS 16
 #define DIGEST_DIGITS 32
+#define RUN_DIGITS 4
+#define RUN_MAX 500     /* records: Lua gives a command at most 8,000 words, a string has four */
 #define JSON_FIELD "_j" /* of a hash: the record as it was, for reading it back */
 
 void redis_rows_init(struct redis_rows *rows, bool all, uint64_t life_ms)
@@ -37,6 +39,7 @@ void redis_rows_reset(struct redis_rows *rows)
     buf_reset(&rows->keys);
     buf_reset(&rows->words);
     rows->key_count = rows->word_count = 0;
+    rows->run = (struct redis_run){0};
 }
 
 void redis_rows_free(struct redis_rows *rows)
@@ -51,6 +54,11 @@ void redis_rows_free(struct redis_rows *rows)
 enum redis_form redis_rows_form(const struct mapping *mapping)
 {
     return mapping->redis.form == REDIS_NONE ? REDIS_JSON : mapping->redis.form;
+}
+
+uint64_t redis_rows_ttl_ms(const struct mapping *mapping)
+{
+    return mapping->redis.ttl_s * 1000;
 }
 
 bool redis_rows_takes(const struct redis_rows *rows, const struct mapping *mapping)
@@ -228,21 +236,48 @@ static enum outcome give_back(struct redis_rows *rows, const struct mapping *map
                : OUT_OK;
 }
 
+/* The head of a run: form, ttl, and how many records it has, which is yet to be written. */
+static void open_run(struct redis_rows *rows, char form, uint64_t ttl_ms)
+{
+    add_word(rows, bytes_of(&form, 1));
+    add_number(rows, ttl_ms);
+    add_word(rows, bytes_of("0000", RUN_DIGITS));
+    rows->run = (struct redis_run){.form = form,
+                                   .ttl_ms = ttl_ms,
+                                   .digits_at = rows->words.size - RUN_DIGITS - sizeof "\r\n" + 1};
+}
+
+static void enter_run(struct redis_rows *rows, char form, uint64_t ttl_ms)
+{
+    const struct redis_run *run = &rows->run;
+    if (form != run->form || ttl_ms != run->ttl_ms || run->count == RUN_MAX)
+        open_run(rows, form, ttl_ms);
+}
+
+static void count_key(struct redis_rows *rows)
+{
+    rows->key_count++;
+    if (rows->words.failed)
+        return;
+    size_t count = ++rows->run.count;
+    for (int i = RUN_DIGITS; i > 0; count /= 10)
+        rows->words.data[rows->run.digits_at + (size_t)--i] = (char)('0' + count % 10);
+}
+
 static bool add_value(struct redis_rows *rows, const struct mapping *mapping, const struct row *row,
                       struct bytes json)
 {
     bool hash = redis_rows_form(mapping) == REDIS_HASH;
-    add_word(rows, row->deleted ? BYTES_LITERAL("x")
-                   : hash       ? BYTES_LITERAL("h")
-                                : BYTES_LITERAL("j"));
+    if (row->deleted)
+        enter_run(rows, hash ? 'y' : 'x', 0);
+    else
+        enter_run(rows, hash ? 'h' : 'j', redis_rows_ttl_ms(mapping));
+    rows->record_at = rows->words.size;
     buf_reset(&rows->key);
     redis_meta_append(&rows->key, mapping, row);
     add_word(rows, buf_view(&rows->key));
-    if (row->deleted) {
-        add_word(rows, hash ? BYTES_LITERAL("h") : BYTES_LITERAL("j"));
+    if (row->deleted)
         return true;
-    }
-    add_number(rows, mapping->redis.ttl_s * 1000);
     if (hash)
         return add_fields(rows, mapping, row, json);
     add_word(rows, json);
@@ -261,13 +296,14 @@ enum outcome redis_rows_add(struct redis_rows *rows, const struct mapping *mappi
     buf_reset(&rows->key);
     bool ok = redis_rows_append_key(&rows->key, mapping, row->tenant, row->id, row->cells);
     redis_wire_word(&rows->keys, buf_view(&rows->key));
-    rows->key_count++;
-    if (ok && add_value(rows, mapping, row, json) && !rows->keys.failed && !rows->words.failed)
+    if (ok && add_value(rows, mapping, row, json) && !rows->keys.failed && !rows->words.failed) {
+        count_key(rows);
         return OUT_OK;
+    }
     rows->keys.size = before.keys.size; /* as if it had never been */
     rows->words.size = before.words.size;
-    rows->key_count = before.key_count;
     rows->word_count = before.word_count;
+    rows->run = before.run;
     return error_set(err, OUT_REJECT, ERR_JSON_SIZE,
                      "the record has no form that Redis could hold");
 }
@@ -279,10 +315,10 @@ void redis_rows_add_sealed(struct redis_rows *rows, struct bytes tenant, struct 
     buf_append_text(&rows->key, "drover:vault:");
     buf_append_bytes(&rows->key, tenant);
     redis_wire_word(&rows->keys, buf_view(&rows->key));
-    rows->key_count++;
-    add_word(rows, BYTES_LITERAL("s"));
+    enter_run(rows, 's', 0);
     add_word(rows, reference);
     add_word(rows, box);
+    count_key(rows);
 }
 
 /* ---- the call ---------------------------------------------------------------------------- */

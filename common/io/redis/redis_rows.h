@@ -16,9 +16,18 @@
 #include "common/model/mapping/mapping.h"
 #include "common/policy/apply/batch.h"
 
+/* Records of one form and ttl, one behind the other. */
+struct redis_run {
+    char form; /* '\0': none yet */
+    uint64_t ttl_ms;
+    size_t count, digits_at; /* so many records; where that is said in `words` */
+};
+
 struct redis_rows {
     struct buf keys, words;
     size_t key_count, word_count;
+    struct redis_run run; /* the last one */
+    size_t record_at; /* where the last record's own words, behind its run's, begin in `words` */
     bool all;         /* also of mappings without redis: (storage redis) */
     uint64_t life_ms; /* of a tombstone */
     struct mapping_work work;
@@ -44,6 +53,7 @@ void redis_rows_free(struct redis_rows *rows);
 bool redis_rows_takes(const struct redis_rows *rows, const struct mapping *mapping);
 /* The form a mapping's records have; REDIS_JSON for one without redis: when all are taken. */
 enum redis_form redis_rows_form(const struct mapping *mapping);
+uint64_t redis_rows_ttl_ms(const struct mapping *mapping); /* 0: for good */
 
 /* What the fields of a record's hash say, column by column, in a form of its own: for comparing
  * with what a hash holds (redis_rows_append_field). False when a cell has no form in Redis. */

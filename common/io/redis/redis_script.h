@@ -18,11 +18,12 @@
  *   apply      KEYS  [checkpoint key] key…
  *              ARGV  mode, tombstone's life in ms, fence 0|1,
  *                    [epoch, start, end, redis_next, results_next, sequences, in doubt 0|1],
- *                    then for each key:
- *                      j meta ttl value                                 a string
- *                      h meta ttl n (field value)… m absent-field…      a hash
- *                      x meta form                                      a delete, form j or h
- *                      s reference box                                  a sealed value
+ *                    then run by run for all keys: form, ttl in ms, how many keys, and for each
+ *                      j  meta value                                    a string
+ *                      h  meta n (field value)… m absent-field…         a hash
+ *                      x  meta                                          a delete of a string
+ *                      y  meta                                          a delete of a hash
+ *                      s  reference box                                 a sealed value
  *              mode  w: nothing when one key is unowned   s: all but the unowned ones
  *                    r: as s, and what is there of the same version is written anew when it is not
  *                       what a write would leave there: value, fields, digest, ttl
