@@ -18,7 +18,9 @@
 
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_sink.h"
+#include "common/io/postgres/pg_tenants.h"
 #include "common/model/schema/schema_load.h"
+#include "common/model/schema/schema_sql.h"
 #include "tests/support/database.h"
 #include "tests/support/suite.h"
 
@@ -706,6 +708,30 @@ START_TEST(guards_that_come_later_cost_no_record)
 }
 END_TEST
 
+/* One that says nothing when it finds no tenant. */
+START_TEST(a_trigger_that_comes_later_is_asked_for)
+{
+    setup();
+    struct batch *batch = three_tenants(1);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    run("CREATE TABLE public.noted (who text, whose text); GRANT INSERT ON public.noted TO "
+        "drover_worker; CREATE FUNCTION public.notes() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN INSERT INTO public.noted VALUES (current_setting('app.current_tenant_key', true), "
+        "NEW.isolation_key); RETURN NEW; END $$; CREATE TRIGGER notes AFTER INSERT OR UPDATE ON "
+        "public.thing FOR EACH ROW EXECUTE FUNCTION public.notes()");
+    usleep(1000 * (PG_TENANTS_KNOWN_MS + 100));
+    batch = three_tenants(2);
+    ck_assert_int_eq(write_out(batch), OUT_OK);
+    batch_free(batch);
+    ck_assert_str_eq(ask_as("none",
+                            "SELECT count(*) || ' ' || count(*) FILTER (WHERE who = whose) FROM "
+                            "public.noted"),
+                     "4 4");
+    teardown();
+}
+END_TEST
+
 /* A fault of ours: a row of a tenant that its batch does not have. The list, and the search's one
  * tenant, are made of the groups; the row says its own. */
 START_TEST(a_row_of_a_tenant_that_is_not_listed_is_refused)
@@ -1242,6 +1268,7 @@ static Suite *pg_writer_suite(void)
                         sizeof GUARDS / sizeof *GUARDS);
     tcase_add_loop_test(tcase, guards_that_come_later_cost_no_record, 0,
                         sizeof GUARDS / sizeof *GUARDS);
+    tcase_add_test(tcase, a_trigger_that_comes_later_is_asked_for);
     tcase_add_test(tcase, a_row_of_a_tenant_that_is_not_listed_is_refused);
     tcase_add_test(tcase, a_list_of_very_many_long_tenants);
     tcase_add_test(tcase, tombstones_of_several_tenants_are_noted);

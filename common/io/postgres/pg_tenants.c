@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/io/clock.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/model/schema/schema_sql.h"
 
@@ -13,6 +14,7 @@ struct pg_tenants {
     const struct mapping_set *mappings;
     bool *has; /* by position in the mappings */
     bool known;
+    uint64_t asked_ms;
     struct buf schemas, tables; /* parameters */
 };
 
@@ -44,7 +46,7 @@ void pg_tenants_free(struct pg_tenants *tenants)
 
 bool pg_tenants_is_known(const struct pg_tenants *tenants)
 {
-    return tenants->known;
+    return tenants->known && clock_monotonic_ms() - tenants->asked_ms < PG_TENANTS_KNOWN_MS;
 }
 
 void pg_tenants_forget(struct pg_tenants *tenants)
@@ -78,10 +80,11 @@ static const char ASK[] =
 void pg_tenants_queue_ask(struct pg_tenants *tenants, struct pg_connection *connection)
 {
     struct pg_wire wire;
+    tenants->asked_ms = clock_monotonic_ms();
     pg_wire_init(&wire);
     pg_wire_text(&wire, buf_view(&tenants->schemas));
     pg_wire_text(&wire, buf_view(&tenants->tables));
-    pg_connection_query(connection, NULL, ASK, wire.params, wire.count);
+    pg_connection_query(connection, "drover_tables", ASK, wire.params, wire.count);
 }
 
 void pg_tenants_take_answer(struct pg_tenants *tenants, const PGresult *result)
