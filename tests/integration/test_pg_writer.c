@@ -1131,8 +1131,9 @@ START_TEST(a_plan_is_made_once_and_probes_the_key_however_the_table_grows)
     setup();
     run("CREATE TABLE public.plans (custom bigint, kept bigint);"
         "CREATE FUNCTION public.note_plans() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
-        "$$ BEGIN INSERT INTO public.plans SELECT custom_plans, generic_plans FROM "
-        "pg_catalog.pg_prepared_statements WHERE name LIKE 'drover_upsert%'; RETURN NULL; END $$;"
+        "$$ BEGIN INSERT INTO public.plans SELECT sum(custom_plans), sum(generic_plans) FROM "
+        "pg_catalog.pg_prepared_statements WHERE name ~ '^drover_(upsert|looking)_'; "
+        "RETURN NULL; END $$;"
         "CREATE TRIGGER plans AFTER INSERT ON public.thing EXECUTE FUNCTION public.note_plans();"
         "GRANT SELECT ON public.plans TO drover_verifier");
     put_many(0, 3);
