@@ -11,6 +11,7 @@
 #include "common/io/source/source_identity.h"
 #include "common/io/watch.h"
 #include "producer/follow/follow_files.h"
+#include "producer/follow/follow_moves.h"
 #include "producer/follow/follow_read.h"
 
 #define WAIT_MS 200 /* reports and signals are looked after so often */
@@ -99,102 +100,6 @@ static void forget_lost(struct follow *follow)
     follow->files.count = kept;
 }
 
-/* ---- renames ----
- *
- * A file is known again by its place (device and inode), so what was produced of it goes
- * with it to its new name: half written there it keeps its records, whole it is compared with them.
- * To be called before the files of a scan are read: another file may have the old name already.
- */
-
-struct moves {
-    struct follow_move *items;
-    size_t count;
-};
-
-static bool same_place(const struct scan_identity *a, const struct scan_identity *b)
-{
-    return a->device == b->device && a->inode == b->inode;
-}
-
-/* Where its old name would be is to be seen, so it is not there any more. An unmounted disk's files
- * are only out of sight, and the next disk may get its device's number: unless the content's size
- * and time are the same, nothing says that it is the same file. */
-static bool has_left(const struct conf_list *sources, const struct follow_namesake *old,
-                     const struct scan_identity *identity)
-{
-    uint64_t device;
-    if (follow_files_folder_left(sources, old->path, &device) && device == old->folder_device)
-        return true;
-    return old->identity.size == identity->size &&
-           old->identity.modified_ns == identity->modified_ns;
-}
-
-/* A name that is still there has not moved: the two are links. An inode is used again for a file
- * that was made later. */
-static bool has_moved(const struct conf_list *sources, const struct follow_namesake *old,
-                      const char *path, const struct scan_identity *identity)
-{
-    struct scan_identity now;
-    if (source_identity_is_born_after(path, old->identity.changed_ns))
-        return false;
-    return source_identity_read(old->path, &now) ? !same_place(&now, identity)
-                                                 : has_left(sources, old, identity);
-}
-
-/* Takes nothing; the list owns a copy of the path. */
-static void add_move(struct moves *moves, int64_t id, const char *path)
-{
-    for (size_t i = 0; i < moves->count; i++)
-        if (moves->items[i].id == id)
-            return; /* two names of it: the first that is looked at */
-    moves->items = mem_resize(moves->items, moves->count + 1, sizeof(*moves->items));
-    moves->items[moves->count++] = (struct follow_move){id, mem_text(path)};
-}
-
-static enum outcome find_move(struct follow_state *state, const struct conf_list *sources,
-                              struct followed *file, struct moves *moves, struct error *err)
-{
-    struct scan_identity identity;
-    struct follow_known known;
-    struct follow_namesake old;
-    if (!source_identity_read(file->path, &identity) ||
-        (file->placed && file->identified && scan_identity_equal(&file->identity, &identity)))
-        return OUT_OK;
-    enum outcome outcome = follow_state_find(state, file->path, &known, err);
-    file->placed = outcome == OUT_OK && same_place(&known.identity, &identity);
-    if (outcome != OUT_OK || file->placed)
-        return outcome;
-    bool moved = false;
-    for (size_t skip = 0; outcome == OUT_OK && !moved; skip++) {
-        outcome = follow_state_find_place(state, &identity, known.id, skip, &old, err);
-        if (outcome != OUT_OK || !old.id)
-            break;
-        moved = has_moved(sources, &old, file->path, &identity);
-        if (moved) {
-            log_quoted(LOG_INFO, "follow.renamed", "path", file->path, "known=%d", known.id != 0);
-            add_move(moves, old.id, file->path);
-        }
-        free(old.path);
-    }
-    return outcome;
-}
-
-static enum outcome keep_moves(struct follow_state *state, const struct conf_list *sources,
-                               const struct followed_list *files, struct error *err)
-{
-    struct moves moves = {0};
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < files->count && outcome == OUT_OK; i++)
-        if (files->items[i]->listed)
-            outcome = find_move(state, sources, files->items[i], &moves, err);
-    if (outcome == OUT_OK && moves.count > 0)
-        outcome = follow_state_move(state, moves.items, moves.count, err);
-    for (size_t i = 0; i < moves.count; i++)
-        free(moves.items[i].path);
-    free(moves.items);
-    return outcome;
-}
-
 /* ---- a scan ---- */
 
 static void report_arguments(struct follow *follow)
@@ -235,7 +140,7 @@ static void find_listed(struct follow *follow)
 static void find_moves(struct follow *follow)
 {
     struct error err;
-    if (keep_moves(follow->state, follow->arguments, &follow->files, &err) != OUT_OK)
+    if (follow_moves_keep(follow->state, follow->arguments, &follow->files, &err) != OUT_OK)
         producer_fail(follow->producer, &err);
 }
 

@@ -16,6 +16,7 @@
 #include "common/model/json/canonical.h"
 #include "common/model/message/envelope.h"
 #include "producer/follow/follow_files.h"
+#include "producer/follow/follow_moves.h"
 
 #define VERSIONS_AHEAD (INT64_C(1) << 20) /* stored at once: one write of the state for many */
 #define IDENTITY_BYTES (1u << 20)
@@ -430,6 +431,18 @@ static bool come_back(struct follow_reader *reader, struct followed *file)
     return outcome == OUT_OK;
 }
 
+/* What the state has of the file that has this name now. */
+static enum outcome find_known(struct follow_reader *reader, struct followed *file,
+                               const struct scan_identity *identity, struct follow_known *known,
+                               struct error *err)
+{
+    enum outcome outcome = follow_state_find(reader->state, file->path, known, err);
+    if (outcome != OUT_OK || follow_same_place(&known->identity, identity))
+        return outcome;
+    outcome = follow_moves_keep_one(reader->state, &reader->producer->settings->sources, file, err);
+    return outcome == OUT_OK ? follow_state_find(reader->state, file->path, known, err) : outcome;
+}
+
 void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, enum scan_turn turn, bool scan)
 {
@@ -450,7 +463,7 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     }
     if (losses != (turn == TURN_LOSSES))
         return;
-    if (follow_state_find(reader->state, file->path, &known, &err) != OUT_OK) {
+    if (find_known(reader, file, &identity, &known, &err) != OUT_OK) {
         finish_scan(reader, OUT_FATAL, &err);
         return;
     }
