@@ -302,10 +302,10 @@ static void append_row(struct buf *out, const struct mapping *mapping, int32_t p
 }
 
 /* Asked by the connection when the server waits for the rows of the next COPY. The head and the end
- * are those of copyto.c: signature, flags, no extension; -1. */
+ * are those of copyto.c: signature of 11 bytes with a NUL, 4 of flags, 4 of no extension; -1. */
 static struct bytes fill_rows(void *owner, int number)
 {
-    static const char HEAD[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+    static const char HEAD[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
     const struct writer *writer = owner;
     const struct batch *batch = writer->batch;
     struct buf *rows = &writer->sink->memory;
