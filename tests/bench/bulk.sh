@@ -13,7 +13,7 @@ bench_bulk() {
     for LOAD in upsert bulk; do
       configure bulk "$CHAT"
       fresh_database
-      drain bulk "bench.$LOAD.$round" "$CHAT"
+      if [ "$LOAD" = bulk ]; then drain_in_bulk bulk "bench.$LOAD.$round" "$CHAT"; else drain bulk "bench.$LOAD.$round" "$CHAT"; fi
       judge_table "$WORK/chat.ndjson" "drover, load: $LOAD"
       record bulk chat "drover_$LOAD" rate "$RATE" "$round"
       record bulk chat "drover_$LOAD" cpu_us "$CPU_US" "$round"

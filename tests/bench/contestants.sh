@@ -53,7 +53,7 @@ by_bulk() {
   has_bulk || return 0
   configure contestants "$CHAT"
   fresh_database
-  drain contestants "bench.bulk.$round" "$CHAT"
+  drain_in_bulk contestants "bench.bulk.$round" "$CHAT"
   judge_table "$WORK/chat.ndjson" "drover, load: bulk"
   record contestants chat drover_bulk rate "$RATE" "$round"
 }
