@@ -7,8 +7,8 @@
  */
 
 #include "common/io/source/source_identity.h"
-#include "producer/follow/follow_read.h"
 #include "producer/follow/follow_state.h"
+#include "producer/follow/followed.h"
 
 bool follow_same_place(const struct scan_identity *a, const struct scan_identity *b);
 /* Of all that are listed. To be called before the files of a scan are read: another file may have

@@ -4,32 +4,9 @@
 /* One followed file: a first pass compares it with what is known, a second one sends what changed;
  * then all is waited for, and stored. */
 
+#include "producer/follow/followed.h"
 #include "producer/follow/follow_state.h"
 #include "producer/producer.h"
-
-/* What scans of this process saw of one file. */
-struct followed {
-    char *path; /* absolute: its name in the state */
-    struct scan_identity identity;
-    bool identified;
-    bool placed;                  /* the state knows the file of that identity under this name */
-    bool listed;                  /* in the listing at hand */
-    int64_t read_ns;              /* wall clock when the last reading began */
-    uint64_t since_ms;            /* that identity was first seen by the scan that began then */
-    unsigned failed_same, failed; /* scans that found it unfinished */
-    bool reported;                /* that was said, or that its folder is gone */
-    bool unread;          /* it has news that could not be read yet, and that was not said */
-    bool refusals_listed; /* of this identity */
-    unsigned away_scans;
-    bool absent;      /* not to be seen: it holds no record now */
-    const char *kept; /* of this scan: the name under which its file is followed */
-};
-
-/* Sorted by path. */
-struct followed_list {
-    struct followed **items;
-    size_t count;
-};
 
 /* A reading in the works. */
 struct follow_reader {

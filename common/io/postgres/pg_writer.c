@@ -805,10 +805,10 @@ static void write_groups(struct writer *writer)
 
 /*
  * A prepared statement keeps its plan until somebody analyses the table. One that was made while
- * the table was empty probes by whatever index comes first, or reads the table from its beginning
- * for each key (measured: 1,166 ms instead of 13 for 2,000 keys in 2,000 rows). So plans are made
- * anew with the 2nd, 4th, 8th … batch of a connection: none is ever used for a table that has grown
- * by much more than twice. Returns its replies.
+ * the table was empty probes by whatever index comes first, which may be one of the tenant alone
+ * (measured: 4,000,000 rows of it read for 2,000 keys in 2,000 rows). So plans are made anew with
+ * the 2nd, 4th, 8th … batch of a connection: none is ever used for a table that has grown by much
+ * more than twice. Returns its replies.
  */
 static int queue_replan(struct writer *writer)
 {
