@@ -310,21 +310,11 @@ static enum outcome finish_table(struct finish *finish, const struct mapping *ma
     return run_text(finish, err);
 }
 
-static const struct mapping *find_mapping(const struct mapping_set *mappings, const char *schema,
-                                          const char *table)
-{
-    for (size_t i = 0; i < mappings->count; i++)
-        if (strcmp(mappings->items[i]->schema, schema) == 0 &&
-            strcmp(mappings->items[i]->table, table) == 0)
-            return mappings->items[i];
-    return NULL;
-}
-
 static enum outcome finish_row(struct finish *finish, const PGresult *rows, int row,
                                struct error *err)
 {
     const char *schema = PQgetvalue(rows, row, 1), *name = PQgetvalue(rows, row, 2);
-    const struct mapping *mapping = find_mapping(finish->mappings, schema, name);
+    const struct mapping *mapping = mapping_set_find_table(finish->mappings, schema, name);
     struct pg_load_table table = {.number = (int)strtol(PQgetvalue(rows, row, 0), NULL, 10)};
     enum outcome outcome = OUT_OK;
     if (!mapping)

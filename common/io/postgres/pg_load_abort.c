@@ -38,23 +38,13 @@ static enum outcome keep_workers_out(PGconn *session, struct bytes group, struct
     return outcome;
 }
 
-static const struct mapping *find_mapping(const struct mapping_set *mappings, const char *schema,
-                                          const char *table)
-{
-    for (size_t i = 0; i < mappings->count; i++)
-        if (strcmp(mappings->items[i]->schema, schema) == 0 &&
-            strcmp(mappings->items[i]->table, table) == 0)
-            return mappings->items[i];
-    return NULL;
-}
-
 /* The load table goes, and the workers' role has its rights on the table again. */
 static enum outcome give_up(PGconn *session, const struct mapping_set *mappings,
                             const struct schema_roles *roles, const PGresult *rows, int row,
                             struct error *err)
 {
     const char *schema = PQgetvalue(rows, row, 1), *name = PQgetvalue(rows, row, 2);
-    const struct mapping *mapping = find_mapping(mappings, schema, name);
+    const struct mapping *mapping = mapping_set_find_table(mappings, schema, name);
     int number = (int)strtol(PQgetvalue(rows, row, 0), NULL, 10);
     struct buf sql, table;
     if (!mapping) {

@@ -32,6 +32,15 @@ const struct mapping *mapping_set_find(const struct mapping_set *set, struct byt
     return NULL;
 }
 
+const struct mapping *mapping_set_find_table(const struct mapping_set *set, const char *schema,
+                                             const char *table)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->items[i]->schema, schema) == 0 && strcmp(set->items[i]->table, table) == 0)
+            return set->items[i];
+    return NULL;
+}
+
 /* Entity by entity, in their order: which file holds which does not matter. */
 struct digest mapping_set_fingerprint(const struct mapping_set *set)
 {

@@ -20,6 +20,9 @@ struct mapping_set {
 void mapping_set_free(struct mapping_set *set);
 /* NULL when there is none. */
 const struct mapping *mapping_set_find(const struct mapping_set *set, struct bytes entity);
+/* The first that writes this table, or NULL. */
+const struct mapping *mapping_set_find_table(const struct mapping_set *set, const char *schema,
+                                             const char *table);
 /* Digest over all fingerprints. */
 struct digest mapping_set_fingerprint(const struct mapping_set *set);
 
