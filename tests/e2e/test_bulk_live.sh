@@ -37,6 +37,9 @@ has "$WORK/begin_other.log" "loads it: until that is finished its records wait"
 notes 0 3000 1 "$WORK/a.notes"
 drover produce "$WORK/a.notes" > "$WORK/produce_n.log" 2>&1
 wait_until 60 is_drained
+notes 0 40 2 "$WORK/again.notes" # in batches of their own
+drover produce "$WORK/again.notes" > "$WORK/produce_again.log" 2>&1
+wait_until 60 is_drained
 wait_until 30 grep -q 'DRV-P010' "$WORK/O.log"
 runs A "$A_PID"
 runs O "$O_PID"
@@ -48,11 +51,12 @@ has "$WORK/verify_other.log" "loads it, and the table is empty until that is fin
 say "and ends"
 drover load finish > "$WORK/finish.log" 2>&1 || fail "load finish: exit $?"
 has "$WORK/finish.log" "public.note: 3000 rows"
-wait_until 60 group_has other 3300
+! grep -E 'DRV-|error' "$WORK/finish.log" || fail "a finish that ended well names an error"
+wait_until 60 group_has other 3340
 notes 0 500 2 "$WORK/b.notes"
 drover produce "$WORK/b.notes" > "$WORK/produce_b.log" 2>&1
 wait_until 60 is_drained
-wait_until 60 group_has other 3800
+wait_until 60 group_has other 3840
 runs A "$A_PID"
 runs O "$O_PID"
 stop_worker A

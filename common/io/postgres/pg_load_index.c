@@ -79,8 +79,10 @@ enum outcome pg_load_make_key(PGconn *session, const struct mapping *mapping, in
     enum outcome outcome = make(session, buf_text(&sql), &refused, err);
     buf_free(&sql);
     *has_many = refused && strncmp(err->cause, "23505", 5) == 0;
-    if (*has_many)
+    if (*has_many) { /* no failure: nobody is to be told of it */
+        *err = (struct error){0};
         return pg_session_run(session, "ROLLBACK TO SAVEPOINT load_index", err);
+    }
     return refused ? refuse(session, mapping, number, KEY, shown, err) : outcome;
 }
 

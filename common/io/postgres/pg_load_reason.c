@@ -161,11 +161,14 @@ enum outcome pg_load_try_drop(PGconn *session, const struct mapping *mapping, st
     buf_init(&sql, TEXT_LIMIT);
     schema_sql_append(&sql, "SAVEPOINT load_try; DROP TABLE %i.%i", mapping->schema,
                       mapping->table);
-    enum outcome outcome = pg_session_run(session, buf_text(&sql), err);
+    struct error seen = {0};
+    enum outcome outcome = pg_session_run(session, buf_text(&sql), &seen);
     if (outcome != OUT_OK && outcome != OUT_RETRY)
         buf_append_text(reason, "other objects depend on it");
     buf_free(&sql);
-    if (outcome == OUT_RETRY)
+    if (outcome == OUT_RETRY) {
+        *err = seen;
         return outcome;
+    }
     return pg_session_run(session, "ROLLBACK TO SAVEPOINT load_try", err);
 }
