@@ -25,11 +25,15 @@ enum {
 
 #define VERIFY_APPLICATION "drover-verify" /* to PostgreSQL */
 
-/* Half of the memory holds the keys, a sixteenth the dead letters; the rest is for the bus's
- * queue, one record on each side and the report. */
-#define VERIFY_TABLE_SHARE(memory) ((memory) / 2)
+/* Five eighths of the memory hold the keys, a sixteenth the dead letters; the rest is for the bus's
+ * queue, one record on each side and the report. (So a million keys and those of their files, 80
+ * bytes each, fit the default.) */
+#define VERIFY_TABLE_SHARE(memory) ((memory) / 8 * 5)
 #define VERIFY_DEAD_SHARE(memory) ((memory) / 16)
 #define VERIFY_PASS_SHARE(memory) ((memory) / 8) /* of the map of passes, if there are several */
+_Static_assert(2 * (1000000 + 1000000 / 4 + 64) * sizeof(struct diff_entry) <=
+                   VERIFY_TABLE_SHARE((size_t)256 << 20),
+               "docs/scaling.md promises it");
 
 /* Records that never got into the topic have no tenant to be counted under. */
 #define VERIFY_AT_SOURCE BYTES_LITERAL("(at the source)")
