@@ -219,6 +219,14 @@ static int take_progress_fd(void)
     return (int)fd;
 }
 
+/* Set by `drover run` for its verifier: what it reads before the work is over is not the store. */
+static bool take_held(void)
+{
+    bool is_held = getenv("DROVER_HELD") != NULL;
+    unsetenv("DROVER_HELD");
+    return is_held;
+}
+
 /* `drover run` hands the sources to its children through a file in memory: there may be more than
  * a command line can hold. */
 struct more_args {
@@ -373,6 +381,7 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
     struct more_args more;
     struct error_list errors;
     int progress_fd = take_progress_fd();
+    bool is_held = take_held();
     enum exit_code code;
     error_list_init(&errors);
     if (take_more_args(argc, argv, &more, &err) != OUT_OK ||
@@ -384,6 +393,7 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
     } else {
         struct settings *settings = &invocation->settings;
         settings->progress_fd = progress_fd;
+        settings->is_held = is_held;
         settings->answer = invocation->answer;
         settings->answer->wanted = settings->json;
         tell_old_names(invocation);

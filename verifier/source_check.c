@@ -628,27 +628,68 @@ static enum outcome check_open(struct verify_run *run, struct source_check **mad
     return outcome;
 }
 
-/* Whether the share of the memory holds a second table as well. */
+/* A table of that many records; false: the share of the memory does not hold two of them. */
+static bool make_own(struct source_check *check, uint64_t records)
+{
+    size_t half = VERIFY_TABLE_SHARE(check->run->memory_max) / 2;
+    bool made = diff_table_init(&check->own, records, half);
+    if (made && check->own.capacity < diff_capacity(half))
+        check->table = &check->own;
+    else
+        diff_table_free(&check->own);
+    return check->table != NULL;
+}
+
+/* Into the own table. */
+static enum outcome read_first(struct source_check *check, uint64_t records, struct error *err)
+{
+    if (!make_own(check, records))
+        return OUT_OK; /* at the end there is the other one */
+    enum outcome outcome = read_files(check, err);
+    begin_topic(check);
+    return outcome;
+}
+
+/* Whether the share of the memory holds both tables. */
 static bool has_room(const struct verify_run *run)
 {
-    size_t size = run->table.capacity * sizeof *run->table.entries;
-    return run->report.passes == 1 && 2 * size <= VERIFY_TABLE_SHARE(run->memory_max);
+    size_t count = run->table.capacity + run->source_check->own.capacity;
+    return run->report.passes == 1 &&
+           count * sizeof(struct diff_entry) <= VERIFY_TABLE_SHARE(run->memory_max);
+}
+
+static bool is_wanted(const struct verify_run *run)
+{
+    return !run->options.read_once && run->settings->verify_sources.count > 0;
+}
+
+enum outcome source_check_read_ahead(struct verify_run *run, uint64_t messages, struct error *err)
+{
+    if (!is_wanted(run) || messages == 0)
+        return OUT_OK;
+    enum outcome outcome = check_open(run, &run->source_check, err);
+    return outcome == OUT_OK ? read_first(run->source_check, messages, err) : outcome;
+}
+
+static uint64_t committed(const struct verify_report *report)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < report->partition_count; i++)
+        sum += (uint64_t)(report->partitions[i].snapshot_end - report->partitions[i].low);
+    return sum;
 }
 
 enum outcome source_check_begin(struct verify_run *run, struct error *err)
 {
-    if (run->options.read_once || run->settings->verify_sources.count == 0)
+    if (!is_wanted(run))
         return OUT_OK;
-    enum outcome outcome = check_open(run, &run->source_check, err);
+    enum outcome outcome = OUT_OK;
+    if (!run->source_check)
+        outcome = check_open(run, &run->source_check, err);
     struct source_check *check = run->source_check;
-    if (outcome != OUT_OK || !has_room(run))
-        return outcome;
-    check->table = &check->own;
-    if (!diff_table_init(&check->own, run->table.max, VERIFY_TABLE_SHARE(run->memory_max) / 2))
-        return OUT_OK; /* at the end there is the other one */
-    outcome = read_files(check, err);
-    begin_topic(check);
-    if (outcome == OUT_OK && !check->full)
+    if (outcome == OUT_OK && !check->readings)
+        outcome = read_first(check, committed(&run->report), err);
+    if (outcome == OUT_OK && check->readings && !check->full && has_room(run))
         run->watcher = (struct verify_watcher){see, check, check->table};
     return outcome;
 }

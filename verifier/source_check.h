@@ -20,6 +20,10 @@
 
 struct source_check;
 
+/* Before anything else, when the source topic has that many messages: reads the files for
+ * source_check_begin, if they are to be read then. */
+MUST_USE enum outcome source_check_read_ahead(struct verify_run *run, uint64_t messages,
+                                              struct error *err);
 /* Before the topic is read for the rows: reads the files, where there is room for their keys beside
  * those of the topic, and has run->watcher compare each message as it comes. Nothing without
  * --source, or of a session that reads once. */

@@ -1,5 +1,6 @@
 #include "verifier/verify.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,12 +95,23 @@ static enum exit_code say(const struct settings *settings, const struct verify_r
     return match ? EXIT_OK : EXIT_DISCREPANCY;
 }
 
+/* Until who started this one says that everything is written. */
+static void wait_for_end_of_input(void)
+{
+    char ignored[64];
+    ssize_t got;
+    do {
+        got = read(STDIN_FILENO, ignored, sizeof ignored);
+    } while (got > 0 || (got < 0 && errno == EINTR));
+}
+
 enum exit_code verify_main(const struct settings *settings, struct error *err)
 {
     struct bus *bus = kafka_bus_new(settings, NULL);
     kafka_bus_answer_within(bus, VERIFY_BUS_MS);
     struct verify_session *session = NULL;
-    const struct verify_options options = {.bus = bus};
+    const struct verify_options options = {
+        .bus = bus, .hold = settings->is_held ? wait_for_end_of_input : NULL};
     enum outcome outcome = verify_session_open(settings, &options, &session, err);
     if (outcome != OUT_OK && err->code == ERR_KAFKA_TOPIC)
         outcome = kafka_topics_no_migration(settings, err); /* names those there are */

@@ -48,6 +48,9 @@ struct verify_options {
     size_t (*others_bytes)(void *owner);
     void *others;
     const struct verify_listener *listener; /* NULL: nobody */
+    /* Returns when the store may be asked. Without read_once the files are read before, if they can
+     * be (source_check_read_ahead). NULL: it may be asked at once. */
+    void (*hold)(void);
 };
 
 #endif

@@ -97,6 +97,7 @@ struct verify_run {
 
     struct verify_report report;
     struct verify_progress progress;
+    uint64_t held_ms; /* of options.hold, in which nothing was done */
 };
 
 /* The key that a record is compared under. run->key is overwritten; `failed` when it is too long.

@@ -102,6 +102,36 @@ static void init_run(struct verify_run *run, const struct settings *settings,
     verify_progress_init(&run->progress, options->read_once ? -1 : settings->progress_fd, quiet);
 }
 
+/* A bus that does not answer is asked again when there is something to be verified. */
+static uint64_t count_messages(const struct verify_run *run)
+{
+    struct error ignored;
+    struct bus_range *ranges = NULL;
+    size_t count = 0;
+    uint64_t messages = 0;
+    if (bus_ranges(run->options.bus, run->topics[TOPIC_SOURCE], VERIFY_BUS_MS, &ranges, &count,
+                   &ignored) != OUT_OK)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        messages += (uint64_t)(ranges[i].to - ranges[i].from);
+    free(ranges);
+    return messages;
+}
+
+/* Who holds it says when everything is written; the files are there before. */
+static enum outcome wait_for_store(struct verify_run *run, struct error *err)
+{
+    if (!run->options.hold)
+        return OUT_OK;
+    enum outcome outcome = source_check_read_ahead(run, count_messages(run), err);
+    uint64_t from_ms = clock_monotonic_ms();
+    if (outcome == OUT_OK)
+        run->options.hold();
+    run->held_ms = clock_monotonic_ms() - from_ms;
+    run->report.started_ms = clock_unix_ms();
+    return outcome;
+}
+
 /* Of the settings' store: the snapshot first, as no checkpoint in it can be beyond the topic's ends
  * that are read after it. */
 static enum outcome open_store(struct verify_run *run, struct error *err)
@@ -187,8 +217,8 @@ enum outcome verify_session_open(const struct settings *settings,
                                  struct verify_session **session, struct error *err)
 {
     static session_step *const STEPS[] = {
-        check_memory,  take_scope, try_report_folder, take_mask_key,    name_topics,
-        take_mappings, open_store, take_ranges,       take_checkpoints, NULL};
+        check_memory,   take_scope, try_report_folder, take_mask_key,    name_topics, take_mappings,
+        wait_for_store, open_store, take_ranges,       take_checkpoints, NULL};
     struct verify_session *made = mem_zeroed(1, sizeof *made);
     made->opened_ms = clock_monotonic_ms();
     init_run(&made->run, settings, options);
@@ -408,7 +438,7 @@ enum outcome verify_session_conclude(struct verify_session *session, struct erro
     enum outcome outcome = session->fed ? OUT_OK : verify_session_feed(session, NULL, err);
     if (outcome == OUT_OK)
         outcome = take_steps(STEPS, run, err);
-    run->report.duration_ms = clock_monotonic_ms() - session->opened_ms;
+    run->report.duration_ms = clock_monotonic_ms() - session->opened_ms - run->held_ms;
     if (outcome == OUT_OK)
         verify_progress_finish(&run->progress);
     else

@@ -137,6 +137,8 @@ struct settings {
     struct answer *answer; /* --json; borrowed, set by the command line */
     int progress_fd;       /* machine-readable progress lines for the parent; -1 = none (set by
                               DROVER_PROGRESS_FD, not a setting) */
+    bool is_held;          /* verify: the store is asked when standard input has ended (set by
+                              DROVER_HELD, not a setting) */
 };
 
 /* The table behind it; *count of fields. */

@@ -172,13 +172,33 @@ static void tell_width(void)
     setenv("COLUMNS", columns, 1);
 }
 
+/* When nothing more is produced: it reads the files while the rest is written. */
 static void start_verify(struct run *run)
 {
     tell_width();
-    run->phase = RUN_VERIFYING;
-    run->drained_ms = clock_monotonic_ms();
     if (run_child_start(run, &run->children[RUN_VERIFY], &run->err) != OUT_OK)
         stop(run, EXIT_RUNTIME);
+}
+
+static void take_verdict(struct run *run)
+{
+    int code = run->children[RUN_VERIFY].code;
+    run->code = code > 127 ? EXIT_RUNTIME : (enum exit_code)code;
+    if (run->code == EXIT_OK)
+        run->code = (enum exit_code)run->children[RUN_PRODUCE].code;
+    finish(run);
+}
+
+/* One that has failed before has said why; it did not keep anything from being written. */
+static void begin_verify(struct run *run)
+{
+    struct run_child *verify = &run->children[RUN_VERIFY];
+    run->phase = RUN_VERIFYING;
+    run->drained_ms = clock_monotonic_ms();
+    if (verify->ended)
+        take_verdict(run);
+    else
+        run_child_let_go(verify);
 }
 
 static void on_child_end(struct run *run, struct run_child *child)
@@ -187,16 +207,16 @@ static void on_child_end(struct run *run, struct run_child *child)
     if (child->role == RUN_PRODUCE)
         run->produced_ms = clock_monotonic_ms();
     if (run->phase < RUN_STOPPING && child->role == RUN_VERIFY) {
-        run->code = child->code > 127 ? EXIT_RUNTIME : (enum exit_code)child->code;
-        if (run->code == EXIT_OK)
-            run->code = (enum exit_code)run->children[RUN_PRODUCE].code;
-        finish(run);
+        if (run->phase == RUN_VERIFYING)
+            take_verdict(run);
         return;
     }
     if (run->phase < RUN_STOPPING && !expected)
         fail_for(run, child);
-    if (run->phase == RUN_DRAINING && !any_worker_runs(run))
+    else if (run->phase == RUN_WORKING && child->role == RUN_PRODUCE)
         start_verify(run);
+    if (run->phase == RUN_DRAINING && !any_worker_runs(run))
+        begin_verify(run);
     if (run->phase == RUN_STOPPING && !anything_runs(run))
         finish(run);
 }

@@ -7,7 +7,7 @@
  *
  *   produce ─────────► done
  *   work × N ────────────────► everything committed ─► told to stop ─► drained
- *                                                                       verify ─► its code is ours
+ *                        verify: reads the files again ───── held ─► let go ─► its code is ours
  *
  * Children write progress as JSON lines on descriptor 3. One loop thread.
  */
@@ -59,7 +59,9 @@ struct run_child {
     enum run_role role;
     uv_process_t process;
     struct run_stream streams[RUN_STREAMS]; /* standard output, standard error, progress */
-    int open;                               /* handles not yet closed */
+    uv_pipe_t hold;                         /* its standard input, until it is let go */
+    bool is_held;
+    int open; /* handles not yet closed */
     bool started, ended;
     int code; /* exit code; 128 + the signal that ended it */
     struct run_numbers numbers;
@@ -152,6 +154,8 @@ struct run {
 /* run_child.c */
 MUST_USE enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err);
 void run_child_signal(struct run_child *child, int signal_number);
+/* A verifier starts held: it reads files, and no store until it is let go. Again: nothing. */
+void run_child_let_go(struct run_child *child);
 static inline bool run_child_is_running(const struct run_child *child)
 {
     return child->started && !child->ended;

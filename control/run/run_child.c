@@ -83,26 +83,38 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(stream->room, sizeof(stream->room));
 }
 
+void run_child_let_go(struct run_child *child)
+{
+    if (child->is_held)
+        uv_close((uv_handle_t *)&child->hold, on_handle_closed);
+    child->is_held = false;
+}
+
 static void on_exit_status(uv_process_t *process, int64_t status, int signal_number)
 {
     struct run_child *child = process->data;
     child->code = signal_number ? 128 + signal_number : (int)status;
+    run_child_let_go(child);
     uv_close((uv_handle_t *)process, on_handle_closed);
 }
 
 /* Ours, where to tell progress, and where more arguments are. The caller frees the list, not its
  * items. */
-static char **make_environment(bool more_arguments)
+static char **make_environment(bool held, bool more_arguments)
 {
     static char progress[] = "DROVER_PROGRESS_FD=3";
     static char arguments[] = "DROVER_ARGS_FD=4";
+    static char hold[] = "DROVER_HELD=1";
     size_t count = 0;
     while (environ[count])
         count++;
-    char **copy = mem_zeroed(count + 3, sizeof(char *));
+    char **copy = mem_zeroed(count + 4, sizeof(char *));
     memcpy(copy, environ, count * sizeof(char *));
-    copy[count] = progress;
-    copy[count + 1] = more_arguments ? arguments : NULL;
+    copy[count++] = progress;
+    if (more_arguments)
+        copy[count++] = arguments;
+    if (held)
+        copy[count] = hold;
     return copy;
 }
 
@@ -111,6 +123,13 @@ static void open_streams(struct run *run, struct run_child *child, uv_stdio_cont
     bool keyboard = child->role == RUN_PRODUCE;
     stdio[0].flags = keyboard ? UV_INHERIT_FD : UV_IGNORE;
     stdio[0].data.fd = STDIN_FILENO;
+    if (child->is_held) {
+        uv_pipe_init(&run->loop, &child->hold, 0);
+        child->hold.data = child;
+        stdio[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
+        stdio[0].data.stream = (uv_stream_t *)&child->hold;
+        child->open++;
+    }
     for (int i = 0; i < RUN_STREAMS; i++) {
         struct run_stream *stream = &child->streams[i];
         stream->child = child;
@@ -133,12 +152,13 @@ enum outcome run_child_start(struct run *run, struct run_child *child, struct er
         return OUT_FATAL;
     child->run = run;
     child->process.data = child;
+    child->is_held = child->role == RUN_VERIFY;
     open_streams(run, child, stdio);
     uv_process_options_t options = {
         .exit_cb = on_exit_status,
         .file = "/proc/self/exe",
         .args = run_args_make(run, child->role),
-        .env = make_environment(more >= 0),
+        .env = make_environment(child->is_held, more >= 0),
         .flags = UV_PROCESS_DETACHED,
         .stdio_count = STDIO_COUNT - (more < 0),
         .stdio = stdio,
@@ -152,6 +172,7 @@ enum outcome run_child_start(struct run *run, struct run_child *child, struct er
         close(more);
     free(options.env);
     if (failed) {
+        run_child_let_go(child);
         for (int i = 0; i < RUN_STREAMS; i++)
             uv_close((uv_handle_t *)&child->streams[i].pipe, on_stream_closed);
         uv_close((uv_handle_t *)&child->process, on_handle_closed);
