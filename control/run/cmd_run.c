@@ -23,10 +23,10 @@
 #include "control/run/run.h"
 
 enum {
-    TICK_MS = 200,
-    WATCH_MS = 1000, /* between polls that only tell what is away */
+    TICK_MS = 100,
+    WATCH_MS = 1000, /* between polls that cannot see the end; each asks of every partition */
     STATUS_MS = 2000,
-    STATUS_RESTS = 10,
+    STATUS_RESTS = 20, /* two seconds */
     BROKER_MS = 15000,
     WORKER_EXTRA_MS = 4000, /* a worker's stop beyond its drain (docs/architecture.md) */
     PRODUCE_STOP_MS = 10000,
@@ -291,7 +291,8 @@ static void on_polled(uv_work_t *work, int status)
 
 static void start_poll(struct run *run)
 {
-    if (run->polling || (!counts(run) && clock_monotonic_ms() - run->polled_ms < WATCH_MS))
+    bool sees_end = counts(run) && run->children[RUN_PRODUCE].ended;
+    if (run->polling || (!sees_end && clock_monotonic_ms() - run->polled_ms < WATCH_MS))
         return;
     run->poll.data = run;
     run->poll_is_last = run->children[RUN_PRODUCE].ended;
