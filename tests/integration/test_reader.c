@@ -282,6 +282,32 @@ START_TEST(a_full_queue_is_filled_again_at_once)
 }
 END_TEST
 
+/* Each message that waits costs librdkafka 2 KiB: what is there without the broker is what it held.
+ */
+START_TEST(fetches_little_ahead)
+{
+    enum { BATCH = 1000, BATCHES = 20, LIMIT = 8000 + 2 * PARTITIONS * BATCH };
+    static const struct bus_range RANGES[] = {
+        {0, 0, BATCH * BATCHES}, {1, 0, BATCH * BATCHES}, {2, 0, BATCH * BATCHES}};
+    struct error err = {0};
+    const struct bus_message *message;
+    int held = 0;
+    for (int batch = 0; batch < BATCHES; batch++)
+        for (int32_t partition = 0; partition < PARTITIONS; partition++)
+            put_numbers(partition, 0, BATCH);
+    struct bus_reader *reader = open_reader(RANGES, PARTITIONS);
+    ck_assert_int_eq(bus_reader_next(reader, WAIT_MS, &message, &err), OUT_OK);
+    poll(NULL, 0, 1000); /* it fetches until its queue is full */
+    ck_assert_int_eq(rd_kafka_mock_broker_set_down(rd_kafka_handle_mock_cluster(producer), 1),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
+    while (bus_reader_next(reader, SHORT_MS, &message, &err) == OUT_OK && message)
+        held++;
+    ck_assert_int_gt(held, BATCH);
+    ck_assert_int_lt(held, LIMIT);
+    bus_reader_close(reader);
+}
+END_TEST
+
 static Suite *reader_suite(void)
 {
     Suite *suite = suite_create("reader");
@@ -296,6 +322,7 @@ static Suite *reader_suite(void)
     tcase_add_test(tcase, says_that_the_begin_is_gone);
     tcase_add_test(tcase, tells_the_ranges);
     tcase_add_test(tcase, a_full_queue_is_filled_again_at_once);
+    tcase_add_test(tcase, fetches_little_ahead);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -154,17 +154,14 @@ static const struct property CONSUMING[] = {
     {"check.crcs", "true"},
     {"allow.auto.create.topics", "false"},
     {"partition.assignment.strategy", "range"},
-    {"queued.max.messages.kbytes", "8192"},
-    {"fetch.message.max.bytes",
-     "262144"}, /* of each partition, and unpacked it is four times that */
+    {"queued.max.messages.kbytes", "16384"},
     {"enable.partition.eof", "true"},
     {NULL, NULL},
 };
 
 /* A worker pauses above its budget, and librdkafka then throws away what it had fetched: so it
  * fetches little ahead; kafka_wake.h keeps it from waiting when that queue was full. A reader that
- * never pauses keeps the larger queue and fetches of CONSUMING. (With librdkafka's fetches of a MiB
- * it was no faster, and held 40 to 80 MiB more.) */
+ * never pauses keeps the larger queue of CONSUMING, and bounds of its own (kafka_reader.c). */
 static const struct property WORKING[] = {
     {"queued.max.messages.kbytes", "4096"},
     {"fetch.message.max.bytes", "131072"},

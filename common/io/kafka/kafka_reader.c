@@ -39,20 +39,28 @@ struct kafka_reader {
     struct bus_message message;
 };
 
-/* Messages that may wait in librdkafka. Each costs it about 2 KiB (measured with 2.0.2) that
- * queued.max.messages.kbytes does not count, so the library's own 100,000 would be 200 MB. */
-#define QUEUED_MESSAGES "16000"
-#define QUEUED_MESSAGES_DEFAULT "100000"
+/* What librdkafka may hold beyond what was taken, where the user did not choose otherwise. A
+ * message costs it about 2 KiB (measured with 2.0.2) that queued.max.messages.kbytes does not
+ * count, so the library's own 100,000 would be 200 MB; and the answer to a fetch becomes messages
+ * all at once, of every partition its part, of which librdkafka's own is a MiB. */
+static const struct {
+    const char *name, *otherwise, *bound;
+} BOUNDS[] = {
+    {"queued.min.messages", "100000", "8000"},
+    {"fetch.message.max.bytes", "1048576", "262144"},
+};
 
 #define ASK_AGAIN_MS 5000 /* how long a doubted partition is asked for */
 
 static void bound_queue(rd_kafka_conf_t *conf)
 {
-    char text[32] = "";
-    size_t size = sizeof text;
-    if (rd_kafka_conf_get(conf, "queued.min.messages", text, &size) == RD_KAFKA_CONF_OK &&
-        strcmp(text, QUEUED_MESSAGES_DEFAULT) == 0) /* else the user's own choice */
-        rd_kafka_conf_set(conf, "queued.min.messages", QUEUED_MESSAGES, NULL, 0);
+    for (size_t i = 0; i < sizeof BOUNDS / sizeof BOUNDS[0]; i++) {
+        char text[32] = "";
+        size_t size = sizeof text;
+        if (rd_kafka_conf_get(conf, BOUNDS[i].name, text, &size) == RD_KAFKA_CONF_OK &&
+            strcmp(text, BOUNDS[i].otherwise) == 0)
+            rd_kafka_conf_set(conf, BOUNDS[i].name, BOUNDS[i].bound, NULL, 0);
+    }
 }
 
 static enum outcome client_open(struct kafka_reader *reader, const struct settings *settings,
