@@ -30,9 +30,18 @@ struct canonical_member {
 };
 #define CANONICAL_MEMBERS_MAX 48 /* of one object that is told without a document */
 
-/* The same of an object, whose members are told too: there is room for CANONICAL_MEMBERS_MAX. False
- * also for what is no object. */
+/* In which order the members of an object stood that was told: the next one's are tried in it
+ * first. Zero at the beginning. */
+struct canonical_order {
+    size_t count;
+    bool sorted; /* as they came */
+    uint8_t places[CANONICAL_MEMBERS_MAX];
+};
+
+/* The same of an object, whose members are told too: there is room for CANONICAL_MEMBERS_MAX.
+ * `order` is the one before's, then this one's. False also for what is no object. */
 MUST_USE bool canonical_append_members(struct buf *out, struct bytes text,
+                                       struct canonical_order *order,
                                        struct canonical_member *members, size_t *count);
 
 /* The digest of that form. `scratch` is used for the form and reset first; false when it did not

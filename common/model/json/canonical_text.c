@@ -7,6 +7,7 @@
 
 #include "common/model/json/canonical.h"
 
+#include <endian.h>
 #include <string.h>
 
 #ifdef __SSE2__
@@ -25,6 +26,7 @@ struct scan {
     bool ascii; /* all strings until now */
     struct canonical_member *told; /* of the root; NULL: nobody asks */
     size_t told_count;
+    struct canonical_order *before; /* of the root before; NULL: nobody keeps it */
 };
 
 enum { BYTES_MAX = 3 }; /* \n, two bytes, becomes \u000a */
@@ -199,14 +201,13 @@ static bool put_array(struct scan *scan, int depth)
     return take(scan, ']');
 }
 
+/* Of a name where it was written: there is room for as many bytes behind it, which are cut off. */
 static uint64_t prefix_of(const char *name, size_t size)
 {
-    unsigned char first[8] = {0};
-    uint64_t prefix = 0;
-    memcpy(first, name, size < sizeof first ? size : sizeof first);
-    for (size_t i = 0; i < sizeof first; i++)
-        prefix = prefix << 8 | first[i];
-    return prefix;
+    uint64_t word;
+    memcpy(&word, name, sizeof word);
+    uint64_t prefix = be64toh(word);
+    return size < sizeof word ? prefix & ~(UINT64_MAX >> 8 * size) : prefix;
 }
 
 static int compare(const struct written *a, const struct written *b)
@@ -259,6 +260,33 @@ static bool order_members(const struct written *members, size_t count, uint8_t *
         order[at] = (uint8_t)i;
         *sorted = *sorted && at == i;
     }
+    return true;
+}
+
+/* Most records have the order of the one before. False: it is not this one's. */
+static bool order_as_before(const struct canonical_order *before, const struct written *members,
+                            size_t count, uint8_t *order, bool *sorted)
+{
+    if (before->count != count)
+        return false;
+    for (size_t i = 1; i < count; i++)
+        if (members[before->places[i - 1]].prefix >= members[before->places[i]].prefix)
+            return false;
+    memcpy(order, before->places, count);
+    *sorted = before->sorted;
+    return true;
+}
+
+static bool order_root(struct canonical_order *before, const struct written *members, size_t count,
+                       uint8_t *order, bool *sorted)
+{
+    if (order_as_before(before, members, count, order, sorted))
+        return true;
+    if (!order_members(members, count, order, sorted))
+        return false;
+    memcpy(before->places, order, count);
+    before->count = count;
+    before->sorted = *sorted;
     return true;
 }
 
@@ -324,7 +352,9 @@ static bool put_object(struct scan *scan, int depth)
             return false;
         member->end = scan->to;
     } while (take(scan, ','));
-    if (!take(scan, '}') || !order_members(members, count, order, &sorted))
+    bool kept = depth == 1 && scan->before;
+    if (!take(scan, '}') || !(kept ? order_root(scan->before, members, count, order, &sorted)
+                                   : order_members(members, count, order, &sorted)))
         return false;
     if (!sorted)
         move_members(scan, members, count, order);
@@ -389,10 +419,10 @@ bool canonical_append_text(struct buf *out, struct bytes text)
     return append_text(out, text, &scan);
 }
 
-bool canonical_append_members(struct buf *out, struct bytes text, struct canonical_member *members,
-                              size_t *count)
+bool canonical_append_members(struct buf *out, struct bytes text, struct canonical_order *order,
+                              struct canonical_member *members, size_t *count)
 {
-    struct scan scan = {.told = members};
+    struct scan scan = {.told = members, .before = order};
     size_t before = out->size;
     bool told = append_text(out, text, &scan);
     bool object = told && out->data[before] == '{';

@@ -21,6 +21,7 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/base/error_list.h"
+#include "common/model/json/canonical.h"
 #include "common/model/mapping/mapping_types.h"
 #include "common/model/message/record.h"
 
@@ -58,7 +59,8 @@ struct mapping_work {
     uint64_t *taken;                     /* a bit a value of a document */
     size_t taken_words;
     struct json_picker *picker;
-    bool keep_json; /* mapping_forward sets row.json; false at first */
+    struct canonical_order order; /* of the last text's members */
+    bool keep_json;               /* mapping_forward sets row.json; false at first */
 };
 
 void mapping_work_init(struct mapping_work *work);

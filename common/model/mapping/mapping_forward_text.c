@@ -118,7 +118,7 @@ bool mapping_forward_text(const struct mapping *mapping, const struct record *re
         record->operation == OP_DELETE || !record->has_version)
         return false;
     buf_reset(&work->scratch);
-    if (!canonical_append_members(&work->scratch, record->payload, members, &count) ||
+    if (!canonical_append_members(&work->scratch, record->payload, &work->order, members, &count) ||
         !take_all(mapping, members, count, arena, cells))
         return false;
     buf_reset(&work->text);

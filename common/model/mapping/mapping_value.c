@@ -31,6 +31,7 @@ void mapping_work_init(struct mapping_work *work)
     work->members.list = work->members.few;
     work->members.count = work->members.ordered = 0;
     memset(work->hints, 0, sizeof work->hints);
+    work->order = (struct canonical_order){0};
     work->taken = NULL;
     work->taken_words = 0;
 }

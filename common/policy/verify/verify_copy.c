@@ -1,5 +1,6 @@
 #include "common/policy/verify/verify_copy.h"
 
+#include <endian.h>
 #include <string.h>
 
 /* "PGCOPY\n\377\r\n\0", flags, length of the header's extension (documented with COPY). */
@@ -28,22 +29,24 @@ void verify_copy_feed(struct verify_copy *copy, struct bytes piece)
     copy->view = buf_view(&copy->pending);
 }
 
-static int64_t read_int(const char *data, size_t size)
+static int64_t read_int16(const char *data)
 {
-    uint64_t value = (data[0] & 0x80) ? UINT64_MAX : 0; /* sign */
-    for (size_t i = 0; i < size; i++)
-        value = value << 8 | (uint8_t)data[i];
-    return (int64_t)value;
+    uint16_t word;
+    memcpy(&word, data, sizeof word);
+    return (int16_t)be16toh(word);
 }
 
-/* Reads an integer at *at; false when the view ends before. */
-static bool take_int(const struct verify_copy *copy, size_t *at, size_t size, int64_t *value)
+static int64_t read_int32(const char *data)
 {
-    if (copy->view.size - *at < size)
-        return false;
-    *value = read_int(copy->view.data + *at, size);
-    *at += size;
-    return true;
+    uint32_t word;
+    memcpy(&word, data, sizeof word);
+    return (int32_t)be32toh(word);
+}
+
+/* Whether the view has so many bytes at `at`. */
+static bool has(const struct verify_copy *copy, size_t at, size_t size)
+{
+    return copy->view.size - at >= size;
 }
 
 /* Keeps what is left of the view for the next piece. */
@@ -63,17 +66,17 @@ static enum verify_copy_result want_more(struct verify_copy *copy)
 
 static enum verify_copy_result take_header(struct verify_copy *copy)
 {
-    size_t at = copy->at + SIGNATURE_SIZE;
-    int64_t flags, extension;
-    if (copy->view.size - copy->at < HEADER_SIZE)
+    if (!has(copy, copy->at, HEADER_SIZE))
         return VERIFY_COPY_MORE;
-    if (memcmp(copy->view.data + copy->at, SIGNATURE, SIGNATURE_SIZE) != 0)
+    const char *header = copy->view.data + copy->at;
+    if (memcmp(header, SIGNATURE, SIGNATURE_SIZE) != 0)
         return VERIFY_COPY_BROKEN;
-    if (!take_int(copy, &at, 4, &flags) || !take_int(copy, &at, 4, &extension))
-        return VERIFY_COPY_MORE;
+    int64_t flags = read_int32(header + SIGNATURE_SIZE);
+    int64_t extension = read_int32(header + SIGNATURE_SIZE + 4);
+    size_t at = copy->at + HEADER_SIZE;
     if (flags != 0 || extension < 0)
         return VERIFY_COPY_BROKEN; /* flags: OIDs, or an incompatible form of the future */
-    if (copy->view.size - at < (size_t)extension)
+    if (!has(copy, at, (size_t)extension))
         return VERIFY_COPY_MORE;
     copy->at = at + (size_t)extension;
     copy->header_done = true;
@@ -82,10 +85,11 @@ static enum verify_copy_result take_header(struct verify_copy *copy)
 
 static enum verify_copy_result take_row(struct verify_copy *copy, struct cell *cells, size_t count)
 {
-    int64_t fields, size;
     size_t at = copy->at;
-    if (!take_int(copy, &at, 2, &fields))
+    if (!has(copy, at, 2))
         return VERIFY_COPY_MORE;
+    int64_t fields = read_int16(copy->view.data + at);
+    at += 2;
     if (fields == -1) {
         copy->at = at;
         copy->ended = true;
@@ -94,12 +98,14 @@ static enum verify_copy_result take_row(struct verify_copy *copy, struct cell *c
     if (fields < 0 || (size_t)fields != count)
         return VERIFY_COPY_BROKEN;
     for (size_t i = 0; i < count; i++) {
-        if (!take_int(copy, &at, 4, &size))
+        if (!has(copy, at, 4))
             return VERIFY_COPY_MORE;
+        int64_t size = read_int32(copy->view.data + at);
+        at += 4;
         if (size < -1)
             return VERIFY_COPY_BROKEN;
         cells[i] = size < 0 ? CELL_NULL : (struct cell){copy->view.data + at, (int32_t)size};
-        if (size > 0 && copy->view.size - at < (size_t)size)
+        if (size > 0 && !has(copy, at, (size_t)size))
             return VERIFY_COPY_MORE;
         at += size > 0 ? (size_t)size : 0;
     }
@@ -123,7 +129,9 @@ bool verify_copy_int64(struct cell cell, int64_t *value)
 {
     if (cell.size != 8)
         return false;
-    *value = read_int(cell.data, 8);
+    uint64_t word;
+    memcpy(&word, cell.data, sizeof word);
+    *value = (int64_t)be64toh(word);
     return true;
 }
 
