@@ -1,8 +1,9 @@
 /*
  * A partition's current batch: dead letters first, then the sink, then receipts. One batch a
  * partition at a time; connections go round the partitions. What is read but not written is
- * budgeted: above the budget fetching pauses, below half of it goes on (the gap between keeps a
- * pause rare, because librdkafka throws its fetched messages away with each).
+ * budgeted: above the budget nothing is taken from the consumer, which costs nothing and is over in
+ * a moment while the store writes. When it lasts, fetching pauses, until half of the budget is
+ * free: a pause is dear, as librdkafka throws its fetched messages away with each.
  */
 
 #include "worker/flow.h"
@@ -97,6 +98,17 @@ void flow_pump(struct flow *flow)
 
 /* ---- budget ------------------------------------------------------------------------------ */
 
+/* How long the group's word and Kafka's errors may wait, while the consumer is held. */
+#define HOLD_MS 1000
+
+static void set_held(struct partitions *all, bool held)
+{
+    all->held = held;
+    all->held_ms = clock_now_ms(all->config->clock);
+    if (all->consumer)
+        bus_consumer_hold(all->consumer, held);
+}
+
 static void set_paused(const struct partitions *all, bool paused)
 {
     int32_t *numbers = mem_zeroed(all->held_count + 1, sizeof *numbers);
@@ -126,7 +138,8 @@ static bool is_over(const struct flow *flow)
 static bool is_well_under(const struct flow *flow)
 {
     const struct partitions *all = flow->partitions;
-    return all->state->in_flight_bytes < all->config->settings->work_memory / 2 &&
+    size_t memory = all->config->settings->work_memory;
+    return all->state->in_flight_bytes < (all->held ? memory / 4 * 3 : memory / 2) &&
            outbox_has_room(flow->dead_letters->outbox) && outbox_has_room(flow->receipts->outbox) &&
            (!flow->ports->stage || redis_stage_has_room(flow->ports->stage));
 }
@@ -134,10 +147,22 @@ static bool is_well_under(const struct flow *flow)
 void flow_check_budget(struct flow *flow)
 {
     struct partitions *all = flow->partitions;
-    if (!state_is_working(all->state) || !(all->over_budget ? is_well_under(flow) : is_over(flow)))
+    bool works = state_is_working(all->state);
+    if (all->held && (!works || is_well_under(flow))) {
+        all->over_budget = false;
+        set_held(all, false);
+    } else if (!works) {
         return;
-    all->over_budget = !all->over_budget;
-    set_paused(all, all->over_budget);
+    } else if (all->held && clock_now_ms(all->config->clock) - all->held_ms >= HOLD_MS) {
+        set_held(all, false);
+        set_paused(all, true);
+    } else if (!all->over_budget && is_over(flow)) {
+        all->over_budget = true;
+        set_held(all, true);
+    } else if (all->over_budget && !all->held && is_well_under(flow)) {
+        all->over_budget = false;
+        set_paused(all, false);
+    }
 }
 
 /* ---- ends -------------------------------------------------------------------------------- */

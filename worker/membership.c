@@ -98,6 +98,9 @@ static void read_those(struct partitions *all, bool claimed)
         add_place(&places, next->number, next->position);
     }
     all->over_budget = false;
+    if (all->held)
+        bus_consumer_hold(all->consumer, false);
+    all->held = false;
     if (bus_consumer_start(all->consumer, places.numbers, places.offsets, places.count, &err) !=
         OUT_OK)
         state_fail(all->state, &err);

@@ -65,7 +65,9 @@ struct partitions {
     size_t held_count;             /* those that are not AWAY */
     struct batch *spare;           /* recycled batches */
     struct batch *made;            /* every batch there is */
-    bool over_budget;              /* fetching is paused until some are written */
+    bool over_budget;              /* nothing is taken until some are written */
+    bool held;                     /* of that the first moment: the consumer is held, not paused */
+    uint64_t held_ms;              /* since then */
 };
 
 /* The next one that is held, behind `partition` or from the first (NULL); NULL: there is none. */

@@ -185,6 +185,7 @@ struct bus_consumer_ops {
     void (*give_up)(struct bus_consumer *consumer);
     void (*pause)(struct bus_consumer *consumer, const int32_t *partitions, size_t count);
     void (*resume)(struct bus_consumer *consumer, const int32_t *partitions, size_t count);
+    void (*hold)(struct bus_consumer *consumer, bool held);
     void (*commit)(struct bus_consumer *consumer, const int32_t *partitions, const int64_t *offsets,
                    size_t count);
     int64_t (*end)(struct bus_consumer *consumer, int32_t partition);
@@ -223,6 +224,14 @@ static inline void bus_consumer_resume(struct bus_consumer *consumer, const int3
                                        size_t count)
 {
     consumer->ops->resume(consumer, partitions, count);
+}
+
+/* Held, it tells nothing: messages wait where they are, and so do assignments, revocations and
+ * errors, so hold for a moment only. Unlike a pause this costs nothing: librdkafka throws away what
+ * it has fetched of a paused partition and fetches it again. Closing ends it. */
+static inline void bus_consumer_hold(struct bus_consumer *consumer, bool held)
+{
+    consumer->ops->hold(consumer, held);
 }
 
 /* Tells the bus how far we are, for lag tools; failures do not matter (the store decides). */

@@ -675,6 +675,7 @@ struct memory_consumer {
     bool owning;              /* from on_assigned to give_up, perhaps no partition */
     bool assign_due, revoke_due, revoke_after; /* after: the assignment that is due */
     bool revoking, closing, turning;
+    bool held;
     void (*on_closed)(void *owner);
 };
 
@@ -730,6 +731,11 @@ static void resume_those(struct bus_consumer *base, const int32_t *numbers, size
     set_paused(base, numbers, count, false);
 }
 
+static void hold_back(struct bus_consumer *base, bool held)
+{
+    consumer_of(base)->held = held;
+}
+
 /* Nobody looks at the lag here. */
 static void commit(struct bus_consumer *base, const int32_t *numbers, const int64_t *offsets,
                    size_t count)
@@ -761,8 +767,8 @@ static enum outcome open_consumer(struct bus *base, const char *name, const char
                                   const struct bus_consumer_events *events, void *owner,
                                   struct bus_consumer **out, struct error *err)
 {
-    static const struct bus_consumer_ops OPS = {start,  give_up, pause_those,   resume_those,
-                                                commit, end_of,  close_consumer};
+    static const struct bus_consumer_ops OPS = {start,     give_up, pause_those, resume_those,
+                                                hold_back, commit,  end_of,      close_consumer};
     struct memory_topic *topic = find_topic(of(base), name);
     (void)group;
     *out = NULL;
@@ -931,6 +937,10 @@ bool bus_memory_turn(struct bus_consumer *base, size_t messages_max)
         return false;
     consumer->turning = true;
     bool any = answer(consumer->bus);
+    if (consumer->held && !consumer->closing) {
+        consumer->turning = false;
+        return any;
+    }
     any |= tell_revoked(consumer);
     any |= tell_assigned(consumer);
     any |= tell_revoked(consumer);

@@ -449,6 +449,26 @@ START_TEST(a_pause_is_kept_over_start_and_give_up)
 }
 END_TEST
 
+START_TEST(held_it_tells_nothing_and_loses_nothing)
+{
+    struct member a;
+    join_and_start(&a);
+    put_some(0, 3);
+    ck_assert_str_eq(turn(&a, 1), "0@0 end 1; end 2; ");
+    bus_consumer_hold(a.consumer, true);
+    put_some(1, 1);
+    ck_assert_str_eq(turn(&a, 9), "");
+    bus_consumer_hold(a.consumer, false);
+    ck_assert_str_eq(turn(&a, 9), "1@0 0@1 0@2 end 0; end 1; ");
+    bus_consumer_hold(a.consumer, true);
+    bus_memory_revoke(a.consumer);
+    ck_assert_str_eq(turn(&a, 9), "");
+    bus_consumer_hold(a.consumer, false);
+    ck_assert_str_ne(turn(&a, 9), "");
+    leave(&a);
+}
+END_TEST
+
 START_TEST(what_was_handed_over_is_not_affected)
 {
     struct member a;
@@ -1227,6 +1247,7 @@ static Suite *bus_memory_suite(void)
     tcase_add_test(tcase, partitions_give_messages_in_turn);
     tcase_add_test(tcase, an_end_is_said_after_each_message_more);
     tcase_add_test(tcase, a_pause_is_kept_over_start_and_give_up);
+    tcase_add_test(tcase, held_it_tells_nothing_and_loses_nothing);
     tcase_add_test(tcase, what_was_handed_over_is_not_affected);
     tcase_add_test(tcase, start_replaces_what_was_read);
     tcase_add_test(tcase, offsets_that_are_gone_are_told_once);

@@ -437,6 +437,53 @@ START_TEST(pauses_above_its_budget)
 }
 END_TEST
 
+/* A pause makes the client throw away what it fetched, so it is for a store that does not write. */
+START_TEST(pauses_only_when_it_is_above_its_budget_for_long)
+{
+    open_world(2, false);
+    W.settings.work_memory = 8192;
+    for (int i = 0; i < 100; i++)
+        put("item", i % 2, i, 5, i);
+    start_with_all(0);
+    const struct partitions *all = &worker_at(0)->partitions;
+    for (int i = 0; i < 20; i++) {
+        memory_worker_consume(W.workers[0].over, 3);
+        worker_turn(worker_at(0));
+    }
+    ck_assert(all->over_budget && all->held && !all->items[0].paused);
+    W.now_ms += 1000; /* nothing was written meanwhile: the group may want its word */
+    worker_turn(worker_at(0));
+    ck_assert(all->over_budget && !all->held && all->items[0].paused && all->items[1].paused);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 50);
+    ck_assert_int_eq(written(1), 50);
+    ck_assert(!all->over_budget && !all->items[0].paused && !all->items[1].paused);
+}
+END_TEST
+
+START_TEST(holds_no_longer_than_the_store_needs)
+{
+    open_world(2, false);
+    W.settings.work_memory = 8192;
+    for (int i = 0; i < 100; i++)
+        put("item", i % 2, i, 5, i);
+    start_with_all(0);
+    const struct partitions *all = &worker_at(0)->partitions;
+    for (int i = 0; i < 20; i++) {
+        memory_worker_consume(W.workers[0].over, 3);
+        worker_turn(worker_at(0));
+    }
+    ck_assert(all->held);
+    for (int i = 0; i < 10 && all->held; i++) {
+        memory_worker_write(W.workers[0].over, 0, FATE_DONE);
+        worker_turn(worker_at(0));
+    }
+    ck_assert(!all->held && !all->over_budget && !all->items[0].paused);
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0) + written(1), 100);
+}
+END_TEST
+
 START_TEST(gives_connections_to_partitions_in_turn)
 {
     open_world(4, false);
@@ -552,6 +599,8 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, drains_what_is_with_the_store);
     tcase_add_test(tcase, stops_in_time_when_the_store_is_silent);
     tcase_add_test(tcase, pauses_above_its_budget);
+    tcase_add_test(tcase, pauses_only_when_it_is_above_its_budget_for_long);
+    tcase_add_test(tcase, holds_no_longer_than_the_store_needs);
     tcase_add_test(tcase, gives_connections_to_partitions_in_turn);
     tcase_add_test(tcase, halts_at_a_gap);
     tcase_add_test(tcase, waits_with_a_revocation_for_the_store);

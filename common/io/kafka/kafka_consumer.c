@@ -37,6 +37,7 @@ struct kafka_consumer {
     uv_idle_t idle;
     uv_timer_t timer;
     bool idling;
+    bool held;
     bool closing;
     uint64_t close_by_ms;
     int open_handles;
@@ -134,6 +135,10 @@ static void turn(struct kafka_consumer *consumer)
 {
     int budget = TURN_BUDGET;
     rd_kafka_message_t *message;
+    if (consumer->held && !consumer->closing) {
+        set_idling(consumer, false);
+        return;
+    }
     while (budget-- && (message = rd_kafka_consumer_poll(consumer->client, 0))) {
         if (message->err)
             take_error(consumer, message);
@@ -276,6 +281,14 @@ static void resume_those(struct bus_consumer *base, const int32_t *partitions, s
     kafka_wake_now(&consumer->wake, consumer->client, consumer->topic);
 }
 
+/* What came meanwhile has woken nobody, so the next turn comes of itself. */
+static void hold_back(struct bus_consumer *base, bool held)
+{
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
+    consumer->held = held;
+    set_idling(consumer, !held && !consumer->closing);
+}
+
 static void commit_offsets(struct bus_consumer *base, const int32_t *partitions,
                            const int64_t *offsets, size_t count)
 {
@@ -318,8 +331,9 @@ enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *setting
                                  const struct bus_consumer_events *events, void *owner,
                                  struct bus_consumer **out, struct error *err)
 {
-    static const struct bus_consumer_ops OPS = {
-        start_reading, give_up, pause_those, resume_those, commit_offsets, end_of, close_consumer};
+    static const struct bus_consumer_ops OPS = {start_reading, give_up,       pause_those,
+                                                resume_those,  hold_back,     commit_offsets,
+                                                end_of,        close_consumer};
     struct kafka_consumer *consumer = mem_new(sizeof *consumer);
     consumer->base.ops = &OPS;
     consumer->events = *events;
