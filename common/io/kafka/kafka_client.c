@@ -159,12 +159,16 @@ static const struct property CONSUMING[] = {
     {NULL, NULL},
 };
 
-/* A worker pauses above its budget, and librdkafka then throws away what it had fetched: so it
- * fetches little ahead; kafka_wake.h keeps it from waiting when that queue was full. A reader that
+/* A worker has its own queue of what is not written, so it fetches little ahead; kafka_wake.h keeps
+ * it from waiting when that queue was full. A partition whose next batch of the log is larger than
+ * fetch.message.max.bytes gets nothing, unless it is the first one of a request: with 128 KiB and
+ * batches of up to 300 KiB a request brought one partition of eight (measured: 463 requests for 76
+ * MB, 24 with 512 KiB). A request brings no more than the queue holds: librdkafka makes
+ * fetch.max.bytes the greater of queued.max.messages.kbytes and message.max.bytes. A reader that
  * never pauses keeps the larger queue of CONSUMING, and bounds of its own (kafka_reader.c). */
 static const struct property WORKING[] = {
-    {"queued.max.messages.kbytes", "4096"},
-    {"fetch.message.max.bytes", "131072"},
+    {"queued.max.messages.kbytes", "2048"},
+    {"fetch.message.max.bytes", "524288"},
     {NULL, NULL},
 };
 
@@ -226,14 +230,15 @@ static enum outcome set_sending(rd_kafka_conf_t *conf, const struct settings *se
     return set_number(conf, "queue.buffering.max.messages", half / MESSAGE_COST_BYTES + 1, err);
 }
 
-/* The largest message must fit a fetch, or it would be read as a fetch of its own only. */
+/* Nobody waits for a reader's memory: the largest message fits a fetch beside others. For a worker
+ * it comes alone, as a broker's answer holds at least one batch, whatever its size. */
 static enum outcome set_consuming(rd_kafka_conf_t *conf, const struct settings *settings,
                                   bool works, struct error *err)
 {
     uint64_t largest = settings->record_bytes + HEADROOM_BYTES;
     if (set_all(conf, CONSUMING, err) != OUT_OK || (works && set_all(conf, WORKING, err) != OUT_OK))
         return OUT_FATAL;
-    return set_number(conf, "message.max.bytes", largest, err);
+    return works ? OUT_OK : set_number(conf, "message.max.bytes", largest, err);
 }
 
 rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
