@@ -676,6 +676,7 @@ struct memory_consumer {
     bool assign_due, revoke_due, revoke_after; /* after: the assignment that is due */
     bool revoking, closing, turning;
     bool held;
+    bool late; /* held, it was not told what was due */
     void (*on_closed)(void *owner);
 };
 
@@ -822,7 +823,9 @@ void bus_memory_revoke(struct bus_consumer *base)
 bool bus_memory_is_revoking(const struct bus_consumer *base)
 {
     const struct memory_consumer *consumer = (const struct memory_consumer *)base;
-    return consumer->revoking || (consumer->closing && consumer->owning);
+    bool told_later =
+        consumer->late || (consumer->held && (consumer->assign_due || consumer->revoke_due));
+    return consumer->revoking || told_later || (consumer->closing && consumer->owning);
 }
 
 static bool tell_revoked(struct memory_consumer *consumer)
@@ -937,6 +940,7 @@ bool bus_memory_turn(struct bus_consumer *base, size_t messages_max)
         return false;
     consumer->turning = true;
     bool any = answer(consumer->bus);
+    consumer->late = consumer->held && (consumer->assign_due || consumer->revoke_due);
     if (consumer->held && !consumer->closing) {
         consumer->turning = false;
         return any;

@@ -48,12 +48,14 @@ size_t bus_memory_bytes(const struct bus_memory *bus);
 void bus_memory_assign(struct bus_consumer *consumer, const int32_t *partitions, size_t count);
 /* All its partitions go: told (on_revoked) by the next turn; until give_up it has them still. */
 void bus_memory_revoke(struct bus_consumer *consumer);
-/* True between a turn that told on_revoked, or close, and give_up. */
+/* True between a turn that told on_revoked, or close, and give_up; and while it is held and has not
+ * been told what the group decided: the group waits for it. */
 bool bus_memory_is_revoking(const struct bus_consumer *consumer);
-/* Tells what is to be told: revoked, assigned, errors, at most `messages_max` messages (of
- * partitions that are started and not paused, in turn; none between on_revoked, or close, and
- * give_up), ends, closed; and whoever asked the bus something. False: there was nothing, or it is
- * called from inside a turn. After on_closed the consumer is gone. */
+/* Tells what is to be told, of a held one nothing but the answers: revoked, assigned, errors, at
+ * most `messages_max` messages (of partitions that are started and not paused, in turn; none
+ * between on_revoked, or close, and give_up), ends, closed; and whoever asked the bus something.
+ * False: there was nothing, or it is called from inside a turn. After on_closed the consumer is
+ * gone. */
 bool bus_memory_turn(struct bus_consumer *consumer, size_t messages_max);
 /* A crash: the consumer is gone, nothing is told. What it handed over stays held. */
 void bus_memory_abandon(struct bus_consumer *consumer);
