@@ -274,6 +274,19 @@ static void view_message(void *owner, const struct batch_item *item, struct enve
     bus_view(worker->config.bus, item->message, message);
 }
 
+/* Logged once a table, so that a fast way which is refused each time is not only seen in the time
+ * it takes. */
+static void on_detour(void *owner, const struct sink_detour *detour)
+{
+    struct worker *worker = owner;
+    uint64_t *metrics = worker->state.counts.metrics;
+    metrics[METRIC_COPIES_SEARCHED] += detour->way == SINK_SEARCHED_COPY;
+    metrics[METRIC_STATEMENTS_SEARCHED] += detour->way == SINK_SEARCHED_STATEMENT;
+    metrics[METRIC_SEARCHED_IN_VAIN] += detour->in_vain;
+    if (detour->why)
+        log_error(detour->in_vain ? LOG_WARN : LOG_INFO, "table.slow", detour->why);
+}
+
 static void on_released(void *owner, int32_t partition)
 {
     (void)owner;
@@ -488,8 +501,8 @@ struct worker *worker_new(const struct settings *settings, const struct worker_w
 /* All that a start waits for together has START_MS. */
 static struct store_opening opening_of(struct worker *worker)
 {
-    static const struct sink_events SINK = {on_rejected, on_done, on_sink_ready, on_store_state,
-                                            view_message};
+    static const struct sink_events SINK = {on_rejected,    on_done,      on_sink_ready,
+                                            on_store_state, view_message, on_detour};
     static const struct checkpoint_events CHECKPOINT = {on_checked, on_claimed, on_released,
                                                         on_checkpoint_error};
     static const struct redis_stage_events STAGE = {on_stage_advanced, on_unowned, on_stage_failed};

@@ -110,16 +110,19 @@ void report_progress(struct report *report, uint64_t now_ms, bool done)
         return;
     report->last_line_ms = now_ms;
     const uint64_t *classes = worker->state.counts.classes;
+    const uint64_t *metrics = worker->state.counts.metrics;
     /* taken + settled_before = applied + … + dead + recovered + pending */
     log_line(LOG_INFO, done ? "worker.stopped" : "worker.progress",
              "taken=%" PRIu64 " settled_before=%" PRIu64 " applied=%" PRIu64 " unchanged=%" PRIu64
              " superseded=%" PRIu64 " conflict=%" PRIu64 " dead=%" PRIu64 " recovered=%" PRIu64
-             " pending=%" PRIu64 " batches=%" PRIu64 " retries=%" PRIu64 " in_flight_bytes=%zu",
+             " pending=%" PRIu64 " batches=%" PRIu64 " retries=%" PRIu64 " searched=%" PRIu64
+             " searched_in_vain=%" PRIu64 " in_flight_bytes=%zu",
              worker->state.counts.taken, settled_before(worker), classes[CLASS_APPLIED],
              classes[CLASS_UNCHANGED], classes[CLASS_SUPERSEDED], classes[CLASS_CONFLICT],
              classes[CLASS_DEAD], classes[CLASS_RECOVERED], waiting_count(worker),
-             worker->state.counts.metrics[METRIC_BATCHES],
-             worker->state.counts.metrics[METRIC_RETRIES], worker->state.in_flight_bytes);
+             metrics[METRIC_BATCHES], metrics[METRIC_RETRIES],
+             metrics[METRIC_COPIES_SEARCHED] + metrics[METRIC_STATEMENTS_SEARCHED],
+             metrics[METRIC_SEARCHED_IN_VAIN], worker->state.in_flight_bytes);
 }
 
 void report_answer(const struct worker *worker)

@@ -67,12 +67,16 @@ enum work_class {
 };
 
 /* What a worker counts beside its records' classes: the name in JSON, and whose --json shows it. A
- * worker tells `run` all of them, which sums them. */
+ * worker tells `run` all of them, which sums them. searched: batches whose COPY, or statement, was
+ * refused as a whole, and in how many of both no record was (struct sink_detour). */
 enum { METRIC_OF_WORK = 1, METRIC_OF_RUN = 2 };
 #define WORK_METRICS(X)                                                                            \
     X(BATCHES, "batches", METRIC_OF_WORK)                                                          \
     X(RETRIES, "retries", METRIC_OF_WORK)                                                          \
     X(REDIS_UNOWNED, "redis_unowned", METRIC_OF_WORK) /* Redis keys that are somebody else's */    \
+    X(COPIES_SEARCHED, "copies_searched", METRIC_OF_WORK | METRIC_OF_RUN)                          \
+    X(STATEMENTS_SEARCHED, "statements_searched", METRIC_OF_WORK | METRIC_OF_RUN)                  \
+    X(SEARCHED_IN_VAIN, "searched_in_vain", METRIC_OF_WORK | METRIC_OF_RUN)                        \
     X(HALTED, "halted_partitions", METRIC_OF_RUN)                                                  \
     X(IN_FLIGHT, "in_flight_bytes", METRIC_OF_RUN)
 

@@ -33,6 +33,20 @@
 
 struct sink;
 
+/* A way that costs more than the usual one: what comes of it is the same. */
+enum sink_way {
+    SINK_SEARCHED_COPY,      /* a COPY was refused, and its batch searched for refused records */
+    SINK_SEARCHED_STATEMENT, /* a statement was */
+    SINK_TENANT_BY_TENANT,   /* the table's rows cannot share a statement */
+    SINK_NO_COPY,            /* nor go by COPY */
+};
+
+struct sink_detour {
+    enum sink_way way;
+    bool in_vain;            /* SEARCHED: no record was refused: it was the way */
+    const struct error *why; /* to be logged; NULL: said before of this table, or nothing to say */
+};
+
 struct sink_events {
     void (*on_rejected)(void *owner, struct batch *batch);
     void (*on_done)(void *owner, struct batch *batch, enum outcome outcome,
@@ -44,6 +58,8 @@ struct sink_events {
     /* The item's message as it came, for a store that keeps records as pending whose parents are
      * missing (CLASS_WAITING). NULL: such records are refused like any other. */
     void (*view_message)(void *owner, const struct batch_item *item, struct envelope *message);
+    /* A batch takes, or took, a way that costs more. NULL: nobody asks. Never fails a batch. */
+    void (*on_detour)(void *owner, const struct sink_detour *detour);
 };
 
 struct sink_ops {

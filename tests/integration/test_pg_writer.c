@@ -64,6 +64,8 @@ static struct {
     bool closed;
     enum outcome outcome;
     struct error err;
+    int detours[SINK_NO_COPY + 1], in_vain, said;
+    struct error why; /* the last that was said */
 } H;
 
 /* ---- harness ----------------------------------------------------------------------------- */
@@ -95,6 +97,16 @@ static void on_state(void *owner, const struct error *err)
 {
     (void)owner;
     (void)err;
+}
+
+static void on_detour(void *owner, const struct sink_detour *detour)
+{
+    (void)owner;
+    H.detours[detour->way]++;
+    H.in_vain += detour->in_vain;
+    H.said += detour->why != NULL;
+    if (detour->why)
+        H.why = *detour->why;
 }
 
 static void on_closed(void *owner)
@@ -137,7 +149,8 @@ static const char *ask(const char *sql)
 
 static void open_sink(const char *url)
 {
-    static const struct sink_events EVENTS = {on_rejected, on_done, on_ready, on_state};
+    static const struct sink_events EVENTS = {on_rejected, on_done, on_ready,
+                                              on_state,    NULL,    on_detour};
     struct pg_connection_config config = {url, "drover_worker", "writer", 10000};
     H.sink = pg_sink_new(&H.loop, &config, 1, &H.set, &EVENTS, NULL);
     while (!sink_can_submit(H.sink))
@@ -703,6 +716,12 @@ START_TEST(guards_that_come_later_cost_no_record)
         ck_assert_msg(version == 2 || batch->refusals == 0, "%s", GUARDS[_i]);
         batch_free(batch);
     }
+    /* told: the statement that was refused for nothing, and what is written from then on */
+    bool is_guarded = _i != 0 && _i != 2;
+    ck_assert_int_eq(H.detours[SINK_SEARCHED_STATEMENT], is_guarded);
+    ck_assert_int_eq(H.in_vain, is_guarded);
+    ck_assert_int_eq(H.said, H.detours[SINK_TENANT_BY_TENANT] + is_guarded);
+    ck_assert_int_eq(H.detours[SINK_TENANT_BY_TENANT], _i != 0 && _i != 2);
     ck_assert_int_eq(H.rejected, 0);
     teardown();
 }
@@ -1254,6 +1273,56 @@ START_TEST(a_copy_whose_commit_is_lost_is_asked_for_until_it_is_over)
 }
 END_TEST
 
+/* A COPY that the server refuses, whatever the rows: row level security does not take it, and takes
+ * the INSERT of the search. All is right then, and dear: it has to be told. */
+START_TEST(a_copy_that_is_always_refused_is_told)
+{
+    setup();
+    begin_load("g");
+    run("ALTER TABLE drover_load.load_1 ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_it ON "
+        "drover_load.load_1 USING (true)");
+    for (int i = 0; i < 3; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        struct batch *batch = batch_of(1);
+        put(batch, id, 1, "n-1");
+        ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+        batch_free(batch);
+    }
+    ck_assert_int_eq(H.detours[SINK_SEARCHED_COPY], 3);
+    ck_assert_int_eq(H.in_vain, 3);
+    ck_assert_int_eq(H.said, 1);
+    ck_assert_int_eq(H.why.code, ERR_PG_SLOW_WAY);
+    ck_assert_str_eq(H.why.where, "public.thing");
+    ck_assert_msg(strncmp(H.why.cause, "0A000", 5) == 0, "%s", H.why.cause);
+    ck_assert_str_eq(ask_as("drover", "SELECT count(*) FROM drover_load.load_1"), "3");
+    teardown();
+}
+END_TEST
+
+/* A search that finds a record is worth it, and told as no more than a number. */
+START_TEST(a_search_that_finds_is_counted)
+{
+    setup();
+    run("ALTER TABLE public.thing ADD CONSTRAINT small CHECK (note <> 'bad')");
+    for (int i = 0; i < 2; i++) {
+        if (i)
+            begin_load("g");
+        struct batch *batch = batch_of(2);
+        put(batch, i ? "1" : "3", 1, "n-1");
+        put(batch, i ? "2" : "4", 1, "bad");
+        ck_assert_msg(write_out(batch) == OUT_OK, "%s (%s)", H.err.text, H.err.cause);
+        ck_assert_uint_eq(batch_count(batch, CLASS_DEAD), 1);
+        batch_free(batch);
+    }
+    ck_assert_int_eq(H.detours[SINK_SEARCHED_STATEMENT], 1);
+    ck_assert_int_eq(H.detours[SINK_SEARCHED_COPY], 1);
+    ck_assert_int_eq(H.in_vain, 0);
+    ck_assert_int_eq(H.said, 0);
+    teardown();
+}
+END_TEST
+
 static Suite *pg_writer_suite(void)
 {
     Suite *suite = suite_create("pg_writer");
@@ -1289,6 +1358,8 @@ static Suite *pg_writer_suite(void)
     TCase *loads = tcase_create("loads");
     tcase_set_timeout(loads, 60);
     tcase_add_test(loads, a_load_of_the_group_that_begins_is_taken_up);
+    tcase_add_test(loads, a_copy_that_is_always_refused_is_told);
+    tcase_add_test(loads, a_search_that_finds_is_counted);
     tcase_add_test(loads, a_load_of_another_group_is_waited_for);
     tcase_add_test(loads, what_another_worker_appended_is_no_dead_letter);
     tcase_add_test(loads, a_copy_whose_commit_is_lost_is_asked_for_until_it_is_over);

@@ -63,6 +63,7 @@ static void free_sink(struct pg_sink *sink)
         pg_upsert_free(sink->upserts[i]);
     free(sink->upserts);
     free(sink->repeats);
+    free(sink->said);
     pg_bulk_free(sink->bulk);
     pg_tenants_free(sink->tenants);
     free(sink->writers);
@@ -123,6 +124,7 @@ struct sink *pg_sink_new(uv_loop_t *loop, const struct pg_connection_config *con
     sink->mappings = mappings;
     sink->upserts = mem_zeroed(mappings->count + 1, sizeof *sink->upserts);
     sink->repeats = mem_zeroed(mappings->count + 1, sizeof *sink->repeats);
+    sink->said = mem_zeroed(mappings->count + 1, sizeof *sink->said);
     sink->writers = mem_zeroed((size_t)connections, sizeof *sink->writers);
     for (size_t i = 0; i < mappings->count; i++)
         sink->upserts[i] = pg_upsert_new(mappings, i);

@@ -822,11 +822,13 @@ static int queue_replan(struct writer *writer)
 static void start_write(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    if (batch->refusals > PLAIN_TRIES) {
+    if (batch->refusals > PLAIN_TRIES) { /* as an earlier attempt found */
+        writer->was_copy = pg_bulk_can_copy(writer);
         begin_savepoint_pass(writer);
         return;
     }
     batch_promote_equals(batch, pg_bulk_has, writer->sink->bulk);
+    pg_writer_tell_ways(writer);
     if (pg_bulk_can_copy(writer)) {
         pg_bulk_copy(writer);
         writer->phase = PHASE_COPY;
@@ -844,16 +846,17 @@ static void start_write(struct writer *writer)
 }
 
 /* By an upsert, or by a check that waited for COMMIT. */
-static void on_refused(struct writer *writer, const PGresult *result)
+static void on_refused(struct writer *writer, const struct pg_reply *reply)
 {
     struct batch *batch = writer->batch;
+    const PGresult *result = reply->results[reply->failed];
+    enum pg_action action = pg_error_from_result(result, &writer->failure);
+    bool passing = is_passing(action);
+    pg_writer_note_refusal(writer, reply->failed, passing);
     if (pg_writer_ask_loads_again(writer, result))
         return;
-    enum pg_action action = pg_error_from_result(result, &writer->failure);
     pg_tenants_forget(writer->sink->tenants); /* a policy of one's own, since they were asked? */
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    bool passing = action == PG_TX_RETRY || action == PG_RESOURCE || action == PG_REPREPARE ||
-                   action == PG_CONNECTION_LOST;
     bool slow = state && strcmp(state, "57014") == 0; /* half of it takes half the time */
     if (passing && !slow && batch->refusals < PLAIN_TRIES) {
         batch->refusals++;
@@ -876,7 +879,7 @@ static void on_written(struct writer *writer, const struct pg_reply *reply)
         return;
     }
     if (reply->failed >= 0) {
-        on_refused(writer, reply->results[reply->failed]);
+        on_refused(writer, reply);
         return;
     }
     while (writer->group < writer->group_end) {
@@ -909,7 +912,7 @@ static void on_copied(struct writer *writer, const struct pg_reply *reply)
         return;
     }
     if (reply->failed >= 0) {
-        on_refused(writer, reply->results[reply->failed]);
+        on_refused(writer, reply);
         return;
     }
     for (size_t g = 0; g < batch->group_count; g++)
@@ -991,6 +994,7 @@ static void on_rolled_back(struct writer *writer, const struct pg_reply *reply)
 static void on_committed(struct writer *writer, const struct pg_reply *reply)
 {
     if (reply->failed < 0) {
+        pg_writer_tell_search(writer);
         pg_writer_finish(writer, OUT_OK, NULL);
         return;
     }
@@ -1130,7 +1134,8 @@ void pg_writer_start(struct writer *writer)
     writer->commit_sent = false;
     writer->undo = false;
     writer->written = 0;
-    writer->was_denied = false;
+    writer->was_denied = writer->was_copy = false;
+    writer->refused = (struct error){0};
     /* what is classified may have been written by somebody who knew of a load that began since */
     bool classifies = writer->batch->redelivered || writer->batch->outcome_unknown;
     if (pg_bulk_is_known(writer->sink->bulk) && pg_tenants_is_known(writer->sink->tenants) &&

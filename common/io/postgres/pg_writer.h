@@ -61,6 +61,11 @@ struct writer {
     uint64_t loads_seen; /* pg_bulk_generation that the attempt goes by */
     bool was_denied;     /* a right was missing: which tables are loaded was asked once more */
 
+    /* why the batch is searched */
+    bool was_copy;
+    struct error refused; /* OUT_OK: an earlier attempt was, or it says nothing of the way */
+    const struct mapping *refused_mapping;
+
     /* the search for refused records */
     size_t written;            /* rows accepted by this attempt */
     bool missing_parent_asked; /* of `group` */
@@ -88,6 +93,7 @@ struct pg_sink {
     struct repeats *repeats;    /* the same */
     struct pg_bulk *bulk;
     struct pg_tenants *tenants;
+    unsigned *said; /* by position in mappings: a bit of each way that was said of its table */
     struct writer *writers;
     int writer_count, open_connections;
     struct buf memory;
@@ -124,6 +130,14 @@ void pg_writer_try_later(struct writer *writer, enum pg_action action);
 /* Decides `count` records from order[first] on by what their upsert said. */
 void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGresult *result);
 void pg_writer_start_commit(struct writer *writer);
+
+/* ---- pg_writer_detour.c: what is said of ways that cost more, once a table */
+/* The exchange's reply `failed` was refused; `writer->failure` says why. */
+void pg_writer_note_refusal(struct writer *writer, int failed, bool is_passing);
+/* The search is over, and committed. */
+void pg_writer_tell_search(struct writer *writer);
+/* The batch begins to be written: tells the tables whose rows do not go the usual way. */
+void pg_writer_tell_ways(struct writer *writer);
 
 /* ---- pg_writer.c */
 void pg_writer_start(struct writer *writer);
