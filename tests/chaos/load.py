@@ -75,6 +75,7 @@ redis: { key: "memo:{isolation_key}:{id}", value: hash }
 """,
 }
 ENTITIES = tuple(MAPPINGS)
+LOADED = ("event", "customer", "memo")  # in bulk: nothing that refers to others, or is referred to
 STAMPED = ("memo",)
 HASHES = ("customer", "memo")
 COLUMNS = {
@@ -86,9 +87,24 @@ COLUMNS = {
 TOPICS = 20  # rows of the table that events refer to by a constraint checked at COMMIT
 TOO_MUCH = Decimal(900000)  # the CHECK of each table
 
+# Writes down every step of every partition with its transaction.
+STEPS = """
+CREATE TABLE public.chaos_step (xid bigint, partition integer, first bigint, next bigint);
+CREATE FUNCTION public.chaos_note_step() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  IF NEW.next_offset <> OLD.next_offset THEN
+    INSERT INTO public.chaos_step VALUES
+      (pg_current_xact_id()::text::bigint, NEW.partition, OLD.next_offset, NEW.next_offset);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER chaos_step AFTER UPDATE ON drover.partition_progress
+  FOR EACH ROW EXECUTE FUNCTION public.chaos_note_step();
+"""
+
 # What an administrator of the application adds to the tables: constraints that only PostgreSQL knows, and
-# a trigger that writes down every write of every row with its transaction.
-CONSTRAINTS = """
+# a trigger that writes down every write of every row with its transaction. In bulk a table may have checks only.
+CONSTRAINTS = STEPS + """
 CREATE TABLE public.allowed_topic (topic integer PRIMARY KEY);
 INSERT INTO public.allowed_topic SELECT generate_series(1, %d);
 ALTER TABLE public.allowed_topic OWNER TO drover;
@@ -96,7 +112,6 @@ ALTER TABLE public.event ADD CONSTRAINT known_topic FOREIGN KEY (topic)
   REFERENCES public.allowed_topic DEFERRABLE INITIALLY DEFERRED;
 CREATE TABLE public.chaos_write (seq bigserial, xid bigint, entity text, tenant text, id text,
   old_version bigint, new_version bigint, deleted boolean, digest text, gone boolean);
-CREATE TABLE public.chaos_step (xid bigint, partition integer, first bigint, next bigint);
 CREATE FUNCTION public.chaos_note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
   INSERT INTO public.chaos_write (xid, entity, tenant, id, old_version, new_version, deleted, digest, gone)
@@ -110,21 +125,11 @@ BEGIN
     TG_OP = 'DELETE');
   RETURN NULL;
 END $$;
-CREATE FUNCTION public.chaos_note_step() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  IF NEW.next_offset <> OLD.next_offset THEN
-    INSERT INTO public.chaos_step VALUES
-      (pg_current_xact_id()::text::bigint, NEW.partition, OLD.next_offset, NEW.next_offset);
-  END IF;
-  RETURN NULL;
-END $$;
 CREATE FUNCTION public.chaos_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.kind = 'boom' THEN RAISE EXCEPTION 'no booms here' USING ERRCODE = '45000'; END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER chaos_step AFTER UPDATE ON drover.partition_progress
-  FOR EACH ROW EXECUTE FUNCTION public.chaos_note_step();
 CREATE TRIGGER chaos_refuse BEFORE INSERT OR UPDATE ON public.event
   FOR EACH ROW EXECUTE FUNCTION public.chaos_refuse();
 """ % TOPICS + "".join("""
@@ -132,6 +137,9 @@ ALTER TABLE public.%s ADD CONSTRAINT not_too_much CHECK (amount < %s);
 CREATE TRIGGER chaos_note AFTER INSERT OR UPDATE OR DELETE ON public.%s
   FOR EACH ROW EXECUTE FUNCTION public.chaos_note();
 """ % (entity, TOO_MUCH, entity) for entity in ENTITIES)
+BULK_CONSTRAINTS = STEPS + "".join("""
+ALTER TABLE public.%s ADD CONSTRAINT not_too_much CHECK (amount < %s);
+""" % (entity, TOO_MUCH) for entity in LOADED)
 
 
 def key_part(value):
@@ -164,8 +172,8 @@ def why_refused(entity, record):
 class Load:
     """Writes the sources, in chunks that are produced one after another."""
 
-    def __init__(self, folder, seed, records, tenants, chunks, without):
-        self.folder, self.chunks, self.without = folder, chunks, without
+    def __init__(self, folder, seed, records, tenants, chunks, without, entities=ENTITIES):
+        self.folder, self.chunks, self.without, self.entities = folder, chunks, without, entities
         self.random = random.Random("load %d" % seed)
         self.tenants = ["t%02d" % i for i in range(tenants)]
         self.lines = [{entity: [] for entity in ENTITIES} for _ in range(chunks)]
@@ -178,6 +186,8 @@ class Load:
         self.parents = {tenant: [] for tenant in self.tenants}  # (chunk, id) of each customer
         have = 0
         for entity, share in (("customer", 0.10), ("purchase", 0.35), ("memo", 0.45), ("event", 1.0)):
+            if entity not in self.entities:
+                continue
             number = 0
             while have < self.records * share:
                 have += self.add_key(entity, number)

@@ -10,6 +10,9 @@ versions of a key in any order, also the same one twice; children before their p
 never comes. Workers come and go, and join while the others are over their memory. The same seed gives the same
 records and the same faults; when they strike depends on the machine.
 
+With --bulk it is a bulk load in storage database: the same faults while the tables are loaded, then `drover load
+finish` is killed, and PostgreSQL under it, while records come; the workers go on by upserts, under more faults.
+
 Exit code: 0 all as it must be, 1 something is wrong (each kind is listed), 2 the run itself failed.
 """
 import argparse
@@ -29,7 +32,7 @@ PARTITIONS = 6
 SETTINGS = """migration: %(migration)s
 mappings: [%(folder)s/mappings]
 state_dir: %(folder)s/state
-storage: hybrid
+storage: %(storage)s
 kafka: { partitions: %(partitions)d, conf: { session.timeout.ms: 6000, heartbeat.interval.ms: 500 } }
 work: { parent_wait: %(parent_wait)ds, breaker: 0 }
 verify: { report: %(folder)s/report, samples: 1000 }
@@ -39,6 +42,10 @@ FORMS = {
     "full": {"faults": 60, "records": 50000, "freeze": 15.0, "pause": 3.0, "parent_wait": 120, "patience": 180, "limit": 4500},
 }
 ABORTS = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE)
+
+
+# How often the finish of a bulk load is struck, and how many faults follow it.
+STRUCK = {"short": (3, 2), "full": (12, 10)}
 
 
 class Broken(Exception):
@@ -73,6 +80,9 @@ class Feed:
 
 
 class Chaos:
+    storage, entities, constraints = "hybrid", load.ENTITIES, load.CONSTRAINTS
+    stages = ("next_offset", "redis_next", "results_next")
+
     def __init__(self, options):
         self.options = options
         self.random = random.Random("faults %d" % options.seed)
@@ -85,6 +95,7 @@ class Chaos:
         self.due = []  # (time, what to do then)
         self.deck = []
         self.gate = -1
+        self.last_gate = options.chunks
         self.stack = None
         self.began = time.monotonic()
 
@@ -98,18 +109,18 @@ class Chaos:
         self.env = dict(stack.env, DATABASE_URL=stack.env["DATABASE_URL"].rsplit("/", 1)[0] + "/" + self.migration)
         self.env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=1")
         os.makedirs(self.folder + "/mappings")
-        for entity, text in load.MAPPINGS.items():
+        for entity in self.entities:
             with open("%s/mappings/%s.yaml" % (self.folder, entity), "w", encoding="utf-8") as out:
-                out.write(text)
+                out.write(load.MAPPINGS[entity])
         self.settings = self.folder + "/drover.yaml"
         with open(self.settings, "w", encoding="utf-8") as out:
             out.write(SETTINGS % {"migration": self.migration, "folder": self.folder, "partitions": PARTITIONS,
-                                  "parent_wait": self.options.parent_wait})
+                                  "parent_wait": self.options.parent_wait, "storage": self.storage})
         for words in (("schema", "apply"), ("topics", "apply")):
             self.run_to_end("-".join(words), self.drover(*words))
-        stack.sql(load.CONSTRAINTS, self.migration)
+        stack.sql(self.constraints, self.migration)
         self.load = load.Load(self.folder + "/sources", self.options.seed, self.options.records, self.options.tenants,
-                              self.options.chunks, self.options.without)
+                              self.options.chunks, self.options.without, self.entities)
         self.load.generate()
         say("records %d of %d tenants, %d deletes; planted %s" % (
             self.load.count, self.options.tenants, sum(map(len, self.load.deletes)),
@@ -179,6 +190,7 @@ class Chaos:
 
     def tick(self):
         now = time.monotonic()
+        self.gate = min(self.gate, self.last_gate)
         for when, what in sorted(self.due, key=lambda d: d[0]):
             if when <= now:
                 self.due.remove((when, what))
@@ -356,18 +368,21 @@ class Chaos:
         self.wanted = 2
         for _ in range(2):
             self.add_worker()
-        for number in range(1, self.options.faults + 1):
-            self.gate = max(self.gate, (number - 1) * self.options.chunks // self.options.faults)
+        self.strike_often(self.options.faults)
+        self.gate = self.last_gate
+        while self.due:
+            self.run_for(0.2)
+        say("no more faults; producing the rest")
+
+    def strike_often(self, faults):
+        for number in range(1, faults + 1):
+            self.gate = max(self.gate, (number - 1) * self.options.chunks // faults)
             self.run_for(self.random.uniform(0.2, self.options.pause))
             self.strike(number)
             if not self.options.still:
                 self.come_and_go()
             if number % 10 == 5 and not self.options.still:
                 say("          %s" % self.join_over_budget(self.random.uniform(3, self.options.freeze)))
-        self.gate = self.options.chunks
-        while self.due:
-            self.run_for(0.2)
-        say("no more faults; producing the rest")
 
     # ---- the end
 
@@ -393,21 +408,25 @@ class Chaos:
                 return False
             time.sleep(0.3)
 
+    def progress(self, ends):
+        """Of each partition: its number, and how far each stage is behind."""
+        rows = self.stack.rows("SELECT partition, next_offset, redis_next, results_next FROM drover.partition_progress"
+                               " ORDER BY 1", self.migration, load.load_json)
+        return [(r["partition"], *(ends[r["partition"]] - r[n] for n in self.stages)) for r in rows]
+
     def settle(self):
         stack, patience = self.stack, self.options.parent_wait + self.options.patience
         if not self.wait_for("producers", lambda: all(feed.done() for feed in self.feeds), self.options.patience * 2,
                              lambda: [len(feed.commands) for feed in self.feeds]):
             raise Broken("the producers did not end")
         self.messages = [message_of(m) for m in stack.topic(self.topic("source"))]
-        self.checker = Checker({"source": self.topic("source")}, self.messages, self.options.parent_wait)
+        self.checker = Checker({"source": self.topic("source")}, self.messages, self.options.parent_wait,
+                               noted=self.storage == "hybrid")
         say("the topic holds %d messages; waiting until all is written" % len(self.messages))
         ends = self.checker.ends
 
         def progress():
-            rows = stack.rows("SELECT partition, next_offset, redis_next, results_next FROM drover.partition_progress"
-                              " ORDER BY 1", self.migration, load.load_json)
-            return [(r["partition"], *(ends[r["partition"]] - r[n] for n in ("next_offset", "redis_next", "results_next")))
-                    for r in rows]
+            return self.progress(ends)
 
         def waiting():
             return int(stack.sql("SELECT count(*) FROM drover.waiting", self.migration))
@@ -422,6 +441,8 @@ class Chaos:
 
         good = self.wait_for("partition, records PostgreSQL, Redis, receipts are behind; waiting children", written,
                              patience, lambda: (progress(), waiting()))
+        if self.storage != "hybrid":
+            return good
         good = self.wait_for("Redis' sentinel", redis_is_whole, self.options.patience) and good
         return good
 
@@ -461,20 +482,26 @@ class Chaos:
                    for record in records]
         checker.check_sources(sources, [d for chunk in self.load.deletes for d in chunk])
         checker.check_rows({entity: stack.rows("SELECT *, encode(drover_digest, 'hex') AS digest FROM public." + entity,
-                                               self.migration, load.load_json) for entity in load.ENTITIES})
-        checker.check_writes(stack.rows("SELECT * FROM chaos_write ORDER BY seq", self.migration, load.load_json),
-                             stack.rows("SELECT * FROM chaos_step", self.migration, load.load_json))
-        checker.check_offsets(stack.rows("SELECT * FROM drover.partition_progress", self.migration, load.load_json))
+                                               self.migration, load.load_json) for entity in self.entities})
+        checker.check_writes(self.writes(), stack.rows("SELECT * FROM chaos_step", self.migration, load.load_json))
+        checker.check_offsets(stack.rows("SELECT * FROM drover.partition_progress", self.migration, load.load_json),
+                              self.stages)
         checker.check_letters()
-        with stack.redis() as redis:
-            checker.check_redis(redis.everything())
-        checker.check_receipts(stack.topic(self.topic("results"), lambda text: load.load_json(
-            load.load_json(text)["payload"])))
+        results = stack.topic(self.topic("results"), lambda text: load.load_json(load.load_json(text)["payload"]))
+        checker.check_receipts(results)
+        self.check_stores(results)
         report, status = self.verify()
         if report:
             checker.check_verdict(report)
             say("drover verify says %s (exit %d): %s" % (report["verdict"], status, ", ".join(
                 "%s %d" % (k, v) for k, v in {**report["counts"], **report["beside"]}.items() if v)))
+
+    def writes(self):
+        return self.stack.rows("SELECT * FROM chaos_write ORDER BY seq", self.migration, load.load_json)
+
+    def check_stores(self, _):
+        with self.stack.redis() as redis:
+            self.checker.check_redis(redis.everything())
 
     def report(self):
         checker = self.checker
@@ -517,6 +544,96 @@ class Chaos:
             say("%s says last:\n%s" % (worker.name, worker.tail()))
 
 
+class BulkChaos(Chaos):
+    """The tables are loaded in bulk; the last chunk but one comes while that is finished, the last one later."""
+    storage, entities, constraints = "database", load.LOADED, load.BULK_CONSTRAINTS
+    stages = ("next_offset", "results_next")
+
+    def prepare(self):
+        super().prepare()
+        self.run_to_end("load-begin", self.drover("load", "begin"))
+        with open(self.folder + "/load-begin.log", encoding="utf-8") as log:
+            said = log.read()
+        for entity in self.entities:
+            if "public.%s: bulk\n" % entity not in said:
+                raise Broken("%s is not loaded in bulk:\n%s" % (entity, said))
+        self.last_gate = max(0, self.options.chunks - 3)
+
+    def faults(self):
+        super().faults()
+        self.wait_for("producers of what is loaded", self.is_produced, self.options.patience * 2)
+        ends = {}
+        for m in self.stack.topic(self.topic("source")):
+            ends[m["partition"]] = max(ends.get(m["partition"], 0), m["offset"] + 1)
+        if not self.wait_for("partition, records PostgreSQL and receipts are behind",
+                             lambda: len(self.progress(ends)) == len(ends) and not any(p[1] for p in self.progress(ends)),
+                             self.options.patience, lambda: self.progress(ends)):
+            raise Broken("what is to be loaded does not get there")
+        say("%d messages are loaded; finishing" % sum(ends.values()))
+        self.finish()
+        self.last_gate = self.gate = self.options.chunks
+        self.strike_often(STRUCK[self.options.form][1])
+        while self.due:
+            self.run_for(0.2)
+
+    def is_produced(self):
+        return all(feed.process is None and not (feed.commands and feed.commands[0][0] <= self.last_gate)
+                   for feed in self.feeds)
+
+    def finish(self):
+        """Struck a few times, each at a random instant of what a whole one takes; then until one succeeds."""
+        rng, struck = self.random, STRUCK[self.options.form][0]
+        finish = Process("load-finish", self.drover("load", "finish"), self.env, self.folder)
+        self.last_gate = self.gate = max(0, self.options.chunks - 2)
+        for number in range(1, struck + 1):
+            finish.start()
+            self.run_for(rng.uniform(0.05, 0.6))
+            chance, text = rng.random(), "it was over"
+            if finish.alive() and chance < 0.5:
+                finish.kill()
+                text = "kill -9"
+            elif finish.alive():
+                text = (self.hit_postgres if chance < 0.8 else self.hit_worker)(rng.uniform(0.1, 2), chance / 2)
+                self.run_until(lambda: not finish.alive(), 120)
+                finish.kill()
+            self.note_finish(finish)
+            say("finish %2d  %s (ended with %d)" % (number, text, finish.status()))
+        for _ in range(20):
+            finish.start()
+            self.run_until(lambda: not finish.alive(), 300)
+            self.note_finish(finish)
+            if finish.status() == 0:
+                say("the load is finished; the workers go on")
+                return
+            self.run_for(1)
+        raise Broken("the load cannot be finished: exit %s\n%s" % (finish.status(), finish.tail()))
+
+    def note_finish(self, finish):
+        status = finish.status()
+        self.exits[finish.name, status] = self.exits.get((finish.name, status), 0) + 1
+        if status in ABORTS or status in (3, 5, 6):
+            self.problems.append(("ended by itself", "%s: %d\n%s" % (finish.name, status, finish.tail())))
+
+    def writes(self):
+        return []
+
+    def check_stores(self, results):
+        stack = self.stack
+        self.checker.check_loads(
+            stack.rows("SELECT number, table_name, state, told, rows, left_out FROM drover.load", self.migration,
+                       load.load_json), results,
+            stack.rows("SELECT relname, relrowsecurity, relforcerowsecurity, (SELECT count(*) FROM pg_policy AS p"
+                       " WHERE p.polrelid = c.oid) AS policies FROM pg_class AS c WHERE relkind = 'r' AND"
+                       " relnamespace = 'public'::regnamespace AND relname IN ('%s')" % "', '".join(self.entities),
+                       self.migration, load.load_json))
+        for name in sorted(os.listdir(self.folder)):
+            if name.startswith("worker"):
+                with open("%s/%s" % (self.folder, name), encoding="utf-8", errors="replace") as log:
+                    for line in log:
+                        if "refused a COPY" in line:
+                            self.problems.append(("COPY is refused each time", "%s: %s" % (name, line.strip())))
+
+
 def options_of(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drover", default=os.environ.get("DROVER", ROOT + "/build/dev/drover"), help="the program")
@@ -530,9 +647,10 @@ def options_of(arguments):
     parser.add_argument("--parent-wait", type=int, help="work.parent_wait in seconds")
     parser.add_argument("--patience", type=int, help="seconds without progress that mean stuck")
     parser.add_argument("--limit", type=int, help="most seconds of the run")
-    parser.add_argument("--targets", default="worker,producer,postgres,redis,kafka",
+    parser.add_argument("--targets", default=None,
                         help="what is hit, in turn; a name that is there twice is hit twice as often")
     parser.add_argument("--without", default="", help="do not plant: mapping, check, deferred, raised")
+    parser.add_argument("--bulk", action="store_true", help="a bulk load")
     parser.add_argument("--still", action="store_true", help="workers neither join nor leave, but when they are hit")
     parser.add_argument("--show", type=int, default=5, help="examples of each kind of finding")
     parser.add_argument("--keep", action="store_true", help="keep the folder, also when all is well")
@@ -543,8 +661,11 @@ def options_of(arguments):
     if options.seed is None:
         options.seed = int(time.time()) % 100000
     options.chunks = options.chunks or max(2, options.records // (2000 if options.records >= 20000 else 1000))
-    options.targets = options.targets.split(",")
+    options.targets = (options.targets or ("worker,producer,postgres,worker,kafka" if options.bulk else
+                                           "worker,producer,postgres,redis,kafka")).split(",")
     options.without = [w for w in options.without.split(",") if w]
+    if options.bulk:  # no table that is loaded has such a trigger or constraint
+        options.without += ["deferred", "raised"]
     options.drover = os.path.abspath(options.drover)
     options.folder = os.path.abspath(options.folder or "%s/.stack/chaos.%d" % (ROOT, os.getpid()))
     return options
@@ -556,11 +677,11 @@ def main():
         "--parent-wait %d --targets %s%s --drover %s" % (
             options.seed, options.faults, options.records, options.tenants, options.chunks, options.freeze,
             options.pause, options.parent_wait, ",".join(options.targets),
-            (" --without " + ",".join(options.without) if options.without else "") + (" --still" if options.still else ""), options.drover))
+            (" --without " + ",".join(options.without) if options.without else "") + (" --bulk" if options.bulk else "") + (" --still" if options.still else ""), options.drover))
     os.makedirs(options.folder)
     os.chmod(options.folder, 0o755)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    chaos = Chaos(options)
+    chaos = (BulkChaos if options.bulk else Chaos)(options)
     status = 2
     try:
         status = chaos.run()
