@@ -83,6 +83,7 @@
     X(ERR_PG_PROTOCOL, "DRV-P008", 1, "PostgreSQL answered something unexpected", "running again is safe; report it with the server's log") \
     X(ERR_PG_LOADING, "DRV-P010", 5, "the table is still being loaded", "drover load finish ends the loading, drover load abort gives it up; drover run finishes by itself") \
     X(ERR_PG_SLOW_WAY, "DRV-P011", 1, "the table is not written the fast way", "nothing is lost; see the cause. A policy, trigger or check that came since: drover schema apply, then restart the workers; else report it with the server's log") \
+    X(ERR_PG_LOAD_COUNTS, "DRV-P012", 6, "the load table does not hold what the workers appended", "somebody changed the load table, or it was restored: drover load abort drops it, and the workers read all of it again; when nobody did, report it with the server's log") \
     X(ERR_PG_VERSION, "DRV-P009", 3, "this PostgreSQL is too old or not in UTF-8", "PostgreSQL 14 or newer with a UTF8 database is needed") \
     X(ERR_REDIS_UNREACHABLE, "DRV-R001", 4, "Redis cannot be reached", "check redis.url and that the server runs: drover doctor") \
     X(ERR_REDIS_AUTH, "DRV-R002", 4, "Redis refused the login or the right", "check the user and the password in REDIS_URL and the ACL") \

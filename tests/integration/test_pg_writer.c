@@ -1215,6 +1215,7 @@ START_TEST(a_load_of_the_group_that_begins_is_taken_up)
     ck_assert_str_eq(ask("SELECT count(*) FROM public.thing"), "1");
     ck_assert_str_eq(
         ask_as("drover", "SELECT string_agg(id, ',' ORDER BY id) FROM drover_load.load_1"), "2,3");
+    ck_assert_str_eq(ask_as("drover", "SELECT appended FROM drover.load_appended"), "2");
     teardown();
 }
 END_TEST
@@ -1317,6 +1318,7 @@ START_TEST(a_search_that_finds_is_counted)
     }
     ck_assert_int_eq(H.detours[SINK_SEARCHED_STATEMENT], 1);
     ck_assert_int_eq(H.detours[SINK_SEARCHED_COPY], 1);
+    ck_assert_str_eq(ask_as("drover", "SELECT appended FROM drover.load_appended"), "1");
     ck_assert_int_eq(H.in_vain, 0);
     ck_assert_int_eq(H.said, 0);
     teardown();

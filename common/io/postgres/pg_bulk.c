@@ -28,9 +28,9 @@ struct pg_bulk {
     struct bulk_table *tables; /* by position in the mappings */
     bool known;
     uint64_t generation;
-    size_t count;    /* tables with a number */
-    struct buf list; /* scratch: a parameter */
-    char **names;    /* of statements: connections remember them longer than the tables */
+    size_t count;            /* tables with a number */
+    struct buf list, counts; /* scratch: parameters */
+    char **names;            /* of statements: connections remember them longer than the tables */
     size_t name_count;
 };
 
@@ -40,6 +40,7 @@ struct pg_bulk *pg_bulk_new(const struct mapping_set *mappings)
     bulk->mappings = mappings;
     bulk->tables = mem_zeroed(mappings->count + 1, sizeof *bulk->tables);
     buf_init(&bulk->list, LIST_LIMIT);
+    buf_init(&bulk->counts, LIST_LIMIT);
     return bulk;
 }
 
@@ -61,6 +62,7 @@ void pg_bulk_free(struct pg_bulk *bulk)
     free(bulk->names);
     free(bulk->tables);
     buf_free(&bulk->list);
+    buf_free(&bulk->counts);
     free(bulk);
 }
 
@@ -196,23 +198,60 @@ bool pg_bulk_has(const void *bulk, const struct mapping *mapping)
 
 /* ---- appended in pipeline mode ---- */
 
+/* The first group of its mapping: those of promoted records come behind all others. */
+static bool is_first_group(const struct batch *batch, size_t group)
+{
+    const struct mapping *mapping = batch->groups[group].mapping;
+    if (group && batch->groups[group - 1].mapping == mapping)
+        return false;
+    for (size_t g = 0; g < group; g++)
+        if (batch->groups[g].mapping == mapping)
+            return false;
+    return true;
+}
+
 /* '{1,2}': the load tables of the batch, each once; false: none. */
 static bool append_numbers(struct writer *writer, struct buf *out)
 {
     const struct batch *batch = writer->batch;
-    const struct mapping *last = NULL;
     bool any = false;
     buf_append_char(out, '{');
-    for (size_t g = 0; g < batch->group_count; g++) { /* sorted by mapping, but for promoted ones */
+    for (size_t g = 0; g < batch->group_count; g++) {
         const struct bulk_table *table = find_table(writer->sink->bulk, batch->groups[g].mapping);
-        if (!table || batch->groups[g].mapping == last)
+        if (!table || !is_first_group(batch, g))
             continue;
-        last = batch->groups[g].mapping;
         buf_append_format(out, "%s%d", any ? "," : "", table->number);
         any = true;
     }
     buf_append_char(out, '}');
     return any;
+}
+
+/* Of the mapping's records those that are not refused: what the transaction appends. */
+static size_t count_rows(const struct batch *batch, const struct mapping *mapping)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < batch->order_count; i++) {
+        const struct batch_item *item = &batch->items[batch->order[i]];
+        count += item->mapping == mapping && !(item->decided && item->verdict == CLASS_DEAD);
+    }
+    return count;
+}
+
+/* '{2000,17}', by the numbers that append_numbers gives. */
+static void append_counts(struct writer *writer, struct buf *out)
+{
+    const struct batch *batch = writer->batch;
+    bool any = false;
+    buf_append_char(out, '{');
+    for (size_t g = 0; g < batch->group_count; g++) {
+        const struct mapping *mapping = batch->groups[g].mapping;
+        if (!find_table(writer->sink->bulk, mapping) || !is_first_group(batch, g))
+            continue;
+        buf_append_format(out, "%s%zu", any ? "," : "", count_rows(batch, mapping));
+        any = true;
+    }
+    buf_append_char(out, '}');
 }
 
 int pg_bulk_queue_fence(struct writer *writer)
@@ -226,6 +265,27 @@ int pg_bulk_queue_fence(struct writer *writer)
     pg_wire_text(&wire, buf_view(numbers));
     pg_connection_query(writer->connection, "drover_load_fence",
                         "SELECT drover.load_fence($1::text::integer[])", wire.params, wire.count);
+    return 1;
+}
+
+int pg_bulk_queue_count(struct writer *writer)
+{
+    const struct batch_fence *at = &writer->batch->fence;
+    struct buf *numbers = &writer->sink->bulk->list, *counts = &writer->sink->bulk->counts;
+    struct pg_wire wire;
+    buf_reset(numbers);
+    buf_reset(counts);
+    if (!append_numbers(writer, numbers))
+        return 0;
+    append_counts(writer, counts);
+    pg_wire_init(&wire);
+    pg_wire_text(&wire, bytes_text(at->topic));
+    pg_wire_int4(&wire, at->partition);
+    pg_wire_text(&wire, buf_view(numbers));
+    pg_wire_text(&wire, buf_view(counts));
+    pg_connection_query(writer->connection, "drover_load_count",
+                        "SELECT drover.load_count($1, $2, $3::text::integer[], $4::text::bigint[])",
+                        wire.params, wire.count);
     return 1;
 }
 
@@ -339,7 +399,12 @@ void pg_bulk_copy(struct writer *writer)
     schema_sql_append(sql, ",%l::jsonb);SELECT drover.load_fence(", buf_text(list));
     buf_reset(list);
     append_numbers(writer, list);
-    schema_sql_append(sql, "%l::integer[]);", buf_text(list));
+    struct buf *counts = &writer->sink->bulk->counts;
+    buf_reset(counts);
+    append_counts(writer, counts);
+    schema_sql_append(sql, "%l::integer[]),drover.load_count(%l", buf_text(list), at->topic);
+    buf_append_format(sql, ",%" PRId32, at->partition);
+    schema_sql_append(sql, ",%l::integer[],%l::bigint[]);", buf_text(list), buf_text(counts));
     for (size_t g = 0; g < batch->group_count; g = end_of_run(batch, g))
         buf_append_text(sql, find_table(writer->sink->bulk, batch->groups[g].mapping)->copy_sql);
     buf_append_text(sql, "COMMIT");

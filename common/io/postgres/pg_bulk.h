@@ -5,10 +5,11 @@
  * The sink's second way to write rows: appended to their table's load table (pg_load.h) instead of
  * upserted. One transaction with the same fence, so that every offset is appended exactly once:
  *
- *   BEGIN; fence; load_fence; COPY … FROM STDIN (FORMAT binary); COMMIT          the usual case
- *   BEGIN; fence; load_fence; INSERT … SELECT FROM unnest(…); …                  in the search for
- *                    refused records, and beside upserts, sealed values and array columns
+ *   BEGIN; fence; load_fence, count; COPY … FROM STDIN (FORMAT binary); COMMIT   the usual case
+ *   BEGIN; fence; load_fence; count; INSERT … SELECT FROM unnest(…); …; COMMIT   beside upserts,
+ *                    sealed values and array columns; and in the search, which counts at the end
  *
+ * The rows are counted in the same transaction (drover.load_count): the finish has to find as many.
  * What is appended is told as applied. What upserts would have found superseded, unchanged or in
  * conflict is found, and told, when the loading is finished. Which tables are being loaded, and by
  * which group, is asked once, and again when load_fence says that it is no longer so, when a right
@@ -44,6 +45,9 @@ bool pg_bulk_has(const void *bulk, const struct mapping *mapping);
 
 /* Queues load_fence; how many queries: 0 when no table of the batch is loaded. */
 int pg_bulk_queue_fence(struct writer *writer);
+/* Queues the count of what the transaction appends: of the batch's rows in order all that are not
+ * refused by now. How many queries. */
+int pg_bulk_queue_count(struct writer *writer);
 /* Queues the append of rows of one group, whose table is loaded. Its result has no rows. */
 void pg_bulk_queue_rows(struct writer *writer, const struct batch_group *group, size_t first,
                         size_t count);

@@ -1,6 +1,7 @@
 /* See the header. */
 #include "common/io/postgres/pg_load.h"
 
+#include <inttypes.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,9 @@ struct finish {
     struct schema_roles roles;
     PGconn *connection;
     struct buf text; /* a statement */
+    /* of the table at hand: rows that were thinned out, by partition */
+    struct pg_load_left *gone;
+    size_t gone_count;
 };
 
 static enum outcome ask(struct finish *finish, const char *sql, const struct bytes *params,
@@ -55,19 +59,6 @@ static enum outcome change(struct finish *finish, const char *sql,
     const struct bytes params[] = {bytes_text(number)};
     enum outcome outcome = ask(finish, sql, params, 1, &result, err);
     PQclear(result);
-    return outcome;
-}
-
-static enum outcome ask_number(struct finish *finish, const char *sql, const struct bytes *params,
-                               size_t count, uint64_t *number, struct error *err)
-{
-    PGresult *result = NULL;
-    int64_t value = 0;
-    enum outcome outcome = ask(finish, sql, params, count, &result, err);
-    if (outcome == OUT_OK && PQntuples(result) == 1)
-        (void)!text_parse_int64(bytes_text(PQgetvalue(result, 0, 0)), &value);
-    PQclear(result);
-    *number = (uint64_t)value;
     return outcome;
 }
 
@@ -98,13 +89,24 @@ static void add_left(struct pg_load_table *table, const char *class, int64_t par
     }
 }
 
+static void add_gone(struct finish *finish, int64_t partition, int64_t count)
+{
+    finish->gone = mem_resize(finish->gone, finish->gone_count + 1, sizeof *finish->gone);
+    finish->gone[finish->gone_count++] =
+        (struct pg_load_left){.partition = (int32_t)partition, .count = (uint64_t)count};
+}
+
 /* Columns: class, partition, count. */
-static void take_left(struct pg_load_table *table, const PGresult *result)
+static void take_left(struct finish *finish, struct pg_load_table *table, const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
         int64_t partition = 0, count = 0;
-        if (text_parse_int64(bytes_text(PQgetvalue(result, row, 1)), &partition) &&
-            text_parse_int64(bytes_text(PQgetvalue(result, row, 2)), &count))
+        if (!text_parse_int64(bytes_text(PQgetvalue(result, row, 1)), &partition) ||
+            !text_parse_int64(bytes_text(PQgetvalue(result, row, 2)), &count))
+            continue;
+        if (strcmp(PQgetvalue(result, row, 0), "gone") == 0)
+            add_gone(finish, partition, count);
+        else
             add_left(table, PQgetvalue(result, row, 0), partition, count);
     }
 }
@@ -117,7 +119,7 @@ static enum outcome thin_out(struct finish *finish, const struct mapping *mappin
     enum outcome outcome = ask(finish, buf_text(&finish->text), NULL, 0, &result, err);
     buf_reset(&finish->text);
     if (outcome == OUT_OK)
-        take_left(table, result);
+        take_left(finish, table, result);
     PQclear(result);
     return outcome;
 }
@@ -229,6 +231,62 @@ static enum outcome note_done(struct finish *finish, const struct pg_load_table 
     return outcome;
 }
 
+/* ---- the counts */
+
+static uint64_t gone_of(const struct finish *finish, int64_t partition)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < finish->gone_count; i++)
+        if (finish->gone[i].partition == partition)
+            count += finish->gone[i].count;
+    return count;
+}
+
+static enum outcome refuse_counts(const struct mapping *mapping, int64_t partition,
+                                  uint64_t appended, uint64_t found, struct error *err)
+{
+    enum outcome outcome =
+        error_set(err, OUT_FATAL, ERR_PG_LOAD_COUNTS,
+                  "of partition %" PRId64 " %" PRIu64 " rows are in the load table, and %" PRIu64
+                  " were appended; nothing was changed",
+                  partition, found, appended);
+    error_where(err, "%s.%s", mapping->schema, mapping->table);
+    return outcome;
+}
+
+/* What workers appended, as they counted it in their transactions, is there: as a row, or thinned
+ * out. Sets table->rows. */
+static enum outcome check_counts(struct finish *finish, const struct mapping *mapping,
+                                 struct pg_load_table *table, struct error *err)
+{
+    PGresult *result = NULL;
+    buf_append_text(&finish->text,
+                    "SELECT partition, coalesce(a.appended, 0), coalesce(f.found, 0) FROM (SELECT"
+                    " c.partition, sum(c.appended)::bigint AS appended FROM drover.load_appended"
+                    " AS c WHERE c.number = ");
+    buf_append_format(&finish->text, "%d", table->number);
+    buf_append_text(&finish->text, " GROUP BY 1) AS a FULL JOIN (SELECT l.drover_load_partition AS"
+                                   " partition, count(*) AS found FROM ");
+    schema_load_name(&finish->text, table->number);
+    buf_append_text(&finish->text, " AS l GROUP BY 1) AS f USING (partition) ORDER BY 1");
+    enum outcome outcome = ask(finish, buf_text(&finish->text), NULL, 0, &result, err);
+    buf_reset(&finish->text);
+    table->rows = 0;
+    for (int row = 0; outcome == OUT_OK && row < PQntuples(result); row++) {
+        int64_t partition = 0, appended = 0, found = 0;
+        if (!text_parse_int64(bytes_text(PQgetvalue(result, row, 0)), &partition) ||
+            !text_parse_int64(bytes_text(PQgetvalue(result, row, 1)), &appended) ||
+            !text_parse_int64(bytes_text(PQgetvalue(result, row, 2)), &found))
+            continue;
+        uint64_t all = (uint64_t)found + gone_of(finish, partition);
+        table->rows += (uint64_t)found;
+        if (all != (uint64_t)appended)
+            outcome = refuse_counts(mapping, partition, (uint64_t)appended, all, err);
+    }
+    PQclear(result);
+    return outcome;
+}
+
 /* In the transaction; its COMMIT brings all of it at once. */
 static enum outcome build(struct finish *finish, const struct mapping *mapping,
                           struct pg_load_table *table, struct error *err)
@@ -239,11 +297,8 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
         outcome = make_key(finish, mapping, table, key, err);
     if (outcome == OUT_OK)
         outcome = pg_load_make_indexes(finish->connection, mapping, table->number, err);
-    buf_append_text(&finish->text, "SELECT count(*) FROM ");
-    schema_load_name(&finish->text, table->number);
     if (outcome == OUT_OK)
-        outcome = ask_number(finish, buf_text(&finish->text), NULL, 0, &table->rows, err);
-    buf_reset(&finish->text);
+        outcome = check_counts(finish, mapping, table, err);
     if (outcome == OUT_OK)
         outcome = pg_load_lock_patiently(finish->connection, mapping, finish->waiting, err);
     if (outcome == OUT_OK)
@@ -254,8 +309,11 @@ static enum outcome build(struct finish *finish, const struct mapping *mapping,
     outcome = run_text(finish, err);
     if (outcome == OUT_OK)
         outcome = note_done(finish, table, err);
+    if (outcome == OUT_OK)
+        outcome = change(finish, "DELETE FROM drover.load_refused WHERE number = $1::text::int",
+                         table, err);
     return outcome == OUT_OK ? change(finish,
-                                      "DELETE FROM drover.load_refused WHERE number = "
+                                      "DELETE FROM drover.load_appended WHERE number = "
                                       "$1::text::int",
                                       table, err)
                              : outcome;
@@ -325,6 +383,9 @@ static enum outcome finish_row(struct finish *finish, const PGresult *rows, int 
     if (outcome != OUT_OK && err && !err->where[0])
         error_where(err, "%s.%s", schema, name);
     free(table.left);
+    free(finish->gone);
+    finish->gone = NULL;
+    finish->gone_count = 0;
     return outcome;
 }
 

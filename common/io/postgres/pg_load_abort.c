@@ -62,8 +62,9 @@ static enum outcome give_up(PGconn *session, const struct mapping_set *mappings,
     schema_sql_grants(&sql, buf_text(&table), schema_worker_rights(mapping), roles);
     buf_append_format(&sql,
                       "DELETE FROM drover.load_refused WHERE number = %d;\n"
+                      "DELETE FROM drover.load_appended WHERE number = %d;\n"
                       "DELETE FROM drover.load WHERE number = %d;\n",
-                      number, number);
+                      number, number, number);
     enum outcome outcome = pg_session_run(session, buf_text(&sql), err);
     if (outcome != OUT_OK && err && !err->where[0])
         error_where(err, "%s.%s", schema, name);

@@ -841,6 +841,7 @@ static void start_write(struct writer *writer)
     pg_writer_begin(writer);
     pg_writer_fence(writer);
     writer->head += pg_bulk_queue_fence(writer);
+    writer->head += pg_bulk_queue_count(writer);
     writer->group = 0;
     write_groups(writer);
 }

@@ -214,6 +214,7 @@ void pg_writer_put_pending_or_commit(struct writer *writer)
         pg_writer_enter(writer, PHASE_PENDING);
         return;
     }
+    (void)pg_bulk_queue_count(writer);
     pg_bulk_queue_refused(writer);
     pg_writer_plain(writer, "COMMIT");
     writer->commit_sent = true;

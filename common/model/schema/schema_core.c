@@ -115,6 +115,15 @@ static const struct schema_core_table TABLES[] = {
      "    \"offset\" bigint NOT NULL,\n"
      "    PRIMARY KEY (number, topic, partition, \"offset\")\n",
      "SELECT, INSERT"},
+    /* Rows that batches have appended, counted in their transactions: what the finish has to find.
+     */
+    {"load_appended",
+     "    number integer NOT NULL,\n"
+     "    topic text COLLATE \"C\" NOT NULL,\n"
+     "    partition integer NOT NULL,\n"
+     "    appended bigint NOT NULL,\n"
+     "    PRIMARY KEY (number, topic, partition)\n",
+     "SELECT, INSERT, UPDATE"},
 };
 
 #define KEY "p.\"group\" = p_group AND p.topic = p_topic AND p.partition = p_partition"
@@ -206,6 +215,16 @@ static const struct schema_function FUNCTIONS[] = {
      "      PERFORM pg_advisory_xact_lock_shared(724202611, n);\n"
      "    END LOOP;\n"
      "  END LOOP;\n"
+     "END\n"},
+    {"load_count", "p_topic text, p_partition integer, p_numbers integer[], p_counts bigint[]",
+     "void", "plpgsql",
+     "\n"
+     "BEGIN\n"
+     "  INSERT INTO drover.load_appended AS a (number, topic, partition, appended)\n"
+     "  SELECT u.n, p_topic, p_partition, u.c\n"
+     "    FROM ROWS FROM (unnest(p_numbers), unnest(p_counts)) AS u(n, c)\n"
+     "  ON CONFLICT (number, topic, partition) DO UPDATE\n"
+     "     SET appended = a.appended + EXCLUDED.appended;\n"
      "END\n"},
     {"release", "p_group text, p_topic text, p_partition integer, p_epoch bigint", "void", "sql",
      "\n"

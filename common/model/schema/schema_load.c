@@ -118,11 +118,14 @@ void schema_load_thin(struct buf *out, const struct mapping *mapping, int number
     schema_sql_append(
         out,
         " FROM many AS m)), gone AS (DELETE FROM " SCHEMA_LOAD ".%i AS l USING seen"
-        " WHERE l.ctid = seen.place AND seen.best > 1)"
+        " WHERE l.ctid = seen.place AND seen.best > 1 RETURNING l.drover_load_partition AS "
+        "partition)"
         " SELECT c.class, c.partition, count(*) FROM (SELECT s.partition, CASE"
         " WHEN s.version < s.newest THEN 'superseded'"
         " WHEN s.digest = s.first_digest THEN 'unchanged' ELSE 'conflict' END AS class"
-        " FROM seen AS s WHERE s.version <= s.newest) AS c GROUP BY 1, 2 ORDER BY 1, 2",
+        " FROM seen AS s WHERE s.version <= s.newest) AS c GROUP BY 1, 2"
+        " UNION ALL SELECT 'gone', g.partition, count(*) FROM gone AS g GROUP BY g.partition"
+        " ORDER BY 1, 2",
         name);
 }
 

@@ -27,7 +27,8 @@ void schema_load_columns(struct buf *out, const struct mapping *mapping);
 void schema_load_key(struct buf *out, const struct mapping *mapping, int number);
 /* Leaves one row a key, the one that upserts in the order of the log would have left: of the
  * greatest version the first. One statement; rows: class, partition, count of what upserts would
- * have found superseded, unchanged or in conflict. */
+ * have found superseded, unchanged or in conflict; and "gone", partition, count of the rows that
+ * are not there any more. */
 void schema_load_thin(struct buf *out, const struct mapping *mapping, int number);
 /* One of the other indexes, by its position in the mapping. */
 void schema_load_index(struct buf *out, const struct mapping *mapping, int number, size_t at);
