@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -141,6 +142,15 @@ static enum outcome prepare_sources(struct producer *producer, struct error *err
     return outcome;
 }
 
+/* Files are there as a whole; what is added to them, or comes through a pipe, is not waited for. */
+static bool reads_whole_files(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->sources.count; i++)
+        if (strcmp(settings->sources.items[i], "-") == 0)
+            return false;
+    return !settings->follow;
+}
+
 /* The receipt's report: nothing to do but to know that a refusal is a failure. */
 static void on_receipt(void *owner, void *item, enum outcome outcome, int32_t partition,
                        int64_t offset, const struct error *err)
@@ -163,6 +173,8 @@ static enum outcome open_bus(struct producer *producer, struct error *err)
     enum outcome outcome =
         bus_open_sender(producer->bus, topic, (int32_t)settings->partitions, BROKER_WAIT_MS,
                         producer_on_delivered, producer, &producer->sender, err);
+    if (outcome == OUT_OK && reads_whole_files(settings))
+        outcome = bus_sender_begin_bulk(producer->sender, BROKER_WAIT_MS, err);
     if (outcome == OUT_OK)
         outcome = bus_open_sender(producer->bus, results, 0, BROKER_WAIT_MS, on_receipt, producer,
                                   &producer->results, err);

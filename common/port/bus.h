@@ -40,6 +40,7 @@ struct bus_sender_ops {
     bool (*flush)(struct bus_sender *sender, int timeout_ms);
     uint64_t (*pending)(const struct bus_sender *sender);
     void (*close)(struct bus_sender *sender);
+    enum outcome (*begin_bulk)(struct bus_sender *sender, int timeout_ms, struct error *err);
 };
 
 struct bus_sender {
@@ -55,6 +56,15 @@ static inline int32_t bus_sender_partitions(const struct bus_sender *sender)
 static inline size_t bus_sender_message_max(const struct bus_sender *sender)
 {
     return sender->ops->message_max(sender);
+}
+
+/* Before the first message, by who has many at hand: each may wait for others, so that they travel
+ * in large batches, which cost the bus less; flush ends the wait. Failures as of bus_open_sender.
+ */
+MUST_USE static inline enum outcome bus_sender_begin_bulk(struct bus_sender *sender, int timeout_ms,
+                                                          struct error *err)
+{
+    return sender->ops->begin_bulk ? sender->ops->begin_bulk(sender, timeout_ms, err) : OUT_OK;
 }
 
 /* OUT_OK queued; OUT_RETRY full: poll and call again; OUT_REJECT larger than message_max;

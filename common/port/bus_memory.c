@@ -383,8 +383,8 @@ static enum outcome open_sender(struct bus *base, const char *name, int32_t pinn
                                 bus_delivered on_delivered, void *owner, struct bus_sender **out,
                                 struct error *err)
 {
-    static const struct bus_sender_ops OPS = {partitions, message_max, send,    poll,
-                                              fd,         flush,       pending, close_sender};
+    static const struct bus_sender_ops OPS = {partitions, message_max, send,         poll, fd,
+                                              flush,      pending,     close_sender, NULL};
     struct memory_topic *topic = find_topic(of(base), name);
     (void)timeout_ms;
     *out = NULL;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/io/clock.h"
 #include "common/io/kafka/kafka_client.h"
 #include "common/io/kafka/kafka_sender.h"
 #include "tests/support/suite.h"
@@ -154,6 +155,32 @@ START_TEST(a_full_queue_waits_for_the_broker)
         bus_sender_poll(sender, 100);
     ck_assert(bus_sender_flush(sender, WAIT_MS));
     ck_assert_int_eq(told.stored, sent + 1);
+    ck_assert(told.in_order);
+    bus_sender_close(sender);
+}
+END_TEST
+
+/* In a bulk all wait for others, here for much longer than the test: but a full queue holds a full
+ * batch, whatever partitions its messages are of, and flush ends the wait of the last. */
+START_TEST(a_bulk_never_waits_with_a_full_queue)
+{
+    const char *name = "linger.ms", *value = "60000";
+    struct error err = {0};
+    settings.queue_bytes = 4 << 20; /* 2,049 messages, a full batch every 256 of a partition */
+    settings.kafka = (struct conf_map){.keys = &name, .values = &value, .count = 1};
+    struct bus_sender *sender = open_sender();
+    ck_assert_int_eq(bus_sender_begin_bulk(sender, WAIT_MS, &err), OUT_OK);
+    ck_assert_int_eq(bus_sender_partitions(sender), 4);
+    uint64_t until_ms = clock_monotonic_ms() + WAIT_MS;
+    for (int sent = 0; sent < 10000;) {
+        enum outcome outcome = send_value(sender, sent % (_i + 1), "{}", &err);
+        sent += outcome == OUT_OK;
+        if (outcome == OUT_RETRY)
+            bus_sender_poll(sender, 100);
+        ck_assert_msg(clock_monotonic_ms() < until_ms, "%d sent", sent);
+    }
+    ck_assert(bus_sender_flush(sender, WAIT_MS));
+    ck_assert_int_eq(told.stored, 10000);
     ck_assert(told.in_order);
     bus_sender_close(sender);
 }
@@ -307,6 +334,45 @@ START_TEST(lingers_for_files_only)
 }
 END_TEST
 
+/* queue, partitions and the topic's limit; what batches wait for. */
+static const struct {
+    uint64_t queue_bytes;
+    int32_t partitions;
+    size_t limit;
+    const char *linger_ms, *bytes, *messages;
+} BULKS[] = {
+    {32u << 20, 8, SIZE_MAX, "100", "1000000", "1024"},
+    {32u << 20, 12, SIZE_MAX, "100", "699050", "682"},
+    {32u << 20, 12, 100000, "100", "100000", "682"},
+    {32u << 20, 12, 50000, "100", "50000", "682"},
+    {32u << 20, 64, SIZE_MAX, "100", "131072", "128"},
+    {32u << 20, 65, SIZE_MAX, "20", "129055", "128"}, /* shares are too small from here on */
+    {32u << 20, 1000, SIZE_MAX, "20", "65536", "128"},
+    {1u << 30, 1, SIZE_MAX, "100", "1000000", "100000"},
+};
+
+static void check_property(const rd_kafka_conf_t *conf, const char *name, const char *expected)
+{
+    char value[16] = "";
+    size_t size = sizeof value;
+    ck_assert_int_eq(rd_kafka_conf_get(conf, name, value, &size), RD_KAFKA_CONF_OK);
+    ck_assert_msg(strcmp(value, expected) == 0, "%s is %s, not %s", name, value, expected);
+}
+
+START_TEST(a_bulk_has_batches_of_its_share_of_the_queue)
+{
+    struct error err;
+    settings.queue_bytes = BULKS[_i].queue_bytes;
+    rd_kafka_conf_t *conf =
+        kafka_conf_new_bulk(&settings, BULKS[_i].partitions, BULKS[_i].limit, &err);
+    ck_assert_ptr_nonnull(conf);
+    check_property(conf, "linger.ms", BULKS[_i].linger_ms);
+    check_property(conf, "batch.size", BULKS[_i].bytes);
+    check_property(conf, "batch.num.messages", BULKS[_i].messages);
+    rd_kafka_conf_destroy(conf);
+}
+END_TEST
+
 START_TEST(secrets_are_not_repeated)
 {
     const char *names[] = {"security.protocol", "ssl.key.pem"};
@@ -352,6 +418,7 @@ static Suite *sender_suite(void)
     tcase_add_test(sending, wakes_by_its_descriptor);
     tcase_add_test(sending, survives_what_is_transient);
     tcase_add_test(sending, a_full_queue_waits_for_the_broker);
+    tcase_add_loop_test(sending, a_bulk_never_waits_with_a_full_queue, 0, 4);
     tcase_add_test(sending, too_large_is_refused_at_once);
     tcase_add_loop_test(sending, tells_what_the_broker_refused, 0,
                         (int)(sizeof(REFUSALS) / sizeof(REFUSALS[0])));
@@ -364,6 +431,8 @@ static Suite *sender_suite(void)
     tcase_add_loop_test(opening, checks_properties, 0,
                         (int)(sizeof(PROPERTIES) / sizeof(PROPERTIES[0])));
     tcase_add_test(opening, lingers_for_files_only);
+    tcase_add_loop_test(opening, a_bulk_has_batches_of_its_share_of_the_queue, 0,
+                        (int)(sizeof(BULKS) / sizeof(BULKS[0])));
     tcase_add_test(opening, secrets_are_not_repeated);
     tcase_add_loop_test(opening, what_librdkafka_says_is_masked_before_it_is_cut, 0, 5);
     suite_add_tcase(suite, opening);

@@ -216,18 +216,64 @@ static const char *linger_ms(const struct settings *settings)
     return "5";
 }
 
+/* What the local queue takes. */
+struct queue_room {
+    uint64_t bytes, messages;
+};
+
+static struct queue_room queue_room(const struct settings *settings)
+{
+    uint64_t largest = settings->record_bytes + HEADROOM_BYTES;
+    uint64_t half = settings->queue_bytes / 2;
+    return (struct queue_room){half > largest ? half : largest, half / MESSAGE_COST_BYTES + 1};
+}
+
 static enum outcome set_sending(rd_kafka_conf_t *conf, const struct settings *settings,
                                 struct error *err)
 {
     uint64_t largest = settings->record_bytes + HEADROOM_BYTES;
-    uint64_t half = settings->queue_bytes / 2;
-    uint64_t bytes = half > largest ? half : largest;
+    struct queue_room room = queue_room(settings);
     if (set_all(conf, SENDING, err) != OUT_OK ||
         set(conf, "linger.ms", linger_ms(settings), err) != OUT_OK ||
         set_number(conf, "message.max.bytes", largest, err) != OUT_OK ||
-        set_number(conf, "queue.buffering.max.kbytes", (bytes + 1023) / 1024, err) != OUT_OK)
+        set_number(conf, "queue.buffering.max.kbytes", (room.bytes + 1023) / 1024, err) != OUT_OK)
         return OUT_FATAL;
-    return set_number(conf, "queue.buffering.max.messages", half / MESSAGE_COST_BYTES + 1, err);
+    return set_number(conf, "queue.buffering.max.messages", room.messages, err);
+}
+
+/*
+ * A batch of a bulk is full at its share of half the queue, one share a partition. So with nothing
+ * on its way to the broker a full queue holds a full batch, whatever partitions the messages are
+ * of: it never waits for linger.ms, which may be long. Batches smaller than the least would not be
+ * worth that; where shares are smaller (many partitions), the wait is one that a full queue can
+ * afford.
+ */
+#define BATCH_MAX_BYTES 1000000 /* librdkafka's default for batch.size; brokers take 1 MiB */
+#define BATCH_MIN_BYTES 65536
+#define BATCH_MIN_MESSAGES 128
+#define BULK_LINGER_MS 100
+#define BULK_LINGER_SHORT_MS 20
+
+static uint64_t between(uint64_t value, uint64_t min, uint64_t max)
+{
+    return value < min ? min : value > max ? max : value;
+}
+
+static enum outcome set_bulk(rd_kafka_conf_t *conf, const struct settings *settings,
+                             int32_t partitions, size_t batch_bytes, struct error *err)
+{
+    struct queue_room room = queue_room(settings);
+    uint64_t shares = 2 * (uint64_t)partitions;
+    uint64_t bytes = room.bytes / shares, messages = room.messages / shares;
+    bool fits = bytes >= BATCH_MIN_BYTES && messages >= BATCH_MIN_MESSAGES;
+    uint64_t max = between(batch_bytes, 1, BATCH_MAX_BYTES);
+    uint64_t min = max < BATCH_MIN_BYTES ? max : BATCH_MIN_BYTES;
+    if (set_number(conf, "linger.ms", fits ? BULK_LINGER_MS : BULK_LINGER_SHORT_MS, err) !=
+            OUT_OK ||
+        set_number(conf, "batch.size", between(bytes, min, max), err) != OUT_OK)
+        return OUT_FATAL;
+    return set_number(conf, "batch.num.messages", between(messages, BATCH_MIN_MESSAGES, 100000),
+                      err);
 }
 
 /* Nobody waits for a reader's memory: the largest message fits a fetch beside others. For a worker
@@ -241,8 +287,9 @@ static enum outcome set_consuming(rd_kafka_conf_t *conf, const struct settings *
     return works ? OUT_OK : set_number(conf, "message.max.bytes", largest, err);
 }
 
-rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
-                                struct error *err)
+/* `partitions` 0: no bulk. */
+static rd_kafka_conf_t *make_conf(const struct settings *settings, enum kafka_use use,
+                                  int32_t partitions, size_t batch_bytes, struct error *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool sends = use == KAFKA_SEND;
@@ -252,6 +299,8 @@ rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use 
     if (outcome == OUT_OK)
         outcome = sends ? set_sending(conf, settings, err)
                         : set_consuming(conf, settings, use == KAFKA_CONSUME, err);
+    if (outcome == OUT_OK && partitions > 0)
+        outcome = set_bulk(conf, settings, partitions, batch_bytes, err);
     if (outcome == OUT_OK)
         outcome = kafka_properties_apply(&settings->kafka, sends, conf, err);
     if (outcome != OUT_OK) {
@@ -261,6 +310,18 @@ rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use 
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
     return conf;
+}
+
+rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
+                                struct error *err)
+{
+    return make_conf(settings, use, 0, 0, err);
+}
+
+rd_kafka_conf_t *kafka_conf_new_bulk(const struct settings *settings, int32_t partitions,
+                                     size_t batch_bytes, struct error *err)
+{
+    return make_conf(settings, KAFKA_SEND, partitions, batch_bytes, err);
 }
 
 /* librdkafka wants a second more than fetch.wait.max.ms, which is half of one. */

@@ -24,7 +24,7 @@
 
 enum kafka_use {
     KAFKA_SEND, /* idempotent, acks=all, murmur2, message.timeout.ms=0, queue.buffering.max.kbytes
-                   from settings->queue_bytes, lz4, linger 20 ms; delivery reports on */
+                   from settings->queue_bytes, lz4, linger 5 ms; delivery reports on */
     KAFKA_CONSUME, /* group member: range assignor, no auto commit/store, auto.offset.reset=error,
                       check.crcs, enable.partition.eof */
     KAFKA_READ,    /* no group: assigned partitions, fixed offsets; the same otherwise */
@@ -34,6 +34,10 @@ enum kafka_use {
  * after filling err. */
 rd_kafka_conf_t *kafka_conf_new(const struct settings *settings, enum kafka_use use,
                                 struct error *err);
+/* KAFKA_SEND whose messages wait for full batches: of a topic with that many partitions, which
+ * takes batches of at most `batch_bytes`. */
+rd_kafka_conf_t *kafka_conf_new_bulk(const struct settings *settings, int32_t partitions,
+                                     size_t batch_bytes, struct error *err);
 /* A question is answered within timeout_ms (2 s at least) or fails: librdkafka waits for a broker
  * that took it and is silent as long as socket.timeout.ms, whatever the call's own limit is. For
  * clients that only ask and read; before kafka_client_new. */

@@ -19,6 +19,7 @@
 
 struct kafka_sender {
     struct bus_sender base;
+    const struct settings *settings;
     rd_kafka_t *client;
     rd_kafka_topic_t *topic;
     char *name;
@@ -91,10 +92,9 @@ static void ask_limit(struct kafka_sender *sender)
         sender->message_max = (size_t)topic - BATCH_COST_BYTES;
 }
 
-static bool connect_client(struct kafka_sender *sender, const struct settings *settings,
-                           struct error *err)
+/* Takes `conf`; NULL: `err` says why. */
+static bool connect_client(struct kafka_sender *sender, rd_kafka_conf_t *conf, struct error *err)
 {
-    rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_SEND, err);
     if (!conf)
         return false;
     rd_kafka_conf_set_opaque(conf, sender);
@@ -229,15 +229,45 @@ static uint64_t pending(const struct bus_sender *base)
     return ((const struct kafka_sender *)base)->pending;
 }
 
+static void ready(struct kafka_sender *sender)
+{
+    sender->topic = rd_kafka_topic_new(sender->client, sender->name, NULL);
+    if (!sender->topic)
+        abort();
+    wake_by_fd(sender);
+}
+
+/* How large batches should be depends on the number of partitions, which the client had to be asked
+ * for, and librdkafka takes such properties only before it starts: so it is started again. */
+static enum outcome begin_bulk(struct bus_sender *base, int timeout_ms, struct error *err)
+{
+    struct kafka_sender *sender = of(base);
+    assert(sender->pending == 0);
+    int32_t before = sender->partitions;
+    rd_kafka_topic_destroy(sender->topic);
+    kafka_destroy(sender->client, 0);
+    sender->topic = NULL;
+    sender->client = NULL;
+    rd_kafka_conf_t *conf = kafka_conf_new_bulk(sender->settings, before, sender->message_max, err);
+    if (!connect_client(sender, conf, err))
+        return OUT_FATAL;
+    enum outcome outcome = check_topic(sender, before, timeout_ms, err);
+    if (outcome == OUT_OK)
+        ready(sender);
+    return outcome;
+}
+
 enum outcome kafka_sender_open(const struct settings *settings, const char *topic,
                                int32_t pinned_partitions, int timeout_ms,
                                bus_delivered on_delivered, void *owner, struct bus_sender **out,
                                struct error *err)
 {
-    static const struct bus_sender_ops OPS = {partitions, message_max, send_message, poll_reports,
-                                              fd,         flush,       pending,      close_sender};
+    static const struct bus_sender_ops OPS = {partitions,   message_max,  send_message,
+                                              poll_reports, fd,           flush,
+                                              pending,      close_sender, begin_bulk};
     struct kafka_sender *sender = mem_new(sizeof(*sender));
     sender->base.ops = &OPS;
+    sender->settings = settings;
     sender->message_max = SIZE_MAX;
     sender->on_delivered = on_delivered;
     sender->owner = owner;
@@ -246,17 +276,14 @@ enum outcome kafka_sender_open(const struct settings *settings, const char *topi
     if (sender->fd < 0)
         abort();
     enum outcome outcome = OUT_FATAL;
-    if (connect_client(sender, settings, err))
+    if (connect_client(sender, kafka_conf_new(settings, KAFKA_SEND, err), err))
         outcome = check_topic(sender, pinned_partitions, timeout_ms, err);
     if (outcome != OUT_OK) {
         close_sender(&sender->base);
         return outcome;
     }
-    sender->topic = rd_kafka_topic_new(sender->client, topic, NULL);
-    if (!sender->topic)
-        abort();
     ask_limit(sender);
-    wake_by_fd(sender);
+    ready(sender);
     *out = &sender->base;
     return OUT_OK;
 }
