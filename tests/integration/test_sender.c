@@ -341,14 +341,14 @@ static const struct {
     size_t limit;
     const char *linger_ms, *bytes, *messages;
 } BULKS[] = {
-    {32u << 20, 8, SIZE_MAX, "100", "1000000", "1024"},
+    {32u << 20, 8, SIZE_MAX, "100", "250000", "1024"},
     {32u << 20, 12, SIZE_MAX, "100", "699050", "682"},
     {32u << 20, 12, 100000, "100", "100000", "682"},
     {32u << 20, 12, 50000, "100", "50000", "682"},
     {32u << 20, 64, SIZE_MAX, "100", "131072", "128"},
     {32u << 20, 65, SIZE_MAX, "20", "129055", "128"}, /* shares are too small from here on */
     {32u << 20, 1000, SIZE_MAX, "20", "65536", "128"},
-    {1u << 30, 1, SIZE_MAX, "100", "1000000", "100000"},
+    {1u << 30, 1, SIZE_MAX, "100", "250000", "100000"},
 };
 
 static void check_property(const rd_kafka_conf_t *conf, const char *name, const char *expected)
