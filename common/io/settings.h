@@ -133,7 +133,7 @@ struct settings {
     /* output */
     const char *log_level;  /* error|warn|info|debug */
     const char *log_format; /* auto|pretty|json|logfmt */
-    bool json, plain, watch, origins, quiet, dry_run, replace_edited;
+    bool json, plain, watch, origins, quiet, dry_run, replace_edited, early;
     struct answer *answer; /* --json; borrowed, set by the command line */
     int progress_fd;       /* machine-readable progress lines for the parent; -1 = none (set by
                               DROVER_PROGRESS_FD, not a setting) */

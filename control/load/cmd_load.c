@@ -7,6 +7,7 @@
 #include "common/io/log.h"
 #include "common/io/stores.h"
 #include "control/command.h"
+#include "control/load/load_check.h"
 #include "control/load/load_finish.h"
 
 enum { TEXT_LIMIT = 1 << 20 };
@@ -37,6 +38,8 @@ static enum exit_code begin(const struct invocation *invocation, struct error *e
     struct mapping_set mappings;
     struct pg_schema apply;
     settings.load = "bulk";
+    if (load_check_topics(&settings, err) != OUT_OK)
+        return command_fail(err);
     if (mapping_set_load(&settings, &mappings, err) != OUT_OK)
         return command_fail(err);
     enum outcome outcome =
@@ -90,11 +93,49 @@ static void say_waiting(void *unused, const struct error *err)
     log_error(LOG_WARN, "load.waiting", err);
 }
 
+/* Whether the group loads anything of which the workers still append batches. */
+static enum outcome is_loading(const struct settings *settings, bool *loading, struct error *err)
+{
+    struct pg_load_opens opens;
+    enum outcome outcome = pg_load_ask_opens(settings, &opens, err);
+    *loading = false;
+    for (size_t i = 0; i < opens.count; i++)
+        *loading = *loading || (!opens.items[i].is_finalising &&
+                                strcmp(opens.items[i].group, settings->group) == 0);
+    pg_load_opens_free(&opens);
+    return outcome;
+}
+
+/* What is not in the load table when it ends goes the slow way, and no load of this table can begin
+ * again. One that a finish has begun to end goes on: its workers can take nothing. */
+static enum outcome check_taken(const struct settings *settings, struct error *err)
+{
+    bool loading = false;
+    uint64_t left = 0;
+    enum outcome outcome = is_loading(settings, &loading, err);
+    if (outcome == OUT_OK && loading)
+        outcome = load_count_left(settings, &left, err);
+    if (outcome != OUT_OK || left == 0)
+        return outcome;
+    outcome = error_set(err, OUT_FATAL, ERR_PG_LOADING,
+                        "%" PRIu64 " record%s not taken yet; the load goes on", left,
+                        left == 1 ? " of the topic is" : "s of the topic are");
+    error_where(err, "group %s", settings->group);
+    error_hint(err, "drover work --until-end takes them, then drover load finish; with --early the "
+                    "load ends now, and they are written by upserts");
+    return outcome;
+}
+
 static enum exit_code finish(const struct invocation *invocation, struct error *err)
 {
     static const struct pg_load_waiting WAITING = {say_waiting, NULL};
-    struct pg_load_report report;
-    enum outcome outcome = load_finish(&invocation->settings, &WAITING, &report, err);
+    const struct settings *settings = &invocation->settings;
+    struct pg_load_report report = {0};
+    enum outcome outcome = load_check_topics(settings, err);
+    if (outcome == OUT_OK && !settings->early)
+        outcome = check_taken(settings, err);
+    if (outcome == OUT_OK)
+        outcome = load_finish(settings, &WAITING, &report, err);
     if (outcome == OUT_OK && invocation->answer->wanted)
         append_report(answer_body(invocation->answer), &report);
     else if (outcome == OUT_OK)

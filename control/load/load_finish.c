@@ -8,6 +8,7 @@
 #include "common/io/kafka/kafka_bus.h"
 #include "common/model/message/topic.h"
 #include "common/policy/totals.h"
+#include "control/load/load_check.h"
 
 enum { BROKER_MS = 15000, RECEIPT_WAIT_MS = 30000, TEXT_LIMIT = 1 << 20 };
 
@@ -99,7 +100,9 @@ enum outcome load_finish(const struct settings *settings, const struct pg_load_w
     enum outcome outcome = mapping_set_load(settings, &mappings, err);
     if (outcome != OUT_OK)
         return outcome;
-    outcome = pg_load_finish(settings, &mappings, waiting, report, err);
+    outcome = load_check_topics(settings, err); /* without them nobody could be told of its end */
+    if (outcome == OUT_OK)
+        outcome = pg_load_finish(settings, &mappings, waiting, report, err);
     mapping_set_free(&mappings);
     return outcome == OUT_OK ? tell(settings, report, err) : outcome;
 }

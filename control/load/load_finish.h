@@ -6,7 +6,8 @@
 #include "common/io/postgres/pg_load.h"
 
 /* Finishes what the group loads (pg_load_finish, with its failures) and sends the receipt of each
- * table; a table whose receipt could not be stored is told of by the next call. Blocks. `report`
+ * table. Before anything is ended the topics are looked for (load_check_topics, with its failures);
+ * a table whose receipt could not be stored is told of by the next call. Blocks. `report`
  * has the tables that were finished or told of; pg_load_free, also after a failure. */
 MUST_USE enum outcome load_finish(const struct settings *settings,
                                   const struct pg_load_waiting *waiting,
