@@ -38,7 +38,7 @@ static enum exit_code begin(const struct invocation *invocation, struct error *e
     struct mapping_set mappings;
     struct pg_schema apply;
     settings.load = "bulk";
-    if (load_check_topics(&settings, err) != OUT_OK)
+    if (!settings.dry_run && load_check_topics(&settings, err) != OUT_OK)
         return command_fail(err);
     if (mapping_set_load(&settings, &mappings, err) != OUT_OK)
         return command_fail(err);
@@ -190,6 +190,10 @@ enum exit_code load_command(const struct invocation *invocation, struct error *e
     if (word < 0)
         return EXIT_USAGE;
     answer_name(invocation->answer, "load", WORDS[word]);
+    if (word > 0 && invocation->settings.dry_run) {
+        error_set(err, OUT_FATAL, ERR_USAGE, "only drover load begin takes --dry-run");
+        return EXIT_USAGE;
+    }
     if (!store_of(&invocation->settings)->has_tables) {
         error_set(err, OUT_FATAL, ERR_USAGE, "this storage has no tables to be loaded");
         return EXIT_USAGE;

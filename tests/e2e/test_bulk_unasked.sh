@@ -59,3 +59,12 @@ drover load finish --early > "$WORK/early.log" 2>&1 || fail "load finish --early
 has "$WORK/early.log" "public.note: 0 rows"
 drover work --until-end > "$WORK/work_b.log" 2>&1 || fail "work: exit $?"
 equal "rows by upserts" "$(rows)" 300
+
+say "whether it can begin is told without beginning it, and without Kafka"
+drover load begin --dry-run "${NOWHERE[@]}" > "$WORK/dry.log" 2>&1 || fail "load begin --dry-run: exit $?"
+has "$WORK/dry.log" "public.note: upsert, because it is not empty (deleted rows count until VACUUM or TRUNCATE)"
+psql "$ADMIN" -qc 'TRUNCATE public.note'
+drover load begin --dry-run > "$WORK/dry2.log" 2>&1 || fail "load begin --dry-run: exit $?"
+has "$WORK/dry2.log" "public.note: bulk"
+equal "loads that began" "$(one "SELECT count(*) FROM drover.load WHERE state <> 'done'")" 0
+expect_exit 2 drover load finish --dry-run > "$WORK/dry3.log" 2>&1
