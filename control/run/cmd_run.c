@@ -488,6 +488,8 @@ static enum outcome prepare(struct run *run, struct error *err)
         outcome = redis_url_parse(settings->redis_url, &redis, err);
     if (outcome == OUT_OK && store_of(settings)->has_tables)
         outcome = prepare_schema(settings, err);
+    else if (outcome == OUT_OK && !settings->quiet && strcmp(settings->load, "upsert") != 0)
+        fprintf(stderr, "  load     not in bulk, because this storage has no tables\n");
     if (outcome == OUT_OK)
         outcome = prepare_topics(settings, err);
     if (outcome == OUT_OK)

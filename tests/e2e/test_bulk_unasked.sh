@@ -68,3 +68,17 @@ drover load begin --dry-run > "$WORK/dry2.log" 2>&1 || fail "load begin --dry-ru
 has "$WORK/dry2.log" "public.note: bulk"
 equal "loads that began" "$(one "SELECT count(*) FROM drover.load WHERE state <> 'done'")" 0
 expect_exit 2 drover load finish --dry-run > "$WORK/dry3.log" 2>&1
+
+say "a run says in which way it writes, also what was there before"
+notes 800 10 "$WORK/c.notes"
+drover run "$WORK/c.notes" --load auto > "$WORK/auto.out" 2> "$WORK/auto.log" || true
+has "$WORK/auto.log" "load     public.note: upsert, because it was there before (load: auto)"
+psql "$ADMIN" -qc 'TRUNCATE public.note'
+drover load begin > "$WORK/begin_open.log" 2>&1 || fail "load begin: exit $?"
+
+say "a run goes on with the load that is open, and says so"
+notes 900 40 "$WORK/d.notes"
+drover run "$WORK/d.notes" --load upsert > "$WORK/open.out" 2> "$WORK/open.log" || true
+has "$WORK/open.log" "load     public.note: bulk, because its load has begun already"
+has "$WORK/open.log" "public.note: 40 rows"
+equal "what is loaded" "$(states)" "note done,note done,note done"

@@ -26,7 +26,8 @@
 
 /* As part of an apply, in its transaction: begins the loading of each mapping's table of which
  * that can be said (settings->load), and notes for each which way it is written and why
- * (apply->notes). `made`, by position: the apply has just made the table. */
+ * (apply->notes; with `upsert` only where a load is open already, with NULL nothing). `made`, by
+ * position: the apply has just made the table. */
 MUST_USE enum outcome pg_load_begin(struct pg_schema *apply, const struct settings *settings,
                                     const struct mapping_set *mappings, bool hybrid,
                                     const bool *made, struct error *err);

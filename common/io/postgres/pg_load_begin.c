@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/io/postgres/pg_load_lock.h"
+#include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_load_reason.h"
 #include "common/model/schema/schema_load.h"
 
@@ -105,6 +106,39 @@ static void note(struct pg_schema *apply, const struct mapping *mapping, const c
                       reason[0] ? "upsert, because " : "bulk", reason);
 }
 
+static void append_other(struct buf *reason, const struct settings *settings, const char *group)
+{
+    buf_append_format(reason,
+                      "group %s loads it: until that is finished its records wait (drover load"
+                      " finish or abort, with",
+                      group);
+    pg_load_append_flags(reason, settings, group);
+    buf_append_char(reason, ')');
+}
+
+/* Of a table whose loading is not to begin: not at all, or not any more. */
+static enum outcome note_as_it_is(struct pg_schema *apply, const struct settings *settings,
+                                  const struct mapping *mapping, const char *reason,
+                                  struct error *err)
+{
+    struct buf group, other;
+    buf_init(&group, TEXT_LIMIT);
+    buf_init(&other, TEXT_LIMIT);
+    enum outcome outcome = ask_group(apply, mapping, &group, err);
+    if (outcome == OUT_OK && group.size && strcmp(buf_text(&group), settings->group) == 0) {
+        buf_append_format(&apply->notes, "%s.%s: bulk, because its load has begun already\n",
+                          mapping->schema, mapping->table);
+    } else if (outcome == OUT_OK && group.size) {
+        append_other(&other, settings, buf_text(&group));
+        note(apply, mapping, buf_text(&other));
+    } else if (outcome == OUT_OK && reason) {
+        note(apply, mapping, reason);
+    }
+    buf_free(&other);
+    buf_free(&group);
+    return outcome;
+}
+
 static enum outcome decide_table(struct pg_schema *apply, const struct settings *settings,
                                  const struct mapping_set *mappings, const struct mapping *mapping,
                                  struct error *err)
@@ -116,8 +150,7 @@ static enum outcome decide_table(struct pg_schema *apply, const struct settings 
     bool open = group.size > 0;
     const char *known = find_reason(mappings, mapping);
     if (open && strcmp(buf_text(&group), settings->group) != 0)
-        buf_append_format(&reason, "group %s loads it: until that is finished its records wait",
-                          buf_text(&group));
+        append_other(&reason, settings, buf_text(&group));
     else if (outcome == OUT_OK && !open && known)
         buf_append_text(&reason, known);
     else if (outcome == OUT_OK && !open)
@@ -136,16 +169,21 @@ enum outcome pg_load_begin(struct pg_schema *apply, const struct settings *setti
                            struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    const char *load = settings->load ? settings->load : "upsert";
-    bool always = strcmp(load, "bulk") == 0;
-    if (!always && strcmp(load, "auto") != 0)
+    if (!settings->load)
         return OUT_OK;
+    bool always = strcmp(settings->load, "bulk") == 0;
+    bool never = !always && strcmp(settings->load, "auto") != 0;
     for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++) {
         const struct mapping *mapping = mappings->items[i];
-        if (hybrid && always)
+        if (never)
+            outcome = note_as_it_is(apply, settings, mapping, NULL, err);
+        else if (hybrid)
             note(apply, mapping, "Redis follows it (storage: hybrid)");
-        else if (!hybrid && (always || made[i]))
+        else if (always || made[i])
             outcome = decide_table(apply, settings, mappings, mapping, err);
+        else
+            outcome =
+                note_as_it_is(apply, settings, mapping, "it was there before (load: auto)", err);
     }
     return outcome;
 }
