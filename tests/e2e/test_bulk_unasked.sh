@@ -76,6 +76,11 @@ has "$WORK/auto.log" "load     public.note: upsert, because it was there before 
 psql "$ADMIN" -qc 'TRUNCATE public.note'
 drover load begin > "$WORK/begin_open.log" 2>&1 || fail "load begin: exit $?"
 
+say "another group and other mappings"
+drover doctor --migration other > "$WORK/doctor.log" 2>&1 || true
+has "$WORK/doctor.log" "still being loaded: public.note, by group drover.$NAME.worker"
+has "$WORK/doctor.log" "fix: drover load finish --migration $NAME"
+
 say "a run goes on with the load that is open, and says so"
 notes 900 40 "$WORK/d.notes"
 drover run "$WORK/d.notes" --load upsert > "$WORK/open.out" 2> "$WORK/open.log" || true

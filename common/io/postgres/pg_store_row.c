@@ -7,6 +7,7 @@
 #include "common/io/postgres/pg_checkpoint.h"
 #include "common/io/postgres/pg_gate.h"
 #include "common/io/postgres/pg_load.h"
+#include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_pending.h"
 #include "common/io/postgres/pg_schema.h"
 #include "common/io/postgres/pg_session.h"
@@ -240,14 +241,23 @@ static void check_schema(struct findings *findings, bool hybrid)
 static void check_loading(struct findings *findings, PGconn *connection)
 {
     struct error err = {0};
-    struct buf names;
-    buf_init(&names, 64u << 10);
-    (void)!pg_load_list_open(connection, NULL, findings->mappings.items, findings->mappings.count,
-                             &names, &err);
-    if (names.size)
-        findings->say(findings, FINDING_WARNING, "postgres", "drover load finish",
-                      "still being loaded: %.*s", (int)(names.size - 1), buf_text(&names));
-    buf_free(&names);
+    struct pg_load_opens opens;
+    struct buf fix;
+    buf_init(&fix, 4096);
+    (void)!pg_load_read_opens(connection, &opens, &err);
+    for (size_t i = 0; i < opens.count; i++) {
+        const struct pg_load_open *open = &opens.items[i];
+        if (!mapping_set_find_table(&findings->mappings, open->schema, open->table))
+            continue;
+        buf_reset(&fix);
+        buf_append_text(&fix, "drover load finish");
+        pg_load_append_flags(&fix, findings->settings, open->group);
+        findings->say(findings, FINDING_WARNING, "postgres", buf_text(&fix),
+                      "still being loaded: %s.%s, by group %s", open->schema, open->table,
+                      open->group);
+    }
+    buf_free(&fix);
+    pg_load_opens_free(&opens);
 }
 
 /* Policies add up: one more that lets a row through lets it through (permissive is the default). */
