@@ -18,6 +18,7 @@
 #include "common/io/stores.h"
 #include "common/policy/outage.h"
 #include "control/command.h"
+#include "control/load/load_check.h"
 #include "control/rehearse/rehearse.h"
 #include "common/io/terminal.h"
 #include "control/run/run.h"
@@ -54,6 +55,11 @@ static enum outcome prepare_schema(const struct settings *settings, struct error
     enum outcome outcome = mapping_set_load(settings, &mappings, err);
     if (outcome != OUT_OK)
         return outcome;
+    outcome = load_check_mappings(settings, &mappings, err);
+    if (outcome != OUT_OK) {
+        mapping_set_free(&mappings);
+        return outcome;
+    }
     struct pg_schema apply;
     outcome = pg_schema_apply(settings, &mappings, store_of(settings)->has_stage, &apply, err);
     if (outcome == OUT_OK && !settings->quiet)

@@ -80,6 +80,13 @@ say "another group and other mappings"
 drover doctor --migration other > "$WORK/doctor.log" 2>&1 || true
 has "$WORK/doctor.log" "still being loaded: public.note, by group drover.$NAME.worker"
 has "$WORK/doctor.log" "fix: drover load finish --migration $NAME"
+generate 20 2 1 "$WORK/a.ndjson"
+expect_exit 5 drover run "$WORK/a.ndjson" --mapping "$PWD/tests/e2e/data/event.yaml" > "$WORK/foreign.log" 2>&1
+has "$WORK/foreign.log" "DRV-P010"
+has "$WORK/foreign.log" "group drover.$NAME.worker loads a table that no mapping here has"
+has "$WORK/foreign.log" "drover load abort"
+equal "records that it produced" "$(grep -c 'produced' "$WORK/foreign.log")" 0
+equal "what is loaded" "$(states)" "note done,note done,note loading"
 
 say "a run goes on with the load that is open, and says so"
 notes 900 40 "$WORK/d.notes"

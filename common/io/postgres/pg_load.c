@@ -375,11 +375,13 @@ static enum outcome finish_row(struct finish *finish, const PGresult *rows, int 
     const struct mapping *mapping = mapping_set_find_table(finish->mappings, schema, name);
     struct pg_load_table table = {.number = (int)strtol(PQgetvalue(rows, row, 0), NULL, 10)};
     enum outcome outcome = OUT_OK;
-    if (!mapping)
+    if (mapping) {
+        outcome = finish_table(finish, mapping, &table, err);
+    } else {
         outcome =
             error_set(err, OUT_FATAL, ERR_MAPPING, "no mapping has the table that is being loaded");
-    else
-        outcome = finish_table(finish, mapping, &table, err);
+        error_hint(err, "name the mapping that its load began with (-m FILE)");
+    }
     if (outcome != OUT_OK && err && !err->where[0])
         error_where(err, "%s.%s", schema, name);
     free(table.left);

@@ -51,6 +51,7 @@ static enum outcome give_up(PGconn *session, const struct mapping_set *mappings,
         enum outcome outcome =
             error_set(err, OUT_FATAL, ERR_MAPPING, "no mapping has the table that is being loaded");
         error_where(err, "%s.%s", schema, name);
+        error_hint(err, "name the mapping that its load began with (-m FILE)");
         return outcome;
     }
     buf_init(&sql, TEXT_LIMIT);
