@@ -41,6 +41,8 @@ notes 0 40 2 "$WORK/again.notes" # in batches of their own
 drover produce "$WORK/again.notes" > "$WORK/produce_again.log" 2>&1
 wait_until 60 is_drained
 wait_until 30 grep -q 'DRV-P010' "$WORK/O.log"
+has "$WORK/O.log" "group $OWN loads it"
+has "$WORK/O.log" "drover load finish, or abort, with the --migration of that group"
 runs A "$A_PID"
 runs O "$O_PID"
 equal "rows in the table while it is loaded" "$(number 'SELECT count(*) FROM public.note')" 0

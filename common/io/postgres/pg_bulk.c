@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ enum { TEXT_LIMIT = 1 << 20, LIST_LIMIT = 64 << 20 };
 /* A mapping's load table; number 0: it has none, or another group's. */
 struct bulk_table {
     int number;
-    bool is_others;   /* another group loads it */
+    bool is_others;   /* another group loads it: */
+    char group[256];  /* which */
     const char *name; /* of the prepared statement */
     char *append_sql, *copy_sql;
     bool has_arrays; /* which travel as jsonb (pg_upsert.h): COPY does not take them */
@@ -85,7 +87,7 @@ void pg_bulk_queue_ask(struct writer *writer)
     pg_wire_text(&wire, bytes_text(writer->batch->fence.group));
     pg_connection_query(writer->connection, NULL,
                         "SELECT table_schema, table_name, CASE \"group\" WHEN $1::text THEN"
-                        " number ELSE 0 END FROM drover.load WHERE state <> 'done'",
+                        " number ELSE 0 END, \"group\" FROM drover.load WHERE state <> 'done'",
                         wire.params, wire.count);
 }
 
@@ -161,6 +163,9 @@ void pg_bulk_take_answer(struct pg_bulk *bulk, const PGresult *result)
         int row = find_row(result, bulk->mappings->items[i]);
         int number = row < 0 ? 0 : (int)pg_wire_get_int8(result, row, 2);
         bulk->tables[i].is_others = row >= 0 && number == 0;
+        if (bulk->tables[i].is_others)
+            snprintf(bulk->tables[i].group, sizeof bulk->tables[i].group, "%.*s",
+                     BYTES_ARGS(pg_wire_get_bytes(result, row, 3)));
         if (number == 0)
             continue;
         fill_table(bulk, i, number);
@@ -173,12 +178,15 @@ uint64_t pg_bulk_generation(const struct pg_bulk *bulk)
     return bulk->generation;
 }
 
-const struct mapping *pg_bulk_find_other_load(const struct pg_bulk *bulk, const struct batch *batch)
+const struct mapping *pg_bulk_find_other_load(const struct pg_bulk *bulk, const struct batch *batch,
+                                              const char **group)
 {
     for (size_t g = 0; g < batch->group_count; g++)
         for (size_t i = 0; i < bulk->mappings->count; i++)
-            if (bulk->mappings->items[i] == batch->groups[g].mapping && bulk->tables[i].is_others)
+            if (bulk->mappings->items[i] == batch->groups[g].mapping && bulk->tables[i].is_others) {
+                *group = bulk->tables[i].group;
                 return bulk->mappings->items[i];
+            }
     return NULL;
 }
 

@@ -36,9 +36,10 @@ void pg_bulk_queue_ask(struct writer *writer);
 void pg_bulk_take_answer(struct pg_bulk *bulk, const PGresult *result);
 /* Grows with each answer that is another one than the last. */
 uint64_t pg_bulk_generation(const struct pg_bulk *bulk);
-/* The first mapping of the batch whose table another group loads, or NULL. */
-const struct mapping *pg_bulk_find_other_load(const struct pg_bulk *bulk,
-                                              const struct batch *batch);
+/* The first mapping of the batch whose table another group loads, or NULL; *group, then: which, as
+ * it was when that was asked, borrowed until it is asked again. */
+const struct mapping *pg_bulk_find_other_load(const struct pg_bulk *bulk, const struct batch *batch,
+                                              const char **group);
 
 /* `bulk` is a struct pg_bulk (batch_promote_equals calls it). */
 bool pg_bulk_has(const void *bulk, const struct mapping *mapping);

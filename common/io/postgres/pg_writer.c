@@ -1006,13 +1006,17 @@ static void on_committed(struct writer *writer, const struct pg_reply *reply)
 static void start_known(struct writer *writer)
 {
     struct batch *batch = writer->batch;
-    const struct mapping *other = pg_bulk_find_other_load(writer->sink->bulk, batch);
+    const char *group = "";
+    const struct mapping *other = pg_bulk_find_other_load(writer->sink->bulk, batch, &group);
     writer->loads_seen = pg_bulk_generation(writer->sink->bulk);
     if (other) { /* its rows are not in the table yet, and nobody may write it */
         pg_bulk_forget(writer->sink->bulk);
         error_set(&writer->failure, OUT_RETRY, ERR_PG_LOADING,
                   "another group loads the table; its records wait until that is finished");
         error_where(&writer->failure, "%s.%s", other->schema, other->table);
+        error_cause(&writer->failure, "group %s loads it", group);
+        error_hint(&writer->failure, "drover load finish, or abort, with the --migration of that "
+                                     "group");
         pg_writer_finish(writer, OUT_RETRY, &writer->failure);
         return;
     }
