@@ -183,7 +183,11 @@ static enum outcome check_store(struct status *status, struct error *err)
     error_cause(err, "%s",
                 ahead->receipts_to > ahead->high
                     ? "the topic ends before that: it was made anew, and its receipts were not"
-                    : "this store belongs to another migration, or is an older copy of it");
+                    : "a load was given up (drover load abort) and is not read again yet, or this "
+                      "store belongs to another migration, or is an older copy of it");
+    if (ahead->receipts_to <= ahead->high)
+        error_hint(err, "after drover load abort, and of an older copy: start the workers, they "
+                        "catch up; else name the store that they write to (database.url, --group)");
     error_where(err, "%s-%d, group %s", status->topics[TOPIC_SOURCE],
                 (int)(ahead - status->partitions), status->settings->group);
     return outcome;

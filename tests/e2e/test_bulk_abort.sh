@@ -79,6 +79,10 @@ stop_worker B
 drover load abort > "$WORK/abort3.log" 2>&1 || fail "load abort: exit $?"
 has "$WORK/abort3.log" "300 records in"
 places | diff "$WORK/places_begin" - || fail "the checkpoints are not those of the beginning"
+expect_exit 6 drover status > "$WORK/status_behind.log" 2>&1
+has "$WORK/status_behind.log" "DRV-W012"
+has "$WORK/status_behind.log" "a load was given up (drover load abort) and is not read again yet"
+has "$WORK/status_behind.log" "start the workers"
 start_worker C "${OPTIONS[@]}"
 loaded() { [ "$(one 'SELECT count(*) FROM public.essay')" = 300 ] && is_drained; }
 wait_until 60 loaded
