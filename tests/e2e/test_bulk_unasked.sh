@@ -76,6 +76,14 @@ has "$WORK/auto.log" "load     public.note: upsert, because it was there before 
 psql "$ADMIN" -qc 'TRUNCATE public.note'
 drover load begin > "$WORK/begin_open.log" 2>&1 || fail "load begin: exit $?"
 
+say "auto does not fill what schema apply made"
+psql "$SERVER_URL" -qc "CREATE DATABASE ${NAME}_empty"
+DATABASE_URL=${SERVER_URL%/*}/${NAME}_empty DROVER_LOAD=auto drover doctor > "$WORK/doctor_auto.log" 2>&1 || true
+DATABASE_URL=${SERVER_URL%/*}/${NAME}_empty drover doctor > "$WORK/doctor_upsert.log" 2>&1 || true
+psql "$ROOT_URL" -qc "DROP DATABASE ${NAME}_empty WITH (FORCE)"
+has "$WORK/doctor_auto.log" "fix: drover run makes what is missing, and fills it in bulk (load: auto)"
+has "$WORK/doctor_upsert.log" "fix: drover schema apply"
+
 say "another group and other mappings"
 drover doctor --migration other > "$WORK/doctor.log" 2>&1 || true
 has "$WORK/doctor.log" "still being loaded: public.note, by group drover.$NAME.worker"

@@ -209,6 +209,15 @@ static void check_role(struct findings *findings, const char *role, const char *
     PQfinish(connection);
 }
 
+/* A table that is made before the run is none that the run makes. */
+static const char *fix_of(const struct settings *settings)
+{
+    bool is_auto = settings->load && strcmp(settings->load, "auto") == 0;
+    return is_auto ? "drover run makes what is missing, and fills it in bulk (load: auto); after "
+                     "drover schema apply it would not"
+                   : "drover schema apply";
+}
+
 /* What `schema apply` would do is exactly what is missing. */
 static void check_schema(struct findings *findings, bool hybrid)
 {
@@ -226,7 +235,7 @@ static void check_schema(struct findings *findings, bool hybrid)
                             err.code == ERR_PG_PERMISSION ? FINDING_WARNING : FINDING_PROBLEM,
                             "postgres", &err);
     else if (apply.count)
-        findings->say(findings, FINDING_WARNING, "postgres", "drover schema apply",
+        findings->say(findings, FINDING_WARNING, "postgres", fix_of(findings->settings),
                       "schema: %zu change%s needed: %.*s%s", apply.count,
                       apply.count == 1 ? "" : "s", (int)strcspn(changes, "\n"), changes,
                       apply.count > 1 ? ", …" : "");
