@@ -73,6 +73,8 @@ say "a run says in which way it writes, also what was there before"
 notes 800 10 "$WORK/c.notes"
 drover run "$WORK/c.notes" --load auto > "$WORK/auto.out" 2> "$WORK/auto.log" || true
 has "$WORK/auto.log" "load     public.note: upsert, because it was there before (load: auto)"
+drover run "$WORK/c.notes" --load bulk --storage file --store-dir "$WORK/store" --migration "${NAME}_file" > "$WORK/file.out" 2> "$WORK/file.log" || true
+has "$WORK/file.log" "load     not in bulk, because this storage has no tables"
 psql "$ADMIN" -qc 'TRUNCATE public.note'
 drover load begin > "$WORK/begin_open.log" 2>&1 || fail "load begin: exit $?"
 
