@@ -54,6 +54,96 @@ START_TEST(defaults_are_those_promised)
 }
 END_TEST
 
+/* What stands between the page's first bars, without its back quotes. */
+static void take_cell(const char **at, char *cell, size_t size)
+{
+    size_t length = strcspn(*at, "|\n"), begin = 0;
+    const char *text = *at;
+    *at += length + ((*at)[length] == '|');
+    while (begin < length && strchr(" `", text[begin]))
+        begin++;
+    while (length > begin && strchr(" `", text[length - 1]))
+        length--;
+    snprintf(cell, size, "%.*s", (int)(length - begin), text + begin);
+}
+
+static const struct conf_field *field_of(const char *path)
+{
+    for (size_t i = 0; i < conf.field_count; i++)
+        if (FIELDS[i].path && strcmp(FIELDS[i].path, path) == 0)
+            return &FIELDS[i];
+    return NULL;
+}
+
+/* docs/configuration.md: `| key | flag | variable | default | meaning |`, a row for each setting.
+ */
+START_TEST(the_page_tells_the_defaults_of_the_table)
+{
+    enum { KEY, DEFAULT = 3, CELLS };
+    char path[4096], line[4096], cells[CELLS][512];
+    size_t rows = 0, settings_count = 0;
+    snprintf(path, sizeof(path), "%s/docs/configuration.md", getenv("DROVER_SOURCE_DIR"));
+    FILE *page = fopen(path, "r");
+    ck_assert_msg(page != NULL, "%s", path);
+    while (fgets(line, sizeof(line), page)) {
+        const char *at = line + 1;
+        if (strncmp(line, "| `", 3) != 0 || line[3] == '-')
+            continue;
+        for (int i = 0; i < CELLS; i++)
+            take_cell(&at, cells[i], sizeof(cells[i]));
+        const struct conf_field *field = field_of(cells[KEY]);
+        ck_assert_msg(field != NULL, "%s is no setting", cells[KEY]);
+        const char *known = field->fallback            ? field->fallback
+                            : field->kind == CONF_BOOL ? "false"
+                                                       : "";
+        ck_assert_msg(strcmp(cells[DEFAULT], known) == 0, "%s: the page says '%s', it is '%s'",
+                      field->path, cells[DEFAULT], known);
+        rows++;
+    }
+    fclose(page);
+    for (size_t i = 0; i < conf.field_count; i++)
+        settings_count += FIELDS[i].path != NULL;
+    ck_assert_uint_eq(rows, settings_count);
+}
+END_TEST
+
+/* "40MiB" as a table of architecture.md tells it, "40 MiB"; "100000" is "100,000" there. */
+static void spell(const char *value, char *text, size_t size)
+{
+    size_t digits = strspn(value, "0123456789");
+    const char *unit = value + digits;
+    int comma = digits > 3 ? (int)digits - 3 : 0;
+    snprintf(text, size, "%.*s%s%.*s%s%s", comma, value, comma ? "," : "", (int)digits - comma,
+             value + comma, *unit ? " " : "", unit);
+}
+
+/* docs/architecture.md: `| what | bound | settings |`. A row that names settings has their
+ * defaults. */
+START_TEST(the_limits_named_are_the_defaults)
+{
+    char path[4096], line[4096], name[128], value[64];
+    size_t rows = 0;
+    snprintf(path, sizeof(path), "%s/docs/architecture.md", getenv("DROVER_SOURCE_DIR"));
+    FILE *page = fopen(path, "r");
+    bool is_limits = false;
+    ck_assert_msg(page != NULL, "%s", path);
+    while (fgets(line, sizeof(line), page)) {
+        if (line[0] == '#')
+            is_limits = strcmp(line, "## Limits\n") == 0;
+        for (size_t i = 0; is_limits && line[0] == '|' && i < conf.field_count; i++) {
+            snprintf(name, sizeof(name), "`%s`", FIELDS[i].path ? FIELDS[i].path : "");
+            if (!strstr(line, name) || !FIELDS[i].fallback)
+                continue;
+            spell(FIELDS[i].fallback, value, sizeof(value));
+            ck_assert_msg(strstr(line, value) != NULL, "%s is %s: %s", name, value, line);
+            rows++;
+        }
+    }
+    fclose(page);
+    ck_assert_uint_ge(rows, 10);
+}
+END_TEST
+
 /* Two fields of one name must not both answer to one command. */
 START_TEST(no_command_has_a_flag_twice)
 {
@@ -298,6 +388,8 @@ static Suite *settings_table_suite(void)
     TCase *tcase = tcase_create("settings");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, defaults_are_those_promised);
+    tcase_add_test(tcase, the_page_tells_the_defaults_of_the_table);
+    tcase_add_test(tcase, the_limits_named_are_the_defaults);
     tcase_add_test(tcase, no_command_has_a_flag_twice);
     tcase_add_test(tcase, secrets_have_no_flag);
     tcase_add_test(tcase, every_flag_says_what_it_does);
