@@ -99,6 +99,9 @@ static void close_stores(struct worker *worker)
         checkpoint_close(worker->ports.checkpoint, on_closed);
     }
     if (worker->ports.stage) {
+        const struct error *trouble = redis_stage_trouble(worker->ports.stage);
+        if (trouble) /* closing it brings no server back */
+            worker->state.redis_trouble = *trouble;
         worker->open_parts++;
         redis_stage_close(worker->ports.stage, on_stage_closed);
     }

@@ -56,12 +56,13 @@ static void append_away(struct json_out *out, const struct error *err)
 
 static void append_outages(struct json_out *out, const struct worker *worker)
 {
-    const struct error *redis =
-        worker->ports.stage ? redis_stage_trouble(worker->ports.stage) : NULL;
+    const struct error *redis = &worker->state.redis_trouble;
+    if (worker->ports.stage && redis->code == ERR_NONE)
+        redis = redis_stage_trouble(worker->ports.stage);
     json_out_list(out, "away");
     if (worker->state.store_lost)
         append_away(out, &worker->state.store_trouble);
-    if (redis)
+    if (redis && redis->code != ERR_NONE)
         append_away(out, redis);
     json_out_end(out);
 }

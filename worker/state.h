@@ -68,6 +68,7 @@ struct worker_state {
     size_t in_flight_bytes; /* read and not written */
     bool store_lost;
     struct error store_trouble; /* while the store is lost */
+    struct error redis_trouble; /* of the stage that closed while Redis was away; else ERR_NONE */
     struct worker_counts counts;
     enum exit_code exit_code;
     struct error failure; /* why it stops, when it was not asked to */

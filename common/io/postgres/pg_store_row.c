@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/text.h"
+#include "common/io/log.h"
 #include "common/io/postgres/pg_checkpoint.h"
 #include "common/io/postgres/pg_gate.h"
 #include "common/io/postgres/pg_load.h"
@@ -58,10 +59,22 @@ static enum outcome open_store(const struct store_opening *opening, struct store
     return OUT_OK;
 }
 
+static const char NOTHING_FOR_REDIS[] = "no mapping has redis:, so nothing is written to Redis";
+
+static bool has_redis(const struct mapping_set *mappings)
+{
+    for (size_t i = 0; i < mappings->count; i++)
+        if (mappings->items[i]->redis.form != REDIS_NONE)
+            return true;
+    return false;
+}
+
 static enum outcome open_hybrid(const struct store_opening *opening, struct store_parts *parts,
                                 struct error *err)
 {
     open_tables(opening, true, parts);
+    if (!has_redis(opening->checkpoint.mappings))
+        log_line(LOG_WARN, "redis.unused", "why=\"%s\"", NOTHING_FOR_REDIS);
     return redis_stage_new(opening->loop, opening->settings, "/proc/self/exe",
                            opening->stage_events, opening->owner, &parts->stage, err);
 }
@@ -327,6 +340,9 @@ static void examine_hybrid(struct findings *findings)
 {
     examine_tables(findings, true);
     redis_store_row_examine(findings, true);
+    if (findings->mappings.count && !has_redis(&findings->mappings))
+        findings->say(findings, FINDING_WARNING, "redis",
+                      "add redis: to a mapping, or use storage database", "%s", NOTHING_FOR_REDIS);
 }
 
 const struct store PG_STORE_ROW = {.away = "postgres.away",
