@@ -9,6 +9,7 @@ import os
 import sys
 
 HIGHER, LOWER = ">=", "<="
+ENOUGH = 2000000 # records of a whole run: with fewer, what is fixed weighs too much for a target to be judged
 
 # What the targets are about: title, (bench, set, who, metric) over (bench, set, who, metric), target. None as a peer: the figure itself.
 RATIOS = [
@@ -73,6 +74,7 @@ def spread(values):
 
 class Results:
     def __init__(self, path):
+        self.runs = []
         self.about, self.notes, self.took, self.ended, self.values = {}, [], {}, [], {}
         with open(path, encoding="utf-8") as lines:
             for line in map(json.loads, lines):
@@ -81,6 +83,7 @@ class Results:
     def take(self, line):
         if "about" in line:
             self.about = line["about"]
+            self.runs.append(line["about"])
         elif "note" in line:
             self.notes.append(line)
         elif "took" in line:
@@ -96,31 +99,54 @@ class Results:
         return [ours[n] / theirs[n] for n in ours if n in theirs and theirs[n]]
 
 
-def reached(value, target):
+def reached(value, target, is_enough):
     if not target:
         return ""
     kind, limit = target
     sign = "≥" if kind == HIGHER else "≤"
+    if not is_enough:
+        return f"{sign} {number(limit)}: too few records"
     is_met = value >= limit if kind == HIGHER else value <= limit
     return f"{sign} {number(limit)}: {'reached' if is_met else '**not reached**'}"
 
 
 def summary(results):
     """The first tables, and the same as rows of the JSON."""
-    text, rows = ["## Ratios", "", "| what | ratio: median (range) | target |", "|---|---|---|"], []
+    ratios, figures, rows = [], [], []
+    is_enough = min(run["records"] for run in results.runs) >= ENOUGH
     for title, ours, theirs, target in RATIOS:
         values = results.ratios(ours, theirs)
         if values:
             middle, low, high = spread(values)
-            text.append(f"| {title} | **{middle:.2f}** ({low:.2f} to {high:.2f}) | {reached(middle, target)} |")
+            ratios.append(f"| {title} | **{middle:.2f}** ({low:.2f} to {high:.2f}) | {reached(middle, target, is_enough)} |")
             rows.append({"what": title, "kind": "ratio", "median": round(middle, 4), "min": round(low, 4), "max": round(high, 4)})
-    text += ["", "| what | median (range) | target |", "|---|---|---|"]
     for title, name, target in FIGURES:
         if name in results.values:
             middle, low, high = spread(results.values[name].values())
-            text.append(f"| {title} | **{number(middle)}** ({number(low)} to {number(high)}) | {reached(middle, target)} |")
+            figures.append(f"| {title} | **{number(middle)}** ({number(low)} to {number(high)}) | {reached(middle, target, is_enough)} |")
             rows.append({"what": title, "kind": "figure", "median": middle, "min": low, "max": high})
+    text = ["## Ratios", "", "| what | ratio: median (range) | target |", "|---|---|---|"] + ratios if ratios else []
+    if figures:
+        text += ([""] if text else []) + ["| what | median (range) | target |", "|---|---|---|"] + figures
     return text, rows
+
+
+def scale(results):
+    """The tables of docs/scaling.md, with the figures of this run."""
+    def cell(data, who, metric, form="{:.1f}"):
+        values = results.values.get(("scale", data, who, metric))
+        return form.format(spread(values.values())[0]) if values else "–"
+
+    if not any(name[0] == "scale" for name in results.values):
+        return []
+    text = ["", "## What a record costs", "", "Processor time a record, in µs, of *chat*:", "",
+            "| step | Drover | PostgreSQL | Kafka | records/s | peak memory, MiB |", "|---|---|---|---|---|---|"]
+    for step in ("produce", "work", "verify"):
+        costs = " | ".join(cell(step, who, "cpu_us") for who in ("drover", "postgresql", "kafka"))
+        text.append(f"| `drover {step}` | {costs} | {cell(step, 'drover', 'rate', '{:,.0f}')} | {cell(step, 'drover', 'peak_mib', '{:.0f}')} |")
+    disk = {what: cell("chat", what, "bytes_a_record", "{:.0f}") for what in ("source", "topic", "table", "indexes", "wal")}
+    return text + ["", "Disk, in bytes a record: source {source}, topic {topic} (LZ4), table {table}, its two indexes {indexes}, write-ahead log {wal}, ".format(**disk)
+                   + f"receipts {cell('chat', 'receipts', 'bytes_a_record')}."]
 
 
 def behaviour(results):
@@ -203,10 +229,16 @@ def main(source, page):
             "PostgreSQL and clients share: ratios count, figures are for proportion. Contestants take turns; a ratio is taken round by round.", "",
             machine(about), "",
             f"Data: {number(about['records'])} records a set (*wide*: a quarter, *many*: a tenth), random keys, from one seeded generator (`tests/bench/dataset.c`); "
-            f"{about['partitions']} partitions, {about['connections']} PostgreSQL connections, {about['rounds']} rounds. Drover and the write ceiling "
+            f"{about['partitions']} partitions, {about['connections']} PostgreSQL connections, {about['rounds']} round{'s' * (about['rounds'] != 1)}. Drover and the write ceiling "
             "(bare libpq, the same statements and rows in the same order, from memory) under forced row level security; the other tools without any, into a "
             "table with the same indexes. A contestant whose table does not end right, compared in SQL, is not counted.", ""]
-    text += table + plots(results, stem) + behaviour(results) + everything(results)
+    if len(results.runs) > 1:
+        text += ["Collected from several runs: " + "; ".join(dict.fromkeys(
+            f"{number(run['records'])} records, {run['rounds']} rounds, {run['date']}, commit {run['commit']}" for run in results.runs)) + ".", ""]
+    fewest = min(run["records"] for run in results.runs)
+    if fewest < ENOUGH:
+        text += [f"**{number(fewest)} records are too few for the targets**, which are for {number(ENOUGH)}: starting and ending weigh too much.", ""]
+    text += table + scale(results) + plots(results, stem) + behaviour(results) + everything(results)
     if results.notes:
         text += ["", "## Notes", ""] + [f"- {line['bench']}: {line['note']}" for line in results.notes]
     if results.took:

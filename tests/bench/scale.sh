@@ -31,13 +31,15 @@ per_record() { jq -n "100 * $1 / $RECORDS | round / 100"; }
 scale_step() {
   local name=$1 postgres kafka
   shift
+  # A process that had nothing to do has no row.
+  spent() { [ "$2" -eq 0 ] || record scale "$name" "$1" cpu_us "$(per_record "$2 * 10000")"; }
   postgres=$(postgres_ticks) kafka=$(kafka_ticks)
   measured scale "$@"
   record scale "$name" drover rate "$(jq "$RECORDS / .seconds | floor" "$WORK/scale.json")"
   record scale "$name" drover cpu_us "$(per_record "1000000 * $(jq .cpu_seconds "$WORK/scale.json")")"
   record scale "$name" drover peak_mib "$(jq .peak_mib "$WORK/scale.json")"
-  record scale "$name" postgresql cpu_us "$(per_record "$(( $(postgres_ticks) - postgres )) * 10000")"
-  record scale "$name" kafka cpu_us "$(per_record "$(( $(kafka_ticks) - kafka )) * 10000")"
+  spent postgresql $(( $(postgres_ticks) - postgres ))
+  spent kafka $(( $(kafka_ticks) - kafka ))
 }
 
 # Hundredths of a second: the postmaster, what it waited for, and the processes it has now.
