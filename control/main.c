@@ -1,5 +1,7 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -27,13 +29,18 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* so is a file that may not grow any more (ulimit -f) */
     enum exit_code code = cli_main(argc, argv, environ);
     /* An answer that did not reach the disk is no answer. */
+    errno = 0;
     bool lost = fflush(stdout) != 0 || ferror(stdout);
+    int why = errno;
     if (lost && output_is_unread()) { /* it has read enough: as any filter, without a word */
         signal(SIGPIPE, SIG_DFL);
         raise(SIGPIPE);
     }
     if (lost && code == EXIT_OK) {
-        perror("drover: standard output");
+        if (why == 0 && write(STDOUT_FILENO, "\n", 1) < 0)
+            why = errno; /* that of the write that failed is gone: asked once more */
+        fprintf(stderr, "drover: standard output: %s\n",
+                why ? strerror(why) : "not all of it was written");
         code = EXIT_RUNTIME;
     }
     if (stop_has_left_behind()) {

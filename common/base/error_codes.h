@@ -77,10 +77,11 @@
     X(ERR_PG_RESOURCE, "DRV-P004", 1, "PostgreSQL is out of a resource", "free disk space, memory or connections; work goes on by itself then") \
     X(ERR_PG_SCHEMA, "DRV-P005", 3, "a table, column, function or role is missing", "drover schema apply") \
     X(ERR_PG_PERMISSION, "DRV-P006", 6, "PostgreSQL denied a right", "drover schema apply grants what is needed; see drover doctor") \
-    X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "fix the record or widen the column, then replay the dead letter") \
-    X(ERR_PG_PARENT, "DRV-P111", 5, "the record's parent never came", "migrate the parent, then replay the dead letter") \
-    X(ERR_PG_SKIPPED, "DRV-P112", 5, "the database skipped the record", "a trigger of the table returns NULL for its row, or changes its key or version: change the trigger, then replay the dead letter") \
+    X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "fix the record or widen the column, then run again under a new migration name") \
+    X(ERR_PG_PARENT, "DRV-P111", 5, "the record's parent never came", "migrate the parent, then run again under a new migration name") \
+    X(ERR_PG_SKIPPED, "DRV-P112", 5, "the database skipped the record", "a trigger of the table returns NULL for its row, or changes its key or version: change the trigger, then run again under a new migration name") \
     X(ERR_PG_PROTOCOL, "DRV-P008", 1, "PostgreSQL answered something unexpected", "running again is safe; report it with the server's log") \
+    X(ERR_PG_TAKEN, "DRV-P011", 3, "something in the database has this name already", "rename it in the mapping, or drop what has the name; tables and indexes of a schema share their names") \
     X(ERR_PG_LOADING, "DRV-P010", 5, "the table is still being loaded", "drover load finish ends the loading, drover load abort gives it up; drover run finishes by itself") \
     X(ERR_PG_SLOW_WAY, "DRV-P011", 1, "the table is not written the fast way", "nothing is lost; see the cause. A policy, trigger or check that came since: drover schema apply, then restart the workers; else report it with the server's log") \
     X(ERR_PG_LOAD_COUNTS, "DRV-P012", 6, "the load table does not hold what the workers appended", "somebody changed the load table, or it was restored: drover load abort drops it, and the workers read all of it again; when nobody did, report it with the server's log") \
@@ -106,7 +107,7 @@
     X(ERR_STORAGE_MIXED, "DRV-W013", 3, "the group's workers have another storage", "all workers of a group have one storage; drover schema apply takes another one over") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
-    X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, fix, replay") \
+    X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, fix, then run again under a new migration name") \
     X(ERR_STATE_FILE, "DRV-X004", 1, "a state file cannot be read or written", "check the folder's permissions and free space") \
     X(ERR_SECRET_KEY, "DRV-X005", 6, "the secret key is missing, wrong, damaged or readable by others", "drover secret keygen makes one; its file must be readable by its owner alone (0600)") \
     X(ERR_SECRET_OPEN, "DRV-X006", 5, "a sealed value cannot be opened", "use the key file it was sealed with; a value moved to another place never opens") \

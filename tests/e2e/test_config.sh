@@ -44,6 +44,8 @@ say "servers that are not there, or refuse"
 complains 4 'DRV-P001' env DATABASE_URL=postgresql://x:y@127.0.0.1:1/x "$DROVER" schema apply --config "$WORK/drover.yaml"
 complains 4 'DRV-P002' env DATABASE_URL="$(sed 's#//drover:[^@]*@#//drover:wrong@#' <<< "$DATABASE_URL")" "$DROVER" schema apply --config "$WORK/drover.yaml"
 ! grep -q 'wrong' "$WORK/out.log" || fail "the password is shown"
+complains 3 'createdb' env DATABASE_URL="${DATABASE_URL%/*}/nowhere" "$DROVER" schema apply --config "$WORK/drover.yaml"
+! grep -q 'schema apply' "$WORK/out.log" || fail "the advice for a missing database is the command that failed"
 complains 4 'DRV-K001' with topics print --config "$WORK/drover.yaml" --brokers 127.0.0.1:1
 
 say "topics and tables that are missing or other than pinned"
@@ -58,6 +60,13 @@ drover produce "$WORK/few.ndjson" > "$WORK/produce.log" 2>&1
 timeout 60 "$DROVER" work --until-end --lanes 2 --config "$WORK/drover.yaml" > "$WORK/worker.log" 2>&1 || fail "worker: exit $?"
 equal "notes of the old flag" "$(grep -c '^note: --lanes is called --connections now$' "$WORK/worker.log")" 1
 check_equal "$WORK/few.ndjson"
+
+say "an index whose name another table's index has"
+sed -e 's/^table: note/table: other_note/' -e 's/^entity: note/entity: other_note/' tests/e2e/data/note.yaml > "$WORK/other.yaml"
+complains 3 'DRV-P011' drover schema apply --mapping tests/e2e/data/note.yaml --mapping "$WORK/other.yaml"
+
+say "a full disk is named, whenever it was found"
+complains 1 'standard output: No space left on device' eval 'drover status 2>&1 > /dev/full'
 
 say "a group goes on with other mappings only when told so"
 sed "s#$PWD/tests/e2e/data/event.yaml#$WORK/event.yaml#" "$WORK/drover.yaml" > "$WORK/other.yaml"

@@ -97,6 +97,9 @@ static const struct {
     {"SELECT 1/0", OUT_REJECT, ERR_PG_DATA},
     {"SELECT * FROM nowhere", OUT_FATAL, ERR_PG_SCHEMA},
     {"SELECT FROM WHERE", OUT_FATAL, ERR_PG_SCHEMA},
+    {"CREATE TABLE pg_temp.x (n int); CREATE INDEX n ON pg_temp.x (n);"
+     " CREATE INDEX n ON pg_temp.x (n)",
+     OUT_FATAL, ERR_PG_TAKEN},
     {"DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40001'; END $$", OUT_RETRY,
      ERR_PG_TRANSIENT},
     {"SELECT pg_terminate_backend(pg_backend_pid())", OUT_RETRY, ERR_PG_UNREACHABLE},

@@ -88,6 +88,8 @@ static enum error_code code_of(enum pg_action action, const char *state)
     }
     if (strcmp(state, "42501") == 0)
         return ERR_PG_PERMISSION;
+    if (strcmp(state, "42P07") == 0 || strcmp(state, "42710") == 0 || strcmp(state, "42723") == 0)
+        return ERR_PG_TAKEN; /* a relation, another object, a function */
     if (strncmp(state, "28", 2) == 0)
         return ERR_PG_AUTH;
     if (strncmp(state, "42", 2) == 0 || strncmp(state, "3", 1) == 0)
@@ -187,6 +189,8 @@ enum outcome pg_error_from_connection(PGconn *connection, struct error *err)
     else
         outcome = error_set(err, OUT_RETRY, ERR_PG_UNREACHABLE, "PostgreSQL cannot be reached");
     error_cause(err, "%s", text);
+    if (missing)
+        error_hint(err, "make the database (createdb), or name another one: database.url");
     if (strstr(text, "role \"drover_"))
         error_hint(err, "drover schema apply makes the roles");
     return outcome;
