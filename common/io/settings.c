@@ -112,7 +112,8 @@ static const struct conf_field FIELDS[] = {
     {"secrets.identity", "key-identity", 0, NULL, CONF_TEXT, AT(key_identity), NULL, 0, 0, NULL,
      "ID", "identity the key file must have", ON_KEYS},
     {"secrets.detect", "detect", 0, NULL, CONF_CHOICE, AT(detect), "auto", 0, 0, "auto|on|off",
-     "WHEN", "look for tokens and secrets in every member; auto: localStorage and dumps",
+     "WHEN",
+     "look for tokens and secrets in every member; auto: localStorage, dumps, mappings that seal",
      READS_SOURCES},
 
     {"produce.sources", NULL, 0, NULL, CONF_LIST, AT(sources), NULL, 0, 0, NULL, "PATH",

@@ -48,6 +48,9 @@ for words in --help help explain; do
   equal "lines of drover $words above 80 columns" "$(LC_ALL=C.UTF-8 grep -cP '^.{81,}' out.log || true)" 0
 done
 
+say "what the short pages must not leave out"
+has produce.full 'mappings that seal'
+
 say "flags before the command, in every form"
 printf 'migration: shop\nmappings: [%s]\n' "$MAPPING" > shop.yaml
 "$DROVER" config show -c shop.yaml > plain.out
