@@ -50,6 +50,8 @@ done
 
 say "what the short pages must not leave out"
 has produce.full 'mappings that seal'
+ends_with 0 "$DROVER" run -h
+has out.log '--load'
 
 say "flags before the command, in every form"
 printf 'migration: shop\nmappings: [%s]\n' "$MAPPING" > shop.yaml
