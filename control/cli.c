@@ -446,13 +446,18 @@ static enum exit_code unknown_flag(const char *flag, bool json)
     return refuse(&err, json);
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+}
+
 /* argv without the program's name. */
 static enum exit_code run_words(int argc, char **argv, char **environment)
 {
     static char *help_flag[] = {"--help", NULL};
     const char *word = argv[0];
     bool help = strcmp(word, "help") == 0;
-    if (help && argc < 2) {
+    if (help && (argc < 2 || is_help(argv[1]))) {
         help_print_commands(stdout);
         return EXIT_OK;
     }

@@ -53,6 +53,13 @@ has produce.full 'mappings that seal'
 ends_with 0 "$DROVER" run -h
 has out.log '--load'
 
+say "help of help"
+for words in 'help -h' 'help help' 'help --help'; do
+  # shellcheck disable=SC2086 # words
+  ends_with 0 "$DROVER" $words
+  has out.log 'Commands:'
+done
+
 say "flags before the command, in every form"
 printf 'migration: shop\nmappings: [%s]\n' "$MAPPING" > shop.yaml
 "$DROVER" config show -c shop.yaml > plain.out
