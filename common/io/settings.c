@@ -39,7 +39,8 @@ static const struct conf_field FIELDS[] = {
      "name of this migration, part of topic and group names",
      ON_KAFKA | CMD_CONFIG | CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_SECRET | CMD_REHEARSE},
     {"mappings", "mapping", 'm', NULL, CONF_LIST, AT(mappings), "schemas/mappings", 0, 0, NULL,
-     "PATH", "mapping file, folder or pattern; may be repeated", ON_MAPPINGS},
+     "PATH", "mapping file, folder or pattern; may be repeated",
+     ON_MAPPINGS | CMD_STATUS | CMD_TOPICS},
     {"state_dir", "state-dir", 0, NULL, CONF_TEXT, AT(state_dir), ".drover", 0, 0, NULL, "DIR",
      "folder for what must survive a restart of the producer", PRODUCES},
 

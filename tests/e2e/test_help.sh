@@ -60,6 +60,14 @@ for words in 'help -h' 'help help' 'help --help'; do
   has out.log 'Commands:'
 done
 
+say "the flags of other commands that read mappings: status and topics take them"
+for words in 'status' 'topics print'; do
+  code=0
+  # shellcheck disable=SC2086 # words
+  "$DROVER" $words -m nowhere.yaml -b 127.0.0.1:1 > out.log 2> err.log || code=$?
+  ! grep -q 'not a flag\|nowhere' err.log || fail "$words -m: $(cat err.log)"
+done
+
 say "flags before the command, in every form"
 printf 'migration: shop\nmappings: [%s]\n' "$MAPPING" > shop.yaml
 "$DROVER" config show -c shop.yaml > plain.out
