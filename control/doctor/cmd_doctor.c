@@ -4,12 +4,15 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/error_json.h"
 #include "common/base/text.h"
 #include "common/io/report_folder.h"
 #include "common/io/terminal.h"
+#include "common/policy/text_line.h"
 #include "control/command.h"
 #include "control/doctor/doctor_kafka.h"
 
@@ -18,11 +21,14 @@
 enum {
     LINE_LIMIT = 1 << 20,
     LINE_SIZE = 1024,
+    LINE_INDENT = 13, /* below the text, not below its mark */
+    NO_WIDTH = 1 << 20,
 };
 
 struct doctor {
     struct findings findings; /* first: it is what the checks are given */
     bool colour;
+    size_t width;          /* of a terminal, or $COLUMNS; elsewhere a finding is one line */
     struct answer *answer; /* with --json: its list `findings` is open */
     unsigned warnings, problems;
     enum exit_code code; /* of the gravest problem */
@@ -63,19 +69,36 @@ static void print(const struct doctor *doctor, enum finding finding, const char 
 {
     if (doctor->answer->wanted)
         return;
-    struct buf safe;
+    struct buf safe, shown;
     buf_init(&safe, LINE_LIMIT);
+    buf_init(&shown, LINE_LIMIT);
     text_append_safe(&safe, bytes_text(text), LINE_SIZE);
-    printf("%s%s%s %-10s %s\n", doctor->colour ? COLOURS[finding] : "", MARKS[finding],
-           doctor->colour ? "\033[0m" : "", part, buf_text(&safe));
+    buf_append_format(&shown, "%s %-10s ", MARKS[finding], part);
+    struct text_line line = text_line_begin(&shown, LINE_INDENT, doctor->width);
+    text_line_words(&line, buf_view(&safe));
+    text_line_end(&line);
+    printf("%s%s%s%s", doctor->colour ? COLOURS[finding] : "", MARKS[finding],
+           doctor->colour ? "\033[0m" : "", buf_text(&shown) + strlen(MARKS[finding]));
+    buf_free(&shown);
     buf_free(&safe);
     fflush(stdout); /* the next check may wait for a server */
 }
 
+/* A command is not broken: it is copied. */
 static void print_detail(const struct doctor *doctor, const char *label, const char *text)
 {
-    if (!doctor->answer->wanted && text && text[0])
-        printf("             %s%s\n", label, text);
+    if (doctor->answer->wanted || !text || !text[0])
+        return;
+    bool is_command = strncmp(text, "drover ", 7) == 0;
+    struct buf shown;
+    buf_init(&shown, LINE_LIMIT);
+    buf_append_format(&shown, "%*s%s", LINE_INDENT, "", label);
+    struct text_line line =
+        text_line_begin(&shown, LINE_INDENT, is_command ? NO_WIDTH : doctor->width);
+    text_line_words(&line, bytes_text(text));
+    text_line_end(&line);
+    fputs(buf_text(&shown), stdout);
+    buf_free(&shown);
 }
 
 static void say(struct findings *findings, enum finding finding, const char *part, const char *fix,
@@ -145,7 +168,8 @@ static void check_report(struct findings *findings)
     if (!report_folder_can_write(dir, &err))
         findings->say_error(findings, FINDING_PROBLEM, "report", &err);
     else if (dir && dir[0])
-        findings->say(findings, FINDING_OK, "report", NULL, "verify.report %s can be written", dir);
+        findings->say(findings, FINDING_OK, "report", NULL,
+                      "folder %s can be written (verify.report)", dir);
 }
 
 /* Only what the storage needs; a rehearsal needs nothing. */
@@ -183,6 +207,9 @@ enum exit_code doctor_command(const struct invocation *invocation, struct error 
     struct doctor doctor = {
         .findings = {.settings = &invocation->settings, .say = say, .say_error = say_error},
         .answer = invocation->answer};
+    doctor.width = terminal_is(STDOUT_FILENO) || getenv("COLUMNS")
+                       ? terminal_text_width(STDOUT_FILENO)
+                       : NO_WIDTH;
     doctor.colour = terminal_colour(STDOUT_FILENO) && !invocation->settings.plain;
     if (doctor.answer->wanted)
         json_out_list(answer_body(doctor.answer), "findings");

@@ -60,6 +60,13 @@ for words in 'help -h' 'help help' 'help --help'; do
   has out.log 'Commands:'
 done
 
+say "doctor keeps to the width asked for, and breaks no command"
+ends_with 0 env COLUMNS=40 DROVER_VERIFY_REPORT=a-long-folder-name "$DROVER" doctor --storage memory -m "$MAPPING"
+equal "lines above 40 columns" "$(LC_ALL=C.UTF-8 grep -cP '^.{41,}' out.log || true)" 0
+has out.log '✓ report '
+ends_with 0 env DROVER_VERIFY_REPORT=a-long-folder-name "$DROVER" doctor --storage memory -m "$MAPPING"
+equal "findings, a line each" "$(wc -l < out.log)" 4
+
 say "the flags of other commands that read mappings: status and topics take them"
 for words in 'status' 'topics print'; do
   code=0
