@@ -271,7 +271,9 @@ static void append_plain_work(struct buf *out, const struct live_state *state)
 
 void live_view_append_plain(struct buf *out, const struct live_state *state)
 {
-    if (state->is_verifying)
+    if (state->is_verifying && !state->to_compare)
+        buf_append_text(out, "verify begins"); /* it has not counted yet */
+    else if (state->is_verifying)
         buf_append_format(out, "verify compared=%" PRIu64 " total=%" PRIu64, state->compared,
                           state->to_compare);
     else

@@ -217,6 +217,15 @@ START_TEST(plain_line)
                      "run source_records=30000 produced=29000 rejected=12 not_acknowledged=988 "
                      "committed=12000/29000 lag=17000 taken=12000 applied=11800 unchanged=190 "
                      "superseded=7 dead_lettered=3 per_s=4210 postgres_away_s=23");
+    buf_reset(&out);
+    state = (struct live_state){.is_verifying = true};
+    live_view_append_plain(&out, &state);
+    ck_assert_str_eq(buf_text(&out), "verify begins");
+    state.compared = 7;
+    state.to_compare = 9;
+    buf_reset(&out);
+    live_view_append_plain(&out, &state);
+    ck_assert_str_eq(buf_text(&out), "verify compared=7 total=9");
     buf_free(&out);
 }
 END_TEST
