@@ -90,7 +90,8 @@ void produce_counters_append_line(struct buf *out, const struct produce_counters
 {
     char count[28];
     char size[16];
-    buf_append_format(out, "produce  %s records read", text_format_count(counters->read, count));
+    buf_append_format(out, "produce  %s record%s read", text_format_count(counters->read, count),
+                      counters->read == 1 ? "" : "s");
     buf_append_format(out, "  %s produced", text_format_count(counters->produced, count));
     if (counters->rejected)
         buf_append_format(out, "  %s rejected", text_format_count(counters->rejected, count));

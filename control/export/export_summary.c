@@ -125,7 +125,9 @@ static void append_text(const struct export_run *run, struct buf *out)
 {
     char count[28], size[16];
     const char *file = run->files.data;
-    buf_append_format(out, "%s records of ", text_format_count(count_records(run), count));
+    uint64_t records = count_records(run);
+    buf_append_format(out, "%s record%s of ", text_format_count(records, count),
+                      records == 1 ? "" : "s");
     text_append_safe(out, buf_view(&run->tenant), 64);
     buf_append_format(out, " as %s, %s\n", run->settings->export_as,
                       text_format_size(run->bytes, size));
@@ -143,8 +145,8 @@ static void append_text(const struct export_run *run, struct buf *out)
         buf_append_char(out, '\n');
     }
     if (run->elsewhere)
-        buf_append_format(out, "%s records of other forms are not in it\n",
-                          text_format_count(run->elsewhere, count));
+        buf_append_format(out, "%s record%s of other forms: not in it\n",
+                          text_format_count(run->elsewhere, count), run->elsewhere == 1 ? "" : "s");
     if (run->opened)
         buf_append_format(out, "%s sealed values opened: keep the files as secret as they are\n",
                           text_format_count(run->opened, count));

@@ -115,6 +115,10 @@ START_TEST(shows_progress_in_one_line)
     produce_counters_append_line(&out, &SAMPLE, &state);
     ck_assert_str_eq(buf_text(&out), "produce  12 345 records read  12 300 produced  45 rejected  "
                                      "1.0 MiB of 4.0 MiB (25 %)  12 300 records/s");
+    struct produce_counters one = {.read = 1};
+    buf_reset(&out);
+    produce_counters_append_line(&out, &one, &state);
+    ck_assert_ptr_nonnull(strstr(buf_text(&out), "produce  1 record read  0 produced"));
     buf_free(&out);
 }
 END_TEST
