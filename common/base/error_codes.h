@@ -81,10 +81,10 @@
     X(ERR_PG_PARENT, "DRV-P111", 5, "the record's parent never came", "migrate the parent, then run again under a new migration name") \
     X(ERR_PG_SKIPPED, "DRV-P112", 5, "the database skipped the record", "a trigger of the table returns NULL for its row, or changes its key or version: change the trigger, then run again under a new migration name") \
     X(ERR_PG_PROTOCOL, "DRV-P008", 1, "PostgreSQL answered something unexpected", "running again is safe; report it with the server's log") \
-    X(ERR_PG_TAKEN, "DRV-P011", 3, "something in the database has this name already", "rename it in the mapping, or drop what has the name; tables and indexes of a schema share their names") \
     X(ERR_PG_LOADING, "DRV-P010", 5, "the table is still being loaded", "drover load finish ends the loading, drover load abort gives it up; drover run finishes by itself") \
     X(ERR_PG_SLOW_WAY, "DRV-P011", 1, "the table is not written the fast way", "nothing is lost; see the cause. A policy, trigger or check that came since: drover schema apply, then restart the workers; else report it with the server's log") \
     X(ERR_PG_LOAD_COUNTS, "DRV-P012", 6, "the load table does not hold what the workers appended", "somebody changed the load table, or it was restored: drover load abort drops it, and the workers read all of it again; when nobody did, report it with the server's log") \
+    X(ERR_PG_TAKEN, "DRV-P013", 3, "something in the database has this name already", "rename it in the mapping, or drop what has the name; tables and indexes of a schema share their names") \
     X(ERR_PG_VERSION, "DRV-P009", 3, "this PostgreSQL is too old or not in UTF-8", "PostgreSQL 14 or newer with a UTF8 database is needed") \
     X(ERR_REDIS_UNREACHABLE, "DRV-R001", 4, "Redis cannot be reached", "check redis.url and that the server runs: drover doctor") \
     X(ERR_REDIS_AUTH, "DRV-R002", 4, "Redis refused the login or the right", "check the user and the password in REDIS_URL and the ACL") \

@@ -35,6 +35,18 @@ enum outcome load_count_left(const struct settings *settings, uint64_t *left, st
     return outcome;
 }
 
+enum outcome load_is_finalising(const struct settings *settings, bool *begun, struct error *err)
+{
+    struct pg_load_opens opens;
+    enum outcome outcome = pg_load_ask_opens(settings, &opens, err);
+    *begun = false;
+    for (size_t i = 0; i < opens.count; i++)
+        *begun = *begun || (opens.items[i].is_finalising &&
+                            strcmp(opens.items[i].group, settings->group) == 0);
+    pg_load_opens_free(&opens);
+    return outcome;
+}
+
 enum outcome load_check_mappings(const struct settings *settings,
                                  const struct mapping_set *mappings, struct error *err)
 {

@@ -3,6 +3,7 @@
 
 /* What is asked before a bulk load begins or ends, as neither can be taken back by itself. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/io/mappings.h"
@@ -15,6 +16,10 @@ MUST_USE enum outcome load_check_topics(const struct settings *settings, struct 
 /* Has the group taken every record of the topic? *left: those that it has not. Blocks. */
 MUST_USE enum outcome load_count_left(const struct settings *settings, uint64_t *left,
                                       struct error *err);
+
+/* Has somebody begun to finish what the group loads, and not ended it? Blocks. */
+MUST_USE enum outcome load_is_finalising(const struct settings *settings, bool *begun,
+                                         struct error *err);
 
 /* Does the group load a table that none of the mappings has? Then nobody who has only these can
  * finish it: OUT_FATAL DRV-P010. Blocks. */

@@ -498,6 +498,8 @@ static enum outcome prepare(struct run *run, struct error *err)
         fprintf(stderr, "  load     not in bulk, because this storage has no tables\n");
     if (outcome == OUT_OK)
         outcome = prepare_topics(settings, err);
+    if (outcome == OUT_OK && store_of(settings)->has_tables)
+        outcome = run_load_finish_begun(settings, err);
     if (outcome == OUT_OK)
         outcome = status_open(settings, STATUS_MS, STATUS_RESTS, &run->status, err);
     return outcome;

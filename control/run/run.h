@@ -178,6 +178,10 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
 void run_sum(const struct run *run, struct run_sums *sums);
 
 /* run_load.c */
+/* Finishes first what an earlier run, or a finish, had begun to finish: until then the workers'
+ * batches are refused, so nothing could ever be committed. Blocks; the failures are load_finish's.
+ */
+MUST_USE enum outcome run_load_finish_begun(const struct settings *settings, struct error *err);
 /* Finishes what is being loaded; true when that is done, or there was nothing. */
 bool run_load_step(struct run *run);
 

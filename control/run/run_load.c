@@ -1,9 +1,11 @@
 /* The end of a bulk load in a run: on a thread of the pool, once everything is committed, while the
  * workers still run; they go on by upserts. */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "control/load/load_check.h"
 #include "control/load/load_finish.h"
 #include "control/run/run.h"
 
@@ -80,6 +82,41 @@ static void on_worked(uv_work_t *work, int status)
     }
     pg_load_free(&run->load.report);
 }
+
+/* ---- what an earlier run left ---- */
+
+static void say_ahead(void *unused, const struct error *err)
+{
+    (void)unused;
+    log_error(LOG_WARN, "run.load", err);
+}
+
+static enum outcome finish_ahead(const struct settings *settings, struct error *err)
+{
+    static const struct pg_load_waiting WAITING = {say_ahead, NULL};
+    struct pg_load_report report = {0};
+    struct buf text;
+    buf_init(&text, TEXT_LIMIT);
+    enum outcome outcome = load_finish(settings, &WAITING, &report, err);
+    for (size_t i = 0; i < report.count && !settings->quiet; i++) {
+        load_append_table(&text, &report.tables[i]);
+        fprintf(stderr, "  load     %s, as an earlier run had begun to finish it\n",
+                buf_text(&text));
+        buf_reset(&text);
+    }
+    buf_free(&text);
+    pg_load_free(&report);
+    return outcome;
+}
+
+enum outcome run_load_finish_begun(const struct settings *settings, struct error *err)
+{
+    bool begun = false;
+    enum outcome outcome = load_is_finalising(settings, &begun, err);
+    return outcome == OUT_OK && begun ? finish_ahead(settings, err) : outcome;
+}
+
+/* ---- this one's ---- */
 
 bool run_load_step(struct run *run)
 {

@@ -38,6 +38,9 @@ static void append_next(struct buf *out, const struct run *run, const struct run
                           "%s: nothing is lost\nNext:  fix what it said above, then run the same "
                           "command again: it goes on\n",
                           run->failure);
+    else if (run->load.has_failed)
+        buf_append_text(out, "Next:  do what it said above and run the same command again, or "
+                             "drover load abort\n");
     else if (run->interrupted)
         buf_append_text(out, "Next:  run the same command again: what is done stays done\n");
     else if (run->code == EXIT_OK)

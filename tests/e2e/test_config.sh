@@ -63,7 +63,7 @@ check_equal "$WORK/few.ndjson"
 
 say "an index whose name another table's index has"
 sed -e 's/^table: note/table: other_note/' -e 's/^entity: note/entity: other_note/' tests/e2e/data/note.yaml > "$WORK/other.yaml"
-complains 3 'DRV-P011' drover schema apply --mapping tests/e2e/data/note.yaml --mapping "$WORK/other.yaml"
+complains 3 'DRV-P013' drover schema apply --mapping tests/e2e/data/note.yaml --mapping "$WORK/other.yaml"
 
 say "a full disk is named, whenever it was found"
 complains 1 'standard output: No space left on device' eval 'drover status 2>&1 > /dev/full'
