@@ -41,6 +41,7 @@
     X(ERR_VALUE_KEY, "DRV-V009", 5, "the key is too long", "keys may have 512 bytes") \
     X(ERR_VALUE_CONFLICT, "DRV-V010", 5, "two different records have the same version", "decide which is meant and give it a higher version") \
     X(ERR_VERSION_LAST, "DRV-V012", 5, "the record's version is the greatest there is, so nothing can be newer", "give the record a smaller version in the source; remove its row by hand if it is to go") \
+    X(ERR_VALUE_ROUNDED, "DRV-V013", 5, "what names a record would be rounded, cut or replaced, and could become another record's name", "give the column a type that holds it all: numeric, int8 or text; with on_invalid_unicode: replace, fix the source") \
     X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member to the record; --tenant ID says whose all the records are that name none, and touches no other") \
     X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number, valid UTF-8 without NUL, of at most 64 KiB") \
     X(ERR_TENANT_UNEXPECTED, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \

@@ -378,6 +378,9 @@ static const struct {
     {"uuid", "D9428888-122B-11E1-B85C-61CD3CBB3210", "d9428888-122b-11e1-b85c-61cd3cbb3210"},
     {"bytea", "AAff", "aaff"},
     {"timestamptz", "+1000000", "1000000"},
+    {"float8", "0.1", "0.1"},
+    {"float8", "9007199254740993", NULL}, /* 2^53 + 1 */
+    {"float4", "16777217", NULL},
     {"date", "2024-01-15", "2024-01-15"},
     {"date", "2024-02-30", NULL},
 };
@@ -568,6 +571,131 @@ START_TEST(a_key_of_another_spelling_is_refused)
 }
 END_TEST
 
+/* What names a record is held whole or refused: no two become one. `id` NULL: refused. */
+static const struct {
+    const char *column, *value, *id;
+} HELD[] = {
+    {"type: float4", "16777216", "16777216"},
+    {"type: float4", "16777217", NULL},
+    {"type: float4", "0.1", "0.1"},
+    {"type: float4", "0.100000001", NULL},
+    {"type: \"float4\", as: string", "\"16777217\"", NULL},
+    {"type: float4, as: loose", "\"16777217\"", NULL},
+    {"type: float4, decode: json", "\"16777217\"", NULL},
+    {"type: float8", "9007199254740992", "9007199254740992"},
+    {"type: float8", "9007199254740993", NULL},
+    {"type: float8", "0.1", "0.1"},
+    {"type: float8", "0.10", "0.1"},
+    {"type: float8", "0.30000000000000004", "0.30000000000000004"}, /* as 0.1 + 0.2 prints */
+    {"type: float8", "0.1000000000000000055", NULL}, /* is 0.1 as a double, but not that text's */
+    {"type: float8", "-0.0", "0"},
+    {"type: timestamptz", "\"2024-01-01T00:00:00Z\"", "1704067200000000"},
+    {"type: timestamptz", "\"2024-01-01T01:00:00.000001+01:00\"", "1704067200000001"},
+    {"type: timestamptz", "\"2024-01-01T00:00:00.0000010Z\"", "1704067200000001"},
+    {"type: timestamptz", "\"2024-01-01T00:00:00.0000004Z\"", NULL},
+    {"type: timestamptz", "\"2024-01-01T01:00:00.123456789+01:00\"", NULL},
+    {"type: timestamp", "\"2024-01-01 00:00:00\"", "1704067200000000"},
+    {"type: timestamp", "\"2024-01-01T00:00:00.0000001\"", NULL},
+    {"type: timestamptz, as: epoch_s", "1704067200.000001", "1704067200000001"},
+    {"type: timestamptz, as: epoch_s", "1704067200.0000001", NULL},
+    {"type: timestamptz, as: epoch_us", "1704067200000000.5", NULL},
+    {"type: timestamptz, as: loose", "1704067200000.0001", NULL},
+    {"type: timestamptz, as: loose", "1704067200000.50", "1704067200000500"},
+    {"type: timestamptz, as: loose", "\"2024-01-01T00:00:00.0000001Z\"", NULL},
+    {"type: uuid", "\"D9428888-122B-11E1-B85C-61CD3CBB3210\"",
+     "d9428888-122b-11e1-b85c-61cd3cbb3210"},
+    {"type: numeric", "1.50", "1.5"},
+    {"type: \"numeric(5,2)\"", "1.005", NULL},
+    {"type: int8, as: loose", "\"1.0\"", "1"},
+    {"type: text", "\"a\xEF\xBF\xBD\"", NULL}, /* U+FFFD, or what it stands for */
+    {"type: text", "\"a\\ud800\"", NULL},
+    {"type: \"varchar(9)\"", "\"a\\u0000\"", NULL},
+    {"type: text", "\"a\"", "a"},
+};
+
+#define REPLACING "entity: m\ntable: m\nkey: [id]\nrest: extra\non_invalid_unicode: replace\n"
+
+START_TEST(what_names_a_record_is_held_whole)
+{
+    struct way way;
+    char yaml[400], json[300];
+    struct record record = {.tenant = BYTES_LITERAL("t1"),
+                            .entity = BYTES_LITERAL("m"),
+                            .version = 1,
+                            .has_version = true,
+                            .index = -1,
+                            .sequence = -1};
+    way_init(&way);
+    snprintf(yaml, sizeof yaml, REPLACING "columns:\n  - { name: id, from: /id, %s }\n",
+             HELD[_i].column);
+    snprintf(json, sizeof json, "{\"id\":%s}", HELD[_i].value);
+    record.payload = bytes_text(json);
+    struct mapping *mapping = compile(yaml);
+    enum outcome outcome = travel(&way, mapping, record);
+    ck_assert_msg((outcome == OUT_OK) == (HELD[_i].id != NULL), "%s of %s: %s", json,
+                  HELD[_i].column, outcome == OUT_OK ? "taken" : way.err.text);
+    if (HELD[_i].id)
+        ck_assert_msg(bytes_equal(way.row.id, bytes_text(HELD[_i].id)), "%s is %.*s", json,
+                      BYTES_ARGS(way.row.id));
+    else
+        ck_assert_msg(way.err.code == ERR_VALUE_ROUNDED || way.err.code == ERR_VALUE_RANGE,
+                      "%s: %s", json, way.err.text);
+    mapping_free(mapping);
+    bool never = outcome != OUT_OK && way.err.code == ERR_VALUE_RANGE;
+
+    /* as the name of a parent; other columns may be rounded, and the rest has what was */
+    for (int refers = 0; refers <= 1; refers++) {
+        snprintf(yaml, sizeof yaml,
+                 REPLACING "%scolumns:\n  - { name: id, from: /key, type: int8 }\n"
+                           "  - { name: p, from: /id, %s }\n",
+                 refers ? "references:\n  - { columns: [p], entity: parent }\n" : "",
+                 HELD[_i].column);
+        snprintf(json, sizeof json, "{\"key\":1,\"id\":%s}", HELD[_i].value);
+        record.payload = bytes_text(json);
+        mapping = compile(yaml);
+        outcome = travel(&way, mapping, record);
+        bool taken = HELD[_i].id || (!refers && !never);
+        ck_assert_msg((outcome == OUT_OK) == taken, "%s of %s, refers %d", json, HELD[_i].column,
+                      refers);
+        mapping_free(mapping);
+    }
+    way_free(&way);
+}
+END_TEST
+
+static const struct {
+    const char *tenant;
+    bool ok;
+} REPLACED_TENANTS[] = {
+    {"\"a\"", true},
+    {"\"a\\ud800\"", false},
+    {"\"a\xEF\xBF\xBD\"", false},
+    {"{\"serverId\":\"a\"}", true},
+    {"{\"serverId\":\"a\\ud801\"}", false},
+};
+
+START_TEST(no_two_tenants_become_one)
+{
+    struct way way;
+    char json[200];
+    int64_t version;
+    bool has;
+    struct mapping *mapping =
+        compile(REPLACING "tenant: { from: /tenant }\n"
+                          "columns:\n  - { name: id, from: /id, type: text }\n");
+    snprintf(json, sizeof json, "{\"id\":\"1\",\"tenant\":%s}", REPLACED_TENANTS[_i].tenant);
+    struct record record = {.entity = BYTES_LITERAL("m"), .index = -1, .payload = bytes_text(json)};
+    way_init(&way);
+    enum outcome outcome = mapping_identify(mapping, &record, &way.work, &way.tenant, &way.id,
+                                            &version, &has, &way.err);
+    ck_assert_msg((outcome == OUT_OK) == REPLACED_TENANTS[_i].ok, "%s", json);
+    if (outcome != OUT_OK)
+        ck_assert_int_eq(way.err.code, ERR_TENANT_FORM);
+    mapping_free(mapping);
+    way_free(&way);
+}
+END_TEST
+
 static const struct {
     const char *redis;
     bool ok;
@@ -606,6 +734,9 @@ static Suite *suite(void)
     tcase_add_test(all, keys_are_bounded_by_their_text);
     tcase_add_loop_test(all, numbers_are_taken_or_refused_aloud, 0, sizeof TAKEN / sizeof *TAKEN);
     tcase_add_test(all, a_key_of_another_spelling_is_refused);
+    tcase_add_loop_test(all, what_names_a_record_is_held_whole, 0, sizeof HELD / sizeof *HELD);
+    tcase_add_loop_test(all, no_two_tenants_become_one, 0,
+                        sizeof REPLACED_TENANTS / sizeof *REPLACED_TENANTS);
     tcase_add_loop_test(all, the_whole_id_stands_alone, 0, sizeof REDIS / sizeof *REDIS);
     suite_add_tcase(suite, all);
     return suite;

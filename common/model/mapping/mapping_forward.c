@@ -156,6 +156,27 @@ static enum outcome fill_absent(const struct mapping *mapping, const struct colu
     return outcome;
 }
 
+/* on_invalid_unicode: replace makes the same character of whatever was invalid, so texts with one
+ * may have been different ones: they name no record and no tenant. */
+static bool may_be_replaced(const struct mapping *mapping, struct bytes text)
+{
+    static const char REPLACED[] = "\xEF\xBF\xBD"; /* U+FFFD */
+    return mapping->unicode == JSON_UNICODE_REPLACE && text.size &&
+           memmem(text.data, text.size, REPLACED, sizeof REPLACED - 1) != NULL;
+}
+
+static enum outcome check_replaced(const struct mapping *mapping, const struct column *column,
+                                   struct cell cell, struct error *err)
+{
+    if (!column->identifies || column->type.base > VALUE_VARCHAR || cell.size < 0 ||
+        !may_be_replaced(mapping, bytes_of(cell.data, (size_t)cell.size)))
+        return OUT_OK;
+    return error_set(err, OUT_REJECT, ERR_VALUE_ROUNDED,
+                     "the value of column %s names a record and has U+FFFD, which also stands for "
+                     "what was invalid",
+                     column->name);
+}
+
 /* One FROM_POINTERS column: finds, encodes, says whether its member could leave the record. */
 static enum outcome read_column(const struct mapping *mapping, const struct column *column,
                                 struct found_member found, struct arena *arena, struct cell *cell,
@@ -177,6 +198,8 @@ static enum outcome read_column(const struct mapping *mapping, const struct colu
     else if (column->required)
         outcome = error_set(err, OUT_REJECT, ERR_VALUE_REQUIRED,
                             "the member that column %s requires is null", column->name);
+    if (outcome == OUT_OK)
+        outcome = check_replaced(mapping, column, *cell, err);
     if (outcome != OUT_OK) {
         column_blame(mapping, column, reading->found.pointer, err);
         return outcome;
@@ -427,7 +450,7 @@ enum outcome mapping_forward(const struct mapping *mapping, const struct record 
 
 /* A string or a number is a plain id; an object is a context: its parts, or a tenantId alone. A
  * part nobody knows could be what tells two tenants apart, so it is refused. */
-static bool tenant_parts(yyjson_val *val, struct tenant *parts)
+static bool tenant_parts(const struct mapping *mapping, yyjson_val *val, struct tenant *parts)
 {
     static const struct {
         const char *name;
@@ -444,11 +467,12 @@ static bool tenant_parts(yyjson_val *val, struct tenant *parts)
     yyjson_val *name, *part;
     parts->tenant_id = json_text_of(val);
     if (!yyjson_is_obj(val))
-        return parts->tenant_id.size > 0;
+        return parts->tenant_id.size > 0 && !may_be_replaced(mapping, parts->tenant_id);
     yyjson_obj_foreach(val, at, count, name, part)
     {
         for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-            if (!yyjson_equals_str(name, NAMES[i].name) || !yyjson_is_str(part))
+            if (!yyjson_equals_str(name, NAMES[i].name) || !yyjson_is_str(part) ||
+                may_be_replaced(mapping, json_text_of(part)))
                 continue;
             *(struct bytes *)((char *)parts + NAMES[i].offset) =
                 bytes_of(yyjson_get_str(part), yyjson_get_len(part));
@@ -473,9 +497,11 @@ static enum outcome identify_tenant(const struct mapping *mapping, struct bytes 
         return OUT_OK;
     if (none)
         outcome = error_set(err, OUT_REJECT, ERR_TENANT_MISSING, "the record names no tenant");
-    else if (!tenant_parts(val, &parts))
-        outcome = error_set(err, OUT_REJECT, ERR_TENANT_FORM,
-                            "the tenant is no non-empty string, no number and no tenant context");
+    else if (!tenant_parts(mapping, val, &parts))
+        outcome =
+            error_set(err, OUT_REJECT, ERR_TENANT_FORM,
+                      "the tenant is no non-empty string, no number and no tenant context, or has "
+                      "U+FFFD in the place of what was invalid");
     else
         outcome = tenant_append_key(&parts, tenant, err);
     if (outcome == OUT_OK && given.size && !bytes_equal(given, buf_view(tenant)))

@@ -109,6 +109,7 @@ static enum outcome parse_key_column(struct parse *parse, struct yaml_at item, s
     if (mapping->on_delete == DELETE_SOFT && column == &mapping->columns[mapping->soft_column])
         return parse_fail(item, err, ERR_MAPPING_KEY, "a soft delete would change the key");
     column->key_at = (int)k;
+    column->identifies = true;
     column->required = true;
     mapping->key[k] = (size_t)(column - mapping->columns);
     return OUT_OK;
@@ -418,6 +419,7 @@ static enum outcome parse_reference(struct parse *parse, struct yaml_at at,
             continue;
         }
         columns[i] = (size_t)(column - mapping->columns);
+        column->identifies = true;
     }
     if (outcome != OUT_OK)
         return OUT_OK; /* told, and left out */

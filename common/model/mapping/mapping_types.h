@@ -60,6 +60,7 @@ struct column {
     bool seal;        /* the member is a secret: the cell is its vault reference */
     bool withhold;    /* the member is a token: the cell is always NULL */
     bool shares;      /* another column or alternative is the same member, or inside or around it */
+    bool identifies;  /* of the key, or of a reference: no two values may become one */
     int key_at;       /* position in the key, or -1 */
     yyjson_val *fill; /* default, or NULL */
     struct cell fill_cell; /* the cell it gives */

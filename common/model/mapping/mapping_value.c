@@ -125,6 +125,17 @@ static enum outcome check_allowed(const struct column *column, yyjson_val *val, 
                      yyjson_arr_size(column->allow));
 }
 
+/* A value that is rounded or cut would be another record's id. */
+static enum outcome check_held(const struct column *column, yyjson_val *val, struct cell cell,
+                               struct error *err)
+{
+    if (!column->identifies || value_is_held(&column->type, val, cell))
+        return OUT_OK;
+    error_set(err, OUT_REJECT, ERR_VALUE_ROUNDED,
+              "the value names a record and has digits that column %s does not hold", column->name);
+    return OUT_REJECT;
+}
+
 /* decode: json: the member is a string that holds JSON. What the cell gives back is that JSON in
  * its canonical spelling: the very string, or a respelled one. */
 static enum outcome encode_decoded(const struct column *column, yyjson_val *val,
@@ -139,6 +150,8 @@ static enum outcome encode_decoded(const struct column *column, yyjson_val *val,
     if (outcome != OUT_OK)
         return outcome;
     outcome = value_encode(&column->type, yyjson_doc_get_root(inner), arena, cell, exact, err);
+    if (outcome == OUT_OK && !*exact)
+        outcome = check_held(column, yyjson_doc_get_root(inner), *cell, err);
     if (outcome == OUT_OK && *exact) {
         struct buf spelled;
         buf_init(&spelled, text.size);
@@ -176,6 +189,8 @@ enum outcome column_encode(const struct column *column, yyjson_val *val, struct 
     if (column->decode_json)
         return encode_decoded(column, val, arena, cell, exact, respelled, err);
     enum outcome outcome = value_encode(&column->type, val, arena, cell, exact, err);
+    if (outcome == OUT_OK && !*exact)
+        outcome = check_held(column, val, *cell, err);
     if (outcome == OUT_OK && column->allow)
         outcome = check_allowed(column, val, err);
     if (outcome == OUT_OK && (column->has_min || column->has_max))

@@ -91,6 +91,10 @@ MUST_USE enum outcome value_encode(const struct value_type *type, yyjson_val *va
                                    struct arena *arena, struct cell *cell, bool *exact,
                                    struct error *err);
 
+/* Whether `cell`, which value_encode made of `val`, says all of it: false when digits were rounded
+ * or cut. A spelling that does not come back is no loss. Not for arrays. */
+MUST_USE bool value_is_held(const struct value_type *type, yyjson_val *val, struct cell cell);
+
 /* The JSON value of a non-null cell, made in `doc` (strings copied; numbers as raw). NULL when
  * the cell is malformed for its type (a foreign change, or a bug). For an array the cell is what
  * to_jsonb() gave. */
@@ -101,7 +105,7 @@ MUST_USE yyjson_mut_val *value_decode(const struct value_type *type, struct cell
  * trailing zeros, uuid in lower case, times as epoch microseconds, bytea as hex). Not for arrays,
  * jsonb. */
 MUST_USE bool value_append_key(const struct value_type *type, struct cell cell, struct buf *out);
-/* The inverse, for deletes that carry only an id. */
+/* The inverse, for deletes that carry only an id; DRV-V013 for digits a float does not hold. */
 MUST_USE enum outcome value_parse_key(const struct value_type *type, struct bytes text,
                                       struct arena *arena, struct cell *cell, struct error *err);
 

@@ -771,6 +771,58 @@ static yyjson_mut_val *decode_timestamp(const struct value_type *type, struct ce
     return make_string(doc, buf_view(&text));
 }
 
+/* ---- what a cell holds of its value ---- */
+
+/* Digits of an ISO time's fraction that microseconds do not have, other than zeros. The places are
+ * those of a text that was taken for a time. */
+static bool is_time_cut(struct bytes text)
+{
+    enum { POINT = 19, BEYOND = 26 };
+    if (text.size <= BEYOND || text.data[POINT] != '.')
+        return false;
+    for (size_t at = POINT + 1; at < text.size; at++) {
+        if (text.data[at] < '0' || text.data[at] > '9')
+            return false;
+        if (at >= BEYOND && text.data[at] != '0')
+            return true;
+    }
+    return false;
+}
+
+/* Unix time: the number in the form's unit. */
+static bool is_epoch_held(const struct value_type *type, const struct decimal *number,
+                          struct cell cell)
+{
+    char memory[64];
+    struct buf text = value_buf_over(memory, sizeof(memory));
+    struct value_type epoch = *type;
+    struct decimal held;
+    if (type->form == FORM_LOOSE)
+        epoch.form = FORM_EPOCH_MS;
+    append_epoch(&epoch, value_be_read(cell.data, cell.size), &text);
+    return decimal_parse(buf_view(&text), &held) && decimal_compare(&held, number) == 0;
+}
+
+bool value_is_held(const struct value_type *type, yyjson_val *val, struct cell cell)
+{
+    char memory[24];
+    struct bytes text;
+    struct decimal number, held;
+    bool time = type->base == VALUE_TIMESTAMP || type->base == VALUE_TIMESTAMPTZ;
+    if (!time && !value_is_number(type))
+        return true;
+    if (yyjson_is_str(val))
+        text = json_text_of(val);
+    else if (!value_number_text(val, memory, &text))
+        return false;
+    if (time && yyjson_is_str(val))
+        return !is_time_cut(text);
+    if (!decimal_parse(text, &number))
+        return false;
+    return time ? is_epoch_held(type, &number, cell)
+                : value_cell_decimal(type, cell, &held) && decimal_compare(&held, &number) == 0;
+}
+
 /* ---- keys as text, and back -------------------------------------------------------------- */
 
 /* Equal keys have equal text: PostgreSQL compares numerics without their scale and times as
@@ -844,6 +896,13 @@ static enum outcome reject_key(const struct value_target *to)
                      "the id does not have the form of the key column's type");
 }
 
+/* Of a float: the id is another record's, or nobody's. */
+static enum outcome reject_rounded(const struct value_target *to)
+{
+    return error_set(to->err, OUT_REJECT, ERR_VALUE_ROUNDED,
+                     "the id has digits that the key column's type does not hold");
+}
+
 static enum outcome store_time(const struct value_target *to, struct bytes text)
 {
     int64_t value, micros;
@@ -901,6 +960,7 @@ enum outcome value_parse_key(const struct value_type *type, struct bytes text, s
 {
     bool exact = true;
     const struct value_target to = {type, arena, cell, &exact, err};
+    enum outcome outcome;
     struct decimal number;
     *cell = CELL_NULL;
     if (type->array)
@@ -925,7 +985,8 @@ enum outcome value_parse_key(const struct value_type *type, struct bytes text, s
     default:
         if (!decimal_parse(text, &number))
             return reject_key(&to);
-        return encode_decimal(&to, &number);
+        outcome = encode_decimal(&to, &number);
+        return outcome != OUT_OK || exact ? outcome : reject_rounded(&to);
     }
 }
 
