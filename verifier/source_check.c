@@ -29,6 +29,15 @@
 #define NAMES_MAX (64u << 20)
 #define UNKNOWN_ENTITY BYTES_LITERAL("(none)")
 
+/* A record of the files with the version of the one that leads its key, and other content: what the
+ * store has when that one was refused. */
+struct equal_version {
+    struct diff_key key;
+    int64_t version;
+    struct digest digest;
+};
+#define EQUALS_MAX (64u << 10) /* 3 MiB; who writes a version twice does so seldom */
+
 /* One reading of the files. Every pass reads all of them and keeps the keys of its range. */
 struct source_check {
     struct verify_run *run;
@@ -51,6 +60,8 @@ struct source_check {
     struct bytes *read; /* sorted: what a message may call the files that were read whole */
     size_t read_count;
     struct arena names;
+    struct equal_version *equals; /* in the files' order, and by key once the topic is read */
+    size_t equal_count, equal_room;
 
     /* Secrets are taken out as the producer takes them. Without its key, with any key, and what
      * stands for secrets is not compared. */
@@ -169,6 +180,44 @@ static void ambiguous(struct source_check *check, const struct record *record,
     expected_reason_ambiguous(check->run, sample, first);
 }
 
+static void keep_equal(struct source_check *check, const struct diff_key *key, int64_t version,
+                       const struct digest *digest)
+{
+    if (check->equal_count == EQUALS_MAX)
+        return;
+    check->equals =
+        mem_grown(check->equals, &check->equal_room, check->equal_count + 1, sizeof *check->equals);
+    check->equals[check->equal_count++] = (struct equal_version){*key, version, *digest};
+}
+
+static int compare_equals(const void *left, const void *right)
+{
+    const struct equal_version *a = left, *b = right;
+    if (a->key.high != b->key.high)
+        return a->key.high < b->key.high ? -1 : 1;
+    return (a->key.low > b->key.low) - (a->key.low < b->key.low);
+}
+
+/* Whether a file has this very record behind the one that leads its key. */
+static bool is_equal_of_files(const struct source_check *check, const struct diff_key *key,
+                              int64_t version, const struct digest *digest)
+{
+    size_t low = 0, high = check->equal_count;
+    const struct equal_version wanted = {.key = *key};
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_equals(&check->equals[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < check->equal_count && diff_key_equal(&check->equals[low].key, key); low++)
+        if (check->equals[low].version == version &&
+            digest_equal(&check->equals[low].digest, digest))
+            return true;
+    return false;
+}
+
 static void expect(struct source_check *check, const struct diff_key *key,
                    const struct record *record, const struct source_record *found,
                    const struct digest *digest)
@@ -195,6 +244,8 @@ static void expect(struct source_check *check, const struct diff_key *key,
         ambiguous(check, record, leader, source.group);
     if (!diff_expect(check->table, &source, ignored, &verdict))
         check->full = true;
+    else if (verdict == VERDICT_CONFLICT)
+        keep_equal(check, key, record->version, digest);
 }
 
 static void take_record(struct source_check *check, const struct source_record *found)
@@ -303,6 +354,7 @@ static enum outcome read_files(struct source_check *check, struct error *err)
     source_intake_free(check->intake);
     check->intake = source_intake_new(&check->rules, &check->run->judge.source);
     check->read_count = 0;
+    check->equal_count = 0;
     arena_reset(&check->names);
     for (check->file = 0; check->file < check->files.count && outcome == OUT_OK; check->file++) {
         check->whole = true;
@@ -330,6 +382,8 @@ static enum outcome read_files(struct source_check *check, struct error *err)
 static void begin_topic(struct source_check *check)
 {
     size_t at = 0;
+    if (check->equal_count)
+        qsort(check->equals, check->equal_count, sizeof *check->equals, compare_equals);
     for (struct diff_entry *entry; (entry = diff_next(check->table, &at));) {
         entry->seen = 1;
         entry->marked = 0;
@@ -423,6 +477,7 @@ static void answer(struct source_check *check, const struct bus_message *message
     }
     /* The first of equal ones is the one that was written, if it was not refused. */
     bool dead = diff_dead_find(&run->dead, message->partition, message->offset);
+    bool refused = entry->marked && version == entry->version; /* the one that led until now */
     if (entry->verdict != VERDICT_UNDECIDED &&
         (version < entry->version || (version == entry->version && (dead || !entry->marked))))
         return;
@@ -430,7 +485,8 @@ static void answer(struct source_check *check, const struct bus_message *message
     entry->version = version;
     entry->deleted = record->operation == OP_DELETE;
     bool same = !entry->deleted && digest_message(check, found, &digest) &&
-                digest_equal(&entry->digest, &digest);
+                (digest_equal(&entry->digest, &digest) ||
+                 (refused && is_equal_of_files(check, key, version, &digest)));
     entry->verdict = same ? VERDICT_MATCH : VERDICT_OVERTAKEN;
 }
 
@@ -502,7 +558,7 @@ static void count_answers(struct source_check *check)
         if (verdict == VERDICT_MATCH || (!entry->seen && entry->deleted))
             continue; /* what is deleted and in no file is as it should be */
         counts[verdict]++;
-        report->source_count += entry->seen;
+        report->source_count += verdict == VERDICT_UNPRODUCED; /* the others are of the topic */
         add_sample(check, entry, verdict);
     }
 }
@@ -604,6 +660,7 @@ void source_check_free(struct source_check *check)
     buf_free(&check->masked);
     arena_free(&check->names);
     free(check->read);
+    free(check->equals);
     free(check->rejected);
     free(check);
 }
