@@ -70,7 +70,7 @@ static void list_rejects(struct receipt *receipt, const struct batch *batch)
         const struct batch_item *item = &batch->items[i];
         enum record_class told = batch_told_class(batch, item);
         receipt->counts[told]++;
-        if (receipt->recovered)
+        if (receipt->runs)
             receipt_add_run(receipt, item->offset, told);
         if (item->verdict != CLASS_DEAD && item->verdict != CLASS_CONFLICT)
             continue;
@@ -101,8 +101,12 @@ static void fill(struct receipt *receipt, const struct partition *partition,
     };
     receipt->groups = calloc(batch->group_count + 1, sizeof *receipt->groups); /* shares: fewer */
     receipt->rejects = calloc(batch->count + 1, sizeof *receipt->rejects);
-    receipt->runs = receipt->recovered ? calloc(batch->count + 1, sizeof *receipt->runs) : NULL;
-    if (!receipt->groups || !receipt->rejects || (receipt->recovered && !receipt->runs))
+    /* Records that are read again (a crash, a load that was given up) come in batches cut anew. Who
+     * waits is told of a second time when it no longer does, so it must be known who was told of.
+     */
+    bool again = receipt->recovered || batch_count(batch, CLASS_WAITING) > 0;
+    receipt->runs = again ? calloc(batch->count + 1, sizeof *receipt->runs) : NULL;
+    if (!receipt->groups || !receipt->rejects || (again && !receipt->runs))
         abort();
     list_rejects(receipt, batch);
     sum_groups(receipt, batch);

@@ -115,7 +115,8 @@ END_TEST
 
 /* Records in random classes with holes between them: from whichever offset on, the runs count what
  * is there. */
-START_TEST(a_recovered_receipt_counts_from_any_offset)
+/* Recovered, or with records that wait. */
+START_TEST(a_receipt_with_runs_counts_from_any_offset)
 {
     enum { RECORDS = 300 };
     static struct receipt_run runs[RECORDS];
@@ -126,7 +127,7 @@ START_TEST(a_recovered_receipt_counts_from_any_offset)
     struct receipt receipt = {.worker = BYTES_LITERAL("w"),
                               .topic = BYTES_LITERAL("drover.x.source"),
                               .group = BYTES_LITERAL("g"),
-                              .recovered = true,
+                              .recovered = _i == 1,
                               .runs = runs};
     int64_t offset = 1000;
     for (int i = 0; i < RECORDS; i++) {
@@ -197,7 +198,7 @@ static Suite *receipt_suite(void)
     tcase_add_test(tcase, a_batch_receipt_is_read_again);
     tcase_add_test(tcase, a_producers_receipt_is_read_again);
     tcase_add_test(tcase, a_loads_receipt_is_read_again_by_its_group);
-    tcase_add_test(tcase, a_recovered_receipt_counts_from_any_offset);
+    tcase_add_loop_test(tcase, a_receipt_with_runs_counts_from_any_offset, 0, 2);
     tcase_add_test(tcase, a_large_receipt_is_cut_into_parts);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -133,7 +133,7 @@ void receipt_append_part(struct buf *out, const struct receipt *receipt, size_t 
         buf_append_format(out, "\"part\":%" PRIu32 ",", cursor->part);
     else
         append_counts(out, receipt);
-    if (!cursor->part && receipt->recovered)
+    if (!cursor->part && receipt->run_count)
         append_runs(out, receipt, max);
     append_list(out, receipt, true, max, &any, &cursor->group);
     if (cursor->group == receipt->group_count)

@@ -75,8 +75,8 @@ struct receipt {
     int64_t lag;              /* messages behind the partition's end */
     bool recovered;           /* written after a crash or a lost answer: what was stored is
                                  CLASS_RECOVERED */
-    struct receipt_run *runs; /* recovered: each record's class, as it may tell again of some that
-                                 an earlier receipt told of; all in the first message */
+    struct receipt_run *runs; /* recovered, or some wait: each record's class, as it may tell again
+                                 of some that were told of; all in the first message */
     size_t run_count;
 };
 
@@ -164,8 +164,8 @@ struct receipt_summary {
     char group[256]; /* batch only; empty: from before receipts named it */
 };
 
-/* What a recovered receipt tells of records at or above `from`, added to counts. False when it has
- * no runs, or is none. */
+/* What a receipt with runs tells of records at or above `from`, added to counts. False when it has
+ * none, or is none. */
 MUST_USE bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_COUNT]);
 /* Runs of a batch's records, for struct receipt: the records come in the order of their offsets;
  * `runs` has room for one each. */
