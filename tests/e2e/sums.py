@@ -73,7 +73,7 @@ def tables(where, lines):
         if begin == 0:
             continue
         columns = [c for c in head[begin:] if c not in ("owner", "worst")]
-        sums, rows, beside = [0] * len(columns), 0, set(columns.index(c) for c in ("extra", "unexpected", "gone", "elsewhere") if c in columns)
+        sums, rows, beside = [0] * len(columns), 0, set(columns.index(c) for c in ("overtaken", "extra", "unexpected", "gone", "elsewhere") if c in columns)
         while at < len(lines):
             row = cells(lines[at])
             numbers = [c for c in row if re.fullmatch(NUMBER, c)]
