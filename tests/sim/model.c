@@ -30,7 +30,7 @@ struct known {
     bool dead_lettered; /* a dead letter of it is in the topic */
     uint64_t produced_ms, committed_ms;
     int parent;                /* of a child: of keys[] */
-    enum record_class told;    /* by a receipt with runs, */
+    enum record_class told;    /* by a recovered receipt, */
     int64_t told_in;           /* or in the ordinary one that begins here; */
     uint64_t waiting;          /* of the one that begins with this record: not yet settled */
     enum record_class settled; /* CLASS_COUNT, here and in told: not */
@@ -445,6 +445,30 @@ static bool check_run(struct model *model, int32_t partition, int64_t offset,
                              partition, offset, record_class_name(told), (int)known->kind);
 }
 
+static bool is_recovered(struct bytes json)
+{
+    static const char SAYS[] = "\"recovered\":true";
+    return memmem(json.data, json.size, SAYS, sizeof SAYS - 1) != NULL;
+}
+
+/* An ordinary receipt with records that wait says which they are. */
+static bool check_waiting(struct model *model, struct bytes json,
+                          const struct receipt_summary *receipt)
+{
+    uint64_t counts[CLASS_COUNT] = {0};
+    if (receipt->counts[CLASS_WAITING] == 0)
+        return true;
+    if (!receipt_count_from(json, receipt->first, counts) ||
+        memcmp(counts, receipt->counts, sizeof counts) != 0)
+        return wrong(model, "I5: the receipt of %d@%" PRId64 " does not say which records wait",
+                     receipt->partition, receipt->first);
+    for (int64_t i = receipt->first; i < receipt->next; i++)
+        if (class_in_runs(json, i) == CLASS_WAITING &&
+            model->logs[receipt->partition].records[i].kind != KIND_CHILD)
+            return wrong(model, "I5: %d@%" PRId64 " waits and is no child", receipt->partition, i);
+    return true;
+}
+
 static bool take_receipt(struct model *model, const struct bus_message *message)
 {
     struct error err;
@@ -461,8 +485,9 @@ static bool take_receipt(struct model *model, const struct bus_message *message)
         return true; /* of a worker that was frozen: the claim after its own tells all of it again
                       */
     log->told_epoch = receipt.epoch;
-    bool has_runs = class_in_runs(json, receipt.first) != CLASS_COUNT;
-    if (!check_classes(model, &receipt, has_runs))
+    bool has_runs = is_recovered(json) && class_in_runs(json, receipt.first) != CLASS_COUNT;
+    if (!check_classes(model, &receipt, has_runs) ||
+        (!has_runs && !check_waiting(model, json, &receipt)))
         return false;
     if (receipt.first > log->receipts_to) /* one before was refused: what it said is told again */
         return true;
