@@ -362,7 +362,7 @@ class Chaos:
             if worker and not worker.frozen:
                 self.wanted -= 1
                 say("          %s is asked to leave" % worker.name)
-                worker.signal(signal.SIGTERM)
+                worker.leave()
 
     def faults(self):
         self.wanted = 2
@@ -451,7 +451,7 @@ class Chaos:
         stopping = list(self.workers.values())
         self.workers, self.wanted = {}, 0
         for worker in stopping:
-            worker.signal(signal.SIGTERM)
+            worker.leave()
         for worker in stopping:
             try:
                 status = worker.running.wait(max(1, 60 - (time.monotonic() - begin)))

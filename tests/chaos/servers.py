@@ -214,6 +214,7 @@ class Process:
         self.path = os.path.join(folder, name + ".log")
         self.running = None
         self.frozen = False
+        self.leaving = False
         self.starts = 0
 
     def start(self):
@@ -240,6 +241,12 @@ class Process:
             self.running.send_signal(number)
             if number in (signal.SIGSTOP, signal.SIGCONT):
                 self.frozen = number == signal.SIGSTOP
+
+    def leave(self):
+        """Asks it to end in order, once: a second time would be an order to end at once."""
+        if not self.leaving:
+            self.leaving = True
+            self.signal(signal.SIGTERM)
 
     def kill(self):
         self.signal(signal.SIGKILL)

@@ -49,4 +49,4 @@ has "$WORK/run_refused_again.log" "drover load abort"
 equal "messages after a run that could not begin" "$(drover status --json | jq .total)" "$END"
 drover load abort > "$WORK/abort.log" 2>&1 || fail "load abort: exit $?"
 drover work --until-end > "$WORK/work.log" 2>&1 || fail "work: exit $?"
-equal "rows" "$(one 'SELECT count(*) FROM public.essay')" 1200
+equal "rows" "$(one 'SELECT count(*) FROM public.essay')" 200
