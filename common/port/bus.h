@@ -58,9 +58,8 @@ static inline size_t bus_sender_message_max(const struct bus_sender *sender)
     return sender->ops->message_max(sender);
 }
 
-/* Before the first message, by who has many at hand: each may wait for others, so that they travel
- * in large batches, which cost the bus less; flush ends the wait. Failures as of bus_open_sender.
- */
+/* Before the first message, by who has many at hand: each may wait for others, as large batches
+ * cost the bus less; flush ends the wait. Failures as of bus_open_sender. */
 MUST_USE static inline enum outcome bus_sender_begin_bulk(struct bus_sender *sender, int timeout_ms,
                                                           struct error *err)
 {

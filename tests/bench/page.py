@@ -9,7 +9,7 @@ import os
 import sys
 
 HIGHER, LOWER = ">=", "<="
-ENOUGH = 2000000 # records of a whole run: with fewer, what is fixed weighs too much for a target to be judged
+ENOUGH = 1000000 # records of a whole run: with fewer, what is fixed weighs too much for a target to be judged
 
 # What the targets are about: title, (bench, set, who, metric) over (bench, set, who, metric), target. None as a peer: the figure itself.
 RATIOS = [
@@ -237,7 +237,7 @@ def main(source, page):
             f"{number(run['records'])} records, {run['rounds']} rounds, {run['date']}, commit {run['commit']}" for run in results.runs)) + ".", ""]
     fewest = min(run["records"] for run in results.runs)
     if fewest < ENOUGH:
-        text += [f"**{number(fewest)} records are too few for the targets**, which are for {number(ENOUGH)}: starting and ending weigh too much.", ""]
+        text += [f"**{number(fewest)} records are too few for the targets**, which are judged from {number(ENOUGH)} on: starting and ending weigh too much.", ""]
     text += table + scale(results) + plots(results, stem) + behaviour(results) + everything(results)
     if results.notes:
         text += ["", "## Notes", ""] + [f"- {line['bench']}: {line['note']}" for line in results.notes]

@@ -228,6 +228,7 @@ class Process:
                 if self.stdin:
                     source.close()
         self.frozen = False
+        self.leaving = False
 
     def status(self):
         """None while it runs."""
