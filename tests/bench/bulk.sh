@@ -17,6 +17,7 @@ bench_bulk() {
       judge_table "$WORK/chat.ndjson" "drover, load: $LOAD"
       record bulk chat "drover_$LOAD" rate "$RATE" "$round"
       record bulk chat "drover_$LOAD" cpu_us "$CPU_US" "$round"
+      [ "$LOAD" = upsert ] || record bulk chat drover_finish seconds "$FINISH_SECONDS" "$round"
     done
   done
   delete_topics "drover\.bulk\..*"

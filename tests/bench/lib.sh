@@ -134,7 +134,8 @@ drain_in_bulk() {
   LOAD=bulk drain "$@" || return
   began=$(date +%s.%N)
   quietly drover load finish --group "$2" || return
-  RATE=$(figure "$DONE / ($SECONDS_TAKEN + $(date +%s.%N) - $began)")
+  FINISH_SECONDS=$(jq -n "$(date +%s.%N) - $began")
+  RATE=$(figure "$DONE / ($SECONDS_TAKEN + $FINISH_SECONDS)")
 }
 
 figure() { jq -n "$1 | floor"; }

@@ -54,7 +54,7 @@ TITLES = {"rate": "records/s", "cpu_us": "CPU a record, µs", "peak_mib": "peak 
           "rate_per_cpu_second": "records a CPU second", "bytes_a_record": "bytes a record", "p50_ms": "p50, ms", "p99_ms": "p99, ms",
           "rows_written": "rows written", "failed": "failed", "wrong": "rows of a wrong table", "instructions": "instructions a record"}
 WHO = {"drover": "Drover", "ceiling": "write ceiling", "debezium": "Debezium JDBC sink", "debezium_reduced": "the same with use.reduction.buffer", "python": "Python, COPY, two processes",
-       "node": "Node, one awaited insert a record", "kcat": "kcat", "drover_upsert": "Drover, upserts", "drover_bulk": "Drover, bulk"}
+       "node": "Node, one awaited insert a record", "kcat": "kcat", "drover_upsert": "Drover, upserts", "drover_bulk": "Drover, bulk", "drover_finish": "the finish of a load, of it"}
 BEHAVIOURS = {"bad": "a NUL in one text of 20,000", "twice": "each key twice in a batch", "versions": "30 versions of a key, rising",
               "shuffled": "30 versions of a key, in no order"}
 
@@ -234,7 +234,7 @@ def main(source, page):
             "table with the same indexes. A contestant whose table does not end right, compared in SQL, is not counted.", ""]
     if len(results.runs) > 1:
         text += ["Collected from several runs: " + "; ".join(dict.fromkeys(
-            f"{number(run['records'])} records, {run['rounds']} rounds, {run['date']}, commit {run['commit']}" for run in results.runs)) + ".", ""]
+            f"{number(run['records'])} records, {run['rounds']} round{'s' * (run['rounds'] != 1)}, {run['date']}, commit {run['commit']}" for run in results.runs)) + ".", ""]
     fewest = min(run["records"] for run in results.runs)
     if fewest < ENOUGH:
         text += [f"**{number(fewest)} records are too few for the targets**, which are judged from {number(ENOUGH)} on: starting and ending weigh too much.", ""]
