@@ -15,7 +15,8 @@ install(TARGETS drover DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY schemas/mappings schemas/samples DESTINATION ${CMAKE_INSTALL_DATADIR}/drover/schemas)
 
 # The documents lie to one another as they do in the sources, so their links lead somewhere.
-install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md"
+        PATTERN "*.svg")
 install(FILES README.md CHANGELOG.md CONTRIBUTING.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES schemas/wire.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/schemas)
 install(DIRECTORY schemas/js schemas/json DESTINATION ${CMAKE_INSTALL_DOCDIR}/schemas)
