@@ -583,7 +583,8 @@ class BulkChaos(Chaos):
     def finish(self):
         """Struck a few times, each at a random instant of what a whole one takes; then until one succeeds."""
         rng, struck = self.random, STRUCK[self.options.form][0]
-        finish = Process("load-finish", self.drover("load", "finish"), self.env, self.folder)
+        # early: records come while it works
+        finish = Process("load-finish", self.drover("load", "finish", "--early"), self.env, self.folder)
         self.last_gate = self.gate = max(0, self.options.chunks - 2)
         for number in range(1, struck + 1):
             finish.start()
