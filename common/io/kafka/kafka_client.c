@@ -518,6 +518,20 @@ enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int ti
     return outcome;
 }
 
+#define ASK_AGAIN_MS 5000
+
+bool kafka_is_partition_there(rd_kafka_t *client, const char *topic,
+                              const rd_kafka_message_t *event)
+{
+    int32_t partitions;
+    struct error ignored;
+    if (event->err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        return false;
+    enum outcome outcome =
+        kafka_partition_count(client, topic, ASK_AGAIN_MS, &partitions, &ignored);
+    return outcome == OUT_RETRY || (outcome == OUT_OK && event->partition < partitions);
+}
+
 /* rd_kafka_query_watermark_offsets waits for a silent broker far beyond its timeout (2.0.2: its
  * request is repeated); this call keeps its own. `which`: RD_KAFKA_OFFSET_BEGINNING or _END. */
 static rd_kafka_resp_err_t ask_offset(rd_kafka_t *client, const char *topic, int32_t partition,

@@ -57,6 +57,12 @@ enum outcome kafka_classify(rd_kafka_resp_err_t code, const char *detail, const 
  * broker answers in time. */
 MUST_USE enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int timeout_ms,
                                             int32_t *count, struct error *err);
+/* Whether the event says that a partition is unknown which the broker has (asked; also when it does
+ * not answer): librdkafka says so of any answer with fewer partitions than the one before, also of
+ * a broker that is just starting. The partition stays wanted, and is taken up again with the next
+ * answer. False for any other event. Blocks for 5 s at most. */
+bool kafka_is_partition_there(rd_kafka_t *client, const char *topic,
+                              const rd_kafka_message_t *event);
 /* The topic's max.message.bytes; -1 when nobody says it within timeout_ms (a right is missing). */
 int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int timeout_ms);
 MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,

@@ -108,7 +108,7 @@ static void take_error(struct kafka_consumer *consumer, rd_kafka_message_t *mess
     int32_t partition = message->rkt ? message->partition : -1;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         consumer->events.on_end(consumer->owner, partition);
-    } else {
+    } else if (!kafka_is_partition_there(consumer->client, consumer->topic, message)) {
         kafka_classify(message->err, rd_kafka_message_errstr(message), consumer->topic, &err);
         if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
             message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)

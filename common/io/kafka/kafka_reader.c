@@ -50,8 +50,6 @@ static const struct {
     {"fetch.message.max.bytes", "1048576", "262144"},
 };
 
-#define ASK_AGAIN_MS 5000 /* how long a doubted partition is asked for */
-
 static void bound_queue(rd_kafka_conf_t *conf)
 {
     for (size_t i = 0; i < sizeof BOUNDS / sizeof BOUNDS[0]; i++) {
@@ -189,17 +187,6 @@ static void finish_reading(struct kafka_reader *reader, struct partition_reading
     reader->open--;
 }
 
-/* librdkafka says so of any answer that has fewer partitions than the one before, also of a broker
- * that is just starting. The partition stays wanted and is taken up again with the next answer. */
-static bool still_there(struct kafka_reader *reader, int32_t partition)
-{
-    int32_t partitions;
-    struct error ignored;
-    enum outcome outcome = kafka_partition_count(reader->client, rd_kafka_topic_name(reader->topic),
-                                                 ASK_AGAIN_MS, &partitions, &ignored);
-    return outcome == OUT_RETRY || (outcome == OUT_OK && partition < partitions);
-}
-
 /* What an error event means. OUT_OK: nothing to tell the caller. */
 static enum outcome take_event(struct kafka_reader *reader, const rd_kafka_message_t *event,
                                struct error *err)
@@ -218,7 +205,7 @@ static enum outcome take_event(struct kafka_reader *reader, const rd_kafka_messa
         error_where(err, "%s-%d@%lld", topic, event->partition, (long long)event->offset);
         return outcome;
     }
-    if (event->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && still_there(reader, event->partition))
+    if (kafka_is_partition_there(reader->client, topic, event))
         return OUT_OK;
     enum outcome outcome = kafka_classify(event->err, rd_kafka_message_errstr(event), topic, err);
     return outcome == OUT_RETRY ? OUT_OK : outcome; /* librdkafka itself tries again */
