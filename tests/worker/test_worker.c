@@ -437,19 +437,25 @@ START_TEST(pauses_above_its_budget)
 }
 END_TEST
 
-/* A pause makes the client throw away what it fetched, so it is for a store that does not write. */
-START_TEST(pauses_only_when_it_is_above_its_budget_for_long)
+/* Of two partitions of 50 records more was read than the memory is for, and nothing is written. */
+static const struct partitions *go_over_budget(void)
 {
     open_world(2, false);
     W.settings.work_memory = 8192;
     for (int i = 0; i < 100; i++)
         put("item", i % 2, i, 5, i);
     start_with_all(0);
-    const struct partitions *all = &worker_at(0)->partitions;
     for (int i = 0; i < 20; i++) {
         memory_worker_consume(W.workers[0].over, 3);
         worker_turn(worker_at(0));
     }
+    return &worker_at(0)->partitions;
+}
+
+/* A pause makes the client throw away what it fetched, so it is for a store that does not write. */
+START_TEST(pauses_only_when_it_is_above_its_budget_for_long)
+{
+    const struct partitions *all = go_over_budget();
     ck_assert(all->over_budget && all->held && !all->items[0].paused);
     W.now_ms += 1000; /* nothing was written meanwhile: the group may want its word */
     worker_turn(worker_at(0));
@@ -463,16 +469,7 @@ END_TEST
 
 START_TEST(holds_no_longer_than_the_store_needs)
 {
-    open_world(2, false);
-    W.settings.work_memory = 8192;
-    for (int i = 0; i < 100; i++)
-        put("item", i % 2, i, 5, i);
-    start_with_all(0);
-    const struct partitions *all = &worker_at(0)->partitions;
-    for (int i = 0; i < 20; i++) {
-        memory_worker_consume(W.workers[0].over, 3);
-        worker_turn(worker_at(0));
-    }
+    const struct partitions *all = go_over_budget();
     ck_assert(all->held);
     for (int i = 0; i < 10 && all->held; i++) {
         memory_worker_write(W.workers[0].over, 0, FATE_DONE);
