@@ -93,27 +93,14 @@ static void say_waiting(void *unused, const struct error *err)
     log_error(LOG_WARN, "load.waiting", err);
 }
 
-/* Whether the group loads anything of which the workers still append batches. */
-static enum outcome is_loading(const struct settings *settings, bool *loading, struct error *err)
-{
-    struct pg_load_opens opens;
-    enum outcome outcome = pg_load_ask_opens(settings, &opens, err);
-    *loading = false;
-    for (size_t i = 0; i < opens.count; i++)
-        *loading = *loading || (!opens.items[i].is_finalising &&
-                                strcmp(opens.items[i].group, settings->group) == 0);
-    pg_load_opens_free(&opens);
-    return outcome;
-}
-
 /* What is not in the load table when it ends goes the slow way, and no load of this table can begin
  * again. One that a finish has begun to end goes on: its workers can take nothing. */
 static enum outcome check_taken(const struct settings *settings, struct error *err)
 {
-    bool loading = false;
+    struct load_states states;
     uint64_t left = 0;
-    enum outcome outcome = is_loading(settings, &loading, err);
-    if (outcome == OUT_OK && loading)
+    enum outcome outcome = load_ask_states(settings, &states, err);
+    if (outcome == OUT_OK && states.loading)
         outcome = load_count_left(settings, &left, err);
     if (outcome != OUT_OK || left == 0)
         return outcome;
@@ -131,9 +118,7 @@ static enum exit_code finish(const struct invocation *invocation, struct error *
     static const struct pg_load_waiting WAITING = {say_waiting, NULL};
     const struct settings *settings = &invocation->settings;
     struct pg_load_report report = {0};
-    enum outcome outcome = load_check_topics(settings, err);
-    if (outcome == OUT_OK && !settings->early)
-        outcome = check_taken(settings, err);
+    enum outcome outcome = settings->early ? OUT_OK : check_taken(settings, err);
     if (outcome == OUT_OK)
         outcome = load_finish(settings, &WAITING, &report, err);
     if (outcome == OUT_OK && invocation->answer->wanted)

@@ -35,14 +35,18 @@ enum outcome load_count_left(const struct settings *settings, uint64_t *left, st
     return outcome;
 }
 
-enum outcome load_is_finalising(const struct settings *settings, bool *begun, struct error *err)
+enum outcome load_ask_states(const struct settings *settings, struct load_states *states,
+                             struct error *err)
 {
     struct pg_load_opens opens;
     enum outcome outcome = pg_load_ask_opens(settings, &opens, err);
-    *begun = false;
-    for (size_t i = 0; i < opens.count; i++)
-        *begun = *begun || (opens.items[i].is_finalising &&
-                            strcmp(opens.items[i].group, settings->group) == 0);
+    *states = (struct load_states){0};
+    for (size_t i = 0; i < opens.count; i++) {
+        const struct pg_load_open *open = &opens.items[i];
+        bool is_own = strcmp(open->group, settings->group) == 0;
+        states->loading |= is_own && !open->is_finalising;
+        states->finalising |= is_own && open->is_finalising;
+    }
     pg_load_opens_free(&opens);
     return outcome;
 }

@@ -17,9 +17,14 @@ MUST_USE enum outcome load_check_topics(const struct settings *settings, struct 
 MUST_USE enum outcome load_count_left(const struct settings *settings, uint64_t *left,
                                       struct error *err);
 
-/* Has somebody begun to finish what the group loads, and not ended it? Blocks. */
-MUST_USE enum outcome load_is_finalising(const struct settings *settings, bool *begun,
-                                         struct error *err);
+/* What the group loads: */
+struct load_states {
+    bool loading;    /* tables to which the workers append */
+    bool finalising; /* and such that somebody has begun to finish, and not ended */
+};
+/* Blocks. */
+MUST_USE enum outcome load_ask_states(const struct settings *settings, struct load_states *states,
+                                      struct error *err);
 
 /* Does the group load a table that none of the mappings has? Then nobody who has only these can
  * finish it: OUT_FATAL DRV-P010. Blocks. */

@@ -111,9 +111,9 @@ static enum outcome finish_ahead(const struct settings *settings, struct error *
 
 enum outcome run_load_finish_begun(const struct settings *settings, struct error *err)
 {
-    bool begun = false;
-    enum outcome outcome = load_is_finalising(settings, &begun, err);
-    return outcome == OUT_OK && begun ? finish_ahead(settings, err) : outcome;
+    struct load_states states;
+    enum outcome outcome = load_ask_states(settings, &states, err);
+    return outcome == OUT_OK && states.finalising ? finish_ahead(settings, err) : outcome;
 }
 
 /* ---- this one's ---- */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_vault.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/io/postgres/pg_writer.h"
@@ -18,8 +19,8 @@ enum { TEXT_LIMIT = 1 << 20, LIST_LIMIT = 64 << 20 };
 /* A mapping's load table; number 0: it has none, or another group's. */
 struct bulk_table {
     int number;
-    bool is_others;   /* another group loads it: */
-    char group[256];  /* which */
+    bool is_others; /* another group loads it: */
+    char group[PG_LOAD_GROUP_SIZE];
     const char *name; /* of the prepared statement */
     char *append_sql, *copy_sql;
     bool has_arrays; /* which travel as jsonb (pg_upsert.h): COPY does not take them */

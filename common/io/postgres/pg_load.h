@@ -90,14 +90,4 @@ MUST_USE enum outcome pg_load_abort(const struct settings *settings,
                                     struct error *err);
 void pg_load_abort_free(struct pg_load_abort *done);
 
-/* The tables that are being loaded, one name ("public.cart") a line, appended: the group's (NULL:
- * no group's), and those of the mappings, whoever loads them. A schema from before has none. */
-MUST_USE enum outcome pg_load_list_open(struct pg_conn *session, const char *group,
-                                        struct mapping *const *mappings, size_t count,
-                                        struct buf *names, struct error *err);
-/* OUT_FATAL DRV-P010 when there is one: what is read would be another table. */
-MUST_USE enum outcome pg_load_refuse_open(struct pg_conn *session, const char *group,
-                                          struct mapping *const *mappings, size_t count,
-                                          struct error *err);
-
 #endif

@@ -67,6 +67,57 @@ void pg_load_opens_free(struct pg_load_opens *opens)
     *opens = (struct pg_load_opens){0};
 }
 
+/* ---- who reads tables ---- */
+
+static bool names_one(struct mapping *const *mappings, size_t count,
+                      const struct pg_load_open *open)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(mappings[i]->schema, open->schema) == 0 &&
+            strcmp(mappings[i]->table, open->table) == 0)
+            return true;
+    return false;
+}
+
+static bool is_of(const struct pg_load_open *open, const char *group)
+{
+    return group && strcmp(open->group, group) == 0;
+}
+
+enum outcome pg_load_list_open(PGconn *session, const char *group, struct buf *names,
+                               struct error *err)
+{
+    struct pg_load_opens opens;
+    enum outcome outcome = pg_load_read_opens(session, &opens, err);
+    for (size_t i = 0; i < opens.count; i++)
+        if (is_of(&opens.items[i], group))
+            buf_append_format(names, "%s.%s\n", opens.items[i].schema, opens.items[i].table);
+    pg_load_opens_free(&opens);
+    return outcome;
+}
+
+enum outcome pg_load_refuse_open(PGconn *session, const char *group,
+                                 struct mapping *const *mappings, size_t count, struct error *err)
+{
+    struct pg_load_opens opens;
+    enum outcome outcome = pg_load_read_opens(session, &opens, err);
+    for (size_t i = 0; i < opens.count && outcome == OUT_OK; i++) {
+        const struct pg_load_open *open = &opens.items[i];
+        if (!is_of(open, group) && !names_one(mappings, count, open))
+            continue;
+        outcome =
+            error_set(err, OUT_FATAL, ERR_PG_LOADING, "%s", error_code_meaning(ERR_PG_LOADING));
+        error_where(err, "%s.%s", open->schema, open->table);
+        if (!is_of(open, group))
+            error_cause(err, "group %s loads it, and the table is empty until that is finished",
+                        open->group);
+    }
+    pg_load_opens_free(&opens);
+    return outcome;
+}
+
+/* ---- what is typed ---- */
+
 /* PREFIX.MIGRATION.worker (settings.c, name_group) */
 void pg_load_append_flags(struct buf *out, const struct settings *settings, const char *group)
 {

@@ -10,6 +10,7 @@
 #include "common/base/buf.h"
 #include "common/base/error.h"
 #include "common/io/settings.h"
+#include "common/model/mapping/mapping.h"
 
 struct pg_conn;
 
@@ -36,6 +37,15 @@ MUST_USE enum outcome pg_load_read_opens(struct pg_conn *session, struct pg_load
 MUST_USE enum outcome pg_load_ask_opens(const struct settings *settings,
                                         struct pg_load_opens *opens, struct error *err);
 void pg_load_opens_free(struct pg_load_opens *opens);
+
+/* The tables that the group loads, one name ("public.cart") a line, appended. */
+MUST_USE enum outcome pg_load_list_open(struct pg_conn *session, const char *group,
+                                        struct buf *names, struct error *err);
+/* OUT_FATAL DRV-P010 when a table of the mappings is being loaded, by whatever group, or any by the
+ * group (NULL: none): what is read would be another table. */
+MUST_USE enum outcome pg_load_refuse_open(struct pg_conn *session, const char *group,
+                                          struct mapping *const *mappings, size_t count,
+                                          struct error *err);
 
 /* The flags that make a command one of `group`: " --migration cart" where that gives it its name,
  * else " --group NAME"; nothing for the group of the settings. */

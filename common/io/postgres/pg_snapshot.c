@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
-#include "common/io/postgres/pg_load.h"
+#include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_store_reader.h"
 #include "common/io/postgres/pg_vault.h"

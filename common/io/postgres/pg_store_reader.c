@@ -8,7 +8,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/postgres/pg_error.h"
-#include "common/io/postgres/pg_load.h"
+#include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_wire.h"
 #include "common/model/json/canonical.h"

@@ -7,7 +7,6 @@
 #include "common/io/log.h"
 #include "common/io/postgres/pg_checkpoint.h"
 #include "common/io/postgres/pg_gate.h"
-#include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_pending.h"
 #include "common/io/postgres/pg_schema.h"
@@ -137,8 +136,7 @@ static enum outcome read_loading(struct store_status *status, struct error *err)
 {
     struct buf names;
     buf_init(&names, 64u << 10);
-    enum outcome outcome =
-        pg_load_list_open(status->session, status->settings->group, NULL, 0, &names, err);
+    enum outcome outcome = pg_load_list_open(status->session, status->settings->group, &names, err);
     while (names.size >= sizeof status->loading) /* whole lines */
         do
             names.size--;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/io/postgres/pg_load.h"
+#include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_session.h"
 #include "common/io/postgres/pg_vault.h"
 #include "common/io/postgres/pg_wire.h"
