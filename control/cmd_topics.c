@@ -7,7 +7,6 @@
 #include "control/command.h"
 
 enum {
-    TOPICS = 3,
     BROKER_MS = 15000,
 };
 
@@ -25,9 +24,9 @@ static void format_retention(int64_t retention_ms, char out[32])
         snprintf(out, 32, "%" PRId64 " d", retention_ms / 86400000);
 }
 
-static void print_plan(const struct topic_plan plan[TOPICS], const enum topic_state *before)
+static void print_plan(const struct topic_plan plan[TOPIC_KINDS], const enum topic_state *before)
 {
-    for (int i = 0; i < TOPICS; i++) {
+    for (int i = 0; i < TOPIC_KINDS; i++) {
         char retention[32], replication[32] = "default";
         format_retention(plan[i].retention_ms, retention);
         if (plan[i].replication > 0)
@@ -42,11 +41,11 @@ static void print_plan(const struct topic_plan plan[TOPICS], const enum topic_st
     }
 }
 
-static void append_topics(struct json_out *out, const struct topic_plan plan[TOPICS],
+static void append_topics(struct json_out *out, const struct topic_plan plan[TOPIC_KINDS],
                           const enum topic_state *before)
 {
     json_out_list(out, "topics");
-    for (int i = 0; i < TOPICS; i++) {
+    for (int i = 0; i < TOPIC_KINDS; i++) {
         bool made = before[i] == TOPIC_MISSING && plan[i].state == TOPIC_AS_PLANNED;
         json_out_object(out, NULL);
         json_out_text(out, "name", plan[i].name);
@@ -69,9 +68,10 @@ static void append_topics(struct json_out *out, const struct topic_plan plan[TOP
     json_out_end(out);
 }
 
-static enum exit_code refuse_difference(const struct topic_plan plan[TOPICS], struct error *err)
+static enum exit_code refuse_difference(const struct topic_plan plan[TOPIC_KINDS],
+                                        struct error *err)
 {
-    for (int i = 0; i < TOPICS; i++) {
+    for (int i = 0; i < TOPIC_KINDS; i++) {
         if (plan[i].state != TOPIC_DIFFERENT)
             continue;
         error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
@@ -91,11 +91,11 @@ enum exit_code topics_command(const struct invocation *invocation, struct error 
     if (word < 0)
         return EXIT_USAGE;
     answer_name(invocation->answer, "topics", WORDS[word]);
-    struct topic_plan plan[TOPICS];
+    struct topic_plan plan[TOPIC_KINDS];
     if (kafka_topics_plan(settings, BROKER_MS, plan, err) != OUT_OK)
         return command_fail(err);
-    enum topic_state before[TOPICS];
-    for (int i = 0; i < TOPICS; i++)
+    enum topic_state before[TOPIC_KINDS];
+    for (int i = 0; i < TOPIC_KINDS; i++)
         before[i] = plan[i].state;
     bool apply = word == 1 && !settings->dry_run;
     if (apply && refuse_difference(plan, err) != EXIT_OK)

@@ -15,7 +15,6 @@
 enum {
     TCP_MS = 3000,
     METADATA_MS = 8000,
-    TOPICS = 3,
 };
 
 struct host_port {
@@ -155,7 +154,7 @@ static void check_room(struct findings *findings, const struct topic_plan *sourc
 
 static void check_topics(struct findings *findings)
 {
-    struct topic_plan plan[TOPICS];
+    struct topic_plan plan[TOPIC_KINDS];
     struct error err = {0};
     if (kafka_topics_plan(findings->settings, METADATA_MS, plan, &err) != OUT_OK) {
         findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
@@ -164,7 +163,7 @@ static void check_topics(struct findings *findings)
     struct buf missing, exists;
     buf_init(&missing, 1024);
     buf_init(&exists, 1024);
-    for (int i = 0; i < TOPICS; i++) {
+    for (int i = 0; i < TOPIC_KINDS; i++) {
         if (plan[i].state == TOPIC_MISSING)
             append_name(&missing, plan[i].name);
         else if (plan[i].state == TOPIC_AS_PLANNED)
@@ -180,8 +179,8 @@ static void check_topics(struct findings *findings)
                       "topics missing: %s", buf_text(&missing));
     if (exists.size)
         findings->say(findings, FINDING_OK, "kafka", NULL, "topics %s · %d partitions",
-                      buf_text(&exists), plan[0].partitions);
-    check_room(findings, &plan[0], &plan[2]);
+                      buf_text(&exists), plan[TOPIC_SOURCE].partitions);
+    check_room(findings, &plan[TOPIC_SOURCE], &plan[TOPIC_DEAD_LETTERS]);
     buf_free(&missing);
     buf_free(&exists);
 }

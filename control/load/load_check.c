@@ -6,13 +6,13 @@
 #include "common/io/kafka/kafka_topics.h"
 #include "control/status/status.h"
 
-enum { BROKER_MS = 15000, TOPICS = 3 };
+enum { BROKER_MS = 15000 };
 
 enum outcome load_check_topics(const struct settings *settings, struct error *err)
 {
-    struct topic_plan plan[TOPICS];
+    struct topic_plan plan[TOPIC_KINDS];
     enum outcome outcome = kafka_topics_plan(settings, BROKER_MS, plan, err);
-    for (int i = 0; i < TOPICS && outcome == OUT_OK; i++) {
+    for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK; i++) {
         if (plan[i].state != TOPIC_MISSING)
             continue;
         outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic is missing");

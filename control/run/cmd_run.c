@@ -34,7 +34,6 @@ enum {
     STOP_SLACK_MS = 3000, /* and then they are killed */
     HALTED_MS = 10000,    /* nothing moves and a partition is halted: nothing will */
     FILES_MS = 15000,     /* no file more was written: what is left is the verifier's to name */
-    TOPICS = 3,
 };
 
 /* ---- before anything runs */
@@ -73,10 +72,10 @@ static enum outcome prepare_schema(const struct settings *settings, struct error
 
 static enum outcome prepare_topics(const struct settings *settings, struct error *err)
 {
-    struct topic_plan plan[TOPICS];
-    enum topic_state before[TOPICS];
+    struct topic_plan plan[TOPIC_KINDS];
+    enum topic_state before[TOPIC_KINDS];
     enum outcome outcome = kafka_topics_plan(settings, BROKER_MS, plan, err);
-    for (int i = 0; i < TOPICS && outcome == OUT_OK; i++) {
+    for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK; i++) {
         before[i] = plan[i].state;
         if (plan[i].state == TOPIC_DIFFERENT) {
             outcome = error_set(err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
@@ -87,7 +86,7 @@ static enum outcome prepare_topics(const struct settings *settings, struct error
     }
     if (outcome == OUT_OK)
         outcome = kafka_topics_apply(settings, BROKER_MS, plan, err);
-    for (int i = 0; i < TOPICS && outcome == OUT_OK && !settings->quiet; i++)
+    for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK && !settings->quiet; i++)
         if (before[i] == TOPIC_MISSING)
             fprintf(stderr, "  topics   create %s with %d partitions\n", plan[i].name,
                     plan[i].partitions);

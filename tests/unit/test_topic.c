@@ -5,10 +5,10 @@
 
 #include "tests/support/suite.h"
 
-START_TEST(names_the_three_topics)
+START_TEST(names_the_topics)
 {
     static const char *const NAMES[] = {"drover.shop-1.source", "drover.shop-1.results",
-                                        "drover.shop-1.dlq"};
+                                        "drover.shop-1.dlq", "drover.shop-1.control"};
     char names[TOPIC_KINDS][TOPIC_NAME_SIZE];
     struct error err;
     ck_assert_int_eq(topic_format_all("drover", "shop-1", names, &err), OUT_OK);
@@ -51,7 +51,7 @@ static Suite *topic_suite(void)
 {
     Suite *suite = suite_create("topic");
     TCase *names = tcase_create("names");
-    tcase_add_test(names, names_the_three_topics);
+    tcase_add_test(names, names_the_topics);
     tcase_add_test(names, refuses_what_kafka_would);
     tcase_add_test(names, is_as_long_as_allowed_and_no_longer);
     suite_add_tcase(suite, names);

@@ -9,7 +9,6 @@
 #include "common/io/kafka/kafka_destroy.h"
 
 enum {
-    TOPICS = 3,
     DEFAULT_PARTITIONS = 12, /* the most workers a migration is usually scaled to */
     POLL_MS = 50,
     MIGRATIONS_NAMED = 6,
@@ -21,10 +20,11 @@ enum {
 static const struct {
     enum topic_kind kind;
     int64_t retention_ms;
-} KINDS[TOPICS] = {
+} KINDS[TOPIC_KINDS] = {
     {TOPIC_SOURCE, -1}, /* until the switch: it is what everything else is made from again */
     {TOPIC_RESULTS, 14 * DAY_MS},
     {TOPIC_DEAD_LETTERS, 30 * DAY_MS},
+    {TOPIC_CONTROL, -1},
 };
 
 static void judge(struct topic_plan *plan)
@@ -38,23 +38,24 @@ static void judge(struct topic_plan *plan)
 }
 
 /* Receipts and dead letters are paired with their source partition by number, so the two follow the
- * source topic, which keeps the count it has unless another one is asked for. */
-static void plan_partitions(const struct settings *settings, struct topic_plan plan[TOPICS])
+ * source topic, which keeps the count it has unless another one is asked for. Decisions have one
+ * order. */
+static void plan_partitions(const struct settings *settings, struct topic_plan plan[TOPIC_KINDS])
 {
     int32_t wanted = (int32_t)settings->partitions;
     if (wanted == 0)
         wanted = plan[0].partitions_now ? plan[0].partitions_now : DEFAULT_PARTITIONS;
-    for (int i = 0; i < TOPICS; i++) {
-        plan[i].partitions = wanted;
+    for (int i = 0; i < TOPIC_KINDS; i++) {
+        plan[i].partitions = plan[i].kind == TOPIC_CONTROL ? 1 : wanted;
         judge(&plan[i]);
     }
 }
 
 static enum outcome ask(rd_kafka_t *client, const struct settings *settings, int timeout_ms,
-                        struct topic_plan plan[TOPICS], struct error *err)
+                        struct topic_plan plan[TOPIC_KINDS], struct error *err)
 {
     enum outcome outcome = OUT_OK;
-    for (int i = 0; i < TOPICS && outcome == OUT_OK; i++) {
+    for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK; i++) {
         plan[i] = (struct topic_plan){
             .kind = KINDS[i].kind,
             .retention_ms = KINDS[i].retention_ms,
@@ -75,7 +76,7 @@ static enum outcome ask(rd_kafka_t *client, const struct settings *settings, int
 }
 
 enum outcome kafka_topics_plan(const struct settings *settings, int timeout_ms,
-                               struct topic_plan plan[TOPICS], struct error *err)
+                               struct topic_plan plan[TOPIC_KINDS], struct error *err)
 {
     rd_kafka_t *client;
     enum outcome outcome = kafka_client_open(settings, 0, &client, err);
@@ -110,7 +111,7 @@ static rd_kafka_NewTopic_t *describe(const struct settings *settings, const stru
     int64_t largest = (int64_t)settings->record_bytes + KAFKA_HEADERS_BYTES;
     if (plan->kind == TOPIC_DEAD_LETTERS) /* a dead letter is its message and more */
         largest += DEAD_LETTER_ROOM_BYTES;
-    if (plan->kind != TOPIC_RESULTS)
+    if (plan->kind == TOPIC_SOURCE || plan->kind == TOPIC_DEAD_LETTERS)
         set_number(topic, "max.message.bytes", largest);
     if (plan->replication >= 3) /* an acknowledged record survives the loss of one broker */
         rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", "2");
@@ -169,13 +170,13 @@ static enum outcome send_request(rd_kafka_t *client, rd_kafka_NewTopic_t **topic
 }
 
 static enum outcome create_missing(rd_kafka_t *client, const struct settings *settings,
-                                   int timeout_ms, const struct topic_plan plan[TOPICS],
+                                   int timeout_ms, const struct topic_plan plan[TOPIC_KINDS],
                                    struct error *err)
 {
-    rd_kafka_NewTopic_t *topics[TOPICS];
+    rd_kafka_NewTopic_t *topics[TOPIC_KINDS];
     size_t count = 0;
     enum outcome outcome = OUT_OK;
-    for (int i = 0; i < TOPICS && outcome == OUT_OK; i++) {
+    for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK; i++) {
         if (plan[i].state != TOPIC_MISSING)
             continue;
         topics[count] = describe(settings, &plan[i], err);
@@ -226,7 +227,7 @@ static enum outcome wait_for_leaders(rd_kafka_t *client, const struct topic_plan
 }
 
 enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
-                                struct topic_plan plan[TOPICS], struct error *err)
+                                struct topic_plan plan[TOPIC_KINDS], struct error *err)
 {
     rd_kafka_t *client;
     enum outcome outcome = kafka_client_open(settings, 0, &client, err);
@@ -236,7 +237,7 @@ enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
     outcome = ask(client, settings, timeout_ms, plan, err);
     if (outcome == OUT_OK)
         outcome = create_missing(client, settings, timeout_ms, plan, err);
-    for (int i = 0; i < TOPICS && outcome == OUT_OK; i++) {
+    for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK; i++) {
         if (plan[i].state != TOPIC_MISSING)
             continue;
         outcome = wait_for_leaders(client, &plan[i], deadline_ms, err);

@@ -19,10 +19,11 @@ enum topic_state {
 struct topic_plan {
     char name[TOPIC_NAME_SIZE];
     enum topic_kind kind;
-    int32_t partitions;   /* planned, the same for all three: settings->partitions, else what the
-                             source topic has, else 12 */
-    int32_t replication;  /* -1 = the cluster's default */
-    int64_t retention_ms; /* -1 = unlimited (source until cutover), results 14 d, dlq 30 d */
+    int32_t partitions;  /* planned, the same for all but control, which has 1:
+                            settings->partitions, else what the source topic has, else 12 */
+    int32_t replication; /* -1 = the cluster's default */
+    int64_t
+        retention_ms; /* -1 = unlimited (source until cutover, control), results 14 d, dlq 30 d */
     enum topic_state state;
     int32_t partitions_now;
     int64_t message_limit; /* the topic's max.message.bytes; -1 not known, or missing */
@@ -30,12 +31,12 @@ struct topic_plan {
 
 /* Asks the broker. OUT_RETRY DRV-K001 when it cannot be reached within timeout_ms. */
 MUST_USE enum outcome kafka_topics_plan(const struct settings *settings, int timeout_ms,
-                                        struct topic_plan plan[3], struct error *err);
+                                        struct topic_plan plan[TOPIC_KINDS], struct error *err);
 /* Creates those missing (max.message.bytes of source = settings->record_bytes + 64 KiB, of dlq
  * 16 KiB more: a dead letter is its message and what is said of it), waits until each has leaders,
  * updates the states. */
 MUST_USE enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
-                                         struct topic_plan plan[3], struct error *err);
+                                         struct topic_plan plan[TOPIC_KINDS], struct error *err);
 
 /* For who reads a migration whose source topic is not there: names those that are. Gives OUT_FATAL
  * DRV-K003. */

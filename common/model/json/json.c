@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/base/hex.h"
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/model/value/decimal.h"
 #include "common/model/json/members.h"
@@ -378,6 +379,12 @@ enum outcome json_parse(struct bytes text, enum json_unicode unicode, const yyjs
                         yyjson_doc **doc, struct error *err)
 {
     return json_parse_members(text, unicode, alc, doc, NULL, err);
+}
+
+struct bytes json_copy_text(yyjson_val *val)
+{
+    struct bytes text = json_text_of(val);
+    return bytes_of(mem_text_part(text.size ? text.data : "", text.size), text.size);
 }
 
 yyjson_val *json_at(yyjson_val *root, struct bytes pointer)

@@ -61,6 +61,9 @@ static inline struct bytes json_text_of(yyjson_val *val)
                 : (struct bytes){0};
 }
 
+/* A copy with its NUL, which outlives the document: to be freed; empty when it is no text. */
+struct bytes json_copy_text(yyjson_val *val);
+
 /* Follows an RFC 6901 pointer ("" = the whole value); NULL when a part is absent. */
 yyjson_val *json_at(yyjson_val *root, struct bytes pointer);
 

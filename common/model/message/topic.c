@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "source", "results", "dlq". */
+/* "source", "results", "dlq", "control". */
 static const char *kind_name(enum topic_kind kind)
 {
     static const char *const NAMES[] = {
         [TOPIC_SOURCE] = "source",
         [TOPIC_RESULTS] = "results",
         [TOPIC_DEAD_LETTERS] = "dlq",
+        [TOPIC_CONTROL] = "control",
     };
     return NAMES[kind];
 }

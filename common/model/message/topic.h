@@ -1,15 +1,16 @@
 #ifndef DROVER_MODEL_TOPIC_H
 #define DROVER_MODEL_TOPIC_H
 
-/* Topic names: <prefix>.<migration>.{source,results,dlq}, legal [a-zA-Z0-9._-], at most 249 bytes.
- */
+/* Topic names: <prefix>.<migration>.{source,results,dlq,control}, legal [a-zA-Z0-9._-], at most 249
+ * bytes. The control topic has one partition and is never cleaned: what people decided
+ * (decision.h). */
 
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 
 #define TOPIC_NAME_SIZE 250
 
-enum topic_kind { TOPIC_SOURCE, TOPIC_RESULTS, TOPIC_DEAD_LETTERS, TOPIC_KINDS };
+enum topic_kind { TOPIC_SOURCE, TOPIC_RESULTS, TOPIC_DEAD_LETTERS, TOPIC_CONTROL, TOPIC_KINDS };
 
 /* OUT_FATAL DRV-C008 when prefix or migration hold other characters or the name is too long. */
 MUST_USE enum outcome topic_format(const char *prefix, const char *migration, enum topic_kind kind,

@@ -1,0 +1,50 @@
+#ifndef DROVER_MODEL_DECISION_H
+#define DROVER_MODEL_DECISION_H
+
+/*
+ * What a person decided: a JSON message in the control topic, which is never cleaned, so that every
+ * tool comes to the same (schemas/wire.md). Who, when and why belong to each; a later decision
+ * about the same dead letter holds.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/buf.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+
+#define DECISION_IDS_MAX 500 /* of one message: a larger decision is several */
+
+enum decision_kind {
+    DECISION_DISCARDED, /* dead letters are not migrated */
+    DECISION_REPLAYED,  /* dead letters were sent again */
+    DECISION_RESUMED,   /* a halted partition goes on */
+    DECISION_KINDS,
+};
+
+struct decision {
+    enum decision_kind kind;
+    struct bytes who;       /* user@host */
+    struct bytes why;       /* may be empty but of those that ask for a reason */
+    int64_t at_ms;          /* Unix time */
+    struct bytes *ids;      /* drover-dlq-id of the dead letters it is about */
+    size_t id_count;        /* at most DECISION_IDS_MAX */
+    struct bytes run;       /* replayed: the run of the messages; else empty */
+    struct bytes group;     /* resumed: whose partition; else empty */
+    int32_t partition;      /* resumed; else -1 */
+    int64_t from, to;       /* resumed: offsets [from, to) that are given up; equal: none */
+    int64_t sequence_first; /* resumed: numbers of `run` that are given up, */
+    int64_t sequence_last;  /* both -1: none */
+};
+
+const char *decision_kind_name(enum decision_kind kind);
+void decision_append(struct buf *out, const struct decision *decision);
+/* All texts are the decision's own: decision_free, also after a failure. Unknown members are
+ * ignored. OUT_REJECT DRV-E001: it is none, or of a kind that is not known here. */
+MUST_USE enum outcome decision_parse(struct bytes json, struct decision *decision,
+                                     struct error *err);
+void decision_free(struct decision *decision);
+
+#endif
