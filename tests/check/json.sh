@@ -5,6 +5,7 @@
 
 # PLACE|why members are written by hand there.
 BY_HAND='common/model/message/receipt.c|receipts on the wire (schemas/wire.md)
+common/model/message/reading.c|how a reading is recognised (schemas/wire.md)
 common/model/json/json_stream.c|a form of the data
 common/model/message/tenant.c|the tenant context of the data
 common/policy/apply/sequence.c|the stored sequence numbers
