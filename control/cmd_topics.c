@@ -32,9 +32,9 @@ static void print_plan(const struct topic_plan plan[TOPIC_KINDS], const enum top
         if (plan[i].replication > 0)
             snprintf(replication, sizeof(replication), "%" PRId32, plan[i].replication);
         bool made = before && before[i] == TOPIC_MISSING && plan[i].state == TOPIC_AS_PLANNED;
-        printf("%-40s %-9s %" PRId32 " partitions, replication %s, retention %s", plan[i].name,
-               made ? "created" : STATE_NAMES[plan[i].state], plan[i].partitions, replication,
-               retention);
+        printf("%-40s %-9s %" PRId32 " partition%s, replication %s, retention %s", plan[i].name,
+               made ? "created" : STATE_NAMES[plan[i].state], plan[i].partitions,
+               plan[i].partitions == 1 ? "" : "s", replication, retention);
         if (plan[i].state == TOPIC_DIFFERENT)
             printf("  (it has %" PRId32 " partitions)", plan[i].partitions_now);
         printf("\n");

@@ -88,8 +88,8 @@ static enum outcome prepare_topics(const struct settings *settings, struct error
         outcome = kafka_topics_apply(settings, BROKER_MS, plan, err);
     for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK && !settings->quiet; i++)
         if (before[i] == TOPIC_MISSING)
-            fprintf(stderr, "  topics   create %s with %d partitions\n", plan[i].name,
-                    plan[i].partitions);
+            fprintf(stderr, "  topics   create %s with %d partition%s\n", plan[i].name,
+                    plan[i].partitions, plan[i].partitions == 1 ? "" : "s");
     return outcome;
 }
 

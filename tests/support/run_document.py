@@ -7,7 +7,8 @@ Blocks of `sh` are run line by line in one shell and must succeed. Blocks of `co
 there a failing command is right, when the page shows what it says. A line of an ellipsis alone stands for any number of lines,
 one at a line's end for the rest of the line. What differs from run to run (times, rates, ports, runs, masked values, dates of
 the day) is compared by its form only. `--given 'A=>B'`: where a command of the page says A, B is run; `--said 'A=>B'`: where A is printed, B is read.
-A block behind `<!-- not run: REASON -->` is shown and not run.
+A block behind `<!-- not run: REASON -->` is shown and not run. What stands in `<!-- run: COMMANDS -->` is run and not shown: it
+makes the case a section is about. It must succeed.
 Exit 1 with the first difference, else the number of commands.
 """
 import argparse
@@ -56,6 +57,16 @@ def blocks_of(text, begin, until):
                 on = False
         if inside is None and line.startswith("<!-- not run:"):
             skipped = True
+        if inside is None and line.startswith("<!-- run:"):
+            inside, lines, start = "hidden", [], number
+            line = line[len("<!-- run:"):]
+        if inside == "hidden":
+            lines.append(line.replace("-->", ""))
+            if "-->" in line:
+                if on:
+                    blocks.append(Block("sh", lines, start))
+                inside = None
+            continue
         fence = re.match(r"```(\w*)\s*$", line)
         if inside is None and fence:
             inside, lines, start = fence.group(1), [], number + 1
