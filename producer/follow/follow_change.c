@@ -308,8 +308,9 @@ static enum outcome store_file(struct follow_state *state, const struct follow_k
                           err);
 }
 
-enum outcome follow_state_commit(struct follow_state *state, const struct follow_known *known,
-                                 bool gone, struct error *err)
+/* `known` NULL: the file stays noted as not done. */
+static enum outcome commit(struct follow_state *state, const struct follow_known *known, bool gone,
+                           struct error *err)
 {
     static const enum statement OF_FILE[] = {SQL_STORE, SQL_TOMBSTONE, SQL_REMOVE};
     static const enum statement OF_OTHERS[] = {SQL_BLANK, SQL_DIRTY, SQL_DIRTY_AWAY,
@@ -321,7 +322,7 @@ enum outcome follow_state_commit(struct follow_state *state, const struct follow
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < sizeof(OF_FILE) / sizeof(OF_FILE[0]) && outcome == OUT_OK; i++)
         outcome = follow_sql_run(state, OF_FILE[i], VALUES(NUMBER(state->file)), err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && known)
         outcome = store_file(state, known, gone, err);
     for (size_t i = 0; i < sizeof(OF_OTHERS) / sizeof(OF_OTHERS[0]) && outcome == OUT_OK; i++)
         outcome = follow_sql_run(state, OF_OTHERS[i], NO_VALUES, err);
@@ -331,4 +332,15 @@ enum outcome follow_state_commit(struct follow_state *state, const struct follow
         follow_state_abandon(state);
     state->open = false;
     return outcome;
+}
+
+enum outcome follow_state_commit(struct follow_state *state, const struct follow_known *known,
+                                 bool gone, struct error *err)
+{
+    return commit(state, known, gone, err);
+}
+
+enum outcome follow_state_commit_sent(struct follow_state *state, struct error *err)
+{
+    return commit(state, NULL, false, err);
 }

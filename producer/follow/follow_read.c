@@ -280,25 +280,27 @@ static enum outcome send_deletes(struct follow_reader *reader, const char *path,
     }
 }
 
-/* Waits for what was sent, then stores it. OUT_RETRY: not everything could be sent. */
+/* Waits for what was sent, then stores it. OUT_RETRY: nothing is stored as the run must stop, or
+ * *left records changed between the two passes and were not sent. */
 static enum outcome store(struct follow_reader *reader, const struct follow_known *known, bool gone,
-                          struct error *err)
+                          uint64_t *left, struct error *err)
 {
-    uint64_t unsent;
+    *left = 0;
     if (!producer_settle(reader->producer))
         return OUT_RETRY;
-    if (follow_state_unsent(reader->state, &unsent, err) != OUT_OK)
+    if (follow_state_unsent(reader->state, left, err) != OUT_OK)
         return OUT_FATAL;
-    if (unsent > 0)
-        return OUT_RETRY;
-    return follow_state_commit(reader->state, known, gone, err);
+    if (*left == 0)
+        return follow_state_commit(reader->state, known, gone, err);
+    return follow_state_commit_sent(reader->state, err) == OUT_OK ? OUT_RETRY : OUT_FATAL;
 }
 
-static void say(const char *what, const char *path, const struct follow_counts *counts)
+static void say(const char *what, const char *path, const struct follow_counts *counts,
+                uint64_t left)
 {
     log_quoted(LOG_INFO, what, "path", path,
-               "records=%" PRIu64 " upserts=%" PRIu64 " deletes=%" PRIu64, counts->seen,
-               counts->upserts, counts->deletes);
+               "records=%" PRIu64 " upserts=%" PRIu64 " deletes=%" PRIu64 " left=%" PRIu64,
+               counts->seen, counts->upserts - left, counts->deletes, left);
 }
 
 /* Sends what compare found and stores it. */
@@ -307,7 +309,7 @@ static enum outcome apply(struct follow_reader *reader, struct followed *file,
                           const struct scan_identity *before, bool settled,
                           const struct follow_counts *counts, struct error *err)
 {
-    uint64_t rejected = reader->rejected;
+    uint64_t left, rejected = reader->rejected;
     bool list = rejected + counts->behind > 0 && !file->refusals_listed;
     if (counts->upserts > 0 || list) {
         read_pass(reader, source, true);
@@ -324,9 +326,10 @@ static enum outcome apply(struct follow_reader *reader, struct followed *file,
     if (counts->waiting > 0 && rejected > 0)
         log_quoted(LOG_WARN, "follow.deletes_withheld", "path", file->path,
                    "records=%" PRIu64 " unidentified=%" PRIu64, counts->waiting, rejected);
-    enum outcome outcome = store(reader, known, false, err);
-    if (outcome == OUT_OK && counts->upserts + counts->deletes > 0)
-        say("follow.produced", file->path, counts);
+    enum outcome outcome = store(reader, known, false, &left, err);
+    bool stored = outcome == OUT_OK || (outcome == OUT_RETRY && left > 0);
+    if (stored && counts->upserts + counts->deletes > left)
+        say("follow.produced", file->path, counts, left);
     return outcome;
 }
 
@@ -500,15 +503,16 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
 {
     struct error err = {0};
     struct follow_counts counts;
+    uint64_t left;
     enum outcome outcome = follow_state_begin(reader->state, file->path, known, &err);
     if (outcome == OUT_OK)
         outcome = follow_state_compare(reader->state, true, &counts, &err);
     if (outcome == OUT_OK)
         outcome = send_deletes(reader, file->path, &err);
     if (outcome == OUT_OK)
-        outcome = store(reader, known, true, &err);
+        outcome = store(reader, known, true, &left, &err);
     if (outcome == OUT_OK)
-        say("follow.deleted", file->path, &counts);
+        say("follow.deleted", file->path, &counts, left);
     finish_scan(reader, outcome, &err);
     if (outcome == OUT_OK)
         (void)come_back(reader, file); /* what comes under this name is a file like any other */

@@ -90,7 +90,7 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_DELETES] = "SELECT key, floor, own FROM temp.change WHERE kind = 2 AND key > ?1 ORDER BY "
                     "key LIMIT 1",
     [SQL_STORE] = "INSERT OR REPLACE INTO record SELECT ?1, key, digest, version, own, 0 FROM "
-                  "temp.change WHERE kind = 1",
+                  "temp.change WHERE kind = 1 AND version IS NOT NULL",
     [SQL_TOMBSTONE] = "INSERT OR REPLACE INTO record SELECT ?1, key, digest, version, 1, 1 FROM "
                       "temp.change WHERE kind = 2 AND own",
     [SQL_REMOVE] = "DELETE FROM record WHERE file = ?1 AND key IN (SELECT key FROM temp.change "

@@ -11,6 +11,7 @@
  * disk, so memory does not grow with a file.
  *
  *   begin ─ see… ─ compare ─ (wants, sent)… ─ next_delete… ─ commit        abandon at any point
+ *                                                            commit_sent: not all of it was sent
  *
  * All failures are OUT_FATAL DRV-X004. The file is readable by its owner alone: keys are in it.
  */
@@ -143,6 +144,9 @@ MUST_USE enum outcome follow_state_keep(struct follow_state *state, struct bytes
 MUST_USE enum outcome follow_state_commit(struct follow_state *state,
                                           const struct follow_known *known, bool gone,
                                           struct error *err);
+/* Stores what was sent, when that is not all (follow_state_unsent): the rest stays an intent, and
+ * the file is to be read again. */
+MUST_USE enum outcome follow_state_commit_sent(struct follow_state *state, struct error *err);
 void follow_state_abandon(struct follow_state *state);
 
 #endif

@@ -43,19 +43,35 @@ static inline leveldb_t *profile_open(const char *folder)
     return database;
 }
 
+static inline int profile_key(char key[128], const char *name)
+{
+    return snprintf(key, 128, "_https://app%c\1%s", 0, name);
+}
+
 static inline void profile_put(leveldb_t *database, const char *name, const char *value,
                                size_t value_size)
 {
     char key[128];
     char *message = NULL;
     leveldb_writeoptions_t *writing = leveldb_writeoptions_create();
-    int size = snprintf(key, sizeof(key), "_https://app%c\1%s", 0, name);
+    int size = profile_key(key, name);
     char *stored = malloc(value_size + 1);
     stored[0] = 1;
     memcpy(stored + 1, value, value_size);
     leveldb_put(database, writing, key, (size_t)size, stored, value_size + 1, &message);
     profile_call(message);
     free(stored);
+    leveldb_writeoptions_destroy(writing);
+}
+
+static inline void profile_delete(leveldb_t *database, const char *name)
+{
+    char key[128];
+    char *message = NULL;
+    leveldb_writeoptions_t *writing = leveldb_writeoptions_create();
+    int size = profile_key(key, name);
+    leveldb_delete(database, writing, key, (size_t)size, &message);
+    profile_call(message);
     leveldb_writeoptions_destroy(writing);
 }
 
