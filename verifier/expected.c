@@ -11,7 +11,9 @@
 #include "common/policy/apply/record_row.h"
 #include "common/policy/version.h"
 #include "verifier/actual.h"
+#include "verifier/history.h"
 #include "verifier/side_checks.h"
+#include "verifier/untaken.h"
 
 /* Records whose tenant or entity cannot be read are counted under this name. */
 #define UNREADABLE BYTES_LITERAL("(unreadable)")
@@ -100,6 +102,27 @@ enum outcome expected_identify(struct verify_run *run, const struct bus_message 
                            : OUT_OK;
 }
 
+bool expected_identify_any(struct verify_run *run, const struct bus_message *message,
+                           struct expected *found)
+{
+    found->has_version = true;
+    if (expected_identify(run, message, found, NULL) == OUT_OK)
+        return true;
+    struct record *record = &found->record;
+    *found = (struct expected){0};
+    if (envelope_decode(&message->envelope, record, NULL) != OUT_OK || message->envelope.null_value)
+        return false;
+    found->mapping = mapping_set_find(&run->mappings, record->entity);
+    buf_reset(&run->id);
+    if (!found->mapping ||
+        mapping_identify(found->mapping, record, &run->judge.source, NULL, &run->id,
+                         &found->source.version, &found->has_version, NULL) != OUT_OK)
+        return false;
+    record->id = buf_view(&run->id);
+    found->source.key = verify_run_key(run, record->tenant, record->entity, record->id);
+    return !run->key.failed;
+}
+
 enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                            struct expected *expected, struct error *err)
 {
@@ -178,52 +201,48 @@ static struct record peek(const struct bus_message *message)
     return record;
 }
 
-/* A dead letter, or what should be one: `path` is "/member" or "". */
-static void count_dead_one(struct verify_run *run, const struct bus_message *message,
-                           enum verdict verdict, enum error_code code, const char *path,
-                           const struct record *record)
-{
-    const struct verify_listener *listener = run->options.listener;
-    count_one(run, record, verdict);
-    verify_report_count_code(&run->report, verdict, code, 1);
-    if (listener)
-        listener->on_dead_letter(listener->owner, record, code, path);
-    struct verify_sample *sample =
-        expected_sample(run, verdict, code, record, message->partition, message->offset);
-    if (sample && code != ERR_NONE)
-        expected_reason(run, sample, code, path);
-}
-
 /* Why it is one is known without its dead letter, when it is the mapping's word. */
-static void count_dead(struct verify_run *run, const struct bus_message *message,
-                       enum error_code code)
+static enum outcome take_dead_as(struct verify_run *run, const struct bus_message *message,
+                                 enum error_code code, bool is_repeat, struct error *err)
 {
     struct expected expected;
     struct error why = {0};
     bool same = run->options.read_once && expected_make(run, message, &expected, &why) != OUT_OK &&
                 why.code == code;
     struct record record = peek(message);
-    count_dead_one(run, message, VERDICT_DEAD, code, same ? why.path : "", &record);
+    const struct untaken_message untaken = {.message = message,
+                                            .record = &record,
+                                            .verdict = VERDICT_DEAD,
+                                            .code = code,
+                                            .path = same ? why.path : "",
+                                            .is_repeat = is_repeat};
+    return untaken_take(run, &untaken, err);
 }
 
-static void take_dead(struct verify_run *run, const struct bus_message *message,
-                      const struct dead_letter *dead_letter)
+static enum outcome take_dead(struct verify_run *run, const struct bus_message *message,
+                              const struct dead_letter *dead_letter, bool is_repeat,
+                              struct error *err)
 {
-    if (run->pass != 0)
-        return;
-    if (dead_letter->tag != hash64(message->envelope.value))
+    if (run->pass == 0 && dead_letter->tag != hash64(message->envelope.value))
         verify_report_warn(&run->report,
                            "the dead letter of %s-%d@%" PRId64
                            " does not hold the source record's bytes",
                            run->topics[TOPIC_SOURCE], message->partition, message->offset);
-    count_dead(run, message, (enum error_code)dead_letter->code);
+    return take_dead_as(run, message, (enum error_code)dead_letter->code, is_repeat, err);
 }
 
-static void take_unusable(struct verify_run *run, const struct bus_message *message,
-                          const struct expected *expected, const struct error *why)
+static enum outcome take_unusable(struct verify_run *run, const struct bus_message *message,
+                                  const struct expected *expected, const struct error *why,
+                                  bool is_repeat, struct error *err)
 {
-    if (run->pass == 0)
-        count_dead_one(run, message, VERDICT_UNUSABLE, why->code, why->path, &expected->record);
+    struct record record = expected->record; /* its views are the message's */
+    const struct untaken_message untaken = {.message = message,
+                                            .record = &record,
+                                            .verdict = VERDICT_UNUSABLE,
+                                            .code = why->code,
+                                            .path = why->path,
+                                            .is_repeat = is_repeat};
+    return untaken_take(run, &untaken, err);
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -273,8 +292,8 @@ static void sample_ambiguous(struct verify_run *run, const struct expected *expe
                           "the message named, and again where the source is named");
 }
 
-static enum outcome take_usable(struct verify_run *run, struct expected *expected,
-                                struct error *err)
+static enum outcome take_usable(struct verify_run *run, const struct bus_message *message,
+                                struct expected *expected, struct error *err)
 {
     enum verdict verdict;
     struct diff_source *source = &expected->source;
@@ -288,11 +307,12 @@ static enum outcome take_usable(struct verify_run *run, struct expected *expecte
         side_sealed(run, &expected->record, &source->broken_box, err) != OUT_OK)
         return err->outcome;
     source->group = diff_groups_find(groups, expected->record.tenant, expected->record.entity);
+    untaken_resolve(run, message, source, message->offset);
     const struct diff_entry *leader = source->reading ? diff_find(&run->table, &source->key) : NULL;
     if (leader && diff_is_ambiguous(leader, source))
         sample_ambiguous(run, expected, leader);
     enum outcome outcome = take_key(run, source, &verdict, err);
-    if (outcome == OUT_OK && verdict == VERDICT_CONFLICT)
+    if (outcome == OUT_OK && verdict == VERDICT_CONFLICT && !source->history)
         expected_sample(run, VERDICT_CONFLICT, ERR_NONE, &expected->record, source->partition,
                         source->offset);
     return outcome;
@@ -317,22 +337,43 @@ static void keep_pending(struct verify_run *run, struct expected *expected, int6
     run->pending[run->pending_count++] = (struct verify_pending){expected->source, offset, false};
 }
 
+/* One that is history counts when it is the last of its key that did not get in. */
+static enum outcome take_waiting(struct verify_run *run, const struct bus_message *message,
+                                 bool is_repeat, struct error *err)
+{
+    struct expected found;
+    struct record record = peek(message);
+    const struct untaken_message untaken = {.message = message,
+                                            .record = &record,
+                                            .verdict = VERDICT_WAITING,
+                                            .code = ERR_NONE,
+                                            .path = "",
+                                            .is_repeat = is_repeat};
+    if (history_has(run, message, &record, is_repeat))
+        return untaken_take(run, &untaken, err);
+    if (run->pass == 0) {
+        run->report.source_count++;
+        count_one(run, &record, VERDICT_WAITING);
+    }
+    if (run->untaken.count && expected_identify_any(run, message, &found))
+        untaken_drop_waiting(run, &found.source);
+    return OUT_OK;
+}
+
 /* Its message can be read no more, so what its row must be is kept apart: it leads its key when its
  * parents came, and did not when it got a dead letter. */
-static void take_pending(struct verify_run *run, const struct bus_message *message)
+static enum outcome take_pending(struct verify_run *run, const struct bus_message *message,
+                                 bool is_repeat, struct error *err)
 {
     struct expected expected;
     struct error why = {0};
-    struct record record = peek(message);
-    if (!run->options.read_once) {
-        if (run->pass == 0)
-            count_one(run, &record, VERDICT_WAITING);
-        return;
-    }
-    if (expected_make(run, message, &expected, &why) == OUT_OK)
-        keep_pending(run, &expected, message->offset);
-    else
-        take_unusable(run, message, &expected, &why);
+    if (!run->options.read_once)
+        return take_waiting(run, message, is_repeat, err);
+    if (expected_make(run, message, &expected, &why) != OUT_OK)
+        return take_unusable(run, message, &expected, &why, is_repeat, err);
+    run->report.source_count++;
+    keep_pending(run, &expected, message->offset);
+    return OUT_OK;
 }
 
 static int compare_pending(const void *left, const void *right)
@@ -355,8 +396,11 @@ enum outcome expected_settle_pending(struct verify_run *run, struct error *err)
             continue;
         if (is_pending(run, pending->source.partition, pending->offset))
             run->report.groups.items[pending->source.group].counts[VERDICT_WAITING]++;
-        else
-            outcome = take_key(run, &pending->source, &verdict, err);
+        else {
+            struct diff_source *source = &run->pending[i].source;
+            untaken_resolve(run, NULL, source, pending->offset);
+            outcome = take_key(run, source, &verdict, err);
+        }
         if (verdict == VERDICT_CONFLICT)
             run->pending[kept++] = *pending;
     }
@@ -368,8 +412,8 @@ enum outcome expected_settle_pending(struct verify_run *run, struct error *err)
 
 /* read_once: a dead letter of a record that was read before and waited for its parents; `message`
  * has the record's own place. Nothing when no such record waits. */
-static void take_dead_pending(struct verify_run *run, const struct bus_message *message,
-                              enum error_code code)
+static enum outcome take_dead_pending(struct verify_run *run, const struct bus_message *message,
+                                      enum error_code code, struct error *err)
 {
     const struct verify_pending place = {.source = {.partition = message->partition},
                                          .offset = message->offset};
@@ -378,9 +422,10 @@ static void take_dead_pending(struct verify_run *run, const struct bus_message *
                                                    sizeof *run->pending, compare_pending)
                                          : NULL;
     if (!pending || pending->is_dead)
-        return;
+        return OUT_OK;
     pending->is_dead = true;
-    count_dead(run, message, code);
+    run->report.source_count--; /* counted when it was read */
+    return take_dead_as(run, message, code, false, err);
 }
 
 static enum outcome refuse_dead(const struct verify_run *run, struct error *err)
@@ -405,7 +450,9 @@ static enum outcome take_dead_letter(void *owner, const struct bus_message *mess
     struct bus_message as_read = *message;
     as_read.partition = origin.partition;
     as_read.offset = origin.offset;
-    take_dead_pending(run, &as_read, origin.code);
+    enum outcome outcome = take_dead_pending(run, &as_read, origin.code, err);
+    if (outcome != OUT_OK)
+        return outcome;
     const struct dead_letter dead_letter = {.offset = origin.offset,
                                             .partition = origin.partition,
                                             .code = origin.code,
@@ -441,17 +488,16 @@ static void tell_watcher(struct verify_run *run, const struct bus_message *messa
 }
 
 /* Dead letters, and what waits for its parents. */
-static bool take_apart(struct verify_run *run, const struct bus_message *message)
+static bool take_apart(struct verify_run *run, const struct bus_message *message, bool is_repeat,
+                       enum outcome *outcome, struct error *err)
 {
     const struct dead_letter *dead_letter =
         diff_dead_find(&run->dead, message->partition, message->offset);
     if (!dead_letter && !is_pending(run, message->partition, message->offset))
         return false;
     tell_watcher(run, message, NULL);
-    if (dead_letter)
-        take_dead(run, message, dead_letter);
-    else
-        take_pending(run, message);
+    *outcome = dead_letter ? take_dead(run, message, dead_letter, is_repeat, err)
+                           : take_pending(run, message, is_repeat, err);
     return true;
 }
 
@@ -470,7 +516,9 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     struct verify_run *run = owner;
     struct expected expected;
     struct error why = {0};
+    enum outcome outcome = OUT_OK;
     expected_tick(run, message);
+    bool is_repeat = history_is_repeat(run, message);
     if (pass_map_skips(&run->pass_map, message->partition, message->offset, run->pass)) {
         verify_progress_step(&run->progress);
         return OUT_OK;
@@ -478,29 +526,45 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     prefetch(run, message);
     if (!see_message(run, message))
         return OUT_OK;
-    run->report.source_count += run->pass == 0;
-    if (take_apart(run, message))
-        return OUT_OK;
+    run->report.messages += run->pass == 0;
+    if (take_apart(run, message, is_repeat, &outcome, err))
+        return outcome;
     if (expected_make(run, message, &expected, &why) == OUT_OK) {
         tell_watcher(run, message, &expected);
-        return take_usable(run, &expected, err);
+        expected.source.history = history_has(run, message, &expected.record, is_repeat);
+        run->report.source_count += run->pass == 0 && !expected.source.history;
+        return take_usable(run, message, &expected, err);
     }
-    take_unusable(run, message, &expected, &why);
+    outcome = take_unusable(run, message, &expected, &why, is_repeat, err);
     tell_watcher(run, message, NULL);
-    return OUT_OK;
+    return outcome;
 }
 
+/* Of an earlier reading what lags is behind in the later one too; a follower's messages, and those
+ * that were sent again, are the only ones of theirs. */
 static enum outcome take_lagging(void *owner, const struct bus_message *message, struct error *err)
 {
     struct verify_run *run = owner;
+    int32_t partition;
+    int64_t offset;
     (void)err;
     if (run->watcher.see)
         expected_tick(run, message);
+    bool is_repeat = history_is_repeat(run, message);
     if (!see_message(run, message))
         return OUT_OK;
     struct record record = peek(message);
-    run->report.source_count++;
-    count_one(run, &record, VERDICT_LAGGING);
+    bool is_history = history_has(run, message, &record, is_repeat);
+    bool alone =
+        record_run_follows(record.run) || history_first_attempt(run, message, &partition, &offset);
+    run->report.messages++;
+    if (!is_history || (alone && !is_repeat)) {
+        run->report.source_count++;
+        count_one(run, &record, VERDICT_LAGGING);
+        run->lags = true;
+    } else if (!run->lags) {
+        run->lagging_history++;
+    }
     tell_watcher(run, message, NULL);
     return OUT_OK;
 }
@@ -513,6 +577,7 @@ void expected_begin(struct verify_run *run)
     run->clocks = mem_zeroed(count, sizeof *run->clocks);
     if (run->pass == 0)
         holes_begin(&run->holes, count);
+    history_begin(run);
     for (size_t i = 0; i < count; i++) {
         run->cursors[TOPIC_SOURCE].next[i] = report->partitions[i].low;
         if (run->pass == 0)
@@ -545,5 +610,11 @@ enum outcome expected_read_lagging(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = read_topic(run, true, err);
     holes_finish(&run->holes);
+    if (outcome != OUT_OK || run->lags || !run->lagging_history)
+        return outcome;
+    const struct record nobody = {.tenant = UNREADABLE, .entity = UNREADABLE};
+    for (uint64_t i = 0; i < run->lagging_history; i++)
+        count_one(run, &nobody, VERDICT_LAGGING);
+    run->report.source_count += run->lagging_history;
     return outcome;
 }

@@ -12,6 +12,7 @@ struct expected {
     const struct mapping *mapping;
     struct row row;
     struct diff_source source;
+    bool has_version; /* of expected_identify_any; else always */
 };
 
 /* The next tick of the partition's clock for a message that brings no version, as run->log_version.
@@ -23,6 +24,11 @@ void expected_tick(struct verify_run *run, const struct bus_message *message);
  * expected_make. */
 MUST_USE enum outcome expected_identify(struct verify_run *run, const struct bus_message *message,
                                         struct expected *expected, struct error *err);
+/* The key and the version that the worker gives a message; of one that the mapping refuses, as far
+ * as the producer finds them, and without cells. False: it has none; what could be read of it is in
+ * the record. */
+bool expected_identify_any(struct verify_run *run, const struct bus_message *message,
+                           struct expected *found);
 /* Decodes and runs the mapping; run->log_version is the version of a message that brings none.
  * OUT_REJECT: the record is unusable, `err` says why; as far as they could be read, record.tenant
  * and record.entity are set. */

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/model/message/receipt.h"
+#include "verifier/history.h"
 
 #define BATCHES_MAX 200000 /* 40 bytes each; more are not tested */
 #define RUNS_MAX 1000
@@ -207,12 +208,24 @@ void receipts_test(struct verify_run *run)
     }
 }
 
+static enum outcome refuse_readings(const struct verify_run *run, struct error *err)
+{
+    error_set(err, OUT_FATAL, run->options.read_once ? ERR_STORE_MEMORY : ERR_VERIFY_MEMORY,
+              "the readings of more than %zu sources do not fit the memory budget",
+              run->readings.count);
+    if (!run->options.read_once)
+        error_hint(err, "give --memory %zum", (size_t)(run->settings->verify_memory >> 19));
+    return OUT_FATAL;
+}
+
 static enum outcome take_message(void *owner, const struct bus_message *message, struct error *err)
 {
     struct verify_run *run = owner;
     struct receipts *receipts = run->receipts;
     struct receipt_summary summary;
-    (void)err;
+    if (reading_is_one(message->envelope.value))
+        return history_take_reading(run, message->envelope.value) ? OUT_OK
+                                                                  : refuse_readings(run, err);
     if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
         return OUT_OK;
     if (summary.is_loaded) /* of classes between which no verdict makes a difference */

@@ -23,7 +23,6 @@
 #include "common/policy/verify/verify_secrets.h"
 #include "verifier/expected.h"
 
-#define ID_MAX (64u << 10)
 #define PASSES_MAX 4096u
 #define MASKED_MAX (512u << 20)
 #define NAMES_MAX (64u << 20)
@@ -54,7 +53,7 @@ struct source_check {
     size_t file; /* being read */
     struct source_reading *reading;
     struct source_intake *intake;
-    struct buf id, masked;
+    struct buf masked;
     int64_t order;      /* records before: a later one wins where the mapping has no version */
     bool whole;         /* the file being read, until now */
     struct bytes *read; /* sorted: what a message may call the files that were read whole */
@@ -438,30 +437,6 @@ static void take_other(struct source_check *check, const struct diff_key *key,
     entry->verdict = came_from_here(check, record) ? VERDICT_GONE : VERDICT_ELSEWHERE;
 }
 
-/* The key and the version that the worker gives a message; of one that the mapping refuses, as far
- * as the producer finds them, and without cells. False: it has none. */
-static bool identify_message(struct source_check *check, const struct bus_message *message,
-                             struct expected *found)
-{
-    bool has_version;
-    struct verify_run *run = check->run;
-    if (expected_identify(run, message, found, NULL) == OUT_OK)
-        return true;
-    struct record *record = &found->record;
-    *found = (struct expected){0};
-    if (message->envelope.null_value || envelope_decode(&message->envelope, record, NULL) != OUT_OK)
-        return false;
-    buf_reset(&check->id);
-    found->mapping = mapping_set_find(&run->mappings, record->entity);
-    if (!found->mapping ||
-        mapping_identify(found->mapping, record, &run->judge.source, NULL, &check->id,
-                         &found->source.version, &has_version, NULL) != OUT_OK)
-        return false;
-    record->id = buf_view(&check->id);
-    found->source.key = verify_run_key(run, record->tenant, record->entity, record->id);
-    return true;
-}
-
 static void answer(struct source_check *check, const struct bus_message *message,
                    const struct expected *found)
 {
@@ -497,7 +472,7 @@ static void see(void *owner, const struct bus_message *message, const struct exp
     struct expected found;
     if (check->full)
         return;
-    if (!made && identify_message(check, message, &found))
+    if (!made && expected_identify_any(check->run, message, &found))
         made = &found;
     if (made && scope_has(&check->run->scope, &made->record))
         answer(check, message, made);
@@ -656,7 +631,6 @@ void source_check_free(struct source_check *check)
     secret_ring_wipe(check->ring);
     free(check->ring);
     source_intake_free(check->intake);
-    buf_free(&check->id);
     buf_free(&check->masked);
     arena_free(&check->names);
     free(check->read);
@@ -672,7 +646,6 @@ static enum outcome check_open(struct verify_run *run, struct source_check **mad
     check->run = run;
     check->passes = 1; /* of all keys, if there is room */
     check->rejected = mem_zeroed(run->mappings.count + 1, sizeof *check->rejected);
-    buf_init(&check->id, ID_MAX);
     buf_init(&check->masked, MASKED_MAX);
     arena_init(&check->names, NAMES_MAX);
     enum outcome outcome = open_keys(check, err);

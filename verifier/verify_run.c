@@ -99,7 +99,8 @@ size_t verify_run_bytes(const struct verify_run *run)
            run->dead.capacity * sizeof *run->dead.dead_letters +
            run->waiting.capacity * sizeof *run->waiting.dead_letters +
            run->pending_room * sizeof *run->pending + run->holes.room * sizeof *run->holes.items +
-           run->receipts_bytes;
+           run->receipts_bytes + run->readings.bytes +
+           run->untaken.capacity * sizeof *run->untaken.items;
 }
 
 bool verify_run_fits(const struct verify_run *run, size_t more)

@@ -9,7 +9,9 @@
 #include "common/model/message/topic.h"
 #include "common/policy/verify/diff.h"
 #include "common/policy/verify/diff_dead.h"
+#include "common/policy/verify/diff_untaken.h"
 #include "common/policy/verify/judge.h"
+#include "common/policy/verify/readings.h"
 #include "common/policy/verify/verify_report.h"
 #include "common/policy/version.h"
 #include "verifier/holes.h"
@@ -30,6 +32,8 @@ enum {
  * bytes each, fit the default.) */
 #define VERIFY_TABLE_SHARE(memory) ((memory) / 8 * 5)
 #define VERIFY_DEAD_SHARE(memory) ((memory) / 16)
+#define VERIFY_UNTAKEN_SHARE(memory) ((memory) / 16)  /* of a pass */
+#define VERIFY_READINGS_SHARE(memory) ((memory) / 64) /* of sources; as much for decisions */
 #define VERIFY_PASS_SHARE(memory) ((memory) / 8) /* of the map of passes, if there are several */
 _Static_assert(2 * (1000000 + 1000000 / 4 + 64) * sizeof(struct diff_entry) <=
                    VERIFY_TABLE_SHARE((size_t)256 << 20),
@@ -85,6 +89,14 @@ struct verify_run {
     struct receipts *receipts;          /* receipts.c's */
     size_t receipts_bytes;              /* held by it */
     uint64_t rejected, withheld;        /* as producers' runs say, each once */
+    uint64_t *rejected_codes;           /* by code, of a producer's books; NULL: there are none */
+    struct readings readings;           /* history.c's */
+    struct sequences *sequences;        /* by partition: of the pass, history.c's */
+    struct diff_dead decided;           /* by place: the last decision, history.c's */
+    struct diff_untaken untaken;        /* of the pass, untaken.c's */
+    bool source_is_begun;               /* at least one message may have been read */
+    bool lags;                          /* a record does */
+    uint64_t lagging_history;           /* messages; when no record does */
     uint32_t pass;
     struct pass_map pass_map;
     struct holes holes;           /* offsets below `high` that are no messages */
@@ -93,7 +105,7 @@ struct verify_run {
 
     struct judge_work judge;
     struct arena arena; /* one record */
-    struct buf key;
+    struct buf key, id;
 
     struct verify_report report;
     struct verify_progress progress;

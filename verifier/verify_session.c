@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "common/io/clock.h"
@@ -12,10 +13,12 @@
 #include "common/policy/verify/verify_mask.h"
 #include "verifier/actual.h"
 #include "verifier/expected.h"
+#include "verifier/history.h"
 #include "verifier/receipts.h"
 #include "verifier/recheck.h"
 #include "verifier/side_checks.h"
 #include "verifier/source_check.h"
+#include "verifier/untaken.h"
 
 #define KEY_MAX (64u << 10)
 #define RECORD_MAX (512u << 20)
@@ -96,9 +99,13 @@ static void init_run(struct verify_run *run, const struct settings *settings,
     diff_dead_init(&run->dead,
                    options->read_once ? run->memory_max : VERIFY_DEAD_SHARE(run->memory_max));
     diff_dead_init(&run->waiting, VERIFY_DEAD_SHARE(run->memory_max));
+    diff_untaken_init(&run->untaken,
+                      options->read_once ? run->memory_max : VERIFY_UNTAKEN_SHARE(run->memory_max));
+    history_init(run);
     judge_work_init(&run->judge);
     arena_init(&run->arena, RECORD_MAX);
     buf_init(&run->key, KEY_MAX);
+    buf_init(&run->id, KEY_MAX);
     verify_progress_init(&run->progress, options->read_once ? -1 : settings->progress_fd, quiet);
 }
 
@@ -241,6 +248,8 @@ void verify_session_close(struct verify_session *session)
     diff_table_free(&run->table);
     diff_dead_free(&run->dead);
     diff_dead_free(&run->waiting);
+    diff_untaken_clear(&run->untaken);
+    history_free(run);
     side_sealed_close(run);
     source_check_free(run->source_check);
     receipts_free(run);
@@ -253,6 +262,7 @@ void verify_session_close(struct verify_session *session)
     pass_map_free(&run->pass_map);
     arena_free(&run->arena);
     buf_free(&run->key);
+    buf_free(&run->id);
     if (!run->options.mappings)
         mapping_set_free(&run->mappings);
     verify_report_free(&run->report);
@@ -301,14 +311,16 @@ enum outcome verify_session_feed(struct verify_session *session, const int64_t *
     for (size_t i = 0; ends && i < report->partition_count; i++)
         if (ends[i] > report->partitions[i].snapshot_end)
             report->partitions[i].snapshot_end = ends[i];
-    enum outcome outcome = expected_read_dead_letters(run, err);
+    enum outcome outcome = receipts_read(run, err);
+    if (outcome == OUT_OK)
+        outcome = history_read_decisions(run, err);
+    if (outcome == OUT_OK)
+        outcome = expected_read_dead_letters(run, err);
     if (outcome == OUT_OK && !session->fed)
         outcome = begin(run, err);
     session->fed = true;
     if (outcome == OUT_OK)
         outcome = expected_read(run, err);
-    if (outcome == OUT_OK)
-        outcome = receipts_read(run, err);
     if (outcome == OUT_OK && !verify_run_fits(run, 0)) /* dead letters, receipts, what waits */
         outcome = error_set(err, OUT_FATAL, ERR_STORE_MEMORY,
                             "what is kept to compare does not fit the memory storage");
@@ -330,11 +342,13 @@ size_t verify_session_bytes(const struct verify_session *session)
 void verify_session_note_produced(struct verify_session *session,
                                   const struct produce_counters *counters)
 {
-    struct verify_report *report = &session->run.report;
-    for (size_t i = 0; i < PRODUCE_CODES_MAX && !counters->failed_sources; i++)
-        if (counters->by_code[i]) /* else they count the sources as well */
-            verify_report_count_code(report, VERDICT_REJECTED, (enum error_code)i,
-                                     counters->by_code[i]);
+    struct verify_run *run = &session->run;
+    struct verify_report *report = &run->report;
+    if (!counters->failed_sources) { /* else they count the sources as well */
+        free(run->rejected_codes);
+        run->rejected_codes = mem_zeroed(PRODUCE_CODES_MAX, sizeof *run->rejected_codes);
+        memcpy(run->rejected_codes, counters->by_code, sizeof counters->by_code);
+    }
     if (!counters->failed_sources)
         return;
     report->broken = true;
@@ -344,6 +358,19 @@ void verify_session_note_produced(struct verify_session *session,
 
 /* ---- concluding -------------------------------------------------------------------------- */
 
+/* First what got into no row, as a row may stand for a record of those. */
+static void count_pass(struct verify_run *run)
+{
+    size_t at = 0;
+    untaken_count(run);
+    for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
+        bool more;
+        bool counts = diff_counts_leader(entry, untaken_has(run, &entry->key), &more);
+        run->report.groups.items[entry->group].counts[entry->verdict] += counts;
+        run->report.source_count += more;
+    }
+}
+
 static enum outcome judge_pass(struct verify_run *run, struct error *err)
 {
     struct actual_extras extras = {mem_zeroed(VERIFY_RECHECK_MAX, sizeof *extras.items), 0};
@@ -352,9 +379,8 @@ static enum outcome judge_pass(struct verify_run *run, struct error *err)
         recheck_name_only(run, &extras);
     else if (outcome == OUT_OK)
         outcome = recheck_run(run, &extras, err);
-    size_t at = 0;
-    for (struct diff_entry *entry; outcome == OUT_OK && (entry = diff_next(&run->table, &at));)
-        run->report.groups.items[entry->group].counts[entry->verdict]++;
+    if (outcome == OUT_OK)
+        count_pass(run);
     free(extras.items);
     return outcome;
 }
@@ -365,6 +391,7 @@ static enum outcome judge_passes(struct verify_run *run, struct error *err)
     enum outcome outcome = judge_pass(run, err);
     for (run->pass = 1; run->pass < run->report.passes && outcome == OUT_OK; run->pass++) {
         diff_table_clear(&run->table);
+        diff_untaken_clear(&run->untaken);
         expected_begin(run);
         outcome = expected_read(run, err);
         if (outcome == OUT_OK)
@@ -396,23 +423,11 @@ static enum outcome read_rest(struct verify_run *run, struct error *err)
 static enum outcome test_receipts(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = receipts_read(run, err);
-    if (outcome == OUT_OK)
-        receipts_test(run);
-    return outcome;
-}
-
-/* Producers tell what they rejected and withheld: those records have their classes too. The files
- * themselves know better what is rejected of them now. */
-static void count_produced(struct verify_run *run)
-{
-    struct diff_groups *groups = &run->report.groups;
-    uint64_t rejected = run->settings->verify_sources.count ? 0 : run->rejected;
-    if (!scope_has_rejected(&run->scope, (struct bytes){0}) || (!rejected && !run->withheld))
-        return;
-    uint32_t group = diff_groups_find(groups, VERIFY_AT_SOURCE, BYTES_LITERAL(""));
-    groups->items[group].counts[VERDICT_REJECTED] += rejected;
-    groups->items[group].counts[VERDICT_WITHHELD] += run->withheld;
-    run->report.source_count += rejected + run->withheld;
+    if (outcome != OUT_OK)
+        return outcome;
+    receipts_test(run);
+    history_test(run);
+    return OUT_OK;
 }
 
 /* What needs no further reading. Policies hide rows without an error. */
@@ -420,7 +435,7 @@ static enum outcome count_beside(struct verify_run *run, struct error *err)
 {
     (void)err;
     side_unexpected(run);
-    count_produced(run);
+    history_count_rejected(run);
     if (!run->options.store && run->report.rows == 0 && run->report.compared > 0)
         verify_report_warn(&run->report,
                            "no row can be seen: if the tables are not empty, the role %s lacks "

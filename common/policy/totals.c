@@ -50,6 +50,7 @@ static const struct totals_class VERIFY[VERDICT_COUNT] = {
     [VERDICT_WITHHELD] = {"withheld", "withheld", "withheld", false, false, true},
     [VERDICT_UNPRODUCED] = {"not_produced", "not produced", "not produced", false, false, false},
     [VERDICT_OVERTAKEN] = {"overtaken", "overtaken", "overtaken", false, true, false},
+    [VERDICT_DISCARDED] = {"discarded", "discarded", "discarded", false, false, false},
     [VERDICT_LAGGING] = {"lagging", "lagging", "lagging", false, false, false},
     [VERDICT_WAITING] = {"pending", "pending", "pending", false, false, false},
     [VERDICT_EXTRA] = {"extra", "extra", "extra", false, true, false},
@@ -57,6 +58,7 @@ static const struct totals_class VERIFY[VERDICT_COUNT] = {
                                    true, false},
     [VERDICT_GONE] = {"gone_from_the_source", "gone from the source", "gone", false, true, false},
     [VERDICT_ELSEWHERE] = {"of_other_sources", "of other sources", "elsewhere", false, true, false},
+    [VERDICT_RESOLVED] = {"resolved", "resolved", "resolved", false, true, false},
 };
 
 const struct totals_set TOTALS_PRODUCE = {PRODUCE, PRODUCE_COUNT};

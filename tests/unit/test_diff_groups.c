@@ -85,8 +85,9 @@ START_TEST(extra_rows_are_no_source_records)
         counts[i] = 1;
     /* extra, unexpected tenant */
     ck_assert_uint_eq(diff_counts_records(counts), VERDICT_OUTSIDE);
-    /* match, within tolerance, superseded, unchanged, withheld, of other sources are none */
-    ck_assert_uint_eq(diff_counts_problems(counts), VERDICT_COUNT - 6);
+    /* match, within tolerance, superseded, unchanged, withheld, discarded, resolved and of other
+     * sources are none */
+    ck_assert_uint_eq(diff_counts_problems(counts), VERDICT_COUNT - 8);
 }
 END_TEST
 

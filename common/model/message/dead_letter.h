@@ -21,6 +21,9 @@
 #define DEAD_LETTER_PATH "drover-error-path"
 #define DEAD_LETTER_ATTEMPTS "drover-attempts"
 #define DEAD_LETTER_ID "drover-dlq-id"
+/* Of a message that was a dead letter before, and is here again: the id of the first of its dead
+ * letters; drover-attempts are then those made before. */
+#define DEAD_LETTER_REPLAYED_FROM "drover-replayed-from"
 #define DEAD_LETTER_TRUNCATED "drover-dlq-truncated" /* name:bytes,… of the headers left out */
 
 /* What a dead letter's own headers may take at most: the error's texts (four of 240 bytes), a

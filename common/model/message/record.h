@@ -9,11 +9,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/base/bytes.h"
 
 /* How the id of a run ends that reads its sources again and again. */
 #define RECORD_RUN_FOLLOWS "-follow"
+
+static inline bool record_run_follows(struct bytes run)
+{
+    size_t size = sizeof RECORD_RUN_FOLLOWS - 1;
+    return run.size > size && memcmp(run.data + run.size - size, RECORD_RUN_FOLLOWS, size) == 0;
+}
 
 enum operation {
     OP_UPSERT,

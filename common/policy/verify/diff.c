@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFLICTS_MAX ((1u << 14) - 1)
+#define CONFLICTS_MAX ((1u << 13) - 1)
 
 static uint64_t read_be64(const uint8_t *bytes)
 {
@@ -158,6 +158,12 @@ struct diff_entry *diff_find(const struct diff_table *table, const struct diff_k
     return is_free(entry) ? NULL : entry;
 }
 
+static void stand_for(struct diff_entry *entry, enum diff_stands stands)
+{
+    entry->stands_low = stands & 1;
+    entry->stands_high = stands >> 1;
+}
+
 static void lead(struct diff_entry *entry, const struct diff_source *source)
 {
     assert(source->group < DIFF_GROUPS_MAX);
@@ -176,6 +182,7 @@ static void lead(struct diff_entry *entry, const struct diff_source *source)
         .broken_box = source->broken_box,
         .group = source->group,
     };
+    stand_for(entry, source->history ? STANDS_FOR_NONE : STANDS_FOR_EQUAL);
 }
 
 static bool same_content(const struct diff_entry *entry, const struct diff_source *source)
@@ -187,10 +194,8 @@ static bool same_content(const struct diff_entry *entry, const struct diff_sourc
 uint32_t diff_reading_of(const struct mapping *mapping, const struct record *record)
 {
     struct bytes run = record->run, uri = record->origin.uri;
-    struct bytes end = BYTES_LITERAL(RECORD_RUN_FOLLOWS);
-    bool follows =
-        run.size > end.size && memcmp(run.data + run.size - end.size, end.data, end.size) == 0;
-    if (mapping->version_source != VERSION_STAMPED || !run.size || !uri.size || follows)
+    if (mapping->version_source != VERSION_STAMPED || !run.size || !uri.size ||
+        record_run_follows(run))
         return 0;
     uint32_t reading = (uint32_t)(hash64(run) * 31 + hash64(uri));
     return reading ? reading : 1;
@@ -223,26 +228,80 @@ static bool columns_are_kept(const struct diff_entry *entry, const struct diff_r
 
 /* What was in conflict with a version that no longer counts is merely superseded; but of two
  * records of one reading neither is newer than the other. */
+static void free_conflicts(struct diff_entry *entry, const struct diff_entry *before,
+                           bool ambiguous, uint64_t counts[VERDICT_COUNT])
+{
+    if (ambiguous && before->ambiguous) {
+        uint32_t sum = before->conflicts + entry->conflicts;
+        entry->conflicts = sum < CONFLICTS_MAX ? sum : CONFLICTS_MAX;
+        return;
+    }
+    counts[before->ambiguous ? VERDICT_AMBIGUOUS : VERDICT_CONFLICT] -= before->conflicts;
+    counts[VERDICT_SUPERSEDED] += before->conflicts;
+    /* one of them was counted in the place of a leader that stood for none; this one does */
+    if (before->conflicts && !diff_stands_of(before) && !diff_stands_of(entry)) {
+        counts[VERDICT_SUPERSEDED]--;
+        stand_for(entry, STANDS_FOR_OLDER);
+    }
+}
+
 static void replace(struct diff_entry *entry, const struct diff_source *source,
                     uint64_t counts[VERDICT_COUNT])
 {
     const struct diff_entry before = *entry;
     bool ambiguous = diff_is_ambiguous(entry, source);
+    bool stood = diff_stands_of(&before) != STANDS_FOR_NONE;
     lead(entry, source);
     diff_keep_columns(&entry->digest, &before.digest, source);
-    if (ambiguous) {
-        counts[VERDICT_AMBIGUOUS]++;
-        entry->ambiguous = 1;
-        entry->conflicts = 1;
+    entry->ambiguous = ambiguous;
+    if (stood && source->history) {
+        stand_for(entry, STANDS_FOR_OLDER);
+    } else if (stood) {
+        counts[ambiguous ? VERDICT_AMBIGUOUS : VERDICT_SUPERSEDED]++;
+        entry->conflicts = ambiguous;
+    }
+    free_conflicts(entry, &before, ambiguous, counts);
+}
+
+/* Of a reading whose two records of the key came before, when it was the latest: they have the
+ * versions that they had. */
+static bool is_ambiguous_again(const struct diff_entry *entry, const struct diff_source *source)
+{
+    return entry->ambiguous && diff_stands_of(entry) == STANDS_FOR_NONE && source->reading &&
+           !source->deleted && !same_content(entry, source);
+}
+
+static enum verdict class_of(const struct diff_entry *entry, const struct diff_source *source)
+{
+    if (source->version < entry->version)
+        return is_ambiguous_again(entry, source) ? VERDICT_AMBIGUOUS : VERDICT_SUPERSEDED;
+    return same_content(entry, source) ? VERDICT_UNCHANGED : VERDICT_CONFLICT;
+}
+
+static void count_conflict(struct diff_entry *entry, enum verdict class)
+{
+    bool same_kind = (class == VERDICT_AMBIGUOUS) == (entry->ambiguous != 0);
+    if (same_kind && entry->conflicts < CONFLICTS_MAX)
+        entry->conflicts++;
+}
+
+/* A record that does not lead: its class, unless the leader, which is history, stands for it. It
+ * stands for the best of them, and for none that is a problem. */
+static void count_loser(struct diff_entry *entry, enum verdict class,
+                        uint64_t counts[VERDICT_COUNT])
+{
+    enum diff_stands stands = diff_stands_of(entry);
+    bool is_problem = class == VERDICT_CONFLICT || class == VERDICT_AMBIGUOUS;
+    enum diff_stands could = class == VERDICT_UNCHANGED ? STANDS_FOR_EQUAL : STANDS_FOR_OLDER;
+    if (is_problem) {
+        counts[class]++;
+        count_conflict(entry, class);
+    } else if (stands >= could) {
+        counts[class]++;
     } else {
-        counts[VERDICT_SUPERSEDED]++;
+        counts[VERDICT_SUPERSEDED] += stands == STANDS_FOR_OLDER;
+        stand_for(entry, could);
     }
-    if (ambiguous && before.ambiguous) {
-        entry->conflicts = before.conflicts < CONFLICTS_MAX ? before.conflicts + 1u : CONFLICTS_MAX;
-        return;
-    }
-    counts[before.ambiguous ? VERDICT_AMBIGUOUS : VERDICT_CONFLICT] -= before.conflicts;
-    counts[VERDICT_SUPERSEDED] += before.conflicts;
 }
 
 bool diff_expect(struct diff_table *table, const struct diff_source *source,
@@ -261,17 +320,27 @@ bool diff_expect(struct diff_table *table, const struct diff_source *source,
         replace(entry, source, counts);
         return true;
     }
-    if (source->version < entry->version) {
-        *verdict = VERDICT_SUPERSEDED;
-    } else if (same_content(entry, source)) {
-        *verdict = VERDICT_UNCHANGED;
-    } else {
-        *verdict = VERDICT_CONFLICT;
-        if (!entry->ambiguous && entry->conflicts < CONFLICTS_MAX)
-            entry->conflicts++;
-    }
-    counts[*verdict]++;
+    *verdict = class_of(entry, source);
+    if (!source->history)
+        count_loser(entry, *verdict, counts);
     return true;
+}
+
+bool diff_stand_in(struct diff_entry *entry)
+{
+    if (diff_stands_of(entry) != STANDS_FOR_NONE)
+        return false;
+    stand_for(entry, STANDS_FOR_OLDER);
+    return true;
+}
+
+bool diff_counts_leader(const struct diff_entry *entry, bool has_other, bool *more)
+{
+    bool stands = diff_stands_of(entry) != STANDS_FOR_NONE;
+    bool has_verdict = has_other || entry->conflicts;
+    bool counts = stands || !has_verdict || verdict_is_problem((enum verdict)entry->verdict);
+    *more = counts && !stands;
+    return counts;
 }
 
 #define COLUMN_BITS 24

@@ -10,8 +10,13 @@
  *   diff_actual   for each row: its verdict
  *   diff_next     then for each key no row was found for: missing
  *
- * Every source record gets exactly one verdict; diff_expect counts those that did not win their
- * key, the caller counts the winners' verdicts when they are known.
+ * A source record may have been sent several times: a source that is read again sends all of it
+ * again. So of a key's messages only those of the latest reading are records, each with exactly one
+ * verdict, and the others, its history, only take part in who leads the key:
+ *
+ *   diff_expect counts the records that do not lead; one of them stands for a leader that is
+ *   history, and the caller counts the leaders' verdicts when they are known
+ *   (diff_counts_leader): so a key has as many verdicts as records, and one when it has none.
  */
 
 #include <stdbool.h>
@@ -45,9 +50,17 @@ struct diff_source {
     bool softly; /* a delete that leaves the row with its columns (on_delete: {column, value}) */
     bool may_be_gone; /* a delete whose tombstone's life is over: no row is right too */
     bool broken_box;  /* a sealed value of it is not in the vault as it should be */
+    bool history;     /* no record by itself: an earlier reading's, a follower's, sent twice */
     uint32_t group;   /* whose counters it belongs to */
     int32_t partition;
     int64_t offset;
+};
+
+/* For which record of its key, if any, the leader's verdict counts. */
+enum diff_stands {
+    STANDS_FOR_NONE,  /* yet: all were history */
+    STANDS_FOR_OLDER, /* one of a lower version */
+    STANDS_FOR_EQUAL, /* itself, or one that says the same */
 };
 
 struct diff_entry {
@@ -64,11 +77,17 @@ struct diff_entry {
     uint32_t marked : 1; /* the caller's: to be rechecked */
     uint32_t may_be_gone : 1;
     uint32_t broken_box : 1;
-    uint32_t ambiguous : 1; /* `conflicts` are ambiguous records */
-    uint32_t unused : 1;
+    uint32_t ambiguous : 1;  /* `conflicts` are ambiguous records */
+    uint32_t stands_low : 1; /* enum diff_stands: diff_stands_of */
     uint32_t group : 18;
-    uint32_t conflicts : 14; /* records in conflict with the winner */
+    uint32_t stands_high : 1;
+    uint32_t conflicts : 13; /* records in conflict with the winner */
 };
+
+static inline enum diff_stands diff_stands_of(const struct diff_entry *entry)
+{
+    return (enum diff_stands)(entry->stands_high << 1 | entry->stands_low);
+}
 
 #define DIFF_GROUPS_MAX (1u << 18)
 #define DIFF_PARTITIONS_MAX (1u << 20)
@@ -110,6 +129,13 @@ bool diff_is_ambiguous(const struct diff_entry *leader, const struct diff_source
  * VERDICT_UNDECIDED when it leads its key. False when the table is full. */
 MUST_USE bool diff_expect(struct diff_table *table, const struct diff_source *source,
                           uint64_t counts[VERDICT_COUNT], enum verdict *verdict);
+/* A record of the key that is in no row (a dead letter which a later message made good) stands for
+ * a leader that stands for none. False: another one does, so the record counts by itself. */
+bool diff_stand_in(struct diff_entry *entry);
+/* Whether the leader's verdict counts, once it is known; *more: as a record of its own, which none
+ * of the key's messages is. `has_other`: the key has a verdict besides, that of a dead letter: then
+ * history that is as it should be says nothing. */
+bool diff_counts_leader(const struct diff_entry *entry, bool has_other, bool *more);
 
 /* A line and column (from 1) as an offset, for tables whose records are known by their place in a
  * source. */

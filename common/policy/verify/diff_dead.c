@@ -58,16 +58,30 @@ static bool grow(struct diff_dead *dead)
     return true;
 }
 
-bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *dead_letter)
+/* NULL: no room. */
+static struct dead_letter *make_place(struct diff_dead *dead, const struct dead_letter *dead_letter)
 {
     if ((dead->count + 1) * 4 > dead->capacity * 3 && !grow(dead))
-        return false;
+        return NULL;
     struct dead_letter *place = place_of(dead, dead_letter->partition, dead_letter->offset);
-    if (place->offset != FREE_OFFSET)
-        return true;
-    *place = *dead_letter;
-    dead->count++;
-    return true;
+    if (place->offset == FREE_OFFSET) {
+        *place = *dead_letter;
+        dead->count++;
+    }
+    return place;
+}
+
+bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *dead_letter)
+{
+    return make_place(dead, dead_letter) != NULL;
+}
+
+bool diff_dead_put(struct diff_dead *dead, const struct dead_letter *dead_letter)
+{
+    struct dead_letter *place = make_place(dead, dead_letter);
+    if (place)
+        *place = *dead_letter;
+    return place != NULL;
 }
 
 const struct dead_letter *diff_dead_find(const struct diff_dead *dead, int32_t partition,

@@ -32,6 +32,8 @@ void diff_dead_init(struct diff_dead *dead, size_t bytes_max);
 void diff_dead_free(struct diff_dead *dead);
 /* False when it would need more than `bytes_max`. */
 MUST_USE bool diff_dead_add(struct diff_dead *dead, const struct dead_letter *dead_letter);
+/* The same, and what is said of a place that is known is said anew. */
+MUST_USE bool diff_dead_put(struct diff_dead *dead, const struct dead_letter *dead_letter);
 const struct dead_letter *diff_dead_find(const struct diff_dead *dead, int32_t partition,
                                          int64_t offset);
 

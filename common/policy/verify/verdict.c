@@ -21,12 +21,14 @@ static const struct {
     [VERDICT_WITHHELD] = {"withheld", false, false},
     [VERDICT_UNPRODUCED] = {"not produced", true, false},
     [VERDICT_OVERTAKEN] = {"overtaken", true, false},
+    [VERDICT_DISCARDED] = {"discarded", false, false},
     [VERDICT_LAGGING] = {"lagging", true, false},
     [VERDICT_WAITING] = {"pending", true, false},
     [VERDICT_EXTRA] = {"extra", true, true},
     [VERDICT_UNEXPECTED_TENANT] = {"unexpected tenant", true, false},
     [VERDICT_GONE] = {"gone from the source", true, false},
     [VERDICT_ELSEWHERE] = {"of other sources", false, false},
+    [VERDICT_RESOLVED] = {"resolved", false, false},
 };
 
 const char *verdict_name(enum verdict verdict)

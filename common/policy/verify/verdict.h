@@ -22,6 +22,7 @@ enum verdict {
     VERDICT_REJECTED,     /* rejected at the source: never got into the topic */
     VERDICT_WITHHELD,     /* tokens the producer kept back */
     VERDICT_UNPRODUCED,   /* in the source files, but not in the topic */
+    VERDICT_DISCARDED,    /* dead-lettered, and a person decided that it is not migrated */
     VERDICT_LAGGING,      /* at or above the snapshot: not yet the worker's turn */
     VERDICT_WAITING,      /* its parent has not come yet: among the pending children, for a while */
     VERDICT_OVERTAKEN,    /* in the source files, but the newest record of the topic, which has a
@@ -30,6 +31,7 @@ enum verdict {
     VERDICT_UNEXPECTED_TENANT, /* the same, of a tenant that the source does not have */
     VERDICT_GONE,      /* in the topic, from a source read again that no longer has it; no part */
     VERDICT_ELSEWHERE, /* in the topic, from a source that was not read again; no part */
+    VERDICT_RESOLVED,  /* a dead letter that a later message of its key made good; no part */
     VERDICT_COUNT,
     VERDICT_OUTSIDE = VERDICT_OVERTAKEN, /* from here on: no source records, counted beside them */
     VERDICT_UNDECIDED = VERDICT_COUNT,   /* of an entry: not looked up yet */

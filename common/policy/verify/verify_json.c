@@ -220,6 +220,7 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     json_out_bool(out, "reconciled", verify_report_adds_up(report));
     append_run(report, out);
     json_out_count(out, "source_records", report->source_count);
+    json_out_count(out, "messages", report->messages);
     totals_append_json_counts(out, &TOTALS_VERIFY, counts, true);
     append_problems(report, out);
     append_partitions(report, out);

@@ -162,6 +162,23 @@ struct verify_sample *verify_report_sample(struct verify_report *report, enum ve
     return sample;
 }
 
+void verify_report_drop_sample(struct verify_report *report, enum verdict verdict,
+                               int32_t partition, int64_t offset)
+{
+    struct verify_sample *samples = report->samples[verdict];
+    size_t *count = &report->sample_counts[verdict], at = 0;
+    while (at < *count && !(samples[at].has_place && samples[at].partition == partition &&
+                            samples[at].offset == offset))
+        at++;
+    if (at == *count)
+        return;
+    struct verify_code *entry = code_of(report, verdict, samples[at].code);
+    if (entry && entry->samples)
+        entry->samples--;
+    --*count;
+    memmove(&samples[at], &samples[at + 1], (*count - at) * sizeof *samples);
+}
+
 struct verify_sample *verify_report_sample_side(struct verify_report *report, enum verify_list list,
                                                 enum verdict verdict)
 {

@@ -96,6 +96,7 @@ struct verify_report {
     uint64_t memory_bytes;
 
     uint64_t source_count;  /* read one by one, apart from the classes */
+    uint64_t messages;      /* of the topic, in scope */
     uint64_t rows;          /* read of the tables, in scope */
     uint64_t compared;      /* keys looked up */
     uint64_t evicted;       /* offsets below the topic's begin: can be read no more */
@@ -125,6 +126,9 @@ struct verify_code *verify_report_problems(const struct verify_report *report, s
  * that many of one kind do not hide another. */
 struct verify_sample *verify_report_sample(struct verify_report *report, enum verdict verdict,
                                            enum error_code code);
+/* Forgets the sample of that verdict at a place of the topic. */
+void verify_report_drop_sample(struct verify_report *report, enum verdict verdict,
+                               int32_t partition, int64_t offset);
 /* The same in a list beside them. */
 struct verify_sample *verify_report_sample_side(struct verify_report *report, enum verify_list list,
                                                 enum verdict verdict);

@@ -290,6 +290,19 @@ static void append_identity(const struct screen *screen)
                            "source records", 4, screen->options->width);
 }
 
+/* When they are not as many as the records that were sent: one may have been sent several times. */
+static void append_messages(const struct screen *screen)
+{
+    const struct verify_report *report = screen->report;
+    const uint64_t *total = screen->total;
+    uint64_t sent = report->source_count - total[VERDICT_REJECTED] - total[VERDICT_WITHHELD] -
+                    total[VERDICT_UNPRODUCED];
+    if (report->messages == sent)
+        return;
+    append_count(screen->out, report->messages);
+    buf_append_text(screen->out, " messages in the topic\n");
+}
+
 static void append_first_lines(const struct screen *screen)
 {
     const struct verify_report *report = screen->report;
@@ -356,10 +369,15 @@ static void append_verdict(const struct screen *screen)
     const char *on = !colour ? "" : result == VERIFY_MATCH ? "\033[32m" : "\033[31m";
     const char *off = colour ? "\033[0m" : "";
     if (result == VERIFY_MATCH) {
+        char number[28];
+        uint64_t discarded = screen->total[VERDICT_DISCARDED];
         buf_append_format(out,
                           "%sMATCH%s  every source record is accounted for and stored as it "
-                          "should be\n",
+                          "should be",
                           on, off);
+        if (discarded)
+            buf_append_format(out, ", %s discarded", text_format_count(discarded, number));
+        buf_append_char(out, '\n');
         return;
     }
     if (result == VERIFY_NOTHING) {
@@ -419,6 +437,7 @@ void verify_text_append(const struct verify_report *report,
     append_tenants(&screen);
     if (verify_report_adds_up(report))
         append_identity(&screen);
+    append_messages(&screen);
     verify_side_checks_append_text(&report->side_checks, options->width, out);
     append_run(&screen);
     append_verdict(&screen);

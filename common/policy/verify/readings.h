@@ -1,0 +1,57 @@
+#ifndef DROVER_POLICY_READINGS_H
+#define DROVER_POLICY_READINGS_H
+
+/*
+ * Which reading of each source counts: the latest complete one. Made of the results topic's
+ * messages of kind "reading" before the source topic is read, and asked of each message then: those
+ * of that reading are the source's records, all others are history. A source without a complete
+ * reading, a message that names no source or no run, and standard input have no history: each of
+ * their messages is a record. A follower's are all history: it sends what changes.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/model/message/reading.h"
+#include "common/policy/verify/diff.h"
+
+/* The latest complete reading of a source; of a stream one entry a reading. */
+struct readings_entry {
+    struct diff_key key; /* both 0: free */
+    struct bytes uri;    /* its own */
+    uint64_t run;        /* hash64 */
+    bool complete;       /* there is one; else nothing is known but that one was begun */
+    bool stream;
+    bool is_mark;          /* of a stream: only says that the uri is one */
+    int64_t finished_ms;   /* of the complete one */
+    int64_t incomplete_ms; /* of the latest one that was not; INT64_MIN: none */
+    uint64_t produced, rejected, withheld;
+    uint64_t seen;           /* the caller's: its messages in the topic, each once */
+    struct bytes rejections; /* its message, when some were rejected; its own, or empty */
+};
+
+struct readings {
+    struct readings_entry *items; /* open addressing */
+    size_t capacity;
+    size_t count;
+    size_t bytes, bytes_max; /* of texts, too */
+};
+
+void readings_init(struct readings *readings, size_t bytes_max);
+void readings_free(struct readings *readings);
+/* Takes a reading, in any order; twice is once. `json` is its message: it is kept when there is
+ * room, to name what was rejected. False when the reading itself does not fit `bytes_max`. */
+MUST_USE bool readings_add(struct readings *readings, const struct reading *reading,
+                           struct bytes json);
+/* True: a message of this source and run is no record by itself. *entry: the complete reading that
+ * it belongs to, until the next one is added; or NULL. */
+bool readings_is_history(const struct readings *readings, struct bytes uri, struct bytes run,
+                         struct readings_entry **entry);
+/* A later reading of it was not complete. */
+bool readings_is_incomplete(const struct readings_entry *entry);
+/* The next one from *at on that is a reading, which then stands behind it; NULL at the end. */
+struct readings_entry *readings_next(const struct readings *readings, size_t *at);
+
+#endif

@@ -1,0 +1,210 @@
+/* See the header. */
+#include "verifier/untaken.h"
+
+#include "common/base/text.h"
+#include "verifier/history.h"
+
+/* ---- which record it is ------------------------------------------------------------------ */
+
+/* Of a message that names no record the place of its first attempt stands for it. */
+static struct diff_key place_key(const struct verify_run *run, const struct bus_message *message)
+{
+    int32_t partition = message->partition;
+    int64_t offset = message->offset;
+    (void)history_first_attempt(run, message, &partition, &offset);
+    return diff_untaken_place_key(partition, offset);
+}
+
+/* As far as it can be read, by the mapping, or by what the message says of itself. */
+static void identify(struct verify_run *run, const struct bus_message *message,
+                     struct untaken *item)
+{
+    struct expected found;
+    item->key = place_key(run, message);
+    if (expected_identify_any(run, message, &found)) {
+        item->key = found.source.key;
+        item->version = found.source.version;
+        item->has_version = found.has_version;
+        return;
+    }
+    const struct record *record = &found.record;
+    if (!record->tenant.size || !record->entity.size || !record->id.size)
+        return;
+    struct diff_key key = verify_run_key(run, record->tenant, record->entity, record->id);
+    if (run->key.failed)
+        return;
+    item->key = key;
+    item->version = record->version;
+    item->has_version = record->has_version;
+}
+
+static bool is_discarded(const struct verify_run *run, const struct bus_message *message)
+{
+    int32_t partition;
+    int64_t offset;
+    return history_is_discarded(run, message->partition, message->offset) ||
+           (history_first_attempt(run, message, &partition, &offset) &&
+            history_is_discarded(run, partition, offset));
+}
+
+/* ---- taking ------------------------------------------------------------------------------ */
+
+static enum outcome refuse(const struct verify_run *run, struct error *err)
+{
+    error_set(err, OUT_FATAL, run->options.read_once ? ERR_STORE_MEMORY : ERR_VERIFY_MEMORY,
+              "more than %zu dead letters do not fit the memory budget", run->untaken.count);
+    if (!run->options.read_once)
+        error_hint(err, "give --memory %zum", (size_t)(run->settings->verify_memory >> 19));
+    return OUT_FATAL;
+}
+
+static void drop_sample(struct verify_run *run, enum verdict verdict, int32_t partition,
+                        int64_t offset)
+{
+    verify_report_drop_sample(&run->report, verdict, partition, offset);
+}
+
+static void add_sample(struct verify_run *run, const struct untaken_message *untaken,
+                       struct untaken *item)
+{
+    const struct bus_message *message = untaken->message;
+    if (item->resolved || item->discarded || untaken->verdict == VERDICT_WAITING)
+        return;
+    struct verify_sample *sample = expected_sample(
+        run, untaken->verdict, untaken->code, untaken->record, message->partition, message->offset);
+    item->sampled = sample != NULL;
+    if (sample && untaken->code != ERR_NONE)
+        expected_reason(run, sample, untaken->code, untaken->path);
+}
+
+static bool fits(const struct verify_run *run)
+{
+    size_t capacity = run->untaken.capacity ? run->untaken.capacity : 64;
+    return run->untaken.count * 4 < run->untaken.capacity * 2 ||
+           verify_run_fits(run, 2 * capacity * sizeof *run->untaken.items);
+}
+
+enum outcome untaken_take(struct verify_run *run, const struct untaken_message *untaken,
+                          struct error *err)
+{
+    const struct bus_message *message = untaken->message;
+    const struct verify_listener *listener = run->options.listener;
+    struct verify_report *report = &run->report;
+    struct untaken_change change;
+    struct untaken item = {
+        .offset = message->offset,
+        .partition = (uint32_t)message->partition & (DIFF_PARTITIONS_MAX - 1),
+        .group =
+            diff_groups_find(&report->groups, untaken->record->tenant, untaken->record->entity),
+        .code = untaken->code,
+        .verdict = untaken->verdict,
+        .discarded = is_discarded(run, message),
+    };
+    item.history = history_has(run, message, untaken->record, untaken->is_repeat);
+    report->source_count += run->pass == 0 && !item.history;
+    if (listener && untaken->verdict != VERDICT_WAITING)
+        listener->on_dead_letter(listener->owner, untaken->record, untaken->code, untaken->path);
+    identify(run, message, &item);
+    if (run->pass == 0)
+        pass_map_set(&run->pass_map, message->partition, message->offset,
+                     diff_pass_of(&item.key, report->passes));
+    if (!diff_in_pass(&item.key, run->pass, report->passes))
+        return OUT_OK;
+    const struct diff_entry *leader = diff_find(&run->table, &item.key);
+    if (!fits(run) || !diff_untaken_add(&run->untaken, &item, leader, &change))
+        return refuse(run, err);
+    report->groups.items[item.group].counts[VERDICT_SUPERSEDED] += change.superseded;
+    if (change.was_sampled)
+        drop_sample(run, change.verdict, change.partition, change.offset);
+    if (change.is_new)
+        add_sample(run, untaken, change.kept);
+    return OUT_OK;
+}
+
+void untaken_resolve(struct verify_run *run, const struct bus_message *message,
+                     struct diff_source *source, int64_t offset)
+{
+    if (run->untaken.count == 0)
+        return;
+    int32_t partition = source->partition;
+    struct untaken *found =
+        diff_untaken_resolve(&run->untaken, &source->key, source->version, partition, offset);
+    if (!found && message && history_first_attempt(run, message, &partition, &offset)) {
+        struct diff_key key = diff_untaken_place_key(partition, offset);
+        found = diff_untaken_find(&run->untaken, &key);
+        if (!found || found->resolved)
+            return;
+        found->resolved = true;
+        source->history = source->history && found->history;
+        found->history = true;
+    }
+    if (found && found->sampled)
+        drop_sample(run, (enum verdict)found->verdict, (int32_t)found->partition, found->offset);
+    if (found)
+        found->sampled = false;
+}
+
+void untaken_drop_waiting(struct verify_run *run, const struct diff_source *source)
+{
+    struct untaken *found = diff_untaken_find(&run->untaken, &source->key);
+    if (found && found->verdict == VERDICT_WAITING && source->version >= found->version)
+        found->resolved = true;
+}
+
+/* ---- counting ---------------------------------------------------------------------------- */
+
+/* Of one whose example had no room while others did that count no more: whose it is, and where. */
+static void sample_late(struct verify_run *run, const struct untaken *item)
+{
+    const struct diff_group *group = &run->report.groups.items[item->group];
+    const struct record record = {.tenant = group->tenant, .entity = group->entity};
+    struct verify_sample *sample =
+        expected_sample(run, (enum verdict)item->verdict, (enum error_code)item->code, &record,
+                        (int32_t)item->partition, item->offset);
+    if (!sample)
+        return;
+    sample->key = item->key;
+    if (item->code != ERR_NONE)
+        expected_reason(run, sample, (enum error_code)item->code, "");
+}
+
+/* One that was made good: when it is a record the row stands for it, unless that stands for another
+ * one of the key. */
+static void count_resolved(struct verify_run *run, const struct untaken *item)
+{
+    uint64_t *counts = run->report.groups.items[item->group].counts;
+    struct diff_entry *leader = diff_find(&run->table, &item->key);
+    counts[VERDICT_RESOLVED] += item->verdict == VERDICT_DEAD;
+    if (!item->history && !(leader && diff_stand_in(leader)))
+        counts[VERDICT_SUPERSEDED]++;
+}
+
+static void count_open(struct verify_run *run, const struct untaken *item)
+{
+    struct verify_report *report = &run->report;
+    enum verdict verdict = item->discarded ? VERDICT_DISCARDED : (enum verdict)item->verdict;
+    report->groups.items[item->group].counts[verdict]++;
+    report->source_count += item->history;
+    if (item->discarded || verdict == VERDICT_WAITING)
+        return;
+    verify_report_count_code(report, verdict, (enum error_code)item->code, 1);
+    if (!item->sampled)
+        sample_late(run, item);
+}
+
+void untaken_count(struct verify_run *run)
+{
+    size_t at = 0;
+    for (struct untaken *item; (item = diff_untaken_next(&run->untaken, &at));) {
+        if (item->resolved)
+            count_resolved(run, item);
+        else
+            count_open(run, item);
+    }
+}
+
+bool untaken_has(const struct verify_run *run, const struct diff_key *key)
+{
+    const struct untaken *found = diff_untaken_find(&run->untaken, key);
+    return found && !found->resolved;
+}
