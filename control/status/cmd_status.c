@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/answer.h"
 #include "common/io/clock.h"
@@ -15,6 +16,7 @@
 #include "common/io/terminal_live.h"
 #include "control/command.h"
 #include "control/status/status.h"
+#include "control/status/status_screen.h"
 
 enum {
     TEXT_LIMIT = 1 << 20,
@@ -53,22 +55,18 @@ static void append_owner(struct buf *out, const struct status_partition *partiti
         buf_append_text(out, partition->epoch ? "(released)" : "-");
 }
 
-/* A row a partition, and one for what never got into the topic. */
+/* A row a partition: of messages, as nobody can tell records by their offsets. */
 static void append_partitions(struct buf *out, const struct status *status, size_t width)
 {
     const struct totals_table table = {.set = &TOTALS_WORK,
                                        .name_titles = {"partition"},
-                                       .records_title = "records",
+                                       .records_title = "messages",
                                        .tail_title = "owner",
                                        .width = width};
     size_t count = (size_t)status->partition_count;
-    struct totals_row *rows = calloc(count + 1, sizeof(*rows));
-    char(*names)[24] = calloc(count, sizeof(*names));
-    struct buf *owners = calloc(count, sizeof(*owners));
-    uint64_t at_source[WORK_COUNT] = {
-        [WORK_REJECTED] = status->rejected, [WORK_WITHHELD] = status->withheld};
-    if (!rows || !names || !owners)
-        abort();
+    struct totals_row *rows = mem_zeroed(count, sizeof(*rows));
+    char(*names)[24] = mem_zeroed(count, sizeof(*names));
+    struct buf *owners = mem_zeroed(count, sizeof(*owners));
     for (size_t i = 0; i < count; i++) {
         buf_init(&owners[i], 4096);
         append_owner(&owners[i], &status->partitions[i]);
@@ -77,9 +75,6 @@ static void append_partitions(struct buf *out, const struct status *status, size
                                       .counts = status->partitions[i].counts,
                                       .tail = buf_view(&owners[i])};
     }
-    if (status->rejected || status->withheld)
-        rows[count++] =
-            (struct totals_row){.names = {BYTES_LITERAL("at source")}, .counts = at_source};
     totals_append_table(out, &table, rows, count);
     for (int32_t i = 0; i < status->partition_count; i++)
         buf_free(&owners[i]);
@@ -88,21 +83,14 @@ static void append_partitions(struct buf *out, const struct status *status, size
     free(owners);
 }
 
-static void append_codes(struct buf *out, const struct status *status)
+/* What became of the messages; what never got into the topic is among the sources. */
+static void append_messages(struct buf *out, const struct status *status, size_t width)
 {
-    char number[28];
-    if (status->code_count)
-        buf_append_text(out, "dead letters:");
-    for (size_t i = 0; i < status->code_count; i++)
-        buf_append_format(out, "%s %s × %s", i ? "," : "",
-                          count_text(status->codes[i].count, number), status->codes[i].code);
-    if (status->code_count)
-        buf_append_char(out, '\n');
-}
-
-static uint64_t in_topic(const struct status *status)
-{
-    return totals_records(&TOTALS_WORK, status->counts) - status->rejected - status->withheld;
+    uint64_t counts[WORK_COUNT];
+    memcpy(counts, status->counts, sizeof counts);
+    counts[WORK_REJECTED] = counts[WORK_WITHHELD] = 0;
+    totals_append_identity(out, &TOTALS_WORK, counts, status->messages, "messages in the topic", 4,
+                           width);
 }
 
 /* Storage hybrid: messages that are in PostgreSQL and not yet in Redis. */
@@ -121,12 +109,12 @@ static uint64_t behind_in_redis(const struct status *status)
 static void append_footnotes(struct buf *out, const struct status *status, const struct pace *pace)
 {
     char numbers[2][28];
-    if (status->total != in_topic(status))
+    if (status->total != status->messages)
         buf_append_format(out,
-                          "%s offsets in the topic, of %s records: the others are markers of "
+                          "%s offsets in the topic, of %s messages: the others are markers of "
                           "transactions, or records that are no longer kept\n",
                           count_text(status->total, numbers[0]),
-                          count_text(in_topic(status), numbers[1]));
+                          count_text(status->messages, numbers[1]));
     uint64_t behind = behind_in_redis(status);
     if (behind)
         buf_append_format(out, "Redis is %s messages behind PostgreSQL: a worker brings it up\n",
@@ -148,11 +136,12 @@ static void append_table(struct buf *out, const struct status *status, const str
     size_t width = terminal_text_width(STDOUT_FILENO);
     buf_append_format(out, "%s · group %s\n", status->topics[TOPIC_SOURCE],
                       status->settings->group);
+    status_screen_append_sources(out, status, width);
     append_partitions(out, status, width);
-    totals_append_identity(out, &TOTALS_WORK, status->counts,
-                           totals_records(&TOTALS_WORK, status->counts), "source records", 4,
-                           width);
-    append_codes(out, status);
+    append_messages(out, status, width);
+    status_screen_append_dead_letters(out, status, width);
+    status_screen_append_halted(out, status, width);
+    status_screen_append_lag(out, status, clock_unix_ms());
     append_footnotes(out, status, pace);
 }
 
@@ -169,7 +158,8 @@ static void append_json_partition(struct json_out *out, const struct status_part
     json_out_int(out, "epoch", partition->epoch);
     json_out_int(out, "lag", partition->lag);
     json_out_text(out, "owner", partition->owner[0] ? partition->owner : NULL);
-    totals_append_json(out, &TOTALS_WORK, partition->counts);
+    json_out_count(out, "messages", totals_records(&TOTALS_WORK, partition->counts));
+    totals_append_json_counts(out, &TOTALS_WORK, partition->counts, true);
     json_out_end(out);
 }
 
@@ -180,7 +170,10 @@ static void append_json(struct json_out *out, const struct status *status, const
     json_out_count(out, "total", status->total);
     json_out_count(out, "committed", status->committed);
     json_out_count(out, "lag", status->lag);
-    totals_append_json(out, &TOTALS_WORK, status->counts);
+    json_out_count(out, "source_records", status->source_records);
+    json_out_count(out, "messages", status->messages);
+    totals_append_json_counts(out, &TOTALS_WORK, status->counts, true);
+    status_screen_append_json(out, status, clock_unix_ms());
     if (status->store.loading[0]) {
         json_out_list(out, "loading");
         for (const char *at = status->store.loading; *at; at += strcspn(at, "\n") + 1)
@@ -188,8 +181,8 @@ static void append_json(struct json_out *out, const struct status *status, const
         json_out_end(out);
     }
     json_out_object(out, "dead_letters_by_code");
-    for (size_t i = 0; i < status->code_count; i++)
-        json_out_count(out, status->codes[i].code, status->codes[i].count);
+    for (size_t i = 0; i < status->dead.code_count; i++)
+        json_out_count(out, status->dead.codes[i].code, status->dead.codes[i].count);
     json_out_end(out);
     if (pace->per_second >= 0)
         json_out_real(out, "records_per_second", pace->per_second, 1);
@@ -204,7 +197,9 @@ static void append_json(struct json_out *out, const struct status *status, const
 static enum outcome read_now(struct status *status, struct error *err)
 {
     enum outcome outcome = status_read(status, err);
-    return outcome == OUT_OK ? status_read_receipts(status, err) : outcome;
+    if (outcome == OUT_OK)
+        outcome = status_read_receipts(status, err);
+    return outcome == OUT_OK ? status_read_oldest(status, err) : outcome;
 }
 
 /* One answer: redrawn in place on a terminal, else below the last one. */

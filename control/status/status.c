@@ -10,6 +10,7 @@
 
 /* Offsets that are read to find out whether any is a message: two markers a transaction. */
 #define MARKERS_MAX 1000
+#define READINGS_BYTES (32u << 20) /* about a hundred thousand sources */
 
 static enum outcome open_kafka(struct status *status, struct error *err)
 {
@@ -50,6 +51,9 @@ enum outcome status_open(const struct settings *settings, int timeout_ms, unsign
     status->partitions = mem_zeroed(count, sizeof(status->partitions[0]));
     status->results_read = mem_zeroed(count, sizeof(status->results_read[0]));
     status->dead_read = mem_zeroed(count, sizeof(status->dead_read[0]));
+    status->halts = mem_zeroed(count, sizeof(status->halts[0]));
+    status->oldest_ms = -1;
+    readings_init(&status->readings, READINGS_BYTES);
     status->store = (struct store_status){.settings = settings,
                                           .topic = status->topics[TOPIC_SOURCE],
                                           .partitions = status->partition_count,
@@ -66,7 +70,9 @@ void status_close(struct status *status)
     free(status->partitions);
     free(status->results_read);
     free(status->dead_read);
-    free(status->dead_ids);
+    free(status->halts);
+    status_dead_letters_free(&status->dead);
+    readings_free(&status->readings);
     *status = (struct status){0};
 }
 

@@ -13,10 +13,13 @@
 #include "common/base/attributes.h"
 #include "common/base/error.h"
 #include "common/io/stores.h"
+#include "common/model/message/halted.h"
 #include "common/model/message/receipt.h"
 #include "common/model/message/topic.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/readings.h"
 #include "common/port/bus.h"
+#include "control/status/status_dead_letters.h"
 
 struct status_partition {
     int64_t low, high;   /* of the source topic */
@@ -38,9 +41,10 @@ struct status_partition {
     bool nothing_left;             /* there is no message between them */
 };
 
-struct status_code {
-    char code[16]; /* "DRV-V001" */
-    uint64_t count;
+/* A partition of which no worker takes anything more. */
+struct status_halt {
+    bool told; /* by a worker, at some time; halted_is_current says whether it still holds */
+    struct halted halted;
 };
 
 struct status {
@@ -52,21 +56,27 @@ struct status {
     struct store_status store;
     int32_t partition_count;
     struct status_partition *partitions;
-    int64_t *results_read;        /* per partition of the results topic */
-    int64_t *dead_read;           /* the same of the dead letter topic */
-    struct status_code codes[64]; /* dead letters by code, sorted */
-    size_t code_count;
-    uint64_t *dead_ids; /* hashes of drover-dlq-id, sorted: a dead letter may come twice */
-    size_t dead_id_count, dead_id_room;
-    int64_t settled_round;       /* of the last receipt of records that waited */
-    int64_t loaded_number;       /* of the last receipt of a load */
-    uint64_t rejected, withheld; /* at the source, by the producers' receipts */
+    int64_t *results_read;     /* per partition of the results topic */
+    int64_t *dead_read;        /* the same of the dead letter topic */
+    int64_t control_read[1];   /* and of the control topic's only one */
+    struct status_halt *halts; /* per partition: the last one told */
+    struct status_dead_letters dead;
+    struct readings readings;
+    uint64_t readings_beyond;                      /* that had no room */
+    int64_t settled_round;                         /* of the last receipt of records that waited */
+    int64_t loaded_number;                         /* of the last receipt of a load */
+    uint64_t followed_rejected, followed_withheld; /* at the source, by followers' receipts */
 
     /* sums of the last reading */
     uint64_t total; /* offsets of the source topic: its messages, and markers of transactions */
     uint64_t committed;
     uint64_t lag;
-    uint64_t counts[WORK_COUNT]; /* partitions, and what never got into the topic */
+    uint64_t messages;           /* of the topic, as far as their classes are known */
+    uint64_t counts[WORK_COUNT]; /* of them, and what never got into the topic */
+    /* by the readings: of the sources as they were read last */
+    uint64_t source_records, produced;
+    size_t sources;    /* 0: no reading was told */
+    int64_t oldest_ms; /* Unix time of the oldest message that is not committed; -1: not known */
 };
 
 /* Connects to Kafka only; the store follows at the first reading. Of a partition that has not moved
@@ -84,4 +94,9 @@ MUST_USE enum outcome status_read_ends(struct status *status, struct error *err)
  * to its records by themselves. OUT_RETRY DRV-W012: the receipts are ahead of the store, which so
  * is another one. */
 MUST_USE enum outcome status_read_receipts(struct status *status, struct error *err);
+/* status_oldest.c: since when the oldest message waits that is not committed; asked of Kafka. */
+MUST_USE enum outcome status_read_oldest(struct status *status, struct error *err);
+
+/* NULL: the partition is not halted. */
+const struct halted *status_halted(const struct status *status, int32_t partition);
 #endif

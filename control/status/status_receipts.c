@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/hash.h"
 #include "common/base/mem.h"
-#include "common/model/message/dead_letter.h"
+#include "common/model/message/decision.h"
+#include "common/model/message/reading.h"
 #include "control/status/status.h"
 
 typedef void (*on_message)(struct status *status, const struct bus_message *message);
@@ -85,9 +85,44 @@ static void take_loaded(struct status *status, struct bytes json)
     free(receipt.items);
 }
 
+static void take_reading(struct status *status, struct bytes json)
+{
+    struct reading reading;
+    if (reading_parse(json, &reading, NULL) == OUT_OK &&
+        !readings_add(&status->readings, &reading, (struct bytes){0}))
+        status->readings_beyond++;
+    reading_free(&reading);
+}
+
+/* Which one is current the checkpoint says. */
+static bool take_halted(struct status *status, struct bytes json)
+{
+    struct halted halted;
+    if (halted_parse(json, &halted, NULL) != OUT_OK)
+        return false;
+    if (halted.partition >= 0 && halted.partition < status->partition_count &&
+        strcmp(halted.group, status->settings->group) == 0)
+        status->halts[halted.partition] = (struct status_halt){true, halted};
+    return true;
+}
+
+const struct halted *status_halted(const struct status *status, int32_t partition)
+{
+    const struct status_halt *halt = &status->halts[partition];
+    const struct status_partition *at = &status->partitions[partition];
+    bool current = halt->told && halted_is_current(&halt->halted, at->next_offset, at->epoch);
+    return current ? &halt->halted : NULL;
+}
+
 static void take_receipt(struct status *status, const struct bus_message *message)
 {
     struct receipt_summary summary;
+    if (reading_is_one(message->envelope.value)) {
+        take_reading(status, message->envelope.value);
+        return;
+    }
+    if (take_halted(status, message->envelope.value))
+        return;
     if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
         return;
     if (summary.is_settled) {
@@ -95,8 +130,8 @@ static void take_receipt(struct status *status, const struct bus_message *messag
     } else if (summary.is_loaded) {
         take_loaded(status, message->envelope.value);
     } else if (summary.is_produce) {
-        status->rejected += summary.counts[CLASS_REJECTED];
-        status->withheld += summary.counts[CLASS_WITHHELD];
+        status->followed_rejected += summary.counts[CLASS_REJECTED];
+        status->followed_withheld += summary.counts[CLASS_WITHHELD];
     } else if (summary.partition >= 0 && summary.partition < status->partition_count &&
                (!summary.group[0] || strcmp(summary.group, status->settings->group) == 0)) {
         take_batch(status, message->envelope.value, &summary);
@@ -148,6 +183,25 @@ static void count_partition(struct status_partition *partition)
     partition->counts[WORK_TO_DO] = (uint64_t)partition->lag;
 }
 
+/* What the latest complete reading of each source says. */
+static void count_sources(struct status *status)
+{
+    size_t at = 0;
+    uint64_t rejected = status->followed_rejected, withheld = status->followed_withheld;
+    status->sources = 0;
+    status->produced = 0;
+    for (const struct readings_entry *entry; (entry = readings_next(&status->readings, &at));) {
+        status->sources += entry->complete;
+        status->produced += entry->produced;
+        rejected += entry->rejected;
+        withheld += entry->withheld;
+    }
+    status->counts[WORK_REJECTED] = rejected;
+    status->counts[WORK_WITHHELD] = withheld;
+    status->source_records =
+        (status->sources ? status->produced : status->messages) + rejected + withheld;
+}
+
 static void count_all(struct status *status)
 {
     memset(status->counts, 0, sizeof status->counts);
@@ -156,8 +210,8 @@ static void count_all(struct status *status)
         for (int c = 0; c < WORK_COUNT; c++)
             status->counts[c] += status->partitions[i].counts[c];
     }
-    status->counts[WORK_REJECTED] = status->rejected;
-    status->counts[WORK_WITHHELD] = status->withheld;
+    status->messages = totals_records(&TOTALS_WORK, status->counts);
+    count_sources(status);
 }
 
 /* A receipt follows its commit, so none is ahead of the store that its worker writes to. */
@@ -193,84 +247,28 @@ static enum outcome check_store(struct status *status, struct error *err)
     return outcome;
 }
 
-/* Remembers the id; false when it is known. */
-static bool add_id(struct status *status, struct bytes id)
-{
-    uint64_t hash = hash64(id);
-    size_t low = 0, high = status->dead_id_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (status->dead_ids[middle] < hash)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < status->dead_id_count && status->dead_ids[low] == hash)
-        return false;
-    if (status->dead_id_count == status->dead_id_room) {
-        status->dead_id_room = status->dead_id_room ? status->dead_id_room * 2 : 256;
-        status->dead_ids =
-            mem_resize(status->dead_ids, status->dead_id_room, sizeof(status->dead_ids[0]));
-    }
-    memmove(&status->dead_ids[low + 1], &status->dead_ids[low],
-            (status->dead_id_count - low) * sizeof(status->dead_ids[0]));
-    status->dead_ids[low] = hash;
-    status->dead_id_count++;
-    return true;
-}
-
-static struct status_code *find_code(struct status *status, const char *code)
-{
-    for (size_t i = 0; i < status->code_count; i++)
-        if (strcmp(status->codes[i].code, code) == 0)
-            return &status->codes[i];
-    return NULL;
-}
-
-/* In the order of the codes; those that have none come last. There is room. */
-static struct status_code *add_code(struct status *status, const char *code)
-{
-    size_t at = 0;
-    while (at < status->code_count && strcmp(status->codes[at].code, code) < 0)
-        at++;
-    struct status_code *made = &status->codes[at];
-    memmove(made + 1, made, (status->code_count - at) * sizeof(*made));
-    status->code_count++;
-    *made = (struct status_code){.count = 0};
-    snprintf(made->code, sizeof(made->code), "%s", code);
-    return made;
-}
-
-static void count_code(struct status *status, enum error_code code)
-{
-    static const char OTHER[] = "other";
-    size_t max = sizeof(status->codes) / sizeof(status->codes[0]);
-    const char *name = code == ERR_NONE ? OTHER : error_code_id(code); /* no header is printed */
-    struct status_code *found = find_code(status, name);
-    if (!found && status->code_count + 1 >= max) { /* the last place is for all that have none */
-        name = OTHER;
-        found = find_code(status, name);
-    }
-    if (!found)
-        found = add_code(status, name);
-    found->count++;
-}
-
 static void take_dead_letter(struct status *status, const struct bus_message *message)
 {
-    const struct dead_letter_origin origin = dead_letter_read(&message->envelope);
-    if (origin.id.size == 0 || add_id(status, origin.id))
-        count_code(status, origin.code);
+    status_dead_letters_add(&status->dead, &message->envelope);
+}
+
+static void take_decision(struct status *status, const struct bus_message *message)
+{
+    struct decision decision;
+    if (decision_parse(message->envelope.value, &decision, NULL) == OUT_OK)
+        status_dead_letters_decide(&status->dead, &decision);
+    decision_free(&decision);
 }
 
 /* What came since the last reading; `read` are the offsets it goes on from. */
 static enum outcome find_new(struct status *status, const char *topic, const int64_t *read,
-                             struct bus_range **ranges, size_t *count, bool *any, struct error *err)
+                             size_t max, struct bus_range **ranges, size_t *count, bool *any,
+                             struct error *err)
 {
     *any = false;
     enum outcome outcome = bus_ranges(status->bus, topic, status->timeout_ms, ranges, count, err);
-    if (*count > (size_t)status->partition_count)
-        *count = (size_t)status->partition_count;
+    if (*count > max)
+        *count = max;
     for (size_t i = 0; i < *count; i++) {
         struct bus_range *range = &(*ranges)[i];
         if (range->from < read[i])
@@ -306,9 +304,9 @@ static enum outcome read_topic(struct status *status, enum topic_kind kind, int6
 {
     const char *topic = status->topics[kind];
     struct bus_range *ranges = NULL;
-    size_t count = 0;
+    size_t count = 0, max = kind == TOPIC_CONTROL ? 1 : (size_t)status->partition_count;
     bool any;
-    enum outcome outcome = find_new(status, topic, read, &ranges, &count, &any, err);
+    enum outcome outcome = find_new(status, topic, read, max, &ranges, &count, &any, err);
     if (outcome == OUT_OK && any)
         outcome = read_ranges(status, topic, ranges, count, read, take, err);
     for (size_t i = 0; outcome == OUT_OK && i < count; i++)
@@ -326,6 +324,9 @@ enum outcome status_read_receipts(struct status *status, struct error *err)
         outcome = check_store(status, err);
     if (outcome == OUT_OK)
         outcome = read_topic(status, TOPIC_DEAD_LETTERS, status->dead_read, take_dead_letter, err);
+    if (outcome == OUT_OK) /* a decision is made about a dead letter that is there */
+        outcome = read_topic(status, TOPIC_CONTROL, status->control_read, take_decision, err);
     count_all(status);
+    status_dead_letters_count(&status->dead, &status->readings);
     return outcome;
 }

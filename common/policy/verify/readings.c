@@ -60,16 +60,10 @@ static bool grow(struct readings *readings)
     return true;
 }
 
-static struct diff_key uri_key(struct bytes uri)
-{
-    return diff_key_of(uri);
-}
-
 /* Of one reading of a stream. */
-static struct diff_key stream_key(struct bytes uri, uint64_t run)
+static struct diff_key stream_key(const struct diff_key *uri, uint64_t run)
 {
-    struct diff_key key = diff_key_of(uri);
-    return (struct diff_key){key.high ^ run, ~key.low};
+    return (struct diff_key){uri->high ^ run, ~uri->low};
 }
 
 /* NULL when there is no room. */
@@ -109,11 +103,11 @@ static void keep_rejections(struct readings *readings, struct readings_entry *en
 bool readings_add(struct readings *readings, const struct reading *reading, struct bytes json)
 {
     uint64_t run = hash64(reading->run);
-    struct diff_key key = uri_key(reading->uri);
+    struct diff_key key = diff_key_of(reading->uri);
     struct readings_entry *entry = make(readings, &key, reading->uri);
     if (entry && reading->stream) {
         entry->is_mark = true;
-        key = stream_key(reading->uri, run);
+        key = stream_key(&key, run);
         entry = make(readings, &key, reading->uri);
     }
     if (!entry)
@@ -137,6 +131,23 @@ bool readings_add(struct readings *readings, const struct reading *reading, stru
     return true;
 }
 
+bool readings_is_earlier(const struct readings *readings, const struct diff_key *uri, uint64_t run,
+                         struct readings_entry **entry)
+{
+    struct readings_entry *found = find(readings, uri);
+    *entry = NULL;
+    if (!found)
+        return false;
+    if (found->is_mark) {
+        struct diff_key key = stream_key(uri, run);
+        found = find(readings, &key);
+        *entry = found && found->complete ? found : NULL;
+        return false;
+    }
+    *entry = found->complete && found->run == run ? found : NULL;
+    return found->complete && *entry == NULL;
+}
+
 bool readings_is_history(const struct readings *readings, struct bytes uri, struct bytes run,
                          struct readings_entry **entry)
 {
@@ -145,21 +156,8 @@ bool readings_is_history(const struct readings *readings, struct bytes uri, stru
         return true;
     if (!readings->count || !uri.size || !run.size)
         return false;
-    struct diff_key key = uri_key(uri);
-    struct readings_entry *found = find(readings, &key);
-    if (!found)
-        return false;
-    uint64_t hash = hash64(run);
-    if (found->is_mark) {
-        key = stream_key(uri, hash);
-        found = find(readings, &key);
-        *entry = found && found->complete ? found : NULL;
-        return false;
-    }
-    if (!found->complete)
-        return false;
-    *entry = found->run == hash ? found : NULL;
-    return *entry == NULL;
+    struct diff_key key = diff_key_of(uri);
+    return readings_is_earlier(readings, &key, hash64(run), entry);
 }
 
 bool readings_is_incomplete(const struct readings_entry *entry)
