@@ -18,12 +18,6 @@
 #include "common/port/sink.h"
 #include "worker/pending_children.h"
 
-static bool has_work(const struct partition *partition)
-{
-    return partition->current || partition->queue_first ||
-           (partition->open && partition->open->count);
-}
-
 /* Makes the next batch the current one. */
 static bool take_next(struct flow *flow, struct partition *partition)
 {
@@ -65,8 +59,8 @@ static bool passes_gate(struct flow *flow, struct partition *partition)
 /* One step of one partition; true when it took a connection. */
 static bool advance(struct flow *flow, struct partition *partition, uint64_t now_ms)
 {
-    if (partition->state != PARTITION_READING ||
-        (!partition->current && !take_next(flow, partition)))
+    bool writes = partition->state == PARTITION_READING || partition->state == PARTITION_HALTING;
+    if (!writes || (!partition->current && !take_next(flow, partition)))
         return false;
     struct batch *batch = partition->current;
     if (batch->in_sink || partition->retry_at_ms > now_ms || !passes_gate(flow, partition))
@@ -91,7 +85,7 @@ void flow_pump(struct flow *flow)
     for (int32_t i = 0; i < total && sink_can_submit(ports->sink); i++) {
         int32_t number = (flow->round + i) % total;
         struct partition *partition = &all->items[number];
-        if (has_work(partition) && advance(flow, partition, now_ms))
+        if (partition_has_work(partition) && advance(flow, partition, now_ms))
             flow->round = number + 1;
     }
 }
@@ -246,6 +240,7 @@ static void on_written(struct flow *flow, struct partition *partition, struct ba
         count_classes(flow, batch);
     partition->current = NULL;
     partition_recycle(partition->all, batch);
+    partition_check_halting(partition);
     if (counted)
         check_limits(flow);
 }

@@ -16,14 +16,23 @@
  */
 #define MESSAGE_OVERHEAD 1024
 
-static void halt_at_gap(struct partition *partition, int64_t offset, int64_t missing)
+static void halt_at_gap(struct partition *partition, struct bytes run, int64_t offset,
+                        int64_t missing)
 {
-    struct error err;
-    error_set(&err, OUT_FATAL, ERR_SEQUENCE_GAP,
-              "%" PRId64 " messages of a producer are missing in the topic", missing);
-    error_where(&err, "%s-%d before offset %" PRId64, partition->all->config->source,
+    struct partition_halt halt = {0};
+    halt.expected = sequence_next_of(&partition->sequences, run, halt.run);
+    halt.found = halt.expected + missing;
+    error_set(&halt.err, OUT_FATAL, ERR_SEQUENCE_GAP,
+              "%" PRId64 " message%s of run %s missing in the topic: number %" PRId64
+              " was expected, %" PRId64 " came",
+              missing, missing == 1 ? "" : "s", halt.run, halt.expected, halt.found);
+    error_where(&halt.err, "%s-%d before offset %" PRId64, partition->all->config->source,
                 partition->number, offset);
-    partition_halt(partition, &err);
+    error_hint(&halt.err,
+               "produce the source again (it is safe); then drover resume %d --accept-gap "
+               "--reason TEXT goes on without them",
+               partition->number);
+    partition_halt_behind(partition, &halt);
 }
 
 /* Counts the message in its run, also one that is refused. False when the partition must not go
@@ -36,10 +45,12 @@ static bool check_sequence(struct partition *partition, const struct envelope *e
     if (offset <
         partition->redelivered_until) /* the stored numbers are those behind redelivered_until */
         return true;
+    if (offset >= partition->sequences.open_until)
+        partition->sequences.open_until = 0;
     switch (sequence_see(&partition->sequences, run, sequence, &missing)) {
     case SEQUENCE_GAP:
         if (!partition->all->config->settings->accept_gap) {
-            halt_at_gap(partition, offset, missing);
+            halt_at_gap(partition, run, offset, missing);
             return false;
         }
         log_line(LOG_WARN, "gap.accepted", "partition=%d offset=%" PRId64 " missing=%" PRId64,
@@ -236,6 +247,34 @@ static bool skip_to_wanted(struct partition *partition)
     return true;
 }
 
+/* What retention ate, or was deleted: where reading stands is gone. */
+static void halt_at_hole(struct partition *partition)
+{
+    const char *source = partition->all->config->source;
+    int64_t begin = bus_consumer_begin(partition->all->consumer, partition->number);
+    int64_t end = bus_consumer_end(partition->all->consumer, partition->number);
+    if (begin >= 0 && begin <= partition->position && end >= 0 && end < partition->position) {
+        halt_behind_end(partition, end);
+        return;
+    }
+    struct partition_halt halt = {.expected = partition->position, .found = begin};
+    if (begin > partition->position)
+        error_set(&halt.err, OUT_FATAL, ERR_KAFKA_OFFSET,
+                  "offsets %" PRId64 " to %" PRId64
+                  " are gone from the topic, and were not applied yet",
+                  partition->position, begin - 1);
+    else
+        error_set(&halt.err, OUT_FATAL, ERR_KAFKA_OFFSET,
+                  "offset %" PRId64 " is gone from the topic, and was not applied yet",
+                  partition->position);
+    error_where(&halt.err, "%s-%d@%" PRId64, source, partition->number, partition->position);
+    error_hint(&halt.err,
+               "produce the source again (it is safe); then drover resume %d --accept-gap "
+               "--reason TEXT goes on behind them",
+               partition->number);
+    partition_halt_behind(partition, &halt);
+}
+
 void intake_on_error(struct intake *intake, int32_t number, const struct error *err)
 {
     struct partition *partition = partitions_find(intake->partitions, number);
@@ -243,8 +282,10 @@ void intake_on_error(struct intake *intake, int32_t number, const struct error *
         log_away("kafka.away", err);
     else if (!partition)
         state_fail(intake->partitions->state, err);
-    else if (err->code != ERR_KAFKA_OFFSET || !skip_to_wanted(partition))
+    else if (err->code != ERR_KAFKA_OFFSET)
         partition_halt(partition, err);
+    else if (partition->state == PARTITION_READING && !skip_to_wanted(partition))
+        halt_at_hole(partition);
 }
 
 void intake_init(struct intake *intake, struct partitions *partitions)

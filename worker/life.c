@@ -271,6 +271,11 @@ static void on_claimed(void *owner, int32_t partition, const struct checkpoint_r
     membership_on_claimed(&((struct worker *)owner)->membership, partition, row);
 }
 
+static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+{
+    halts_on_seen(&((struct worker *)owner)->halts, partition, epoch, is_owned);
+}
+
 static void view_message(void *owner, const struct batch_item *item, struct envelope *message)
 {
     const struct worker *worker = owner;
@@ -364,7 +369,7 @@ static void every_commit(struct worker *worker, uint64_t now_ms)
     worker->last_commit_ms = now_ms;
     membership_commit(&worker->membership);
     for (struct partition *next = NULL; (next = partitions_next(&worker->partitions, next));)
-        if (next->state == PARTITION_READING)
+        if (next->state == PARTITION_READING || next->state == PARTITION_HALTED)
             receipts_store(&worker->receipts, next);
 }
 
@@ -397,6 +402,8 @@ void worker_tick(struct worker *worker)
         pending_children_tick(worker->ports.pending, now_ms);
     if (worker->state.phase == WORKER_RUNNING) /* no child has made it fail */
         stalls_tick(worker->stalls, now_ms);
+    if (worker->receipts.outbox && worker->state.phase < WORKER_RELEASING)
+        halts_tick(&worker->halts, now_ms);
     take_turn(worker, true);
     every_commit(worker, now_ms);
     if (worker->config.settings->until_end && worker->state.phase == WORKER_RUNNING &&
@@ -485,6 +492,10 @@ static void put_together(struct worker *worker)
                                  .dead_letters = &worker->dead_letters,
                                  .receipts = &worker->receipts,
                                  .membership = &worker->membership};
+    worker->halts = (struct halts){.partitions = partitions,
+                                   .ports = ports,
+                                   .receipts = &worker->receipts,
+                                   .membership = &worker->membership};
 }
 
 struct worker *worker_new(const struct settings *settings, const struct worker_world *world)
@@ -507,7 +518,7 @@ static struct store_opening opening_of(struct worker *worker)
     static const struct sink_events SINK = {on_rejected,    on_done,      on_sink_ready,
                                             on_store_state, view_message, on_detour};
     static const struct checkpoint_events CHECKPOINT = {on_checked, on_claimed, on_released,
-                                                        on_checkpoint_error};
+                                                        on_checkpoint_error, on_seen};
     static const struct redis_stage_events STAGE = {on_stage_advanced, on_unowned, on_stage_failed};
     static const struct pending_events PENDING = {on_swept, on_forgotten};
     const struct worker_config *config = &worker->config;

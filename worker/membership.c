@@ -179,7 +179,7 @@ void membership_claim_again(struct membership *membership)
     if (!state_is_working(all->state) || membership->claims_waiting)
         return;
     for (struct partition *next = NULL; (next = partitions_next(all, next));)
-        if (next->state == PARTITION_READING)
+        if (next->state == PARTITION_READING || next->state == PARTITION_HALTING)
             claim_again(membership, next);
 }
 

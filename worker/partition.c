@@ -107,9 +107,16 @@ void partition_orphan(struct partitions *all, struct batch *batch)
         partition_recycle(all, batch);
 }
 
-void partition_halt(struct partition *partition, const struct error *err)
+bool partition_has_work(const struct partition *partition)
+{
+    return partition->current || partition->queue_first ||
+           (partition->open && partition->open->count);
+}
+
+static void halt(struct partition *partition)
 {
     struct partitions *all = partition->all;
+    const struct error *err = &partition->halt.err;
     log_error(LOG_ERROR, "partition.halted", err);
     partition_drop(partition);
     partition->state = PARTITION_HALTED;
@@ -120,6 +127,25 @@ void partition_halt(struct partition *partition, const struct error *err)
         if (next->state != PARTITION_HALTED)
             return; /* the others go on; status shows this one's lag */
     state_fail(all->state, err);
+}
+
+void partition_halt(struct partition *partition, const struct error *err)
+{
+    partition->halt = (struct partition_halt){.err = *err, .expected = -1, .found = -1};
+    halt(partition);
+}
+
+void partition_check_halting(struct partition *partition)
+{
+    if (partition->state == PARTITION_HALTING && !partition_has_work(partition))
+        halt(partition);
+}
+
+void partition_halt_behind(struct partition *partition, const struct partition_halt *why)
+{
+    partition->halt = *why;
+    partition->state = PARTITION_HALTING;
+    partition_check_halting(partition);
 }
 
 int64_t partition_redis_next(const struct partition *partition, int64_t next)

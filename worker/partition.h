@@ -22,9 +22,19 @@ enum partition_state {
     PARTITION_AWAY,     /* it is not ours; only its number and epoch may be asked for */
     PARTITION_CLAIMING, /* assigned; the store has not said where to go on */
     PARTITION_READING,
-    PARTITION_HALTED, /* something is wrong with its messages: nothing more is taken */
-    PARTITION_FENCED, /* claimed by another, though the group still gives it to us: claimed again
-                         when that lasts (stall.h) */
+    PARTITION_HALTING, /* the same as halted, and what was read before is still being written */
+    PARTITION_HALTED,  /* something is wrong with its messages: nothing more is taken */
+    PARTITION_FENCED,  /* claimed by another, though the group still gives it to us: claimed again
+                          when that lasts (stall.h) */
+};
+
+/* Why nothing more is taken of a partition; what is missing is as in struct halted. */
+struct partition_halt {
+    struct error err;
+    char run[SEQUENCE_RUN_MAX + 1];
+    int64_t expected, found;
+    bool told;    /* the results topic hears of it */
+    bool looking; /* the store was asked whether somebody resumed it */
 };
 
 struct partition {
@@ -48,9 +58,10 @@ struct partition {
     struct batch *open;
     struct batch *queue_first, *queue_last;
     struct batch *current;
-    bool at_end;            /* Kafka had nothing more behind the last message taken */
-    bool dead_letters_sent; /* of `current`, for what was dead before the sink */
-    bool receipts_broken;   /* one could not be sent: results_next stays until the next claim */
+    bool at_end;                /* Kafka had nothing more behind the last message taken */
+    bool dead_letters_sent;     /* of `current`, for what was dead before the sink */
+    bool receipts_broken;       /* one could not be sent: results_next stays until the next claim */
+    struct partition_halt halt; /* HALTING, HALTED */
     struct backoff backoff;
     uint64_t retry_at_ms; /* `current` waits until then */
     bool paused;
@@ -87,6 +98,11 @@ void partition_drop(struct partition *partition);
 void partition_orphan(struct partitions *all, struct batch *batch);
 /* Nothing more is taken of it. When it was the last one, the worker fails. */
 void partition_halt(struct partition *partition, const struct error *err);
+/* The same for what is wrong behind all that was read: that is written first. */
+void partition_halt_behind(struct partition *partition, const struct partition_halt *halt);
+/* A batch of it has been written: one that is HALTING may be HALTED now. */
+void partition_check_halting(struct partition *partition);
+bool partition_has_work(const struct partition *partition);
 bool partitions_are_busy(const struct partitions *all);
 /* At the end: lets go of every message, so that the consumer can be destroyed. */
 void partitions_let_go(struct partitions *all);

@@ -140,6 +140,18 @@ void receipts_send_settled(struct receipts *receipts, int64_t round, struct sett
     buf_free(&text);
 }
 
+void receipts_send_halted(struct receipts *receipts, const struct halted *halted)
+{
+    char key[16];
+    struct buf text;
+    const struct receipt_way way = {halted->partition, halted->epoch, -1, NULL};
+    snprintf(key, sizeof key, "%d", halted->partition);
+    buf_init(&text, PART_MAX);
+    halted_append(&text, halted);
+    put(receipts, halted->partition % outbox_partitions(receipts->outbox), key, &text, &way);
+    buf_free(&text);
+}
+
 static void put_receipt(struct receipts *receipts, const struct receipt *receipt)
 {
     char key[16];

@@ -3,6 +3,7 @@
 
 /* Committed batch ─► results topic; the watermarks that follow. */
 
+#include "common/model/message/halted.h"
 #include "worker/outbox.h"
 #include "worker/partition.h"
 
@@ -19,6 +20,8 @@ MUST_USE enum outcome receipts_send(struct receipts *receipts, const struct part
 /* What became of records that waited. */
 void receipts_send_settled(struct receipts *receipts, int64_t round, struct settled_item *items,
                            size_t count, struct outbox_tally *tally);
+/* What a halted partition is halted for. */
+void receipts_send_halted(struct receipts *receipts, const struct halted *halted);
 /* Stores watermarks that have moved. */
 void receipts_store(struct receipts *receipts, struct partition *partition);
 /* The outbox's. */

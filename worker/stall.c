@@ -116,7 +116,8 @@ static bool is_excused(const struct stalls *stalls, const struct partition *part
 
 static const char *state_name(enum partition_state state)
 {
-    static const char *const NAMES[] = {"away", "claiming", "reading", "halted", "fenced"};
+    static const char *const NAMES[] = {"away",    "claiming", "reading",
+                                        "halting", "halted",   "fenced"};
     return NAMES[state];
 }
 

@@ -14,6 +14,7 @@
  *   intake.c   message ─► record ─► row in the partition's open batch
  *   flow.c     open batch ─► sink ─► done | retry | halt; budget and pausing
  *   stall.c    is each partition that is ours being read?
+ *   halts.c    halted ones: the results topic is told; resumed ones are claimed again
  *   life.c     start, turns, stop
  *   work.c     `drover work`: the loop, signals, Kafka
  *
@@ -25,6 +26,7 @@
 #include "common/port/checkpoint.h"
 #include "common/port/sink.h"
 #include "worker/flow.h"
+#include "worker/halts.h"
 
 struct stalls;
 struct uv_loop_s;
@@ -53,6 +55,7 @@ struct worker {
     struct membership membership;
     struct intake intake;
     struct flow flow;
+    struct halts halts;
     struct stalls *stalls; /* from the start on */
     bool checked;          /* the stores, by themselves */
     int open_parts;        /* stores still to close */

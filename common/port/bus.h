@@ -198,6 +198,7 @@ struct bus_consumer_ops {
     void (*commit)(struct bus_consumer *consumer, const int32_t *partitions, const int64_t *offsets,
                    size_t count);
     int64_t (*end)(struct bus_consumer *consumer, int32_t partition);
+    int64_t (*begin)(struct bus_consumer *consumer, int32_t partition);
     void (*close)(struct bus_consumer *consumer, uint32_t wait_ms, void (*on_closed)(void *owner));
 };
 
@@ -256,6 +257,13 @@ static inline int64_t bus_consumer_end(struct bus_consumer *consumer, int32_t pa
     return consumer->ops->end(consumer, partition);
 }
 
+/* Where a partition begins now; it is asked, and that may block for 2 s: for who was told that
+ * messages are gone. -1: nobody said. */
+static inline int64_t bus_consumer_begin(struct bus_consumer *consumer, int32_t partition)
+{
+    return consumer->ops->begin(consumer, partition);
+}
+
 /* Leaves the group (on_revoked may come once more and is to be answered), then on_closed. Gives up
  * waiting for the broker after wait_ms. What is held must have been released. */
 static inline void bus_consumer_close(struct bus_consumer *consumer, uint32_t wait_ms,
@@ -279,6 +287,10 @@ struct bus_ops {
     enum outcome (*open_consumer)(struct bus *bus, const char *topic, const char *group,
                                   const struct bus_consumer_events *events, void *owner,
                                   struct bus_consumer **consumer, struct error *err);
+    enum outcome (*open_assigned)(struct bus *bus, const char *topic, const char *group,
+                                  const int32_t *partitions, size_t count,
+                                  const struct bus_consumer_events *events, void *owner,
+                                  struct bus_consumer **consumer, struct error *err);
     void (*view)(const void *held, struct envelope *envelope);
     void (*view_whole)(const void *held, struct header **headers, struct message_view *message);
     void (*release)(void *held);
@@ -290,6 +302,8 @@ struct bus_ops {
     bool (*ends)(struct bus *bus, const char *topic, int64_t *ends, int32_t count, int timeout_ms);
     void (*ask_ends)(struct bus *bus, const char *topic, int32_t count, int timeout_ms,
                      bus_ends_told told, void *owner);
+    bool (*offsets_at)(struct bus *bus, const char *topic, int64_t at_ms, int64_t *offsets,
+                       int32_t count, int timeout_ms);
     void (*poll)(struct bus *bus);
 };
 
@@ -325,6 +339,17 @@ MUST_USE static inline enum outcome bus_open_consumer(struct bus *bus, const cha
                                                       struct error *err)
 {
     return bus->ops->open_consumer(bus, topic, group, events, owner, consumer, err);
+}
+
+/* Those partitions (on_assigned comes once, with all of them), in no group: none is taken away, and
+ * the bus is not told how far they are. `group` is what the client is called. */
+MUST_USE static inline enum outcome
+bus_open_assigned(struct bus *bus, const char *topic, const char *group, const int32_t *partitions,
+                  size_t count, const struct bus_consumer_events *events, void *owner,
+                  struct bus_consumer **consumer, struct error *err)
+{
+    return bus->ops->open_assigned(bus, topic, group, partitions, count, events, owner, consumer,
+                                   err);
 }
 
 /* What a held message says: views into it, of at most ENVELOPE_HEADERS_MAX headers, ours first. */
@@ -389,6 +414,14 @@ static inline void bus_ask_ends(struct bus *bus, const char *topic, int32_t coun
                                 bus_ends_told told, void *owner)
 {
     bus->ops->ask_ends(bus, topic, count, timeout_ms, told, owner);
+}
+
+/* The first message of each of the partitions 0 to count - 1 that is not older than at_ms (Unix
+ * time); where there is none, the end. False when not all were told. Blocks. */
+static inline bool bus_offsets_at(struct bus *bus, const char *topic, int64_t at_ms,
+                                  int64_t *offsets, int32_t count, int timeout_ms)
+{
+    return bus->ops->offsets_at(bus, topic, at_ms, offsets, count, timeout_ms);
 }
 
 /* Lets the bus say what it has to say (its log); now and then. */

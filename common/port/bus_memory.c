@@ -601,6 +601,22 @@ static bool ends_of(struct bus *base, const char *name, int64_t *ends, int32_t c
     return true;
 }
 
+static bool offsets_at(struct bus *base, const char *name, int64_t at_ms, int64_t *offsets,
+                       int32_t count, int timeout_ms)
+{
+    const struct memory_topic *topic = find_topic(of(base), name);
+    (void)timeout_ms;
+    if (!topic || count > topic->partition_count)
+        return false;
+    for (int32_t i = 0; i < count; i++) {
+        const struct memory_partition *partition = &topic->partitions[i];
+        offsets[i] = partition->low;
+        while (offsets[i] < partition->end && (*slot(partition, offsets[i]))->timestamp_ms < at_ms)
+            offsets[i]++;
+    }
+    return true;
+}
+
 static void ask_ends(struct bus *base, const char *topic, int32_t count, int timeout_ms,
                      bus_ends_told told, void *owner)
 {
@@ -752,6 +768,11 @@ static int64_t end_of(struct bus_consumer *base, int32_t number)
     return reading_of(consumer_of(base), number)->end;
 }
 
+static int64_t begin_of(struct bus_consumer *base, int32_t number)
+{
+    return consumer_of(base)->topic->partitions[number].low;
+}
+
 static void close_consumer(struct bus_consumer *base, uint32_t wait_ms,
                            void (*on_closed)(void *owner))
 {
@@ -768,8 +789,9 @@ static enum outcome open_consumer(struct bus *base, const char *name, const char
                                   const struct bus_consumer_events *events, void *owner,
                                   struct bus_consumer **out, struct error *err)
 {
-    static const struct bus_consumer_ops OPS = {start,     give_up, pause_those, resume_those,
-                                                hold_back, commit,  end_of,      close_consumer};
+    static const struct bus_consumer_ops OPS = {start,        give_up,   pause_those,
+                                                resume_those, hold_back, commit,
+                                                end_of,       begin_of,  close_consumer};
     struct memory_topic *topic = find_topic(of(base), name);
     (void)group;
     *out = NULL;
@@ -818,6 +840,17 @@ void bus_memory_revoke(struct bus_consumer *base)
         consumer->revoke_after = true;
     else if (!consumer->revoking)
         consumer->revoke_due = true;
+}
+
+static enum outcome open_assigned(struct bus *base, const char *name, const char *group,
+                                  const int32_t *numbers, size_t count,
+                                  const struct bus_consumer_events *events, void *owner,
+                                  struct bus_consumer **out, struct error *err)
+{
+    enum outcome outcome = open_consumer(base, name, group, events, owner, out, err);
+    if (outcome == OUT_OK)
+        bus_memory_assign(*out, numbers, count);
+    return outcome;
 }
 
 bool bus_memory_is_revoking(const struct bus_consumer *base)
@@ -975,6 +1008,7 @@ struct bus_memory *bus_memory_new(size_t bytes_max)
         .open_sender = open_sender,
         .open_reader = open_reader,
         .open_consumer = open_consumer,
+        .open_assigned = open_assigned,
         .view = view,
         .view_whole = view_whole,
         .release = release,
@@ -983,6 +1017,7 @@ struct bus_memory *bus_memory_new(size_t bytes_max)
         .message_limit = message_limit,
         .ends = ends_of,
         .ask_ends = ask_ends,
+        .offsets_at = offsets_at,
         .poll = poll_bus,
     };
     struct bus_memory *bus = mem_new(sizeof *bus);

@@ -36,6 +36,9 @@ struct checkpoint_events {
     void (*on_released)(void *owner, int32_t partition);
     /* OUT_RETRY: the store is away (said again by each try); OUT_FATAL: nothing will come of it. */
     void (*on_error)(void *owner, const struct error *err);
+    /* What checkpoint_look asked: the claim that holds now (0: none), and whether somebody has it.
+     */
+    void (*on_seen)(void *owner, int32_t partition, int64_t epoch, bool is_owned);
 };
 
 struct checkpoint_ops {
@@ -46,6 +49,8 @@ struct checkpoint_ops {
     /* The same, and gives the partition up. */
     void (*release)(struct checkpoint *checkpoint, int32_t partition, int64_t epoch,
                     int64_t redis_next, int64_t results_next);
+    /* Asks whose the partition is, and changes nothing. */
+    void (*look)(struct checkpoint *checkpoint, int32_t partition);
     /* Drops claims not yet answered (a rebalance overtook them). */
     void (*forget_claims)(struct checkpoint *checkpoint);
     bool (*is_idle)(const struct checkpoint *checkpoint);
@@ -73,6 +78,11 @@ static inline void checkpoint_release(struct checkpoint *checkpoint, int32_t par
                                       int64_t epoch, int64_t redis_next, int64_t results_next)
 {
     checkpoint->ops->release(checkpoint, partition, epoch, redis_next, results_next);
+}
+
+static inline void checkpoint_look(struct checkpoint *checkpoint, int32_t partition)
+{
+    checkpoint->ops->look(checkpoint, partition);
 }
 
 static inline void checkpoint_forget_claims(struct checkpoint *checkpoint)

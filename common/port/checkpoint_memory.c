@@ -55,6 +55,14 @@ static void execute(struct memory_checkpoint_port *port, const struct checkpoint
         memory_store_release(port->store, request->partition, request->epoch);
 }
 
+static void tell_seen(const struct memory_checkpoint_port *port, int32_t partition)
+{
+    const struct checkpoint *base = &port->queue.base;
+    const struct memory_checkpoint *checkpoint = memory_store_checkpoint(port->store, partition);
+    base->events.on_seen(base->owner, partition, checkpoint ? checkpoint->epoch : 0,
+                         checkpoint && checkpoint->owned);
+}
+
 /* A claim that was forgotten meanwhile is told to nobody. */
 static void answer(struct memory_checkpoint_port *port)
 {
@@ -70,6 +78,8 @@ static void answer(struct memory_checkpoint_port *port)
         base->events.on_claimed(base->owner, done.partition, &claimed);
     else if (done.kind == REQUEST_RELEASE)
         base->events.on_released(base->owner, done.partition);
+    else if (done.kind == REQUEST_LOOK)
+        tell_seen(port, done.partition);
     free((char *)claimed.sequences.data);
 }
 
@@ -112,8 +122,9 @@ struct checkpoint *memory_checkpoint_new(struct memory_store *store,
                                          const struct checkpoint_events *events, void *owner)
 {
     static const struct checkpoint_ops OPS = {
-        checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
-        checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
+        checkpoint_queue_claim, checkpoint_queue_advance,       checkpoint_queue_release,
+        checkpoint_queue_look,  checkpoint_queue_forget_claims, checkpoint_queue_is_idle,
+        close_checkpoint};
     struct memory_checkpoint_port *port = mem_new(sizeof *port);
     port->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
     port->queue.pump = pump;

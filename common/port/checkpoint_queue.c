@@ -66,6 +66,12 @@ void checkpoint_queue_release(struct checkpoint *base, int32_t partition, int64_
                                                                 .results_next = results_next});
 }
 
+void checkpoint_queue_look(struct checkpoint *base, int32_t partition)
+{
+    checkpoint_queue_push(
+        of(base), (struct checkpoint_request){.kind = REQUEST_LOOK, .partition = partition});
+}
+
 void checkpoint_queue_forget_claims(struct checkpoint *base)
 {
     struct checkpoint_queue *queue = of(base);

@@ -14,6 +14,7 @@ enum checkpoint_request_kind {
     REQUEST_CLAIM,
     REQUEST_ADVANCE,
     REQUEST_RELEASE,
+    REQUEST_LOOK,
 };
 
 struct checkpoint_request {
@@ -43,6 +44,7 @@ void checkpoint_queue_advance(struct checkpoint *base, int32_t partition, int64_
                               int64_t redis_next, int64_t results_next);
 void checkpoint_queue_release(struct checkpoint *base, int32_t partition, int64_t epoch,
                               int64_t redis_next, int64_t results_next);
+void checkpoint_queue_look(struct checkpoint *base, int32_t partition);
 void checkpoint_queue_forget_claims(struct checkpoint *base);
 bool checkpoint_queue_is_idle(const struct checkpoint *base);
 

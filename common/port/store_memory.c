@@ -188,6 +188,28 @@ void memory_store_release(struct memory_store *store, int32_t partition, int64_t
         checkpoint->owned = false;
 }
 
+static void set_sequences(struct memory_store *store, struct memory_checkpoint *checkpoint,
+                          struct bytes sequences)
+{
+    char *copy = mem_alloc(sequences.size + 1);
+    memcpy(copy, sequences.size ? sequences.data : "", sequences.size);
+    free((char *)checkpoint->sequences.data);
+    store->bytes += sequences.size - checkpoint->sequences.size;
+    checkpoint->sequences = bytes_of(copy, sequences.size);
+}
+
+void memory_store_resume(struct memory_store *store, int32_t partition, int64_t next_offset,
+                         struct bytes sequences)
+{
+    struct memory_checkpoint *checkpoint = find_checkpoint(store, partition);
+    set_sequences(store, checkpoint, sequences);
+    checkpoint->next_offset = next_offset;
+    raise_to(&checkpoint->redis_next, next_offset);
+    raise_to(&checkpoint->results_next, next_offset);
+    checkpoint->epoch++;
+    checkpoint->owned = false;
+}
+
 static enum outcome ask_epoch(const struct memory_store *store, const struct batch_fence *fence,
                               struct error *err)
 {
@@ -216,11 +238,7 @@ static enum outcome move_checkpoint(struct memory_store *store, const struct bat
     if (!bytes_equal(old, new)) {
         if (new.size > old.size && !fits(store, new.size - old.size))
             return refuse_room(err);
-        char *copy = mem_alloc(new.size + 1);
-        memcpy(copy, new.size ? new.data : "", new.size);
-        free((char *)old.data);
-        checkpoint->sequences = bytes_of(copy, new.size);
-        store->bytes += new.size - old.size;
+        set_sequences(store, checkpoint, new);
     }
     checkpoint->next_offset = fence->end;
     raise_to(&checkpoint->redis_next, fence->redis_next);

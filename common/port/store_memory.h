@@ -86,6 +86,11 @@ void memory_store_advance(struct memory_store *store, int32_t partition, int64_t
 /* Gives the partition up; nothing when the epoch is over. */
 void memory_store_release(struct memory_store *store, int32_t partition, int64_t epoch);
 
+/* As `drover resume` does it in a store: from `next_offset` on with these numbers, under a new
+ * epoch that nobody has. It must have been claimed. */
+void memory_store_resume(struct memory_store *store, int32_t partition, int64_t next_offset,
+                         struct bytes sequences);
+
 /* ---- writing: for the ports -------------------------------------------------------------- */
 
 struct memory_writing {

@@ -352,6 +352,8 @@ static void open_file_sink(int connections)
 static struct {
     bool come, closed;
     int64_t epoch, next;
+    bool seen, is_owned; /* and the look's behind it */
+    int64_t seen_epoch;
 } CLAIMED;
 
 static void on_checked(void *owner)
@@ -374,6 +376,15 @@ static void on_released(void *owner, int32_t partition)
     (void)partition;
 }
 
+static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+{
+    (void)owner;
+    (void)partition;
+    CLAIMED.seen = true;
+    CLAIMED.seen_epoch = epoch;
+    CLAIMED.is_owned = is_owned;
+}
+
 static void on_checkpoint_error(void *owner, const struct error *err)
 {
     (void)owner;
@@ -387,7 +398,7 @@ static void on_checkpoint_closed(void *owner)
 }
 
 static const struct checkpoint_events CHECKPOINT = {on_checked, on_claimed, on_released,
-                                                    on_checkpoint_error};
+                                                    on_checkpoint_error, on_seen};
 
 static int64_t claim_once(struct checkpoint *checkpoint, int64_t *next)
 {
@@ -395,6 +406,11 @@ static int64_t claim_once(struct checkpoint *checkpoint, int64_t *next)
     checkpoint_claim(checkpoint, 0);
     while (!CLAIMED.come)
         turn_loop();
+    checkpoint_look(checkpoint, 0);
+    while (!CLAIMED.seen)
+        turn_loop();
+    ck_assert_int_eq(CLAIMED.seen_epoch, CLAIMED.epoch);
+    ck_assert(CLAIMED.is_owned);
     checkpoint_close(checkpoint, on_checkpoint_closed);
     while (!CLAIMED.closed)
         turn_loop();

@@ -108,6 +108,14 @@ static void on_released(void *owner, int32_t partition)
     (void)partition;
 }
 
+static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+{
+    (void)owner;
+    (void)partition;
+    (void)epoch;
+    (void)is_owned;
+}
+
 static void on_error(void *owner, const struct error *err)
 {
     (void)owner;
@@ -141,7 +149,8 @@ static void close_sink(void)
 
 static void open_store(void)
 {
-    static const struct checkpoint_events EVENTS = {on_checked, on_claimed, on_released, on_error};
+    static const struct checkpoint_events EVENTS = {on_checked, on_claimed, on_released, on_error,
+                                                    on_seen};
     static const struct checkpoint_config CONFIG = {"g", "t", "me", 1};
     struct error err;
     uv_loop_init(&H.loop);

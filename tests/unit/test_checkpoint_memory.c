@@ -15,8 +15,10 @@ static struct memory_store *store;
 
 /* What a port was told last. */
 static struct seen {
-    int checked, claimed, released, closed, errors;
+    int checked, claimed, released, closed, errors, looks;
     int32_t partition;
+    int64_t epoch; /* of a look */
+    bool is_owned;
     struct checkpoint_row row;
     char sequences[64];
 } SEEN[PORTS];
@@ -49,12 +51,22 @@ static void on_error(void *owner, const struct error *err)
     (void)err;
 }
 
+static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+{
+    struct seen *seen = owner;
+    seen->looks++;
+    seen->partition = partition;
+    seen->epoch = epoch;
+    seen->is_owned = is_owned;
+}
+
 static void on_closed(void *owner)
 {
     ((struct seen *)owner)->closed++;
 }
 
-static const struct checkpoint_events EVENTS = {on_checked, on_claimed, on_released, on_error};
+static const struct checkpoint_events EVENTS = {on_checked, on_claimed, on_released, on_error,
+                                                on_seen};
 
 static void setup(void)
 {
@@ -264,6 +276,29 @@ START_TEST(any_order_is_as_the_functions_say)
 }
 END_TEST
 
+START_TEST(a_look_says_whose_it_is_and_changes_nothing)
+{
+    struct checkpoint *checkpoint = open_port(0);
+    checkpoint_look(checkpoint, 1);
+    settle(checkpoint);
+    ck_assert_int_eq(SEEN[0].looks, 1);
+    ck_assert_int_eq(SEEN[0].epoch, 0);
+    ck_assert(!SEEN[0].is_owned);
+    checkpoint_claim(checkpoint, 1);
+    checkpoint_look(checkpoint, 1);
+    settle(checkpoint);
+    ck_assert_int_eq(SEEN[0].epoch, 1);
+    ck_assert(SEEN[0].is_owned);
+    checkpoint_release(checkpoint, 1, 1, 0, 0);
+    checkpoint_look(checkpoint, 1);
+    settle(checkpoint);
+    ck_assert_int_eq(SEEN[0].looks, 3);
+    ck_assert_int_eq(SEEN[0].epoch, 1);
+    ck_assert(!SEEN[0].is_owned);
+    memory_checkpoint_abandon(checkpoint);
+}
+END_TEST
+
 static Suite *checkpoint_memory_suite(void)
 {
     Suite *suite = suite_create("checkpoint_memory");
@@ -271,6 +306,7 @@ static Suite *checkpoint_memory_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, it_answers_in_order_and_never_from_inside);
     tcase_add_test(tcase, a_claim_that_is_forgotten_on_its_way_is_not_told);
+    tcase_add_test(tcase, a_look_says_whose_it_is_and_changes_nothing);
     tcase_add_test(tcase, a_stale_epoch_changes_nothing);
     tcase_add_test(tcase, forgotten_claims_and_crashes_are_not_answered);
     tcase_add_loop_test(tcase, any_order_is_as_the_functions_say, 0, 5);

@@ -136,6 +136,37 @@ START_TEST(what_earlier_versions_stored_is_read)
 }
 END_TEST
 
+/* A run whose beginning is given up is taken as it comes, once, and counted from there on. */
+START_TEST(what_is_open_takes_unknown_runs_as_they_come)
+{
+    int64_t missing;
+    struct sequences sequences;
+    struct log_place mark;
+    struct buf text;
+    char kept[SEQUENCE_RUN_MAX + 1];
+    buf_init(&text, 4096);
+    ck_assert(sequence_parse(BYTES_LITERAL("{\"~open\":9,\"~plan\":{\"to\":1},\"known\":4}"),
+                             &sequences, &mark));
+    ck_assert_int_eq(sequences.open_until, 9);
+    ck_assert_uint_eq(sequences.count, 1);
+    ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("new"), 17, &missing), SEQUENCE_OK);
+    ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("new"), 19, &missing), SEQUENCE_GAP);
+    ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("known"), 5, &missing), SEQUENCE_GAP);
+    sequence_append(&sequences, &LOG_PLACE_NONE, &text);
+    ck_assert_str_eq(buf_text(&text), "{\"known\":4,\"new\":18,\"~open\":9}");
+    sequences.open_until = 0;
+    ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("other"), 3, &missing), SEQUENCE_GAP);
+    ck_assert_int_eq(sequence_next_of(&sequences, BYTES_LITERAL("new"), kept), 18);
+    ck_assert_str_eq(kept, "new");
+    ck_assert_int_eq(sequence_next_of(&sequences, BYTES_LITERAL("a b"), kept), 0);
+    ck_assert(sequence_expect(&sequences, kept, 7));
+    ck_assert_int_eq(sequence_see(&sequences, BYTES_LITERAL("a b"), 7, &missing), SEQUENCE_OK);
+    ck_assert(!sequence_expect(&sequences, "a b", 7));
+    ck_assert(!sequence_expect(&sequences, "", 7));
+    buf_free(&text);
+}
+END_TEST
+
 /* A number that cannot be read is the next one: no false gap behind it. */
 START_TEST(a_number_that_cannot_be_read_costs_itself)
 {
@@ -187,6 +218,7 @@ static Suite *sequence_suite(void)
     tcase_add_test(tcase, waits_grow_to_their_limit);
     tcase_add_test(tcase, any_name_is_counted_and_stored);
     tcase_add_test(tcase, what_earlier_versions_stored_is_read);
+    tcase_add_test(tcase, what_is_open_takes_unknown_runs_as_they_come);
     tcase_add_test(tcase, a_number_that_cannot_be_read_costs_itself);
     tcase_add_loop_test(tcase, runs_side_by_side_make_no_false_gap, 0, 30);
     suite_add_tcase(suite, tcase);

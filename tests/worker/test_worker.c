@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "common/io/log.h"
+#include "common/model/message/halted.h"
+#include "common/policy/apply/sequence.h"
 #include "tests/support/suite.h"
 
 static struct world W;
@@ -513,9 +515,104 @@ START_TEST(halts_at_a_gap)
     world_worker_settle(&W, 0);
     ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
     ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_SEQUENCE_GAP);
-    ck_assert_int_le(written(0), 1); /* nothing behind the gap */
+    ck_assert_int_eq(written(0), 1); /* what lies before the gap, and nothing behind it */
     ck_assert_int_eq(version_of("item", 2), -1);
     ck_assert_int_eq(written(1), 1);
+}
+END_TEST
+
+/* The last message of kind "halted" about the partition. */
+static struct halted told_halted(int32_t partition, int *count)
+{
+    struct error err;
+    struct bus_reader *reader;
+    const struct bus_message *message;
+    struct halted last = {.partition = -1}, halted;
+    struct bus *bus = bus_memory_bus(W.bus);
+    const struct bus_range range = {partition, 0, count_messages(WORLD_RESULTS)};
+    *count = 0;
+    ck_assert_int_eq(bus_open_reader(bus, WORLD_RESULTS, &range, 1, 0, &reader, &err), OUT_OK);
+    while (bus_reader_next(reader, 0, &message, &err) == OUT_OK && message)
+        if (halted_parse(message->envelope.value, &halted, &err) == OUT_OK) {
+            last = halted;
+            ++*count;
+        }
+    bus_reader_close(reader);
+    return last;
+}
+
+START_TEST(tells_of_a_halted_partition_and_goes_on_when_it_is_resumed)
+{
+    int count;
+    open_world(2, false);
+    put("item", 0, 1, 5, 1);
+    W.sequences[0] += 2; /* messages that never came */
+    put("item", 0, 2, 5, 1);
+    put("item", 1, 3, 5, 1);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    pass(100, 0);
+    struct halted halted = told_halted(0, &count);
+    ck_assert_int_eq(count, 1);
+    ck_assert_str_eq(halted.code, "DRV-E002");
+    ck_assert_int_eq(halted.offset, 1);
+    ck_assert_int_eq(halted.epoch, 1);
+    ck_assert_int_eq(halted.expected, 1);
+    ck_assert_int_eq(halted.found, 3);
+    ck_assert_str_ne(halted.run, "");
+    ck_assert(halted_is_current(&halted, written(0), memory_store_checkpoint(W.store, 0)->epoch));
+
+    pass(5000, 0); /* looked at, and not resumed: said once */
+    told_halted(0, &count);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
+
+    struct buf sequences;
+    struct log_place place;
+    struct sequences known;
+    buf_init(&sequences, 4096);
+    ck_assert(sequence_parse(memory_store_checkpoint(W.store, 0)->sequences, &known, &place));
+    ck_assert(sequence_expect(&known, halted.run, halted.found));
+    sequence_append(&known, &place, &sequences);
+    memory_store_resume(W.store, 0, 1, buf_view(&sequences));
+    buf_free(&sequences);
+    pass(5000, 0);
+    ck_assert_int_eq(written(0), 2);
+    ck_assert_int_eq(version_of("item", 2), 5);
+    ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_NONE);
+    ck_assert_int_eq(written(1), 1);
+}
+END_TEST
+
+START_TEST(names_the_offsets_that_are_gone)
+{
+    int count;
+    open_world(2, false);
+    for (int i = 0; i < 6; i++)
+        put("item", 0, i, 5, 1);
+    put("item", 1, 9, 5, 1);
+    bus_memory_drop(W.bus, WORLD_SOURCE, 0, 4);
+    start_with_all(0);
+    world_worker_settle(&W, 0);
+    pass(100, 0);
+    ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
+    struct halted halted = told_halted(0, &count);
+    ck_assert_str_eq(halted.code, "DRV-K005");
+    ck_assert_str_eq(halted.run, "");
+    ck_assert_int_eq(halted.expected, 0);
+    ck_assert_int_eq(halted.found, 4);
+    ck_assert_ptr_nonnull(strstr(halted.text, "offsets 0 to 3 are gone"));
+    /* what is lost is given up, and so are the numbers of its messages */
+    memory_store_resume(W.store, 0, 4, BYTES_LITERAL("{\"~open\":6}"));
+    pass(5000, 0);
+    ck_assert_int_eq(written(0), 6);
+    ck_assert_int_eq(version_of("item", 5), 5);
+    put("item", 0, 6, 5, 1);
+    W.sequences[0]++;
+    put("item", 0, 7, 5, 1); /* from there on a gap is one again */
+    world_worker_settle(&W, 0);
+    ck_assert_int_eq(written(0), 7);
+    ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
 }
 END_TEST
 
@@ -600,6 +697,8 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, holds_no_longer_than_the_store_needs);
     tcase_add_test(tcase, gives_connections_to_partitions_in_turn);
     tcase_add_test(tcase, halts_at_a_gap);
+    tcase_add_test(tcase, tells_of_a_halted_partition_and_goes_on_when_it_is_resumed);
+    tcase_add_test(tcase, names_the_offsets_that_are_gone);
     tcase_add_test(tcase, waits_with_a_revocation_for_the_store);
     tcase_add_test(tcase, gives_up_at_last);
     tcase_add_test(tcase, ends_at_the_end);

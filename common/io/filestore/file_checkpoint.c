@@ -17,7 +17,8 @@ struct file_checkpoint {
     struct checkpoint_request request;
     enum outcome outcome;
     struct error err;
-    struct checkpoint_row row;
+    struct checkpoint_row row; /* of a claim; of a look the epoch */
+    bool is_owned;
     struct buf sequences;
 
     uv_timer_t timer;
@@ -40,6 +41,9 @@ static const char STAGES[] =
     "WHERE " FILE_PARTITION_KEY " AND epoch = ?4";
 static const char RELEASE[] =
     "UPDATE progress SET owner = NULL WHERE " FILE_PARTITION_KEY " AND epoch = ?4";
+
+static const char LOOK[] =
+    "SELECT epoch, owner IS NOT NULL FROM progress WHERE " FILE_PARTITION_KEY;
 
 /* ---- in the pool ------------------------------------------------------------------------- */
 
@@ -108,6 +112,16 @@ static enum outcome claim(struct file_checkpoint *checkpoint, struct error *err)
     return sqlite_end(db, row, err);
 }
 
+static enum outcome look(struct file_checkpoint *checkpoint, struct error *err)
+{
+    sqlite3_stmt *row;
+    struct sqlite_db *db = &checkpoint->store->db;
+    enum outcome outcome = sqlite_get(db, LOOK, VALUES(PARTITION_VALUES), &row, err);
+    checkpoint->row.epoch = row ? sqlite3_column_int64(row, 0) : 0;
+    checkpoint->is_owned = row && sqlite3_column_int(row, 1);
+    return row ? sqlite_end(db, row, err) : outcome;
+}
+
 /* A worker whose epoch is over moves nothing, and need not know. */
 static enum outcome move(struct file_checkpoint *checkpoint, struct error *err)
 {
@@ -135,6 +149,9 @@ static void work(struct file_job *job)
         break;
     case REQUEST_CLAIM:
         checkpoint->outcome = claim(checkpoint, err);
+        break;
+    case REQUEST_LOOK:
+        checkpoint->outcome = look(checkpoint, err);
         break;
     case REQUEST_ADVANCE:
     case REQUEST_RELEASE:
@@ -191,6 +208,9 @@ static void answer(struct file_checkpoint *checkpoint)
         base->events.on_claimed(base->owner, done.partition, &checkpoint->row);
     else if (done.kind == REQUEST_RELEASE)
         base->events.on_released(base->owner, done.partition);
+    else if (done.kind == REQUEST_LOOK)
+        base->events.on_seen(base->owner, done.partition, checkpoint->row.epoch,
+                             checkpoint->is_owned);
     pump(&checkpoint->queue);
 }
 
@@ -229,8 +249,9 @@ struct checkpoint *file_checkpoint_new(uv_loop_t *loop, struct file_store *store
                                        const struct checkpoint_events *events, void *owner)
 {
     static const struct checkpoint_ops OPS = {
-        checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
-        checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
+        checkpoint_queue_claim, checkpoint_queue_advance,       checkpoint_queue_release,
+        checkpoint_queue_look,  checkpoint_queue_forget_claims, checkpoint_queue_is_idle,
+        close_checkpoint};
     struct file_checkpoint *checkpoint = mem_new(sizeof *checkpoint);
     store->loop = loop;
     checkpoint->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};

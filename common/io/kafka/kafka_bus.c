@@ -46,8 +46,18 @@ static enum outcome open_consumer(struct bus *base, const char *topic, const cha
                                   struct bus_consumer **consumer, struct error *err)
 {
     struct kafka_bus *bus = of(base);
-    return kafka_consumer_open(bus->loop, bus->settings, topic, group, events, owner, consumer,
-                               err);
+    return kafka_consumer_open(bus->loop, bus->settings, topic, group, NULL, 0, events, owner,
+                               consumer, err);
+}
+
+static enum outcome open_assigned(struct bus *base, const char *topic, const char *group,
+                                  const int32_t *partitions, size_t count,
+                                  const struct bus_consumer_events *events, void *owner,
+                                  struct bus_consumer **consumer, struct error *err)
+{
+    struct kafka_bus *bus = of(base);
+    return kafka_consumer_open(bus->loop, bus->settings, topic, group, partitions, count, events,
+                               owner, consumer, err);
 }
 
 static void release(void *held)
@@ -94,6 +104,14 @@ static bool ends_of(struct bus *base, const char *topic, int64_t *ends, int32_t 
                     int timeout_ms)
 {
     return of(base)->asker && kafka_ask_ends(of(base)->asker, topic, ends, count, timeout_ms);
+}
+
+static bool offsets_at(struct bus *base, const char *topic, int64_t at_ms, int64_t *offsets,
+                       int32_t count, int timeout_ms)
+{
+    struct error ignored;
+    return open_asker(of(base), &ignored) == OUT_OK &&
+           kafka_ask_offsets_at(of(base)->asker, topic, at_ms, offsets, count, timeout_ms);
 }
 
 /* A question on its way through the pool. */
@@ -146,6 +164,7 @@ struct bus *kafka_bus_new(const struct settings *settings, uv_loop_t *loop)
         .open_sender = open_sender,
         .open_reader = open_reader,
         .open_consumer = open_consumer,
+        .open_assigned = open_assigned,
         .view = kafka_message_view,
         .view_whole = kafka_message_whole,
         .release = release,
@@ -154,6 +173,7 @@ struct bus *kafka_bus_new(const struct settings *settings, uv_loop_t *loop)
         .message_limit = message_limit,
         .ends = ends_of,
         .ask_ends = ask_ends,
+        .offsets_at = offsets_at,
         .poll = poll_log,
     };
     struct kafka_bus *bus = mem_new(sizeof *bus);

@@ -640,19 +640,46 @@ int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int tim
     return limit;
 }
 
-bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_t count,
-                    int timeout_ms)
+bool kafka_ask_offset(rd_kafka_t *client, const char *topic, int32_t partition, int64_t which,
+                      int timeout_ms, int64_t *offset)
+{
+    return ask_offset(client, topic, partition, which, timeout_ms, offset) ==
+           RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* `which` as kafka_ask_offset's. */
+static bool ask_offsets(rd_kafka_t *client, const char *topic, int64_t which, int64_t *offsets,
+                        int32_t count, int timeout_ms)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(count);
     for (int32_t i = 0; i < count; i++)
-        rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_END;
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset = which;
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
     bool ok = code == RD_KAFKA_RESP_ERR_NO_ERROR;
     for (int i = 0; i < list->cnt && ok; i++) {
         const rd_kafka_topic_partition_t *one = &list->elems[i];
-        ok = one->err == RD_KAFKA_RESP_ERR_NO_ERROR && one->offset >= 0;
-        ends[one->partition] = one->offset;
+        ok = one->err == RD_KAFKA_RESP_ERR_NO_ERROR && (one->offset >= 0 || which >= 0);
+        offsets[one->partition] = one->offset;
     }
     rd_kafka_topic_partition_list_destroy(list);
+    return ok;
+}
+
+bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_t count,
+                    int timeout_ms)
+{
+    return ask_offsets(client, topic, RD_KAFKA_OFFSET_END, ends, count, timeout_ms);
+}
+
+bool kafka_ask_offsets_at(rd_kafka_t *client, const char *topic, int64_t at_ms, int64_t *offsets,
+                          int32_t count, int timeout_ms)
+{
+    int64_t *ends = mem_zeroed((size_t)count + 1, sizeof *ends);
+    bool ok = ask_offsets(client, topic, at_ms > 0 ? at_ms : 0, offsets, count, timeout_ms) &&
+              kafka_ask_ends(client, topic, ends, count, timeout_ms);
+    for (int32_t i = 0; i < count && ok; i++)
+        if (offsets[i] < 0) /* all of it is older */
+            offsets[i] = ends[i];
+    free(ends);
     return ok;
 }

@@ -72,6 +72,13 @@ MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, in
 MUST_USE enum outcome kafka_ranges(rd_kafka_t *client, const char *topic,
                                    size_t known /* 0: it is asked how many */, int timeout_ms,
                                    struct bus_range **ranges, size_t *count, struct error *err);
+/* One partition's offset: `which` is RD_KAFKA_OFFSET_BEGINNING, _END, or a Unix time in ms (then -1
+ * when no message is as new). False: nobody said it within timeout_ms. Blocks; says nothing. */
+bool kafka_ask_offset(rd_kafka_t *client, const char *topic, int32_t partition, int64_t which,
+                      int timeout_ms, int64_t *offset);
+/* As bus_offsets_at. */
+bool kafka_ask_offsets_at(rd_kafka_t *client, const char *topic, int64_t at_ms, int64_t *offsets,
+                          int32_t count, int timeout_ms);
 /* Where the partitions 0 to count - 1 end, all in one question; false when not all were told.
  * Blocks; any thread, as long as the client lives; says nothing. */
 bool kafka_ask_ends(rd_kafka_t *client, const char *topic, int64_t *ends, int32_t count,

@@ -22,6 +22,7 @@
     1000 /* messages a turn: about 1 ms, so that timers and PostgreSQL get theirs                  \
           */
 #define POLL_MS 250
+#define BEGIN_MS 2000 /* where a partition begins */
 
 struct kafka_consumer {
     struct bus_consumer base;
@@ -36,6 +37,9 @@ struct kafka_consumer {
     uv_poll_t poll;
     uv_idle_t idle;
     uv_timer_t timer;
+    int32_t *assigned; /* those that no group hands out; NULL: the group does */
+    size_t assigned_count;
+    bool assign_due;
     bool idling;
     bool held;
     bool closing;
@@ -71,6 +75,7 @@ static void on_handle_closed(uv_handle_t *handle)
     void (*on_closed)(void *) = consumer->on_closed;
     void *owner = consumer->owner;
     free(consumer->topic);
+    free(consumer->assigned);
     free(consumer);
     on_closed(owner);
 }
@@ -139,6 +144,10 @@ static void turn(struct kafka_consumer *consumer)
         set_idling(consumer, false);
         return;
     }
+    if (consumer->assign_due && !consumer->closing) {
+        consumer->assign_due = false;
+        consumer->events.on_assigned(consumer->owner, consumer->assigned, consumer->assigned_count);
+    }
     while (budget-- && (message = rd_kafka_consumer_poll(consumer->client, 0))) {
         if (message->err)
             take_error(consumer, message);
@@ -202,14 +211,15 @@ static void start_handles(struct kafka_consumer *consumer, uv_loop_t *loop)
 }
 
 static rd_kafka_conf_t *make_conf(const struct settings *settings, const char *group,
-                                  struct kafka_consumer *consumer, struct error *err)
+                                  bool is_member, struct kafka_consumer *consumer,
+                                  struct error *err)
 {
     char text[KAFKA_TEXT_SIZE];
     rd_kafka_conf_t *conf = kafka_conf_new(settings, KAFKA_CONSUME, err);
     if (!conf)
         return NULL;
     bool ok = rd_kafka_conf_set(conf, "group.id", group, text, sizeof text) == RD_KAFKA_CONF_OK;
-    if (ok && settings->instance_id)
+    if (ok && settings->instance_id && is_member)
         ok = rd_kafka_conf_set(conf, "group.instance.id", settings->instance_id, text,
                                sizeof text) == RD_KAFKA_CONF_OK;
     if (!ok) {
@@ -293,7 +303,7 @@ static void commit_offsets(struct bus_consumer *base, const int32_t *partitions,
                            const int64_t *offsets, size_t count)
 {
     struct kafka_consumer *consumer = (struct kafka_consumer *)base;
-    if (count == 0)
+    if (count == 0 || consumer->assigned)
         return;
     rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, offsets, count);
     rd_kafka_commit(consumer->client, list, 1);
@@ -309,6 +319,15 @@ static int64_t end_of(struct bus_consumer *base, int32_t partition)
     return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
+static int64_t begin_of(struct bus_consumer *base, int32_t partition)
+{
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
+    int64_t begin;
+    bool told = kafka_ask_offset(consumer->client, consumer->topic, partition,
+                                 RD_KAFKA_OFFSET_BEGINNING, BEGIN_MS, &begin);
+    return told && begin >= 0 ? begin : -1;
+}
+
 static void close_consumer(struct bus_consumer *base, uint32_t wait_ms,
                            void (*on_closed)(void *owner))
 {
@@ -316,6 +335,8 @@ static void close_consumer(struct bus_consumer *base, uint32_t wait_ms,
     consumer->closing = true;
     consumer->on_closed = on_closed;
     consumer->close_by_ms = clock_monotonic_ms() + wait_ms;
+    if (consumer->assigned)
+        rd_kafka_assign(consumer->client, NULL);
     consumer->closing_queue = rd_kafka_queue_new(consumer->client);
     rd_kafka_error_t *failed =
         rd_kafka_consumer_close_queue(consumer->client, consumer->closing_queue);
@@ -327,19 +348,19 @@ static void close_consumer(struct bus_consumer *base, uint32_t wait_ms,
 }
 
 enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *settings,
-                                 const char *topic, const char *group,
-                                 const struct bus_consumer_events *events, void *owner,
-                                 struct bus_consumer **out, struct error *err)
+                                 const char *topic, const char *group, const int32_t *partitions,
+                                 size_t count, const struct bus_consumer_events *events,
+                                 void *owner, struct bus_consumer **out, struct error *err)
 {
-    static const struct bus_consumer_ops OPS = {start_reading, give_up,       pause_those,
-                                                resume_those,  hold_back,     commit_offsets,
-                                                end_of,        close_consumer};
+    static const struct bus_consumer_ops OPS = {start_reading, give_up,   pause_those,
+                                                resume_those,  hold_back, commit_offsets,
+                                                end_of,        begin_of,  close_consumer};
     struct kafka_consumer *consumer = mem_new(sizeof *consumer);
     consumer->base.ops = &OPS;
     consumer->events = *events;
     consumer->owner = owner;
     consumer->topic = mem_text(topic);
-    rd_kafka_conf_t *conf = make_conf(settings, group, consumer, err);
+    rd_kafka_conf_t *conf = make_conf(settings, group, !count, consumer, err);
     consumer->client = conf ? kafka_client_new(KAFKA_CONSUME, conf, err) : NULL;
     if (!consumer->client) {
         free(consumer->topic);
@@ -349,5 +370,12 @@ enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *setting
     rd_kafka_poll_set_consumer(consumer->client);
     start_handles(consumer, loop);
     *out = &consumer->base;
-    return join(consumer, err);
+    if (!count)
+        return join(consumer, err);
+    consumer->assigned = mem_zeroed(count, sizeof *consumer->assigned);
+    memcpy(consumer->assigned, partitions, count * sizeof *partitions);
+    consumer->assigned_count = count;
+    consumer->assign_due = true;
+    set_idling(consumer, true); /* the loop's next turn tells them */
+    return OUT_OK;
 }

@@ -13,10 +13,11 @@
 #include "common/io/settings.h"
 #include "common/port/bus.h"
 
-/* As bus_open_consumer. Events come from the loop only; `held` of an arrival is an
- * rd_kafka_message_t. */
+/* As bus_open_consumer, or with `count` partitions as bus_open_assigned. Events come from the loop
+ * only; `held` of an arrival is an rd_kafka_message_t. */
 MUST_USE enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *settings,
                                           const char *topic, const char *group,
+                                          const int32_t *partitions, size_t count,
                                           const struct bus_consumer_events *events, void *owner,
                                           struct bus_consumer **consumer, struct error *err);
 

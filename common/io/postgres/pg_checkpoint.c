@@ -172,6 +172,16 @@ static void send_claim(struct pg_checkpoint *checkpoint, const struct checkpoint
                         wire.params, wire.count);
 }
 
+static void send_look(struct pg_checkpoint *checkpoint, const struct checkpoint_request *request)
+{
+    struct pg_wire wire;
+    add_key(checkpoint, request, &wire);
+    pg_connection_query(checkpoint->connection, "drover_look",
+                        "SELECT epoch, (owner IS NOT NULL)::int4 FROM drover.partition_progress "
+                        "WHERE \"group\" = $1 AND topic = $2 AND partition = $3",
+                        wire.params, wire.count);
+}
+
 static void send_advance(struct pg_checkpoint *checkpoint, const struct checkpoint_request *request)
 {
     struct pg_wire wire;
@@ -198,6 +208,8 @@ static void pump(struct checkpoint_queue *queue)
         send_check(checkpoint);
     else if (request->kind == REQUEST_CLAIM)
         send_claim(checkpoint, request);
+    else if (request->kind == REQUEST_LOOK)
+        send_look(checkpoint, request);
     else
         send_advance(checkpoint, request);
     pg_connection_sync(checkpoint->connection);
@@ -213,6 +225,14 @@ static void on_claimed(struct pg_checkpoint *checkpoint, int32_t partition, cons
         .sequences = pg_wire_get_bytes(result, 0, 4),
     };
     checkpoint->queue.base.events.on_claimed(checkpoint->queue.base.owner, partition, &row);
+}
+
+static void on_seen(struct pg_checkpoint *checkpoint, int32_t partition, const PGresult *result)
+{
+    bool exists = PQntuples(result) == 1;
+    checkpoint->queue.base.events.on_seen(checkpoint->queue.base.owner, partition,
+                                          exists ? pg_wire_get_int8(result, 0, 0) : 0,
+                                          exists && pg_wire_get_int8(result, 0, 1));
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -262,6 +282,8 @@ static void on_reply(void *owner, struct pg_connection *connection, const struct
         on_claimed(checkpoint, done.partition, reply->results[0]);
     else if (done.kind == REQUEST_RELEASE)
         checkpoint->queue.base.events.on_released(checkpoint->queue.base.owner, done.partition);
+    else if (done.kind == REQUEST_LOOK)
+        on_seen(checkpoint, done.partition, reply->results[0]);
     pump(&checkpoint->queue);
 }
 
@@ -316,8 +338,9 @@ struct checkpoint *pg_checkpoint_new(uv_loop_t *loop, const struct pg_connection
 {
     static const struct pg_connection_events CONNECTION_EVENTS = {on_ready, on_reply, on_lost};
     static const struct checkpoint_ops OPS = {
-        checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
-        checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
+        checkpoint_queue_claim, checkpoint_queue_advance,       checkpoint_queue_release,
+        checkpoint_queue_look,  checkpoint_queue_forget_claims, checkpoint_queue_is_idle,
+        close_checkpoint};
     struct pg_checkpoint *checkpoint = mem_new(sizeof *checkpoint);
     checkpoint->queue.base = (struct checkpoint){.ops = &OPS, .events = *events, .owner = owner};
     checkpoint->queue.pump = pump;

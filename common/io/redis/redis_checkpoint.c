@@ -65,7 +65,7 @@ static void put_pins(struct redis_checkpoint *checkpoint)
 static void put_request(struct redis_checkpoint *checkpoint,
                         const struct checkpoint_request *request)
 {
-    static const char *const NAMES[] = {"", "claim", "stages", "release"};
+    static const char *const NAMES[] = {"", "claim", "stages", "release", "look"};
     struct buf *out = &checkpoint->command, key;
     bool claim = request->kind == REQUEST_CLAIM;
     buf_init(&key, 4096);
@@ -76,7 +76,7 @@ static void put_request(struct redis_checkpoint *checkpoint,
     redis_wire_text(out, NAMES[request->kind]);
     if (claim) {
         redis_wire_text(out, checkpoint->config.worker);
-    } else {
+    } else if (request->kind != REQUEST_LOOK) {
         redis_wire_number(out, request->epoch);
         redis_wire_number(out, request->redis_next);
         redis_wire_number(out, request->results_next);
@@ -88,6 +88,7 @@ static void on_answer(void *owner, void *item, const redisReply *reply, const st
 
 static void pump(struct checkpoint_queue *queue)
 {
+    static const size_t WORDS[] = {0, 6, 8, 8, 5}; /* of the whole call */
     struct redis_checkpoint *checkpoint = (struct redis_checkpoint *)queue;
     struct checkpoint_request *request = checkpoint->queue.first;
     if (!request || checkpoint->queue.in_flight || checkpoint->over ||
@@ -102,7 +103,7 @@ static void pump(struct checkpoint_queue *queue)
     }
     put_request(checkpoint, request);
     redis_driver_call(checkpoint->driver, SCRIPT_CHECKPOINT, buf_view(&checkpoint->command),
-                      request->kind == REQUEST_CLAIM ? 6 : 8, on_answer, NULL);
+                      WORDS[request->kind], on_answer, NULL);
 }
 
 /* ---- answers ----------------------------------------------------------------------------- */
@@ -158,6 +159,15 @@ static void on_claimed(struct redis_checkpoint *checkpoint, int32_t partition,
     checkpoint->queue.base.events.on_claimed(checkpoint->queue.base.owner, partition, &row);
 }
 
+/* In a Redis that was emptied it is nobody's. */
+static void on_seen(struct redis_checkpoint *checkpoint, int32_t partition, const redisReply *reply)
+{
+    int64_t epoch = 0;
+    (void)!text_parse_int64(element(reply, 0), &epoch);
+    checkpoint->queue.base.events.on_seen(checkpoint->queue.base.owner, partition, epoch,
+                                          element(reply, 1).size > 0);
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     pump(timer->data);
@@ -185,6 +195,8 @@ static void on_answer(void *owner, void *item, const redisReply *reply, const st
         on_claimed(checkpoint, done.partition, reply);
     else if (done.kind == REQUEST_RELEASE)
         checkpoint->queue.base.events.on_released(checkpoint->queue.base.owner, done.partition);
+    else if (done.kind == REQUEST_LOOK)
+        on_seen(checkpoint, done.partition, reply);
     pump(&checkpoint->queue);
 }
 
@@ -238,8 +250,9 @@ enum outcome redis_checkpoint_new(uv_loop_t *loop, const struct settings *settin
                                   struct checkpoint **out, struct error *err)
 {
     static const struct checkpoint_ops OPS = {
-        checkpoint_queue_claim,         checkpoint_queue_advance, checkpoint_queue_release,
-        checkpoint_queue_forget_claims, checkpoint_queue_is_idle, close_checkpoint};
+        checkpoint_queue_claim, checkpoint_queue_advance,       checkpoint_queue_release,
+        checkpoint_queue_look,  checkpoint_queue_forget_claims, checkpoint_queue_is_idle,
+        close_checkpoint};
     static const struct redis_driver_events EVENTS = {on_ready, on_away};
     struct redis_driver_config driver = {settings->redis_url, CONNECT_MS, ANSWER_MS};
     struct redis_checkpoint *checkpoint = mem_new(sizeof *checkpoint);

@@ -7,7 +7,8 @@
 
 #include "common/base/hash.h"
 
-#define LOG_NAME "~log"               /* no run's name: those with ~ are digests of 33 bytes */
+#define LOG_NAME "~log" /* no run's name: those with ~ are digests of 33 bytes */
+#define OPEN_NAME "~open"
 #define DIGEST_NAME_SIZE ((size_t)33) /* ~ and 32 hex digits */
 
 static bool is_plain(struct bytes name)
@@ -76,7 +77,7 @@ enum sequence_result sequence_see(struct sequences *sequences, struct bytes run,
     keep_name(run, name);
     size_t at = find(sequences, name);
     bool known = at < sequences->count;
-    bool forgotten = !known && sequences->count == SEQUENCE_RUNS;
+    bool forgotten = !known && (sequences->count == SEQUENCE_RUNS || sequences->open_until > 0);
     if (sequence < 0 && forgotten)
         return SEQUENCE_OK; /* nobody knows which one was expected */
     int64_t next = known ? sequences->runs[at].next : forgotten ? sequence : 0;
@@ -96,6 +97,31 @@ void sequence_accept(struct sequences *sequences, struct bytes run, int64_t sequ
     touch(sequences, find(sequences, name), name, after(sequence));
 }
 
+static bool is_digest(struct bytes name)
+{
+    return name.size == DIGEST_NAME_SIZE && name.data[0] == '~' &&
+           is_plain(bytes_of(name.data + 1, name.size - 1));
+}
+
+bool sequence_expect(struct sequences *sequences, const char *kept, int64_t next)
+{
+    char name[SEQUENCE_RUN_MAX + 1];
+    struct bytes run = bytes_text(kept);
+    if ((!is_plain(run) && !is_digest(run)) || next < 0)
+        return false;
+    memcpy(name, run.data, run.size + 1);
+    touch(sequences, find(sequences, name), name, next);
+    return true;
+}
+
+int64_t sequence_next_of(const struct sequences *sequences, struct bytes run,
+                         char kept[SEQUENCE_RUN_MAX + 1])
+{
+    keep_name(run, kept);
+    size_t at = find(sequences, kept);
+    return at < sequences->count ? sequences->runs[at].next : 0;
+}
+
 /* Oldest first, so that parsing them in order ends with the newest in front. */
 void sequence_append(const struct sequences *sequences, const struct log_place *place,
                      struct buf *out)
@@ -104,11 +130,15 @@ void sequence_append(const struct sequences *sequences, const struct log_place *
     for (size_t i = sequences->count; i-- > 0;)
         buf_append_format(out, "\"%s\":%" PRId64 "%s", sequences->runs[i].run,
                           sequences->runs[i].next, i ? "," : "");
+    bool any = sequences->count > 0;
+    if (sequences->open_until > 0)
+        buf_append_format(out, "%s\"" OPEN_NAME "\":%" PRId64, any ? "," : "",
+                          sequences->open_until);
+    any = any || sequences->open_until > 0;
     if (place->from.end >= 0)
-        buf_append_format(out,
-                          "%s\"" LOG_NAME "\":[%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]",
-                          sequences->count ? "," : "", place->from.end, place->from.clock,
-                          place->next.end, place->next.clock);
+        buf_append_format(
+            out, "%s\"" LOG_NAME "\":[%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 "]",
+            any ? "," : "", place->from.end, place->from.clock, place->next.end, place->next.clock);
     buf_append_char(out, '}');
 }
 
@@ -125,12 +155,6 @@ static bool parse_place(yyjson_val *value, struct log_place *place)
             return false;
     }
     return true;
-}
-
-static bool is_digest(struct bytes name)
-{
-    return name.size == DIGEST_NAME_SIZE && name.data[0] == '~' &&
-           is_plain(bytes_of(name.data + 1, name.size - 1));
 }
 
 static bool parse_run(struct bytes run, yyjson_val *next, struct sequences *sequences)
@@ -150,6 +174,12 @@ static bool parse_run(struct bytes run, yyjson_val *next, struct sequences *sequ
     return true;
 }
 
+/* What somebody else keeps there (policy/apply/replay_plan.h). */
+static bool is_anothers(struct bytes name)
+{
+    return name.size && name.data[0] == '~' && !is_digest(name);
+}
+
 bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_place *place)
 {
     memset(sequences, 0, sizeof *sequences);
@@ -162,7 +192,9 @@ bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_p
         yyjson_val *value = yyjson_obj_iter_get_val(key);
         if (yyjson_equals_str(key, LOG_NAME))
             ok = parse_place(value, place);
-        else
+        else if (yyjson_equals_str(key, OPEN_NAME))
+            sequences->open_until = yyjson_get_sint(value);
+        else if (!is_anothers(bytes_of(yyjson_get_str(key), yyjson_get_len(key))))
             ok = parse_run(bytes_of(yyjson_get_str(key), yyjson_get_len(key)), value, sequences);
     }
     yyjson_doc_free(doc);

@@ -29,6 +29,9 @@ struct sequences {
         int64_t next;
     } runs[SEQUENCE_RUNS]; /* most recently seen first */
     size_t count;
+    /* Before this offset a run that is not known is taken as it comes: what it sent before is given
+     * up (0: nowhere). Kept; whoever reads on from there sets it to 0. */
+    int64_t open_until;
 };
 
 enum sequence_result {
@@ -46,13 +49,19 @@ enum sequence_result sequence_see(struct sequences *sequences, struct bytes run,
                                   int64_t *missing);
 /* Goes on behind a gap. */
 void sequence_accept(struct sequences *sequences, struct bytes run, int64_t sequence);
+/* The next number of a run, by its name as it is kept (struct sequences). False when nothing could
+ * have that name. */
+bool sequence_expect(struct sequences *sequences, const char *kept, int64_t next);
+/* The next number expected of a run, and its name as it is kept. */
+int64_t sequence_next_of(const struct sequences *sequences, struct bytes run,
+                         char kept[SEQUENCE_RUN_MAX + 1]);
 
-/* {"run": next, …, "~log": [offset, clock, next, clock there]}, as stored with the checkpoint; the
- * last one is left out when `place` is LOG_PLACE_NONE. Plain ASCII. */
+/* {"run": next, …, "~open": open_until, "~log": [offset, clock, next, clock there]}, as stored with
+ * the checkpoint; the last ones are left out when they are 0 and LOG_PLACE_NONE. Plain ASCII. */
 void sequence_append(const struct sequences *sequences, const struct log_place *place,
                      struct buf *out);
 /* False when the text is not such an object: nothing of it may be used. Names as earlier versions
- * kept them are taken. */
+ * kept them are taken; what others keep under a name with ~ is passed over. */
 bool sequence_parse(struct bytes json, struct sequences *sequences, struct log_place *place);
 
 #endif
