@@ -57,11 +57,12 @@ static void print_mistakes(const struct error_list *mistakes)
                 (unsigned long long)(mistakes->count + mistakes->dropped));
 }
 
-/* `status` and `topics` take the flag, so that a script has one set of flags, and read none. */
+/* `status`, `topics` and `resume` take the flag, so that a script has one set of flags, and read
+ * none. */
 static bool takes_mappings(const struct invocation *invocation)
 {
     const struct conf *conf = &invocation->conf;
-    if (invocation->command->bit & (CMD_STATUS | CMD_TOPICS))
+    if (invocation->command->bit & (CMD_STATUS | CMD_TOPICS | CMD_RESUME))
         return false;
     for (size_t i = 0; i < conf->field_count; i++)
         if (conf->fields[i].offset == offsetof(struct settings, mappings))

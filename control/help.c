@@ -37,6 +37,8 @@ static const struct group GROUPS[] = {
       "export.as",
       "export.to",
       "verify.only_tenant",
+      "all",
+      "reason",
       "secrets.key_file",
       "dry-run",
       "origins",

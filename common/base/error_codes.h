@@ -61,12 +61,12 @@
     X(ERR_SOURCE_MAP_KEY, "DRV-S013", 5, "the key of a map entry cannot be kept", "keys are strings, numbers or booleans; a joined record is keyed by its own id") \
     X(ERR_SOURCE_BODY, "DRV-S014", 5, "the payload is larger than the limit", "raise produce.body") \
     X(ERR_ENVELOPE, "DRV-E001", 5, "the message's headers or key are not usable", "see schemas/wire.md for what a producer must send") \
-    X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "produce the source again (it is safe), then start the worker with --accept-gap") \
+    X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "produce the source again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them: what is missing is named") \
     X(ERR_KAFKA_UNREACHABLE, "DRV-K001", 4, "Kafka cannot be reached", "check kafka.brokers and that the broker runs: drover doctor") \
     X(ERR_KAFKA_AUTH, "DRV-K002", 4, "Kafka refused the login or the right", "check the kafka.conf security settings and the ACLs") \
     X(ERR_KAFKA_TOPIC, "DRV-K003", 3, "a topic is missing", "drover topics apply") \
     X(ERR_KAFKA_PARTITIONS, "DRV-K004", 6, "a topic has another number of partitions than pinned", "recreate the topic with the pinned count, or start a new migration name") \
-    X(ERR_KAFKA_OFFSET, "DRV-K005", 6, "messages the worker still needs are gone from the topic", "produce the source again, then start the worker with --accept-gap") \
+    X(ERR_KAFKA_OFFSET, "DRV-K005", 6, "messages the worker still needs are gone from the topic", "produce the source again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them; raise the topic's retention before that") \
     X(ERR_KAFKA_SIZE, "DRV-K006", 5, "the message is larger than the broker takes", "raise message.max.bytes on the topic and the broker") \
     X(ERR_KAFKA_CLIENT, "DRV-K007", 1, "the Kafka client failed", "running again is safe") \
     X(ERR_KAFKA_CONFIG, "DRV-K008", 3, "a Kafka client setting is not accepted", "check the name and value under kafka.conf or -X") \
@@ -106,6 +106,9 @@
     X(ERR_SEQUENCES, "DRV-W011", 6, "the stored sequence numbers of a partition cannot be read", "look at sequences in the stored checkpoint; --accept-gap begins with none, and a gap there is not seen") \
     X(ERR_STORE_OTHER, "DRV-W012", 6, "the receipts tell of more than the store has: they do not belong together", "name the store that the workers of this migration write to (database.url, redis.url, store.dir, --group); a store restored from an older copy is caught up by the workers: start them, then ask again") \
     X(ERR_STORAGE_MIXED, "DRV-W013", 3, "the group's workers have another storage", "all workers of a group have one storage; drover schema apply takes another one over") \
+    X(ERR_NOT_HALTED, "DRV-W014", 6, "the partition is not halted", "nothing: a worker reads it, or will when one is started; drover status shows how far it is") \
+    X(ERR_GAP, "DRV-W015", 6, "going on would give up what is missing in the topic", "produce the source again (it is safe), then --accept-gap --reason TEXT gives up what is named, in the topic") \
+    X(ERR_MOVED, "DRV-W016", 1, "somebody else has moved the partition meanwhile", "look at drover status, then call it again") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
     X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, fix, then run again under a new migration name") \

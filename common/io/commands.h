@@ -31,6 +31,11 @@
       "  drover status\n" \
       "  drover status --watch\n" \
       "  drover status --json\n") \
+    X(17, RESUME, resume, "PARTITION…", "let a halted partition go on", \
+      "  drover resume 3                            its cause was put right\n" \
+      "  drover resume 3 --dry-run                  what it waits for, and what would be given up\n" \
+      "  drover resume 3 --accept-gap --reason 'lost with the old cluster'\n" \
+      "  drover resume --all                        every halted one\n") \
     X(5, DOCTOR, doctor, "", "check settings, mappings and servers, and say how to fix them", \
       "  drover doctor\n" \
       "  drover doctor -X security.protocol=ssl\n") \

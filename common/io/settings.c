@@ -15,13 +15,13 @@
 
 enum {
     ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR |
-               CMD_TOPICS | CMD_LOAD,
+               CMD_TOPICS | CMD_LOAD | CMD_RESUME,
     ON_MAPPINGS = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG |
                   CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE | CMD_SECRET | CMD_LOAD,
-    ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_EXPORT,
+    ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_EXPORT | CMD_RESUME,
     ON_KEYS = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_EXPORT | CMD_SECRET | CMD_REHEARSE,
     READS_SOURCES = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_REHEARSE,
-    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_LOAD,
+    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_LOAD | CMD_RESUME,
     ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_REHEARSE | CMD_REBUILD | CMD_EXPORT,
     PRODUCES = CMD_PRODUCE | CMD_RUN | CMD_REHEARSE,
     WORKS = CMD_WORK | CMD_RUN,
@@ -40,7 +40,7 @@ static const struct conf_field FIELDS[] = {
      ON_KAFKA | CMD_CONFIG | CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_SECRET | CMD_REHEARSE},
     {"mappings", "mapping", 'm', NULL, CONF_LIST, AT(mappings), "schemas/mappings", 0, 0, NULL,
      "PATH", "mapping file, folder or pattern; may be repeated",
-     ON_MAPPINGS | CMD_STATUS | CMD_TOPICS},
+     ON_MAPPINGS | CMD_STATUS | CMD_TOPICS | CMD_RESUME},
     {"state_dir", "state-dir", 0, NULL, CONF_TEXT, AT(state_dir), ".drover", 0, 0, NULL, "DIR",
      "folder for what must survive a restart of the producer", PRODUCES},
 
@@ -90,7 +90,7 @@ static const struct conf_field FIELDS[] = {
      ON_STORES | CMD_SCHEMA | CMD_LOAD | CMD_SECRET | CMD_REBUILD},
     {"database.worker_role", "worker-role", 0, NULL, CONF_TEXT, AT(worker_role), "drover_worker", 0,
      0, NULL, "ROLE", "role a worker takes after login; empty = stay the login user",
-     WORKS | CMD_DOCTOR | CMD_SCHEMA | CMD_LOAD | CMD_STATUS | CMD_SECRET},
+     WORKS | CMD_DOCTOR | CMD_SCHEMA | CMD_LOAD | CMD_STATUS | CMD_SECRET | CMD_RESUME},
     {"database.verifier_role", "verifier-role", 0, NULL, CONF_TEXT, AT(verifier_role),
      "drover_verifier", 0, 0, NULL, "ROLE",
      "role the verifier takes after login; empty = stay the login user",
@@ -174,7 +174,11 @@ static const struct conf_field FIELDS[] = {
     {"work.tombstone_life", "tombstone-life", 0, NULL, CONF_MILLIS, AT(tombstone_life_ms), "24h", 0,
      0, NULL, "TIME", "on_delete hard: how long the tombstone stays", WORKS},
     {NULL, "accept-gap", 0, NULL, CONF_BOOL, AT(accept_gap), NULL, 0, 0, NULL, NULL,
-     "go on behind messages that are missing in the topic", WORKS},
+     "go on behind messages that are missing in the topic", WORKS | CMD_RESUME},
+    {NULL, "reason", 0, NULL, CONF_TEXT, AT(reason), NULL, 0, 0, NULL, "TEXT",
+     "why it is decided; kept in the control topic", CMD_RESUME},
+    {NULL, "all", 0, NULL, CONF_BOOL, AT(all), NULL, 0, 0, NULL, NULL,
+     "every partition that is halted", CMD_RESUME},
     {NULL, "until-end", 0, NULL, CONF_BOOL, AT(until_end), NULL, 0, 0, NULL, NULL,
      "stop when everything in the worker's partitions is written", CMD_WORK},
 
@@ -219,7 +223,8 @@ static const struct conf_field FIELDS[] = {
     {NULL, "quiet", 'q', NULL, CONF_BOOL, AT(quiet), NULL, 0, 0, NULL, NULL,
      "only errors and the result", ROLES},
     {NULL, "dry-run", 'n', NULL, CONF_BOOL, AT(dry_run), NULL, 0, 0, NULL, NULL,
-     "say what would be done, change nothing", CMD_SCHEMA | CMD_LOAD | CMD_TOPICS | CMD_REBUILD},
+     "say what would be done, change nothing",
+     CMD_SCHEMA | CMD_LOAD | CMD_TOPICS | CMD_REBUILD | CMD_RESUME},
     {NULL, "early", 0, NULL, CONF_BOOL, AT(early), NULL, 0, 0, NULL, NULL,
      "load finish: also when records are left to be taken; they are written by upserts", CMD_LOAD},
     {NULL, "replace-edited", 0, NULL, CONF_BOOL, AT(replace_edited), NULL, 0, 0, NULL, NULL,

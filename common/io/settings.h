@@ -111,6 +111,8 @@ struct settings {
     uint64_t parent_wait_ms;    /* how long a record waits for the one it refers to */
     uint64_t tombstone_life_ms; /* on_delete: hard: how long its tombstone stays */
     bool accept_gap;            /* go on behind missing messages */
+    const char *reason;         /* --reason of a decision */
+    bool all;                   /* resume: every halted partition */
     bool until_end; /* stop when the ends of all partitions seen at the start are reached */
 
     /* verify */

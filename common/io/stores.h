@@ -14,6 +14,7 @@
 #include "common/io/mappings.h"
 #include "common/io/settings.h"
 #include "common/port/checkpoint.h"
+#include "common/port/checkpoint_editor.h"
 #include "common/port/store_reader.h"
 
 struct uv_loop_s;
@@ -114,6 +115,9 @@ struct store {
     /* NULL as open_reader. Blocks; after OUT_RETRY the next reading connects anew. */
     enum outcome (*read_status)(struct store_status *status, struct error *err);
     void (*end_status)(struct store_status *status); /* after the last; NULL: nothing is left */
+    /* Its checkpoints, from outside of the workers; timeout_ms for each answer. NULL in_process. */
+    enum outcome (*open_editor)(const struct settings *settings, int timeout_ms,
+                                struct checkpoint_editor **editor, struct error *err);
     /* Can it be used as it is set up? Blocks. NULL: there is nothing to ask. */
     void (*examine)(struct findings *findings);
 };
@@ -130,21 +134,9 @@ static inline uint64_t store_tombstone_life_ms(const struct settings *settings, 
     return hard ? settings->tombstone_life_ms : UINT64_MAX / 2;
 }
 
-/* read_status of a reader that was opened for it; closes it. */
-static inline enum outcome store_read_checkpoints(struct store_status *status,
-                                                  struct store_reader *reader, struct error *err)
-{
-    enum outcome outcome = OUT_OK;
-    for (int32_t i = 0; i < status->partitions && outcome == OUT_OK; i++) {
-        int64_t next = 0;
-        outcome =
-            reader->ops->checkpoint(reader, status->settings->group, status->topic, i, &next, err);
-        const struct checkpoint_row row = {.next_offset = next > 0 ? next : 0};
-        status->tell(status, i, &row, "");
-    }
-    reader->ops->close(reader);
-    return outcome;
-}
+/* read_status by a store's editor; closes it. */
+enum outcome store_read_checkpoints(struct store_status *status, struct checkpoint_editor *editor,
+                                    struct error *err);
 
 /* Records are kept whole, as JSON, and compared by their digest: there are no cells. */
 static inline bool store_keeps_documents(const struct store *store)

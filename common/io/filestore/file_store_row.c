@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/io/files.h"
+#include "common/io/filestore/file_checkpoint_editor.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/stores.h"
 
@@ -55,7 +56,11 @@ static enum outcome read_status(struct store_status *status, struct error *err)
         OUT_OK)
         return OUT_RETRY; /* the worker is just making it; a damaged one the worker names */
     status->unwritten = file_store_reader_unwritten(reader);
-    return store_read_checkpoints(status, reader, err);
+    reader->ops->close(reader);
+    struct checkpoint_editor *editor = NULL;
+    if (file_checkpoint_editor_open(status->settings, status->timeout_ms, &editor, err) != OUT_OK)
+        return OUT_RETRY;
+    return store_read_checkpoints(status, editor, err);
 }
 
 static bool is_writable(const char *dir)
@@ -91,4 +96,5 @@ const struct store FILE_STORE_ROW = {.away = "file.away",
                                      .free = free_store,
                                      .open_reader = open_reader,
                                      .read_status = read_status,
+                                     .open_editor = file_checkpoint_editor_open,
                                      .examine = examine};

@@ -6,6 +6,7 @@
 #include "common/base/text.h"
 #include "common/io/log.h"
 #include "common/io/postgres/pg_checkpoint.h"
+#include "common/io/postgres/pg_checkpoint_editor.h"
 #include "common/io/postgres/pg_gate.h"
 #include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_pending.h"
@@ -351,6 +352,7 @@ const struct store PG_STORE_ROW = {.away = "postgres.away",
                                    .open = open_store,
                                    .open_reader = open_reader,
                                    .read_status = read_status,
+                                   .open_editor = pg_checkpoint_editor_open,
                                    .end_status = end_status,
                                    .examine = examine};
 
@@ -364,5 +366,6 @@ const struct store PG_STORE_ROW_HYBRID = {.away = "postgres.away",
                                           .open = open_hybrid,
                                           .open_reader = open_reader,
                                           .read_status = read_status,
+                                          .open_editor = pg_checkpoint_editor_open,
                                           .end_status = end_status,
                                           .examine = examine_hybrid};

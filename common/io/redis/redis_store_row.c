@@ -7,6 +7,7 @@
 
 #include "common/io/log.h"
 #include "common/io/redis/redis_checkpoint.h"
+#include "common/io/redis/redis_checkpoint_editor.h"
 #include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_sink.h"
 #include "common/io/redis/redis_store_reader.h"
@@ -56,15 +57,14 @@ static enum outcome open_reader(const struct settings *settings, const struct ma
     return redis_store_reader_open(settings, mappings, reading->as_it_lies && all, reader, err);
 }
 
-/* No mapping's records are read. */
 static enum outcome read_status(struct store_status *status, struct error *err)
 {
-    static const struct mapping_set NONE;
-    struct store_reader *reader = NULL;
-    enum outcome outcome = redis_store_reader_open(status->settings, &NONE, false, &reader, err);
+    struct checkpoint_editor *editor = NULL;
+    enum outcome outcome =
+        redis_checkpoint_editor_open(status->settings, status->timeout_ms, &editor, err);
     if (outcome != OUT_OK)
         return error_code_exit(err->code) == EXIT_UNREACHABLE ? OUT_RETRY : outcome;
-    return store_read_checkpoints(status, reader, err);
+    return store_read_checkpoints(status, editor, err);
 }
 
 /* ---- the doctor -------------------------------------------------------------------------- */
@@ -158,4 +158,5 @@ const struct store REDIS_STORE_ROW = {.away = "redis.away",
                                       .open = open_store,
                                       .open_reader = open_reader,
                                       .read_status = read_status,
+                                      .open_editor = redis_checkpoint_editor_open,
                                       .examine = examine};

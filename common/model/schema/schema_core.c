@@ -20,7 +20,7 @@ static const struct schema_core_table TABLES[] = {
      "    sequences jsonb NOT NULL DEFAULT '{}',\n"
      "    updated_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
      "    PRIMARY KEY (\"group\", topic, partition)\n",
-     "SELECT, INSERT, UPDATE"},
+     "SELECT, INSERT, UPDATE, DELETE"},
     {"pinned_topic",
      "    topic text COLLATE \"C\" PRIMARY KEY,\n"
      "    partitions integer NOT NULL,\n"
@@ -30,7 +30,7 @@ static const struct schema_core_table TABLES[] = {
      "    \"group\" text COLLATE \"C\" PRIMARY KEY,\n"
      "    fingerprint text NOT NULL,\n"
      "    pinned_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()\n",
-     "SELECT, INSERT"},
+     "SELECT, INSERT, DELETE"},
     /* Records whose parents have not come yet, with their messages
      * (common/io/postgres/pg_sweep.h). state: NULL waits; a class ('applied', 'superseded'…):
      * what became of it, Redis has still to hear of it; otherwise the error code of an orphan,
@@ -66,7 +66,7 @@ static const struct schema_core_table TABLES[] = {
      "    mark_ends bigint[],\n"
      "    round bigint NOT NULL DEFAULT 0,\n"
      "    PRIMARY KEY (\"group\", topic)\n",
-     "SELECT, INSERT, UPDATE"},
+     "SELECT, INSERT, UPDATE, DELETE"},
     /* Which tenants have tombstones to be removed (on_delete: hard). */
     {"purge",
      "    table_schema text COLLATE \"C\" NOT NULL,\n"

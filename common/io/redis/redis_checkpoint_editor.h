@@ -1,0 +1,13 @@
+#ifndef DROVER_IO_REDIS_CHECKPOINT_EDITOR_H
+#define DROVER_IO_REDIS_CHECKPOINT_EDITOR_H
+
+/* The checkpoint editor over the hashes of redis_checkpoint.h. */
+
+#include "common/io/settings.h"
+#include "common/port/checkpoint_editor.h"
+
+MUST_USE enum outcome redis_checkpoint_editor_open(const struct settings *settings, int timeout_ms,
+                                                   struct checkpoint_editor **editor,
+                                                   struct error *err);
+
+#endif
