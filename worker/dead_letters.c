@@ -61,7 +61,7 @@ static enum outcome queue_item(struct dead_letters *dead_letters,
     struct batch *batch = way->batch;
     const struct batch_item *item = way->item;
     struct dead_letter_place place = {dead_letters->partitions->config->source,
-                                      batch->fence.partition, item->offset};
+                                      batch->fence.partition, item->offset, item->log_version};
     struct message_view message;
     struct header *headers;
     bus_view_whole(dead_letters->partitions->config->bus, item->message, &headers, &message);
@@ -78,8 +78,9 @@ static enum outcome queue_orphan(struct dead_letters *dead_letters,
                                  const struct dead_letter_sending *way, struct error *err)
 {
     const struct pending_orphan *orphan = way->orphan;
-    struct dead_letter_place place = {dead_letters->partitions->config->source, orphan->partition,
-                                      orphan->offset};
+    struct dead_letter_place place = {.topic = dead_letters->partitions->config->source,
+                                      .partition = orphan->partition,
+                                      .offset = orphan->offset};
     struct message_view message = message_of(&orphan->message);
     return queue_dead_letter(dead_letters, &message, &place, &orphan->err, 1, way, err);
 }

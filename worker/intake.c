@@ -135,6 +135,7 @@ static void add_message(struct intake *intake, const struct bus_arrival *arrival
     struct batch_item *item = batch_add(batch, arrival->offset);
     assert(item); /* a full batch was closed */
     item->message = arrival->held;
+    item->log_version = log_version;
     size_t rows_before = batch->arena.used;
     if (decoded == OUT_OK) {
         item->sealed = record->sealed;

@@ -72,15 +72,18 @@
     X(ERR_KAFKA_CONFIG, "DRV-K008", 3, "a Kafka client setting is not accepted", "check the name and value under kafka.conf or -X") \
     X(ERR_KAFKA_FENCED, "DRV-K009", 6, "another worker uses this group.instance.id", "give each worker its own id, or drop static membership") \
     X(ERR_DEAD_LETTER_SIZE, "DRV-K010", 3, "a dead letter is larger than its topic takes", "raise max.message.bytes of the dlq topic above the source topic's (drover doctor says by how much), then start the worker again: nothing was skipped") \
+    X(ERR_DEAD_LETTER_UNKNOWN, "DRV-K011", 2, "there is no such dead letter", "drover dlq list shows the ids") \
+    X(ERR_DEAD_LETTERS_MANY, "DRV-K012", 1, "there are more dead letters than can be told apart", "drover topics apply gave the dlq topic a retention: the oldest ones go by themselves; fix what fails, then produce the source again") \
+    X(ERR_DEAD_LETTERS_OPEN, "DRV-K013", 5, "dead letters are still open", "drover dlq list shows them, drover dlq show ID one of them") \
     X(ERR_PG_UNREACHABLE, "DRV-P001", 4, "PostgreSQL cannot be reached", "check database.url and that the server runs: drover doctor") \
     X(ERR_PG_AUTH, "DRV-P002", 4, "PostgreSQL refused the login", "check the user and the password in DATABASE_URL") \
     X(ERR_PG_TRANSIENT, "DRV-P003", 1, "PostgreSQL asks to try again", "this is retried by itself") \
     X(ERR_PG_RESOURCE, "DRV-P004", 1, "PostgreSQL is out of a resource", "free disk space, memory or connections; work goes on by itself then") \
     X(ERR_PG_SCHEMA, "DRV-P005", 3, "a table, column, function or role is missing", "drover schema apply") \
     X(ERR_PG_PERMISSION, "DRV-P006", 6, "PostgreSQL denied a right", "drover schema apply grants what is needed; see drover doctor") \
-    X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "fix the record or widen the column, then run again under a new migration name") \
-    X(ERR_PG_PARENT, "DRV-P111", 5, "the record's parent never came", "migrate the parent, then run again under a new migration name") \
-    X(ERR_PG_SKIPPED, "DRV-P112", 5, "the database skipped the record", "a trigger of the table returns NULL for its row, or changes its key or version: change the trigger, then run again under a new migration name") \
+    X(ERR_PG_DATA, "DRV-P110", 5, "PostgreSQL refused a record", "fix the record or widen the column, then drover dlq replay, or produce the source again") \
+    X(ERR_PG_PARENT, "DRV-P111", 5, "the record's parent never came", "migrate the parent, then drover dlq replay") \
+    X(ERR_PG_SKIPPED, "DRV-P112", 5, "the database skipped the record", "a trigger of the table returns NULL for its row, or changes its key or version: change the trigger, then drover dlq replay") \
     X(ERR_PG_PROTOCOL, "DRV-P008", 1, "PostgreSQL answered something unexpected", "running again is safe; report it with the server's log") \
     X(ERR_PG_LOADING, "DRV-P010", 5, "the table is still being loaded", "drover load finish ends the loading, drover load abort gives it up; drover run finishes by itself") \
     X(ERR_PG_SLOW_WAY, "DRV-P011", 1, "the table is not written the fast way", "nothing is lost; see the cause. A policy, trigger or check that came since: drover schema apply, then restart the workers; else report it with the server's log") \
@@ -111,7 +114,7 @@
     X(ERR_MOVED, "DRV-W016", 1, "somebody else has moved the partition meanwhile", "look at drover status, then call it again") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
-    X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "see the dead letters' codes, fix, then run again under a new migration name") \
+    X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "drover dlq stats tells the codes; fix what they say, then drover dlq replay") \
     X(ERR_STATE_FILE, "DRV-X004", 1, "a state file cannot be read or written", "check the folder's permissions and free space") \
     X(ERR_SECRET_KEY, "DRV-X005", 6, "the secret key is missing, wrong, damaged or readable by others", "drover secret keygen makes one; its file must be readable by its owner alone (0600)") \
     X(ERR_SECRET_OPEN, "DRV-X006", 5, "a sealed value cannot be opened", "use the key file it was sealed with; a value moved to another place never opens") \

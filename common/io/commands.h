@@ -36,6 +36,14 @@
       "  drover resume 3 --dry-run                  what it waits for, and what would be given up\n" \
       "  drover resume 3 --accept-gap --reason 'lost with the old cluster'\n" \
       "  drover resume --all                        every halted one\n") \
+    X(16, DLQ, dlq, "list|show|stats|export|replay|discard", "the dead letters: see them, send them again, give them up", \
+      "  drover dlq stats                           how many, by code, tenant and entity\n" \
+      "  drover dlq list --code DRV-V004            each of them\n" \
+      "  drover dlq show drover.main.source-3-88121 one in full\n" \
+      "  drover dlq replay --code DRV-V004 --dry-run    which would pass now\n" \
+      "  drover dlq replay --code DRV-V004          send them again, and wait\n" \
+      "  drover dlq discard --tenant acme --reason 'a test tenant'\n" \
+      "  drover dlq export --to dead                the original bytes\n") \
     X(5, DOCTOR, doctor, "", "check settings, mappings and servers, and say how to fix them", \
       "  drover doctor\n" \
       "  drover doctor -X security.protocol=ssl\n") \

@@ -128,6 +128,23 @@ struct settings {
     const char *export_as; /* file|local_storage|map_dump */
     const char *export_to; /* folder, or "-" */
 
+    /* dead letters: which of them, and what of them */
+    struct dead_letter_choice {
+        const char *tenant, *entity;
+        struct conf_list codes;
+        const char *since, *until; /* a moment, or how long ago */
+        const char *file;          /* origin uri, or its end, or a pattern */
+        const char *partition;     /* of the source topic; NULL: all */
+        const char *offsets;       /* "5", "5-9", "5-" */
+        const char *state;         /* open, resolved, discarded, superseded or all */
+        uint64_t limit;            /* 0: none */
+        const char *topic;         /* of somebody else's; NULL: the migration's own */
+        const char *reason;        /* discard: why */
+        const char *to;            /* export: folder, or "-" */
+        uint64_t wait_ms;          /* replay: for the workers; 0: as long as it takes */
+        bool raw, yes;
+    } dead_letters;
+
     /* run */
     uint64_t workers; /* default 2 */
     const char *load; /* upsert|bulk|auto: how empty tables are filled (pg_load.h) */

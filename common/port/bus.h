@@ -124,9 +124,9 @@ struct bus_range {
 
 /* A message; views valid until the next call of next or close. */
 struct bus_message {
+    const void *held; /* the reader's: for bus_view_whole */
     int32_t partition;
-    int64_t offset;
-    int64_t timestamp_ms; /* -1 unknown */
+    int64_t offset, timestamp_ms; /* -1 unknown */
     struct envelope envelope;
 };
 

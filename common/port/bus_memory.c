@@ -495,6 +495,7 @@ static enum outcome next(struct bus_reader *base, int timeout_ms,
             continue;
         reader->held = hold(*slot(partition, range->from++));
         view_at(reader->held, range->partition, &reader->message);
+        reader->message.held = reader->held;
         *message = &reader->message;
         return OUT_OK;
     }

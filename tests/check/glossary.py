@@ -19,7 +19,7 @@ SKIP = re.compile(r"^(schemas/samples|tests/data|LICENSE|tests/check/glossary\.p
 # What a name may not have as a part, what it has instead, and the names (or the files) in which the part is another word.
 PARTS = [
     (r"letters?", "dead_letter", r"(?i:dead_letter)|^(?:letters?|is_letter|\w*LETTERS\w*|letters_of_its_own|count_letters|load_letters)$", ""),
-    (r"bury|buried|dlq", "dead_letter", "", ""),
+    (r"bury|buried|dlq", "dead_letter", r"^(?:CMD_DLQ|DLQ|dlq|dlq_command|DROVER_CONTROL_CMD_DLQ_H)$", ""),
     (r"progress", "checkpoint", r"^(?:progress_fd|produce_counters_append_progress)$", r"producer/|verifier/(?!snapshot)|control/|worker/(report|life|work)\.|io/settings|tests/unit/test_(produce|export|settings)"),
     (r"lanes?", "connection", "", r"json_scan\.c"),
     (r"careful|halv\w*|lack\w*", "savepoint pass, bisect, missing parent", "", ""),

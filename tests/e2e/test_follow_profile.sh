@@ -116,7 +116,7 @@ passes() { # until so many passes have made their copy and removed it: the first
   done
   pause "0.0$(( RANDOM % 4 ))"
 }
-for (( round = 1; round <= ROUNDS || ( round <= 5 * ROUNDS && $(split) == 0 ); round++ )); do
+for (( round = 1; round <= ROUNDS || ( SECONDS < 90 && $(split) == 0 ); round++ )); do
   for (( burst = RANDOM % 6; burst >= 0; burst-- )); do # several of them within one reading
     MOVES=$(( RANDOM % 3 )) # 0: what is there gets other values, and no entry another place
     for (( i = RANDOM % 20; i >= 0; i-- )); do

@@ -104,11 +104,11 @@ static void send(int i, int64_t floor, int content)
     key->sent = true;
 }
 
-/* How many it sent; no more than `most`. */
-static uint64_t send_changes(uint64_t most)
+/* How many it sent; no more than `max`. */
+static uint64_t send_changes(uint64_t max)
 {
     uint64_t ordinal = 0, sent = 0;
-    for (int i = 0; i < KEYS && sent < most; i++) {
+    for (int i = 0; i < KEYS && sent < max; i++) {
         struct follow_wanted wanted;
         if (!keys[i].source)
             continue;

@@ -48,7 +48,7 @@ START_TEST(reads_where_it_comes_from)
 }
 END_TEST
 
-static const struct dead_letter_place PLACE = {"drover.x.source", 3, 77};
+static const struct dead_letter_place PLACE = {"drover.x.source", 3, 77, 0};
 static char big[20000];
 
 static const struct header *find(const struct message_view *view, const char *name)

@@ -223,6 +223,7 @@ static bool take_message(struct kafka_reader *reader, rd_kafka_message_t *messag
         return false;
     rd_kafka_timestamp_type_t kind;
     reader->held = message;
+    reader->message.held = message;
     reader->message.partition = message->partition;
     reader->message.offset = message->offset;
     reader->message.timestamp_ms = rd_kafka_message_timestamp(message, &kind);

@@ -9,7 +9,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 
-#define ADDED 11        /* headers a dead letter has besides the message's */
+#define ADDED 12        /* headers a dead letter has besides the message's */
 #define NAMED_MAX 2048u /* bytes of the list of what was left out */
 
 /* Where in the pipeline it failed, in Connect's words. */
@@ -71,6 +71,24 @@ static void add_reason(struct dead_letter_message *dead_letter,
     add(dead_letter, DEAD_LETTER_ATTEMPTS, keep(text, "%d", attempts));
     add(dead_letter, DEAD_LETTER_ID,
         keep(text, "%s-%d-%" PRId64, place->topic, place->partition, place->offset));
+    if (place->log_version > 0)
+        add(dead_letter, DEAD_LETTER_LOG_VERSION, keep(text, "%" PRId64, place->log_version));
+}
+
+/* What a message that is here again says of its attempts is counted on, and said once. */
+static int take_attempts(struct dead_letter_message *dead_letter)
+{
+    int64_t number, attempts = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < dead_letter->view.header_count; i++) {
+        const struct header *header = &dead_letter->headers[i];
+        if (!bytes_equal(header->name, BYTES_LITERAL(DEAD_LETTER_ATTEMPTS)))
+            dead_letter->headers[kept++] = *header;
+        else if (text_parse_int64(header->value, &number) && number > 0 && number < INT32_MAX / 2)
+            attempts = number;
+    }
+    dead_letter->view.header_count = kept;
+    return (int)attempts;
 }
 
 /* The largest of the message's own headers (the first `count`) that may go; NULL when none may. */
@@ -136,6 +154,8 @@ enum outcome dead_letter_make(const struct message_view *message,
     if (own)
         memcpy(dead_letter->headers, message->headers, own * sizeof *dead_letter->headers);
     dead_letter->view.headers = dead_letter->headers;
+    attempts += take_attempts(dead_letter);
+    own = dead_letter->view.header_count;
     add_reason(dead_letter, place, reason, attempts);
     if (bare || message_size(&dead_letter->view) > max)
         cut(dead_letter, own, bare ? 0 : max);

@@ -21,9 +21,11 @@
 #define DEAD_LETTER_PATH "drover-error-path"
 #define DEAD_LETTER_ATTEMPTS "drover-attempts"
 #define DEAD_LETTER_ID "drover-dlq-id"
-/* Of a message that was a dead letter before, and is here again: the id of the first of its dead
- * letters; drover-attempts are then those made before. */
+/* Of a message that was a dead letter before, and is here again (dead_letter_replay.h): the id of
+ * the first of its dead letters; drover-attempts are then those made before. */
 #define DEAD_LETTER_REPLAYED_FROM "drover-replayed-from"
+/* Of a record that brought no version: its place in the log, which its version may be. */
+#define DEAD_LETTER_LOG_VERSION "drover-log-version"
 #define DEAD_LETTER_TRUNCATED "drover-dlq-truncated" /* name:bytes,… of the headers left out */
 
 /* What a dead letter's own headers may take at most: the error's texts (four of 240 bytes), a
@@ -37,6 +39,7 @@ struct dead_letter_place {
     const char *topic;
     int32_t partition;
     int64_t offset;
+    int64_t log_version; /* of a record that brought no version; 0: it did, or nobody knows */
 };
 
 /* Owns its headers' array and what is made for them; key, value and the message's own headers are
@@ -47,7 +50,8 @@ struct dead_letter_message {
     struct buf text;
 };
 
-/* Makes the dead letter of `message`, of at most `max` bytes (message_size); `bare`: cut as far as
+/* Makes the dead letter of `message`, after `attempts` that come to those it says were made before;
+ * of at most `max` bytes (message_size); `bare`: cut as far as
  * the rule allows, whatever fits (the broker takes less than it was thought to). OUT_REJECT
  * DRV-K010: key, value and drover-… headers alone are larger. dead_letter_free in every case. */
 MUST_USE enum outcome dead_letter_make(const struct message_view *message,

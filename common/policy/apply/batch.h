@@ -56,6 +56,7 @@ struct batch_item {
     struct error *err;   /* why it is dead; the batch's, else NULL */
     bool dead_lettered;  /* its dead letter is safe in Kafka */
     void *message;       /* the owner's: where the record came from */
+    int64_t log_version; /* the owner's: its place in the log; 0: it brought a version */
     struct bytes sealed; /* sealed secrets (secret_guard.h), in the message; or empty */
 };
 
