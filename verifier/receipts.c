@@ -228,6 +228,8 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
                                                                   : refuse_readings(run, err);
     if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
         return OUT_OK;
+    if (summary.group[0] && strcmp(summary.group, run->settings->group) != 0)
+        return OUT_OK;     /* a replay's, or other workers' */
     if (summary.is_loaded) /* of classes between which no verdict makes a difference */
         return OUT_OK;
     if (summary.is_settled)

@@ -273,6 +273,8 @@ static void on_refused(struct flow *flow, struct partition *partition, const str
                  partition->epoch);
         partition_drop(partition);
         partition->state = PARTITION_FENCED;
+        if (state->config->replay) /* nobody will take it away: it goes on elsewhere */
+            state_fail(state, err);
         return;
     }
     if (err->code == ERR_CHECKPOINT && state->config->store->may_forget) {

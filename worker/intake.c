@@ -92,24 +92,46 @@ static void keep_sequences(struct buf *text, struct partition *partition, struct
     struct log_place place = log_clock_mark(&partition->log, batch->fence.end, watermark);
     buf_reset(text);
     sequence_append(&partition->sequences, &place, text);
+    if (partition->range) { /* what it reads is kept with it */
+        text->size--;
+        if (text->data[text->size - 1] != '{')
+            buf_append_char(text, ',');
+        replay_plan_append(text, partition->range, &partition->all->config->replay->filter);
+        buf_append_char(text, '}');
+    }
     size_t limit = batch->arena.limit; /* it is of rows: what the fence stores has room always */
     batch->arena.limit = SIZE_MAX / 2;
     batch->fence.sequences = arena_copy(&batch->arena, buf_view(text));
     batch->arena.limit = limit;
 }
 
+/* Where the open batch ends; a replay's with what was passed over behind its last record. */
+static int64_t end_of_open(const struct partition *partition)
+{
+    const struct batch *batch = partition->open;
+    if (partition->range && batch)
+        return partition->position;
+    return batch && batch->count ? batch->items[batch->count - 1].offset + 1 : 0;
+}
+
 void intake_close(struct intake *intake, struct partition *partition)
 {
     struct batch *batch = partition->open;
-    if (!batch || batch->count == 0)
+    int64_t end = end_of_open(partition);
+    if (!batch || end <= batch->fence.start)
         return;
     partition->open = NULL;
     batch->fence.group = partition->all->config->group;
     batch->fence.topic = partition->all->config->source;
     batch->fence.partition = partition->number;
-    batch->fence.end = batch->items[batch->count - 1].offset + 1;
+    batch->fence.end = end;
+    batch->passed_over = partition->range != NULL;
     keep_sequences(&intake->text, partition, batch);
     partition->batch_start = batch->fence.end;
+    if (batch->redelivered && !batch->count) { /* nothing is to be told of it again */
+        partition_recycle(partition->all, batch);
+        return;
+    }
     batch_close(batch);
     if (partition->queue_last)
         partition->queue_last->next = batch;
@@ -175,6 +197,71 @@ static void close_at_bounds(struct intake *intake, struct partition *partition, 
             intake_close(intake, partition);
 }
 
+/* ---- a replay's range -------------------------------------------------------------------- */
+
+/* Offsets that are passed over, in a row, before the checkpoint is moved over them. */
+#define PASSED_OVER_MAX 50000
+
+/* All of the range was seen: the checkpoint goes to its very end, also over what was passed over or
+ * is no message. */
+static void end_range(struct intake *intake, struct partition *partition)
+{
+    if (partition->at_end)
+        return;
+    partition->at_end = true;
+    if (partition->open && partition->open->redelivered)
+        intake_close(intake, partition);
+    if (partition->batch_start < partition->range->to)
+        open_batch(partition, partition->range->to);
+    partition->position = partition->range->to;
+    intake_close(intake, partition);
+    bus_consumer_pause(partition->all->consumer, &partition->number, 1);
+    partition->paused = true;
+}
+
+static bool is_passed_over(const struct partition *partition, const struct record *record)
+{
+    const struct worker_replay *replay = partition->all->config->replay;
+    static const struct record NONE;
+    const struct record *known = record ? record : &NONE; /* what cannot be read is nobody's */
+    return replay && !replay_filter_takes(&replay->filter, known->tenant, known->entity);
+}
+
+static void pass_over(struct intake *intake, struct partition *partition, int64_t offset)
+{
+    open_batch(partition, offset);
+    partition->position = offset + 1;
+    partition->all->state->counts.polled++;
+    partition->all->state->counts.passed_over++;
+    if (!partition->open->count &&
+        partition->position - partition->open->fence.start >= PASSED_OVER_MAX)
+        intake_close(intake, partition);
+}
+
+/* True when the message is none of the range's, or none that is wanted. */
+static bool leave_out(struct intake *intake, struct partition *partition,
+                      const struct record *record, int64_t offset)
+{
+    if (!partition->range)
+        return false;
+    if (offset >= partition->range->to) {
+        end_range(intake, partition);
+        return true;
+    }
+    if (!is_passed_over(partition, record))
+        return false;
+    pass_over(intake, partition, offset);
+    return true;
+}
+
+static void check_range(struct intake *intake, struct partition *partition)
+{
+    if (partition->range && partition->position >= partition->range->to)
+        end_range(intake, partition);
+}
+
+/* ---- messages ---------------------------------------------------------------------------- */
+
 void intake_message(struct intake *intake, const struct bus_arrival *arrival)
 {
     struct error err;
@@ -189,7 +276,7 @@ void intake_message(struct intake *intake, const struct bus_arrival *arrival)
         bus_release(bus, arrival->held);
         return;
     }
-    partition->at_end = false;
+    partition->at_end = partition->at_end && partition->range;
     bus_view(bus, arrival->held, &envelope);
     enum outcome decoded = envelope_decode(&envelope, &record, &err);
     int64_t log_version = 0;
@@ -201,12 +288,18 @@ void intake_message(struct intake *intake, const struct bus_arrival *arrival)
         return;
     }
     close_at_bounds(intake, partition, arrival->offset);
-    if (!check_sequence(partition, &envelope, decoded == OUT_OK ? &record : NULL,
-                        arrival->offset)) {
+    if (leave_out(intake, partition, decoded == OUT_OK ? &record : NULL, arrival->offset)) {
+        bus_release(bus, arrival->held);
+        check_range(intake, partition);
+        return;
+    }
+    if (!partition->range && !check_sequence(partition, &envelope,
+                                             decoded == OUT_OK ? &record : NULL, arrival->offset)) {
         bus_release(bus, arrival->held);
         return;
     }
     add_message(intake, arrival, &record, log_version, decoded, &err);
+    check_range(intake, partition);
 }
 
 /* What was committed lies behind the topic's end: the topic was made anew, or has lost its tail.
@@ -232,6 +325,8 @@ void intake_end(struct intake *intake, int32_t number)
         halt_behind_end(partition, end);
         return;
     }
+    if (partition->range)
+        end_range(intake, partition);
     partition->at_end = true;
 }
 

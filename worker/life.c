@@ -199,14 +199,33 @@ static void on_kafka_error(void *owner, int32_t partition, const struct error *e
     intake_on_error(&((struct worker *)owner)->intake, partition, err);
 }
 
+static enum outcome open_assigned(struct worker *worker, const struct bus_consumer_events *events,
+                                  struct error *err)
+{
+    const struct worker_config *config = &worker->config;
+    const struct worker_replay *replay = config->replay;
+    int32_t *numbers = mem_zeroed(replay->count + 1, sizeof *numbers);
+    for (size_t i = 0; i < replay->count; i++)
+        numbers[i] = replay->ranges[i].partition;
+    enum outcome outcome =
+        bus_open_assigned(config->bus, config->source, config->group, numbers, replay->count,
+                          events, worker, &worker->partitions.consumer, err);
+    free(numbers);
+    return outcome;
+}
+
 static void join_group(struct worker *worker)
 {
     static const struct bus_consumer_events EVENTS = {on_assigned, on_revoked, on_message, on_end,
                                                       on_kafka_error};
     struct error err;
     state_enter(&worker->state, WORKER_RUNNING, 0);
-    if (bus_open_consumer(worker->config.bus, worker->config.source, worker->config.group, &EVENTS,
-                          worker, &worker->partitions.consumer, &err) != OUT_OK)
+    const struct worker_config *config = &worker->config;
+    enum outcome outcome =
+        config->replay ? open_assigned(worker, &EVENTS, &err)
+                       : bus_open_consumer(config->bus, config->source, config->group, &EVENTS,
+                                           worker, &worker->partitions.consumer, &err);
+    if (outcome != OUT_OK)
         state_fail(&worker->state, &err);
 }
 
@@ -502,11 +521,13 @@ struct worker *worker_new(const struct settings *settings, const struct worker_w
 {
     struct worker *worker = mem_new(sizeof *worker);
     worker->world = *world;
-    worker->config = (struct worker_config){.settings = settings,
-                                            .bus = world->bus,
-                                            .clock = world->clock,
-                                            .store = store_of(settings),
-                                            .group = settings->group};
+    worker->config =
+        (struct worker_config){.settings = settings,
+                               .bus = world->bus,
+                               .clock = world->clock,
+                               .store = store_of(settings),
+                               .replay = world->replay,
+                               .group = world->replay ? world->replay->group : settings->group};
     put_together(worker);
     worker->started_ms = clock_now_ms(world->clock);
     return worker;
@@ -526,7 +547,7 @@ static struct store_opening opening_of(struct worker *worker)
     return (struct store_opening){
         .settings = config->settings,
         .checkpoint = {config->group, config->source, config->name, config->partition_total,
-                       &config->mappings},
+                       &config->mappings, config->replay ? config->replay->read_to : NULL},
         .wait_ms = gone_ms < START_MS ? START_MS - gone_ms : 0,
         .bus = config->bus,
         .loop = worker->world.loop,

@@ -22,12 +22,23 @@ static int64_t min(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static const struct replay_range *range_of(const struct worker_replay *replay, int32_t number)
+{
+    for (size_t i = 0; replay && i < replay->count; i++)
+        if (replay->ranges[i].partition == number)
+            return &replay->ranges[i];
+    return NULL;
+}
+
 /* Asks the store where it goes on. */
 static void claim(struct membership *membership, int32_t number)
 {
     struct partitions *all = membership->partitions;
-    all->items[number] = (struct partition){
-        .all = all, .number = number, .state = PARTITION_CLAIMING, .backoff = BACKOFF_TRANSACTION};
+    all->items[number] = (struct partition){.all = all,
+                                            .number = number,
+                                            .state = PARTITION_CLAIMING,
+                                            .range = range_of(all->config->replay, number),
+                                            .backoff = BACKOFF_TRANSACTION};
     all->held_count++;
     membership->claims_waiting++;
     checkpoint_claim(membership->ports->checkpoint, number);
@@ -155,6 +166,7 @@ void membership_on_claimed(struct membership *membership, int32_t number,
     partition->redis_saved = row->redis_next;
     partition->wanted = partition->batch_start =
         min(min(row->next_offset, row->results_next), partition->redis_next);
+    partition->at_end = partition->range && partition->wanted >= partition->range->to;
     bool known = take_sequences(partition, row->sequences);
     log_line(LOG_INFO, "partition.claimed",
              "partition=%d epoch=%" PRId64 " next=%" PRId64 " from=%" PRId64, number, row->epoch,

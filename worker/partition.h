@@ -45,6 +45,8 @@ struct partition {
     int64_t position;    /* next offset to take from Kafka */
     int64_t wanted;      /* what lies below it is read to set the clock, and nothing else */
     int64_t batch_start; /* start of the next batch to be opened */
+    const struct replay_range
+        *range; /* a replay's: nothing at or above its end is taken; or NULL */
     int64_t
         redelivered_until;  /* offsets below are in the store already: redelivered, receipts only */
     int64_t receipts_from;  /* offsets below have their receipts */

@@ -130,8 +130,12 @@ void receipts_send_settled(struct receipts *receipts, int64_t round, struct sett
 {
     struct buf text;
     const struct worker_config *config = receipts->partitions->config;
-    struct settled_receipt receipt = {bytes_text(config->name), bytes_text(config->source), round,
-                                      items, count};
+    struct settled_receipt receipt = {bytes_text(config->name),
+                                      bytes_text(config->source),
+                                      bytes_text(config->group),
+                                      round,
+                                      items,
+                                      count};
     buf_init(&text, PART_MAX);
     receipt_append_settled(&text, &receipt);
     tally->on_way++;

@@ -86,7 +86,9 @@ static int64_t end_of(const struct stalls *stalls, int32_t number)
 {
     int64_t heard = bus_consumer_end(stalls->partitions->consumer, number);
     int64_t asked = stalls->items[number].end;
-    return heard > asked ? heard : asked;
+    int64_t end = heard > asked ? heard : asked;
+    const struct replay_range *range = stalls->partitions->items[number].range;
+    return range && end > range->to ? range->to : end;
 }
 
 static bool has_work(const struct partition *partition, int64_t end)

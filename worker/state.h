@@ -16,9 +16,20 @@
 #include "common/model/mapping/mapping_set.h"
 #include "common/model/message/receipt.h"
 #include "common/model/message/topic.h"
+#include "common/policy/apply/replay_plan.h"
 #include "common/policy/totals.h"
 #include "common/port/bus.h"
 #include "common/port/clock.h"
+
+/* What a worker reads that is in no group: these ranges once more, and then it ends. Texts and
+ * ranges outlive the worker; the ranges' checkpoints are made before it starts. */
+struct worker_replay {
+    const char *group; /* of its own: no partition of another group is moved by it */
+    const struct replay_range *ranges; /* of different partitions */
+    size_t count;
+    struct replay_filter filter;
+    const int64_t *read_to; /* by partition: `to` of its range, 0 without one */
+};
 
 /* What does not change once the worker is open. */
 struct worker_config {
@@ -28,6 +39,7 @@ struct worker_config {
     const struct store *store;
     struct mapping_set mappings;
     const char *group;
+    const struct worker_replay *replay; /* NULL: the group hands out partitions */
     char source[TOPIC_NAME_SIZE], name[128];
     int32_t partition_total;
 };
@@ -42,7 +54,8 @@ struct worker_ports {
 
 struct worker_counts {
     uint64_t polled;
-    uint64_t taken; /* of them: in batches that were written */
+    uint64_t taken;       /* of them: in batches that were written */
+    uint64_t passed_over; /* a replay's: of other tenants and entities than are wanted */
     uint64_t classes[CLASS_COUNT];
     uint64_t metrics[METRIC_COUNT];
     uint64_t fenced;

@@ -37,6 +37,7 @@ struct worker_world {
     const struct clock *clock;
     store_open *open;                   /* NULL: the store of the settings is checked and opened */
     const struct mapping_set *mappings; /* NULL: those of the settings are read */
+    const struct worker_replay *replay; /* NULL: the group of the settings hands out partitions */
     struct uv_loop_s *loop;             /* the store's; NULL over memory */
     void *owner;                        /* of on_ended, and of who has an `open` of its own */
     /* Nothing of the worker calls anybody any more: free it. left: what did not end in its time and

@@ -20,6 +20,7 @@ static enum outcome open_store(const struct store_opening *opening, struct store
         .bus = opening->bus,
         .topic = opening->checkpoint.topic,
         .partitions = opening->checkpoint.partitions,
+        .read_to = opening->checkpoint.read_to,
         .wait_ms = opening->settings->parent_wait_ms,
         .clock = worker->config.clock,
     };
@@ -52,6 +53,7 @@ enum outcome memory_worker_start(const struct settings *settings,
                                        .clock = config->clock,
                                        .open = open_store,
                                        .mappings = config->mappings,
+                                       .replay = config->replay,
                                        .owner = over,
                                        .on_ended = on_ended};
     over->worker = worker_new(settings, &world);

@@ -20,6 +20,7 @@ struct memory_worker_config {
     struct memory_store *store;
     const struct clock *clock;
     const struct mapping_set *mappings;
+    const struct worker_replay *replay; /* or NULL */
     int connections;
     bool (*refuses)(const struct batch_item *item); /* the store's constraint; NULL: none */
     const char *name;

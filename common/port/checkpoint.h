@@ -21,6 +21,7 @@ struct checkpoint_config {
     const char *group, *topic, *worker; /* `worker`: the owner's name, as others see it */
     int32_t partitions;                 /* of the topic */
     const struct mapping_set *mappings;
+    const int64_t *read_to; /* by partition, where its reading ends; NULL: where the topic does */
 };
 
 struct checkpoint_row {

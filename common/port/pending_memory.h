@@ -15,7 +15,8 @@ struct memory_pending_config {
     struct bus *bus; /* asked where the topic ends */
     const char *topic;
     int32_t partitions;
-    uint64_t wait_ms; /* before it is an orphan, unless the sweep is the last */
+    const int64_t *read_to; /* as struct checkpoint_config's */
+    uint64_t wait_ms;       /* before it is an orphan, unless the sweep is the last */
     const struct clock *clock;
     bool wants_rows; /* of what got in */
 };

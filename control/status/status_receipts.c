@@ -125,6 +125,8 @@ static void take_receipt(struct status *status, const struct bus_message *messag
         return;
     if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
         return;
+    if (summary.group[0] && strcmp(summary.group, status->settings->group) != 0)
+        return; /* a replay's, or other workers' */
     if (summary.is_settled) {
         take_settled(status, message->envelope.value);
     } else if (summary.is_loaded) {
@@ -132,8 +134,7 @@ static void take_receipt(struct status *status, const struct bus_message *messag
     } else if (summary.is_produce) {
         status->followed_rejected += summary.counts[CLASS_REJECTED];
         status->followed_withheld += summary.counts[CLASS_WITHHELD];
-    } else if (summary.partition >= 0 && summary.partition < status->partition_count &&
-               (!summary.group[0] || strcmp(summary.group, status->settings->group) == 0)) {
+    } else if (summary.partition >= 0 && summary.partition < status->partition_count) {
         take_batch(status, message->envelope.value, &summary);
     }
 }

@@ -193,6 +193,7 @@ void world_worker_start(struct world *world, int number)
                                                 .store = world->store,
                                                 .clock = &world->clock,
                                                 .mappings = world->set,
+                                                .replay = world->replay,
                                                 .connections = WORLD_CONNECTIONS,
                                                 .refuses = refuses,
                                                 .name = name};

@@ -42,6 +42,7 @@ struct world {
     uint64_t sequences[WORLD_PARTITIONS_MAX];
     struct world_worker workers[WORLD_WORKERS];
     bool by_hand;
+    const struct worker_replay *replay; /* of the workers that are started from now on; or NULL */
 };
 
 /* One message as the producer writes it. */

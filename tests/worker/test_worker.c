@@ -616,6 +616,142 @@ START_TEST(names_the_offsets_that_are_gone)
 }
 END_TEST
 
+/* ---- a range, once more --------------------------------------------------------------------- */
+
+static const int64_t READ_TO[] = {8, 0};
+static const struct replay_range RANGE = {0, 2, 8};
+static struct worker_replay REPLAY = {
+    .group = "sim.m.worker.replay.1", .ranges = &RANGE, .count = 1, .read_to = READ_TO};
+
+static void open_replay(void)
+{
+    int64_t next;
+    REPLAY.filter = (struct replay_filter){0};
+    W.replay = &REPLAY;
+    W.settings.until_end = true;
+    memory_store_claim(W.store, 0, &next);
+    memory_store_resume(W.store, 0, RANGE.from, BYTES_LITERAL("{}"));
+}
+
+START_TEST(reads_a_range_once_more_and_nothing_else)
+{
+    struct buf texts;
+    struct replay_range kept;
+    struct replay_filter filter;
+    open_world(2, false);
+    for (int i = 0; i < 10; i++) {
+        W.sequences[0] += (uint64_t)(i == 5); /* a gap is no concern of a replay */
+        put("item", 0, i, 5, i);
+    }
+    put("item", 1, 20, 5, 1);
+    open_replay();
+    world_worker_start(&W, 0);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    ck_assert(W.workers[0].over->ended);
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
+    ck_assert_int_eq(written(0), 8);
+    ck_assert_int_eq(written(1), -1);
+    ck_assert_uint_eq(memory_store_count(W.store), 6);
+    ck_assert_int_eq(version_of("item", 1), -1);
+    ck_assert_int_eq(version_of("item", 2), 5);
+    ck_assert_int_eq(version_of("item", 7), 5);
+    ck_assert_int_eq(version_of("item", 8), -1);
+    ck_assert_uint_eq(told(CLASS_APPLIED), 6);
+    buf_init(&texts, 256);
+    ck_assert(
+        replay_plan_parse(memory_store_checkpoint(W.store, 0)->sequences, &kept, &filter, &texts));
+    ck_assert_int_eq(kept.from, 2);
+    ck_assert_int_eq(kept.to, 8);
+    buf_free(&texts);
+}
+END_TEST
+
+/* What is not wanted moves the checkpoint, also behind the last one that is. */
+START_TEST(passes_over_what_is_not_wanted)
+{
+    open_world(2, false);
+    for (int i = 0; i < 10; i++)
+        put(i % 3 == 0 ? "parent" : "item", 0, i, 5, i);
+    put_broken(0, 90);
+    open_replay();
+    REPLAY.filter.entity = BYTES_LITERAL("parent");
+    world_worker_start(&W, 0);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    ck_assert(W.workers[0].over->ended);
+    ck_assert_int_eq(written(0), 8);
+    ck_assert_uint_eq(memory_store_count(W.store), 2); /* 3 and 6 */
+    ck_assert_uint_eq(told(CLASS_APPLIED), 2);
+    ck_assert_uint_eq(worker_at(0)->state.counts.passed_over, 4);
+
+    REPLAY.filter.entity = BYTES_LITERAL("child"); /* none of them */
+    memory_store_resume(W.store, 0, RANGE.from, BYTES_LITERAL("{}"));
+    world_worker_end(&W, 0);
+    world_worker_start(&W, 0);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    ck_assert(W.workers[0].over->ended);
+    ck_assert_int_eq(written(0), 8);
+    ck_assert_uint_eq(worker_at(0)->state.counts.passed_over, 6);
+    ck_assert_uint_eq(memory_store_count(W.store), 2);
+}
+END_TEST
+
+/* Killed wherever it is, the next one goes on, and the range is whole. */
+START_TEST(a_range_is_whole_after_a_crash)
+{
+    open_world(2, false);
+    W.settings.batch_records = 1;
+    for (int i = 0; i < 10; i++)
+        put("item", 0, i, 5, i);
+    open_replay();
+    bool ended = false;
+    for (int steps = 1; !ended; steps++) {
+        world_worker_start(&W, 0);
+        for (int i = 0; i < steps % 12 + 1 && !W.workers[0].over->ended; i++) {
+            memory_worker_checkpoint(W.workers[0].over);
+            memory_worker_checkpoint(W.workers[0].over);
+            memory_worker_consume(W.workers[0].over, 2);
+            worker_turn(worker_at(0));
+            memory_worker_write(W.workers[0].over, 0, FATE_DONE);
+        }
+        if (written(0) == 8) {
+            world_worker_settle(&W, 0);
+            pass(3000, 0);
+            ended = W.workers[0].over->ended;
+        }
+        ck_assert_int_lt(steps, 200);
+        world_worker_end(&W, 0);
+    }
+    ck_assert_int_eq(written(0), 8);
+    ck_assert_uint_eq(memory_store_count(W.store), 6);
+}
+END_TEST
+
+/* Somebody else goes on with it: this one ends, and says so. */
+START_TEST(a_range_that_another_reads_is_left_to_him)
+{
+    int64_t next;
+    open_world(2, false);
+    for (int i = 0; i < 10; i++)
+        put("item", 0, i, 5, i);
+    open_replay();
+    world_worker_start(&W, 0);
+    while (memory_worker_checkpoint(W.workers[0].over))
+        ;
+    memory_worker_consume(W.workers[0].over, 0);
+    while (memory_worker_checkpoint(W.workers[0].over))
+        ;
+    memory_store_claim(W.store, 0, &next);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    ck_assert(W.workers[0].over->ended);
+    ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_FENCED);
+    ck_assert_int_eq(written(0), 2);
+}
+END_TEST
+
 START_TEST(waits_with_a_revocation_for_the_store)
 {
     open_world(1, false);
@@ -697,6 +833,10 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, holds_no_longer_than_the_store_needs);
     tcase_add_test(tcase, gives_connections_to_partitions_in_turn);
     tcase_add_test(tcase, halts_at_a_gap);
+    tcase_add_test(tcase, reads_a_range_once_more_and_nothing_else);
+    tcase_add_test(tcase, passes_over_what_is_not_wanted);
+    tcase_add_test(tcase, a_range_is_whole_after_a_crash);
+    tcase_add_test(tcase, a_range_that_another_reads_is_left_to_him);
     tcase_add_test(tcase, tells_of_a_halted_partition_and_goes_on_when_it_is_resumed);
     tcase_add_test(tcase, names_the_offsets_that_are_gone);
     tcase_add_test(tcase, waits_with_a_revocation_for_the_store);

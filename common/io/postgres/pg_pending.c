@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/mem.h"
 #include "common/io/postgres/pg_sweep.h"
@@ -33,7 +34,11 @@ struct pg_pending {
 static bool ask_ends(void *owner, int64_t *ends, int32_t count)
 {
     const struct pg_pending *pending = owner;
-    return bus_ends(pending->config.bus, pending->config.checkpoint.topic, ends, count, ASK_MS);
+    const int64_t *read_to = pending->config.checkpoint.read_to;
+    if (read_to)
+        memcpy(ends, read_to, (size_t)count * sizeof *ends);
+    return read_to ||
+           bus_ends(pending->config.bus, pending->config.checkpoint.topic, ends, count, ASK_MS);
 }
 
 static bool wants_row(const struct pg_pending *pending, const struct pending_applied *applied)

@@ -154,6 +154,7 @@ void receipt_append_settled(struct buf *out, const struct settled_receipt *recei
     buf_append_text(out, "{\"kind\":\"settled\",");
     append_text(out, "worker", receipt->worker);
     append_text(out, "topic", receipt->topic);
+    append_text(out, "group", receipt->group);
     buf_append_format(out, "\"round\":%" PRId64 ",\"settled\":{", receipt->round);
     bool any = false;
     for (int class = 0; class < CLASS_COUNT; class ++) {
@@ -298,8 +299,6 @@ bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_C
 
 static void parse_batch(yyjson_val *root, struct receipt_summary *summary)
 {
-    const char *group = yyjson_get_str(yyjson_obj_get(root, "group"));
-    snprintf(summary->group, sizeof summary->group, "%s", group ? group : "");
     yyjson_val *counts = yyjson_obj_get(root, "counts");
     for (int i = 0; i < CLASS_COUNT; i++)
         summary->counts[i] = yyjson_get_uint(yyjson_obj_get(counts, CLASS_NAMES[i]));
@@ -329,7 +328,9 @@ enum outcome receipt_parse(struct bytes json, struct receipt_summary *summary, s
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
     yyjson_val *root = yyjson_doc_get_root(doc);
     yyjson_val *kind = yyjson_obj_get(root, "kind");
+    const char *group = yyjson_get_str(yyjson_obj_get(root, "group"));
     enum outcome outcome = OUT_OK;
+    snprintf(summary->group, sizeof summary->group, "%s", group ? group : "");
     if (yyjson_equals_str(kind, "batch")) /* not "batch_part": the first part says it all */
         parse_batch(root, summary);
     else if (yyjson_equals_str(kind, "produce"))

@@ -99,7 +99,7 @@ struct settled_item {
 };
 
 struct settled_receipt {
-    struct bytes worker, topic;
+    struct bytes worker, topic, group;
     int64_t round; /* grows in a topic; the same receipt may come twice, with the same round */
     struct settled_item *items;
     size_t count;
@@ -161,7 +161,7 @@ struct receipt_summary {
     int64_t committed_ms;
     int64_t lag;
     char run[64];    /* produce only */
-    char group[256]; /* batch only; empty: from before receipts named it */
+    char group[256]; /* of consumers; empty: a producer's, or from before receipts named it */
 };
 
 /* What a receipt with runs tells of records at or above `from`, added to counts. False when it has

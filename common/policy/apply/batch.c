@@ -47,6 +47,7 @@ void batch_reset(struct batch *batch)
     batch->count = batch->sorted_count = batch->contest_count = 0;
     batch->order_count = batch->group_count = batch->first_order = batch->first_groups = 0;
     batch->bytes = batch->held = 0;
+    batch->passed_over = false;
     batch->redelivered = batch->outcome_unknown = batch->commit_lost = batch->in_sink = false;
     batch->dead_letters_pending = 0;
     batch->attempts = 0;

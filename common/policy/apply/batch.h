@@ -107,6 +107,7 @@ struct batch {
     bool redelivered;                 /* already in the store: only classify (after a crash) */
     bool outcome_unknown; /* a COMMIT was sent and its answer lost: ask for the checkpoint first */
     bool commit_lost;     /* the answer to some attempt's: it may take place at any time */
+    bool passed_over;     /* offsets behind its last record, and between, are of no concern */
     int attempts;
     unsigned refusals; /* the sink's: attempts that the store refused for a passing reason */
     void *owner;       /* the worker's partition; NULL once it was given up */
