@@ -139,7 +139,6 @@ struct settings {
         const char *state;         /* open, resolved, discarded, superseded or all */
         uint64_t limit;            /* 0: none */
         const char *topic;         /* of somebody else's; NULL: the migration's own */
-        const char *reason;        /* discard: why */
         const char *to;            /* export: folder, or "-" */
         uint64_t wait_ms;          /* replay: for the workers; 0: as long as it takes */
         bool raw, yes;

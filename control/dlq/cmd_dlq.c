@@ -174,13 +174,13 @@ static enum outcome check_flags(const struct settings *settings, int way, struct
     if (settings->dry_run && way != WAY_REPLAY && way != WAY_DISCARD)
         return error_set(err, OUT_FATAL, ERR_USAGE,
                          "only drover dlq replay and discard take --dry-run");
-    if (way == WAY_DISCARD && (!choice->reason || !choice->reason[0])) {
+    if (way == WAY_DISCARD && (!settings->reason || !settings->reason[0])) {
         error_set(err, OUT_FATAL, ERR_USAGE, "drover dlq discard needs --reason TEXT");
         error_hint(err, "it is kept with who and when, and the verdict of the migration names how "
                         "many were discarded");
         return OUT_FATAL;
     }
-    if (choice->reason && way != WAY_DISCARD)
+    if (settings->reason && way != WAY_DISCARD)
         return error_set(err, OUT_FATAL, ERR_USAGE, "only drover dlq discard takes --reason");
     if (choice->raw && (way != WAY_SHOW || settings->json))
         return error_set(err, OUT_FATAL, ERR_USAGE,

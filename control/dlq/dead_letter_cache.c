@@ -44,10 +44,9 @@ static enum outcome failed(const struct sqlite_db *db, struct error *err)
 
 /* ---- opening ---- */
 
-static enum outcome open_file(struct dead_letter_cache *cache, const char *path, bool *anew,
-                              struct error *err)
+static enum outcome open_file(struct dead_letter_cache *cache, const char *path, struct error *err)
 {
-    int64_t format = 0, rows = 0;
+    int64_t format = 0;
     mode_t old = umask(0077); /* ids of records are in it */
     enum outcome outcome =
         sqlite_open(&cache->db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, failed, err);
@@ -60,20 +59,16 @@ static enum outcome open_file(struct dead_letter_cache *cache, const char *path,
         outcome = error_set(err, OUT_FATAL, ERR_STATE_FILE, "the cache is of another format");
     if (outcome == OUT_OK)
         outcome = sqlite_exec(&cache->db, SCHEMA, err);
-    if (outcome == OUT_OK)
-        outcome =
-            sqlite_number(&cache->db, "SELECT count(*) FROM position", NO_VALUES, 0, &rows, err);
-    *anew = rows == 0;
     if (outcome != OUT_OK)
         sqlite_close(&cache->db);
     return outcome;
 }
 
-static enum outcome open_temporary(struct dead_letter_cache *cache, bool *anew, struct error *err)
+static enum outcome open_temporary(struct dead_letter_cache *cache, struct error *err)
 {
     free(cache->path);
     cache->path = NULL;
-    return open_file(cache, "", anew, err);
+    return open_file(cache, "", err);
 }
 
 static void remove_files(const char *path)
@@ -87,27 +82,25 @@ static void remove_files(const char *path)
 }
 
 enum outcome dead_letter_cache_open(struct dead_letter_cache *cache, const char *folder,
-                                    const char *name, bool *anew, struct error *err)
+                                    const char *name, struct error *err)
 {
     *cache = (struct dead_letter_cache){0};
-    if (files_make_folder(folder, err) != OUT_OK)
-        return open_temporary(cache, anew, err);
+    if (files_make_folder(folder, NULL) != OUT_OK)
+        return open_temporary(cache, err);
     cache->path = mem_format("%s/%s.dead_letters.db", folder, name);
-    if (open_file(cache, cache->path, anew, err) == OUT_OK)
-        return OUT_OK;
-    return dead_letter_cache_replace(cache, err) == OUT_OK ? (*anew = true, OUT_OK) : OUT_FATAL;
+    return open_file(cache, cache->path, NULL) == OUT_OK ? OUT_OK
+                                                         : dead_letter_cache_replace(cache, err);
 }
 
 enum outcome dead_letter_cache_replace(struct dead_letter_cache *cache, struct error *err)
 {
-    bool anew;
     sqlite_close(&cache->db);
     if (cache->path && !cache->is_busy) {
         remove_files(cache->path);
-        if (open_file(cache, cache->path, &anew, err) == OUT_OK)
+        if (open_file(cache, cache->path, NULL) == OUT_OK)
             return OUT_OK;
     }
-    return open_temporary(cache, &anew, err);
+    return open_temporary(cache, err);
 }
 
 void dead_letter_cache_close(struct dead_letter_cache *cache)

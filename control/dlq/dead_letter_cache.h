@@ -80,9 +80,9 @@ struct dead_letter_filter {
                                  .limit = -1})
 
 /* `name`: of the migration, and of the topic when it is not the migration's own. Never fails but
- * where not even a temporary file can be had (OUT_FATAL DRV-X004). *anew: it is empty. */
+ * where not even a temporary file can be had (OUT_FATAL DRV-X004). */
 MUST_USE enum outcome dead_letter_cache_open(struct dead_letter_cache *cache, const char *folder,
-                                             const char *name, bool *anew, struct error *err);
+                                             const char *name, struct error *err);
 void dead_letter_cache_close(struct dead_letter_cache *cache);
 /* After DRV-X004: an empty one instead, kept if that can be, else temporary. */
 MUST_USE enum outcome dead_letter_cache_replace(struct dead_letter_cache *cache, struct error *err);

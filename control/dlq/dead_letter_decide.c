@@ -1,13 +1,12 @@
 #include "control/dlq/dead_letter_decide.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/io/clock.h"
+#include "control/who.h"
 
 enum {
     MESSAGE_LIMIT = 1 << 20,
@@ -83,31 +82,18 @@ static enum outcome add(void *owner, const struct dead_letter_row *row, struct e
                : OUT_OK;
 }
 
-/* user@host */
-static void name_who(char out[320])
-{
-    char host[128] = "";
-    const struct passwd *user = getpwuid(geteuid());
-    if (gethostname(host, sizeof host - 1) != 0)
-        snprintf(host, sizeof host, "unknown");
-    if (user)
-        snprintf(out, 320, "%.128s@%s", user->pw_name, host);
-    else
-        snprintf(out, 320, "%ld@%s", (long)geteuid(), host);
-}
-
 enum outcome dead_letter_decide(struct dead_letter_register *dead_letters,
                                 const struct dead_letter_filter *filter,
                                 bool (*is_wanted)(const struct dead_letter_item *item),
                                 const struct decision *decision, uint64_t *count, struct error *err)
 {
-    char who[320];
+    char who[WHO_SIZE];
     struct deciding *deciding = mem_new(sizeof *deciding);
     *deciding = (struct deciding){.dead_letters = dead_letters,
                                   .is_wanted = is_wanted,
                                   .decision = *decision,
                                   .outcome = OUT_OK};
-    name_who(who);
+    who_is_it(who);
     deciding->decision.who = bytes_text(who);
     deciding->decision.partition = -1;
     buf_init(&deciding->ids, MESSAGE_LIMIT);

@@ -83,7 +83,7 @@ static void tell_end(const struct discarding *discarding, bool done)
     const struct dead_letter_run *run = discarding->run;
     if (run->answer->wanted) {
         json_out_bool(answer_body(run->answer), "dry_run", !done);
-        json_out_text(answer_body(run->answer), "reason", run->settings->dead_letters.reason);
+        json_out_text(answer_body(run->answer), "reason", run->settings->reason);
         json_out_count(answer_body(run->answer), "discarded", discarding->count);
         return;
     }
@@ -109,7 +109,7 @@ enum exit_code dead_letter_discard(struct dead_letter_run *run, struct error *er
         outcome = confirm(&discarding, err);
     if (outcome == OUT_OK && !settings->dry_run && discarding.count) {
         const struct decision decision = {.kind = DECISION_DISCARDED,
-                                          .why = bytes_text(settings->dead_letters.reason)};
+                                          .why = bytes_text(settings->reason)};
         outcome =
             dead_letter_decide(&run->all, &run->filter, NULL, &decision, &discarding.count, err);
     }

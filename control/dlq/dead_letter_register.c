@@ -48,12 +48,11 @@ static enum outcome open_kafka(struct dead_letter_register *dead_letters, struct
 static enum outcome open_cache(struct dead_letter_register *dead_letters, struct error *err)
 {
     const struct settings *settings = dead_letters->settings;
-    bool anew;
     char *name =
         mem_format("%s.%s%s%s", settings->prefix, settings->migration,
                    dead_letters->other ? "." : "", dead_letters->other ? dead_letters->other : "");
     enum outcome outcome =
-        dead_letter_cache_open(&dead_letters->cache, settings->state_dir, name, &anew, err);
+        dead_letter_cache_open(&dead_letters->cache, settings->state_dir, name, err);
     free(name);
     return outcome;
 }
@@ -582,6 +581,7 @@ enum outcome dead_letter_register_read(struct dead_letter_register *dead_letters
             dead_letters->read_anew = true;
             if (outcome != OUT_OK)
                 return outcome;
+            *err = (struct error){0}; /* a new one takes its place */
             anew = true;
             continue;
         }

@@ -2,7 +2,8 @@
  * What kcat cannot do, for end-to-end tests (KAFKA_BROKERS says where):
  *
  *   kafka_tool create TOPIC PARTITIONS [NAME=VALUE…]   makes a topic with these settings
- *   kafka_tool trim TOPIC PARTITION OFFSET             deletes what lies below the offset
+ *   kafka_tool remove TOPIC…                           deletes topics, and waits until they are
+ * gone kafka_tool trim TOPIC PARTITION OFFSET             deletes what lies below the offset
  *   kafka_tool send TOPIC [commit|abort]               messages from standard input, one JSON
  * object a line: {"partition": 0, "key": "…", "value": "…", "timestamp": 1, "headers": [["n",
  * "v"]]}; all but the partition may be left out; "repeat": N sends it N times; with commit or abort
@@ -103,6 +104,41 @@ static void create(int count, char **words)
     rd_kafka_destroy(client);
 }
 
+/* The broker deletes behind its answer: a topic of the same name could still meet the old one. */
+static bool is_there(rd_kafka_t *client, const char *name)
+{
+    const struct rd_kafka_metadata *metadata;
+    bool found = false;
+    if (rd_kafka_metadata(client, 1, NULL, &metadata, WAIT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail(name, "no metadata");
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        found = found || strcmp(metadata->topics[i].topic, name) == 0;
+    rd_kafka_metadata_destroy(metadata);
+    return found;
+}
+
+static void remove_topics(int count, char **words)
+{
+    rd_kafka_t *client = open_client(false);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    for (int i = 0; i < count; i++) {
+        rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(words[i]);
+        rd_kafka_DeleteTopics(client, &topic, 1, NULL, queue);
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
+        if (!event || rd_kafka_event_error(event))
+            fail(words[i], "not deleted");
+        rd_kafka_event_destroy(event);
+        rd_kafka_DeleteTopic_destroy(topic);
+        for (int tries = 0; is_there(client, words[i]); tries++) {
+            if (tries > 300)
+                fail(words[i], "it is still there");
+            usleep(100000);
+        }
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(client);
+}
+
 static void trim(char **words)
 {
     rd_kafka_t *client = open_client(false);
@@ -194,12 +230,15 @@ int main(int count, char **words)
 {
     if (count >= 4 && strcmp(words[1], "create") == 0)
         create(count - 2, words + 2);
+    else if (count >= 3 && strcmp(words[1], "remove") == 0)
+        remove_topics(count - 2, words + 2);
     else if (count == 5 && strcmp(words[1], "trim") == 0)
         trim(words + 2);
     else if (count >= 3 && strcmp(words[1], "send") == 0)
         send_all(words[2], count > 3 ? words[3] : NULL);
     else
-        fail("usage", "create TOPIC PARTITIONS [NAME=VALUE…] | trim TOPIC PARTITION OFFSET | send "
-                      "TOPIC [commit|abort]");
+        fail("usage",
+             "create TOPIC PARTITIONS [NAME=VALUE…] | remove TOPIC… | trim TOPIC PARTITION "
+             "OFFSET | send TOPIC [commit|abort]");
     return 0;
 }
