@@ -48,7 +48,7 @@ connect() {
   spring 4 78 '{"id":"s2","tenant":"t02","rev":1,"kind":"k"}'
   spring 5 79 '{"id":"s3","tenant":"t02","rev":1,"kind":"much too long a kind"}'
   connect 3 80 '{"id":"c1","tenant":"t01","rev":1,"kind":"k"}'
-  connect 4 81 '{"id":"c2","rev":1,"kind":"k"}'
+  connect 4 81 '{"id":"c2","text":"abc"}'
   connect 5 82 'no JSON'
 } | "$TOOL" send "$OTHER"
 drover dlq list --topic "$OTHER" --limit 100 --json > "$WORK/others.json"
@@ -71,8 +71,8 @@ equal "what they are of" "$(grep -o 'drover-replayed-from=[^,]*' "$WORK/source.t
   'drover-replayed-from=orders-3-77 drover-replayed-from=orders-3-80 drover-replayed-from=orders-4-78 drover-replayed-from=orders-5-79 '
 equal "states there" "$(drover dlq stats --topic "$OTHER" --json | jq -c '[.by_state[] | {(.state): .count}] | add' | jq -cS .)" '{"open":2,"resolved":3,"superseded":1}'
 equal "refused here" "$(drover dlq list --json | jq -c '[.dead_letters[] | [.first_id, .attempts, .code]]')" '[["orders-5-79",2,"DRV-V004"]]'
-equal "the tenant given" "$(replay orders-4-81 --topic "$OTHER" --entity event --tenant t09 | jq -c '[.chosen, .landed]')" '[1,1]'
-equal "its row" "$(psql "$ADMIN" -Atc "SELECT isolation_key FROM event WHERE id = 'c2'")" t09
+equal "the tenant given" "$(replay orders-4-81 --topic "$OTHER" --entity note --tenant t09 | jq -c '[.chosen, .landed]')" '[1,1]'
+equal "its row" "$(psql "$ADMIN" -Atc "SELECT isolation_key || text FROM note WHERE id = 'c2'")" t09abc
 expect_exit 3 drover dlq list --topic "nosuch.$NAME" 2> "$WORK/nosuch.log"
 expect_exit 3 drover dlq replay --topic "$OTHER" --entity nosuch 2>> "$WORK/nosuch.log"
 
@@ -90,7 +90,7 @@ stop_worker one
 drover schema apply >> "$WORK/schema.log" 2>&1
 start_worker two --breaker 0
 equal "both are sent" "$(replay --entity note --state all | jq -c '[.chosen, .landed, .superseded]')" '[2,1,1]'
-equal "the newer one stays" "$(psql "$ADMIN" -Atc "SELECT string_agg(text, ',' ORDER BY id) FROM note")" 'new,much too long'
+equal "the newer one stays" "$(psql "$ADMIN" -Atc "SELECT string_agg(text, ',' ORDER BY id) FROM note WHERE id LIKE 'n%'")" 'new,much too long'
 
 say "memory does not grow with what is sent again"
 MANY=10000

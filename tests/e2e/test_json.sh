@@ -99,6 +99,7 @@ away() { (OUT=$WORK/away.$1.json && DATABASE_URL=postgresql://x:y@127.0.0.1:1/x 
 WAITED=()
 away schema_apply schema apply
 away status status --brokers 127.0.0.1:1
+away dlq_list dlq list --brokers 127.0.0.1:1
 away doctor doctor --brokers 127.0.0.1:1
 away load_finish load finish --brokers 127.0.0.1:1
 away verify verify --brokers 127.0.0.1:1
@@ -125,6 +126,16 @@ python3 "$CHECKER" --errors "$WORK/rejects.ndjson" >&"$TELL" || fail "the list o
 golden "$WORK/rejects.ndjson" rejects
 answers work 0 work work --until-end
 answers status 0 status status
+answers dlq_list 0 dlq_list dlq list
+answers dlq_stats 0 dlq_stats dlq stats
+DEAD=$(jq -r '.by_code[0].sample' "$OUT")
+answers dlq_show 0 dlq_show dlq show "$DEAD"
+answers dlq_show 2 - dlq show "nosuch-0-1"
+answers dlq_export 0 dlq_export dlq export
+answers dlq_replay 5 dlq_replay dlq replay --dry-run
+answers dlq_discard 0 dlq_discard dlq discard --reason 'a test' --dry-run
+answers dlq_discard 2 - dlq discard "$DEAD"
+answers dlq 2 - dlq lst
 answers verify 5 verify verify
 equal "the report's members" "$(jq -c 'del(.time)' "$WORK/report/report.json")" "$(jq -c 'del(.time)' "$WORK/out.json")"
 cp "$WORK/report/report.json" "$DROVER_TEST_DOCUMENTS/report.json"
