@@ -74,7 +74,6 @@
     X(ERR_DEAD_LETTER_SIZE, "DRV-K010", 3, "a dead letter is larger than its topic takes", "raise max.message.bytes of the dlq topic above the source topic's (drover doctor says by how much), then start the worker again: nothing was skipped") \
     X(ERR_DEAD_LETTER_UNKNOWN, "DRV-K011", 2, "there is no such dead letter", "drover dlq list shows the ids") \
     X(ERR_DEAD_LETTERS_MANY, "DRV-K012", 1, "there are more dead letters than can be told apart", "drover topics apply gave the dlq topic a retention: the oldest ones go by themselves; fix what fails, then produce the source again") \
-    X(ERR_DEAD_LETTERS_OPEN, "DRV-K013", 5, "dead letters are still open", "drover dlq list shows them, drover dlq show ID one of them") \
     X(ERR_PG_UNREACHABLE, "DRV-P001", 4, "PostgreSQL cannot be reached", "check database.url and that the server runs: drover doctor") \
     X(ERR_PG_AUTH, "DRV-P002", 4, "PostgreSQL refused the login", "check the user and the password in DATABASE_URL") \
     X(ERR_PG_TRANSIENT, "DRV-P003", 1, "PostgreSQL asks to try again", "this is retried by itself") \
