@@ -25,8 +25,9 @@ struct work {
     uv_loop_t loop;
     uv_check_t check;
     uv_timer_t timer;
-    uv_poll_t polls[2]; /* results, dead letters */
-    bool left_behind;   /* it ends although something of it still runs */
+    uv_poll_t polls[2];             /* results, dead letters */
+    const struct work_watch *watch; /* of a replay; else NULL */
+    bool left_behind;               /* it ends although something of it still runs */
     bool ended;
     uint64_t end_by_ms;
 };
@@ -85,6 +86,8 @@ static void on_timer(uv_timer_t *timer)
     bus_poll(work->worker->config.bus); /* its log */
     report_progress(&work->report, now_ms, false);
     worker_tick(work->worker);
+    if (work->watch)
+        work->watch->on_tick(work->watch->owner, work->worker, false);
     log_flush();
 }
 
@@ -125,8 +128,11 @@ static enum exit_code run(struct work *work, struct error *err)
     start_loop(work);
     worker_start(worker);
     uv_run(&work->loop, UV_RUN_DEFAULT);
+    if (work->watch)
+        work->watch->on_tick(work->watch->owner, worker, true);
     report_progress(&work->report, clock_monotonic_ms(), true);
-    report_answer(worker);
+    if (!work->watch)
+        report_answer(worker);
     *err = worker->state.failure;
     if (!work->left_behind) {
         close_handle(&work->timer);
@@ -136,22 +142,25 @@ static enum exit_code run(struct work *work, struct error *err)
     return worker->state.exit_code;
 }
 
-enum exit_code work_main(const struct settings *settings, struct error *err)
+static enum exit_code work_on(const struct settings *settings, const struct worker_replay *replay,
+                              const struct work_watch *watch, struct error *err)
 {
     struct work *work = mem_new(sizeof *work);
     char host[64] = "host";
-    log_setup_names("worker", settings->log_level, settings->log_format);
+    log_setup_names(replay ? "replay" : "worker", settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, state_on_nothing_comes);
     uv_loop_init(&work->loop);
     struct bus *bus = kafka_bus_new(settings, &work->loop);
     const struct worker_world world = {.bus = bus,
                                        .clock = &CLOCK_MACHINE,
+                                       .replay = replay,
                                        .loop = &work->loop,
                                        .owner = work,
                                        .on_ended = on_ended};
     struct worker *worker = work->worker = worker_new(settings, &world);
     work->report.worker = worker;
+    work->watch = watch;
     gethostname(host, sizeof host - 1);
     snprintf(worker->config.name, sizeof worker->config.name, "%s-%d", host, (int)getpid());
     enum exit_code code =
@@ -165,4 +174,15 @@ enum exit_code work_main(const struct settings *settings, struct error *err)
         log_line(LOG_ERROR, "worker.handles_left", "code=%d", open);
     free(work);
     return code;
+}
+
+enum exit_code work_main(const struct settings *settings, struct error *err)
+{
+    return work_on(settings, NULL, NULL, err);
+}
+
+enum exit_code work_replay(const struct settings *settings, const struct worker_replay *replay,
+                           const struct work_watch *watch, struct error *err)
+{
+    return work_on(settings, replay, watch, err);
 }

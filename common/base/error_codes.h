@@ -111,6 +111,7 @@
     X(ERR_NOT_HALTED, "DRV-W014", 6, "the partition is not halted", "nothing: a worker reads it, or will when one is started; drover status shows how far it is") \
     X(ERR_GAP, "DRV-W015", 6, "going on would give up what is missing in the topic", "produce the source again (it is safe), then --accept-gap --reason TEXT gives up what is named, in the topic") \
     X(ERR_MOVED, "DRV-W016", 1, "somebody else has moved the partition meanwhile", "look at drover status, then call it again") \
+    X(ERR_REPLAYED, "DRV-W017", 6, "another call works on this replay", "wait for it, or stop it: the same command goes on where it was; other ranges are another replay") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
     X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "drover dlq stats tells the codes; fix what they say, then drover dlq replay") \

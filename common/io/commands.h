@@ -44,6 +44,11 @@
       "  drover dlq replay --code DRV-V004          send them again, and wait\n" \
       "  drover dlq discard --tenant acme --reason 'a test tenant'\n" \
       "  drover dlq export --to dead                the original bytes\n") \
+    X(18, REPLAY, replay, "", "read ranges of the source topic once more, beside the workers", \
+      "  drover replay --partition 3 --from 120000 --dry-run\n" \
+      "  drover replay --partition 3 --partition 4 --from 2026-11-28T09:00:00Z\n" \
+      "  drover replay --tenant acme                one tenant's records, of all partitions\n" \
+      "  drover replay --rewrite                    everything, under the mappings of now\n") \
     X(5, DOCTOR, doctor, "", "check settings, mappings and servers, and say how to fix them", \
       "  drover doctor\n" \
       "  drover doctor -X security.protocol=ssl\n") \

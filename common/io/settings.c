@@ -15,18 +15,18 @@
 
 enum {
     ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR |
-               CMD_TOPICS | CMD_LOAD | CMD_DLQ | CMD_RESUME,
+               CMD_TOPICS | CMD_LOAD | CMD_DLQ | CMD_RESUME | CMD_REPLAY,
     ON_MAPPINGS = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG |
                   CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE | CMD_SECRET | CMD_LOAD |
-                  CMD_DLQ,
+                  CMD_DLQ | CMD_REPLAY,
     ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_EXPORT | CMD_DLQ |
-                CMD_RESUME,
+                CMD_RESUME | CMD_REPLAY,
     ON_KEYS = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_EXPORT | CMD_SECRET | CMD_REHEARSE | CMD_DLQ,
     READS_SOURCES = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_REHEARSE,
-    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_LOAD | CMD_DLQ | CMD_RESUME,
-    ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_REHEARSE | CMD_REBUILD | CMD_EXPORT,
+    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_LOAD | CMD_DLQ | CMD_RESUME | CMD_REPLAY,
+    ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_REHEARSE | CMD_REBUILD | CMD_EXPORT | CMD_REPLAY,
     PRODUCES = CMD_PRODUCE | CMD_RUN | CMD_REHEARSE,
-    WORKS = CMD_WORK | CMD_RUN,
+    WORKS = CMD_WORK | CMD_RUN | CMD_REPLAY,
     VERIFIES = CMD_VERIFY | CMD_RUN,
 };
 
@@ -176,11 +176,25 @@ static const struct conf_field FIELDS[] = {
     {"work.tombstone_life", "tombstone-life", 0, NULL, CONF_MILLIS, AT(tombstone_life_ms), "24h", 0,
      0, NULL, "TIME", "on_delete hard: how long the tombstone stays", WORKS},
     {NULL, "accept-gap", 0, NULL, CONF_BOOL, AT(accept_gap), NULL, 0, 0, NULL, NULL,
-     "go on behind messages that are missing in the topic", WORKS | CMD_RESUME},
+     "go on behind messages that are missing in the topic", CMD_WORK | CMD_RUN | CMD_RESUME},
     {NULL, "reason", 0, NULL, CONF_TEXT, AT(reason), NULL, 0, 0, NULL, "TEXT",
      "why it is decided; kept in the control topic", CMD_RESUME | CMD_DLQ},
     {NULL, "all", 0, NULL, CONF_BOOL, AT(all), NULL, 0, 0, NULL, NULL,
      "every partition that is halted", CMD_RESUME},
+    {NULL, "partition", 'p', NULL, CONF_LIST, AT(replay_partitions), NULL, 0, 0, NULL, "N",
+     "partition of the source topic; may be repeated (default: all)", CMD_REPLAY},
+    {NULL, "from", 0, NULL, CONF_TEXT, AT(replay_from), NULL, 0, 0, NULL, "OFFSET|TIME",
+     "where to begin (default: where the topic does)", CMD_REPLAY},
+    {NULL, "to", 0, NULL, CONF_TEXT, AT(replay_to), NULL, 0, 0, NULL, "OFFSET|TIME",
+     "where to end, itself left out (default: how far the workers are)", CMD_REPLAY},
+    {NULL, "tenant", 't', NULL, CONF_TEXT, AT(replay_tenant), NULL, 0, 0, NULL, "KEY",
+     "only this tenant's records", CMD_REPLAY},
+    {NULL, "entity", 'e', NULL, CONF_TEXT, AT(replay_entity), NULL, 0, 0, NULL, "NAME",
+     "only records of this mapping", CMD_REPLAY},
+    {NULL, "rewrite", 0, NULL, CONF_BOOL, AT(replay_rewrite), NULL, 0, 0, NULL, NULL,
+     "all of the topic, under the mappings of now", CMD_REPLAY},
+    {NULL, "resume", 0, NULL, CONF_TEXT, AT(replay_id), NULL, 0, 0, NULL, "ID",
+     "go on with a replay that was interrupted, by its name", CMD_REPLAY},
     {NULL, "until-end", 0, NULL, CONF_BOOL, AT(until_end), NULL, 0, 0, NULL, NULL,
      "stop when everything in the worker's partitions is written", CMD_WORK},
 
@@ -258,7 +272,7 @@ static const struct conf_field FIELDS[] = {
      "only errors and the result", ROLES},
     {NULL, "dry-run", 'n', NULL, CONF_BOOL, AT(dry_run), NULL, 0, 0, NULL, NULL,
      "say what would be done, change nothing",
-     CMD_SCHEMA | CMD_LOAD | CMD_TOPICS | CMD_REBUILD | CMD_DLQ | CMD_RESUME},
+     CMD_SCHEMA | CMD_LOAD | CMD_TOPICS | CMD_REBUILD | CMD_DLQ | CMD_RESUME | CMD_REPLAY},
     {NULL, "early", 0, NULL, CONF_BOOL, AT(early), NULL, 0, 0, NULL, NULL,
      "load finish: also when records are left to be taken; they are written by upserts", CMD_LOAD},
     {NULL, "replace-edited", 0, NULL, CONF_BOOL, AT(replace_edited), NULL, 0, 0, NULL, NULL,

@@ -113,7 +113,15 @@ struct settings {
     bool accept_gap;            /* go on behind missing messages */
     const char *reason;         /* --reason of a decision */
     bool all;                   /* resume: every halted partition */
-    bool until_end; /* stop when the ends of all partitions seen at the start are reached */
+
+    /* replay */
+    struct conf_list replay_partitions;        /* empty: all */
+    const char *replay_from, *replay_to;       /* an offset or a time; NULL: the topic's begin, the
+                                                  workers' checkpoint */
+    const char *replay_tenant, *replay_entity; /* NULL: any */
+    bool replay_rewrite;
+    const char *replay_id; /* --resume; NULL: made of the others */
+    bool until_end;        /* stop when the ends of all partitions seen at the start are reached */
 
     /* verify */
     struct conf_list verify_sources; /* --source: original files, read again */

@@ -1,0 +1,96 @@
+/* `drover replay`: what was read is read once more, harmless by the version guard. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/io/clock.h"
+#include "common/io/log.h"
+#include "control/command.h"
+#include "control/replay/replay.h"
+#include "worker/work.h"
+
+static enum outcome check_usage(const struct settings *settings, struct error *err)
+{
+    bool ranges = settings->replay_partitions.count || settings->replay_from || settings->replay_to;
+    bool some = ranges || settings->replay_tenant || settings->replay_entity;
+    int ways = some + settings->replay_rewrite + (settings->replay_id != NULL);
+    if (ways == 1)
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_USAGE,
+              ways ? "--rewrite is everything, --resume what was asked for before: nothing else is "
+                     "to be said"
+                   : "drover replay must know what");
+    error_hint(err, "give --partition, --from, --to, --tenant or --entity; or --rewrite for all of "
+                    "it; or --resume ID");
+    return OUT_FATAL;
+}
+
+/* The worker, as `drover work --until-end` would be of these ranges. */
+static enum exit_code read_ranges(struct replay *replay, struct error *err)
+{
+    struct settings settings = *replay->settings;
+    size_t count = replay->count;
+    struct replay_range *ranges = mem_zeroed(count, sizeof *ranges);
+    int64_t *read_to = mem_zeroed((size_t)replay->partition_count, sizeof *read_to);
+    for (size_t i = 0; i < count; i++) {
+        ranges[i] = replay->parts[i].range;
+        read_to[ranges[i].partition] = ranges[i].to;
+    }
+    settings.until_end = true;
+    settings.progress_fd = -1;
+    const struct worker_replay plan = {replay->group, ranges, count, replay->filter, read_to};
+    struct replay_view *view = replay_view_new(replay);
+    const struct work_watch watch = {replay_view_on_tick, view};
+    enum exit_code code = work_replay(&settings, &plan, &watch, err);
+    replay_view_free(view);
+    free(ranges);
+    free(read_to);
+    return code;
+}
+
+/* Read whole: its checkpoints go, whatever became of the records. */
+static enum exit_code conclude(struct replay *replay, enum exit_code code, struct error *err)
+{
+    struct error later = {0};
+    bool done = false;
+    enum outcome outcome = replay_look(replay, &done, &later);
+    done = done && code == EXIT_OK;
+    if (outcome == OUT_OK && done)
+        outcome = replay_forget(replay, &later);
+    replay_show(replay, done);
+    if (code != EXIT_OK)
+        return code;
+    if (outcome != OUT_OK) {
+        *err = later;
+        return command_fail(err);
+    }
+    if (!done)
+        return EXIT_STOPPED;
+    return replay->counts.classes[CLASS_DEAD] ? EXIT_DISCREPANCY : EXIT_OK;
+}
+
+static enum exit_code run(struct replay *replay, struct error *err)
+{
+    if (replay_find(replay, err) != OUT_OK)
+        return command_fail(err);
+    if (replay->settings->dry_run || replay->count == 0) {
+        replay_show(replay, replay->count == 0);
+        return EXIT_OK;
+    }
+    if (replay_make(replay, err) != OUT_OK)
+        return command_fail(err);
+    log_line(LOG_INFO, "replay.begins", "id=%s group=%s partitions=%zu", replay->id, replay->group,
+             replay->count);
+    return conclude(replay, read_ranges(replay, err), err);
+}
+
+enum exit_code replay_command(const struct invocation *invocation, struct error *err)
+{
+    if (!command_takes_no_words(invocation, err) ||
+        check_usage(&invocation->settings, err) != OUT_OK)
+        return EXIT_USAGE;
+    struct replay replay = {.settings = &invocation->settings, .began_ms = clock_monotonic_ms()};
+    enum exit_code code = run(&replay, err);
+    replay_close(&replay);
+    return code;
+}

@@ -1,0 +1,191 @@
+/* What a replay shows: while it reads, one line in place; in the end, what changed. */
+#include "control/replay/replay.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/mem.h"
+#include "common/base/text.h"
+#include "common/io/answer.h"
+#include "common/io/clock.h"
+#include "common/io/terminal.h"
+#include "common/io/terminal_live.h"
+#include "worker/worker.h"
+
+enum {
+    DRAW_MS = 250,
+    LINE_LIMIT = 4096,
+};
+
+struct replay_view {
+    struct replay *replay; /* whose counts are filled in the end */
+    struct terminal_live live;
+    bool draws;
+    uint64_t drawn_ms;
+};
+
+static void append_counts(struct buf *out, const struct worker_counts *counts)
+{
+    static const enum record_class SHOWN[] = {CLASS_APPLIED,  CLASS_UNCHANGED, CLASS_SUPERSEDED,
+                                              CLASS_CONFLICT, CLASS_DEAD,      CLASS_WAITING,
+                                              CLASS_RECOVERED};
+    static const char *const WORDS[] = {"applied", "unchanged", "superseded", "in conflict",
+                                        "dead",    "waiting",   "recovered"};
+    char number[28];
+    for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
+        if (i < 5 || counts->classes[SHOWN[i]])
+            buf_append_format(out, "%s%s %s", i ? ", " : "",
+                              text_format_count(counts->classes[SHOWN[i]], number), WORDS[i]);
+    if (counts->passed_over)
+        buf_append_format(out, ", %s passed over", text_format_count(counts->passed_over, number));
+}
+
+/* Of what this worker has written by now; what is elsewhere stands as it was when it was asked. */
+static uint64_t read_by_now(const struct replay *replay, const struct worker *worker)
+{
+    uint64_t read = 0;
+    for (size_t i = 0; i < replay->count; i++) {
+        const struct replay_part *part = &replay->parts[i];
+        const struct partition *partition =
+            partitions_find(&worker->partitions, part->range.partition);
+        int64_t next = part->next_offset;
+        if (partition && partition->next_offset > next)
+            next = partition->next_offset;
+        read += next > part->range.from ? (uint64_t)(next - part->range.from) : 0;
+    }
+    return read;
+}
+
+static void draw(struct replay_view *view, const struct worker *worker)
+{
+    char numbers[2][28];
+    struct buf line;
+    uint64_t all, before;
+    replay_sum(view->replay, &all, &before);
+    uint64_t read = read_by_now(view->replay, worker);
+    buf_init(&line, LINE_LIMIT);
+    buf_append_format(&line, "replay %s: %d %%, %s of %s offsets\n", view->replay->id,
+                      all ? (int)(read * 100 / all) : 100, text_format_count(read, numbers[0]),
+                      text_format_count(all, numbers[1]));
+    append_counts(&line, &worker->state.counts);
+    buf_append_char(&line, '\n');
+    terminal_live_draw(&view->live, buf_view(&line));
+    buf_free(&line);
+}
+
+void replay_view_on_tick(void *owner, const struct worker *worker, bool done)
+{
+    struct replay_view *view = owner;
+    uint64_t now_ms = clock_monotonic_ms();
+    if (done)
+        view->replay->counts = worker->state.counts;
+    if (!view->draws || (!done && now_ms - view->drawn_ms < DRAW_MS))
+        return;
+    view->drawn_ms = now_ms;
+    draw(view, worker);
+}
+
+struct replay_view *replay_view_new(struct replay *replay)
+{
+    const struct settings *settings = replay->settings;
+    struct replay_view *view = mem_new(sizeof *view);
+    view->replay = replay;
+    view->draws =
+        terminal_is(STDERR_FILENO) && !settings->json && !settings->plain && !settings->quiet;
+    if (view->draws)
+        terminal_live_open(&view->live, STDERR_FILENO);
+    return view;
+}
+
+void replay_view_free(struct replay_view *view)
+{
+    if (view->draws)
+        terminal_live_close(&view->live);
+    free(view);
+}
+
+/* ---- the end ----------------------------------------------------------------------------- */
+
+static void append_json(struct json_out *out, const struct replay *replay, bool done)
+{
+    const struct worker_counts *counts = &replay->counts;
+    uint64_t all, read;
+    replay_sum(replay, &all, &read);
+    json_out_text(out, "replay", replay->id);
+    json_out_text(out, "group", replay->group);
+    json_out_bool(out, "dry_run", replay->settings->dry_run);
+    json_out_bool(out, "done", done);
+    json_out_count(out, "offsets", all);
+    json_out_count(out, "offsets_read", read);
+    json_out_list(out, "partitions");
+    for (size_t i = 0; i < replay->count; i++) {
+        const struct replay_part *part = &replay->parts[i];
+        json_out_object(out, NULL);
+        json_out_int(out, "partition", part->range.partition);
+        json_out_int(out, "from", part->range.from);
+        json_out_int(out, "to", part->range.to);
+        json_out_int(out, "next_offset", part->next_offset);
+        json_out_int(out, "gone", part->gone);
+        json_out_end(out);
+    }
+    json_out_end(out);
+    json_out_count(out, "read", counts->polled);
+    json_out_count(out, "passed_over", counts->passed_over);
+    json_out_object(out, "counts");
+    for (int i = 0; i < CLASS_COUNT; i++)
+        if (i != CLASS_REJECTED && i != CLASS_WITHHELD)
+            json_out_count(out, record_class_name((enum record_class)i), counts->classes[i]);
+    json_out_end(out);
+    json_out_seconds(out, "duration_seconds", clock_monotonic_ms() - replay->began_ms);
+}
+
+static void print_ranges(const struct replay *replay)
+{
+    char number[28];
+    for (size_t i = 0; i < replay->count; i++) {
+        const struct replay_part *part = &replay->parts[i];
+        printf("partition %" PRId32 ": offsets %" PRId64 " to %" PRId64 ", %s",
+               part->range.partition, part->range.from, part->range.to - 1,
+               text_format_count((uint64_t)(part->range.to - part->range.from), number));
+        if (part->next_offset > part->range.from)
+            printf(", read up to %" PRId64, part->next_offset);
+        if (part->gone)
+            printf(" (%s before them are gone from the topic)",
+                   text_format_count((uint64_t)part->gone, number));
+        printf("\n");
+    }
+}
+
+void replay_show(const struct replay *replay, bool done)
+{
+    const struct worker_counts *counts = &replay->counts;
+    char numbers[2][28];
+    struct buf line;
+    uint64_t all, read;
+    if (replay->settings->json) {
+        append_json(answer_body(replay->settings->answer), replay, done);
+        return;
+    }
+    replay_sum(replay, &all, &read);
+    if (replay->settings->dry_run) {
+        print_ranges(replay);
+        printf("%s offsets would be read by replay %s\n", text_format_count(all - read, numbers[0]),
+               replay->id);
+        return;
+    }
+    buf_init(&line, LINE_LIMIT);
+    append_counts(&line, counts);
+    printf("replay %s: %s record%s read: %s\n", replay->id,
+           text_format_count(counts->polled, numbers[0]), counts->polled == 1 ? "" : "s",
+           buf_text(&line));
+    if (done && counts->polled < all)
+        printf("%s offsets in all; the others were read by earlier calls, or are no messages\n",
+               text_format_count(all, numbers[0]));
+    if (!done)
+        printf("%s of %s offsets are read: the same command goes on, or drover replay --resume "
+               "%s\n",
+               text_format_count(read, numbers[0]), text_format_count(all, numbers[1]), replay->id);
+    buf_free(&line);
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Ranges of the source topic are read once more beside two workers: nothing is written where nothing differs, what was
+# damaged comes back, by exact counts; only what was asked for; an interrupted replay goes on; nobody else's numbers change.
+. "$(dirname "$0")/lib.sh"
+
+sed -i 's/partitions: 6/partitions: 3/' "$WORK/drover.yaml"
+prepare
+generate 3000 4 1 "$WORK/events.ndjson"
+drover produce "$WORK/events.ndjson" > "$WORK/produce.log" 2>&1
+start_worker A
+start_worker B
+wait_until 120 is_drained
+high() { drover status --json | jq ".partitions[$1].next_offset"; }
+counts() { drover status --json | jq -c '[.counts, [.partitions[] | [.next_offset, .epoch, .lag]]]'; }
+checkpoints() { psql "$ADMIN" -Atc "SELECT count(*) FROM drover.partition_progress WHERE \"group\" LIKE '%.replay.%'"; }
+damage() { psql "$ADMIN" -Atc "WITH d AS (DELETE FROM public.event WHERE $1 RETURNING 1) SELECT count(*) FROM d"; }
+HIGH=$(high 1)
+BEFORE=$(counts)
+WRITTEN=$(written_rows)
+
+say "what would be read"
+expect_exit 0 drover replay --partition 1 --from 100 --dry-run > "$WORK/dry.log" 2>&1
+has "$WORK/dry.log" "partition 1: offsets 100 to $(( HIGH - 1 )), $(( HIGH - 100 ))"
+expect_exit 2 drover replay > "$WORK/usage.log" 2>&1
+expect_exit 2 drover replay --rewrite --from 3 > "$WORK/usage.log" 2>&1
+expect_exit 2 drover replay --partition 3 > "$WORK/usage.log" 2>&1
+expect_exit 2 drover replay --from yesterday > "$WORK/usage.log" 2>&1
+expect_exit 2 drover replay --resume 00000000 > "$WORK/usage.log" 2>&1
+equal "checkpoints of replays" "$(checkpoints)" 0
+
+say "from an offset: nothing differs, no row is written"
+expect_exit 0 drover replay --partition 1 --from 100 --json > "$WORK/same.json" 2> "$WORK/same.log"
+equal "counts" "$(jq -c '[.read, .counts.applied, .counts.unchanged, .counts.dead_lettered, .done]' "$WORK/same.json")" \
+  "[$(( HIGH - 100 )),0,$(( HIGH - 100 )),0,true]"
+equal "rows written" "$(written_rows)" "$WRITTEN"
+equal "checkpoints of replays" "$(checkpoints)" 0
+equal "the workers' numbers" "$(counts)" "$BEFORE"
+
+say "damaged rows come back, exactly those of the range"
+LOST=$(damage "isolation_key = 't01' AND id LIKE 'e1%'")
+[ "$LOST" -gt 100 ] || fail "only $LOST rows were damaged"
+expect_exit 0 drover replay --tenant t01 --json > "$WORK/tenant.json" 2> "$WORK/tenant.log"
+equal "counts" "$(jq -c '[.counts.applied, .counts.unchanged, .passed_over, .read]' "$WORK/tenant.json")" "[$LOST,$(( 750 - LOST )),2250,3000]"
+check_equal "$WORK/events.ndjson"
+LOST=$(damage "isolation_key = 't02'")
+expect_exit 0 drover replay --tenant t01 --json > "$WORK/other.json" 2> "$WORK/other.log"
+equal "another tenant's rows" "$(jq -c .counts.applied "$WORK/other.json")" 0
+expect_exit 0 drover replay --tenant t02 --entity event --json > "$WORK/tenant.json" 2> "$WORK/tenant.log"
+equal "counts" "$(jq -c .counts.applied "$WORK/tenant.json")" "$LOST"
+expect_exit 0 drover replay --entity other --json > "$WORK/other.json" 2> "$WORK/other.log"
+equal "counts" "$(jq -c '[.passed_over, .counts.unchanged]' "$WORK/other.json")" "[3000,0]"
+
+say "from a time"
+LATER=$(date -u -d "+1 hour" +%Y-%m-%dT%H:%M:%SZ)
+expect_exit 0 drover replay --from "$LATER" --json > "$WORK/later.json" 2> "$WORK/later.log"
+equal "offsets" "$(jq .offsets "$WORK/later.json")" 0
+expect_exit 0 drover replay --from 2020-01-01T00:00:00Z --to "$LATER" --json > "$WORK/all.json" 2> "$WORK/all.log"
+equal "read" "$(jq .read "$WORK/all.json")" 3000
+
+say "killed, it goes on; what two calls read is the range"
+damage true > /dev/null
+replay_is_under_way() { [ "$(psql "$ADMIN" -Atc "SELECT coalesce(sum(next_offset), 0) FROM drover.partition_progress WHERE \"group\" LIKE '%.replay.%'")" -gt 0 ]; }
+"$DROVER" replay --rewrite --config "$WORK/drover.yaml" --batch-records 20 --connections 1 > "$WORK/killed.log" 2>&1 &
+PID=$!
+PIDS+=("$PID")
+wait_until 60 replay_is_under_way
+status=0
+"$DROVER" replay --rewrite --config "$WORK/drover.yaml" > "$WORK/second.log" 2>&1 || status=$?
+if kill -9 "$PID" 2>/dev/null; then
+  equal "exit code of a second call" "$status" 6
+  has "$WORK/second.log" "DRV-W017"
+fi
+wait "$PID" 2>/dev/null || true
+DONE=$(psql "$ADMIN" -Atc "SELECT coalesce(sum(next_offset), 0) FROM drover.partition_progress WHERE \"group\" LIKE '%.replay.%'")
+[ "$DONE" -gt 0 ] && [ "$DONE" -lt 3000 ] || fail "it was not interrupted: $DONE"
+expect_exit 0 drover replay --rewrite --json > "$WORK/rest.json" 2> "$WORK/rest.log"
+equal "counts of the rest" "$(jq -c '[.offsets, .done, .counts.applied]' "$WORK/rest.json")" "[3000,true,$(( 3000 - DONE ))]"
+check_equal "$WORK/events.ndjson"
+equal "checkpoints of replays" "$(checkpoints)" 0
+equal "the workers' numbers" "$(counts)" "$BEFORE"
+
+say "stopped by a signal, it goes on by its name"
+damage true > /dev/null
+"$DROVER" replay --rewrite --config "$WORK/drover.yaml" --batch-records 20 --connections 1 > "$WORK/stopped.log" 2>&1 &
+PID=$!
+PIDS+=("$PID")
+wait_until 60 replay_is_under_way
+kill -TERM "$PID"
+status=0
+wait "$PID" || status=$?
+equal "exit code" "$status" 7
+ID=$(sed -n 's/.*drover replay --resume \([0-9a-f]*\).*/\1/p' "$WORK/stopped.log" | tail -n 1)
+expect_exit 0 drover replay --resume "$ID" > "$WORK/resumed.log" 2>&1
+check_equal "$WORK/events.ndjson"
+equal "the workers' numbers" "$(counts)" "$BEFORE"
+stop_worker A
+stop_worker B
+expect_exit 0 drover verify > "$WORK/verify.log" 2>&1
+
+say "dead letters of a replayed range are the same ones"
+printf '{"id":"bad","tenant":"t01","rev":"x","kind":"k"}\n' > "$WORK/bad.ndjson"
+drover produce "$WORK/bad.ndjson" > "$WORK/bad.log" 2>&1 || true
+drover work --until-end > "$WORK/work.log" 2>&1 || true
+DEAD=$(drover status --json | jq .counts.dead_lettered)
+if [ "$DEAD" -gt 0 ]; then
+  expect_exit 5 drover replay --rewrite --json > "$WORK/dead.json" 2> "$WORK/dead.log"
+  equal "dead" "$(jq .counts.dead_lettered "$WORK/dead.json")" "$DEAD"
+  equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" "$DEAD"
+fi
+say done
