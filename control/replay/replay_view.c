@@ -131,7 +131,7 @@ static void append_json(struct json_out *out, const struct replay *replay, bool 
         json_out_end(out);
     }
     json_out_end(out);
-    json_out_count(out, "read", counts->polled);
+    json_out_count(out, "read", counts->taken + counts->passed_over);
     json_out_count(out, "passed_over", counts->passed_over);
     json_out_object(out, "counts");
     for (int i = 0; i < CLASS_COUNT; i++)
@@ -163,7 +163,7 @@ void replay_show(const struct replay *replay, bool done)
     const struct worker_counts *counts = &replay->counts;
     char numbers[2][28];
     struct buf line;
-    uint64_t all, read;
+    uint64_t all, read, taken = counts->taken + counts->passed_over;
     if (replay->settings->json) {
         append_json(answer_body(replay->settings->answer), replay, done);
         return;
@@ -178,9 +178,9 @@ void replay_show(const struct replay *replay, bool done)
     buf_init(&line, LINE_LIMIT);
     append_counts(&line, counts);
     printf("replay %s: %s record%s read: %s\n", replay->id,
-           text_format_count(counts->polled, numbers[0]), counts->polled == 1 ? "" : "s",
+           text_format_count(taken, numbers[0]), taken == 1 ? "" : "s",
            buf_text(&line));
-    if (done && counts->polled < all)
+    if (done && taken < all)
         printf("%s offsets in all; the others were read by earlier calls, or are no messages\n",
                text_format_count(all, numbers[0]));
     if (!done)

@@ -598,30 +598,33 @@ enum outcome kafka_ranges(rd_kafka_t *client, const char *topic, size_t known, i
     return OUT_OK;
 }
 
-static int64_t read_limit(const rd_kafka_event_t *event)
+static void read_numbers(const rd_kafka_event_t *event, const char *const *names, int64_t *values,
+                         size_t wanted)
 {
     size_t count = 0;
     size_t entry_count = 0;
-    int64_t limit = -1;
     const rd_kafka_DescribeConfigs_result_t *result =
         rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)event);
     const rd_kafka_ConfigResource_t **resources =
         result ? rd_kafka_DescribeConfigs_result_resources(result, &count) : NULL;
     if (count != 1)
-        return -1;
+        return;
     const rd_kafka_ConfigEntry_t **entries =
         rd_kafka_ConfigResource_configs(resources[0], &entry_count);
     for (size_t i = 0; i < entry_count; i++) {
         const char *value = rd_kafka_ConfigEntry_value(entries[i]);
-        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0 && value &&
-            !text_parse_int64(bytes_text(value), &limit))
-            limit = -1;
+        for (size_t j = 0; j < wanted; j++)
+            if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), names[j]) == 0 && value &&
+                !text_parse_int64(bytes_text(value), &values[j]))
+                values[j] = -2;
     }
-    return limit;
 }
 
-int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int timeout_ms)
+void kafka_topic_numbers(rd_kafka_t *client, const char *topic, const char *const *names,
+                         int64_t *values, size_t count, int timeout_ms)
 {
+    for (size_t i = 0; i < count; i++)
+        values[i] = -2;
     char text[100];
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     rd_kafka_AdminOptions_t *options =
@@ -631,13 +634,21 @@ int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int tim
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     rd_kafka_DescribeConfigs(client, &resource, 1, options, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 500);
-    int64_t limit = event ? read_limit(event) : -1;
+    if (event)
+        read_numbers(event, names, values, count);
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_ConfigResource_destroy(resource);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_queue_destroy(queue);
-    return limit;
+}
+
+int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int timeout_ms)
+{
+    static const char *const NAME[] = {"max.message.bytes"};
+    int64_t limit;
+    kafka_topic_numbers(client, topic, NAME, &limit, 1, timeout_ms);
+    return limit >= 0 ? limit : -1;
 }
 
 bool kafka_ask_offset(rd_kafka_t *client, const char *topic, int32_t partition, int64_t which,

@@ -248,6 +248,24 @@ enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
     return outcome;
 }
 
+void kafka_topics_retention(const struct settings *settings, int timeout_ms,
+                            char topics[TOPIC_KINDS][TOPIC_NAME_SIZE],
+                            struct topic_retention retention[TOPIC_KINDS])
+{
+    static const char *const NAMES[] = {"retention.ms", "retention.bytes"};
+    struct error ignored;
+    rd_kafka_t *client = NULL;
+    bool open = kafka_client_open(settings, timeout_ms, &client, &ignored) == OUT_OK;
+    for (int i = 0; i < TOPIC_KINDS; i++) {
+        int64_t values[2] = {-2, -2};
+        if (open)
+            kafka_topic_numbers(client, topics[i], NAMES, values, 2, timeout_ms);
+        retention[i] = (struct topic_retention){values[0], values[1]};
+    }
+    if (open)
+        kafka_destroy(client, 0);
+}
+
 /* "shop" of "drover.shop.source" for the prefix "drover"; empty: the topic is another thing. */
 static struct bytes migration_of(const char *topic, const char *prefix)
 {

@@ -38,6 +38,17 @@ MUST_USE enum outcome kafka_topics_plan(const struct settings *settings, int tim
 MUST_USE enum outcome kafka_topics_apply(const struct settings *settings, int timeout_ms,
                                          struct topic_plan plan[TOPIC_KINDS], struct error *err);
 
+/* How long the broker keeps a topic's messages, and how many bytes a partition: -1 for ever, -2 not
+ * known. */
+struct topic_retention {
+    int64_t ms, bytes;
+};
+
+/* By kind; blocks for at most timeout_ms a topic. */
+void kafka_topics_retention(const struct settings *settings, int timeout_ms,
+                            char topics[TOPIC_KINDS][TOPIC_NAME_SIZE],
+                            struct topic_retention retention[TOPIC_KINDS]);
+
 /* For who reads a migration whose source topic is not there: names those that are. Gives OUT_FATAL
  * DRV-K003. */
 enum outcome kafka_topics_no_migration(const struct settings *settings, struct error *err);
