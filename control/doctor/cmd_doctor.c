@@ -15,6 +15,7 @@
 #include "common/policy/text_line.h"
 #include "control/command.h"
 #include "control/doctor/doctor_kafka.h"
+#include "control/doctor/doctor_retention.h"
 
 /* ---- a finding, told and counted --------------------------------------------------------- */
 
@@ -179,6 +180,7 @@ static void check_servers(struct findings *findings)
     if (store->examine) {
         doctor_check_kafka(findings);
         store->examine(findings);
+        doctor_check_retention(findings);
     } else {
         findings->say(findings, FINDING_OK, "memory", NULL, "storage memory needs no server");
     }

@@ -177,9 +177,8 @@ void replay_show(const struct replay *replay, bool done)
     }
     buf_init(&line, LINE_LIMIT);
     append_counts(&line, counts);
-    printf("replay %s: %s record%s read: %s\n", replay->id,
-           text_format_count(taken, numbers[0]), taken == 1 ? "" : "s",
-           buf_text(&line));
+    printf("replay %s: %s record%s read: %s\n", replay->id, text_format_count(taken, numbers[0]),
+           taken == 1 ? "" : "s", buf_text(&line));
     if (done && taken < all)
         printf("%s offsets in all; the others were read by earlier calls, or are no messages\n",
                text_format_count(all, numbers[0]));

@@ -16,6 +16,7 @@
 #include "common/io/terminal_live.h"
 #include "control/command.h"
 #include "control/status/status.h"
+#include "control/status/status_retention.h"
 #include "control/status/status_screen.h"
 
 enum {
@@ -203,15 +204,18 @@ static enum outcome read_now(struct status *status, struct error *err)
 }
 
 /* One answer: redrawn in place on a terminal, else below the last one. */
-static void show(const struct status *status, const struct pace *pace, struct terminal_live *live)
+static void show(const struct status *status, const struct pace *pace,
+                 const struct retention *retention, struct terminal_live *live)
 {
     struct buf out;
     if (status->settings->json) {
         append_json(answer_body(status->settings->answer), status, pace);
+        retention_append_json(answer_body(status->settings->answer), retention, status);
         return;
     }
     buf_init(&out, TEXT_LIMIT);
     append_table(&out, status, pace);
+    retention_append_lines(&out, retention, status);
     if (live) {
         terminal_live_draw(live, buf_view(&out));
     } else {
@@ -248,6 +252,7 @@ static enum exit_code watch(struct status *status, struct error *err)
     if (in_place)
         terminal_live_open(&live, STDOUT_FILENO);
     struct pace pace = {0};
+    struct retention retention = {0};
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
@@ -258,18 +263,21 @@ static enum exit_code watch(struct status *status, struct error *err)
         enum outcome outcome = read_now(status, &now);
         if (outcome == OUT_FATAL) {
             terminal_live_close(&live);
+            retention_free(&retention);
             *err = now;
             return command_fail(err);
         }
         if (outcome == OUT_OK) {
             update_pace(&pace, status);
-            show(status, &pace, in_place ? &live : NULL);
+            retention_read(&retention, status, clock_wall_ms(&CLOCK_MACHINE));
+            show(status, &pace, &retention, in_place ? &live : NULL);
             answer_next(settings->answer);
         } else {
             say_away(&live, &now);
         }
     } while (!ferror(stdout) && !wait_or_end(&ends));
     terminal_live_close(&live);
+    retention_free(&retention);
     answer_name(settings->answer, "status", "end");
     return EXIT_OK;
 }
@@ -279,8 +287,12 @@ static enum exit_code once(struct status *status, struct error *err)
     const struct pace unknown = {.per_second = -1};
     if (read_now(status, err) != OUT_OK)
         return command_fail(err);
-    show(status, &unknown, NULL);
-    return EXIT_OK;
+    struct retention retention = {0};
+    retention_read(&retention, status, clock_wall_ms(&CLOCK_MACHINE));
+    show(status, &unknown, &retention, NULL);
+    enum outcome outcome = retention_lost(&retention, status, err);
+    retention_free(&retention);
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }
 
 enum exit_code status_command(const struct invocation *invocation, struct error *err)

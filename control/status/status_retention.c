@@ -63,10 +63,9 @@ static void find_soon(struct retention *retention, const struct status *status,
     struct bus_range *ranges = NULL;
     size_t count = (size_t)status->partition_count;
     struct error ignored;
-    if (limit_ms < 0 ||
-        (kind != TOPIC_SOURCE &&
-         (bus_ranges(status->bus, topic, status->timeout_ms, &ranges, &count, &ignored) != OUT_OK ||
-          count == 0)))
+    if (limit_ms < 0 || (kind != TOPIC_SOURCE && (bus_ranges(status->bus, topic, status->timeout_ms,
+                                                             &ranges, &count, &ignored) != OUT_OK ||
+                                                  count == 0)))
         return;
     int64_t *offsets = mem_zeroed(count, sizeof *offsets);
     int64_t window_ms = window_of(limit_ms);
@@ -160,7 +159,8 @@ void retention_append(struct buf *out, const struct retention_finding *item,
                           item->partition, item->from, item->to - 1, topic, number);
     } else if (item->kind == RETENTION_EDGE) {
         buf_append_format(out,
-                          "partition %" PRId32 ": retention.bytes of %s deletes what is old, and the "
+                          "partition %" PRId32
+                          ": retention.bytes of %s deletes what is old, and the "
                           "workers are behind: %s left, from offset %" PRId64,
                           item->partition, topic, number, item->from);
     } else {
@@ -194,10 +194,9 @@ void retention_append_lines(struct buf *out, const struct retention *retention,
         retention_fix(item, status, fix);
         buf_append_text(out, item->kind == RETENTION_LOST ? "lost: " : "warning: ");
         retention_append(out, item, retention, status);
-        buf_append_format(out, "\n  %s%s\n",
-                          item->kind == RETENTION_LOST ? "produce the source again (it is safe), or "
-                                                       : "",
-                          fix);
+        buf_append_format(
+            out, "\n  %s%s\n",
+            item->kind == RETENTION_LOST ? "produce the source again (it is safe), or " : "", fix);
     }
 }
 

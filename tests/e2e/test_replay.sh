@@ -98,13 +98,12 @@ stop_worker B
 expect_exit 0 drover verify > "$WORK/verify.log" 2>&1
 
 say "dead letters of a replayed range are the same ones"
-printf '{"id":"bad","tenant":"t01","rev":"x","kind":"k"}\n' > "$WORK/bad.ndjson"
+printf '{"id":"bad","tenant":"t01","rev":1,"kind":"k","amount":"none"}\n' > "$WORK/bad.ndjson"
 drover produce "$WORK/bad.ndjson" > "$WORK/bad.log" 2>&1 || true
 drover work --until-end > "$WORK/work.log" 2>&1 || true
 DEAD=$(drover status --json | jq .counts.dead_lettered)
-if [ "$DEAD" -gt 0 ]; then
-  expect_exit 5 drover replay --rewrite --json > "$WORK/dead.json" 2> "$WORK/dead.log"
-  equal "dead" "$(jq .counts.dead_lettered "$WORK/dead.json")" "$DEAD"
-  equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" "$DEAD"
-fi
+equal "dead letters" "$DEAD" 1
+expect_exit 5 drover replay --rewrite --json > "$WORK/dead.json" 2> "$WORK/dead.log"
+equal "dead" "$(jq -c '[.counts.dead_lettered, .counts.unchanged, .read]' "$WORK/dead.json")" "[1,3000,3001]"
+equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" 1
 say done

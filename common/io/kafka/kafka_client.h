@@ -65,8 +65,8 @@ bool kafka_is_partition_there(rd_kafka_t *client, const char *topic,
                               const rd_kafka_message_t *event);
 /* The topic's max.message.bytes; -1 when nobody says it within timeout_ms (a right is missing). */
 int64_t kafka_topic_message_limit(rd_kafka_t *client, const char *topic, int timeout_ms);
-/* Numbers among the topic's settings, by their names; -2: nobody says it within timeout_ms, or it is
- * none. */
+/* Numbers among the topic's settings, by their names; -2: nobody says it within timeout_ms, or it
+ * is none. */
 void kafka_topic_numbers(rd_kafka_t *client, const char *topic, const char *const *names,
                          int64_t *values, size_t count, int timeout_ms);
 MUST_USE enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t partition,

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# What Kafka's retention ate before it was applied is an error of status, doctor and work, which name the offsets; what it
+# will eat soon is a warning. After `drover resume` it is over.
+. "$(dirname "$0")/lib.sh"
+
+TOOL=${KAFKA_TOOL:?run ./dev test}
+sed -i 's/partitions: 6/partitions: 2/' "$WORK/drover.yaml"
+drover schema apply > "$WORK/schema.log" 2>&1
+"$TOOL" create "drover.$NAME.source" 2 retention.ms=604800000
+drover topics apply > "$WORK/topics.log" 2>&1
+
+# message PARTITION ID SEQ AGE_DAYS
+message() {
+  jq -nc --argjson partition "$1" --arg id "$2" --arg seq "$3" --argjson at "$(( ($(date +%s) - $4 * 86400) * 1000 ))" '
+    {partition: $partition, timestamp: $at, value: ({id: $id, tenant: "t01", rev: 1, kind: "k"} | tojson),
+     headers: [["drover-tenant", "t01"], ["drover-entity", "event"], ["drover-run", "r"], ["drover-seq", $seq]]}'
+}
+
+say "nothing is lost, and nothing will be"
+{ message 1 b0 0 0; } | "$TOOL" send "drover.$NAME.source"
+expect_exit 0 drover status > "$WORK/status.log" 2>&1
+! grep -qE 'lost:|warning:' "$WORK/status.log" || fail "status warns of nothing"
+equal "findings" "$(drover status --json | jq -c .retention)" null
+drover doctor > "$WORK/doctor.log" 2>&1 || true
+has "$WORK/doctor.log" "keeps its records for 7.0 days"
+
+say "what is old and not applied"
+{ message 0 a0 0 6; message 0 a1 1 6; message 0 a2 2 1; } | "$TOOL" send "drover.$NAME.source"
+expect_exit 0 drover status > "$WORK/status.log" 2>&1
+has "$WORK/status.log" "2 records that are not applied yet will be deleted"
+has "$WORK/status.log" "retention.ms=-1"
+equal "findings" "$(drover status --json | jq -c '.retention[] | [.finding, .count, .within_seconds]')" '["soon",2,86400]'
+drover doctor > "$WORK/doctor.log" 2>&1 || true
+has "$WORK/doctor.log" "2 records that are not applied yet will be deleted"
+expect_exit 0 drover work --until-end > "$WORK/work.log" 2>&1
+expect_exit 0 drover status > "$WORK/status.log" 2>&1 # it is applied
+! grep -q 'warning:' "$WORK/status.log" || fail "status warns of what is applied"
+
+say "what was eaten before it was applied"
+for n in 1 2 3 4 5 6; do message 1 "b$n" "$n" 0; done | "$TOOL" send "drover.$NAME.source"
+"$TOOL" trim "drover.$NAME.source" 1 5
+expect_exit 6 drover status > "$WORK/status.log" 2>&1
+has "$WORK/status.log" "partition 1: offsets 1 to 4 are gone"
+has "$WORK/status.log" "DRV-K005"
+expect_exit 6 drover status --json > "$WORK/status.json" 2> "$WORK/status.log"
+equal "findings" "$(jq -c '.retention[] | select(.finding == "lost") | [.partition, .first, .last, .count]' "$WORK/status.json")" '[1,1,4,4]'
+expect_exit 6 drover doctor > "$WORK/doctor.log" 2>&1
+has "$WORK/doctor.log" "offsets 1 to 4 are gone"
+has "$WORK/doctor.log" "drover resume"
+expect_exit 6 drover work --until-end > "$WORK/work.log" 2>&1
+has "$WORK/work.log" "offsets 1 to 4 are gone from the topic"
+expect_exit 0 drover resume 1 --accept-gap --reason "a test" > "$WORK/resume.log" 2>&1
+expect_exit 0 drover work --until-end > "$WORK/work.log" 2>&1
+expect_exit 0 drover status > "$WORK/status.log" 2>&1
+equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event WHERE id LIKE 'b%'")" 3
+say done
