@@ -213,6 +213,7 @@ static enum outcome add_record(struct rebuild *rebuild, const struct stored_reco
                       .tenant = stored->tenant,
                       .id = stored->id,
                       .version = stored->version,
+                      .generation = stored->generation,
                       .digest = stored->digest,
                       .deleted = stored->deleted};
     if (!redis_rows_takes(&rebuild->rows, stored->mapping))

@@ -155,6 +155,7 @@ static enum outcome ask_row(struct redis_check *check, const struct stored_recor
                       .tenant = stored->tenant,
                       .id = stored->id,
                       .version = stored->version,
+                      .generation = stored->generation,
                       .digest = stored->digest,
                       .deleted = stored->deleted};
     if (redis_held_is_full(check->held)) {

@@ -21,6 +21,7 @@
     X(ERR_MAPPING_TYPE, "DRV-M002", 3, "unknown or unsuitable column type in the mapping", "see docs/mappings.md for the types") \
     X(ERR_MAPPING_KEY, "DRV-M003", 3, "the mapping's key is not usable", "name required columns, each once") \
     X(ERR_MAPPING_ENTITY, "DRV-M004", 3, "no mapping for this entity", "add a mapping file or fix the drover-entity header") \
+    X(ERR_MAPPING_GENERATION, "DRV-M005", 3, "the mapping is not the newest one of its table", "drover schema apply takes a changed mapping over; otherwise start with the newest one") \
     X(ERR_JSON_SYNTAX, "DRV-J001", 5, "the record is not valid JSON", "fix the source at the place named") \
     X(ERR_JSON_UNICODE, "DRV-J002", 5, "the record is not valid Unicode", "set on_invalid_unicode: replace in the mapping, or fix the source") \
     X(ERR_JSON_NUL, "DRV-J003", 5, "a string holds the NUL character, which PostgreSQL cannot store", "set on_invalid_unicode: replace in the mapping, or fix the source") \

@@ -152,6 +152,9 @@ struct settings {
         bool raw, yes;
     } dead_letters;
 
+    /* schema apply */
+    const char *allow; /* none|widen: changes of the tables that are made only when allowed */
+
     /* run */
     uint64_t workers; /* default 2 */
     const char *load; /* upsert|bulk|auto: how empty tables are filled (pg_load.h) */

@@ -112,6 +112,10 @@ struct store {
     enum outcome (*open_reader)(const struct settings *settings, const struct mapping_set *mappings,
                                 const struct store_reading *reading, struct store_reader **reader,
                                 struct error *err);
+    /* Sets the mappings' generations as the store has them, before it is read back; a form it does
+     * not know gets the next one. Blocks. NULL: all are 0. */
+    enum outcome (*read_generations)(const struct settings *settings,
+                                     const struct mapping_set *mappings, struct error *err);
     /* NULL as open_reader. Blocks; after OUT_RETRY the next reading connects anew. */
     enum outcome (*read_status)(struct store_status *status, struct error *err);
     void (*end_status)(struct store_status *status); /* after the last; NULL: nothing is left */

@@ -13,6 +13,7 @@ void pending_keep_row(struct pending_applied *applied, const struct stored_recor
     *row = (struct row){.tenant = arena_copy(arena, stored->tenant),
                         .id = arena_copy(arena, stored->id),
                         .version = stored->version,
+                        .generation = stored->generation,
                         .digest = stored->digest,
                         .deleted = stored->deleted,
                         .cells = copies};

@@ -164,8 +164,8 @@ static bool take_verdict(struct memory_pending *pending, struct memory_child *ch
 /* Its parent came, or a later record of its key has overtaken it. */
 static bool is_ready(const struct memory_store *store, const struct memory_child *child)
 {
-    return memory_store_has(store, &child->missing_parent, INT64_MIN) ||
-           memory_store_has(store, &child->own, child->version);
+    return memory_store_has(store, &child->missing_parent, INT64_MIN, 0) ||
+           memory_store_has(store, &child->own, child->version, child->generation);
 }
 
 /* The next ones from *at on that have something to wait for no more. */

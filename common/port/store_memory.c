@@ -300,10 +300,18 @@ const struct memory_row *memory_store_find(const struct memory_store *store, con
     return entry ? &entry->row : NULL;
 }
 
-bool memory_store_has(const struct memory_store *store, const struct diff_key *key, int64_t version)
+/* What is there is as new as the row, or newer. */
+static bool is_held(const struct entry *entry, const struct row *row)
+{
+    return batch_is_held(row, entry->row.version, (int32_t)entry->row.generation);
+}
+
+bool memory_store_has(const struct memory_store *store, const struct diff_key *key, int64_t version,
+                      int32_t generation)
 {
     const struct entry *entry = find_entry(store, key);
-    return entry && entry->row.version >= version;
+    const struct row asked = {.version = version, .generation = generation};
+    return entry && is_held(entry, &asked);
 }
 
 size_t memory_store_count(const struct memory_store *store)
@@ -417,6 +425,8 @@ static bool write_row(struct memory_store *store, const struct batch_item *item,
     store->used += is_free(entry);
     entry->key = *key;
     row->version = item->row.version;
+    assert(item->row.generation >= 0 && item->row.generation < MEMORY_GENERATIONS);
+    row->generation = (uint32_t)item->row.generation;
     row->digest = item->row.digest;
     row->deleted = item->row.deleted;
     row->mapping = number_of(store, item->mapping);
@@ -537,9 +547,10 @@ static enum outcome write_item(struct memory_store *store, struct batch *batch,
     key = key_of(&store->place, bytes_text(item->mapping->entity), item->row.tenant, item->row.id);
     const struct entry *exists = find_entry(store, &key);
     item->decided = true;
-    if (exists && exists->row.version >= item->row.version) {
+    if (exists && is_held(exists, &item->row)) {
         const struct digest *digest = &exists->row.digest;
-        batch_decide_stored(item, exists->row.version, bytes_of(digest->bytes, sizeof *digest));
+        batch_decide_stored(item, exists->row.version, (int32_t)exists->row.generation,
+                            bytes_of(digest->bytes, sizeof *digest));
         return OUT_OK;
     }
     item->verdict = CLASS_WAITING;
@@ -703,7 +714,8 @@ static void scan_one(struct memory_store *store, const struct batch *batch, stru
     item->seen = SEEN_NOTHING;
     if (exists) {
         const struct digest *digest = &exists->row.digest;
-        batch_decide_stored(item, exists->row.version, bytes_of(digest->bytes, sizeof *digest));
+        batch_decide_stored(item, exists->row.version, (int32_t)exists->row.generation,
+                            bytes_of(digest->bytes, sizeof *digest));
     }
     if (exists && exists->row.version >= item->row.version) {
         if (item->verdict == CLASS_UNCHANGED)
@@ -802,6 +814,7 @@ static enum outcome give(struct memory_reader *reader, const struct diff_key *ke
     *stored = (struct stored_record){.mapping = store->mappings[row->mapping],
                                      .key = &reader->key,
                                      .version = row->version,
+                                     .generation = (int32_t)row->generation,
                                      .digest = row->digest,
                                      .deleted = row->deleted};
     return store->keeps == MEMORY_KEEPS_ROWS ? give_row(store, row->kept, stored, err)

@@ -27,6 +27,8 @@ enum memory_keeps {
 
 struct kept_row;
 
+#define MEMORY_GENERATIONS 256 /* a process sees few changes of a mapping */
+
 struct memory_row {
     int64_t version;
     struct digest digest;
@@ -34,7 +36,8 @@ struct memory_row {
         struct digest given_back; /* MEMORY_KEEPS_CHECKS: diff_content_digest of the inverse */
         struct kept_row *kept;    /* MEMORY_KEEPS_ROWS */
     };
-    uint32_t writes; /* how often it was written */
+    uint32_t generation : 8;
+    uint32_t writes : 24; /* how often it was written */
     bool deleted;
     bool unreadable;  /* MEMORY_KEEPS_CHECKS: it gives no record back */
     uint16_t mapping; /* the store's own number of its mapping */
@@ -57,9 +60,9 @@ bool memory_store_keeps_rows(const struct memory_store *store);
 /* NULL when there is none; valid until the next write. */
 const struct memory_row *memory_store_find(const struct memory_store *store, const char *entity,
                                            struct bytes tenant, struct bytes id);
-/* Whether there is a row of at least this version, by the hash of its place. */
-bool memory_store_has(const struct memory_store *store, const struct diff_key *key,
-                      int64_t version);
+/* Whether there is a row that is at least as new, by the hash of its place. */
+bool memory_store_has(const struct memory_store *store, const struct diff_key *key, int64_t version,
+                      int32_t generation);
 size_t memory_store_count(const struct memory_store *store);
 /* Of rows, indexes, checkpoints and pending messages. */
 size_t memory_store_bytes(const struct memory_store *store);

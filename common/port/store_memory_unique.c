@@ -7,6 +7,7 @@
 
 #include "common/base/mem.h"
 #include "common/model/message/envelope.h"
+#include "common/policy/apply/batch.h"
 #include "common/policy/verify/diff.h"
 
 #define FIRST_ROOM 64 /* a power of two */
@@ -16,6 +17,7 @@
 struct holding {
     struct diff_key key, other;
     int64_t version;
+    int32_t generation;
     bool used, live;
 };
 
@@ -224,11 +226,12 @@ static bool is_free(struct memory_unique *unique, const struct diff_key *values,
     return !holder->used || !holder->live || diff_key_equal(&holder->other, record);
 }
 
-static void hold(struct memory_unique *unique, const struct diff_key *record, int64_t version,
+static void hold(struct memory_unique *unique, const struct diff_key *record, const struct row *row,
                  const struct diff_key *values)
 {
     struct holding *own = holding_of(unique, record);
-    own->version = version;
+    own->version = row->version;
+    own->generation = row->generation;
     if (own->live) { /* what the older version held is free */
         struct holding *old = holding_of(unique, &own->other);
         old->live = old->live && !diff_key_equal(&old->other, record);
@@ -256,11 +259,11 @@ enum outcome memory_unique_take(struct memory_unique *unique, const struct mappi
                 continue;
             record = record_key(unique, mapping, i, row);
             const struct holding *own = place_of(unique->items, unique->room, &record);
-            if (own->used && own->version >= row->version)
+            if (own->used && batch_is_held(row, own->version, own->generation))
                 continue; /* it is not written */
             bool has = !row->deleted && values_key(unique, mapping, i, row, &values);
             if (pass == 1) {
-                hold(unique, &record, row->version, has ? &values : NULL);
+                hold(unique, &record, row, has ? &values : NULL);
             } else if (has && !is_free(unique, &values, &record)) {
                 error_set(err, OUT_REJECT, ERR_PG_DATA,
                           "another record of the tenant has the same values in the unique index %s",

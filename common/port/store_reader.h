@@ -22,6 +22,7 @@ struct stored_record {
     const struct mapping *mapping; /* NULL: the end */
     struct bytes tenant, id;
     int64_t version;
+    int32_t generation;   /* of the mapping it was written under (mapping_types.h) */
     struct digest digest; /* as the store claims it */
     bool deleted;         /* a tombstone: json is empty */
     struct bytes json;    /* canonical; valid until the next call */

@@ -21,6 +21,7 @@
 #include "common/model/schema/schema_load.h"
 #include "common/port/sink_memory.h"
 #include "tests/support/database.h"
+#include "tests/support/random.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/suite.h"
 
@@ -1136,6 +1137,86 @@ START_TEST(holds)
 }
 END_TEST
 
+/* ---- a mapping that changes -------------------------------------------------------------- */
+
+static const struct store *const STORES_OF_GENERATIONS[] = {&MEMORY, &POSTGRES, &FILES, &REDIS,
+                                                            &HYBRID};
+#define GENERATIONS_COUNT (int)(sizeof STORES_OF_GENERATIONS / sizeof *STORES_OF_GENERATIONS)
+
+/* What the store must hold of a key. `size` 0: it is deleted. */
+struct held {
+    int64_t version; /* -1: nothing */
+    int32_t generation;
+    int size;
+};
+
+static enum record_class class_of(struct held *held, const struct held *comes)
+{
+    if (held->version > comes->version ||
+        (held->version == comes->version && held->generation > comes->generation))
+        return CLASS_SUPERSEDED;
+    bool as_new = held->version == comes->version && held->generation == comes->generation;
+    if (as_new)
+        return held->size == comes->size ? CLASS_UNCHANGED : CLASS_CONFLICT;
+    *held = *comes;
+    return CLASS_APPLIED;
+}
+
+/* As a worker that is started with that generation of the mapping. */
+static int64_t start_again(int32_t generation, int64_t *next)
+{
+    close_and_wait();
+    H.closed = false;
+    H.mapping->generation = generation;
+    H.store->open_sink(1);
+    int64_t epoch = H.store->claim(0, next);
+    H.mapping->generation = generation; /* stores that register say which it is, when claimed */
+    return epoch;
+}
+
+/* Workers of older and newer mappings by turns, over the same versions: greater version wins, or
+ * same version and greater generation, whatever the content. */
+START_TEST(a_newer_mapping_writes_the_same_version_again)
+{
+    enum { KEYS = 6, STEPS = 40 };
+    static const char *const NAMES[KEYS] = {"k", "l", "m", "n", "o", "p"};
+    enum record_class wanted[KEYS];
+    struct held all[KEYS];
+    int64_t next = 0;
+    setup(STORES_OF_GENERATIONS[_i]);
+    random_begin((uint64_t)(4200 + _i));
+    for (int k = 0; k < KEYS; k++)
+        all[k] = (struct held){.version = -1};
+    for (int step = 0; step < STEPS; step++) {
+        struct held comes = {.generation = (int32_t)random_below(4)};
+        int64_t epoch = start_again(comes.generation, &next);
+        struct batch *batch = batch_for(epoch, next);
+        for (int k = 0; k < KEYS; k++) {
+            if (k > 0 && random_below(3) == 0)
+                continue;
+            comes.version = 1 + (int64_t)random_below(3);
+            comes.size = (int)random_below(3);
+            wanted[batch->count] = class_of(&all[k], &comes);
+            if (comes.size)
+                put(batch, "a", NAMES[k], comes.version, comes.size);
+            else
+                put_delete(batch, "a", NAMES[k], comes.version);
+        }
+        batch_close(batch);
+        ck_assert_int_eq(write_out(batch), OUT_OK);
+        for (size_t i = 0; i < batch->count; i++)
+            ck_assert_msg(batch->items[i].verdict == wanted[i],
+                          "%s, seed %llu, step %d, record %zu: %s instead of %s", H.store->name,
+                          (unsigned long long)random_seed, step, i,
+                          record_class_name(batch->items[i].verdict), record_class_name(wanted[i]));
+        batch_free(batch);
+    }
+    for (int k = 0; k < KEYS; k++)
+        ck_assert_int_eq(H.store->version_of("a", NAMES[k]), all[k].version);
+    teardown();
+}
+END_TEST
+
 /* ---- stores that know references --------------------------------------------------------- */
 
 static const struct store *const STORES_OF_REFERENCES[] = {&MEMORY, &POSTGRES};
@@ -1313,6 +1394,7 @@ static Suite *sink_suite(void)
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("references");
     tcase_set_timeout(tcase, 60);
+    tcase_add_loop_test(tcase, a_newer_mapping_writes_the_same_version_again, 0, GENERATIONS_COUNT);
     tcase_add_loop_test(tcase, an_overtaken_child_does_not_wait, 0, REFERENCES_COUNT);
     tcase_add_loop_test(tcase, what_refers_to_itself_does_not_wait, 0, REFERENCES_COUNT);
     suite_add_tcase(suite, tcase);

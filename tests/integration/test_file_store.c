@@ -688,10 +688,10 @@ START_TEST(a_later_schema_is_left_alone)
     struct error err;
     open_store();
     close_store();
-    sql("PRAGMA user_version = 3");
+    sql("PRAGMA user_version = 4");
     ck_assert_int_eq(file_store_open(&H.settings, &H.set, &H.store, &err), OUT_FATAL);
     ck_assert_int_eq(err.code, ERR_STORE_FILE);
-    ck_assert_int_eq(sql("PRAGMA user_version"), 3);
+    ck_assert_int_eq(sql("PRAGMA user_version"), 4);
 }
 END_TEST
 

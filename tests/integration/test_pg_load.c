@@ -450,6 +450,39 @@ START_TEST(a_load_table_that_does_not_hold_what_was_appended_is_refused)
 }
 END_TEST
 
+/* Of the mapping's, which no row brings along; it cannot change before the load is finished. */
+START_TEST(what_is_loaded_is_of_one_generation)
+{
+    static const char OTHER[] = "entity: item\ntable: shop.item\nkey: [id]\nrest: rest\ncolumns:\n"
+                                "  - { name: id, from: /id, type: text }\n"
+                                "  - { name: note, from: /remark, type: text }\n"
+                                "indexes:\n  - { name: item_note, columns: [note] }\n";
+    struct error err = {0};
+    struct pg_schema done;
+    mapping_free(mappings[0]);
+    ck_assert_int_eq(mapping_parse("item.yaml", bytes_text(OTHER), &mappings[0], &err), OUT_OK);
+    ck_assert_str_eq(begin(), "shop.item: bulk\n");
+    ck_assert_int_eq(mappings[0]->generation, 1);
+    database_run(admin_url, "INSERT INTO drover_load.load_1 (isolation_key, id, drover_version,"
+                            " drover_digest, drover_load_partition, drover_load_offset)"
+                            " VALUES ('a', '1', 1, '', 0, 0);"
+                            "INSERT INTO drover.load_appended VALUES (1, 't', 0, 1)");
+    struct mapping *newer = mappings[0];
+    ck_assert_int_eq(mapping_parse("item.yaml", bytes_text(ITEM), &mappings[0], &err), OUT_OK);
+    settings.load = "upsert";
+    ck_assert_int_eq(pg_schema_apply(&settings, &SET, false, &done, &err), OUT_FATAL);
+    pg_schema_free(&done);
+    ck_assert_int_eq(err.code, ERR_PG_LOADING);
+    mapping_free(mappings[0]);
+    mappings[0] = newer;
+    ck_assert_msg(finish(&err) == OUT_OK, "%s %s", err.text, err.cause);
+    ck_assert_str_eq(ask(admin_url, "SELECT drover_generation FROM shop.item"), "1");
+    database_run(admin_url, "INSERT INTO shop.item (isolation_key, id, drover_version,"
+                            " drover_digest) VALUES ('a', '2', 1, '')");
+    ck_assert_str_eq(ask(admin_url, "SELECT drover_generation FROM shop.item WHERE id = '2'"), "0");
+}
+END_TEST
+
 /* Of the tables that the apply makes. */
 START_TEST(auto_loads_what_is_made)
 {
@@ -481,6 +514,7 @@ static Suite *pg_load_suite(void)
     tcase_add_test(tcase, a_long_reader_is_waited_for_and_named);
     tcase_add_test(tcase, a_finish_that_is_killed_ends_on_the_server);
     tcase_add_test(tcase, auto_loads_what_is_made);
+    tcase_add_test(tcase, what_is_loaded_is_of_one_generation);
     suite_add_tcase(suite, tcase);
     TCase *counts = tcase_create("counts");
     tcase_set_timeout(counts, 30);

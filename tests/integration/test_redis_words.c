@@ -209,13 +209,13 @@ START_TEST(meta)
     buf_init(&text, 4096);
     redis_meta_append(&text, &mapping, &row);
     ck_assert_int_eq(memcmp(text.data, VERSIONS[_i].digits, 16), 0);
-    ck_assert_str_eq(buf_text(&text) + REDIS_META_OWNER, "a:b/thing/x:y");
+    ck_assert_str_eq(buf_text(&text) + (REDIS_META_MARK + 1), "a:b/thing/x:y");
     ck_assert(redis_meta_parse(buf_view(&text), &back));
     ck_assert_int_eq(back.version, row.version);
     ck_assert_int_eq(back.deleted, row.deleted);
     ck_assert(bytes_equal(back.tenant, row.tenant) && bytes_equal(back.id, row.id));
     ck_assert(row.deleted || digest_equal(&back.digest, &row.digest));
-    for (size_t size = 0; size < REDIS_META_OWNER; size++)
+    for (size_t size = 0; size < (REDIS_META_MARK + 1); size++)
         ck_assert(!redis_meta_parse(bytes_of(text.data, size), &back));
     text.data[3] = 'g';
     ck_assert(!redis_meta_parse(buf_view(&text), &back));

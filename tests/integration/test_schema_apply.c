@@ -6,6 +6,7 @@
 
 #include "common/io/postgres/pg_error.h"
 #include "common/io/postgres/pg_gate.h"
+#include "common/io/postgres/pg_generation.h"
 #include "common/io/postgres/pg_session.h"
 #include "tests/support/database.h"
 #include "tests/support/suite.h"
@@ -204,6 +205,181 @@ START_TEST(a_contradiction_is_named_and_nothing_done)
 }
 END_TEST
 
+/* ---- a mapping that changes -------------------------------------------------------------- */
+
+static void change_mapping(const char *from, const char *to)
+{
+    struct error err = {0};
+    struct buf yaml;
+    const char *at = strstr(CART, from);
+    ck_assert(at != NULL);
+    buf_init(&yaml, 8192);
+    buf_append_format(&yaml, "%.*s%s%s", (int)(at - CART), CART, to, at + strlen(from));
+    mapping_free(mappings[0]);
+    ck_assert_msg(mapping_parse("cart.yaml", buf_view(&yaml), &mappings[0], &err) == OUT_OK, "%s",
+                  err.text);
+    buf_free(&yaml);
+}
+
+/* Applies; the lines that tell the changes. */
+static const char *told(void)
+{
+    static char lines[2000];
+    struct pg_schema done;
+    struct error err = {0};
+    ck_assert_msg(pg_schema_apply(&settings, &SET, false, &done, &err) == OUT_OK, "%s %s %s",
+                  err.text, err.cause, err.hint);
+    snprintf(lines, sizeof lines, "%s", buf_text(&done.changes));
+    pg_schema_free(&done);
+    return lines;
+}
+
+/* A column's type as the table has it and as the mapping wants it. `loses`: not every value of the
+ * one is a value of the other. */
+static const struct {
+    const char *had, *wants;
+    bool loses;
+} TYPES[] = {
+    {"varchar(5)", "varchar(9)", false},
+    {"varchar(5)", "text", false},
+    {"varchar(9)", "varchar(5)", true},
+    {"text", "varchar(9)", true},
+    {"int2", "int4", false},
+    {"int2", "int8", false},
+    {"int4", "int8", false},
+    {"int8", "int4", true},
+    {"int4", "int2", true},
+    {"int4", "numeric(10,0)", false},
+    {"int4", "numeric(11,2)", true},
+    {"int8", "numeric(21,2)", false},
+    {"float4", "float8", false},
+    {"float8", "float4", true},
+    {"numeric(8,2)", "numeric(9,2)", false},
+    {"numeric(8,2)", "numeric(9,3)", false},
+    {"numeric(8,2)", "numeric(8,3)", true},
+    {"numeric(8,2)", "numeric(9,1)", true},
+    {"varchar(5)[]", "text[]", false},
+    {"int4[]", "int8[]", false},
+    {"int4", "text", true},
+    {"text", "text[]", true},
+    {"date", "timestamptz", true},
+    {"int4", "float8", true},
+};
+
+START_TEST(a_type_is_widened_when_that_is_allowed_and_loses_nothing)
+{
+    char sql[400];
+    struct pg_schema done;
+    struct error err = {0};
+    apply();
+    snprintf(sql, sizeof sql, "ALTER TABLE shop.cart ADD COLUMN w %s", TYPES[_i].had);
+    database_run(database.url, sql);
+    snprintf(sql, sizeof sql, "  - { name: w, from: /w, type: '%s' }\nrest: rest\n",
+             TYPES[_i].wants);
+    change_mapping("rest: rest\n", sql);
+    ck_assert_int_eq(pg_schema_apply(&settings, &SET, false, &done, &err), OUT_FATAL);
+    pg_schema_free(&done);
+    ck_assert_int_eq(err.code, ERR_PG_SCHEMA);
+    ck_assert_msg(strstr(err.hint, "ALTER TABLE \"shop\".\"cart\" ALTER COLUMN w TYPE") != NULL,
+                  "%s", err.hint);
+    ck_assert_msg((strstr(err.hint, "--allow widen") == NULL) == TYPES[_i].loses, "%s to %s: %s",
+                  TYPES[_i].had, TYPES[_i].wants, err.hint);
+    settings.allow = "widen";
+    if (TYPES[_i].loses) {
+        ck_assert_int_eq(pg_schema_apply(&settings, &SET, false, &done, &err), OUT_FATAL);
+        pg_schema_free(&done);
+        return;
+    }
+    const char *lines = told();
+    ck_assert_msg(strstr(lines, "widen column w of shop.cart from") != NULL, "%s", lines);
+    settings.allow = NULL;
+    ck_assert_uint_eq(apply(), 0);
+}
+END_TEST
+
+#define ROW_OF(tenant)                                                                             \
+    "INSERT INTO shop.cart (isolation_key, id, total, drover_version, drover_digest) VALUES "      \
+    "('" tenant "', '1', 1, 1, '')"
+
+/* A required column is new, and rows are there: what comes is checked, what is there when it fits.
+ */
+START_TEST(a_tighter_check_holds_for_what_comes)
+{
+    apply();
+    PGconn *connection = log_in("");
+    ck_assert_str_eq(ask(connection, "a", ROW_OF("a")), "1");
+    ck_assert_str_eq(ask(connection, "b", ROW_OF("b")), "1");
+    change_mapping("rest: rest\n",
+                   "  - { name: w, from: /w, type: text, required: true }\nrest: rest\n");
+    const char *lines = told();
+    ck_assert_msg(strstr(lines, "2 rows do not fit it") != NULL, "%s", lines);
+    ck_assert_uint_eq(apply(), 0);
+    ck_assert_str_eq(ask(connection, "c", ROW_OF("c")), "23514");
+    ck_assert_str_eq(ask(connection, "a", "UPDATE shop.cart SET w = 'x'"), "1");
+    ck_assert_str_eq(ask(connection, "b", "UPDATE shop.cart SET w = 'x'"), "1");
+    PQfinish(connection);
+    lines = told();
+    ck_assert_msg(strstr(lines, "validate check drover_required") != NULL, "%s", lines);
+    ck_assert_uint_eq(apply(), 0);
+}
+END_TEST
+
+START_TEST(a_column_removed_is_kept_and_asks_nothing)
+{
+    apply();
+    struct error err = {0};
+    mapping_free(mappings[0]);
+    ck_assert_msg(
+        mapping_parse("cart.yaml",
+                      BYTES_LITERAL("entity: cart\ntable: shop.cart\nkey: [id]\nrest: rest\n"
+                                    "columns:\n  - { name: id, from: /id, type: text }\n"),
+                      &mappings[0], &err) == OUT_OK,
+        "%s", err.text);
+    const char *lines = told();
+    ck_assert_msg(strstr(lines, "kept, but not filled: total, tags, row, made)") != NULL, "%s",
+                  lines);
+    ck_assert_msg(strstr(lines, "drop check drover_required of") != NULL, "%s", lines);
+    ck_assert_uint_eq(apply(), 0);
+    PGconn *connection = log_in("");
+    ck_assert_str_eq(ask(connection, "a",
+                         "INSERT INTO shop.cart (isolation_key, id, drover_version, drover_digest)"
+                         " VALUES ('a', '1', 1, '')"),
+                     "1");
+    PQfinish(connection);
+}
+END_TEST
+
+/* Registered by the table's name; a worker takes no mapping that is not the newest. */
+START_TEST(a_changed_mapping_is_a_new_generation)
+{
+    struct error err = {0};
+    apply();
+    ck_assert_int_eq(mappings[0]->generation, 0);
+    change_mapping("tags, from: /tags", "tags, from: /labels");
+    PGconn *connection = log_in("drover_worker");
+    ck_assert_int_eq(pg_generation_take(connection, &SET, &err), OUT_FATAL);
+    ck_assert_int_eq(err.code, ERR_MAPPING_GENERATION);
+    ck_assert_int_eq(pg_generation_read(connection, &SET, &err), OUT_OK);
+    ck_assert_int_eq(mappings[0]->generation, 1); /* what it would be */
+    settings.dry_run = true;
+    const char *lines = told();
+    ck_assert_msg(strstr(lines, "register the changed mapping of shop.cart as generation 1 (") !=
+                      NULL,
+                  "%s", lines);
+    settings.dry_run = false;
+    ck_assert_int_eq(pg_generation_take(connection, &SET, &err), OUT_FATAL);
+    apply();
+    ck_assert_int_eq(pg_generation_take(connection, &SET, &err), OUT_OK);
+    ck_assert_int_eq(mappings[0]->generation, 1);
+    change_mapping("tags, from: /tags", "tags, from: /tags");
+    lines = told();
+    ck_assert_msg(strstr(lines, "generation 2, which it was as generation 0") != NULL, "%s", lines);
+    ck_assert_int_eq(pg_generation_take(connection, &SET, &err), OUT_OK);
+    ck_assert_int_eq(mappings[0]->generation, 2);
+    PQfinish(connection);
+}
+END_TEST
+
 #define INSERT_AS                                                                                  \
     "INSERT INTO shop.cart (isolation_key, id, total, drover_version, drover_digest) VALUES "
 
@@ -375,6 +551,11 @@ static Suite *schema_apply_suite(void)
     tcase_add_loop_test(tcase, damage_is_repaired, 0, sizeof(DAMAGES) / sizeof(DAMAGES[0]));
     tcase_add_loop_test(tcase, a_contradiction_is_named_and_nothing_done, 0,
                         sizeof(CONTRADICTIONS) / sizeof(CONTRADICTIONS[0]));
+    tcase_add_loop_test(tcase, a_type_is_widened_when_that_is_allowed_and_loses_nothing, 0,
+                        sizeof(TYPES) / sizeof(TYPES[0]));
+    tcase_add_test(tcase, a_tighter_check_holds_for_what_comes);
+    tcase_add_test(tcase, a_column_removed_is_kept_and_asks_nothing);
+    tcase_add_test(tcase, a_changed_mapping_is_a_new_generation);
     tcase_add_test(tcase, tenants_are_apart);
     tcase_add_test(tcase, a_list_of_tenants_opens_those_to_workers_alone);
     tcase_add_test(tcase, tombstones_are_the_workers_alone);

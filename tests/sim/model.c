@@ -43,7 +43,7 @@ struct key {
     int64_t best; /* version; INT64_MIN: none */
     struct digest digest;
     int64_t seen_version; /* of the row, when it was last looked at */
-    uint32_t seen_writes;
+    uint32_t seen_writes, seen_generation;
 };
 
 struct log {
@@ -223,7 +223,8 @@ static const struct memory_row *row_of(const struct model *model, const struct k
 }
 
 /* A committed record is what the row says: the first one of its version; of children any, as those
- * that wait may come in behind others. */
+ * that wait may come in behind others, and of a mapping that changed as well: a newer one writes
+ * what it is given of the version. */
 static bool is_committed(const struct model *model, int key, const struct memory_row *row)
 {
     for (int32_t p = 0; p < model->world->partitions; p++) {
@@ -234,7 +235,7 @@ static bool is_committed(const struct model *model, int key, const struct memory
                 continue;
             if (digest_equal(&known->digest, &row->digest))
                 return true;
-            if (known->kind != KIND_CHILD)
+            if (known->kind != KIND_CHILD && !row->generation)
                 return false;
         }
     }
@@ -253,14 +254,20 @@ static bool check_rows(struct model *model)
         if (row->version < key->seen_version)
             return wrong(model, "I1: %s k%d went back from %" PRId64 " to %" PRId64, key->entity,
                          key->number, key->seen_version, row->version);
-        if (row->version == key->seen_version && row->writes != key->seen_writes)
+        bool same = row->version == key->seen_version;
+        if (same && row->generation < key->seen_generation)
+            return wrong(model, "I1: %s k%d went back to generation %u at %" PRId64, key->entity,
+                         key->number, (unsigned)row->generation, row->version);
+        bool newer = row->generation > key->seen_generation;
+        if (same && !newer && row->writes != key->seen_writes)
             return wrong(model, "I1: %s k%d was written twice at %" PRId64, key->entity,
                          key->number, row->version);
-        if (row->version != key->seen_version && !is_committed(model, i, row))
+        if ((!same || newer) && !is_committed(model, i, row))
             return wrong(model, "I2: %s k%d is no committed record of version %" PRId64,
                          key->entity, key->number, row->version);
         key->seen_version = row->version;
         key->seen_writes = row->writes;
+        key->seen_generation = row->generation;
     }
     return true;
 }
@@ -361,13 +368,16 @@ static struct range_kinds kinds_of(const struct log *log, int64_t first, int64_t
 }
 
 /* What a receipt of an ordinary batch says is possible for its records: a child may be in any class
- * but dead, as it waits for a parent that is missing. */
+ * but dead, as it waits for a parent that is missing. Where mappings change, a record of a version
+ * that is there already may be any but dead as well. */
 static bool check_classes(struct model *model, const struct receipt_summary *receipt, bool has_runs)
 {
     const struct log *log = &model->logs[receipt->partition];
     struct range_kinds range = kinds_of(log, receipt->first, receipt->next);
     const uint64_t *counts = receipt->counts;
     uint64_t children = range.kinds[KIND_CHILD];
+    if (model->world->generations > 1)
+        children += range.kinds[KIND_SAME] + range.kinds[KIND_OTHER];
     uint64_t sum = 0;
     for (int i = 0; i < CLASS_COUNT; i++)
         sum += counts[i];
@@ -381,7 +391,8 @@ static bool check_classes(struct model *model, const struct receipt_summary *rec
         counts[CLASS_APPLIED] > range.new_keys + children ||
         counts[CLASS_UNCHANGED] > range.kinds[KIND_SAME] + children ||
         counts[CLASS_CONFLICT] > range.kinds[KIND_OTHER] + children ||
-        counts[CLASS_SUPERSEDED] < range.kinds[KIND_OLD] || counts[CLASS_WAITING] > children)
+        counts[CLASS_SUPERSEDED] < range.kinds[KIND_OLD] ||
+        counts[CLASS_WAITING] > range.kinds[KIND_CHILD])
         return wrong(
             model,
             "I5: the receipt of %d@%" PRId64 "-%" PRId64 " says applied %" PRIu64
@@ -438,7 +449,9 @@ static bool check_run(struct model *model, int32_t partition, int64_t offset,
     bool possible = told == CLASS_RECOVERED ? known->kind != KIND_DEAD
                     : told == CLASS_DEAD    ? known->kind == KIND_DEAD || known->kind == KIND_CHILD
                     : told == CLASS_CONFLICT
-                        ? known->kind == KIND_OTHER || known->kind == KIND_CHILD
+                        ? known->kind == KIND_OTHER || known->kind == KIND_CHILD ||
+                              (model->world->generations > 1 &&
+                               (known->kind == KIND_NEW || known->kind == KIND_SAME))
                         : told == CLASS_WAITING && known->kind == KIND_CHILD;
     known->told = told;
     return possible || wrong(model, "I5: %d@%" PRId64 " is told of as %s, and is of kind %d",

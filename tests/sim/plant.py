@@ -17,8 +17,13 @@ PLANTS = {
     ),
     "no_version_guard": (
         "common/port/store_memory.c",
-        "    item->decided = true;\n    if (exists && exists->row.version >= item->row.version) {\n",
+        "    item->decided = true;\n    if (exists && is_held(exists, &item->row)) {\n",
         "    item->decided = true;\n    if (exists && false) {\n",
+    ),
+    "no_generation_guard": (
+        "common/policy/apply/batch.c",
+        "stored_generation >= row->generation);\n",
+        "stored_generation == row->generation);\n",
     ),
     "commit_before_dead_letter": (
         "common/policy/apply/batch_gate.c",
@@ -32,8 +37,10 @@ PLANTS = {
     ),
     "unchanged_from_xmin": (
         "common/policy/apply/batch.c",
-        "    if (stored_version > row->version)\n        return CLASS_SUPERSEDED;\n",
-        "    if (stored_version >= row->version) /* its xmin is not this transaction's */\n        return CLASS_UNCHANGED;\n",
+        "    if (batch_is_newer(row, stored_version, stored_generation))\n        return CLASS_SUPERSEDED;\n",
+        "    /* its xmin is not this transaction's */\n"
+        "    if (batch_is_newer(row, stored_version, stored_generation) || stored_version == row->version)\n"
+        "        return CLASS_UNCHANGED;\n",
     ),
 }
 

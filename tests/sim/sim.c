@@ -170,7 +170,8 @@ static void thaw(struct sim *sim, int place)
 
 static void start(struct sim *sim, int place)
 {
-    say(sim, "start %d", place);
+    sim->world.generation = (int)below(sim, (uint64_t)sim->world.generations);
+    say(sim, "start %d, generation %d", place, sim->world.generation);
     world_worker_start(&sim->world, place);
     sim->share[place] = OUT;
     sim->frozen[place] = false;
@@ -462,6 +463,7 @@ static bool run_schedule(struct sim *sim, uint64_t seed, int steps)
     sim->state = seed * 2862933555777941757u + 3037000493u;
     world_open(&sim->world, 1 + (int32_t)below(sim, 3), true);
     sim->world.random = seed;
+    sim->world.generations = chance(sim, 50) ? 1 : WORLD_GENERATIONS;
     sim->model = model_new(&sim->world);
     sim->wanted = (int)below(sim, MESSAGES_MAX);
     sim->batch_trouble = (int)below(sim, 40);

@@ -44,9 +44,9 @@ static uint32_t next_random(const struct clock *clock)
 
 /* ---- the world --------------------------------------------------------------------------- */
 
-/* They are the same in every world. */
-static struct mapping *SHARED[3];
-static struct mapping_set SET = {SHARED, 3};
+/* They are the same in every world, one set a generation. */
+static struct mapping *SHARED[WORLD_GENERATIONS][3];
+static struct mapping_set SETS[WORLD_GENERATIONS];
 
 static struct mapping *parse(const char *text)
 {
@@ -78,13 +78,16 @@ void world_open(struct world *world, int32_t partitions, bool by_hand)
     world->now_ms = 1000;
     world->partitions = partitions;
     world->by_hand = by_hand;
-    if (!SHARED[0]) {
-        SHARED[0] = parse(CHILD);
-        SHARED[1] = parse(ITEM);
-        SHARED[2] = parse(PARENT);
-        SHARED[0]->rank = 1; /* as mapping_set_load gives it: behind its parent */
+    for (int g = 0; g < WORLD_GENERATIONS && !SETS[g].items; g++) {
+        SHARED[g][0] = parse(CHILD);
+        SHARED[g][1] = parse(ITEM);
+        SHARED[g][2] = parse(PARENT);
+        SHARED[g][0]->rank = 1; /* as mapping_set_load gives it: behind its parent */
+        SETS[g] = (struct mapping_set){SHARED[g], 3};
+        for (size_t i = 0; i < SETS[g].count; i++)
+            SHARED[g][i]->generation = g;
     }
-    world->set = &SET;
+    world->set = &SETS[0];
     world->settings = (struct settings){.migration = "m",
                                         .prefix = "sim",
                                         .group = "sim.m.worker",
@@ -192,7 +195,7 @@ void world_worker_start(struct world *world, int number)
     const struct memory_worker_config config = {.bus = world->bus,
                                                 .store = world->store,
                                                 .clock = &world->clock,
-                                                .mappings = world->set,
+                                                .mappings = &SETS[world->generation],
                                                 .replay = world->replay,
                                                 .connections = WORLD_CONNECTIONS,
                                                 .refuses = refuses,

@@ -23,6 +23,8 @@ enum { WORLD_WORKERS = 3, WORLD_PARTITIONS_MAX = 4, WORLD_CONNECTIONS = 2 };
 #define WORLD_DEAD_LETTERS "sim.m.dlq"
 #define WORLD_POISON (-666) /* an n that the store refuses */
 
+#define WORLD_GENERATIONS 3
+
 /* A place for a worker; NULL: nobody is there. */
 struct world_worker {
     struct memory_worker *over;
@@ -35,6 +37,8 @@ struct world {
     uint64_t random;          /* of the clock */
     struct settings settings; /* copied when a worker starts */
     const struct mapping_set *set;
+    int generation;  /* of the mappings that the next worker starts with */
+    int generations; /* they are below; 1: the mappings never change */
     struct bus_memory *bus;
     struct memory_store *store;
     int32_t partitions;

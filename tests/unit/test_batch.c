@@ -239,7 +239,7 @@ static void write_batch(struct batch *batch, struct naive *all, struct held held
             else {
                 struct digest digest = {0};
                 digest.bytes[0] = (uint8_t)(before.deleted ? 0 : before.content + 1);
-                batch_decide_stored(item, before.version, bytes_of(digest.bytes, 16));
+                batch_decide_stored(item, before.version, 0, bytes_of(digest.bytes, 16));
                 ck_assert_int_eq(item->verdict, verdict);
             }
         }
@@ -389,10 +389,38 @@ START_TEST(rows_not_written_are_classified)
     struct row row = {.version = 5};
     struct digest other = {.bytes = {1}};
     struct bytes same = bytes_of(row.digest.bytes, 16);
-    ck_assert_int_eq(batch_classify(&row, 6, same), CLASS_SUPERSEDED);
-    ck_assert_int_eq(batch_classify(&row, 5, same), CLASS_UNCHANGED);
-    ck_assert_int_eq(batch_classify(&row, 5, bytes_of(other.bytes, 16)), CLASS_CONFLICT);
-    ck_assert_int_eq(batch_classify(&row, 5, bytes_of("", 0)), CLASS_CONFLICT);
+    ck_assert_int_eq(batch_classify(&row, 6, 0, same), CLASS_SUPERSEDED);
+    ck_assert_int_eq(batch_classify(&row, 5, 0, same), CLASS_UNCHANGED);
+    ck_assert_int_eq(batch_classify(&row, 5, 0, bytes_of(other.bytes, 16)), CLASS_CONFLICT);
+    ck_assert_int_eq(batch_classify(&row, 5, 0, bytes_of("", 0)), CLASS_CONFLICT);
+    row.generation = 2;
+    ck_assert_int_eq(batch_classify(&row, 5, 3, same), CLASS_SUPERSEDED);
+    ck_assert_int_eq(batch_classify(&row, 5, 3, bytes_of(other.bytes, 16)), CLASS_SUPERSEDED);
+    ck_assert_int_eq(batch_classify(&row, 5, 2, same), CLASS_UNCHANGED);
+    ck_assert_int_eq(batch_classify(&row, 5, 2, bytes_of(other.bytes, 16)), CLASS_CONFLICT);
+    ck_assert_int_eq(batch_classify(&row, 5, 1, same), CLASS_UNCHANGED); /* written before */
+    ck_assert_int_eq(batch_classify(&row, 4, 9, same), CLASS_APPLIED);
+}
+END_TEST
+
+/* Greater version, or same version and greater generation, wins. */
+START_TEST(what_is_held_is_not_written_over)
+{
+    static const struct {
+        int64_t version;
+        int32_t generation;
+        bool held, newer;
+    } STORED[] = {
+        {4, 0, false, false}, {4, 9, false, false}, {5, 0, false, false}, {5, 1, false, false},
+        {5, 2, true, false},  {5, 3, true, true},   {6, 0, true, true},   {6, 9, true, true},
+    };
+    const struct row row = {.version = 5, .generation = 2};
+    for (size_t i = 0; i < sizeof STORED / sizeof *STORED; i++) {
+        int64_t version = STORED[i].version;
+        int32_t generation = STORED[i].generation;
+        ck_assert_int_eq(batch_is_held(&row, version, generation), STORED[i].held);
+        ck_assert_int_eq(batch_is_newer(&row, version, generation), STORED[i].newer);
+    }
 }
 END_TEST
 
@@ -464,6 +492,7 @@ static Suite *batch_suite(void)
     tcase_add_test(tcase, groups_are_runs_of_one_table_and_tenant);
     tcase_add_loop_test(tcase, what_is_written_does_not_depend_on_the_batch_size, 0, 120);
     tcase_add_test(tcase, rows_not_written_are_classified);
+    tcase_add_test(tcase, what_is_held_is_not_written_over);
     tcase_add_test(tcase, sorts_as_the_whole_comparison);
     suite_add_tcase(suite, tcase);
     return suite;

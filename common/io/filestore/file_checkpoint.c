@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/io/filestore/file_generation.h"
 #include "common/io/filestore/file_store_internal.h"
 #include "common/port/checkpoint_queue.h"
 
@@ -32,6 +33,7 @@ static const char PIN_TOPIC[] =
 static const char PIN_GROUP[] =
     "INSERT INTO pinned_group (\"group\", fingerprint) VALUES (?1, ?2) "
     "ON CONFLICT (\"group\") DO UPDATE SET fingerprint = fingerprint RETURNING fingerprint";
+static const char SEE_GROUP[] = "SELECT 1 FROM pinned_group WHERE \"group\" = ?1";
 static const char CLAIM[] =
     "INSERT INTO progress (\"group\", topic, partition, owner) VALUES (?1, ?2, ?3, ?4) "
     "ON CONFLICT (\"group\", topic, partition) DO UPDATE SET epoch = epoch + 1, "
@@ -74,14 +76,20 @@ static enum outcome check_mappings(struct file_checkpoint *checkpoint, struct er
     struct digest digest = mapping_set_fingerprint(checkpoint->store->mappings);
     digest_format(&digest, hex);
     enum outcome outcome =
-        sqlite_get(db, PIN_GROUP, VALUES(NAME(checkpoint->config.group), NAME(hex)), &row, err);
-    if (!row)
+        sqlite_get(db, SEE_GROUP, VALUES(NAME(checkpoint->config.group)), &row, err);
+    bool pinned = !row;
+    if (outcome == OUT_OK && row)
+        outcome = sqlite_end(db, row, err);
+    if (outcome == OUT_OK)
+        outcome =
+            sqlite_get(db, PIN_GROUP, VALUES(NAME(checkpoint->config.group), NAME(hex)), &row, err);
+    if (outcome != OUT_OK || !row)
         return outcome;
     bool same = bytes_equal(sqlite_bytes(row, 0), bytes_text(hex));
     if (sqlite_end(db, row, err) != OUT_OK)
         return err->outcome;
     if (same)
-        return OUT_OK;
+        return file_generation_take(db, checkpoint->store->mappings, pinned, err);
     error_set(err, OUT_FATAL, ERR_MAPPING, "group %s works with other mappings than these",
               checkpoint->config.group);
     error_hint(err, "take another store.dir, or another --group, for other mappings");

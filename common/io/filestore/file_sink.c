@@ -105,13 +105,14 @@ static const char PASS_FENCE[] =
     "results_next = max(results_next, ?8), sequences = ?9 "
     "WHERE " FILE_PARTITION_KEY " AND epoch = ?4 AND next_offset = ?5 RETURNING 1";
 static const char SEE_RECORD[] =
-    "SELECT version, digest, json FROM record WHERE " FILE_KEY " AND id = ?3";
+    "SELECT version, digest, json, generation FROM record WHERE " FILE_KEY " AND id = ?3";
 static const char PUT_RECORD[] =
-    "INSERT INTO record (entity, tenant, id, version, digest, deleted, json, written_at) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, unixepoch()) "
+    "INSERT INTO record (entity, tenant, id, version, digest, deleted, json, generation, "
+    "written_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, unixepoch()) "
     "ON CONFLICT (entity, tenant, id) DO UPDATE SET version = excluded.version, "
     "digest = excluded.digest, deleted = excluded.deleted, json = excluded.json, "
-    "written_at = excluded.written_at WHERE version < excluded.version";
+    "generation = excluded.generation, written_at = excluded.written_at WHERE (version, "
+    "record.generation) < (excluded.version, excluded.generation)";
 static const char PUT_BOX[] =
     "INSERT INTO box (tenant, reference, entity, id, field, box, created_at) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, unixepoch()) ON CONFLICT (tenant, reference) DO NOTHING";
@@ -193,7 +194,8 @@ static enum outcome put_record(struct writing *writing, const struct batch_item 
         text.kind = BIND_NULL;
     return sqlite_run(writing->db, PUT_RECORD,
                       VALUES(RECORD_VALUES(item), NUMBER(item->row.version),
-                             DIGEST(&item->row.digest), NUMBER(item->row.deleted), text),
+                             DIGEST(&item->row.digest), NUMBER(item->row.deleted), text,
+                             NUMBER(item->row.generation)),
                       err);
 }
 
@@ -224,8 +226,11 @@ static enum outcome classify(struct writing *writing, struct batch_item *item, s
     if (outcome != OUT_OK)
         return outcome;
     int64_t version = row ? sqlite3_column_int64(row, 0) : INT64_MIN;
-    if (row && version >= item->row.version) {
-        batch_decide_stored(item, version, sqlite_bytes(row, 1));
+    int32_t generation = row ? sqlite3_column_int(row, 3) : 0;
+    bool held = writing->only_classify ? version >= item->row.version
+                                       : batch_is_held(&item->row, version, generation);
+    if (row && held) {
+        batch_decide_stored(item, version, generation, sqlite_bytes(row, 1));
         if (writing->only_classify && item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
     } else if (writing->only_classify) { /* refused before the crash; or ours, and gone since */

@@ -17,7 +17,8 @@
 #define SCHEMA                                                                                     \
     "CREATE TABLE IF NOT EXISTS record (entity TEXT NOT NULL, tenant TEXT NOT NULL, "              \
     "id TEXT NOT NULL, version INTEGER NOT NULL, digest BLOB NOT NULL, deleted INTEGER NOT NULL, " \
-    "written_at INTEGER NOT NULL, json TEXT, PRIMARY KEY (entity, tenant, id));"                   \
+    "written_at INTEGER NOT NULL, json TEXT, generation INTEGER NOT NULL DEFAULT 0, "              \
+    "PRIMARY KEY (entity, tenant, id));"                                                           \
     "CREATE TABLE IF NOT EXISTS box (tenant TEXT NOT NULL, reference TEXT NOT NULL, "              \
     "entity TEXT NOT NULL, id TEXT NOT NULL, field TEXT NOT NULL, box BLOB NOT NULL, "             \
     "created_at INTEGER NOT NULL, PRIMARY KEY (tenant, reference));"                               \
@@ -30,15 +31,23 @@
     "partitions INTEGER NOT NULL);"                                                                \
     "CREATE TABLE IF NOT EXISTS pinned_group (\"group\" TEXT PRIMARY KEY, "                        \
     "fingerprint TEXT NOT NULL);"                                                                  \
+    "CREATE TABLE IF NOT EXISTS mapping_generation (entity TEXT NOT NULL, "                        \
+    "generation INTEGER NOT NULL, fingerprint TEXT NOT NULL, since INTEGER NOT NULL, "             \
+    "PRIMARY KEY (entity, generation));"                                                           \
     "CREATE TABLE IF NOT EXISTS file (entity TEXT NOT NULL, tenant TEXT NOT NULL, "                \
     "dirty INTEGER NOT NULL, ours INTEGER NOT NULL DEFAULT 0, digest BLOB, next_digest BLOB, "     \
     "problem TEXT, PRIMARY KEY (entity, tenant));"                                                 \
-    "PRAGMA user_version = 2;"
+    "PRAGMA user_version = 3;"
 
 /* What version 1 did not have: files then are clean, ours and unknown. */
 #define SCHEMA_FROM_1                                                                              \
     "BEGIN; ALTER TABLE file ADD COLUMN digest BLOB; ALTER TABLE file ADD COLUMN next_digest "     \
     "BLOB; ALTER TABLE file ADD COLUMN problem TEXT; PRAGMA user_version = 2; COMMIT;"
+
+/* What version 2 did not have: all records are of their mappings' first generation. */
+#define SCHEMA_FROM_2                                                                              \
+    "BEGIN; ALTER TABLE record ADD COLUMN generation INTEGER NOT NULL DEFAULT 0; "                 \
+    "PRAGMA user_version = 3; COMMIT;"
 
 static enum outcome fail(const struct sqlite_db *db, enum outcome outcome, const char *what,
                          struct error *err)
@@ -112,11 +121,13 @@ static enum outcome make_schema(struct sqlite_db *db, struct error *err)
         outcome = sqlite_get(db, "PRAGMA user_version", NO_VALUES, &row, err);
     int version = row ? sqlite3_column_int(row, 0) : 0;
     sqlite3_reset(row);
-    if (outcome == OUT_OK && version > 2)
+    if (outcome == OUT_OK && version > 3)
         return error_set(err, OUT_FATAL, ERR_STORE_FILE,
                          "the file store was made by a later version of drover");
     if (version == 1)
         outcome = sqlite_exec(db, SCHEMA_FROM_1, err);
+    if (outcome == OUT_OK && (version == 1 || version == 2))
+        outcome = sqlite_exec(db, SCHEMA_FROM_2, err);
     return outcome == OUT_OK ? sqlite_exec(db, "BEGIN;" SCHEMA "COMMIT;", err) : outcome;
 }
 

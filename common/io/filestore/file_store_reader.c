@@ -452,6 +452,7 @@ static enum outcome take_row(sqlite3_stmt *row, const struct mapping *mapping,
         .tenant = sqlite_bytes(row, 1),
         .id = sqlite_bytes(row, 2),
         .version = sqlite3_column_int64(row, 3),
+        .generation = sqlite3_column_int(row, 7),
         .deleted = sqlite3_column_int(row, 5) != 0,
     };
     if (!stored->deleted)
@@ -490,7 +491,8 @@ static enum outcome take_file(struct inspection *at, struct stored_record *store
     return OUT_OK;
 }
 
-#define SELECT_RECORDS "SELECT entity, tenant, id, version, digest, deleted, json FROM record "
+#define SELECT_RECORDS                                                                             \
+    "SELECT entity, tenant, id, version, digest, deleted, json, generation FROM record "
 
 static enum outcome read_next(struct store_reader *base, struct stored_record *stored,
                               struct error *err)

@@ -7,6 +7,7 @@
 
 #include "common/io/files.h"
 #include "common/io/filestore/file_checkpoint_editor.h"
+#include "common/io/filestore/file_generation.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/stores.h"
 
@@ -95,6 +96,7 @@ const struct store FILE_STORE_ROW = {.away = "file.away",
                                      .open = open_store,
                                      .free = free_store,
                                      .open_reader = open_reader,
+                                     .read_generations = file_generation_read,
                                      .read_status = read_status,
                                      .open_editor = file_checkpoint_editor_open,
                                      .examine = examine};

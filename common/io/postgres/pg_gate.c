@@ -67,22 +67,26 @@ enum outcome pg_gate_check(PGconn *connection, struct error *err)
     return outcome == OUT_OK ? check_relations(connection, err) : outcome;
 }
 
-enum outcome pg_gate_pass(const struct settings *settings, uint64_t wait_ms, struct error *err)
+enum outcome pg_gate_pass(const struct settings *settings, uint64_t wait_ms, PGconn **session,
+                          struct error *err)
 {
-    PGconn *session = NULL;
     enum outcome outcome;
     struct backoff backoff = BACKOFF_CONNECTION;
     uint64_t began_ms = clock_monotonic_ms();
+    *session = NULL;
     if (!settings->database_url)
         return error_set(err, OUT_FATAL, ERR_CONF_MISSING, "database.url is not set");
     while ((outcome = pg_session_open(settings->database_url, settings->worker_role,
-                                      "drover-worker", CONNECT_MS, &session, err)) == OUT_RETRY) {
+                                      "drover-worker", CONNECT_MS, session, err)) == OUT_RETRY) {
         if (clock_monotonic_ms() - began_ms > wait_ms)
             return OUT_FATAL;
         usleep(1000 * backoff_next_ms(&backoff, UINT32_MAX / 2));
     }
     if (outcome == OUT_OK)
-        outcome = pg_gate_check(session, err);
-    PQfinish(session);
+        outcome = pg_gate_check(*session, err);
+    if (outcome != OUT_OK) {
+        PQfinish(*session);
+        *session = NULL;
+    }
     return outcome;
 }

@@ -16,8 +16,8 @@ typedef struct pg_conn PGconn; /* libpq's */
 /* pg_session_check_role and pg_gate_check_relations. */
 MUST_USE enum outcome pg_gate_check(PGconn *connection, struct error *err);
 /* The same on a connection of its own, in the worker's role; waits for a server that is away for
- * wait_ms at most. Blocks. */
+ * wait_ms at most. Blocks. *session is the caller's (PQfinish), NULL after a failure. */
 MUST_USE enum outcome pg_gate_pass(const struct settings *settings, uint64_t wait_ms,
-                                   struct error *err);
+                                   PGconn **session, struct error *err);
 
 #endif

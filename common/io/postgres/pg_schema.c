@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/io/postgres/pg_generation.h"
 #include "common/io/postgres/pg_load.h"
 #include "common/io/postgres/pg_session.h"
 
@@ -221,6 +222,8 @@ static enum outcome apply_tables(struct pg_schema *apply, const struct settings 
     for (size_t i = 0; i < mappings->count && outcome == OUT_OK; i++) {
         outcome = pg_schema_table(apply, mappings->items[i], err);
         made[i] = apply->made;
+        if (outcome == OUT_OK)
+            outcome = pg_generation_register(apply, mappings->items[i], err);
     }
     if (outcome == OUT_OK)
         outcome = pg_schema_references(apply, mappings, err);
@@ -260,7 +263,8 @@ static enum outcome check_server(PGconn *connection, struct error *err)
 enum outcome pg_schema_apply(const struct settings *settings, const struct mapping_set *mappings,
                              bool hybrid, struct pg_schema *apply, struct error *err)
 {
-    *apply = (struct pg_schema){.roles = pg_schema_roles(settings)};
+    *apply = (struct pg_schema){.roles = pg_schema_roles(settings),
+                                .widen = settings->allow && strcmp(settings->allow, "widen") == 0};
     buf_init(&apply->changes, TEXT_LIMIT);
     buf_init(&apply->notes, TEXT_LIMIT);
     for (size_t i = 0; i < mappings->count; i++)

@@ -3,8 +3,9 @@
 
 /*
  * Makes in PostgreSQL what the mappings need and is missing, in one transaction under one lock.
- * Never drops a table or column and never changes a type: what contradicts the mapping is an error
- * that names both. A dry run does all of it and rolls back, so that it tells the truth.
+ * Never drops a table or column, and changes a type only where that was allowed and no value is
+ * lost: what contradicts the mapping is an error that names both and the statement. A dry run does
+ * all of it and rolls back, so that it tells the truth.
  *
  * What a table should be is not written down a second time: a temporary twin is made from the
  * same SQL, and the server's own catalogs of both are compared, in the server's own spelling.
@@ -25,6 +26,7 @@ struct pg_schema {
     struct schema_roles roles;
     struct buf changes; /* one line each */
     size_t count;
+    bool widen;       /* columns whose new type holds all that the old one did may get it */
     bool made;        /* the last table that was looked at was not there */
     struct buf notes; /* which way tables are written, one line each (pg_load.h) */
 };
@@ -59,7 +61,8 @@ MUST_USE enum outcome pg_schema_protect(struct pg_schema *apply, const struct ma
 /* Foreign keys, once all tables are there: adds, replaces and drops those named drover_fk_<n>. */
 MUST_USE enum outcome pg_schema_references(struct pg_schema *apply,
                                            const struct mapping_set *mappings, struct error *err);
-/* Compares `table` with its twin (both as SQL names) and makes what is missing. */
+/* Compares `table` with its twin (both as SQL names) and makes what is missing (pg_schema_diff.c).
+ */
 MUST_USE enum outcome pg_schema_diff(struct pg_schema *apply, const char *table, const char *twin,
                                      struct error *err);
 MUST_USE enum outcome pg_schema_drop_twin(struct pg_schema *apply, const char *twin,

@@ -16,7 +16,7 @@
 #include "common/policy/apply/record_row.h"
 #include "common/policy/verify/verify_copy.h"
 
-#define OWN_COLUMNS 4 /* isolation_key before, version, digest and deleted behind */
+#define OWN_COLUMNS 5 /* isolation_key before, version, digest, deleted and generation behind */
 #define DIGEST_SIZE 16
 #define SQL_MAX (1u << 20)
 #define RECORD_MAX (512u << 20) /* PostgreSQL's own limit of a row is 1 GiB */
@@ -65,7 +65,8 @@ void pg_store_reader_append_select(struct buf *out, const struct mapping *mappin
     buf_append_text(out, "SELECT t.isolation_key");
     for (size_t i = 0; i < mapping->column_count; i++)
         append_column(out, &mapping->columns[i], strict);
-    buf_append_text(out, ", t.drover_version, t.drover_digest, t.drover_deleted FROM ");
+    buf_append_text(out, ", t.drover_version, t.drover_digest, t.drover_deleted, "
+                         "t.drover_generation FROM ");
     schema_sql_table_name(out, mapping);
     buf_append_text(out, " AS t");
 }
@@ -88,7 +89,7 @@ bool pg_store_reader_take(const struct mapping *mapping, const struct cell *cell
     const struct cell *own = cells + 1 + mapping->column_count;
     *row = (struct row){0};
     if (cells[0].size < 0 || !verify_copy_int64(own[0], &row->version) ||
-        !verify_copy_bool(own[2], &row->deleted))
+        !verify_copy_bool(own[2], &row->deleted) || !verify_copy_int32(own[3], &row->generation))
         return false;
     row->cells = (struct cell *)(cells + 1); /* mapping.h reads them only */
     row->tenant = bytes_of(cells[0].data, (size_t)cells[0].size);
@@ -143,6 +144,7 @@ static enum outcome take_row(struct pg_store_reader *stored, const struct mappin
     out->tenant = row.tenant;
     out->id = buf_view(&stored->id);
     out->version = row.version;
+    out->generation = row.generation;
     out->digest = row.digest;
     out->deleted = row.deleted;
     out->cells = row.cells;

@@ -12,10 +12,10 @@
 #include "common/port/store_reader.h"
 
 /* Rows of a mapping's table as they are selected: isolation_key, the mapping's columns (an array as
- * to_jsonb, see value.h), drover_version, drover_digest, drover_deleted. Columns that PostgreSQL
- * fills are no part of the record and are not read. This is the SELECT list and FROM, as `t`.
- * `strict`: an array that Drover cannot have written (bounds of its own, more than one dimension)
- * comes as what is no array. */
+ * to_jsonb, see value.h), drover_version, drover_digest, drover_deleted,
+ * drover_generation. Columns that PostgreSQL fills are no part of the record and are not read. This
+ * is the SELECT list and FROM, as `t`. `strict`: an array that Drover cannot have written (bounds
+ * of its own, more than one dimension) comes as what is no array. */
 void pg_store_reader_append_select(struct buf *out, const struct mapping *mapping, bool strict);
 /* `before` (" WHERE t"), then ".isolation_key = …"; nothing for all tenants: NULL, or empty. */
 void pg_store_reader_append_tenant(struct buf *out, const char *before, const char *only_tenant);

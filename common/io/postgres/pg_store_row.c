@@ -8,6 +8,7 @@
 #include "common/io/postgres/pg_checkpoint.h"
 #include "common/io/postgres/pg_checkpoint_editor.h"
 #include "common/io/postgres/pg_gate.h"
+#include "common/io/postgres/pg_generation.h"
 #include "common/io/postgres/pg_load_open.h"
 #include "common/io/postgres/pg_pending.h"
 #include "common/io/postgres/pg_schema.h"
@@ -25,7 +26,12 @@
 
 static enum outcome check(const struct store_opening *opening, struct error *err)
 {
-    return pg_gate_pass(opening->settings, opening->wait_ms, err);
+    PGconn *session = NULL;
+    enum outcome outcome = pg_gate_pass(opening->settings, opening->wait_ms, &session, err);
+    if (outcome == OUT_OK)
+        outcome = pg_generation_take(session, opening->checkpoint.mappings, err);
+    PQfinish(session);
+    return outcome;
 }
 
 static enum outcome check_hybrid(const struct store_opening *opening, struct error *err)
@@ -87,6 +93,18 @@ static enum outcome open_reader(const struct settings *settings, const struct ma
 {
     return pg_store_reader_open(settings, mappings->items, mappings->count, reading->only_tenant,
                                 reader, err);
+}
+
+static enum outcome read_generations(const struct settings *settings,
+                                     const struct mapping_set *mappings, struct error *err)
+{
+    PGconn *session = NULL;
+    enum outcome outcome = pg_session_open(settings->database_url, settings->verifier_role,
+                                           "drover-verifier", CONNECT_MS, &session, err);
+    if (outcome == OUT_OK)
+        outcome = pg_generation_read(session, mappings, err);
+    PQfinish(session);
+    return outcome;
 }
 
 /* ---- how far its workers are ------------------------------------------------------------- */
@@ -351,6 +369,7 @@ const struct store PG_STORE_ROW = {.away = "postgres.away",
                                    .check = check,
                                    .open = open_store,
                                    .open_reader = open_reader,
+                                   .read_generations = read_generations,
                                    .read_status = read_status,
                                    .open_editor = pg_checkpoint_editor_open,
                                    .end_status = end_status,
@@ -365,6 +384,7 @@ const struct store PG_STORE_ROW_HYBRID = {.away = "postgres.away",
                                           .check = check_hybrid,
                                           .open = open_hybrid,
                                           .open_reader = open_reader,
+                                          .read_generations = read_generations,
                                           .read_status = read_status,
                                           .open_editor = pg_checkpoint_editor_open,
                                           .end_status = end_status,

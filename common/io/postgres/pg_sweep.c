@@ -205,8 +205,8 @@ static void settle(struct page *page, struct batch_item *item, enum record_class
     page->states[item->offset] = record_class_name(its_class);
 }
 
-/* The statement gives back the rows it did not write: ordinal, and version and digest of what the
- * table holds instead (pg_upsert.c). All others are written. */
+/* The statement gives back the rows it did not write: ordinal, and version, digest and generation
+ * of what the table holds instead (pg_upsert.c). All others are written. */
 static void take_answer(struct page *page, size_t first, size_t count, const PGresult *result)
 {
     const struct batch *batch = page->batch;
@@ -219,6 +219,7 @@ static void take_answer(struct page *page, size_t first, size_t count, const PGr
         struct batch_item *item = &batch->items[batch->order[first + (size_t)ordinal - 1]];
         settle(page, item,
                batch_classify(&item->row, pg_wire_get_int8(result, row, 1),
+                              (int32_t)pg_wire_get_int8(result, row, 3),
                               pg_wire_get_bytes(result, row, 2)));
     }
 }

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,7 @@ static void append_updates(struct buf *sql, const struct mapping *mapping)
         if (mapping->generated[i].kind == GENERATED_ON_WRITE)
             buf_append_format(sql, "\"%s\" = CURRENT_TIMESTAMP, ", mapping->generated[i].name);
     buf_append_text(sql, "drover_version = EXCLUDED.drover_version, "
+                         "drover_generation = EXCLUDED.drover_generation, "
                          "drover_digest = EXCLUDED.drover_digest, "
                          "drover_deleted = EXCLUDED.drover_deleted");
     if (mapping->on_delete == DELETE_SOFT)
@@ -140,6 +142,18 @@ static void append_mark(struct buf *sql, const struct mapping *mapping)
 #define NOT_ALL_FOUND                                                                              \
     " AND (SELECT pg_catalog.count(*) FROM found) < pg_catalog.cardinality($1::text[])"
 
+/* The guard of every write: what is stored, as `row`, is older than what comes ("<"), or is not
+ * (">="): by version, then by the generation of the mapping, which is the same for all that comes.
+ */
+static void append_order(struct buf *sql, const struct mapping *mapping, const char *row,
+                         const char *order, const char *version)
+{
+    buf_append_format(sql,
+                      "(%s.drover_version %.1s %s OR (%s.drover_version = %s AND "
+                      "%s.drover_generation %s %" PRId32 "))",
+                      row, order, version, row, version, row, order, mapping->generation);
+}
+
 static void append_insert(struct buf *sql, const struct mapping *mapping, bool looking)
 {
     bool hard = mapping->on_delete == DELETE_HARD;
@@ -147,13 +161,15 @@ static void append_insert(struct buf *sql, const struct mapping *mapping, bool l
                       mapping->table);
     for (size_t i = 0; i < mapping->column_count; i++)
         buf_append_format(sql, ", \"%s\"", mapping->columns[i].name);
-    buf_append_format(sql, ", drover_version, drover_digest, drover_deleted%s) SELECT u.t",
+    buf_append_format(sql,
+                      ", drover_version, drover_generation, drover_digest, drover_deleted%s) "
+                      "SELECT u.t",
                       hard ? ", drover_deleted_at" : "");
     for (size_t i = 0; i < mapping->column_count; i++) {
         buf_append_text(sql, ", ");
         append_selected(sql, &mapping->columns[i], i);
     }
-    buf_append_text(sql, ", u.v, u.d, u.x");
+    buf_append_format(sql, ", u.v, %" PRId32 ", u.d, u.x", mapping->generation);
     if (hard)
         buf_append_text(sql, ", CASE WHEN u.x THEN pg_catalog.clock_timestamp() END");
     append_source(sql, mapping, looking ? SOURCE_ORDINALS : SOURCE_ROWS);
@@ -163,14 +179,16 @@ static void append_insert(struct buf *sql, const struct mapping *mapping, bool l
     append_key_columns(sql, mapping, "");
     buf_append_text(sql, ") DO UPDATE SET ");
     append_updates(sql, mapping);
-    buf_append_text(sql, " WHERE t.drover_version < EXCLUDED.drover_version");
+    buf_append_text(sql, " WHERE ");
+    append_order(sql, mapping, "t", "<", "EXCLUDED.drover_version");
 }
 
 /* What the table holds of a key, by probes of its index whatever the statistics say. */
 static void append_stored(struct buf *sql, const struct mapping *mapping, const char *tenant)
 {
     buf_append_format(sql,
-                      " LEFT JOIN LATERAL (SELECT t.drover_version, t.drover_digest FROM "
+                      " LEFT JOIN LATERAL (SELECT t.drover_version, t.drover_digest, "
+                      "t.drover_generation FROM "
                       "\"%s\".\"%s\" AS t WHERE t.isolation_key = %s",
                       mapping->schema, mapping->table, tenant);
     for (size_t k = 0; k < mapping->key_count; k++)
@@ -204,14 +222,14 @@ static void append_held(struct buf *sql, const struct mapping *mapping)
  * The statement itself tells what it did not write, and why not. RETURNING gives tenant, key and
  * version of each row written; what was sent and is not among them is looked up. NOT IN over a
  * subquery is hashed whatever the planner believes of sizes: a join could become a nested loop.
- * The look-up sees the table as it was when the statement began: the row is there with a version
- * that is not less, or nobody can say why it was not written (a trigger that returned NULL or
+ * The look-up sees the table as it was when the statement began: the row is there, as new or newer
+ * (append_order), or nobody can say why it was not written (a trigger that returned NULL or
  * changed key or version; a row of the same instant): not_written() raises DR003, nothing of it
  * stands, and the search for refused records asks again.
  *
  * A conflict locks the row it meets, which writes to the table's page and the log even when the
  * row stays as it is. `looking` keeps what the table had when the statement began (found) away from
- * that: a row that is newer, or of the same version, stays so, and says the same a moment later.
+ * that: a row that is newer, or as new, stays so, and says the same a moment later.
  * What comes in between is met by the conflict, as ever.
  */
 static char *make_upsert(const struct mapping *mapping, bool looking, struct buf *sql)
@@ -222,9 +240,11 @@ static char *make_upsert(const struct mapping *mapping, bool looking, struct buf
     buf_append_text(sql, hard ? ", " : "WITH ");
     if (looking) {
         buf_append_text(sql, "found AS MATERIALIZED (SELECT u.o, s.drover_version AS v, "
-                             "s.drover_digest AS d");
+                             "s.drover_digest AS d, s.drover_generation AS g");
         append_held(sql, mapping);
-        buf_append_text(sql, " WHERE s.drover_version >= u.v), ");
+        buf_append_text(sql, " WHERE ");
+        append_order(sql, mapping, "s", ">=", "u.v");
+        buf_append_text(sql, "), ");
     }
     buf_append_text(sql, "written AS (");
     append_insert(sql, mapping, looking);
@@ -233,9 +253,10 @@ static char *make_upsert(const struct mapping *mapping, bool looking, struct buf
         buf_append_format(sql, "t.\"%s\" AS k%zu, ", mapping->columns[mapping->key[k]].name, k);
     buf_append_text(sql, "t.drover_version AS v) ");
     if (looking)
-        buf_append_text(sql, "SELECT f.o, f.v, f.d, NULL FROM found AS f UNION ALL ");
-    buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest, CASE WHEN "
-                         "s.drover_version >= u.v THEN NULL ELSE drover.not_written() END");
+        buf_append_text(sql, "SELECT f.o, f.v, f.d, f.g::int8 FROM found AS f UNION ALL ");
+    buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest, CASE WHEN ");
+    append_order(sql, mapping, "s", ">=", "u.v");
+    buf_append_text(sql, " THEN s.drover_generation::int8 ELSE drover.not_written() END");
     append_held(sql, mapping);
     buf_append_text(sql, " WHERE (u.t, ");
     append_keys(sql, mapping, "u.");
@@ -269,7 +290,8 @@ char *pg_upsert_make_append(const struct mapping *mapping, int number)
 
 static char *make_classify(const struct mapping *mapping, struct buf *sql)
 {
-    buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest FROM ROWS FROM (");
+    buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest, s.drover_generation "
+                         "FROM ROWS FROM (");
     for (size_t k = 0; k < mapping->key_count; k++)
         append_unnest(sql, k + 2, value_type_param_array(&mapping->columns[mapping->key[k]].type));
     sql->size -= 2; /* the last comma */
@@ -302,7 +324,7 @@ static void append_missing_parent(struct buf *sql, const struct mapping_referenc
     buf_append_text(sql, "))");
 }
 
-/* A row that the table holds with a version that is not less is not written, and lacks nothing. */
+/* A row that the table holds, as new as it or newer, is not written, and lacks nothing. */
 static char *make_missing_parent(const struct mapping_set *mappings, const struct mapping *mapping,
                                  struct buf *sql)
 {
@@ -325,7 +347,9 @@ static char *make_missing_parent(const struct mapping_set *mappings, const struc
         buf_append_format(sql, "c%zu, ", i);
     buf_append_text(sql, "o)");
     append_stored(sql, mapping, "$1::text");
-    buf_append_text(sql, " WHERE (s.drover_version IS NULL OR s.drover_version < u.v) AND (false");
+    buf_append_text(sql, " WHERE (s.drover_version IS NULL OR ");
+    append_order(sql, mapping, "s", "<", "u.v");
+    buf_append_text(sql, ") AND (false");
     for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
         const struct mapping_reference *reference = &mapping->references[r];
         buf_append_text(sql, " OR ");

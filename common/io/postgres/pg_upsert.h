@@ -3,7 +3,7 @@
 
 /*
  * The statements of one mapping and their binary parameters: one `INSERT … SELECT FROM unnest(…)
- * ON CONFLICT DO UPDATE … WHERE version < … RETURNING` for any number of rows of the tenants that
+ * ON CONFLICT DO UPDATE … WHERE older RETURNING` for any number of rows of the tenants that
  * were entered, which tells what it did not write, and the look-up for rows that were written by
  * somebody else. Text is made once per mapping; parameters per statement. The array wire format is
  * PostgreSQL's array_recv: ndim, flags, element oid, length, lower bound, elements.
@@ -42,13 +42,13 @@ size_t pg_upsert_span(const struct batch *batch, size_t group);
 void pg_upsert_append_tenants(struct buf *out, const struct batch *batch, size_t group, size_t end);
 
 /* Queues the upsert of `count` items (indexes into batch->items), each key once. `looking`: what
- * the table already holds with a version that is not less is found before anything is locked, and
- * left alone; cheaper where most of them are, dearer where few are. What it says and what it writes
- * is the same. `memory` is scratch. Result: the rows that were NOT written because the table holds
- * them with a version that is not less; columns, binary: ordinal int8 (from 1), stored version
- * int8, stored digest bytea, and one without meaning. All others of the `count` were written as
- * they are, or the query fails with DR003. No rows (`count` 0): whether the table and the rights
- * are there. */
+ * the table already holds, as new or newer, is found before anything is locked, and left alone;
+ * cheaper where most of them are, dearer where few are. What it says and what it writes is the
+ * same. `memory` is scratch. Result: the rows that were NOT written because the table holds them as
+ * new or newer, by version, then by the mapping's generation, which stands in the statement;
+ * columns, binary: ordinal int8 (from 1), stored version int8, stored digest bytea, stored
+ * generation int8. All others of the `count` were written as they are, or the query fails with
+ * DR003. No rows (`count` 0): whether the table and the rights are there. */
 void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_connection *connection,
                      const struct batch *batch, const uint32_t *order, size_t count, bool looking,
                      struct buf *memory);
@@ -62,7 +62,7 @@ int pg_upsert_params(const struct pg_upsert *upsert, const struct batch *batch,
  * rows. Caller frees. */
 char *pg_upsert_make_append(const struct mapping *mapping, int number);
 /* Queues the look-up of the same rows. Result columns, binary: ordinal int8 (from 1), version int8,
- * digest bytea. Rows that do not exist are absent. */
+ * digest bytea, generation int4. Rows that do not exist are absent. */
 void pg_upsert_queue_classify(const struct pg_upsert *upsert, struct pg_connection *connection,
                               const struct batch *batch, struct bytes tenant, const uint32_t *order,
                               size_t count, struct buf *memory);

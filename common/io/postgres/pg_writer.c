@@ -153,7 +153,8 @@ static void decide(const struct writer *writer, struct batch_item *item)
     item->decided = true;
     if (item->seen == SEEN_ROW && item->stored_version >= item->row.version) {
         struct bytes digest = bytes_of(item->stored_digest.bytes, sizeof item->stored_digest.bytes);
-        item->verdict = batch_classify(&item->row, item->stored_version, digest);
+        item->verdict =
+            batch_classify(&item->row, item->stored_version, item->stored_generation, digest);
         if (item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
     } else if (item->dead_lettered || (batch->redelivered && !purged && !loading)) {
@@ -181,7 +182,9 @@ static void decide_all(struct writer *writer)
 
 static void take_seen(struct batch_item *item, const PGresult *result, int row)
 {
-    batch_decide_stored(item, pg_wire_get_int8(result, row, 1), pg_wire_get_bytes(result, row, 2));
+    batch_decide_stored(item, pg_wire_get_int8(result, row, 1),
+                        (int32_t)pg_wire_get_int8(result, row, 3),
+                        pg_wire_get_bytes(result, row, 2));
     item->decided = false; /* decide() knows more */
 }
 

@@ -179,7 +179,9 @@ void pg_writer_take(struct writer *writer, size_t first, size_t count, const PGr
         if (ordinal < 1 || (uint64_t)ordinal > count)
             continue;
         batch_decide_stored(&batch->items[batch->order[first + (size_t)ordinal - 1]],
-                            pg_wire_get_int8(result, row, 1), pg_wire_get_bytes(result, row, 2));
+                            pg_wire_get_int8(result, row, 1),
+                            (int32_t)pg_wire_get_int8(result, row, 3),
+                            pg_wire_get_bytes(result, row, 2));
     }
     for (size_t i = first; i < first + count; i++) {
         struct batch_item *item = &batch->items[batch->order[i]];

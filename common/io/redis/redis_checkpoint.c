@@ -1,15 +1,17 @@
 /*
  * Checkpoint as hashes in Redis: drover:progress:<group>:<topic>:<partition> and, pinned,
- * drover:pins:<group>. Requests wait in a queue; one is in flight at a time and is sent again until
- * it is answered.
+ * drover:pins:<group>; and which mapping is the newest, drover:generations. Requests wait in a
+ * queue; one is in flight at a time and is sent again until it is answered.
  */
 
 #include "common/io/redis/redis_checkpoint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/io/redis/redis_generation.h"
 #include "common/io/redis/redis_rows.h"
 #include "common/io/redis/redis_session.h"
 #include "common/io/redis/redis_wire.h"
@@ -37,27 +39,47 @@ static struct redis_checkpoint *of(struct checkpoint *checkpoint)
     return (struct redis_checkpoint *)checkpoint;
 }
 
-/* One script, so that two workers that begin at once see the same. */
-static const char PIN[] = "redis.call('HSETNX', KEYS[1], 'fingerprint', ARGV[1])\n"
-                          "redis.call('HSETNX', KEYS[1], 'partitions:' .. ARGV[2], ARGV[3])\n"
-                          "return redis.call('HMGET', KEYS[1], 'fingerprint', 'partitions:' .. "
-                          "ARGV[2])\n";
+/* One script, so that two workers that begin at once see the same. Whoever pins new mappings takes
+ * them over: forms that are not the newest become it (redis_generation.h). */
+static const char PIN[] =
+    "local made = redis.call('HSETNX', KEYS[1], 'fingerprint', ARGV[1]) == 1\n"
+    "redis.call('HSETNX', KEYS[1], 'partitions:' .. ARGV[2], ARGV[3])\n"
+    "local answer = redis.call('HMGET', KEYS[1], 'fingerprint', 'partitions:' .. ARGV[2])\n"
+    "if answer[1] ~= ARGV[1] then return answer end\n"
+    "for i = 4, #ARGV, 2 do\n"
+    "  local has = redis.call('HGET', KEYS[2], ARGV[i])\n"
+    "  local newest = has and tonumber(string.match(has, '^%d+')) or -1\n"
+    "  if not has or (made and string.sub(has, -32) ~= ARGV[i + 1]) then\n"
+    "    has = string.format('%d %s', newest + 1, ARGV[i + 1])\n"
+    "    redis.call('HSET', KEYS[2], ARGV[i], has)\n"
+    "  end\n"
+    "  answer[#answer + 1] = has\n"
+    "end\n"
+    "return answer\n";
 
 static void put_pins(struct redis_checkpoint *checkpoint)
 {
     struct buf key;
-    struct digest digest = mapping_set_fingerprint(checkpoint->config.mappings);
+    const struct mapping_set *mappings = checkpoint->config.mappings;
+    struct digest digest = mapping_set_fingerprint(mappings);
     digest_format(&digest, checkpoint->fingerprint);
     buf_init(&key, 4096);
     redis_rows_append_name(&key, "pins", checkpoint->config.group);
-    redis_wire_begin(&checkpoint->command, 7);
+    redis_wire_begin(&checkpoint->command, 8 + 2 * mappings->count);
     redis_wire_text(&checkpoint->command, "EVAL");
     redis_wire_text(&checkpoint->command, PIN);
-    redis_wire_text(&checkpoint->command, "1");
+    redis_wire_text(&checkpoint->command, "2");
     redis_wire_word(&checkpoint->command, buf_view(&key));
+    redis_wire_text(&checkpoint->command, REDIS_GENERATIONS);
     redis_wire_text(&checkpoint->command, checkpoint->fingerprint);
     redis_wire_text(&checkpoint->command, checkpoint->config.topic);
     redis_wire_number(&checkpoint->command, checkpoint->config.partitions);
+    for (size_t i = 0; i < mappings->count; i++) {
+        char form[33];
+        digest_format(&mappings->items[i]->form, form);
+        redis_wire_text(&checkpoint->command, mappings->items[i]->entity);
+        redis_wire_text(&checkpoint->command, form);
+    }
     buf_free(&key);
 }
 
@@ -120,6 +142,26 @@ static struct bytes element(const redisReply *reply, size_t at)
     return redis_reply_text(exists ? reply->element[at] : NULL);
 }
 
+static enum outcome take_generations(struct redis_checkpoint *checkpoint, const redisReply *reply,
+                                     struct error *err)
+{
+    const struct mapping_set *mappings = checkpoint->config.mappings;
+    char hint[200];
+    snprintf(hint, sizeof hint,
+             "start with the newest one; or stop all workers, then DEL drover:pins:%s takes this "
+             "one over",
+             checkpoint->config.group);
+    for (size_t i = 0; i < mappings->count; i++) {
+        struct mapping_generation generation;
+        mapping_generation_begin(&generation, mappings->items[i]);
+        redis_generation_see(&generation, element(reply, 2 + i));
+        if (mapping_generation_check(&generation, mappings->items[i], hint, err) != OUT_OK)
+            return OUT_FATAL;
+        mappings->items[i]->generation = mapping_generation_number(&generation);
+    }
+    return OUT_OK;
+}
+
 static void on_pinned(struct redis_checkpoint *checkpoint, const redisReply *reply)
 {
     struct error err;
@@ -133,7 +175,7 @@ static void on_pinned(struct redis_checkpoint *checkpoint, const redisReply *rep
                   checkpoint->config.group);
         error_hint(&err, "stop its workers, then DEL drover:pins:%s takes the new mappings over",
                    checkpoint->config.group);
-    } else {
+    } else if (take_generations(checkpoint, reply, &err) == OUT_OK) {
         checkpoint->queue.base.events.on_checked(checkpoint->queue.base.owner);
         return;
     }

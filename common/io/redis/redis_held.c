@@ -172,21 +172,21 @@ static void say(struct redis_finding *finding, enum redis_state state, const cha
 /* True when the meta is the one that must be there. */
 static bool meta_is_right(struct redis_finding *finding, struct bytes meta, struct bytes must)
 {
-    struct redis_meta is;
+    struct redis_meta is, wanted;
     if (bytes_equal(meta, must))
         return true;
     if (!redis_meta_parse(meta, &is)) {
         say(finding, REDIS_OTHER, "its meta is none of Drover's");
         return false;
     }
-    bool same = meta.size > REDIS_META_OWNER && must.size > REDIS_META_OWNER &&
-                bytes_equal(bytes_of(meta.data + REDIS_META_OWNER, meta.size - REDIS_META_OWNER),
-                            bytes_of(must.data + REDIS_META_OWNER, must.size - REDIS_META_OWNER));
-    if (!same)
+    if (!bytes_equal(redis_meta_owner(meta), redis_meta_owner(must)))
         say(finding, REDIS_OTHER, "the key holds another record");
     else if (is.version != finding->version)
         say(finding, is.version < finding->version ? REDIS_STALE : REDIS_TARGET_NEWER,
             "its meta has another version");
+    else if (redis_meta_parse(must, &wanted) && is.generation != wanted.generation)
+        say(finding, is.generation < wanted.generation ? REDIS_STALE : REDIS_TARGET_NEWER,
+            "its meta is of another generation of the mapping");
     else
         say(finding, REDIS_OTHER, "its meta has another digest or mark");
     return false;

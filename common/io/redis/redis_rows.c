@@ -483,40 +483,54 @@ void redis_meta_append(struct buf *out, const struct mapping *mapping, const str
     for (int i = VERSION_DIGITS; version && i > 0; bits >>= 4)
         version[--i] = HEX_DIGITS[bits & 15];
     buf_append(out, hex, DIGEST_DIGITS);
-    buf_append_char(out, row->deleted ? 'd' : 'u');
+    buf_append_char(out, row->generation ? row->deleted ? 'D' : 'U' : row->deleted ? 'd' : 'u');
+    if (row->generation)
+        buf_append_format(out, "%08" PRIx32, (uint32_t)row->generation);
     envelope_append_key(out, row->tenant, bytes_text(mapping->entity), row->id);
 }
 
-static bool parse_version(struct bytes hex, int64_t *version)
+static bool parse_hex(struct bytes hex, uint64_t *bits)
 {
-    uint64_t bits = 0;
+    *bits = 0;
     for (size_t i = 0; i < hex.size; i++) {
         char c = hex.data[i];
         if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
             return false;
-        bits = bits << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+        *bits = *bits << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }
-    *version = (int64_t)(bits ^ (UINT64_C(1) << 63));
     return true;
+}
+
+struct bytes redis_meta_owner(struct bytes text)
+{
+    size_t before = REDIS_META_MARK;
+    bool later = text.size > before && (text.data[before] == 'U' || text.data[before] == 'D');
+    before += later ? 1 + REDIS_META_GENERATION : 1;
+    return text.size > before ? bytes_of(text.data + before, text.size - before)
+                              : (struct bytes){0};
 }
 
 bool redis_meta_parse(struct bytes text, struct redis_meta *meta)
 {
-    if (text.size < REDIS_META_OWNER)
-        return false;
-    struct bytes owner = bytes_of(text.data + REDIS_META_OWNER, text.size - REDIS_META_OWNER);
+    uint64_t version, generation = 0;
+    struct bytes owner = redis_meta_owner(text);
     const char *first = owner.size ? memchr(owner.data, '/', owner.size) : NULL;
     const char *end = owner.data + owner.size;
     const char *second = first ? memchr(first + 1, '/', (size_t)(end - first - 1)) : NULL;
-    char mark = text.data[REDIS_META_OWNER - 1];
-    if (!second || (mark != 'u' && mark != 'd'))
+    if (!second || !memchr("udUD", text.data[REDIS_META_MARK], 4))
+        return false;
+    char mark = text.data[REDIS_META_MARK];
+    struct bytes hex = bytes_of(text.data + REDIS_META_MARK + 1, REDIS_META_GENERATION);
+    if (!parse_hex(bytes_of(text.data, VERSION_DIGITS), &version) ||
+        ((mark == 'U' || mark == 'D') && !parse_hex(hex, &generation)))
         return false;
     *meta = (struct redis_meta){
-        .deleted = mark == 'd',
+        .version = (int64_t)(version ^ (UINT64_C(1) << 63)),
+        .generation = (int32_t)generation,
+        .deleted = mark == 'd' || mark == 'D',
         .tenant = bytes_of(owner.data, (size_t)(first - owner.data)),
         .entity = bytes_of(first + 1, (size_t)(second - first - 1)),
         .id = bytes_of(second + 1, (size_t)(end - second - 1)),
     };
-    return parse_version(bytes_of(text.data, VERSION_DIGITS), &meta->version) &&
-           digest_parse(bytes_of(text.data + VERSION_DIGITS, DIGEST_DIGITS), &meta->digest);
+    return digest_parse(bytes_of(text.data + VERSION_DIGITS, DIGEST_DIGITS), &meta->digest);
 }

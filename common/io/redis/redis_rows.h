@@ -101,10 +101,13 @@ void redis_rows_append_name(struct buf *out, const char *what, const char *migra
 void redis_meta_append(struct buf *out, const struct mapping *mapping, const struct row *row);
 struct redis_meta {
     int64_t version;
+    int32_t generation;
     struct digest digest;
     bool deleted;
     struct bytes tenant, entity, id; /* views */
 };
+/* Whose it is, of a meta's text; empty when it is too short. */
+struct bytes redis_meta_owner(struct bytes text);
 MUST_USE bool redis_meta_parse(struct bytes text, struct redis_meta *meta);
 
 #endif

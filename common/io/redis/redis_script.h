@@ -10,7 +10,9 @@
  *
  * What is kept of a record, `meta`: 16 hex digits of the version with its sign bit flipped (so that
  * text order is number order: Lua's numbers are doubles and would lose an int64), 32 of the digest,
- * 'u' or 'd' (a tombstone), and whose it is: isolation_key/entity/id. It stands beside the value
+ * 'u' or 'd' (a tombstone), and whose it is: isolation_key/entity/id. 'U' and 'D' say the same, and
+ * that 8 hex digits of the mapping's generation follow, which is 0 without them: of one version the
+ * greater generation is newer. It stands beside the value
  * under <key>:v, and for the hash form in the field _v (a hash's tombstone stands under <key>:v). A
  * key without a meta of this record is somebody else's: never written, never deleted. A value that
  * is unchanged gets the ttl its mapping has now, when it has none or more, or should have none.
@@ -48,6 +50,7 @@ const char *redis_script_text(enum redis_script script);
 void redis_script_append_head(struct buf *out, enum redis_script script, size_t words,
                               const char *sha);
 
-#define REDIS_META_OWNER 49 /* bytes before the owner */
+#define REDIS_META_MARK 48      /* bytes before the letter */
+#define REDIS_META_GENERATION 8 /* digits behind a capital */
 
 #endif

@@ -248,6 +248,7 @@ static bool read_answers(struct redis_store_reader *reader, const struct mapping
                                .tenant = meta.tenant,
                                .id = meta.id,
                                .version = meta.version,
+                               .generation = meta.generation,
                                .digest = meta.digest,
                                /* a value beside a tombstone is there for whoever reads the key */
                                .deleted = meta.deleted && !json.size,

@@ -1,5 +1,6 @@
 /* Redis as a store: storage `redis`. */
 
+#include "common/io/redis/redis_generation.h"
 #include "common/io/redis/redis_store_row.h"
 
 #include <stdlib.h>
@@ -157,6 +158,7 @@ const struct store REDIS_STORE_ROW = {.away = "redis.away",
                                       .check = redis_store_row_check,
                                       .open = open_store,
                                       .open_reader = open_reader,
+                                      .read_generations = redis_generation_read,
                                       .read_status = read_status,
                                       .open_editor = redis_checkpoint_editor_open,
                                       .examine = examine};

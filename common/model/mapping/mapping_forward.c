@@ -431,6 +431,7 @@ enum outcome mapping_forward(const struct mapping *mapping, const struct record 
 {
     memset(row, 0, sizeof *row);
     row->tenant = record->tenant;
+    row->generation = mapping->generation;
     row->cells = arena_array(arena, mapping->column_count, sizeof *row->cells);
     if (!row->cells)
         return error_set(err, OUT_REJECT, ERR_JSON_SIZE, "the batch is full");

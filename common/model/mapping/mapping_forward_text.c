@@ -128,6 +128,7 @@ bool mapping_forward_text(const struct mapping *mapping, const struct record *re
     *row = (struct row){.tenant = record->tenant,
                         .id = arena_copy(arena, buf_view(&work->text)),
                         .version = record->version,
+                        .generation = mapping->generation,
                         .digest = digest_of(buf_view(&work->scratch))};
     return row->id.data != NULL;
 }

@@ -12,6 +12,7 @@
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/base/yaml.h"
+#include "common/model/mapping/mapping_form.h"
 #include "common/model/mapping/mapping_parse.h"
 #include "common/model/mapping/mapping_value.h"
 
@@ -704,7 +705,10 @@ enum outcome mapping_parse_all(const char *file, struct bytes text, struct mappi
     yaml_file_free(yaml);
     members_of_identity(parse.mapping);
     *mapping = parse.mapping;
-    return mistakes->count == before && !mistakes->dropped ? OUT_OK : OUT_FATAL;
+    if (mistakes->count > before || mistakes->dropped)
+        return OUT_FATAL;
+    parse.mapping->form = mapping_form_digest(parse.mapping);
+    return OUT_OK;
 }
 
 enum outcome mapping_parse(const char *file, struct bytes text, struct mapping **mapping,

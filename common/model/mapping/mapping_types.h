@@ -162,7 +162,10 @@ struct mapping {
     struct mapping_redis redis;
     int rest_at; /* column position, or -1 */
     enum json_unicode unicode;
-    struct digest fingerprint; /* of the mapping's meaning: pinned per group */
+    struct digest fingerprint; /* of its file: pinned per group */
+    struct digest form;        /* of what it makes of a record (mapping_form.h) */
+    int32_t generation;        /* of the form, in the store that is worked with; 0: its first, or
+                                  none is registered. Set once, before the first row is made */
     struct arena arena;        /* owns all of the above */
     yyjson_mut_doc *literals_mut;
     yyjson_doc *literals;

@@ -9,8 +9,13 @@
 #include "common/model/mapping/mapping_parse.h"
 
 /* Columns every table has besides the mapping's. */
-static const char *const OWN_COLUMNS[] = {"isolation_key",  "drover_version",    "drover_digest",
-                                          "drover_deleted", "drover_deleted_at", NULL};
+static const char *const OWN_COLUMNS[] = {"isolation_key",
+                                          "drover_version",
+                                          "drover_digest",
+                                          "drover_generation",
+                                          "drover_deleted",
+                                          "drover_deleted_at",
+                                          NULL};
 
 enum outcome parse_fail(struct yaml_at node, struct error *err, enum error_code code,
                         const char *text)

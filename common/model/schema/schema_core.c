@@ -31,6 +31,16 @@ static const struct schema_core_table TABLES[] = {
      "    fingerprint text NOT NULL,\n"
      "    pinned_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()\n",
      "SELECT, INSERT, DELETE"},
+    /* Each form that a table's mapping had (model/mapping/mapping_form.h); rows name theirs in
+     * drover_generation. */
+    {"mapping_generation",
+     "    table_schema text COLLATE \"C\" NOT NULL,\n"
+     "    table_name text COLLATE \"C\" NOT NULL,\n"
+     "    generation integer NOT NULL,\n"
+     "    fingerprint text NOT NULL,\n"
+     "    since timestamp with time zone NOT NULL DEFAULT clock_timestamp(),\n"
+     "    PRIMARY KEY (table_schema, table_name, generation)\n",
+     "SELECT"},
     /* Records whose parents have not come yet, with their messages
      * (common/io/postgres/pg_sweep.h). state: NULL waits; a class ('applied', 'superseded'…):
      * what became of it, Redis has still to hear of it; otherwise the error code of an orphan,

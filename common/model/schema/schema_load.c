@@ -1,6 +1,7 @@
 /* See the header. */
 #include "common/model/schema/schema_load.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 enum { NAME_SIZE = 48 };
@@ -61,6 +62,10 @@ void schema_load_sql(struct buf *out, const struct mapping *mapping, int number,
                       "\n    drover_load_offset bigint NOT NULL,\n"
                       "    drover_load_partition integer NOT NULL);\n",
                       roles->worker, name, mapping->schema, mapping->table);
+    buf_append_format(out,
+                      "ALTER TABLE " SCHEMA_LOAD ".%s ALTER COLUMN drover_generation SET DEFAULT "
+                      "%" PRId32 ";\n",
+                      name, mapping->generation);
     append_revokes(out, number);
     schema_sql_append(out,
                       "GRANT INSERT ON " SCHEMA_LOAD ".%i TO %i;\n"
@@ -254,7 +259,7 @@ void schema_load_swap(struct buf *out, const struct mapping *mapping, int number
     schema_sql_append(out,
                       "DROP TABLE %i.%i;\n"
                       "ALTER TABLE %s DROP COLUMN drover_load_offset, DROP COLUMN "
-                      "drover_load_partition;\n"
+                      "drover_load_partition, ALTER COLUMN drover_generation SET DEFAULT 0;\n"
                       "ALTER TABLE %s RENAME CONSTRAINT %i TO %i;\n",
                       mapping->schema, mapping->table, buf_text(&table), buf_text(&table),
                       key_name(number, its_name), key);

@@ -5,9 +5,10 @@
  * The SQL of a load table: what a mapping's rows are appended to until all of them are there, a
  * table without indexes, which then takes the mapping's table's place (common/io/postgres/
  * pg_load.h). It is drover_load.load_<number>, made like the table itself with the place in the log
- * beside each row. Row level security would refuse COPY, so nobody but its owner may read it and
- * the worker's role may only insert; it gets flags, policies and rights before it is in sight.
- * Statements end in ";\n". `number`: its row's in drover.load.
+ * beside each row. All its rows are of the generation its mapping has when it is made, which is the
+ * default of that column, so that no row brings it along. Row level security would refuse COPY, so
+ * nobody but its owner may read it and the worker's role may only insert; it gets flags, policies
+ * and rights before it is in sight. Statements end in ";\n". `number`: its row's in drover.load.
  */
 
 #include "common/model/schema/schema_sql.h"

@@ -111,6 +111,7 @@ void schema_sql_table(struct buf *out, const struct mapping *mapping, const char
     for (size_t i = 0; i < mapping->generated_count; i++)
         append_generated(out, &mapping->generated[i]);
     buf_append_text(out, "    drover_version bigint NOT NULL,\n"
+                         "    drover_generation integer NOT NULL DEFAULT 0,\n"
                          "    drover_digest bytea NOT NULL,\n"
                          "    drover_deleted boolean NOT NULL DEFAULT false,\n");
     if (mapping->on_delete == DELETE_HARD)
@@ -343,6 +344,19 @@ static void append_references(struct buf *out, struct mapping *const *mappings, 
     }
 }
 
+/* What the tables are made for: each mapping's first generation. */
+static void append_generations(struct buf *out, struct mapping *const *mappings, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char form[33];
+        digest_format(&mappings[i]->form, form);
+        schema_sql_append(out,
+                          "INSERT INTO drover.mapping_generation (table_schema, table_name, "
+                          "generation, fingerprint)\n    VALUES (%l, %l, 0, %l);\n",
+                          mappings[i]->schema, mappings[i]->table, form);
+    }
+}
+
 void schema_sql_all(struct buf *out, struct mapping *const *mappings, size_t count,
                     const struct schema_roles *roles)
 {
@@ -368,5 +382,6 @@ void schema_sql_all(struct buf *out, struct mapping *const *mappings, size_t cou
         buf_free(&name);
     }
     append_references(out, mappings, count);
+    append_generations(out, mappings, count);
     buf_append_text(out, "COMMIT;\n");
 }

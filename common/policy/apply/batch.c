@@ -307,10 +307,22 @@ void batch_retry(struct batch *batch)
 
 /* ---- verdicts ---------------------------------------------------------------------------- */
 
-enum record_class batch_classify(const struct row *row, int64_t stored_version,
-                                 struct bytes stored_digest)
+bool batch_is_newer(const struct row *row, int64_t stored_version, int32_t stored_generation)
 {
-    if (stored_version > row->version)
+    return stored_version > row->version ||
+           (stored_version == row->version && stored_generation > row->generation);
+}
+
+bool batch_is_held(const struct row *row, int64_t stored_version, int32_t stored_generation)
+{
+    return stored_version > row->version ||
+           (stored_version == row->version && stored_generation >= row->generation);
+}
+
+enum record_class batch_classify(const struct row *row, int64_t stored_version,
+                                 int32_t stored_generation, struct bytes stored_digest)
+{
+    if (batch_is_newer(row, stored_version, stored_generation))
         return CLASS_SUPERSEDED;
     if (stored_version < row->version)
         return CLASS_APPLIED; /* written in between by nobody we know; the guard let it pass */
@@ -319,14 +331,16 @@ enum record_class batch_classify(const struct row *row, int64_t stored_version,
     return same ? CLASS_UNCHANGED : CLASS_CONFLICT;
 }
 
-void batch_decide_stored(struct batch_item *item, int64_t version, struct bytes digest)
+void batch_decide_stored(struct batch_item *item, int64_t version, int32_t generation,
+                         struct bytes digest)
 {
     item->seen = SEEN_ROW;
     item->stored_version = version;
+    item->stored_generation = generation;
     item->stored_digest = (struct digest){0};
     if (digest.size == sizeof item->stored_digest.bytes)
         memcpy(item->stored_digest.bytes, digest.data, digest.size);
-    decide(item, batch_classify(&item->row, version, digest));
+    decide(item, batch_classify(&item->row, version, generation, digest));
 }
 
 /* `winner` was taken by the store, which so holds it or what it lost against. */

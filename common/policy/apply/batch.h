@@ -50,6 +50,7 @@ struct batch_item {
     enum record_class verdict;
     enum batch_seen seen;
     int64_t stored_version;      /* SEEN_ROW */
+    int32_t stored_generation;   /* SEEN_ROW */
     struct digest stored_digest; /* SEEN_ROW; zeros when the store's has another form */
     unsigned suspicions; /* the sink's: how often this record alone failed in a way that may pass;
                             kept over retries */
@@ -150,8 +151,10 @@ void batch_promote_equals(struct batch *batch,
  * be decided. */
 void batch_settle(struct batch *batch);
 
-/* What the store said of an item it did not write: a row of this version and digest. Classifies. */
-void batch_decide_stored(struct batch_item *item, int64_t version, struct bytes digest);
+/* What the store said of an item it did not write: a row of this version, generation and digest.
+ * Classifies. */
+void batch_decide_stored(struct batch_item *item, int64_t version, int32_t generation,
+                         struct bytes digest);
 
 /* Decides those rows of a group as waiting whose `missing_parent` is set (by place in the group),
  * and puts them behind the others. */
@@ -163,9 +166,16 @@ void batch_rewind(struct batch *batch);
  * stays so, as it was to be committed; the store is asked for the rest. */
 void batch_retry(struct batch *batch);
 
-/* Verdict of a row the store did not write, from what the store holds. */
+/* Whether what a store holds of the row's key is newer: of a greater version, or of the same one
+ * and made by a newer mapping. It is not written over, and neither is what is as new as the row. */
+bool batch_is_newer(const struct row *row, int64_t stored_version, int32_t stored_generation);
+/* The same for what is as new as well. */
+bool batch_is_held(const struct row *row, int64_t stored_version, int32_t stored_generation);
+/* Verdict of a row the store did not write, from what the store holds. Of the row's version, but of
+ * an older generation, is only what was written before the mapping changed, asked for afterwards:
+ * it is the row's own. */
 enum record_class batch_classify(const struct row *row, int64_t stored_version,
-                                 struct bytes stored_digest);
+                                 int32_t stored_generation, struct bytes stored_digest);
 
 /* True when the batch was written by a process that crashed, or its COMMIT's answer was lost: what
  * became of its records was asked of the store afterwards. */

@@ -135,6 +135,16 @@ bool verify_copy_int64(struct cell cell, int64_t *value)
     return true;
 }
 
+bool verify_copy_int32(struct cell cell, int32_t *value)
+{
+    if (cell.size != 4)
+        return false;
+    uint32_t word;
+    memcpy(&word, cell.data, sizeof word);
+    *value = (int32_t)be32toh(word);
+    return true;
+}
+
 bool verify_copy_bool(struct cell cell, bool *value)
 {
     if (cell.size != 1)

@@ -42,6 +42,7 @@ enum verify_copy_result verify_copy_next(struct verify_copy *copy, struct cell *
 
 /* Big-endian integers of a cell; false when its size is another. */
 MUST_USE bool verify_copy_int64(struct cell cell, int64_t *value);
+MUST_USE bool verify_copy_int32(struct cell cell, int32_t *value);
 MUST_USE bool verify_copy_bool(struct cell cell, bool *value);
 
 #endif
