@@ -69,7 +69,8 @@ static void judge(struct verify_run *run, const struct mapping *mapping,
         return;
     }
     run->report.compared++;
-    if (verdict == VERDICT_DIFFERENT && is_pending_one(run, entry, &row->diff))
+    if ((verdict == VERDICT_DIFFERENT || verdict == VERDICT_BY_MAPPING) &&
+        is_pending_one(run, entry, &row->diff))
         entry->verdict = VERDICT_MATCH;
 }
 
@@ -93,6 +94,7 @@ bool actual_take_cells(struct verify_run *run, const struct mapping *mapping,
     row->diff = (struct diff_row){
         .key = verify_run_key(run, row->row.tenant, bytes_text(mapping->entity), row->row.id),
         .version = row->row.version,
+        .older_mapping = row->row.generation < mapping->generation,
         .deleted = row->row.deleted,
         .has_claim = true,
         .claimed_tag = digest.size == sizeof row->row.digest.bytes
@@ -181,10 +183,12 @@ void actual_take_stored(struct verify_run *run, const struct stored_record *stor
         .row = {.tenant = stored->tenant,
                 .id = stored->id,
                 .version = stored->version,
+                .generation = stored->generation,
                 .deleted = stored->deleted,
                 .digest = stored->digest,
                 .cells = run->has_cells ? (struct cell *)stored->cells : NULL},
         .diff = {.version = stored->version,
+                 .older_mapping = stored->generation < stored->mapping->generation,
                  .deleted = stored->deleted,
                  .has_claim = true,
                  .claimed_tag = diff_tag_of(&stored->digest)},

@@ -147,6 +147,10 @@ static enum outcome open_store(struct verify_run *run, struct error *err)
     run->has_cells = given ? given->has_cells : !store_keeps_documents(store_of(run->settings));
     if (given)
         return OUT_OK; /* when it is read */
+    const struct store *store = store_of(run->settings);
+    if (store->read_generations &&
+        store->read_generations(run->settings, &run->mappings, err) != OUT_OK)
+        return OUT_FATAL;
     return run->has_cells ? pg_snapshot_open(run->settings, VERIFY_APPLICATION, &run->mappings,
                                              &run->snapshot, err)
                           : verify_run_open_store(run, &run->store, err);

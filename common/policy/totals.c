@@ -39,6 +39,8 @@ static const struct totals_class VERIFY[VERDICT_COUNT] = {
     [VERDICT_SUPERSEDED] = {"superseded", "superseded", "superseded", false, false, true},
     [VERDICT_UNCHANGED] = {"unchanged", "unchanged", "unchanged", false, false, true},
     [VERDICT_DIFFERENT] = {"different", "different", "different", false, false, false},
+    [VERDICT_BY_MAPPING] = {"stale_by_mapping", "stale by mapping", "by-mapping", false, false,
+                            false},
     [VERDICT_STALE] = {"stale", "stale", "stale", false, false, false},
     [VERDICT_TARGET_NEWER] = {"target_newer", "target newer", "target newer", false, false, false},
     [VERDICT_MISSING] = {"missing", "missing", "missing", false, false, false},

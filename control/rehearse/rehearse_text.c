@@ -19,7 +19,7 @@ static const struct {
 } TABLE[COLUMNS] = {
     {"to write", "to_write",
      BIT(VERDICT_MATCH) | BIT(VERDICT_TOLERANCE) | BIT(VERDICT_DIFFERENT) | BIT(VERDICT_MISSING) |
-         BIT(VERDICT_STALE) | BIT(VERDICT_TARGET_NEWER)},
+         BIT(VERDICT_BY_MAPPING) | BIT(VERDICT_STALE) | BIT(VERDICT_TARGET_NEWER)},
     {"superseded", "superseded", BIT(VERDICT_SUPERSEDED)},
     {"unchanged", "unchanged", BIT(VERDICT_UNCHANGED)},
     {"conflict", "conflict", BIT(VERDICT_CONFLICT)},

@@ -152,11 +152,11 @@ stop_worker six
 equal "new members kept" "$(rows "extra->>'color' LIKE 'c%' AND extra->'nested' = '{\"a\": [null, {\"b\": 100}], \"\": \"\"}' AND extra->'empty' = 'null'")" 2970
 equal "dead letters" "$(status .dead_letters_by_code)" '{"DRV-V001":7,"DRV-V002":23}'
 
-# verified MATCH DIFFERENT: so many of either, 30 dead letters, and nothing else
+# verified MATCH STALE: so many that match and that are stale by mapping, 30 dead letters, and nothing else
 verified() {
   expect_exit 5 drover verify > "$WORK/verify3.log" 2>&1
-  equal "match, different, dead-lettered, anything else" "$(jq -c '.counts | [.match, .different, .dead_lettered]
-    + [del(.source, .match, .different, .superseded, .dead_lettered) | add]' "$WORK/report/report.json")" "[$1,$2,30,0]"
+  equal "match, stale by mapping, dead-lettered, anything else" "$(jq -c '.counts | [.match, .stale_by_mapping, .dead_lettered]
+    + [del(.source, .match, .stale_by_mapping, .superseded, .dead_lettered) | add]' "$WORK/report/report.json")" "[$1,$2,30,0]"
 }
 verified 5970 0
 

@@ -417,6 +417,40 @@ START_TEST(equal_results_of_other_sources_are_a_conflict)
 }
 END_TEST
 
+/* Only what the older mapping explains: a row that is as it must be matches, whoever wrote it, and
+ * one of another version or of another record is what it is. */
+START_TEST(a_row_of_an_older_mapping_is_told_as_such)
+{
+    static const struct {
+        int64_t version;
+        unsigned char digest;
+        uint32_t claim;
+        bool deleted, unreadable;
+        enum verdict older, newest;
+    } ROWS[] = {
+        {5, 1, 7, false, false, VERDICT_MATCH, VERDICT_MATCH},
+        {5, 2, 7, false, false, VERDICT_BY_MAPPING, VERDICT_DIFFERENT},
+        {5, 1, 7, false, true, VERDICT_BY_MAPPING, VERDICT_DIFFERENT},
+        {5, 1, 7, true, false, VERDICT_BY_MAPPING, VERDICT_DIFFERENT},
+        {5, 2, 8, false, false, VERDICT_DIFFERENT, VERDICT_DIFFERENT},
+        {4, 2, 7, false, false, VERDICT_STALE, VERDICT_STALE},
+        {6, 2, 7, false, false, VERDICT_TARGET_NEWER, VERDICT_TARGET_NEWER},
+    };
+    struct diff_entry entry = {.version = 5, .digest = {.bytes = {1}}, .source_tag = 7};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct diff_row row = {.version = ROWS[i].version,
+                               .digest = {.bytes = {ROWS[i].digest}},
+                               .has_claim = true,
+                               .claimed_tag = ROWS[i].claim,
+                               .deleted = ROWS[i].deleted,
+                               .unreadable = ROWS[i].unreadable};
+        ck_assert_int_eq(diff_judge(&entry, &row), ROWS[i].newest);
+        row.older_mapping = true;
+        ck_assert_int_eq(diff_judge(&entry, &row), ROWS[i].older);
+    }
+}
+END_TEST
+
 START_TEST(an_unreadable_row_never_matches)
 {
     struct diff_entry entry = {.version = 1};
@@ -439,6 +473,7 @@ static Suite *diff_suite(void)
     tcase_add_test(tcase, a_second_row_of_a_key_is_extra);
     tcase_add_test(tcase, equal_results_of_other_sources_are_a_conflict);
     tcase_add_test(tcase, an_unreadable_row_never_matches);
+    tcase_add_test(tcase, a_row_of_an_older_mapping_is_told_as_such);
     suite_add_tcase(suite, tcase);
     return suite;
 }

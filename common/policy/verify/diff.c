@@ -360,19 +360,20 @@ void diff_unpack_place(int64_t packed, uint64_t *line, uint64_t *column)
 
 enum verdict diff_judge(const struct diff_entry *entry, const struct diff_row *row)
 {
+    enum verdict differs = row->older_mapping ? VERDICT_BY_MAPPING : VERDICT_DIFFERENT;
     if (row->version < entry->version)
         return VERDICT_STALE;
     if (row->version > entry->version)
         return VERDICT_TARGET_NEWER;
     if (row->deleted != (entry->deleted != 0) || row->unreadable)
-        return VERDICT_DIFFERENT;
+        return differs;
     if (row->has_claim && row->claimed_tag != entry->source_tag)
         return VERDICT_DIFFERENT;
     if (row->deleted)
-        return columns_are_kept(entry, row) ? VERDICT_MATCH : VERDICT_DIFFERENT;
+        return columns_are_kept(entry, row) ? VERDICT_MATCH : differs;
     if (digest_equal(&entry->digest, &row->digest))
         return VERDICT_MATCH;
-    return VERDICT_DIFFERENT;
+    return differs;
 }
 
 enum verdict diff_actual(struct diff_table *table, const struct diff_row *row,

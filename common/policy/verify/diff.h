@@ -156,6 +156,7 @@ struct diff_row {
     bool unreadable;      /* it gives none back: always different */
     bool has_claim;       /* the store keeps the source's digest beside it */
     uint32_t claimed_tag; /* diff_tag_of that */
+    bool older_mapping;   /* it was written under an older one than is given now */
     bool deleted;
     bool softly; /* deleted, and the row is there with its columns */
 };

@@ -191,7 +191,7 @@ void judge_recheck(const struct mapping *mapping, const struct diff_entry *entry
         judged->reason = BYTES_LITERAL("no source record has the stored version");
         return;
     }
-    if (judged->verdict != VERDICT_DIFFERENT)
+    if (judged->verdict != VERDICT_DIFFERENT && judged->verdict != VERDICT_BY_MAPPING)
         return;
     if (row->row.deleted != (entry->deleted != 0)) {
         diff_fields_note(fields, BYTES_LITERAL("column drover_deleted"));
@@ -207,4 +207,6 @@ void judge_recheck(const struct mapping *mapping, const struct diff_entry *entry
     } else if (fields->total && fields->tolerated == fields->total) {
         judged->verdict = VERDICT_TOLERANCE;
     }
+    if (judged->verdict == VERDICT_BY_MAPPING && !judged->reason.size)
+        judged->reason = BYTES_LITERAL("it was written under an older mapping");
 }

@@ -10,6 +10,7 @@ static const struct {
     [VERDICT_SUPERSEDED] = {"superseded", false, false},
     [VERDICT_UNCHANGED] = {"unchanged", false, false},
     [VERDICT_DIFFERENT] = {"different", true, true},
+    [VERDICT_BY_MAPPING] = {"stale by mapping", true, true},
     [VERDICT_STALE] = {"stale", true, true},
     [VERDICT_TARGET_NEWER] = {"target newer", true, true},
     [VERDICT_MISSING] = {"missing", true, true},

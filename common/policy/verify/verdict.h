@@ -11,6 +11,8 @@ enum verdict {
     VERDICT_SUPERSEDED, /* a greater version of the key is in the source */
     VERDICT_UNCHANGED,  /* the same version and content came before */
     VERDICT_DIFFERENT,
+    VERDICT_BY_MAPPING,   /* stale by mapping: as an older mapping made it, which the one given now
+                             makes otherwise */
     VERDICT_STALE,        /* the row has a lower version */
     VERDICT_TARGET_NEWER, /* target newer: the row has a version the source does not know */
     VERDICT_MISSING,      /* no row (for a delete: no tombstone) */

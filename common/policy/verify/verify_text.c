@@ -358,6 +358,10 @@ static void put_problems(const struct screen *screen, struct text_line *line)
     put_problem(line, verify_side_checks_orphan_rows(side_checks), "orphans", &first);
     if (first)
         text_line_put(line, BYTES_LITERAL("see the first lines"));
+    if (screen->total[VERDICT_BY_MAPPING])
+        text_line_put(line,
+                      BYTES_LITERAL("  (drover replay --rewrite writes again what is stale by "
+                                    "mapping)"));
 }
 
 /* One line, whatever the width: it is what --quiet leaves. */
