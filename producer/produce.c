@@ -95,10 +95,11 @@ static enum outcome check_key(const struct producer *producer, const struct sour
 /* All sources must have a mapping and a tenant rule before any is produced. A followed one that is
  * of no mapping may be half written: the scans of it tell (and a supervisor starts a follower again
  * at any moment). */
-static enum outcome check_sources(const struct producer *producer, struct error *err)
+static enum outcome check_sources(struct producer *producer, struct error *err)
 {
     struct error first = {0};
     size_t uncollected = 0;
+    producer->kinds = mem_zeroed(producer->files.count + 1, sizeof(*producer->kinds));
     for (size_t i = 0; i < producer->files.count; i++) {
         struct source_kind kind;
         enum outcome outcome =
@@ -108,6 +109,7 @@ static enum outcome check_sources(const struct producer *producer, struct error 
             continue;
         if (counts && uncollected++ == 0)
             first = *err;
+        producer->kinds[i] = kind;
         if ((outcome == OUT_FATAL && !counts) || check_key(producer, &kind, err) != OUT_OK)
             return OUT_FATAL;
     }
@@ -180,8 +182,7 @@ static enum outcome open_bus(struct producer *producer, struct error *err)
                                   &producer->results, err);
     if (outcome != OUT_OK)
         return outcome;
-    producer->sequences =
-        mem_zeroed((size_t)bus_sender_partitions(producer->sender), sizeof(*producer->sequences));
+    producer->own = producer_add_run(producer, producer->run);
     return OUT_OK;
 }
 
@@ -196,7 +197,7 @@ static void say_repeats(struct producer *producer)
         buf_init(&safe, 1024);
         text_append_safe(&safe, bytes_text(repeat->kept), 150);
         error_set(&err, OUT_OK, ERR_NONE, "the same file as %s, read once", buf_text(&safe));
-        rejects_note(&producer->rejects, &place, &err);
+        rejects_note(&producer->rejects, NOTE_SOURCE, &place, &err);
         buf_free(&safe);
     }
 }
@@ -208,6 +209,8 @@ static enum outcome prepare(struct producer *producer, struct error *err)
         outcome = open_bus(producer, err);
     if (outcome == OUT_OK)
         outcome = rejects_open(&producer->rejects, producer->settings, err);
+    if (outcome == OUT_OK && !producer->settings->follow && !producer->options.forgets)
+        outcome = producer_remember(producer, err);
     if (outcome == OUT_OK)
         say_repeats(producer);
     return outcome;
@@ -250,12 +253,21 @@ static void send_receipt(struct producer *producer)
         .header_count = 2,
     };
     enum outcome outcome = bus_sender_send(producer->results, -1, &envelope, NULL, &err);
-    if (outcome == OUT_OK && !bus_sender_flush(producer->results, RECEIPT_WAIT_MS))
-        outcome = error_set(&err, OUT_FATAL, ERR_KAFKA_UNREACHABLE,
-                            "the receipt of the run could not be stored; the records are");
     if (outcome != OUT_OK)
         producer_fail(producer, &err);
     buf_free(&value);
+}
+
+/* Also after a signal or a failure: what was told of sources that are done is true. */
+static void flush_results(struct producer *producer)
+{
+    struct error err;
+    if (bus_sender_flush(producer->results, RECEIPT_WAIT_MS))
+        return;
+    error_set(&err, OUT_FATAL, ERR_KAFKA_UNREACHABLE,
+              "what became of the sources could not be stored; the records are");
+    error_hint(&err, "run the same command again: it is told then");
+    producer_fail(producer, &err);
 }
 
 static void summarise(struct producer *producer)
@@ -280,8 +292,11 @@ static void finish(struct producer *producer)
 {
     struct error err;
     flush(producer);
-    if (!producer->failed && bus_sender_pending(producer->sender) == 0)
+    producer_end_marks(producer);
+    if (!producer->failed && bus_sender_pending(producer->sender) == 0 &&
+        producer->settings->follow)
         send_receipt(producer);
+    flush_results(producer);
     progress_clear(&producer->progress);
     if (rejects_close(&producer->rejects, &err) != OUT_OK)
         producer_fail(producer, &err);
@@ -309,7 +324,11 @@ static void free_producer(struct producer *producer)
     secret_ring_wipe(&producer->ring);
     source_intake_free(producer->intake);
     buf_free(&producer->headers);
-    free(producer->sequences);
+    producer_free_runs(producer);
+    passage_free(producer->passage);
+    acked_prefix_free(&producer->acked);
+    manifest_close(producer->manifest);
+    free(producer->kinds);
     arena_free(&producer->sents);
     free(producer);
 }
@@ -322,7 +341,9 @@ static enum exit_code exit_code_of(const struct producer *producer, struct error
     }
     if (stop_signal())
         return (enum exit_code)(128 + stop_signal());
-    bool all = producer->counters.rejected == 0 && producer->counters.failed_sources == 0;
+    const struct produce_counters *counters = &producer->counters;
+    bool all =
+        counters->rejected == 0 && counters->failed_sources == 0 && counters->skipped_rejected == 0;
     return all ? EXIT_OK : EXIT_DISCREPANCY;
 }
 
@@ -337,6 +358,7 @@ static struct producer *producer_new(const struct settings *settings)
     arena_init(&producer->sents, SENTS_BYTES);
     name_run(producer->run, settings->follow);
     key_seen_init(&producer->keys, KEYS_BYTES);
+    acked_prefix_init(&producer->acked);
     return producer;
 }
 
@@ -357,9 +379,8 @@ enum exit_code produce_run(const struct settings *settings, struct bus *bus,
     progress_init(&producer->progress, settings, producer->started_ms);
     if (settings->follow)
         follow_sources(producer);
-    for (size_t i = 0; !settings->follow && i < producer->files.count; i++)
-        if (!producer_must_stop(producer))
-            producer_read_source(producer, &producer->files.items[i]);
+    else
+        producer_read_sources(producer);
     finish(producer);
     log_finish();
     enum exit_code code = exit_code_of(producer, err);

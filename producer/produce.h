@@ -14,6 +14,7 @@ MUST_USE enum exit_code produce_main(const struct settings *settings, struct err
 /* How a run over another bus than Kafka is done (a rehearsal). */
 struct produce_options {
     bool any_key;    /* no key file is needed: a key that is forgotten afterwards seals */
+    bool forgets;    /* keeps no manifest */
     bool unreported; /* prints no summary: the caller has the counters */
 };
 

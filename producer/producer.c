@@ -21,7 +21,7 @@ void producer_fail(struct producer *producer, const struct error *err)
 
 struct produce_state producer_state(const struct producer *producer)
 {
-    const struct source_reading *source = producer->reading.source;
+    const struct source_reading *source = producer->open.source;
     const struct byte_source *bytes = source ? source_reading_bytes(source) : NULL;
     return (struct produce_state){
         .run = producer->run,
@@ -35,6 +35,7 @@ struct produce_state producer_state(const struct producer *producer)
 void producer_breathe(struct producer *producer, int wait_ms)
 {
     bus_sender_poll(producer->sender, wait_ms);
+    producer_serve_marks(producer);
     struct produce_state state = producer_state(producer);
     progress_tick(&producer->progress, &producer->counters, &state, clock_monotonic_ms());
 }
@@ -61,17 +62,23 @@ void producer_reject_source(struct producer *producer, const char *path, const s
     struct origin place = {.uri = bytes_text(path)};
     if (is_silent(producer, err, true))
         return;
+    if (producer->passage)
+        producer->passage->broken = true;
     produce_counters_fail_source(&producer->counters, err->code);
     progress_clear(&producer->progress);
     rejects_add(&producer->rejects, &place, err);
 }
 
-void producer_reject_record(struct producer *producer, const struct origin *origin,
+void producer_reject_record(struct producer *producer, const struct source_record *found,
                             const struct error *err)
 {
+    const struct mapping *mapping = found->mapping;
     if (is_silent(producer, err, false))
         return;
+    if (producer->passage)
+        passage_reject(producer->passage, &found->origin,
+                       mapping ? bytes_text(mapping->entity) : (struct bytes){0}, err->code, false);
     produce_counters_reject(&producer->counters, err->code);
     progress_clear(&producer->progress);
-    rejects_add(&producer->rejects, origin, err);
+    rejects_add(&producer->rejects, &found->origin, err);
 }

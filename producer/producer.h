@@ -4,8 +4,10 @@
 /*
  * The producer's parts, for its own files only:
  *
+ *   sources.c   which sources are read, from where, in whose run (manifest/)
  *   source.c    source ─► records (source_reading.h)   one source after the other, blocking
  *   record.c    record ─► guard ─► message             tenant, id, version, sequence; or rejected
+ *   acknowledged.c  acknowledged ─► rows of the manifest, readings in the results topic
  *   produce.c   start, end, what is said
  *   producer.c  what all of them use: stopping, failing, refusing
  *   follow/     with --follow: the sources again and again, only what changed
@@ -23,10 +25,13 @@
 #include "common/io/source/source_reading.h"
 #include "common/io/source/source_rules.h"
 #include "common/model/message/topic.h"
+#include "common/policy/acked_prefix.h"
 #include "common/policy/produce_counters.h"
 #include "common/policy/version.h"
 #include "common/port/bus.h"
 #include "producer/clock_file.h"
+#include "producer/manifest/manifest.h"
+#include "producer/passage.h"
 #include "producer/produce.h"
 #include "producer/progress.h"
 #include "common/policy/collect/key_seen.h"
@@ -35,15 +40,19 @@
 /* A record on its way: where it came from, should Kafka refuse it. */
 struct sent {
     struct origin origin;
+    struct passage *passage; /* NULL: a follower's */
+    uint64_t span;           /* of the passage's marks */
+    int64_t sequence;
     struct sent *next; /* in the pool of free ones */
 };
 
 /* The source being read. */
-struct reading {
+struct open_source {
     const char *path;
     struct source_reading *source;
     bool stream;
     int64_t modified_ms; /* not after now */
+    uint64_t at;         /* where the last record ended */
 };
 
 /* Asked before a record of a followed source is sealed and sent. */
@@ -66,11 +75,19 @@ struct producer {
     struct source_files files;
     struct bus_sender *sender;
     struct bus_sender *results;
-    int64_t *sequences; /* next one, by partition */
+    struct producer_run *own;   /* of sources that are read from their beginning; */
+    struct producer_run **runs; /* all: it, and those of sources that go on */
+    size_t run_count, run_room;
+    struct manifest *manifest; /* NULL: nothing is kept */
+    bool lost;                 /* the topic does not hold what it acknowledged */
+    struct acked_prefix acked; /* notes of acknowledged.c */
+    struct passage *passage;   /* of the source being read; NULL: a follower's */
+    uint64_t store_ms;         /* when rows may move again */
+    struct source_kind *kinds; /* of the files */
     struct produce_counters counters;
     struct rejects rejects;
     struct progress progress;
-    char run[40];
+    char run[MANIFEST_RUN_SIZE]; /* own's name */
     uint64_t started_ms;
     uint64_t source_bytes; /* of the sources read before */
 
@@ -78,7 +95,7 @@ struct producer {
     struct version_clock stream_clock;
     struct clock_file clock_file;
 
-    struct reading reading;
+    struct open_source open;
     struct record_gate *gate; /* NULL: every record is produced */
     struct secret_ring ring;
     bool has_ring;
@@ -103,7 +120,7 @@ void producer_fail(struct producer *producer, const struct error *err);
 /* Serves reports for up to wait_ms, shows progress. */
 void producer_breathe(struct producer *producer, int wait_ms);
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err);
-void producer_reject_record(struct producer *producer, const struct origin *origin,
+void producer_reject_record(struct producer *producer, const struct source_record *found,
                             const struct error *err);
 /* Waits until all is stored; false when the run must stop before. */
 bool producer_settle(struct producer *producer);
@@ -111,6 +128,22 @@ bool producer_settle(struct producer *producer);
 void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
                            int64_t offset, const struct error *err);
 
+/* remember.c: opens the manifest and takes the sources. */
+MUST_USE enum outcome producer_remember(struct producer *producer, struct error *err);
+/* sources.c */
+void producer_read_sources(struct producer *producer);
+/* Its sequences are zeroes. */
+struct producer_run *producer_add_run(struct producer *producer, const char *name);
+void producer_free_runs(struct producer *producer);
+/* acknowledged.c: behind a record of the passage. */
+void producer_mark_record(struct producer *producer);
+void producer_serve_marks(struct producer *producer);
+void producer_note_stored(const struct sent *sent, int32_t partition, int64_t offset);
+/* The source being read is at its end, or the run is. */
+void producer_end_passage(struct producer *producer);
+void producer_end_marks(struct producer *producer);
+/* Sends it to the results topic. */
+void producer_tell_reading(struct producer *producer, struct bytes run, struct bytes value);
 /* source.c */
 void producer_read_source(struct producer *producer, const struct source_file *file);
 /* record.c: sends or rejects; false when the run must stop and the record was not taken. */

@@ -26,7 +26,8 @@ static struct sent *sent_new(struct producer *producer, const struct origin *ori
     if (!sent)
         abort();
     sent->origin = *origin; /* of a delete, the file's name goes before it is acknowledged */
-    sent->origin.uri = bytes_text(producer->reading.path);
+    sent->origin.uri = bytes_text(producer->open.path);
+    sent->passage = producer->passage;
     return sent;
 }
 
@@ -41,11 +42,16 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
 {
     struct producer *producer = owner;
     struct sent *sent = item;
-    (void)partition;
-    (void)offset;
     if (outcome == OUT_OK) {
         produce_counters_store(&producer->counters);
+        if (sent->passage) {
+            acked_prefix_acknowledge(&producer->acked, sent->span);
+            producer_note_stored(sent, partition, offset);
+        }
     } else if (outcome == OUT_REJECT) {
+        /* no mark behind it is ever reached: its number is missing in the topic */
+        if (sent->passage)
+            passage_reject(sent->passage, &sent->origin, (struct bytes){0}, err->code, true);
         produce_counters_refuse(&producer->counters, err->code);
         progress_clear(&producer->progress);
         rejects_add(&producer->rejects, &sent->origin, err);
@@ -59,9 +65,9 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
  * takes more of the same file later gives the others the versions they had. */
 static enum outcome stamp(struct producer *producer, int64_t *version, struct error *err)
 {
-    const struct reading *reading = &producer->reading;
-    if (!reading->stream) {
-        *version = version_next(&producer->file_clock, reading->modified_ms);
+    const struct open_source *open = &producer->open;
+    if (!open->stream) {
+        *version = version_next(&producer->file_clock, open->modified_ms);
         return OUT_OK;
     }
     int64_t now_ms = clock_unix_ms();
@@ -76,6 +82,11 @@ static enum outcome stamp(struct producer *producer, int64_t *version, struct er
     return outcome;
 }
 
+static struct producer_run *run_of(const struct producer *producer)
+{
+    return producer->passage ? producer->passage->run : producer->own;
+}
+
 /* Fills all but the sequence. Where the mapping has no version it is the time of reading. */
 static enum outcome identify(struct producer *producer, const struct source_record *found,
                              struct record *record, struct error *err)
@@ -85,7 +96,7 @@ static enum outcome identify(struct producer *producer, const struct source_reco
         stamp(producer, &stamped, err) != OUT_OK)
         return OUT_FATAL;
     enum outcome outcome = source_intake_record(producer->intake, found, stamped, record, err);
-    record->run = bytes_text(producer->run);
+    record->run = bytes_text(run_of(producer)->name);
     return outcome;
 }
 
@@ -102,7 +113,7 @@ static void find_key(struct producer *producer, const struct mapping *mapping,
     envelope_append_key(&producer->headers, record->tenant, record->entity, record->id);
     enum key_seen_result result = key_seen_add(&producer->keys, buf_view(&producer->headers),
                                                record->payload, (uint32_t)counters->sources);
-    counters->keys_full = producer->keys.full;
+    counters->keys_full = producer->keys.full || counters->skipped > 0;
     counters->twice += result == KEY_TWICE;
     counters->overlap += result == KEY_OVERLAP;
     if (result != KEY_TWICE && result != KEY_OVERLAP)
@@ -110,7 +121,7 @@ static void find_key(struct producer *producer, const struct mapping *mapping,
     error_set(&err, OUT_OK, ERR_NONE, "its key came before in %s, written otherwise",
               result == KEY_TWICE ? "this source" : "another source");
     progress_clear(&producer->progress);
-    rejects_note(&producer->rejects, &record->origin, &err);
+    rejects_note(&producer->rejects, NOTE_RECORD, &record->origin, &err);
 }
 
 /* With a tenant given from outside: is it for this record, or does it name its own? */
@@ -127,8 +138,8 @@ static enum outcome protect(struct producer *producer, const struct mapping *map
 {
     struct guarded guarded;
     enum outcome outcome = source_guard_apply(&producer->guard, &producer->rules,
-                                              source_reading_form(producer->reading.source),
-                                              mapping, record, &guarded, err);
+                                              source_reading_form(producer->open.source), mapping,
+                                              record, &guarded, err);
     if (outcome != OUT_OK)
         return outcome;
     producer->counters.sealed_fields += guarded.sealed_count;
@@ -144,7 +155,7 @@ static enum outcome encode(struct producer *producer, struct record *record, int
     envelope_append_key(&producer->headers, record->tenant, record->entity, record->id);
     *partition =
         hash_partition(buf_view(&producer->headers), bus_sender_partitions(producer->sender));
-    record->sequence = producer->sequences[*partition];
+    record->sequence = run_of(producer)->sequences[*partition];
     return envelope_encode_keyed(record, &producer->headers, envelope, err);
 }
 
@@ -155,13 +166,33 @@ static enum outcome queue_message(struct producer *producer, const struct origin
 {
     struct sent *sent = sent_new(producer, origin);
     enum outcome outcome;
+    sent->sequence = run_of(producer)->sequences[partition];
+    if (sent->passage)
+        sent->span = acked_prefix_send(&producer->acked);
     while ((outcome = bus_sender_send(producer->sender, partition, envelope, sent, err)) ==
                OUT_RETRY &&
            !producer_must_stop(producer))
         producer_breathe(producer, FULL_WAIT_MS);
-    if (outcome != OUT_OK)
-        sent_free(producer, sent);
+    if (outcome == OUT_OK)
+        return OUT_OK;
+    if (sent->passage)
+        acked_prefix_acknowledge(&producer->acked, sent->span);
+    sent_free(producer, sent);
     return outcome;
+}
+
+static bool is_replayed(const struct producer *producer)
+{
+    return producer->passage && producer->passage->records < producer->passage->replayed;
+}
+
+/* What is acknowledged already goes all of its way but the last step, so that whoever was sent or
+ * rejected then is now: keys, versions and numbers of what follows depend on it. */
+static enum outcome pass_by(const struct producer *producer, const struct envelope *envelope,
+                            struct error *err)
+{
+    struct message_view message = message_of(envelope);
+    return message_check_size(&message, bus_sender_message_max(producer->sender), err);
 }
 
 enum outcome producer_send_record(struct producer *producer, struct record *record,
@@ -170,12 +201,19 @@ enum outcome producer_send_record(struct producer *producer, struct record *reco
     struct envelope envelope;
     int32_t partition = 0;
     enum outcome outcome = encode(producer, record, &partition, &envelope, err);
+    bool replayed = is_replayed(producer);
     if (outcome == OUT_OK)
-        outcome = queue_message(producer, &record->origin, partition, &envelope, err);
+        outcome = replayed ? pass_by(producer, &envelope, err)
+                           : queue_message(producer, &record->origin, partition, &envelope, err);
     if (outcome != OUT_OK)
         return outcome;
-    producer->sequences[partition]++;
-    produce_counters_queue(&producer->counters, record->payload.size);
+    run_of(producer)->sequences[partition]++;
+    if (producer->passage)
+        producer->passage->reading.produced++;
+    if (replayed)
+        produce_counters_replay(&producer->counters, record->payload.size);
+    else
+        produce_counters_queue(&producer->counters, record->payload.size);
     if (producer->counters.read % POLL_EVERY == 0)
         bus_sender_poll(producer->sender, 0);
     return OUT_OK;
@@ -229,7 +267,7 @@ void producer_refuse_record(struct producer *producer, const struct source_recor
 {
     if (found->name.size)
         locate_in_source(found, err);
-    producer_reject_record(producer, &found->origin, err);
+    producer_reject_record(producer, found, err);
 }
 
 bool producer_take_record(struct producer *producer, const struct source_record *found)
@@ -240,7 +278,7 @@ bool producer_take_record(struct producer *producer, const struct source_record 
         return true;
     case OUT_REJECT:
         locate_in_source(found, &err);
-        producer_reject_record(producer, &found->origin, &err);
+        producer_reject_record(producer, found, &err);
         return true;
     case OUT_FATAL:
         producer_fail(producer, &err);

@@ -98,11 +98,12 @@ void rejects_add(struct rejects *rejects, const struct origin *origin, const str
     buf_free(&line);
 }
 
-void rejects_note(struct rejects *rejects, const struct origin *origin, const struct error *err)
+void rejects_note(struct rejects *rejects, enum note_kind kind, const struct origin *origin,
+                  const struct error *err)
 {
     struct buf line;
-    if (rejects->noted++ >= rejects->shown_max) {
-        rejects->notes_hidden++;
+    if (rejects->noted[kind]++ >= rejects->shown_max) {
+        rejects->notes_hidden[kind]++;
         return;
     }
     buf_init(&line, 4096);
@@ -118,12 +119,16 @@ void rejects_note(struct rejects *rejects, const struct origin *origin, const st
 
 enum outcome rejects_close(struct rejects *rejects, struct error *err)
 {
+    static const char *const HIDDEN[] = {
+        [NOTE_RECORD] = "notes", [NOTE_SOURCE] = "sources", [NOTE_SKIPPED] = "sources skipped"};
     if (rejects->hidden)
         fprintf(stderr, "… and %" PRIu64 " more%s%s\n", rejects->hidden,
                 rejects->path ? ", all in " : "; --rejects FILE lists all of them",
                 rejects->path ? rejects->path : "");
-    if (rejects->notes_hidden)
-        fprintf(stderr, "… and %" PRIu64 " more notes\n", rejects->notes_hidden);
+    for (int kind = 0; kind < NOTE_KINDS; kind++)
+        if (rejects->notes_hidden[kind])
+            fprintf(stderr, "… and %" PRIu64 " more %s\n", rejects->notes_hidden[kind],
+                    HIDDEN[kind]);
     bool complete = !rejects->file || (fflush(rejects->file) == 0 && !rejects->failed);
     if (rejects->file && fclose(rejects->file) != 0)
         complete = false;

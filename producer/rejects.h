@@ -14,13 +14,21 @@
 #include "common/io/settings.h"
 #include "common/model/message/record.h"
 
+/* What is told that is no rejection; each kind within a bound of its own. */
+enum note_kind {
+    NOTE_RECORD,
+    NOTE_SOURCE,  /* from where it is read */
+    NOTE_SKIPPED, /* a source */
+    NOTE_KINDS,
+};
+
 struct rejects {
     FILE *file; /* NULL: none */
     const char *path;
     uint64_t shown;
     uint64_t shown_max;
     uint64_t hidden;
-    uint64_t noted, notes_hidden;
+    uint64_t noted[NOTE_KINDS], notes_hidden[NOTE_KINDS];
     bool failed; /* the file could not be written */
 };
 
@@ -29,8 +37,9 @@ MUST_USE enum outcome rejects_open(struct rejects *rejects, const struct setting
                                    struct error *err);
 /* `origin`: where the record began; line 0: the source as a whole. */
 void rejects_add(struct rejects *rejects, const struct origin *origin, const struct error *err);
-/* Something to be told that is no rejection; shown within the same bound, not in the file. */
-void rejects_note(struct rejects *rejects, const struct origin *origin, const struct error *err);
+/* Shown within the same bound, not in the file. */
+void rejects_note(struct rejects *rejects, enum note_kind kind, const struct origin *origin,
+                  const struct error *err);
 /* Says how many were not shown. OUT_FATAL DRV-X004 when the file is not complete. */
 MUST_USE enum outcome rejects_close(struct rejects *rejects, struct error *err);
 

@@ -1,16 +1,19 @@
 /* One source from its first byte to its last. What is wrong with it is listed, and the run goes on
  * with the next; only the disk, Kafka and signals end the run. */
+#include <string.h>
+
 #include "common/io/clock.h"
+#include "common/io/source/source_identity.h"
 #include "producer/producer.h"
 
 /* A source that yields nothing and is not an empty list was probably not meant to. */
 static void check_not_empty(struct producer *producer, uint64_t records)
 {
     struct error err;
-    if (records > 0 || source_reading_may_be_empty(producer->reading.source))
+    if (records > 0 || source_reading_may_be_empty(producer->open.source))
         return;
     error_set(&err, OUT_REJECT, ERR_SOURCE_EMPTY, "the source is empty");
-    producer_reject_source(producer, producer->reading.path, &err);
+    producer_reject_source(producer, producer->open.path, &err);
 }
 
 static void withhold(struct producer *producer, const struct source_record *found)
@@ -19,9 +22,11 @@ static void withhold(struct producer *producer, const struct source_record *foun
     if (producer->gate && producer->gate->silent)
         return;
     produce_counters_withhold(&producer->counters);
+    if (producer->passage)
+        producer->passage->reading.withheld++;
     error_set(&err, OUT_OK, ERR_NONE, "a token is withheld: %.*s", BYTES_ARGS(found->name));
     progress_clear(&producer->progress);
-    rejects_note(&producer->rejects, &found->origin, &err);
+    rejects_note(&producer->rejects, NOTE_RECORD, &found->origin, &err);
 }
 
 static void note(struct producer *producer, const struct source_record *found,
@@ -30,7 +35,7 @@ static void note(struct producer *producer, const struct source_record *found,
     if (producer->gate && producer->gate->silent)
         return;
     progress_clear(&producer->progress);
-    rejects_note(&producer->rejects, &found->origin, err);
+    rejects_note(&producer->rejects, NOTE_RECORD, &found->origin, err);
 }
 
 /* A followed file that is of no mapping, or names no tenant, when it is read was fine when it was
@@ -38,11 +43,43 @@ static void note(struct producer *producer, const struct source_record *found,
 static void end_run(struct producer *producer, struct error *err)
 {
     if (err->where[0] == '\0')
-        error_where(err, "%s", producer->reading.path);
+        error_where(err, "%s", producer->open.path);
     if (producer->gate && err->code != ERR_SOURCE_READ)
-        producer_reject_source(producer, producer->reading.path, err);
+        producer_reject_source(producer, producer->open.path, err);
     else
         producer_fail(producer, err);
+}
+
+/* What is sent from here on must get the numbers it would have got then. Settings, mappings and the
+ * bytes are the same: another drover may read them in another way. */
+static void check_numbers(struct producer *producer)
+{
+    const struct passage *passage = producer->passage;
+    const struct manifest_source *row = &passage->row;
+    struct error err;
+    if (producer->file_clock.last == row->place.clock &&
+        memcmp(passage->run->sequences, row->place.sequences,
+               (size_t)row->partitions * sizeof(int64_t)) == 0)
+        return;
+    error_set(&err, OUT_FATAL, ERR_STATE_FILE,
+              "the source does not come to the numbers of the run that was interrupted");
+    error_where(&err, "%s", passage->path);
+    error_cause(&err, "another drover began to send it, or the topic's limits were changed");
+    error_hint(&err, "--again sends all of it in a new run; that is safe");
+    producer_fail(producer, &err);
+}
+
+/* A record was sent, rejected or withheld. */
+static void step(struct producer *producer, const struct source_record *found)
+{
+    struct passage *passage = producer->passage;
+    producer->open.at = found->origin.byte + found->payload.size;
+    if (!passage)
+        return;
+    passage->records++;
+    if (passage->replayed && passage->records == passage->replayed)
+        check_numbers(producer);
+    producer_mark_record(producer);
 }
 
 static void read_records(struct producer *producer)
@@ -52,20 +89,25 @@ static void read_records(struct producer *producer)
     uint64_t records = 0;
     bool broken = false;
     for (;;) {
-        enum source_result result = source_reading_next(producer->reading.source, &found, &err);
+        enum source_result result = source_reading_next(producer->open.source, &found, &err);
         switch (result) {
         case SOURCE_RECORD:
             records++;
             if (!producer_take_record(producer, &found))
                 return;
+            step(producer, &found);
+            if (producer->failed)
+                return;
             break;
         case SOURCE_REJECTED:
             records++;
             producer_refuse_record(producer, &found, &err);
+            step(producer, &found);
             break;
         case SOURCE_WITHHELD:
             records++;
             withhold(producer, &found);
+            step(producer, &found);
             break;
         case SOURCE_NOTE:
             note(producer, &found, &err);
@@ -77,7 +119,7 @@ static void read_records(struct producer *producer)
             break;
         case SOURCE_BROKEN:
             broken = true;
-            producer_reject_source(producer, producer->reading.path, &err);
+            producer_reject_source(producer, producer->open.path, &err);
             break;
         case SOURCE_END:
             if (!broken)
@@ -93,27 +135,44 @@ static void read_records(struct producer *producer)
 static enum outcome open_reading(struct producer *producer, const struct source_file *file,
                                  struct error *err)
 {
-    struct reading *reading = &producer->reading;
-    *reading = (struct reading){.path = file->path};
-    enum outcome outcome = source_reading_open(&producer->rules, file, &reading->source, err);
+    struct open_source *open = &producer->open;
+    *open = (struct open_source){.path = file->path};
+    enum outcome outcome = source_reading_open(&producer->rules, file, &open->source, err);
     if (outcome != OUT_OK)
         return outcome;
-    const struct byte_source *bytes = source_reading_bytes(reading->source);
-    reading->stream = byte_source_is_stream(bytes);
+    const struct byte_source *bytes = source_reading_bytes(open->source);
+    open->stream = byte_source_is_stream(bytes);
     int64_t now_ms = clock_unix_ms();
-    reading->modified_ms = byte_source_modified_ms(bytes);
-    if (reading->modified_ms >
+    open->modified_ms = byte_source_modified_ms(bytes);
+    if (open->modified_ms >
         now_ms) /* a clock that was wrong must not make versions of the future */
-        reading->modified_ms = now_ms;
-    if (reading->modified_ms < 0)
-        reading->modified_ms = 0;
+        open->modified_ms = now_ms;
+    if (open->modified_ms < 0)
+        open->modified_ms = 0;
     return OUT_OK;
+}
+
+/* The file read is the one that was looked at, and is still there: a rename puts another in its
+ * place without a change of either. */
+static void check_same(struct producer *producer)
+{
+    struct passage *passage = producer->passage;
+    struct scan_identity now;
+    struct error err;
+    if (!passage->remembered || passage->broken || producer_must_stop(producer))
+        return;
+    if (source_identity_read(passage->path, &now) &&
+        scan_identity_equal(&now, &passage->row.identity))
+        return;
+    error_set(&err, OUT_REJECT, ERR_SOURCE_CHANGED, "the source changed while it was read");
+    error_cause(&err, "it is another file now, or other times are set");
+    producer_reject_source(producer, passage->path, &err);
 }
 
 void producer_read_source(struct producer *producer, const struct source_file *file)
 {
     struct error err;
-    struct reading *reading = &producer->reading;
+    struct open_source *open = &producer->open;
     enum outcome outcome = open_reading(producer, file, &err);
     producer->counters.sources += !producer->gate || !producer->gate->silent;
     if (outcome == OUT_OK)
@@ -122,8 +181,12 @@ void producer_read_source(struct producer *producer, const struct source_file *f
         producer_reject_source(producer, file->path, &err);
     else
         end_run(producer, &err);
-    if (reading->source)
-        producer->source_bytes += byte_source_done(source_reading_bytes(reading->source));
-    source_reading_close(reading->source);
-    reading->source = NULL;
+    if (producer->passage) {
+        check_same(producer);
+        producer_end_passage(producer);
+    }
+    if (open->source)
+        producer->source_bytes += byte_source_done(source_reading_bytes(open->source));
+    source_reading_close(open->source);
+    open->source = NULL;
 }

@@ -61,6 +61,7 @@
     X(ERR_SOURCE_PROFILE, "DRV-S012", 4, "the browser profile cannot be read", "close the browser, or give another folder") \
     X(ERR_SOURCE_MAP_KEY, "DRV-S013", 5, "the key of a map entry cannot be kept", "keys are strings, numbers or booleans; a joined record is keyed by its own id") \
     X(ERR_SOURCE_BODY, "DRV-S014", 5, "the payload is larger than the limit", "raise produce.body") \
+    X(ERR_SOURCE_TAKEN, "DRV-S015", 6, "another producer reads the source", "wait until it has ended, or end it; running again is safe") \
     X(ERR_ENVELOPE, "DRV-E001", 5, "the message's headers or key are not usable", "see schemas/wire.md for what a producer must send") \
     X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "produce the source again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them: what is missing is named") \
     X(ERR_KAFKA_UNREACHABLE, "DRV-K001", 4, "Kafka cannot be reached", "check kafka.brokers and that the broker runs: drover doctor") \

@@ -43,6 +43,11 @@ struct digest digest_finish(struct digest_parts *parts)
     return digest;
 }
 
+struct digest digest_so_far(const struct digest_parts *parts)
+{
+    return from_hash(XXH3_128bits_digest((const XXH3_state_t *)parts));
+}
+
 bool digest_equal(const struct digest *a, const struct digest *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

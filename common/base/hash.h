@@ -23,6 +23,8 @@ struct digest_parts;
 struct digest_parts *digest_begin(void);
 void digest_add_part(struct digest_parts *parts, struct bytes part);
 struct digest digest_finish(struct digest_parts *parts);
+/* Of what was added so far. */
+struct digest digest_so_far(const struct digest_parts *parts);
 bool digest_equal(const struct digest *a, const struct digest *b);
 /* Sum of digests modulo 2^128, independent of order: what receipts carry per tenant and entity. */
 void digest_add(struct digest *sum, const struct digest *part);

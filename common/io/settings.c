@@ -148,6 +148,8 @@ static const struct conf_field FIELDS[] = {
      "user whose localStorage it is", READS_SOURCES | CMD_EXPORT},
     {"produce.origin", "origin", 0, NULL, CONF_TEXT, AT(web_origin), NULL, 0, 0, NULL, "URL",
      "take only this web origin of a browser's storage", READS_SOURCES | CMD_EXPORT},
+    {"produce.again", "again", 0, NULL, CONF_BOOL, AT(again), NULL, 0, 0, NULL, NULL,
+     "send all of the sources, also what was sent before", CMD_PRODUCE | CMD_RUN},
     {"produce.follow", "follow", 0, NULL, CONF_BOOL, AT(follow), NULL, 0, 0, NULL, NULL,
      "stay, and produce what is added, changed and deleted", CMD_PRODUCE},
     {"produce.scan", "scan", 0, NULL, CONF_MILLIS, AT(scan_ms), "10s", 100, 86400000, NULL, "TIME",

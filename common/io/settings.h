@@ -95,6 +95,7 @@ struct settings {
     uint64_t join_bytes;      /* memory for records to be joined to others */
     const char *user;         /* $user of localStorage records */
     const char *web_origin;   /* the only origin to take from a browser's storage */
+    bool again;               /* sends what was sent before, too */
     bool follow;              /* goes on with what is added, changed and deleted */
     uint64_t scan_ms;         /* follow: looks at every source this often at least */
     struct conf_list forget;  /* follow: what is not there and will not come back */

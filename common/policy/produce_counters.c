@@ -20,6 +20,14 @@ void produce_counters_queue(struct produce_counters *counters, size_t payload_by
     counters->payload_bytes += payload_bytes;
 }
 
+void produce_counters_replay(struct produce_counters *counters, size_t payload_bytes)
+{
+    counters->read++;
+    counters->produced++;
+    counters->replayed++;
+    counters->payload_bytes += payload_bytes;
+}
+
 void produce_counters_store(struct produce_counters *counters)
 {
     assert(counters->queued > 0);
@@ -100,8 +108,10 @@ void produce_counters_append_line(struct buf *out, const struct produce_counters
         buf_append_format(out, " of %s (%" PRIu64 " %%)",
                           text_format_size(state->total_bytes, size),
                           state->source_bytes * 100 / state->total_bytes);
-    buf_append_format(out, "  %s records/s",
-                      text_format_count(a_second(counters->produced, state->elapsed_ms), count));
+    buf_append_format(
+        out, "  %s records/s",
+        text_format_count(a_second(counters->produced - counters->replayed, state->elapsed_ms),
+                          count));
 }
 
 static void append_row(struct buf *out, uint64_t value, const char *what, const char *remark)
@@ -119,6 +129,22 @@ static void append_codes(struct buf *out, const struct produce_counters *counter
             buf_append_format(
                 out, "    %s × %s %s\n", text_format_count(counters->by_code[code], count),
                 error_code_id((enum error_code)code), error_code_meaning((enum error_code)code));
+}
+
+static void append_skipped(struct buf *out, const struct produce_counters *counters)
+{
+    char count[3][28];
+    if (!counters->skipped)
+        return;
+    buf_append_format(out, "  %s source%s skipped: sent before and unchanged, with %s record%s",
+                      text_format_count(counters->skipped, count[0]),
+                      counters->skipped == 1 ? "" : "s",
+                      text_format_count(counters->skipped_records, count[1]),
+                      counters->skipped_records == 1 ? "" : "s");
+    if (counters->skipped_rejected)
+        buf_append_format(out, ", %s of them rejected",
+                          text_format_count(counters->skipped_rejected, count[2]));
+    buf_append_text(out, " (--again sends all)\n");
 }
 
 /* A misspelt tenant.from looks like records that name none. */
@@ -144,6 +170,9 @@ void produce_counters_append_summary(struct buf *out, const struct produce_count
                            width);
     append_codes(out, counters);
     append_row(out, counters->queued, "not acknowledged", "running again is safe");
+    append_row(out, counters->replayed, "acknowledged before",
+               "among those produced; not sent again");
+    append_skipped(out, counters);
     append_row(out, counters->deleted, "deletes", "among those produced");
     append_row(out, counters->withheld, "withheld", "tokens, left where they were");
     append_row(out, counters->withheld_fields, "members withheld", "tokens inside records");
@@ -158,7 +187,7 @@ void produce_counters_append_summary(struct buf *out, const struct produce_count
         buf_append_text(out, "  not all keys were looked for among those read before\n");
     append_tenants(out, counters);
     buf_append_text(out, "  in ");
-    totals_append_pace(out, counters->produced, state->elapsed_ms);
+    totals_append_pace(out, counters->produced - counters->replayed, state->elapsed_ms);
     buf_append_format(out, ", %s of sources", text_format_size(state->source_bytes, size[0]));
     if (state->elapsed_ms >= 100)
         buf_append_format(
@@ -195,10 +224,17 @@ void produce_counters_append_json(struct json_out *out, const struct produce_cou
     json_out_count(out, "tenant_named", counters->tenant_named);
     json_out_count(out, "sources", counters->sources);
     json_out_count(out, "sources_failed", counters->failed_sources);
+    json_out_count(out, "sources_resumed", counters->resumed);
+    json_out_count(out, "records_acknowledged_before", counters->replayed);
+    json_out_count(out, "sources_anew", counters->anew);
+    json_out_count(out, "sources_skipped", counters->skipped);
+    json_out_count(out, "records_skipped", counters->skipped_records);
+    json_out_count(out, "rejected_skipped", counters->skipped_rejected);
     json_out_count(out, "source_bytes", state->source_bytes);
     json_out_count(out, "payload_bytes", counters->payload_bytes);
     json_out_seconds(out, "duration_seconds", state->elapsed_ms);
-    json_out_count(out, "records_per_second", totals_rate(counters->produced, state->elapsed_ms));
+    json_out_count(out, "records_per_second",
+                   totals_rate(counters->produced - counters->replayed, state->elapsed_ms));
     json_out_bool(out, "stopped", state->stopped);
     produce_counters_append_json_codes(out, counters, "rejected_by_code");
 }

@@ -31,6 +31,11 @@ struct produce_counters {
     bool keys_full;   /* not all keys were looked for */
     uint64_t tenant_given; /* records that name no tenant and got the one given from outside */
     uint64_t tenant_named; /* records that name it themselves, although one is given */
+    uint64_t replayed;     /* of those produced: acknowledged to a process before */
+    uint64_t resumed;      /* sources that went on where one was interrupted */
+    uint64_t anew;         /* sources of which something was sent, and that is no use any more */
+    uint64_t skipped;      /* sources that were sent before and are unchanged, */
+    uint64_t skipped_records, skipped_rejected; /* and what they hold */
     uint64_t failed_sources;
     uint64_t sources;
     uint64_t payload_bytes;              /* of the records accepted */
@@ -38,6 +43,8 @@ struct produce_counters {
 };
 
 void produce_counters_queue(struct produce_counters *counters, size_t payload_bytes);
+/* A record that was sent and acknowledged before. */
+void produce_counters_replay(struct produce_counters *counters, size_t payload_bytes);
 void produce_counters_store(struct produce_counters *counters);
 /* A queued record that Kafka refused. */
 void produce_counters_refuse(struct produce_counters *counters, enum error_code code);

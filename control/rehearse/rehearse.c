@@ -455,7 +455,8 @@ static enum outcome find_tenant(struct rehearsal *rehearsal, struct error *err)
 
 static enum exit_code play(struct rehearsal *rehearsal, enum memory_keeps keeps, struct error *err)
 {
-    static const struct produce_options OPTIONS = {.any_key = true, .unreported = true};
+    static const struct produce_options OPTIONS = {
+        .any_key = true, .forgets = true, .unreported = true};
     bus_memory_on_poll(rehearsal->bus, on_poll, rehearsal);
     enum exit_code code = produce_run(rehearsal->settings, bus_memory_bus(rehearsal->bus), &OPTIONS,
                                       &rehearsal->findings.counters, err);

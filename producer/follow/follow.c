@@ -241,7 +241,7 @@ static void name_uncovered(struct follow *follow, const char *path)
     struct origin place = {.uri = bytes_text(path)};
     error_set(&err, OUT_OK, ERR_NONE,
               "no source covers this file any more: what only it held stays as it is");
-    rejects_note(&follow->producer->rejects, &place, &err);
+    rejects_note(&follow->producer->rejects, NOTE_RECORD, &place, &err);
 }
 
 /* The arguments are the same for the whole run, so this is found once, and said once. */
@@ -282,7 +282,7 @@ static void note_of(struct follow *follow, const char *path, const char *text)
     struct error note;
     struct origin place = {.uri = bytes_text(path)};
     error_set(&note, OUT_OK, ERR_NONE, "%s", text);
-    rejects_note(&follow->producer->rejects, &place, &note);
+    rejects_note(&follow->producer->rejects, NOTE_RECORD, &place, &note);
 }
 
 static void forget_below(struct follow *follow, const char *given)

@@ -85,7 +85,7 @@ static void say_behind(struct follow_reader *reader, struct bytes key, const str
               " was given for it before, to a change or a deletion: the stores keep that",
               buf_text(&safe), record->version, floor);
     progress_clear(&reader->producer->progress);
-    rejects_note(&reader->producer->rejects, &place, &note);
+    rejects_note(&reader->producer->rejects, NOTE_RECORD, &place, &note);
     log_quoted(LOG_WARN, "follow.behind", "path", path ? path : "",
                "version=%" PRId64 " given=%" PRId64, record->version, floor);
     buf_free(&safe);
@@ -233,7 +233,7 @@ static enum outcome send_delete(struct follow_reader *reader, struct bytes key, 
         .sequence = -1,
         .origin = {.uri = bytes_text(path)},
     };
-    producer->reading.path = "(deleted)"; /* should Kafka refuse it, after the file is forgotten */
+    producer->open.path = "(deleted)"; /* should Kafka refuse it, after the file is forgotten */
     bool clocked = record.version == clock_version;
     enum outcome outcome = own ? OUT_OK : reserve(reader, record.version, clocked, err);
     if (outcome == OUT_OK)

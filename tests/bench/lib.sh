@@ -106,7 +106,7 @@ delete_topics() { "${TOPIC_TOOL[@]}" --bootstrap-server "$KAFKA_BROKERS" --delet
 source_topic() {
   configure "$1" "$2" "${4:-database}"
   quietly drover topics apply
-  quietly drover produce "$3"
+  quietly drover produce --again "$3"
 }
 
 # drain MIGRATION GROUP MAPPING [STORAGE]: a worker writes everything in the topic; sets RATE, CPU_US (a record), PEAK_MIB.

@@ -13,7 +13,7 @@ bench_produce() {
       -X acks=all -X enable.idempotence=true -X linger.ms=20 -z lz4
     produced kcat chat
     for form in ndjson json; do
-      measured produce "$DROVER" produce "$WORK/chat.$form" --config "$WORK/drover.yaml"
+      measured produce "$DROVER" produce "$WORK/chat.$form" --again --config "$WORK/drover.yaml"
       if [ "$form" = json ]; then produced produce array; else produced produce ndjson; fi
     done
     delete_topics "drover\.produce\..*"

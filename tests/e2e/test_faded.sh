@@ -50,7 +50,7 @@ say "values that faded, and the same records once more"
 all_faded() { [ "$(redis --scan --pattern 'node:*' | grep -vc ':v$' || true)" = 0 ]; }
 wait_until 30 all_faded
 expect_exit 0 drover verify > "$WORK/verify.log" 2>&1
-drover produce "$WORK/parents.ndjson" "$WORK/children.ndjson" > "$WORK/produce.log" 2>&1
+drover produce --again "$WORK/parents.ndjson" "$WORK/children.ndjson" > "$WORK/produce.log" 2>&1
 expect_exit 0 drover work --until-end > "$WORK/work.log" 2>&1
 expect_exit 0 drover verify > "$WORK/verify.log" 2>&1
 

@@ -27,7 +27,7 @@ equal "verified matches" "$(jq -r '.counts.match' "$WORK/report/report.json")" 5
 
 say "the same data again changes nothing"
 before=$(written_rows)
-drover produce "$WORK/first.ndjson" > "$WORK/again.log" 2>&1
+drover produce --again "$WORK/first.ndjson" > "$WORK/again.log" 2>&1
 wait_until 90 is_drained
 equal "the rows behind the repetition" "$(written_rows)" "$before"
 equal "unchanged" "$(drover status --json | jq .counts.unchanged)" 50000

@@ -26,7 +26,7 @@ equal "records behind the checkpoint" "$(moved)" 6000
 equal "values that differ" "$(redis_wrong "$WORK/one.ndjson")" 0
 
 say "workers killed under load; the same file again changes nothing"
-drover produce "$WORK/two.ndjson" "$WORK/one.ndjson" > "$WORK/produce.log" 2>&1 &
+drover produce --again "$WORK/two.ndjson" "$WORK/one.ndjson" > "$WORK/produce.log" 2>&1 &
 PRODUCER=$!
 start_worker steady
 for goal in 7000 12000; do

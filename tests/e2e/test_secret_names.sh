@@ -30,7 +30,7 @@ of_source() {
   drover rehearse "$file" "$@" --rejects "$WORK/$name.rehearsed" > "$WORK/$name-rehearse.log" 2>&1 || true
   drover rehearse "$file" "$@" --json > "$WORK/$name-rehearse-json.log" 2>&1 || true
   drover produce "$file" "$@" --rejects "$WORK/$name.rejects" --log-level debug > "$WORK/$name-produce.log" 2>&1 || true
-  drover produce "$file" "$@" --json > "$WORK/$name-again.log" 2>&1 || true
+  drover produce --again "$file" "$@" --json > "$WORK/$name-again.log" 2>&1 || true
   [ -s "$WORK/$name.rejects" ] || fail "seed $SEED: nothing of $name was rejected: the test says nothing"
 }
 

@@ -71,7 +71,7 @@ equal "parts in the vault" "$(jq '[.secrets[] | select(.field | test("^/content~
 part=$(jq -r '.secrets[] | select(.field == "/systemPrompt~#1") | .reference' "$WORK/list.json")
 equal "a part opened" "$(drover secret open "$part" --tenant cz2 --key-file "$KEY" 2>/dev/null)" "ghp_abcdefghijklmnop${core}zz"
 expect_exit 0 drover secret check --key-file "$KEY" > "$WORK/check.log" 2>&1
-expect_exit 0 drover produce "${flags[@]}" --key-file "$KEY" "$WORK/source.json" > "$WORK/again.log" 2>&1
+expect_exit 0 drover produce --again "${flags[@]}" --key-file "$KEY" "$WORK/source.json" > "$WORK/again.log" 2>&1
 expect_exit 0 drover work --until-end > "$WORK/work2.log" 2>&1
 drover status --json > "$WORK/status2.json" 2>/dev/null || true
 equal "changed" "$(jq .counts.applied "$WORK/status2.json")" "$(jq .counts.applied "$WORK/status.json")"

@@ -186,7 +186,7 @@ expect_exit 6 drover produce "$WORK/in/source.ndjson" --key-file "$WORK/other.ke
 equal "messages after another key" "$(produced)" 13
 
 say "producing again changes nothing"
-drover produce "$WORK/in/source.ndjson" > "$WORK/again.log" 2>&1 || true
+drover produce --again "$WORK/in/source.ndjson" > "$WORK/again.log" 2>&1 || true
 vault_before=$(sql -c "SELECT md5(string_agg(v::text, '|' ORDER BY reference)) FROM drover.credential_vault AS v")
 drover work --until-end > "$WORK/work2.log" 2>&1 || fail "worker: exit $?"
 equal "unchanged" "$(drover status --json 2>/dev/null | jq .counts.unchanged)" 12

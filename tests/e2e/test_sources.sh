@@ -140,7 +140,7 @@ cp "$WORK/path.ndjson" "$IN/exports/acme/1.ndjson"
 cp "$WORK/path.ndjson" "$IN/exports/b e/1.ndjson"
 takes path $(( 2 * COUNT )) "$IN/exports" --tenant-path 'exports/{tenant}/*.ndjson' --mapping "$WORK/pathed.yaml"
 cp "$WORK/path.ndjson" "$IN/exports/stray.ndjson"
-stops_at 5 DRV-T001 "$IN/exports" --tenant-path 'exports/{tenant}/*.ndjson' --mapping "$WORK/pathed.yaml"
+stops_at 5 DRV-T001 "$IN/exports" --again --tenant-path 'exports/{tenant}/*.ndjson' --mapping "$WORK/pathed.yaml"
 adds_up "$WORK/stops.log" $(( 2 * COUNT )) $(( 2 * COUNT )) 0
 stops_at 3 DRV-C008 "$IN/exports" --tenant-path 'exports/*.ndjson'
 stops_at 3 DRV-C009 "$IN/exports" --mapping "$WORK/pathed.yaml"
@@ -149,7 +149,7 @@ say "records keyed by id, whose id is the key"
 seq 1 "$COUNT" | awk '{ printf "{\"key\":\"i%d/\\u00e4 %d\",\"doc\":{\"tenant\":\"keys\",\"count\":%d,\"more\":[%d]}}\n", $1, $1, $1 * 1000003, $1 }' > "$WORK/items"
 jq -s 'map({(.key): .doc}) | add' "$WORK/items" > "$IN/some.items"
 takes items $COUNT "$IN/some.items"
-takes items-again $COUNT "$IN/some.items"
+takes items-again $COUNT "$IN/some.items" --again
 
 say "names with anything in them"
 mkdir "$IN/names"

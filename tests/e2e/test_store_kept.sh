@@ -45,14 +45,14 @@ for form in hash json; do
   redis DEL "drover:pins:drover.$DROVER_MIGRATION.worker" > /dev/null
   ttl_mapping "$form"
   generate 6 6 3 "$WORK/three.ndjson" # e0 of each tenant is newer, the rest unchanged
-  drover produce "$WORK/two.ndjson" "$WORK/three.ndjson" > "$WORK/produce.log" 2>&1
+  drover produce --again "$WORK/two.ndjson" "$WORK/three.ndjson" > "$WORK/produce.log" 2>&1
   expect_exit 0 drover work --until-end > "$WORK/ttl.log" 2>&1
   equal "the ttl of a newer one" "$(redis TTL event:t01:e0)" -1
   equal "the ttl of an unchanged one" "$(redis TTL event:t01:e1)" -1
   [ "$form" = hash ] || equal "its meta's" "$(redis TTL event:t01:e1:v)" -1
   redis DEL "drover:pins:drover.$DROVER_MIGRATION.worker" > /dev/null
   ttl_mapping "$form" 30m
-  drover produce "$WORK/two.ndjson" > "$WORK/produce.log" 2>&1
+  drover produce --again "$WORK/two.ndjson" > "$WORK/produce.log" 2>&1
   expect_exit 0 drover work --until-end > "$WORK/ttl.log" 2>&1
   [ "$(redis TTL event:t01:e1)" -gt 1500 ] || fail "no ttl: $(redis TTL event:t01:e1)"
 done

@@ -94,18 +94,18 @@ grep -q '^  1 dead-lettered: DRV-V001' "$WORK/verify100.txt" || fail "$(cat "$WO
 
 say "a run: the children's wait ends with it; every line of it adds up"
 cp "$WORK/basket.ndjson" "$WORK/sources/basket_again.ndjson"
-expect_exit 5 drover run "$WORK/sources" --workers 2 > "$WORK/run.txt" 2>&1
+expect_exit 5 drover run --again "$WORK/sources" --workers 2 > "$WORK/run.txt" 2>&1
 adds_up "$WORK/run.txt"
 statuses
 equal "after the run" "$(jq -c '.counts | [.applied, .pending, .recovered, .no_receipt, .to_do]' "$WORK/status.json")" "[600,0,300,0,0]"
 expect_exit 5 screen verify.json verify --json
 equal "records of verify and status" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/verify.json")" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/status.json")"
-expect_exit 5 drover run "$WORK/sources" --json > "$WORK/run.lines" 2> "$WORK/run.err"
+expect_exit 5 drover run --again "$WORK/sources" --json > "$WORK/run.lines" 2> "$WORK/run.err"
 tail -n 1 "$WORK/run.lines" > "$WORK/run.json"
 equal "workers that were started" "$(jq .work.workers "$WORK/run.json")" "$(jq '[.children[] | select(.kind == "work")] | length' "$WORK/run.json")"
 say "the live view of a second run over the same data: what was unchanged is in its sum, which is the summary's"
 sum_of() { awk -F' [+] ' '{ for (i = 1; i <= NF; i++) { n = $i; sub(/ [a-z].*/, "", n); gsub(/ /, "", n); s += n } } END { print s + 0 }'; }
-expect_exit 5 env -u NO_COLOR script -qec "stty cols 80 rows 24; '$DROVER' run '$WORK/sources' --config '$WORK/drover.yaml'" /dev/null > "$WORK/terminal.txt" < /dev/null
+expect_exit 5 env -u NO_COLOR script -qec "stty cols 80 rows 24; '$DROVER' run --again '$WORK/sources' --config '$WORK/drover.yaml'" /dev/null > "$WORK/terminal.txt" < /dev/null
 tr -d '\r' < "$WORK/terminal.txt" | sed -E 's/\x1b\[[0-9;?]*[A-Za-z]//g' > "$WORK/live.txt"
 grep -E '^ +work .*%  ' "$WORK/live.txt" | tail -n 1 | sed -E 's/.*%  //; s/  done.*//' > "$WORK/live_work.txt"
 taken=$(grep -Eo '^  work +[0-9 ]+ taken' "$WORK/live.txt" | grep -Eo '[0-9][0-9 ]*[0-9]' | tr -d ' ')
@@ -115,7 +115,7 @@ grep -q unchanged "$WORK/live_work.txt" || fail "$(cat "$WORK/live_work.txt")"
 adds_up "$WORK/run.json"
 
 say "what a worker and a producer say at their end"
-drover produce "$WORK/event.ndjson" --json > "$WORK/produce.json" 2> "$WORK/produce.err"
+drover produce --again "$WORK/event.ndjson" --json > "$WORK/produce.json" 2> "$WORK/produce.err"
 timeout 60 "$DROVER" work --until-end --json --config "$WORK/drover.yaml" > "$WORK/work.json" 2> "$WORK/work.err" || fail "worker: exit $?"
 adds_up "$WORK/produce.json" "$WORK/work.json"
 for name in produce.txt.err produce2.txt.err; do adds_up "$WORK/$name"; done

@@ -73,6 +73,8 @@ START_TEST(sums_up_for_programs)
         "\"not_acknowledged\":0},\"withheld_members\":0,\"sealed_members\":0,\"deletes\":0,"
         "\"keys_twice\":0,\"keys_in_several_sources\":0,\"keys_complete\":true,"
         "\"tenant_given\":0,\"tenant_named\":0,\"sources\":2,\"sources_failed\":0,"
+        "\"sources_resumed\":0,\"records_acknowledged_before\":0,\"sources_anew\":0,"
+        "\"sources_skipped\":0,\"records_skipped\":0,\"rejected_skipped\":0,"
         "\"source_bytes\":77,\"payload_bytes\":999,\"duration_seconds\":1.500,"
         "\"records_per_second\":8200,\"stopped\":false,"
         "\"rejected_by_code\":{\"DRV-J001\":40,\"DRV-T001\":5}}");

@@ -173,12 +173,8 @@ static enum outcome send_message(struct bus_sender *base, int32_t partition,
                                  const struct message_view *message, void *item, struct error *err)
 {
     struct kafka_sender *sender = of(base);
-    if (message_size(message) > sender->message_max) {
-        error_set(err, OUT_REJECT, ERR_KAFKA_SIZE,
-                  "the message is larger than the topic's max.message.bytes allows (%zu bytes)",
-                  sender->message_max);
+    if (message_check_size(message, sender->message_max, err) != OUT_OK)
         return OUT_REJECT;
-    }
     rd_kafka_headers_t *headers = headers_of(message);
     rd_kafka_resp_err_t code =
         produce(sender, partition < 0 ? RD_KAFKA_PARTITION_UA : partition, message, headers, item);

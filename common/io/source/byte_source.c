@@ -28,6 +28,8 @@ struct byte_source {
     struct inflater *inflater;        /* NULL: stored as it is */
     struct bytes left;                /* of raw, not yet inflated */
     uint64_t done;
+    uint64_t hashed; /* bytes in `hash` */
+    struct digest_parts *hash;
     char *raw;
     char *plain;
 };
@@ -82,6 +84,7 @@ enum outcome byte_source_open(const char *path, struct byte_source **out, struct
         return OUT_REJECT;
     }
     source->raw = mem_alloc(BYTE_SOURCE_CHUNK);
+    source->hash = digest_begin();
     *out = source;
     return OUT_OK;
 }
@@ -94,9 +97,17 @@ void byte_source_close(struct byte_source *source)
         close(source->fd);
     chromium_profile_close(source->profile);
     inflater_free(source->inflater);
+    if (source->hash)
+        (void)digest_finish(source->hash);
     free(source->raw);
     free(source->plain);
     free(source);
+}
+
+static void hash(struct byte_source *source, struct bytes part)
+{
+    digest_add_part(source->hash, part);
+    source->hashed += part.size;
 }
 
 static enum outcome wait_for_input(const struct byte_source *source)
@@ -127,6 +138,7 @@ static enum outcome read_some(struct byte_source *source, size_t used, size_t *s
     *size = (size_t)got;
     source->done += *size;
     source->ended = got == 0;
+    hash(source, bytes_of(source->raw + used, *size));
     return OUT_OK;
 }
 
@@ -238,6 +250,8 @@ static enum outcome next_of_profile(struct byte_source *source, struct bytes *ch
     enum outcome outcome = chromium_profile_next(source->profile, chunk, err);
     if (outcome == OUT_RETRY)
         return outcome;
+    if (outcome == OUT_OK)
+        hash(source, *chunk);
     bool passes = chunk->size == 0 || chunk->size > size - source->done;
     source->done = passes ? size : source->done + chunk->size;
     return outcome;
@@ -284,4 +298,50 @@ int64_t byte_source_modified_ms(const struct byte_source *source)
     if (source->stream)
         return 0;
     return files_time_ns(&source->opened.st_mtim) / 1000000;
+}
+
+uint64_t byte_source_digest(const struct byte_source *source, struct digest *digest)
+{
+    *digest = digest_so_far(source->hash);
+    return source->hashed;
+}
+
+bool byte_source_is_plain(const struct byte_source *source)
+{
+    return !source->inflater && !source->profile;
+}
+
+/* The next stored bytes, into *chunk; empty at the end. */
+static enum outcome next_stored(struct byte_source *source, struct bytes *chunk, struct error *err)
+{
+    size_t size = 0;
+    if (source->profile)
+        return chromium_profile_next(source->profile, chunk, err);
+    enum outcome outcome = read_some(source, 0, &size, err);
+    *chunk = bytes_of(source->raw, outcome == OUT_OK ? size : 0);
+    return outcome;
+}
+
+enum outcome byte_source_digest_of(const char *path, uint64_t count, bool (*go_on)(void *owner),
+                                   void *owner, struct digest *digest, uint64_t *read,
+                                   struct error *err)
+{
+    struct byte_source *source;
+    struct bytes chunk;
+    enum outcome outcome = byte_source_open(path, &source, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    struct digest_parts *parts = digest_begin();
+    *read = 0;
+    do {
+        chunk = (struct bytes){0};
+        outcome = go_on(owner) ? next_stored(source, &chunk, err) : OUT_RETRY;
+        if (chunk.size > count - *read)
+            chunk.size = count - *read;
+        digest_add_part(parts, chunk);
+        *read += chunk.size;
+    } while ((outcome == OUT_OK && chunk.size > 0) || (outcome == OUT_RETRY && go_on(owner)));
+    *digest = digest_finish(parts);
+    byte_source_close(source);
+    return outcome;
 }

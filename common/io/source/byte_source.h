@@ -15,6 +15,7 @@
 #include "common/base/attributes.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/base/hash.h"
 
 #define BYTE_SOURCE_CHUNK (256 * 1024)
 
@@ -39,5 +40,18 @@ uint64_t byte_source_done(const struct byte_source *source);
 uint64_t byte_source_size(const struct byte_source *source);
 /* Unix time of the last modification; 0 for standard input. */
 int64_t byte_source_modified_ms(const struct byte_source *source);
+
+/* XXH3-128 of the bytes read so far, as they are stored (of a profile: of the document made of it),
+ * and how many they are. */
+uint64_t byte_source_digest(const struct byte_source *source, struct digest *digest);
+/* The same of a source's first `count` bytes (UINT64_MAX: of all), which are read for it; *read:
+ * how many there were. Failures as of open and next; OUT_RETRY: `go_on` said no. */
+MUST_USE enum outcome byte_source_digest_of(const char *path, uint64_t count,
+                                            bool (*go_on)(void *owner), void *owner,
+                                            struct digest *digest, uint64_t *read,
+                                            struct error *err);
+/* Whether a place in what is read is the same place in what is stored: it is not compressed, and no
+ * profile. */
+bool byte_source_is_plain(const struct byte_source *source);
 
 #endif

@@ -32,14 +32,6 @@ void source_intake_free(struct source_intake *intake)
     free(intake);
 }
 
-static bool uses_index(const struct mapping *mapping)
-{
-    for (size_t i = 0; i < mapping->column_count; i++)
-        if (mapping->columns[i].source == FROM_INDEX || mapping->columns[i].source == FROM_INDEX1)
-            return true;
-    return false;
-}
-
 /* To the JSON reader the record is the whole input, and an early end a cut one. But the splitter
  * names cut inputs itself: here it is a line that ends too early, and the source goes on. */
 static void say_line(struct error *err)
@@ -64,7 +56,7 @@ enum outcome source_intake_record(struct source_intake *intake, const struct sou
         .operation = OP_UPSERT,
         .payload = found->payload,
         .source_key = found->source_key,
-        .index = uses_index(found->mapping) ? found->index : -1,
+        .index = mapping_uses_index(found->mapping) ? found->index : -1,
         .user = found->user,
         .localstorage_origin = found->localstorage_origin,
         .sequence = -1,

@@ -97,6 +97,12 @@ MUST_USE enum outcome mapping_identify(const struct mapping *mapping, const stru
                                        struct buf *id, int64_t *version, bool *has_version,
                                        struct error *err);
 
+/* Appends what decides on the messages a producer makes of the entity's records: two mappings with
+ * the same bytes make the same ones, whatever their other columns are. */
+void mapping_append_intake(const struct mapping *mapping, struct buf *out);
+/* Whether a column takes the record's place in its list. */
+bool mapping_uses_index(const struct mapping *mapping);
+
 /* Backwards. The source record as a JSON document the caller frees (yyjson_doc_free); numbers raw.
  * `record_row.cells` as PostgreSQL sent them; id is not needed. OUT_REJECT DRV-V007 when a cell is
  * malformed, which only somebody else can have written; a derived cell ($tenant_context …) that is

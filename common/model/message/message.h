@@ -39,4 +39,15 @@ static inline size_t message_size(const struct message_view *message)
     return size;
 }
 
+/* OUT_REJECT when it is larger than `max`, the most that the topic takes. */
+MUST_USE static inline enum outcome message_check_size(const struct message_view *message,
+                                                       size_t max, struct error *err)
+{
+    if (message_size(message) <= max)
+        return OUT_OK;
+    return error_set(err, OUT_REJECT, ERR_KAFKA_SIZE,
+                     "the message is larger than the topic's max.message.bytes allows (%zu bytes)",
+                     max);
+}
+
 #endif

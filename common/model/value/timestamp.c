@@ -254,3 +254,12 @@ int64_t timestamp_to_epoch(int64_t micros, int64_t units_per_second, bool *exact
     *exact = value * unit == micros + EPOCH_DAYS * DAY;
     return value;
 }
+
+void timestamp_append_ms(struct buf *out, int64_t unix_ms)
+{
+    int64_t micros;
+    if (timestamp_from_epoch(unix_ms, 1000, &micros))
+        timestamp_append(out, micros, true);
+    else
+        buf_append_text(out, "unknown");
+}

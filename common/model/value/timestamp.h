@@ -36,6 +36,8 @@ MUST_USE bool timestamp_parse_date(struct bytes text, int32_t *days);
  * there are microseconds. `zulu` false leaves the Z off. */
 void timestamp_append(struct buf *out, int64_t micros, bool zulu);
 void timestamp_append_date(struct buf *out, int32_t days);
+/* The same of Unix milliseconds; "unknown" outside of years 1..9999. */
+void timestamp_append_ms(struct buf *out, int64_t unix_ms);
 
 /* False for 'infinity' and for years outside 1..9999, which only somebody else can have stored. */
 bool timestamp_is_usable(int64_t micros);

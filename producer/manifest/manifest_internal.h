@@ -1,0 +1,23 @@
+#ifndef DROVER_PRODUCER_MANIFEST_INTERNAL_H
+#define DROVER_PRODUCER_MANIFEST_INTERNAL_H
+
+/* Parts of the manifest: manifest.c opens it, manifest_rows.c reads and writes what is in it. */
+
+#include "common/io/sqlite.h"
+#include "producer/manifest/manifest.h"
+#include "producer/manifest/manifest_lock.h"
+
+struct manifest {
+    struct sqlite_db db; /* first */
+    struct manifest_lock lock;
+    char *path;
+    struct buf scratch;
+    uint64_t lost;
+    int64_t *taken; /* places */
+    size_t taken_count, taken_room;
+};
+
+/* Says that the file is not what was written. */
+enum outcome manifest_damaged(const struct manifest *manifest, const char *why, struct error *err);
+
+#endif

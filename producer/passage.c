@@ -1,0 +1,81 @@
+/* See the header: what is counted of one source. Its way is sources.c's and acknowledged.c's. */
+#include "producer/passage.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+
+struct passage *passage_new(const char *path, bool stream, struct producer_run *run)
+{
+    struct passage *passage = mem_new(sizeof *passage);
+    passage->path = path;
+    passage->stream = stream;
+    passage->run = run;
+    return passage;
+}
+
+void passage_free(struct passage *passage)
+{
+    if (!passage)
+        return;
+    if (passage->remembered)
+        manifest_source_free(&passage->row);
+    for (size_t i = 0; i < passage->reading.code_count; i++)
+        free((void *)passage->codes[i].entity.data);
+    for (size_t i = 0; i < passage->reading.place_count; i++)
+        free((void *)passage->places[i].entity.data);
+    free(passage->codes);
+    free(passage->places);
+    free(passage);
+}
+
+static struct bytes copy(struct bytes text)
+{
+    return text.size ? bytes_of(mem_text_part(text.data, text.size), text.size) : (struct bytes){0};
+}
+
+static void count_code(struct passage *passage, const char *code, struct bytes entity)
+{
+    struct reading *reading = &passage->reading;
+    for (size_t i = 0; i < reading->code_count; i++) {
+        struct reading_code *at = &passage->codes[i];
+        bool same = at->code == code && bytes_equal(at->entity, entity);
+        if (same || i + 1 == READING_CODES_MAX) {
+            at->count++;
+            return;
+        }
+    }
+    if (!passage->codes)
+        passage->codes = mem_zeroed(READING_CODES_MAX, sizeof *passage->codes);
+    passage->codes[reading->code_count++] = (struct reading_code){code, copy(entity), 1};
+}
+
+void passage_reject(struct passage *passage, const struct origin *origin, struct bytes entity,
+                    enum error_code code, bool sent)
+{
+    struct reading *reading = &passage->reading;
+    const char *id = error_code_id(code);
+    reading->rejected++;
+    reading->produced -= sent;
+    count_code(passage, id, entity);
+    if (reading->place_count == READING_PLACES_MAX)
+        return;
+    if (!passage->places)
+        passage->places = mem_zeroed(READING_PLACES_MAX, sizeof *passage->places);
+    passage->places[reading->place_count++] = (struct reading_place){
+        id, copy(entity), origin->line, origin->column, origin->byte, origin->ordinal + 1};
+}
+
+void passage_append_reading(struct passage *passage, bool complete, int64_t now_ms, struct buf *out)
+{
+    struct reading *reading = &passage->reading;
+    reading->run = bytes_text(passage->run->name);
+    reading->uri = bytes_text(passage->path);
+    reading->stream = passage->stream;
+    reading->complete = complete;
+    reading->records = reading->produced + reading->rejected + reading->withheld;
+    reading->finished_ms = now_ms;
+    reading->codes = passage->codes;
+    reading->places = passage->places;
+    reading_append(out, reading);
+}

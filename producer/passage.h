@@ -1,0 +1,56 @@
+#ifndef DROVER_PRODUCER_PASSAGE_H
+#define DROVER_PRODUCER_PASSAGE_H
+
+/*
+ * A source on its way: read, sent, acknowledged, told. Several are under way at once, as the next
+ * one is read while the topic has not acknowledged the last messages of the one before.
+ *
+ *   read ─► messages ─► marks ─► acknowledged: the manifest's row moves ─► the end: row, reading
+ *
+ * Its counts and rejections are of the whole source, however many processes read it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+#include "common/model/message/reading.h"
+#include "common/model/message/record.h"
+#include "producer/manifest/manifest.h"
+
+/* Whose messages they are: a run and its numbers. */
+struct producer_run {
+    char name[MANIFEST_RUN_SIZE];
+    int64_t *sequences;        /* next one, by partition */
+    struct manifest_tip *tips; /* acknowledged, by partition */
+    bool moved;                /* tips that are not stored */
+};
+
+struct passage {
+    const char *path; /* the list's */
+    bool stream;
+    bool remembered; /* it has a row in the manifest: */
+    struct manifest_source row;
+    struct producer_run *run;
+    uint64_t records;       /* taken: sent, rejected, withheld */
+    uint64_t replayed;      /* of them: acknowledged before, so they are not sent again */
+    uint64_t marked;        /* of them: before the last mark */
+    uint64_t marked_ms;     /* when that was made */
+    bool broken;            /* it was not read to its end, or is not what it was at its beginning */
+    struct reading reading; /* its counts; texts are the passage's */
+    struct reading_code *codes;
+    struct reading_place *places;
+};
+
+/* `run` must outlive it. */
+struct passage *passage_new(const char *path, bool stream, struct producer_run *run);
+void passage_free(struct passage *passage);
+
+/* `entity` may be empty. Of a message that the topic refused `sent` is true. */
+void passage_reject(struct passage *passage, const struct origin *origin, struct bytes entity,
+                    enum error_code code, bool sent);
+/* The message of the results topic, complete or not. */
+void passage_append_reading(struct passage *passage, bool complete, int64_t now_ms,
+                            struct buf *out);
+
+#endif

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# A producer that is killed at random places, again and again: the same command goes on where it was, in the same run. What the
+# topic holds in the end is what a run without kills gives, nothing is missing in a run's numbers, and what came twice is what
+# was on its way. DROVER_TEST_SEED repeats the places; DROVER_TEST_FULL=1: a hundred kills over 200,000 records.
+. tests/e2e/lib.sh
+
+if [ -n "${DROVER_TEST_FULL:-}" ]; then RECORDS=200000 KILLS=100 LINGER=40; else RECORDS=20000 KILLS=20 LINGER=200; fi
+BROKEN_EVERY=1000
+TAIL_MAX=1600 # a queue of 1 MiB (513), as many on the wire, a mark's records and those of 50 ms
+SEED=${DROVER_TEST_SEED:-$(( $$ % 32768 ))} RANDOM=$SEED
+say "seed $SEED (DROVER_TEST_SEED)"
+
+cat > "$WORK/thing.yaml" <<'END'
+entity: thing
+collect: { files: ["*.ndjson"] }
+table: thing
+key: [id]
+tenant: { from: /tenant }
+columns:
+  - { name: id, from: /id, type: text }
+  - { name: n,  from: /n, type: int8 }
+rest: extra
+END
+things() { # FIRST COUNT KEYS FILE: no version, keys that come again, each thousandth line broken
+  awk -v first="$1" -v n="$2" -v keys="$3" -v broken="$BROKEN_EVERY" 'BEGIN {
+    for (i = first; i < first + n; i++)
+      if ((i - first + 1) % broken == 0) print "{\"id\":"
+      else printf "{\"id\":\"k%d\",\"tenant\":\"t%d\",\"n\":%d}\n", i % keys, i % 5, i }' > "$4"
+}
+SRC=$WORK/src
+mkdir "$SRC"
+things 0 300 200 "$SRC/a.ndjson"
+things 300 "$RECORDS" $(( RECORDS * 3 / 4 )) "$SRC/b.ndjson"
+things 0 300 200 "$SRC/c.ndjson"
+touch -d '2024-01-01 10:00' "$SRC/a.ndjson" "$SRC/b.ndjson" "$SRC/c.ndjson" # one instant: the order alone tells their versions apart
+
+"$DROVER" topics apply --config "$WORK/drover.yaml" > "$WORK/topics.log" 2>&1
+"$DROVER" topics apply --config "$WORK/drover.yaml" --migration "${NAME}_clean" >> "$WORK/topics.log" 2>&1
+MAPPING=(-m "$WORK/thing.yaml")
+
+in_topic() {
+  local ends=()
+  for partition in 0 1 2 3 4 5; do ends+=(-t "drover.$NAME.source:$partition:-1"); done
+  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
+}
+sent_before() { echo $(( $1 - $1 / BROKEN_EVERY )); } # RECORDS of b.ndjson: how many of them are messages
+
+say "a run without kills"
+expect_exit 5 drover produce "${MAPPING[@]}" "$SRC" --migration "${NAME}_clean" --rejects "$WORK/clean.json" --json > "$WORK/clean.out" 2> "$WORK/clean.log"
+
+say "$KILLS kills over $RECORDS records"
+total=0 resumed=0 resumes=0 twice=0
+kill_one() {
+  local log=$WORK/kill.log target tail here now
+  target=$(( total + RANDOM % (2 * RECORDS / KILLS) ))
+  "$DROVER" produce "${MAPPING[@]}" "$SRC" --config "$WORK/drover.yaml" --queue 1MiB -X linger.ms="$LINGER" --rejects-shown 40 > "$log" 2>&1 &
+  local pid=$!
+  PIDS+=("$pid")
+  until now=$(in_topic); [ "$now" -ge "$target" ] || ! kill -0 "$pid" 2> /dev/null; do :; done
+  kill -9 "$pid" 2> /dev/null || return 1
+  wait "$pid" 2> /dev/null || [ $? = 137 ] || { cat "$log" >&"$TELL"; fail "ended by itself, badly"; }
+  now=$(in_topic)
+  here=$(sed -n 's/.*resumes at [0-9]* %: \([0-9 ]*\) records\{0,1\} .*b\.ndjson.*/\1/p' "$log" | tr -d ' ')
+  if [ -n "$here" ]; then
+    # all before it was sent by those before: what their last one had sent beyond is what comes twice
+    tail=$(( total - first - $(sent_before "$here") - twice ))
+    [ "$tail" -ge 0 ] && [ "$tail" -le "$TAIL_MAX" ] || { cat "$log" >&"$TELL"; fail "$tail messages come twice after a kill"; }
+    twice=$(( twice + tail ))
+    resumes=$(( resumes + 1 ))
+    [ "$here" -ge "$resumed" ] || fail "goes back from record $resumed to $here"
+    resumed=$here
+  fi
+  total=$now
+}
+# a.ndjson is sent as a whole first, so that what is counted below is b.ndjson alone
+drover produce "${MAPPING[@]}" "$SRC/a.ndjson" > "$WORK/first.log" 2>&1 || true
+first=$(in_topic) total=$first
+for (( k = 0; k < KILLS; k++ )); do kill_one || fail "the producer ended before $KILLS kills, after $k"; done
+[ "$resumes" -ge $(( KILLS / 2 )) ] || fail "only $resumes of $KILLS went on somewhere"
+say "$resumes of $KILLS went on behind a record, $twice messages came twice"
+
+say "the last one ends it"
+expect_exit 5 drover produce "${MAPPING[@]}" "$SRC" --rejects "$WORK/rejects.json" --json > "$WORK/last.json" 2> "$WORK/last.log"
+grep -q 'resumes at [0-9]* %' "$WORK/last.log" || fail "does not say where it goes on"
+equal "what the last one says" "$(jq -c '[.sources_skipped, .sources_resumed, .counts.rejected, .source_records]' "$WORK/last.json")" \
+  "[1,1,$(( RECORDS / BROKEN_EVERY )),$(( RECORDS + 300 ))]"
+equal "rejections listed" "$(grep -c '"line"' "$WORK/rejects.json")" "$(( RECORDS / BROKEN_EVERY ))"
+
+say "the topic in the end"
+messages() { # MIGRATION
+  kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$1.source" -f '%p\t%o\t%k\t%h\t%s\n' 2> /dev/null
+}
+cat > "$WORK/judge.py" <<'END'
+import hashlib, re, sys
+def read(path):
+    last, numbers, twice, count = {}, {}, 0, 0
+    for line in open(path, encoding="utf-8"):
+        partition, offset, key, headers, value = line.rstrip("\n").split("\t", 4)
+        version, run, number = re.search(r"(?:^|,)drover=(\S+) (\S+) (\d+)", headers).groups()
+        version, number, count = int(version), int(number), count + 1
+        digest = hashlib.sha256(value.encode()).hexdigest()
+        seen = numbers.setdefault((partition, run), {})
+        if number > len(seen):
+            sys.exit("gap: %s of %s in partition %s where %d was expected" % (number, run, partition, len(seen)))
+        if number in seen:
+            twice += 1
+            if seen[number] != (key, version, digest):
+                sys.exit("number %d of %s in partition %s is two different messages" % (number, run, partition))
+        seen[number] = (key, version, digest)
+        if key not in last or version > last[key][0]:
+            last[key] = (version, digest)
+    return last, twice, count
+clean, clean_twice, clean_count = read(sys.argv[1])
+killed, twice, count = read(sys.argv[2])
+if clean_twice or count - twice != clean_count:
+    sys.exit("%d messages without those that came twice, a clean run has %d" % (count - twice, clean_count))
+wrong = {key for key in clean.keys() | killed.keys() if clean.get(key) != killed.get(key)}
+if wrong:
+    sys.exit("%d of %d last states differ, as %s: %s, %s" % (len(wrong), len(clean), min(wrong), clean.get(min(wrong)), killed.get(min(wrong))))
+print(twice)
+END
+messages "${NAME}_clean" > "$WORK/clean.tsv"
+messages "$NAME" > "$WORK/killed.tsv"
+python3 "$WORK/judge.py" "$WORK/clean.tsv" "$WORK/killed.tsv" > "$WORK/twice.txt" 2>&1 || fail "$(cat "$WORK/twice.txt")"
+say "$(cat "$WORK/twice.txt") messages came twice, with the same numbers, in $KILLS kills"
+
+say "the reading of the whole source was told, with all of its rejections"
+kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$NAME.results" 2> /dev/null | jq -c 'select(.kind == "reading" and .complete) | [(.uri | split("/")[-1]), .records, .produced, .rejected, (.places | length)]' | sort -u > "$WORK/readings.txt"
+equal "readings" "$(tr '\n' ' ' < "$WORK/readings.txt")" \
+  "[\"a.ndjson\",300,300,0,0] [\"b.ndjson\",$RECORDS,$(sent_before "$RECORDS"),$(( RECORDS / BROKEN_EVERY )),$(( RECORDS / BROKEN_EVERY < 100 ? RECORDS / BROKEN_EVERY : 100 ))] [\"c.ndjson\",300,300,0,0] "
+
+say "and once more: nothing is sent"
+before=$(in_topic)
+expect_exit 5 drover produce "${MAPPING[@]}" "$SRC" --json > "$WORK/again.json" 2> "$WORK/again.log"
+equal "messages" "$(in_topic)" "$before"
+equal "skipped" "$(jq -c '[.sources_skipped, .records_skipped, .rejected_skipped, .source_records]' "$WORK/again.json")" "[3,$(( RECORDS + 600 )),$(( RECORDS / BROKEN_EVERY )),0]"
+! grep -an -e Sanitizer -e 'runtime error' "$WORK"/*.log >&2 || fail "a sanitizer found something"
+say done
