@@ -16,9 +16,8 @@
 #define MARK_MS 50   /* of a source that is read slowly */
 #define MARK_LOOK 16 /* records between two looks at the clock */
 #define MARKS_MAX 64 /* on their way; a full queue has no more batches */
-#define PASSAGES_MAX 4096 /* on their way, of sources without messages too */
-#define STORE_MS 50       /* between two moves of a row */
-#define WAIT_MS 100       /* for room in the results' queue */
+#define STORE_MS 50  /* between two moves of a row */
+#define WAIT_MS 100  /* for room in the results' queue */
 
 /* A mark in the order of sending. */
 struct note {
@@ -226,8 +225,6 @@ void producer_end_passage(struct producer *producer)
         take_place(producer, 0, &note->place);
     acked_prefix_mark(&producer->acked, note);
     producer->passage = NULL;
-    while (acked_prefix_marks(&producer->acked) > PASSAGES_MAX && !producer_must_stop(producer))
-        producer_breathe(producer, WAIT_MS);
     producer_serve_marks(producer);
 }
 

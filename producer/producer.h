@@ -9,6 +9,7 @@
  *   record.c    record ─► guard ─► message             tenant, id, version, sequence; or rejected
  *   acknowledged.c  acknowledged ─► rows of the manifest, readings in the results topic
  *   produce.c   start, end, what is said
+ *   breathe.c   time for reports and the screen
  *   producer.c  what all of them use: stopping, failing, refusing
  *   follow/     with --follow: the sources again and again, only what changed
  *

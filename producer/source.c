@@ -6,6 +6,9 @@
 #include "common/io/source/source_identity.h"
 #include "producer/producer.h"
 
+#define PASSAGES_MAX 4096 /* on their way, of sources without messages too */
+#define WAIT_MS 100
+
 /* A source that yields nothing and is not an empty list was probably not meant to. */
 static void check_not_empty(struct producer *producer, uint64_t records)
 {
@@ -185,6 +188,8 @@ void producer_read_source(struct producer *producer, const struct source_file *f
         check_same(producer);
         producer_end_passage(producer);
     }
+    while (acked_prefix_marks(&producer->acked) > PASSAGES_MAX && !producer_must_stop(producer))
+        producer_breathe(producer, WAIT_MS);
     if (open->source)
         producer->source_bytes += byte_source_done(source_reading_bytes(open->source));
     source_reading_close(open->source);

@@ -118,8 +118,9 @@ has "$WORK/err.log" "note: resumes at "
 equal "messages" "$(( $(in_topic) - before ))" 6000
 
 say "changed while it is interrupted, also in what was read of it, with the times as they were"
+rev=6
 for how in touched inside grown; do
-  generate 6000 5 6 "$IN/slow.ndjson"
+  generate 6000 5 $(( rev++ )) "$IN/slow.ndjson"
   before=$(in_topic)
   slow
   wait_until 30 has_messages $(( before + 1000 ))

@@ -13,6 +13,7 @@
 #include "common/io/source/byte_source.h"
 #include "common/io/files.h"
 #include "common/io/source/source_files.h"
+#include "tests/support/random.h"
 #include "tests/support/suite.h"
 
 static char folder[] = "/tmp/drover_bytes_XXXXXX";
@@ -222,6 +223,102 @@ START_TEST(a_change_is_noticed)
 }
 END_TEST
 
+enum { LARGE = 3 * BYTE_SOURCE_CHUNK + 1000, REWRITES = 100, CUTS = 50 };
+
+static void make_large(void)
+{
+    static char content[LARGE];
+    memset(content, ' ', sizeof content);
+    memcpy(content, PLAIN, sizeof PLAIN - 1);
+    write_file("large", content, sizeof content);
+}
+
+/* Reads some of it, lets something happen to it, and reads on to its end. */
+static enum outcome read_over(size_t at, bool cut)
+{
+    struct byte_source *source;
+    struct bytes chunk;
+    struct error err;
+    make_large();
+    ck_assert_int_eq(byte_source_open("large", &source, &err), OUT_OK);
+    enum outcome outcome = OUT_OK;
+    for (size_t chunks = random_below(4); chunks && outcome == OUT_OK; chunks--)
+        outcome = byte_source_next(source, &chunk, &err);
+    ck_assert_int_eq(outcome, OUT_OK);
+    int fd = open("large", O_WRONLY);
+    ck_assert_int_ge(fd, 0);
+    if (cut)
+        ck_assert_int_eq(ftruncate(fd, (off_t)at), 0);
+    else
+        ck_assert_int_eq(pwrite(fd, "\n", 1, (off_t)at), 1);
+    close(fd);
+    do
+        outcome = byte_source_next(source, &chunk, &err);
+    while (outcome == OUT_RETRY || (outcome == OUT_OK && chunk.size));
+    byte_source_close(source);
+    return outcome == OUT_REJECT && err.code == ERR_SOURCE_CHANGED ? OUT_REJECT : OUT_OK;
+}
+
+/* S04, S05: at a hundred places and fifty lengths by chance, 0 among them. */
+START_TEST(no_change_is_missed)
+{
+    random_begin((uint64_t)getpid());
+    for (int i = 0; i < REWRITES; i++)
+        ck_assert_msg(read_over(random_below(LARGE), false) == OUT_REJECT,
+                      "seed %llu: rewrite %d is missed", (unsigned long long)random_seed, i);
+    for (int i = 0; i < CUTS; i++)
+        ck_assert_msg(read_over(i % 2 ? random_below(LARGE) : 0, true) == OUT_REJECT,
+                      "seed %llu: cut %d is missed", (unsigned long long)random_seed, i);
+}
+END_TEST
+
+static bool yes(void *owner)
+{
+    (void)owner;
+    return true;
+}
+
+/* What is told of the bytes read so far is what reading so many gives. */
+START_TEST(bytes_have_a_digest)
+{
+    struct byte_source *source;
+    struct bytes chunk;
+    struct digest so_far, of_prefix;
+    struct error err;
+    uint64_t read;
+    char packed[4096];
+    make_large();
+    ck_assert_int_eq(byte_source_open("large", &source, &err), OUT_OK);
+    do {
+        ck_assert_int_eq(byte_source_next(source, &chunk, &err), OUT_OK);
+        uint64_t size = byte_source_digest(source, &so_far);
+        ck_assert_int_eq(byte_source_digest_of("large", size, yes, NULL, &of_prefix, &read, &err),
+                         OUT_OK);
+        ck_assert_uint_eq(read, size);
+        ck_assert(digest_equal(&so_far, &of_prefix));
+    } while (chunk.size);
+    ck_assert_uint_eq(read, LARGE);
+    ck_assert(byte_source_is_plain(source));
+    byte_source_close(source);
+    /* of what is compressed, the bytes that are stored */
+    size_t size = gzip(PLAIN, sizeof PLAIN - 1, packed, sizeof packed);
+    write_file("packed.gz", packed, size);
+    ck_assert_int_eq(byte_source_open("packed.gz", &source, &err), OUT_OK);
+    do
+        ck_assert_int_eq(byte_source_next(source, &chunk, &err), OUT_OK);
+    while (chunk.size);
+    ck_assert_uint_eq(byte_source_digest(source, &so_far), size);
+    of_prefix = digest_of(bytes_of(packed, size));
+    ck_assert(digest_equal(&so_far, &of_prefix));
+    ck_assert(!byte_source_is_plain(source));
+    byte_source_close(source);
+    ck_assert_int_eq(
+        byte_source_digest_of("packed.gz", UINT64_MAX, yes, NULL, &of_prefix, &read, &err), OUT_OK);
+    ck_assert_uint_eq(read, size);
+    ck_assert(digest_equal(&so_far, &of_prefix));
+}
+END_TEST
+
 START_TEST(reads_standard_input)
 {
     int ends[2];
@@ -297,6 +394,36 @@ START_TEST(files_come_in_order_of_time)
 END_TEST
 
 /* However it is named: the shortest name is kept, whatever the order. */
+/* S13: whatever order the folder gives them in. */
+START_TEST(the_order_of_making_does_not_matter)
+{
+    enum { MANY = 30, ORDERS = 10 };
+    const char *arguments[] = {"d"};
+    char *first = NULL;
+    random_begin((uint64_t)getpid());
+    for (int order = 0; order < ORDERS; order++) {
+        int left[MANY];
+        struct error err;
+        ck_assert_int_eq(system("rm -rf d && mkdir d"), 0);
+        for (int i = 0; i < MANY; i++)
+            left[i] = i;
+        for (int count = MANY; count > 0; count--) {
+            char name[32];
+            uint64_t at = random_below((uint64_t)count);
+            snprintf(name, sizeof name, "d/%d-%x.json", left[at] * 7919 % 100, (unsigned)left[at]);
+            make(name, 100 + left[at] % 3);
+            left[at] = left[count - 1];
+        }
+        char *text = listed(arguments, 1, &err);
+        if (first)
+            ck_assert_str_eq(text, first);
+        free(first);
+        first = text;
+    }
+    free(first);
+}
+END_TEST
+
 START_TEST(a_file_is_one_source)
 {
     mkdir("d", 0700);
@@ -430,11 +557,14 @@ static Suite *byte_source_suite(void)
     tcase_add_test(bytes, a_bomb_is_stopped);
     tcase_add_test(bytes, only_files_are_opened);
     tcase_add_loop_test(bytes, a_change_is_noticed, APPEND, TRUNCATE + 1);
+    tcase_add_test(bytes, no_change_is_missed);
+    tcase_add_test(bytes, bytes_have_a_digest);
     tcase_add_test(bytes, reads_standard_input);
     suite_add_tcase(suite, bytes);
     TCase *files = tcase_create("files");
     tcase_add_checked_fixture(files, enter_folder, leave_folder);
     tcase_add_test(files, files_come_in_order_of_time);
+    tcase_add_test(files, the_order_of_making_does_not_matter);
     tcase_add_test(files, what_is_not_there_is_said);
     tcase_add_test(files, a_file_is_one_source);
     tcase_add_test(files, times_have_no_end);
