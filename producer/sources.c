@@ -263,7 +263,7 @@ static void produce_known(struct producer *producer, const struct source_file *f
 {
     struct error err;
     enum resume_reason reason;
-    enum resume what = resume_decide(row, now, &reason);
+    enum resume what = manifest_resume(row, now, &reason);
     bool same =
         what == RESUME_SKIP || what == RESUME_ANEW || begins_with(producer, file, &row->place);
     if (producer_must_stop(producer)) {

@@ -21,8 +21,8 @@ static enum resume_reason reason_beside(const struct manifest_source *known,
     return other ? REASON_PARTITIONS : REASON_NONE;
 }
 
-enum resume resume_decide(const struct manifest_source *known, const struct resume_now *now,
-                          enum resume_reason *reason)
+enum resume manifest_resume(const struct manifest_source *known, const struct resume_now *now,
+                            enum resume_reason *reason)
 {
     const struct scan_identity *before = &known->identity;
     *reason = reason_beside(known, now);

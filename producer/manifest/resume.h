@@ -36,8 +36,8 @@ struct resume_now {
     bool again;
 };
 
-enum resume resume_decide(const struct manifest_source *known, const struct resume_now *now,
-                          enum resume_reason *reason);
+enum resume manifest_resume(const struct manifest_source *known, const struct resume_now *now,
+                            enum resume_reason *reason);
 /* "has changed since it was sent": behind "it", for people. */
 const char *resume_reason_text(enum resume_reason reason);
 

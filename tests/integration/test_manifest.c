@@ -378,7 +378,7 @@ START_TEST(decides)
         now.identity.changed_ns += ROWS[i].changed;
         now.identity.inode += (uint64_t)ROWS[i].inode;
         now.way.bytes[0] = (uint8_t)ROWS[i].way;
-        enum resume what = resume_decide(&known, &now, &reason);
+        enum resume what = manifest_resume(&known, &now, &reason);
         ck_assert_msg(what == ROWS[i].what && reason == ROWS[i].reason, "%s: %d, %d", ROWS[i].name,
                       what, reason);
     }
