@@ -75,9 +75,11 @@ void produce_counters_append_progress(struct buf *line, const struct produce_cou
     json_out_init(&out, line);
     json_out_object(&out, NULL);
     json_out_text(&out, "role", "produce");
-    json_out_count(&out, "read", counters->read);
+    /* what skipped sources hold is theirs as well */
+    json_out_count(&out, "read", counters->read + counters->skipped_records);
     json_out_count(&out, "produced", counters->produced);
-    json_out_count(&out, "rejected", counters->rejected);
+    json_out_count(&out, "sent_before", counters->skipped_records - counters->skipped_rejected);
+    json_out_count(&out, "rejected", counters->rejected + counters->skipped_rejected);
     json_out_count(&out, "withheld", counters->withheld);
     json_out_count(&out, "bytes", state->source_bytes);
     if (state->total_bytes)

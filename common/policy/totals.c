@@ -16,6 +16,7 @@ static const struct totals_class PRODUCE[PRODUCE_COUNT] = {
     [PRODUCE_PRODUCED] = {"produced", "produced", "produced", true, false, false},
     [PRODUCE_REJECTED] = {"rejected", "rejected", "rejected", false, false, false},
     [PRODUCE_WITHHELD] = {"withheld", "withheld", "withheld", false, false, true},
+    [PRODUCE_SENT_BEFORE] = {"sent_before", "sent before", "sent before", false, false, true},
     [PRODUCE_ON_WAY] = {"not_acknowledged", "not acknowledged", "on the way", false, false, true},
 };
 

@@ -45,7 +45,8 @@ enum produce_class {
     PRODUCE_PRODUCED,
     PRODUCE_REJECTED,
     PRODUCE_WITHHELD,
-    PRODUCE_ON_WAY, /* given to Kafka, not acknowledged */
+    PRODUCE_SENT_BEFORE, /* of sources that are skipped: sent by an earlier run, and unchanged */
+    PRODUCE_ON_WAY,      /* given to Kafka, not acknowledged */
     PRODUCE_COUNT,
 };
 

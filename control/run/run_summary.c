@@ -63,7 +63,7 @@ void run_summary(struct run *run)
     const char *end = failed ? "failed after" : run->interrupted ? "stopped after" : "finished in";
     buf_init(&out, TEXT_LIMIT);
     buf_append_format(&out, "run %s ", end);
-    totals_append_pace(&out, sums.read, end_ms - run->began_ms);
+    totals_append_pace(&out, sums.read - sums.produce[PRODUCE_SENT_BEFORE], end_ms - run->began_ms);
     buf_append_text(&out, "\n  produce  ");
     totals_append_identity(&out, &TOTALS_PRODUCE, sums.produce, sums.read, "source records", INDENT,
                            width);

@@ -93,7 +93,7 @@ static void keep_example(struct status_dead_letters *dead, uint64_t id, enum err
     copy_safe(example->tenant, sizeof example->tenant, record->tenant);
     copy_safe(example->entity, sizeof example->entity, record->entity);
     if (record->origin.uri.size) {
-        char uri[120];
+        char uri[484];
         copy_safe(uri, sizeof uri, record->origin.uri);
         snprintf(example->place, sizeof example->place, "%s:%" PRIu64 ":%" PRIu64, uri,
                  record->origin.line, record->origin.column);

@@ -32,7 +32,7 @@ struct status_dead_letter {
 
 /* An open one, as an example of its code. Texts are cut. */
 struct status_example {
-    char tenant[64], entity[64], place[160];
+    char tenant[132], entity[132], place[544];
     uint64_t id;
 };
 

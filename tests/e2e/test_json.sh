@@ -45,7 +45,8 @@ normal() {
          else . end)
     | if .kind == "explain" then .codes |= .[:2] elif .kind == "schema_print" then .sql |= .[:60] + "…"
       elif .kind == "config_show" then .settings |= map(select(.setting | test("^migration|database.url|work.drain|kafka"))) | .settings |= map(if .setting == "database.url" then .value = "postgresql://drover:***@127.0.0.1:5432/shop" else . end)
-      elif .kind == "doctor" then .findings |= map(select(.part | test("config|redis"))) | .findings |= map(.message |= sub("redis_version:[0-9.]+|Redis [0-9.]+|[0-9]+[.][0-9]+[.][0-9]+"; "7.0.15")) else . end' "$1"
+      elif .kind == "doctor" then .findings |= map(select(.part | test("config|redis"))) | .findings |= map(.message |= sub("redis_version:[0-9.]+|Redis [0-9.]+|[0-9]+[.][0-9]+[.][0-9]+"; "7.0.15"))
+      elif .kind == "status" then .sources |= sort_by(.uri) else . end' "$1"
 }
 
 golden() {
@@ -150,7 +151,7 @@ answers secret_sweep 0 secret_sweep secret sweep
 answers verify 3 - verify --mapping "$WORK/typo.yaml"
 psql "$ADMIN" -qc "UPDATE public.event SET amount = amount + 1 WHERE id = 'a'; DELETE FROM public.event WHERE id = 'c'"
 answers verify 5 - verify --show-values
-equal "verdicts" "$(jq -c '[.samples[].verdict] | sort' "$WORK/out.json")" '["dead_lettered","different","missing"]'
+equal "verdicts" "$(jq -c '[.samples[].verdict] | sort' "$WORK/out.json")" '["dead_lettered","different","missing","rejected"]'
 
 say "what goes on: a document a line"
 "$DROVER" status --watch --json --config "$WORK/drover.yaml" > "$WORK/watch.json" 2> "$WORK/watch.log" &

@@ -94,7 +94,7 @@ static void keep_rejections(struct readings *readings, struct readings_entry *en
     readings->bytes -= entry->rejections.size;
     free((char *)entry->rejections.data);
     entry->rejections = (struct bytes){0};
-    if (!reading->rejected || readings->bytes + json.size > readings->bytes_max)
+    if (!reading->rejected || !json.size || readings->bytes + json.size > readings->bytes_max)
         return;
     entry->rejections = (struct bytes){mem_text_part(json.data, json.size), json.size};
     readings->bytes += json.size;
