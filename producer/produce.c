@@ -262,8 +262,9 @@ static void send_receipt(struct producer *producer)
 static void flush_results(struct producer *producer)
 {
     struct error err;
-    if (bus_sender_flush(producer->results, RECEIPT_WAIT_MS))
-        return;
+    bool is_away = bus_sender_pending(producer->sender) > 0 || producer->failed;
+    if (bus_sender_flush(producer->results, is_away ? 0 : RECEIPT_WAIT_MS) || is_away)
+        return; /* it was waited for long enough */
     error_set(&err, OUT_FATAL, ERR_KAFKA_UNREACHABLE,
               "what became of the sources could not be stored; the records are");
     error_hint(&err, "run the same command again: it is told then");

@@ -24,8 +24,8 @@ static void note(struct producer *producer, const char *path, const char *text)
     rejects_note(&producer->rejects, NOTE_SOURCE, &place, &err);
 }
 
-/* Of `wanted` partitions the offset of the last acknowledged message, where the topic reaches so
- * far and so low; false when it does not reach so far in one. */
+/* The last acknowledged message of each partition, as ranges to be read; false when the topic does
+ * not reach so far in one, or begins behind it: all that was sent there is gone. */
 static bool reaches(const struct manifest_last *last, struct bus_range *ranges, size_t count,
                     size_t *wanted)
 {
@@ -33,9 +33,11 @@ static bool reaches(const struct manifest_last *last, struct bus_range *ranges, 
     for (size_t i = 0; i < count; i++) {
         struct bus_range range = ranges[i];
         int64_t offset = last[range.partition].tip.offset;
-        if (offset >= range.to)
+        if (offset < 0)
+            continue;
+        if (offset >= range.to || offset < range.from)
             return false;
-        if (offset >= range.from && *wanted < LOOKED_AT_MAX)
+        if (*wanted < LOOKED_AT_MAX)
             ranges[(*wanted)++] = (struct bus_range){range.partition, offset, offset + 1};
     }
     return true;
@@ -88,8 +90,8 @@ static enum outcome compare(struct producer *producer, const char *topic,
 static enum outcome begin_anew(struct producer *producer, const char *topic, struct error *err)
 {
     note(producer, topic,
-         "the topic does not hold what it acknowledged (it was deleted or made anew, or this is "
-         "another Kafka): all sources are sent anew");
+         "the topic does not hold what it acknowledged (deleted, made anew, emptied, or another "
+         "Kafka): all sources are sent anew");
     enum outcome outcome = manifest_begin(producer->manifest, err);
     if (outcome == OUT_OK)
         outcome = manifest_forget(producer->manifest, err);

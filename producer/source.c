@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/io/clock.h"
+#include "common/io/files.h"
 #include "common/io/source/source_identity.h"
 #include "producer/producer.h"
 
@@ -163,6 +164,8 @@ static void check_same(struct producer *producer)
     struct scan_identity now;
     struct error err;
     if (!passage->remembered || passage->broken || producer_must_stop(producer))
+        return;
+    if (files_is_folder(passage->path)) /* a profile: what was read is a copy, of one moment */
         return;
     if (source_identity_read(passage->path, &now) &&
         scan_identity_equal(&now, &passage->row.identity))

@@ -63,12 +63,12 @@
     X(ERR_SOURCE_BODY, "DRV-S014", 5, "the payload is larger than the limit", "raise produce.body") \
     X(ERR_SOURCE_TAKEN, "DRV-S015", 6, "another producer reads the source", "wait until it has ended, or end it; running again is safe") \
     X(ERR_ENVELOPE, "DRV-E001", 5, "the message's headers or key are not usable", "see schemas/wire.md for what a producer must send") \
-    X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "produce the source again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them: what is missing is named") \
+    X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "drover produce --again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them: what is missing is named") \
     X(ERR_KAFKA_UNREACHABLE, "DRV-K001", 4, "Kafka cannot be reached", "check kafka.brokers and that the broker runs: drover doctor") \
     X(ERR_KAFKA_AUTH, "DRV-K002", 4, "Kafka refused the login or the right", "check the kafka.conf security settings and the ACLs") \
     X(ERR_KAFKA_TOPIC, "DRV-K003", 3, "a topic is missing", "drover topics apply") \
     X(ERR_KAFKA_PARTITIONS, "DRV-K004", 6, "a topic has another number of partitions than pinned", "recreate the topic with the pinned count, or start a new migration name") \
-    X(ERR_KAFKA_OFFSET, "DRV-K005", 6, "messages the worker still needs are gone from the topic", "produce the source again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them; raise the topic's retention before that") \
+    X(ERR_KAFKA_OFFSET, "DRV-K005", 6, "messages the worker still needs are gone from the topic", "drover produce --again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them; raise the topic's retention before that") \
     X(ERR_KAFKA_SIZE, "DRV-K006", 5, "the message is larger than the broker takes", "raise message.max.bytes on the topic and the broker") \
     X(ERR_KAFKA_CLIENT, "DRV-K007", 1, "the Kafka client failed", "running again is safe") \
     X(ERR_KAFKA_CONFIG, "DRV-K008", 3, "a Kafka client setting is not accepted", "check the name and value under kafka.conf or -X") \

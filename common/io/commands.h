@@ -19,6 +19,7 @@
     X(0, PRODUCE, produce, "[SOURCE…]", "read the sources into the source topic", \
       "  drover produce exports/*.json\n" \
       "  drover produce --tenant-path 'exports/{tenant}/*.json'\n" \
+      "  drover produce --again exports/            also what was sent before\n" \
       "  drover produce --follow exports/           stay, and follow what changes\n" \
       "  zcat dump.gz | drover produce --format ndjson --entity cart -\n") \
     X(1, WORK, work, "", "apply the source topic to the stores (start as many as you like)", \

@@ -183,11 +183,20 @@ fi
 
 say "drover run: nothing is sent, and what is there is verified"
 drover schema apply > "$WORK/schema.log" 2>&1
+before=$(in_topic)
 expect_exit 0 drover run "$IN/a.ndjson" > "$WORK/run.log" 2>&1
 has "$WORK/run.log" "skipped: sent on "
 has "$WORK/run.log" "MATCH"
-equal "messages" "$(in_topic)" 505
+equal "messages" "$(in_topic)" "$before"
 expect_exit 0 drover run "$IN/a.ndjson" --again > "$WORK/run_again.log" 2>&1
-equal "messages" "$(in_topic)" 1010
+equal "messages" "$(in_topic)" "$(( before + 505 ))"
+say "emptied: the same"
+for partition in 0 1 2 3 4 5; do
+  end=$(kcat -Q -b "$KAFKA_BROKERS" -t "$SOURCE:$partition:-1" | awk '{ print $NF }')
+  "$KAFKA_TOOL" trim "$SOURCE" "$partition" "$end" > "$WORK/trim.log" 2>&1
+done
+produces 0 '[505,505,0,0,0,0,0]' "$IN/a.ndjson"
+has "$WORK/err.log" "does not hold what it acknowledged"
+produces 0 '[0,0,0,1,505,0,0]' "$IN/a.ndjson"
 ! grep -an -e Sanitizer -e 'runtime error' "$WORK"/*.log >&2 || fail "a sanitizer found something"
 say done
