@@ -55,7 +55,7 @@ static enum outcome choose(struct resume *resume, const struct conf_list *words,
     return OUT_OK;
 }
 
-/* The last word about each partition counts, when it is true of the checkpoint as it is. */
+/* What is said last of each partition counts, when it is true of the checkpoint as it is. */
 static void take_halted(struct resume *resume, struct bytes json)
 {
     struct halted halted;

@@ -1,33 +1,31 @@
 #include "common/model/message/halted.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <yyjson.h>
 
-static void append_text(struct buf *out, const char *name, const char *value)
-{
-    buf_append_format(out, "\"%s\":", name);
-    buf_append_json(out, bytes_text(value));
-    buf_append_char(out, ',');
-}
+#include "common/base/json_out.h"
 
 void halted_append(struct buf *out, const struct halted *halted)
 {
-    buf_append_text(out, "{\"kind\":\"halted\",");
-    append_text(out, "topic", halted->topic);
-    append_text(out, "group", halted->group);
-    buf_append_format(out,
-                      "\"partition\":%" PRId32 ",\"offset\":%" PRId64 ",\"epoch\":%" PRId64 ",",
-                      halted->partition, halted->offset, halted->epoch);
-    append_text(out, "code", halted->code);
-    append_text(out, "text", halted->text);
-    append_text(out, "run", halted->run);
-    buf_append_format(out, "\"expected\":%" PRId64 ",\"found\":%" PRId64 ",", halted->expected,
-                      halted->found);
-    append_text(out, "worker", halted->worker);
-    buf_append_format(out, "\"at_ms\":%" PRId64 "}", halted->at_ms);
+    struct json_out json;
+    json_out_init(&json, out);
+    json_out_object(&json, NULL);
+    json_out_verbatim(&json, "kind", BYTES_LITERAL("halted"));
+    json_out_verbatim(&json, "topic", bytes_text(halted->topic));
+    json_out_verbatim(&json, "group", bytes_text(halted->group));
+    json_out_int(&json, "partition", halted->partition);
+    json_out_int(&json, "offset", halted->offset);
+    json_out_int(&json, "epoch", halted->epoch);
+    json_out_verbatim(&json, "code", bytes_text(halted->code));
+    json_out_verbatim(&json, "text", bytes_text(halted->text));
+    json_out_verbatim(&json, "run", bytes_text(halted->run));
+    json_out_int(&json, "expected", halted->expected);
+    json_out_int(&json, "found", halted->found);
+    json_out_verbatim(&json, "worker", bytes_text(halted->worker));
+    json_out_int(&json, "at_ms", halted->at_ms);
+    json_out_end(&json);
 }
 
 static void take_text(yyjson_val *root, const char *name, char *out, size_t size)

@@ -1,20 +1,28 @@
 #include "common/policy/apply/replay_plan.h"
 
-#include <inttypes.h>
-
 #include <yyjson.h>
+
+#include "common/base/json_out.h"
 
 #define NAME "~replay"
 
 void replay_plan_append(struct buf *out, const struct replay_range *range,
                         const struct replay_filter *filter)
 {
-    buf_append_format(out, "\"" NAME "\":{\"from\":%" PRId64 ",\"to\":%" PRId64 ",\"tenant\":",
-                      range->from, range->to);
-    buf_append_json(out, bytes_or_empty(filter->tenant));
-    buf_append_text(out, ",\"entity\":");
-    buf_append_json(out, bytes_or_empty(filter->entity));
-    buf_append_char(out, '}');
+    struct json_out json;
+    struct buf object;
+    buf_init(&object, 1u << 20);
+    json_out_init(&json, &object);
+    json_out_object(&json, NULL);
+    json_out_object(&json, NAME);
+    json_out_int(&json, "from", range->from);
+    json_out_int(&json, "to", range->to);
+    json_out_verbatim(&json, "tenant", bytes_or_empty(filter->tenant));
+    json_out_verbatim(&json, "entity", bytes_or_empty(filter->entity));
+    json_out_end(&json);
+    json_out_end(&json);
+    buf_append_bytes(out, bytes_of(object.data + 1, object.size - 2)); /* the member alone */
+    buf_free(&object);
 }
 
 static size_t append(struct buf *texts, yyjson_val *text)
