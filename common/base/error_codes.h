@@ -111,7 +111,7 @@
     X(ERR_STORE_OTHER, "DRV-W012", 6, "the receipts tell of more than the store has: they do not belong together", "name the store that the workers of this migration write to (database.url, redis.url, store.dir, --group); a store restored from an older copy is caught up by the workers: start them, then ask again") \
     X(ERR_STORAGE_MIXED, "DRV-W013", 3, "the group's workers have another storage", "all workers of a group have one storage; drover schema apply takes another one over") \
     X(ERR_NOT_HALTED, "DRV-W014", 6, "the partition is not halted", "nothing: a worker reads it, or will when one is started; drover status shows how far it is") \
-    X(ERR_GAP, "DRV-W015", 6, "going on would give up what is missing in the topic", "produce the source again (it is safe), then --accept-gap --reason TEXT gives up what is named, in the topic") \
+    X(ERR_GAP, "DRV-W015", 6, "going on would give up what is missing in the topic", "drover produce --again (it is safe), then --accept-gap --reason TEXT gives up what is named, in the topic") \
     X(ERR_MOVED, "DRV-W016", 1, "somebody else has moved the partition meanwhile", "look at drover status, then call it again") \
     X(ERR_REPLAYED, "DRV-W017", 6, "another call works on this replay", "wait for it, or stop it: the same command goes on where it was; other ranges are another replay") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
