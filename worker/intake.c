@@ -29,7 +29,7 @@ static void halt_at_gap(struct partition *partition, struct bytes run, int64_t o
     error_where(&halt.err, "%s-%d before offset %" PRId64, partition->all->config->source,
                 partition->number, offset);
     error_hint(&halt.err,
-               "produce the source again (it is safe); then drover resume %d --accept-gap "
+               "drover produce --again (it is safe); then drover resume %d --accept-gap "
                "--reason TEXT goes on without them",
                partition->number);
     partition_halt_behind(partition, &halt);
@@ -365,7 +365,7 @@ static void halt_at_hole(struct partition *partition)
                   partition->position);
     error_where(&halt.err, "%s-%d@%" PRId64, source, partition->number, partition->position);
     error_hint(&halt.err,
-               "produce the source again (it is safe); then drover resume %d --accept-gap "
+               "drover produce --again (it is safe); then drover resume %d --accept-gap "
                "--reason TEXT goes on behind them",
                partition->number);
     partition_halt_behind(partition, &halt);

@@ -47,7 +47,7 @@ static void say(struct findings *findings, const struct retention *retention,
             continue;
         }
         error_set(&err, OUT_FATAL, ERR_KAFKA_OFFSET, "%s", buf_text(&text));
-        error_hint(&err, "produce the source again (it is safe), or %.150s", fix);
+        error_hint(&err, "drover produce --again (it is safe), or %.150s", fix);
         findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
     }
     buf_free(&text);

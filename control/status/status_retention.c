@@ -196,7 +196,7 @@ void retention_append_lines(struct buf *out, const struct retention *retention,
         retention_append(out, item, retention, status);
         buf_append_format(
             out, "\n  %s%s\n",
-            item->kind == RETENTION_LOST ? "produce the source again (it is safe), or " : "", fix);
+            item->kind == RETENTION_LOST ? "drover produce --again (it is safe), or " : "", fix);
     }
 }
 
@@ -259,7 +259,7 @@ enum outcome retention_lost(const struct retention *retention, const struct stat
                   records, partitions);
     error_where(err, "%s-%" PRId32, status->topics[TOPIC_SOURCE], first->partition);
     error_hint(err,
-               "produce the source again (it is safe); then drover resume %s --accept-gap --reason "
+               "drover produce --again (it is safe); then drover resume %s --accept-gap --reason "
                "TEXT goes on behind them",
                partitions == 1 ? "PARTITION" : "--all");
     return OUT_FATAL;

@@ -52,6 +52,7 @@ START_TEST(a_table_has_tenant_first_and_drover_last)
            "    \"title\" varchar(20),\n");
     expect(&sql, "    \"made\" timestamptz NOT NULL DEFAULT CURRENT_TIMESTAMP,\n"
                  "    drover_version bigint NOT NULL,\n"
+                 "    drover_generation integer NOT NULL DEFAULT 0,\n"
                  "    drover_digest bytea NOT NULL,\n"
                  "    drover_deleted boolean NOT NULL DEFAULT false,\n");
     expect(&sql, "CHECK (isolation_key <> '')");
