@@ -12,6 +12,7 @@
 #include "common/policy/version.h"
 #include "verifier/actual.h"
 #include "verifier/history.h"
+#include "verifier/samples.h"
 #include "verifier/side_checks.h"
 #include "verifier/untaken.h"
 
@@ -74,8 +75,9 @@ static enum outcome make_row(struct verify_run *run, struct expected *expected, 
                          &expected->mapping, &expected->row, err);
 }
 
-enum outcome expected_identify(struct verify_run *run, const struct bus_message *message,
-                               struct expected *expected, struct error *err)
+/* All of `expected` but source.digest, reading and may_be_gone. As expected_make. */
+static enum outcome identify(struct verify_run *run, const struct bus_message *message,
+                             struct expected *expected, struct error *err)
 {
     expected->record = (struct record){.tenant = UNREADABLE, .entity = UNREADABLE};
     arena_reset(&run->arena);
@@ -106,7 +108,7 @@ bool expected_identify_any(struct verify_run *run, const struct bus_message *mes
                            struct expected *found)
 {
     found->has_version = true;
-    if (expected_identify(run, message, found, NULL) == OUT_OK)
+    if (identify(run, message, found, NULL) == OUT_OK)
         return true;
     struct record *record = &found->record;
     *found = (struct expected){0};
@@ -126,7 +128,7 @@ bool expected_identify_any(struct verify_run *run, const struct bus_message *mes
 enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                            struct expected *expected, struct error *err)
 {
-    enum outcome outcome = expected_identify(run, message, expected, err);
+    enum outcome outcome = identify(run, message, expected, err);
     if (outcome != OUT_OK)
         return outcome;
     const struct mapping *mapping = expected->mapping;
@@ -139,50 +141,6 @@ enum outcome expected_make(struct verify_run *run, const struct bus_message *mes
     outcome = judge_expect(mapping, record, &expected->row, run->has_cells, &run->judge,
                            &expected->source.digest, err);
     return outcome == OUT_OK ? join_fields(run, expected, err) : outcome;
-}
-
-struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,
-                                      enum error_code code, const struct record *record,
-                                      int32_t partition, int64_t offset)
-{
-    struct verify_report *report = &run->report;
-    struct verify_sample *sample = verify_report_sample(report, verdict, code);
-    if (!sample)
-        return NULL;
-    verify_run_name_sample(run, sample, record->tenant, record->entity, record->id);
-    buf_reset(&run->key);
-    buf_append_bytes(&run->key, record->origin.uri);
-    if (record->origin.line)
-        buf_append_format(&run->key, ":%" PRIu64 ":%" PRIu64, record->origin.line,
-                          record->origin.column);
-    sample->origin = verify_report_copy(report, buf_view(&run->key));
-    sample->has_place = true;
-    sample->partition = partition;
-    sample->offset = offset;
-    return sample;
-}
-
-void expected_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,
-                     const char *path)
-{
-    char text[300];
-    int size = snprintf(text, sizeof text, "%s: %s%s%s", error_code_id(code),
-                        error_code_meaning(code), path[0] ? " at " : "", path);
-    if (size > 0)
-        sample->reason = verify_report_copy(&run->report, bytes_text(text));
-}
-
-void expected_reason_ambiguous(struct verify_run *run, struct verify_sample *sample,
-                               const struct diff_entry *first)
-{
-    char text[200];
-    uint64_t line, column;
-    diff_unpack_place(first->offset, &line, &column);
-    snprintf(text, sizeof text,
-             "the key came before at %" PRIu64 ":%" PRIu64 " of this source with other content, "
-             "and no version tells which is meant",
-             line, column);
-    sample->reason = verify_report_copy(&run->report, bytes_text(text));
 }
 
 static void count_one(struct verify_run *run, const struct record *record, enum verdict verdict)
@@ -201,6 +159,17 @@ static struct record peek(const struct bus_message *message)
     return record;
 }
 
+static enum outcome take_untaken(struct verify_run *run, struct untaken_message *untaken,
+                                 struct error *err)
+{
+    struct expected found;
+    untaken->has_key = expected_identify_any(run, untaken->message, &found);
+    untaken->key = found.source.key;
+    untaken->version = found.source.version;
+    untaken->has_version = found.has_version;
+    return untaken_take(run, untaken, err);
+}
+
 /* Why it is one is known without its dead letter, when it is the mapping's word. */
 static enum outcome take_dead_as(struct verify_run *run, const struct bus_message *message,
                                  enum error_code code, bool is_repeat, struct error *err)
@@ -210,13 +179,13 @@ static enum outcome take_dead_as(struct verify_run *run, const struct bus_messag
     bool same = run->options.read_once && expected_make(run, message, &expected, &why) != OUT_OK &&
                 why.code == code;
     struct record record = peek(message);
-    const struct untaken_message untaken = {.message = message,
-                                            .record = &record,
-                                            .verdict = VERDICT_DEAD,
-                                            .code = code,
-                                            .path = same ? why.path : "",
-                                            .is_repeat = is_repeat};
-    return untaken_take(run, &untaken, err);
+    struct untaken_message untaken = {.message = message,
+                                      .record = &record,
+                                      .verdict = VERDICT_DEAD,
+                                      .code = code,
+                                      .path = same ? why.path : "",
+                                      .is_repeat = is_repeat};
+    return take_untaken(run, &untaken, err);
 }
 
 static enum outcome take_dead(struct verify_run *run, const struct bus_message *message,
@@ -236,13 +205,13 @@ static enum outcome take_unusable(struct verify_run *run, const struct bus_messa
                                   bool is_repeat, struct error *err)
 {
     struct record record = expected->record; /* its views are the message's */
-    const struct untaken_message untaken = {.message = message,
-                                            .record = &record,
-                                            .verdict = VERDICT_UNUSABLE,
-                                            .code = why->code,
-                                            .path = why->path,
-                                            .is_repeat = is_repeat};
-    return untaken_take(run, &untaken, err);
+    struct untaken_message untaken = {.message = message,
+                                      .record = &record,
+                                      .verdict = VERDICT_UNUSABLE,
+                                      .code = why->code,
+                                      .path = why->path,
+                                      .is_repeat = is_repeat};
+    return take_untaken(run, &untaken, err);
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -278,14 +247,13 @@ static void sample_ambiguous(struct verify_run *run, const struct expected *expe
                              const struct diff_entry *first)
 {
     bool gone = run->options.read_once;
-    struct verify_sample *sample =
-        expected_sample(run, VERDICT_AMBIGUOUS, ERR_NONE, &expected->record,
-                        (int32_t)first->partition, first->offset);
+    struct verify_sample *sample = samples_add(run, VERDICT_AMBIGUOUS, ERR_NONE, &expected->record,
+                                               (int32_t)first->partition, first->offset);
     if (!sample)
         return;
     sample->has_place = !gone;
     if (gone)
-        expected_reason_ambiguous(run, sample, first);
+        samples_reason_ambiguous(run, sample, first);
     else
         sample->reason =
             BYTES_LITERAL("one reading has this key twice with other content and no version: in "
@@ -313,8 +281,8 @@ static enum outcome take_usable(struct verify_run *run, const struct bus_message
         sample_ambiguous(run, expected, leader);
     enum outcome outcome = take_key(run, source, &verdict, err);
     if (outcome == OUT_OK && verdict == VERDICT_CONFLICT && !source->history)
-        expected_sample(run, VERDICT_CONFLICT, ERR_NONE, &expected->record, source->partition,
-                        source->offset);
+        samples_add(run, VERDICT_CONFLICT, ERR_NONE, &expected->record, source->partition,
+                    source->offset);
     return outcome;
 }
 
@@ -343,20 +311,20 @@ static enum outcome take_waiting(struct verify_run *run, const struct bus_messag
 {
     struct expected found;
     struct record record = peek(message);
-    const struct untaken_message untaken = {.message = message,
-                                            .record = &record,
-                                            .verdict = VERDICT_WAITING,
-                                            .code = ERR_NONE,
-                                            .path = "",
-                                            .is_repeat = is_repeat};
+    struct untaken_message untaken = {.message = message,
+                                      .record = &record,
+                                      .verdict = VERDICT_WAITING,
+                                      .code = ERR_NONE,
+                                      .path = "",
+                                      .is_repeat = is_repeat};
     if (history_has(run, message, &record, is_repeat))
-        return untaken_take(run, &untaken, err);
+        return take_untaken(run, &untaken, err);
     if (run->pass == 0) {
         run->report.source_count++;
         count_one(run, &record, VERDICT_WAITING);
     }
     if (run->untaken.count && expected_identify_any(run, message, &found))
-        untaken_drop_waiting(run, &found.source);
+        untaken_drop_waiting(run, &found.source.key, found.source.version);
     return OUT_OK;
 }
 

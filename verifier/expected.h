@@ -20,10 +20,6 @@ struct expected {
  * worker's. expected_read does it. */
 void expected_tick(struct verify_run *run, const struct bus_message *message);
 
-/* Decodes and runs the mapping: all of `expected` but source.digest, reading and may_be_gone. As
- * expected_make. */
-MUST_USE enum outcome expected_identify(struct verify_run *run, const struct bus_message *message,
-                                        struct expected *expected, struct error *err);
 /* The key and the version that the worker gives a message; of one that the mapping refuses, as far
  * as the producer finds them, and without cells. False: it has none; what could be read of it is in
  * the record. */
@@ -49,17 +45,5 @@ MUST_USE enum outcome expected_read_lagging(struct verify_run *run, struct error
 MUST_USE enum outcome expected_read_dead_letters(struct verify_run *run, struct error *err);
 /* read_once: records that waited and have their row now, or still wait. At the end. */
 MUST_USE enum outcome expected_settle_pending(struct verify_run *run, struct error *err);
-
-/* A sample of a record at its place in the topic; NULL when there are enough of that verdict. */
-struct verify_sample *expected_sample(struct verify_run *run, enum verdict verdict,
-                                      enum error_code code, const struct record *record,
-                                      int32_t partition, int64_t offset);
-
-/* Where the key came before in the source, as the reason of an ambiguous record's sample. */
-void expected_reason_ambiguous(struct verify_run *run, struct verify_sample *sample,
-                               const struct diff_entry *first);
-/* "DRV-V001: a required member is missing at /kind" as the sample's reason. */
-void expected_reason(struct verify_run *run, struct verify_sample *sample, enum error_code code,
-                     const char *path);
 
 #endif

@@ -12,7 +12,7 @@
 #include "common/model/message/reading.h"
 #include "common/policy/apply/sequence.h"
 #include "common/policy/produce_counters.h"
-#include "verifier/expected.h"
+#include "verifier/samples.h"
 
 #define SOURCE_NAME_MAX 120 /* bytes of a source's name in a warning */
 
@@ -74,8 +74,8 @@ static enum outcome take_decision(void *owner, const struct bus_message *message
         decision_free(&decision);
         return OUT_OK;
     }
-    bool is_of_letters = decision.kind == DECISION_DISCARDED || decision.kind == DECISION_REPLAYED;
-    for (size_t i = 0; is_of_letters && i < decision.id_count && outcome == OUT_OK; i++) {
+    bool has_ids = decision.kind == DECISION_DISCARDED || decision.kind == DECISION_REPLAYED;
+    for (size_t i = 0; has_ids && i < decision.id_count && outcome == OUT_OK; i++) {
         struct dead_letter place = {.code = decision.kind};
         if (parse_id(run, decision.ids[i], &place.partition, &place.offset) &&
             !diff_dead_put(&run->decided, &place))
@@ -207,11 +207,11 @@ static void sample_rejected(struct verify_run *run, const struct reading *readin
     const struct record record = {
         .entity = place->entity,
         .origin = {.uri = reading->uri, .line = place->line, .column = place->column}};
-    struct verify_sample *sample = expected_sample(run, VERDICT_REJECTED, code, &record, 0, 0);
+    struct verify_sample *sample = samples_add(run, VERDICT_REJECTED, code, &record, 0, 0);
     if (!sample)
         return;
     sample->has_place = false;
-    expected_reason(run, sample, code, "");
+    samples_reason(run, sample, code, "");
 }
 
 /* By codes and entities, as far as its message was kept; false: it was not. */

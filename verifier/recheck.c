@@ -10,6 +10,7 @@
 #include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/diff_fields.h"
 #include "verifier/expected.h"
+#include "verifier/samples.h"
 #include "verifier/side_checks.h"
 
 #define CHUNK_RECORDS 500 /* suspects whose rows are fetched at once */
@@ -67,8 +68,8 @@ static void add_sample(struct chunk *chunk, const struct sought *item, enum verd
 {
     struct verify_report *report = &chunk->run->report;
     struct verify_sample *sample =
-        expected_sample(chunk->run, verdict, ERR_NONE, &item->record,
-                        (int32_t)item->entry->partition, item->entry->offset);
+        samples_add(chunk->run, verdict, ERR_NONE, &item->record, (int32_t)item->entry->partition,
+                    item->entry->offset);
     if (!sample)
         return;
     sample->table = item->mapping->table;

@@ -22,6 +22,7 @@
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/verify_secrets.h"
 #include "verifier/expected.h"
+#include "verifier/samples.h"
 
 #define PASSES_MAX 4096u
 #define MASKED_MAX (512u << 20)
@@ -95,11 +96,11 @@ static void reject(struct source_check *check, const struct source_record *found
     };
     verify_report_count_code(&check->run->report, VERDICT_REJECTED, why->code, 1);
     struct verify_sample *sample =
-        expected_sample(check->run, VERDICT_REJECTED, why->code, &record, 0, 0);
+        samples_add(check->run, VERDICT_REJECTED, why->code, &record, 0, 0);
     if (!sample)
         return;
     sample->has_place = false;
-    expected_reason(check->run, sample, why->code, why->path);
+    samples_reason(check->run, sample, why->code, why->path);
 }
 
 static enum outcome append_canonical(const struct mapping *mapping, struct bytes payload,
@@ -172,11 +173,11 @@ static void ambiguous(struct source_check *check, const struct record *record,
         report->source_count++;
     }
     struct verify_sample *sample =
-        expected_sample(check->run, VERDICT_AMBIGUOUS, ERR_NONE, record, 0, 0);
+        samples_add(check->run, VERDICT_AMBIGUOUS, ERR_NONE, record, 0, 0);
     if (!sample)
         return;
     sample->has_place = false;
-    expected_reason_ambiguous(check->run, sample, first);
+    samples_reason_ambiguous(check->run, sample, first);
 }
 
 static void keep_equal(struct source_check *check, const struct diff_key *key, int64_t version,
@@ -505,8 +506,8 @@ static void add_sample(struct source_check *check, const struct diff_entry *entr
         record.origin.uri = bytes_text(check->files.items[entry->partition].path);
         diff_unpack_place(entry->offset, &record.origin.line, &record.origin.column);
     }
-    struct verify_sample *sample = expected_sample(check->run, verdict, ERR_NONE, &record,
-                                                   (int32_t)entry->partition, entry->offset);
+    struct verify_sample *sample = samples_add(check->run, verdict, ERR_NONE, &record,
+                                               (int32_t)entry->partition, entry->offset);
     if (!sample)
         return;
     sample->has_place = !entry->seen;

@@ -3,6 +3,7 @@
 
 #include "common/base/text.h"
 #include "verifier/history.h"
+#include "verifier/samples.h"
 
 /* ---- which record it is ------------------------------------------------------------------ */
 
@@ -16,18 +17,17 @@ static struct diff_key place_key(const struct verify_run *run, const struct bus_
 }
 
 /* As far as it can be read, by the mapping, or by what the message says of itself. */
-static void identify(struct verify_run *run, const struct bus_message *message,
+static void identify(struct verify_run *run, const struct untaken_message *untaken,
                      struct untaken *item)
 {
-    struct expected found;
-    item->key = place_key(run, message);
-    if (expected_identify_any(run, message, &found)) {
-        item->key = found.source.key;
-        item->version = found.source.version;
-        item->has_version = found.has_version;
+    const struct record *record = untaken->record;
+    item->key = place_key(run, untaken->message);
+    if (untaken->has_key) {
+        item->key = untaken->key;
+        item->version = untaken->version;
+        item->has_version = untaken->has_version;
         return;
     }
-    const struct record *record = &found.record;
     if (!record->tenant.size || !record->entity.size || !record->id.size)
         return;
     struct diff_key key = verify_run_key(run, record->tenant, record->entity, record->id);
@@ -70,11 +70,11 @@ static void add_sample(struct verify_run *run, const struct untaken_message *unt
     const struct bus_message *message = untaken->message;
     if (item->resolved || item->discarded || untaken->verdict == VERDICT_WAITING)
         return;
-    struct verify_sample *sample = expected_sample(
+    struct verify_sample *sample = samples_add(
         run, untaken->verdict, untaken->code, untaken->record, message->partition, message->offset);
     item->sampled = sample != NULL;
     if (sample && untaken->code != ERR_NONE)
-        expected_reason(run, sample, untaken->code, untaken->path);
+        samples_reason(run, sample, untaken->code, untaken->path);
 }
 
 static bool fits(const struct verify_run *run)
@@ -104,7 +104,7 @@ enum outcome untaken_take(struct verify_run *run, const struct untaken_message *
     report->source_count += run->pass == 0 && !item.history;
     if (listener && untaken->verdict != VERDICT_WAITING)
         listener->on_dead_letter(listener->owner, untaken->record, untaken->code, untaken->path);
-    identify(run, message, &item);
+    identify(run, untaken, &item);
     if (run->pass == 0)
         pass_map_set(&run->pass_map, message->partition, message->offset,
                      diff_pass_of(&item.key, report->passes));
@@ -144,10 +144,10 @@ void untaken_resolve(struct verify_run *run, const struct bus_message *message,
         found->sampled = false;
 }
 
-void untaken_drop_waiting(struct verify_run *run, const struct diff_source *source)
+void untaken_drop_waiting(struct verify_run *run, const struct diff_key *key, int64_t version)
 {
-    struct untaken *found = diff_untaken_find(&run->untaken, &source->key);
-    if (found && found->verdict == VERDICT_WAITING && source->version >= found->version)
+    struct untaken *found = diff_untaken_find(&run->untaken, key);
+    if (found && found->verdict == VERDICT_WAITING && version >= found->version)
         found->resolved = true;
 }
 
@@ -159,13 +159,13 @@ static void sample_late(struct verify_run *run, const struct untaken *item)
     const struct diff_group *group = &run->report.groups.items[item->group];
     const struct record record = {.tenant = group->tenant, .entity = group->entity};
     struct verify_sample *sample =
-        expected_sample(run, (enum verdict)item->verdict, (enum error_code)item->code, &record,
-                        (int32_t)item->partition, item->offset);
+        samples_add(run, (enum verdict)item->verdict, (enum error_code)item->code, &record,
+                    (int32_t)item->partition, item->offset);
     if (!sample)
         return;
     sample->key = item->key;
     if (item->code != ERR_NONE)
-        expected_reason(run, sample, (enum error_code)item->code, "");
+        samples_reason(run, sample, (enum error_code)item->code, "");
 }
 
 /* One that was made good: when it is a record the row stands for it, unless that stands for another

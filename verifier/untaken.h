@@ -7,7 +7,7 @@
  * (common/policy/verify/diff_untaken.h).
  */
 
-#include "verifier/expected.h"
+#include "verifier/verify_run.h"
 
 /* A message, and why it got into no row. */
 struct untaken_message {
@@ -17,6 +17,10 @@ struct untaken_message {
     enum error_code code;
     const char *path; /* "/member" or "" */
     bool is_repeat;
+    bool has_key; /* the mapping finds whose it is; else the record says it, or nobody */
+    struct diff_key key;
+    int64_t version;
+    bool has_version;
 };
 
 /* OUT_FATAL DRV-Y001 (read_once: DRV-F003): they do not fit their share of the memory. */
@@ -27,7 +31,7 @@ MUST_USE enum outcome untaken_take(struct verify_run *run, const struct untaken_
 void untaken_resolve(struct verify_run *run, const struct bus_message *message,
                      struct diff_source *source, int64_t offset);
 /* A record waits: what waited of its key before does not count. */
-void untaken_drop_waiting(struct verify_run *run, const struct diff_source *source);
+void untaken_drop_waiting(struct verify_run *run, const struct diff_key *key, int64_t version);
 /* Counts those of the pass, before its leaders are. */
 void untaken_count(struct verify_run *run);
 /* Whether the key has a verdict of its own among them. */
