@@ -12,7 +12,7 @@
 #include "common/io/stores.h"
 #include "common/model/message/decision.h"
 #include "control/command.h"
-#include "control/resume/resume.h"
+#include "control/resume/resume_plan.h"
 #include "control/who.h"
 
 enum {
@@ -162,7 +162,7 @@ static enum outcome decide(struct resume *resume, struct error *err)
         if (!resume->chosen[i])
             continue;
         struct resume_plan *plan = &resume->plans[i];
-        enum outcome outcome = resume_decide(&resume->cases[i], hybrid, plan, err);
+        enum outcome outcome = resume_plan_decide(&resume->cases[i], hybrid, plan, err);
         if (outcome != OUT_OK && settings->all && err->code == ERR_NOT_HALTED) {
             *err = (struct error){0};
             resume->chosen[i] = false;
@@ -216,7 +216,7 @@ static enum outcome move(struct resume *resume, int32_t number, struct error *er
     struct checkpoint_image now;
     bool moved = false;
     checkpoint_image_init(&now);
-    enum outcome outcome = resume_make(known, &resume->plans[number], &now, err);
+    enum outcome outcome = resume_plan_make(known, &resume->plans[number], &now, err);
     if (outcome == OUT_OK)
         outcome = checkpoint_editor_move(resume->editor, &place, &known->image, &now, &moved, err);
     checkpoint_image_free(&now);

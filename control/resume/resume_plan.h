@@ -1,5 +1,5 @@
-#ifndef DROVER_CONTROL_RESUME_H
-#define DROVER_CONTROL_RESUME_H
+#ifndef DROVER_CONTROL_RESUME_PLAN_H
+#define DROVER_CONTROL_RESUME_PLAN_H
 
 /*
  * What a halted partition waits for, and what its checkpoint becomes when it is to go on. Decides
@@ -40,11 +40,12 @@ struct resume_plan {
 };
 
 /* OUT_FATAL: it cannot be resumed: DRV-W014 it is not halted, DRV-K005 it is another topic. */
-MUST_USE enum outcome resume_decide(const struct resume_case *known, bool hybrid,
-                                    struct resume_plan *plan, struct error *err);
+MUST_USE enum outcome resume_plan_decide(const struct resume_case *known, bool hybrid,
+                                         struct resume_plan *plan, struct error *err);
 /* The checkpoint as it is to be. OUT_FATAL DRV-W011 when the stored numbers cannot be read and are
  * to be kept. */
-MUST_USE enum outcome resume_make(const struct resume_case *known, const struct resume_plan *plan,
-                                  struct checkpoint_image *now, struct error *err);
+MUST_USE enum outcome resume_plan_make(const struct resume_case *known,
+                                       const struct resume_plan *plan, struct checkpoint_image *now,
+                                       struct error *err);
 
 #endif

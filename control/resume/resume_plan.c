@@ -1,4 +1,4 @@
-#include "control/resume/resume.h"
+#include "control/resume/resume_plan.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -92,8 +92,8 @@ static enum outcome refuse_running(const struct resume_case *known, struct error
     return OUT_FATAL;
 }
 
-enum outcome resume_decide(const struct resume_case *known, bool hybrid, struct resume_plan *plan,
-                           struct error *err)
+enum outcome resume_plan_decide(const struct resume_case *known, bool hybrid,
+                                struct resume_plan *plan, struct error *err)
 {
     enum error_code code = ERR_NONE;
     int64_t begin = begin_of(&known->image, hybrid);
@@ -126,8 +126,8 @@ enum outcome resume_decide(const struct resume_case *known, bool hybrid, struct 
     return OUT_OK;
 }
 
-enum outcome resume_make(const struct resume_case *known, const struct resume_plan *plan,
-                         struct checkpoint_image *now, struct error *err)
+enum outcome resume_plan_make(const struct resume_case *known, const struct resume_plan *plan,
+                              struct checkpoint_image *now, struct error *err)
 {
     struct log_place place = LOG_PLACE_NONE;
     struct sequences sequences = {0};
