@@ -34,7 +34,7 @@
       "  drover status --json\n") \
     X(17, RESUME, resume, "PARTITION…", "let a halted partition go on", \
       "  drover resume 3                            its cause was put right\n" \
-      "  drover resume 3 --dry-run                  what it waits for, and what would be given up\n" \
+      "  drover resume 3 --dry-run                  what it waits for, what is missing\n" \
       "  drover resume 3 --accept-gap --reason 'lost with the old cluster'\n" \
       "  drover resume --all                        every halted one\n") \
     X(16, DLQ, dlq, "list|show|stats|export|replay|discard", "the dead letters: see them, send them again, give them up", \
@@ -48,8 +48,8 @@
     X(18, REPLAY, replay, "", "read ranges of the source topic once more, beside the workers", \
       "  drover replay --partition 3 --from 120000 --dry-run\n" \
       "  drover replay --partition 3 --partition 4 --from 2026-11-28T09:00:00Z\n" \
-      "  drover replay --tenant acme                one tenant's records, of all partitions\n" \
-      "  drover replay --rewrite                    everything, under the mappings of now\n") \
+      "  drover replay --tenant acme                one tenant, of all partitions\n" \
+      "  drover replay --rewrite                    all of it, by the mappings of now\n") \
     X(5, DOCTOR, doctor, "", "check settings, mappings and servers, and say how to fix them", \
       "  drover doctor\n" \
       "  drover doctor -X security.protocol=ssl\n") \
