@@ -19,7 +19,7 @@ struct group {
     const char *names[NAMES_MAX];
 };
 
-enum { GROUP_EVERYDAY, GROUP_TUNING = 7 };
+enum { GROUP_EVERYDAY, GROUP_TUNING = 8 };
 
 static const struct group GROUPS[] = {
     {"Everyday flags",
@@ -57,7 +57,9 @@ static const struct group GROUPS[] = {
     {"Secrets", {"secrets."}},
     {"Kafka", {"kafka."}},
     {"Verification", {"verify."}},
-    {"Output", {"log.", "plain"}},
+    {"Which dead letters",
+     {"code", "since", "until", "file", "partition", "offset", "state", "limit", "topic"}},
+    {"Output", {"log.", "plain", "raw", "wait", "yes"}},
     {"Limits and tuning",
      {"work.", "accept-gap", "max_record_bytes", "produce.queue", "produce.body",
       "produce.join_memory", "produce.scan", "verify.memory", "store.memory",

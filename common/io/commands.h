@@ -38,7 +38,7 @@
       "  drover resume 3 --accept-gap --reason 'lost with the old cluster'\n" \
       "  drover resume --all                        every halted one\n") \
     X(16, DLQ, dlq, "list|show|stats|export|replay|discard", "the dead letters: see them, send them again, give them up", \
-      "  drover dlq stats                           how many, by code, tenant and entity\n" \
+      "  drover dlq stats                           how many, by code, entity, tenant\n" \
       "  drover dlq list --code DRV-V004            each of them\n" \
       "  drover dlq show drover.main.source-3-88121 one in full\n" \
       "  drover dlq replay --code DRV-V004 --dry-run    which would pass now\n" \
