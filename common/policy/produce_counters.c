@@ -161,12 +161,21 @@ static void append_tenants(struct buf *out, const struct produce_counters *count
                       counters->tenant_named ? "" : ": is tenant.from spelt as in the records?");
 }
 
+static void count_classes(const struct produce_counters *counters, uint64_t counts[PRODUCE_COUNT])
+{
+    memset(counts, 0, PRODUCE_COUNT * sizeof *counts);
+    counts[PRODUCE_PRODUCED] = counters->produced;
+    counts[PRODUCE_REJECTED] = counters->rejected;
+    counts[PRODUCE_WITHHELD] = counters->withheld;
+    counts[PRODUCE_ON_WAY] = counters->queued;
+}
+
 void produce_counters_append_summary(struct buf *out, const struct produce_counters *counters,
                                      const struct produce_state *state, size_t width)
 {
     char size[2][16];
-    const uint64_t counts[PRODUCE_COUNT] = {counters->produced, counters->rejected,
-                                            counters->withheld, counters->queued};
+    uint64_t counts[PRODUCE_COUNT];
+    count_classes(counters, counts);
     buf_append_format(out, "%s run %s\n  ", state->stopped ? "stopped" : "produced", state->run);
     totals_append_identity(out, &TOTALS_PRODUCE, counts, counters->read, "source records", 6,
                            width);
@@ -211,8 +220,8 @@ void produce_counters_append_json_codes(struct json_out *out,
 void produce_counters_append_json(struct json_out *out, const struct produce_counters *counters,
                                   const struct produce_state *state)
 {
-    const uint64_t counts[PRODUCE_COUNT] = {counters->produced, counters->rejected,
-                                            counters->withheld, counters->queued};
+    uint64_t counts[PRODUCE_COUNT];
+    count_classes(counters, counts);
     json_out_text(out, "run", state->run);
     json_out_count(out, "source_records", counters->read);
     totals_append_json_counts(out, &TOTALS_PRODUCE, counts, true);

@@ -136,21 +136,22 @@ END_TEST
 
 static struct live_state example(void)
 {
-    struct live_state state = {.now_ms = 100000,
-                               .produce = {29000, 12, 0, 988},
-                               .bytes = 8 << 20,
-                               .total_bytes = 10 << 20,
-                               .committed = 12000,
-                               .total = 29000,
-                               .lag = 17000,
-                               .work = {[WORK_APPLIED] = 11800,
-                                        [WORK_DEAD] = 3,
-                                        [WORK_UNCHANGED] = 190,
-                                        [WORK_SUPERSEDED] = 7},
-                               .per_second = 4210,
-                               .workers = 2,
-                               .in_flight_bytes = 3 << 20,
-                               .in_flight_max_bytes = 128 << 20};
+    struct live_state state = {
+        .now_ms = 100000,
+        .produce = {[PRODUCE_PRODUCED] = 29000, [PRODUCE_REJECTED] = 12, [PRODUCE_ON_WAY] = 988},
+        .bytes = 8 << 20,
+        .total_bytes = 10 << 20,
+        .committed = 12000,
+        .total = 29000,
+        .lag = 17000,
+        .work = {[WORK_APPLIED] = 11800,
+                 [WORK_DEAD] = 3,
+                 [WORK_UNCHANGED] = 190,
+                 [WORK_SUPERSEDED] = 7},
+        .per_second = 4210,
+        .workers = 2,
+        .in_flight_bytes = 3 << 20,
+        .in_flight_max_bytes = 128 << 20};
     outage_see(&state.outages, OUTAGE_POSTGRES, true, "DRV-P001",
                "connection refused 127.0.0.1:5432", 77000);
     return state;

@@ -44,10 +44,11 @@ START_TEST(tells_a_parent_how_far_it_is)
     buf_init(&out, 1024);
     struct produce_state state = {.source_bytes = 5, .total_bytes = 10};
     produce_counters_append_progress(&out, &SAMPLE, &state);
-    ck_assert_str_eq(buf_text(&out),
-                     "{\"role\":\"produce\",\"read\":12345,\"produced\":12300,"
-                     "\"rejected\":45,\"withheld\":0,\"bytes\":5,\"total_bytes\":10,"
-                     "\"done\":false}");
+    ck_assert_str_eq(
+        buf_text(&out),
+        "{\"role\":\"produce\",\"read\":12345,\"produced\":12300,"
+        "\"sent_before\":0,\"rejected\":45,\"withheld\":0,\"bytes\":5,\"total_bytes\":10,"
+        "\"done\":false}");
     buf_reset(&out);
     state = (struct produce_state){.source_bytes = 5, .done = true};
     produce_counters_append_progress(&out, &SAMPLE, &state);
@@ -69,7 +70,7 @@ START_TEST(sums_up_for_programs)
     ck_assert_str_eq(
         buf_text(&out),
         "{\"run\":\"r\\\"1\",\"source_records\":12345,\"counts\":{"
-        "\"produced\":12300,\"rejected\":45,\"withheld\":0,"
+        "\"produced\":12300,\"rejected\":45,\"withheld\":0,\"sent_before\":0,"
         "\"not_acknowledged\":0},\"withheld_members\":0,\"sealed_members\":0,\"deletes\":0,"
         "\"keys_twice\":0,\"keys_in_several_sources\":0,\"keys_complete\":true,"
         "\"tenant_given\":0,\"tenant_named\":0,\"sources\":2,\"sources_failed\":0,"
