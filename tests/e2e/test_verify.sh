@@ -23,7 +23,8 @@ say "each kind of damage is found and named"
 sql <<'SQL'
 CREATE TABLE public.whole AS SELECT * FROM public.event;
 DELETE FROM event WHERE isolation_key = 't01' AND id = 'e1';
-INSERT INTO event SELECT isolation_key, 'x1', tenant, rev, kind, amount, at, tags, extra, drover_version, drover_digest
+INSERT INTO event (isolation_key, id, tenant, rev, kind, amount, at, tags, extra, drover_version, drover_generation, drover_digest)
+  SELECT isolation_key, 'x1', tenant, rev, kind, amount, at, tags, extra, drover_version, drover_generation, drover_digest
   FROM event WHERE isolation_key = 't01' AND id = 'e2';
 UPDATE event SET kind = 'k' || (substr(kind, 2)::int + 1) WHERE isolation_key = 't01' AND id = 'e3';
 UPDATE event SET kind = upper(kind) WHERE isolation_key = 't01' AND id = 'e4';

@@ -36,9 +36,11 @@ sql -c "INSERT INTO event SELECT * FROM whole" -c "DROP TABLE whole"
 
 say "rows of a tenant the source does not have are foreign, others extra"
 sql <<'SQL'
-INSERT INTO event SELECT 'stranger', id, tenant, rev, kind, amount, at, tags, extra, drover_version, drover_digest
+INSERT INTO event (isolation_key, id, tenant, rev, kind, amount, at, tags, extra, drover_version, drover_generation, drover_digest)
+  SELECT 'stranger', id, tenant, rev, kind, amount, at, tags, extra, drover_version, drover_generation, drover_digest
   FROM event WHERE isolation_key = 't01' AND id IN ('e1', 'e2');
-INSERT INTO event SELECT isolation_key, 'more', tenant, rev, kind, amount, at, tags, extra, drover_version, drover_digest
+INSERT INTO event (isolation_key, id, tenant, rev, kind, amount, at, tags, extra, drover_version, drover_generation, drover_digest)
+  SELECT isolation_key, 'more', tenant, rev, kind, amount, at, tags, extra, drover_version, drover_generation, drover_digest
   FROM event WHERE isolation_key = 't01' AND id = 'e3';
 SQL
 AI_STORAGE_TYPE=database expect_exit 5 drover verify --show-values > "$WORK/verify.log"
