@@ -34,12 +34,13 @@ normal() {
     def words: gsub($work; "/srv/shop") | gsub($here + "/"; "") | gsub($name; "shop") | gsub($kafka; "localhost:9092") | gsub($redis; "localhost:6379")
       | gsub("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}([.][0-9]+)?Z"; "2026-01-01T00:00:00.000Z") | gsub("h:[0-9a-f]{16}"; "h:00a1b2c3d4e5f607")
       | gsub("sec_[A-Za-z0-9_-]{16,}"; "sec_0123456789abcdefghijkl") | gsub("^[0-9a-f]{16}$"; "0123456789abcdef") | gsub("^[0-9a-f]{32}$"; "0123456789abcdef0123456789abcdef")
-      | gsub("[0-9]+[.]?[0-9]* ms"; "1 ms") | gsub($host; "host");
+      | gsub("[0-9]{8}T[0-9]{6}-[0-9a-f]{8}"; "20260101T000000-0a1b2c3d") | gsub("[.]replay[.][0-9a-f]+"; ".replay.0a1b2c3d") | gsub("[0-9]+[.]?[0-9]* ms"; "1 ms") | gsub($host; "host");
     walk(if type == "string" then words
          elif type == "number" then . + 0 # jq 1.7 keeps how a number was written
          elif type == "object" then with_entries(
            if (.key | test("_seconds$|_bytes$|^bytes$|_per_second$")) and (.value | type) == "number" then .value = 1
            elif .key == "epoch" then .value = 1
+           elif .key == "replay" and (.value | type) == "string" then .value = "0a1b2c3d"
            elif .key == "run" or .key == "owner" then .value |= (if . then "host-0123" else . end)
            elif .key == "libraries" then .value = {librdkafka: "2.0.2", libpq: 15} else . end)
          else . end)
@@ -137,6 +138,8 @@ answers dlq_replay 5 dlq_replay dlq replay --dry-run
 answers dlq_discard 0 dlq_discard dlq discard --reason 'a test' --dry-run
 answers dlq_discard 2 - dlq discard "$DEAD"
 answers dlq 2 - dlq lst
+answers replay 0 replay replay --partition 0 --tenant south
+answers replay 2 - replay --partition 7
 answers verify 5 verify verify
 equal "the report's members" "$(jq -c 'del(.time)' "$WORK/report/report.json")" "$(jq -c 'del(.time)' "$WORK/out.json")"
 cp "$WORK/report/report.json" "$DROVER_TEST_DOCUMENTS/report.json"
@@ -152,6 +155,15 @@ answers verify 3 - verify --mapping "$WORK/typo.yaml"
 psql "$ADMIN" -qc "UPDATE public.event SET amount = amount + 1 WHERE id = 'a'; DELETE FROM public.event WHERE id = 'c'"
 answers verify 5 - verify --show-values
 equal "verdicts" "$(jq -c '[.samples[].verdict] | sort' "$WORK/out.json")" '["dead_lettered","different","missing","rejected"]'
+
+say "a partition that is halted"
+numbered() { echo '{"tenant":"south","id":"'"$1"'","rev":1,"kind":"k"}' | kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -H drover-tenant=south -H drover-entity=event -H drover-run=r -H drover-seq="$2"; }
+numbered r0 0
+numbered r2 2
+answers work 1 - work --until-end
+answers resume 6 - resume 0
+answers resume 0 resume resume 0 --accept-gap --reason 'a test'
+answers resume 6 - resume 0
 
 say "what goes on: a document a line"
 "$DROVER" status --watch --json --config "$WORK/drover.yaml" > "$WORK/watch.json" 2> "$WORK/watch.log" &
