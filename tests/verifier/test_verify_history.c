@@ -185,7 +185,7 @@ static void follow(void)
 }
 
 /* Somebody else's producer. */
-static void put_foreign(void)
+static void put_of_others(void)
 {
     struct sent record = any_record(-1, -1);
     put(&record);
@@ -427,7 +427,7 @@ START_TEST(counts_what_the_model_counts)
         else if (what == 4)
             follow();
         else if (what == 5)
-            put_foreign();
+            put_of_others();
         else if (what < 8)
             replay();
         else
@@ -497,7 +497,7 @@ START_TEST(a_fixed_source_is_a_match)
 END_TEST
 
 /* The topic holds fewer records than the producer sent: somebody took some away. */
-START_TEST(what_lacks_in_the_topic_is_no_match)
+START_TEST(what_is_gone_of_the_topic_is_no_match)
 {
     begin(1);
     put(&(struct sent){.key = 1, .n = 1, .version = 1, .source = 0, .run = 0, .first = -1});
@@ -516,7 +516,7 @@ static Suite *verify_history_suite(void)
     TCase *tcase = tcase_create("all");
     tcase_add_loop_test(tcase, counts_what_the_model_counts, 0, 300);
     tcase_add_loop_test(tcase, a_fixed_source_is_a_match, 0, 2);
-    tcase_add_loop_test(tcase, what_lacks_in_the_topic_is_no_match, 0, 2);
+    tcase_add_loop_test(tcase, what_is_gone_of_the_topic_is_no_match, 0, 2);
     suite_add_tcase(suite, tcase);
     return suite;
 }
