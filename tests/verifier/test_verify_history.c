@@ -78,7 +78,7 @@ static void name_run(const struct sent *message, char name[32])
 
 static struct sent *put(const struct sent *wanted)
 {
-    char key[64], id[16], run[32], version[24], number[24] = "", origin[32] = "", from[48] = "";
+    char key[64], id[16], run[32], version[24], number[24] = "", origin[48] = "", from[48] = "";
     char value[64];
     struct envelope envelope = {.header_count = 0};
     struct error err;
