@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +17,6 @@
 
 #define FORMAT 1
 #define BUSY_MS 10000 /* another producer of other sources commits: microseconds */
-#define HOLDER_MS (INT64_C(30) * 86400 * 1000)
 #define PACK_BYTES ((size_t)64 << 20)
 
 /* The rows of `source` are columns so that people can ask them; `sum` is over all values before it.
@@ -32,8 +32,9 @@ static const char SCHEMA[] =
     " complete INTEGER, produced INTEGER, rejected INTEGER, withheld INTEGER, finished INTEGER,"
     " reading BLOB, sum BLOB) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS tip (run TEXT PRIMARY KEY, tips BLOB, sum BLOB) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS holder (place INTEGER PRIMARY KEY, pid INTEGER, host TEXT,"
+    "CREATE TABLE IF NOT EXISTS producer (life INTEGER PRIMARY KEY, pid INTEGER, host TEXT,"
     " since INTEGER);"
+    "CREATE TABLE IF NOT EXISTS taken (place INTEGER PRIMARY KEY, life INTEGER);"
     "COMMIT;";
 
 static const char META[] = "SELECT value FROM meta WHERE name = ?1";
@@ -41,10 +42,16 @@ static const char COUNT_COMMIT[] =
     "UPDATE meta SET value = value + 1 WHERE name = 'commits' RETURNING value";
 /* Whose sources were all read in later runs. */
 static const char DROP_TIPS[] = "DELETE FROM tip WHERE run NOT IN (SELECT run FROM source)";
-/* Of processes that are long gone: a table does not grow with every file there ever was. */
-static const char DROP_HOLDERS[] = "DELETE FROM holder WHERE since < ?1";
-static const char HOLDER[] = "SELECT pid, host, since FROM holder WHERE place = ?1";
-static const char HOLD[] = "INSERT OR REPLACE INTO holder VALUES (?1, ?2, ?3, ?4)";
+/* Who reads which source. A lock each would cost the square of their number: the system walks all
+ * locks of a file for each one more. So a producer locks one byte, its life, and the rest is rows,
+ * which count as long as that byte is locked. */
+static const char LIVES[] = "SELECT life FROM producer";
+static const char DROP_LIFE[] = "DELETE FROM producer WHERE life = ?1";
+static const char DROP_TAKEN[] = "DELETE FROM taken WHERE life NOT IN (SELECT life FROM producer)";
+static const char LIVE[] = "INSERT INTO producer VALUES (?1, ?2, ?3, ?4)";
+static const char TAKE[] = "INSERT OR IGNORE INTO taken VALUES (?1, ?2)";
+static const char TAKER[] =
+    "SELECT life, pid, host, since FROM taken JOIN producer USING (life) WHERE place = ?1";
 
 /* ---- failures ---- */
 
@@ -216,7 +223,6 @@ void manifest_close(struct manifest *manifest)
     sqlite_close(&manifest->db);
     manifest_lock_close(&manifest->lock);
     buf_free(&manifest->scratch);
-    free(manifest->taken);
     free(manifest->path);
     free(manifest);
 }
@@ -266,38 +272,104 @@ static int64_t place_of(const char *kind, const void *what, size_t size)
     return place;
 }
 
-static enum outcome say_holder(struct manifest *manifest, const char *path, int64_t place,
-                               struct error *err)
+/* Rows of producers that are gone; no table grows with every file there ever was. */
+static enum outcome drop_dead(struct manifest *manifest, struct error *err)
+{
+    int64_t *dead = NULL;
+    size_t count = 0, room = 0;
+    sqlite3_stmt *row;
+    enum outcome outcome = sqlite_get(&manifest->db, LIVES, NO_VALUES, &row, err);
+    while (outcome == OUT_OK && row) {
+        int64_t life = sqlite3_column_int64(row, 0);
+        bool lives = true;
+        outcome = manifest_lock_is_taken(&manifest->lock, life, &lives, err);
+        if (!lives && life != manifest->life) {
+            dead = mem_grown(dead, &room, count + 1, sizeof(*dead));
+            dead[count++] = life;
+        }
+        if (outcome == OUT_OK)
+            outcome = sqlite_next(&manifest->db, &row, err);
+        else
+            sqlite3_reset(row);
+    }
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
+        outcome = sqlite_run(&manifest->db, DROP_LIFE, VALUES(NUMBER(dead[i])), err);
+    if (outcome == OUT_OK && count)
+        outcome = sqlite_run(&manifest->db, DROP_TAKEN, NO_VALUES, err);
+    free(dead);
+    return outcome;
+}
+
+/* Its byte is locked before anybody can read of it. */
+static enum outcome begin_life(struct manifest *manifest, struct error *err)
+{
+    char host[256] = "";
+    int64_t life = 0;
+    enum outcome outcome = OUT_RETRY;
+    gethostname(host, sizeof(host) - 1);
+    while (outcome == OUT_RETRY) {
+        if (getrandom(&life, sizeof(life), 0) != (ssize_t)sizeof(life))
+            abort();
+        life = (life & (INT64_MAX >> 1)) | 1;
+        outcome = manifest_lock_take(&manifest->lock, life, err);
+    }
+    if (outcome != OUT_OK)
+        return outcome;
+    manifest->life = life;
+    outcome = manifest_begin(manifest, err);
+    if (outcome == OUT_OK)
+        outcome = drop_dead(manifest, err);
+    return outcome == OUT_OK ? sqlite_run(&manifest->db, LIVE,
+                                          VALUES(NUMBER(life), NUMBER(getpid()), NAME(host),
+                                                 NUMBER(clock_unix_ms())),
+                                          err)
+                             : outcome;
+}
+
+static enum outcome insert_place(struct manifest *manifest, int64_t place, bool *inserted,
+                                 struct error *err)
+{
+    enum outcome outcome =
+        sqlite_run(&manifest->db, TAKE, VALUES(NUMBER(place), NUMBER(manifest->life)), err);
+    *inserted = outcome == OUT_OK && sqlite3_changes(manifest->db.connection) > 0;
+    return outcome;
+}
+
+/* Ours when it was named twice. */
+static enum outcome say_taker(struct manifest *manifest, const char *path, int64_t place,
+                              struct error *err)
 {
     sqlite3_stmt *row;
-    struct error ignored;
-    error_set(err, OUT_FATAL, ERR_SOURCE_TAKEN, "another producer reads the source");
-    error_where(err, "%s", path);
-    (void)!sqlite_get(&manifest->db, HOLDER, VALUES(NUMBER(place)), &row, &ignored);
+    enum outcome outcome = sqlite_get(&manifest->db, TAKER, VALUES(NUMBER(place)), &row, err);
     if (!row)
-        return OUT_FATAL;
-    struct buf since;
-    buf_init(&since, 64);
-    timestamp_append_ms(&since, sqlite3_column_int64(row, 2));
-    error_cause(err, "process %" PRId64 " on %s, since %s", (int64_t)sqlite3_column_int64(row, 0),
-                (const char *)sqlite3_column_text(row, 1), buf_text(&since));
-    buf_free(&since);
+        return outcome == OUT_OK ? manifest_damaged(manifest, "a source's taker is gone", err)
+                                 : outcome;
+    if (sqlite3_column_int64(row, 0) != manifest->life) {
+        struct buf since;
+        buf_init(&since, 64);
+        timestamp_append_ms(&since, sqlite3_column_int64(row, 3));
+        outcome = error_set(err, OUT_FATAL, ERR_SOURCE_TAKEN, "another producer reads the source");
+        error_where(err, "%s", path);
+        error_cause(err, "process %" PRId64 " on %s, since %s",
+                    (int64_t)sqlite3_column_int64(row, 1),
+                    (const char *)sqlite3_column_text(row, 2), buf_text(&since));
+        buf_free(&since);
+    }
     sqlite3_reset(row);
-    return OUT_FATAL;
+    return outcome;
 }
 
 static enum outcome take_place(struct manifest *manifest, const char *path, int64_t place,
                                struct error *err)
 {
-    enum outcome outcome = manifest_lock_take(&manifest->lock, place, err);
-    if (outcome == OUT_RETRY)
-        return say_holder(manifest, path, place, err);
-    if (outcome != OUT_OK)
+    bool inserted;
+    enum outcome outcome = insert_place(manifest, place, &inserted, err);
+    if (outcome != OUT_OK || inserted)
         return outcome;
-    manifest->taken = mem_grown(manifest->taken, &manifest->taken_room, manifest->taken_count + 1,
-                                sizeof(*manifest->taken));
-    manifest->taken[manifest->taken_count++] = place;
-    return OUT_OK;
+    outcome = drop_dead(manifest, err); /* who has it may have ended since */
+    if (outcome == OUT_OK)
+        outcome = insert_place(manifest, place, &inserted, err);
+    return outcome != OUT_OK || inserted ? outcome : say_taker(manifest, path, place, err);
 }
 
 enum outcome manifest_take(struct manifest *manifest, const char *path,
@@ -306,7 +378,9 @@ enum outcome manifest_take(struct manifest *manifest, const char *path,
     const uint64_t file[] = {identity->device, identity->inode};
     char *whole = realpath(path, NULL);
     const char *name = whole ? whole : path;
-    enum outcome outcome = take_place(manifest, path, place_of("name", name, strlen(name)), err);
+    enum outcome outcome = manifest->life ? OUT_OK : begin_life(manifest, err);
+    if (outcome == OUT_OK)
+        outcome = take_place(manifest, path, place_of("name", name, strlen(name)), err);
     if (outcome == OUT_OK)
         outcome = take_place(manifest, path, place_of("file", file, sizeof(file)), err);
     free(whole);
@@ -315,15 +389,5 @@ enum outcome manifest_take(struct manifest *manifest, const char *path,
 
 enum outcome manifest_say_taken(struct manifest *manifest, struct error *err)
 {
-    char host[256] = "";
-    gethostname(host, sizeof(host) - 1);
-    int64_t now_ms = clock_unix_ms();
-    enum outcome outcome = manifest_begin(manifest, err);
-    if (outcome == OUT_OK)
-        outcome = sqlite_run(&manifest->db, DROP_HOLDERS, VALUES(NUMBER(now_ms - HOLDER_MS)), err);
-    for (size_t i = 0; i < manifest->taken_count && outcome == OUT_OK; i++)
-        outcome = sqlite_run(
-            &manifest->db, HOLD,
-            VALUES(NUMBER(manifest->taken[i]), NUMBER(getpid()), NAME(host), NUMBER(now_ms)), err);
-    return outcome == OUT_OK ? manifest_commit(manifest, err) : outcome;
+    return manifest->life ? manifest_commit(manifest, err) : OUT_OK;
 }

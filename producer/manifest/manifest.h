@@ -72,7 +72,8 @@ uint64_t manifest_lost(const struct manifest *manifest);
 const char *manifest_path(const struct manifest *manifest);
 
 /* So that nobody else reads this source until manifest_close: neither by this name nor by another.
- * OUT_FATAL DRV-S015 with who does. Call manifest_say_taken behind the last. */
+ * OUT_FATAL DRV-S015 with who does. The first begins a commit, and manifest_say_taken, behind the
+ * last, ends it: no other call is between them. */
 MUST_USE enum outcome manifest_take(struct manifest *manifest, const char *path,
                                     const struct scan_identity *identity, struct error *err);
 MUST_USE enum outcome manifest_say_taken(struct manifest *manifest, struct error *err);

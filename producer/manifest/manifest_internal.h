@@ -13,8 +13,7 @@ struct manifest {
     char *path;
     struct buf scratch;
     uint64_t lost;
-    int64_t *taken; /* places */
-    size_t taken_count, taken_room;
+    int64_t life; /* the byte of the lock's file that says this process lives; 0: took no source */
 };
 
 /* Says that the file is not what was written. */

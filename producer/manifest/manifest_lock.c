@@ -15,7 +15,7 @@
 
 #define HEAD "drover-manifest "
 #define DIGITS 20
-#define SOURCES_AT 1024 /* bytes before it are not locked */
+#define LIVES_AT 1024 /* bytes before it are not locked */
 
 static enum outcome failed(const struct manifest_lock *lock, const char *what, struct error *err)
 {
@@ -43,15 +43,30 @@ void manifest_lock_close(struct manifest_lock *lock)
     *lock = (struct manifest_lock){.fd = -1};
 }
 
+static struct flock byte_of(int64_t place)
+{
+    return (struct flock){.l_type = F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = LIVES_AT + (off_t)(place & (INT64_MAX >> 1)),
+                          .l_len = 1};
+}
+
 enum outcome manifest_lock_take(const struct manifest_lock *lock, int64_t place, struct error *err)
 {
-    struct flock range = {.l_type = F_WRLCK,
-                          .l_whence = SEEK_SET,
-                          .l_start = SOURCES_AT + (off_t)(place & (INT64_MAX >> 1)),
-                          .l_len = 1};
+    struct flock range = byte_of(place);
     if (fcntl(lock->fd, F_OFD_SETLK, &range) == 0)
         return OUT_OK;
     return errno == EAGAIN || errno == EACCES ? OUT_RETRY : failed(lock, "taken", err);
+}
+
+enum outcome manifest_lock_is_taken(const struct manifest_lock *lock, int64_t place, bool *taken,
+                                    struct error *err)
+{
+    struct flock range = byte_of(place);
+    if (fcntl(lock->fd, F_OFD_GETLK, &range) != 0)
+        return failed(lock, "read", err);
+    *taken = range.l_type != F_UNLCK;
+    return OUT_OK;
 }
 
 enum outcome manifest_lock_commits(const struct manifest_lock *lock, uint64_t *commits,

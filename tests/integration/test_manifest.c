@@ -3,11 +3,13 @@
 #include "producer/manifest/manifest.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -327,6 +329,83 @@ START_TEST(a_source_is_taken_once)
 }
 END_TEST
 
+/* Those of all processes on the lock's file. */
+static int locks(void)
+{
+    struct stat file;
+    char inode[40], line[256];
+    int count = 0;
+    ck_assert_int_eq(stat(path_of(NAMES[2]), &file), 0);
+    snprintf(inode, sizeof inode, ":%lu ", (unsigned long)file.st_ino);
+    FILE *all = fopen("/proc/locks", "r");
+    ck_assert_ptr_nonnull(all);
+    while (fgets(line, sizeof line, all))
+        count += strstr(line, inode) != NULL;
+    fclose(all);
+    return count;
+}
+
+static int rows(const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *row;
+    ck_assert_int_eq(sqlite3_open(path_of(NAMES[0]), &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &row, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(row), SQLITE_ROW);
+    int count = sqlite3_column_int(row, 0);
+    sqlite3_finalize(row);
+    sqlite3_close(db);
+    return count;
+}
+
+static struct manifest *take_many(int from, int count)
+{
+    struct manifest *manifest;
+    struct error err;
+    char path[40];
+    ck_assert_int_eq(manifest_open(folder, "t", &manifest, &err), OUT_OK);
+    for (int i = from; i < from + count; i++) {
+        struct scan_identity identity = {.device = 1, .inode = (uint64_t)i};
+        snprintf(path, sizeof path, "/many/%d", i);
+        ck_assert_int_eq(manifest_take(manifest, path, &identity, &err), OUT_OK);
+        ck_assert_int_eq(manifest_take(manifest, path, &identity, &err), OUT_OK); /* twice */
+    }
+    ck_assert_int_eq(manifest_say_taken(manifest, &err), OUT_OK);
+    return manifest;
+}
+
+/* The system walks all locks of a file for each one more. */
+START_TEST(many_sources_are_one_lock)
+{
+    make(true);
+    struct manifest *first = take_many(0, 100), *second = take_many(100, 100);
+    ck_assert_int_eq(locks(), 2);
+    ck_assert_int_eq(rows("SELECT count(*) FROM taken"), 400);
+    manifest_close(first);
+    manifest_close(second);
+    leave();
+}
+END_TEST
+
+/* Killed between any two steps, it takes nothing with it. */
+START_TEST(who_was_killed_has_taken_nothing)
+{
+    make(true);
+    pid_t child = fork();
+    if (child == 0) {
+        take_many(0, 100);
+        raise(SIGKILL);
+    }
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    ck_assert_int_eq(rows("SELECT count(*) FROM taken"), 200);
+    struct manifest *manifest = take_many(50, 100);
+    ck_assert_int_eq(rows("SELECT count(*) FROM taken"), 200);
+    ck_assert_int_eq(rows("SELECT count(*) FROM producer"), 1);
+    manifest_close(manifest);
+    leave();
+}
+END_TEST
+
 /* ---- what is to be done ---- */
 
 START_TEST(decides)
@@ -397,6 +476,8 @@ static Suite *manifest_suite(void)
     tcase_add_test(tcase, what_somebody_did_to_it);
     tcase_add_test(tcase, gone_empty_and_garbage);
     tcase_add_test(tcase, a_source_is_taken_once);
+    tcase_add_test(tcase, many_sources_are_one_lock);
+    tcase_add_test(tcase, who_was_killed_has_taken_nothing);
     tcase_add_test(tcase, decides);
     suite_add_tcase(suite, tcase);
     return suite;
