@@ -89,11 +89,13 @@ static const char REASON[] =
     " END FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
     " WHERE c.oid = $1::text::regclass";
 
-/* $1 the table, $2 its load table. Both were validated: a check NOT VALID is none there. */
+/* $1 the table, $2 its load table. Both were validated: a check NOT VALID is none there. The
+ * generation's default is each one's own (schema_load_sql). */
 static const char CHANGE[] =
     "WITH a AS (SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod) AS type,"
     "   a.attcollation, a.attnotnull, a.attidentity, a.attgenerated, a.attstorage,"
-    "   a.attcompression, pg_get_expr(d.adbin, d.adrelid) AS fallback,"
+    "   a.attcompression, CASE WHEN a.attname <> 'drover_generation' THEN"
+    "     pg_get_expr(d.adbin, d.adrelid) END AS fallback,"
     "   col_description(a.attrelid, a.attnum) AS words"
     "   FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid"
     "     AND d.adnum = a.attnum WHERE a.attrelid IN ($1::text::regclass, $2::text::regclass)"
