@@ -4,7 +4,7 @@
 
 Knows the form of the screens alone, nothing of Drover's code: a table begins with a line that has a column "records" (what
 stands before it are names), its numbers stand two spaces or more apart, and its last row is "total" when there are two or more;
-an identity is "N words = a words + b words …"; in JSON each "counts" sums to the "source_records" beside it.
+an identity is "N words = a words + b words …"; in JSON each "counts" sums to the "source_records" beside it, those of status and of its partitions to the "messages".
 """
 import json
 import re
@@ -100,7 +100,13 @@ def tables(where, lines):
 def documents(where, value):
     done = 0
     if isinstance(value, dict):
-        if "source_records" in value and "counts" in value:
+        if "messages" in value and (value.get("kind") == "status" or "partition" in value):
+            # what workers say they say of messages; what a source held back is in none
+            counts = value["counts"]
+            if sum(counts.values()) - counts["rejected"] - counts["withheld"] != value["messages"]:
+                fail(where, "classes do not sum to the messages: %s" % json.dumps(value)[:300])
+            done += 1
+        elif "source_records" in value and "counts" in value:
             if sum(value["counts"].values()) != value["source_records"]:
                 fail(where, "classes sum to %d: %s" % (sum(value["counts"].values()), json.dumps(value)[:300]))
             done += 1

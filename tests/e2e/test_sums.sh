@@ -18,8 +18,9 @@ statuses() {
   screen status.json status --json
   screen status.txt status
   adds_up "$WORK/status.json" "$WORK/status.txt"
-  equal "classes of all partitions, and at the source" \
-    "$(jq '[.partitions[].source_records] | add' "$WORK/status.json")" "$(jq '.source_records - .counts.rejected - .counts.withheld' "$WORK/status.json")"
+  equal "messages of all partitions" "$(jq '[.partitions[].messages] | add' "$WORK/status.json")" "$(jq .messages "$WORK/status.json")"
+  equal "records of all sources, and at the source" \
+    "$(jq '[.sources[].source_records] | add' "$WORK/status.json")" "$(jq .source_records "$WORK/status.json")"
 }
 has_receipts() { screen status.json status --json && [ "$(count no_receipt)" = 0 ] && [ "$(count to_do)" = 0 ]; }
 waits_for() { [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM drover.waiting")" = "$1" ]; }
@@ -88,7 +89,7 @@ for what in .source_records .counts.dead_lettered .counts.pending .counts.reject
   equal "$what of verify and status" "$(jq "$what" "$WORK/verify.json")" "$(jq "$what" "$WORK/status.json")"
 done
 equal "problems" "$(jq -c '[.problems[] | [.verdict, .code, .count]]' "$WORK/verify.json")" \
-  '[["dead_lettered","DRV-V004",3],["dead_lettered","DRV-V001",1],["rejected",null,3],["pending",null,6]]'
+  '[["dead_lettered","DRV-V004",3],["dead_lettered","DRV-V001",1],["rejected","DRV-J001",2],["rejected","DRV-T001",1],["pending",null,6]]'
 grep -q '^  3 dead-lettered: DRV-V004' "$WORK/verify100.txt" || fail "$(cat "$WORK/verify100.txt")"
 grep -q '^  1 dead-lettered: DRV-V001' "$WORK/verify100.txt" || fail "$(cat "$WORK/verify100.txt")"
 
@@ -99,7 +100,12 @@ adds_up "$WORK/run.txt"
 statuses
 equal "after the run" "$(jq -c '.counts | [.applied, .pending, .recovered, .no_receipt, .to_do]' "$WORK/status.json")" "[600,0,300,0,0]"
 expect_exit 5 screen verify.json verify --json
-equal "records of verify and status" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/verify.json")" "$(jq -c '[.source_records, .counts.dead_lettered]' "$WORK/status.json")"
+equal "records of verify and status" "$(jq .source_records "$WORK/verify.json")" "$(jq .source_records "$WORK/status.json")"
+screen stats.json dlq stats --json
+OPEN=$(jq '[.by_state[] | select(.state == "open") | .count] | add' "$WORK/stats.json")
+equal "dead letters of verify and dlq" "$(jq .counts.dead_lettered "$WORK/verify.json")" "$OPEN"
+# status does not read the source topic: a record of two sources is two to it, and the six baskets are
+equal "dead letters of status" "$(jq .dead_letters.open "$WORK/status.json")" $(( OPEN + 6 ))
 expect_exit 5 drover run --again "$WORK/sources" --json > "$WORK/run.lines" 2> "$WORK/run.err"
 tail -n 1 "$WORK/run.lines" > "$WORK/run.json"
 equal "workers that were started" "$(jq .work.workers "$WORK/run.json")" "$(jq '[.children[] | select(.kind == "work")] | length' "$WORK/run.json")"
