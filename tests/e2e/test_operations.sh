@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docs/operations.md, command by command: each failure is made, and what the page says to type mends it.
+# docs/operations.md, command by command: each failure is made, and what the page says to type puts it right.
 . "$(dirname "$0")/lib.sh"
 
 mkdir -p "$WORK/bin" "$WORK/operations"
