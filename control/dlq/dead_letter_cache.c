@@ -196,9 +196,11 @@ enum outcome dead_letter_cache_again(struct dead_letter_cache *cache,
 {
     return sqlite_run(&cache->db,
                       "UPDATE dead_letter SET at_part = ?2, at_offset = ?3,"
-                      " first_ms = min(first_ms, ?4), last_ms = max(last_ms, ?4) WHERE number = ?1",
+                      " first_ms = min(first_ms, ?4), last_ms = max(last_ms, ?4), code = ?5,"
+                      " path = ?6, size = ?7 WHERE number = ?1",
                       VALUES(NUMBER(row->number), NUMBER(row->at_partition), NUMBER(row->at_offset),
-                             NUMBER(row->first_ms)),
+                             NUMBER(row->first_ms), TEXT(cut(row->code, TEXT_MAX)),
+                             TEXT(cut(row->path, TEXT_MAX)), NUMBER(row->size)),
                       err);
 }
 

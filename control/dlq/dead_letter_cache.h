@@ -106,7 +106,7 @@ MUST_USE enum outcome dead_letter_cache_set_position(struct dead_letter_cache *c
 
 MUST_USE enum outcome dead_letter_cache_add(struct dead_letter_cache *cache,
                                             const struct dead_letter_row *row, struct error *err);
-/* The same dead letter lies there again: its place and time. */
+/* The same dead letter lies there again: its place, time, size, and why it is one now. */
 MUST_USE enum outcome dead_letter_cache_again(struct dead_letter_cache *cache,
                                               const struct dead_letter_row *row, struct error *err);
 MUST_USE enum outcome dead_letter_cache_update(struct dead_letter_cache *cache, uint32_t number,
