@@ -113,7 +113,6 @@ static enum outcome take_filter(struct dead_letter_run *run, struct error *err)
     run->filter.entity = choice->entity;
     run->filter.file = choice->file;
     run->filter.id = run->id;
-    run->filter.at_topic = choice->topic ? CACHE_OTHER_TOPIC : TOPIC_DEAD_LETTERS;
     run->filter.state = run->id ? -1 : state_of(choice->state);
     run->filter.limit = choice->limit ? (int64_t)(choice->limit % INT64_MAX) : -1;
     take_codes(&choice->codes, run);
@@ -199,6 +198,8 @@ static enum exit_code run_way(struct dead_letter_run *run, int way, struct error
         dead_letter_register_open(run->settings, SERVER_MS, run->settings->dead_letters.topic,
                                   &run->all, err) != OUT_OK)
         return command_fail(err);
+    run->filter.at_topic = run->all.other ? CACHE_OTHER_TOPIC : TOPIC_DEAD_LETTERS;
+    run->filter.takes_nameless = run->all.other && way == WAY_REPLAY;
     if (dead_letter_register_read(&run->all, way == WAY_REPLAY, err) != OUT_OK)
         return stop_signal() ? (enum exit_code)(128 + stop_signal()) : command_fail(err);
     return WAYS[way](run, err);

@@ -237,8 +237,8 @@ enum outcome dead_letter_cache_decide(struct dead_letter_cache *cache, struct by
     " at_part, at_offset, first_ms, last_ms, size, code, path, tenant, entity, record, uri,"       \
     " origin, topic, part, off, at_topic"
 #define WANTED                                                                                     \
-    " FROM dead_letter WHERE (?1 IS NULL OR tenant = ?1 OR (tenant = '' AND at_topic = ?12))"      \
-    " AND (?2 IS NULL OR entity = ?2 OR (entity = '' AND at_topic = ?12))"                         \
+    " FROM dead_letter WHERE (?1 IS NULL OR tenant = ?1 OR (tenant = '' AND ?13))"                 \
+    " AND (?2 IS NULL OR entity = ?2 OR (entity = '' AND ?13))"                                    \
     " AND (?3 IS NULL OR instr(?3, ',' || code || ',')) AND last_ms >= ?4 AND last_ms < ?5"        \
     " AND (?6 IS NULL OR uri = ?6 OR uri GLOB ?6 OR uri GLOB '*/' || ?6)"                          \
     " AND (?7 < 0 OR part = ?7) AND (off >= ?8 OR ?8 <= 0) AND off < ?9"                           \
@@ -254,7 +254,8 @@ static struct sqlite_value text_or_null(const char *text)
     text_or_null((filter)->tenant), text_or_null((filter)->entity), text_or_null((filter)->codes), \
         NUMBER((filter)->since_ms), NUMBER((filter)->until_ms), text_or_null((filter)->file),      \
         NUMBER((filter)->partition), NUMBER((filter)->from), NUMBER((filter)->to),                 \
-        NUMBER((filter)->state), text_or_null((filter)->id), NUMBER((filter)->at_topic)
+        NUMBER((filter)->state), text_or_null((filter)->id), NUMBER((filter)->at_topic),           \
+        NUMBER((filter)->takes_nameless)
 
 static void read_fact(sqlite3_stmt *stored, struct dead_letter_row *row)
 {
@@ -324,7 +325,7 @@ enum outcome dead_letter_cache_each(struct dead_letter_cache *cache,
                                     const struct dead_letter_filter *filter, cache_on_row on_row,
                                     void *owner, struct error *err)
 {
-    return each(cache, "SELECT " COLUMNS WANTED " ORDER BY number LIMIT ?13",
+    return each(cache, "SELECT " COLUMNS WANTED " ORDER BY number LIMIT ?14",
                 VALUES(FILTER_VALUES(filter), NUMBER(filter->limit)), on_row, owner, err);
 }
 
@@ -364,7 +365,7 @@ enum outcome dead_letter_cache_decisions(struct dead_letter_cache *cache, const 
 
 #define GROUPS(column)                                                                             \
     "SELECT " column ", count(*), min(first_ms), max(last_ms), min(id)" WANTED                     \
-    " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?13"
+    " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?14"
 
 enum outcome dead_letter_cache_groups(struct dead_letter_cache *cache,
                                       enum cache_dimension dimension,

@@ -67,7 +67,8 @@ struct dead_letter_filter {
     int64_t partition;
     int64_t from, to; /* offsets [from, to) */
     int at_topic;
-    int state; /* of enum dead_letter_state */
+    bool takes_nameless; /* also those that name no tenant, or no entity: they are given these */
+    int state;           /* of enum dead_letter_state */
     int64_t limit;
 };
 #define DEAD_LETTER_FILTER_ALL                                                                     \
