@@ -16,7 +16,7 @@ enum {
 
 struct deciding {
     struct dead_letter_register *dead_letters;
-    bool (*is_wanted)(const struct dead_letter_item *item);
+    uint8_t *wanted; /* by number in the index */
     struct decision decision;
     struct bus_sender *sender;
     struct buf ids; /* the texts of decision.ids, one after the other */
@@ -71,9 +71,9 @@ static enum outcome add(void *owner, const struct dead_letter_row *row, struct e
 {
     struct deciding *deciding = owner;
     struct decision *decision = &deciding->decision;
-    if (deciding->is_wanted &&
-        !deciding->is_wanted(&deciding->dead_letters->index.items[row->number]))
-        return OUT_OK;
+    uint32_t number = dead_letter_index_find(&deciding->dead_letters->index, &row->fact.id);
+    if (number == DEAD_LETTER_NONE || !deciding->wanted[number])
+        return OUT_OK; /* others may have added to the cache */
     deciding->sizes[decision->id_count++] = row->id.size;
     buf_append_bytes(&deciding->ids, row->id);
     deciding->count++;
@@ -82,15 +82,29 @@ static enum outcome add(void *owner, const struct dead_letter_row *row, struct e
                : OUT_OK;
 }
 
+static uint8_t *mark_wanted(const struct dead_letter_index *index,
+                            const struct dead_letter_picks *picks,
+                            bool (*is_wanted)(const struct dead_letter_pick *pick))
+{
+    uint8_t *wanted = mem_zeroed(index->count + 1, sizeof *wanted);
+    for (size_t i = 0; i < picks->count; i++) {
+        uint32_t number = dead_letter_index_find(index, &picks->items[i].id);
+        if (number != DEAD_LETTER_NONE && (!is_wanted || is_wanted(&picks->items[i])))
+            wanted[number] = 1;
+    }
+    return wanted;
+}
+
 enum outcome dead_letter_decide(struct dead_letter_register *dead_letters,
-                                const struct dead_letter_filter *filter,
-                                bool (*is_wanted)(const struct dead_letter_item *item),
+                                const struct dead_letter_picks *picks,
+                                bool (*is_wanted)(const struct dead_letter_pick *pick),
                                 const struct decision *decision, uint64_t *count, struct error *err)
 {
     char who[WHO_SIZE];
+    const struct dead_letter_filter every = DEAD_LETTER_FILTER_ALL;
     struct deciding *deciding = mem_new(sizeof *deciding);
     *deciding = (struct deciding){.dead_letters = dead_letters,
-                                  .is_wanted = is_wanted,
+                                  .wanted = mark_wanted(&dead_letters->index, picks, is_wanted),
                                   .decision = *decision,
                                   .outcome = OUT_OK};
     who_is_it(who);
@@ -101,7 +115,7 @@ enum outcome dead_letter_decide(struct dead_letter_register *dead_letters,
         bus_open_sender(dead_letters->bus, dead_letters->topics[TOPIC_CONTROL], 0,
                         dead_letters->timeout_ms, on_delivered, deciding, &deciding->sender, err);
     if (outcome == OUT_OK)
-        outcome = dead_letter_cache_each(&dead_letters->cache, filter, add, deciding, err);
+        outcome = dead_letter_cache_each(&dead_letters->cache, &every, add, deciding, err);
     if (outcome == OUT_OK)
         outcome = send(deciding, err);
     if (outcome == OUT_OK && !bus_sender_flush(deciding->sender, STORE_MS)) {
@@ -116,6 +130,7 @@ enum outcome dead_letter_decide(struct dead_letter_register *dead_letters,
     *count = deciding->count;
     bus_sender_close(deciding->sender);
     buf_free(&deciding->ids);
+    free(deciding->wanted);
     free(deciding);
     return outcome;
 }

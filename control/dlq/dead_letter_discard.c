@@ -1,56 +1,63 @@
 /* `drover dlq discard --reason TEXT`: a person decides that records are not migrated. Their dead
  * letters stay where they are, and every verdict names how many there are. */
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/terminal.h"
 #include "control/dlq/cmd_dlq.h"
 #include "control/dlq/dead_letter_decide.h"
-#include "control/dlq/dead_letter_text.h"
+#include "control/dlq/dead_letter_tally.h"
 
 enum { LINE_MAX_BYTES = 300, LINE_LIMIT = 64 * 1024 };
 
 struct discarding {
     struct dead_letter_run *run;
-    struct buf line;
+    struct dead_letter_picks picks; /* what is told and asked about is what is decided */
+    struct dead_letter_tally tally; /* of them */
     uint64_t count;
 };
 
-static enum outcome tell_group(void *owner, const struct cache_group *group, struct error *err)
+static enum outcome choose(void *owner, const struct dead_letter_row *row, struct error *err)
 {
     struct discarding *discarding = owner;
-    char number[28];
     (void)err;
-    discarding->count += (uint64_t)group->count;
-    if (discarding->run->answer->wanted) {
-        struct json_out *out = answer_body(discarding->run->answer);
-        json_out_object(out, NULL);
-        json_out_bytes(out, "code", group->name);
-        json_out_count(out, "count", (uint64_t)group->count);
-        json_out_end(out);
-        return OUT_OK;
-    }
-    buf_reset(&discarding->line);
-    buf_append_format(&discarding->line, "  %8s  ",
-                      text_format_count((uint64_t)group->count, number));
-    text_append_safe(&discarding->line, group->name, LINE_MAX_BYTES);
-    fprintf(stderr, "%s\n", buf_text(&discarding->line));
+    dead_letter_picks_add(&discarding->picks, row);
+    dead_letter_tally_add(&discarding->tally, row->code, row->id, NULL);
     return OUT_OK;
 }
 
-static enum outcome tell_groups(struct discarding *discarding, struct error *err)
+static void tell_code(const struct discarding *discarding, const char *code, uint64_t count)
 {
-    struct dead_letter_run *run = discarding->run;
-    if (run->answer->wanted)
-        json_out_list(answer_body(run->answer), "by_code");
-    enum outcome outcome = dead_letter_cache_groups(&run->all.cache, CACHE_BY_CODE, &run->filter,
-                                                    tell_group, discarding, err);
-    if (run->answer->wanted)
-        json_out_end(answer_body(run->answer));
-    return outcome;
+    struct buf line;
+    char number[28];
+    if (discarding->run->answer->wanted) {
+        struct json_out *out = answer_body(discarding->run->answer);
+        json_out_object(out, NULL);
+        json_out_text(out, "code", code);
+        json_out_count(out, "count", count);
+        json_out_end(out);
+        return;
+    }
+    buf_init(&line, LINE_LIMIT);
+    buf_append_format(&line, "  %8s  ", text_format_count(count, number));
+    text_append_safe(&line, bytes_text(code), LINE_MAX_BYTES);
+    fprintf(stderr, "%s\n", buf_text(&line));
+    buf_free(&line);
+}
+
+static void tell_codes(const struct discarding *discarding)
+{
+    const struct dead_letter_tally *tally = &discarding->tally;
+    if (discarding->run->answer->wanted)
+        json_out_list(answer_body(discarding->run->answer), "by_code");
+    for (size_t i = 0; i < tally->count; i++)
+        tell_code(discarding, tally->codes[i].code, tally->codes[i].count);
+    if (discarding->run->answer->wanted)
+        json_out_end(answer_body(discarding->run->answer));
 }
 
 /* More than one is asked for: by the migration's name, which nobody types by mistake. */
@@ -91,30 +98,43 @@ static void tell_end(const struct discarding *discarding, bool done)
            discarding->count == 1 ? "" : "s", done ? "" : "would be ");
 }
 
+static enum outcome discard(struct discarding *discarding, struct error *err)
+{
+    struct dead_letter_run *run = discarding->run;
+    const struct settings *settings = run->settings;
+    const struct decision decision = {.kind = DECISION_DISCARDED,
+                                      .why = bytes_text(settings->reason)};
+    enum outcome outcome =
+        dead_letter_cache_each(&run->all.cache, &run->filter, choose, discarding, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    discarding->count = discarding->picks.count;
+    tell_codes(discarding);
+    if (run->id && discarding->count == 0) {
+        error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN,
+                  "there is no open dead letter of this id");
+        error_where(err, "%s", run->id);
+        return OUT_FATAL;
+    }
+    if (settings->dry_run)
+        return OUT_OK;
+    outcome = confirm(discarding, err);
+    return outcome == OUT_OK && discarding->count
+               ? dead_letter_decide(&run->all, &discarding->picks, NULL, &decision,
+                                    &discarding->count, err)
+               : outcome;
+}
+
 enum exit_code dead_letter_discard(struct dead_letter_run *run, struct error *err)
 {
-    struct discarding discarding = {.run = run};
-    const struct settings *settings = run->settings;
+    struct discarding *discarding = mem_zeroed(1, sizeof *discarding);
+    discarding->run = run;
     if (run->id) /* named: only while it is open */
         run->filter.state = DEAD_LETTER_OPEN;
-    buf_init(&discarding.line, LINE_LIMIT);
-    enum outcome outcome = tell_groups(&discarding, err);
-    buf_free(&discarding.line);
-    if (outcome == OUT_OK && run->id && discarding.count == 0) {
-        outcome = error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN,
-                            "there is no open dead letter of this id");
-        error_where(err, "%s", run->id);
-    }
-    if (outcome == OUT_OK && !settings->dry_run)
-        outcome = confirm(&discarding, err);
-    if (outcome == OUT_OK && !settings->dry_run && discarding.count) {
-        const struct decision decision = {.kind = DECISION_DISCARDED,
-                                          .why = bytes_text(settings->reason)};
-        outcome =
-            dead_letter_decide(&run->all, &run->filter, NULL, &decision, &discarding.count, err);
-    }
-    if (outcome != OUT_OK)
-        return command_fail(err);
-    tell_end(&discarding, !settings->dry_run);
-    return EXIT_OK;
+    enum outcome outcome = discard(discarding, err);
+    if (outcome == OUT_OK)
+        tell_end(discarding, !run->settings->dry_run);
+    dead_letter_picks_free(&discarding->picks);
+    free(discarding);
+    return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }

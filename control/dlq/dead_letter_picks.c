@@ -8,15 +8,19 @@
 
 enum { ID_LIMIT = 1024 };
 
-static enum outcome choose(void *owner, const struct dead_letter_row *row, struct error *err)
+void dead_letter_picks_add(struct dead_letter_picks *picks, const struct dead_letter_row *row)
 {
-    struct dead_letter_picks *picks = owner;
-    (void)err;
     picks->items = mem_grown(picks->items, &picks->room, picks->count + 1, sizeof *picks->items);
     picks->items[picks->count++] = (struct dead_letter_pick){.id = row->fact.id,
                                                              .at_offset = row->at_offset,
                                                              .at_partition = row->at_partition,
                                                              .at_topic = (uint8_t)row->at_topic};
+}
+
+static enum outcome choose(void *owner, const struct dead_letter_row *row, struct error *err)
+{
+    (void)err;
+    dead_letter_picks_add(owner, row);
     return OUT_OK;
 }
 

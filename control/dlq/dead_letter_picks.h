@@ -35,6 +35,8 @@ MUST_USE enum outcome dead_letter_picks_choose(struct dead_letter_picks *picks,
                                                struct dead_letter_register *dead_letters,
                                                const struct dead_letter_filter *filter,
                                                struct error *err);
+/* At the end, in no order: for who does not read them. */
+void dead_letter_picks_add(struct dead_letter_picks *picks, const struct dead_letter_row *row);
 void dead_letter_picks_free(struct dead_letter_picks *picks);
 
 /* What it answers other than OUT_OK ends the reading, and is given. Views until it returns. */

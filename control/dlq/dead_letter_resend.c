@@ -139,11 +139,6 @@ static bool is_chosen(const struct dead_letter_pick *pick)
     return pick->outcome == FATE_CHOSEN;
 }
 
-static bool is_not_sent(const struct dead_letter_item *item)
-{
-    return item->sent < 0;
-}
-
 static uint64_t count_fate(const struct resend *resend, enum fate fate)
 {
     uint64_t count = 0;
@@ -325,7 +320,7 @@ static enum outcome send_all(struct resend *resend, struct error *err)
     const struct decision decision = {.kind = DECISION_REPLAYED, .run = bytes_text(resend->name)};
     uint64_t decided;
     enum outcome outcome =
-        dead_letter_decide(all, &resend->run->filter, is_not_sent, &decision, &decided, err);
+        dead_letter_decide(all, &resend->picks, is_chosen, &decision, &decided, err);
     if (outcome == OUT_OK)
         outcome = bus_open_sender(all->bus, all->topics[TOPIC_SOURCE], all->partition_count,
                                   all->timeout_ms, on_delivered, resend, &resend->sender, err);
@@ -434,14 +429,15 @@ static bool was_sent(const struct dead_letter_pick *pick)
 /* Codes of what was refused again are in the rows of the dead letters that took their place. */
 struct naming {
     struct resend *resend;
-    uint8_t *is_ours; /* by number */
+    uint8_t *is_ours; /* by number in the index */
 };
 
 static enum outcome name_refused(void *owner, const struct dead_letter_row *row, struct error *err)
 {
     struct naming *naming = owner;
+    uint32_t number = dead_letter_index_find(&naming->resend->all->index, &row->fact.id);
     (void)err;
-    for (uint8_t i = 0; i < naming->is_ours[row->number]; i++)
+    for (uint8_t i = 0; number != DEAD_LETTER_NONE && i < naming->is_ours[number]; i++)
         dead_letter_tally_add(&naming->resend->refused, row->code, row->id, NULL);
     return OUT_OK;
 }
