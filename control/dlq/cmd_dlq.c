@@ -173,6 +173,9 @@ static enum outcome check_flags(const struct settings *settings, int way, struct
     if (settings->dry_run && way != WAY_REPLAY && way != WAY_DISCARD)
         return error_set(err, OUT_FATAL, ERR_USAGE,
                          "only drover dlq replay and discard take --dry-run");
+    if (choice->limit && way == WAY_STATS)
+        return error_set(err, OUT_FATAL, ERR_USAGE,
+                         "drover dlq stats counts all of them, and takes no --limit");
     if (way == WAY_DISCARD && (!settings->reason || !settings->reason[0])) {
         error_set(err, OUT_FATAL, ERR_USAGE, "drover dlq discard needs --reason TEXT");
         error_hint(err, "it is kept with who and when, and the verdict of the migration names how "
