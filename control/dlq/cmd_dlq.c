@@ -105,15 +105,16 @@ static int state_of(const char *word)
     return -1;
 }
 
-static enum outcome take_filter(struct dead_letter_run *run, struct error *err)
+static enum outcome take_filter(struct dead_letter_run *run, int way, struct error *err)
 {
+    bool acts = way == WAY_REPLAY || way == WAY_DISCARD;
     const struct dead_letter_choice *choice = &run->settings->dead_letters;
     run->filter = DEAD_LETTER_FILTER_ALL;
     run->filter.tenant = choice->tenant;
     run->filter.entity = choice->entity;
     run->filter.file = choice->file;
     run->filter.id = run->id;
-    run->filter.state = run->id ? -1 : state_of(choice->state);
+    run->filter.state = run->id && !acts ? -1 : state_of(choice->state);
     run->filter.limit = choice->limit ? (int64_t)(choice->limit % INT64_MAX) : -1;
     take_codes(&choice->codes, run);
     if (take_moment("since", choice->since, &run->filter.since_ms, err) != OUT_OK ||
@@ -190,12 +191,29 @@ static enum outcome check_flags(const struct settings *settings, int way, struct
     return OUT_OK;
 }
 
+enum outcome dead_letter_refuse_id(const struct dead_letter_run *run, struct error *err)
+{
+    const struct dead_letter_index *index = &run->all.index;
+    const struct digest id = digest_of(bytes_text(run->id));
+    uint32_t number = dead_letter_index_find(index, &id);
+    error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN, "there is no such dead letter");
+    if (number != DEAD_LETTER_NONE) {
+        const char *word = dead_letter_state_word(dead_letter_index_state(index, number));
+        error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN,
+                  "no dead letter of this id is chosen: it is %s", word);
+        error_hint(err, "drover dlq show %s says why; --state %s chooses it all the same", run->id,
+                   word);
+    }
+    error_where(err, "%s", run->id);
+    return OUT_FATAL;
+}
+
 static enum exit_code run_way(struct dead_letter_run *run, int way, struct error *err)
 {
     static enum exit_code (*const WAYS[])(struct dead_letter_run *, struct error *) = {
         dead_letter_list,   dead_letter_show,   dead_letter_stats,
         dead_letter_export, dead_letter_replay, dead_letter_discard};
-    if (take_filter(run, err) != OUT_OK)
+    if (take_filter(run, way, err) != OUT_OK)
         return EXIT_USAGE;
     if (take_mask(run, err) != OUT_OK ||
         dead_letter_register_open(run->settings, SERVER_MS, run->settings->dead_letters.topic,

@@ -110,12 +110,8 @@ static enum outcome discard(struct discarding *discarding, struct error *err)
         return outcome;
     discarding->count = discarding->picks.count;
     tell_codes(discarding);
-    if (run->id && discarding->count == 0) {
-        error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN,
-                  "there is no open dead letter of this id");
-        error_where(err, "%s", run->id);
-        return OUT_FATAL;
-    }
+    if (run->id && discarding->count == 0)
+        return dead_letter_refuse_id(run, err);
     if (settings->dry_run)
         return OUT_OK;
     outcome = confirm(discarding, err);
@@ -129,8 +125,6 @@ enum exit_code dead_letter_discard(struct dead_letter_run *run, struct error *er
 {
     struct discarding *discarding = mem_zeroed(1, sizeof *discarding);
     discarding->run = run;
-    if (run->id) /* named: only while it is open */
-        run->filter.state = DEAD_LETTER_OPEN;
     enum outcome outcome = discard(discarding, err);
     if (outcome == OUT_OK)
         tell_end(discarding, !run->settings->dry_run);

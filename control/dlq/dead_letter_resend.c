@@ -630,11 +630,8 @@ enum exit_code dead_letter_replay(struct dead_letter_run *run, struct error *err
     enum outcome outcome = dead_letter_maker_open(run->settings, &resend->maker, err);
     if (outcome == OUT_OK)
         outcome = dead_letter_picks_choose(&resend->picks, &run->all, &run->filter, err);
-    if (outcome == OUT_OK && run->id && resend->picks.count == 0) {
-        outcome =
-            error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN, "there is no such dead letter");
-        error_where(err, "%s", run->id);
-    }
+    if (outcome == OUT_OK && run->id && resend->picks.count == 0)
+        outcome = dead_letter_refuse_id(run, err);
     choose_fates(resend);
     if (outcome != OUT_OK)
         code = command_fail(err);

@@ -124,6 +124,14 @@ equal "discarded" "$(states --code DRV-V001 --state-dir "$WORK/second")" "{\"dis
 ID=$(drover dlq list --state discarded --limit 1 --json | jq -r '.dead_letters[0].id')
 equal "who and why" "$(drover dlq show "$ID" --json | jq -r '.decision.why, (.decision.who | test("@"))' | tr '\n' ' ')" 'of the old shop true '
 
+expect_exit 2 drover dlq discard "$ID" --reason again > "$WORK/usage.log" 2>&1
+has "$WORK/usage.log" "it is discarded"
+expect_exit 2 drover dlq replay "$ID" > "$WORK/usage.log" 2>&1
+has "$WORK/usage.log" "it is discarded"
+equal "chosen by its state" "$(expect_exit 5 drover dlq replay "$ID" --state discarded --dry-run --json | jq .chosen)" 1
+expect_exit 2 drover dlq stats --limit 1 2> "$WORK/usage.log"
+equal "so many, and no more" "$(drover dlq discard --code DRV-V002 --limit 3 --reason test --dry-run --json | jq -c '[.discarded, .by_code[0].count]')" '[3,3]'
+
 say "refused again: the chain goes on"
 for attempts in 2 3; do
   expect_exit 5 drover dlq replay --code DRV-V002 --tenant t00 --json > "$WORK/replay.json" 2>> "$WORK/replay.log"
