@@ -94,6 +94,7 @@ void dead_letter_register_close(struct dead_letter_register *dead_letters)
         store_of(dead_letters->settings)->end_status(&dead_letters->store);
     dead_letter_cache_close(&dead_letters->cache);
     dead_letter_index_free(&dead_letters->index);
+    free(dead_letters->kept_states);
     kafka_bus_free(dead_letters->bus);
     free(dead_letters->partitions);
     buf_free(&dead_letters->text);
@@ -160,18 +161,27 @@ static enum outcome load_row(void *owner, const struct dead_letter_row *row, str
         return too_many(err);
     if (known || number != row->number)
         return error_set(err, OUT_FATAL, ERR_STATE_FILE, "the cache of dead letters is damaged");
+    dead_letters->kept_states = mem_grown(dead_letters->kept_states, &dead_letters->kept_room,
+                                          dead_letters->kept_count + 1, 1);
+    dead_letters->kept_states[dead_letters->kept_count++] = (uint8_t)row->state;
     return OUT_OK;
 }
 
+/* What is changed by it is told by the state that is kept. */
 static enum outcome load_decision(void *owner, const struct cache_decision *decision,
                                   struct error *err)
 {
     struct dead_letter_register *dead_letters = owner;
     struct digest id = digest_of(decision->id);
+    uint32_t number = dead_letter_index_find(&dead_letters->index, &id);
     (void)err;
+    if (number == DEAD_LETTER_NONE)
+        return OUT_OK;
+    bool changed = dead_letters->index.items[number].changed;
     if (decision->was_sent)
         dead_letter_index_decide(&dead_letters->index, &id, DECISION_REPLAYED);
     dead_letter_index_decide(&dead_letters->index, &id, decision->kind);
+    dead_letters->index.items[number].changed = changed;
     return OUT_OK;
 }
 
@@ -180,11 +190,9 @@ static enum outcome load(struct dead_letter_register *dead_letters, struct error
     const struct dead_letter_filter all = DEAD_LETTER_FILTER_ALL;
     dead_letter_index_free(&dead_letters->index);
     dead_letter_index_init(&dead_letters->index, DEAD_LETTER_INDEX_BYTES);
+    dead_letters->kept_count = 0;
     enum outcome outcome =
         dead_letter_cache_each(&dead_letters->cache, &all, load_row, dead_letters, err);
-    if (outcome == OUT_OK)
-        outcome = dead_letter_cache_decisions(&dead_letters->cache, NULL, load_decision,
-                                              dead_letters, err);
     for (size_t i = 0; i < dead_letters->index.count; i++)
         dead_letters->index.items[i].changed = false;
     return outcome;
@@ -527,10 +535,13 @@ static enum outcome keep_changes(struct dead_letter_register *dead_letters, stru
 {
     struct dead_letter_index *index = &dead_letters->index;
     enum outcome outcome = OUT_OK;
-    for (uint32_t i = 0; i < index->count && outcome == OUT_OK; i++)
-        if (index->items[i].changed)
-            outcome = dead_letter_cache_update(&dead_letters->cache, i, &index->items[i],
-                                               dead_letter_index_state(index, i), err);
+    for (uint32_t i = 0; i < index->count && outcome == OUT_OK; i++) {
+        enum dead_letter_state state = dead_letter_index_state(index, i);
+        bool is_kept = i < dead_letters->kept_count && dead_letters->kept_states[i] == state;
+        if (index->items[i].changed || !is_kept)
+            outcome =
+                dead_letter_cache_update(&dead_letters->cache, i, &index->items[i], state, err);
+    }
     return outcome;
 }
 
@@ -544,6 +555,9 @@ static enum outcome read_all(struct dead_letter_register *dead_letters, bool *an
         outcome = read_topic(dead_letters, TOPIC_DEAD_LETTERS, take_dead_letter, anew, err);
     if (outcome == OUT_OK && !*anew && dead_letters->other)
         outcome = read_topic(dead_letters, CACHE_OTHER_TOPIC, take_dead_letter, anew, err);
+    if (outcome == OUT_OK && !*anew) /* also about letters that are known only now */
+        outcome = dead_letter_cache_decisions(&dead_letters->cache, NULL, load_decision,
+                                              dead_letters, err);
     if (outcome == OUT_OK && !*anew)
         outcome = read_topic(dead_letters, TOPIC_CONTROL, take_decision, anew, err);
     if (outcome == OUT_OK && !*anew)

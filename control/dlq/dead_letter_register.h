@@ -32,6 +32,8 @@ struct dead_letter_register {
     struct register_partition *partitions;
     struct dead_letter_cache cache;
     struct dead_letter_index index;
+    uint8_t *kept_states; /* by number, as the cache has them */
+    size_t kept_count, kept_room;
     bool read_anew; /* the cache did not fit the topics */
     bool to_end;    /* the source topic is read behind the checkpoint as well */
     struct buf text;
