@@ -133,12 +133,18 @@ void status_dead_letters_add(struct status_dead_letters *dead, const struct enve
     item->code = (uint16_t)origin.code;
     if (envelope_decode(message, &record, NULL) != OUT_OK)
         record = (struct record){0};
-    if (record.origin.uri.size && record.run.size && !record_run_follows(record.run)) {
+    struct bytes first = last_header(message, BYTES_LITERAL(DEAD_LETTER_REPLAYED_FROM));
+    const struct status_dead_letter *head = first.size ? find(dead, hash_id(first)) : NULL;
+    if (head && head != item) { /* its own run is the replay's, no reading of the source */
+        item->uri = head->uri;
+        item->run = head->run;
+    } else if (!first.size && record.origin.uri.size && record.run.size &&
+               !record_run_follows(record.run)) {
         item->uri = diff_key_of(record.origin.uri);
         item->run = hash64(record.run);
     }
     keep_example(dead, item->id, origin.code, &record);
-    take_chain(dead, last_header(message, BYTES_LITERAL(DEAD_LETTER_REPLAYED_FROM)), item->id);
+    take_chain(dead, first, item->id);
 }
 
 void status_dead_letters_decide(struct status_dead_letters *dead, const struct decision *decision)

@@ -139,6 +139,7 @@ for attempts in 2 3; do
   equal "refused again" "$(jq -c '[.landed, .refused_again, .refused_by_code[0].code, .refused_by_code[0].count]' "$WORK/replay.json")" "[0,$MINE,\"DRV-V002\",$MINE]"
   equal "open, with $attempts attempts" "$(drover dlq list --code DRV-V002 --tenant t00 --limit 10000 --json | jq -c "[(.dead_letters | length), (.dead_letters | all(.attempts == $attempts and .id != .first_id))]")" "[$MINE,true]"
 done
+equal "status has them as open" "$(drover status --json | jq -c '.dead_letters | [.open, .resolved, .discarded]')" "[$(( 5 * PART )),0,$PART]"
 ID=$(drover dlq list --code DRV-V002 --tenant t00 --limit 1 --json | jq -r '.dead_letters[0].id')
 equal "its attempts" "$(drover dlq show "$ID" --json | jq -c '[.chain[] | [.attempts, .state]]')" '[[1,"superseded"],[2,"superseded"],[3,"open"]]'
 
@@ -178,6 +179,17 @@ equal "not applied in time" "$(expect_exit 5 drover dlq replay --code DRV-V007 -
 work
 equal "everybody sees the same in the end" "$(list)" "$(list --state-dir "$WORK/third")"
 expect_exit 4 drover dlq list --brokers 127.0.0.1:1 2> "$WORK/away.log"
+
+say "a decision that was read before its letter holds"
+kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.control" -e -q | grep -m 1 '"discarded"' | jq -c '.ids = ["later-0-1"]' |
+  kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.control" -p 0 -k dlq -H content-type=application/json
+counts > /dev/null # with the cache, and nothing of it in the dlq topic
+printf '{}' | kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -p 0 -k later -H drover-dlq-id=later-0-1 -H drover-error-code=DRV-V001
+state_of() { drover dlq list --state all --limit 1000000 --json "$@" | jq -r '.dead_letters[] | select(.id == "later-0-1").state'; }
+equal "with the cache" "$(state_of)" discarded
+equal "without" "$(state_of --state-dir "$WORK/fifth")" discarded
+equal "it names no tenant" "$(drover dlq discard --tenant t01 --code DRV-V001 --state all --reason test --dry-run --json | jq .discarded)" \
+  "$(list --tenant t01 --code DRV-V001 | jq -s 'map(select(.tenant == "t01")) | length')"
 
 say "what retention took is gone for everybody"
 "$TOOL" trim "drover.$NAME.dlq" 0 10
