@@ -32,7 +32,7 @@ struct resume {
     struct error sent;          /* what became of the decision on its way */
     struct resume_case *cases;  /* by partition */
     struct resume_plan *plans;
-    bool *chosen;
+    bool *chosen, *moved;
 };
 
 /* ---- what is known ----------------------------------------------------------------------- */
@@ -119,6 +119,7 @@ static enum outcome read_topic(struct resume *resume, struct error *err)
     resume->cases = mem_zeroed(count, sizeof *resume->cases);
     resume->plans = mem_zeroed(count, sizeof *resume->plans);
     resume->chosen = mem_zeroed(count, sizeof *resume->chosen);
+    resume->moved = mem_zeroed(count, sizeof *resume->moved);
     for (size_t i = 0; i < count; i++) {
         struct resume_case *known = &resume->cases[i];
         known->partition = (int32_t)i;
@@ -208,25 +209,6 @@ static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t 
         resume->sent = *err;
 }
 
-static enum outcome move(struct resume *resume, int32_t number, struct error *err)
-{
-    const struct resume_case *known = &resume->cases[number];
-    const struct checkpoint_place place = {resume->settings->group, resume->topics[TOPIC_SOURCE],
-                                           number};
-    struct checkpoint_image now;
-    bool moved = false;
-    checkpoint_image_init(&now);
-    enum outcome outcome = resume_plan_make(known, &resume->plans[number], &now, err);
-    if (outcome == OUT_OK)
-        outcome = checkpoint_editor_move(resume->editor, &place, &known->image, &now, &moved, err);
-    checkpoint_image_free(&now);
-    if (outcome != OUT_OK || moved)
-        return outcome;
-    error_set(err, OUT_FATAL, ERR_MOVED, "partition %" PRId32 " was moved or claimed meanwhile",
-              number);
-    return OUT_FATAL;
-}
-
 /* Who, when and why: kept for good. */
 static enum outcome note(struct resume *resume, int32_t number, struct error *err)
 {
@@ -264,22 +246,43 @@ static enum outcome note(struct resume *resume, int32_t number, struct error *er
     }
     buf_free(&text);
     if (outcome != OUT_OK)
-        error_hint(err, "partition %" PRId32 " is resumed; only who decided it is not kept",
+        error_hint(err,
+                   "partition %" PRId32 " is not resumed, as who decided it could not be kept: the "
+                   "same command again",
                    number);
     return outcome;
+}
+
+/* The decision first: nothing is given up that nobody can name. One that was not carried out is
+ * there as well then, and told. */
+static enum outcome move(struct resume *resume, int32_t number, struct error *err)
+{
+    const struct resume_case *known = &resume->cases[number];
+    const struct checkpoint_place place = {resume->settings->group, resume->topics[TOPIC_SOURCE],
+                                           number};
+    struct checkpoint_image now;
+    checkpoint_image_init(&now);
+    enum outcome outcome = resume_plan_make(known, &resume->plans[number], &now, err);
+    if (outcome == OUT_OK)
+        outcome = note(resume, number, err);
+    if (outcome == OUT_OK)
+        outcome = checkpoint_editor_move(resume->editor, &place, &known->image, &now,
+                                         &resume->moved[number], err);
+    checkpoint_image_free(&now);
+    if (outcome != OUT_OK || resume->moved[number])
+        return outcome;
+    error_set(err, OUT_FATAL, ERR_MOVED, "partition %" PRId32 " was moved or claimed meanwhile",
+              number);
+    return OUT_FATAL;
 }
 
 static enum outcome act(struct resume *resume, struct error *err)
 {
     enum outcome outcome = bus_open_sender(resume->bus, resume->topics[TOPIC_CONTROL], 0, SEND_MS,
                                            on_delivered, resume, &resume->control, err);
-    for (int32_t i = 0; i < resume->partition_count && outcome == OUT_OK; i++) {
-        if (!resume->chosen[i])
-            continue;
-        outcome = move(resume, i, err);
-        if (outcome == OUT_OK)
-            outcome = note(resume, i, err);
-    }
+    for (int32_t i = 0; i < resume->partition_count && outcome == OUT_OK; i++)
+        if (resume->chosen[i])
+            outcome = move(resume, i, err);
     return outcome;
 }
 
@@ -316,13 +319,14 @@ static void append_one(struct json_out *out, const struct resume_case *known,
     json_out_end(out);
 }
 
-static void show(const struct resume *resume, struct answer *answer)
+/* What was done, also when another partition could not be moved; of --dry-run what would be. */
+static void show(const struct resume *resume, bool failed, struct answer *answer)
 {
     int shown = 0;
     if (answer->wanted)
         json_out_list(answer_body(answer), "partitions");
     for (int32_t i = 0; i < resume->partition_count; i++) {
-        if (!resume->chosen[i])
+        if (!(resume->settings->dry_run ? resume->chosen[i] : resume->moved[i]))
             continue;
         shown++;
         if (answer->wanted)
@@ -334,7 +338,7 @@ static void show(const struct resume *resume, struct answer *answer)
         json_out_end(answer_body(answer));
         json_out_bool(answer_body(answer), "dry_run", resume->settings->dry_run);
     } else if (!shown) {
-        printf("no partition is halted\n");
+        printf("%s", failed ? "" : "no partition is halted\n");
     } else if (!resume->settings->dry_run) {
         printf("a worker that has %s goes on within seconds; else the next one does\n",
                shown == 1 ? "it" : "them");
@@ -363,6 +367,7 @@ static void close_resume(struct resume *resume)
     free(resume->cases);
     free(resume->plans);
     free(resume->chosen);
+    free(resume->moved);
     free(resume->ranges);
     kafka_bus_free(resume->bus);
 }
@@ -373,10 +378,11 @@ enum exit_code resume_command(const struct invocation *invocation, struct error 
     if (check_usage(invocation, err) != OUT_OK)
         return EXIT_USAGE;
     enum outcome outcome = ask(&resume, &invocation->words, err);
-    if (outcome == OUT_OK && !invocation->settings.dry_run)
+    bool asked = outcome == OUT_OK;
+    if (asked && !invocation->settings.dry_run)
         outcome = act(&resume, err);
-    if (outcome == OUT_OK)
-        show(&resume, invocation->answer);
+    if (asked)
+        show(&resume, outcome != OUT_OK, invocation->answer);
     close_resume(&resume);
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }
