@@ -28,9 +28,22 @@ static const char *plural(int64_t count)
     return count == 1 ? "" : "s";
 }
 
+/* They are in PostgreSQL, but Redis would never get them from the topic. */
+static void plan_redis(const struct resume_case *known, struct resume_plan *plan)
+{
+    plan->gives_up = true;
+    plan->from = known->image.redis_next;
+    plan->to = known->low;
+    snprintf(plan->what, sizeof plan->what,
+             "%" PRId64 " offset%s not yet in Redis, %" PRId64 " to %" PRId64
+             ": drover rebuild redis fills it",
+             plan->to - plan->from, plural(plan->to - plan->from), plan->from, plan->to - 1);
+}
+
 /* Retention ate what was not applied yet; or what was applied, and is to be told or written to
  * Redis again. */
-static void plan_offsets(const struct resume_case *known, int64_t begin, struct resume_plan *plan)
+static void plan_offsets(const struct resume_case *known, int64_t begin, bool hybrid,
+                         struct resume_plan *plan)
 {
     int64_t next = known->image.next_offset;
     plan->code = error_code_id(ERR_KAFKA_OFFSET);
@@ -42,6 +55,8 @@ static void plan_offsets(const struct resume_case *known, int64_t begin, struct 
                  " are gone from the topic; they are applied, and "
                  "were to be read again for what follows",
                  begin, known->low - 1);
+        if (hybrid && known->image.redis_next < known->low)
+            plan_redis(known, plan);
         return;
     }
     plan->gives_up = true;
@@ -51,8 +66,11 @@ static void plan_offsets(const struct resume_case *known, int64_t begin, struct 
              "offsets %" PRId64 " to %" PRId64 " are gone from the topic, and were not applied yet",
              plan->from, plan->to - 1);
     snprintf(plan->what, sizeof plan->what,
-             "%" PRId64 " offset%s of the topic, %" PRId64 " to %" PRId64, plan->to - plan->from,
-             plural(plan->to - plan->from), plan->from, plan->to - 1);
+             "%" PRId64 " offset%s of the topic, %" PRId64 " to %" PRId64 "%s",
+             plan->to - plan->from, plural(plan->to - plan->from), plan->from, plan->to - 1,
+             hybrid && known->image.redis_next < next
+                 ? "; and what came before is not all in Redis: drover rebuild redis fills it"
+                 : "");
 }
 
 static void plan_numbers(const struct halted *halted, struct resume_plan *plan)
@@ -106,7 +124,7 @@ enum outcome resume_plan_decide(const struct resume_case *known, bool hybrid,
     if (known->image.next_offset > known->high)
         return refuse_topic(known, err);
     if (begin < known->low) {
-        plan_offsets(known, begin, plan);
+        plan_offsets(known, begin, hybrid, plan);
         return OUT_OK;
     }
     if (!known->has_halted)

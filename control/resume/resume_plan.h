@@ -8,6 +8,7 @@
  *   cause put right (a dead letter that did not fit …)   goes on where it stands
  *   numbers of a run are missing                         goes on behind them, when that is accepted
  *   offsets are gone from the topic                      the same, at the first one that is there
+ *   applied, gone, and not yet in Redis (hybrid)         the same: drover rebuild redis fills it
  *   the stored numbers cannot be read                    the same, with none
  *   the topic ends before what was committed             never: it is another topic
  */

@@ -1,0 +1,71 @@
+/* What is given up when a halted partition goes on. Needs no server. */
+
+#include "control/resume/resume_plan.h"
+
+#include <string.h>
+
+#include "tests/support/suite.h"
+
+static struct resume_plan plan_of(int64_t next, int64_t redis_next, int64_t low, bool hybrid)
+{
+    struct resume_plan plan;
+    struct resume_case known = {.low = low, .high = 100};
+    checkpoint_image_init(&known.image);
+    known.image.exists = true;
+    known.image.next_offset = known.image.results_next = next;
+    known.image.redis_next = redis_next;
+    ck_assert_int_eq(resume_plan_decide(&known, hybrid, &plan, NULL), OUT_OK);
+    checkpoint_image_free(&known.image);
+    return plan;
+}
+
+START_TEST(what_redis_lacks_is_given_up)
+{
+    struct resume_plan plan = plan_of(50, 20, 30, true);
+    ck_assert(plan.gives_up);
+    ck_assert_int_eq(plan.from, 20);
+    ck_assert_int_eq(plan.to, 30);
+    ck_assert_int_eq(plan.next_offset, 50);
+    ck_assert_ptr_nonnull(strstr(plan.what, "10 offsets not yet in Redis, 20 to 29"));
+    ck_assert_ptr_nonnull(strstr(plan.what, "drover rebuild redis"));
+}
+END_TEST
+
+START_TEST(what_was_not_applied_is_given_up)
+{
+    struct resume_plan plan = plan_of(50, 20, 60, true);
+    ck_assert(plan.gives_up);
+    ck_assert_int_eq(plan.from, 50);
+    ck_assert_int_eq(plan.to, 60);
+    ck_assert_int_eq(plan.next_offset, 60);
+    ck_assert_ptr_nonnull(strstr(plan.what, "10 offsets of the topic, 50 to 59"));
+    ck_assert_ptr_nonnull(strstr(plan.what, "drover rebuild redis"));
+}
+END_TEST
+
+START_TEST(what_is_in_both_stores_is_not)
+{
+    struct resume_case known = {.low = 40, .high = 100};
+    struct resume_plan plan;
+    checkpoint_image_init(&known.image);
+    known.image.exists = true;
+    known.image.next_offset = known.image.redis_next = 50;
+    known.image.results_next = 30;
+    ck_assert_int_eq(resume_plan_decide(&known, true, &plan, NULL), OUT_OK);
+    ck_assert(!plan.gives_up);
+    checkpoint_image_free(&known.image);
+}
+END_TEST
+
+static Suite *resume_plan_suite(void)
+{
+    Suite *suite = suite_create("resume_plan");
+    TCase *tcase = tcase_create("resume_plan");
+    tcase_add_test(tcase, what_redis_lacks_is_given_up);
+    tcase_add_test(tcase, what_was_not_applied_is_given_up);
+    tcase_add_test(tcase, what_is_in_both_stores_is_not);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(resume_plan_suite)
