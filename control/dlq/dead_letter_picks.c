@@ -14,7 +14,8 @@ void dead_letter_picks_add(struct dead_letter_picks *picks, const struct dead_le
     picks->items[picks->count++] = (struct dead_letter_pick){.id = row->fact.id,
                                                              .at_offset = row->at_offset,
                                                              .at_partition = row->at_partition,
-                                                             .at_topic = (uint8_t)row->at_topic};
+                                                             .at_topic = (uint8_t)row->at_topic,
+                                                             .family = (uint8_t)row->family};
 }
 
 static enum outcome choose(void *owner, const struct dead_letter_row *row, struct error *err)

@@ -14,7 +14,7 @@ struct dead_letter_pick {
     int32_t at_partition;
     uint8_t at_topic;
     uint8_t outcome; /* the owner's */
-    uint16_t code;   /* the owner's */
+    uint8_t family;  /* of enum dead_letter_family */
 };
 
 struct dead_letter_picks {

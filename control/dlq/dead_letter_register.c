@@ -57,6 +57,22 @@ static enum outcome open_cache(struct dead_letter_register *dead_letters, struct
     return outcome;
 }
 
+/* What is sent again from there would come back without an end, or is no record at all. */
+static enum outcome check_other(const struct dead_letter_register *dead_letters, const char *other,
+                                struct error *err)
+{
+    for (int i = 0; i < TOPIC_KINDS && other; i++) {
+        if (i == TOPIC_DEAD_LETTERS || strcmp(other, dead_letters->topics[i]) != 0)
+            continue;
+        error_set(err, OUT_FATAL, ERR_USAGE,
+                  "the topic is one of the migration's own, and not of "
+                  "dead letters");
+        error_where(err, "--topic %.200s", other);
+        return OUT_FATAL;
+    }
+    return OUT_OK;
+}
+
 enum outcome dead_letter_register_open(const struct settings *settings, int timeout_ms,
                                        const char *other, struct dead_letter_register *dead_letters,
                                        struct error *err)
@@ -65,6 +81,8 @@ enum outcome dead_letter_register_open(const struct settings *settings, int time
     buf_init(&dead_letters->text, TEXT_LIMIT);
     enum outcome outcome =
         topic_format_all(settings->prefix, settings->migration, dead_letters->topics, err);
+    if (outcome == OUT_OK)
+        outcome = check_other(dead_letters, other, err);
     bool is_other = other && strcmp(other, dead_letters->topics[TOPIC_DEAD_LETTERS]) != 0;
     dead_letters->other = is_other ? other : NULL;
     if (outcome == OUT_OK && !store_of(settings)->read_status)

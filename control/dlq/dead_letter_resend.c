@@ -46,6 +46,7 @@ enum fate {
     FATE_SENT,
     FATE_ON_WAY,  /* sent before, by somebody else or an earlier call */
     FATE_UNNAMED, /* it names no record, and no entity was given */
+    FATE_STRANGE, /* nothing says that it is a dead letter */
     FATE_TOO_LARGE,
     FATE_LANDED,
     FATE_NEWER, /* the store holds a newer version */
@@ -124,6 +125,10 @@ static void choose_fates(struct resend *resend)
         const struct dead_letter_item *item =
             number == DEAD_LETTER_NONE ? NULL : &index->items[number];
         pick->outcome = FATE_CHOSEN;
+        if (pick->at_topic == CACHE_OTHER_TOPIC && pick->family == DEAD_LETTER_BY_UNKNOWN) {
+            pick->outcome = FATE_STRANGE;
+            continue;
+        }
         if (!item || item->sent < 0)
             continue;
         pick->outcome = FATE_ON_WAY;
@@ -132,6 +137,11 @@ static void choose_fates(struct resend *resend)
             resend->targets[partition] <= item->sent)
             resend->targets[partition] = item->sent + 1;
     }
+}
+
+static bool is_dead_letter(const struct dead_letter_pick *pick)
+{
+    return pick->outcome != FATE_STRANGE;
 }
 
 static bool is_chosen(const struct dead_letter_pick *pick)
@@ -195,6 +205,9 @@ static void tell_tried(struct resend *resend)
     if (resend->missing)
         printf("  %10s  are no longer in their topic\n",
                text_format_count(resend->missing, numbers[0]));
+    if (count_fate(resend, FATE_STRANGE))
+        printf("  %10s  are passed over: nothing says that they are dead letters\n",
+               text_format_count(count_fate(resend, FATE_STRANGE), numbers[0]));
     buf_init(&text, TEXT_LIMIT);
     dead_letter_tally_append(&resend->refused, &text);
     fputs(buf_text(&text), stdout);
@@ -203,12 +216,14 @@ static void tell_tried(struct resend *resend)
 
 static enum exit_code dry_run(struct resend *resend, struct error *err)
 {
-    enum outcome outcome = dead_letter_picks_read(&resend->picks, resend->all, NULL, try_message,
-                                                  resend, &resend->missing, err);
+    enum outcome outcome = dead_letter_picks_read(&resend->picks, resend->all, is_dead_letter,
+                                                  try_message, resend, &resend->missing, err);
     if (outcome != OUT_OK)
         return command_fail(err);
     tell_tried(resend);
-    return resend->refused.total || resend->missing ? EXIT_DISCREPANCY : EXIT_OK;
+    return resend->refused.total || resend->missing || count_fate(resend, FATE_STRANGE)
+               ? EXIT_DISCREPANCY
+               : EXIT_OK;
 }
 
 /* ---- sending ---- */
@@ -532,7 +547,8 @@ static void answer_end_of(struct resend *resend, const uint64_t counts[FATE_COUN
     json_out_count(out, "superseded", counts[FATE_NEWER]);
     json_out_count(out, "refused_again", counts[FATE_REFUSED]);
     json_out_count(out, "waiting", counts[FATE_WAITING]);
-    json_out_count(out, "not_sent", counts[FATE_UNNAMED] + counts[FATE_TOO_LARGE]);
+    json_out_count(out, "not_sent",
+                   counts[FATE_UNNAMED] + counts[FATE_STRANGE] + counts[FATE_TOO_LARGE]);
     json_out_count(out, "missing", resend->missing);
     dead_letter_tally_append_json(&resend->refused, out, "refused_by_code");
 }
@@ -555,13 +571,16 @@ static void print_end(struct resend *resend, const uint64_t counts[FATE_COUNT])
            text_format_count(counts[FATE_NEWER], numbers[2]),
            text_format_count(counts[FATE_REFUSED], numbers[3]),
            text_format_count(counts[FATE_WAITING], numbers[4]),
-           text_format_count(counts[FATE_UNNAMED] + counts[FATE_TOO_LARGE] + resend->missing,
+           text_format_count(counts[FATE_UNNAMED] + counts[FATE_STRANGE] + counts[FATE_TOO_LARGE] +
+                                 resend->missing,
                              numbers[5]));
     print_count(counts[FATE_NEWER], "superseded", "the store holds a newer version, which stays");
     print_count(counts[FATE_WAITING], "waiting",
                 "not applied yet, or for the records they refer to (drover status)");
     print_count(counts[FATE_UNNAMED], "not sent",
                 "they name no tenant or entity: --entity NAME, and --tenant KEY");
+    print_count(counts[FATE_STRANGE], "not sent",
+                "nothing in their headers says that they are dead letters");
     print_count(counts[FATE_TOO_LARGE], "not sent", "larger than the source topic takes");
     print_count(resend->missing, "not sent", "no longer in their topic");
     buf_init(&text, TEXT_LIMIT);

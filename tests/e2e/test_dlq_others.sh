@@ -74,6 +74,15 @@ equal "states there" "$(drover dlq stats --topic "$OTHER" --json | jq -c '[.by_s
 equal "refused here" "$(drover dlq list --json | jq -c '[.dead_letters[] | [.first_id, .attempts, .code]]')" '[["orders-5-79",2,"DRV-V004"]]'
 equal "the tenant given" "$(replay orders-4-81 --topic "$OTHER" --entity note --tenant t09 | jq -c '[.chosen, .landed]')" '[1,1]'
 equal "its row" "$(psql "$ADMIN" -Atc "SELECT isolation_key || text FROM note WHERE id = 'c2'")" t09abc
+printf '{"id":"x1","tenant":"t01","rev":1,"kind":"k"}' | kcat -P -b "$KAFKA_BROKERS" -t "$OTHER" -p 0 -k x1
+equal "what is no dead letter is passed over" "$(expect_exit 5 replay "$OTHER-0-$(kcat -Q -b "$KAFKA_BROKERS" -t "$OTHER:0:-1" | sed 's/.* //' | awk '{ print $1 - 1 }')" --topic "$OTHER" --entity event | jq -c '[.chosen, .landed, .not_sent]')" '[1,0,1]'
+equal "nothing of it came" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM event WHERE id = 'x1'")" 0
+for own in source results control; do
+  expect_exit 2 drover dlq replay --topic "drover.$NAME.$own" --entity event 2> "$WORK/own.log"
+  has "$WORK/own.log" "one of the migration's own"
+done
+equal "its own dead letters, named" "$(drover dlq list --topic "drover.$NAME.dlq" --json | jq .total)" "$(drover dlq list --json | jq .total)"
+equal "who names no tenant is not given up by another's" "$(drover dlq discard --topic "$OTHER" --tenant t01 --reason test --dry-run --json | jq .discarded)" 0
 expect_exit 3 drover dlq list --topic "nosuch.$NAME" 2> "$WORK/nosuch.log"
 expect_exit 3 drover dlq replay --topic "$OTHER" --entity nosuch 2>> "$WORK/nosuch.log"
 
