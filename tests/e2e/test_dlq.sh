@@ -181,7 +181,7 @@ equal "everybody sees the same in the end" "$(list)" "$(list --state-dir "$WORK/
 expect_exit 4 drover dlq list --brokers 127.0.0.1:1 2> "$WORK/away.log"
 
 say "a decision that was read before its letter holds"
-kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.control" -e -q | grep -m 1 '"discarded"' | jq -c '.ids = ["later-0-1"]' |
+kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.control" -e -q | jq -cs 'map(select(.decision == "discarded"))[0] | .ids = ["later-0-1"]' |
   kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.control" -p 0 -k dlq -H content-type=application/json
 counts > /dev/null # with the cache, and nothing of it in the dlq topic
 printf '{}' | kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -p 0 -k later -H drover-dlq-id=later-0-1 -H drover-error-code=DRV-V001
