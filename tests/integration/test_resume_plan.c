@@ -19,7 +19,7 @@ static struct resume_plan plan_of(int64_t next, int64_t redis_next, int64_t low,
     return plan;
 }
 
-START_TEST(what_redis_lacks_is_given_up)
+START_TEST(what_redis_has_not_yet_is_given_up)
 {
     struct resume_plan plan = plan_of(50, 20, 30, true);
     ck_assert(plan.gives_up);
@@ -61,7 +61,7 @@ static Suite *resume_plan_suite(void)
 {
     Suite *suite = suite_create("resume_plan");
     TCase *tcase = tcase_create("resume_plan");
-    tcase_add_test(tcase, what_redis_lacks_is_given_up);
+    tcase_add_test(tcase, what_redis_has_not_yet_is_given_up);
     tcase_add_test(tcase, what_was_not_applied_is_given_up);
     tcase_add_test(tcase, what_is_in_both_stores_is_not);
     suite_add_tcase(suite, tcase);
