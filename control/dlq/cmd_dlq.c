@@ -191,23 +191,6 @@ static enum outcome check_flags(const struct settings *settings, int way, struct
     return OUT_OK;
 }
 
-enum outcome dead_letter_refuse_id(const struct dead_letter_run *run, struct error *err)
-{
-    const struct dead_letter_index *index = &run->all.index;
-    const struct digest id = digest_of(bytes_text(run->id));
-    uint32_t number = dead_letter_index_find(index, &id);
-    error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN, "there is no such dead letter");
-    if (number != DEAD_LETTER_NONE) {
-        const char *word = dead_letter_state_word(dead_letter_index_state(index, number));
-        error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN,
-                  "no dead letter of this id is chosen: it is %s", word);
-        error_hint(err, "drover dlq show %s says why; --state %s chooses it all the same", run->id,
-                   word);
-    }
-    error_where(err, "%s", run->id);
-    return OUT_FATAL;
-}
-
 static enum exit_code run_way(struct dead_letter_run *run, int way, struct error *err)
 {
     static enum exit_code (*const WAYS[])(struct dead_letter_run *, struct error *) = {

@@ -17,9 +17,6 @@ struct dead_letter_run {
     struct verify_report mask; /* its key: what stands for an id or a value */
 };
 
-/* Nothing was chosen by the id: it is not there, or in another state. OUT_FATAL DRV-K011. */
-MUST_USE enum outcome dead_letter_refuse_id(const struct dead_letter_run *run, struct error *err);
-
 enum exit_code dead_letter_list(struct dead_letter_run *run, struct error *err);
 enum exit_code dead_letter_stats(struct dead_letter_run *run, struct error *err);
 enum exit_code dead_letter_show(struct dead_letter_run *run, struct error *err);

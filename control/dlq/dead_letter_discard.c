@@ -111,7 +111,7 @@ static enum outcome discard(struct discarding *discarding, struct error *err)
     discarding->count = discarding->picks.count;
     tell_codes(discarding);
     if (run->id && discarding->count == 0)
-        return dead_letter_refuse_id(run, err);
+        return dead_letter_picks_refuse(&run->all, run->id, err);
     if (settings->dry_run)
         return OUT_OK;
     outcome = confirm(discarding, err);

@@ -45,6 +45,24 @@ enum outcome dead_letter_picks_choose(struct dead_letter_picks *picks,
     return outcome;
 }
 
+enum outcome dead_letter_picks_refuse(const struct dead_letter_register *dead_letters,
+                                      const char *id, struct error *err)
+{
+    const struct dead_letter_index *index = &dead_letters->index;
+    const struct digest name = digest_of(bytes_text(id));
+    uint32_t number = dead_letter_index_find(index, &name);
+    error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN, "there is no such dead letter");
+    if (number != DEAD_LETTER_NONE) {
+        const char *word = dead_letter_state_word(dead_letter_index_state(index, number));
+        error_set(err, OUT_FATAL, ERR_DEAD_LETTER_UNKNOWN,
+                  "no dead letter of this id is chosen: it is %s", word);
+        error_hint(err, "drover dlq show %s says why; --state %s chooses it all the same", id,
+                   word);
+    }
+    error_where(err, "%s", id);
+    return OUT_FATAL;
+}
+
 void dead_letter_picks_free(struct dead_letter_picks *picks)
 {
     free(picks->items);

@@ -37,6 +37,9 @@ MUST_USE enum outcome dead_letter_picks_choose(struct dead_letter_picks *picks,
                                                struct error *err);
 /* At the end, in no order: for who does not read them. */
 void dead_letter_picks_add(struct dead_letter_picks *picks, const struct dead_letter_row *row);
+/* Nothing was chosen by the id: it is not there, or in another state. OUT_FATAL DRV-K011. */
+MUST_USE enum outcome dead_letter_picks_refuse(const struct dead_letter_register *dead_letters,
+                                               const char *id, struct error *err);
 void dead_letter_picks_free(struct dead_letter_picks *picks);
 
 /* What it answers other than OUT_OK ends the reading, and is given. Views until it returns. */

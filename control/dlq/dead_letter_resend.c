@@ -650,7 +650,7 @@ enum exit_code dead_letter_replay(struct dead_letter_run *run, struct error *err
     if (outcome == OUT_OK)
         outcome = dead_letter_picks_choose(&resend->picks, &run->all, &run->filter, err);
     if (outcome == OUT_OK && run->id && resend->picks.count == 0)
-        outcome = dead_letter_refuse_id(run, err);
+        outcome = dead_letter_picks_refuse(&run->all, run->id, err);
     choose_fates(resend);
     if (outcome != OUT_OK)
         code = command_fail(err);
