@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/model/message/envelope.h"
+
+#define URI_BYTES ((size_t)64 << 10)
 
 struct passage *passage_new(const char *path, bool stream, struct producer_run *run)
 {
@@ -69,8 +72,11 @@ void passage_reject(struct passage *passage, const struct origin *origin, struct
 void passage_append_reading(struct passage *passage, bool complete, int64_t now_ms, struct buf *out)
 {
     struct reading *reading = &passage->reading;
+    struct buf uri;
     reading->run = bytes_text(passage->run->name);
-    reading->uri = bytes_text(passage->path);
+    buf_init(&uri, URI_BYTES);
+    envelope_append_uri(&uri, bytes_text(passage->path));
+    reading->uri = buf_view(&uri);
     reading->stream = passage->stream;
     reading->complete = complete;
     reading->records = reading->produced + reading->rejected + reading->withheld;
@@ -78,4 +84,6 @@ void passage_append_reading(struct passage *passage, bool complete, int64_t now_
     reading->codes = passage->codes;
     reading->places = passage->places;
     reading_append(out, reading);
+    reading->uri = (struct bytes){0};
+    buf_free(&uri);
 }

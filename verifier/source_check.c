@@ -27,6 +27,7 @@
 #define PASSES_MAX 4096u
 #define MASKED_MAX (512u << 20)
 #define NAMES_MAX (64u << 20)
+#define NAME_BYTES ((size_t)64 << 10)
 #define UNKNOWN_ENTITY BYTES_LITERAL("(none)")
 
 /* A record of the files with the version of the one that leads its key, and other content: what the
@@ -333,16 +334,25 @@ static int compare_names(const void *left, const void *right)
     return bytes_compare(*a, *b);
 }
 
-/* A producer calls a file as it was given to it. */
+static void add_name(struct source_check *check, const char *path)
+{
+    struct buf spelled;
+    buf_init(&spelled, NAME_BYTES);
+    envelope_append_uri(&spelled, bytes_text(path));
+    struct bytes copy = arena_copy(&check->names, buf_view(&spelled));
+    if (copy.data)
+        check->read[check->read_count++] = copy;
+    buf_free(&spelled);
+}
+
+/* A producer calls a file as it was given to it, spelled as in drover-origin. */
 static void note_read(struct source_check *check)
 {
     const char *path = check->files.items[check->file].path;
     char *real = realpath(path, NULL);
     if (check->whole) {
-        check->read[check->read_count++] = bytes_text(path);
-        struct bytes copy = arena_copy(&check->names, bytes_text(real ? real : path));
-        if (copy.data)
-            check->read[check->read_count++] = copy;
+        add_name(check, path);
+        add_name(check, real ? real : path);
     }
     free(real);
 }

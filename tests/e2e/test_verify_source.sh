@@ -54,11 +54,12 @@ grep -q '1 gone from the source' "$WORK/verify.log" || fail "a key that the file
 
 say "another set of sources is no fault"
 rm "$WORK/src/a.json"
-put b.json '[{"id":7,"v":"b"}]' 2024-06-01
+put 'b%20.json' '[{"id":7,"v":"b"}]' 2024-06-01 # its name is spelled alike in messages and readings
 produce; work
 expect_exit 0 verify
 equal "other sources" "$(counts)" "3 0 0 0 1"
-rm "$WORK/src/b.json"
+expect_exit 0 drover verify
+rm "$WORK/src/b%20.json"
 
 say "two records of one reading under one key: ambiguous, with both places; equal ones are not"
 put c.json '[{"id":9,"v":"one"},

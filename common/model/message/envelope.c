@@ -80,8 +80,7 @@ static void add_number(struct drafts *drafts, const char *name, int64_t value)
     finish_header(drafts);
 }
 
-/* File names may hold any byte: those that would break a line or a decoder are percent-encoded. */
-static void append_uri(struct buf *out, struct bytes uri)
+void envelope_append_uri(struct buf *out, struct bytes uri)
 {
     size_t plain = 0; /* start of the run that stays as it is */
     for (size_t at = 0; at < uri.size;) {
@@ -106,7 +105,7 @@ static void add_origin(struct drafts *drafts, const struct origin *origin)
     at = put_char(put_number(at, origin->column), ':');
     at = put_char(put_number(at, origin->line), ':');
     begin_header(drafts, HEADER_ORIGIN);
-    append_uri(drafts->text, origin->uri);
+    envelope_append_uri(drafts->text, origin->uri);
     buf_append(drafts->text, at, (size_t)(end - at));
     finish_header(drafts);
 }

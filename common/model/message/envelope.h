@@ -77,6 +77,10 @@ bool envelope_has_version(const struct envelope *envelope);
  */
 bool envelope_is_ours(struct bytes name);
 
+/* How drover-origin spells the name of a source. File names may hold any byte: those that would
+ * break a line or a decoder, and '%', are percent-encoded. */
+void envelope_append_uri(struct buf *out, struct bytes uri);
+
 /* isolation_key/entity/id */
 void envelope_append_key(struct buf *out, struct bytes tenant, struct bytes entity,
                          struct bytes id);
