@@ -80,7 +80,8 @@ void passage_append_reading(struct passage *passage, bool complete, int64_t now_
     reading->stream = passage->stream;
     reading->complete = complete;
     reading->records = reading->produced + reading->rejected + reading->withheld;
-    reading->finished_ms = now_ms;
+    passage->told_ms = now_ms > passage->told_ms ? now_ms : passage->told_ms + 1;
+    reading->finished_ms = passage->told_ms;
     reading->codes = passage->codes;
     reading->places = passage->places;
     reading_append(out, reading);

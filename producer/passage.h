@@ -36,6 +36,7 @@ struct passage {
     uint64_t replayed;      /* of them: acknowledged before, so they are not sent again */
     uint64_t marked;        /* of them: before the last mark */
     uint64_t marked_ms;     /* when that was made */
+    int64_t told_ms;        /* finished_ms of what was told of the source before */
     bool broken;            /* it was not read to its end, or is not what it was at its beginning */
     struct reading reading; /* its counts; texts are the passage's */
     struct reading_code *codes;
@@ -49,7 +50,7 @@ void passage_free(struct passage *passage);
 /* `entity` may be empty. Of a message that the topic refused `sent` is true. */
 void passage_reject(struct passage *passage, const struct origin *origin, struct bytes entity,
                     enum error_code code, bool sent);
-/* The message of the results topic, complete or not. */
+/* The message of the results topic, complete or not: later than all that was told before. */
 void passage_append_reading(struct passage *passage, bool complete, int64_t now_ms,
                             struct buf *out);
 

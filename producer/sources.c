@@ -17,6 +17,7 @@
 
 #define SMALL_BYTES 4096
 #define WAY_BYTES ((size_t)1 << 20)
+#define READING_BYTES ((size_t)1 << 20)
 
 /* ---- how a source is read ---- */
 
@@ -169,16 +170,18 @@ static enum outcome store_begin(struct producer *producer, const struct source_f
 /* Its row is stored before its first message is sent: whoever ends this process, the next one goes
  * on in this run. A small one that was not acknowledged as a whole is sent again in another. */
 static void read_anew(struct producer *producer, const struct source_file *file,
-                      const struct resume_now *now, int64_t looked_ns)
+                      const struct resume_now *now, int64_t looked_ns, int64_t told_ms)
 {
     struct error err;
     struct passage *passage = new_passage(producer, file);
     passage->remembered = true;
+    passage->told_ms = told_ms;
     struct manifest_source *row = &passage->row;
     manifest_source_init(row, now->partitions);
     row->identity = now->identity;
     row->looked_ns = looked_ns;
     row->way = now->way;
+    row->finished_ms = told_ms;
     row->start_clock = row->place.clock = producer->file_clock.last;
     memcpy(row->run, producer->own->name, sizeof(row->run));
     size_t size = (size_t)now->partitions * sizeof(int64_t);
@@ -204,11 +207,28 @@ static void go_on(struct producer *producer, const struct source_file *file,
     row->identity = now->identity; /* it was linked, or moved: its bytes are the same */
     row->looked_ns = looked_ns;
     passage->row = *row;
+    passage->told_ms = row->finished_ms;
     passage->replayed = row->place.records;
     producer->counters.resumed += row->place.records > 0;
     if (row->place.records > 0)
         say_resumed(producer, file->path, row);
     read_passage(producer, file, passage);
+}
+
+/* As of now: what another process told of the source since, which did not end, counts no more. */
+static void tell_again(struct producer *producer, const struct manifest_source *row)
+{
+    struct reading reading;
+    struct buf text;
+    buf_init(&text, READING_BYTES);
+    if (reading_parse(row->reading, &reading, NULL) == OUT_OK) {
+        int64_t now_ms = clock_unix_ms();
+        reading.finished_ms = now_ms > row->finished_ms ? now_ms : row->finished_ms + 1;
+        reading_append(&text, &reading);
+        producer_tell_reading(producer, bytes_text(row->run), buf_view(&text));
+    }
+    reading_free(&reading);
+    buf_free(&text);
 }
 
 /* Nothing of it is sent; its reading is told again, as the results topic may have forgotten it. */
@@ -222,7 +242,7 @@ static void skip(struct producer *producer, const struct source_file *file,
     producer->source_bytes += file->size;
     version_observe(&producer->file_clock, row->place.clock);
     say_skipped(producer, file->path, row);
-    producer_tell_reading(producer, bytes_text(row->run), row->reading);
+    tell_again(producer, row);
     producer_breathe(producer, 0);
 }
 
@@ -283,7 +303,7 @@ static void produce_known(struct producer *producer, const struct source_file *f
         producer->counters.anew += reason != REASON_ASKED;
         if (reason != REASON_ASKED)
             say_anew(producer, file->path, reason ? reason : REASON_CHANGED);
-        read_anew(producer, file, now, looked_ns);
+        read_anew(producer, file, now, looked_ns, row->finished_ms);
     }
     manifest_source_free(row);
 }
@@ -307,7 +327,7 @@ static void produce_source(struct producer *producer, const struct source_file *
     else if (known)
         produce_known(producer, file, &row, &now, looked_ns);
     else
-        read_anew(producer, file, &now, looked_ns);
+        read_anew(producer, file, &now, looked_ns, 0);
 }
 
 void producer_read_sources(struct producer *producer)

@@ -39,6 +39,7 @@ has "$WORK/err.log" "note: skipped: sent on "
 equal "messages" "$(in_topic)" 800
 equal "readings of b" "$(readings | jq -c 'select(.uri | endswith("b.ndjson")) | [.complete, .records, .produced, .rejected, .codes, .places[0][2], .run]' | sort -u | wc -l)" 1
 equal "told" "$(readings | wc -l)" 4
+equal "the last is the latest" "$(readings | jq -s '[.[] | select(.uri | endswith("a.ndjson")).finished_ms] | .[0] < .[-1]')" true
 produces 0 '[0,0,0,1,500,0,0]' "$IN/a.ndjson"
 drover produce "$IN/a.ndjson" > "$WORK/plain.log" 2>&1
 has "$WORK/plain.log" "1 source skipped: sent before and unchanged, with 500 records (--again sends all)"
