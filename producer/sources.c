@@ -17,6 +17,7 @@
 
 #define SMALL_BYTES 4096
 #define WAY_BYTES ((size_t)1 << 20)
+#define NS_PER_MS 1000000
 #define READING_BYTES ((size_t)1 << 20)
 
 /* ---- how a source is read ---- */
@@ -138,6 +139,17 @@ static void say_anew(struct producer *producer, const char *path, enum resume_re
 
 /* ---- one source ---- */
 
+/* So that of a source whose producer is killed it is known that it was not read to its end: its end
+ * tells it anew, later. */
+static void tell_begin(struct producer *producer, struct passage *passage)
+{
+    struct buf text;
+    buf_init(&text, READING_BYTES);
+    passage_append_reading(passage, false, clock_unix_ms(), &text);
+    producer_tell_reading(producer, bytes_text(passage->run->name), buf_view(&text));
+    buf_free(&text);
+}
+
 static void read_passage(struct producer *producer, const struct source_file *file,
                          struct passage *passage)
 {
@@ -145,6 +157,7 @@ static void read_passage(struct producer *producer, const struct source_file *fi
     producer->passage = passage;
     if (passage->remembered)
         producer->file_clock.last = passage->row.start_clock;
+    tell_begin(producer, passage);
     producer_read_source(producer, file);
     version_observe(&producer->file_clock, clock);
 }
@@ -181,7 +194,7 @@ static void read_anew(struct producer *producer, const struct source_file *file,
     row->identity = now->identity;
     row->looked_ns = looked_ns;
     row->way = now->way;
-    row->finished_ms = told_ms;
+    row->finished_ms = told_ms > looked_ns / NS_PER_MS ? told_ms : looked_ns / NS_PER_MS;
     row->start_clock = row->place.clock = producer->file_clock.last;
     memcpy(row->run, producer->own->name, sizeof(row->run));
     size_t size = (size_t)now->partitions * sizeof(int64_t);
@@ -315,7 +328,7 @@ static void produce_source(struct producer *producer, const struct source_file *
     struct resume_now now = {.partitions = bus_sender_partitions(producer->sender),
                              .again = producer->settings->again};
     bool known;
-    int64_t looked_ns = clock_unix_ms() * 1000000;
+    int64_t looked_ns = clock_unix_ms() * NS_PER_MS;
     if (!producer->manifest || file->problem || strcmp(file->path, "-") == 0 ||
         !source_identity_read(file->path, &now.identity)) {
         read_passage(producer, file, new_passage(producer, file));

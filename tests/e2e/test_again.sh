@@ -29,6 +29,8 @@ poke() {
 }
 readings() { kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$NAME.results" 2> /dev/null | jq -c 'select(.kind == "reading")'; }
 
+last_of() { readings | jq -sc "[.[] | select(.uri | endswith(\"$1\"))] | max_by(.finished_ms) | $2"; }
+
 say "sent once, skipped then, and its reading told again"
 generate 500 5 1 "$IN/a.ndjson"
 generate 300 5 1 "$IN/b.ndjson"
@@ -37,8 +39,8 @@ produces 5 '[801,800,1,0,0,0,0]' "$IN/a.ndjson" "$IN/b.ndjson"
 produces 5 '[0,0,0,2,801,0,0]' "$IN/a.ndjson" "$IN/b.ndjson"
 has "$WORK/err.log" "note: skipped: sent on "
 equal "messages" "$(in_topic)" 800
-equal "readings of b" "$(readings | jq -c 'select(.uri | endswith("b.ndjson")) | [.complete, .records, .produced, .rejected, .codes, .places[0][2], .run]' | sort -u | wc -l)" 1
-equal "told" "$(readings | wc -l)" 4
+equal "readings of b" "$(readings | jq -c 'select(.complete and (.uri | endswith("b.ndjson"))) | [.complete, .records, .produced, .rejected, .codes, .places[0][2], .run]' | sort -u | wc -l)" 1
+equal "told: begun, ended, skipped" "$(readings | wc -l)" 6
 equal "the last is the latest" "$(readings | jq -s '[.[] | select(.uri | endswith("a.ndjson")).finished_ms] | .[0] < .[-1]')" true
 produces 0 '[0,0,0,1,500,0,0]' "$IN/a.ndjson"
 drover produce "$IN/a.ndjson" > "$WORK/plain.log" 2>&1
@@ -113,7 +115,7 @@ rm "$WORK/link.ndjson"
 produces 0 '[0,0,0,1,505,0,0]' "$IN/a.ndjson"
 kill -TERM "$PRODUCER"
 expect_exit 143 wait "$PRODUCER"
-equal "an incomplete reading" "$(readings | jq -c 'select(.uri | endswith("slow.ndjson")) | [.complete, .records == .produced]')" '[false,true]'
+equal "an incomplete reading" "$(last_of slow.ndjson '[.complete, .records == .produced, .records > 0]')" '[false,true,true]'
 produces 0 '[6000,6000,0,0,0,1,0]' "$IN/slow.ndjson"
 has "$WORK/err.log" "note: resumes at "
 equal "messages" "$(( $(in_topic) - before ))" 6000
@@ -127,6 +129,7 @@ for how in touched inside grown; do
   wait_until 30 has_messages $(( before + 1000 ))
   kill -9 "$PRODUCER"
   wait "$PRODUCER" 2> /dev/null || true
+  equal "told by who was killed" "$(last_of slow.ndjson .complete)" false
   touch -r "$IN/slow.ndjson" "$WORK/stamp"
   case $how in
     touched) touch -d '-1 hour' "$IN/slow.ndjson" ;;
@@ -135,6 +138,7 @@ for how in touched inside grown; do
   esac
   lines=$(wc -l < "$IN/slow.ndjson")
   produces 0 "[$lines,$lines,0,0,0,0,1]" "$IN/slow.ndjson"
+  equal "told by who was not" "$(last_of slow.ndjson .complete)" true
 done
 
 say "the topic was deleted and made anew: everything is sent anew, and said so"

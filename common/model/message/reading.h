@@ -3,9 +3,9 @@
 
 /*
  * What a producer says when the reading of one source has ended: a JSON message of kind "reading"
- * in the results topic (schemas/wire.md). Its records are the source's, whatever number of messages
- * came of them: the latest complete reading of a source is what its totals are made of, and the
- * rejections of earlier ones are history.
+ * in the results topic (schemas/wire.md); and when it begins, as one that is not complete. Its
+ * records are the source's, whatever number of messages came of them: the latest complete reading
+ * of a source is what its totals are made of, and the rejections of earlier ones are history.
  *
  * A reading that goes on after its process has ended keeps its run, and is told as a whole.
  */
@@ -50,7 +50,7 @@ struct reading {
     uint64_t produced;    /* each once, however often it was sent */
     uint64_t rejected;
     uint64_t withheld;
-    int64_t finished_ms;        /* Unix time */
+    int64_t finished_ms;        /* Unix time; of the beginning: when that was */
     struct reading_code *codes; /* sum to `rejected` */
     size_t code_count;
     struct reading_place *places; /* the first READING_PLACES_MAX */
