@@ -222,9 +222,8 @@ static void go_on(struct producer *producer, const struct source_file *file,
     passage->row = *row;
     passage->told_ms = row->finished_ms;
     passage->replayed = row->place.records;
-    producer->counters.resumed += row->place.records > 0;
-    if (row->place.records > 0)
-        say_resumed(producer, file->path, row);
+    producer->counters.resumed++;
+    say_resumed(producer, file->path, row);
     read_passage(producer, file, passage);
 }
 

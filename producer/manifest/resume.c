@@ -43,8 +43,9 @@ enum resume manifest_resume(const struct manifest_source *known, const struct re
                    ? RESUME_SKIP
                    : RESUME_COMPARE;
     /* versions may come of the time of modification: another one gives the rest others */
-    return before->modified_ns == now->identity.modified_ns ? RESUME_GO_ON
-                                                            : anew(REASON_CHANGED, reason);
+    if (before->modified_ns != now->identity.modified_ns)
+        return anew(REASON_CHANGED, reason);
+    return known->place.records ? RESUME_GO_ON : anew(REASON_NOTHING, reason);
 }
 
 const char *resume_reason_text(enum resume_reason reason)
@@ -57,6 +58,7 @@ const char *resume_reason_text(enum resume_reason reason)
         [REASON_CHANGED] = "has changed since",
         [REASON_TIME] = "has another time, which is the version of its records",
         [REASON_SHRANK] = "is shorter than it was",
+        [REASON_NOTHING] = "was interrupted before anything of it was acknowledged",
     };
     return TEXTS[reason];
 }

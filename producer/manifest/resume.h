@@ -26,6 +26,7 @@ enum resume_reason {
     REASON_CHANGED,    /* other content */
     REASON_TIME,       /* the same content, as another version */
     REASON_SHRANK,     /* less content */
+    REASON_NOTHING,    /* nothing of it was acknowledged */
 };
 
 /* What is the case now. */

@@ -434,6 +434,7 @@ START_TEST(decides)
         {"other partitions", 1, 0, 0, 0, 0, 0, 0, 0, 1, 9, RESUME_SKIP, REASON_NONE},
         {"--again", 1, 0, 1, 0, 0, 0, 0, 0, 0, 9, RESUME_ANEW, REASON_ASKED},
         {"interrupted", 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, RESUME_GO_ON, REASON_NONE},
+        {"interrupted at once", 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, RESUME_ANEW, REASON_NOTHING},
         {"interrupted, touched", 0, 0, 0, 0, SECOND, SECOND, 0, 0, 0, 9, RESUME_ANEW,
          REASON_CHANGED},
         {"interrupted, copied", 0, 0, 0, 0, 0, SECOND, 1, 0, 0, 9, RESUME_GO_ON, REASON_NONE},
@@ -447,7 +448,8 @@ START_TEST(decides)
                                         .looked_ns = ROWS[i].looked * SECOND,
                                         .partitions = PARTITIONS,
                                         .complete = ROWS[i].complete,
-                                        .place.clock = ROWS[i].stamped};
+                                        .place.clock = ROWS[i].stamped,
+                                        .place.records = ROWS[i].reason != REASON_NOTHING};
         struct resume_now now = {.identity = before,
                                  .partitions = PARTITIONS + (int)ROWS[i].partitions,
                                  .again = ROWS[i].again};
