@@ -305,7 +305,8 @@ static enum outcome add_extra(struct chunk *chunk, struct actual_extra *extra, s
 /* `any`: there is a mapping with a tolerance; that of a group 0, which is many, may be one. */
 static bool is_tolerable(const struct verify_run *run, const struct diff_entry *entry, bool any)
 {
-    if (entry->verdict != VERDICT_DIFFERENT || !any)
+    bool differs = entry->verdict == VERDICT_DIFFERENT || entry->verdict == VERDICT_BY_MAPPING;
+    if (!differs || !any)
         return false;
     struct bytes entity = run->report.groups.items[entry->group].entity;
     const struct mapping *mapping = mapping_set_find(&run->mappings, entity);
