@@ -7,6 +7,8 @@
 #include "common/io/source/source_identity.h"
 #include "producer/producer.h"
 
+#define NS_PER_MS 1000000
+
 #define PASSAGES_MAX 4096 /* on their way, of sources without messages too */
 #define WAIT_MS 100
 
@@ -136,6 +138,14 @@ static void read_records(struct producer *producer)
     }
 }
 
+/* A clock that was wrong must not make versions of the future; who goes on gives the same ones. */
+static int64_t latest_modified_ms(const struct producer *producer)
+{
+    const struct passage *passage = producer->passage;
+    bool remembered = passage && passage->remembered;
+    return remembered ? passage->row.looked_ns / NS_PER_MS : clock_unix_ms();
+}
+
 static enum outcome open_reading(struct producer *producer, const struct source_file *file,
                                  struct error *err)
 {
@@ -146,11 +156,10 @@ static enum outcome open_reading(struct producer *producer, const struct source_
         return outcome;
     const struct byte_source *bytes = source_reading_bytes(open->source);
     open->stream = byte_source_is_stream(bytes);
-    int64_t now_ms = clock_unix_ms();
+    int64_t latest_ms = latest_modified_ms(producer);
     open->modified_ms = byte_source_modified_ms(bytes);
-    if (open->modified_ms >
-        now_ms) /* a clock that was wrong must not make versions of the future */
-        open->modified_ms = now_ms;
+    if (open->modified_ms > latest_ms)
+        open->modified_ms = latest_ms;
     if (open->modified_ms < 0)
         open->modified_ms = 0;
     return OUT_OK;

@@ -218,7 +218,8 @@ static void go_on(struct producer *producer, const struct source_file *file,
     passage->remembered = true;
     passage->run = run;
     row->identity = now->identity; /* it was linked, or moved: its bytes are the same */
-    row->looked_ns = looked_ns;
+    if (row->identity.modified_ns <= row->looked_ns) /* else it is its time (source.c) */
+        row->looked_ns = looked_ns;
     passage->row = *row;
     passage->told_ms = row->finished_ms;
     passage->replayed = row->place.records;

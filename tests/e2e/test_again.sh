@@ -120,6 +120,19 @@ produces 0 '[6000,6000,0,0,0,1,0]' "$IN/slow.ndjson"
 has "$WORK/err.log" "note: resumes at "
 equal "messages" "$(( $(in_topic) - before ))" 6000
 
+say "interrupted, with a time of the future: all its records have one time, that of the first look"
+generate 6000 5 5 "$IN/slow.ndjson"
+touch -d '+1 day' "$IN/slow.ndjson"
+before=$(in_topic)
+slow --mapping "$WORK/timed.yaml"
+wait_until 30 has_messages $(( before + 1000 ))
+kill -9 "$PRODUCER"
+wait "$PRODUCER" 2> /dev/null || true
+produces 0 '[6000,6000,0,0,0,1,0]' "$IN/slow.ndjson" --mapping "$WORK/timed.yaml"
+kcat -C -e -q -b "$KAFKA_BROKERS" -t "$SOURCE" -f '%h\n' 2> /dev/null | grep " $(last_of slow.ndjson .run | tr -d '"') " |
+  sed 's/.*drover=\([0-9]*\) .*/\1/' | awk '{ print int($1 / 65536) }' | sort -u > "$WORK/times.txt"
+equal "times" "$(wc -l < "$WORK/times.txt")" 1
+
 say "changed while it is interrupted, also in what was read of it, with the times as they were"
 rev=6
 for how in touched inside grown; do
