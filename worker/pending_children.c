@@ -86,16 +86,24 @@ static void after_telling(struct pending_children *children)
     pending_forget(children->port);
 }
 
+/* A replay gives up nothing: its orphans go, and stay counted as waiting. What becomes of them is
+ * for the workers to say, who wait for their parents, too. */
+static size_t orphans_told(const struct pending_children *children)
+{
+    return children->state->config->replay ? 0 : children->port->result.orphan_count;
+}
+
 static void send_receipt(struct pending_children *children)
 {
     const struct pending_result *result = &children->port->result;
-    size_t count = 0;
-    struct settled_item *items =
-        mem_zeroed(result->applied_count + result->orphan_count + 1, sizeof *items);
+    size_t count = 0, orphans = orphans_told(children);
+    if (result->applied_count + orphans == 0)
+        return;
+    struct settled_item *items = mem_zeroed(result->applied_count + orphans, sizeof *items);
     for (size_t i = 0; i < result->applied_count; i++)
         items[count++] = (struct settled_item){
             result->applied[i].partition, result->applied[i].offset, result->applied[i].the_class};
-    for (size_t i = 0; i < result->orphan_count; i++)
+    for (size_t i = 0; i < orphans; i++)
         items[count++] = (struct settled_item){result->orphans[i].partition,
                                                result->orphans[i].offset, CLASS_DEAD};
     receipts_send_settled(children->receipts, result->round, items, count, &children->messages);
@@ -108,7 +116,7 @@ static void tell(struct pending_children *children)
     const struct pending_result *result = &children->port->result;
     children->phase = PHASE_TELLING;
     children->messages.broken = false;
-    for (size_t i = 0; i < result->orphan_count; i++) {
+    for (size_t i = 0; i < orphans_told(children); i++) {
         if (dead_letters_send_orphan(children->dead_letters, &result->orphans[i],
                                      &children->messages, &err) == OUT_OK)
             continue;
@@ -198,8 +206,8 @@ static void count_settled(struct pending_children *children)
     struct worker_counts *counts = &children->state->counts;
     for (size_t i = 0; i < result->applied_count; i++)
         counts->classes[result->applied[i].the_class]++;
-    counts->classes[CLASS_DEAD] += result->orphan_count;
-    counts->settled += result->applied_count + result->orphan_count;
+    counts->classes[CLASS_DEAD] += orphans_told(children);
+    counts->settled += result->applied_count + orphans_told(children);
 }
 
 void pending_children_on_forgotten(struct pending_children *children, uint64_t removed,

@@ -667,6 +667,27 @@ START_TEST(reads_a_range_once_more_and_nothing_else)
 }
 END_TEST
 
+/* Whose parent is not there is left to the workers. */
+START_TEST(a_replay_gives_no_child_up)
+{
+    open_world(2, false);
+    for (int i = 0; i < 10; i++)
+        put(i == 4 || i == 5 ? "child" : "item", 0, i, 5, i);
+    put("parent", 0, 4, 5, 4); /* behind the range */
+    open_replay();
+    world_worker_start(&W, 0);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    ck_assert(W.workers[0].over->ended);
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
+    ck_assert_int_eq(written(0), 8);
+    ck_assert_uint_eq(told(CLASS_APPLIED), 4);
+    ck_assert_uint_eq(told(CLASS_WAITING), 2);
+    ck_assert_uint_eq(told(CLASS_DEAD), 0);
+    ck_assert_int_eq(count_messages(WORLD_DEAD_LETTERS), 0);
+}
+END_TEST
+
 /* What is not wanted moves the checkpoint, also behind the last one that is. */
 START_TEST(passes_over_what_is_not_wanted)
 {
@@ -834,6 +855,7 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, gives_connections_to_partitions_in_turn);
     tcase_add_test(tcase, halts_at_a_gap);
     tcase_add_test(tcase, reads_a_range_once_more_and_nothing_else);
+    tcase_add_test(tcase, a_replay_gives_no_child_up);
     tcase_add_test(tcase, passes_over_what_is_not_wanted);
     tcase_add_test(tcase, a_range_is_whole_after_a_crash);
     tcase_add_test(tcase, a_range_that_another_reads_is_left_to_him);
