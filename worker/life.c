@@ -547,7 +547,8 @@ static struct store_opening opening_of(struct worker *worker)
     return (struct store_opening){
         .settings = config->settings,
         .checkpoint = {config->group, config->source, config->name, config->partition_total,
-                       &config->mappings, config->replay ? config->replay->read_to : NULL},
+                       &config->mappings, config->replay ? config->replay->read_to : NULL,
+                       config->replay != NULL},
         .wait_ms = gone_ms < START_MS ? START_MS - gone_ms : 0,
         .bus = config->bus,
         .loop = worker->world.loop,

@@ -22,6 +22,7 @@ struct checkpoint_config {
     int32_t partitions;                 /* of the topic */
     const struct mapping_set *mappings;
     const int64_t *read_to; /* by partition, where its reading ends; NULL: where the topic does */
+    bool is_replay;         /* its group is new each time, and takes no mapping over */
 };
 
 struct checkpoint_row {

@@ -44,6 +44,12 @@ before=$(stat -c %Y%i "$STORE/t01/event.json")
 expect_exit 0 drover run "$WORK/first.ndjson" > "$WORK/again.log" 2>&1
 equal "the file" "$(stat -c %Y%i "$STORE/t01/event.json")" "$before"
 
+say "a replay takes no mapping over"
+sed 's/type: varchar(12)/type: varchar(20)/' tests/e2e/data/event.yaml > "$WORK/wider.yaml"
+expect_exit 3 drover replay --rewrite --mapping "$WORK/wider.yaml" > "$WORK/replay.log" 2>&1
+grep -q DRV-M005 "$WORK/replay.log" || fail "no DRV-M005"
+expect_exit 0 drover replay --rewrite > "$WORK/replay.log" 2>&1
+
 say "one worker at a time"
 start_worker A
 wait_until 30 grep -q worker.started "$WORK/A.log"

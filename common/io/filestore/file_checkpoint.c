@@ -75,8 +75,12 @@ static enum outcome check_mappings(struct file_checkpoint *checkpoint, struct er
     struct sqlite_db *db = &checkpoint->store->db;
     struct digest digest = mapping_set_fingerprint(checkpoint->store->mappings);
     digest_format(&digest, hex);
+    bool is_replay = checkpoint->config.is_replay;
     enum outcome outcome =
-        sqlite_get(db, SEE_GROUP, VALUES(NAME(checkpoint->config.group)), &row, err);
+        is_replay ? file_generation_take(db, checkpoint->store->mappings, false, err) : OUT_OK;
+    if (outcome != OUT_OK) /* before its group is pinned to them */
+        return outcome;
+    outcome = sqlite_get(db, SEE_GROUP, VALUES(NAME(checkpoint->config.group)), &row, err);
     bool pinned = !row;
     if (outcome == OUT_OK && row)
         outcome = sqlite_end(db, row, err);
@@ -89,7 +93,7 @@ static enum outcome check_mappings(struct file_checkpoint *checkpoint, struct er
     if (sqlite_end(db, row, err) != OUT_OK)
         return err->outcome;
     if (same)
-        return file_generation_take(db, checkpoint->store->mappings, pinned, err);
+        return file_generation_take(db, checkpoint->store->mappings, pinned && !is_replay, err);
     error_set(err, OUT_FATAL, ERR_MAPPING, "group %s works with other mappings than these",
               checkpoint->config.group);
     error_hint(err, "take another store.dir, or another --group, for other mappings");

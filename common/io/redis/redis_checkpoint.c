@@ -40,13 +40,23 @@ static struct redis_checkpoint *of(struct checkpoint *checkpoint)
 }
 
 /* One script, so that two workers that begin at once see the same. Whoever pins new mappings takes
- * them over: forms that are not the newest become it (redis_generation.h). */
+ * them over: forms that are not the newest become it (redis_generation.h). A replay does not, and
+ * pins nothing when they are not the newest. */
 static const char PIN[] =
+    "local replay = ARGV[4] == '1'\n"
+    "local found = {ARGV[1], ARGV[3]}\n"
+    "local outdated = false\n"
+    "for i = 5, #ARGV, 2 do\n"
+    "  local has = redis.call('HGET', KEYS[2], ARGV[i])\n"
+    "  outdated = outdated or (has and string.sub(has, -32) ~= ARGV[i + 1])\n"
+    "  found[#found + 1] = has\n"
+    "end\n"
+    "if replay and outdated then return found end\n"
     "local made = redis.call('HSETNX', KEYS[1], 'fingerprint', ARGV[1]) == 1\n"
     "redis.call('HSETNX', KEYS[1], 'partitions:' .. ARGV[2], ARGV[3])\n"
     "local answer = redis.call('HMGET', KEYS[1], 'fingerprint', 'partitions:' .. ARGV[2])\n"
     "if answer[1] ~= ARGV[1] then return answer end\n"
-    "for i = 4, #ARGV, 2 do\n"
+    "for i = 5, #ARGV, 2 do\n"
     "  local has = redis.call('HGET', KEYS[2], ARGV[i])\n"
     "  local newest = has and tonumber(string.match(has, '^%d+')) or -1\n"
     "  if not has or (made and string.sub(has, -32) ~= ARGV[i + 1]) then\n"
@@ -65,7 +75,7 @@ static void put_pins(struct redis_checkpoint *checkpoint)
     digest_format(&digest, checkpoint->fingerprint);
     buf_init(&key, 4096);
     redis_rows_append_name(&key, "pins", checkpoint->config.group);
-    redis_wire_begin(&checkpoint->command, 8 + 2 * mappings->count);
+    redis_wire_begin(&checkpoint->command, 9 + 2 * mappings->count);
     redis_wire_text(&checkpoint->command, "EVAL");
     redis_wire_text(&checkpoint->command, PIN);
     redis_wire_text(&checkpoint->command, "2");
@@ -74,6 +84,7 @@ static void put_pins(struct redis_checkpoint *checkpoint)
     redis_wire_text(&checkpoint->command, checkpoint->fingerprint);
     redis_wire_text(&checkpoint->command, checkpoint->config.topic);
     redis_wire_number(&checkpoint->command, checkpoint->config.partitions);
+    redis_wire_text(&checkpoint->command, checkpoint->config.is_replay ? "1" : "0");
     for (size_t i = 0; i < mappings->count; i++) {
         char form[33];
         digest_format(&mappings->items[i]->form, form);
@@ -148,8 +159,10 @@ static enum outcome take_generations(struct redis_checkpoint *checkpoint, const 
     const struct mapping_set *mappings = checkpoint->config.mappings;
     char hint[200];
     snprintf(hint, sizeof hint,
-             "start with the newest one; or stop all workers, then DEL drover:pins:%s takes this "
-             "one over",
+             checkpoint->config.is_replay
+                 ? "replay with the newest one; a worker takes another one over"
+                 : "start with the newest one; or stop all workers, then DEL drover:pins:%s takes "
+                   "this one over",
              checkpoint->config.group);
     for (size_t i = 0; i < mappings->count; i++) {
         struct mapping_generation generation;
