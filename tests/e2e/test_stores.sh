@@ -84,6 +84,13 @@ sqlite3 "$STORE/.drover/state.db" \
   "UPDATE record SET json = replace(json, '\"rev\":7', '\"rev\":8') WHERE id = 'e1' AND tenant = 't03'"
 expect_exit 5 drover verify > "$WORK/verify2.log" 2>&1
 
+say "nor does one into Redis"
+export AI_STORAGE_TYPE=redis
+expect_exit 0 drover work --until-end --group redis > "$WORK/redis.log" 2>&1
+expect_exit 3 drover replay --rewrite --group redis --mapping "$WORK/wider.yaml" > "$WORK/replay.log" 2>&1
+grep -q DRV-M005 "$WORK/replay.log" || fail "no DRV-M005"
+expect_exit 0 drover replay --rewrite --group redis > "$WORK/replay.log" 2>&1
+
 say "auto: production is hybrid and asks for PostgreSQL; CI is memory, which needs no server"
 export AI_STORAGE_TYPE=auto
 NODE_ENV=production expect_exit 3 drover work > "$WORK/auto.log" 2>&1
