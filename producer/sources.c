@@ -140,7 +140,7 @@ static void say_anew(struct producer *producer, const char *path, enum resume_re
 /* ---- one source ---- */
 
 /* So that of a source whose producer is killed it is known that it was not read to its end: its end
- * tells it anew, later. */
+ * tells it anew, later. A stream cannot be read again: its begin would be true for ever. */
 static void tell_begin(struct producer *producer, struct passage *passage)
 {
     struct buf text;
@@ -157,7 +157,8 @@ static void read_passage(struct producer *producer, const struct source_file *fi
     producer->passage = passage;
     if (passage->remembered)
         producer->file_clock.last = passage->row.start_clock;
-    tell_begin(producer, passage);
+    if (!passage->stream)
+        tell_begin(producer, passage);
     producer_read_source(producer, file);
     version_observe(&producer->file_clock, clock);
 }
