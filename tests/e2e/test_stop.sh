@@ -172,7 +172,7 @@ sanitizers_are_silent
 
 say "nothing was lost by all of that"
 psql "$ADMIN" -qc 'ALTER TABLE public.event DROP CONSTRAINT odd'
-drover produce "$WORK/two.ndjson" > "$WORK/last.log" 2>&1
+drover produce --again "$WORK/two.ndjson" > "$WORK/last.log" 2>&1 # also what was acknowledged, and refused by that constraint
 start_worker last
 wait_until 120 is_drained
 stop_worker last
