@@ -94,7 +94,7 @@ void producer_mark_record(struct producer *producer)
 void producer_note_stored(const struct sent *sent, int32_t partition, int64_t offset)
 {
     struct producer_run *run = sent->passage ? sent->passage->run : NULL;
-    if (!run || !run->tips || offset < run->tips[partition].offset)
+    if (!run || offset < run->tips[partition].offset)
         return;
     run->tips[partition] = (struct manifest_tip){offset, sent->sequence};
     run->moved = true;
@@ -160,8 +160,18 @@ static enum outcome store_tips(struct producer *producer, struct error *err)
     return outcome;
 }
 
-/* All notes that are reached, as one commit. Of places of one source the last counts, and none goes
- * back: a source that is damaged now may be read less far than before. */
+/* Of places of one source the last counts, and none goes back: a source that is damaged now may be
+ * read less far than before. Nobody goes on where a message was refused: its number would come
+ * behind later ones, and be taken for a repeat. */
+static void move(struct passage *passage, const struct manifest_place *place)
+{
+    if (passage->refused)
+        passage->row.place.records = 0;
+    else if (place->records >= passage->row.place.records)
+        manifest_place_copy(&passage->row.place, place, passage->row.partitions);
+}
+
+/* All notes that are reached, as one commit. */
 static enum outcome take_notes(struct producer *producer, struct error *err)
 {
     struct note *note;
@@ -170,10 +180,10 @@ static enum outcome take_notes(struct producer *producer, struct error *err)
     while (outcome == OUT_OK && (note = acked_prefix_take(&producer->acked))) {
         struct passage *passage = note->passage;
         moved = passage->remembered && !note->end ? passage : NULL;
-        if (passage->remembered && note->place.records >= passage->row.place.records)
-            manifest_place_copy(&passage->row.place, &note->place, passage->row.partitions);
+        if (passage->remembered)
+            move(passage, &note->place);
         if (note->end)
-            tell(producer, passage, !passage->broken);
+            tell(producer, passage, !passage->broken && !passage->refused);
         if (note->end && passage->remembered)
             outcome = manifest_store(producer->manifest, passage->path, &passage->row, err);
         note_free(note);

@@ -54,12 +54,11 @@ static void count_code(struct passage *passage, const char *code, struct bytes e
 }
 
 void passage_reject(struct passage *passage, const struct origin *origin, struct bytes entity,
-                    enum error_code code, bool sent)
+                    enum error_code code)
 {
     struct reading *reading = &passage->reading;
     const char *id = error_code_id(code);
     reading->rejected++;
-    reading->produced -= sent;
     count_code(passage, id, entity);
     if (reading->place_count == READING_PLACES_MAX)
         return;
@@ -67,6 +66,13 @@ void passage_reject(struct passage *passage, const struct origin *origin, struct
         passage->places = mem_zeroed(READING_PLACES_MAX, sizeof *passage->places);
     passage->places[reading->place_count++] = (struct reading_place){
         id, copy(entity), origin->line, origin->column, origin->byte, origin->ordinal + 1};
+}
+
+void passage_refuse(struct passage *passage, const struct origin *origin, enum error_code code)
+{
+    passage_reject(passage, origin, (struct bytes){0}, code);
+    passage->reading.produced--;
+    passage->refused = true;
 }
 
 void passage_append_reading(struct passage *passage, bool complete, int64_t now_ms, struct buf *out)

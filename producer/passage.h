@@ -38,6 +38,7 @@ struct passage {
     uint64_t marked_ms;     /* when that was made */
     int64_t told_ms;        /* finished_ms of what was told of the source before */
     bool broken;            /* it was not read to its end, or is not what it was at its beginning */
+    bool refused;           /* the topic did not take a message: its row tells no place any more */
     struct reading reading; /* its counts; texts are the passage's */
     struct reading_code *codes;
     struct reading_place *places;
@@ -47,9 +48,11 @@ struct passage {
 struct passage *passage_new(const char *path, bool stream, struct producer_run *run);
 void passage_free(struct passage *passage);
 
-/* `entity` may be empty. Of a message that the topic refused `sent` is true. */
+/* A record that is not sent; `entity` may be empty. */
 void passage_reject(struct passage *passage, const struct origin *origin, struct bytes entity,
-                    enum error_code code, bool sent);
+                    enum error_code code);
+/* A message that was sent, and that the topic does not take: its number is missing there. */
+void passage_refuse(struct passage *passage, const struct origin *origin, enum error_code code);
 /* The message of the results topic, complete or not: later than all that was told before. */
 void passage_append_reading(struct passage *passage, bool complete, int64_t now_ms,
                             struct buf *out);

@@ -45,7 +45,7 @@ void producer_reject_record(struct producer *producer, const struct source_recor
         return;
     if (producer->passage)
         passage_reject(producer->passage, &found->origin,
-                       mapping ? bytes_text(mapping->entity) : (struct bytes){0}, err->code, false);
+                       mapping ? bytes_text(mapping->entity) : (struct bytes){0}, err->code);
     produce_counters_reject(&producer->counters, err->code);
     progress_clear(&producer->progress);
     rejects_add(&producer->rejects, &found->origin, err);

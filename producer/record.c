@@ -44,20 +44,18 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
     struct sent *sent = item;
     if (outcome == OUT_OK) {
         produce_counters_store(&producer->counters);
-        if (sent->passage) {
-            acked_prefix_acknowledge(&producer->acked, sent->span);
-            producer_note_stored(sent, partition, offset);
-        }
+        producer_note_stored(sent, partition, offset);
     } else if (outcome == OUT_REJECT) {
-        /* no mark behind it is ever reached: its number is missing in the topic */
         if (sent->passage)
-            passage_reject(sent->passage, &sent->origin, (struct bytes){0}, err->code, true);
+            passage_refuse(sent->passage, &sent->origin, err->code);
         produce_counters_refuse(&producer->counters, err->code);
         progress_clear(&producer->progress);
         rejects_add(&producer->rejects, &sent->origin, err);
     } else {
         producer_fail(producer, err);
     }
+    if (sent->passage && outcome != OUT_FATAL) /* refused: its passage goes no further, others do */
+        acked_prefix_acknowledge(&producer->acked, sent->span);
     sent_free(producer, sent);
 }
 

@@ -8,7 +8,8 @@
  *
  *   sent sent │mark a│ sent │mark b│ sent …      one counter a span between marks, none a message
  *
- * What is never acknowledged (refused by the bus) holds back every mark behind it.
+ * What is never acknowledged holds back every mark behind it; so what the bus refuses is
+ * acknowledged too, and the caller knows what its marks are worth.
  */
 
 #include <stdbool.h>

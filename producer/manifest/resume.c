@@ -58,7 +58,7 @@ const char *resume_reason_text(enum resume_reason reason)
         [REASON_CHANGED] = "has changed since",
         [REASON_TIME] = "has another time, which is the version of its records",
         [REASON_SHRANK] = "is shorter than it was",
-        [REASON_NOTHING] = "was interrupted before anything of it was acknowledged",
+        [REASON_NOTHING] = "was interrupted at its beginning, or a message of it was refused",
     };
     return TEXTS[reason];
 }

@@ -26,7 +26,7 @@ enum resume_reason {
     REASON_CHANGED,    /* other content */
     REASON_TIME,       /* the same content, as another version */
     REASON_SHRANK,     /* less content */
-    REASON_NOTHING,    /* nothing of it was acknowledged */
+    REASON_NOTHING,    /* there is no place to go on from */
 };
 
 /* What is the case now. */

@@ -2,8 +2,14 @@
  * What kcat cannot do, for end-to-end tests (KAFKA_BROKERS says where):
  *
  *   kafka_tool create TOPIC PARTITIONS [NAME=VALUE…]   makes a topic with these settings
+ *
+ *   kafka_tool alter TOPIC NAME=VALUE…                 gives it these settings, and no others
+ *
  *   kafka_tool remove TOPIC…                           deletes topics, and waits until they are
- * gone kafka_tool trim TOPIC PARTITION OFFSET             deletes what lies below the offset
+ * gone
+ *
+ *   kafka_tool trim TOPIC PARTITION OFFSET             deletes what lies below the offset
+ *
  *   kafka_tool send TOPIC [commit|abort]               messages from standard input, one JSON
  * object a line: {"partition": 0, "key": "…", "value": "…", "timestamp": 1, "headers": [["n",
  * "v"]]}; all but the partition may be left out; "repeat": N sends it N times; with commit or abort
@@ -72,6 +78,16 @@ static rd_kafka_t *open_client(bool transactional)
     return client;
 }
 
+/* Of NAME=VALUE the value; the word is the name. */
+static char *split(char *word)
+{
+    char *value = strchr(word, '=');
+    if (!value)
+        fail(word, "NAME=VALUE is expected");
+    *value++ = '\0';
+    return value;
+}
+
 static void create(int count, char **words)
 {
     char text[200];
@@ -81,10 +97,7 @@ static void create(int count, char **words)
     if (!topic)
         fail(words[0], text);
     for (int i = 2; i < count; i++) {
-        char *value = strchr(words[i], '=');
-        if (!value)
-            fail(words[i], "NAME=VALUE is expected");
-        *value++ = '\0';
+        char *value = split(words[i]);
         rd_kafka_NewTopic_set_config(topic, words[i], value);
     }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
@@ -101,6 +114,34 @@ static void create(int count, char **words)
     rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     rd_kafka_NewTopic_destroy(topic);
+    rd_kafka_destroy(client);
+}
+
+/* Settings that are not named go back to what the broker gives. */
+static void alter(int count, char **words)
+{
+    rd_kafka_t *client = open_client(false);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_ConfigResource_t *topic =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, words[0]);
+    for (int i = 1; i < count; i++) {
+        char *value = split(words[i]);
+        rd_kafka_ConfigResource_set_config(topic, words[i], value);
+    }
+    rd_kafka_AlterConfigs(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
+    const rd_kafka_AlterConfigs_result_t *result =
+        event ? rd_kafka_event_AlterConfigs_result(event) : NULL;
+    if (!result)
+        fail(words[0], "no answer");
+    size_t results;
+    const rd_kafka_ConfigResource_t **list =
+        rd_kafka_AlterConfigs_result_resources(result, &results);
+    if (results != 1 || rd_kafka_ConfigResource_error(list[0]))
+        fail(words[0], results ? rd_kafka_ConfigResource_error_string(list[0]) : "no result");
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_ConfigResource_destroy(topic);
     rd_kafka_destroy(client);
 }
 
@@ -230,6 +271,8 @@ int main(int count, char **words)
 {
     if (count >= 4 && strcmp(words[1], "create") == 0)
         create(count - 2, words + 2);
+    else if (count >= 4 && strcmp(words[1], "alter") == 0)
+        alter(count - 2, words + 2);
     else if (count >= 3 && strcmp(words[1], "remove") == 0)
         remove_topics(count - 2, words + 2);
     else if (count == 5 && strcmp(words[1], "trim") == 0)
@@ -238,7 +281,7 @@ int main(int count, char **words)
         send_all(words[2], count > 3 ? words[3] : NULL);
     else
         fail("usage",
-             "create TOPIC PARTITIONS [NAME=VALUE…] | remove TOPIC… | trim TOPIC PARTITION "
-             "OFFSET | send TOPIC [commit|abort]");
+             "create TOPIC PARTITIONS [NAME=VALUE…] | alter TOPIC NAME=VALUE… | remove TOPIC… | "
+             "trim TOPIC PARTITION OFFSET | send TOPIC [commit|abort]");
     return 0;
 }
