@@ -6,7 +6,9 @@
 
 if [ -n "${DROVER_TEST_FULL:-}" ]; then RECORDS=200000 KILLS=100 LINGER=40; else RECORDS=20000 KILLS=20 LINGER=200; fi
 BROKEN_EVERY=1000
-TAIL_MAX=1600 # a queue of 1 MiB (513), as many on the wire, a mark's records and those of 50 ms
+# what a kill may cost: a queue of 1 MiB (513 messages, until their reports are served), as many of partitions that are ahead of
+# a mark's slowest one, a mark's records (256) and those of 50 ms
+TAIL_MAX=1600
 SEED=${DROVER_TEST_SEED:-$(( $$ % 32768 ))} RANDOM=$SEED
 say "seed $SEED (DROVER_TEST_SEED)"
 
@@ -49,9 +51,15 @@ say "a run without kills"
 expect_exit 5 drover produce "${MAPPING[@]}" "$SRC" --migration "${NAME}_clean" --rejects "$WORK/clean.json" --json > "$WORK/clean.out" 2> "$WORK/clean.log"
 
 say "$KILLS kills over $RECORDS records"
-total=0 resumed=0 resumes=0 twice=0
+total=0 resumed=0 resumes=0 twice=0 given_up=0 longest=0
+# cost MESSAGES HOW: what the last kill cost
+cost() {
+  [ "$1" -ge 0 ] && [ "$1" -le "$TAIL_MAX" ] || { cat "$WORK/kill.log" >&"$TELL"; fail "$1 messages $2 after a kill"; }
+  twice=$(( twice + $1 ))
+  longest=$(( $1 > longest ? $1 : longest ))
+}
 kill_one() {
-  local log=$WORK/kill.log target tail here now
+  local log=$WORK/kill.log target here now
   target=$(( total + RANDOM % (2 * RECORDS / KILLS) ))
   "$DROVER" produce "${MAPPING[@]}" "$SRC" --config "$WORK/drover.yaml" --queue 1MiB -X linger.ms="$LINGER" --rejects-shown 40 > "$log" 2>&1 &
   local pid=$!
@@ -63,12 +71,15 @@ kill_one() {
   here=$(sed -n 's/.*resumes at [0-9]* %: \([0-9 ]*\) records\{0,1\} .*b\.ndjson.*/\1/p' "$log" | tr -d ' ')
   if [ -n "$here" ]; then
     # all before it was sent by those before: what their last one had sent beyond is what comes twice
-    tail=$(( total - first - $(sent_before "$here") - twice ))
-    [ "$tail" -ge 0 ] && [ "$tail" -le "$TAIL_MAX" ] || { cat "$log" >&"$TELL"; fail "$tail messages come twice after a kill"; }
-    twice=$(( twice + tail ))
+    cost $(( total - first - $(sent_before "$here") - twice )) "come twice"
     resumes=$(( resumes + 1 ))
     [ "$here" -ge "$resumed" ] || fail "goes back from record $resumed to $here"
     resumed=$here
+  elif grep -q 'read anew: ' "$log"; then
+    # nothing was acknowledged: all of it comes again, in another run
+    [ "$resumed" = 0 ] || fail "begins anew, though it went on from record $resumed before"
+    cost $(( total - first - twice )) "are given up"
+    given_up=$(( given_up + 1 ))
   fi
   total=$now
 }
@@ -77,7 +88,7 @@ drover produce "${MAPPING[@]}" "$SRC/a.ndjson" > "$WORK/first.log" 2>&1 || true
 first=$(in_topic) total=$first
 for (( k = 0; k < KILLS; k++ )); do kill_one || fail "the producer ended before $KILLS kills, after $k"; done
 [ "$resumes" -ge $(( KILLS / 2 )) ] || fail "only $resumes of $KILLS went on somewhere"
-say "$resumes of $KILLS went on behind a record, $twice messages came twice"
+say "$resumes of $KILLS went on behind a record, $given_up began anew, $twice messages came twice ($longest in one kill)"
 
 say "the last one ends it"
 expect_exit 5 drover produce "${MAPPING[@]}" "$SRC" --rejects "$WORK/rejects.json" --json > "$WORK/last.json" 2> "$WORK/last.log"
@@ -93,39 +104,53 @@ messages() { # MIGRATION
 cat > "$WORK/judge.py" <<'END'
 import hashlib, re, sys
 def read(path):
-    last, numbers, twice, count, contents = {}, {}, 0, 0, set()
+    last, runs, twice = {}, {}, 0
     for line in open(path, encoding="utf-8"):
         partition, offset, key, headers, value = line.rstrip("\n").split("\t", 4)
         version, run, number = re.search(r"(?:^|,)drover=(\S+) (\S+) (\d+)", headers).groups()
-        version, number, count = int(version), int(number), count + 1
-        digest = hashlib.sha256(value.encode()).hexdigest()
-        seen = numbers.setdefault((partition, run), {})
+        version, number = int(version), int(number)
+        content = (key, version, hashlib.sha256(value.encode()).hexdigest())
+        seen = runs.setdefault(run, {}).setdefault(partition, {}) # number: content, where it was last
         if number > len(seen):
             sys.exit("gap: %s of %s in partition %s where %d was expected" % (number, run, partition, len(seen)))
         if number in seen:
             twice += 1
-            if seen[number] != (key, version, digest):
+            if seen[number][0] != content:
                 sys.exit("number %d of %s in partition %s is two different messages" % (number, run, partition))
-        seen[number] = (key, version, digest)
-        contents.add((key, version, digest))
+        seen[number] = (content, int(offset))
         if key not in last or version > last[key][0]:
-            last[key] = (version, digest)
-    return last, twice, count, contents
-clean, clean_twice, clean_count, clean_contents = read(sys.argv[1])
-killed, twice, count, contents = read(sys.argv[2])
+            last[key] = content[1:]
+    return last, runs, twice
+def messages(runs):
+    return [(content, offset) for run in runs.values() for seen in run.values() for content, offset in seen.values()]
+clean, clean_runs, clean_twice = read(sys.argv[1])
+killed, runs, twice = read(sys.argv[2])
+complete, most = set(open(sys.argv[3]).read().split()), int(sys.argv[4])
 # A reading of which nothing was acknowledged is begun anew in another run: what of it was on its way is there in both.
-if clean_twice or count - twice < clean_count or contents != clean_contents:
-    sys.exit("%d messages without those that came twice, a clean run has %d; %d contents, a clean run has %d"
-             % (count - twice, clean_count, len(contents), len(clean_contents)))
+given_up = {name: run for name, run in runs.items() if name not in complete}
+kept = messages({name: run for name, run in runs.items() if name in complete})
+for name, run in given_up.items():
+    count = len(messages({name: run}))
+    if count > most:
+        sys.exit("%s was given up with %d messages" % (name, count))
+if clean_twice or sorted(content for content, _ in kept) != sorted(content for content, _ in messages(clean_runs)):
+    sys.exit("%d messages of runs that came to an end, a clean run has %d, or others" % (len(kept), len(messages(clean_runs))))
+later = dict(sorted(kept, key=lambda message: message[1])) # of a key all are in one partition
+lost = [content for content, offset in messages(given_up) if later.get(content, -1) < offset]
+if lost:
+    sys.exit("%d messages of runs that were given up do not come again, as %s" % (len(lost), lost[0]))
 wrong = {key for key in clean.keys() | killed.keys() if clean.get(key) != killed.get(key)}
 if wrong:
     sys.exit("%d of %d last states differ, as %s: %s, %s" % (len(wrong), len(clean), min(wrong), clean.get(min(wrong)), killed.get(min(wrong))))
-print(twice)
+print(twice, len(messages(given_up)), len(given_up))
 END
 messages "${NAME}_clean" > "$WORK/clean.tsv"
 messages "$NAME" > "$WORK/killed.tsv"
-python3 "$WORK/judge.py" "$WORK/clean.tsv" "$WORK/killed.tsv" > "$WORK/twice.txt" 2>&1 || fail "$(cat "$WORK/twice.txt")"
-say "$(cat "$WORK/twice.txt") messages came twice, with the same numbers, in $KILLS kills"
+kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$NAME.results" 2> /dev/null | jq -r 'select(.kind == "reading" and .complete) | .run' | sort -u > "$WORK/complete.txt"
+python3 "$WORK/judge.py" "$WORK/clean.tsv" "$WORK/killed.tsv" "$WORK/complete.txt" "$TAIL_MAX" > "$WORK/judged.txt" 2>&1 || fail "$(cat "$WORK/judged.txt")"
+read -r came_twice left runs_left < "$WORK/judged.txt"
+[ "$runs_left" -le "$given_up" ] || fail "$runs_left runs did not come to an end, $given_up were begun anew"
+say "$came_twice messages came twice with the same numbers, $left of $runs_left runs that were given up came again, in $KILLS kills"
 
 say "the reading of the whole source was told, with all of its rejections"
 kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$NAME.results" 2> /dev/null | jq -c 'select(.kind == "reading" and .complete) | [(.uri | split("/")[-1]), .records, .produced, .rejected, (.places | length)]' | sort -u > "$WORK/readings.txt"
