@@ -5,11 +5,10 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/io/clock.h"
-#include "control/who.h"
+#include "control/decision_log.h"
 
 enum {
-    MESSAGE_LIMIT = 1 << 20,
+    IDS_LIMIT = 1 << 20,
     IDS_BYTES = 256 * 1024, /* of one message, together */
     STORE_MS = 30000,
 };
@@ -18,31 +17,15 @@ struct deciding {
     struct dead_letter_register *dead_letters;
     uint8_t *wanted; /* by number in the index */
     struct decision decision;
-    struct bus_sender *sender;
+    struct json_sender *control;
     struct buf ids; /* the texts of decision.ids, one after the other */
     size_t sizes[DECISION_IDS_MAX];
     uint64_t count;
-    enum outcome outcome; /* of what was delivered */
-    struct error err;
 };
-
-static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
-                         int64_t offset, const struct error *err)
-{
-    struct deciding *deciding = owner;
-    (void)item;
-    (void)partition;
-    (void)offset;
-    if (outcome == OUT_OK || deciding->outcome != OUT_OK)
-        return;
-    deciding->outcome = outcome;
-    deciding->err = *err;
-}
 
 static enum outcome send(struct deciding *deciding, struct error *err)
 {
     struct bytes ids[DECISION_IDS_MAX];
-    struct buf value;
     struct decision *decision = &deciding->decision;
     size_t at = 0;
     if (decision->id_count == 0)
@@ -50,18 +33,7 @@ static enum outcome send(struct deciding *deciding, struct error *err)
     for (size_t i = 0; i < decision->id_count; at += deciding->sizes[i++])
         ids[i] = bytes_of(deciding->ids.data + at, deciding->sizes[i]);
     decision->ids = ids;
-    decision->at_ms = clock_unix_ms();
-    buf_init(&value, MESSAGE_LIMIT);
-    decision_append(&value, decision);
-    const struct envelope envelope = {
-        .key = BYTES_LITERAL("dlq"),
-        .value = buf_view(&value),
-        .headers = {{BYTES_LITERAL(HEADER_CONTENT_TYPE), BYTES_LITERAL("application/json")}},
-        .header_count = 1};
-    enum outcome outcome;
-    while ((outcome = bus_sender_send(deciding->sender, 0, &envelope, NULL, err)) == OUT_RETRY)
-        bus_sender_poll(deciding->sender, 100);
-    buf_free(&value);
+    enum outcome outcome = decision_log_write(deciding->control, "dlq", decision, err);
     decision->id_count = 0;
     buf_reset(&deciding->ids);
     return outcome;
@@ -100,35 +72,24 @@ enum outcome dead_letter_decide(struct dead_letter_register *dead_letters,
                                 bool (*is_wanted)(const struct dead_letter_pick *pick),
                                 const struct decision *decision, uint64_t *count, struct error *err)
 {
-    char who[WHO_SIZE];
     const struct dead_letter_filter every = DEAD_LETTER_FILTER_ALL;
     struct deciding *deciding = mem_new(sizeof *deciding);
     *deciding = (struct deciding){.dead_letters = dead_letters,
                                   .wanted = mark_wanted(&dead_letters->index, picks, is_wanted),
-                                  .decision = *decision,
-                                  .outcome = OUT_OK};
-    who_is_it(who);
-    deciding->decision.who = bytes_text(who);
+                                  .decision = *decision};
     deciding->decision.partition = -1;
-    buf_init(&deciding->ids, MESSAGE_LIMIT);
-    enum outcome outcome =
-        bus_open_sender(dead_letters->bus, dead_letters->topics[TOPIC_CONTROL], 0,
-                        dead_letters->timeout_ms, on_delivered, deciding, &deciding->sender, err);
+    buf_init(&deciding->ids, IDS_LIMIT);
+    enum outcome outcome = json_sender_open(dead_letters->bus, dead_letters->topics[TOPIC_CONTROL],
+                                            dead_letters->timeout_ms, &deciding->control, err);
     if (outcome == OUT_OK)
         outcome = dead_letter_cache_each(&dead_letters->cache, &every, add, deciding, err);
     if (outcome == OUT_OK)
         outcome = send(deciding, err);
-    if (outcome == OUT_OK && !bus_sender_flush(deciding->sender, STORE_MS)) {
+    if (outcome == OUT_OK)
         outcome =
-            error_set(err, OUT_RETRY, ERR_KAFKA_UNREACHABLE, "the decision could not be stored");
-        error_where(err, "%s", dead_letters->topics[TOPIC_CONTROL]);
-    }
-    if (outcome == OUT_OK && deciding->outcome != OUT_OK) {
-        outcome = deciding->outcome;
-        *err = deciding->err;
-    }
+            json_sender_flush(deciding->control, STORE_MS, "the decision could not be stored", err);
     *count = deciding->count;
-    bus_sender_close(deciding->sender);
+    json_sender_close(deciding->control);
     buf_free(&deciding->ids);
     free(deciding->wanted);
     free(deciding);

@@ -8,35 +8,15 @@
 #include "common/io/kafka/kafka_bus.h"
 #include "common/model/message/topic.h"
 #include "common/policy/totals.h"
+#include "control/json_sender.h"
 #include "control/load/load_check.h"
 
 enum { BROKER_MS = 15000, RECEIPT_WAIT_MS = 30000, TEXT_LIMIT = 1 << 20 };
 
-/* What became of the receipts that are on their way. */
-struct telling {
-    enum outcome outcome;
-    struct error err;
-};
-
-static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
-                         int64_t offset, const struct error *err)
-{
-    struct telling *telling = owner;
-    (void)item;
-    (void)partition;
-    (void)offset;
-    if (outcome == OUT_OK)
-        return;
-    telling->outcome = OUT_FATAL;
-    telling->err = *err;
-}
-
-static enum outcome send_receipt(struct bus_sender *sender, const struct settings *settings,
+static enum outcome send_receipt(struct json_sender *sender, const struct settings *settings,
                                  const char *topic, const struct pg_load_table *table,
                                  struct error *err)
 {
-    static const struct header TYPE = {BYTES_LITERAL(HEADER_CONTENT_TYPE),
-                                       BYTES_LITERAL("application/json")};
     struct loaded_item *items = mem_zeroed(table->left_count + 1, sizeof *items);
     for (size_t i = 0; i < table->left_count; i++)
         items[i] = (struct loaded_item){table->left[i].partition, table->left[i].the_class,
@@ -49,10 +29,7 @@ static enum outcome send_receipt(struct bus_sender *sender, const struct setting
     struct buf text;
     buf_init(&text, TEXT_LIMIT);
     receipt_append_loaded(&text, &receipt);
-    const struct message_view message = {
-        .key = BYTES_LITERAL("loaded"), .value = buf_view(&text), .headers = &TYPE, 1};
-    /* those who read them need them in order: always the first partition */
-    enum outcome outcome = bus_sender_send_message(sender, 0, &message, NULL, err);
+    enum outcome outcome = json_sender_send(sender, BYTES_LITERAL("loaded"), buf_view(&text), err);
     buf_free(&text);
     free(items);
     return outcome;
@@ -62,22 +39,17 @@ static enum outcome send_receipts(struct bus *bus, const struct settings *settin
                                   const struct pg_load_report *report, struct error *err)
 {
     char topics[TOPIC_KINDS][TOPIC_NAME_SIZE];
-    struct bus_sender *sender = NULL;
-    struct telling telling = {0};
+    struct json_sender *sender = NULL;
     enum outcome outcome = topic_format_all(settings->prefix, settings->migration, topics, err);
     if (outcome == OUT_OK)
-        outcome = bus_open_sender(bus, topics[TOPIC_RESULTS], 0, BROKER_MS, on_delivered, &telling,
-                                  &sender, err);
+        outcome = json_sender_open(bus, topics[TOPIC_RESULTS], BROKER_MS, &sender, err);
     for (size_t i = 0; i < report->count && outcome == OUT_OK; i++)
         outcome = send_receipt(sender, settings, topics[TOPIC_SOURCE], &report->tables[i], err);
-    if (outcome == OUT_OK && !bus_sender_flush(sender, RECEIPT_WAIT_MS))
-        outcome = error_set(err, OUT_RETRY, ERR_KAFKA_UNREACHABLE,
-                            "the receipt of the load could not be stored; the tables are done");
-    if (outcome == OUT_OK && telling.outcome != OUT_OK) {
-        *err = telling.err;
-        outcome = telling.outcome;
-    }
-    bus_sender_close(sender);
+    if (outcome == OUT_OK)
+        outcome = json_sender_flush(
+            sender, RECEIPT_WAIT_MS,
+            "the receipt of the load could not be stored; the tables are done", err);
+    json_sender_close(sender);
     return outcome;
 }
 

@@ -15,6 +15,7 @@
 #include "common/io/kafka/kafka_topics.h"
 #include "common/model/value/timestamp.h"
 #include "common/policy/apply/sequence.h"
+#include "control/partition_words.h"
 
 enum {
     SERVER_MS = 8000,
@@ -100,25 +101,6 @@ static enum outcome take_place(struct replay *replay, const char *flag, const ch
                      "Kafka did not say which messages are of that time");
 }
 
-static enum outcome is_chosen(const struct replay *replay, bool *chosen, struct error *err)
-{
-    const struct conf_list *words = &replay->settings->replay_partitions;
-    for (int32_t i = 0; i < replay->partition_count; i++)
-        chosen[i] = words->count == 0;
-    for (size_t i = 0; i < words->count; i++) {
-        int64_t number = -1;
-        if (!text_parse_int64(bytes_text(words->items[i]), &number) || number < 0 ||
-            number >= replay->partition_count) {
-            error_set(err, OUT_FATAL, ERR_USAGE, "the topic has the partitions 0 to %" PRId32,
-                      replay->partition_count - 1);
-            error_where(err, "--partition %.60s", words->items[i]);
-            return OUT_FATAL;
-        }
-        chosen[number] = true;
-    }
-    return OUT_OK;
-}
-
 /* What the workers have taken, unless it is said how far; never beyond what is there. */
 static enum outcome end_at_workers(struct replay *replay, int64_t *to, struct error *err)
 {
@@ -153,7 +135,8 @@ static enum outcome plan(struct replay *replay, struct error *err)
     size_t count = (size_t)replay->partition_count;
     int64_t *from = mem_zeroed(count, sizeof *from), *to = mem_zeroed(count, sizeof *to);
     bool *chosen = mem_zeroed(count, sizeof *chosen);
-    enum outcome outcome = is_chosen(replay, chosen, err);
+    enum outcome outcome = partition_words_choose(&settings->replay_partitions, "--partition ",
+                                                  chosen, replay->partition_count, err);
     for (size_t i = 0; i < count; i++)
         from[i] = -1;
     if (outcome == OUT_OK && settings->replay_from)

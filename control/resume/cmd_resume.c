@@ -6,14 +6,13 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/stores.h"
-#include "common/model/message/decision.h"
 #include "control/command.h"
+#include "control/decision_log.h"
+#include "control/partition_words.h"
 #include "control/resume/resume_plan.h"
-#include "control/who.h"
 
 enum {
     SERVER_MS = 8000,
@@ -28,32 +27,13 @@ struct resume {
     struct bus_range *ranges; /* of the source topic */
     int32_t partition_count;
     struct checkpoint_editor *editor;
-    struct bus_sender *control; /* NULL: nothing is changed */
-    struct error sent;          /* what became of the decision on its way */
-    struct resume_case *cases;  /* by partition */
+    struct json_sender *control; /* NULL: nothing is changed */
+    struct resume_case *cases;   /* by partition */
     struct resume_plan *plans;
     bool *chosen, *moved;
 };
 
 /* ---- what is known ----------------------------------------------------------------------- */
-
-static enum outcome choose(struct resume *resume, const struct conf_list *words, struct error *err)
-{
-    for (size_t i = 0; i < words->count; i++) {
-        int64_t number = -1;
-        if (!text_parse_int64(bytes_text(words->items[i]), &number) || number < 0 ||
-            number >= resume->partition_count) {
-            error_set(err, OUT_FATAL, ERR_USAGE, "the topic has the partitions 0 to %" PRId32,
-                      resume->partition_count - 1);
-            error_where(err, "%.60s", words->items[i]);
-            return OUT_FATAL;
-        }
-        resume->chosen[number] = true;
-    }
-    for (int32_t i = 0; i < resume->partition_count && resume->settings->all; i++)
-        resume->chosen[i] = true;
-    return OUT_OK;
-}
 
 /* What is said last of each partition counts, when it is true of the checkpoint as it is. */
 static void take_halted(struct resume *resume, struct bytes json)
@@ -186,7 +166,7 @@ static enum outcome ask(struct resume *resume, const struct conf_list *words, st
     if (outcome == OUT_OK)
         outcome = read_topic(resume, err);
     if (outcome == OUT_OK)
-        outcome = choose(resume, words, err);
+        outcome = partition_words_choose(words, "", resume->chosen, resume->partition_count, err);
     if (outcome == OUT_OK)
         outcome = open_editor(resume, err);
     if (outcome == OUT_OK)
@@ -198,31 +178,13 @@ static enum outcome ask(struct resume *resume, const struct conf_list *words, st
 
 /* ---- doing it ---------------------------------------------------------------------------- */
 
-static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
-                         int64_t offset, const struct error *err)
-{
-    struct resume *resume = owner;
-    (void)item;
-    (void)partition;
-    (void)offset;
-    if (outcome != OUT_OK)
-        resume->sent = *err;
-}
-
 /* Who, when and why: kept for good. */
 static enum outcome note(struct resume *resume, int32_t number, struct error *err)
 {
-    static const struct header TYPE = {BYTES_LITERAL(HEADER_CONTENT_TYPE),
-                                       BYTES_LITERAL("application/json")};
     const struct resume_plan *plan = &resume->plans[number];
     const char *reason = resume->settings->reason;
-    char who[WHO_SIZE];
-    struct buf text;
-    who_is_it(who);
     const struct decision decision = {.kind = DECISION_RESUMED,
-                                      .who = bytes_text(who),
                                       .why = bytes_text(reason ? reason : ""),
-                                      .at_ms = clock_wall_ms(&CLOCK_MACHINE),
                                       .run = bytes_text(plan->run),
                                       .group = bytes_text(resume->settings->group),
                                       .partition = number,
@@ -230,21 +192,11 @@ static enum outcome note(struct resume *resume, int32_t number, struct error *er
                                       .to = plan->to,
                                       .sequence_first = plan->first,
                                       .sequence_last = plan->last};
-    buf_init(&text, TEXT_LIMIT);
-    decision_append(&text, &decision);
-    const struct message_view message = {.key = bytes_text(decision_kind_name(decision.kind)),
-                                         .value = buf_view(&text),
-                                         .headers = &TYPE,
-                                         .header_count = 1};
-    enum outcome outcome = bus_sender_send_message(resume->control, 0, &message, NULL, err);
-    if (outcome == OUT_OK && !bus_sender_flush(resume->control, SEND_MS))
-        outcome = error_set(err, OUT_RETRY, ERR_KAFKA_UNREACHABLE,
-                            "the control topic did not take the decision in time");
-    if (outcome == OUT_OK && resume->sent.code != ERR_NONE) {
-        *err = resume->sent;
-        outcome = err->outcome;
-    }
-    buf_free(&text);
+    enum outcome outcome =
+        decision_log_write(resume->control, decision_kind_name(decision.kind), &decision, err);
+    if (outcome == OUT_OK)
+        outcome = json_sender_flush(resume->control, SEND_MS,
+                                    "the control topic did not take the decision in time", err);
     if (outcome != OUT_OK)
         error_hint(err,
                    "partition %" PRId32 " is not resumed, as who decided it could not be kept: the "
@@ -278,8 +230,8 @@ static enum outcome move(struct resume *resume, int32_t number, struct error *er
 
 static enum outcome act(struct resume *resume, struct error *err)
 {
-    enum outcome outcome = bus_open_sender(resume->bus, resume->topics[TOPIC_CONTROL], 0, SEND_MS,
-                                           on_delivered, resume, &resume->control, err);
+    enum outcome outcome = json_sender_open(resume->bus, resume->topics[TOPIC_CONTROL], SEND_MS,
+                                            &resume->control, err);
     for (int32_t i = 0; i < resume->partition_count && outcome == OUT_OK; i++)
         if (resume->chosen[i])
             outcome = move(resume, i, err);
@@ -360,7 +312,7 @@ static enum outcome check_usage(const struct invocation *invocation, struct erro
 
 static void close_resume(struct resume *resume)
 {
-    bus_sender_close(resume->control);
+    json_sender_close(resume->control);
     checkpoint_editor_close(resume->editor);
     for (int32_t i = 0; i < resume->partition_count; i++)
         checkpoint_image_free(&resume->cases[i].image);
