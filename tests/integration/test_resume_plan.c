@@ -19,27 +19,29 @@ static struct resume_plan plan_of(int64_t next, int64_t redis_next, int64_t low,
     return plan;
 }
 
+/* [from, to) is given up, and the partition goes on at `next`. */
+static void check_given_up(const struct resume_plan *plan, int64_t from, int64_t to, int64_t next,
+                           const char *what)
+{
+    ck_assert(plan->gives_up);
+    ck_assert_int_eq(plan->from, from);
+    ck_assert_int_eq(plan->to, to);
+    ck_assert_int_eq(plan->next_offset, next);
+    ck_assert_ptr_nonnull(strstr(plan->what, what));
+    ck_assert_ptr_nonnull(strstr(plan->what, "drover rebuild redis"));
+}
+
 START_TEST(what_redis_has_not_yet_is_given_up)
 {
     struct resume_plan plan = plan_of(50, 20, 30, true);
-    ck_assert(plan.gives_up);
-    ck_assert_int_eq(plan.from, 20);
-    ck_assert_int_eq(plan.to, 30);
-    ck_assert_int_eq(plan.next_offset, 50);
-    ck_assert_ptr_nonnull(strstr(plan.what, "10 offsets not yet in Redis, 20 to 29"));
-    ck_assert_ptr_nonnull(strstr(plan.what, "drover rebuild redis"));
+    check_given_up(&plan, 20, 30, 50, "10 offsets not yet in Redis, 20 to 29");
 }
 END_TEST
 
 START_TEST(what_was_not_applied_is_given_up)
 {
     struct resume_plan plan = plan_of(50, 20, 60, true);
-    ck_assert(plan.gives_up);
-    ck_assert_int_eq(plan.from, 50);
-    ck_assert_int_eq(plan.to, 60);
-    ck_assert_int_eq(plan.next_offset, 60);
-    ck_assert_ptr_nonnull(strstr(plan.what, "10 offsets of the topic, 50 to 59"));
-    ck_assert_ptr_nonnull(strstr(plan.what, "drover rebuild redis"));
+    check_given_up(&plan, 50, 60, 60, "10 offsets of the topic, 50 to 59");
 }
 END_TEST
 

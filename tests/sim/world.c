@@ -1,6 +1,7 @@
 /* See the header. */
 #include "tests/sim/world.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,26 @@ void world_worker_start(struct world *world, int number)
         fprintf(stderr, "%s %s\n", err.text, err.where);
         abort();
     }
+}
+
+static void claim(struct memory_worker *over)
+{
+    while (memory_worker_checkpoint(over))
+        ;
+}
+
+void world_worker_start_with_all(struct world *world, int place)
+{
+    int32_t all[WORLD_PARTITIONS_MAX];
+    for (int32_t p = 0; p < world->partitions; p++)
+        all[p] = p;
+    world_worker_start(world, place);
+    struct memory_worker *over = world->workers[place].over;
+    claim(over);
+    assert(memory_worker_is_member(over));
+    bus_memory_assign(over->worker->partitions.consumer, all, (size_t)world->partitions);
+    memory_worker_consume(over, 0);
+    claim(over);
 }
 
 void world_worker_settle(struct world *world, int number)

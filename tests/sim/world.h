@@ -69,6 +69,8 @@ int64_t world_produce(struct world *world, const struct world_message *message);
 /* Starts a worker in a place that is free; it is in no group yet. What it does are the calls of
  * worker_memory.h. */
 void world_worker_start(struct world *world, int place);
+/* And gives it all partitions, which it has claimed then. Of a world of one worker. */
+void world_worker_start_with_all(struct world *world, int place);
 /* All of it until nothing is left to do at this time; stores what was sent. Nobody there: nothing.
  */
 void world_worker_settle(struct world *world, int place);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/model/json/canonical.h"
+#include "tests/support/compile_mapping.h"
 #include "tests/support/suite.h"
 
 #define MODELS                                                                                     \
@@ -19,15 +20,6 @@
     "  - { name: tags, from: /tags, type: \"text[]\" }\n"                                          \
     "  - { name: at, from: /at, type: timestamptz }\n"                                             \
     "  - { name: doc, from: /doc, type: jsonb, decode: json }\n"
-
-static struct mapping *compile(const char *yaml)
-{
-    struct error err;
-    struct mapping *mapping = NULL;
-    enum outcome outcome = mapping_parse("m.yaml", bytes_text(yaml), &mapping, &err);
-    ck_assert_msg(outcome == OUT_OK, "%s at %s", err.text, err.where);
-    return mapping;
-}
 
 static struct record record_of(const char *json)
 {

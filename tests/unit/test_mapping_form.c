@@ -6,6 +6,7 @@
 
 #include "common/model/mapping/mapping.h"
 #include "common/model/mapping/mapping_generation.h"
+#include "tests/support/compile_mapping.h"
 #include "tests/support/suite.h"
 
 #define HEAD "entity: a\ntable: a\nkey: [id, n]\nversion: { from: /v, as: number }\n"
@@ -14,15 +15,6 @@
 #define DOC "  - { name: doc, from: /doc, type: jsonb }\n"
 #define REST "rest: extra\n"
 #define BASE HEAD REST "columns:\n" ID N DOC
-
-static struct mapping *compile(const char *yaml)
-{
-    struct error err;
-    struct mapping *mapping = NULL;
-    enum outcome outcome = mapping_parse("m.yaml", bytes_text(yaml), &mapping, &err);
-    ck_assert_msg(outcome == OUT_OK, "%s at %s: %s", err.text, err.where, yaml);
-    return mapping;
-}
 
 /* Mappings, and whether they make of records what BASE does. */
 static const struct {

@@ -15,17 +15,9 @@
 
 #include "common/model/json/canonical.h"
 #include "common/model/message/envelope.h"
+#include "tests/support/compile_mapping.h"
 #include "tests/support/random_json.h"
 #include "tests/support/suite.h"
-
-static struct mapping *compile(const char *yaml)
-{
-    struct error err;
-    struct mapping *mapping = NULL;
-    enum outcome outcome = mapping_parse("m.yaml", bytes_text(yaml), &mapping, &err);
-    ck_assert_msg(outcome == OUT_OK, "%s at %s\n%s", err.text, err.where, yaml);
-    return mapping;
-}
 
 struct way {
     struct mapping_work work;

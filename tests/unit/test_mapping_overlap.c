@@ -16,19 +16,11 @@
 #include <string.h>
 
 #include "common/model/json/canonical.h"
+#include "tests/support/compile_mapping.h"
 #include "tests/support/random_json.h"
 #include "tests/support/suite.h"
 
 #define RECORDS_A_MAPPING 12
-
-static struct mapping *compile(const char *yaml)
-{
-    struct error err;
-    struct mapping *mapping = NULL;
-    enum outcome outcome = mapping_parse("m.yaml", bytes_text(yaml), &mapping, &err);
-    ck_assert_msg(outcome == OUT_OK, "%s at %s\n%s", err.text, err.where, yaml);
-    return mapping;
-}
 
 static struct record record_of(struct bytes json)
 {

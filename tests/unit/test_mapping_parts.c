@@ -9,21 +9,13 @@
 #include <string.h>
 
 #include "common/model/json/canonical.h"
+#include "tests/support/compile_mapping.h"
 #include "tests/support/suite.h"
 
 #define HEAD "entity: a\ntable: a\nkey: [id]\n"
 #define COLUMNS                                                                                    \
     "rest: extra\ncolumns:\n  - { name: id, from: /id, type: text }\n"                             \
     "  - { name: n, from: /n, type: int4 }\n  - { name: doc, from: /doc, type: jsonb }\n"
-
-static struct mapping *compile(const char *yaml)
-{
-    struct error err;
-    struct mapping *mapping = NULL;
-    enum outcome outcome = mapping_parse("m.yaml", bytes_text(yaml), &mapping, &err);
-    ck_assert_msg(outcome == OUT_OK, "%s at %s: %s", err.text, err.where, yaml);
-    return mapping;
-}
 
 /* `text` after HEAD COLUMNS; errors are in its lines, which begin at 9. */
 static const struct {

@@ -354,12 +354,7 @@ static void begin(uint64_t seed)
 
 static void work(void)
 {
-    static const int32_t ALL[] = {0, 1};
-    world_worker_start(&W, 0);
-    while (memory_worker_checkpoint(W.workers[0].over))
-        ;
-    bus_memory_assign(W.workers[0].over->worker->partitions.consumer, ALL, 2);
-    memory_worker_consume(W.workers[0].over, 0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
 }
 

@@ -28,27 +28,11 @@ static struct worker *worker_at(int place)
     return W.workers[place].over->worker;
 }
 
-/* A worker that has all partitions and has claimed them. */
-static void start_with_all(int place)
-{
-    int32_t all[WORLD_PARTITIONS_MAX];
-    for (int32_t p = 0; p < W.partitions; p++)
-        all[p] = p;
-    world_worker_start(&W, place);
-    while (memory_worker_checkpoint(W.workers[place].over))
-        ;
-    ck_assert(memory_worker_is_member(W.workers[place].over));
-    bus_memory_assign(worker_at(place)->partitions.consumer, all, (size_t)W.partitions);
-    memory_worker_consume(W.workers[place].over, 0);
-    while (memory_worker_checkpoint(W.workers[place].over))
-        ;
-}
-
-/* The same, and what there is has been taken: a batch of each partition is with the sink, as far as
- * there are connections. */
+/* It has all partitions, and what there is has been taken: a batch of each partition is with the
+ * sink, as far as there are connections. */
 static void start_and_submit(int place)
 {
-    start_with_all(place);
+    world_worker_start_with_all(&W, place);
     memory_worker_consume(W.workers[place].over, 100);
     worker_turn(worker_at(place));
 }
@@ -116,7 +100,7 @@ START_TEST(writes_in_batches_and_says_so)
     open_world(1, false);
     for (int i = 0; i < 10; i++)
         put("item", 0, i, 5, i);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 10);
     ck_assert_uint_eq(memory_store_count(W.store), 10);
@@ -139,7 +123,7 @@ START_TEST(keeps_the_greatest_version)
     put("item", 0, 1, 9, 4);
     put("item", 0, 1, 3, 5);
     W.settings.batch_records = 1;
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(version_of("item", 1), 9);
     ck_assert_uint_eq(told(CLASS_APPLIED), 2);
@@ -153,7 +137,7 @@ START_TEST(stores_its_watermarks)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(memory_store_checkpoint(W.store, 0)->results_next, 0);
     pass(6000, 0); /* every five seconds, when nothing else comes */
@@ -166,11 +150,11 @@ START_TEST(goes_on_where_the_last_one_was)
     open_world(1, false);
     for (int i = 0; i < 5; i++)
         put("item", 0, i, 5, i);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     world_worker_end(&W, 0);
     put("item", 0, 7, 5, 7);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 6);
     /* the receipts' watermark was not stored: those records are only looked at */
@@ -186,7 +170,7 @@ START_TEST(sends_dead_letters_before_it_writes)
     open_world(1, true);
     put("item", 0, 1, 5, 1);
     put_broken(0, 2);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     memory_worker_consume(W.workers[0].over, 100);
     for (int i = 0; i < 5; i++) {
         worker_turn(worker_at(0));
@@ -251,7 +235,7 @@ START_TEST(breaks_when_everything_is_refused)
     W.settings.breaker = 6;
     for (int i = 0; i < 20; i++)
         put_broken(0, i);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     pass(3000, 0);
     ck_assert(W.workers[0].over->ended);
@@ -267,7 +251,7 @@ START_TEST(tries_again_what_failed)
 {
     open_world(1, false);
     put("item", 0, 1, 5, 1);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     memory_worker_consume(W.workers[0].over, 100);
     for (int i = 0; i < 3; i++) {
         worker_turn(worker_at(0));
@@ -308,7 +292,7 @@ START_TEST(changes_nothing_once_another_has_claimed)
     open_world(1, false);
     put("item", 0, 1, 5, 1);
     start_and_submit(0); /* its batch is with the sink */
-    start_with_all(1);
+    world_worker_start_with_all(&W, 1);
     world_worker_settle(&W, 1);
     ck_assert_int_eq(written(0), 1);
     put("item", 0, 1, 9, 2);
@@ -344,7 +328,7 @@ START_TEST(lets_children_in_behind_their_parents)
     open_world(2, false);
     put("child", 0, 1, 5, 1);
     put("item", 0, 9, 5, 1);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(written(0), 2); /* it holds nobody back */
     ck_assert_uint_eq(told(CLASS_WAITING), 1);
@@ -363,7 +347,7 @@ START_TEST(gives_orphans_up_when_their_wait_is_over)
 {
     open_world(1, false);
     put("child", 0, 1, 5, 1);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     pass(2000, 0);
     ck_assert_int_eq(count_messages(WORLD_DEAD_LETTERS), 0);
@@ -422,7 +406,7 @@ START_TEST(pauses_above_its_budget)
     W.settings.work_memory = 8192;
     for (int i = 0; i < 100; i++)
         put("item", i % 2, i, 5, i);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     size_t max = 0;
     for (int i = 0; i < 20; i++) { /* nothing is written */
         memory_worker_consume(W.workers[0].over, 3);
@@ -446,7 +430,7 @@ static const struct partitions *go_over_budget(void)
     W.settings.work_memory = 8192;
     for (int i = 0; i < 100; i++)
         put("item", i % 2, i, 5, i);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     for (int i = 0; i < 20; i++) {
         memory_worker_consume(W.workers[0].over, 3);
         worker_turn(worker_at(0));
@@ -511,7 +495,7 @@ START_TEST(halts_at_a_gap)
     W.sequences[0]++; /* a message that never came */
     put("item", 0, 2, 5, 1);
     put("item", 1, 3, 5, 1);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
     ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_SEQUENCE_GAP);
@@ -549,7 +533,7 @@ START_TEST(tells_of_a_halted_partition_and_goes_on_when_it_is_resumed)
     W.sequences[0] += 2; /* messages that never came */
     put("item", 0, 2, 5, 1);
     put("item", 1, 3, 5, 1);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     pass(100, 0);
     struct halted halted = told_halted(0, &count);
@@ -592,7 +576,7 @@ START_TEST(names_the_offsets_that_are_gone)
         put("item", 0, i, 5, 1);
     put("item", 1, 9, 5, 1);
     bus_memory_drop(W.bus, WORLD_SOURCE, 0, 4);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     pass(100, 0);
     ck_assert_int_eq(worker_at(0)->partitions.items[0].state, PARTITION_HALTED);
@@ -805,7 +789,7 @@ START_TEST(gives_up_at_last)
     ck_assert(!bus_memory_is_revoking(worker_at(0)->partitions.consumer));
     memory_worker_checkpoint(W.workers[0].over); /* released */
     ck_assert_int_eq(written(0), 0);
-    start_with_all(1);
+    world_worker_start_with_all(&W, 1);
     memory_worker_write(W.workers[0].over, 0, FATE_DONE); /* too late: the fence keeps it out */
     ck_assert_int_eq(version_of("item", 1), -1);
     world_worker_settle(&W, 1);
@@ -819,7 +803,7 @@ START_TEST(ends_at_the_end)
     W.settings.until_end = true;
     for (int i = 0; i < 10; i++)
         put("item", i % 2, i, 5, i);
-    start_with_all(0);
+    world_worker_start_with_all(&W, 0);
     pass(8000, 0);
     ck_assert(W.workers[0].over->ended);
     ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
