@@ -1,12 +1,9 @@
 /* The run as a whole: what is needed before the first byte is read, the sources, the end. */
 #include "producer/produce.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -16,6 +13,7 @@
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/key_file.h"
 #include "common/io/log.h"
+#include "common/io/run_name.h"
 #include "common/io/terminal.h"
 #include "common/model/message/receipt.h"
 #include "producer/follow/follow.h"
@@ -28,21 +26,6 @@
 #define RECEIPT_WAIT_MS 10000         /* the records are stored by then */
 #define ENVELOPE_BYTES (64 * 1024)
 #define SENTS_BYTES ((size_t)1 << 30) /* bounded by the queue's number of messages */
-
-/* ---- the start ---- */
-
-/* When it was, and 32 random bits: two runs of one second differ. */
-static void name_run(char run[40], bool follows)
-{
-    uint32_t random;
-    struct tm utc;
-    time_t now = (time_t)(clock_unix_ms() / 1000);
-    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        abort();
-    gmtime_r(&now, &utc);
-    size_t size = strftime(run, 40, "%Y%m%dT%H%M%S", &utc);
-    snprintf(run + size, 40 - size, "-%08" PRIx32 "%s", random, follows ? RECORD_RUN_FOLLOWS : "");
-}
 
 /* ---- the key ---- */
 
@@ -357,7 +340,7 @@ static struct producer *producer_new(const struct settings *settings)
     producer->intake = source_intake_new(&producer->rules, &producer->work);
     buf_init(&producer->headers, ENVELOPE_BYTES);
     arena_init(&producer->sents, SENTS_BYTES);
-    name_run(producer->run, settings->follow);
+    run_name_make(producer->run, settings->follow ? RECORD_RUN_FOLLOWS : "");
     key_seen_init(&producer->keys, KEYS_BYTES);
     acked_prefix_init(&producer->acked);
     return producer;

@@ -18,8 +18,7 @@ enum {
     CODES_LIMIT = 64 * 1024,
 };
 
-/* Seconds from 1970 to 2000. */
-#define EPOCH_SECONDS INT64_C(946684800)
+#define DAY_US (INT64_C(86400) * 1000000)
 
 enum way { WAY_LIST, WAY_SHOW, WAY_STATS, WAY_EXPORT, WAY_REPLAY, WAY_DISCARD };
 
@@ -37,16 +36,15 @@ static enum outcome refuse_flag(struct error *err, const char *flag, const char 
 
 static enum outcome take_moment(const char *flag, const char *text, int64_t *ms, struct error *err)
 {
-    int64_t micros;
     int32_t days;
     uint64_t ago_ms;
-    bool truncated;
+    bool exact;
     if (!text)
         return OUT_OK;
-    if (timestamp_parse(bytes_text(text), TIMESTAMP_ZONE_REQUIRED, &micros, &truncated))
-        *ms = EPOCH_SECONDS * 1000 + micros / 1000;
-    else if (timestamp_parse_date(bytes_text(text), &days))
-        *ms = EPOCH_SECONDS * 1000 + (int64_t)days * 86400000;
+    if (timestamp_parse_ms(bytes_text(text), ms))
+        return OUT_OK;
+    if (timestamp_parse_date(bytes_text(text), &days))
+        *ms = timestamp_to_epoch(days * DAY_US, 1000, &exact);
     else if (text_parse_millis(bytes_text(text), &ago_ms) && ago_ms < INT64_MAX / 2)
         *ms = clock_unix_ms() - (int64_t)ago_ms;
     else

@@ -16,13 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/clock.h"
+#include "common/io/run_name.h"
 #include "common/io/stop.h"
 #include "common/io/terminal.h"
 #include "common/io/terminal_live.h"
@@ -62,16 +62,15 @@ struct resend {
     struct dead_letter_maker maker;
     struct dead_letter_picks picks;
     struct bus_sender *sender;
-    char name[48];                        /* of the run */
+    char name[RUN_NAME_SIZE];             /* of the run */
     int64_t *sequences, *first, *targets; /* by partition; targets: one behind the last; 0: none */
     struct dead_letter_tally refused;     /* again; of --dry-run those that would be */
-    uint64_t counts[FATE_COUNT], missing, untold;
+    uint64_t queued, missing, untold;
     uint64_t said_ms, moved_ms;
     int64_t applied; /* at the last look */
     bool said_still;
     struct terminal_live live;
-    bool failed;
-    struct error failure;
+    struct error failure; /* the first message that could not be stored */
 };
 
 /* ---- the view ---- */
@@ -228,6 +227,11 @@ static enum exit_code dry_run(struct resend *resend, struct error *err)
 
 /* ---- sending ---- */
 
+static bool has_failed(const struct resend *resend)
+{
+    return resend->failure.outcome != OUT_OK;
+}
+
 static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t partition,
                          int64_t offset, const struct error *err)
 {
@@ -237,8 +241,7 @@ static void on_delivered(void *owner, void *item, enum outcome outcome, int32_t 
         pick->outcome = FATE_SENT;
         if (resend->targets[partition] <= offset)
             resend->targets[partition] = offset + 1;
-    } else if (!resend->failed) {
-        resend->failed = true;
+    } else if (!has_failed(resend)) {
         resend->failure = *err;
     }
 }
@@ -282,10 +285,10 @@ static enum outcome send_message(void *owner, const struct picked_message *picke
     enum outcome outcome;
     while ((outcome = bus_sender_send_message(resend->sender, partition, &replay.view, picked->pick,
                                               err)) == OUT_RETRY &&
-           !stop_signal() && !resend->failed)
+           !stop_signal() && !has_failed(resend))
         bus_sender_poll(resend->sender, FULL_WAIT_MS);
     dead_letter_replay_free(&replay);
-    if (resend->failed) {
+    if (has_failed(resend)) {
         *err = resend->failure;
         return err->outcome;
     }
@@ -296,34 +299,21 @@ static enum outcome send_message(void *owner, const struct picked_message *picke
     if (outcome != OUT_OK)
         return outcome;
     resend->sequences[partition]++;
-    if (++resend->counts[FATE_CHOSEN] % 256 == 0) {
+    if (++resend->queued % 256 == 0) {
         bus_sender_poll(resend->sender, 0);
         tell(resend, false, "sent %s of %s dead letters",
-             text_format_count(resend->counts[FATE_CHOSEN], numbers[0]),
+             text_format_count(resend->queued, numbers[0]),
              text_format_count(resend->picks.count, numbers[1]));
     }
     return OUT_OK;
 }
 
-/* When it was, and 32 random bits. */
-static void name_run(char name[48])
-{
-    uint32_t random;
-    struct tm utc;
-    time_t now = (time_t)(clock_unix_ms() / 1000);
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        abort();
-    gmtime_r(&now, &utc);
-    size_t size = strftime(name, 48, "%Y%m%dT%H%M%S", &utc);
-    snprintf(name + size, 48 - size, "-%08" PRIx32 "-dlq", random);
-}
-
 static enum outcome flush(struct resend *resend, struct error *err)
 {
-    if (!bus_sender_flush(resend->sender, FLUSH_MS) && !resend->failed)
+    if (!bus_sender_flush(resend->sender, FLUSH_MS) && !has_failed(resend))
         return error_set(err, OUT_RETRY, ERR_KAFKA_UNREACHABLE,
                          "not all messages could be stored; the same command again sends the rest");
-    if (!resend->failed)
+    if (!has_failed(resend))
         return OUT_OK;
     *err = resend->failure;
     return err->outcome;
@@ -467,16 +457,10 @@ static enum outcome judge(struct resend *resend, struct error *err)
         uint32_t number = dead_letter_index_find(index, &pick->id);
         if (!was_sent(pick) || number == DEAD_LETTER_NONE)
             continue;
-        const struct dead_letter_item *item = &index->items[number];
-        pick->outcome = FATE_WAITING;
-        if (item->next == DEAD_LETTER_NONE) {
-            pick->outcome = item->fact.taken >= 0 ? FATE_LANDED : FATE_WAITING;
-            continue;
-        }
-        uint32_t last = item->next;
-        while (index->items[last].next != DEAD_LETTER_NONE)
-            last = index->items[last].next;
-        pick->outcome = index->items[last].fact.taken >= 0 ? FATE_LANDED : FATE_REFUSED;
+        uint32_t last = dead_letter_index_last(index, number);
+        pick->outcome = index->items[last].fact.taken >= 0 ? FATE_LANDED
+                        : last == number                   ? FATE_WAITING
+                                                           : FATE_REFUSED;
         if (pick->outcome == FATE_REFUSED && naming.is_ours[last] < UINT8_MAX)
             naming.is_ours[last]++;
     }
@@ -645,7 +629,7 @@ enum exit_code dead_letter_replay(struct dead_letter_run *run, struct error *err
     resend->sequences = mem_zeroed(partitions, sizeof *resend->sequences);
     resend->first = mem_zeroed(partitions, sizeof *resend->first);
     resend->targets = mem_zeroed(partitions, sizeof *resend->targets);
-    name_run(resend->name);
+    run_name_make(resend->name, "-dlq");
     enum outcome outcome = dead_letter_maker_open(run->settings, &resend->maker, err);
     if (outcome == OUT_OK)
         outcome = dead_letter_picks_choose(&resend->picks, &run->all, &run->filter, err);

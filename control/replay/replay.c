@@ -67,16 +67,6 @@ static enum outcome name_it(struct replay *replay, struct error *err)
 
 /* ---- its ranges -------------------------------------------------------------------------- */
 
-static bool parse_time(const char *text, int64_t *at_ms)
-{
-    int64_t micros;
-    bool cut, exact;
-    if (!timestamp_parse(bytes_text(text), TIMESTAMP_ZONE_REQUIRED, &micros, &cut))
-        return false;
-    *at_ms = timestamp_to_epoch(micros, 1000, &exact);
-    return true;
-}
-
 /* An offset, or a time: then the first message of each partition that is not older. `offsets` by
  * partition. */
 static enum outcome take_place(struct replay *replay, const char *flag, const char *text,
@@ -88,7 +78,7 @@ static enum outcome take_place(struct replay *replay, const char *flag, const ch
             offsets[i] = offset;
         return OUT_OK;
     }
-    if (!parse_time(text, &at_ms)) {
+    if (!timestamp_parse_ms(bytes_text(text), &at_ms)) {
         error_set(err, OUT_FATAL, ERR_USAGE,
                   "%s takes an offset, or a time with its zone: 2026-11-28T09:00:00Z", flag);
         error_where(err, "%.60s", text);

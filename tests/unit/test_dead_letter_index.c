@@ -207,6 +207,9 @@ START_TEST(is_what_the_history_says)
         ck_assert_msg(state == model(i), "world %d, message %d (%d@%lld): %s, the model says %s",
                       _i, i, messages[i].partition, (long long)messages[i].offset,
                       dead_letter_state_word(state), dead_letter_state_word(model(i)));
+        uint32_t last = dead_letter_index_last(&index, number);
+        ck_assert_int_eq(last != number, state == DEAD_LETTER_SUPERSEDED);
+        ck_assert_int_ne(dead_letter_index_state(&index, last), DEAD_LETTER_SUPERSEDED);
     }
     dead_letter_index_free(&index);
 }

@@ -189,6 +189,18 @@ START_TEST(epochs)
 }
 END_TEST
 
+/* With a zone, and never later than what was said. */
+START_TEST(unix_milliseconds)
+{
+    int64_t ms;
+    ck_assert(timestamp_parse_ms(BYTES_LITERAL("2024-01-15T10:30:00.123999Z"), &ms));
+    ck_assert_int_eq(ms, INT64_C(1705314600123));
+    ck_assert(timestamp_parse_ms(BYTES_LITERAL("1969-12-31T23:59:59.9995Z"), &ms));
+    ck_assert_int_eq(ms, -1);
+    ck_assert(!timestamp_parse_ms(BYTES_LITERAL("2024-01-15T10:30:00"), &ms));
+}
+END_TEST
+
 START_TEST(epochs_that_lose_digits)
 {
     bool exact;
@@ -213,6 +225,7 @@ static Suite *timestamp_suite(void)
     tcase_add_test(tcase, dates_are_strict);
     tcase_add_loop_test(tcase, epochs, 0, COUNT(EPOCHS));
     tcase_add_test(tcase, epochs_that_lose_digits);
+    tcase_add_test(tcase, unix_milliseconds);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -255,6 +255,16 @@ int64_t timestamp_to_epoch(int64_t micros, int64_t units_per_second, bool *exact
     return value;
 }
 
+bool timestamp_parse_ms(struct bytes text, int64_t *unix_ms)
+{
+    int64_t micros;
+    bool cut, exact;
+    if (!timestamp_parse(text, TIMESTAMP_ZONE_REQUIRED, &micros, &cut))
+        return false;
+    *unix_ms = timestamp_to_epoch(micros, 1000, &exact);
+    return true;
+}
+
 void timestamp_append_ms(struct buf *out, int64_t unix_ms)
 {
     int64_t micros;

@@ -29,6 +29,8 @@ enum timestamp_zone {
  * UTC for timestamptz is NOT assumed: a bare date is refused with TIMESTAMP_ZONE_REQUIRED). */
 MUST_USE bool timestamp_parse(struct bytes text, enum timestamp_zone zone, int64_t *micros,
                               bool *truncated);
+/* One with its zone, as Unix milliseconds; what is finer is cut, towards the past. */
+MUST_USE bool timestamp_parse_ms(struct bytes text, int64_t *unix_ms);
 /* "2024-01-15" only. */
 MUST_USE bool timestamp_parse_date(struct bytes text, int32_t *days);
 

@@ -118,6 +118,13 @@ static bool has_room(struct dead_letter_index *index)
     return true;
 }
 
+uint32_t dead_letter_index_last(const struct dead_letter_index *index, uint32_t number)
+{
+    while (index->items[number].next != DEAD_LETTER_NONE)
+        number = index->items[number].next;
+    return number;
+}
+
 /* ---- which one counts ---- */
 
 /* Of one record. */

@@ -94,6 +94,8 @@ MUST_USE bool dead_letter_index_add(struct dead_letter_index *index,
                                     bool *known);
 /* DEAD_LETTER_NONE: there is none of this id. */
 uint32_t dead_letter_index_find(const struct dead_letter_index *index, const struct digest *id);
+/* The one that counts in the end of it: itself, or the last of those that took its place. */
+uint32_t dead_letter_index_last(const struct dead_letter_index *index, uint32_t number);
 /* The last decision about a dead letter holds: one that was sent again is discarded no longer. Of
  * an id that no dead letter has, and of other kinds, nothing happens. */
 void dead_letter_index_decide(struct dead_letter_index *index, const struct digest *id,
