@@ -304,6 +304,16 @@ static struct dead_letter_row read_row(sqlite3_stmt *stored)
     return row;
 }
 
+/* The next row, when this one was taken; else the reading ends. */
+static enum outcome go_on(struct dead_letter_cache *cache, sqlite3_stmt **stored,
+                          enum outcome taken, struct error *err)
+{
+    if (taken == OUT_OK)
+        return sqlite_next(&cache->db, stored, err);
+    sqlite3_reset(*stored);
+    return taken;
+}
+
 static enum outcome each(struct dead_letter_cache *cache, const char *sql,
                          const struct sqlite_value *values, size_t count, cache_on_row on_row,
                          void *owner, struct error *err)
@@ -312,12 +322,8 @@ static enum outcome each(struct dead_letter_cache *cache, const char *sql,
     enum outcome outcome = sqlite_get(&cache->db, sql, values, count, &stored, err);
     while (outcome == OUT_OK && stored) {
         const struct dead_letter_row row = read_row(stored);
-        outcome = on_row(owner, &row, err);
-        if (outcome == OUT_OK)
-            outcome = sqlite_next(&cache->db, &stored, err);
+        outcome = go_on(cache, &stored, on_row(owner, &row, err), err);
     }
-    if (stored)
-        sqlite3_reset(stored);
     return outcome;
 }
 
@@ -354,12 +360,8 @@ enum outcome dead_letter_cache_decisions(struct dead_letter_cache *cache, const 
             .at_ms = sqlite3_column_int64(stored, 3),
             .who = sqlite_bytes(stored, 4),
             .why = sqlite_bytes(stored, 5)};
-        outcome = on_decision(owner, &decision, err);
-        if (outcome == OUT_OK)
-            outcome = sqlite_next(&cache->db, &stored, err);
+        outcome = go_on(cache, &stored, on_decision(owner, &decision, err), err);
     }
-    if (stored)
-        sqlite3_reset(stored);
     return outcome;
 }
 
@@ -389,11 +391,7 @@ enum outcome dead_letter_cache_groups(struct dead_letter_cache *cache,
             .first_ms = sqlite3_column_int64(stored, 2),
             .last_ms = sqlite3_column_int64(stored, 3),
             .sample = sqlite_bytes(stored, 4)};
-        outcome = on_group(owner, &group, err);
-        if (outcome == OUT_OK)
-            outcome = sqlite_next(&cache->db, &stored, err);
+        outcome = go_on(cache, &stored, on_group(owner, &group, err), err);
     }
-    if (stored)
-        sqlite3_reset(stored);
     return outcome;
 }
