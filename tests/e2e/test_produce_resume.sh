@@ -4,7 +4,7 @@
 # was on its way. DROVER_TEST_SEED repeats the places; DROVER_TEST_FULL=1: a hundred kills over 200,000 records.
 . tests/e2e/lib.sh
 
-if [ -n "${DROVER_TEST_FULL:-}" ]; then RECORDS=200000 KILLS=100 LINGER=40; else RECORDS=20000 KILLS=20 LINGER=200; fi
+if [ -n "${DROVER_TEST_FULL:-}" ]; then RECORDS=200000 KILLS=100 LINGER=40; else RECORDS=40000 KILLS=20 LINGER=200; fi
 BROKEN_EVERY=1000
 # what a kill may cost: a queue of 1 MiB (513 messages, until their reports are served), as many of partitions that are ahead of
 # a mark's slowest one, a mark's records (256) and those of 50 ms
@@ -60,7 +60,9 @@ cost() {
 }
 kill_one() {
   local log=$WORK/kill.log target here now
-  target=$(( total + RANDOM % (2 * RECORDS / KILLS) ))
+  # half of an even share of what is left, and some of it is kept: for what is sent until the kill comes
+  local left=$(( RECORDS - resumed - 2 * TAIL_MAX ))
+  target=$(( total + RANDOM % (1 + (left > 0 ? left / (KILLS - k + 1) : 0)) ))
   "$DROVER" produce "${MAPPING[@]}" "$SRC" --config "$WORK/drover.yaml" --queue 1MiB -X linger.ms="$LINGER" --rejects-shown 40 > "$log" 2>&1 &
   local pid=$!
   PIDS+=("$pid")
