@@ -43,7 +43,7 @@ void verify_session_close(struct verify_session *session);
  * else the bus's failures. */
 MUST_USE enum outcome verify_session_feed(struct verify_session *session, const int64_t *ends,
                                           struct error *err);
-/* Offset up to which feed has read a partition of one of the three topics: what is below may go. */
+/* Offset up to which feed has read a partition of one of the topics: what is below may go. */
 int64_t verify_session_fed(const struct verify_session *session, enum topic_kind kind,
                            int32_t partition);
 /* Bytes held by now, apart from one record and the report. */

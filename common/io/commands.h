@@ -64,7 +64,7 @@
       "  drover load begin                          then drover work, on any host\n" \
       "  drover load finish                         one row a key, indexes, policies\n" \
       "  drover load abort                          back to upserts; all is read again\n") \
-    X(8, TOPICS, topics, "print|apply", "the three topics in Kafka", \
+    X(8, TOPICS, topics, "print|apply", "the topics in Kafka", \
       "  drover topics print\n" \
       "  drover topics apply --partitions 24 --replication 3\n") \
     X(11, EXPORT, export, "", "write a tenant's records back in the form they came in", \

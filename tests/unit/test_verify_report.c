@@ -74,6 +74,11 @@ START_TEST(nothing_compared_is_not_verified)
     count("DE", VERDICT_LAGGING, 5);
     report.compared = 0;
     ck_assert_int_eq(verify_report_result(&report), VERIFY_NOTHING);
+    /* what was refused is known without a look at the tables */
+    count("DE", VERDICT_DEAD, 4);
+    report.compared = 0;
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_DISCREPANCY);
+    ck_assert_ptr_nonnull(strstr(show(), "NOT EQUAL  4 dead"));
 }
 END_TEST
 

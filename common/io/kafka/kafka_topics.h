@@ -1,7 +1,7 @@
 #ifndef DROVER_IO_KAFKA_TOPICS_H
 #define DROVER_IO_KAFKA_TOPICS_H
 
-/* What a migration's three topics should be, are, and the making of the missing ones. Never alters,
+/* What a migration's four topics should be, are, and the making of the missing ones. Never alters,
  * never deletes. */
 
 #include "common/base/attributes.h"
