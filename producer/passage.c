@@ -17,6 +17,27 @@ struct passage *passage_new(const char *path, bool stream, struct producer_run *
     return passage;
 }
 
+static void add_part(struct digest_parts *parts, struct bytes part)
+{
+    digest_add_part(parts, part);
+    digest_add_part(parts, bytes_of("", 1)); /* its NUL */
+}
+
+void passage_identify(struct reading *reading, const char *path, struct bytes tenant,
+                      const char *web_origin)
+{
+    char *folder = path[0] == '/' ? NULL : realpath(".", NULL);
+    char *whole = mem_format("%s%s%s", folder ? folder : "", folder ? "/" : "", path);
+    struct digest_parts *parts = digest_begin();
+    add_part(parts, bytes_text(whole));
+    add_part(parts, tenant);
+    add_part(parts, bytes_text(web_origin ? web_origin : ""));
+    reading->source = digest_finish(parts);
+    reading->has_source = true;
+    free(whole);
+    free(folder);
+}
+
 void passage_free(struct passage *passage)
 {
     if (!passage)

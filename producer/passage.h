@@ -46,6 +46,13 @@ struct passage {
 
 /* `run` must outlive it. */
 struct passage *passage_new(const char *path, bool stream, struct producer_run *run);
+/* Fills in `source`: what makes it another source than one whose path is spelled alike: the folder
+ * that a relative path is seen from, the isolation key given for its records (or empty), and the
+ * one origin that is taken of a browser's profile (NULL: all). Not the host: a container has
+ * another name each time. A path that begins with '/' is taken as it is: what a link leads to may
+ * be another tomorrow. */
+void passage_identify(struct reading *reading, const char *path, struct bytes tenant,
+                      const char *web_origin);
 void passage_free(struct passage *passage);
 
 /* A record that is not sent; `entity` may be empty. */

@@ -16,6 +16,7 @@
 #include "producer/producer.h"
 
 #define SMALL_BYTES 4096
+#define TENANT_BYTES ((size_t)64 << 10)
 #define WAY_BYTES ((size_t)1 << 20)
 #define NS_PER_MS 1000000
 #define READING_BYTES ((size_t)1 << 20)
@@ -163,10 +164,25 @@ static void read_passage(struct producer *producer, const struct source_file *fi
     version_observe(&producer->file_clock, clock);
 }
 
+static void identify(struct producer *producer, const struct source_file *file,
+                     struct reading *reading)
+{
+    struct buf tenant;
+    struct bytes plain;
+    buf_init(&tenant, TENANT_BYTES);
+    if (source_rules_given(&producer->rules, file->path, &tenant, &plain, NULL) != OUT_OK)
+        buf_reset(&tenant); /* its records will be told why */
+    passage_identify(reading, file->path, buf_view(&tenant), producer->settings->web_origin);
+    buf_free(&tenant);
+}
+
 static struct passage *new_passage(struct producer *producer, const struct source_file *file)
 {
     bool stream = strcmp(file->path, "-") == 0;
-    return passage_new(file->path, stream, producer->own);
+    struct passage *passage = passage_new(file->path, stream, producer->own);
+    if (!stream)
+        identify(producer, file, &passage->reading);
+    return passage;
 }
 
 /* Of ten thousand small files each would cost more to note than to send again. */
@@ -229,17 +245,41 @@ static void go_on(struct producer *producer, const struct source_file *file,
     read_passage(producer, file, passage);
 }
 
-/* As of now: what another process told of the source since, which did not end, counts no more. */
-static void tell_again(struct producer *producer, const struct manifest_source *row)
+static void store_row(struct producer *producer, const struct source_file *file,
+                      const struct manifest_source *row)
+{
+    struct error err;
+    enum outcome outcome = manifest_begin(producer->manifest, &err);
+    if (outcome == OUT_OK)
+        outcome = manifest_store(producer->manifest, file->path, row, &err);
+    if (outcome == OUT_OK)
+        outcome = manifest_commit(producer->manifest, &err);
+    if (outcome != OUT_OK)
+        producer_fail(producer, &err);
+}
+
+/* As of now: what another process told of the source since, which did not end, counts no more. A
+ * reading that an older Drover told says from now on which source it is of, and always the same
+ * one: the same bytes in another folder are skipped as well. */
+static void tell_again(struct producer *producer, const struct source_file *file,
+                       struct manifest_source *row)
 {
     struct reading reading;
     struct buf text;
     buf_init(&text, READING_BYTES);
     if (reading_parse(row->reading, &reading, NULL) == OUT_OK) {
+        bool nameless = !reading.has_source && !reading.stream;
         int64_t now_ms = clock_unix_ms();
         reading.finished_ms = now_ms > row->finished_ms ? now_ms : row->finished_ms + 1;
+        if (nameless)
+            identify(producer, file, &reading);
         reading_append(&text, &reading);
         producer_tell_reading(producer, bytes_text(row->run), buf_view(&text));
+        if (nameless) {
+            free((void *)row->reading.data);
+            row->reading = bytes_of(mem_text_part(text.data, text.size), text.size);
+            store_row(producer, file, row);
+        }
     }
     reading_free(&reading);
     buf_free(&text);
@@ -247,7 +287,7 @@ static void tell_again(struct producer *producer, const struct manifest_source *
 
 /* Nothing of it is sent; its reading is told again, as the results topic may have forgotten it. */
 static void skip(struct producer *producer, const struct source_file *file,
-                 const struct manifest_source *row)
+                 struct manifest_source *row)
 {
     struct produce_counters *counters = &producer->counters;
     counters->skipped++;
@@ -256,7 +296,7 @@ static void skip(struct producer *producer, const struct source_file *file,
     producer->source_bytes += file->size;
     version_observe(&producer->file_clock, row->place.clock);
     say_skipped(producer, file->path, row);
-    tell_again(producer, row);
+    tell_again(producer, file, row);
     producer_breathe(producer, 0);
 }
 
@@ -279,23 +319,19 @@ static bool begins_with(struct producer *producer, const struct source_file *fil
 }
 
 /* The same bytes under other times: looked at once. */
-static enum outcome store_identity(struct producer *producer, const struct source_file *file,
-                                   struct manifest_source *row, const struct resume_now *now,
-                                   int64_t looked_ns, struct error *err)
+static void store_identity(struct producer *producer, const struct source_file *file,
+                           struct manifest_source *row, const struct resume_now *now,
+                           int64_t looked_ns)
 {
     row->identity = now->identity;
     row->looked_ns = looked_ns;
-    enum outcome outcome = manifest_begin(producer->manifest, err);
-    if (outcome == OUT_OK)
-        outcome = manifest_store(producer->manifest, file->path, row, err);
-    return outcome == OUT_OK ? manifest_commit(producer->manifest, err) : outcome;
+    store_row(producer, file, row);
 }
 
 static void produce_known(struct producer *producer, const struct source_file *file,
                           struct manifest_source *row, const struct resume_now *now,
                           int64_t looked_ns)
 {
-    struct error err;
     enum resume_reason reason;
     enum resume what = manifest_resume(row, now, &reason);
     bool same =
@@ -308,9 +344,8 @@ static void produce_known(struct producer *producer, const struct source_file *f
         go_on(producer, file, row, now, looked_ns);
         return;
     }
-    if (what == RESUME_COMPARE && same &&
-        store_identity(producer, file, row, now, looked_ns, &err) != OUT_OK)
-        producer_fail(producer, &err);
+    if (what == RESUME_COMPARE && same)
+        store_identity(producer, file, row, now, looked_ns);
     if (what != RESUME_ANEW && same) {
         skip(producer, file, row);
     } else {

@@ -218,4 +218,29 @@ put a.json '[{"id":1,"rev":1,"total":3},{"id":1,"rev":1,"total":"much"}]' 2024-0
 expect_exit 5 verify
 equal "the first one is another now" "$(second)" "1 1 0 1 1 2 true"
 
+say "two folders have a file of one name: what is rejected of one the other does not hide"
+export DROVER_MIGRATION=${NAME}_folders
+psql "$ADMIN" -qc "TRUNCATE public.fixed"
+prepare
+row() { printf '{"id":%s,"rev":1,"total":1}\n' "$1"; }
+broken() { for _ in 1 2 3 4 5; do echo '{"id":'; done; }
+mkdir "$WORK/acme" "$WORK/bolt"
+{ row 1; broken; } > "$WORK/acme/orders.jsonl"
+{ row 2; row 3; } > "$WORK/bolt/orders.jsonl"
+produce_in() { # EXIT FOLDER
+  (cd "$WORK/$2" && expect_exit "$1" "$DROVER" produce --config "$WORK/drover.yaml" --tenant "$2" orders.jsonl > "$WORK/produce_$2.log" 2>&1) || fail "produce in $2"
+}
+both() { report '[.source_records, .counts.match, .counts.rejected, .reconciled] | join(" ")'; }
+produce_in 5 acme
+produce_in 0 bolt
+work
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "both folders" "$(both)" "8 3 5 true"
+equal "sources" "$(drover status --json | jq -c '[.sources[] | [.uri, .source_records]] | sort')" '[["orders.jsonl",2],["orders.jsonl",6]]'
+row 1 > "$WORK/acme/orders.jsonl"
+produce_in 0 acme
+work
+expect_exit 0 drover verify > "$WORK/verify.log"
+equal "fixed in its folder" "$(both)" "3 3 0 true"
+
 say "done: $seen differences in all"

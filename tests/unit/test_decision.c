@@ -90,6 +90,8 @@ START_TEST(a_reading_is_read_again)
     struct reading_place places[] = {{"DRV-J001", BYTES_LITERAL("order"), 7, 1, 773, 7}};
     struct reading reading = {.run = BYTES_LITERAL("r1"),
                               .uri = BYTES_LITERAL("exports/%0Aorders.ndjson"),
+                              .has_source = true,
+                              .source = {{4, 5, 6}},
                               .complete = true,
                               .size = UINT64_C(9007199254740991),
                               .has_digest = true,
@@ -112,6 +114,7 @@ START_TEST(a_reading_is_read_again)
     ck_assert(again.complete && !again.stream && again.has_digest);
     ck_assert_uint_eq(again.size, reading.size);
     ck_assert(digest_equal(&again.digest, &reading.digest));
+    ck_assert(again.has_source && digest_equal(&again.source, &reading.source));
     ck_assert_uint_eq(again.records, 10);
     ck_assert_uint_eq(again.produced, 6);
     ck_assert_uint_eq(again.rejected, 3);

@@ -8,7 +8,7 @@
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
 
-enum { SOURCES = 5, READINGS = 40 };
+enum { SOURCES = 8, PATHS = 3, READINGS = 40 };
 
 static struct {
     char run[16], uri[16];
@@ -17,9 +17,24 @@ static struct {
     int64_t at_ms;
 } told[READINGS];
 
+/* The first one is standard input; of each path the first one was told without `source`. */
+static char path_of(int source)
+{
+    return (char)('0' + (source ? 1 + source % PATHS : 0));
+}
+
+static bool is_named(int source)
+{
+    return source > PATHS;
+}
+
 static struct reading reading_of(int at)
 {
-    return (struct reading){.run = bytes_text(told[at].run),
+    int source = told[at].source;
+    bool has_source = is_named(source);
+    return (struct reading){.has_source = has_source,
+                            .source = {.bytes = {has_source ? (uint8_t)source : 0}},
+                            .run = bytes_text(told[at].run),
                             .uri = bytes_text(told[at].uri),
                             .stream = told[at].source == 0,
                             .complete = told[at].complete,
@@ -29,15 +44,43 @@ static struct reading reading_of(int at)
                             .finished_ms = told[at].at_ms};
 }
 
-/* The latest one of its kind of the source; -1: there is none. */
+/* The latest complete one of a path that tells its source; -1: there is none. */
+static int latest_named(char path)
+{
+    int found = -1;
+    for (int i = 0; i < READINGS; i++)
+        if (is_named(told[i].source) && told[i].complete && told[i].uri[1] == path)
+            found = i;
+    return found;
+}
+
+/* The latest one of its kind of the source that was not replaced; -1: there is none. */
 static int latest(int source, bool complete)
 {
     int found = -1;
     for (int i = 0; i < READINGS; i++)
-        if (told[i].source == source && told[i].complete == complete &&
-            (found < 0 || told[i].at_ms > told[found].at_ms))
+        if (told[i].source == source && told[i].complete == complete)
             found = i;
-    return found;
+    bool may_be_replaced = source && !is_named(source);
+    return may_be_replaced && found < latest_named(path_of(source)) ? -1 : found;
+}
+
+/* Whether any source of that path was read to its end. */
+static bool is_known(char path)
+{
+    for (int i = 0; i < READINGS; i++)
+        if (told[i].complete && told[i].uri[1] == path)
+            return true;
+    return false;
+}
+
+static int source_of(const struct readings_entry *entry)
+{
+    for (int i = 0; i < READINGS; i++)
+        if ((entry->complete && hash64(bytes_text(told[i].run)) == entry->run) ||
+            (!entry->complete && told[i].at_ms == entry->incomplete_ms))
+            return told[i].source;
+    return -1;
 }
 
 static void add_all(struct readings *readings)
@@ -62,6 +105,7 @@ START_TEST(the_latest_complete_one_counts)
     struct readings readings;
     struct readings_entry *entry;
     size_t at = 0, streams = 0;
+    bool had[SOURCES] = {false};
     random_begin((uint64_t)_i);
     readings_init(&readings, 1u << 20);
     for (int i = 0; i < READINGS; i++) {
@@ -69,32 +113,40 @@ START_TEST(the_latest_complete_one_counts)
         told[i].complete = random_below(3) > 0;
         told[i].at_ms = 1000 + i;
         snprintf(told[i].run, sizeof told[i].run, "run%d", i);
-        snprintf(told[i].uri, sizeof told[i].uri, "s%d", told[i].source);
+        snprintf(told[i].uri, sizeof told[i].uri, "s%c", path_of(told[i].source));
     }
     add_all(&readings);
     for (int i = 0; i < READINGS; i++) {
-        int last = latest(told[i].source, true);
+        bool is_latest = latest(told[i].source, true) == i;
         bool history = readings_is_history(&readings, bytes_text(told[i].uri),
                                            bytes_text(told[i].run), &entry);
         bool stream = told[i].source == 0;
-        ck_assert_int_eq(history, !stream && last >= 0 && last != i);
-        ck_assert_int_eq(entry != NULL, stream ? told[i].complete : last == i);
+        ck_assert_int_eq(history, !stream && is_known(told[i].uri[1]) && !is_latest);
+        ck_assert_int_eq(entry != NULL, stream ? told[i].complete : is_latest);
         if (entry)
             ck_assert_uint_eq(entry->produced, (uint64_t)i);
     }
     while ((entry = readings_next(&readings, &at))) {
-        int source = entry->uri.data[1] - '0', last = latest(source, true);
+        int source = source_of(entry), last = latest(source, true);
+        ck_assert_int_eq(entry->uri.data[1], path_of(source));
+        ck_assert_int_eq(entry->stream, source == 0);
         streams += entry->stream;
         if (entry->stream)
             continue;
+        ck_assert(!had[source]);
+        had[source] = true;
         ck_assert_int_eq(entry->complete, last >= 0);
         ck_assert_int_eq(readings_is_incomplete(entry), latest(source, false) > last);
         if (last >= 0)
             ck_assert(bytes_equal(entry->rejections, bytes_text(told[last].run)));
     }
     size_t wanted = 0;
-    for (int i = 0; i < READINGS; i++)
-        wanted += told[i].source == 0;
+    for (int i = 0; i < READINGS; i++) {
+        int source = told[i].source;
+        wanted += source == 0;
+        ck_assert(source == 0 ||
+                  had[source] == (latest(source, true) >= 0 || latest(source, false) >= 0));
+    }
     ck_assert_uint_eq(streams, wanted);
     readings_free(&readings);
 }
@@ -115,6 +167,32 @@ START_TEST(who_has_no_reading_has_no_history)
     ck_assert(!readings_is_history(&readings, BYTES_LITERAL("s2"), run, &entry));
     ck_assert(
         readings_is_history(&readings, BYTES_LITERAL("s2"), BYTES_LITERAL("run9-follow"), &entry));
+    readings_free(&readings);
+}
+END_TEST
+
+/* A skipped source's reading is told again, in its old run: of an older Drover first without its
+ * source, then with it. */
+START_TEST(a_reading_that_gets_its_source_is_one)
+{
+    struct readings readings;
+    struct readings_entry *entry;
+    const struct bytes none = {0}, uri = BYTES_LITERAL("s1"), run = BYTES_LITERAL("run1");
+    struct reading without = {
+        .uri = uri, .run = run, .complete = true, .records = 5, .produced = 5, .finished_ms = 1000};
+    struct reading with = without;
+    with.has_source = true;
+    with.source.bytes[0] = 1;
+    with.finished_ms = 2000;
+    size_t at = 0;
+    readings_init(&readings, 1u << 20);
+    ck_assert(readings_add(&readings, _i ? &with : &without, none));
+    ck_assert(readings_add(&readings, _i ? &without : &with, none));
+    ck_assert(!readings_is_history(&readings, uri, run, &entry));
+    ck_assert_ptr_nonnull(entry);
+    ck_assert_int_eq(entry->finished_ms, 2000);
+    ck_assert_ptr_eq(readings_next(&readings, &at), entry);
+    ck_assert_ptr_null(readings_next(&readings, &at));
     readings_free(&readings);
 }
 END_TEST
@@ -150,6 +228,7 @@ static Suite *readings_suite(void)
     Suite *suite = suite_create("readings");
     TCase *tcase = tcase_create("all");
     tcase_add_loop_test(tcase, the_latest_complete_one_counts, 0, 100);
+    tcase_add_loop_test(tcase, a_reading_that_gets_its_source_is_one, 0, 2);
     tcase_add_test(tcase, who_has_no_reading_has_no_history);
     tcase_add_test(tcase, what_does_not_fit_is_refused);
     suite_add_tcase(suite, tcase);

@@ -5,7 +5,8 @@
  * What a producer says when the reading of one source has ended: a JSON message of kind "reading"
  * in the results topic (schemas/wire.md); and when it begins, as one that is not complete. Its
  * records are the source's, whatever number of messages came of them: the latest complete reading
- * of a source is what its totals are made of, and the rejections of earlier ones are history.
+ * of a source is what its totals are made of, and the rejections of earlier ones are history. Which
+ * source it is `uri` and `source` say together: a path is spelled alike in many folders.
  *
  * A reading that goes on after its process has ended keeps its run, and is told as a whole.
  */
@@ -39,11 +40,13 @@ struct reading_place {
 };
 
 struct reading {
-    struct bytes run; /* header drover-run of its messages */
-    struct bytes uri; /* as drover-origin spells it */
-    bool stream;      /* standard input: each reading is another source */
-    bool complete;    /* to the source's end, and it did not change meanwhile */
-    uint64_t size;    /* bytes of the source, as it is stored; of a stream those that came */
+    struct bytes run;     /* header drover-run of its messages */
+    struct bytes uri;     /* as drover-origin spells it */
+    bool has_source;      /* not of a stream */
+    struct digest source; /* XXH3-128 of what it is besides `uri` (producer/passage.h) */
+    bool stream;          /* standard input: each reading is another source */
+    bool complete;        /* to the source's end, and it did not change meanwhile */
+    uint64_t size;        /* bytes of the source, as it is stored; of a stream those that came */
     bool has_digest;
     struct digest digest; /* XXH3-128 of those bytes */
     uint64_t records;     /* = produced + rejected + withheld */

@@ -2,12 +2,25 @@
 #include "common/policy/verify/readings.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
 #include "common/model/message/record.h"
 
-#define CAPACITY_FIRST 64
+#define ROOM_FIRST 32
+#define CAPACITY_FIRST 128
+#define NAMES_EACH 3 /* of a reading, at most */
+
+/* Open addressing; an entry has two of them, its source's and its reading's, and each path one. */
+struct readings_name {
+    struct diff_key key; /* both 0: free */
+    uint32_t at;         /* of the entry; of a path nothing */
+    bool is_stream;      /* of a path: */
+    bool has_complete;
+    bool has_named;   /* a complete reading that tells its source, */
+    int64_t named_ms; /* the latest one */
+};
 
 void readings_init(struct readings *readings, size_t bytes_max)
 {
@@ -16,111 +29,217 @@ void readings_init(struct readings *readings, size_t bytes_max)
 
 void readings_free(struct readings *readings)
 {
-    for (size_t i = 0; i < readings->capacity; i++) {
+    for (size_t i = 0; i < readings->count; i++) {
         free((char *)readings->items[i].uri.data);
         free((char *)readings->items[i].rejections.data);
     }
     free(readings->items);
+    free(readings->names);
     readings_init(readings, readings->bytes_max);
 }
 
-static bool is_free(const struct readings_entry *entry)
+/* ---- names ------------------------------------------------------------------------------- */
+
+static struct diff_key key_of_source(const struct diff_key *uri, const struct digest *source)
 {
-    return entry->key.high == 0 && entry->key.low == 0;
+    char both[sizeof *uri + sizeof *source];
+    memcpy(both, uri, sizeof *uri);
+    memcpy(both + sizeof *uri, source, sizeof *source);
+    return diff_key_of(bytes_of(both, sizeof both));
 }
 
-static struct readings_entry *place_of(const struct readings *readings, const struct diff_key *key)
-{
-    size_t at = (size_t)key->low & (readings->capacity - 1); /* the capacity is 2^n */
-    while (!is_free(&readings->items[at]) && !diff_key_equal(&readings->items[at].key, key))
-        at = (at + 1) & (readings->capacity - 1);
-    return &readings->items[at];
-}
-
-static struct readings_entry *find(const struct readings *readings, const struct diff_key *key)
-{
-    struct readings_entry *entry = readings->count ? place_of(readings, key) : NULL;
-    return entry && !is_free(entry) ? entry : NULL;
-}
-
-static bool grow(struct readings *readings)
-{
-    struct readings bigger = *readings;
-    bigger.capacity = readings->capacity ? readings->capacity * 2 : CAPACITY_FIRST;
-    size_t more = (bigger.capacity - readings->capacity) * sizeof *readings->items;
-    if (readings->bytes + more > readings->bytes_max)
-        return false;
-    bigger.items = mem_zeroed(bigger.capacity, sizeof *bigger.items);
-    bigger.bytes += more;
-    for (size_t i = 0; i < readings->capacity; i++)
-        if (!is_free(&readings->items[i]))
-            *place_of(&bigger, &readings->items[i].key) = readings->items[i];
-    free(readings->items);
-    *readings = bigger;
-    return true;
-}
-
-/* Of one reading of a stream. */
-static struct diff_key stream_key(const struct diff_key *uri, uint64_t run)
+static struct diff_key key_of_run(const struct diff_key *uri, uint64_t run)
 {
     return (struct diff_key){uri->high ^ run, ~uri->low};
 }
 
-/* NULL when there is no room. */
+static bool is_free(const struct readings_name *name)
+{
+    return name->key.high == 0 && name->key.low == 0;
+}
+
+static size_t home_of(const struct readings *readings, const struct diff_key *key)
+{
+    return (size_t)key->low & (readings->name_capacity - 1); /* which is 2^n */
+}
+
+static struct readings_name *place_of(const struct readings *readings, const struct diff_key *key)
+{
+    size_t at = home_of(readings, key);
+    while (!is_free(&readings->names[at]) && !diff_key_equal(&readings->names[at].key, key))
+        at = (at + 1) & (readings->name_capacity - 1);
+    return &readings->names[at];
+}
+
+static struct readings_name *find(const struct readings *readings, const struct diff_key *key)
+{
+    struct readings_name *name = readings->name_count ? place_of(readings, key) : NULL;
+    return name && !is_free(name) ? name : NULL;
+}
+
+/* There is room. */
+static struct readings_name *put(struct readings *readings, const struct diff_key *key)
+{
+    struct readings_name *name = place_of(readings, key);
+    readings->name_count += is_free(name);
+    name->key = *key;
+    return name;
+}
+
+/* Those behind it that would not be found any more move up. */
+static void drop(struct readings *readings, struct readings_name *name)
+{
+    size_t last = readings->name_capacity - 1, hole = (size_t)(name - readings->names);
+    for (size_t at = (hole + 1) & last; !is_free(&readings->names[at]); at = (at + 1) & last) {
+        size_t home = home_of(readings, &readings->names[at].key);
+        if (((at - home) & last) < ((at - hole) & last))
+            continue;
+        readings->names[hole] = readings->names[at];
+        hole = at;
+    }
+    readings->names[hole] = (struct readings_name){0};
+    readings->name_count--;
+}
+
+/* ---- room -------------------------------------------------------------------------------- */
+
+static bool take_bytes(struct readings *readings, size_t more)
+{
+    if (more > readings->bytes_max - readings->bytes)
+        return false;
+    readings->bytes += more;
+    return true;
+}
+
+static bool grow_names(struct readings *readings)
+{
+    struct readings bigger = *readings;
+    bigger.name_capacity = readings->name_capacity ? readings->name_capacity * 2 : CAPACITY_FIRST;
+    size_t more = bigger.name_capacity - readings->name_capacity;
+    if (!take_bytes(&bigger, more * sizeof *bigger.names))
+        return false;
+    bigger.names = mem_zeroed(bigger.name_capacity, sizeof *bigger.names);
+    for (size_t i = 0; i < readings->name_capacity; i++)
+        if (!is_free(&readings->names[i]))
+            *place_of(&bigger, &readings->names[i].key) = readings->names[i];
+    free(readings->names);
+    *readings = bigger;
+    return true;
+}
+
+static bool make_room(struct readings *readings)
+{
+    size_t more = readings->room ? readings->room / 2 : ROOM_FIRST;
+    bool names_full = (readings->name_count + NAMES_EACH) * 4 > readings->name_capacity * 3;
+    if (names_full && !grow_names(readings))
+        return false;
+    if (readings->count < readings->room)
+        return true;
+    if (readings->count >= UINT32_MAX || !take_bytes(readings, more * sizeof *readings->items))
+        return false;
+    readings->room += more;
+    readings->items = mem_resize(readings->items, readings->room, sizeof *readings->items);
+    return true;
+}
+
+/* ---- readings ---------------------------------------------------------------------------- */
+
+/* The entry of that key; NULL when there is no room. */
 static struct readings_entry *make(struct readings *readings, const struct diff_key *key,
                                    struct bytes uri)
 {
-    struct readings_entry *entry = find(readings, key);
-    if (entry)
-        return entry;
-    bool is_full = (readings->count + 1) * 4 > readings->capacity * 3;
-    if (readings->bytes + uri.size > readings->bytes_max || (is_full && !grow(readings)))
+    struct readings_name *name = find(readings, key);
+    if (name)
+        return &readings->items[name->at];
+    if (!take_bytes(readings, uri.size))
         return NULL;
-    entry = place_of(readings, key);
-    *entry = (struct readings_entry){
-        .key = *key,
+    put(readings, key)->at = (uint32_t)readings->count;
+    readings->items[readings->count] = (struct readings_entry){
         .uri = {mem_text_part(uri.data, uri.size), uri.size},
         .finished_ms = INT64_MIN,
         .incomplete_ms = INT64_MIN,
     };
-    readings->bytes += uri.size;
-    readings->count++;
-    return entry;
+    return &readings->items[readings->count++];
+}
+
+static void drop_rejections(struct readings *readings, struct readings_entry *entry)
+{
+    readings->bytes -= entry->rejections.size;
+    free((char *)entry->rejections.data);
+    entry->rejections = (struct bytes){0};
 }
 
 static void keep_rejections(struct readings *readings, struct readings_entry *entry,
                             const struct reading *reading, struct bytes json)
 {
-    readings->bytes -= entry->rejections.size;
-    free((char *)entry->rejections.data);
-    entry->rejections = (struct bytes){0};
+    drop_rejections(readings, entry);
     if (!reading->rejected || !json.size || readings->bytes + json.size > readings->bytes_max)
         return;
     entry->rejections = (struct bytes){mem_text_part(json.data, json.size), json.size};
     readings->bytes += json.size;
 }
 
-bool readings_add(struct readings *readings, const struct reading *reading, struct bytes json)
+/* The messages of the entry's reading are no records any more. */
+static void forget_run(struct readings *readings, const struct readings_entry *entry,
+                       const struct diff_key *uri)
+{
+    const struct diff_key key = key_of_run(uri, entry->run);
+    struct readings_name *name = find(readings, &key);
+    if (name && &readings->items[name->at] == entry)
+        drop(readings, name);
+}
+
+/* False: a later one of the path, which tells its source, replaces this one, which does not. */
+static bool note_path(struct readings *readings, const struct diff_key *uri,
+                      const struct reading *reading)
+{
+    struct readings_name *path = put(readings, uri);
+    path->is_stream = path->is_stream || reading->stream;
+    path->has_complete = path->has_complete || reading->complete;
+    if (!reading->has_source && !reading->stream)
+        return !path->has_named || reading->finished_ms > path->named_ms;
+    if (reading->complete && reading->has_source) {
+        bool is_later = !path->has_named || reading->finished_ms > path->named_ms;
+        path->named_ms = is_later ? reading->finished_ms : path->named_ms;
+        path->has_named = true;
+    }
+    return true;
+}
+
+/* What was told without a source, by a version of Drover that took all of a path for one: the next
+ * complete reading of any source of the path replaces it, as it did there. */
+static void replace_nameless(struct readings *readings, const struct diff_key *uri)
+{
+    static const struct digest NONE;
+    const struct diff_key key = key_of_source(uri, &NONE);
+    const struct readings_name *path = find(readings, uri), *name = find(readings, &key);
+    if (!path->has_named || !name)
+        return;
+    struct readings_entry *entry = &readings->items[name->at];
+    int64_t named_ms = path->named_ms; /* the names may move now */
+    if (entry->incomplete_ms <= named_ms)
+        entry->incomplete_ms = INT64_MIN;
+    if (!entry->complete || entry->finished_ms > named_ms)
+        return;
+    forget_run(readings, entry, uri);
+    drop_rejections(readings, entry);
+    entry->complete = false;
+    entry->finished_ms = INT64_MIN;
+    entry->produced = entry->rejected = entry->withheld = 0;
+}
+
+static void take_complete(struct readings *readings, struct readings_entry *entry,
+                          const struct diff_key *uri, const struct reading *reading,
+                          struct bytes json)
 {
     uint64_t run = hash64(reading->run);
-    struct diff_key key = diff_key_of(reading->uri);
-    struct readings_entry *entry = make(readings, &key, reading->uri);
-    if (entry && reading->stream) {
-        entry->is_mark = true;
-        key = stream_key(&key, run);
-        entry = make(readings, &key, reading->uri);
-    }
-    if (!entry)
-        return false;
-    entry->stream = reading->stream;
-    if (!reading->complete) {
-        if (reading->finished_ms > entry->incomplete_ms)
-            entry->incomplete_ms = reading->finished_ms;
-        return true;
-    }
     if (entry->complete && (reading->finished_ms < entry->finished_ms ||
                             (reading->finished_ms == entry->finished_ms && run < entry->run)))
-        return true;
+        return;
+    if (entry->complete && entry->run != run)
+        forget_run(readings, entry, uri);
+    const struct diff_key now = key_of_run(uri, run);
+    put(readings, &now)->at = (uint32_t)(entry - readings->items);
     entry->complete = true;
     entry->run = run;
     entry->finished_ms = reading->finished_ms;
@@ -128,24 +247,35 @@ bool readings_add(struct readings *readings, const struct reading *reading, stru
     entry->rejected = reading->rejected;
     entry->withheld = reading->withheld;
     keep_rejections(readings, entry, reading, json);
+}
+
+bool readings_add(struct readings *readings, const struct reading *reading, struct bytes json)
+{
+    struct diff_key uri = diff_key_of(reading->uri);
+    struct diff_key key = reading->stream ? key_of_run(&uri, hash64(reading->run))
+                                          : key_of_source(&uri, &reading->source);
+    struct readings_entry *entry = make_room(readings) ? make(readings, &key, reading->uri) : NULL;
+    if (!entry)
+        return false;
+    entry->stream = reading->stream;
+    if (!note_path(readings, &uri, reading))
+        return true;
+    if (reading->complete)
+        take_complete(readings, entry, &uri, reading, json);
+    else if (reading->finished_ms > entry->incomplete_ms)
+        entry->incomplete_ms = reading->finished_ms;
+    replace_nameless(readings, &uri);
     return true;
 }
 
 bool readings_is_earlier(const struct readings *readings, const struct diff_key *uri, uint64_t run,
                          struct readings_entry **entry)
 {
-    struct readings_entry *found = find(readings, uri);
-    *entry = NULL;
-    if (!found)
-        return false;
-    if (found->is_mark) {
-        struct diff_key key = stream_key(uri, run);
-        found = find(readings, &key);
-        *entry = found && found->complete ? found : NULL;
-        return false;
-    }
-    *entry = found->complete && found->run == run ? found : NULL;
-    return found->complete && *entry == NULL;
+    const struct diff_key key = key_of_run(uri, run);
+    const struct readings_name *path = find(readings, uri);
+    const struct readings_name *name = path ? find(readings, &key) : NULL;
+    *entry = name && readings->items[name->at].complete ? &readings->items[name->at] : NULL;
+    return path && !path->is_stream && path->has_complete && *entry == NULL;
 }
 
 bool readings_is_history(const struct readings *readings, struct bytes uri, struct bytes run,
@@ -168,9 +298,9 @@ bool readings_is_incomplete(const struct readings_entry *entry)
 
 struct readings_entry *readings_next(const struct readings *readings, size_t *at)
 {
-    while (*at < readings->capacity) {
+    while (*at < readings->count) {
         struct readings_entry *entry = &readings->items[(*at)++];
-        if (!is_free(entry) && !entry->is_mark)
+        if (entry->complete || entry->incomplete_ms != INT64_MIN) /* else it was replaced */
             return entry;
     }
     return NULL;

@@ -4,9 +4,14 @@
 /*
  * Which reading of each source counts: the latest complete one. Made of the results topic's
  * messages of kind "reading" before the source topic is read, and asked of each message then: those
- * of that reading are the source's records, all others are history. A source without a complete
- * reading, a message that names no source or no run, and standard input have no history: each of
- * their messages is a record. A follower's are all history: it sends what changes.
+ * of that reading are the source's records, all others are history.
+ *
+ * One path is spelled alike in many folders, and for many tenants: those are as many sources, and a
+ * message, which names only the path, is a record when it is of the latest complete reading of any
+ * of them. A reading that tells no source is of an older Drover, to which all of a path was one:
+ * the next complete one of any source of the path replaces it. A path without a complete reading, a
+ * message that names no source or no run, and standard input have no history: each of their
+ * messages is a record. A follower's are all history: it sends what changes.
  */
 
 #include <stdbool.h>
@@ -19,12 +24,10 @@
 
 /* The latest complete reading of a source; of a stream one entry a reading. */
 struct readings_entry {
-    struct diff_key key; /* both 0: free */
-    struct bytes uri;    /* its own */
-    uint64_t run;        /* hash64 */
-    bool complete;       /* there is one; else nothing is known but that one was begun */
+    struct bytes uri; /* its own */
+    uint64_t run;     /* hash64 */
+    bool complete;    /* there is one; else nothing is known but that one was begun */
     bool stream;
-    bool is_mark;          /* of a stream: only says that the uri is one */
     int64_t finished_ms;   /* of the complete one */
     int64_t incomplete_ms; /* of the latest one that was not; INT64_MIN: none */
     uint64_t produced, rejected, withheld;
@@ -32,10 +35,13 @@ struct readings_entry {
     struct bytes rejections; /* its message, when some were rejected; its own, or empty */
 };
 
+struct readings_name;
+
 struct readings {
-    struct readings_entry *items; /* open addressing */
-    size_t capacity;
-    size_t count;
+    struct readings_entry *items;
+    size_t room, count;
+    struct readings_name *names; /* where they are: by path, by source, by path and run */
+    size_t name_capacity, name_count;
     size_t bytes, bytes_max; /* of texts, too */
 };
 
@@ -49,7 +55,7 @@ MUST_USE bool readings_add(struct readings *readings, const struct reading *read
  * it belongs to, until the next one is added; or NULL. */
 bool readings_is_history(const struct readings *readings, struct bytes uri, struct bytes run,
                          struct readings_entry **entry);
-/* The same of a source and a run by their hashes (diff_key_of, hash64), followers aside. */
+/* The same of a path and a run by their hashes (diff_key_of, hash64), followers aside. */
 bool readings_is_earlier(const struct readings *readings, const struct diff_key *uri, uint64_t run,
                          struct readings_entry **entry);
 /* A later reading of it was not complete. */
