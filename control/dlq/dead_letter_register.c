@@ -73,14 +73,34 @@ static enum outcome check_other(const struct dead_letter_register *dead_letters,
     return OUT_OK;
 }
 
+static enum outcome begin_to_open(const struct settings *settings, int timeout_ms,
+                                  struct dead_letter_register *dead_letters, struct error *err)
+{
+    *dead_letters = (struct dead_letter_register){.settings = settings, .timeout_ms = timeout_ms};
+    buf_init(&dead_letters->text, TEXT_LIMIT);
+    return topic_format_all(settings->prefix, settings->migration, dead_letters->topics, err);
+}
+
+/* `outcome`: of what came before. */
+static enum outcome end_to_open(struct dead_letter_register *dead_letters, enum outcome outcome,
+                                struct error *err)
+{
+    if (outcome == OUT_OK)
+        outcome = open_cache(dead_letters, err);
+    if (outcome != OUT_OK) {
+        dead_letter_register_close(dead_letters);
+        return outcome;
+    }
+    dead_letters->partitions =
+        mem_zeroed((size_t)dead_letters->partition_count, sizeof *dead_letters->partitions);
+    return OUT_OK;
+}
+
 enum outcome dead_letter_register_open(const struct settings *settings, int timeout_ms,
                                        const char *other, struct dead_letter_register *dead_letters,
                                        struct error *err)
 {
-    *dead_letters = (struct dead_letter_register){.settings = settings, .timeout_ms = timeout_ms};
-    buf_init(&dead_letters->text, TEXT_LIMIT);
-    enum outcome outcome =
-        topic_format_all(settings->prefix, settings->migration, dead_letters->topics, err);
+    enum outcome outcome = begin_to_open(settings, timeout_ms, dead_letters, err);
     if (outcome == OUT_OK)
         outcome = check_other(dead_letters, other, err);
     bool is_other = other && strcmp(other, dead_letters->topics[TOPIC_DEAD_LETTERS]) != 0;
@@ -90,20 +110,27 @@ enum outcome dead_letter_register_open(const struct settings *settings, int time
             error_set(err, OUT_FATAL, ERR_USAGE, "storage memory ends with the run that filled it");
     if (outcome == OUT_OK)
         outcome = open_kafka(dead_letters, err);
-    if (outcome == OUT_OK)
-        outcome = open_cache(dead_letters, err);
-    if (outcome != OUT_OK) {
-        dead_letter_register_close(dead_letters);
+    outcome = end_to_open(dead_letters, outcome, err);
+    if (outcome != OUT_OK)
         return outcome;
-    }
-    dead_letters->partitions =
-        mem_zeroed((size_t)dead_letters->partition_count, sizeof *dead_letters->partitions);
     dead_letters->store = (struct store_status){.settings = settings,
                                                 .topic = dead_letters->topics[TOPIC_SOURCE],
                                                 .partitions = dead_letters->partition_count,
                                                 .timeout_ms = timeout_ms,
                                                 .tell = take_checkpoint};
     return OUT_OK;
+}
+
+enum outcome dead_letter_register_open_beside(const struct settings *settings, int timeout_ms,
+                                              struct bus *bus, int32_t partition_count,
+                                              struct dead_letter_register *dead_letters,
+                                              struct error *err)
+{
+    enum outcome outcome = begin_to_open(settings, timeout_ms, dead_letters, err);
+    dead_letters->is_beside = true;
+    dead_letters->bus = bus;
+    dead_letters->partition_count = partition_count;
+    return end_to_open(dead_letters, outcome, err);
 }
 
 void dead_letter_register_close(struct dead_letter_register *dead_letters)
@@ -113,7 +140,8 @@ void dead_letter_register_close(struct dead_letter_register *dead_letters)
     dead_letter_cache_close(&dead_letters->cache);
     dead_letter_index_free(&dead_letters->index);
     free(dead_letters->kept_states);
-    kafka_bus_free(dead_letters->bus);
+    if (!dead_letters->is_beside)
+        kafka_bus_free(dead_letters->bus);
     free(dead_letters->partitions);
     buf_free(&dead_letters->text);
     *dead_letters = (struct dead_letter_register){0};
@@ -567,7 +595,7 @@ static enum outcome read_all(struct dead_letter_register *dead_letters, bool *an
                              struct error *err)
 {
     enum outcome outcome = load(dead_letters, err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK && !dead_letters->is_beside)
         outcome = dead_letter_register_read_checkpoint(dead_letters, err);
     if (outcome == OUT_OK)
         outcome = read_topic(dead_letters, TOPIC_DEAD_LETTERS, take_dead_letter, anew, err);

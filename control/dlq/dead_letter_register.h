@@ -25,6 +25,7 @@ struct dead_letter_register {
     const struct settings *settings;
     int timeout_ms;
     struct bus *bus;
+    bool is_beside; /* the bus is somebody else's, who reads the checkpoint as well */
     struct store_status store;
     char topics[TOPIC_KINDS][TOPIC_NAME_SIZE];
     const char *other; /* a topic of somebody else's dead letters; NULL: none is asked for */
@@ -44,6 +45,13 @@ MUST_USE enum outcome dead_letter_register_open(const struct settings *settings,
                                                 const char *other,
                                                 struct dead_letter_register *dead_letters,
                                                 struct error *err);
+/* Of somebody who has connected: `bus` stays his, and must outlive the register. Before each
+ * reading he has read checkpoint and ends, in this order, into `partitions` of the register. */
+MUST_USE enum outcome dead_letter_register_open_beside(const struct settings *settings,
+                                                       int timeout_ms, struct bus *bus,
+                                                       int32_t partition_count,
+                                                       struct dead_letter_register *dead_letters,
+                                                       struct error *err);
 void dead_letter_register_close(struct dead_letter_register *dead_letters);
 /* Reads what is new, and judges. `to_end`: also what is on its way behind the checkpoint (`sent` of
  * the index's items). OUT_RETRY: a server is away. */

@@ -11,6 +11,7 @@
 #include "common/base/text.h"
 #include "common/io/answer.h"
 #include "common/io/clock.h"
+#include "common/io/stop.h"
 #include "common/io/stores.h"
 #include "common/io/terminal.h"
 #include "common/io/terminal_live.h"
@@ -200,6 +201,8 @@ static enum outcome read_now(struct status *status, struct error *err)
     enum outcome outcome = status_read(status, err);
     if (outcome == OUT_OK)
         outcome = status_read_receipts(status, err);
+    if (outcome == OUT_OK)
+        outcome = status_read_dead_letters(status, err);
     return outcome == OUT_OK ? status_read_oldest(status, err) : outcome;
 }
 
@@ -225,22 +228,56 @@ static void show(const struct status *status, const struct pace *pace,
     buf_free(&out);
 }
 
-/* Waits for the rest of the second; true when the user ended the watch meanwhile. */
-static bool wait_or_end(const sigset_t *ends)
+/* Waits for the rest of the second; true when the user ended the watch. A signal that comes just
+ * before the sleep is seen behind it. */
+static bool wait_or_end(void)
 {
-    struct timespec rest = {.tv_sec = WATCH_MS / 1000};
-    return sigtimedwait(ends, NULL, &rest) > 0;
+    const struct timespec rest = {.tv_sec = WATCH_MS / 1000};
+    if (!stop_signal())
+        nanosleep(&rest, NULL);
+    return stop_signal() != 0;
 }
 
-static void say_away(struct terminal_live *live, const struct error *err)
+static void say(struct terminal_live *live, const char *line)
 {
-    char line[320];
-    int size =
-        snprintf(line, sizeof line, "%s: %s; trying again", error_code_id(err->code), err->text);
-    if (terminal_is(STDERR_FILENO))
-        terminal_live_print(live, bytes_of(line, (size_t)size));
+    if (live && terminal_is(STDERR_FILENO))
+        terminal_live_print(live, bytes_text(line));
     else
         fprintf(stderr, "%s\n", line);
+}
+
+static void say_error(struct terminal_live *live, const struct error *err, const char *more)
+{
+    char line[320];
+    snprintf(line, sizeof line, "%s: %s%s", error_code_id(err->code), err->text, more);
+    say(live, line);
+}
+
+/* What is not seen in the answer; each once. */
+struct said {
+    bool not_kept;
+    enum error_code why;
+};
+
+static void say_not_kept(struct said *said, const struct status *status, struct terminal_live *live)
+{
+    char line[600];
+    if (said->not_kept || !status_dead_letters_are_not_kept(&status->dead))
+        return;
+    snprintf(line, sizeof line,
+             "note: state_dir %.400s cannot be written: each call reads all dead letters again",
+             status->settings->state_dir);
+    say(live, line);
+    said->not_kept = true;
+}
+
+static void say_not_known(struct said *said, const struct status *status,
+                          struct terminal_live *live)
+{
+    const struct error *why = &status->dead.why;
+    if (why->code != ERR_NONE && why->code != said->why)
+        say_error(live, why, "; what became of the dead letters is not known");
+    said->why = why->code;
 }
 
 /* A dependency that is away for a moment does not end the watch; it is said and asked again. */
@@ -253,11 +290,8 @@ static enum exit_code watch(struct status *status, struct error *err)
         terminal_live_open(&live, STDOUT_FILENO);
     struct pace pace = {0};
     struct retention retention = {0};
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
-    sigprocmask(SIG_BLOCK, &ends, NULL);
+    struct said said = {0};
+    stop_install();
     do {
         struct error now = {0};
         enum outcome outcome = read_now(status, &now);
@@ -272,10 +306,12 @@ static enum exit_code watch(struct status *status, struct error *err)
             retention_read(&retention, status, clock_wall_ms(&CLOCK_MACHINE));
             show(status, &pace, &retention, in_place ? &live : NULL);
             answer_next(settings->answer);
-        } else {
-            say_away(&live, &now);
+            say_not_kept(&said, status, &live);
+            say_not_known(&said, status, &live);
+        } else if (!stop_signal()) {
+            say_error(&live, &now, "; trying again");
         }
-    } while (!ferror(stdout) && !wait_or_end(&ends));
+    } while (!ferror(stdout) && !wait_or_end());
     terminal_live_close(&live);
     retention_free(&retention);
     answer_name(settings->answer, "status", "end");
@@ -290,7 +326,12 @@ static enum exit_code once(struct status *status, struct error *err)
     struct retention retention = {0};
     retention_read(&retention, status, clock_wall_ms(&CLOCK_MACHINE));
     show(status, &unknown, &retention, NULL);
+    say_not_kept(&(struct said){0}, status, NULL);
     enum outcome outcome = retention_lost(&retention, status, err);
+    if (outcome == OUT_OK && status->dead.why.code != ERR_NONE) {
+        *err = status->dead.why;
+        outcome = OUT_FATAL;
+    }
     retention_free(&retention);
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }

@@ -50,7 +50,6 @@ enum outcome status_open(const struct settings *settings, int timeout_ms, unsign
     size_t count = (size_t)status->partition_count;
     status->partitions = mem_zeroed(count, sizeof(status->partitions[0]));
     status->results_read = mem_zeroed(count, sizeof(status->results_read[0]));
-    status->dead_read = mem_zeroed(count, sizeof(status->dead_read[0]));
     status->halts = mem_zeroed(count, sizeof(status->halts[0]));
     status->oldest_ms = -1;
     readings_init(&status->readings, READINGS_BYTES);
@@ -66,12 +65,11 @@ void status_close(struct status *status)
 {
     if (status->store.session)
         store_of(status->settings)->end_status(&status->store);
+    status_dead_letters_free(&status->dead);
     kafka_bus_free(status->bus);
     free(status->partitions);
     free(status->results_read);
-    free(status->dead_read);
     free(status->halts);
-    status_dead_letters_free(&status->dead);
     readings_free(&status->readings);
     *status = (struct status){0};
 }

@@ -57,8 +57,6 @@ struct status {
     int32_t partition_count;
     struct status_partition *partitions;
     int64_t *results_read;     /* per partition of the results topic */
-    int64_t *dead_read;        /* the same of the dead letter topic */
-    int64_t control_read[1];   /* and of the control topic's only one */
     struct status_halt *halts; /* per partition: the last one told */
     struct status_dead_letters dead;
     struct readings readings;
@@ -90,10 +88,15 @@ void status_close(struct status *status);
 MUST_USE enum outcome status_read(struct status *status, struct error *err);
 /* Only the ends of the topic: whether Kafka is there, when the store is not. */
 MUST_USE enum outcome status_read_ends(struct status *status, struct error *err);
-/* Reads the receipts and dead letters that are new, and counts: the classes of each partition sum
+/* Reads the receipts that are new, and counts: the classes of each partition sum
  * to its records by themselves. OUT_RETRY DRV-W012: the receipts are ahead of the store, which so
  * is another one. */
 MUST_USE enum outcome status_read_receipts(struct status *status, struct error *err);
+/* status_dead_letters.c: reads what is new of the dead letters, after a reading of status, and
+ * counts them. Only once ten times as long has passed as the last such reading took. What makes
+ * them not known for good is kept in `dead.why`, so that all the rest can be said; OUT_RETRY: a
+ * server is away, or the reading was stopped. */
+MUST_USE enum outcome status_read_dead_letters(struct status *status, struct error *err);
 /* status_oldest.c: since when the oldest message waits that is not committed; asked of Kafka. */
 MUST_USE enum outcome status_read_oldest(struct status *status, struct error *err);
 

@@ -1,15 +1,12 @@
-/* Receipts and dead letters, each message once: every reading goes on where the last one ended. */
+/* Receipts, each message once: every reading goes on where the last one ended. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/mem.h"
-#include "common/model/message/decision.h"
 #include "common/model/message/reading.h"
 #include "control/status/status.h"
-
-typedef void (*on_message)(struct status *status, const struct bus_message *message);
 
 static void settle(struct status *status, const struct settled_item *item)
 {
@@ -248,19 +245,6 @@ static enum outcome check_store(struct status *status, struct error *err)
     return outcome;
 }
 
-static void take_dead_letter(struct status *status, const struct bus_message *message)
-{
-    status_dead_letters_add(&status->dead, &message->envelope);
-}
-
-static void take_decision(struct status *status, const struct bus_message *message)
-{
-    struct decision decision;
-    if (decision_parse(message->envelope.value, &decision, NULL) == OUT_OK)
-        status_dead_letters_decide(&status->dead, &decision);
-    decision_free(&decision);
-}
-
 /* What came since the last reading; `read` are the offsets it goes on from. */
 static enum outcome find_new(struct status *status, const char *topic, const int64_t *read,
                              size_t max, struct bus_range **ranges, size_t *count, bool *any,
@@ -283,7 +267,7 @@ static enum outcome find_new(struct status *status, const char *topic, const int
  * behind what was taken, as few receipts tell by themselves that they came before. */
 static enum outcome read_ranges(struct status *status, const char *topic,
                                 const struct bus_range *ranges, size_t count, int64_t *read,
-                                on_message take, struct error *err)
+                                struct error *err)
 {
     struct bus_reader *reader = NULL;
     const struct bus_message *message = NULL;
@@ -293,23 +277,24 @@ static enum outcome read_ranges(struct status *status, const char *topic,
         return outcome;
     while ((outcome = bus_reader_next(reader, status->timeout_ms, &message, err)) == OUT_OK &&
            message) {
-        take(status, message);
+        take_receipt(status, message);
         read[message->partition] = message->offset + 1;
     }
     bus_reader_close(reader);
     return outcome;
 }
 
-static enum outcome read_topic(struct status *status, enum topic_kind kind, int64_t *read,
-                               on_message take, struct error *err)
+static enum outcome read_results(struct status *status, struct error *err)
 {
-    const char *topic = status->topics[kind];
+    const char *topic = status->topics[TOPIC_RESULTS];
+    int64_t *read = status->results_read;
     struct bus_range *ranges = NULL;
-    size_t count = 0, max = kind == TOPIC_CONTROL ? 1 : (size_t)status->partition_count;
+    size_t count = 0;
     bool any;
-    enum outcome outcome = find_new(status, topic, read, max, &ranges, &count, &any, err);
+    enum outcome outcome =
+        find_new(status, topic, read, (size_t)status->partition_count, &ranges, &count, &any, err);
     if (outcome == OUT_OK && any)
-        outcome = read_ranges(status, topic, ranges, count, read, take, err);
+        outcome = read_ranges(status, topic, ranges, count, read, err);
     for (size_t i = 0; outcome == OUT_OK && i < count; i++)
         if (ranges[i].to > read[i])
             read[i] = ranges[i].to;
@@ -319,15 +304,9 @@ static enum outcome read_topic(struct status *status, enum topic_kind kind, int6
 
 enum outcome status_read_receipts(struct status *status, struct error *err)
 {
-    enum outcome outcome =
-        read_topic(status, TOPIC_RESULTS, status->results_read, take_receipt, err);
+    enum outcome outcome = read_results(status, err);
     if (outcome == OUT_OK)
         outcome = check_store(status, err);
-    if (outcome == OUT_OK)
-        outcome = read_topic(status, TOPIC_DEAD_LETTERS, status->dead_read, take_dead_letter, err);
-    if (outcome == OUT_OK) /* a decision is made about a dead letter that is there */
-        outcome = read_topic(status, TOPIC_CONTROL, status->control_read, take_decision, err);
     count_all(status);
-    status_dead_letters_count(&status->dead, &status->readings);
     return outcome;
 }

@@ -142,6 +142,7 @@ static void append_example(struct buf *out, const struct status_code *code, size
                      example->entity);
     if (example->place[0])
         text_line_format(&line, "  from %s", example->place);
+    text_line_format(&line, "  drover dlq show %s", example->id);
     text_line_end(&line);
 }
 
@@ -157,8 +158,7 @@ void status_screen_append_dead_letters(struct buf *out, const struct status *sta
     if (dead->code_count)
         buf_append_char(out, '\n');
     for (size_t i = 0; i < dead->code_count; i++)
-        if (dead->codes[i].has_example)
-            append_example(out, &dead->codes[i], width);
+        append_example(out, &dead->codes[i], width);
     if (dead->resolved)
         append_count(out, dead->resolved, dead->discarded ? "resolved, " : "resolved");
     if (dead->discarded)
@@ -262,9 +262,8 @@ static void append_json_dead_letters(struct json_out *out, const struct status *
     json_out_list(out, "examples");
     for (size_t i = 0; i < dead->code_count; i++) {
         const struct status_code *code = &dead->codes[i];
-        if (!code->has_example)
-            continue;
         json_out_object(out, NULL);
+        json_out_text(out, "id", code->example.id);
         json_out_text(out, "code", code->code);
         json_out_text(out, "tenant", code->example.tenant);
         json_out_text(out, "entity", code->example.entity);

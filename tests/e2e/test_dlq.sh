@@ -139,7 +139,25 @@ for attempts in 2 3; do
   equal "refused again" "$(jq -c '[.landed, .refused_again, .refused_by_code[0].code, .refused_by_code[0].count]' "$WORK/replay.json")" "[0,$MINE,\"DRV-V002\",$MINE]"
   equal "open, with $attempts attempts" "$(drover dlq list --code DRV-V002 --tenant t00 --limit 10000 --json | jq -c "[(.dead_letters | length), (.dead_letters | all(.attempts == $attempts and .id != .first_id))]")" "[$MINE,true]"
 done
-equal "status has them as open" "$(drover status --json | jq -c '.dead_letters | [.open, .resolved, .discarded]')" "[$(( 5 * PART )),0,$PART]"
+of_status() { drover status --json "$@" 2>> "$WORK/status.err" | jq -c '[.dead_letters | .open, .resolved, .discarded] + [.dead_letters_by_code]' | jq -cS .; }
+of_dlq() {
+  jq -nc --argjson states "$(states --state all)" --argjson codes "$(drover dlq stats --json | jq -c '[.by_code[] | {(.code): .count}] | add // {}')" \
+    '[($states | .open, .resolved, .discarded)] + [$codes]' | jq -cS .
+}
+equal "status has them as open" "$(of_status | jq -c '.[:3]')" "[$(( 4 * PART )),$PART,$PART]"
+equal "dlq stats, too" "$(of_status)" "$(of_dlq)"
+rm -f "$WORK"/state/*.dead_letters.db*
+equal "without a cache" "$(of_status)" "$(of_dlq)"
+: > "$WORK/status.err"
+equal "where there can be no folder" "$(of_status --state-dir "$WORK/dead.ndjson/x")" "$(of_dlq)"
+equal "which is said" "$(grep -c 'state_dir .*dead.ndjson/x cannot be written' "$WORK/status.err")" 1
+COLUMNS=200 drover status > "$WORK/status.txt" 2>&1
+drover status --json | jq -r '.dead_letters.examples[] | [.id, .code] | @tsv' > "$WORK/examples"
+equal "an example of each code" "$(cut -f 2 "$WORK/examples" | tr '\n' ' ')" 'DRV-P110 DRV-V002 DRV-V003 DRV-V007 '
+while read -r ID CODE; do
+  equal "its state, its code" "$(drover dlq show "$ID" --json | jq -r '[.state, .code] | join(" ")')" "open $CODE"
+  has "$WORK/status.txt" "drover dlq show $ID"
+done < "$WORK/examples"
 ID=$(drover dlq list --code DRV-V002 --tenant t00 --limit 1 --json | jq -r '.dead_letters[0].id')
 equal "its attempts" "$(drover dlq show "$ID" --json | jq -c '[.chain[] | [.attempts, .state]]')" '[[1,"superseded"],[2,"superseded"],[3,"open"]]'
 
@@ -169,9 +187,18 @@ wait_until 90 no_worker
 kill -9 "$KILLED"
 wait "$KILLED" 2> /dev/null || true
 equal "still open" "$(counts --code DRV-P110)" "$PART"
+"$DROVER" status --watch --json --config "$WORK/drover.yaml" > "$WORK/watch.lines" 2> "$WORK/watch.err" &
+WATCH=$!
+PIDS+=("$WATCH")
+watched() { [ "$(grep '"kind":"status"' "$WORK/watch.lines" | tail -n 1 | jq '.dead_letters_by_code["DRV-P110"] // 0')" = "$1" ]; }
+wait_until 60 watched "$PART"
 start_worker three --breaker 0
 equal "all land" "$(drover dlq replay --code DRV-P110 --json 2>> "$WORK/replay.log" | jq -c '[.chosen, .landed, .refused_again]')" "[$PART,$PART,0]"
 equal "sent once" "$(( $(in_topic | grep -c drover-replayed-from) - BEFORE ))" "$PART"
+wait_until 60 watched 0
+kill -TERM "$WATCH"
+wait "$WATCH" || fail "the watch ends with $?"
+equal "its last line" "$(tail -n 1 "$WORK/watch.lines" | jq -r .kind)" status_end
 
 say "nobody works: the wait has an end"
 stop_worker three

@@ -8,6 +8,8 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "common/model/message/dead_letter.h"
+#include "common/model/message/envelope.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
 
@@ -54,6 +56,7 @@ static void setup(void)
         .work_memory = 64u << 20,
         .batch_bytes = 1u << 20,
         .progress_fd = -1,
+        .state_dir = "/dev/null/there", /* can never be made */
     };
 }
 
@@ -114,12 +117,91 @@ START_TEST(counts_each_receipt_once)
 }
 END_TEST
 
+/* ---- dead letters ---- */
+
+/* Of partition 0: a message of the source topic; or, `offset` not negative, the dead letter of the
+ * one there. */
+static void put_record(const char *id, const char *version, int offset, const char *code)
+{
+    char place[64], number[16];
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(8);
+    const char *topic = offset < 0 ? "drover.m.source" : "drover.m.dlq";
+    snprintf(place, sizeof place, "drover.m.source-0-%d", offset);
+    snprintf(number, sizeof number, "%d", offset);
+    const char *const all[][2] = {{HEADER_TENANT, "t"},
+                                  {HEADER_ENTITY, "e"},
+                                  {HEADER_ID, id},
+                                  {HEADER_VERSION, version},
+                                  {HEADER_ORIGIN, "in/a.json:7:1@99"},
+                                  {DEAD_LETTER_ID, place},
+                                  {DEAD_LETTER_CODE, code},
+                                  {DEAD_LETTER_PREFIX "topic", "drover.m.source"},
+                                  {DEAD_LETTER_PREFIX "partition", "0"},
+                                  {DEAD_LETTER_PREFIX "offset", number}};
+    for (size_t i = 0; i < (offset < 0 ? 5 : sizeof all / sizeof all[0]); i++)
+        ck_assert_int_eq(rd_kafka_header_add(headers, all[i][0], -1, all[i][1], -1),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(0),
+                                       RD_KAFKA_V_VALUE("{}", 2),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                       RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END),
+                     RD_KAFKA_RESP_ERR_NO_ERROR);
+    ck_assert_int_eq(rd_kafka_flush(producer, WAIT_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+static void look(struct status *status, int64_t committed, const uint64_t expected[3])
+{
+    struct error err = {0};
+    const struct status_dead_letters *dead = &status->dead;
+    status->dead.due_ms = 0;
+    ck_assert_int_eq(status_read_ends(status, &err), OUT_OK);
+    status->partitions[0].next_offset = committed;
+    ck_assert_msg(status_read_dead_letters(status, &err) == OUT_OK, "%s", err.text);
+    ck_assert_msg(dead->why.code == ERR_NONE, "%s", dead->why.text);
+    const uint64_t found[] = {dead->open, dead->resolved, dead->discarded};
+    ck_assert_mem_eq(found, expected, sizeof found);
+}
+
+/* By key, not by source; where nothing can be kept; the second and third look read what is new;
+ * there is no control topic, as in migrations of before there was one. */
+START_TEST(dead_letters_are_those_of_the_register)
+{
+    struct status status;
+    struct error err = {0};
+    put_record("x", "1", -1, NULL);
+    put_record("x", "1", -1, NULL);
+    put_record("x", "1", 0, "DRV-V001");
+    put_record("x", "1", 1, "DRV-V001");
+    ck_assert_int_eq(status_open(&settings, QUESTION_MS, 0, &status, &err), OUT_OK);
+    look(&status, 2, (uint64_t[]){1, 0, 0});
+    ck_assert(status_dead_letters_are_not_kept(&status.dead));
+    ck_assert_int_eq(status.dead.code_count, 1);
+    const struct status_code *code = &status.dead.codes[0];
+    ck_assert_str_eq(code->code, "DRV-V001");
+    ck_assert_str_eq(code->example.id, "drover.m.source-0-1");
+    ck_assert_str_eq(code->example.place, "in/a.json:7:1");
+
+    put_record("y", "1", -1, NULL);
+    put_record("y", "1", 2, "DRV-E001");
+    look(&status, 3, (uint64_t[]){2, 0, 0});
+    ck_assert_str_eq(status.dead.codes[0].code, "DRV-E001");
+    ck_assert_int_eq(status.dead.codes[1].count, 1);
+
+    put_record("x", "2", -1, NULL);
+    look(&status, 3, (uint64_t[]){2, 0, 0}); /* not taken yet */
+    look(&status, 4, (uint64_t[]){1, 1, 0});
+    ck_assert_int_eq(status.dead.code_count, 1);
+    status_close(&status);
+}
+END_TEST
+
 static Suite *status_suite(void)
 {
     Suite *suite = suite_create("status");
     TCase *tcase = tcase_create("receipts");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, counts_each_receipt_once, 0, 1);
+    tcase_add_test(tcase, dead_letters_are_those_of_the_register);
     suite_add_tcase(suite, tcase);
     return suite;
 }
