@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/io/stop.h"
+#include "control/topic_messages.h"
 
 enum { ID_LIMIT = 1024 };
 
@@ -125,10 +126,12 @@ static enum outcome tell(struct picks_reading *reading, size_t at,
     return outcome;
 }
 
-static enum outcome take(struct picks_reading *reading, const struct bus_message *message,
-                         struct error *err)
+static enum outcome take(void *owner, const struct bus_message *message, struct error *err)
 {
+    struct picks_reading *reading = owner;
     enum outcome outcome = OUT_OK;
+    if (stop_signal())
+        return error_set(err, OUT_RETRY, ERR_KAFKA_CLIENT, "the reading was stopped");
     for (size_t i = 0; i < reading->count && outcome == OUT_OK; i++) {
         struct partition_picks *cursor = &reading->cursors[i];
         if (reading->ranges[i].partition != message->partition)
@@ -194,25 +197,13 @@ static enum outcome read_one(struct picks_reading *reading, size_t first, size_t
     struct dead_letter_register *dead_letters = reading->dead_letters;
     const struct dead_letter_pick *pick = &reading->picks->items[first];
     const char *topic = dead_letter_register_topic(dead_letters, pick->at_topic);
-    struct bus_reader *reader = NULL;
-    const struct bus_message *message = NULL;
     reading->ranges = mem_zeroed(end - first, sizeof *reading->ranges);
     reading->cursors = mem_zeroed(end - first, sizeof *reading->cursors);
     make_ranges(reading, first, end);
     enum outcome outcome = reading->count ? leave_out_gone(reading, topic, err) : OUT_OK;
     if (outcome == OUT_OK && reading->count)
-        outcome = bus_open_reader(dead_letters->bus, topic, reading->ranges, reading->count,
-                                  dead_letters->timeout_ms, &reader, err);
-    while (reader && outcome == OUT_OK) {
-        outcome = bus_reader_next(reader, dead_letters->timeout_ms, &message, err);
-        if (outcome != OUT_OK || !message)
-            break;
-        if (stop_signal())
-            outcome = error_set(err, OUT_RETRY, ERR_KAFKA_CLIENT, "the reading was stopped");
-        else
-            outcome = take(reading, message, err);
-    }
-    bus_reader_close(reader);
+        outcome = topic_messages_each(dead_letters->bus, topic, reading->ranges, reading->count,
+                                      dead_letters->timeout_ms, take, reading, err);
     for (size_t i = 0; i < reading->count && outcome == OUT_OK; i++)
         for (; reading->cursors[i].next < reading->cursors[i].end; reading->cursors[i].next++)
             *reading->missing += wants(reading, reading->cursors[i].next);

@@ -13,6 +13,7 @@
 #include "control/decision_log.h"
 #include "control/partition_words.h"
 #include "control/resume/resume_plan.h"
+#include "control/topic_messages.h"
 
 enum {
     SERVER_MS = 8000,
@@ -36,41 +37,23 @@ struct resume {
 /* ---- what is known ----------------------------------------------------------------------- */
 
 /* What is said last of each partition counts, when it is true of the checkpoint as it is. */
-static void take_halted(struct resume *resume, struct bytes json)
+static enum outcome take_halted(void *owner, const struct bus_message *message, struct error *err)
 {
+    struct resume *resume = owner;
     struct halted halted;
-    if (halted_parse(json, &halted, NULL) != OUT_OK || halted.partition < 0 ||
+    (void)err;
+    if (halted_parse(message->envelope.value, &halted, NULL) != OUT_OK || halted.partition < 0 ||
         halted.partition >= resume->partition_count ||
         strcmp(halted.group, resume->settings->group) != 0 ||
         strcmp(halted.topic, resume->topics[TOPIC_SOURCE]) != 0)
-        return;
+        return OUT_OK;
     struct resume_case *known = &resume->cases[halted.partition];
     if (known->image.exists &&
         halted_is_current(&halted, known->image.next_offset, known->image.epoch)) {
         known->halted = halted;
         known->has_halted = true;
     }
-}
-
-static enum outcome read_results(struct resume *resume, struct error *err)
-{
-    const char *topic = resume->topics[TOPIC_RESULTS];
-    struct bus_reader *reader = NULL;
-    const struct bus_message *message = NULL;
-    struct bus_range *ranges = NULL;
-    size_t count = 0;
-    enum outcome outcome = bus_ranges(resume->bus, topic, SERVER_MS, &ranges, &count, err);
-    if (outcome == OUT_OK)
-        outcome = bus_open_reader(resume->bus, topic, ranges, count, SERVER_MS, &reader, err);
-    while (outcome == OUT_OK) {
-        outcome = bus_reader_next(reader, SERVER_MS, &message, err);
-        if (outcome != OUT_OK || !message)
-            break;
-        take_halted(resume, message->envelope.value);
-    }
-    bus_reader_close(reader);
-    free(ranges);
-    return outcome;
+    return OUT_OK;
 }
 
 static enum outcome read_checkpoints(struct resume *resume, struct error *err)
@@ -172,7 +155,8 @@ static enum outcome ask(struct resume *resume, const struct conf_list *words, st
     if (outcome == OUT_OK)
         outcome = read_checkpoints(resume, err);
     if (outcome == OUT_OK)
-        outcome = read_results(resume, err);
+        outcome = topic_messages_all(resume->bus, resume->topics[TOPIC_RESULTS], SERVER_MS,
+                                     take_halted, resume, err);
     return outcome == OUT_OK ? decide(resume, err) : outcome;
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/base/mem.h"
 #include "control/status/status.h"
+#include "control/topic_messages.h"
 
 #define ASKED_MAX 1024 /* partitions */
 
@@ -18,25 +19,25 @@ static size_t next_of_each(const struct status *status, struct bus_range *ranges
     return count;
 }
 
+static enum outcome take_time(void *owner, const struct bus_message *message, struct error *err)
+{
+    struct status *status = owner;
+    int64_t at_ms = message->timestamp_ms;
+    (void)err;
+    if (at_ms >= 0 && (status->oldest_ms < 0 || at_ms < status->oldest_ms))
+        status->oldest_ms = at_ms;
+    return OUT_OK;
+}
+
 enum outcome status_read_oldest(struct status *status, struct error *err)
 {
     struct bus_range *ranges = mem_zeroed((size_t)status->partition_count, sizeof *ranges);
-    struct bus_reader *reader = NULL;
-    const struct bus_message *message = NULL;
     size_t count = next_of_each(status, ranges);
     enum outcome outcome = OUT_OK;
     status->oldest_ms = -1;
     if (count)
-        outcome = bus_open_reader(status->bus, status->topics[TOPIC_SOURCE], ranges, count,
-                                  status->timeout_ms, &reader, err);
-    while (count && outcome == OUT_OK &&
-           (outcome = bus_reader_next(reader, status->timeout_ms, &message, err)) == OUT_OK &&
-           message) {
-        int64_t at_ms = message->timestamp_ms;
-        if (at_ms >= 0 && (status->oldest_ms < 0 || at_ms < status->oldest_ms))
-            status->oldest_ms = at_ms;
-    }
-    bus_reader_close(reader);
+        outcome = topic_messages_each(status->bus, status->topics[TOPIC_SOURCE], ranges, count,
+                                      status->timeout_ms, take_time, status, err);
     free(ranges);
     return outcome;
 }
