@@ -58,15 +58,15 @@ static void keep_example(struct status_example *example, const struct dead_lette
 static struct status_code *code_of(struct status_dead_letters *dead, struct bytes name)
 {
     char code[sizeof dead->codes[0].code];
-    size_t at = 0, most = STATUS_CODES_MAX - 1;
+    size_t at = 0, max = STATUS_CODES_MAX - 1;
     copy_safe(code, sizeof code, name);
-    while (at < dead->code_count && at < most && strcmp(dead->codes[at].code, code) < 0)
+    while (at < dead->code_count && at < max && strcmp(dead->codes[at].code, code) < 0)
         at++;
     struct status_code *found = &dead->codes[at];
     if (at < dead->code_count && strcmp(found->code, code) == 0)
         return found;
-    if (dead->code_count >= most) {
-        found = &dead->codes[most];
+    if (dead->code_count >= max) {
+        found = &dead->codes[max];
         snprintf(found->code, sizeof found->code, "other");
         dead->code_count = STATUS_CODES_MAX;
         return found;

@@ -187,6 +187,8 @@ static enum outcome open_db(struct manifest *manifest, uint64_t noted, struct er
     if (outcome == OUT_OK && (uint64_t)commits < noted)
         manifest->lost = noted - (uint64_t)commits;
     if (outcome == OUT_OK)
+        outcome = manifest_check_rows(manifest, err);
+    if (outcome == OUT_OK)
         outcome = sqlite_run(&manifest->db, DROP_TIPS, NO_VALUES, err);
     return outcome;
 }

@@ -18,5 +18,7 @@ struct manifest {
 
 /* Says that the file is not what was written. */
 enum outcome manifest_damaged(const struct manifest *manifest, const char *why, struct error *err);
+/* Each row by its digest: one whose key is another one would else be one that is not known. */
+MUST_USE enum outcome manifest_check_rows(struct manifest *manifest, struct error *err);
 
 #endif

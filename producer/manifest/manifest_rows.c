@@ -8,15 +8,20 @@
 #include "common/base/mem.h"
 #include "producer/manifest/manifest_internal.h"
 
-static const char FIND[] =
-    "SELECT uri, device, inode, size, modified, changed, looked, way, run, start, records, at,"
-    " bytes, digest, next, complete, produced, rejected, withheld, finished, reading, sum"
-    " FROM source WHERE uri = ?1";
+#define SELECT_SOURCES                                                                             \
+    "SELECT uri, device, inode, size, modified, changed, looked, way, run, start, records, at,"    \
+    " bytes, digest, next, complete, produced, rejected, withheld, finished, reading, sum"         \
+    " FROM source"
+static const char ALL[] = SELECT_SOURCES;
+static const char FIND[] = SELECT_SOURCES " WHERE uri = ?1";
 static const char STORE[] =
     "INSERT OR REPLACE INTO source VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
     " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
 static const char TIPS[] = "SELECT run, tips, sum FROM tip";
 static const char STORE_TIPS[] = "INSERT OR REPLACE INTO tip VALUES (?1, ?2, ?3)";
+
+static const char SOURCE_DAMAGED[] = "a source's row is not what was stored";
+static const char TIP_DAMAGED[] = "a run's row is not what was stored";
 
 #define COLUMNS 22
 #define TIP_COLUMNS 3
@@ -151,8 +156,7 @@ enum outcome manifest_find(struct manifest *manifest, const char *path, bool *kn
     if (*known)
         read_row(row, source);
     sqlite3_reset(row);
-    return *known ? OUT_OK
-                  : manifest_damaged(manifest, "a source's row is not what was stored", err);
+    return *known ? OUT_OK : manifest_damaged(manifest, SOURCE_DAMAGED, err);
 }
 
 enum outcome manifest_store(struct manifest *manifest, const char *path,
@@ -222,12 +226,35 @@ enum outcome manifest_find_last(struct manifest *manifest, struct manifest_last 
     while (outcome == OUT_OK && row) {
         if (!row_is_sound(&manifest->scratch, row, TIP_COLUMNS)) {
             sqlite3_reset(row);
-            return manifest_damaged(manifest, "a run's row is not what was stored", err);
+            return manifest_damaged(manifest, TIP_DAMAGED, err);
         }
         take_greater(row, last, partitions);
         outcome = sqlite_next(&manifest->db, &row, err);
     }
     return outcome;
+}
+
+/* ---- all of them ---- */
+
+static enum outcome check_rows(struct manifest *manifest, const char *sql, int columns,
+                               const char *why, struct error *err)
+{
+    sqlite3_stmt *row;
+    enum outcome outcome = sqlite_get(&manifest->db, sql, NO_VALUES, &row, err);
+    while (outcome == OUT_OK && row) {
+        if (!row_is_sound(&manifest->scratch, row, columns)) {
+            sqlite3_reset(row);
+            return manifest_damaged(manifest, why, err);
+        }
+        outcome = sqlite_next(&manifest->db, &row, err);
+    }
+    return outcome;
+}
+
+enum outcome manifest_check_rows(struct manifest *manifest, struct error *err)
+{
+    enum outcome outcome = check_rows(manifest, ALL, COLUMNS, SOURCE_DAMAGED, err);
+    return outcome == OUT_OK ? check_rows(manifest, TIPS, TIP_COLUMNS, TIP_DAMAGED, err) : outcome;
 }
 
 enum outcome manifest_forget(struct manifest *manifest, struct error *err)

@@ -470,7 +470,7 @@ static Suite *manifest_suite(void)
 {
     Suite *suite = suite_create("manifest");
     TCase *tcase = tcase_create("all");
-    tcase_set_timeout(tcase, 250);
+    tcase_set_timeout(tcase, getenv("DROVER_TEST_FULL") ? 7200 : 250);
     tcase_add_test(tcase, what_was_stored_comes_back);
     tcase_add_test(tcase, the_greatest_tip_of_all_runs_is_the_last);
     tcase_add_loop_test(tcase, cut_at_every_byte, 0, 2);

@@ -268,8 +268,8 @@ bool readings_add(struct readings *readings, const struct reading *reading, stru
     return true;
 }
 
-bool readings_is_earlier(const struct readings *readings, const struct diff_key *uri, uint64_t run,
-                         struct readings_entry **entry)
+static bool is_earlier(const struct readings *readings, const struct diff_key *uri, uint64_t run,
+                       struct readings_entry **entry)
 {
     const struct diff_key key = key_of_run(uri, run);
     const struct readings_name *path = find(readings, uri);
@@ -287,7 +287,7 @@ bool readings_is_history(const struct readings *readings, struct bytes uri, stru
     if (!readings->count || !uri.size || !run.size)
         return false;
     struct diff_key key = diff_key_of(uri);
-    return readings_is_earlier(readings, &key, hash64(run), entry);
+    return is_earlier(readings, &key, hash64(run), entry);
 }
 
 bool readings_is_incomplete(const struct readings_entry *entry)

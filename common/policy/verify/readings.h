@@ -55,9 +55,6 @@ MUST_USE bool readings_add(struct readings *readings, const struct reading *read
  * it belongs to, until the next one is added; or NULL. */
 bool readings_is_history(const struct readings *readings, struct bytes uri, struct bytes run,
                          struct readings_entry **entry);
-/* The same of a path and a run by their hashes (diff_key_of, hash64), followers aside. */
-bool readings_is_earlier(const struct readings *readings, const struct diff_key *uri, uint64_t run,
-                         struct readings_entry **entry);
 /* A later reading of it was not complete. */
 bool readings_is_incomplete(const struct readings_entry *entry);
 /* The next one from *at on that is a reading, which then stands behind it; NULL at the end. */

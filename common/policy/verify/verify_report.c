@@ -201,7 +201,8 @@ enum verify_result verify_report_result(const struct verify_report *report)
 {
     uint64_t counts[VERDICT_COUNT];
     diff_groups_total(&report->groups, counts);
-    bool is_refused = counts[VERDICT_DEAD] || counts[VERDICT_REJECTED]; /* no row is needed for it */
+    bool is_refused =
+        counts[VERDICT_DEAD] || counts[VERDICT_REJECTED]; /* no row is needed for it */
     if (report->compared == 0 && !is_refused)
         return VERIFY_NOTHING;
     if (diff_counts_problems(counts) || verify_side_checks_problems(&report->side_checks) ||
