@@ -459,8 +459,7 @@ static void tell_watcher(struct verify_run *run, const struct bus_message *messa
 static bool take_apart(struct verify_run *run, const struct bus_message *message, bool is_repeat,
                        enum outcome *outcome, struct error *err)
 {
-    const struct dead_letter *dead_letter =
-        diff_dead_find(&run->dead, message->partition, message->offset);
+    const struct dead_letter *dead_letter = history_find_dead(run, message);
     if (!dead_letter && !is_pending(run, message->partition, message->offset))
         return false;
     tell_watcher(run, message, NULL);

@@ -74,8 +74,8 @@ static enum outcome take_decision(void *owner, const struct bus_message *message
         decision_free(&decision);
         return OUT_OK;
     }
-    bool has_ids = decision.kind == DECISION_DISCARDED || decision.kind == DECISION_REPLAYED;
-    for (size_t i = 0; has_ids && i < decision.id_count && outcome == OUT_OK; i++) {
+    bool is_wanted = decision_has_ids(decision.kind);
+    for (size_t i = 0; is_wanted && i < decision.id_count && outcome == OUT_OK; i++) {
         struct dead_letter place = {.code = decision.kind};
         if (parse_id(run, decision.ids[i], &place.partition, &place.offset) &&
             !diff_dead_put(&run->decided, &place))
@@ -90,10 +90,24 @@ enum outcome history_read_decisions(struct verify_run *run, struct error *err)
     return verify_run_read_new(run, TOPIC_CONTROL, take_decision, err);
 }
 
-bool history_is_discarded(const struct verify_run *run, int32_t partition, int64_t offset)
+static bool is_decided(const struct verify_run *run, int32_t partition, int64_t offset,
+                       enum decision_kind kind)
 {
     const struct dead_letter *place = diff_dead_find(&run->decided, partition, offset);
-    return place && place->code == DECISION_DISCARDED;
+    return place && place->code == kind;
+}
+
+bool history_is_discarded(const struct verify_run *run, int32_t partition, int64_t offset)
+{
+    return is_decided(run, partition, offset, DECISION_DISCARDED);
+}
+
+const struct dead_letter *history_find_dead(const struct verify_run *run,
+                                            const struct bus_message *message)
+{
+    if (is_decided(run, message->partition, message->offset, DECISION_LANDED))
+        return NULL;
+    return diff_dead_find(&run->dead, message->partition, message->offset);
 }
 
 /* ---- messages ---------------------------------------------------------------------------- */

@@ -32,6 +32,10 @@ bool history_first_attempt(const struct verify_run *run, const struct bus_messag
                            int32_t *partition, int64_t *offset);
 /* Whether somebody decided that the dead letter of this place is not migrated. */
 bool history_is_discarded(const struct verify_run *run, int32_t partition, int64_t offset);
+/* The message's dead letter; NULL: it has none, or it landed when it was read again, and so is a
+ * record like others, whose row is compared. */
+const struct dead_letter *history_find_dead(const struct verify_run *run,
+                                            const struct bus_message *message);
 
 /* When the topic was read: readings that are not complete, and of which the topic lacks records,
  * keep the report from being whole. */

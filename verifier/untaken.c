@@ -121,27 +121,39 @@ enum outcome untaken_take(struct verify_run *run, const struct untaken_message *
     return OUT_OK;
 }
 
-void untaken_resolve(struct verify_run *run, const struct bus_message *message,
-                     struct diff_source *source, int64_t offset)
+/* What the message resolves just now, by its record or by whose attempt it is; else NULL. */
+static struct untaken *resolve(struct verify_run *run, const struct bus_message *message,
+                               struct diff_source *source, int64_t offset)
 {
-    if (run->untaken.count == 0)
-        return;
     int32_t partition = source->partition;
     struct untaken *found =
         diff_untaken_resolve(&run->untaken, &source->key, source->version, partition, offset);
-    if (!found && message && history_first_attempt(run, message, &partition, &offset)) {
-        struct diff_key key = diff_untaken_place_key(partition, offset);
-        found = diff_untaken_find(&run->untaken, &key);
-        if (!found || found->resolved)
-            return;
-        found->resolved = true;
-        source->history = source->history && found->history;
-        found->history = true;
+    if (found || !run->untaken.count || !message ||
+        !history_first_attempt(run, message, &partition, &offset))
+        return found;
+    struct diff_key key = diff_untaken_place_key(partition, offset);
+    found = diff_untaken_find(&run->untaken, &key);
+    if (!found || found->resolved)
+        return NULL;
+    found->resolved = true;
+    source->history = source->history && found->history;
+    found->history = true;
+    return found;
+}
+
+void untaken_resolve(struct verify_run *run, const struct bus_message *message,
+                     struct diff_source *source, int64_t offset)
+{
+    struct untaken *found = resolve(run, message, source, offset);
+    if (!found) {
+        /* a dead letter that landed when it was read again */
+        bool landed = message && diff_dead_find(&run->dead, message->partition, message->offset);
+        run->report.groups.items[source->group].counts[VERDICT_RESOLVED] += landed;
+        return;
     }
-    if (found && found->sampled)
+    if (found->sampled)
         drop_sample(run, (enum verdict)found->verdict, (int32_t)found->partition, found->offset);
-    if (found)
-        found->sampled = false;
+    found->sampled = false;
 }
 
 void untaken_drop_waiting(struct verify_run *run, const struct diff_key *key, int64_t version)

@@ -181,7 +181,10 @@ static void count_classes(struct flow *flow, const struct batch *batch)
 {
     struct worker_counts *counts = &flow->partitions->state->counts;
     for (size_t i = 0; i < batch->count; i++) {
-        counts->classes[batch_told_class(batch, &batch->items[i])]++;
+        enum record_class the_class = batch_told_class(batch, &batch->items[i]);
+        counts->classes[the_class]++;
+        state_tell_record(flow->partitions->state, batch->fence.partition, batch->items[i].offset,
+                          the_class);
         note_dead(&flow->dead, batch, &batch->items[i]);
     }
     counts->metrics[METRIC_BATCHES]++;

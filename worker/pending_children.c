@@ -204,8 +204,11 @@ static void count_settled(struct pending_children *children)
 {
     const struct pending_result *result = &children->port->result;
     struct worker_counts *counts = &children->state->counts;
-    for (size_t i = 0; i < result->applied_count; i++)
-        counts->classes[result->applied[i].the_class]++;
+    for (size_t i = 0; i < result->applied_count; i++) {
+        const struct pending_applied *applied = &result->applied[i];
+        counts->classes[applied->the_class]++;
+        state_tell_record(children->state, applied->partition, applied->offset, applied->the_class);
+    }
     counts->classes[CLASS_DEAD] += orphans_told(children);
     counts->settled += result->applied_count + orphans_told(children);
 }

@@ -31,6 +31,14 @@ void state_fail(struct worker_state *state, const struct error *err)
     state_stop(state);
 }
 
+void state_tell_record(const struct worker_state *state, int32_t partition, int64_t offset,
+                       enum record_class the_class)
+{
+    const struct worker_replay *replay = state->config->replay;
+    if (replay && replay->on_record)
+        replay->on_record(replay->owner, partition, offset, the_class);
+}
+
 static volatile sig_atomic_t nothing_comes;
 
 void state_on_nothing_comes(int number)

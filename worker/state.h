@@ -29,6 +29,10 @@ struct worker_replay {
     size_t count;
     struct replay_filter filter;
     const int64_t *read_to; /* by partition: `to` of its range, 0 without one */
+    /* Told of each record what it came to, when the store has it for good; NULL: nobody asks. Of
+     * those that had waited whoever read them is meant, so also of others than the ranges'. */
+    void (*on_record)(void *owner, int32_t partition, int64_t offset, enum record_class the_class);
+    void *owner;
 };
 
 /* What does not change once the worker is open. */
@@ -98,6 +102,10 @@ void state_enter(struct worker_state *state, enum worker_phase phase, uint64_t m
 void state_stop(struct worker_state *state);
 /* Stops the worker with an error: drains, then exits with its code. */
 void state_fail(struct worker_state *state, const struct error *err);
+
+/* Of a replay whose records somebody asks for; else nothing. */
+void state_tell_record(const struct worker_state *state, int32_t partition, int64_t offset,
+                       enum record_class the_class);
 
 /* SIGUSR1's handler. */
 void state_on_nothing_comes(int number);

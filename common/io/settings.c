@@ -47,7 +47,7 @@ static const struct conf_field FIELDS[] = {
      ON_MAPPINGS | CMD_STATUS | CMD_TOPICS | CMD_RESUME},
     {"state_dir", "state-dir", 0, NULL, CONF_TEXT, AT(state_dir), ".drover", 0, 0, NULL, "DIR",
      "folder for what must survive a restart of the producer, and for caches",
-     PRODUCES | CMD_DLQ | CMD_STATUS},
+     PRODUCES | CMD_DLQ | CMD_STATUS | CMD_REPLAY},
 
     {"tenant.id", "tenant", 't', NULL, CONF_TEXT, AT(tenant), NULL, 0, 0, NULL, "ID",
      "tenant of the records that name none", READS_SOURCES | CMD_EXPORT | CMD_SECRET},

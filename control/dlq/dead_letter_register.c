@@ -458,7 +458,7 @@ static enum outcome take_decision(struct dead_letter_register *dead_letters, int
     if (decision_parse(message->envelope.value, &decision, NULL) == OUT_OK)
         for (size_t i = 0; i < decision.id_count && outcome == OUT_OK; i++) {
             struct digest id = digest_of(decision.ids[i]);
-            if (decision.kind != DECISION_DISCARDED && decision.kind != DECISION_REPLAYED)
+            if (!decision_has_ids(decision.kind))
                 break;
             dead_letter_index_decide(&dead_letters->index, &id, decision.kind);
             outcome =

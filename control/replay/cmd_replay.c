@@ -6,7 +6,7 @@
 #include "common/io/clock.h"
 #include "common/io/log.h"
 #include "control/command.h"
-#include "control/replay/replay.h"
+#include "control/replay/replay_dead_letters.h"
 #include "worker/work.h"
 
 static enum outcome check_usage(const struct settings *settings, struct error *err)
@@ -26,7 +26,8 @@ static enum outcome check_usage(const struct settings *settings, struct error *e
 }
 
 /* The worker, as `drover work --until-end` would be of these ranges. */
-static enum exit_code read_ranges(struct replay *replay, struct error *err)
+static enum exit_code read_ranges(struct replay *replay, struct replay_dead_letters *dead_letters,
+                                  struct error *err)
 {
     struct settings settings = *replay->settings;
     size_t count = replay->count;
@@ -38,7 +39,13 @@ static enum exit_code read_ranges(struct replay *replay, struct error *err)
     }
     settings.until_end = true;
     settings.progress_fd = -1;
-    const struct worker_replay plan = {replay->group, ranges, count, replay->filter, read_to};
+    const struct worker_replay plan = {.group = replay->group,
+                                       .ranges = ranges,
+                                       .count = count,
+                                       .filter = replay->filter,
+                                       .read_to = read_to,
+                                       .on_record = replay_dead_letters_on_record,
+                                       .owner = dead_letters};
     struct replay_view *view = replay_view_new(replay);
     const struct work_watch watch = {replay_view_on_tick, view};
     enum exit_code code = work_replay(&settings, &plan, &watch, err);
@@ -48,13 +55,20 @@ static enum exit_code read_ranges(struct replay *replay, struct error *err)
     return code;
 }
 
-/* Read whole: its checkpoints go, whatever became of the records. */
-static enum exit_code conclude(struct replay *replay, enum exit_code code, struct error *err)
+/* Read whole: its checkpoints go, whatever became of the records. What landed is told in any case:
+ * no later call reads it. */
+static enum exit_code conclude(struct replay *replay, struct replay_dead_letters *dead_letters,
+                               enum exit_code code, struct error *err)
 {
     struct error later = {0};
     bool done = false;
     enum outcome outcome = replay_look(replay, &done, &later);
     done = done && code == EXIT_OK;
+    struct error untold = {0};
+    if (replay_dead_letters_decide(dead_letters, &untold) != OUT_OK && outcome == OUT_OK) {
+        outcome = untold.outcome;
+        later = untold;
+    }
     if (outcome == OUT_OK && done)
         outcome = replay_forget(replay, &later);
     replay_show(replay, done);
@@ -81,7 +95,14 @@ static enum exit_code run(struct replay *replay, struct error *err)
         return command_fail(err);
     log_line(LOG_INFO, "replay.begins", "id=%s group=%s partitions=%zu", replay->id, replay->group,
              replay->count);
-    return conclude(replay, read_ranges(replay, err), err);
+    struct replay_dead_letters dead_letters;
+    enum exit_code code = EXIT_OK;
+    if (replay_dead_letters_find(replay, &dead_letters, err) != OUT_OK)
+        code = command_fail(err);
+    else
+        code = conclude(replay, &dead_letters, read_ranges(replay, &dead_letters, err), err);
+    replay_dead_letters_close(&dead_letters);
+    return code;
 }
 
 enum exit_code replay_command(const struct invocation *invocation, struct error *err)

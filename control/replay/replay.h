@@ -9,6 +9,7 @@
  *
  *   replay_find    what the topic, the workers' checkpoints and those of the replay say
  *   replay_make    its checkpoints, where they are not there yet
+ *   replay_dead_letters.h  the dead letters among it, and which of them land
  *   replay_forget  takes them away, when all is read
  *   replay_view.c  what is shown meanwhile, and in the end
  */
@@ -48,6 +49,7 @@ struct replay {
 
     /* of the worker, when it has ended */
     struct worker_counts counts;
+    uint64_t resolved; /* dead letters whose records landed */
     uint64_t began_ms;
 };
 

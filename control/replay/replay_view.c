@@ -138,6 +138,7 @@ static void append_json(struct json_out *out, const struct replay *replay, bool 
         if (i != CLASS_REJECTED && i != CLASS_WITHHELD)
             json_out_count(out, record_class_name((enum record_class)i), counts->classes[i]);
     json_out_end(out);
+    json_out_count(out, "dead_letters_resolved", replay->resolved);
     json_out_seconds(out, "duration_seconds", clock_monotonic_ms() - replay->began_ms);
 }
 
@@ -179,6 +180,9 @@ void replay_show(const struct replay *replay, bool done)
     append_counts(&line, counts);
     printf("replay %s: %s record%s read: %s\n", replay->id, text_format_count(taken, numbers[0]),
            taken == 1 ? "" : "s", buf_text(&line));
+    if (replay->resolved)
+        printf("%s dead letter%s landed: resolved\n",
+               text_format_count(replay->resolved, numbers[0]), replay->resolved == 1 ? "" : "s");
     if (done && taken < all)
         printf("%s offsets in all; the others were read by earlier calls, or are no messages\n",
                text_format_count(all, numbers[0]));

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Ranges of the source topic are read once more beside two workers: nothing is written where nothing differs, what was
 # damaged comes back, by exact counts; only what was asked for; an interrupted replay goes on; nobody else's numbers change.
+# A dead letter whose record lands by it is resolved for everybody, until it is refused again.
 . "$(dirname "$0")/lib.sh"
 
 sed -i 's/partitions: 6/partitions: 3/' "$WORK/drover.yaml"
@@ -98,12 +99,57 @@ stop_worker B
 expect_exit 0 drover verify > "$WORK/verify.log" 2>&1
 
 say "dead letters of a replayed range are the same ones"
-printf '{"id":"bad","tenant":"t01","rev":1,"kind":"k","amount":"none"}\n' > "$WORK/bad.ndjson"
+cp tests/e2e/data/event.yaml "$WORK/event.yaml"
+sed -i "s|^mappings: .*|mappings: [$WORK/event.yaml]|" "$WORK/drover.yaml"
+cat > "$WORK/bad.ndjson" <<'EOF'
+{"id":"long","tenant":"t01","rev":1,"kind":"longer than twelve","amount":1.00}
+{"id":"bad","tenant":"t01","rev":1,"kind":"k","amount":"none"}
+{"id":"long","tenant":"t02","rev":1,"kind":"longer than twelve","amount":2.00}
+{"id":"twice","tenant":"t01","rev":2,"kind":"longer than twelve","amount":3.00}
+EOF
 drover produce "$WORK/bad.ndjson" > "$WORK/bad.log" 2>&1 || true
 drover work --until-end > "$WORK/work.log" 2>&1 || true
 DEAD=$(drover status --json | jq .counts.dead_lettered)
-equal "dead letters" "$DEAD" 1
+equal "dead letters" "$DEAD" 4
 expect_exit 5 drover replay --rewrite --json > "$WORK/dead.json" 2> "$WORK/dead.log"
-equal "dead" "$(jq -c '[.counts.dead_lettered, .counts.unchanged, .read]' "$WORK/dead.json")" "[1,3000,3001]"
-equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" 1
+equal "dead" "$(jq -c '[.counts.dead_lettered, .counts.unchanged, .read, .dead_letters_resolved]' "$WORK/dead.json")" "[4,3000,3004,0]"
+equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" 4
+
+say "a dead letter whose record lands is resolved, the others stay open"
+open_ones() { drover dlq list --json | jq -c '[.dead_letters[] | .tenant + " " + .code] | sort'; }
+of_status() { drover status --json | jq -c '[.dead_letters.open, .dead_letters.resolved, .dead_letters_by_code]'; }
+of_verify() {
+  drover verify --json > "$WORK/verify.json" 2> "$WORK/verify.log" || true
+  jq -c '[.counts.match, .counts.dead_lettered, .beside.resolved, .counts.missing, .counts.unusable, .reconciled]' "$WORK/verify.json"
+}
+equal "all are open" "$(open_ones)" '["t01 DRV-V002","t01 DRV-V004","t01 DRV-V004","t02 DRV-V004"]'
+equal "to verify, too" "$(of_verify)" '[3000,4,0,0,0,true]'
+sed -i 's/varchar(12)/text/' "$WORK/event.yaml"
+drover schema apply --allow widen > "$WORK/schema.log" 2>&1
+expect_exit 5 drover replay --tenant t01 --json > "$WORK/land.json" 2> "$WORK/land.log"
+equal "two of the three" "$(jq -c '[.counts.applied, .counts.dead_lettered, .dead_letters_resolved]' "$WORK/land.json")" '[752,1,2]'
+equal "open" "$(open_ones)" '["t01 DRV-V002","t02 DRV-V004"]'
+rm -f "$WORK"/state/*.dead_letters.db*
+equal "without a cache" "$(open_ones)" '["t01 DRV-V002","t02 DRV-V004"]'
+equal "to status" "$(of_status)" '[2,2,{"DRV-V002":1,"DRV-V004":1}]'
+equal "to verify" "$(of_verify)" '[3002,2,2,0,0,true]'
+LANDED=$(drover dlq list --state resolved --json | jq -r '.dead_letters[0].id')
+drover dlq show "$LANDED" --json > "$WORK/show.json"
+equal "why" "$(jq -r '[.state, .decision.decision] | join(" ")' "$WORK/show.json")" "resolved landed"
+
+say "verify compares its row like any other; a row that was taken is missing, and comes back"
+psql "$ADMIN" -qc "DELETE FROM public.event WHERE id = 'long' AND isolation_key = 't01'"
+equal "to verify" "$(of_verify)" '[3001,2,2,1,0,true]'
+expect_exit 5 drover replay --rewrite --json > "$WORK/land.json" 2> "$WORK/land.log"
+equal "all three" "$(jq -c '[.counts.applied, .counts.dead_lettered, .dead_letters_resolved]' "$WORK/land.json")" '[2252,1,3]'
+equal "open" "$(open_ones)" '["t01 DRV-V002"]'
+equal "to verify" "$(of_verify)" '[3003,1,3,0,0,true]'
+
+say "what is refused again is open again"
+sed -i 's/name: kind,   from: \/kind, type: text/name: kind,   from: \/kind, type: text, allow: [k0, k1, k2, k3, k4, k5, k6]/' "$WORK/event.yaml"
+expect_exit 5 drover replay --tenant t02 --json > "$WORK/again.json" 2> "$WORK/again.log"
+equal "refused" "$(jq -c '[.counts.dead_lettered, .dead_letters_resolved]' "$WORK/again.json")" '[1,0]'
+equal "open" "$(open_ones)" '["t01 DRV-V002","t02 DRV-V005"]'
+equal "to status" "$(of_status)" '[2,2,{"DRV-V002":1,"DRV-V005":1}]'
+equal "to verify" "$(of_verify | jq -c '.[1]')" 2
 say done

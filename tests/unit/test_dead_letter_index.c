@@ -22,7 +22,7 @@ struct message {
     bool has_version, dead, known; /* known: its dead letter was added */
     int chain;                     /* the first of its attempts, by place in messages; itself */
     int attempts;
-    int decision; /* of its dead letter: -1 none, 0 discarded, 1 sent again after it */
+    int decision; /* of its dead letter: -1 none, 0 discarded; then 1 sent again, 2 landed */
 };
 
 static struct message messages[MESSAGES];
@@ -77,7 +77,7 @@ static void make_world(void)
                                     .dead = random_below(2) == 0,
                                     .chain = i,
                                     .attempts = 1,
-                                    .decision = (int)random_below(3) - 1};
+                                    .decision = (int)random_below(4) - 1};
         for (int j = i - 1; j >= 0 && random_below(3); j--) /* sent again? */
             if (messages[j].record == record && messages[j].dead) {
                 message->chain = messages[j].chain;
@@ -117,6 +117,8 @@ static enum dead_letter_state model(int at)
             other->version >= message->version)
             return DEAD_LETTER_RESOLVED;
     }
+    if (message->decision == 2)
+        return DEAD_LETTER_RESOLVED;
     return message->decision == 0 ? DEAD_LETTER_DISCARDED : DEAD_LETTER_OPEN;
 }
 
@@ -163,6 +165,8 @@ static void decide(struct dead_letter_index *index, int at)
     dead_letter_index_decide(index, &id, DECISION_DISCARDED);
     if (messages[at].decision == 1)
         dead_letter_index_decide(index, &id, DECISION_REPLAYED);
+    if (messages[at].decision == 2)
+        dead_letter_index_decide(index, &id, DECISION_LANDED);
 }
 
 /* Dead letters below a checkpoint are added before messages below it are seen, but for some, whose
@@ -273,6 +277,34 @@ START_TEST(dead_letters_of_others_are_resolved_by_their_chain)
 }
 END_TEST
 
+/* Its own message, when it was read again: until it is read once more, or somebody says otherwise.
+ */
+START_TEST(one_that_landed_is_resolved_by_a_decision_alone)
+{
+    struct dead_letter_index index;
+    uint32_t number;
+    bool known;
+    struct dead_letter_fact fact = {.id = name("m", 0, 4),
+                                    .chain = name("m", 0, 4),
+                                    .identity = name("r", 1, 0),
+                                    .offset = 4,
+                                    .attempts = 1,
+                                    .taken = -1};
+    dead_letter_index_init(&index, 1u << 20);
+    ck_assert(dead_letter_index_add(&index, &fact, &number, &known));
+    dead_letter_index_decide(&index, &fact.id, DECISION_LANDED);
+    ck_assert_int_eq(dead_letter_index_state(&index, number), DEAD_LETTER_RESOLVED);
+    ck_assert_int_eq(dead_letter_index_wanted(&index, 0), INT64_MAX);
+    dead_letter_index_decide(&index, &fact.id, DECISION_REPLAYED);
+    ck_assert_int_eq(dead_letter_index_state(&index, number), DEAD_LETTER_OPEN);
+    ck_assert_int_eq(dead_letter_index_wanted(&index, 0), 5);
+    dead_letter_index_decide(&index, &fact.id, DECISION_LANDED);
+    dead_letter_index_decide(&index, &fact.id, DECISION_DISCARDED);
+    ck_assert_int_eq(dead_letter_index_state(&index, number), DEAD_LETTER_DISCARDED);
+    dead_letter_index_free(&index);
+}
+END_TEST
+
 START_TEST(memory_is_bounded)
 {
     struct dead_letter_index index;
@@ -301,6 +333,7 @@ static Suite *dead_letter_index_suite(void)
     tcase_add_loop_test(tcase, is_what_the_history_says, 0, WORLDS);
     tcase_add_test(tcase, what_is_on_its_way_is_told);
     tcase_add_test(tcase, dead_letters_of_others_are_resolved_by_their_chain);
+    tcase_add_test(tcase, one_that_landed_is_resolved_by_a_decision_alone);
     tcase_add_test(tcase, memory_is_bounded);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -672,6 +672,50 @@ START_TEST(a_replay_gives_no_child_up)
 }
 END_TEST
 
+static int classes[16]; /* by offset of partition 0; -1: nothing was told */
+
+static void note_class(void *owner, int32_t partition, int64_t offset, enum record_class the_class)
+{
+    ck_assert_ptr_eq(owner, &REPLAY);
+    ck_assert_int_eq(partition, 0);
+    ck_assert_int_lt(offset, 16);
+    classes[offset] = (int)the_class;
+}
+
+/* When it is in the store: a child that waited is told again when its parent came. */
+START_TEST(a_replay_tells_what_became_of_each)
+{
+    open_world(2, false);
+    for (int i = 0; i < 4; i++)
+        put(i == 3 ? "child" : "item", 0, i, 5, i);
+    put_broken(0, 90); /* at 4 */
+    put("parent", 0, 3, 5, 3);
+    put("item", 0, 2, 5, 2);
+    put("item", 0, 2, 4, 2); /* and one behind the range's end */
+    put("item", 0, 2, 6, 2);
+    open_replay();
+    memset(classes, -1, sizeof classes);
+    REPLAY.on_record = note_class;
+    REPLAY.owner = &REPLAY;
+    world_worker_start(&W, 0);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    REPLAY.on_record = NULL;
+    ck_assert(W.workers[0].over->ended);
+    static const int EXPECTED[] = {-1,
+                                   -1,
+                                   CLASS_APPLIED,
+                                   CLASS_APPLIED,
+                                   CLASS_DEAD,
+                                   CLASS_APPLIED,
+                                   CLASS_UNCHANGED,
+                                   CLASS_SUPERSEDED,
+                                   -1};
+    for (size_t i = 0; i < sizeof EXPECTED / sizeof EXPECTED[0]; i++)
+        ck_assert_msg(classes[i] == EXPECTED[i], "offset %zu: %d", i, classes[i]);
+}
+END_TEST
+
 /* What is not wanted moves the checkpoint, also behind the last one that is. */
 START_TEST(passes_over_what_is_not_wanted)
 {
@@ -840,6 +884,7 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, halts_at_a_gap);
     tcase_add_test(tcase, reads_a_range_once_more_and_nothing_else);
     tcase_add_test(tcase, a_replay_gives_no_child_up);
+    tcase_add_test(tcase, a_replay_tells_what_became_of_each);
     tcase_add_test(tcase, passes_over_what_is_not_wanted);
     tcase_add_test(tcase, a_range_is_whole_after_a_crash);
     tcase_add_test(tcase, a_range_that_another_reads_is_left_to_him);

@@ -9,11 +9,17 @@
 #include "common/base/mem.h"
 #include "common/model/json/json.h"
 
-static const char *const KIND_NAMES[DECISION_KINDS] = {"discarded", "replayed", "resumed"};
+static const char *const KIND_NAMES[DECISION_KINDS] = {"discarded", "replayed", "resumed",
+                                                       "landed"};
 
 const char *decision_kind_name(enum decision_kind kind)
 {
     return KIND_NAMES[kind];
+}
+
+bool decision_has_ids(enum decision_kind kind)
+{
+    return kind == DECISION_DISCARDED || kind == DECISION_REPLAYED || kind == DECISION_LANDED;
 }
 
 static void append_resumed(struct json_out *out, const struct decision *decision)

@@ -2,11 +2,12 @@
 #define DROVER_MODEL_DECISION_H
 
 /*
- * What a person decided: a JSON message in the control topic, which is never cleaned, so that every
- * tool comes to the same (schemas/wire.md). Who, when and why belong to each; a later decision
- * about the same dead letter holds.
+ * What a person decided, or a command that he called saw come true: a JSON message in the control
+ * topic, which is never cleaned, so that every tool comes to the same (schemas/wire.md). Who, when
+ * and why belong to each; a later decision about the same dead letter holds.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,9 @@
 
 enum decision_kind {
     DECISION_DISCARDED, /* dead letters are not migrated */
-    DECISION_REPLAYED,  /* dead letters were sent again */
+    DECISION_REPLAYED,  /* dead letters were sent again, or are about to be read again */
     DECISION_RESUMED,   /* a halted partition goes on */
+    DECISION_LANDED,    /* records of dead letters were read again, and the store has them */
     DECISION_KINDS,
 };
 
@@ -31,7 +33,7 @@ struct decision {
     int64_t at_ms;          /* Unix time */
     struct bytes *ids;      /* drover-dlq-id of the dead letters it is about */
     size_t id_count;        /* at most DECISION_IDS_MAX */
-    struct bytes run;       /* replayed: the run of the messages; else empty */
+    struct bytes run;       /* replayed: of the messages; by a replay, and landed: its group */
     struct bytes group;     /* resumed: whose partition; else empty */
     int32_t partition;      /* resumed; else -1 */
     int64_t from, to;       /* resumed: offsets [from, to) that are given up; equal: none */
@@ -40,6 +42,8 @@ struct decision {
 };
 
 const char *decision_kind_name(enum decision_kind kind);
+/* Whether it is about dead letters. */
+bool decision_has_ids(enum decision_kind kind);
 void decision_append(struct buf *out, const struct decision *decision);
 /* All texts are the decision's own: decision_free, also after a failure. Unknown members are
  * ignored. OUT_REJECT DRV-E001: it is none, or of a kind that is not known here. */

@@ -187,20 +187,21 @@ void dead_letter_index_decide(struct dead_letter_index *index, const struct dige
                               enum decision_kind kind)
 {
     uint32_t number = find(index, id, KIND_ID);
-    if (number == DEAD_LETTER_NONE || (kind != DECISION_DISCARDED && kind != DECISION_REPLAYED))
+    if (number == DEAD_LETTER_NONE || !decision_has_ids(kind))
         return;
     struct dead_letter_item *item = &index->items[number];
-    bool discarded = kind == DECISION_DISCARDED;
-    item->changed = item->changed || item->discarded != discarded;
+    bool discarded = kind == DECISION_DISCARDED, landed = kind == DECISION_LANDED;
+    item->changed = item->changed || item->discarded != discarded || item->landed != landed;
     item->discarded = discarded;
-    item->was_sent = item->was_sent || !discarded;
+    item->landed = landed;
+    item->was_sent = item->was_sent || kind == DECISION_REPLAYED;
 }
 
 /* ---- the source topic ---- */
 
 static bool is_open(const struct dead_letter_item *item)
 {
-    return item->next == DEAD_LETTER_NONE && item->fact.taken < 0;
+    return item->next == DEAD_LETTER_NONE && item->fact.taken < 0 && !item->landed;
 }
 
 static bool is_nowhere(const struct dead_letter_item *item)
@@ -286,7 +287,7 @@ enum dead_letter_state dead_letter_index_state(const struct dead_letter_index *i
     const struct dead_letter_item *item = &index->items[number];
     if (item->next != DEAD_LETTER_NONE)
         return DEAD_LETTER_SUPERSEDED;
-    if (item->fact.taken >= 0)
+    if (item->fact.taken >= 0 || item->landed)
         return DEAD_LETTER_RESOLVED;
     return item->discarded ? DEAD_LETTER_DISCARDED : DEAD_LETTER_OPEN;
 }

@@ -12,9 +12,10 @@
  * Of a record one dead letter counts: of those that say the same record, or that are attempts of
  * one (a chain), the one of the greatest version, at equal versions the last one. The others are
  * superseded by it. It is resolved when a message behind it in its partition, of the same record
- * and no smaller version, or an attempt at the same chain, was taken and is no dead letter itself;
- * discarded when somebody decided so; else open. All dead letters below a checkpoint must be added
- * before a message below it is seen: the worker has them acknowledged before it commits.
+ * and no smaller version, or an attempt at the same chain, was taken and is no dead letter itself,
+ * or when its own message landed after all; discarded when somebody decided so; else open. All dead
+ * letters below a checkpoint must be added before a message below it is seen: the worker has them
+ * acknowledged before it commits.
  */
 
 #include <stdbool.h>
@@ -58,6 +59,7 @@ struct dead_letter_fact {
 struct dead_letter_item {
     struct dead_letter_fact fact;
     bool discarded;
+    bool landed;   /* its own message, when it was read again */
     bool was_sent; /* somebody decided to send it again */
     int64_t sent;  /* offset of a message that would resolve it and is not taken yet; or -1 */
     uint32_t next; /* the one it is superseded by; DEAD_LETTER_NONE */
@@ -96,8 +98,9 @@ MUST_USE bool dead_letter_index_add(struct dead_letter_index *index,
 uint32_t dead_letter_index_find(const struct dead_letter_index *index, const struct digest *id);
 /* The one that counts in the end of it: itself, or the last of those that took its place. */
 uint32_t dead_letter_index_last(const struct dead_letter_index *index, uint32_t number);
-/* The last decision about a dead letter holds: one that was sent again is discarded no longer. Of
- * an id that no dead letter has, and of other kinds, nothing happens. */
+/* The last decision about a dead letter holds: one that was sent again is discarded no longer, and
+ * one that is read again has landed no longer, until it does again. Of an id that no dead letter
+ * has, and of other kinds, nothing happens. */
 void dead_letter_index_decide(struct dead_letter_index *index, const struct digest *id,
                               enum decision_kind kind);
 
