@@ -64,6 +64,18 @@ static bool has_landed(const struct dead_letter_pick *pick)
     return pick->outcome == FATE_LANDED;
 }
 
+/* Of what was taken, from what the store holds of it (NULL: nothing). */
+static enum fate fate_of(const struct row *row, const struct stored_record *stored)
+{
+    if (!stored)
+        return row->deleted ? FATE_LANDED : FATE_WAITING;
+    if (stored->version != row->version)
+        return stored->version > row->version ? FATE_NEWER : FATE_WAITING;
+    bool is_same = stored->deleted == row->deleted &&
+                   (row->deleted || digest_equal(&stored->digest, &row->digest));
+    return is_same ? FATE_LANDED : FATE_CONFLICT;
+}
+
 static enum outcome ask_message(void *owner, const struct picked_message *picked, struct error *err)
 {
     struct asking *asking = owner;
@@ -76,10 +88,8 @@ static enum outcome ask_message(void *owner, const struct picked_message *picked
         return OUT_OK; /* under another mapping than the worker's: it cannot be told */
     enum outcome outcome = asking->reader->ops->find(asking->reader, mapping, row.tenant, row.id,
                                                      &stored, &found, err);
-    if (outcome == OUT_OK && found && stored.version > row.version)
-        picked->pick->outcome = FATE_NEWER;
-    else if (outcome == OUT_OK && !found && !row.deleted)
-        picked->pick->outcome = FATE_WAITING;
+    if (outcome == OUT_OK)
+        picked->pick->outcome = fate_of(&row, found ? &stored : NULL);
     return outcome == OUT_REJECT ? OUT_OK : outcome;
 }
 

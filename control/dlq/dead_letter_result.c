@@ -89,6 +89,7 @@ static void answer_end_of(const struct dead_letter_result *result,
     json_out_count(out, "chosen", result->picks.count);
     json_out_count(out, "landed", counts[FATE_LANDED]);
     json_out_count(out, "superseded", counts[FATE_NEWER]);
+    json_out_count(out, "conflict", counts[FATE_CONFLICT]);
     json_out_count(out, "refused_again", counts[FATE_REFUSED]);
     json_out_count(out, "waiting", counts[FATE_WAITING]);
     json_out_count(out, "not_sent", not_sent(counts));
@@ -99,15 +100,18 @@ static void answer_end_of(const struct dead_letter_result *result,
 static void print_end(const struct dead_letter_result *result, const uint64_t counts[FATE_COUNT])
 {
     char numbers[7][28];
-    printf("%s dead letter%s = %s landed + %s superseded + %s refused again + %s waiting + %s not "
-           "sent\n",
+    printf("%s dead letter%s = %s landed + %s superseded + %s conflict + %s refused again + "
+           "%s waiting + %s not sent\n",
            text_format_count(result->picks.count, numbers[0]), result->picks.count == 1 ? "" : "s",
            text_format_count(counts[FATE_LANDED], numbers[1]),
            text_format_count(counts[FATE_NEWER], numbers[2]),
-           text_format_count(counts[FATE_REFUSED], numbers[3]),
-           text_format_count(counts[FATE_WAITING], numbers[4]),
-           text_format_count(not_sent(counts) + result->missing, numbers[5]));
+           text_format_count(counts[FATE_CONFLICT], numbers[3]),
+           text_format_count(counts[FATE_REFUSED], numbers[4]),
+           text_format_count(counts[FATE_WAITING], numbers[5]),
+           text_format_count(not_sent(counts) + result->missing, numbers[6]));
     print_count(counts[FATE_NEWER], "superseded", "the store holds a newer version, which stays");
+    print_count(counts[FATE_CONFLICT], "conflict",
+                "the store holds the same version with other content, which stays");
     print_count(counts[FATE_WAITING], "waiting",
                 "not applied yet, or for the records they refer to (drover status)");
     print_count(counts[FATE_UNNAMED], "not sent",

@@ -16,10 +16,11 @@ enum fate {
     FATE_STRANGE, /* nothing says that it is a dead letter */
     FATE_TOO_LARGE,
     FATE_LANDED,
-    FATE_NEWER, /* the store holds a newer version */
+    FATE_NEWER,    /* the store holds a newer version */
+    FATE_CONFLICT, /* the store holds the same version with other content */
     FATE_REFUSED,
-    FATE_WAITING, /* applied, but neither in the store nor dead: its parent is not there; or not yet
-                     applied */
+    FATE_WAITING, /* taken, but neither in the store nor dead: its parent is not there; or not taken
+                     yet. An older version of it may be in the store. */
     FATE_COUNT,
 };
 
