@@ -62,10 +62,9 @@ static void choose_fates(struct resend *resend)
         if (!item || item->sent < 0)
             continue;
         pick->outcome = FATE_ON_WAY;
-        int32_t partition = item->fact.partition;
-        if (partition >= 0 && partition < resend->all->partition_count &&
-            resend->targets[partition] <= item->sent)
-            resend->targets[partition] = item->sent + 1;
+        if (item->sent_partition < resend->all->partition_count &&
+            resend->targets[item->sent_partition] <= item->sent)
+            resend->targets[item->sent_partition] = item->sent + 1;
     }
 }
 

@@ -86,6 +86,26 @@ equal "who names no tenant is not given up by another's" "$(drover dlq discard -
 expect_exit 3 drover dlq list --topic "nosuch.$NAME" 2> "$WORK/nosuch.log"
 expect_exit 3 drover dlq replay --topic "$OTHER" --entity nosuch 2>> "$WORK/nosuch.log"
 
+say "a second operator waits for what the first one sent"
+stop_worker one
+spring 6 83 '{"id":"s4","tenant":"t01","rev":1,"kind":"k"}' | "$TOOL" send "$OTHER"
+# operator NAME: sends it in the background, with a cache of his own
+operator() {
+  "$DROVER" dlq replay orders-6-83 --topic "$OTHER" --entity event --json --config "$WORK/drover.yaml" --state-dir "$WORK/$1" > "$WORK/$1.json" 2> "$WORK/$1.log" &
+  PIDS+=($!)
+  printf -v "$1_PID" '%s' "$!"
+}
+no_worker() { grep -q 'no worker seems to be at work' "$WORK/$1.log"; }
+operator first
+wait_until 90 no_worker first
+operator second
+wait_until 90 no_worker second
+start_worker one --breaker 0
+wait "$first_PID"
+wait "$second_PID"
+equal "landed, for both" "$(jq -c '[.chosen, .landed]' "$WORK/first.json" "$WORK/second.json" | tr '\n' ' ')" '[1,1] [1,1] '
+equal "sent once" "$(source_headers | grep -c 'drover-replayed-from=orders-6-83')" 1
+
 say "a record without a version is as old as it was"
 note() { printf '%s' "$2" | kcat -P -b "$KAFKA_BROKERS" -t "drover.$NAME.source" -p 0 -k "t01/note/$1"; }
 note n1 '{"id":"n1","text":"much too long"}'

@@ -255,6 +255,7 @@ static void see(struct dead_letter_index *index, uint32_t number,
         item->changed = true;
     } else {
         item->sent = message->offset;
+        item->sent_partition = message->partition;
     }
 }
 

@@ -62,8 +62,9 @@ struct dead_letter_item {
     bool landed;   /* its own message, when it was read again */
     bool was_sent; /* somebody decided to send it again */
     int64_t sent;  /* offset of a message that would resolve it and is not taken yet; or -1 */
-    uint32_t next; /* the one it is superseded by; DEAD_LETTER_NONE */
-    bool changed;  /* by what was fed since somebody set it to false */
+    int32_t sent_partition; /* of that message: of those of other topics it is known by it alone */
+    uint32_t next;          /* the one it is superseded by; DEAD_LETTER_NONE */
+    bool changed;           /* by what was fed since somebody set it to false */
 };
 #define DEAD_LETTER_NONE UINT32_MAX
 
