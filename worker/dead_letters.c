@@ -74,13 +74,28 @@ static enum outcome queue_item(struct dead_letters *dead_letters,
     return outcome;
 }
 
+/* As of a record that is refused at once: of one that brought no version its place in the log,
+ * which is the version that its row got. */
+static int64_t log_version_of(const struct dead_letters *dead_letters,
+                              const struct pending_orphan *orphan)
+{
+    struct record record;
+    const struct mapping *mapping =
+        mapping_set_find(&dead_letters->partitions->config->mappings, orphan->entity);
+    bool is_stamped = mapping && mapping->version_source == VERSION_STAMPED &&
+                      envelope_decode(&orphan->message, &record, NULL) == OUT_OK &&
+                      !record.has_version;
+    return is_stamped ? orphan->version : 0;
+}
+
 static enum outcome queue_orphan(struct dead_letters *dead_letters,
                                  const struct dead_letter_sending *way, struct error *err)
 {
     const struct pending_orphan *orphan = way->orphan;
     struct dead_letter_place place = {.topic = dead_letters->partitions->config->source,
                                       .partition = orphan->partition,
-                                      .offset = orphan->offset};
+                                      .offset = orphan->offset,
+                                      .log_version = log_version_of(dead_letters, orphan)};
     struct message_view message = message_of(&orphan->message);
     return queue_dead_letter(dead_letters, &message, &place, &orphan->err, 1, way, err);
 }

@@ -44,6 +44,7 @@ struct pending_applied {
 struct pending_orphan {
     int32_t partition;
     int64_t offset;
+    int64_t version; /* of its row: its place in the log where neither message nor record has one */
     struct bytes tenant, entity;
     struct envelope message; /* as it was in the source topic */
     struct error err;

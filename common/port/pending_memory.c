@@ -291,6 +291,7 @@ static void tell_orphan(const struct memory_child *child, struct pending_orphan 
 {
     *orphan = (struct pending_orphan){.partition = child->partition,
                                       .offset = child->offset,
+                                      .version = child->version,
                                       .tenant = child->tenant,
                                       .entity = child->entity};
     memory_child_view(child, &orphan->message);

@@ -846,7 +846,8 @@ static void tell_orphan(const PGresult *result, int row, struct pending_orphan *
     *orphan = (struct pending_orphan){.partition = (int32_t)pg_wire_get_int8(result, row, 0),
                                       .offset = pg_wire_get_int8(result, row, 1),
                                       .tenant = pg_wire_get_bytes(result, row, 2),
-                                      .entity = pg_wire_get_bytes(result, row, 3)};
+                                      .entity = pg_wire_get_bytes(result, row, 3),
+                                      .version = pg_wire_get_int8(result, row, 4)};
     if (!sweep_take_message(result, row, &orphan->message))
         orphan->message.header_count = 0;
     enum error_code code = code_of(pg_wire_get_bytes(result, row, 8));
