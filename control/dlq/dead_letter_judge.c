@@ -71,9 +71,7 @@ static enum fate fate_of(const struct row *row, const struct stored_record *stor
         return row->deleted ? FATE_LANDED : FATE_WAITING;
     if (stored->version != row->version)
         return stored->version > row->version ? FATE_NEWER : FATE_WAITING;
-    bool is_same = stored->deleted == row->deleted &&
-                   (row->deleted || digest_equal(&stored->digest, &row->digest));
-    return is_same ? FATE_LANDED : FATE_CONFLICT;
+    return digest_equal(&stored->digest, &row->digest) ? FATE_LANDED : FATE_CONFLICT;
 }
 
 static enum outcome ask_message(void *owner, const struct picked_message *picked, struct error *err)
