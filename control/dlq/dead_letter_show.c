@@ -28,12 +28,6 @@ struct showing {
     size_t found;
 };
 
-/* What is not of Drover may hold values. */
-static bool shows_reason(const struct showing *showing, const struct picked_message *picked)
-{
-    return showing->run->mask.show_values || picked->reading.family == DEAD_LETTER_BY_DROVER;
-}
-
 static void append_line(struct buf *out, const char *name, struct bytes text, size_t max)
 {
     if (!text.size)
@@ -41,6 +35,17 @@ static void append_line(struct buf *out, const char *name, struct bytes text, si
     buf_append_format(out, "  %-12s", name);
     text_append_safe(out, text, max);
     buf_append_char(out, '\n');
+}
+
+/* Text that may hold values, as they are shown. */
+static void append_masked(struct showing *showing, const char *name, struct bytes text, size_t max)
+{
+    if (showing->run->mask.show_values)
+        append_line(&showing->text, name, text, max);
+    else if (text.size)
+        buf_append_format(&showing->text,
+                          "  %-12s%zu bytes h:%08" PRIx64 " (--show-values shows it)\n", name,
+                          text.size, verify_mask_hash(&showing->run->mask, text) >> 32);
 }
 
 static void append_reason(struct showing *showing, const struct picked_message *picked)
@@ -54,12 +59,11 @@ static void append_reason(struct showing *showing, const struct picked_message *
     }
     append_line(out, "path", reading->path, HEADER_SHOWN);
     append_line(out, "stage", reading->stage, HEADER_SHOWN);
-    if (shows_reason(showing, picked)) {
+    if (reading->reason_is_ours)
         append_line(out, "reason", reading->reason, REASON_SHOWN);
-        append_line(out, "details", reading->details, DETAILS_SHOWN);
-    } else if (reading->reason.size) {
-        append_line(out, "reason", BYTES_LITERAL("(--show-values shows it)"), REASON_SHOWN);
-    }
+    else
+        append_masked(showing, "reason", reading->reason, REASON_SHOWN);
+    append_masked(showing, "details", reading->details, DETAILS_SHOWN);
     append_line(out, "left out", reading->truncated, REASON_SHOWN);
 }
 
@@ -215,7 +219,7 @@ static void append_text(struct showing *showing, const struct picked_message *pi
 static void append_json_reason(struct showing *showing, const struct picked_message *picked)
 {
     struct json_out *out = answer_body(showing->run->answer);
-    bool shown = shows_reason(showing, picked);
+    bool shown = showing->run->mask.show_values || picked->reading.reason_is_ours;
     json_out_bytes(out, "reason", shown ? picked->reading.reason : (struct bytes){"", 0});
     json_out_bytes(out, "stage", picked->reading.stage);
     json_out_list(out, "headers");

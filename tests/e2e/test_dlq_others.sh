@@ -86,6 +86,24 @@ equal "who names no tenant is not given up by another's" "$(drover dlq discard -
 expect_exit 3 drover dlq list --topic "nosuch.$NAME" 2> "$WORK/nosuch.log"
 expect_exit 3 drover dlq replay --topic "$OTHER" --entity nosuch 2>> "$WORK/nosuch.log"
 
+say "what others say of it may hold values"
+MORE=more.$NAME
+"$TOOL" create "$MORE" 1
+jq -nc '{partition: 0, key: "k", value: "{}", headers: [["drover-error-code", "DRV-V001"], ["drover-dlq-id", "given-0-5"],
+  ["__connect.errors.topic", "orders"], ["__connect.errors.exception.class.name", "org.apache.kafka.connect.errors.DataException"],
+  ["__connect.errors.exception.message", "secret value 4711"], ["__connect.errors.exception.stacktrace", "at 4711"]]}' | "$TOOL" send "$MORE"
+{
+  drover dlq show given-0-5 --topic "$MORE"
+  drover dlq show given-0-5 --topic "$MORE" --json
+  drover dlq show orders-3-77 --topic "$OTHER" --json
+} > "$WORK/show.txt"
+! grep -q 4711 "$WORK/show.txt" || fail "what Kafka Connect said of a dead letter of Drover's is shown unasked"
+equal "masked" "$(grep -cE '^  (reason|details) +[0-9]+ bytes h:[0-9a-f]{8} ' "$WORK/show.txt")" 2
+drover dlq show given-0-5 --topic "$MORE" --show-values > "$WORK/show.txt"
+equal "as they are" "$(grep -cE '^  (reason|details) .*4711' "$WORK/show.txt")" 2
+drover dlq show "$(drover dlq list --json | jq -r '.dead_letters[0].id')" > "$WORK/show.txt"
+equal "Drover's own words" "$(grep -cE '^  reason  .*(event.kind)' "$WORK/show.txt")" 1
+
 say "a second operator waits for what the first one sent"
 stop_worker one
 spring 6 83 '{"id":"s4","tenant":"t01","rev":1,"kind":"k"}' | "$TOOL" send "$OTHER"
@@ -95,6 +113,7 @@ operator() {
   PIDS+=($!)
   printf -v "$1_PID" '%s' "$!"
 }
+touch "$WORK/first.log" "$WORK/second.log"
 no_worker() { grep -q 'no worker seems to be at work' "$WORK/$1.log"; }
 operator first
 wait_until 90 no_worker first

@@ -69,6 +69,7 @@ START_TEST(connect_is_read)
     ck_assert(says(said.reason, "no") && says(said.details, "at x"));
     ck_assert_int_eq(said.code, ERR_NONE);
     ck_assert_int_eq(said.attempts, 1);
+    ck_assert(!said.reason_is_ours);
 }
 END_TEST
 

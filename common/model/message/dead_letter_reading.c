@@ -165,6 +165,9 @@ struct dead_letter_reading dead_letter_read_all(const struct header *headers, si
         reading.family = DEAD_LETTER_BY_DROVER;
         reading.id = said[SAID_ID];
         take_code(&reading, said[SAID_CODE]);
+        /* not when Kafka Connect gave up what was a dead letter of Drover's before */
+        reading.reason_is_ours =
+            reading.code != ERR_NONE && bytes_equal(said[SAID_CONNECT_CLASS], said[SAID_CODE]);
     }
     reading.path = said[SAID_PATH];
     reading.truncated = said[SAID_TRUNCATED];

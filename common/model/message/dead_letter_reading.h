@@ -33,7 +33,10 @@ struct dead_letter_reading {
     int64_t offset;
     enum error_code code;   /* ERR_NONE: none of ours */
     struct bytes code_text; /* as it stands there: DRV-…, or the class of an exception */
-    struct bytes path, reason, stage, details; /* details: a stack trace */
+    struct bytes path, stage;
+    struct bytes reason;  /* reason_is_ours: Drover's words, which hold no value; else whoever's */
+    struct bytes details; /* a stack trace, always somebody else's */
+    bool reason_is_ours;
     struct bytes truncated;
     struct bytes replayed_from;
     int64_t attempts;    /* 1 when it does not say */
