@@ -7,7 +7,7 @@
 
 enum {
     HELP_LIMIT = 1 << 18,
-    NAMES_MAX = 32,
+    NAMES_MAX = 40,
     VARIABLE_COLUMN = 20,
     NAMES_COLUMN = 13,
 };
@@ -39,6 +39,9 @@ static const struct group GROUPS[] = {
       "verify.only_tenant",
       "all",
       "reason",
+      "accept-gap",
+      "code",
+      "state",
       "partition",
       "from",
       "to",
@@ -57,13 +60,12 @@ static const struct group GROUPS[] = {
     {"Secrets", {"secrets."}},
     {"Kafka", {"kafka."}},
     {"Verification", {"verify."}},
-    {"Which dead letters",
-     {"code", "since", "until", "file", "partition", "offset", "state", "limit", "topic"}},
+    {"Which dead letters", {"since", "until", "file", "offset", "limit", "topic"}},
     {"Output", {"log.", "plain", "raw", "wait", "yes"}},
     {"Limits and tuning",
-     {"work.", "accept-gap", "max_record_bytes", "produce.queue", "produce.body",
-      "produce.join_memory", "produce.scan", "verify.memory", "store.memory",
-      "database.connections", "redis.lag_records", "redis.lag_bytes", "redis.tombstone_ttl"}},
+     {"work.", "max_record_bytes", "produce.queue", "produce.body", "produce.join_memory",
+      "produce.scan", "verify.memory", "store.memory", "database.connections", "redis.lag_records",
+      "redis.lag_bytes", "redis.tombstone_ttl"}},
 };
 enum { GROUP_COUNT = sizeof(GROUPS) / sizeof(GROUPS[0]) };
 

@@ -52,6 +52,10 @@ say "what the short pages must not leave out"
 has produce.full 'mappings that seal'
 ends_with 0 "$DROVER" run -h
 has out.log '--load'
+ends_with 0 "$DROVER" dlq -h
+for flag in code state reason tenant entity; do grep -qE -- "^ +(-[a-z], )?--$flag " out.log || fail "dlq -h leaves --$flag out"; done
+ends_with 0 "$DROVER" resume -h
+grep -qE '^ +--accept-gap ' out.log || fail "resume -h leaves --accept-gap out"
 
 say "help of help"
 for words in 'help -h' 'help help' 'help --help'; do
