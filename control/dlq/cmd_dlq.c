@@ -7,18 +7,15 @@
 #include <string.h>
 
 #include "common/base/text.h"
-#include "common/io/clock.h"
 #include "common/io/key_file.h"
 #include "common/io/stop.h"
-#include "common/model/value/timestamp.h"
 #include "common/policy/secrets/secret_key.h"
+#include "control/moment.h"
 
 enum {
     SERVER_MS = 10000,
     CODES_LIMIT = 64 * 1024,
 };
-
-#define DAY_US (INT64_C(86400) * 1000000)
 
 enum way { WAY_LIST, WAY_SHOW, WAY_STATS, WAY_EXPORT, WAY_REPLAY, WAY_DISCARD };
 
@@ -36,20 +33,7 @@ static enum outcome refuse_flag(struct error *err, const char *flag, const char 
 
 static enum outcome take_moment(const char *flag, const char *text, int64_t *ms, struct error *err)
 {
-    int32_t days;
-    uint64_t ago_ms;
-    bool exact;
-    if (!text)
-        return OUT_OK;
-    if (timestamp_parse_ms(bytes_text(text), ms))
-        return OUT_OK;
-    if (timestamp_parse_date(bytes_text(text), &days))
-        *ms = timestamp_to_epoch(days * DAY_US, 1000, &exact);
-    else if (text_parse_millis(bytes_text(text), &ago_ms) && ago_ms < INT64_MAX / 2)
-        *ms = clock_unix_ms() - (int64_t)ago_ms;
-    else
-        return refuse_flag(err, flag, text, "2026-01-31T10:00:00Z, 2026-01-31, or 2h (ago)");
-    return OUT_OK;
+    return !text || moment_parse(text, ms) ? OUT_OK : refuse_flag(err, flag, text, MOMENT_FORMS);
 }
 
 static enum outcome take_offsets(const char *text, struct dead_letter_filter *filter,

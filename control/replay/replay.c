@@ -13,8 +13,8 @@
 #include "common/base/text.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
-#include "common/model/value/timestamp.h"
 #include "common/policy/apply/sequence.h"
+#include "control/moment.h"
 #include "control/partition_words.h"
 
 enum {
@@ -78,10 +78,10 @@ static enum outcome take_place(struct replay *replay, const char *flag, const ch
             offsets[i] = offset;
         return OUT_OK;
     }
-    if (!timestamp_parse_ms(bytes_text(text), &at_ms)) {
-        error_set(err, OUT_FATAL, ERR_USAGE,
-                  "%s takes an offset, or a time with its zone: 2026-11-28T09:00:00Z", flag);
+    if (!moment_parse(text, &at_ms)) {
+        error_set(err, OUT_FATAL, ERR_USAGE, "%s takes an offset, or a time", flag);
         error_where(err, "%.60s", text);
+        error_hint(err, "an offset, or " MOMENT_FORMS);
         return OUT_FATAL;
     }
     if (bus_offsets_at(replay->bus, replay->topics[TOPIC_SOURCE], at_ms, offsets,

@@ -56,6 +56,7 @@ equal "of a file" "$(counts --file dead.ndjson)" $(( PART * 6 ))
 equal "of another file" "$(counts --file newer.ndjson)" 0
 equal "that came in the last hour" "$(counts --since 1h)" $(( PART * 6 ))
 equal "that came before" "$(counts --until 1h)" 0
+equal "that came since a day" "$(counts --since 2020-01-01 --until 2999-01-01T00:00:00Z)" $(( PART * 6 ))
 expect_exit 2 drover dlq list --since yesterday 2> "$WORK/usage.log"
 expect_exit 2 drover dlq list --offset 9-3 2>> "$WORK/usage.log"
 expect_exit 2 drover dlq 2>> "$WORK/usage.log"

@@ -22,6 +22,10 @@ WRITTEN=$(written_rows)
 say "what would be read"
 expect_exit 0 drover replay --partition 1 --from 100 --dry-run > "$WORK/dry.log" 2>&1
 has "$WORK/dry.log" "partition 1: offsets 100 to $(( HIGH - 1 )), $(( HIGH - 100 ))"
+for moment in 2h 2020-01-01 2020-01-01T00:00:00Z; do
+  expect_exit 0 drover replay --partition 1 --from "$moment" --dry-run > "$WORK/dry.log" 2>&1
+  has "$WORK/dry.log" "partition 1: offsets 0 to $(( HIGH - 1 )), "
+done
 expect_exit 2 drover replay > "$WORK/usage.log" 2>&1
 expect_exit 2 drover replay --rewrite --from 3 > "$WORK/usage.log" 2>&1
 expect_exit 2 drover replay --partition 3 > "$WORK/usage.log" 2>&1
