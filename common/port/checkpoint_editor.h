@@ -75,8 +75,8 @@ MUST_USE static inline enum outcome checkpoint_editor_move(struct checkpoint_edi
     return editor->ops->move(editor, place, was, now, moved, err);
 }
 
-/* All that is kept of a group that is over: checkpoints of the partitions 0 to partitions - 1, and
- * what was pinned. */
+/* All that is kept of a group that is over: what was pinned, and then the checkpoints of the
+ * partitions 0 to partitions - 1. So no pin is left that no checkpoint tells of. */
 MUST_USE static inline enum outcome checkpoint_editor_forget(struct checkpoint_editor *editor,
                                                              const char *group, const char *topic,
                                                              int32_t partitions, struct error *err)

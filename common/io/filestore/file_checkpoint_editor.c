@@ -74,10 +74,10 @@ static enum outcome forget(struct checkpoint_editor *base, const char *group, co
 {
     (void)topic;
     (void)partitions;
-    enum outcome outcome = sqlite_run(db_of(base), "DELETE FROM progress WHERE \"group\" = ?1",
+    enum outcome outcome = sqlite_run(db_of(base), "DELETE FROM pinned_group WHERE \"group\" = ?1",
                                       VALUES(NAME(group)), err);
     if (outcome == OUT_OK)
-        outcome = sqlite_run(db_of(base), "DELETE FROM pinned_group WHERE \"group\" = ?1",
+        outcome = sqlite_run(db_of(base), "DELETE FROM progress WHERE \"group\" = ?1",
                              VALUES(NAME(group)), err);
     return outcome;
 }

@@ -107,9 +107,9 @@ static enum outcome forget(struct checkpoint_editor *editor, const char *group, 
                            int32_t partitions, struct error *err)
 {
     static const char *const STATEMENTS[] = {
-        "DELETE FROM drover.partition_progress WHERE \"group\" = $1::text",
-        "DELETE FROM drover.sweep WHERE \"group\" = $1::text",
         "DELETE FROM drover.pinned_group WHERE \"group\" = $1::text",
+        "DELETE FROM drover.sweep WHERE \"group\" = $1::text",
+        "DELETE FROM drover.partition_progress WHERE \"group\" = $1::text",
     };
     const struct bytes param = bytes_text(group);
     enum outcome outcome = OUT_OK;

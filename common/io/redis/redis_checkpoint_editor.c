@@ -121,13 +121,13 @@ static enum outcome forget(struct checkpoint_editor *base, const char *group, co
                            int32_t partitions, struct error *err)
 {
     struct redis_checkpoint_editor *editor = of(base);
-    enum outcome outcome = OUT_OK;
+    buf_reset(&editor->key);
+    redis_rows_append_name(&editor->key, "pins", group);
+    enum outcome outcome = delete_key(editor, buf_view(&editor->key), err);
     for (int32_t i = 0; i < partitions && outcome == OUT_OK; i++)
         outcome =
             delete_key(editor, key_of(editor, &(struct checkpoint_place){group, topic, i}), err);
-    buf_reset(&editor->key);
-    redis_rows_append_name(&editor->key, "pins", group);
-    return outcome == OUT_OK ? delete_key(editor, buf_view(&editor->key), err) : outcome;
+    return outcome;
 }
 
 static void close_editor(struct checkpoint_editor *base)
