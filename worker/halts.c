@@ -32,6 +32,8 @@ static void tell(struct halts *halts, struct partition *partition)
 
 void halts_tick(struct halts *halts, uint64_t now_ms)
 {
+    if (halts->partitions->config->replay) /* it ends: nobody resumes it, and no group has it */
+        return;
     bool looks = state_is_working(halts->partitions->state) && now_ms - halts->looked_ms >= LOOK_MS;
     if (looks)
         halts->looked_ms = now_ms;

@@ -9,12 +9,27 @@
 #include <inttypes.h>
 
 #include "common/io/log.h"
+#include "common/model/message/offsets_gone.h"
 #include "common/policy/apply/record_row.h"
 #include "worker/membership.h"
 
 /* What librdkafka keeps for a message with nine headers besides its bytes, about (measured by RSS).
  */
 #define MESSAGE_OVERHEAD 1024
+
+/* What goes on, `where` it does. */
+static void hint_at_gap(const struct partition *partition, const char *where, struct error *err)
+{
+    const struct worker_replay *replay = partition->all->config->replay;
+    if (replay)
+        error_hint(err, "drover produce --again (it is safe); then %s --accept-gap goes on %s them",
+                   replay->go_on, where);
+    else
+        error_hint(err,
+                   "drover produce --again (it is safe); then drover resume %d --accept-gap "
+                   "--reason TEXT goes on %s them",
+                   partition->number, where);
+}
 
 static void halt_at_gap(struct partition *partition, struct bytes run, int64_t offset,
                         int64_t missing)
@@ -28,10 +43,7 @@ static void halt_at_gap(struct partition *partition, struct bytes run, int64_t o
               missing, missing == 1 ? "" : "s", halt.run, halt.expected, halt.found);
     error_where(&halt.err, "%s-%d before offset %" PRId64, partition->all->config->source,
                 partition->number, offset);
-    error_hint(&halt.err,
-               "drover produce --again (it is safe); then drover resume %d --accept-gap "
-               "--reason TEXT goes on without them",
-               partition->number);
+    hint_at_gap(partition, "without", &halt.err);
     partition_halt_behind(partition, &halt);
 }
 
@@ -42,8 +54,7 @@ static bool check_sequence(struct partition *partition, const struct envelope *e
 {
     struct bytes run = decoded ? decoded->run : (struct bytes){0};
     int64_t missing, sequence = decoded ? decoded->sequence : envelope_sequence(envelope, &run);
-    if (offset <
-        partition->redelivered_until) /* the stored numbers are those behind redelivered_until */
+    if (offset < partition->numbers_at)
         return true;
     if (offset >= partition->sequences.open_until)
         partition->sequences.open_until = 0;
@@ -96,7 +107,7 @@ static void keep_sequences(struct buf *text, struct partition *partition, struct
         text->size--;
         if (text->data[text->size - 1] != '{')
             buf_append_char(text, ',');
-        replay_plan_append(text, partition->range, &partition->all->config->replay->filter);
+        replay_plan_append(text, partition->range, &partition->all->config->replay->plan);
         buf_append_char(text, '}');
     }
     size_t limit = batch->arena.limit; /* it is of rows: what the fence stores has room always */
@@ -224,7 +235,7 @@ static bool is_passed_over(const struct partition *partition, const struct recor
     const struct worker_replay *replay = partition->all->config->replay;
     static const struct record NONE;
     const struct record *known = record ? record : &NONE; /* what cannot be read is nobody's */
-    return replay && !replay_filter_takes(&replay->filter, known->tenant, known->entity);
+    return replay && !replay_filter_takes(&replay->plan.filter, known->tenant, known->entity);
 }
 
 static void pass_over(struct intake *intake, struct partition *partition, int64_t offset)
@@ -238,19 +249,12 @@ static void pass_over(struct intake *intake, struct partition *partition, int64_
         intake_close(intake, partition);
 }
 
-/* True when the message is none of the range's, or none that is wanted. */
-static bool leave_out(struct intake *intake, struct partition *partition,
-                      const struct record *record, int64_t offset)
+/* True when the message is none of the range's. */
+static bool is_behind_range(struct intake *intake, struct partition *partition, int64_t offset)
 {
-    if (!partition->range)
+    if (!partition->range || offset < partition->range->to)
         return false;
-    if (offset >= partition->range->to) {
-        end_range(intake, partition);
-        return true;
-    }
-    if (!is_passed_over(partition, record))
-        return false;
-    pass_over(intake, partition, offset);
+    end_range(intake, partition);
     return true;
 }
 
@@ -262,44 +266,47 @@ static void check_range(struct intake *intake, struct partition *partition)
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-void intake_message(struct intake *intake, const struct bus_arrival *arrival)
+/* Takes the message, or says that it is to be released. */
+static bool take(struct intake *intake, struct partition *partition,
+                 const struct bus_arrival *arrival)
 {
     struct error err;
     struct envelope envelope;
     struct record record;
+    bus_view(intake->partitions->config->bus, arrival->held, &envelope);
+    enum outcome outcome = envelope_decode(&envelope, &record, &err);
+    const struct record *decoded = outcome == OUT_OK ? &record : NULL;
+    int64_t log_version = 0;
+    if (decoded && !record.has_version)
+        log_version = log_clock_take(&partition->log, arrival->timestamp_ms, arrival->offset);
+    if (arrival->offset < partition->wanted) { /* for the clock's and the numbers' sake only */
+        if (check_sequence(partition, &envelope, decoded, arrival->offset))
+            partition->position = arrival->offset + 1;
+        return false;
+    }
+    close_at_bounds(intake, partition, arrival->offset);
+    if (is_behind_range(intake, partition, arrival->offset) ||
+        !check_sequence(partition, &envelope, decoded, arrival->offset))
+        return false;
+    bool passed_over = is_passed_over(partition, decoded);
+    if (passed_over)
+        pass_over(intake, partition, arrival->offset);
+    else
+        add_message(intake, arrival, &record, log_version, outcome, &err);
+    check_range(intake, partition);
+    return !passed_over;
+}
+
+void intake_message(struct intake *intake, const struct bus_arrival *arrival)
+{
     const struct partitions *all = intake->partitions;
-    struct bus *bus = all->config->bus;
     struct partition *partition = partitions_find(all, arrival->partition);
     bool wanted = partition && partition->state == PARTITION_READING &&
                   state_is_working(all->state) && arrival->offset >= partition->position;
-    if (!wanted) {
-        bus_release(bus, arrival->held);
-        return;
-    }
-    partition->at_end = partition->at_end && partition->range;
-    bus_view(bus, arrival->held, &envelope);
-    enum outcome decoded = envelope_decode(&envelope, &record, &err);
-    int64_t log_version = 0;
-    if (decoded == OUT_OK && !record.has_version)
-        log_version = log_clock_take(&partition->log, arrival->timestamp_ms, arrival->offset);
-    if (arrival->offset < partition->wanted) { /* read for the clock's sake only */
-        partition->position = arrival->offset + 1;
-        bus_release(bus, arrival->held);
-        return;
-    }
-    close_at_bounds(intake, partition, arrival->offset);
-    if (leave_out(intake, partition, decoded == OUT_OK ? &record : NULL, arrival->offset)) {
-        bus_release(bus, arrival->held);
-        check_range(intake, partition);
-        return;
-    }
-    if (!partition->range && !check_sequence(partition, &envelope,
-                                             decoded == OUT_OK ? &record : NULL, arrival->offset)) {
-        bus_release(bus, arrival->held);
-        return;
-    }
-    add_message(intake, arrival, &record, log_version, decoded, &err);
-    check_range(intake, partition);
+    if (wanted)
+        partition->at_end = partition->at_end && partition->range;
+    if (!wanted || !take(intake, partition, arrival))
+        bus_release(all->config->bus, arrival->held);
 }
 
 /* What was committed lies behind the topic's end: the topic was made anew, or has lost its tail.
@@ -331,14 +338,16 @@ void intake_end(struct intake *intake, int32_t number)
 }
 
 /* The log's head is gone, and was to be read for the clock's sake only: goes on at the first one
- * wanted. False when that one is gone. */
+ * wanted, or whose number is. False when that one is gone. */
 static bool skip_to_wanted(struct partition *partition)
 {
-    if (partition->state != PARTITION_READING || partition->position >= partition->wanted)
+    int64_t wanted =
+        partition->wanted < partition->numbers_at ? partition->wanted : partition->numbers_at;
+    if (partition->state != PARTITION_READING || partition->position >= wanted)
         return false;
     log_line(LOG_INFO, "partition.head_gone", "partition=%d from=%" PRId64 " to=%" PRId64,
-             partition->number, partition->position, partition->wanted);
-    partition->position = partition->wanted;
+             partition->number, partition->position, wanted);
+    partition->position = wanted;
     membership_read_again(partition->all);
     return true;
 }
@@ -354,20 +363,13 @@ static void halt_at_hole(struct partition *partition)
         return;
     }
     struct partition_halt halt = {.expected = partition->position, .found = begin};
-    if (begin > partition->position)
-        error_set(&halt.err, OUT_FATAL, ERR_KAFKA_OFFSET,
-                  "offsets %" PRId64 " to %" PRId64
-                  " are gone from the topic, and were not applied yet",
-                  partition->position, begin - 1);
-    else
-        error_set(&halt.err, OUT_FATAL, ERR_KAFKA_OFFSET,
-                  "offset %" PRId64 " is gone from the topic, and was not applied yet",
-                  partition->position);
+    int64_t begins = begin > partition->position ? begin : partition->position + 1;
+    if (partition->range && begins > partition->range->to)
+        begins = partition->range->to;
+    offsets_gone(&halt.err, partition->position, begins,
+                 partition->range ? OFFSETS_NOT_READ : OFFSETS_NOT_APPLIED);
     error_where(&halt.err, "%s-%d@%" PRId64, source, partition->number, partition->position);
-    error_hint(&halt.err,
-               "drover produce --again (it is safe); then drover resume %d --accept-gap "
-               "--reason TEXT goes on behind them",
-               partition->number);
+    hint_at_gap(partition, "behind", &halt.err);
     partition_halt_behind(partition, &halt);
 }
 

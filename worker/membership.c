@@ -131,6 +131,8 @@ static void halt_without_sequences(struct partition *partition)
     error_set(&err, OUT_FATAL, ERR_SEQUENCES,
               "the stored sequence numbers of the partition cannot be read");
     error_where(&err, "%s-%d", partition->all->config->source, partition->number);
+    if (partition->range)
+        error_hint(&err, "%s --accept-gap begins with none", partition->all->config->replay->go_on);
     partition_halt(partition, &err);
 }
 
@@ -146,7 +148,8 @@ static bool take_sequences(struct partition *partition, struct bytes stored)
         place = LOG_PLACE_NONE;
         ok = true;
     }
-    partition->position = log_clock_start(&partition->log, partition->wanted, &place);
+    partition->position =
+        min(log_clock_start(&partition->log, partition->wanted, &place), partition->numbers_at);
     return ok;
 }
 
@@ -167,6 +170,8 @@ void membership_on_claimed(struct membership *membership, int32_t number,
     partition->wanted = partition->batch_start =
         min(min(row->next_offset, row->results_next), partition->redis_next);
     partition->at_end = partition->range && partition->wanted >= partition->range->to;
+    partition->numbers_at =
+        partition->range ? replay_numbers_at(partition->range, row->next_offset) : row->next_offset;
     bool known = take_sequences(partition, row->sequences);
     log_line(LOG_INFO, "partition.claimed",
              "partition=%d epoch=%" PRId64 " next=%" PRId64 " from=%" PRId64, number, row->epoch,

@@ -49,6 +49,7 @@ struct partition {
         *range; /* a replay's: nothing at or above its end is taken; or NULL */
     int64_t
         redelivered_until;  /* offsets below are in the store already: redelivered, receipts only */
+    int64_t numbers_at;     /* the runs' numbers are seen from here on: `sequences` are true here */
     int64_t receipts_from;  /* offsets below have their receipts */
     int64_t next_offset;    /* committed in the store */
     int64_t redis_next;     /* hybrid: in Redis up to here; else next_offset */

@@ -27,12 +27,13 @@ struct worker_replay {
     const char *group; /* of its own: no partition of another group is moved by it */
     const struct replay_range *ranges; /* of different partitions */
     size_t count;
-    struct replay_filter filter;
+    struct replay_plan plan;
     const int64_t *read_to; /* by partition: `to` of its range, 0 without one */
     /* Told of each record what it came to, when the store has it for good; NULL: nobody asks. Of
      * those that had waited whoever read them is meant, so also of others than the ranges'. */
     void (*on_record)(void *owner, int32_t partition, int64_t offset, enum record_class the_class);
     void *owner;
+    const char *go_on; /* the command that goes on with it, as a person types it */
 };
 
 /* What does not change once the worker is open. */

@@ -181,7 +181,8 @@ static const struct conf_field FIELDS[] = {
     {"work.tombstone_life", "tombstone-life", 0, NULL, CONF_MILLIS, AT(tombstone_life_ms), "24h", 0,
      0, NULL, "TIME", "on_delete hard: how long the tombstone stays", WORKS},
     {NULL, "accept-gap", 0, NULL, CONF_BOOL, AT(accept_gap), NULL, 0, 0, NULL, NULL,
-     "go on behind messages that are missing in the topic", CMD_WORK | CMD_RUN | CMD_RESUME},
+     "go on behind messages that are missing in the topic",
+     CMD_WORK | CMD_RUN | CMD_RESUME | CMD_REPLAY},
     {NULL, "reason", 0, NULL, CONF_TEXT, AT(reason), NULL, 0, 0, NULL, "TEXT",
      "why it is decided; kept in the control topic", CMD_RESUME | CMD_DLQ},
     {NULL, "all", 0, NULL, CONF_BOOL, AT(all), NULL, 0, 0, NULL, NULL,
@@ -190,7 +191,7 @@ static const struct conf_field FIELDS[] = {
      "partition of the source topic; may be repeated (default: all)", CMD_REPLAY},
     {NULL, "from", 0, NULL, CONF_TEXT, AT(replay_from), NULL, 0, 0, NULL, "OFFSET|TIME",
      "where to begin; a time as 2026-01-31T10:00:00Z, 2026-01-31, or 2h for two hours ago "
-     "(default: where the topic does)",
+     "(default: earliest, where the topic does)",
      CMD_REPLAY},
     {NULL, "to", 0, NULL, CONF_TEXT, AT(replay_to), NULL, 0, 0, NULL, "OFFSET|TIME",
      "where to end, itself left out (default: how far the workers are)", CMD_REPLAY},

@@ -6,7 +6,9 @@
 #include "common/io/clock.h"
 #include "common/io/log.h"
 #include "control/command.h"
+#include "control/replay/replay.h"
 #include "control/replay/replay_dead_letters.h"
+#include "control/replay/replay_kept.h"
 #include "worker/work.h"
 
 static enum outcome check_usage(const struct settings *settings, struct error *err)
@@ -42,10 +44,11 @@ static enum exit_code read_ranges(struct replay *replay, struct replay_dead_lett
     const struct worker_replay plan = {.group = replay->group,
                                        .ranges = ranges,
                                        .count = count,
-                                       .filter = replay->filter,
+                                       .plan = replay->plan,
                                        .read_to = read_to,
                                        .on_record = replay_dead_letters_on_record,
-                                       .owner = dead_letters};
+                                       .owner = dead_letters,
+                                       .go_on = replay->go_on};
     struct replay_view *view = replay_view_new(replay);
     const struct work_watch watch = {replay_view_on_tick, view};
     enum exit_code code = work_replay(&settings, &plan, &watch, err);
@@ -62,7 +65,7 @@ static enum exit_code conclude(struct replay *replay, struct replay_dead_letters
 {
     struct error later = {0};
     bool done = false;
-    enum outcome outcome = replay_look(replay, &done, &later);
+    enum outcome outcome = replay_kept_look(replay, &done, &later);
     done = done && code == EXIT_OK;
     struct error untold = {0};
     if (replay_dead_letters_decide(dead_letters, &untold) != OUT_OK && outcome == OUT_OK) {
@@ -70,7 +73,7 @@ static enum exit_code conclude(struct replay *replay, struct replay_dead_letters
         later = untold;
     }
     if (outcome == OUT_OK && done)
-        outcome = replay_forget(replay, &later);
+        outcome = replay_kept_forget(replay, &later);
     replay_show(replay, done);
     if (code != EXIT_OK)
         return code;
@@ -91,7 +94,7 @@ static enum exit_code run(struct replay *replay, struct error *err)
         replay_show(replay, replay->count == 0);
         return EXIT_OK;
     }
-    if (replay_make(replay, err) != OUT_OK)
+    if (replay_kept_make(replay, err) != OUT_OK)
         return command_fail(err);
     log_line(LOG_INFO, "replay.begins", "id=%s group=%s partitions=%zu", replay->id, replay->group,
              replay->count);

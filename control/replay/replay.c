@@ -1,26 +1,24 @@
-/* What a replay reads: found, kept with its checkpoints, and forgotten when it is read. */
+/* What a replay reads: found, and forgotten when it is read. */
 #include "control/replay/replay.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
-#include "common/base/text.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
-#include "common/policy/apply/sequence.h"
-#include "control/moment.h"
-#include "control/partition_words.h"
+#include "common/io/log.h"
+#include "common/io/mappings.h"
+#include "common/model/message/offsets_gone.h"
+#include "control/replay/replay_kept.h"
+#include "control/replay/replay_ranges.h"
 
-enum {
-    SERVER_MS = 8000,
-    TEXT_LIMIT = 1 << 16,
-};
+enum { TEXT_LIMIT = 1 << 16 };
+
+#define SERVER_MS REPLAY_SERVER_MS
 
 /* ---- its name ---------------------------------------------------------------------------- */
 
@@ -62,162 +60,11 @@ static enum outcome name_it(struct replay *replay, struct error *err)
         snprintf(replay->group, sizeof replay->group, "%s.replay.%s", settings->group, replay->id);
     if (size < 0 || (size_t)size >= sizeof replay->group)
         return error_set(err, OUT_FATAL, ERR_CONF_VALUE, "the name of the group is too long");
+    snprintf(replay->go_on, sizeof replay->go_on, "drover replay --resume %s", replay->id);
     return OUT_OK;
 }
 
-/* ---- its ranges -------------------------------------------------------------------------- */
-
-/* An offset, or a time: then the first message of each partition that is not older. `offsets` by
- * partition. */
-static enum outcome take_place(struct replay *replay, const char *flag, const char *text,
-                               int64_t *offsets, struct error *err)
-{
-    int64_t offset, at_ms;
-    if (text_parse_int64(bytes_text(text), &offset) && offset >= 0) {
-        for (int32_t i = 0; i < replay->partition_count; i++)
-            offsets[i] = offset;
-        return OUT_OK;
-    }
-    if (!moment_parse(text, &at_ms)) {
-        error_set(err, OUT_FATAL, ERR_USAGE, "%s takes an offset, or a time", flag);
-        error_where(err, "%.60s", text);
-        error_hint(err, "an offset, or " MOMENT_FORMS);
-        return OUT_FATAL;
-    }
-    if (bus_offsets_at(replay->bus, replay->topics[TOPIC_SOURCE], at_ms, offsets,
-                       replay->partition_count, SERVER_MS))
-        return OUT_OK;
-    return error_set(err, OUT_RETRY, ERR_KAFKA_UNREACHABLE,
-                     "Kafka did not say which messages are of that time");
-}
-
-/* What the workers have taken, unless it is said how far; never beyond what is there. */
-static enum outcome end_at_workers(struct replay *replay, int64_t *to, struct error *err)
-{
-    struct checkpoint_image image;
-    enum outcome outcome = OUT_OK;
-    checkpoint_image_init(&image);
-    for (int32_t i = 0; i < replay->partition_count && outcome == OUT_OK; i++) {
-        const struct checkpoint_place place = {replay->settings->group,
-                                               replay->topics[TOPIC_SOURCE], i};
-        outcome = checkpoint_editor_read(replay->editor, &place, &image, err);
-        to[i] = image.next_offset;
-    }
-    checkpoint_image_free(&image);
-    return outcome;
-}
-
-static void add_part(struct replay *replay, int32_t number, int64_t from, int64_t to)
-{
-    const struct bus_range *topic = &replay->topic[number];
-    struct replay_part *part = &replay->parts[replay->count];
-    to = to < topic->to ? to : topic->to;
-    *part = (struct replay_part){.range = {number, from > topic->from ? from : topic->from, to},
-                                 .gone = from >= 0 && from < topic->from ? topic->from - from : 0};
-    part->next_offset = part->range.from;
-    if (part->range.from < part->range.to)
-        replay->count++;
-}
-
-static enum outcome plan(struct replay *replay, struct error *err)
-{
-    const struct settings *settings = replay->settings;
-    size_t count = (size_t)replay->partition_count;
-    int64_t *from = mem_zeroed(count, sizeof *from), *to = mem_zeroed(count, sizeof *to);
-    bool *chosen = mem_zeroed(count, sizeof *chosen);
-    enum outcome outcome = partition_words_choose(&settings->replay_partitions, "--partition ",
-                                                  chosen, replay->partition_count, err);
-    for (size_t i = 0; i < count; i++)
-        from[i] = -1;
-    if (outcome == OUT_OK && settings->replay_from)
-        outcome = take_place(replay, "--from", settings->replay_from, from, err);
-    if (outcome == OUT_OK && settings->replay_to)
-        outcome = take_place(replay, "--to", settings->replay_to, to, err);
-    else if (outcome == OUT_OK)
-        outcome = end_at_workers(replay, to, err);
-    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
-        if (chosen[i])
-            add_part(replay, (int32_t)i, from[i], to[i]);
-    replay->filter = (struct replay_filter){bytes_text(settings->replay_tenant),
-                                            bytes_text(settings->replay_entity)};
-    free(from);
-    free(to);
-    free(chosen);
-    return outcome;
-}
-
-/* ---- its checkpoints --------------------------------------------------------------------- */
-
-static struct replay_part *part_of(struct replay *replay, int32_t number)
-{
-    for (size_t i = 0; i < replay->count; i++)
-        if (replay->parts[i].range.partition == number)
-            return &replay->parts[i];
-    struct replay_part *part = &replay->parts[replay->count++];
-    *part = (struct replay_part){.range.partition = number};
-    return part;
-}
-
-/* What an earlier call began is what is read. */
-static void take_kept(struct replay *replay, int32_t number, const struct checkpoint_image *image)
-{
-    struct replay_range range = {.partition = number};
-    struct replay_filter filter;
-    if (!image->exists ||
-        !replay_plan_parse(buf_view(&image->sequences), &range, &filter, &replay->texts))
-        return;
-    struct replay_part *part = part_of(replay, number);
-    range.partition = number;
-    *part = (struct replay_part){.range = range, .next_offset = image->next_offset, .kept = true};
-    snprintf(part->owner, sizeof part->owner, "%s", image->owner);
-    replay->filter = filter;
-}
-
-static enum outcome find_kept(struct replay *replay, struct error *err)
-{
-    struct checkpoint_image image;
-    enum outcome outcome = OUT_OK;
-    checkpoint_image_init(&image);
-    for (int32_t i = 0; i < replay->partition_count && outcome == OUT_OK; i++) {
-        const struct checkpoint_place place = {replay->group, replay->topics[TOPIC_SOURCE], i};
-        outcome = checkpoint_editor_read(replay->editor, &place, &image, err);
-        if (outcome == OUT_OK)
-            take_kept(replay, i, &image);
-    }
-    checkpoint_image_free(&image);
-    return outcome;
-}
-
-/* A worker is called host-pid. One of another host may live or not: it is fenced when it does. */
-static bool lives_here(const char *owner)
-{
-    char host[64] = "host", path[64], name[16] = "";
-    int64_t pid = 0;
-    gethostname(host, sizeof host - 1);
-    size_t size = strlen(host);
-    if (strncmp(owner, host, size) != 0 || owner[size] != '-' ||
-        !text_parse_int64(bytes_text(owner + size + 1), &pid) || pid <= 0 ||
-        pid == (int64_t)getpid() || kill((pid_t)pid, 0) != 0)
-        return false;
-    snprintf(path, sizeof path, "/proc/%" PRId64 "/comm", pid);
-    FILE *file = fopen(path, "re");
-    bool read = file && fgets(name, sizeof name, file);
-    if (file)
-        fclose(file);
-    return read && strncmp(name, "drover", 6) == 0;
-}
-
-static enum outcome refuse_another(const struct replay *replay, struct error *err)
-{
-    for (size_t i = 0; i < replay->count; i++) {
-        if (!lives_here(replay->parts[i].owner))
-            continue;
-        error_set(err, OUT_FATAL, ERR_REPLAYED, "the replay %s is being read by %s", replay->id,
-                  replay->parts[i].owner);
-        return OUT_FATAL;
-    }
-    return OUT_OK;
-}
+/* ---- found ------------------------------------------------------------------------------- */
 
 static enum outcome open_all(struct replay *replay, struct error *err)
 {
@@ -240,7 +87,95 @@ static enum outcome open_all(struct replay *replay, struct error *err)
         return outcome;
     replay->partition_count = (int32_t)count;
     replay->parts = mem_zeroed(count + 1, sizeof *replay->parts); /* one may turn out empty */
+    replay->plan.filter = (struct replay_filter){bytes_text(settings->replay_tenant),
+                                                 bytes_text(settings->replay_entity)};
     return store->open_editor(settings, SERVER_MS, &replay->editor, err);
+}
+
+/* Under which mappings it is read. */
+static enum outcome read_mappings(struct replay *replay, struct error *err)
+{
+    struct mapping_set mappings;
+    enum outcome outcome = mapping_set_load(replay->settings, &mappings, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    mapping_set_pin(&mappings, store_of(replay->settings)->has_stage, replay->pin);
+    replay->plan.mappings = bytes_text(replay->pin);
+    mapping_set_free(&mappings);
+    return OUT_OK;
+}
+
+/* ---- what is gone ------------------------------------------------------------------------ */
+
+/* Each of them, as far as there is room. */
+static void list_gone(const struct replay *replay, struct error *err)
+{
+    char list[sizeof err->cause] = "";
+    size_t size = 0;
+    for (size_t i = 0; i < replay->count && size < sizeof list - 1; i++) {
+        const struct replay_part *part = &replay->parts[i];
+        if (part->gone_from >= part->gone_to)
+            continue;
+        int more = snprintf(list + size, sizeof list - size,
+                            "%spartition %" PRId32 ": %" PRId64 " to %" PRId64, size ? ", " : "",
+                            part->range.partition, part->gone_from, part->gone_to - 1);
+        size += more > 0 ? (size_t)more : 0;
+    }
+    error_cause(err, "%s", list);
+}
+
+static void accept_gone(const struct replay *replay)
+{
+    for (size_t i = 0; i < replay->count; i++) {
+        const struct replay_part *part = &replay->parts[i];
+        if (part->gone_from < part->gone_to)
+            log_line(LOG_WARN, "gap.accepted", "partition=%" PRId32 " from=%" PRId64 " to=%" PRId64,
+                     part->range.partition, part->gone_from, part->gone_to - 1);
+    }
+}
+
+/* Nothing is read around unasked. */
+static enum outcome check_gone(struct replay *replay, struct error *err)
+{
+    const struct replay_part *first = NULL;
+    uint64_t partitions = 0;
+    for (size_t i = 0; i < replay->count; i++) {
+        const struct replay_part *part = &replay->parts[i];
+        if (part->gone_from >= part->gone_to)
+            continue;
+        first = first ? first : part;
+        partitions++;
+        replay->gone += (uint64_t)(part->gone_to - part->gone_from);
+    }
+    if (!first)
+        return OUT_OK;
+    if (replay->settings->accept_gap) {
+        accept_gone(replay);
+        return OUT_OK;
+    }
+    if (partitions == 1)
+        offsets_gone(err, first->gone_from, first->gone_to, first->gone_were);
+    else
+        error_set(err, OUT_FATAL, ERR_KAFKA_OFFSET,
+                  "%" PRIu64 " offsets of %" PRIu64
+                  " partitions are gone from the topic, and were %s",
+                  replay->gone, partitions, first->gone_were);
+    error_where(err, "%s-%" PRId32, replay->topics[TOPIC_SOURCE], first->range.partition);
+    if (partitions > 1)
+        list_gone(replay, err);
+    error_hint(err, "drover produce --again (it is safe) sends them once more; the same replay "
+                    "with --accept-gap reads what there is");
+    return OUT_FATAL;
+}
+
+/* Nothing of those is there to be read. */
+static void drop_empty(struct replay *replay)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < replay->count; i++)
+        if (replay->parts[i].range.from < replay->parts[i].range.to)
+            replay->parts[count++] = replay->parts[i];
+    replay->count = count;
 }
 
 enum outcome replay_find(struct replay *replay, struct error *err)
@@ -249,99 +184,16 @@ enum outcome replay_find(struct replay *replay, struct error *err)
     enum outcome outcome = name_it(replay, err);
     if (outcome == OUT_OK)
         outcome = open_all(replay, err);
-    if (outcome == OUT_OK && !replay->settings->replay_id)
-        outcome = plan(replay, err);
     if (outcome == OUT_OK)
-        outcome = find_kept(replay, err);
-    if (outcome == OUT_OK && replay->settings->replay_id && replay->count == 0) {
-        outcome =
-            error_set(err, OUT_FATAL, ERR_USAGE, "there is no replay %s to go on with", replay->id);
-        error_hint(err, "it has ended, or is of another group");
-    }
-    return outcome == OUT_OK ? refuse_another(replay, err) : outcome;
-}
-
-/* Messages that bring no version have the one of the partition's clock, which is what all before
- * them made it: so reading begins at a place whose clock is known, or at the topic's head. */
-static void keep_clock(const struct replay_part *part, int64_t low,
-                       const struct checkpoint_image *workers, struct log_place *place)
-{
-    struct sequences ignored;
-    struct log_place known = LOG_PLACE_NONE;
-    *place = LOG_PLACE_NONE;
-    if (!workers->exists || !sequence_parse(buf_view(&workers->sequences), &ignored, &known) ||
-        known.from.end < 0)
-        return;
-    place->from = known.from.end <= part->range.from && known.from.end >= low
-                      ? known.from
-                      : (struct log_mark){low, 0};
-    place->next = place->from;
-}
-
-static enum outcome make_part(struct replay *replay, struct replay_part *part, struct error *err)
-{
-    const int32_t number = part->range.partition;
-    const struct checkpoint_place workers = {replay->settings->group, replay->topics[TOPIC_SOURCE],
-                                             number};
-    const struct checkpoint_place place = {replay->group, replay->topics[TOPIC_SOURCE], number};
-    const struct checkpoint_image none = {0};
-    struct checkpoint_image image, now;
-    struct log_place clock;
-    bool made = false;
-    checkpoint_image_init(&image);
-    checkpoint_image_init(&now);
-    enum outcome outcome = checkpoint_editor_read(replay->editor, &workers, &image, err);
-    if (outcome == OUT_OK) {
-        keep_clock(part, replay->topic[number].from, &image, &clock);
-        now.next_offset = now.redis_next = now.results_next = part->range.from;
-        sequence_append(&(struct sequences){0}, &clock, &now.sequences);
-        now.sequences.size--;
-        if (now.sequences.data[now.sequences.size - 1] != '{')
-            buf_append_char(&now.sequences, ',');
-        replay_plan_append(&now.sequences, &part->range, &replay->filter);
-        buf_append_char(&now.sequences, '}');
-        outcome = checkpoint_editor_move(replay->editor, &place, &none, &now, &made, err);
-    }
-    if (outcome == OUT_OK && !made)
-        outcome = error_set(err, OUT_FATAL, ERR_REPLAYED,
-                            "another call has just begun the replay %s", replay->id);
-    part->kept = outcome == OUT_OK;
-    checkpoint_image_free(&image);
-    checkpoint_image_free(&now);
+        outcome = read_mappings(replay, err);
+    if (outcome == OUT_OK && !replay->settings->replay_id)
+        outcome = replay_ranges_plan(replay, err);
+    if (outcome == OUT_OK)
+        outcome = replay_kept_find(replay, err);
+    if (outcome == OUT_OK)
+        outcome = check_gone(replay, err);
+    drop_empty(replay);
     return outcome;
-}
-
-enum outcome replay_make(struct replay *replay, struct error *err)
-{
-    enum outcome outcome = OUT_OK;
-    for (size_t i = 0; i < replay->count && outcome == OUT_OK; i++)
-        if (!replay->parts[i].kept)
-            outcome = make_part(replay, &replay->parts[i], err);
-    return outcome;
-}
-
-enum outcome replay_look(struct replay *replay, bool *done, struct error *err)
-{
-    struct checkpoint_image image;
-    enum outcome outcome = OUT_OK;
-    *done = true;
-    checkpoint_image_init(&image);
-    for (size_t i = 0; i < replay->count && outcome == OUT_OK; i++) {
-        struct replay_part *part = &replay->parts[i];
-        const struct checkpoint_place place = {replay->group, replay->topics[TOPIC_SOURCE],
-                                               part->range.partition};
-        outcome = checkpoint_editor_read(replay->editor, &place, &image, err);
-        part->next_offset = image.next_offset;
-        *done = *done && image.exists && image.next_offset >= part->range.to;
-    }
-    checkpoint_image_free(&image);
-    return outcome;
-}
-
-enum outcome replay_forget(struct replay *replay, struct error *err)
-{
-    return checkpoint_editor_forget(replay->editor, replay->group, replay->topics[TOPIC_SOURCE],
-                                    replay->partition_count, err);
 }
 
 void replay_sum(const struct replay *replay, uint64_t *all, uint64_t *read)

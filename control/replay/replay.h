@@ -7,20 +7,23 @@
  * asked for, so the same command goes on where an earlier one was interrupted; what it reads is
  * kept with its checkpoints (policy/apply/replay_plan.h).
  *
- *   replay_find    what the topic, the workers' checkpoints and those of the replay say
- *   replay_make    its checkpoints, where they are not there yet
+ *   replay_find      what the topic, the workers' checkpoints and those of the replay say: what is
+ *                    asked for (replay_ranges.h), what an earlier call began (replay_kept.h), and
+ *                    what of it the topic has no longer
+ *   replay_kept.h    its checkpoints: made before it reads, gone when all is read
  *   replay_dead_letters.h  the dead letters among it, and which of them land
- *   replay_forget  takes them away, when all is read
- *   replay_view.c  what is shown meanwhile, and in the end
+ *   replay_view.c    what is shown meanwhile, and in the end
  */
 
 #include "common/io/stores.h"
+#include "common/model/mapping/mapping_set.h"
 #include "common/model/message/topic.h"
 #include "common/policy/apply/replay_plan.h"
 #include "common/port/bus.h"
 #include "worker/state.h"
 
 #define REPLAY_ID_SIZE 33
+#define REPLAY_SERVER_MS 8000 /* longest wait for an answer of a server */
 
 struct worker;
 
@@ -28,15 +31,29 @@ struct worker;
 struct replay_part {
     struct replay_range range;
     int64_t next_offset; /* how far it is: below are those that were read by earlier calls */
-    int64_t gone;        /* offsets that were asked for and are no longer in the topic */
     bool kept;           /* its checkpoint is there */
-    char owner[128];     /* of a call that did not end by itself; or empty */
+    /* Offsets [gone_from, gone_to) are needed and no longer in the topic; and `were` what. */
+    int64_t gone_from, gone_to;
+    const char *gone_were;
 };
+
+/* Nothing when there are none. */
+static inline void replay_part_lost(struct replay_part *part, int64_t from, int64_t to,
+                                    const char *were)
+{
+    if (from >= to)
+        return;
+    part->gone_from = from;
+    part->gone_to = to;
+    part->gone_were = were;
+}
 
 struct replay {
     const struct settings *settings;
     char id[REPLAY_ID_SIZE];
     char group[300];
+    char go_on[64]; /* the command that goes on with it */
+    char pin[MAPPING_PIN_SIZE];
     char topics[TOPIC_KINDS][TOPIC_NAME_SIZE];
     struct bus *bus;
     struct checkpoint_editor *editor;
@@ -44,8 +61,10 @@ struct replay {
     struct bus_range *topic; /* [low, high) of each partition */
     struct replay_part *parts;
     size_t count;
-    struct replay_filter filter;
-    struct buf texts; /* of the filter, when it was kept */
+    struct replay_plan plan;
+    struct buf texts;        /* of the plan, when it was kept */
+    bool has_other_mappings; /* an earlier call began it under others: it begins anew */
+    uint64_t gone;           /* offsets of all parts that are gone; accepted, when it goes on */
 
     /* of the worker, when it has ended */
     struct worker_counts counts;
@@ -53,12 +72,9 @@ struct replay {
     uint64_t began_ms;
 };
 
-/* OUT_FATAL DRV-C001 what was asked for is nothing, DRV-W017 another call works on it. */
+/* OUT_FATAL DRV-C001 what was asked for is nothing, DRV-K005 some of it is gone from the topic and
+ * that is not accepted, DRV-W017 another call works on it. */
 MUST_USE enum outcome replay_find(struct replay *replay, struct error *err);
-MUST_USE enum outcome replay_make(struct replay *replay, struct error *err);
-/* How far it is now. */
-MUST_USE enum outcome replay_look(struct replay *replay, bool *done, struct error *err);
-MUST_USE enum outcome replay_forget(struct replay *replay, struct error *err);
 void replay_close(struct replay *replay);
 
 /* Offsets of all ranges, and those below what was read. */

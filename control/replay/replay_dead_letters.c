@@ -12,7 +12,7 @@ enum { SERVER_MS = 8000 };
 
 static bool is_read(const struct replay *replay, const struct dead_letter_row *row)
 {
-    if (!replay_filter_takes(&replay->filter, row->tenant, row->entity))
+    if (!replay_filter_takes(&replay->plan.filter, row->tenant, row->entity))
         return false;
     for (size_t i = 0; i < replay->count; i++) {
         const struct replay_part *part = &replay->parts[i];

@@ -127,7 +127,7 @@ static void append_json(struct json_out *out, const struct replay *replay, bool 
         json_out_int(out, "from", part->range.from);
         json_out_int(out, "to", part->range.to);
         json_out_int(out, "next_offset", part->next_offset);
-        json_out_int(out, "gone", part->gone);
+        json_out_int(out, "gone", part->gone_to - part->gone_from);
         json_out_end(out);
     }
     json_out_end(out);
@@ -152,11 +152,18 @@ static void print_ranges(const struct replay *replay)
                text_format_count((uint64_t)(part->range.to - part->range.from), number));
         if (part->next_offset > part->range.from)
             printf(", read up to %" PRId64, part->next_offset);
-        if (part->gone)
-            printf(" (%s before them are gone from the topic)",
-                   text_format_count((uint64_t)part->gone, number));
         printf("\n");
     }
+}
+
+/* What was accepted. */
+static void print_gone(const struct replay *replay)
+{
+    char number[28];
+    if (replay->gone)
+        printf("%s offset%s that %s asked for %s gone from the topic\n",
+               text_format_count(replay->gone, number), replay->gone == 1 ? "" : "s",
+               replay->gone == 1 ? "was" : "were", replay->gone == 1 ? "is" : "are");
 }
 
 void replay_show(const struct replay *replay, bool done)
@@ -172,6 +179,7 @@ void replay_show(const struct replay *replay, bool done)
     replay_sum(replay, &all, &read);
     if (replay->settings->dry_run) {
         print_ranges(replay);
+        print_gone(replay);
         printf("%s offsets would be read by replay %s\n", text_format_count(all - read, numbers[0]),
                replay->id);
         return;
@@ -183,6 +191,7 @@ void replay_show(const struct replay *replay, bool done)
     if (replay->resolved)
         printf("%s dead letter%s landed: resolved\n",
                text_format_count(replay->resolved, numbers[0]), replay->resolved == 1 ? "" : "s");
+    print_gone(replay);
     if (done && taken < all)
         printf("%s offsets in all; the others were read by earlier calls, or are no messages\n",
                text_format_count(all, numbers[0]));

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
+#include "common/model/message/offsets_gone.h"
 
 #define DAY_MS INT64_C(86400000)
 #define SETTINGS_MS 1500 /* asking for a topic's settings */
@@ -248,10 +249,7 @@ enum outcome retention_lost(const struct retention *retention, const struct stat
     if (!first)
         return OUT_OK;
     if (partitions == 1)
-        error_set(err, OUT_FATAL, ERR_KAFKA_OFFSET,
-                  "offsets %" PRId64 " to %" PRId64
-                  " are gone from the topic, and were not applied yet",
-                  first->from, first->to - 1);
+        offsets_gone(err, first->from, first->to, OFFSETS_NOT_APPLIED);
     else
         error_set(err, OUT_FATAL, ERR_KAFKA_OFFSET,
                   "%" PRIu64 " offsets of %" PRIu64

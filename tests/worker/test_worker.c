@@ -603,14 +603,18 @@ END_TEST
 /* ---- a range, once more --------------------------------------------------------------------- */
 
 static const int64_t READ_TO[] = {8, 0};
-static const struct replay_range RANGE = {0, 2, 8};
-static struct worker_replay REPLAY = {
-    .group = "sim.m.worker.replay.1", .ranges = &RANGE, .count = 1, .read_to = READ_TO};
+static const struct replay_range RANGE = {0, 2, 8, 8};
+static struct worker_replay REPLAY = {.group = "sim.m.worker.replay.1",
+                                      .ranges = &RANGE,
+                                      .count = 1,
+                                      .read_to = READ_TO,
+                                      .go_on = "drover replay --resume 1"};
 
 static void open_replay(void)
 {
     int64_t next;
-    REPLAY.filter = (struct replay_filter){0};
+    REPLAY.plan = (struct replay_plan){0};
+    REPLAY.ranges = &RANGE;
     W.replay = &REPLAY;
     W.settings.until_end = true;
     memory_store_claim(W.store, 0, &next);
@@ -621,7 +625,7 @@ START_TEST(reads_a_range_once_more_and_nothing_else)
 {
     struct buf texts;
     struct replay_range kept;
-    struct replay_filter filter;
+    struct replay_plan plan;
     open_world(2, false);
     for (int i = 0; i < 10; i++) {
         W.sequences[0] += (uint64_t)(i == 5); /* a gap is no concern of a replay */
@@ -644,7 +648,7 @@ START_TEST(reads_a_range_once_more_and_nothing_else)
     ck_assert_uint_eq(told(CLASS_APPLIED), 6);
     buf_init(&texts, 256);
     ck_assert(
-        replay_plan_parse(memory_store_checkpoint(W.store, 0)->sequences, &kept, &filter, &texts));
+        replay_plan_parse(memory_store_checkpoint(W.store, 0)->sequences, &kept, &plan, &texts));
     ck_assert_int_eq(kept.from, 2);
     ck_assert_int_eq(kept.to, 8);
     buf_free(&texts);
@@ -724,7 +728,7 @@ START_TEST(passes_over_what_is_not_wanted)
         put(i % 3 == 0 ? "parent" : "item", 0, i, 5, i);
     put_broken(0, 90);
     open_replay();
-    REPLAY.filter.entity = BYTES_LITERAL("parent");
+    REPLAY.plan.filter.entity = BYTES_LITERAL("parent");
     world_worker_start(&W, 0);
     world_worker_settle(&W, 0);
     pass(3000, 0);
@@ -734,7 +738,7 @@ START_TEST(passes_over_what_is_not_wanted)
     ck_assert_uint_eq(told(CLASS_APPLIED), 2);
     ck_assert_uint_eq(worker_at(0)->state.counts.passed_over, 4);
 
-    REPLAY.filter.entity = BYTES_LITERAL("child"); /* none of them */
+    REPLAY.plan.filter.entity = BYTES_LITERAL("child"); /* none of them */
     memory_store_resume(W.store, 0, RANGE.from, BYTES_LITERAL("{}"));
     world_worker_end(&W, 0);
     world_worker_start(&W, 0);
@@ -797,6 +801,92 @@ START_TEST(a_range_that_another_reads_is_left_to_him)
     pass(3000, 0);
     ck_assert(W.workers[0].over->ended);
     ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_FENCED);
+    ck_assert_int_eq(written(0), 2);
+}
+END_TEST
+
+/* Behind the place where the workers were, the numbers are seen as they see them. */
+static void open_replay_behind(struct replay_range *range)
+{
+    open_replay();
+    REPLAY.ranges = range;
+    memory_store_resume(W.store, 0, range->from, BYTES_LITERAL("{}"));
+}
+
+static void run_replay(void)
+{
+    world_worker_start(&W, 0);
+    world_worker_settle(&W, 0);
+    pass(3000, 0);
+    ck_assert(W.workers[0].over->ended);
+}
+
+/* What is stored with the checkpoint is the numbers behind it: the next call halts there again. */
+START_TEST(a_replay_beyond_the_workers_halts_at_a_gap)
+{
+    struct replay_range range = {0, 0, 8, 2};
+    open_world(2, false);
+    for (int i = 0; i < 8; i++) {
+        if (i == 2)
+            W.sequences[0] = 0;                         /* what the workers took is theirs */
+        W.sequences[0] += (uint64_t)(i == 1 || i == 5); /* their gap, and one of the replay */
+        put("item", 0, i, 5, i);
+    }
+    open_replay_behind(&range);
+    for (int call = 0; call < 2; call++) {
+        run_replay();
+        ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_SEQUENCE_GAP);
+        ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_RUNTIME);
+        ck_assert_ptr_nonnull(strstr(worker_at(0)->state.failure.hint,
+                                     "drover replay --resume 1 --accept-gap goes on without"));
+        ck_assert_int_eq(written(0), 5);
+        world_worker_end(&W, 0);
+    }
+    W.settings.accept_gap = true;
+    run_replay();
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
+    ck_assert_int_eq(written(0), 8);
+    ck_assert_uint_eq(memory_store_count(W.store), 8);
+}
+END_TEST
+
+/* Also of what lies between them and the range, which is not written. */
+START_TEST(a_replay_sees_the_numbers_before_its_range)
+{
+    struct replay_range range = {0, 6, 8, 2};
+    open_world(2, false);
+    for (int i = 0; i < 8; i++) {
+        if (i == 2)
+            W.sequences[0] = 0;
+        W.sequences[0] += (uint64_t)(i == 4);
+        put("item", 0, i, 5, i);
+    }
+    open_replay_behind(&range);
+    run_replay();
+    ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_SEQUENCE_GAP);
+    ck_assert_int_eq(written(0), 6);
+    ck_assert_uint_eq(memory_store_count(W.store), 0);
+    world_worker_end(&W, 0);
+    W.settings.accept_gap = true;
+    run_replay();
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
+    ck_assert_uint_eq(memory_store_count(W.store), 2);
+}
+END_TEST
+
+START_TEST(a_replay_names_the_offsets_that_are_gone)
+{
+    open_world(2, false);
+    for (int i = 0; i < 10; i++)
+        put("item", 0, i, 5, i);
+    open_replay();
+    bus_memory_drop(W.bus, WORLD_SOURCE, 0, 9); /* since it was made */
+    run_replay();
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_REFUSED);
+    ck_assert_str_eq(worker_at(0)->state.failure.text,
+                     "offsets 2 to 7 are gone from the topic, and were not read yet");
+    ck_assert_ptr_nonnull(strstr(worker_at(0)->state.failure.hint,
+                                 "drover replay --resume 1 --accept-gap goes on behind them"));
     ck_assert_int_eq(written(0), 2);
 }
 END_TEST
@@ -885,6 +975,9 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, reads_a_range_once_more_and_nothing_else);
     tcase_add_test(tcase, a_replay_gives_no_child_up);
     tcase_add_test(tcase, a_replay_tells_what_became_of_each);
+    tcase_add_test(tcase, a_replay_beyond_the_workers_halts_at_a_gap);
+    tcase_add_test(tcase, a_replay_sees_the_numbers_before_its_range);
+    tcase_add_test(tcase, a_replay_names_the_offsets_that_are_gone);
     tcase_add_test(tcase, passes_over_what_is_not_wanted);
     tcase_add_test(tcase, a_range_is_whole_after_a_crash);
     tcase_add_test(tcase, a_range_that_another_reads_is_left_to_him);
