@@ -58,29 +58,36 @@ static bool parse_id(const struct verify_run *run, struct bytes id, int32_t *par
 
 static enum outcome refuse_decisions(struct error *err)
 {
-    error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY,
-              "what was decided about dead letters does not fit the memory budget");
+    error_set(err, OUT_FATAL, ERR_VERIFY_MEMORY, "what was decided does not fit the memory budget");
     error_hint(err, "give more --memory");
     return OUT_FATAL;
 }
 
-/* The last decision about a dead letter holds. */
+static enum outcome take_ids(struct verify_run *run, const struct decision *decision,
+                             struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < decision->id_count && outcome == OUT_OK; i++) {
+        struct dead_letter place = {.code = decision->kind};
+        if (parse_id(run, decision->ids[i], &place.partition, &place.offset) &&
+            !diff_dead_put(&run->decided, &place))
+            outcome = refuse_decisions(err);
+    }
+    return outcome;
+}
+
+/* The last decision about a dead letter, or a source, holds. */
 static enum outcome take_decision(void *owner, const struct bus_message *message, struct error *err)
 {
     struct verify_run *run = owner;
     struct decision decision;
     enum outcome outcome = OUT_OK;
-    if (decision_parse(message->envelope.value, &decision, NULL) != OUT_OK) {
-        decision_free(&decision);
-        return OUT_OK;
-    }
-    bool is_wanted = decision_has_ids(decision.kind);
-    for (size_t i = 0; is_wanted && i < decision.id_count && outcome == OUT_OK; i++) {
-        struct dead_letter place = {.code = decision.kind};
-        if (parse_id(run, decision.ids[i], &place.partition, &place.offset) &&
-            !diff_dead_put(&run->decided, &place))
-            outcome = refuse_decisions(err);
-    }
+    bool parsed = decision_parse(message->envelope.value, &decision, NULL) == OUT_OK;
+    if (parsed && decision_has_ids(decision.kind))
+        outcome = take_ids(run, &decision, err);
+    else if (parsed && decision.kind == DECISION_SOURCE &&
+             !readings_decide(&run->readings, &decision))
+        outcome = refuse_decisions(err);
     decision_free(&decision);
     return outcome;
 }
@@ -178,9 +185,18 @@ static void test_reading(struct verify_run *run, const struct readings_entry *en
     name_source(entry, name);
     if (readings_is_incomplete(entry)) {
         report->broken = true;
-        verify_report_warn(report, "the reading of %s is not complete: run the same command again",
-                           name);
+        verify_report_warn(
+            report,
+            "the reading of %s is not complete: run the same command again, or, when "
+            "it never comes again, drover dlq discard --source",
+            name);
     }
+    if (readings_is_given_up(entry))
+        verify_report_warn(
+            report,
+            "the reading of %s is not complete, and was discarded: only what it sent "
+            "is verified",
+            name);
     if (!entry->complete || !all_seen || entry->seen == entry->produced)
         return;
     report->broken = report->broken || entry->seen < entry->produced;
@@ -232,16 +248,19 @@ static void sample_rejected(struct verify_run *run, const struct reading *readin
 static bool count_by_code(struct verify_run *run, const struct readings_entry *entry)
 {
     struct reading reading;
+    bool discarded = readings_is_discarded(entry);
     if (!entry->rejections.size)
         return false;
     bool parsed = reading_parse(entry->rejections, &reading, NULL) == OUT_OK;
     for (size_t i = 0; parsed && i < reading.code_count; i++) {
         const struct reading_code *code = &reading.codes[i];
-        count(run, code->entity, VERDICT_REJECTED, code->count);
+        count(run, code->entity, discarded ? VERDICT_DISCARDED : VERDICT_REJECTED, code->count);
+        if (discarded)
+            continue;
         verify_report_count_code(&run->report, VERDICT_REJECTED, find_code(code->code),
                                  code->count);
     }
-    for (size_t i = 0; parsed && i < reading.place_count; i++)
+    for (size_t i = 0; parsed && !discarded && i < reading.place_count; i++)
         sample_rejected(run, &reading, &reading.places[i]);
     reading_free(&reading);
     return parsed;
@@ -266,7 +285,9 @@ void history_count_rejected(struct verify_run *run)
     for (struct readings_entry *entry; (entry = readings_next(&run->readings, &at));) {
         withheld += entry->complete ? entry->withheld : 0;
         if (entry->complete && entry->rejected && !by_files && !count_by_code(run, entry))
-            count(run, (struct bytes){0}, VERDICT_REJECTED, entry->rejected);
+            count(run, (struct bytes){0},
+                  readings_is_discarded(entry) ? VERDICT_DISCARDED : VERDICT_REJECTED,
+                  entry->rejected);
     }
     if (!by_files)
         count(run, (struct bytes){0}, VERDICT_REJECTED, run->rejected);

@@ -120,6 +120,13 @@ void json_out_verbatim(struct json_out *out, const char *name, struct bytes text
     buf_append_json(out->buf, text);
 }
 
+void json_out_digest(struct json_out *out, const char *name, const struct digest *digest)
+{
+    char hex[33];
+    digest_format(digest, hex);
+    json_out_verbatim(out, name, bytes_text(hex));
+}
+
 void json_out_exact(struct json_out *out, const char *name, int64_t value)
 {
     begin_value(out, name);

@@ -21,6 +21,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
+#include "common/base/hash.h"
 
 #define JSON_OUT_DEPTH_MAX 32 /* open at once; deeper is a bug and aborts */
 
@@ -52,6 +53,7 @@ void json_out_text(struct json_out *out, const char *name, const char *text);
 void json_out_bytes(struct json_out *out, const char *name, struct bytes text);
 /* As it is: what the answer is about, where nothing of the data can be. */
 void json_out_verbatim(struct json_out *out, const char *name, struct bytes text);
+void json_out_digest(struct json_out *out, const char *name, const struct digest *digest);
 void json_out_exact(struct json_out *out, const char *name, int64_t value);
 void json_out_seconds(struct json_out *out, const char *name, uint64_t ms);
 /* Unix time in milliseconds; null when negative (not known). */

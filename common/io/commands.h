@@ -44,6 +44,7 @@
       "  drover dlq replay --code DRV-V004 --dry-run    which would pass now\n" \
       "  drover dlq replay --code DRV-V004          send them again, and wait\n" \
       "  drover dlq discard --tenant acme --reason 'a test tenant'\n" \
+      "  drover dlq discard --source old.ndjson --reason 'the file is gone'\n" \
       "  drover dlq export --to dead                the original bytes\n") \
     X(18, REPLAY, replay, "", "read ranges of the source topic once more, beside the workers", \
       "  drover replay --partition 3 --from 120000 --dry-run\n" \

@@ -186,7 +186,8 @@ static const struct conf_field FIELDS[] = {
     {NULL, "reason", 0, NULL, CONF_TEXT, AT(reason), NULL, 0, 0, NULL, "TEXT",
      "why it is decided; kept in the control topic", CMD_RESUME | CMD_DLQ},
     {NULL, "all", 0, NULL, CONF_BOOL, AT(all), NULL, 0, 0, NULL, NULL,
-     "every partition that is halted", CMD_RESUME},
+     "resume: every partition that is halted; dlq discard --source: every source of that name",
+     CMD_RESUME | CMD_DLQ},
     {NULL, "partition", 'p', NULL, CONF_LIST, AT(replay_partitions), NULL, 0, 0, NULL, "N",
      "partition of the source topic; may be repeated (default: all)", CMD_REPLAY},
     {NULL, "from", 0, NULL, CONF_TEXT, AT(replay_from), NULL, 0, 0, NULL, "OFFSET|TIME",
@@ -256,6 +257,8 @@ static const struct conf_field FIELDS[] = {
      "replay: longest wait for the workers; 0 = as long as it takes", CMD_DLQ},
     {NULL, "raw", 0, NULL, CONF_BOOL, AT(dead_letters.raw), NULL, 0, 0, NULL, NULL,
      "show: the value's bytes alone, as they are", CMD_DLQ},
+    {NULL, "source", 0, NULL, CONF_TEXT, AT(dead_letters.source), NULL, 0, 0, NULL, "URI",
+     "discard: what was rejected or not read of this source, which never comes again", CMD_DLQ},
     {NULL, "yes", 'y', NULL, CONF_BOOL, AT(dead_letters.yes), NULL, 0, 0, NULL, NULL,
      "discard: do not ask", CMD_DLQ},
 

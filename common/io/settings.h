@@ -150,6 +150,7 @@ struct settings {
         const char *topic;         /* of somebody else's; NULL: the migration's own */
         const char *to;            /* export: folder, or "-" */
         uint64_t wait_ms;          /* replay: for the workers; 0: as long as it takes */
+        const char *source;        /* discard: of its readings; NULL: of dead letters */
         bool raw, yes;
     } dead_letters;
 

@@ -11,6 +11,7 @@
 #include "common/io/stop.h"
 #include "common/policy/secrets/secret_key.h"
 #include "control/moment.h"
+#include "control/dlq/source_discard.h"
 
 enum {
     SERVER_MS = 10000,
@@ -149,6 +150,24 @@ static int choose_way(const struct invocation *invocation, const char **id, stru
     return way;
 }
 
+/* A source is discarded as a whole. */
+static enum outcome check_source_flags(const struct settings *settings, int way, struct error *err)
+{
+    const struct dead_letter_choice *choice = &settings->dead_letters;
+    if (way != WAY_DISCARD || !choice->source)
+        return error_set(err, OUT_FATAL, ERR_USAGE,
+                         "--source is of drover dlq discard, and --all of --source");
+    if (choice->tenant || choice->entity || choice->codes.count || choice->since || choice->until ||
+        choice->file || choice->partition || choice->offsets || choice->limit || choice->topic) {
+        error_set(err, OUT_FATAL, ERR_USAGE,
+                  "--source discards what is not in the topic of a source that never comes again, "
+                  "and takes no choice of dead letters");
+        error_hint(err, "--file PATH chooses the dead letters of a source");
+        return OUT_FATAL;
+    }
+    return OUT_OK;
+}
+
 /* What would be left out in silence otherwise. */
 static enum outcome check_flags(const struct settings *settings, int way, struct error *err)
 {
@@ -165,6 +184,8 @@ static enum outcome check_flags(const struct settings *settings, int way, struct
                         "many were discarded");
         return OUT_FATAL;
     }
+    if (choice->source || settings->all)
+        return check_source_flags(settings, way, err);
     if (settings->reason && way != WAY_DISCARD)
         return error_set(err, OUT_FATAL, ERR_USAGE, "only drover dlq discard takes --reason");
     if (choice->raw && (way != WAY_SHOW || settings->json))
@@ -198,6 +219,8 @@ enum exit_code dlq_command(const struct invocation *invocation, struct error *er
     if (way < 0 || check_flags(run.settings, way, err) != OUT_OK)
         return EXIT_USAGE;
     stop_install();
+    if (run.settings->dead_letters.source)
+        return source_discard(run.settings, run.id, run.answer, err);
     enum exit_code code = run_way(&run, way, err);
     dead_letter_register_close(&run.all);
     buf_free(&run.codes);

@@ -2,15 +2,13 @@
  * letters stay where they are, and every verdict names how many there are. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/base/text.h"
-#include "common/io/terminal.h"
 #include "control/dlq/cmd_dlq.h"
 #include "control/dlq/dead_letter_decide.h"
 #include "control/dlq/dead_letter_tally.h"
+#include "control/dlq/discard_confirm.h"
 
 enum { LINE_MAX_BYTES = 300, LINE_LIMIT = 64 * 1024 };
 
@@ -60,28 +58,13 @@ static void tell_codes(const struct discarding *discarding)
         json_out_end(answer_body(discarding->run->answer));
 }
 
-/* More than one is asked for: by the migration's name, which nobody types by mistake. */
 static enum outcome confirm(const struct discarding *discarding, struct error *err)
 {
-    char typed[LINE_MAX_BYTES] = "", number[28];
-    const struct settings *settings = discarding->run->settings;
-    if (discarding->count <= 1 || settings->dead_letters.yes)
+    char what[48], number[28];
+    if (discarding->count <= 1)
         return OUT_OK;
-    if (settings->json || !terminal_is(STDIN_FILENO)) {
-        error_set(err, OUT_FATAL, ERR_USAGE,
-                  "%s dead letters would be discarded, and nobody is asked",
-                  text_format_count(discarding->count, number));
-        error_hint(err, "with --yes it is done, with --dry-run it is only told");
-        return OUT_FATAL;
-    }
-    fprintf(stderr, "They are not migrated then. Type the migration's name (%s) to discard them: ",
-            settings->migration);
-    if (!fgets(typed, sizeof typed, stdin))
-        typed[0] = '\0';
-    typed[strcspn(typed, "\n")] = '\0';
-    if (strcmp(typed, settings->migration) == 0)
-        return OUT_OK;
-    return error_set(err, OUT_FATAL, ERR_USAGE, "nothing was discarded");
+    snprintf(what, sizeof what, "%s dead letters", text_format_count(discarding->count, number));
+    return discard_confirm(discarding->run->settings, what, err);
 }
 
 static void tell_end(const struct discarding *discarding, bool done)

@@ -57,6 +57,7 @@ struct status {
     int32_t partition_count;
     struct status_partition *partitions;
     int64_t *results_read;     /* per partition of the results topic */
+    int64_t control_read[1];   /* and of the control topic's only one */
     struct status_halt *halts; /* per partition: the last one told */
     struct status_dead_letters dead;
     struct readings readings;

@@ -245,6 +245,18 @@ static enum outcome check_store(struct status *status, struct error *err)
     return outcome;
 }
 
+/* Those about dead letters are the register's (status_dead_letters.c). */
+static void take_decision(struct status *status, const struct bus_message *message)
+{
+    struct decision decision;
+    if (decision_parse(message->envelope.value, &decision, NULL) == OUT_OK &&
+        decision.kind == DECISION_SOURCE && !readings_decide(&status->readings, &decision))
+        status->readings_beyond++;
+    decision_free(&decision);
+}
+
+typedef void (*on_message)(struct status *status, const struct bus_message *message);
+
 /* What came since the last reading; `read` are the offsets it goes on from. */
 static enum outcome find_new(struct status *status, const char *topic, const int64_t *read,
                              size_t max, struct bus_range **ranges, size_t *count, bool *any,
@@ -267,7 +279,7 @@ static enum outcome find_new(struct status *status, const char *topic, const int
  * behind what was taken, as few receipts tell by themselves that they came before. */
 static enum outcome read_ranges(struct status *status, const char *topic,
                                 const struct bus_range *ranges, size_t count, int64_t *read,
-                                struct error *err)
+                                on_message take, struct error *err)
 {
     struct bus_reader *reader = NULL;
     const struct bus_message *message = NULL;
@@ -277,24 +289,23 @@ static enum outcome read_ranges(struct status *status, const char *topic,
         return outcome;
     while ((outcome = bus_reader_next(reader, status->timeout_ms, &message, err)) == OUT_OK &&
            message) {
-        take_receipt(status, message);
+        take(status, message);
         read[message->partition] = message->offset + 1;
     }
     bus_reader_close(reader);
     return outcome;
 }
 
-static enum outcome read_results(struct status *status, struct error *err)
+static enum outcome read_topic(struct status *status, enum topic_kind kind, int64_t *read,
+                               on_message take, struct error *err)
 {
-    const char *topic = status->topics[TOPIC_RESULTS];
-    int64_t *read = status->results_read;
+    const char *topic = status->topics[kind];
     struct bus_range *ranges = NULL;
-    size_t count = 0;
+    size_t count = 0, max = kind == TOPIC_CONTROL ? 1 : (size_t)status->partition_count;
     bool any;
-    enum outcome outcome =
-        find_new(status, topic, read, (size_t)status->partition_count, &ranges, &count, &any, err);
+    enum outcome outcome = find_new(status, topic, read, max, &ranges, &count, &any, err);
     if (outcome == OUT_OK && any)
-        outcome = read_ranges(status, topic, ranges, count, read, err);
+        outcome = read_ranges(status, topic, ranges, count, read, take, err);
     for (size_t i = 0; outcome == OUT_OK && i < count; i++)
         if (ranges[i].to > read[i])
             read[i] = ranges[i].to;
@@ -304,9 +315,12 @@ static enum outcome read_results(struct status *status, struct error *err)
 
 enum outcome status_read_receipts(struct status *status, struct error *err)
 {
-    enum outcome outcome = read_results(status, err);
+    enum outcome outcome =
+        read_topic(status, TOPIC_RESULTS, status->results_read, take_receipt, err);
     if (outcome == OUT_OK)
         outcome = check_store(status, err);
+    if (outcome == OUT_OK) /* a decision is made about a reading that was told */
+        outcome = read_topic(status, TOPIC_CONTROL, status->control_read, take_decision, err);
     count_all(status);
     return outcome;
 }

@@ -76,7 +76,8 @@ static void append_entry(struct buf *out, const struct readings_entry *entry, si
         append_count(&piece, records_of(entry), records_of(entry) == 1 ? "record" : "records");
         if (entry->rejected) {
             buf_append_text(&piece, ", ");
-            append_count(&piece, entry->rejected, "rejected");
+            append_count(&piece, entry->rejected,
+                         readings_is_discarded(entry) ? "discarded" : "rejected");
         }
         buf_append_text(&piece, ", read ");
         append_time(&piece, entry->finished_ms);
@@ -85,6 +86,8 @@ static void append_entry(struct buf *out, const struct readings_entry *entry, si
     }
     if (readings_is_incomplete(entry))
         text_line_put(&line, BYTES_LITERAL("  not complete: run the same command again"));
+    if (readings_is_given_up(entry))
+        text_line_put(&line, BYTES_LITERAL("  not complete, discarded"));
     text_line_end(&line);
     buf_free(&piece);
 }
@@ -227,13 +230,15 @@ void status_screen_append_lag(struct buf *out, const struct status *status, int6
 
 static void append_json_source(struct json_out *out, const struct readings_entry *entry)
 {
+    bool discarded = readings_is_discarded(entry);
     json_out_object(out, NULL);
     json_out_bytes(out, "uri", entry->uri);
     json_out_bool(out, "stream", entry->stream);
     json_out_bool(out, "complete", !readings_is_incomplete(entry));
     json_out_count(out, "source_records", records_of(entry));
     json_out_count(out, "produced", entry->produced);
-    json_out_count(out, "rejected", entry->rejected);
+    json_out_count(out, "rejected", discarded ? 0 : entry->rejected);
+    json_out_count(out, "discarded", discarded ? entry->rejected : 0);
     json_out_count(out, "withheld", entry->withheld);
     json_out_time(out, "finished", told_ms(entry));
     json_out_end(out);

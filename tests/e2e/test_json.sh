@@ -137,6 +137,8 @@ answers dlq_export 0 dlq_export dlq export
 answers dlq_replay 5 dlq_replay dlq replay --dry-run
 answers dlq_discard 0 dlq_discard dlq discard --reason 'a test' --dry-run
 answers dlq_discard 2 - dlq discard "$DEAD"
+answers dlq_discard 0 dlq_discard_source dlq discard --source "$WORK/in/events.ndjson" --reason 'the file is gone' --dry-run
+answers dlq_discard 2 - dlq discard --source "$WORK/in/nosuch" --reason 'the file is gone' --dry-run
 answers dlq 2 - dlq lst
 answers replay 0 replay replay --partition 0 --tenant south
 answers replay 2 - replay --partition 7

@@ -66,6 +66,41 @@ START_TEST(a_resumption_says_what_was_given_up)
 }
 END_TEST
 
+START_TEST(a_source_that_never_comes_again_is_named_with_its_readings)
+{
+    struct decision decision = {.kind = DECISION_SOURCE,
+                                .why = BYTES_LITERAL("gone"),
+                                .run = BYTES_LITERAL("r1"),
+                                .partition = -1,
+                                .about = {.uri = BYTES_LITERAL("exports/%0Aorders.ndjson"),
+                                          .has_source = true,
+                                          .source = {{4, 5, 6}},
+                                          .unfinished = BYTES_LITERAL("r2"),
+                                          .until_ms = 1700000000000}};
+    struct decision again;
+    decision_append(&text, &decision);
+    ck_assert_int_eq(decision_parse(buf_view(&text), &again, &err), OUT_OK);
+    ck_assert_int_eq(again.kind, DECISION_SOURCE);
+    ck_assert(bytes_equal(again.run, decision.run));
+    ck_assert(bytes_equal(again.about.uri, decision.about.uri));
+    ck_assert(again.about.has_source && !again.about.stream);
+    ck_assert(digest_equal(&again.about.source, &decision.about.source));
+    ck_assert(bytes_equal(again.about.unfinished, decision.about.unfinished));
+    ck_assert_int_eq(again.about.until_ms, decision.about.until_ms);
+    decision_free(&again);
+
+    buf_reset(&text);
+    decision.run = (struct bytes){0};
+    decision.about = (struct decision_source){
+        .uri = BYTES_LITERAL("-"), .stream = true, .unfinished = BYTES_LITERAL("r3")};
+    decision_append(&text, &decision);
+    ck_assert_int_eq(decision_parse(buf_view(&text), &again, &err), OUT_OK);
+    ck_assert(again.about.stream && !again.about.has_source);
+    ck_assert_uint_eq(again.run.size, 0);
+    decision_free(&again);
+}
+END_TEST
+
 START_TEST(what_is_no_decision_is_refused)
 {
     static const char *const BAD[] = {"",
@@ -155,6 +190,7 @@ static Suite *decision_suite(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, a_decision_is_read_again);
     tcase_add_test(tcase, a_resumption_says_what_was_given_up);
+    tcase_add_test(tcase, a_source_that_never_comes_again_is_named_with_its_readings);
     tcase_add_test(tcase, what_is_no_decision_is_refused);
     tcase_add_test(tcase, a_reading_is_read_again);
     tcase_add_test(tcase, a_reading_that_contradicts_itself_is_refused);

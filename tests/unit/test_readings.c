@@ -197,6 +197,141 @@ START_TEST(a_reading_that_gets_its_source_is_one)
 }
 END_TEST
 
+/* ---- sources that were given up ---------------------------------------------------------- */
+
+enum { GIVEN_UP_READINGS = 5 };
+
+/* What is told, and what the decision names; then what is so of the source. A decision is taken
+ * before or behind any of it. */
+static const struct {
+    const char *name;
+    struct {
+        const char *run;
+        bool complete;
+        int64_t at_ms;
+    } told[GIVEN_UP_READINGS];
+    const char *run, *unfinished;
+    int64_t until_ms;
+    bool discarded, incomplete, given_up;
+} GIVEN_UP[] = {
+    {"rejections", {{"a", true, 10}}, "a", "", 0, true, false, false},
+    {"nothing", {{"a", true, 10}}, "", "", 0, false, false, false},
+    {"told again when skipped", {{"a", true, 10}, {"a", true, 30}}, "a", "", 0, true, false, false},
+    {"read anew", {{"a", true, 10}, {"b", true, 30}}, "a", "", 0, false, false, false},
+    {"an end", {{"a", false, 10}}, "", "a", 10, false, false, true},
+    {"an end that was told again",
+     {{"a", false, 10}, {"a", false, 11}},
+     "",
+     "a",
+     10,
+     false,
+     true,
+     false},
+    {"an end of another run",
+     {{"a", false, 10}, {"b", false, 11}},
+     "",
+     "a",
+     11,
+     false,
+     true,
+     false},
+    {"an end that came", {{"a", false, 10}, {"a", true, 12}}, "", "a", 10, false, false, false},
+    {"both", {{"a", true, 10}, {"b", false, 20}}, "a", "b", 20, true, false, true},
+    {"one of both", {{"a", true, 10}, {"b", false, 20}}, "a", "", 0, true, true, false},
+};
+
+START_TEST(what_was_given_up_is_that_reading_alone)
+{
+    for (int stream = 0; stream < 2; stream++)
+        for (int place = 0; place <= 2; place++) {
+            const bool is_one_run = !GIVEN_UP[_i].told[1].run ||
+                                    GIVEN_UP[_i].told[0].run[0] == GIVEN_UP[_i].told[1].run[0];
+            if (stream && (!is_one_run || !(GIVEN_UP[_i].run[0] || GIVEN_UP[_i].unfinished[0])))
+                continue; /* each run is a source of its own */
+            struct readings readings;
+            struct readings_entry *entry;
+            size_t at = 0;
+            struct reading other = {.uri = BYTES_LITERAL("s1"),
+                                    .run = BYTES_LITERAL("o"),
+                                    .stream = stream,
+                                    .has_source = !stream,
+                                    .source = {.bytes = {9}},
+                                    .complete = true,
+                                    .records = 1,
+                                    .rejected = 1,
+                                    .finished_ms = 5};
+            const struct decision decision = {
+                .kind = DECISION_SOURCE,
+                .run = bytes_text(GIVEN_UP[_i].run),
+                .about = {.uri = other.uri,
+                          .has_source = !stream,
+                          .source = {.bytes = {stream ? 0 : 1}},
+                          .stream = stream,
+                          .unfinished = bytes_text(GIVEN_UP[_i].unfinished),
+                          .until_ms = GIVEN_UP[_i].until_ms}};
+            readings_init(&readings, 1u << 20);
+            ck_assert(readings_add(&readings, &other, (struct bytes){0}));
+            for (int i = 0; i < GIVEN_UP_READINGS; i++) {
+                if (i == place)
+                    ck_assert(readings_decide(&readings, &decision));
+                if (!GIVEN_UP[_i].told[i].run)
+                    continue;
+                struct reading reading = other;
+                reading.source = decision.about.source;
+                reading.run = bytes_text(GIVEN_UP[_i].told[i].run);
+                reading.complete = GIVEN_UP[_i].told[i].complete;
+                reading.finished_ms = GIVEN_UP[_i].told[i].at_ms;
+                ck_assert(readings_add(&readings, &reading, (struct bytes){0}));
+            }
+            entry = readings_next(&readings, &at);
+            ck_assert(!readings_is_discarded(entry));
+            entry = readings_next(&readings, &at);
+            ck_assert_ptr_nonnull(entry);
+            ck_assert_msg(readings_is_discarded(entry) == GIVEN_UP[_i].discarded &&
+                              readings_is_incomplete(entry) == GIVEN_UP[_i].incomplete &&
+                              readings_is_given_up(entry) == GIVEN_UP[_i].given_up,
+                          "%s, decided at %d, stream %d", GIVEN_UP[_i].name, place, stream);
+            ck_assert_ptr_null(readings_next(&readings, &at));
+            readings_free(&readings);
+        }
+}
+END_TEST
+
+START_TEST(a_decision_about_nothing_is_no_source)
+{
+    struct readings readings;
+    size_t at = 0;
+    const struct decision decision = {
+        .kind = DECISION_SOURCE, .run = BYTES_LITERAL("a"), .about = {.uri = BYTES_LITERAL("s1")}};
+    readings_init(&readings, 1u << 20);
+    ck_assert(readings_decide(&readings, &decision));
+    ck_assert_ptr_null(readings_next(&readings, &at));
+    readings_free(&readings);
+}
+END_TEST
+
+START_TEST(names_are_kept_where_they_are_wanted)
+{
+    struct readings readings;
+    size_t at = 0;
+    struct reading reading = {.uri = BYTES_LITERAL("s1"), .complete = true};
+    readings_init(&readings, 1u << 20);
+    readings.keeps_names = true;
+    for (int i = 0; i < 4; i++) {
+        char run[16];
+        snprintf(run, sizeof run, "run%d", i);
+        reading.run = bytes_text(run);
+        reading.complete = i % 2;
+        reading.finished_ms = i;
+        ck_assert(readings_add(&readings, &reading, (struct bytes){0}));
+    }
+    const struct readings_entry *entry = readings_next(&readings, &at);
+    ck_assert(bytes_equal(entry->run_name, BYTES_LITERAL("run3")));
+    ck_assert(bytes_equal(entry->incomplete_name, BYTES_LITERAL("run2")));
+    readings_free(&readings);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused)
 {
     struct readings readings;
@@ -230,6 +365,10 @@ static Suite *readings_suite(void)
     tcase_add_loop_test(tcase, the_latest_complete_one_counts, 0, 100);
     tcase_add_loop_test(tcase, a_reading_that_gets_its_source_is_one, 0, 2);
     tcase_add_test(tcase, who_has_no_reading_has_no_history);
+    tcase_add_loop_test(tcase, what_was_given_up_is_that_reading_alone, 0,
+                        sizeof GIVEN_UP / sizeof GIVEN_UP[0]);
+    tcase_add_test(tcase, a_decision_about_nothing_is_no_source);
+    tcase_add_test(tcase, names_are_kept_where_they_are_wanted);
     tcase_add_test(tcase, what_does_not_fit_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;

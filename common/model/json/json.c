@@ -381,6 +381,12 @@ enum outcome json_parse(struct bytes text, enum json_unicode unicode, const yyjs
     return json_parse_members(text, unicode, alc, doc, NULL, err);
 }
 
+bool json_get_digest(yyjson_val *val, struct digest *digest)
+{
+    return yyjson_is_str(val) &&
+           digest_parse(bytes_of(yyjson_get_str(val), yyjson_get_len(val)), digest);
+}
+
 struct bytes json_copy_text(yyjson_val *val)
 {
     struct bytes text = json_text_of(val);

@@ -15,6 +15,7 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/base/hash.h"
 
 struct members;
 
@@ -63,6 +64,8 @@ static inline struct bytes json_text_of(yyjson_val *val)
 
 /* A copy with its NUL, which outlives the document: to be freed; empty when it is no text. */
 struct bytes json_copy_text(yyjson_val *val);
+/* Of its hex digits; false: they are none. */
+bool json_get_digest(yyjson_val *val, struct digest *digest);
 
 /* Follows an RFC 6901 pointer ("" = the whole value); NULL when a part is absent. */
 yyjson_val *json_at(yyjson_val *root, struct bytes pointer);

@@ -9,8 +9,8 @@
 #include "common/base/mem.h"
 #include "common/model/json/json.h"
 
-static const char *const KIND_NAMES[DECISION_KINDS] = {"discarded", "replayed", "resumed",
-                                                       "landed"};
+static const char *const KIND_NAMES[DECISION_KINDS] = {"discarded", "replayed", "resumed", "landed",
+                                                       "source_discarded"};
 
 const char *decision_kind_name(enum decision_kind kind)
 {
@@ -32,6 +32,18 @@ static void append_resumed(struct json_out *out, const struct decision *decision
     json_out_int(out, "sequence_last", decision->sequence_last);
 }
 
+static void append_source(struct json_out *out, const struct decision_source *about)
+{
+    json_out_verbatim(out, "uri", about->uri);
+    if (about->has_source)
+        json_out_digest(out, "source", &about->source);
+    json_out_bool(out, "stream", about->stream);
+    if (!about->unfinished.size)
+        return;
+    json_out_verbatim(out, "unfinished", about->unfinished);
+    json_out_int(out, "until_ms", about->until_ms);
+}
+
 void decision_append(struct buf *out, const struct decision *decision)
 {
     struct json_out json;
@@ -46,6 +58,8 @@ void decision_append(struct buf *out, const struct decision *decision)
         json_out_verbatim(&json, "run", decision->run);
     if (decision->kind == DECISION_RESUMED)
         append_resumed(&json, decision);
+    if (decision->kind == DECISION_SOURCE)
+        append_source(&json, &decision->about);
     if (decision->id_count) {
         json_out_list(&json, "ids");
         for (size_t i = 0; i < decision->id_count && i < DECISION_IDS_MAX; i++)
@@ -61,6 +75,15 @@ static int64_t number_of(yyjson_val *root, const char *name, int64_t absent)
     return yyjson_is_int(value) ? yyjson_get_sint(value) : absent;
 }
 
+static void parse_source(yyjson_val *root, struct decision_source *about)
+{
+    about->uri = json_copy_text(yyjson_obj_get(root, "uri"));
+    about->has_source = json_get_digest(yyjson_obj_get(root, "source"), &about->source);
+    about->stream = yyjson_get_bool(yyjson_obj_get(root, "stream"));
+    about->unfinished = json_copy_text(yyjson_obj_get(root, "unfinished"));
+    about->until_ms = number_of(root, "until_ms", 0);
+}
+
 static void parse(yyjson_val *root, struct decision *decision)
 {
     yyjson_val *ids = yyjson_obj_get(root, "ids");
@@ -74,6 +97,8 @@ static void parse(yyjson_val *root, struct decision *decision)
     decision->to = number_of(root, "to", 0);
     decision->sequence_first = number_of(root, "sequence_first", -1);
     decision->sequence_last = number_of(root, "sequence_last", -1);
+    if (decision->kind == DECISION_SOURCE)
+        parse_source(root, &decision->about);
     size_t count = yyjson_arr_size(ids);
     decision->id_count = count < DECISION_IDS_MAX ? count : DECISION_IDS_MAX;
     decision->ids = mem_zeroed(decision->id_count + 1, sizeof *decision->ids);
@@ -104,6 +129,8 @@ void decision_free(struct decision *decision)
     free((void *)decision->why.data);
     free((void *)decision->run.data);
     free((void *)decision->group.data);
+    free((void *)decision->about.uri.data);
+    free((void *)decision->about.unfinished.data);
     for (size_t i = 0; i < decision->id_count; i++)
         free((void *)decision->ids[i].data);
     free(decision->ids);

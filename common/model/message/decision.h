@@ -15,6 +15,7 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
+#include "common/base/hash.h"
 
 #define DECISION_IDS_MAX 500 /* of one message: a larger decision is several */
 
@@ -23,6 +24,7 @@ enum decision_kind {
     DECISION_REPLAYED,  /* dead letters were sent again, or are about to be read again */
     DECISION_RESUMED,   /* a halted partition goes on */
     DECISION_LANDED,    /* records of dead letters were read again, and the store has them */
+    DECISION_SOURCE,    /* a source never comes again: what its readings lack is not migrated */
     DECISION_KINDS,
 };
 
@@ -33,12 +35,21 @@ struct decision {
     int64_t at_ms;          /* Unix time */
     struct bytes *ids;      /* drover-dlq-id of the dead letters it is about */
     size_t id_count;        /* at most DECISION_IDS_MAX */
-    struct bytes run;       /* replayed: of the messages; by a replay, and landed: its group */
+    struct bytes run;       /* replayed: of the messages; by a replay, and landed: its group;
+                               source: of the complete reading whose rejections are given up */
     struct bytes group;     /* resumed: whose partition; else empty */
     int32_t partition;      /* resumed; else -1 */
     int64_t from, to;       /* resumed: offsets [from, to) that are given up; equal: none */
     int64_t sequence_first; /* resumed: numbers of `run` that are given up, */
     int64_t sequence_last;  /* both -1: none */
+    struct decision_source {
+        struct bytes uri; /* as the readings spell it; else empty */
+        bool has_source;  /* as in the readings (model/message/reading.h) */
+        struct digest source;
+        bool stream;
+        struct bytes unfinished; /* run of the reading that did not come to its end; or empty */
+        int64_t until_ms;        /* and what was told of it, up to here */
+    } about;                     /* source */
 };
 
 const char *decision_kind_name(enum decision_kind kind);

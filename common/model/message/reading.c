@@ -42,13 +42,6 @@ static void append_places(struct json_out *out, const struct reading *reading)
     json_out_end(out);
 }
 
-static void append_digest(struct json_out *out, const char *name, const struct digest *digest)
-{
-    char hex[33];
-    digest_format(digest, hex);
-    json_out_verbatim(out, name, bytes_text(hex));
-}
-
 void reading_append(struct buf *out, const struct reading *reading)
 {
     struct json_out json;
@@ -58,12 +51,12 @@ void reading_append(struct buf *out, const struct reading *reading)
     json_out_verbatim(&json, "run", reading->run);
     json_out_verbatim(&json, "uri", reading->uri);
     if (reading->has_source)
-        append_digest(&json, "source", &reading->source);
+        json_out_digest(&json, "source", &reading->source);
     json_out_bool(&json, "stream", reading->stream);
     json_out_bool(&json, "complete", reading->complete);
     json_out_count(&json, "size", reading->size);
     if (reading->has_digest)
-        append_digest(&json, "digest", &reading->digest);
+        json_out_digest(&json, "digest", &reading->digest);
     json_out_count(&json, "records", reading->records);
     json_out_count(&json, "produced", reading->produced);
     json_out_count(&json, "rejected", reading->rejected);
@@ -122,23 +115,15 @@ static uint64_t count_of(yyjson_val *root, const char *name)
     return yyjson_get_uint(yyjson_obj_get(root, name));
 }
 
-/* False: there is none. */
-static bool parse_digest(yyjson_val *root, const char *name, struct digest *digest)
-{
-    yyjson_val *hex = yyjson_obj_get(root, name);
-    return yyjson_is_str(hex) &&
-           digest_parse(bytes_of(yyjson_get_str(hex), yyjson_get_len(hex)), digest);
-}
-
 static void parse(yyjson_val *root, struct reading *reading)
 {
     reading->run = json_copy_text(yyjson_obj_get(root, "run"));
     reading->uri = json_copy_text(yyjson_obj_get(root, "uri"));
-    reading->has_source = parse_digest(root, "source", &reading->source);
+    reading->has_source = json_get_digest(yyjson_obj_get(root, "source"), &reading->source);
     reading->stream = yyjson_get_bool(yyjson_obj_get(root, "stream"));
     reading->complete = yyjson_get_bool(yyjson_obj_get(root, "complete"));
     reading->size = count_of(root, "size");
-    reading->has_digest = parse_digest(root, "digest", &reading->digest);
+    reading->has_digest = json_get_digest(yyjson_obj_get(root, "digest"), &reading->digest);
     reading->records = count_of(root, "records");
     reading->produced = count_of(root, "produced");
     reading->rejected = count_of(root, "rejected");

@@ -32,6 +32,8 @@ void readings_free(struct readings *readings)
     for (size_t i = 0; i < readings->count; i++) {
         free((char *)readings->items[i].uri.data);
         free((char *)readings->items[i].rejections.data);
+        free((char *)readings->items[i].run_name.data);
+        free((char *)readings->items[i].incomplete_name.data);
     }
     free(readings->items);
     free(readings->names);
@@ -162,21 +164,19 @@ static struct readings_entry *make(struct readings *readings, const struct diff_
     return &readings->items[readings->count++];
 }
 
-static void drop_rejections(struct readings *readings, struct readings_entry *entry)
+static void drop_text(struct readings *readings, struct bytes *text)
 {
-    readings->bytes -= entry->rejections.size;
-    free((char *)entry->rejections.data);
-    entry->rejections = (struct bytes){0};
+    readings->bytes -= text->size;
+    free((char *)text->data);
+    *text = (struct bytes){0};
 }
 
-static void keep_rejections(struct readings *readings, struct readings_entry *entry,
-                            const struct reading *reading, struct bytes json)
+/* One that has no room is left out. */
+static void keep_text(struct readings *readings, struct bytes *text, struct bytes now)
 {
-    drop_rejections(readings, entry);
-    if (!reading->rejected || !json.size || readings->bytes + json.size > readings->bytes_max)
-        return;
-    entry->rejections = (struct bytes){mem_text_part(json.data, json.size), json.size};
-    readings->bytes += json.size;
+    drop_text(readings, text);
+    if (now.size && take_bytes(readings, now.size))
+        *text = (struct bytes){mem_text_part(now.data, now.size), now.size};
 }
 
 /* The messages of the entry's reading are no records any more. */
@@ -222,7 +222,7 @@ static void replace_nameless(struct readings *readings, const struct diff_key *u
     if (!entry->complete || entry->finished_ms > named_ms)
         return;
     forget_run(readings, entry, uri);
-    drop_rejections(readings, entry);
+    drop_text(readings, &entry->rejections);
     entry->complete = false;
     entry->finished_ms = INT64_MIN;
     entry->produced = entry->rejected = entry->withheld = 0;
@@ -246,7 +246,20 @@ static void take_complete(struct readings *readings, struct readings_entry *entr
     entry->produced = reading->produced;
     entry->rejected = reading->rejected;
     entry->withheld = reading->withheld;
-    keep_rejections(readings, entry, reading, json);
+    keep_text(readings, &entry->rejections, reading->rejected ? json : (struct bytes){0});
+    if (readings->keeps_names)
+        keep_text(readings, &entry->run_name, reading->run);
+}
+
+static void take_incomplete(struct readings *readings, struct readings_entry *entry,
+                            const struct reading *reading)
+{
+    if (reading->finished_ms <= entry->incomplete_ms)
+        return;
+    entry->incomplete_ms = reading->finished_ms;
+    entry->incomplete_run = hash64(reading->run);
+    if (readings->keeps_names)
+        keep_text(readings, &entry->incomplete_name, reading->run);
 }
 
 bool readings_add(struct readings *readings, const struct reading *reading, struct bytes json)
@@ -258,13 +271,32 @@ bool readings_add(struct readings *readings, const struct reading *reading, stru
     if (!entry)
         return false;
     entry->stream = reading->stream;
+    entry->has_source = reading->has_source;
+    entry->source = reading->source;
     if (!note_path(readings, &uri, reading))
         return true;
     if (reading->complete)
         take_complete(readings, entry, &uri, reading, json);
-    else if (reading->finished_ms > entry->incomplete_ms)
-        entry->incomplete_ms = reading->finished_ms;
+    else
+        take_incomplete(readings, entry, reading);
     replace_nameless(readings, &uri);
+    return true;
+}
+
+bool readings_decide(struct readings *readings, const struct decision *decision)
+{
+    const struct decision_source *about = &decision->about;
+    uint64_t run = decision->run.size ? hash64(decision->run) : 0;
+    uint64_t unfinished = about->unfinished.size ? hash64(about->unfinished) : 0;
+    struct diff_key uri = diff_key_of(about->uri);
+    struct diff_key key = about->stream ? key_of_run(&uri, unfinished ? unfinished : run)
+                                        : key_of_source(&uri, &about->source);
+    struct readings_entry *entry = make_room(readings) ? make(readings, &key, about->uri) : NULL;
+    if (!entry)
+        return false;
+    entry->given_up = run;
+    entry->given_up_end = unfinished;
+    entry->given_up_ms = about->until_ms;
     return true;
 }
 
@@ -290,10 +322,32 @@ bool readings_is_history(const struct readings *readings, struct bytes uri, stru
     return is_earlier(readings, &key, hash64(run), entry);
 }
 
-bool readings_is_incomplete(const struct readings_entry *entry)
+static bool did_not_end(const struct readings_entry *entry)
 {
     return entry->incomplete_ms != INT64_MIN &&
            (!entry->complete || entry->incomplete_ms > entry->finished_ms);
+}
+
+/* One that goes on does so in its run: what is told later is not meant. */
+static bool end_is_given_up(const struct readings_entry *entry)
+{
+    return entry->given_up_end && entry->incomplete_run == entry->given_up_end &&
+           entry->incomplete_ms <= entry->given_up_ms;
+}
+
+bool readings_is_incomplete(const struct readings_entry *entry)
+{
+    return did_not_end(entry) && !end_is_given_up(entry);
+}
+
+bool readings_is_given_up(const struct readings_entry *entry)
+{
+    return did_not_end(entry) && end_is_given_up(entry);
+}
+
+bool readings_is_discarded(const struct readings_entry *entry)
+{
+    return entry->complete && entry->given_up && entry->run == entry->given_up;
 }
 
 struct readings_entry *readings_next(const struct readings *readings, size_t *at)

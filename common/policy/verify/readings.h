@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/base/attributes.h"
+#include "common/model/message/decision.h"
 #include "common/model/message/reading.h"
 #include "common/policy/verify/diff.h"
 
@@ -30,6 +31,13 @@ struct readings_entry {
     bool stream;
     int64_t finished_ms;   /* of the complete one */
     int64_t incomplete_ms; /* of the latest one that was not; INT64_MIN: none */
+    uint64_t incomplete_run;
+    uint64_t given_up;     /* run of the complete one whose rejections are; 0: none */
+    uint64_t given_up_end; /* run of the one that was not complete and never will be, */
+    int64_t given_up_ms;   /* as it was told up to here */
+    bool has_source;       /* it is told; not of a stream */
+    struct digest source;
+    struct bytes run_name, incomplete_name; /* only where names are kept; its own, or empty */
     uint64_t produced, rejected, withheld;
     uint64_t seen;           /* the caller's: its messages in the topic, each once */
     struct bytes rejections; /* its message, when some were rejected; its own, or empty */
@@ -43,6 +51,7 @@ struct readings {
     struct readings_name *names; /* where they are: by path, by source, by path and run */
     size_t name_capacity, name_count;
     size_t bytes, bytes_max; /* of texts, too */
+    bool keeps_names;        /* the owner's choice: entries have the names of their runs */
 };
 
 void readings_init(struct readings *readings, size_t bytes_max);
@@ -51,12 +60,19 @@ void readings_free(struct readings *readings);
  * room, to name what was rejected. False when the reading itself does not fit `bytes_max`. */
 MUST_USE bool readings_add(struct readings *readings, const struct reading *reading,
                            struct bytes json);
+/* Takes a decision of the kind DECISION_SOURCE, before its readings or behind them; the one that is
+ * taken last holds. What is told later of the source is not meant by it. False as above. */
+MUST_USE bool readings_decide(struct readings *readings, const struct decision *decision);
 /* True: a message of this source and run is no record by itself. *entry: the complete reading that
  * it belongs to, until the next one is added; or NULL. */
 bool readings_is_history(const struct readings *readings, struct bytes uri, struct bytes run,
                          struct readings_entry **entry);
-/* A later reading of it was not complete. */
+/* A later reading of it was not complete, and nobody decided that it stays so. */
 bool readings_is_incomplete(const struct readings_entry *entry);
+/* It was not, and that was decided. */
+bool readings_is_given_up(const struct readings_entry *entry);
+/* What its complete reading rejected is not migrated: that was decided. */
+bool readings_is_discarded(const struct readings_entry *entry);
 /* The next one from *at on that is a reading, which then stands behind it; NULL at the end. */
 struct readings_entry *readings_next(const struct readings *readings, size_t *at);
 
