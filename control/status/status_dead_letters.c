@@ -100,6 +100,35 @@ static void forget_counts(struct status_dead_letters *dead)
     dead->open = dead->resolved = dead->discarded = 0;
 }
 
+struct counting {
+    const int64_t *offsets;
+    size_t partition_count;
+    uint64_t open;
+};
+
+static enum outcome count_old(void *owner, const struct dead_letter_row *row, struct error *err)
+{
+    struct counting *counting = owner;
+    (void)err;
+    counting->open += row->at_partition >= 0 &&
+                      (size_t)row->at_partition < counting->partition_count &&
+                      row->at_offset < counting->offsets[row->at_partition];
+    return OUT_OK;
+}
+
+bool status_dead_letters_count_before(struct status_dead_letters *dead, const int64_t *offsets,
+                                      size_t partition_count, uint64_t *open)
+{
+    struct error ignored;
+    struct counting counting = {offsets, partition_count, 0};
+    struct dead_letter_filter filter = DEAD_LETTER_FILTER_ALL;
+    filter.state = DEAD_LETTER_OPEN;
+    bool counted = dead->all && dead_letter_cache_each(&dead->all->cache, &filter, count_old,
+                                                       &counting, &ignored) == OUT_OK;
+    *open = counting.open;
+    return counted;
+}
+
 /* ---- a reading --------------------------------------------------------------------------- */
 
 static enum outcome open_register(struct status *status, struct error *err)
@@ -129,6 +158,7 @@ static enum outcome read_register(struct status *status, struct error *err)
     if (outcome != OUT_OK)
         return outcome;
     forget_counts(dead);
+    dead->readings++;
     return dead_letter_cache_each(&dead->all->cache, &every, count_row, dead, err);
 }
 

@@ -32,6 +32,7 @@ struct dead_letter_register;
 struct status_dead_letters {
     struct dead_letter_register *all;           /* opened by the first reading */
     uint64_t due_ms;                            /* clock_monotonic_ms: not read before */
+    uint64_t readings;                          /* that were made */
     struct error why;                           /* code not ERR_NONE: they are not known */
     struct status_code codes[STATUS_CODES_MAX]; /* open ones, in the order of the codes */
     size_t code_count;
@@ -40,6 +41,10 @@ struct status_dead_letters {
 
 /* After a reading: what was read of them could not be kept in state_dir. */
 bool status_dead_letters_are_not_kept(const struct status_dead_letters *dead);
+/* After a reading: the open ones that lie before `offsets`, by partition of their topic. False: it
+ * could not be told. */
+bool status_dead_letters_count_before(struct status_dead_letters *dead, const int64_t *offsets,
+                                      size_t partition_count, uint64_t *open);
 void status_dead_letters_free(struct status_dead_letters *dead);
 
 #endif

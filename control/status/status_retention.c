@@ -56,8 +56,25 @@ static uint64_t count_before(const struct status *status, enum topic_kind kind,
     return sum;
 }
 
-static void find_soon(struct retention *retention, const struct status *status,
-                      enum topic_kind kind, int64_t now_ms)
+/* How many of the dead letters before `offsets` are open; counted once a reading of them. False: it
+ * is not known. */
+static bool count_open(struct retention *retention, struct status *status, const int64_t *offsets,
+                       size_t count, uint64_t *open)
+{
+    struct error ignored;
+    struct status_dead_letters *dead = &status->dead;
+    if (status_read_dead_letters(status, &ignored) != OUT_OK || dead->why.code != ERR_NONE)
+        return false;
+    if (retention->dead_reading != dead->readings &&
+        !status_dead_letters_count_before(dead, offsets, count, &retention->dead_open))
+        return false;
+    retention->dead_reading = dead->readings;
+    *open = retention->dead_open;
+    return true;
+}
+
+static void find_soon(struct retention *retention, struct status *status, enum topic_kind kind,
+                      int64_t now_ms)
 {
     int64_t limit_ms = retention->limits[kind].ms;
     const char *topic = status->topics[kind];
@@ -73,12 +90,15 @@ static void find_soon(struct retention *retention, const struct status *status,
     if (bus_offsets_at(status->bus, topic, now_ms + window_ms - limit_ms, offsets, (int32_t)count,
                        status->timeout_ms)) {
         uint64_t sum = count_before(status, kind, offsets, ranges, (int32_t)count);
+        bool is_all = kind == TOPIC_DEAD_LETTERS && sum &&
+                      !count_open(retention, status, offsets, count, &sum);
         if (sum)
             add(retention, (struct retention_finding){.kind = RETENTION_SOON,
                                                       .topic = kind,
                                                       .partition = -1,
                                                       .count = sum,
-                                                      .within_ms = window_ms});
+                                                      .within_ms = window_ms,
+                                                      .is_all = is_all});
     }
     free(offsets);
     free(ranges);
@@ -103,7 +123,7 @@ static void find_edge(struct retention *retention, const struct status *status)
     }
 }
 
-void retention_read(struct retention *retention, const struct status *status, int64_t now_ms)
+void retention_read(struct retention *retention, struct status *status, int64_t now_ms)
 {
     retention->count = 0;
     if (!retention->asked)
@@ -135,13 +155,16 @@ static void append_span(struct buf *out, int64_t ms)
         buf_append_format(out, "%" PRId64 " seconds", ms / 1000);
 }
 
-static const char *what_of(enum topic_kind kind, bool one)
+static const char *what_of(const struct retention_finding *item)
 {
-    switch (kind) {
+    bool one = item->count == 1;
+    switch (item->topic) {
     case TOPIC_SOURCE:
         return one ? "record that is not applied yet" : "records that are not applied yet";
     case TOPIC_DEAD_LETTERS:
-        return one ? "dead letter" : "dead letters";
+        if (item->is_all)
+            return one ? "dead letter" : "dead letters";
+        return one ? "open dead letter" : "open dead letters";
     default:
         return one ? "receipt" : "receipts";
     }
@@ -165,8 +188,8 @@ void retention_append(struct buf *out, const struct retention_finding *item,
                           "workers are behind: %s left, from offset %" PRId64,
                           item->partition, topic, number, item->from);
     } else {
-        buf_append_format(out, "%s %s will be deleted from %s within ", number,
-                          what_of(item->topic, item->count == 1), topic);
+        buf_append_format(out, "%s %s will be deleted from %s within ", number, what_of(item),
+                          topic);
         append_span(out, item->within_ms);
         buf_append_text(out, " (retention.ms is ");
         append_span(out, retention->limits[item->topic].ms);

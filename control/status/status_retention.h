@@ -3,9 +3,9 @@
 
 /*
  * What Kafka's retention eats: records of the source topic that are not applied yet (they are lost,
- * DRV-K005), and what it will eat soon: such records, dead letters, and what receipts tell. Soon is
- * within a day, or a quarter of the retention when that is less. Of retention by bytes it is known
- * only how near its edge the workers are.
+ * DRV-K005), and what it will eat soon: such records, open dead letters, and what receipts tell.
+ * Soon is within a day, or a quarter of the retention when that is less. Of retention by bytes it
+ * is known only how near its edge the workers are.
  */
 
 #include "common/base/json_out.h"
@@ -25,17 +25,21 @@ struct retention_finding {
     int64_t from, to;
     uint64_t count;
     int64_t within_ms; /* SOON */
+    bool is_all;       /* of dead letters: which of them are open is not known */
 };
 
 struct retention {
     bool asked; /* the topics' settings: once */
     struct topic_retention limits[TOPIC_KINDS];
+    uint64_t dead_reading; /* of status->dead, at which it was counted: */
+    uint64_t dead_open;    /* that will be deleted soon */
     struct retention_finding *items;
     size_t count, room;
 };
 
-/* After a reading of status. What nobody says is not found. */
-void retention_read(struct retention *retention, const struct status *status, int64_t now_ms);
+/* After a reading of status, whose dead letters are read when some of them are old. What nobody
+ * says is not found. */
+void retention_read(struct retention *retention, struct status *status, int64_t now_ms);
 void retention_free(struct retention *retention);
 
 /* What was lost, as an error; OUT_OK: nothing was. */

@@ -7,6 +7,7 @@ TOOL=${KAFKA_TOOL:?run ./dev test}
 sed -i 's/partitions: 6/partitions: 2/' "$WORK/drover.yaml"
 drover schema apply > "$WORK/schema.log" 2>&1
 "$TOOL" create "drover.$NAME.source" 2 retention.ms=604800000
+"$TOOL" create "drover.$NAME.dlq" 2 retention.ms=604800000
 drover topics apply > "$WORK/topics.log" 2>&1
 
 # message PARTITION ID SEQ AGE_DAYS
@@ -53,4 +54,25 @@ expect_exit 0 drover resume 1 --accept-gap --reason "a test" > "$WORK/resume.log
 expect_exit 0 drover work --until-end > "$WORK/work.log" 2>&1
 expect_exit 0 drover status > "$WORK/status.log" 2>&1
 equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event WHERE id LIKE 'b%'")" 3
+
+say "of dead letters those that are open"
+# dead_letter OFFSET: of that message of partition 0
+dead_letter() {
+  message 0 "a$1" "$1" 6 | jq -c --arg offset "$1" --arg topic "drover.$NAME.source" '.headers += [["drover-id", "a" + $offset],
+    ["__connect.errors.topic", $topic], ["__connect.errors.partition", "0"], ["__connect.errors.offset", $offset],
+    ["drover-dlq-id", $topic + "-0-" + $offset], ["drover-error-code", "DRV-V004"]]'
+}
+{ dead_letter 0; dead_letter 1; } | "$TOOL" send "drover.$NAME.dlq"
+soon() { drover status --json | jq -c '[.retention[]? | select(.topic | endswith(".dlq")) | [.finding, .count]]'; }
+equal "both" "$(soon)" '[["soon",2]]'
+drover dlq discard "drover.$NAME.source-0-0" --reason 'a test' --yes > "$WORK/discard.log" 2>&1
+equal "one of them" "$(soon)" '[["soon",1]]'
+drover status > "$WORK/status.log" 2>&1
+has "$WORK/status.log" "1 open dead letter will be deleted"
+drover doctor > "$WORK/doctor.log" 2>&1 || true
+has "$WORK/doctor.log" "1 open dead letter will be deleted"
+drover dlq discard "drover.$NAME.source-0-1" --reason 'a test' --yes > "$WORK/discard.log" 2>&1
+equal "none" "$(soon)" '[]'
+drover doctor > "$WORK/doctor.log" 2>&1 || true
+! grep -q 'dead letters* will be deleted' "$WORK/doctor.log" || fail "doctor warns of dead letters that nobody waits for"
 say done
