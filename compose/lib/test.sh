@@ -3,10 +3,10 @@
 
 run_tests() {
   local status=0 filter=. words=() word
-  FORM=()
+  FORM=(--timeout 600) # for tests that have a long form: the others have limits of their own
   for word in "$@"; do
     case $word in
-      --full) FORM=(-C Full); export DROVER_TEST_FULL=1 ;;
+      --full) FORM=(-C Full --timeout 7500); export DROVER_TEST_FULL=1 ;;
       -*) die "$EXIT_USAGE" "test has no option '$word'      did you mean '--full'?" ;;
       *) words+=("$word") ;;
     esac
@@ -61,7 +61,7 @@ some_test_matches() {
   case $found in *"Total Tests: 0"*) die "$EXIT_USAGE" "no test's name matches $1      all names: ctest --test-dir build/dev -N" ;; esac
 }
 
-# What `--full` adds: the tests of ctest's configuration Full, and DROVER_TEST_FULL for those that have a long form.
+# What `--full` adds: the tests of ctest's configuration Full, DROVER_TEST_FULL for those that have a long form, and the time for it.
 FORM=()
 
 # own_stack NAME: .stack/NAME, or .stack/NAME.2 and so on while other runs hold those; held until this run ends.
