@@ -176,8 +176,9 @@ static void name_source(const struct readings_entry *entry, char name[2 * SOURCE
     buf_free(&safe);
 }
 
-/* Where only a part of the topic was looked at, or is left, nobody can say that something lacks. */
-static void test_reading(struct verify_run *run, const struct readings_entry *entry)
+/* Where only a part of the topic was looked at, or is left, nobody can say that something lacks.
+ * True: something does. */
+static bool test_reading(struct verify_run *run, const struct readings_entry *entry)
 {
     char name[2 * SOURCE_NAME_MAX];
     struct verify_report *report = &run->report;
@@ -198,19 +199,27 @@ static void test_reading(struct verify_run *run, const struct readings_entry *en
             "is verified",
             name);
     if (!entry->complete || !all_seen || entry->seen == entry->produced)
-        return;
+        return false;
     report->broken = report->broken || entry->seen < entry->produced;
     verify_report_warn(report,
                        "the producer says that it sent %" PRIu64 " records of %s, the topic holds "
                        "%" PRIu64 " of them",
                        entry->produced, name, entry->seen);
+    return entry->seen < entry->produced;
 }
 
 void history_test(struct verify_run *run)
 {
     size_t at = 0;
+    bool is_short = false;
     for (struct readings_entry *entry; (entry = readings_next(&run->readings, &at));)
-        test_reading(run, entry);
+        is_short = test_reading(run, entry) || is_short;
+    uint64_t holes = is_short ? holes_count(&run->holes) : 0;
+    if (holes)
+        verify_report_warn(&run->report,
+                           "%" PRIu64 " offsets of %s hold no message: it seems to be compacted; "
+                           "cleanup.policy=delete, then drover produce --again",
+                           holes, run->topics[TOPIC_SOURCE]);
 }
 
 static void count(struct verify_run *run, struct bytes entity, enum verdict verdict,

@@ -66,6 +66,14 @@ uint64_t holes_in(const struct holes *holes, int32_t partition, int64_t from, in
     return found;
 }
 
+uint64_t holes_count(const struct holes *holes)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < holes->count; i++)
+        count += (uint64_t)(holes->items[i].to - holes->items[i].from);
+    return count;
+}
+
 void holes_free(struct holes *holes)
 {
     free(holes->items);

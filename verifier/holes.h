@@ -31,6 +31,8 @@ void holes_see(struct holes *holes, int32_t partition, int64_t offset);
 void holes_finish(struct holes *holes);
 /* Offsets in [from, to) that are no messages. */
 uint64_t holes_in(const struct holes *holes, int32_t partition, int64_t from, int64_t to);
+/* All that were seen. */
+uint64_t holes_count(const struct holes *holes);
 void holes_free(struct holes *holes);
 
 #endif
