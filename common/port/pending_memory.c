@@ -164,8 +164,10 @@ static bool take_verdict(struct memory_pending *pending, struct memory_child *ch
 /* Its parent came, or a later record of its key has overtaken it. */
 static bool is_ready(const struct memory_store *store, const struct memory_child *child)
 {
-    return memory_store_has(store, &child->missing_parent, INT64_MIN, 0) ||
-           memory_store_has(store, &child->own, child->version, child->generation);
+    const struct row row = {
+        .version = child->version, .generation = child->generation, .digest = child->digest};
+    return memory_store_has(store, &child->missing_parent) ||
+           memory_store_holds(store, &child->own, &row);
 }
 
 /* The next ones from *at on that have something to wait for no more. */

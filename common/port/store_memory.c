@@ -300,18 +300,23 @@ const struct memory_row *memory_store_find(const struct memory_store *store, con
     return entry ? &entry->row : NULL;
 }
 
-/* What is there is as new as the row, or newer. */
 static bool is_held(const struct entry *entry, const struct row *row)
 {
-    return batch_is_held(row, entry->row.version, (int32_t)entry->row.generation);
+    const struct digest *digest = &entry->row.digest;
+    return batch_is_held(row, entry->row.version, (int32_t)entry->row.generation,
+                         bytes_of(digest->bytes, sizeof *digest));
 }
 
-bool memory_store_has(const struct memory_store *store, const struct diff_key *key, int64_t version,
-                      int32_t generation)
+bool memory_store_has(const struct memory_store *store, const struct diff_key *key)
+{
+    return find_entry(store, key) != NULL;
+}
+
+bool memory_store_holds(const struct memory_store *store, const struct diff_key *key,
+                        const struct row *row)
 {
     const struct entry *entry = find_entry(store, key);
-    const struct row asked = {.version = version, .generation = generation};
-    return entry && is_held(entry, &asked);
+    return entry && is_held(entry, row);
 }
 
 size_t memory_store_count(const struct memory_store *store)

@@ -60,9 +60,12 @@ bool memory_store_keeps_rows(const struct memory_store *store);
 /* NULL when there is none; valid until the next write. */
 const struct memory_row *memory_store_find(const struct memory_store *store, const char *entity,
                                            struct bytes tenant, struct bytes id);
-/* Whether there is a row that is at least as new, by the hash of its place. */
-bool memory_store_has(const struct memory_store *store, const struct diff_key *key, int64_t version,
-                      int32_t generation);
+/* Whether there is a row, by the hash of its place. */
+bool memory_store_has(const struct memory_store *store, const struct diff_key *key);
+/* Whether there is one that stays when `row` comes (batch_is_held). Of `row` its version,
+ * generation and digest count. */
+bool memory_store_holds(const struct memory_store *store, const struct diff_key *key,
+                        const struct row *row);
 size_t memory_store_count(const struct memory_store *store);
 /* Of rows, indexes, checkpoints and pending messages. */
 size_t memory_store_bytes(const struct memory_store *store);

@@ -14,6 +14,7 @@ struct memory_child {
     int32_t partition;
     int64_t offset, version;
     int32_t generation;
+    struct digest digest;
     struct bytes tenant, entity;
     struct diff_key own;            /* the place of its row */
     struct diff_key missing_parent; /* a parent that was not there when it was tried last */

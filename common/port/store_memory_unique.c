@@ -7,7 +7,6 @@
 
 #include "common/base/mem.h"
 #include "common/model/message/envelope.h"
-#include "common/policy/apply/batch.h"
 #include "common/policy/verify/diff.h"
 
 #define FIRST_ROOM 64 /* a power of two */
@@ -16,8 +15,6 @@
 /* Of a record and index: what it holds; of values: who holds them. */
 struct holding {
     struct diff_key key, other;
-    int64_t version;
-    int32_t generation;
     bool used, live;
 };
 
@@ -76,10 +73,10 @@ static struct holding *place_of(struct holding *items, size_t room, const struct
     return &items[at];
 }
 
-/* Values that nobody holds any more need no place. */
+/* Values that nobody holds any more need no place, nor does a record that holds none. */
 static bool is_nothing(const struct holding *holding)
 {
-    return !holding->used || (!holding->live && holding->version == INT64_MIN);
+    return !holding->used || !holding->live;
 }
 
 static bool is_full(const struct memory_unique *unique)
@@ -151,7 +148,7 @@ static struct holding *holding_of(struct memory_unique *unique, const struct dif
 {
     struct holding *holding = place_of(unique->items, unique->room, key);
     if (!holding->used) {
-        *holding = (struct holding){.key = *key, .version = INT64_MIN, .used = true};
+        *holding = (struct holding){.key = *key, .used = true};
         unique->count++;
     }
     note(unique, holding);
@@ -226,12 +223,10 @@ static bool is_free(struct memory_unique *unique, const struct diff_key *values,
     return !holder->used || !holder->live || diff_key_equal(&holder->other, record);
 }
 
-static void hold(struct memory_unique *unique, const struct diff_key *record, const struct row *row,
+static void hold(struct memory_unique *unique, const struct diff_key *record,
                  const struct diff_key *values)
 {
     struct holding *own = holding_of(unique, record);
-    own->version = row->version;
-    own->generation = row->generation;
     if (own->live) { /* what the older version held is free */
         struct holding *old = holding_of(unique, &own->other);
         old->live = old->live && !diff_key_equal(&old->other, record);
@@ -258,12 +253,9 @@ enum outcome memory_unique_take(struct memory_unique *unique, const struct mappi
             if (!index->unique || !memory_unique_can(mapping, index) || stays)
                 continue;
             record = record_key(unique, mapping, i, row);
-            const struct holding *own = place_of(unique->items, unique->room, &record);
-            if (own->used && batch_is_held(row, own->version, own->generation))
-                continue; /* it is not written */
             bool has = !row->deleted && values_key(unique, mapping, i, row, &values);
             if (pass == 1) {
-                hold(unique, &record, row, has ? &values : NULL);
+                hold(unique, &record, has ? &values : NULL);
             } else if (has && !is_free(unique, &values, &record)) {
                 error_set(err, OUT_REJECT, ERR_PG_DATA,
                           "another record of the tenant has the same values in the unique index %s",

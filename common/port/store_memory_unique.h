@@ -18,7 +18,8 @@ size_t memory_unique_bytes(const struct memory_unique *unique);
 size_t memory_unique_growth(const struct memory_unique *unique);
 /* Whether it is of plain columns alone: expressions and filled columns are PostgreSQL's to know. */
 bool memory_unique_can(const struct mapping *mapping, const struct mapping_index *index);
-/* OUT_REJECT DRV-P110: a row that PostgreSQL would refuse; nothing changed. */
+/* Of a row that is written next, as nothing newer is there. OUT_REJECT DRV-P110: one that
+ * PostgreSQL would refuse; nothing changed. */
 MUST_USE enum outcome memory_unique_take(struct memory_unique *unique,
                                          const struct mapping *mapping, const struct row *row,
                                          struct error *err);

@@ -137,3 +137,29 @@ drover schema apply > "$WORK/schema.log" 2>&1
 grep -q "as generation $(( GENERATION + 1 )), which it was as generation" "$WORK/schema.log" || fail "the mapping that comes back is not told as such"
 drover schema apply > "$WORK/schema.log" 2>&1
 grep -q 'schema is up to date' "$WORK/schema.log" || fail "a second apply changes something"
+
+say "two contents of one version: the first stays, whatever the mapping, and is the one that is written again"
+TWICE=${NAME}_twice
+write_mapping a:int8
+drover schema apply --migration "$TWICE" > "$WORK/schema.log" 2>&1
+sql "TRUNCATE public.thing"
+for i in $(seq 60); do
+  printf '{"id":%d,"shop":"s%d","rev":%d,"a":%d}\n' "$i" $(( i % 3 )) $(( 1 + RANDOM % 3 )) "$i"
+done > "$WORK/first.ndjson"
+jq -c 'select(.id % 2 == 0) | .a = -.a' "$WORK/first.ndjson" > "$WORK/second.ndjson"
+cat "$WORK/first.ndjson" "$WORK/second.ndjson" > "$WORK/things.ndjson"
+# several of a key in a batch, and one
+for size in 2000 1; do
+  [ "$size" = 1 ] || bring "$TWICE"
+  GENERATION=$(sql 'SELECT max(drover_generation) FROM public.thing')
+  write_mapping a:int8 "b:$([ "$size" = 1 ] && echo text || echo jsonb)"
+  drover schema apply --migration "$TWICE" > "$WORK/schema.log" 2>&1
+  grep -q "as generation $(( GENERATION + 1 ))" "$WORK/schema.log" || fail "the mapping is not a new generation"
+  expect_exit 0 drover replay --rewrite --migration "$TWICE" --batch-records "$size" --json > "$WORK/twice.json" 2> "$WORK/twice.log"
+  equal "read, written, conflicts" "$(jq -c '[.read, .counts.applied, .counts.conflict]' "$WORK/twice.json")" "[90,60,30]"
+  equal "rows of the first content and the new generation" \
+    "$(sql "SELECT count(*) FROM public.thing WHERE a_int8 = id AND drover_generation = $(( GENERATION + 1 ))")" 60
+  verify "$TWICE"
+  equal "exit code of verify" "$GOT" 5
+  equal "stale by mapping, different, conflict, match" "$(found '[.counts.stale_by_mapping, .counts.different, .counts.conflict, .counts.match]')" "[0,0,30,60]"
+done

@@ -44,6 +44,7 @@ struct key {
     struct digest digest;
     int64_t seen_version; /* of the row, when it was last looked at */
     uint32_t seen_writes, seen_generation;
+    struct digest seen_digest;
 };
 
 struct log {
@@ -222,9 +223,8 @@ static const struct memory_row *row_of(const struct model *model, const struct k
     return memory_store_find(model->world->store, key->entity, BYTES_LITERAL("t"), bytes_text(id));
 }
 
-/* A committed record is what the row says: the first one of its version; of children any, as those
- * that wait may come in behind others, and of a mapping that changed as well: a newer one writes
- * what it is given of the version. */
+/* A committed record is what the row says: the first one of its version, under whatever mapping; of
+ * children any, as those that wait may come in behind others. */
 static bool is_committed(const struct model *model, int key, const struct memory_row *row)
 {
     for (int32_t p = 0; p < model->world->partitions; p++) {
@@ -235,7 +235,7 @@ static bool is_committed(const struct model *model, int key, const struct memory
                 continue;
             if (digest_equal(&known->digest, &row->digest))
                 return true;
-            if (known->kind != KIND_CHILD && !row->generation)
+            if (known->kind != KIND_CHILD)
                 return false;
         }
     }
@@ -262,12 +262,16 @@ static bool check_rows(struct model *model)
         if (same && !newer && row->writes != key->seen_writes)
             return wrong(model, "I1: %s k%d was written twice at %" PRId64, key->entity,
                          key->number, row->version);
+        if (same && !digest_equal(&row->digest, &key->seen_digest))
+            return wrong(model, "I1: %s k%d has other content at %" PRId64, key->entity,
+                         key->number, row->version);
         if ((!same || newer) && !is_committed(model, i, row))
             return wrong(model, "I2: %s k%d is no committed record of version %" PRId64,
                          key->entity, key->number, row->version);
         key->seen_version = row->version;
         key->seen_writes = row->writes;
         key->seen_generation = row->generation;
+        key->seen_digest = row->digest;
     }
     return true;
 }
@@ -368,8 +372,8 @@ static struct range_kinds kinds_of(const struct log *log, int64_t first, int64_t
 }
 
 /* What a receipt of an ordinary batch says is possible for its records: a child may be in any class
- * but dead, as it waits for a parent that is missing. Where mappings change, a record of a version
- * that is there already may be any but dead as well. */
+ * but dead, as it waits for a parent that is missing. Where mappings change, a record that is there
+ * already may be written again. */
 static bool check_classes(struct model *model, const struct receipt_summary *receipt, bool has_runs)
 {
     const struct log *log = &model->logs[receipt->partition];
@@ -377,7 +381,7 @@ static bool check_classes(struct model *model, const struct receipt_summary *rec
     const uint64_t *counts = receipt->counts;
     uint64_t children = range.kinds[KIND_CHILD];
     if (model->world->generations > 1)
-        children += range.kinds[KIND_SAME] + range.kinds[KIND_OTHER];
+        children += range.kinds[KIND_SAME];
     uint64_t sum = 0;
     for (int i = 0; i < CLASS_COUNT; i++)
         sum += counts[i];
@@ -449,9 +453,7 @@ static bool check_run(struct model *model, int32_t partition, int64_t offset,
     bool possible = told == CLASS_RECOVERED ? known->kind != KIND_DEAD
                     : told == CLASS_DEAD    ? known->kind == KIND_DEAD || known->kind == KIND_CHILD
                     : told == CLASS_CONFLICT
-                        ? known->kind == KIND_OTHER || known->kind == KIND_CHILD ||
-                              (model->world->generations > 1 &&
-                               (known->kind == KIND_NEW || known->kind == KIND_SAME))
+                        ? known->kind == KIND_OTHER || known->kind == KIND_CHILD
                         : told == CLASS_WAITING && known->kind == KIND_CHILD;
     known->told = told;
     return possible || wrong(model, "I5: %d@%" PRId64 " is told of as %s, and is of kind %d",

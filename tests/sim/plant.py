@@ -22,8 +22,13 @@ PLANTS = {
     ),
     "no_generation_guard": (
         "common/policy/apply/batch.c",
-        "stored_generation >= row->generation);\n",
-        "stored_generation == row->generation);\n",
+        "return stored_generation >= row->generation || !has_digest(row, stored_digest);\n",
+        "return stored_generation == row->generation || !has_digest(row, stored_digest);\n",
+    ),
+    "newer_mapping_writes_other_content": (
+        "common/policy/apply/batch.c",
+        "return stored_generation >= row->generation || !has_digest(row, stored_digest);\n",
+        "(void)stored_digest;\n    return stored_generation >= row->generation;\n",
     ),
     "commit_before_dead_letter": (
         "common/policy/apply/batch_gate.c",
@@ -37,9 +42,9 @@ PLANTS = {
     ),
     "unchanged_from_xmin": (
         "common/policy/apply/batch.c",
-        "    if (batch_is_newer(row, stored_version, stored_generation))\n        return CLASS_SUPERSEDED;\n",
+        "    if (!has_digest(row, stored_digest))\n        return CLASS_CONFLICT;\n",
         "    /* its xmin is not this transaction's */\n"
-        "    if (batch_is_newer(row, stored_version, stored_generation) || stored_version == row->version)\n"
+        "    if (stored_digest.size && stored_version == row->version)\n"
         "        return CLASS_UNCHANGED;\n",
     ),
 }

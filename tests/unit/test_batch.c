@@ -177,6 +177,7 @@ END_TEST
  */
 struct naive {
     int key, version, content;
+    int32_t generation;
     bool deleted, refused, is_orphan;
     enum record_class verdict;
 };
@@ -184,6 +185,7 @@ struct naive {
 /* What a store holds of a key: a row, or a tombstone without columns. */
 struct held {
     bool exists, deleted;
+    int32_t generation;
     int version, content, columns; /* columns: content of the record they came from; 0: none */
 };
 
@@ -195,13 +197,18 @@ static enum record_class write_naive(struct held *held, const struct naive *reco
         return CLASS_WAITING;
     if (held->exists && held->version > record->version)
         return CLASS_SUPERSEDED;
-    if (held->exists && held->version == record->version)
-        return held->content == record->content && held->deleted == record->deleted
-                   ? CLASS_UNCHANGED
-                   : CLASS_CONFLICT;
+    if (held->exists && held->version == record->version) {
+        if (held->content != record->content || held->deleted != record->deleted)
+            return CLASS_CONFLICT;
+        if (held->generation == record->generation)
+            return CLASS_UNCHANGED;
+        held->generation = record->generation;
+        return CLASS_APPLIED;
+    }
     bool keeps = record->deleted && soft;
     *held = (struct held){.exists = true,
                           .deleted = record->deleted,
+                          .generation = record->generation,
                           .version = record->version,
                           .content = record->content,
                           .columns = !record->deleted ? record->content + 1
@@ -239,7 +246,8 @@ static void write_batch(struct batch *batch, struct naive *all, struct held held
             else {
                 struct digest digest = {0};
                 digest.bytes[0] = (uint8_t)(before.deleted ? 0 : before.content + 1);
-                batch_decide_stored(item, before.version, 0, bytes_of(digest.bytes, 16));
+                batch_decide_stored(item, before.version, before.generation,
+                                    bytes_of(digest.bytes, 16));
                 ck_assert_int_eq(item->verdict, verdict);
             }
         }
@@ -248,16 +256,16 @@ static void write_batch(struct batch *batch, struct naive *all, struct held held
 }
 
 /* Writes in the order of offsets, one by one. */
-static void write_one_by_one(const struct naive *all, struct held held[KEYS], bool soft)
+static void write_one_by_one(const struct naive *all, int count, struct held held[KEYS], bool soft)
 {
-    for (int i = 0; i < RECORDS; i++)
+    for (int i = 0; i < count; i++)
         write_naive(&held[all[i].key], &all[i], soft);
 }
 
 static bool same_held(const struct held *a, const struct held *b)
 {
-    return a->exists == b->exists && a->deleted == b->deleted && a->version == b->version &&
-           a->content == b->content && a->columns == b->columns;
+    return a->exists == b->exists && a->generation == b->generation && a->deleted == b->deleted &&
+           a->version == b->version && a->content == b->content && a->columns == b->columns;
 }
 
 static bool has_delete(const struct batch *batch, const struct naive *all, int key)
@@ -357,7 +365,7 @@ START_TEST(what_is_written_does_not_depend_on_the_batch_size)
         if (all[i].deleted)
             all[i].content = 0;
     }
-    write_one_by_one(all, want, soft);
+    write_one_by_one(all, RECORDS, want, soft);
     for (int size = 1; size <= RECORDS; size++) {
         struct held held[KEYS] = {0};
         struct batch *batch = batch_new((size_t)size, 1u << 20);
@@ -384,6 +392,91 @@ START_TEST(what_is_written_does_not_depend_on_the_batch_size)
 }
 END_TEST
 
+/* The same when the mapping has changed, and all comes again behind what is there: of a version
+ * that came with several contents the first one is written again, none of the others. */
+START_TEST(nor_when_the_mapping_has_changed)
+{
+    static const char *const IDS[KEYS] = {"k0", "k1", "k2", "k3", "k4", "k5"};
+    struct naive all[2 * RECORDS];
+    struct held want[KEYS] = {0}, old[KEYS] = {0};
+    bool soft = _i % 2;
+    int conflicts = 0;
+    srand((unsigned)_i + 1);
+    for (int i = 0; i < RECORDS; i++)
+        all[i] = (struct naive){.key = rand() % KEYS,
+                                .version = 1 + rand() % 2,
+                                .content = rand() % 3,
+                                .deleted = rand() % 4 == 0,
+                                .refused = rand() % 6 == 0};
+    for (int i = 0; i < RECORDS; i++)
+        if (all[i].deleted)
+            all[i].content = 0;
+    for (int i = 0; i < RECORDS; i++) {
+        all[RECORDS + i] = all[rand() % RECORDS];
+        all[RECORDS + i].generation = 1;
+    }
+    write_one_by_one(all, RECORDS, old, soft);
+    memcpy(want, old, sizeof want);
+    write_one_by_one(all + RECORDS, RECORDS, want, soft);
+    for (int size = 1; size <= RECORDS; size++) {
+        struct held held[KEYS];
+        struct batch *batch = batch_new((size_t)size, 1u << 20);
+        memcpy(held, old, sizeof held);
+        for (int first = RECORDS; first < 2 * RECORDS; first += size) {
+            for (int i = first; i < first + size && i < 2 * RECORDS; i++) {
+                add(batch, i, soft ? 2 : 0, "t", IDS[all[i].key], all[i].version,
+                    content_of(&all[i]));
+                struct row *row = &batch->items[batch->count - 1].row;
+                row->deleted = all[i].deleted;
+                row->generation = 1;
+            }
+            batch_close(batch);
+            write_batch(batch, all, held, soft, size % 2);
+            ck_assert(batch_is_decided(batch));
+            conflicts += (int)batch_count(batch, CLASS_CONFLICT);
+            batch_reset(batch);
+        }
+        batch_free(batch);
+        for (int key = 0; key < KEYS; key++)
+            ck_assert_msg(same_held(&held[key], &want[key]),
+                          "seed %d, batches of %d, key %d: version %d content %d generation %d",
+                          _i + 1, size, key, held[key].version, held[key].content,
+                          held[key].generation);
+    }
+    ck_assert_int_gt(conflicts, 0);
+}
+END_TEST
+
+START_TEST(what_the_store_may_have_is_tried_when_the_mapping_has_changed)
+{
+    static const int WANT[] = {1, 4, 5};
+    struct batch *batch = batch_new(10, 1u << 20);
+    add(batch, 0, 0, "t", "k", 5, 1);
+    add(batch, 1, 0, "t", "k", 7, 2);
+    add(batch, 2, 0, "t", "one content", 7, 2);
+    add(batch, 3, 0, "t", "one content", 7, 2);
+    add(batch, 4, 0, "t", "k", 7, 3);
+    add(batch, 5, 0, "t", "k", 7, 2);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->items[i].row.generation = 1;
+    batch_close(batch);
+    while (batch_promote(batch))
+        ;
+    ck_assert_uint_eq(batch->order_count, 4);
+    for (size_t i = 0, at = 0; i < batch->order_count; i++)
+        if (batch->order[i] != 2)
+            ck_assert_uint_eq(batch->order[i], WANT[at++]);
+    decide(&batch->items[2], CLASS_APPLIED);
+    decide(&batch->items[1], CLASS_CONFLICT);
+    decide(&batch->items[4], CLASS_APPLIED);
+    decide(&batch->items[5], CLASS_CONFLICT);
+    batch_settle(batch);
+    ck_assert(batch->items[0].verdict == CLASS_SUPERSEDED);
+    ck_assert(batch->items[3].verdict == CLASS_UNCHANGED);
+    batch_free(batch);
+}
+END_TEST
+
 START_TEST(rows_not_written_are_classified)
 {
     struct row row = {.version = 5};
@@ -395,31 +488,35 @@ START_TEST(rows_not_written_are_classified)
     ck_assert_int_eq(batch_classify(&row, 5, 0, bytes_of("", 0)), CLASS_CONFLICT);
     row.generation = 2;
     ck_assert_int_eq(batch_classify(&row, 5, 3, same), CLASS_SUPERSEDED);
-    ck_assert_int_eq(batch_classify(&row, 5, 3, bytes_of(other.bytes, 16)), CLASS_SUPERSEDED);
+    ck_assert_int_eq(batch_classify(&row, 5, 3, bytes_of(other.bytes, 16)), CLASS_CONFLICT);
     ck_assert_int_eq(batch_classify(&row, 5, 2, same), CLASS_UNCHANGED);
     ck_assert_int_eq(batch_classify(&row, 5, 2, bytes_of(other.bytes, 16)), CLASS_CONFLICT);
     ck_assert_int_eq(batch_classify(&row, 5, 1, same), CLASS_UNCHANGED); /* written before */
+    ck_assert_int_eq(batch_classify(&row, 5, 1, bytes_of(other.bytes, 16)), CLASS_CONFLICT);
     ck_assert_int_eq(batch_classify(&row, 4, 9, same), CLASS_APPLIED);
 }
 END_TEST
 
-/* Greater version, or same version and greater generation, wins. */
+/* Greater version, or same version, same content and greater generation, wins. */
 START_TEST(what_is_held_is_not_written_over)
 {
     static const struct {
         int64_t version;
         int32_t generation;
-        bool held, newer;
+        bool same, other; /* held, when the content is */
     } STORED[] = {
-        {4, 0, false, false}, {4, 9, false, false}, {5, 0, false, false}, {5, 1, false, false},
-        {5, 2, true, false},  {5, 3, true, true},   {6, 0, true, true},   {6, 9, true, true},
+        {4, 0, false, false}, {4, 9, false, false}, {5, 0, false, true}, {5, 1, false, true},
+        {5, 2, true, true},   {5, 3, true, true},   {6, 0, true, true},  {6, 9, true, true},
     };
+    static const struct digest OTHER = {.bytes = {1}};
     const struct row row = {.version = 5, .generation = 2};
     for (size_t i = 0; i < sizeof STORED / sizeof *STORED; i++) {
         int64_t version = STORED[i].version;
         int32_t generation = STORED[i].generation;
-        ck_assert_int_eq(batch_is_held(&row, version, generation), STORED[i].held);
-        ck_assert_int_eq(batch_is_newer(&row, version, generation), STORED[i].newer);
+        ck_assert_int_eq(batch_is_held(&row, version, generation, bytes_of(row.digest.bytes, 16)),
+                         STORED[i].same);
+        ck_assert_int_eq(batch_is_held(&row, version, generation, bytes_of(OTHER.bytes, 16)),
+                         STORED[i].other);
     }
 }
 END_TEST
@@ -491,6 +588,8 @@ static Suite *batch_suite(void)
     tcase_add_test(tcase, an_unknown_outcome_keeps_refusals);
     tcase_add_test(tcase, groups_are_runs_of_one_table_and_tenant);
     tcase_add_loop_test(tcase, what_is_written_does_not_depend_on_the_batch_size, 0, 120);
+    tcase_add_loop_test(tcase, nor_when_the_mapping_has_changed, 0, 24);
+    tcase_add_test(tcase, what_the_store_may_have_is_tried_when_the_mapping_has_changed);
     tcase_add_test(tcase, rows_not_written_are_classified);
     tcase_add_test(tcase, what_is_held_is_not_written_over);
     tcase_add_test(tcase, sorts_as_the_whole_comparison);

@@ -111,8 +111,9 @@ static const char PUT_RECORD[] =
     "written_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, unixepoch()) "
     "ON CONFLICT (entity, tenant, id) DO UPDATE SET version = excluded.version, "
     "digest = excluded.digest, deleted = excluded.deleted, json = excluded.json, "
-    "generation = excluded.generation, written_at = excluded.written_at WHERE (version, "
-    "record.generation) < (excluded.version, excluded.generation)";
+    "generation = excluded.generation, written_at = excluded.written_at WHERE "
+    "record.version < excluded.version OR (record.version = excluded.version AND "
+    "record.generation < excluded.generation AND record.digest = excluded.digest)";
 static const char PUT_BOX[] =
     "INSERT INTO box (tenant, reference, entity, id, field, box, created_at) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, unixepoch()) ON CONFLICT (tenant, reference) DO NOTHING";
@@ -227,10 +228,11 @@ static enum outcome classify(struct writing *writing, struct batch_item *item, s
         return outcome;
     int64_t version = row ? sqlite3_column_int64(row, 0) : INT64_MIN;
     int32_t generation = row ? sqlite3_column_int(row, 3) : 0;
+    struct bytes digest = row ? sqlite_bytes(row, 1) : (struct bytes){0};
     bool held = writing->only_classify ? version >= item->row.version
-                                       : batch_is_held(&item->row, version, generation);
+                                       : batch_is_held(&item->row, version, generation, digest);
     if (row && held) {
-        batch_decide_stored(item, version, generation, sqlite_bytes(row, 1));
+        batch_decide_stored(item, version, generation, digest);
         if (writing->only_classify && item->verdict == CLASS_UNCHANGED)
             item->verdict = CLASS_APPLIED;
     } else if (writing->only_classify) { /* refused before the crash; or ours, and gone since */

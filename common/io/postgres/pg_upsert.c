@@ -142,16 +142,38 @@ static void append_mark(struct buf *sql, const struct mapping *mapping)
 #define NOT_ALL_FOUND                                                                              \
     " AND (SELECT pg_catalog.count(*) FROM found) < pg_catalog.cardinality($1::text[])"
 
-/* The guard of every write: what is stored, as `row`, is older than what comes ("<"), or is not
- * (">="): by version, then by the generation of the mapping, which is the same for all that comes.
- */
-static void append_order(struct buf *sql, const struct mapping *mapping, const char *row,
-                         const char *order, const char *version)
+/* A mapping that never changed writes no version twice, and needs no digests for it. */
+static bool writes_again(const struct mapping *mapping)
 {
+    return mapping->generation > 0;
+}
+
+/* The guard of every write (batch_is_held): what is stored, as `row`, gives way to what comes, of
+ * that version and digest. The generation is the same for all that comes. */
+static void append_gives_way(struct buf *sql, const struct mapping *mapping, const char *row,
+                             const char *version, const char *digest)
+{
+    if (!writes_again(mapping)) {
+        buf_append_format(sql, "%s.drover_version < %s", row, version);
+        return;
+    }
     buf_append_format(sql,
-                      "(%s.drover_version %.1s %s OR (%s.drover_version = %s AND "
-                      "%s.drover_generation %s %" PRId32 "))",
-                      row, order, version, row, version, row, order, mapping->generation);
+                      "(%s.drover_version < %s OR (%s.drover_version = %s AND "
+                      "%s.drover_generation < %" PRId32 " AND %s.drover_digest = %s))",
+                      row, version, row, version, row, mapping->generation, row, digest);
+}
+
+/* The opposite. */
+static void append_stays(struct buf *sql, const struct mapping *mapping)
+{
+    if (!writes_again(mapping)) {
+        buf_append_text(sql, "s.drover_version >= u.v");
+        return;
+    }
+    buf_append_format(sql,
+                      "(s.drover_version > u.v OR (s.drover_version = u.v AND "
+                      "(s.drover_generation >= %" PRId32 " OR s.drover_digest <> u.d)))",
+                      mapping->generation);
 }
 
 static void append_insert(struct buf *sql, const struct mapping *mapping, bool looking)
@@ -180,7 +202,7 @@ static void append_insert(struct buf *sql, const struct mapping *mapping, bool l
     buf_append_text(sql, ") DO UPDATE SET ");
     append_updates(sql, mapping);
     buf_append_text(sql, " WHERE ");
-    append_order(sql, mapping, "t", "<", "EXCLUDED.drover_version");
+    append_gives_way(sql, mapping, "t", "EXCLUDED.drover_version", "EXCLUDED.drover_digest");
 }
 
 /* What the table holds of a key, by probes of its index whatever the statistics say. */
@@ -211,10 +233,12 @@ static void append_held(struct buf *sql, const struct mapping *mapping)
         append_unnest(sql, mapping->key[k] + 2,
                       value_type_param_array(&mapping->columns[mapping->key[k]].type));
     append_unnest(sql, mapping->column_count + 2, "int8[]");
+    if (writes_again(mapping))
+        append_unnest(sql, mapping->column_count + 3, "bytea[]");
     sql->size -= 2; /* the last comma */
     buf_append_text(sql, ") WITH ORDINALITY AS u(t, ");
     append_keys(sql, mapping, "");
-    buf_append_text(sql, "v, o)");
+    buf_append_text(sql, writes_again(mapping) ? "v, d, o)" : "v, o)");
     append_stored(sql, mapping, "u.t");
 }
 
@@ -222,14 +246,14 @@ static void append_held(struct buf *sql, const struct mapping *mapping)
  * The statement itself tells what it did not write, and why not. RETURNING gives tenant, key and
  * version of each row written; what was sent and is not among them is looked up. NOT IN over a
  * subquery is hashed whatever the planner believes of sizes: a join could become a nested loop.
- * The look-up sees the table as it was when the statement began: the row is there, as new or newer
- * (append_order), or nobody can say why it was not written (a trigger that returned NULL or
+ * The look-up sees the table as it was when the statement began: the row is there and stays
+ * (append_stays), or nobody can say why it was not written (a trigger that returned NULL or
  * changed key or version; a row of the same instant): not_written() raises DR003, nothing of it
  * stands, and the search for refused records asks again.
  *
  * A conflict locks the row it meets, which writes to the table's page and the log even when the
  * row stays as it is. `looking` keeps what the table had when the statement began (found) away from
- * that: a row that is newer, or as new, stays so, and says the same a moment later.
+ * that: a row that stays then stays a moment later, too, and says the same.
  * What comes in between is met by the conflict, as ever.
  */
 static char *make_upsert(const struct mapping *mapping, bool looking, struct buf *sql)
@@ -243,7 +267,7 @@ static char *make_upsert(const struct mapping *mapping, bool looking, struct buf
                              "s.drover_digest AS d, s.drover_generation AS g");
         append_held(sql, mapping);
         buf_append_text(sql, " WHERE ");
-        append_order(sql, mapping, "s", ">=", "u.v");
+        append_stays(sql, mapping);
         buf_append_text(sql, "), ");
     }
     buf_append_text(sql, "written AS (");
@@ -255,7 +279,7 @@ static char *make_upsert(const struct mapping *mapping, bool looking, struct buf
     if (looking)
         buf_append_text(sql, "SELECT f.o, f.v, f.d, f.g::int8 FROM found AS f UNION ALL ");
     buf_append_text(sql, "SELECT u.o, s.drover_version, s.drover_digest, CASE WHEN ");
-    append_order(sql, mapping, "s", ">=", "u.v");
+    append_stays(sql, mapping);
     buf_append_text(sql, " THEN s.drover_generation::int8 ELSE drover.not_written() END");
     append_held(sql, mapping);
     buf_append_text(sql, " WHERE (u.t, ");
@@ -324,7 +348,7 @@ static void append_missing_parent(struct buf *sql, const struct mapping_referenc
     buf_append_text(sql, "))");
 }
 
-/* A row that the table holds, as new as it or newer, is not written, and lacks nothing. */
+/* A row that the table holds (append_stays) is not written, and lacks nothing. */
 static char *make_missing_parent(const struct mapping_set *mappings, const struct mapping *mapping,
                                  struct buf *sql)
 {
@@ -334,6 +358,8 @@ static char *make_missing_parent(const struct mapping_set *mappings, const struc
         append_unnest(sql, number++,
                       value_type_param_array(&mapping->columns[mapping->key[k]].type));
     append_unnest(sql, number++, "int8[]");
+    if (writes_again(mapping))
+        append_unnest(sql, number++, "bytea[]");
     for (size_t r = 0; r < mapping->reference_count; r++)
         for (size_t i = 0; i < mapping->references[r].column_count; i++, count++)
             append_unnest(
@@ -342,13 +368,13 @@ static char *make_missing_parent(const struct mapping_set *mappings, const struc
     sql->size -= 2; /* the last comma */
     buf_append_text(sql, ") WITH ORDINALITY AS u(");
     append_keys(sql, mapping, "");
-    buf_append_text(sql, "v, ");
+    buf_append_text(sql, writes_again(mapping) ? "v, d, " : "v, ");
     for (size_t i = 0; i < count; i++)
         buf_append_format(sql, "c%zu, ", i);
     buf_append_text(sql, "o)");
     append_stored(sql, mapping, "$1::text");
     buf_append_text(sql, " WHERE (s.drover_version IS NULL OR ");
-    append_order(sql, mapping, "s", "<", "u.v");
+    append_gives_way(sql, mapping, "s", "u.v", "u.d");
     buf_append_text(sql, ") AND (false");
     for (size_t r = 0, at = 0; r < mapping->reference_count; r++) {
         const struct mapping_reference *reference = &mapping->references[r];
@@ -531,10 +557,9 @@ static void append_versions(struct param_list *list, const struct batch *batch,
     finish_param(list);
 }
 
-static void append_own(struct param_list *list, const struct batch *batch, const uint32_t *order,
-                       size_t count)
+static void append_digests(struct param_list *list, const struct batch *batch,
+                           const uint32_t *order, size_t count)
 {
-    append_versions(list, batch, order, count);
     begin_param(list);
     pg_wire_append_array(list->memory, OID_BYTEA, count, false);
     char *place = buf_extend(list->memory, count * pg_wire_element_size(sizeof(struct digest)));
@@ -543,9 +568,16 @@ static void append_own(struct param_list *list, const struct batch *batch, const
         place = pg_wire_put_element(place, digest->bytes, sizeof digest->bytes);
     }
     finish_param(list);
+}
+
+static void append_own(struct param_list *list, const struct batch *batch, const uint32_t *order,
+                       size_t count)
+{
+    append_versions(list, batch, order, count);
+    append_digests(list, batch, order, count);
     begin_param(list);
     pg_wire_append_array(list->memory, OID_BOOL, count, false);
-    place = buf_extend(list->memory, count * pg_wire_element_size(1));
+    char *place = buf_extend(list->memory, count * pg_wire_element_size(1));
     for (size_t i = 0; place && i < count; i++)
         place = pg_wire_put_element(place, &batch->items[order[i]].row.deleted, 1);
     finish_param(list);
@@ -608,6 +640,8 @@ int pg_upsert_missing_parent_params(const struct pg_upsert *upsert, const struct
     append_tenant(&list, tenant);
     append_key_cells(&list, mapping, batch, order, count);
     append_versions(&list, batch, order, count);
+    if (writes_again(mapping))
+        append_digests(&list, batch, order, count);
     for (size_t r = 0; r < mapping->reference_count; r++)
         for (size_t i = 0; i < mapping->references[r].column_count; i++) {
             size_t column = mapping->references[r].columns[i];

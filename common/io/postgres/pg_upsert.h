@@ -42,13 +42,13 @@ size_t pg_upsert_span(const struct batch *batch, size_t group);
 void pg_upsert_append_tenants(struct buf *out, const struct batch *batch, size_t group, size_t end);
 
 /* Queues the upsert of `count` items (indexes into batch->items), each key once. `looking`: what
- * the table already holds, as new or newer, is found before anything is locked, and left alone;
- * cheaper where most of them are, dearer where few are. What it says and what it writes is the
- * same. `memory` is scratch. Result: the rows that were NOT written because the table holds them as
- * new or newer, by version, then by the mapping's generation, which stands in the statement;
- * columns, binary: ordinal int8 (from 1), stored version int8, stored digest bytea, stored
- * generation int8. All others of the `count` were written as they are, or the query fails with
- * DR003. No rows (`count` 0): whether the table and the rights are there. */
+ * the table already holds, and keeps (batch_is_held), is found before anything is locked, and left
+ * alone; cheaper where most of them are, dearer where few are. What it says and what it writes is
+ * the same. `memory` is scratch. Result: the rows that were NOT written because the table keeps
+ * what it holds; the mapping's generation stands in the statement; columns, binary: ordinal int8
+ * (from 1), stored version int8, stored digest bytea, stored generation int8. All others of the
+ * `count` were written as they are, or the query fails with DR003. No rows (`count` 0): whether the
+ * table and the rights are there. */
 void pg_upsert_queue(const struct pg_upsert *upsert, struct pg_connection *connection,
                      const struct batch *batch, const uint32_t *order, size_t count, bool looking,
                      struct buf *memory);

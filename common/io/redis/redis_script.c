@@ -56,9 +56,9 @@ static const char APPLY[] =
     "  if old > new then return 's' end\n"
     "  if old < new then return mode == 'l' and 'n' or 'a' end\n"
     /* of one version: what is only classified was written, perhaps under an older mapping */
+    "  if gone ~= deletes or sub(has, 17, 48) ~= sub(meta, 17, 48) then return 'c' end\n"
     "  if before > generation then return 's' end\n"
     "  if before < generation and mode ~= 'l' then return 'a' end\n"
-    "  if gone ~= deletes or sub(has, 17, 48) ~= sub(meta, 17, 48) then return 'c' end\n"
     "  if not gone and not there and mode ~= 'l' then return 'a' end\n"
     "  return 'u'\n"
     "end\n"

@@ -11,11 +11,11 @@
  * What is kept of a record, `meta`: 16 hex digits of the version with its sign bit flipped (so that
  * text order is number order: Lua's numbers are doubles and would lose an int64), 32 of the digest,
  * 'u' or 'd' (a tombstone), and whose it is: isolation_key/entity/id. 'U' and 'D' say the same, and
- * that 8 hex digits of the mapping's generation follow, which is 0 without them: of one version the
- * greater generation is newer. It stands beside the value
- * under <key>:v, and for the hash form in the field _v (a hash's tombstone stands under <key>:v). A
- * key without a meta of this record is somebody else's: never written, never deleted. A value that
- * is unchanged gets the ttl its mapping has now, when it has none or more, or should have none.
+ * that 8 hex digits of the mapping's generation follow, which is 0 without them: of one version and
+ * one content the greater generation is newer. It stands beside the value under <key>:v, and for
+ * the hash form in the field _v (a hash's tombstone stands under <key>:v). A key without a meta of
+ * this record is somebody else's: never written, never deleted. A value that is unchanged gets the
+ * ttl its mapping has now, when it has none or more, or should have none.
  *
  *   apply      KEYS  [checkpoint key] key…
  *              ARGV  mode, tombstone's life in ms, fence 0|1,

@@ -43,7 +43,8 @@ struct row {
     struct bytes id;
     int64_t version;
     bool deleted;
-    int32_t generation;   /* of the mapping that made it: of one version the greater one is newer */
+    int32_t generation;   /* of the mapping that made it: of one version and content the greater is
+                             newer */
     struct digest digest; /* of the canonical source record; zero for a delete */
     struct bytes json;    /* what the row gives back, in canonical form, when mapping_forward was to
                              keep it and knew it without going back; else empty */

@@ -114,8 +114,13 @@ static bool find_next(const struct batch *batch, const struct batch_contest *con
     *next = (size_t)contest->first + contest->tried;
     if (contest->tried == contest->count)
         return false;
+    if (contest->tried < contest->all)
+        return true;
     /* those behind what the store took are not newer */
-    return contest->replays || !contest->tried || !is_taken(candidate(batch, *next - 1));
+    for (size_t i = *next; i-- > contest->first;)
+        if (is_taken(candidate(batch, i)))
+            return false;
+    return true;
 }
 
 static bool is_soft_delete(const struct batch_item *item)
@@ -129,6 +134,34 @@ static int compare_offsets(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* Where those of the version of candidate `from` of the contest end. */
+static uint32_t end_of_version(const struct batch *batch, const struct batch_contest *contest,
+                               uint32_t from)
+{
+    int64_t version = candidate(batch, (size_t)contest->first + from)->row.version;
+    uint32_t end = from + 1;
+    while (end < contest->count &&
+           candidate(batch, (size_t)contest->first + end)->row.version == version)
+        end++;
+    return end;
+}
+
+/* Where those end that are tried together with candidate `from`, the first one of its version. */
+static uint32_t end_of_all(const struct batch *batch, const struct batch_contest *contest,
+                           uint32_t from)
+{
+    const struct row *first = &candidate(batch, (size_t)contest->first + from)->row;
+    if (contest->replays)
+        return contest->count;
+    if (first->generation == 0) /* what is there of the version stays, whichever it is */
+        return from + 1;
+    uint32_t end = end_of_version(batch, contest, from);
+    for (uint32_t i = from + 1; i < end; i++)
+        if (!same_content(&candidate(batch, (size_t)contest->first + i)->row, first))
+            return end;
+    return from + 1;
+}
+
 static void note_contest(struct batch *batch, size_t first, size_t count)
 {
     struct batch_contest contest = {.first = (uint32_t)first, .count = (uint32_t)count};
@@ -136,6 +169,7 @@ static void note_contest(struct batch *batch, size_t first, size_t count)
         contest.replays = contest.replays || is_soft_delete(candidate(batch, i));
     if (contest.replays)
         qsort(batch->sorted + first, count, sizeof *batch->sorted, compare_offsets);
+    contest.all = end_of_all(batch, &contest, 0);
     batch->contests = mem_grown(batch->contests, &batch->contest_capacity, batch->contest_count + 1,
                                 sizeof *batch->contests);
     batch->contests[batch->contest_count++] = contest;
@@ -217,22 +251,14 @@ bool batch_promote(struct batch *batch)
         const struct batch_item *before = candidate(batch, next - 1);
         item->seen = before->seen; /* of the same key */
         item->stored_version = before->stored_version;
+        item->stored_generation = before->stored_generation;
         item->stored_digest = before->stored_digest;
         append_order(batch, next, groups_before);
+        if (contest->tried >= contest->all)
+            contest->all = end_of_all(batch, contest, contest->tried);
         contest->tried++;
     }
     return batch->order_count > order_before;
-}
-
-/* How many candidates have the version of the first. */
-static uint32_t count_equals(const struct batch *batch, const struct batch_contest *contest)
-{
-    int64_t version = candidate(batch, contest->first)->row.version;
-    uint32_t count = 1;
-    while (count < contest->count &&
-           candidate(batch, (size_t)contest->first + count)->row.version == version)
-        count++;
-    return count;
 }
 
 void batch_promote_equals(struct batch *batch,
@@ -244,7 +270,7 @@ void batch_promote_equals(struct batch *batch,
         struct batch_contest *contest = &batch->contests[i];
         if (contest->replays || !keeps(owner, candidate(batch, contest->first)->mapping))
             continue;
-        uint32_t count = count_equals(batch, contest);
+        uint32_t count = end_of_version(batch, contest, 0);
         for (; contest->tried < count; contest->tried++)
             append_order(batch, (size_t)contest->first + contest->tried, groups_before);
     }
@@ -287,8 +313,10 @@ void batch_rewind(struct batch *batch)
         take_back_pending(batch, &batch->groups[i]);
     for (size_t i = 0; i < batch->order_count; i++)
         batch->items[batch->order[i]].tried = true;
-    for (size_t i = 0; i < batch->contest_count; i++)
+    for (size_t i = 0; i < batch->contest_count; i++) {
         batch->contests[i].tried = 1;
+        batch->contests[i].all = end_of_all(batch, &batch->contests[i], 0);
+    }
 }
 
 void batch_retry(struct batch *batch)
@@ -307,28 +335,30 @@ void batch_retry(struct batch *batch)
 
 /* ---- verdicts ---------------------------------------------------------------------------- */
 
-bool batch_is_newer(const struct row *row, int64_t stored_version, int32_t stored_generation)
+static bool has_digest(const struct row *row, struct bytes stored)
 {
-    return stored_version > row->version ||
-           (stored_version == row->version && stored_generation > row->generation);
+    return stored.size == sizeof row->digest.bytes &&
+           memcmp(stored.data, row->digest.bytes, stored.size) == 0;
 }
 
-bool batch_is_held(const struct row *row, int64_t stored_version, int32_t stored_generation)
+bool batch_is_held(const struct row *row, int64_t stored_version, int32_t stored_generation,
+                   struct bytes stored_digest)
 {
-    return stored_version > row->version ||
-           (stored_version == row->version && stored_generation >= row->generation);
+    if (stored_version != row->version)
+        return stored_version > row->version;
+    return stored_generation >= row->generation || !has_digest(row, stored_digest);
 }
 
 enum record_class batch_classify(const struct row *row, int64_t stored_version,
                                  int32_t stored_generation, struct bytes stored_digest)
 {
-    if (batch_is_newer(row, stored_version, stored_generation))
+    if (stored_version > row->version)
         return CLASS_SUPERSEDED;
     if (stored_version < row->version)
         return CLASS_APPLIED; /* written in between by nobody we know; the guard let it pass */
-    bool same = stored_digest.size == sizeof row->digest.bytes &&
-                memcmp(stored_digest.data, row->digest.bytes, stored_digest.size) == 0;
-    return same ? CLASS_UNCHANGED : CLASS_CONFLICT;
+    if (!has_digest(row, stored_digest))
+        return CLASS_CONFLICT;
+    return stored_generation > row->generation ? CLASS_SUPERSEDED : CLASS_UNCHANGED;
 }
 
 void batch_decide_stored(struct batch_item *item, int64_t version, int32_t generation,
@@ -347,13 +377,15 @@ void batch_decide_stored(struct batch_item *item, int64_t version, int32_t gener
 static enum record_class class_behind(const struct batch_item *item,
                                       const struct batch_item *winner)
 {
-    if (winner->verdict == CLASS_SUPERSEDED || item->row.version < winner->row.version)
+    if (item->row.version < winner->row.version)
         return CLASS_SUPERSEDED;
-    if (winner->verdict != CLASS_CONFLICT)
+    if (winner->verdict == CLASS_APPLIED || winner->verdict == CLASS_UNCHANGED)
         return same_content(&item->row, &winner->row) ? CLASS_UNCHANGED : CLASS_CONFLICT;
-    bool stored =
-        winner->seen == SEEN_ROW && digest_equal(&item->row.digest, &winner->stored_digest);
-    return stored ? CLASS_UNCHANGED : CLASS_CONFLICT;
+    if (winner->seen != SEEN_ROW)
+        return winner->verdict;
+    return batch_classify(
+        &item->row, winner->stored_version, winner->stored_generation,
+        bytes_of(winner->stored_digest.bytes, sizeof winner->stored_digest.bytes));
 }
 
 static void settle(struct batch *batch, const struct batch_contest *contest)

@@ -19,7 +19,8 @@
  *
  * A soft delete leaves the row with the columns it has, so there every record before it counts: of
  * a key with a soft delete in the batch all candidates are tried, in the order of their offsets,
- * one a promotion.
+ * one a promotion. So are, once the mapping has changed, those of the greatest version when their
+ * contents differ: the one that the store has is written again, and only the store knows which.
  */
 
 #include <stdbool.h>
@@ -74,6 +75,7 @@ struct batch_group {
 struct batch_contest {
     uint32_t first, count;
     uint32_t tried; /* the first ones of them */
+    uint32_t all;   /* the first ones that are tried whatever becomes of those before: 1 at least */
     bool replays;   /* it has soft deletes: by offset, all are tried */
 };
 
@@ -133,10 +135,10 @@ void batch_reject(struct batch *batch, struct batch_item *item, const struct err
 /* Sorts what is undecided, and puts the first candidate of each key into order. */
 void batch_close(struct batch *batch);
 /* Appends to order, in new groups, the next candidate of every key whose tried ones are all dead or
- * waiting, and of those with soft deletes. False: there is none; order is as it was. What was
- * tried and is undecided counts as written: a sink that knows its refusals only while it writes
- * promotes before it begins too, which brings those with soft deletes alone. What was seen of a
- * key goes over to the candidate. */
+ * waiting, and of those that are tried by all means (above). False: there is none; order is as it
+ * was. What was tried and is undecided counts as written: a sink that knows its refusals only while
+ * it writes promotes before it begins too, which brings those to be tried by all means alone. What
+ * was seen of a key goes over to the candidate. */
 bool batch_promote(struct batch *batch);
 /* For a store that keeps all it is given of the mappings `keeps` names, and says later what each
  * was: of keys whose greatest version comes several times, puts all of that version into order, in
@@ -166,14 +168,13 @@ void batch_rewind(struct batch *batch);
  * stays so, as it was to be committed; the store is asked for the rest. */
 void batch_retry(struct batch *batch);
 
-/* Whether what a store holds of the row's key is newer: of a greater version, or of the same one
- * and made by a newer mapping. It is not written over, and neither is what is as new as the row. */
-bool batch_is_newer(const struct row *row, int64_t stored_version, int32_t stored_generation);
-/* The same for what is as new as well. */
-bool batch_is_held(const struct row *row, int64_t stored_version, int32_t stored_generation);
-/* Verdict of a row the store did not write, from what the store holds. Of the row's version, but of
- * an older generation, is only what was written before the mapping changed, asked for afterwards:
- * it is the row's own. */
+/* Whether what a store holds of the row's key stays: of a greater version; or of the same one and
+ * of other content (the first is kept), or made by the same mapping or a newer one. */
+bool batch_is_held(const struct row *row, int64_t stored_version, int32_t stored_generation,
+                   struct bytes stored_digest);
+/* Verdict of a row the store did not write, from what the store holds. Of the row's version and
+ * content, but of an older generation, is only what was written before the mapping changed, asked
+ * for afterwards: it is the row's own. */
 enum record_class batch_classify(const struct row *row, int64_t stored_version,
                                  int32_t stored_generation, struct bytes stored_digest);
 
