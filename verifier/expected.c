@@ -12,6 +12,7 @@
 #include "common/policy/version.h"
 #include "verifier/actual.h"
 #include "verifier/history.h"
+#include "verifier/receipts.h"
 #include "verifier/samples.h"
 #include "verifier/side_checks.h"
 #include "verifier/untaken.h"
@@ -455,11 +456,18 @@ static void tell_watcher(struct verify_run *run, const struct bus_message *messa
         run->watcher.see(run->watcher.owner, message, made);
 }
 
+const struct dead_letter *expected_find_dead(const struct verify_run *run,
+                                             const struct bus_message *message)
+{
+    const struct dead_letter *found = history_find_dead(run, message);
+    return found && receipts_deny_dead(run, message->partition, message->offset) ? NULL : found;
+}
+
 /* Dead letters, and what waits for its parents. */
 static bool take_apart(struct verify_run *run, const struct bus_message *message, bool is_repeat,
                        enum outcome *outcome, struct error *err)
 {
-    const struct dead_letter *dead_letter = history_find_dead(run, message);
+    const struct dead_letter *dead_letter = expected_find_dead(run, message);
     if (!dead_letter && !is_pending(run, message->partition, message->offset))
         return false;
     tell_watcher(run, message, NULL);

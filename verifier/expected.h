@@ -31,6 +31,10 @@ bool expected_identify_any(struct verify_run *run, const struct bus_message *mes
 MUST_USE enum outcome expected_make(struct verify_run *run, const struct bus_message *message,
                                     struct expected *expected, struct error *err);
 
+/* The message's dead letter; NULL: it has none, or one of an attempt that was not committed, or it
+ * landed when it was read again (history_find_dead): its row is compared like any other. */
+const struct dead_letter *expected_find_dead(const struct verify_run *run,
+                                             const struct bus_message *message);
 /* Before the first reading of run->pass: from the topic's begin. */
 void expected_begin(struct verify_run *run);
 /* Reads each partition from where it was read to up to its `snapshot_end`, into the table and the

@@ -32,8 +32,8 @@ bool history_first_attempt(const struct verify_run *run, const struct bus_messag
                            int32_t *partition, int64_t *offset);
 /* Whether somebody decided that the dead letter of this place is not migrated. */
 bool history_is_discarded(const struct verify_run *run, int32_t partition, int64_t offset);
-/* The message's dead letter; NULL: it has none, or it landed when it was read again, and so is a
- * record like others, whose row is compared. */
+/* The message's dead letter, as far as decisions tell; NULL: it has none, or it landed when it was
+ * read again. expected_find_dead asks the receipts as well. */
 const struct dead_letter *history_find_dead(const struct verify_run *run,
                                             const struct bus_message *message);
 

@@ -18,8 +18,10 @@ struct batch_receipt {
     int32_t partition;
     int64_t first, next;
     uint64_t counted; /* over all classes */
-    uint64_t dead;
+    uint64_t told_dead, told_waiting;
+    uint64_t dead;    /* with those that had waited */
     uint64_t waiting; /* and not known to be settled */
+    uint64_t listed;  /* places of its offsets that receipts list as dead-lettered */
 };
 
 struct receipts {
@@ -31,15 +33,35 @@ struct receipts {
     struct settled_item *settled; /* what became of records that waited */
     size_t settled_count, settled_room;
     int64_t settled_round;
+    struct diff_dead dead; /* the places that receipts list as dead-lettered */
+    bool dead_overflowed;
+    bool joined; /* join_all was called since the last receipt */
 };
+
+static void note_dead(struct receipts *receipts, int32_t partition, int64_t offset)
+{
+    const struct dead_letter dead = {.partition = partition, .offset = offset};
+    if (!diff_dead_add(&receipts->dead, &dead))
+        receipts->dead_overflowed = true;
+}
+
+static void take_dead(struct receipts *receipts, struct bytes json, const char *group)
+{
+    struct receipt_dead dead;
+    if (!receipt_parse_dead(json, bytes_text(group), &dead))
+        return;
+    for (size_t i = 0; i < dead.count; i++)
+        note_dead(receipts, dead.partition, dead.offsets[i]);
+    free(dead.offsets);
+}
 
 static void take_batch(struct receipts *receipts, const struct receipt_summary *summary)
 {
     struct batch_receipt receipt = {.partition = summary->partition,
                                     .first = summary->first,
                                     .next = summary->next,
-                                    .dead = summary->counts[CLASS_DEAD],
-                                    .waiting = summary->counts[CLASS_WAITING]};
+                                    .told_dead = summary->counts[CLASS_DEAD],
+                                    .told_waiting = summary->counts[CLASS_WAITING]};
     for (int i = 0; i < CLASS_COUNT; i++)
         receipt.counted += summary->counts[i];
     if (receipts->count == BATCHES_MAX) {
@@ -49,6 +71,7 @@ static void take_batch(struct receipts *receipts, const struct receipt_summary *
     receipts->batches = mem_grown(receipts->batches, &receipts->room, receipts->count + 1,
                                   sizeof *receipts->batches);
     receipts->batches[receipts->count++] = receipt;
+    receipts->joined = false;
 }
 
 /* Sent again, it has the round of the first. */
@@ -62,8 +85,11 @@ static void take_settled(struct receipts *receipts, struct bytes json)
     if (is_new && wanted <= SETTLED_MAX) {
         receipts->settled = mem_grown(receipts->settled, &receipts->settled_room, wanted,
                                       sizeof *receipts->settled);
-        for (size_t i = 0; i < receipt.count; i++)
+        for (size_t i = 0; i < receipt.count; i++) {
             receipts->settled[receipts->settled_count++] = receipt.items[i];
+            if (receipt.items[i].the_class == CLASS_DEAD)
+                note_dead(receipts, receipt.items[i].partition, receipt.items[i].offset);
+        }
     }
     receipts->overflowed = receipts->overflowed || wanted > SETTLED_MAX;
     if (is_new)
@@ -94,11 +120,10 @@ static int compare_batches(const void *left, const void *right)
     return verify_run_compare_places(a->partition, a->first, b->partition, b->first);
 }
 
-/* Drops repeats, and counts the offsets no receipt tells of although a later one is there. */
-static uint64_t join_batches(struct receipts *receipts, const struct verify_run *run)
+/* Sorts, and drops repeats. */
+static void join_batches(struct receipts *receipts, const struct verify_run *run)
 {
     size_t kept = 0;
-    uint64_t holes = 0;
     int64_t next = 0;
     int32_t partition = -1;
     if (receipts->count)
@@ -113,44 +138,104 @@ static uint64_t join_batches(struct receipts *receipts, const struct verify_run 
         }
         if (receipt->next <= next)
             continue; /* a repeat, or below what the topic still holds */
-        if (receipt->first > next)
-            holes += (uint64_t)(receipt->first - next) -
-                     holes_in(&run->holes, partition, next, receipt->first);
         next = receipt->next;
         receipts->batches[kept++] = *receipt;
     }
     receipts->count = kept;
+}
+
+/* The offsets no receipt tells of although a later one is there. */
+static uint64_t count_holes(const struct receipts *receipts, const struct verify_run *run)
+{
+    uint64_t holes = 0;
+    int64_t next = 0;
+    int32_t partition = -1;
+    for (size_t i = 0; i < receipts->count; i++) {
+        const struct batch_receipt *receipt = &receipts->batches[i];
+        if (receipt->partition != partition)
+            next = run->report.partitions[receipt->partition].low;
+        partition = receipt->partition;
+        if (receipt->first > next)
+            holes += (uint64_t)(receipt->first - next) -
+                     holes_in(&run->holes, partition, next, receipt->first);
+        next = receipt->next;
+    }
     return holes;
 }
 
+struct place {
+    int32_t partition;
+    int64_t offset;
+};
+
 static int compare_place(const void *key, const void *element)
 {
-    const struct settled_item *item = key;
+    const struct place *item = key;
     const struct batch_receipt *receipt = element;
     if (item->partition != receipt->partition)
         return item->partition < receipt->partition ? -1 : 1;
     return item->offset < receipt->first ? -1 : item->offset >= receipt->next;
 }
 
+/* The receipt that tells of the place, after join_batches. NULL: there is none. */
+static struct batch_receipt *find_batch(const struct receipts *receipts, int32_t partition,
+                                        int64_t offset)
+{
+    const struct place place = {partition, offset};
+    return receipts->count ? bsearch(&place, receipts->batches, receipts->count,
+                                     sizeof *receipts->batches, compare_place)
+                           : NULL;
+}
+
 /* Those that waited leave that class of their batch for the one they ended in. */
 static void settle_batches(struct receipts *receipts)
 {
-    for (size_t i = 0; i < receipts->settled_count && receipts->count; i++) {
-        struct batch_receipt *receipt =
-            bsearch(&receipts->settled[i], receipts->batches, receipts->count,
-                    sizeof *receipts->batches, compare_place);
+    for (size_t i = 0; i < receipts->count; i++) {
+        struct batch_receipt *receipt = &receipts->batches[i];
+        receipt->dead = receipt->told_dead;
+        receipt->waiting = receipt->told_waiting;
+        receipt->listed = 0;
+    }
+    for (size_t i = 0; i < receipts->settled_count; i++) {
+        const struct settled_item *item = &receipts->settled[i];
+        struct batch_receipt *receipt = find_batch(receipts, item->partition, item->offset);
         if (!receipt || receipt->waiting == 0)
             continue;
         receipt->waiting--;
-        receipt->dead += receipts->settled[i].the_class == CLASS_DEAD;
+        receipt->dead += item->the_class == CLASS_DEAD;
     }
+    for (size_t i = 0; i < receipts->dead.capacity; i++) {
+        const struct dead_letter *dead = &receipts->dead.dead_letters[i];
+        struct batch_receipt *receipt =
+            dead->offset < 0 ? NULL : find_batch(receipts, dead->partition, dead->offset);
+        if (receipt)
+            receipt->listed++;
+    }
+}
+
+static void join_all(struct receipts *receipts, const struct verify_run *run)
+{
+    join_batches(receipts, run);
+    settle_batches(receipts);
+    receipts->joined = true;
+}
+
+bool receipts_deny_dead(const struct verify_run *run, int32_t partition, int64_t offset)
+{
+    const struct receipts *receipts = run->receipts;
+    if (!receipts || !receipts->joined || receipts->dead_overflowed || run->options.read_once ||
+        diff_dead_find(&receipts->dead, partition, offset))
+        return false;
+    const struct batch_receipt *receipt = find_batch(receipts, partition, offset);
+    return receipt && receipt->waiting == 0 && receipt->listed >= receipt->dead;
 }
 
 static uint64_t found_dead(const struct verify_run *run, const struct batch_receipt *receipt)
 {
     uint64_t found = 0;
     for (int64_t offset = receipt->first; offset < receipt->next; offset++)
-        found += diff_dead_find(&run->dead, receipt->partition, offset) != NULL;
+        found += diff_dead_find(&run->dead, receipt->partition, offset) != NULL &&
+                 !receipts_deny_dead(run, receipt->partition, offset);
     return found;
 }
 
@@ -176,8 +261,8 @@ void receipts_test(struct verify_run *run)
     struct verify_report *report = &run->report;
     if (!receipts)
         return;
-    uint64_t holes = join_batches(receipts, run);
-    settle_batches(receipts);
+    join_all(receipts, run);
+    uint64_t holes = count_holes(receipts, run);
     test_store(receipts, run);
     bool hushed = run->options.read_once && receipts->overflowed; /* its worker is beside it */
     if (((holes && !run->holes.overflowed) || receipts->overflowed) && !hushed)
@@ -228,7 +313,10 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     if (reading_is_one(message->envelope.value))
         return history_take_reading(run, message->envelope.value) ? OUT_OK
                                                                   : refuse_readings(run, err);
-    if (receipt_parse(message->envelope.value, &summary, NULL) != OUT_OK)
+    bool is_receipt = receipt_parse(message->envelope.value, &summary, NULL) == OUT_OK;
+    if (!run->options.read_once && (!is_receipt || summary.counts[CLASS_DEAD]))
+        take_dead(receipts, message->envelope.value, run->settings->group); /* or a further part */
+    if (!is_receipt)
         return OUT_OK;
     if (summary.group[0] && strcmp(summary.group, run->settings->group) != 0)
         return OUT_OK;     /* a replay's, or other workers' */
@@ -241,15 +329,21 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     else
         take_batch(receipts, &summary);
     run->receipts_bytes = receipts->room * sizeof *receipts->batches +
-                          receipts->settled_room * sizeof *receipts->settled;
+                          receipts->settled_room * sizeof *receipts->settled +
+                          receipts->dead.capacity * sizeof *receipts->dead.dead_letters;
     return OUT_OK;
 }
 
 enum outcome receipts_read(struct verify_run *run, struct error *err)
 {
-    if (!run->receipts)
+    if (!run->receipts) {
         run->receipts = mem_zeroed(1, sizeof *run->receipts);
-    return verify_run_read_new(run, TOPIC_RESULTS, take_message, err);
+        diff_dead_init(&run->receipts->dead, VERIFY_LISTED_SHARE(run->memory_max));
+    }
+    enum outcome outcome = verify_run_read_new(run, TOPIC_RESULTS, take_message, err);
+    if (outcome == OUT_OK && !run->options.read_once)
+        join_all(run->receipts, run);
+    return outcome;
 }
 
 void receipts_free(struct verify_run *run)
@@ -257,6 +351,7 @@ void receipts_free(struct verify_run *run)
     struct receipts *receipts = run->receipts;
     if (!receipts)
         return;
+    diff_dead_free(&receipts->dead);
     free(receipts->batches);
     free(receipts->settled);
     free(receipts->runs);

@@ -10,7 +10,6 @@
 #include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/diff_fields.h"
 #include "verifier/expected.h"
-#include "verifier/history.h"
 #include "verifier/samples.h"
 #include "verifier/side_checks.h"
 
@@ -385,7 +384,8 @@ static enum outcome take_later(void *owner, const struct bus_message *message, s
     struct expected expected;
     (void)err;
     expected_tick(run, message);
-    if (history_find_dead(run, message) || expected_make(run, message, &expected, NULL) != OUT_OK ||
+    if (expected_find_dead(run, message) ||
+        expected_make(run, message, &expected, NULL) != OUT_OK ||
         !diff_in_pass(&expected.source.key, run->pass, run->report.passes))
         return OUT_OK;
     explain_extras(reading->extras, &expected.source.key);

@@ -22,7 +22,6 @@
 #include "common/model/message/envelope.h"
 #include "common/policy/verify/verify_secrets.h"
 #include "verifier/expected.h"
-#include "verifier/history.h"
 #include "verifier/samples.h"
 
 #define PASSES_MAX 4096u
@@ -427,7 +426,7 @@ static void take_other(struct source_check *check, const struct diff_key *key,
     uint64_t ignored[VERDICT_COUNT] = {0};
     enum verdict verdict;
     struct verify_run *run = check->run;
-    if (history_find_dead(run, message) || !diff_in_pass(key, check->pass, check->passes))
+    if (expected_find_dead(run, message) || !diff_in_pass(key, check->pass, check->passes))
         return;
     struct diff_source source = {
         .key = *key,
@@ -462,7 +461,7 @@ static void answer(struct source_check *check, const struct bus_message *message
         return;
     }
     /* The first of equal ones is the one that was written, if it was not refused. */
-    bool dead = history_find_dead(run, message);
+    bool dead = expected_find_dead(run, message);
     bool refused = entry->marked && version == entry->version; /* the one that led until now */
     if (entry->verdict != VERDICT_UNDECIDED &&
         (version < entry->version || (version == entry->version && (dead || !entry->marked))))

@@ -147,7 +147,8 @@ void untaken_resolve(struct verify_run *run, const struct bus_message *message,
     struct untaken *found = resolve(run, message, source, offset);
     if (!found) {
         /* a dead letter that landed when it was read again */
-        bool landed = message && diff_dead_find(&run->dead, message->partition, message->offset);
+        bool landed = message && !history_find_dead(run, message) &&
+                      diff_dead_find(&run->dead, message->partition, message->offset);
         run->report.groups.items[source->group].counts[VERDICT_RESOLVED] += landed;
         return;
     }

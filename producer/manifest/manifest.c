@@ -53,62 +53,6 @@ static const char TAKE[] = "INSERT OR IGNORE INTO taken VALUES (?1, ?2)";
 static const char TAKER[] =
     "SELECT life, pid, host, since FROM taken JOIN producer USING (life) WHERE place = ?1";
 
-/* ---- failures ---- */
-
-static void advise(const struct manifest *manifest, struct error *err)
-{
-    sqlite3 *connection = manifest->db.connection;
-    switch (connection ? sqlite3_errcode(connection) & 0xff : SQLITE_NOMEM) {
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-        error_hint(err, "make room on its disk, and start again: nothing is lost");
-        return;
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-    case SQLITE_READONLY:
-        error_hint(err, "make it and its folder writable, and start again: nothing is lost");
-        return;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        error_hint(err, "another program has it open: end that, and start again");
-        return;
-    case SQLITE_NOMEM:
-        error_hint(err, "give the process more memory, and start again: nothing is lost");
-        return;
-    default:
-        error_hint(err,
-                   "restore it from a copy; or remove it and %s, and all sources are sent again",
-                   manifest->lock.path);
-    }
-}
-
-static enum outcome failed(const struct sqlite_db *db, struct error *err)
-{
-    const struct manifest *manifest = (const struct manifest *)db;
-    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the producer's manifest cannot be used");
-    error_where(err, "%s", manifest->path);
-    error_cause(err, "%s", db->connection ? sqlite3_errmsg(db->connection) : "no memory");
-    advise(manifest, err);
-    return OUT_FATAL;
-}
-
-static enum outcome refuse(const struct manifest *manifest, const char *what, const char *why,
-                           struct error *err)
-{
-    error_set(err, OUT_FATAL, ERR_STATE_FILE, "the producer's manifest %s", what);
-    error_where(err, "%s", manifest->path);
-    error_cause(err, "%s", why);
-    error_hint(err, "restore it from a copy; or remove it and %s, and all sources are sent again",
-               manifest->lock.path);
-    return OUT_FATAL;
-}
-
-enum outcome manifest_damaged(const struct manifest *manifest, const char *why, struct error *err)
-{
-    return refuse(manifest, "is damaged", why, err);
-}
-
 /* ---- opening ---- */
 
 static enum outcome number_of(struct manifest *manifest, const char *name, int64_t *number,
@@ -124,9 +68,10 @@ static enum outcome check_begun(const struct manifest *manifest, uint64_t commit
     struct stat file;
     bool exists = stat(manifest->path, &file) == 0;
     if (exists && file.st_size == 0 && commits > 0)
-        return refuse(manifest, "is empty", "the file has no bytes", err);
-    return exists || commits == 0 ? OUT_OK
-                                  : refuse(manifest, "is gone", "there is no such file", err);
+        return manifest_refuse(manifest, "is empty", "the file has no bytes", err);
+    return exists || commits == 0
+               ? OUT_OK
+               : manifest_refuse(manifest, "is gone", "there is no such file", err);
 }
 
 static enum outcome check_pages(struct manifest *manifest, struct error *err)
@@ -158,7 +103,7 @@ static enum outcome check_format(struct manifest *manifest, struct error *err)
     if (format == FORMAT)
         return OUT_OK;
     snprintf(why, sizeof(why), "it is of format %" PRId64 ", this drover reads %d", format, FORMAT);
-    refuse(manifest, "is of another format", why, err);
+    manifest_refuse(manifest, "is of another format", why, err);
     error_hint(err,
                "use the drover that wrote it; or remove it and %s, and all sources are sent again",
                manifest->lock.path);
@@ -168,8 +113,9 @@ static enum outcome check_format(struct manifest *manifest, struct error *err)
 static enum outcome open_db(struct manifest *manifest, uint64_t noted, struct error *err)
 {
     mode_t old = umask(0077); /* what rejections name is for its owner */
-    enum outcome outcome = sqlite_open(&manifest->db, manifest->path,
-                                       SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, failed, err);
+    enum outcome outcome =
+        sqlite_open(&manifest->db, manifest->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                    manifest_failed, err);
     if (outcome == OUT_OK)
         sqlite3_busy_timeout(manifest->db.connection, BUSY_MS);
     if (outcome == OUT_OK)

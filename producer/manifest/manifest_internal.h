@@ -1,7 +1,8 @@
 #ifndef DROVER_PRODUCER_MANIFEST_INTERNAL_H
 #define DROVER_PRODUCER_MANIFEST_INTERNAL_H
 
-/* Parts of the manifest: manifest.c opens it, manifest_rows.c reads and writes what is in it. */
+/* Parts of the manifest: manifest.c opens it, manifest_rows.c reads and writes what is in it,
+ * manifest_failures.c says why it cannot be used. */
 
 #include "common/io/sqlite.h"
 #include "producer/manifest/manifest.h"
@@ -16,6 +17,11 @@ struct manifest {
     int64_t life; /* the byte of the lock's file that says this process lives; 0: took no source */
 };
 
+/* SQLite refused: what it said, and what that needs. For sqlite_open. */
+enum outcome manifest_failed(const struct sqlite_db *db, struct error *err);
+/* "the producer's manifest `what`", DRV-X004. */
+enum outcome manifest_refuse(const struct manifest *manifest, const char *what, const char *why,
+                             struct error *err);
 /* Says that the file is not what was written. */
 enum outcome manifest_damaged(const struct manifest *manifest, const char *why, struct error *err);
 /* Each row by its digest: one whose key is another one would else be one that is not known. */

@@ -73,6 +73,8 @@ START_TEST(a_large_receipt_is_cut_into_parts)
     struct receipt_cursor cursor = {0};
     struct receipt receipt = {.worker = BYTES_LITERAL("w"),
                               .topic = BYTES_LITERAL("drover.x.source"),
+                              .group = BYTES_LITERAL("g"),
+                              .partition = 3,
                               .first = 10,
                               .next = 1610,
                               .counts = {GROUPS, 0, 0, 0, REJECTS},
@@ -88,7 +90,9 @@ START_TEST(a_large_receipt_is_cut_into_parts)
     for (int i = 0; i < REJECTS; i++)
         rejects[i] = (struct receipt_reject){10 + i, "DRV-V001", CLASS_DEAD};
     buf_init(&text, 1u << 20);
-    uint64_t told = 0, seen_groups = 0, seen_rejects = 0;
+    for (int i = 0; i < 100; i++)
+        rejects[i * 9].the_class = CLASS_CONFLICT;
+    uint64_t told = 0, seen_groups = 0, seen_rejects = 0, seen_dead = 0;
     do {
         buf_reset(&text);
         receipt_append_part(&text, &receipt, MAX, &cursor);
@@ -101,6 +105,15 @@ START_TEST(a_large_receipt_is_cut_into_parts)
         ck_assert_int_eq(yyjson_get_bool(yyjson_obj_get(root, "more")), cursor.more);
         seen_groups += yyjson_arr_size(yyjson_obj_get(root, "groups"));
         seen_rejects += yyjson_arr_size(yyjson_obj_get(root, "rejected"));
+        struct receipt_dead dead;
+        ck_assert(!receipt_parse_dead(buf_view(&text), BYTES_LITERAL("another"), &dead));
+        if (receipt_parse_dead(buf_view(&text), BYTES_LITERAL("g"), &dead)) {
+            for (size_t i = 0; i < dead.count; i++)
+                ck_assert_int_ne((dead.offsets[i] - 10) % 9, 0);
+            ck_assert_int_eq(dead.partition, 3);
+            seen_dead += dead.count;
+            free(dead.offsets);
+        }
         if (receipt_parse(buf_view(&text), &summary, &err) == OUT_OK)
             told += summary.counts[CLASS_APPLIED] + summary.counts[CLASS_DEAD];
         yyjson_doc_free(doc);
@@ -109,6 +122,7 @@ START_TEST(a_large_receipt_is_cut_into_parts)
     ck_assert_uint_eq(told, GROUPS + REJECTS);
     ck_assert_uint_eq(seen_groups, GROUPS);
     ck_assert_uint_eq(seen_rejects, REJECTS);
+    ck_assert_uint_eq(seen_dead, REJECTS - 100);
     buf_free(&text);
 }
 END_TEST

@@ -28,7 +28,8 @@ struct sent {
     int key, n, source, run; /* source -1: names none; run -1: none */
     int64_t version, offset, sequence;
     bool dead, repeat, follows;
-    int first; /* of a replay: the message of the first attempt; else -1 */
+    bool failed; /* a batch with it was not committed, after its dead letter was sent */
+    int first;   /* of a replay: the message of the first attempt; else -1 */
 };
 
 static struct sent sent[MESSAGES_MAX];
@@ -50,16 +51,33 @@ static void on_sent(void *owner, void *item, enum outcome outcome, int32_t parti
         *(int64_t *)owner = offset;
 }
 
-static void send_text(const char *topic, const struct buf *text)
+static void send_message(const char *topic, const struct message_view *message)
 {
     struct error err;
     struct bus_sender *sender;
-    struct message_view message = {.key = BYTES_LITERAL("k"), .value = buf_view(text)};
     ck_assert_int_eq(
         bus_open_sender(bus_memory_bus(W.bus), topic, 0, 0, on_sent, NULL, &sender, &err), OUT_OK);
-    ck_assert_int_eq(bus_sender_send_message(sender, 0, &message, NULL, &err), OUT_OK);
+    ck_assert_int_eq(bus_sender_send_message(sender, 0, message, NULL, &err), OUT_OK);
     bus_sender_poll(sender, 0);
     bus_sender_close(sender);
+}
+
+static void send_text(const char *topic, const struct buf *text)
+{
+    send_message(topic, &(struct message_view){.key = BYTES_LITERAL("k"), .value = buf_view(text)});
+}
+
+static void send_dead_letter(const struct envelope *envelope, int32_t partition, int64_t offset)
+{
+    struct error why, err;
+    struct dead_letter_message dead_letter;
+    const struct message_view message = message_of(envelope);
+    const struct dead_letter_place place = {WORLD_SOURCE, partition, offset, 0};
+    error_set(&why, OUT_REJECT, ERR_VALUE_TYPE, "under another mapping");
+    ck_assert_int_eq(
+        dead_letter_make(&message, &place, &why, 1, 1u << 20, false, &dead_letter, &err), OUT_OK);
+    send_message(WORLD_DEAD_LETTERS, &dead_letter.view);
+    dead_letter_free(&dead_letter);
 }
 
 static void add_header(struct envelope *envelope, const char *name, const char *value)
@@ -118,6 +136,8 @@ static struct sent *put(const struct sent *wanted)
                      OUT_OK);
     bus_sender_poll(W.producer, 0);
     ck_assert_int_ge(message->offset, 0);
+    if (message->failed)
+        send_dead_letter(&envelope, partition, message->offset);
     return message;
 }
 
@@ -131,6 +151,7 @@ static struct sent any_record(int source, int run)
                          .run = run,
                          .version = (int64_t)random_below(4),
                          .dead = random_below(4) == 0,
+                         .failed = random_below(5) == 0,
                          .first = -1};
 }
 
@@ -356,6 +377,11 @@ static void work(void)
 {
     world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
+    for (int i = 0; i < 4; i++) { /* receipts wait for others, and are acknowledged */
+        W.now_ms += 100;
+        memory_worker_tick(W.workers[0].over);
+        world_worker_settle(&W, 0);
+    }
 }
 
 static const struct verify_report *verify(void)

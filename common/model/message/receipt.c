@@ -297,6 +297,33 @@ bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_C
     return exists;
 }
 
+bool receipt_parse_dead(struct bytes json, struct bytes group, struct receipt_dead *dead)
+{
+    static const char *const DEAD = CLASS_NAMES[CLASS_DEAD];
+    size_t at, max;
+    yyjson_val *reject;
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *kind = yyjson_obj_get(root, "kind");
+    yyjson_val *list = yyjson_obj_get(root, "rejected"), *its_group = yyjson_obj_get(root, "group");
+    bool ours =
+        yyjson_get_len(its_group) == 0 || yyjson_equals_strn(its_group, group.data, group.size);
+    *dead = (struct receipt_dead){(int32_t)yyjson_get_sint(yyjson_obj_get(root, "partition")),
+                                  mem_zeroed(yyjson_arr_size(list) + 1, sizeof *dead->offsets), 0};
+    if (ours && (yyjson_equals_str(kind, "batch") || yyjson_equals_str(kind, "batch_part"))) {
+        yyjson_arr_foreach(list, at, max, reject)
+        {
+            if (yyjson_equals_str(yyjson_obj_get(reject, "class"), DEAD))
+                dead->offsets[dead->count++] = yyjson_get_sint(yyjson_obj_get(reject, "offset"));
+        }
+    }
+    yyjson_doc_free(doc);
+    if (dead->count)
+        return true;
+    free(dead->offsets);
+    *dead = (struct receipt_dead){0};
+    return false;
+}
+
 static void parse_batch(yyjson_val *root, struct receipt_summary *summary)
 {
     yyjson_val *counts = yyjson_obj_get(root, "counts");

@@ -167,6 +167,18 @@ struct receipt_summary {
 /* What a receipt with runs tells of records at or above `from`, added to counts. False when it has
  * none, or is none. */
 MUST_USE bool receipt_count_from(struct bytes json, int64_t from, uint64_t counts[CLASS_COUNT]);
+/* Which records a message of a batch's receipt, its first or a further part, lists as
+ * dead-lettered.
+ */
+struct receipt_dead {
+    int32_t partition;
+    int64_t *offsets;
+    size_t count;
+};
+
+/* False when it lists none, or is no such message of this group (one that names none is
+ * everyone's). Caller frees the offsets. */
+MUST_USE bool receipt_parse_dead(struct bytes json, struct bytes group, struct receipt_dead *dead);
 /* Runs of a batch's records, for struct receipt: the records come in the order of their offsets;
  * `runs` has room for one each. */
 void receipt_add_run(struct receipt *receipt, int64_t offset, enum record_class the_class);
