@@ -270,6 +270,7 @@ static void tell_again(struct producer *producer, const struct source_file *file
     if (reading_parse(row->reading, &reading, NULL) == OUT_OK) {
         bool nameless = !reading.has_source && !reading.stream;
         int64_t now_ms = clock_unix_ms();
+        reading.read_ms = row->finished_ms;
         reading.finished_ms = now_ms > row->finished_ms ? now_ms : row->finished_ms + 1;
         if (nameless)
             identify(producer, file, &reading);

@@ -80,7 +80,7 @@ static void append_entry(struct buf *out, const struct readings_entry *entry, si
                          readings_is_discarded(entry) ? "discarded" : "rejected");
         }
         buf_append_text(&piece, ", read ");
-        append_time(&piece, entry->finished_ms);
+        append_time(&piece, entry->read_ms);
         text_line_put(&line, buf_view(&piece));
         buf_reset(&piece);
     }

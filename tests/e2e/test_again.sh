@@ -31,13 +31,22 @@ readings() { kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$NAME.results" 2> /dev
 
 last_of() { readings | jq -sc "[.[] | select(.uri | endswith(\"$1\"))] | max_by(.finished_ms) | $2"; }
 
+# the sources that `status` shows: names, counts, and when they were read
+shown() { { drover status 2> "$WORK/status.err" || true; } | grep ', read ' | sort; }
+is_later() { [ "$(date +%s)" -gt "$1" ]; }
+
 say "sent once, skipped then, and its reading told again"
+drover schema apply > "$WORK/schema.log" 2>&1
 generate 500 5 1 "$IN/a.ndjson"
 generate 300 5 1 "$IN/b.ndjson"
 echo '{"id":' >> "$IN/b.ndjson"
 produces 5 '[801,800,1,0,0,0,0]' "$IN/a.ndjson" "$IN/b.ndjson"
+SHOWN=$(shown)
+equal "sources that status shows" "$(wc -l <<< "$SHOWN")" 2
+wait_until 10 is_later "$(date +%s)"
 produces 5 '[0,0,0,2,801,0,0]' "$IN/a.ndjson" "$IN/b.ndjson"
 has "$WORK/err.log" "note: skipped: sent on "
+equal "sources as status shows them, which were not read again" "$(shown)" "$SHOWN"
 equal "messages" "$(in_topic)" 800
 equal "readings of b" "$(readings | jq -c 'select(.complete and (.uri | endswith("b.ndjson"))) | [.complete, .records, .produced, .rejected, .codes, .places[0][2], .run]' | sort -u | wc -l)" 1
 equal "told: begun, ended, skipped" "$(readings | wc -l)" 6

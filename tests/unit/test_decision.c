@@ -136,6 +136,7 @@ START_TEST(a_reading_is_read_again)
                               .rejected = 3,
                               .withheld = 1,
                               .finished_ms = 1700000000000,
+                              .read_ms = 1600000000000,
                               .codes = codes,
                               .code_count = 2,
                               .places = places,
@@ -154,6 +155,8 @@ START_TEST(a_reading_is_read_again)
     ck_assert_uint_eq(again.produced, 6);
     ck_assert_uint_eq(again.rejected, 3);
     ck_assert_uint_eq(again.withheld, 1);
+    ck_assert_int_eq(again.finished_ms, 1700000000000);
+    ck_assert_int_eq(again.read_ms, 1600000000000);
     ck_assert_uint_eq(again.code_count, 2);
     ck_assert_str_eq(again.codes[1].code, "DRV-T001");
     ck_assert_uint_eq(again.codes[0].count, 2);

@@ -41,7 +41,8 @@ static struct reading reading_of(int at)
                             .records = (uint64_t)at + 3,
                             .produced = (uint64_t)at,
                             .rejected = 3,
-                            .finished_ms = told[at].at_ms};
+                            .finished_ms = told[at].at_ms,
+                            .read_ms = at % 2 ? told[at].at_ms - 7 : 0};
 }
 
 /* The latest complete one of a path that tells its source; -1: there is none. */
@@ -137,8 +138,10 @@ START_TEST(the_latest_complete_one_counts)
         had[source] = true;
         ck_assert_int_eq(entry->complete, last >= 0);
         ck_assert_int_eq(readings_is_incomplete(entry), latest(source, false) > last);
-        if (last >= 0)
-            ck_assert(bytes_equal(entry->rejections, bytes_text(told[last].run)));
+        if (last < 0)
+            continue;
+        ck_assert(bytes_equal(entry->rejections, bytes_text(told[last].run)));
+        ck_assert_int_eq(entry->finished_ms - entry->read_ms, last % 2 ? 7 : 0);
     }
     size_t wanted = 0;
     for (int i = 0; i < READINGS; i++) {

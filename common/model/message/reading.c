@@ -62,6 +62,8 @@ void reading_append(struct buf *out, const struct reading *reading)
     json_out_count(&json, "rejected", reading->rejected);
     json_out_count(&json, "withheld", reading->withheld);
     json_out_int(&json, "finished_ms", reading->finished_ms);
+    if (reading->read_ms)
+        json_out_int(&json, "read_ms", reading->read_ms);
     append_codes(&json, reading);
     append_places(&json, reading);
     json_out_end(&json);
@@ -129,6 +131,7 @@ static void parse(yyjson_val *root, struct reading *reading)
     reading->rejected = count_of(root, "rejected");
     reading->withheld = count_of(root, "withheld");
     reading->finished_ms = yyjson_get_sint(yyjson_obj_get(root, "finished_ms"));
+    reading->read_ms = yyjson_get_sint(yyjson_obj_get(root, "read_ms"));
     parse_codes(yyjson_obj_get(root, "codes"), reading);
     parse_places(yyjson_obj_get(root, "places"), reading);
 }

@@ -54,6 +54,7 @@ struct reading {
     uint64_t rejected;
     uint64_t withheld;
     int64_t finished_ms;        /* Unix time; of the beginning: when that was */
+    int64_t read_ms;            /* of one that is told again: when it had ended; else 0 */
     struct reading_code *codes; /* sum to `rejected` */
     size_t code_count;
     struct reading_place *places; /* the first READING_PLACES_MAX */

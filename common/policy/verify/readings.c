@@ -243,6 +243,7 @@ static void take_complete(struct readings *readings, struct readings_entry *entr
     entry->complete = true;
     entry->run = run;
     entry->finished_ms = reading->finished_ms;
+    entry->read_ms = reading->read_ms ? reading->read_ms : reading->finished_ms;
     entry->produced = reading->produced;
     entry->rejected = reading->rejected;
     entry->withheld = reading->withheld;

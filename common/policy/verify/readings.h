@@ -30,6 +30,7 @@ struct readings_entry {
     bool complete;    /* there is one; else nothing is known but that one was begun */
     bool stream;
     int64_t finished_ms;   /* of the complete one */
+    int64_t read_ms;       /* when that had ended: earlier than it was told, if it was told again */
     int64_t incomplete_ms; /* of the latest one that was not; INT64_MIN: none */
     uint64_t incomplete_run;
     uint64_t given_up;     /* run of the complete one whose rejections are; 0: none */
