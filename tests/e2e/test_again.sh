@@ -111,6 +111,7 @@ slow() { # in the background as PRODUCER
 has_messages() { [ "$(in_topic)" -ge "$1" ]; }
 slow
 wait_until 30 has_messages $(( before + 1000 ))
+kill -STOP "$PRODUCER" # else it may come to its end meanwhile
 
 say "a second producer of a source is refused, and told by whom; of other sources it is not"
 began=$SECONDS
@@ -123,6 +124,7 @@ expect_exit 6 drover produce "$WORK/link.ndjson" > "$WORK/second.log" 2>&1
 rm "$WORK/link.ndjson"
 produces 0 '[0,0,0,1,505,0,0]' "$IN/a.ndjson"
 kill -TERM "$PRODUCER"
+kill -CONT "$PRODUCER"
 expect_exit 143 wait "$PRODUCER"
 equal "an incomplete reading" "$(last_of slow.ndjson '[.complete, .records == .produced, .records > 0]')" '[false,true,true]'
 produces 0 '[6000,6000,0,0,0,1,0]' "$IN/slow.ndjson"
