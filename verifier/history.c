@@ -19,7 +19,7 @@
 void history_init(struct verify_run *run)
 {
     readings_init(&run->readings, VERIFY_READINGS_SHARE(run->memory_max));
-    diff_dead_init(&run->decided, VERIFY_READINGS_SHARE(run->memory_max));
+    diff_dead_init(&run->decided, VERIFY_DECIDED_SHARE(run->memory_max));
 }
 
 void history_free(struct verify_run *run)

@@ -32,9 +32,10 @@ enum {
  * bytes each, fit the default.) */
 #define VERIFY_TABLE_SHARE(memory) ((memory) / 8 * 5)
 #define VERIFY_DEAD_SHARE(memory) ((memory) / 16)
-#define VERIFY_LISTED_SHARE(memory) ((memory) / 32)   /* dead letters that receipts list */
+#define VERIFY_LISTED_SHARE(memory) ((memory) / 64)   /* dead letters that receipts list */
 #define VERIFY_UNTAKEN_SHARE(memory) ((memory) / 16)  /* of a pass */
-#define VERIFY_READINGS_SHARE(memory) ((memory) / 64) /* of sources; as much for decisions */
+#define VERIFY_READINGS_SHARE(memory) ((memory) / 32) /* of sources */
+#define VERIFY_DECIDED_SHARE(memory) ((memory) / 64)  /* dead letters that people decided on */
 #define VERIFY_PASS_SHARE(memory) ((memory) / 8) /* of the map of passes, if there are several */
 _Static_assert(2 * (1000000 + 1000000 / 4 + 64) * sizeof(struct diff_entry) <=
                    VERIFY_TABLE_SHARE((size_t)256 << 20),

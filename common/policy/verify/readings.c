@@ -15,11 +15,10 @@
 /* Open addressing; an entry has two of them, its source's and its reading's, and each path one. */
 struct readings_name {
     struct diff_key key; /* both 0: free */
-    uint32_t at;         /* of the entry; of a path nothing */
+    uint32_t at;         /* of the entry; of a path see has_named */
     bool is_stream;      /* of a path: */
     bool has_complete;
-    bool has_named;   /* a complete reading that tells its source, */
-    int64_t named_ms; /* the latest one */
+    bool has_named; /* a complete reading that tells its source: `at` is of the latest one */
 };
 
 void readings_init(struct readings *readings, size_t bytes_max)
@@ -191,16 +190,17 @@ static void forget_run(struct readings *readings, const struct readings_entry *e
 
 /* False: a later one of the path, which tells its source, replaces this one, which does not. */
 static bool note_path(struct readings *readings, const struct diff_key *uri,
-                      const struct reading *reading)
+                      const struct reading *reading, const struct readings_entry *entry)
 {
     struct readings_name *path = put(readings, uri);
+    bool is_later =
+        !path->has_named || reading->finished_ms > readings->items[path->at].finished_ms;
     path->is_stream = path->is_stream || reading->stream;
     path->has_complete = path->has_complete || reading->complete;
     if (!reading->has_source && !reading->stream)
-        return !path->has_named || reading->finished_ms > path->named_ms;
-    if (reading->complete && reading->has_source) {
-        bool is_later = !path->has_named || reading->finished_ms > path->named_ms;
-        path->named_ms = is_later ? reading->finished_ms : path->named_ms;
+        return is_later;
+    if (reading->complete && reading->has_source && is_later) {
+        path->at = (uint32_t)(entry - readings->items);
         path->has_named = true;
     }
     return true;
@@ -216,7 +216,7 @@ static void replace_nameless(struct readings *readings, const struct diff_key *u
     if (!path->has_named || !name)
         return;
     struct readings_entry *entry = &readings->items[name->at];
-    int64_t named_ms = path->named_ms; /* the names may move now */
+    int64_t named_ms = readings->items[path->at].finished_ms;
     if (entry->incomplete_ms <= named_ms)
         entry->incomplete_ms = INT64_MIN;
     if (!entry->complete || entry->finished_ms > named_ms)
@@ -274,7 +274,7 @@ bool readings_add(struct readings *readings, const struct reading *reading, stru
     entry->stream = reading->stream;
     entry->has_source = reading->has_source;
     entry->source = reading->source;
-    if (!note_path(readings, &uri, reading))
+    if (!note_path(readings, &uri, reading, entry))
         return true;
     if (reading->complete)
         take_complete(readings, entry, &uri, reading, json);
