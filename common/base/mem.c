@@ -49,7 +49,10 @@ char *mem_text(const char *text)
 
 char *mem_text_part(const char *text, size_t size)
 {
-    return mem_sure(strndup(text, size));
+    char *copy = mem_new(size + 1); /* zeroed; the text may have a NUL in it, which is no end */
+    if (size)
+        memcpy(copy, text, size);
+    return copy;
 }
 
 char *mem_format(const char *format, ...)

@@ -22,6 +22,9 @@ START_TEST(gives_what_is_asked_for)
     ck_assert_str_eq(part, "ab");
     char *text = mem_format("%s-%d", part, 5), *copy = mem_text(text);
     ck_assert_str_eq(copy, "ab-5");
+    char *whole = mem_text_part("a\0bc", 4); /* a NUL is no end of bytes that are counted */
+    ck_assert_mem_eq(whole, "a\0bc", 5);
+    free(whole);
     free(zeroes);
     free(none);
     free(part);
