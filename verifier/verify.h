@@ -21,13 +21,13 @@
  * (`err` is then not set: the report is the message); else what the error says. */
 MUST_USE enum exit_code verify_main(const struct settings *settings, struct error *err);
 
-/* Makes report.json (the caller's `json`), and writes it into the settings' folder, readable by its
- * owner alone; *path is where, malloc'ed, NULL without a folder or after a failure. OUT_FATAL
- * DRV-Y006; `json` is whole unless it says `failed`. */
+/* Makes report.json (the caller's `json`) and report.html, and writes them into the settings'
+ * folder, readable by their owner alone; *path is where the latter is, malloc'ed, NULL without a
+ * folder or after a failure. OUT_FATAL DRV-Y006; `json` is whole unless it says `failed`. */
 MUST_USE enum outcome verify_save(const struct settings *settings,
                                   const struct verify_report *report, struct buf *json, char **path,
                                   struct error *err);
-/* The report as people read it on standard output; `path` of report.json may be NULL. */
+/* The report as people read it on standard output; `path` of report.html may be NULL. */
 void verify_append_text(const struct settings *settings, const struct verify_report *report,
                         const char *path, struct buf *out);
 

@@ -102,6 +102,7 @@ static void init_run(struct verify_run *run, const struct settings *settings,
     diff_untaken_init(&run->untaken,
                       options->read_once ? run->memory_max : VERIFY_UNTAKEN_SHARE(run->memory_max));
     history_init(run);
+    report->readings = &run->readings;
     judge_work_init(&run->judge);
     arena_init(&run->arena, RECORD_MAX);
     buf_init(&run->key, KEY_MAX);

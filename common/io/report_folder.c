@@ -13,7 +13,8 @@
 #include "common/base/mem.h"
 #include "common/io/files.h"
 
-#define FILE_NAME "report.json"
+#define JSON_NAME "report.json"
+#define HTML_NAME "report.html"
 
 static enum outcome refuse(const char *path, const char *cause, struct error *err)
 {
@@ -24,13 +25,25 @@ static enum outcome refuse(const char *path, const char *cause, struct error *er
     return outcome;
 }
 
-/* The file as others wrote it may be a folder, a link, somebody else's. */
+/* As others wrote it a file may be a folder, a link, somebody else's. */
 static enum outcome check_file(const char *path, struct error *err)
 {
     struct stat status;
     if (lstat(path, &status) != 0)
         return errno == ENOENT ? OUT_OK : refuse(path, strerror(errno), err);
     return S_ISDIR(status.st_mode) ? refuse(path, "it is a folder", err) : OUT_OK;
+}
+
+static enum outcome check_files(const char *folder, struct error *err)
+{
+    static const char *const NAMES[] = {JSON_NAME, HTML_NAME};
+    enum outcome outcome = OUT_OK;
+    for (int i = 0; i < 2 && outcome == OUT_OK; i++) {
+        char *path = mem_format("%s/%s", folder, NAMES[i]);
+        outcome = check_file(path, err);
+        free(path);
+    }
+    return outcome;
 }
 
 enum outcome report_folder_try(const char *folder, struct error *err)
@@ -53,8 +66,7 @@ enum outcome report_folder_try(const char *folder, struct error *err)
     unlink(path);
     if (!ok)
         return refuse(folder, strerror(number), err);
-    snprintf(path, sizeof path, "%s/" FILE_NAME, folder);
-    return check_file(path, err);
+    return check_files(folder, err);
 }
 
 bool report_folder_can_write(const char *folder, struct error *err)
@@ -67,8 +79,7 @@ bool report_folder_can_write(const char *folder, struct error *err)
             return refuse(folder, "it is no folder", err) == OUT_OK;
         if (access(folder, W_OK | X_OK) != 0)
             return refuse(folder, strerror(errno), err) == OUT_OK;
-        int size = snprintf(path, sizeof path, "%s/" FILE_NAME, folder);
-        return size > 0 && (size_t)size < sizeof path && check_file(path, err) == OUT_OK;
+        return check_files(folder, err) == OUT_OK;
     }
     snprintf(path, sizeof path, "%s", folder);
     const char *above = dirname(path); /* ends at "." or "/" */
@@ -79,19 +90,33 @@ bool report_folder_can_write(const char *folder, struct error *err)
     return report_folder_can_write(above, err);
 }
 
-enum outcome report_folder_write(const char *folder, struct bytes json, char **path,
-                                 struct error *err)
+static enum outcome write_file(const char *path, struct bytes content, struct error *err)
+{
+    struct error why = {0};
+    return files_write(path, content, &why) == OUT_OK ? OUT_OK : refuse(path, why.cause, err);
+}
+
+enum outcome report_folder_write(const char *folder, struct bytes json, struct bytes html,
+                                 char **path, struct error *err)
 {
     struct error why = {0};
     *path = NULL;
     if (!folder || !folder[0])
         return OUT_OK;
-    char *file = mem_format("%s/" FILE_NAME, folder);
-    if (files_make_folder(folder, &why) != OUT_OK || files_write(file, json, &why) != OUT_OK) {
-        refuse(file, why.cause, err);
-        free(file);
-        return OUT_FATAL;
+    if (files_make_folder(folder, &why) != OUT_OK)
+        return refuse(folder, why.cause, err);
+    char *json_path = mem_format("%s/" JSON_NAME, folder);
+    char *html_path = mem_format("%s/" HTML_NAME, folder);
+    enum outcome outcome = write_file(json_path, json, err);
+    if (outcome == OUT_OK) {
+        outcome = write_file(html_path, html, err);
+        if (outcome != OUT_OK)
+            unlink(html_path);
     }
-    *path = file;
-    return OUT_OK;
+    free(json_path);
+    if (outcome == OUT_OK)
+        *path = html_path;
+    else
+        free(html_path);
+    return outcome;
 }

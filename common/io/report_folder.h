@@ -18,8 +18,9 @@ MUST_USE enum outcome report_folder_try(const char *folder, struct error *err);
 /* The same question without making anything, for who only looks: false, with the reason in `err`,
  * when it could not be written. */
 bool report_folder_can_write(const char *folder, struct error *err);
-/* Writes report.json; *path is where, malloc'ed, NULL without a folder. OUT_FATAL DRV-Y006. */
-MUST_USE enum outcome report_folder_write(const char *folder, struct bytes json, char **path,
-                                          struct error *err);
+/* Writes report.json and report.html; *path is where the latter is, malloc'ed, NULL without a
+ * folder. OUT_FATAL DRV-Y006: an older page is then not left beside a newer report.json. */
+MUST_USE enum outcome report_folder_write(const char *folder, struct bytes json, struct bytes html,
+                                          char **path, struct error *err);
 
 #endif

@@ -22,8 +22,10 @@ say "doctor"
 prepare
 DROVER_VERIFY_REPORT=$bad expect_exit 3 drover doctor > "$WORK/doctor.txt" 2>&1
 grep -q '✗ report .*DRV-Y006' "$WORK/doctor.txt" || fail "$(cat "$WORK/doctor.txt")"
-mkdir -p "$WORK/taken/report.json"
+mkdir -p "$WORK/taken/report.json" "$WORK/page/report.html"
 DROVER_VERIFY_REPORT=$WORK/taken expect_exit 3 drover doctor > "$WORK/doctor2.txt" 2>&1
+grep -q '✗ report .*it is a folder' "$WORK/doctor2.txt" || fail "$(cat "$WORK/doctor2.txt")"
+DROVER_VERIFY_REPORT=$WORK/page expect_exit 3 drover doctor > "$WORK/doctor2.txt" 2>&1
 grep -q '✗ report .*it is a folder' "$WORK/doctor2.txt" || fail "$(cat "$WORK/doctor2.txt")"
 drover doctor > "$WORK/doctor3.txt" 2>&1 || fail "$(cat "$WORK/doctor3.txt")"
 grep -q '✓ report' "$WORK/doctor3.txt" || fail "$(cat "$WORK/doctor3.txt")"
@@ -47,6 +49,10 @@ expect_exit 3 limited 1 "$WORK/little.txt"
 grep -q '^MATCH' "$WORK/little.txt" || fail "no verdict: $(cat "$WORK/little.txt")"
 ! grep -q '^Report:' "$WORK/little.txt" || fail "it names a report that is not there"
 grep -q 'DRV-Y006' "$WORK/little.txt" || fail "$(cat "$WORK/little.txt")"
+echo older > "$WORK/full/report.html"
+expect_exit 3 limited 4 "$WORK/little.txt"
+grep -q '^MATCH' "$WORK/little.txt" || fail "no verdict: $(cat "$WORK/little.txt")"
+[ -e "$WORK/full/report.json" ] && [ ! -e "$WORK/full/report.html" ] || fail "an older page is left beside a newer report.json"
 psql "$ADMIN" -qc "DELETE FROM public.event WHERE id = 'e1'"
 expect_exit 5 limited 1 "$WORK/little.txt"
 grep -q '^NOT EQUAL' "$WORK/little.txt" || fail "no verdict: $(cat "$WORK/little.txt")"

@@ -42,7 +42,7 @@ static void count(const char *tenant, enum verdict verdict, uint64_t number)
 static const char *show_at(size_t width)
 {
     const struct verify_text_options options = {
-        .report_path = "/srv/x/report/report.json", .folder = "/srv/x", .width = width};
+        .report_path = "/srv/x/report/report.html", .folder = "/srv/x", .width = width};
     buf_reset(&text);
     verify_text_append(&report, &options, &text);
     return buf_text(&text);
@@ -317,7 +317,7 @@ START_TEST(many_of_one_code_do_not_hide_another)
     ck_assert_ptr_nonnull(strstr(shown, "\n  51 dead-lettered: DRV-V002"));
     ck_assert_ptr_nonnull(strstr(shown, "\n  1 dead-lettered: DRV-P110"));
     ck_assert_ptr_nonnull(strstr(shown, "from data/a.json:1:2"));
-    ck_assert_ptr_nonnull(strstr(shown, "Report: report/report.json"));
+    ck_assert_ptr_nonnull(strstr(shown, "Report: report/report.html (+ .json)"));
 }
 END_TEST
 

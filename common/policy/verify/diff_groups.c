@@ -141,3 +141,34 @@ uint32_t *diff_groups_order(const struct diff_groups *groups, size_t *count)
     free(ranked);
     return order;
 }
+
+static void add_group(struct diff_groups_sum *sum, const struct diff_group *group)
+{
+    sum->groups++;
+    for (int v = 0; v < VERDICT_COUNT; v++)
+        sum->counts[v] += group->counts[v];
+}
+
+void diff_groups_split(const struct diff_groups *groups, size_t listed_max,
+                       struct diff_groups_split *split)
+{
+    size_t count;
+    uint32_t *order = diff_groups_order(groups, &count);
+    size_t room = count < listed_max ? count : listed_max;
+    *split = (struct diff_groups_split){.listed = mem_zeroed(room + 1, sizeof *split->listed)};
+    for (size_t i = 0; i < count; i++) {
+        const struct diff_group *group = &groups->items[order[i]];
+        bool bad = diff_counts_problems(group->counts) > 0;
+        if (bad && split->listed_count < room)
+            split->listed[split->listed_count++] = group;
+        else
+            add_group(bad ? &split->left_out : &split->matching, group);
+    }
+    free(order);
+}
+
+void diff_groups_split_free(struct diff_groups_split *split)
+{
+    free(split->listed);
+    *split = (struct diff_groups_split){0};
+}

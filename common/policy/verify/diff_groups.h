@@ -49,4 +49,23 @@ uint64_t diff_counts_problems(const uint64_t counts[VERDICT_COUNT]);
 /* Indexes of non-empty groups, most problems first, then by tenant and entity; malloc'ed. */
 uint32_t *diff_groups_order(const struct diff_groups *groups, size_t *count);
 
+/* Several groups as one. */
+struct diff_groups_sum {
+    uint64_t groups;
+    uint64_t counts[VERDICT_COUNT];
+};
+
+/* The same groups as reports show them: those with problems, up to a number; the others are sums.
+ */
+struct diff_groups_split {
+    const struct diff_group **listed; /* into the groups; the split's own list */
+    size_t listed_count;
+    struct diff_groups_sum matching; /* have no problem */
+    struct diff_groups_sum left_out; /* have one, but were beyond the number */
+};
+
+void diff_groups_split(const struct diff_groups *groups, size_t listed_max,
+                       struct diff_groups_split *split);
+void diff_groups_split_free(struct diff_groups_split *split);
+
 #endif

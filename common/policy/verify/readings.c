@@ -247,6 +247,9 @@ static void take_complete(struct readings *readings, struct readings_entry *entr
     entry->produced = reading->produced;
     entry->rejected = reading->rejected;
     entry->withheld = reading->withheld;
+    entry->size = reading->size;
+    entry->has_digest = reading->has_digest;
+    entry->digest = reading->digest;
     keep_text(readings, &entry->rejections, reading->rejected ? json : (struct bytes){0});
     if (readings->keeps_names)
         keep_text(readings, &entry->run_name, reading->run);

@@ -29,6 +29,7 @@ struct readings_entry {
     uint64_t run;     /* hash64 */
     bool complete;    /* there is one; else nothing is known but that one was begun */
     bool stream;
+    bool has_source, has_digest;
     int64_t finished_ms;   /* of the complete one */
     int64_t read_ms;       /* when that had ended: earlier than it was told, if it was told again */
     int64_t incomplete_ms; /* of the latest one that was not; INT64_MIN: none */
@@ -36,10 +37,11 @@ struct readings_entry {
     uint64_t given_up;     /* run of the complete one whose rejections are; 0: none */
     uint64_t given_up_end; /* run of the one that was not complete and never will be, */
     int64_t given_up_ms;   /* as it was told up to here */
-    bool has_source;       /* it is told; not of a stream */
-    struct digest source;
+    struct digest source;  /* has_source: it is told; not of a stream */
     struct bytes run_name, incomplete_name; /* only where names are kept; its own, or empty */
     uint64_t produced, rejected, withheld;
+    uint64_t size;           /* bytes of the source when the complete one read it */
+    struct digest digest;    /* of those bytes, if has_digest */
     uint64_t seen;           /* the caller's: its messages in the topic, each once */
     struct bytes rejections; /* its message, when some were rejected; its own, or empty */
 };

@@ -125,19 +125,7 @@ static void append_problems(const struct verify_report *report, struct json_out 
     free(problems);
 }
 
-struct group_sum {
-    uint64_t groups;
-    uint64_t counts[VERDICT_COUNT];
-};
-
-static void add_group(struct group_sum *sum, const struct diff_group *group)
-{
-    sum->groups++;
-    for (int v = 0; v < VERDICT_COUNT; v++)
-        sum->counts[v] += group->counts[v];
-}
-
-static void append_sum(struct json_out *out, const char *name, const struct group_sum *sum)
+static void append_sum(struct json_out *out, const char *name, const struct diff_groups_sum *sum)
 {
     json_out_object(out, name);
     json_out_count(out, "groups", sum->groups);
@@ -146,22 +134,14 @@ static void append_sum(struct json_out *out, const char *name, const struct grou
     json_out_end(out);
 }
 
-/* Tenants and entities with problems, those with the most first; the others are sums, so that a
- * report stays small whatever the number of tenants. */
+/* A report stays small whatever the number of tenants. */
 static void append_groups(const struct verify_report *report, struct json_out *out)
 {
-    size_t count, listed = 0;
-    struct group_sum matching = {0}, left_out = {0};
-    uint32_t *order = diff_groups_order(&report->groups, &count);
+    struct diff_groups_split split;
+    diff_groups_split(&report->groups, report->groups_max, &split);
     json_out_list(out, "groups");
-    for (size_t i = 0; i < count; i++) {
-        const struct diff_group *group = &report->groups.items[order[i]];
-        bool bad = diff_counts_problems(group->counts) > 0;
-        if (!bad || listed == report->groups_max) {
-            add_group(bad ? &left_out : &matching, group);
-            continue;
-        }
-        listed++;
+    for (size_t i = 0; i < split.listed_count; i++) {
+        const struct diff_group *group = split.listed[i];
         json_out_object(out, NULL);
         json_out_bytes(out, "tenant", group->tenant);
         json_out_bytes(out, "entity", group->entity);
@@ -170,9 +150,9 @@ static void append_groups(const struct verify_report *report, struct json_out *o
         json_out_end(out);
     }
     json_out_end(out);
-    append_sum(out, "groups_matching", &matching);
-    append_sum(out, "groups_left_out", &left_out);
-    free(order);
+    append_sum(out, "groups_matching", &split.matching);
+    append_sum(out, "groups_left_out", &split.left_out);
+    diff_groups_split_free(&split);
 }
 
 static void append_partitions(const struct verify_report *report, struct json_out *out)

@@ -78,6 +78,12 @@ void verify_mask_append(struct buf *out, const struct verify_report *report, str
     append(out, report, value, true);
 }
 
+void verify_mask_append_long(struct buf *out, const struct verify_report *report,
+                             struct bytes value)
+{
+    append(out, report, value, false);
+}
+
 void verify_mask_append_json(struct buf *out, const struct verify_report *report,
                              struct bytes value)
 {
@@ -87,7 +93,7 @@ void verify_mask_append_json(struct buf *out, const struct verify_report *report
         return;
     }
     buf_init(&text, 16 * VERIFY_VALUE_MAX + 64);
-    append(&text, report, value, false);
+    verify_mask_append_long(&text, report, value);
     buf_append_json(out, buf_view(&text));
     buf_free(&text);
 }

@@ -24,7 +24,10 @@ uint64_t verify_mask_hash(const struct verify_report *report, struct bytes text)
 uint64_t verify_mask_hash_key(const struct verify_report *report, const struct diff_key *key);
 /* `value` is JSON text: `"19.9"`, `absent`, `string of 12 bytes h:9f2c11d0`. */
 void verify_mask_append(struct buf *out, const struct verify_report *report, struct bytes value);
-/* The same inside a JSON string, with all of the hash; null for an absent value. */
+/* The same with all of the hash, */
+void verify_mask_append_long(struct buf *out, const struct verify_report *report,
+                             struct bytes value);
+/* and that inside a JSON string; null for an absent value. */
 void verify_mask_append_json(struct buf *out, const struct verify_report *report,
                              struct bytes value);
 

@@ -34,6 +34,8 @@ enum verify_list {
 #define VERIFY_WARNINGS_MAX 64
 #define VERIFY_CODES_MAX 256 /* of all verdicts; problems of more count without their code */
 
+struct readings;
+
 /* One record shown as an example of its verdict. All views into the report's arena. */
 struct verify_sample {
     enum verdict verdict;
@@ -103,6 +105,7 @@ struct verify_report {
     uint64_t changed;       /* suspects that were right at the recheck */
     uint64_t not_rechecked; /* suspects beyond the number looked at again */
     struct verify_side_checks side_checks;
+    const struct readings *readings; /* what producers told of their sources; NULL: nothing */
     bool broken; /* something kept the run from being whole; said in a warning */
     const char *warnings[VERIFY_WARNINGS_MAX];
     size_t warning_count;

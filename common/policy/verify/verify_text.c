@@ -10,6 +10,7 @@
 #include "common/policy/text_line.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_mask.h"
+#include "common/policy/verify/verify_words.h"
 
 #define NAME_BYTES_MAX 32 /* characters of a tenant or entity in a sample */
 #define WARNING_MAX 400   /* as verify_report.c keeps them */
@@ -98,21 +99,6 @@ static void put_identity(const struct screen *screen, const struct verify_sample
         put_safe(line, " name=", sample->name, VERIFY_VALUE_MAX);
 }
 
-/* The reason without the code and its meaning, which stand above. */
-static struct bytes own_reason(const struct verify_sample *sample)
-{
-    char known[300];
-    int size = snprintf(known, sizeof known, "%s: %s", error_code_id(sample->code),
-                        error_code_meaning(sample->code));
-    struct bytes reason = sample->reason;
-    bool same = sample->code != ERR_NONE && size > 0 && (size_t)size <= reason.size &&
-                memcmp(reason.data, known, (size_t)size) == 0;
-    size_t skip = same ? (size_t)size : 0;
-    while (skip && skip < reason.size && reason.data[skip] == ' ')
-        skip++;
-    return bytes_of(reason.data + skip, reason.size - skip);
-}
-
 static void append_sample(const struct screen *screen, const struct verify_sample *sample)
 {
     struct buf *out = screen->out;
@@ -127,7 +113,7 @@ static void append_sample(const struct screen *screen, const struct verify_sampl
     if (!sample->has_place && sample->table)
         text_line_format(&line, "  table %s", sample->table);
     text_line_end(&line);
-    struct bytes why = own_reason(sample);
+    struct bytes why = verify_words_sample_reason(sample);
     if (why.size) {
         struct buf reason;
         buf_init(&reason, 4096);
@@ -234,12 +220,6 @@ static void append_problems(const struct screen *screen)
 
 /* ---- tenants ----------------------------------------------------------------------------- */
 
-static void add_counts(uint64_t sum[VERDICT_COUNT], const uint64_t counts[VERDICT_COUNT])
-{
-    for (int v = 0; v < VERDICT_COUNT; v++)
-        sum[v] += counts[v];
-}
-
 static void name_rest(char name[64], size_t count, const char *what)
 {
     char number[28];
@@ -253,33 +233,26 @@ static void append_tenants(const struct screen *screen)
                                        .name_titles = {"tenant", "entity"},
                                        .records_title = "records",
                                        .width = screen->options->width};
-    const struct diff_groups *groups = &screen->report->groups;
     struct totals_row rows[VERIFY_TEXT_GROUPS + 2];
-    uint64_t more[VERDICT_COUNT] = {0}, ok[VERDICT_COUNT] = {0};
-    size_t count, shown = 0, more_count = 0, ok_count = 0;
+    struct diff_groups_split split;
+    size_t shown = 0;
     char names[2][64];
-    uint32_t *order = diff_groups_order(groups, &count);
-    for (size_t i = 0; i < count; i++) {
-        const struct diff_group *group = &groups->items[order[i]];
-        bool bad = diff_counts_problems(group->counts) > 0;
-        if (bad && shown < VERIFY_TEXT_GROUPS)
-            rows[shown++] = (struct totals_row){.names = {group->tenant, group->entity},
-                                                .counts = group->counts};
-        else
-            add_counts(bad ? more : ok, group->counts);
-        more_count += bad && i >= VERIFY_TEXT_GROUPS;
-        ok_count += !bad;
-    }
-    free(order);
-    if (!shown)
-        return;
-    name_rest(names[0], more_count, "more with problems");
-    name_rest(names[1], ok_count, "without a problem");
-    if (more_count)
-        rows[shown++] = (struct totals_row){.names = {bytes_text(names[0])}, .counts = more};
-    if (ok_count)
-        rows[shown++] = (struct totals_row){.names = {bytes_text(names[1])}, .counts = ok};
-    totals_append_table(screen->out, &table, rows, shown);
+    diff_groups_split(&screen->report->groups, VERIFY_TEXT_GROUPS, &split);
+    for (; shown < split.listed_count; shown++)
+        rows[shown] =
+            (struct totals_row){.names = {split.listed[shown]->tenant, split.listed[shown]->entity},
+                                .counts = split.listed[shown]->counts};
+    name_rest(names[0], split.left_out.groups, "more with problems");
+    name_rest(names[1], split.matching.groups, "without a problem");
+    if (split.left_out.groups)
+        rows[shown++] =
+            (struct totals_row){.names = {bytes_text(names[0])}, .counts = split.left_out.counts};
+    if (shown && split.matching.groups)
+        rows[shown++] =
+            (struct totals_row){.names = {bytes_text(names[1])}, .counts = split.matching.counts};
+    if (shown)
+        totals_append_table(screen->out, &table, rows, shown);
+    diff_groups_split_free(&split);
 }
 
 /* ---- first and last lines ---------------------------------------------------------------- */
@@ -290,19 +263,6 @@ static void append_identity(const struct screen *screen)
                            "source records", 4, screen->options->width);
 }
 
-/* When they are not as many as the records that were sent: one may have been sent several times. */
-static void append_messages(const struct screen *screen)
-{
-    const struct verify_report *report = screen->report;
-    const uint64_t *total = screen->total;
-    uint64_t sent = report->source_count - total[VERDICT_REJECTED] - total[VERDICT_WITHHELD] -
-                    total[VERDICT_UNPRODUCED];
-    if (report->messages == sent)
-        return;
-    append_count(screen->out, report->messages);
-    buf_append_text(screen->out, " messages in the topic\n");
-}
-
 static void append_first_lines(const struct screen *screen)
 {
     const struct verify_report *report = screen->report;
@@ -310,15 +270,14 @@ static void append_first_lines(const struct screen *screen)
     if (!verify_report_adds_up(report)) {
         struct text_line line = text_line_begin(out, 4, screen->options->width);
         text_line_format(&line, "%s:", error_code_id(ERR_VERIFY_COUNTS));
-        text_line_words(&line, BYTES_LITERAL(" the classes do not add up to the source count:"));
+        text_line_words(&line, BYTES_LITERAL(" " VERIFY_WORDS_COUNTS ":"));
         buf_append_text(out, "\n  ");
         append_identity(screen);
     }
     if (report->evicted) {
         append_count(out, report->evicted);
         struct text_line line = text_line_begin(out, 4, screen->options->width);
-        text_line_words(&line, BYTES_LITERAL(" records at the begin of the source topic are gone: "
-                                             "the source could not be read in full"));
+        text_line_words(&line, BYTES_LITERAL(" " VERIFY_WORDS_EVICTED));
         text_line_end(&line);
     }
     for (size_t i = 0; i < report->warning_count; i++) {
@@ -333,66 +292,19 @@ static void append_first_lines(const struct screen *screen)
     }
 }
 
-static void put_problem(struct text_line *line, uint64_t count, const char *what, bool *first)
-{
-    char number[28];
-    if (!count)
-        return;
-    text_line_format(line, "%s%s %s", *first ? "" : ", ", text_format_count(count, number), what);
-    *first = false;
-}
-
-static void put_problems(const struct screen *screen, struct text_line *line)
-{
-    bool first = true;
-    const struct verify_side_checks *side_checks = &screen->report->side_checks;
-    for (int v = 0; v < VERDICT_COUNT; v++) {
-        if (verdict_is_problem((enum verdict)v))
-            put_problem(line, screen->total[v], TOTALS_VERIFY.classes[v].title, &first);
-    }
-    put_problem(line, verify_side_checks_redis_problems(side_checks), "wrong in Redis", &first);
-    put_problem(line, side_checks->sealed.missing + side_checks->sealed.different,
-                "wrong in the vault", &first);
-    put_problem(line, verify_side_checks_file_problems(side_checks), "wrong in the store's folder",
-                &first);
-    put_problem(line, verify_side_checks_orphan_rows(side_checks), "orphans", &first);
-    if (first)
-        text_line_put(line, BYTES_LITERAL("see the first lines"));
-    if (screen->total[VERDICT_BY_MAPPING])
-        text_line_put(line,
-                      BYTES_LITERAL("  (drover replay --rewrite writes again what is stale by "
-                                    "mapping)"));
-}
-
 /* One line, whatever the width: it is what --quiet leaves. */
 static void append_verdict(const struct screen *screen)
 {
     struct buf *out = screen->out;
     bool colour = screen->options->colour;
-    enum verify_result result = verify_report_result(screen->report);
-    const char *on = !colour ? "" : result == VERIFY_MATCH ? "\033[32m" : "\033[31m";
-    const char *off = colour ? "\033[0m" : "";
-    if (result == VERIFY_MATCH) {
-        char number[28];
-        uint64_t discarded = screen->total[VERDICT_DISCARDED];
-        buf_append_format(out,
-                          "%sMATCH%s  every source record is accounted for and stored as it "
-                          "should be",
-                          on, off);
-        if (discarded)
-            buf_append_format(out, ", %s discarded", text_format_count(discarded, number));
-        buf_append_char(out, '\n');
-        return;
-    }
-    if (result == VERIFY_NOTHING) {
-        buf_append_format(out, "%sNOT VERIFIED%s  %s: nothing was compared; %s\n", on, off,
-                          error_code_id(ERR_VERIFY_NOTHING), error_code_advice(ERR_VERIFY_NOTHING));
-        return;
-    }
-    buf_append_format(out, "%sNOT EQUAL%s  ", on, off);
-    struct text_line line = text_line_begin(out, 0, SIZE_MAX);
-    put_problems(screen, &line);
-    text_line_end(&line);
+    bool match = verify_report_result(screen->report) == VERIFY_MATCH;
+    buf_append_format(out, "%s%s%s  ",
+                      !colour ? ""
+                      : match ? "\033[32m"
+                              : "\033[31m",
+                      verify_words_verdict(screen->report), colour ? "\033[0m" : "");
+    verify_words_append_reason(screen->report, out);
+    buf_append_char(out, '\n');
 }
 
 /* The comma stays in the line before. */
@@ -427,7 +339,7 @@ static void append_run(const struct screen *screen)
     text_line_end(&line);
     if (screen->options->report_path) {
         struct bytes path = relative(screen, bytes_text(screen->options->report_path));
-        buf_append_format(out, "Report: %.*s\n", BYTES_ARGS(path));
+        buf_append_format(out, "Report: %.*s (+ .json)\n", BYTES_ARGS(path));
     }
 }
 
@@ -441,7 +353,8 @@ void verify_text_append(const struct verify_report *report,
     append_tenants(&screen);
     if (verify_report_adds_up(report))
         append_identity(&screen);
-    append_messages(&screen);
+    if (verify_words_append_messages(report, out))
+        buf_append_char(out, '\n');
     verify_side_checks_append_text(&report->side_checks, options->width, out);
     append_run(&screen);
     append_verdict(&screen);
