@@ -383,12 +383,21 @@ static enum outcome read_files(struct source_check *check, struct error *err)
 
 /* ---- the topic */
 
+static uint32_t tag_version(int64_t version)
+{
+    return (uint32_t)hash64(bytes_of((const char *)&version, sizeof version));
+}
+
 /* What the table says of a key while the topic is read, in an entry's own words:
  *   version    of the topic's newest record so far
  *   verdict    UNDECIDED: no record of the topic has the key yet; MATCH: the newest says what the
- *              files say; OVERTAKEN: it says something else; GONE, ELSEWHERE: no file has the key
+ *              files say; OVERTAKEN: it says something else; SUPERSEDED: so it does, and it is
+ *              of another source, in which case the files' own need only be in the topic too;
+ *              GONE, ELSEWHERE: no file has the key
  *   marked     that newest record is a dead letter
- *   seen       the files have the key, and partition and offset are its place there */
+ *   seen       the files have the key, and partition and offset are its place there
+ *   source_tag of the version that the files' record brings, where the mapping has one
+ *   ambiguous  the topic has that very record, version and content */
 static void begin_topic(struct source_check *check)
 {
     size_t at = 0;
@@ -397,6 +406,8 @@ static void begin_topic(struct source_check *check)
     for (struct diff_entry *entry; (entry = diff_next(check->table, &at));) {
         entry->seen = 1;
         entry->marked = 0;
+        entry->ambiguous = 0;
+        entry->source_tag = tag_version(entry->version);
         entry->verdict = VERDICT_UNDECIDED;
         entry->version = INT64_MIN;
         entry->deleted = 0;
@@ -447,6 +458,24 @@ static void take_other(struct source_check *check, const struct diff_key *key,
     entry->verdict = came_from_here(check, record) ? VERDICT_GONE : VERDICT_ELSEWHERE;
 }
 
+/* Which the files' record brings itself; of a stamped one the file's time alone says when it was.
+ */
+static bool has_files_version(const struct diff_entry *entry, int64_t version)
+{
+    return !entry->reading && entry->source_tag == tag_version(version);
+}
+
+/* What the newest record of a key says that the files do not. One that brings a later version of
+ * its own, from a source that was not read, took over from the files' rightly. */
+static enum verdict differs(const struct source_check *check, const struct diff_entry *entry,
+                            const struct expected *newest)
+{
+    bool by_version = !entry->reading && !has_files_version(entry, newest->source.version);
+    return by_version && !entry->deleted && !came_from_here(check, &newest->record)
+               ? VERDICT_SUPERSEDED
+               : VERDICT_OVERTAKEN;
+}
+
 static void answer(struct source_check *check, const struct bus_message *message,
                    const struct expected *found)
 {
@@ -454,7 +483,7 @@ static void answer(struct source_check *check, const struct bus_message *message
     const struct record *record = &found->record;
     const struct diff_key *key = &found->source.key;
     int64_t version = found->source.version;
-    struct digest digest;
+    struct digest digest = {{0}};
     struct diff_entry *entry = diff_find(check->table, key);
     if (!entry || !entry->seen) {
         take_other(check, key, record, version, message);
@@ -463,16 +492,21 @@ static void answer(struct source_check *check, const struct bus_message *message
     /* The first of equal ones is the one that was written, if it was not refused. */
     bool dead = expected_find_dead(run, message);
     bool refused = entry->marked && version == entry->version; /* the one that led until now */
-    if (entry->verdict != VERDICT_UNDECIDED &&
-        (version < entry->version || (version == entry->version && (dead || !entry->marked))))
+    bool leads =
+        entry->verdict == VERDICT_UNDECIDED || version > entry->version || (refused && !dead);
+    if (!leads && (entry->ambiguous || !has_files_version(entry, version)))
+        return;
+    bool deleted = record->operation == OP_DELETE;
+    bool readable = !deleted && digest_message(check, found, &digest);
+    bool same = readable && digest_equal(&entry->digest, &digest);
+    entry->ambiguous |= same && has_files_version(entry, version);
+    if (!leads)
         return;
     entry->marked = dead;
     entry->version = version;
-    entry->deleted = record->operation == OP_DELETE;
-    bool same = !entry->deleted && digest_message(check, found, &digest) &&
-                (digest_equal(&entry->digest, &digest) ||
-                 (refused && is_equal_of_files(check, key, version, &digest)));
-    entry->verdict = same ? VERDICT_MATCH : VERDICT_OVERTAKEN;
+    entry->deleted = deleted;
+    same = same || (readable && refused && is_equal_of_files(check, key, version, &digest));
+    entry->verdict = same ? VERDICT_MATCH : differs(check, entry, found);
 }
 
 /* A message while the topic is read for the rows; `made` NULL: nobody knows yet what it is. */
@@ -532,15 +566,24 @@ static void add_sample(struct source_check *check, const struct diff_entry *entr
                          : "the newest record of this key in the topic has other content");
 }
 
+static enum verdict answer_of(const struct diff_entry *entry)
+{
+    if (entry->verdict == VERDICT_UNDECIDED)
+        return VERDICT_UNPRODUCED;
+    if (entry->verdict == VERDICT_SUPERSEDED && !entry->ambiguous)
+        return VERDICT_OVERTAKEN; /* nobody sent the files' own */
+    return (enum verdict)entry->verdict;
+}
+
 static void count_answers(struct source_check *check)
 {
     size_t at = 0;
     struct verify_report *report = &check->run->report;
     for (struct diff_entry *entry; (entry = diff_next(check->table, &at));) {
         uint64_t *counts = report->groups.items[entry->group].counts;
-        enum verdict verdict =
-            entry->verdict == VERDICT_UNDECIDED ? VERDICT_UNPRODUCED : (enum verdict)entry->verdict;
-        if (verdict == VERDICT_MATCH || (!entry->seen && entry->deleted))
+        enum verdict verdict = answer_of(entry);
+        bool superseded = verdict == VERDICT_SUPERSEDED; /* counted with the topic's records */
+        if (verdict == VERDICT_MATCH || superseded || (!entry->seen && entry->deleted))
             continue; /* what is deleted and in no file is as it should be */
         counts[verdict]++;
         report->source_count += verdict == VERDICT_UNPRODUCED; /* the others are of the topic */

@@ -8,7 +8,8 @@
  *
  *   not produced: the topic has no record of the key
  *   overtaken: the topic's newest record of the key has other content, or deletes it: the file was
- *     put back with an older time, or changed since
+ *     put back with an older time, or changed since. Not so where records bring their versions, the
+ *     topic has the file's very record, and a file that was not read now brought a later one
  *   gone from the source: the topic's key came from a file that was read again and no longer has it
  *   of other sources: the topic's key came from a file that was not read now: another run's
  *

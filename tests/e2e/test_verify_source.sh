@@ -243,4 +243,27 @@ work
 expect_exit 0 drover verify > "$WORK/verify.log"
 equal "fixed in its folder" "$(both)" "3 3 0 true"
 
+say "a file whose records a newer version from another file took over"
+export DROVER_MIGRATION=${NAME}_months
+psql "$ADMIN" -qc "TRUNCATE public.fixed"
+prepare
+mkdir "$WORK/data"
+month() { seq 40 | jq -c "{id: ., rev: $1, total: $2}" > "$WORK/data/$3.ndjson"; }
+run() { expect_exit "$1" drover run --tenant t1 "$2" > "$WORK/run.log" 2>&1; }
+months() { report '[.source_records, .counts.match, .counts.superseded, .beside.overtaken, .beside.of_other_sources, .reconciled] | join(" ")'; }
+month 1 1 jan; month 2 2 feb
+run 0 "$WORK/data/jan.ndjson"
+run 0 "$WORK/data/feb.ndjson"
+run 0 "$WORK/data/jan.ndjson"
+equal "the older file again" "$(months)" "80 40 40 0 0 true"
+run 0 "$WORK/data"
+equal "both" "$(months)" "80 40 40 0 0 true"
+sed -i 's/"total":1}/"total":7}/' "$WORK/data/jan.ndjson" # under the versions that it had
+expect_exit 5 drover verify --tenant t1 --source "$WORK/data/jan.ndjson" > "$WORK/verify.log"
+equal "edited, and nobody sent it" "$(months)" "80 40 40 40 0 true"
+month 1 1 jan
+month 1 1 feb # put back as it was before: what the topic has of it, it no longer says
+expect_exit 5 drover verify --tenant t1 --source "$WORK/data" > "$WORK/verify.log"
+equal "the newer file put back" "$(months)" "80 40 40 40 0 true"
+
 say "done: $seen differences in all"
