@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/io/clock.h"
+#include "control/doctor/doctor_halted.h"
 #include "control/status/status_retention.h"
 
 enum {
@@ -47,7 +48,7 @@ static void say(struct findings *findings, const struct retention *retention,
             continue;
         }
         error_set(&err, OUT_FATAL, ERR_KAFKA_OFFSET, "%s", buf_text(&text));
-        error_hint(&err, "drover produce --again (it is safe), or %.150s", fix);
+        error_hint(&err, "drover produce --again SOURCE… (it is safe); then %.150s", fix);
         findings->say_error(findings, FINDING_PROBLEM, "kafka", &err);
     }
     buf_free(&text);
@@ -65,6 +66,7 @@ void doctor_check_retention(struct findings *findings)
         say_limit(findings, &retention, &status);
         say(findings, &retention, &status);
         retention_free(&retention);
+        doctor_say_halted(findings, &status);
     }
     status_close(&status);
 }

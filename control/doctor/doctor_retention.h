@@ -3,8 +3,8 @@
 
 #include "common/io/stores.h"
 
-/* What Kafka's retention has eaten before it was applied, and will eat soon. Says nothing where
- * topics or store cannot be asked: other checks do. */
+/* What Kafka's retention has eaten before it was applied, and will eat soon; and the partitions
+ * that are halted. Says nothing where topics or store cannot be asked: other checks do. */
 void doctor_check_retention(struct findings *findings);
 
 #endif

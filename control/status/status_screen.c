@@ -172,10 +172,10 @@ void status_screen_append_dead_letters(struct buf *out, const struct status *sta
 
 /* ---- halted partitions ------------------------------------------------------------------- */
 
-/* "drover resume 3 --accept-gap --reason TEXT": what is missing is accepted. A topic that was made
+/* --accept-gap: what is missing is accepted. A topic that was made
  * anew is not the one that was read, which resume refuses. */
-static void append_command(struct buf *out, const struct status *status,
-                           const struct halted *halted)
+void status_screen_append_command(struct buf *out, const struct status *status,
+                                  const struct halted *halted)
 {
     enum error_code code = ERR_NONE;
     const struct status_partition *partition = &status->partitions[halted->partition];
@@ -206,7 +206,7 @@ void status_screen_append_halted(struct buf *out, const struct status *status, s
         text_line_words(&line, buf_view(&piece));
         text_line_end(&line);
         buf_append_format(out, "    see drover explain %s, then ", halted->code);
-        append_command(out, status, halted);
+        status_screen_append_command(out, status, halted);
         buf_append_char(out, '\n');
     }
     buf_free(&piece);
@@ -290,7 +290,7 @@ static void append_json_halted(struct json_out *out, const struct status *status
         if (!halted)
             continue;
         buf_reset(&command);
-        append_command(&command, status, halted);
+        status_screen_append_command(&command, status, halted);
         json_out_object(out, NULL);
         json_out_int(out, "partition", i);
         json_out_int(out, "offset", halted->offset);

@@ -15,6 +15,9 @@ void status_screen_append_sources(struct buf *out, const struct status *status, 
 void status_screen_append_dead_letters(struct buf *out, const struct status *status, size_t width);
 /* Halted partitions: why, and the command that helps. */
 void status_screen_append_halted(struct buf *out, const struct status *status, size_t width);
+/* Of one of them that command: "drover resume 3 --accept-gap --reason TEXT". */
+void status_screen_append_command(struct buf *out, const struct status *status,
+                                  const struct halted *halted);
 /* How far the workers are behind: messages, and since when the oldest of them waits. */
 void status_screen_append_lag(struct buf *out, const struct status *status, int64_t now_ms);
 
