@@ -103,6 +103,18 @@ void advice_append(struct buf *out, const struct conf *conf, const char *text)
     }
 }
 
+void advice_say_next(const struct conf *conf, struct buf *next)
+{
+    struct buf text;
+    if (!next->size)
+        return;
+    fflush(stdout);
+    buf_init(&text, TEXT_LIMIT);
+    advice_append(&text, conf, buf_text(next));
+    fputs(buf_text(&text), stderr);
+    buf_free(&text);
+}
+
 void advice_complete(const struct conf *conf, struct error_list *errors)
 {
     struct buf text;

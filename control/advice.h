@@ -12,6 +12,8 @@
 #include "common/base/error_list.h"
 
 void advice_append(struct buf *out, const struct conf *conf, const char *text);
+/* What `next` says, to standard error. */
+void advice_say_next(const struct conf *conf, struct buf *next);
 /* Of each error's hint. */
 void advice_complete(const struct conf *conf, struct error_list *errors);
 

@@ -7,6 +7,8 @@
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/postgres/pg_schema.h"
 #include "common/policy/text_line.h"
+#include "common/policy/verify/verify_next.h"
+#include "control/advice.h"
 #include "producer/produce.h"
 #include "verifier/verify.h"
 #include "worker/work.h"
@@ -41,7 +43,14 @@ enum exit_code verify_command(const struct invocation *invocation, struct error 
 {
     if (!command_takes_no_words(invocation, err))
         return EXIT_USAGE;
-    return verify_main(&invocation->settings, err);
+    const struct settings *settings = &invocation->settings;
+    struct buf next;
+    buf_init(&next, VERIFY_NEXT_MAX);
+    enum exit_code code = verify_main(settings, &next, err);
+    if (!settings->json && !settings->quiet)
+        advice_say_next(&invocation->conf, &next);
+    buf_free(&next);
+    return code;
 }
 
 static const char *const *code_ids(size_t *count)

@@ -189,8 +189,8 @@ static bool test_reading(struct verify_run *run, const struct readings_entry *en
         verify_report_warn(
             report,
             "the reading of %s is not complete: run the same command again, or, when "
-            "it never comes again, drover dlq discard --source",
-            name);
+            "it never comes again, drover dlq discard --source %s --reason TEXT",
+            name, entry->stream ? "-" : "URI");
     }
     if (readings_is_given_up(entry))
         verify_report_warn(
@@ -218,7 +218,7 @@ void history_test(struct verify_run *run)
     if (holes)
         verify_report_warn(&run->report,
                            "%" PRIu64 " offsets of %s hold no message: it seems to be compacted; "
-                           "cleanup.policy=delete, then drover produce --again",
+                           "cleanup.policy=delete, then drover produce --again SOURCE…",
                            holes, run->topics[TOPIC_SOURCE]);
 }
 
@@ -293,6 +293,8 @@ void history_count_rejected(struct verify_run *run)
         return;
     for (struct readings_entry *entry; (entry = readings_next(&run->readings, &at));) {
         withheld += entry->complete ? entry->withheld : 0;
+        if (entry->complete && entry->stream && !by_files && !readings_is_discarded(entry))
+            run->report.rejected_of_streams += entry->rejected;
         if (entry->complete && entry->rejected && !by_files && !count_by_code(run, entry))
             count(run, (struct bytes){0},
                   readings_is_discarded(entry) ? VERDICT_DISCARDED : VERDICT_REJECTED,

@@ -15,6 +15,7 @@
 #include "common/io/terminal.h"
 #include "common/io/who.h"
 #include "common/policy/verify/verify_html.h"
+#include "common/policy/verify/verify_next.h"
 #include "common/policy/verify/verify_text.h"
 #include "verifier/verify_run.h"
 #include "verifier/verify_session.h"
@@ -125,7 +126,7 @@ static void wait_for_end_of_input(void)
     } while (got > 0 || (got < 0 && errno == EINTR));
 }
 
-enum exit_code verify_main(const struct settings *settings, struct error *err)
+enum exit_code verify_main(const struct settings *settings, struct buf *next, struct error *err)
 {
     struct bus *bus = kafka_bus_new(settings, NULL);
     kafka_bus_answer_within(bus, VERIFY_BUS_MS);
@@ -139,6 +140,8 @@ enum exit_code verify_main(const struct settings *settings, struct error *err)
         outcome = verify_session_conclude(session, err);
     enum exit_code code = outcome == OUT_OK ? say(settings, verify_session_report(session), err)
                                             : error_code_exit(err->code);
+    if (outcome == OUT_OK && settings->progress_fd < 0)
+        verify_next_append(verify_session_report(session), next);
     verify_session_close(session);
     kafka_bus_free(bus);
     return code;

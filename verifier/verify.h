@@ -18,8 +18,10 @@
 #include "common/policy/verify/verify_report.h"
 
 /* EXIT_OK only for a verified match of everything; EXIT_DISCREPANCY when the report says otherwise
- * (`err` is then not set: the report is the message); else what the error says. */
-MUST_USE enum exit_code verify_main(const struct settings *settings, struct error *err);
+ * (`err` is then not set: the report is the message); else what the error says. `next`: what to
+ * type next, where something is; who began this one as a child is told by its progress instead. */
+MUST_USE enum exit_code verify_main(const struct settings *settings, struct buf *next,
+                                    struct error *err);
 
 /* Makes report.json (the caller's `json`) and report.html, and writes them into the settings'
  * folder, readable by their owner alone; *path is where the latter is, malloc'ed, NULL without a

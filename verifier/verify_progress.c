@@ -11,7 +11,7 @@
 
 #define STEPS_MASK 4095u
 #define SHOW_EVERY_MS 200
-#define LINE_LIMIT 256
+#define LINE_LIMIT 4096 /* as much as is written as a whole */
 
 void verify_progress_init(struct verify_progress *progress, int fd, bool quiet)
 {
@@ -36,8 +36,9 @@ static uint64_t compared(const struct verify_progress *progress)
     return (uint64_t)(share * (double)progress->records);
 }
 
-/* A parent that no longer reads must not end the verification: what write says is no matter. */
-static void send_line(const struct verify_progress *progress, uint64_t done, bool finished)
+/* `next` NULL: it goes on. A parent that no longer reads must not end the verification: what write
+ * says is no matter. */
+static void send_line(const struct verify_progress *progress, uint64_t done, const char *next)
 {
     struct buf line;
     struct json_out out;
@@ -45,9 +46,11 @@ static void send_line(const struct verify_progress *progress, uint64_t done, boo
     json_out_init(&out, &line);
     json_out_object(&out, NULL);
     json_out_text(&out, "role", "verify");
-    json_out_bool(&out, "done", finished);
+    json_out_bool(&out, "done", next != NULL);
     json_out_count(&out, "compared", done);
     json_out_count(&out, "total", progress->records);
+    if (next)
+        json_out_text(&out, "next", next);
     json_out_end(&out);
     buf_append_char(&line, '\n');
     (void)!write(progress->fd, line.data, line.size);
@@ -58,7 +61,7 @@ static void show(struct verify_progress *progress)
 {
     char done[28], total[28];
     if (progress->fd >= 0)
-        send_line(progress, compared(progress), false);
+        send_line(progress, compared(progress), NULL);
     if (progress->terminal) {
         char line[96];
         int size = snprintf(line, sizeof line, "verify  %s of %s\n",
@@ -85,9 +88,9 @@ void verify_progress_clear(struct verify_progress *progress)
     terminal_live_close(&progress->live);
 }
 
-void verify_progress_finish(struct verify_progress *progress)
+void verify_progress_finish(struct verify_progress *progress, const char *next)
 {
     verify_progress_clear(progress);
     if (progress->fd >= 0)
-        send_line(progress, progress->records, true);
+        send_line(progress, progress->records, next);
 }

@@ -24,6 +24,7 @@ void verify_progress_expect(struct verify_progress *progress, uint64_t records, 
 void verify_progress_step(struct verify_progress *progress);
 /* Takes the line off the terminal for good. */
 void verify_progress_clear(struct verify_progress *progress);
-void verify_progress_finish(struct verify_progress *progress);
+/* `next`: what to type next, for the parent to show; or empty. */
+void verify_progress_finish(struct verify_progress *progress, const char *next);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/io/report_folder.h"
 #include "common/io/stores.h"
 #include "common/policy/verify/verify_mask.h"
+#include "common/policy/verify/verify_next.h"
 #include "verifier/actual.h"
 #include "verifier/expected.h"
 #include "verifier/history.h"
@@ -449,6 +450,15 @@ static enum outcome count_beside(struct verify_run *run, struct error *err)
     return OUT_OK;
 }
 
+static void finish_progress(struct verify_run *run)
+{
+    struct buf next;
+    buf_init(&next, VERIFY_NEXT_MAX);
+    verify_next_append(&run->report, &next);
+    verify_progress_finish(&run->progress, buf_text(&next));
+    buf_free(&next);
+}
+
 enum outcome verify_session_conclude(struct verify_session *session, struct error *err)
 {
     static session_step *const STEPS[] = {read_rest,    judge_passes,     test_receipts,
@@ -460,7 +470,7 @@ enum outcome verify_session_conclude(struct verify_session *session, struct erro
         outcome = take_steps(STEPS, run, err);
     run->report.duration_ms = clock_monotonic_ms() - session->opened_ms - run->held_ms;
     if (outcome == OUT_OK)
-        verify_progress_finish(&run->progress);
+        finish_progress(run);
     else
         verify_progress_clear(&run->progress);
     return outcome;

@@ -22,13 +22,16 @@ static void hint_at_gap(const struct partition *partition, const char *where, st
 {
     const struct worker_replay *replay = partition->all->config->replay;
     if (replay)
-        error_hint(err, "drover produce --again (it is safe); then %s --accept-gap goes on %s them",
-                   replay->go_on, where);
+        error_hint(
+            err,
+            "drover produce --again SOURCE… (it is safe); then %s --accept-gap goes on %s them",
+            replay->go_on, where);
     else
-        error_hint(err,
-                   "drover produce --again (it is safe); then drover resume %d --accept-gap "
-                   "--reason TEXT goes on %s them",
-                   partition->number, where);
+        error_hint(
+            err,
+            "drover produce --again SOURCE… (it is safe); then drover resume %d --accept-gap "
+            "--reason TEXT goes on %s them",
+            partition->number, where);
 }
 
 static void halt_at_gap(struct partition *partition, struct bytes run, int64_t offset,

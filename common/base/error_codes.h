@@ -20,7 +20,7 @@
     X(ERR_MAPPING, "DRV-M001", 3, "the mapping is not valid", "fix the mapping at the line named") \
     X(ERR_MAPPING_TYPE, "DRV-M002", 3, "unknown or unsuitable column type in the mapping", "see docs/mappings.md for the types") \
     X(ERR_MAPPING_KEY, "DRV-M003", 3, "the mapping's key is not usable", "name required columns, each once") \
-    X(ERR_MAPPING_ENTITY, "DRV-M004", 3, "no mapping for this entity", "add a mapping file or fix the drover-entity header") \
+    X(ERR_MAPPING_ENTITY, "DRV-M004", 3, "no mapping for this entity", "add a mapping file, drover schema apply, then drover dlq replay; or fix the drover-entity header") \
     X(ERR_MAPPING_GENERATION, "DRV-M005", 3, "the mapping is not the newest one of its table", "drover schema apply takes a changed mapping over; otherwise start with the newest one") \
     X(ERR_JSON_SYNTAX, "DRV-J001", 5, "the record is not valid JSON", "fix the source at the place named") \
     X(ERR_JSON_UNICODE, "DRV-J002", 5, "the record is not valid Unicode", "set on_invalid_unicode: replace in the mapping, or fix the source") \
@@ -31,18 +31,18 @@
     X(ERR_JSON_SIZE, "DRV-J007", 5, "the record is larger than the limit", "raise max_record_bytes (and the broker's message.max.bytes), or split the record") \
     X(ERR_JSON_KIND, "DRV-J008", 5, "the record is not a JSON object", "only objects are migrated; use a mapping with $value for bare values") \
     X(ERR_JSON_TRUNCATED, "DRV-J009", 5, "the input ends in the middle of a record", "the file was cut: get the whole file") \
-    X(ERR_VALUE_REQUIRED, "DRV-V001", 5, "a required member is missing", "add it in the source, or give the column a default") \
-    X(ERR_VALUE_TYPE, "DRV-V002", 5, "a value has another type than the mapping says", "change the column's type, or add as: string / as: number") \
-    X(ERR_VALUE_RANGE, "DRV-V003", 5, "a number does not fit the column", "widen the column's type") \
-    X(ERR_VALUE_LENGTH, "DRV-V004", 5, "a string is too long for the column", "widen the column or use type: text") \
-    X(ERR_VALUE_ALLOW, "DRV-V005", 5, "a value is not one of those allowed", "extend the column's allow list, or fix the source") \
-    X(ERR_VALUE_LIMIT, "DRV-V006", 5, "a value is outside the column's min and max", "change min/max, or fix the source") \
+    X(ERR_VALUE_REQUIRED, "DRV-V001", 5, "a required member is missing", "add it in the source; or give the column a default, drover schema apply, then drover dlq replay") \
+    X(ERR_VALUE_TYPE, "DRV-V002", 5, "a value has another type than the mapping says", "change the column's type, or add as: string / as: number, drover schema apply, then drover dlq replay") \
+    X(ERR_VALUE_RANGE, "DRV-V003", 5, "a number does not fit the column", "fix the source; or widen the column's type, drover schema apply --allow widen, then drover dlq replay") \
+    X(ERR_VALUE_LENGTH, "DRV-V004", 5, "a string is too long for the column", "fix the source; or widen the column or use type: text, drover schema apply --allow widen, then drover dlq replay") \
+    X(ERR_VALUE_ALLOW, "DRV-V005", 5, "a value is not one of those allowed", "fix the source; or extend the column's allow list, drover schema apply, then drover dlq replay") \
+    X(ERR_VALUE_LIMIT, "DRV-V006", 5, "a value is outside the column's min and max", "fix the source; or change min/max, drover schema apply, then drover dlq replay") \
     X(ERR_VALUE_FORM, "DRV-V007", 5, "a value does not have the form of its type", "fix the value in the source") \
-    X(ERR_VALUE_INEXACT, "DRV-V008", 5, "the value could not be given back as it was", "add rest: <column> to the mapping, so that originals are kept") \
+    X(ERR_VALUE_INEXACT, "DRV-V008", 5, "the value could not be given back as it was", "add rest: <column> to the mapping, so that originals are kept, drover schema apply, then drover dlq replay") \
     X(ERR_VALUE_KEY, "DRV-V009", 5, "the key is too long", "keys may have 512 bytes") \
     X(ERR_VALUE_CONFLICT, "DRV-V010", 5, "two different records have the same version", "decide which is meant and give it a higher version") \
     X(ERR_VERSION_LAST, "DRV-V012", 5, "the record's version is the greatest there is, so nothing can be newer", "give the record a smaller version in the source; remove its row by hand if it is to go") \
-    X(ERR_VALUE_ROUNDED, "DRV-V013", 5, "what names a record would be rounded, cut or replaced, and could become another record's name", "give the column a type that holds it all: numeric, int8 or text; with on_invalid_unicode: replace, fix the source") \
+    X(ERR_VALUE_ROUNDED, "DRV-V013", 5, "what names a record would be rounded, cut or replaced, and could become another record's name", "give the column a type that holds it all: numeric, int8 or text; with on_invalid_unicode: replace, fix the source; then drover schema apply and drover dlq replay") \
     X(ERR_TENANT_MISSING, "DRV-T001", 5, "the record names no tenant", "add the member to the record; --tenant ID says whose all the records are that name none, and touches no other") \
     X(ERR_TENANT_FORM, "DRV-T002", 5, "the tenant is not usable", "a tenant is a non-empty string or number, valid UTF-8 without NUL, of at most 64 KiB") \
     X(ERR_TENANT_UNEXPECTED, "DRV-T003", 5, "the storage key belongs to another tenant", "run once per tenant, with the tenant's own payload") \
@@ -63,12 +63,12 @@
     X(ERR_SOURCE_BODY, "DRV-S014", 5, "the payload is larger than the limit", "raise produce.body") \
     X(ERR_SOURCE_TAKEN, "DRV-S015", 6, "another producer reads the source", "wait until it has ended, or end it; running again is safe") \
     X(ERR_ENVELOPE, "DRV-E001", 5, "the message's headers or key are not usable", "see schemas/wire.md for what a producer must send") \
-    X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "drover produce --again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them: what is missing is named") \
+    X(ERR_SEQUENCE_GAP, "DRV-E002", 1, "messages are missing in the topic", "drover produce --again SOURCE… (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them: what is missing is named") \
     X(ERR_KAFKA_UNREACHABLE, "DRV-K001", 4, "Kafka cannot be reached", "check kafka.brokers and that the broker runs: drover doctor") \
     X(ERR_KAFKA_AUTH, "DRV-K002", 4, "Kafka refused the login or the right", "check the kafka.conf security settings and the ACLs") \
     X(ERR_KAFKA_TOPIC, "DRV-K003", 3, "a topic is missing", "drover topics apply") \
     X(ERR_KAFKA_PARTITIONS, "DRV-K004", 6, "a topic has another number of partitions than pinned", "recreate the topic with the pinned count, or start a new migration name") \
-    X(ERR_KAFKA_OFFSET, "DRV-K005", 6, "messages the worker still needs are gone from the topic", "drover produce --again (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them; raise the topic's retention before that") \
+    X(ERR_KAFKA_OFFSET, "DRV-K005", 6, "messages the worker still needs are gone from the topic", "drover produce --again SOURCE… (it is safe); then drover resume PARTITION --accept-gap --reason TEXT goes on behind them; raise the topic's retention before that") \
     X(ERR_KAFKA_SIZE, "DRV-K006", 5, "the message is larger than the broker takes", "raise message.max.bytes on the topic and the broker") \
     X(ERR_KAFKA_CLIENT, "DRV-K007", 1, "the Kafka client failed", "running again is safe") \
     X(ERR_KAFKA_CONFIG, "DRV-K008", 3, "a Kafka client setting is not accepted", "check the name and value under kafka.conf or -X") \
@@ -95,7 +95,7 @@
     X(ERR_REDIS_AUTH, "DRV-R002", 4, "Redis refused the login or the right", "check the user and the password in REDIS_URL and the ACL") \
     X(ERR_REDIS_RESOURCE, "DRV-R003", 1, "Redis is out of a resource", "free memory, disk or connections; work goes on by itself then") \
     X(ERR_REDIS_CONFIG, "DRV-R004", 6, "this Redis cannot be used as it is set up", "see the message: eviction, cluster mode and missing rights are refused") \
-    X(ERR_REDIS_UNOWNED, "DRV-R005", 5, "the Redis key is taken by something else", "change the mapping's redis.key, or remove the key that is there") \
+    X(ERR_REDIS_UNOWNED, "DRV-R005", 5, "the Redis key is taken by something else", "change the mapping's redis.key and drover schema apply, or remove the key that is there; then drover dlq replay") \
     X(ERR_REDIS_PROTOCOL, "DRV-R006", 1, "Redis answered something unexpected", "running again is safe; report it with the server's log") \
     X(ERR_REDIS_TRANSIENT, "DRV-R007", 1, "Redis asks to try again", "this is retried by itself") \
     X(ERR_REDIS_TLS, "DRV-R008", 3, "this build's hiredis has no TLS", "use hiredis 1.0 or newer with TLS, or a local tunnel with redis://") \
@@ -111,11 +111,11 @@
     X(ERR_STORE_OTHER, "DRV-W012", 6, "the receipts tell of more than the store has: they do not belong together", "name the store that the workers of this migration write to (database.url, redis.url, store.dir, --group); a store restored from an older copy is caught up by the workers: start them, then ask again") \
     X(ERR_STORAGE_MIXED, "DRV-W013", 3, "the group's workers have another storage", "all workers of a group have one storage; drover schema apply takes another one over") \
     X(ERR_NOT_HALTED, "DRV-W014", 6, "the partition is not halted", "nothing: a worker reads it, or will when one is started; drover status shows how far it is") \
-    X(ERR_GAP, "DRV-W015", 6, "going on would give up what is missing in the topic", "drover produce --again (it is safe), then --accept-gap --reason TEXT gives up what is named, in the topic") \
+    X(ERR_GAP, "DRV-W015", 6, "going on would give up what is missing in the topic", "drover produce --again SOURCE… (it is safe); then --accept-gap --reason TEXT gives up what is named, in the topic") \
     X(ERR_MOVED, "DRV-W016", 1, "somebody else has moved the partition meanwhile", "look at drover status, then call it again") \
     X(ERR_REPLAYED, "DRV-W017", 6, "another call works on this replay", "wait for it, or stop it: the same command goes on where it was; other ranges are another replay") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
-    X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: see the dead letters' codes") \
+    X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: drover dlq stats tells the codes; fix the mapping, drover schema apply, start the workers, then drover dlq replay") \
     X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "drover dlq stats tells the codes; fix what they say, then drover dlq replay") \
     X(ERR_STATE_FILE, "DRV-X004", 1, "a state file cannot be read or written", "check the folder's permissions and free space") \
     X(ERR_SECRET_KEY, "DRV-X005", 6, "the secret key is missing, wrong, damaged or readable by others", "drover secret keygen makes one; its file must be readable by its owner alone (0600)") \

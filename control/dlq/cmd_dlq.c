@@ -10,6 +10,8 @@
 #include "common/io/key_file.h"
 #include "common/io/stop.h"
 #include "common/policy/secrets/secret_key.h"
+#include "common/policy/verify/verify_next.h"
+#include "control/advice.h"
 #include "control/moment.h"
 #include "control/dlq/source_discard.h"
 
@@ -122,6 +124,17 @@ static enum outcome take_mask(struct dead_letter_run *run, struct error *err)
     return OUT_OK;
 }
 
+void dead_letter_say_next(const struct dead_letter_run *run, int64_t open, const char *id)
+{
+    struct buf next;
+    if (!open || run->answer->wanted || run->all.other || run->settings->quiet)
+        return;
+    buf_init(&next, VERIFY_NEXT_MAX);
+    verify_next_append_dead(id, &next);
+    advice_say_next(run->conf, &next);
+    buf_free(&next);
+}
+
 /* ---- the command ---- */
 
 static int choose_way(const struct invocation *invocation, const char **id, struct error *err)
@@ -214,7 +227,8 @@ static enum exit_code run_way(struct dead_letter_run *run, int way, struct error
 
 enum exit_code dlq_command(const struct invocation *invocation, struct error *err)
 {
-    struct dead_letter_run run = {.settings = &invocation->settings, .answer = invocation->answer};
+    struct dead_letter_run run = {
+        .settings = &invocation->settings, .conf = &invocation->conf, .answer = invocation->answer};
     int way = choose_way(invocation, &run.id, err);
     if (way < 0 || check_flags(run.settings, way, err) != OUT_OK)
         return EXIT_USAGE;

@@ -9,6 +9,7 @@
 
 struct dead_letter_run {
     const struct settings *settings;
+    const struct conf *conf;
     struct answer *answer;
     const char *id; /* the only one asked for; or NULL */
     struct dead_letter_register all;
@@ -16,6 +17,10 @@ struct dead_letter_run {
     struct buf codes;          /* of the filter */
     struct verify_report mask; /* its key: what stands for an id or a value */
 };
+
+/* What to type next, to standard error, when `open` is not zero; `id` NULL: for all of them. Not
+ * with --json, and not of another topic's, which need their --topic. */
+void dead_letter_say_next(const struct dead_letter_run *run, int64_t open, const char *id);
 
 enum exit_code dead_letter_list(struct dead_letter_run *run, struct error *err);
 enum exit_code dead_letter_stats(struct dead_letter_run *run, struct error *err);

@@ -20,7 +20,7 @@ enum {
 struct listing {
     struct dead_letter_run *run;
     struct buf line;
-    int64_t shown, max;
+    int64_t shown, max, open;
 };
 
 static enum outcome list_row(void *owner, const struct dead_letter_row *row, struct error *err)
@@ -28,6 +28,7 @@ static enum outcome list_row(void *owner, const struct dead_letter_row *row, str
     struct listing *listing = owner;
     struct buf *line = &listing->line;
     (void)err;
+    listing->open += row->state == DEAD_LETTER_OPEN;
     if (listing->shown++ >= listing->max)
         return OUT_OK; /* it is counted */
     if (listing->run->answer->wanted) {
@@ -83,6 +84,8 @@ enum exit_code dead_letter_list(struct dead_letter_run *run, struct error *err)
                listing.shown == 1 ? "" : "s");
     }
     buf_free(&listing.line);
+    if (outcome == OUT_OK)
+        dead_letter_say_next(run, listing.open, NULL);
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }
 
@@ -93,7 +96,7 @@ struct counting {
     enum cache_dimension dimension;
     struct buf line;
     int64_t groups, rest;
-    int64_t total;
+    int64_t total, open;
 };
 
 static void answer_group(struct json_out *out, const struct counting *counting,
@@ -144,6 +147,8 @@ static enum outcome count_group(void *owner, const struct cache_group *group, st
     struct counting *counting = owner;
     (void)err;
     counting->total += group->count;
+    if (counting->dimension == CACHE_BY_STATE && group->state == DEAD_LETTER_OPEN)
+        counting->open += group->count;
     if (counting->run->answer->wanted) {
         answer_group(answer_body(counting->run->answer), counting, group);
         answer_flush(counting->run->answer);
@@ -203,5 +208,7 @@ enum exit_code dead_letter_stats(struct dead_letter_run *run, struct error *err)
                    : dead_letter_state_word((enum dead_letter_state)run->filter.state),
                total == 1 ? "" : "s");
     buf_free(&counting.line);
+    if (outcome == OUT_OK)
+        dead_letter_say_next(run, counting.open, NULL);
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);
 }

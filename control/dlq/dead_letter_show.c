@@ -26,6 +26,7 @@ struct showing {
     const struct dead_letter_row *row; /* during its callback */
     char *chain;
     size_t found;
+    bool is_open;
 };
 
 static void append_line(struct buf *out, const char *name, struct bytes text, size_t max)
@@ -269,6 +270,7 @@ static enum outcome show_row(void *owner, const struct dead_letter_row *row, str
     const struct dead_letter_picks picks = {.items = &pick, .count = 1};
     uint64_t missing;
     showing->row = row;
+    showing->is_open = row->state == DEAD_LETTER_OPEN;
     showing->chain = mem_text_part(row->chain.data, row->chain.size);
     if (showing->run->answer->wanted)
         dead_letter_append_json(answer_body(showing->run->answer), showing->run, row);
@@ -313,6 +315,8 @@ enum exit_code dead_letter_show(struct dead_letter_run *run, struct error *err)
         outcome = append_rest(&showing, err);
     if (outcome == OUT_OK && showing.text.size)
         fwrite(showing.text.data, 1, showing.text.size, stdout);
+    if (outcome == OUT_OK && !run->settings->dead_letters.raw)
+        dead_letter_say_next(run, showing.is_open, run->id);
     free(showing.chain);
     buf_free(&showing.text);
     return outcome == OUT_OK ? EXIT_OK : command_fail(err);

@@ -163,8 +163,9 @@ static enum outcome check_gone(struct replay *replay, struct error *err)
     error_where(err, "%s-%" PRId32, replay->topics[TOPIC_SOURCE], first->range.partition);
     if (partitions > 1)
         list_gone(replay, err);
-    error_hint(err, "drover produce --again (it is safe) sends them once more; the same replay "
-                    "with --accept-gap reads what there is");
+    error_hint(err,
+               "drover produce --again SOURCE… (it is safe) sends them once more; the same replay "
+               "with --accept-gap reads what there is");
     return OUT_FATAL;
 }
 

@@ -111,7 +111,7 @@ static enum outcome refuse_gap(const struct resume_case *known, const struct res
               plan->what);
     error_cause(err, "%s: %s", plan->code, plan->cause);
     error_hint(err,
-               "drover produce --again (it is safe); then drover resume %" PRId32
+               "drover produce --again SOURCE… (it is safe); then drover resume %" PRId32
                " --accept-gap --reason TEXT",
                known->partition);
     return OUT_FATAL;

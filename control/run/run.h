@@ -25,6 +25,7 @@
 #include "common/policy/totals.h"
 #include "common/io/postgres/pg_load.h"
 #include "common/policy/backoff.h"
+#include "common/policy/verify/verify_next.h"
 #include "control/status/status.h"
 
 enum { RUN_WORKERS_MAX = 64, RUN_STREAMS = 3 };
@@ -42,6 +43,7 @@ struct run_numbers {
     uint64_t taken, settled, work[WORK_COUNT];                 /* work */
     uint64_t metrics[METRIC_COUNT];                            /* work */
     uint64_t compared, total;                                  /* verify */
+    char next[VERIFY_NEXT_MAX];                                /* verify: what to type next */
     struct outages away; /* work: what it cannot reach; since when nobody says */
     bool told;           /* anything at all */
     bool done;

@@ -61,6 +61,7 @@ void run_numbers_parse(struct run_numbers *numbers, struct bytes json)
     take(root, "compared", &numbers->compared);
     take(root, "total", &numbers->total);
     take_away(root, numbers);
+    copy(numbers->next, sizeof(numbers->next), yyjson_obj_get(root, "next"));
     numbers->done = numbers->done || yyjson_is_true(yyjson_obj_get(root, "done"));
     yyjson_doc_free(doc);
 }

@@ -45,6 +45,8 @@ static void append_next(struct buf *out, const struct run *run, const struct run
         buf_append_text(out, "Next:  run the same command again: what is done stays done\n");
     else if (run->code == EXIT_OK)
         buf_append_text(out, "Next:  drover status\n");
+    else if (run->code == EXIT_DISCREPANCY && run->children[RUN_VERIFY].numbers.next[0])
+        buf_append_text(out, run->children[RUN_VERIFY].numbers.next);
     else if (run->code == EXIT_DISCREPANCY && !names_codes(sums))
         buf_append_text(out, "Next:  drover verify --show-values\n");
     else if (run->code == EXIT_DISCREPANCY)

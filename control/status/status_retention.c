@@ -218,9 +218,11 @@ void retention_append_lines(struct buf *out, const struct retention *retention,
         retention_fix(item, status, fix);
         buf_append_text(out, item->kind == RETENTION_LOST ? "lost: " : "warning: ");
         retention_append(out, item, retention, status);
-        buf_append_format(
-            out, "\n  %s%s\n",
-            item->kind == RETENTION_LOST ? "drover produce --again (it is safe), or " : "", fix);
+        buf_append_format(out, "\n  %s%s\n",
+                          item->kind == RETENTION_LOST
+                              ? "drover produce --again SOURCE… (it is safe); then "
+                              : "",
+                          fix);
     }
 }
 
@@ -280,8 +282,8 @@ enum outcome retention_lost(const struct retention *retention, const struct stat
                   records, partitions);
     error_where(err, "%s-%" PRId32, status->topics[TOPIC_SOURCE], first->partition);
     error_hint(err,
-               "drover produce --again (it is safe); then drover resume %s --accept-gap --reason "
-               "TEXT goes on behind them",
+               "drover produce --again SOURCE… (it is safe); then drover resume %s --accept-gap "
+               "--reason TEXT goes on behind them",
                partitions == 1 ? "PARTITION" : "--all");
     return OUT_FATAL;
 }

@@ -33,6 +33,15 @@ grep 'event=partition.halted' "$WORK/A.log" > "$WORK/halted.log"
 has "$WORK/halted.log" "2 messages of run r missing in the topic: number 2 was expected, 4 came"
 has "$WORK/halted.log" "drover resume 0 --accept-gap"
 
+say "doctor, status and verify lead to the command that helps"
+doctor_warns() { drover doctor > "$WORK/doctor.log" 2>&1 || true; grep -q 'partition 0 is halted at offset 2: DRV-E002' "$WORK/doctor.log"; }
+wait_until 30 doctor_warns
+has "$WORK/doctor.log" "fix: drover resume 0 --accept-gap --reason TEXT"
+! grep -q 'everything is ready' "$WORK/doctor.log" || fail "doctor: everything is ready"
+expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
+has "$WORK/verify.log" "2 lagging"
+has "$WORK/verify.log" "(it names halted partitions and what helps)"
+
 say "what would be given up is said, and nothing is done without a reason"
 expect_exit 6 drover resume 1 > "$WORK/running.log" 2>&1
 has "$WORK/running.log" "DRV-W014"

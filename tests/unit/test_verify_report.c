@@ -7,6 +7,7 @@
 #include "common/policy/secrets/secret_key.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_mask.h"
+#include "common/policy/verify/verify_next.h"
 #include "common/policy/verify/verify_text.h"
 #include "tests/support/suite.h"
 
@@ -345,6 +346,39 @@ START_TEST(problems_come_before_tenants_and_those_before_the_sums)
 END_TEST
 
 /* No line is wider than the screen but for what cannot be broken, of which there is none here. */
+static const char *next(void)
+{
+    buf_reset(&text);
+    verify_next_append(&report, &text);
+    return buf_text(&text);
+}
+
+/* Of each problem what helps, and nothing that does not. */
+START_TEST(what_is_next_fits_the_verdict)
+{
+    count("DE", VERDICT_MATCH, 3);
+    ck_assert_str_eq(next(), "");
+    count("DE", VERDICT_DIFFERENT, 1);
+    ck_assert_str_eq(next(), "Next:  drover verify --show-values\n");
+    report.show_values = true;
+    ck_assert_str_eq(next(), "");
+    count("DE", VERDICT_LAGGING, 1);
+    ck_assert_int_eq(strncmp(next(), "Next:  drover status (it names halted", 37), 0);
+    count("DE", VERDICT_REJECTED, 2);
+    report.rejected_of_streams = 2;
+    ck_assert_int_eq(strncmp(next(), "Next:  drover dlq discard --source - --reason TEXT ", 51), 0);
+    ck_assert_ptr_null(strstr(next(), "run again"));
+    count("DE", VERDICT_REJECTED, 1);
+    ck_assert_int_eq(
+        strncmp(next(), "Next:  drover explain CODE for the codes named, fix, run", 56), 0);
+    ck_assert_ptr_null(strstr(next(), "dlq replay"));
+    count("DE", VERDICT_DEAD, 1);
+    ck_assert_ptr_nonnull(strstr(next(), "fix it, drover schema apply, drover dlq replay beside"));
+    ck_assert_ptr_nonnull(strstr(next(), "not wanted: drover dlq discard --reason TEXT\n"));
+    ck_assert_ptr_nonnull(strstr(next(), "\n       drover status (it names halted"));
+}
+END_TEST
+
 START_TEST(every_line_fits)
 {
     static const size_t WIDTHS[] = {60, 80, 100, 200};
@@ -404,6 +438,7 @@ static Suite *verify_report_suite(void)
     tcase_add_test(tcase, samples_and_warnings_are_bounded);
     tcase_add_test(tcase, many_of_one_code_do_not_hide_another);
     tcase_add_test(tcase, problems_come_before_tenants_and_those_before_the_sums);
+    tcase_add_test(tcase, what_is_next_fits_the_verdict);
     tcase_add_test(tcase, every_line_fits);
     suite_add_tcase(suite, tcase);
     return suite;

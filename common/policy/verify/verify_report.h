@@ -97,13 +97,14 @@ struct verify_report {
     uint32_t passes;
     uint64_t memory_bytes;
 
-    uint64_t source_count;  /* read one by one, apart from the classes */
-    uint64_t messages;      /* of the topic, in scope */
-    uint64_t rows;          /* read of the tables, in scope */
-    uint64_t compared;      /* keys looked up */
-    uint64_t evicted;       /* offsets below the topic's begin: can be read no more */
-    uint64_t changed;       /* suspects that were right at the recheck */
-    uint64_t not_rechecked; /* suspects beyond the number looked at again */
+    uint64_t source_count;        /* read one by one, apart from the classes */
+    uint64_t rejected_of_streams; /* of those rejected: of standard input, as readings tell */
+    uint64_t messages;            /* of the topic, in scope */
+    uint64_t rows;                /* read of the tables, in scope */
+    uint64_t compared;            /* keys looked up */
+    uint64_t evicted;             /* offsets below the topic's begin: can be read no more */
+    uint64_t changed;             /* suspects that were right at the recheck */
+    uint64_t not_rechecked;       /* suspects beyond the number looked at again */
     struct verify_side_checks side_checks;
     const struct readings *readings; /* what producers told of their sources; NULL: nothing */
     bool broken; /* something kept the run from being whole; said in a warning */
