@@ -126,16 +126,21 @@ static struct untaken *resolve(struct verify_run *run, const struct bus_message 
                                struct diff_source *source, int64_t offset)
 {
     int32_t partition = source->partition;
-    struct untaken *found =
-        diff_untaken_resolve(&run->untaken, &source->key, source->version, partition, offset);
-    if (found || !run->untaken.count || !message ||
-        !history_first_attempt(run, message, &partition, &offset))
+    int64_t first = offset;
+    bool is_attempt =
+        run->untaken.count && message && history_first_attempt(run, message, &partition, &first);
+    struct untaken *found = diff_untaken_resolve(&run->untaken, &source->key, source->version,
+                                                 source->partition, offset, is_attempt);
+    if (!is_attempt || (found && found->version != source->version))
         return found;
-    struct diff_key key = diff_untaken_place_key(partition, offset);
-    found = diff_untaken_find(&run->untaken, &key);
-    if (!found || found->resolved)
-        return NULL;
-    found->resolved = true;
+    if (!found) {
+        struct diff_key key = diff_untaken_place_key(partition, first);
+        found = diff_untaken_find(&run->untaken, &key);
+        if (!found || found->resolved)
+            return NULL;
+        found->resolved = true;
+    }
+    /* it is that record: what became of it is what becomes of the message */
     source->history = source->history && found->history;
     found->history = true;
     return found;

@@ -22,7 +22,8 @@ static bool is_read(const struct replay *replay, const struct dead_letter_row *r
     return false;
 }
 
-/* One that counts no more, or that a later message made good, needs no word about it. */
+/* One that a later message made good needs no word about it. One that another dead letter took the
+ * place of does: its row may be the one that stands. */
 static enum outcome add(void *owner, const struct dead_letter_row *row, struct error *err)
 {
     struct replay_dead_letters *dead_letters = owner;
@@ -32,7 +33,8 @@ static enum outcome add(void *owner, const struct dead_letter_row *row, struct e
     if (number == DEAD_LETTER_NONE || !is_read(dead_letters->replay, row))
         return OUT_OK;
     const struct dead_letter_item *item = &index->items[number];
-    if (item->next != DEAD_LETTER_NONE || item->fact.taken >= 0)
+    const struct dead_letter_item *last = &index->items[dead_letter_index_last(index, number)];
+    if (item->fact.taken >= 0 || last->fact.taken >= 0)
         return OUT_OK;
     dead_letters->items = mem_grown(dead_letters->items, &dead_letters->room,
                                     dead_letters->count + 1, sizeof *dead_letters->items);
@@ -40,6 +42,7 @@ static enum outcome add(void *owner, const struct dead_letter_row *row, struct e
         (struct replay_dead_letter){.id = row->fact.id,
                                     .offset = row->offset,
                                     .partition = row->partition,
+                                    .counts = item == last,
                                     .landed = item->landed};
     return OUT_OK;
 }
@@ -118,7 +121,7 @@ enum outcome replay_dead_letters_decide(struct replay_dead_letters *dead_letters
 {
     struct replay *replay = dead_letters->replay;
     for (size_t i = 0; i < dead_letters->count; i++)
-        replay->resolved += dead_letters->items[i].landed;
+        replay->resolved += dead_letters->items[i].landed && dead_letters->items[i].counts;
     return decide(dead_letters, DECISION_LANDED, err);
 }
 

@@ -21,6 +21,7 @@ struct replay_dead_letter {
     struct digest id;
     int64_t offset; /* of the message */
     int32_t partition;
+    bool counts; /* no other dead letter of its record took its place */
     bool landed;
 };
 

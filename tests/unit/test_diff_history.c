@@ -15,7 +15,7 @@ enum { KEYS = 12, MESSAGES = 80 };
 struct message {
     int key, content;
     int64_t version;
-    bool history, dead, discarded;
+    bool history, dead, discarded, attempt;
 };
 
 static struct message messages[MESSAGES];
@@ -46,13 +46,34 @@ static int leader_of(int key, bool dead)
     return found;
 }
 
+/* Dead ones of the key, up to there, that are records. */
+static int lost_before(int key, int end)
+{
+    int count = 0;
+    for (int i = 0; i < end; i++)
+        count += messages[i].key == key && messages[i].dead && !messages[i].history;
+    return count;
+}
+
+/* One of its version had been taken before: another one says nothing of it then, unless it is an
+ * attempt at it. */
+static bool is_contested(int dead)
+{
+    for (int i = 0; i < dead; i++)
+        if (messages[i].key == messages[dead].key && !messages[i].dead &&
+            messages[i].version == messages[dead].version)
+            return true;
+    return false;
+}
+
 static bool is_resolved(int dead)
 {
     for (int i = 0; i < MESSAGES; i++) {
         const struct message *at = &messages[i];
         if (at->key == messages[dead].key && !at->dead &&
             (at->version > messages[dead].version ||
-             (at->version == messages[dead].version && i > dead)))
+             (at->version == messages[dead].version && i > dead &&
+              (at->attempt || !is_contested(dead) || !lost_before(at->key, i)))))
             return true;
     }
     return false;
@@ -96,7 +117,7 @@ static void take(const struct message *message, int64_t offset, struct diff_tabl
                                  .history = message->history,
                                  .offset = offset};
     if (!message->dead) {
-        diff_untaken_resolve(untaken, &source.key, source.version, 0, offset);
+        diff_untaken_resolve(untaken, &source.key, source.version, 0, offset, message->attempt);
         ck_assert(diff_expect(table, &source, tally->counts, &verdict));
         return;
     }
@@ -169,6 +190,7 @@ START_TEST(counts_what_the_model_counts)
                                        .version = (int64_t)random_below(4),
                                        .history = random_below(3) > 0,
                                        .dead = random_below(4) == 0,
+                                       .attempt = random_below(4) == 0,
                                        .discarded = random_below(3) == 0};
     for (int key = 0; key < KEYS; key++)
         model_key(key, &model);
@@ -250,8 +272,8 @@ START_TEST(without_a_version_what_comes_later_is_newer)
     diff_untaken_init(&untaken, 1u << 16);
     ck_assert(diff_untaken_add(&untaken, &item, &leader, &change));
     ck_assert(!change.kept->resolved);
-    ck_assert_ptr_null(diff_untaken_resolve(&untaken, &item.key, 99, 0, 4));
-    ck_assert_ptr_nonnull(diff_untaken_resolve(&untaken, &item.key, -1, 0, 6));
+    ck_assert_ptr_null(diff_untaken_resolve(&untaken, &item.key, 99, 0, 4, false));
+    ck_assert_ptr_nonnull(diff_untaken_resolve(&untaken, &item.key, -1, 0, 6, false));
     diff_untaken_clear(&untaken);
 }
 END_TEST

@@ -95,19 +95,23 @@ bool diff_untaken_add(struct diff_untaken *table, const struct untaken *item,
     } else {
         join(place, item, change);
     }
-    if (change->is_new && leader && item->has_version && leader->version > item->version)
-        place->resolved = true;
+    if (change->is_new && leader && item->has_version) {
+        place->resolved = leader->version > item->version;
+        place->contested = leader->version == item->version;
+    }
     return true;
 }
 
 struct untaken *diff_untaken_resolve(struct diff_untaken *table, const struct diff_key *key,
-                                     int64_t version, int32_t partition, int64_t offset)
+                                     int64_t version, int32_t partition, int64_t offset,
+                                     bool is_attempt)
 {
     struct untaken *found = table->count ? diff_untaken_find(table, key) : NULL;
     if (!found || found->resolved)
         return NULL;
     bool behind = (int32_t)found->partition == partition && offset > found->offset;
-    bool same = found->has_version ? version == found->version : true;
+    bool is_other = found->contested && !found->history && !is_attempt;
+    bool same = found->has_version ? version == found->version && !is_other : true;
     if (!(found->has_version && version > found->version) && !(behind && same))
         return NULL;
     found->resolved = true;

@@ -6,8 +6,10 @@
  * left waiting for its parents. Of each key only the last one counts, that of the greatest version,
  * and it is open until a later message of its key is taken:
  *
- *   resolved   a message of greater version was taken, or one behind it in the partition of the
- *              same version
+ *   resolved   a message of greater version was taken; or behind it in the partition one of the
+ *              same version: but when one of that version had been taken before it, only an attempt
+ *              at it, or any when its source was read again (history): else the two are of one
+ *              version with other content, and that the one is there says nothing of the other
  *   discarded  a person decided that it is not migrated
  *   open       else
  *
@@ -31,6 +33,7 @@ struct untaken {
     uint64_t verdict : 5;     /* DEAD, UNUSABLE or WAITING */
     uint64_t has_version : 1; /* else any later message of the key is newer */
     uint64_t history : 1;     /* no record by itself (struct diff_source) */
+    uint64_t contested : 1;   /* a message of its version had been taken before it */
     uint64_t resolved : 1;
     uint64_t discarded : 1;
     uint64_t sampled : 1; /* the caller's: it is among the report's examples */
@@ -64,9 +67,11 @@ struct untaken_change {
  * NULL. False when it would need more than `bytes_max`. */
 MUST_USE bool diff_untaken_add(struct diff_untaken *table, const struct untaken *item,
                                const struct diff_entry *leader, struct untaken_change *change);
-/* A message of the key was taken: what that resolves just now; else NULL. */
+/* A message of the key was taken: what that resolves just now; else NULL. `is_attempt`: it was sent
+ * again from a dead letter of the record. */
 struct untaken *diff_untaken_resolve(struct diff_untaken *table, const struct diff_key *key,
-                                     int64_t version, int32_t partition, int64_t offset);
+                                     int64_t version, int32_t partition, int64_t offset,
+                                     bool is_attempt);
 /* NULL: none. */
 struct untaken *diff_untaken_find(const struct diff_untaken *table, const struct diff_key *key);
 /* The next one from *at on, which then stands behind it; NULL at the end. */
