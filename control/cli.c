@@ -402,7 +402,8 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
         settings->answer->wanted = settings->json;
         tell_old_names(invocation);
         log_watched(progress_fd >= 0);
-        log_setup_names(invocation->command->name, settings->log_level, settings->log_format);
+        log_setup_names(invocation->command->name, settings_log_level(settings),
+                        settings->log_format);
         code = run_command_of(invocation, &err);
         log_finish();
         if (err.code != ERR_NONE)

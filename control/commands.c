@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/text.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/postgres/pg_schema.h"
 #include "common/policy/text_line.h"
 #include "common/policy/verify/verify_next.h"
 #include "control/advice.h"
+#include "control/code_word.h"
 #include "producer/produce.h"
 #include "verifier/verify.h"
 #include "worker/work.h"
@@ -51,17 +51,6 @@ enum exit_code verify_command(const struct invocation *invocation, struct error 
         advice_say_next(&invocation->conf, &next);
     buf_free(&next);
     return code;
-}
-
-static const char *const *code_ids(size_t *count)
-{
-    static const char *ids[] = {
-#define X(name, id, exit_code, meaning, advice) id,
-        ERROR_CODES(X)
-#undef X
-    };
-    *count = sizeof(ids) / sizeof(ids[0]);
-    return ids;
 }
 
 static void append_code(struct json_out *out, enum error_code code)
@@ -108,23 +97,16 @@ enum exit_code explain_command(const struct invocation *invocation, struct error
 {
     enum error_code code;
     size_t count;
-    const char *const *ids = code_ids(&count);
+    const char *const *ids = code_words(&count);
     size_t asked = invocation->words.count;
     const char *const *words = invocation->words.items;
     if (asked == 0) {
         explain_all(invocation->answer, ids, count);
         return EXIT_OK;
     }
-    for (size_t i = 0; i < asked; i++) {
-        if (error_code_find(words[i], &code))
-            continue;
-        const char *nearest = text_nearest(words[i], ids, count);
-        error_set(err, OUT_FATAL, ERR_USAGE, "there is no such error code");
-        error_where(err, "%s", words[i]);
-        error_hint(err, nearest ? "did you mean %s?" : "drover explain lists them all%s",
-                   nearest ? nearest : "");
-        return EXIT_USAGE;
-    }
+    for (size_t i = 0; i < asked; i++)
+        if (!code_word_find(words[i], &code, err))
+            return EXIT_USAGE;
     if (invocation->answer->wanted) {
         explain_all(invocation->answer, words, asked);
         return EXIT_OK;

@@ -147,7 +147,8 @@ static enum exit_code work_on(const struct settings *settings, const struct work
 {
     struct work *work = mem_new(sizeof *work);
     char host[64] = "host";
-    log_setup_names(replay ? "replay" : "worker", settings->log_level, settings->log_format);
+    log_setup_names(replay ? "replay" : "worker", settings_log_level(settings),
+                    settings->log_format);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, state_on_nothing_comes);
     uv_loop_init(&work->loop);

@@ -301,6 +301,12 @@ const struct conf_field *settings_fields(size_t *count)
     return FIELDS;
 }
 
+const char *settings_log_level(const struct settings *settings)
+{
+    bool is_child = settings->progress_fd >= 0 || settings->is_held;
+    return settings->quiet && !is_child ? "error" : settings->log_level;
+}
+
 static enum outcome too_large(struct error *err)
 {
     return error_set(err, OUT_FATAL, ERR_CONF_VALUE, "the settings need too much memory");

@@ -175,6 +175,10 @@ struct settings {
 /* The table behind it; *count of fields. */
 const struct conf_field *settings_fields(size_t *count);
 
+/* Least level that is logged. --quiet leaves the errors; of a process that `drover run` started it
+ * says how much. */
+const char *settings_log_level(const struct settings *settings);
+
 /* After file, environment and flags are loaded into a conf of these fields: paths written in the
  * file become relative to the file's folder, the group gets its name, names are checked, and
  * settings->given is made.

@@ -4,16 +4,22 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/mem.h"
 #include "common/base/text.h"
 #include "common/io/key_file.h"
+#include "common/io/mappings.h"
 #include "common/io/stop.h"
 #include "common/policy/secrets/secret_key.h"
 #include "common/policy/verify/verify_next.h"
 #include "control/advice.h"
-#include "control/moment.h"
+#include "control/code_word.h"
 #include "control/dlq/source_discard.h"
+#include "control/entity_word.h"
+#include "control/moment.h"
+#include "control/partition_words.h"
 
 enum {
     SERVER_MS = 10000,
@@ -70,16 +76,22 @@ static enum outcome take_partition(const char *text, struct dead_letter_filter *
     return OUT_OK;
 }
 
-/* Ours in whichever case; a class of an exception as it is. */
-static void take_codes(const struct conf_list *codes, struct dead_letter_run *run)
+/* Ours in whichever case; a class of an exception, and a code of another system, as it is. */
+static enum outcome take_codes(const struct conf_list *codes, struct dead_letter_run *run,
+                               struct error *err)
 {
     enum error_code code;
+    bool is_own = !run->settings->dead_letters.topic;
     buf_init(&run->codes, CODES_LIMIT);
-    for (size_t i = 0; i < codes->count; i++)
+    for (size_t i = 0; i < codes->count; i++) {
+        const char *word = codes->items[i];
+        if (code_word_is_ours(word, is_own) && !code_word_find(word, &code, err))
+            return OUT_FATAL;
         buf_append_format(&run->codes, "%s%s,", i ? "" : ",",
-                          error_code_find(codes->items[i], &code) ? error_code_id(code)
-                                                                  : codes->items[i]);
+                          error_code_find(word, &code) ? error_code_id(code) : word);
+    }
     run->filter.codes = codes->count ? buf_text(&run->codes) : NULL;
+    return OUT_OK;
 }
 
 static int state_of(const char *word)
@@ -101,12 +113,68 @@ static enum outcome take_filter(struct dead_letter_run *run, int way, struct err
     run->filter.id = run->id;
     run->filter.state = run->id && !acts ? -1 : state_of(choice->state);
     run->filter.limit = choice->limit ? (int64_t)(choice->limit % INT64_MAX) : -1;
-    take_codes(&choice->codes, run);
-    if (take_moment("since", choice->since, &run->filter.since_ms, err) != OUT_OK ||
+    if (take_codes(&choice->codes, run, err) != OUT_OK ||
+        take_moment("since", choice->since, &run->filter.since_ms, err) != OUT_OK ||
         take_moment("until", choice->until, &run->filter.until_ms, err) != OUT_OK ||
         take_partition(choice->partition, &run->filter, err) != OUT_OK)
         return OUT_FATAL;
     return take_offsets(choice->offsets, &run->filter, err);
+}
+
+/* ---- what nothing is chosen by ---- */
+
+static enum outcome on_any(void *owner, const struct dead_letter_row *row, struct error *err)
+{
+    bool *any = owner;
+    (void)row;
+    (void)err;
+    *any = true;
+    return OUT_OK;
+}
+
+static enum outcome has_any(struct dead_letter_run *run, struct dead_letter_filter filter,
+                            bool *any, struct error *err)
+{
+    *any = false;
+    filter.at_topic = run->filter.at_topic;
+    filter.limit = 1;
+    return dead_letter_cache_each(&run->all.cache, &filter, on_any, any, err);
+}
+
+/* Without mappings that can be read nobody knows. */
+static enum outcome check_entity(struct dead_letter_run *run, struct error *err)
+{
+    struct dead_letter_filter filter = DEAD_LETTER_FILTER_ALL;
+    struct mapping_set mappings;
+    bool any = false;
+    filter.entity = run->filter.entity;
+    enum outcome outcome = filter.entity ? has_any(run, filter, &any, err) : OUT_OK;
+    if (outcome != OUT_OK || !filter.entity || any ||
+        mapping_set_load(run->settings, &mappings, NULL) != OUT_OK)
+        return outcome;
+    outcome = entity_word_check(&mappings, filter.entity, err);
+    mapping_set_free(&mappings);
+    return outcome;
+}
+
+/* How many a topic of somebody else's has, from which records came to --topic, nobody knows. */
+static enum outcome check_partition(struct dead_letter_run *run, struct error *err)
+{
+    const struct conf_list words = {
+        .items = (const char *[]){run->settings->dead_letters.partition}, .count = 1};
+    struct dead_letter_filter filter = DEAD_LETTER_FILTER_ALL;
+    int32_t count = run->all.partition_count;
+    bool any = false;
+    filter.partition = run->filter.partition;
+    if (filter.partition < count || run->all.other)
+        return OUT_OK;
+    enum outcome outcome = has_any(run, filter, &any, err);
+    if (outcome != OUT_OK || any)
+        return outcome;
+    bool *chosen = mem_zeroed((size_t)count, sizeof *chosen);
+    outcome = partition_words_choose(&words, "--partition ", chosen, count, err);
+    free(chosen);
+    return outcome;
 }
 
 /* With a key file an id has the hash that it has in the reports of the migration. */
@@ -218,10 +286,14 @@ static enum exit_code run_way(struct dead_letter_run *run, int way, struct error
         dead_letter_register_open(run->settings, SERVER_MS, run->settings->dead_letters.topic,
                                   &run->all, err) != OUT_OK)
         return command_fail(err);
+    if (dead_letter_cache_is_lost(&run->all.cache))
+        fprintf(stderr, DEAD_LETTER_CACHE_LOST "\n", run->settings->state_dir);
     run->filter.at_topic = run->all.other ? CACHE_OTHER_TOPIC : TOPIC_DEAD_LETTERS;
     run->filter.takes_nameless = run->all.other && way == WAY_REPLAY;
     if (dead_letter_register_read(&run->all, way == WAY_REPLAY, err) != OUT_OK)
         return stop_signal() ? (enum exit_code)(128 + stop_signal()) : command_fail(err);
+    if (check_entity(run, err) != OUT_OK || check_partition(run, err) != OUT_OK)
+        return command_fail(err);
     return WAYS[way](run, err);
 }
 

@@ -103,6 +103,11 @@ enum outcome dead_letter_cache_replace(struct dead_letter_cache *cache, struct e
     return open_temporary(cache, err);
 }
 
+bool dead_letter_cache_is_lost(const struct dead_letter_cache *cache)
+{
+    return !cache->path && !cache->is_busy;
+}
+
 void dead_letter_cache_close(struct dead_letter_cache *cache)
 {
     sqlite_close(&cache->db);
@@ -331,8 +336,15 @@ enum outcome dead_letter_cache_each(struct dead_letter_cache *cache,
                                     const struct dead_letter_filter *filter, cache_on_row on_row,
                                     void *owner, struct error *err)
 {
-    return each(cache, "SELECT " COLUMNS WANTED " ORDER BY number LIMIT ?14",
+    return each(cache, "SELECT " COLUMNS WANTED " ORDER BY last_ms, id LIMIT ?14",
                 VALUES(FILTER_VALUES(filter), NUMBER(filter->limit)), on_row, owner, err);
+}
+
+enum outcome dead_letter_cache_all(struct dead_letter_cache *cache, cache_on_row on_row,
+                                   void *owner, struct error *err)
+{
+    return each(cache, "SELECT " COLUMNS " FROM dead_letter ORDER BY number", NO_VALUES, on_row,
+                owner, err);
 }
 
 enum outcome dead_letter_cache_attempts(struct dead_letter_cache *cache, struct bytes chain,

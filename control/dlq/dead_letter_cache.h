@@ -85,6 +85,11 @@ struct dead_letter_filter {
 MUST_USE enum outcome dead_letter_cache_open(struct dead_letter_cache *cache, const char *folder,
                                              const char *name, struct error *err);
 void dead_letter_cache_close(struct dead_letter_cache *cache);
+/* It could not be written where it was to be: each call reads all dead letters again. */
+bool dead_letter_cache_is_lost(const struct dead_letter_cache *cache);
+/* What a person is told then. */
+#define DEAD_LETTER_CACHE_LOST                                                                     \
+    "note: state_dir %.400s cannot be written: each call reads all dead letters again"
 /* After DRV-X004: an empty one instead, kept if that can be, else temporary. */
 MUST_USE enum outcome dead_letter_cache_replace(struct dead_letter_cache *cache, struct error *err);
 
@@ -120,9 +125,13 @@ MUST_USE enum outcome dead_letter_cache_decide(struct dead_letter_cache *cache, 
 /* Each in turn; what a callback answers other than OUT_OK ends it, and is given. */
 typedef enum outcome (*cache_on_row)(void *owner, const struct dead_letter_row *row,
                                      struct error *err);
+/* By the time they were last seen, then by id: the same whatever was read first. */
 MUST_USE enum outcome dead_letter_cache_each(struct dead_letter_cache *cache,
                                              const struct dead_letter_filter *filter,
                                              cache_on_row on_row, void *owner, struct error *err);
+/* All there are, by number: for who goes by the index. */
+MUST_USE enum outcome dead_letter_cache_all(struct dead_letter_cache *cache, cache_on_row on_row,
+                                            void *owner, struct error *err);
 /* All attempts at a chain, the first one first. */
 MUST_USE enum outcome dead_letter_cache_attempts(struct dead_letter_cache *cache,
                                                  struct bytes chain, cache_on_row on_row,

@@ -72,7 +72,6 @@ enum outcome dead_letter_decide(struct dead_letter_register *dead_letters,
                                 bool (*is_wanted)(const struct dead_letter_pick *pick),
                                 const struct decision *decision, uint64_t *count, struct error *err)
 {
-    const struct dead_letter_filter every = DEAD_LETTER_FILTER_ALL;
     struct deciding *deciding = mem_new(sizeof *deciding);
     *deciding = (struct deciding){.dead_letters = dead_letters,
                                   .wanted = mark_wanted(&dead_letters->index, picks, is_wanted),
@@ -82,7 +81,7 @@ enum outcome dead_letter_decide(struct dead_letter_register *dead_letters,
     enum outcome outcome = json_sender_open(dead_letters->bus, dead_letters->topics[TOPIC_CONTROL],
                                             dead_letters->timeout_ms, &deciding->control, err);
     if (outcome == OUT_OK)
-        outcome = dead_letter_cache_each(&dead_letters->cache, &every, add, deciding, err);
+        outcome = dead_letter_cache_all(&dead_letters->cache, add, deciding, err);
     if (outcome == OUT_OK)
         outcome = send(deciding, err);
     if (outcome == OUT_OK)

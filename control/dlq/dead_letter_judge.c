@@ -33,7 +33,6 @@ static enum outcome ask_register(struct dead_letter_result *result,
                                  struct dead_letter_register *all, struct error *err)
 {
     const struct dead_letter_index *index = &all->index;
-    const struct dead_letter_filter every = DEAD_LETTER_FILTER_ALL;
     struct naming naming = {index, &result->refused, mem_zeroed(index->count, 1)};
     for (size_t i = 0; i < result->picks.count; i++) {
         struct dead_letter_pick *pick = &result->picks.items[i];
@@ -47,7 +46,7 @@ static enum outcome ask_register(struct dead_letter_result *result,
         if (pick->outcome == FATE_REFUSED && naming.is_ours[last] < UINT8_MAX)
             naming.is_ours[last]++;
     }
-    enum outcome outcome = dead_letter_cache_each(&all->cache, &every, name_refused, &naming, err);
+    enum outcome outcome = dead_letter_cache_all(&all->cache, name_refused, &naming, err);
     free(naming.is_ours);
     return outcome;
 }

@@ -187,10 +187,24 @@ static enum outcome count_dimension(struct counting *counting, enum cache_dimens
     return outcome;
 }
 
+/* The table by state counts them whatever has become of them. */
+static void print_total(const struct dead_letter_run *run, int64_t total, int64_t all)
+{
+    char numbers[2][28];
+    int state = run->filter.state;
+    printf("%s%s%s dead letter%s", text_format_count((uint64_t)total, numbers[0]),
+           state < 0 ? "" : " ",
+           state < 0 ? "" : dead_letter_state_word((enum dead_letter_state)state),
+           total == 1 ? "" : "s");
+    if (all != total)
+        printf(", counted by code, entity and tenant; the table by state counts all %s",
+               text_format_count((uint64_t)all, numbers[1]));
+    printf("\n");
+}
+
 enum exit_code dead_letter_stats(struct dead_letter_run *run, struct error *err)
 {
     struct counting counting = {.run = run};
-    char number[28];
     buf_init(&counting.line, LINE_LIMIT);
     enum outcome outcome = OUT_OK;
     for (int i = CACHE_BY_CODE; i <= CACHE_BY_TENANT && outcome == OUT_OK; i++)
@@ -201,12 +215,7 @@ enum exit_code dead_letter_stats(struct dead_letter_run *run, struct error *err)
     if (run->answer->wanted)
         json_out_count(answer_body(run->answer), "total", (uint64_t)total);
     else if (outcome == OUT_OK)
-        printf("%s%s%s dead letter%s\n", text_format_count((uint64_t)total, number),
-               run->filter.state < 0 ? "" : " ",
-               run->filter.state < 0
-                   ? ""
-                   : dead_letter_state_word((enum dead_letter_state)run->filter.state),
-               total == 1 ? "" : "s");
+        print_total(run, total, counting.total);
     buf_free(&counting.line);
     if (outcome == OUT_OK)
         dead_letter_say_next(run, counting.open, NULL);

@@ -5,6 +5,7 @@
 #include "common/model/message/tenant.h"
 #include "common/policy/apply/record_row.h"
 #include "common/policy/version.h"
+#include "control/entity_word.h"
 
 #define ROW_LIMIT ((size_t)1 << 30) /* max_record_bytes bounds what a record is */
 #define NAMES_LIMIT (64 * 1024)
@@ -30,10 +31,8 @@ enum outcome dead_letter_maker_open(const struct settings *settings,
     enum outcome outcome = mapping_set_load(settings, &maker->mappings, err);
     if (outcome == OUT_OK && maker->entity) {
         outcome = take_tenant(maker, choice->tenant, err);
-        if (outcome == OUT_OK && !mapping_set_find(&maker->mappings, bytes_text(maker->entity))) {
-            outcome = error_set(err, OUT_FATAL, ERR_MAPPING_ENTITY, "no mapping for this entity");
-            error_where(err, "--entity %s", maker->entity);
-        }
+        if (outcome == OUT_OK)
+            outcome = entity_word_check(&maker->mappings, maker->entity, err);
     }
     return outcome;
 }

@@ -21,7 +21,7 @@ struct dead_letter_maker {
     struct buf key;
 };
 
-/* As of mapping_set_load; DRV-M004 when there is no mapping of the entity given. To be freed. */
+/* As of mapping_set_load; DRV-C001 when there is no mapping of the entity given. To be freed. */
 MUST_USE enum outcome dead_letter_maker_open(const struct settings *settings,
                                              struct dead_letter_maker *maker, struct error *err);
 void dead_letter_maker_free(struct dead_letter_maker *maker);

@@ -233,12 +233,11 @@ static enum outcome load_decision(void *owner, const struct cache_decision *deci
 
 static enum outcome load(struct dead_letter_register *dead_letters, struct error *err)
 {
-    const struct dead_letter_filter all = DEAD_LETTER_FILTER_ALL;
     dead_letter_index_free(&dead_letters->index);
     dead_letter_index_init(&dead_letters->index, DEAD_LETTER_INDEX_BYTES);
     dead_letters->kept_count = 0;
     enum outcome outcome =
-        dead_letter_cache_each(&dead_letters->cache, &all, load_row, dead_letters, err);
+        dead_letter_cache_all(&dead_letters->cache, load_row, dead_letters, err);
     for (size_t i = 0; i < dead_letters->index.count; i++)
         dead_letters->index.items[i].changed = false;
     return outcome;

@@ -29,7 +29,7 @@ static enum outcome check_usage(const struct settings *settings, struct error *e
 
 /* The worker, as `drover work --until-end` would be of these ranges. */
 static enum exit_code read_ranges(struct replay *replay, struct replay_dead_letters *dead_letters,
-                                  struct error *err)
+                                  struct replay_view *view, struct error *err)
 {
     struct settings settings = *replay->settings;
     size_t count = replay->count;
@@ -49,10 +49,8 @@ static enum exit_code read_ranges(struct replay *replay, struct replay_dead_lett
                                        .on_record = replay_dead_letters_on_record,
                                        .owner = dead_letters,
                                        .go_on = replay->go_on};
-    struct replay_view *view = replay_view_new(replay);
     const struct work_watch watch = {replay_view_on_tick, view};
     enum exit_code code = work_replay(&settings, &plan, &watch, err);
-    replay_view_free(view);
     free(ranges);
     free(read_to);
     return code;
@@ -61,17 +59,19 @@ static enum exit_code read_ranges(struct replay *replay, struct replay_dead_lett
 /* Read whole: its checkpoints go, whatever became of the records. What landed is told in any case:
  * no later call reads it. */
 static enum exit_code conclude(struct replay *replay, struct replay_dead_letters *dead_letters,
-                               enum exit_code code, struct error *err)
+                               struct replay_view *view, enum exit_code code, struct error *err)
 {
     struct error later = {0};
     bool done = false;
     enum outcome outcome = replay_kept_look(replay, &done, &later);
+    replay_view_end(view);
     done = done && code == EXIT_OK;
     struct error untold = {0};
     if (replay_dead_letters_decide(dead_letters, &untold) != OUT_OK && outcome == OUT_OK) {
         outcome = untold.outcome;
         later = untold;
     }
+    replay_dead_letters_count(dead_letters);
     if (outcome == OUT_OK && done)
         outcome = replay_kept_forget(replay, &later);
     replay_show(replay, done);
@@ -100,10 +100,13 @@ static enum exit_code run(struct replay *replay, struct error *err)
              replay->count);
     struct replay_dead_letters dead_letters;
     enum exit_code code = EXIT_OK;
-    if (replay_dead_letters_find(replay, &dead_letters, err) != OUT_OK)
+    if (replay_dead_letters_find(replay, &dead_letters, err) != OUT_OK) {
         code = command_fail(err);
-    else
-        code = conclude(replay, &dead_letters, read_ranges(replay, &dead_letters, err), err);
+    } else {
+        struct replay_view *view = replay_view_new(replay);
+        code = read_ranges(replay, &dead_letters, view, err);
+        code = conclude(replay, &dead_letters, view, code, err);
+    }
     replay_dead_letters_close(&dead_letters);
     return code;
 }
@@ -113,8 +116,11 @@ enum exit_code replay_command(const struct invocation *invocation, struct error 
     if (!command_takes_no_words(invocation, err) ||
         check_usage(&invocation->settings, err) != OUT_OK)
         return EXIT_USAGE;
-    struct replay replay = {.settings = &invocation->settings, .began_ms = clock_monotonic_ms()};
-    enum exit_code code = run(&replay, err);
-    replay_close(&replay);
+    struct replay *replay = mem_zeroed(1, sizeof *replay);
+    replay->settings = &invocation->settings;
+    replay->began_ms = clock_monotonic_ms();
+    enum exit_code code = run(replay, err);
+    replay_close(replay);
+    free(replay);
     return code;
 }

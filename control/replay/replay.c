@@ -13,6 +13,7 @@
 #include "common/io/log.h"
 #include "common/io/mappings.h"
 #include "common/model/message/offsets_gone.h"
+#include "control/entity_word.h"
 #include "control/replay/replay_kept.h"
 #include "control/replay/replay_ranges.h"
 
@@ -101,8 +102,9 @@ static enum outcome read_mappings(struct replay *replay, struct error *err)
         return outcome;
     mapping_set_pin(&mappings, store_of(replay->settings)->has_stage, replay->pin);
     replay->plan.mappings = bytes_text(replay->pin);
+    outcome = entity_word_check(&mappings, replay->settings->replay_entity, err);
     mapping_set_free(&mappings);
-    return OUT_OK;
+    return outcome;
 }
 
 /* ---- what is gone ------------------------------------------------------------------------ */

@@ -20,6 +20,7 @@
 #include "common/model/message/topic.h"
 #include "common/policy/apply/replay_plan.h"
 #include "common/port/bus.h"
+#include "control/dlq/dead_letter_tally.h"
 #include "worker/state.h"
 
 #define REPLAY_ID_SIZE 33
@@ -48,6 +49,13 @@ static inline void replay_part_lost(struct replay_part *part, int64_t from, int6
     part->gone_were = were;
 }
 
+/* Why nothing is to be read. */
+enum replay_nothing {
+    REPLAY_NOTHING_SENT,  /* there is no message in what was asked for */
+    REPLAY_NOTHING_YET,   /* it begins behind the end of the topic */
+    REPLAY_NOTHING_TAKEN, /* it begins behind the workers' place */
+};
+
 struct replay {
     const struct settings *settings;
     char id[REPLAY_ID_SIZE];
@@ -62,13 +70,15 @@ struct replay {
     struct replay_part *parts;
     size_t count;
     struct replay_plan plan;
-    struct buf texts;        /* of the plan, when it was kept */
-    bool has_other_mappings; /* an earlier call began it under others: it begins anew */
-    uint64_t gone;           /* offsets of all parts that are gone; accepted, when it goes on */
+    struct buf texts;            /* of the plan, when it was kept */
+    bool has_other_mappings;     /* an earlier call began it under others: it begins anew */
+    enum replay_nothing nothing; /* where no part is left */
+    uint64_t gone;               /* offsets of all parts that are gone; accepted, when it goes on */
 
     /* of the worker, when it has ended */
     struct worker_counts counts;
-    uint64_t resolved; /* dead letters whose records landed */
+    uint64_t resolved;             /* dead letters whose records landed */
+    struct dead_letter_tally dead; /* those that this call made, or made again */
     uint64_t began_ms;
 };
 
@@ -84,7 +94,8 @@ void replay_sum(const struct replay *replay, uint64_t *all, uint64_t *read);
 struct replay_view;
 struct replay_view *replay_view_new(struct replay *replay);
 void replay_view_on_tick(void *view, const struct worker *worker, bool done);
-void replay_view_free(struct replay_view *view);
+/* Draws how far it came, as the parts say by now, and frees it. */
+void replay_view_end(struct replay_view *view);
 /* `done`: it is over, and its checkpoints are gone. */
 void replay_show(const struct replay *replay, bool done);
 

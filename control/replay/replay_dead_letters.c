@@ -76,7 +76,6 @@ static enum outcome decide(struct replay_dead_letters *dead_letters, enum decisi
 enum outcome replay_dead_letters_find(struct replay *replay,
                                       struct replay_dead_letters *dead_letters, struct error *err)
 {
-    const struct dead_letter_filter every = DEAD_LETTER_FILTER_ALL;
     struct dead_letter_register *all = mem_new(sizeof *all);
     *dead_letters = (struct replay_dead_letters){.replay = replay};
     enum outcome outcome = dead_letter_register_open(replay->settings, SERVER_MS, NULL, all, err);
@@ -87,7 +86,7 @@ enum outcome replay_dead_letters_find(struct replay *replay,
     dead_letters->all = all;
     outcome = dead_letter_register_read(all, false, err);
     if (outcome == OUT_OK)
-        outcome = dead_letter_cache_each(&all->cache, &every, add, dead_letters, err);
+        outcome = dead_letter_cache_all(&all->cache, add, dead_letters, err);
     if (outcome != OUT_OK && err->code == ERR_DEAD_LETTERS_MANY) {
         log_error(LOG_WARN, "replay.dead_letters_not_known", err);
         return OUT_OK; /* they stay as they are */
@@ -98,6 +97,9 @@ enum outcome replay_dead_letters_find(struct replay *replay,
         outcome = decide(dead_letters, DECISION_REPLAYED, err);
     for (size_t i = 0; i < dead_letters->count; i++)
         dead_letters->items[i].landed = false;
+    if (outcome == OUT_OK)
+        outcome = bus_ranges(all->bus, all->topics[TOPIC_DEAD_LETTERS], SERVER_MS,
+                             &dead_letters->topic, &dead_letters->topic_count, err);
     return outcome;
 }
 
@@ -125,11 +127,45 @@ enum outcome replay_dead_letters_decide(struct replay_dead_letters *dead_letters
     return decide(dead_letters, DECISION_LANDED, err);
 }
 
+/* Of what is read here: its message in the dlq topic came meanwhile. */
+static enum outcome count_dead(void *owner, const struct dead_letter_row *row, struct error *err)
+{
+    struct replay_dead_letters *dead_letters = owner;
+    struct replay *replay = dead_letters->replay;
+    (void)err;
+    for (size_t i = 0; i < dead_letters->topic_count; i++)
+        if (dead_letters->topic[i].partition == row->at_partition &&
+            row->at_offset < dead_letters->topic[i].to)
+            return OUT_OK;
+    for (size_t i = 0; i < replay->count; i++) {
+        const struct replay_range *range = &replay->parts[i].range;
+        if (range->partition == row->fact.partition && row->offset >= range->from &&
+            row->offset < range->to)
+            dead_letter_tally_add(&replay->dead, row->code, row->id, NULL);
+    }
+    return OUT_OK;
+}
+
+void replay_dead_letters_count(struct replay_dead_letters *dead_letters)
+{
+    struct replay *replay = dead_letters->replay;
+    struct error err = {0};
+    if (!replay->counts.classes[CLASS_DEAD])
+        return;
+    enum outcome outcome = dead_letter_register_read(dead_letters->all, false, &err);
+    if (outcome == OUT_OK)
+        outcome = dead_letter_cache_all(&dead_letters->all->cache, count_dead,
+                                         dead_letters, &err);
+    if (outcome != OUT_OK)
+        log_error(LOG_WARN, "replay.dead_letters_not_known", &err);
+}
+
 void replay_dead_letters_close(struct replay_dead_letters *dead_letters)
 {
     if (dead_letters->all)
         dead_letter_register_close(dead_letters->all);
     free(dead_letters->all);
     free(dead_letters->items);
+    free(dead_letters->topic);
     *dead_letters = (struct replay_dead_letters){0};
 }

@@ -13,9 +13,10 @@
 /* By partition. */
 struct asked {
     bool *chosen;
-    int64_t *from, *to; /* from -1: wherever the topic begins */
-    int64_t *workers;   /* where they are */
-    bool by_time;       /* `from` is the first message of a time that has been */
+    int64_t *from, *to;     /* from -1: wherever the topic begins */
+    int64_t *workers;       /* where they are */
+    int64_t from_ms, to_ms; /* -1: no time is asked for, but an offset */
+    bool by_time;           /* `from` is the first message of a time that has been */
 };
 
 static int64_t min(int64_t a, int64_t b)
@@ -72,18 +73,18 @@ static enum outcome take_places(struct replay *replay, struct asked *asked, stru
 {
     const struct settings *settings = replay->settings;
     const char *from = settings->replay_from;
-    int64_t at_ms = -1, ignored;
     enum outcome outcome = partition_words_choose(&settings->replay_partitions, "--partition ",
                                                   asked->chosen, replay->partition_count, err);
     for (int32_t i = 0; i < replay->partition_count; i++)
         asked->from[i] = -1;
+    asked->from_ms = asked->to_ms = -1;
     if (outcome == OUT_OK && from && strcmp(from, "earliest") != 0)
-        outcome = take_place(replay, "--from", from, asked->from, &at_ms, err);
-    asked->by_time = at_ms >= 0 && at_ms <= clock_wall_ms(&CLOCK_MACHINE);
+        outcome = take_place(replay, "--from", from, asked->from, &asked->from_ms, err);
+    asked->by_time = asked->from_ms >= 0 && asked->from_ms <= clock_wall_ms(&CLOCK_MACHINE);
     if (outcome == OUT_OK)
         outcome = read_workers(replay, asked->workers, err);
     if (outcome == OUT_OK && settings->replay_to)
-        return take_place(replay, "--to", settings->replay_to, asked->to, &ignored, err);
+        return take_place(replay, "--to", settings->replay_to, asked->to, &asked->to_ms, err);
     if (outcome == OUT_OK)
         memcpy(asked->to, asked->workers, (size_t)replay->partition_count * sizeof *asked->to);
     return outcome;
@@ -115,6 +116,64 @@ static void add_part(struct replay *replay, int32_t number, const struct asked *
     find_gone(part, asked, topic->from);
 }
 
+/* Of all partitions that are chosen; one that has something to read is read. */
+static bool is_of_all(const struct replay *replay, const struct asked *asked,
+                      bool (*is_so)(const struct asked *asked, const struct bus_range *topic))
+{
+    for (int32_t i = 0; i < replay->partition_count; i++)
+        if (asked->chosen[i] && !is_so(asked, &replay->topic[i]))
+            return false;
+    return true;
+}
+
+static bool is_backwards(const struct asked *asked, const struct bus_range *topic)
+{
+    return asked->from[topic->partition] > asked->to[topic->partition];
+}
+
+static bool is_behind_end(const struct asked *asked, const struct bus_range *topic)
+{
+    return asked->from[topic->partition] >= topic->to;
+}
+
+static bool is_behind_workers(const struct asked *asked, const struct bus_range *topic)
+{
+    return max(asked->from[topic->partition], topic->from) >= asked->workers[topic->partition];
+}
+
+static bool is_empty(const struct asked *asked, const struct bus_range *topic)
+{
+    (void)asked;
+    return topic->from >= topic->to;
+}
+
+static bool ends_before_it_begins(const struct replay *replay, const struct asked *asked)
+{
+    if (!replay->settings->replay_from || !replay->settings->replay_to)
+        return false;
+    if (asked->from_ms >= 0 && asked->to_ms >= 0)
+        return asked->from_ms > asked->to_ms;
+    return is_of_all(replay, asked, is_backwards);
+}
+
+/* An end that is before the beginning is a slip; a place that nothing has come to is not. */
+static enum outcome check_order(struct replay *replay, const struct asked *asked, struct error *err)
+{
+    const struct settings *settings = replay->settings;
+    if (ends_before_it_begins(replay, asked)) {
+        error_set(err, OUT_FATAL, ERR_USAGE, "--from is behind --to");
+        error_where(err, "--from %.60s --to %.60s", settings->replay_from, settings->replay_to);
+        error_hint(err, "--from is where to begin, --to where to end, itself left out");
+        return OUT_FATAL;
+    }
+    if (settings->replay_from && is_of_all(replay, asked, is_behind_end))
+        replay->nothing = REPLAY_NOTHING_YET;
+    else if (!settings->replay_to && !is_of_all(replay, asked, is_empty) &&
+             is_of_all(replay, asked, is_behind_workers))
+        replay->nothing = REPLAY_NOTHING_TAKEN;
+    return OUT_OK;
+}
+
 enum outcome replay_ranges_plan(struct replay *replay, struct error *err)
 {
     size_t count = (size_t)replay->partition_count;
@@ -123,6 +182,8 @@ enum outcome replay_ranges_plan(struct replay *replay, struct error *err)
                           .to = mem_zeroed(count, sizeof *asked.to),
                           .workers = mem_zeroed(count, sizeof *asked.workers)};
     enum outcome outcome = take_places(replay, &asked, err);
+    if (outcome == OUT_OK)
+        outcome = check_order(replay, &asked, err);
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)
         if (asked.chosen[i])
             add_part(replay, (int32_t)i, &asked);

@@ -17,6 +17,7 @@
 enum {
     DRAW_MS = 250,
     LINE_LIMIT = 4096,
+    TALLY_TEXT_LIMIT = 1 << 20,
 };
 
 struct replay_view {
@@ -24,6 +25,7 @@ struct replay_view {
     struct terminal_live live;
     bool draws;
     uint64_t drawn_ms;
+    uint64_t read; /* the most that was seen: a worker that has ended holds no partitions */
 };
 
 static void append_counts(struct buf *out, const struct worker_counts *counts)
@@ -58,33 +60,51 @@ static uint64_t read_by_now(const struct replay *replay, const struct worker *wo
     return read;
 }
 
-static void draw(struct replay_view *view, const struct worker *worker)
+static void draw(struct replay_view *view, const struct worker_counts *counts)
 {
     char numbers[2][28];
     struct buf line;
     uint64_t all, before;
     replay_sum(view->replay, &all, &before);
-    uint64_t read = read_by_now(view->replay, worker);
     buf_init(&line, LINE_LIMIT);
     buf_append_format(&line, "replay %s: %d %%, %s of %s offsets\n", view->replay->id,
-                      all ? (int)(read * 100 / all) : 100, text_format_count(read, numbers[0]),
+                      all ? (int)(view->read * 100 / all) : 100,
+                      text_format_count(view->read, numbers[0]),
                       text_format_count(all, numbers[1]));
-    append_counts(&line, &worker->state.counts);
+    append_counts(&line, counts);
     buf_append_char(&line, '\n');
     terminal_live_draw(&view->live, buf_view(&line));
     buf_free(&line);
+}
+
+static void see(struct replay_view *view, uint64_t read)
+{
+    view->read = read > view->read ? read : view->read;
 }
 
 void replay_view_on_tick(void *owner, const struct worker *worker, bool done)
 {
     struct replay_view *view = owner;
     uint64_t now_ms = clock_monotonic_ms();
+    see(view, read_by_now(view->replay, worker));
     if (done)
         view->replay->counts = worker->state.counts;
-    if (!view->draws || (!done && now_ms - view->drawn_ms < DRAW_MS))
+    if (done || !view->draws || now_ms - view->drawn_ms < DRAW_MS)
         return;
     view->drawn_ms = now_ms;
-    draw(view, worker);
+    draw(view, &worker->state.counts);
+}
+
+void replay_view_end(struct replay_view *view)
+{
+    uint64_t all, read;
+    replay_sum(view->replay, &all, &read);
+    see(view, read);
+    if (view->draws) {
+        draw(view, &view->replay->counts);
+        terminal_live_close(&view->live);
+    }
+    free(view);
 }
 
 struct replay_view *replay_view_new(struct replay *replay)
@@ -97,13 +117,6 @@ struct replay_view *replay_view_new(struct replay *replay)
     if (view->draws)
         terminal_live_open(&view->live, STDERR_FILENO);
     return view;
-}
-
-void replay_view_free(struct replay_view *view)
-{
-    if (view->draws)
-        terminal_live_close(&view->live);
-    free(view);
 }
 
 /* ---- the end ----------------------------------------------------------------------------- */
@@ -139,6 +152,7 @@ static void append_json(struct json_out *out, const struct replay *replay, bool 
             json_out_count(out, record_class_name((enum record_class)i), counts->classes[i]);
     json_out_end(out);
     json_out_count(out, "dead_letters_resolved", replay->resolved);
+    dead_letter_tally_append_json(&replay->dead, out, "dead_letters_by_code");
     json_out_seconds(out, "duration_seconds", clock_monotonic_ms() - replay->began_ms);
 }
 
@@ -147,9 +161,10 @@ static void print_ranges(const struct replay *replay)
     char number[28];
     for (size_t i = 0; i < replay->count; i++) {
         const struct replay_part *part = &replay->parts[i];
-        printf("partition %" PRId32 ": offsets %" PRId64 " to %" PRId64 ", %s",
-               part->range.partition, part->range.from, part->range.to - 1,
-               text_format_count((uint64_t)(part->range.to - part->range.from), number));
+        uint64_t count = (uint64_t)(part->range.to - part->range.from);
+        printf("partition %" PRId32 ": %s offset%s, %" PRId64 " to %" PRId64, part->range.partition,
+               text_format_count(count, number), count == 1 ? "" : "s", part->range.from,
+               part->range.to - 1);
         if (part->next_offset > part->range.from)
             printf(", read up to %" PRId64, part->next_offset);
         printf("\n");
@@ -166,6 +181,31 @@ static void print_gone(const struct replay *replay)
                replay->gone == 1 ? "was" : "were", replay->gone == 1 ? "is" : "are");
 }
 
+/* Which codes, and where to look. */
+static void print_dead(const struct replay *replay)
+{
+    struct buf text;
+    if (!replay->dead.total)
+        return;
+    buf_init(&text, TALLY_TEXT_LIMIT);
+    dead_letter_tally_append(&replay->dead, &text);
+    printf("dead letters of it:\n%sNext:  drover dlq list\n", buf_text(&text));
+    buf_free(&text);
+}
+
+static void print_nothing(const struct replay *replay)
+{
+    const char *from = replay->settings->replay_from;
+    if (replay->nothing == REPLAY_NOTHING_YET)
+        printf("nothing to read: the topic ends before --from %s\n", from);
+    else if (replay->nothing == REPLAY_NOTHING_TAKEN)
+        printf("nothing to read: the workers have not come as far%s%s yet, and read it themselves; "
+               "--to reads beyond them\n",
+               from ? " as --from " : "", from ? from : "");
+    else
+        printf("nothing to read: there is no message in what was asked for\n");
+}
+
 void replay_show(const struct replay *replay, bool done)
 {
     const struct worker_counts *counts = &replay->counts;
@@ -177,6 +217,11 @@ void replay_show(const struct replay *replay, bool done)
         return;
     }
     replay_sum(replay, &all, &read);
+    if (replay->count == 0) {
+        print_nothing(replay);
+        print_gone(replay);
+        return;
+    }
     if (replay->settings->dry_run) {
         print_ranges(replay);
         print_gone(replay);
@@ -199,5 +244,6 @@ void replay_show(const struct replay *replay, bool done)
         printf("%s of %s offsets are read: the same command goes on, or drover replay --resume "
                "%s\n",
                text_format_count(read, numbers[0]), text_format_count(all, numbers[1]), replay->id);
+    print_dead(replay);
     buf_free(&line);
 }

@@ -16,6 +16,7 @@
 #include "common/io/terminal.h"
 #include "common/io/terminal_live.h"
 #include "control/command.h"
+#include "control/dlq/dead_letter_cache.h"
 #include "control/status/status.h"
 #include "control/status/status_retention.h"
 #include "control/status/status_screen.h"
@@ -264,9 +265,7 @@ static void say_not_kept(struct said *said, const struct status *status, struct 
     char line[600];
     if (said->not_kept || !status_dead_letters_are_not_kept(&status->dead))
         return;
-    snprintf(line, sizeof line,
-             "note: state_dir %.400s cannot be written: each call reads all dead letters again",
-             status->settings->state_dir);
+    snprintf(line, sizeof line, DEAD_LETTER_CACHE_LOST, status->settings->state_dir);
     say(live, line);
     said->not_kept = true;
 }

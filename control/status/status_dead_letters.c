@@ -23,7 +23,7 @@ void status_dead_letters_free(struct status_dead_letters *dead)
 
 bool status_dead_letters_are_not_kept(const struct status_dead_letters *dead)
 {
-    return dead->all && !dead->all->cache.path && !dead->all->cache.is_busy;
+    return dead->all && dead_letter_cache_is_lost(&dead->all->cache);
 }
 
 /* ---- the sums ---------------------------------------------------------------------------- */

@@ -60,6 +60,21 @@ equal "that came since a day" "$(counts --since 2020-01-01 --until 2999-01-01T00
 expect_exit 2 drover dlq list --since yesterday 2> "$WORK/usage.log"
 expect_exit 2 drover dlq list --offset 9-3 2>> "$WORK/usage.log"
 expect_exit 2 drover dlq 2>> "$WORK/usage.log"
+# slip WHAT WORD…: refused, with what was meant; nothing is sent and nothing given up
+slip() {
+  local said=$1
+  shift
+  expect_exit 2 drover dlq "$@" > "$WORK/slip.log" 2>&1
+  has "$WORK/slip.log" "$said"
+}
+slip "did you mean DRV-V004?" replay --code DRV-V0O4
+slip "did you mean DRV-V004?" discard --code DRV-V0O4 --reason x --yes
+slip "did you mean DRV-V004?" list --code V004
+slip "did you mean DRV-V004?" stats --code v0o4
+slip 'did you mean "event"?' list --entity evnt
+slip 'did you mean "event"?' replay --entity evnt --dry-run
+slip "the topic has the partitions 0 to 5" list --partition 99
+equal "a class of exceptions" "$(counts --code org.example.SomeException)" 0
 ID=$(drover dlq list --code DRV-V004 --limit 1 --json | jq -r '.dead_letters[0].id')
 drover dlq show "$ID" > "$WORK/show.txt"
 has "$WORK/show.txt" 'event.yaml:12, column kind'
@@ -84,6 +99,13 @@ CACHE=$(echo "$WORK"/state/*.dead_letters.db)
 [ -s "$CACHE" ] || fail "there is no cache"
 rm -f "$CACHE"*
 list | cmp "$WORK/first" - || fail "without its cache the list differs"
+ordered() { drover dlq list --limit 40 --json "$@" | jq -r '.dead_letters[] | .last_time + " " + .id'; }
+ordered > "$WORK/order"
+LC_ALL=C sort -c "$WORK/order" || fail "the list is not by time and id"
+rm -f "$CACHE"*
+ordered | cmp "$WORK/order" - || fail "without its cache --limit chooses others"
+ordered --state-dir /proc/nope 2> "$WORK/lost.log" | cmp "$WORK/order" - || fail "without a folder --limit chooses others"
+equal "said" "$(cat "$WORK/lost.log")" "note: state_dir /proc/nope cannot be written: each call reads all dead letters again"
 printf 'garbage' | dd of="$CACHE" bs=1 seek=4096 conv=notrunc status=none
 rm -f "$CACHE"-*
 list | cmp "$WORK/first" - || fail "with a damaged cache the list differs"
