@@ -116,6 +116,10 @@ struct store {
      * not know gets the next one. Blocks. NULL: all are 0. */
     enum outcome (*read_generations)(const struct settings *settings,
                                      const struct mapping_set *mappings, struct error *err);
+    /* OUT_FATAL DRV-M005: a mapping is not the newest one that is registered, and a worker with it
+     * would not start. Blocks. NULL: a worker registers what it has. */
+    enum outcome (*check_generations)(const struct settings *settings,
+                                      const struct mapping_set *mappings, struct error *err);
     /* NULL as open_reader. Blocks; after OUT_RETRY the next reading connects anew. */
     enum outcome (*read_status)(struct store_status *status, struct error *err);
     void (*end_status)(struct store_status *status); /* after the last; NULL: nothing is left */

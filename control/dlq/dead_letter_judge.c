@@ -16,7 +16,8 @@ static bool was_sent(const struct dead_letter_pick *pick)
 struct naming {
     const struct dead_letter_index *index;
     struct dead_letter_tally *refused;
-    uint8_t *is_ours; /* by number in the index */
+    uint8_t *is_ours;               /* by number in the index */
+    struct dead_letter_picks picks; /* of those whose ids are named */
 };
 
 static enum outcome name_refused(void *owner, const struct dead_letter_row *row, struct error *err)
@@ -24,16 +25,52 @@ static enum outcome name_refused(void *owner, const struct dead_letter_row *row,
     struct naming *naming = owner;
     uint32_t number = dead_letter_index_find(naming->index, &row->fact.id);
     (void)err;
+    bool named = false;
     for (uint8_t i = 0; number != DEAD_LETTER_NONE && i < naming->is_ours[number]; i++)
-        dead_letter_tally_add(naming->refused, row->code, row->id, NULL);
+        named = dead_letter_tally_add(naming->refused, row->code, row->id, NULL) || named;
+    if (named)
+        dead_letter_picks_add(&naming->picks, row);
     return OUT_OK;
 }
 
+struct explaining {
+    struct dead_letter_result *result;
+    struct dead_letter_maker *maker;
+};
+
+/* Why, in the worker's words; and what the mappings of here make of it: when they take what the
+ * worker's refused, it has others. */
+static enum outcome explain(void *owner, const struct picked_message *picked, struct error *err)
+{
+    struct explaining *explaining = owner;
+    const struct mapping *mapping;
+    struct row row;
+    struct error refusal;
+    (void)err;
+    if (picked->reading.reason_is_ours)
+        dead_letter_tally_explain(&explaining->result->refused, picked->id, picked->reading.reason);
+    if (!dead_letter_maker_store_decides(picked->reading.code) &&
+        dead_letter_maker_row(explaining->maker, picked, &mapping, &row, &refusal) == OUT_OK)
+        explaining->result->passes_here = true;
+    return OUT_OK;
+}
+
+static enum outcome explain_refused(struct naming *naming, struct dead_letter_result *result,
+                                    struct dead_letter_register *all,
+                                    struct dead_letter_maker *maker, struct error *err)
+{
+    struct explaining explaining = {result, maker};
+    uint64_t missing;
+    dead_letter_picks_sort(&naming->picks);
+    return dead_letter_picks_read(&naming->picks, all, NULL, explain, &explaining, &missing, err);
+}
+
 static enum outcome ask_register(struct dead_letter_result *result,
-                                 struct dead_letter_register *all, struct error *err)
+                                 struct dead_letter_register *all, struct dead_letter_maker *maker,
+                                 struct error *err)
 {
     const struct dead_letter_index *index = &all->index;
-    struct naming naming = {index, &result->refused, mem_zeroed(index->count, 1)};
+    struct naming naming = {index, &result->refused, mem_zeroed(index->count, 1), {0}};
     for (size_t i = 0; i < result->picks.count; i++) {
         struct dead_letter_pick *pick = &result->picks.items[i];
         uint32_t number = dead_letter_index_find(index, &pick->id);
@@ -47,6 +84,9 @@ static enum outcome ask_register(struct dead_letter_result *result,
             naming.is_ours[last]++;
     }
     enum outcome outcome = dead_letter_cache_all(&all->cache, name_refused, &naming, err);
+    if (outcome == OUT_OK)
+        outcome = explain_refused(&naming, result, all, maker, err);
+    dead_letter_picks_free(&naming.picks);
     free(naming.is_ours);
     return outcome;
 }
@@ -112,6 +152,6 @@ static enum outcome ask_store(struct dead_letter_result *result, struct dead_let
 enum outcome dead_letter_judge(struct dead_letter_result *result, struct dead_letter_register *all,
                                struct dead_letter_maker *maker, struct error *err)
 {
-    enum outcome outcome = ask_register(result, all, err);
+    enum outcome outcome = ask_register(result, all, maker, err);
     return outcome == OUT_OK ? ask_store(result, all, maker, err) : outcome;
 }

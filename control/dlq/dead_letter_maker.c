@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/io/stores.h"
 #include "common/model/message/tenant.h"
 #include "common/policy/apply/record_row.h"
 #include "common/policy/version.h"
@@ -124,4 +125,20 @@ enum outcome dead_letter_maker_row(struct dead_letter_maker *maker,
     return outcome == OUT_OK ? record_to_row(&maker->mappings, &record, record.version,
                                              &maker->work, &maker->arena, mapping, row, err)
                              : outcome;
+}
+
+bool dead_letter_maker_store_decides(enum error_code code)
+{
+    const char *id = error_code_id(code);
+    return strncmp(id, "DRV-P", 5) == 0 || strncmp(id, "DRV-R", 5) == 0;
+}
+
+bool dead_letter_maker_is_untaken(const struct settings *settings,
+                                  const struct dead_letter_maker *maker)
+{
+    struct error refusal = {0};
+    const struct store *store = store_of(settings);
+    return store->check_generations &&
+           store->check_generations(settings, &maker->mappings, &refusal) != OUT_OK &&
+           refusal.code == ERR_MAPPING_GENERATION;
 }

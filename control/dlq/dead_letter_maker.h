@@ -37,4 +37,11 @@ MUST_USE enum outcome dead_letter_maker_row(struct dead_letter_maker *maker,
                                             const struct mapping **mapping, struct row *row,
                                             struct error *err);
 
+/* Of a code: the store refused it, and what the mapping makes of it says nothing. */
+bool dead_letter_maker_store_decides(enum error_code code);
+/* The mappings are not the newest ones that are registered: a worker that has them would refuse to
+ * start (DRV-M005). False as well where the store does not say. Blocks. */
+bool dead_letter_maker_is_untaken(const struct settings *settings,
+                                  const struct dead_letter_maker *maker);
+
 #endif

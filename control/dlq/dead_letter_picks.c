@@ -36,13 +36,18 @@ static int by_place(const void *left, const void *right)
     return (a->at_offset > b->at_offset) - (a->at_offset < b->at_offset);
 }
 
+void dead_letter_picks_sort(struct dead_letter_picks *picks)
+{
+    if (picks->count)
+        qsort(picks->items, picks->count, sizeof *picks->items, by_place);
+}
+
 enum outcome dead_letter_picks_choose(struct dead_letter_picks *picks,
                                       struct dead_letter_register *dead_letters,
                                       const struct dead_letter_filter *filter, struct error *err)
 {
     enum outcome outcome = dead_letter_cache_each(&dead_letters->cache, filter, choose, picks, err);
-    if (picks->count)
-        qsort(picks->items, picks->count, sizeof *picks->items, by_place);
+    dead_letter_picks_sort(picks);
     return outcome;
 }
 

@@ -35,8 +35,10 @@ MUST_USE enum outcome dead_letter_picks_choose(struct dead_letter_picks *picks,
                                                struct dead_letter_register *dead_letters,
                                                const struct dead_letter_filter *filter,
                                                struct error *err);
-/* At the end, in no order: for who does not read them. */
+/* At the end, in no order. */
 void dead_letter_picks_add(struct dead_letter_picks *picks, const struct dead_letter_row *row);
+/* As they are read. */
+void dead_letter_picks_sort(struct dead_letter_picks *picks);
 /* Nothing was chosen by the id: it is not there, or in another state. OUT_FATAL DRV-K011. */
 MUST_USE enum outcome dead_letter_picks_refuse(const struct dead_letter_register *dead_letters,
                                                const char *id, struct error *err);

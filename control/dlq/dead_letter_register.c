@@ -236,8 +236,7 @@ static enum outcome load(struct dead_letter_register *dead_letters, struct error
     dead_letter_index_free(&dead_letters->index);
     dead_letter_index_init(&dead_letters->index, DEAD_LETTER_INDEX_BYTES);
     dead_letters->kept_count = 0;
-    enum outcome outcome =
-        dead_letter_cache_all(&dead_letters->cache, load_row, dead_letters, err);
+    enum outcome outcome = dead_letter_cache_all(&dead_letters->cache, load_row, dead_letters, err);
     for (size_t i = 0; i < dead_letters->index.count; i++)
         dead_letters->index.items[i].changed = false;
     return outcome;

@@ -89,9 +89,8 @@ static enum outcome try_message(void *owner, const struct picked_message *picked
     (void)err;
     enum outcome outcome = dead_letter_maker_row(&resend->maker, picked, &mapping, &row, &refusal);
     if (outcome == OUT_OK) {
-        const char *id = error_code_id(picked->reading.code);
         picked->pick->outcome = FATE_LANDED;
-        resend->result.untold += strncmp(id, "DRV-P", 5) == 0 || strncmp(id, "DRV-R", 5) == 0;
+        resend->result.untold += dead_letter_maker_store_decides(picked->reading.code);
         return OUT_OK;
     }
     picked->pick->outcome = FATE_REFUSED;
@@ -107,6 +106,7 @@ static enum exit_code dry_run(struct resend *resend, struct error *err)
                                resend, &resend->result.missing, err);
     if (outcome != OUT_OK)
         return command_fail(err);
+    resend->result.is_untaken = dead_letter_maker_is_untaken(resend->run->settings, &resend->maker);
     return dead_letter_result_tell_tried(&resend->result, resend->run->answer) ? EXIT_OK
                                                                                : EXIT_DISCREPANCY;
 }
@@ -253,6 +253,9 @@ static enum exit_code really(struct resend *resend, struct error *err)
         outcome = dead_letter_register_read(resend->all, false, err);
     if (outcome == OUT_OK)
         outcome = dead_letter_judge(&resend->result, resend->all, &resend->maker, err);
+    if (outcome == OUT_OK && resend->result.passes_here)
+        resend->result.is_untaken =
+            dead_letter_maker_is_untaken(resend->run->settings, &resend->maker);
     dead_letter_progress_clear(&resend->progress);
     if (outcome == OUT_OK)
         return dead_letter_result_tell(&resend->result, resend->name, resend->run->answer)

@@ -36,6 +36,12 @@ static void print_refused(const struct dead_letter_result *result, const char *t
     buf_free(&text);
 }
 
+/* Beside the answer, which has numbers. */
+static void print_note(const struct answer *answer, const char *note)
+{
+    fprintf(answer->wanted ? stderr : stdout, "%s\n", note);
+}
+
 /* ---- what would pass ---- */
 
 static void answer_tried(const struct dead_letter_result *result, struct json_out *out)
@@ -70,6 +76,10 @@ bool dead_letter_result_tell_tried(const struct dead_letter_result *result, stru
         answer_tried(result, answer_body(answer));
     else
         print_tried(result);
+    if (result->is_untaken)
+        print_note(answer,
+                   "note: this mapping is not the newest one that is registered, and workers "
+                   "refuse it (DRV-M005) until drover schema apply takes it over");
     return !result->refused.total && !result->missing &&
            !dead_letter_result_count(result, FATE_STRANGE);
 }
@@ -134,5 +144,10 @@ bool dead_letter_result_tell(const struct dead_letter_result *result, const char
         answer_end_of(result, counts, run, answer_body(answer));
     else
         print_end(result, counts);
+    if (result->passes_here)
+        print_note(answer, result->is_untaken
+                               ? "they would pass under this mapping, which is not registered: "
+                                 "drover schema apply, then restart the workers"
+                               : "the workers have an older mapping: restart them");
     return counts[FATE_LANDED] + counts[FATE_NEWER] == result->picks.count;
 }

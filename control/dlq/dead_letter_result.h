@@ -29,6 +29,8 @@ struct dead_letter_result {
     struct dead_letter_tally refused; /* again; of --dry-run those that would be */
     uint64_t missing;                 /* no longer in their topic */
     uint64_t untold;                  /* of --dry-run: the store decides */
+    bool passes_here; /* of those refused again, one would not be under the mappings of here */
+    bool is_untaken;  /* these are not the newest that are registered */
 };
 
 void dead_letter_result_free(struct dead_letter_result *result);

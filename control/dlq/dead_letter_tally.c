@@ -33,17 +33,30 @@ static size_t find(struct dead_letter_tally *tally, struct bytes code)
     return at;
 }
 
-void dead_letter_tally_add(struct dead_letter_tally *tally, struct bytes code, struct bytes id,
+bool dead_letter_tally_add(struct dead_letter_tally *tally, struct bytes code, struct bytes id,
                            const char *reason)
 {
     size_t at = find(tally, code);
     uint64_t sample = tally->codes[at].count++;
     tally->total++;
     if (sample >= TALLY_SAMPLES)
-        return;
+        return false;
     keep(tally->codes[at].samples[sample].id, sizeof tally->codes[at].samples[sample].id, id);
     keep(tally->codes[at].samples[sample].reason, sizeof tally->codes[at].samples[sample].reason,
          bytes_text(reason));
+    return true;
+}
+
+void dead_letter_tally_explain(struct dead_letter_tally *tally, struct bytes id,
+                               struct bytes reason)
+{
+    char name[sizeof tally->codes[0].samples[0].id];
+    keep(name, sizeof name, id);
+    for (size_t i = 0; i < tally->count; i++)
+        for (size_t j = 0; j < TALLY_SAMPLES; j++)
+            if (strcmp(tally->codes[i].samples[j].id, name) == 0)
+                keep(tally->codes[i].samples[j].reason, sizeof tally->codes[i].samples[j].reason,
+                     reason);
 }
 
 void dead_letter_tally_append(const struct dead_letter_tally *tally, struct buf *out)

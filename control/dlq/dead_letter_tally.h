@@ -22,9 +22,12 @@ struct dead_letter_tally {
     uint64_t total;
 };
 
-/* `reason` may be NULL. */
-void dead_letter_tally_add(struct dead_letter_tally *tally, struct bytes code, struct bytes id,
+/* `reason` may be NULL. Whether the id was kept. */
+bool dead_letter_tally_add(struct dead_letter_tally *tally, struct bytes code, struct bytes id,
                            const char *reason);
+/* Of an id that was kept. */
+void dead_letter_tally_explain(struct dead_letter_tally *tally, struct bytes id,
+                               struct bytes reason);
 /* A line a code, its samples below it. */
 void dead_letter_tally_append(const struct dead_letter_tally *tally, struct buf *out);
 void dead_letter_tally_append_json(const struct dead_letter_tally *tally, struct json_out *out,

@@ -44,6 +44,22 @@ static bool is_applied(const struct waiting *waiting, int64_t *applied, int64_t 
     return !*behind;
 }
 
+static void say_no_worker(struct waiting *waiting)
+{
+    waiting->said_still = true;
+    dead_letter_progress_tell(
+        waiting->progress, true,
+        "no worker seems to be at work: they are in the topic, drover work applies them");
+}
+
+/* A wait that ends earlier than that says as much, where nobody is to move it. */
+static void say_at_end(struct waiting *waiting, uint64_t begun_ms,
+                       const struct register_partition *behind)
+{
+    if (behind && !behind->owner[0] && !waiting->said_still && waiting->moved_ms == begun_ms)
+        say_no_worker(waiting);
+}
+
 static void say_still(struct waiting *waiting, const struct register_partition *behind)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -56,9 +72,7 @@ static void say_still(struct waiting *waiting, const struct register_partition *
             "partition %td has not moved for %d s; its worker is %s: drover status says more",
             behind - waiting->all->partitions, STILL_MS / 1000, behind->owner);
     else
-        dead_letter_progress_tell(
-            waiting->progress, true,
-            "no worker seems to be at work: they are in the topic, drover work applies them");
+        say_no_worker(waiting);
 }
 
 static void rest(void)
@@ -71,7 +85,7 @@ static enum outcome wait_until(struct waiting *waiting, uint64_t wait_ms, struct
 {
     char numbers[2][28];
     int64_t applied, wanted, before = 0;
-    const struct register_partition *behind;
+    const struct register_partition *behind = NULL;
     uint64_t begun_ms = clock_monotonic_ms();
     waiting->moved_ms = begun_ms;
     for (;;) {
@@ -90,8 +104,10 @@ static enum outcome wait_until(struct waiting *waiting, uint64_t wait_ms, struct
                                       text_format_count((uint64_t)wanted, numbers[1]));
             say_still(waiting, behind);
         }
-        if (wait_ms && clock_monotonic_ms() - begun_ms >= wait_ms)
+        if (wait_ms && clock_monotonic_ms() - begun_ms >= wait_ms) {
+            say_at_end(waiting, begun_ms, behind);
             return OUT_OK;
+        }
         rest();
     }
 }

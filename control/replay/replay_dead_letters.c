@@ -154,8 +154,7 @@ void replay_dead_letters_count(struct replay_dead_letters *dead_letters)
         return;
     enum outcome outcome = dead_letter_register_read(dead_letters->all, false, &err);
     if (outcome == OUT_OK)
-        outcome = dead_letter_cache_all(&dead_letters->all->cache, count_dead,
-                                         dead_letters, &err);
+        outcome = dead_letter_cache_all(&dead_letters->all->cache, count_dead, dead_letters, &err);
     if (outcome != OUT_OK)
         log_error(LOG_WARN, "replay.dead_letters_not_known", &err);
 }

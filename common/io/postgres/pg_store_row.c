@@ -95,16 +95,32 @@ static enum outcome open_reader(const struct settings *settings, const struct ma
                                 reader, err);
 }
 
-static enum outcome read_generations(const struct settings *settings,
-                                     const struct mapping_set *mappings, struct error *err)
+typedef enum outcome ask_generations(PGconn *session, const struct mapping_set *mappings,
+                                     struct error *err);
+
+static enum outcome with_session(const struct settings *settings,
+                                 const struct mapping_set *mappings, ask_generations *ask,
+                                 struct error *err)
 {
     PGconn *session = NULL;
     enum outcome outcome = pg_session_open(settings->database_url, settings->verifier_role,
                                            "drover-verifier", CONNECT_MS, &session, err);
     if (outcome == OUT_OK)
-        outcome = pg_generation_read(session, mappings, err);
+        outcome = ask(session, mappings, err);
     PQfinish(session);
     return outcome;
+}
+
+static enum outcome read_generations(const struct settings *settings,
+                                     const struct mapping_set *mappings, struct error *err)
+{
+    return with_session(settings, mappings, pg_generation_read, err);
+}
+
+static enum outcome check_generations(const struct settings *settings,
+                                      const struct mapping_set *mappings, struct error *err)
+{
+    return with_session(settings, mappings, pg_generation_take, err);
 }
 
 /* ---- how far its workers are ------------------------------------------------------------- */
@@ -370,6 +386,7 @@ const struct store PG_STORE_ROW = {.away = "postgres.away",
                                    .open = open_store,
                                    .open_reader = open_reader,
                                    .read_generations = read_generations,
+                                   .check_generations = check_generations,
                                    .read_status = read_status,
                                    .open_editor = pg_checkpoint_editor_open,
                                    .end_status = end_status,
@@ -385,6 +402,7 @@ const struct store PG_STORE_ROW_HYBRID = {.away = "postgres.away",
                                           .open = open_hybrid,
                                           .open_reader = open_reader,
                                           .read_generations = read_generations,
+                                          .check_generations = check_generations,
                                           .read_status = read_status,
                                           .open_editor = pg_checkpoint_editor_open,
                                           .end_status = end_status,
