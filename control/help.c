@@ -37,8 +37,9 @@ static const struct group GROUPS[] = {
       "export.as",
       "export.to",
       "verify.only_tenant",
-      "all",
       "reason",
+      "source",
+      "all",
       "accept-gap",
       "code",
       "state",
@@ -217,13 +218,37 @@ void help_print_commands(FILE *out)
             "help", "how to use a command: drover help COMMAND");
 }
 
+/* Of a command whose words are followed by other things each. */
+static const struct {
+    enum command_bit bit;
+    const char *lines[6];
+} USAGES[] = {
+    {CMD_DLQ,
+     {"list|stats|export [flags]", "show ID [flags]", "replay [ID] [flags]",
+      "discard [ID] --reason TEXT [flags]", "discard [RUN] --source URI --reason TEXT [flags]"}},
+};
+
+static void append_usage(struct buf *out, const struct command *command)
+{
+    for (size_t i = 0; i < sizeof USAGES / sizeof USAGES[0]; i++) {
+        if (USAGES[i].bit != command->bit)
+            continue;
+        for (size_t j = 0; USAGES[i].lines[j]; j++)
+            buf_append_format(out, "%s drover %s %s\n", j ? "      " : "Usage:", command->name,
+                              USAGES[i].lines[j]);
+        return;
+    }
+    buf_append_format(out, "Usage: drover %s%s%s [flags]\n", command->name,
+                      command->words[0] ? " " : "", command->words);
+}
+
 void help_print(const struct command *command, const struct conf *conf, bool brief)
 {
     struct buf help;
     buf_init(&help, HELP_LIMIT);
-    buf_append_format(&help, "drover %s: %s\n\nExamples:\n%s\nUsage: drover %s%s%s [flags]\n",
-                      command->name, command->summary, command->examples, command->name,
-                      command->words[0] ? " " : "", command->words);
+    buf_append_format(&help, "drover %s: %s\n\nExamples:\n%s\n", command->name, command->summary,
+                      command->examples);
+    append_usage(&help, command);
     append_flags(&help, command, conf, brief);
     if (brief)
         append_environment_names(&help, command, conf);
