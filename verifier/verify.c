@@ -23,7 +23,7 @@
 #define TEXT_MAX (4u << 20)
 
 #define WORD(store, word) word,
-static const char *const STORAGE_WORDS[] = {STORAGES(WORD)};
+static const char *const STORE_WORDS[] = {STORAGES(WORD)};
 #undef WORD
 
 static enum outcome print(struct bytes text, struct error *err)
@@ -49,7 +49,7 @@ enum outcome verify_save(const struct settings *settings, const struct verify_re
     const struct verify_html_facts facts = {
         .unix_ms = clock_unix_ms(),
         .who = who,
-        .storage = STORAGE_WORDS[settings->storage],
+        .storage = STORE_WORDS[settings->storage],
         .files = settings->verify_sources.count,
     };
     struct buf html;

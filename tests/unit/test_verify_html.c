@@ -3,18 +3,19 @@
 
 #include "common/policy/verify/verify_html.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/text.h"
 #include "common/policy/html_out.h"
+#include "common/policy/totals.h"
 #include "common/policy/verify/readings.h"
 #include "common/policy/verify/verify_mask.h"
+#include "tests/support/html_parse.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
 
-enum { ROUNDS = 60, TAGS_MAX = 64 };
+enum { ROUNDS = 60 };
 
 static struct verify_report report;
 static struct readings readings;
@@ -65,138 +66,11 @@ static void count(struct bytes tenant, struct bytes entity, enum verdict verdict
     report.compared += number;
 }
 
-/* ---- a parser that takes nothing but what the page may hold ------------------------------- */
-
-static bool is_one_of(struct bytes name, const char *const *words)
-{
-    for (; *words; words++)
-        if (bytes_equal(name, bytes_text(*words)))
-            return true;
-    return false;
-}
-
-static const char *const TAGS[] = {"html", "head",   "meta",    "title",   "style", "body", "h1",
-                                   "h2",   "h3",     "p",       "div",     "span",  "svg",  "rect",
-                                   "ul",   "li",     "section", "article", "bdi",   "code", "b",
-                                   "br",   "table",  "tr",      "th",      "td",    "dl",   "dt",
-                                   "dd",   "footer", "details", "summary", NULL};
-static const char *const ATTRIBUTES[] = {"lang",   "charset", "http-equiv", "content",
-                                         "name",   "class",   "id",         "viewBox",
-                                         "role",   "x",       "y",          "width",
-                                         "height", "colspan", "aria-label", "preserveAspectRatio",
-                                         NULL};
-
-struct parser {
-    struct bytes text;
-    size_t at;
-    struct bytes open[TAGS_MAX];
-    size_t depth;
-    const char *fault;
-};
-
-static bool take(struct parser *parser, const char *literal)
-{
-    size_t size = strlen(literal);
-    if (parser->text.size - parser->at < size ||
-        memcmp(parser->text.data + parser->at, literal, size) != 0)
-        return false;
-    parser->at += size;
-    return true;
-}
-
-static char peek(const struct parser *parser)
-{
-    return parser->at < parser->text.size ? parser->text.data[parser->at] : '\0';
-}
-
-static struct bytes take_name(struct parser *parser)
-{
-    size_t start = parser->at;
-    while (isalnum((unsigned char)peek(parser)) || peek(parser) == '-')
-        parser->at++;
-    return bytes_of(parser->text.data + start, parser->at - start);
-}
-
-static bool take_reference(struct parser *parser)
-{
-    static const char *const REFERENCES[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;", "&#160;"};
-    for (size_t i = 0; i < sizeof REFERENCES / sizeof *REFERENCES; i++)
-        if (take(parser, REFERENCES[i]))
-            return true;
-    return false;
-}
-
-static bool refuse(struct parser *parser, const char *fault)
-{
-    parser->fault = parser->fault ? parser->fault : fault;
-    return false;
-}
-
-static bool take_attribute(struct parser *parser)
-{
-    if (!is_one_of(take_name(parser), ATTRIBUTES))
-        return refuse(parser, "an attribute that no page has");
-    if (!take(parser, "=\""))
-        return refuse(parser, "an attribute without a quoted value");
-    while (peek(parser) != '"') {
-        bool taken = peek(parser) == '&' && take_reference(parser);
-        if (!taken && (peek(parser) == '&' || peek(parser) == '<' || !peek(parser)))
-            return refuse(parser, "a value that is not escaped");
-        parser->at += !taken;
-    }
-    parser->at++;
-    return true;
-}
-
-static bool take_tag(struct parser *parser)
-{
-    if (take(parser, "</")) {
-        struct bytes name = take_name(parser);
-        if (!take(parser, ">") || !parser->depth ||
-            !bytes_equal(parser->open[--parser->depth], name))
-            return refuse(parser, "an end without its begin");
-        return true;
-    }
-    parser->at++;
-    struct bytes name = take_name(parser);
-    if (!is_one_of(name, TAGS))
-        return refuse(parser, "a tag that no page has");
-    while (take(parser, " ") && !take(parser, "/>")) {
-        if (!take_attribute(parser))
-            return false;
-    }
-    if (parser->text.data[parser->at - 1] == '>')
-        return true;
-    if (!take(parser, ">") || parser->depth == TAGS_MAX)
-        return refuse(parser, "a tag that does not end");
-    parser->open[parser->depth++] = name;
-    while (bytes_equal(name, BYTES_LITERAL("style")) && peek(parser) != '<')
-        parser->at++; /* the program's own */
-    return true;
-}
-
-static bool parse(struct parser *parser)
-{
-    if (!take(parser, "<!DOCTYPE html>\n"))
-        return refuse(parser, "no doctype");
-    while (parser->at < parser->text.size) {
-        char c = peek(parser);
-        if (c == '<' && !take_tag(parser))
-            return false;
-        if (c == '&' && !take_reference(parser))
-            return refuse(parser, "an & that is not escaped");
-        if (c == '>' || (c < ' ' && c != '\n' && c >= 0) || c == 0x7f)
-            return refuse(parser, "a character that is not escaped");
-        parser->at += c != '<' && c != '&';
-    }
-    return parser->depth == 0 || refuse(parser, "a begin without its end");
-}
-
 static void check_page(void)
 {
-    struct parser parser = {.text = bytes_text(show())};
+    struct html_parser parser = {.text = bytes_text(show())};
     size_t bad;
-    bool whole = parse(&parser);
+    bool whole = html_parse(&parser);
     size_t from = parser.at > 60 ? parser.at - 60 : 0;
     ck_assert_msg(whole && parser.text.size == page.size, "seed %llu: %s: %.120s",
                   (unsigned long long)random_seed, parser.fault ? parser.fault : "it has a NUL",
@@ -387,6 +261,16 @@ START_TEST(verdict_and_sum_are_the_report_s)
 }
 END_TEST
 
+START_TEST(every_class_of_the_sum_has_its_colour)
+{
+    char rule[64];
+    for (int v = 0; v < VERDICT_OUTSIDE; v++) {
+        snprintf(rule, sizeof rule, ".c-%s{", TOTALS_VERIFY.classes[v].name);
+        ck_assert_msg(shows(rule), "%s", rule);
+    }
+}
+END_TEST
+
 START_TEST(nothing_compared_is_said_so)
 {
     ck_assert(shows("<p class=\"verdict\">NOT VERIFIED</p>"));
@@ -468,6 +352,7 @@ static Suite *verify_html_suite(void)
     tcase_add_loop_test(tcase, hostile_values_are_text, 0, ROUNDS);
     tcase_add_test(tcase, a_tag_of_the_data_is_seen_as_it_is);
     tcase_add_test(tcase, verdict_and_sum_are_the_report_s);
+    tcase_add_test(tcase, every_class_of_the_sum_has_its_colour);
     tcase_add_test(tcase, nothing_compared_is_said_so);
     tcase_add_test(tcase, a_problem_has_its_advice_and_its_sample);
     tcase_add_test(tcase, values_are_masked_as_in_the_json);

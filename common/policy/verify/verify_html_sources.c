@@ -41,7 +41,7 @@ static void append_number(struct buf *out, uint64_t number)
 
 static void append_state(struct buf *out, const struct readings_entry *entry)
 {
-    buf_append_text(out, "<td>");
+    buf_append_text(out, "<td class=\"word\">");
     if (readings_is_incomplete(entry))
         buf_append_text(out, "<span class=\"state bad\">not complete</span>");
     else if (readings_is_given_up(entry))
