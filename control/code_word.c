@@ -26,7 +26,7 @@ static bool is_digit_like(char c)
     return isdigit((unsigned char)c) || c == 'O' || c == 'o' || c == 'I' || c == 'l';
 }
 
-/* V004, and what a slip makes of it: V0O4. */
+/* V004, and with an O for a 0: V0O4. */
 static bool is_bare(const char *word)
 {
     int digits = 0;

@@ -156,7 +156,7 @@ static bool ends_before_it_begins(const struct replay *replay, const struct aske
     return is_of_all(replay, asked, is_backwards);
 }
 
-/* An end that is before the beginning is a slip; a place that nothing has come to is not. */
+/* An end that is before the beginning is a mistake; a place that nothing has come to is not. */
 static enum outcome check_order(struct replay *replay, const struct asked *asked, struct error *err)
 {
     const struct settings *settings = replay->settings;

@@ -60,20 +60,20 @@ equal "that came since a day" "$(counts --since 2020-01-01 --until 2999-01-01T00
 expect_exit 2 drover dlq list --since yesterday 2> "$WORK/usage.log"
 expect_exit 2 drover dlq list --offset 9-3 2>> "$WORK/usage.log"
 expect_exit 2 drover dlq 2>> "$WORK/usage.log"
-# slip WHAT WORD…: refused, with what was meant; nothing is sent and nothing given up
-slip() {
+# refuses WHAT WORD…: refused, with what was meant; nothing is sent and nothing given up
+refuses() {
   local said=$1
   shift
-  expect_exit 2 drover dlq "$@" > "$WORK/slip.log" 2>&1
-  has "$WORK/slip.log" "$said"
+  expect_exit 2 drover dlq "$@" > "$WORK/refused.log" 2>&1
+  has "$WORK/refused.log" "$said"
 }
-slip "did you mean DRV-V004?" replay --code DRV-V0O4
-slip "did you mean DRV-V004?" discard --code DRV-V0O4 --reason x --yes
-slip "did you mean DRV-V004?" list --code V004
-slip "did you mean DRV-V004?" stats --code v0o4
-slip 'did you mean "event"?' list --entity evnt
-slip 'did you mean "event"?' replay --entity evnt --dry-run
-slip "the topic has the partitions 0 to 5" list --partition 99
+refuses "did you mean DRV-V004?" replay --code DRV-V0O4
+refuses "did you mean DRV-V004?" discard --code DRV-V0O4 --reason x --yes
+refuses "did you mean DRV-V004?" list --code V004
+refuses "did you mean DRV-V004?" stats --code v0o4
+refuses 'did you mean "event"?' list --entity evnt
+refuses 'did you mean "event"?' replay --entity evnt --dry-run
+refuses "the topic has the partitions 0 to 5" list --partition 99
 equal "a class of exceptions" "$(counts --code org.example.SomeException)" 0
 ID=$(drover dlq list --code DRV-V004 --limit 1 --json | jq -r '.dead_letters[0].id')
 drover dlq show "$ID" > "$WORK/show.txt"

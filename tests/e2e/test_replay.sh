@@ -64,8 +64,8 @@ for place in "$LATER" 100000; do
   expect_exit 0 drover replay --from "$place" > "$WORK/later.log" 2>&1
   equal "said" "$(cat "$WORK/later.log")" "nothing to read: the topic ends before --from $place"
 done
-for slip in "20 --to 10" "$LATER --to 2h" "100000 --to 20" "2h --to 2020-01-01"; do
-  expect_exit 2 drover replay --partition 0 --from $slip > "$WORK/usage.log" 2>&1
+for order in "20 --to 10" "$LATER --to 2h" "100000 --to 20" "2h --to 2020-01-01"; do
+  expect_exit 2 drover replay --partition 0 --from $order > "$WORK/usage.log" 2>&1
   has "$WORK/usage.log" "error[DRV-C001]: --from is behind --to"
 done
 expect_exit 0 drover replay --from 2020-01-01T00:00:00Z --to "$LATER" --json > "$WORK/all.json" 2> "$WORK/all.log"
