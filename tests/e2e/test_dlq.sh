@@ -132,6 +132,8 @@ equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM event WHERE kind = 'far
 equal "newer rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM event WHERE kind = 'newer' AND rev = 9")" "$OLD"
 equal "all rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM event")" "$PART"
 equal "states" "$(states --code DRV-V004)" "{\"resolved\":$PART}"
+drover dlq stats > "$WORK/stats.txt"
+has "$WORK/stats.txt" " open dead letters, counted by code, entity and tenant; the table by state counts all "
 equal "nothing is left of it" "$(drover dlq replay --code DRV-V004 --json | jq -c '[.chosen, .landed]')" '[0,0]'
 equal "sent once" "$(in_topic | grep -c drover-replayed-from)" "$PART"
 in_topic > "$WORK/source.txt"
