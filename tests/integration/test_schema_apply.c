@@ -239,6 +239,7 @@ static const char *told(void)
 static const struct {
     const char *had, *wants;
     bool loses;
+    bool changes; /* values, and without an error */
 } TYPES[] = {
     {"varchar(5)", "varchar(9)", false},
     {"varchar(5)", "text", false},
@@ -253,18 +254,60 @@ static const struct {
     {"int4", "numeric(11,2)", true},
     {"int8", "numeric(21,2)", false},
     {"float4", "float8", false},
-    {"float8", "float4", true},
+    {"float8", "float4", true, true},
     {"numeric(8,2)", "numeric(9,2)", false},
     {"numeric(8,2)", "numeric(9,3)", false},
     {"numeric(8,2)", "numeric(8,3)", true},
-    {"numeric(8,2)", "numeric(9,1)", true},
+    {"numeric(8,2)", "numeric(9,1)", true, true},
     {"varchar(5)[]", "text[]", false},
     {"int4[]", "int8[]", false},
     {"int4", "text", true},
-    {"text", "text[]", true},
+    {"text", "text[]", true, true},
     {"date", "timestamptz", true},
-    {"int4", "float8", true},
+    {"int4", "float8", true, true},
+    {"text", "numeric", true, true},
+    {"text", "int4", true, true},
+    {"numeric", "int4", true, true},
+    {"timestamptz", "date", true, true},
 };
+
+/* The statement that the hint gives. */
+static void run_advised(const struct error *err, char answer[256])
+{
+    char sql[240];
+    PGconn *connection = log_in("");
+    const char *at = strstr(err->hint, "ALTER TABLE");
+    ck_assert(at != NULL);
+    snprintf(sql, sizeof sql, "%.*s", (int)strcspn(at, ";"), at);
+    snprintf(answer, 256, "%s", ask(connection, NULL, sql));
+    PQfinish(connection);
+}
+
+/* An explicit cast cuts without a word. */
+START_TEST(a_narrower_column_cuts_nothing)
+{
+    char answer[256];
+    struct pg_schema done;
+    struct error err = {0};
+    apply();
+    database_run(database.url, "ALTER TABLE shop.cart ADD COLUMN w varchar(100)");
+    PGconn *connection = log_in("");
+    ck_assert_str_eq(
+        ask(connection, "a",
+            "INSERT INTO shop.cart (isolation_key, id, total, drover_version, drover_digest, w) "
+            "SELECT 'a', n, 1, 1, '', repeat('t', 90) FROM generate_series(1, 4) AS n"),
+        "4");
+    change_mapping("rest: rest\n", "  - { name: w, from: /w, type: varchar(40) }\nrest: rest\n");
+    ck_assert_int_eq(pg_schema_apply(&settings, &SET, false, &done, &err), OUT_FATAL);
+    pg_schema_free(&done);
+    ck_assert_msg(strstr(err.hint, "TYPE character varying(40); or") != NULL, "%s", err.hint);
+    run_advised(&err, answer);
+    ck_assert_str_eq(answer, "22001");
+    ck_assert_str_eq(ask(connection, "a", "SELECT count(*) FROM shop.cart WHERE length(w) = 90"),
+                     "4");
+    PQfinish(connection);
+}
+END_TEST
 
 START_TEST(a_type_is_widened_when_that_is_allowed_and_loses_nothing)
 {
@@ -284,10 +327,16 @@ START_TEST(a_type_is_widened_when_that_is_allowed_and_loses_nothing)
                   "%s", err.hint);
     ck_assert_msg((strstr(err.hint, "--allow widen") == NULL) == TYPES[_i].loses, "%s to %s: %s",
                   TYPES[_i].had, TYPES[_i].wants, err.hint);
+    ck_assert_msg((strstr(err.hint, "may round or cut") != NULL) == TYPES[_i].changes,
+                  "%s to %s: %s", TYPES[_i].had, TYPES[_i].wants, err.hint);
     settings.allow = "widen";
     if (TYPES[_i].loses) {
+        char answer[256];
         ck_assert_int_eq(pg_schema_apply(&settings, &SET, false, &done, &err), OUT_FATAL);
         pg_schema_free(&done);
+        run_advised(&err, answer);
+        ck_assert_msg(strcmp(answer, "42804") != 0, "%s to %s: %s", TYPES[_i].had, TYPES[_i].wants,
+                      err.hint);
         return;
     }
     const char *lines = told();
@@ -551,6 +600,7 @@ static Suite *schema_apply_suite(void)
     tcase_add_loop_test(tcase, damage_is_repaired, 0, sizeof(DAMAGES) / sizeof(DAMAGES[0]));
     tcase_add_loop_test(tcase, a_contradiction_is_named_and_nothing_done, 0,
                         sizeof(CONTRADICTIONS) / sizeof(CONTRADICTIONS[0]));
+    tcase_add_test(tcase, a_narrower_column_cuts_nothing);
     tcase_add_loop_test(tcase, a_type_is_widened_when_that_is_allowed_and_loses_nothing, 0,
                         sizeof(TYPES) / sizeof(TYPES[0]));
     tcase_add_test(tcase, a_tighter_check_holds_for_what_comes);
