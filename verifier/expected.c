@@ -227,12 +227,8 @@ static bool make_room(struct verify_run *run)
            diff_table_grow(table);
 }
 
-static enum outcome take_key(struct verify_run *run, const struct diff_source *source,
-                             enum verdict *verdict, struct error *err)
+static enum outcome refuse_key(const struct verify_run *run, struct error *err)
 {
-    uint64_t *counts = run->report.groups.items[source->group].counts;
-    if (make_room(run) && diff_expect(&run->table, source, counts, verdict))
-        return OUT_OK;
     if (run->options.read_once)
         return error_set(err, OUT_FATAL, ERR_STORE_MEMORY,
                          "the keys do not fit the memory storage");
@@ -240,6 +236,15 @@ static enum outcome take_key(struct verify_run *run, const struct diff_source *s
                                      "the keys do not fit the memory planned for them");
     error_hint(err, "give more --memory");
     return outcome;
+}
+
+static enum outcome take_key(struct verify_run *run, const struct diff_source *source,
+                             enum verdict *verdict, struct error *err)
+{
+    uint64_t *counts = run->report.groups.items[source->group].counts;
+    if (make_room(run) && diff_expect(&run->table, source, counts, verdict))
+        return OUT_OK;
+    return refuse_key(run, err);
 }
 
 /* Of two records of one reading: this one's place in the source, and where the first one is: its
@@ -515,33 +520,40 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     return outcome;
 }
 
-/* Of an earlier reading what lags is behind in the later one too; a follower's messages, and those
- * that were sent again, are the only ones of theirs. */
+/* A record counts by itself; of history only what nothing else is told of, once the pass was read.
+ * Where messages are read once all are records. */
+static enum outcome note_lagging(struct verify_run *run, const struct bus_message *message,
+                                 const struct record *record, bool is_history, struct error *err)
+{
+    struct expected found;
+    if (run->options.read_once)
+        return OUT_OK;
+    bool has_key = expected_identify_any(run, message, &found);
+    struct diff_key key = has_key ? found.source.key : untaken_place_key(run, message);
+    enum diff_lags lags = is_history ? LAGS_HISTORY : LAGS_RECORD;
+    if (!diff_in_pass(&key, run->pass, run->report.passes) ||
+        (untaken_lags(run, message, &key, lags) && is_history))
+        return OUT_OK;
+    uint32_t group = diff_groups_find(&run->report.groups, record->tenant, record->entity);
+    return diff_lag(&run->table, &key, lags, group) ? OUT_OK : refuse_key(run, err);
+}
+
 static enum outcome take_lagging(void *owner, const struct bus_message *message, struct error *err)
 {
     struct verify_run *run = owner;
-    int32_t partition;
-    int64_t offset;
-    (void)err;
-    if (run->watcher.see)
-        expected_tick(run, message);
+    expected_tick(run, message);
     bool is_repeat = history_is_repeat(run, message);
     if (!see_message(run, message))
         return OUT_OK;
     struct record record = peek(message);
     bool is_history = history_has(run, message, &record, is_repeat);
-    bool alone =
-        record_run_follows(record.run) || history_first_attempt(run, message, &partition, &offset);
-    run->report.messages++;
-    if (!is_history || (alone && !is_repeat)) {
+    run->report.messages += run->pass == 0;
+    if (!is_history && run->pass == 0) {
         run->report.source_count++;
         count_one(run, &record, VERDICT_LAGGING);
-        run->lags = true;
-    } else if (!run->lags) {
-        run->lagging_history++;
     }
     tell_watcher(run, message, NULL);
-    return OUT_OK;
+    return note_lagging(run, message, &record, is_history, err);
 }
 
 void expected_begin(struct verify_run *run)
@@ -584,12 +596,7 @@ enum outcome expected_read(struct verify_run *run, struct error *err)
 enum outcome expected_read_lagging(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = read_topic(run, true, err);
-    holes_finish(&run->holes);
-    if (outcome != OUT_OK || run->lags || !run->lagging_history)
-        return outcome;
-    const struct record nobody = {.tenant = UNREADABLE, .entity = UNREADABLE};
-    for (uint64_t i = 0; i < run->lagging_history; i++)
-        count_one(run, &nobody, VERDICT_LAGGING);
-    run->report.source_count += run->lagging_history;
+    if (run->pass == 0)
+        holes_finish(&run->holes);
     return outcome;
 }

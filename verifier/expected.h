@@ -40,7 +40,7 @@ void expected_begin(struct verify_run *run);
 /* Reads each partition from where it was read to up to its `snapshot_end`, into the table and the
  * counters. */
 MUST_USE enum outcome expected_read(struct verify_run *run, struct error *err);
-/* What lies behind the snapshot is counted: once, when all before it was read. */
+/* What lies behind the snapshot lags, in each pass when all before it was read. */
 MUST_USE enum outcome expected_read_lagging(struct verify_run *run, struct error *err);
 
 /* Reads what is in the dead-letter topic since the last call into run->dead. A dead letter is

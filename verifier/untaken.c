@@ -8,7 +8,7 @@
 /* ---- which record it is ------------------------------------------------------------------ */
 
 /* Of a message that names no record the place of its first attempt stands for it. */
-static struct diff_key place_key(const struct verify_run *run, const struct bus_message *message)
+struct diff_key untaken_place_key(const struct verify_run *run, const struct bus_message *message)
 {
     int32_t partition = message->partition;
     int64_t offset = message->offset;
@@ -21,7 +21,7 @@ static void identify(struct verify_run *run, const struct untaken_message *untak
                      struct untaken *item)
 {
     const struct record *record = untaken->record;
-    item->key = place_key(run, untaken->message);
+    item->key = untaken_place_key(run, untaken->message);
     if (untaken->has_key) {
         item->key = untaken->key;
         item->version = untaken->version;
@@ -169,6 +169,26 @@ void untaken_drop_waiting(struct verify_run *run, const struct diff_key *key, in
         found->resolved = true;
 }
 
+static struct untaken *find_open(const struct verify_run *run, const struct diff_key *key)
+{
+    struct untaken *found = diff_untaken_find(&run->untaken, key);
+    return found && !found->resolved ? found : NULL;
+}
+
+bool untaken_lags(struct verify_run *run, const struct bus_message *message,
+                  const struct diff_key *key, enum diff_lags lags)
+{
+    const struct diff_key place = untaken_place_key(run, message);
+    struct untaken *found = find_open(run, key);
+    if (!found)
+        found = find_open(run, &place);
+    if (!found)
+        return false;
+    if (lags > found->lags)
+        found->lags = lags & 3;
+    return true;
+}
+
 /* ---- counting ---------------------------------------------------------------------------- */
 
 /* Of one whose example had no room while others did that count no more: whose it is, and where. */
@@ -197,13 +217,26 @@ static void count_resolved(struct verify_run *run, const struct untaken *item)
         counts[VERDICT_SUPERSEDED]++;
 }
 
+/* What is sent anew and not applied yet is what becomes of the record. */
+static enum verdict verdict_of(const struct untaken *item)
+{
+    if (item->lags == LAGS_HISTORY)
+        return VERDICT_LAGGING;
+    return item->discarded ? VERDICT_DISCARDED : (enum verdict)item->verdict;
+}
+
 static void count_open(struct verify_run *run, const struct untaken *item)
 {
     struct verify_report *report = &run->report;
-    enum verdict verdict = item->discarded ? VERDICT_DISCARDED : (enum verdict)item->verdict;
+    enum verdict verdict = verdict_of(item);
+    bool told = item->lags == LAGS_HISTORY || (item->lags == LAGS_RECORD && item->history);
+    if (told && item->sampled)
+        drop_sample(run, (enum verdict)item->verdict, (int32_t)item->partition, item->offset);
+    if (item->lags == LAGS_RECORD && item->history)
+        return;
     report->groups.items[item->group].counts[verdict]++;
     report->source_count += item->history;
-    if (item->discarded || verdict == VERDICT_WAITING)
+    if (told || item->discarded || verdict == VERDICT_WAITING)
         return;
     verify_report_count_code(report, verdict, (enum error_code)item->code, 1);
     if (!item->sampled)
@@ -223,6 +256,5 @@ void untaken_count(struct verify_run *run)
 
 bool untaken_has(const struct verify_run *run, const struct diff_key *key)
 {
-    const struct untaken *found = diff_untaken_find(&run->untaken, key);
-    return found && !found->resolved;
+    return find_open(run, key) != NULL;
 }

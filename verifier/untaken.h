@@ -32,6 +32,12 @@ void untaken_resolve(struct verify_run *run, const struct bus_message *message,
                      struct diff_source *source, int64_t offset);
 /* A record waits: what waited of its key before does not count. */
 void untaken_drop_waiting(struct verify_run *run, const struct diff_key *key, int64_t version);
+/* A message of the record is not applied yet. False: nothing of it is open, or something of its key
+ * is told besides. `key` NULL: the message names no record. */
+bool untaken_lags(struct verify_run *run, const struct bus_message *message,
+                  const struct diff_key *key, enum diff_lags lags);
+/* The key under which a message is found that names no record: its first attempt's place. */
+struct diff_key untaken_place_key(const struct verify_run *run, const struct bus_message *message);
 /* Counts those of the pass, before its leaders are. */
 void untaken_count(struct verify_run *run);
 /* Whether the key has a verdict of its own among them. */

@@ -97,8 +97,6 @@ struct verify_run {
     struct diff_dead decided;           /* by place: the last decision, history.c's */
     struct diff_untaken untaken;        /* of the pass, untaken.c's */
     bool source_is_begun;               /* at least one message may have been read */
-    bool lags;                          /* a record does */
-    uint64_t lagging_history;           /* messages; when no record does */
     uint32_t pass;
     struct pass_map pass_map;
     struct holes holes;           /* offsets below `high` that are no messages */

@@ -280,20 +280,19 @@ void verify_session_close(struct verify_session *session)
 static enum outcome make_table(struct verify_run *run, struct error *err)
 {
     struct verify_report *report = &run->report;
-    uint64_t below = 0, all = 0;
+    uint64_t all = 0; /* what lags has its keys as well */
     for (size_t i = 0; i < report->partition_count; i++) {
-        below += (uint64_t)(report->partitions[i].snapshot_end - report->partitions[i].low);
-        all += (uint64_t)(report->partitions[i].high - report->partitions[i].low);
+        const struct verify_partition *at = &report->partitions[i];
+        int64_t end = at->high > at->snapshot_end ? at->high : at->snapshot_end; /* fed beyond */
+        all += (uint64_t)(end - at->low);
     }
-    if (run->options.read_once) {
-        below = FIRST_KEYS;
-    } else {
-        report->passes = diff_passes(below, VERIFY_TABLE_SHARE(run->memory_max));
+    if (!run->options.read_once) {
+        report->passes = diff_passes(all, VERIFY_TABLE_SHARE(run->memory_max));
         verify_progress_expect(&run->progress, all, report->passes);
         pass_map_begin(&run->pass_map, report->partitions, report->partition_count, report->passes,
                        VERIFY_PASS_SHARE(run->memory_max));
     }
-    return verify_run_make_table(run, below, err);
+    return verify_run_make_table(run, run->options.read_once ? FIRST_KEYS : all, err);
 }
 
 /* What is known before any message is read. */
@@ -364,17 +363,33 @@ void verify_session_note_produced(struct verify_session *session,
 
 /* ---- concluding -------------------------------------------------------------------------- */
 
+/* A record has one verdict: what is wrong with its row by now, or that it lags. */
+static void count_leader(struct verify_run *run, const struct diff_entry *entry)
+{
+    bool more;
+    enum verdict verdict = (enum verdict)entry->verdict;
+    uint64_t *counts = run->report.groups.items[entry->group].counts;
+    bool by_itself = entry->lags == LAGS_RECORD;
+    if (!diff_counts_leader(entry, by_itself || untaken_has(run, &entry->key), &more))
+        return;
+    if (by_itself && more) {
+        if (verdict != VERDICT_LAGGING)
+            counts[VERDICT_LAGGING]--, counts[verdict]++;
+        return;
+    }
+    if (entry->lags == LAGS_HISTORY && !verdict_is_problem(verdict))
+        verdict = VERDICT_LAGGING;
+    counts[verdict]++;
+    run->report.source_count += more;
+}
+
 /* First what got into no row, as a row may stand for a record of those. */
 static void count_pass(struct verify_run *run)
 {
     size_t at = 0;
     untaken_count(run);
-    for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));) {
-        bool more;
-        bool counts = diff_counts_leader(entry, untaken_has(run, &entry->key), &more);
-        run->report.groups.items[entry->group].counts[entry->verdict] += counts;
-        run->report.source_count += more;
-    }
+    for (struct diff_entry *entry; (entry = diff_next(&run->table, &at));)
+        count_leader(run, entry);
 }
 
 static enum outcome judge_pass(struct verify_run *run, struct error *err)
@@ -400,6 +415,8 @@ static enum outcome judge_passes(struct verify_run *run, struct error *err)
         diff_untaken_clear(&run->untaken);
         expected_begin(run);
         outcome = expected_read(run, err);
+        if (outcome == OUT_OK)
+            outcome = expected_read_lagging(run, err);
         if (outcome == OUT_OK)
             outcome = judge_pass(run, err);
     }

@@ -114,6 +114,16 @@ generate 20 10 6 "$WORK/newer.ndjson"
 drover produce "$WORK/newer.ndjson" > "$WORK/newer.log" 2>&1
 expect_exit 5 drover verify > "$WORK/verify.log"
 equal "lagging" "$(report '[.counts.lagging, .counts.match, .counts.missing] | join(" ")')" "20 3000 0"
+
+say "what is sent again and not applied yet is no second record; what is wrong of it by now is named"
+drover produce --again "$WORK/first.ndjson" > "$WORK/newer.log" 2>&1
+again() { report '[.source_records, .messages, .counts.match, .counts.different, .counts.lagging, .reconciled] | join(" ")'; }
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "again" "$(again)" "3020 6020 0 0 3020 true"
+sql -c "UPDATE event SET kind = kind || ' ' WHERE isolation_key = 't01' AND id = 'e3'"
+expect_exit 5 drover verify > "$WORK/verify.log"
+equal "one is different" "$(again)" "3020 6020 0 1 3019 true"
+sql -c "UPDATE event SET kind = rtrim(kind) WHERE isolation_key = 't01' AND id = 'e3'"
 drover work --until-end > "$WORK/work2.log" 2>&1
 expect_exit 0 drover verify > "$WORK/verify.log"
 equal "superseded" "$(report '[.counts.match, .counts.superseded] | join(" ")')" "3000 20"

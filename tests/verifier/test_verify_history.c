@@ -34,6 +34,7 @@ struct sent {
 
 static struct sent sent[MESSAGES_MAX];
 static int sent_count;
+static int applied_count; /* of them the worker has come to; the others lag */
 static int64_t sequences[RUNS_MAX][2];
 static int run_count;
 static int latest[SOURCES]; /* the run of the latest complete reading; -1: none */
@@ -284,7 +285,7 @@ static bool is_discarded(const struct sent *message)
 /* A message of the key behind `from` that was taken, of this version. */
 static bool was_taken(int key, int64_t version, int from)
 {
-    for (int i = from; i < sent_count; i++)
+    for (int i = from; i < applied_count; i++)
         if (sent[i].key == key && !sent[i].dead && sent[i].version == version)
             return true;
     return false;
@@ -299,7 +300,7 @@ struct tally {
 static const struct sent *greatest(int key, bool dead, bool last)
 {
     const struct sent *found = NULL;
-    for (int i = 0; i < sent_count; i++) {
+    for (int i = 0; i < applied_count; i++) {
         const struct sent *at = &sent[i];
         if (at->key == key && at->dead == dead &&
             (!found || at->version > found->version || (last && at->version == found->version)))
@@ -316,11 +317,20 @@ static bool is_resolved(const struct sent *dead)
     return resolved;
 }
 
+static uint64_t count_lagging(int key, bool records)
+{
+    uint64_t count = 0;
+    for (int i = applied_count; i < sent_count; i++)
+        count += sent[i].key == key && is_record(&sent[i]) == records;
+    return count;
+}
+
+/* As many verdicts as there are records, and one where all is history. */
 static void count_key(int key, struct tally *tally)
 {
     const struct sent *leader = greatest(key, false, false), *dead = greatest(key, true, true);
     uint64_t taken_records = 0, dead_records = 0, conflicts = 0;
-    for (int i = 0; i < sent_count; i++) {
+    for (int i = 0; i < applied_count; i++) {
         const struct sent *at = &sent[i];
         if (at->key != key || !is_record(at))
             continue;
@@ -331,14 +341,22 @@ static void count_key(int key, struct tally *tally)
     }
     bool open = dead && !is_resolved(dead);
     bool stands = taken_records > conflicts || (dead && !open && dead_records > 0);
-    bool counts = leader && (stands || (!open && !conflicts));
+    uint64_t lagging = count_lagging(key, true);
+    bool lags = !lagging && count_lagging(key, false); /* history does, and no record */
+    bool counts = leader && (stands || (!open && !conflicts && !lagging));
+    bool tells_dead = open && (dead_records || !lagging);
+    bool alone = lags && !leader && !open;
     tally->counts[VERDICT_CONFLICT] += conflicts;
-    tally->counts[VERDICT_MATCH] += counts;
     tally->counts[VERDICT_RESOLVED] += dead && !open;
-    if (open)
-        tally->counts[is_discarded(dead) ? VERDICT_DISCARDED : VERDICT_DEAD]++;
-    tally->records +=
-        taken_records + dead_records + (counts && !stands) + (open && dead_records == 0);
+    tally->counts[VERDICT_LAGGING] += lagging + alone;
+    if (counts)
+        tally->counts[lags && !open ? VERDICT_LAGGING : VERDICT_MATCH]++;
+    if (tells_dead)
+        tally->counts[lags                 ? VERDICT_LAGGING
+                      : is_discarded(dead) ? VERDICT_DISCARDED
+                                           : VERDICT_DEAD]++;
+    tally->records += taken_records + dead_records + lagging + alone + (counts && !stands) +
+                      (tells_dead && dead_records == 0);
 }
 
 /* ---- both --------------------------------------------------------------------------------- */
@@ -364,7 +382,7 @@ static void begin(uint64_t seed)
     settings.report_tenants = 10;
     settings.verify_memory = 64u << 20;
     settings.plain = true;
-    sent_count = run_count = 0;
+    sent_count = applied_count = run_count = 0;
     memset(sequences, 0, sizeof sequences);
     memset(discarded, 0, sizeof discarded);
     for (int i = 0; i < SOURCES; i++) {
@@ -375,6 +393,7 @@ static void begin(uint64_t seed)
 
 static void work(void)
 {
+    applied_count = sent_count;
     world_worker_start_with_all(&W, 0);
     world_worker_settle(&W, 0);
     for (int i = 0; i < 4; i++) { /* receipts wait for others, and are acknowledged */
@@ -441,7 +460,10 @@ static void compare(const struct verify_report *report)
 START_TEST(counts_what_the_model_counts)
 {
     begin((uint64_t)_i);
+    int worked = random_below(2) ? 12 : (int)random_below(12); /* all is applied, or not */
     for (int step = 0; step < 12; step++) {
+        if (step == worked)
+            work();
         uint64_t what = random_below(10);
         if (what < 4)
             read_source();
@@ -454,7 +476,8 @@ START_TEST(counts_what_the_model_counts)
         else
             discard();
     }
-    work();
+    if (worked == 12)
+        work();
     compare(verify());
     end();
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFLICTS_MAX ((1u << 13) - 1)
+#define CONFLICTS_MAX ((1u << 11) - 1)
 
 static uint64_t read_be64(const uint8_t *bytes)
 {
@@ -331,6 +331,22 @@ bool diff_stand_in(struct diff_entry *entry)
     if (diff_stands_of(entry) != STANDS_FOR_NONE)
         return false;
     stand_for(entry, STANDS_FOR_OLDER);
+    return true;
+}
+
+bool diff_lag(struct diff_table *table, const struct diff_key *key, enum diff_lags lags,
+              uint32_t group)
+{
+    if (table->used >= table->max)
+        return false;
+    struct diff_entry *entry = place_of(table, key);
+    if (is_free(entry)) {
+        table->used++;
+        *entry = (struct diff_entry){
+            .key = *key, .verdict = VERDICT_LAGGING, .group = group & (DIFF_GROUPS_MAX - 1)};
+    }
+    if (lags > entry->lags)
+        entry->lags = lags & 3;
     return true;
 }
 

@@ -63,6 +63,13 @@ enum diff_stands {
     STANDS_FOR_EQUAL, /* itself, or one that says the same */
 };
 
+/* What of a key the store has not come to yet. */
+enum diff_lags {
+    LAGS_NOT,
+    LAGS_HISTORY, /* no record by itself: what is not as it will be is one that is there by now */
+    LAGS_RECORD,  /* which is counted by itself */
+};
+
 struct diff_entry {
     struct diff_key key; /* both 0: free */
     int64_t version;
@@ -81,7 +88,8 @@ struct diff_entry {
     uint32_t stands_low : 1; /* enum diff_stands: diff_stands_of */
     uint32_t group : 18;
     uint32_t stands_high : 1;
-    uint32_t conflicts : 13; /* records in conflict with the winner */
+    uint32_t lags : 2;       /* enum diff_lags */
+    uint32_t conflicts : 11; /* records in conflict with the winner */
 };
 
 static inline enum diff_stands diff_stands_of(const struct diff_entry *entry)
@@ -132,9 +140,13 @@ MUST_USE bool diff_expect(struct diff_table *table, const struct diff_source *so
 /* A record of the key that is in no row (a dead letter which a later message made good) stands for
  * a leader that stands for none. False: another one does, so the record counts by itself. */
 bool diff_stand_in(struct diff_entry *entry);
+/* A message of the key that the store has not come to yet: a key that has nothing else takes an
+ * entry of the verdict VERDICT_LAGGING. False when the table is full. */
+MUST_USE bool diff_lag(struct diff_table *table, const struct diff_key *key, enum diff_lags lags,
+                       uint32_t group);
 /* Whether the leader's verdict counts, once it is known; *more: as a record of its own, which none
- * of the key's messages is. `has_other`: the key has a verdict besides, that of a dead letter: then
- * history that is as it should be says nothing. */
+ * of the key's messages is. `has_other`: the key has a verdict besides, that of a dead letter or of
+ * what lags: then history that is as it should be says nothing. */
 bool diff_counts_leader(const struct diff_entry *entry, bool has_other, bool *more);
 
 /* A line and column (from 1) as an offset, for tables whose records are known by their place in a

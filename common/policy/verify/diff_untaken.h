@@ -37,6 +37,7 @@ struct untaken {
     uint64_t resolved : 1;
     uint64_t discarded : 1;
     uint64_t sampled : 1; /* the caller's: it is among the report's examples */
+    uint64_t lags : 2;    /* the caller's: enum diff_lags */
 };
 
 struct diff_untaken {
