@@ -26,6 +26,7 @@ void history_free(struct verify_run *run)
 {
     readings_free(&run->readings);
     diff_dead_free(&run->decided);
+    given_up_free(&run->given_up);
     free(run->sequences);
     free(run->rejected_codes);
 }
@@ -76,6 +77,16 @@ static enum outcome take_ids(struct verify_run *run, const struct decision *deci
     return outcome;
 }
 
+/* Offsets of our partition that went on behind them. */
+static enum outcome take_resumed(struct verify_run *run, const struct decision *decision,
+                                 struct error *err)
+{
+    if (!bytes_equal(decision->group, bytes_text(run->settings->group)) ||
+        given_up_add(&run->given_up, decision->partition, decision->from, decision->to))
+        return OUT_OK;
+    return refuse_decisions(err);
+}
+
 /* The last decision about a dead letter, or a source, holds. */
 static enum outcome take_decision(void *owner, const struct bus_message *message, struct error *err)
 {
@@ -85,6 +96,8 @@ static enum outcome take_decision(void *owner, const struct bus_message *message
     bool parsed = decision_parse(message->envelope.value, &decision, NULL) == OUT_OK;
     if (parsed && decision_has_ids(decision.kind))
         outcome = take_ids(run, &decision, err);
+    else if (parsed && decision.kind == DECISION_RESUMED)
+        outcome = take_resumed(run, &decision, err);
     else if (parsed && decision.kind == DECISION_SOURCE &&
              !readings_decide(&run->readings, &decision))
         outcome = refuse_decisions(err);
@@ -212,6 +225,12 @@ void history_test(struct verify_run *run)
 {
     size_t at = 0;
     bool is_short = false;
+    run->report.given_up = 0;
+    for (size_t i = 0; i < run->report.partition_count; i++) {
+        const struct verify_partition *partition = &run->report.partitions[i];
+        run->report.given_up +=
+            given_up_below(&run->given_up, partition->partition, partition->low);
+    }
     for (struct readings_entry *entry; (entry = readings_next(&run->readings, &at));)
         is_short = test_reading(run, entry) || is_short;
     uint64_t holes = is_short ? holes_count(&run->holes) : 0;

@@ -38,7 +38,7 @@ const struct dead_letter *history_find_dead(const struct verify_run *run,
                                             const struct bus_message *message);
 
 /* When the topic was read: readings that are not complete, and of which the topic lacks records,
- * keep the report from being whole. */
+ * keep the report from being whole. Of what is gone at its begin, how much people gave up. */
 void history_test(struct verify_run *run);
 /* What producers rejected and withheld, in the report's groups, with codes and places. */
 void history_count_rejected(struct verify_run *run);

@@ -10,6 +10,7 @@
 #include "common/policy/verify/diff.h"
 #include "common/policy/verify/diff_dead.h"
 #include "common/policy/verify/diff_untaken.h"
+#include "common/policy/verify/given_up.h"
 #include "common/policy/verify/judge.h"
 #include "common/policy/verify/readings.h"
 #include "common/policy/verify/verify_report.h"
@@ -95,6 +96,7 @@ struct verify_run {
     struct readings readings;           /* history.c's */
     struct sequences *sequences;        /* by partition: of the pass, history.c's */
     struct diff_dead decided;           /* by place: the last decision, history.c's */
+    struct given_up given_up;           /* history.c's */
     struct diff_untaken untaken;        /* of the pass, untaken.c's */
     bool source_is_begun;               /* at least one message may have been read */
     uint32_t pass;

@@ -55,6 +55,30 @@ expect_exit 0 drover work --until-end > "$WORK/work.log" 2>&1
 expect_exit 0 drover status > "$WORK/status.log" 2>&1
 equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event WHERE id LIKE 'b%'")" 3
 
+say "what was given up keeps nobody from a match, what is gone and was applied does"
+expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
+has "$WORK/verify.log" "1 records at the begin of the source topic are gone" # b0 was applied, and nobody gave it up
+drover_two() { DROVER_MIGRATION=${NAME}_two drover "$@"; }
+drover_two topics apply > "$WORK/topics2.log" 2>&1
+for n in 1 2 3 4 5 6; do
+  printf '{"id":"c%d","tenant":"t02","rev":1,"kind":"k"}\n' "$n"
+done > "$WORK/two.ndjson"
+psql "$ADMIN" -qc "TRUNCATE public.event"
+drover_two produce "$WORK/two.ndjson" > "$WORK/produce.log" 2>&1
+PARTITION=$(drover_two status --json | jq '.partitions | max_by(.high).partition')
+"$TOOL" trim "drover.${NAME}_two.source" "$PARTITION" 2
+drover_two produce --again "$WORK/two.ndjson" > "$WORK/produce.log" 2>&1
+expect_exit 6 drover_two work --until-end > "$WORK/work.log" 2>&1
+expect_exit 5 drover_two verify > "$WORK/verify.log" 2>&1
+has "$WORK/verify.log" "2 records at the begin of the source topic are gone"
+expect_exit 0 drover_two resume "$PARTITION" --accept-gap --reason "produced again" > "$WORK/resume.log" 2>&1
+expect_exit 0 drover_two work --until-end > "$WORK/work.log" 2>&1
+expect_exit 0 drover_two verify --json > "$WORK/verify.json" 2> "$WORK/verify.log"
+equal "given up" "$(jq -c '[.verdict, .evicted, .given_up, .source_records, .counts.match]' "$WORK/verify.json")" '["match",2,2,6,6]'
+"$TOOL" trim "drover.${NAME}_two.source" "$PARTITION" 3 # and one more, which was applied
+expect_exit 5 drover_two verify > "$WORK/verify.log" 2>&1
+has "$WORK/verify.log" "1 records at the begin of the source topic are gone"
+
 say "of dead letters those that are open"
 # dead_letter OFFSET: of that message of partition 0
 dead_letter() {

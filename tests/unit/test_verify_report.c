@@ -109,6 +109,16 @@ START_TEST(an_evicted_begin_is_no_match)
     report.evicted = 7;
     ck_assert_int_eq(verify_report_result(&report), VERIFY_DISCREPANCY);
     ck_assert_int_eq(strncmp(show(), "7 records at the begin", 22), 0);
+    report.compared = 100;
+    report.source_count = 100;
+    report.given_up = 6;
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_DISCREPANCY);
+    ck_assert_int_eq(strncmp(show(), "1 records at the begin", 22), 0);
+    report.given_up = 7; /* all of it */
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_MATCH);
+    ck_assert_ptr_null(strstr(show(), "at the begin"));
+    ck_assert_ptr_nonnull(strstr(show(), "MATCH  every source record is accounted for and stored "
+                                         "as it should be, 7 offsets given up\n"));
 }
 END_TEST
 

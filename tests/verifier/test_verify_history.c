@@ -309,9 +309,34 @@ static const struct sent *greatest(int key, bool dead, bool last)
     return found;
 }
 
+/* One of its version had been taken before: then another one says nothing of it, unless that is an
+ * attempt at it, or all that is dead of the key until then is history. */
+static bool is_contested(const struct sent *dead)
+{
+    for (const struct sent *at = sent; at < dead; at++)
+        if (at->key == dead->key && !at->dead && at->version == dead->version)
+            return true;
+    return false;
+}
+
+static bool is_made_good(const struct sent *dead)
+{
+    bool history = true;
+    for (int i = 0; i < applied_count; i++) {
+        const struct sent *at = &sent[i];
+        if (at->key != dead->key)
+            continue;
+        history = history && !(at->dead && is_record(at));
+        if (at > dead && !at->dead && at->version == dead->version && (history || at->first >= 0))
+            return true;
+    }
+    return false;
+}
+
 static bool is_resolved(const struct sent *dead)
 {
-    bool resolved = was_taken(dead->key, dead->version, (int)(dead - sent));
+    bool resolved = is_contested(dead) ? is_made_good(dead)
+                                       : was_taken(dead->key, dead->version, (int)(dead - sent));
     for (int64_t version = dead->version + 1; version < 8; version++)
         resolved = resolved || was_taken(dead->key, version, 0);
     return resolved;

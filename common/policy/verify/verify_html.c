@@ -54,9 +54,9 @@ static void append_notes(const struct verify_html *page)
     if (!verify_report_adds_up(report))
         buf_append_format(out, "<p class=\"note\">%s: " VERIFY_WORDS_COUNTS ".</p>\n",
                           error_code_id(ERR_VERIFY_COUNTS));
-    if (report->evicted) {
+    if (report->evicted > report->given_up) {
         buf_append_text(out, "<p class=\"note\">");
-        html_append_count(out, report->evicted);
+        html_append_count(out, report->evicted - report->given_up);
         buf_append_text(out, " " VERIFY_WORDS_EVICTED ".</p>\n");
     }
     for (size_t i = 0; i < report->warning_count; i++) {

@@ -183,6 +183,7 @@ static void append_run(const struct verify_report *report, struct json_out *out)
     json_out_count(out, "rows", report->rows);
     json_out_count(out, "compared", report->compared);
     json_out_count(out, "evicted", report->evicted);
+    json_out_count(out, "given_up", report->given_up);
     json_out_count(out, "changed", report->changed);
     json_out_count(out, "not_looked", report->not_rechecked);
 }

@@ -206,7 +206,7 @@ enum verify_result verify_report_result(const struct verify_report *report)
     if (report->compared == 0 && !is_refused)
         return VERIFY_NOTHING;
     if (diff_counts_problems(counts) || verify_side_checks_problems(&report->side_checks) ||
-        report->evicted || report->broken || !verify_report_adds_up(report))
+        report->evicted > report->given_up || report->broken || !verify_report_adds_up(report))
         return VERIFY_DISCREPANCY;
     return counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE] ? VERIFY_MATCH : VERIFY_NOTHING;
 }

@@ -103,6 +103,7 @@ struct verify_report {
     uint64_t rows;                /* read of the tables, in scope */
     uint64_t compared;            /* keys looked up */
     uint64_t evicted;             /* offsets below the topic's begin: can be read no more */
+    uint64_t given_up;            /* of them: somebody decided that they are not waited for */
     uint64_t changed;             /* suspects that were right at the recheck */
     uint64_t not_rechecked;       /* suspects beyond the number looked at again */
     struct verify_side_checks side_checks;

@@ -274,8 +274,8 @@ static void append_first_lines(const struct screen *screen)
         buf_append_text(out, "\n  ");
         append_identity(screen);
     }
-    if (report->evicted) {
-        append_count(out, report->evicted);
+    if (report->evicted > report->given_up) {
+        append_count(out, report->evicted - report->given_up);
         struct text_line line = text_line_begin(out, 4, screen->options->width);
         text_line_words(&line, BYTES_LITERAL(" " VERIFY_WORDS_EVICTED));
         text_line_end(&line);

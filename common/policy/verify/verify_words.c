@@ -57,6 +57,9 @@ void verify_words_append_reason(const struct verify_report *report, struct buf *
         if (total[VERDICT_DISCARDED])
             buf_append_format(out, ", %s discarded",
                               text_format_count(total[VERDICT_DISCARDED], number));
+        if (report->given_up)
+            buf_append_format(out, ", %s %s given up", text_format_count(report->given_up, number),
+                              report->given_up == 1 ? "offset" : "offsets");
         break;
     case VERIFY_DISCREPANCY:
         append_problems(report, total, out);
