@@ -131,7 +131,7 @@ static struct untaken *resolve(struct verify_run *run, const struct bus_message 
         run->untaken.count && message && history_first_attempt(run, message, &partition, &first);
     struct untaken *found = diff_untaken_resolve(&run->untaken, &source->key, source->version,
                                                  source->partition, offset, is_attempt);
-    if (!is_attempt || (found && found->version != source->version))
+    if (!is_attempt || (found && (found->version != source->version || !found->contested)))
         return found;
     if (!found) {
         struct diff_key key = diff_untaken_place_key(partition, first);

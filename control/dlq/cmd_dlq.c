@@ -13,8 +13,6 @@
 #include "common/io/mappings.h"
 #include "common/io/stop.h"
 #include "common/policy/secrets/secret_key.h"
-#include "common/policy/verify/verify_next.h"
-#include "control/advice.h"
 #include "control/code_word.h"
 #include "control/dlq/source_discard.h"
 #include "control/entity_word.h"
@@ -190,17 +188,6 @@ static enum outcome take_mask(struct dead_letter_run *run, struct error *err)
     secret_ring_report_key(&ring, run->mask.mask_key);
     secret_ring_wipe(&ring);
     return OUT_OK;
-}
-
-void dead_letter_say_next(const struct dead_letter_run *run, int64_t open, const char *id)
-{
-    struct buf next;
-    if (!open || run->answer->wanted || run->all.other || run->settings->quiet)
-        return;
-    buf_init(&next, VERIFY_NEXT_MAX);
-    verify_next_append_dead(id, &next);
-    advice_say_next(run->conf, &next);
-    buf_free(&next);
 }
 
 /* ---- the command ---- */

@@ -342,6 +342,24 @@ static bool is_resolved(const struct sent *dead)
     return resolved;
 }
 
+/* The attempt that made a contested record good: then that is the record, by itself. */
+static const struct sent *attempt_for(const struct sent *dead)
+{
+    bool history = true;
+    if (!dead || !is_contested(dead))
+        return NULL;
+    for (const struct sent *at = sent; at < sent + applied_count; at++) {
+        if (at->key != dead->key)
+            continue;
+        history = history && !(at->dead && is_record(at));
+        if (!at->dead && at->version > dead->version)
+            return NULL;
+        if (at > dead && !at->dead && at->version == dead->version && (history || at->first >= 0))
+            return history ? NULL : at;
+    }
+    return NULL;
+}
+
 static uint64_t count_lagging(int key, bool records)
 {
     uint64_t count = 0;
@@ -364,8 +382,14 @@ static void count_key(int key, struct tally *tally)
         conflicts +=
             !at->dead && at != leader && at->version == leader->version && at->n != leader->n;
     }
+    const struct sent *good = attempt_for(dead);
+    if (good) {
+        dead_records--;
+        taken_records++;
+        conflicts += good->version == leader->version && good->n != leader->n;
+    }
     bool open = dead && !is_resolved(dead);
-    bool stands = taken_records > conflicts || (dead && !open && dead_records > 0);
+    bool stands = taken_records > conflicts || (dead && !open && !good && dead_records > 0);
     uint64_t lagging = count_lagging(key, true);
     bool lags = !lagging && count_lagging(key, false); /* history does, and no record */
     bool counts = leader && (stands || (!open && !conflicts && !lagging));
