@@ -1,5 +1,5 @@
 /* The verifier over a topic in which sources were read again and again: readings that were complete
- * or not, followers, messages sent twice, dead letters that were replayed, made good, discarded.
+ * or not, followers, messages sent twice, dead letters that were replayed, made attempt, discarded.
  * Beside the real worker; what it counts must be what a model counts that keeps everything. */
 #include "verifier/verify_session.h"
 
@@ -342,7 +342,7 @@ static bool is_resolved(const struct sent *dead)
     return resolved;
 }
 
-/* The attempt that made a contested record good: then that is the record, by itself. */
+/* The attempt that resolved a contested record: then that is the record, by itself. */
 static const struct sent *attempt_for(const struct sent *dead)
 {
     bool history = true;
@@ -382,14 +382,14 @@ static void count_key(int key, struct tally *tally)
         conflicts +=
             !at->dead && at != leader && at->version == leader->version && at->n != leader->n;
     }
-    const struct sent *good = attempt_for(dead);
-    if (good) {
+    const struct sent *attempt = attempt_for(dead);
+    if (attempt) {
         dead_records--;
         taken_records++;
-        conflicts += good->version == leader->version && good->n != leader->n;
+        conflicts += attempt->version == leader->version && attempt->n != leader->n;
     }
     bool open = dead && !is_resolved(dead);
-    bool stands = taken_records > conflicts || (dead && !open && !good && dead_records > 0);
+    bool stands = taken_records > conflicts || (dead && !open && !attempt && dead_records > 0);
     uint64_t lagging = count_lagging(key, true);
     bool lags = !lagging && count_lagging(key, false); /* history does, and no record */
     bool counts = leader && (stands || (!open && !conflicts && !lagging));
