@@ -50,6 +50,13 @@ prepare() {
   drover topics apply > "$WORK/topics.log" 2>&1
 }
 
+# messages_in TOPIC [PARTITIONS]: its offsets by now, also while somebody writes to it
+messages_in() {
+  local ends=() partition
+  for (( partition = 0; partition < ${2:-6}; partition++ )); do ends+=(-t "$1:$partition:-1"); done
+  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
+}
+
 # start_worker NAME [OPTION…]: in the background, log in NAME.log, pid in NAME_PID
 start_worker() {
   local name=$1
