@@ -20,7 +20,7 @@ say "a match"
 generate 400 4 1 "$IN/good.ndjson"
 expect_exit 0 drover run "$IN" > "$WORK/run.txt" 2>&1
 has "$WORK/run.txt" "Report: $WORK/report/report.html (+ .json)"
-drover verify > "$WORK/verify.txt" 2>&1
+drover verify > "$WORK/verify.txt" 2> "$WORK/verify.log"
 same_page "$WORK/report" "$WORK/verify.txt"
 equal "its mode" "$(stat -c %a "$WORK/report/report.html")" 600
 equal "its source" "$(jq -c '[.sources[1][2:6], (.sources[1][0] | test("good.ndjsonxxh3:[0-9a-f]{32}$"))]' "$WORK/checked.json")" \
@@ -64,7 +64,7 @@ UPDATE event SET kind = '"><b>&''k' WHERE isolation_key = 't02' AND id IN ('e1',
 UPDATE event SET extra = jsonb_set(extra, '{note}', '"</td><script>alert(4)</script>"') WHERE isolation_key = 't03' AND id = 'e4';
 UPDATE event SET id = '<script>alert(5)</script>' WHERE isolation_key = 't03' AND id = 'e5';
 SQL
-expect_exit 5 drover verify > "$WORK/verify.txt" 2>&1
+expect_exit 5 drover verify > "$WORK/verify.txt" 2> "$WORK/verify.log"
 same_page "$WORK/report" "$WORK/verify.txt"
 for verdict in missing different dead_lettered rejected discarded; do
   [ "$(jq ".counts.$verdict" "$WORK/report/report.json")" -gt 0 ] || fail "no record is $verdict"
@@ -84,17 +84,17 @@ equal "hashes that report.json does not have" "$(comm -13 "$WORK/hashes.txt" "$W
 cp -r "$WORK/report" "$WORK/masked"
 
 say "with values, of one tenant, and where the folder is none"
-expect_exit 5 drover verify --show-values --report "$WORK/values" > "$WORK/verify.txt" 2>&1
+expect_exit 5 drover verify --show-values --report "$WORK/values" > "$WORK/verify.txt" 2> "$WORK/verify.log"
 same_page "$WORK/values" "$WORK/verify.txt"
 jq -r .text "$WORK/checked.json" > "$WORK/text.txt"
 has "$WORK/text.txt" '</td><script>alert(4)</script>'
 has "$WORK/text.txt" "keep it as you keep the data"
 ! grep -q '<script' "$WORK/values/report.html" || fail "a script"
-expect_exit 5 drover verify --only-tenant t00 --report "$WORK/one" > "$WORK/verify.txt" 2>&1
+expect_exit 5 drover verify --only-tenant t00 --report "$WORK/one" > "$WORK/verify.txt" 2> "$WORK/verify.log"
 same_page "$WORK/one" "$WORK/verify.txt"
 jq -r .text "$WORK/checked.json" > "$WORK/text.txt"
 has "$WORK/text.txt" "Only tenant t00 was compared"
-expect_exit 5 drover verify --report '' > "$WORK/verify.txt" 2>&1
+expect_exit 5 drover verify --report '' > "$WORK/verify.txt" 2> "$WORK/verify.log"
 ! grep -q '^Report:' "$WORK/verify.txt" || fail "it names a report that is not there"
 
 for needed in chromium node; do
