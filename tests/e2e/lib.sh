@@ -50,11 +50,13 @@ prepare() {
   drover topics apply > "$WORK/topics.log" 2>&1
 }
 
-# messages_in TOPIC [PARTITIONS]: its offsets by now, also while somebody writes to it
+# messages_in TOPIC [PARTITIONS]: its offsets by now, also while somebody writes to it. A topic just made has no leaders for a moment.
 messages_in() {
-  local ends=() partition
+  local ends=() partition offsets
   for (( partition = 0; partition < ${2:-6}; partition++ )); do ends+=(-t "$1:$partition:-1"); done
-  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
+  ask_offsets() { offsets=$(kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" 2> /dev/null); }
+  wait_until 30 ask_offsets
+  awk '{ sum += $NF } END { print sum }' <<< "$offsets"
 }
 
 # start_worker NAME [OPTION…]: in the background, log in NAME.log, pid in NAME_PID
