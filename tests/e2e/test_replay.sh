@@ -10,6 +10,9 @@ generate 3000 4 1 "$WORK/events.ndjson"
 drover produce "$WORK/events.ndjson" > "$WORK/produce.log" 2>&1
 start_worker A
 start_worker B
+claimed() { awk '/event=group.assigned/ { n = 0 } /event=partition.claimed/ { n++ } END { print n + 0 }' "$WORK/$1.log"; }
+both_work() { [ "$(claimed A)" -gt 0 ] && [ "$(claimed B)" -gt 0 ] && [ $(( $(claimed A) + $(claimed B) )) = 3 ]; }
+wait_until 120 both_work # whoever joins later moves the partitions, and their epochs
 wait_until 120 is_drained
 high() { drover status --json | jq ".partitions[$1].next_offset"; }
 counts() { drover status --json | jq -c '[.counts, [.partitions[] | [.next_offset, .epoch, .lag]]]'; }
