@@ -7,11 +7,7 @@ drover topics apply > "$WORK/topics.log" 2>&1
 IN=$WORK/in
 mkdir "$IN"
 SOURCE=drover.$NAME.source
-in_topic() {
-  local ends=()
-  for partition in 0 1 2 3 4 5; do ends+=(-t "$SOURCE:$partition:-1"); done
-  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
-}
+in_topic() { messages_in "$SOURCE"; }
 # counts FILE: source records, produced, rejected, skipped sources, their records, resumed, anew
 counts() { jq -c '[.source_records, .counts.produced, .counts.rejected, .sources_skipped, .records_skipped, .sources_resumed, .sources_anew]' "$1"; }
 # produces EXIT COUNTS ARGUMENT…

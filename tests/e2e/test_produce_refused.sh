@@ -22,11 +22,7 @@ touch -d '2024-01-01 10:00' "$IN/a.ndjson"
 touch -d '2024-01-01 10:01' "$IN/b.ndjson" # the others are of now: in that order they are read
 prepare
 
-in_topic() {
-  local ends=()
-  for partition in 0 1 2 3 4 5; do ends+=(-t "$SOURCE:$partition:-1"); done
-  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
-}
+in_topic() { messages_in "$SOURCE"; }
 has_messages() { [ "$(in_topic)" -ge "$1" ]; }
 is_over() { ! kill -0 "$PRODUCER" 2> /dev/null; }
 # the last reading of each source: name, complete, records, produced, rejected

@@ -40,11 +40,7 @@ touch -d '2024-01-01 10:00' "$SRC/a.ndjson" "$SRC/b.ndjson" "$SRC/c.ndjson" # on
 "$DROVER" topics apply --config "$WORK/drover.yaml" --migration "${NAME}_clean" >> "$WORK/topics.log" 2>&1
 MAPPING=(-m "$WORK/thing.yaml")
 
-in_topic() {
-  local ends=()
-  for partition in 0 1 2 3 4 5; do ends+=(-t "drover.$NAME.source:$partition:-1"); done
-  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
-}
+in_topic() { messages_in "drover.$NAME.source"; }
 sent_before() { echo $(( $1 - $1 / BROKEN_EVERY )); } # RECORDS of b.ndjson: how many of them are messages
 
 say "a run without kills"

@@ -56,11 +56,7 @@ stops_at() {
 work() { timeout 60 "$DROVER" work --until-end --config "$WORK/drover.yaml" >> "$WORK/worker.log" 2>&1 || fail "worker: exit $?"; }
 
 # in_topic: messages in the source topic
-in_topic() {
-  local ends=()
-  for partition in 0 1 2 3 4 5; do ends+=(-t "drover.$NAME.source:$partition:-1"); done
-  kcat -Q -b "$KAFKA_BROKERS" "${ends[@]}" | awk '{ sum += $NF } END { print sum }'
-}
+in_topic() { messages_in "drover.$NAME.source"; }
 has_messages() { [ "$(in_topic)" -ge "$1" ]; }
 
 say "every form of a file"
